@@ -1,0 +1,30 @@
+package bip340
+
+import "crypto/sha256"
+
+// Tag is the prefix SHA256(name) || SHA256(name) of a tagged hash. BIP 340,
+// Design, calls the hash hash_name(x) = SHA256(prefix || x).
+type Tag struct{ prefix [64]byte }
+
+// NewTag gives the tag of this name.
+func NewTag(name string) *Tag {
+	h := sha256.Sum256([]byte(name))
+	t := new(Tag)
+	copy(t.prefix[:32], h[:])
+	copy(t.prefix[32:], h[:])
+	return t
+}
+
+// Hash gives the tagged hash of the concatenation of parts. It marks no
+// boundaries between them: the caller's parts have fixed lengths, or carry
+// their own, or the last alone has not.
+func (t *Tag) Hash(parts ...[]byte) [32]byte {
+	h := sha256.New()
+	h.Write(t.prefix[:])
+	for _, p := range parts {
+		h.Write(p)
+	}
+	var sum [32]byte
+	h.Sum(sum[:0])
+	return sum
+}

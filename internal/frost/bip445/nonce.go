@@ -1,0 +1,263 @@
+package bip445
+
+import (
+	"crypto/subtle"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
+	secp "gitlab.com/yawning/secp256k1-voi"
+)
+
+// SecNonce holds a secret nonce pair and gives it out once. It must not be
+// copied (go vet reports copies); it prints as "[secret]".
+type SecNonce struct {
+	pair atomic.Pointer[[SecNonceSize]byte]
+}
+
+// newSecNonce takes the two scalars out of b: b is cleared. Whether they are
+// in range is seen when they are used.
+func newSecNonce(b *[SecNonceSize]byte) *SecNonce {
+	own := *b
+	clear(b[:])
+	n := new(SecNonce)
+	n.pair.Store(&own)
+	return n
+}
+
+// Format implements fmt.Formatter for every verb.
+func (*SecNonce) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
+
+// Wipe makes the nonce unusable.
+func (n *SecNonce) Wipe() {
+	if b := n.pair.Swap(nil); b != nil {
+		clear(b[:])
+	}
+}
+
+// take gives the two scalars to the first caller and to no other. The nonce is
+// gone whatever comes of it; only then are the scalars looked at.
+func (n *SecNonce) take() (k1, k2 *Scalar, err error) {
+	b := n.pair.Swap(nil)
+	if b == nil {
+		return nil, nil, ErrNonceUsed
+	}
+	defer clear(b[:])
+	if k1, err = secretScalar(b[:32], BadFirstNonce); err != nil {
+		return nil, nil, err
+	}
+	if k2, err = secretScalar(b[32:], BadSecondNonce); err != nil {
+		k1.Zero()
+		return nil, nil, err
+	}
+	return k1, k2, nil
+}
+
+// secretScalar reads a canonical scalar other than zero, constant time.
+func secretScalar(b []byte, otherwise Reason) (*Scalar, error) {
+	if len(b) != 32 {
+		return nil, invalid(otherwise)
+	}
+	s, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(b))
+	if err != nil || s.IsZero() == 1 {
+		return nil, invalid(otherwise)
+	}
+	return s, nil
+}
+
+// NonceInput is what a nonce may be bound to, beside the randomness. All of it
+// is optional, and nil means absent; an empty message is a message. It makes
+// the nonce hold even where the randomness is bad.
+type NonceInput struct {
+	SecretShare  []byte // 32
+	Pubshare     []byte // 33
+	ThresholdKey []byte // 32, x-only, tweaked
+	Message      []byte
+	Extra        []byte
+}
+
+func (in *NonceInput) validate() error {
+	for _, f := range []struct {
+		b    []byte
+		size int
+	}{{in.SecretShare, 32}, {in.Pubshare, PointSize}, {in.ThresholdKey, 32}} {
+		if f.b != nil && len(f.b) != f.size {
+			return invalid(BadInputLength)
+		}
+	}
+	return nil
+}
+
+// NonceGen draws 32 bytes from rand, which must be a cryptographic source, and
+// gives a secret nonce and its public nonce. BIP 445, NonceGen.
+func NonceGen(rand io.Reader, in NonceInput) (*SecNonce, *PubNonce, error) {
+	if err := in.validate(); err != nil {
+		return nil, nil, err
+	}
+	var random [32]byte
+	defer clear(random[:])
+	if _, err := io.ReadFull(rand, random[:]); err != nil {
+		return nil, nil, fmt.Errorf("drawing a nonce: %w", err)
+	}
+	return nonceGen(&random, in)
+}
+
+// nonceGen is the specification's NonceGen after the draw.
+func nonceGen(random *[32]byte, in NonceInput) (*SecNonce, *PubNonce, error) {
+	seed := *random
+	defer clear(seed[:])
+	if in.SecretShare != nil {
+		mask := auxTag.Hash(random[:])
+		subtle.XORBytes(seed[:], in.SecretShare, mask[:])
+		clear(mask[:])
+	}
+	message := []byte{0}
+	if in.Message != nil {
+		message = binary.BigEndian.AppendUint64([]byte{1}, uint64(len(in.Message)))
+	}
+	extraLen := binary.BigEndian.AppendUint32(nil, uint32(len(in.Extra)))
+	var pair [SecNonceSize]byte
+	defer clear(pair[:])
+	pub := new(PubNonce)
+	for j := range pub.r {
+		h := nonceTag.Hash(seed[:],
+			[]byte{byte(len(in.Pubshare))}, in.Pubshare,
+			[]byte{byte(len(in.ThresholdKey))}, in.ThresholdKey,
+			message, in.Message, extraLen, in.Extra, []byte{byte(j)})
+		k := wrap(&h)
+		clear(h[:])
+		r, ok := encode(secp.NewIdentityPoint().ScalarBaseMult(k))
+		if !ok {
+			return nil, nil, errors.New("drawing a nonce: it came out as zero, which a working hash function does not give")
+		}
+		pub.r[j] = r
+		b := k.Bytes()
+		copy(pair[32*j:], b)
+		clear(b)
+		k.Zero()
+	}
+	return newSecNonce(&pair), pub, nil
+}
+
+// PubNonce is a signer's public nonce, two points.
+type PubNonce struct{ r [2]encoded }
+
+// ParsePubNonce reads the specification's encoding, 66 bytes.
+func ParsePubNonce(b []byte) (*PubNonce, bool) {
+	if len(b) != PubNonceSize {
+		return nil, false
+	}
+	n := new(PubNonce)
+	for j := range n.r {
+		p, ok := parsePoint(b[j*PointSize:][:PointSize])
+		if !ok {
+			return nil, false
+		}
+		n.r[j], _ = encode(p) // a compressed point is never the identity
+	}
+	return n, true
+}
+
+// PubNonceFromWire reads two wire points, 128 bytes.
+func PubNonceFromWire(b []byte) (*PubNonce, bool) {
+	if len(b) != 2*secp256k1.PointSize {
+		return nil, false
+	}
+	n := new(PubNonce)
+	for j := range n.r {
+		r, ok := encodedFromWire(b[j*secp256k1.PointSize:][:secp256k1.PointSize])
+		if !ok {
+			return nil, false
+		}
+		n.r[j] = r
+	}
+	return n, true
+}
+
+// AppendWire appends the nonce as two wire points, 128 bytes.
+func (n *PubNonce) AppendWire(dst []byte) []byte {
+	return append(append(dst, n.r[0].bytes[1:]...), n.r[1].bytes[1:]...)
+}
+
+// Bytes gives the specification's encoding.
+func (n *PubNonce) Bytes() []byte {
+	return n.r[1].appendCompressed(n.r[0].appendCompressed(make([]byte, 0, PubNonceSize)))
+}
+
+// AggNonce is the sum of public nonces. Its points may be the identity.
+type AggNonce struct {
+	r     [2]*Point
+	bytes [PubNonceSize]byte
+}
+
+// Aggregate sums public nonces.
+func Aggregate(nonces []*PubNonce) *AggNonce {
+	a := new(AggNonce)
+	for j := range a.r {
+		a.r[j] = secp.NewIdentityPoint()
+		for _, n := range nonces {
+			a.r[j].Add(a.r[j], n.r[j].p)
+		}
+		copy(a.bytes[j*PointSize:], a.r[j].CompressedBytes()) // the identity stays zeros
+	}
+	return a
+}
+
+// ParseAggNonce reads an aggregate nonce, in which 33 zero bytes stand for the
+// identity.
+func ParseAggNonce(b []byte) (*AggNonce, bool) {
+	if len(b) != PubNonceSize {
+		return nil, false
+	}
+	a := &AggNonce{bytes: [PubNonceSize]byte(b)}
+	for j := range a.r {
+		part := [PointSize]byte(b[j*PointSize:])
+		if part == [PointSize]byte{} {
+			a.r[j] = secp.NewIdentityPoint()
+			continue
+		}
+		p, ok := parsePoint(part[:])
+		if !ok {
+			return nil, false
+		}
+		a.r[j] = p
+	}
+	return a, true
+}
+
+// NonceAgg sums public nonces of 66 bytes each; an invalid one is its signer's
+// fault. BIP 445, NonceAgg.
+func NonceAgg(pubnonces [][]byte) ([]byte, error) {
+	nonces, err := parsePubNonces(pubnonces)
+	if err != nil {
+		return nil, err
+	}
+	return Aggregate(nonces).bytes[:], nil
+}
+
+// parsePubNonces blames in the specification's order: every first half before
+// any second half.
+func parsePubNonces(pubnonces [][]byte) ([]*PubNonce, error) {
+	nonces := make([]*PubNonce, len(pubnonces))
+	first := -1
+	for i, b := range pubnonces {
+		n, ok := ParsePubNonce(b)
+		if ok {
+			nonces[i] = n
+			continue
+		}
+		if _, ok := parsePoint(b[:min(len(b), PointSize)]); !ok {
+			return nil, &ContributionError{i, PublicNonce}
+		}
+		if first < 0 {
+			first = i
+		}
+	}
+	if first >= 0 {
+		return nil, &ContributionError{first, PublicNonce}
+	}
+	return nonces, nil
+}

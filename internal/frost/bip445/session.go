@@ -1,0 +1,169 @@
+package bip445
+
+import (
+	secp "gitlab.com/yawning/secp256k1-voi"
+)
+
+// Session is what all signers of one message compute alike: who signs, under
+// which key, and the values b, R and e that follow.
+type Session struct {
+	set   *SignerSet
+	tweak *TweakContext
+	b, e  *Scalar
+	r     encoded
+}
+
+// NewSession computes the session's values. BIP 445, GetSessionValues. All of
+// it is public and this is variable time.
+func NewSession(set *SignerSet, tweak *TweakContext, nonce *AggNonce, message []byte) *Session {
+	q := tweak.q.x()
+	h := nonceCoefTag.Hash(set.sorted, nonce.bytes[:], q[:], message)
+	s := &Session{set: set, tweak: tweak, b: wrap(&h)}
+	sum := multVartime(s.b, nonce.r[1])
+	r, ok := encode(sum.Add(sum, nonce.r[0]))
+	if !ok { // only dishonest nonces add up to nothing
+		r, _ = encode(secp.NewGeneratorPoint())
+	}
+	s.r = r
+	s.e = challenge(&s.r, q, message)
+	return s
+}
+
+// SessionContext is the specification's, as bytes.
+type SessionContext struct {
+	AggNonce []byte
+	Signers  *SignersContext
+	Tweaks   [][]byte
+	XOnly    []bool
+	Message  []byte
+}
+
+// session validates a context and computes its values.
+func (c *SessionContext) session() (*Session, error) {
+	tweak, err := untweaked(c.Signers.key).applyAll(c.Tweaks, c.XOnly)
+	if err != nil {
+		return nil, err
+	}
+	nonce, ok := ParseAggNonce(c.AggNonce)
+	if !ok {
+		return nil, &ContributionError{Coordinator, AggregateNonce}
+	}
+	return NewSession(c.Signers.set, tweak, nonce, c.Message), nil
+}
+
+// Sign takes the secret nonce, which is gone after this whatever it returns,
+// and gives the signer's partial signature, checked. BIP 445, Sign. The share
+// is 32 bytes.
+func Sign(nonce *SecNonce, share []byte, id int, c *SessionContext) ([]byte, error) {
+	k1, k2, err := nonce.take()
+	if err != nil {
+		return nil, err
+	}
+	defer k1.Zero()
+	defer k2.Zero()
+	s, err := c.session()
+	if err != nil {
+		return nil, err
+	}
+	d, err := secretScalar(share, BadSecretShare)
+	if err != nil {
+		return nil, err
+	}
+	defer d.Zero()
+	pub, ok := NewPubshare(secp.NewIdentityPoint().ScalarBaseMult(d))
+	if !ok || !c.Signers.holds(pub) {
+		return nil, invalid(OwnPubshareMissing)
+	}
+	pos, ok := s.set.Position(id)
+	if !ok {
+		return nil, invalid(OwnIDMissing)
+	}
+	psig := s.respond(k1, k2, d, pos)
+	own := new(PubNonce)
+	for j, k := range []*Scalar{k1, k2} {
+		own.r[j], _ = encode(secp.NewIdentityPoint().ScalarBaseMult(k))
+	}
+	if !s.verify(psig, own, pub, pos) {
+		return nil, ErrSelfCheck
+	}
+	return psig.Bytes(), nil
+}
+
+// Respond takes the secret nonce and gives the partial signature of the signer
+// id with the share d, unchecked: the caller passes it through [VerifyBatch]
+// before anyone sees it.
+func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
+	k1, k2, err := nonce.take()
+	if err != nil {
+		return nil, err
+	}
+	defer k1.Zero()
+	defer k2.Zero()
+	pos, ok := s.set.Position(id)
+	if !ok {
+		return nil, invalid(OwnIDMissing)
+	}
+	if d.IsZero() == 1 {
+		return nil, invalid(BadSecretShare)
+	}
+	return s.respond(k1, k2, d, pos), nil
+}
+
+// respond gives ±(k1 + b·k2) + e·λ·(g·gacc)·d in constant time.
+func (s *Session) respond(k1, k2, d *Scalar, pos int) *Scalar {
+	k := secp.NewScalar().Multiply(s.b, k2)
+	k.ConditionalNegate(k.Add(k, k1), s.r.yIsOdd())
+	psig := secp.NewScalar().Multiply(s.weightOf(pos), d)
+	psig.Add(psig, k)
+	k.Zero()
+	return psig
+}
+
+// weightOf gives e·λ·g·gacc: how much of a share is in its signer's answer.
+func (s *Session) weightOf(pos int) *Scalar {
+	w := secp.NewScalar().Multiply(s.e, s.set.lambdas[pos])
+	return w.Multiply(w, s.tweak.sign())
+}
+
+// Signature gives the BIP 340 signature of this session from the sum of all
+// partial signatures. It is not verified.
+func (s *Session) Signature(sum *Scalar) [64]byte {
+	z := secp.NewScalar().Multiply(s.e, s.tweak.addend())
+	z.Add(z, sum)
+	var sig [64]byte
+	copy(sig[:32], s.r.x()[:])
+	copy(sig[32:], z.Bytes())
+	return sig
+}
+
+// PartialSigAgg sums partial signatures of 32 bytes, one per signer in the
+// order of the context's ids; one that is no scalar is its signer's fault. The
+// signature is not verified. BIP 445, PartialSigAgg.
+func PartialSigAgg(psigs [][]byte, c *SessionContext) ([]byte, error) {
+	s, err := c.session()
+	if err != nil {
+		return nil, err
+	}
+	if len(psigs) != s.set.Len() {
+		return nil, invalid(BadPartialSigCount)
+	}
+	sum := secp.NewScalar()
+	for i, b := range psigs {
+		p, ok := ParsePartialSig(b)
+		if !ok {
+			return nil, &ContributionError{i, PartialSignature}
+		}
+		sum.Add(sum, p)
+	}
+	sig := s.Signature(sum)
+	return sig[:], nil
+}
+
+// ParsePartialSig reads a canonical scalar of 32 bytes.
+func ParsePartialSig(b []byte) (*Scalar, bool) {
+	if len(b) != PartialSigSize {
+		return nil, false
+	}
+	s, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(b))
+	return s, err == nil
+}

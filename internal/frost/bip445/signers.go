@@ -1,0 +1,128 @@
+package bip445
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
+	secp "gitlab.com/yawning/secp256k1-voi"
+)
+
+// SignerSet is a valid set of signers, with what follows from their ids alone.
+// It serves every key and message that these signers sign together.
+type SignerSet struct {
+	ids     []int
+	lambdas []*Scalar // interpolating values, in the order of ids
+	sorted  []byte    // SerializeIds: 4 bytes each, ascending
+}
+
+// NewSignerSet validates ids, t ≤ len(ids) ≤ n distinct numbers below n.
+func NewSignerSet(n, t int, ids []int) (*SignerSet, error) {
+	if err := checkCounts(n, t, len(ids)); err != nil {
+		return nil, err
+	}
+	for i, id := range ids {
+		if id < 0 || id >= n {
+			return nil, invalidAt(BadID, i)
+		}
+	}
+	return newSignerSet(ids)
+}
+
+func checkCounts(n, t, u int) error {
+	if t < 1 || t > n || n > math.MaxUint32 {
+		return invalid(BadThreshold)
+	}
+	if u < t || u > n {
+		return invalid(BadSignerCount)
+	}
+	return nil
+}
+
+// newSignerSet takes ids that are in range.
+func newSignerSet(ids []int) (*SignerSet, error) {
+	ascending := slices.Sorted(slices.Values(ids))
+	if len(slices.Compact(slices.Clone(ascending))) != len(ids) {
+		return nil, invalid(DuplicateID)
+	}
+	s := &SignerSet{ids: slices.Clone(ids)}
+	for _, id := range ascending {
+		s.sorted = binary.BigEndian.AppendUint32(s.sorted, uint32(id))
+	}
+	for _, id := range ids {
+		s.lambdas = append(s.lambdas, interpolatingValue(ids, id))
+	}
+	return s, nil
+}
+
+// interpolatingValue gives the Lagrange coefficient at 0 of the signer my
+// among ids, which are distinct. BIP 445, DeriveInterpolatingValue.
+func interpolatingValue(ids []int, my int) *Scalar {
+	num, den := secp.NewScalar().One(), secp.NewScalar().One()
+	minusX := secp.NewScalar().Negate(secp.NewScalarFromUint64(uint64(my) + 1))
+	for _, id := range ids {
+		if id == my {
+			continue
+		}
+		x := secp.NewScalarFromUint64(uint64(id) + 1)
+		num.Multiply(num, x)
+		den.Multiply(den, x.Add(x, minusX))
+	}
+	return num.Multiply(num, den.Invert(den))
+}
+
+// Len is the number of signers.
+func (s *SignerSet) Len() int { return len(s.ids) }
+
+// Position gives where id stands in the list the set was made of.
+func (s *SignerSet) Position(id int) (int, bool) {
+	i := slices.Index(s.ids, id)
+	return i, i >= 0
+}
+
+// SignersContext is a signer set with the public shares of one key, validated.
+type SignersContext struct {
+	set       *SignerSet
+	pubshares []*Pubshare // in the order of the set's ids
+	key       encoded     // the threshold public key
+}
+
+// NewSignersContext validates the ids and that their public shares (33 bytes
+// each, in the same order) interpolate to thresholdKey. BIP 445,
+// ValidateSignersCtx.
+func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []byte) (*SignersContext, error) {
+	if err := checkCounts(n, t, len(ids)); err != nil {
+		return nil, err
+	}
+	if len(pubshares) != len(ids) {
+		return nil, invalid(BadPubshareCount)
+	}
+	points := make([]*Point, len(ids))
+	shares := make([]*Pubshare, len(ids))
+	for i, id := range ids {
+		if id < 0 || id >= n {
+			return nil, invalidAt(BadID, i)
+		}
+		p, ok := parsePoint(pubshares[i])
+		if !ok {
+			return nil, invalidAt(BadPubshare, i)
+		}
+		points[i] = p
+		shares[i], _ = NewPubshare(p) // a compressed point is never the identity
+	}
+	set, err := newSignerSet(ids)
+	if err != nil {
+		return nil, err
+	}
+	sum, ok := encode(secp256k1.MultiScalarMultVartime(set.lambdas, points))
+	if !ok || !slices.Equal(sum.appendCompressed(nil), thresholdKey) {
+		return nil, invalid(WrongKeyMaterial)
+	}
+	return &SignersContext{set, shares, sum}, nil
+}
+
+// holds reports whether a public share is among the signers'.
+func (c *SignersContext) holds(pubshare *Pubshare) bool {
+	return slices.ContainsFunc(c.pubshares, func(p *Pubshare) bool { return p.bytes == pubshare.bytes })
+}

@@ -1,0 +1,137 @@
+package frost
+
+import "fmt"
+
+// The two batch checks. Many equations of the form s·G = sum of points become
+// one: each is multiplied by a random weight of 128 bits and all are added. If
+// one of them is wrong, the sum holds with a chance of 2^-128, provided that
+// whoever wrote the equations did not know the weights.
+
+// equation says base·G = sum of scalars[i]·points[i].
+type equation[S, P any] struct {
+	base    S // may be secret
+	scalars []*S
+	points  []*P
+}
+
+func (e *equation[S, P]) wipe() { e.base = *new(S) }
+
+// holds is constant time in base and variable time in the rest.
+func (s *session[S, P]) holds(e *equation[S, P]) bool {
+	return s.equal(s.baseMult(&e.base), s.multVartime(e.scalars, e.points))
+}
+
+// weights gives the stream of random weights. Its key hashes all that the
+// equations depend on together with the node's host key, a secret no dealer
+// knows: fresh randomness without a source of it.
+func (s *session[S, P]) weights(index int, host *[32]byte) *stream {
+	parts := [][]byte{host[:], s.Context[:], uint32Bytes(index)}
+	for i, d := range s.deals {
+		parts = append(parts, s.digests[i][:], d.Shares[index])
+	}
+	key := Hash("frostfleet/dkg/weights/v1", parts...)
+	defer clear(key[:])
+	return newStream(&key)
+}
+
+// weight draws the next weight.
+func (s *session[S, P]) weight(w *stream) *S {
+	var b [16]byte
+	w.read(b[:])
+	v := new(S)
+	s.reduce(v, b[:])
+	return v
+}
+
+// proof is a decoded proof of knowledge with its challenge:
+// response·G = nonce + challenge·A_0.
+type proof[S, P any] struct {
+	nonce               *P
+	response, challenge S
+}
+
+// proofs decodes the proofs of a dealer, one a key.
+func (s *session[S, P]) proofs(dealer int) ([]proof[S, P], error) {
+	d, size := s.deals[dealer], s.Suite.PointSize()
+	out := make([]proof[S, P], s.K)
+	for key := range out {
+		b := d.Proofs[key*(size+ScalarSize):][:size+ScalarSize]
+		nonce, err := s.decodeDealt(b[:size])
+		if err != nil {
+			return nil, &BlameError{Dealer: dealer, Code: pointCode(err),
+				Reason: fmt.Sprintf("proof of key %d: %v", key, err)}
+		}
+		if err := s.decodeScalar(&out[key].response, b[size:]); err != nil {
+			return nil, &BlameError{Dealer: dealer, Code: CodeProof,
+				Reason: fmt.Sprintf("proof of key %d: the scalar is not canonical", key)}
+		}
+		out[key].nonce = nonce
+		h := challenge(s.Params, dealer, key, d.Commitments[key*s.T*size:][:size], b[:size])
+		s.reduce(&out[key].challenge, h[:])
+	}
+	return out, nil
+}
+
+// addProof adds one proof of knowledge to an equation.
+func (s *session[S, P]) addProof(e *equation[S, P], w *stream, dealer, key int, p *proof[S, P]) {
+	weight, weighted, product := s.weight(w), new(S), new(S)
+	s.mul(product, weight, &p.response)
+	s.add(&e.base, &e.base, product)
+	s.mul(weighted, weight, &p.challenge)
+	e.scalars = append(e.scalars, weight, weighted)
+	e.points = append(e.points, p.nonce, s.firsts[dealer][key])
+}
+
+// checkProofs checks the proofs of all dealers in one equation. Only if it
+// fails it looks for the dealer and the key.
+func (s *session[S, P]) checkProofs(w *stream) error {
+	all := make([][]proof[S, P], s.N)
+	var e equation[S, P]
+	for i := range all {
+		var err error
+		if all[i], err = s.proofs(i); err != nil {
+			return err
+		}
+		for key := range all[i] {
+			s.addProof(&e, w, i, key, &all[i][key])
+		}
+	}
+	if s.holds(&e) {
+		return nil
+	}
+	for i := range all {
+		add := func(e *equation[S, P], key int) { s.addProof(e, w, i, key, &all[i][key]) }
+		if bad := s.firstBad(add); bad >= 0 {
+			return &BlameError{Dealer: i, Code: CodeProof,
+				Reason: fmt.Sprintf("proof of key %d does not verify", bad)}
+		}
+	}
+	return errInconsistent
+}
+
+// allHold checks the equations of all keys at once.
+func (s *session[S, P]) allHold(add func(e *equation[S, P], key int)) bool {
+	var e equation[S, P]
+	defer e.wipe()
+	for key := range s.K {
+		add(&e, key)
+	}
+	return s.holds(&e)
+}
+
+// firstBad gives the first key whose equation does not hold, -1 if all do.
+func (s *session[S, P]) firstBad(add func(e *equation[S, P], key int)) int {
+	if s.allHold(add) {
+		return -1
+	}
+	for key := range s.K {
+		var e equation[S, P]
+		add(&e, key)
+		holds := s.holds(&e)
+		e.wipe()
+		if !holds {
+			return key
+		}
+	}
+	return -1
+}

@@ -1,0 +1,135 @@
+// Package edwards25519 is the group of Ed25519 as the fleet uses it.
+//
+// The curve has cofactor 8: beside the prime-order group that the schemes are
+// made for there are points of small and of mixed order, and an encoding of
+// them gets past a decoder that only looks at the curve equation. Nothing
+// leaves this package's decoders that is not in the prime-order group and
+// distinct from the identity. There are two ways to that:
+//
+//   - [DecodePoint] multiplies by the group order and compares (24 µs in all):
+//     for nonces and for stored commitments, whose encoding is theirs;
+//   - [DecodeDivided] reads a point divided by 8 and multiplies it by 8
+//     (3 µs in all): three doublings send every point of the curve into
+//     the prime-order group. Deals of the key generation use it.
+//
+// Both refuse non-canonical encodings, so that two byte strings never mean one
+// point. Scalars and points multiply in constant time, except in functions
+// with Vartime in their name, which take public data only.
+package edwards25519
+
+import (
+	"errors"
+
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+)
+
+// Point is a point of the curve. Decoded points are of prime order.
+type Point = curve.EdwardsPoint
+
+// Scalar is an integer modulo the prime order, with constant time arithmetic.
+type Scalar = scalar.Scalar
+
+const (
+	// PointSize is the length of an encoded point in bytes.
+	PointSize = 32
+	// ScalarSize is the length of an encoded scalar in bytes.
+	ScalarSize = 32
+)
+
+// ErrPoint, ErrIdentity and ErrScalar say that bytes from outside are no point
+// or scalar that may be used.
+var (
+	ErrPoint    = errors.New("not a canonical edwards25519 point of prime order: want 32 bytes as in RFC 8032, not the identity")
+	ErrIdentity = errors.New("edwards25519 point of small order: it becomes the identity")
+	ErrScalar   = errors.New("not a canonical edwards25519 scalar: want 32 bytes, little-endian, below the group order")
+)
+
+// DecodePoint reads a point in the encoding of RFC 8032. It refuses another
+// length than 32, non-canonical encodings, points off the curve, the identity
+// and every point outside the prime-order group.
+func DecodePoint(b []byte) (*Point, error) {
+	p, err := decompress(b)
+	if err != nil || p.IsIdentity() || !p.IsTorsionFree() {
+		return nil, ErrPoint
+	}
+	return p, nil
+}
+
+// DecodePoints reads points that stand one after the other as [DecodePoint]
+// does. One bad point refuses them all.
+func DecodePoints(b []byte) ([]*Point, error) { return decodeAll(b, DecodePoint) }
+
+// DecodeDivided reads the encoding of some D and gives 8·D, which is of prime
+// order whatever D was. It refuses what is not a canonical encoding of a point
+// of the curve ([ErrPoint]), and a D of small order, as that becomes the
+// identity ([ErrIdentity]).
+func DecodeDivided(b []byte) (*Point, error) {
+	p, err := decompress(b)
+	if err != nil {
+		return nil, ErrPoint
+	}
+	p.MulByCofactor(p)
+	if p.IsIdentity() {
+		return nil, ErrIdentity
+	}
+	return p, nil
+}
+
+// EncodeDivided appends what [DecodeDivided] turns into s·G: the encoding of
+// (s/8)·G. Constant time.
+func EncodeDivided(dst []byte, s *Scalar) []byte {
+	var eighth Scalar
+	p := curve.NewEdwardsPoint().MulBasepoint(curve.ED25519_BASEPOINT_TABLE, eighth.Mul(s, inverseOfEight))
+	eighth.Zero()
+	return EncodePoints(dst, []*Point{p})
+}
+
+// EncodePoints appends the encoding of each point to dst, constant time.
+func EncodePoints(dst []byte, points []*Point) []byte {
+	var c curve.CompressedEdwardsY
+	for _, p := range points {
+		dst = append(dst, c.SetEdwardsPoint(p)[:]...)
+	}
+	return dst
+}
+
+// DecodeScalar reads a canonical scalar: 32 bytes, little-endian, below the
+// group order.
+func DecodeScalar(b []byte) (*Scalar, error) {
+	s, err := scalar.NewFromCanonicalBytes(b)
+	if err != nil {
+		return nil, ErrScalar
+	}
+	return s, nil
+}
+
+var inverseOfEight = scalar.New().Invert(scalar.NewFromUint64(8))
+
+// decompress reads a canonical encoding of any point of the curve.
+func decompress(b []byte) (*Point, error) {
+	c, err := curve.NewCompressedEdwardsYFromBytes(b)
+	if err != nil || !c.IsCanonicalVartime() {
+		return nil, ErrPoint
+	}
+	p, err := curve.NewEdwardsPoint().SetCompressedY(c)
+	if err != nil {
+		return nil, ErrPoint
+	}
+	return p, nil
+}
+
+func decodeAll(b []byte, decode func([]byte) (*Point, error)) ([]*Point, error) {
+	if len(b)%PointSize != 0 {
+		return nil, ErrPoint
+	}
+	points := make([]*Point, len(b)/PointSize)
+	for i := range points {
+		p, err := decode(b[i*PointSize:][:PointSize])
+		if err != nil {
+			return nil, err
+		}
+		points[i] = p
+	}
+	return points, nil
+}

@@ -1,0 +1,38 @@
+package edwards25519
+
+import (
+	"math/bits"
+
+	"github.com/oasisprotocol/curve25519-voi/curve"
+)
+
+// MultiScalarMultVartime gives the sum of scalars[i]·points[i]. Public data
+// only. It panics if the lengths differ.
+func MultiScalarMultVartime(scalars []*Scalar, points []*Point) *Point {
+	return curve.NewEdwardsPoint().MultiscalarMulVartime(scalars, points)
+}
+
+// EvaluateAt evaluates the polynomial in the exponent whose coefficients are
+// the commitments, constant term first, at x: the sum of x^c·commitments[c].
+// Horner's rule with a double-and-add by the few bits of x, so it is variable
+// time in x and the points; both are public. No commitments give the identity.
+func EvaluateAt(commitments []*Point, x uint32) *Point {
+	sum := curve.NewEdwardsPoint()
+	for c := len(commitments) - 1; c >= 0; c-- {
+		sum = multSmallVartime(sum, x)
+		sum.Add(sum, commitments[c])
+	}
+	return sum
+}
+
+// multSmallVartime gives x·p.
+func multSmallVartime(p *Point, x uint32) *Point {
+	product := curve.NewEdwardsPoint()
+	for i := bits.Len32(x) - 1; i >= 0; i-- {
+		product.Add(product, product)
+		if x>>i&1 == 1 {
+			product.Add(product, p)
+		}
+	}
+	return product
+}

@@ -1,0 +1,107 @@
+package rfc9591
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
+	"github.com/oasisprotocol/curve25519-voi/curve"
+)
+
+// Key is the public part of a key shared by n signers, t of whom sign.
+type Key struct {
+	n, t        uint16
+	public      [32]byte
+	encoded     []byte   // commitments of the polynomial, constant term first
+	commitments []*Point // the same
+}
+
+// NewKey takes the encoded public key and the t encoded commitments of a key
+// that a key generation made and checked: their order is not checked again.
+func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
+	if t < 1 || t > n || n > 255 {
+		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ 255", t, n)
+	}
+	if len(publicKey) != 32 || len(commitments) != 32*t {
+		return nil, fmt.Errorf("key of %d signers: want a public key of 32 and commitments of %d bytes, not %d and %d",
+			t, 32*t, len(publicKey), len(commitments))
+	}
+	if !bytes.Equal(publicKey, commitments[:32]) {
+		return nil, errors.New("key: the public key is not the first commitment")
+	}
+	k := &Key{n: uint16(n), t: uint16(t), public: [32]byte(publicKey), encoded: bytes.Clone(commitments)}
+	for c := range slices.Chunk(commitments, 32) {
+		p, err := decodeTrusted(c)
+		if err != nil {
+			return nil, fmt.Errorf("key: commitment: %w", err)
+		}
+		k.commitments = append(k.commitments, p)
+	}
+	return k, nil
+}
+
+// decodeTrusted reads a point that is known to be of prime order: it skips
+// that check, which is nine tenths of the price.
+func decodeTrusted(b []byte) (*Point, error) {
+	c, err := curve.NewCompressedEdwardsYFromBytes(b)
+	if err != nil || !c.IsCanonicalVartime() {
+		return nil, edwards25519.ErrPoint
+	}
+	p, err := curve.NewEdwardsPoint().SetCompressedY(c)
+	if err != nil || p.IsIdentity() {
+		return nil, edwards25519.ErrPoint
+	}
+	return p, nil
+}
+
+// Pubshare gives the public share f(id)·B.
+func (k *Key) Pubshare(id uint16) *Point {
+	return edwards25519.EvaluateAt(k.commitments, uint32(id))
+}
+
+// SignerSet is t distinct identifiers, ascending, and what follows from them.
+type SignerSet struct {
+	ids     []uint16
+	lambdas []*Scalar
+}
+
+// NewSignerSet takes exactly t ascending identifiers in 1..n.
+func NewSignerSet(n, t int, ids []uint16) (*SignerSet, error) {
+	if len(ids) != t {
+		return nil, fmt.Errorf("set of %d signers: want exactly %d", len(ids), t)
+	}
+	last := uint16(0)
+	for _, id := range ids {
+		if id <= last || int(id) > n {
+			return nil, fmt.Errorf("set of signers: identifier %d: want distinct ones from 1 to %d, ascending", id, n)
+		}
+		last = id
+	}
+	s := &SignerSet{ids: slices.Clone(ids)}
+	for _, id := range ids {
+		s.lambdas = append(s.lambdas, interpolatingValue(ids, id))
+	}
+	return s, nil
+}
+
+// interpolatingValue is RFC 9591's derive_interpolating_value.
+func interpolatingValue(ids []uint16, my uint16) *Scalar {
+	num, den := scalarOf(1), scalarOf(1)
+	x := scalarOf(my)
+	for _, id := range ids {
+		if id == my {
+			continue
+		}
+		xj := scalarOf(id)
+		num.Mul(num, xj)
+		den.Mul(den, xj.Sub(xj, x))
+	}
+	return num.Mul(num, den.Invert(den))
+}
+
+// Position gives where id stands in the set.
+func (s *SignerSet) Position(id uint16) (int, bool) {
+	return slices.BinarySearch(s.ids, id)
+}

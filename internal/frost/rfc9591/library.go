@@ -1,0 +1,190 @@
+package rfc9591
+
+import (
+	"errors"
+	"fmt"
+	"runtime"
+	"sync"
+
+	"github.com/bytemare/ecc"
+	"github.com/bytemare/frost"
+	"github.com/bytemare/secret-sharing/keys"
+)
+
+// library guards every call into bytemare/frost in this process: its hash
+// functions share one state.
+var library sync.Mutex
+
+// group is the library's name for edwards25519.
+const group = ecc.Edwards25519Sha512
+
+// locked runs f, which calls into the library, alone in the process, and turns
+// a panic into an error. The panic's value is named only if the Go runtime made
+// it, as no one else promises to keep secrets out of it.
+func locked(f func() error) (err error) {
+	library.Lock()
+	defer library.Unlock()
+	defer func() {
+		switch p := recover().(type) {
+		case nil:
+		case runtime.Error:
+			err = fmt.Errorf("the signing library panicked: %w", p)
+		default:
+			err = errors.New("the signing library panicked")
+		}
+	}()
+	return f()
+}
+
+// Sign takes the secret nonce, which is gone after this whatever it returns,
+// and gives the answer of the signer id, whose secret share is 32 bytes. The
+// answer is not checked: the caller passes it through [VerifyBatch] before
+// anyone sees it. RFC 9591, section 5.2, sign.
+//
+// Scalars that were made here are wiped. The library's own copies of the share
+// and its intermediate results are out of reach, and wait for the collector.
+func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error) {
+	pair, err := nonce.take()
+	if err != nil {
+		return nil, err
+	}
+	defer pair.wipe()
+	pos, ok := s.set.Position(id)
+	if !ok {
+		return nil, ErrNotASigner
+	}
+	if pair.pub.bytes != s.nonces[pos].bytes {
+		return nil, errors.New("own public nonce in the set is not the one that belongs to the secret nonce")
+	}
+	secret := group.NewScalar()
+	defer secret.Zero()
+	if err := secret.Decode(share); err != nil || secret.IsZero() {
+		return nil, ErrShare
+	}
+	config, set, err := s.libraryInputs()
+	if err != nil {
+		return nil, err
+	}
+	keyShare, err := keys.NewKeyShare(group, id, secret, config.VerificationKey, nil)
+	if err != nil {
+		return nil, ErrShare // the library's errors are not known to be free of the share
+	}
+	var out []byte
+	err = locked(func() error {
+		answer, err := signOnce(config, keyShare, pair, set)
+		if err == nil {
+			out = answer.SignatureShare.Encode()
+		}
+		return err
+	})
+	return out, err
+}
+
+// signOnce puts the nonces into a signer made for this one answer, and sees to
+// it that they are cleared when it returns or panics.
+func signOnce(config *frost.Configuration, share *keys.KeyShare, pair *noncePair, set *commitmentSet) (*frost.SignatureShare, error) {
+	signer, err := config.Signer(share)
+	if err != nil {
+		return nil, fmt.Errorf("the signing library refuses the key: %w", err)
+	}
+	own := set.list.Get(share.Identifier())
+	hiding, binding := group.NewScalar(), group.NewScalar()
+	defer hiding.Zero()
+	defer binding.Zero()
+	if hiding.Decode(pair.hiding[:]) != nil || binding.Decode(pair.binding[:]) != nil {
+		return nil, errors.New("a secret nonce is not a scalar in range")
+	}
+	signer.NonceCommitments[own.CommitmentID] = &frost.Nonce{
+		HidingNonce: hiding, BindingNonce: binding, Commitment: own.Copy(),
+	}
+	defer signer.ClearNonceCommitment(own.CommitmentID)
+	answer, err := signer.Sign(set.message, set.list)
+	if err != nil {
+		return nil, fmt.Errorf("the signing library: %w", err)
+	}
+	return answer, nil
+}
+
+// Aggregate sums one answer of 32 bytes per signer, in the order of the set,
+// to a signature. It is not verified: that is crypto/ed25519's. RFC 9591,
+// section 5.3, aggregate.
+func (s *Session) Aggregate(shares [][]byte) ([]byte, error) {
+	if len(shares) != len(s.set.ids) {
+		return nil, fmt.Errorf("aggregating %d signature shares of %d signers", len(shares), len(s.set.ids))
+	}
+	answers := make([]*frost.SignatureShare, len(shares))
+	for i, b := range shares {
+		z := group.NewScalar()
+		if err := z.Decode(b); err != nil {
+			return nil, fmt.Errorf("signature share of signer %d is not a scalar", s.set.ids[i])
+		}
+		answers[i] = &frost.SignatureShare{Group: group, SignerIdentifier: s.set.ids[i], SignatureShare: z}
+	}
+	config, set, err := s.libraryInputs()
+	if err != nil {
+		return nil, err
+	}
+	var out []byte
+	err = locked(func() error {
+		sig, err := config.AggregateSignatures(set.message, answers, set.list, false)
+		if err != nil {
+			return fmt.Errorf("the signing library: %w", err)
+		}
+		out = append(sig.R.Encode(), sig.Z.Encode()...)
+		return nil
+	})
+	return out, err
+}
+
+// commitmentSet is the library's form of a session's nonces and message.
+type commitmentSet struct {
+	list    frost.CommitmentList
+	message []byte
+}
+
+// libraryInputs gives a configuration that knows the signers of this session
+// and no others, and their commitments. An identifier serves as the id of its
+// commitment. Every point in it was checked before.
+func (s *Session) libraryInputs() (*frost.Configuration, *commitmentSet, error) {
+	public, err := element(s.key.public[:])
+	if err != nil {
+		return nil, nil, err
+	}
+	config := &frost.Configuration{
+		Ciphersuite: frost.Ed25519, Threshold: s.key.t, MaxSigners: s.key.n, VerificationKey: public,
+	}
+	set := &commitmentSet{message: s.message}
+	for i, id := range s.set.ids {
+		b := encodePoint(s.key.Pubshare(id))
+		p, err := element(b[:])
+		if err != nil {
+			return nil, nil, err
+		}
+		share, err := keys.NewPublicKeyShare(group, id, p, nil)
+		if err != nil {
+			return nil, nil, fmt.Errorf("the signing library refuses a public share: %w", err)
+		}
+		config.SignerPublicKeyShares = append(config.SignerPublicKeyShares, share)
+		hiding, err := element(s.nonces[i].bytes[:32])
+		if err != nil {
+			return nil, nil, err
+		}
+		binding, err := element(s.nonces[i].bytes[32:])
+		if err != nil {
+			return nil, nil, err
+		}
+		set.list = append(set.list, &frost.Commitment{
+			HidingNonceCommitment: hiding, BindingNonceCommitment: binding,
+			CommitmentID: uint64(id), SignerID: id, Group: group,
+		})
+	}
+	return config, set, nil
+}
+
+func element(b []byte) (*ecc.Element, error) {
+	e := group.NewElement()
+	if err := e.Decode(b); err != nil {
+		return nil, errors.New("the signing library refuses a point")
+	}
+	return e, nil
+}

@@ -1,0 +1,125 @@
+package rfc9591
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+
+	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+)
+
+// SecNonce holds the hiding and the binding nonce of one answer and gives them
+// out once. It must not be copied (go vet reports copies); it prints as
+// "[secret]".
+type SecNonce struct {
+	pair atomic.Pointer[noncePair]
+}
+
+// noncePair is two encoded scalars, and whose public nonce they make.
+type noncePair struct {
+	hiding, binding [32]byte
+	pub             *PubNonce
+}
+
+func (p *noncePair) wipe() {
+	clear(p.hiding[:])
+	clear(p.binding[:])
+}
+
+// Format implements fmt.Formatter for every verb.
+func (*SecNonce) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
+
+// Wipe makes the nonce unusable.
+func (n *SecNonce) Wipe() {
+	if p := n.pair.Swap(nil); p != nil {
+		p.wipe()
+	}
+}
+
+// take gives the pair to the first caller and to no other; who takes it wipes.
+func (n *SecNonce) take() (*noncePair, error) {
+	p := n.pair.Swap(nil)
+	if p == nil {
+		return nil, ErrNonceUsed
+	}
+	return p, nil
+}
+
+// NonceGen draws two nonces: each is the hash of 32 bytes from rand, a
+// cryptographic source, and of the signer's secret share (32 bytes). RFC 9591,
+// section 4.1, nonce_generate, and section 5.1.
+func NonceGen(rand io.Reader, share []byte) (*SecNonce, *PubNonce, error) {
+	if len(share) != ShareSize {
+		return nil, nil, ErrShare
+	}
+	var random [64]byte
+	defer clear(random[:])
+	if _, err := io.ReadFull(rand, random[:]); err != nil {
+		return nil, nil, fmt.Errorf("drawing a nonce: %w", err)
+	}
+	pair := new(noncePair)
+	pub := new(PubNonce)
+	for i, b := range []*[32]byte{&pair.hiding, &pair.binding} {
+		k := h3(random[32*i:][:32], share)
+		if k.Equal(scalar.New()) == 1 {
+			return nil, nil, errors.New("drawing a nonce: it came out as zero, which a working hash function does not give")
+		}
+		*b = encodeScalar(k)
+		p := encodePoint(baseMult(k))
+		copy(pub.bytes[32*i:], p[:])
+		k.Zero()
+	}
+	pub, ok := parseOwn(pub.bytes[:])
+	if !ok {
+		pair.wipe()
+		return nil, nil, errors.New("drawing a nonce: its point does not decode")
+	}
+	pair.pub = pub
+	n := new(SecNonce)
+	n.pair.Store(pair)
+	return n, pub, nil
+}
+
+// PubNonce is a signer's public nonce: the hiding and the binding point.
+type PubNonce struct {
+	hiding, binding *Point
+	bytes           [PubNonceSize]byte
+}
+
+// ParsePubNonce reads two points in RFC 8032's encoding. It refuses encodings
+// that are not canonical, points outside the prime-order group, the identity,
+// and the base point: that is the nonce 1, no signer draws it, and the library
+// refuses it only where nobody could be blamed any more.
+func ParsePubNonce(b []byte) (*PubNonce, bool) {
+	n, ok := parsePubNonce(b, edwards25519.DecodePoint)
+	if !ok || n.hiding.Equal(curve.ED25519_BASEPOINT_POINT) == 1 || n.binding.Equal(curve.ED25519_BASEPOINT_POINT) == 1 {
+		return nil, false
+	}
+	return n, true
+}
+
+// parseOwn reads a nonce that was made here, of prime order for certain. Its
+// points are not those that came from the secret scalars, whose projective
+// coordinates say more than the points do.
+func parseOwn(b []byte) (*PubNonce, bool) { return parsePubNonce(b, decodeTrusted) }
+
+func parsePubNonce(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
+	if len(b) != PubNonceSize {
+		return nil, false
+	}
+	hiding, err := decode(b[:32])
+	if err != nil {
+		return nil, false
+	}
+	binding, err := decode(b[32:])
+	if err != nil {
+		return nil, false
+	}
+	return &PubNonce{hiding, binding, [PubNonceSize]byte(b)}, true
+}
+
+// Bytes gives the encoding.
+func (n *PubNonce) Bytes() []byte { return n.bytes[:] }

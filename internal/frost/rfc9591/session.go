@@ -1,0 +1,143 @@
+package rfc9591
+
+import (
+	"encoding/binary"
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
+	"github.com/oasisprotocol/curve25519-voi/curve"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+)
+
+// Session is one message under one key, the signers and their public nonces.
+type Session struct {
+	key     *Key
+	set     *SignerSet
+	nonces  []*PubNonce // in the order of the set
+	message []byte
+}
+
+// NewSession takes one public nonce per signer, in the order of the set.
+func NewSession(key *Key, set *SignerSet, nonces []*PubNonce, message []byte) (*Session, error) {
+	if len(set.ids) != int(key.t) || set.ids[len(set.ids)-1] > key.n {
+		return nil, fmt.Errorf("session: the set of %d signers is not one of %d among %d", len(set.ids), key.t, key.n)
+	}
+	if len(nonces) != len(set.ids) {
+		return nil, fmt.Errorf("session: %d public nonces for %d signers", len(nonces), len(set.ids))
+	}
+	return &Session{key, set, nonces, message}, nil
+}
+
+// transcript is what the hashes make of a session: this package's own
+// computation, which checks the library's.
+type transcript struct {
+	rho []*Scalar // binding factors, in the order of the set
+	r   [32]byte  // group commitment
+	c   *Scalar   // challenge
+}
+
+// transcript computes the binding factors, the group commitment and the
+// challenge. RFC 9591, sections 4.4 to 4.6. Variable time: all of it is public.
+func (s *Session) transcript() *transcript {
+	list := make([]byte, 0, len(s.set.ids)*96)
+	for i, id := range s.set.ids {
+		list = append(append(list, idBytes(id)...), s.nonces[i].bytes[:]...)
+	}
+	message, commitments := h4(s.message), h5(list)
+	t := &transcript{rho: make([]*Scalar, len(s.nonces))}
+	binding := make([]*Point, len(s.nonces))
+	sum := curve.NewEdwardsPoint()
+	for i, n := range s.nonces {
+		t.rho[i] = h1(s.key.public[:], message[:], commitments[:], idBytes(s.set.ids[i]))
+		binding[i] = n.binding
+		sum.Add(sum, n.hiding)
+	}
+	t.r = encodePoint(sum.Add(sum, edwards25519.MultiScalarMultVartime(t.rho, binding)))
+	t.c = h2(t.r[:], s.key.public[:], s.message)
+	return t
+}
+
+// idBytes encodes an identifier as a scalar.
+func idBytes(id uint16) []byte {
+	b := make([]byte, 32)
+	binary.LittleEndian.PutUint16(b, id)
+	return b
+}
+
+// Claim says that Share is what the signer ID has to answer in Session.
+type Claim struct {
+	Session *Session
+	ID      uint16
+	Share   []byte // a scalar of 32 bytes
+}
+
+// VerifyBatch reports whether all claims hold; a batch of one tells about a
+// single share. It checks z·B = D + ρ·E + λ·c·P for all at once, with weights
+// from a hash over the claims: a batch with a false claim passes with a
+// probability of 2^-127. The shares, which may not be public yet, meet constant
+// time code only. RFC 9591, section 5.4, verify_signature_share.
+func VerifyBatch(claims []Claim) bool {
+	sum := scalar.New()
+	scalars := make([]*Scalar, 0, 3*len(claims))
+	points := make([]*Point, 0, 3*len(claims))
+	ts := make([]*transcript, len(claims))
+	for i, c := range claims {
+		ts[i] = c.Session.transcript()
+	}
+	seed := hashClaims(claims, ts) // shares of a wrong length are refused below
+	for i, c := range claims {
+		s := c.Session
+		pos, ok := s.set.Position(c.ID)
+		if !ok {
+			return false
+		}
+		z, err := edwards25519.DecodeScalar(c.Share)
+		if err != nil {
+			return false
+		}
+		a := weight(&seed, i)
+		sum.Add(sum, z.Mul(z, a))
+		lambdaC := scalar.New().Mul(ts[i].c, s.set.lambdas[pos])
+		scalars = append(scalars, a, scalar.New().Mul(a, ts[i].rho[pos]), lambdaC.Mul(lambdaC, a))
+		points = append(points, s.nonces[pos].hiding, s.nonces[pos].binding, s.key.Pubshare(c.ID))
+	}
+	right := edwards25519.MultiScalarMultVartime(scalars, points)
+	return right.Equal(baseMult(sum)) == 1
+}
+
+// hashClaims hashes all that the equation is about. The challenge stands for
+// key, message and nonces; the commitments are the key's public shares.
+func hashClaims(claims []Claim, ts []*transcript) [64]byte {
+	var parts [][]byte
+	for i, c := range claims {
+		challenge := encodeScalar(ts[i].c)
+		parts = append(parts, challenge[:], idBytes(c.ID), c.Share, c.Session.key.encoded)
+		for _, n := range c.Session.nonces {
+			parts = append(parts, n.bytes[:])
+		}
+	}
+	return hash("frostfleet/rfc9591/batch/v1", parts...)
+}
+
+// weight gives an odd scalar of 128 bits, 1 for the first claim.
+func weight(seed *[64]byte, i int) *Scalar {
+	if i == 0 {
+		return scalarOf(1)
+	}
+	h := hash("frostfleet/rfc9591/weight/v1", seed[:], binary.BigEndian.AppendUint64(nil, uint64(i)))
+	var b [32]byte
+	copy(b[:16], h[:16])
+	b[0] |= 1
+	s, err := scalar.NewFromCanonicalBytes(b[:])
+	if err != nil {
+		panic("rfc9591: 128 bits are not a scalar: " + err.Error())
+	}
+	return s
+}
+
+// IsShare reports whether b encodes a signature share: a canonical scalar. The
+// library takes zero for none, and an honest signer never answers it.
+func IsShare(b []byte) bool {
+	s, err := edwards25519.DecodeScalar(b)
+	return err == nil && s.Equal(scalar.New()) == 0
+}

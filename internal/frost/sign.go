@@ -1,0 +1,170 @@
+package frost
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/frost/bip340"
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// MaxMessage is the length in bytes up to which ed25519 messages are signed.
+// A secp256k1-tr message is a hash and has 32 bytes.
+const MaxMessage = 4096
+
+// TweakMode says how the output key follows from the public key.
+type TweakMode uint8
+
+const (
+	// TweakNone leaves the key as it is: ed25519 only. An untweaked key of the
+	// key generation could hide a script path that a dealer put there.
+	TweakNone TweakMode = 0
+	// TweakBIP86 is the tweak of BIP 341 with no script tree, as BIP 86 has it.
+	TweakBIP86 TweakMode = 1
+	// TweakScriptRoot is the tweak of BIP 341 with a Merkle root of scripts.
+	TweakScriptRoot TweakMode = 2
+)
+
+// Tweak is a tweak mode and what it needs. Root is zero in all modes but
+// TweakScriptRoot.
+type Tweak struct {
+	Mode TweakMode
+	Root [32]byte
+}
+
+func (t Tweak) validate(s Suite) error {
+	if t.Mode != TweakScriptRoot && t.Root != [32]byte{} {
+		return errors.New("tweak: a script root without the mode for it: set the mode to script root or leave the root empty")
+	}
+	switch {
+	case s == Ed25519 && t.Mode == TweakNone:
+	case s == Secp256k1TR && (t.Mode == TweakBIP86 || t.Mode == TweakScriptRoot):
+	default:
+		return fmt.Errorf("tweak: mode %d is not one of suite %s: ed25519 takes none, secp256k1-tr takes BIP 86 or a script root", t.Mode, s)
+	}
+	return nil
+}
+
+// Key is one key as a node has it, or, without the share, as everyone may see
+// it.
+type Key struct {
+	Suite       Suite
+	N, T, Index int           // nodes, threshold, own index (of no meaning without a share)
+	PublicKey   []byte        // 33 or 32 bytes
+	Commitments []byte        // T wire points, summed over the dealers, constant term first
+	Share       *secret.Bytes // 32 bytes; nil in a public view
+}
+
+func (k *Key) validate() error {
+	switch {
+	case k == nil:
+		return errors.New("key: missing")
+	case !k.Suite.Valid():
+		return fmt.Errorf("key: unknown suite %d", k.Suite)
+	case k.T < 1 || k.T > k.N || k.N > 255:
+		return fmt.Errorf("key: threshold %d of %d nodes: want 1 ≤ threshold ≤ nodes ≤ 255", k.T, k.N)
+	case len(k.PublicKey) != k.Suite.PublicKeySize():
+		return fmt.Errorf("key: public key has %d bytes, want %d", len(k.PublicKey), k.Suite.PublicKeySize())
+	case len(k.Commitments) != k.T*k.Suite.PointSize():
+		return fmt.Errorf("key: commitments have %d bytes, want %d", len(k.Commitments), k.T*k.Suite.PointSize())
+	}
+	return nil
+}
+
+// Item is one signature to make.
+type Item struct {
+	Key     *Key
+	Message []byte // 32 bytes, or 1 to MaxMessage with ed25519
+	Tweak   Tweak
+}
+
+// Validate checks lengths and that suite and tweak agree. It does not decode
+// points.
+func (it Item) Validate() error {
+	if err := it.Key.validate(); err != nil {
+		return err
+	}
+	if it.Key.Suite == Secp256k1TR && len(it.Message) != 32 {
+		return fmt.Errorf("message has %d bytes: secp256k1-tr signs hashes of 32", len(it.Message))
+	}
+	if len(it.Message) < 1 || len(it.Message) > MaxMessage {
+		return fmt.Errorf("message has %d bytes: want 1 to %d", len(it.Message), MaxMessage)
+	}
+	return it.Tweak.validate(it.Key.Suite)
+}
+
+// validateItems checks each item and that one set of nodes can sign them all.
+func validateItems(items []Item) error {
+	if len(items) < 1 || len(items) > MaxBatch {
+		return fmt.Errorf("batch of %d items: want 1 to %d", len(items), MaxBatch)
+	}
+	for i, it := range items {
+		if err := it.Validate(); err != nil {
+			return fmt.Errorf("item %d: %w", i, err)
+		}
+		k, first := it.Key, items[0].Key
+		if k.Suite != first.Suite || k.N != first.N || k.T != first.T {
+			return fmt.Errorf("item %d: its key is %d of %d in %s, unlike the first item's: put it into another batch", i, k.T, k.N, k.Suite)
+		}
+	}
+	return nil
+}
+
+// OutputKey gives the key that signatures of publicKey under tweak verify
+// with: 32 bytes, x-only for secp256k1-tr, and for ed25519 publicKey itself.
+func OutputKey(s Suite, publicKey []byte, tweak Tweak) ([]byte, error) {
+	if !s.Valid() {
+		return nil, fmt.Errorf("unknown suite %d", s)
+	}
+	if len(publicKey) != s.PublicKeySize() {
+		return nil, fmt.Errorf("public key has %d bytes, want %d", len(publicKey), s.PublicKeySize())
+	}
+	if err := tweak.validate(s); err != nil {
+		return nil, err
+	}
+	if s == Ed25519 {
+		return bytes.Clone(publicKey), nil
+	}
+	internal, err := bip445.NewTweakContext(publicKey)
+	if err != nil {
+		return nil, err
+	}
+	out, err := taproot(internal, tweak)
+	if err != nil {
+		return nil, err
+	}
+	x := out.XOnly()
+	return x[:], nil
+}
+
+var tapTweakTag = bip340.NewTag("TapTweak")
+
+// taproot applies the key path tweak of BIP 341, taproot_tweak_pubkey.
+func taproot(internal *bip445.TweakContext, tweak Tweak) (*bip445.TweakContext, error) {
+	x := internal.XOnly()
+	var root []byte
+	if tweak.Mode == TweakScriptRoot {
+		root = tweak.Root[:]
+	}
+	t := tapTweakTag.Hash(x[:], root)
+	return internal.Apply(t[:], true)
+}
+
+// VerifySignature reports whether sig (64 bytes) is a valid signature of the
+// message under the output key: BIP 340's verification, or Ed25519's as
+// crypto/ed25519 does it.
+func VerifySignature(s Suite, outputKey, message, sig []byte) bool {
+	if len(outputKey) != 32 || len(sig) != SignatureSize {
+		return false
+	}
+	switch s {
+	case Secp256k1TR:
+		return bip340.Verify(outputKey, message, sig)
+	case Ed25519:
+		return ed25519.Verify(outputKey, message, sig)
+	}
+	return false
+}

@@ -1,0 +1,127 @@
+package frost
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+)
+
+// aggregator makes signatures of shares in one suite. Positions are those of
+// the ascending set, items those of the batch.
+type aggregator interface {
+	// sum gives item i's signature, not verified, or blames whoever sent what
+	// is no share or commitment.
+	sum(i int, it *Item, set []Commitment, shares [][]byte) (sig []byte, blame []*Blame, err error)
+	// invalid gives the items whose signatures, those that aren't nil, do not
+	// verify under the output key.
+	invalid(items []Item, sigs [][]byte) []int
+	// shareHolds reports whether the share of the node index at pos is right.
+	shareHolds(i, pos, index int) (bool, error)
+}
+
+// contribution is what one node sent in both rounds.
+type contribution struct {
+	Commitment
+	shares []byte
+}
+
+// Aggregate makes signatures of the shares that the nodes of a set sent:
+// shares[j], 32 bytes per item, is the answer of set[j]. The set has exactly T
+// entries.
+//
+// It sums up, and verifies the final signatures under the output keys (BIP 340
+// as a batch, Ed25519 one by one). Only where that fails are the shares checked
+// one by one, and blame names each node that sent a bad one. sigs has an entry
+// of 64 bytes per item, nil where the item failed; an entry that is not nil is
+// a valid signature. err is set when the inputs make no sense, and then there
+// is neither signature nor blame.
+func Aggregate(items []Item, set []Commitment, shares [][]byte) (sigs [][]byte, blame []Blame, err error) {
+	if err := validateItems(items); err != nil {
+		return nil, nil, err
+	}
+	if len(shares) != len(set) {
+		return nil, nil, fmt.Errorf("aggregating %d nodes' shares for a set of %d", len(shares), len(set))
+	}
+	all := make([]contribution, len(set))
+	for i := range set {
+		all[i] = contribution{set[i], shares[i]}
+	}
+	slices.SortStableFunc(all, func(a, b contribution) int { return cmp.Compare(a.Index, b.Index) })
+	k := items[0].Key
+	sorted, err := sortedSet(k.Suite, k.N, k.T, len(items), set)
+	var lengths *Blame
+	if err != nil && !errors.As(err, &lengths) {
+		return nil, nil, err
+	}
+	if blame = wrongLengths(k.Suite, len(items), all); blame != nil {
+		return make([][]byte, len(items)), blame, nil
+	}
+	newAggregator := newSecpAggregator
+	if k.Suite == Ed25519 {
+		newAggregator = newEd25519Aggregator
+	}
+	a, err := newAggregator(k.N, k.T, sorted, len(items))
+	if err != nil {
+		return nil, nil, err
+	}
+	return aggregate(a, items, sorted, all)
+}
+
+// wrongLengths blames the nodes whose contributions can't be cut into items.
+func wrongLengths(s Suite, count int, all []contribution) []Blame {
+	var blame []Blame
+	for _, c := range all {
+		if len(c.Points) != count*s.NonceSize() {
+			blame = append(blame, Blame{c.Index, AllItems, reasonCommitmentLength})
+		} else if len(c.shares) != count*ScalarSize {
+			blame = append(blame, Blame{c.Index, AllItems, reasonShareLength})
+		}
+	}
+	return blame
+}
+
+func aggregate(a aggregator, items []Item, set []Commitment, all []contribution) (sigs [][]byte, blame []Blame, err error) {
+	sigs = make([][]byte, len(items))
+	answers := make([][]byte, len(set))
+	for i := range items {
+		for j := range all {
+			answers[j] = shareOf(all[j].shares, i)
+		}
+		sig, bad, err := a.sum(i, &items[i], set, answers)
+		if err != nil {
+			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		}
+		sigs[i] = sig
+		for _, b := range bad {
+			blame = append(blame, *b)
+		}
+	}
+	for _, i := range a.invalid(items, sigs) {
+		sigs[i] = nil
+		bad, err := search(a, i, set)
+		if err != nil {
+			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		}
+		blame = append(blame, bad...)
+	}
+	return sigs, blame, nil
+}
+
+// search finds the nodes whose shares spoil item i.
+func search(a aggregator, i int, set []Commitment) ([]Blame, error) {
+	var blame []Blame
+	for pos, c := range set {
+		ok, err := a.shareHolds(i, pos, c.Index)
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			blame = append(blame, Blame{c.Index, i, reasonShare})
+		}
+	}
+	if blame == nil {
+		return nil, errors.New("the signature does not verify and every share does: a computation went wrong, or the key's commitments are not its own")
+	}
+	return blame, nil
+}

@@ -1,0 +1,187 @@
+package frost
+
+import (
+	"slices"
+	"testing"
+)
+
+// signed is a batch after round two.
+func signed(t testing.TB, s Suite, n, threshold, count int) (items []Item, set []Commitment, shares [][]byte) {
+	t.Helper()
+	nodes := upTo(n)[n-threshold:]
+	g := commitAll(t, s, newItems(t, s, n, threshold, count), nodes)
+	return g.public(), g.set, g.signAll(t)
+}
+
+func TestAggregateBlames(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		items, set, good := signed(t, s, 5, 3, 4) // nodes 2, 3, 4
+		over := slices.Repeat([]byte{255}, ScalarSize)
+		for name, c := range map[string]struct {
+			do   func(set []Commitment, shares [][]byte)
+			want []Blame
+		}{
+			"nobody": {func([]Commitment, [][]byte) {}, nil},
+			"one share": {func(_ []Commitment, sh [][]byte) { sh[1] = flipBit(sh[1], 2*32+5) },
+				[]Blame{{3, 2, reasonShare}}},
+			"two nodes, two items": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 3*32+7) },
+				[]Blame{{2, 0, reasonShare}, {4, 3, reasonShare}}},
+			"two nodes, one item": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 7) },
+				[]Blame{{2, 0, reasonShare}, {4, 0, reasonShare}}},
+			"not a scalar": {func(_ []Commitment, sh [][]byte) { sh[2] = replace(sh[2], 32, over) },
+				[]Blame{{4, 1, reasonShare}}},
+			"zero": {func(_ []Commitment, sh [][]byte) { sh[2] = replace(sh[2], 32, make([]byte, 32)) },
+				[]Blame{{4, 1, reasonShare}}},
+			"items swapped": {func(_ []Commitment, sh [][]byte) { sh[0] = slices.Concat(sh[0][32:64], sh[0][:32], sh[0][64:]) },
+				[]Blame{{2, 0, reasonShare}, {2, 1, reasonShare}}},
+			"another's share": {func(_ []Commitment, sh [][]byte) { sh[0] = sh[1] },
+				[]Blame{{2, 0, reasonShare}, {2, 1, reasonShare}, {2, 2, reasonShare}, {2, 3, reasonShare}}},
+			"short shares": {func(_ []Commitment, sh [][]byte) { sh[0] = sh[0][1:] },
+				[]Blame{{2, AllItems, reasonShareLength}}},
+			"no shares": {func(_ []Commitment, sh [][]byte) { sh[1] = nil },
+				[]Blame{{3, AllItems, reasonShareLength}}},
+			"short commitment": {func(set []Commitment, _ [][]byte) { set[1].Points = set[1].Points[1:] },
+				[]Blame{{3, AllItems, reasonCommitmentLength}}},
+			"not a point": {func(set []Commitment, _ [][]byte) { set[0].Points = replace(set[0].Points, 0, notAPoint(s)) },
+				[]Blame{{2, 0, reasonCommitmentPoint}}},
+		} {
+			t.Run(name, func(t *testing.T) {
+				set, shares := slices.Clone(set), slices.Clone(good)
+				c.do(set, shares)
+				sigs, blame, err := Aggregate(items, set, shares)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if !slices.Equal(blame, c.want) {
+					t.Fatalf("blame %v, want %v", blame, c.want)
+				}
+				checkSigs(t, items, sigs, blame)
+			})
+		}
+	})
+}
+
+// checkSigs checks that exactly the items nobody is blamed for have a
+// signature, and a valid one.
+func checkSigs(t *testing.T, items []Item, sigs [][]byte, blame []Blame) {
+	t.Helper()
+	if len(sigs) != len(items) {
+		t.Fatalf("%d signatures for %d items", len(sigs), len(items))
+	}
+	for i, sig := range sigs {
+		bad := slices.ContainsFunc(blame, func(b Blame) bool { return b.Item == i || b.Item == AllItems })
+		if bad != (sig == nil) {
+			t.Fatalf("item %d: signature %x, blame %v", i, sig, blame)
+		}
+		if sig != nil {
+			verifyElsewhere(t, items[i], sig)
+		}
+	}
+}
+
+func flipBit(b []byte, at int) []byte {
+	b = slices.Clone(b)
+	b[at] ^= 1
+	return b
+}
+
+func TestAggregateRefuses(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		items, set, shares := signed(t, s, 3, 2, 2)
+		for name, f := range map[string]func() ([]Item, []Commitment, [][]byte){
+			"no items":      func() ([]Item, []Commitment, [][]byte) { return nil, set, shares },
+			"no set":        func() ([]Item, []Commitment, [][]byte) { return items, nil, nil },
+			"shares of one": func() ([]Item, []Commitment, [][]byte) { return items, set, shares[:1] },
+			"node twice": func() ([]Item, []Commitment, [][]byte) {
+				return items, []Commitment{set[0], set[0]}, shares
+			},
+			"node out of range": func() ([]Item, []Commitment, [][]byte) {
+				return items, []Commitment{set[0], {3, set[1].Points}}, shares
+			},
+		} {
+			t.Run(name, func(t *testing.T) {
+				if sigs, blame, err := Aggregate(f()); err == nil || sigs != nil || blame != nil {
+					t.Fatalf("got %x, %v, %v", sigs, blame, err)
+				}
+			})
+		}
+	})
+}
+
+// The order of the set does not matter.
+func TestAggregateOrder(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		items, set, shares := signed(t, s, 5, 3, 2)
+		slices.Reverse(set)
+		slices.Reverse(shares)
+		sigs, blame, err := Aggregate(items, set, shares)
+		if err != nil || blame != nil {
+			t.Fatal(err, blame)
+		}
+		checkSigs(t, items, sigs, nil)
+	})
+}
+
+func FuzzCheckCommitment(f *testing.F) {
+	for _, s := range []Suite{Secp256k1TR, Ed25519} {
+		g := newSigning(f, s, 3, 2, 2)
+		f.Add(byte(s), 2, g.set[0].Points)
+		f.Add(byte(s), 1, replace(g.set[0].Points, 0, notAPoint(s))[:s.NonceSize()])
+	}
+	items := map[Suite][][]Item{}
+	for _, s := range []Suite{Secp256k1TR, Ed25519} {
+		items[s] = newItems(f, s, 3, 2, 1)
+	}
+	f.Fuzz(func(t *testing.T, b byte, count int, points []byte) {
+		s := Suite(b)
+		err := CheckCommitment(s, count, points)
+		if !s.Valid() || count != 1 {
+			return
+		}
+		// Sign judges a commitment of another node as CheckCommitment does.
+		g := commitAll(t, s, items[s], []int{0})
+		_, signErr := g.nonces[0].Sign([]Commitment{g.set[0], {1, points}})
+		if (err == nil) != (signErr == nil) {
+			t.Fatalf("CheckCommitment says %v, Sign %v", err, signErr)
+		}
+	})
+}
+
+// Whatever a node sends as its shares, the signatures that come out are valid,
+// no one else is blamed, and it is where one is missing.
+func FuzzAggregate(f *testing.F) {
+	type batch struct {
+		items  []Item
+		set    []Commitment
+		shares [][]byte
+	}
+	batches := map[bool]batch{}
+	for _, s := range []Suite{Secp256k1TR, Ed25519} {
+		items, set, shares := signed(f, s, 3, 2, 2)
+		batches[s == Ed25519] = batch{items, set, shares}
+		f.Add(s == Ed25519, 3, byte(1), []byte(nil))
+		f.Add(s == Ed25519, 40, byte(0), shares[1])
+		f.Add(s == Ed25519, 63, byte(128), []byte("x"))
+	}
+	f.Fuzz(func(t *testing.T, edwards bool, at int, xor byte, instead []byte) {
+		b := batches[edwards]
+		shares := slices.Clone(b.shares)
+		shares[1] = slices.Clone(shares[1])
+		if instead != nil {
+			shares[1] = instead
+		}
+		if at >= 0 && at < len(shares[1]) {
+			shares[1][at] ^= xor
+		}
+		sigs, blame, err := Aggregate(b.items, b.set, shares)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, x := range blame {
+			if x.Index != b.set[1].Index {
+				t.Fatalf("the wrong node is blamed: %v", x)
+			}
+		}
+		checkSigs(t, b.items, sigs, blame)
+	})
+}

@@ -1,0 +1,166 @@
+package frost
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"fmt"
+	"io"
+
+	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
+)
+
+// openEd25519Key decodes a key, whose commitments are what a key generation
+// made and checked.
+func openEd25519Key(k *Key) (*rfc9591.Key, error) {
+	return rfc9591.NewKey(k.N, k.T, k.PublicKey, k.Commitments)
+}
+
+// edwardsID gives RFC 9591's identifier of a node.
+func edwardsID(index int) uint16 { return uint16(index + 1) }
+
+func edwardsSet(n, t int, set []Commitment) (*rfc9591.SignerSet, error) {
+	ids := make([]uint16, len(set))
+	for i, c := range set {
+		ids[i] = edwardsID(c.Index)
+	}
+	return rfc9591.NewSignerSet(n, t, ids)
+}
+
+// edwardsBatch is heldBatch for ed25519.
+type edwardsBatch []edwardsHeld
+
+type edwardsHeld struct {
+	key     *rfc9591.Key
+	message []byte
+	share   []byte
+	nonce   *rfc9591.SecNonce
+	pub     *rfc9591.PubNonce
+}
+
+func (b edwardsBatch) wipe() {
+	for _, h := range b {
+		clear(h.share)
+		h.nonce.Wipe()
+	}
+}
+
+func commitEd25519(rand io.Reader, items []Item) (heldBatch, []byte, error) {
+	batch := make(edwardsBatch, 0, len(items))
+	points := make([]byte, 0, len(items)*Ed25519.NonceSize())
+	for i, it := range items {
+		key, err := openEd25519Key(it.Key)
+		if err != nil {
+			batch.wipe()
+			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		}
+		nonce, pub, err := rfc9591.NonceGen(rand, it.Key.Share.Expose())
+		if err != nil {
+			batch.wipe()
+			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		}
+		batch = append(batch, edwardsHeld{key, bytes.Clone(it.Message), bytes.Clone(it.Key.Share.Expose()), nonce, pub})
+		points = append(points, pub.Bytes()...)
+	}
+	return batch, points, nil
+}
+
+func (b edwardsBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
+	signers, err := edwardsSet(h.n, h.t, set)
+	if err != nil {
+		return nil, err
+	}
+	id := edwardsID(h.index)
+	own, _ := signers.Position(id)
+	claims := make([]rfc9591.Claim, len(b))
+	out := make([]byte, 0, len(b)*ScalarSize)
+	for i := range b {
+		nonces, blame := edwardsNonces(set, i, own, b[i].pub)
+		if blame != nil {
+			return nil, blame[0]
+		}
+		session, err := rfc9591.NewSession(b[i].key, signers, nonces, b[i].message)
+		if err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+		share, err := session.Sign(b[i].nonce, b[i].share, id)
+		if err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+		claims[i] = rfc9591.Claim{Session: session, ID: id, Share: share}
+		out = append(out, share...)
+	}
+	if !rfc9591.VerifyBatch(claims) {
+		clear(out)
+		return nil, ErrSelfCheck
+	}
+	return out, nil
+}
+
+// edwardsNonces decodes one item's public nonces, or blames. The nonce at the
+// position own, if there is one, was made here and needs no check.
+func edwardsNonces(set []Commitment, item, own int, ownNonce *rfc9591.PubNonce) ([]*rfc9591.PubNonce, []*Blame) {
+	nonces := make([]*rfc9591.PubNonce, len(set))
+	var blame []*Blame
+	for i, c := range set {
+		if i == own {
+			nonces[i] = ownNonce
+			continue
+		}
+		var ok bool
+		if nonces[i], ok = rfc9591.ParsePubNonce(nonceOf(Ed25519, c.Points, item)); !ok {
+			blame = append(blame, &Blame{c.Index, item, reasonCommitmentPoint})
+		}
+	}
+	return nonces, blame
+}
+
+// edwardsAggregator is aggregator for ed25519.
+type edwardsAggregator struct {
+	signers  *rfc9591.SignerSet
+	sessions []*rfc9591.Session
+	shares   [][][]byte
+}
+
+func newEd25519Aggregator(n, t int, set []Commitment, count int) (aggregator, error) {
+	signers, err := edwardsSet(n, t, set)
+	return &edwardsAggregator{signers, make([]*rfc9591.Session, count), make([][][]byte, count)}, err
+}
+
+func (a *edwardsAggregator) sum(i int, it *Item, set []Commitment, shares [][]byte) ([]byte, []*Blame, error) {
+	key, err := openEd25519Key(it.Key)
+	if err != nil {
+		return nil, nil, err
+	}
+	nonces, blame := edwardsNonces(set, i, -1, nil)
+	for j, s := range shares {
+		if !rfc9591.IsShare(s) {
+			blame = append(blame, &Blame{set[j].Index, i, reasonShare})
+		}
+	}
+	if blame != nil {
+		return nil, blame, nil
+	}
+	session, err := rfc9591.NewSession(key, a.signers, nonces, it.Message)
+	if err != nil {
+		return nil, nil, err
+	}
+	a.sessions[i], a.shares[i] = session, append([][]byte(nil), shares...)
+	sig, err := session.Aggregate(shares)
+	return sig, nil, err
+}
+
+func (a *edwardsAggregator) invalid(items []Item, sigs [][]byte) []int {
+	var bad []int
+	for i, sig := range sigs {
+		if sig != nil && !ed25519.Verify(items[i].Key.PublicKey, items[i].Message, sig) {
+			bad = append(bad, i)
+		}
+	}
+	return bad
+}
+
+func (a *edwardsAggregator) shareHolds(i, pos, index int) (bool, error) {
+	return rfc9591.VerifyBatch([]rfc9591.Claim{{
+		Session: a.sessions[i], ID: edwardsID(index), Share: a.shares[i][pos],
+	}}), nil
+}

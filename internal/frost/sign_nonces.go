@@ -1,0 +1,108 @@
+package frost
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"sync/atomic"
+)
+
+// ErrNoncesUsed says that the nonces were signed with, or wiped, before. The
+// node sits this attempt out and commits afresh in the next.
+var ErrNoncesUsed = errors.New("nonces were used already: sit this attempt out and commit to fresh ones in the next")
+
+// ErrSelfCheck says that own signature shares did not verify, and stay here.
+var ErrSelfCheck = errors.New("own signature shares do not verify: the secret share does not fit the key's commitments, or a computation went wrong")
+
+// Nonces holds the secret nonces of one batch, together with what they may be
+// used for: the items as they were when the node committed. It gives out one
+// round of signature shares, whatever it is asked. It must not be copied (go
+// vet reports copies) and has no encoding; it prints as "[secret]".
+type Nonces struct {
+	held atomic.Pointer[heldNonces]
+}
+
+// heldNonces is what [Nonces.Sign] takes.
+type heldNonces struct {
+	suite       Suite
+	n, t, index int
+	count       int
+	points      []byte // as committed
+	batch       heldBatch
+}
+
+// heldBatch is the secret half of a batch in one suite.
+type heldBatch interface {
+	// sign gives count shares, checked; set is valid and ascending and has the
+	// own commitment as it was made.
+	sign(h *heldNonces, set []Commitment) ([]byte, error)
+	wipe()
+}
+
+// Format implements fmt.Formatter for every verb.
+func (*Nonces) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]") }
+
+// Commit draws fresh nonces for every item from rand, which must be a
+// cryptographic source, mixed with the node's share as BIP 445 and RFC 9591
+// say. It gives the holder and the public nonces, NonceSize bytes per item.
+// The keys must have shares, and one suite, number of nodes, threshold and
+// index. Nothing of the items is shared with the caller afterwards.
+func Commit(rand io.Reader, items []Item) (*Nonces, []byte, error) {
+	if err := validateItems(items); err != nil {
+		return nil, nil, err
+	}
+	index := items[0].Key.Index
+	for i, it := range items {
+		k := it.Key
+		if k.Index != index || index < 0 || index >= k.N {
+			return nil, nil, fmt.Errorf("item %d: own index is %d, want one below %d for the whole batch", i, k.Index, k.N)
+		}
+		if len(k.Share.Expose()) != ScalarSize {
+			return nil, nil, fmt.Errorf("item %d: the key has no secret share of %d bytes here", i, ScalarSize)
+		}
+	}
+	k := items[0].Key
+	h := &heldNonces{suite: k.Suite, n: k.N, t: k.T, index: index, count: len(items)}
+	commit := commitSecp
+	if k.Suite == Ed25519 {
+		commit = commitEd25519
+	}
+	batch, points, err := commit(rand, items)
+	if err != nil {
+		return nil, nil, err
+	}
+	h.batch, h.points = batch, points
+	n := new(Nonces)
+	n.held.Store(h)
+	return n, append([]byte(nil), points...), nil
+}
+
+// Sign gives the node's signature shares over the items it committed to, 32
+// bytes each, for a set of exactly T nodes with its own commitment among them,
+// unchanged. The shares were verified before they are returned.
+//
+// The nonces are taken first and wiped in the end, whatever comes of it: a
+// second call, at the same time or later, gives ErrNoncesUsed. A *Blame error
+// names a node whose commitment is not well formed.
+func (n *Nonces) Sign(set []Commitment) ([]byte, error) {
+	h := n.held.Swap(nil)
+	if h == nil {
+		return nil, ErrNoncesUsed
+	}
+	defer h.batch.wipe()
+	sorted, err := sortedSet(h.suite, h.n, h.t, h.count, set)
+	if err != nil {
+		return nil, err
+	}
+	if err := checkOwn(sorted, h.index, h.points); err != nil {
+		return nil, err
+	}
+	return h.batch.sign(h, sorted)
+}
+
+// Wipe makes the nonces unusable.
+func (n *Nonces) Wipe() {
+	if h := n.held.Swap(nil); h != nil {
+		h.batch.wipe()
+	}
+}

@@ -1,0 +1,130 @@
+package frost
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
+	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
+)
+
+// Commitment is what one node published in round one: per item two wire
+// points.
+type Commitment struct {
+	Index  int    // of the node
+	Points []byte // items * NonceSize
+}
+
+// Blame says which node is at fault, and in which item. As an error it stops a
+// round.
+type Blame struct {
+	Index  int // of the node
+	Item   int // or AllItems
+	Reason string
+}
+
+// AllItems stands in Blame.Item when a contribution is bad as a whole.
+const AllItems = -1
+
+func (b *Blame) Error() string {
+	if b.Item == AllItems {
+		return fmt.Sprintf("node %d: %s", b.Index, b.Reason)
+	}
+	return fmt.Sprintf("node %d, item %d: %s", b.Index, b.Item, b.Reason)
+}
+
+// Reasons to blame a node for.
+const (
+	reasonCommitmentLength = "commitment has a wrong length"
+	reasonCommitmentPoint  = "commitment is not two points of prime order in canonical encoding"
+	reasonShareLength      = "signature shares have a wrong length"
+	reasonShare            = "signature share does not verify"
+)
+
+// CheckCommitment checks what a node published for count items: its length,
+// and that every point is canonical, on the curve, of prime order and not the
+// identity. Public data: variable time.
+func CheckCommitment(s Suite, count int, points []byte) error {
+	if !s.Valid() {
+		return fmt.Errorf("unknown suite %d", s)
+	}
+	if count < 1 || count > MaxBatch {
+		return fmt.Errorf("commitment for %d items: want 1 to %d", count, MaxBatch)
+	}
+	if len(points) != count*s.NonceSize() {
+		return fmt.Errorf("%s: %d bytes for %d items, want %d", reasonCommitmentLength, len(points), count, count*s.NonceSize())
+	}
+	for i := range count {
+		var ok bool
+		b := nonceOf(s, points, i)
+		if s == Secp256k1TR {
+			_, ok = bip445.PubNonceFromWire(b)
+		} else {
+			_, ok = rfc9591.ParsePubNonce(b)
+		}
+		if !ok {
+			return fmt.Errorf("item %d: %s", i, reasonCommitmentPoint)
+		}
+	}
+	return nil
+}
+
+// nonceOf cuts one item's public nonce out of a commitment.
+func nonceOf(s Suite, points []byte, item int) []byte {
+	return points[item*s.NonceSize():][:s.NonceSize()]
+}
+
+// shareOf cuts one item's signature share out of a node's shares.
+func shareOf(shares []byte, item int) []byte {
+	return shares[item*ScalarSize:][:ScalarSize]
+}
+
+// sortedSet gives a valid set in ascending order: exactly t distinct nodes
+// among n, each with a commitment of the right length for count items.
+func sortedSet(s Suite, n, t, count int, set []Commitment) ([]Commitment, error) {
+	if len(set) != t {
+		return nil, fmt.Errorf("set of %d nodes: want exactly %d", len(set), t)
+	}
+	sorted := slices.SortedFunc(slices.Values(set), func(a, b Commitment) int { return cmp.Compare(a.Index, b.Index) })
+	for i, c := range sorted {
+		if c.Index < 0 || c.Index >= n {
+			return nil, fmt.Errorf("set: node %d is not one of %d", c.Index, n)
+		}
+		if i > 0 && sorted[i-1].Index == c.Index {
+			return nil, fmt.Errorf("set: node %d is in it twice", c.Index)
+		}
+		if len(c.Points) != count*s.NonceSize() {
+			return nil, &Blame{c.Index, AllItems, reasonCommitmentLength}
+		}
+	}
+	return sorted, nil
+}
+
+// errOwnCommitment refuses a set that would use the nonces for something that
+// was not committed to.
+var errOwnCommitment = errors.New("own commitment in the set is not the one that was made: ask for a new attempt")
+
+// checkOwn sees to it that the set has this node's commitment as it was made.
+func checkOwn(set []Commitment, index int, points []byte) error {
+	for _, c := range set {
+		if c.Index == index {
+			if !bytes.Equal(c.Points, points) {
+				return errOwnCommitment
+			}
+			return nil
+		}
+	}
+	return fmt.Errorf("set: own index %d is not in it", index)
+}
+
+// indexes gives the nodes of a set.
+func indexes(set []Commitment) []int {
+	out := make([]int, len(set))
+	for i, c := range set {
+		out[i] = c.Index
+	}
+	return out
+}

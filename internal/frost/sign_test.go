@@ -1,0 +1,173 @@
+package frost
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"slices"
+	"testing"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/schnorr"
+	"github.com/btcsuite/btcd/txscript"
+)
+
+// verifyElsewhere checks a signature and its output key with libraries that
+// have no part in making it.
+func verifyElsewhere(t *testing.T, it Item, sig []byte) {
+	t.Helper()
+	if it.Key.Suite == Ed25519 {
+		if !ed25519.Verify(it.Key.PublicKey, it.Message, sig) {
+			t.Fatal("crypto/ed25519 refuses the signature")
+		}
+		return
+	}
+	internal, err := btcec.ParsePubKey(it.Key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	output := txscript.ComputeTaprootKeyNoScript(internal)
+	if it.Tweak.Mode == TweakScriptRoot {
+		output = txscript.ComputeTaprootOutputKey(internal, it.Tweak.Root[:])
+	}
+	parsed, err := schnorr.ParseSignature(sig)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !parsed.Verify(it.Message, output) {
+		t.Fatal("btcec refuses the signature")
+	}
+	own, err := OutputKey(Secp256k1TR, it.Key.PublicKey, it.Tweak)
+	if err != nil || !bytes.Equal(own, schnorr.SerializePubKey(output)) {
+		t.Fatalf("output key %x, %v; btcec has %x", own, err, schnorr.SerializePubKey(output))
+	}
+}
+
+func TestSignEndToEnd(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		for _, c := range []struct{ t, n, count int }{{1, 1, 3}, {1, 3, 2}, {2, 3, 6}, {3, 5, 4}, {16, 24, 2}} {
+			t.Run(size(c.n, c.t), func(t *testing.T) {
+				items := newItems(t, s, c.n, c.t, c.count)
+				for _, nodes := range [][]int{upTo(c.t), someNodes(c.n, c.t)} {
+					g := commitAll(t, s, items, nodes)
+					shares := g.signAll(t)
+					sigs, blame, err := Aggregate(g.public(), g.set, shares)
+					if err != nil || blame != nil {
+						t.Fatalf("aggregate: %v, blame %v", err, blame)
+					}
+					for i, sig := range sigs {
+						it := items[0][i]
+						verifyElsewhere(t, it, sig)
+						out, err := OutputKey(s, it.Key.PublicKey, it.Tweak)
+						if err != nil || !VerifySignature(s, out, it.Message, sig) {
+							t.Fatalf("own verification refuses item %d: %v", i, err)
+						}
+						sig[40] ^= 1
+						if VerifySignature(s, out, it.Message, sig) {
+							t.Fatal("own verification takes a spoilt signature")
+						}
+					}
+				}
+			})
+		}
+	})
+}
+
+// someNodes gives the last t of n nodes, descending.
+func someNodes(n, t int) []int {
+	nodes := upTo(n)[n-t:]
+	slices.Reverse(nodes)
+	return nodes
+}
+
+func TestItemValidate(t *testing.T) {
+	secp := dealKey(t, Secp256k1TR, 3, 2)[0]
+	ed := dealKey(t, Ed25519, 3, 2)[0]
+	hash := make([]byte, 32)
+	with := func(k *Key, f func(*Key)) *Key {
+		c := *k
+		f(&c)
+		return &c
+	}
+	bip86, root := Tweak{Mode: TweakBIP86}, Tweak{Mode: TweakScriptRoot}
+	for name, c := range map[string]struct {
+		item Item
+		ok   bool
+	}{
+		"secp bip86":              {Item{secp, hash, bip86}, true},
+		"secp root":               {Item{secp, hash, root}, true},
+		"ed":                      {Item{ed, []byte("x"), Tweak{}}, true},
+		"ed longest":              {Item{ed, make([]byte, MaxMessage), Tweak{}}, true},
+		"secp untweaked":          {Item{secp, hash, Tweak{}}, false},
+		"secp unknown tweak":      {Item{secp, hash, Tweak{Mode: 3}}, false},
+		"bip86 with root":         {Item{secp, hash, Tweak{Mode: TweakBIP86, Root: [32]byte{1}}}, false},
+		"ed tweaked":              {Item{ed, hash, bip86}, false},
+		"ed with root":            {Item{ed, hash, Tweak{Root: [32]byte{1}}}, false},
+		"secp short message":      {Item{secp, hash[:31], bip86}, false},
+		"secp long message":       {Item{secp, make([]byte, 33), bip86}, false},
+		"ed empty message":        {Item{ed, nil, Tweak{}}, false},
+		"ed message too long":     {Item{ed, make([]byte, MaxMessage+1), Tweak{}}, false},
+		"no key":                  {Item{nil, hash, bip86}, false},
+		"unknown suite":           {Item{with(secp, func(k *Key) { k.Suite = 9 }), hash, bip86}, false},
+		"threshold over nodes":    {Item{with(secp, func(k *Key) { k.T = 4 }), hash, bip86}, false},
+		"threshold zero":          {Item{with(secp, func(k *Key) { k.T = 0 }), hash, bip86}, false},
+		"too many nodes":          {Item{with(secp, func(k *Key) { k.N = 256 }), hash, bip86}, false},
+		"public key of ed":        {Item{with(secp, func(k *Key) { k.PublicKey = ed.PublicKey }), hash, bip86}, false},
+		"one commitment too few":  {Item{with(secp, func(k *Key) { k.Commitments = k.Commitments[:64] }), hash, bip86}, false},
+		"one commitment too many": {Item{with(ed, func(k *Key) { k.T = 1 }), hash, Tweak{}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := c.item.Validate(); (err == nil) != c.ok {
+				t.Fatalf("got %v", err)
+			}
+		})
+	}
+}
+
+func TestCommitRefuses(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		items := newItems(t, s, 3, 2, 2)
+		other := dealKey(t, s, 4, 2)
+		tweak := tweaks[s][0]
+		msg := items[0][0].Message
+		change := func(f func(*Key)) []Item {
+			k := *items[0][0].Key
+			k.Commitments = slices.Clone(k.Commitments)
+			f(&k)
+			return []Item{{&k, msg, tweak}}
+		}
+		for name, batch := range map[string][]Item{
+			"nothing":                nil,
+			"too many":               slices.Repeat(items[0][:1], MaxBatch+1),
+			"no share":               change(func(k *Key) { k.Share = nil }),
+			"index out of range":     change(func(k *Key) { k.Index = 3 }),
+			"negative index":         change(func(k *Key) { k.Index = -1 }),
+			"another fleet size":     {items[0][0], {other[0], msg, tweak}},
+			"another index":          {items[0][0], items[1][1]},
+			"another public key":     change(func(k *Key) { k.PublicKey = items[0][1].Key.PublicKey }),
+			"commitment off curve":   change(func(k *Key) { copy(k.Commitments[s.PointSize():], notAPoint(s)) }),
+			"public key off curve":   change(func(k *Key) { copy(k.Commitments, notAPoint(s)) }),
+			"commitment of all ones": change(func(k *Key) { copy(k.Commitments[s.PointSize():], bytes.Repeat([]byte{255}, s.PointSize())) }),
+		} {
+			t.Run(name, func(t *testing.T) {
+				if n, points, err := Commit(rand.Reader, batch); err == nil || n != nil || points != nil {
+					t.Fatalf("got %v, %x, %v", n, points, err)
+				}
+			})
+		}
+		if _, _, err := Commit(bytes.NewReader(make([]byte, 40)), items[0]); err == nil {
+			t.Fatal("a source that runs dry was taken for randomness")
+		}
+	})
+}
+
+// notAPoint is no wire point: (0, 2), and y = 2, which no point has.
+func notAPoint(s Suite) []byte {
+	b := make([]byte, s.PointSize())
+	if s == Secp256k1TR {
+		b[63] = 2
+	} else {
+		b[0] = 2
+	}
+	return b
+}
