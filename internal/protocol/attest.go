@@ -1,0 +1,62 @@
+package protocol
+
+import (
+	"crypto/ecdsa"
+	"errors"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// Attestation is a signature by a node's HSM key over one leaf, or over the
+// root of an RFC 6962 tree of leaves that waited for the same HSM call. One
+// leaf is a tree of one.
+type Attestation struct {
+	Index     uint32   `cbor:"1,keyasint"`
+	Size      uint32   `cbor:"2,keyasint"`
+	Path      [][]byte `cbor:"3,keyasint"`
+	Signature []byte   `cbor:"4,keyasint"` // ECDSA P-256, ASN.1 DER
+}
+
+const maxAttestPath = 16
+
+// AttestDigest is what the HSM signs for a set of leaves.
+func AttestDigest(m *Manifest, leaves [][32]byte) [32]byte {
+	return attestDigest(m, merkleRoot(hashLeaves(leaves)))
+}
+
+func hashLeaves(leaves [][32]byte) [][32]byte {
+	hashed := make([][32]byte, len(leaves))
+	for i, leaf := range leaves {
+		hashed[i] = leafHash(leaf[:])
+	}
+	return hashed
+}
+
+func attestDigest(m *Manifest, root [32]byte) [32]byte {
+	mh := m.Hash()
+	return frost.Hash("frostfleet/attest/v1", mh[:], root[:])
+}
+
+// NewAttestation is the attestation of leaf i, once the HSM signed the digest
+// of all leaves.
+func NewAttestation(leaves [][32]byte, i int, signature []byte) *Attestation {
+	return &Attestation{Index: uint32(i), Size: uint32(len(leaves)), Path: merklePath(hashLeaves(leaves), i), Signature: signature}
+}
+
+var errAttestation = errors.New("attestation does not verify under the node's identity key")
+
+// verify checks that pub attested the leaf.
+func (a *Attestation) verify(m *Manifest, pub *ecdsa.PublicKey, leaf [32]byte) error {
+	if a == nil || len(a.Path) > maxAttestPath || a.Size > 1<<maxAttestPath || len(a.Signature) > 80 {
+		return errAttestation
+	}
+	root, err := rootFromPath(leafHash(leaf[:]), int(a.Index), int(a.Size), a.Path)
+	if err != nil {
+		return err
+	}
+	digest := attestDigest(m, root)
+	if !ecdsa.VerifyASN1(pub, digest[:], a.Signature) {
+		return errAttestation
+	}
+	return nil
+}

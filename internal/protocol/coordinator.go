@@ -1,0 +1,374 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// CoordinatorConfig is what a gateway's machine starts with.
+type CoordinatorConfig struct {
+	Manifest *Manifest
+	Access   *Access
+	// Address encodes a public key for a chain and the manifest's network.
+	Address func(chain, network string, publicKey []byte) (string, error)
+	// MaxBatches bounds the batches in work at a time, and with them memory.
+	MaxBatches int
+	// CommitWait and ShareWait are how long an attempt waits for its signing
+	// set and then for its shares, before the time that its size needs.
+	CommitWait, ShareWait time.Duration
+}
+
+// perItemWait is the time that an attempt gets for each of its items.
+const perItemWait = 20 * time.Millisecond
+
+// Coordinator is one gateway's machine. It schedules and aggregates; it holds
+// no share and nothing it says is believed without a proof. It is not safe
+// for concurrent use.
+type Coordinator struct {
+	CoordinatorConfig
+	opener    *opener
+	directory map[string]*entry
+	batches   map[string]*batchLog
+	computing map[string]bool // batches being summarized
+	jobs      map[string]*run
+	parts     map[string]*part    // by batch id
+	attempts  map[string]*attempt // by session id
+	tasks     map[string]seenTask // latest signing attempt in WORK, by job
+	queue     []*part             // parts that wait for a place
+	running   int
+	now       time.Time
+}
+
+// entry is what the directory knows of a finished batch.
+type entry struct {
+	header BatchHeader
+	certs  [][]byte
+	public *frost.Public
+}
+
+type seenTask struct {
+	attempt uint32
+	at      time.Time
+}
+
+// run is a job in work.
+type run struct {
+	token  uint64
+	signed SignedJob
+	digest [32]byte
+	job    *Job
+	parts  []*part  // keygen
+	sign   *signRun // sign
+}
+
+func (r *run) key() string { return jobKey(r.signed.Client, r.job.ID) }
+
+func jobKey(client, id string) string { return client + "/" + id }
+
+// Events of a Coordinator.
+type (
+	// JobArrived is a delivery from JOBS. Existing is the stored result under
+	// the job's client and id, if there is one.
+	JobArrived struct {
+		Token    uint64 // names the delivery in the effects that end it
+		Job      SignedJob
+		Stored   time.Time
+		Existing []byte
+	}
+	// JobPoisoned is a delivery that came too often: whoever worked on it died.
+	JobPoisoned struct {
+		Token      uint64
+		Job        SignedJob
+		Deliveries int
+	}
+	summarized struct {
+		id     string
+		public *frost.Public
+		err    error
+	}
+	aggregated struct {
+		id    string
+		sigs  [][]byte
+		blame []frost.Blame
+		err   error
+	}
+)
+
+// Effects of a Coordinator.
+type (
+	// PublishTask puts a task into WORK, unless its subject already has one.
+	PublishTask struct {
+		Subject string
+		Body    []byte
+	}
+	// Finish stores a job's result (the first one stored wins), with a dead
+	// letter if it failed, and then acknowledges the delivery.
+	Finish struct {
+		Token  uint64
+		Job    SignedJob
+		Result *Result
+	}
+	// Reject answers a job that must not touch the place of a stored result: a
+	// dead letter, an answer that is not stored, and an acknowledgement.
+	Reject struct {
+		Token  uint64
+		Job    SignedJob
+		Result *Result
+	}
+	// Replay announces the stored result again and acknowledges the delivery.
+	Replay struct {
+		Token       uint64
+		Client, Job string
+	}
+	// Supersede says that a job in work was delivered again under a new token.
+	Supersede struct{ Old, New uint64 }
+)
+
+func (JobArrived) event()  {}
+func (JobPoisoned) event() {}
+func (summarized) event()  {}
+func (aggregated) event()  {}
+
+func (PublishTask) effect() {}
+func (Finish) effect()      {}
+func (Reject) effect()      {}
+func (Replay) effect()      {}
+func (Supersede) effect()   {}
+
+// NewCoordinator returns a machine that has seen nothing of the log.
+func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
+	return &Coordinator{
+		CoordinatorConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access),
+		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{},
+		jobs: map[string]*run{}, parts: map[string]*part{}, attempts: map[string]*attempt{}, tasks: map[string]seenTask{},
+	}
+}
+
+// Ready reports whether every finished batch that was read is in the
+// directory.
+func (c *Coordinator) Ready() bool { return len(c.computing) == 0 }
+
+// Jobs counts the jobs in work, and Keys the keys in the directory.
+func (c *Coordinator) Jobs() int { return len(c.jobs) }
+
+// Keys counts the keys in the directory.
+func (c *Coordinator) Keys() (count int) {
+	for _, e := range c.directory {
+		count += int(e.header.K)
+	}
+	return count
+}
+
+// Step takes an event and gives what is to be done.
+func (c *Coordinator) Step(ev Event) []Effect {
+	switch e := ev.(type) {
+	case JobArrived:
+		return c.onJob(e)
+	case JobPoisoned:
+		return c.onPoison(e)
+	case KeysMessage:
+		return c.onKeys(e.LogMessage)
+	case summarized:
+		return c.onSummary(e)
+	case TaskMessage:
+		c.onTaskSeen(e)
+	case SignMessage:
+		return c.onSign(e.LogMessage)
+	case commitChecked:
+		if a := c.attempts[e.id]; a != nil {
+			return a.onChecked(e)
+		}
+	case aggregated:
+		if a := c.attempts[e.id]; a != nil {
+			return a.onAggregated(e)
+		}
+	case Timer:
+		return c.onTimer(e)
+	case Tick:
+		return c.onTick(e.Now)
+	}
+	return nil
+}
+
+// onJob admits a job: who asks, what was answered before, and what is asked.
+func (c *Coordinator) onJob(e JobArrived) []Effect {
+	if err := e.Job.Authenticate(c.Manifest, c.Access); err != nil {
+		return []Effect{c.reject(e, err)}
+	}
+	id := PeekJobID(e.Job.Payload)
+	if id == "" {
+		return []Effect{c.reject(e, refuse(CodeMalformedJob, "payload has no job id (a UUID in lower case)"))}
+	}
+	digest := e.Job.Digest(c.Manifest)
+	if e.Existing != nil {
+		var stored Result
+		if json.Unmarshal(e.Existing, &stored) == nil && string(stored.Digest) == string(digest[:]) {
+			return []Effect{Replay{Token: e.Token, Client: e.Job.Client, Job: id}}
+		}
+		return []Effect{c.reject(e, refuse(CodeJobIDReused, "job %s was another job before: take a new id", id))}
+	}
+	if r := c.jobs[jobKey(e.Job.Client, id)]; r != nil {
+		if r.digest != digest {
+			return []Effect{c.reject(e, refuse(CodeJobIDReused, "job %s is in work with other content: take a new id", id))}
+		}
+		old := r.token
+		r.token = e.Token
+		return []Effect{Supersede{Old: old, New: e.Token}}
+	}
+	job, err := e.Job.Parse(e.Stored)
+	if err != nil {
+		return []Effect{c.fail(e.Token, e.Job, id, err)}
+	}
+	r := &run{token: e.Token, signed: e.Job, digest: digest, job: job}
+	if job.Kind == KindKeygen {
+		c.jobs[r.key()] = r
+		return c.startKeygen(r)
+	}
+	return c.startSign(r)
+}
+
+// onPoison gives up a job that came too often.
+func (c *Coordinator) onPoison(e JobPoisoned) []Effect {
+	err := refuse(CodePoison, "given up at delivery %d: no gateway finished it", e.Deliveries)
+	id := PeekJobID(e.Job.Payload)
+	if id == "" || e.Job.Authenticate(c.Manifest, c.Access) != nil {
+		return []Effect{c.reject(JobArrived{Token: e.Token, Job: e.Job}, err)}
+	}
+	return []Effect{c.fail(e.Token, e.Job, id, err)}
+}
+
+func (c *Coordinator) result(job SignedJob, id string, err *JobError) *Result {
+	digest, mh := job.Digest(c.Manifest), c.Manifest.Hash()
+	r := &Result{
+		Job: id, Client: job.Client, Kind: job.Kind, Digest: digest[:], Status: StatusDone,
+		Fleet: c.Manifest.Fleet, Network: c.Manifest.Network, Manifest: mh[:],
+	}
+	if err != nil {
+		r.Status, r.Code, r.Error = StatusFailed, err.Code, err.Reason
+	}
+	return r
+}
+
+// reject turns a job away. The answer repeats the job's signature, so that
+// nobody can pass it off as the answer to somebody else's job of that id.
+func (c *Coordinator) reject(e JobArrived, err *JobError) Effect {
+	r := c.result(e.Job, PeekJobID(e.Job.Payload), err)
+	r.Rejected = e.Job.Signature
+	return Reject{Token: e.Token, Job: e.Job, Result: r}
+}
+
+func (c *Coordinator) fail(token uint64, job SignedJob, id string, err *JobError) Effect {
+	return Finish{Token: token, Job: job, Result: c.result(job, id, err)}
+}
+
+// end gives up or completes a job in work.
+func (c *Coordinator) end(r *run, result *Result) []Effect {
+	delete(c.jobs, r.key())
+	for _, p := range r.parts {
+		c.release(p)
+	}
+	if r.sign != nil {
+		for _, id := range r.sign.sessions {
+			delete(c.attempts, id)
+		}
+	}
+	return append([]Effect{Finish{Token: r.token, Job: r.signed, Result: result}}, c.schedule()...)
+}
+
+// endFailed gives up a job in work.
+func (c *Coordinator) endFailed(r *run, err *JobError) []Effect {
+	return c.end(r, c.result(r.signed, r.job.ID, err))
+}
+
+// onTaskSeen remembers how far another gateway, or an earlier life of this
+// one, got with a signing job.
+func (c *Coordinator) onTaskSeen(e TaskMessage) {
+	body, err := c.opener.gateway(e.Subject, e.Data)
+	if err != nil {
+		return
+	}
+	task, err := decodeTask(body, c.Manifest)
+	if err != nil || task.Job.Kind != KindSign {
+		return
+	}
+	key := jobKey(task.Job.Client, PeekJobID(task.Job.Payload))
+	if seen, ok := c.tasks[key]; !ok || seen.attempt < task.Attempt {
+		c.tasks[key] = seenTask{attempt: task.Attempt, at: e.Time}
+	}
+}
+
+// onTick ends what has expired: every job gets an answer.
+func (c *Coordinator) onTick(now time.Time) (effects []Effect) {
+	c.now = now
+	for _, r := range c.jobs {
+		if now.After(r.job.Expires) {
+			effects = append(effects, c.endFailed(r, c.why(r))...)
+		}
+	}
+	for key, seen := range c.tasks {
+		if now.Sub(seen.at) > 2*sessionLife {
+			delete(c.tasks, key)
+		}
+	}
+	for id, b := range c.batches {
+		if c.parts[id] == nil && !c.computing[id] && now.Sub(b.lastTime) > batchLogLife {
+			delete(c.batches, id)
+		}
+	}
+	return effects
+}
+
+// why explains what an expired job was waiting for.
+func (c *Coordinator) why(r *run) *JobError {
+	if r.sign != nil {
+		return refuse(CodeSigningFailed, "expired before %d of %d signatures were made: %s", len(r.sign.left), len(r.job.Items), r.sign.trouble())
+	}
+	for _, p := range r.parts {
+		if p.keys != nil {
+			continue
+		}
+		b := c.batches[p.id]
+		switch {
+		case b == nil || len(b.missing(SlotDeal)) == c.Manifest.N:
+			return refuse(CodeKeygenFailed, "expired before any node dealt part %d", p.index)
+		case !b.allDeals():
+			return refuse(CodeKeygenFailed, "expired waiting for the deal of %s", nodeList(b.missing(SlotDeal)))
+		}
+		return refuse(CodeKeygenFailed, "expired waiting for the certificate of %s", nodeList(b.missing(SlotCert)))
+	}
+	return refuse(CodeKeygenFailed, "expired")
+}
+
+func (c *Coordinator) onTimer(t Timer) []Effect {
+	switch t.Kind {
+	case timerBatch:
+		if p := c.parts[t.ID]; p != nil {
+			return c.publishPart(p)
+		}
+	case timerLoad:
+		if r := c.jobs[t.ID]; r != nil && r.sign != nil {
+			return c.tryItems(r)
+		}
+	case timerCommits, timerShares:
+		if a := c.attempts[t.ID]; a != nil {
+			return a.onTimeout(t.Kind)
+		}
+	}
+	return nil
+}
+
+// JudgeTask says what stands under a task's subject, given what this gateway
+// wants to say there.
+func (c *Coordinator) JudgeTask(standing LogMessage, body []byte) Verdict {
+	got, err := c.opener.gateway(standing.Subject, standing.Data)
+	switch {
+	case err != nil:
+		return Junk
+	case bytes.Equal(got, body):
+		return Mine
+	}
+	return Other
+}

@@ -1,0 +1,222 @@
+package protocol
+
+import (
+	"slices"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// part is one batch of a keygen job.
+type part struct {
+	run     *run
+	index   int
+	attempt int
+	id      string // of the attempt's batch
+	placed  bool   // has one of the places in work
+	faults  int    // attempts that ended by somebody's fault
+	keys    [][]byte
+	certs   [][]byte
+	last    *JobError
+}
+
+// batchPoll is how often a gateway makes sure that a batch's task is still in
+// WORK, for nodes that were away.
+const batchPoll = 10 * time.Second
+
+// maxFaults is how many attempts may end by a fault; restarts are no fault.
+const maxFaults = 4
+
+func (c *Coordinator) startKeygen(r *run) []Effect {
+	for i := range r.job.Parts(c.Manifest) {
+		p := &part{run: r, index: i}
+		r.parts = append(r.parts, p)
+		c.queue = append(c.queue, p)
+	}
+	return c.schedule()
+}
+
+// schedule starts parts while there are places.
+func (c *Coordinator) schedule() (effects []Effect) {
+	for c.running < c.MaxBatches && len(c.queue) > 0 {
+		p := c.queue[0]
+		c.queue = c.queue[1:]
+		if c.jobs[p.run.key()] != p.run {
+			continue // the job ended while the part waited
+		}
+		p.placed = true
+		c.running++
+		effects = append(effects, c.open(p)...)
+	}
+	return effects
+}
+
+// release gives a part's place back.
+func (c *Coordinator) release(p *part) {
+	delete(c.parts, p.id)
+	if p.placed {
+		p.placed = false
+		c.running--
+	}
+}
+
+func (p *part) header(m *Manifest) BatchHeader {
+	return p.run.job.PartHeader(m, p.run.signed.Client, p.run.digest, p.index, p.attempt)
+}
+
+// open goes to the part's first attempt that was not given up. Batch ids
+// follow from the job, so this also finds what an earlier life of the gateway
+// began, or finished.
+func (c *Coordinator) open(p *part) []Effect {
+	for ; p.attempt <= maxAttempts; p.attempt++ {
+		delete(c.parts, p.id)
+		p.id = idOf(p.header(c.Manifest).Context(c.Manifest))
+		c.parts[p.id] = p
+		if e := c.directory[p.id]; e != nil {
+			return c.partDone(p, e)
+		}
+		if b := c.batches[p.id]; b != nil {
+			if node, abort := b.abort(); abort != nil && !b.certified() {
+				if err := p.blame(node, abort); err != nil {
+					return c.endFailed(p.run, err)
+				}
+				continue
+			}
+		}
+		return c.publishPart(p)
+	}
+	return c.endFailed(p.run, p.last)
+}
+
+// blame notes why an attempt was given up, and says when it was too often.
+func (p *part) blame(node int, abort *complaint) *JobError {
+	p.last = refuse(CodeKeygenFailed, "part %d, attempt %d: node %d gave up: %s: %s", p.index, p.attempt, node, abort.Code, abort.Reason)
+	if abort.Code != CodeRestarted {
+		p.faults++
+	}
+	if p.faults >= maxFaults {
+		return p.last
+	}
+	return nil
+}
+
+func (c *Coordinator) publishPart(p *part) []Effect {
+	task := &Task{Job: p.run.signed, Part: uint32(p.index), Attempt: uint32(p.attempt)}
+	return []Effect{
+		PublishTask{Subject: TaskSubject(task, p.run.job.ID), Body: encode(task)},
+		After{Delay: batchPoll, Timer: Timer{p.id, timerBatch}},
+	}
+}
+
+// onKeys follows every batch, its own and others', into the directory.
+func (c *Coordinator) onKeys(msg LogMessage) []Effect {
+	slot, err := ParseSlot(msg.Subject)
+	if err != nil || slotFamily[slot.Kind] != "dkg" || c.directory[slot.ID] != nil {
+		return nil
+	}
+	b := c.batches[slot.ID]
+	if b == nil {
+		b = newBatchLog(slot.ID, c.Manifest.N)
+	}
+	if !b.put(c.opener, slot, msg) {
+		return nil
+	}
+	c.batches[slot.ID] = b
+	if b.certified() {
+		return c.summarize(b)
+	}
+	if node, abort := b.abort(); abort != nil && c.parts[b.id] != nil {
+		p := c.parts[b.id]
+		if err := p.blame(node, abort); err != nil {
+			return c.endFailed(p.run, err)
+		}
+		p.attempt++
+		return append([]Effect{Report{What: ReportRetry, ID: p.run.job.ID, Code: abort.Code, Reason: abort.Reason, Culprit: culpritOf(abort)}}, c.open(p)...)
+	}
+	return nil
+}
+
+func culpritOf(c *complaint) int {
+	if c.Culprit == nil {
+		return -1
+	}
+	return int(*c.Culprit)
+}
+
+// summarize computes a finished batch's public keys from its deals.
+func (c *Coordinator) summarize(b *batchLog) []Effect {
+	if c.computing[b.id] {
+		return nil
+	}
+	if !b.allDeals() {
+		return []Effect{Refetch{ID: b.id}}
+	}
+	deals, culprit := b.decoded(c.Manifest)
+	if culprit >= 0 || transcript(b.deals) != b.certs[0].Transcript {
+		return []Effect{Report{What: ReportAborted, ID: b.id, Code: CodeOtherTranscript, Culprit: culprit,
+			Reason: "the certificates are not over the deals in the log: restore KEYS from a mirror"}}
+	}
+	c.computing[b.id] = true
+	id, params := b.id, b.header.Params(c.Manifest)
+	return []Effect{Compute{Run: func() Event {
+		public, err := frost.Summarize(params, deals)
+		return summarized{id: id, public: public, err: err}
+	}}}
+}
+
+func (c *Coordinator) onSummary(e summarized) []Effect {
+	delete(c.computing, e.id)
+	b := c.batches[e.id]
+	if b == nil {
+		return nil
+	}
+	if e.err != nil || KeyRoot(e.public.PublicKeys, b.header.Client) != b.certs[0].Root {
+		return []Effect{Report{What: ReportAborted, ID: e.id, Code: CodeInternal, Culprit: -1,
+			Reason: "certified keys do not follow from the deals"}}
+	}
+	entry := &entry{header: *b.header, certs: slices.Clone(b.raw), public: e.public}
+	c.directory[e.id] = entry
+	delete(c.batches, e.id)
+	effects := []Effect{Report{What: ReportComplete, ID: e.id, Suite: frost.Suite(b.header.Suite), Count: int(b.header.K), Culprit: -1}}
+	if p := c.parts[e.id]; p != nil {
+		effects = append(effects, c.partDone(p, entry)...)
+	}
+	return effects
+}
+
+// partDone notes a part's keys, and finishes the job with its last part.
+func (c *Coordinator) partDone(p *part, e *entry) []Effect {
+	p.keys, p.certs = e.public.PublicKeys, e.certs
+	c.release(p)
+	for _, other := range p.run.parts {
+		if other.keys == nil {
+			return c.schedule()
+		}
+	}
+	result, err := c.keygenResult(p.run)
+	if err != nil {
+		return c.endFailed(p.run, refuse(CodeInternal, "address: %v", err))
+	}
+	return c.end(p.run, result)
+}
+
+func (c *Coordinator) keygenResult(r *run) (*Result, error) {
+	res := c.result(r.signed, r.job.ID, nil)
+	res.Chain, res.Suite = r.job.Chain, chainSuites[r.job.Chain].String()
+	for _, p := range r.parts {
+		b := Batch{ID: p.id, Part: uint32(p.index), Attempt: uint32(p.attempt), Count: uint32(len(p.keys))}
+		for _, cert := range p.certs {
+			b.Certificates = append(b.Certificates, cert)
+		}
+		res.Batches = append(res.Batches, b)
+		res.Attempts = max(res.Attempts, p.attempt+1)
+		for i, pub := range p.keys {
+			address, err := c.Address(r.job.Chain, c.Manifest.Network, pub)
+			if err != nil {
+				return nil, err
+			}
+			res.Keys = append(res.Keys, Key{ID: KeyID{p.id, i}.String(), PublicKey: pub, Address: address})
+		}
+	}
+	return res, nil
+}

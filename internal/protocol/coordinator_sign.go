@@ -1,0 +1,320 @@
+package protocol
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// signRun is a sign job in work: what is left to sign and who may take part.
+type signRun struct {
+	items    []frost.Item
+	left     []uint32
+	sigs     [][]byte
+	next     int // attempt
+	tries    int
+	loads    int
+	bad      map[int]string // proven faulty: out for this job
+	missing  map[int]bool   // no share in time: out until it arrives
+	current  *attempt
+	sessions []string
+}
+
+// attempt is one signing session seen from the gateway.
+type attempt struct {
+	c        *Coordinator
+	run      *run
+	id       string
+	session  [32]byte
+	which    []uint32
+	items    []frost.Item
+	commits  commitSet
+	set      []frost.Commitment
+	shares   map[int]*shareBody
+	refusals map[int]*complaint
+	closed   bool // aggregated, or replaced by a later attempt
+}
+
+// startSign checks the job's items against the directory and opens the first
+// attempt.
+func (c *Coordinator) startSign(r *run) []Effect {
+	r.sign = &signRun{bad: map[int]string{}, missing: map[int]bool{}, sigs: make([][]byte, len(r.job.Items))}
+	for i := range r.job.Items {
+		r.sign.left = append(r.sign.left, uint32(i))
+	}
+	if seen, ok := c.tasks[r.key()]; ok {
+		r.sign.next = int(seen.attempt) + 1
+	}
+	c.jobs[r.key()] = r
+	return c.tryItems(r)
+}
+
+// tryItems looks the keys up. A key that is not there yet may be one that
+// another gateway announced a moment ago, so the look is repeated.
+func (c *Coordinator) tryItems(r *run) []Effect {
+	if r.sign.items != nil {
+		return nil
+	}
+	items := make([]frost.Item, len(r.job.Items))
+	for i, it := range r.job.Items {
+		id, _ := ParseKeyID(it.Key)
+		e := c.directory[id.Batch]
+		if e == nil || id.Index >= int(e.header.K) {
+			if r.sign.loads++; r.sign.loads < loadRetries/2 && e == nil {
+				return []Effect{After{Delay: loadDelay, Timer: Timer{r.key(), timerLoad}}}
+			}
+			return c.endFailed(r, refuse(CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
+		}
+		if e.header.Client != r.signed.Client {
+			return c.endFailed(r, refuse(CodeNotOwner, "item %d: key %s belongs to another client", i, it.Key))
+		}
+		items[i] = frost.Item{Key: e.key(c.Manifest, id.Index), Message: it.Message, Tweak: it.Tweak(frost.Suite(e.header.Suite))}
+		if err := checkItem(items[i], items[0]); err != nil {
+			return c.endFailed(r, refuse(err.Code, "item %d: %s", i, err.Reason))
+		}
+	}
+	r.sign.items = items
+	return c.openAttempt(r)
+}
+
+// key is the gateway's view of one key: public parts only.
+func (e *entry) key(m *Manifest, index int) *frost.Key {
+	suite := frost.Suite(e.header.Suite)
+	size := m.T * suite.PointSize()
+	return &frost.Key{
+		Suite: suite, N: m.N, T: m.T, PublicKey: e.public.PublicKeys[index],
+		Commitments: e.public.Commitments[index*size : (index+1)*size],
+	}
+}
+
+// openAttempt asks for signatures of all that is left, from whoever is
+// neither proven faulty nor missing.
+func (c *Coordinator) openAttempt(r *run) []Effect {
+	s := r.sign
+	if s.current != nil {
+		s.current.closed = true
+	}
+	if c.Manifest.N-len(s.bad)-len(s.missing) < c.Manifest.T {
+		clear(s.missing)
+	}
+	if c.Manifest.N-len(s.bad) < c.Manifest.T || s.next > maxAttempts || s.tries > c.Manifest.N-c.Manifest.T+4 {
+		return c.endFailed(r, refuse(CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s", s.tries, len(s.left), len(r.job.Items), s.trouble()))
+	}
+	var exclude []uint8
+	for i := range c.Manifest.N {
+		if _, bad := s.bad[i]; bad || s.missing[i] {
+			exclude = append(exclude, uint8(i))
+		}
+	}
+	task := &Task{Job: r.signed, Attempt: uint32(s.next), Items: slices.Clone(s.left), Exclude: exclude}
+	s.next++
+	s.tries++
+	a := &attempt{c: c, run: r, session: task.session(c.Manifest), which: task.Items, shares: map[int]*shareBody{}, refusals: map[int]*complaint{}}
+	a.id = idOf(a.session)
+	a.commits = commitSet{manifest: c.Manifest, session: a.session, exclude: exclude}
+	for _, i := range task.Items {
+		a.items = append(a.items, s.items[i])
+	}
+	s.current = a
+	s.sessions = append(s.sessions, a.id)
+	c.attempts[a.id] = a
+	return []Effect{
+		PublishTask{Subject: TaskSubject(task, r.job.ID), Body: encode(task)},
+		After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}},
+	}
+}
+
+func (a *attempt) sizeWait() time.Duration { return time.Duration(len(a.items)) * perItemWait }
+
+func (c *Coordinator) onSign(msg LogMessage) []Effect {
+	slot, err := ParseSlot(msg.Subject)
+	if err != nil || slot.Node >= c.Manifest.N {
+		return nil
+	}
+	a := c.attempts[slot.ID]
+	if a == nil {
+		return nil
+	}
+	body, err := c.opener.node(slot.Node, msg.Subject, msg.Time, msg.Data)
+	if err != nil {
+		return nil // junk
+	}
+	switch slot.Kind {
+	case SlotCommit:
+		return a.onCommit(slot.Node, body)
+	case SlotShare:
+		return a.onShare(slot.Node, body)
+	case SlotRefuse:
+		return a.onRefusal(slot.Node, body)
+	}
+	return nil
+}
+
+func (a *attempt) onCommit(node int, body []byte) []Effect {
+	pos, points, ok := a.commits.add(node, body)
+	if !ok || a.closed {
+		return nil
+	}
+	id, suite, count := a.id, a.items[0].Key.Suite, len(a.items)
+	run := func() Event { return commitChecked{id: id, pos: pos, err: frost.CheckCommitment(suite, count, points)} }
+	if count <= inlineChecks {
+		return a.onChecked(run().(commitChecked))
+	}
+	return []Effect{Compute{Urgent: count <= interactiveItems, Run: run}}
+}
+
+func (a *attempt) onChecked(e commitChecked) []Effect {
+	a.commits.checked(e.pos, e.err)
+	if e.err != nil {
+		a.run.sign.bad[a.commits.arrivals[e.pos].Index] = "commitment: " + e.err.Error()
+	}
+	if a.set != nil || a.closed {
+		return nil
+	}
+	if a.set = a.commits.set(a.c.Manifest.T); a.set == nil {
+		return nil
+	}
+	effects := []Effect{After{Delay: a.c.ShareWait + a.sizeWait(), Timer: Timer{a.id, timerShares}}}
+	return append(effects, a.aggregate()...)
+}
+
+// onShare keeps a node's first share message. One that arrives after its
+// attempt was given up shows that the node is back.
+func (a *attempt) onShare(node int, body []byte) []Effect {
+	delete(a.run.sign.missing, node)
+	if a.closed || a.shares[node] != nil {
+		return nil
+	}
+	share, err := decodeShare(body, a.session)
+	if err != nil || len(share.Shares) != len(a.items)*frost.ScalarSize {
+		a.run.sign.bad[node] = "share message malformed"
+		return a.c.retry(a.run, node)
+	}
+	a.shares[node] = share
+	return a.aggregate()
+}
+
+// aggregate sums the shares once the set and all its shares are there. A
+// share for another set is no fault of its node (the bus showed it another
+// log) and no help: its node counts as missing.
+func (a *attempt) aggregate() []Effect {
+	if a.set == nil || a.closed {
+		return nil
+	}
+	want := setIndices(a.set)
+	shares := make([][]byte, len(a.set))
+	for i, commitment := range a.set {
+		share := a.shares[commitment.Index]
+		if share == nil || !slices.Equal(share.Set, want) {
+			return nil
+		}
+		shares[i] = share.Shares
+	}
+	a.closed = true
+	id, items, set := a.id, a.items, a.set
+	return []Effect{Compute{Urgent: len(items) <= interactiveItems, Run: func() Event {
+		sigs, blame, err := frost.Aggregate(items, set, shares)
+		return aggregated{id: id, sigs: sigs, blame: blame, err: err}
+	}}}
+}
+
+func (a *attempt) onAggregated(e aggregated) []Effect {
+	s := a.run.sign
+	if s.current != a {
+		return nil
+	}
+	for _, b := range e.blame {
+		s.bad[b.Index] = b.Reason
+	}
+	s.left = nil
+	for i, w := range a.which {
+		if e.err == nil && i < len(e.sigs) && e.sigs[i] != nil {
+			s.sigs[w] = e.sigs[i]
+		} else {
+			s.left = append(s.left, w)
+		}
+	}
+	if len(s.left) > 0 {
+		culprit := -1
+		if len(e.blame) > 0 {
+			culprit = e.blame[0].Index
+		}
+		return a.c.retry(a.run, culprit)
+	}
+	result, err := a.c.signResult(a.run)
+	if err != nil {
+		return a.c.endFailed(a.run, refuse(CodeInternal, "%v", err))
+	}
+	return a.c.end(a.run, result)
+}
+
+func (c *Coordinator) retry(r *run, culprit int) []Effect {
+	report := Report{What: ReportRetry, ID: r.job.ID, Code: CodeSigningFailed, Reason: r.sign.trouble(), Culprit: culprit}
+	return append([]Effect{report}, c.openAttempt(r)...)
+}
+
+// onRefusal ends the job when so many nodes refuse that t can't be found.
+func (a *attempt) onRefusal(node int, body []byte) []Effect {
+	refusal, err := decodeComplaint(body)
+	if err != nil || refusal.Session != a.session || a.closed {
+		return nil
+	}
+	a.refusals[node] = refusal
+	if len(a.refusals) <= a.c.Manifest.N-a.c.Manifest.T {
+		return nil
+	}
+	if refusal.Code == CodeInternal {
+		return a.c.retry(a.run, node)
+	}
+	return a.c.endFailed(a.run, refuse(refusal.Code, "node %d refused: %s", node, refusal.Reason))
+}
+
+// onTimeout opens the next attempt without those that did not answer.
+func (a *attempt) onTimeout(kind TimerKind) []Effect {
+	if a.closed || kind == timerCommits && a.set != nil {
+		return nil
+	}
+	for _, commitment := range a.set {
+		if share := a.shares[commitment.Index]; share == nil || !slices.Equal(share.Set, setIndices(a.set)) {
+			a.run.sign.missing[commitment.Index] = true
+		}
+	}
+	return a.c.retry(a.run, -1)
+}
+
+// trouble says what is known of why signing takes so long.
+func (s *signRun) trouble() string {
+	var words []string
+	for node, why := range s.bad {
+		words = append(words, fmt.Sprintf("node %d: %s", node, why))
+	}
+	for node := range s.missing {
+		words = append(words, fmt.Sprintf("node %d sent no share in time", node))
+	}
+	if a := s.current; a != nil {
+		for node, r := range a.refusals {
+			words = append(words, fmt.Sprintf("node %d refused: %s: %s", node, r.Code, r.Reason))
+		}
+		if a.set == nil {
+			words = append(words, fmt.Sprintf("%d of %d commitments arrived", a.commits.hopeful(), a.c.Manifest.T))
+		}
+	}
+	slices.Sort(words)
+	return strings.Join(words, "; ")
+}
+
+func (c *Coordinator) signResult(r *run) (*Result, error) {
+	res := c.result(r.signed, r.job.ID, nil)
+	res.Suite, res.Attempts = r.sign.items[0].Key.Suite.String(), r.sign.tries
+	for i, item := range r.sign.items {
+		out, err := frost.OutputKey(item.Key.Suite, item.Key.PublicKey, item.Tweak)
+		if err != nil {
+			return nil, err
+		}
+		res.Sigs = append(res.Sigs, Signed{Key: r.job.Items[i].Key, PublicKey: out, Signature: r.sign.sigs[i]})
+	}
+	return res, nil
+}

@@ -1,0 +1,313 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// dkgPhase is how far a node is with a batch.
+type dkgPhase int
+
+const (
+	dkgIdle       dkgPhase = iota // no task: the node only reads along
+	dkgDealing                    // the deal is being computed
+	dkgDealt                      // the deal is out; its hash is in memory
+	dkgVerifying                  // all n deals are there and are being checked
+	dkgCertifying                 // stored, or about to be; the certificate follows
+	dkgRebuilding                 // done without this process's help: rebuilt from the log
+	dkgComplete                   // n certificates: the keys are usable
+	dkgAborted                    // given up, by this node or another
+)
+
+// dkgMoves lists the legal moves. From certifying there is no way back: a
+// node that may have signed a certificate waits for the others.
+var dkgMoves = map[dkgPhase][]dkgPhase{
+	dkgIdle:       {dkgDealing, dkgRebuilding, dkgAborted, dkgComplete},
+	dkgDealing:    {dkgDealt, dkgRebuilding, dkgAborted},
+	dkgDealt:      {dkgVerifying, dkgRebuilding, dkgAborted},
+	dkgVerifying:  {dkgCertifying, dkgRebuilding, dkgAborted},
+	dkgCertifying: {dkgComplete, dkgAborted},
+	dkgRebuilding: {dkgComplete, dkgAborted},
+	dkgAborted:    {dkgRebuilding, dkgComplete},
+}
+
+// dkg is one batch at one node (DESIGN.md section 4).
+type dkg struct {
+	node  *Node
+	log   *batchLog
+	phase dkgPhase
+	// own is the hash of the deal that this process made. It is the proof that
+	// the deal in the log is this process's, and gone after a restart.
+	own [32]byte
+}
+
+func (b *dkg) to(next dkgPhase) {
+	for _, p := range dkgMoves[b.phase] {
+		if p == next {
+			b.phase = next
+			return
+		}
+	}
+	panic(fmt.Sprintf("batch %s: no move from phase %d to %d", b.log.id, b.phase, next))
+}
+
+func (b *dkg) idle() bool { return b.phase == dkgIdle || b.phase == dkgAborted }
+
+func (b *dkg) certifying() bool { return b.phase == dkgCertifying || b.phase == dkgRebuilding }
+
+// startBatch begins a keygen task: this node deals, unless it did so in an
+// earlier life, of which the log tells.
+func (n *Node) startBatch(task *Task, job *Job) []Effect {
+	if int(task.Part) >= job.Parts(n.Manifest) || len(task.Items) > 0 || len(task.Exclude) > 0 {
+		return badTask("keygen task "+job.ID, fmt.Errorf("part %d does not exist, or the task lists items", task.Part))
+	}
+	header := job.PartHeader(n.Manifest, task.Job.Client, task.Job.Digest(n.Manifest), int(task.Part), int(task.Attempt))
+	id := idOf(header.Context(n.Manifest))
+	if _, known := n.Known[id]; known {
+		return nil
+	}
+	b := n.batch(id)
+	b.log.header = &header
+	b.log.lastTime = n.now
+	if b.phase != dkgIdle {
+		return nil
+	}
+	if _, abort := b.log.abort(); abort != nil {
+		b.to(dkgAborted)
+		return nil
+	}
+	if b.log.certs[n.Index] != nil {
+		return nil // certified in an earlier life: the log completes it
+	}
+	if b.log.deals[n.Index] != nil {
+		return b.giveUp(CodeRestarted, "the node restarted after it had dealt: its polynomials are gone", -1)
+	}
+	b.to(dkgDealing)
+	return []Effect{Compute{Run: b.makeDeal}}
+}
+
+// makeDeal draws the seed, hedged with a derived secret so that a weak
+// generator alone does not expose the polynomials, and never deterministic.
+func (b *dkg) makeDeal() Event {
+	n, p := b.node, b.log.header.Params(b.node.Manifest)
+	var fresh [32]byte
+	if _, err := io.ReadFull(n.Rand, fresh[:]); err != nil {
+		return dealMade{id: b.log.id, err: err}
+	}
+	seed := frost.Hash("frostfleet/deal-seed/v1", fresh[:], n.Hedge.Expose(), p.Context[:])
+	deal, err := frost.NewDeal(p, n.Index, &seed)
+	clear(fresh[:])
+	clear(seed[:])
+	if err != nil {
+		return dealMade{id: b.log.id, err: err}
+	}
+	return dealMade{id: b.log.id, body: encodeDeal(*b.log.header, deal)}
+}
+
+func (b *dkg) onDealMade(e dealMade) []Effect {
+	if b.phase != dkgDealing {
+		return nil // given up meanwhile
+	}
+	if e.err != nil {
+		return b.giveUp(CodeInternal, "deal: "+e.err.Error(), -1)
+	}
+	b.own = frost.Hash("frostfleet/own-deal/v1", e.body)
+	b.to(dkgDealt)
+	effects := []Effect{
+		Publish{Slot: Slot{SlotDeal, b.log.id, b.node.Index}, Body: e.body},
+		Report{What: ReportDealt, ID: b.log.id, Suite: frost.Suite(b.log.header.Suite), Count: int(b.log.header.K), Culprit: -1},
+	}
+	return append(effects, b.verify()...)
+}
+
+// onLog acts on a slot that just got its value.
+func (b *dkg) onLog(slot Slot) []Effect {
+	switch slot.Kind {
+	case SlotDeal:
+		return append(b.verify(), b.finish()...)
+	case SlotCert:
+		return b.finish()
+	case SlotAbort:
+		return b.onAbort()
+	}
+	return nil
+}
+
+// onAbort stops work that led to nothing yet. n certificates win over any
+// abort, so a node that may have certified only waits.
+func (b *dkg) onAbort() []Effect {
+	switch b.phase {
+	case dkgDealing, dkgDealt, dkgVerifying, dkgIdle:
+		b.to(dkgAborted)
+	}
+	return nil
+}
+
+// verify begins the checks once all n deals are there.
+func (b *dkg) verify() []Effect {
+	if b.phase != dkgDealt || !b.log.allDeals() {
+		return nil
+	}
+	n := b.node
+	if frost.Hash("frostfleet/own-deal/v1", b.log.deals[n.Index]) != b.own {
+		return b.giveUp(CodeDealReplaced, "the deal in this node's slot is not the one it made", -1)
+	}
+	deals, culprit := b.log.decoded(n.Manifest)
+	if culprit >= 0 {
+		return b.giveUp(CodeDealMalformed, fmt.Sprintf("node %d's deal is not a deal of this batch", culprit), culprit)
+	}
+	b.to(dkgVerifying)
+	id, params := b.log.id, b.log.header.Params(n.Manifest)
+	return []Effect{Compute{Run: func() Event {
+		host := [32]byte(n.Host.Expose())
+		defer clear(host[:])
+		batch, err := frost.Finalize(params, n.Index, &host, deals)
+		return dealsVerified{id: id, batch: batch, err: err}
+	}}}
+}
+
+// onVerified certifies, or names the culprit.
+func (b *dkg) onVerified(e dealsVerified) []Effect {
+	if b.phase != dkgVerifying {
+		wipeBatch(e.batch)
+		return nil
+	}
+	if e.err != nil {
+		var blame *frost.BlameError
+		if errors.As(e.err, &blame) {
+			return b.giveUp(Code(blame.Code), fmt.Sprintf("node %d's deal: %s", blame.Dealer, blame.Reason), blame.Dealer)
+		}
+		return b.giveUp(CodeInternal, e.err.Error(), -1)
+	}
+	b.to(dkgCertifying)
+	m := b.node.Manifest
+	cert := Certificate{
+		Context: b.log.header.Context(m), Transcript: transcript(b.log.deals),
+		Root: KeyRoot(e.batch.PublicKeys, b.log.header.Client), Node: uint32(b.node.Index),
+	}
+	return append([]Effect{Certify{
+		Record:  b.record(e.batch),
+		Publish: publishCertificate(m, b.log.id, cert),
+	}, Report{What: ReportCertified, ID: b.log.id, Suite: frost.Suite(b.log.header.Suite), Count: int(b.log.header.K), Culprit: -1}}, b.finish()...)
+}
+
+func publishCertificate(m *Manifest, id string, cert Certificate) Publish {
+	leaf := cert.leaf(m)
+	return Publish{Slot: Slot{SlotCert, id, int(cert.Node)}, Leaf: &leaf, With: func(a *Attestation) []byte {
+		cert.Attestation = a
+		return encode(&cert)
+	}}
+}
+
+func (b *dkg) record(batch *frost.Batch) *BatchRecord {
+	return &BatchRecord{
+		ID: b.log.id, Header: *b.log.header, Context: b.log.header.Context(b.node.Manifest),
+		Transcript: transcript(b.log.deals), Deals: b.log.deals, Batch: batch,
+	}
+}
+
+// Certified is a batch that an earlier life of this node stored and certified,
+// and did not see completed.
+type Certified struct {
+	ID         string
+	Context    [32]byte
+	Transcript [32]byte
+	Root       [32]byte // KeyRoot
+}
+
+// Recertify says again what a stored record certifies: the process that made
+// it may have ended before its certificate was out. The transcript is the
+// stored one, so this is the same certificate and no second.
+func (n *Node) Recertify(c Certified) []Effect {
+	b := n.batch(c.ID)
+	if b.phase != dkgIdle {
+		return nil
+	}
+	b.phase = dkgCertifying
+	n.Known[c.ID] = KnownBatch{Transcript: c.Transcript}
+	cert := Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root, Node: uint32(n.Index)}
+	return append([]Effect{publishCertificate(n.Manifest, c.ID, cert)}, b.finish()...)
+}
+
+// finish completes the batch once all n certificates are in the log.
+func (b *dkg) finish() []Effect {
+	if b.phase == dkgComplete || b.phase == dkgRebuilding || !b.log.certified() {
+		return nil
+	}
+	if b.phase != dkgCertifying {
+		return b.rebuild()
+	}
+	b.to(dkgComplete)
+	return b.done(Complete{ID: b.log.id, Certificates: b.log.raw})
+}
+
+func (b *dkg) done(effect Effect) []Effect {
+	n, id := b.node, b.log.id
+	report := Report{What: ReportComplete, ID: id, Culprit: -1}
+	if b.log.header != nil {
+		report.Suite, report.Count = frost.Suite(b.log.header.Suite), int(b.log.header.K)
+	}
+	n.Known[id] = KnownBatch{Transcript: b.log.certs[0].Transcript, Complete: true}
+	n.forget(id)
+	return []Effect{effect, report}
+}
+
+// rebuild makes the node's shares from the log alone: the batch was finished
+// by an earlier life of this node whose storage is gone.
+func (b *dkg) rebuild() []Effect {
+	n := b.node
+	if !b.log.allDeals() {
+		if b.log.firstSeq > 0 && b.log.missing(SlotDeal) != nil && b.log.bytes == 0 {
+			return []Effect{Refetch{ID: b.log.id}}
+		}
+		return nil
+	}
+	cert := b.log.certs[0]
+	deals, culprit := b.log.decoded(n.Manifest)
+	if culprit >= 0 || transcript(b.log.deals) != cert.Transcript {
+		return []Effect{Report{What: ReportAborted, ID: b.log.id, Code: CodeOtherTranscript, Culprit: culprit,
+			Reason: "the certificates are not over the deals in the log: restore KEYS from a mirror"}}
+	}
+	b.to(dkgRebuilding)
+	record, params := b.record(nil), b.log.header.Params(n.Manifest)
+	return []Effect{Compute{Run: func() Event {
+		host := [32]byte(n.Host.Expose())
+		defer clear(host[:])
+		batch, err := frost.Recover(params, n.Index, &host, deals)
+		if err == nil && KeyRoot(batch.PublicKeys, record.Header.Client) != cert.Root {
+			err = errors.New("rebuilt keys are not the certified ones")
+		}
+		record.Batch = batch
+		return batchRebuilt{id: record.ID, record: record, err: err}
+	}}}
+}
+
+func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
+	if e.err != nil {
+		b.to(dkgAborted)
+		return []Effect{Report{What: ReportAborted, ID: e.id, Code: CodeInternal, Reason: "rebuild: " + e.err.Error(), Culprit: -1}}
+	}
+	b.to(dkgComplete)
+	effects := b.done(StoreRecovered{Record: e.record, Certificates: b.log.raw})
+	return append(effects, Report{What: ReportRecovered, ID: e.id, Suite: frost.Suite(e.record.Header.Suite), Count: int(e.record.Header.K), Culprit: -1})
+}
+
+// giveUp says in the log that this node will not certify the batch.
+func (b *dkg) giveUp(code Code, reason string, culprit int) []Effect {
+	if b.phase == dkgAborted || b.phase == dkgComplete {
+		return nil
+	}
+	b.to(dkgAborted)
+	c := complaint{Session: b.log.header.Context(b.node.Manifest), Code: code, Reason: clip(reason)}
+	if culprit >= 0 {
+		who := uint8(culprit)
+		c.Culprit = &who
+	}
+	return []Effect{
+		Publish{Slot: Slot{SlotAbort, b.log.id, b.node.Index}, Body: encode(&c)},
+		Report{What: ReportAborted, ID: b.log.id, Code: code, Reason: reason, Culprit: culprit},
+	}
+}

@@ -1,0 +1,214 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// Event is what happens to a machine.
+type Event interface{ event() }
+
+// Effect is what a machine wants done.
+type Effect interface{ effect() }
+
+// Events of both machines.
+type (
+	// KeysMessage and SignMessage are messages of those streams, in their order.
+	KeysMessage struct{ LogMessage }
+	SignMessage struct{ LogMessage }
+	// Tick tells the time, every second or so.
+	Tick struct{ Now time.Time }
+	// Timer is what After asked for.
+	Timer struct {
+		ID   string
+		Kind TimerKind
+	}
+)
+
+// Events of a Node.
+type (
+	// TaskMessage is a message of WORK, and the worker's own clock.
+	TaskMessage struct {
+		LogMessage
+		Now time.Time
+	}
+	// Loaded answers Load: one entry for each key asked for.
+	Loaded struct {
+		ID   string
+		Keys []LoadedKey
+	}
+	// CertifyFailed answers Certify where the certificate could not be made.
+	CertifyFailed struct {
+		ID   string
+		Code Code
+		Err  error
+	}
+	// SlotLost says that a slot already holds something else of this node.
+	SlotLost struct{ Slot Slot }
+
+	dealMade struct {
+		id   string
+		body []byte
+		err  error
+	}
+	dealsVerified struct {
+		id    string
+		batch *frost.Batch
+		err   error
+	}
+	batchRebuilt struct {
+		id     string
+		record *BatchRecord
+		err    error
+	}
+	commitChecked struct {
+		id  string
+		pos int
+		err error
+	}
+	noncesMade struct {
+		id     string
+		nonces *frost.Nonces
+		points []byte
+		err    error
+	}
+	sharesMade struct {
+		id     string
+		shares []byte
+		err    error
+	}
+)
+
+// LoadedKey is one key from the keystore. Key is nil where the node has no
+// usable key of that id (yet).
+type LoadedKey struct {
+	Key   *frost.Key
+	Owner string
+}
+
+// TimerKind names what a timer is for.
+type TimerKind int
+
+// The timers.
+const (
+	timerHedge   TimerKind = iota // a signer of the second rank looks whether it is needed
+	timerLoad                     // keys were missing: look again
+	timerCommits                  // gateway: the signing set should stand
+	timerShares                   // gateway: the shares should be there
+	timerBatch                    // gateway: the batch should be done
+)
+
+// Effects of both machines.
+type (
+	// Compute asks for Run to be called, on any goroutine, and for its event to
+	// be given back. Run has no I/O. Urgent work goes before bulk.
+	Compute struct {
+		Urgent bool
+		Run    func() Event
+	}
+	// After asks for a Timer after a delay.
+	After struct {
+		Delay time.Duration
+		Timer Timer
+	}
+	// Report is for logs and metrics; it changes nothing.
+	Report struct {
+		What    ReportKind
+		ID      string // batch, session or job
+		Suite   frost.Suite
+		Count   int // keys or signatures
+		Code    Code
+		Reason  string
+		Culprit int // node, or -1
+	}
+)
+
+// ReportKind says what a Report is about.
+type ReportKind string
+
+// The reports.
+const (
+	ReportDealt     ReportKind = "dealt"
+	ReportCertified ReportKind = "certified"
+	ReportComplete  ReportKind = "complete"
+	ReportRecovered ReportKind = "recovered"
+	ReportAborted   ReportKind = "aborted"
+	ReportCommitted ReportKind = "committed"
+	ReportShared    ReportKind = "shared"
+	ReportSatOut    ReportKind = "sat_out"
+	ReportRefused   ReportKind = "refused"
+	ReportRetry     ReportKind = "retry"
+	ReportBadTask   ReportKind = "bad_task"
+)
+
+// Effects of a Node.
+type (
+	// Publish fills a slot. Where Leaf is set, the HSM attests it first and
+	// With makes the body; otherwise Body is the body.
+	Publish struct {
+		Slot Slot
+		Body []byte
+		Leaf *[32]byte
+		With func(*Attestation) []byte
+	}
+	// Certify stores the record durably, then has the HSM sign Leaf, then
+	// fills the slot, in this order. A failure gives CertifyFailed.
+	Certify struct {
+		Record  *BatchRecord
+		Publish Publish
+	}
+	// Complete marks a certified batch usable: all n certificates are there.
+	Complete struct {
+		ID           string
+		Certificates [][]byte
+	}
+	// StoreRecovered stores a batch that was rebuilt from the log, usable.
+	StoreRecovered struct {
+		Record       *BatchRecord
+		Certificates [][]byte
+	}
+	// Load asks the keystore for keys.
+	Load struct {
+		ID   string
+		Keys []KeyID
+	}
+	// Refetch asks for all messages of a batch again, as KeysMessages: the log
+	// says that it is done and this node no longer has its deals.
+	Refetch struct{ ID string }
+)
+
+// BatchRecord is what a node keeps of a batch.
+type BatchRecord struct {
+	ID         string
+	Header     BatchHeader
+	Context    [32]byte
+	Transcript [32]byte
+	Deals      [][]byte // raw, in index order: the node's copy of the log
+	Batch      *frost.Batch
+}
+
+func (KeysMessage) event()   {}
+func (SignMessage) event()   {}
+func (Tick) event()          {}
+func (Timer) event()         {}
+func (TaskMessage) event()   {}
+func (Loaded) event()        {}
+func (CertifyFailed) event() {}
+func (SlotLost) event()      {}
+func (dealMade) event()      {}
+func (dealsVerified) event() {}
+func (batchRebuilt) event()  {}
+func (commitChecked) event() {}
+func (noncesMade) event()    {}
+func (sharesMade) event()    {}
+
+func (Compute) effect()        {}
+func (After) effect()          {}
+func (Report) effect()         {}
+func (Publish) effect()        {}
+func (Certify) effect()        {}
+func (Complete) effect()       {}
+func (StoreRecovered) effect() {}
+func (Load) effect()           {}
+func (Refetch) effect()        {}

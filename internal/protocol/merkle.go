@@ -1,0 +1,102 @@
+package protocol
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"errors"
+	"math/bits"
+)
+
+// The tree of RFC 6962, section 2.1: leaf and node hashes are prefixed, so a
+// leaf can't be passed off as a node.
+
+func leafHash(leaf []byte) [32]byte {
+	return sha256.Sum256(append([]byte{0}, leaf...))
+}
+
+func nodeHash(l, r [32]byte) [32]byte {
+	buf := make([]byte, 0, 65)
+	buf = append(buf, 1)
+	buf = append(buf, l[:]...)
+	return sha256.Sum256(append(buf, r[:]...))
+}
+
+// split is the largest power of two below n, for n > 1.
+func split(n int) int { return 1 << (bits.Len(uint(n-1)) - 1) }
+
+func merkleRoot(leaves [][32]byte) [32]byte {
+	switch len(leaves) {
+	case 0:
+		return sha256.Sum256(nil)
+	case 1:
+		return leaves[0]
+	}
+	k := split(len(leaves))
+	return nodeHash(merkleRoot(leaves[:k]), merkleRoot(leaves[k:]))
+}
+
+// merklePath is the audit path of leaf i, nearest sibling first.
+func merklePath(leaves [][32]byte, i int) [][]byte {
+	if len(leaves) <= 1 {
+		return nil
+	}
+	k := split(len(leaves))
+	if i < k {
+		root := merkleRoot(leaves[k:])
+		return append(merklePath(leaves[:k], i), root[:])
+	}
+	root := merkleRoot(leaves[:k])
+	return append(merklePath(leaves[k:], i-k), root[:])
+}
+
+var errPath = errors.New("merkle path does not fit the tree")
+
+// rootFromPath recomputes the root over size leaves from leaf i and its path.
+func rootFromPath(leaf [32]byte, i, size int, path [][]byte) ([32]byte, error) {
+	if i < 0 || i >= size {
+		return leaf, errPath
+	}
+	if size == 1 {
+		if len(path) != 0 {
+			return leaf, errPath
+		}
+		return leaf, nil
+	}
+	if len(path) == 0 || len(path[len(path)-1]) != 32 {
+		return leaf, errPath
+	}
+	sibling := [32]byte(path[len(path)-1])
+	k, rest := split(size), path[:len(path)-1]
+	if i < k {
+		l, err := rootFromPath(leaf, i, k, rest)
+		return nodeHash(l, sibling), err
+	}
+	r, err := rootFromPath(leaf, i-k, size-k, rest)
+	return nodeHash(sibling, r), err
+}
+
+// keyLeaf is the leaf of one key in its batch's tree: index, key and owner.
+func keyLeaf(index int, publicKey []byte, owner string) [32]byte {
+	var buf bytes.Buffer
+	buf.Write(be32(index))
+	buf.Write(be32(len(publicKey)))
+	buf.Write(publicKey)
+	buf.WriteString(owner)
+	return leafHash(buf.Bytes())
+}
+
+func keyLeaves(keys [][]byte, owner string) [][32]byte {
+	leaves := make([][32]byte, len(keys))
+	for i, key := range keys {
+		leaves[i] = keyLeaf(i, key, owner)
+	}
+	return leaves
+}
+
+// KeyRoot is the Merkle root over (index, public key, owner) of a batch.
+func KeyRoot(keys [][]byte, owner string) [32]byte { return merkleRoot(keyLeaves(keys, owner)) }
+
+// KeyPath is the audit path of one key under KeyRoot, nearest sibling first.
+func KeyPath(keys [][]byte, owner string, index int) [][]byte {
+	return merklePath(keyLeaves(keys, owner), index)
+}

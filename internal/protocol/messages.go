@@ -1,0 +1,171 @@
+package protocol
+
+import (
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// Task is a gateway's word that a job's part is to be worked on, with the job
+// as the client signed it: workers check everything again.
+type Task struct {
+	Job     SignedJob `cbor:"1,keyasint"`
+	Part    uint32    `cbor:"2,keyasint"`
+	Attempt uint32    `cbor:"3,keyasint"`
+	Items   []uint32  `cbor:"4,keyasint,omitempty"` // sign: which of the job's items, ascending
+	Exclude []uint8   `cbor:"5,keyasint,omitempty"` // sign: nodes that sit this attempt out, ascending
+}
+
+// session is the signing session's identity: job, attempt, items, exclusions.
+func (t *Task) session(m *Manifest) [32]byte {
+	mh, digest := m.Hash(), t.Job.Digest(m)
+	var items []byte
+	for _, i := range t.Items {
+		items = append(items, be32(i)...)
+	}
+	return frost.Hash("frostfleet/sign/v1", mh[:], digest[:], be32(t.Attempt), items, t.Exclude)
+}
+
+// decodeTask opens a task's body, with the bounds that hold for every task.
+func decodeTask(body []byte, m *Manifest) (*Task, error) {
+	var t Task
+	if err := decode(body, MaxJobSize+1<<16, &t); err != nil {
+		return nil, err
+	}
+	if t.Part > MaxJobKeys || t.Attempt > maxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) {
+		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions is out of bounds", t.Part, t.Attempt, len(t.Items), len(t.Exclude))
+	}
+	return &t, nil
+}
+
+func ascending[T uint8 | uint32](list []T, limit int) bool {
+	for i, v := range list {
+		if int(v) >= limit || i > 0 && list[i-1] >= v {
+			return false
+		}
+	}
+	return true
+}
+
+// dealBody is what stands in a deal slot. The header makes the log readable
+// by itself: a node that lost its disk needs nothing else.
+type dealBody struct {
+	Header      BatchHeader `cbor:"1,keyasint"`
+	Ephemeral   [32]byte    `cbor:"2,keyasint"`
+	Commitments []byte      `cbor:"3,keyasint"`
+	Proofs      []byte      `cbor:"4,keyasint"`
+	Shares      [][]byte    `cbor:"5,keyasint"`
+}
+
+func encodeDeal(h BatchHeader, d *frost.Deal) []byte {
+	return encode(&dealBody{Header: h, Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: d.Shares})
+}
+
+func decodeDeal(body []byte) (BatchHeader, *frost.Deal, error) {
+	var b dealBody
+	if err := decode(body, MaxMessageSize, &b); err != nil {
+		return BatchHeader{}, nil, err
+	}
+	return b.Header, &frost.Deal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Proofs: b.Proofs, Shares: b.Shares}, nil
+}
+
+// transcript is the hash of a batch's raw deals in index order.
+func transcript(raw [][]byte) [32]byte { return frost.Hash("frostfleet/transcript/v1", raw...) }
+
+// Certificate is a node's signed statement: I hold my share of every key
+// under Root, over exactly this transcript.
+type Certificate struct {
+	Context     [32]byte     `cbor:"1,keyasint"`
+	Transcript  [32]byte     `cbor:"2,keyasint"`
+	Root        [32]byte     `cbor:"3,keyasint"` // KeyRoot
+	Node        uint32       `cbor:"4,keyasint"`
+	Attestation *Attestation `cbor:"5,keyasint"`
+}
+
+func (c *Certificate) leaf(m *Manifest) [32]byte {
+	mh := m.Hash()
+	return frost.Hash("frostfleet/certificate/v1", mh[:], c.Context[:], c.Transcript[:], c.Root[:], be32(c.Node))
+}
+
+// decodeCertificate reads a certificate and checks that node i's HSM signed it.
+func decodeCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
+	var c Certificate
+	if err := decode(body, maxAttestation, &c); err != nil {
+		return nil, err
+	}
+	if int(c.Node) != i {
+		return nil, fmt.Errorf("certificate of node %d, want node %d", c.Node, i)
+	}
+	return &c, c.Attestation.verify(m, m.Identity(i), c.leaf(m))
+}
+
+// agrees reports whether two certificates certify the same keys.
+func (c *Certificate) agrees(o *Certificate) bool {
+	return c.Context == o.Context && c.Transcript == o.Transcript && c.Root == o.Root
+}
+
+// complaint is an abort (of a batch) or a refusal (of a signing session).
+// Session is the batch's or the session's context.
+type complaint struct {
+	Session [32]byte `cbor:"1,keyasint"`
+	Code    Code     `cbor:"2,keyasint"`
+	Reason  string   `cbor:"3,keyasint"`
+	Culprit *uint8   `cbor:"4,keyasint,omitempty"`
+}
+
+func decodeComplaint(body []byte) (*complaint, error) {
+	var c complaint
+	err := decode(body, 2*maxReason, &c)
+	return &c, err
+}
+
+// commitBody is a node's public nonces for every item of a session.
+type commitBody struct {
+	Session     [32]byte     `cbor:"1,keyasint"`
+	Points      []byte       `cbor:"2,keyasint"`
+	Attestation *Attestation `cbor:"3,keyasint,omitempty"`
+}
+
+func commitLeaf(m *Manifest, session [32]byte, node int, points []byte) [32]byte {
+	mh := m.Hash()
+	return frost.Hash("frostfleet/commitment/v1", mh[:], session[:], be32(node), points)
+}
+
+func decodeCommit(body []byte, m *Manifest, session [32]byte, node int) (*commitBody, error) {
+	var c commitBody
+	if err := decode(body, MaxMessageSize, &c); err != nil {
+		return nil, err
+	}
+	if c.Session != session {
+		return nil, fmt.Errorf("commitment for another session")
+	}
+	if m.AttestSigning {
+		return &c, c.Attestation.verify(m, m.Identity(node), commitLeaf(m, session, node, c.Points))
+	}
+	return &c, nil
+}
+
+// shareBody is a node's signature shares, and the set that they are for.
+type shareBody struct {
+	Session [32]byte `cbor:"1,keyasint"`
+	Set     []uint8  `cbor:"2,keyasint"`
+	Shares  []byte   `cbor:"3,keyasint"`
+}
+
+func decodeShare(body []byte, session [32]byte) (*shareBody, error) {
+	var s shareBody
+	if err := decode(body, MaxMessageSize, &s); err != nil {
+		return nil, err
+	}
+	if s.Session != session || len(s.Shares) > MaxJobItems*frost.ScalarSize {
+		return nil, fmt.Errorf("share for another session, or too long")
+	}
+	return &s, nil
+}
+
+func clip(s string) string {
+	if len(s) > maxReason {
+		s = s[:maxReason]
+	}
+	return string([]rune(s)) // whole characters only
+}

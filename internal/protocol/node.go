@@ -1,0 +1,316 @@
+package protocol
+
+import (
+	"bytes"
+	"io"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// NodeConfig is what a worker's machine starts with.
+type NodeConfig struct {
+	Manifest *Manifest
+	Access   *Access
+	Index    int
+	Host     *secret.Bytes // X25519 private key, Derive("host", ...)
+	Hedge    *secret.Bytes // mixed into every deal's seed
+	Rand     io.Reader     // crypto/rand
+	// Delay is how long a signer of the second rank waits before it offers
+	// itself.
+	Delay time.Duration
+	// Known are the batches in the keystore.
+	Known map[string]KnownBatch
+}
+
+// KnownBatch is what the keystore says of a batch.
+type KnownBatch struct {
+	Transcript [32]byte
+	Complete   bool
+}
+
+// Bounds of what a node remembers of sessions that it may never work on.
+const (
+	maxBatchLogBytes = 256 << 20
+	maxMailboxBytes  = 64 << 20
+	batchLogLife     = MaxJobLife + 10*time.Minute
+	sessionLife      = 5 * time.Minute
+	maxAttempts      = 16
+)
+
+// Node is one worker's machine. It is not safe for concurrent use: its
+// program calls it from one place at a time.
+type Node struct {
+	NodeConfig
+	opener   *opener
+	batches  map[string]*dkg
+	bytes    int
+	sessions map[string]*signing
+	mail     *mailbox
+	now      time.Time
+	lastKeys uint64 // sequence of the last KEYS message seen
+}
+
+// NewNode returns a machine that has seen nothing of the log.
+func NewNode(cfg NodeConfig) *Node {
+	if cfg.Known == nil {
+		cfg.Known = map[string]KnownBatch{}
+	}
+	return &Node{
+		NodeConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access),
+		batches: map[string]*dkg{}, sessions: map[string]*signing{}, mail: newMailbox(maxMailboxBytes),
+	}
+}
+
+// Step takes an event and gives what is to be done.
+func (n *Node) Step(ev Event) []Effect {
+	switch e := ev.(type) {
+	case KeysMessage:
+		return n.onKeys(e.LogMessage)
+	case SignMessage:
+		return n.onSign(e.LogMessage)
+	case TaskMessage:
+		return n.onTask(e)
+	case Tick:
+		return n.onTick(e.Now)
+	case Timer:
+		if s := n.sessions[e.ID]; s != nil {
+			return s.onTimer(e.Kind)
+		}
+	case SlotLost:
+		return n.onSlotLost(e.Slot)
+	case Loaded:
+		if s := n.sessions[e.ID]; s != nil {
+			return s.onLoaded(e.Keys)
+		}
+	case commitChecked:
+		if s := n.sessions[e.id]; s != nil {
+			return s.onChecked(e)
+		}
+	case noncesMade:
+		if s := n.sessions[e.id]; s != nil {
+			return s.onNonces(e)
+		}
+		e.nonces.Wipe()
+	case sharesMade:
+		if s := n.sessions[e.id]; s != nil {
+			return s.onShares(e)
+		}
+	default:
+		return n.onBatchEvent(ev)
+	}
+	return nil
+}
+
+func (n *Node) onBatchEvent(ev Event) []Effect {
+	switch e := ev.(type) {
+	case dealMade:
+		if b := n.batches[e.id]; b != nil {
+			return b.onDealMade(e)
+		}
+	case dealsVerified:
+		if b := n.batches[e.id]; b != nil {
+			return b.onVerified(e)
+		}
+		wipeBatch(e.batch)
+	case batchRebuilt:
+		if b := n.batches[e.id]; b != nil {
+			return b.onRebuilt(e)
+		}
+	case CertifyFailed:
+		if b := n.batches[e.ID]; b != nil {
+			return b.giveUp(e.Code, e.Err.Error(), -1)
+		}
+	}
+	return nil
+}
+
+// onKeys keeps what the log says of every batch, also of those that this node
+// has no task for: it may have been asleep when they were made.
+func (n *Node) onKeys(msg LogMessage) []Effect {
+	n.lastKeys = max(n.lastKeys, msg.Seq)
+	slot, err := ParseSlot(msg.Subject)
+	if err != nil || slotFamily[slot.Kind] != "dkg" || n.Known[slot.ID].Complete {
+		return nil
+	}
+	b := n.batch(slot.ID)
+	before := b.log.bytes
+	if !b.log.put(n.opener, slot, msg) {
+		if b.idle() && b.log.firstSeq == 0 {
+			delete(n.batches, slot.ID) // junk opens no entry
+		}
+		return nil
+	}
+	n.bytes += b.log.bytes - before
+	n.evict(slot.ID)
+	return b.onLog(slot)
+}
+
+func (n *Node) batch(id string) *dkg {
+	b := n.batches[id]
+	if b == nil {
+		b = &dkg{node: n, log: newBatchLog(id, n.Manifest.N)}
+		n.batches[id] = b
+	}
+	return b
+}
+
+// forget drops a batch's entry.
+func (n *Node) forget(id string) {
+	if b := n.batches[id]; b != nil {
+		n.bytes -= b.log.bytes
+		delete(n.batches, id)
+	}
+}
+
+// evict drops the oldest batches that nobody asked this node to work on, when
+// the deals in memory grow over their bound. What is dropped can be fetched
+// from the log again.
+func (n *Node) evict(keep string) {
+	for n.bytes > maxBatchLogBytes {
+		var oldest *dkg
+		for id, b := range n.batches {
+			if id != keep && b.idle() && (oldest == nil || b.log.firstSeq < oldest.log.firstSeq) {
+				oldest = b
+			}
+		}
+		if oldest == nil {
+			return
+		}
+		n.forget(oldest.log.id)
+	}
+}
+
+func (n *Node) onSign(msg LogMessage) []Effect {
+	slot, err := ParseSlot(msg.Subject)
+	if err != nil || slotFamily[slot.Kind] != "sign" || slot.Node >= n.Manifest.N {
+		return nil
+	}
+	if s := n.sessions[slot.ID]; s != nil {
+		return s.onLog(slot, msg)
+	}
+	n.mail.put(slot.ID, msg)
+	return nil
+}
+
+// onTask checks a task as if nobody had checked it before, and starts it.
+func (n *Node) onTask(e TaskMessage) []Effect {
+	n.now = e.Now
+	body, err := n.opener.gateway(e.Subject, e.Data)
+	if err != nil {
+		return badTask(e.Subject, err)
+	}
+	task, err := decodeTask(body, n.Manifest)
+	if err != nil {
+		return badTask(e.Subject, err)
+	}
+	if err := task.Job.Authenticate(n.Manifest, n.Access); err != nil {
+		return badTask(e.Subject, err)
+	}
+	// Expiry by the stream's clock, which all nodes share, and by this node's,
+	// which nobody else can set.
+	job, jobErr := task.Job.Parse(e.Time)
+	if jobErr != nil {
+		return badTask(e.Subject, jobErr)
+	}
+	if e.Now.After(job.Expires.Add(clockSkew)) {
+		return badTask(e.Subject, refuse(CodeExpired, "the job expired at %s by this node's clock", job.Expires.UTC().Format(time.RFC3339)))
+	}
+	if e.Subject != TaskSubject(task, job.ID) {
+		return badTask(e.Subject, refuse(CodeMalformedJob, "task under another task's subject"))
+	}
+	if job.Kind == KindKeygen {
+		return n.startBatch(task, job)
+	}
+	return n.startSigning(task, job, e.Time)
+}
+
+func badTask(subject string, err error) []Effect {
+	return []Effect{Report{What: ReportBadTask, ID: subject, Reason: err.Error(), Culprit: -1}}
+}
+
+// onTick drops what has outlived its use, and with it every nonce in it.
+func (n *Node) onTick(now time.Time) []Effect {
+	n.now = now
+	for id, s := range n.sessions {
+		if now.Sub(s.started) > sessionLife {
+			s.drop()
+			delete(n.sessions, id)
+		}
+	}
+	for id, b := range n.batches {
+		if !b.log.lastTime.IsZero() && now.Sub(b.log.lastTime) > batchLogLife && !b.certifying() {
+			n.forget(id)
+		}
+	}
+	n.mail.expire(now.Add(-sessionLife))
+	return nil
+}
+
+func (n *Node) onSlotLost(slot Slot) []Effect {
+	if s := n.sessions[slot.ID]; s != nil {
+		return s.sitOut("another message of this node stands in its slot: a second process with this index, or an earlier life")
+	}
+	if b := n.batches[slot.ID]; b != nil && slot.Kind == SlotDeal {
+		return b.giveUp(CodeRestarted, "another deal of this node stands in its slot", -1)
+	}
+	return nil
+}
+
+// Judge says what a message that stands in one of this node's slots is, given
+// what the node wants to say there.
+func (n *Node) Judge(slot Slot, standing LogMessage, body []byte) Verdict {
+	got, err := n.opener.node(n.Index, standing.Subject, standing.Time, standing.Data)
+	if err != nil {
+		return Junk
+	}
+	switch {
+	case bytes.Equal(got, body), slot.Kind == SlotAbort, slot.Kind == SlotRefuse:
+		return Mine
+	case slot.Kind == SlotCert:
+		a, errA := decodeCertificate(got, n.Manifest, n.Index)
+		b, errB := decodeCertificate(body, n.Manifest, n.Index)
+		if errA != nil {
+			return Junk
+		}
+		if errB == nil && a.agrees(b) {
+			return Mine
+		}
+	}
+	return Other
+}
+
+// Cursor is the KEYS sequence from which a restarted node has to read: what
+// lies before it is in the keystore or will never be needed.
+func (n *Node) Cursor() uint64 {
+	next := n.lastKeys + 1
+	for _, b := range n.batches {
+		if b.log.firstSeq > 0 {
+			next = min(next, b.log.firstSeq)
+		}
+	}
+	return next
+}
+
+// Sessions counts what is in work, for metrics: batches that this node deals
+// in, and signing sessions that hold nonces.
+func (n *Node) Sessions() (batches, nonces int) {
+	for _, b := range n.batches {
+		if !b.idle() {
+			batches++
+		}
+	}
+	for _, s := range n.sessions {
+		if s.nonces != nil {
+			nonces++
+		}
+	}
+	return batches, nonces
+}
+
+func wipeBatch(b *frost.Batch) {
+	if b != nil {
+		b.Shares.Wipe()
+	}
+}

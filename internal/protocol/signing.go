@@ -1,0 +1,371 @@
+package protocol
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"sort"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// signPhase is how far a node is with a signing session.
+type signPhase int
+
+const (
+	signLoading   signPhase = iota // the keystore is asked for the keys
+	signWaiting                    // second rank: waits whether it is needed
+	signDrawing                    // the nonces are being drawn
+	signCommitted                  // the public nonces are out, the secret ones in memory
+	signComputing                  // the nonces are used up; the shares are being computed
+	signDone                       // the shares are out
+	signOut                        // this node has no part in the session (any more)
+)
+
+// signMoves lists the legal moves. There is none back to drawing: a session
+// draws nonces once.
+var signMoves = map[signPhase][]signPhase{
+	signLoading:   {signWaiting, signDrawing, signOut},
+	signWaiting:   {signDrawing, signOut},
+	signDrawing:   {signCommitted, signOut},
+	signCommitted: {signComputing, signOut},
+	signComputing: {signDone, signOut},
+	signDone:      {signOut},
+}
+
+// signing is one signing session at one node (DESIGN.md section 5).
+type signing struct {
+	node    *Node
+	id      string
+	session [32]byte
+	job     *Job
+	client  string
+	which   []uint32 // the job's items in this session
+	urgent  bool
+	started time.Time
+
+	phase   signPhase
+	commits commitSet
+	items   []frost.Item
+	nonces  *frost.Nonces // only between drawing and use
+	points  []byte        // what this node committed to
+	set     []frost.Commitment
+	loads   int
+}
+
+// How often a node looks for keys that it does not have yet. Another node may
+// have seen the batch's last certificate earlier.
+const (
+	loadRetries = 60
+	loadDelay   = 50 * time.Millisecond
+)
+
+// inlineChecks is up to how many items a commitment is checked on the spot: a
+// detour over the pool would cost more.
+const inlineChecks = 2
+
+func (s *signing) to(next signPhase) {
+	if !slices.Contains(signMoves[s.phase], next) {
+		panic(fmt.Sprintf("session %s: no move from phase %d to %d", s.id, s.phase, next))
+	}
+	s.phase = next
+}
+
+// startSigning begins a signing task.
+func (n *Node) startSigning(task *Task, job *Job, stored time.Time) []Effect {
+	if task.Part != 0 || len(task.Items) == 0 || int(task.Items[len(task.Items)-1]) >= len(job.Items) {
+		return badTask("sign task "+job.ID, fmt.Errorf("part %d or items out of range", task.Part))
+	}
+	ctx := task.session(n.Manifest)
+	id := idOf(ctx)
+	if n.sessions[id] != nil {
+		return nil
+	}
+	s := &signing{
+		node: n, id: id, session: ctx, job: job, client: task.Job.Client, which: task.Items,
+		urgent: len(task.Items) <= interactiveItems, started: stored,
+		commits: commitSet{manifest: n.Manifest, session: ctx, exclude: task.Exclude},
+	}
+	n.sessions[id] = s
+	var effects []Effect
+	for _, msg := range n.mail.take(id) {
+		if slot, err := ParseSlot(msg.Subject); err == nil {
+			effects = append(effects, s.onLog(slot, msg)...)
+		}
+	}
+	if s.phase == signOut {
+		return effects
+	}
+	if slices.Contains(task.Exclude, uint8(n.Index)) {
+		return append(effects, s.sitOut("excluded from this attempt")...)
+	}
+	return append(effects, s.load())
+}
+
+func (s *signing) load() Effect {
+	s.loads++
+	ids := make([]KeyID, len(s.which))
+	for i, w := range s.which {
+		ids[i], _ = ParseKeyID(s.job.Items[w].Key) // Parse has checked it
+	}
+	return Load{ID: s.id, Keys: ids}
+}
+
+// onLoaded validates every item before anything is drawn for it: what the
+// nonces will be spent on is fixed here.
+func (s *signing) onLoaded(keys []LoadedKey) []Effect {
+	if s.phase != signLoading {
+		return nil
+	}
+	items := make([]frost.Item, len(s.which))
+	for i, w := range s.which {
+		it := s.job.Items[w]
+		if i >= len(keys) || keys[i].Key == nil {
+			if s.loads < loadRetries {
+				return []Effect{After{Delay: loadDelay, Timer: Timer{s.id, timerLoad}}}
+			}
+			return s.refuse(CodeUnknownKey, fmt.Sprintf("item %d: key %s is not in this node's keystore", w, it.Key))
+		}
+		if keys[i].Owner != s.client {
+			return s.refuse(CodeNotOwner, fmt.Sprintf("item %d: key %s belongs to another client", w, it.Key))
+		}
+		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
+		if err := checkItem(items[i], items[0]); err != nil {
+			return s.refuse(err.Code, fmt.Sprintf("item %d: %s", w, err.Reason))
+		}
+	}
+	s.items = items
+	var effects []Effect
+	for pos := range s.commits.arrivals {
+		effects = append(effects, s.check(pos)...)
+	}
+	if s.phase != signLoading {
+		return effects
+	}
+	s.to(signWaiting)
+	if rank(s.session, s.commits.exclude, s.node.Manifest.N, s.node.Index) < s.node.Manifest.T {
+		return append(effects, s.draw()...)
+	}
+	return append(effects, After{Delay: s.node.Delay + time.Duration(len(s.items))*time.Millisecond, Timer: Timer{s.id, timerHedge}})
+}
+
+// rank orders the nodes that take part by a hash of the session, so that load
+// spreads: the first t commit at once.
+func rank(session [32]byte, exclude []uint8, n, me int) int {
+	type place struct {
+		node int
+		hash [32]byte
+	}
+	var places []place
+	for i := range n {
+		if !slices.Contains(exclude, uint8(i)) {
+			places = append(places, place{i, frost.Hash("frostfleet/rank/v1", session[:], be32(i))})
+		}
+	}
+	sort.Slice(places, func(a, b int) bool { return bytes.Compare(places[a].hash[:], places[b].hash[:]) < 0 })
+	return slices.IndexFunc(places, func(p place) bool { return p.node == me })
+}
+
+func (s *signing) onTimer(kind TimerKind) []Effect {
+	switch {
+	case kind == timerLoad && s.phase == signLoading:
+		return []Effect{s.load()}
+	case kind == timerHedge && s.phase == signWaiting:
+		if s.commits.hopeful() >= s.node.Manifest.T {
+			return s.sitOut("enough others have committed")
+		}
+		return s.draw()
+	}
+	return nil
+}
+
+// draw makes the nonces. They come from the system's generator, mixed with
+// the shares as BIP 445 and RFC 9591 say, and from nothing of the session.
+func (s *signing) draw() []Effect {
+	if s.phase != signWaiting {
+		return nil
+	}
+	if s.commits.has(s.node.Index) {
+		return s.sitOut("this node committed in an earlier life and has no nonces for it")
+	}
+	s.to(signDrawing)
+	id, items, rand := s.id, s.items, s.node.Rand
+	return []Effect{Compute{Urgent: s.urgent, Run: func() Event {
+		nonces, points, err := frost.Commit(rand, items)
+		return noncesMade{id: id, nonces: nonces, points: points, err: err}
+	}}}
+}
+
+func (s *signing) onNonces(e noncesMade) []Effect {
+	if s.phase != signDrawing {
+		e.nonces.Wipe()
+		return nil
+	}
+	if e.err != nil {
+		return s.refuse(CodeInternal, "commit: "+e.err.Error())
+	}
+	s.to(signCommitted)
+	s.nonces, s.points = e.nonces, e.points
+	body := commitBody{Session: s.session, Points: e.points}
+	p := Publish{Slot: Slot{SlotCommit, s.id, s.node.Index}}
+	if s.node.Manifest.AttestSigning {
+		leaf := commitLeaf(s.node.Manifest, s.session, s.node.Index, e.points)
+		p.Leaf, p.With = &leaf, func(a *Attestation) []byte {
+			body.Attestation = a
+			return encode(&body)
+		}
+	} else {
+		p.Body = encode(&body)
+	}
+	return []Effect{p, Report{What: ReportCommitted, ID: s.id, Suite: s.items[0].Key.Suite, Count: len(s.items), Culprit: -1}}
+}
+
+// onLog takes a message of this session in log order.
+func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
+	if slot.Kind != SlotCommit || s.phase >= signDone || s.commits.has(slot.Node) {
+		return nil
+	}
+	body, err := s.node.opener.node(slot.Node, msg.Subject, msg.Time, msg.Data)
+	if err != nil {
+		return nil // junk
+	}
+	pos, _, ok := s.commits.add(slot.Node, body)
+	if !ok {
+		return nil
+	}
+	if slot.Node == s.node.Index && !s.ownCommit(pos) {
+		return s.sitOut("this node committed in an earlier life and has no nonces for it")
+	}
+	if s.items == nil {
+		return nil // checked once the keys tell the suite
+	}
+	return s.check(pos)
+}
+
+// ownCommit reports whether the commitment in the log is the one that this
+// process holds the nonces of.
+func (s *signing) ownCommit(pos int) bool {
+	return s.nonces != nil && bytes.Equal(s.commits.arrivals[pos].Points, s.points)
+}
+
+func (s *signing) check(pos int) []Effect {
+	a := s.commits.arrivals[pos]
+	if a.state != checkPending {
+		return nil
+	}
+	if a.Index == s.node.Index {
+		return s.onChecked(commitChecked{id: s.id, pos: pos})
+	}
+	id, suite, count := s.id, s.items[0].Key.Suite, len(s.items)
+	run := func() Event {
+		return commitChecked{id: id, pos: pos, err: frost.CheckCommitment(suite, count, a.Points)}
+	}
+	if count <= inlineChecks {
+		return s.onChecked(run().(commitChecked))
+	}
+	return []Effect{Compute{Urgent: s.urgent, Run: run}}
+}
+
+func (s *signing) onChecked(e commitChecked) []Effect {
+	if s.phase >= signDone {
+		return nil
+	}
+	s.commits.checked(e.pos, e.err)
+	if s.set != nil {
+		return nil
+	}
+	if s.set = s.commits.set(s.node.Manifest.T); s.set == nil {
+		return nil
+	}
+	return s.sign()
+}
+
+// sign spends the nonces on the set, if this node is in it. They are taken
+// out of the session first: whatever comes of the computation, and whatever
+// the log says later, they are gone.
+func (s *signing) sign() []Effect {
+	if s.phase == signOut {
+		return nil
+	}
+	if !slices.Contains(setIndices(s.set), uint8(s.node.Index)) || s.phase != signCommitted {
+		return s.sitOut("not in the signing set")
+	}
+	s.to(signComputing)
+	nonces, set, id := s.nonces, s.set, s.id
+	s.nonces = nil
+	return []Effect{Compute{Urgent: s.urgent, Run: func() Event {
+		shares, err := nonces.Sign(set)
+		return sharesMade{id: id, shares: shares, err: err}
+	}}}
+}
+
+func (s *signing) onShares(e sharesMade) []Effect {
+	if s.phase != signComputing {
+		return nil
+	}
+	if e.err != nil {
+		return s.refuse(CodeInternal, "sign: "+e.err.Error())
+	}
+	s.to(signDone)
+	count, suite := len(s.items), s.items[0].Key.Suite
+	s.release()
+	return []Effect{
+		Publish{Slot: Slot{SlotShare, s.id, s.node.Index},
+			Body: encode(&shareBody{Session: s.session, Set: setIndices(s.set), Shares: e.shares})},
+		Report{What: ReportShared, ID: s.id, Suite: suite, Count: count, Culprit: -1},
+	}
+}
+
+// sitOut ends this node's part without a word in the log.
+func (s *signing) sitOut(why string) []Effect {
+	if s.phase == signOut || s.phase == signDone {
+		return nil
+	}
+	s.drop()
+	return []Effect{Report{What: ReportSatOut, ID: s.id, Reason: why, Culprit: -1}}
+}
+
+// refuse ends this node's part and says why.
+func (s *signing) refuse(code Code, reason string) []Effect {
+	s.drop()
+	return []Effect{
+		Publish{Slot: Slot{SlotRefuse, s.id, s.node.Index}, Body: encode(&complaint{Session: s.session, Code: code, Reason: clip(reason)})},
+		Report{What: ReportRefused, ID: s.id, Code: code, Reason: reason, Culprit: -1},
+	}
+}
+
+// drop wipes the nonces and forgets the shares; the session stays known, so
+// that the same task does not start it again.
+func (s *signing) drop() {
+	busy := s.phase == signDrawing || s.phase == signComputing
+	s.phase = signOut
+	s.nonces.Wipe()
+	s.nonces, s.points = nil, nil
+	if busy {
+		s.items = nil // a computation still reads the shares
+	}
+	s.release()
+}
+
+// release wipes the keys' shares and lets go of what the session held.
+func (s *signing) release() {
+	for _, it := range s.items {
+		it.Key.Share.Wipe()
+	}
+	s.items, s.job, s.commits.arrivals = nil, nil, nil
+}
+
+// checkItem validates an item, which has the suite of the session's first.
+func checkItem(item, first frost.Item) *JobError {
+	if item.Key.Suite != first.Key.Suite {
+		return refuse(CodeBadMessage, "a %s key among %s keys: publish a job for each suite", item.Key.Suite, first.Key.Suite)
+	}
+	if item.Key.Suite != frost.Secp256k1TR && item.Tweak.Mode != frost.TweakNone {
+		return refuse(CodeBadTweak, "script_root with a %s key: only Bitcoin keys are tweaked", item.Key.Suite)
+	}
+	if err := item.Validate(); err != nil {
+		return refuse(CodeBadMessage, "%v", err)
+	}
+	return nil
+}

@@ -1,0 +1,85 @@
+package protocol
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// SlotKind is what a round message says.
+type SlotKind string
+
+// The round messages. The first three stand in KEYS for ever, the others in
+// SIGN for minutes.
+const (
+	SlotDeal   SlotKind = "deal"
+	SlotCert   SlotKind = "cert"
+	SlotAbort  SlotKind = "abort"
+	SlotCommit SlotKind = "commit"
+	SlotShare  SlotKind = "share"
+	SlotRefuse SlotKind = "refuse"
+)
+
+var slotFamily = map[SlotKind]string{
+	SlotDeal: "dkg", SlotCert: "dkg", SlotAbort: "dkg",
+	SlotCommit: "sign", SlotShare: "sign", SlotRefuse: "sign",
+}
+
+// Slot is one subject that holds one value: what node Node says of one kind
+// in the batch or signing session ID. Its value is the first message on the
+// subject, in log order, that the node signed; anything else is junk.
+type Slot struct {
+	Kind SlotKind
+	ID   string
+	Node int
+}
+
+// String is the slot's subject below the fleet's prefix.
+func (s Slot) String() string {
+	return slotFamily[s.Kind] + "." + s.ID + "." + string(s.Kind) + "." + strconv.Itoa(s.Node)
+}
+
+// ParseSlot reads a subject below the fleet's prefix.
+func ParseSlot(subject string) (Slot, error) {
+	p := strings.Split(subject, ".")
+	if len(p) != 4 || !isBatchID(p[1]) || slotFamily[SlotKind(p[2])] != p[0] {
+		return Slot{}, fmt.Errorf("subject %.100q is no slot", subject)
+	}
+	node, err := strconv.Atoi(p[3])
+	if err != nil || node < 0 || node >= MaxNodes || strconv.Itoa(node) != p[3] {
+		return Slot{}, fmt.Errorf("subject %.100q names no node", subject)
+	}
+	return Slot{Kind: SlotKind(p[2]), ID: p[1], Node: node}, nil
+}
+
+// TaskSubject is the subject of a task below the fleet's prefix. The lane
+// tells small urgent work from bulk.
+func TaskSubject(t *Task, jobID string) string {
+	lane := "bulk"
+	if t.Job.Kind == KindSign && len(t.Items) <= interactiveItems {
+		lane = "interactive"
+	}
+	return fmt.Sprintf("work.%s.%s.%s.%d.%d", lane, t.Job.Client, jobID, t.Part, t.Attempt)
+}
+
+// interactiveItems is the largest signing task of the interactive lane.
+const interactiveItems = 10
+
+// LogMessage is a message as a stream holds it.
+type LogMessage struct {
+	Subject string // below the fleet's prefix
+	Seq     uint64
+	Time    time.Time // when the stream stored it
+	Data    []byte
+}
+
+// Verdict says what already stands in a slot that a node wants to fill.
+type Verdict int
+
+// The verdicts of Node.Judge.
+const (
+	Mine  Verdict = iota // what the node wants to say stands there
+	Other                // the node itself said something else there before
+	Junk                 // nothing valid stands there
+)
