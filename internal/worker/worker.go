@@ -1,0 +1,348 @@
+// Package worker runs one node: it feeds the machine of internal/protocol
+// with what the bus, the key provider and the keystore say, and does what the
+// machine asks for.
+//
+//	bus -> protocol.Node -> key provider, keystore -> bus
+//
+// The machine is stepped under one lock and its steps are short; mathematics
+// goes to a pool, publishes and calls to the key provider to goroutines of
+// their own. Order matters in one place only, and there it is kept: a batch
+// is stored, then the HSM signs its certificate, then it is published.
+package worker
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/pool"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// HedgeDelay is how long a signer of the second rank waits before it offers
+// itself.
+const HedgeDelay = 100 * time.Millisecond
+
+// Config is what a worker is made of. The worker closes none of it.
+type Config struct {
+	Manifest *protocol.Manifest
+	Access   *protocol.Access
+	Index    int
+	Storage  string // directory of the keystore
+	Provider keyprovider.Provider
+	Bus      *bus.Bus
+	Log      *slog.Logger
+	Observe  Observer
+}
+
+// Observer hears what a worker did, for metrics.
+type Observer interface {
+	Report(protocol.Report)
+	Provider(operation string, took time.Duration, err error)
+}
+
+// Worker is one running node.
+type Worker struct {
+	cfg      Config
+	log      *slog.Logger
+	store    *keystore.Store
+	pool     *pool.Pool
+	attester *attester
+	sessions *sessions
+
+	mu   sync.Mutex // guards node
+	node *protocol.Node
+
+	ctx    context.Context // ends when the worker is told to stop
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup // goroutines that carry out effects
+	caught atomic.Bool
+	fatal  chan error
+	keysID string
+}
+
+// New checks the key provider against the manifest and opens the keystore.
+func New(ctx context.Context, cfg Config) (*Worker, error) {
+	if cfg.Index < 0 || cfg.Index >= cfg.Manifest.N {
+		return nil, fmt.Errorf("node index %d: the manifest has nodes 0 to %d", cfg.Index, cfg.Manifest.N-1)
+	}
+	if err := keyprovider.Check(ctx, cfg.Provider); err != nil {
+		return nil, fmt.Errorf("key provider: %w", err)
+	}
+	if err := checkCard(ctx, cfg.Provider, cfg.Manifest, cfg.Index); err != nil {
+		return nil, err
+	}
+	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1)}
+	w.attester = &attester{manifest: cfg.Manifest, sign: w.sign}
+	w.sessions = &sessions{manifest: cfg.Manifest, index: cfg.Index, attester: w.attester}
+	if err := w.open(ctx); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// open opens the keystore and builds the machine over what is in it.
+func (w *Worker) open(ctx context.Context) error {
+	m := w.cfg.Manifest
+	var keys [3]*secret.Bytes
+	for i, purpose := range []string{purposeHost, purposeHedge, purposeSeal} {
+		key, err := derive(ctx, w.cfg.Provider, purpose, m.Fleet, m.Epoch)
+		if err != nil {
+			return err
+		}
+		keys[i] = key
+	}
+	defer keys[2].Wipe()
+	store, err := keystore.Open(w.cfg.Storage, (*[32]byte)(keys[2].Expose()))
+	if err != nil {
+		return err
+	}
+	w.store = store
+	known := map[string]protocol.KnownBatch{}
+	err = store.Known(func(batch string, transcript [32]byte, complete bool) {
+		known[batch] = protocol.KnownBatch{Transcript: transcript, Complete: complete}
+	})
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	w.node = protocol.NewNode(protocol.NodeConfig{
+		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], Hedge: keys[1],
+		Rand: rand.Reader, Delay: HedgeDelay, Known: known,
+	})
+	return nil
+}
+
+// Ready says what keeps the node from working; nil if nothing does.
+func (w *Worker) Ready() error {
+	switch {
+	case !w.caught.Load():
+		return errors.New("still reading the log")
+	case !w.sessions.valid(time.Now()):
+		return errors.New("no session key: the key provider does not sign")
+	}
+	return nil
+}
+
+// Stats counts what the node holds.
+func (w *Worker) Stats() (batches, keys, dealing, nonces int) {
+	batches, keys = w.store.Stats()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	dealing, nonces = w.node.Sessions()
+	return batches, keys, dealing, nonces
+}
+
+// Run works until ctx ends, and then stops in order: intake, work under way,
+// publishes, keystore.
+func (w *Worker) Run(ctx context.Context) error {
+	// The worker's own context outlives ctx by the time that draining takes.
+	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	pooled := make(chan struct{})
+	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
+	go func() { w.pool.Run(poolCtx); close(pooled) }()
+
+	stopIntake, err := w.start(ctx)
+	if err == nil {
+		err = w.serve(ctx)
+	}
+	stopIntake()
+	w.drain()
+	stopPool()
+	<-pooled
+	w.cancel()
+	w.tasks.Wait()
+	w.saveCursor()
+	return errors.Join(err, w.store.Close())
+}
+
+// drainTime is how long publishes under way may take after the end was asked.
+const drainTime = 5 * time.Second
+
+func (w *Worker) drain() {
+	done := make(chan struct{})
+	go func() { w.tasks.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(drainTime):
+		w.log.Warn("stopped with publishes under way; the log will tell on restart")
+	}
+}
+
+// start reads the logs up to their present end, KEYS and SIGN before WORK, so
+// that the machine knows what it said in an earlier life before it is asked
+// to say anything. The returned function ends the reading.
+func (w *Worker) start(ctx context.Context) (stop func(), err error) {
+	var followers []*bus.Follower
+	stop = func() {
+		for _, f := range followers {
+			f.Stop()
+		}
+	}
+	if err := w.sessions.renew(ctx); err != nil {
+		return stop, fmt.Errorf("session key: %w", err)
+	}
+	if err := w.recertify(); err != nil {
+		return stop, err
+	}
+	from, err := w.cursor(ctx)
+	if err != nil {
+		return stop, err
+	}
+	for _, s := range []struct {
+		stream bus.Stream
+		from   uint64
+		event  func(protocol.LogMessage) protocol.Event
+	}{
+		{bus.Keys, from, func(m protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: m} }},
+		{bus.Sign, 1, func(m protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
+		{bus.Work, 1, func(m protocol.LogMessage) protocol.Event {
+			return protocol.TaskMessage{LogMessage: m, Now: time.Now()}
+		}},
+	} {
+		f, err := w.follow(ctx, s.stream, s.from, s.event)
+		if f != nil {
+			followers = append(followers, f)
+		}
+		if err != nil {
+			return stop, err
+		}
+	}
+	w.caught.Store(true)
+	w.log.Info("ready", "node", w.cfg.Index, "fleet", w.cfg.Manifest.Fleet, "keys_from", from)
+	return stop, nil
+}
+
+// follow starts reading a stream and returns once its present end is reached.
+func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, event func(protocol.LogMessage) protocol.Event) (*bus.Follower, error) {
+	caught := make(chan struct{})
+	opt := bus.FollowOptions{
+		Handler:  func(m bus.Message) { w.step(event(logMessage(m))) },
+		CaughtUp: func() { close(caught) },
+		Lost:     func(err error) { w.lost(stream, err) },
+	}
+	if stream == bus.Keys {
+		opt.StreamID = w.keysID
+	}
+	f, err := w.cfg.Bus.Follow(w.ctx, stream, from, opt)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-caught:
+		return f, nil
+	case <-f.Done():
+		return f, fmt.Errorf("reading %s ended", stream)
+	case <-ctx.Done():
+		return f, ctx.Err()
+	}
+}
+
+func logMessage(m bus.Message) protocol.LogMessage {
+	return protocol.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
+}
+
+// lost ends the process when KEYS is not the stream it was: the record of the
+// fleet's keys must not be replaced under a running node. WORK and SIGN are
+// memory streams; losing them costs retries.
+func (w *Worker) lost(stream bus.Stream, err error) {
+	if stream != bus.Keys {
+		w.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
+		return
+	}
+	select {
+	case w.fatal <- fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror before this node goes on: %w", err):
+	default:
+	}
+}
+
+// recertify says again what the keystore certifies and never saw completed.
+func (w *Worker) recertify() error {
+	pending, err := w.store.Pending()
+	if err != nil {
+		return err
+	}
+	for _, r := range pending {
+		w.mu.Lock()
+		effects := w.node.Recertify(protocol.Certified{
+			ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: protocol.KeyRoot(r.PublicKeys, r.Owner),
+		})
+		w.mu.Unlock()
+		w.perform(effects)
+	}
+	return nil
+}
+
+// serve lets the clock run until ctx ends or the worker can't go on.
+func (w *Worker) serve(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for n := 0; ; n++ {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-w.fatal:
+			return err
+		case now := <-tick.C:
+			w.step(protocol.Tick{Now: now})
+			if w.sessions.due(now) {
+				w.spawn(func() {
+					if err := w.sessions.renew(w.ctx); err != nil {
+						w.log.Error("session key not renewed", "err", err)
+					}
+				})
+			}
+			if n%cursorEvery == cursorEvery-1 {
+				w.saveCursor()
+			}
+		}
+	}
+}
+
+// cursorEvery is how many seconds lie between two notes of how far KEYS is read.
+const cursorEvery = 10
+
+// cursor is where reading KEYS starts: where the last run got to, if the
+// stream is still the same.
+func (w *Worker) cursor(ctx context.Context) (uint64, error) {
+	id, err := w.cfg.Bus.StreamID(ctx, bus.Keys)
+	if err != nil {
+		return 0, err
+	}
+	w.keysID = id
+	was, seq, err := w.store.Cursor()
+	if err != nil {
+		return 0, err
+	}
+	if was == "" {
+		return 1, nil
+	}
+	if was != id {
+		w.log.Warn("KEYS is another stream than at the last run; reading all of it", "was", was, "is", id)
+		return 1, nil
+	}
+	return seq, nil
+}
+
+func (w *Worker) saveCursor() {
+	if !w.caught.Load() {
+		return
+	}
+	w.mu.Lock()
+	next := w.node.Cursor()
+	w.mu.Unlock()
+	if _, seq, err := w.store.Cursor(); err == nil && seq == next {
+		return
+	}
+	if err := w.store.SetCursor(w.keysID, next); err != nil {
+		w.log.Error("cursor not stored; the next start reads more of the log", "err", err)
+	}
+}
