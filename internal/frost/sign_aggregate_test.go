@@ -26,7 +26,7 @@ func TestAggregateBlames(t *testing.T) {
 				[]Blame{{3, 2, reasonShare}}},
 			"two nodes, two items": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 3*32+7) },
 				[]Blame{{2, 0, reasonShare}, {4, 3, reasonShare}}},
-			"two nodes, one item": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 7) },
+			"two nodes, one item": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 9) },
 				[]Blame{{2, 0, reasonShare}, {4, 0, reasonShare}}},
 			"not a scalar": {func(_ []Commitment, sh [][]byte) { sh[2] = replace(sh[2], 32, over) },
 				[]Blame{{4, 1, reasonShare}}},

@@ -100,8 +100,11 @@ func (n *Nonces) Sign(set []Commitment) ([]byte, error) {
 	return h.batch.sign(h, sorted)
 }
 
-// Wipe makes the nonces unusable.
+// Wipe makes the nonces unusable. A nil holder is empty.
 func (n *Nonces) Wipe() {
+	if n == nil {
+		return
+	}
 	if h := n.held.Swap(nil); h != nil {
 		h.batch.wipe()
 	}

@@ -27,6 +27,11 @@ const (
 	CodePoison         Code = "poison"
 )
 
+// JobCodes are the codes with which a job can end.
+var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge,
+	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
+	CodeBadMessage, CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal}
+
 // Why a node gave up a batch. A deal's own faults carry internal/frost's
 // deal_ codes.
 const (

@@ -58,6 +58,9 @@ func (c *commitSet) of(node int) *arrival {
 }
 
 func (c *commitSet) checked(pos int, err error) {
+	if pos >= len(c.arrivals) {
+		return // the session let go of them
+	}
 	c.arrivals[pos].state = checkValid
 	if err != nil {
 		c.arrivals[pos].state = checkBad
@@ -88,6 +91,16 @@ func (c *commitSet) set(t int) []frost.Commitment {
 		}
 	}
 	return nil
+}
+
+// setHash names a signing set by who committed to what: the same nodes with
+// other commitments are another set.
+func setHash(set []frost.Commitment) [32]byte {
+	var parts [][]byte
+	for _, c := range set {
+		parts = append(parts, be32(c.Index), c.Points)
+	}
+	return frost.Hash("frostfleet/set/v1", parts...)
 }
 
 func setIndices(set []frost.Commitment) []uint8 {

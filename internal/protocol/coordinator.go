@@ -3,6 +3,8 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -33,6 +35,7 @@ type Coordinator struct {
 	directory map[string]*entry
 	batches   map[string]*batchLog
 	computing map[string]bool // batches being summarized
+	refetched map[string]bool // finished batches whose deals were asked for again
 	jobs      map[string]*run
 	parts     map[string]*part    // by batch id
 	attempts  map[string]*attempt // by session id
@@ -89,8 +92,13 @@ type (
 		public *frost.Public
 		err    error
 	}
+	attemptChecked struct {
+		a   *attempt
+		pos int
+		err error
+	}
 	aggregated struct {
-		id    string
+		a     *attempt
 		sigs  [][]byte
 		blame []frost.Blame
 		err   error
@@ -127,10 +135,11 @@ type (
 	Supersede struct{ Old, New uint64 }
 )
 
-func (JobArrived) event()  {}
-func (JobPoisoned) event() {}
-func (summarized) event()  {}
-func (aggregated) event()  {}
+func (JobArrived) event()     {}
+func (JobPoisoned) event()    {}
+func (summarized) event()     {}
+func (attemptChecked) event() {}
+func (aggregated) event()     {}
 
 func (PublishTask) effect() {}
 func (Finish) effect()      {}
@@ -142,7 +151,7 @@ func (Supersede) effect()   {}
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	return &Coordinator{
 		CoordinatorConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access),
-		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{},
+		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{},
 		jobs: map[string]*run{}, parts: map[string]*part{}, attempts: map[string]*attempt{}, tasks: map[string]seenTask{},
 	}
 }
@@ -177,13 +186,13 @@ func (c *Coordinator) Step(ev Event) []Effect {
 		c.onTaskSeen(e)
 	case SignMessage:
 		return c.onSign(e.LogMessage)
-	case commitChecked:
-		if a := c.attempts[e.id]; a != nil {
-			return a.onChecked(e)
+	case attemptChecked:
+		if c.attempts[e.a.id] == e.a {
+			return e.a.onChecked(e)
 		}
 	case aggregated:
-		if a := c.attempts[e.id]; a != nil {
-			return a.onAggregated(e)
+		if c.attempts[e.a.id] == e.a {
+			return e.a.onAggregated(e)
 		}
 	case Timer:
 		return c.onTimer(e)
@@ -303,8 +312,9 @@ func (c *Coordinator) onTaskSeen(e TaskMessage) {
 // onTick ends what has expired: every job gets an answer.
 func (c *Coordinator) onTick(now time.Time) (effects []Effect) {
 	c.now = now
-	for _, r := range c.jobs {
-		if now.After(r.job.Expires) {
+	for _, key := range slices.Sorted(maps.Keys(c.jobs)) { // in one order, so that a simulation replays
+		r := c.jobs[key]
+		if r != nil && now.After(r.job.Expires) {
 			effects = append(effects, c.endFailed(r, c.why(r))...)
 		}
 	}
@@ -351,6 +361,10 @@ func (c *Coordinator) onTimer(t Timer) []Effect {
 	case timerLoad:
 		if r := c.jobs[t.ID]; r != nil && r.sign != nil {
 			return c.tryItems(r)
+		}
+	case timerRetry:
+		if a := c.attempts[t.ID]; a != nil && a.run.sign.current == a {
+			return c.retry(a.run, -1)
 		}
 	case timerCommits, timerShares:
 		if a := c.attempts[t.ID]; a != nil {

@@ -149,8 +149,13 @@ func (c *Coordinator) summarize(b *batchLog) []Effect {
 		return nil
 	}
 	if !b.allDeals() {
+		if c.refetched[b.id] {
+			return nil
+		}
+		c.refetched[b.id] = true
 		return []Effect{Refetch{ID: b.id}}
 	}
+	delete(c.refetched, b.id)
 	deals, culprit := b.decoded(c.Manifest)
 	if culprit >= 0 || transcript(b.deals) != b.certs[0].Transcript {
 		return []Effect{Report{What: ReportAborted, ID: b.id, Code: CodeOtherTranscript, Culprit: culprit,

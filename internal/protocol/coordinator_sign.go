@@ -38,6 +38,9 @@ type attempt struct {
 	closed   bool // aggregated, or replaced by a later attempt
 }
 
+// rebuildPause is how long a gateway waits for nodes that lack a key.
+const rebuildPause = time.Second
+
 // startSign checks the job's items against the directory and opens the first
 // attempt.
 func (c *Coordinator) startSign(r *run) []Effect {
@@ -158,15 +161,15 @@ func (a *attempt) onCommit(node int, body []byte) []Effect {
 	if !ok || a.closed {
 		return nil
 	}
-	id, suite, count := a.id, a.items[0].Key.Suite, len(a.items)
-	run := func() Event { return commitChecked{id: id, pos: pos, err: frost.CheckCommitment(suite, count, points)} }
+	suite, count := a.items[0].Key.Suite, len(a.items)
+	run := func() Event { return attemptChecked{a: a, pos: pos, err: frost.CheckCommitment(suite, count, points)} }
 	if count <= inlineChecks {
-		return a.onChecked(run().(commitChecked))
+		return a.onChecked(run().(attemptChecked))
 	}
 	return []Effect{Compute{Urgent: count <= interactiveItems, Run: run}}
 }
 
-func (a *attempt) onChecked(e commitChecked) []Effect {
+func (a *attempt) onChecked(e attemptChecked) []Effect {
 	a.commits.checked(e.pos, e.err)
 	if e.err != nil {
 		a.run.sign.bad[a.commits.arrivals[e.pos].Index] = "commitment: " + e.err.Error()
@@ -204,20 +207,20 @@ func (a *attempt) aggregate() []Effect {
 	if a.set == nil || a.closed {
 		return nil
 	}
-	want := setIndices(a.set)
+	want := setHash(a.set)
 	shares := make([][]byte, len(a.set))
 	for i, commitment := range a.set {
 		share := a.shares[commitment.Index]
-		if share == nil || !slices.Equal(share.Set, want) {
+		if share == nil || share.Set != want {
 			return nil
 		}
 		shares[i] = share.Shares
 	}
 	a.closed = true
-	id, items, set := a.id, a.items, a.set
+	items, set := a.items, a.set
 	return []Effect{Compute{Urgent: len(items) <= interactiveItems, Run: func() Event {
 		sigs, blame, err := frost.Aggregate(items, set, shares)
-		return aggregated{id: id, sigs: sigs, blame: blame, err: err}
+		return aggregated{a: a, sigs: sigs, blame: blame, err: err}
 	}}}
 }
 
@@ -266,8 +269,16 @@ func (a *attempt) onRefusal(node int, body []byte) []Effect {
 	if len(a.refusals) <= a.c.Manifest.N-a.c.Manifest.T {
 		return nil
 	}
-	if refusal.Code == CodeInternal {
+	switch refusal.Code {
+	case CodeInternal:
 		return a.c.retry(a.run, node)
+	case CodeUnknownKey:
+		// All n nodes certified the key: those that lack it are still reading
+		// the log, or rebuild their storage. That takes its time, and is no
+		// failed attempt.
+		a.closed = true
+		a.run.sign.tries--
+		return []Effect{After{Delay: rebuildPause, Timer: Timer{a.id, timerRetry}}}
 	}
 	return a.c.endFailed(a.run, refuse(refusal.Code, "node %d refused: %s", node, refusal.Reason))
 }
@@ -278,7 +289,7 @@ func (a *attempt) onTimeout(kind TimerKind) []Effect {
 		return nil
 	}
 	for _, commitment := range a.set {
-		if share := a.shares[commitment.Index]; share == nil || !slices.Equal(share.Set, setIndices(a.set)) {
+		if share := a.shares[commitment.Index]; share == nil || share.Set != setHash(a.set) {
 			a.run.sign.missing[commitment.Index] = true
 		}
 	}

@@ -42,6 +42,10 @@ type dkg struct {
 	// own is the hash of the deal that this process made. It is the proof that
 	// the deal in the log is this process's, and gone after a restart.
 	own [32]byte
+	// gone is set when the node forgot this batch: answers of computations that
+	// were under way then are for nobody.
+	gone      bool
+	refetched bool // the log was asked for missing deals
 }
 
 func (b *dkg) to(next dkgPhase) {
@@ -55,8 +59,6 @@ func (b *dkg) to(next dkgPhase) {
 }
 
 func (b *dkg) idle() bool { return b.phase == dkgIdle || b.phase == dkgAborted }
-
-func (b *dkg) certifying() bool { return b.phase == dkgCertifying || b.phase == dkgRebuilding }
 
 // startBatch begins a keygen task: this node deals, unless it did so in an
 // earlier life, of which the log tells.
@@ -95,20 +97,20 @@ func (b *dkg) makeDeal() Event {
 	n, p := b.node, b.log.header.Params(b.node.Manifest)
 	var fresh [32]byte
 	if _, err := io.ReadFull(n.Rand, fresh[:]); err != nil {
-		return dealMade{id: b.log.id, err: err}
+		return dealMade{b: b, err: err}
 	}
 	seed := frost.Hash("frostfleet/deal-seed/v1", fresh[:], n.Hedge.Expose(), p.Context[:])
 	deal, err := frost.NewDeal(p, n.Index, &seed)
 	clear(fresh[:])
 	clear(seed[:])
 	if err != nil {
-		return dealMade{id: b.log.id, err: err}
+		return dealMade{b: b, err: err}
 	}
-	return dealMade{id: b.log.id, body: encodeDeal(*b.log.header, deal)}
+	return dealMade{b: b, body: encodeDeal(*b.log.header, deal)}
 }
 
 func (b *dkg) onDealMade(e dealMade) []Effect {
-	if b.phase != dkgDealing {
+	if b.phase != dkgDealing || b.gone {
 		return nil // given up meanwhile
 	}
 	if e.err != nil {
@@ -160,18 +162,18 @@ func (b *dkg) verify() []Effect {
 		return b.giveUp(CodeDealMalformed, fmt.Sprintf("node %d's deal is not a deal of this batch", culprit), culprit)
 	}
 	b.to(dkgVerifying)
-	id, params := b.log.id, b.log.header.Params(n.Manifest)
+	params := b.log.header.Params(n.Manifest)
 	return []Effect{Compute{Run: func() Event {
 		host := [32]byte(n.Host.Expose())
 		defer clear(host[:])
 		batch, err := frost.Finalize(params, n.Index, &host, deals)
-		return dealsVerified{id: id, batch: batch, err: err}
+		return dealsVerified{b: b, batch: batch, err: err}
 	}}}
 }
 
 // onVerified certifies, or names the culprit.
 func (b *dkg) onVerified(e dealsVerified) []Effect {
-	if b.phase != dkgVerifying {
+	if b.phase != dkgVerifying || b.gone {
 		wipeBatch(e.batch)
 		return nil
 	}
@@ -260,10 +262,11 @@ func (b *dkg) done(effect Effect) []Effect {
 func (b *dkg) rebuild() []Effect {
 	n := b.node
 	if !b.log.allDeals() {
-		if b.log.firstSeq > 0 && b.log.missing(SlotDeal) != nil && b.log.bytes == 0 {
-			return []Effect{Refetch{ID: b.log.id}}
+		if b.refetched {
+			return nil
 		}
-		return nil
+		b.refetched = true
+		return []Effect{Refetch{ID: b.log.id}}
 	}
 	cert := b.log.certs[0]
 	deals, culprit := b.log.decoded(n.Manifest)
@@ -281,23 +284,28 @@ func (b *dkg) rebuild() []Effect {
 			err = errors.New("rebuilt keys are not the certified ones")
 		}
 		record.Batch = batch
-		return batchRebuilt{id: record.ID, record: record, err: err}
+		return batchRebuilt{b: b, record: record, err: err}
 	}}}
 }
 
 func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
+	if b.phase != dkgRebuilding || b.gone {
+		wipeBatch(e.record.Batch)
+		return nil
+	}
 	if e.err != nil {
+		wipeBatch(e.record.Batch)
 		b.to(dkgAborted)
-		return []Effect{Report{What: ReportAborted, ID: e.id, Code: CodeInternal, Reason: "rebuild: " + e.err.Error(), Culprit: -1}}
+		return []Effect{Report{What: ReportAborted, ID: b.log.id, Code: CodeInternal, Reason: "rebuild: " + e.err.Error(), Culprit: -1}}
 	}
 	b.to(dkgComplete)
 	effects := b.done(StoreRecovered{Record: e.record, Certificates: b.log.raw})
-	return append(effects, Report{What: ReportRecovered, ID: e.id, Suite: frost.Suite(e.record.Header.Suite), Count: int(e.record.Header.K), Culprit: -1})
+	return append(effects, Report{What: ReportRecovered, ID: b.log.id, Suite: frost.Suite(e.record.Header.Suite), Count: int(e.record.Header.K), Culprit: -1})
 }
 
 // giveUp says in the log that this node will not certify the batch.
 func (b *dkg) giveUp(code Code, reason string, culprit int) []Effect {
-	if b.phase == dkgAborted || b.phase == dkgComplete {
+	if b.phase == dkgAborted || b.phase == dkgComplete || b.log.header == nil {
 		return nil
 	}
 	b.to(dkgAborted)

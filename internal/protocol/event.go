@@ -47,34 +47,39 @@ type (
 	// SlotLost says that a slot already holds something else of this node.
 	SlotLost struct{ Slot Slot }
 
+	// SignLost says that SIGN starts anew: what was read of it is gone.
+	SignLost struct{}
+
+	// The answers of computations name the very batch or session that asked,
+	// not its id: a later one of the same id must not take them for its own.
 	dealMade struct {
-		id   string
+		b    *dkg
 		body []byte
 		err  error
 	}
 	dealsVerified struct {
-		id    string
+		b     *dkg
 		batch *frost.Batch
 		err   error
 	}
 	batchRebuilt struct {
-		id     string
+		b      *dkg
 		record *BatchRecord
 		err    error
 	}
 	commitChecked struct {
-		id  string
+		s   *signing
 		pos int
 		err error
 	}
 	noncesMade struct {
-		id     string
+		s      *signing
 		nonces *frost.Nonces
 		points []byte
 		err    error
 	}
 	sharesMade struct {
-		id     string
+		s      *signing
 		shares []byte
 		err    error
 	}
@@ -97,6 +102,7 @@ const (
 	timerCommits                  // gateway: the signing set should stand
 	timerShares                   // gateway: the shares should be there
 	timerBatch                    // gateway: the batch should be done
+	timerRetry                    // gateway: time for the next attempt
 )
 
 // Effects of both machines.
@@ -141,6 +147,10 @@ const (
 	ReportRetry     ReportKind = "retry"
 	ReportBadTask   ReportKind = "bad_task"
 )
+
+// ReportKinds are all reports.
+var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
+	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask}
 
 // Effects of a Node.
 type (
@@ -196,6 +206,7 @@ func (TaskMessage) event()   {}
 func (Loaded) event()        {}
 func (CertifyFailed) event() {}
 func (SlotLost) event()      {}
+func (SignLost) event()      {}
 func (dealMade) event()      {}
 func (dealsVerified) event() {}
 func (batchRebuilt) event()  {}

@@ -148,7 +148,7 @@ func decodeCommit(body []byte, m *Manifest, session [32]byte, node int) (*commit
 // shareBody is a node's signature shares, and the set that they are for.
 type shareBody struct {
 	Session [32]byte `cbor:"1,keyasint"`
-	Set     []uint8  `cbor:"2,keyasint"`
+	Set     [32]byte `cbor:"2,keyasint"` // setHash
 	Shares  []byte   `cbor:"3,keyasint"`
 }
 

@@ -3,6 +3,8 @@ package protocol
 import (
 	"bytes"
 	"io"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -36,7 +38,7 @@ const (
 	maxMailboxBytes  = 64 << 20
 	batchLogLife     = MaxJobLife + 10*time.Minute
 	sessionLife      = 5 * time.Minute
-	maxAttempts      = 16
+	maxAttempts      = 256
 )
 
 // Node is one worker's machine. It is not safe for concurrent use: its
@@ -84,19 +86,15 @@ func (n *Node) Step(ev Event) []Effect {
 		if s := n.sessions[e.ID]; s != nil {
 			return s.onLoaded(e.Keys)
 		}
+		wipeLoaded(e.Keys)
+	case SignLost:
+		return n.onSignLost()
 	case commitChecked:
-		if s := n.sessions[e.id]; s != nil {
-			return s.onChecked(e)
-		}
+		return e.s.onChecked(e)
 	case noncesMade:
-		if s := n.sessions[e.id]; s != nil {
-			return s.onNonces(e)
-		}
-		e.nonces.Wipe()
+		return e.s.onNonces(e)
 	case sharesMade:
-		if s := n.sessions[e.id]; s != nil {
-			return s.onShares(e)
-		}
+		return e.s.onShares(e)
 	default:
 		return n.onBatchEvent(ev)
 	}
@@ -106,18 +104,11 @@ func (n *Node) Step(ev Event) []Effect {
 func (n *Node) onBatchEvent(ev Event) []Effect {
 	switch e := ev.(type) {
 	case dealMade:
-		if b := n.batches[e.id]; b != nil {
-			return b.onDealMade(e)
-		}
+		return e.b.onDealMade(e)
 	case dealsVerified:
-		if b := n.batches[e.id]; b != nil {
-			return b.onVerified(e)
-		}
-		wipeBatch(e.batch)
+		return e.b.onVerified(e)
 	case batchRebuilt:
-		if b := n.batches[e.id]; b != nil {
-			return b.onRebuilt(e)
-		}
+		return e.b.onRebuilt(e)
 	case CertifyFailed:
 		if b := n.batches[e.ID]; b != nil {
 			return b.giveUp(e.Code, e.Err.Error(), -1)
@@ -160,6 +151,7 @@ func (n *Node) batch(id string) *dkg {
 func (n *Node) forget(id string) {
 	if b := n.batches[id]; b != nil {
 		n.bytes -= b.log.bytes
+		b.gone = true
 		delete(n.batches, id)
 	}
 }
@@ -240,19 +232,28 @@ func (n *Node) onTick(now time.Time) []Effect {
 		}
 	}
 	for id, b := range n.batches {
-		if !b.log.lastTime.IsZero() && now.Sub(b.log.lastTime) > batchLogLife && !b.certifying() {
-			n.forget(id)
+		if !b.log.lastTime.IsZero() && now.Sub(b.log.lastTime) > batchLogLife {
+			n.forget(id) // late certificates bring a certified batch back, by way of the log
 		}
 	}
 	n.mail.expire(now.Add(-sessionLife))
 	return nil
 }
 
+// onSignLost gives up every session that is not through: its place in the log
+// is gone, and with it what the signing set was.
+func (n *Node) onSignLost() (effects []Effect) {
+	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
+		effects = append(effects, n.sessions[id].sitOut("the SIGN stream was lost")...)
+	}
+	return effects
+}
+
 func (n *Node) onSlotLost(slot Slot) []Effect {
 	if s := n.sessions[slot.ID]; s != nil {
 		return s.sitOut("another message of this node stands in its slot: a second process with this index, or an earlier life")
 	}
-	if b := n.batches[slot.ID]; b != nil && slot.Kind == SlotDeal {
+	if b := n.batches[slot.ID]; b != nil && slot.Kind == SlotDeal && b.phase < dkgCertifying {
 		return b.giveUp(CodeRestarted, "another deal of this node stands in its slot", -1)
 	}
 	return nil

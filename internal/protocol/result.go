@@ -103,8 +103,8 @@ func (a *Access) VerifyResult(gateway, fleet, client, job string, payload, signa
 }
 
 // VerifyKeys checks that every key of a keygen result was certified by all n
-// nodes for this very job, before anyone sends money to its address. It
-// trusts the manifest and nothing else.
+// nodes for this very job. It trusts the manifest and nothing else. It does
+// not look at the addresses: who sends money derives them from the keys.
 func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
 	var want Job
 	if err := json.Unmarshal(job.Payload, &want); err != nil {

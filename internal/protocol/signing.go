@@ -116,38 +116,57 @@ func (s *signing) load() Effect {
 // nonces will be spent on is fixed here.
 func (s *signing) onLoaded(keys []LoadedKey) []Effect {
 	if s.phase != signLoading {
+		wipeLoaded(keys)
 		return nil
 	}
-	items := make([]frost.Item, len(s.which))
-	for i, w := range s.which {
-		it := s.job.Items[w]
-		if i >= len(keys) || keys[i].Key == nil {
-			if s.loads < loadRetries {
-				return []Effect{After{Delay: loadDelay, Timer: Timer{s.id, timerLoad}}}
-			}
-			return s.refuse(CodeUnknownKey, fmt.Sprintf("item %d: key %s is not in this node's keystore", w, it.Key))
+	items, refusal := s.validate(keys)
+	if refusal != nil {
+		wipeLoaded(keys)
+		if refusal.Code == CodeUnknownKey && s.loads < loadRetries {
+			return []Effect{After{Delay: loadDelay, Timer: Timer{s.id, timerLoad}}}
 		}
-		if keys[i].Owner != s.client {
-			return s.refuse(CodeNotOwner, fmt.Sprintf("item %d: key %s belongs to another client", w, it.Key))
-		}
-		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
-		if err := checkItem(items[i], items[0]); err != nil {
-			return s.refuse(err.Code, fmt.Sprintf("item %d: %s", w, err.Reason))
-		}
+		return s.refuse(refusal.Code, refusal.Reason)
 	}
 	s.items = items
 	var effects []Effect
 	for pos := range s.commits.arrivals {
 		effects = append(effects, s.check(pos)...)
-	}
-	if s.phase != signLoading {
-		return effects
+		if s.phase != signLoading {
+			return effects // the set is complete without this node
+		}
 	}
 	s.to(signWaiting)
 	if rank(s.session, s.commits.exclude, s.node.Manifest.N, s.node.Index) < s.node.Manifest.T {
 		return append(effects, s.draw()...)
 	}
 	return append(effects, After{Delay: s.node.Delay + time.Duration(len(s.items))*time.Millisecond, Timer: Timer{s.id, timerHedge}})
+}
+
+// validate makes items of what the keystore gave.
+func (s *signing) validate(keys []LoadedKey) ([]frost.Item, *JobError) {
+	items := make([]frost.Item, len(s.which))
+	for i, w := range s.which {
+		it := s.job.Items[w]
+		if i >= len(keys) || keys[i].Key == nil {
+			return nil, refuse(CodeUnknownKey, "item %d: key %s is not in this node's keystore", w, it.Key)
+		}
+		if keys[i].Owner != s.client {
+			return nil, refuse(CodeNotOwner, "item %d: key %s belongs to another client", w, it.Key)
+		}
+		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
+		if err := checkItem(items[i], items[0]); err != nil {
+			return nil, refuse(err.Code, "item %d: %s", w, err.Reason)
+		}
+	}
+	return items, nil
+}
+
+func wipeLoaded(keys []LoadedKey) {
+	for _, k := range keys {
+		if k.Key != nil {
+			k.Key.Share.Wipe()
+		}
+	}
 }
 
 // rank orders the nodes that take part by a hash of the session, so that load
@@ -190,10 +209,10 @@ func (s *signing) draw() []Effect {
 		return s.sitOut("this node committed in an earlier life and has no nonces for it")
 	}
 	s.to(signDrawing)
-	id, items, rand := s.id, s.items, s.node.Rand
+	items, rand := s.items, s.node.Rand
 	return []Effect{Compute{Urgent: s.urgent, Run: func() Event {
 		nonces, points, err := frost.Commit(rand, items)
-		return noncesMade{id: id, nonces: nonces, points: points, err: err}
+		return noncesMade{s: s, nonces: nonces, points: points, err: err}
 	}}}
 }
 
@@ -255,11 +274,11 @@ func (s *signing) check(pos int) []Effect {
 		return nil
 	}
 	if a.Index == s.node.Index {
-		return s.onChecked(commitChecked{id: s.id, pos: pos})
+		return s.onChecked(commitChecked{s: s, pos: pos})
 	}
-	id, suite, count := s.id, s.items[0].Key.Suite, len(s.items)
+	suite, count := s.items[0].Key.Suite, len(s.items)
 	run := func() Event {
-		return commitChecked{id: id, pos: pos, err: frost.CheckCommitment(suite, count, a.Points)}
+		return commitChecked{s: s, pos: pos, err: frost.CheckCommitment(suite, count, a.Points)}
 	}
 	if count <= inlineChecks {
 		return s.onChecked(run().(commitChecked))
@@ -292,11 +311,11 @@ func (s *signing) sign() []Effect {
 		return s.sitOut("not in the signing set")
 	}
 	s.to(signComputing)
-	nonces, set, id := s.nonces, s.set, s.id
+	nonces, set := s.nonces, s.set
 	s.nonces = nil
 	return []Effect{Compute{Urgent: s.urgent, Run: func() Event {
 		shares, err := nonces.Sign(set)
-		return sharesMade{id: id, shares: shares, err: err}
+		return sharesMade{s: s, shares: shares, err: err}
 	}}}
 }
 
@@ -308,13 +327,10 @@ func (s *signing) onShares(e sharesMade) []Effect {
 		return s.refuse(CodeInternal, "sign: "+e.err.Error())
 	}
 	s.to(signDone)
-	count, suite := len(s.items), s.items[0].Key.Suite
+	body := shareBody{Session: s.session, Set: setHash(s.set), Shares: e.shares}
+	report := Report{What: ReportShared, ID: s.id, Suite: s.items[0].Key.Suite, Count: len(s.items), Culprit: -1}
 	s.release()
-	return []Effect{
-		Publish{Slot: Slot{SlotShare, s.id, s.node.Index},
-			Body: encode(&shareBody{Session: s.session, Set: setIndices(s.set), Shares: e.shares})},
-		Report{What: ReportShared, ID: s.id, Suite: suite, Count: count, Culprit: -1},
-	}
+	return []Effect{Publish{Slot: Slot{SlotShare, s.id, s.node.Index}, Body: encode(&body)}, report}
 }
 
 // sitOut ends this node's part without a word in the log.
@@ -353,7 +369,7 @@ func (s *signing) release() {
 	for _, it := range s.items {
 		it.Key.Share.Wipe()
 	}
-	s.items, s.job, s.commits.arrivals = nil, nil, nil
+	s.items, s.job, s.set, s.commits.arrivals = nil, nil, nil, nil
 }
 
 // checkItem validates an item, which has the suite of the session's first.

@@ -256,6 +256,9 @@ func logMessage(m bus.Message) protocol.LogMessage {
 func (w *Worker) lost(stream bus.Stream, err error) {
 	if stream != bus.Keys {
 		w.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
+		if stream == bus.Sign {
+			w.step(protocol.SignLost{})
+		}
 		return
 	}
 	select {
@@ -346,3 +349,6 @@ func (w *Worker) saveCursor() {
 		w.log.Error("cursor not stored; the next start reads more of the log", "err", err)
 	}
 }
+
+// Close lets go of a worker that was never run.
+func (w *Worker) Close() error { return w.store.Close() }

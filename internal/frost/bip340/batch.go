@@ -2,6 +2,7 @@ package bip340
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
 	secp "gitlab.com/yawning/secp256k1-voi"
@@ -73,8 +74,19 @@ func equationHolds(batch []*parsed) bool {
 	}
 	scalars = append(scalars, sumS.Negate(sumS))
 	points = append(points, secp.NewGeneratorPoint())
-	sum := secp256k1.MultiScalarMultVartime(as, rs)
-	return sum.Add(sum, secp256k1.MultiScalarMultVartime(scalars, points)).IsIdentity() == 1
+	return WeightedSumVartime(as, rs, scalars, points).IsIdentity() == 1
+}
+
+// WeightedSumVartime gives the sum of weights[i]·at[i] and scalars[j]·points[j].
+// Public data only. Many points go into two sums, as one over weights alone,
+// which are short, is the cheaper; few share the doublings of one.
+func WeightedSumVartime(weights []*secp.Scalar, at []*secp.Point, scalars []*secp.Scalar, points []*secp.Point) *secp.Point {
+	const few = 32
+	if len(weights) < few {
+		return secp256k1.MultiScalarMultVartime(slices.Concat(weights, scalars), slices.Concat(at, points))
+	}
+	sum := secp256k1.MultiScalarMultVartime(weights, at)
+	return sum.Add(sum, secp256k1.MultiScalarMultVartime(scalars, points))
 }
 
 // newWeights hashes the whole batch. The challenge stands for the message.

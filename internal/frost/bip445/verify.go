@@ -1,8 +1,9 @@
 package bip445
 
 import (
+	"encoding/binary"
+
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -66,8 +67,12 @@ var claimTag = bip340.NewTag("frostfleet/bip445/batch/v1")
 // probability of 2^-127. The partial signatures, which may not be public yet,
 // meet constant time code only.
 func VerifyBatch(claims []Claim) bool {
-	if len(claims) == 0 {
+	switch len(claims) {
+	case 0:
 		return true
+	case 1:
+		c := &claims[0]
+		return c.Session.Verify(c.Sig, c.Nonce, c.Pubshare, c.ID)
 	}
 	weights := bip340.NewWeights(hashClaims(claims))
 	sum := secp.NewScalar()
@@ -90,18 +95,18 @@ func VerifyBatch(claims []Claim) bool {
 		long = append(long, ab.ConditionalNegate(ab, odd), secp.NewScalar().Multiply(a, s.weightOf(pos)))
 		longPoints = append(longPoints, c.Nonce.r[1].p, c.Pubshare.p)
 	}
-	right := secp256k1.MultiScalarMultVartime(short, shortPoints)
-	right.Add(right, secp256k1.MultiScalarMultVartime(long, longPoints))
+	right := bip340.WeightedSumVartime(short, shortPoints, long, longPoints)
 	return right.Equal(secp.NewIdentityPoint().ScalarBaseMult(sum)) == 1
 }
 
-// hashClaims hashes what the equation is about: the session's values stand for
-// what they were hashed from.
+// hashClaims hashes what the equation is about: b and e stand for what they
+// were hashed from.
 func hashClaims(claims []Claim) [32]byte {
-	parts := make([][]byte, 0, 7*len(claims))
+	parts := make([][]byte, 0, 9*len(claims))
 	for _, c := range claims {
 		s := c.Session
-		parts = append(parts, c.Sig.Bytes(), s.b.Bytes(), s.e.Bytes(), s.r.bytes[1:],
+		parts = append(parts, binary.BigEndian.AppendUint32(nil, uint32(c.ID)), s.tweak.sign().Bytes(),
+			c.Sig.Bytes(), s.b.Bytes(), s.e.Bytes(), s.r.bytes[1:],
 			c.Nonce.r[0].bytes[1:], c.Nonce.r[1].bytes[1:], c.Pubshare.bytes[1:])
 	}
 	return claimTag.Hash(parts...)

@@ -1,0 +1,25 @@
+// Command frost-gateway schedules a fleet's jobs and aggregates what the
+// workers answer. It holds no share of any key.
+package main
+
+import (
+	"context"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/launch"
+)
+
+func main() {
+	root := &cobra.Command{Use: "frost-gateway", Short: "Schedules a Frostfleet's jobs and aggregates the workers' answers"}
+	root.AddCommand(launch.RunCommand("Run the gateway until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
+		g, err := config.LoadGateway(path)
+		if err != nil {
+			return err
+		}
+		return launch.Gateway(ctx, g, o)
+	}))
+	os.Exit(launch.Execute(root))
+}

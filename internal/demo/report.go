@@ -1,0 +1,61 @@
+package demo
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// Report is what the demo found; `frostctl demo --json` prints it.
+type Report struct {
+	Addresses             int     `json:"addresses"`
+	TaprootPerSecond      float64 `json:"taproot_addresses_per_second"`
+	SolanaPerSecond       float64 `json:"solana_addresses_per_second"`
+	AddressesPerSecond    float64 `json:"addresses_per_second"`
+	Signatures            int     `json:"signatures"`
+	SignaturesVerified    int     `json:"signatures_verified"`
+	TaprootSigsPerSecond  float64 `json:"taproot_signatures_per_second"`
+	Ed25519SigsPerSecond  float64 `json:"ed25519_signatures_per_second"`
+	SignaturesPerSecond   float64 `json:"signatures_per_second"`
+	SingleP50             float64 `json:"single_sign_p50_ms"`
+	SingleP99             float64 `json:"single_sign_p99_ms"`
+	SpendAccepted         bool    `json:"spend_accepted"`
+	SignedWithOneNodeDown bool    `json:"signed_with_one_node_down"`
+	Seconds               float64 `json:"seconds"`
+}
+
+// Print writes the report as a short table.
+func (r *Report) Print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
+	row("addresses generated\t%d", r.Addresses)
+	row("  Taproot a second\t%.0f", r.TaprootPerSecond)
+	row("  Solana a second\t%.0f", r.SolanaPerSecond)
+	row("signatures made / verified\t%d / %d", r.Signatures, r.SignaturesVerified)
+	row("  Taproot a second (one job)\t%.0f", r.TaprootSigsPerSecond)
+	row("  Ed25519 a second (one job)\t%.0f", r.Ed25519SigsPerSecond)
+	row("single signature p50 / p99\t%.1f / %.1f ms", r.SingleP50, r.SingleP99)
+	row("P2TR spend in btcd's script engine\t%s", yes(r.SpendAccepted, "accepted"))
+	row("signed with one node killed\t%s", yes(r.SignedWithOneNodeDown, "yes"))
+	row("seconds in all\t%.1f", r.Seconds)
+	return t.Flush()
+}
+
+func yes(ok bool, word string) string {
+	if ok {
+		return word
+	}
+	return "NO"
+}
+
+func perSecond(count int, took time.Duration) float64 { return float64(count) / took.Seconds() }
+
+// percentile of the durations in milliseconds: the smallest that at least
+// that share of them does not exceed.
+func percentile(all []time.Duration, share float64) float64 {
+	sorted := slices.Sorted(slices.Values(all))
+	i := int(share*float64(len(sorted))+0.999999) - 1
+	return float64(sorted[min(max(i, 0), len(sorted)-1)].Microseconds()) / 1000
+}

@@ -1,0 +1,126 @@
+// Package fleet writes a complete fleet directory: manifest, access list, and
+// a configuration and fresh keys for every node, gateway and client. It is
+// for development and for a first look; in production every node makes its
+// own keys on its own hardware and only its card leaves the machine.
+package fleet
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/worker"
+)
+
+// Options say what fleet to write.
+type Options struct {
+	Name          string // of the fleet
+	Network       string // mainnet, testnet, signet, regtest
+	N, T          int
+	AttestSigning bool
+	BusURL        string // of an external NATS; empty: the gateway embeds one
+	BusPort       int    // of the embedded one
+	ServerPorts   []int  // health and metrics: the gateway's, then the nodes'; missing: none
+	Client        string // the first client's name
+	AllowInsecure bool   // software keys on mainnet
+}
+
+// Paths inside a fleet directory.
+const (
+	ManifestFile = "manifest.json"
+	AccessFile   = "access.toml"
+	ClientFile   = "client.toml"
+	GatewayFile  = "gateway/gateway.toml"
+)
+
+// NodeFile is the configuration of node i.
+func NodeFile(i int) string { return fmt.Sprintf("node%d/node.toml", i) }
+
+// Init writes the directory. It touches nothing that exists.
+func Init(ctx context.Context, dir string, o Options) (*protocol.Manifest, error) {
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return nil, fmt.Errorf("%s is not empty: name a new directory, keys are never overwritten", dir)
+	}
+	m := &protocol.Manifest{Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning}
+	if o.N < 1 || o.N > protocol.MaxNodes {
+		return nil, fmt.Errorf("%d nodes: use 1 to %d", o.N, protocol.MaxNodes)
+	}
+	for i := range o.N {
+		card, err := makeNode(ctx, dir, o, i)
+		if err != nil {
+			return nil, err
+		}
+		m.Nodes = append(m.Nodes, card)
+	}
+	if err := m.Seal(); err != nil {
+		return nil, err
+	}
+	return m, writePublic(dir, o, m)
+}
+
+func makeNode(ctx context.Context, dir string, o Options, i int) (card protocol.NodeCard, err error) {
+	config := filepath.Join(dir, NodeFile(i))
+	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
+		return card, err
+	}
+	keyFile := filepath.Join(filepath.Dir(config), "key.json")
+	if err := software.Generate(keyFile); err != nil {
+		return card, err
+	}
+	provider, err := software.Open(software.Options{Path: keyFile, Network: o.Network, AllowInsecure: o.AllowInsecure})
+	if err != nil {
+		return card, err
+	}
+	defer func() { err = errors.Join(err, provider.Close()) }()
+	card, err = worker.Card(ctx, provider, o.Name, 1, i)
+	if err != nil {
+		return card, err
+	}
+	return card, os.WriteFile(config, []byte(nodeConfig(o, i)), 0o600)
+}
+
+func writePublic(dir string, o Options, m *protocol.Manifest) error {
+	gateway, err := makeKey(filepath.Join(dir, "gateway", "gateway.key"))
+	if err != nil {
+		return err
+	}
+	client, err := makeKey(filepath.Join(dir, "client.key"))
+	if err != nil {
+		return err
+	}
+	manifest, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return err
+	}
+	for _, f := range []struct{ name, content string }{
+		{ManifestFile, string(manifest) + "\n"},
+		{AccessFile, accessFile(o, gateway, client)},
+		{GatewayFile, gatewayConfig(o)},
+		{ClientFile, clientConfig(o)},
+	} {
+		if err := os.WriteFile(filepath.Join(dir, f.name), []byte(f.content), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeKey writes a fresh Ed25519 seed in hexadecimal and returns the public key.
+func makeKey(path string) (ed25519.PublicKey, error) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	return public, os.WriteFile(path, []byte(hex.EncodeToString(private.Seed())+"\n"), 0o600)
+}

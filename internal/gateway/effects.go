@@ -1,0 +1,243 @@
+package gateway
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// step feeds the machine and does what it asks for.
+func (g *Gateway) step(ev protocol.Event) { g.perform(g.ask(ev)) }
+
+func (g *Gateway) ask(ev protocol.Event) []protocol.Effect {
+	g.mu.Lock()
+	defer g.mu.Unlock() // also when a step panics
+	return g.coordinator.Step(ev)
+}
+
+func (g *Gateway) perform(effects []protocol.Effect) {
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case protocol.Compute:
+			g.pool.Go(e.Urgent, func() {
+				if ev := g.guard(e.Run); ev != nil {
+					g.step(ev)
+				}
+			})
+		case protocol.After:
+			time.AfterFunc(e.Delay, func() {
+				if g.ctx.Err() == nil {
+					g.step(e.Timer)
+				}
+			})
+		case protocol.PublishTask:
+			g.tasks.Go(func() { g.publishTask(e) })
+		case protocol.Finish:
+			g.tasks.Go(func() { g.finish(e) })
+		case protocol.Reject:
+			g.tasks.Go(func() { g.reject(e) })
+		case protocol.Replay:
+			g.tasks.Go(func() { g.replay(e) })
+		case protocol.Supersede:
+			g.supersede(e)
+		case protocol.Refetch:
+			g.tasks.Go(func() { g.refetch(e.ID) })
+		case protocol.Report:
+			g.report(e)
+		default:
+			panic(fmt.Sprintf("gateway: no way to perform %T", e))
+		}
+	}
+}
+
+// guard keeps a panic over one session's bytes from ending the gateway.
+func (g *Gateway) guard(run func() protocol.Event) (ev protocol.Event) {
+	defer func() {
+		if r := recover(); r != nil {
+			g.log.Error("a computation panicked; its session is lost. Please report this", "panic", r)
+		}
+	}()
+	return run()
+}
+
+func (g *Gateway) publishTask(e protocol.PublishTask) {
+	sealed := protocol.SealGateway(g.cfg.Key, g.cfg.Name, g.cfg.Manifest, e.Subject, e.Body)
+	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
+	defer cancel()
+	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, nil, func(m bus.Message) bus.Verdict {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return verdicts[g.coordinator.JudgeTask(logMessage(m), e.Body)]
+	})
+	if err != nil && g.ctx.Err() == nil {
+		g.log.Warn("task not published", "subject", e.Subject, "err", err)
+	}
+}
+
+var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protocol.Other: bus.Other, protocol.Junk: bus.Junk}
+
+// finish stores the result, then the dead letter if there is one, and only
+// then acknowledges the job.
+func (g *Gateway) finish(e protocol.Finish) {
+	payload := e.Result.Encode()
+	subject, err := bus.ResSubject(e.Result.Client, e.Result.Job)
+	if err != nil {
+		g.log.Error("result has no subject", "err", err)
+		return
+	}
+	if !g.store(subject, payload, g.headers(e.Result, payload)) {
+		return
+	}
+	if e.Result.Status == protocol.StatusFailed {
+		g.deadLetter(e.Job, e.Result)
+	}
+	g.done(e.Token, e.Job.Kind, e.Result.Code)
+}
+
+// headers are the gateway's signature over a result.
+func (g *Gateway) headers(r *protocol.Result, payload []byte) map[string][]string {
+	sig := ed25519.Sign(g.cfg.Key, protocol.ResultSigningInput(r.Fleet, r.Client, r.Job, payload))
+	return map[string][]string{
+		protocol.HeaderGateway:   {g.cfg.Name},
+		protocol.HeaderSignature: {hex.EncodeToString(sig)},
+	}
+}
+
+// store publishes until the server has it. A result that is there already is
+// as good: the first one wins.
+func (g *Gateway) store(subject string, data []byte, headers map[string][]string) bool {
+	for g.ctx.Err() == nil {
+		ctx, cancel := context.WithTimeout(g.ctx, 30*time.Second)
+		_, err := g.cfg.Bus.Publish(ctx, subject, data, headers)
+		cancel()
+		if err == nil || errors.Is(err, bus.ErrExists) {
+			return true
+		}
+		g.log.Warn("not stored yet", "subject", subject, "err", err)
+		if errors.Is(err, bus.ErrTooLarge) || errors.Is(err, bus.ErrClosed) {
+			return false
+		}
+		select {
+		case <-time.After(retryDelay):
+		case <-g.ctx.Done():
+		}
+	}
+	return false
+}
+
+// deadLetter keeps what was given up, and why.
+func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
+	id := r.Job
+	if id == "" {
+		id = "unnamed-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	subject, err := bus.DeadSubject(string(job.Kind), job.Client, id)
+	if err != nil {
+		g.log.Error("dead letter has no subject", "err", err)
+		return
+	}
+	letter := protocol.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
+	g.store(subject, letter.Encode(), nil)
+	g.log.Warn("job given up", "client", job.Client, "job", id, "code", string(r.Code), "reason", r.Error)
+}
+
+// done acknowledges a job.
+func (g *Gateway) done(token uint64, kind protocol.Kind, code protocol.Code) {
+	d := g.release(token)
+	if d == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
+	defer cancel()
+	if err := d.Ack(ctx); err != nil {
+		g.log.Warn("job not acknowledged; its result is stored", "err", err)
+	}
+	g.cfg.Observe.JobDone(kind, code, time.Since(d.since))
+	close(d.done)
+}
+
+// reject answers without storing a result.
+func (g *Gateway) reject(e protocol.Reject) {
+	g.deadLetter(e.Job, e.Result)
+	if e.Result.Job != "" {
+		payload := e.Result.Encode()
+		if subject, err := bus.ResultSubject(e.Result.Client, e.Result.Job); err == nil {
+			if err := g.cfg.Bus.Announce(subject, payload, g.headers(e.Result, payload)); err != nil {
+				g.log.Warn("rejection not announced", "err", err)
+			}
+		}
+	}
+	g.done(e.Token, e.Job.Kind, e.Result.Code)
+}
+
+// replay announces a stored result once more, byte for byte.
+func (g *Gateway) replay(e protocol.Replay) {
+	from, err := bus.ResSubject(e.Client, e.Job)
+	if err == nil {
+		var to string
+		to, err = bus.ResultSubject(e.Client, e.Job)
+		if err == nil {
+			err = g.announceStored(from, to)
+		}
+	}
+	if err != nil {
+		g.log.Warn("result not announced again", "client", e.Client, "job", e.Job, "err", err)
+	}
+	g.done(e.Token, "", "")
+}
+
+func (g *Gateway) announceStored(from, to string) error {
+	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
+	defer cancel()
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, from)
+	if err != nil || !ok {
+		return err
+	}
+	return g.cfg.Bus.Announce(to, msg.Data, msg.Header)
+}
+
+// supersede gives up the older of two deliveries of one job: JetStream has
+// forgotten it.
+func (g *Gateway) supersede(e protocol.Supersede) {
+	if d := g.release(e.Old); d != nil {
+		close(d.done)
+	}
+}
+
+func (g *Gateway) refetch(id string) {
+	filter, err := bus.BatchFilter(id)
+	if err != nil {
+		return
+	}
+	messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, filter)
+	if err != nil {
+		g.log.Error("batch not read from the log", "batch", id, "err", err)
+		return
+	}
+	for _, m := range messages {
+		g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
+	}
+}
+
+func (g *Gateway) report(r protocol.Report) {
+	g.cfg.Observe.Report(r)
+	args := []any{"id", r.ID}
+	if r.Reason != "" {
+		args = append(args, "code", string(r.Code), "reason", r.Reason, "culprit", r.Culprit)
+	}
+	switch r.What {
+	case protocol.ReportComplete:
+		g.log.Info("batch complete", append(args, "suite", r.Suite.String(), "keys", r.Count)...)
+	case protocol.ReportRetry, protocol.ReportAborted:
+		g.log.Warn(string(r.What), args...)
+	default:
+		g.log.Debug(string(r.What), args...)
+	}
+}

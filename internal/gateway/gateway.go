@@ -1,0 +1,279 @@
+// Package gateway runs one gateway: it takes jobs from JOBS, has the machine
+// of internal/protocol cut them into tasks and aggregate what the workers
+// say, and stores the results.
+//
+// A job belongs to the gateway that JetStream delivered it to. It is kept in
+// progress until its result is stored, and acknowledged then; if the gateway
+// dies, JetStream hands the job to another, which finds in the log how far it
+// got.
+package gateway
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/chain"
+	"github.com/frostfleet/frostfleet/internal/pool"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// Config is what a gateway is made of. The gateway closes none of it.
+type Config struct {
+	Manifest *protocol.Manifest
+	Access   *protocol.Access
+	Name     string
+	Key      ed25519.PrivateKey
+	Bus      *bus.Bus
+	Log      *slog.Logger
+	Observe  Observer
+}
+
+// Observer hears what a gateway did, for metrics.
+type Observer interface {
+	Report(protocol.Report)
+	JobDone(kind protocol.Kind, code protocol.Code, took time.Duration)
+}
+
+// Tuning of the machine.
+const (
+	maxBatches = 4                // in work at a time
+	commitWait = 2 * time.Second  // for a signing set, and more for each item
+	shareWait  = 2 * time.Second  // for the shares of a set
+	maxJobs    = 256              // deliveries handled at once
+	progress   = 3 * time.Second  // how often a job in work is kept from redelivery
+	drainTime  = 5 * time.Second  // for stores under way at the end
+	retryDelay = time.Second / 10 // between tries to store
+)
+
+// Gateway is one running gateway.
+type Gateway struct {
+	cfg  Config
+	log  *slog.Logger
+	pool *pool.Pool
+
+	mu          sync.Mutex // guards coordinator and deliveries
+	coordinator *protocol.Coordinator
+	deliveries  map[uint64]*delivery
+	lastToken   uint64
+
+	ctx    context.Context
+	cancel context.CancelFunc
+	tasks  sync.WaitGroup
+	caught atomic.Bool
+	fatal  chan error
+	stop   chan struct{} // closed when intake ends: jobs under way are given back
+}
+
+// delivery is a job that JetStream gave to this gateway.
+type delivery struct {
+	bus.Delivery
+	since time.Time
+	done  chan struct{} // closed when the gateway is through with it
+}
+
+// New returns a gateway that does nothing until Run.
+func New(cfg Config) *Gateway {
+	g := &Gateway{cfg: cfg, log: cfg.Log, pool: pool.New(), deliveries: map[uint64]*delivery{}, fatal: make(chan error, 1), stop: make(chan struct{})}
+	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
+		Manifest: cfg.Manifest, Access: cfg.Access, Address: address,
+		MaxBatches: maxBatches, CommitWait: commitWait, ShareWait: shareWait,
+	})
+	return g
+}
+
+func address(name, network string, publicKey []byte) (string, error) {
+	c, err := chain.Parse(name)
+	if err != nil {
+		return "", err
+	}
+	return c.Address(network, publicKey)
+}
+
+// Ready says what keeps the gateway from working; nil if nothing does.
+func (g *Gateway) Ready() error {
+	if !g.caught.Load() {
+		return errors.New("still reading the log into the key directory")
+	}
+	return nil
+}
+
+// Stats counts the jobs in work and the keys in the directory.
+func (g *Gateway) Stats() (jobs, keys int) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.coordinator.Jobs(), g.coordinator.Keys()
+}
+
+// Run works until ctx ends, and then stops in order: intake, jobs under way
+// (given back), stores under way.
+func (g *Gateway) Run(ctx context.Context) error {
+	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	defer g.cancel()
+	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
+	pooled := make(chan struct{})
+	go func() { g.pool.Run(poolCtx); close(pooled) }()
+
+	stopIntake, err := g.start(ctx)
+	if err == nil {
+		err = g.serve(ctx)
+	}
+	close(g.stop)
+	stopIntake()
+	g.drain()
+	stopPool()
+	<-pooled
+	g.cancel()
+	g.tasks.Wait()
+	return err
+}
+
+// drain gives the stores under way some time, and then cuts them off.
+func (g *Gateway) drain() {
+	done := make(chan struct{})
+	go func() { g.tasks.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(drainTime):
+		g.log.Warn("stopped with stores under way; their jobs will be delivered again")
+	}
+}
+
+// start reads the log into the directory, and takes jobs only then: what the
+// log knows of a job must be known before the job is begun again.
+func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
+	var stops []func()
+	stop = func() {
+		for i := len(stops) - 1; i >= 0; i-- {
+			stops[i]()
+		}
+	}
+	if err := g.publishManifest(ctx); err != nil {
+		return stop, err
+	}
+	for _, s := range []struct {
+		stream bus.Stream
+		event  func(protocol.LogMessage) protocol.Event
+	}{
+		{bus.Keys, func(m protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: m} }},
+		{bus.Work, func(m protocol.LogMessage) protocol.Event {
+			return protocol.TaskMessage{LogMessage: m, Now: time.Now()}
+		}},
+		{bus.Sign, func(m protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
+	} {
+		f, err := g.follow(ctx, s.stream, s.event)
+		if f != nil {
+			stops = append(stops, f.Stop)
+		}
+		if err != nil {
+			return stop, err
+		}
+	}
+	if err := g.settle(ctx); err != nil {
+		return stop, err
+	}
+	consumer, err := g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable, bus.ConsumeOptions{Handlers: maxJobs}, g.handle)
+	if err != nil {
+		return stop, err
+	}
+	stops = append(stops, consumer.Stop)
+	g.caught.Store(true)
+	_, keys := g.Stats()
+	g.log.Info("ready", "gateway", g.cfg.Name, "fleet", g.cfg.Manifest.Fleet, "keys", keys)
+	return stop, nil
+}
+
+// settle waits until every finished batch is in the directory.
+func (g *Gateway) settle(ctx context.Context) error {
+	for {
+		g.mu.Lock()
+		ready := g.coordinator.Ready()
+		g.mu.Unlock()
+		if ready {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+}
+
+func (g *Gateway) follow(ctx context.Context, stream bus.Stream, event func(protocol.LogMessage) protocol.Event) (*bus.Follower, error) {
+	caught := make(chan struct{})
+	f, err := g.cfg.Bus.Follow(g.ctx, stream, 1, bus.FollowOptions{
+		Handler:  func(m bus.Message) { g.step(event(logMessage(m))) },
+		CaughtUp: func() { close(caught) },
+		Lost: func(err error) {
+			g.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
+			if stream == bus.Keys {
+				select {
+				case g.fatal <- fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror before this gateway goes on: %w", err):
+				default:
+				}
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-caught:
+		return f, nil
+	case <-f.Done():
+		return f, fmt.Errorf("reading %s ended", stream)
+	case <-ctx.Done():
+		return f, ctx.Err()
+	}
+}
+
+func logMessage(m bus.Message) protocol.LogMessage {
+	return protocol.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
+}
+
+// publishManifest keeps the core manifest in the log beside its keys.
+func (g *Gateway) publishManifest(ctx context.Context) error {
+	hash := g.cfg.Manifest.Hash()
+	subject, err := bus.ManifestSubject(hex.EncodeToString(hash[:]))
+	if err != nil {
+		return err
+	}
+	body, err := json.Marshal(g.cfg.Manifest)
+	if err != nil {
+		return err
+	}
+	_, err = g.cfg.Bus.PublishSlot(ctx, subject, body, nil, func(m bus.Message) bus.Verdict {
+		if stored, err := protocol.ParseManifest(m.Data); err == nil && stored.Hash() == hash {
+			return bus.Mine
+		}
+		return bus.Junk
+	})
+	if err != nil {
+		return fmt.Errorf("store the manifest in KEYS: %w", err)
+	}
+	return nil
+}
+
+func (g *Gateway) serve(ctx context.Context) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-g.fatal:
+			return err
+		case now := <-tick.C:
+			g.step(protocol.Tick{Now: now})
+		}
+	}
+}

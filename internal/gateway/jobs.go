@@ -1,0 +1,121 @@
+package gateway
+
+import (
+	"context"
+	"encoding/hex"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// maxDeliveries is how often a job is tried. One that ends every gateway that
+// touches it must not go round for ever.
+const maxDeliveries = 5
+
+// handle holds a job from its delivery to its end.
+func (g *Gateway) handle(d bus.Delivery) {
+	msg := d.Message()
+	ref, err := bus.ParseJob(msg.Subject)
+	if err != nil {
+		g.log.Warn("message in JOBS is no job", "subject", msg.Subject, "err", err)
+		_ = d.Term("not a job subject")
+		return
+	}
+	job := protocol.SignedJob{Client: ref.Client, Kind: protocol.Kind(ref.Kind), Payload: msg.Data, Signature: signature(msg, ref.Client)}
+	held := &delivery{Delivery: d, since: time.Now(), done: make(chan struct{})}
+	existing, err := g.existing(job)
+	if err != nil {
+		g.log.Warn("job put back: the results could not be read", "err", err)
+		_ = d.Nak(time.Second)
+		return
+	}
+	token := g.register(held)
+	defer g.unregister(token)
+	if d.Attempt() > maxDeliveries {
+		g.step(protocol.JobPoisoned{Token: token, Job: job, Deliveries: d.Attempt()})
+	} else {
+		g.step(protocol.JobArrived{Token: token, Job: job, Stored: msg.Time, Existing: existing})
+	}
+	g.hold(held)
+}
+
+// signature reads the job's headers. A client header that contradicts the
+// subject leaves the job unsigned.
+func signature(msg bus.Message, client string) []byte {
+	if named := msg.Header[protocol.HeaderClient]; len(named) != 1 || named[0] != client {
+		return nil
+	}
+	values := msg.Header[protocol.HeaderSignature]
+	if len(values) != 1 {
+		return nil
+	}
+	sig, err := hex.DecodeString(values[0])
+	if err != nil {
+		return nil
+	}
+	return sig
+}
+
+// existing reads the stored result under the job's client and id.
+func (g *Gateway) existing(job protocol.SignedJob) ([]byte, error) {
+	id := protocol.PeekJobID(job.Payload)
+	if id == "" {
+		return nil, nil
+	}
+	subject, err := bus.ResSubject(job.Client, id)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
+	defer cancel()
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+	if err != nil || !ok {
+		return nil, err
+	}
+	return msg.Data, nil
+}
+
+func (g *Gateway) register(d *delivery) uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.lastToken++
+	g.deliveries[g.lastToken] = d
+	return g.lastToken
+}
+
+func (g *Gateway) unregister(token uint64) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	delete(g.deliveries, token)
+}
+
+// release ends the holding of a delivery and returns it; nil if it was given
+// back meanwhile.
+func (g *Gateway) release(token uint64) *delivery {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	d := g.deliveries[token]
+	delete(g.deliveries, token)
+	return d
+}
+
+// hold keeps the job from redelivery until it has ended or the gateway stops;
+// then it is given back, for another gateway to go on with.
+func (g *Gateway) hold(d *delivery) {
+	tick := time.NewTicker(progress)
+	defer tick.Stop()
+	for {
+		select {
+		case <-d.done:
+			return
+		case <-tick.C:
+			if err := d.InProgress(); err != nil {
+				g.log.Debug("job not kept in progress", "err", err)
+			}
+		case <-g.stop:
+			_ = d.Nak(0)
+			return
+		}
+	}
+}

@@ -1,0 +1,61 @@
+package launch
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/telemetry"
+)
+
+// RunCommand is the `run` command of a program: it loads a configuration,
+// runs until SIGTERM or SIGINT, and drains.
+func RunCommand(short string, run func(ctx context.Context, path string, o Options) error) *cobra.Command {
+	var path, format, level string
+	cmd := &cobra.Command{
+		Use: "run --config FILE", Short: short, Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			log, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, level)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			err = run(ctx, path, Options{Log: log})
+			if err == nil || ctx.Err() != nil {
+				log.Info("stopped")
+				return nil
+			}
+			return err
+		},
+	}
+	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file (TOML)")
+	cmd.Flags().StringVar(&format, "log-format", "text", "text or json")
+	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	_ = cmd.MarkFlagRequired("config")
+	return cmd
+}
+
+// Execute runs a program's root command and gives its exit code. Programs
+// that hold secrets dump no core.
+func Execute(root *cobra.Command) int {
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	root.SilenceUsage = true
+	root.Version = version()
+	if err := root.Execute(); err != nil {
+		return 1
+	}
+	return 0
+}
+
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	return info.Main.Version + " " + info.GoVersion
+}

@@ -1,0 +1,76 @@
+package launch
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/gateway"
+	"github.com/frostfleet/frostfleet/internal/telemetry"
+)
+
+// Gateway runs a gateway until ctx ends, with the embedded bus in front of it
+// if its file asks for one.
+func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
+	log := o.Log.With("gateway", g.Gateway.Name)
+	m, err := LoadManifest(g.Gateway.Manifest)
+	if err != nil {
+		return err
+	}
+	if g.Network.Type != "" && g.Network.Type != m.Network {
+		return fmt.Errorf("[network] type = %q, and the manifest has network %q", g.Network.Type, m.Network)
+	}
+	access, err := LoadAccess(g.Gateway.Access)
+	if err != nil {
+		return err
+	}
+	key, err := LoadKey(g.Gateway.KeyFile)
+	if err != nil {
+		return err
+	}
+	defer clear(key)
+	if g.Bus.Embedded && o.Embedded == nil {
+		server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: g.Bus.StorePath, Port: g.Bus.Port, SyncAlways: true, Logger: log})
+		if err != nil {
+			return err
+		}
+		defer server.Shutdown()
+		log.Info("embedded bus", "url", server.URL())
+		o.Embedded = server
+	}
+	conn, err := connect(ctx, g.Bus, m.Fleet, "frost-gateway "+g.Gateway.Name, o, true)
+	if err != nil {
+		return err
+	}
+	defer closeBus(conn, log)
+	if err := prepare(ctx, conn, g, o); err != nil {
+		return err
+	}
+	registry := telemetry.NewRegistry()
+	gw := gateway.New(gateway.Config{
+		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key, Bus: conn, Log: log, Observe: telemetry.NewMetrics(registry),
+	})
+	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.", func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
+	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.", func() float64 { _, keys := gw.Stats(); return float64(keys) })
+	stop, err := listen(g.Server, registry, []telemetry.Check{{Name: "gateway", Fail: gw.Ready}, {Name: "bus", Fail: conn.Healthy}}, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	go whenReady(ctx, gw.Ready, o.Ready)
+	return gw.Run(ctx)
+}
+
+// prepare makes the streams on a bus of the gateway's own. On any other the
+// administrator does (frostctl bus apply); only the streams in memory, which
+// a restarted server forgets, are put back.
+func prepare(ctx context.Context, conn *bus.Bus, g *config.Gateway, o Options) error {
+	if g.Bus.Embedded {
+		return conn.Apply(ctx)
+	}
+	if err := conn.Restore(ctx); err != nil {
+		o.Log.Warn("memory streams not restored", "err", err)
+	}
+	return awaitStreams(ctx, conn, o.Log)
+}
