@@ -1,8 +1,10 @@
 package chain
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/chaincfg"
 
@@ -21,20 +23,30 @@ var bitcoinNetworks = map[string]*chaincfg.Params{
 func (bitcoin) Name() string       { return "bitcoin" }
 func (bitcoin) Suite() frost.Suite { return frost.Secp256k1TR }
 
-// Address is the P2TR address (BIP 350) of the key tweaked as BIP 86 says: no
-// script path, so nobody can have hidden one in the key.
+// Address is the P2TR address of the key tweaked as BIP 86 says: no script
+// path, so nobody can have hidden one in the key.
 func (bitcoin) Address(network string, publicKey []byte) (string, error) {
-	params, ok := bitcoinNetworks[network]
-	if !ok {
-		return "", fmt.Errorf("bitcoin has no network %.64q: use mainnet, testnet, signet or regtest", network)
-	}
 	output, err := frost.OutputKey(frost.Secp256k1TR, publicKey, frost.Tweak{Mode: frost.TweakBIP86})
 	if err != nil {
 		return "", err
 	}
-	address, err := btcutil.NewAddressTaproot(output, params)
+	return P2TR(network, [32]byte(output))
+}
+
+// P2TR encodes the address of a taproot output (BIP 341, version 1, Bech32m as
+// in BIP 350) from its x-only output key, which is tweaked already. A key that
+// is not on the curve is refused: nobody could spend from it.
+func P2TR(network string, outputKey [32]byte) (string, error) {
+	params, ok := bitcoinNetworks[network]
+	if !ok {
+		return "", fmt.Errorf("bitcoin has no network %.64q: use mainnet, testnet, signet or regtest", network)
+	}
+	if _, err := schnorr.ParsePubKey(outputKey[:]); err != nil {
+		return "", errors.New("output key is not the x coordinate of a point on secp256k1")
+	}
+	address, err := btcutil.NewAddressTaproot(outputKey[:], params)
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("encode a P2TR address: %w", err)
 	}
 	return address.EncodeAddress(), nil
 }

@@ -1,0 +1,158 @@
+// Package client asks a Frostfleet fleet for keys and signatures, and believes
+// nothing that it can check.
+//
+//	config, err := client.Load("client.toml")
+//	c, err := client.New(ctx, config)
+//	defer c.Close()
+//	keys, err := c.Keygen(ctx, client.KeygenRequest{Chain: "bitcoin", Count: 1000})
+//	sigs, err := c.Sign(ctx, client.SignRequest{Items: []client.SignItem{
+//		{Key: keys.Keys[0].ID, PublicKey: keys.Keys[0].PublicKey, Message: sighash},
+//	}})
+//
+// # How a job is answered
+//
+// A job is JSON, signed with the client's Ed25519 key and stored by JetStream.
+// The client subscribes to its results before it publishes its first job; the
+// server announces a result once it is stored. A client that heard nothing for a
+// while, or was disconnected, also reads the stored result itself, so a lost
+// announcement costs seconds and never an answer. The same job published
+// again, byte for byte, is answered with the first result: whatever fails between
+// publishing and hearing is mended by repetition, see [KeygenRequest.JobID].
+//
+// # What is checked
+//
+// An answer counts if one of the fleet's gateways signed it and it names the
+// digest of this very job; anything else on the subject is ignored. A gateway
+// is trusted for that much only:
+//
+//   - Keys are returned only if all n nodes certified them for this job, under
+//     their hardware keys as the manifest lists them, and every address follows
+//     from its public key. That is checked against the manifest alone.
+//   - Signatures are returned only if they verify, with libraries that share no
+//     code with the fleet's own, under the output key of [SignItem.PublicKey].
+//     An item without it shows that somebody signed, not that the right key did.
+//
+// An answer that a gateway signed and that does not stand these checks is a
+// [*ProofError]: the gateway is broken or taken over, or the manifest is not the
+// fleet's.
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// Client is one client of one fleet. All methods may be called concurrently.
+type Client struct {
+	manifest *Manifest
+	access   *protocol.Access // the gateways
+	name     string
+	sign     func(kind protocol.Kind, payload []byte) protocol.SignedJob // the private key stays behind it
+	log      *slog.Logger
+	lookIn   time.Duration
+	grace    time.Duration // how long after its expiry a job may still be answered
+	width    int
+
+	nc    *nats.Conn
+	owned bool // nc is this client's to close
+	js    jetstream.JetStream
+	sub   *nats.Subscription
+
+	attempts attempts
+	closed   chan struct{}
+
+	mu      sync.Mutex
+	waiting map[string][]*pending // by job id
+	closing bool
+}
+
+// New connects (unless Config has a connection) and subscribes to this
+// client's results. Close ends both.
+func New(ctx context.Context, cfg Config) (*Client, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	access, err := protocol.NewAccess(nil, maps.Clone(cfg.Gateways))
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	c := &Client{
+		manifest: cfg.Manifest, access: access, name: cfg.Name, log: cfg.Logger,
+		sign: func(kind protocol.Kind, payload []byte) protocol.SignedJob {
+			return protocol.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
+		},
+		lookIn: cfg.LookAfter, grace: defaultGrace, width: cfg.MaxInFlight,
+		nc: cfg.Conn, closed: make(chan struct{}), waiting: map[string][]*pending{},
+	}
+	if c.nc == nil {
+		if c.nc, err = c.dial(ctx, &cfg); err != nil {
+			return nil, err
+		}
+		c.owned = true
+	}
+	if err := c.open(ctx); err != nil {
+		c.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+// open subscribes, and returns once the server knows it: a result that is
+// stored from now on is announced to this client.
+func (c *Client) open(ctx context.Context) (err error) {
+	if c.js, err = jetstream.New(c.nc); err != nil {
+		return fmt.Errorf("client: %w", err)
+	}
+	subject := protocol.ResultSubject(c.manifest.Fleet, c.name, "*")
+	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err != nil {
+		return fmt.Errorf("client: subscribing to %s: %w", subject, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
+	defer cancel()
+	if err := c.nc.FlushWithContext(ctx); err != nil {
+		return fmt.Errorf("client: subscribing to %s: %w", subject, err)
+	}
+	return nil
+}
+
+// Manifest is the fleet's manifest, as configured.
+func (c *Client) Manifest() *Manifest { return c.manifest }
+
+// Name is the client's name, as it stands in the fleet's access list.
+func (c *Client) Name() string { return c.name }
+
+// Close ends the subscription and, if New made it, the connection. Whoever
+// still waits gets ErrClosed; published jobs run on. Idempotent.
+func (c *Client) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return
+	}
+	c.closing = true
+	close(c.closed)
+	if c.sub != nil {
+		if err := c.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+			c.log.Debug("unsubscribing", "error", err)
+		}
+	}
+	if c.owned {
+		c.nc.Close()
+	}
+}
+
+// resultsStream is the stream of this fleet's results on the server.
+func (c *Client) resultsStream() string {
+	return "FROST_" + strings.ToUpper(c.manifest.Fleet) + "_RESULTS"
+}

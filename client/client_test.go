@@ -1,0 +1,505 @@
+package client
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+func TestKeygen(t *testing.T) {
+	s, c := start(t)
+	for _, chain := range []string{"bitcoin", "solana"} {
+		t.Run(chain, func(t *testing.T) {
+			var proven []Proof
+			var progress []int
+			got, err := c.Keygen(t.Context(), KeygenRequest{
+				Chain: chain, Count: 7, JobKeys: 3,
+				Progress: func(done, total int) { progress = append(progress, done, total) },
+				Proven:   func(p Proof) error { proven = append(proven, p); return nil },
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(got.Keys) != 7 || len(got.Proofs) != 3 || len(proven) != 3 {
+				t.Fatalf("%d keys, %d proofs, %d proofs as they came; want 7, 3, 3", len(got.Keys), len(got.Proofs), len(proven))
+			}
+			if n := len(progress); n != 6 || progress[n-2] != 7 || progress[n-1] != 7 {
+				t.Errorf("progress %v", progress)
+			}
+			for _, k := range got.Keys {
+				if !s.has(k.ID) || k.Chain != chain || k.Address == "" {
+					t.Errorf("key %+v is not the stub's", k)
+				}
+			}
+			checkSaved(t, s.manifest, got)
+		})
+	}
+}
+
+// checkSaved writes proofs as frostctl does and verifies what it reads back.
+func checkSaved(t *testing.T, m *Manifest, want *KeygenResult) {
+	t.Helper()
+	var ids, back []string
+	for _, p := range want.Proofs {
+		line, err := json.Marshal(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var read Proof
+		if err := json.Unmarshal(line, &read); err != nil {
+			t.Fatal(err)
+		}
+		keys, err := read.Verify(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, k := range keys {
+			back = append(back, k.ID+k.Address)
+		}
+	}
+	for _, k := range want.Keys {
+		ids = append(ids, k.ID+k.Address)
+	}
+	if fmt.Sprint(ids) != fmt.Sprint(back) {
+		t.Errorf("saved proofs give keys %v, want %v", back, ids)
+	}
+}
+
+func TestSign(t *testing.T) {
+	_, c := start(t)
+	for _, chain := range []string{"bitcoin", "solana"} {
+		t.Run(chain, func(t *testing.T) {
+			keys, err := c.Keygen(t.Context(), KeygenRequest{Chain: chain, Count: 2})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var items []SignItem
+			for i := range MaxJobItems + 5 {
+				k := keys.Keys[i%2]
+				items = append(items, SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: message(byte(i))})
+				if chain == "bitcoin" && i%3 == 0 {
+					items[i].ScriptRoot = message(9)
+				}
+			}
+			var done int
+			got, err := c.Sign(t.Context(), SignRequest{Items: items, Progress: func(n, _ int) { done = n }})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if done != len(items) {
+				t.Errorf("progress ended at %d of %d", done, len(items))
+			}
+			for i, sig := range got.Signatures {
+				if sig.Key != items[i].Key || VerifySignature(got.Suite, sig.PublicKey, items[i].Message, sig.Signature) != nil {
+					t.Fatalf("signature %d is not that of item %d", i, i)
+				}
+			}
+			items[0].PublicKey = keys.Keys[1].PublicKey
+			_, err = c.Sign(t.Context(), SignRequest{Items: items[:1]})
+			if proof := (*ProofError)(nil); !errors.As(err, &proof) {
+				t.Errorf("signature of another key than expected: %v, want a *ProofError", err)
+			}
+		})
+	}
+}
+
+// TestSubmit: the handle's job is answered, and published again it is the same
+// job.
+func TestSubmit(t *testing.T) {
+	s, c := start(t)
+	req := KeygenRequest{Chain: "solana", Count: 1, Expires: time.Now().Add(time.Minute), JobID: "0198c0de-0000-7000-8000-000000000001"}
+	first, err := c.SubmitKeygen(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if first.Job() != req.JobID {
+		t.Errorf("job %s, want %s", first.Job(), req.JobID)
+	}
+	want, err := first.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.onJob(func(job protocol.SignedJob) { // as a gateway does: the stored result, announced again
+		m, ok, err := s.bus.Last(t.Context(), "RESULTS", "res."+stubClient+"."+req.JobID)
+		if err != nil || !ok {
+			t.Error(ok, err)
+			return
+		}
+		s.announceRaw(req.JobID, m.Data, m.Header)
+	})
+	second, err := c.SubmitKeygen(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := second.Wait(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.Keys[0].ID != want.Keys[0].ID {
+		t.Errorf("the same job gave key %s, then %s", want.Keys[0].ID, got.Keys[0].ID)
+	}
+	if _, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: MaxJobKeys + 1, JobID: req.JobID}); !errors.Is(err, errOneJob) {
+		t.Errorf("a large request with a job id: %v", err)
+	}
+}
+
+func TestRefusedBeforePublishing(t *testing.T) {
+	s, c := start(t)
+	key := "00112233445566778899aabbccddeeff.0"
+	tests := []struct {
+		name string
+		ask  func() error
+		code Code
+	}{
+		{"no keys", func() error {
+			_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "bitcoin"})
+			return err
+		}, CodeEmptyBatch},
+		{"unknown chain", func() error {
+			_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "dogecoin", Count: 1})
+			return err
+		}, CodeUnknownChain},
+		{"too many for one job", func() error {
+			_, err := c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: MaxJobKeys + 1})
+			return err
+		}, CodeTooLarge},
+		{"expired", func() error {
+			_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 1, Expires: time.Now().Add(-time.Second)})
+			return err
+		}, CodeExpired},
+		{"nothing to sign", func() error { _, err := c.Sign(t.Context(), SignRequest{}); return err }, CodeEmptyBatch},
+		{"bad key id", func() error {
+			_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{{Key: "x", Message: message(1)}}})
+			return err
+		}, CodeUnknownKey},
+		{"short hash", func() error {
+			_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{{Key: key, Message: []byte{1}, PublicKey: append([]byte{2}, message(1)...)}}})
+			return err
+		}, CodeBadMessage},
+		{"empty message", func() error {
+			_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{{Key: key}}})
+			return err
+		}, CodeBadMessage},
+		{"script root on ed25519", func() error {
+			_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{{Key: key, Message: message(1), ScriptRoot: message(1), PublicKey: message(1)}}})
+			return err
+		}, CodeBadTweak},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var refused *JobError
+			if err := tt.ask(); !errors.As(err, &refused) || refused.Code != tt.code || refused.Gateway != "" {
+				t.Errorf("got %v, want %s from this side", err, tt.code)
+			}
+		})
+	}
+	if n := s.published(); n != 0 {
+		t.Errorf("%d jobs were published", n)
+	}
+}
+
+// TestFailedAndRejected: a failure is a *JobError, whether it was stored or, as
+// a rejection, only announced.
+func TestFailedAndRejected(t *testing.T) {
+	s, c := start(t)
+	reject := func(job protocol.SignedJob) {
+		r := s.failure(job, CodeJobIDReused)
+		r.Digest, r.Rejected = message(3), job.Signature
+		s.announce(r)
+	}
+	for name, answer := range map[string]func(protocol.SignedJob){
+		"failed":   func(job protocol.SignedJob) { s.store(s.failure(job, CodeJobIDReused)) },
+		"rejected": reject,
+	} {
+		t.Run(name, func(t *testing.T) {
+			s.onJob(answer)
+			_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+			var failed *JobError
+			if !errors.As(err, &failed) || failed.Code != CodeJobIDReused || failed.Message != "the stub says so" || failed.Gateway != stubGateway {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
+// TestPartial: what was generated before an error is returned with it.
+func TestPartial(t *testing.T) {
+	s, _ := start(t)
+	c := s.connect(Config{URL: s.url, MaxInFlight: 1})
+	var n atomic.Int32
+	s.onJob(func(job protocol.SignedJob) {
+		if n.Add(1) == 3 {
+			s.store(s.failure(job, CodeKeygenFailed))
+			return
+		}
+		s.store(s.result(job))
+	})
+	got, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 10, JobKeys: 1})
+	var failed *JobError
+	if !errors.As(err, &failed) || len(got.Keys) != 2 || n.Load() != 3 {
+		t.Errorf("%d keys after %d jobs, error %v; want 2 keys after 3 jobs", len(got.Keys), n.Load(), err)
+	}
+	if _, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1, Proven: func(Proof) error { return io.ErrShortWrite }}); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("error of Proven came back as %v", err)
+	}
+}
+
+func TestBusy(t *testing.T) {
+	server := startServer(t, t.TempDir(), -1)
+	s := newStub(t, server.URL())
+	c := s.connect(Config{URL: server.URL()})
+	var open []*Handle[KeygenResult]
+	for {
+		h, err := c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+		if busy := (*BusyError)(nil); errors.As(err, &busy) {
+			if busy.RetryAfter <= 0 {
+				t.Errorf("no hint in %v", busy)
+			}
+			break
+		}
+		if err != nil || len(open) > 1000 {
+			t.Fatalf("after %d open jobs: %v", len(open), err)
+		}
+		open = append(open, h)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+	defer cancel()
+	_, err := c.Keygen(ctx, KeygenRequest{Chain: "solana", Count: 1})
+	if busy := (*BusyError)(nil); !errors.As(err, &busy) || !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Keygen gave up with %v, want busy and the deadline", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+		done <- err
+	}()
+	time.Sleep(100 * time.Millisecond) // long enough to find it busy
+	s.listen(s.bus)
+	if err := <-done; err != nil {
+		t.Errorf("once there is room: %v", err)
+	}
+	for _, h := range open {
+		if _, err := h.Wait(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestLostSubscription: the announcement never arrives, the stored result is
+// found.
+func TestLostSubscription(t *testing.T) {
+	s, _ := start(t)
+	c := s.connect(Config{URL: s.url, LookAfter: 50 * time.Millisecond})
+	if err := c.sub.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := c.Keygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 2})
+	if err != nil || len(got.Keys) != 2 {
+		t.Fatalf("%d keys, %v", len(got.Keys), err)
+	}
+}
+
+// TestReconnect: the result is stored while the client is away and never
+// announced to it; reconnecting makes it look.
+func TestReconnect(t *testing.T) {
+	dir := t.TempDir()
+	first := startServer(t, dir, -1)
+	u, err := url.Parse(first.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	port, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newStub(t, first.URL())
+	c := s.connect(Config{URL: first.URL(), LookAfter: time.Hour})
+	h, err := c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan error, 1)
+	go func() { _, err := h.Wait(t.Context()); answered <- err }()
+	time.Sleep(100 * time.Millisecond) // Wait is listening
+	first.Shutdown()
+
+	away := startServer(t, dir, -1)
+	s.bus = connectBus(t, away.URL())
+	s.store(s.result(h.p.job.SignedJob))
+	away.Shutdown()
+	startServer(t, dir, port)
+	select {
+	case err := <-answered:
+		if err != nil {
+			t.Fatal(err)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("no answer after the reconnection")
+	}
+}
+
+func TestNoAnswer(t *testing.T) {
+	server := startServer(t, t.TempDir(), -1)
+	s := newStub(t, server.URL())
+	c := s.connect(Config{URL: server.URL()})
+	c.grace = 0
+	_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1, Expires: time.Now().Add(300 * time.Millisecond)})
+	if !errors.Is(err, ErrNoAnswer) {
+		t.Errorf("got %v, want ErrNoAnswer", err)
+	}
+	h, err := c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := h.Wait(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v, want the deadline", err)
+	}
+	s.store(s.result(h.p.job.SignedJob))
+	if _, err := h.Wait(t.Context()); err != nil {
+		t.Errorf("waiting again: %v", err)
+	}
+	if len(c.waiting) != 0 {
+		t.Errorf("%d jobs still waited for", len(c.waiting))
+	}
+}
+
+func TestClose(t *testing.T) {
+	server := startServer(t, t.TempDir(), -1)
+	s := newStub(t, server.URL())
+	nc, err := nats.Connect(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	c := s.connect(Config{Conn: nc})
+	h, err := c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	answered := make(chan error, 1)
+	go func() { _, err := h.Wait(t.Context()); answered <- err }()
+	c.Close()
+	c.Close()
+	if err := <-answered; !errors.Is(err, ErrClosed) {
+		t.Errorf("who waits hears %v, want ErrClosed", err)
+	}
+	if _, err := c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1}); !errors.Is(err, ErrClosed) {
+		t.Errorf("submit after Close: %v, want ErrClosed", err)
+	}
+	if nc.IsClosed() {
+		t.Error("Close closed the caller's connection")
+	}
+}
+
+func TestNoStream(t *testing.T) {
+	server := startServer(t, t.TempDir(), -1)
+	s := &gatewayStub{t: t, gateway: newKey(t), client: newKey(t)}
+	s.manifest, s.nodes = newManifest(t)
+	c := s.connect(Config{URL: server.URL()})
+	_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+	if !errors.Is(err, ErrNoStream) || !strings.Contains(err.Error(), "frostctl bus apply") {
+		t.Errorf("got %v, want ErrNoStream with its mend", err)
+	}
+}
+
+// TestDenied: a missing permission is an error at once, not a time-out.
+func TestDenied(t *testing.T) {
+	srv, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: -1, NoLog: true, NoSigs: true, JetStream: true, StoreDir: t.TempDir(),
+		Users: []*server.User{{Username: "alice", Password: "x",
+			Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"frost.>"}}}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv.Start()
+	defer func() { srv.Shutdown(); srv.WaitForShutdown() }()
+	if !srv.ReadyForConnections(10 * time.Second) {
+		t.Fatal("server did not start")
+	}
+	s := &gatewayStub{t: t, gateway: newKey(t), client: newKey(t)}
+	s.manifest, s.nodes = newManifest(t)
+	at := strings.Replace(srv.ClientURL(), "nats://", "nats://alice:x@", 1)
+	c := s.connect(Config{URL: at})
+	began := time.Now()
+	_, err = c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+	if !errors.Is(err, ErrDenied) || time.Since(began) > ackTimeout {
+		t.Errorf("got %v after %v, want ErrDenied at once", err, time.Since(began))
+	}
+	cfg := Config{URL: strings.Replace(at, ":x@", ":y@", 1), Manifest: s.manifest, Name: stubClient, Key: s.client,
+		Gateways: map[string]ed25519.PublicKey{stubGateway: s.gateway.Public().(ed25519.PublicKey)}}
+	if _, err := New(t.Context(), cfg); !errors.Is(err, nats.ErrAuthorization) || strings.Contains(err.Error(), ":y@") {
+		t.Errorf("wrong password: %v, want a refusal without the password in it", err)
+	}
+}
+
+func TestConfig(t *testing.T) {
+	m, _ := newManifest(t)
+	key := newKey(t)
+	good := Config{Manifest: m, Name: stubClient, Key: key, Gateways: map[string]ed25519.PublicKey{stubGateway: key.Public().(ed25519.PublicKey)}}
+	broken := append(ed25519.PrivateKey{}, key...)
+	broken[40] ^= 1
+	tests := []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"no manifest", func(c *Config) { c.Manifest = nil }, "manifest.json"},
+		{"unsealed manifest", func(c *Config) { c.Manifest = &Manifest{} }, "ParseManifest"},
+		{"no gateways", func(c *Config) { c.Gateways = nil }, "no gateways"},
+		{"bad name", func(c *Config) { c.Name = "a.b" }, "name"},
+		{"no key", func(c *Config) { c.Key = nil }, "private key has 0 bytes"},
+		{"broken key", func(c *Config) { c.Key = broken }, "do not belong together"},
+		{"half of TLS", func(c *Config) { c.TLSCert = "x" }, "tls_key"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := good
+			tt.change(&cfg)
+			if _, err := New(t.Context(), cfg); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want something about %q", err, tt.want)
+			}
+		})
+	}
+	if _, err := New(t.Context(), Config{}); err == nil || strings.Count(err.Error(), "\n") < 3 {
+		t.Errorf("an empty config gives %v, want every error at once", err)
+	}
+}
+
+// TestConfigRedacted: no way to print a Config shows the key.
+func TestConfigRedacted(t *testing.T) {
+	cfg := Config{Name: stubClient, Key: newKey(t)}
+	var log strings.Builder
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", cfg, "pointer", &cfg)
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", cfg, "pointer", &cfg)
+	encoded, err := json.Marshal(struct{ C Config }{cfg})
+	if err != nil {
+		t.Fatal(err)
+	}
+	log.Write(encoded)
+	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%x", "%d"} {
+		fmt.Fprintf(&log, verb+verb, cfg, &cfg)
+	}
+	for _, secret := range []string{fmt.Sprintf("%x", []byte(cfg.Key[:8])), fmt.Sprintf("%d %d", cfg.Key[0], cfg.Key[1]), stubClient} {
+		if strings.Contains(log.String(), secret) {
+			t.Errorf("%q shows in %s", secret, log.String())
+		}
+	}
+}

@@ -1,0 +1,99 @@
+package client
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// Manifest says who the fleet is: its nodes' keys, n, t and the network. It is
+// public, and the root of everything that this package checks, so take it from
+// the operators and not from the bus.
+type Manifest = protocol.Manifest
+
+// ParseManifest reads and validates manifest.json.
+func ParseManifest(data []byte) (*Manifest, error) { return protocol.ParseManifest(data) }
+
+// Config is what New needs. Load makes one of a client.toml.
+type Config struct {
+	Manifest *Manifest                    // of the fleet
+	Gateways map[string]ed25519.PublicKey // whose results count, by name
+	Name     string                       // of this client, as in the fleet's access list
+	Key      ed25519.PrivateKey           // signs the jobs
+
+	// Conn is used if set; it stays the caller's to close. Otherwise New
+	// connects by the fields below.
+	Conn *nats.Conn
+
+	URL                    string // one or more, separated by commas; nats://127.0.0.1:4222 if empty
+	Credentials            string // file: .creds, or an nkey seed alone
+	TLSCA, TLSCert, TLSKey string // PEM files
+	InboxPrefix            string // where answers arrive; _INBOX if empty. A permission may demand it
+
+	// LookAfter is how long a job goes unanswered before the client looks for
+	// the stored result itself; 2 s if 0. The waits between looks grow to 15 s.
+	LookAfter time.Duration
+	// MaxInFlight is how many jobs of one large request run at a time; 8 if 0.
+	// The fleet's quota is 64 open jobs of a kind.
+	MaxInFlight int
+	Logger      *slog.Logger // nil: silent
+}
+
+const redacted = "[client config]"
+
+// Format keeps the private key out of every log.
+func (Config) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText keeps the private key out of JSON and every text encoder.
+func (Config) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// LogValue implements slog.LogValuer.
+func (Config) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// check reports everything that is wrong, and fills in defaults.
+func (cfg *Config) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("client: "+format, args...)) }
+	switch {
+	case cfg.Manifest == nil:
+		bad("no manifest: ask the fleet's operators for manifest.json")
+	case cfg.Manifest.Hash() == [32]byte{}:
+		bad("the manifest was not sealed: make it with ParseManifest")
+	}
+	if len(cfg.Gateways) == 0 {
+		bad("no gateways: without a gateway's public key no result can be believed")
+	}
+	if !tokenPattern.MatchString(cfg.Name) {
+		bad("name %q: use 1 to 64 letters, digits, _ or -, as in the fleet's access list", cfg.Name)
+	}
+	switch {
+	case len(cfg.Key) != ed25519.PrivateKeySize:
+		bad("the private key has %d bytes, an Ed25519 key has %d", len(cfg.Key), ed25519.PrivateKeySize)
+	case !bytes.Equal(ed25519.NewKeyFromSeed(cfg.Key.Seed()), cfg.Key):
+		bad("the private key's halves do not belong together")
+	}
+	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
+		bad("tls_cert and tls_key go together: set both or neither")
+	}
+	if cfg.URL == "" {
+		cfg.URL = nats.DefaultURL
+	}
+	if cfg.LookAfter <= 0 {
+		cfg.LookAfter = 2 * time.Second
+	}
+	if cfg.MaxInFlight <= 0 {
+		cfg.MaxInFlight = 8
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	return errors.Join(errs...)
+}

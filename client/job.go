@@ -1,0 +1,89 @@
+package client
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// What one job holds at most. Keygen and Sign cut larger requests into
+// several jobs.
+const (
+	MaxJobKeys  = protocol.MaxJobKeys
+	MaxJobItems = protocol.MaxJobItems
+)
+
+const (
+	// defaultLife is how long the fleet works on a job that says nothing else.
+	defaultLife = 30 * time.Minute
+	// maxItemsSize leaves room, below the 1 MiB of a stored message, for the
+	// headers and the other fields.
+	maxItemsSize = protocol.MaxJobSize - 8<<10
+)
+
+var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// prepared is a job that is signed and found right, ready to be published any
+// number of times.
+type prepared struct {
+	protocol.SignedJob
+	job    protocol.Job
+	digest [32]byte
+}
+
+// prepare completes the job with an id and an expiry where it has none, signs
+// it, and refuses what the fleet would refuse.
+func (c *Client) prepare(job protocol.Job) (*prepared, error) {
+	if job.ID == "" {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return nil, fmt.Errorf("client: job id: %w", err)
+		}
+		job.ID = id.String()
+	}
+	now := time.Now()
+	if job.Expires.IsZero() {
+		job.Expires = now.Add(defaultLife).Truncate(time.Second)
+	}
+	job.Expires = job.Expires.UTC()
+	payload, err := json.Marshal(&job)
+	if err != nil {
+		return nil, fmt.Errorf("client: job: %w", err)
+	}
+	p := &prepared{SignedJob: c.sign(job.Kind, payload), job: job}
+	p.digest = p.Digest(c.manifest)
+	if _, refusal := p.Parse(now); refusal != nil {
+		return nil, &JobError{Job: job.ID, Code: refusal.Code, Message: refusal.Reason}
+	}
+	return p, nil
+}
+
+// errOneJob says why a request with a job id can't be cut.
+var errOneJob = errors.New("client: a request with JobID must fit one job: leave JobID empty, or ask for less")
+
+// cutItems cuts items into jobs by number and by encoded size.
+func cutItems(items []protocol.JobItem) [][]protocol.JobItem {
+	var parts [][]protocol.JobItem
+	start, size := 0, 0
+	for i, it := range items {
+		n := encodedSize(it)
+		if i > start && (i-start == MaxJobItems || size+n > maxItemsSize) {
+			parts = append(parts, items[start:i])
+			start, size = i, 0
+		}
+		size += n
+	}
+	return append(parts, items[start:])
+}
+
+// encodedSize is at least what an item takes in a job's JSON, in bytes.
+func encodedSize(it protocol.JobItem) int {
+	const names = len(`{"key":"","message":"","script_root":""},`)
+	return names + len(it.Key) + 2*len(it.Message) + 2*len(it.ScriptRoot)
+}

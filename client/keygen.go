@@ -1,0 +1,139 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"sync"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// KeygenRequest asks for keys.
+type KeygenRequest struct {
+	Chain string // bitcoin or solana
+	Count int    // Keygen takes any number, SubmitKeygen at most MaxJobKeys
+
+	// Expires is when the fleet gives up; 30 minutes after the job was made if
+	// zero, an hour at most.
+	Expires time.Time
+	// JobID makes a request repeatable: with the same id, chain, count and
+	// expiry it is the same job, and is answered with the first result, for as long as
+	// that is stored (24 h). A UUID in lower case; only for requests that fit one
+	// job.
+	JobID string
+
+	// JobKeys is how many keys Keygen puts into one job, MaxJobKeys if 0.
+	// Smaller jobs give finer progress.
+	JobKeys int
+	// Progress, if set, hears after each job how many keys are there, of how
+	// many. Calls do not overlap.
+	Progress func(done, total int)
+	// Proven, if set, gets each job's proof as soon as it is checked, in order
+	// of arrival, for instance to save it. Calls do not overlap. An error ends the request.
+	Proven func(Proof) error
+}
+
+// Key is one key of the fleet. Nobody has its private half.
+type Key struct {
+	ID        string // names it in sign jobs
+	Chain     string
+	PublicKey []byte // bitcoin: internal key, 33 bytes compressed; solana: 32 bytes
+	Address   string // on the manifest's network
+}
+
+// KeygenResult is what was generated, in the request's order, and what proves
+// it to others and later: one Proof per job.
+type KeygenResult struct {
+	Keys   []Key
+	Proofs []Proof
+}
+
+// Keygen generates keys, in as many jobs as it takes, and returns them once
+// every one is proven. While the fleet is busy it waits. After an error the
+// result holds what was generated before it; those keys are good.
+func (c *Client) Keygen(ctx context.Context, req KeygenRequest) (*KeygenResult, error) {
+	jobs, err := c.cutKeygen(req)
+	if err != nil {
+		return &KeygenResult{}, err
+	}
+	parts := make([]*KeygenResult, len(jobs))
+	var mu sync.Mutex
+	done := 0
+	err = pipeline(ctx, len(jobs), c.width, func(ctx context.Context, i int) error {
+		h, err := c.startKeygen(ctx, jobs[i], true)
+		if err != nil {
+			return err
+		}
+		defer c.unregister(h.p)
+		part, err := h.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		parts[i] = part
+		done += len(part.Keys)
+		if req.Proven != nil {
+			if err := req.Proven(part.Proofs[0]); err != nil {
+				return err
+			}
+		}
+		if req.Progress != nil {
+			req.Progress(done, req.Count)
+		}
+		return nil
+	})
+	all := &KeygenResult{}
+	for _, part := range parts {
+		if part != nil {
+			all.Keys = append(all.Keys, part.Keys...)
+			all.Proofs = append(all.Proofs, part.Proofs...)
+		}
+	}
+	return all, err
+}
+
+// SubmitKeygen publishes one keygen job and returns once it is stored. If the
+// fleet is busy it says so at once, with a *BusyError.
+func (c *Client) SubmitKeygen(ctx context.Context, req KeygenRequest) (*Handle[KeygenResult], error) {
+	return c.startKeygen(ctx, req.job(req.Count), false)
+}
+
+func (req KeygenRequest) job(count int) protocol.Job {
+	return protocol.Job{ID: req.JobID, Kind: protocol.KindKeygen, Expires: req.Expires, Chain: req.Chain, Count: count}
+}
+
+func (c *Client) cutKeygen(req KeygenRequest) ([]protocol.Job, error) {
+	size := req.JobKeys
+	if size <= 0 || size > MaxJobKeys {
+		size = MaxJobKeys
+	}
+	if req.JobID != "" && req.Count > size {
+		return nil, errOneJob
+	}
+	jobs := []protocol.Job{req.job(min(req.Count, size))} // a count below one is refused in the usual way
+	for left := req.Count - size; left > 0; left -= size {
+		jobs = append(jobs, req.job(min(left, size)))
+	}
+	return jobs, nil
+}
+
+func (c *Client) startKeygen(ctx context.Context, job protocol.Job, patient bool) (*Handle[KeygenResult], error) {
+	j, err := c.prepare(job)
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.submit(ctx, j, patient)
+	if err != nil {
+		return nil, err
+	}
+	return &Handle[KeygenResult]{p: p, check: func(a *answer) (*KeygenResult, error) {
+		proof := Proof{Client: c.name, Job: string(j.Payload), Result: json.RawMessage(a.raw)}
+		keys, err := proof.verify(c.manifest, &a.result)
+		if err != nil {
+			return nil, err
+		}
+		return &KeygenResult{Keys: keys, Proofs: []Proof{proof}}, nil
+	}}, nil
+}

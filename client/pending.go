@@ -1,0 +1,230 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+const (
+	maxLook = 15 * time.Second // between two looks for the stored result
+	// defaultGrace leaves time for the gateways, which answer every job that
+	// expires, and for clocks that differ.
+	defaultGrace = time.Minute
+)
+
+// answer is a result that counts: signed by a gateway, for this job.
+type answer struct {
+	result  protocol.Result
+	raw     []byte
+	gateway string
+}
+
+// pending is a job whose answer is waited for.
+type pending struct {
+	c    *Client
+	job  *prepared
+	done chan struct{} // closed once answer is set
+
+	mu      sync.Mutex
+	answer  *answer
+	trouble error // why what came last did not count
+}
+
+func (c *Client) register(j *prepared) (*pending, error) {
+	p := &pending{c: c, job: j, done: make(chan struct{})}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return nil, ErrClosed
+	}
+	for id, list := range c.waiting { // handles that nobody waited for
+		if time.Since(list[0].job.job.Expires) > 2*defaultGrace {
+			delete(c.waiting, id)
+		}
+	}
+	c.waiting[j.job.ID] = append(c.waiting[j.job.ID], p)
+	return p, nil
+}
+
+func (c *Client) unregister(p *pending) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	id := p.job.job.ID
+	c.waiting[id] = without(c.waiting[id], p)
+	if len(c.waiting[id]) == 0 {
+		delete(c.waiting, id)
+	}
+}
+
+// onResult is the subscription's handler.
+func (c *Client) onResult(m *nats.Msg) {
+	id := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
+	c.mu.Lock()
+	waiting := append([]*pending(nil), c.waiting[id]...)
+	c.mu.Unlock()
+	for _, p := range waiting {
+		p.offer(m)
+	}
+}
+
+// offer settles the job if the message answers it.
+func (p *pending) offer(m *nats.Msg) {
+	a, err := p.c.read(p.job, m)
+	if err != nil {
+		p.c.log.Warn("result ignored", "job", p.job.job.ID, "error", err)
+	} else {
+		p.c.unregister(p)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case err != nil:
+		p.trouble = fmt.Errorf("a result was ignored: %w", err)
+	case p.answer == nil:
+		p.answer = a
+		close(p.done)
+	}
+}
+
+func (p *pending) answered() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// read decides whether a message answers the job. A rejection answers only the
+// publication that carried the signature it repeats: anybody can send a job in
+// this client's name that is turned away.
+func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
+	a := &answer{raw: m.Data, gateway: m.Header.Get(protocol.HeaderGateway)}
+	signature, err := hex.DecodeString(m.Header.Get(protocol.HeaderSignature))
+	if err != nil {
+		return nil, fmt.Errorf("header %s: %w", protocol.HeaderSignature, err)
+	}
+	if err := c.access.VerifyResult(a.gateway, c.manifest.Fleet, c.name, j.job.ID, m.Data, signature); err != nil {
+		return nil, err
+	}
+	if err := json.Unmarshal(m.Data, &a.result); err != nil {
+		return nil, fmt.Errorf("signed by gateway %s, but not a result: %w", a.gateway, err)
+	}
+	r := &a.result
+	switch {
+	case r.Job != j.job.ID || r.Client != c.name || r.Kind != j.Kind:
+		return nil, fmt.Errorf("it says that it is for %s job %.64q of client %.64q", r.Kind, r.Job, r.Client)
+	case r.Status != protocol.StatusDone && r.Status != protocol.StatusFailed:
+		return nil, fmt.Errorf("unknown status %.64q", string(r.Status))
+	case len(r.Rejected) > 0:
+		if r.Status != protocol.StatusFailed || !bytes.Equal(r.Rejected, j.Signature) {
+			return nil, errors.New("it turns away another publication under this job's id")
+		}
+	case !bytes.Equal(r.Digest, j.digest[:]):
+		return nil, fmt.Errorf("it answers another job under this id (digest %.64x)", []byte(r.Digest))
+	}
+	return a, nil
+}
+
+// wait returns the answer, however it comes: announced, or found stored. It
+// looks for the stored one when nothing came for a while, after each
+// reconnection, and when the job's time is over.
+func (p *pending) wait(ctx context.Context) (*answer, error) {
+	connected := p.c.nc.StatusChanged(nats.CONNECTED)
+	defer p.c.nc.RemoveStatusListener(connected)
+	over := time.NewTimer(time.Until(p.job.job.Expires) + p.c.grace)
+	defer over.Stop()
+	every := p.c.lookIn
+	quiet := time.NewTimer(every)
+	defer quiet.Stop()
+	for {
+		select {
+		case <-p.done:
+			return p.settled()
+		case <-quiet.C:
+			p.look(ctx)
+			every = min(2*every, maxLook)
+			quiet.Reset(every)
+		case <-connected:
+			p.look(ctx)
+		case <-over.C:
+			if p.look(ctx); !p.answered() {
+				return nil, p.explain(ErrNoAnswer)
+			}
+		case <-ctx.Done():
+			return nil, p.explain(ctx.Err())
+		case <-p.c.closed:
+			return nil, p.explain(ErrClosed)
+		}
+	}
+}
+
+// settled is the answer as callers want it: a failure is an error.
+func (p *pending) settled() (*answer, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if r := &p.answer.result; r.Status == protocol.StatusFailed {
+		return nil, &JobError{Job: r.Job, Code: r.Code, Message: r.Error, Gateway: p.answer.gateway}
+	}
+	return p.answer, nil
+}
+
+func (p *pending) explain(err error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.trouble != nil {
+		return fmt.Errorf("job %s: %w (%w)", p.job.job.ID, err, p.trouble)
+	}
+	return fmt.Errorf("job %s: %w", p.job.job.ID, err)
+}
+
+// look reads the stored result directly; without one nothing happens.
+func (p *pending) look(ctx context.Context) {
+	m, err := p.c.stored(ctx, p.job.job.ID)
+	if err != nil {
+		p.mu.Lock()
+		p.trouble = err
+		p.mu.Unlock()
+		p.c.log.Warn("looking for a result", "job", p.job.job.ID, "error", err)
+		return
+	}
+	if m != nil {
+		p.offer(m)
+	}
+}
+
+// stored is the stored result's message, or nil if there is none. Headers that
+// the writer may have put among the server's do no harm: what counts is signed.
+func (c *Client) stored(ctx context.Context, job string) (*nats.Msg, error) {
+	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.res.%s.%s", c.resultsStream(), c.manifest.Fleet, c.name, job)
+	attempt, done := c.attempts.start(ctx, subject, ackTimeout)
+	defer done()
+	m, err := c.nc.RequestWithContext(attempt, subject, nil)
+	switch {
+	case err == nil && m.Header.Get("Status") == "":
+		return m, nil
+	case err == nil && m.Header.Get("Status") == "404":
+		return nil, nil
+	case err == nil:
+		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", m.Header.Get("Status"), m.Header.Get("Description"))
+	case errors.Is(err, nats.ErrNoResponders):
+		return nil, fmt.Errorf("reading the stored result: %w", errNoDirectGet)
+	case context.Cause(attempt) != nil:
+		err = context.Cause(attempt)
+	}
+	return nil, fmt.Errorf("reading the stored result: %w", err)
+}
+
+var errNoDirectGet = errors.New("no answer: the stream RESULTS is missing (administrator: frostctl bus apply) " +
+	"or this NATS account may not read its results there")

@@ -1,0 +1,85 @@
+package client
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/chain"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// Proof is what shows, to anybody who has the fleet's manifest, that all n
+// nodes certified the keys of one keygen job: the job as it was signed, and its
+// result with the certificates. Its JSON, one a line, is the file format of
+// frostctl keygen.
+type Proof struct {
+	Client string          `json:"client"` // who asked, and owns the keys
+	Job    string          `json:"job"`    // the job's payload, byte for byte
+	Result json.RawMessage `json:"result"`
+}
+
+// Verify checks the proof against the manifest and nothing else, and returns
+// the keys that it proves. The error is a *ProofError.
+func (p Proof) Verify(m *Manifest) ([]Key, error) {
+	var r protocol.Result
+	if err := json.Unmarshal(p.Result, &r); err != nil {
+		return nil, &ProofError{Err: fmt.Errorf("result: %w", err)}
+	}
+	keys, err := p.verify(m, &r)
+	if err != nil {
+		return nil, &ProofError{Job: r.Job, Err: err}
+	}
+	return keys, nil
+}
+
+func (p Proof) verify(m *Manifest, r *protocol.Result) ([]Key, error) {
+	var job protocol.Job
+	if err := json.Unmarshal([]byte(p.Job), &job); err != nil {
+		return nil, fmt.Errorf("job: %w", err)
+	}
+	if err := sameFleet(m, r); err != nil {
+		return nil, err
+	}
+	switch {
+	case job.Kind != protocol.KindKeygen || r.Kind != protocol.KindKeygen || r.Status != protocol.StatusDone:
+		return nil, fmt.Errorf("a %s job with a %s result that is %s proves no keys", job.Kind, r.Kind, r.Status)
+	case r.Job != job.ID || r.Client != p.Client || r.Chain != job.Chain:
+		return nil, fmt.Errorf("job %.64q of %.64q for chain %.64q does not go with a result for job %.64q of %.64q for %.64q",
+			job.ID, p.Client, job.Chain, r.Job, r.Client, r.Chain)
+	}
+	signed := protocol.SignedJob{Client: p.Client, Kind: job.Kind, Payload: []byte(p.Job)}
+	if err := protocol.VerifyKeys(m, signed, r); err != nil {
+		return nil, err
+	}
+	return checkAddresses(m, job.Chain, r.Keys)
+}
+
+// sameFleet tells a wrong manifest from a false proof.
+func sameFleet(m *Manifest, r *protocol.Result) error {
+	want := m.Hash()
+	if r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, want[:]) {
+		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, the manifest here is of fleet %q on %s with hash %x: "+
+			"ask the operators which is right", r.Fleet, r.Network, []byte(r.Manifest), m.Fleet, m.Network, want)
+	}
+	return nil
+}
+
+func checkAddresses(m *Manifest, chainName string, claimed []protocol.Key) ([]Key, error) {
+	on, err := chain.Parse(chainName)
+	if err != nil {
+		return nil, err
+	}
+	keys := make([]Key, len(claimed))
+	for i, k := range claimed {
+		address, err := on.Address(m.Network, k.PublicKey)
+		if err != nil {
+			return nil, fmt.Errorf("key %s: %w", k.ID, err)
+		}
+		if k.Address != address {
+			return nil, fmt.Errorf("key %s: the result says address %.128q, the certified public key gives %s: somebody swapped it", k.ID, k.Address, address)
+		}
+		keys[i] = Key{ID: k.ID, Chain: chainName, PublicKey: k.PublicKey, Address: address}
+	}
+	return keys, nil
+}

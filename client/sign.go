@@ -1,0 +1,169 @@
+package client
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// SignRequest asks for signatures.
+type SignRequest struct {
+	// Items: Sign takes any number, SubmitSign at most MaxJobItems and 1 MiB.
+	// The items of one job are of one suite.
+	Items []SignItem
+
+	Expires time.Time // as in KeygenRequest
+	JobID   string    // as in KeygenRequest
+
+	// Progress, if set, hears after each job how many signatures are there, of
+	// how many. Calls do not overlap.
+	Progress func(done, total int)
+}
+
+// SignItem is one message to sign.
+type SignItem struct {
+	Key     string // id
+	Message []byte // bitcoin: signature hash, 32 bytes; solana: the message, 1 to 4096 bytes
+	// ScriptRoot commits a bitcoin key to a script tree (BIP 341), 32 bytes.
+	// Without it the key is tweaked as BIP 86 says.
+	ScriptRoot []byte
+
+	// PublicKey is the key's, as Keygen returned it. With it, a signature
+	// counts only if it verifies under the output key that follows. Without it the
+	// gateway says which key signed, and nothing proves it.
+	PublicKey []byte
+}
+
+// Signature is one signature, checked.
+type Signature struct {
+	Key       string // id
+	PublicKey []byte // verifies it: x-only output key (BIP 341), or Ed25519; 32 bytes
+	Signature []byte // 64 bytes
+}
+
+// SignResult holds the signatures in the order of the request's items.
+type SignResult struct {
+	Suite      string // secp256k1-tr or ed25519
+	Signatures []Signature
+}
+
+// Sign has items signed, in as many jobs as it takes, and returns the
+// signatures once every one is verified. While the fleet is busy it waits.
+// After an error the result holds nothing for what is missing: such entries have no
+// Signature.
+func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error) {
+	parts := cutItems(req.jobItems())
+	all := &SignResult{Signatures: make([]Signature, len(req.Items))}
+	if req.JobID != "" && len(parts) > 1 {
+		return all, errOneJob
+	}
+	starts := make([]int, len(parts))
+	for i := 1; i < len(parts); i++ {
+		starts[i] = starts[i-1] + len(parts[i-1])
+	}
+	var mu sync.Mutex
+	done := 0
+	err := pipeline(ctx, len(parts), c.width, func(ctx context.Context, i int) error {
+		from, to := starts[i], starts[i]+len(parts[i])
+		h, err := c.startSign(ctx, req, req.Items[from:to], parts[i], true)
+		if err != nil {
+			return err
+		}
+		defer c.unregister(h.p)
+		part, err := h.Wait(ctx)
+		if err != nil {
+			return err
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		all.Suite = part.Suite
+		copy(all.Signatures[from:to], part.Signatures)
+		if done += to - from; req.Progress != nil {
+			req.Progress(done, len(req.Items))
+		}
+		return nil
+	})
+	return all, err
+}
+
+// SubmitSign publishes one sign job and returns once it is stored. If the
+// fleet is busy it says so at once, with a *BusyError.
+func (c *Client) SubmitSign(ctx context.Context, req SignRequest) (*Handle[SignResult], error) {
+	return c.startSign(ctx, req, req.Items, req.jobItems(), false)
+}
+
+func (req SignRequest) jobItems() []protocol.JobItem {
+	items := make([]protocol.JobItem, len(req.Items))
+	for i, it := range req.Items {
+		items[i] = protocol.JobItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot}
+	}
+	return items
+}
+
+func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, items []protocol.JobItem, patient bool) (*Handle[SignResult], error) {
+	for i := range want {
+		if err := want[i].check(i); err != nil {
+			err.Job = req.JobID
+			return nil, err
+		}
+	}
+	j, err := c.prepare(protocol.Job{ID: req.JobID, Kind: protocol.KindSign, Expires: req.Expires, Items: items})
+	if err != nil {
+		return nil, err
+	}
+	p, err := c.submit(ctx, j, patient)
+	if err != nil {
+		return nil, err
+	}
+	return &Handle[SignResult]{p: p, check: func(a *answer) (*SignResult, error) {
+		return checkSignatures(c.manifest, want, &a.result)
+	}}, nil
+}
+
+// check refuses what can't be right whatever the key, and what can't be right
+// with the expected one. i is the item's place in its job.
+func (it SignItem) check(i int) *JobError {
+	refuse := func(code Code, format string, args ...any) *JobError {
+		return &JobError{Code: code, Message: fmt.Sprintf("item %d: "+format, append([]any{i}, args...)...)}
+	}
+	switch bitcoin := len(it.PublicKey) == 33; {
+	case len(it.PublicKey) != 0 && len(it.PublicKey) != 32 && !bitcoin:
+		return refuse(CodeUnknownKey, "public key of %d bytes: bitcoin keys have 33, solana keys 32", len(it.PublicKey))
+	case len(it.Message) == 0 || len(it.Message) > frost.MaxMessage:
+		return refuse(CodeBadMessage, "message of %d bytes: want 1 to %d", len(it.Message), frost.MaxMessage)
+	case bitcoin && len(it.Message) != 32:
+		return refuse(CodeBadMessage, "message of %d bytes: bitcoin keys sign hashes of 32", len(it.Message))
+	case len(it.PublicKey) == 32 && len(it.ScriptRoot) != 0:
+		return refuse(CodeBadTweak, "script root with a solana key")
+	}
+	return nil
+}
+
+// checkSignatures verifies every signature of a result against the items that
+// were asked for.
+func checkSignatures(m *Manifest, want []SignItem, r *protocol.Result) (*SignResult, error) {
+	if err := sameFleet(m, r); err != nil {
+		return nil, err
+	}
+	if len(r.Sigs) != len(want) {
+		return nil, fmt.Errorf("%d signatures for %d items", len(r.Sigs), len(want))
+	}
+	out := &SignResult{Suite: r.Suite, Signatures: make([]Signature, len(want))}
+	for i, s := range r.Sigs {
+		if s.Key != want[i].Key {
+			return nil, fmt.Errorf("item %d: signature of key %.80q, asked of %s", i, s.Key, want[i].Key)
+		}
+		if err := want[i].checkOutputKey(r.Suite, s.PublicKey); err != nil {
+			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
+		}
+		if err := VerifySignature(r.Suite, s.PublicKey, want[i].Message, s.Signature); err != nil {
+			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
+		}
+		out.Signatures[i] = Signature{Key: s.Key, PublicKey: s.PublicKey, Signature: s.Signature}
+	}
+	return out, nil
+}

@@ -1,0 +1,394 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/ed25519"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/schnorr"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/chain"
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// gatewayStub stands for a whole fleet: it holds every key in one place,
+// certifies with the identity keys of all nodes and signs results as a
+// gateway. What it says looks right unless the test says otherwise, and the
+// bus between it and the client is the real one. Certificates are put together here
+// from the format, not by internal/protocol, which has no way to make one without a node.
+type gatewayStub struct {
+	t        testing.TB
+	url      string
+	bus      *bus.Bus
+	manifest *protocol.Manifest
+	nodes    []*ecdsa.PrivateKey
+	gateway  ed25519.PrivateKey
+	client   ed25519.PrivateKey
+
+	// answer, if set, handles a job instead of the stub.
+	answer func(job protocol.SignedJob)
+
+	mu   sync.Mutex
+	keys map[string]any // private keys by id
+	jobs []protocol.SignedJob
+}
+
+const (
+	stubFleet   = "stub"
+	stubGateway = "gateway0"
+	stubClient  = "alice"
+)
+
+func newManifest(t testing.TB) (*protocol.Manifest, []*ecdsa.PrivateKey) {
+	m := &protocol.Manifest{Version: 1, Fleet: stubFleet, Network: "regtest", N: 3, T: 2}
+	var nodes []*ecdsa.PrivateKey
+	for i := range m.N {
+		identity, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		encoded, err := identity.PublicKey.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+		host, err := ecdh.X25519().GenerateKey(rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		nodes = append(nodes, identity)
+		m.Nodes = append(m.Nodes, protocol.NodeCard{Index: i, Identity: encoded, Encryption: host.PublicKey().Bytes()})
+	}
+	if err := m.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	return m, nodes
+}
+
+func newKey(t testing.TB) ed25519.PrivateKey {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+// startServer runs the embedded NATS server until the test ends.
+func startServer(t testing.TB, dir string, port int) *bus.EmbeddedServer {
+	t.Helper()
+	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: dir, Port: port})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	return server
+}
+
+func connectBus(t testing.TB, url string) *bus.Bus {
+	t.Helper()
+	b, err := bus.Connect(t.Context(), bus.Options{Fleet: stubFleet, URL: url, Name: "stub"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		if err := b.Close(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	return b
+}
+
+// newStub is a stub that does not listen to jobs.
+func newStub(t testing.TB, url string) *gatewayStub {
+	t.Helper()
+	s := &gatewayStub{t: t, url: url, gateway: newKey(t), client: newKey(t), keys: map[string]any{}}
+	s.manifest, s.nodes = newManifest(t)
+	s.bus = connectBus(t, url)
+	if err := s.bus.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// start gives a server, a stub that answers jobs, and a client.
+func start(t testing.TB) (*gatewayStub, *Client) {
+	t.Helper()
+	server := startServer(t, t.TempDir(), -1)
+	s := newStub(t, server.URL())
+	s.listen(s.bus)
+	return s, s.connect(Config{URL: server.URL()})
+}
+
+func (s *gatewayStub) connect(cfg Config) *Client {
+	s.t.Helper()
+	cfg.Manifest, cfg.Name, cfg.Key = s.manifest, stubClient, s.client
+	cfg.Gateways = map[string]ed25519.PublicKey{stubGateway: s.gateway.Public().(ed25519.PublicKey)}
+	c, err := New(s.t.Context(), cfg)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(c.Close)
+	return c
+}
+
+// listen takes jobs from JOBS, one at a time, as gateways do.
+func (s *gatewayStub) listen(b *bus.Bus) {
+	s.t.Helper()
+	consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable, bus.ConsumeOptions{Handlers: 1}, func(d bus.Delivery) {
+		if err := s.take(d.Message()); err != nil {
+			s.t.Error(err)
+		}
+		if err := d.Ack(s.t.Context()); err != nil && s.t.Context().Err() == nil {
+			s.t.Error(err)
+		}
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(consumer.Stop)
+}
+
+func (s *gatewayStub) take(m bus.Message) error {
+	ref, err := bus.ParseJob(m.Subject)
+	if err != nil {
+		return err
+	}
+	signature, err := hex.DecodeString(m.Header[protocol.HeaderSignature][0])
+	if err != nil {
+		return err
+	}
+	job := protocol.SignedJob{Client: ref.Client, Kind: protocol.Kind(ref.Kind), Payload: m.Data, Signature: signature}
+	if !ed25519.Verify(s.client.Public().(ed25519.PublicKey), protocol.JobSigningInput(stubFleet, job.Kind, m.Header[protocol.HeaderClient][0], m.Data), signature) {
+		return errors.New("the client's signature does not verify")
+	}
+	s.mu.Lock()
+	s.jobs = append(s.jobs, job)
+	answer := s.answer
+	s.mu.Unlock()
+	if answer == nil {
+		s.store(s.result(job))
+	} else {
+		answer(job)
+	}
+	return nil
+}
+
+// onJob replaces the stub's answers.
+func (s *gatewayStub) onJob(answer func(job protocol.SignedJob)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.answer = answer
+}
+
+func (s *gatewayStub) has(id string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.keys[id] != nil
+}
+
+// last is the job that arrived last.
+func (s *gatewayStub) last() protocol.SignedJob {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.jobs[len(s.jobs)-1]
+}
+
+// published counts the jobs that arrived.
+func (s *gatewayStub) published() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.jobs)
+}
+
+// header signs a result for the job that it names, headerFor anything for any.
+func (s *gatewayStub) header(r *protocol.Result, key ed25519.PrivateKey, name string) map[string][]string {
+	return signHeader(key, name, protocol.ResultSigningInput(r.Fleet, r.Client, r.Job, r.Encode()))
+}
+
+func (s *gatewayStub) headerFor(job string, data []byte) map[string][]string {
+	return signHeader(s.gateway, stubGateway, protocol.ResultSigningInput(stubFleet, stubClient, job, data))
+}
+
+func signHeader(key ed25519.PrivateKey, name string, input []byte) map[string][]string {
+	return map[string][]string{
+		protocol.HeaderGateway:   {name},
+		protocol.HeaderSignature: {hex.EncodeToString(ed25519.Sign(key, input))},
+	}
+}
+
+// store stores a result; the server announces it.
+func (s *gatewayStub) store(r *protocol.Result) {
+	_, err := s.bus.Publish(s.t.Context(), "res."+r.Client+"."+r.Job, r.Encode(), s.header(r, s.gateway, stubGateway))
+	if err != nil && s.t.Context().Err() == nil {
+		s.t.Error(err)
+	}
+}
+
+// announce signs a result that is not stored.
+func (s *gatewayStub) announce(r *protocol.Result) {
+	s.announceRaw(r.Job, r.Encode(), s.header(r, s.gateway, stubGateway))
+}
+
+func (s *gatewayStub) announceRaw(job string, data []byte, header map[string][]string) {
+	if err := s.bus.Announce("result."+stubClient+"."+job, data, header); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// failure answers a job with a code.
+func (s *gatewayStub) failure(job protocol.SignedJob, code protocol.Code) *protocol.Result {
+	r := s.base(job)
+	r.Status, r.Code, r.Error = protocol.StatusFailed, code, "the stub says so"
+	return r
+}
+
+func (s *gatewayStub) base(job protocol.SignedJob) *protocol.Result {
+	mh, digest := s.manifest.Hash(), job.Digest(s.manifest)
+	return &protocol.Result{
+		Job: protocol.PeekJobID(job.Payload), Client: job.Client, Kind: job.Kind, Digest: digest[:],
+		Fleet: s.manifest.Fleet, Network: s.manifest.Network, Manifest: mh[:], Status: protocol.StatusDone,
+	}
+}
+
+// result is the right answer to a job.
+func (s *gatewayStub) result(job protocol.SignedJob) *protocol.Result {
+	var j protocol.Job
+	if err := json.Unmarshal(job.Payload, &j); err != nil {
+		s.t.Fatal(err)
+	}
+	r := s.base(job)
+	if job.Kind == protocol.KindKeygen {
+		s.keygen(r, job, &j)
+	} else {
+		s.sign(r, &j)
+	}
+	return r
+}
+
+func (s *gatewayStub) keygen(r *protocol.Result, job protocol.SignedJob, j *protocol.Job) {
+	suite, _ := protocol.ChainSuite(j.Chain)
+	on, err := chain.Parse(j.Chain)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.Chain, r.Suite = j.Chain, suite.String()
+	for part := range j.Parts(s.manifest) {
+		h := j.PartHeader(s.manifest, job.Client, job.Digest(s.manifest), part, 0)
+		ctx := h.Context(s.manifest)
+		b := protocol.Batch{ID: hex.EncodeToString(ctx[:16]), Part: uint32(part), Count: h.K}
+		var public [][]byte
+		for i := range int(h.K) {
+			id := protocol.KeyID{Batch: b.ID, Index: i}.String()
+			key := s.newKey(suite, id)
+			address, err := on.Address(s.manifest.Network, key)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			public = append(public, key)
+			r.Keys = append(r.Keys, protocol.Key{ID: id, PublicKey: key, Address: address})
+		}
+		b.Certificates = certify(s.t, s.manifest, s.nodes, ctx, protocol.KeyRoot(public, job.Client))
+		r.Batches = append(r.Batches, b)
+	}
+}
+
+func (s *gatewayStub) newKey(suite frost.Suite, id string) []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if suite == frost.Ed25519 {
+		key := newKey(s.t)
+		s.keys[id] = key
+		return key.Public().(ed25519.PublicKey)
+	}
+	key, err := btcec.NewPrivateKey()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.keys[id] = key
+	return key.PubKey().SerializeCompressed()
+}
+
+// certify makes every node's certificate over a root.
+func certify(t testing.TB, m *protocol.Manifest, nodes []*ecdsa.PrivateKey, ctx, root [32]byte) []protocol.HexBytes {
+	enc, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var certs []protocol.HexBytes
+	for i, node := range nodes {
+		cert := protocol.Certificate{Context: ctx, Transcript: [32]byte{1}, Root: root, Node: uint32(i)}
+		mh := m.Hash()
+		leaf := frost.Hash("frostfleet/certificate/v1", mh[:], cert.Context[:], cert.Transcript[:], cert.Root[:],
+			binary.BigEndian.AppendUint32(nil, uint32(i)))
+		digest := protocol.AttestDigest(m, [][32]byte{leaf})
+		signature, err := ecdsa.SignASN1(rand.Reader, node, digest[:])
+		if err != nil {
+			t.Fatal(err)
+		}
+		cert.Attestation = protocol.NewAttestation([][32]byte{leaf}, 0, signature)
+		raw, err := enc.Marshal(&cert)
+		if err != nil {
+			t.Fatal(err)
+		}
+		certs = append(certs, raw)
+	}
+	return certs
+}
+
+func (s *gatewayStub) sign(r *protocol.Result, j *protocol.Job) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, it := range j.Items {
+		switch key := s.keys[it.Key].(type) {
+		case ed25519.PrivateKey:
+			r.Suite = frost.Ed25519.String()
+			r.Sigs = append(r.Sigs, protocol.Signed{Key: it.Key,
+				PublicKey: protocol.HexBytes(key.Public().(ed25519.PublicKey)), Signature: ed25519.Sign(key, it.Message)})
+		case *btcec.PrivateKey:
+			tweaked := tweak(key, it.ScriptRoot)
+			sig, err := schnorr.Sign(tweaked, it.Message)
+			if err != nil {
+				s.t.Error(err)
+				return
+			}
+			r.Suite = frost.Secp256k1TR.String()
+			r.Sigs = append(r.Sigs, protocol.Signed{Key: it.Key,
+				PublicKey: schnorr.SerializePubKey(tweaked.PubKey()), Signature: sig.Serialize()})
+		default:
+			s.t.Errorf("job asks for unknown key %s", it.Key)
+		}
+	}
+}
+
+// tweak is taproot_tweak_seckey of BIP 341.
+func tweak(key *btcec.PrivateKey, root []byte) *btcec.PrivateKey {
+	d := key.Key
+	public := key.PubKey().SerializeCompressed()
+	if public[0] == 3 {
+		d.Negate()
+	}
+	var t btcec.ModNScalar
+	t.SetByteSlice(chainhash.TaggedHash(chainhash.TagTapTweak, public[1:], root)[:])
+	d.Add(&t)
+	return &btcec.PrivateKey{Key: d}
+}
+
+// message is a 32-byte hash to sign.
+func message(fill byte) []byte { return bytes.Repeat([]byte{fill}, 32) }

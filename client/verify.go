@@ -1,0 +1,112 @@
+package client
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+
+	"github.com/btcsuite/btcd/btcec/v2"
+	"github.com/btcsuite/btcd/btcec/v2/schnorr"
+	"github.com/btcsuite/btcd/chaincfg/chainhash"
+)
+
+// The suites, as they stand in results.
+const (
+	SuiteSecp256k1TR = "secp256k1-tr" // bitcoin: BIP 340 under BIP 341 output keys
+	SuiteEd25519     = "ed25519"      // solana
+)
+
+// ErrSignature: the signature does not verify.
+var ErrSignature = errors.New("signature does not verify")
+
+// VerifySignature checks a signature with libraries that share no code with
+// the fleet: btcec for BIP 340, crypto/ed25519 for Ed25519. publicKey is the
+// output key, 32 bytes. All input is public: verification is not constant
+// time.
+func VerifySignature(suite string, publicKey, message, signature []byte) error {
+	if len(publicKey) != 32 || len(signature) != 64 {
+		return fmt.Errorf("public key of %d and signature of %d bytes: want 32 and 64", len(publicKey), len(signature))
+	}
+	switch suite {
+	case SuiteSecp256k1TR:
+		return verifyBIP340(publicKey, message, signature)
+	case SuiteEd25519:
+		if !ed25519.Verify(publicKey, message, signature) {
+			return ErrSignature
+		}
+		return nil
+	}
+	return fmt.Errorf("unknown suite %.64q: use %s or %s", suite, SuiteSecp256k1TR, SuiteEd25519)
+}
+
+func verifyBIP340(publicKey, message, signature []byte) error {
+	if len(message) != 32 {
+		return fmt.Errorf("message of %d bytes: %s signs hashes of 32", len(message), SuiteSecp256k1TR)
+	}
+	key, err := schnorr.ParsePubKey(publicKey)
+	if err != nil {
+		return fmt.Errorf("public key: %w", err)
+	}
+	sig, err := schnorr.ParseSignature(signature)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrSignature, err)
+	}
+	if !sig.Verify(message, key) {
+		return ErrSignature
+	}
+	return nil
+}
+
+// TaprootOutputKey is the x-only output key of an internal key, 32 (x-only) or
+// 33 bytes (compressed), under a script tree's Merkle root of 32 bytes, or none
+// (BIP 341, and BIP 86 without a root).
+func TaprootOutputKey(internalKey, scriptRoot []byte) ([]byte, error) {
+	if n := len(scriptRoot); n != 0 && n != 32 {
+		return nil, fmt.Errorf("script root of %d bytes, want 32", n)
+	}
+	x := internalKey
+	if len(x) == 33 {
+		if x[0] != 2 && x[0] != 3 {
+			return nil, fmt.Errorf("internal key: first byte %#x, a compressed key starts with 2 or 3", x[0])
+		}
+		x = x[1:]
+	}
+	key, err := schnorr.ParsePubKey(x) // lift_x: the point with even y
+	if err != nil {
+		return nil, fmt.Errorf("internal key: %w", err)
+	}
+	var t btcec.ModNScalar
+	if t.SetByteSlice(chainhash.TaggedHash(chainhash.TagTapTweak, x, scriptRoot)[:]) {
+		return nil, errors.New("internal key: its tweak is not below the group order")
+	}
+	var p, tG, q btcec.JacobianPoint
+	key.AsJacobian(&p)
+	btcec.ScalarBaseMultNonConst(&t, &tG)
+	btcec.AddNonConst(&p, &tG, &q)
+	if (q.X.IsZero() && q.Y.IsZero()) || q.Z.IsZero() {
+		return nil, errors.New("internal key: its output key is the point at infinity")
+	}
+	q.ToAffine()
+	return schnorr.SerializePubKey(btcec.NewPublicKey(&q.X, &q.Y)), nil
+}
+
+// checkOutputKey compares the key that a gateway says has signed with what
+// follows from the caller's.
+func (it SignItem) checkOutputKey(suite string, got []byte) error {
+	if len(it.PublicKey) == 0 {
+		return nil
+	}
+	want, wantSuite := it.PublicKey, SuiteEd25519
+	if len(it.PublicKey) == 33 {
+		wantSuite = SuiteSecp256k1TR
+		var err error
+		if want, err = TaprootOutputKey(it.PublicKey, it.ScriptRoot); err != nil {
+			return err
+		}
+	}
+	if suite != wantSuite || !bytes.Equal(got, want) {
+		return fmt.Errorf("signed by key %x in suite %.64q, want %x in %s", got, suite, want, wantSuite)
+	}
+	return nil
+}

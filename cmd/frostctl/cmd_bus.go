@@ -1,0 +1,97 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+)
+
+func newBusCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "bus", Short: "Administer the fleet's streams on NATS"}
+	cmd.AddCommand(
+		newStreamsCommand("apply", "Create or update the fleet's streams (administrator)", (*bus.Bus).Apply),
+		newStreamsCommand("check", "Compare the fleet's streams with their declaration", (*bus.Bus).Check),
+		newBusServeCommand(),
+	)
+	return cmd
+}
+
+func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) error) *cobra.Command {
+	o := bus.Options{Name: "frostctl"}
+	cmd := &cobra.Command{
+		Use: use + " --fleet NAME", Short: short, Args: cobra.NoArgs,
+		Example: "  frostctl bus " + use + " --fleet dev --url nats://127.0.0.1:4222",
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+			defer cancel()
+			b, err := bus.Connect(ctx, o)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, b.Close(ctx)) }()
+			if err := run(b, ctx); err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "the streams of fleet %s are as declared\n", o.Fleet)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.Fleet, "fleet", "", "name of the fleet, as in its manifest")
+	f.StringVar(&o.URL, "url", bus.DefaultURL, "NATS server")
+	f.StringVar(&o.Credentials, "credentials", "", "credentials file (.creds or nkey seed)")
+	f.StringVar(&o.TLSCA, "tls-ca", "", "PEM file of the server's CA")
+	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file of the client certificate")
+	f.StringVar(&o.TLSKey, "tls-key", "", "PEM file of its key")
+	f.IntVar(&o.Replicas, "replicas", 0, "copies of each stream; 0 keeps what is there, or 1")
+	_ = cmd.MarkFlagRequired("fleet")
+	return cmd
+}
+
+func newBusServeCommand() *cobra.Command {
+	var store, fleet string
+	var port int
+	cmd := &cobra.Command{
+		Use: "serve --store DIR", Short: "Run a NATS server on loopback, for development", Args: cobra.NoArgs,
+		Long: "Serve runs the embedded nats-server as a process of its own: JetStream on\nfiles, every write synced, loopback only and without credentials.",
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
+			server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: store, Port: port, SyncAlways: true, Logger: log})
+			if err != nil {
+				return err
+			}
+			defer server.Shutdown()
+			if fleet != "" {
+				if err := applyTo(ctx, server, fleet); err != nil {
+					return err
+				}
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), server.URL())
+			<-ctx.Done()
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&store, "store", "", "folder of the streams")
+	cmd.Flags().IntVar(&port, "port", 4222, "port on loopback; -1: any")
+	cmd.Flags().StringVar(&fleet, "fleet", "", "also create this fleet's streams")
+	_ = cmd.MarkFlagRequired("store")
+	return cmd
+}
+
+func applyTo(ctx context.Context, server *bus.EmbeddedServer, fleet string) error {
+	b, err := bus.Connect(ctx, bus.Options{Fleet: fleet, Name: "frostctl", Embedded: server})
+	if err != nil {
+		return err
+	}
+	return errors.Join(b.Apply(ctx), b.Close(ctx))
+}

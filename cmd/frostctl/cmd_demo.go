@@ -1,0 +1,47 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/demo"
+)
+
+func newDemoCommand() *cobra.Command {
+	var asJSON bool
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "demo",
+		Short: "Run a whole fleet for a minute and show what it does",
+		Long: `Demo starts three workers and a gateway as processes of their own, on an
+embedded NATS JetStream in a temporary directory with software keys. It
+generates addresses, signs under both suites, spends a Taproot output in btcd's
+script engine, kills a worker, signs again with the two left, and cleans up.
+Every signature is verified by a library that did not make it.
+
+frost-worker and frost-gateway must be beside frostctl (make build).`,
+		Example: "  frostctl demo\n  frostctl demo --json",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			report, err := demo.Run(ctx, demo.Options{Dir: dir, Step: func(format string, args ...any) {
+				fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+			}})
+			if err != nil {
+				return err
+			}
+			if asJSON {
+				return json.NewEncoder(cmd.OutOrStdout()).Encode(report)
+			}
+			return report.Print(cmd.OutOrStdout())
+		},
+	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	cmd.Flags().StringVar(&dir, "dir", "", "keep the fleet in this empty directory (default: a temporary one, removed at the end)")
+	return cmd
+}

@@ -1,0 +1,37 @@
+package main
+
+import (
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/telemetry"
+)
+
+func newDevCommand() *cobra.Command {
+	var format, level string
+	cmd := &cobra.Command{
+		Use:     "dev DIR",
+		Short:   "Run a fleet directory in this one process, until it is interrupted",
+		Long:    "Dev runs the gateway with its embedded bus and all nodes of a directory that\nfrostctl fleet init wrote. One process holds all shares: for development only.",
+		Example: "  frostctl fleet init ./fleet && frostctl dev ./fleet",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			log, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, level)
+			if err != nil {
+				return err
+			}
+			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
+			defer stop()
+			return launch.Dev(ctx, args[0], launch.Options{Log: log, Ready: func() {
+				fmt.Fprintln(cmd.ErrOrStderr(), "the fleet is ready; stop it with Ctrl-C")
+			}})
+		},
+	}
+	cmd.Flags().StringVar(&format, "log-format", "text", "text or json")
+	cmd.Flags().StringVar(&level, "log-level", "warn", "debug, info, warn or error")
+	return cmd
+}

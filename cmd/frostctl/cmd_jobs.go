@@ -1,0 +1,196 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+func newJobsCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "jobs [JOB...]",
+		Short: "Show how this client's jobs ended",
+		Long: `Jobs shows stored results (kept for 24 hours) and dead letters (30 days) of this
+client: when, status, code and the sentence that explains it. Jobs that are
+still in work are not listed.
+
+A client may read its results one by one, by the id of the job. Listing them
+all, and dead letters, takes an account that may read the streams RESULTS and
+DEADLETTER, such as the administrator's.`,
+		Example: `  frostctl jobs
+  frostctl jobs 0198c0de-7a10-7cc3-98c4-dc0c0c07398f
+  frostctl jobs --json | jq 'select(.status == "failed")'`,
+		RunE: jobs,
+	}
+	addConfigFlag(cmd)
+	return cmd
+}
+
+// jobLine is what is known of one job.
+type jobLine struct {
+	Job     string          `json:"job"`
+	Kind    protocol.Kind   `json:"kind"`
+	Time    time.Time       `json:"time"`
+	Status  protocol.Status `json:"status"` // done or failed
+	Code    protocol.Code   `json:"code,omitempty"`
+	Error   string          `json:"error,omitempty"`
+	Amount  int             `json:"amount,omitempty"`  // keys or signatures
+	Gateway string          `json:"gateway,omitempty"` // whose signature over the result verified
+	Letter  bool            `json:"dead_letter,omitempty"`
+}
+
+func jobs(cmd *cobra.Command, ids []string) (err error) {
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	r := &jobReader{cfg: cfg}
+	if r.access, err = protocol.NewAccess(nil, cfg.Gateways); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+	defer cancel()
+	if r.bus, err = bus.Connect(ctx, bus.Options{
+		Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL, Credentials: cfg.Credentials,
+		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
+	}); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.bus.Close(ctx)) }()
+	read := r.list
+	if len(ids) > 0 {
+		read = func(ctx context.Context) ([]jobLine, error) { return r.byID(ctx, ids) }
+	}
+	lines, err := read(ctx)
+	if wantJSON(cmd) {
+		for _, l := range lines {
+			err = errors.Join(err, printJSON(cmd.OutOrStdout(), l))
+		}
+		return err
+	}
+	return errors.Join(err, printJobs(cmd.OutOrStdout(), lines))
+}
+
+// jobReader reads results and dead letters.
+type jobReader struct {
+	cfg    client.Config
+	access *protocol.Access
+	bus    *bus.Bus
+}
+
+// errListing explains what a client can do instead.
+var errListing = errors.New("this account may not list results and dead letters: name the jobs (frostctl jobs JOB), or ask an administrator")
+
+func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
+	results, err := r.bus.Slots(ctx, bus.Results, "res."+r.cfg.Name+".*")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errListing, err)
+	}
+	letters, err := r.bus.Slots(ctx, bus.DeadLetter, "dead.*."+r.cfg.Name+".*")
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errListing, err)
+	}
+	var lines []jobLine
+	failed := map[string]bool{} // a job that failed has a dead letter as well
+	for _, m := range results {
+		line := r.result(m)
+		lines = append(lines, line)
+		failed[line.Job] = line.Status == protocol.StatusFailed
+	}
+	for _, m := range letters {
+		if line := letter(m); !failed[line.Job] {
+			lines = append(lines, line)
+		}
+	}
+	slices.SortStableFunc(lines, func(a, b jobLine) int { return a.Time.Compare(b.Time) })
+	return lines, nil
+}
+
+func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, err error) {
+	for _, id := range ids {
+		subject, err := bus.ResSubject(r.cfg.Name, id)
+		if err != nil {
+			return lines, usageError{err}
+		}
+		m, ok, err := r.bus.Last(ctx, bus.Results, subject)
+		if err != nil {
+			return lines, fmt.Errorf("job %s: %w", id, err)
+		}
+		if !ok {
+			return lines, fmt.Errorf("job %s has no stored result: it is in work, was turned away, ended more than 24 hours ago, or is not of client %s", id, r.cfg.Name)
+		}
+		lines = append(lines, r.result(m))
+	}
+	return lines, nil
+}
+
+// result reads a stored result. What does not carry a gateway's signature is
+// shown as such.
+func (r *jobReader) result(m bus.Message) jobLine {
+	ref, err := bus.ParseResult(m.Subject)
+	line := jobLine{Job: ref.Job, Time: m.Time.UTC()}
+	signature, gateway := header(m, protocol.HeaderSignature), header(m, protocol.HeaderGateway)
+	raw, errHex := hex.DecodeString(signature)
+	var res protocol.Result
+	err = errors.Join(err, errHex,
+		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
+		json.Unmarshal(m.Data, &res))
+	if err != nil {
+		line.Status, line.Error = "forged", err.Error()
+		return line
+	}
+	line.Kind, line.Status, line.Code, line.Error = res.Kind, res.Status, res.Code, res.Error
+	line.Amount, line.Gateway = len(res.Keys)+len(res.Sigs), gateway
+	return line
+}
+
+// letter reads a dead letter. Dead letters are not signed: they inform, and
+// nothing is decided by them.
+func letter(m bus.Message) jobLine {
+	line := jobLine{Time: m.Time.UTC(), Status: protocol.StatusFailed, Letter: true}
+	if ref, err := bus.ParseDead(m.Subject); err == nil {
+		line.Job, line.Kind = ref.Job, protocol.Kind(ref.Kind)
+	}
+	var d protocol.DeadLetter
+	if err := json.Unmarshal(m.Data, &d); err != nil {
+		line.Error = "unreadable: " + err.Error()
+		return line
+	}
+	line.Code, line.Error = d.Code, d.Error
+	return line
+}
+
+func header(m bus.Message, name string) string {
+	if len(m.Header[name]) == 0 {
+		return ""
+	}
+	return m.Header[name][0]
+}
+
+func printJobs(w io.Writer, lines []jobLine) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "TIME\tJOB\tKIND\tSTATUS\tAMOUNT\tCODE\tREASON")
+	for _, l := range lines {
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Time.Format(time.RFC3339), l.Job, cmp.Or(string(l.Kind), "-"),
+			l.Status, l.Amount, cmp.Or(string(l.Code), "-"), printable(l.Error))
+	}
+	return t.Flush()
+}
+
+// printable keeps control characters of untrusted text off the terminal.
+func printable(s string) string {
+	return string(slices.DeleteFunc([]rune(s), func(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }))
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+type keygenOptions struct {
+	chain   string
+	count   int
+	out     string
+	timeout time.Duration
+}
+
+func newKeygenCommand() *cobra.Command {
+	var o keygenOptions
+	cmd := &cobra.Command{
+		Use:   "keygen --chain CHAIN --count N",
+		Short: "Generate keys and print their addresses",
+		Long: `Keygen has the fleet generate keys. An address is shown only after all nodes
+certified its key under their hardware keys, and the certificates were checked
+against the manifest.
+
+Without --out, each key is printed as "ID<tab>ADDRESS", or with --json each job
+as one line with its certificates. With --out those lines are appended to a
+file, each on the disk before the next: the file proves the addresses to anybody
+who has the manifest (frostctl verify --keys), and frostctl sign --keys reads it.
+
+Large requests are cut into several jobs. If one fails, the keys of the others
+are good, and are printed.`,
+		Example: `  frostctl keygen --chain bitcoin --count 1
+  frostctl keygen --chain solana --count 100000 --out keys.jsonl
+  frostctl keygen --chain bitcoin --count 10 --json | jq -r '.result.keys[].address'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return keygen(cmd, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.chain, "chain", "", "bitcoin (Taproot, BIP 86) or solana (Ed25519)")
+	f.IntVar(&o.count, "count", 1, "how many keys")
+	f.StringVarP(&o.out, "out", "o", "", "append keys and certificates to this file")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long (default: when the jobs expire, 30m each)")
+	addConfigFlag(cmd)
+	_ = cmd.MarkFlagRequired("chain") // fails only without such a flag
+	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func keygen(cmd *cobra.Command, o keygenOptions) (err error) {
+	suite, ok := protocol.ChainSuite(o.chain)
+	if !ok {
+		return usagef("--chain %q: use bitcoin or solana", o.chain)
+	}
+	if o.count < 1 {
+		return usagef("--count %d: ask for at least one key", o.count)
+	}
+	save, err := openProofs(cmd, o.out)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, save.Close()) }()
+	c, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ctx, cancel := withTimeout(cmd.Context(), o.timeout)
+	defer cancel()
+
+	m := c.Manifest()
+	bar := newProgress(cmd, "keys", o.count)
+	got, err := c.Keygen(ctx, client.KeygenRequest{
+		Chain: o.chain, Count: o.count, Progress: bar.update, Proven: save.write,
+		JobKeys: protocol.BatchSize(suite, m.N, m.T), // one batch a job: the finest progress that costs nothing
+	})
+	bar.finish()
+	if o.out == "" && !wantJSON(cmd) {
+		err = errors.Join(err, printKeys(cmd.OutOrStdout(), got.Keys))
+	}
+	if o.out != "" {
+		note(cmd, "%d keys, each certified by all %d nodes of fleet %s, are in %s", len(got.Keys), m.N, m.Fleet, o.out)
+	}
+	return err
+}
+
+func printKeys(w io.Writer, keys []client.Key) error {
+	out := bufio.NewWriter(w)
+	for _, k := range keys {
+		fmt.Fprintf(out, "%s\t%s\n", k.ID, k.Address)
+	}
+	return out.Flush()
+}
+
+// proofs writes proofs as they come: to a file, to standard output, or
+// nowhere.
+type proofs struct {
+	w    io.Writer // nil: nowhere
+	file *os.File  // nil: not a file
+}
+
+func openProofs(cmd *cobra.Command, path string) (*proofs, error) {
+	if path == "" {
+		if wantJSON(cmd) {
+			return &proofs{w: cmd.OutOrStdout()}, nil
+		}
+		return &proofs{}, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("--out: %w", err)
+	}
+	return &proofs{w: f, file: f}, nil
+}
+
+func (p *proofs) write(proof client.Proof) error {
+	if p.w == nil {
+		return nil
+	}
+	if err := printJSON(p.w, proof); err != nil {
+		return fmt.Errorf("saving keys: %w", err)
+	}
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Sync()
+}
+
+// Close closes the file, if there is one.
+func (p *proofs) Close() error {
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Close()
+}
+
+func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {
+	if d <= 0 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, d)
+}

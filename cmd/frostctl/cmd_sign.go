@@ -1,0 +1,178 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+type signOptions struct {
+	item    client.SignItem
+	message hexFlag
+	root    hexFlag
+	public  hexFlag
+	file    string
+	keys    string
+	timeout time.Duration
+}
+
+func newSignCommand() *cobra.Command {
+	var o signOptions
+	cmd := &cobra.Command{
+		Use:   "sign {--key ID --message HEX | --file FILE}",
+		Short: "Have messages signed",
+		Long: `Sign has the fleet sign messages with keys that this client owns. bitcoin keys
+sign hashes of 32 bytes (BIP 340), under the output key of BIP 86 or, with a
+script root, of BIP 341; solana keys sign messages of 1 to 4096 bytes (Ed25519).
+
+Every signature is verified before it is printed, as "ID<tab>SIGNATURE" or with
+--json as one object a line with the key that verifies it. Name the file that
+keygen wrote (--keys), or the public key: otherwise nothing shows that the right
+key signed.
+
+A file has one JSON object a line, for example
+  {"key":"ID","message":"HEX","script_root":"HEX","public_key":"HEX"}
+with the last two optional. Keys of one file are of one suite. "-" is standard
+input.`,
+		Example: `  frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --message 5f2a…c3
+  frostctl sign --keys keys.jsonl --file items.jsonl --json > signatures.jsonl`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return sign(cmd, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.item.Key, "key", "", "key id, from keygen")
+	f.Var(&o.message, "message", "what to sign")
+	f.Var(&o.root, "script-root", "Merkle root of the script tree (BIP 341)")
+	f.Var(&o.public, "public-key", "the key's public key, from keygen")
+	f.StringVarP(&o.file, "file", "f", "", "many messages, one JSON object a line")
+	f.StringVar(&o.keys, "keys", "", "the file of frostctl keygen: says which public key each id has")
+	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long (default: when the jobs expire, 30m each)")
+	addConfigFlag(cmd)
+	cmd.MarkFlagsRequiredTogether("key", "message")
+	cmd.MarkFlagsOneRequired("key", "file")
+	cmd.MarkFlagsMutuallyExclusive("key", "file")
+	return cmd
+}
+
+func sign(cmd *cobra.Command, o signOptions) error {
+	items, err := signItems(cmd, o)
+	if err != nil {
+		return err
+	}
+	c, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	if err := expectKeys(cmd, c.Manifest(), o.keys, items); err != nil {
+		return err
+	}
+	ctx, cancel := withTimeout(cmd.Context(), o.timeout)
+	defer cancel()
+	bar := newProgress(cmd, "signatures", len(items))
+	got, err := c.Sign(ctx, client.SignRequest{Items: items, Progress: bar.update})
+	bar.finish()
+	return errors.Join(err, printSignatures(cmd, got))
+}
+
+func signItems(cmd *cobra.Command, o signOptions) ([]client.SignItem, error) {
+	if o.file == "" {
+		it := o.item
+		it.Message, it.ScriptRoot, it.PublicKey = o.message, o.root, o.public
+		if _, err := protocol.ParseKeyID(it.Key); err != nil {
+			return nil, usagef("--key: %w", err)
+		}
+		return []client.SignItem{it}, nil
+	}
+	if o.root != nil || o.public != nil {
+		return nil, usagef("--script-root and --public-key go with --key; in a file each line has its own")
+	}
+	f, err := openInput(cmd, o.file)
+	if err != nil {
+		return nil, fmt.Errorf("--file: %w", err)
+	}
+	defer f.Close()
+	items, err := readItems(f)
+	if err != nil {
+		return nil, fmt.Errorf("--file %s: %w", o.file, err)
+	}
+	if len(items) == 0 {
+		return nil, fmt.Errorf("--file %s: there is nothing to sign in it", o.file)
+	}
+	return items, nil
+}
+
+// expectKeys fills in, from a keys file, the public keys that items lack.
+func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []client.SignItem) error {
+	lacking := map[string]bool{}
+	for _, it := range items {
+		if len(it.PublicKey) == 0 {
+			lacking[it.Key] = true
+		}
+	}
+	if len(lacking) == 0 {
+		return nil
+	}
+	if path == "" {
+		note(cmd, "warning: without --keys FILE or --public-key nothing shows that the right key signed")
+		return nil
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("--keys: %w", err)
+	}
+	defer f.Close()
+	public := map[string][]byte{}
+	if err := readProofs(f, m, func(_ client.Proof, keys []client.Key) error {
+		for _, k := range keys {
+			if lacking[k.ID] {
+				public[k.ID] = k.PublicKey
+			}
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("--keys %s: %w", path, err)
+	}
+	for i, it := range items {
+		if len(it.PublicKey) > 0 {
+			continue
+		}
+		if items[i].PublicKey = public[it.Key]; items[i].PublicKey == nil {
+			return fmt.Errorf("key %s is not in %s: name the keys file that has it, or give its public key", it.Key, path)
+		}
+	}
+	return nil
+}
+
+// signatureLine is one line of output with --json.
+type signatureLine struct {
+	Key       string            `json:"key"`
+	Suite     string            `json:"suite"`
+	PublicKey protocol.HexBytes `json:"public_key"` // verifies the signature
+	Signature protocol.HexBytes `json:"signature"`
+}
+
+// printSignatures prints those that are there, in the order of the items.
+func printSignatures(cmd *cobra.Command, r *client.SignResult) error {
+	for _, s := range r.Signatures {
+		if s.Signature == nil {
+			continue
+		}
+		var err error
+		if wantJSON(cmd) {
+			err = printJSON(cmd.OutOrStdout(), signatureLine{s.Key, r.Suite, s.PublicKey, s.Signature})
+		} else {
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\t%x\n", s.Key, s.Signature)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package main
+
+import (
+	"encoding/hex"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+type verifyOptions struct {
+	chain, suite        string
+	public, internalKey hexFlag
+	root, message, sig  hexFlag
+	keys, manifest      string
+}
+
+func newVerifyCommand() *cobra.Command {
+	var o verifyOptions
+	cmd := &cobra.Command{
+		Use:   "verify {--chain CHAIN --public-key HEX --message HEX --signature HEX | --keys FILE}",
+		Short: "Verify a signature, or a saved file of keys, offline",
+		Long: `Verify needs no fleet and no network.
+
+A signature is checked with a library that shares no code with the fleet's:
+btcec for bitcoin (BIP 340), crypto/ed25519 for solana. --public-key is the
+output key that sign printed, 32 bytes. For bitcoin, --internal-key takes the
+public key from keygen instead and derives the output key: BIP 86, or BIP 341
+with --script-root.
+
+With --keys, each line that keygen wrote is checked against the manifest: all
+nodes certified each key for that job, and each address follows from its key.
+
+The exit code is 4 if something does not verify.`,
+		Example: `  frostctl verify --chain solana --public-key 8c…1e --message 6869 --signature d4…0b
+  frostctl verify --chain bitcoin --internal-key 02…9f --message 5f…c3 --signature 21…77
+  frostctl verify --keys keys.jsonl --manifest manifest.json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.keys != "" {
+				return verifyKeys(cmd, o)
+			}
+			return verifySignature(cmd, o)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.chain, "chain", "", "bitcoin or solana")
+	f.StringVar(&o.suite, "suite", "", "instead of a chain: secp256k1-tr or ed25519")
+	f.Var(&o.public, "public-key", "the key that verifies: x-only output key, or Ed25519; 32 bytes")
+	f.Var(&o.internalKey, "internal-key", "bitcoin: public key from keygen, 33 or 32 bytes")
+	f.Var(&o.root, "script-root", "bitcoin, with --internal-key: Merkle root of the script tree")
+	f.Var(&o.message, "message", "what was signed")
+	f.Var(&o.sig, "signature", "64 bytes")
+	f.StringVar(&o.keys, "keys", "", "a file of frostctl keygen, - for standard input")
+	f.StringVar(&o.manifest, "manifest", "", "the fleet's manifest.json (default: the one that the client configuration names)")
+	addConfigFlag(cmd)
+	cmd.MarkFlagsOneRequired("keys", "signature")
+	cmd.MarkFlagsMutuallyExclusive("keys", "signature")
+	cmd.MarkFlagsMutuallyExclusive("chain", "suite")
+	cmd.MarkFlagsMutuallyExclusive("public-key", "internal-key")
+	cmd.MarkFlagsRequiredTogether("message", "signature")
+	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+// verdict is the output of verify with --json.
+type verdict struct {
+	Valid     bool              `json:"valid"`
+	Suite     string            `json:"suite"`
+	PublicKey protocol.HexBytes `json:"public_key"` // output key
+}
+
+func verifySignature(cmd *cobra.Command, o verifyOptions) error {
+	suite, err := o.suiteName()
+	if err != nil {
+		return err
+	}
+	key := []byte(o.public)
+	switch {
+	case o.internalKey != nil && suite != client.SuiteSecp256k1TR:
+		return usagef("--internal-key is for bitcoin; use --public-key")
+	case o.root != nil && o.internalKey == nil:
+		return usagef("--script-root goes with --internal-key: an output key has it inside")
+	case o.internalKey != nil:
+		if key, err = client.TaprootOutputKey(o.internalKey, o.root); err != nil {
+			return usageError{err}
+		}
+	case len(key) != 32:
+		return usagef("--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)", len(key))
+	}
+	if len(o.sig) != 64 {
+		return usagef("--signature of %d bytes, want 64", len(o.sig))
+	}
+	err = client.VerifySignature(suite, key, o.message, o.sig)
+	if err != nil && !errors.Is(err, client.ErrSignature) {
+		return usageError{err}
+	}
+	if wantJSON(cmd) {
+		return errors.Join(err, printJSON(cmd.OutOrStdout(), verdict{err == nil, suite, key}))
+	}
+	if err == nil {
+		fmt.Fprintf(cmd.OutOrStdout(), "valid %s signature under %s\n", suite, hex.EncodeToString(key))
+	}
+	return err
+}
+
+func (o verifyOptions) suiteName() (string, error) {
+	if o.suite != "" {
+		if o.suite != client.SuiteSecp256k1TR && o.suite != client.SuiteEd25519 {
+			return "", usagef("--suite %q: use %s or %s", o.suite, client.SuiteSecp256k1TR, client.SuiteEd25519)
+		}
+		return o.suite, nil
+	}
+	suite, ok := protocol.ChainSuite(o.chain)
+	if !ok {
+		return "", usagef("--chain %q: use bitcoin or solana", o.chain)
+	}
+	return suite.String(), nil
+}
+
+// keysVerdict is the output of verify --keys with --json.
+type keysVerdict struct {
+	Keys     int               `json:"keys"`
+	Jobs     int               `json:"jobs"`
+	Fleet    string            `json:"fleet"`
+	Network  string            `json:"network"`
+	Manifest protocol.HexBytes `json:"manifest"`
+	Owners   []string          `json:"owners"` // clients who may have messages signed
+}
+
+func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
+	m, err := o.loadManifest(cmd)
+	if err != nil {
+		return err
+	}
+	f, err := openInput(cmd, o.keys)
+	if err != nil {
+		return fmt.Errorf("--keys: %w", err)
+	}
+	defer f.Close()
+	hash := m.Hash()
+	v := keysVerdict{Fleet: m.Fleet, Network: m.Network, Manifest: hash[:]}
+	seen := map[string]bool{}
+	if err := readProofs(f, m, func(p client.Proof, keys []client.Key) error {
+		v.Jobs++
+		v.Keys += len(keys)
+		if !seen[p.Client] {
+			seen[p.Client] = true
+			v.Owners = append(v.Owners, p.Client)
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("%s: %w", o.keys, err)
+	}
+	if v.Keys == 0 {
+		return fmt.Errorf("%s: %w: there are no keys in it", o.keys, errUnproven)
+	}
+	if wantJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), v)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n",
+		v.Keys, v.Jobs, m.N, m.Fleet, hash, m.Network)
+	return nil
+}
+
+func (o verifyOptions) loadManifest(cmd *cobra.Command) (*client.Manifest, error) {
+	if o.manifest != "" {
+		return client.LoadManifest(o.manifest)
+	}
+	path, err := configPath(cmd)
+	if err != nil {
+		return nil, errors.Join(err, usagef("or name the manifest itself: --manifest manifest.json"))
+	}
+	file, err := config.LoadClient(path)
+	if err != nil {
+		return nil, err
+	}
+	return client.LoadManifest(file.Client.Manifest)
+}

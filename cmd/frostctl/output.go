@@ -1,0 +1,60 @@
+package main
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+)
+
+// wantJSON tells whether --json was given.
+func wantJSON(cmd *cobra.Command) bool {
+	asked, _ := cmd.Flags().GetBool("json")
+	return asked
+}
+
+// printJSON prints one object on one line.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}
+
+// note says something to people, on standard error.
+func note(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+}
+
+func isTerminal(w io.Writer) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// hexFlag is a flag whose value is hexadecimal.
+type hexFlag []byte
+
+func (h *hexFlag) Set(text string) error {
+	b, err := hex.DecodeString(text)
+	if err != nil || len(b) == 0 {
+		return fmt.Errorf("want hexadecimal, two digits a byte, without 0x")
+	}
+	*h = b
+	return nil
+}
+
+func (h *hexFlag) String() string { return hex.EncodeToString(*h) }
+
+// Type is shown in help texts.
+func (*hexFlag) Type() string { return "hex" }
+
+// openInput opens a file, or standard input for "-".
+func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {
+	if path == "-" {
+		return io.NopCloser(cmd.InOrStdin()), nil
+	}
+	return os.Open(path)
+}

@@ -1,0 +1,156 @@
+package bus
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+func TestApplyThenCheck(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	if err := b.Check(ctx); err != nil {
+		t.Fatalf("freshly applied: %v", err)
+	}
+	if err := b.Apply(ctx); err != nil {
+		t.Fatalf("applied again: %v", err)
+	}
+}
+
+func TestCheckMissing(t *testing.T) {
+	s := startTest(t, t.TempDir(), -1)
+	b := connectTest(t, s.URL())
+	var drift *DriftError
+	if err := b.Check(testContext(t)); !errors.As(err, &drift) {
+		t.Fatalf("want a DriftError, have %v", err)
+	}
+	if len(drift.Drifts) != 6 || !strings.Contains(drift.Error(), "frostctl bus apply") {
+		t.Errorf("every stream is missing: %v", drift)
+	}
+}
+
+func TestCheckReportsEveryDrift(t *testing.T) {
+	tests := []struct {
+		stream Stream
+		field  string
+		change func(*jetstream.StreamConfig)
+	}{
+		{Jobs, "max_msgs_per_subject", func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 1000 }},
+		{Jobs, "max_age", func(c *jetstream.StreamConfig) { c.MaxAge = time.Minute }},
+		{Sign, "max_bytes", func(c *jetstream.StreamConfig) { c.MaxBytes = 1 << 20 }},
+		{Keys, "allow_rollup_hdrs", func(c *jetstream.StreamConfig) { c.AllowRollup = true; c.DenyPurge = false }},
+		{Keys, "discard", func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld }},
+		{Keys, "allow_msg_ttl", func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true }},
+		{Results, "republish", func(c *jetstream.StreamConfig) { c.RePublish = nil }},
+		{Results, "discard_new_per_subject", func(c *jetstream.StreamConfig) { c.DiscardNewPerSubject = false }},
+		{DeadLetter, "subjects", func(c *jetstream.StreamConfig) {
+			c.Subjects = c.Subjects[:0]
+			c.Subjects = append(c.Subjects, "elsewhere")
+		}},
+		{Work, "allow_direct", func(c *jetstream.StreamConfig) { c.AllowDirect = false }},
+	}
+	for _, test := range tests {
+		t.Run(string(test.stream)+" "+test.field, func(t *testing.T) {
+			s := startTest(t, t.TempDir(), -1)
+			b := connectTest(t, s.URL())
+			ctx := testContext(t)
+			for i := range b.declared {
+				c := b.declared[i].config(b.names, 1)
+				if b.declared[i].Name == test.stream {
+					test.change(&c)
+				}
+				if _, err := b.js.CreateStream(ctx, c); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var drift *DriftError
+			if err := b.Check(ctx); !errors.As(err, &drift) {
+				t.Fatalf("want a DriftError, have %v", err)
+			}
+			found := false
+			for _, d := range drift.Drifts {
+				found = found || d.Field == test.field && d.Stream == b.names.stream(test.stream) && d.Want != d.Have
+			}
+			if !found {
+				t.Errorf("%s is not reported: %v", test.field, drift)
+			}
+			if err := b.Apply(ctx); err != nil {
+				if test.field != "allow_msg_ttl" { // the server can't take that back
+					t.Fatalf("mending: %v", err)
+				}
+				return
+			}
+			if err := b.Check(ctx); err != nil {
+				t.Errorf("after mending: %v", err)
+			}
+		})
+	}
+}
+
+func TestCheckReplicas(t *testing.T) {
+	b, s := newTestBus(t)
+	three := connectTest(t, s.URL(), func(o *Options) { o.Replicas = 3 })
+	err := three.Check(testContext(t))
+	if err == nil || !strings.Contains(err.Error(), "num_replicas: want 3, have 1") {
+		t.Errorf("want a drift of replicas, have %v", err)
+	}
+	if err := b.Check(testContext(t)); err != nil {
+		t.Errorf("unspecified replicas: %v", err)
+	}
+}
+
+func TestFleetsShareAServer(t *testing.T) {
+	b, s := newTestBus(t)
+	other := connectTest(t, s.URL(), func(o *Options) { o.Fleet = "other-2" })
+	if err := other.Apply(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.Publish(testContext(t), deal(t, 0), []byte("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok, err := b.Last(testContext(t), Keys, deal(t, 0)); err != nil || ok {
+		t.Errorf("fleet main sees the other fleet's message: %v %v", ok, err)
+	}
+}
+
+func TestKeysAreForEver(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	seq, err := b.Publish(ctx, deal(t, 0), []byte("x"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Keys)))
+	if err := s.DeleteMsg(ctx, seq); err == nil {
+		t.Error("a message of KEYS was deleted")
+	}
+	if err := s.Purge(ctx); err == nil {
+		t.Error("KEYS was purged")
+	}
+	config := s.CachedInfo().Config
+	config.DenyDelete = false
+	if _, err := b.js.UpdateStream(ctx, config); err == nil {
+		t.Error("deny_delete was taken back")
+	}
+}
+
+// A server without replicas forgets memory streams when it restarts. This is
+// what Restore is for; if it fails, Restore is not needed any more.
+func TestRestore(t *testing.T) {
+	dir, port := t.TempDir(), freePort(t)
+	s := startTest(t, dir, port)
+	b := connectTest(t, s.URL(), func(o *Options) { o.RestoreMemory = true })
+	plain := connectTest(t, s.URL())
+	if err := plain.Apply(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	s.Shutdown()
+	startTest(t, dir, port)
+	eventually(t, "memory streams", func() error { return plain.Check(testContext(t)) })
+	if err := b.Healthy(); err != nil {
+		t.Error(err)
+	}
+}

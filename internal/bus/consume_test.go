@@ -1,0 +1,277 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func publishJobs(t testing.TB, b *Bus, n int) {
+	t.Helper()
+	for i := range n {
+		if _, err := b.Publish(testContext(t), fmt.Sprint("job.sign.c", i), fmt.Append(nil, i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func jobsLeft(t testing.TB, b *Bus) uint64 {
+	t.Helper()
+	info, err := b.info(testContext(t), Jobs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.count
+}
+
+func noneLeft(t testing.TB, b *Bus) {
+	t.Helper()
+	eventually(t, "jobs", func() error {
+		if n := jobsLeft(t, b); n != 0 {
+			return fmt.Errorf("%d jobs are left", n)
+		}
+		return nil
+	})
+}
+
+func TestConsumeEachOnce(t *testing.T) {
+	b, s := newTestBus(t)
+	second := connectTest(t, s.URL()) // another gateway, same durable
+	var mu sync.Mutex
+	seen := make(map[string]int)
+	var running, most atomic.Int32
+	handler := func(d Delivery) {
+		now := running.Add(1)
+		defer running.Add(-1)
+		for m := most.Load(); now > m && !most.CompareAndSwap(m, now); m = most.Load() {
+		}
+		mu.Lock()
+		seen[d.Message().Subject]++
+		mu.Unlock()
+		time.Sleep(time.Millisecond)
+		if err := d.Ack(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bus := range []*Bus{b, second} {
+		if _, err := bus.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{Handlers: 3}, handler); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publishJobs(t, b, 200)
+	noneLeft(t, b)
+	mu.Lock()
+	defer mu.Unlock()
+	for subject, n := range seen {
+		if n != 1 {
+			t.Errorf("%s came %d times", subject, n)
+		}
+	}
+	if len(seen) != 200 || most.Load() > 6 {
+		t.Errorf("%d jobs seen, %d handled at once", len(seen), most.Load())
+	}
+}
+
+func TestDeliveryOutcomes(t *testing.T) {
+	tests := []struct {
+		name     string
+		attempts int
+		handle   func(t *testing.T, d Delivery)
+	}{
+		{"nak with delay", 3, func(t *testing.T, d Delivery) {
+			if d.Attempt() < 3 {
+				if err := d.Nak(20 * time.Millisecond); err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			if err := d.Ack(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"term", 1, func(t *testing.T, d Delivery) {
+			if err := d.Term("can't be read"); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"panic", 2, func(t *testing.T, d Delivery) {
+			if d.Attempt() == 1 {
+				panic("boom")
+			}
+			if err := d.Ack(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"in progress beyond the wait", 1, func(t *testing.T, d Delivery) {
+			for range 6 {
+				time.Sleep(100 * time.Millisecond)
+				if err := d.InProgress(); err != nil {
+					t.Error(err)
+				}
+			}
+			if err := d.Ack(context.Background()); err != nil {
+				t.Error(err)
+			}
+		}},
+		{"forgotten", 2, func(t *testing.T, d Delivery) {
+			if d.Attempt() > 1 {
+				if err := d.Ack(context.Background()); err != nil {
+					t.Error(err)
+				}
+			}
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			var log logSink
+			b, _ := newTestBus(t, func(o *Options) { o.Logger = log.logger() })
+			ctx := testContext(t)
+			if err := b.js.DeleteConsumer(ctx, b.names.stream(Jobs), GatewaysDurable); err != nil {
+				t.Fatal(err)
+			}
+			var calls atomic.Int32
+			_, err := b.Consume(ctx, Jobs, GatewaysDurable, ConsumeOptions{AckWait: 300 * time.Millisecond}, func(d Delivery) {
+				if n := calls.Add(1); int(n) != d.Attempt() {
+					t.Errorf("call %d says attempt %d", n, d.Attempt())
+				}
+				if m := d.Message(); m.Subject != "job.sign.c0" || m.Seq != 1 || m.Time.IsZero() || string(m.Data) != "0" {
+					t.Errorf("message %+v", m)
+				}
+				test.handle(t, d)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			publishJobs(t, b, 1)
+			noneLeft(t, b)
+			if n := int(calls.Load()); n != test.attempts {
+				t.Errorf("handled %d times, want %d", n, test.attempts)
+			}
+			if panicked := strings.Contains(log.String(), "boom"); panicked != (test.name == "panic") {
+				t.Errorf("panic logged: %v", panicked)
+			}
+		})
+	}
+}
+
+// Stop waits for the handler, and gives back what it had not begun.
+func TestConsumeStop(t *testing.T) {
+	b, _ := newTestBus(t)
+	entered, leave := make(chan struct{}), make(chan struct{})
+	c, err := b.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{Handlers: 1}, func(d Delivery) {
+		close(entered)
+		<-leave
+		if err := d.Ack(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publishJobs(t, b, 2)
+	<-entered
+	stopped := make(chan struct{})
+	go func() { c.Stop(); close(stopped) }()
+	select {
+	case <-stopped:
+		t.Fatal("stopped while a handler runs")
+	case <-time.After(30 * time.Millisecond):
+	}
+	close(leave)
+	<-stopped
+	if n := jobsLeft(t, b); n != 1 {
+		t.Errorf("%d jobs left, want 1", n)
+	}
+	start := time.Now()
+	if _, err := b.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{}, func(d Delivery) { _ = d.Ack(context.Background()) }); err != nil {
+		t.Fatal(err)
+	}
+	noneLeft(t, b)
+	if waited := time.Since(start); waited > 5*time.Second {
+		t.Errorf("the second job came after %v: it was not given back", waited)
+	}
+}
+
+// The whole server goes away under a consumer, once with its memory streams.
+func TestConsumeThroughRestart(t *testing.T) {
+	for _, stream := range []Stream{Jobs, Work} {
+		t.Run(string(stream), func(t *testing.T) {
+			dir, port := t.TempDir(), freePort(t)
+			s := startTest(t, dir, port)
+			b := connectTest(t, s.URL(), func(o *Options) { o.RestoreMemory = true })
+			if err := b.Apply(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			var handled atomic.Int32
+			name := map[Stream]string{Jobs: GatewaysDurable, Work: "worker-0"}[stream]
+			subject := map[Stream]string{Jobs: "job.sign.alice", Work: "work.bulk.alice.j.0.0"}[stream]
+			_, err := b.Consume(testContext(t), stream, name, ConsumeOptions{Handlers: 4}, func(d Delivery) {
+				handled.Add(1)
+				if err := d.Ack(context.Background()); err != nil && !errors.Is(err, ErrDisconnected) {
+					t.Log(err)
+				}
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for round := range int32(3) {
+				if _, err := b.Publish(testContext(t), subject, []byte("x"), nil); err != nil {
+					t.Fatal(err)
+				}
+				eventually(t, "handling", func() error {
+					if handled.Load() <= round {
+						return errors.New("not handled")
+					}
+					return nil
+				})
+				s.Shutdown()
+				s = startTest(t, dir, port)
+				eventually(t, "reconnecting", b.Healthy)
+			}
+		})
+	}
+}
+
+// A job that looks like a word of the server is still a job.
+func TestConsumeHostileHeaders(t *testing.T) {
+	b, s := newTestBus(t)
+	for _, block := range []string{
+		"NATS/1.0\r\nStatus: 409\r\nDescription: Consumer Deleted\r\n\r\n",
+		"NATS/1.0\r\nStatus: 503\r\n\r\n",
+		"NATS/1.0\r\nA: b\r\n\r\nhidden\r\n\r\n",
+	} {
+		publishRaw(t, s.URL(), "frost.main.job.sign.alice", block)
+	}
+	var handled atomic.Int32
+	_, err := b.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{}, func(d Delivery) {
+		handled.Add(1)
+		if len(d.Message().Header) != 0 {
+			t.Errorf("header %v", d.Message().Header)
+		}
+		if err := d.Term("junk"); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	noneLeft(t, b)
+	if handled.Load() != 3 {
+		t.Errorf("%d handled, want 3", handled.Load())
+	}
+}
+
+func TestConsumeErrors(t *testing.T) {
+	b, _ := newTestBus(t)
+	if _, err := b.Consume(testContext(t), Jobs, "a.b", ConsumeOptions{}, func(Delivery) {}); err == nil {
+		t.Error("bad durable accepted")
+	}
+	if _, err := b.Consume(testContext(t), "NONE", "x", ConsumeOptions{}, func(Delivery) {}); err == nil {
+		t.Error("missing stream accepted")
+	}
+}

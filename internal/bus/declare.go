@@ -1,0 +1,189 @@
+package bus
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	declared "github.com/frostfleet/frostfleet/nats"
+)
+
+// duration and size read "10m" and "1GiB" in nats/streams.json.
+type (
+	duration time.Duration
+	size     int64
+)
+
+func (d *duration) UnmarshalText(text []byte) error {
+	v, err := time.ParseDuration(string(text))
+	*d = duration(v)
+	return err
+}
+
+func (s *size) UnmarshalText(text []byte) error {
+	for _, unit := range []struct {
+		name  string
+		shift uint
+	}{{"GiB", 30}, {"MiB", 20}, {"KiB", 10}} {
+		if digits, ok := strings.CutSuffix(string(text), unit.name); ok {
+			n, err := strconv.ParseUint(digits, 10, 32)
+			*s = size(n << unit.shift)
+			return err
+		}
+	}
+	return fmt.Errorf("size %q must end in KiB, MiB or GiB", text)
+}
+
+// declaration is one stream of nats/streams.json. Subjects are relative to
+// the fleet's prefix; a limit that is absent is no limit.
+type declaration struct {
+	Name                 Stream                    `json:"name"`
+	Description          string                    `json:"description"`
+	Subjects             []string                  `json:"subjects"`
+	Retention            jetstream.RetentionPolicy `json:"retention"`
+	Storage              jetstream.StorageType     `json:"storage"`
+	Discard              jetstream.DiscardPolicy   `json:"discard"`
+	DiscardNewPerSubject bool                      `json:"discard_new_per_subject"`
+	MaxMsgsPerSubject    int64                     `json:"max_msgs_per_subject"`
+	MaxAge               duration                  `json:"max_age"`
+	MaxBytes             size                      `json:"max_bytes"`
+	MaxMsgSize           size                      `json:"max_msg_size"`
+	DenyDelete           bool                      `json:"deny_delete"`
+	DenyPurge            bool                      `json:"deny_purge"`
+	Republish            *republish                `json:"republish"`
+	Consumers            []durable                 `json:"consumers"`
+}
+
+type republish struct {
+	Source      string `json:"source"`
+	Destination string `json:"destination"`
+}
+
+type durable struct {
+	Durable       string   `json:"durable"`
+	AckWait       duration `json:"ack_wait"`
+	MaxAckPending int      `json:"max_ack_pending"`
+}
+
+// GatewaysDurable is the consumer of JOBS that all gateways share.
+const GatewaysDurable = "gateways"
+
+// load reads the declarations, in order of the file.
+func load() ([]declaration, error) {
+	var file struct {
+		Streams []declaration `json:"streams"`
+	}
+	d := json.NewDecoder(bytes.NewReader(declared.Streams))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&file); err != nil {
+		return nil, fmt.Errorf("nats/streams.json: %w", err)
+	}
+	return file.Streams, nil
+}
+
+// config is the whole configuration of the stream on the server. Everything
+// that the server would fill in is set, so that Check can compare every field.
+func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
+	c := jetstream.StreamConfig{
+		Name:                 n.stream(d.Name),
+		Description:          d.Description,
+		Retention:            d.Retention,
+		Storage:              d.Storage,
+		Discard:              d.Discard,
+		DiscardNewPerSubject: d.DiscardNewPerSubject,
+		MaxConsumers:         -1,
+		MaxMsgs:              -1,
+		MaxBytes:             limit(int64(d.MaxBytes)),
+		MaxMsgsPerSubject:    limit(d.MaxMsgsPerSubject),
+		MaxMsgSize:           int32(limit(int64(d.MaxMsgSize))),
+		MaxAge:               time.Duration(d.MaxAge),
+		Duplicates:           time.Second, // not used: no Nats-Msg-Id
+		DenyDelete:           d.DenyDelete,
+		DenyPurge:            d.DenyPurge,
+		AllowDirect:          true,
+		Replicas:             max(replicas, 1),
+	}
+	for _, s := range d.Subjects {
+		c.Subjects = append(c.Subjects, n.prefix+s)
+	}
+	if d.Republish != nil {
+		c.RePublish = &jetstream.RePublish{
+			Source:      n.prefix + d.Republish.Source,
+			Destination: n.prefix + d.Republish.Destination,
+		}
+	}
+	return c
+}
+
+func (d *durable) config(replicas int) jetstream.ConsumerConfig {
+	return jetstream.ConsumerConfig{
+		Durable:       d.Durable,
+		AckPolicy:     jetstream.AckExplicitPolicy,
+		AckWait:       time.Duration(d.AckWait),
+		MaxAckPending: d.MaxAckPending,
+		MaxDeliver:    -1,
+		Replicas:      replicas,
+	}
+}
+
+func limit(n int64) int64 {
+	if n == 0 {
+		return -1
+	}
+	return n
+}
+
+// naming makes a fleet's names on the server.
+type naming struct {
+	prefix string // frost.<fleet>.
+	upper  string // FROST_<FLEET>_
+}
+
+// CheckFleet says whether a name may be a fleet's: a token in lower case, so
+// that its streams' names (upper case) can't be another fleet's.
+func CheckFleet(fleet string) error {
+	if err := CheckToken(fleet); err != nil {
+		return fmt.Errorf("fleet: %w", err)
+	}
+	if len(fleet) > 32 || fleet != strings.ToLower(fleet) {
+		return fmt.Errorf("%w: fleet %q must be lower case and at most 32 characters", ErrSubject, fleet)
+	}
+	return nil
+}
+
+func newNaming(fleet string) (naming, error) {
+	return naming{prefix: "frost." + fleet + ".", upper: "FROST_" + strings.ToUpper(fleet) + "_"}, CheckFleet(fleet)
+}
+
+func (n naming) stream(s Stream) string { return n.upper + string(s) }
+
+// relative cuts the prefix; ok is false for another fleet's subject.
+func (n naming) relative(subject string) (string, bool) { return strings.CutPrefix(subject, n.prefix) }
+
+// streamOf is StreamOf with the whole subject compared to what the stream
+// declares: a mistake is an error here and not a wait for a stream that will
+// never come.
+func (b *Bus) streamOf(subject string) (Stream, error) {
+	stream, err := StreamOf(subject)
+	if err != nil {
+		return "", err
+	}
+	for _, d := range b.declared {
+		if d.Name == stream && slices.ContainsFunc(d.Subjects, func(s string) bool { return matches(s, subject) }) {
+			return stream, nil
+		}
+	}
+	return "", fmt.Errorf("%w: stream %s does not store %q", ErrSubject, stream, clip(subject))
+}
+
+// matches compares token by token; * is any one.
+func matches(pattern, subject string) bool {
+	p, s := strings.Split(pattern, "."), strings.Split(subject, ".")
+	return slices.EqualFunc(p, s, func(want, have string) bool { return want == "*" || want == have })
+}

@@ -1,0 +1,43 @@
+// Package bus is the fleet's bulletin board on NATS JetStream, and the only
+// importer of nats.go besides the public client.
+//
+// Every subject of a fleet starts with "frost.<fleet>."; callers see subjects
+// without that prefix. The streams are declared in nats/streams.json; Apply
+// creates them, Check compares them, nothing else writes their configuration.
+//
+// # Slots
+//
+// A slot is one subject that has one value: its first valid message in stream
+// order. PublishSlot writes expecting that the subject is empty. If it isn't,
+// the stored messages are read in order and judged by the caller: its own or
+// another's valid value ends the matter; junk is stepped over, and the write
+// is tried again expecting exactly the junk that was judged. An attempt with
+// unknown outcome (time-out, connection lost) is simply repeated: if it had
+// been stored, the repetition finds it. Nats-Msg-Id is never used; its window
+// is short, and shared by everybody who writes to the stream.
+//
+// # Following
+//
+// Follow reads a stream in order and without gaps, with no consumer on the
+// server. The streams republish what they stored; a follower subscribes to
+// that and hands on every message that is next in sequence. Whenever one is
+// missing (start, reconnect, overflow, a lost message) it reads from the
+// stream itself with batches of direct gets. The subscription makes it fast, the
+// sequence numbers make it right. Not needing consumers matters for safety:
+// who may create a consumer may have the server write to any subject.
+//
+// # Hostile writers
+//
+// Direct gets and republished messages carry their sequence in headers which
+// the server appends to those of the writer. A writer can send a header block that
+// ends early or repeats the server's names. So the last value counts, and
+// only when the parsed headers account for every byte of the block;
+// everything else is fetched through the JSON API, where the server's fields
+// stand apart.
+//
+// # Jobs
+//
+// Consume pulls one message for each idle handler: what is not being worked
+// on stays on the server, for other gateways. Deliveries are acknowledged
+// explicitly, twice over (the server confirms).
+package bus

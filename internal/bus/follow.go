@@ -1,0 +1,332 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// FollowOptions say what a follower does. All functions are called from one
+// goroutine, in order; none may call Stop (end the follower by its context).
+type FollowOptions struct {
+	// Handler gets every message. A panic in it is logged, and the message
+	// counts as handled.
+	Handler func(Message)
+
+	// CaughtUp is called once, after every message that was stored when Follow
+	// was called; at once if there was none.
+	CaughtUp func()
+
+	// Lost is called with a *LostError when the place in the stream is gone:
+	// the stream was created anew, or ends before the cursor, or (KEYS) begins
+	// after it. Reading then goes on with the first message that is stored.
+	Lost func(error)
+
+	// StreamID is the incarnation that from belongs to; another is a loss. ""
+	// takes what is there.
+	StreamID string
+
+	// MaxBytes bounds the messages waiting for the handler, 8 MiB if 0. More
+	// than that is left in the stream and read later.
+	MaxBytes int
+}
+
+const (
+	defaultMaxBytes = 8 << 20
+	liveQueue       = 4096            // messages waiting for the handler
+	idleCheck       = 2 * time.Second // how often an idle follower asks whether it missed anything
+	lagTries        = 5               // how often a replica that lags is asked again
+)
+
+// Follower reads a stream in order and without gaps.
+type Follower struct {
+	b      *Bus
+	stream Stream
+	name   string // on the server
+	opt    FollowOptions
+	subs   []*nats.Subscription
+	cancel context.CancelFunc
+	done   chan struct{}
+	once   sync.Once
+
+	live   chan *nats.Msg
+	queued atomic.Int64  // bytes in live
+	nudge  chan struct{} // something was dropped: read the stream
+
+	// Owned by run.
+	id     string // incarnation
+	next   uint64 // first sequence not handled
+	target uint64 // last sequence at start
+	caught bool
+}
+
+// Follow starts reading at sequence from (0 and 1 are the start). It ends with
+// ctx, Stop, or Close of the bus. JOBS can't be followed: nothing announces it.
+func (b *Bus) Follow(ctx context.Context, stream Stream, from uint64, opt FollowOptions) (*Follower, error) {
+	if opt.Handler == nil {
+		return nil, errors.New("bus: Follow needs a Handler")
+	}
+	if opt.MaxBytes <= 0 {
+		opt.MaxBytes = defaultMaxBytes
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	f := &Follower{
+		b: b, stream: stream, name: b.names.stream(stream), opt: opt, cancel: cancel,
+		done: make(chan struct{}), live: make(chan *nats.Msg, liveQueue), nudge: make(chan struct{}, 1),
+		id: opt.StreamID, next: max(from, 1),
+	}
+	if err := f.start(ctx); err != nil {
+		cancel()
+		f.unsubscribe()
+		return nil, err
+	}
+	return f, nil
+}
+
+func (f *Follower) start(ctx context.Context) error {
+	subject, err := f.b.liveSubject(f.stream)
+	if err != nil {
+		return err
+	}
+	// Listen first, then look what is stored: nothing falls in between.
+	sub, err := f.b.nc.Subscribe(subject, f.hear)
+	if err != nil {
+		return classify(subject, err)
+	}
+	f.subs = append(f.subs, sub)
+	info, err := f.b.info(ctx, f.stream)
+	if err != nil {
+		return err
+	}
+	if !f.b.own(f) {
+		return ErrClosed
+	}
+	go f.run(ctx, info)
+	return nil
+}
+
+// liveSubject is where the server republishes what a stream stored.
+func (b *Bus) liveSubject(stream Stream) (string, error) {
+	for _, d := range b.declared {
+		if d.Name == stream && d.Republish != nil {
+			return b.names.prefix + d.Republish.Destination, nil
+		}
+	}
+	return "", fmt.Errorf("%w: stream %s can't be followed", ErrSubject, stream)
+}
+
+// hear runs on the connection's side. What does not fit is dropped and read
+// from the stream later.
+func (f *Follower) hear(m *nats.Msg) {
+	if n := int64(m.Size()); f.queued.Add(n) <= int64(f.opt.MaxBytes) || f.queued.Load() == n {
+		select {
+		case f.live <- m:
+			return
+		default:
+		}
+	}
+	f.queued.Add(-int64(m.Size()))
+	select {
+	case f.nudge <- struct{}{}:
+	default:
+	}
+}
+
+// Stop ends the follower and waits for its handler.
+func (f *Follower) Stop() {
+	f.once.Do(func() {
+		f.cancel()
+		f.b.disown(f)
+	})
+	<-f.done
+}
+
+// Done is closed when no function of the options will be called any more.
+func (f *Follower) Done() <-chan struct{} { return f.done }
+
+func (f *Follower) unsubscribe() {
+	for _, s := range f.subs {
+		_ = s.Unsubscribe() // fails only if the connection is closed
+	}
+}
+
+func (f *Follower) run(ctx context.Context, info streamInfo) {
+	defer close(f.done)
+	defer f.unsubscribe()
+	defer f.b.disown(f)
+	defer f.cancel()
+
+	f.target = info.last
+	f.compare(info)
+	reconnected := f.b.nextReconnect()
+	if !f.catchUp(ctx, 0) {
+		return
+	}
+	tick := time.NewTicker(idleCheck)
+	defer tick.Stop()
+	seen := f.next
+	for {
+		alive := true
+		select {
+		case <-ctx.Done():
+			return
+		case m := <-f.live:
+			f.queued.Add(-int64(m.Size()))
+			alive = f.heard(ctx, m)
+		case <-f.nudge:
+			alive = f.catchUp(ctx, 0)
+		case <-reconnected:
+			reconnected = f.b.nextReconnect()
+			alive = f.refresh(ctx) && f.catchUp(ctx, 0)
+		case <-tick.C:
+			if seen == f.next { // quiet: has anything been missed?
+				alive = f.refresh(ctx) && f.catchUp(ctx, 0)
+			}
+			seen = f.next
+		}
+		if !alive {
+			return
+		}
+	}
+}
+
+// heard handles an announced message: next in sequence, long known, or the
+// sign of a gap.
+func (f *Follower) heard(ctx context.Context, m *nats.Msg) bool {
+	got, err := f.b.stored(m, f.name)
+	switch {
+	case err != nil:
+		return f.catchUp(ctx, 0)
+	case got.Seq == f.next:
+		f.handle(got)
+	case got.Seq > f.next:
+		return f.refresh(ctx) && f.catchUp(ctx, got.Seq)
+	}
+	return true
+}
+
+// handle calls the handler. f.next moves first: a message that makes it panic
+// is not met again.
+func (f *Follower) handle(m Message) {
+	f.next++
+	defer func() {
+		if p := recover(); p != nil {
+			f.b.log.Error("handler panicked", "stream", f.stream, "subject", m.Subject, "seq", m.Seq,
+				"panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	f.opt.Handler(m)
+}
+
+// catchUp reads the stream up to its end, and at least through until; false
+// if ctx ended. A replica may lag behind what was announced: it is asked again
+// a few times, and what is still missing then is not stored any more.
+func (f *Follower) catchUp(ctx context.Context, until uint64) bool {
+	until = max(until, f.startTarget())
+	for tries, wait := 0, (backoff{}); ; {
+		err := f.b.scan(ctx, f.stream, f.next, "", func(m Message) bool {
+			if ctx.Err() != nil {
+				return false
+			}
+			f.handle(m)
+			f.settled()
+			return ctx.Err() == nil
+		})
+		if ctx.Err() != nil {
+			return false
+		}
+		switch {
+		case err != nil:
+			f.b.log.Warn("reading a stream failed, trying again", "stream", f.stream, "error", err)
+			if wait.sleep(ctx) != nil || !f.refresh(ctx) {
+				return false
+			}
+			until = f.startTarget() // a new incarnation has other sequences
+			continue
+		case f.next > until:
+		case tries < lagTries && !f.gone(ctx, until):
+			tries++
+			if wait.sleep(ctx) != nil {
+				return false
+			}
+			continue
+		default:
+			f.next = until + 1
+		}
+		f.settled()
+		return true
+	}
+}
+
+func (f *Follower) startTarget() uint64 {
+	if f.caught {
+		return 0
+	}
+	return f.target
+}
+
+// settled calls CaughtUp when it is due.
+func (f *Follower) settled() {
+	if f.caught || f.next <= f.target {
+		return
+	}
+	f.caught = true
+	if f.opt.CaughtUp != nil {
+		f.opt.CaughtUp()
+	}
+}
+
+// gone says that the leader has no message up to a sequence which a reader
+// might still find.
+func (f *Follower) gone(ctx context.Context, until uint64) bool {
+	info, err := f.b.info(ctx, f.stream)
+	return err == nil && (info.count == 0 || info.first > until)
+}
+
+// refresh asks for the stream's state until it answers, and notices a loss;
+// false if ctx ended.
+func (f *Follower) refresh(ctx context.Context) bool {
+	for wait, warned := (backoff{}), false; ; {
+		info, err := f.b.info(ctx, f.stream)
+		if err == nil {
+			f.compare(info)
+			return true
+		}
+		if !warned {
+			f.b.log.Warn("stream does not answer, trying again", "stream", f.stream, "error", err)
+			warned = true
+		}
+		if wait.sleep(ctx) != nil {
+			return false
+		}
+	}
+}
+
+// compare finds out whether the follower's place is still in the stream.
+func (f *Follower) compare(info streamInfo) {
+	reason := ""
+	switch {
+	case f.id != "" && f.id != info.id:
+		reason = fmt.Sprintf("was %s, is %s: it was created anew", f.id, info.id)
+	case info.last+1 < f.next:
+		reason = fmt.Sprintf("ends at %d, the cursor waits for %d", info.last, f.next)
+	case f.stream == Keys && f.next > 1 && info.first > f.next:
+		reason = fmt.Sprintf("begins at %d, the cursor waits for %d: a part of the record is missing", info.first, f.next)
+	}
+	f.id = info.id
+	if reason == "" {
+		return
+	}
+	f.next = 1
+	f.target = min(f.target, info.last)
+	f.b.log.Error("place in stream lost", "stream", f.stream, "reason", reason)
+	if f.opt.Lost != nil {
+		f.opt.Lost(&LostError{Stream: f.stream, Reason: reason, StreamID: info.id})
+	}
+}

@@ -1,0 +1,370 @@
+package bus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+func publishN(t testing.TB, b *Bus, from, n int) {
+	t.Helper()
+	ctx := testContext(t)
+	for i := from; i < from+n; i++ {
+		subject := must[string](t)(CommitSubject(fmt.Sprintf("%032x", i), i%24))
+		if _, err := b.Publish(ctx, subject, fmt.Append(nil, i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFollowHistoryThenLive(t *testing.T) {
+	b, _ := newTestBus(t)
+	publishN(t, b, 0, 700) // several pages
+	var c collector
+	if _, err := b.Follow(testContext(t), Sign, 0, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor(t, 700)
+	publishN(t, b, 700, 300)
+	got := c.waitFor(t, 1000)
+	checkGapless(t, got, 1)
+	for i, m := range got {
+		if string(m.Data) != fmt.Sprint(i) || m.Time.IsZero() || m.Header != nil {
+			t.Fatalf("message %d: %+v", i, m)
+		}
+	}
+	if _, caught, lost := c.seen(); len(caught) != 1 || caught[0] != 700 || lost != nil {
+		t.Errorf("caught up at %v (want once, at 700), lost %v", caught, lost)
+	}
+}
+
+func TestFollowEmptyCatchesUpAtOnce(t *testing.T) {
+	b, _ := newTestBus(t)
+	var c collector
+	f, err := b.Follow(testContext(t), Keys, 1, c.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "caught up", func() error {
+		if _, caught, _ := c.seen(); len(caught) != 1 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	f.Stop()
+	publishN(t, b, 0, 1)
+	time.Sleep(20 * time.Millisecond)
+	if got, _, _ := c.seen(); len(got) != 0 {
+		t.Error("handler called after Stop")
+	}
+}
+
+func TestFollowFromCursor(t *testing.T) {
+	b, _ := newTestBus(t)
+	publishN(t, b, 0, 20)
+	var c collector
+	if _, err := b.Follow(testContext(t), Sign, 11, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	checkGapless(t, c.waitFor(t, 10), 11)
+}
+
+// A handler slower than the writers: what does not fit into memory is read
+// from the stream.
+func TestFollowSlowHandlerBoundedMemory(t *testing.T) {
+	b, _ := newTestBus(t)
+	var c collector
+	opt := c.options()
+	opt.MaxBytes = 64 << 10
+	inner, gate := opt.Handler, make(chan struct{})
+	opt.Handler = func(m Message) { <-gate; inner(m) }
+	f, err := b.Follow(testContext(t), Sign, 0, opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	big := bytes.Repeat([]byte("x"), 16<<10)
+	for i := range 100 {
+		subject := must[string](t)(ShareSubject(fmt.Sprintf("%032x", i), 0))
+		if _, err := b.Publish(testContext(t), subject, big, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if q := f.queued.Load(); q > 64<<10 {
+		t.Errorf("%d bytes are queued, limit is 64 KiB", q)
+	}
+	close(gate)
+	checkGapless(t, c.waitFor(t, 100), 1)
+}
+
+func TestFollowPanic(t *testing.T) {
+	var log logSink
+	b, _ := newTestBus(t, func(o *Options) { o.Logger = log.logger() })
+	var c collector
+	opt := c.options()
+	inner := opt.Handler
+	opt.Handler = func(m Message) {
+		inner(m)
+		if m.Seq == 2 {
+			panic("boom")
+		}
+	}
+	if _, err := b.Follow(testContext(t), Sign, 0, opt); err != nil {
+		t.Fatal(err)
+	}
+	publishN(t, b, 0, 3)
+	checkGapless(t, c.waitFor(t, 3), 1)
+	if !strings.Contains(log.String(), "boom") {
+		t.Error("the panic is not logged")
+	}
+}
+
+func TestFollowLost(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	id := must[string](t)(b.StreamID(ctx, Sign))
+	publishN(t, b, 0, 5)
+	for _, test := range []struct {
+		name string
+		from uint64
+		id   string
+		lost bool
+	}{
+		{"at the end", 6, id, false},
+		{"beyond the end", 7, id, true},
+		{"another incarnation", 3, "other", true},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			var c collector
+			opt := c.options()
+			opt.StreamID = test.id
+			f, err := b.Follow(ctx, Sign, test.from, opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer f.Stop()
+			want := 0
+			if test.lost {
+				want = 5 // everything again
+			}
+			c.waitFor(t, want)
+			eventually(t, "caught up", func() error {
+				if _, caught, _ := c.seen(); !slices.Equal(caught, []int{want}) {
+					return fmt.Errorf("caught up at %v", caught)
+				}
+				return nil
+			})
+			_, _, lost := c.seen()
+			if (len(lost) == 1) != test.lost {
+				t.Fatalf("lost: %v", lost)
+			}
+			var le *LostError
+			if test.lost && (!errors.As(lost[0], &le) || le.StreamID != id) {
+				t.Errorf("lost: %v", lost[0])
+			}
+		})
+	}
+}
+
+func TestFollowStreamRecreatedWhileFollowing(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	publishN(t, b, 0, 5)
+	var c collector
+	if _, err := b.Follow(ctx, Sign, 0, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor(t, 5)
+	if err := b.js.DeleteStream(ctx, b.names.stream(Sign)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Restore(ctx); err != nil {
+		t.Fatal(err)
+	}
+	publishN(t, b, 0, 2)
+	got := c.waitFor(t, 7)
+	checkGapless(t, got[5:], 1)
+	if _, caught, lost := c.seen(); len(lost) != 1 || len(caught) != 1 {
+		t.Errorf("lost %v, caught up %v", lost, caught)
+	}
+}
+
+// The server is killed and started again, over and over, while several
+// followers read and a writer goes on.
+func TestFollowAndPublishThroughRestarts(t *testing.T) {
+	dir, port := t.TempDir(), freePort(t)
+	s := startTest(t, dir, port)
+	b := connectTest(t, s.URL(), func(o *Options) { o.AckTimeout = 2 * time.Second })
+	reader := connectTest(t, s.URL())
+	if err := b.Apply(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	var early collector
+	if _, err := reader.Follow(testContext(t), Keys, 0, early.options()); err != nil {
+		t.Fatal(err)
+	}
+
+	const n = 300
+	var written atomic.Int64
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for i := range n {
+			subject := must[string](t)(DealSubject(fmt.Sprintf("%032x", i), 0))
+			mine := fmt.Append(nil, i)
+			v, err := b.PublishSlot(testContext(t), subject, mine, nil, func(m Message) Verdict {
+				if bytes.Equal(m.Data, mine) {
+					return Mine
+				}
+				return Junk
+			})
+			if err != nil || v != Mine {
+				t.Errorf("slot %d: %v %v", i, v, err)
+				return
+			}
+			written.Add(1)
+		}
+	})
+	for _, at := range []int64{50, 120, 200} {
+		eventually(t, "writing", func() error {
+			if w := written.Load(); w < at {
+				return fmt.Errorf("%d of %d written", w, at)
+			}
+			return nil
+		})
+		s.Shutdown()
+		time.Sleep(50 * time.Millisecond)
+		s = startTest(t, dir, port)
+	}
+	wg.Wait()
+	got := early.waitFor(t, n)
+	checkGapless(t, got, 1) // also: no slot was written twice
+	if _, caught, lost := early.seen(); len(lost) != 0 || len(caught) != 1 {
+		t.Errorf("lost %v, caught up %v", lost, caught)
+	}
+	var late collector
+	if _, err := reader.Follow(testContext(t), Keys, 0, late.options()); err != nil {
+		t.Fatal(err)
+	}
+	late.waitFor(t, n)
+}
+
+// A writer may send any header block. Whatever it does, it is read as the
+// message it is, with the server's sequence.
+func TestHostileHeaders(t *testing.T) {
+	blocks := map[string]string{
+		"early blank line":       "NATS/1.0\r\nA: b\r\n\r\nC: d\r\n\r\n",
+		"forged, then blank":     "NATS/1.0\r\nNats-Stream: FROST_MAIN_SIGN\r\nNats-Subject: frost.main.sign.x.commit.9\r\nNats-Sequence: 4000\r\nNats-Time-Stamp: 2020-01-01T00:00:00Z\r\n\r\n\r\n",
+		"forged sequence":        "NATS/1.0\r\nNats-Sequence: 4000\r\n\r\n",
+		"looks like the end":     "NATS/1.0\r\nStatus: 404\r\nDescription: Message Not Found\r\n\r\n\r\n",
+		"looks like no stream":   "NATS/1.0\r\nStatus: 503\r\n\r\n",
+		"status line":            "NATS/1.0 404 Message Not Found\r\n\r\n",
+		"looks like end of page": "NATS/1.0\r\nStatus: 204\r\nNats-Num-Pending: 0\r\n\r\n\r\n",
+		"no colon":               "NATS/1.0\r\nnonsense\r\n\r\n",
+		"not a block":            "hello\r\n\r\n",
+		"many spaces":            "NATS/1.0\r\nA:    b\r\n\r\n",
+	}
+	for name, block := range blocks {
+		t.Run(name, func(t *testing.T) {
+			b, s := newTestBus(t)
+			var live collector
+			if _, err := b.Follow(testContext(t), Sign, 0, live.options()); err != nil {
+				t.Fatal(err)
+			}
+			subject := must[string](t)(CommitSubject(testBatch, 1))
+			for range 3 {
+				publishRaw(t, s.URL(), b.names.prefix+subject, block)
+				publishN(t, b, 0, 1)
+			}
+			checkGapless(t, live.waitFor(t, 6), 1)
+			var late collector
+			if _, err := b.Follow(testContext(t), Sign, 0, late.options()); err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range late.waitFor(t, 6) {
+				if m.Seq%2 == 1 && m.Subject != subject {
+					t.Errorf("message %d has subject %q", m.Seq, m.Subject)
+				}
+			}
+			if m, ok, err := b.Last(testContext(t), Sign, subject); err != nil || !ok || m.Seq != 5 {
+				t.Errorf("last: %+v %v %v", m, ok, err)
+			}
+			slots, err := b.Slots(testContext(t), Sign, subject)
+			if err != nil || len(slots) != 3 {
+				t.Errorf("slots: %v %v", slots, err)
+			}
+			v, err := b.PublishSlot(testContext(t), subject, []byte("good"), nil, func(m Message) Verdict {
+				if string(m.Data) == "good" {
+					return Mine
+				}
+				return Junk
+			})
+			if err != nil || v != Mine {
+				t.Errorf("slot behind junk: %v %v", v, err)
+			}
+		})
+	}
+}
+
+// publishRaw speaks the NATS protocol itself: nats.go would not send this.
+func publishRaw(t *testing.T, url, subject, block string) {
+	t.Helper()
+	d := &rawDialer{}
+	nc := rawConn(t, url, nats.SetCustomDialer(d))
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := fmt.Fprintf(d.conn, "HPUB %s %d %d\r\n%s\r\n", subject, len(block), len(block), block); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestFollowStopsWithContextAndClose(t *testing.T) {
+	b, s := newTestBus(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var c collector
+	f, err := b.Follow(ctx, Sign, 0, c.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	cancel()
+	<-f.Done()
+
+	other := connectTest(t, s.URL())
+	entered, leave := make(chan struct{}), make(chan struct{})
+	g, err := other.Follow(context.Background(), Sign, 0, FollowOptions{Handler: func(Message) { close(entered); <-leave }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publishN(t, b, 0, 1)
+	<-entered
+	closed := make(chan error, 1)
+	go func() { closed <- other.Close(testContext(t)) }()
+	select {
+	case err := <-closed:
+		t.Fatalf("closed while a handler runs: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	close(leave)
+	if err := <-closed; err != nil {
+		t.Error(err)
+	}
+	<-g.Done()
+}
+
+func TestFollowRefusesJobs(t *testing.T) {
+	b, _ := newTestBus(t)
+	if _, err := b.Follow(testContext(t), Jobs, 0, FollowOptions{Handler: func(Message) {}}); err == nil {
+		t.Error("JOBS is announced nowhere")
+	}
+}

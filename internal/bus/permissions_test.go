@@ -1,0 +1,286 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	declared "github.com/frostfleet/frostfleet/nats"
+)
+
+// production runs nats/server.conf itself; only address and store differ. It
+// returns the URL and each user's seed file.
+func production(t *testing.T) (url string, seeds map[string]string) {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, declared.Config); err != nil {
+		t.Fatal(err)
+	}
+	seeds = make(map[string]string)
+	for _, user := range []string{"administrator", "worker-0", "worker-1", "worker-2", "gateway-a", "gateway-b", "client-alice", "client-bob"} {
+		key := must[nkeys.KeyPair](t)(nkeys.CreateUser())
+		seeds[user] = seedFile(t, key)
+		variable := "FROST_NKEY_" + strings.ToUpper(strings.ReplaceAll(user, "-", "_"))
+		t.Setenv(variable, must[string](t)(key.PublicKey()))
+	}
+	opts, err := server.ProcessConfigFile(filepath.Join(dir, "server.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !opts.SyncAlways || opts.MaxPayload < MaxPayload {
+		t.Errorf("sync_interval always: %v, max_payload: %d", opts.SyncAlways, opts.MaxPayload)
+	}
+	opts.StoreDir = t.TempDir()
+	return foreignServer(t, opts), seeds
+}
+
+func connectAs(t *testing.T, url, seed, name string) *Bus {
+	t.Helper()
+	return connectTest(t, url, func(o *Options) {
+		o.Credentials, o.Name, o.AckTimeout = seed, name, 2*time.Second
+	})
+}
+
+func TestProductionConfig(t *testing.T) {
+	url, seeds := production(t)
+	ctx := testContext(t)
+	admin := connectAs(t, url, seeds["administrator"], "administrator")
+	if err := admin.Apply(ctx); err != nil {
+		t.Fatal(err)
+	}
+	worker := connectAs(t, url, seeds["worker-0"], "worker-0")
+	gateway := connectAs(t, url, seeds["gateway-a"], "gateway-a")
+	alice := connectAs(t, url, seeds["client-alice"], "alice")
+
+	t.Run("each role can do its work", func(t *testing.T) {
+		for name, b := range map[string]*Bus{"administrator": admin, "worker": worker, "gateway": gateway} {
+			if err := b.Check(ctx); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		testRolesWork(t, worker, gateway, alice)
+	})
+	t.Run("and nothing else", func(t *testing.T) { testRolesRefused(t, admin, url, seeds) })
+}
+
+// testRolesWork is a job's way through the fleet.
+func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
+	ctx := testContext(t)
+	result := make(chan Message, 1)
+	if _, err := alice.Subscribe("result.alice.*", func(m Message) { result <- m }); err != nil {
+		t.Fatal(err)
+	}
+	if err := alice.nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	commits := make(chan Message, 1)
+	if _, err := gateway.Follow(ctx, Sign, 0, FollowOptions{Handler: func(m Message) { commits <- m }}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := worker.Follow(ctx, Work, 0, FollowOptions{Handler: func(Message) {
+		slot := must[string](t)(CommitSubject(testBatch, 0))
+		for range 2 { // the second time it finds its own
+			if v, err := worker.PublishSlot(ctx, slot, []byte("nonces"), nil, judgeBytes("nonces")); v != Mine || err != nil {
+				t.Errorf("commitment: %v %v", v, err)
+			}
+		}
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := gateway.Consume(ctx, Jobs, GatewaysDurable, ConsumeOptions{}, func(d Delivery) {
+		if _, err := gateway.Publish(ctx, "work.interactive.alice.j1.0.0", d.Message().Data, nil); err != nil {
+			t.Error(err)
+		}
+		<-commits
+		if v, err := gateway.PublishSlot(ctx, "res.alice.j1", []byte("done"), nil, judgeBytes("done")); v != Mine || err != nil {
+			t.Errorf("result: %v %v", v, err)
+		}
+		if err := d.Ack(context.Background()); err != nil {
+			t.Error(err)
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := alice.Publish(ctx, "job.sign.alice", []byte("{}"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if m := <-result; string(m.Data) != "done" || m.Subject != "result.alice.j1" {
+		t.Errorf("announced: %+v", m)
+	}
+	if m, ok, err := alice.Last(ctx, Results, "res.alice.j1"); err != nil || !ok || string(m.Data) != "done" {
+		t.Errorf("read later: %+v %v %v", m, ok, err)
+	}
+	if _, err := worker.PublishSlot(ctx, deal(t, 0), []byte("deal"), nil, judgeBytes("deal")); err != nil {
+		t.Error(err)
+	}
+	if got, err := gateway.Slots(ctx, Keys, "dkg."+testBatch+".>"); err != nil || len(got) != 1 {
+		t.Errorf("gateway reads deals: %v %v", got, err)
+	}
+	if _, err := worker.Publish(ctx, deal(t, 1), []byte("x"), nil); !errors.Is(err, ErrDenied) {
+		t.Errorf("worker 0 in slot 1: %v, want ErrDenied without waiting", err)
+	}
+	noneLeft(t, gateway)
+}
+
+// testRolesRefused tries, without this package, what must not work.
+func testRolesRefused(t *testing.T, admin *Bus, url string, seeds map[string]string) {
+	ctx := testContext(t)
+	for _, s := range []string{"dkg." + testBatch + ".cert.1", "res.bob.secret"} {
+		if _, err := admin.Publish(ctx, s, []byte("kept"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before := snapshot(t, admin)
+	requests := map[string][]string{
+		"worker-0": {"frost.main.job.sign.alice", "frost.main.res.alice.j9", "frost.main.dead.sign.alice.j", "frost.main.work.a.b.c.0.0",
+			"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.manifest." + testHash,
+			"frost.main.live.keys.x", "frost.main.result.alice.j9",
+			"$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret"},
+		"gateway-a": {"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.job.sign.alice"},
+		"client-alice": {"frost.main.job.sign.bob", "frost.main.job.other.alice", "frost.main.res.alice.j9", "frost.main.work.a.b.c.0.0",
+			"frost.main.dkg." + testBatch + ".deal.1", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret",
+			"$JS.API.STREAM.MSG.GET.FROST_MAIN_RESULTS", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS", "$JS.API.STREAM.INFO.FROST_MAIN_RESULTS"},
+	}
+	for user := range requests {
+		for _, stream := range []string{"JOBS", "KEYS", "RESULTS", "SIGN"} {
+			for _, verb := range []string{"DELETE", "PURGE", "UPDATE", "MSG.DELETE", "SNAPSHOT", "RESTORE"} {
+				requests[user] = append(requests[user], "$JS.API.STREAM."+verb+".FROST_MAIN_"+stream)
+			}
+			requests[user] = append(requests[user], "$JS.API.CONSUMER.CREATE.FROST_MAIN_"+stream+".x",
+				"$JS.API.CONSUMER.CREATE.FROST_MAIN_"+stream, "$JS.API.CONSUMER.DURABLE.CREATE.FROST_MAIN_"+stream+".x",
+				"$JS.API.CONSUMER.DELETE.FROST_MAIN_"+stream+".gateways")
+		}
+		requests[user] = append(requests[user], "$JS.API.STREAM.CREATE.FROST_MAIN_EVIL", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST")
+	}
+	for user, subjects := range requests {
+		nc := rawAs(t, url, seeds[user], user)
+		for _, subject := range subjects {
+			if m, err := nc.Request(subject, []byte(`{"last_by_subj":"frost.main.res.bob.secret"}`), 30*time.Millisecond); err == nil {
+				t.Errorf("%s asked %s and was told %s", user, subject, m.Data)
+			}
+		}
+	}
+	testReplyTrick(t, url, seeds)
+	testEavesdropping(t, admin, url, seeds)
+	if after := snapshot(t, admin); after != before {
+		t.Errorf("the streams changed:\n%s\nto\n%s", before, after)
+	}
+}
+
+// testReplyTrick names somebody else's subject as where the acknowledgement
+// goes. The jobs themselves are the clients' own and removed again.
+func testReplyTrick(t *testing.T, url string, seeds map[string]string) {
+	alice, gateway := rawAs(t, url, seeds["client-alice"], "client-alice"), connectAs(t, url, seeds["gateway-a"], "gateway-a2")
+	worker := rawAs(t, url, seeds["worker-0"], "worker-0")
+	for _, reply := range []string{"frost.main.res.bob.trick", "frost.main.dkg." + testBatch + ".deal.2", "frost.main.job.sign.bob", "frost.main.live.keys.x"} {
+		if err := alice.PublishRequest("frost.main.job.sign.alice", reply, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		if err := worker.PublishRequest("$JS.API.DIRECT.GET.FROST_MAIN_KEYS.frost.main.dkg."+testBatch+".cert.1", reply, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := errors.Join(alice.Flush(), worker.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	jobs := 0
+	done := make(chan struct{})
+	c, err := gateway.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{Handlers: 1}, func(d Delivery) {
+		if jobs++; jobs == 4 {
+			close(done)
+		}
+		if s := d.Message().Subject; s != "job.sign.alice" {
+			t.Errorf("a job on %s", s)
+		}
+		if err := d.Ack(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-done
+	time.Sleep(50 * time.Millisecond)
+	c.Stop()
+}
+
+// testEavesdropping subscribes to everything and hears nothing of others.
+func testEavesdropping(t *testing.T, admin *Bus, url string, seeds map[string]string) {
+	for _, user := range []string{"client-alice", "worker-1"} {
+		nc := rawAs(t, url, seeds[user], user)
+		sub, err := nc.SubscribeSync(">")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := nc.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		worker := connectAs(t, url, seeds["worker-0"], "worker-0")
+		if _, _, err := worker.Last(testContext(t), Keys, deal(t, 0)); err != nil { // an answer to overhear
+			t.Error(err)
+		}
+		if err := admin.Announce("result.bob.x", []byte("bob's"), nil); err != nil {
+			t.Fatal(err)
+		}
+		if m, err := sub.NextMsg(50 * time.Millisecond); err == nil {
+			t.Errorf("%s hears %s: %s", user, m.Subject, m.Data)
+		}
+	}
+}
+
+func rawAs(t *testing.T, url, seed, user string) *nats.Conn {
+	t.Helper()
+	opt := must[nats.Option](t)(nats.NkeyOptionFromSeed(seed))
+	quiet := nats.ErrorHandler(func(*nats.Conn, *nats.Subscription, error) {})
+	return rawConn(t, url, opt, quiet, nats.CustomInboxPrefix("_INBOX_"+user))
+}
+
+// snapshot says what every stream holds.
+func snapshot(t *testing.T, admin *Bus) string {
+	t.Helper()
+	var s strings.Builder
+	for _, stream := range []Stream{Jobs, Work, Keys, Sign, Results, DeadLetter} {
+		got, err := admin.Slots(testContext(t), stream, ">")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range got {
+			s.WriteString(string(stream) + " " + m.Subject + " " + string(m.Data) + "\n")
+		}
+	}
+	if err := admin.Check(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	return s.String()
+}
+
+// The example names fleet "main" throughout, so replacing that is enough.
+func TestConfigNamesOneFleet(t *testing.T) {
+	err := fs.WalkDir(declared.Config, ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		text, err := fs.ReadFile(declared.Config, path)
+		if err != nil {
+			return err
+		}
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, `"frost.`) && !strings.Contains(line, `"frost.main.`) {
+				t.Errorf("%s: %s", path, line)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

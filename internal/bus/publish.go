@@ -1,0 +1,86 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Publish stores a message and returns its sequence once the server has it
+// (on disk, for a file stream). While nothing can have been stored (no connection, no
+// stream yet) it tries again until ctx ends. Errors: *BusyError,
+// ErrExists (RESULTS), ErrUnknown, ErrTooLarge, ErrDenied, ErrClosed. After
+// ErrUnknown a repetition may store the message twice; where that matters use
+// PublishSlot.
+func (b *Bus) Publish(ctx context.Context, subject string, data []byte, header map[string][]string) (uint64, error) {
+	m, err := b.outgoing(subject, data, header)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := b.streamOf(subject); err != nil {
+		return 0, err
+	}
+	for wait := (backoff{}); ; {
+		seq, err := b.store(ctx, subject, m)
+		if err == nil || !errors.Is(err, ErrDisconnected) && !errors.Is(err, ErrNoStream) {
+			return seq, err
+		}
+		if wait.sleep(ctx) != nil {
+			return 0, fmt.Errorf("%w (%w)", err, ctx.Err())
+		}
+	}
+}
+
+// Announce sends a message to whoever listens now. It is not stored.
+func (b *Bus) Announce(subject string, data []byte, header map[string][]string) error {
+	m, err := b.outgoing(subject, data, header)
+	if err != nil {
+		return err
+	}
+	if err := b.nc.PublishMsg(m); err != nil {
+		return classify(subject, err)
+	}
+	return nil
+}
+
+// store makes one attempt: one round trip, with a place among the publishes
+// in flight.
+func (b *Bus) store(ctx context.Context, subject string, m *nats.Msg) (uint64, error) {
+	select {
+	case b.inFlight <- struct{}{}:
+		defer func() { <-b.inFlight }()
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	case <-b.life.Done():
+		return 0, ErrClosed
+	}
+	if ctx.Err() != nil {
+		return 0, ctx.Err()
+	}
+	if b.nc.Status() == nats.RECONNECTING {
+		return 0, fmt.Errorf("%s: %w", subject, ErrDisconnected) // nothing was sent
+	}
+	attempt, done := b.flights.start(ctx, b.opt.AckTimeout, m.Subject)
+	defer done()
+	ack, err := b.js.PublishMsg(attempt, m, jetstream.WithRetryAttempts(0))
+	if err == nil {
+		return ack.Sequence, nil
+	}
+	if cause := context.Cause(attempt); cause != nil && errors.Is(err, context.Canceled) {
+		// It was under way: a lost connection leaves the outcome open.
+		if errors.Is(cause, ErrDisconnected) {
+			return 0, fmt.Errorf("%s: %w: connection lost", subject, ErrUnknown)
+		}
+		err = cause
+	}
+	return 0, classify(subject, err)
+}
+
+// expecting sets the condition of a slot's write.
+func expecting(m *nats.Msg, seq uint64) {
+	m.Header.Set(jetstream.ExpectedLastSubjSeqHeader, strconv.FormatUint(seq, 10))
+}

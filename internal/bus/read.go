@@ -1,0 +1,125 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// Bounds of reading.
+const (
+	pageMessages = 256     // messages in one batch
+	pageBytes    = 4 << 20 // bytes in one batch; the last message may go beyond
+
+	maxSlots     = 1 << 16   // messages that Slots returns
+	maxSlotBytes = 512 << 20 // and their bytes
+)
+
+// Last reads the newest message on a subject; false if there is none. With
+// replicas the answer may be a moment behind the leader.
+func (b *Bus) Last(ctx context.Context, stream Stream, subject string) (Message, bool, error) {
+	if err := checkSubject(subject); err != nil {
+		return Message{}, false, err
+	}
+	name, full := b.names.stream(stream), b.names.prefix+subject
+	r, err := b.newReader(name)
+	if err != nil {
+		return Message{}, false, err
+	}
+	defer r.close()
+	m, err := r.ask(ctx, "$JS.API.DIRECT.GET."+name+"."+full, nil)
+	if err != nil {
+		return Message{}, false, fmt.Errorf("reading %s: %w", subject, err)
+	}
+	if isEnd(m) {
+		return Message{}, false, nil
+	}
+	got, err := b.stored(m, name)
+	if err == nil && got.Subject == subject {
+		return got, true, nil
+	}
+	return b.getJSON(ctx, name, map[string]any{"last_by_subj": full})
+}
+
+// Slots reads all messages under a filter, such as dkg.<batch>.>, in stream
+// order. More than 65,536 messages or 512 MiB are ErrTooMany.
+func (b *Bus) Slots(ctx context.Context, stream Stream, filter string) ([]Message, error) {
+	if err := checkFilter(filter); err != nil {
+		return nil, err
+	}
+	var out []Message
+	total := 0
+	tooMany := false
+	err := b.scan(ctx, stream, 1, filter, func(m Message) bool {
+		total += len(m.Data)
+		if tooMany = len(out) == maxSlots || total > maxSlotBytes; tooMany {
+			return false
+		}
+		out = append(out, m)
+		return true
+	})
+	if err == nil && tooMany {
+		err = fmt.Errorf("reading %s: %w", filter, ErrTooMany)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// StreamID identifies one incarnation of a stream: a stream that was deleted
+// and created again has another, and cursors into the old one mean nothing.
+func (b *Bus) StreamID(ctx context.Context, stream Stream) (string, error) {
+	info, err := b.info(ctx, stream)
+	if err != nil {
+		return "", err
+	}
+	return info.id, nil
+}
+
+type streamInfo struct {
+	id          string
+	first, last uint64
+	count       uint64
+}
+
+func (b *Bus) info(ctx context.Context, stream Stream) (streamInfo, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
+	defer cancel()
+	name := b.names.stream(stream)
+	s, err := b.js.Stream(ctx, name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		return streamInfo{}, fmt.Errorf("stream %s: %w: %w", name, ErrNoStream, err)
+	}
+	if err != nil {
+		return streamInfo{}, fmt.Errorf("stream %s: %w", name, err)
+	}
+	i := s.CachedInfo()
+	return streamInfo{
+		id:    name + "@" + i.Created.UTC().Format(time.RFC3339Nano),
+		first: i.State.FirstSeq, last: i.State.LastSeq, count: i.State.Msgs,
+	}, nil
+}
+
+// scan hands stored messages from a sequence on to fn, in order, until fn
+// returns false or the stream's present end. filter is relative; "" is all.
+func (b *Bus) scan(ctx context.Context, stream Stream, from uint64, filter string, fn func(Message) bool) error {
+	r, err := b.newReader(b.names.stream(stream))
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	for next := max(from, 1); ; {
+		p, err := r.page(ctx, next, filter, fn)
+		if err != nil {
+			return fmt.Errorf("reading stream %s at %d: %w", stream, p.next, err)
+		}
+		if p.end || p.stopped {
+			return nil
+		}
+		next = p.next
+	}
+}

@@ -1,0 +1,186 @@
+package bus
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// reader asks for direct gets; one inbox serves all its questions. A plain
+// request would not do: it takes a stored message whose header says
+// "Status: 503" for the server's word.
+type reader struct {
+	b      *Bus
+	stream string
+	inbox  string
+	asked  int
+	sub    *nats.Subscription
+	msgs   chan *nats.Msg
+}
+
+func (b *Bus) newReader(stream string) (*reader, error) {
+	r := &reader{b: b, stream: stream, inbox: b.nc.NewInbox(), msgs: make(chan *nats.Msg, 4*pageMessages)}
+	var err error
+	if r.sub, err = b.nc.ChanSubscribe(r.inbox+".*", r.msgs); err != nil {
+		return nil, classify(stream, err)
+	}
+	return r, nil
+}
+
+func (r *reader) close() { _ = r.sub.Unsubscribe() } // fails only if the connection is closed
+
+// send asks a question; answers to earlier ones are told apart by subject.
+func (r *reader) send(subject string, question []byte) (reply string, err error) {
+	r.asked++
+	reply = r.inbox + "." + strconv.Itoa(r.asked)
+	if err := r.b.nc.PublishRequest(subject, reply, question); err != nil {
+		return "", classify(subject, err)
+	}
+	return reply, nil
+}
+
+func (r *reader) receive(ctx context.Context, reply string) (*nats.Msg, error) {
+	for {
+		select {
+		case m := <-r.msgs:
+			if m.Subject == reply {
+				return m, nil
+			}
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
+// ask is one question with one answer.
+func (r *reader) ask(ctx context.Context, subject string, question []byte) (*nats.Msg, error) {
+	ctx, done := r.b.flights.start(ctx, r.b.opt.AckTimeout, subject)
+	defer done()
+	reply, err := r.send(subject, question)
+	if err != nil {
+		return nil, err
+	}
+	m, err := r.receive(ctx, reply)
+	if err == nil && isStatus(m) && !isEnd(m) {
+		err = statusError(m)
+	}
+	return m, err
+}
+
+// page is how far one batch got.
+type page struct {
+	next    uint64 // first sequence not handed on
+	end     bool   // nothing more is stored
+	stopped bool   // fn returned false
+}
+
+// page reads one batch. After an error, p.next still says how far it got.
+func (r *reader) page(ctx context.Context, from uint64, filter string, fn func(Message) bool) (p page, err error) {
+	p.next = from
+	question := map[string]any{"seq": from, "batch": pageMessages, "max_bytes": pageBytes}
+	if filter != "" {
+		question["next_by_subj"] = r.b.names.prefix + filter
+	}
+	body, err := json.Marshal(question)
+	if err != nil {
+		return p, err
+	}
+	subject := "$JS.API.DIRECT.GET." + r.stream
+	ctx, done := r.b.flights.start(ctx, r.b.opt.AckTimeout, subject)
+	defer done()
+	reply, err := r.send(subject, body)
+	if err != nil {
+		return p, err
+	}
+	for {
+		m, err := r.receive(ctx, reply)
+		if err != nil {
+			return p, err
+		}
+		if isStatus(m) {
+			p.end = isEnd(m) || last(m.Header, hdrPending) == "0"
+			if !isEnd(m) && last(m.Header, hdrStatus) != "204" {
+				return p, statusError(m)
+			}
+			return p, nil
+		}
+		got, err := r.b.stored(m, r.stream)
+		if err != nil || got.Seq < p.next {
+			return r.one(ctx, p, filter, fn)
+		}
+		p.next = got.Seq + 1
+		if !fn(got) {
+			p.stopped = true
+			return p, nil
+		}
+	}
+}
+
+// one reads the next message through the JSON API, when its headers don't
+// tell; the caller's next page goes on behind it.
+func (r *reader) one(ctx context.Context, p page, filter string, fn func(Message) bool) (page, error) {
+	question := map[string]any{"seq": p.next, "next_by_subj": r.b.names.prefix + ">"}
+	if filter != "" {
+		question["next_by_subj"] = r.b.names.prefix + filter
+	}
+	got, ok, err := r.b.getJSON(ctx, r.stream, question)
+	if err != nil || !ok {
+		p.end = err == nil
+		return p, err
+	}
+	p.next = got.Seq + 1
+	p.stopped = !fn(got)
+	return p, nil
+}
+
+// getJSON is $JS.API.STREAM.MSG.GET, which tells the server's fields apart
+// from the writer's headers.
+func (b *Bus) getJSON(ctx context.Context, stream string, question map[string]any) (Message, bool, error) {
+	body, err := json.Marshal(question)
+	if err != nil {
+		return Message{}, false, err
+	}
+	subject := "$JS.API.STREAM.MSG.GET." + stream
+	ctx, done := b.flights.start(ctx, b.opt.AckTimeout, subject)
+	defer done()
+	m, err := b.nc.RequestWithContext(ctx, subject, body)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return Message{}, false, fmt.Errorf("%s: %w", subject, err)
+	}
+	var answer struct {
+		Error   *jetstream.APIError `json:"error"`
+		Message struct {
+			Subject string    `json:"subject"`
+			Seq     uint64    `json:"seq"`
+			Header  string    `json:"hdrs"`
+			Data    []byte    `json:"data"`
+			Time    time.Time `json:"time"`
+		} `json:"message"`
+	}
+	if err := json.Unmarshal(m.Data, &answer); err != nil {
+		return Message{}, false, fmt.Errorf("%s: %w", subject, err)
+	}
+	if answer.Error != nil {
+		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+			return Message{}, false, nil
+		}
+		return Message{}, false, fmt.Errorf("%s: %w", subject, answer.Error)
+	}
+	got := Message{Data: answer.Message.Data, Seq: answer.Message.Seq, Time: answer.Message.Time}
+	got.Subject, _ = b.names.relative(answer.Message.Subject)
+	if raw, err := base64.StdEncoding.DecodeString(answer.Message.Header); err == nil && len(raw) > 0 {
+		if h, err := nats.DecodeHeadersMsg(raw); err == nil { // malformed: no header, the reader will call it junk
+			got.Header = userHeader(h)
+		}
+	}
+	return got, true, nil
+}

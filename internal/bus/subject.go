@@ -1,0 +1,120 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// ErrSubject is wrapped by every error about a subject or one of its tokens.
+var ErrSubject = errors.New("bad subject")
+
+const (
+	maxToken  = 64
+	maxIndex  = 254     // worker index: n is at most 255
+	maxNumber = 1 << 30 // part and attempt
+)
+
+// Stream names one of the fleet's streams, as in nats/streams.json.
+type Stream string
+
+// The streams of a fleet.
+const (
+	Jobs       Stream = "JOBS"
+	Work       Stream = "WORK"
+	Keys       Stream = "KEYS"
+	Sign       Stream = "SIGN"
+	Results    Stream = "RESULTS"
+	DeadLetter Stream = "DEADLETTER"
+)
+
+// StreamOf returns the stream that stores a subject.
+func StreamOf(subject string) (Stream, error) {
+	first, _, _ := strings.Cut(subject, ".")
+	switch first {
+	case "job":
+		return Jobs, nil
+	case "work":
+		return Work, nil
+	case "dkg", "manifest":
+		return Keys, nil
+	case "sign":
+		return Sign, nil
+	case "res":
+		return Results, nil
+	case "dead":
+		return DeadLetter, nil
+	}
+	return "", fmt.Errorf("%w: no stream stores %q", ErrSubject, clip(subject))
+}
+
+// CheckToken says whether s may stand between two dots: [A-Za-z0-9_-]{1,64}.
+func CheckToken(s string) error {
+	if len(s) == 0 || len(s) > maxToken {
+		return fmt.Errorf("%w: token %q must have 1 to %d characters", ErrSubject, clip(s), maxToken)
+	}
+	for i := range len(s) {
+		if !tokenByte(s[i]) {
+			return fmt.Errorf("%w: token %q may contain only letters, digits, _ and -", ErrSubject, clip(s))
+		}
+	}
+	return nil
+}
+
+func tokenByte(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
+}
+
+// checkHex wants exactly n lower-case hexadecimal characters.
+func checkHex(s string, n int) error {
+	ok := len(s) == n
+	for i := 0; ok && i < n; i++ {
+		ok = s[i] >= '0' && s[i] <= '9' || s[i] >= 'a' && s[i] <= 'f'
+	}
+	if !ok {
+		return fmt.Errorf("%w: %q must be %d lower-case hexadecimal characters", ErrSubject, clip(s), n)
+	}
+	return nil
+}
+
+// parseNumber reads a canonical decimal number of 0..limit.
+func parseNumber(s string, limit int) (int, error) {
+	n, err := strconv.Atoi(s)
+	if err != nil || n < 0 || n > limit || strconv.Itoa(n) != s {
+		return 0, fmt.Errorf("%w: %q must be a decimal number of 0 to %d", ErrSubject, clip(s), limit)
+	}
+	return n, nil
+}
+
+// checkSubject wants tokens joined by dots, as every stored subject has them.
+func checkSubject(s string) error {
+	for token := range strings.SplitSeq(s, ".") {
+		if err := CheckToken(token); err != nil {
+			return fmt.Errorf("subject %q: %w", clip(s), err)
+		}
+	}
+	return nil
+}
+
+// checkFilter is checkSubject with wildcards.
+func checkFilter(s string) error {
+	tokens := strings.Split(s, ".")
+	for i, token := range tokens {
+		if token == "*" || token == ">" && i == len(tokens)-1 {
+			continue
+		}
+		if err := CheckToken(token); err != nil {
+			return fmt.Errorf("filter %q: %w", clip(s), err)
+		}
+	}
+	return nil
+}
+
+// clip keeps untrusted text in errors short.
+func clip(s string) string {
+	if len(s) > 96 {
+		return s[:96] + "..."
+	}
+	return s
+}

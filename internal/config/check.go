@@ -1,0 +1,133 @@
+package config
+
+import (
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// require wants a key to be there and not empty.
+func (s *source) require(key, value string) {
+	if s.bad[key] || value != "" {
+		return
+	}
+	if s.has(key) {
+		s.fail(key, "is empty")
+	} else {
+		s.fail(key, "is missing")
+	}
+}
+
+func (s *source) oneOf(key, value string, choices []string) {
+	s.require(key, value)
+	if !slices.Contains(choices, value) {
+		s.fail(key, "is %.64q: use %s", value, strings.Join(choices, ", "))
+	}
+}
+
+// token wants a name that can be part of a subject.
+func (s *source) token(key, value string) {
+	s.require(key, value)
+	if !tokenPattern.MatchString(value) {
+		s.fail(key, "is %.80q: use 1 to 64 letters, digits, _ or -", value)
+	}
+}
+
+// between wants an integer that is set, within bounds.
+func (s *source) between(key string, value, low, high int) {
+	if !s.has(key) {
+		s.fail(key, "is missing")
+	}
+	if value < low || value > high {
+		s.fail(key, "is %d: use %d to %d", value, low, high)
+	}
+}
+
+func (s *source) server(server *Server, role string) {
+	if s.require("server.role", server.Role); server.Role != role {
+		s.fail("server.role", "is %.64q: this program runs %q", server.Role, role)
+	}
+	if !s.has("server.host") {
+		server.Host = defaultHost
+	}
+	if server.Host == "" || strings.ContainsAny(server.Host, " /@") {
+		s.fail("server.host", "is %.64q: use an address or host name to listen at", server.Host)
+	}
+	if !s.has("server.port") {
+		server.Port = defaultPort
+	} else {
+		s.between("server.port", server.Port, 0, 65535)
+	}
+}
+
+func (s *source) bus(b *Bus) {
+	if !s.has("bus.url") {
+		b.URL = defaultBusURL
+	}
+	for one := range strings.SplitSeq(b.URL, ",") {
+		s.busURL(strings.TrimSpace(one))
+	}
+	if (b.TLSCert == "") != (b.TLSKey == "") {
+		s.fail("bus.tls_cert", "and bus.tls_key belong together: set both or none")
+	}
+	if !s.has("bus.replicas") {
+		b.Replicas = 1
+	}
+	if b.Replicas != 1 && b.Replicas != 3 && b.Replicas != 5 {
+		s.fail("bus.replicas", "is %d: use 1, 3 or 5", b.Replicas)
+	}
+	for _, path := range []*string{&b.Credentials, &b.TLSCA, &b.TLSCert, &b.TLSKey, &b.StorePath} {
+		s.absolute(path)
+	}
+}
+
+// busURL doesn't repeat an URL, as there may be a password in it.
+func (s *source) busURL(text string) {
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "":
+		s.fail("bus.url", "is not an URL such as %s", defaultBusURL)
+	case !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme):
+		s.fail("bus.url", "has scheme %.16q: use nats, tls, ws or wss", u.Scheme)
+	case u.User != nil:
+		s.fail("bus.url", "holds a user name: put it into a file and name that in bus.credentials")
+	}
+}
+
+// externalBus refuses what only a gateway can have.
+func (s *source) externalBus() {
+	for _, key := range []string{"bus.embedded", "bus.store_path", "bus.port"} {
+		if s.has(key) {
+			s.fail(key, "is for gateways only")
+		}
+	}
+}
+
+// embeddedBus checks the server in a gateway's process.
+func (s *source) embeddedBus(b *Bus) {
+	if !b.Embedded {
+		for _, key := range []string{"bus.store_path", "bus.port"} {
+			if s.has(key) {
+				s.fail(key, "needs bus.embedded = true")
+			}
+		}
+		return
+	}
+	if s.has("bus.url") {
+		s.fail("bus.url", "and bus.embedded exclude each other")
+	}
+	if b.Replicas != 1 {
+		s.fail("bus.replicas", "is %d: an embedded server is alone", b.Replicas)
+	}
+	s.require("bus.store_path", b.StorePath)
+	if !s.has("bus.port") {
+		b.Port = defaultBusPort
+	} else if b.Port == 0 {
+		s.fail("bus.port", "is 0: use 1 to 65535, or -1 for any that is free")
+	} else {
+		s.between("bus.port", b.Port, -1, 65535)
+	}
+}

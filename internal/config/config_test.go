@@ -1,0 +1,234 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+// awsKMS is the file of the AWS KMS guide. Operators have it: it loads as it
+// is, for ever.
+const awsKMS = `[network]
+type = "mainnet"
+[server]
+role = "node"
+host = "0.0.0.0"
+port = 4000
+[node]
+index = 0
+storage_path = "/data/frost-shares-node0"
+max_signers = 3
+min_signers = 2
+[node.key_provider]
+type = "aws-kms"
+key_id = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+`
+
+func write(t testing.TB, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "file.toml")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestGuideFileLoads(t *testing.T) {
+	n, err := LoadNode(write(t, awsKMS))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.src = nil
+	want := &Node{
+		Network: Network{"mainnet"},
+		Server:  Server{"node", "0.0.0.0", 4000},
+		Node: NodeSection{
+			Index: 0, StoragePath: "/data/frost-shares-node0", MaxSigners: 3, MinSigners: 2,
+			Manifest:      "/data/frost-shares-node0/manifest.json",
+			Access:        "/data/frost-shares-node0/access.toml",
+			AttestSigning: true,
+			KeyProvider: KeyProvider{
+				Type:  AWSKMS,
+				KeyID: "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+			},
+		},
+		Bus: Bus{URL: "nats://127.0.0.1:4222", Replicas: 1},
+	}
+	if !reflect.DeepEqual(n, want) {
+		t.Fatalf("got %+v\nwant %+v", n, want)
+	}
+}
+
+// TestExamples loads every file under configs, by the kind that its name says,
+// and wants the lines of the guide in the AWS example.
+func TestExamples(t *testing.T) {
+	dir := filepath.Join("..", "..", "configs")
+	files, err := filepath.Glob(filepath.Join(dir, "*.toml"))
+	if err != nil || len(files) < 6 {
+		t.Fatalf("%d examples, %v", len(files), err)
+	}
+	for _, path := range files {
+		name := filepath.Base(path)
+		t.Run(name, func(t *testing.T) {
+			kind, _, _ := strings.Cut(strings.TrimSuffix(name, ".toml"), "-")
+			loaders := map[string]func() error{
+				"node":    func() error { _, err := LoadNode(path); return err },
+				"gateway": func() error { _, err := LoadGateway(path); return err },
+				"client":  func() error { _, err := LoadClient(path); return err },
+				"access":  func() error { _, err := LoadAccess(path); return err },
+			}
+			if loaders[kind] == nil {
+				t.Fatalf("no loader for %s: begin the name with node, gateway, client or access", name)
+			}
+			if err := loaders[kind](); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	example, err := os.ReadFile(filepath.Join(dir, "node-aws-kms.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := string(example)
+	for line := range strings.Lines(awsKMS) {
+		_, after, found := strings.Cut(rest, strings.TrimSpace(line))
+		if !found {
+			t.Fatalf("the AWS example lacks %s or has it elsewhere", line)
+		}
+		rest = after
+	}
+}
+
+func TestLaterKeysParse(t *testing.T) {
+	n, err := LoadNode(write(t, awsKMS+`derivation_key_id = "alias/d"
+derivation = "hmac"
+endpoint = "http://localhost:4566"
+profile = "p"
+timeout = "2s"
+max_attempts = 4
+regions = ["us-east-1", "eu-west-1"]
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := n.Node.KeyProvider
+	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 || k.DerivationKeyID != "alias/d" {
+		t.Fatalf("%+v", k)
+	}
+	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
+	n, err = LoadNode(write(t, text+`type = "pkcs11"
+pkcs11_library = "lib.so"
+slot = 0
+token_label = "t"
+key_label = "k"
+derivation_key_label = "d"
+pin = "123456"
+uri = "pkcs11:token=t"
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k = n.Node.KeyProvider
+	if string(k.Pin.Expose()) != "123456" || k.Slot == nil || *k.Slot != 0 || !filepath.IsAbs(k.PKCS11Library) {
+		t.Fatalf("%+v", k)
+	}
+	var out bytes.Buffer
+	fmt.Fprintf(&out, "%v %+v %#v %s %x", n, n, n, k.Pin, k.Pin)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "n", n, "pin", k.Pin)
+	if err := json.NewEncoder(&out).Encode(n); err != nil {
+		t.Fatal(err)
+	}
+	for _, leak := range []string{"123456\"", "123456}", " 123456", "313233343536", "49 50 51"} {
+		if strings.Contains(out.String(), leak) {
+			t.Fatalf("the pin is printed as %q in %s", leak, out.String())
+		}
+	}
+}
+
+func TestDefaultsAndPaths(t *testing.T) {
+	path := write(t, `[network]
+type = "regtest"
+[server]
+role = "node"
+[node]
+index = 1
+storage_path = "data"
+max_signers = 2
+min_signers = 2
+access = "../a.toml"
+attest_signing = false
+key_provider = { type = "software", key_file = "k.json" }
+[bus]
+credentials = "c.creds"
+`)
+	dir := filepath.Dir(path)
+	n, err := LoadNode(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for got, want := range map[string]string{
+		n.Node.StoragePath:         filepath.Join(dir, "data"),
+		n.Node.Manifest:            filepath.Join(dir, "data", "manifest.json"),
+		n.Node.Access:              filepath.Join(filepath.Dir(dir), "a.toml"),
+		n.Node.KeyProvider.KeyFile: filepath.Join(dir, "k.json"),
+		n.Bus.Credentials:          filepath.Join(dir, "c.creds"),
+		n.Server.Host:              "127.0.0.1",
+	} {
+		if got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	if n.Server.Port != 4000 || n.Node.AttestSigning {
+		t.Errorf("port %d, attest_signing %t", n.Server.Port, n.Node.AttestSigning)
+	}
+}
+
+func TestAccess(t *testing.T) {
+	a, err := LoadAccess(filepath.Join("..", "..", "configs", "access.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Gateways) != 1 || len(a.Clients) != 2 || a.Clients[1].Name != "deposits" ||
+		!reflect.DeepEqual(a.Clients[0].Kinds, []string{"keygen", "sign"}) || len(a.Clients[0].PublicKey) != 32 {
+		t.Fatalf("%+v", a)
+	}
+}
+
+func TestGateway(t *testing.T) {
+	g, err := LoadGateway(filepath.Join("..", "..", "configs", "gateway.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !g.Bus.Embedded || g.Bus.Port != 4222 || !filepath.IsAbs(g.Bus.StorePath) || !filepath.IsAbs(g.Gateway.KeyFile) {
+		t.Fatalf("%+v", g)
+	}
+}
+
+func TestCheckManifest(t *testing.T) {
+	path := write(t, awsKMS)
+	n, err := LoadNode(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := n.CheckManifest(3, 2, "mainnet", 3); err != nil {
+		t.Fatal(err)
+	}
+	err = n.CheckManifest(5, 4, "signet", 0)
+	want := []string{
+		path + `:2: network.type: is "mainnet", and the manifest has network "signet"`,
+		path + `:7: node.manifest: the manifest has n = 5 and lists 0 nodes`,
+		path + `:8: node.index: is 0, and the manifest lists 0 nodes, from 0`,
+		path + `:10: node.max_signers: is 3, and the manifest has n = 5`,
+		path + `:11: node.min_signers: is 2, and the manifest has t = 4`,
+	}
+	if err == nil || err.Error() != strings.Join(want, "\n") {
+		t.Fatalf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,99 @@
+package config
+
+import "path/filepath"
+
+// Node is the configuration of a worker.
+type Node struct {
+	Network Network     `toml:"network"`
+	Server  Server      `toml:"server"`
+	Node    NodeSection `toml:"node"`
+	Bus     Bus         `toml:"bus"`
+
+	src *source
+}
+
+// NodeSection is the section [node].
+type NodeSection struct {
+	Index         int         `toml:"index"`          // of this node, from 0
+	StoragePath   string      `toml:"storage_path"`   // folder of the keystore
+	MaxSigners    int         `toml:"max_signers"`    // n of the manifest
+	MinSigners    int         `toml:"min_signers"`    // t of the manifest
+	Manifest      string      `toml:"manifest"`       // <storage_path>/manifest.json by default
+	Access        string      `toml:"access"`         // <storage_path>/access.toml by default
+	AttestSigning bool        `toml:"attest_signing"` // the HSM signs signing commitments; true by default
+	KeyProvider   KeyProvider `toml:"key_provider"`
+}
+
+const maxNodes = 255
+
+// LoadNode reads a node's file.
+func LoadNode(path string) (*Node, error) {
+	n := &Node{Node: NodeSection{AttestSigning: true}}
+	err := load(path, n, n.check)
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+func (n *Node) check(s *source) {
+	n.src = s
+	node := &n.Node
+	s.oneOf("network.type", n.Network.Type, networks)
+	s.server(&n.Server, "node")
+	s.between("node.max_signers", node.MaxSigners, 1, maxNodes)
+	s.between("node.min_signers", node.MinSigners, 1, maxNodes)
+	s.between("node.index", node.Index, 0, maxNodes-1)
+	if node.MaxSigners >= 1 && node.MinSigners > node.MaxSigners {
+		s.fail("node.min_signers", "is %d, more than node.max_signers = %d", node.MinSigners, node.MaxSigners)
+	}
+	if node.MaxSigners >= 1 && node.Index >= node.MaxSigners {
+		s.fail("node.index", "is %d: with node.max_signers = %d, indices are 0 to %d",
+			node.Index, node.MaxSigners, node.MaxSigners-1)
+	}
+	s.require("node.storage_path", node.StoragePath)
+	s.absolute(&node.StoragePath)
+	if node.Manifest == "" {
+		node.Manifest = filepath.Join(node.StoragePath, "manifest.json")
+	}
+	if node.Access == "" {
+		node.Access = filepath.Join(node.StoragePath, "access.toml")
+	}
+	s.absolute(&node.Manifest)
+	s.absolute(&node.Access)
+	node.KeyProvider.check(s, n.Network.Type)
+	s.bus(&n.Bus)
+	s.externalBus()
+}
+
+// CheckManifest compares the file with the manifest that it names: n, t and
+// network as the manifest says, nodes the number of nodes that it lists. Every
+// disagreement is named with its line and both values. A node that disagrees
+// must not start.
+func (n *Node) CheckManifest(manifestN, manifestT int, network string, nodes int) error {
+	var found Errors
+	add := func(key, format string, args ...any) {
+		s := source{path: n.src.path, lines: n.src.lines, bad: map[string]bool{}}
+		s.fail(key, format, args...)
+		found = append(found, s.errors...)
+	}
+	if n.Network.Type != network {
+		add("network.type", "is %q, and the manifest has network %.64q", n.Network.Type, network)
+	}
+	if n.Node.MaxSigners != manifestN {
+		add("node.max_signers", "is %d, and the manifest has n = %d", n.Node.MaxSigners, manifestN)
+	}
+	if n.Node.MinSigners != manifestT {
+		add("node.min_signers", "is %d, and the manifest has t = %d", n.Node.MinSigners, manifestT)
+	}
+	if n.Node.Index >= nodes {
+		add("node.index", "is %d, and the manifest lists %d nodes, from 0", n.Node.Index, nodes)
+	}
+	if manifestN != nodes {
+		add("node.manifest", "the manifest has n = %d and lists %d nodes", manifestN, nodes)
+	}
+	if len(found) == 0 {
+		return nil
+	}
+	return found.sorted()
+}

@@ -1,0 +1,255 @@
+package conformance
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+func selfCheck(ctx context.Context, s Subject) error {
+	return with(s.Open, func(p keyprovider.Provider) error { return keyprovider.Check(ctx, p) })
+}
+
+// identityStable: one key within a provider and across a restart.
+func identityStable(ctx context.Context, s Subject) error {
+	var seen []*ecdsa.PublicKey
+	for range 2 {
+		err := with(s.Open, func(p keyprovider.Provider) error {
+			for range 2 {
+				key, err := p.Identity(ctx)
+				if err != nil {
+					return err
+				}
+				seen = append(seen, key)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for _, key := range seen[1:] {
+		if !key.Equal(seen[0]) {
+			return errors.New("Identity gave two keys")
+		}
+	}
+	return nil
+}
+
+// signVerifies: signatures are of the digest that was asked for, whatever its
+// bits, and of no other.
+func signVerifies(ctx context.Context, s Subject) error {
+	return with(s.Open, func(p keyprovider.Provider) error {
+		key, err := p.Identity(ctx)
+		if err != nil {
+			return err
+		}
+		digests := [][32]byte{{}, [32]byte(bytes.Repeat([]byte{0xff}, 32)), sha256.Sum256([]byte("conformance"))}
+		for i, digest := range digests {
+			sig, err := p.Sign(ctx, digest)
+			if err != nil {
+				return fmt.Errorf("Sign(%x): %w", digest, err)
+			}
+			if !ecdsa.VerifyASN1(key, digest[:], sig) {
+				return fmt.Errorf("signature of %x does not verify", digest)
+			}
+			if other := digests[(i+1)%len(digests)]; ecdsa.VerifyASN1(key, other[:], sig) {
+				return fmt.Errorf("signature of %x verifies for %x", digest, other)
+			}
+		}
+		return nil
+	})
+}
+
+// derive opens a provider for one call.
+func derive(ctx context.Context, open func() (keyprovider.Provider, error), label []byte) (out [32]byte, err error) {
+	err = with(open, func(p keyprovider.Provider) (err error) {
+		out, err = p.Derive(ctx, label)
+		return err
+	})
+	return out, err
+}
+
+// deriveDeterministic: the same bytes for one label across a restart.
+func deriveDeterministic(ctx context.Context, s Subject) error {
+	label := []byte("conformance/one")
+	first, err := derive(ctx, s.Open, label)
+	if err != nil {
+		return err
+	}
+	again, err := derive(ctx, s.Open, label)
+	if err != nil {
+		return err
+	}
+	if first != again {
+		return errors.New("Derive gave other bytes after reopening")
+	}
+	return nil
+}
+
+// deriveLabels: every length is taken, every byte counts, and lengths outside
+// the contract are refused.
+func deriveLabels(ctx context.Context, s Subject) error {
+	return with(s.Open, func(p keyprovider.Provider) error {
+		long := bytes.Repeat([]byte{'x'}, keyprovider.MaxLabel)
+		last := append(bytes.Clone(long[1:]), 'y')
+		seen := map[[32]byte]int{}
+		for i, label := range [][]byte{{0}, {0, 0}, {1}, []byte("a"), []byte("ab"), []byte("b"), long, last, long[1:]} {
+			kept := bytes.Clone(label)
+			out, err := p.Derive(ctx, label)
+			if err != nil {
+				return fmt.Errorf("Derive of a label of %d bytes: %w", len(label), err)
+			}
+			if !bytes.Equal(kept, label) {
+				return errors.New("Derive changed its label")
+			}
+			if j, dup := seen[out]; dup {
+				return fmt.Errorf("labels %d and %d gave the same bytes", j, i)
+			}
+			seen[out] = i
+		}
+		for _, label := range [][]byte{nil, append(bytes.Clone(long), 'x')} {
+			if _, err := p.Derive(ctx, label); !errors.Is(err, keyprovider.ErrLabel) {
+				return fmt.Errorf("Derive of a label of %d bytes gave %v, not ErrLabel", len(label), err)
+			}
+		}
+		return nil
+	})
+}
+
+// otherKeys: another provider has another identity.
+func otherKeys(ctx context.Context, s Subject) error {
+	var keys []*ecdsa.PublicKey
+	for _, open := range []func() (keyprovider.Provider, error){s.Open, s.OpenOther} {
+		err := with(open, func(p keyprovider.Provider) error {
+			key, err := p.Identity(ctx)
+			keys = append(keys, key)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	if keys[0].Equal(keys[1]) {
+		return errors.New("two providers have the same identity key")
+	}
+	return nil
+}
+
+// otherDerivation: another provider derives other bytes.
+func otherDerivation(ctx context.Context, s Subject) error {
+	label := []byte("conformance/one")
+	mine, err := derive(ctx, s.Open, label)
+	if err != nil {
+		return err
+	}
+	other, err := derive(ctx, s.OpenOther, label)
+	if err != nil {
+		return err
+	}
+	if mine == other {
+		return errors.New("two providers derive the same bytes")
+	}
+	return nil
+}
+
+// cannotDerive: a provider without a derivation key says so in the way that
+// callers ask for.
+func cannotDerive(ctx context.Context, s Subject) error {
+	_, err := derive(ctx, s.Open, []byte("conformance/one"))
+	if s.CannotDerive != errors.Is(err, keyprovider.ErrCannotDerive) {
+		return fmt.Errorf("CannotDerive is %t, and Derive gave %v", s.CannotDerive, err)
+	}
+	return nil
+}
+
+// concurrent: many callers at once, each with its own digest and label.
+func concurrent(ctx context.Context, s Subject) error {
+	return with(s.Open, func(p keyprovider.Provider) error {
+		key, err := p.Identity(ctx)
+		if err != nil {
+			return err
+		}
+		const callers = 8
+		failed := make([]error, callers)
+		var all sync.WaitGroup
+		for i := range callers {
+			all.Go(func() { failed[i] = oneCaller(ctx, p, key, s.CannotDerive, byte(i)) })
+		}
+		all.Wait()
+		return errors.Join(failed...)
+	})
+}
+
+func oneCaller(ctx context.Context, p keyprovider.Provider, key *ecdsa.PublicKey, cannotDerive bool, i byte) error {
+	label := []byte{'c', i}
+	var first [32]byte
+	for round := range 3 {
+		digest := sha256.Sum256([]byte{i, byte(round)})
+		sig, err := p.Sign(ctx, digest)
+		if err != nil {
+			return err
+		}
+		if !ecdsa.VerifyASN1(key, digest[:], sig) {
+			return errors.New("a concurrent caller got another's signature")
+		}
+		if cannotDerive {
+			continue
+		}
+		out, err := p.Derive(ctx, label)
+		if err != nil {
+			return err
+		}
+		if round > 0 && out != first {
+			return errors.New("a concurrent caller got another's bytes")
+		}
+		first = out
+	}
+	return nil
+}
+
+// cancelled: a context that has ended ends the call, with its own error.
+func cancelled(ctx context.Context, s Subject) error {
+	return with(s.Open, func(p keyprovider.Provider) error {
+		over, cancel := context.WithCancel(ctx)
+		cancel()
+		if _, err := p.Sign(over, [32]byte{1}); !errors.Is(err, context.Canceled) {
+			return fmt.Errorf("Sign with a cancelled context gave %v", err)
+		}
+		_, err := p.Derive(over, []byte("c"))
+		if !errors.Is(err, context.Canceled) && !(s.CannotDerive && errors.Is(err, keyprovider.ErrCannotDerive)) {
+			return fmt.Errorf("Derive with a cancelled context gave %v", err)
+		}
+		_, err = p.Sign(ctx, [32]byte{1})
+		return err // still alive
+	})
+}
+
+// closing: nothing works after Close, and a second Close is harmless.
+func closing(ctx context.Context, s Subject) error {
+	p, err := s.Open()
+	if err != nil {
+		return err
+	}
+	if err := p.Close(); err != nil {
+		return fmt.Errorf("Close: %w", err)
+	}
+	if err := p.Close(); err != nil {
+		return fmt.Errorf("second Close: %w", err)
+	}
+	_, idErr := p.Identity(ctx)
+	_, signErr := p.Sign(ctx, [32]byte{1})
+	_, deriveErr := p.Derive(ctx, []byte("c"))
+	for name, err := range map[string]error{"Identity": idErr, "Sign": signErr, "Derive": deriveErr} {
+		if !errors.Is(err, keyprovider.ErrClosed) && !(s.CannotDerive && errors.Is(err, keyprovider.ErrCannotDerive)) {
+			return fmt.Errorf("%s after Close gave %v, not ErrClosed", name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,150 @@
+// Package software is the key provider for development: both keys are in a
+// JSON file of mode 0600, in the clear. Who reads the file has the node's
+// shares, so it is refused on mainnet unless the operator insists.
+//
+// The identity key is P-256 and signs with crypto/ecdsa (hedged nonces).
+// Derive is HMAC-SHA256 with the file's derivation secret over the label, the
+// function that AWS KMS (GenerateMac, HMAC_SHA_256) and PKCS#11
+// (CKM_SHA256_HMAC) compute too.
+package software
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// ErrMainnet says that real coins are not guarded by a file.
+var ErrMainnet = errors.New("key provider software keeps keys in a plain file and is refused on mainnet: " +
+	"use aws-kms or pkcs11, or set allow_insecure = true under [node.key_provider] if nothing of value is at stake")
+
+// Options says which file to open, and for what.
+type Options struct {
+	Path          string // the key file, made by Generate
+	Network       string // mainnet, testnet, signet, regtest
+	AllowInsecure bool   // open it on mainnet all the same
+}
+
+// Provider implements keyprovider.Provider.
+type Provider struct {
+	mu     sync.RWMutex // held for writing by Close only
+	public *ecdsa.PublicKey
+	keys   *keys // nil once closed
+}
+
+var _ keyprovider.Provider = (*Provider)(nil)
+
+// Open reads a key file. Every network but the three test networks counts as
+// mainnet.
+func Open(opt Options) (*Provider, error) {
+	switch opt.Network {
+	case "testnet", "signet", "regtest":
+	default:
+		if !opt.AllowInsecure {
+			return nil, ErrMainnet
+		}
+	}
+	k, err := readFile(opt.Path)
+	if err != nil {
+		return nil, err
+	}
+	public := k.identity().PublicKey
+	return &Provider{public: &public, keys: k}, nil
+}
+
+// Identity implements keyprovider.Provider.
+func (p *Provider) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
+	if _, err := p.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer p.mu.RUnlock()
+	public := *p.public
+	return &public, nil
+}
+
+// Sign implements keyprovider.Provider.
+func (p *Provider) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
+	k, err := p.begin(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer p.mu.RUnlock()
+	sig, err := ecdsa.SignASN1(rand.Reader, k.identity(), digest[:])
+	if err != nil {
+		return nil, fmt.Errorf("software identity key: %w", err)
+	}
+	return sig, nil
+}
+
+// Derive implements keyprovider.Provider.
+func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
+	if err := keyprovider.CheckLabel(label); err != nil {
+		return [32]byte{}, err
+	}
+	k, err := p.begin(ctx)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	defer p.mu.RUnlock()
+	mac := hmac.New(sha256.New, k.derivation.Expose())
+	mac.Write(label)
+	sum := mac.Sum(nil)
+	defer clear(sum)
+	return [32]byte(sum), nil
+}
+
+// Close implements keyprovider.Provider.
+func (p *Provider) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.keys != nil {
+		p.keys.wipe()
+		p.keys = nil
+	}
+	return nil
+}
+
+// begin takes the read lock unless there is a reason not to go on; the
+// caller gives it back.
+func (p *Provider) begin(ctx context.Context) (*keys, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, fmt.Errorf("key provider software: %w", err)
+	}
+	p.mu.RLock()
+	if p.keys == nil {
+		p.mu.RUnlock()
+		return nil, keyprovider.ErrClosed
+	}
+	return p.keys, nil
+}
+
+// Format implements fmt.Formatter: a provider prints as its name.
+func (*Provider) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("software key provider")) }
+
+// LogValue implements slog.LogValuer.
+func (*Provider) LogValue() slog.Value { return slog.StringValue("software key provider") }
+
+// keys are the two keys, where no printing verb finds them.
+type keys struct {
+	identity   func() *ecdsa.PrivateKey
+	derivation *secret.Bytes
+}
+
+func newKeys(identity *ecdsa.PrivateKey, derivation []byte) *keys {
+	return &keys{identity: func() *ecdsa.PrivateKey { return identity }, derivation: secret.New(derivation)}
+}
+
+// wipe overwrites what Go lets it: the identity key's inner form is dropped.
+func (k *keys) wipe() {
+	k.derivation.Wipe()
+	k.identity = nil
+}

@@ -1,0 +1,148 @@
+package keystore
+
+import (
+	"bytes"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	bolt "go.etcd.io/bbolt"
+)
+
+// Certify stores a batch that the node is about to certify. It is on the disk
+// when Certify returns nil. The same batch with the same transcript is nil and
+// changes nothing; with another transcript it is ErrOtherTranscript, for ever.
+// r.Cert is stored if present; Complete and Certificates are not looked at.
+func (s *Store) Certify(r *Record) error {
+	if err := r.validate(); err != nil {
+		return err
+	}
+	return s.put(r, nil)
+}
+
+// PutRecovered stores a batch rebuilt from the log, complete. Where the batch
+// is stored already, it is only made complete.
+func (s *Store) PutRecovered(r *Record) error {
+	if err := errors.Join(r.validate(), validateCertificates(r.Batch, r.N, r.Certificates)); err != nil {
+		return err
+	}
+	return s.put(r, r.Certificates)
+}
+
+// put writes a record, complete if certs is not nil.
+func (s *Store) put(r *Record, certs [][]byte) error {
+	h := r.header()
+	if _, err := rand.Read(h.Nonce[:]); err != nil {
+		return err
+	}
+	raw, err := encoder.Marshal(h)
+	if err != nil {
+		return fmt.Errorf("encode the header of batch %s: %w", r.Batch, err)
+	}
+	added := false
+	err = s.update(func(tx *bolt.Tx) error {
+		added = false
+		b, err := s.find(tx, r.Batch)
+		if err == nil {
+			return s.again(b, r, certs)
+		}
+		if !errors.Is(err, ErrUnknown) {
+			return err
+		}
+		added = true
+		b = &batch{data: tx.Bucket(bucketData), h: h, raw: raw}
+		err = errors.Join(b.putHeader(), b.put(partKeys, 0, s.sealKeys(h, raw, r)), b.putAll(partDeal, r.Deals))
+		if err == nil && len(r.Cert) > 0 {
+			err = b.put(partCert, 0, checked(r.Cert))
+		}
+		if err == nil && certs != nil {
+			err = s.complete(b, certs)
+		}
+		return err
+	})
+	if added && (err == nil || errors.Is(err, ErrGone)) {
+		s.batches.Add(1)
+		s.keys.Add(int64(r.K))
+	}
+	return err
+}
+
+// again judges a batch that is stored already.
+func (s *Store) again(b *batch, r *Record, certs [][]byte) error {
+	h := b.h
+	if h.Transcript != r.Transcript || h.Context != r.Context {
+		return fmt.Errorf("batch %s: %w", r.Batch, ErrOtherTranscript)
+	}
+	same := r.header()
+	same.Nonce = h.Nonce
+	if *same != *h {
+		return fmt.Errorf("batch %s: the transcript is the stored one, and suite, sizes, index or owner are not", r.Batch)
+	}
+	if certs == nil || b.get(partComplete, 0) != nil {
+		return errNoChange
+	}
+	return s.complete(b, certs)
+}
+
+// SetCert stores the node's certificate of a batch. A later one replaces it:
+// devices randomise signatures, and the last one made is the one to publish.
+func (s *Store) SetCert(batch string, cert []byte) error {
+	if len(cert) < 1 || len(cert) > maxCert {
+		return fmt.Errorf("batch %s: certificate has %d bytes", batch, len(cert))
+	}
+	value := checked(cert)
+	return s.update(func(tx *bolt.Tx) error {
+		b, err := s.find(tx, batch)
+		if err != nil {
+			return err
+		}
+		if bytes.Equal(b.get(partCert, 0), value) {
+			return errNoChange
+		}
+		return b.put(partCert, 0, value)
+	})
+}
+
+// Complete stores the certificates of all nodes, in index order, and with them
+// the permission to sign. A batch that is complete stays as it is.
+func (s *Store) Complete(batch string, certs [][]byte) error {
+	return s.update(func(tx *bolt.Tx) error {
+		b, err := s.find(tx, batch)
+		if err != nil {
+			return err
+		}
+		if b.get(partComplete, 0) != nil {
+			return errNoChange
+		}
+		if err := validateCertificates(batch, b.h.N, certs); err != nil {
+			return err
+		}
+		return s.complete(b, certs)
+	})
+}
+
+func (s *Store) complete(b *batch, certs [][]byte) error {
+	if err := b.putAll(partCertificate, certs); err != nil {
+		return err
+	}
+	return b.put(partComplete, 0, s.sealComplete(b.h, b.raw))
+}
+
+// SetCursor stores how far KEYS was read: the stream's identity and the last
+// sequence handled. It costs an fsync; callers write it now and then.
+func (s *Store) SetCursor(streamID string, seq uint64) error {
+	value, err := encoder.Marshal(&cursor{StreamID: streamID, Seq: seq})
+	if err != nil {
+		return fmt.Errorf("encode the cursor: %w", err)
+	}
+	if len(value) > maxCursor {
+		return fmt.Errorf("cursor: the stream's identity has %d bytes", len(streamID))
+	}
+	return s.update(func(tx *bolt.Tx) error {
+		meta := tx.Bucket(bucketMeta)
+		if bytes.Equal(meta.Get(keyCursor), value) {
+			return errNoChange
+		}
+		return meta.Put(keyCursor, value)
+	})
+}

@@ -1,0 +1,73 @@
+package launch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/fleet"
+)
+
+// Dev runs the gateway and all nodes of a fleet directory in this process
+// until ctx ends or one of them fails.
+func Dev(ctx context.Context, dir string, o Options) error {
+	g, err := config.LoadGateway(filepath.Join(dir, fleet.GatewayFile))
+	if err != nil {
+		return fmt.Errorf("%w: make a fleet with frostctl fleet init %s", err, dir)
+	}
+	m, err := LoadManifest(g.Gateway.Manifest)
+	if err != nil {
+		return err
+	}
+	nodes := make([]*config.Node, m.N)
+	for i := range nodes {
+		if nodes[i], err = config.LoadNode(filepath.Join(dir, fleet.NodeFile(i))); err != nil {
+			return err
+		}
+	}
+	if g.Bus.Embedded && o.Embedded == nil {
+		server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: g.Bus.StorePath, Port: g.Bus.Port, SyncAlways: true, Logger: o.Log})
+		if err != nil {
+			return err
+		}
+		defer server.Shutdown() // after all that uses it
+		o.Embedded = server
+	}
+	return runAll(ctx, g, nodes, o)
+}
+
+func runAll(ctx context.Context, g *config.Gateway, nodes []*config.Node, o Options) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var ready, running sync.WaitGroup
+	errs := make(chan error, 1+len(nodes))
+	each := o
+	each.Ready = ready.Done
+	run := func(what string, f func() error) {
+		ready.Add(1)
+		running.Go(func() {
+			if err := f(); err != nil && ctx.Err() == nil {
+				errs <- fmt.Errorf("%s: %w", what, err)
+				cancel() // one that can't go on ends the rest
+			}
+		})
+	}
+	run("gateway "+g.Gateway.Name, func() error { return Gateway(ctx, g, each) })
+	for _, n := range nodes {
+		run(fmt.Sprintf("node %d", n.Node.Index), func() error { return Node(ctx, n, each) })
+	}
+	if o.Ready != nil {
+		go func() { ready.Wait(); o.Ready() }()
+	}
+	running.Wait()
+	close(errs)
+	var all []error
+	for err := range errs {
+		all = append(all, err)
+	}
+	return errors.Join(all...)
+}

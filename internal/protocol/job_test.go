@@ -1,0 +1,6 @@
+package protocol
+
+func checkCut(t interface {
+	Fatalf(string, ...any)
+}, job *Job, m *Manifest) {
+}

@@ -1,0 +1,153 @@
+package fleet_test
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/test/fleettest"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+func asBusy(err error, target **bus.BusyError) bool { return errors.As(err, target) }
+
+// Every bad job ends in an answer with a stable code and a sentence, and in a
+// dead letter, and the fleet goes on working.
+func TestBadJobs(t *testing.T) {
+	otherPublic, otherKey, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := fleettest.Start(t, fleettest.Options{BeforeStart: func(dir string) {
+		access := filepath.Join(dir, "access.toml")
+		text, err := os.ReadFile(access)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = fmt.Appendf(text, "\n[[client]]\nname = \"other\"\npublic_key = \"%x\"\nkinds = [\"sign\"]\n", []byte(otherPublic))
+		if err := os.WriteFile(access, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}})
+	r := newRaw(t, f)
+	other := &raw{t: t, bus: r.bus, name: "other", key: otherKey, results: r.results}
+	r.listen("other")
+	r.listen("nobody")
+	taproot, solana := r.keygen(f, "bitcoin", 2), r.keygen(f, "solana", 1)
+
+	keygen := func(change func(*protocol.Job)) protocol.SignedJob {
+		j := job(protocol.KindKeygen)
+		change(&j)
+		return r.sign(j.Kind, payload(t, j))
+	}
+	sign := func(keys []string, change func(*protocol.Job)) protocol.SignedJob {
+		j := signJob(keys...)
+		change(&j)
+		return r.sign(j.Kind, payload(t, j))
+	}
+	none := func(*protocol.Job) {}
+	unknown := strings.Repeat("0", 32) + ".0"
+
+	for _, c := range []struct {
+		name string
+		job  protocol.SignedJob
+		code protocol.Code
+	}{
+		{"unknown client", func() protocol.SignedJob { s := keygen(none); s.Client = "nobody"; return s }(), protocol.CodeUnknownClient},
+		{"bad signature", func() protocol.SignedJob { s := keygen(none); s.Signature[3] ^= 1; return s }(), protocol.CodeBadSignature},
+		{"signature of another payload", func() protocol.SignedJob { s := keygen(none); s.Payload = keygen(none).Payload; return s }(), protocol.CodeBadSignature},
+		{"signature for another kind", func() protocol.SignedJob { s := keygen(none); s.Kind = protocol.KindSign; return s }(), protocol.CodeBadSignature},
+		{"kind not allowed", other.sign(protocol.KindKeygen, payload(t, job(protocol.KindKeygen))), protocol.CodeKindNotAllowed},
+		{"expired", keygen(func(j *protocol.Job) { j.Expires = time.Now().Add(-time.Minute) }), protocol.CodeExpired},
+		{"expires too late", keygen(func(j *protocol.Job) { j.Expires = time.Now().Add(3 * time.Hour) }), protocol.CodeExpiryTooFar},
+		{"empty batch", keygen(func(j *protocol.Job) { j.Count = 0 }), protocol.CodeEmptyBatch},
+		{"negative batch", keygen(func(j *protocol.Job) { j.Count = -1 }), protocol.CodeEmptyBatch},
+		{"oversized batch", keygen(func(j *protocol.Job) { j.Count = protocol.MaxJobKeys + 1 }), protocol.CodeTooLarge},
+		{"unknown chain", keygen(func(j *protocol.Job) { j.Chain = "dogecoin" }), protocol.CodeUnknownChain},
+		{"no items", sign(nil, none), protocol.CodeEmptyBatch},
+		{"too many items", sign(many(taproot[0].ID, protocol.MaxJobItems+1), none), protocol.CodeTooLarge},
+		{"unknown key", sign([]string{unknown}, none), protocol.CodeUnknownKey},
+		{"index past the batch", sign([]string{strings.Split(taproot[0].ID, ".")[0] + ".99"}, none), protocol.CodeUnknownKey},
+		{"no key id", sign([]string{"x"}, none), protocol.CodeUnknownKey},
+		{"another client's key", func() protocol.SignedJob { j := signJob(taproot[0].ID); return other.sign(j.Kind, payload(t, j)) }(), protocol.CodeNotOwner},
+		{"short message", sign([]string{taproot[0].ID}, func(j *protocol.Job) { j.Items[0].Message = j.Items[0].Message[:31] }), protocol.CodeBadMessage},
+		{"empty ed25519 message", sign([]string{solana[0].ID}, func(j *protocol.Job) { j.Items[0].Message = nil }), protocol.CodeBadMessage},
+		{"long ed25519 message", sign([]string{solana[0].ID}, func(j *protocol.Job) { j.Items[0].Message = make([]byte, 4097) }), protocol.CodeBadMessage},
+		{"two suites", sign([]string{taproot[0].ID, solana[0].ID}, none), protocol.CodeBadMessage},
+		{"script root with ed25519", sign([]string{solana[0].ID}, func(j *protocol.Job) { j.Items[0].ScriptRoot = make([]byte, 32) }), protocol.CodeBadTweak},
+		{"short script root", sign([]string{taproot[0].ID}, func(j *protocol.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }), protocol.CodeBadTweak},
+		{"unknown field", r.sign(protocol.KindKeygen, bytes.Replace(payload(t, job(protocol.KindKeygen)), []byte(`{`), []byte(`{"colour":"red",`), 1)), protocol.CodeMalformedJob},
+		{"kind that contradicts the subject", r.sign(protocol.KindKeygen, payload(t, signJob(taproot[0].ID))), protocol.CodeMalformedJob},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			result := r.do(c.job)
+			if result.Status != protocol.StatusFailed || result.Code != c.code || result.Error == "" {
+				t.Fatalf("status %s, code %s (%s), want code %s", result.Status, result.Code, result.Error, c.code)
+			}
+			expectDeadLetter(t, r.bus, c.job, result.Job, c.code)
+		})
+	}
+
+	t.Run("malformed JSON", func(t *testing.T) {
+		s := r.sign(protocol.KindSign, []byte(`{"job":`))
+		if err := r.publish(s); err != nil {
+			t.Fatal(err)
+		}
+		expectDeadLetter(t, r.bus, s, "", protocol.CodeMalformedJob)
+	})
+	t.Run("id used again", func(t *testing.T) {
+		j := job(protocol.KindKeygen)
+		first := r.do(r.sign(j.Kind, payload(t, j)))
+		again := r.do(r.sign(j.Kind, payload(t, j)))
+		if again.Status != protocol.StatusDone || again.Keys[0].ID != first.Keys[0].ID {
+			t.Fatalf("the same job again: %s, key %s, want the first result", again.Status, again.Keys[0].ID)
+		}
+		j.Count = 2
+		if reused := r.do(r.sign(j.Kind, payload(t, j))); reused.Code != protocol.CodeJobIDReused {
+			t.Fatalf("the id with other content: %s %s", reused.Status, reused.Code)
+		}
+	})
+	r.mustSign(taproot)
+}
+
+func many(key string, n int) []string {
+	keys := make([]string, n)
+	for i := range keys {
+		keys[i] = key
+	}
+	return keys
+}
+
+// expectDeadLetter waits for the dead letter of a job.
+func expectDeadLetter(t *testing.T, b *bus.Bus, s protocol.SignedJob, id string, code protocol.Code) {
+	t.Helper()
+	for deadline := time.Now().Add(jobTime); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+		filter := fmt.Sprintf("dead.%s.%s.>", s.Kind, s.Client)
+		letters, err := b.Slots(t.Context(), bus.DeadLetter, filter)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range letters {
+			var letter protocol.DeadLetter
+			if err := json.Unmarshal(m.Data, &letter); err != nil {
+				t.Fatal(err)
+			}
+			if letter.Job == id && letter.Code == code && bytes.Equal(letter.Payload, s.Payload) {
+				return
+			}
+		}
+	}
+	t.Fatalf("no dead letter with code %s", code)
+}

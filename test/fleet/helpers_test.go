@@ -1,0 +1,161 @@
+package fleet_test
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/test/fleettest"
+)
+
+// jobTime is how long a test waits for a job's end on a busy machine.
+const jobTime = time.Minute
+
+// raw publishes jobs without the client package, so that they can be wrong.
+type raw struct {
+	t       testing.TB
+	bus     *bus.Bus
+	name    string
+	key     ed25519.PrivateKey
+	results chan bus.Message
+}
+
+func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
+	t.Helper()
+	key, err := launch.LoadKey(f.Dir + "/client.key")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &raw{t: t, bus: f.Bus(), name: fleettest.Client, key: key, results: make(chan bus.Message, 64)}
+	r.listen(r.name)
+	return r
+}
+
+func (r *raw) listen(client string) {
+	r.t.Helper()
+	filter, err := bus.ResultFilter(client)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if _, err := r.bus.Subscribe(filter, func(m bus.Message) { r.results <- m }); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// job is a valid job of a kind, to be spoilt.
+func job(kind protocol.Kind) protocol.Job {
+	j := protocol.Job{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Expires: time.Now().Add(10 * time.Minute)}
+	if kind == protocol.KindKeygen {
+		j.Chain, j.Count = "bitcoin", 1
+	}
+	return j
+}
+
+func payload(t testing.TB, j protocol.Job) []byte {
+	t.Helper()
+	data, err := json.Marshal(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func (r *raw) sign(kind protocol.Kind, payload []byte) protocol.SignedJob {
+	return protocol.SignJob(r.key, fleettest.Name, kind, r.name, payload)
+}
+
+// publish stores a job; it returns the server's refusal.
+func (r *raw) publish(s protocol.SignedJob) error {
+	r.t.Helper()
+	subject, err := bus.JobSubject(string(s.Kind), s.Client)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, err = r.bus.Publish(r.t.Context(), subject, s.Payload, map[string][]string{
+		protocol.HeaderClient: {s.Client}, protocol.HeaderSignature: {hex.EncodeToString(s.Signature)},
+	})
+	return err
+}
+
+// answer waits for the next result of a job. A gateway that stopped before it
+// had acknowledged another job announces that one's result again; it is passed
+// over.
+func (r *raw) answer(id string) *protocol.Result {
+	r.t.Helper()
+	deadline := time.After(jobTime)
+	for {
+		select {
+		case m := <-r.results:
+			var result protocol.Result
+			if err := json.Unmarshal(m.Data, &result); err != nil {
+				r.t.Fatal(err)
+			}
+			if result.Job == id {
+				return &result
+			}
+		case <-deadline:
+			r.t.Fatalf("no answer within %s", jobTime)
+		}
+	}
+}
+
+// do publishes a job and waits for its end.
+func (r *raw) do(s protocol.SignedJob) *protocol.Result {
+	r.t.Helper()
+	if err := r.publish(s); err != nil {
+		r.t.Fatal(err)
+	}
+	return r.answer(protocol.PeekJobID(s.Payload))
+}
+
+// keygen makes keys and checks what proves them.
+func (r *raw) keygen(f *fleettest.Fleet, chain string, count int) []protocol.Key {
+	r.t.Helper()
+	j := job(protocol.KindKeygen)
+	j.Chain, j.Count = chain, count
+	s := r.sign(j.Kind, payload(r.t, j))
+	result := r.do(s)
+	if result.Status != protocol.StatusDone {
+		r.t.Fatalf("keygen: %s: %s", result.Code, result.Error)
+	}
+	if err := protocol.VerifyKeys(f.Manifest, s, result); err != nil {
+		r.t.Fatal(err)
+	}
+	return result.Keys
+}
+
+// signJob is a sign job over one message of 32 bytes for each key.
+func signJob(keys ...string) protocol.Job {
+	j := job(protocol.KindSign)
+	for i, key := range keys {
+		message := make([]byte, 32)
+		message[0] = byte(i)
+		j.Items = append(j.Items, protocol.JobItem{Key: key, Message: message})
+	}
+	return j
+}
+
+// mustSign has messages signed and verifies every signature with a library
+// that did not make it.
+func (r *raw) mustSign(keys []protocol.Key) {
+	r.t.Helper()
+	var ids []string
+	for _, k := range keys {
+		ids = append(ids, k.ID)
+	}
+	j := signJob(ids...)
+	result := r.do(r.sign(j.Kind, payload(r.t, j)))
+	if result.Status != protocol.StatusDone || len(result.Sigs) != len(keys) {
+		r.t.Fatalf("sign: %s: %s", result.Code, result.Error)
+	}
+	for i, s := range result.Sigs {
+		verify(r.t, keys[i].PublicKey, j.Items[i].Message, s)
+	}
+}
