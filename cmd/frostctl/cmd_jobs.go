@@ -33,6 +33,7 @@ DEADLETTER, such as the administrator's.`,
 		Example: `  frostctl jobs
   frostctl jobs 0198c0de-7a10-7cc3-98c4-dc0c0c07398f
   frostctl jobs --json | jq 'select(.status == "failed")'`,
+		Args: cobra.ArbitraryArgs,
 		RunE: jobs,
 	}
 	addConfigFlag(cmd)
@@ -44,7 +45,7 @@ type jobLine struct {
 	Job     string          `json:"job"`
 	Kind    protocol.Kind   `json:"kind"`
 	Time    time.Time       `json:"time"`
-	Status  protocol.Status `json:"status"` // done or failed
+	Status  protocol.Status `json:"status"` // done, failed, or unverified: not signed by a gateway
 	Code    protocol.Code   `json:"code,omitempty"`
 	Error   string          `json:"error,omitempty"`
 	Amount  int             `json:"amount,omitempty"`  // keys or signatures
@@ -78,6 +79,12 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	if wantJSON(cmd) {
 		for _, l := range lines {
 			err = errors.Join(err, printJSON(cmd.OutOrStdout(), l))
+		}
+		return err
+	}
+	if len(lines) == 0 {
+		if err == nil {
+			note(cmd, "client %s has no stored results and no dead letters", cfg.Name)
 		}
 		return err
 	}
@@ -149,7 +156,7 @@ func (r *jobReader) result(m bus.Message) jobLine {
 		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
 		json.Unmarshal(m.Data, &res))
 	if err != nil {
-		line.Status, line.Error = "forged", err.Error()
+		line.Status, line.Error = "unverified", err.Error()
 		return line
 	}
 	line.Kind, line.Status, line.Code, line.Error = res.Kind, res.Status, res.Code, res.Error

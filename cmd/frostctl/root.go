@@ -87,6 +87,8 @@ warnings and errors to standard error.`,
   frostctl keygen --chain bitcoin --count 1000 --out keys.jsonl
   frostctl verify --keys keys.jsonl
   frostctl sign --keys keys.jsonl --key ID --message HEX`,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Version:       version(),

@@ -50,7 +50,7 @@ type Follower struct {
 	stream Stream
 	name   string // on the server
 	opt    FollowOptions
-	subs   []*nats.Subscription
+	sub    *nats.Subscription
 	cancel context.CancelFunc
 	done   chan struct{}
 	once   sync.Once
@@ -95,11 +95,9 @@ func (f *Follower) start(ctx context.Context) error {
 		return err
 	}
 	// Listen first, then look what is stored: nothing falls in between.
-	sub, err := f.b.nc.Subscribe(subject, f.hear)
-	if err != nil {
+	if f.sub, err = f.b.nc.Subscribe(subject, f.hear); err != nil {
 		return classify(subject, err)
 	}
-	f.subs = append(f.subs, sub)
 	info, err := f.b.info(ctx, f.stream)
 	if err != nil {
 		return err
@@ -151,8 +149,8 @@ func (f *Follower) Stop() {
 func (f *Follower) Done() <-chan struct{} { return f.done }
 
 func (f *Follower) unsubscribe() {
-	for _, s := range f.subs {
-		_ = s.Unsubscribe() // fails only if the connection is closed
+	if f.sub != nil {
+		_ = f.sub.Unsubscribe() // fails only if the connection is closed
 	}
 }
 
@@ -214,7 +212,7 @@ func (f *Follower) heard(ctx context.Context, m *nats.Msg) bool {
 // handle calls the handler. f.next moves first: a message that makes it panic
 // is not met again.
 func (f *Follower) handle(m Message) {
-	f.next++
+	f.next = m.Seq + 1
 	defer func() {
 		if p := recover(); p != nil {
 			f.b.log.Error("handler panicked", "stream", f.stream, "subject", m.Subject, "seq", m.Seq,

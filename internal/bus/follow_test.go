@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 func publishN(t testing.TB, b *Bus, from, n int) {
@@ -103,6 +104,104 @@ func TestFollowSlowHandlerBoundedMemory(t *testing.T) {
 	}
 	close(gate)
 	checkGapless(t, c.waitFor(t, 100), 1)
+}
+
+// Sequences that are not stored any more are stepped over, at the start, in
+// the middle and at the end of what is there.
+func TestFollowOverDeleted(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	publishN(t, b, 0, 10)
+	stream := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Sign)))
+	for _, seq := range []uint64{1, 2, 5, 6, 9, 10} {
+		if err := stream.DeleteMsg(ctx, seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var c collector
+	if _, err := b.Follow(ctx, Sign, 0, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "caught up", func() error {
+		if _, caught, _ := c.seen(); !slices.Equal(caught, []int{4}) {
+			return fmt.Errorf("caught up at %v", caught)
+		}
+		return nil
+	})
+	publishN(t, b, 10, 2)
+	var seqs []uint64
+	for _, m := range c.waitFor(t, 6) {
+		seqs = append(seqs, m.Seq)
+	}
+	if !slices.Equal(seqs, []uint64{3, 4, 7, 8, 11, 12}) {
+		t.Errorf("handled %v", seqs)
+	}
+}
+
+// Everything is expired before the follower starts: it is caught up at once.
+func TestFollowEmptiedStream(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	publishN(t, b, 0, 10)
+	stream := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Sign)))
+	if err := stream.Purge(ctx); err != nil {
+		t.Fatal(err)
+	}
+	var c collector
+	if _, err := b.Follow(ctx, Sign, 4, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "caught up", func() error {
+		if _, caught, lost := c.seen(); len(caught) != 1 || len(lost) != 0 {
+			return fmt.Errorf("caught up at %v, lost %v", caught, lost)
+		}
+		return nil
+	})
+	publishN(t, b, 0, 1)
+	checkGapless(t, c.waitFor(t, 1), 11)
+}
+
+// Announcements get lost: the next one that arrives shows the gap, without
+// waiting for the idle check.
+func TestFollowGap(t *testing.T) {
+	b, _ := newTestBus(t)
+	var c collector
+	f, err := b.Follow(testContext(t), Sign, 0, c.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	publishN(t, b, 0, 1)
+	c.waitFor(t, 1)
+	if err := f.sub.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	publishN(t, b, 1, 3)
+	start := time.Now()
+	sub, err := b.nc.Subscribe(b.names.prefix+"live.sign.>", f.hear)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = sub.Unsubscribe() }()
+	publishN(t, b, 4, 1)
+	checkGapless(t, c.waitFor(t, 5), 1)
+	if waited := time.Since(start); waited > idleCheck/2 {
+		t.Errorf("filled after %v", waited)
+	}
+}
+
+// Announcements get lost and none follows: the idle check finds out.
+func TestFollowIdleCheck(t *testing.T) {
+	b, _ := newTestBus(t)
+	var c collector
+	f, err := b.Follow(testContext(t), Sign, 0, c.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.sub.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	publishN(t, b, 0, 3)
+	checkGapless(t, c.waitFor(t, 3), 1)
 }
 
 func TestFollowPanic(t *testing.T) {

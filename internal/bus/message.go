@@ -39,23 +39,33 @@ var errAmbiguous = errors.New("headers do not tell the stored message")
 
 // stored reads a message that carries the server's headers.
 func (b *Bus) stored(m *nats.Msg, stream string) (Message, error) {
-	if !wholeHeader(m) || last(m.Header, hdrStream) != stream {
+	got, err := b.names.storedHeader(m.Header, blockSize(m), stream)
+	got.Data = m.Data
+	return got, err
+}
+
+// storedHeader reads the header that a block of size bytes was parsed to.
+func (n naming) storedHeader(h nats.Header, size int, stream string) (Message, error) {
+	if len(h) == 0 || size != headerSize(h, false) || last(h, hdrStream) != stream {
 		return Message{}, errAmbiguous
 	}
-	subject, ok := b.names.relative(last(m.Header, hdrSubject))
-	seq, err := strconv.ParseUint(last(m.Header, hdrSeq), 10, 64)
-	at, errTime := time.Parse(time.RFC3339Nano, last(m.Header, hdrTime))
+	subject, ok := n.relative(last(h, hdrSubject))
+	seq, err := strconv.ParseUint(last(h, hdrSeq), 10, 64)
+	at, errTime := time.Parse(time.RFC3339Nano, last(h, hdrTime))
 	if !ok || err != nil || errTime != nil || seq == 0 {
 		return Message{}, errAmbiguous
 	}
-	return Message{Subject: subject, Data: m.Data, Header: userHeader(m.Header), Seq: seq, Time: at}, nil
+	return Message{Subject: subject, Header: userHeader(h), Seq: seq, Time: at}, nil
 }
+
+// blockSize is the length of the header block as it came.
+func blockSize(m *nats.Msg) int { return m.Size() - len(m.Subject) - len(m.Reply) - len(m.Data) }
 
 // wholeHeader says whether the parsed header accounts for every byte of the
 // block as it came. If it does, nothing was cut off behind an early blank line
 // or dropped, and what the server appended is the last value of its name.
 func wholeHeader(m *nats.Msg) bool {
-	return len(m.Header) > 0 && m.Size() == len(m.Subject)+len(m.Reply)+len(m.Data)+headerSize(m.Header, false)
+	return len(m.Header) > 0 && blockSize(m) == headerSize(m.Header, false)
 }
 
 // headerSize is the length of the block that parses to h; inline is the form
@@ -78,7 +88,7 @@ func headerSize(h nats.Header, inline bool) int {
 // with the server's Nats-Sequence; a block that hides it does not add up.
 func isStatus(m *nats.Msg) bool {
 	return len(m.Data) == 0 && last(m.Header, hdrStatus) != "" && last(m.Header, hdrSeq) == "" &&
-		m.Size() == len(m.Subject)+len(m.Reply)+headerSize(m.Header, true)
+		blockSize(m) == headerSize(m.Header, true)
 }
 
 // isEnd: nothing is stored from there on.

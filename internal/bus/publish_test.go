@@ -252,6 +252,9 @@ func TestInFlightIsBounded(t *testing.T) {
 		t.Errorf("a third publish went out: %v", err)
 	}
 	<-b.inFlight
+	if _, err := b.Publish(testContext(t), deal(t, 0), nil, nil); err != nil {
+		t.Errorf("with a place free: %v", err)
+	}
 	<-b.inFlight
 }
 

@@ -33,7 +33,7 @@ func (g *Gateway) handle(d bus.Delivery) {
 	token := g.register(held)
 	defer g.unregister(token)
 	if d.Attempt() > maxDeliveries {
-		g.step(protocol.JobPoisoned{Token: token, Job: job, Deliveries: d.Attempt()})
+		g.step(protocol.JobPoisoned{Token: token, Job: job, Existing: existing, Deliveries: d.Attempt()})
 	} else {
 		g.step(protocol.JobArrived{Token: token, Job: job, Stored: msg.Time, Existing: existing})
 	}

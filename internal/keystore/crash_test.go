@@ -147,7 +147,7 @@ func TestDamage(t *testing.T) {
 	opened, refused := 0, 0
 	for range 300 {
 		bad := append([]byte(nil), good...)
-		for range 1 + rng.IntN(30) {
+		for range 1 + rng.IntN(6) {
 			at := rng.IntN(len(bad))
 			if rng.IntN(2) == 0 {
 				at = at&^0xfff + rng.IntN(64) // page headers are where it hurts

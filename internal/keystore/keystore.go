@@ -112,11 +112,11 @@ func (s *Store) open() error {
 	})
 	var system syscall.Errno
 	switch {
-	case errors.Is(err, bolterrors.ErrTimeout):
+	case errors.Is(err, ErrLocked), errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%w: %s: stop the other worker, or give each its own storage_path", ErrLocked, s.path)
 	case errors.As(err, &system), errors.Is(err, ErrDamaged):
 		return fmt.Errorf("open keystore: %w", err)
-	case err != nil: // what remains is bbolt's opinion of the content
+	case err != nil: // what remains is verify's and bbolt's opinion of the content
 		return s.damaged(err.Error())
 	}
 	if s.file, err = s.handle.Stat(); err != nil {
@@ -128,14 +128,28 @@ func (s *Store) open() error {
 	if err := syncDir(filepath.Dir(s.path)); err != nil {
 		return fmt.Errorf("storage directory: %w", err)
 	}
-	return s.view(s.survey)
+	return s.view(s.count)
 }
 
-// openFile is os.OpenFile; it keeps the handle.
+// openFile is what bbolt opens its file with. It hands over a file that is
+// locked and of which the structure is sound.
 func (s *Store) openFile(name string, flag int, mode os.FileMode) (*os.File, error) {
 	f, err := os.OpenFile(name, flag, mode)
+	if err != nil {
+		return nil, err
+	}
 	s.handle = f
-	return f, err
+	if err := lock(f); err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := verify(f, info.Size()); err != nil {
+		return nil, err
+	}
+	return f, nil
 }
 
 // initialise fills an empty database, or checks that a used one is of this

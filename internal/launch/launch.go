@@ -68,13 +68,15 @@ func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, g
 // awaitStreams waits for the streams to be there: whoever applies them may
 // start a moment later than the workers.
 func awaitStreams(ctx context.Context, conn *bus.Bus, log *slog.Logger) error {
-	for told := false; ; told = true {
+	for tries := 0; ; tries++ {
 		err := conn.Check(ctx)
-		if err == nil {
+		switch {
+		case err == nil:
 			return nil
-		}
-		if !told {
-			log.Warn("waiting for the fleet's streams", "err", err)
+		case tries == 0:
+			log.Info("waiting for the fleet's streams")
+		case tries%30 == 5:
+			log.Warn("still waiting for the fleet's streams", "err", err)
 		}
 		select {
 		case <-time.After(time.Second):

@@ -49,6 +49,12 @@ func (b *batchLog) put(o *opener, slot Slot, msg LogMessage) bool {
 	return true
 }
 
+// slotBytes is what the entry costs for each node, without the deals.
+const slotBytes = 128
+
+// size is what the entry costs in memory, in bytes, about.
+func (b *batchLog) size() int { return b.bytes + len(b.deals)*slotBytes }
+
 func (b *batchLog) filled(s Slot) bool {
 	switch s.Kind {
 	case SlotDeal:

@@ -41,6 +41,7 @@ type Coordinator struct {
 	attempts  map[string]*attempt // by session id
 	tasks     map[string]seenTask // latest signing attempt in WORK, by job
 	queue     []*part             // parts that wait for a place
+	bytes     int                 // of the deals in batches
 	running   int
 	now       time.Time
 }
@@ -85,6 +86,7 @@ type (
 	JobPoisoned struct {
 		Token      uint64
 		Job        SignedJob
+		Existing   []byte
 		Deliveries int
 	}
 	summarized struct {
@@ -246,6 +248,14 @@ func (c *Coordinator) onPoison(e JobPoisoned) []Effect {
 	if id == "" || e.Job.Authenticate(c.Manifest, c.Access) != nil {
 		return []Effect{c.reject(JobArrived{Token: e.Token, Job: e.Job}, err)}
 	}
+	if e.Existing != nil {
+		return []Effect{Replay{Token: e.Token, Client: e.Job.Client, Job: id}}
+	}
+	if r := c.jobs[jobKey(e.Job.Client, id)]; r != nil && r.digest == e.Job.Digest(c.Manifest) {
+		old := r.token
+		r.token = e.Token
+		return append([]Effect{Supersede{Old: old, New: e.Token}}, c.endFailed(r, err)...)
+	}
 	return []Effect{c.fail(e.Token, e.Job, id, err)}
 }
 
@@ -325,7 +335,7 @@ func (c *Coordinator) onTick(now time.Time) (effects []Effect) {
 	}
 	for id, b := range c.batches {
 		if c.parts[id] == nil && !c.computing[id] && now.Sub(b.lastTime) > batchLogLife {
-			delete(c.batches, id)
+			c.forget(id)
 		}
 	}
 	return effects
@@ -347,7 +357,10 @@ func (c *Coordinator) why(r *run) *JobError {
 		case !b.allDeals():
 			return refuse(CodeKeygenFailed, "expired waiting for the deal of %s", nodeList(b.missing(SlotDeal)))
 		}
-		return refuse(CodeKeygenFailed, "expired waiting for the certificate of %s", nodeList(b.missing(SlotCert)))
+		if absent := b.missing(SlotCert); absent != nil {
+			return refuse(CodeKeygenFailed, "expired waiting for the certificate of %s", nodeList(absent))
+		}
+		return refuse(CodeKeygenFailed, "expired: the certificates of part %d do not agree with each other", p.index)
 	}
 	return refuse(CodeKeygenFailed, "expired")
 }
@@ -355,7 +368,7 @@ func (c *Coordinator) why(r *run) *JobError {
 func (c *Coordinator) onTimer(t Timer) []Effect {
 	switch t.Kind {
 	case timerBatch:
-		if p := c.parts[t.ID]; p != nil {
+		if p := c.parts[t.ID]; p != nil && !p.paused {
 			return c.publishPart(p)
 		}
 	case timerLoad:
@@ -363,6 +376,9 @@ func (c *Coordinator) onTimer(t Timer) []Effect {
 			return c.tryItems(r)
 		}
 	case timerRetry:
+		if p := c.parts[t.ID]; p != nil && p.paused {
+			return c.reopen(p)
+		}
 		if a := c.attempts[t.ID]; a != nil && a.run.sign.current == a {
 			return c.retry(a.run, -1)
 		}

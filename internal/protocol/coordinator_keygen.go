@@ -15,6 +15,7 @@ type part struct {
 	id      string // of the attempt's batch
 	placed  bool   // has one of the places in work
 	faults  int    // attempts that ended by somebody's fault
+	paused  bool   // the attempt was given up, the next begins in a while
 	keys    [][]byte
 	certs   [][]byte
 	last    *JobError
@@ -24,10 +25,21 @@ type part struct {
 // WORK, for nodes that were away.
 const batchPoll = 10 * time.Second
 
+// Sizes in a result's JSON, at most.
+const (
+	maxResultSize   = 4<<20 - 4096
+	certificateJSON = 1300
+	keyJSON         = 256
+)
+
 // maxFaults is how many attempts may end by a fault; restarts are no fault.
 const maxFaults = 4
 
 func (c *Coordinator) startKeygen(r *run) []Effect {
+	if size := r.job.Parts(c.Manifest)*c.Manifest.N*certificateJSON + r.job.Count*keyJSON; size > maxResultSize {
+		return c.endFailed(r, refuse(CodeTooLarge, "the certificates of %d keys by %d nodes do not fit a result: ask for %d keys at most",
+			r.job.Count, c.Manifest.N, max(1, r.job.Count*maxResultSize/size)))
+	}
 	for i := range r.job.Parts(c.Manifest) {
 		p := &part{run: r, index: i}
 		r.parts = append(r.parts, p)
@@ -118,22 +130,70 @@ func (c *Coordinator) onKeys(msg LogMessage) []Effect {
 	if b == nil {
 		b = newBatchLog(slot.ID, c.Manifest.N)
 	}
+	before := b.size()
+	if c.batches[slot.ID] == nil {
+		before = 0
+	}
 	if !b.put(c.opener, slot, msg) {
 		return nil
 	}
 	c.batches[slot.ID] = b
-	if b.certified() {
+	c.bytes += b.size() - before
+	c.evict(slot.ID)
+	if b.certified() || slot.Kind == SlotCert && !b.allDeals() {
 		return c.summarize(b)
 	}
-	if node, abort := b.abort(); abort != nil && c.parts[b.id] != nil {
+	if node, abort := b.abort(); abort != nil && c.parts[b.id] != nil && !c.parts[b.id].paused {
 		p := c.parts[b.id]
 		if err := p.blame(node, abort); err != nil {
 			return c.endFailed(p.run, err)
 		}
-		p.attempt++
-		return append([]Effect{Report{What: ReportRetry, ID: p.run.job.ID, Code: abort.Code, Reason: abort.Reason, Culprit: culpritOf(abort)}}, c.open(p)...)
+		p.paused = true
+		return []Effect{
+			Report{What: ReportRetry, ID: p.run.job.ID, Code: abort.Code, Reason: abort.Reason, Culprit: culpritOf(abort)},
+			After{Delay: p.pause(), Timer: Timer{p.id, timerRetry}},
+		}
 	}
 	return nil
+}
+
+// pause is how long a part waits before its next attempt. It doubles: KEYS
+// keeps every attempt's deals for ever, and a node that always gives up must
+// not fill it.
+func (p *part) pause() time.Duration {
+	return min(250*time.Millisecond<<min(p.attempt, 10), time.Minute)
+}
+
+// reopen goes to the attempt after the one that was given up.
+func (c *Coordinator) reopen(p *part) []Effect {
+	p.paused = false
+	p.attempt++
+	return c.open(p)
+}
+
+// forget drops an unfinished batch from memory.
+func (c *Coordinator) forget(id string) {
+	if b := c.batches[id]; b != nil {
+		c.bytes -= b.size()
+		delete(c.batches, id)
+	}
+}
+
+// evict drops the oldest batches that no job waits for when memory for
+// unfinished ones runs out. A certificate brings one back.
+func (c *Coordinator) evict(keep string) {
+	for c.bytes > maxBatchLogBytes {
+		oldest := ""
+		for id, b := range c.batches {
+			if id != keep && c.parts[id] == nil && !c.computing[id] && (oldest == "" || b.firstSeq < c.batches[oldest].firstSeq) {
+				oldest = id
+			}
+		}
+		if oldest == "" {
+			return
+		}
+		c.forget(oldest)
+	}
 }
 
 func culpritOf(c *complaint) int {
@@ -156,6 +216,9 @@ func (c *Coordinator) summarize(b *batchLog) []Effect {
 		return []Effect{Refetch{ID: b.id}}
 	}
 	delete(c.refetched, b.id)
+	if !b.certified() {
+		return nil
+	}
 	deals, culprit := b.decoded(c.Manifest)
 	if culprit >= 0 || transcript(b.deals) != b.certs[0].Transcript {
 		return []Effect{Report{What: ReportAborted, ID: b.id, Code: CodeOtherTranscript, Culprit: culprit,
@@ -181,7 +244,7 @@ func (c *Coordinator) onSummary(e summarized) []Effect {
 	}
 	entry := &entry{header: *b.header, certs: slices.Clone(b.raw), public: e.public}
 	c.directory[e.id] = entry
-	delete(c.batches, e.id)
+	c.forget(e.id)
 	effects := []Effect{Report{What: ReportComplete, ID: e.id, Suite: frost.Suite(b.header.Suite), Count: int(b.header.K), Culprit: -1}}
 	if p := c.parts[e.id]; p != nil {
 		effects = append(effects, c.partDone(p, entry)...)

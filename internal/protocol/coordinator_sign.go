@@ -35,8 +35,14 @@ type attempt struct {
 	set      []frost.Commitment
 	shares   map[int]*shareBody
 	refusals map[int]*complaint
-	closed   bool // aggregated, or replaced by a later attempt
+	closed   bool // answered, or replaced by a later attempt
+
+	aggregating bool // all shares are there and being summed
+	waits       int  // share timers that found it so
 }
+
+// maxAggregateWaits is for how many share timers an aggregation may go on.
+const maxAggregateWaits = 5
 
 // rebuildPause is how long a gateway waits for nodes that lack a key.
 const rebuildPause = time.Second
@@ -180,31 +186,48 @@ func (a *attempt) onChecked(e attemptChecked) []Effect {
 	if a.set = a.commits.set(a.c.Manifest.T); a.set == nil {
 		return nil
 	}
-	effects := []Effect{After{Delay: a.c.ShareWait + a.sizeWait(), Timer: Timer{a.id, timerShares}}}
-	return append(effects, a.aggregate()...)
+	if effects := a.retryIfBad(); effects != nil {
+		return effects
+	}
+	return append([]Effect{a.shareTimer()}, a.aggregate()...)
+}
+
+func (a *attempt) shareTimer() Effect {
+	return After{Delay: a.c.ShareWait + a.sizeWait(), Timer: Timer{a.id, timerShares}}
 }
 
 // onShare keeps a node's first share message. One that arrives after its
 // attempt was given up shows that the node is back.
 func (a *attempt) onShare(node int, body []byte) []Effect {
 	delete(a.run.sign.missing, node)
-	if a.closed || a.shares[node] != nil {
+	if a.closed || a.shares[node] != nil || slices.Contains(a.commits.exclude, uint8(node)) {
 		return nil
 	}
 	share, err := decodeShare(body, a.session)
 	if err != nil || len(share.Shares) != len(a.items)*frost.ScalarSize {
 		a.run.sign.bad[node] = "share message malformed"
-		return a.c.retry(a.run, node)
+		return a.retryIfBad()
 	}
 	a.shares[node] = share
 	return a.aggregate()
+}
+
+// retryIfBad opens the next attempt if a member of the set is proven faulty.
+// Who is no member can't hold an attempt up, and must not end one.
+func (a *attempt) retryIfBad() []Effect {
+	for _, commitment := range a.set {
+		if _, bad := a.run.sign.bad[commitment.Index]; bad {
+			return a.c.retry(a.run, commitment.Index)
+		}
+	}
+	return nil
 }
 
 // aggregate sums the shares once the set and all its shares are there. A
 // share for another set is no fault of its node (the bus showed it another
 // log) and no help: its node counts as missing.
 func (a *attempt) aggregate() []Effect {
-	if a.set == nil || a.closed {
+	if a.set == nil || a.closed || a.aggregating {
 		return nil
 	}
 	want := setHash(a.set)
@@ -216,7 +239,7 @@ func (a *attempt) aggregate() []Effect {
 		}
 		shares[i] = share.Shares
 	}
-	a.closed = true
+	a.aggregating = true
 	items, set := a.items, a.set
 	return []Effect{Compute{Urgent: len(items) <= interactiveItems, Run: func() Event {
 		sigs, blame, err := frost.Aggregate(items, set, shares)
@@ -226,9 +249,10 @@ func (a *attempt) aggregate() []Effect {
 
 func (a *attempt) onAggregated(e aggregated) []Effect {
 	s := a.run.sign
-	if s.current != a {
+	if s.current != a || a.closed {
 		return nil
 	}
+	a.closed = true
 	for _, b := range e.blame {
 		s.bad[b.Index] = b.Reason
 	}
@@ -262,7 +286,7 @@ func (c *Coordinator) retry(r *run, culprit int) []Effect {
 // onRefusal ends the job when so many nodes refuse that t can't be found.
 func (a *attempt) onRefusal(node int, body []byte) []Effect {
 	refusal, err := decodeComplaint(body)
-	if err != nil || refusal.Session != a.session || a.closed {
+	if err != nil || refusal.Session != a.session || a.closed || slices.Contains(a.commits.exclude, uint8(node)) {
 		return nil
 	}
 	a.refusals[node] = refusal
@@ -280,13 +304,21 @@ func (a *attempt) onRefusal(node int, body []byte) []Effect {
 		a.run.sign.tries--
 		return []Effect{After{Delay: rebuildPause, Timer: Timer{a.id, timerRetry}}}
 	}
-	return a.c.endFailed(a.run, refuse(refusal.Code, "node %d refused: %s", node, refusal.Reason))
+	code := refusal.Code
+	if !slices.Contains(JobCodes, code) {
+		code = CodeSigningFailed // a node's own invention
+	}
+	return a.c.endFailed(a.run, refuse(code, "node %d refused: %s", node, refusal.Reason))
 }
 
 // onTimeout opens the next attempt without those that did not answer.
 func (a *attempt) onTimeout(kind TimerKind) []Effect {
 	if a.closed || kind == timerCommits && a.set != nil {
 		return nil
+	}
+	if a.aggregating && a.waits < maxAggregateWaits {
+		a.waits++ // a busy gateway; one whose computation is lost asks again in the end
+		return []Effect{a.shareTimer()}
 	}
 	for _, commitment := range a.set {
 		if share := a.shares[commitment.Index]; share == nil || share.Set != setHash(a.set) {

@@ -42,6 +42,9 @@ type dkg struct {
 	// own is the hash of the deal that this process made. It is the proof that
 	// the deal in the log is this process's, and gone after a restart.
 	own [32]byte
+	// mine is the transcript that this node certified, here or in an earlier
+	// life: what its keystore holds of the batch.
+	mine [32]byte
 	// gone is set when the node forgot this batch: answers of computations that
 	// were under way then are for nobody.
 	gone      bool
@@ -72,11 +75,11 @@ func (n *Node) startBatch(task *Task, job *Job) []Effect {
 		return nil
 	}
 	b := n.batch(id)
-	b.log.header = &header
-	b.log.lastTime = n.now
 	if b.phase != dkgIdle {
 		return nil
 	}
+	b.log.header = &header
+	b.log.lastTime = n.now
 	if _, abort := b.log.abort(); abort != nil {
 		b.to(dkgAborted)
 		return nil
@@ -131,11 +134,21 @@ func (b *dkg) onLog(slot Slot) []Effect {
 	case SlotDeal:
 		return append(b.verify(), b.finish()...)
 	case SlotCert:
-		return b.finish()
+		return append(b.refetch(), b.finish()...)
 	case SlotAbort:
 		return b.onAbort()
 	}
 	return nil
+}
+
+// refetch asks for the whole batch if a certificate came before all deals: in
+// the log it comes after them, so this node's view of the batch is partial.
+func (b *dkg) refetch() []Effect {
+	if b.refetched || b.log.allDeals() {
+		return nil
+	}
+	b.refetched = true
+	return []Effect{Refetch{ID: b.log.id}}
 }
 
 // onAbort stops work that led to nothing yet. n certificates win over any
@@ -186,8 +199,9 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 	}
 	b.to(dkgCertifying)
 	m := b.node.Manifest
+	b.mine = transcript(b.log.deals)
 	cert := Certificate{
-		Context: b.log.header.Context(m), Transcript: transcript(b.log.deals),
+		Context: b.log.header.Context(m), Transcript: b.mine,
 		Root: KeyRoot(e.batch.PublicKeys, b.log.header.Client), Node: uint32(b.node.Index),
 	}
 	return append([]Effect{Certify{
@@ -229,9 +243,11 @@ func (n *Node) Recertify(c Certified) []Effect {
 		return nil
 	}
 	b.phase = dkgCertifying
+	b.mine = c.Transcript
+	b.refetched = true // its certificates may lie before the cursor
 	n.Known[c.ID] = KnownBatch{Transcript: c.Transcript}
 	cert := Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root, Node: uint32(n.Index)}
-	return append([]Effect{publishCertificate(n.Manifest, c.ID, cert)}, b.finish()...)
+	return append([]Effect{publishCertificate(n.Manifest, c.ID, cert), Refetch{ID: c.ID}}, b.finish()...)
 }
 
 // finish completes the batch once all n certificates are in the log.
@@ -242,8 +258,19 @@ func (b *dkg) finish() []Effect {
 	if b.phase != dkgCertifying {
 		return b.rebuild()
 	}
+	if b.log.certs[0].Transcript != b.mine {
+		return b.otherTranscript()
+	}
 	b.to(dkgComplete)
 	return b.done(Complete{ID: b.log.id, Certificates: b.log.raw})
+}
+
+// otherTranscript happens where a second process of this node certified other
+// deals: what the keystore holds are not shares of the certified keys.
+func (b *dkg) otherTranscript() []Effect {
+	b.to(dkgAborted)
+	return []Effect{Report{What: ReportAborted, ID: b.log.id, Code: CodeOtherTranscript, Culprit: b.node.Index,
+		Reason: "all nodes certified this batch over deals that this process did not certify: another process runs with this node's index and keys; stop one, remove storage_path and start again"}}
 }
 
 func (b *dkg) done(effect Effect) []Effect {
@@ -262,11 +289,7 @@ func (b *dkg) done(effect Effect) []Effect {
 func (b *dkg) rebuild() []Effect {
 	n := b.node
 	if !b.log.allDeals() {
-		if b.refetched {
-			return nil
-		}
-		b.refetched = true
-		return []Effect{Refetch{ID: b.log.id}}
+		return nil // asked for
 	}
 	cert := b.log.certs[0]
 	deals, culprit := b.log.decoded(n.Manifest)

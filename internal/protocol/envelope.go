@@ -46,7 +46,7 @@ func (d *delegation) leaf(m *Manifest) [32]byte {
 
 // SessionKey signs a worker's messages.
 type SessionKey struct {
-	private    ed25519.PrivateKey
+	sign       func(message []byte) []byte // a closure: no printing looks into it
 	pending    delegation
 	delegation []byte
 }
@@ -59,7 +59,8 @@ func NewSessionKey(rand io.Reader, node int, now time.Time) (*SessionKey, error)
 		return nil, fmt.Errorf("session key: %w", err)
 	}
 	private := ed25519.NewKeyFromSeed(seed)
-	return &SessionKey{private: private, pending: delegation{
+	sign := func(message []byte) []byte { return ed25519.Sign(private, message) }
+	return &SessionKey{sign: sign, pending: delegation{
 		Node: uint32(node), Key: private.Public().(ed25519.PublicKey),
 		NotBefore: now.Unix(), NotAfter: now.Add(DelegationLife).Unix(),
 	}}, nil
@@ -84,7 +85,7 @@ func (k *SessionKey) NotAfter() time.Time { return time.Unix(k.pending.NotAfter,
 func (k *SessionKey) Seal(m *Manifest, subject string, body []byte) []byte {
 	return encode(&envelope{
 		Body: body, Delegation: k.delegation,
-		Signature: ed25519.Sign(k.private, sealed(m, subject, body)),
+		Signature: k.sign(sealed(m, subject, body)),
 	})
 }
 
@@ -150,7 +151,8 @@ func (o *opener) delegation(raw []byte) (*delegation, error) {
 	if err := decode(raw, maxDelegation, &d); err != nil {
 		return nil, err
 	}
-	if int(d.Node) >= o.manifest.N || len(d.Key) != ed25519.PublicKeySize || d.NotAfter-d.NotBefore > int64(DelegationLife.Seconds()) {
+	if int(d.Node) >= o.manifest.N || len(d.Key) != ed25519.PublicKeySize ||
+		d.NotBefore < 0 || d.NotAfter < d.NotBefore || d.NotAfter-d.NotBefore > int64(DelegationLife.Seconds()) {
 		return nil, errDelegation
 	}
 	if err := d.Attestation.verify(o.manifest, o.manifest.Identity(int(d.Node)), d.leaf(o.manifest)); err != nil {

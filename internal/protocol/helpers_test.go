@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"bytes"
 	"crypto/ecdh"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -211,6 +212,14 @@ type actor struct {
 	timers  []Timer
 	fetch   []string
 	failing error // of Certify
+	said    *said
+}
+
+// said is what a node's HSM and nonces were used for, over all its lives.
+type said struct {
+	transcripts map[string][32]byte // by batch: what was certified
+	points      map[string]string   // by session: the last public nonces
+	shares      map[string][]byte   // by public nonces: the share made with them
 }
 
 // wish is a Publish with its body made.
@@ -220,7 +229,8 @@ type wish struct {
 }
 
 func (f *fleet) newActor(i int) *actor {
-	a := &actor{f: f, store: map[string]*BatchRecord{}, done: map[string]bool{}}
+	a := &actor{f: f, store: map[string]*BatchRecord{}, done: map[string]bool{},
+		said: &said{map[string][32]byte{}, map[string]string{}, map[string][]byte{}}}
 	a.Node = a.newNode(i, nil)
 	return a
 }
@@ -305,6 +315,35 @@ func (a *actor) publish(e Publish) {
 		body = e.With(a.f.attestOne(a.Index, *e.Leaf))
 	}
 	a.out = append(a.out, wish{e.Slot, body})
+	a.watch(e.Slot, body)
+}
+
+// watch ends the test when a node certifies a second transcript of a batch,
+// or makes two shares with one pair of nonces (N3), whatever led to it.
+func (a *actor) watch(slot Slot, body []byte) {
+	switch slot.Kind {
+	case SlotCert:
+		c := must(decodeCertificate(body, a.Manifest, a.Index))
+		if was, ok := a.said.transcripts[slot.ID]; ok && was != c.Transcript {
+			a.f.t.Fatalf("node %d certified two transcripts of batch %s", a.Index, slot.ID)
+		}
+		a.said.transcripts[slot.ID] = c.Transcript
+	case SlotCommit:
+		var c commitBody
+		must(0, decode(body, MaxMessageSize, &c))
+		for _, was := range a.said.points {
+			if was == string(c.Points) {
+				a.f.t.Fatalf("node %d committed twice to the same nonces", a.Index)
+			}
+		}
+		a.said.points[slot.ID] = string(c.Points)
+	case SlotShare:
+		points := a.said.points[slot.ID]
+		if was, ok := a.said.shares[points]; ok && !bytes.Equal(was, body) {
+			a.f.t.Fatalf("node %d made two shares with one pair of nonces", a.Index)
+		}
+		a.said.shares[points] = body
+	}
 }
 
 // fill writes a slot as bus.PublishSlot does.

@@ -1,11 +1,9 @@
 package protocol
 
 import (
-	"bytes"
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"regexp"
 	"time"
@@ -151,22 +149,14 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 	case job.Expires.Sub(stored) > MaxJobLife+clockSkew:
 		return nil, refuse(CodeExpiryTooFar, "the job expires at %s: a job lives at most %s", job.Expires.UTC().Format(time.RFC3339), MaxJobLife)
 	}
+	check := job.checkSign
 	if job.Kind == KindKeygen {
-		return &job, job.checkKeygen()
+		check = job.checkKeygen
 	}
-	return &job, job.checkSign()
-}
-
-func strictJSON(data []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
+	if err := check(); err != nil {
+		return nil, err
 	}
-	if dec.More() {
-		return errors.New("more than one JSON value")
-	}
-	return nil
+	return &job, nil
 }
 
 func (job *Job) checkKeygen() *JobError {

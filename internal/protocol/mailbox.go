@@ -15,6 +15,9 @@ type mailbox struct {
 // room for junk.
 const maxBox = 4 * MaxNodes
 
+// mailOverhead is what a message costs besides its data, about.
+const mailOverhead = 256
+
 func newMailbox(limit int) *mailbox { return &mailbox{limit: limit, boxes: map[string][]LogMessage{}} }
 
 func (m *mailbox) put(id string, msg LogMessage) {
@@ -26,7 +29,7 @@ func (m *mailbox) put(id string, msg LogMessage) {
 		m.order = append(m.order, id)
 	}
 	m.boxes[id] = append(box, msg)
-	m.bytes += len(msg.Data)
+	m.bytes += len(msg.Data) + mailOverhead
 	for m.bytes > m.limit && len(m.order) > 0 {
 		m.dropOldest()
 	}
@@ -41,7 +44,7 @@ func (m *mailbox) take(id string) []LogMessage {
 
 func (m *mailbox) remove(id string) {
 	for _, msg := range m.boxes[id] {
-		m.bytes -= len(msg.Data)
+		m.bytes -= len(msg.Data) + mailOverhead
 	}
 	delete(m.boxes, id)
 }

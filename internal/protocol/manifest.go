@@ -6,7 +6,6 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"regexp"
@@ -66,15 +65,13 @@ func ParseManifest(data []byte) (*Manifest, error) {
 		return nil, fmt.Errorf("manifest: %d bytes is over the limit of %d", len(data), MaxJobSize)
 	}
 	var m Manifest
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&m); err != nil {
+	if err := strictJSON(data, &m); err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	if dec.More() {
-		return nil, errors.New("manifest: more than one JSON value")
+	if err := m.Seal(); err != nil {
+		return nil, err
 	}
-	return &m, m.Seal()
+	return &m, nil
 }
 
 // Seal validates the manifest and computes its hash; it is not changed

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -96,7 +97,10 @@ func decodeCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
 	if int(c.Node) != i {
 		return nil, fmt.Errorf("certificate of node %d, want node %d", c.Node, i)
 	}
-	return &c, c.Attestation.verify(m, m.Identity(i), c.leaf(m))
+	if err := c.Attestation.verify(m, m.Identity(i), c.leaf(m)); err != nil {
+		return nil, err
+	}
+	return &c, nil
 }
 
 // agrees reports whether two certificates certify the same keys.
@@ -115,8 +119,10 @@ type complaint struct {
 
 func decodeComplaint(body []byte) (*complaint, error) {
 	var c complaint
-	err := decode(body, 2*maxReason, &c)
-	return &c, err
+	if err := decode(body, 2*maxReason, &c); err != nil {
+		return nil, err
+	}
+	return &c, nil
 }
 
 // commitBody is a node's public nonces for every item of a session.
@@ -140,7 +146,9 @@ func decodeCommit(body []byte, m *Manifest, session [32]byte, node int) (*commit
 		return nil, fmt.Errorf("commitment for another session")
 	}
 	if m.AttestSigning {
-		return &c, c.Attestation.verify(m, m.Identity(node), commitLeaf(m, session, node, c.Points))
+		if err := c.Attestation.verify(m, m.Identity(node), commitLeaf(m, session, node, c.Points)); err != nil {
+			return nil, err
+		}
 	}
 	return &c, nil
 }
@@ -164,8 +172,5 @@ func decodeShare(body []byte, session [32]byte) (*shareBody, error) {
 }
 
 func clip(s string) string {
-	if len(s) > maxReason {
-		s = s[:maxReason]
-	}
-	return string([]rune(s)) // whole characters only
+	return strings.ToValidUTF8(s[:min(len(s), maxReason)], "")
 }

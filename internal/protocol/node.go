@@ -126,14 +126,14 @@ func (n *Node) onKeys(msg LogMessage) []Effect {
 		return nil
 	}
 	b := n.batch(slot.ID)
-	before := b.log.bytes
+	before := b.log.size()
 	if !b.log.put(n.opener, slot, msg) {
 		if b.idle() && b.log.firstSeq == 0 {
-			delete(n.batches, slot.ID) // junk opens no entry
+			n.forget(slot.ID) // junk opens no entry
 		}
 		return nil
 	}
-	n.bytes += b.log.bytes - before
+	n.bytes += b.log.size() - before
 	n.evict(slot.ID)
 	return b.onLog(slot)
 }
@@ -143,6 +143,7 @@ func (n *Node) batch(id string) *dkg {
 	if b == nil {
 		b = &dkg{node: n, log: newBatchLog(id, n.Manifest.N)}
 		n.batches[id] = b
+		n.bytes += b.log.size()
 	}
 	return b
 }
@@ -150,7 +151,7 @@ func (n *Node) batch(id string) *dkg {
 // forget drops a batch's entry.
 func (n *Node) forget(id string) {
 	if b := n.batches[id]; b != nil {
-		n.bytes -= b.log.bytes
+		n.bytes -= b.log.size()
 		b.gone = true
 		delete(n.batches, id)
 	}

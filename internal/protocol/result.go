@@ -1,8 +1,10 @@
 package protocol
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -111,8 +113,17 @@ func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
 		return fmt.Errorf("job: %w", err)
 	}
 	suite, ok := chainSuites[want.Chain]
-	if !ok || want.Count < 1 || want.Count > MaxJobKeys {
+	if !ok || want.Count < 1 || want.Count > MaxJobKeys || want.Kind != KindKeygen || job.Kind != KindKeygen {
 		return fmt.Errorf("job asks for %d keys on chain %.64q", want.Count, want.Chain)
+	}
+	mh, digest := m.Hash(), job.Digest(m)
+	switch {
+	case r.Job != want.ID || r.Client != job.Client || r.Kind != KindKeygen || !bytes.Equal(r.Digest, digest[:]):
+		return errors.New("result answers another job")
+	case r.Status != StatusDone || r.Chain != want.Chain || r.Suite != suite.String():
+		return errors.New("result is not one of keys on this chain")
+	case r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, mh[:]):
+		return errors.New("result is of another fleet")
 	}
 	if len(r.Keys) != want.Count || len(r.Batches) != want.Parts(m) {
 		return fmt.Errorf("result has %d keys in %d batches, the job asked for %d in %d", len(r.Keys), len(r.Batches), want.Count, want.Parts(m))
@@ -130,7 +141,7 @@ func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
 
 func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []Key) error {
 	ctx := h.Context(m)
-	if b.ID != idOf(ctx) {
+	if b.ID != idOf(ctx) || b.Part != h.Part || b.Count != h.K {
 		return fmt.Errorf("id %.64q is not this job's", b.ID)
 	}
 	publicKeys := make([][]byte, len(keys))

@@ -136,6 +136,9 @@ func (s *signing) onLoaded(keys []LoadedKey) []Effect {
 		}
 	}
 	s.to(signWaiting)
+	if s.commits.hopeful() >= s.node.Manifest.T {
+		return append(effects, s.sitOut("enough others have committed")...)
+	}
 	if rank(s.session, s.commits.exclude, s.node.Manifest.N, s.node.Index) < s.node.Manifest.T {
 		return append(effects, s.draw()...)
 	}

@@ -43,7 +43,10 @@ func (s Slot) String() string {
 // ParseSlot reads a subject below the fleet's prefix.
 func ParseSlot(subject string) (Slot, error) {
 	p := strings.Split(subject, ".")
-	if len(p) != 4 || !isBatchID(p[1]) || slotFamily[SlotKind(p[2])] != p[0] {
+	if len(p) != 4 || !isBatchID(p[1]) {
+		return Slot{}, fmt.Errorf("subject %.100q is no slot", subject)
+	}
+	if family, ok := slotFamily[SlotKind(p[2])]; !ok || family != p[0] {
 		return Slot{}, fmt.Errorf("subject %.100q is no slot", subject)
 	}
 	node, err := strconv.Atoi(p[3])

@@ -1,0 +1,152 @@
+package protocol
+
+import (
+	"bytes"
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// What a malicious dealer may send in place of its deal, the code with which
+// node 0 gives the batch up, and whether node 1 sees it as well.
+var lies = map[string]struct {
+	chain string
+	lie   func(*frost.Deal)
+	raw   func(body []byte) []byte
+	code  Code
+	all   bool
+}{
+	"no CBOR":         {chain: "solana", raw: func([]byte) []byte { return []byte("x") }, code: CodeDealMalformed, all: true},
+	"empty":           {chain: "solana", raw: func([]byte) []byte { return nil }, code: CodeDealMalformed, all: true},
+	"trailing byte":   {chain: "solana", raw: func(b []byte) []byte { return append(b, 0) }, code: CodeDealMalformed, all: true},
+	"one key less":    {chain: "solana", lie: func(d *frost.Deal) { d.Commitments = d.Commitments[64:] }, code: CodeDealMalformed, all: true},
+	"one box less":    {chain: "solana", lie: func(d *frost.Deal) { d.Shares = d.Shares[:2] }, code: CodeDealMalformed, all: true},
+	"short box":       {chain: "solana", lie: func(d *frost.Deal) { d.Shares[0] = d.Shares[0][1:] }, code: CodeDealMalformed, all: true},
+	"bad proof":       {chain: "solana", lie: func(d *frost.Deal) { d.Proofs[32] ^= 1 }, code: frost.CodeProof, all: true},
+	"bad proof (btc)": {chain: "bitcoin", lie: func(d *frost.Deal) { d.Proofs[64+31] ^= 1 }, code: frost.CodeProof, all: true},
+	"proofs swapped": {chain: "solana", lie: func(d *frost.Deal) {
+		d.Proofs = append(bytes.Clone(d.Proofs[64:]), d.Proofs[:64]...)
+	}, code: frost.CodeProof, all: true},
+	"box for node 0": {chain: "solana", lie: func(d *frost.Deal) { d.Shares[0][5] ^= 1 }, code: frost.CodeShare},
+	"boxes swapped":  {chain: "bitcoin", lie: func(d *frost.Deal) { d.Shares[0], d.Shares[1] = d.Shares[1], d.Shares[0] }, code: frost.CodeShare, all: true},
+	"off the curve":  {chain: "bitcoin", lie: func(d *frost.Deal) { d.Commitments[63] ^= 1 }, code: frost.CodePoint, all: true},
+	// The identity, and a point of order 2: on the wire points are divided by
+	// 8, so that a point of small order becomes the identity.
+	"identity":    {chain: "solana", lie: func(d *frost.Deal) { copy(d.Commitments, append([]byte{1}, make([]byte, 31)...)) }, code: frost.CodeIdentity, all: true},
+	"small order": {chain: "solana", lie: func(d *frost.Deal) { copy(d.Commitments, orderTwo) }, code: frost.CodeIdentity, all: true},
+	"not canonical": {chain: "solana", lie: func(d *frost.Deal) {
+		copy(d.Commitments, bytes.Repeat([]byte{0xff}, 32))
+	}, code: frost.CodePoint, all: true},
+}
+
+// orderTwo is (0, -1) on edwards25519: y = p-1, little endian.
+var orderTwo = append(append([]byte{0xec}, bytes.Repeat([]byte{0xff}, 30)...), 0x7f)
+
+func TestLyingDealers(t *testing.T) {
+	for name, test := range lies {
+		t.Run(name, func(t *testing.T) {
+			b := dealt(t, test.chain)
+			w := b.nodes[2].want(SlotDeal)
+			body := w.body
+			if test.lie != nil {
+				h, d, err := decodeDeal(body)
+				b.check(err)
+				test.lie(d)
+				body = encodeDeal(h, d)
+			}
+			if test.raw != nil {
+				body = test.raw(body)
+			}
+			b.say(w.slot, body)
+			b.release(0, SlotDeal)
+			b.release(1, SlotDeal)
+			for i := range 2 {
+				if i == 1 && !test.all {
+					b.nodes[1].want(SlotCert) // advice of node 0 that node 1 can't check
+					continue
+				}
+				c := b.aborted(i)
+				equal(t, "code", c.Code, test.code)
+				equal(t, "culprit", culpritOf(c), 2)
+			}
+		})
+	}
+}
+
+// A deal of another batch, by its header.
+func TestDealOfAnotherBatch(t *testing.T) {
+	for name, change := range map[string]func(*BatchHeader){
+		"another attempt": func(h *BatchHeader) { h.Attempt++ },
+		"another owner":   func(h *BatchHeader) { h.Client = "bob" },
+		"another size":    func(h *BatchHeader) { h.K++ },
+		"another suite":   func(h *BatchHeader) { h.Suite = 1 },
+	} {
+		b := dealt(t, "solana")
+		w := b.nodes[2].want(SlotDeal)
+		h, d, _ := decodeDeal(w.body)
+		change(&h)
+		b.say(w.slot, encodeDeal(h, d))
+		b.release(0, SlotDeal)
+		b.release(1, SlotDeal)
+		c := b.aborted(0)
+		equal(t, name+": code", c.Code, CodeDealMalformed)
+		equal(t, name+": culprit", culpritOf(c), 2)
+	}
+}
+
+// Certificates that prove nothing do not fill a slot, so the right one still
+// counts after them.
+func TestFalseCertificates(t *testing.T) {
+	b := dealt(t, "solana")
+	b.releaseAll(SlotDeal)
+	var right Certificate
+	w := b.nodes[2].want(SlotCert)
+	must(0, decode(w.body, maxAttestation, &right))
+	for name, change := range map[string]func(*Certificate){
+		"another context":    func(c *Certificate) { c.Context[0]++; c.Attestation = b.attestOne(2, c.leaf(b.m)) },
+		"another transcript": func(c *Certificate) { c.Transcript[0]++ },
+		"another root":       func(c *Certificate) { c.Root[0]++ },
+		"another node":       func(c *Certificate) { c.Node = 1 },
+		"signed by node 1":   func(c *Certificate) { c.Attestation = b.attestOne(1, c.leaf(b.m)) },
+		"not signed":         func(c *Certificate) { c.Attestation = nil },
+	} {
+		c := right
+		change(&c)
+		b.say(w.slot, encode(&c))
+		if b.nodes[0].batches[b.id].log.certs[2] != nil {
+			t.Fatalf("%s: taken", name)
+		}
+	}
+	b.releaseAll(SlotCert)
+	equal(t, "complete", b.nodes[0].done[b.id], true)
+}
+
+// A certificate vouches for itself: it counts whoever brings it, and when its
+// envelope is past its time.
+func TestCertificateInAStaleEnvelope(t *testing.T) {
+	b := dealt(t, "solana")
+	b.releaseAll(SlotDeal)
+	b.now = b.now.Add(2 * DelegationLife)
+	b.releaseAll(SlotCert)
+	equal(t, "complete", b.nodes[0].done[b.id], true)
+}
+
+// Certificates over different keys never complete a batch.
+func TestCertificatesThatDisagree(t *testing.T) {
+	b := dealt(t, "solana")
+	b.releaseAll(SlotDeal)
+	b.release(0, SlotCert)
+	b.release(1, SlotCert)
+	var c Certificate
+	w := b.nodes[2].want(SlotCert)
+	must(0, decode(w.body, maxAttestation, &c))
+	c.Root[0]++
+	c.Attestation = b.attestOne(2, c.leaf(b.m))
+	b.say(w.slot, encode(&c))
+	for i, a := range b.nodes {
+		if a.done[b.id] {
+			t.Errorf("node %d completed a batch that the nodes do not agree on", i)
+		}
+	}
+	equal(t, "what stands there", b.nodes[2].Judge(w.slot, b.keys[len(b.keys)-1], w.body), Other)
+}

@@ -1,0 +1,137 @@
+package protocol
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// The legal moves once more, row by row, in the order of the constants: a
+// change of the tables is a change of the protocol and shows here.
+var (
+	dkgMatrix = []string{
+		// I D d V C R F A     idle, dealing, dealt, verifying, certifying, rebuilding, finished, aborted
+		"· D · · · R F A", // idle
+		"· · d · · R · A", // dealing
+		"· · · V · R · A", // dealt
+		"· · · · C R · A", // verifying
+		"· · · · · · F A", // certifying: aborted only where nothing was certified, or by another process
+		"· · · · · · F A", // rebuilding
+		"· · · · · · · ·", // complete
+		"· · · · · R F ·", // aborted: n certificates win
+	}
+	signMatrix = []string{
+		// L W D C S F O       loading, waiting, drawing, committed, computing, done, out
+		"· W D · · · O",
+		"· · D · · · O",
+		"· · · C · · O",
+		"· · · · S · O",
+		"· · · · · F O",
+		"· · · · · · O",
+		"· · · · · · ·",
+	}
+)
+
+func walk(t *testing.T, matrix []string, move func(from, to int) (after int)) {
+	t.Helper()
+	for from, row := range matrix {
+		cells := []rune(row)
+		for to := range matrix {
+			legal := cells[2*to] != '·'
+			after, refused := from, false
+			func() {
+				defer func() { refused = recover() != nil }()
+				after = move(from, to)
+			}()
+			if legal && (refused || after != to) || !legal && !refused {
+				t.Errorf("from %d to %d: legal %v, refused %v, now in %d", from, to, legal, refused, after)
+			}
+		}
+	}
+}
+
+func TestDKGMoves(t *testing.T) {
+	equal(t, "phases", len(dkgMatrix), int(dkgAborted)+1)
+	walk(t, dkgMatrix, func(from, to int) int {
+		b := &dkg{log: newBatchLog("x", 1), phase: dkgPhase(from)}
+		b.to(dkgPhase(to))
+		return int(b.phase)
+	})
+}
+
+func TestSignMoves(t *testing.T) {
+	equal(t, "phases", len(signMatrix), int(signOut)+1)
+	walk(t, signMatrix, func(from, to int) int {
+		s := &signing{phase: signPhase(from)}
+		s.to(signPhase(to))
+		return int(s.phase)
+	})
+}
+
+// Every event in every phase of a batch: no step panics, and no phase is left
+// by a move that the table does not have.
+func TestEveryEventInEveryDKGPhase(t *testing.T) {
+	events := map[string]func(b *batchTest) Event{
+		"task":           func(b *batchTest) Event { return TaskMessage{b.work[0], t0} },
+		"slot lost":      func(b *batchTest) Event { return SlotLost{Slot{SlotDeal, b.id, 0}} },
+		"cert lost":      func(b *batchTest) Event { return SlotLost{Slot{SlotCert, b.id, 0}} },
+		"certify failed": func(b *batchTest) Event { return CertifyFailed{b.id, CodeInternal, fmt.Errorf("full")} },
+		"abort": func(b *batchTest) Event {
+			s := Slot{SlotAbort, b.id, 1}.String()
+			return KeysMessage{LogMessage{s, 99, t0, b.sessions[1].Seal(b.m, s, encode(&complaint{Session: b.head.Context(b.m), Code: CodeInternal}))}}
+		},
+		"tick":   func(*batchTest) Event { return Tick{t0} },
+		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * batchLogLife)} },
+		"answer": func(b *batchTest) Event { return dealMade{b: b.nodes[0].batch(b.id), err: fmt.Errorf("late")} },
+		"verified": func(b *batchTest) Event {
+			return dealsVerified{b: b.nodes[0].batch(b.id), err: fmt.Errorf("late")}
+		},
+		"rebuilt": func(b *batchTest) Event {
+			return batchRebuilt{b: b.nodes[0].batch(b.id), record: &BatchRecord{}, err: fmt.Errorf("late")}
+		},
+	}
+	for name, event := range events {
+		for phase := dkgIdle; phase <= dkgAborted; phase++ {
+			b := dealt(t, "solana")
+			d := b.nodes[0].batches[b.id]
+			d.phase = phase
+			b.nodes[0].hold = true
+			b.nodes[0].out = nil
+			b.nodes[0].do(event(b)) // to() panics on an illegal move
+			if phase == dkgCertifying && name != "certify failed" && d.phase == dkgAborted {
+				t.Errorf("%s makes a node give up what it may have certified", name)
+			}
+		}
+	}
+}
+
+func TestMailbox(t *testing.T) {
+	message := func(size int, at time.Time) LogMessage { return LogMessage{Data: make([]byte, size), Time: at} }
+	m := newMailbox(10_000)
+	m.put("a", message(4000, t0))
+	m.put("b", message(4000, t0.Add(time.Minute)))
+	equal(t, "both kept", len(m.boxes), 2)
+	m.put("c", message(4000, t0.Add(2*time.Minute)))
+	if len(m.take("a")) != 0 || len(m.take("b")) != 1 {
+		t.Error("not the oldest session was dropped")
+	}
+	m.put("d", message(0, t0.Add(3*time.Minute)))
+	m.expire(t0.Add(2 * time.Minute))
+	if len(m.take("c")) != 0 || len(m.take("d")) != 1 || m.bytes != 0 {
+		t.Errorf("expiry left %d bytes in %d boxes", m.bytes, len(m.boxes))
+	}
+	m.put("huge", message(20_000, t0))
+	equal(t, "over the whole limit", len(m.boxes), 0)
+	for range maxBox + 10 {
+		m.put("flood", message(0, t0))
+	}
+	if got := len(m.take("flood")); got > maxBox {
+		t.Errorf("%d messages of one session kept", got)
+	}
+	for i := range 100_000 {
+		m.put(fmt.Sprint(i), message(0, t0))
+	}
+	if len(m.boxes) > 1000 {
+		t.Errorf("%d empty messages cost nothing", len(m.boxes))
+	}
+}

@@ -1,0 +1,364 @@
+package protocol
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// signTest is one signing session of the aged 2-of-4 fleet without a gateway,
+// held before anything was published.
+type signTest struct {
+	aged
+	job     SignedJob
+	task    *Task
+	session [32]byte
+	id      string
+	order   []int // nodes by rank: the first two commit at once
+}
+
+func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...JobItem) *signTest {
+	t.Helper()
+	f.desk = nil
+	s := &signTest{aged: f, job: f.signing(7, client, items...)}
+	s.task = &Task{Job: s.job, Exclude: exclude}
+	for i := range items {
+		s.task.Items = append(s.task.Items, uint32(i))
+	}
+	s.session = s.task.session(f.m)
+	s.id = idOf(s.session)
+	s.order = make([]int, f.m.N)
+	for i := range f.m.N {
+		if r := rank(s.session, exclude, f.m.N, i); r >= 0 {
+			s.order[r] = i
+		}
+	}
+	return s
+}
+
+func begun(t testing.TB) *signTest {
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", nil, item(f.btc, 0, "one"), item(f.btc, 1, "two"))
+	s.deliver()
+	return s
+}
+
+func (s *signTest) deliver() { s.fleet.task(s.task, jobID(7)) }
+
+// at is the node of a rank.
+func (s *signTest) at(rank int) *actor { return s.nodes[s.order[rank]] }
+
+func (s *signTest) phase(rank int) signPhase { return s.at(rank).sessions[s.id].phase }
+
+func (s *signTest) release(rank int, kind SlotKind) {
+	s.t.Helper()
+	w := s.at(rank).want(kind)
+	s.at(rank).out = nil
+	s.at(rank).fill(w)
+}
+
+// hedge fires the timer of a node of the second rank.
+func (s *signTest) hedge(rank int) {
+	s.t.Helper()
+	timers := s.at(rank).timers
+	if len(timers) == 0 || timers[len(timers)-1].Kind != timerHedge {
+		s.t.Fatalf("node %d has no hedge timer", s.order[rank])
+	}
+	s.at(rank).do(timers[len(timers)-1])
+}
+
+// twin is a second process of the node of a rank: the same keys and session
+// key, nothing else in common. It watches for nonces used twice together with
+// the first.
+func (s *signTest) twin(rank int) *actor {
+	first := s.at(rank)
+	a := s.newActor(first.Index)
+	a.store, a.done, a.said = first.store, first.done, first.said
+	a.do(TaskMessage{s.work[len(s.work)-1], s.now})
+	return a
+}
+
+func TestRank(t *testing.T) {
+	firsts := map[int]int{}
+	for i := range 200 {
+		session := [32]byte{byte(i)}
+		seen := map[int]bool{}
+		for node := range 5 {
+			r := rank(session, []uint8{3}, 5, node)
+			if (r < 0) != (node == 3) || r >= 4 || seen[r] {
+				t.Fatalf("node %d has rank %d", node, r)
+			}
+			seen[r] = true
+			if r == 0 {
+				firsts[node]++
+			}
+		}
+	}
+	if len(firsts) != 4 {
+		t.Errorf("only these ever come first: %v", firsts)
+	}
+}
+
+func TestSigning(t *testing.T) {
+	for _, suite := range []string{"bitcoin", "solana"} {
+		f := agedFleet(t)
+		batch := f.btc
+		if suite == "solana" {
+			batch = f.sol
+		}
+		s := newSession(t, f, "alice", nil, item(batch, 0, "one"), item(batch, 1, "two"), item(batch, 1, "three"))
+		s.deliver()
+		equal(t, "rank 1", s.phase(1), signCommitted)
+		equal(t, "rank 2", s.phase(2), signWaiting)
+		s.release(0, SlotCommit)
+		equal(t, "with one commitment", s.phase(0), signCommitted)
+		s.release(1, SlotCommit)
+		equal(t, "with two", s.phase(0), signDone)
+		equal(t, "not needed", s.phase(2), signOut)
+		a, b := must(decodeShare(s.at(0).want(SlotShare).body, s.session)), must(decodeShare(s.at(1).want(SlotShare).body, s.session))
+		if a.Set != b.Set || len(a.Shares) != 3*32 || bytes.Equal(a.Shares, b.Shares) {
+			t.Errorf("%s: shares %v and %v", suite, a, b)
+		}
+		for i := range 2 {
+			if _, nonces := s.at(i).Sessions(); nonces != 0 || s.at(i).sessions[s.id].items != nil {
+				t.Errorf("%s: rank %d still holds nonces or shares", suite, i)
+			}
+		}
+	}
+}
+
+// A signer of the second rank commits when the first does not, and only then.
+func TestHedging(t *testing.T) {
+	s := begun(t)
+	s.release(0, SlotCommit)
+	s.hedge(2)
+	s.release(2, SlotCommit)
+	equal(t, "first with the hedge", s.phase(0), signDone)
+	equal(t, "hedge", s.phase(2), signDone)
+	s.release(1, SlotCommit)
+	equal(t, "came too late", s.phase(1), signOut)
+	s.at(3).do(Timer{s.id, timerHedge})
+	equal(t, "nobody needs the last", s.phase(3), signOut)
+}
+
+// The set is the first t valid commitments in the log. What is not valid is
+// stepped over; a node's second message counts for nothing.
+func TestSetIsTheFirstValid(t *testing.T) {
+	good := func(s *signTest, rank int) []byte { return s.at(rank).want(SlotCommit).body }
+	bent := func(s *signTest, change func(*commitBody, *Manifest)) []byte {
+		var c commitBody
+		must(0, decode(good(s, 0), MaxMessageSize, &c))
+		change(&c, s.m)
+		return encode(&c)
+	}
+	attested := func(s *signTest, points []byte) []byte {
+		node := s.order[0]
+		return encode(&commitBody{Session: s.session, Points: points, Attestation: s.attestOne(node, commitLeaf(s.m, s.session, node, points))})
+	}
+	for name, bad := range map[string]func(s *signTest) []byte{
+		"junk":            func(*signTest) []byte { return []byte("x") },
+		"another session": func(s *signTest) []byte { return bent(s, func(c *commitBody, _ *Manifest) { c.Session[0]++ }) },
+		"not attested":    func(s *signTest) []byte { return bent(s, func(c *commitBody, _ *Manifest) { c.Attestation = nil }) },
+		"other points":    func(s *signTest) []byte { return bent(s, func(c *commitBody, _ *Manifest) { c.Points[0] ^= 1 }) },
+		"no points":       func(s *signTest) []byte { return attested(s, nil) },
+		"one pair only":   func(s *signTest) []byte { return attested(s, make([]byte, 128)) },
+		"no curve points": func(s *signTest) []byte { return attested(s, make([]byte, 256)) },
+	} {
+		s := begun(t)
+		s.hedge(2)
+		s.say(Slot{SlotCommit, s.id, s.order[0]}, bad(s))
+		s.say(Slot{SlotCommit, s.id, s.order[0]}, good(s, 0)) // too late: the slot has its value
+		s.release(1, SlotCommit)
+		equal(t, name+": set with one valid commitment", s.phase(1), signCommitted)
+		s.release(2, SlotCommit)
+		equal(t, name+": rank 1", s.phase(1), signDone)
+		equal(t, name+": rank 2", s.phase(2), signDone)
+		equal(t, name+": rank 0", s.phase(0), signOut)
+	}
+}
+
+// Three commitments are in the log before a slow node has its keys.
+func TestSlowNodeMeetsAFullSet(t *testing.T) {
+	for _, items := range []int{1, 3} { // checked on the spot, and by computation
+		f := agedFleet(t)
+		var list []JobItem
+		for i := range items {
+			list = append(list, item(f.btc, i%2, fmt.Sprint(i)))
+		}
+		s := newSession(t, f, "alice", nil, list...)
+		slow := s.at(3)
+		s.nodes = slices.DeleteFunc(slices.Clone(s.nodes), func(a *actor) bool { return a == slow })
+		s.deliver()
+		for _, a := range s.nodes {
+			for _, timer := range a.timers {
+				a.do(timer)
+			}
+		}
+		for _, a := range s.nodes {
+			w := a.want(SlotCommit)
+			s.say(w.slot, w.body)
+		}
+		slow.replay()
+		slow.expect(ReportSatOut)
+		equal(t, "messages", len(slow.out), 0)
+	}
+}
+
+// Commitments that come before the task wait for it.
+func TestCommitmentsBeforeTheTask(t *testing.T) {
+	s := begun(t)
+	late := s.newActor(s.order[1])
+	late.store, late.done = s.at(1).store, s.at(1).done
+	s.release(0, SlotCommit)
+	for _, m := range s.sign {
+		late.do(SignMessage{m})
+	}
+	late.do(TaskMessage{s.work[0], s.now})
+	late.fill(late.want(SlotCommit))
+	late.do(SignMessage{s.sign[len(s.sign)-1]})
+	equal(t, "late node", late.sessions[s.id].phase, signDone)
+}
+
+// Checks of large commitments are computed elsewhere and answer in any order.
+func TestChecksOutOfOrder(t *testing.T) {
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", nil, item(f.btc, 0, "1"), item(f.btc, 0, "2"), item(f.btc, 0, "3"))
+	s.deliver()
+	s.hedge(2)
+	me := s.at(1)
+	me.hold = true
+	s.release(2, SlotCommit)
+	s.release(0, SlotCommit)
+	s.release(1, SlotCommit)
+	equal(t, "waits for checks", s.phase(1), signCommitted)
+	second := me.held[1].Run()
+	me.do(second) // rank 0 is valid; rank 2, before it in the log, is open
+	equal(t, "still waits", s.phase(1), signCommitted)
+	me.do(me.held[0].Run())
+	equal(t, "not among the first two", s.phase(1), signOut)
+}
+
+func TestExcluded(t *testing.T) {
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", []uint8{1, 2}, item(f.btc, 0, "x"))
+	s.deliver()
+	for _, i := range s.task.Exclude {
+		s.nodes[i].expect(ReportSatOut)
+		points := make([]byte, 128)
+		s.say(Slot{SlotCommit, s.id, int(i)}, encode(&commitBody{Session: s.session, Points: points,
+			Attestation: s.attestOne(int(i), commitLeaf(s.m, s.session, int(i), points))}))
+	}
+	s.release(0, SlotCommit)
+	s.release(1, SlotCommit)
+	equal(t, "rank 0", s.phase(0), signDone)
+}
+
+// What a node refuses, with its code, although a gateway asked for it.
+func TestRefusals(t *testing.T) {
+	f := agedFleet(t)
+	short := item(f.btc, 0, "x")
+	short.Message = short.Message[:31]
+	rooted := item(f.sol, 0, "x")
+	rooted.ScriptRoot = make([]byte, 32)
+	long := item(f.sol, 0, "x")
+	long.Message = make([]byte, frost.MaxMessage+1)
+	for name, test := range map[string]struct {
+		items []JobItem
+		code  Code
+	}{
+		"another's key":      {[]JobItem{item(f.bob, 0, "x")}, CodeNotOwner},
+		"another's among":    {[]JobItem{item(f.btc, 0, "x"), item(f.bob, 0, "x")}, CodeNotOwner},
+		"short message":      {[]JobItem{short}, CodeBadMessage},
+		"long message":       {[]JobItem{long}, CodeBadMessage},
+		"empty message":      {[]JobItem{{Key: KeyID{f.sol, 0}.String()}}, CodeBadMessage},
+		"mixed suites":       {[]JobItem{item(f.btc, 0, "x"), item(f.sol, 0, "x")}, CodeBadMessage},
+		"script root":        {[]JobItem{rooted}, CodeBadTweak},
+		"no such key":        {[]JobItem{item(someBatch, 0, "x")}, CodeUnknownKey},
+		"no such key's last": {[]JobItem{item(f.btc, 2, "x")}, CodeUnknownKey},
+	} {
+		s := newSession(t, agedFleet(t), "alice", nil, test.items...)
+		s.deliver()
+		a := s.nodes[0]
+		loads := 1
+		for ; len(a.out) == 0 && loads < 2*loadRetries && len(a.timers) > 0; loads++ {
+			a.do(a.timers[len(a.timers)-1])
+		}
+		c := must(decodeComplaint(a.want(SlotRefuse).body))
+		equal(t, name, c.Code, test.code)
+		equal(t, name+": session", c.Session, s.session)
+		if test.code == CodeUnknownKey {
+			equal(t, name+": looked", loads, loadRetries)
+		}
+		s.deliver()
+		if len(a.out) != 1 {
+			t.Errorf("%s: asked again it says %v", name, a.out)
+		}
+	}
+}
+
+// A key that turns up late is signed with.
+func TestKeyTurnsUp(t *testing.T) {
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
+	a := s.at(0)
+	a.done = map[string]bool{}
+	s.deliver()
+	equal(t, "phase", s.phase(0), signLoading)
+	a.done = s.at(1).done
+	a.do(Timer{s.id, timerLoad})
+	a.want(SlotCommit)
+}
+
+// A batch that is certified and not complete must not sign.
+func TestIncompleteBatchDoesNotSign(t *testing.T) {
+	b := dealt(t, "solana")
+	b.releaseAll(SlotDeal)
+	b.release(0, SlotCert)
+	b.release(1, SlotCert)
+	job := b.signing(2, "alice", item(b.id, 0, "x"))
+	b.fleet.task(&Task{Job: job, Items: []uint32{0}}, jobID(2))
+	for _, a := range b.nodes {
+		if _, committed := a.reported(ReportCommitted); committed != 0 {
+			t.Errorf("node %d commits for a key that is not certified by all", a.Index)
+		}
+	}
+}
+
+func TestSignTaskBounds(t *testing.T) {
+	for name, change := range map[string]func(*Task){
+		"part 1":       func(t *Task) { t.Part = 1 },
+		"no items":     func(t *Task) { t.Items = nil },
+		"item too far": func(t *Task) { t.Items = []uint32{2} },
+	} {
+		f := agedFleet(t)
+		s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"), item(f.btc, 1, "x"))
+		change(s.task)
+		s.deliver()
+		s.nodes[0].expect(ReportBadTask)
+		equal(t, name+": sessions", len(s.nodes[0].sessions), 0)
+	}
+}
+
+func TestCommitFailsWithoutRandomness(t *testing.T) {
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
+	s.at(0).Rand = bytes.NewReader(nil)
+	s.deliver()
+	equal(t, "code", must(decodeComplaint(s.at(0).want(SlotRefuse).body)).Code, CodeInternal)
+}
+
+func TestSessionsEnd(t *testing.T) {
+	s := begun(t)
+	s.at(0).do(Tick{s.now.Add(sessionLife)})
+	equal(t, "sessions", len(s.at(0).sessions), 1)
+	nonces := s.at(0).sessions[s.id].nonces
+	s.at(0).do(Tick{s.now.Add(sessionLife + time.Second)})
+	equal(t, "sessions after the time", len(s.at(0).sessions), 0)
+	if _, err := nonces.Sign(nil); err != frost.ErrNoncesUsed {
+		t.Errorf("nonces of a session that ended: %v", err)
+	}
+}

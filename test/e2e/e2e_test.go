@@ -1,0 +1,59 @@
+// Package e2e_test runs the real binaries from scripts, as a user or an
+// operator would, and kills them.
+package e2e_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/frostfleet/frostfleet/test/fleettest"
+)
+
+func TestMain(m *testing.M) {
+	bin, err := fleettest.Build()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	_ = os.RemoveAll(bin)
+	os.Exit(code)
+}
+
+func TestScripts(t *testing.T) {
+	bin, err := fleettest.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
+			env.Setenv("HOME", env.WorkDir)
+			for i := range 5 {
+				env.Setenv(fmt.Sprintf("PORT%d", i+1), fmt.Sprint(fleettest.FreePort(t)))
+			}
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"eventually": eventually},
+	})
+}
+
+// eventually runs a command until it succeeds, for up to half a minute.
+func eventually(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) == 0 {
+		ts.Fatalf("usage: eventually command [arguments]")
+	}
+	var err error
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+		if err = ts.Exec(args[0], args[1:]...); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("%v: %v", args, err)
+}
