@@ -51,9 +51,8 @@ func TestGuideFileLoads(t *testing.T) {
 		Server:  Server{"node", "0.0.0.0", 4000},
 		Node: NodeSection{
 			Index: 0, StoragePath: "/data/frost-shares-node0", MaxSigners: 3, MinSigners: 2,
-			Manifest:      "/data/frost-shares-node0/manifest.json",
-			Access:        "/data/frost-shares-node0/access.toml",
-			AttestSigning: true,
+			Manifest: "/data/frost-shares-node0/manifest.json",
+			Access:   "/data/frost-shares-node0/access.toml",
 			KeyProvider: KeyProvider{
 				Type:  AWSKMS,
 				KeyID: "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
@@ -163,7 +162,6 @@ storage_path = "data"
 max_signers = 2
 min_signers = 2
 access = "../a.toml"
-attest_signing = false
 key_provider = { type = "software", key_file = "k.json" }
 [bus]
 credentials = "c.creds"
@@ -185,8 +183,8 @@ credentials = "c.creds"
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
-	if n.Server.Port != 4000 || n.Node.AttestSigning {
-		t.Errorf("port %d, attest_signing %t", n.Server.Port, n.Node.AttestSigning)
+	if n.Server.Port != 4000 {
+		t.Errorf("port %d", n.Server.Port)
 	}
 }
 

@@ -14,21 +14,20 @@ type Node struct {
 
 // NodeSection is the section [node].
 type NodeSection struct {
-	Index         int         `toml:"index"`          // of this node, from 0
-	StoragePath   string      `toml:"storage_path"`   // folder of the keystore
-	MaxSigners    int         `toml:"max_signers"`    // n of the manifest
-	MinSigners    int         `toml:"min_signers"`    // t of the manifest
-	Manifest      string      `toml:"manifest"`       // <storage_path>/manifest.json by default
-	Access        string      `toml:"access"`         // <storage_path>/access.toml by default
-	AttestSigning bool        `toml:"attest_signing"` // the HSM signs signing commitments; true by default
-	KeyProvider   KeyProvider `toml:"key_provider"`
+	Index       int         `toml:"index"`        // of this node, from 0
+	StoragePath string      `toml:"storage_path"` // folder of the keystore
+	MaxSigners  int         `toml:"max_signers"`  // n of the manifest
+	MinSigners  int         `toml:"min_signers"`  // t of the manifest
+	Manifest    string      `toml:"manifest"`     // <storage_path>/manifest.json by default
+	Access      string      `toml:"access"`       // <storage_path>/access.toml by default
+	KeyProvider KeyProvider `toml:"key_provider"`
 }
 
 const maxNodes = 255
 
 // LoadNode reads a node's file.
 func LoadNode(path string) (*Node, error) {
-	n := &Node{Node: NodeSection{AttestSigning: true}}
+	n := new(Node)
 	err := load(path, n, n.check)
 	if err != nil {
 		return nil, err

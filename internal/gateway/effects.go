@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -92,13 +94,39 @@ func (g *Gateway) finish(e protocol.Finish) {
 		g.log.Error("result has no subject", "err", err)
 		return
 	}
-	if !g.store(subject, payload, g.headers(e.Result, payload)) {
+	stored, err := g.store(subject, payload, g.headers(e.Result, payload))
+	if err != nil {
+		return
+	}
+	if !stored && !g.answers(subject, e.Result.Digest) {
+		// Another gateway had a job of this id and other content. This one comes
+		// again, and is told so.
+		g.giveBack(e.Token)
 		return
 	}
 	if e.Result.Status == protocol.StatusFailed {
 		g.deadLetter(e.Job, e.Result)
 	}
 	g.done(e.Token, e.Job.Kind, e.Result.Code)
+}
+
+// answers reports whether the stored result is of the job with this digest.
+func (g *Gateway) answers(subject string, digest []byte) bool {
+	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
+	defer cancel()
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+	if err != nil || !ok {
+		return true // not known to be otherwise
+	}
+	var stored protocol.Result
+	return json.Unmarshal(msg.Data, &stored) != nil || bytes.Equal(stored.Digest, digest)
+}
+
+func (g *Gateway) giveBack(token uint64) {
+	if d := g.release(token); d != nil {
+		_ = d.Nak(0)
+		close(d.done)
+	}
 }
 
 // headers are the gateway's signature over a result.
@@ -110,26 +138,26 @@ func (g *Gateway) headers(r *protocol.Result, payload []byte) map[string][]strin
 	}
 }
 
-// store publishes until the server has it. A result that is there already is
-// as good: the first one wins.
-func (g *Gateway) store(subject string, data []byte, headers map[string][]string) bool {
-	for g.ctx.Err() == nil {
+// store publishes until the server has it. It reports false where a message
+// was there already: the first one wins.
+func (g *Gateway) store(subject string, data []byte, headers map[string][]string) (bool, error) {
+	for {
 		ctx, cancel := context.WithTimeout(g.ctx, 30*time.Second)
 		_, err := g.cfg.Bus.Publish(ctx, subject, data, headers)
 		cancel()
-		if err == nil || errors.Is(err, bus.ErrExists) {
-			return true
+		switch {
+		case err == nil, errors.Is(err, bus.ErrExists):
+			return err == nil, nil
+		case g.ctx.Err() != nil, errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrClosed):
+			g.log.Error("not stored", "subject", subject, "err", err)
+			return false, err
 		}
 		g.log.Warn("not stored yet", "subject", subject, "err", err)
-		if errors.Is(err, bus.ErrTooLarge) || errors.Is(err, bus.ErrClosed) {
-			return false
-		}
 		select {
 		case <-time.After(retryDelay):
 		case <-g.ctx.Done():
 		}
 	}
-	return false
 }
 
 // deadLetter keeps what was given up, and why.
@@ -144,7 +172,7 @@ func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
 		return
 	}
 	letter := protocol.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
-	g.store(subject, letter.Encode(), nil)
+	_, _ = g.store(subject, letter.Encode(), nil) // it has said what went wrong
 	g.log.Warn("job given up", "client", job.Client, "job", id, "code", string(r.Code), "reason", r.Error)
 }
 

@@ -57,7 +57,7 @@ func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, g
 	conn, err := bus.Connect(ctx, bus.Options{
 		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
-		Embedded: o.Embedded, Logger: o.Log, RestoreMemory: gateway,
+		Embedded: o.Embedded, Logger: o.Log, RestoreMemory: gateway, Replicas: b.Replicas,
 	})
 	if err != nil {
 		return nil, err

@@ -18,7 +18,11 @@ func Provider(n *config.Node) (keyprovider.Provider, error) {
 	p := n.Node.KeyProvider
 	switch p.Type {
 	case config.Software:
-		return software.Open(software.Options{Path: p.KeyFile, Network: n.Network.Type, AllowInsecure: p.AllowInsecure})
+		provider, err := software.Open(software.Options{Path: p.KeyFile, Network: n.Network.Type, AllowInsecure: p.AllowInsecure})
+		if err != nil {
+			return nil, err
+		}
+		return provider, nil
 	}
 	return nil, fmt.Errorf("[node.key_provider] type = %q: this version has the software provider only; AWS KMS and PKCS#11 come with the next one", p.Type)
 }
