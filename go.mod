@@ -1,6 +1,6 @@
 module github.com/frostfleet/frostfleet
 
-go 1.26.8
+go 1.26.3
 
 require (
 	filippo.io/edwards25519 v1.2.0

@@ -312,7 +312,7 @@ func FuzzParsePubNonce(f *testing.F) {
 
 func BenchmarkNonceGen(b *testing.B) {
 	for b.Loop() {
-		NonceGen(rand.Reader, NonceInput{})
+		_, _, _ = NonceGen(rand.Reader, NonceInput{})
 	}
 }
 

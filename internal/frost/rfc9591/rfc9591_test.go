@@ -363,7 +363,7 @@ func BenchmarkSignature(b *testing.B) {
 	}
 	b.Run("NonceGen", func(b *testing.B) {
 		for b.Loop() {
-			NonceGen(rand.Reader, shares[1])
+			_, _, _ = NonceGen(rand.Reader, shares[1])
 		}
 	})
 	b.Run("Sign", func(b *testing.B) {

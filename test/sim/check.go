@@ -1,0 +1,195 @@
+package sim
+
+import (
+	"bytes"
+	"encoding/hex"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// checker holds what the invariants need to know of the whole world.
+type checker struct {
+	w          *world
+	watch      watchlist
+	seals      map[string]sealInfo // by message: who sealed it, for where
+	points     map[[32]byte]string // coordinates of public nonces: who drew them
+	spentPairs map[string]string   // nonce pair to share
+	certs      map[certKey]certified
+	batches    map[string][]byte // public keys of complete batches
+	announced  map[string]string // public key to batch
+	owners     map[string]string // batch to client
+	shares     int
+	signatures int
+}
+
+type certKey struct {
+	node  int
+	batch string
+}
+
+type certified struct{ context, transcript, root [32]byte }
+
+// sealInfo is what stands in a message that some process of a node sealed.
+type sealInfo struct {
+	slot   protocol.Slot
+	body   []byte
+	at     time.Time // by the node's clock
+	expiry time.Time
+	stale  bool
+}
+
+// validAt reports whether readers accept the message if it was stored then.
+// Near the bounds the answer is no.
+func (s sealInfo) validAt(t time.Time) bool {
+	const margin = 10 * time.Second
+	start := s.expiry.Add(-protocol.DelegationLife)
+	return t.After(start.Add(-2*time.Minute+margin)) && t.Before(s.expiry.Add(2*time.Minute-margin))
+}
+
+func newChecker(w *world) *checker {
+	return &checker{
+		w: w, seals: map[string]sealInfo{}, points: map[[32]byte]string{}, spentPairs: map[string]string{},
+		certs: map[certKey]certified{}, batches: map[string][]byte{}, announced: map[string]string{}, owners: map[string]string{},
+	}
+}
+
+// sealed notes who made a message.
+func (c *checker) sealed(p *worker, slot protocol.Slot, body, data []byte, stale bool) {
+	info := sealInfo{slot: slot, body: body, at: p.m.clock(), expiry: p.session.NotAfter(), stale: stale}
+	if stale {
+		info.expiry = info.at.Add(-protocol.DelegationLife)
+	}
+	c.seals[string(data)] = info
+	if !p.liar {
+		c.leaks(p.name, slot.String(), data)
+	}
+}
+
+// leaks looks for secrets in a message.
+func (c *checker) leaks(who, subject string, data []byte) {
+	if m, found := c.watch.find(subject, data); found {
+		c.w.fail(m.rule, "%s published %s under %s", who, m.what, subject)
+	}
+}
+
+// opened marks the shares of a batch as secret.
+func (c *checker) opened(r *protocol.BatchRecord) {
+	shares := r.Batch.Shares.Expose()
+	for i := 0; i+frost.ScalarSize <= len(shares); i += frost.ScalarSize {
+		c.watch.forbid(RuleSecret, shares[i:], "a share of batch "+r.ID, "")
+	}
+}
+
+// certifies checks a record before it is stored.
+func (c *checker) certifies(p *worker, r *protocol.BatchRecord) {
+	if own := p.deals[r.ID]; own == nil || !bytes.Equal(own, r.Deals[p.m.index]) {
+		c.w.fail(RuleOwnDeal, "%s certifies batch %s with a deal at its index that this process did not make", p.name, r.ID)
+	}
+}
+
+// published checks what an honest process wants to say.
+func (c *checker) published(p *worker, slot protocol.Slot, body []byte) {
+	if slot.Kind != protocol.SlotCert {
+		return
+	}
+	cert, ok := decode[protocol.Certificate](body)
+	if !ok {
+		c.w.fail(RuleCertifyOnce, "%s publishes a certificate that can't be read", p.name)
+		return
+	}
+	if r := p.disk.records[slot.ID]; r == nil || r.Transcript != cert.Transcript {
+		c.w.fail(RuleCertifyOnce, "%s certifies batch %s without having stored that transcript", p.name, slot.ID)
+	}
+	key, content := certKey{p.m.index, slot.ID}, certified{cert.Context, cert.Transcript, cert.Root}
+	if old, ok := c.certs[key]; ok && old != content && !(c.w.plan.lies && p.m.amnesia) {
+		// Who forgot what it certified and is shown no log can't know better.
+		c.w.fail(RuleCertifyOnce, "%s certifies batch %s a second time, with other content", p.name, slot.ID)
+	}
+	c.certs[key] = content
+}
+
+// faithful reports whether there is an honest node that never forgot anything.
+func (c *checker) faithful() bool {
+	for _, m := range c.w.machines {
+		if !m.amnesia && c.w.plan.liar != m.index {
+			return true
+		}
+	}
+	return false
+}
+
+// completed checks a batch that became usable at a node.
+func (c *checker) completed(p *worker, r *record) {
+	if p.liar {
+		return // it fools itself
+	}
+	keys := bytes.Join(r.Batch.PublicKeys, nil)
+	if old, ok := c.batches[r.ID]; !ok {
+		c.batches[r.ID] = keys
+	} else if !bytes.Equal(old, keys) && (c.faithful() || !c.w.plan.lies) {
+		c.w.fail(RuleAgreement, "%s has other keys in batch %s than another node", p.name, r.ID)
+	}
+	for _, client := range c.w.clients {
+		for _, j := range client.jobs {
+			if j.signed.Digest(c.w.manifest) == r.Header.Digest {
+				if err := protocol.VerifyKeys(c.w.manifest, j.signed, c.w.resultOf(j, r)); err != nil {
+					c.w.fail(RuleCertificates, "%s completes batch %s: %v", p.name, r.ID, err)
+				}
+				return
+			}
+		}
+	}
+	c.w.fail(RuleCertificates, "%s completes batch %s, for which nobody asked", p.name, r.ID)
+}
+
+// resultOf is the result that a record is worth.
+func (w *world) resultOf(j *clientJob, r *record) *protocol.Result {
+	b := protocol.Batch{ID: r.ID, Part: r.Header.Part, Attempt: r.Header.Attempt, Count: r.Header.K}
+	for _, cert := range r.certificates {
+		b.Certificates = append(b.Certificates, cert)
+	}
+	mh, digest := w.manifest.Hash(), j.signed.Digest(w.manifest)
+	res := &protocol.Result{
+		Job: j.job.ID, Client: j.c.name, Kind: j.job.Kind, Digest: digest[:], Status: protocol.StatusDone,
+		Fleet: w.manifest.Fleet, Network: w.manifest.Network, Manifest: mh[:],
+		Chain: j.job.Chain, Suite: frost.Suite(r.Header.Suite).String(), Batches: []protocol.Batch{b},
+	}
+	for i, key := range r.Batch.PublicKeys {
+		res.Keys = append(res.Keys, protocol.Key{ID: protocol.KeyID{Batch: r.ID, Index: i}.String(), PublicKey: key})
+	}
+	return res
+}
+
+// announces checks the keys of a result.
+func (c *checker) announces(j *clientJob, r *protocol.Result) (keys []announcedKey) {
+	if err := protocol.VerifyKeys(c.w.manifest, j.signed, r); err != nil {
+		c.w.fail(RuleCertificates, "result of job %s: %v", j.job.ID, err)
+		return nil
+	}
+	suite, _ := protocol.ChainSuite(j.job.Chain)
+	for _, k := range r.Keys {
+		id, err := protocol.ParseKeyID(k.ID)
+		if err != nil || k.Address != address(j.job.Chain, k.PublicKey) {
+			c.w.fail(RuleCertificates, "job %s: key %s with address %s: %v", j.job.ID, k.ID, k.Address, err)
+		}
+		name := hex.EncodeToString(k.PublicKey)
+		if other, ok := c.announced[name]; ok {
+			c.w.fail(RuleNoDouble, "key %s of batch %s was announced in batch %s", name, id.Batch, other)
+		}
+		c.announced[name] = id.Batch
+		c.owners[id.Batch] = j.c.name
+		keys = append(keys, announcedKey{id: id, suite: suite, public: k.PublicKey, owner: j.c.name})
+	}
+	return keys
+}
+
+// refuses is called when a job succeeded that must not.
+func (c *checker) refuses(j *clientJob) {
+	rule := RuleJobEnds
+	if j.job.Kind == protocol.KindSign {
+		rule = RuleOwner
+	}
+	c.w.fail(rule, "job %s of %s succeeded and must not", j.job.ID, j.c.name)
+}

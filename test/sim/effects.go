@@ -1,0 +1,136 @@
+package sim
+
+import (
+	"errors"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// perform does what the node's machine wants done.
+func (p *worker) perform(e protocol.Effect) {
+	w := p.w
+	switch e := e.(type) {
+	case protocol.Compute:
+		w.compute(p.name, e.Run, p.up, func(ev protocol.Event) {
+			p.memory.computed(ev)
+			p.step(ev)
+		})
+	case protocol.After:
+		w.timer(e, p.step)
+	case protocol.Report:
+		w.tracef("%s report %s %s %d %s %s", p.name, e.What, short(e.ID), e.Count, e.Code, e.Reason)
+	case protocol.Publish:
+		p.publish(e)
+	case protocol.Certify:
+		p.certify(e)
+	case protocol.Complete:
+		if r := p.disk.records[e.ID]; r == nil {
+			w.fail(RuleCertificates, "%s completes batch %s, which it never stored", p.name, e.ID)
+		} else {
+			p.completed(r, e.Certificates)
+		}
+	case protocol.StoreRecovered:
+		w.check.opened(e.Record)
+		r, err := p.disk.store(e.Record)
+		if err != nil {
+			w.fail(RuleAgreement, "%s recovers batch %s: %v", p.name, e.Record.ID, err)
+			return
+		}
+		p.completed(r, e.Certificates)
+	case protocol.Load:
+		p.load(e)
+	case protocol.Refetch:
+		w.refetch(e.ID, func(l protocol.LogMessage) { p.step(protocol.KeysMessage{LogMessage: l}) })
+	default:
+		w.fail(RuleNoPanic, "%s: unknown effect %T", p.name, e)
+	}
+}
+
+// compute runs now or later, and answers later: computations end in any order.
+func (w *world) compute(who string, run func() protocol.Event, alive func() bool, answer func(protocol.Event)) {
+	delay := w.between(100*time.Microsecond, 4*time.Millisecond)
+	if w.fault(SlowCompute) {
+		delay = w.between(10*time.Millisecond, 800*time.Millisecond)
+	}
+	guarded := func() (ev protocol.Event) {
+		w.calm(who, func() []protocol.Effect { ev = run(); return nil })
+		return ev
+	}
+	var early protocol.Event
+	if w.rng.IntN(2) == 0 {
+		early = guarded()
+	}
+	w.at(delay, func() {
+		if !alive() || w.failure != nil {
+			return
+		}
+		ev := early
+		if ev == nil {
+			ev = guarded()
+		}
+		if ev != nil {
+			answer(ev)
+		}
+	})
+}
+
+func (w *world) timer(e protocol.After, step func(protocol.Event)) {
+	delay := e.Delay
+	if w.fault(LateTimer) {
+		delay += w.between(0, 500*time.Millisecond)
+	}
+	w.at(delay, func() { step(e.Timer) })
+}
+
+// certify stores, lets the HSM sign, publishes: in this order, and a crash may
+// come between.
+func (p *worker) certify(e protocol.Certify) {
+	w := p.w
+	w.check.certifies(p, e.Record)
+	w.check.opened(e.Record)
+	if _, err := p.disk.store(e.Record); err != nil {
+		p.step(protocol.CertifyFailed{ID: e.Record.ID, Code: protocol.CodeOtherTranscript, Err: err})
+		return
+	}
+	if w.fault(CertifyCrash) {
+		p.crash()
+		return
+	}
+	if w.fault(HSMFailure) {
+		w.at(w.between(0, time.Second), func() {
+			p.step(protocol.CertifyFailed{ID: e.Record.ID, Code: protocol.CodeInternal, Err: errors.New("the HSM does not answer")})
+		})
+		return
+	}
+	p.publish(e.Publish)
+}
+
+func (p *worker) completed(r *record, certificates [][]byte) {
+	r.complete, r.certificates = true, certificates
+	p.w.check.completed(p, r)
+}
+
+func (p *worker) load(e protocol.Load) {
+	p.w.at(p.w.between(0, 2*time.Millisecond), func() {
+		if !p.alive {
+			return
+		}
+		keys := make([]protocol.LoadedKey, len(e.Keys))
+		for i, id := range e.Keys {
+			keys[i] = p.disk.load(p.m, id)
+		}
+		p.step(protocol.Loaded{ID: e.ID, Keys: keys})
+	})
+}
+
+// refetch shows all that KEYS holds of a batch again.
+func (w *world) refetch(batch string, deliver func(protocol.LogMessage)) {
+	w.at(w.lag(), func() {
+		for _, msg := range w.bus.keys.msgs {
+			if len(msg.Subject) > 36 && msg.Subject[4:36] == batch {
+				deliver(msg)
+			}
+		}
+	})
+}

@@ -1,0 +1,172 @@
+package sim
+
+import (
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"time"
+)
+
+// Fault is one kind of trouble.
+type Fault string
+
+// The faults. Each must occur in a run of 300 seeds.
+const (
+	PublishLost    Fault = "publish lost"
+	AckLost        Fault = "acknowledgement lost"
+	Duplicate      Fault = "duplicate delivery"
+	LongDelay      Fault = "long delay"
+	SlowCompute    Fault = "computation late"
+	LateTimer      Fault = "timer late"
+	Squat          Fault = "slot squatted with junk"
+	ExpiredKey     Fault = "expired session key"
+	JobRedelivered Fault = "job delivered again"
+	HSMFailure     Fault = "HSM fails"
+	NodeCrash      Fault = "node crash"
+	CertifyCrash   Fault = "crash between store and certificate"
+	NodeWiped      Fault = "node storage wiped"
+	GatewayCrash   Fault = "gateway crash"
+	FinishCrash    Fault = "gateway crash between result and acknowledgement"
+	WorkLost       Fault = "WORK lost"
+	SignLost       Fault = "SIGN lost"
+	Twin           Fault = "two processes with one index"
+
+	ClientForges    Fault = "client: bad signature"
+	ClientReuses    Fault = "client: id reused"
+	ClientForeign   Fault = "client: foreign key"
+	ClientMalformed Fault = "client: malformed job"
+	ClientRepeats   Fault = "client: job published twice"
+
+	LiarDeal        Fault = "liar: deal"
+	LiarCert        Fault = "liar: certificate"
+	LiarCommit      Fault = "liar: commitment"
+	LiarShare       Fault = "liar: share"
+	LiarComplains   Fault = "liar: false complaint"
+	LiarReplays     Fault = "liar: replays another session"
+	LiarEquivocates Fault = "liar: equivocates"
+	LiarSilent      Fault = "liar: silent"
+
+	BrokerDrops     Fault = "broker: drops"
+	BrokerReorders  Fault = "broker: reorders"
+	BrokerReplays   Fault = "broker: replays old messages"
+	BrokerReplaces  Fault = "broker: replaces a message"
+	BrokerJunk      Fault = "broker: junk"
+	BrokerClock     Fault = "broker: false time"
+	BrokerFalseAck  Fault = "broker: acknowledges and drops"
+	BrokerFalseSlot Fault = "broker: shows something else in a slot"
+)
+
+// rates is the chance of each fault at each occasion.
+type rates map[Fault]float64
+
+var (
+	busFaults = rates{
+		PublishLost: 0.03, AckLost: 0.03, Duplicate: 0.04, LongDelay: 0.02, SlowCompute: 0.05,
+		LateTimer: 0.05, Squat: 0.03, ExpiredKey: 0.015, JobRedelivered: 0.3,
+	}
+	crashFaults = rates{
+		NodeCrash: 0.006, CertifyCrash: 0.05, NodeWiped: 0.25, GatewayCrash: 0.02, FinishCrash: 0.1,
+	}
+	lossFaults   = rates{WorkLost: 0.03, SignLost: 0.03}
+	siteFaults   = rates{Twin: 0.1, HSMFailure: 0.03}
+	clientFaults = rates{
+		ClientForges: 0.3, ClientReuses: 0.3, ClientForeign: 0.3, ClientMalformed: 0.3, ClientRepeats: 0.3,
+	}
+	liarFaults = rates{
+		LiarDeal: 0.2, LiarCert: 0.2, LiarCommit: 0.3, LiarShare: 0.3, LiarComplains: 0.05,
+		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1,
+	}
+	brokerFaults = rates{
+		BrokerDrops: 0.04, BrokerReorders: 0.08, BrokerReplays: 0.08, BrokerReplaces: 0.04, BrokerJunk: 0.04,
+		BrokerClock: 0.02, BrokerFalseAck: 0.04, BrokerFalseSlot: 0.04,
+	}
+)
+
+// Faults lists every kind.
+func Faults() (all []Fault) {
+	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults} {
+		all = append(all, r.sorted()...)
+	}
+	return all
+}
+
+// Profile is a mix of faults.
+type Profile string
+
+// The profiles. In the first three, every job of an honest client must succeed.
+const (
+	Benign   Profile = "benign"
+	Restarts Profile = "restarts"
+	Losses   Profile = "losses"
+	Twins    Profile = "twins"
+	Liar     Profile = "liar"
+	Broker   Profile = "broker"
+	Chaos    Profile = "chaos"
+)
+
+var profiles = []struct {
+	name   Profile
+	weight int
+	mixes  []rates
+}{
+	{Benign, 3, []rates{busFaults, clientFaults}},
+	{Restarts, 5, []rates{busFaults, crashFaults, clientFaults}},
+	{Losses, 3, []rates{busFaults, crashFaults, lossFaults}},
+	{Twins, 3, []rates{busFaults, crashFaults, lossFaults, siteFaults}},
+	{Liar, 4, []rates{busFaults, crashFaults, liarFaults}},
+	{Broker, 4, []rates{busFaults, crashFaults, siteFaults, brokerFaults}},
+	{Chaos, 2, []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults}},
+}
+
+// plan is the trouble of one run.
+type plan struct {
+	profile Profile
+	rate    rates
+	until   time.Duration // then the world is kind again
+	liar    int           // node, or -1
+	lies    bool          // the broker lies
+}
+
+// faultTime is how long faults occur.
+const faultTime = 25 * time.Second
+
+// draw chooses a profile, and of each of its faults whether it occurs in this
+// run and how often: runs with few kinds of trouble go deeper than those that
+// have it all.
+func draw(rng *rand.Rand, force Profile, n int) plan {
+	total := 0
+	for _, p := range profiles {
+		total += p.weight
+	}
+	pick := rng.IntN(total)
+	for _, p := range profiles {
+		if force == p.name || force == "" && pick < p.weight {
+			return p.name.plan(rng, p.mixes, n)
+		}
+		pick -= p.weight
+	}
+	panic("sim: no profile " + string(force))
+}
+
+func (name Profile) plan(rng *rand.Rand, mixes []rates, n int) plan {
+	p := plan{profile: name, rate: rates{}, until: faultTime, liar: -1, lies: name == Broker || name == Chaos}
+	for _, mix := range mixes {
+		for _, f := range mix.sorted() {
+			if rng.Float64() < 0.7 {
+				p.rate[f] = min(0.9, mix[f]*[]float64{0.4, 1, 2}[rng.IntN(3)])
+			}
+		}
+	}
+	if name == Liar || name == Chaos {
+		p.liar = rng.IntN(n)
+	}
+	return p
+}
+
+// benign reports whether every honest job must succeed.
+func (p plan) benign() bool {
+	return p.profile == Benign || p.profile == Restarts || p.profile == Losses
+}
+
+// sorted lists the faults of a mix by name: maps have no order of their own.
+func (r rates) sorted() []Fault { return slices.Sorted(maps.Keys(r)) }

@@ -1,0 +1,273 @@
+package sim
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// gateway is one gateway's name and key; gatewayLife is its process.
+type gateway struct {
+	w    *world
+	name string
+	key  ed25519.PrivateKey
+	*gatewayLife
+	lives int
+}
+
+type gatewayLife struct {
+	g       *gateway
+	w       *world
+	alive   bool
+	ready   bool // it has read what the streams hold, and takes jobs
+	pending int  // streams not yet read to their ends
+	machine *protocol.Coordinator
+	tokens  map[uint64]*queued
+}
+
+func newGateway(w *world, name string) *gateway {
+	var seed [32]byte
+	w.bytes(seed[:])
+	return &gateway{w: w, name: name, key: ed25519.NewKeyFromSeed(seed[:])}
+}
+
+func (g *gateway) public() []byte { return g.key.Public().(ed25519.PublicKey) }
+
+func newAccess(clients []protocol.Client, gateways map[string][]byte) *protocol.Access {
+	keys := map[string]ed25519.PublicKey{}
+	for name, key := range gateways {
+		keys[name] = key
+	}
+	a, err := protocol.NewAccess(clients, keys)
+	if err != nil {
+		panic(err)
+	}
+	return a
+}
+
+// start begins a life: the machine reads KEYS and WORK, then takes jobs.
+func (g *gateway) start() {
+	w := g.w
+	g.lives++
+	life := &gatewayLife{g: g, w: w, alive: true, pending: 2, tokens: map[uint64]*queued{}}
+	g.gatewayLife = life
+	w.tracef("%s starts, life %d", g.name, g.lives)
+	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
+		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3),
+		CommitWait: 2 * time.Second, ShareWait: 2 * time.Second,
+		Address: func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
+	})
+	for _, s := range []struct {
+		stream *stream
+		must   bool
+		event  func(protocol.LogMessage) protocol.Event
+	}{
+		{w.bus.keys, true, func(l protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
+		{w.bus.work, true, func(l protocol.LogMessage) protocol.Event {
+			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
+		}},
+		{w.bus.sign, false, func(l protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
+	} {
+		f := &follower{who: g.name, alive: life.up, deliver: func(l protocol.LogMessage) { life.step(s.event(l)) }}
+		if s.must {
+			f.caught = func() { life.pending-- }
+		}
+		s.stream.follow(f, 0)
+	}
+	w.at(0, life.tick)
+}
+
+// address stands for internal/chain.
+func address(chain string, key []byte) string { return chain + ":" + hex.EncodeToString(key) }
+
+func (l *gatewayLife) up() bool { return l.alive }
+
+func (l *gatewayLife) tick() {
+	if !l.alive {
+		return
+	}
+	l.ready = l.ready || l.pending == 0 && l.machine.Ready()
+	l.step(protocol.Tick{Now: l.w.now()})
+	next := l.w.between(900*time.Millisecond, 1100*time.Millisecond)
+	if !l.ready {
+		next = 50 * time.Millisecond
+	}
+	l.w.at(next, l.tick)
+}
+
+// held lists the jobs that this process was given and has not ended.
+func (l *gatewayLife) held() []*queued {
+	var jobs []*queued
+	for _, token := range slices.Sorted(maps.Keys(l.tokens)) {
+		jobs = append(jobs, l.tokens[token])
+	}
+	return jobs
+}
+
+func (l *gatewayLife) deliver(e *queued) {
+	if !l.alive || e.acked {
+		return
+	}
+	token := l.w.jobs.token()
+	l.tokens[token] = e
+	id := protocol.PeekJobID(e.job.Payload)
+	l.w.tracef("%s <- JOBS %s/%s token %d", l.g.name, e.job.Client, id, token)
+	l.step(protocol.JobArrived{Token: token, Job: e.job, Stored: e.stored, Existing: l.w.bus.results[e.job.Client+"/"+id]})
+}
+
+func (l *gatewayLife) step(ev protocol.Event) {
+	if !l.alive {
+		return
+	}
+	for _, e := range l.w.calm(l.g.name, func() []protocol.Effect { return l.machine.Step(ev) }) {
+		if l.w.fault(GatewayCrash) {
+			l.crash()
+		}
+		if !l.alive || l.w.failure != nil {
+			return
+		}
+		l.perform(e)
+	}
+}
+
+func (l *gatewayLife) crash() {
+	w := l.w
+	l.alive = false
+	w.tracef("%s crashes", l.g.name)
+	w.at(w.between(100*time.Millisecond, 2*time.Second), func() {
+		if l.g.gatewayLife == l && !w.healed {
+			l.g.start()
+		}
+	})
+}
+
+// perform does what the gateway's machine wants done.
+func (l *gatewayLife) perform(e protocol.Effect) {
+	w := l.w
+	switch e := e.(type) {
+	case protocol.Compute:
+		w.compute(l.g.name, e.Run, l.up, l.step)
+	case protocol.After:
+		w.timer(e, l.step)
+	case protocol.Report:
+		w.tracef("%s report %s %s %s %s", l.g.name, e.What, short(e.ID), e.Code, e.Reason)
+	case protocol.Refetch:
+		w.refetch(e.ID, func(m protocol.LogMessage) { l.step(protocol.KeysMessage{LogMessage: m}) })
+	case protocol.PublishTask:
+		l.publishTask(e, 0)
+	case protocol.Finish:
+		l.finish(e)
+	case protocol.Reject:
+		l.end(e.Token, "rejects", func() { w.rejected(e.Result) })
+	case protocol.Replay:
+		l.end(e.Token, "replays", func() {})
+	case protocol.Supersede:
+		l.supersede(e)
+	default:
+		w.fail(RuleNoPanic, "%s: unknown effect %T", l.g.name, e)
+	}
+}
+
+// publishTask tries until its subject holds a task; judged is up to where it
+// holds junk.
+func (l *gatewayLife) publishTask(e protocol.PublishTask, judged uint64) {
+	w := l.w
+	if !l.alive {
+		return
+	}
+	data := protocol.SealGateway(l.g.key, l.g.name, w.manifest, e.Subject, e.Body)
+	w.check.leaks(l.g.name, e.Subject, data)
+	w.bus.remember(e.Subject, data)
+	again := func() {
+		w.at(w.between(50*time.Millisecond, 500*time.Millisecond), func() { l.publishTask(e, judged) })
+	}
+	w.at(w.lag(), func() {
+		if w.fault(PublishLost) {
+			again()
+			return
+		}
+		if w.bus.work.put(e.Subject, data, int64(judged)) {
+			w.tracef("%s -> WORK %s", l.g.name, short(e.Subject))
+			if w.fault(AckLost) {
+				again()
+			}
+			return
+		}
+		standing := w.bus.standing(e.Subject, judged)
+		for _, msg := range standing {
+			if l.machine.JudgeTask(msg, e.Body) != protocol.Junk {
+				return
+			}
+			judged = msg.Seq
+		}
+		if len(standing) == 0 {
+			judged = 0 // the stream was created again
+		}
+		again()
+	})
+}
+
+// finish stores the result, unless one is there, and then acknowledges. If the
+// one that is there answers another job of the same id, this delivery comes
+// again and is turned away.
+func (l *gatewayLife) finish(e protocol.Finish) {
+	key, payload := e.Job.Client+"/"+e.Result.Job, e.Result.Encode()
+	if other := l.w.bus.results[key]; other != nil && !sameJob(other, e.Result) {
+		if job := l.tokens[e.Token]; job != nil {
+			delete(l.tokens, e.Token)
+			l.w.jobs.dispatch(job)
+			return
+		}
+	}
+	l.end(e.Token, fmt.Sprintf("finishes (%s %s)", e.Result.Status, e.Result.Code), func() {
+		l.w.check.leaks(l.g.name, "result", payload)
+		if l.w.bus.results[key] == nil {
+			l.w.bus.results[key] = payload
+			l.w.answered(key, payload)
+		}
+		if l.w.fault(FinishCrash) {
+			l.crash()
+		}
+	})
+}
+
+func sameJob(stored []byte, r *protocol.Result) bool {
+	var s protocol.Result
+	return json.Unmarshal(stored, &s) == nil && bytes.Equal(s.Digest, r.Digest)
+}
+
+// end does something for a delivery and acknowledges it.
+func (l *gatewayLife) end(token uint64, what string, do func()) {
+	job := l.tokens[token]
+	if job == nil {
+		l.w.fail(RuleDelivery, "%s %s token %d, which it does not hold", l.g.name, what, token)
+		return
+	}
+	l.w.tracef("%s %s %s token %d", l.g.name, what, protocol.PeekJobID(job.job.Payload), token)
+	do()
+	if l.alive {
+		delete(l.tokens, token)
+		job.acked = true
+	}
+}
+
+// supersede lets go of an older delivery. If that was another message of the
+// same job, the message comes again and finds the result.
+func (l *gatewayLife) supersede(e protocol.Supersede) {
+	old, current := l.tokens[e.Old], l.tokens[e.New]
+	if old == nil || current == nil {
+		l.w.fail(RuleDelivery, "%s supersedes token %d by %d and does not hold both", l.g.name, e.Old, e.New)
+		return
+	}
+	delete(l.tokens, e.Old)
+	if old != current {
+		l.w.at(ackWait, func() { l.w.jobs.dispatch(old) })
+	}
+}

@@ -1,0 +1,144 @@
+package sim
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// edit replaces text in one source file of the repository. The text must be
+// there exactly once, so a mutation can't outlive the code it mutates.
+type edit struct{ file, old, new string }
+
+// mutation is a broken build, and the rule that the simulator must name.
+type mutation struct {
+	name    string
+	rule    Rule
+	profile Profile
+	seeds   int
+	edits   []edit
+}
+
+const (
+	signingFile = "internal/protocol/signing.go"
+	noncesFile  = "internal/frost/sign_nonces.go"
+	dkgFile     = "internal/protocol/dkg.go"
+)
+
+var mutations = []mutation{
+	{
+		name: "nonces kept after use", rule: RuleN3OneShare, profile: Broker, seeds: 150,
+		edits: []edit{
+			{noncesFile, "h := n.held.Swap(nil)\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}\n\tdefer h.batch.wipe()", "h := n.held.Load()\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}"},
+			{"internal/frost/bip445/nonce.go", "b := n.pair.Swap(nil)\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}\n\tdefer clear(b[:])", "b := n.pair.Load()\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}"},
+			{signingFile, "nonces, set := s.nonces, s.set\n\ts.nonces = nil", "nonces, set := s.nonces, s.set"},
+			// The session opens again once its shares are out.
+			{signingFile, "\ts.release()\n\treturn []Effect{Publish{Slot: Slot{SlotShare", "\ts.reopen()\n\treturn []Effect{Publish{Slot: Slot{SlotShare"},
+			{signingFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n\t\tif a.Index == s.node.Index {\n\t\t\ts.commits.arrivals = []arrival{a}\n\t\t\tbreak\n\t\t}\n\t}\n\ts.phase, s.set = signCommitted, nil\n}\n\n// release wipes"},
+		},
+	},
+	{
+		name: "nonces derived from the session", rule: RuleN1Fresh, profile: Broker, seeds: 60,
+		edits: []edit{
+			{signingFile, "items, rand := s.items, s.node.Rand", "items, rand := s.items, io.Reader(bytes.NewReader(bytes.Repeat(s.session[:], 400)))"},
+			{signingFile, "import (\n\t\"bytes\"", "import (\n\t\"bytes\"\n\t\"io\""},
+		},
+	},
+	{
+		name: "a stranger's commitment taken for the own", rule: RuleN4SitOut, profile: Broker, seeds: 100,
+		edits: []edit{
+			{signingFile, "if slot.Node == s.node.Index && !s.ownCommit(pos) {", "if slot.Node == s.node.Index && s.nonces != nil {\n\t\ts.commits.arrivals[pos].Points = s.points\n\t}\n\tif slot.Node == s.node.Index && s.nonces == nil {"},
+		},
+	},
+	{
+		name: "a second certificate for one batch", rule: RuleCertifyOnce, profile: Restarts, seeds: 60,
+		edits: []edit{
+			{dkgFile, "cert := Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root,", "cert := Certificate{Context: c.Context, Transcript: frost.Hash(\"mutation\", c.Transcript[:]), Root: c.Root,"},
+		},
+	},
+	{
+		name: "the own deal not compared", rule: RuleOwnDeal, profile: Broker, seeds: 60,
+		edits: []edit{
+			{dkgFile, "if frost.Hash(\"frostfleet/own-deal/v1\", b.log.deals[n.Index]) != b.own {", "if false {"},
+		},
+	},
+	{
+		name: "a secret in a message", rule: RuleSecret, profile: Benign, seeds: 5,
+		edits: []edit{
+			{dkgFile, "return dealMade{b: b, body: encodeDeal(*b.log.header, deal)}", "deal.Proofs = append(deal.Proofs, n.Host.Expose()...)\n\treturn dealMade{b: b, body: encodeDeal(*b.log.header, deal)}"},
+		},
+	},
+	{
+		name: "certified by n-1 nodes", rule: RuleCertificates, profile: Benign, seeds: 20,
+		edits: []edit{
+			{"internal/protocol/batchlog.go", "if c == nil || !c.agrees(b.certs[0]) {", "if c != nil && !c.agrees(b.certs[0]) || b.certs[0] == nil {"},
+		},
+	},
+}
+
+// TestMutations builds the simulator against broken sources and requires that
+// it finds each of them. Nothing in the repository is changed: the mutated
+// copies come in by an overlay.
+func TestMutations(t *testing.T) {
+	root, err := filepath.Abs("../..")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range mutations {
+		t.Run(m.name, func(t *testing.T) {
+			out := m.run(t, root)
+			if !strings.Contains(out, string(m.rule)) {
+				t.Errorf("%d seeds of profile %s do not break the rule %q:\n%s", m.seeds, m.profile, m.rule, tailOf(out))
+			}
+		})
+	}
+}
+
+// run runs TestSeeds with the mutation in a process of its own, and returns
+// what it prints.
+func (m mutation) run(t *testing.T, root string) string {
+	dir := t.TempDir()
+	replace := map[string]string{}
+	for i, e := range m.edits {
+		path := filepath.Join(root, e.file)
+		from := path
+		if mutated, ok := replace[path]; ok {
+			from = mutated
+		}
+		source, err := os.ReadFile(from)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(string(source), e.old); n != 1 {
+			t.Fatalf("%s: the text to mutate is there %d times, want once; adapt the mutation:\n%s", e.file, n, e.old)
+		}
+		replace[path] = filepath.Join(dir, strconv.Itoa(i)+"-"+filepath.Base(e.file))
+		write(t, replace[path], strings.Replace(string(source), e.old, e.new, 1))
+	}
+	overlay, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "overlay.json"), string(overlay))
+	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-overlay", filepath.Join(dir, "overlay.json"),
+		"-run", "^TestSeeds$", "./test/sim", "-seeds", strconv.Itoa(m.seeds), "-profile", string(m.profile), "-until", string(m.rule))
+	cmd.Dir = root
+	out, err := cmd.CombinedOutput()
+	if err == nil {
+		t.Fatalf("the mutated build passes")
+	}
+	return string(out)
+}
+
+func write(t *testing.T, path, text string) {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// tailOf is the end of a long output.
+func tailOf(out string) string { return out[max(0, len(out)-3000):] }

@@ -1,0 +1,129 @@
+package sim
+
+import (
+	"bytes"
+	"reflect"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// nonceMemory is what one process did with nonces, session by session.
+type nonceMemory struct {
+	p     *worker
+	made  map[string][]byte // public nonces that it drew
+	said  map[string][]byte // public nonces that it published
+	first map[string][]byte // the first commitment of its index that it was shown
+}
+
+func newNonceMemory(p *worker) *nonceMemory {
+	return &nonceMemory{p: p, made: map[string][]byte{}, said: map[string][]byte{}, first: map[string][]byte{}}
+}
+
+// saw takes a message that the process was shown.
+func (n *nonceMemory) saw(l protocol.LogMessage) {
+	c := n.p.w.check
+	info, ok := c.seals[string(l.Data)]
+	if !ok || info.slot.Kind != protocol.SlotCommit || info.slot.Node != n.p.m.index || info.slot.String() != l.Subject {
+		return
+	}
+	if body, ok := decode[commitBody](info.body); ok && info.validAt(l.Time) && n.first[info.slot.ID] == nil {
+		n.first[info.slot.ID] = body.Points
+	}
+}
+
+// computed looks into the answers of computations: nonces and shares count
+// when they are made, published or not.
+func (n *nonceMemory) computed(ev protocol.Event) {
+	v := reflect.ValueOf(ev)
+	switch v.Type().Name() {
+	case "noncesMade":
+		n.drew(sessionOf(v), v.FieldByName("points").Bytes())
+	case "sharesMade":
+		n.spent(sessionOf(v), v.FieldByName("shares").Bytes())
+	}
+}
+
+// sessionOf is the session that an answer belongs to. If internal/protocol
+// renames what is read here, no share is ever seen, and TestSeeds says so.
+func sessionOf(answer reflect.Value) string {
+	return answer.FieldByName("s").Elem().FieldByName("id").String()
+}
+
+// drew checks N1: no coordinate of a public nonce was ever there before. From
+// here on it may stand in this commitment and nowhere else.
+func (n *nonceMemory) drew(session string, points []byte) {
+	c, who := n.p.w.check, n.p.name+" in session "+session
+	for i := 0; i+32 <= len(points); i += 32 {
+		x := [32]byte(points[i:])
+		if other, ok := c.points[x]; ok {
+			n.p.w.fail(RuleN1Fresh, "%s drew a nonce that %s drew before", who, other)
+		}
+		c.points[x] = who
+		slot := protocol.Slot{Kind: protocol.SlotCommit, ID: session, Node: n.p.m.index}
+		c.watch.forbid(RuleN2Memory, x[:], "a public nonce of "+who, slot.String())
+	}
+	n.made[session] = points
+}
+
+// spent checks N3: one share a pair, ever; and N4: only for a commitment that
+// is this process's own and the first of its index that it saw.
+func (n *nonceMemory) spent(session string, shares []byte) {
+	c, w := n.p.w.check, n.p.w
+	points := n.made[session]
+	if len(shares) == 0 {
+		return
+	}
+	if points == nil {
+		w.fail(RuleN4SitOut, "%s made shares in session %s, for which it drew no nonces", n.p.name, session)
+		return
+	}
+	if !bytes.Equal(n.first[session], points) {
+		w.fail(RuleN4SitOut, "%s made shares in session %s although the log has another commitment of node %d, or none", n.p.name, session, n.p.m.index)
+	}
+	c.shares++
+	count := len(shares) / 32
+	size := len(points) / count
+	for i := range count {
+		pair, share := string(points[i*size:(i+1)*size]), string(shares[i*32:(i+1)*32])
+		if old, ok := c.spentPairs[pair]; ok && old != share {
+			w.fail(RuleN3OneShare, "%s made a second share of one nonce pair, session %s item %d", n.p.name, session, i)
+		}
+		c.spentPairs[pair] = share
+	}
+}
+
+// published checks that a process says one commitment a session, and that the
+// shares it says are the ones it made.
+func (n *nonceMemory) published(slot protocol.Slot, body []byte) {
+	w := n.p.w
+	switch slot.Kind {
+	case protocol.SlotCommit:
+		c, ok := decode[commitBody](body)
+		old := n.said[slot.ID]
+		if !ok || !bytes.Equal(c.Points, n.made[slot.ID]) || old != nil && !bytes.Equal(old, c.Points) {
+			w.fail(RuleN4SitOut, "%s published a commitment in session %s that is not the one it drew, or a second one", n.p.name, slot.ID)
+		}
+		n.said[slot.ID] = c.Points
+	case protocol.SlotShare:
+		if s, ok := decode[shareBody](body); !ok || n.said[slot.ID] == nil {
+			w.fail(RuleN4SitOut, "%s published shares in session %s without a commitment", n.p.name, slot.ID)
+		} else if !w.check.ownShares(n.made[slot.ID], s.Shares) {
+			w.fail(RuleN3OneShare, "%s published shares in session %s that it did not make from its nonces", n.p.name, slot.ID)
+		}
+	}
+}
+
+// ownShares reports whether these are the shares that were made of the pairs.
+func (c *checker) ownShares(points, shares []byte) bool {
+	count := len(shares) / 32
+	if count == 0 || len(points)%count != 0 {
+		return false
+	}
+	size := len(points) / count
+	for i := range count {
+		if c.spentPairs[string(points[i*size:(i+1)*size])] != string(shares[i*32:(i+1)*32]) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,187 @@
+package sim
+
+import (
+	"fmt"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// worker is one life of a node's process: memory that a crash takes away.
+type worker struct {
+	w       *world
+	m       *machine
+	name    string
+	alive   bool
+	disk    *disk
+	node    *protocol.Node
+	random  *drawer
+	session *protocol.SessionKey
+	liar    bool
+	deals   map[string][]byte // what this process dealt, by batch
+	memory  *nonceMemory
+}
+
+// startWorker begins a life of a node on a disk. Twins run beside the other.
+func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
+	m.lives++
+	p := &worker{w: w, m: m, disk: d, alive: true, liar: w.plan.liar == m.index, deals: map[string][]byte{},
+		name: fmt.Sprintf("w%d.%d%s", m.index, m.lives, suffix)}
+	p.memory = newNonceMemory(p)
+	p.random = newDrawer(w, p.name)
+	w.workers = append(w.workers, p)
+	if suffix == "" {
+		m.life = p
+	}
+	w.tracef("%s starts, cursor %d, %d batches", p.name, d.cursor, len(d.records))
+	p.renew()
+	p.node = protocol.NewNode(protocol.NodeConfig{
+		Manifest: w.manifest, Access: w.access, Index: m.index,
+		Host: secret.New(append([]byte{}, m.host[:]...)), Hedge: secret.New(append([]byte{}, m.hedge[:]...)),
+		Rand: p.random, Delay: 300 * time.Millisecond, Known: d.known(),
+	})
+	p.resume()
+	for _, s := range []struct {
+		stream *stream
+		after  uint64
+		lost   func()
+		event  func(protocol.LogMessage) protocol.Event
+	}{
+		{w.bus.keys, max(d.cursor, 1) - 1, nil, func(l protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
+		{w.bus.sign, 0, func() { p.step(protocol.SignLost{}) }, func(l protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
+		{w.bus.work, 0, nil, func(l protocol.LogMessage) protocol.Event {
+			return protocol.TaskMessage{LogMessage: l, Now: m.clock()}
+		}},
+	} {
+		s.stream.follow(&follower{who: p.name, alive: p.up, lost: s.lost, deliver: func(l protocol.LogMessage) { p.receive(l, s.event(l)) }}, s.after)
+	}
+	w.at(w.between(0, time.Second), p.tick)
+	return p
+}
+
+func (p *worker) up() bool { return p.alive }
+
+// resume says again what the disk certifies, before or after the log is read.
+func (p *worker) resume() {
+	for _, id := range p.disk.sorted() {
+		if r := p.disk.records[id]; !r.complete {
+			again := protocol.Certified{ID: id, Context: r.Context, Transcript: r.Transcript, Root: protocol.KeyRoot(r.Batch.PublicKeys, r.Header.Client)}
+			p.w.at(p.w.between(0, 30*time.Millisecond), func() {
+				if p.alive && !p.disk.records[id].complete {
+					p.guard(func() []protocol.Effect { return p.node.Recertify(again) })
+				}
+			})
+		}
+	}
+}
+
+// renew takes a fresh session key from the HSM.
+func (p *worker) renew() { p.session = p.sessionKey(p.m.clock()) }
+
+func (p *worker) sessionKey(at time.Time) *protocol.SessionKey {
+	key, err := protocol.NewSessionKey(p.random, p.m.index, at)
+	if err != nil {
+		panic(err)
+	}
+	key.Delegate(p.m.attest(key.Leaf(p.w.manifest)))
+	return key
+}
+
+func (p *worker) tick() {
+	if !p.alive {
+		return
+	}
+	if p.session.NotAfter().Sub(p.m.clock()) < time.Minute {
+		p.renew()
+	}
+	p.step(protocol.Tick{Now: p.m.clock()})
+	p.w.at(p.w.between(900*time.Millisecond, 1100*time.Millisecond), p.tick)
+}
+
+// receive takes a message of a stream. The cursor is kept when its effects
+// have been performed.
+func (p *worker) receive(l protocol.LogMessage, ev protocol.Event) {
+	p.memory.saw(l)
+	p.step(ev)
+	if p.alive && p.w.rng.IntN(4) == 0 {
+		p.disk.cursor = p.node.Cursor()
+	}
+}
+
+func (p *worker) step(ev protocol.Event) {
+	if p.alive {
+		p.guard(func() []protocol.Effect { return p.node.Step(ev) })
+	}
+}
+
+// guard performs the effects of a step. A panic in it breaks a rule.
+func (p *worker) guard(step func() []protocol.Effect) {
+	effects := p.w.calm(p.name, step)
+	for _, e := range effects {
+		if p.w.fault(NodeCrash) {
+			p.crash()
+		}
+		if !p.alive || p.w.failure != nil {
+			return
+		}
+		p.perform(e)
+	}
+}
+
+// calm turns a panic into a failure.
+func (w *world) calm(who string, fn func() []protocol.Effect) (effects []protocol.Effect) {
+	defer func() {
+		if r := recover(); r != nil {
+			w.fail(RuleNoPanic, "%s: %v\n%s", who, r, clipStack(string(debug.Stack())))
+		}
+	}()
+	return fn()
+}
+
+// clipStack keeps the frames of the program under test.
+func clipStack(stack string) string {
+	var kept []string
+	for line := range strings.Lines(stack) {
+		if strings.Contains(line, "frostfleet/internal/") {
+			kept = append(kept, strings.TrimSpace(line))
+		}
+	}
+	return strings.Join(kept[:min(len(kept), 8)], "\n")
+}
+
+// crash ends this life. The node comes back, perhaps with an empty disk; a
+// twin does not.
+func (p *worker) crash() {
+	w := p.w
+	p.alive = false
+	w.tracef("%s crashes", p.name)
+	if p.m.life != p {
+		return
+	}
+	p.m.life = nil
+	w.at(w.between(50*time.Millisecond, 2*time.Second), func() {
+		if p.m.life != nil || w.healed {
+			return
+		}
+		if w.fault(NodeWiped) {
+			p.m.disk, p.m.amnesia = newDisk(), true
+		}
+		w.startWorker(p.m, p.m.disk, "")
+	})
+}
+
+// startTwin starts a second process of some index, on a copy of its disk, for
+// a while.
+func (w *world) startTwin() {
+	m := w.machines[w.rng.IntN(len(w.machines))]
+	m.amnesia = true
+	twin := w.startWorker(m, m.disk.clone(), "t")
+	w.at(w.between(time.Second, 10*time.Second), func() {
+		if twin.alive {
+			twin.crash()
+		}
+	})
+}
