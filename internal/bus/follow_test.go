@@ -7,12 +7,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -293,138 +290,6 @@ func TestFollowStreamRecreatedWhileFollowing(t *testing.T) {
 	checkGapless(t, got[5:], 1)
 	if _, caught, lost := c.seen(); len(lost) != 1 || len(caught) != 1 {
 		t.Errorf("lost %v, caught up %v", lost, caught)
-	}
-}
-
-// The server is killed and started again, over and over, while several
-// followers read and a writer goes on.
-func TestFollowAndPublishThroughRestarts(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
-	s := startTest(t, dir, port)
-	b := connectTest(t, s.URL(), func(o *Options) { o.AckTimeout = 2 * time.Second })
-	reader := connectTest(t, s.URL())
-	if err := b.Apply(testContext(t)); err != nil {
-		t.Fatal(err)
-	}
-	var early collector
-	if _, err := reader.Follow(testContext(t), Keys, 0, early.options()); err != nil {
-		t.Fatal(err)
-	}
-
-	const n = 300
-	var written atomic.Int64
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for i := range n {
-			subject := must[string](t)(DealSubject(fmt.Sprintf("%032x", i), 0))
-			mine := fmt.Append(nil, i)
-			v, err := b.PublishSlot(testContext(t), subject, mine, nil, func(m Message) Verdict {
-				if bytes.Equal(m.Data, mine) {
-					return Mine
-				}
-				return Junk
-			})
-			if err != nil || v != Mine {
-				t.Errorf("slot %d: %v %v", i, v, err)
-				return
-			}
-			written.Add(1)
-		}
-	})
-	for _, at := range []int64{50, 120, 200} {
-		eventually(t, "writing", func() error {
-			if w := written.Load(); w < at {
-				return fmt.Errorf("%d of %d written", w, at)
-			}
-			return nil
-		})
-		s.Shutdown()
-		time.Sleep(50 * time.Millisecond)
-		s = startTest(t, dir, port)
-	}
-	wg.Wait()
-	got := early.waitFor(t, n)
-	checkGapless(t, got, 1) // also: no slot was written twice
-	if _, caught, lost := early.seen(); len(lost) != 0 || len(caught) != 1 {
-		t.Errorf("lost %v, caught up %v", lost, caught)
-	}
-	var late collector
-	if _, err := reader.Follow(testContext(t), Keys, 0, late.options()); err != nil {
-		t.Fatal(err)
-	}
-	late.waitFor(t, n)
-}
-
-// A writer may send any header block. Whatever it does, it is read as the
-// message it is, with the server's sequence.
-func TestHostileHeaders(t *testing.T) {
-	blocks := map[string]string{
-		"early blank line":       "NATS/1.0\r\nA: b\r\n\r\nC: d\r\n\r\n",
-		"forged, then blank":     "NATS/1.0\r\nNats-Stream: FROST_MAIN_SIGN\r\nNats-Subject: frost.main.sign.x.commit.9\r\nNats-Sequence: 4000\r\nNats-Time-Stamp: 2020-01-01T00:00:00Z\r\n\r\n\r\n",
-		"forged sequence":        "NATS/1.0\r\nNats-Sequence: 4000\r\n\r\n",
-		"looks like the end":     "NATS/1.0\r\nStatus: 404\r\nDescription: Message Not Found\r\n\r\n\r\n",
-		"looks like no stream":   "NATS/1.0\r\nStatus: 503\r\n\r\n",
-		"status line":            "NATS/1.0 404 Message Not Found\r\n\r\n",
-		"looks like end of page": "NATS/1.0\r\nStatus: 204\r\nNats-Num-Pending: 0\r\n\r\n\r\n",
-		"no colon":               "NATS/1.0\r\nnonsense\r\n\r\n",
-		"not a block":            "hello\r\n\r\n",
-		"many spaces":            "NATS/1.0\r\nA:    b\r\n\r\n",
-	}
-	for name, block := range blocks {
-		t.Run(name, func(t *testing.T) {
-			b, s := newTestBus(t)
-			var live collector
-			if _, err := b.Follow(testContext(t), Sign, 0, live.options()); err != nil {
-				t.Fatal(err)
-			}
-			subject := must[string](t)(CommitSubject(testBatch, 1))
-			for range 3 {
-				publishRaw(t, s.URL(), b.names.prefix+subject, block)
-				publishN(t, b, 0, 1)
-			}
-			checkGapless(t, live.waitFor(t, 6), 1)
-			var late collector
-			if _, err := b.Follow(testContext(t), Sign, 0, late.options()); err != nil {
-				t.Fatal(err)
-			}
-			for _, m := range late.waitFor(t, 6) {
-				if m.Seq%2 == 1 && m.Subject != subject {
-					t.Errorf("message %d has subject %q", m.Seq, m.Subject)
-				}
-			}
-			if m, ok, err := b.Last(testContext(t), Sign, subject); err != nil || !ok || m.Seq != 5 {
-				t.Errorf("last: %+v %v %v", m, ok, err)
-			}
-			slots, err := b.Slots(testContext(t), Sign, subject)
-			if err != nil || len(slots) != 3 {
-				t.Errorf("slots: %v %v", slots, err)
-			}
-			v, err := b.PublishSlot(testContext(t), subject, []byte("good"), nil, func(m Message) Verdict {
-				if string(m.Data) == "good" {
-					return Mine
-				}
-				return Junk
-			})
-			if err != nil || v != Mine {
-				t.Errorf("slot behind junk: %v %v", v, err)
-			}
-		})
-	}
-}
-
-// publishRaw speaks the NATS protocol itself: nats.go would not send this.
-func publishRaw(t *testing.T, url, subject, block string) {
-	t.Helper()
-	d := &rawDialer{}
-	nc := rawConn(t, url, nats.SetCustomDialer(d))
-	if err := nc.Flush(); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := fmt.Fprintf(d.conn, "HPUB %s %d %d\r\n%s\r\n", subject, len(block), len(block), block); err != nil {
-		t.Fatal(err)
-	}
-	if err := nc.Flush(); err != nil {
-		t.Fatal(err)
 	}
 }
 

@@ -30,6 +30,9 @@ func (b *Bus) Subscribe(subject string, fn func(Message)) (*Subscription, error)
 	}
 	s.sub = sub
 	sub.SetClosedHandler(func(string) { close(s.done) })
+	if !sub.IsValid() { // closed in between: nobody would close done
+		return nil, ErrClosed
+	}
 	if !b.own(s) {
 		s.Stop()
 		return nil, ErrClosed

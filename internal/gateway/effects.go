@@ -244,13 +244,20 @@ func (g *Gateway) refetch(id string) {
 	if err != nil {
 		return
 	}
-	messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, filter)
-	if err != nil {
-		g.log.Error("batch not read from the log", "batch", id, "err", err)
-		return
-	}
-	for _, m := range messages {
-		g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
+	for {
+		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, filter)
+		if err == nil {
+			for _, m := range messages {
+				g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
+			}
+			return
+		}
+		g.log.Warn("batch not read from the log yet", "batch", id, "err", err)
+		select {
+		case <-time.After(time.Second):
+		case <-g.ctx.Done():
+			return
+		}
 	}
 }
 

@@ -215,11 +215,7 @@ func (c *Coordinator) onJob(e JobArrived) []Effect {
 	}
 	digest := e.Job.Digest(c.Manifest)
 	if e.Existing != nil {
-		var stored Result
-		if json.Unmarshal(e.Existing, &stored) == nil && string(stored.Digest) == string(digest[:]) {
-			return []Effect{Replay{Token: e.Token, Client: e.Job.Client, Job: id}}
-		}
-		return []Effect{c.reject(e, refuse(CodeJobIDReused, "job %s was another job before: take a new id", id))}
+		return c.onExisting(e, id)
 	}
 	if r := c.jobs[jobKey(e.Job.Client, id)]; r != nil {
 		if r.digest != digest {
@@ -241,6 +237,17 @@ func (c *Coordinator) onJob(e JobArrived) []Effect {
 	return c.startSign(r)
 }
 
+// onExisting answers a job whose id has a stored result: the same job gets it
+// again, another one is turned away.
+func (c *Coordinator) onExisting(e JobArrived, id string) []Effect {
+	digest := e.Job.Digest(c.Manifest)
+	var stored Result
+	if json.Unmarshal(e.Existing, &stored) == nil && bytes.Equal(stored.Digest, digest[:]) {
+		return []Effect{Replay{Token: e.Token, Client: e.Job.Client, Job: id}}
+	}
+	return []Effect{c.reject(e, refuse(CodeJobIDReused, "job %s was another job before: take a new id", id))}
+}
+
 // onPoison gives up a job that came too often.
 func (c *Coordinator) onPoison(e JobPoisoned) []Effect {
 	err := refuse(CodePoison, "given up at delivery %d: no gateway finished it", e.Deliveries)
@@ -249,7 +256,7 @@ func (c *Coordinator) onPoison(e JobPoisoned) []Effect {
 		return []Effect{c.reject(JobArrived{Token: e.Token, Job: e.Job}, err)}
 	}
 	if e.Existing != nil {
-		return []Effect{Replay{Token: e.Token, Client: e.Job.Client, Job: id}}
+		return c.onExisting(JobArrived{Token: e.Token, Job: e.Job, Existing: e.Existing}, id)
 	}
 	if r := c.jobs[jobKey(e.Job.Client, id)]; r != nil && r.digest == e.Job.Digest(c.Manifest) {
 		old := r.token

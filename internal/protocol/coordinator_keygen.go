@@ -36,9 +36,10 @@ const (
 const maxFaults = 4
 
 func (c *Coordinator) startKeygen(r *run) []Effect {
-	if size := r.job.Parts(c.Manifest)*c.Manifest.N*certificateJSON + r.job.Count*keyJSON; size > maxResultSize {
+	size := BatchSize(chainSuites[r.job.Chain], c.Manifest.N, c.Manifest.T)
+	if fit := maxResultSize / (c.Manifest.N*certificateJSON + size*keyJSON) * size; r.job.Count > fit {
 		return c.endFailed(r, refuse(CodeTooLarge, "the certificates of %d keys by %d nodes do not fit a result: ask for %d keys at most",
-			r.job.Count, c.Manifest.N, max(1, r.job.Count*maxResultSize/size)))
+			r.job.Count, c.Manifest.N, fit))
 	}
 	for i := range r.job.Parts(c.Manifest) {
 		p := &part{run: r, index: i}
@@ -176,6 +177,7 @@ func (c *Coordinator) forget(id string) {
 	if b := c.batches[id]; b != nil {
 		c.bytes -= b.size()
 		delete(c.batches, id)
+		delete(c.refetched, id)
 	}
 }
 

@@ -49,6 +49,7 @@ type Node struct {
 	batches  map[string]*dkg
 	bytes    int
 	sessions map[string]*signing
+	spent    map[string]time.Time // sessions that are over, until their job has expired
 	mail     *mailbox
 	now      time.Time
 	lastKeys uint64 // sequence of the last KEYS message seen
@@ -61,7 +62,7 @@ func NewNode(cfg NodeConfig) *Node {
 	}
 	return &Node{
 		NodeConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access),
-		batches: map[string]*dkg{}, sessions: map[string]*signing{}, mail: newMailbox(maxMailboxBytes),
+		batches: map[string]*dkg{}, sessions: map[string]*signing{}, spent: map[string]time.Time{}, mail: newMailbox(maxMailboxBytes),
 	}
 }
 
@@ -216,7 +217,7 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 	if job.Kind == KindKeygen {
 		return n.startBatch(task, job)
 	}
-	return n.startSigning(task, job, e.Time)
+	return n.startSigning(task, job)
 }
 
 func badTask(subject string, err error) []Effect {
@@ -230,6 +231,12 @@ func (n *Node) onTick(now time.Time) []Effect {
 		if now.Sub(s.started) > sessionLife {
 			s.drop()
 			delete(n.sessions, id)
+			n.spent[id] = s.expires
+		}
+	}
+	for id, expires := range n.spent {
+		if now.After(expires.Add(clockSkew)) {
+			delete(n.spent, id) // onTask refuses its task from now on
 		}
 	}
 	for id, b := range n.batches {
@@ -264,21 +271,36 @@ func (n *Node) onSlotLost(slot Slot) []Effect {
 // what the node wants to say there.
 func (n *Node) Judge(slot Slot, standing LogMessage, body []byte) Verdict {
 	got, err := n.opener.node(n.Index, standing.Subject, standing.Time, standing.Data)
-	if err != nil {
+	if slot.Kind == SlotCert && err != nil {
+		got = certificateInside(standing.Data) // as batchLog.put does
+	} else if err != nil {
 		return Junk
 	}
-	switch {
-	case bytes.Equal(got, body), slot.Kind == SlotAbort, slot.Kind == SlotRefuse:
-		return Mine
-	case slot.Kind == SlotCert:
-		a, errA := decodeCertificate(got, n.Manifest, n.Index)
-		b, errB := decodeCertificate(body, n.Manifest, n.Index)
-		if errA != nil {
+	switch slot.Kind {
+	case SlotCert:
+		return n.judgeCertificate(slot, got, body)
+	case SlotAbort, SlotRefuse:
+		if c, err := decodeComplaint(got); err != nil || idOf(c.Session) != slot.ID {
 			return Junk
 		}
-		if errB == nil && a.agrees(b) {
-			return Mine
-		}
+		return Mine // whatever the reason: this node is out
+	}
+	if bytes.Equal(got, body) {
+		return Mine
+	}
+	return Other
+}
+
+// judgeCertificate follows batchLog.set in what counts as a certificate. The
+// HSM's signature may differ from one to the next; what it says may not.
+func (n *Node) judgeCertificate(slot Slot, got, body []byte) Verdict {
+	standing, err := decodeCertificate(got, n.Manifest, n.Index)
+	if err != nil || idOf(standing.Context) != slot.ID {
+		return Junk
+	}
+	mine, err := decodeCertificate(body, n.Manifest, n.Index)
+	if err == nil && standing.agrees(mine) {
+		return Mine
 	}
 	return Other
 }

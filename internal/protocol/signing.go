@@ -43,7 +43,8 @@ type signing struct {
 	client  string
 	which   []uint32 // the job's items in this session
 	urgent  bool
-	started time.Time
+	started time.Time // by this node's clock
+	expires time.Time // of the job
 
 	phase   signPhase
 	commits commitSet
@@ -73,18 +74,18 @@ func (s *signing) to(next signPhase) {
 }
 
 // startSigning begins a signing task.
-func (n *Node) startSigning(task *Task, job *Job, stored time.Time) []Effect {
+func (n *Node) startSigning(task *Task, job *Job) []Effect {
 	if task.Part != 0 || len(task.Items) == 0 || int(task.Items[len(task.Items)-1]) >= len(job.Items) {
 		return badTask("sign task "+job.ID, fmt.Errorf("part %d or items out of range", task.Part))
 	}
 	ctx := task.session(n.Manifest)
 	id := idOf(ctx)
-	if n.sessions[id] != nil {
-		return nil
+	if _, over := n.spent[id]; over || n.sessions[id] != nil {
+		return nil // a session is begun once in a process, however often its task is shown
 	}
 	s := &signing{
 		node: n, id: id, session: ctx, job: job, client: task.Job.Client, which: task.Items,
-		urgent: len(task.Items) <= interactiveItems, started: stored,
+		urgent: len(task.Items) <= interactiveItems, started: n.now, expires: job.Expires,
 		commits: commitSet{manifest: n.Manifest, session: ctx, exclude: task.Exclude},
 	}
 	n.sessions[id] = s

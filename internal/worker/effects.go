@@ -233,13 +233,20 @@ func (w *Worker) refetch(id string) {
 	if err != nil {
 		return
 	}
-	messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, filter)
-	if err != nil {
-		w.log.Error("batch not read from the log", "batch", id, "err", err)
-		return
-	}
-	for _, m := range messages {
-		w.step(protocol.KeysMessage{LogMessage: logMessage(m)})
+	for {
+		messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, filter)
+		if err == nil {
+			for _, m := range messages {
+				w.step(protocol.KeysMessage{LogMessage: logMessage(m)})
+			}
+			return
+		}
+		w.log.Warn("batch not read from the log yet", "batch", id, "err", err)
+		select {
+		case <-time.After(time.Second):
+		case <-w.ctx.Done():
+			return
+		}
 	}
 }
 

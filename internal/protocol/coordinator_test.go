@@ -1,0 +1,385 @@
+package protocol
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// tampered is a job whose signature is not good.
+func tampered(j SignedJob) SignedJob {
+	j.Signature = make([]byte, ed25519.SignatureSize)
+	return j
+}
+
+// What is turned away is answered and not stored; what can't be done is stored
+// as failed. Both have the code.
+func TestJobsTurnedAway(t *testing.T) {
+	f := agedFleet(t)
+	stranger := f.keygen(9, "alice", "solana", 1)
+	stranger.Client = "mallory"
+	badMessage := item(f.btc, 0, "x")
+	badMessage.Message = badMessage.Message[1:]
+	rooted := item(f.sol, 0, "x")
+	rooted.ScriptRoot = make([]byte, 32)
+	expired := f.job("alice", KindKeygen, mustJSON(Job{ID: jobID(9), Kind: KindKeygen, Expires: t0, Chain: "solana", Count: 1}))
+	tooFar := f.job("alice", KindKeygen, mustJSON(Job{ID: jobID(9), Kind: KindKeygen, Expires: t0.Add(2 * time.Hour), Chain: "solana", Count: 1}))
+	for name, test := range map[string]struct {
+		job    SignedJob
+		code   Code
+		stored bool
+	}{
+		"unknown client": {stranger, CodeUnknownClient, false},
+		"bad signature":  {tampered(f.keygen(9, "alice", "solana", 1)), CodeBadSignature, false},
+		"not allowed":    {f.keygen(9, "carol", "solana", 1), CodeKindNotAllowed, false},
+		"no id":          {f.job("alice", KindKeygen, []byte(`{}`)), CodeMalformedJob, false},
+		"no JSON":        {f.job("alice", KindKeygen, []byte(`x`)), CodeMalformedJob, false},
+		"unknown field":  {f.job("alice", KindKeygen, []byte(`{"job":"`+jobID(9)+`","x":1}`)), CodeMalformedJob, true},
+		"expired":        {expired, CodeExpired, true},
+		"expires late":   {tooFar, CodeExpiryTooFar, true},
+		"no keys":        {f.keygen(9, "alice", "solana", 0), CodeEmptyBatch, true},
+		"too many keys":  {f.keygen(9, "alice", "solana", MaxJobKeys+1), CodeTooLarge, true},
+		"unknown chain":  {f.keygen(9, "alice", "moon", 1), CodeUnknownChain, true},
+		"nothing":        {f.signing(9, "alice"), CodeEmptyBatch, true},
+		"bad key id":     {f.signing(9, "alice", JobItem{Key: "x"}), CodeUnknownKey, true},
+		"bad root":       {f.signing(9, "alice", JobItem{Key: someBatch + ".0", ScriptRoot: HexBytes{1}}), CodeBadTweak, true},
+		"key index":      {f.signing(9, "alice", item(f.btc, 2, "x")), CodeUnknownKey, true},
+		"another's key":  {f.signing(9, "alice", item(f.bob, 0, "x")), CodeNotOwner, true},
+		"short message":  {f.signing(9, "alice", badMessage), CodeBadMessage, true},
+		"mixed suites":   {f.signing(9, "alice", item(f.btc, 0, "x"), item(f.sol, 0, "x")), CodeBadMessage, true},
+		"rooted solana":  {f.signing(9, "alice", rooted), CodeBadTweak, true},
+	} {
+		f.newLife()
+		token := f.desk.arrive(test.job, nil)
+		var r *Result
+		switch {
+		case test.stored:
+			r = f.desk.result()
+			equal(t, name+": token", f.desk.finished[0].Token, token)
+		case len(f.desk.rejected) == 1:
+			r = f.desk.rejected[0].Result
+			equal(t, name+": token", f.desk.rejected[0].Token, token)
+			if !bytes.Equal(r.Rejected, test.job.Signature) {
+				t.Errorf("%s: the answer does not repeat the job's signature", name)
+			}
+		default:
+			t.Fatalf("%s: not turned away", name)
+		}
+		digest := test.job.Digest(f.m)
+		if r.Code != test.code || r.Status != StatusFailed || r.Error == "" || !bytes.Equal(r.Digest, digest[:]) {
+			t.Errorf("%s: got %s: %s, want %s", name, r.Code, r.Error, test.code)
+		}
+		if f.desk.Jobs() != 0 || len(f.desk.tasks) != 0 || len(f.desk.finished)+len(f.desk.rejected) != 1 {
+			t.Errorf("%s: something is left of it", name)
+		}
+	}
+}
+
+// A key that no batch has is looked for a while, as another gateway may have
+// announced it a moment ago.
+func TestUnknownKeyIsLookedFor(t *testing.T) {
+	f := agedFleet(t)
+	f.desk.arrive(f.signing(9, "alice", item(someBatch, 0, "x")), nil)
+	looks := 0
+	for ; len(f.desk.finished) == 0 && looks < 1000; looks++ {
+		f.desk.timeout(timerLoad)
+	}
+	equal(t, "code", f.desk.result().Code, CodeUnknownKey)
+	if looks < 10 || looks == 1000 {
+		t.Errorf("looked %d times", looks)
+	}
+	f.newLife()
+	keys := f.keys
+	f.keys = nil
+	f.newLife() // has not read the log
+	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "x")), nil)
+	equal(t, "tasks before the key is known", len(f.desk.tasks), 0)
+	for _, m := range keys {
+		f.desk.do(KeysMessage{m})
+	}
+	f.desk.timeout(timerLoad)
+	equal(t, "tasks", len(f.desk.tasks), 1)
+}
+
+func TestSameJobAgain(t *testing.T) {
+	f := agedFleet(t)
+	job, other := f.signing(9, "alice", item(f.btc, 0, "x")), f.signing(9, "alice", item(f.btc, 0, "y"))
+	first := f.desk.arrive(job, nil)
+	second := f.desk.arrive(job, nil) // redelivered while in work
+	if !slices.Equal(f.desk.replaced, []Supersede{{first, second}}) {
+		t.Errorf("superseded %v", f.desk.replaced)
+	}
+	f.desk.arrive(other, nil)
+	equal(t, "same id, other content, in work", f.desk.rejected[0].Result.Code, CodeJobIDReused)
+	f.drain()
+	stored := f.desk.result().Encode()
+	equal(t, "token of the result", f.desk.finished[0].Token, second)
+	third := f.desk.arrive(job, stored)
+	if !slices.Equal(f.desk.replayed, []Replay{{third, "alice", jobID(9)}}) {
+		t.Errorf("replayed %v", f.desk.replayed)
+	}
+	for _, existing := range [][]byte{stored, []byte("x"), []byte("{}")} {
+		f.desk.rejected = nil
+		f.desk.arrive(other, existing)
+		equal(t, "same id, other content, done", f.desk.rejected[0].Result.Code, CodeJobIDReused)
+	}
+	f.desk.arrive(f.signing(9, "bob", item(f.bob, 0, "x")), nil) // another client's id is another id
+	f.drain()
+	equal(t, "results", len(f.desk.finished), 2)
+}
+
+func TestPoison(t *testing.T) {
+	f := agedFleet(t)
+	job := f.signing(9, "alice", item(f.btc, 0, "x"))
+	f.desk.do(JobPoisoned{Token: 5, Job: job, Deliveries: 6})
+	equal(t, "code", f.desk.result().Code, CodePoison)
+	equal(t, "token", f.desk.finished[0].Token, uint64(5))
+	f.newLife()
+	f.desk.do(JobPoisoned{Token: 5, Job: tampered(job), Deliveries: 6})
+	equal(t, "unsigned poison is not stored", len(f.desk.finished), 0)
+	equal(t, "code", f.desk.rejected[0].Result.Code, CodePoison)
+	f.newLife()
+	f.desk.arrive(job, nil)
+	f.desk.do(JobPoisoned{Token: 5, Job: job, Deliveries: 6})
+	equal(t, "code", f.desk.result().Code, CodePoison)
+	equal(t, "jobs in work", f.desk.Jobs(), 0)
+	f.newLife()
+	f.desk.do(JobPoisoned{Token: 5, Job: job, Existing: f.desk.result2(job), Deliveries: 6})
+	equal(t, "a job that is done is announced again", len(f.desk.replayed), 1)
+	f.desk.do(JobPoisoned{Token: 6, Job: f.signing(9, "alice", item(f.btc, 0, "y")), Existing: f.desk.result2(job), Deliveries: 6})
+	equal(t, "another job's result is not", len(f.desk.replayed), 1)
+}
+
+// result2 is a result as it might be stored for a job.
+func (d *desk) result2(job SignedJob) []byte {
+	return d.Coordinator.result(job, jobID(9), nil).Encode()
+}
+
+// Every job ends, at the latest when it expires, and the answer names who was
+// waited for.
+func TestExpiry(t *testing.T) {
+	for name, test := range map[string]struct {
+		run  func(f *fleet)
+		want []string
+	}{
+		"nobody dealt": {func(*fleet) {}, []string{"before any node dealt part 0"}},
+		"deals":        {func(f *fleet) { f.let(0, SlotDeal) }, []string{"the deal of node 1, 2"}},
+		"certificates": {func(f *fleet) {
+			f.let(0, SlotDeal)
+			f.let(1, SlotDeal)
+			f.let(2, SlotDeal)
+			f.let(1, SlotCert)
+		}, []string{"the certificate of node 0, 2"}},
+		"certificates that disagree": {func(f *fleet) {
+			for i := range 3 {
+				f.let(i, SlotDeal)
+			}
+			f.let(0, SlotCert)
+			f.let(1, SlotCert)
+			w := f.nodes[2].want(SlotCert)
+			var c Certificate
+			f.check(decode(w.body, maxAttestation, &c))
+			c.Root[0]++
+			c.Attestation = f.attestOne(2, c.leaf(f.m))
+			f.say(w.slot, encode(&c))
+		}, []string{"do not agree"}},
+	} {
+		f := newFleet(t, 2, 3).start()
+		f.desk.arrive(f.keygen(1, "alice", "solana", 2), nil)
+		f.drainTasks()
+		test.run(f)
+		f.desk.do(Tick{f.now.Add(30 * time.Minute)})
+		equal(t, name+": ended at its last second", len(f.desk.finished), 0)
+		f.desk.do(Tick{f.now.Add(30*time.Minute + time.Second)})
+		r := f.desk.result()
+		equal(t, name, r.Code, CodeKeygenFailed)
+		for _, want := range test.want {
+			if !strings.Contains(r.Error, want) {
+				t.Errorf("%s: %q does not say %q", name, r.Error, want)
+			}
+		}
+		equal(t, name+": jobs in work", f.desk.Jobs()+f.desk.running+len(f.desk.parts), 0)
+	}
+	f := agedFleet(t)
+	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "x")), nil)
+	f.desk.do(Tick{f.now.Add(11 * time.Minute)})
+	r := f.desk.result()
+	if r.Code != CodeSigningFailed || !strings.Contains(r.Error, "1 of 1 signatures") || !strings.Contains(r.Error, "0 of 2 commitments") {
+		t.Errorf("%s: %s", r.Code, r.Error)
+	}
+}
+
+// let publishes what a node wants said of a kind.
+func (f *fleet) let(i int, kind SlotKind) {
+	f.t.Helper()
+	w := f.nodes[i].want(kind)
+	f.nodes[i].out = slices.DeleteFunc(f.nodes[i].out, func(o wish) bool { return o.slot == w.slot })
+	f.nodes[i].fill(w)
+}
+
+// drainTasks publishes tasks and lets nodes think, and nothing else.
+func (f *fleet) drainTasks() {
+	for _, p := range f.desk.tasks {
+		f.post(p.Subject, SealGateway(f.gateway, "gw", f.m, p.Subject, p.Body))
+	}
+	f.desk.tasks = nil
+}
+
+func TestKeygenJob(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "bitcoin", 2)
+	f.desk.arrive(job, nil)
+	f.drain()
+	r := f.desk.result()
+	f.check(VerifyKeys(f.m, job, r))
+	equal(t, "attempts", r.Attempts, 1)
+	equal(t, "address", r.Keys[0].Address, fmt.Sprintf("bitcoin:regtest:%x", []byte(r.Keys[0].PublicKey)))
+	equal(t, "keys in the directory", f.desk.Keys(), 2)
+	again := f.desk.arrive(job, nil) // delivered again before its result could be found
+	equal(t, "same keys", f.desk.finished[1].Result.Keys[0].ID, r.Keys[0].ID)
+	equal(t, "token", f.desk.finished[1].Token, again)
+	equal(t, "tasks", len(f.desk.tasks), 0)
+}
+
+// The gateway ends in the middle of key generation, at every stage. Its next
+// life goes on where the log is.
+func TestKeygenGatewayRestart(t *testing.T) {
+	for stage := range 6 {
+		f := newFleet(t, 2, 3).start()
+		job := f.keygen(1, "alice", "solana", 2)
+		f.desk.arrive(job, nil)
+		f.drainTasks()
+		for i := range stage {
+			if i < 3 {
+				f.let(i, SlotDeal)
+			} else {
+				f.let(i-3, SlotCert)
+			}
+		}
+		f.newLife()
+		equal(t, "ready", f.desk.Ready(), true)
+		f.desk.arrive(job, nil)
+		f.drain()
+		r := f.desk.result()
+		f.check(VerifyKeys(f.m, job, r))
+		equal(t, "attempts", r.Attempts, 1)
+		equal(t, "tasks in WORK", len(f.work), 1)
+	}
+}
+
+func (f *fleet) abort(code Code) {
+	var p *part
+	for _, p = range f.desk.parts {
+	}
+	ctx := p.header(f.m).Context(f.m)
+	culprit := uint8(2)
+	f.say(Slot{SlotAbort, p.id, 1}, encode(&complaint{Session: ctx, Code: code, Reason: "because", Culprit: &culprit}))
+}
+
+// An aborted attempt is followed by the next, after a pause; too many faults
+// end the job with the last reason. Restarts are no fault.
+func TestKeygenAborts(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "solana", 2)
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	for _, a := range f.nodes {
+		a.out = nil
+	}
+	for range 3 * maxFaults {
+		f.abort(CodeRestarted)
+		f.desk.timeout(timerRetry)
+		f.drainTasks()
+	}
+	equal(t, "results after restarts only", len(f.desk.finished), 0)
+	f.newLife() // counts what the log has
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	for range maxFaults - 1 {
+		f.abort(CodeInternal)
+		f.desk.timeout(timerRetry)
+		f.drainTasks()
+		equal(t, "culprit of the retry", f.desk.reports[len(f.desk.reports)-1].Culprit, 2)
+	}
+	equal(t, "results", len(f.desk.finished), 0)
+	f.abort(CodeInternal)
+	r := f.desk.result()
+	if r.Code != CodeKeygenFailed || !strings.Contains(r.Error, "node 1 gave up: internal: because") {
+		t.Errorf("%s: %s", r.Code, r.Error)
+	}
+}
+
+func TestKeygenAfterAbort(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "solana", 2)
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	f.abort(CodeRestarted)
+	f.desk.timeout(timerRetry)
+	f.drain()
+	r := f.desk.result()
+	f.check(VerifyKeys(f.m, job, r))
+	equal(t, "attempts", r.Attempts, 2)
+	equal(t, "attempt of the batch", r.Batches[0].Attempt, 1)
+}
+
+// n certificates win over an abort: the gateway gives out the first attempt's
+// keys if that is the one that got done.
+func TestKeygenDoneDespiteAbort(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "solana", 2)
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	for i := range 3 {
+		f.let(i, SlotDeal)
+	}
+	f.abort(CodeInternal)
+	for i := range 3 {
+		f.let(i, SlotCert)
+	}
+	f.check(VerifyKeys(f.m, job, f.desk.result()))
+}
+
+// More parts than places: they queue, and each place is used again.
+func TestPlaces(t *testing.T) {
+	f := newFleet(t, 1, 1).start()
+	f.desk.MaxBatches = 1
+	one, two := f.keygen(1, "alice", "solana", 1001), f.keygen(2, "bob", "solana", 1)
+	f.desk.arrive(one, nil)
+	f.desk.arrive(two, nil)
+	equal(t, "tasks", len(f.desk.tasks), 1)
+	f.drain()
+	equal(t, "results", len(f.desk.finished), 2)
+	for i, job := range []SignedJob{one, two} {
+		f.check(VerifyKeys(f.m, job, f.desk.finished[i].Result))
+	}
+	equal(t, "left", f.desk.running+len(f.desk.parts)+len(f.desk.queue), 0)
+}
+
+func TestBatchPoll(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
+	f.drainTasks()
+	f.work = nil // WORK was lost
+	f.desk.timeout(timerBatch)
+	equal(t, "tasks", len(f.desk.tasks), 1)
+	f.drain()
+	equal(t, "status", f.desk.result().Status, StatusDone)
+	for _, timer := range f.desk.timers {
+		f.desk.do(timer) // of a job that is done
+	}
+	equal(t, "tasks", len(f.desk.tasks), 0)
+}
+
+func TestNoAddress(t *testing.T) {
+	f := newFleet(t, 1, 1).start()
+	f.desk.Address = func(string, string, []byte) (string, error) { return "", errors.New("no") }
+	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
+	f.drain()
+	equal(t, "code", f.desk.result().Code, CodeInternal)
+}
