@@ -1,0 +1,196 @@
+// Package schemas_test holds the JSON schemas next to it to what the programs
+// really write and read.
+package schemas_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/santhosh-tekuri/jsonschema/v6"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+func load(t *testing.T, name string) *jsonschema.Schema {
+	t.Helper()
+	c := jsonschema.NewCompiler()
+	c.AssertFormat()
+	s, err := c.Compile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func check(t *testing.T, s *jsonschema.Schema, payload []byte) error {
+	t.Helper()
+	v, err := jsonschema.UnmarshalJSON(bytes.NewReader(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s.Validate(v)
+}
+
+const (
+	jobID = "0198c0de-0000-7000-8000-000000000001"
+	keyID = "00112233445566778899aabbccddeeff.999"
+)
+
+func keygenJob() protocol.Job {
+	return protocol.Job{ID: jobID, Kind: protocol.KindKeygen, Expires: time.Now().Add(time.Minute).UTC(), Chain: "bitcoin", Count: 5000}
+}
+
+func signJob() protocol.Job {
+	return protocol.Job{ID: jobID, Kind: protocol.KindSign, Expires: time.Now().Add(time.Minute).UTC(), Items: []protocol.JobItem{
+		{Key: keyID, Message: make([]byte, 32)},
+		{Key: keyID, Message: make([]byte, 4096), ScriptRoot: make([]byte, 32)},
+	}}
+}
+
+// TestJobs says, of each payload, what the schema and the fleet's own parser
+// think: they must agree.
+func TestJobs(t *testing.T) {
+	keygen, sign := load(t, "job-keygen.json"), load(t, "job-sign.json")
+	change := func(job protocol.Job, f func(*protocol.Job)) protocol.Job { f(&job); return job }
+	tests := []struct {
+		name string
+		job  protocol.Job
+		ok   bool
+	}{
+		{"keygen", keygenJob(), true},
+		{"keygen for solana", change(keygenJob(), func(j *protocol.Job) { j.Chain = "solana" }), true},
+		{"keygen, unknown chain", change(keygenJob(), func(j *protocol.Job) { j.Chain = "dogecoin" }), false},
+		{"keygen, too many", change(keygenJob(), func(j *protocol.Job) { j.Count = protocol.MaxJobKeys + 1 }), false},
+		{"keygen, none", change(keygenJob(), func(j *protocol.Job) { j.Count = 0 }), false},
+		{"keygen, id in upper case", change(keygenJob(), func(j *protocol.Job) { j.ID = strings.ToUpper(j.ID) }), false},
+		{"keygen with items", change(keygenJob(), func(j *protocol.Job) { j.Items = signJob().Items }), false},
+		{"sign", signJob(), true},
+		{"sign, nothing", change(signJob(), func(j *protocol.Job) { j.Items = nil }), false},
+		{"sign, too many", change(signJob(), func(j *protocol.Job) { j.Items = make([]protocol.JobItem, protocol.MaxJobItems+1) }), false},
+		{"sign, bad key id", change(signJob(), func(j *protocol.Job) { j.Items[0].Key = "1" }), false},
+		{"sign, key index with zero", change(signJob(), func(j *protocol.Job) { j.Items[0].Key = keyID[:33] + "01" }), false},
+		{"sign, short script root", change(signJob(), func(j *protocol.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }), false},
+		{"sign with a count", change(signJob(), func(j *protocol.Job) { j.Count = 1 }), false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			payload, err := json.Marshal(tt.job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			schema := keygen
+			if tt.job.Kind == protocol.KindSign {
+				schema = sign
+			}
+			if err := check(t, schema, payload); (err == nil) != tt.ok {
+				t.Errorf("schema: %v, want ok = %v", err, tt.ok)
+			}
+			signed := protocol.SignedJob{Kind: tt.job.Kind, Payload: payload}
+			if _, err := signed.Parse(time.Now()); (err == nil) != tt.ok {
+				t.Errorf("parser: %v, want ok = %v", err, tt.ok)
+			}
+		})
+	}
+}
+
+func TestResults(t *testing.T) {
+	schema := load(t, "result.json")
+	hash := make([]byte, 32)
+	base := protocol.Result{Job: jobID, Client: "alice", Digest: hash, Fleet: "main", Network: "regtest", Manifest: hash, Attempts: 1}
+	keygen := base
+	keygen.Kind, keygen.Status, keygen.Chain, keygen.Suite = protocol.KindKeygen, protocol.StatusDone, "bitcoin", "secp256k1-tr"
+	keygen.Keys = []protocol.Key{{ID: keyID, PublicKey: append([]byte{2}, hash...), Address: "bcrt1p"}}
+	keygen.Batches = []protocol.Batch{{ID: keyID[:32], Part: 0, Attempt: 1, Count: 1, Certificates: []protocol.HexBytes{hash}}}
+	sign := base
+	sign.Kind, sign.Status, sign.Suite = protocol.KindSign, protocol.StatusDone, "ed25519"
+	sign.Sigs = []protocol.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 64)}}
+	failed := base
+	failed.Kind, failed.Status, failed.Code, failed.Error, failed.Attempts = protocol.KindSign, protocol.StatusFailed, protocol.CodeNotOwner, "item 0: ...", 0
+	rejected := failed
+	rejected.Rejected = make([]byte, 64)
+	noKeys := keygen
+	noKeys.Keys = nil
+	noReason := failed
+	noReason.Code = ""
+	shortSig := sign
+	shortSig.Sigs = []protocol.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 63)}}
+	tests := []struct {
+		name   string
+		result protocol.Result
+		ok     bool
+	}{
+		{"keygen", keygen, true}, {"sign", sign, true}, {"failed", failed, true}, {"rejected", rejected, true},
+		{"done without keys", noKeys, false}, {"failed without code", noReason, false}, {"short signature", shortSig, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if err := check(t, schema, tt.result.Encode()); (err == nil) != tt.ok {
+				t.Errorf("schema: %v, want ok = %v", err, tt.ok)
+			}
+		})
+	}
+}
+
+// TestFields compares the schemas' properties with the Go fields, both ways.
+func TestFields(t *testing.T) {
+	var keygen, sign, result map[string]any
+	for name, into := range map[string]*map[string]any{"job-keygen.json": &keygen, "job-sign.json": &sign, "result.json": &result} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, into); err != nil {
+			t.Fatal(err)
+		}
+	}
+	job := append(properties(keygen), properties(sign)...)
+	slices.Sort(job)
+	tests := []struct {
+		name  string
+		have  []string
+		value any
+	}{
+		{"job", slices.Compact(job), protocol.Job{}},
+		{"item", properties(items(sign, "items")), protocol.JobItem{}},
+		{"result", properties(result), protocol.Result{}},
+		{"key", properties(items(result, "keys")), protocol.Key{}},
+		{"batch", properties(items(result, "batches")), protocol.Batch{}},
+		{"signature", properties(items(result, "signatures")), protocol.Signed{}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			if want := tags(tt.value); !slices.Equal(tt.have, want) {
+				t.Errorf("schema has %q, the Go struct %q", tt.have, want)
+			}
+		})
+	}
+}
+
+func properties(schema map[string]any) []string {
+	var names []string
+	for name := range schema["properties"].(map[string]any) {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func items(schema map[string]any, property string) map[string]any {
+	return schema["properties"].(map[string]any)[property].(map[string]any)["items"].(map[string]any)
+}
+
+func tags(v any) []string {
+	var names []string
+	for field := range reflect.TypeOf(v).Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
