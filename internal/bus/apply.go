@@ -134,8 +134,11 @@ func explainCreate(err error) error {
 	return err
 }
 
-// streamConfig is nil without error if the stream does not exist.
+// streamConfig is nil without error if the stream does not exist. A server that
+// is just starting may never answer, so the wait is bounded.
 func (b *Bus) streamConfig(ctx context.Context, name string) (*jetstream.StreamConfig, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
+	defer cancel()
 	s, err := b.js.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil

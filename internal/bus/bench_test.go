@@ -36,7 +36,7 @@ func reportPercentiles(b *testing.B, took []time.Duration) {
 // BenchmarkSlotToHandler is the time from calling PublishSlot on an idle bus
 // until a follower's handler has the message.
 func BenchmarkSlotToHandler(b *testing.B) {
-	for _, stream := range []RoundKind{Commit, Deal} { // memory, file with a sync
+	for _, stream := range []Stream{Sign, Keys} { // memory, file with a sync
 		for _, n := range []int{200, 20_000, 200_000} {
 			b.Run(fmt.Sprintf("%s/%dB", stream, n), func(b *testing.B) {
 				connections(b, func(b *testing.B, bus *Bus) { benchSlotToHandler(b, bus, stream, n) })
@@ -45,9 +45,8 @@ func BenchmarkSlotToHandler(b *testing.B) {
 	}
 }
 
-func benchSlotToHandler(b *testing.B, bus *Bus, kind RoundKind, n int) {
+func benchSlotToHandler(b *testing.B, bus *Bus, stream Stream, n int) {
 	arrived := make(chan time.Time, 1)
-	stream := map[RoundKind]Stream{Commit: Sign, Deal: Keys}[kind]
 	f, err := bus.Follow(b.Context(), stream, 0, FollowOptions{Handler: func(Message) { arrived <- time.Now() }})
 	if err != nil {
 		b.Fatal(err)
@@ -56,7 +55,7 @@ func benchSlotToHandler(b *testing.B, bus *Bus, kind RoundKind, n int) {
 	payload := bytes.Repeat([]byte{1}, n)
 	var took, acked []time.Duration
 	for i := 0; b.Loop(); i++ {
-		subject := must[string](b)(RoundSubject(kind, fmt.Sprintf("%032x", i), 0))
+		subject := slotIn(stream, i)
 		start := time.Now()
 		if _, err := bus.PublishSlot(b.Context(), subject, payload, nil, judgeBytes("")); err != nil {
 			b.Fatal(err)
@@ -71,15 +70,14 @@ func benchSlotToHandler(b *testing.B, bus *Bus, kind RoundKind, n int) {
 
 // BenchmarkPublishThroughput: 64 writers, one follower that sees it all.
 func BenchmarkPublishThroughput(b *testing.B) {
-	for _, kind := range []RoundKind{Commit, Deal} {
+	for _, kind := range []Stream{Sign, Keys} {
 		b.Run(string(kind), func(b *testing.B) {
 			connections(b, func(b *testing.B, bus *Bus) { benchThroughput(b, bus, kind) })
 		})
 	}
 }
 
-func benchThroughput(b *testing.B, bus *Bus, kind RoundKind) {
-	stream := map[RoundKind]Stream{Commit: Sign, Deal: Keys}[kind]
+func benchThroughput(b *testing.B, bus *Bus, stream Stream) {
 	const perLoop = 2000
 	seen := make(chan struct{}, 1)
 	count := 0
@@ -98,7 +96,7 @@ func benchThroughput(b *testing.B, bus *Bus, kind RoundKind) {
 		for w := range 64 {
 			wg.Go(func() {
 				for i := w; i < perLoop; i += 64 {
-					subject, _ := RoundSubject(kind, fmt.Sprintf("%032x", loop*perLoop+i), 0)
+					subject := slotIn(stream, loop*perLoop+i)
 					if _, err := bus.PublishSlot(b.Context(), subject, payload, nil, judgeBytes("")); err != nil {
 						b.Error(err)
 						return
@@ -123,7 +121,7 @@ func BenchmarkReplay(b *testing.B) {
 			for w := range 64 {
 				wg.Go(func() {
 					for i := w; i < count; i += 64 {
-						subject, _ := DealSubject(fmt.Sprintf("%032x", i), 0)
+						subject := slotIn(Keys, i)
 						if _, err := bus.Publish(b.Context(), subject, payload, nil); err != nil {
 							b.Error(err)
 							return
@@ -174,4 +172,12 @@ func BenchmarkJob(b *testing.B) {
 		}
 		reportPercentiles(b, took)
 	})
+}
+
+// slotIn is the i-th subject of a stream's slots.
+func slotIn(stream Stream, i int) string {
+	if stream == Keys {
+		return dealSubject(fmt.Sprintf("%032x", i), 0)
+	}
+	return commitSubject(fmt.Sprintf("%032x", i), 0)
 }

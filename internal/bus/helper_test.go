@@ -96,7 +96,7 @@ func must[T any](t testing.TB) func(T, error) T {
 	}
 }
 
-func deal(t testing.TB, i int) string { t.Helper(); return must[string](t)(DealSubject(testBatch, i)) }
+func deal(t testing.TB, i int) string { t.Helper(); return dealSubject(testBatch, i) }
 
 // collector gathers what a follower saw.
 type collector struct {
@@ -192,3 +192,12 @@ func (d *rawDialer) Dial(network, address string) (net.Conn, error) {
 	d.conn, err = net.Dial(network, address)
 	return d.conn, err
 }
+
+// roundSubject is a slot as internal/protocol names it.
+func roundSubject(family, kind, id string, i int) string {
+	return fmt.Sprintf("%s.%s.%s.%d", family, id, kind, i)
+}
+
+func dealSubject(id string, i int) string   { return roundSubject("dkg", "deal", id, i) }
+func commitSubject(id string, i int) string { return roundSubject("sign", "commit", id, i) }
+func shareSubject(id string, i int) string  { return roundSubject("sign", "share", id, i) }

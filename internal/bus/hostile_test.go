@@ -29,7 +29,7 @@ func TestHostileHeaders(t *testing.T) {
 			if _, err := b.Follow(testContext(t), Sign, 0, live.options()); err != nil {
 				t.Fatal(err)
 			}
-			subject := must[string](t)(CommitSubject(testBatch, 1))
+			subject := commitSubject(testBatch, 1)
 			for range 3 {
 				publishRaw(t, s.URL(), b.names.prefix+subject, block)
 				publishN(t, b, 0, 1)

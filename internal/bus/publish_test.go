@@ -263,7 +263,7 @@ func TestSlotsAndLast(t *testing.T) {
 	ctx := testContext(t)
 	const n = 600 // more than two pages
 	for i := range n {
-		subject := must[string](t)(RoundSubject([]RoundKind{Deal, Cert}[i%2], fmt.Sprintf("%032x", i%3), i%200))
+		subject := roundSubject("dkg", []string{"deal", "cert"}[i%2], fmt.Sprintf("%032x", i%3), i%200)
 		if _, err := b.Publish(ctx, subject, fmt.Append(nil, i), nil); err != nil {
 			t.Fatal(err)
 		}

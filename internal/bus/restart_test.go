@@ -29,7 +29,7 @@ func TestFollowAndPublishThroughRestarts(t *testing.T) {
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for i := range n {
-			subject := must[string](t)(DealSubject(fmt.Sprintf("%032x", i), 0))
+			subject := dealSubject(fmt.Sprintf("%032x", i), 0)
 			mine := fmt.Append(nil, i)
 			v, err := b.PublishSlot(testContext(t), subject, mine, nil, func(m Message) Verdict {
 				if bytes.Equal(m.Data, mine) {

@@ -3,18 +3,13 @@ package bus
 import (
 	"errors"
 	"fmt"
-	"strconv"
 	"strings"
 )
 
 // ErrSubject is wrapped by every error about a subject or one of its tokens.
 var ErrSubject = errors.New("bad subject")
 
-const (
-	maxToken  = 64
-	maxIndex  = 254     // worker index: n is at most 255
-	maxNumber = 1 << 30 // part and attempt
-)
+const maxToken = 64
 
 // Stream names one of the fleet's streams, as in nats/streams.json.
 type Stream string
@@ -76,15 +71,6 @@ func checkHex(s string, n int) error {
 		return fmt.Errorf("%w: %q must be %d lower-case hexadecimal characters", ErrSubject, clip(s), n)
 	}
 	return nil
-}
-
-// parseNumber reads a canonical decimal number of 0..limit.
-func parseNumber(s string, limit int) (int, error) {
-	n, err := strconv.Atoi(s)
-	if err != nil || n < 0 || n > limit || strconv.Itoa(n) != s {
-		return 0, fmt.Errorf("%w: %q must be a decimal number of 0 to %d", ErrSubject, clip(s), limit)
-	}
-	return n, nil
 }
 
 // checkSubject wants tokens joined by dots, as every stored subject has them.

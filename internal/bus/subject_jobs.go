@@ -1,8 +1,6 @@
 package bus
 
 import (
-	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -19,37 +17,6 @@ func ParseJob(subject string) (JobRef, error) {
 		return JobRef{}, err
 	}
 	return JobRef{Kind: t[1], Client: t[2]}, nil
-}
-
-// WorkRef is one attempt at one part of an accepted job.
-type WorkRef struct {
-	Lane, Client, Job string
-	Part, Attempt     int
-}
-
-// WorkSubject is work.<lane>.<client>.<job>.<part>.<attempt>.
-func WorkSubject(lane, client, job string, part, attempt int) (string, error) {
-	if part < 0 || part > maxNumber || attempt < 0 || attempt > maxNumber {
-		return "", fmt.Errorf("%w: part %d and attempt %d must be 0 to %d", ErrSubject, part, attempt, maxNumber)
-	}
-	return join("work", lane, client, job, strconv.Itoa(part), strconv.Itoa(attempt))
-}
-
-// ParseWork is the reverse of WorkSubject.
-func ParseWork(subject string) (WorkRef, error) {
-	t, err := splitAs(subject, "work", 6)
-	if err != nil {
-		return WorkRef{}, err
-	}
-	part, err := parseNumber(t[4], maxNumber)
-	if err != nil {
-		return WorkRef{}, err
-	}
-	attempt, err := parseNumber(t[5], maxNumber)
-	if err != nil {
-		return WorkRef{}, err
-	}
-	return WorkRef{Lane: t[1], Client: t[2], Job: t[3], Part: part, Attempt: attempt}, nil
 }
 
 // ResultRef names the result of a job.
