@@ -53,7 +53,7 @@ cards that frost-worker enroll prints into a manifest instead.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.Name, "name", "dev", "name of the fleet: letters, digits, _ and -")
+	f.StringVar(&o.Name, "name", "dev", "name of the fleet: lower-case letters, digits, _ and -")
 	f.IntVar(&o.N, "nodes", 3, "workers that hold shares")
 	f.IntVar(&o.T, "threshold", 2, "workers that it takes to sign")
 	f.StringVar(&o.Network, "network", "regtest", "mainnet, testnet, signet or regtest")

@@ -19,6 +19,10 @@ const MaxNodes = 255
 // Networks that a fleet can belong to.
 var networks = map[string]bool{"mainnet": true, "testnet": true, "signet": true, "regtest": true}
 
+// fleetName keeps to lower case, as the names of the fleet's streams are upper
+// case, and two fleets must not meet there.
+var fleetName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+
 var token = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // HexBytes are bytes that stand as hexadecimal in JSON.
@@ -82,8 +86,8 @@ func (m *Manifest) Seal() error {
 	if m.Version != 1 {
 		bad("version %d: this program knows version 1", m.Version)
 	}
-	if !token.MatchString(m.Fleet) {
-		bad("fleet %q: use 1 to 64 letters, digits, _ or -", m.Fleet)
+	if !fleetName.MatchString(m.Fleet) {
+		bad("fleet %.64q: use 1 to 32 lower-case letters, digits, _ or -", m.Fleet)
 	}
 	if !networks[m.Network] {
 		bad("network %q: use mainnet, testnet, signet or regtest", m.Network)

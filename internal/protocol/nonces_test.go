@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"testing"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -201,22 +202,25 @@ func TestN3SlotLost(t *testing.T) {
 	}
 }
 
-// N3: an attempt that timed out comes again after its session was dropped:
-// other nonces, and the first commitment in the slot keeps them from use.
+// N3: the task comes again after its session was dropped. A session begins
+// once in a process: no second nonces, until the task itself is refused.
 func TestN3SessionDropped(t *testing.T) {
 	s := begun(t)
 	s.release(0, SlotCommit)
 	a := s.at(0)
-	a.do(Tick{s.now.Add(2 * sessionLife)})
-	a.do(TaskMessage{s.work[0], s.now})
-	a.fill(a.want(SlotCommit))
-	a.out = nil
-	s.release(1, SlotCommit)
-	for _, m := range s.sign {
-		a.do(SignMessage{m})
+	expires := s.now.Add(10 * time.Minute)
+	for _, now := range []time.Time{s.now.Add(2 * sessionLife), expires, expires.Add(clockSkew), expires.Add(clockSkew + time.Second)} {
+		a.do(Tick{now})
+		a.do(TaskMessage{s.work[0], now})
+		equal(t, "sessions", len(a.sessions), 0)
 	}
-	_, shared := a.reported(ReportShared)
-	equal(t, "shares", shared, 0)
+	equal(t, "sessions remembered when their job has expired", len(a.spent), 0)
+	a.expect(ReportBadTask)
+	s.release(1, SlotCommit)
+	for _, what := range []ReportKind{ReportCommitted, ReportShared} {
+		_, count := a.reported(what)
+		equal(t, string(what), count, map[ReportKind]int{ReportCommitted: 1}[what])
+	}
 }
 
 // N3: SIGN was lost: nothing of it is gone on with, and a late answer is for
@@ -234,23 +238,19 @@ func TestN3SignLost(t *testing.T) {
 
 // N3: answers of computations that nobody waits for any more.
 func TestN3LateAnswers(t *testing.T) {
-	s := newSession(t, agedFleet(t), "alice", nil)
-	s = newSession(t, s.aged, "alice", nil, item(s.btc, 0, "x"))
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
 	a := s.at(0)
 	a.hold = true
 	s.deliver()
 	a.do(Tick{s.now.Add(2 * sessionLife)}) // the session is gone, its nonces are being drawn
 	a.do(TaskMessage{s.work[0], s.now})
-	held := a.held
-	a.hold, a.held = false, nil
-	late := held[0].Run().(noncesMade)
+	late := a.held[0].Run().(noncesMade)
 	a.do(late)
 	if _, err := late.nonces.Sign(nil); err != frost.ErrNoncesUsed {
 		t.Errorf("late nonces were kept: %v", err)
 	}
-	equal(t, "waits for its own", a.sessions[s.id].phase, signDrawing)
-	a.do(held[1].Run())
-	a.want(SlotCommit)
+	equal(t, "wants", len(a.out), 0)
 }
 
 // N4: after a restart a node finds its own commitment, and no nonces for it.
