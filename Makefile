@@ -1,0 +1,62 @@
+# Frostfleet. `make` prints what there is.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO ?= go
+SEEDS ?= 20000
+FUZZTIME ?= 1m
+BENCH ?= .
+GOLANGCI_VERSION := v2.15.0
+
+CACHE := $(CURDIR)/.cache
+VENV := $(CACHE)/venv
+LINTER := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
+PROGRAMS := frostctl frost-worker frost-gateway
+
+help: ## print this list
+	@echo "Frostfleet: FROST threshold signing on NATS JetStream"; echo
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: build ## build, then run a 2-of-3 fleet: generate, sign, verify, take a node away, sign again
+	./bin/frostctl demo
+
+build: ## build ./bin/frostctl, ./bin/frost-worker and ./bin/frost-gateway
+	$(GO) build -trimpath -o bin/ $(PROGRAMS:%=./cmd/%)
+
+test: $(VENV)/ready ## go vet, all tests under the race detector, 2,000 seeds of the simulator
+	GO="$(GO)" FROSTFLEET_PYTHON="$(VENV)/bin/python" scripts/test
+
+sim: ## more of the simulator: make sim SEEDS=100000
+	$(GO) test ./test/sim -run TestSeeds -count 1 -timeout 0 -v -seeds $(SEEDS)
+
+bench: build ## Go benchmarks (BENCH=regexp), then the end-to-end one in test/bench
+	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/...
+	$(GO) test -run '^$$' -bench . ./test/bench
+
+lint: $(LINTER) ## golangci-lint with the import rules of .golangci.yml
+	$(LINTER) config verify
+	$(LINTER) run --allow-parallel-runners ./...
+
+fuzz: ## every fuzz target for FUZZTIME each (1m): make fuzz FUZZTIME=10m
+	GO="$(GO)" scripts/fuzz $(FUZZTIME)
+
+e2e: $(VENV)/ready ## end-to-end tests: txtar scripts over the real programs
+	FROSTFLEET_PYTHON="$(VENV)/bin/python" $(GO) test -count 1 -v ./test/e2e
+
+clean: ## remove ./bin and ./.cache (tools, Python environment)
+	rm -rf bin .cache
+
+# Installed beside the module, so go.mod stays free of the linter's dependencies.
+$(LINTER):
+	mkdir -p $(CACHE)/bin/new
+	GOBIN=$(CACHE)/bin/new $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	mv $(CACHE)/bin/new/golangci-lint $@
+
+# For the Python example of docs/jobs.md, which a test runs.
+$(VENV)/ready: docs/examples/python/requirements.txt
+	python3 -m venv --clear $(VENV) || { echo "no Python environment: apt-get install python3-venv" >&2; exit 1; }
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+	touch $@
+
+.PHONY: help demo build test sim bench lint fuzz e2e clean

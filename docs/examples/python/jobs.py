@@ -1,0 +1,107 @@
+"""Generates a Solana key with a Frostfleet and has a message signed, with
+nothing but NATS and an Ed25519 library.
+
+    pip install -r requirements.txt
+    python jobs.py nats://127.0.0.1:4222 dev client0 client.key gateway0 GATEWAY_PUBLIC_KEY keys.jsonl
+"""
+
+import asyncio
+import json
+import sys
+import uuid
+from datetime import datetime, timedelta, timezone
+from hashlib import sha256
+
+import nats
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+
+def digest(*parts):
+    """Identity of a job: a tagged hash over fleet, kind, client and payload."""
+    tag = sha256(b"frostfleet/job/v1").digest()
+    h = sha256(tag + tag)
+    for part in parts:
+        h.update(len(part).to_bytes(8, "big") + part)
+    return h.hexdigest()
+
+
+class Fleet:
+    def __init__(self, nc, fleet, client, key, gateways):
+        self.nc, self.fleet, self.client, self.key, self.gateways = nc, fleet, client, key, gateways
+
+    async def run(self, kind, **fields):
+        """Publishes a job and returns its payload and its result."""
+        job = str(uuid.uuid4())
+        expires = datetime.now(timezone.utc) + timedelta(minutes=10)
+        payload = json.dumps({"job": job, "kind": kind, "expires": expires.isoformat(), **fields}).encode()
+        subject = f"frost.{self.fleet}.job.{kind}.{self.client}"
+        signature = self.key.sign(b"frostfleet/job/v1\n" + subject.encode() + b"\n" + payload)
+        announced = await self.nc.subscribe(f"frost.{self.fleet}.result.{self.client}.{job}")
+        ack = json.loads((await self.nc.request(subject, payload, timeout=5, headers={
+            "Frost-Client": self.client, "Frost-Signature": signature.hex()})).data)
+        if "error" in ack:  # 10077: busy, 64 jobs of this kind are open
+            raise RuntimeError(f"not stored: {ack['error']['description']}")
+        want = digest(self.fleet.encode(), kind.encode(), self.client.encode(), payload)
+        while datetime.now(timezone.utc) < expires:
+            msg = await self.answer(announced, job)
+            result = msg and self.verified(msg, job)
+            if result and "rejected" in result:
+                if result["rejected"] == signature.hex():
+                    raise RuntimeError(f"{result['code']}: {result['error']}")
+            elif result and result["digest"] == want:
+                if result["status"] != "done":
+                    raise RuntimeError(f"{result['code']}: {result['error']}")
+                return payload.decode(), result
+        raise TimeoutError(f"no answer to job {job}")
+
+    async def answer(self, announced, job):
+        """The announced result, or after a while of silence the stored one."""
+        try:
+            return await announced.next_msg(timeout=5)
+        except nats.errors.TimeoutError:
+            stream = f"FROST_{self.fleet.upper()}_RESULTS"
+            stored = f"frost.{self.fleet}.res.{self.client}.{job}"
+            msg = await self.nc.request(f"$JS.API.DIRECT.GET.{stream}.{stored}", b"", timeout=5)
+            return None if "Status" in (msg.headers or {}) else msg
+
+    def verified(self, msg, job):
+        """The result, if one of the fleet's gateways signed it."""
+        subject = f"frost.{self.fleet}.result.{self.client}.{job}"
+        headers = msg.headers or {}
+        try:
+            gateway = self.gateways[headers.get("Frost-Gateway")]
+            signed = b"frostfleet/result/v1\n" + subject.encode() + b"\n" + msg.data
+            gateway.verify(bytes.fromhex(headers.get("Frost-Signature", "")), signed)
+            return json.loads(msg.data)
+        except Exception as err:  # anybody may have put it there
+            print("ignored a result:", repr(err), file=sys.stderr)
+            return None
+
+
+async def main(url, fleet, client, key_file, gateway, gateway_key, keys_file):
+    with open(key_file) as f:
+        key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(f.read().strip()))
+    gateways = {gateway: Ed25519PublicKey.from_public_bytes(bytes.fromhex(gateway_key))}
+    nc = await nats.connect(url)
+    try:
+        f = Fleet(nc, fleet, client, key, gateways)
+
+        job, result = await f.run("keygen", chain="solana", count=1)
+        with open(keys_file, "a") as out:  # for: frostctl verify --keys
+            out.write(json.dumps({"client": client, "job": job, "result": result}) + "\n")
+        new = result["keys"][0]
+
+        message = b"hello from Python"
+        _, result = await f.run("sign", items=[{"key": new["id"], "message": message.hex()}])
+        signature = result["signatures"][0]["signature"]
+        public = Ed25519PublicKey.from_public_bytes(bytes.fromhex(new["public_key"]))
+        public.verify(bytes.fromhex(signature), message)  # raises InvalidSignature
+        print(json.dumps({"key": new["id"], "address": new["address"], "signature": signature}))
+    finally:
+        await nc.close()
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 8:
+        sys.exit(__doc__)
+    asyncio.run(main(*sys.argv[1:]))
