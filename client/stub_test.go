@@ -247,7 +247,7 @@ func (s *gatewayStub) announce(r *protocol.Result) {
 }
 
 func (s *gatewayStub) announceRaw(job string, data []byte, header map[string][]string) {
-	if err := s.bus.Announce("result."+stubClient+"."+job, data, header); err != nil {
+	if _, err := s.bus.Publish(context.Background(), "notice."+stubClient+"."+job, data, header); err != nil {
 		s.t.Error(err)
 	}
 }

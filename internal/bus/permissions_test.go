@@ -116,6 +116,13 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 	if m := <-result; string(m.Data) != "done" || m.Subject != "result.alice.j1" {
 		t.Errorf("announced: %+v", m)
 	}
+	// A rejection takes no result's place.
+	if _, err := gateway.Publish(ctx, "notice.alice.j2", []byte("no"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if m := <-result; string(m.Data) != "no" || m.Subject != "result.alice.j2" {
+		t.Errorf("rejection: %+v", m)
+	}
 	if m, ok, err := alice.Last(ctx, Results, "res.alice.j1"); err != nil || !ok || string(m.Data) != "done" {
 		t.Errorf("read later: %+v %v %v", m, ok, err)
 	}
@@ -143,10 +150,10 @@ func testRolesRefused(t *testing.T, admin *Bus, url string, seeds map[string]str
 	requests := map[string][]string{
 		"worker-0": {"frost.main.job.sign.alice", "frost.main.res.alice.j9", "frost.main.dead.sign.alice.j", "frost.main.work.a.b.c.0.0",
 			"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.manifest." + testHash,
-			"frost.main.live.keys.x", "frost.main.result.alice.j9",
+			"frost.main.live.keys.x", "frost.main.result.alice.j9", "frost.main.notice.alice.j9",
 			"$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret"},
 		"gateway-a": {"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.job.sign.alice"},
-		"client-alice": {"frost.main.job.sign.bob", "frost.main.job.other.alice", "frost.main.res.alice.j9", "frost.main.work.a.b.c.0.0",
+		"client-alice": {"frost.main.notice.alice.j9", "frost.main.job.sign.bob", "frost.main.job.other.alice", "frost.main.res.alice.j9", "frost.main.work.a.b.c.0.0",
 			"frost.main.dkg." + testBatch + ".deal.1", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret",
 			"$JS.API.STREAM.MSG.GET.FROST_MAIN_RESULTS", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS", "$JS.API.STREAM.INFO.FROST_MAIN_RESULTS"},
 	}
@@ -230,7 +237,7 @@ func testEavesdropping(t *testing.T, admin *Bus, url string, seeds map[string]st
 		if _, _, err := worker.Last(testContext(t), Keys, deal(t, 0)); err != nil { // an answer to overhear
 			t.Error(err)
 		}
-		if err := admin.Announce("result.bob.x", []byte("bob's"), nil); err != nil {
+		if err := admin.nc.Publish("frost.main.result.bob.x", []byte("bob's")); err != nil {
 			t.Fatal(err)
 		}
 		select {
@@ -252,7 +259,7 @@ func rawAs(t *testing.T, url, seed, user string) *nats.Conn {
 func snapshot(t *testing.T, admin *Bus) string {
 	t.Helper()
 	var s strings.Builder
-	for _, stream := range []Stream{Jobs, Work, Keys, Sign, Results, DeadLetter} {
+	for _, stream := range []Stream{Jobs, Work, Keys, Sign, Results, Notices, DeadLetter} {
 		got, err := admin.Slots(testContext(t), stream, ">")
 		if err != nil {
 			t.Fatal(err)

@@ -35,18 +35,6 @@ func (b *Bus) Publish(ctx context.Context, subject string, data []byte, header m
 	}
 }
 
-// Announce sends a message to whoever listens now. It is not stored.
-func (b *Bus) Announce(subject string, data []byte, header map[string][]string) error {
-	m, err := b.outgoing(subject, data, header)
-	if err != nil {
-		return err
-	}
-	if err := b.nc.PublishMsg(m); err != nil {
-		return classify(subject, err)
-	}
-	return nil
-}
-
 // store makes one attempt: one round trip, with a place among the publishes
 // in flight.
 func (b *Bus) store(ctx context.Context, subject string, m *nats.Msg) (uint64, error) {

@@ -304,21 +304,23 @@ func TestSlotsLarge(t *testing.T) {
 	}
 }
 
-func TestAnnounce(t *testing.T) {
+func TestNoticesAreAnnouncedAsResults(t *testing.T) {
 	b, s := newTestBus(t)
 	heard := make(chan *nats.Msg, 1)
 	nc := rawConn(t, s.URL())
-	if _, err := nc.ChanSubscribe("frost.main.progress.x", heard); err != nil {
+	if _, err := nc.ChanSubscribe("frost.main.result.alice.*", heard); err != nil {
 		t.Fatal(err)
 	}
 	if err := nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	if err := b.Announce("progress.x", []byte("50%"), nil); err != nil {
-		t.Fatal(err)
-	}
-	if m := <-heard; string(m.Data) != "50%" {
-		t.Errorf("heard %q", m.Data)
+	for _, text := range []string{"no", "still no"} { // the last one counts
+		if _, err := b.Publish(testContext(t), must[string](t)(NoticeSubject("alice", "j1")), []byte(text), nil); err != nil {
+			t.Fatal(err)
+		}
+		if m := <-heard; string(m.Data) != text || m.Subject != "frost.main.result.alice.j1" {
+			t.Errorf("heard %q on %s", m.Data, m.Subject)
+		}
 	}
 }
 

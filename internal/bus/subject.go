@@ -21,6 +21,7 @@ const (
 	Keys       Stream = "KEYS"
 	Sign       Stream = "SIGN"
 	Results    Stream = "RESULTS"
+	Notices    Stream = "NOTICES"
 	DeadLetter Stream = "DEADLETTER"
 )
 
@@ -38,6 +39,8 @@ func StreamOf(subject string) (Stream, error) {
 		return Sign, nil
 	case "res":
 		return Results, nil
+	case "notice":
+		return Notices, nil
 	case "dead":
 		return DeadLetter, nil
 	}

@@ -29,6 +29,10 @@ func ResSubject(client, job string) (string, error) { return join("res", client,
 // stored; clients subscribe to it.
 func ResultSubject(client, job string) (string, error) { return join("result", client, job) }
 
+// NoticeSubject is notice.<client>.<job>, announced as a result is, where a
+// gateway leaves an answer that must not take the place of a stored result.
+func NoticeSubject(client, job string) (string, error) { return join("notice", client, job) }
+
 // ResultFilter is result.<client>.*, every result of a client as it is stored.
 func ResultFilter(client string) (string, error) {
 	if err := CheckToken(client); err != nil {

@@ -61,7 +61,7 @@ func TestStreamOfEverySubject(t *testing.T) {
 	}
 	for subject, want := range map[string]Stream{
 		"job.sign.alice": Jobs, "work.a.b.c.0.0": Work, "dkg." + testBatch + ".deal.0": Keys, "manifest." + testHash: Keys,
-		"sign." + testBatch + ".refuse.0": Sign, "res.alice.j": Results, "dead.sign.alice.j": DeadLetter,
+		"sign." + testBatch + ".refuse.0": Sign, "res.alice.j": Results, "notice.alice.j": Notices, "dead.sign.alice.j": DeadLetter,
 	} {
 		if got, err := b.streamOf(subject); err != nil || got != want {
 			t.Errorf("%s: %s %v", subject, got, err)

@@ -19,6 +19,7 @@ type signRun struct {
 	loads    int
 	bad      map[int]string // proven faulty: out for this job
 	missing  map[int]bool   // no share in time: out until it arrives
+	late     map[int]int    // how often
 	current  *attempt
 	sessions []string
 }
@@ -41,6 +42,10 @@ type attempt struct {
 	waits       int  // share timers that found it so
 }
 
+// maxLate is how often a node may be late before a share that arrives after
+// all does not bring it back: two that take turns would use up all attempts.
+const maxLate = 2
+
 // maxAggregateWaits is for how many share timers an aggregation may go on.
 const maxAggregateWaits = 5
 
@@ -50,7 +55,7 @@ const rebuildPause = time.Second
 // startSign checks the job's items against the directory and opens the first
 // attempt.
 func (c *Coordinator) startSign(r *run) []Effect {
-	r.sign = &signRun{bad: map[int]string{}, missing: map[int]bool{}, sigs: make([][]byte, len(r.job.Items))}
+	r.sign = &signRun{bad: map[int]string{}, missing: map[int]bool{}, late: map[int]int{}, sigs: make([][]byte, len(r.job.Items))}
 	for i := range r.job.Items {
 		r.sign.left = append(r.sign.left, uint32(i))
 	}
@@ -105,6 +110,9 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	s := r.sign
 	if s.current != nil {
 		s.current.closed = true
+	}
+	for node := range s.bad {
+		delete(s.missing, node)
 	}
 	if c.Manifest.N-len(s.bad)-len(s.missing) < c.Manifest.T {
 		clear(s.missing)
@@ -199,7 +207,9 @@ func (a *attempt) shareTimer() Effect {
 // onShare keeps a node's first share message. One that arrives after its
 // attempt was given up shows that the node is back.
 func (a *attempt) onShare(node int, body []byte) []Effect {
-	delete(a.run.sign.missing, node)
+	if a.run.sign.late[node] < maxLate {
+		delete(a.run.sign.missing, node)
+	}
 	if a.closed || a.shares[node] != nil || slices.Contains(a.commits.exclude, uint8(node)) {
 		return nil
 	}
@@ -323,6 +333,7 @@ func (a *attempt) onTimeout(kind TimerKind) []Effect {
 	for _, commitment := range a.set {
 		if share := a.shares[commitment.Index]; share == nil || share.Set != setHash(a.set) {
 			a.run.sign.missing[commitment.Index] = true
+			a.run.sign.late[commitment.Index]++
 		}
 	}
 	return a.c.retry(a.run, -1)

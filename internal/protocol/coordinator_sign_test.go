@@ -124,56 +124,6 @@ func (s *signJob) lastTask() *Task {
 	return must(decodeTask(e.Body, s.m))
 }
 
-// One malicious node, whatever it publishes in every attempt, does not keep
-// the others from signing.
-func TestOneNodeCannotStopSigning(t *testing.T) {
-	for name, speak := range map[string]func(s *signJob, a *attempt){
-		"malformed shares": func(s *signJob, a *attempt) { s.say(Slot{SlotShare, a.id, 3}, []byte("x")) },
-		"bad commitments": func(s *signJob, a *attempt) {
-			points := make([]byte, len(a.items)*128)
-			s.say(Slot{SlotCommit, a.id, 3}, encode(&commitBody{Session: a.session, Points: points, Attestation: s.attestOne(3, commitLeaf(s.m, a.session, 3, points))}))
-		},
-		"refusals": func(s *signJob, a *attempt) {
-			s.say(Slot{SlotRefuse, a.id, 3}, encode(&complaint{Session: a.session, Code: CodeNotOwner}))
-		},
-		"no share": func(s *signJob, a *attempt) {},
-		"false set": func(s *signJob, a *attempt) {
-			s.say(Slot{SlotShare, a.id, 3}, encode(&shareBody{Session: a.session, Shares: make([]byte, len(a.items)*32)}))
-		},
-	} {
-		t.Run(name, func(t *testing.T) {
-			f := agedFleet(t)
-			s := &signJob{f, f.signing(9, "alice", item(f.btc, 0, "one"), item(f.btc, 1, "two"))}
-			s.nodes[3].mute = []SlotKind{SlotShare, SlotRefuse}
-			if name == "bad commitments" {
-				s.nodes[3].mute = append(s.nodes[3].mute, SlotCommit)
-			}
-			s.spoil = func() { speak(s, s.attempt()) } // before any honest node answers
-			s.desk.arrive(s.job, nil)
-			for rounds := 0; len(s.desk.finished) == 0 && rounds < 20; rounds++ {
-				s.drain()
-				for _, a := range s.nodes { // the second rank looks whether it is needed
-					for _, timer := range a.timers {
-						a.do(timer)
-					}
-					a.timers = nil
-				}
-				s.drain()
-				if len(s.desk.finished) == 0 {
-					kind := timerCommits
-					if s.attempt().set != nil {
-						kind = timerShares
-					}
-					s.desk.timeout(kind)
-				}
-			}
-			if r := s.desk.result(); r.Status != StatusDone || r.Attempts > 3 {
-				t.Errorf("after %d attempts: %s: %s", r.Attempts, r.Code, r.Error)
-			}
-		})
-	}
-}
-
 // A member that sends no share in time sits the next attempt out, and is back
 // once its share arrives.
 func TestMissingShare(t *testing.T) {

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"testing"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -149,4 +150,51 @@ func TestCertificatesThatDisagree(t *testing.T) {
 		}
 	}
 	equal(t, "what stands there", b.nodes[2].Judge(w.slot, b.keys[len(b.keys)-1], w.body), Other)
+}
+
+// What stands in a node's own slots, as the node and its readers see it.
+func TestJudge(t *testing.T) {
+	b := dealt(t, "solana")
+	deal := b.nodes[0].want(SlotDeal)
+	b.releaseAll(SlotDeal)
+	cert := b.nodes[0].want(SlotCert)
+	var c Certificate
+	b.check(decode(cert.body, maxAttestation, &c))
+	certificate := func(change func(*Certificate)) []byte {
+		c := c
+		change(&c)
+		c.Attestation = b.attestOne(0, c.leaf(b.m)) // signed anew: other bytes
+		return encode(&c)
+	}
+	ctx := b.head.Context(b.m)
+	complain := func(session [32]byte) []byte { return encode(&complaint{Session: session, Code: CodeInternal}) }
+	abort := Slot{SlotAbort, b.id, 0}
+	for name, test := range map[string]struct {
+		slot           Slot
+		standing, mine []byte
+		by             int
+		at             time.Time
+		want           Verdict
+	}{
+		"own deal":                {deal.slot, deal.body, deal.body, 0, t0, Mine},
+		"earlier deal":            {deal.slot, []byte("x"), deal.body, 0, t0, Other},
+		"deal by another":         {deal.slot, deal.body, deal.body, 1, t0, Junk},
+		"deal in a stale seal":    {deal.slot, deal.body, deal.body, 0, t0.Add(time.Hour), Junk},
+		"own certificate":         {cert.slot, certificate(func(*Certificate) {}), cert.body, 0, t0, Mine},
+		"certificate in a stale":  {cert.slot, certificate(func(*Certificate) {}), cert.body, 0, t0.Add(time.Hour), Mine},
+		"certificate, other root": {cert.slot, certificate(func(c *Certificate) { c.Root[0]++ }), cert.body, 0, t0, Other},
+		"certificate, no batch's": {cert.slot, certificate(func(c *Certificate) { c.Context[0]++ }), cert.body, 0, t0, Junk},
+		"no certificate":          {cert.slot, []byte("x"), cert.body, 0, t0, Junk},
+		"abort, other reason":     {abort, complain(ctx), []byte("x"), 0, t0, Mine},
+		"abort of another batch":  {abort, complain([32]byte{1}), complain(ctx), 0, t0, Junk},
+		"no abort":                {abort, []byte("x"), complain(ctx), 0, t0, Junk},
+	} {
+		m := LogMessage{test.slot.String(), 1, test.at, b.sessions[test.by].Seal(b.m, test.slot.String(), test.standing)}
+		if got := b.nodes[0].Judge(test.slot, m, test.mine); got != test.want {
+			t.Errorf("%s: got %d, want %d", name, got, test.want)
+		}
+		// Readers agree: junk fills no slot.
+		log := newBatchLog(b.id, b.m.N)
+		equal(t, name+": fills the slot", log.put(newOpener(b.m, b.access), test.slot, m), test.want != Junk)
+	}
 }

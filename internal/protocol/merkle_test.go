@@ -195,3 +195,22 @@ func TestAttestation(t *testing.T) {
 		t.Error("a stranger's key verifies")
 	}
 }
+
+// A path that would prove its leaf and is longer than any that a worker makes.
+func TestAttestationTreeIsBounded(t *testing.T) {
+	f := newFleet(t, 1, 1)
+	leaf := [32]byte{1}
+	for depth, ok := range map[int]bool{maxAttestPath: true, maxAttestPath + 1: false} {
+		a := &Attestation{Size: 1 << depth}
+		root := leafHash(leaf[:])
+		for range depth {
+			a.Path = append(a.Path, make([]byte, 32))
+			root = nodeHash(root, [32]byte{})
+		}
+		digest := attestDigest(f.m, root)
+		a.Signature = must(ecdsa.SignASN1(rand.Reader, f.identity[0], digest[:]))
+		if err := a.verify(f.m, f.m.Identity(0), leaf); (err == nil) != ok {
+			t.Errorf("depth %d: %v", depth, err)
+		}
+	}
+}

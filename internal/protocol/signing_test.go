@@ -181,30 +181,64 @@ func TestSetIsTheFirstValid(t *testing.T) {
 	}
 }
 
-// Three commitments are in the log before a slow node has its keys.
+// Three commitments are in the log before a slow node has its keys, whatever
+// its rank: it draws no nonces.
 func TestSlowNodeMeetsAFullSet(t *testing.T) {
 	for _, items := range []int{1, 3} { // checked on the spot, and by computation
-		f := agedFleet(t)
-		var list []JobItem
-		for i := range items {
-			list = append(list, item(f.btc, i%2, fmt.Sprint(i)))
-		}
-		s := newSession(t, f, "alice", nil, list...)
-		slow := s.at(3)
-		s.nodes = slices.DeleteFunc(slices.Clone(s.nodes), func(a *actor) bool { return a == slow })
-		s.deliver()
-		for _, a := range s.nodes {
-			for _, timer := range a.timers {
-				a.do(timer)
+		for _, rank := range []int{0, 3} {
+			f := agedFleet(t)
+			var list []JobItem
+			for i := range items {
+				list = append(list, item(f.btc, i%2, fmt.Sprint(i)))
+			}
+			s := newSession(t, f, "alice", nil, list...)
+			slow := s.at(rank)
+			s.nodes = slices.DeleteFunc(slices.Clone(s.nodes), func(a *actor) bool { return a == slow })
+			s.deliver()
+			for _, a := range s.nodes {
+				for _, timer := range a.timers {
+					a.do(timer)
+				}
+			}
+			for _, a := range s.nodes {
+				w := a.want(SlotCommit)
+				s.say(w.slot, w.body)
+			}
+			slow.hold = true
+			slow.replay()
+			slow.expect(ReportSatOut) // without a computation, so without nonces
+			slow.compute()
+			if _, committed := slow.reported(ReportCommitted); committed+len(slow.out) > 0 {
+				t.Errorf("%d items, rank %d: commits to a set that stands", items, rank)
 			}
 		}
-		for _, a := range s.nodes {
-			w := a.want(SlotCommit)
-			s.say(w.slot, w.body)
+	}
+}
+
+func TestCommitSet(t *testing.T) {
+	f := newFleet(t, 2, 4, func(m *Manifest) { m.AttestSigning = false })
+	c := commitSet{manifest: f.m, session: [32]byte{1}, exclude: []uint8{3}}
+	body := func(points string) []byte { return encode(&commitBody{Session: c.session, Points: []byte(points)}) }
+	for i, test := range []struct {
+		node int
+		body []byte
+		ok   bool
+	}{{2, body("a"), true}, {2, body("b"), false}, {3, body("c"), false}, {0, []byte("x"), false}, {0, body("d"), false}, {1, body("e"), true}} {
+		if _, _, ok := c.add(test.node, test.body); ok != test.ok {
+			t.Errorf("message %d: taken %v", i, ok)
 		}
-		slow.replay()
-		slow.expect(ReportSatOut)
-		equal(t, "messages", len(slow.out), 0)
+	}
+	c.checked(2, nil)
+	equal(t, "set while the first is open", len(c.set(2)), 0)
+	equal(t, "hopeful", c.hopeful(), 2)
+	c.checked(0, nil)
+	set := c.set(2)
+	equal(t, "set", fmt.Sprint(setIndices(set)), "[2 1]")
+	equal(t, "its points", string(set[0].Points)+string(set[1].Points), "ae")
+	other := slices.Clone(set)
+	other[1].Points = []byte("f")
+	if setHash(set) == setHash(other) || setHash(set) == setHash([]frost.Commitment{set[1], set[0]}) {
+		t.Error("sets that differ have one hash")
 	}
 }
 

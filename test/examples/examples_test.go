@@ -57,17 +57,17 @@ func succeed(t *testing.T, name string, args ...string) string {
 	return stdout
 }
 
-// python has nats-py and cryptography: $FROST_PYTHON, or python3.
+// python has nats-py and cryptography: $FROSTFLEET_PYTHON, or python3.
 func python(t *testing.T) string {
 	t.Helper()
-	name := os.Getenv("FROST_PYTHON")
+	name := os.Getenv("FROSTFLEET_PYTHON")
 	if name == "" {
 		name = "python3"
 	}
 	// The module's folder nats would pass for a package if it were the working directory.
 	if text, err := exec.CommandContext(t.Context(), name, "-c", "import nats.aio.client, cryptography").CombinedOutput(); err != nil {
 		t.Fatalf("%s can't run the Python example: %v\n%s\ninstall: %s -m pip install -r docs/examples/python/requirements.txt "+
-			"(or name another interpreter in FROST_PYTHON)", name, err, text, name)
+			"(or name another interpreter in FROSTFLEET_PYTHON)", name, err, text, name)
 	}
 	return name
 }

@@ -40,12 +40,27 @@ type sealInfo struct {
 	stale  bool
 }
 
-// validAt reports whether readers accept the message if it was stored then.
-// Near the bounds the answer is no.
-func (s sealInfo) validAt(t time.Time) bool {
-	const margin = 10 * time.Second
-	start := s.expiry.Add(-protocol.DelegationLife)
-	return t.After(start.Add(-2*time.Minute+margin)) && t.Before(s.expiry.Add(2*time.Minute-margin))
+// validity is what readers make of the time at which a message was stored.
+type validity int
+
+const (
+	never validity = iota
+	perhaps
+	surely
+)
+
+// validAt says whether readers accept the message if it was stored then. Near
+// the bounds it does not say.
+func (s sealInfo) validAt(t time.Time) validity {
+	const skew, margin = 2 * time.Minute, 10 * time.Second
+	from, to := s.expiry.Add(-protocol.DelegationLife-skew), s.expiry.Add(skew)
+	switch {
+	case t.After(from.Add(margin)) && t.Before(to.Add(-margin)):
+		return surely
+	case t.Before(from.Add(-margin)) || t.After(to.Add(margin)):
+		return never
+	}
+	return perhaps
 }
 
 func newChecker(w *world) *checker {

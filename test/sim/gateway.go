@@ -261,13 +261,9 @@ func (l *gatewayLife) end(token uint64, what string, do func()) {
 // supersede lets go of an older delivery. If that was another message of the
 // same job, the message comes again and finds the result.
 func (l *gatewayLife) supersede(e protocol.Supersede) {
-	old, current := l.tokens[e.Old], l.tokens[e.New]
-	if old == nil || current == nil {
+	if l.tokens[e.Old] == nil || l.tokens[e.New] == nil {
 		l.w.fail(RuleDelivery, "%s supersedes token %d by %d and does not hold both", l.g.name, e.Old, e.New)
 		return
 	}
 	delete(l.tokens, e.Old)
-	if old != current {
-		l.w.at(ackWait, func() { l.w.jobs.dispatch(old) })
-	}
 }

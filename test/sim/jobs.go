@@ -18,7 +18,7 @@ type queued struct {
 	job    protocol.SignedJob
 	stored time.Time
 	acked  bool
-	holder *gatewayLife
+	rounds int // deliveries so far
 }
 
 // ackWait is after how long an unacknowledged job is delivered again.
@@ -58,21 +58,22 @@ func (q *jobQueue) dispatch(e *queued) {
 		return
 	}
 	g := ready[w.rng.IntN(len(ready))]
-	e.holder = g
+	e.rounds++
+	round := e.rounds
 	w.at(w.lag(), func() { g.deliver(e) })
-	w.at(ackWait, func() { q.lapse(e, g) })
+	w.at(ackWait, func() { q.lapse(e, g, round) })
 	if w.fault(JobRedelivered) {
 		w.at(w.between(time.Millisecond, 3*time.Second), func() { q.dispatch(e) })
 	}
 }
 
-// lapse delivers a job again whose gateway died. One that lives says that it
-// is still at work.
-func (q *jobQueue) lapse(e *queued, g *gatewayLife) {
+// lapse delivers a job again whose gateway died or let go of it. One that is
+// still at work says so.
+func (q *jobQueue) lapse(e *queued, g *gatewayLife, round int) {
 	switch {
-	case e.acked || e.holder != g:
+	case e.acked || e.rounds != round:
 	case g.alive && slices.Contains(g.held(), e):
-		q.w.at(ackWait, func() { q.lapse(e, g) })
+		q.w.at(ackWait, func() { q.lapse(e, g, round) })
 	default:
 		q.dispatch(e)
 	}

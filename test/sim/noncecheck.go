@@ -13,10 +13,12 @@ type nonceMemory struct {
 	made  map[string][]byte // public nonces that it drew
 	said  map[string][]byte // public nonces that it published
 	first map[string][]byte // the first commitment of its index that it was shown
+	// unsure are sessions in which a commitment came at the edge of its time.
+	unsure map[string]bool
 }
 
 func newNonceMemory(p *worker) *nonceMemory {
-	return &nonceMemory{p: p, made: map[string][]byte{}, said: map[string][]byte{}, first: map[string][]byte{}}
+	return &nonceMemory{p: p, made: map[string][]byte{}, said: map[string][]byte{}, first: map[string][]byte{}, unsure: map[string]bool{}}
 }
 
 // saw takes a message that the process was shown.
@@ -26,7 +28,12 @@ func (n *nonceMemory) saw(l protocol.LogMessage) {
 	if !ok || info.slot.Kind != protocol.SlotCommit || info.slot.Node != n.p.m.index || info.slot.String() != l.Subject {
 		return
 	}
-	if body, ok := decode[commitBody](info.body); ok && info.validAt(l.Time) && n.first[info.slot.ID] == nil {
+	body, ok := decode[commitBody](info.body)
+	switch valid := info.validAt(l.Time); {
+	case !ok || valid == never || n.first[info.slot.ID] != nil:
+	case valid == perhaps:
+		n.unsure[info.slot.ID] = true
+	default:
 		n.first[info.slot.ID] = body.Points
 	}
 }
@@ -77,7 +84,7 @@ func (n *nonceMemory) spent(session string, shares []byte) {
 		w.fail(RuleN4SitOut, "%s made shares in session %s, for which it drew no nonces", n.p.name, session)
 		return
 	}
-	if !bytes.Equal(n.first[session], points) {
+	if !bytes.Equal(n.first[session], points) && !n.unsure[session] {
 		w.fail(RuleN4SitOut, "%s made shares in session %s although the log has another commitment of node %d, or none", n.p.name, session, n.p.m.index)
 	}
 	c.shares++

@@ -34,6 +34,7 @@ type Failure struct {
 	Fleet  string // profile and threshold
 	Reason string
 	Tail   []string // the last events
+	forced Profile
 }
 
 func (f *Failure) Error() string {
@@ -41,5 +42,9 @@ func (f *Failure) Error() string {
 	for _, line := range f.Tail {
 		text += "\n    " + line
 	}
-	return text + fmt.Sprintf("\nreplay: go test ./test/sim -run TestSeeds -seed=%d -seeds=1 -v", f.Seed)
+	text += fmt.Sprintf("\nreplay: go test ./test/sim -run TestSeeds -seed=%d -seeds=1 -v", f.Seed)
+	if f.forced != "" {
+		text += " -profile=" + string(f.forced)
+	}
+	return text
 }

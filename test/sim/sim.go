@@ -67,7 +67,7 @@ func newWorld(cfg Config, seed uint64) *world {
 	for i := range 8 {
 		key[i] = byte(seed >> (8 * i))
 	}
-	w := &world{seed: seed, rng: rand.New(rand.NewChaCha8(key)), counts: map[Fault]int{}, log: traceLog{out: cfg.Trace}}
+	w := &world{seed: seed, rng: rand.New(rand.NewChaCha8(key)), forced: cfg.Profile, counts: map[Fault]int{}, log: traceLog{out: cfg.Trace}}
 	size := sizes[w.rng.IntN(len(sizes))]
 	if cfg.N > 0 {
 		size = [2]int{cfg.T, cfg.N}

@@ -69,6 +69,3 @@ func commitLeaf(m *protocol.Manifest, c *commitBody, node int) [32]byte {
 	mh := m.Hash()
 	return frost.Hash("frostfleet/commitment/v1", mh[:], c.Session[:], []byte{0, 0, 0, byte(node)}, c.Points)
 }
-
-// transcript is the hash that certificates of a batch carry.
-func transcript(deals [][]byte) [32]byte { return frost.Hash("frostfleet/transcript/v1", deals...) }

@@ -26,6 +26,7 @@ type world struct {
 	failure *Failure
 
 	plan     plan
+	forced   Profile // by the configuration
 	counts   map[Fault]int
 	log      traceLog
 	manifest *protocol.Manifest
@@ -92,7 +93,7 @@ func (w *world) fail(rule Rule, format string, args ...any) {
 		return
 	}
 	w.failure = &Failure{
-		Seed: w.seed, Rule: rule, Reason: fmt.Sprintf(format, args...), Tail: slices.Clone(w.log.tail),
+		Seed: w.seed, Rule: rule, Reason: fmt.Sprintf(format, args...), Tail: slices.Clone(w.log.tail), forced: w.forced,
 		Fleet: fmt.Sprintf("%s, %d of %d", w.plan.profile, w.manifest.T, w.manifest.N),
 	}
 }

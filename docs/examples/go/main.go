@@ -60,7 +60,7 @@ func (f *fleet) run(kind string, fields map[string]any) (payload []byte, r *resu
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	defer announced.Unsubscribe()
+	defer func() { _ = announced.Unsubscribe() }()
 	m := nats.NewMsg("frost." + f.name + ".job." + kind + "." + f.client)
 	m.Data = payload
 	signature := hex.EncodeToString(ed25519.Sign(f.key, []byte("frostfleet/job/v1\n"+m.Subject+"\n"+string(payload))))

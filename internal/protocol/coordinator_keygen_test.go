@@ -1,0 +1,253 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestKeygenJob(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "bitcoin", 2)
+	f.desk.arrive(job, nil)
+	f.drain()
+	r := f.desk.result()
+	f.check(VerifyKeys(f.m, job, r))
+	equal(t, "attempts", r.Attempts, 1)
+	equal(t, "address", r.Keys[0].Address, fmt.Sprintf("bitcoin:regtest:%x", []byte(r.Keys[0].PublicKey)))
+	equal(t, "keys in the directory", f.desk.Keys(), 2)
+	again := f.desk.arrive(job, nil) // delivered again before its result could be found
+	equal(t, "same keys", f.desk.finished[1].Result.Keys[0].ID, r.Keys[0].ID)
+	equal(t, "token", f.desk.finished[1].Token, again)
+	equal(t, "tasks", len(f.desk.tasks), 0)
+}
+
+// The gateway ends in the middle of key generation, at every stage. Its next
+// life goes on where the log is.
+func TestKeygenGatewayRestart(t *testing.T) {
+	for stage := range 6 {
+		f := newFleet(t, 2, 3).start()
+		job := f.keygen(1, "alice", "solana", 2)
+		f.desk.arrive(job, nil)
+		f.drainTasks()
+		for i := range stage {
+			if i < 3 {
+				f.let(i, SlotDeal)
+			} else {
+				f.let(i-3, SlotCert)
+			}
+		}
+		f.newLife()
+		equal(t, "ready", f.desk.Ready(), true)
+		f.desk.arrive(job, nil)
+		f.drain()
+		r := f.desk.result()
+		f.check(VerifyKeys(f.m, job, r))
+		equal(t, "attempts", r.Attempts, 1)
+		equal(t, "tasks in WORK", len(f.work), 1)
+	}
+}
+
+func (f *fleet) abort(code Code) {
+	var p *part
+	for _, p = range f.desk.parts {
+	}
+	ctx := p.header(f.m).Context(f.m)
+	culprit := uint8(2)
+	f.say(Slot{SlotAbort, p.id, 1}, encode(&complaint{Session: ctx, Code: code, Reason: "because", Culprit: &culprit}))
+}
+
+// An aborted attempt is followed by the next, after a pause; too many faults
+// end the job with the last reason. Restarts are no fault.
+func TestKeygenAborts(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "solana", 2)
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	for _, a := range f.nodes {
+		a.out = nil
+	}
+	for range 3 * maxFaults {
+		f.abort(CodeRestarted)
+		f.desk.timeout(timerRetry)
+		f.drainTasks()
+	}
+	equal(t, "results after restarts only", len(f.desk.finished), 0)
+	f.newLife() // counts what the log has
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	for range maxFaults - 1 {
+		f.abort(CodeInternal)
+		f.desk.timeout(timerRetry)
+		f.drainTasks()
+		equal(t, "culprit of the retry", f.desk.reports[len(f.desk.reports)-1].Culprit, 2)
+	}
+	equal(t, "results", len(f.desk.finished), 0)
+	f.abort(CodeInternal)
+	r := f.desk.result()
+	if r.Code != CodeKeygenFailed || !strings.Contains(r.Error, "node 1 gave up: internal: because") {
+		t.Errorf("%s: %s", r.Code, r.Error)
+	}
+}
+
+func TestKeygenAfterAbort(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "solana", 2)
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	f.abort(CodeRestarted)
+	f.desk.timeout(timerRetry)
+	f.drain()
+	r := f.desk.result()
+	f.check(VerifyKeys(f.m, job, r))
+	equal(t, "attempts", r.Attempts, 2)
+	equal(t, "attempt of the batch", r.Batches[0].Attempt, 1)
+}
+
+// n certificates win over an abort: the gateway gives out the first attempt's
+// keys if that is the one that got done.
+func TestKeygenDoneDespiteAbort(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "solana", 2)
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	for i := range 3 {
+		f.let(i, SlotDeal)
+	}
+	f.abort(CodeInternal)
+	for i := range 3 {
+		f.let(i, SlotCert)
+	}
+	f.check(VerifyKeys(f.m, job, f.desk.result()))
+}
+
+// The same, where the job comes while the finished batch is being read.
+func TestKeygenDoneDespiteAbortAfterRestart(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	job := f.keygen(1, "alice", "solana", 2)
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	for i := range 3 {
+		f.let(i, SlotDeal)
+	}
+	f.abort(CodeInternal)
+	for i := range 3 {
+		f.let(i, SlotCert)
+	}
+	f.desk = f.newDesk()
+	f.desk.hold = true
+	for _, m := range f.keys {
+		f.desk.do(KeysMessage{m})
+	}
+	equal(t, "ready", f.desk.Ready(), false)
+	f.desk.arrive(job, nil)
+	for _, c := range f.desk.held {
+		f.desk.do(c.Run())
+	}
+	r := f.desk.result()
+	f.check(VerifyKeys(f.m, job, r))
+	equal(t, "attempts", r.Attempts, 1)
+}
+
+// More parts than places: they queue, and each place is used again.
+func TestPlaces(t *testing.T) {
+	f := newFleet(t, 1, 1).start()
+	f.desk.MaxBatches = 1
+	one, two := f.keygen(1, "alice", "solana", 1001), f.keygen(2, "bob", "solana", 1)
+	f.desk.arrive(one, nil)
+	f.desk.arrive(two, nil)
+	equal(t, "tasks", len(f.desk.tasks), 1)
+	f.drain()
+	equal(t, "results", len(f.desk.finished), 2)
+	for i, job := range []SignedJob{one, two} {
+		f.check(VerifyKeys(f.m, job, f.desk.finished[i].Result))
+	}
+	equal(t, "left", f.desk.running+len(f.desk.parts)+len(f.desk.queue), 0)
+}
+
+func TestBatchPoll(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
+	f.drainTasks()
+	f.work = nil // WORK was lost
+	f.desk.timeout(timerBatch)
+	equal(t, "tasks", len(f.desk.tasks), 1)
+	f.drain()
+	equal(t, "status", f.desk.result().Status, StatusDone)
+	for _, timer := range f.desk.timers {
+		f.desk.do(timer) // of a job that is done
+	}
+	equal(t, "tasks", len(f.desk.tasks), 0)
+}
+
+func TestNoAddress(t *testing.T) {
+	f := newFleet(t, 1, 1).start()
+	f.desk.Address = func(string, string, []byte) (string, error) { return "", errors.New("no") }
+	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
+	f.drain()
+	equal(t, "code", f.desk.result().Code, CodeInternal)
+}
+
+// What no job waits for is forgotten in the end, and before when memory runs
+// out; a part in work stays.
+func TestGatewayForgets(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
+	f.drainTasks()
+	f.let(0, SlotDeal)
+	for _, id := range []string{someBatch, "ff" + someBatch[2:], "ee" + someBatch[2:]} {
+		if id[0] == 'e' {
+			f.desk.bytes += maxBatchLogBytes
+		}
+		f.say(Slot{SlotDeal, id, 1}, make([]byte, 1000))
+	}
+	if f.desk.batches[someBatch] != nil || len(f.desk.batches) != 2 {
+		t.Errorf("%d batches, the oldest is still there: %v", len(f.desk.batches), f.desk.batches[someBatch] != nil)
+	}
+	f.desk.bytes -= maxBatchLogBytes
+	f.desk.do(Tick{f.now.Add(batchLogLife)})
+	f.desk.do(Tick{f.now.Add(batchLogLife + time.Second)})
+	equal(t, "batches and bytes after the time", len(f.desk.batches)+f.desk.bytes, 0)
+}
+
+// The directory takes keys only that follow from the deals in its log.
+func TestGatewayWithADamagedLog(t *testing.T) {
+	b := finished(t, "solana")
+	second := b.newActor(2)
+	second.do(TaskMessage{b.work[0], t0})
+	other := second.want(SlotDeal)
+	desk := b.newDesk()
+	for _, m := range b.keys {
+		if m.Subject == other.slot.String() {
+			m.Data = b.sessions[2].Seal(b.m, m.Subject, other.body)
+		}
+		desk.do(KeysMessage{m})
+	}
+	equal(t, "keys", desk.Keys(), 0)
+	equal(t, "code", desk.reports[0].Code, CodeOtherTranscript)
+}
+
+// A log full of given up attempts: the next life of a gateway goes past them,
+// and ends the job where they were too many.
+func TestKeygenPastAborts(t *testing.T) {
+	for _, code := range []Code{CodeRestarted, CodeInternal} {
+		f := newFleet(t, 2, 3).start()
+		job := f.keygen(1, "alice", "solana", 1)
+		for attempt := range maxFaults + 1 {
+			ctx := f.header(job, 0, attempt).Context(f.m)
+			f.say(Slot{SlotAbort, idOf(ctx), 0}, encode(&complaint{Session: ctx, Code: code, Reason: "because"}))
+		}
+		f.newLife()
+		f.desk.arrive(job, nil)
+		f.drain()
+		r := f.desk.result()
+		if code == CodeRestarted {
+			f.check(VerifyKeys(f.m, job, r))
+			equal(t, "attempts", r.Attempts, maxFaults+2)
+		} else {
+			equal(t, "code", r.Code, CodeKeygenFailed)
+		}
+	}
+}

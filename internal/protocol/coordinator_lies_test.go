@@ -1,0 +1,90 @@
+package protocol
+
+import (
+	"slices"
+	"testing"
+)
+
+// Who is no member of the set can't end an attempt with a malformed share.
+func TestMalformedShareOfABystander(t *testing.T) {
+	s := newSignJob(t)
+	a, members := s.attempt(), s.members()
+	for i := range s.nodes {
+		if !slices.Contains(members, i) {
+			s.say(Slot{SlotShare, a.id, i}, []byte("x"))
+		}
+	}
+	if s.attempt() != a {
+		t.Fatal("the attempt was ended by a bystander")
+	}
+	s.drain()
+	s.done(1)
+}
+
+// A malformed share that comes before its node is in the set: the set can't
+// finish, and the next attempt does not wait for a timer.
+func TestMalformedShareBeforeTheSet(t *testing.T) {
+	s := newSignJob(t)
+	a := s.attempt()
+	for i, n := range s.nodes {
+		if len(n.out) > 0 {
+			s.say(Slot{SlotShare, a.id, i}, []byte("x"))
+			break
+		}
+	}
+	if s.attempt() != a {
+		t.Fatal("ended before there was a set")
+	}
+	s.drain()
+	s.done(2)
+}
+
+// One malicious node, whatever it publishes in every attempt, does not keep
+// the others from signing.
+func TestOneNodeCannotStopSigning(t *testing.T) {
+	for name, speak := range map[string]func(s *signJob, a *attempt){
+		"malformed shares": func(s *signJob, a *attempt) { s.say(Slot{SlotShare, a.id, 3}, []byte("x")) },
+		"bad commitments": func(s *signJob, a *attempt) {
+			points := make([]byte, len(a.items)*128)
+			s.say(Slot{SlotCommit, a.id, 3}, encode(&commitBody{Session: a.session, Points: points, Attestation: s.attestOne(3, commitLeaf(s.m, a.session, 3, points))}))
+		},
+		"refusals": func(s *signJob, a *attempt) {
+			s.say(Slot{SlotRefuse, a.id, 3}, encode(&complaint{Session: a.session, Code: CodeNotOwner}))
+		},
+		"no share": func(s *signJob, a *attempt) {},
+		"false set": func(s *signJob, a *attempt) {
+			s.say(Slot{SlotShare, a.id, 3}, encode(&shareBody{Session: a.session, Shares: make([]byte, len(a.items)*32)}))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := agedFleet(t)
+			s := &signJob{f, f.signing(9, "alice", item(f.btc, 0, "one"), item(f.btc, 1, "two"))}
+			s.nodes[3].mute = []SlotKind{SlotShare, SlotRefuse}
+			if name == "bad commitments" {
+				s.nodes[3].mute = append(s.nodes[3].mute, SlotCommit)
+			}
+			s.spoil = func() { speak(s, s.attempt()) } // before any honest node answers
+			s.desk.arrive(s.job, nil)
+			for rounds := 0; len(s.desk.finished) == 0 && rounds < 20; rounds++ {
+				s.drain()
+				for _, a := range s.nodes { // the second rank looks whether it is needed
+					for _, timer := range a.timers {
+						a.do(timer)
+					}
+					a.timers = nil
+				}
+				s.drain()
+				if len(s.desk.finished) == 0 {
+					kind := timerCommits
+					if s.attempt().set != nil {
+						kind = timerShares
+					}
+					s.desk.timeout(kind)
+				}
+			}
+			if r := s.desk.result(); r.Status != StatusDone || r.Attempts > 3 {
+				t.Errorf("after %d attempts: %s: %s", r.Attempts, r.Code, r.Error)
+			}
+		})
+	}
+}

@@ -1,0 +1,105 @@
+package protocol
+
+import (
+	"fmt"
+	"time"
+)
+
+// desk is a gateway's machine with its program.
+type desk struct {
+	*Coordinator
+	f        *fleet
+	token    uint64
+	hold     bool
+	held     []Compute
+	tasks    []PublishTask
+	finished []Finish
+	rejected []Reject
+	replayed []Replay
+	replaced []Supersede
+	reports  []Report
+	timers   []Timer
+	fetch    []string
+}
+
+func (f *fleet) newDesk() *desk {
+	return &desk{f: f, Coordinator: NewCoordinator(CoordinatorConfig{
+		Manifest: f.m, Access: f.access, MaxBatches: 4, CommitWait: time.Second, ShareWait: time.Second,
+		Address: func(chain, network string, key []byte) (string, error) {
+			return fmt.Sprintf("%s:%s:%x", chain, network, key), nil
+		},
+	})}
+}
+
+// newLife is a gateway that starts and reads the log.
+func (f *fleet) newLife() {
+	f.desk = f.newDesk()
+	for _, m := range f.keys {
+		f.desk.do(KeysMessage{m})
+	}
+	for _, m := range f.work {
+		f.desk.do(TaskMessage{m, f.now})
+	}
+	for _, m := range f.sign {
+		f.desk.do(SignMessage{m})
+	}
+}
+
+func (d *desk) do(ev Event) {
+	for _, effect := range d.Step(ev) {
+		switch e := effect.(type) {
+		case Compute:
+			if d.hold {
+				d.held = append(d.held, e)
+			} else {
+				d.do(e.Run())
+			}
+		case PublishTask:
+			d.tasks = append(d.tasks, e)
+		case Finish:
+			d.finished = append(d.finished, e)
+		case Reject:
+			d.rejected = append(d.rejected, e)
+		case Replay:
+			d.replayed = append(d.replayed, e)
+		case Supersede:
+			d.replaced = append(d.replaced, e)
+		case After:
+			d.timers = append(d.timers, e.Timer)
+		case Report:
+			d.reports = append(d.reports, e)
+		case Refetch:
+			d.fetch = append(d.fetch, e.ID)
+		default:
+			d.f.t.Fatalf("gateway wants %T", e)
+		}
+	}
+}
+
+// arrive delivers a job and returns its token.
+func (d *desk) arrive(job SignedJob, existing []byte) uint64 {
+	d.token++
+	d.do(JobArrived{Token: d.token, Job: job, Stored: d.f.now, Existing: existing})
+	return d.token
+}
+
+// result is the one result that the gateway wants stored.
+func (d *desk) result() *Result {
+	d.f.t.Helper()
+	if len(d.finished) != 1 {
+		d.f.t.Fatalf("%d results, want one; %d tasks wait, reports %v", len(d.finished), len(d.tasks), d.reports)
+	}
+	return d.finished[0].Result
+}
+
+// timeout fires the newest timer of a kind.
+func (d *desk) timeout(kind TimerKind) {
+	d.f.t.Helper()
+	for i := len(d.timers) - 1; i >= 0; i-- {
+		if d.timers[i].Kind == kind {
+			d.do(d.timers[i])
+			return
+		}
+	}
+	d.f.t.Fatalf("no timer of kind %d", kind)
+}

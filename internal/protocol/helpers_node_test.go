@@ -1,0 +1,236 @@
+package protocol
+
+import (
+	"bytes"
+	"crypto/rand"
+	"slices"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// actor is a worker's machine with what its program does at once: computing,
+// storing, loading. What it wants published waits in out.
+type actor struct {
+	*Node
+	f       *fleet
+	store   map[string]*BatchRecord
+	done    map[string]bool
+	hold    bool // keep computations in held
+	held    []Compute
+	out     []wish
+	reports []Report
+	timers  []Timer
+	fetch   []string
+	failing error      // of Certify
+	mute    []SlotKind // what drain does not publish
+	said    *said
+}
+
+// said is what a node's HSM and nonces were used for, over all its lives.
+type said struct {
+	transcripts map[string][32]byte // by batch: what was certified
+	points      map[string]string   // by session: the last public nonces
+	shares      map[string][]byte   // by public nonces: the share made with them
+}
+
+// wish is a Publish with its body made.
+type wish struct {
+	slot Slot
+	body []byte
+}
+
+func (f *fleet) newActor(i int) *actor {
+	a := &actor{f: f, store: map[string]*BatchRecord{}, done: map[string]bool{},
+		said: &said{map[string][32]byte{}, map[string]string{}, map[string][]byte{}}}
+	a.Node = a.newNode(i, nil)
+	return a
+}
+
+func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
+	return NewNode(NodeConfig{
+		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, Delay: time.Second, Known: known,
+		Host: secret.New(slices.Clone(a.f.host[i][:])), Hedge: secret.New(make([]byte, 32)),
+	})
+}
+
+// restart forgets what the process had in memory: the store stays, and the
+// logs are read again, KEYS and SIGN before WORK.
+func (a *actor) restart() {
+	known := map[string]KnownBatch{}
+	for id, r := range a.store {
+		known[id] = KnownBatch{Transcript: r.Transcript, Complete: a.done[id]}
+	}
+	a.Node = a.newNode(a.Index, known)
+	a.out, a.held, a.timers = nil, nil, nil
+	for id, r := range a.store {
+		if !a.done[id] {
+			a.perform(a.Recertify(Certified{ID: id, Context: r.Context, Transcript: r.Transcript, Root: KeyRoot(r.Batch.PublicKeys, r.Header.Client)}))
+		}
+	}
+	a.replay()
+}
+
+func (a *actor) replay() {
+	for _, m := range a.f.keys {
+		a.do(KeysMessage{m})
+	}
+	for _, m := range a.f.sign {
+		a.do(SignMessage{m})
+	}
+	for _, m := range a.f.work {
+		a.do(TaskMessage{m, a.f.now})
+	}
+}
+
+func (a *actor) do(ev Event) { a.perform(a.Step(ev)) }
+
+func (a *actor) perform(effects []Effect) {
+	for _, effect := range effects {
+		switch e := effect.(type) {
+		case Compute:
+			if a.hold {
+				a.held = append(a.held, e)
+			} else {
+				a.do(e.Run())
+			}
+		case Publish:
+			a.publish(e)
+		case Certify:
+			if a.failing != nil {
+				a.do(CertifyFailed{ID: e.Record.ID, Code: CodeInternal, Err: a.failing})
+				continue
+			}
+			a.store[e.Record.ID] = e.Record
+			a.publish(e.Publish)
+		case Complete:
+			a.done[e.ID] = true
+		case StoreRecovered:
+			a.store[e.Record.ID], a.done[e.Record.ID] = e.Record, true
+		case Load:
+			a.do(Loaded{ID: e.ID, Keys: a.load(e.Keys)})
+		case Refetch:
+			a.fetch = append(a.fetch, e.ID)
+		case After:
+			a.timers = append(a.timers, e.Timer)
+		case Report:
+			a.reports = append(a.reports, e)
+		default:
+			a.f.t.Fatalf("node %d wants %T", a.Index, e)
+		}
+	}
+}
+
+func (a *actor) publish(e Publish) {
+	body := e.Body
+	if e.Leaf != nil {
+		body = e.With(a.f.attestOne(a.Index, *e.Leaf))
+	}
+	a.out = append(a.out, wish{e.Slot, body})
+	a.watch(e.Slot, body)
+}
+
+// watch ends the test when a node certifies a second transcript of a batch,
+// or makes two shares with one pair of nonces (N3), whatever led to it.
+func (a *actor) watch(slot Slot, body []byte) {
+	switch slot.Kind {
+	case SlotCert:
+		c := must(decodeCertificate(body, a.Manifest, a.Index))
+		if was, ok := a.said.transcripts[slot.ID]; ok && was != c.Transcript {
+			a.f.t.Fatalf("node %d certified two transcripts of batch %s", a.Index, slot.ID)
+		}
+		a.said.transcripts[slot.ID] = c.Transcript
+	case SlotCommit:
+		var c commitBody
+		must(0, decode(body, MaxMessageSize, &c))
+		for _, was := range a.said.points {
+			if was == string(c.Points) {
+				a.f.t.Fatalf("node %d committed twice to the same nonces", a.Index)
+			}
+		}
+		a.said.points[slot.ID] = string(c.Points)
+	case SlotShare:
+		points := a.said.points[slot.ID]
+		if was, ok := a.said.shares[points]; ok && !bytes.Equal(was, body) {
+			a.f.t.Fatalf("node %d made two shares with one pair of nonces", a.Index)
+		}
+		a.said.shares[points] = body
+	}
+}
+
+// fill writes a slot as bus.PublishSlot does.
+func (a *actor) fill(w wish) {
+	log := a.f.sign
+	if slotFamily[w.slot.Kind] == "dkg" {
+		log = a.f.keys
+	}
+	switch a.f.standing(log, w.slot.String(), func(m LogMessage) Verdict { return a.Judge(w.slot, m, w.body) }) {
+	case Junk:
+		a.f.say(w.slot, w.body)
+	case Other:
+		a.do(SlotLost{w.slot})
+	}
+}
+
+// compute runs what was held, in order.
+func (a *actor) compute() {
+	held := a.held
+	a.held = nil
+	for _, c := range held {
+		a.do(c.Run())
+	}
+}
+
+func (a *actor) load(ids []KeyID) []LoadedKey {
+	keys := make([]LoadedKey, len(ids))
+	for i, id := range ids {
+		r := a.store[id.Batch]
+		if r == nil || !a.done[id.Batch] || id.Index >= int(r.Header.K) {
+			continue
+		}
+		suite := frost.Suite(r.Header.Suite)
+		size := a.Manifest.T * suite.PointSize()
+		keys[i] = LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
+			Suite: suite, N: a.Manifest.N, T: a.Manifest.T, Index: a.Index,
+			PublicKey:   r.Batch.PublicKeys[id.Index],
+			Commitments: r.Batch.Commitments[id.Index*size:][:size],
+			Share:       secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
+		}}
+	}
+	return keys
+}
+
+// want returns the only message of a kind that the node wants published.
+func (a *actor) want(kind SlotKind) wish {
+	a.f.t.Helper()
+	var found []wish
+	for _, w := range a.out {
+		if w.slot.Kind == kind {
+			found = append(found, w)
+		}
+	}
+	if len(found) != 1 {
+		a.f.t.Fatalf("node %d wants to publish %d %s messages, want one; reports: %v", a.Index, len(found), kind, a.reports)
+	}
+	return found[0]
+}
+
+func (a *actor) reported(what ReportKind) (last Report, count int) {
+	for _, r := range a.reports {
+		if r.What == what {
+			last = r
+			count++
+		}
+	}
+	return last, count
+}
+
+func (a *actor) expect(what ReportKind) Report {
+	a.f.t.Helper()
+	r, count := a.reported(what)
+	if count == 0 {
+		a.f.t.Fatalf("node %d: no report %q among %v", a.Index, what, a.reports)
+	}
+	return r
+}
