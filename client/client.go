@@ -152,7 +152,7 @@ func (c *Client) Close() {
 	}
 }
 
-// resultsStream is the stream of this fleet's results on the server.
-func (c *Client) resultsStream() string {
-	return "FROST_" + strings.ToUpper(c.manifest.Fleet) + "_RESULTS"
+// stream is the name of one of this fleet's streams on the server.
+func (c *Client) stream(name string) string {
+	return "FROST_" + strings.ToUpper(c.manifest.Fleet) + "_" + name
 }

@@ -189,9 +189,17 @@ func (p *pending) explain(err error) error {
 	return fmt.Errorf("job %s: %w", p.job.job.ID, err)
 }
 
-// look reads the stored result directly; without one nothing happens.
+// look reads the stored result directly, or a stored rejection; without one
+// nothing happens.
 func (p *pending) look(ctx context.Context) {
-	m, err := p.c.stored(ctx, p.job.job.ID)
+	p.lookIn(ctx, "RESULTS", "res")
+	if !p.answered() {
+		p.lookIn(ctx, "NOTICES", "notice")
+	}
+}
+
+func (p *pending) lookIn(ctx context.Context, stream, subject string) {
+	m, err := p.c.stored(ctx, stream, subject, p.job.job.ID)
 	if err != nil {
 		p.mu.Lock()
 		p.trouble = err
@@ -204,10 +212,10 @@ func (p *pending) look(ctx context.Context) {
 	}
 }
 
-// stored is the stored result's message, or nil if there is none. Headers that
+// stored is the message that a stream has for a job, or nil if there is none. Headers that
 // the writer may have put among the server's do no harm: what counts is signed.
-func (c *Client) stored(ctx context.Context, job string) (*nats.Msg, error) {
-	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.res.%s.%s", c.resultsStream(), c.manifest.Fleet, c.name, job)
+func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Msg, error) {
+	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.%s.%s.%s", c.stream(stream), c.manifest.Fleet, kind, c.name, job)
 	attempt, done := c.attempts.start(ctx, subject, ackTimeout)
 	defer done()
 	m, err := c.nc.RequestWithContext(attempt, subject, nil)
@@ -226,5 +234,5 @@ func (c *Client) stored(ctx context.Context, job string) (*nats.Msg, error) {
 	return nil, fmt.Errorf("reading the stored result: %w", err)
 }
 
-var errNoDirectGet = errors.New("no answer: the stream RESULTS is missing (administrator: frostctl bus apply) " +
+var errNoDirectGet = errors.New("no answer: the stream is missing (administrator: frostctl bus apply) " +
 	"or this NATS account may not read its results there")
