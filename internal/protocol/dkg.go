@@ -256,6 +256,9 @@ func (b *dkg) finish() []Effect {
 		return nil
 	}
 	if b.phase != dkgCertifying {
+		if known, ok := b.node.Known[b.log.id]; ok && known.Transcript != b.log.certs[0].Transcript {
+			return b.otherTranscript()
+		}
 		return b.rebuild()
 	}
 	if b.log.certs[0].Transcript != b.mine {
@@ -268,7 +271,9 @@ func (b *dkg) finish() []Effect {
 // otherTranscript happens where a second process of this node certified other
 // deals: what the keystore holds are not shares of the certified keys.
 func (b *dkg) otherTranscript() []Effect {
-	b.to(dkgAborted)
+	if b.phase != dkgAborted {
+		b.to(dkgAborted)
+	}
 	return []Effect{Report{What: ReportAborted, ID: b.log.id, Code: CodeOtherTranscript, Culprit: b.node.Index,
 		Reason: "all nodes certified this batch over deals that this process did not certify: another process runs with this node's index and keys; stop one, remove storage_path and start again"}}
 }
