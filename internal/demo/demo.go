@@ -50,6 +50,9 @@ type demo struct {
 func Run(ctx context.Context, o Options) (report *Report, err error) {
 	start := time.Now()
 	d := &demo{Options: o}
+	if d.Step == nil {
+		d.Step = func(string, ...any) {}
+	}
 	if d.Dir == "" {
 		if d.Dir, err = os.MkdirTemp("", "frostfleet-demo-"); err != nil {
 			return nil, err
@@ -117,11 +120,16 @@ func (d *demo) start(ctx context.Context, server *bus.EmbeddedServer) error {
 }
 
 func (d *demo) launch(name, program, config string, port int) error {
-	p, err := startProcess(name, program, config, port)
-	if err == nil {
-		d.processes = append(d.processes, p)
+	path, err := binary(program)
+	if err != nil {
+		return err
 	}
-	return err
+	p, err := startProcess(name, path, config, port)
+	if err != nil {
+		return err
+	}
+	d.processes = append(d.processes, p)
+	return nil
 }
 
 func (d *demo) stop() error {
@@ -130,7 +138,7 @@ func (d *demo) stop() error {
 	}
 	var errs []error
 	for i := len(d.processes) - 1; i >= 0; i-- {
-		errs = append(errs, d.processes[i].stop())
+		errs = append(errs, d.processes[i].stop(stopTime))
 	}
 	return errors.Join(errs...)
 }

@@ -37,11 +37,7 @@ func binary(name string) (string, error) {
 
 // startProcess runs a program with a configuration file; what it says goes to
 // a file beside it.
-func startProcess(name, program, config string, port int) (*process, error) {
-	path, err := binary(program)
-	if err != nil {
-		return nil, err
-	}
+func startProcess(name, path, config string, port int) (*process, error) {
 	p := &process{
 		name: name, ready: fmt.Sprintf("http://127.0.0.1:%d/readyz", port), ended: make(chan error, 1),
 		log: config + ".log", cmd: exec.Command(path, "run", "--config", config),
@@ -61,54 +57,69 @@ func startProcess(name, program, config string, port int) (*process, error) {
 	return p, nil
 }
 
+// startTime is how long a program may take to get ready.
+const startTime = time.Minute
+
 // await waits until the program says that it is ready.
 func (p *process) await(ctx context.Context) error {
-	for {
-		if resp, err := http.Get(p.ready); err == nil {
-			resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return nil
-			}
-		}
+	ctx, cancel := context.WithTimeout(ctx, startTime)
+	defer cancel()
+	for !p.isReady(ctx) {
 		select {
 		case err := <-p.ended:
 			p.ended <- err
 			tail, _ := os.ReadFile(p.log)
-			return fmt.Errorf("%s ended at start: %w\n%s", p.name, err, tail)
+			return fmt.Errorf("%s ended at start: %s\n%s", p.name, p.cmd.ProcessState, tail)
 		case <-ctx.Done():
-			return fmt.Errorf("%s did not get ready: %w", p.name, ctx.Err())
+			return fmt.Errorf("%s did not get ready: %w (see %s)", p.name, ctx.Err(), p.log)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}
+	return nil
+}
+
+func (p *process) isReady(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.ready, nil)
+	if err != nil {
+		return false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return false
+	}
+	resp.Body.Close()
+	return resp.StatusCode == http.StatusOK
 }
 
 // kill ends the program at once, as a power cut would.
 func (p *process) kill() error {
 	if err := p.cmd.Process.Kill(); err != nil {
-		return err
+		return fmt.Errorf("%s: %w", p.name, err)
 	}
-	err := <-p.ended
-	p.ended <- err
+	p.ended <- <-p.ended
 	return nil
 }
 
-// stop asks the program to drain and waits for it.
-func (p *process) stop() error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		if errors.Is(err, os.ErrProcessDone) {
-			return nil
-		}
-		return err
+// stopTime is how long a program may take to drain.
+const stopTime = 20 * time.Second
+
+// stop asks the program to drain and waits for it. One that had ended before,
+// by itself, or does not drain within the limit is an error; none is left running.
+func (p *process) stop(limit time.Duration) error {
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return errors.Join(fmt.Errorf("%s: %w", p.name, err), p.kill())
 	}
 	select {
 	case err := <-p.ended:
+		p.ended <- err
 		if err != nil {
 			return fmt.Errorf("%s did not stop cleanly: %w (see %s)", p.name, err, p.log)
 		}
 		return nil
-	case <-time.After(20 * time.Second):
-		_ = p.cmd.Process.Kill()
-		return fmt.Errorf("%s did not stop within 20 seconds of SIGTERM", p.name)
+	case <-time.After(limit):
+		return errors.Join(fmt.Errorf("%s did not stop within %s of SIGTERM", p.name, limit), p.kill())
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -39,20 +40,32 @@ const (
 	AccessFile   = "access.toml"
 	ClientFile   = "client.toml"
 	GatewayFile  = "gateway/gateway.toml"
+
+	clientKey = "client.key"
 )
 
 // NodeFile is the configuration of node i.
 func NodeFile(i int) string { return fmt.Sprintf("node%d/node.toml", i) }
 
-// Init writes the directory. It touches nothing that exists.
-func Init(ctx context.Context, dir string, o Options) (*protocol.Manifest, error) {
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+// Init writes the directory. It touches nothing that exists, and leaves
+// nothing behind if it fails.
+func Init(ctx context.Context, dir string, o Options) (m *protocol.Manifest, err error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	entries, err := os.ReadDir(dir)
+	switch {
+	case len(entries) > 0:
 		return nil, fmt.Errorf("%s is not empty: name a new directory, keys are never overwritten", dir)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
 	}
-	m := &protocol.Manifest{Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning}
-	if o.N < 1 || o.N > protocol.MaxNodes {
-		return nil, fmt.Errorf("%d nodes: use 1 to %d", o.N, protocol.MaxNodes)
-	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, discard(dir, o.N))
+		}
+	}()
+	m = &protocol.Manifest{Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning}
 	for i := range o.N {
 		card, err := makeNode(ctx, dir, o, i)
 		if err != nil {
@@ -63,7 +76,34 @@ func Init(ctx context.Context, dir string, o Options) (*protocol.Manifest, error
 	if err := m.Seal(); err != nil {
 		return nil, err
 	}
-	return m, writePublic(dir, o, m)
+	if err := writePublic(dir, o, m); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// check refuses what no manifest or access list would take, before there are
+// files.
+func (o Options) check() error {
+	if o.N < 1 || o.N > protocol.MaxNodes {
+		return fmt.Errorf("%d nodes: use 1 to %d", o.N, protocol.MaxNodes)
+	}
+	client := protocol.Client{Name: o.Client, Key: make(ed25519.PublicKey, ed25519.PublicKeySize)}
+	_, err := protocol.NewAccess([]protocol.Client{client}, nil)
+	return err
+}
+
+// discard removes what a failed Init wrote into a directory that was empty:
+// no key in it was ever used.
+func discard(dir string, n int) error {
+	var errs []error
+	for i := range n {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, filepath.Dir(NodeFile(i)))))
+	}
+	for _, name := range []string{filepath.Dir(GatewayFile), clientKey, ManifestFile, AccessFile, ClientFile} {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+	}
+	return errors.Join(errs...)
 }
 
 func makeNode(ctx context.Context, dir string, o Options, i int) (card protocol.NodeCard, err error) {
@@ -84,7 +124,7 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card protocol.
 	if err != nil {
 		return card, err
 	}
-	return card, os.WriteFile(config, []byte(nodeConfig(o, i)), 0o600)
+	return card, writeNew(config, []byte(nodeConfig(o, i)))
 }
 
 func writePublic(dir string, o Options, m *protocol.Manifest) error {
@@ -92,7 +132,7 @@ func writePublic(dir string, o Options, m *protocol.Manifest) error {
 	if err != nil {
 		return err
 	}
-	client, err := makeKey(filepath.Join(dir, "client.key"))
+	client, err := makeKey(filepath.Join(dir, clientKey))
 	if err != nil {
 		return err
 	}
@@ -106,7 +146,7 @@ func writePublic(dir string, o Options, m *protocol.Manifest) error {
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},
 	} {
-		if err := os.WriteFile(filepath.Join(dir, f.name), []byte(f.content), 0o600); err != nil {
+		if err := writeNew(filepath.Join(dir, f.name), []byte(f.content)); err != nil {
 			return err
 		}
 	}
@@ -122,5 +162,19 @@ func makeKey(path string) (ed25519.PublicKey, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return nil, err
 	}
-	return public, os.WriteFile(path, []byte(hex.EncodeToString(private.Seed())+"\n"), 0o600)
+	defer clear(private)
+	text := append(hex.AppendEncode(nil, private[:ed25519.SeedSize]), '\n')
+	defer clear(text)
+	return public, writeNew(path, text)
+}
+
+// writeNew writes a file that only its owner reads, durable when it returns.
+// One that exists is an error.
+func writeNew(path string, data []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(data)
+	return errors.Join(err, f.Sync(), f.Close())
 }

@@ -34,11 +34,7 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 				}
 			})
 		case protocol.After:
-			time.AfterFunc(e.Delay, func() {
-				if g.ctx.Err() == nil {
-					g.step(e.Timer)
-				}
-			})
+			time.AfterFunc(e.Delay, func() { g.tasks.Go(func() { g.step(e.Timer) }) })
 		case protocol.PublishTask:
 			g.tasks.Go(func() { g.publishTask(e) })
 		case protocol.Finish:
@@ -88,14 +84,14 @@ var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protoco
 // finish stores the result, then the dead letter if there is one, and only
 // then acknowledges the job.
 func (g *Gateway) finish(e protocol.Finish) {
-	payload := e.Result.Encode()
-	subject, err := bus.ResSubject(e.Result.Client, e.Result.Job)
-	if err != nil {
-		g.log.Error("result has no subject", "err", err)
-		return
+	stored, subject, err := g.storeResult(e.Result)
+	if errors.Is(err, bus.ErrTooLarge) {
+		// What can never be stored must not hold its job for ever.
+		e.Result = tooLarge(e.Result)
+		stored, subject, err = g.storeResult(e.Result)
 	}
-	stored, err := g.store(subject, payload, g.headers(e.Result, payload))
 	if err != nil {
+		g.giveBack(e.Token)
 		return
 	}
 	if !stored && !g.answers(subject, e.Result.Digest) {
@@ -110,21 +106,42 @@ func (g *Gateway) finish(e protocol.Finish) {
 	g.done(e.Token, e.Job.Kind, e.Result.Code)
 }
 
-// answers reports whether the stored result is of the job with this digest.
+func (g *Gateway) storeResult(r *protocol.Result) (stored bool, subject string, err error) {
+	payload := r.Encode()
+	subject, err = bus.ResSubject(r.Client, r.Job)
+	if err != nil {
+		g.log.Error("result has no subject", "err", err)
+		return false, "", err
+	}
+	stored, err = g.store(g.ctx, subject, payload, g.headers(r, payload))
+	return stored, subject, err
+}
+
+// tooLarge is the answer to a job whose result the bus does not take.
+func tooLarge(r *protocol.Result) *protocol.Result {
+	return &protocol.Result{
+		Job: r.Job, Client: r.Client, Kind: r.Kind, Digest: r.Digest, Fleet: r.Fleet, Network: r.Network, Manifest: r.Manifest,
+		Status: protocol.StatusFailed, Code: protocol.CodeTooLarge,
+		Error: "the result is larger than a message may be: ask for less in one job",
+	}
+}
+
+// answers reports whether the stored result is known to be of the job with
+// this digest.
 func (g *Gateway) answers(subject string, digest []byte) bool {
 	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
 	defer cancel()
 	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
 	if err != nil || !ok {
-		return true // not known to be otherwise
+		return false
 	}
 	var stored protocol.Result
-	return json.Unmarshal(msg.Data, &stored) != nil || bytes.Equal(stored.Digest, digest)
+	return json.Unmarshal(msg.Data, &stored) == nil && bytes.Equal(stored.Digest, digest)
 }
 
 func (g *Gateway) giveBack(token uint64) {
 	if d := g.release(token); d != nil {
-		_ = d.Nak(0)
+		_ = d.Nak(backDelay)
 		close(d.done)
 	}
 }
@@ -140,23 +157,35 @@ func (g *Gateway) headers(r *protocol.Result, payload []byte) map[string][]strin
 
 // store publishes until the server has it. It reports false where a message
 // was there already: the first one wins.
-func (g *Gateway) store(subject string, data []byte, headers map[string][]string) (bool, error) {
-	for {
-		ctx, cancel := context.WithTimeout(g.ctx, 30*time.Second)
-		_, err := g.cfg.Bus.Publish(ctx, subject, data, headers)
-		cancel()
+func (g *Gateway) store(ctx context.Context, subject string, data []byte, headers map[string][]string) (bool, error) {
+	for delay := retryDelay; ; delay = min(2*delay, maxDelay) {
+		err := g.tryStore(ctx, subject, data, headers)
 		switch {
 		case err == nil, errors.Is(err, bus.ErrExists):
 			return err == nil, nil
-		case g.ctx.Err() != nil, errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrClosed):
+		case ctx.Err() != nil, errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrClosed):
 			g.log.Error("not stored", "subject", subject, "err", err)
 			return false, err
 		}
 		g.log.Warn("not stored yet", "subject", subject, "err", err)
-		select {
-		case <-time.After(retryDelay):
-		case <-g.ctx.Done():
-		}
+		sleep(ctx, delay)
+	}
+}
+
+func (g *Gateway) tryStore(ctx context.Context, subject string, data []byte, headers map[string][]string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	_, err := g.cfg.Bus.Publish(ctx, subject, data, headers)
+	return err
+}
+
+// sleep waits until d is over or ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -172,7 +201,9 @@ func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
 		return
 	}
 	letter := protocol.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
-	_, _ = g.store(subject, letter.Encode(), nil) // it has said what went wrong
+	ctx, cancel := context.WithTimeout(g.ctx, letterTime)
+	defer cancel()
+	_, _ = g.store(ctx, subject, letter.Encode(), nil) // it has said what went wrong
 	g.log.Warn("job given up", "client", job.Client, "job", id, "code", string(r.Code), "reason", r.Error)
 }
 
@@ -182,82 +213,108 @@ func (g *Gateway) done(token uint64, kind protocol.Kind, code protocol.Code) {
 	if d == nil {
 		return
 	}
-	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
-	defer cancel()
-	if err := d.Ack(ctx); err != nil {
-		g.log.Warn("job not acknowledged; its result is stored", "err", err)
-	}
+	g.acknowledge(d)
 	g.cfg.Observe.JobDone(kind, code, time.Since(d.since))
 	close(d.done)
 }
 
-// reject answers without storing a result.
+// reject answers without taking the place of a result.
 func (g *Gateway) reject(e protocol.Reject) {
 	g.deadLetter(e.Job, e.Result)
 	if e.Result.Job != "" {
 		payload := e.Result.Encode()
-		if subject, err := bus.ResultSubject(e.Result.Client, e.Result.Job); err == nil {
-			if err := g.cfg.Bus.Announce(subject, payload, g.headers(e.Result, payload)); err != nil {
-				g.log.Warn("rejection not announced", "err", err)
-			}
+		if err := g.notify(e.Result.Client, e.Result.Job, payload, g.headers(e.Result, payload)); err != nil {
+			g.log.Warn("rejection not announced", "client", e.Result.Client, "job", e.Result.Job, "err", err)
 		}
 	}
 	g.done(e.Token, e.Job.Kind, e.Result.Code)
 }
 
+// noticeTime bounds the storing of a notice; the job ends with or without it.
+const noticeTime = 10 * time.Second
+
+// notify leaves an answer in NOTICES, from where it goes where results go.
+func (g *Gateway) notify(client, job string, payload []byte, headers map[string][]string) error {
+	subject, err := bus.NoticeSubject(client, job)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, noticeTime)
+	defer cancel()
+	_, err = g.cfg.Bus.Publish(ctx, subject, payload, headers)
+	return err
+}
+
 // replay announces a stored result once more, byte for byte.
 func (g *Gateway) replay(e protocol.Replay) {
-	from, err := bus.ResSubject(e.Client, e.Job)
-	if err == nil {
-		var to string
-		to, err = bus.ResultSubject(e.Client, e.Job)
-		if err == nil {
-			err = g.announceStored(from, to)
-		}
-	}
-	if err != nil {
+	if err := g.announceStored(e.Client, e.Job); err != nil {
 		g.log.Warn("result not announced again", "client", e.Client, "job", e.Job, "err", err)
 	}
 	g.done(e.Token, "", "")
 }
 
-func (g *Gateway) announceStored(from, to string) error {
-	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
+func (g *Gateway) announceStored(client, job string) error {
+	subject, err := bus.ResSubject(client, job)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(g.ctx, noticeTime)
 	defer cancel()
-	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, from)
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
 	if err != nil || !ok {
 		return err
 	}
-	return g.cfg.Bus.Announce(to, msg.Data, msg.Header)
+	return g.notify(client, job, msg.Data, msg.Header)
 }
 
-// supersede gives up the older of two deliveries of one job: JetStream has
-// forgotten it.
+// supersede gives up the older of two deliveries of one job. JetStream has
+// forgotten it, or the client published the job twice: then the older message
+// is acknowledged, as the younger one keeps the job. Left alone, each would come
+// again and again for as long as the other is held, and look like poison.
 func (g *Gateway) supersede(e protocol.Supersede) {
-	if d := g.release(e.Old); d != nil {
-		close(d.done)
+	old := g.release(e.Old)
+	if old == nil {
+		return
+	}
+	close(old.done)
+	g.mu.Lock()
+	young := g.deliveries[e.New]
+	g.mu.Unlock()
+	if young != nil && young.Message().Seq != old.Message().Seq {
+		g.tasks.Go(func() { g.acknowledge(old) })
 	}
 }
 
+func (g *Gateway) acknowledge(d *delivery) {
+	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
+	defer cancel()
+	if err := d.Ack(ctx); err != nil {
+		g.log.Warn("job not acknowledged; it will come again", "err", err)
+	}
+}
+
+// refetch reads a batch's messages once more, and tries until it has them:
+// the machine asks once. One batch at a time: it can be large.
 func (g *Gateway) refetch(id string) {
+	g.refetching.Lock()
+	defer g.refetching.Unlock()
 	filter, err := bus.BatchFilter(id)
 	if err != nil {
 		return
 	}
-	for {
+	for delay := retryDelay; ; delay = min(2*delay, maxDelay) {
 		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, filter)
-		if err == nil {
-			for _, m := range messages {
-				g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
-			}
+		for _, m := range messages {
+			g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
+		}
+		if err == nil || g.ctx.Err() != nil {
 			return
 		}
-		g.log.Warn("batch not read from the log yet", "batch", id, "err", err)
-		select {
-		case <-time.After(time.Second):
-		case <-g.ctx.Done():
+		g.log.Error("batch not read from the log", "batch", id, "err", err)
+		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
 			return
 		}
+		sleep(g.ctx, delay)
 	}
 }
 

@@ -51,7 +51,10 @@ const (
 	maxJobs    = 256              // deliveries handled at once
 	progress   = 3 * time.Second  // how often a job in work is kept from redelivery
 	drainTime  = 5 * time.Second  // for stores under way at the end
-	retryDelay = time.Second / 10 // between tries to store
+	retryDelay = time.Second / 10 // between tries to store, doubling
+	maxDelay   = 5 * time.Second  // between tries to store, at most
+	letterTime = time.Minute      // for a dead letter, before its job ends without
+	backDelay  = time.Second / 2  // before a job that is given back comes again
 )
 
 // Gateway is one running gateway.
@@ -65,12 +68,13 @@ type Gateway struct {
 	deliveries  map[uint64]*delivery
 	lastToken   uint64
 
-	ctx    context.Context
-	cancel context.CancelFunc
-	tasks  sync.WaitGroup
-	caught atomic.Bool
-	fatal  chan error
-	stop   chan struct{} // closed when intake ends: jobs under way are given back
+	ctx        context.Context
+	cancel     context.CancelFunc
+	tasks      pool.Tasks
+	refetching sync.Mutex
+	caught     atomic.Bool
+	fatal      chan error
+	stop       chan struct{} // closed when intake ends: jobs under way are given back
 }
 
 // delivery is a job that JetStream gave to this gateway.
@@ -103,7 +107,12 @@ func (g *Gateway) Ready() error {
 	if !g.caught.Load() {
 		return errors.New("still reading the log into the key directory")
 	}
-	return nil
+	select {
+	case <-g.stop:
+		return errors.New("stopping")
+	default:
+		return nil
+	}
 }
 
 // Stats counts the jobs in work and the keys in the directory.
@@ -114,7 +123,7 @@ func (g *Gateway) Stats() (jobs, keys int) {
 }
 
 // Run works until ctx ends, and then stops in order: intake, jobs under way
-// (given back), stores under way.
+// (given back), computations, stores under way.
 func (g *Gateway) Run(ctx context.Context) error {
 	g.ctx, g.cancel = context.WithCancel(context.WithoutCancel(ctx))
 	defer g.cancel()
@@ -128,20 +137,18 @@ func (g *Gateway) Run(ctx context.Context) error {
 	}
 	close(g.stop)
 	stopIntake()
-	g.drain()
 	stopPool()
 	<-pooled
+	g.drain()
 	g.cancel()
-	g.tasks.Wait()
+	g.tasks.Close()
 	return err
 }
 
 // drain gives the stores under way some time, and then cuts them off.
 func (g *Gateway) drain() {
-	done := make(chan struct{})
-	go func() { g.tasks.Wait(); close(done) }()
 	select {
-	case <-done:
+	case <-g.tasks.Idle():
 	case <-time.After(drainTime):
 		g.log.Warn("stopped with stores under way; their jobs will be delivered again")
 	}

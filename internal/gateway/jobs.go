@@ -114,7 +114,9 @@ func (g *Gateway) hold(d *delivery) {
 				g.log.Debug("job not kept in progress", "err", err)
 			}
 		case <-g.stop:
-			_ = d.Nak(0)
+			// Not at once: it would come to another handler of this gateway, and
+			// each delivery brings a job nearer to being poison.
+			_ = d.Nak(backDelay)
 			return
 		}
 	}

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/signal"
 	"runtime/debug"
@@ -25,9 +26,14 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
+			defer context.AfterFunc(ctx, stop)() // a second signal ends it at once
 			err = run(ctx, path, Options{Log: log})
-			if err == nil || ctx.Err() != nil {
+			switch {
+			case err == nil:
 				log.Info("stopped")
+				return nil
+			case interrupted(ctx, err):
+				log.Info("stopped", "err", err)
 				return nil
 			}
 			return err
@@ -38,6 +44,12 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
 	_ = cmd.MarkFlagRequired("config")
 	return cmd
+}
+
+// interrupted tells the end that was asked for from one that only came at the
+// same time: a keystore that did not close, or what failed just before.
+func interrupted(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && errors.Is(err, context.Canceled)
 }
 
 // Execute runs a program's root command and gives its exit code. Programs

@@ -43,16 +43,16 @@ func Dev(ctx context.Context, dir string, o Options) error {
 func runAll(ctx context.Context, g *config.Gateway, nodes []*config.Node, o Options) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	var ready, running sync.WaitGroup
+	var running sync.WaitGroup
 	errs := make(chan error, 1+len(nodes))
+	ready := make(chan struct{}, 1+len(nodes))
 	each := o
-	each.Ready = ready.Done
+	each.Ready = func() { ready <- struct{}{} }
 	run := func(what string, f func() error) {
-		ready.Add(1)
 		running.Go(func() {
-			if err := f(); err != nil && ctx.Err() == nil {
+			defer cancel() // one that ends, ends the rest
+			if err := f(); err != nil && !interrupted(ctx, err) {
 				errs <- fmt.Errorf("%s: %w", what, err)
-				cancel() // one that can't go on ends the rest
 			}
 		})
 	}
@@ -61,7 +61,7 @@ func runAll(ctx context.Context, g *config.Gateway, nodes []*config.Node, o Opti
 		run(fmt.Sprintf("node %d", n.Node.Index), func() error { return Node(ctx, n, each) })
 	}
 	if o.Ready != nil {
-		go func() { ready.Wait(); o.Ready() }()
+		running.Go(func() { whenAll(ctx, ready, cap(ready), o.Ready) })
 	}
 	running.Wait()
 	close(errs)
@@ -70,4 +70,16 @@ func runAll(ctx context.Context, g *config.Gateway, nodes []*config.Node, o Opti
 		all = append(all, err)
 	}
 	return errors.Join(all...)
+}
+
+// whenAll calls f once n programs are ready.
+func whenAll(ctx context.Context, ready <-chan struct{}, n int, f func()) {
+	for range n {
+		select {
+		case <-ready:
+		case <-ctx.Done():
+			return
+		}
+	}
+	f()
 }

@@ -39,7 +39,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		log.Info("embedded bus", "url", server.URL())
 		o.Embedded = server
 	}
-	conn, err := connect(ctx, g.Bus, m.Fleet, "frost-gateway "+g.Gateway.Name, o, true)
+	conn, err := connect(ctx, g.Bus, m.Fleet, g.Gateway.Name, o, true)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		return err
 	}
 	defer stop()
-	go whenReady(ctx, gw.Ready, o.Ready)
+	defer whenReady(ctx, gw.Ready, o.Ready)()
 	return gw.Run(ctx)
 }
 

@@ -113,17 +113,24 @@ func closeBus(conn *bus.Bus, log *slog.Logger) {
 	}
 }
 
-// whenReady calls f once fail gives nil.
-func whenReady(ctx context.Context, fail func() error, f func()) {
+// whenReady calls f once fail gives nil. The returned function ends the wait;
+// after it, f is not called any more.
+func whenReady(ctx context.Context, fail func() error, f func()) (stop func()) {
 	if f == nil {
-		return
+		return func() {}
 	}
-	for fail() != nil {
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(5 * time.Millisecond):
+	ctx, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for fail() != nil {
+			select {
+			case <-ctx.Done():
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
 		}
-	}
-	f()
+		f()
+	}()
+	return func() { cancel(); <-done }
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -51,8 +52,8 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, provider.Close()) }()
-	conn, err := connect(ctx, n.Bus, m.Fleet, fmt.Sprintf("frost-worker %d", n.Node.Index), o, false)
+	defer func() { err = errors.Join(err, closeProvider(provider)) }()
+	conn, err := connect(ctx, n.Bus, m.Fleet, fmt.Sprintf("worker-%d", n.Node.Index), o, false)
 	if err != nil {
 		return err
 	}
@@ -76,6 +77,19 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return errors.Join(err, w.Close())
 	}
 	defer stop()
-	go whenReady(ctx, w.Ready, o.Ready)
+	defer whenReady(ctx, w.Ready, o.Ready)()
 	return w.Run(ctx)
+}
+
+// closeProvider bounds the wait for a device that answers no more: its calls
+// end with the process.
+func closeProvider(p keyprovider.Provider) error {
+	closed := make(chan error, 1)
+	go func() { closed <- p.Close() }()
+	select {
+	case err := <-closed:
+		return err
+	case <-time.After(closeTime):
+		return fmt.Errorf("key provider did not close within %s: it has a call under way that does not end", closeTime)
+	}
 }

@@ -1,5 +1,6 @@
-// Package pool runs the heavy mathematics of a process on as many goroutines
-// as it has cores, urgent work first.
+// Package pool runs a process's work: Pool the heavy mathematics, on as many
+// goroutines as there are cores, urgent work first; Tasks what waits for others
+// most of the time, each on a goroutine of its own.
 package pool
 
 import (

@@ -13,16 +13,24 @@ import (
 )
 
 // step feeds the machine and does what it asks for.
-func (w *Worker) step(ev protocol.Event) { w.perform(w.ask(ev)) }
-
-func (w *Worker) ask(ev protocol.Event) []protocol.Effect {
-	w.mu.Lock()
-	defer w.mu.Unlock() // also when a step panics
-	return w.node.Step(ev)
+func (w *Worker) step(ev protocol.Event) {
+	w.perform(w.ask(func(n *protocol.Node) []protocol.Effect { return n.Step(ev) }))
 }
 
-// spawn runs f on a goroutine that the worker waits for.
-func (w *Worker) spawn(f func()) { w.tasks.Go(f) }
+// ask calls the machine. What it wants stored holds the cursor where it is:
+// the machine has let go of a batch that no disk has yet.
+func (w *Worker) ask(call func(*protocol.Node) []protocol.Effect) []protocol.Effect {
+	w.mu.Lock()
+	defer w.mu.Unlock() // also when a step panics
+	effects := call(w.node)
+	for _, effect := range effects {
+		switch effect.(type) {
+		case protocol.Complete, protocol.StoreRecovered:
+			w.unstored++
+		}
+	}
+	return effects
+}
 
 func (w *Worker) perform(effects []protocol.Effect) {
 	for _, effect := range effects {
@@ -30,24 +38,20 @@ func (w *Worker) perform(effects []protocol.Effect) {
 		case protocol.Compute:
 			w.compute(e)
 		case protocol.After:
-			time.AfterFunc(e.Delay, func() {
-				if w.ctx.Err() == nil {
-					w.step(e.Timer)
-				}
-			})
+			time.AfterFunc(e.Delay, func() { w.tasks.Go(func() { w.step(e.Timer) }) })
 		case protocol.Publish:
-			w.spawn(func() { w.publish(e) })
+			w.tasks.Go(func() { w.publish(e) })
 		case protocol.Certify:
-			w.spawn(func() { w.certify(e) })
+			w.tasks.Go(func() { w.certify(e) })
 		case protocol.Complete:
-			w.note("complete", e.ID, w.store.Complete(e.ID, e.Certificates))
+			w.stored("complete", e.ID, w.store.Complete(e.ID, e.Certificates))
 		case protocol.StoreRecovered:
-			w.note("store recovered", e.Record.ID, w.store.PutRecovered(recovered(e, w.cfg.Index, w.cfg.Manifest)))
+			w.stored("store recovered", e.Record.ID, w.store.PutRecovered(recovered(e, w.cfg.Index, w.cfg.Manifest)))
 			e.Record.Batch.Shares.Wipe()
 		case protocol.Load:
 			w.load(e)
 		case protocol.Refetch:
-			w.spawn(func() { w.refetch(e.ID) })
+			w.tasks.Go(func() { w.refetch(e.ID) })
 		case protocol.Report:
 			w.report(e)
 		default:
@@ -76,65 +80,78 @@ func (w *Worker) guard(run func() protocol.Event) (ev protocol.Event) {
 	return run()
 }
 
-// note logs a storage failure. The keys stay unusable at this node until it
-// restarts and reads the log again.
-func (w *Worker) note(what, id string, err error) {
+// stored takes the outcome of a write. After a failure the cursor stays where
+// it is and the node ends: started again, it finds the batch in the log.
+func (w *Worker) stored(what, id string, err error) {
 	if err != nil {
 		w.log.Error("keystore: "+what+" failed", "batch", id, "err", err)
-		select {
-		case w.fatal <- fmt.Errorf("keystore: %s: %w", what, err):
-		default:
-		}
+		w.fail(fmt.Errorf("keystore: %s: %w", what, err))
+		return
+	}
+	w.mu.Lock()
+	w.unstored--
+	w.mu.Unlock()
+}
+
+// fail ends the worker with the first reason to.
+func (w *Worker) fail(err error) {
+	select {
+	case w.fatal <- err:
+	default:
 	}
 }
 
-// publish attests if asked, seals, and fills the slot.
+// publish attests if asked, seals, and fills the slot, for as long as that is
+// of use. That bounds what piles up while the key provider or the bus is away.
 func (w *Worker) publish(e protocol.Publish) {
+	ctx := w.ctx
+	if limit := useful[e.Slot.Kind]; limit != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
 	body := e.Body
 	if e.Leaf != nil {
-		att := w.mustAttest(*e.Leaf)
+		att := w.mustAttest(ctx, *e.Leaf)
 		if att == nil {
+			w.unpublished(e.Slot, ctx.Err())
 			return
 		}
 		body = e.With(att)
 	}
-	w.fill(e.Slot, body)
+	w.fill(ctx, e.Slot, body)
 }
 
-// mustAttest asks the key provider until it answers or the worker stops. What
-// it is for may have timed out by then, which the log will tell.
-func (w *Worker) mustAttest(leaf [32]byte) *protocol.Attestation {
-	for delay := 50 * time.Millisecond; ; delay = min(2*delay, 5*time.Second) {
-		att, err := w.attester.attest(w.ctx, leaf)
-		if err == nil {
+// useful is for how long somebody waits for a message. Certificates are
+// wanted for ever.
+var useful = map[protocol.SlotKind]time.Duration{
+	protocol.SlotDeal: protocol.MaxJobLife, protocol.SlotAbort: protocol.MaxJobLife,
+	protocol.SlotCommit: 5 * time.Minute, protocol.SlotShare: 5 * time.Minute, protocol.SlotRefuse: 5 * time.Minute,
+}
+
+// mustAttest asks the key provider until it answers or ctx ends. The attester
+// paces the calls.
+func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *protocol.Attestation {
+	for ctx.Err() == nil {
+		if att, err := w.attester.attest(ctx, leaf); err == nil {
 			return att
 		}
-		if w.ctx.Err() != nil {
-			return nil
-		}
-		w.log.Error("key provider does not sign; trying again", "in", delay, "err", err)
-		select {
-		case <-time.After(delay):
-		case <-w.ctx.Done():
-			return nil
-		}
 	}
+	return nil
 }
 
-// fillTime bounds one try to fill a slot. Longer would outlive the session
-// key that sealed the message.
+// fillTime bounds one try to fill a slot. A session key with less to live
+// seals nothing.
 const fillTime = time.Minute
 
-func (w *Worker) fill(slot protocol.Slot, body []byte) {
+func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) {
 	subject := slot.String()
-	for w.ctx.Err() == nil {
-		ctx, cancel := context.WithTimeout(w.ctx, fillTime)
-		verdict, err := w.cfg.Bus.PublishSlot(ctx, subject, w.sessions.seal(subject, body), nil, func(m bus.Message) bus.Verdict {
-			w.mu.Lock()
-			defer w.mu.Unlock()
-			return verdicts[w.node.Judge(slot, logMessage(m), body)]
-		})
-		cancel()
+	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
+		sealed, err := w.sessions.seal(ctx, subject, body)
+		if err != nil {
+			break
+		}
+		verdict, err := w.tryFill(ctx, slot, subject, sealed, body)
 		switch {
 		case err == nil && verdict == bus.Other:
 			w.step(protocol.SlotLost{Slot: slot})
@@ -142,10 +159,29 @@ func (w *Worker) fill(slot protocol.Slot, body []byte) {
 		case err == nil:
 			return
 		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrDenied):
-			w.log.Error("message not published", "subject", subject, "err", err)
+			w.unpublished(slot, err)
 			return
+		case ctx.Err() == nil:
+			w.log.Warn("message not published yet", "subject", subject, "err", err)
+			sleep(ctx, pause)
 		}
-		w.log.Warn("message not published yet", "subject", subject, "err", err)
+	}
+	w.unpublished(slot, ctx.Err())
+}
+
+func (w *Worker) tryFill(ctx context.Context, slot protocol.Slot, subject string, sealed, body []byte) (bus.Verdict, error) {
+	ctx, cancel := context.WithTimeout(ctx, fillTime)
+	defer cancel()
+	return w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bus.Verdict {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return verdicts[w.node.Judge(slot, logMessage(m), body)]
+	})
+}
+
+func (w *Worker) unpublished(slot protocol.Slot, err error) {
+	if w.ctx.Err() == nil {
+		w.log.Error("message not published", "subject", slot.String(), "err", err)
 	}
 }
 
@@ -157,14 +193,10 @@ func (w *Worker) certify(e protocol.Certify) {
 	err := w.store.Certify(record)
 	e.Record.Batch.Shares.Wipe()
 	if err != nil {
-		code := protocol.CodeInternal
-		if errors.Is(err, keystore.ErrOtherTranscript) {
-			code = protocol.CodeOtherTranscript
-		}
-		w.step(protocol.CertifyFailed{ID: e.Record.ID, Code: code, Err: err})
+		w.notCertified(e.Record.ID, err)
 		return
 	}
-	att := w.mustAttest(*e.Publish.Leaf)
+	att := w.mustAttest(w.ctx, *e.Publish.Leaf)
 	if att == nil {
 		return // on restart the stored record is certified again
 	}
@@ -172,7 +204,24 @@ func (w *Worker) certify(e protocol.Certify) {
 	if err := w.store.SetCert(e.Record.ID, body); err != nil {
 		w.log.Error("own certificate not stored; it is in the log all the same", "batch", e.Record.ID, "err", err)
 	}
-	w.fill(e.Publish.Slot, body)
+	w.fill(w.ctx, e.Publish.Slot, body)
+}
+
+// errStorage is what the log is told for ever; paths and the like stay here.
+var errStorage = errors.New("the node's keystore failed")
+
+// notCertified gives a batch up. A keystore that can't be written to at all
+// until the node starts again ends it; on a full disk it can still sign.
+func (w *Worker) notCertified(id string, err error) {
+	w.log.Error("keystore: certify failed", "batch", id, "err", err)
+	failed := protocol.CertifyFailed{ID: id, Code: protocol.CodeInternal, Err: errStorage}
+	if errors.Is(err, keystore.ErrOtherTranscript) {
+		failed.Code, failed.Err = protocol.CodeOtherTranscript, keystore.ErrOtherTranscript
+	}
+	w.step(failed)
+	if errors.Is(err, keystore.ErrGone) || errors.Is(err, keystore.ErrDamaged) {
+		w.fail(fmt.Errorf("keystore: certify: %w", err))
+	}
 }
 
 func storeRecord(r *protocol.BatchRecord, index int, m *protocol.Manifest) *keystore.Record {
@@ -227,26 +276,28 @@ func (w *Worker) loadKey(id protocol.KeyID) protocol.LoadedKey {
 	}}
 }
 
-// refetch reads a batch's messages once more.
+// refetch reads a batch's messages once more, and tries until it has them:
+// the machine asks once. One batch at a time: it can be large.
 func (w *Worker) refetch(id string) {
+	w.refetching.Lock()
+	defer w.refetching.Unlock()
 	filter, err := bus.BatchFilter(id)
 	if err != nil {
 		return
 	}
-	for {
+	for pause := minPause; ; pause = min(2*pause, maxPause) {
 		messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, filter)
-		if err == nil {
-			for _, m := range messages {
-				w.step(protocol.KeysMessage{LogMessage: logMessage(m)})
-			}
+		for _, m := range messages {
+			w.step(protocol.KeysMessage{LogMessage: logMessage(m)})
+		}
+		if err == nil || w.ctx.Err() != nil {
 			return
 		}
-		w.log.Warn("batch not read from the log yet", "batch", id, "err", err)
-		select {
-		case <-time.After(time.Second):
-		case <-w.ctx.Done():
+		w.log.Error("batch not read from the log", "batch", id, "err", err)
+		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
 			return
 		}
+		sleep(w.ctx, pause)
 	}
 }
 
@@ -255,6 +306,9 @@ func (w *Worker) sign(ctx context.Context, digest [32]byte) ([]byte, error) {
 	start := time.Now()
 	signature, err := w.cfg.Provider.Sign(ctx, digest)
 	w.cfg.Observe.Provider("sign", time.Since(start), err)
+	if err != nil && w.ctx.Err() == nil {
+		w.log.Error("key provider does not sign; trying again", "err", err)
+	}
 	return signature, err
 }
 

@@ -59,22 +59,30 @@ type Worker struct {
 	attester *attester
 	sessions *sessions
 
-	mu   sync.Mutex // guards node
-	node *protocol.Node
+	mu       sync.Mutex // guards node and unstored
+	node     *protocol.Node
+	unstored int // batches that the machine let go of and the keystore does not have yet
 
-	ctx    context.Context // ends when the worker is told to stop
-	cancel context.CancelFunc
-	tasks  sync.WaitGroup // goroutines that carry out effects
-	caught atomic.Bool
-	fatal  chan error
-	keysID string
+	ctx        context.Context // ends when the worker is told to stop
+	cancel     context.CancelFunc
+	tasks      pool.Tasks // goroutines that carry out effects
+	refetching sync.Mutex
+	caught     atomic.Bool
+	stopping   atomic.Bool
+	fatal      chan error
+	keysID     string
 }
+
+// openTime bounds what a worker asks of its key provider before it runs.
+const openTime = time.Minute
 
 // New checks the key provider against the manifest and opens the keystore.
 func New(ctx context.Context, cfg Config) (*Worker, error) {
 	if cfg.Index < 0 || cfg.Index >= cfg.Manifest.N {
 		return nil, fmt.Errorf("node index %d: the manifest has nodes 0 to %d", cfg.Index, cfg.Manifest.N-1)
 	}
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
 	if err := keyprovider.Check(ctx, cfg.Provider); err != nil {
 		return nil, fmt.Errorf("key provider: %w", err)
 	}
@@ -91,9 +99,16 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 }
 
 // open opens the keystore and builds the machine over what is in it.
-func (w *Worker) open(ctx context.Context) error {
+func (w *Worker) open(ctx context.Context) (err error) {
 	m := w.cfg.Manifest
-	var keys [3]*secret.Bytes
+	var keys [3]*secret.Bytes // host, hedge, seal
+	defer func() {
+		keys[2].Wipe()
+		if err != nil {
+			keys[0].Wipe()
+			keys[1].Wipe()
+		}
+	}()
 	for i, purpose := range []string{purposeHost, purposeHedge, purposeSeal} {
 		key, err := derive(ctx, w.cfg.Provider, purpose, m.Fleet, m.Epoch)
 		if err != nil {
@@ -101,7 +116,6 @@ func (w *Worker) open(ctx context.Context) error {
 		}
 		keys[i] = key
 	}
-	defer keys[2].Wipe()
 	store, err := keystore.Open(w.cfg.Storage, (*[32]byte)(keys[2].Expose()))
 	if err != nil {
 		return err
@@ -126,6 +140,8 @@ func (w *Worker) Ready() error {
 	switch {
 	case !w.caught.Load():
 		return errors.New("still reading the log")
+	case w.stopping.Load():
+		return errors.New("stopping")
 	case !w.sessions.valid(time.Now()):
 		return errors.New("no session key: the key provider does not sign")
 	}
@@ -141,11 +157,13 @@ func (w *Worker) Stats() (batches, keys, dealing, nonces int) {
 	return batches, keys, dealing, nonces
 }
 
-// Run works until ctx ends, and then stops in order: intake, work under way,
-// publishes, keystore.
+// Run works until ctx ends, and then stops in order: intake, computations,
+// publishes, keystore. The one call to the key provider that may be under way
+// is told to end; the provider's Close waits for it.
 func (w *Worker) Run(ctx context.Context) error {
 	// The worker's own context outlives ctx by the time that draining takes.
 	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	w.attester.life = w.ctx
 	pooled := make(chan struct{})
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { w.pool.Run(poolCtx); close(pooled) }()
@@ -154,24 +172,23 @@ func (w *Worker) Run(ctx context.Context) error {
 	if err == nil {
 		err = w.serve(ctx)
 	}
+	w.stopping.Store(true)
 	stopIntake()
-	w.drain()
 	stopPool()
 	<-pooled
+	w.drain()
 	w.cancel()
-	w.tasks.Wait()
+	w.tasks.Close()
 	w.saveCursor()
-	return errors.Join(err, w.store.Close())
+	return errors.Join(err, w.Close())
 }
 
 // drainTime is how long publishes under way may take after the end was asked.
 const drainTime = 5 * time.Second
 
 func (w *Worker) drain() {
-	done := make(chan struct{})
-	go func() { w.tasks.Wait(); close(done) }()
 	select {
-	case <-done:
+	case <-w.tasks.Idle():
 	case <-time.After(drainTime):
 		w.log.Warn("stopped with publishes under way; the log will tell on restart")
 	}
@@ -261,10 +278,7 @@ func (w *Worker) lost(stream bus.Stream, err error) {
 		}
 		return
 	}
-	select {
-	case w.fatal <- fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror before this node goes on: %w", err):
-	default:
-	}
+	w.fail(fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror before this node goes on: %w", err))
 }
 
 // recertify says again what the keystore certifies and never saw completed.
@@ -274,12 +288,8 @@ func (w *Worker) recertify() error {
 		return err
 	}
 	for _, r := range pending {
-		w.mu.Lock()
-		effects := w.node.Recertify(protocol.Certified{
-			ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: protocol.KeyRoot(r.PublicKeys, r.Owner),
-		})
-		w.mu.Unlock()
-		w.perform(effects)
+		again := protocol.Certified{ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: protocol.KeyRoot(r.PublicKeys, r.Owner)}
+		w.perform(w.ask(func(n *protocol.Node) []protocol.Effect { return n.Recertify(again) }))
 	}
 	return nil
 }
@@ -297,8 +307,8 @@ func (w *Worker) serve(ctx context.Context) error {
 		case now := <-tick.C:
 			w.step(protocol.Tick{Now: now})
 			if w.sessions.due(now) {
-				w.spawn(func() {
-					if err := w.sessions.renew(w.ctx); err != nil {
+				w.tasks.Go(func() {
+					if err := w.sessions.renew(w.ctx); err != nil && w.ctx.Err() == nil {
 						w.log.Error("session key not renewed", "err", err)
 					}
 				})
@@ -335,13 +345,18 @@ func (w *Worker) cursor(ctx context.Context) (uint64, error) {
 	return seq, nil
 }
 
+// saveCursor stores how far KEYS is read, unless something before that is
+// still to be stored itself.
 func (w *Worker) saveCursor() {
 	if !w.caught.Load() {
 		return
 	}
 	w.mu.Lock()
-	next := w.node.Cursor()
+	next, unstored := w.node.Cursor(), w.unstored
 	w.mu.Unlock()
+	if unstored > 0 {
+		return
+	}
 	if _, seq, err := w.store.Cursor(); err == nil && seq == next {
 		return
 	}
@@ -351,4 +366,8 @@ func (w *Worker) saveCursor() {
 }
 
 // Close lets go of a worker that was never run.
-func (w *Worker) Close() error { return w.store.Close() }
+func (w *Worker) Close() error {
+	w.node.Host.Wipe()
+	w.node.Hedge.Wipe()
+	return w.store.Close()
+}

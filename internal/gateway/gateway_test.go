@@ -1,0 +1,297 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// inWork waits until the gateway works on n jobs.
+func inWork(t *testing.T, g *Gateway, n int) {
+	t.Helper()
+	eventually(t, "the jobs are in work", func() bool { jobs, _ := g.Stats(); return jobs == n })
+}
+
+// TestStopGivesJobsBack: each job in work is there for the next gateway, one
+// delivery older and no more, and is finished once there is a node.
+func TestStopGivesJobsBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const n = 20
+	g, stop := w.start()
+	var ids []string
+	for range n {
+		job, id := w.newJob(time.Minute)
+		w.publish(job)
+		ids = append(ids, id)
+	}
+	inWork(t, g, n)
+	start := time.Now()
+	stop()
+	if took := time.Since(start); took > drainTime+5*time.Second {
+		t.Errorf("the gateway took %s to stop", took)
+	}
+	for _, d := range w.take(n) {
+		if d.Attempt() != 2 {
+			t.Errorf("a job was delivered %d times, want 2", d.Attempt())
+		}
+		if err := d.Nak(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start()
+	w.startNode()
+	left := map[string]bool{}
+	for _, id := range ids {
+		left[id] = true
+	}
+	for len(left) > 0 {
+		select {
+		case m := <-w.results:
+			ref, err := bus.ParseResult(m.Subject)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !bytes.Contains(m.Data, []byte(`"status":"done"`)) {
+				t.Fatalf("a job ended with %s", m.Data)
+			}
+			delete(left, ref.Job)
+		case <-time.After(patience):
+			t.Fatalf("%d jobs have no end", len(left))
+		}
+	}
+	eventually(t, "every job is acknowledged", func() bool { return w.open() == 0 })
+}
+
+// TestSecondMessageOfAJob: a client that publishes its job twice, as after a
+// lost answer, has it done once, and neither message goes round.
+func TestSecondMessageOfAJob(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start()
+	job, id := w.newJob(time.Minute)
+	w.publish(job)
+	inWork(t, g, 1)
+	w.publish(job)
+	eventually(t, "the older message is acknowledged", func() bool { return w.open() == 1 })
+	inWork(t, g, 1)
+	w.startNode()
+	if r := w.answer(id); r.Status != protocol.StatusDone {
+		t.Fatalf("%s: %s", r.Code, r.Error)
+	}
+	eventually(t, "the younger message is acknowledged", func() bool { return w.open() == 0 })
+
+	w.publish(job) // once more, after the end
+	if r := w.answer(id); r.Status != protocol.StatusDone {
+		t.Fatalf("%s: %s", r.Code, r.Error)
+	}
+	eventually(t, "the third message is acknowledged", func() bool { return w.open() == 0 })
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.deliveries) != 0 {
+		t.Errorf("%d deliveries are still held", len(g.deliveries))
+	}
+}
+
+// TestOtherContentUnderStoredID: a job whose place another job's result took
+// meanwhile is told so, and the result stays.
+func TestOtherContentUnderStoredID(t *testing.T) {
+	t.Parallel()
+	for name, standing := range map[string][]byte{
+		"another job's result": []byte(`{"job":"x","digest":"00ff"}`),
+		"junk":                 []byte("junk"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			g, _ := w.start()
+			job, id := w.newJob(time.Minute)
+			w.publish(job)
+			inWork(t, g, 1)
+			subject, err := bus.ResSubject(testClient, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := w.bus.Publish(t.Context(), subject, standing, nil); err != nil {
+				t.Fatal(err)
+			}
+			<-w.results // its announcement
+			w.startNode()
+			r := w.answer(id)
+			if r.Code != protocol.CodeJobIDReused || !bytes.Equal(r.Rejected, job.Signature) {
+				t.Fatalf("ended with %s: %s", r.Code, r.Error)
+			}
+			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
+			stored, _, err := w.bus.Last(t.Context(), bus.Results, subject)
+			if err != nil || !bytes.Equal(stored.Data, standing) {
+				t.Fatalf("the stored result is %s, %v", stored.Data, err)
+			}
+		})
+	}
+}
+
+// TestDeadLetters: what was given up is kept with its payload and the reason,
+// whoever sent it.
+func TestDeadLetters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	expired, expiredID := w.newJob(2 * time.Second)
+	forged, forgedID := w.newJob(time.Minute)
+	forged.Signature = bytes.Repeat([]byte{1}, 64)
+	unnamed := protocol.SignJob(w.client, testFleet, protocol.KindKeygen, testClient, []byte(`{}`))
+	w.publish(expired)
+	w.publish(forged)
+	w.publish(unnamed)
+	if r := w.answer(forgedID); r.Code != protocol.CodeBadSignature {
+		t.Errorf("forged: %s", r.Code)
+	}
+	if r := w.answer(expiredID); r.Code != protocol.CodeKeygenFailed || !strings.Contains(r.Error, "expired before any node dealt") {
+		t.Errorf("expired: %s: %s", r.Code, r.Error)
+	}
+	eventually(t, "every job is acknowledged", func() bool { return w.open() == 0 })
+	want := map[protocol.Code]protocol.SignedJob{
+		protocol.CodeKeygenFailed: expired, protocol.CodeBadSignature: forged, protocol.CodeMalformedJob: unnamed,
+	}
+	for _, l := range w.letters() {
+		job, ok := want[l.Code]
+		if !ok || !bytes.Equal(l.Payload, job.Payload) || l.Client != testClient || l.Kind != protocol.KindKeygen || l.Error == "" {
+			t.Errorf("letter %+v", l)
+		}
+		delete(want, l.Code)
+	}
+	if len(want) > 0 {
+		t.Errorf("no letters for %v", want)
+	}
+	w.ends.mu.Lock()
+	defer w.ends.mu.Unlock()
+	if len(w.ends.codes) != 3 {
+		t.Errorf("metrics saw %v", w.ends.codes)
+	}
+}
+
+// TestPoison: a job that comes too often is given up, with an answer.
+func TestPoison(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	job, id := w.newJob(time.Minute)
+	w.publish(job)
+	for range maxDeliveries {
+		if err := w.take(1)[0].Nak(0); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.start()
+	if r := w.answer(id); r.Code != protocol.CodePoison || r.Status != protocol.StatusFailed {
+		t.Errorf("ended with %s: %s", r.Code, r.Error)
+	}
+	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
+	if l := w.letters(); len(l) != 1 || l[0].Code != protocol.CodePoison {
+		t.Errorf("letters %+v", l)
+	}
+}
+
+// TestResultTooLarge: a result that no message can hold ends its job all the
+// same.
+func TestResultTooLarge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start()
+	job, id := w.newJob(time.Minute)
+	w.publish(job)
+	inWork(t, g, 1)
+	digest := job.Digest(w.manifest)
+	result := &protocol.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Fleet: testFleet, Status: protocol.StatusDone,
+		Keys: []protocol.Key{{Address: strings.Repeat("x", bus.MaxPayload)}}}
+	g.finish(protocol.Finish{Token: 1, Job: job, Result: result})
+	if r := w.answer(id); r.Code != protocol.CodeTooLarge || r.Status != protocol.StatusFailed || !bytes.Equal(r.Digest, digest[:]) {
+		t.Errorf("ended with %s: %s", r.Code, r.Error)
+	}
+	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
+	if l := w.letters(); len(l) != 1 || l[0].Code != protocol.CodeTooLarge {
+		t.Errorf("letters %+v", l)
+	}
+}
+
+// TestFinishTwice: whatever ends a delivery a second time finds nothing.
+func TestFinishTwice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start()
+	job, _ := w.newJob(time.Minute)
+	w.publish(job)
+	inWork(t, g, 1)
+	for range 2 {
+		g.done(1, job.Kind, "")
+		g.giveBack(1)
+		g.supersede(protocol.Supersede{Old: 1, New: 2})
+	}
+	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
+	w.ends.mu.Lock()
+	defer w.ends.mu.Unlock()
+	if len(w.ends.codes) != 1 {
+		t.Errorf("the job ended %d times", len(w.ends.codes))
+	}
+}
+
+// TestStorePaces: a stream that refuses is not asked in a tight loop, and the
+// end of the gateway ends the asking.
+func TestStorePaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g, _ := w.start()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	if _, err := g.store(ctx, "res.a bad token.x", nil, nil); !errors.Is(err, bus.ErrSubject) {
+		t.Errorf("got %v", err)
+	}
+	if n := w.log.count("not stored yet"); n < 2 || n > 5 {
+		t.Errorf("%d tries in a second", n)
+	}
+}
+
+// TestStopDuringStart: a gateway that is told to end while it reads the log
+// ends.
+func TestStopDuringStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	g := New(Config{Manifest: w.manifest, Access: w.access, Name: "gateway0", Key: w.key, Bus: w.bus, Observe: &w.ends, Log: discard})
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := g.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if g.tasks.Go(func() {}) {
+		t.Error("a task begins after the end")
+	}
+}
+
+// TestSignatureHeaders: a job counts as signed only if its headers are there
+// once, and agree with its subject.
+func TestSignatureHeaders(t *testing.T) {
+	t.Parallel()
+	sig := strings.Repeat("ab", 64)
+	for name, test := range map[string]struct {
+		header map[string][]string
+		ok     bool
+	}{
+		"right":          {map[string][]string{protocol.HeaderClient: {"a"}, protocol.HeaderSignature: {sig}}, true},
+		"none":           {nil, false},
+		"no client":      {map[string][]string{protocol.HeaderSignature: {sig}}, false},
+		"another client": {map[string][]string{protocol.HeaderClient: {"b"}, protocol.HeaderSignature: {sig}}, false},
+		"two clients":    {map[string][]string{protocol.HeaderClient: {"a", "b"}, protocol.HeaderSignature: {sig}}, false},
+		"no signature":   {map[string][]string{protocol.HeaderClient: {"a"}}, false},
+		"two signatures": {map[string][]string{protocol.HeaderClient: {"a"}, protocol.HeaderSignature: {sig, sig}}, false},
+		"no hexadecimal": {map[string][]string{protocol.HeaderClient: {"a"}, protocol.HeaderSignature: {"zz"}}, false},
+	} {
+		if got := signature(bus.Message{Header: test.header}, "a"); (got != nil) != test.ok {
+			t.Errorf("%s: %x", name, got)
+		}
+	}
+}

@@ -1,0 +1,325 @@
+package launch
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"encoding/hex"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/fleet"
+)
+
+var discard = slog.New(slog.DiscardHandler)
+
+// newFleet writes a 1-of-n fleet directory and runs a bus without a socket
+// for it.
+func newFleet(t *testing.T, n int, ports ...int) (dir string, o Options) {
+	t.Helper()
+	dir = filepath.Join(t.TempDir(), "fleet")
+	if _, err := fleet.Init(t.Context(), dir, fleet.Options{
+		Name: "test", Network: "regtest", N: n, T: 1, BusPort: 4222, Client: "client0", ServerPorts: ports,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	return dir, Options{Log: discard, Embedded: server}
+}
+
+func loadGateway(t *testing.T, dir string) *config.Gateway {
+	t.Helper()
+	g, err := config.LoadGateway(filepath.Join(dir, fleet.GatewayFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func loadNode(t *testing.T, dir string, i int) *config.Node {
+	t.Helper()
+	n, err := config.LoadNode(filepath.Join(dir, fleet.NodeFile(i)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func write(t *testing.T, path, text string, mode os.FileMode) string {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), mode); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(path, mode); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// TestLoadKey: one form of a key file, readable by its owner only, is taken;
+// no error shows what is in another.
+func TestLoadKey(t *testing.T) {
+	dir := t.TempDir()
+	seed := strings.Repeat("5ec3e7a0", 8)
+	fifo := filepath.Join(dir, "fifo")
+	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// So that opening it does not wait for a writer.
+	open, err := os.OpenFile(fifo, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	for i, test := range []struct{ name, path, want string }{
+		{"right", write(t, filepath.Join(dir, "0"), seed+"\n", 0o600), ""},
+		{"no line end", write(t, filepath.Join(dir, "1"), seed, 0o400), ""},
+		{"for the group", write(t, filepath.Join(dir, "2"), seed, 0o640), "chmod 600"},
+		{"for all", write(t, filepath.Join(dir, "3"), seed, 0o604), "chmod 600"},
+		{"too short", write(t, filepath.Join(dir, "4"), seed[2:], 0o600), "64 hexadecimal digits"},
+		{"too long", write(t, filepath.Join(dir, "5"), seed+"00", 0o600), "64 hexadecimal digits"},
+		{"much too long", write(t, filepath.Join(dir, "6"), strings.Repeat(seed, 9), 0o600), "64 hexadecimal digits"},
+		{"more behind spaces", write(t, filepath.Join(dir, "7"), seed+strings.Repeat(" ", 50)+"x", 0o600), "64 hexadecimal digits"},
+		{"more behind many spaces", write(t, filepath.Join(dir, "a"), seed+strings.Repeat(" ", 2000)+"x", 0o600), "64 hexadecimal digits"},
+		{"not hexadecimal", write(t, filepath.Join(dir, "8"), seed[1:]+"~", 0o600), "64 hexadecimal digits"},
+		{"empty", write(t, filepath.Join(dir, "9"), "", 0o600), "64 hexadecimal digits"},
+		{"missing", filepath.Join(dir, "none"), "no such file"},
+		{"a directory", dir, "not a regular file"},
+		{"a pipe", fifo, "not a regular file"},
+	} {
+		key, err := LoadKey(test.path)
+		switch {
+		case test.want == "" && (err != nil || hex.EncodeToString(key.Seed()) != seed):
+			t.Errorf("%d %s: %v", i, test.name, err)
+		case test.want != "" && (err == nil || key != nil || !strings.Contains(err.Error(), test.want)):
+			t.Errorf("%d %s: %v, want %q", i, test.name, err, test.want)
+		case err != nil && (strings.Contains(err.Error(), "5ec3e7") || strings.Contains(err.Error(), "~")):
+			t.Errorf("%d %s: the error shows the file's content: %v", i, test.name, err)
+		}
+	}
+}
+
+// TestErrorsAtStart: each names the thing and the mend.
+func TestErrorsAtStart(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	taken := listener.Addr().(*net.TCPAddr).Port
+
+	dir, o := newFleet(t, 2)
+	gatewayError := func(change func(*config.Gateway)) error {
+		g := loadGateway(t, dir)
+		change(g)
+		return Gateway(t.Context(), g, o)
+	}
+	for _, test := range []struct {
+		name, want string
+		change     func(*config.Gateway)
+	}{
+		{"no manifest", "get the fleet's manifest.json", func(g *config.Gateway) { g.Gateway.Manifest += ".none" }},
+		{"no access list", "no such file", func(g *config.Gateway) { g.Gateway.Access += ".none" }},
+		{"no manifest but a key", "manifest", func(g *config.Gateway) { g.Gateway.Manifest = g.Gateway.KeyFile }},
+		{"another network", `[network] type = "mainnet"`, func(g *config.Gateway) { g.Network.Type = "mainnet" }},
+		{"no key", "no such file", func(g *config.Gateway) { g.Gateway.KeyFile += ".none" }},
+		{"a port that is taken", "another program has the port", func(g *config.Gateway) { g.Server.Port = taken }},
+	} {
+		if err := gatewayError(test.change); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("gateway, %s: %v, want %q", test.name, err, test.want)
+		}
+	}
+	nodeError := func(change func(*config.Node)) error {
+		n := loadNode(t, dir, 0)
+		change(n)
+		return Node(t.Context(), n, o)
+	}
+	other := loadNode(t, dir, 1).Node.KeyProvider.KeyFile
+	for _, test := range []struct {
+		name, want string
+		change     func(*config.Node)
+	}{
+		{"no manifest", "get the fleet's manifest.json", func(n *config.Node) { n.Node.Manifest += ".none" }},
+		{"another provider", "software provider only", func(n *config.Node) { n.Node.KeyProvider.Type = "aws-kms" }},
+		{"another node's keys", "wrong key_provider settings", func(n *config.Node) { n.Node.KeyProvider.KeyFile = other }},
+		{"a port that is taken", "another program has the port", func(n *config.Node) { n.Server.Port = taken }},
+	} {
+		// Twice: the first must have let go of the keystore.
+		for range 2 {
+			if err := nodeError(test.change); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("node, %s: %v, want %q", test.name, err, test.want)
+			}
+		}
+	}
+}
+
+// TestDev: the whole fleet gets ready in one process and stops when told to.
+func TestDev(t *testing.T) {
+	t.Parallel()
+	dir, o := newFleet(t, 2)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var ready atomic.Int32
+	o.Ready = func() { ready.Add(1); cancel() }
+	if err := Dev(ctx, dir, o); err != nil || ready.Load() != 1 {
+		t.Errorf("ended with %v after it had been ready %d times", err, ready.Load())
+	}
+}
+
+// TestDevEndsWithItsFirstFailure: one program that can't run ends the rest.
+func TestDevEndsWithItsFirstFailure(t *testing.T) {
+	t.Parallel()
+	dir, o := newFleet(t, 2)
+	o.Ready = func() { t.Error("a fleet with a node that can't start got ready") }
+	n := loadNode(t, dir, 1)
+	if err := os.Chmod(n.Node.KeyProvider.KeyFile, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	err := Dev(ctx, dir, o)
+	if err == nil || !strings.Contains(err.Error(), "node 1: ") || !strings.Contains(err.Error(), "chmod 600") {
+		t.Errorf("ended with %v", err)
+	}
+	if ctx.Err() != nil {
+		t.Error("the rest did not end")
+	}
+}
+
+// TestDevOwnBus: without a bus Dev runs the one of the gateway's file, and says
+// so if it can't.
+func TestDevOwnBus(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if _, err := fleet.Init(t.Context(), dir, fleet.Options{
+		Name: "test", Network: "regtest", N: 1, T: 1, BusPort: listener.Addr().(*net.TCPAddr).Port, Client: "client0",
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := Dev(t.Context(), dir, Options{Log: discard}); err == nil || !strings.Contains(err.Error(), "embedded NATS server") {
+		t.Errorf("on a port that is taken: %v", err)
+	}
+	listener.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	ready := false
+	if err := Dev(ctx, dir, Options{Log: discard, Ready: func() { ready = true; cancel() }}); err != nil || !ready {
+		t.Errorf("ended with %v, ready %t", err, ready)
+	}
+	if err := Dev(t.Context(), t.TempDir(), Options{Log: discard}); err == nil || !strings.Contains(err.Error(), "frostctl fleet init") {
+		t.Errorf("in a directory that is no fleet's: %v", err)
+	}
+}
+
+// TestNodeWaitsForStreams: a node that starts before the administrator applied
+// the streams waits, and can be stopped meanwhile.
+func TestNodeWaitsForStreams(t *testing.T) {
+	t.Parallel()
+	dir, o := newFleet(t, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o.Log = slog.New(slog.NewTextHandler(onWrite(func(line string) {
+		if strings.Contains(line, "waiting for the fleet's streams") {
+			cancel()
+		}
+	}), nil))
+	err := Node(ctx, loadNode(t, dir, 0), o)
+	if !errors.Is(err, context.Canceled) || !strings.Contains(err.Error(), "frostctl bus apply") {
+		t.Errorf("got %v", err)
+	}
+}
+
+// onWrite hears every log line.
+type onWrite func(line string)
+
+func (f onWrite) Write(p []byte) (int, error) { f(string(p)); return len(p), nil }
+
+// fakeDevice is a provider of which only Close matters.
+type fakeDevice struct{ close func() error }
+
+func (fakeDevice) Identity(context.Context) (*ecdsa.PublicKey, error)     { panic("not asked") }
+func (fakeDevice) Sign(context.Context, [32]byte) ([]byte, error)         { panic("not asked") }
+func (fakeDevice) Derive(context.Context, []byte) (key [32]byte, _ error) { panic("not asked") }
+func (d fakeDevice) Close() error                                         { return d.close() }
+
+// TestCloseProvider: a device that answers no more can't keep the program.
+func TestCloseProvider(t *testing.T) {
+	broken := errors.New("broken")
+	if err := closeProvider(fakeDevice{func() error { return broken }}); !errors.Is(err, broken) {
+		t.Errorf("got %v", err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		hang := make(chan struct{})
+		start := time.Now()
+		err := closeProvider(fakeDevice{func() error { <-hang; return nil }})
+		if err == nil || time.Since(start) != closeTime {
+			t.Errorf("got %v after %s", err, time.Since(start))
+		}
+		close(hang)
+	})
+}
+
+// TestWhenReady: f is called once, and never after the wait was ended.
+func TestWhenReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var ready, called atomic.Int32
+		fail := func() error {
+			if ready.Load() == 0 {
+				return errors.New("not yet")
+			}
+			return nil
+		}
+		stop := whenReady(t.Context(), fail, func() { called.Add(1) })
+		time.Sleep(time.Second)
+		ready.Store(1)
+		time.Sleep(time.Second)
+		stop()
+		if called.Load() != 1 {
+			t.Errorf("called %d times", called.Load())
+		}
+		ready.Store(0)
+		stop = whenReady(t.Context(), fail, func() { t.Error("called after the end") })
+		time.Sleep(time.Second)
+		stop()
+		ready.Store(1)
+		time.Sleep(time.Second)
+		whenReady(t.Context(), fail, nil)()
+	})
+}
+
+// TestWhenAll: a fleet of which one never gets ready is never ready, and the
+// wait ends with the fleet.
+func TestWhenAll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ready := make(chan struct{}, 3)
+		ctx, cancel := context.WithCancel(t.Context())
+		var wg sync.WaitGroup
+		wg.Go(func() { whenAll(ctx, ready, 3, func() { t.Error("two of three are not all") }) })
+		ready <- struct{}{}
+		ready <- struct{}{}
+		synctest.Wait()
+		cancel()
+		wg.Wait()
+	})
+}

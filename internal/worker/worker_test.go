@@ -1,0 +1,389 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// TestLife: a node deals, certifies and signs, restarts from its keystore
+// without reading its batches again, and rebuilds a lost keystore from the log.
+func TestLife(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startGateway()
+	node, r := w.startNode()
+	w.publish(keygen())
+	key := w.result().Keys[0]
+	w.sign(key)
+	if batches, keys, dealing, nonces := node.Stats(); batches != 1 || keys != 1 || dealing != 0 || nonces != 0 {
+		t.Errorf("the node holds %d batches, %d keys, %d under way, %d nonces", batches, keys, dealing, nonces)
+	}
+	r.stop()
+	if node.Ready() == nil {
+		t.Error("a stopped node says that it is ready")
+	}
+
+	node, r = w.startNode()
+	if _, from, err := node.store.Cursor(); err != nil || from < 3 {
+		t.Errorf("cursor %d, %v: the batch is read again", from, err)
+	}
+	w.sign(key)
+	r.stop()
+
+	if err := os.RemoveAll(w.storage); err != nil {
+		t.Fatal(err)
+	}
+	node, r = w.startNode()
+	eventually(t, "the key is rebuilt", func() bool { _, keys, _, _ := node.Stats(); return keys == 1 })
+	w.sign(key)
+	r.stop()
+	if !w.seen.saw(protocol.ReportRecovered) {
+		t.Error("the rebuilding was not reported")
+	}
+}
+
+// blockCertificates lets the device fail from its n-th call on: by then it
+// has passed the check and signed the session key, and what it is asked for
+// next is the certificate.
+func (w *world) blockCertificates(fault func(context.Context) error) {
+	n := w.provider.count()
+	if n < 2 {
+		w.t.Fatalf("%d calls at start, want the check's and the session key's", n)
+	}
+	w.provider.set(fault)
+}
+
+// stored waits until the node has stored a batch that is not certified by all.
+func (w *world) stored(node *Worker) {
+	w.t.Helper()
+	eventually(w.t, "the batch is stored", func() bool {
+		pending, err := node.store.Pending()
+		return err == nil && len(pending) == 1
+	})
+}
+
+// TestRestartBetweenStoreAndCertificate: what was stored is certified by the
+// next life of the node, over the same transcript.
+func TestRestartBetweenStoreAndCertificate(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startGateway()
+	node, r := w.startNode()
+	w.blockCertificates(func(context.Context) error { return errDevice })
+	w.publish(keygen())
+	w.stored(node)
+	pending, err := node.store.Pending()
+	if err != nil {
+		t.Fatal(err)
+	}
+	filter, _ := bus.BatchFilter(pending[0].Batch)
+	messages, err := w.bus.Slots(t.Context(), bus.Keys, filter)
+	if err != nil || len(messages) != 1 {
+		t.Fatalf("%d messages of the batch, %v; want its deal only", len(messages), err)
+	}
+	r.stop()
+
+	w.provider.set(nil)
+	w.startNode()
+	result := w.result()
+	if got := result.Batches[0].ID; got != pending[0].Batch {
+		t.Errorf("the job was done with batch %s, want the stored one, %s", got, pending[0].Batch)
+	}
+	w.sign(result.Keys[0])
+}
+
+// TestDeviceComesBack: a batch waits for its certificate as long as it takes.
+func TestDeviceComesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startGateway()
+	node, _ := w.startNode()
+	w.blockCertificates(func(context.Context) error { return errDevice })
+	w.publish(keygen())
+	w.stored(node)
+	eventually(t, "the failure is logged", func() bool { return w.log.count("key provider does not sign") > 1 })
+	w.provider.set(nil)
+	w.sign(w.result().Keys[0])
+}
+
+// TestBusAway: what a node has to say waits for a bus that restarts, and what
+// it missed is read then.
+func TestBusAway(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
+	listener.Close()
+	w := newWorldOn(t, config)
+	w.startGateway()
+	node, _ := w.startNode()
+	w.blockCertificates(func(context.Context) error { return errDevice })
+	w.publish(keygen())
+	w.stored(node)
+	w.server.Shutdown()
+	eventually(t, "the bus is away", func() bool { return w.bus.Healthy() != nil })
+	w.provider.set(nil)
+	eventually(t, "the certificate is stored", func() bool {
+		pending, err := node.store.Pending()
+		return err == nil && len(pending) == 1 && len(pending[0].Cert) > 0
+	})
+	node.saveCursor() // with the certificate unpublished
+	pending, err := node.store.Pending()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fetched := make(chan struct{})
+	go func() { node.refetch(pending[0].Batch); close(fetched) }()
+	eventually(t, "reading the batch fails", func() bool { return w.log.count("batch not read from the log") > 1 })
+	if w.server, err = bus.StartEmbedded(config); err != nil {
+		t.Fatal(err)
+	}
+	<-fetched // it tries until it has it
+	w.sign(w.result().Keys[0])
+}
+
+// TestLostStreams: a node goes on without the signing rounds that were lost,
+// and not without the record of the keys.
+func TestLostStreams(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, r := w.startNode()
+	for _, stream := range []bus.Stream{bus.Sign, bus.Work} {
+		node.lost(stream, errors.New("gone"))
+	}
+	if err := node.Ready(); err != nil {
+		t.Error(err)
+	}
+	for range 3 { // more than the channel of reasons holds
+		node.lost(bus.Keys, errors.New("gone"))
+	}
+	if err := r.wait(); err == nil || !strings.Contains(err.Error(), "restore it from a mirror") {
+		t.Errorf("the node ended with %v", err)
+	}
+}
+
+// TestHangingDeviceDoesNotBlockTheEnd: the node ends, its call to the device
+// is told to, and nothing of the node is left.
+func TestHangingDeviceDoesNotBlockTheEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startGateway()
+	node, r := w.startNode()
+	var hanging atomic.Int32
+	w.blockCertificates(func(ctx context.Context) error {
+		hanging.Add(1)
+		defer hanging.Add(-1)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	w.publish(keygen())
+	w.stored(node)
+	eventually(t, "the device is asked", func() bool { return hanging.Load() == 1 })
+	start := time.Now()
+	r.stop()
+	if took := time.Since(start); took > drainTime+5*time.Second {
+		t.Errorf("the node took %s to end", took)
+	}
+	eventually(t, "the call ends", func() bool { return hanging.Load() == 0 })
+	if node.tasks.Go(func() {}) {
+		t.Error("a task begins after the end")
+	}
+	if len(node.node.Host.Expose()) != 0 || len(node.node.Hedge.Expose()) != 0 {
+		t.Error("derived secrets are left after the end")
+	}
+	if err := w.provider.Close(); err != nil { // waits for calls under way
+		t.Error(err)
+	}
+}
+
+// TestRemovedKeystoreEndsTheNode: it must not certify what no disk holds, and
+// it says why it ends.
+func TestRemovedKeystoreEndsTheNode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startGateway()
+	_, r := w.startNode()
+	if err := os.Remove(filepath.Join(w.storage, keystore.FileName)); err != nil {
+		t.Fatal(err)
+	}
+	w.publish(keygen())
+	if err := r.wait(); !errors.Is(err, keystore.ErrGone) {
+		t.Fatalf("the node ended with %v, want ErrGone", err)
+	}
+	all, err := w.bus.Slots(t.Context(), bus.Keys, "dkg.>")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		if strings.Contains(m.Subject, ".cert.") {
+			t.Error("a batch was certified that the keystore does not hold")
+		}
+		if strings.Contains(string(m.Data), w.storage) {
+			t.Error("the log tells where the node keeps its storage")
+		}
+	}
+	// The next life begins with an empty keystore and finishes the job: its
+	// first batch was given up in the log.
+	w.startNode()
+	w.result()
+}
+
+// TestCursorWaitsForStores: the cursor never passes what is not stored.
+func TestCursorWaitsForStores(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, r := w.startNode()
+	r.cancel()
+	if err := r.wait(); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if node.store, err = keystore.Open(t.TempDir(), &[32]byte{1}); err != nil {
+		t.Fatal(err)
+	}
+	defer node.store.Close()
+	saved := func() bool {
+		t.Helper()
+		node.saveCursor()
+		id, _, err := node.store.Cursor()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id != ""
+	}
+	for _, effect := range []protocol.Effect{protocol.Complete{}, protocol.StoreRecovered{}} {
+		effects := node.ask(func(*protocol.Node) []protocol.Effect { return []protocol.Effect{effect, protocol.Refetch{}} })
+		if len(effects) != 2 || saved() {
+			t.Fatalf("the cursor was saved while %T was not stored", effect)
+		}
+	}
+	node.stored("test", "", nil)
+	node.stored("test", "", errors.New("disk full"))
+	if err := <-node.fatal; err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("a failed write does not end the node: %v", err)
+	}
+	if saved() {
+		t.Error("the cursor was saved after a write had failed")
+	}
+	node.unstored = 0
+	if !saved() {
+		t.Error("the cursor was not saved with everything stored")
+	}
+}
+
+// TestFillPaces: an error that comes at once is no reason to try at once.
+func TestFillPaces(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, _ := w.startNode()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	node.fill(ctx, protocol.Slot{Kind: protocol.SlotAbort, ID: "no id"}, []byte("x"))
+	if n := w.log.count("not published yet"); n < 1 || n > 6 {
+		t.Errorf("%d tries in a second", n)
+	}
+	if w.log.count("message not published\"") != 1 {
+		t.Error("the end of the tries was not logged")
+	}
+}
+
+// TestPublishEnds: what waits for a device or a bus that is away waits no
+// longer than somebody waits for it.
+func TestPublishEnds(t *testing.T) {
+	for _, kind := range []protocol.SlotKind{protocol.SlotDeal, protocol.SlotAbort, protocol.SlotCommit, protocol.SlotShare, protocol.SlotRefuse} {
+		if useful[kind] <= 0 || useful[kind] > protocol.MaxJobLife {
+			t.Errorf("a %s message waits for %s", kind, useful[kind])
+		}
+	}
+	if useful[protocol.SlotCert] != 0 {
+		t.Error("a certificate is given up")
+	}
+}
+
+// TestNewRefuses: each error names the thing and the mend.
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startNode()
+	for _, test := range []struct {
+		name string
+		bad  func(*Config)
+		want string
+	}{
+		{"an index that is not there", func(c *Config) { c.Index = 1 }, "nodes 0 to 0"},
+		{"a negative index", func(c *Config) { c.Index = -1 }, "nodes 0 to 0"},
+		{"another device", func(c *Config) { c.Provider = newProvider(t) }, "wrong key_provider settings"},
+		{"a second process", func(*Config) {}, "stop the other worker"},
+		{"a device that does not sign", func(c *Config) {
+			p := &fakeProvider{Provider: w.provider.Provider}
+			p.set(func(context.Context) error { return errDevice })
+			c.Provider = p
+		}, errDevice.Error()},
+	} {
+		c := w.config()
+		test.bad(&c)
+		if _, err := New(t.Context(), c); err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("%s: %v, want %q", test.name, err, test.want)
+		}
+	}
+	c := w.config()
+	c.Storage = t.TempDir()
+	fresh, err := New(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := fresh.Ready(); err == nil {
+		t.Error("a node that does not run says that it is ready")
+	}
+	if err := fresh.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestEndBeforeStart: an end that was asked for while the device hangs comes
+// at once.
+func TestEndBeforeStart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, err := New(t.Context(), w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.provider.set(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := node.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := node.store.Pending(); !errors.Is(err, keystore.ErrClosed) {
+		t.Errorf("the keystore was left open: %v", err)
+	}
+}
+
+// TestPanicIsOneSessionsEnd: and its value, which may be secret, is not logged.
+func TestPanicIsOneSessionsEnd(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, _ := w.startNode()
+	ran := make(chan struct{})
+	node.compute(protocol.Compute{Run: func() protocol.Event { panic("5ec3e7") }})
+	node.compute(protocol.Compute{Run: func() protocol.Event { close(ran); return nil }})
+	<-ran
+	eventually(t, "the panic is logged", func() bool { return w.log.count("panicked") == 1 })
+	if w.log.count("5ec3e7") != 0 {
+		t.Error("the value of a panic was logged")
+	}
+}
