@@ -220,9 +220,11 @@ func TestConsumeThroughRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			for round := range int32(3) {
-				if _, err := b.Publish(testContext(t), subject, []byte("x"), nil); err != nil {
-					t.Fatal(err)
-				}
+				// The connection may not know yet that it was cut off.
+				eventually(t, "publishing", func() error {
+					_, err := b.Publish(testContext(t), subject, []byte("x"), nil)
+					return err
+				})
 				eventually(t, "handling", func() error {
 					if handled.Load() <= round {
 						return errors.New("not handled")
