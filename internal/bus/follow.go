@@ -89,6 +89,26 @@ func (b *Bus) Follow(ctx context.Context, stream Stream, from uint64, opt Follow
 	return f, nil
 }
 
+// FollowToEnd follows as Follow does, until life ends, and returns once every
+// message that was stored at the call was handled. The follower it returns with
+// an error has to be stopped all the same, if there is one.
+func (b *Bus) FollowToEnd(ctx, life context.Context, stream Stream, from uint64, opt FollowOptions) (*Follower, error) {
+	caught := make(chan struct{})
+	opt.CaughtUp = func() { close(caught) }
+	f, err := b.Follow(life, stream, from, opt)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-caught:
+		return f, nil
+	case <-f.Done():
+		return f, fmt.Errorf("reading stream %s ended: %w", stream, ErrClosed)
+	case <-ctx.Done():
+		return f, ctx.Err()
+	}
+}
+
 func (f *Follower) start(ctx context.Context) error {
 	subject, err := f.b.liveSubject(f.stream)
 	if err != nil {

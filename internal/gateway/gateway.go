@@ -216,10 +216,8 @@ func (g *Gateway) settle(ctx context.Context) error {
 }
 
 func (g *Gateway) follow(ctx context.Context, stream bus.Stream, event func(protocol.LogMessage) protocol.Event) (*bus.Follower, error) {
-	caught := make(chan struct{})
-	f, err := g.cfg.Bus.Follow(g.ctx, stream, 1, bus.FollowOptions{
-		Handler:  func(m bus.Message) { g.step(event(logMessage(m))) },
-		CaughtUp: func() { close(caught) },
+	return g.cfg.Bus.FollowToEnd(ctx, g.ctx, stream, 1, bus.FollowOptions{
+		Handler: func(m bus.Message) { g.step(event(logMessage(m))) },
 		Lost: func(err error) {
 			g.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
 			if stream == bus.Keys {
@@ -230,17 +228,6 @@ func (g *Gateway) follow(ctx context.Context, stream bus.Stream, event func(prot
 			}
 		},
 	})
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-caught:
-		return f, nil
-	case <-f.Done():
-		return f, fmt.Errorf("reading %s ended", stream)
-	case <-ctx.Done():
-		return f, ctx.Err()
-	}
 }
 
 func logMessage(m bus.Message) protocol.LogMessage {

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"io"
 	"testing"
@@ -64,7 +65,7 @@ func TestN2NoncesStayInMemory(t *testing.T) {
 	}
 	s.release(0, SlotCommit)
 	s.release(1, SlotCommit)
-	if _, err := nonces.Sign(session.set); err != frost.ErrNoncesUsed || session.nonces != nil {
+	if _, err := nonces.Sign(session.set); !errors.Is(err, frost.ErrNoncesUsed) || session.nonces != nil {
 		t.Errorf("nonces after use: %v", err)
 	}
 }
@@ -247,7 +248,7 @@ func TestN3LateAnswers(t *testing.T) {
 	a.do(TaskMessage{s.work[0], s.now})
 	late := a.held[0].Run().(noncesMade)
 	a.do(late)
-	if _, err := late.nonces.Sign(nil); err != frost.ErrNoncesUsed {
+	if _, err := late.nonces.Sign(nil); !errors.Is(err, frost.ErrNoncesUsed) {
 		t.Errorf("late nonces were kept: %v", err)
 	}
 	equal(t, "wants", len(a.out), 0)

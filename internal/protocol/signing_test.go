@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -392,7 +393,7 @@ func TestSessionsEnd(t *testing.T) {
 	nonces := s.at(0).sessions[s.id].nonces
 	s.at(0).do(Tick{s.now.Add(sessionLife + time.Second)})
 	equal(t, "sessions after the time", len(s.at(0).sessions), 0)
-	if _, err := nonces.Sign(nil); err != frost.ErrNoncesUsed {
+	if _, err := nonces.Sign(nil); !errors.Is(err, frost.ErrNoncesUsed) {
 		t.Errorf("nonces of a session that ended: %v", err)
 	}
 }

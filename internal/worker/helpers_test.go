@@ -265,7 +265,7 @@ func run(t testing.TB, f func(context.Context) error) *running {
 	ctx, cancel := context.WithCancel(context.Background())
 	r := &running{t: t, cancel: cancel, ended: make(chan error, 1)}
 	go func() { r.ended <- f(ctx) }()
-	t.Cleanup(func() { r.cancel(); r.wait() })
+	t.Cleanup(func() { r.cancel(); _ = r.wait() })
 	return r
 }
 

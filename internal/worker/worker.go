@@ -240,27 +240,14 @@ func (w *Worker) start(ctx context.Context) (stop func(), err error) {
 
 // follow starts reading a stream and returns once its present end is reached.
 func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, event func(protocol.LogMessage) protocol.Event) (*bus.Follower, error) {
-	caught := make(chan struct{})
 	opt := bus.FollowOptions{
-		Handler:  func(m bus.Message) { w.step(event(logMessage(m))) },
-		CaughtUp: func() { close(caught) },
-		Lost:     func(err error) { w.lost(stream, err) },
+		Handler: func(m bus.Message) { w.step(event(logMessage(m))) },
+		Lost:    func(err error) { w.lost(stream, err) },
 	}
 	if stream == bus.Keys {
 		opt.StreamID = w.keysID
 	}
-	f, err := w.cfg.Bus.Follow(w.ctx, stream, from, opt)
-	if err != nil {
-		return nil, err
-	}
-	select {
-	case <-caught:
-		return f, nil
-	case <-f.Done():
-		return f, fmt.Errorf("reading %s ended", stream)
-	case <-ctx.Done():
-		return f, ctx.Err()
-	}
+	return w.cfg.Bus.FollowToEnd(ctx, w.ctx, stream, from, opt)
 }
 
 func logMessage(m bus.Message) protocol.LogMessage {
