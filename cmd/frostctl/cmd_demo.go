@@ -1,8 +1,6 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
 	"os/signal"
 	"syscall"
 
@@ -12,7 +10,6 @@ import (
 )
 
 func newDemoCommand() *cobra.Command {
-	var asJSON bool
 	var dir string
 	cmd := &cobra.Command{
 		Use:   "demo",
@@ -30,18 +27,17 @@ frost-worker and frost-gateway must be beside frostctl (make build).`,
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			report, err := demo.Run(ctx, demo.Options{Dir: dir, Step: func(format string, args ...any) {
-				fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)
+				note(cmd, format, args...)
 			}})
 			if err != nil {
 				return err
 			}
-			if asJSON {
-				return json.NewEncoder(cmd.OutOrStdout()).Encode(report)
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), report)
 			}
 			return report.Print(cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	cmd.Flags().StringVar(&dir, "dir", "", "keep the fleet in this empty directory (default: a temporary one, removed at the end)")
 	return cmd
 }

@@ -21,8 +21,8 @@ var (
 		"· · · · · R F ·", // aborted: n certificates win
 	}
 	signMatrix = []string{
-		// L W D C S F O       loading, waiting, drawing, committed, computing, done, out
-		"· W D · · · O",
+		// W L D C S F O       standby, loading, drawing, committed, computing, done, out
+		"· L · · · · O",
 		"· · D · · · O",
 		"· · · C · · O",
 		"· · · · S · O",

@@ -270,7 +270,7 @@ func TestN4EarlierLife(t *testing.T) {
 // N4: the commitment of an earlier life appears while nonces are being drawn,
 // and while the node waits for its turn.
 func TestN4EarlierLifeAppearsLate(t *testing.T) {
-	for rank, want := range map[int]signPhase{0: signDrawing, 3: signWaiting} {
+	for rank, want := range map[int]signPhase{0: signDrawing, 3: signStandby} {
 		f := agedFleet(t)
 		s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
 		a := s.at(rank)
@@ -283,10 +283,10 @@ func TestN4EarlierLifeAppearsLate(t *testing.T) {
 		}
 		w := earlier.want(SlotCommit)
 		s.say(w.slot, w.body)
+		a.do(Timer{s.id, timerHedge}) // on standby a node looks when its turn comes
 		a.expect(ReportSatOut)
 		a.compute()
 		equal(t, "wants", len(a.out), 0)
-		a.do(Timer{s.id, timerHedge})
 		equal(t, "phase", s.phase(rank), signOut)
 	}
 }

@@ -14,8 +14,8 @@ import (
 type signPhase int
 
 const (
-	signLoading   signPhase = iota // the keystore is asked for the keys
-	signWaiting                    // second rank: waits whether it is needed
+	signStandby   signPhase = iota // waits whether it is needed, and spends nothing till then
+	signLoading                    // the keystore is asked for the keys
 	signDrawing                    // the nonces are being drawn
 	signCommitted                  // the public nonces are out, the secret ones in memory
 	signComputing                  // the nonces are used up; the shares are being computed
@@ -26,8 +26,8 @@ const (
 // signMoves lists the legal moves. There is none back to drawing: a session
 // draws nonces once.
 var signMoves = map[signPhase][]signPhase{
-	signLoading:   {signWaiting, signDrawing, signOut},
-	signWaiting:   {signDrawing, signOut},
+	signStandby:   {signLoading, signOut},
+	signLoading:   {signDrawing, signOut},
 	signDrawing:   {signCommitted, signOut},
 	signCommitted: {signComputing, signOut},
 	signComputing: {signDone, signOut},
@@ -53,6 +53,7 @@ type signing struct {
 	points  []byte        // what this node committed to
 	set     []frost.Commitment
 	loads   int
+	held    []LogMessage // standby: what came meanwhile, unopened
 }
 
 // How often a node looks for keys that it does not have yet. Another node may
@@ -89,17 +90,35 @@ func (n *Node) startSigning(task *Task, job *Job) []Effect {
 		commits: commitSet{manifest: n.Manifest, session: ctx, exclude: task.Exclude},
 	}
 	n.sessions[id] = s
-	var effects []Effect
-	for _, msg := range n.mail.take(id) {
+	s.held = n.mail.take(id)
+	place := rank(ctx, task.Exclude, n.Manifest.N, n.Index)
+	switch {
+	case place < 0:
+		return s.sitOut("excluded from this attempt")
+	case place < n.Manifest.T:
+		return s.begin()
+	}
+	// Most sessions end without this node, so it spends nothing on them yet.
+	delay := n.Delay + time.Duration(len(s.which))*time.Millisecond
+	return []Effect{After{Delay: delay, Timer: Timer{s.id, timerHedge}}}
+}
+
+// begin looks at what the log says of the session, and goes for the keys
+// unless enough others have committed.
+func (s *signing) begin() (effects []Effect) {
+	s.to(signLoading)
+	held := s.held
+	s.held = nil
+	for _, msg := range held {
 		if slot, err := ParseSlot(msg.Subject); err == nil {
 			effects = append(effects, s.onLog(slot, msg)...)
 		}
 	}
-	if s.phase == signOut {
+	switch {
+	case s.phase != signLoading:
 		return effects
-	}
-	if slices.Contains(task.Exclude, uint8(n.Index)) {
-		return append(effects, s.sitOut("excluded from this attempt")...)
+	case s.commits.hopeful() >= s.node.Manifest.T:
+		return append(effects, s.sitOut("enough others have committed")...)
 	}
 	return append(effects, s.load())
 }
@@ -136,14 +155,10 @@ func (s *signing) onLoaded(keys []LoadedKey) []Effect {
 			return effects // the set is complete without this node
 		}
 	}
-	s.to(signWaiting)
 	if s.commits.hopeful() >= s.node.Manifest.T {
 		return append(effects, s.sitOut("enough others have committed")...)
 	}
-	if rank(s.session, s.commits.exclude, s.node.Manifest.N, s.node.Index) < s.node.Manifest.T {
-		return append(effects, s.draw()...)
-	}
-	return append(effects, After{Delay: s.node.Delay + time.Duration(len(s.items))*time.Millisecond, Timer: Timer{s.id, timerHedge}})
+	return append(effects, s.draw()...)
 }
 
 // validate makes items of what the keystore gave.
@@ -194,11 +209,8 @@ func (s *signing) onTimer(kind TimerKind) []Effect {
 	switch {
 	case kind == timerLoad && s.phase == signLoading:
 		return []Effect{s.load()}
-	case kind == timerHedge && s.phase == signWaiting:
-		if s.commits.hopeful() >= s.node.Manifest.T {
-			return s.sitOut("enough others have committed")
-		}
-		return s.draw()
+	case kind == timerHedge && s.phase == signStandby:
+		return s.begin()
 	}
 	return nil
 }
@@ -206,9 +218,6 @@ func (s *signing) onTimer(kind TimerKind) []Effect {
 // draw makes the nonces. They come from the system's generator, mixed with
 // the shares as BIP 445 and RFC 9591 say, and from nothing of the session.
 func (s *signing) draw() []Effect {
-	if s.phase != signWaiting {
-		return nil
-	}
 	if s.commits.has(s.node.Index) {
 		return s.sitOut("this node committed in an earlier life and has no nonces for it")
 	}
@@ -247,6 +256,12 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 // onLog takes a message of this session in log order.
 func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
 	if slot.Kind != SlotCommit || s.phase >= signDone || s.commits.has(slot.Node) {
+		return nil
+	}
+	if s.phase == signStandby {
+		if len(s.held) < maxBox {
+			s.held = append(s.held, msg)
+		}
 		return nil
 	}
 	body, err := s.node.opener.node(slot.Node, msg.Subject, msg.Time, msg.Data)
@@ -373,7 +388,7 @@ func (s *signing) release() {
 	for _, it := range s.items {
 		it.Key.Share.Wipe()
 	}
-	s.items, s.job, s.set, s.commits.arrivals = nil, nil, nil, nil
+	s.items, s.job, s.set, s.held, s.commits.arrivals = nil, nil, nil, nil, nil
 }
 
 // checkItem validates an item, which has the suite of the session's first.

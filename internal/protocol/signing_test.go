@@ -114,11 +114,12 @@ func TestSigning(t *testing.T) {
 		s := newSession(t, f, "alice", nil, item(batch, 0, "one"), item(batch, 1, "two"), item(batch, 1, "three"))
 		s.deliver()
 		equal(t, "rank 1", s.phase(1), signCommitted)
-		equal(t, "rank 2", s.phase(2), signWaiting)
+		equal(t, "rank 2", s.phase(2), signStandby)
 		s.release(0, SlotCommit)
 		equal(t, "with one commitment", s.phase(0), signCommitted)
 		s.release(1, SlotCommit)
 		equal(t, "with two", s.phase(0), signDone)
+		s.hedge(2)
 		equal(t, "not needed", s.phase(2), signOut)
 		a, b := must(decodeShare(s.at(0).want(SlotShare).body, s.session)), must(decodeShare(s.at(1).want(SlotShare).body, s.session))
 		if a.Set != b.Set || len(a.Shares) != 3*32 || bytes.Equal(a.Shares, b.Shares) {
@@ -207,6 +208,9 @@ func TestSlowNodeMeetsAFullSet(t *testing.T) {
 			}
 			slow.hold = true
 			slow.replay()
+			if rank == 3 {
+				slow.do(Timer{s.id, timerHedge})
+			}
 			slow.expect(ReportSatOut) // without a computation, so without nonces
 			slow.compute()
 			if _, committed := slow.reported(ReportCommitted); committed+len(slow.out) > 0 {
@@ -317,7 +321,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		s := newSession(t, agedFleet(t), "alice", nil, test.items...)
 		s.deliver()
-		a := s.nodes[0]
+		a := s.at(0)
 		loads := 1
 		for ; len(a.out) == 0 && loads < 2*loadRetries && len(a.timers) > 0; loads++ {
 			a.do(a.timers[len(a.timers)-1])
