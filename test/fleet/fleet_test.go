@@ -72,6 +72,15 @@ func TestAddressesAndSignatures(t *testing.T) {
 	r.mustSign(solana)
 }
 
+// One job of more keys than a batch holds becomes several batches, each with
+// certificates of its own.
+func TestOneJobOfSeveralBatches(t *testing.T) {
+	f := fleettest.Start(t, fleettest.Options{})
+	r := newRaw(t, f)
+	keys := r.keygen(f, "solana", 2100)
+	r.mustSign([]protocol.Key{keys[0], keys[999], keys[1000], keys[2099]})
+}
+
 func TestOtherThresholds(t *testing.T) {
 	for _, o := range []fleettest.Options{{N: 1, T: 1}, {N: 2, T: 2}, {N: 4, T: 3}} {
 		f := fleettest.Start(t, o)
