@@ -12,15 +12,24 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
 // step feeds the machine and does what it asks for.
 func (g *Gateway) step(ev protocol.Event) { g.perform(g.ask(ev)) }
 
-func (g *Gateway) ask(ev protocol.Event) []protocol.Effect {
+// ask steps the machine. A panic is a fault of this program; it costs the job
+// whose message it was, which is delivered again, and not the gateway.
+func (g *Gateway) ask(ev protocol.Event) (effects []protocol.Effect) {
 	g.mu.Lock()
-	defer g.mu.Unlock() // also when a step panics
+	defer g.mu.Unlock()
+	defer func() {
+		if recover() != nil {
+			g.log.Error("the machine panicked; please report this", "at", pool.Trace())
+			effects = nil
+		}
+	}()
 	return g.coordinator.Step(ev)
 }
 
@@ -58,8 +67,8 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 // guard keeps a panic over one session's bytes from ending the gateway.
 func (g *Gateway) guard(run func() protocol.Event) (ev protocol.Event) {
 	defer func() {
-		if r := recover(); r != nil {
-			g.log.Error("a computation panicked; its session is lost. Please report this", "panic", r)
+		if recover() != nil {
+			g.log.Error("a computation panicked; its session is lost. Please report this", "at", pool.Trace())
 		}
 	}()
 	return run()

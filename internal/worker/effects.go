@@ -9,6 +9,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
@@ -19,10 +20,20 @@ func (w *Worker) step(ev protocol.Event) {
 
 // ask calls the machine. What it wants stored holds the cursor where it is:
 // the machine has let go of a batch that no disk has yet.
-func (w *Worker) ask(call func(*protocol.Node) []protocol.Effect) []protocol.Effect {
+//
+// A step that panics is a fault of this program. It costs the session whose
+// message it was, and not the node: a nonce holder gives out its nonces once,
+// whatever became of the session around it.
+func (w *Worker) ask(call func(*protocol.Node) []protocol.Effect) (effects []protocol.Effect) {
 	w.mu.Lock()
-	defer w.mu.Unlock() // also when a step panics
-	effects := call(w.node)
+	defer w.mu.Unlock()
+	defer func() {
+		if recover() != nil {
+			w.log.Error("the machine panicked; please report this", "at", pool.Trace())
+			effects = nil
+		}
+	}()
+	effects = call(w.node)
 	for _, effect := range effects {
 		switch effect.(type) {
 		case protocol.Complete, protocol.StoreRecovered:
@@ -74,7 +85,7 @@ func (w *Worker) compute(e protocol.Compute) {
 func (w *Worker) guard(run func() protocol.Event) (ev protocol.Event) {
 	defer func() {
 		if recover() != nil {
-			w.log.Error("a computation panicked; its session is lost. Please report this with the messages of the session")
+			w.log.Error("a computation panicked; its session is lost. Please report this", "at", pool.Trace())
 		}
 	}()
 	return run()
