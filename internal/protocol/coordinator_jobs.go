@@ -1,0 +1,137 @@
+package protocol
+
+import (
+	"bytes"
+	"encoding/json"
+)
+
+// How a job comes in, and the ways in which it ends.
+
+// onJob admits a job: who asks, what was answered before, and what is asked.
+func (c *Coordinator) onJob(e JobArrived) []Effect {
+	if err := e.Job.Authenticate(c.Manifest, c.Access); err != nil {
+		return []Effect{c.reject(e, err)}
+	}
+	id := PeekJobID(e.Job.Payload)
+	if id == "" {
+		return []Effect{c.reject(e, refuse(CodeMalformedJob, "payload has no job id (a UUID in lower case)"))}
+	}
+	digest := e.Job.Digest(c.Manifest)
+	if e.Existing != nil {
+		return c.onExisting(e, id)
+	}
+	if r := c.jobs[jobKey(e.Job.Client, id)]; r != nil {
+		if r.digest != digest {
+			return []Effect{c.reject(e, refuse(CodeJobIDReused, "job %s is in work with other content: take a new id", id))}
+		}
+		old := r.token
+		r.token = e.Token
+		return []Effect{Supersede{Old: old, New: e.Token}}
+	}
+	job, err := e.Job.Parse(e.Stored)
+	if err != nil {
+		return []Effect{c.fail(e.Token, e.Job, id, err)}
+	}
+	r := &run{token: e.Token, signed: e.Job, digest: digest, job: job}
+	if job.Kind == KindKeygen {
+		c.jobs[r.key()] = r
+		return c.startKeygen(r)
+	}
+	return c.startSign(r)
+}
+
+// onExisting answers a job whose id has a stored result: the same job gets it
+// again, another one is turned away.
+func (c *Coordinator) onExisting(e JobArrived, id string) []Effect {
+	digest := e.Job.Digest(c.Manifest)
+	var stored Result
+	if json.Unmarshal(e.Existing, &stored) == nil && bytes.Equal(stored.Digest, digest[:]) {
+		return []Effect{Replay{Token: e.Token, Client: e.Job.Client, Job: id}}
+	}
+	return []Effect{c.reject(e, refuse(CodeJobIDReused, "job %s was another job before: take a new id", id))}
+}
+
+// onPoison gives up a job that came too often.
+func (c *Coordinator) onPoison(e JobPoisoned) []Effect {
+	err := refuse(CodePoison, "given up at delivery %d: no gateway finished it", e.Deliveries)
+	id := PeekJobID(e.Job.Payload)
+	if id == "" || e.Job.Authenticate(c.Manifest, c.Access) != nil {
+		return []Effect{c.reject(JobArrived{Token: e.Token, Job: e.Job}, err)}
+	}
+	if e.Existing != nil {
+		return c.onExisting(JobArrived{Token: e.Token, Job: e.Job, Existing: e.Existing}, id)
+	}
+	if r := c.jobs[jobKey(e.Job.Client, id)]; r != nil && r.digest == e.Job.Digest(c.Manifest) {
+		old := r.token
+		r.token = e.Token
+		return append([]Effect{Supersede{Old: old, New: e.Token}}, c.endFailed(r, err)...)
+	}
+	return []Effect{c.fail(e.Token, e.Job, id, err)}
+}
+
+func (c *Coordinator) result(job SignedJob, id string, err *JobError) *Result {
+	digest, mh := job.Digest(c.Manifest), c.Manifest.Hash()
+	r := &Result{
+		Job: id, Client: job.Client, Kind: job.Kind, Digest: digest[:], Status: StatusDone,
+		Fleet: c.Manifest.Fleet, Network: c.Manifest.Network, Manifest: mh[:],
+	}
+	if err != nil {
+		r.Status, r.Code, r.Error = StatusFailed, err.Code, err.Reason
+	}
+	return r
+}
+
+// reject turns a job away. The answer repeats the job's signature, so that
+// nobody can pass it off as the answer to somebody else's job of that id.
+func (c *Coordinator) reject(e JobArrived, err *JobError) Effect {
+	r := c.result(e.Job, PeekJobID(e.Job.Payload), err)
+	r.Rejected = e.Job.Signature
+	return Reject{Token: e.Token, Job: e.Job, Result: r}
+}
+
+func (c *Coordinator) fail(token uint64, job SignedJob, id string, err *JobError) Effect {
+	return Finish{Token: token, Job: job, Result: c.result(job, id, err)}
+}
+
+// end gives up or completes a job in work.
+func (c *Coordinator) end(r *run, result *Result) []Effect {
+	delete(c.jobs, r.key())
+	for _, p := range r.parts {
+		c.release(p)
+	}
+	if r.sign != nil {
+		for _, id := range r.sign.sessions {
+			delete(c.attempts, id)
+		}
+	}
+	return append([]Effect{Finish{Token: r.token, Job: r.signed, Result: result}}, c.schedule()...)
+}
+
+// endFailed gives up a job in work.
+func (c *Coordinator) endFailed(r *run, err *JobError) []Effect {
+	return c.end(r, c.result(r.signed, r.job.ID, err))
+}
+
+// why explains what an expired job was waiting for.
+func (c *Coordinator) why(r *run) *JobError {
+	if r.sign != nil {
+		return refuse(CodeSigningFailed, "expired before %d of %d signatures were made: %s", len(r.sign.left), len(r.job.Items), r.sign.trouble())
+	}
+	for _, p := range r.parts {
+		if p.keys != nil {
+			continue
+		}
+		b := c.batches[p.id]
+		switch {
+		case b == nil || len(b.missing(SlotDeal)) == c.Manifest.N:
+			return refuse(CodeKeygenFailed, "expired before any node dealt part %d", p.index)
+		case !b.allDeals():
+			return refuse(CodeKeygenFailed, "expired waiting for the deal of %s", nodeList(b.missing(SlotDeal)))
+		}
+		if absent := b.missing(SlotCert); absent != nil {
+			return refuse(CodeKeygenFailed, "expired waiting for the certificate of %s", nodeList(absent))
+		}
+		return refuse(CodeKeygenFailed, "expired: the certificates of part %d do not agree with each other", p.index)
+	}
+	return refuse(CodeKeygenFailed, "expired")
+}
