@@ -34,8 +34,9 @@ type contribution struct {
 // as a batch, Ed25519 one by one). Only where that fails are the shares checked
 // one by one, and blame names each node that sent a bad one. sigs has an entry
 // of 64 bytes per item, nil where the item failed; an entry that is not nil is
-// a valid signature. err is set when the inputs make no sense, and then there
-// is neither signature nor blame.
+// a valid signature, whatever err says. err tells of inputs that make no sense:
+// of the call as a whole, and then there is neither signature nor blame, or of
+// single items, which have no signature then.
 func Aggregate(items []Item, set []Commitment, shares [][]byte) (sigs [][]byte, blame []Blame, err error) {
 	if err := validateItems(items); err != nil {
 		return nil, nil, err
@@ -88,9 +89,10 @@ func aggregate(a aggregator, items []Item, set []Commitment, all []contribution)
 		for j := range all {
 			answers[j] = shareOf(all[j].shares, i)
 		}
-		sig, bad, err := a.sum(i, &items[i], set, answers)
-		if err != nil {
-			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		sig, bad, failed := a.sum(i, &items[i], set, answers)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("item %d: %w", i, failed))
+			continue
 		}
 		sigs[i] = sig
 		for _, b := range bad {
@@ -99,13 +101,14 @@ func aggregate(a aggregator, items []Item, set []Commitment, all []contribution)
 	}
 	for _, i := range a.invalid(items, sigs) {
 		sigs[i] = nil
-		bad, err := search(a, i, set)
-		if err != nil {
-			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		bad, failed := search(a, i, set)
+		if failed != nil {
+			err = errors.Join(err, fmt.Errorf("item %d: %w", i, failed))
+			continue
 		}
 		blame = append(blame, bad...)
 	}
-	return sigs, blame, nil
+	return sigs, blame, err
 }
 
 // search finds the nodes whose shares spoil item i.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"sync/atomic"
 )
 
@@ -13,6 +14,22 @@ var ErrNoncesUsed = errors.New("nonces were used already: sit this attempt out a
 
 // ErrSelfCheck says that own signature shares did not verify, and stay here.
 var ErrSelfCheck = errors.New("own signature shares do not verify: the secret share does not fit the key's commitments, or a computation went wrong")
+
+// ErrRandom says that the source of randomness gave the same nonce twice.
+var ErrRandom = errors.New("the random source repeats itself: stop this node, no nonce of it is safe")
+
+// repeats reports whether a public nonce stands twice in a batch, which says
+// the same of the secret ones.
+func repeats(points []byte, size int) bool {
+	seen := make(map[string]struct{}, len(points)/size)
+	for p := range slices.Chunk(points, size) {
+		if _, twice := seen[string(p)]; twice {
+			return true
+		}
+		seen[string(p)] = struct{}{}
+	}
+	return false
+}
 
 // Nonces holds the secret nonces of one batch, together with what they may be
 // used for: the items as they were when the node committed. It gives out one
@@ -70,6 +87,10 @@ func Commit(rand io.Reader, items []Item) (*Nonces, []byte, error) {
 	batch, points, err := commit(rand, items)
 	if err != nil {
 		return nil, nil, err
+	}
+	if repeats(points, k.Suite.PointSize()) {
+		batch.wipe()
+		return nil, nil, ErrRandom
 	}
 	h.batch, h.points = batch, points
 	n := new(Nonces)

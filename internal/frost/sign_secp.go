@@ -2,6 +2,7 @@ package frost
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,10 @@ func openSecpKey(it *Item) (*secpKey, error) {
 	return &secpKey{bytes.Clone(it.Key.Commitments), tweaked}, nil
 }
 
+// errIdentityShare says that a node's public share is the identity: its secret
+// share is zero, which a node can only do to itself, as the last to deal.
+var errIdentityShare = errors.New("key: the public share of the node is the identity")
+
 // pubshare gives the public share of a node.
 func (k *secpKey) pubshare(index int) (*bip445.Pubshare, error) {
 	points, err := secp256k1.DecodePoints(k.commitments)
@@ -43,7 +48,7 @@ func (k *secpKey) pubshare(index int) (*bip445.Pubshare, error) {
 	}
 	p, ok := bip445.NewPubshare(secp256k1.EvaluateAt(points, uint32(index+1)))
 	if !ok {
-		return nil, fmt.Errorf("key: the public share of node %d is the identity", index)
+		return nil, errIdentityShare
 	}
 	return p, nil
 }
@@ -70,7 +75,7 @@ func commitSecp(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 	batch := make(secpBatch, 0, len(items))
 	points := make([]byte, 0, len(items)*Secp256k1TR.NonceSize())
 	for i := range items {
-		h, pub, err := commitSecpItem(rand, &items[i])
+		h, pub, err := commitSecpItem(rand, &items[i], i)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
@@ -81,7 +86,9 @@ func commitSecp(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 	return batch, points, nil
 }
 
-func commitSecpItem(rand io.Reader, it *Item) (*secpHeld, *bip445.PubNonce, error) {
+// commitSecpItem draws one item's nonces. The item's place in the batch goes into
+// them too, so that equal items differ even where the random source fails.
+func commitSecpItem(rand io.Reader, it *Item, place int) (*secpHeld, *bip445.PubNonce, error) {
 	key, err := openSecpKey(it)
 	if err != nil {
 		return nil, nil, err
@@ -100,6 +107,7 @@ func commitSecpItem(rand io.Reader, it *Item) (*secpHeld, *bip445.PubNonce, erro
 		Pubshare:     pubshare.Bytes(),
 		ThresholdKey: output[:],
 		Message:      it.Message,
+		Extra:        binary.BigEndian.AppendUint32(nil, uint32(place)),
 	})
 	if err != nil {
 		share.Zero()
@@ -215,6 +223,9 @@ func (a *secpAggregator) invalid(items []Item, sigs [][]byte) []int {
 func (a *secpAggregator) shareHolds(i, pos, index int) (bool, error) {
 	o := &a.open[i]
 	pubshare, err := o.key.pubshare(index)
+	if errors.Is(err, errIdentityShare) {
+		return false, nil // of a signature that failed anyway
+	}
 	if err != nil {
 		return false, err
 	}

@@ -96,6 +96,8 @@ func sortedSet(s Suite, n, t, count int, set []Commitment) ([]Commitment, error)
 		if i > 0 && sorted[i-1].Index == c.Index {
 			return nil, fmt.Errorf("set: node %d is in it twice", c.Index)
 		}
+	}
+	for _, c := range sorted { // whoever is blamed is a node
 		if len(c.Points) != count*s.NonceSize() {
 			return nil, &Blame{c.Index, AllItems, reasonCommitmentLength}
 		}

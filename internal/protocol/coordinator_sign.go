@@ -268,7 +268,7 @@ func (a *attempt) onAggregated(e aggregated) []Effect {
 	}
 	s.left = nil
 	for i, w := range a.which {
-		if e.err == nil && i < len(e.sigs) && e.sigs[i] != nil {
+		if i < len(e.sigs) && e.sigs[i] != nil {
 			s.sigs[w] = e.sigs[i]
 		} else {
 			s.left = append(s.left, w)

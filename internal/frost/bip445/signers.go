@@ -31,7 +31,7 @@ func NewSignerSet(n, t int, ids []int) (*SignerSet, error) {
 }
 
 func checkCounts(n, t, u int) error {
-	if t < 1 || t > n || n > math.MaxUint32 {
+	if t < 1 || t > n || uint64(n) > math.MaxUint32 {
 		return invalid(BadThreshold)
 	}
 	if u < t || u > n {

@@ -9,6 +9,7 @@ import (
 	"github.com/bytemare/ecc"
 	"github.com/bytemare/frost"
 	"github.com/bytemare/secret-sharing/keys"
+	"github.com/oasisprotocol/curve25519-voi/curve"
 )
 
 // library guards every call into bytemare/frost in this process: its hash
@@ -61,7 +62,7 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 	if err := secret.Decode(share); err != nil || secret.IsZero() {
 		return nil, ErrShare
 	}
-	config, set, err := s.libraryInputs()
+	config, set, err := s.libraryInputs(id)
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +121,7 @@ func (s *Session) Aggregate(shares [][]byte) ([]byte, error) {
 		}
 		answers[i] = &frost.SignatureShare{Group: group, SignerIdentifier: s.set.ids[i], SignatureShare: z}
 	}
-	config, set, err := s.libraryInputs()
+	config, set, err := s.libraryInputs(0)
 	if err != nil {
 		return nil, err
 	}
@@ -144,8 +145,9 @@ type commitmentSet struct {
 
 // libraryInputs gives a configuration that knows the signers of this session
 // and no others, and their commitments. An identifier serves as the id of its
-// commitment. Every point in it was checked before.
-func (s *Session) libraryInputs() (*frost.Configuration, *commitmentSet, error) {
+// commitment. Every point in it was checked before. Of the public shares only
+// that of own, the one who signs, if anyone, is the true one (see [standIns]).
+func (s *Session) libraryInputs(own uint16) (*frost.Configuration, *commitmentSet, error) {
 	public, err := element(s.key.public[:])
 	if err != nil {
 		return nil, nil, err
@@ -154,15 +156,13 @@ func (s *Session) libraryInputs() (*frost.Configuration, *commitmentSet, error) 
 		Ciphersuite: frost.Ed25519, Threshold: s.key.t, MaxSigners: s.key.n, VerificationKey: public,
 	}
 	set := &commitmentSet{message: s.message}
+	shares := standIns()
 	for i, id := range s.set.ids {
-		b := encodePoint(s.key.Pubshare(id))
-		p, err := element(b[:])
-		if err != nil {
-			return nil, nil, err
-		}
-		share, err := keys.NewPublicKeyShare(group, id, p, nil)
-		if err != nil {
-			return nil, nil, fmt.Errorf("the signing library refuses a public share: %w", err)
+		share := shares[id]
+		if id == own {
+			if share, err = publicShare(id, s.key.Pubshare(id)); err != nil {
+				return nil, nil, err
+			}
 		}
 		config.SignerPublicKeyShares = append(config.SignerPublicKeyShares, share)
 		hiding, err := element(s.nonces[i].bytes[:32])
@@ -179,6 +179,38 @@ func (s *Session) libraryInputs() (*frost.Configuration, *commitmentSet, error) 
 		})
 	}
 	return config, set, nil
+}
+
+// standIns gives a public share for each identifier, (id+1)·B, that passes for
+// a signer's where the library wants one and computes nothing with it: it uses
+// public shares to verify answers, which is [VerifyBatch]'s part here. The true
+// ones it may refuse, without a word on whose it was: who deals last can give
+// itself the share 0 or 1, and two who work together can have equal ones. None
+// of that does harm, and none of it must keep the others from signing.
+var standIns = sync.OnceValue(func() []*keys.PublicKeyShare {
+	shares := make([]*keys.PublicKeyShare, 256)
+	p := curve.NewEdwardsPoint().Set(curve.ED25519_BASEPOINT_POINT)
+	for id := 1; id < len(shares); id++ {
+		var err error
+		if shares[id], err = publicShare(uint16(id), p.Add(p, curve.ED25519_BASEPOINT_POINT)); err != nil {
+			panic("rfc9591: " + err.Error()) // of constants alone
+		}
+	}
+	return shares
+})
+
+// publicShare gives the library's form of a public share.
+func publicShare(id uint16, p *Point) (*keys.PublicKeyShare, error) {
+	b := encodePoint(p)
+	e, err := element(b[:])
+	if err != nil {
+		return nil, err
+	}
+	share, err := keys.NewPublicKeyShare(group, id, e, nil)
+	if err != nil {
+		return nil, fmt.Errorf("the signing library refuses a public share: %w", err)
+	}
+	return share, nil
 }
 
 func element(b []byte) (*ecc.Element, error) {

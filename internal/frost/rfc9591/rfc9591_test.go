@@ -221,12 +221,12 @@ func TestVerifyAgreesWithLibrary(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {3, 1}, {3, 2}, {5, 3}} {
 		key, shares := deal(t, size[0], size[1])
 		session, nonces := begin(t, key, shares, []byte("message"))
-		config, set, err := session.libraryInputs()
-		if err != nil {
-			t.Fatal(err)
-		}
 		for i, n := range nonces {
 			id := uint16(i + 1)
+			config, set, err := session.libraryInputs(id)
+			if err != nil {
+				t.Fatal(err)
+			}
 			good, err := session.Sign(n, shares[id], id)
 			if err != nil {
 				t.Fatal(err)
