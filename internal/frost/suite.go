@@ -20,17 +20,6 @@ const (
 	Ed25519 Suite = 2
 )
 
-// ParseSuite reads a suite's name as it stands in jobs and results.
-func ParseSuite(name string) (Suite, error) {
-	switch name {
-	case "secp256k1-tr":
-		return Secp256k1TR, nil
-	case "ed25519":
-		return Ed25519, nil
-	}
-	return 0, fmt.Errorf("unknown suite %q: use secp256k1-tr or ed25519", name)
-}
-
 // String gives the suite's name.
 func (s Suite) String() string {
 	switch s {

@@ -95,8 +95,3 @@ func keyLeaves(keys [][]byte, owner string) [][32]byte {
 
 // KeyRoot is the Merkle root over (index, public key, owner) of a batch.
 func KeyRoot(keys [][]byte, owner string) [32]byte { return merkleRoot(keyLeaves(keys, owner)) }
-
-// KeyPath is the audit path of one key under KeyRoot, nearest sibling first.
-func KeyPath(keys [][]byte, owner string, index int) [][]byte {
-	return merklePath(keyLeaves(keys, owner), index)
-}

@@ -140,7 +140,7 @@ func TestKeyTree(t *testing.T) {
 	keys := [][]byte{[]byte("key zero"), []byte("key one"), []byte("key two")}
 	root := KeyRoot(keys, "alice")
 	for i, key := range keys {
-		got, err := rootFromPath(keyLeaf(i, key, "alice"), i, len(keys), KeyPath(keys, "alice", i))
+		got, err := rootFromPath(keyLeaf(i, key, "alice"), i, len(keys), merklePath(keyLeaves(keys, "alice"), i))
 		if err != nil || got != root {
 			t.Errorf("key %d: path gives %x, %v", i, got, err)
 		}
