@@ -342,7 +342,7 @@ func certify(t testing.TB, m *protocol.Manifest, nodes []*ecdsa.PrivateKey, ctx,
 		if err != nil {
 			t.Fatal(err)
 		}
-		cert.Attestation = protocol.NewAttestation([][32]byte{leaf}, 0, signature)
+		cert.Attestation = protocol.NewAttestations([][32]byte{leaf}, signature)[0]
 		raw, err := enc.Marshal(&cert)
 		if err != nil {
 			t.Fatal(err)

@@ -37,10 +37,14 @@ func attestDigest(m *Manifest, root [32]byte) [32]byte {
 	return frost.Hash("frostfleet/attest/v1", mh[:], root[:])
 }
 
-// NewAttestation is the attestation of leaf i, once the HSM signed the digest
-// of all leaves.
-func NewAttestation(leaves [][32]byte, i int, signature []byte) *Attestation {
-	return &Attestation{Index: uint32(i), Size: uint32(len(leaves)), Path: merklePath(hashLeaves(leaves), i), Signature: signature}
+// NewAttestations are the attestations of all leaves, in their order, once the
+// HSM signed their digest.
+func NewAttestations(leaves [][32]byte, signature []byte) []*Attestation {
+	all := make([]*Attestation, len(leaves))
+	for i, path := range merklePaths(hashLeaves(leaves)) {
+		all[i] = &Attestation{Index: uint32(i), Size: uint32(len(leaves)), Path: path, Signature: signature}
+	}
+	return all
 }
 
 var errAttestation = errors.New("attestation does not verify under the node's identity key")

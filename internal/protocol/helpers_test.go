@@ -81,7 +81,7 @@ func (f *fleet) check(err error) {
 // attest does what node i's HSM does for leaf which of leaves.
 func (f *fleet) attest(i int, leaves [][32]byte, which int) *Attestation {
 	digest := AttestDigest(f.m, leaves)
-	return NewAttestation(leaves, which, must(ecdsa.SignASN1(rand.Reader, f.identity[i], digest[:])))
+	return NewAttestations(leaves, must(ecdsa.SignASN1(rand.Reader, f.identity[i], digest[:])))[which]
 }
 
 func (f *fleet) attestOne(i int, leaf [32]byte) *Attestation {

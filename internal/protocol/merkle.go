@@ -35,18 +35,33 @@ func merkleRoot(leaves [][32]byte) [32]byte {
 	return nodeHash(merkleRoot(leaves[:k]), merkleRoot(leaves[k:]))
 }
 
-// merklePath is the audit path of leaf i, nearest sibling first.
-func merklePath(leaves [][32]byte, i int) [][]byte {
-	if len(leaves) <= 1 {
-		return nil
+// merklePaths are the audit paths of all leaves, nearest sibling first. Every
+// hash is computed once, whatever the number of paths.
+func merklePaths(leaves [][32]byte) [][][]byte {
+	paths := make([][][]byte, len(leaves))
+	addSiblings(leaves, paths)
+	return paths
+}
+
+// addSiblings appends to each leaf's path what is above it in this tree, and
+// gives the tree's root.
+func addSiblings(leaves [][32]byte, paths [][][]byte) [32]byte {
+	switch len(leaves) {
+	case 0:
+		return sha256.Sum256(nil)
+	case 1:
+		return leaves[0]
 	}
 	k := split(len(leaves))
-	if i < k {
-		root := merkleRoot(leaves[k:])
-		return append(merklePath(leaves[:k], i), root[:])
+	l, r := addSiblings(leaves[:k], paths[:k]), addSiblings(leaves[k:], paths[k:])
+	for i := range paths {
+		sibling := &r
+		if i >= k {
+			sibling = &l
+		}
+		paths[i] = append(paths[i], sibling[:])
 	}
-	root := merkleRoot(leaves[:k])
-	return append(merklePath(leaves[k:], i-k), root[:])
+	return nodeHash(l, r)
 }
 
 var errPath = errors.New("merkle path does not fit the tree")

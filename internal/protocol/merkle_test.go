@@ -59,7 +59,7 @@ func TestMerklePathsKnownAnswers(t *testing.T) {
 			leaves = append(leaves, leafHash(must(hex.DecodeString(leaf))))
 		}
 		var got []string
-		for _, sibling := range merklePath(leaves, want.leaf) {
+		for _, sibling := range merklePaths(leaves)[want.leaf] {
 			got = append(got, hex.EncodeToString(sibling))
 		}
 		if !slices.Equal(got, want.path) {
@@ -85,7 +85,7 @@ func TestMerklePaths(t *testing.T) {
 		leaves := testLeaves(n)
 		root := merkleRoot(leaves)
 		for i, leaf := range leaves {
-			path := merklePath(leaves, i)
+			path := merklePaths(leaves)[i]
 			if got, err := rootFromPath(leaf, i, n, path); err != nil || got != root {
 				t.Fatalf("leaf %d of %d: its path gives %x, %v", i, n, got, err)
 			}
@@ -140,7 +140,7 @@ func TestKeyTree(t *testing.T) {
 	keys := [][]byte{[]byte("key zero"), []byte("key one"), []byte("key two")}
 	root := KeyRoot(keys, "alice")
 	for i, key := range keys {
-		got, err := rootFromPath(keyLeaf(i, key, "alice"), i, len(keys), merklePath(keyLeaves(keys, "alice"), i))
+		got, err := rootFromPath(keyLeaf(i, key, "alice"), i, len(keys), merklePaths(keyLeaves(keys, "alice"))[i])
 		if err != nil || got != root {
 			t.Errorf("key %d: path gives %x, %v", i, got, err)
 		}
@@ -161,7 +161,7 @@ func TestAttestation(t *testing.T) {
 		digest := AttestDigest(f.m, leaves)
 		sig := must(ecdsa.SignASN1(rand.Reader, f.identity[0], digest[:]))
 		for _, i := range []int{0, n / 2, n - 1} {
-			a, pub := NewAttestation(leaves, i, sig), f.m.Identity(0)
+			a, pub := NewAttestations(leaves, sig)[i], f.m.Identity(0)
 			if err := a.verify(f.m, pub, leaves[i]); err != nil {
 				t.Fatalf("leaf %d of %d: %v", i, n, err)
 			}

@@ -156,7 +156,7 @@ func TestVerifyResult(t *testing.T) {
 func TestResultSizes(t *testing.T) {
 	const limit = 4 << 20
 	leaves := make([][32]byte, 1024)
-	cert := encode(&Certificate{Node: 254, Attestation: NewAttestation(leaves, 1023, make([]byte, 72))})
+	cert := encode(&Certificate{Node: 254, Attestation: NewAttestations(leaves, make([]byte, 72))[1023]})
 	for _, size := range [][2]int{{2, 3}, {16, 24}, {28, 42}} {
 		m := newFleet(t, size[0], size[1]).m
 		for _, chain := range []string{"bitcoin", "solana"} {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -140,11 +141,27 @@ var useful = map[protocol.SlotKind]time.Duration{
 	protocol.SlotCommit: 5 * time.Minute, protocol.SlotShare: 5 * time.Minute, protocol.SlotRefuse: 5 * time.Minute,
 }
 
+// The pause after a failed try, doubling.
+const (
+	minPause = 50 * time.Millisecond
+	maxPause = 5 * time.Second
+)
+
+// sleep waits until d is over or ctx ends.
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
+}
+
 // mustAttest asks the key provider until it answers or ctx ends. The attester
 // paces the calls.
 func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *protocol.Attestation {
 	for ctx.Err() == nil {
-		if att, err := w.attester.attest(ctx, leaf); err == nil {
+		if att, err := w.attester.Attest(ctx, leaf); err == nil {
 			return att
 		}
 	}
@@ -312,15 +329,19 @@ func (w *Worker) refetch(id string) {
 	}
 }
 
-// sign is one call to the key provider, timed.
-func (w *Worker) sign(ctx context.Context, digest [32]byte) ([]byte, error) {
-	start := time.Now()
-	signature, err := w.cfg.Provider.Sign(ctx, digest)
-	w.cfg.Observe.Provider("sign", time.Since(start), err)
-	if err != nil && w.ctx.Err() == nil {
-		w.log.Error("key provider does not sign; trying again", "err", err)
+// deviceChanged hears when the key provider begins to fail, and when it works
+// again. While it is refused the node is silent; the clock asks for a new
+// session key every second, so the node speaks again as soon as it may.
+func (w *Worker) deviceChanged(err error) {
+	switch reason := keyprovider.ReasonOf(err); {
+	case err == nil:
+		w.log.Info("key provider works again")
+	case reason.Refused():
+		w.sessions.drop()
+		w.log.Error("key provider is refused; this node is silent until it works again", "reason", reason, "err", err)
+	default:
+		w.log.Error("key provider fails", "reason", reason, "err", err)
 	}
-	return signature, err
 }
 
 func (w *Worker) report(r protocol.Report) {

@@ -34,7 +34,7 @@ func (s *sessions) renew(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	att, err := s.attester.attest(ctx, key.Leaf(s.manifest))
+	att, err := s.attester.Attest(ctx, key.Leaf(s.manifest))
 	if err != nil {
 		return err
 	}
@@ -51,6 +51,14 @@ func (s *sessions) use(key *protocol.SessionKey) {
 		close(s.renewed)
 		s.renewed = nil
 	}
+}
+
+// drop forgets the session key: a node whose device was taken away from it says
+// nothing more, not even with a key that the device vouched for before.
+func (s *sessions) drop() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current = nil
 }
 
 // due reports whether it is time to renew.

@@ -90,7 +90,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1)}
-	w.attester = &attester{manifest: cfg.Manifest, sign: w.sign}
+	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, nil)
 	w.sessions = &sessions{manifest: cfg.Manifest, index: cfg.Index, attester: w.attester}
 	if err := w.open(ctx); err != nil {
 		return nil, err
@@ -163,7 +163,7 @@ func (w *Worker) Stats() (batches, keys, dealing, nonces int) {
 func (w *Worker) Run(ctx context.Context) error {
 	// The worker's own context outlives ctx by the time that draining takes.
 	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	w.attester.life = w.ctx
+	w.attester.Life = w.ctx
 	pooled := make(chan struct{})
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { w.pool.Run(poolCtx); close(pooled) }()

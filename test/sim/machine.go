@@ -88,7 +88,7 @@ func (m *machine) attest(leaf [32]byte) *protocol.Attestation {
 	if err != nil {
 		panic(err)
 	}
-	return protocol.NewAttestation(leaves, i, sig)
+	return protocol.NewAttestations(leaves, sig)[i]
 }
 
 // clock is the machine's own time.

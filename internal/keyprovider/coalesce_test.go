@@ -1,0 +1,250 @@
+package keyprovider
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+var errDevice = errors.New("device says no")
+
+// signer is a device that a test can delay or fail. Its signature of a digest
+// is that digest.
+type signer struct {
+	mu    sync.Mutex
+	fault func(context.Context) error
+	calls int
+}
+
+func (s *signer) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
+	s.mu.Lock()
+	fault := s.fault
+	s.calls++
+	s.mu.Unlock()
+	if fault != nil {
+		if err := fault(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return digest[:], nil
+}
+
+func (s *signer) set(fault func(context.Context) error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.fault = fault
+}
+
+func (s *signer) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.calls
+}
+
+// proof says which leaf of how many a signature was shown for.
+type proof struct {
+	leaf, signature [32]byte
+	leaves          int
+}
+
+func sum(leaves [][32]byte) (digest [32]byte) {
+	for _, leaf := range leaves {
+		for i, b := range leaf {
+			digest[i] += b
+		}
+	}
+	return digest
+}
+
+// newCoalescer is a coalescer over a faulty device; it lives as long as ctx.
+func newCoalescer(ctx context.Context) (*Coalescer[proof], *signer) {
+	s := new(signer)
+	return &Coalescer[proof]{Sign: s.Sign, Digest: sum, Life: ctx, Prove: func(leaves [][32]byte, signature []byte) []proof {
+		proofs := make([]proof, len(leaves))
+		for i, leaf := range leaves {
+			proofs[i] = proof{leaf, [32]byte(signature), len(leaves)}
+		}
+		return proofs
+	}}, s
+}
+
+// attest has a leaf attested, and checks that the proof is the leaf's.
+func attest(ctx context.Context, c *Coalescer[proof], i int) (proof, error) {
+	leaf := [32]byte{byte(i), byte(i >> 8), 1}
+	p, err := c.Attest(ctx, leaf)
+	if err == nil && p.leaf != leaf {
+		err = fmt.Errorf("leaf %d got the proof of another", i)
+	}
+	return p, err
+}
+
+// TestCoalescedCalls: whoever comes while a call is under way shares the next
+// one, and hears what was signed.
+func TestCoalescedCalls(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCoalescer(t.Context())
+		var heard []int
+		c.Signed = func(leaves int) { heard = append(heard, leaves) }
+		s.set(func(context.Context) error { time.Sleep(time.Second); return nil })
+		var all sync.WaitGroup
+		for i := range 40 {
+			all.Go(func() {
+				p, err := attest(t.Context(), c, i)
+				want := proof{leaf: p.leaf, leaves: 39}
+				for j := 1; j < 40; j++ {
+					want.signature[0] += byte(j)
+					want.signature[2]++
+				}
+				if i == 0 {
+					want.leaves, want.signature = 1, [32]byte{0, 0, 1}
+				}
+				if err != nil || p != want {
+					t.Errorf("leaf %d: %v, %v", i, p, err)
+				}
+			})
+			synctest.Wait() // the first is on its way before the second comes
+		}
+		all.Wait()
+		if n := s.count(); n != 2 { // the first alone, then all that waited
+			t.Errorf("40 leaves at once took %d calls, want 2", n)
+		}
+		if _, err := attest(t.Context(), c, 7); err != nil {
+			t.Error(err)
+		}
+		if fmt.Sprint(heard) != "[1 39 1]" {
+			t.Errorf("calls served %v leaves", heard)
+		}
+	})
+}
+
+// TestCoalescedBounds: more leaves than a tree holds take more calls.
+func TestCoalescedBounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCoalescer(t.Context())
+		s.set(func(context.Context) error { time.Sleep(time.Second); return nil })
+		var all sync.WaitGroup
+		for i := range MaxLeaves + 2 {
+			all.Go(func() {
+				if p, err := attest(t.Context(), c, i); err != nil || p.leaves > MaxLeaves {
+					t.Errorf("tree of %d, error %v", p.leaves, err)
+				}
+			})
+			if i == 0 {
+				synctest.Wait() // it goes alone
+			}
+		}
+		all.Wait()
+		if n := s.count(); n != 3 {
+			t.Errorf("%d calls, want 3", n)
+		}
+	})
+}
+
+// TestCoalescedErrorFansOut: everybody in a failed call hears of it, the next
+// call waits, and a device that comes back is used.
+func TestCoalescedErrorFansOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCoalescer(t.Context())
+		s.set(func(context.Context) error { time.Sleep(time.Second); return errDevice })
+		var all sync.WaitGroup
+		for i := range 10 {
+			all.Go(func() {
+				if _, err := attest(t.Context(), c, i); !errors.Is(err, errDevice) {
+					t.Errorf("got %v, want the device's error", err)
+				}
+			})
+		}
+		all.Wait()
+		s.set(nil)
+		start := time.Now()
+		if _, err := attest(t.Context(), c, 0); err != nil {
+			t.Errorf("after the device came back: %v", err)
+		}
+		if pause := time.Since(start); pause < minPause || pause > maxPause {
+			t.Errorf("the call after a failed one came after %s", pause)
+		}
+	})
+}
+
+// TestFailingDeviceIsNotHammered: many who try again at once make no more
+// calls than one would.
+func TestFailingDeviceIsNotHammered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCoalescer(t.Context())
+		s.set(func(context.Context) error { return errDevice })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		var all sync.WaitGroup
+		for i := range 100 {
+			all.Go(func() {
+				for ctx.Err() == nil {
+					if _, err := attest(ctx, c, i); err == nil {
+						t.Error("attested by a device that fails")
+					}
+				}
+			})
+		}
+		all.Wait()
+		if n := s.count(); n < 10 || n > 40 {
+			t.Errorf("%d calls in a minute of failures", n)
+		}
+	})
+}
+
+// TestOneWaiterLeaves: its end is nobody else's.
+func TestOneWaiterLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c, s := newCoalescer(t.Context())
+		s.set(func(context.Context) error { time.Sleep(time.Minute / 3); return nil })
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		var all sync.WaitGroup
+		for i := range 20 {
+			all.Go(func() {
+				if i%2 == 0 { // also the one that leads
+					if _, err := attest(ctx, c, i); !errors.Is(err, context.DeadlineExceeded) {
+						t.Errorf("got %v, want the waiter's own end", err)
+					}
+				} else if _, err := attest(t.Context(), c, i); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		if _, err := attest(ctx, c, 0); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("who comes after its end got %v", err)
+		}
+	})
+}
+
+// TestHangingCallIsGivenUp: a call without end does not stop the node for
+// ever, and ends with the node.
+func TestHangingCallIsGivenUp(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		life, end := context.WithCancel(t.Context())
+		c, s := newCoalescer(life)
+		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		s.set(hang)
+		start := time.Now()
+		if _, err := attest(t.Context(), c, 0); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != coalescedTime {
+			t.Errorf("got %v after %s, want a deadline after %s", err, time.Since(start), coalescedTime)
+		}
+		s.set(nil)
+		if _, err := attest(t.Context(), c, 0); err != nil {
+			t.Errorf("after the hanging call: %v", err)
+		}
+		s.set(hang)
+		go func() { time.Sleep(time.Second); end() }()
+		if _, err := attest(t.Context(), c, 0); !errors.Is(err, context.Canceled) {
+			t.Errorf("a call under way when the node ends gave %v", err)
+		}
+		synctest.Wait()
+		if c.busy {
+			t.Error("the coalescer still works after its life")
+		}
+	})
+}

@@ -1,0 +1,123 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+func newSessions(t *testing.T) (*sessions, *fakeProvider) {
+	m, a, p := fakeAttester(t)
+	return &sessions{manifest: m, attester: a}, p
+}
+
+// TestSessionRenewal: a key is renewed at half its life, and a node whose
+// device is away speaks as long as its key is good, falls silent, and speaks
+// again when the device is back.
+func TestSessionRenewal(t *testing.T) {
+	s, p := newSessions(t)
+	synctest.Test(t, func(t *testing.T) {
+		s.attester.Life = t.Context()
+		if s.valid(time.Now()) || !s.due(time.Now()) {
+			t.Error("a node without a key is valid, or is not due for one")
+		}
+		if err := s.renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		start := time.Now()
+		at := func(d time.Duration, due, valid bool) {
+			t.Helper()
+			if now := start.Add(d); s.due(now) != due || s.valid(now) != valid {
+				t.Errorf("after %s: due %t, valid %t; want %t, %t", d, s.due(now), s.valid(now), due, valid)
+			}
+		}
+		half := protocol.DelegationLife / 2
+		at(half-2*time.Second, false, true)
+		at(half+2*time.Second, true, true)
+		at(protocol.DelegationLife-fillTime-2*time.Second, true, true)
+		at(protocol.DelegationLife-fillTime+2*time.Second, true, false)
+
+		p.set(func(context.Context) error { return errDevice })
+		if err := s.renew(t.Context()); !errors.Is(err, errDevice) {
+			t.Errorf("renewal by a failing device gave %v", err)
+		}
+		if _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
+			t.Errorf("a failed renewal took the old key away: %v", err)
+		}
+		time.Sleep(protocol.DelegationLife - fillTime)
+		sealed := make(chan time.Time, 1)
+		go func() {
+			if _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
+				t.Error(err)
+			}
+			sealed <- time.Now()
+		}()
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.seal(short, "dkg.x", nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("sealed under a key near its end: %v", err)
+		}
+		time.Sleep(time.Hour)
+		p.set(nil)
+		back := time.Now()
+		if err := s.renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if when := <-sealed; when.Before(back) {
+			t.Errorf("sealed %s before there was a fresh key", back.Sub(when))
+		}
+	})
+}
+
+// TestOneRenewalAtATime: the ticker asks every second, for as long as it takes.
+func TestOneRenewalAtATime(t *testing.T) {
+	s, p := newSessions(t)
+	synctest.Test(t, func(t *testing.T) {
+		s.attester.Life = t.Context()
+		p.set(func(context.Context) error { time.Sleep(20 * time.Second); return nil })
+		for range 19 {
+			go func() {
+				if err := s.renew(t.Context()); err != nil {
+					t.Error(err)
+				}
+			}()
+			time.Sleep(time.Second)
+		}
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if n := p.count(); n != 1 || !s.valid(time.Now()) {
+			t.Errorf("%d calls, want 1", n)
+		}
+	})
+}
+
+// TestDroppedSession: a node whose device is refused is silent at once, and
+// speaks again with the next key.
+func TestDroppedSession(t *testing.T) {
+	s, _ := newSessions(t)
+	synctest.Test(t, func(t *testing.T) {
+		s.attester.Life = t.Context()
+		if err := s.renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		s.drop()
+		if s.valid(time.Now()) || !s.due(time.Now()) {
+			t.Error("a dropped key is valid, or none is due")
+		}
+		short, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.seal(short, "dkg.x", nil); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("sealed under a dropped key: %v", err)
+		}
+		if err := s.renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
+			t.Error(err)
+		}
+	})
+}
