@@ -16,7 +16,7 @@ PROGRAMS := frostctl frost-worker frost-gateway
 
 help: ## print this list
 	@echo "Frostfleet: FROST threshold signing on NATS JetStream"; echo
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## build, then run a 2-of-3 fleet: generate, sign, verify, take a node away, sign again
 	./bin/frostctl demo
@@ -24,11 +24,17 @@ demo: build ## build, then run a 2-of-3 fleet: generate, sign, verify, take a no
 build: ## build ./bin/frostctl, ./bin/frost-worker and ./bin/frost-gateway
 	$(GO) build -trimpath -o bin/ $(PROGRAMS:%=./cmd/%)
 
-test: $(VENV)/ready ## go vet, all tests under the race detector, 2,000 seeds of the simulator
-	GO="$(GO)" FROSTFLEET_PYTHON="$(VENV)/bin/python" scripts/test
+test: devices ## go vet, all tests under the race detector, 2,000 seeds of the simulator
+	GO="$(GO)" $(WITH_DEVICES) scripts/test
+
+test-dkg: devices ## a 2-of-3 key generation and a signature with each key provider, and with a mixed fleet
+	$(WITH_DEVICES) $(GO) test -count 1 -v ./test/providers
 
 sim: ## more of the simulator: make sim SEEDS=100000
 	$(GO) test ./test/sim -run TestSeeds -count 1 -timeout 0 -v -seeds $(SEEDS)
+
+bench-hsm: devices ## what key hardware costs, with injected latency; writes bench/hsm.json
+	$(GO) run ./test/benchhsm -out bench/hsm.json
 
 bench: build ## Go benchmarks (BENCH=regexp), then the end-to-end one in test/bench
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/...
@@ -41,8 +47,8 @@ lint: $(LINTER) ## golangci-lint with the import rules of .golangci.yml
 fuzz: ## every fuzz target for FUZZTIME each (1m): make fuzz FUZZTIME=10m
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
-e2e: $(VENV)/ready ## end-to-end tests: txtar scripts over the real programs
-	FROSTFLEET_PYTHON="$(VENV)/bin/python" $(GO) test -count 1 -v ./test/e2e
+e2e: devices ## end-to-end tests: txtar scripts over the real programs
+	$(WITH_DEVICES) $(GO) test -count 1 -v ./test/e2e
 
 clean: ## remove ./bin and ./.cache (tools, Python environment)
 	rm -rf bin .cache
@@ -53,10 +59,17 @@ $(LINTER):
 	GOBIN=$(CACHE)/bin/new $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv $(CACHE)/bin/new/golangci-lint $@
 
-# For the Python example of docs/jobs.md, which a test runs.
-$(VENV)/ready: docs/examples/python/requirements.txt
-	python3 -m venv --clear $(VENV) || { echo "no Python environment: apt-get install python3-venv" >&2; exit 1; }
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r $<
+# SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
+WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python"
+devices: setup $(VENV)/ready
+setup:
+	GO="$(GO)" scripts/setup
+
+# For moto, and for the Python example of docs/jobs.md, which a test runs.
+REQUIREMENTS := docs/examples/python/requirements.txt test/requirements.txt
+$(VENV)/ready: $(REQUIREMENTS) | setup
+	python3 -m venv --clear $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-.PHONY: help demo build test sim bench lint fuzz e2e clean
+.PHONY: help demo build test test-dkg sim bench bench-hsm lint fuzz e2e devices setup clean

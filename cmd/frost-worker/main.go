@@ -1,21 +1,27 @@
 // Command frost-worker runs one node of a fleet: it holds shares of keys,
-// never a key.
+// never a key. Its other commands set up and test the node's key provider.
+//
+// Results go to standard output; prompts, progress, warnings and errors go to
+// standard error. The exit code is 0 if all went well, and 1 otherwise.
 package main
 
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"os"
+	"os/signal"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/worker"
+	"github.com/frostfleet/frostfleet/internal/pin"
 )
 
-func main() {
+func main() { os.Exit(launch.Execute(newRootCommand())) }
+
+func newRootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "frost-worker", Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
 	root.AddCommand(
 		launch.RunCommand("Run the node until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
@@ -23,46 +29,43 @@ func main() {
 			if err != nil {
 				return err
 			}
+			o.PIN = person()
 			return launch.Node(ctx, n, o)
 		}),
-		enrollCommand(),
+		newProvisionCommand(),
+		newEnrollCommand(),
+		newSelftestCommand(),
+		newUnlockCommand(),
 	)
-	os.Exit(launch.Execute(root))
+	return root
 }
 
-// enrollCommand prints what the manifest needs to know of this node.
-func enrollCommand() *cobra.Command {
-	var path, fleet string
-	var epoch int
-	cmd := &cobra.Command{
-		Use: "enroll --config FILE --fleet NAME", Short: "Print this node's card for the manifest", Args: cobra.NoArgs,
-		Long: "Enroll asks the key provider for the public keys by which the fleet will know\nthis node, and prints them as the JSON object that stands in the manifest's nodes.\nNothing secret leaves the provider.",
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			n, err := config.LoadNode(path)
-			if err != nil {
-				return err
-			}
-			provider, err := launch.Provider(n)
-			if err != nil {
-				return err
-			}
-			defer provider.Close()
-			card, err := worker.Card(cmd.Context(), provider, fleet, epoch, n.Node.Index)
-			if err != nil {
-				return err
-			}
-			out, err := json.MarshalIndent(card, "", "  ")
-			if err != nil {
-				return err
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), string(out))
-			return nil
-		},
+// person asks for a PIN on the terminal. It is nil if nobody is there.
+func person() pin.Source {
+	if !pin.IsTerminal(os.Stdin) {
+		return nil
 	}
-	cmd.Flags().StringVarP(&path, "config", "c", "", "the node's configuration file (TOML)")
-	cmd.Flags().StringVar(&fleet, "fleet", "", "name of the fleet that the node will belong to")
-	cmd.Flags().IntVar(&epoch, "epoch", 1, "epoch of the manifest")
-	_ = cmd.MarkFlagRequired("config")
-	_ = cmd.MarkFlagRequired("fleet")
-	return cmd
+	return pin.Prompt(os.Stdin, os.Stderr, "PIN of the token: ")
+}
+
+// addConfigFlag adds --config, which is required.
+func addConfigFlag(cmd *cobra.Command) *string {
+	path := cmd.Flags().StringP("config", "c", "", "the node's configuration file (TOML)")
+	_ = cmd.MarkFlagRequired("config")         // fails only without such a flag
+	_ = cmd.MarkFlagFilename("config", "toml") // so does this
+	return path
+}
+
+// interruptible ends the command's context on SIGINT and SIGTERM, so that a
+// prompt gives the terminal its echo back.
+func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
+}
+
+// printJSON prints one document.
+func printJSON(cmd *cobra.Command, v any) error {
+	enc := json.NewEncoder(cmd.OutOrStdout())
+	enc.SetEscapeHTML(false)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,28 @@ type = "aws-kms"
 key_id = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
 `
 
+// issueFile is the file of the guide letter by letter, with its blank lines
+// and its comment.
+const issueFile = `[network]
+type = "mainnet"
+
+[server]
+role = "node"
+host = "0.0.0.0"
+port = 4000
+
+[node]
+index = 0
+storage_path = "/data/frost-shares-node0"
+max_signers = 3
+min_signers = 2
+
+[node.key_provider]
+type = "aws-kms"
+key_id = "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"
+# or key_id = "alias/frost-node-0"
+`
+
 func write(t testing.TB, text string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "file.toml")
@@ -40,13 +63,28 @@ func write(t testing.TB, text string) string {
 	return path
 }
 
+// TestGuideFileLoads: with the ARN, and with the alias that the comment offers
+// in its place.
 func TestGuideFileLoads(t *testing.T) {
-	n, err := LoadNode(write(t, awsKMS))
-	if err != nil {
-		t.Fatal(err)
+	alias := regexp.MustCompile(`(?m)^key_id = .*\n# or `).ReplaceAllString(issueFile, "")
+	for _, test := range []struct{ text, key string }{
+		{awsKMS, "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"},
+		{issueFile, "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"},
+		{alias, "alias/frost-node-0"},
+	} {
+		n, err := LoadNode(write(t, test.text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.src = nil
+		if want := guideNode(test.key); !reflect.DeepEqual(n, want) {
+			t.Errorf("got %+v\nwant %+v", n, want)
+		}
 	}
-	n.src = nil
-	want := &Node{
+}
+
+func guideNode(keyID string) *Node {
+	return &Node{
 		Network: Network{"mainnet"},
 		Server:  Server{"node", "0.0.0.0", 4000},
 		Node: NodeSection{
@@ -54,14 +92,11 @@ func TestGuideFileLoads(t *testing.T) {
 			Manifest: "/data/frost-shares-node0/manifest.json",
 			Access:   "/data/frost-shares-node0/access.toml",
 			KeyProvider: KeyProvider{
-				Type:  AWSKMS,
-				KeyID: "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+				Type: AWSKMS, KeyID: keyID,
+				Prices: Prices{Sign: 0.15, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 1},
 			},
 		},
 		Bus: Bus{URL: "nats://127.0.0.1:4222", Replicas: 1},
-	}
-	if !reflect.DeepEqual(n, want) {
-		t.Fatalf("got %+v\nwant %+v", n, want)
 	}
 }
 
@@ -70,7 +105,7 @@ func TestGuideFileLoads(t *testing.T) {
 func TestExamples(t *testing.T) {
 	dir := filepath.Join("..", "..", "configs")
 	files, err := filepath.Glob(filepath.Join(dir, "*.toml"))
-	if err != nil || len(files) < 6 {
+	if err != nil || len(files) < 7 {
 		t.Fatalf("%d examples, %v", len(files), err)
 	}
 	for _, path := range files {
@@ -105,20 +140,59 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestExamplesNameRealKeys: what stands behind a # in an example is a key too.
+// Some exclude each other, but none is unknown or of a wrong type.
+func TestExamplesNameRealKeys(t *testing.T) {
+	t.Setenv("FROST_PIN", "1")
+	for _, name := range []string{"node-aws-kms.toml", "node-pkcs11.toml"} {
+		text, err := os.ReadFile(filepath.Join("..", "..", "configs", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		comment := regexp.MustCompile(`(?m)^# ([a-z_]+ = .*|\[[a-z_.]+\])$`)
+		if n := len(comment.FindAll(text, -1)); n < 5 {
+			t.Errorf("%s: found %d keys in comments: the search is broken", name, n)
+		}
+		lines := map[string]bool{}
+		full := "" // of two lines with one key, the first
+		for line := range strings.Lines(comment.ReplaceAllString(string(text), "$1")) {
+			key, _, assigns := strings.Cut(line, " = ")
+			if !assigns || !lines[key] {
+				full += line
+			}
+			lines[key] = true
+			if strings.HasPrefix(line, "[") {
+				clear(lines)
+			}
+		}
+		_, err = LoadNode(write(t, full))
+		for _, part := range []string{"unknown", "wrong type", "not a duration", "is not for", ": : "} {
+			if err != nil && strings.Contains(err.Error(), part) {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
 func TestLaterKeysParse(t *testing.T) {
 	n, err := LoadNode(write(t, awsKMS+`derivation_key_id = "alias/d"
-derivation = "hmac"
+derivation = "kms"
 endpoint = "http://localhost:4566"
 profile = "p"
 timeout = "2s"
 max_attempts = 4
 regions = ["us-east-1", "eu-west-1"]
+hedge_after = "200ms"
+[node.key_provider.prices]
+sign = 1
+key_month = 0.5
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	k := n.Node.KeyProvider
-	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 || k.DerivationKeyID != "alias/d" {
+	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 || k.DerivationKeyID != "alias/d" ||
+		k.HedgeAfter.Duration != 200*time.Millisecond || k.Prices != (Prices{Sign: 1, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 0.5}) {
 		t.Fatalf("%+v", k)
 	}
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
@@ -128,14 +202,19 @@ slot = 0
 token_label = "t"
 key_label = "k"
 derivation_key_label = "d"
+derivation = "hmac"
+sessions = 8
+max_attempts = 2
 pin = "123456"
 uri = "pkcs11:token=t"
+prices.sign = 0.5
 `))
 	if err != nil {
 		t.Fatal(err)
 	}
 	k = n.Node.KeyProvider
-	if string(k.Pin.Expose()) != "123456" || k.Slot == nil || *k.Slot != 0 || !filepath.IsAbs(k.PKCS11Library) {
+	if string(k.Pin.Expose()) != "123456" || k.Slot == nil || *k.Slot != 0 || !filepath.IsAbs(k.PKCS11Library) ||
+		k.Sessions != 8 || k.MaxAttempts != 2 || k.Prices != (Prices{Sign: 0.5}) {
 		t.Fatalf("%+v", k)
 	}
 	var out bytes.Buffer

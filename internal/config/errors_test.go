@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 )
@@ -42,8 +41,16 @@ func TestNodeErrors(t *testing.T) {
 		"duration":          {awsKMS + "timeout = \"soon\"\n", []string{"15: node.key_provider.timeout: not a duration"}},
 		"timeout":           {awsKMS + "timeout = \"0s\"\n", []string{"15: node.key_provider.timeout: use 1ms"}},
 		"regions":           {awsKMS + "regions = [\"a\", \"a\"]\n", []string{"15: node.key_provider.regions: repeated"}},
+		"derivation":        {awsKMS + "derivation = \"hmac\"\n", []string{"15: node.key_provider.derivation: use kms, file"}},
+		"derivation twice":  {awsKMS + "derivation_key_id = \"d\"\nderivation = \"file\"\n", []string{"16: node.key_provider.derivation: take one of the two out"}},
+		"derivation alone":  {awsKMS + "derivation = \"kms\"\n", []string{"15: node.key_provider.derivation: derivation_key_id is missing"}},
+		"hedge, one region": {awsKMS + "hedge_after = \"1s\"\n", []string{"15: node.key_provider.hedge_after: two or more in regions"}},
+		"hedge":             {awsKMS + "regions = [\"a\", \"b\"]\nhedge_after = \"2m\"\n", []string{"16: node.key_provider.hedge_after: use 1ms to 1m"}},
+		"sessions of KMS":   {awsKMS + "sessions = 4\n", []string{`15: node.key_provider.sessions: not for type "aws-kms"`}},
+		"prices":            {awsKMS + "[node.key_provider.prices]\nsign = inf\nkey_month = -0.5\n", []string{"16: node.key_provider.prices.sign: use 0", "17: node.key_provider.prices.key_month: use 0"}},
+		"software prices":   {edit(provider, "[node.key_provider]\ntype = \"software\"\nallow_insecure = true\nprices.sign = 1\n", "key_id", "key_file"), []string{"15: node.key_provider.prices.sign: costs nothing"}},
 		"software mainnet":  {edit(provider, "[node.key_provider]\ntype = \"software\"\n", "key_id", "key_file"), []string{"13: node.key_provider.type: plain file"}},
-		"pkcs11":            {edit(provider, "[node.key_provider]\ntype = \"pkcs11\"\npin='1'\npin_file='x'\n", "key_id", "key_label"), []string{"12: node.key_provider.pkcs11_library: missing", "12: node.key_provider.token_label: missing", "14: node.key_provider.pin: exclude"}},
+		"pkcs11":            {edit(provider, "[node.key_provider]\ntype = \"pkcs11\"\n", "key_id", "key_label"), []string{"12: node.key_provider.pkcs11_library: missing", "12: node.key_provider.token_label: missing"}},
 		"bus for a gateway": {awsKMS + "[bus]\nembedded = true\n", []string{"16: bus.embedded: gateways only"}},
 		"bus scheme":        {awsKMS + "[bus]\nurl = \"http://a\"\n", []string{"16: bus.url: scheme"}},
 		"bus not an URL":    {awsKMS + "[bus]\nurl = \"a\"\n", []string{"16: bus.url: not an URL"}},
@@ -132,6 +139,9 @@ func TestErrorsKeepSecrets(t *testing.T) {
 	for _, tail := range []string{
 		"pin = 77665544", "pin = 77665544x", `pin = "77665544`, `pin = ["77665544"]`, `pin = "\q77665544"`,
 		`pin = { a = "77665544" }`, `pin = 77665544.5`, `pin = "77665544"` + "\npin_file = 3", `pim = "77665544"`,
+		`uri = "pkcs11:?pin-value=77665544%zz"`, `uri = "pkcs11:?pin-value=77665544&pin-value=77665544"`, `uri = "pkcs12:?pin-value=77665544"`,
+		`uri = "pkcs11:pin-value=77665544"`, `uri = "pkcs11:?pin-value=77665544"` + "\npin = '1'", `pin = "${77665544"`, `pin = "${77665544}"`,
+		`uri = "pkcs11:?pin-source=|77665544"`, `pin = "77665544\n77665544"`,
 		`pin = 99999999999977665544`, `pin = 2024-01-01T77665544`, "pin 77665544",
 		"[bus]\nurl = \"nats://u:77665544@h\"", "[bus]\nurl = \"nats://u:77665544@h:x\"", "[bus]\nurl = \"nats://77665544@%zz\"",
 	} {
@@ -140,19 +150,6 @@ func TestErrorsKeepSecrets(t *testing.T) {
 			t.Errorf("%s: %v", tail, err)
 		}
 	}
-}
-
-func TestPinNeedsAPrivateFile(t *testing.T) {
-	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
-	path := write(t, text+"type = \"pkcs11\"\nuri = \"pkcs11:token=a\"\npin = \"1\"\n")
-	if _, err := LoadNode(path); err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Chmod(path, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	_, err := LoadNode(path)
-	compare(t, path, err, []string{"15: node.key_provider.pin: chmod 600"})
 }
 
 func TestUnreadableFiles(t *testing.T) {

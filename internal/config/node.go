@@ -35,6 +35,9 @@ func LoadNode(path string) (*Node, error) {
 	return n, nil
 }
 
+// Path is the file's, as it was given.
+func (n *Node) Path() string { return n.src.path }
+
 func (n *Node) check(s *source) {
 	n.src = s
 	node := &n.Node

@@ -2,7 +2,6 @@ package config
 
 import (
 	"net/url"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +12,14 @@ const (
 	Software = "software"
 	AWSKMS   = "aws-kms"
 	PKCS11   = "pkcs11"
+)
+
+// Ways to derive: KeyProvider.Derivation. Empty is by the key that is there.
+const (
+	DerivationKMS  = "kms"  // aws-kms: GenerateMac with derivation_key_id
+	DerivationFile = "file" // aws-kms: a secret in storage_path, outside KMS
+	DerivationHMAC = "hmac" // pkcs11: CKM_SHA256_HMAC
+	DerivationECDH = "ecdh" // pkcs11: CKM_ECDH1_DERIVE
 )
 
 // KeyProvider is the section [node.key_provider]. Type says which of the other
@@ -29,8 +36,8 @@ type KeyProvider struct {
 	DerivationKeyID string   `toml:"derivation_key_id"` // of the HMAC_256 key
 	Endpoint        string   `toml:"endpoint"`          // URL, for tests and VPC endpoints
 	Profile         string   `toml:"profile"`           // of the AWS configuration
-	MaxAttempts     int      `toml:"max_attempts"`
-	Regions         []string `toml:"regions"` // of a multi-Region key, in order of preference
+	Regions         []string `toml:"regions"`           // of a multi-Region key, in order of preference
+	HedgeAfter      Duration `toml:"hedge_after"`       // when to ask the next region too; 0: the provider's default
 
 	// pkcs11
 	PKCS11Library      string `toml:"pkcs11_library"` // path of the token's .so
@@ -38,22 +45,25 @@ type KeyProvider struct {
 	TokenLabel         string `toml:"token_label"`
 	KeyLabel           string `toml:"key_label"`
 	DerivationKeyLabel string `toml:"derivation_key_label"`
-	Pin                Secret `toml:"pin"`
+	Pin                Secret `toml:"pin"`      // nil: none here; ${NAME} is resolved already
 	PinFile            string `toml:"pin_file"` // path
-	URI                string `toml:"uri"`      // RFC 7512
+	URI                string `toml:"uri"`      // RFC 7512; its PIN has moved to Pin or PinFile
+	Sessions           int    `toml:"sessions"` // with the token; 0: the provider's default
 
 	// aws-kms and pkcs11
-	Derivation string   `toml:"derivation"` // how Derive works with this key
-	Timeout    Duration `toml:"timeout"`    // of one call
+	Derivation  string   `toml:"derivation"` // how Derive works: see the constants
+	Timeout     Duration `toml:"timeout"`    // of one call; 0: the default
+	MaxAttempts int      `toml:"max_attempts"`
+	Prices      Prices   `toml:"prices"`
 }
 
 // providerKeys says which keys belong to which type.
 var providerKeys = map[string][]string{
 	Software: {"key_file", "allow_insecure"},
 	AWSKMS: {"key_id", "derivation_key_id", "derivation", "endpoint", "profile", "timeout",
-		"max_attempts", "regions"},
+		"max_attempts", "regions", "hedge_after", "prices"},
 	PKCS11: {"pkcs11_library", "slot", "token_label", "key_label", "derivation_key_label",
-		"derivation", "pin", "pin_file", "uri", "timeout"},
+		"derivation", "pin", "pin_file", "uri", "sessions", "timeout", "max_attempts", "prices"},
 }
 
 const providerTable = "node.key_provider."
@@ -71,9 +81,11 @@ func (k *KeyProvider) check(s *source, network string) {
 			}
 		}
 	}
-	if s.has(providerTable+"timeout") && (k.Timeout.Duration < time.Millisecond || k.Timeout.Duration > 10*time.Minute) {
-		s.fail(providerTable+"timeout", "is %s: use 1ms to 10m", k.Timeout)
+	s.duration(providerTable+"timeout", k.Timeout, 10*time.Minute)
+	if s.has(providerTable + "max_attempts") {
+		s.between(providerTable+"max_attempts", k.MaxAttempts, 1, 100)
 	}
+	k.Prices.check(s, k.Type)
 	switch k.Type {
 	case Software:
 		k.checkSoftware(s, network)
@@ -84,6 +96,13 @@ func (k *KeyProvider) check(s *source, network string) {
 	}
 	for _, path := range []*string{&k.KeyFile, &k.PKCS11Library, &k.PinFile} {
 		s.absolute(path)
+	}
+}
+
+// duration wants one that is set to be from a millisecond to high.
+func (s *source) duration(key string, d Duration, high time.Duration) {
+	if s.has(key) && (d.Duration < time.Millisecond || d.Duration > high) {
+		s.fail(key, "is %s: use 1ms to %s", d, high)
 	}
 }
 
@@ -100,37 +119,30 @@ func (k *KeyProvider) checkAWSKMS(s *source) {
 	if k.DerivationKeyID != "" && k.DerivationKeyID == k.KeyID {
 		s.fail(providerTable+"derivation_key_id", "is key_id: identity and derivation are two keys")
 	}
+	k.checkDerivation(s, DerivationKMS, DerivationFile)
+	switch {
+	case k.Derivation == DerivationFile && k.DerivationKeyID != "":
+		s.fail(providerTable+"derivation", "is %q, and derivation_key_id names a key: take one of the two out; "+
+			"KMS protects the shares only with the key", DerivationFile)
+	case k.Derivation == DerivationKMS && k.DerivationKeyID == "":
+		s.fail(providerTable+"derivation", "is %q, and derivation_key_id is missing", DerivationKMS)
+	}
 	if u, err := url.Parse(k.Endpoint); k.Endpoint != "" && (err != nil || u.Host == "" || u.User != nil) {
 		s.fail(providerTable+"endpoint", "is not an URL without user name")
-	}
-	if s.has(providerTable + "max_attempts") {
-		s.between(providerTable+"max_attempts", k.MaxAttempts, 1, 100)
 	}
 	for i, region := range k.Regions {
 		if region == "" || slices.Contains(k.Regions[:i], region) {
 			s.fail(providerTable+"regions", "has an empty or a repeated region")
 		}
 	}
+	s.duration(providerTable+"hedge_after", k.HedgeAfter, time.Minute)
+	if s.has(providerTable+"hedge_after") && len(k.Regions) < 2 {
+		s.fail(providerTable+"hedge_after", "is for a key in several regions: name two or more in regions")
+	}
 }
 
-func (k *KeyProvider) checkPKCS11(s *source) {
-	if !s.has(providerTable + "uri") {
-		s.require(providerTable+"pkcs11_library", k.PKCS11Library)
-		s.require(providerTable+"key_label", k.KeyLabel)
-		if k.Slot == nil && k.TokenLabel == "" {
-			s.fail(providerTable+"token_label", "is missing: say which token with token_label, slot or uri")
-		}
-	} else if !strings.HasPrefix(k.URI, "pkcs11:") {
-		s.fail(providerTable+"uri", "does not begin with pkcs11:")
-	}
-	if !s.has(providerTable + "pin") {
-		return
-	}
-	if k.PinFile != "" {
-		s.fail(providerTable+"pin", "and pin_file exclude each other")
-	}
-	if info, err := os.Stat(s.path); err == nil && info.Mode().Perm()&0o077 != 0 {
-		s.fail(providerTable+"pin", "is in a file of mode %04o that others can read: chmod 600 %s, or use pin_file",
-			info.Mode().Perm(), s.path)
+func (k *KeyProvider) checkDerivation(s *source, ways ...string) {
+	if k.Derivation != "" {
+		s.oneOf(providerTable+"derivation", k.Derivation, ways)
 	}
 }

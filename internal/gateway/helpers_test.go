@@ -20,6 +20,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/worker"
@@ -177,7 +178,7 @@ func (w *world) start() (g *Gateway, stop func()) {
 func (w *world) startNode() {
 	w.t.Helper()
 	node, err := worker.New(w.t.Context(), worker.Config{
-		Manifest: w.manifest, Access: w.access, Storage: w.t.TempDir(), Provider: w.provider, Bus: w.bus,
+		Manifest: w.manifest, Access: w.access, Storage: w.t.TempDir(), Provider: keyprovider.Harden(w.provider, keyprovider.Policy{}, nil), Bus: w.bus,
 		Observe: &w.ends, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
@@ -200,8 +201,8 @@ type ends struct {
 	codes []protocol.Code
 }
 
-func (*ends) Report(protocol.Report)                {}
-func (*ends) Provider(string, time.Duration, error) {}
+func (*ends) Report(protocol.Report) {}
+func (*ends) ProviderCoalesced(int)  {}
 
 func (e *ends) JobDone(_ protocol.Kind, code protocol.Code, _ time.Duration) {
 	e.mu.Lock()

@@ -72,6 +72,11 @@ func checkSign(ctx context.Context, p Provider) error {
 	if err != nil {
 		return fmt.Errorf("no identity key to verify with: %w", err)
 	}
+	return signsFor(ctx, p, key)
+}
+
+// signsFor has a provider sign, and verifies under the key.
+func signsFor(ctx context.Context, p Provider, key *ecdsa.PublicKey) error {
 	var fresh [32]byte
 	if _, err := rand.Read(fresh[:]); err != nil {
 		return err
@@ -88,8 +93,12 @@ func checkSign(ctx context.Context, p Provider) error {
 }
 
 // checkDerive wants the same bytes twice for one label, other bytes for
-// another, and not the zero string.
+// another, and not the zero string. From a Hardened it wants what the device
+// derives: the cache would say the same twice of anything.
 func checkDerive(ctx context.Context, p Provider) error {
+	if h, ok := p.(*Hardened); ok {
+		p = h.guarded
+	}
 	var out [3][32]byte
 	defer clear(out[:])
 	for i, suffix := range []string{"/a", "/a", "/b"} {

@@ -30,6 +30,13 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		return err
 	}
 	defer clear(key)
+	registry := telemetry.NewRegistry()
+	busCheck, gatewayCheck := waiting("connecting to NATS"), waiting("starting")
+	stop, err := listen(g.Server, registry, []telemetry.Check{{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail}}, log)
+	if err != nil {
+		return err
+	}
+	defer stop()
 	if g.Bus.Embedded && o.Embedded == nil {
 		server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: g.Bus.StorePath, Port: g.Bus.Port, SyncAlways: true, Logger: log})
 		if err != nil {
@@ -44,20 +51,17 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		return err
 	}
 	defer closeBus(conn, log)
+	busCheck.wait("waiting for the fleet's streams: frostctl bus apply")
 	if err := prepare(ctx, conn, g, o); err != nil {
 		return err
 	}
-	registry := telemetry.NewRegistry()
 	gw := gateway.New(gateway.Config{
 		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key, Bus: conn, Log: log, Observe: telemetry.NewMetrics(registry),
 	})
 	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.", func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.", func() float64 { _, keys := gw.Stats(); return float64(keys) })
-	stop, err := listen(g.Server, registry, []telemetry.Check{{Name: "gateway", Fail: gw.Ready}, {Name: "bus", Fail: conn.Healthy}}, log)
-	if err != nil {
-		return err
-	}
-	defer stop()
+	busCheck.open(conn.Healthy)
+	gatewayCheck.open(gw.Ready)
 	defer whenReady(ctx, gw.Ready, o.Ready)()
 	return gw.Run(ctx)
 }

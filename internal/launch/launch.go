@@ -15,6 +15,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
@@ -24,6 +25,7 @@ type Options struct {
 	Log      *slog.Logger
 	Embedded *bus.EmbeddedServer // connect within the process instead of by URL
 	Ready    func()              // called once, when the program is ready
+	PIN      pin.Source          // asks whoever started a node for its token's PIN, if the file has none
 }
 
 // closeTime bounds how long a program that stops waits for the bus and for

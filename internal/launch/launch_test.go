@@ -2,7 +2,6 @@ package launch
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"encoding/hex"
 	"errors"
 	"log/slog"
@@ -40,6 +39,19 @@ func newFleet(t *testing.T, n int, ports ...int) (dir string, o Options) {
 	}
 	t.Cleanup(server.Shutdown)
 	return dir, Options{Log: discard, Embedded: server}
+}
+
+// applyStreams does what the administrator does.
+func applyStreams(t *testing.T, o Options) {
+	t.Helper()
+	conn, err := bus.Connect(t.Context(), bus.Options{Fleet: "test", Name: "admin", Embedded: o.Embedded})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeBus(conn, o.Log)
+	if err := conn.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func loadGateway(t *testing.T, dir string) *config.Gateway {
@@ -145,6 +157,7 @@ func TestErrorsAtStart(t *testing.T) {
 			t.Errorf("gateway, %s: %v, want %q", test.name, err, test.want)
 		}
 	}
+	applyStreams(t, o)
 	nodeError := func(change func(*config.Node)) error {
 		n := loadNode(t, dir, 0)
 		change(n)
@@ -156,7 +169,7 @@ func TestErrorsAtStart(t *testing.T) {
 		change     func(*config.Node)
 	}{
 		{"no manifest", "get the fleet's manifest.json", func(n *config.Node) { n.Node.Manifest += ".none" }},
-		{"another provider", "software provider only", func(n *config.Node) { n.Node.KeyProvider.Type = "aws-kms" }},
+		{"another provider", "none of software, aws-kms, pkcs11", func(n *config.Node) { n.Node.KeyProvider.Type = "paper" }},
 		{"another node's keys", "wrong key_provider settings", func(n *config.Node) { n.Node.KeyProvider.KeyFile = other }},
 		{"a port that is taken", "another program has the port", func(n *config.Node) { n.Server.Port = taken }},
 	} {
@@ -254,31 +267,6 @@ func TestNodeWaitsForStreams(t *testing.T) {
 type onWrite func(line string)
 
 func (f onWrite) Write(p []byte) (int, error) { f(string(p)); return len(p), nil }
-
-// fakeDevice is a provider of which only Close matters.
-type fakeDevice struct{ close func() error }
-
-func (fakeDevice) Identity(context.Context) (*ecdsa.PublicKey, error)     { panic("not asked") }
-func (fakeDevice) Sign(context.Context, [32]byte) ([]byte, error)         { panic("not asked") }
-func (fakeDevice) Derive(context.Context, []byte) (key [32]byte, _ error) { panic("not asked") }
-func (d fakeDevice) Close() error                                         { return d.close() }
-
-// TestCloseProvider: a device that answers no more can't keep the program.
-func TestCloseProvider(t *testing.T) {
-	broken := errors.New("broken")
-	if err := closeProvider(fakeDevice{func() error { return broken }}); !errors.Is(err, broken) {
-		t.Errorf("got %v", err)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		hang := make(chan struct{})
-		start := time.Now()
-		err := closeProvider(fakeDevice{func() error { <-hang; return nil }})
-		if err == nil || time.Since(start) != closeTime {
-			t.Errorf("got %v after %s", err, time.Since(start))
-		}
-		close(hang)
-	})
-}
 
 // TestWhenReady: f is called once, and never after the wait was ended.
 func TestWhenReady(t *testing.T) {

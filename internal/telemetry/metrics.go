@@ -14,8 +14,9 @@ import (
 type Metrics struct {
 	reports  *prometheus.CounterVec
 	items    *prometheus.CounterVec
-	provider *prometheus.HistogramVec
 	jobs     *prometheus.HistogramVec
+	provider providerMetrics
+	registry prometheus.Registerer
 }
 
 // buckets reach from a tenth of a millisecond to a minute.
@@ -28,19 +29,20 @@ func NewRegistry() *prometheus.Registry {
 	return r
 }
 
-// NewMetrics registers the metrics.
+// NewMetrics registers the metrics. Those of a key provider come with
+// ForProvider, on the nodes that have one.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "frostfleet_events_total", Help: "What this program did or saw in batches and signing sessions, by event."}, []string{"event"}),
 		items: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "frostfleet_items_total", Help: "Keys and signature shares behind the events, by event and suite."}, []string{"event", "suite"}),
-		provider: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "frostfleet_provider_call_seconds", Help: "Calls to the key provider, by operation and outcome.", Buckets: buckets}, []string{"operation", "outcome"}),
 		jobs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name: "frostfleet_job_seconds", Help: "Jobs from delivery to their stored end, by kind and code; done is success.", Buckets: buckets}, []string{"kind", "code"}),
+		provider: newProviderMetrics(),
+		registry: r,
 	}
-	r.MustRegister(m.reports, m.items, m.provider, m.jobs)
+	r.MustRegister(m.reports, m.items, m.jobs)
 	m.create()
 	return m
 }
@@ -53,9 +55,6 @@ func (m *Metrics) create() {
 		for _, suite := range []string{"secp256k1-tr", "ed25519"} {
 			m.items.WithLabelValues(string(event), suite)
 		}
-	}
-	for _, outcome := range []string{"ok", "error"} {
-		m.provider.WithLabelValues("sign", outcome)
 	}
 	for _, kind := range []protocol.Kind{protocol.KindKeygen, protocol.KindSign} {
 		m.jobs.WithLabelValues(string(kind), "done")
@@ -71,15 +70,6 @@ func (m *Metrics) Report(r protocol.Report) {
 	if r.Count > 0 {
 		m.items.WithLabelValues(string(r.What), r.Suite.String()).Add(float64(r.Count))
 	}
-}
-
-// Provider implements worker.Observer.
-func (m *Metrics) Provider(operation string, took time.Duration, err error) {
-	outcome := "ok"
-	if err != nil {
-		outcome = "error"
-	}
-	m.provider.WithLabelValues(operation, outcome).Observe(took.Seconds())
 }
 
 // JobDone implements gateway.Observer.

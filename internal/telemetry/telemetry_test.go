@@ -54,13 +54,11 @@ func TestHealthAndMetrics(t *testing.T) {
 		t.Errorf("/readyz when ready: %d", code)
 	}
 	m.Report(protocol.Report{What: protocol.ReportComplete, Suite: frost.Ed25519, Count: 7})
-	m.Provider("sign", time.Millisecond, errors.New("x"))
 	m.JobDone(protocol.KindSign, "", time.Second)
 	_, body = get(t, base+"/metrics")
 	for _, want := range []string{
 		`frostfleet_items_total{event="complete",suite="ed25519"} 7`,
 		`frostfleet_events_total{event="aborted"} 0`,
-		`frostfleet_provider_call_seconds_count{operation="sign",outcome="error"} 1`,
 		`frostfleet_job_seconds_count{code="done",kind="sign"} 1`,
 		`frostfleet_job_seconds_count{code="expired",kind="keygen"} 0`,
 	} {

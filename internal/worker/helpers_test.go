@@ -137,7 +137,7 @@ func (o *observer) Report(r protocol.Report) {
 	o.reports = append(o.reports, r)
 }
 
-func (o *observer) Provider(string, time.Duration, error)               {}
+func (o *observer) ProviderCoalesced(int)                               {}
 func (o *observer) JobDone(protocol.Kind, protocol.Code, time.Duration) {}
 
 func (o *observer) saw(what protocol.ReportKind) bool {
@@ -247,9 +247,15 @@ func (w *world) connect() *bus.Bus {
 	return b
 }
 
+// harden is how a test's node stands to its device: as in production, but less
+// patient.
+func harden(p keyprovider.Provider) *keyprovider.Hardened {
+	return keyprovider.Harden(p, keyprovider.Policy{Cooldown: 50 * time.Millisecond}, nil)
+}
+
 func (w *world) config() Config {
 	return Config{
-		Manifest: w.manifest, Access: w.access, Storage: w.storage, Provider: w.provider, Bus: w.bus, Observe: &w.seen,
+		Manifest: w.manifest, Access: w.access, Storage: w.storage, Provider: harden(w.provider), Bus: w.bus, Observe: &w.seen,
 		Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }

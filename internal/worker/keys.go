@@ -53,9 +53,9 @@ func Card(ctx context.Context, p keyprovider.Provider, fleet string, epoch, inde
 	return protocol.NodeCard{Index: index, Identity: point, Encryption: private.PublicKey().Bytes()}, nil
 }
 
-// checkCard holds a provider against the manifest: a node with another key
+// CheckCard holds a provider against the manifest: a node with another key
 // must not start, as its deals and certificates would count for nothing.
-func checkCard(ctx context.Context, p keyprovider.Provider, m *protocol.Manifest, index int) error {
+func CheckCard(ctx context.Context, p keyprovider.Provider, m *protocol.Manifest, index int) error {
 	card, err := Card(ctx, p, m.Fleet, m.Epoch, index)
 	if err != nil {
 		return err

@@ -56,7 +56,7 @@ func TestCard(t *testing.T) {
 func TestCheckCard(t *testing.T) {
 	a, b := newProvider(t), newProvider(t)
 	m := newManifest(t, 1, a, b)
-	if err := checkCard(t.Context(), b, m, 1); err != nil {
+	if err := CheckCard(t.Context(), b, m, 1); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -67,7 +67,7 @@ func TestCheckCard(t *testing.T) {
 		{"another node's device", b, []string{"identity key", "node 0", "wrong [node] index"}},
 		{"another derivation key", twoDevices{a, b}, []string{"encryption key", "wrong derivation key"}},
 	} {
-		err := checkCard(t.Context(), test.p, m, 0)
+		err := CheckCard(t.Context(), test.p, m, 0)
 		if err == nil {
 			t.Errorf("%s: passes", test.name)
 			continue
@@ -80,7 +80,7 @@ func TestCheckCard(t *testing.T) {
 	}
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := checkCard(ended, a, m, 0); !errors.Is(err, context.Canceled) {
+	if err := CheckCard(ended, a, m, 0); !errors.Is(err, context.Canceled) {
 		t.Errorf("with an ended context: %v", err)
 	}
 }

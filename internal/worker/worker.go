@@ -29,7 +29,8 @@ import (
 )
 
 // HedgeDelay is how long a signer of the second rank waits before it offers
-// itself.
+// itself, beside the time that the first rank's devices may need: twice what the
+// own one took.
 const HedgeDelay = 100 * time.Millisecond
 
 // Config is what a worker is made of. The worker closes none of it.
@@ -38,7 +39,7 @@ type Config struct {
 	Access   *protocol.Access
 	Index    int
 	Storage  string // directory of the keystore
-	Provider keyprovider.Provider
+	Provider *keyprovider.Hardened
 	Bus      *bus.Bus
 	Log      *slog.Logger
 	Observe  Observer
@@ -47,7 +48,7 @@ type Config struct {
 // Observer hears what a worker did, for metrics.
 type Observer interface {
 	Report(protocol.Report)
-	Provider(operation string, took time.Duration, err error)
+	ProviderCoalesced(digests int) // that one signature of the device served
 }
 
 // Worker is one running node.
@@ -86,11 +87,11 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	if err := keyprovider.Check(ctx, cfg.Provider); err != nil {
 		return nil, fmt.Errorf("key provider: %w", err)
 	}
-	if err := checkCard(ctx, cfg.Provider, cfg.Manifest, cfg.Index); err != nil {
+	if err := CheckCard(ctx, cfg.Provider, cfg.Manifest, cfg.Index); err != nil {
 		return nil, err
 	}
 	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1)}
-	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, nil)
+	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, cfg.Observe.ProviderCoalesced)
 	w.sessions = &sessions{manifest: cfg.Manifest, index: cfg.Index, attester: w.attester}
 	if err := w.open(ctx); err != nil {
 		return nil, err
@@ -167,6 +168,8 @@ func (w *Worker) Run(ctx context.Context) error {
 	pooled := make(chan struct{})
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { w.pool.Run(poolCtx); close(pooled) }()
+	w.cfg.Provider.OnChange(w.deviceChanged)
+	w.tasks.Go(func() { w.cfg.Provider.Watch(poolCtx) })
 
 	stopIntake, err := w.start(ctx)
 	if err == nil {
@@ -204,9 +207,11 @@ func (w *Worker) start(ctx context.Context) (stop func(), err error) {
 			f.Stop()
 		}
 	}
+	asked := time.Now()
 	if err := w.sessions.renew(ctx); err != nil {
 		return stop, fmt.Errorf("session key: %w", err)
 	}
+	w.node.Delay += 2 * min(time.Since(asked), time.Second) // nothing steps the machine yet
 	if err := w.recertify(); err != nil {
 		return stop, err
 	}

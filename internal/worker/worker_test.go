@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
@@ -112,9 +113,38 @@ func TestDeviceComesBack(t *testing.T) {
 	w.blockCertificates(func(context.Context) error { return errDevice })
 	w.publish(keygen())
 	w.stored(node)
-	eventually(t, "the failure is logged", func() bool { return w.log.count("key provider does not sign") > 1 })
+	eventually(t, "the failure is logged", func() bool { return w.log.count("key provider fails") > 0 })
 	w.provider.set(nil)
 	w.sign(w.result().Keys[0])
+	eventually(t, "its end is logged", func() bool { return w.log.count("key provider works again") > 0 })
+}
+
+// TestRefusedDevice: a node whose key is taken away is silent at once, says
+// so, and comes back by itself when it is given the key again.
+func TestRefusedDevice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startGateway()
+	node, _ := w.startNode()
+	w.publish(keygen())
+	key := w.result().Keys[0]
+	disabled := &keyprovider.Error{Reason: keyprovider.Disabled, Provider: "fake", Key: "identity"}
+	w.provider.set(func(context.Context) error { return disabled })
+	w.publish(keygen()) // the next use of the device
+	eventually(t, "the session key is dropped", func() bool { return !node.sessions.valid(time.Now()) })
+	if err := node.Ready(); err == nil || !strings.Contains(err.Error(), "no session key") {
+		t.Errorf("a silent node says %v", err)
+	}
+	if err := node.cfg.Provider.Ready(); keyprovider.ReasonOf(err) != keyprovider.Disabled {
+		t.Errorf("the device's state is %v", err)
+	}
+	if w.log.count("key provider is refused") != 1 {
+		t.Error("the refusal is not logged, or more than once")
+	}
+	w.provider.set(nil)
+	eventually(t, "the node is ready again", func() bool { return node.Ready() == nil })
+	w.result() // of the batch that waited
+	w.sign(key)
 }
 
 // TestBusAway: what a node has to say waits for a bus that restarts, and what
@@ -325,12 +355,12 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"an index that is not there", func(c *Config) { c.Index = 1 }, "nodes 0 to 0"},
 		{"a negative index", func(c *Config) { c.Index = -1 }, "nodes 0 to 0"},
-		{"another device", func(c *Config) { c.Provider = newProvider(t) }, "wrong key_provider settings"},
+		{"another device", func(c *Config) { c.Provider = harden(newProvider(t)) }, "wrong key_provider settings"},
 		{"a second process", func(*Config) {}, "stop the other worker"},
 		{"a device that does not sign", func(c *Config) {
 			p := &fakeProvider{Provider: w.provider.Provider}
 			p.set(func(context.Context) error { return errDevice })
-			c.Provider = p
+			c.Provider = harden(p)
 		}, errDevice.Error()},
 	} {
 		c := w.config()

@@ -56,7 +56,7 @@ func BenchmarkKeygen(b *testing.B) {
 	for _, chain := range chains {
 		b.Run(chain, func(b *testing.B) {
 			const count = 5000
-			c := fleettest.StartProcesses(b).Client()
+			c := fleettest.StartProcesses(b, fleettest.Options{}).Client()
 			keygen(b, c, chain, 1)
 			for b.Loop() {
 				keygen(b, c, chain, count)
@@ -72,7 +72,7 @@ func BenchmarkSignBulk(b *testing.B) {
 	for _, chain := range chains {
 		b.Run(chain, func(b *testing.B) {
 			const count = 4000
-			c := fleettest.StartProcesses(b).Client()
+			c := fleettest.StartProcesses(b, fleettest.Options{}).Client()
 			keys := keygen(b, c, chain, count)
 			for salt := 0; b.Loop(); salt++ {
 				sign(b, c, keys, salt)
@@ -87,7 +87,7 @@ func BenchmarkSignBulk(b *testing.B) {
 func BenchmarkSignSingle(b *testing.B) {
 	for _, chain := range chains {
 		b.Run(chain, func(b *testing.B) {
-			c := fleettest.StartProcesses(b).Client()
+			c := fleettest.StartProcesses(b, fleettest.Options{}).Client()
 			keys := keygen(b, c, chain, 1)
 			var took []time.Duration
 			for salt := 0; b.Loop(); salt++ {

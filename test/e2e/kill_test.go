@@ -28,7 +28,7 @@ func TestKillInTheMiddleOfABatch(t *testing.T) {
 	} {
 		for _, after := range []time.Duration{300 * time.Millisecond, 1100 * time.Millisecond} {
 			t.Run(fmt.Sprintf("%s after %s", c.victim, after), func(t *testing.T) {
-				p := fleettest.StartProcesses(t)
+				p := fleettest.StartProcesses(t, fleettest.Options{})
 				user := p.Client()
 				if _, err := user.Keygen(t.Context(), client.KeygenRequest{Chain: "bitcoin", Count: 1}); err != nil {
 					t.Fatal(err) // the fleet is up
@@ -85,7 +85,7 @@ func mustSign(t *testing.T, c *client.Client, keys []client.Key) {
 
 // A node that lost its storage rebuilds it from the log and signs again.
 func TestNodeRebuildsItsStorage(t *testing.T) {
-	p := fleettest.StartProcesses(t)
+	p := fleettest.StartProcesses(t, fleettest.Options{})
 	c := p.Client()
 	result, err := c.Keygen(t.Context(), client.KeygenRequest{Chain: "bitcoin", Count: 1200})
 	if err != nil {

@@ -19,12 +19,41 @@ import (
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
-// Options of a fleet; the zero value is 2-of-3 on regtest.
+// Options of a fleet; the zero value is 2-of-3 on regtest with software keys.
 type Options struct {
 	N, T    int
 	Network string
+	// Providers are the sections [node.key_provider], without that line, of
+	// the nodes that have no software keys.
+	Providers map[int]string
 	// BeforeStart may change the fleet directory.
 	BeforeStart func(dir string)
+}
+
+func (o Options) withDefaults() Options {
+	if o.N == 0 {
+		o.N, o.T = 3, 2
+	}
+	if o.Network == "" {
+		o.Network = "regtest"
+	}
+	return o
+}
+
+// initialise writes the fleet's directory.
+func (o Options) initialise(t testing.TB, dir, busURL string, ports []int) *protocol.Manifest {
+	t.Helper()
+	m, err := fleet.Init(t.Context(), dir, fleet.Options{
+		Name: Name, Network: o.Network, N: o.N, T: o.T, AttestSigning: true, BusURL: busURL, Client: Client, ServerPorts: ports,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	useProviders(t, dir, m, o.Providers)
+	if o.BeforeStart != nil {
+		o.BeforeStart(dir)
+	}
+	return m
 }
 
 // Name of every test fleet, and of its client.
@@ -61,27 +90,14 @@ func Start(t testing.TB, o Options) *Fleet {
 // program.
 func Prepare(t testing.TB, o Options) *Fleet {
 	t.Helper()
-	if o.N == 0 {
-		o.N, o.T = 3, 2
-	}
-	if o.Network == "" {
-		o.Network = "regtest"
-	}
+	o = o.withDefaults()
 	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: -1, SyncAlways: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
 	f := &Fleet{URL: server.URL(), Dir: filepath.Join(t.TempDir(), "fleet"), Server: server, t: t, log: logger(t), stops: map[string]func(){}}
-	f.Manifest, err = fleet.Init(t.Context(), f.Dir, fleet.Options{
-		Name: Name, Network: o.Network, N: o.N, T: o.T, AttestSigning: true, BusURL: f.URL, Client: Client,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if o.BeforeStart != nil {
-		o.BeforeStart(f.Dir)
-	}
+	f.Manifest = o.initialise(t, f.Dir, f.URL, nil)
 	admin := f.Bus()
 	if err := admin.Apply(t.Context()); err != nil {
 		t.Fatal(err)

@@ -2,11 +2,15 @@ package fleettest
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
+	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,41 +34,61 @@ var Build = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
-// Processes is a 2-of-3 fleet of real processes: a bus, three workers and a
-// gateway, which can be killed.
+// Processes is a fleet of real processes: a bus, workers and a gateway, which
+// can be killed.
 type Processes struct {
 	Dir string // as frostctl fleet init writes it
 	URL string // of NATS
 
 	t       testing.TB
 	bin     string
+	ports   []int // health and metrics: the gateway's, then the nodes'
 	running map[string]*exec.Cmd
+	output  map[string]*buffer
 }
 
 // StartProcesses runs a fleet until the test ends.
-func StartProcesses(t testing.TB) *Processes {
+func StartProcesses(t testing.TB, o Options) *Processes {
 	t.Helper()
+	o = o.withDefaults()
 	bin, err := Build()
 	if err != nil {
 		t.Fatal(err)
 	}
 	port := FreePort(t)
 	p := &Processes{t: t, bin: bin, URL: fmt.Sprintf("nats://127.0.0.1:%d", port),
-		Dir: filepath.Join(t.TempDir(), "fleet"), running: map[string]*exec.Cmd{}}
-	if _, err := fleet.Init(t.Context(), p.Dir, fleet.Options{
-		Name: Name, Network: "regtest", N: 3, T: 2, AttestSigning: true, BusURL: p.URL, Client: Client,
-	}); err != nil {
-		t.Fatal(err)
+		Dir: filepath.Join(t.TempDir(), "fleet"), running: map[string]*exec.Cmd{}, output: map[string]*buffer{}}
+	for range 1 + o.N {
+		p.ports = append(p.ports, FreePort(t))
 	}
+	o.initialise(t, p.Dir, p.URL, p.ports)
 	p.start("bus", "frostctl", "bus", "serve", "--store", t.TempDir(), "--port", fmt.Sprint(port), "--fleet", Name)
 	p.await("the streams", func() error {
 		return exec.Command(filepath.Join(bin, "frostctl"), "bus", "check", "--fleet", Name, "--url", p.URL).Run()
 	})
 	p.StartGateway()
-	for i := range 3 {
+	for i := range o.N {
 		p.StartNode(i)
 	}
 	return p
+}
+
+// buffer takes a program's output while a test reads it.
+type buffer struct {
+	mu  sync.Mutex
+	out bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.out.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.out.String()
 }
 
 // start runs a program in the background; its output is shown if the test
@@ -72,12 +96,12 @@ func StartProcesses(t testing.TB) *Processes {
 func (p *Processes) start(name, program string, args ...string) {
 	p.t.Helper()
 	cmd := exec.Command(filepath.Join(p.bin, program), args...)
-	out := new(bytes.Buffer)
+	out := new(buffer)
 	cmd.Stdout, cmd.Stderr = out, out
 	if err := cmd.Start(); err != nil {
 		p.t.Fatal(err)
 	}
-	p.running[name] = cmd
+	p.running[name], p.output[name] = cmd, out
 	p.t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		_ = cmd.Wait()
@@ -122,6 +146,55 @@ func (p *Processes) StartNode(i int) {
 // StartGateway starts the gateway.
 func (p *Processes) StartGateway() {
 	p.start(GatewayName, "frost-gateway", "run", "--config", filepath.Join(p.Dir, fleet.GatewayFile))
+}
+
+// Log is what a program said since its last start.
+func (p *Processes) Log(name string) string { return p.output[name].String() }
+
+// Ready gives the state of a node and what each of its checks says.
+func (p *Processes) Ready(i int) (ready bool, checks map[string]string) {
+	p.t.Helper()
+	var answer struct {
+		Ready  bool
+		Checks map[string]string
+	}
+	if err := json.Unmarshal(p.get(i, "/readyz"), &answer); err != nil {
+		return false, map[string]string{"server": err.Error()}
+	}
+	return answer.Ready, answer.Checks
+}
+
+// Metrics is the text of a node's metrics.
+func (p *Processes) Metrics(i int) string { return string(p.get(i, "/metrics")) }
+
+// get asks a node's server; no answer is an empty one.
+func (p *Processes) get(i int, path string) []byte {
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", p.ports[1+i], path))
+	if err != nil {
+		return nil
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return nil
+	}
+	return body
+}
+
+// AwaitReady waits until every node but those in except is ready.
+func (p *Processes) AwaitReady(except ...int) {
+	p.t.Helper()
+	for i := range len(p.ports) - 1 {
+		if slices.Contains(except, i) {
+			continue
+		}
+		p.await(NodeName(i), func() error {
+			if ready, checks := p.Ready(i); !ready {
+				return fmt.Errorf("not ready: %v", checks)
+			}
+			return nil
+		})
+	}
 }
 
 // Client connects to the fleet.

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/provision"
+)
+
+func newProvisionCommand() *cobra.Command {
+	var o provision.Options
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "provision --config FILE", Short: "Make the node's keys, where a node may", Args: cobra.NoArgs,
+		Long: `Provision makes the keys that the configuration names and that are not there
+yet: on a PKCS#11 token (which must be initialised and have a user PIN), or,
+for development, in a file. Keys that are there stay as they are.
+
+Keys in AWS KMS it does not make, as a worker's role must not be able to. It
+prints a shell script for an administrator of the account, with the node's key
+policies, filled in from the configuration.`,
+		Example: `  frost-worker provision --config node.toml
+  frost-worker provision --config node.toml --role-arn arn:aws:iam::123456789012:role/frost-node-0 > keys.sh`,
+	}
+	path := addConfigFlag(cmd)
+	cmd.Flags().StringVar(&o.RoleARN, "role-arn", "", "ARN of the node's role (AWS KMS; default: role frost-node-INDEX in the account of the keys)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		ctx, stop := interruptible(cmd)
+		defer stop()
+		n, err := config.LoadNode(*path)
+		if err != nil {
+			return err
+		}
+		o.ProviderOptions = launch.ProviderOptions{PIN: person()}
+		result, err := provision.Run(ctx, n, o)
+		if err != nil {
+			return err
+		}
+		if asJSON {
+			return printJSON(cmd, result)
+		}
+		if err := result.Print(cmd.OutOrStdout()); err != nil {
+			return err
+		}
+		fmt.Fprintf(cmd.ErrOrStderr(), "then: frost-worker selftest --enrolling --config %s\n", *path)
+		return nil
+	}
+	return cmd
+}

@@ -1,0 +1,174 @@
+package config
+
+import (
+	"bytes"
+	"fmt"
+	"net/url"
+	"os"
+	"regexp"
+	"strings"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+const maxSessions = 64
+
+// maxPIN bounds a PIN in bytes.
+const maxPIN = 255
+
+func (k *KeyProvider) checkPKCS11(s *source) {
+	attributes := k.takeURI(s)
+	if k.PKCS11Library == "" && !attributes["module-path"] {
+		s.require(providerTable+"pkcs11_library", "")
+	}
+	if k.KeyLabel == "" && !attributes["object"] {
+		s.require(providerTable+"key_label", "")
+	}
+	if k.Slot == nil && k.TokenLabel == "" && !attributes["token"] && !attributes["slot-id"] {
+		s.fail(providerTable+"token_label", "is missing: say which token with token_label, slot or uri")
+	}
+	k.checkDerivation(s, DerivationHMAC, DerivationECDH)
+	if s.has(providerTable + "sessions") {
+		s.between(providerTable+"sessions", k.Sessions, 1, maxSessions)
+	}
+	if s.has(providerTable + "pin") {
+		k.checkPIN(s, "pin")
+	}
+}
+
+// checkPIN judges a PIN that stands in the file, under pin or in the uri, and
+// puts the value of an environment variable in place of ${NAME}.
+func (k *KeyProvider) checkPIN(s *source, key string) {
+	if k.PinFile != "" {
+		s.fail(providerTable+key, "and pin_file exclude each other: one place for the PIN")
+		return
+	}
+	text := k.Pin.Expose()
+	switch {
+	case len(text) == 0 || len(text) > maxPIN || bytes.ContainsAny(text, "\x00\r\n"):
+		if !s.bad[providerTable+key] {
+			s.fail(providerTable+key, "holds no PIN of 1 to %d bytes on one line: take it out to be asked for the PIN", maxPIN)
+		}
+	case bytes.HasPrefix(text, []byte("${")):
+		k.Pin.Bytes = s.environment(providerTable+key, string(text))
+	default:
+		if info, err := os.Stat(s.path); err == nil && info.Mode().Perm()&0o077 != 0 {
+			s.fail(providerTable+key, "holds a PIN in a file of mode %04o that others can read: chmod 600 %s, or use pin_file",
+				info.Mode().Perm(), s.path)
+		}
+	}
+}
+
+var variable = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// environment resolves ${NAME}. The error does not repeat what could be a PIN.
+func (s *source) environment(key, text string) *secret.Bytes {
+	match := variable.FindStringSubmatch(text)
+	if match == nil {
+		s.fail(key, "begins with ${ and is not the name of an environment variable such as ${FROST_PIN}")
+		return nil
+	}
+	value := os.Getenv(match[1])
+	if value == "" || len(value) > maxPIN || strings.ContainsAny(value, "\r\n") {
+		s.fail(key, "names the environment variable %s, which is not set to a PIN of 1 to %d bytes on one line", match[1], maxPIN)
+		return nil
+	}
+	return secret.New([]byte(value))
+}
+
+// takeURI says which attributes the uri has, and moves its PIN to where it is
+// not printed: pin-value to Pin, pin-source to PinFile.
+func (k *KeyProvider) takeURI(s *source) map[string]bool {
+	const key = "uri"
+	if !s.has(providerTable + key) {
+		return nil
+	}
+	u, err := parseURI(k.URI)
+	if err != nil {
+		k.URI = ""
+		s.fail(providerTable+key, "%v", err)
+		return nil
+	}
+	k.URI = u.rest
+	for _, other := range []string{"pin", "pin_file"} {
+		if (u.pin != nil || u.source != "") && s.has(providerTable+other) {
+			s.fail(providerTable+key, "names a PIN, and so does %s: one place for the PIN", other)
+			return u.attributes
+		}
+	}
+	switch {
+	case u.pin != nil && u.source != "":
+		s.fail(providerTable+key, "has both pin-value and pin-source: one place for the PIN")
+	case u.pin != nil:
+		k.Pin.Bytes = u.pin
+		k.checkPIN(s, key)
+	case u.source != "":
+		k.PinFile = u.source
+	}
+	return u.attributes
+}
+
+// pkcs11URI is an RFC 7512 URI, taken apart as far as its PIN goes. The
+// provider judges the rest.
+type pkcs11URI struct {
+	rest       string          // without the PIN
+	attributes map[string]bool // that it has, without the PIN's
+	pin        *secret.Bytes   // nil: none
+	source     string          // path of a PIN file
+}
+
+// parseURI errors repeat nothing of the URI.
+func parseURI(text string) (*pkcs11URI, error) {
+	body, ok := strings.CutPrefix(text, "pkcs11:")
+	if !ok {
+		return nil, fmt.Errorf("does not begin with pkcs11:")
+	}
+	u := &pkcs11URI{attributes: map[string]bool{}}
+	path, query, _ := strings.Cut(body, "?")
+	for attribute := range strings.SplitSeq(path, ";") {
+		name, _, _ := strings.Cut(attribute, "=")
+		u.attributes[name] = true
+	}
+	if u.attributes["pin-value"] || u.attributes["pin-source"] {
+		return nil, fmt.Errorf("has its PIN before the question mark, where only the token and the key stand")
+	}
+	var kept []string
+	for attribute := range strings.SplitSeq(query, "&") {
+		name, value, _ := strings.Cut(attribute, "=")
+		if name != "pin-value" && name != "pin-source" {
+			u.attributes[name] = true
+			kept = append(kept, attribute)
+			continue
+		}
+		if err := u.takePIN(name, value); err != nil {
+			return nil, err
+		}
+	}
+	u.rest = "pkcs11:" + path
+	if query := strings.Join(kept, "&"); query != "" {
+		u.rest += "?" + query
+	}
+	return u, nil
+}
+
+func (u *pkcs11URI) takePIN(name, escaped string) error {
+	value, err := url.PathUnescape(escaped)
+	if err != nil {
+		return fmt.Errorf("has a %s with a broken %% sequence", name)
+	}
+	if name == "pin-value" {
+		if u.pin != nil {
+			return fmt.Errorf("has two pin-value")
+		}
+		u.pin = secret.New([]byte(value))
+		return nil
+	}
+	if path, found := strings.CutPrefix(value, "file:"); found {
+		value = strings.TrimPrefix(path, "//")
+	}
+	if u.source != "" || value == "" || strings.HasPrefix(value, "|") {
+		return fmt.Errorf("has a pin-source that is not one file: programs are not run for a PIN")
+	}
+	u.source = value
+	return nil
+}

@@ -1,0 +1,61 @@
+package awskms
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+const cannotDeriveText = `ECDSA signatures by KMS are randomised: no two are equal, so that no secret can be recovered from them. ` +
+	`A node needs a second key, of spec HMAC_256, for its shares. Make it:
+%s
+Write under [node.key_provider]:
+  derivation_key_id = "%s"
+Let nobody but the node's role use it, as who may call kms:GenerateMac can decrypt the shares:
+  %s
+Or set derivation = "file", which keeps the secret in storage_path: KMS then no longer protects the shares.
+`
+
+// cannotDerive says why a key for signatures derives nothing and prints what
+// mends it: commands, the line of the configuration, the policy statement. In
+// one region the second command makes an alias, in several it makes the
+// replicas.
+func cannotDerive(identity *key) *keyprovider.Error {
+	at := identity.places[0]
+	near, err := parseKeyName(at.id)
+	if err != nil || near.region == "" { // KMS described the key without its ARN
+		near = keyName{"aws", at.region.name, "ACCOUNT", "key/ID"}
+	}
+	commands := []string{derivationRole.create(near.region, near.multiRegion()) +
+		` --description "Frostfleet derivation key: shares are lost with it" --query KeyMetadata.Arn --output text`}
+	setting := "ARN_PRINTED_ABOVE"
+	if len(identity.places) == 1 {
+		setting = "alias/frost-derivation"
+		if identity.name.alias() {
+			setting = identity.name.resource + "-derivation"
+		}
+		commands = append(commands, fmt.Sprintf("aws kms create-alias --region %s --alias-name %s --target-key-id ARN_PRINTED_ABOVE", near.region, setting))
+	}
+	regions := []string{near.region}
+	for _, other := range identity.places[1:] {
+		commands = append(commands, fmt.Sprintf("aws kms replicate-key --region %s --key-id ARN_PRINTED_ABOVE --replica-region %s", near.region, other.region.name))
+		regions = append(regions, other.region.name)
+	}
+	text := fmt.Sprintf(cannotDeriveText, "  "+strings.Join(commands, "\n  "), setting,
+		statement(near, regions, "KEY_ID_PRINTED_ABOVE", "kms:DescribeKey", "kms:GenerateMac"))
+	return identity.fault(keyprovider.CannotDerive, generateMac, text, keyprovider.ErrCannotDerive)
+}
+
+// statement is one of an IAM policy, in one line: actions on one key, in the
+// account of another.
+func statement(near keyName, regions []string, id string, actions ...string) string {
+	near.resource = "key/" + id
+	var resources []string
+	for _, region := range regions {
+		resources = append(resources, near.in(region).String())
+	}
+	return fmt.Sprintf(`{"Effect": "Allow", "Action": [%s], "Resource": [%s]}`, list(actions), list(resources))
+}
+
+func list(s []string) string { return `"` + strings.Join(s, `", "`) + `"` }

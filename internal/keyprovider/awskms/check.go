@@ -1,0 +1,84 @@
+package awskms
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms/types"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// check holds what KMS says of a key against what its role wants: first what
+// the key is, then whether it works now.
+func (k *key) check(meta *types.KeyMetadata, at *place) error {
+	if why := k.role.misfit(string(meta.KeySpec), string(meta.KeyUsage), at.region.name); why != "" {
+		return k.fault(keyprovider.WrongKey, describeKey, why, &cause{text: at.region.name + ": it is " +
+			string(meta.KeySpec) + " with " + string(meta.KeyUsage)})
+	}
+	if len(k.places) > 1 && (meta.MultiRegion == nil || !*meta.MultiRegion) {
+		return k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %d regions, and this key lives in one: "+
+			"leave regions out, or use a multi-Region key (%s)", len(k.places), k.role.create(k.places[0].region.name, true)), nil)
+	}
+	v, text := stateVerdict(meta)
+	if v.reason == keyprovider.OK {
+		return nil
+	}
+	return k.fault(v.reason, describeKey, remedy(v, describeKey, k, at), &cause{text: at.region.name + ": " + text})
+}
+
+func stateVerdict(meta *types.KeyMetadata) (v verdict, text string) {
+	text = "its state is " + string(meta.KeyState)
+	switch meta.KeyState {
+	case types.KeyStateEnabled, types.KeyStateUpdating: // its primary Region moves; it works meanwhile
+		return verdict{reason: keyprovider.OK}, ""
+	case types.KeyStateDisabled:
+		v.reason = keyprovider.Disabled
+	case types.KeyStatePendingImport:
+		v = verdict{reason: keyprovider.Disabled, kind: importing}
+	case types.KeyStatePendingDeletion, types.KeyStatePendingReplicaDeletion:
+		v.reason = keyprovider.PendingDeletion
+		if meta.DeletionDate != nil {
+			text += ", to be deleted on " + meta.DeletionDate.UTC().Format(time.DateOnly)
+		}
+	default: // Creating, Unavailable, and what AWS may add
+		v = verdict{reason: keyprovider.Unavailable, kind: notReady}
+	}
+	return v, text
+}
+
+// misfit says why a key can't have this role; empty if it can.
+func (r role) misfit(spec, usage, region string) string {
+	if spec == r.spec && usage == r.usage {
+		return ""
+	}
+	why := r.must()
+	switch {
+	case r == derivationRole:
+	case strings.HasPrefix(spec, "RSA_"):
+		why += ": an RSA key can't be the identity of a node, as the manifest and the certificates have P-256 keys"
+	case strings.HasPrefix(spec, "ECC_") && spec != r.spec:
+		why += ": the manifest and the certificates have keys on P-256, not on this curve"
+	}
+	return why + "; make one: " + r.create(region, false)
+}
+
+var errOtherKeys = errors.New("the regions have different keys")
+
+// agree wants the key that one region named to be the one that another did.
+func (k *key) agree(first, other *place) error {
+	a, errA := parseKeyName(first.id)
+	b, errB := parseKeyName(other.id)
+	if errA == nil && errB == nil && a.multiRegion() && a.resource == b.resource && (a.account == b.account || a.account == "" || b.account == "") {
+		return nil
+	}
+	return k.otherKey(first, other, describeKey)
+}
+
+func (k *key) otherKey(first, other *place, a action) error {
+	return k.fault(keyprovider.WrongKey, a, fmt.Sprintf("all of regions must have replicas of one multi-Region key: "+
+		"aws kms replicate-key --region %s --key-id %s --replica-region %s", first.region.name, first.id, other.region.name),
+		fmt.Errorf("%w: %s has %s, %s has %s", errOtherKeys, first.region.name, first.id, other.region.name, other.id))
+}

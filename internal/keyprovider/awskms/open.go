@@ -1,0 +1,173 @@
+package awskms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// reachTime is how long Open waits for each of several regions. One that does
+// not answer is asked again when it is needed.
+const reachTime = 5 * time.Second
+
+// Open finds the keys and proves them: what they are, that they work, and what
+// the public key is. Its errors are *keyprovider.Error where KMS was asked.
+// Without a derivation key it succeeds, and Derive fails.
+func Open(ctx context.Context, o Options) (*Provider, error) {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.HedgeAfter <= 0 {
+		o.HedgeAfter = defaultHedge
+	}
+	if o.DerivationKeyID != "" && o.DerivationFile != "" {
+		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in KMS or in the file")
+	}
+	p := &Provider{opt: o, hangUp: func() {}}
+	err := p.connect(ctx)
+	if err == nil {
+		err = p.findIdentity(ctx)
+	}
+	if err == nil {
+		err = p.findDerivation(ctx)
+	}
+	if err != nil {
+		_ = p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// connect makes the clients: nothing is sent to KMS yet.
+func (p *Provider) connect(ctx context.Context) error {
+	cfg, err := loadSDK(ctx, p.opt)
+	if err != nil {
+		return err
+	}
+	transport := newTransport(cfg)
+	p.hangUp = transport.CloseIdleConnections
+	known := map[string]*region{}
+	find := func(name string) *region {
+		if known[name] == nil {
+			known[name] = &region{name: name, host: host(p.opt.Endpoint, name), log: p.opt.Log,
+				client: regionClient(cfg, p.opt, name, transport)}
+		}
+		return known[name]
+	}
+	home := func() string { return chainRegion(ctx, cfg) }
+	if p.identity, err = p.newKey(identityRole, p.opt.KeyID, find, home); err != nil || p.opt.DerivationKeyID == "" {
+		return err
+	}
+	home = func() string { return p.identity.places[0].region.name }
+	p.derivation, err = p.newKey(derivationRole, p.opt.DerivationKeyID, find, home)
+	return err
+}
+
+func host(endpoint, region string) string {
+	if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
+		return u.Host
+	}
+	if strings.HasPrefix(region, "cn-") {
+		return "kms." + region + ".amazonaws.com.cn"
+	}
+	return "kms." + region + ".amazonaws.com"
+}
+
+// newKey says in which regions a key is: those of the configuration, else that
+// of its ARN, else home.
+func (p *Provider) newKey(r role, configured string, find func(string) *region, home func() string) (*key, error) {
+	name, err := parseKeyName(configured)
+	if err != nil {
+		return nil, fmt.Errorf("%s %w", r.setting, err)
+	}
+	k := &key{role: r, configured: configured, name: name}
+	regions := p.opt.Regions
+	if len(regions) == 0 && name.region != "" {
+		regions = []string{name.region}
+	}
+	if len(regions) == 0 {
+		regions = []string{home()}
+	}
+	for _, to := range regions {
+		if to == "" {
+			return nil, fmt.Errorf("%s %s names no region, and neither do the AWS configuration and this machine: "+
+				"write its ARN (arn:aws:kms:REGION:ACCOUNT:alias/NAME), or regions = [\"REGION\"], or set AWS_REGION", r.setting, configured)
+		}
+		if name.region != "" && name.region != to && !name.alias() && !name.multiRegion() {
+			return nil, k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %s, and this key is in %s alone, "+
+				"as it is no multi-Region key (mrk-): mend regions or leave it out", to, name.region), nil)
+		}
+		k.places = append(k.places, &place{key: k, region: find(to), id: name.in(to).String()})
+	}
+	return k, nil
+}
+
+// found is what one region said of a key.
+type found struct {
+	id  string    // ARN, where it told one
+	mac *[32]byte // where that was the proof
+}
+
+// locate asks every region for a key and keeps to what they name. A region
+// that is out of reach is left for later, with the name that the others gave.
+func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context, *place) (found, error)) error {
+	results := make([]found, len(k.places))
+	errs := make([]error, len(k.places))
+	if len(k.places) == 1 {
+		results[0], errs[0] = look(ctx, k.places[0])
+	} else {
+		var all sync.WaitGroup
+		for i, at := range k.places {
+			all.Go(func() {
+				ctx, cancel := context.WithTimeout(ctx, reachTime)
+				defer cancel()
+				results[i], errs[i] = look(ctx, at)
+			})
+		}
+		all.Wait()
+	}
+	var first *place // that answered
+	var proof *[32]byte
+	for i, at := range k.places {
+		switch {
+		case ctx.Err() != nil && errs[i] != nil:
+			return errs[i]
+		case errs[i] != nil && keyprovider.ReasonOf(errs[i]).Temporary():
+			continue
+		case errs[i] != nil:
+			return errs[i]
+		}
+		at.id = results[i].id
+		if first == nil {
+			first, proof = at, results[i].mac
+			continue
+		}
+		if err := k.agree(first, at); err != nil {
+			return err
+		}
+		if mac := results[i].mac; proof != nil && mac != nil && *proof != *mac {
+			return k.otherKey(first, at, generateMac)
+		}
+	}
+	if first == nil {
+		return errs[0]
+	}
+	for i, at := range k.places {
+		if errs[i] == nil {
+			continue
+		}
+		p.opt.Log.Warn("KMS region not reached: its copy of the key is not checked", "region", at.region.name, "key", k.configured, "error", errs[i])
+		at.region.fails(string(keyprovider.ReasonOf(errs[i])))
+		if name, err := parseKeyName(first.id); err == nil {
+			at.id = name.in(at.region.name).String()
+		}
+	}
+	return nil
+}

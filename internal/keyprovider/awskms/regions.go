@@ -1,0 +1,196 @@
+package awskms
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// avoidTime is how long a region that failed is not the first to be asked.
+const avoidTime = 30 * time.Second
+
+// A region is one endpoint of KMS.
+type region struct {
+	name, host string
+	client     *kms.Client
+	log        *slog.Logger
+
+	mu    sync.Mutex
+	until time.Time // avoided until then; zero while it works
+}
+
+// A key is one that the operator configured.
+type key struct {
+	role       role
+	configured string // as the operator wrote it
+	name       keyName
+	places     []*place // in order of preference, never empty
+}
+
+// A place is a key in one region.
+type place struct {
+	key    *key
+	region *region
+	id     string // ARN once KMS told it
+}
+
+// fails notes that a region is to be avoided, and says so once.
+func (r *region) fails(why string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.until.IsZero() {
+		r.log.Warn("KMS region fails: the next one is asked first", "region", r.name, "reason", why, "for", avoidTime)
+	}
+	r.until = time.Now().Add(avoidTime)
+}
+
+// works notes that it answered.
+func (r *region) works() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.until.IsZero() {
+		r.log.Info("KMS region works again", "region", r.name)
+	}
+	r.until = time.Time{}
+}
+
+func (r *region) avoided(now time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return now.Before(r.until)
+}
+
+// ask gives the first good answer, from the preferred region that does not
+// fail. The package comment says when which region is asked.
+func ask[T any](ctx context.Context, p *Provider, places []*place, call func(context.Context, *place) (T, error)) (T, error) {
+	if len(places) == 1 {
+		return call(ctx, places[0])
+	}
+	now := time.Now()
+	order := slices.Clone(places)
+	slices.SortStableFunc(order, func(a, b *place) int {
+		switch x, y := a.region.avoided(now), b.region.avoided(now); {
+		case x == y:
+			return 0
+		case y:
+			return -1
+		}
+		return 1
+	})
+	return askInOrder(ctx, p, order, call)
+}
+
+// askInOrder asks the places one after the other.
+func askInOrder[T any](ctx context.Context, p *Provider, order []*place, call func(context.Context, *place) (T, error)) (T, error) {
+	if len(order) == 1 {
+		return call(ctx, order[0])
+	}
+	callCtx, cancel := context.WithCancel(ctx)
+	defer cancel() // whoever lost the race
+	r := race[T]{answers: make(chan answer[T], len(order)), waiting: order}
+	start := func() {
+		at := r.waiting[0]
+		r.waiting = r.waiting[1:]
+		r.running = append(r.running, at)
+		p.calls.Go(func() {
+			out, err := call(callCtx, at)
+			r.answers <- answer[T]{at, out, err}
+		})
+	}
+	start()
+	hedge := time.NewTicker(p.opt.HedgeAfter)
+	defer hedge.Stop()
+	for {
+		select {
+		case a := <-r.answers:
+			if done, next := r.take(ctx, a); done {
+				return a.out, r.err()
+			} else if next {
+				start()
+				hedge.Reset(p.opt.HedgeAfter)
+			}
+		case <-hedge.C:
+			if len(r.waiting) > 0 {
+				start()
+			}
+		}
+	}
+}
+
+type answer[T any] struct {
+	at  *place
+	out T
+	err error
+}
+
+// race is one call to several regions.
+type race[T any] struct {
+	answers          chan answer[T]
+	waiting, running []*place // not asked yet; asked, in that order
+	errs             []error  // of those that failed, in that order
+	good             bool
+}
+
+// take notes an answer. It tells whether the race is over, and if not, whether
+// another region is to be asked at once.
+func (r *race[T]) take(ctx context.Context, a answer[T]) (done, next bool) {
+	mine := slices.Index(r.running, a.at)
+	if a.err == nil {
+		a.at.region.works()
+		for _, slow := range r.running[:mine] {
+			slow.region.fails("slow")
+		}
+		r.good = true
+		return true, false
+	}
+	r.running = slices.Delete(r.running, mine, mine+1)
+	r.errs = append(r.errs, a.err)
+	reason := keyprovider.ReasonOf(a.err)
+	switch {
+	case errors.Is(ctx.Err(), context.Canceled):
+		return true, false // says nothing about a region
+	case !reason.Temporary():
+		r.waiting = nil
+		return mine == 0 || len(r.running) == 0, false
+	}
+	a.at.region.fails(string(reason))
+	if ctx.Err() != nil { // no time left
+		for _, hanging := range r.running {
+			hanging.region.fails(string(keyprovider.Timeout))
+		}
+		return true, false
+	}
+	next = len(r.waiting) > 0
+	return !next && len(r.running) == 0, next
+}
+
+// err is nil after a good answer. Else it is the failure that says most: a
+// refusal, or that of the first region, with the others behind it.
+func (r *race[T]) err() error {
+	if r.good {
+		return nil
+	}
+	main := slices.IndexFunc(r.errs, func(err error) bool { return !keyprovider.ReasonOf(err).Temporary() })
+	main = max(main, 0)
+	var e *keyprovider.Error
+	if len(r.errs) == 1 || !errors.As(r.errs[main], &e) {
+		return r.errs[main]
+	}
+	told := *e
+	told.Err = e.Err
+	for i, other := range r.errs {
+		var o *keyprovider.Error
+		if i != main && errors.As(other, &o) {
+			told.Err = fmt.Errorf("%w; also %s: %v", told.Err, o.Reason, o.Err)
+		}
+	}
+	return &told
+}

@@ -1,0 +1,110 @@
+package awskms
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// With derivation = "file" the derivation key is no key of KMS but 32 random
+// bytes in a file of mode 0600, made once and never written again.
+
+const secretSize = 32
+
+// openSecret reads the file. Where there is none it is made, but only for a
+// node that enrols: a node that is in the manifest has lost its secret and
+// must have the old one back.
+func openSecret(path string, enrolled bool) (*secret.Bytes, error) {
+	data, err := readSecret(path)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return data, err
+	}
+	if enrolled {
+		return nil, fmt.Errorf("derivation secret %s: %w: the shares of this node are sealed with it: "+
+			"put the file back from its backup (a new one is made only by a node that is not in the manifest)", path, fs.ErrNotExist)
+	}
+	if err := makeSecret(path); err != nil {
+		return nil, err
+	}
+	return readSecret(path)
+}
+
+func makeSecret(path string) error {
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("make folder of derivation secret: %w", err)
+	}
+	data := make([]byte, secretSize)
+	defer clear(data)
+	if _, err := rand.Read(data); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return fmt.Errorf("make derivation secret: %w", err)
+	}
+	_, err = f.Write(data)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))) // dir may be new too
+	}
+	if err != nil {
+		return fmt.Errorf("write derivation secret %s: %w", path, errors.Join(err, os.Remove(path)))
+	}
+	return nil
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// readSecret checks the mode of what it opened, not of what the name meant a
+// moment before.
+func readSecret(path string) (*secret.Bytes, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open derivation secret: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fmt.Errorf("derivation secret: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("derivation secret %s is not a regular file", path)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 {
+		return nil, fmt.Errorf("derivation secret %s has mode %04o, so that others can reach it: chmod 600 %s", path, mode, path)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, secretSize+1))
+	if err != nil {
+		clear(data)
+		return nil, fmt.Errorf("read derivation secret %s: %w", path, err)
+	}
+	if len(data) != secretSize {
+		clear(data)
+		return nil, fmt.Errorf("derivation secret %s has %d bytes, not %d: put the file back from its backup; "+
+			"only if this node never had a share, remove it and enrol anew", path, info.Size(), secretSize)
+	}
+	return secret.New(data), nil
+}
+
+// deriveFrom is what KMS computes with HMAC_SHA_256.
+func deriveFrom(key *secret.Bytes, label []byte) [32]byte {
+	mac := hmac.New(sha256.New, key.Expose())
+	mac.Write(label)
+	sum := mac.Sum(nil)
+	defer clear(sum)
+	return [32]byte(sum)
+}

@@ -1,0 +1,82 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"crypto/sha256"
+	"fmt"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// valueTag begins what ECDH's x coordinate is hashed with.
+const valueTag = "frostfleet/keyprovider/pkcs11/ecdh/value/v1"
+
+// derive gives 32 bytes, which the caller wipes.
+func (c *conn) derive(s session, label []byte) ([]byte, error) {
+	if c.keys.kind == ECDH {
+		return c.deriveECDH(s, label)
+	}
+	return c.deriveHMAC(s, label)
+}
+
+func (c *conn) deriveHMAC(s session, label []byte) ([]byte, error) {
+	m := c.p.mod.api
+	if err := m.SignInit(s, mechanism(p11.CKM_SHA256_HMAC), c.keys.derivation); err != nil {
+		return nil, err
+	}
+	out, err := m.Sign(s, label)
+	if err != nil {
+		return nil, err
+	}
+	if len(out) != 32 {
+		clear(out)
+		return nil, c.badDerived(fmt.Sprintf("the HMAC has %d bytes, not 32", len(out)))
+	}
+	return out, nil
+}
+
+// deriveECDH makes a session object of the shared x coordinate, reads it and
+// destroys it.
+func (c *conn) deriveECDH(s session, label []byte) ([]byte, error) {
+	m := c.p.mod.api
+	params := p11.NewECDH1DeriveParams(p11.CKD_NULL, nil, hashToPoint(label))
+	template := []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
+		p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET),
+		p11.NewAttribute(p11.CKA_VALUE_LEN, 32),
+		p11.NewAttribute(p11.CKA_TOKEN, false),
+		p11.NewAttribute(p11.CKA_SENSITIVE, false),
+		p11.NewAttribute(p11.CKA_EXTRACTABLE, true),
+	}
+	h, err := m.DeriveKey(s, []*p11.Mechanism{p11.NewMechanism(p11.CKM_ECDH1_DERIVE, params)}, c.keys.derivation, template)
+	if err != nil {
+		return nil, err
+	}
+	values, err := m.GetAttributeValue(s, h, []*p11.Attribute{p11.NewAttribute(p11.CKA_VALUE, nil)})
+	var x []byte
+	if len(values) == 1 {
+		x = values[0].Value
+	}
+	defer clear(x)
+	if destroyed := m.DestroyObject(s, h); err == nil {
+		err = destroyed
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(x) != 32 {
+		return nil, c.badDerived(fmt.Sprintf("the shared x coordinate has %d bytes, not 32", len(x)))
+	}
+	hash := sha256.New()
+	hash.Write([]byte(valueTag))
+	hash.Write(x)
+	hash.Write(label)
+	return hash.Sum(nil), nil
+}
+
+func (c *conn) badDerived(what string) error {
+	return c.p.fail(keyprovider.BadAnswer, "derive", c.p.keyName(c.p.o.DerivationKeyLabel), what+": look for news of the token's firmware", nil)
+}

@@ -1,0 +1,155 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"fmt"
+	"strings"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// Probe implements keyprovider.Prober: the token is still the one in its slot,
+// and the keys' labels can be read. It costs the token no use of a key.
+func (p *Provider) Probe(ctx context.Context) error {
+	key := p.keyName(p.o.KeyLabel)
+	if err := p.begin(ctx, "probe", key); err != nil {
+		return err
+	}
+	_, err := p.use(ctx, keyprovider.OpDescribe, "probe", key, func(c *conn, s session) ([]byte, error) { return nil, c.probe(s) })
+	return err
+}
+
+func (c *conn) probe(s session) error {
+	m := c.p.mod.api
+	now, err := m.GetTokenInfo(c.slot)
+	if err != nil {
+		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), err)
+	}
+	if now.SerialNumber != c.info.SerialNumber || now.Label != c.info.Label {
+		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), p11.Error(p11.CKR_TOKEN_NOT_PRESENT)) // another one is in its slot
+	}
+	for label, h := range c.handles() {
+		values, err := m.GetAttributeValue(s, h, []*p11.Attribute{p11.NewAttribute(p11.CKA_LABEL, nil)})
+		if err != nil {
+			return c.p.failed("C_GetAttributeValue", c.p.keyName(label), err)
+		}
+		if len(values) != 1 || !bytes.Equal(values[0].Value, []byte(label)) {
+			return c.p.failed("C_GetAttributeValue", c.p.keyName(label), p11.Error(p11.CKR_OBJECT_HANDLE_INVALID)) // it was renamed
+		}
+	}
+	return nil
+}
+
+// handles are the keys by label.
+func (c *conn) handles() map[string]handle {
+	out := map[string]handle{c.p.o.KeyLabel: c.keys.identity}
+	if c.keys.kind != "" {
+		out[c.p.o.DerivationKeyLabel] = c.keys.derivation
+	}
+	return out
+}
+
+// Describe implements keyprovider.Describer.
+func (p *Provider) Describe(ctx context.Context) ([]keyprovider.Fact, error) {
+	key := p.keyName(p.o.KeyLabel)
+	if err := p.begin(ctx, "describe", key); err != nil {
+		return nil, err
+	}
+	answer := make(chan []keyprovider.Fact, 1)
+	_, err := p.use(ctx, keyprovider.OpDescribe, "describe", key, func(c *conn, s session) ([]byte, error) {
+		facts, err := c.describe(s)
+		answer <- facts
+		return nil, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return <-answer, nil
+}
+
+func (c *conn) describe(s session) ([]keyprovider.Fact, error) {
+	lib, err := c.p.mod.api.GetInfo()
+	if err != nil {
+		return nil, c.p.failed("C_GetInfo", c.p.o.Library, err)
+	}
+	t := c.info
+	facts := []keyprovider.Fact{
+		{Name: "library", Value: fmt.Sprintf("%s: %s, %s %d.%d, PKCS#11 %d.%d", c.p.o.Library, clean(lib.ManufacturerID), clean(lib.LibraryDescription),
+			lib.LibraryVersion.Major, lib.LibraryVersion.Minor, lib.CryptokiVersion.Major, lib.CryptokiVersion.Minor)},
+		{Name: "token", Value: fmt.Sprintf("%q in slot %d: %s %s, serial number %s, firmware %d.%d", t.Label, c.slot,
+			clean(t.ManufacturerID), clean(t.Model), clean(t.SerialNumber), t.FirmwareVersion.Major, t.FirmwareVersion.Minor)},
+	}
+	if strings.Contains(t.Model, "SoftHSM") {
+		facts[1].Warning = "SoftHSM keeps its keys in files of this machine: whoever reads them and knows the PIN has the keys"
+	}
+	identity, err := c.describeKey(s, c.keys.identity)
+	if err != nil {
+		return nil, err
+	}
+	der, err := x509.MarshalPKIXPublicKey(c.keys.public)
+	if err != nil {
+		return nil, err
+	}
+	identity.Name = "identity"
+	identity.Value = fmt.Sprintf("%q: P-256, CKM_ECDSA, SHA-256 of the public key %x", c.p.o.KeyLabel, sha256.Sum256(der))
+	derivation, err := c.describeDerivation(s)
+	return append(facts, identity, derivation), err
+}
+
+func (c *conn) describeDerivation(s session) (keyprovider.Fact, error) {
+	if c.keys.kind == "" {
+		return keyprovider.Fact{Name: "derivation", Value: "none", Warning: "a node needs a derivation key: set derivation_key_label"}, nil
+	}
+	fact, err := c.describeKey(s, c.keys.derivation)
+	fact.Name = "derivation"
+	fact.Value = fmt.Sprintf("%q: generic secret, CKM_SHA256_HMAC", c.p.o.DerivationKeyLabel)
+	if c.keys.kind == ECDH {
+		fact.Value = fmt.Sprintf("%q: P-256, CKM_ECDH1_DERIVE", c.p.o.DerivationKeyLabel)
+	}
+	return fact, err
+}
+
+// describeKey warns of attributes by which a key may have left the token, or
+// may yet.
+func (c *conn) describeKey(s session, h handle) (fact keyprovider.Fact, err error) {
+	var warnings []string
+	for _, a := range []struct {
+		attribute uint
+		good      bool
+		warning   string
+	}{
+		{p11.CKA_EXTRACTABLE, false, "it can be exported (CKA_EXTRACTABLE)"},
+		{p11.CKA_SENSITIVE, true, "it can be read in the clear (not CKA_SENSITIVE)"},
+		{p11.CKA_NEVER_EXTRACTABLE, true, "it could be exported before (not CKA_NEVER_EXTRACTABLE)"},
+		{p11.CKA_ALWAYS_SENSITIVE, true, "it could be read in the clear before (not CKA_ALWAYS_SENSITIVE)"},
+		{p11.CKA_LOCAL, true, "it was not made on the token: there may be copies (not CKA_LOCAL)"},
+		{p11.CKA_PRIVATE, true, "it is seen without login (not CKA_PRIVATE)"},
+	} {
+		is, known, err := c.truth(s, h, a.attribute)
+		if err != nil {
+			return fact, err
+		}
+		if known && is != a.good {
+			warnings = append(warnings, a.warning)
+		}
+	}
+	fact.Warning = strings.Join(warnings, "; ")
+	return fact, nil
+}
+
+// clean takes the padding off a text of the token, and what would not print.
+func clean(s string) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, s))
+}

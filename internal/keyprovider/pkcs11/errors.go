@@ -1,0 +1,152 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// A verdict is what a return value means: for the operator, and for the
+// connection, which is given up if it is lost.
+type verdict struct {
+	reason keyprovider.Reason
+	lost   bool // session, login, handles or device are gone: connect again
+	remedy string
+}
+
+const (
+	again   = "it is connected to again at the next call"
+	pinHelp = "mend pin or pin_file, then frost-worker unlock --config FILE"
+)
+
+var verdicts = map[p11.Error]verdict{
+	p11.CKR_SESSION_HANDLE_INVALID:   {keyprovider.Unavailable, true, "the session is gone; " + again},
+	p11.CKR_SESSION_CLOSED:           {keyprovider.Unavailable, true, "the session is gone; " + again},
+	p11.CKR_USER_NOT_LOGGED_IN:       {keyprovider.Unavailable, true, "the login is gone; " + again},
+	p11.CKR_OBJECT_HANDLE_INVALID:    {keyprovider.Unavailable, true, "the key's handle is gone; " + again},
+	p11.CKR_KEY_HANDLE_INVALID:       {keyprovider.Unavailable, true, "the key's handle is gone; " + again},
+	p11.CKR_TOKEN_NOT_PRESENT:        {keyprovider.Unavailable, true, "the token is not in its slot; " + again},
+	p11.CKR_TOKEN_NOT_RECOGNIZED:     {keyprovider.Unavailable, true, "the token is not recognised; " + again},
+	p11.CKR_SLOT_ID_INVALID:          {keyprovider.Unavailable, true, "the slot is gone; " + again},
+	p11.CKR_DEVICE_REMOVED:           {keyprovider.Unavailable, true, "the token was pulled; " + again},
+	p11.CKR_DEVICE_ERROR:             {keyprovider.Unavailable, true, "the device is in trouble; " + again},
+	p11.CKR_GENERAL_ERROR:            {keyprovider.Unavailable, true, "the library can't go on; " + again},
+	p11.CKR_FUNCTION_FAILED:          {keyprovider.Unavailable, true, "the library can't go on; " + again},
+	p11.CKR_FUNCTION_CANCELED:        {keyprovider.Unavailable, true, "the token gave the call up; " + again},
+	p11.CKR_CRYPTOKI_NOT_INITIALIZED: {keyprovider.Unavailable, true, "something in this process finalised the library; " + again},
+	p11.CKR_OPERATION_ACTIVE:         {keyprovider.Unavailable, true, "the session is out of step; " + again},
+	p11.CKR_OPERATION_NOT_INITIALIZED: {keyprovider.Unavailable, true,
+		"the session is out of step; " + again},
+	p11.CKR_SESSION_COUNT: {keyprovider.Unavailable, false, "the token has no session left: lower sessions, or close other programs"},
+	p11.CKR_DEVICE_MEMORY: {keyprovider.Unavailable, false, "the token is out of memory"},
+	p11.CKR_HOST_MEMORY:   {keyprovider.Unavailable, false, "the machine is out of memory"},
+
+	p11.CKR_PIN_INCORRECT:            {keyprovider.PIN, false, "the PIN is wrong and is not tried again, as tokens lock: " + pinHelp},
+	p11.CKR_PIN_INVALID:              {keyprovider.PIN, false, "the PIN has characters that the token does not take: " + pinHelp},
+	p11.CKR_PIN_LEN_RANGE:            {keyprovider.PIN, false, "the PIN is too short or too long for the token: " + pinHelp},
+	p11.CKR_PIN_EXPIRED:              {keyprovider.PIN, false, "the PIN has expired: set another with the token's own tool; " + pinHelp},
+	p11.CKR_PIN_LOCKED:               {keyprovider.PIN, false, "the PIN is locked: the security officer sets another with pkcs11-tool --init-pin"},
+	p11.CKR_USER_PIN_NOT_INITIALIZED: {keyprovider.PIN, false, "the token has no user PIN: set one with pkcs11-tool --init-pin"},
+
+	p11.CKR_MECHANISM_INVALID:          {keyprovider.WrongKey, false, "the token does not do this with this key"},
+	p11.CKR_MECHANISM_PARAM_INVALID:    {keyprovider.WrongKey, false, "the token does not do this with this key"},
+	p11.CKR_KEY_TYPE_INCONSISTENT:      {keyprovider.WrongKey, false, "the key is of another kind"},
+	p11.CKR_KEY_SIZE_RANGE:             {keyprovider.WrongKey, false, "the key is of a size that the token does not take"},
+	p11.CKR_KEY_FUNCTION_NOT_PERMITTED: {keyprovider.WrongKey, false, "the key's attributes do not allow this"},
+	p11.CKR_ATTRIBUTE_SENSITIVE:        {keyprovider.WrongKey, false, "the token does not give this out"},
+	p11.CKR_TEMPLATE_INCONSISTENT:      {keyprovider.WrongKey, false, "the token does not make keys with these attributes"},
+	p11.CKR_TEMPLATE_INCOMPLETE:        {keyprovider.WrongKey, false, "the token wants further attributes for such a key"},
+	p11.CKR_CURVE_NOT_SUPPORTED:        {keyprovider.WrongKey, false, "the token does not know P-256"},
+
+	p11.CKR_TOKEN_WRITE_PROTECTED: {keyprovider.Denied, false, "the token is write-protected: make the keys with its own tool"},
+	p11.CKR_SESSION_READ_ONLY:     {keyprovider.Denied, false, "the token is write-protected: make the keys with its own tool"},
+	p11.CKR_USER_TYPE_INVALID:     {keyprovider.Denied, false, "the token does not let its user do this: use its own tool"},
+	p11.CKR_ACTION_PROHIBITED:     {keyprovider.Denied, false, "the token does not let its user do this: use its own tool"},
+}
+
+// judge sorts any error of a library. An unknown one of a vendor may be about
+// the connection.
+func judge(err error) verdict {
+	var rv p11.Error
+	if !errors.As(err, &rv) {
+		return verdict{reason: keyprovider.ReasonOf(err)}
+	}
+	if v, ok := verdicts[rv]; ok {
+		return v
+	}
+	return verdict{reason: keyprovider.Other, lost: rv >= p11.CKR_VENDOR_DEFINED}
+}
+
+// lost tells failures after which the connection is of no use.
+func lost(err error) bool { return err != nil && judge(err).lost }
+
+// failed makes the library's error one for an operator. Errors made here go
+// through as they are.
+func (p *Provider) failed(action, key string, err error) error {
+	var told *keyprovider.Error
+	if err == nil || errors.As(err, &told) || errors.Is(err, keyprovider.ErrClosed) {
+		return err
+	}
+	v := judge(err)
+	remedy := v.remedy
+	if v.lost {
+		remedy += " (" + p.look() + ")"
+	}
+	return p.fail(v.reason, action, key, remedy, err)
+}
+
+func (p *Provider) fail(reason keyprovider.Reason, action, key, remedy string, cause error) *keyprovider.Error {
+	return &keyprovider.Error{Reason: reason, Provider: name, Action: action, Key: key, Remedy: strings.TrimSpace(remedy), Err: cause}
+}
+
+// gaveUp is what a caller gets whose context ended before the call did.
+func (p *Provider) gaveUp(ctx context.Context, action, key string, began time.Time) error {
+	err := ctx.Err()
+	if errors.Is(err, context.Canceled) {
+		return p.fail(keyprovider.Canceled, action, key, "", err)
+	}
+	return p.fail(keyprovider.Timeout, action, key,
+		fmt.Sprintf("no answer within %s; %s", time.Since(began).Round(time.Millisecond), p.look()), err)
+}
+
+// look is how an operator sees what the library sees.
+func (p *Provider) look() string { return "look with: " + p.lookCommand() }
+
+func (p *Provider) lookCommand() string {
+	if strings.Contains(p.o.Library, "softhsm") {
+		return "softhsm2-util --show-slots"
+	}
+	return "pkcs11-tool --module " + p.o.Library + " -L"
+}
+
+// tool begins a command of OpenSC's tool on this token.
+func (p *Provider) tool() string {
+	if p.o.TokenLabel != "" {
+		return fmt.Sprintf("pkcs11-tool --module %s --token-label %q --login", p.o.Library, p.o.TokenLabel)
+	}
+	return fmt.Sprintf("pkcs11-tool --module %s --slot %d --login", p.o.Library, *p.o.Slot)
+}
+
+// tokenName is the token as configured.
+func (p *Provider) tokenName() string {
+	switch {
+	case p.o.Slot == nil:
+		return fmt.Sprintf("token %q", p.o.TokenLabel)
+	case p.o.TokenLabel == "":
+		return fmt.Sprintf("the token in slot %d", *p.o.Slot)
+	}
+	return fmt.Sprintf("token %q in slot %d", p.o.TokenLabel, *p.o.Slot)
+}
+
+// keyName is a key as configured.
+func (p *Provider) keyName(label string) string {
+	return fmt.Sprintf("key %q on %s", label, p.tokenName())
+}

@@ -1,0 +1,244 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/x509"
+	"fmt"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// keys are the handles of a connection's keys.
+type keys struct {
+	identity   handle
+	public     *ecdsa.PublicKey
+	derivation handle // if kind is not empty
+	kind       string // HMAC, ECDH, or empty: none
+}
+
+// p256 is the OBJECT IDENTIFIER 1.2.840.10045.3.1.7 in DER: CKA_EC_PARAMS.
+var p256 = []byte{0x06, 0x08, 0x2a, 0x86, 0x48, 0xce, 0x3d, 0x03, 0x01, 0x07}
+
+const (
+	actFindKey       = "find key"
+	minSecret        = 32 // bytes of a derivation key
+	provisionCommand = "make it with: frost-worker provision --config FILE"
+)
+
+// findKeys finds both keys by label and checks their kind. The identity's
+// public key is found out with a signature.
+func (c *conn) findKeys(f *flight, s session) error {
+	p := c.p
+	label := p.o.KeyLabel
+	private, err := c.findIdentity(s)
+	if err != nil {
+		return err
+	}
+	if private == nil {
+		return p.fail(keyprovider.NotFound, actFindKey, p.keyName(label),
+			"no private key has that label; there are: "+c.labels(s, p11.CKO_PRIVATE_KEY)+". Mend key_label, or "+provisionCommand, nil)
+	}
+	c.keys = &keys{identity: *private}
+	candidates, err := c.publicKeys(f, s, *private, label)
+	if err != nil {
+		return err
+	}
+	if c.keys.public, err = c.matching(f, s, candidates); err != nil {
+		return err
+	}
+	if p.o.DerivationKeyLabel == "" {
+		return nil
+	}
+	c.keys.derivation, c.keys.kind, err = c.findDerivation(s)
+	if err == nil && c.keys.kind == "" {
+		err = p.fail(keyprovider.NotFound, actFindKey, p.keyName(p.o.DerivationKeyLabel),
+			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. Mend derivation_key_label, or %s",
+				c.labels(s, p11.CKO_SECRET_KEY), c.labels(s, p11.CKO_PRIVATE_KEY), provisionCommand), keyprovider.ErrCannotDerive)
+	}
+	return err
+}
+
+// findIdentity gives nil if there is no key with the label.
+func (c *conn) findIdentity(s session) (*handle, error) {
+	h, err := c.findOne(s, p11.CKO_PRIVATE_KEY, c.p.o.KeyLabel)
+	if h == nil || err != nil {
+		return nil, err
+	}
+	return h, c.checkEC(s, *h, c.p.o.KeyLabel, p11.CKA_SIGN, "CKA_SIGN")
+}
+
+// findOne gives nil if there is no object with the label.
+func (c *conn) findOne(s session, class uint, label string) (*handle, error) {
+	found, err := c.find(s, class, withLabel(label))
+	switch {
+	case err != nil || len(found) == 0:
+		return nil, err
+	case len(found) > 1:
+		return nil, c.wrong(label, fmt.Sprintf("%d keys have that label, with the CKA_ID %s: rename or delete all but one", len(found), c.ids(s, found)))
+	}
+	return &found[0], nil
+}
+
+// checkEC wants a P-256 private key that may do what it is for, without a PIN
+// for each use.
+func (c *conn) checkEC(s session, h handle, label string, use uint, useName string) error {
+	kind, _, err := c.number(s, h, p11.CKA_KEY_TYPE)
+	if err != nil {
+		return err
+	}
+	if kind == p11.CKK_RSA {
+		return c.wrong(label, "it is an RSA key, and must be an EC key on P-256: "+provisionCommand)
+	}
+	if kind != p11.CKK_EC {
+		return c.wrong(label, fmt.Sprintf("it is a key of type %#x, and must be an EC key on P-256: %s", kind, provisionCommand))
+	}
+	curve, err := c.bytes(s, h, p11.CKA_EC_PARAMS)
+	if err != nil {
+		return err
+	}
+	if curve != nil && !bytes.Equal(curve, p256) { // nil: its public key will tell
+		return c.wrong(label, fmt.Sprintf("it is an EC key on another curve than P-256 (CKA_EC_PARAMS %x): %s", curve, provisionCommand))
+	}
+	may, known, err := c.truth(s, h, use)
+	if err != nil {
+		return err
+	}
+	if known && !may {
+		return c.wrong(label, "its attribute "+useName+" is false: "+provisionCommand)
+	}
+	always, _, err := c.truth(s, h, p11.CKA_ALWAYS_AUTHENTICATE)
+	if always {
+		return c.wrong(label, "it wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE): use a key that does not, on a YubiKey in slot 9a")
+	}
+	return err
+}
+
+// findDerivation gives an empty kind if there is no key with the label.
+func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
+	label := c.p.o.DerivationKeyLabel
+	secret, err := c.findOne(s, p11.CKO_SECRET_KEY, label)
+	if err != nil {
+		return 0, "", err
+	}
+	private, err := c.findOne(s, p11.CKO_PRIVATE_KEY, label)
+	if err != nil {
+		return 0, "", err
+	}
+	insists := c.p.o.Derivation
+	switch {
+	case secret == nil && private == nil:
+		return 0, "", nil
+	case secret != nil && private != nil && insists == "":
+		return 0, "", c.wrong(label, `a secret key and a private key have that label: set derivation = "hmac" or "ecdh"`)
+	case insists == HMAC && secret == nil:
+		return 0, "", c.wrong(label, `derivation = "hmac", and it is a private key: mend derivation or derivation_key_label`)
+	case insists == ECDH && private == nil:
+		return 0, "", c.wrong(label, `derivation = "ecdh", and it is a secret key: mend derivation or derivation_key_label`)
+	case private == nil || insists == HMAC:
+		return *secret, HMAC, c.checkSecret(s, *secret, label)
+	}
+	return *private, ECDH, c.checkEC(s, *private, label, p11.CKA_DERIVE, "CKA_DERIVE")
+}
+
+func (c *conn) checkSecret(s session, h handle, label string) error {
+	kind, _, err := c.number(s, h, p11.CKA_KEY_TYPE)
+	if err != nil {
+		return err
+	}
+	if kind != p11.CKK_GENERIC_SECRET && kind != p11.CKK_SHA256_HMAC {
+		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret: %s", kind, provisionCommand))
+	}
+	size, known, err := c.number(s, h, p11.CKA_VALUE_LEN)
+	if err != nil {
+		return err
+	}
+	if known && size < minSecret {
+		return c.wrong(label, fmt.Sprintf("it has %d bytes, and must have %d: %s", size, minSecret, provisionCommand))
+	}
+	may, known, err := c.truth(s, h, p11.CKA_SIGN)
+	if err == nil && known && !may {
+		return c.wrong(label, "its attribute CKA_SIGN is false: "+provisionCommand)
+	}
+	return err
+}
+
+func (c *conn) wrong(label, remedy string) error {
+	return c.p.fail(keyprovider.WrongKey, actFindKey, c.p.keyName(label), remedy, nil)
+}
+
+// publicKeys collects what may be the identity's public half: public keys with
+// its CKA_ID or label, then certificates with its CKA_ID or label.
+func (c *conn) publicKeys(f *flight, s session, private handle, label string) (out []*ecdsa.PublicKey, err error) {
+	err = c.p.call(f, keyprovider.OpPublicKey, "C_GetAttributeValue", c.p.keyName(label), func() error {
+		by := []*p11.Attribute{withLabel(label)}
+		id, err := c.bytes(s, private, p11.CKA_ID)
+		if err != nil {
+			return err
+		}
+		if len(id) > 0 {
+			by = append(by, p11.NewAttribute(p11.CKA_ID, id))
+		}
+		for _, where := range []struct {
+			class, attribute uint
+			parse            func([]byte) *ecdsa.PublicKey
+		}{{p11.CKO_PUBLIC_KEY, p11.CKA_EC_POINT, parsePoint}, {p11.CKO_CERTIFICATE, p11.CKA_VALUE, parseCertificate}} {
+			for _, attribute := range by {
+				found, err := c.find(s, where.class, attribute)
+				if err != nil {
+					return err
+				}
+				for _, h := range found {
+					value, err := c.bytes(s, h, where.attribute)
+					if err != nil {
+						return err
+					}
+					if key := where.parse(value); key != nil {
+						out = append(out, key)
+					}
+				}
+			}
+		}
+		if len(out) > 0 {
+			return nil
+		}
+		return c.p.fail(keyprovider.NotFound, actFindKey, c.p.keyName(label), fmt.Sprintf(
+			"the private key is there, and neither a P-256 public key nor a certificate has its label or its CKA_ID %x: import the public key with %s --write-object FILE --type pubkey --label %q --id %x",
+			id, c.p.tool(), label, id), nil)
+	})
+	return out, err
+}
+
+// parsePoint reads CKA_EC_POINT: an uncompressed point on P-256, in an OCTET
+// STRING as the standard says, or bare as some tokens give it.
+func parsePoint(b []byte) *ecdsa.PublicKey {
+	const size = 65
+	if len(b) == size+2 && b[0] == 0x04 && b[1] == size {
+		b = b[2:]
+	}
+	if len(b) != size || b[0] != 0x04 {
+		return nil
+	}
+	key, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), b)
+	if err != nil {
+		return nil
+	}
+	return key
+}
+
+func parseCertificate(der []byte) *ecdsa.PublicKey {
+	cert, err := x509.ParseCertificate(der)
+	if err != nil {
+		return nil
+	}
+	key, ok := cert.PublicKey.(*ecdsa.PublicKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil
+	}
+	return key
+}

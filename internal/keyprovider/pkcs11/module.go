@@ -1,0 +1,216 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// A module is one library, with one owner in the process: here. It stays
+// loaded, as some libraries don't survive being unloaded, and is finalised
+// when nobody uses it.
+type module struct {
+	api api
+
+	// gate is held for reading around every use of the library, and for
+	// writing around its initialisation. A call that hangs keeps it, so
+	// nothing waits for the write lock while calls may be under way.
+	gate sync.RWMutex
+
+	// generation counts initialisations: sessions and handles of an earlier
+	// one mean nothing, or something else.
+	generation atomic.Int64
+
+	logins chan struct{} // holds one token: logins go one after the other
+
+	mu     sync.Mutex
+	users  int          // providers
+	ready  bool         // initialised
+	theirs bool         // by somebody else in this process: not ours to finalise
+	inUse  map[uint]int // connections that work, by slot
+}
+
+var registry = struct {
+	sync.Mutex
+	modules map[string]*module // by resolved path
+}{modules: map[string]*module{}}
+
+// acquire gives the module at a path to one more user.
+func acquire(path string, load loader) (*module, error) {
+	registry.Lock()
+	defer registry.Unlock()
+	m := registry.modules[path]
+	if m == nil {
+		loaded, err := load(path)
+		if err != nil {
+			return nil, err
+		}
+		m = &module{api: loaded, logins: make(chan struct{}, 1), inUse: map[uint]int{}}
+		registry.modules[path] = m
+	}
+	m.mu.Lock()
+	m.users++
+	m.mu.Unlock()
+	return m, nil
+}
+
+// resolve gives a library's one name.
+func resolve(path string) (string, error) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return "", &keyprovider.Error{Reason: keyprovider.NotFound, Provider: name, Action: "load", Key: path,
+			Remedy: "there is no such library: mend pkcs11_library, or install the token's software (SoftHSM: apt-get install softhsm2)", Err: err}
+	}
+	return real, err
+}
+
+// loadLibrary loads a real one.
+func loadLibrary(path string) (api, error) {
+	ctx := p11.New(path)
+	if ctx == nil {
+		return nil, &keyprovider.Error{Reason: keyprovider.Other, Provider: name, Action: "load", Key: path,
+			Remedy: "it is no PKCS#11 library that this program can load: is it for this processor (file " + path +
+				"), and are the libraries that it needs there (ldd " + path + ")?"}
+	}
+	return ctx, nil
+}
+
+// ensure initialises the library unless it is. It tells whether it did.
+func (m *module) ensure() (fresh bool, err error) {
+	m.gate.RLock() // waits for a release under way
+	ready := m.isReady()
+	m.gate.RUnlock()
+	if ready {
+		return false, nil
+	}
+	m.gate.Lock() // nobody is in a library that is not initialised
+	defer m.gate.Unlock()
+	if m.isReady() {
+		return false, nil
+	}
+	_, err = m.initialize()
+	return true, err
+}
+
+func (m *module) isReady() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.ready
+}
+
+// initialize wants the write lock. It tells whether somebody else had done it.
+func (m *module) initialize() (theirs bool, err error) {
+	err = m.api.Initialize() // with CKF_OS_LOCKING_OK
+	theirs = errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_ALREADY_INITIALIZED))
+	if err != nil && !theirs {
+		return false, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !theirs || !m.ready {
+		m.generation.Add(1)
+		clear(m.inUse)
+	}
+	m.ready, m.theirs = true, theirs
+	return theirs, nil
+}
+
+// reset finalises the library and initialises it again, if that disturbs
+// nobody: no connection works but those to the slot spare, and no call is
+// under way. Otherwise it says why not.
+func (m *module) reset(spare *uint) error {
+	if !m.gate.TryLock() {
+		return errors.New("other calls to the library are under way")
+	}
+	defer m.gate.Unlock()
+	m.mu.Lock()
+	theirs, others := m.theirs, 0
+	for slot, n := range m.inUse {
+		if spare == nil || slot != *spare {
+			others += n
+		}
+	}
+	m.mu.Unlock()
+	if others > 0 {
+		return errors.New("other tokens of the library are in use in this process: restart it for a fresh list of tokens")
+	}
+	if !theirs {
+		if err := m.finalize(); err != nil {
+			return err
+		}
+	}
+	theirs, err := m.initialize()
+	if theirs {
+		return errors.New("something else in this process initialised the library: restart it for a fresh list of tokens")
+	}
+	return err
+}
+
+// finalize wants the write lock.
+func (m *module) finalize() error {
+	if err := m.api.Finalize(); err != nil && !errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_NOT_INITIALIZED)) {
+		return fmt.Errorf("C_Finalize: %w", err)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ready = false
+	return nil
+}
+
+// release takes a user away. The last one finalises the library, unless a
+// call in it does not end by the deadline.
+func (m *module) release(deadline time.Time) error {
+	m.mu.Lock()
+	m.users--
+	last := m.users == 0
+	m.mu.Unlock()
+	if !last {
+		return nil
+	}
+	for !m.gate.TryLock() {
+		if time.Now().After(deadline) {
+			return errors.New("the library is left initialised, as a call to it does not return")
+		}
+		time.Sleep(time.Millisecond)
+	}
+	defer m.gate.Unlock()
+	m.mu.Lock()
+	wanted := m.users > 0 || !m.ready || m.theirs
+	m.mu.Unlock()
+	if wanted { // by a user who came meanwhile, or by somebody else
+		return nil
+	}
+	return m.finalize()
+}
+
+// connected and disconnected count the connections that work. Those of an
+// earlier generation are not in the count.
+func (m *module) connected(slot uint) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.inUse[slot]++
+}
+
+func (m *module) disconnected(slot uint, generation int64) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if generation != m.generation.Load() {
+		return
+	}
+	if m.inUse[slot]--; m.inUse[slot] <= 0 {
+		delete(m.inUse, slot)
+	}
+}

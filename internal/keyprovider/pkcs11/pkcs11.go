@@ -1,0 +1,186 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// closeTime bounds how long Close waits for calls that don't return.
+const closeTime = 3 * time.Second
+
+// Provider implements keyprovider.Provider, keyprovider.Prober and
+// keyprovider.Describer.
+type Provider struct {
+	o       Options
+	mod     *module
+	places  chan struct{} // holds one token for each call under way
+	flights flights
+	life    context.Context // ends with Close
+	end     context.CancelFunc
+	maker   *maker // not nil: keys that are missing are made
+
+	mu      sync.Mutex
+	closed  bool
+	conn    *conn // the last one that worked, maybe no more
+	dial    *flight
+	dialed  time.Time // when the last dial ended
+	dialErr error     // why it failed
+	known   *known    // what the keys were at first
+}
+
+var (
+	_ keyprovider.Provider  = (*Provider)(nil)
+	_ keyprovider.Prober    = (*Provider)(nil)
+	_ keyprovider.Describer = (*Provider)(nil)
+)
+
+// Open finds token and keys, logs in, signs and verifies, and derives. A
+// library of which a call hangs is left by the time that ctx ends.
+func Open(ctx context.Context, o Options) (*Provider, error) {
+	return open(ctx, o, loadLibrary, nil)
+}
+
+// open is Open with another loader, and with a maker of missing keys.
+func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	mod, err := acquire(o.Library, load)
+	if err != nil {
+		return nil, err
+	}
+	p := &Provider{o: o, mod: mod, places: make(chan struct{}, o.Sessions), maker: m}
+	p.life, p.end = context.WithCancel(context.Background())
+	if _, err := p.connection(ctx, "open", p.keyName(o.KeyLabel)); err != nil {
+		if ctx.Err() != nil { // the caller has waited long enough
+			go func() { _ = p.Close() }()
+			return nil, err
+		}
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// Identity implements keyprovider.Provider, from memory.
+func (p *Provider) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
+	key := p.keyName(p.o.KeyLabel)
+	if err := p.begin(ctx, "identity", key); err != nil {
+		return nil, err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	public := *p.known.public
+	return &public, nil
+}
+
+// Sign implements keyprovider.Provider. The signature verifies.
+func (p *Provider) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
+	key := p.keyName(p.o.KeyLabel)
+	if err := p.begin(ctx, "C_Sign", key); err != nil {
+		return nil, err
+	}
+	return p.use(ctx, keyprovider.OpSign, "C_Sign", key, func(c *conn, s session) ([]byte, error) { return c.sign(s, digest) })
+}
+
+// Derive implements keyprovider.Provider.
+func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
+	if err := keyprovider.CheckLabel(label); err != nil {
+		return [32]byte{}, err
+	}
+	key := p.keyName(p.o.DerivationKeyLabel)
+	if err := p.begin(ctx, "derive", key); err != nil {
+		return [32]byte{}, err
+	}
+	if p.o.DerivationKeyLabel == "" {
+		return [32]byte{}, p.fail(keyprovider.CannotDerive, "derive", p.tokenName(),
+			"set derivation_key_label, and make the key with: frost-worker provision --config FILE", keyprovider.ErrCannotDerive)
+	}
+	label = bytes.Clone(label) // a call that hangs may outlive the caller's
+	out, err := p.use(ctx, keyprovider.OpDerive, "derive", key, func(c *conn, s session) ([]byte, error) { return c.derive(s, label) })
+	defer clear(out)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return [32]byte(out), nil
+}
+
+// begin says why not to go on.
+func (p *Provider) begin(ctx context.Context, action, key string) error {
+	if p.life.Err() != nil {
+		return keyprovider.ErrClosed
+	}
+	if ctx.Err() != nil {
+		return p.gaveUp(ctx, action, key, time.Now())
+	}
+	return nil
+}
+
+// Close ends the sessions and, with the last provider of the library, the
+// library. It waits for a call that hangs no longer than a few seconds, and
+// says so in its error.
+func (p *Provider) Close() error {
+	p.mu.Lock()
+	again := p.closed
+	p.closed = true
+	p.mu.Unlock()
+	if again {
+		return nil
+	}
+	p.end()
+	deadline := time.Now().Add(closeTime)
+	out := make(chan error, 1)
+	go func() { out <- p.shutDown(deadline) }()
+	select {
+	case err := <-out:
+		return err
+	case <-time.After(time.Until(deadline) + closeTime/10):
+		return fmt.Errorf("pkcs11: %s does not answer while it is closed: it ends with the process", p.o.Library)
+	}
+}
+
+func (p *Provider) shutDown(deadline time.Time) error {
+	var errs []error
+	if n := p.awaitFlights(deadline); n > 0 {
+		errs = append(errs, fmt.Errorf("pkcs11: %d calls to %s did not return within %s: they end with the process", n, p.o.Library, closeTime))
+	}
+	p.mu.Lock()
+	c := p.conn
+	p.mu.Unlock()
+	if c != nil {
+		c.giveUp(nil)
+		c.closeIdle()
+	}
+	if err := p.mod.release(deadline); err != nil {
+		errs = append(errs, fmt.Errorf("pkcs11: close %s: %w", p.o.Library, err))
+	}
+	return errors.Join(errs...)
+}
+
+// awaitFlights gives the number of those that did not land in time.
+func (p *Provider) awaitFlights(deadline time.Time) int {
+	over := time.After(time.Until(deadline))
+	for _, f := range p.flights.some(func(*flight) bool { return true }) {
+		select {
+		case <-f.done:
+		case <-over:
+			return len(p.flights.some(func(*flight) bool { return true }))
+		}
+	}
+	return 0
+}
+
+// Format implements fmt.Formatter: a provider prints as its name.
+func (*Provider) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte("PKCS#11 key provider")) }
+
+// LogValue implements slog.LogValuer.
+func (*Provider) LogValue() slog.Value { return slog.StringValue("PKCS#11 key provider") }

@@ -1,0 +1,170 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+const actMakeKey = "make key"
+
+// Provision makes the keys that an initialised token lacks, and tries them as
+// Open does. It never touches a key that is there: one of the right kind is
+// kept, one of another kind is an error. The facts tell which were made, then
+// what Describe tells.
+//
+// The derivation key is a secret for HMAC, or where the token can't make or
+// use one a key for ECDH, unless Options.Derivation says which. Without
+// DerivationKeyLabel only the identity key is made.
+func Provision(ctx context.Context, o Options) ([]keyprovider.Fact, error) {
+	return provision(ctx, o, loadLibrary)
+}
+
+func provision(ctx context.Context, o Options, load loader) ([]keyprovider.Fact, error) {
+	m := &maker{}
+	p, err := open(ctx, o, load, m)
+	if err != nil {
+		return nil, err
+	}
+	facts, err := p.Describe(ctx)
+	return append(m.facts, facts...), errors.Join(err, p.Close())
+}
+
+// A maker makes the keys that a dial finds missing.
+type maker struct{ facts []keyprovider.Fact }
+
+func (m *maker) make(c *conn, s session) error {
+	m.facts = nil // of a dial before this one
+	can, err := c.mechanisms()
+	if err != nil {
+		return err
+	}
+	label := c.p.o.KeyLabel
+	old, err := c.findIdentity(s)
+	if err != nil {
+		return err
+	}
+	m.note("identity key", label, old != nil)
+	if old == nil {
+		if err := c.makePair(s, can, label, p11.CKA_SIGN); err != nil {
+			return err
+		}
+	}
+	if label = c.p.o.DerivationKeyLabel; label == "" {
+		return nil
+	}
+	_, kind, err := c.findDerivation(s)
+	if err != nil {
+		return err
+	}
+	m.note("derivation key", label, kind != "")
+	if kind != "" {
+		return nil
+	}
+	return c.makeDerivation(s, can, label)
+}
+
+func (m *maker) note(what, label string, kept bool) {
+	value := fmt.Sprintf("made %q", label)
+	if kept {
+		value = fmt.Sprintf("kept %q, which was there", label)
+	}
+	m.facts = append(m.facts, keyprovider.Fact{Name: what, Value: value})
+}
+
+func (c *conn) makeDerivation(s session, can map[uint]bool, label string) error {
+	hmac := can[p11.CKM_SHA256_HMAC] && can[p11.CKM_GENERIC_SECRET_KEY_GEN]
+	ecdh := can[p11.CKM_ECDH1_DERIVE] && can[p11.CKM_EC_KEY_PAIR_GEN]
+	switch c.p.o.Derivation {
+	case HMAC:
+		ecdh = false
+	case ECDH:
+		hmac = false
+	}
+	switch {
+	case hmac:
+		return c.makeSecret(s, label)
+	case ecdh:
+		return c.makePair(s, can, label, p11.CKA_DERIVE)
+	}
+	return c.p.fail(keyprovider.CannotDerive, actMakeKey, c.p.keyName(label),
+		"the token can neither make a secret and use it (CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC) nor, unless derivation rules one out, "+
+			"a key for ECDH (CKM_EC_KEY_PAIR_GEN, CKM_ECDH1_DERIVE): use another token", keyprovider.ErrCannotDerive)
+}
+
+// makePair makes a P-256 pair for signing or for ECDH.
+func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) error {
+	if !can[p11.CKM_EC_KEY_PAIR_GEN] {
+		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
+			"the token makes no EC keys through this library (CKM_EC_KEY_PAIR_GEN): make the key with the token's own tool", nil)
+	}
+	id, err := newID()
+	if err != nil {
+		return err
+	}
+	public := []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_TOKEN, true),
+		p11.NewAttribute(p11.CKA_PRIVATE, false), // read without login by other tools
+		withLabel(label), id,
+		p11.NewAttribute(p11.CKA_EC_PARAMS, p256),
+		p11.NewAttribute(p11.CKA_VERIFY, use == p11.CKA_SIGN),
+	}
+	private := []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_TOKEN, true),
+		p11.NewAttribute(p11.CKA_PRIVATE, true),
+		p11.NewAttribute(p11.CKA_SENSITIVE, true),
+		p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
+		withLabel(label), id,
+		p11.NewAttribute(p11.CKA_SIGN, use == p11.CKA_SIGN),
+		p11.NewAttribute(p11.CKA_DERIVE, use == p11.CKA_DERIVE),
+	}
+	_, _, err = c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN), public, private)
+	return c.notMade(label, err)
+}
+
+// makeSecret makes 32 bytes for HMAC.
+func (c *conn) makeSecret(s session, label string) error {
+	id, err := newID()
+	if err != nil {
+		return err
+	}
+	_, err = c.p.mod.api.GenerateKey(s, mechanism(p11.CKM_GENERIC_SECRET_KEY_GEN), []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
+		p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET),
+		p11.NewAttribute(p11.CKA_VALUE_LEN, minSecret),
+		p11.NewAttribute(p11.CKA_TOKEN, true),
+		p11.NewAttribute(p11.CKA_PRIVATE, true),
+		p11.NewAttribute(p11.CKA_SENSITIVE, true),
+		p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
+		withLabel(label), id,
+		p11.NewAttribute(p11.CKA_SIGN, true),
+	})
+	return c.notMade(label, err)
+}
+
+// notMade explains the answers of tokens that let nobody but their own tool
+// make keys, which PKCS#11 has no code for.
+func (c *conn) notMade(label string, err error) error {
+	if errors.Is(err, p11.Error(p11.CKR_USER_NOT_LOGGED_IN)) || errors.Is(err, p11.Error(p11.CKR_FUNCTION_NOT_SUPPORTED)) {
+		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
+			"the token's user may not make keys through this library (a YubiKey wants its management key): "+
+				"make the key with the token's own tool, then frost-worker selftest --config FILE", err)
+	}
+	return c.p.failed(actMakeKey, c.p.keyName(label), err)
+}
+
+// newID is the CKA_ID that ties a pair together.
+func newID() (*p11.Attribute, error) {
+	id := make([]byte, 8)
+	if _, err := rand.Read(id); err != nil {
+		return nil, err
+	}
+	return p11.NewAttribute(p11.CKA_ID, id), nil
+}

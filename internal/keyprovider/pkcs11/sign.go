@@ -1,0 +1,144 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"math/big"
+
+	p11 "github.com/miekg/pkcs11"
+	"golang.org/x/crypto/cryptobyte"
+	"golang.org/x/crypto/cryptobyte/asn1"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// Domain separation of what a connection tries its keys with.
+const (
+	tryDigestTag = "frostfleet/keyprovider/pkcs11/try/sign/v1"
+	tryLabel     = "frostfleet/keyprovider/pkcs11/try/derive/v1"
+)
+
+// sign gives a signature that verifies.
+func (c *conn) sign(s session, digest [32]byte) ([]byte, error) {
+	sig, err := c.signRaw(s, digest)
+	if err != nil {
+		return nil, err
+	}
+	if !ecdsa.VerifyASN1(c.keys.public, digest[:], sig) {
+		return nil, c.badAnswer("C_Sign", "the signature does not verify under the identity key")
+	}
+	return sig, nil
+}
+
+func (c *conn) signRaw(s session, digest [32]byte) ([]byte, error) {
+	m := c.p.mod.api
+	if err := m.SignInit(s, mechanism(p11.CKM_ECDSA), c.keys.identity); err != nil {
+		return nil, err
+	}
+	raw, err := m.Sign(s, digest[:])
+	if err != nil {
+		return nil, err
+	}
+	sig, err := encodeSignature(raw)
+	if err != nil {
+		return nil, c.badAnswer("C_Sign", err.Error())
+	}
+	return sig, nil
+}
+
+func (c *conn) badAnswer(action, what string) error {
+	return c.p.fail(keyprovider.BadAnswer, action, c.p.keyName(c.p.o.KeyLabel), what+": look for news of the token's firmware", nil)
+}
+
+// encodeSignature makes r||s an ASN.1 SEQUENCE.
+func encodeSignature(raw []byte) ([]byte, error) {
+	if len(raw) != 64 {
+		return nil, fmt.Errorf("the signature has %d bytes, not 64", len(raw))
+	}
+	var b cryptobyte.Builder
+	r, s := new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:])
+	for _, n := range []*big.Int{r, s} {
+		if n.Sign() == 0 || n.Cmp(elliptic.P256().Params().N) >= 0 {
+			return nil, errors.New("the signature has a number outside 1 to the order of P-256")
+		}
+	}
+	b.AddASN1(asn1.SEQUENCE, func(b *cryptobyte.Builder) {
+		b.AddASN1BigInt(r)
+		b.AddASN1BigInt(s)
+	})
+	return b.Bytes()
+}
+
+// matching gives the public key under which a fresh signature verifies.
+func (c *conn) matching(f *flight, s session, candidates []*ecdsa.PublicKey) (key *ecdsa.PublicKey, err error) {
+	label := c.p.o.KeyLabel
+	var fresh [32]byte
+	if _, err := rand.Read(fresh[:]); err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256(append([]byte(tryDigestTag), fresh[:]...))
+	err = c.p.call(f, keyprovider.OpSign, "C_Sign", c.p.keyName(label), func() error {
+		sig, err := c.signRaw(s, digest)
+		if err != nil {
+			return err
+		}
+		for _, candidate := range candidates {
+			if ecdsa.VerifyASN1(candidate, digest[:], sig) {
+				key = candidate
+				return nil
+			}
+		}
+		return c.wrong(label, "its signatures verify under no public key or certificate that has its label or CKA_ID: delete the stray ones, and import the right one as a public key")
+	})
+	return key, err
+}
+
+// tryKeys derives twice, and holds both keys against what they were at first.
+func (c *conn) tryKeys(f *flight, s session) error {
+	p := c.p
+	now := &known{public: c.keys.public}
+	if c.keys.kind != "" {
+		var err error
+		if now.check, err = c.tryDerive(f, s); err != nil {
+			return err
+		}
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case p.known == nil:
+		p.known = now
+	case !p.known.public.Equal(now.public):
+		return c.wrong(p.o.KeyLabel, "it is another key than before: put the node's own token back, or restore it from its backup")
+	case p.known.check != now.check:
+		return c.wrong(p.o.DerivationKeyLabel, "it derives other values than before: put the node's own token back, or restore it from its backup")
+	}
+	return nil
+}
+
+// tryDerive gives the hash of a derived value.
+func (c *conn) tryDerive(f *flight, s session) (check [32]byte, err error) {
+	label := c.p.o.DerivationKeyLabel
+	var out [2][]byte
+	for i := range out {
+		err := c.p.call(f, keyprovider.OpDerive, "derive", c.p.keyName(label), func() (err error) {
+			out[i], err = c.derive(s, []byte(tryLabel))
+			return err
+		})
+		defer clear(out[i])
+		if err != nil {
+			return check, err
+		}
+	}
+	if subtle.ConstantTimeCompare(out[0], out[1]) != 1 {
+		return check, c.wrong(label, "one label gave two values: it can't be the root of anything")
+	}
+	return sha256.Sum256(out[0]), nil
+}

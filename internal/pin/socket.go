@@ -1,0 +1,165 @@
+package pin
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// Socket is the name of the Unix socket in a worker's storage_path.
+const Socket = "unlock.sock"
+
+const (
+	readTime   = 5 * time.Second  // for the PIN to come in
+	tryTime    = 30 * time.Second // for the token to take it
+	answerTime = 5 * time.Second  // for the answer to go out
+	maxPath    = 107              // bytes of a socket's path, by Linux
+)
+
+// Answer is what an operator is told.
+type Answer struct {
+	OK      bool               `json:"ok"`
+	Message string             `json:"message,omitempty"`
+	Reason  keyprovider.Reason `json:"reason,omitempty"`
+	Error   string             `json:"error,omitempty"`
+	Remedy  string             `json:"remedy,omitempty"`
+}
+
+// String is the answer on one line, for people.
+func (a Answer) String() string {
+	if a.OK {
+		return a.Message
+	}
+	return a.Error
+}
+
+// Refusal is the answer for an error.
+func Refusal(err error) Answer {
+	a := Answer{Reason: keyprovider.ReasonOf(err), Error: err.Error(), Remedy: RemedyOf(err)}
+	if pin := (*Error)(nil); errors.As(err, &pin) {
+		a.Reason = keyprovider.PIN
+	}
+	return a
+}
+
+// Server takes PINs at a socket, one a connection, one after the other.
+type Server struct {
+	listener *net.UnixListener
+	owner    int
+}
+
+// Listen makes the socket in dir, which it makes too if need be. A socket that
+// is there already is replaced unless somebody answers on it.
+func Listen(dir string) (*Server, error) {
+	path := filepath.Join(dir, Socket)
+	if len(path) > maxPath {
+		return nil, fmt.Errorf("%s: the path of a socket has at most %d bytes: choose a shorter storage_path", path, maxPath)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, err
+	}
+	if err := private(dir); err != nil {
+		return nil, err
+	}
+	address := &net.UnixAddr{Name: path, Net: "unix"}
+	listener, err := net.ListenUnix("unix", address)
+	if errors.Is(err, syscall.EADDRINUSE) {
+		if err := removeStale(address); err != nil {
+			return nil, err
+		}
+		listener, err = net.ListenUnix("unix", address)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := os.Chmod(path, 0o600); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
+	return &Server{listener: listener, owner: os.Geteuid()}, nil
+}
+
+// private refuses a directory in which others could put a socket of theirs.
+func private(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if mode := info.Mode().Perm(); mode&0o022 != 0 {
+		return fmt.Errorf("%s has mode %04o, and others can write there: chmod 700 %s", dir, mode, dir)
+	}
+	return nil
+}
+
+// removeStale removes the socket of a process that is gone.
+func removeStale(address *net.UnixAddr) error {
+	conn, err := net.DialUnix("unix", nil, address)
+	switch {
+	case err == nil:
+		return errors.Join(fmt.Errorf("%s: another worker listens there: stop it, or correct storage_path", address.Name), conn.Close())
+	case !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if info, err := os.Lstat(address.Name); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return fmt.Errorf("%s is no socket, and stands where the worker's belongs: move it away", address.Name)
+	}
+	if err := os.Remove(address.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// Serve hands PINs to try until Close or the end of ctx, and answers what it
+// says. try owns the PIN and gets a context that ends after half a minute.
+func (s *Server) Serve(ctx context.Context, try func(context.Context, *secret.Bytes) Answer) {
+	defer context.AfterFunc(ctx, func() { _ = s.Close() })()
+	for {
+		conn, err := s.listener.AcceptUnix()
+		if err != nil {
+			return // closed
+		}
+		s.serve(ctx, conn, try)
+	}
+}
+
+var errStranger = errors.New("only the worker's user and root may give the PIN")
+
+func (s *Server) serve(ctx context.Context, conn *net.UnixConn, try func(context.Context, *secret.Bytes) Answer) {
+	defer conn.Close()
+	answer := Refusal(errStranger)
+	if uid, err := peer(conn); err != nil {
+		answer = Refusal(err)
+	} else if uid == 0 || uid == s.owner {
+		answer = take(ctx, conn, try)
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(answerTime))
+	_ = json.NewEncoder(conn).Encode(answer) // who asked may be gone
+}
+
+func take(ctx context.Context, conn *net.UnixConn, try func(context.Context, *secret.Bytes) Answer) Answer {
+	_ = conn.SetReadDeadline(time.Now().Add(readTime))
+	pin, err := Read(conn)
+	if err != nil {
+		return Refusal(&Error{err.Error(), "send one PIN and close"})
+	}
+	ctx, cancel := context.WithTimeout(ctx, tryTime)
+	defer cancel()
+	return try(ctx, pin)
+}
+
+// Close removes the socket. It may be called again.
+func (s *Server) Close() error {
+	if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,180 @@
+package provision
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/frostfleet/frostfleet/internal/config"
+)
+
+// purpose is what one of a node's two keys is for.
+type purpose struct {
+	name, setting, spec, usage string
+	actions                    []string // of the node's role
+}
+
+var (
+	identity = purpose{"identity", "key_id", "ECC_NIST_P256", "SIGN_VERIFY",
+		[]string{"kms:DescribeKey", "kms:GetPublicKey", "kms:Sign"}}
+	derivation = purpose{"derivation", "derivation_key_id", "HMAC_256", "GENERATE_VERIFY_MAC",
+		[]string{"kms:DescribeKey", "kms:GenerateMac"}}
+)
+
+// administration is what the account's administrators may do with the keys by
+// their IAM policies: not use them, and not lend them by a grant.
+var administration = []string{
+	"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias", "kms:Describe*", "kms:Get*", "kms:List*",
+	"kms:EnableKey", "kms:DisableKey", "kms:PutKeyPolicy", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion",
+	"kms:ReplicateKey", "kms:RevokeGrant", "kms:TagResource", "kms:UntagResource",
+	"kms:ScheduleKeyDeletion", "kms:CancelKeyDeletion",
+}
+
+// place is where a node's keys are to be.
+type place struct {
+	partition, region, account string // empty: not known
+	more                       []string
+	role                       string // ARN
+}
+
+var (
+	keyARN  = regexp.MustCompile(`^arn:([a-z-]+):kms:([a-z0-9-]+):([0-9]{12}):((?:key|alias)/[A-Za-z0-9/_-]+)$`)
+	roleARN = regexp.MustCompile(`^arn:([a-z-]+):iam::([0-9]{12}):role/[A-Za-z0-9+=,.@/_-]+$`)
+	plain   = regexp.MustCompile(`^[A-Za-z0-9/_-]+$`) // needs no quotes in a shell
+)
+
+// script says what makes a node's keys in AWS KMS.
+func (r *Result) script(n *config.Node, o Options) error {
+	p := &n.Node.KeyProvider
+	at, err := newPlace(n, o.RoleARN)
+	if err != nil {
+		return err
+	}
+	if at.account == "ACCOUNT_ID" {
+		r.Notes = append(r.Notes, "Put the account's number in place of ACCOUNT_ID, or give --role-arn.")
+	}
+	r.Notes = append(r.Notes, "The role "+at.role+" must exist before its keys.")
+	if err := r.key(n, at, identity, p.KeyID, fmt.Sprintf("alias/frost-node-%d", n.Node.Index)); err != nil {
+		return err
+	}
+	if p.Derivation == config.DerivationFile {
+		r.Notes = append(r.Notes, `derivation = "file": the derivation secret is made by frost-worker enroll, in storage_path. KMS does not protect the shares.`)
+		return nil
+	}
+	standard := fmt.Sprintf("alias/frost-node-%d-derivation", n.Node.Index)
+	if _, alias, ok := strings.Cut(p.KeyID, "alias/"); ok {
+		standard = "alias/" + alias + "-derivation"
+	}
+	if p.DerivationKeyID == "" {
+		r.Notes = append(r.Notes, fmt.Sprintf("Then write under [node.key_provider] in %s: derivation_key_id = %q", n.Path(), standard))
+	}
+	return r.key(n, at, derivation, p.DerivationKeyID, standard)
+}
+
+func newPlace(n *config.Node, role string) (*place, error) {
+	p := &n.Node.KeyProvider
+	at := &place{partition: "aws", account: "ACCOUNT_ID", role: role}
+	for _, id := range []string{p.DerivationKeyID, p.KeyID} {
+		if m := keyARN.FindStringSubmatch(id); m != nil {
+			at.partition, at.region, at.account = m[1], m[2], m[3]
+		}
+	}
+	if m := roleARN.FindStringSubmatch(role); m != nil {
+		at.partition, at.account = m[1], m[2]
+	} else if role != "" {
+		return nil, fmt.Errorf("--role-arn %q is not the ARN of a role, such as arn:aws:iam::123456789012:role/frost-node-%d", role, n.Node.Index)
+	}
+	at.role = cmp.Or(role, fmt.Sprintf("arn:%s:iam::%s:role/frost-node-%d", at.partition, at.account, n.Node.Index))
+	for _, region := range p.Regions {
+		if !plain.MatchString(region) {
+			return nil, fmt.Errorf("%s: node.key_provider.regions: %q is no region", n.Path(), region)
+		}
+	}
+	if len(p.Regions) > 0 {
+		at.region, at.more = p.Regions[0], p.Regions[1:]
+	}
+	return at, nil
+}
+
+// key adds what makes one key and its alias, or, of a key that is there, what
+// gives it its policy.
+func (r *Result) key(n *config.Node, at *place, what purpose, id, standard string) error {
+	policy := fmt.Sprintf("frost-node-%d-%s.json", n.Node.Index, what.name)
+	content, err := at.policy(n.Node.Index, what)
+	if err != nil {
+		return err
+	}
+	r.Documents = append(r.Documents, Document{policy, content})
+	resource := cmp.Or(id, standard)
+	if m := keyARN.FindStringSubmatch(resource); m != nil {
+		resource = m[4]
+	} else if !plain.MatchString(resource) {
+		return fmt.Errorf("%s: node.key_provider.%s: %q is no ARN, key id or alias", n.Path(), what.setting, id)
+	}
+	alias, isAlias := strings.CutPrefix(resource, "alias/")
+	if !isAlias {
+		r.add(fmt.Sprintf("aws kms put-key-policy%s --key-id %s --policy-name default --policy file://%s", at.in(at.region), id, policy))
+		return nil
+	}
+	multi := ""
+	if len(at.more) > 0 {
+		multi = " --multi-region"
+	}
+	r.add(fmt.Sprintf("KEY=$(aws kms create-key%s --key-spec %s --key-usage %s%s --description 'Frostfleet node %d %s' --policy file://%s --query KeyMetadata.KeyId --output text)",
+		at.in(at.region), what.spec, what.usage, multi, n.Node.Index, what.name, policy))
+	r.add(fmt.Sprintf(`aws kms create-alias%s --alias-name alias/%s --target-key-id "$KEY"`, at.in(at.region), alias))
+	for _, region := range at.more {
+		r.add(fmt.Sprintf(`aws kms replicate-key%s --key-id "$KEY" --replica-region %s --policy file://%s`, at.in(at.region), region, policy))
+		r.add(fmt.Sprintf(`aws kms create-alias%s --alias-name alias/%s --target-key-id "$KEY"`, at.in(region), alias))
+	}
+	return nil
+}
+
+func (r *Result) add(command string) { r.Commands = append(r.Commands, command) }
+
+// in is the option of a command; the caller's own region without one.
+func (*place) in(region string) string {
+	if region == "" {
+		return ""
+	}
+	return " --region " + region
+}
+
+// policy is a key's: the node's role uses it, and nobody else does.
+func (at *place) policy(index int, what purpose) (json.RawMessage, error) {
+	type statement struct {
+		Sid       string
+		Effect    string
+		Principal map[string]string
+		Action    []string
+		Resource  string
+	}
+	return json.Marshal(struct {
+		Version   string
+		Statement []statement
+	}{"2012-10-17", []statement{
+		{"Administration", "Allow", map[string]string{"AWS": fmt.Sprintf("arn:%s:iam::%s:root", at.partition, at.account)}, administration, "*"},
+		{fmt.Sprintf("Node%d", index), "Allow", map[string]string{"AWS": at.role}, what.actions, "*"},
+	}})
+}
+
+// shell is the result as a script for somebody who may make keys.
+func (r *Result) shell() string {
+	var b strings.Builder
+	b.WriteString("#!/bin/sh\n# For an administrator of the account: a worker's role must not make keys.\n# A key that its alias leads to already is not to be made again.\n")
+	for _, note := range r.Notes {
+		b.WriteString("# " + note + "\n")
+	}
+	b.WriteString("set -eu\n")
+	for _, d := range r.Documents {
+		indented, err := json.MarshalIndent(d.Content, "", "  ")
+		if err != nil {
+			indented = d.Content // not reached: it was made by Marshal
+		}
+		fmt.Fprintf(&b, "\ncat > %s <<'END'\n%s\nEND\n", d.Name, indented)
+	}
+	b.WriteString("\n" + strings.Join(r.Commands, "\n") + "\n")
+	return b.String()
+}

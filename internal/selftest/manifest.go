@@ -1,0 +1,83 @@
+package selftest
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/worker"
+)
+
+// loadManifest reads it before the provider is opened: where a device does not
+// give its public key away, the manifest's is proven.
+func (t *test) loadManifest() {
+	m, err := launch.LoadManifest(t.node.Node.Manifest)
+	if err == nil {
+		err = t.node.CheckManifest(m.N, m.T, m.Network, len(m.Nodes))
+	}
+	if err != nil {
+		t.noGood = err
+		return
+	}
+	t.manifest = m
+}
+
+func (t *test) checkManifest(ctx context.Context, s *Step) error {
+	if errors.Is(t.noGood, fs.ErrNotExist) {
+		if t.o.Enrolling {
+			s.Status, s.Detail = Skipped, "no manifest yet at "+t.node.Node.Manifest
+			return nil
+		}
+		return remedied{t.noGood, "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"}
+	}
+	if t.noGood != nil {
+		return remedied{t.noGood, "correct the node's file, or get the manifest of its fleet"}
+	}
+	m, i := t.manifest, t.node.Node.Index
+	_, err := bounded(ctx, 2*t.timeout(), "card", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, worker.CheckCard(ctx, t.provider, m, i)
+	})
+	if err != nil {
+		return err
+	}
+	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: node %d is this one", m.Fleet, m.T, m.N, m.Epoch, i)
+	return nil
+}
+
+// subject is one that no stream has.
+const subject = "selftest"
+
+// session does what a worker does first: it has the device vouch for a fresh
+// session key, seals a message with that key, and opens it as the other nodes
+// would.
+func (t *test) session(ctx context.Context, s *Step) error {
+	m, i := t.manifest, t.node.Node.Index
+	key, err := protocol.NewSessionKey(rand.Reader, i, time.Now())
+	if err != nil {
+		return err
+	}
+	leaves := [][32]byte{key.Leaf(m)}
+	signature, err := bounded(ctx, t.timeout(), "sign", func(ctx context.Context) ([]byte, error) {
+		return t.provider.Sign(ctx, protocol.AttestDigest(m, leaves))
+	})
+	if err != nil {
+		return err
+	}
+	key.Delegate(protocol.NewAttestations(leaves, signature)[0])
+	message := []byte("selftest")
+	body, err := protocol.OpenNode(m, i, subject, time.Now(), key.Seal(m, subject, message))
+	if err != nil {
+		return fmt.Errorf("a message of this node would not be accepted: %w", err)
+	}
+	if !bytes.Equal(body, message) {
+		return errors.New("a sealed message opened as another one")
+	}
+	s.Detail = fmt.Sprintf("a message of node %d is accepted under the manifest", i)
+	return nil
+}

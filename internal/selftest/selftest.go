@@ -1,0 +1,182 @@
+// Package selftest walks through a node's key provider step by step, and says
+// of each step what passed, what failed and how to mend it.
+//
+//	load         the configuration, and the library that talks to the device
+//	reach        the device answers
+//	describe     what the keys are, with warnings
+//	identity     the identity key's public half
+//	sign         a fresh digest is signed, and the signature verifies
+//	derive       one label gives the same twice, another one something else
+//	time sign    20 signatures
+//	time derive  20 derivations
+//	manifest     the keys are the ones that the fleet's manifest has for the node
+//	session      the device vouches for a session key, and what that key seals
+//	             is accepted under the manifest
+//
+// It talks to the back end itself, without retries and without a cache, so
+// that what it sees is what the device does. It publishes nothing and leaves
+// the node's storage alone.
+package selftest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/pin"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// Calls is how many calls of each kind are timed.
+const Calls = 20
+
+// Options of a test. All may be left out.
+type Options struct {
+	Enrolling bool       // the fleet has no manifest yet: without the file, its steps are skipped
+	PIN       pin.Source // asks for a token's PIN where the file names none
+	Log       *slog.Logger
+	Done      func(Step)            // hears of each step as it ends
+	Progress  func(done, total int) // hears how far the timed calls are
+
+	open func(context.Context, *config.Node, launch.ProviderOptions) (keyprovider.Provider, error)
+}
+
+// test is one walk.
+type test struct {
+	path string
+	o    Options
+
+	node     *config.Node
+	provider keyprovider.Provider
+	unopened error              // why there is no provider, if the device is to blame
+	manifest *protocol.Manifest // nil without a good one
+	noGood   error              // why the manifest is not
+	timed    int                // calls so far
+	report   *Report
+}
+
+// step is what a walk does in a place.
+type step struct {
+	name  string
+	needs []string
+	do    func(*test, context.Context, *Step) error
+}
+
+var steps = []step{
+	{"load", nil, (*test).load},
+	{"reach", []string{"load"}, (*test).reach},
+	{"describe", []string{"reach"}, (*test).describe},
+	{"identity", []string{"reach"}, (*test).identity},
+	{"sign", []string{"identity"}, (*test).sign},
+	{"derive", []string{"reach"}, (*test).derive},
+	{"time sign", []string{"sign"}, (*test).timeSign},
+	{"time derive", []string{"derive"}, (*test).timeDerive},
+	{"manifest", []string{"identity", "derive"}, (*test).checkManifest},
+	{"session", []string{"sign", "manifest"}, (*test).session},
+}
+
+// Run tests the provider of the node whose configuration file is at path.
+// What goes wrong is in the report.
+func Run(ctx context.Context, path string, o Options) *Report {
+	if o.open == nil {
+		o.open = launch.OpenProvider
+	}
+	t := &test{path: path, o: o, report: &Report{Config: path}}
+	results := map[string]Status{}
+	for _, s := range steps {
+		r := t.run(ctx, s, results)
+		results[s.name] = r.Status
+		t.report.Steps = append(t.report.Steps, r)
+		if o.Done != nil {
+			o.Done(r)
+		}
+	}
+	t.report.OK = !slices.ContainsFunc(t.report.Steps, func(s Step) bool { return !s.OK })
+	if t.provider != nil {
+		t.close(ctx)
+	}
+	return t.report
+}
+
+func (t *test) run(ctx context.Context, s step, before map[string]Status) Step {
+	r := Step{Name: s.name, Status: Passed}
+	for _, need := range s.needs {
+		switch before[need] {
+		case Failed, NotRun:
+			r.Status, r.Detail = NotRun, "needs "+need
+			return r
+		case Skipped:
+			r.Status = Skipped
+		}
+	}
+	if r.Status == Skipped {
+		r.OK, r.Detail = true, "no manifest yet"
+		return r
+	}
+	start := time.Now()
+	err := s.do(t, ctx, &r)
+	r.TookMS = milliseconds(time.Since(start))
+	r.OK = err == nil
+	if err != nil {
+		r.fail(err)
+	}
+	return r
+}
+
+// timeout is how long one call may take.
+func (t *test) timeout() time.Duration {
+	if timeout := launch.Policy(t.node).Timeout; timeout > 0 {
+		return timeout
+	}
+	return 5 * time.Second
+}
+
+// close lets go of the device, which may hang.
+func (t *test) close(ctx context.Context) {
+	_, err := bounded(ctx, t.timeout(), "close", func(context.Context) (struct{}, error) {
+		return struct{}{}, t.provider.Close()
+	})
+	if err != nil && t.o.Log != nil {
+		t.o.Log.Warn("key provider not closed", "err", err)
+	}
+}
+
+// bounded gives up on a call that takes too long, whether or not the device's
+// driver minds its context.
+func bounded[T any](ctx context.Context, timeout time.Duration, what string, call func(context.Context) (T, error)) (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	answer := make(chan result, 1)
+	go func() {
+		value, err := call(ctx)
+		answer <- result{value, err}
+	}()
+	select {
+	case r := <-answer:
+		return r.value, r.err
+	case <-ctx.Done():
+	}
+	select {
+	case r := <-answer: // its own words are better
+		return r.value, r.err
+	case <-time.After(200 * time.Millisecond):
+	}
+	var none T
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return none, fmt.Errorf("%s: %w", what, ctx.Err())
+	}
+	return none, &keyprovider.Error{
+		Reason: keyprovider.Timeout, Provider: "key provider", Action: what, Err: ctx.Err(),
+		Remedy: fmt.Sprintf("no answer within %s: look at the device and the way to it, or raise timeout", timeout),
+	}
+}

@@ -1,0 +1,126 @@
+package telemetry
+
+import (
+	"slices"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// providerMetrics tell of a node's key provider: its calls, its health, what
+// the cache and the coalescer save, and what it costs.
+type providerMetrics struct {
+	name        string // the only value of the label provider
+	calls       *prometheus.HistogramVec
+	up, circuit prometheus.Gauge
+	failing     *prometheus.GaugeVec
+	cache       *prometheus.CounterVec
+	coalesced   prometheus.Histogram
+	cost        *cost
+}
+
+var _ keyprovider.Observer = (*Metrics)(nil)
+
+// likely are the operations of which a node's provider is sure to see some.
+var likely = map[string][]string{
+	"software": {keyprovider.OpSign, keyprovider.OpDerive},
+	"aws-kms":  {keyprovider.OpSign, keyprovider.OpDerive, keyprovider.OpPublicKey, keyprovider.OpDescribe},
+	"pkcs11":   {keyprovider.OpSign, keyprovider.OpDerive, keyprovider.OpPublicKey, keyprovider.OpLogin},
+}
+
+func newProviderMetrics() providerMetrics {
+	return providerMetrics{
+		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "frostfleet_provider_call_seconds", Help: "Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", Buckets: buckets},
+			[]string{"provider", "operation", "outcome"}),
+		up: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "frostfleet_provider_up", Help: "1 while the key provider works, 0 while it fails."}),
+		circuit: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "frostfleet_provider_circuit_open", Help: "1 while calls fail at once and the device is left alone, but for a try now and then."}),
+		failing: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "frostfleet_provider_failing", Help: "1 for the reason why the key provider fails, 0 for every other."}, []string{"reason"}),
+		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "frostfleet_provider_cache_total", Help: "Derived values, by whether memory had them (hit) or the device was asked (miss)."}, []string{"result"}),
+		coalesced: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "frostfleet_provider_coalesced_digests", Help: "Digests that one signature of the device served.", Buckets: prometheus.ExponentialBuckets(1, 2, 11)}),
+		cost: newCost(Prices{}),
+	}
+}
+
+// ForProvider registers the metrics of a node's key provider: software, aws-kms
+// or pkcs11. It is called once, before the provider is used. A failure has a
+// series per reason in frostfleet_provider_failing from the start; among the
+// calls it gets one when it happens, as there would be a thousand.
+func (m *Metrics) ForProvider(name string, prices Prices) {
+	p := &m.provider
+	p.name, p.cost = name, newCost(prices)
+	m.registry.MustRegister(p.calls, p.up, p.circuit, p.failing, p.cache, p.coalesced)
+	p.cost.register(m.registry)
+	for _, operation := range likely[name] {
+		p.calls.WithLabelValues(name, operation, string(keyprovider.OK))
+	}
+	p.cache.WithLabelValues("hit")
+	p.cache.WithLabelValues("miss")
+	m.ProviderState(nil)
+}
+
+// ProviderCall implements keyprovider.Observer.
+func (m *Metrics) ProviderCall(c keyprovider.Call) {
+	operation := c.Operation
+	if !slices.Contains(keyprovider.Operations, operation) {
+		operation = "other"
+	}
+	m.provider.calls.WithLabelValues(m.provider.name, operation, string(known(keyprovider.ReasonOf(c.Err)))).Observe(c.Took.Seconds())
+	m.provider.cost.add(c.Operation)
+}
+
+// ProviderState implements keyprovider.Observer.
+func (m *Metrics) ProviderState(err error) {
+	p, now := &m.provider, known(keyprovider.CauseOf(err))
+	for _, reason := range keyprovider.Reasons {
+		switch reason {
+		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen: // no failures of the device
+		default:
+			p.failing.WithLabelValues(string(reason)).Set(one(reason == now))
+		}
+	}
+	p.up.Set(one(err == nil))
+	p.circuit.Set(one(keyprovider.ReasonOf(err) == keyprovider.CircuitOpen))
+}
+
+// ProviderCached implements keyprovider.Observer.
+func (m *Metrics) ProviderCached(hit bool) {
+	result := "miss"
+	if hit {
+		result = "hit"
+	}
+	m.provider.cache.WithLabelValues(result).Inc()
+}
+
+// ProviderCoalesced implements keyprovider.Observer.
+func (m *Metrics) ProviderCoalesced(digests int) { m.provider.coalesced.Observe(float64(digests)) }
+
+// Provider implements worker.Observer as it was.
+//
+// Deprecated: back ends report their calls to ProviderCall. To be removed
+// together with the method in worker.Observer.
+func (m *Metrics) Provider(operation string, took time.Duration, err error) {
+	m.ProviderCall(keyprovider.Call{Operation: operation, Took: took, Err: err})
+}
+
+// known bounds a label, whatever a back end made up.
+func known(r keyprovider.Reason) keyprovider.Reason {
+	if slices.Contains(keyprovider.Reasons, r) {
+		return r
+	}
+	return keyprovider.Other
+}
+
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}

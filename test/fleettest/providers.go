@@ -1,0 +1,77 @@
+package fleettest
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/worker"
+)
+
+// useProviders gives nodes other key providers than the software one, and
+// writes the manifest anew with the cards of their keys.
+func useProviders(t testing.TB, dir string, m *protocol.Manifest, sections map[int]string) {
+	t.Helper()
+	if len(sections) == 0 {
+		return
+	}
+	for i, section := range sections {
+		path := filepath.Join(dir, fleet.NodeFile(i))
+		replaceSection(t, path, section)
+		m.Nodes[i] = card(t, path)
+	}
+	if err := m.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, fleet.ManifestFile), string(text))
+}
+
+func replaceSection(t testing.TB, path, section string) {
+	t.Helper()
+	const header = "[node.key_provider]\n"
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, rest, found := strings.Cut(string(data), header)
+	_, after, more := strings.Cut(rest, "\n[")
+	if !found || !more {
+		t.Fatalf("%s has no section to replace", path)
+	}
+	write(t, path, before+header+section+"\n["+after)
+}
+
+func card(t testing.TB, path string) protocol.NodeCard {
+	t.Helper()
+	n, err := config.LoadNode(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := launch.OpenProvider(t.Context(), n, launch.ProviderOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	c, err := worker.Card(t.Context(), p, Name, 1, n.Node.Index)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
