@@ -1,7 +1,10 @@
-// Package fleet writes a complete fleet directory: manifest, access list, and
-// a configuration and fresh keys for every node, gateway and client. It is
-// for development and for a first look; in production every node makes its
-// own keys on its own hardware and only its card leaves the machine.
+// Package fleet writes what a fleet needs besides its programs: manifest,
+// access list, and configurations and keys.
+//
+// Init writes a whole fleet with software keys for every node: for development
+// and for a first look. In production every node makes its own keys on its own
+// hardware and only its card leaves the machine: Join makes a manifest of the
+// cards, and Init writes the rest around it.
 package fleet
 
 import (
@@ -9,7 +12,6 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -32,6 +34,10 @@ type Options struct {
 	ServerPorts   []int  // health and metrics: the gateway's, then the nodes'; missing: none
 	Client        string // the first client's name
 	AllowInsecure bool   // software keys on mainnet
+
+	// Manifest of nodes that have keys and configurations of their own. It
+	// stands for name, network, N, T and AttestSigning, and no node is written.
+	Manifest *protocol.Manifest
 }
 
 // Paths inside a fleet directory.
@@ -50,6 +56,9 @@ func NodeFile(i int) string { return fmt.Sprintf("node%d/node.toml", i) }
 // Init writes the directory. It touches nothing that exists, and leaves
 // nothing behind if it fails.
 func Init(ctx context.Context, dir string, o Options) (m *protocol.Manifest, err error) {
+	if m := o.Manifest; m != nil {
+		o.Name, o.Network, o.N, o.T = m.Fleet, m.Network, m.N, m.T
+	}
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -62,10 +71,19 @@ func Init(ctx context.Context, dir string, o Options) (m *protocol.Manifest, err
 	}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, discard(dir, o.N))
+			m, err = nil, errors.Join(err, discard(dir, o.N))
 		}
 	}()
-	m = &protocol.Manifest{Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning}
+	if m = o.Manifest; m == nil {
+		if m, err = makeNodes(ctx, dir, o); err != nil {
+			return nil, err
+		}
+	}
+	return m, writePublic(dir, o, m)
+}
+
+func makeNodes(ctx context.Context, dir string, o Options) (*protocol.Manifest, error) {
+	m := &protocol.Manifest{Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning}
 	for i := range o.N {
 		card, err := makeNode(ctx, dir, o, i)
 		if err != nil {
@@ -74,9 +92,6 @@ func Init(ctx context.Context, dir string, o Options) (m *protocol.Manifest, err
 		m.Nodes = append(m.Nodes, card)
 	}
 	if err := m.Seal(); err != nil {
-		return nil, err
-	}
-	if err := writePublic(dir, o, m); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -128,20 +143,15 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card protocol.
 }
 
 func writePublic(dir string, o Options, m *protocol.Manifest) error {
-	gateway, err := makeKey(filepath.Join(dir, "gateway", "gateway.key"))
+	gateway, err := MakeKey(filepath.Join(dir, "gateway", "gateway.key"))
 	if err != nil {
 		return err
 	}
-	client, err := makeKey(filepath.Join(dir, clientKey))
-	if err != nil {
-		return err
-	}
-	manifest, err := json.MarshalIndent(m, "", "  ")
+	client, err := MakeKey(filepath.Join(dir, clientKey))
 	if err != nil {
 		return err
 	}
 	for _, f := range []struct{ name, content string }{
-		{ManifestFile, string(manifest) + "\n"},
 		{AccessFile, accessFile(o, gateway, client)},
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},
@@ -150,11 +160,12 @@ func writePublic(dir string, o Options, m *protocol.Manifest) error {
 			return err
 		}
 	}
-	return nil
+	return WriteManifest(filepath.Join(dir, ManifestFile), m)
 }
 
-// makeKey writes a fresh Ed25519 seed in hexadecimal and returns the public key.
-func makeKey(path string) (ed25519.PublicKey, error) {
+// MakeKey writes a fresh Ed25519 seed in hexadecimal, of a gateway or a client,
+// and returns the public key. A file that exists is an error.
+func MakeKey(path string) (ed25519.PublicKey, error) {
 	public, private, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
 		return nil, err

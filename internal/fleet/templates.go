@@ -75,16 +75,8 @@ access = "../access.toml"
 }
 
 func accessFile(o Options, gateway, client ed25519.PublicKey) string {
-	return fmt.Sprintf(`# Who fleet %s listens to. Every node and gateway reads this file at start.
-[[gateway]]
-name = "gateway0"
-public_key = "%x"
-
-[[client]]
-name = %q
-public_key = "%x"
-kinds = ["keygen", "sign"]
-`, o.Name, []byte(gateway), o.Client, []byte(client))
+	return fmt.Sprintf("# Who fleet %s listens to. Every node and gateway reads this file at start.\n", o.Name) +
+		AccessEntry("gateway0", gateway, nil) + "\n" + AccessEntry(o.Client, client, []string{"keygen", "sign"})
 }
 
 func clientConfig(o Options) string {

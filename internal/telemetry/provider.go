@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"slices"
-	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -101,14 +100,6 @@ func (m *Metrics) ProviderCached(hit bool) {
 
 // ProviderCoalesced implements keyprovider.Observer.
 func (m *Metrics) ProviderCoalesced(digests int) { m.provider.coalesced.Observe(float64(digests)) }
-
-// Provider implements worker.Observer as it was.
-//
-// Deprecated: back ends report their calls to ProviderCall. To be removed
-// together with the method in worker.Observer.
-func (m *Metrics) Provider(operation string, took time.Duration, err error) {
-	m.ProviderCall(keyprovider.Call{Operation: operation, Took: took, Err: err})
-}
 
 // known bounds a label, whatever a back end made up.
 func known(r keyprovider.Reason) keyprovider.Reason {

@@ -58,7 +58,7 @@ func New(t testing.TB) *HSM {
 	mu.Lock()
 	defer mu.Unlock()
 	if shared == nil {
-		shared = &HSM{dir: tempDir(t), library: library(t)}
+		shared = &HSM{dir: tempDir(t), library: Installed(t)}
 	}
 	if users == 0 {
 		shared.setUp(t)
@@ -77,7 +77,8 @@ func tempDir(t testing.TB) string {
 	return dir
 }
 
-func library(t testing.TB) string {
+// Installed gives the path of the module, for a process with Env.
+func Installed(t testing.TB) string {
 	t.Helper()
 	if _, err := exec.LookPath("softhsm2-util"); err != nil {
 		t.Fatal(missing)

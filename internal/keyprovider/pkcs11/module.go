@@ -5,7 +5,6 @@ package pkcs11
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -64,17 +63,21 @@ func acquire(path string, load loader) (*module, error) {
 	return m, nil
 }
 
-// resolve gives a library's one name.
-func resolve(path string) (string, error) {
-	real, err := filepath.EvalSymlinks(path)
+// resolve gives the library its one name.
+func (o *Options) resolve() error {
+	if o.Library == "" {
+		return nil // check says so
+	}
+	path, err := filepath.EvalSymlinks(o.Library)
 	if err == nil {
-		real, err = filepath.Abs(real)
+		path, err = filepath.Abs(path)
 	}
-	if errors.Is(err, os.ErrNotExist) {
-		return "", &keyprovider.Error{Reason: keyprovider.NotFound, Provider: name, Action: "load", Key: path,
-			Remedy: "there is no such library: mend pkcs11_library, or install the token's software (SoftHSM: apt-get install softhsm2)", Err: err}
+	if err != nil {
+		return &keyprovider.Error{Reason: keyprovider.NotFound, Provider: name, Action: "load", Key: o.Library,
+			Remedy: "mend pkcs11_library, or install the token's software (SoftHSM: apt-get install softhsm2)", Err: err}
 	}
-	return real, err
+	o.Library = path
+	return nil
 }
 
 // loadLibrary loads a real one.

@@ -47,6 +47,9 @@ var (
 // Open finds token and keys, logs in, signs and verifies, and derives. A
 // library of which a call hangs is left by the time that ctx ends.
 func Open(ctx context.Context, o Options) (*Provider, error) {
+	if err := o.resolve(); err != nil {
+		return nil, err
+	}
 	return open(ctx, o, loadLibrary, nil)
 }
 

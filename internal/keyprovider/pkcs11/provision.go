@@ -24,6 +24,9 @@ const actMakeKey = "make key"
 // use one a key for ECDH, unless Options.Derivation says which. Without
 // DerivationKeyLabel only the identity key is made.
 func Provision(ctx context.Context, o Options) ([]keyprovider.Fact, error) {
+	if err := o.resolve(); err != nil {
+		return nil, err
+	}
 	return provision(ctx, o, loadLibrary)
 }
 

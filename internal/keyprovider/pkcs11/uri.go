@@ -77,7 +77,7 @@ func (o *Options) mergePIN(a map[string]string) error {
 	case o.PIN != nil:
 		return errors.New("it has a PIN, and the configuration has one too")
 	case hasValue:
-		o.PIN = FixedPIN(secret.New([]byte(value)))
+		o.PIN = fixedPIN(secret.New([]byte(value)))
 		return nil
 	}
 	if path, found := strings.CutPrefix(source, "file:"); found {
@@ -86,7 +86,7 @@ func (o *Options) mergePIN(a map[string]string) error {
 	if !filepath.IsAbs(source) {
 		return errors.New("pin-source is no absolute path of a file, with or without file: before it")
 	}
-	o.PIN = PINFile(source)
+	o.PIN = pinFile(source)
 	return nil
 }
 
@@ -144,14 +144,14 @@ func parsePart(out map[string]string, part []string, query bool) error {
 	return nil
 }
 
-// FixedPIN gives copies of a PIN that the caller keeps.
-func FixedPIN(pin *secret.Bytes) PINSource {
+// fixedPIN gives copies of a PIN that the caller keeps.
+func fixedPIN(pin *secret.Bytes) PINSource {
 	return func(context.Context) (*secret.Bytes, error) { return secret.New(bytes.Clone(pin.Expose())), nil }
 }
 
-// PINFile reads the PIN at each login, so that mending the file is enough. A
+// pinFile reads the PIN at each login, so that mending the file is enough. A
 // line break at the end is not part of it.
-func PINFile(path string) PINSource {
+func pinFile(path string) PINSource {
 	return func(context.Context) (*secret.Bytes, error) {
 		f, err := os.Open(path)
 		if err != nil {
