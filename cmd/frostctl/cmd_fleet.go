@@ -2,53 +2,57 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
 func newFleetCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "fleet", Short: "Make fleets"}
-	cmd.AddCommand(newFleetInitCommand())
+	cmd.AddCommand(newFleetInitCommand(), newFleetManifestCommand(), newFleetKeyCommand())
 	return cmd
 }
 
 func newFleetInitCommand() *cobra.Command {
 	o := fleet.Options{}
 	var serverPort int
+	var manifest string
 	cmd := &cobra.Command{
 		Use:   "init DIR",
-		Short: "Write a complete fleet directory with fresh software keys",
+		Short: "Write a complete fleet directory with fresh software keys, or one around a manifest",
 		Long: `Init writes a manifest, an access list, and the configuration and keys of
 every node, a gateway and a client. The keys are software keys, for development.
 
-In production every node makes its keys on its own KMS or HSM; collect the
-cards that frost-worker enroll prints into a manifest instead.`,
+In production every node makes its keys on its own KMS or HSM, and frostctl
+fleet manifest joins their cards. With that manifest, init writes all but the
+nodes: the access list, and a gateway and a client.`,
 		Example: `  frostctl fleet init ./fleet --nodes 3 --threshold 2 --network regtest
-  frostctl dev ./fleet`,
+  frostctl dev ./fleet
+
+  frostctl fleet init ./fleet --manifest manifest.json --bus-url tls://nats.example.org:4222`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if manifest != "" {
+				if o.Manifest, err = launch.LoadManifest(manifest); err != nil {
+					return err
+				}
+				o.N = o.Manifest.N
+			}
 			if serverPort != 0 {
 				for i := range o.N + 1 {
 					o.ServerPorts = append(o.ServerPorts, serverPort+i)
 				}
 			}
-			dir := args[0]
-			m, err := fleet.Init(cmd.Context(), dir, o)
+			m, err := fleet.Init(cmd.Context(), args[0], o)
 			if err != nil {
 				return err
 			}
-			hash := m.Hash()
-			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "fleet %s: %d of %d on %s, manifest %x\n\n", m.Fleet, m.T, m.N, m.Network, hash)
-			fmt.Fprintf(out, "all in one process:\n  frostctl dev %s\n\nor one process each:\n", dir)
-			fmt.Fprintf(out, "  frost-gateway run --config %s\n", filepath.Join(dir, fleet.GatewayFile))
-			for i := range m.N {
-				fmt.Fprintf(out, "  frost-worker run --config %s\n", filepath.Join(dir, fleet.NodeFile(i)))
-			}
-			fmt.Fprintf(out, "\nthen:\n  frostctl keygen --config %s --chain bitcoin --count 10\n", filepath.Join(dir, fleet.ClientFile))
+			describeFleet(cmd.OutOrStdout(), args[0], m, o.Manifest == nil)
 			return nil
 		},
 	}
@@ -63,5 +67,30 @@ cards that frost-worker enroll prints into a manifest instead.`,
 	f.IntVar(&serverPort, "server-port", 4000, "health and metrics: the gateway's port, nodes follow; 0: none")
 	f.BoolVar(&o.AttestSigning, "attest-signing", true, "every signing commitment is authorised by the node's key provider")
 	f.BoolVar(&o.AllowInsecure, "allow-insecure", false, "software keys on mainnet, where nothing of value is at stake")
+	f.StringVar(&manifest, "manifest", "", "manifest of nodes that have keys of their own: write none")
+	_ = cmd.MarkFlagFilename("manifest", "json")
+	for _, flag := range []string{"name", "nodes", "threshold", "network", "attest-signing", "allow-insecure"} {
+		cmd.MarkFlagsMutuallyExclusive("manifest", flag)
+	}
 	return cmd
+}
+
+// describeFleet says what was written and how to run it. nodes tells whether
+// the nodes were written too.
+func describeFleet(out io.Writer, dir string, m *protocol.Manifest, nodes bool) {
+	fmt.Fprintf(out, "fleet %s: %d of %d on %s, manifest %x\n\n", m.Fleet, m.T, m.N, m.Network, m.Hash())
+	if nodes {
+		fmt.Fprintf(out, "all in one process:\n  frostctl dev %s\n\nor one process each:\n", dir)
+	} else {
+		fmt.Fprintf(out, "give every node %s and %s; then\n", filepath.Join(dir, fleet.ManifestFile), filepath.Join(dir, fleet.AccessFile))
+	}
+	fmt.Fprintf(out, "  frost-gateway run --config %s\n", filepath.Join(dir, fleet.GatewayFile))
+	for i := range m.N {
+		file := fmt.Sprintf("node%d.toml # on its own machine", i)
+		if nodes {
+			file = filepath.Join(dir, fleet.NodeFile(i))
+		}
+		fmt.Fprintf(out, "  frost-worker run --config %s\n", file)
+	}
+	fmt.Fprintf(out, "\nthen:\n  frostctl keygen --config %s --chain bitcoin --count 10\n", filepath.Join(dir, fleet.ClientFile))
 }

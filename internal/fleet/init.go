@@ -9,9 +9,6 @@ package fleet
 
 import (
 	"context"
-	"crypto/ed25519"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -103,10 +100,10 @@ func (o Options) check() error {
 	if o.N < 1 || o.N > protocol.MaxNodes {
 		return fmt.Errorf("%d nodes: use 1 to %d", o.N, protocol.MaxNodes)
 	}
-	client := protocol.Client{Name: o.Client, Key: make(ed25519.PublicKey, ed25519.PublicKeySize)}
-	_, err := protocol.NewAccess([]protocol.Client{client}, nil)
-	return err
+	return o.client().check()
 }
+
+func (o Options) client() Party { return Party{o.Client, []string{"keygen", "sign"}} }
 
 // discard removes what a failed Init wrote into a directory that was empty:
 // no key in it was ever used.
@@ -143,16 +140,16 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card protocol.
 }
 
 func writePublic(dir string, o Options, m *protocol.Manifest) error {
-	gateway, err := MakeKey(filepath.Join(dir, "gateway", "gateway.key"))
+	_, gateway, err := Party{Name: "gateway0"}.NewKey(filepath.Join(dir, "gateway", "gateway.key"))
 	if err != nil {
 		return err
 	}
-	client, err := MakeKey(filepath.Join(dir, clientKey))
+	_, client, err := o.client().NewKey(filepath.Join(dir, clientKey))
 	if err != nil {
 		return err
 	}
 	for _, f := range []struct{ name, content string }{
-		{AccessFile, accessFile(o, gateway, client)},
+		{AccessFile, fmt.Sprintf("# Who fleet %s listens to. Every node and gateway reads this file at start.\n%s\n%s", o.Name, gateway, client)},
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},
 	} {
@@ -161,22 +158,6 @@ func writePublic(dir string, o Options, m *protocol.Manifest) error {
 		}
 	}
 	return WriteManifest(filepath.Join(dir, ManifestFile), m)
-}
-
-// MakeKey writes a fresh Ed25519 seed in hexadecimal, of a gateway or a client,
-// and returns the public key. A file that exists is an error.
-func MakeKey(path string) (ed25519.PublicKey, error) {
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return nil, err
-	}
-	defer clear(private)
-	text := append(hex.AppendEncode(nil, private[:ed25519.SeedSize]), '\n')
-	defer clear(text)
-	return public, writeNew(path, text)
 }
 
 // writeNew writes a file that only its owner reads, durable when it returns.

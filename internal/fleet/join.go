@@ -78,19 +78,3 @@ func WriteManifest(path string, m *protocol.Manifest) error {
 	}
 	return err
 }
-
-// AccessEntry is a gateway's or a client's entry in the access list. kinds is
-// empty for a gateway.
-func AccessEntry(name string, public []byte, kinds []string) string {
-	if len(kinds) == 0 {
-		return fmt.Sprintf("[[gateway]]\nname = %q\npublic_key = \"%x\"\n", name, public)
-	}
-	text := fmt.Sprintf("[[client]]\nname = %q\npublic_key = \"%x\"\nkinds = [", name, public)
-	for i, kind := range kinds {
-		if i > 0 {
-			text += ", "
-		}
-		text += fmt.Sprintf("%q", kind)
-	}
-	return text + "]\n"
-}

@@ -1,9 +1,6 @@
 package fleet
 
-import (
-	"crypto/ed25519"
-	"fmt"
-)
+import "fmt"
 
 func (o Options) busURL() string {
 	if o.BusURL != "" {
@@ -72,11 +69,6 @@ access = "../access.toml"
 
 [bus]
 %s`, o.Name, o.Network, o.port(0), bus)
-}
-
-func accessFile(o Options, gateway, client ed25519.PublicKey) string {
-	return fmt.Sprintf("# Who fleet %s listens to. Every node and gateway reads this file at start.\n", o.Name) +
-		AccessEntry("gateway0", gateway, nil) + "\n" + AccessEntry(o.Client, client, []string{"keygen", "sign"})
 }
 
 func clientConfig(o Options) string {

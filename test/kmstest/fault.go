@@ -2,6 +2,7 @@ package kmstest
 
 import (
 	"encoding/json"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -33,7 +34,8 @@ type Fault struct {
 	Body    string        // this text in place of the answer, with Status or 200
 	// Change spoils the right answer.
 	Change   func(answer map[string]any)
-	Truncate bool // half of the right answer, then the connection is cut
+	Truncate bool      // half of the right answer, then the connection is cut
+	Date     time.Time // of the server's clock, as the answer has it
 
 	Region string // only there
 	Key    string // only for the key of this ARN
@@ -50,6 +52,7 @@ type FaultKMS struct {
 	aliases map[string]string    // region/alias/NAME to id
 	faults  map[string][]*Fault  // by operation
 	counts  map[count]int
+	conns   int
 	closing chan struct{} // ends the calls that hang
 }
 
@@ -69,7 +72,15 @@ func NewFaultKMS() *FaultKMS {
 func StartFaultKMS(t testing.TB) *FaultKMS {
 	t.Helper()
 	f := NewFaultKMS()
-	server := httptest.NewServer(f)
+	server := httptest.NewUnstartedServer(f)
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			f.mu.Lock()
+			defer f.mu.Unlock()
+			f.conns++
+		}
+	}
+	server.Start()
 	t.Cleanup(func() {
 		close(f.closing)
 		server.Close()
@@ -115,6 +126,13 @@ func (f *FaultKMS) CallsTo(arn, operation string) int {
 	return f.sum(func(c count) bool { return c == count{operation, region, resource[len("key/"):]} })
 }
 
+// Connections gives how many were made since the start.
+func (f *FaultKMS) Connections() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.conns
+}
+
 func (f *FaultKMS) sum(fits func(count) bool) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,6 +169,9 @@ func (f *FaultKMS) fault(operation, region, id string) Fault {
 func (f *FaultKMS) happens(w http.ResponseWriter, r *http.Request, fault Fault, answer func() (map[string]any, *awsError)) bool {
 	if fault.Latency > 0 && !f.wait(r, fault.Latency) || fault.Hang && !f.wait(r, 365*24*time.Hour) {
 		return true
+	}
+	if !fault.Date.IsZero() {
+		w.Header().Set("Date", fault.Date.UTC().Format(http.TimeFormat))
 	}
 	switch {
 	case fault.Drop:

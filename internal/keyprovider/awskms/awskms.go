@@ -64,9 +64,16 @@ type Options struct {
 	Pinned  *ecdsa.PublicKey
 	Observe func(keyprovider.Call) // hears every call; may be nil
 	Log     *slog.Logger           // may be nil
+
+	reach time.Duration // reachTime, but in tests
 }
 
-const defaultHedge = 500 * time.Millisecond
+const (
+	defaultHedge = 500 * time.Millisecond
+	// reachTime is how long Open waits for each of several regions. One that
+	// does not answer is asked again when it is needed.
+	reachTime = 5 * time.Second
+)
 
 // Provider implements keyprovider.Provider, Prober and Describer.
 type Provider struct {

@@ -8,14 +8,13 @@ import (
 )
 
 const cannotDeriveText = `ECDSA signatures by KMS are randomised: no two are equal, so that no secret can be recovered from them. ` +
-	`A node needs a second key, of spec HMAC_256, for its shares. Make it:
+	`A node needs a second key, of spec HMAC_256, for its shares; no two nodes may have the same. Make it:
 %s
 Write under [node.key_provider]:
   derivation_key_id = "%s"
 Let nobody but the node's role use it, as who may call kms:GenerateMac can decrypt the shares:
   %s
-Or set derivation = "file", which keeps the secret in storage_path: KMS then no longer protects the shares.
-`
+Or set derivation = "file", which keeps the secret in storage_path: KMS then no longer protects the shares.`
 
 // cannotDerive says why a key for signatures derives nothing and prints what
 // mends it: commands, the line of the configuration, the policy statement. In
@@ -31,7 +30,7 @@ func cannotDerive(identity *key) *keyprovider.Error {
 		` --description "Frostfleet derivation key: shares are lost with it" --query KeyMetadata.Arn --output text`}
 	setting := "ARN_PRINTED_ABOVE"
 	if len(identity.places) == 1 {
-		setting = "alias/frost-derivation"
+		setting = "alias/frost-derivation-" + short(near) // so that no two nodes are told the same
 		if identity.name.alias() {
 			setting = identity.name.resource + "-derivation"
 		}
@@ -56,6 +55,12 @@ func statement(near keyName, regions []string, id string, actions ...string) str
 		resources = append(resources, near.in(region).String())
 	}
 	return fmt.Sprintf(`{"Effect": "Allow", "Action": [%s], "Resource": [%s]}`, list(actions), list(resources))
+}
+
+// short is the beginning of a key's id, enough to tell a few keys apart.
+func short(k keyName) string {
+	id := strings.TrimPrefix(k.resource, "key/")
+	return id[:min(len(id), 12)]
 }
 
 func list(s []string) string { return `"` + strings.Join(s, `", "`) + `"` }

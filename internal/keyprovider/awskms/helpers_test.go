@@ -115,3 +115,13 @@ func wants(t testing.TB, err error, reason keyprovider.Reason, words ...string) 
 		}
 	}
 }
+
+// spki is the public key of a stranger, as GetPublicKey gives it.
+func spki(t testing.TB) []byte {
+	t.Helper()
+	der, err := x509.MarshalPKIXPublicKey(&newKey(t).PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return der
+}

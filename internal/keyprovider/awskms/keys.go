@@ -27,7 +27,7 @@ func (p *Provider) findIdentity(ctx context.Context) error {
 		if at.region.avoided(time.Now()) {
 			continue // locate did not reach it
 		}
-		reach, cancel := context.WithTimeout(ctx, reachTime)
+		reach, cancel := context.WithTimeout(ctx, p.opt.reach)
 		err = p.learnPublic(reach, at)
 		cancel()
 		if err != nil && (ctx.Err() != nil || !keyprovider.ReasonOf(err).Temporary()) {

@@ -8,14 +8,9 @@ import (
 	"net/url"
 	"strings"
 	"sync"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
-
-// reachTime is how long Open waits for each of several regions. One that does
-// not answer is asked again when it is needed.
-const reachTime = 5 * time.Second
 
 // Open finds the keys and proves them: what they are, that they work, and what
 // the public key is. Its errors are *keyprovider.Error where KMS was asked.
@@ -26,6 +21,9 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	}
 	if o.HedgeAfter <= 0 {
 		o.HedgeAfter = defaultHedge
+	}
+	if o.reach == 0 {
+		o.reach = reachTime
 	}
 	if o.DerivationKeyID != "" && o.DerivationFile != "" {
 		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in KMS or in the file")
@@ -126,7 +124,7 @@ func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context
 		var all sync.WaitGroup
 		for i, at := range k.places {
 			all.Go(func() {
-				ctx, cancel := context.WithTimeout(ctx, reachTime)
+				ctx, cancel := context.WithTimeout(ctx, p.opt.reach)
 				defer cancel()
 				results[i], errs[i] = look(ctx, at)
 			})

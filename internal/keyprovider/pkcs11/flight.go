@@ -40,17 +40,30 @@ type flight struct {
 
 // flights are those in the air.
 type flights struct {
-	mu  sync.Mutex
-	all map[*flight]struct{}
+	mu   sync.Mutex
+	all  map[*flight]struct{}
+	shut bool
 }
 
-func (fs *flights) add(f *flight) {
+// add tells whether it may start.
+func (fs *flights) add(f *flight) bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
+	if fs.shut {
+		return false
+	}
 	if fs.all == nil {
 		fs.all = map[*flight]struct{}{}
 	}
 	fs.all[f] = struct{}{}
+	return true
+}
+
+// close lets no more start.
+func (fs *flights) close() {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	fs.shut = true
 }
 
 func (fs *flights) remove(f *flight) {
@@ -73,6 +86,8 @@ func (fs *flights) some(fits func(*flight) bool) []*flight {
 	return out
 }
 
+func anyFlight(*flight) bool { return true }
+
 // A report tells the observer of one call to the token, once: when the call
 // ends, or when its caller leaves.
 type report struct {
@@ -88,10 +103,13 @@ func (r *report) end(err error) {
 	})
 }
 
-// launch starts the work. finished runs after it, on its goroutine.
+// launch starts the work. finished runs after it, on its goroutine. It gives
+// nil, and does not start, once the provider is closed.
 func (p *Provider) launch(action, key string, work func(*flight) ([]byte, error), finished func(*flight)) *flight {
 	f := &flight{action: action, key: key, began: time.Now(), done: make(chan struct{})}
-	p.flights.add(f)
+	if !p.flights.add(f) {
+		return nil
+	}
 	go func() {
 		out, err := work(f)
 		f.land(out, err)
@@ -171,6 +189,10 @@ func (p *Provider) use(ctx context.Context, operation, action, key string, do fu
 		})
 		return out, err
 	}, func(*flight) { <-p.places })
+	if f == nil {
+		<-p.places
+		return nil, keyprovider.ErrClosed
+	}
 	select {
 	case <-f.done:
 		return f.out, f.err

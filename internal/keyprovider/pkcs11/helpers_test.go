@@ -6,7 +6,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/ecdsa"
+	"encoding/asn1"
 	"log/slog"
+	"math/big"
 	"strings"
 	"sync"
 	"testing"
@@ -225,4 +227,12 @@ func (a *admin) secret(label string, m uint, more map[uint]any) handle {
 	h, err := a.api.GenerateKey(a.s, mechanism(m), attributesOf(template))
 	a.must(err)
 	return h
+}
+
+// decode reads a DER signature with another decoder than the one that wrote
+// it.
+func decode(der []byte) (r, s *big.Int, ok bool) {
+	var out struct{ R, S *big.Int }
+	rest, err := asn1.Unmarshal(der, &out)
+	return out.R, out.S, err == nil && len(rest) == 0
 }

@@ -97,6 +97,7 @@ func TestDeletedTokenBesideAnother(t *testing.T) {
 	_, other := provisioned(t, h, "node-1", "")
 	restore := h.Backup(t, token)
 	p, bystander := mustOpen(t, o), mustOpen(t, other)
+	mustWork(t, p)
 	h.Delete(t, "node-0")
 	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
 	wants(t, trySign(t.Context(), p), keyprovider.NotFound, "other tokens of the library are in use", "restart")
@@ -116,6 +117,7 @@ func TestTwoProvidersOfALostToken(t *testing.T) {
 	token, o := provisioned(t, h, "node-0", "")
 	restore := h.Backup(t, token)
 	p, q := mustOpen(t, o), mustOpen(t, o)
+	mustWork(t, p)
 	h.Delete(t, "node-0")
 	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
 	wants(t, trySign(t.Context(), p), keyprovider.NotFound)
@@ -244,6 +246,7 @@ func TestPulledToken(t *testing.T) {
 	f := newFaulty(t, h)
 	o.Library = f.name
 	p := mustOpenWith(t, o, f.load)
+	mustWork(t, p)
 	for _, function := range []string{"C_Sign", "C_SignInit", "C_OpenSession", "C_GetTokenInfo"} {
 		f.fail(function, p11.CKR_DEVICE_REMOVED)
 	}
@@ -312,6 +315,7 @@ func TestReset(t *testing.T) {
 	f := newFaulty(t, h)
 	o.Library = f.name
 	p := mustOpenWith(t, o, f.load)
+	mustWork(t, p)
 	f.failWith("C_SignInit", func(int) error {
 		if f.count("C_Initialize") < 2 {
 			return p11.Error(p11.CKR_GENERAL_ERROR)
@@ -332,6 +336,7 @@ func TestFinalizedByOthers(t *testing.T) {
 	f := newFaulty(t, h)
 	o.Library = f.name
 	p := mustOpenWith(t, o, f.load)
+	mustWork(t, p)
 	if err := f.api.Finalize(); err != nil {
 		t.Fatal(err)
 	}

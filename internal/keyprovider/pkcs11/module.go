@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -173,27 +172,21 @@ func (m *module) finalize() error {
 	return nil
 }
 
-// release takes a user away. The last one finalises the library, unless a
-// call in it does not end by the deadline.
-func (m *module) release(deadline time.Time) error {
+// release takes a user away, who has no call under way. The last one finalises
+// the library.
+func (m *module) release() error {
 	m.mu.Lock()
 	m.users--
 	last := m.users == 0
 	m.mu.Unlock()
-	if !last {
+	if !last || !m.gate.TryLock() { // a new user is in it already
 		return nil
-	}
-	for !m.gate.TryLock() {
-		if time.Now().After(deadline) {
-			return errors.New("the library is left initialised, as a call to it does not return")
-		}
-		time.Sleep(time.Millisecond)
 	}
 	defer m.gate.Unlock()
 	m.mu.Lock()
 	wanted := m.users > 0 || !m.ready || m.theirs
 	m.mu.Unlock()
-	if wanted { // by a user who came meanwhile, or by somebody else
+	if wanted {
 		return nil
 	}
 	return m.finalize()

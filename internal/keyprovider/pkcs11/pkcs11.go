@@ -129,8 +129,8 @@ func (p *Provider) begin(ctx context.Context, action, key string) error {
 }
 
 // Close ends the sessions and, with the last provider of the library, the
-// library. It waits for a call that hangs no longer than a few seconds, and
-// says so in its error.
+// library. If a call hangs, Close comes back after a few seconds with an error
+// that says so, and the rest is done when the call returns.
 func (p *Provider) Close() error {
 	p.mu.Lock()
 	again := p.closed
@@ -140,21 +140,24 @@ func (p *Provider) Close() error {
 		return nil
 	}
 	p.end()
-	deadline := time.Now().Add(closeTime)
-	out := make(chan error, 1)
-	go func() { out <- p.shutDown(deadline) }()
+	p.flights.close()
+	closed := make(chan error, 1)
+	go func() { closed <- p.shutDown() }()
 	select {
-	case err := <-out:
+	case err := <-closed:
 		return err
-	case <-time.After(time.Until(deadline) + closeTime/10):
-		return fmt.Errorf("pkcs11: %s does not answer while it is closed: it ends with the process", p.o.Library)
+	case <-time.After(closeTime):
+		what := "it does not answer"
+		if n := len(p.flights.some(anyFlight)); n > 0 {
+			what = fmt.Sprintf("%d calls hang", n)
+		}
+		return fmt.Errorf("pkcs11: %s was not closed within %s, as %s: it ends with the process", p.o.Library, closeTime, what)
 	}
 }
 
-func (p *Provider) shutDown(deadline time.Time) error {
-	var errs []error
-	if n := p.awaitFlights(deadline); n > 0 {
-		errs = append(errs, fmt.Errorf("pkcs11: %d calls to %s did not return within %s: they end with the process", n, p.o.Library, closeTime))
+func (p *Provider) shutDown() error {
+	for _, f := range p.flights.some(anyFlight) {
+		<-f.done
 	}
 	p.mu.Lock()
 	c := p.conn
@@ -163,23 +166,10 @@ func (p *Provider) shutDown(deadline time.Time) error {
 		c.giveUp(nil)
 		c.closeIdle()
 	}
-	if err := p.mod.release(deadline); err != nil {
-		errs = append(errs, fmt.Errorf("pkcs11: close %s: %w", p.o.Library, err))
+	if err := p.mod.release(); err != nil {
+		return fmt.Errorf("pkcs11: close %s: %w", p.o.Library, err)
 	}
-	return errors.Join(errs...)
-}
-
-// awaitFlights gives the number of those that did not land in time.
-func (p *Provider) awaitFlights(deadline time.Time) int {
-	over := time.After(time.Until(deadline))
-	for _, f := range p.flights.some(func(*flight) bool { return true }) {
-		select {
-		case <-f.done:
-		case <-over:
-			return len(p.flights.some(func(*flight) bool { return true }))
-		}
-	}
-	return 0
+	return nil
 }
 
 // Format implements fmt.Formatter: a provider prints as its name.

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+func newFleetManifestCommand() *cobra.Command {
+	m := protocol.Manifest{Version: 1}
+	var path string
+	cmd := &cobra.Command{
+		Use:   "manifest --name NAME --network NET --threshold T CARD.json...",
+		Short: "Join the cards of enrolled nodes into the fleet's manifest",
+		Long: `Manifest joins the cards that frost-worker enroll printed, one of each node, in
+any order, into the fleet's manifest. The nodes must have enrolled with the
+same name and epoch. It holds nothing secret, is the same on every machine, and
+never changes: keys belong to the manifest that they were made under.`,
+		Example: "  frostctl fleet manifest --name main --network mainnet --threshold 2 card0.json card1.json card2.json",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cards := make([]fleet.Card, len(args))
+			for i, file := range args {
+				card, err := fleet.ReadCard(file)
+				if err != nil {
+					return err
+				}
+				cards[i] = card
+			}
+			if err := fleet.Join(&m, cards); err != nil {
+				return err
+			}
+			if err := fleet.WriteManifest(path, &m); err != nil {
+				return err
+			}
+			hash := m.Hash()
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), map[string]any{
+					"manifest": path, "fleet": m.Fleet, "network": m.Network, "n": m.N, "t": m.T, "hash": fmt.Sprintf("%x", hash),
+				})
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "fleet %s: %d of %d on %s, manifest %x in %s\n", m.Fleet, m.T, m.N, m.Network, hash, path)
+			note(cmd, "then: frostctl fleet init DIR --manifest %s", path)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&m.Fleet, "name", "", "name of the fleet, as the nodes enrolled with: lower-case letters, digits, _ and -")
+	f.StringVar(&m.Network, "network", "", "mainnet, testnet, signet or regtest")
+	f.IntVar(&m.T, "threshold", 0, "workers that it takes to sign")
+	f.IntVar(&m.Epoch, "epoch", 1, "epoch, as the nodes enrolled with")
+	f.BoolVar(&m.AttestSigning, "attest-signing", true, "every signing commitment is authorised by the node's key provider")
+	f.StringVarP(&path, "out", "o", fleet.ManifestFile, "file to write; one that exists is not replaced")
+	for _, flag := range []string{"name", "network", "threshold"} {
+		_ = cmd.MarkFlagRequired(flag)
+	}
+	return cmd
+}
+
+func newFleetKeyCommand() *cobra.Command {
+	var gateway, client string
+	var kinds []string
+	cmd := &cobra.Command{
+		Use:   "key FILE (--gateway NAME | --client NAME)",
+		Short: "Make the key of one more gateway or client",
+		Long: `Key makes an Ed25519 key where it is used, and prints the entry with its public
+half for access.toml, which goes to the operators of the fleet.`,
+		Example: "  frostctl fleet key gateway1.key --gateway gateway1\n  frostctl fleet key client.key --client deposits --kinds keygen",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			party := fleet.Party{Name: gateway}
+			if client != "" {
+				if len(kinds) == 0 {
+					return usagef("--kinds is empty: name keygen, sign or both")
+				}
+				party = fleet.Party{Name: client, Kinds: kinds}
+			}
+			public, entry, err := party.NewKey(args[0])
+			if err != nil {
+				return err
+			}
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), map[string]any{
+					"name": party.Name, "key_file": args[0], "public_key": fmt.Sprintf("%x", []byte(public)), "entry": entry,
+				})
+			}
+			fmt.Fprint(cmd.OutOrStdout(), entry)
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&gateway, "gateway", "", "name of the gateway")
+	cmd.Flags().StringVar(&client, "client", "", "name of the client")
+	cmd.Flags().StringSliceVar(&kinds, "kinds", []string{"keygen", "sign"}, "what the client may ask for")
+	cmd.MarkFlagsMutuallyExclusive("gateway", "client")
+	cmd.MarkFlagsOneRequired("gateway", "client")
+	cmd.MarkFlagsMutuallyExclusive("gateway", "kinds")
+	return cmd
+}

@@ -1,0 +1,73 @@
+package fleet
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// A Party is a gateway, or a client with the kinds of jobs that it may ask for.
+type Party struct {
+	Name  string
+	Kinds []string // keygen, sign; empty for a gateway
+}
+
+// NewKey makes the party's key in a new file, and gives its entry in the
+// access list.
+func (p Party) NewKey(path string) (public ed25519.PublicKey, entry string, err error) {
+	if err := p.check(); err != nil {
+		return nil, "", err
+	}
+	if public, err = makeKey(path); err != nil {
+		return nil, "", err
+	}
+	return public, p.entry(public), nil
+}
+
+func (p Party) check() (err error) {
+	key := make(ed25519.PublicKey, ed25519.PublicKeySize)
+	if len(p.Kinds) == 0 {
+		_, err = protocol.NewAccess(nil, map[string]ed25519.PublicKey{p.Name: key})
+		return err
+	}
+	c := protocol.Client{Name: p.Name, Key: key}
+	for i, kind := range p.Kinds {
+		if slices.Contains(p.Kinds[:i], kind) {
+			return fmt.Errorf("client %q: kind %q stands twice", p.Name, kind)
+		}
+		c.Kinds = append(c.Kinds, protocol.Kind(kind))
+	}
+	_, err = protocol.NewAccess([]protocol.Client{c}, nil)
+	return err
+}
+
+func (p Party) entry(public ed25519.PublicKey) string {
+	table, kinds := "gateway", ""
+	if len(p.Kinds) > 0 {
+		table, kinds = "client", fmt.Sprintf("kinds = [\"%s\"]\n", strings.Join(p.Kinds, `", "`))
+	}
+	return fmt.Sprintf("[[%s]]\nname = %q\npublic_key = \"%x\"\n%s", table, p.Name, []byte(public), kinds)
+}
+
+// makeKey writes a fresh Ed25519 seed in hexadecimal and returns the public
+// key. A file that exists is an error.
+func makeKey(path string) (ed25519.PublicKey, error) {
+	public, private, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return nil, err
+	}
+	defer clear(private)
+	text := append(hex.AppendEncode(nil, private[:ed25519.SeedSize]), '\n')
+	defer clear(text)
+	return public, writeNew(path, text)
+}

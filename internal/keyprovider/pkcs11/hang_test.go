@@ -1,0 +1,227 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/test/softhsm"
+)
+
+const patience = 50 * time.Millisecond
+
+// briefly calls do with a context that ends soon, and wants it back by then.
+func briefly(t *testing.T, do func(context.Context) error) error {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	began := time.Now()
+	err := do(ctx)
+	if took := time.Since(began); took > 20*patience {
+		t.Fatalf("a call with %s of patience took %s", patience, took)
+	}
+	return err
+}
+
+func signBriefly(t *testing.T, p *Provider) error {
+	t.Helper()
+	return briefly(t, func(ctx context.Context) error { return trySign(ctx, p) })
+}
+
+func hangable(t *testing.T, sessions int) (*faulty, *Provider, *calls) {
+	t.Helper()
+	h := softhsm.New(t)
+	_, o := provisioned(t, h, "node-0", "")
+	f := newFaulty(t, h)
+	heard := &calls{}
+	o.Library, o.Sessions, o.Observe = f.name, sessions, heard.observe
+	p := mustOpenWith(t, o, f.load)
+	mustWork(t, p)
+	return f, p, heard
+}
+
+// TestHang: calls that hang give their callers up, one session each; then
+// further ones fail at once. When they return everything works again.
+func TestHang(t *testing.T) {
+	f, p, heard := hangable(t, 2)
+	f.block("C_Sign")
+	for range 2 {
+		err := signBriefly(t, p)
+		wants(t, err, keyprovider.Timeout, "C_Sign", identityLabel, "no answer within")
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal("the error does not wrap the context's")
+		}
+	}
+	if n := heard.count(keyprovider.OpSign, keyprovider.Timeout); n != 2 {
+		t.Fatalf("%d calls that timed out were reported", n)
+	}
+	began := time.Now()
+	for range 10 {
+		wants(t, trySign(t.Context(), p), keyprovider.Unavailable, "2 calls", "hang", "C_Sign", "restart frost-worker")
+		_, err := p.Derive(t.Context(), []byte("x"))
+		wants(t, err, keyprovider.Unavailable, "hang")
+		wants(t, p.Probe(t.Context()), keyprovider.Unavailable, "hang")
+	}
+	if time.Since(began) > time.Second {
+		t.Fatal("calls beside those that hang are not answered at once")
+	}
+	signed := f.count("C_Sign")
+	f.release()
+	eventually(t, "the calls returned", func() error { return signBriefly(t, p) })
+	mustWork(t, p)
+	if f.count("C_Sign") < signed || f.openSessions() > 2 {
+		t.Fatalf("%d sessions are open", f.openSessions())
+	}
+	if n := heard.count(keyprovider.OpSign, keyprovider.Timeout); n != 2 {
+		t.Fatalf("a call was reported twice: %d", n)
+	}
+	mustClose(t, p)
+}
+
+// TestHangAllowsOthers: while some calls hang, others go on beside them.
+func TestHangAllowsOthers(t *testing.T) {
+	f, p, _ := hangable(t, 2)
+	first := f.count("C_Sign") + 1
+	stop := make(chan struct{})
+	f.failWith("C_Sign", func(n int) error {
+		if n == first {
+			<-stop
+		}
+		return nil
+	})
+	wants(t, signBriefly(t, p), keyprovider.Timeout)
+	for range 5 {
+		if err := trySign(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	close(stop)
+}
+
+// TestImpatientCallers: a caller who leaves early is no hang.
+func TestImpatientCallers(t *testing.T) {
+	f, p, heard := hangable(t, 1)
+	f.failWith("C_Sign", func(int) error { time.Sleep(20 * time.Millisecond); return nil })
+	for range 10 {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(5*time.Millisecond, cancel)
+		err := trySign(ctx, p)
+		wants(t, err, keyprovider.Canceled)
+		if !errors.Is(err, context.Canceled) {
+			t.Fatal("the error does not wrap the context's")
+		}
+	}
+	if err := trySign(t.Context(), p); err != nil { // waits for its turn
+		t.Fatal(err)
+	}
+	if heard.count(keyprovider.OpSign, keyprovider.Unavailable) > 0 {
+		t.Fatal("impatience passed for a failure")
+	}
+}
+
+// TestHangWhileConnecting: the login hangs, or any other step. Only one call
+// does, the others fail at once.
+func TestHangWhileConnecting(t *testing.T) {
+	for _, function := range []string{"C_GetSlotList", "C_GetTokenInfo", "C_OpenSession", "C_Login", "C_SignInit"} {
+		t.Run(function, func(t *testing.T) {
+			f, p, _ := hangable(t, 4)
+			f.failOnce("C_SignInit", 0x30) // CKR_DEVICE_ERROR: connect again
+			wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
+			f.block(function)
+			wants(t, signBriefly(t, p), keyprovider.Timeout)
+			before := f.count(function)
+			for range 10 {
+				wants(t, trySign(t.Context(), p), keyprovider.Unavailable, "1 calls", "hang", "restart frost-worker")
+			}
+			if f.count(function) != before {
+				t.Fatal("further calls went to a library that hangs")
+			}
+			f.release()
+			eventually(t, "the library answers", func() error { return trySign(t.Context(), p) })
+		})
+	}
+}
+
+// TestOpenHangs: Open comes back when its context ends, and a later Open
+// succeeds once the library answers.
+func TestOpenHangs(t *testing.T) {
+	for _, function := range []string{"C_Initialize", "C_Login"} {
+		t.Run(function, func(t *testing.T) {
+			h := softhsm.New(t)
+			_, o := provisioned(t, h, "node-0", "")
+			f := newFaulty(t, h)
+			o.Library = f.name
+			f.block(function)
+			err := briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, nil); return err })
+			wants(t, err, keyprovider.Timeout)
+			f.release()
+			mustWork(t, mustOpenWith(t, o, f.load))
+		})
+	}
+}
+
+// TestCloseBesideAHang: Close waits a few seconds and says what it left.
+func TestCloseBesideAHang(t *testing.T) {
+	for _, function := range []string{"C_Sign", "C_CloseSession", "C_Finalize"} {
+		t.Run(function, func(t *testing.T) {
+			f, p, _ := hangable(t, 1)
+			f.block(function)
+			if function == "C_Sign" {
+				wants(t, signBriefly(t, p), keyprovider.Timeout)
+			}
+			began := time.Now()
+			err := p.Close()
+			took := time.Since(began)
+			if err == nil || !strings.Contains(err.Error(), f.name) || !strings.Contains(err.Error(), "with the process") {
+				t.Fatalf("Close: %v", err)
+			}
+			if took > closeTime+2*time.Second {
+				t.Fatalf("Close took %s", took)
+			}
+			if err := p.Close(); err != nil {
+				t.Fatalf("second Close: %v", err)
+			}
+			if err := trySign(t.Context(), p); !errors.Is(err, keyprovider.ErrClosed) {
+				t.Fatal(err)
+			}
+			f.release()
+			eventually(t, "the rest is done when the call returns", func() error {
+				if p.mod.isReady() || f.openSessions() > 0 {
+					return errors.New("the library was not finalised")
+				}
+				return nil
+			})
+		})
+	}
+}
+
+// TestCloseEndsWaiting: callers who wait for a session, for the connection or
+// for the PIN go when the provider is closed.
+func TestCloseEndsWaiting(t *testing.T) {
+	f, p, _ := hangable(t, 1)
+	f.failOnce("C_SignInit", 0x30)
+	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
+	asked := make(chan struct{})
+	p.o.PIN = func(ctx context.Context) (*secret.Bytes, error) {
+		close(asked)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	done := make(chan error, 2)
+	go func() { done <- trySign(t.Context(), p) }()
+	<-asked
+	go func() { done <- trySign(t.Context(), p) }()
+	time.Sleep(patience)
+	mustClose(t, p)
+	for range 2 {
+		if err := <-done; !errors.Is(err, keyprovider.ErrClosed) && keyprovider.ReasonOf(err) != keyprovider.Canceled {
+			t.Fatal(err)
+		}
+	}
+}

@@ -1,0 +1,229 @@
+package benchhsm_test
+
+import (
+	"crypto/ed25519"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/awskms"
+	"github.com/frostfleet/frostfleet/test/fleettest"
+	"github.com/frostfleet/frostfleet/test/kmstest"
+)
+
+const (
+	nodes = 3
+	// clients share the burst: a client has at most 64 open jobs of a kind.
+	clients   = 4
+	burstSize = 200
+	bulkSize  = 1000 // addresses or signatures of one job
+)
+
+// fleets are the two that are compared.
+type fleets struct {
+	kms      *kmstest.FaultKMS
+	arns     [nodes][2]string // identity and derivation key of each node
+	hard     *side            // its nodes have their keys in kms
+	soft     *side
+	provider *awskms.Provider // over a key of its own: what one call takes
+}
+
+// side is a fleet with its clients.
+type side struct {
+	name    string
+	p       *fleettest.Processes
+	clients []*client.Client
+	keys    [][]client.Key // of each client; the first has bulkSize
+}
+
+func startFleets(b *testing.B) *fleets {
+	b.Helper()
+	kmstest.Setenv(b)
+	f := &fleets{kms: kmstest.StartFaultKMS(b)}
+	sections := map[int]string{}
+	for i := range nodes {
+		f.arns[i] = [2]string{f.kms.CreateKey(kmstest.Identity), f.kms.CreateKey(kmstest.Derivation)}
+		sections[i] = fmt.Sprintf("type = \"aws-kms\"\nkey_id = %q\nderivation_key_id = %q\nendpoint = %q\n",
+			f.arns[i][0], f.arns[i][1], f.kms.Endpoint())
+	}
+	results.say("starting two fleets of %d nodes, a gateway and a bus each", nodes)
+	f.hard = startSide(b, "KMS", sections)
+	f.soft = startSide(b, "software", nil)
+	var err error
+	f.provider, err = awskms.Open(b.Context(), awskms.Options{KeyID: f.kms.CreateKey(kmstest.Identity), Endpoint: f.kms.Endpoint()})
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = f.provider.Close() })
+	return f
+}
+
+func startSide(b *testing.B, name string, sections map[int]string) *side {
+	b.Helper()
+	private := make([]ed25519.PrivateKey, clients) // of all but the first, who is there already
+	s := &side{name: name}
+	s.p = fleettest.StartProcesses(b, fleettest.Options{Providers: sections, BeforeStart: func(dir string) {
+		for i := 1; i < clients; i++ {
+			private[i] = addClient(b, filepath.Join(dir, fleet.AccessFile), clientName(i))
+		}
+	}})
+	s.p.AwaitReady()
+	for i := range clients {
+		config, err := client.Load(filepath.Join(s.p.Dir, fleet.ClientFile))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if i > 0 {
+			config.Name, config.Key = clientName(i), private[i]
+		}
+		c, err := client.New(b.Context(), config)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Cleanup(c.Close)
+		s.clients = append(s.clients, c)
+		count := burstSize / clients
+		if i == 0 {
+			count = bulkSize
+		}
+		s.keys = append(s.keys, s.keygen(b, i, "bitcoin", count))
+	}
+	return s
+}
+
+func clientName(i int) string { return fmt.Sprintf("client%d", i) }
+
+// addClient puts a client with a fresh key on the access list.
+func addClient(b *testing.B, access, name string) ed25519.PrivateKey {
+	b.Helper()
+	public, private, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	list, err := os.OpenFile(access, os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, err = fmt.Fprintf(list, "\n[[client]]\nname = %q\npublic_key = \"%x\"\nkinds = [\"keygen\", \"sign\"]\n", name, public)
+	if err != nil || list.Close() != nil {
+		b.Fatal(err)
+	}
+	return private
+}
+
+// keygen has a client's keys made.
+func (s *side) keygen(b *testing.B, c int, chain string, count int) []client.Key {
+	b.Helper()
+	result, err := s.clients[c].Keygen(b.Context(), client.KeygenRequest{Chain: chain, Count: count})
+	if err != nil {
+		b.Fatal(err)
+	}
+	return result.Keys
+}
+
+// sign has one message signed with each of a client's keys; the client
+// verifies the signatures.
+func (s *side) sign(b *testing.B, c int, keys []client.Key) error {
+	items := make([]client.SignItem, len(keys))
+	for i, k := range keys {
+		items[i] = client.SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: freshMessage()}
+	}
+	_, err := s.clients[c].Sign(b.Context(), client.SignRequest{Items: items})
+	return err
+}
+
+var messages = make(chan uint64, 1)
+
+func init() { messages <- 0 }
+
+// freshMessage is a hash that nobody was asked to sign yet.
+func freshMessage() []byte {
+	n := <-messages
+	messages <- n + 1
+	sum := sha256.Sum256(binary.BigEndian.AppendUint64(nil, n))
+	return sum[:]
+}
+
+// setLatency has KMS wait from now on, and starts its nodes anew: at its start a
+// node takes the time of its device, from which it knows how long to wait for
+// others.
+func (f *fleets) setLatency(b *testing.B, latency time.Duration) {
+	b.Helper()
+	results.say("KMS answers after %s from now on; its nodes start anew", latency)
+	f.kms.Everywhere(kmstest.Fault{Latency: latency})
+	for i := range nodes {
+		f.hard.p.Kill(fleettest.NodeName(i))
+		f.hard.p.StartNode(i)
+	}
+	f.hard.p.AwaitReady()
+	for _, s := range []*side{f.hard, f.soft} { // both are warm
+		s.keygen(b, 0, "bitcoin", bulkSize)
+		for range 10 {
+			if err := s.sign(b, 0, s.keys[0][:1]); err != nil {
+				b.Fatal(err)
+			}
+		}
+	}
+}
+
+// calls of one node, by operation. Renewals of the session key are some of the
+// digests that its calls of Sign served.
+type calls struct{ sign, mac, describe, public, renewals int }
+
+func (f *fleets) calls() (all [nodes]calls) {
+	for i, keys := range f.arns {
+		c := &all[i]
+		for _, arn := range keys {
+			c.sign += f.kms.CallsTo(arn, kmstest.Sign)
+			c.mac += f.kms.CallsTo(arn, kmstest.GenerateMac)
+			c.describe += f.kms.CallsTo(arn, kmstest.DescribeKey)
+			c.public += f.kms.CallsTo(arn, kmstest.GetPublicKey)
+		}
+		metrics := f.hard.p.Metrics(i)
+		c.renewals = metric(metrics, "frostfleet_provider_coalesced_digests_sum") -
+			metric(metrics, `frostfleet_events_total{event="certified"}`) - metric(metrics, `frostfleet_events_total{event="committed"}`)
+	}
+	return all
+}
+
+// metric finds the value of a series in a node's metrics.
+func metric(text, series string) int {
+	for line := range strings.Lines(text) {
+		if value, ok := strings.CutPrefix(line, series+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(value), 64)
+			if err != nil {
+				panic(line)
+			}
+			return int(v)
+		}
+	}
+	panic("no metric " + series)
+}
+
+func (c calls) minus(o calls) calls {
+	return calls{c.sign - o.sign, c.mac - o.mac, c.describe - o.describe, c.public - o.public, c.renewals - o.renewals}
+}
+
+func (c calls) total() int { return c.sign + c.mac + c.describe + c.public }
+
+func (c calls) String() string {
+	return fmt.Sprintf("%d Sign (%d session keys), %d GenerateMac, %d DescribeKey, %d GetPublicKey", c.sign, c.renewals, c.mac, c.describe, c.public)
+}
+
+// since gives the calls of the node that made most since then.
+func (f *fleets) since(before [nodes]calls) (most calls) {
+	for i, now := range f.calls() {
+		if c := now.minus(before[i]); i == 0 || c.total() > most.total() {
+			most = c
+		}
+	}
+	return most
+}

@@ -1,0 +1,34 @@
+// Package benchhsm_test is `make bench-hsm`: what key hardware costs a fleet.
+//
+// Two fleets of real processes run side by side, each 2-of-3 with a bus that
+// syncs every write: one on software keys, and one whose nodes have their keys
+// in kmstest's KMS, which waits for a set time before it answers. Both are used
+// in turn, so that a ratio holds on a machine that has other things to do. The
+// time that passes in KMS is injected; nothing here talks to AWS.
+package benchhsm_test
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/frostfleet/frostfleet/test/fleettest"
+)
+
+var out = flag.String("out", "", "write the figures to this file, as JSON")
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	code := m.Run()
+	if bin, err := fleettest.Build(); err == nil {
+		_ = os.RemoveAll(bin)
+	}
+	if len(results.figures) > 0 {
+		if err := results.finish(os.Stderr, *out); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}
+	os.Exit(code)
+}
