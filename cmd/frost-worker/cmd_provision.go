@@ -35,7 +35,7 @@ policies, filled in from the configuration.`,
 		if err != nil {
 			return err
 		}
-		o.ProviderOptions = launch.ProviderOptions{PIN: person()}
+		o.ProviderOptions = launch.ProviderOptions{PIN: person(cmd.InOrStdin())}
 		result, err := provision.Run(ctx, n, o)
 		if err != nil {
 			return err

@@ -36,7 +36,7 @@ storage_path yet, it makes the secret, as enroll would.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		o.PIN = person()
+		o.PIN = person(cmd.InOrStdin())
 		if !asJSON {
 			show(cmd.OutOrStdout(), cmd.ErrOrStderr(), &o)
 		}

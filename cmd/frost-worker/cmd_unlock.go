@@ -79,7 +79,7 @@ func pinSource(cmd *cobra.Command, n *config.Node, fromStdin, ask bool) (pin.Sou
 	case p.PinFile != "" && !ask:
 		return pin.File(p.PinFile), nil
 	}
-	if source := person(); source != nil {
+	if source := person(cmd.InOrStdin()); source != nil {
 		return source, nil
 	}
 	return nil, errors.New("standard input is no terminal: give the PIN with --pin-stdin, or name it in the configuration")

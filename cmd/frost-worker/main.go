@@ -8,6 +8,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"os/signal"
 	"syscall"
@@ -29,7 +30,7 @@ func newRootCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			o.PIN = person()
+			o.PIN = person(os.Stdin)
 			return launch.Node(ctx, n, o)
 		}),
 		newProvisionCommand(),
@@ -40,12 +41,14 @@ func newRootCommand() *cobra.Command {
 	return root
 }
 
-// person asks for a PIN on the terminal. It is nil if nobody is there.
-func person() pin.Source {
-	if !pin.IsTerminal(os.Stdin) {
+// person asks for a PIN at the terminal that in is. It is nil if nobody is
+// there.
+func person(in io.Reader) pin.Source {
+	terminal, ok := in.(*os.File)
+	if !ok || !pin.IsTerminal(terminal) {
 		return nil
 	}
-	return pin.Prompt(os.Stdin, os.Stderr, "PIN of the token: ")
+	return pin.Prompt(terminal, os.Stderr, "PIN of the token: ")
 }
 
 // addConfigFlag adds --config, which is required.

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -121,7 +122,7 @@ type pkcs11URI struct {
 func parseURI(text string) (*pkcs11URI, error) {
 	body, ok := strings.CutPrefix(text, "pkcs11:")
 	if !ok {
-		return nil, fmt.Errorf("does not begin with pkcs11:")
+		return nil, errors.New("is not a PKCS#11 URI, which begins with pkcs11: as RFC 7512 says")
 	}
 	u := &pkcs11URI{attributes: map[string]bool{}}
 	path, query, _ := strings.Cut(body, "?")
@@ -130,7 +131,7 @@ func parseURI(text string) (*pkcs11URI, error) {
 		u.attributes[name] = true
 	}
 	if u.attributes["pin-value"] || u.attributes["pin-source"] {
-		return nil, fmt.Errorf("has its PIN before the question mark, where only the token and the key stand")
+		return nil, errors.New("has its PIN before the question mark, where only the token and the key stand")
 	}
 	var kept []string
 	for attribute := range strings.SplitSeq(query, "&") {
@@ -158,7 +159,7 @@ func (u *pkcs11URI) takePIN(name, escaped string) error {
 	}
 	if name == "pin-value" {
 		if u.pin != nil {
-			return fmt.Errorf("has two pin-value")
+			return errors.New("has two pin-value")
 		}
 		u.pin = secret.New([]byte(value))
 		return nil
@@ -167,7 +168,7 @@ func (u *pkcs11URI) takePIN(name, escaped string) error {
 		value = strings.TrimPrefix(path, "//")
 	}
 	if u.source != "" || value == "" || strings.HasPrefix(value, "|") {
-		return fmt.Errorf("has a pin-source that is not one file: programs are not run for a PIN")
+		return errors.New("has a pin-source that is not one file: programs are not run for a PIN")
 	}
 	u.source = value
 	return nil

@@ -70,7 +70,7 @@ func TestPKCS11Errors(t *testing.T) {
 		"price, nan":           {"prices.sign = nan", at + "prices.sign: use 0 to"},
 		"price, unknown":       {"prices.login = 1", at + "prices.login: unknown key"},
 		"price, text":          {"prices.sign = 'a'", at + "prices.sign: wrong type"},
-		"no uri":               {"uri = 'https://a'", at + "uri: does not begin with pkcs11:"},
+		"no uri":               {"uri = 'https://a'", at + "uri: begins with pkcs11:"},
 		"uri and pin":          {"uri = 'pkcs11:?pin-value=1'\npin = '2'", at + "uri: so does pin:"},
 		"uri and file":         {"uri = 'pkcs11:?pin-source=/a'\npin_file = 'b'", at + "uri: so does pin_file:"},
 		"uri, two places":      {"uri = 'pkcs11:?pin-value=1&pin-source=/a'", at + "uri: both pin-value and pin-source"},

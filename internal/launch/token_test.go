@@ -213,7 +213,9 @@ func TestUnlockEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o := open(ctx, n, nil)
-	o.waiting(t)
+	if why := o.waiting(t); why == nil {
+		t.Error("it waits for nothing")
+	}
 	cancel()
 	if err := <-o.failed; !errors.Is(err, context.Canceled) {
 		t.Error(err)

@@ -165,7 +165,7 @@ func (r *Result) shell() string {
 	var b strings.Builder
 	b.WriteString("#!/bin/sh\n# For an administrator of the account: a worker's role must not make keys.\n# A key that its alias leads to already is not to be made again.\n")
 	for _, note := range r.Notes {
-		b.WriteString("# " + note + "\n")
+		b.WriteString("# " + strings.ReplaceAll(note, "\n", " ") + "\n")
 	}
 	b.WriteString("set -eu\n")
 	for _, d := range r.Documents {

@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/frostfleet/frostfleet/test/fleettest"
+	"github.com/frostfleet/frostfleet/test/softhsm"
 )
 
 func TestMain(m *testing.M) {
@@ -35,6 +36,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", bin+string(filepath.ListSeparator)+env.Getenv("PATH"))
 			env.Setenv("HOME", env.WorkDir)
+			env.Setenv("SOFTHSM_LIBRARY", softhsm.Installed(t))
 			for i := range 5 {
 				env.Setenv(fmt.Sprintf("PORT%d", i+1), fmt.Sprint(fleettest.FreePort(t)))
 			}

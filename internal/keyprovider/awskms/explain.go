@@ -192,7 +192,7 @@ func clockBehind(err error) time.Duration {
 	if err != nil {
 		return 0
 	}
-	if off := time.Until(there).Round(time.Second); off.Abs() > 4*time.Minute {
+	if off := time.Until(there).Round(time.Minute); off.Abs() > 4*time.Minute {
 		return off
 	}
 	return 0

@@ -85,7 +85,10 @@ func TestWrongKeys(t *testing.T) {
 		{"secret not for HMAC", func(a *admin) { a.secret("der", generic, map[uint]any{p11.CKA_SIGN: false}) }, "", "der", []string{"CKA_SIGN is false"}},
 		{"two secrets", func(a *admin) { a.secret("der", generic, none); a.secret("der", generic, none) }, "", "der", []string{"2 keys have that label"}},
 		{"pair not for ECDH", func(a *admin) { a.pair("der", p256, none) }, "", "der", []string{"CKA_DERIVE is false"}},
-		{"both kinds", func(a *admin) { a.secret("der", generic, none); a.pair("der", p256, map[uint]any{p11.CKA_DERIVE: true}) }, "", "der", []string{`derivation = "hmac" or "ecdh"`}},
+		{"both kinds", func(a *admin) {
+			a.secret("der", generic, none)
+			a.pair("der", p256, map[uint]any{p11.CKA_DERIVE: true})
+		}, "", "der", []string{`derivation = "hmac" or "ecdh"`}},
 		{"not HMAC", func(a *admin) { a.pair("der", p256, map[uint]any{p11.CKA_DERIVE: true}) }, HMAC, "der", []string{`derivation = "hmac", and it is a private key`}},
 		{"not ECDH", func(a *admin) { a.secret("der", generic, none) }, ECDH, "der", []string{`derivation = "ecdh", and it is a secret key`}},
 		{"RSA for ECDH", func(a *admin) { a.pair("der", nil, none) }, ECDH, "der", []string{"RSA"}},

@@ -133,6 +133,7 @@ func TestDeletedKey(t *testing.T) {
 			h := softhsm.New(t)
 			token, o := provisioned(t, h, "node-0", "")
 			p := mustOpen(t, o)
+			mustWork(t, p)
 			deleteObject(t, h, token, class, label)
 			wants(t, p.Probe(t.Context()), keyprovider.Unavailable, label)
 			err := p.Probe(t.Context())
@@ -158,6 +159,7 @@ func TestOtherKeys(t *testing.T) {
 			h := softhsm.New(t)
 			token, o := provisioned(t, h, "node-0", "")
 			p := mustOpen(t, o)
+			mustWork(t, p)
 			class := map[string]string{identityLabel: "pair", derivationLabel: "secrkey"}[lost]
 			if out, err := child(t, h, "replace", token, class, lost); err != nil {
 				t.Fatalf("%v: %s", err, out)

@@ -100,7 +100,7 @@ var attributes = map[string]bool{ // whether in the query
 func parseURI(uri string) (map[string]string, error) {
 	rest, found := strings.CutPrefix(uri, "pkcs11:")
 	if !found {
-		return nil, errors.New("it does not begin with pkcs11:")
+		return nil, errors.New("it is not of the form pkcs11:token=LABEL;object=LABEL")
 	}
 	if len(uri) > maxURI {
 		return nil, fmt.Errorf("it is longer than %d bytes", maxURI)

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/pin"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/selftest"
+	"github.com/frostfleet/frostfleet/test/kmstest"
+	"github.com/frostfleet/frostfleet/test/softhsm"
+)
+
+// call runs frost-worker in this process.
+func call(t *testing.T, stdin string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	root := newRootCommand()
+	root.SilenceUsage = true
+	root.SetArgs(args)
+	root.SetIn(strings.NewReader(stdin))
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	err = root.ExecuteContext(t.Context())
+	return out.String(), errs.String(), err
+}
+
+// must runs it and wants it to go well.
+func must(t *testing.T, args ...string) (stdout string) {
+	t.Helper()
+	stdout, stderr, err := call(t, "", args...)
+	if err != nil {
+		t.Fatalf("%v: %v\n%s%s", args, err, stdout, stderr)
+	}
+	return stdout
+}
+
+// node writes a node's file with a section for its key provider, in a folder
+// whose path leaves room for a socket.
+func node(t *testing.T, section string) (path string) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "worker")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	path = filepath.Join(dir, "node.toml")
+	rewrite(t, path, section)
+	return path
+}
+
+func rewrite(t *testing.T, path, section string) {
+	t.Helper()
+	text := `[network]
+type = "regtest"
+[server]
+role = "node"
+port = 0
+[node]
+index = 0
+storage_path = "data"
+max_signers = 1
+min_signers = 1
+[node.key_provider]
+` + section
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// hardware gives the section of a node's file for each provider with fresh
+// keys, made by frost-worker itself where it may.
+func hardware(t *testing.T) map[string]string {
+	hsm := softhsm.New(t)
+	token := hsm.Token(t, "selftest")
+	kmstest.Setenv(t)
+	kms := kmstest.StartFaultKMS(t)
+	return map[string]string{
+		"software": "type = \"software\"\nkey_file = \"key.json\"\n",
+		"pkcs11": fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"selftest\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin = %q\n",
+			hsm.Library(), token.PIN),
+		"aws-kms": fmt.Sprintf("type = \"aws-kms\"\nendpoint = %q\nkey_id = %q\nderivation_key_id = %q\n",
+			kms.Endpoint(), kms.CreateKey(kmstest.Identity), kms.CreateKey(kmstest.Derivation)),
+	}
+}
+
+// TestFromKeysToManifest walks every provider from no keys to a node that fits
+// its manifest: provision, selftest, enroll, selftest again.
+func TestFromKeysToManifest(t *testing.T) {
+	for name, section := range hardware(t) {
+		t.Run(name, func(t *testing.T) {
+			path := node(t, section)
+			if name != "aws-kms" {
+				must(t, "provision", "--config", path)
+			}
+			if out := must(t, "selftest", "--enrolling", "--config", path); !strings.Contains(out, "manifest     skipped") {
+				t.Errorf("printed %s", out)
+			}
+			_, stderr, err := call(t, "", "selftest", "--config", path)
+			if err == nil || !strings.Contains(err.Error(), "failed: manifest") {
+				t.Errorf("without a manifest: %v, %s", err, stderr)
+			}
+			card, err := protocol.ParseCard([]byte(must(t, "enroll", "--config", path, "--fleet", "test")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			writeManifest(t, path, &protocol.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: 1, T: 1, Epoch: 1, Nodes: []protocol.NodeCard{card}})
+
+			var report selftest.Report
+			if err := json.Unmarshal([]byte(must(t, "selftest", "--json", "--config", path)), &report); err != nil {
+				t.Fatal(err)
+			}
+			if !report.OK || report.Provider != name || len(report.Steps) != 10 || len(report.Timings) != 2 {
+				t.Errorf("%+v", report)
+			}
+			for _, s := range report.Steps {
+				if !s.OK || s.Status != selftest.Passed {
+					t.Errorf("%+v", s)
+				}
+			}
+		})
+	}
+}
+
+func writeManifest(t *testing.T, path string, m *protocol.Manifest) {
+	t.Helper()
+	if err := m.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(filepath.Dir(path), "data")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestSelftestFindsWhatIsWrong: with real providers, the step that fails says
+// what to do.
+func TestSelftestFindsWhatIsWrong(t *testing.T) {
+	hsm := softhsm.New(t)
+	token := hsm.Token(t, "wrong")
+	kmstest.Setenv(t)
+	kms := kmstest.StartFaultKMS(t)
+	identity, mac := kms.CreateKey(kmstest.Identity), kms.CreateKey(kmstest.Derivation)
+	disabled, denied := kms.CreateKey(kmstest.Identity), kms.CreateKey(kmstest.Identity)
+	kms.Disable(disabled)
+	kms.Deny(denied, "kms:Sign")
+	rsa := kms.CreateKey(kmstest.Key{Spec: "RSA_2048", Usage: "SIGN_VERIFY"})
+	inKMS := func(identity, mac string) string {
+		section := fmt.Sprintf("type = \"aws-kms\"\nendpoint = %q\nkey_id = %q\n", kms.Endpoint(), identity)
+		if mac != "" {
+			section += fmt.Sprintf("derivation_key_id = %q\n", mac)
+		}
+		return section
+	}
+	onToken := func(library, label, pin string) string {
+		return fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = %q\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin = %q\n", library, label, pin)
+	}
+	for name, test := range map[string]struct{ section, step, reason, remedy string }{
+		"no derivation key":   {inKMS(identity, ""), "derive", "cannot_derive", "aws kms create-key"},
+		"disabled":            {inKMS(disabled, mac), "reach", "disabled", "aws kms enable-key"},
+		"denied":              {inKMS(denied, mac), "sign", "denied", "check IAM permissions"},
+		"RSA":                 {inKMS(rsa, mac), "reach", "wrong_key", "must be ECC_NIST_P256 with SIGN_VERIFY"},
+		"no library":          {onToken("/none.so", "wrong", token.PIN), "load", "not_found", "mend pkcs11_library"},
+		"no token":            {onToken(hsm.Library(), "none", token.PIN), "reach", "not_found", "softhsm2-util --show-slots"},
+		"no keys":             {onToken(hsm.Library(), "wrong", token.PIN), "reach", "not_found", "frost-worker provision"},
+		"a wrong PIN":         {onToken(hsm.Library(), "wrong", "9876543210"), "reach", "pin", "frost-worker unlock"},
+		"a file with no keys": {"type = \"software\"\nkey_file = \"none.json\"\n", "load", "", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			stdout, _, err := call(t, "", "selftest", "--enrolling", "--json", "--config", node(t, test.section))
+			if err == nil || !strings.Contains(err.Error(), "failed: "+test.step) {
+				t.Errorf("got %v", err)
+			}
+			var report selftest.Report
+			if err := json.Unmarshal([]byte(stdout), &report); err != nil || report.OK {
+				t.Fatalf("%v: %s", err, stdout)
+			}
+			for _, s := range report.Steps {
+				if s.Name == test.step && (s.Error == "" || string(s.Reason) != test.reason || !strings.Contains(s.Remedy, test.remedy)) {
+					t.Errorf("%+v", s)
+				}
+			}
+		})
+	}
+}
+
+// TestEnrollRefuses: a node that could not work prints no card.
+func TestEnrollRefuses(t *testing.T) {
+	kmstest.Setenv(t)
+	kms := kmstest.StartFaultKMS(t)
+	path := node(t, fmt.Sprintf("type = \"aws-kms\"\nendpoint = %q\nkey_id = %q\n", kms.Endpoint(), kms.CreateKey(kmstest.Identity)))
+	stdout, _, err := call(t, "", "enroll", "--config", path, "--fleet", "test")
+	if stdout != "" || !errors.Is(err, keyprovider.ErrCannotDerive) || !strings.Contains(err.Error(), "derivation_key_id") {
+		t.Errorf("printed %q, %v", stdout, err)
+	}
+}
+
+// TestProvisionPrintsAScript: for keys that it must not make.
+func TestProvisionPrintsAScript(t *testing.T) {
+	path := node(t, "type = \"aws-kms\"\nkey_id = \"alias/frost-node-0\"\n")
+	const role = "arn:aws:iam::123456789012:role/frost"
+	if out := must(t, "provision", "--config", path, "--role-arn", role); !strings.HasPrefix(out, "#!/bin/sh\n") || strings.Count(out, role) != 3 {
+		t.Errorf("printed %s", out)
+	}
+	var result struct {
+		Documents []struct{ Name string }
+		Commands  []string
+	}
+	if err := json.Unmarshal([]byte(must(t, "provision", "--config", path, "--json")), &result); err != nil || len(result.Documents) != 2 || len(result.Commands) != 4 {
+		t.Errorf("%+v, %v", result, err)
+	}
+}
+
+// TestUnlockWithoutAWorker: a token that was given a wrong PIN works again
+// after unlock, and not before.
+func TestUnlockWithoutAWorker(t *testing.T) {
+	hsm := softhsm.New(t)
+	token := hsm.Token(t, "unlock alone")
+	section := func(pin string) string {
+		return fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"unlock alone\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\n%s\n", hsm.Library(), pin)
+	}
+	right := section(fmt.Sprintf("pin = %q", token.PIN))
+	path := node(t, right)
+	must(t, "provision", "--config", path)
+	rewrite(t, path, section(`pin = "9876543210"`))
+	if _, _, err := call(t, "", "enroll", "--config", path, "--fleet", "test"); keyprovider.ReasonOf(err) != keyprovider.PIN {
+		t.Fatal(err)
+	}
+	rewrite(t, path, right)
+	if _, _, err := call(t, "", "enroll", "--config", path, "--fleet", "test"); err == nil || !strings.Contains(err.Error(), "frost-worker unlock") {
+		t.Fatal(err)
+	}
+
+	rewrite(t, path, section(""))
+	for stdin, want := range map[string]string{"12345678901\n": "PIN_INCORRECT", "": "not a PIN", "1\n2\n": "not a PIN"} {
+		stdout, _, err := call(t, stdin, "unlock", "--pin-stdin", "--config", path)
+		if err == nil || stdout != "" || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: printed %q, %v", stdin, stdout, err)
+		}
+	}
+	if _, _, err := call(t, "", "unlock", "--config", path); err == nil || !strings.Contains(err.Error(), "--pin-stdin") {
+		t.Errorf("got %v", err)
+	}
+	stdout, _, err := call(t, token.PIN+"\n", "unlock", "--pin-stdin", "--config", path)
+	if err != nil || !strings.Contains(stdout, "the token took the PIN, and forgets wrong ones") {
+		t.Errorf("printed %q, %v", stdout, err)
+	}
+	rewrite(t, path, right)
+	must(t, "enroll", "--config", path, "--fleet", "test")
+	if out := must(t, "unlock", "--config", path, "--json"); !strings.Contains(out, `"ok": true`) {
+		t.Errorf("printed %s", out)
+	}
+}
+
+// TestUnlockAWorker: the command brings the PIN to the worker that waits, and
+// says what the token says.
+func TestUnlockAWorker(t *testing.T) {
+	hsm := softhsm.New(t)
+	token := hsm.Token(t, "unlock worker")
+	section := fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"unlock worker\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\n", hsm.Library())
+	path := node(t, section+fmt.Sprintf("pin = %q\n", token.PIN))
+	must(t, "provision", "--config", path)
+	rewrite(t, path, section)
+	n, err := config.LoadNode(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	waits := make(chan struct{})
+	opened := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() {
+		p, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{Unlock: true, Waiting: func(error) { close(waits) }})
+		if err == nil {
+			err = p.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case <-waits:
+	case err := <-opened:
+		t.Fatal(err)
+	}
+	stdout, _, err := call(t, "9876543210", "unlock", "--pin-stdin", "--json", "--config", path)
+	var answer pin.Answer
+	if json.Unmarshal([]byte(stdout), &answer) != nil || err == nil || answer.OK || answer.Reason != keyprovider.PIN || !strings.Contains(answer.Error, "PIN_INCORRECT") {
+		t.Errorf("printed %s, %v", stdout, err)
+	}
+	stdout, _, err = call(t, token.PIN, "unlock", "--pin-stdin", "--config", path)
+	if err != nil || stdout != "the token took the PIN\n" {
+		t.Errorf("printed %q, %v", stdout, err)
+	}
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestArguments: what is wrong with the command line is said.
+func TestArguments(t *testing.T) {
+	software := node(t, "type = \"software\"\nkey_file = \"key.json\"\n")
+	for args, says := range map[string]string{
+		"selftest":                        "required flag",
+		"provision x --config y":          "unknown command",
+		"enroll --config y":               "fleet",
+		"unlock --config " + software:     "has no PIN: unlock is for pkcs11",
+		"unlock --config /none.toml":      "/none.toml",
+		"unlock --ask --pin-stdin -c x":   "ask pin-stdin",
+		"enroll --fleet x -c " + software: "key.json",
+	} {
+		stdout, _, err := call(t, "", strings.Fields(args)...)
+		if err == nil || stdout != "" || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: printed %q, %v; want %q", args, stdout, err, says)
+		}
+	}
+}
