@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -51,7 +51,7 @@ log in any more.`,
 		if err != nil {
 			return err
 		}
-		answer, err := unlock(ctx, n, source)
+		answer, err := unlock(ctx, cmd.ErrOrStderr(), n, source)
 		if err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func pinSource(cmd *cobra.Command, n *config.Node, fromStdin, ask bool) (pin.Sou
 }
 
 // unlock gives the PIN to the worker, or, without one, to the token.
-func unlock(ctx context.Context, n *config.Node, source pin.Source) (pin.Answer, error) {
+func unlock(ctx context.Context, errs io.Writer, n *config.Node, source pin.Source) (pin.Answer, error) {
 	dir := n.Node.StoragePath
 	running := pin.Waiting(dir)
 	if running != nil && !errors.Is(running, pin.ErrNoWorker) {
@@ -100,12 +100,12 @@ func unlock(ctx context.Context, n *config.Node, source pin.Source) (pin.Answer,
 	if running == nil {
 		return pin.Send(ctx, dir, given)
 	}
+	fmt.Fprintln(errs, "no worker is running; logging in to the token once")
 	return logIn(ctx, n, given), nil
 }
 
 // logIn opens the provider once with a PIN, whatever the configuration says.
 func logIn(ctx context.Context, n *config.Node, given *secret.Bytes) pin.Answer {
-	fmt.Fprintln(os.Stderr, "no worker is running; logging in to the token once")
 	n.Node.KeyProvider.Pin, n.Node.KeyProvider.PinFile = config.Secret{}, ""
 	taken := false
 	p, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{

@@ -25,17 +25,17 @@ func (p *Provider) call(ctx context.Context, a action, at *place, call func() er
 	}
 	start := time.Now()
 	err := call()
-	var vague *types.KMSInvalidStateException
-	unclear := errors.As(err, &vague)
+	badState := errors.As(err, new(*types.KMSInvalidStateException))
 	if err != nil && !errors.As(err, new(*keyprovider.Error)) {
 		err = explain(ctx, err, a, at.key, at)
 	}
 	if p.opt.Observe != nil {
 		p.opt.Observe(keyprovider.Call{Provider: providerName, Operation: a.operation, Took: time.Since(start), Err: err})
 	}
-	if unclear && a != describeKey && keyprovider.ReasonOf(err).Temporary() {
-		if _, told := p.describeAt(ctx, at); keyprovider.ReasonOf(told).Refused() && keyprovider.ReasonOf(told) != keyprovider.Denied {
-			return told // the message did not say in which state the key is
+	if badState && a != describeKey && keyprovider.ReasonOf(err).Temporary() { // the message does not say which
+		_, told := p.describeAt(ctx, at)
+		if reason := keyprovider.ReasonOf(told); reason == keyprovider.Disabled || reason == keyprovider.PendingDeletion {
+			return told
 		}
 	}
 	return err
