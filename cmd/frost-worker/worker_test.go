@@ -154,7 +154,8 @@ func writeManifest(t *testing.T, path string, m *protocol.Manifest) {
 // what to do.
 func TestSelftestFindsWhatIsWrong(t *testing.T) {
 	hsm := softhsm.New(t)
-	token := hsm.Token(t, "wrong")
+	token := hsm.Token(t, "no keys")
+	hsm.Token(t, "wrong PIN") // which remembers it
 	kmstest.Setenv(t)
 	kms := kmstest.StartFaultKMS(t)
 	identity, mac := kms.CreateKey(kmstest.Identity), kms.CreateKey(kmstest.Derivation)
@@ -177,10 +178,10 @@ func TestSelftestFindsWhatIsWrong(t *testing.T) {
 		"disabled":            {inKMS(disabled, mac), "reach", "disabled", "aws kms enable-key"},
 		"denied":              {inKMS(denied, mac), "sign", "denied", "check IAM permissions"},
 		"RSA":                 {inKMS(rsa, mac), "reach", "wrong_key", "must be ECC_NIST_P256 with SIGN_VERIFY"},
-		"no library":          {onToken("/none.so", "wrong", token.PIN), "load", "not_found", "mend pkcs11_library"},
+		"no library":          {onToken("/none.so", "no keys", token.PIN), "load", "not_found", "mend pkcs11_library"},
 		"no token":            {onToken(hsm.Library(), "none", token.PIN), "reach", "not_found", "softhsm2-util --show-slots"},
-		"no keys":             {onToken(hsm.Library(), "wrong", token.PIN), "reach", "not_found", "frost-worker provision"},
-		"a wrong PIN":         {onToken(hsm.Library(), "wrong", "9876543210"), "reach", "pin", "frost-worker unlock"},
+		"no keys":             {onToken(hsm.Library(), "no keys", token.PIN), "reach", "not_found", "frost-worker provision"},
+		"a wrong PIN":         {onToken(hsm.Library(), "wrong PIN", "9876543210"), "reach", "pin", "frost-worker unlock"},
 		"a file with no keys": {"type = \"software\"\nkey_file = \"none.json\"\n", "load", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -23,6 +23,8 @@ func openAWSKMS(ctx context.Context, n *config.Node, o ProviderOptions) (keyprov
 	if p.Derivation == config.DerivationFile {
 		options.DerivationFile = filepath.Join(n.Node.StoragePath, derivationFile)
 	}
+	ctx, cancel := context.WithTimeout(ctx, openTime)
+	defer cancel()
 	provider, err := awskms.Open(ctx, options)
 	if err != nil {
 		return nil, err // not provider: a nil pointer is no nil interface

@@ -59,6 +59,9 @@ func PinnedIdentity(n *config.Node) *ecdsa.PublicKey {
 	return m.Identity(n.Node.Index)
 }
 
+// openTime bounds one try to open a device.
+const openTime = 30 * time.Second
+
 // Policy is what a node's file says of its patience with the device.
 func Policy(n *config.Node) keyprovider.Policy {
 	p := &n.Node.KeyProvider

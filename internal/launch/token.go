@@ -37,6 +37,8 @@ func openPKCS11(ctx context.Context, n *config.Node, o ProviderOptions) (keyprov
 	open := func(ctx context.Context, afterWrongPIN bool) (backEnd, error) {
 		options := options
 		options.AfterWrongPIN = afterWrongPIN
+		ctx, cancel := context.WithTimeout(ctx, openTime)
+		defer cancel()
 		return pkcs11.Open(ctx, options)
 	}
 	if o.Unlock {

@@ -23,7 +23,7 @@ type verdict struct {
 }
 
 const (
-	again   = "it is connected to again at the next call"
+	again   = "the token is looked for again at the next call"
 	pinHelp = "mend pin or pin_file, then frost-worker unlock --config FILE"
 )
 

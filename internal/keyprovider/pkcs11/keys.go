@@ -88,14 +88,13 @@ func (c *conn) findOne(s session, class uint, label string) (*handle, error) {
 // checkEC wants a P-256 private key that may do what it is for, without a PIN
 // for each use.
 func (c *conn) checkEC(s session, h handle, label string, use uint, useName string) error {
-	kind, _, err := c.number(s, h, p11.CKA_KEY_TYPE)
-	if err != nil {
+	kind, known, err := c.number(s, h, p11.CKA_KEY_TYPE)
+	switch {
+	case err != nil:
 		return err
-	}
-	if kind == p11.CKK_RSA {
+	case known && kind == p11.CKK_RSA:
 		return c.wrong(label, "it is an RSA key, and must be an EC key on P-256: "+provisionCommand)
-	}
-	if kind != p11.CKK_EC {
+	case known && kind != p11.CKK_EC:
 		return c.wrong(label, fmt.Sprintf("it is a key of type %#x, and must be an EC key on P-256: %s", kind, provisionCommand))
 	}
 	curve, err := c.bytes(s, h, p11.CKA_EC_PARAMS)
@@ -147,11 +146,11 @@ func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
 }
 
 func (c *conn) checkSecret(s session, h handle, label string) error {
-	kind, _, err := c.number(s, h, p11.CKA_KEY_TYPE)
+	kind, known, err := c.number(s, h, p11.CKA_KEY_TYPE)
 	if err != nil {
 		return err
 	}
-	if kind != p11.CKK_GENERIC_SECRET && kind != p11.CKK_SHA256_HMAC {
+	if known && kind != p11.CKK_GENERIC_SECRET && kind != p11.CKK_SHA256_HMAC {
 		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret: %s", kind, provisionCommand))
 	}
 	size, known, err := c.number(s, h, p11.CKA_VALUE_LEN)

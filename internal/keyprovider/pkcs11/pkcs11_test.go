@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"errors"
@@ -196,5 +197,48 @@ func TestPrintsNothing(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%v %+v %s", p, p, p); strings.Trim(got, " ") != strings.TrimSpace(strings.Repeat("PKCS#11 key provider ", 3)) {
 		t.Fatalf("a provider prints as %s", got)
+	}
+}
+
+// TestObserve: each call that the token got is told once, and no other.
+func TestObserve(t *testing.T) {
+	h := softhsm.New(t)
+	_, o := provisioned(t, h, "one", "")
+	var heard calls
+	o.Observe = heard.observe
+	wants := func(when string, want map[string]int) {
+		t.Helper()
+		for _, operation := range keyprovider.Operations {
+			if n := heard.count(operation, keyprovider.OK); n != want[operation] {
+				t.Fatalf("%s: %d calls of %s, not %d", when, n, operation, want[operation])
+			}
+		}
+	}
+	p := mustOpen(t, o)
+	wants("after Open", map[string]int{"login": 1, "public_key": 1, "sign": 1, "derive": 2})
+	for range 3 {
+		if _, err := p.Sign(t.Context(), [32]byte{1}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := p.Derive(t.Context(), []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := p.Probe(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := p.Sign(over, [32]byte{1}); err == nil {
+		t.Fatal("signed after the end of the context")
+	}
+	if _, err := p.Identity(t.Context()); err != nil { // from memory
+		t.Fatal(err)
+	}
+	wants("after use", map[string]int{"login": 1, "public_key": 1, "sign": 4, "derive": 5, "describe": 1})
+	for _, call := range heard.all {
+		if call.Provider != "pkcs11" || call.Took <= 0 || call.Err != nil {
+			t.Fatalf("%+v", call)
+		}
 	}
 }
