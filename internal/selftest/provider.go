@@ -93,13 +93,19 @@ func (t *test) identity(ctx context.Context, s *Step) error {
 }
 
 func (t *test) sign(ctx context.Context, s *Step) error {
-	s.Detail = "signed and verified"
-	return t.check(ctx, "sign")
+	err := t.check(ctx, "sign")
+	if err == nil {
+		s.Detail = "signed and verified"
+	}
+	return err
 }
 
 func (t *test) derive(ctx context.Context, s *Step) error {
-	s.Detail = "the same twice, different for another label"
-	return t.check(ctx, "derive")
+	err := t.check(ctx, "derive")
+	if err == nil {
+		s.Detail = "the same twice, different for another label"
+	}
+	return err
 }
 
 // check runs the step of that name that every worker runs at its start.

@@ -26,7 +26,11 @@ func (k *key) check(meta *types.KeyMetadata, at *place) error {
 	if v.reason == keyprovider.OK {
 		return nil
 	}
-	return k.fault(v.reason, describeKey, remedy(v, describeKey, k, at), &cause{text: at.region.name + ": " + text})
+	named := *at
+	if meta.Arn != nil {
+		named.id = *meta.Arn // most commands that mend take no alias
+	}
+	return k.fault(v.reason, describeKey, remedy(v, describeKey, k, &named), &cause{text: at.region.name + ": " + text})
 }
 
 func stateVerdict(meta *types.KeyMetadata) (v verdict, text string) {

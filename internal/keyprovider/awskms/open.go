@@ -54,8 +54,8 @@ func (p *Provider) connect(ctx context.Context) error {
 	known := map[string]*region{}
 	find := func(name string) *region {
 		if known[name] == nil {
-			known[name] = &region{name: name, host: host(p.opt.Endpoint, name), log: p.opt.Log,
-				client: regionClient(cfg, p.opt, name, transport)}
+			client := regionClient(cfg, p.opt, name, transport)
+			known[name] = &region{name: name, host: host(client.Options().BaseEndpoint, name), log: p.opt.Log, client: client}
 		}
 		return known[name]
 	}
@@ -68,9 +68,13 @@ func (p *Provider) connect(ctx context.Context) error {
 	return err
 }
 
-func host(endpoint, region string) string {
-	if u, err := url.Parse(endpoint); err == nil && u.Host != "" {
-		return u.Host
+// host is where calls go, for people: the configuration and the environment
+// may both name an endpoint.
+func host(endpoint *string, region string) string {
+	if endpoint != nil {
+		if u, err := url.Parse(*endpoint); err == nil && u.Host != "" {
+			return u.Host
+		}
 	}
 	if strings.HasPrefix(region, "cn-") {
 		return "kms." + region + ".amazonaws.com.cn"

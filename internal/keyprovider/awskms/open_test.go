@@ -158,6 +158,17 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
+// TestCommandsNameNoAlias: aws kms enable-key and its like take none.
+func TestCommandsNameNoAlias(t *testing.T) {
+	f, o := faulty(t)
+	f.CreateAlias(kmstest.Region, "alias/node", o.KeyID)
+	arn := o.KeyID
+	o.KeyID, o.Regions = "alias/node", []string{kmstest.Region}
+	f.Disable(arn)
+	_, err := Open(t.Context(), o)
+	wants(t, err, keyprovider.Disabled, "with alias/node", "aws kms enable-key --region us-east-1 --key-id "+arn)
+}
+
 func TestProviderPrintsAsItsName(t *testing.T) {
 	_, o := faulty(t)
 	p := open(t, o)
