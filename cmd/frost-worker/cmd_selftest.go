@@ -62,7 +62,7 @@ func show(out, errs io.Writer, o *selftest.Options) {
 		o.Progress = func(done, total int) {
 			if bar == nil {
 				bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(errs), progressbar.OptionSetDescription("calls"),
-					progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionClearOnFinish())
+					progressbar.OptionShowCount(), progressbar.OptionClearOnFinish())
 			}
 			_ = bar.Set(done) // a bar that can't be shown is no reason to stop
 		}

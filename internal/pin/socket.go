@@ -124,10 +124,17 @@ func (s *Server) Serve(ctx context.Context, try func(context.Context, *secret.By
 	defer context.AfterFunc(ctx, func() { _ = s.Close() })()
 	for {
 		conn, err := s.listener.AcceptUnix()
-		if err != nil {
-			return // closed
+		switch {
+		case err == nil:
+			s.serve(ctx, conn, try)
+		case errors.Is(err, net.ErrClosed):
+			return
+		default: // out of files, perhaps: it may pass
+			select {
+			case <-time.After(time.Second):
+			case <-ctx.Done():
+			}
 		}
-		s.serve(ctx, conn, try)
 	}
 }
 

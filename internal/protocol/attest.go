@@ -51,16 +51,57 @@ var errAttestation = errors.New("attestation does not verify under the node's id
 
 // verify checks that pub attested the leaf.
 func (a *Attestation) verify(m *Manifest, pub *ecdsa.PublicKey, leaf [32]byte) error {
-	if a == nil || len(a.Path) > maxAttestPath || a.Size > 1<<maxAttestPath || len(a.Signature) > 80 {
-		return errAttestation
-	}
-	root, err := rootFromPath(leafHash(leaf[:]), int(a.Index), int(a.Size), a.Path)
+	digest, err := a.digest(m, leaf)
 	if err != nil {
 		return err
 	}
-	digest := attestDigest(m, root)
 	if !ecdsa.VerifyASN1(pub, digest[:], a.Signature) {
 		return errAttestation
 	}
+	return nil
+}
+
+// digest is what the signature must be of.
+func (a *Attestation) digest(m *Manifest, leaf [32]byte) ([32]byte, error) {
+	if a == nil || len(a.Path) > maxAttestPath || a.Size > 1<<maxAttestPath || len(a.Signature) > 80 {
+		return [32]byte{}, errAttestation
+	}
+	root, err := rootFromPath(leafHash(leaf[:]), int(a.Index), int(a.Size), a.Path)
+	if err != nil {
+		return [32]byte{}, err
+	}
+	return attestDigest(m, root), nil
+}
+
+// attested remembers the signatures of devices that verified. Under load one
+// serves hundreds of messages, and verifying it costs as much as opening one.
+type attested struct {
+	manifest *Manifest
+	known    map[[32]byte]struct{}
+}
+
+const maxKnownAttested = 4096
+
+func newAttested(m *Manifest) *attested {
+	return &attested{manifest: m, known: map[[32]byte]struct{}{}}
+}
+
+// verify checks that node attested the leaf.
+func (v *attested) verify(a *Attestation, node int, leaf [32]byte) error {
+	digest, err := a.digest(v.manifest, leaf)
+	if err != nil {
+		return err
+	}
+	key := frost.Hash("frostfleet/attested-cache/v1", be32(node), digest[:], a.Signature)
+	if _, ok := v.known[key]; ok {
+		return nil
+	}
+	if !ecdsa.VerifyASN1(v.manifest.Identity(node), digest[:], a.Signature) {
+		return errAttestation
+	}
+	if len(v.known) >= maxKnownAttested {
+		clear(v.known)
+	}
+	v.known[key] = struct{}{}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 // same messages and get the same set. Checking points costs, so it is done
 // elsewhere and its answers may come in any order; the set waits for them.
 type commitSet struct {
-	manifest *Manifest
+	attested *attested
 	session  [32]byte
 	exclude  []uint8
 	arrivals []arrival
@@ -38,7 +38,7 @@ func (c *commitSet) add(node int, body []byte) (pos int, points []byte, ok bool)
 		return 0, nil, false
 	}
 	a := arrival{Commitment: frost.Commitment{Index: node}, state: checkBad}
-	commit, err := decodeCommit(body, c.manifest, c.session, node)
+	commit, err := decodeCommit(body, c.attested, c.session, node)
 	if err == nil {
 		a.Points, a.state = bytes.Clone(commit.Points), checkPending
 	}

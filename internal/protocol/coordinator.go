@@ -31,6 +31,7 @@ const perItemWait = 20 * time.Millisecond
 type Coordinator struct {
 	CoordinatorConfig
 	opener    *opener
+	attested  *attested
 	directory map[string]*entry
 	batches   map[string]*batchLog
 	computing map[string]bool // batches being summarized
@@ -151,7 +152,7 @@ func (Supersede) effect()   {}
 // NewCoordinator returns a machine that has seen nothing of the log.
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	return &Coordinator{
-		CoordinatorConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access),
+		CoordinatorConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access), attested: newAttested(cfg.Manifest),
 		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{},
 		jobs: map[string]*run{}, parts: map[string]*part{}, attempts: map[string]*attempt{}, tasks: map[string]seenTask{},
 	}

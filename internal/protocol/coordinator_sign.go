@@ -131,7 +131,7 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	s.tries++
 	a := &attempt{c: c, run: r, session: task.session(c.Manifest), which: task.Items, shares: map[int]*shareBody{}, refusals: map[int]*complaint{}}
 	a.id = idOf(a.session)
-	a.commits = commitSet{manifest: c.Manifest, session: a.session, exclude: exclude}
+	a.commits = commitSet{attested: c.attested, session: a.session, exclude: exclude}
 	for _, i := range task.Items {
 		a.items = append(a.items, s.items[i])
 	}

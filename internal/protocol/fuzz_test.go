@@ -44,7 +44,7 @@ func through(t *testing.T, f *fleet, data []byte) {
 	if _, err := decodeCertificate(data, f.m, 0); err == nil {
 		t.Fatal("a certificate that nobody signed was taken")
 	}
-	if _, err := decodeCommit(data, f.m, [32]byte{}, 0); err == nil {
+	if _, err := decodeCommit(data, newAttested(f.m), [32]byte{}, 0); err == nil {
 		t.Fatal("a commitment that nobody attested was taken")
 	}
 	if h, deal, err := decodeDeal(data); err == nil && !bytes.Equal(encodeDeal(h, deal), data) {

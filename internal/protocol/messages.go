@@ -137,7 +137,7 @@ func commitLeaf(m *Manifest, session [32]byte, node int, points []byte) [32]byte
 	return frost.Hash("frostfleet/commitment/v1", mh[:], session[:], be32(node), points)
 }
 
-func decodeCommit(body []byte, m *Manifest, session [32]byte, node int) (*commitBody, error) {
+func decodeCommit(body []byte, v *attested, session [32]byte, node int) (*commitBody, error) {
 	var c commitBody
 	if err := decode(body, MaxMessageSize, &c); err != nil {
 		return nil, err
@@ -145,8 +145,8 @@ func decodeCommit(body []byte, m *Manifest, session [32]byte, node int) (*commit
 	if c.Session != session {
 		return nil, fmt.Errorf("commitment for another session")
 	}
-	if m.AttestSigning {
-		if err := c.Attestation.verify(m, m.Identity(node), commitLeaf(m, session, node, c.Points)); err != nil {
+	if v.manifest.AttestSigning {
+		if err := v.verify(c.Attestation, node, commitLeaf(v.manifest, session, node, c.Points)); err != nil {
 			return nil, err
 		}
 	}

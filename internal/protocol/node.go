@@ -46,6 +46,7 @@ const (
 type Node struct {
 	NodeConfig
 	opener   *opener
+	attested *attested
 	batches  map[string]*dkg
 	bytes    int
 	sessions map[string]*signing
@@ -61,7 +62,7 @@ func NewNode(cfg NodeConfig) *Node {
 		cfg.Known = map[string]KnownBatch{}
 	}
 	return &Node{
-		NodeConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access),
+		NodeConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access), attested: newAttested(cfg.Manifest),
 		batches: map[string]*dkg{}, sessions: map[string]*signing{}, spent: map[string]time.Time{}, mail: newMailbox(maxMailboxBytes),
 	}
 }

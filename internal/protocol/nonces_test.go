@@ -39,7 +39,7 @@ func TestN1FreshNonces(t *testing.T) {
 	again.store, again.done, again.Rand = a.store, a.done, source
 	again.do(TaskMessage{s.work[0], s.now})
 	two := again.want(SlotCommit)
-	c1, c2 := must(decodeCommit(one.body, s.m, s.session, a.Index)), must(decodeCommit(two.body, s.m, s.session, a.Index))
+	c1, c2 := must(decodeCommit(one.body, newAttested(s.m), s.session, a.Index)), must(decodeCommit(two.body, newAttested(s.m), s.session, a.Index))
 	size := frost.Secp256k1TR.PointSize()
 	for p := 0; p < len(c1.Points); p += size {
 		for q := 0; q < len(c2.Points); q += size {
@@ -134,7 +134,7 @@ func TestN3TwoSets(t *testing.T) {
 		share := must(decodeShare(me.want(SlotShare).body, s.session))
 		set := []frost.Commitment{}
 		for _, rank := range []int{0, 1} {
-			c := must(decodeCommit(s.at(rank).want(SlotCommit).body, s.m, s.session, s.order[rank]))
+			c := must(decodeCommit(s.at(rank).want(SlotCommit).body, newAttested(s.m), s.session, s.order[rank]))
 			set = append(set, frost.Commitment{Index: s.order[rank], Points: c.Points})
 		}
 		equal(t, "set of the only share", share.Set, setHash(set))

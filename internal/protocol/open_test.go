@@ -4,7 +4,28 @@ import (
 	"encoding/json"
 	"reflect"
 	"testing"
+	"time"
 )
+
+// TestOpenNode: a message opens for its node, subject and time, and for no
+// other.
+func TestOpenNode(t *testing.T) {
+	f := newFleet(t, 1, 2)
+	data := f.sessions[0].Seal(f.m, "subject", []byte("body"))
+	if body, err := OpenNode(f.m, 0, "subject", f.now, data); err != nil || string(body) != "body" {
+		t.Fatalf("%q, %v", body, err)
+	}
+	for name, open := range map[string]func() ([]byte, error){
+		"node":    func() ([]byte, error) { return OpenNode(f.m, 1, "subject", f.now, data) },
+		"subject": func() ([]byte, error) { return OpenNode(f.m, 0, "other", f.now, data) },
+		"time":    func() ([]byte, error) { return OpenNode(f.m, 0, "subject", f.now.Add(time.Hour), data) },
+		"fleet":   func() ([]byte, error) { return OpenNode(newFleet(t, 1, 2).m, 0, "subject", f.now, data) },
+	} {
+		if body, err := open(); err == nil || body != nil {
+			t.Errorf("another %s: %q, %v", name, body, err)
+		}
+	}
+}
 
 // FuzzParseCard: an error gives nothing, and what is taken is written as it was
 // read.

@@ -86,7 +86,7 @@ func (n *Node) startSigning(task *Task, job *Job) []Effect {
 	s := &signing{
 		node: n, id: id, session: ctx, job: job, client: task.Job.Client, which: task.Items,
 		urgent: len(task.Items) <= interactiveItems, started: n.now, expires: job.Expires,
-		commits: commitSet{manifest: n.Manifest, session: ctx, exclude: task.Exclude},
+		commits: commitSet{attested: n.attested, session: ctx, exclude: task.Exclude},
 	}
 	n.sessions[id] = s
 	s.held = n.mail.take(id)

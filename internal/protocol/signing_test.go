@@ -222,7 +222,7 @@ func TestSlowNodeMeetsAFullSet(t *testing.T) {
 
 func TestCommitSet(t *testing.T) {
 	f := newFleet(t, 2, 4, func(m *Manifest) { m.AttestSigning = false })
-	c := commitSet{manifest: f.m, session: [32]byte{1}, exclude: []uint8{3}}
+	c := commitSet{attested: newAttested(f.m), session: [32]byte{1}, exclude: []uint8{3}}
 	body := func(points string) []byte { return encode(&commitBody{Session: c.session, Points: []byte(points)}) }
 	for i, test := range []struct {
 		node int

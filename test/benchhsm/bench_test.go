@@ -28,8 +28,8 @@ func BenchmarkHSM(b *testing.B) {
 			f.setLatency(b, latency)
 			name := fmt.Sprintf("_%dms", latency.Milliseconds())
 			b.Run("calls", func(b *testing.B) { f.benchCalls(b, name) })
-			b.Run("keygen", func(b *testing.B) { f.benchKeygen(b, "bitcoin", "keygen_ratio"+name) })
-			b.Run("keygen-ed25519", func(b *testing.B) { f.benchKeygen(b, "solana", "keygen_ed25519_ratio"+name) })
+			b.Run("keygen", func(b *testing.B) { f.benchKeygen(b, "bitcoin", 5000, 5, "keygen_ratio"+name) })
+			b.Run("keygen-ed25519", func(b *testing.B) { f.benchKeygen(b, "solana", 20000, 3, "keygen_ed25519_ratio"+name) })
 			b.Run("single", func(b *testing.B) { f.benchSingle(b, name) })
 			b.Run("burst", func(b *testing.B) { f.benchBurst(b, latency) })
 		})
@@ -37,9 +37,10 @@ func BenchmarkHSM(b *testing.B) {
 	b.Run("places", func(b *testing.B) {
 		for _, place := range places {
 			f.setLatency(b, place.latency)
-			_, whole, _ := f.single(b)
-			results.record(fmt.Sprintf("one_signature_%s_p50_%dms", place.name, place.latency.Milliseconds()), ms(percentile(whole, .5)), "ms", "")
-			results.record(fmt.Sprintf("one_signature_%s_p99_%dms", place.name, place.latency.Milliseconds()), ms(percentile(whole, .99)), "ms", "")
+			_, whole, _ := f.single(b, 100)
+			name := fmt.Sprintf("one_signature_%s_%dms", place.name, place.latency.Milliseconds())
+			results.record(name+"_p50", ms(percentile(whole, .5)), "ms", "")
+			results.record(name+"_p99", ms(percentile(whole, .99)), "ms", "")
 		}
 	})
 	for i, c := range f.calls() {
@@ -60,7 +61,10 @@ func (f *fleets) benchCalls(b *testing.B, name string) {
 		}
 		c := f.since(before)
 		results.say("%d jobs of %d %s: %s", callJobs, bulkSize, what, c)
-		results.record("kms_calls_per_1000_"+what+name, float64(c.total())/callJobs, "calls", "<= 3")
+		per := float64(c.total()) / callJobs
+		f.mostCalls[what] = max(f.mostCalls[what], per)
+		results.record("kms_calls_per_1000_"+what+name, per, "calls", "")
+		results.record("kms_calls_per_1000_"+what, f.mostCalls[what], "calls", "<= 3")
 	}
 	count("addresses", func() { f.hard.keygen(b, 0, "bitcoin", bulkSize) })
 	count("signatures", func() {
@@ -70,16 +74,13 @@ func (f *fleets) benchCalls(b *testing.B, name string) {
 	})
 }
 
-const (
-	keygenJob   = 5000
-	keygenPairs = 5
-)
-
-// benchKeygen compares the throughput of the two fleets, in pairs of jobs that
-// follow one another: what else the machine does slows both.
-func (f *fleets) benchKeygen(b *testing.B, chain, name string) {
+// benchKeygen compares the throughput of the two fleets, in pairs of requests
+// that follow one another: what else the machine does slows both. A request is
+// large enough that its last call to KMS, during which nothing is left to
+// compute, weighs little.
+func (f *fleets) benchKeygen(b *testing.B, chain string, count, pairs int, name string) {
 	var ratios []float64
-	for i := range keygenPairs {
+	for i := range pairs {
 		took := map[*side]time.Duration{}
 		order := []*side{f.hard, f.soft}
 		if i%2 == 1 {
@@ -87,21 +88,18 @@ func (f *fleets) benchKeygen(b *testing.B, chain, name string) {
 		}
 		for _, s := range order {
 			start := time.Now()
-			s.keygen(b, 0, chain, keygenJob)
+			s.keygen(b, 0, chain, count)
 			took[s] = time.Since(start)
 		}
 		ratios = append(ratios, took[f.soft].Seconds()/took[f.hard].Seconds())
-		results.say("%d addresses (%s): software %.2fs, KMS %.2fs", keygenJob, chain, took[f.soft].Seconds(), took[f.hard].Seconds())
+		results.say("%d addresses (%s): software %.2fs, KMS %.2fs", count, chain, took[f.soft].Seconds(), took[f.hard].Seconds())
 	}
 	results.record(name, median(ratios), "ratio", ">= 0.9")
 }
 
-// singles is how many single signatures are timed.
-const singles = 100
-
 // benchSingle compares one signature on the idle fleet with one call to KMS.
 func (f *fleets) benchSingle(b *testing.B, name string) {
-	call, whole, soft := f.single(b)
+	call, whole, soft := f.single(b, 200)
 	results.say("p50 of one KMS call %.2f ms, one signature %.2f ms, one with software keys %.2f ms",
 		ms(percentile(call, .5)), ms(percentile(whole, .5)), ms(percentile(soft, .5)))
 	results.record("single_sign_overhead_ms"+name, ms(percentile(whole, .5)-percentile(call, .5)), "ms", "<= 5")
@@ -112,7 +110,7 @@ func (f *fleets) benchSingle(b *testing.B, name string) {
 
 // single takes the time of calls to KMS, and of single signatures of each
 // fleet, in turn.
-func (f *fleets) single(b *testing.B) (call, hard, soft []time.Duration) {
+func (f *fleets) single(b *testing.B, count int) (call, hard, soft []time.Duration) {
 	clock := func(list *[]time.Duration, what func() error) {
 		start := time.Now()
 		if err := what(); err != nil {
@@ -120,7 +118,7 @@ func (f *fleets) single(b *testing.B) (call, hard, soft []time.Duration) {
 		}
 		*list = append(*list, time.Since(start))
 	}
-	for i := range singles {
+	for i := range count {
 		clock(&call, func() error {
 			_, err := f.provider.Sign(b.Context(), [32]byte(freshMessage()))
 			return err
@@ -142,26 +140,29 @@ func (f *fleets) benchBurst(b *testing.B, latency time.Duration) {
 		name, goal = fmt.Sprintf("burst_%d_ms", burstSize), "< 400"
 	}
 	var took, soft []time.Duration
+	var calls []float64
 	for range bursts {
 		before := f.calls()
 		took = append(took, f.hard.burst(b))
-		after := f.calls()
+		c := f.since(before)
+		calls = append(calls, float64(c.sign))
 		soft = append(soft, f.soft.burst(b))
-		results.say("%d jobs at once: KMS %.0f ms with %d, %d, %d calls of Sign by the nodes; software %.0f ms", burstSize, ms(took[len(took)-1]),
-			after[0].sign-before[0].sign, after[1].sign-before[1].sign, after[2].sign-before[2].sign, ms(soft[len(soft)-1]))
+		results.say("%d jobs at once: KMS %.0f ms with %d calls of Sign by a node at most; software %.0f ms",
+			burstSize, ms(took[len(took)-1]), c.sign, ms(soft[len(soft)-1]))
 	}
 	results.record(name, ms(percentile(took, .5)), "ms", goal)
+	results.record(fmt.Sprintf("burst_%d_sign_calls_%dms", burstSize, latency.Milliseconds()), median(calls), "calls", "")
 	if !counted {
 		return
 	}
-	results.record("burst_200_software_ms", ms(percentile(soft, .5)), "ms", "")
+	results.record(fmt.Sprintf("burst_%d_software_ms", burstSize), ms(percentile(soft, .5)), "ms", "")
 	start := time.Now()
 	for i := range burstSize {
 		if err := f.hard.sign(b, 0, f.hard.keys[0][i:i+1]); err != nil {
 			b.Fatal(err)
 		}
 	}
-	results.record("one_by_one_200_ms", ms(time.Since(start)), "ms", "")
+	results.record(fmt.Sprintf("one_by_one_%d_ms", burstSize), ms(time.Since(start)), "ms", "")
 }
 
 // burst has burstSize jobs of one message published at once and takes the time

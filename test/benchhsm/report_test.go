@@ -120,7 +120,7 @@ func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond)
 // TestReport: the table tells what is met, a missed goal is an error, and the
 // file holds what the table shows.
 func TestReport(t *testing.T) {
-	var r report
+	r := report{start: time.Now()}
 	r.record("a", 0.91249, "ratio", ">= 0.9")
 	r.record("b", 5, "ms", "<= 4")
 	r.record("b", 4, "ms", "<= 4")

@@ -128,7 +128,11 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 		p11.NewAttribute(p11.CKA_SIGN, use == p11.CKA_SIGN),
 		p11.NewAttribute(p11.CKA_DERIVE, use == p11.CKA_DERIVE),
 	}
-	_, _, err = c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN), public, private)
+	err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) error {
+		_, _, err := c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN),
+			with(public, p11.CKA_ENCRYPT, p11.CKA_WRAP), with(private, p11.CKA_DECRYPT, p11.CKA_UNWRAP))
+		return err
+	})
 	return c.notMade(label, err)
 }
 
@@ -138,7 +142,7 @@ func (c *conn) makeSecret(s session, label string) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.p.mod.api.GenerateKey(s, mechanism(p11.CKM_GENERIC_SECRET_KEY_GEN), []*p11.Attribute{
+	template := []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
 		p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET),
 		p11.NewAttribute(p11.CKA_VALUE_LEN, minSecret),
@@ -148,8 +152,31 @@ func (c *conn) makeSecret(s session, label string) error {
 		p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
 		withLabel(label), id,
 		p11.NewAttribute(p11.CKA_SIGN, true),
+	}
+	err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) error {
+		_, err := c.p.mod.api.GenerateKey(s, mechanism(p11.CKM_GENERIC_SECRET_KEY_GEN),
+			with(template, p11.CKA_DERIVE, p11.CKA_ENCRYPT, p11.CKA_DECRYPT, p11.CKA_WRAP, p11.CKA_UNWRAP))
+		return err
 	})
 	return c.notMade(label, err)
+}
+
+// narrowly makes a key that serves for nothing else: attributes that many
+// tokens set by themselves are false. Some take no such attributes for such
+// keys, and get the template without.
+func narrowly(generate func(with func(template []*p11.Attribute, not ...uint) []*p11.Attribute) error) error {
+	err := generate(func(template []*p11.Attribute, not ...uint) []*p11.Attribute {
+		for _, attribute := range not {
+			template = append(template, p11.NewAttribute(attribute, false))
+		}
+		return template
+	})
+	for _, rv := range []p11.Error{p11.CKR_TEMPLATE_INCONSISTENT, p11.CKR_ATTRIBUTE_TYPE_INVALID, p11.CKR_ATTRIBUTE_VALUE_INVALID, p11.CKR_ATTRIBUTE_READ_ONLY} {
+		if errors.Is(err, rv) {
+			return generate(func(template []*p11.Attribute, _ ...uint) []*p11.Attribute { return template })
+		}
+	}
+	return err
 }
 
 // notMade explains the answers of tokens that let nobody but their own tool

@@ -168,3 +168,40 @@ func TestDescribeWarns(t *testing.T) {
 		}
 	}
 }
+
+// TestKeysAreNarrow: they serve for one thing, where the token can be told so.
+func TestKeysAreNarrow(t *testing.T) {
+	for _, picky := range []bool{false, true} {
+		t.Run(fmt.Sprint("picky ", picky), func(t *testing.T) {
+			h := softhsm.New(t)
+			o := optionsFor(h, h.Token(t, "node-0"))
+			f := newFaulty(t, h)
+			o.Library = f.name
+			if picky {
+				f.failOnce("C_GenerateKey", p11.CKR_TEMPLATE_INCONSISTENT)
+				f.failOnce("C_GenerateKeyPair", p11.CKR_ATTRIBUTE_TYPE_INVALID)
+			}
+			if _, err := provision(t.Context(), o, f.load); err != nil {
+				t.Fatal(err)
+			}
+			p := mustOpenWith(t, o, f.load)
+			mustWork(t, p)
+			_, err := p.use(t.Context(), keyprovider.OpDescribe, "test", "", func(c *conn, s session) ([]byte, error) {
+				for h, attributes := range map[handle][]uint{
+					c.keys.identity:   {p11.CKA_DERIVE, p11.CKA_DECRYPT, p11.CKA_UNWRAP},
+					c.keys.derivation: {p11.CKA_DERIVE, p11.CKA_ENCRYPT, p11.CKA_DECRYPT, p11.CKA_WRAP, p11.CKA_UNWRAP},
+				} {
+					for _, attribute := range attributes {
+						if may, _, err := c.truth(s, h, attribute); err != nil || may && !picky {
+							t.Errorf("attribute %#x: %t, %v", attribute, may, err)
+						}
+					}
+				}
+				return nil, nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
