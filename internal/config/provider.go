@@ -81,7 +81,7 @@ func (k *KeyProvider) check(s *source, network string) {
 			}
 		}
 	}
-	s.duration(providerTable+"timeout", k.Timeout, 10*time.Minute)
+	s.duration(providerTable+"timeout", k.Timeout, 30*time.Second) // a node waits no longer for a call with its repetitions
 	if s.has(providerTable + "max_attempts") {
 		s.between(providerTable+"max_attempts", k.MaxAttempts, 1, 100)
 	}

@@ -63,9 +63,12 @@ func (b *breaker) enter() (done func(context.Context, error), half bool, err err
 		}
 		b.mu.Lock()
 		defer b.mu.Unlock()
-		counts := era == b.era && !spared(err)
-		if !counts {
+		if era != b.era || spared(err) {
 			report(err)
+			if era != b.era && !b.next.IsZero() && ReasonOf(err).Refused() { // more than why it is open
+				b.cause = err
+				b.saw(b.cause, b.next)
+			}
 			return
 		}
 		// Who was refused stays so until the device works: that it can't be

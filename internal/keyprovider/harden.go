@@ -78,11 +78,14 @@ func (h *Hardened) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 }
 
 // Close implements Provider. It wipes the cache and waits for the calls under
-// way, but not for one that hangs: then it fails after Policy.Timeout.
+// way, but not for one that hangs: then it fails after closeTime.
 func (h *Hardened) Close() error {
 	h.cache.close()
 	return h.guarded.Close()
 }
+
+// closeTime bounds the wait for calls under way at the end.
+const closeTime = 5 * time.Second
 
 // guarded is the stack below the cache.
 type guarded struct {
@@ -107,7 +110,7 @@ func through[T any](ctx context.Context, g *guarded, call func(context.Context) 
 		return out, err
 	}
 	if half {
-		_, err = bounded(ctx, g, g.trial)
+		err = g.trial(ctx)
 	}
 	if err == nil {
 		out, err = retried(ctx, g, call)
@@ -118,6 +121,13 @@ func through[T any](ctx context.Context, g *guarded, call func(context.Context) 
 
 // Identity implements Provider.
 func (g *guarded) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
+	if key := g.identity.Load(); key != nil { // no device is asked: that would tell nothing of its health
+		if err := g.ended(ctx); err != nil {
+			return nil, err
+		}
+		public := *key
+		return &public, nil
+	}
 	key, err := through(ctx, g, g.device.Identity)
 	if err == nil {
 		g.identity.CompareAndSwap(nil, key)
@@ -146,9 +156,9 @@ func (g *guarded) Close() error {
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(g.policy.Timeout):
+	case <-time.After(closeTime):
 		return &Error{Reason: Timeout, Provider: g.policy.Name, Action: "close",
-			Remedy: fmt.Sprintf("a call under way has not ended within %s; it ends with the process", g.policy.Timeout)}
+			Remedy: fmt.Sprintf("a call under way has not ended within %s; it ends with the process", closeTime)}
 	}
 }
 

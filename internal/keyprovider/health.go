@@ -2,7 +2,6 @@ package keyprovider
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 	"sync/atomic"
@@ -39,17 +38,13 @@ const minWatch = 50 * time.Millisecond
 // call, and asks one that nobody has used for Policy.ProbeEvery whether it still
 // works, if the back end is a Prober.
 func (h *Hardened) Watch(ctx context.Context) {
-	probe := func(context.Context) (struct{}, error) { return struct{}{}, nil }
-	if p, ok := h.device.(Prober); ok {
-		probe = func(ctx context.Context) (struct{}, error) { return struct{}{}, p.Probe(ctx) }
-	}
 	looked := time.Now()
 	for h.await(ctx, h.lookIn(looked)) {
 		switch {
 		case h.Ready() != nil:
 			h.try(ctx)
 		case h.idle(looked) >= h.policy.ProbeEvery:
-			_, _ = through(ctx, h.guarded, probe) // the breaker hears the result
+			_, _ = through(ctx, h.guarded, h.probe) // the breaker hears the result
 			looked = time.Now()
 		}
 	}
@@ -91,8 +86,7 @@ func (g *guarded) try(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	_, err = bounded(ctx, g, g.trial)
-	done(ctx, err)
+	done(ctx, g.trial(ctx))
 }
 
 // trialLabel is derived in trials and of no use elsewhere.
@@ -100,8 +94,27 @@ const trialLabel = "frostfleet/keyprovider/trial/v1"
 
 // trial uses both keys for real: a device that signs again, and whose
 // derivation key is still disabled, does not work; nor does one that signs
-// with another key than before.
-func (g *guarded) trial(ctx context.Context) (none struct{}, err error) {
+// with another key than before. It probes first, or a device that signs and
+// whose probe fails would be up and down for ever. Each step has the time of a
+// call.
+func (g *guarded) trial(ctx context.Context) error {
+	for _, step := range []func(context.Context) (struct{}, error){g.probe, g.trialSign, g.trialDerive} {
+		if _, err := bounded(ctx, g, step); err != nil && ReasonOf(err) != CannotDerive { // it never could
+			return err
+		}
+	}
+	return nil
+}
+
+// probe asks the back end how it is, if it can tell.
+func (g *guarded) probe(ctx context.Context) (none struct{}, err error) {
+	if p, ok := g.device.(Prober); ok {
+		err = p.Probe(ctx)
+	}
+	return none, err
+}
+
+func (g *guarded) trialSign(ctx context.Context) (none struct{}, err error) {
 	key := g.identity.Load()
 	if key == nil { // nobody has asked for it yet
 		if key, err = identity(ctx, g.device); err != nil {
@@ -113,11 +126,12 @@ func (g *guarded) trial(ctx context.Context) (none struct{}, err error) {
 	} else if err != nil {
 		return none, err
 	}
+	return none, nil
+}
+
+func (g *guarded) trialDerive(ctx context.Context) (none struct{}, err error) {
 	value, err := g.device.Derive(ctx, []byte(trialLabel))
 	clear(value[:])
-	if errors.Is(err, ErrCannotDerive) { // never could
-		return none, nil
-	}
 	return none, err
 }
 

@@ -208,3 +208,82 @@ func TestTrialNoticesAnotherKey(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowDeviceComesBack: each step of a trial has the time of a call, so that
+// a device which needs more than half of that passes too.
+func TestSlowDeviceComesBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFaulty(t)
+		h, stop := watched(t, p, Policy{Timeout: time.Second}, nil)
+		defer stop()
+		p.fail(OpDerive, sleeps(600*time.Millisecond))
+		p.refuse(OpSign, Disabled)
+		wantReason(t, sign(t, h), Disabled)
+		p.fail(OpSign, sleeps(600*time.Millisecond)) // enabled again
+		time.Sleep(time.Minute)
+		if err := h.Ready(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestProbeThatIsRefused keeps the device down, and does not let a signature
+// bring it up for a while.
+func TestProbeThatIsRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p, o := newFaulty(t), &heard{}
+		h, stop := watched(t, p, Policy{}, o)
+		defer stop()
+		p.refuse("probe", Denied)
+		time.Sleep(time.Hour)
+		wantReason(t, h.Ready(), Denied)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if len(o.states) != 1 {
+			t.Errorf("%d changes of state in an hour: %v", len(o.states), o.states)
+		}
+	})
+}
+
+// TestLateRefusal: a call from before the circuit opened tells more than why it
+// did.
+func TestLateRefusal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFaulty(t)
+		h := Harden(p, Policy{Attempts: 1, Trip: 2}, nil)
+		var told []Reason
+		h.OnChange(func(err error) { told = append(told, ReasonOf(err)) })
+		answer, done := make(chan struct{}), make(chan error)
+		p.fail(OpSign, func(context.Context) error { <-answer; return because(Disabled) })
+		go func() { done <- sign(t, h) }()
+		synctest.Wait()
+		p.refuse(OpSign, Unavailable)
+		_ = sign(t, h)
+		_ = sign(t, h)
+		close(answer)
+		wantReason(t, <-done, Disabled)
+		wantReason(t, h.Ready(), Disabled)
+		if !slices.Equal(told, []Reason{Unavailable, Disabled}) {
+			t.Errorf("told %v", told)
+		}
+	})
+}
+
+// TestIdentityTellsNothing: an answer that no device gave heals none.
+func TestIdentityTellsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newFaulty(t)
+		h := Harden(p, Policy{}, nil)
+		if _, err := h.Identity(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		p.refuse(OpSign, Other)
+		for range 5 {
+			wantReason(t, sign(t, h), Other)
+			if _, err := h.Identity(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		wantReason(t, sign(t, h), CircuitOpen)
+	})
+}

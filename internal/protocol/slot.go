@@ -26,6 +26,9 @@ var slotFamily = map[SlotKind]string{
 	SlotCommit: "sign", SlotShare: "sign", SlotRefuse: "sign",
 }
 
+// Signing tells the kinds of signing sessions from those of key generation.
+func (k SlotKind) Signing() bool { return slotFamily[k] == "sign" }
+
 // Slot is one subject that holds one value: what node Node says of one kind
 // in the batch or signing session ID. Its value is the first message on the
 // subject, in log order, that the node signed; anything else is junk.

@@ -115,7 +115,14 @@ func (w *Worker) fail(err error) {
 
 // publish attests if asked, seals, and fills the slot, for as long as that is
 // of use. That bounds what piles up while the key provider or the bus is away.
+//
+// Signing does not wait for a node that is silent: what it would say of a
+// session is dropped at once.
 func (w *Worker) publish(e protocol.Publish) {
+	if e.Slot.Kind.Signing() && w.sessions.silent() {
+		w.log.Debug("message dropped: this node is silent", "subject", e.Slot.String())
+		return
+	}
 	ctx := w.ctx
 	if limit := useful[e.Slot.Kind]; limit != 0 {
 		var cancel context.CancelFunc
@@ -175,11 +182,11 @@ const fillTime = time.Minute
 func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) {
 	subject := slot.String()
 	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
-		sealed, err := w.sessions.seal(ctx, subject, body)
+		sealed, era, err := w.sessions.seal(ctx, subject, body)
 		if err != nil {
 			break
 		}
-		verdict, err := w.tryFill(ctx, slot, subject, sealed, body)
+		verdict, err := w.tryFill(ctx, era, slot, subject, sealed, body)
 		switch {
 		case err == nil && verdict == bus.Other:
 			w.step(protocol.SlotLost{Slot: slot})
@@ -197,9 +204,11 @@ func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) {
 	w.unpublished(slot, ctx.Err())
 }
 
-func (w *Worker) tryFill(ctx context.Context, slot protocol.Slot, subject string, sealed, body []byte) (bus.Verdict, error) {
+// tryFill publishes what was sealed in an era, and gives up at its end.
+func (w *Worker) tryFill(ctx, era context.Context, slot protocol.Slot, subject string, sealed, body []byte) (bus.Verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
 	defer cancel()
+	defer context.AfterFunc(era, cancel)()
 	return w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bus.Verdict {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -10,22 +10,22 @@ import (
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
-func newSessions(t *testing.T) (*sessions, *fakeProvider) {
+func fakeSessions(t *testing.T) (*sessions, *fakeProvider) {
 	m, a, p := fakeAttester(t)
-	return &sessions{manifest: m, attester: a}, p
+	return newSessions(m, 0, a), p
 }
 
 // TestSessionRenewal: a key is renewed at half its life, and a node whose
 // device is away speaks as long as its key is good, falls silent, and speaks
 // again when the device is back.
 func TestSessionRenewal(t *testing.T) {
-	s, p := newSessions(t)
+	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
 		s.attester.Life = t.Context()
 		if s.valid(time.Now()) || !s.due(time.Now()) {
 			t.Error("a node without a key is valid, or is not due for one")
 		}
-		if err := s.renew(t.Context()); err != nil {
+		if _, err := s.renew(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		start := time.Now()
@@ -42,29 +42,29 @@ func TestSessionRenewal(t *testing.T) {
 		at(protocol.DelegationLife-fillTime+2*time.Second, true, false)
 
 		p.set(func(context.Context) error { return errDevice })
-		if err := s.renew(t.Context()); !errors.Is(err, errDevice) {
+		if _, err := s.renew(t.Context()); !errors.Is(err, errDevice) {
 			t.Errorf("renewal by a failing device gave %v", err)
 		}
-		if _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
+		if _, _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
 			t.Errorf("a failed renewal took the old key away: %v", err)
 		}
 		time.Sleep(protocol.DelegationLife - fillTime)
 		sealed := make(chan time.Time, 1)
 		go func() {
-			if _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
+			if _, _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
 				t.Error(err)
 			}
 			sealed <- time.Now()
 		}()
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.seal(short, "dkg.x", nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := s.seal(short, "dkg.x", nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("sealed under a key near its end: %v", err)
 		}
 		time.Sleep(time.Hour)
 		p.set(nil)
 		back := time.Now()
-		if err := s.renew(t.Context()); err != nil {
+		if _, err := s.renew(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if when := <-sealed; when.Before(back) {
@@ -75,13 +75,13 @@ func TestSessionRenewal(t *testing.T) {
 
 // TestOneRenewalAtATime: the ticker asks every second, for as long as it takes.
 func TestOneRenewalAtATime(t *testing.T) {
-	s, p := newSessions(t)
+	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
 		s.attester.Life = t.Context()
 		p.set(func(context.Context) error { time.Sleep(20 * time.Second); return nil })
 		for range 19 {
 			go func() {
-				if err := s.renew(t.Context()); err != nil {
+				if _, err := s.renew(t.Context()); err != nil {
 					t.Error(err)
 				}
 			}()
@@ -95,13 +95,32 @@ func TestOneRenewalAtATime(t *testing.T) {
 	})
 }
 
+// TestRenewalInFlight: an answer from before a refusal gives no key after it.
+func TestRenewalInFlight(t *testing.T) {
+	s, p := fakeSessions(t)
+	synctest.Test(t, func(t *testing.T) {
+		s.attester.Life = t.Context()
+		p.set(func(context.Context) error { time.Sleep(time.Second); return nil })
+		go func() { time.Sleep(time.Second / 2); s.drop() }()
+		if renewed, err := s.renew(t.Context()); renewed || !errors.Is(err, errRefusedMeanwhile) {
+			t.Errorf("renewed %t, %v", renewed, err)
+		}
+		if s.valid(time.Now()) || !s.silent() {
+			t.Error("a key that was asked for before the refusal is used after it")
+		}
+		if renewed, err := s.renew(t.Context()); !renewed || err != nil || s.silent() {
+			t.Errorf("the next one: renewed %t, %v", renewed, err)
+		}
+	})
+}
+
 // TestDroppedSession: a node whose device is refused is silent at once, and
 // speaks again with the next key.
 func TestDroppedSession(t *testing.T) {
-	s, _ := newSessions(t)
+	s, _ := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
 		s.attester.Life = t.Context()
-		if err := s.renew(t.Context()); err != nil {
+		if _, err := s.renew(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		s.drop()
@@ -110,13 +129,13 @@ func TestDroppedSession(t *testing.T) {
 		}
 		short, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := s.seal(short, "dkg.x", nil); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := s.seal(short, "dkg.x", nil); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("sealed under a dropped key: %v", err)
 		}
-		if err := s.renew(t.Context()); err != nil {
+		if _, err := s.renew(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
+		if _, _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
 			t.Error(err)
 		}
 	})

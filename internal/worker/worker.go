@@ -92,7 +92,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	}
 	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1)}
 	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, cfg.Observe.ProviderCoalesced)
-	w.sessions = &sessions{manifest: cfg.Manifest, index: cfg.Index, attester: w.attester}
+	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
 	if err := w.open(ctx); err != nil {
 		return nil, err
 	}
@@ -207,11 +207,10 @@ func (w *Worker) start(ctx context.Context) (stop func(), err error) {
 			f.Stop()
 		}
 	}
-	asked := time.Now()
-	if err := w.sessions.renew(ctx); err != nil {
-		return stop, fmt.Errorf("session key: %w", err)
+	w.renew(ctx) // the clock tries again if need be
+	if err := ctx.Err(); err != nil {
+		return stop, err
 	}
-	w.node.Delay += 2 * min(time.Since(asked), time.Second) // nothing steps the machine yet
 	if err := w.recertify(); err != nil {
 		return stop, err
 	}
@@ -299,16 +298,25 @@ func (w *Worker) serve(ctx context.Context) error {
 		case now := <-tick.C:
 			w.step(protocol.Tick{Now: now})
 			if w.sessions.due(now) {
-				w.tasks.Go(func() {
-					if err := w.sessions.renew(w.ctx); err != nil && w.ctx.Err() == nil {
-						w.log.Error("session key not renewed", "err", err)
-					}
-				})
+				w.tasks.Go(func() { w.renew(w.ctx) })
 			}
 			if n%cursorEvery == cursorEvery-1 {
 				w.saveCursor()
 			}
 		}
+	}
+}
+
+// renew asks for a session key, and takes the time of the device by that.
+func (w *Worker) renew(ctx context.Context) {
+	start := time.Now()
+	switch renewed, err := w.sessions.renew(ctx); {
+	case renewed:
+		w.mu.Lock()
+		w.node.Delay = HedgeDelay + 2*min(time.Since(start), time.Second)
+		w.mu.Unlock()
+	case err != nil && ctx.Err() == nil && keyprovider.ReasonOf(err) != keyprovider.CircuitOpen: // deviceChanged told of that
+		w.log.Error("session key not renewed", "err", err)
 	}
 }
 

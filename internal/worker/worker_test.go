@@ -119,6 +119,69 @@ func TestDeviceComesBack(t *testing.T) {
 	eventually(t, "its end is logged", func() bool { return w.log.count("key provider works again") > 0 })
 }
 
+var disabled = &keyprovider.Error{Reason: keyprovider.Disabled, Provider: "fake", Key: "identity"}
+
+// TestSealedBeforeRefusal: a message that waits for the bus when the device is
+// refused does not go out, but is sealed anew when the node may speak again.
+func TestSealedBeforeRefusal(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
+	listener.Close()
+	w := newWorldOn(t, config)
+	node, _ := w.startNode()
+	w.server.Shutdown()
+	eventually(t, "the bus is away", func() bool { return w.bus.Healthy() != nil })
+	slot := protocol.Slot{Kind: protocol.SlotAbort, ID: "0123456789abcdef0123456789abcdef"}
+	node.tasks.Go(func() { node.fill(node.ctx, slot, []byte("x")) })
+	time.Sleep(100 * time.Millisecond) // sealed by now, and waiting
+	w.provider.set(func(context.Context) error { return disabled })
+	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
+		t.Fatal(err)
+	}
+	if w.server, err = bus.StartEmbedded(config); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the bus is back", func() bool { return w.bus.Healthy() == nil })
+	said := func() bool {
+		all, err := w.bus.Slots(t.Context(), bus.Keys, "dkg.>")
+		return err == nil && len(all) > 0
+	}
+	for range 20 {
+		if time.Sleep(100 * time.Millisecond); said() {
+			t.Fatal("a refused node speaks")
+		}
+	}
+	w.provider.set(nil)
+	eventually(t, "the message goes out", said)
+}
+
+// TestSilentNodeDropsSigning: nothing piles up that nobody waits for.
+func TestSilentNodeDropsSigning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, _ := w.startNode()
+	w.provider.set(func(context.Context) error { return disabled })
+	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
+		t.Fatal(err)
+	}
+	for _, kind := range []protocol.SlotKind{protocol.SlotCommit, protocol.SlotShare, protocol.SlotRefuse} {
+		done := make(chan struct{})
+		go func() {
+			node.publish(protocol.Publish{Slot: protocol.Slot{Kind: kind, ID: "0123456789abcdef0123456789abcdef"}})
+			close(done)
+		}()
+		select {
+		case <-done:
+		case <-time.After(patience):
+			t.Fatalf("a silent node keeps its %s", kind)
+		}
+	}
+}
+
 // TestRefusedDevice: a node whose key is taken away is silent at once, says
 // so, and comes back by itself when it is given the key again.
 func TestRefusedDevice(t *testing.T) {
@@ -128,7 +191,6 @@ func TestRefusedDevice(t *testing.T) {
 	node, _ := w.startNode()
 	w.publish(keygen())
 	key := w.result().Keys[0]
-	disabled := &keyprovider.Error{Reason: keyprovider.Disabled, Provider: "fake", Key: "identity"}
 	w.provider.set(func(context.Context) error { return disabled })
 	w.publish(keygen()) // the next use of the device
 	eventually(t, "the session key is dropped", func() bool { return !node.sessions.valid(time.Now()) })

@@ -97,9 +97,12 @@ func (f *fleets) benchKeygen(b *testing.B, chain string, count, pairs int, name 
 	results.record(name, median(ratios), "ratio", ">= 0.9")
 }
 
+// singles is how many single signatures are timed.
+var singles = map[time.Duration]int{latencies[0]: 200, latencies[1]: 150, latencies[2]: 80}
+
 // benchSingle compares one signature on the idle fleet with one call to KMS.
 func (f *fleets) benchSingle(b *testing.B, name string) {
-	call, whole, soft := f.single(b, 200)
+	call, whole, soft := f.single(b, singles[f.latency])
 	results.say("p50 of one KMS call %.2f ms, one signature %.2f ms, one with software keys %.2f ms",
 		ms(percentile(call, .5)), ms(percentile(whole, .5)), ms(percentile(soft, .5)))
 	results.record("single_sign_overhead_ms"+name, ms(percentile(whole, .5)-percentile(call, .5)), "ms", "<= 5")
@@ -129,7 +132,7 @@ func (f *fleets) single(b *testing.B, count int) (call, hard, soft []time.Durati
 	return call, hard, soft
 }
 
-const bursts = 7
+const bursts = 5
 
 // benchBurst asks for single signatures all at once, and at 20 ms one by one
 // as well.

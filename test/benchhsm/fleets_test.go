@@ -177,10 +177,7 @@ func (f *fleets) setLatency(b *testing.B, latency time.Duration) {
 // digests that its calls of Sign served.
 type calls struct{ sign, mac, describe, public, renewals int }
 
-// calls counts once nobody commits any more: the node of the second rank may
-// do so a while after the signature is there.
 func (f *fleets) calls() (all [nodes]calls) {
-	time.Sleep(worker.HedgeDelay + 5*f.latency)
 	for i, keys := range f.arns {
 		c := &all[i]
 		for _, arn := range keys {
@@ -220,8 +217,11 @@ func (c calls) String() string {
 	return fmt.Sprintf("%d Sign (%d session keys), %d GenerateMac, %d DescribeKey, %d GetPublicKey", c.sign, c.renewals, c.mac, c.describe, c.public)
 }
 
-// since gives the calls of the node that made most since then.
+// since gives the calls of the node that made most since then. It looks once
+// nobody commits any more: a node of the second rank may do so a while after the
+// signature is there.
 func (f *fleets) since(before [nodes]calls) (most calls) {
+	time.Sleep(worker.HedgeDelay + 4*f.latency)
 	for i, now := range f.calls() {
 		if c := now.minus(before[i]); i == 0 || c.total() > most.total() {
 			most = c

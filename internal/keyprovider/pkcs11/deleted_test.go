@@ -4,6 +4,8 @@ package pkcs11
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"os/exec"
 	"sync"
 	"testing"
@@ -143,6 +145,9 @@ func TestDeletedKey(t *testing.T) {
 			wants(t, p.Probe(t.Context()), keyprovider.Unavailable, label)
 			err := p.Probe(t.Context())
 			wants(t, err, keyprovider.NotFound, label, "frost-worker provision")
+			if errors.Is(err, keyprovider.ErrCannotDerive) {
+				t.Fatal("passes for a token that never could derive")
+			}
 		})
 	}
 }
@@ -154,6 +159,39 @@ func deleteObject(t *testing.T, h *softhsm.HSM, token softhsm.Token, class, labe
 	out, err := child(t, h, "delete", token, class, label)
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
+	}
+}
+
+// TestHardened: as a worker has it, an idle provider notices within a probe
+// that its token was deleted, tells why, and works again once it is back.
+func TestHardened(t *testing.T) {
+	h := softhsm.New(t)
+	token, o := provisioned(t, h, "node-0", "")
+	restore := h.Backup(t, token)
+	p, err := Open(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hard := keyprovider.Harden(p, keyprovider.Policy{Name: "pkcs11", ProbeEvery: 100 * time.Millisecond, Cooldown: 200 * time.Millisecond}, nil)
+	mustWork(t, hard)
+	ctx, cancel := context.WithCancel(t.Context())
+	var watch sync.WaitGroup
+	watch.Go(func() { hard.Watch(ctx) })
+	h.Delete(t, "node-0")
+	eventually(t, "the loss is told", func() error {
+		if err := hard.Ready(); keyprovider.CauseOf(err) != keyprovider.NotFound {
+			return fmt.Errorf("not told yet: %w", err)
+		}
+		return nil
+	})
+	wants(t, hard.Ready(), keyprovider.NotFound, "fails since", `token "node-0"`, "no such token", "softhsm2-util --show-slots")
+	restore()
+	eventually(t, "the token is back", hard.Ready)
+	mustWork(t, hard)
+	cancel()
+	watch.Wait()
+	if err := hard.Close(); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -40,6 +40,8 @@ func (p *Provider) connection(ctx context.Context, action, key string) (*conn, e
 			if f.err != nil && (leads || !f.cutShort) {
 				return nil, f.err
 			} // it worked, or ended with the context of another
+		case <-p.life.Done():
+			return nil, keyprovider.ErrClosed
 		case <-ctx.Done():
 			if leads {
 				return nil, p.leave(ctx, f)

@@ -82,7 +82,10 @@ func judge(err error) verdict {
 	if v, ok := verdicts[rv]; ok {
 		return v
 	}
-	return verdict{reason: keyprovider.Other, lost: rv >= p11.CKR_VENDOR_DEFINED}
+	if rv >= p11.CKR_VENDOR_DEFINED {
+		return verdict{keyprovider.Unavailable, true, "the vendor's manual tells what this value means; " + again}
+	}
+	return verdict{reason: keyprovider.Other}
 }
 
 // lost tells failures after which the connection is of no use.

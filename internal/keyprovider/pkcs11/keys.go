@@ -57,9 +57,20 @@ func (c *conn) findKeys(f *flight, s session) error {
 	}
 	c.keys.derivation, c.keys.kind, err = c.findDerivation(s)
 	if err == nil && c.keys.kind == "" {
-		err = p.fail(keyprovider.NotFound, actFindKey, p.keyName(p.o.DerivationKeyLabel),
+		err = c.lostDerivation(p.fail(keyprovider.NotFound, actFindKey, p.keyName(p.o.DerivationKeyLabel),
 			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. Mend derivation_key_label, or %s",
-				c.labels(s, p11.CKO_SECRET_KEY), c.labels(s, p11.CKO_PRIVATE_KEY), provisionCommand), keyprovider.ErrCannotDerive)
+				c.labels(s, p11.CKO_SECRET_KEY), c.labels(s, p11.CKO_PRIVATE_KEY), provisionCommand), nil))
+	}
+	return err
+}
+
+// lostDerivation tells a token that can't derive from one that could, and
+// whose key was taken away.
+func (c *conn) lostDerivation(err *keyprovider.Error) error {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	if c.p.known == nil {
+		err.Err = keyprovider.ErrCannotDerive
 	}
 	return err
 }

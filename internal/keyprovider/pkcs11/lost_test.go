@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -23,15 +24,18 @@ func TestEveryLoss(t *testing.T) {
 	var log logged
 	o.Log = log.logger()
 	p := mustOpenWith(t, o, f.load)
+	losses := []p11.Error{p11.CKR_VENDOR_DEFINED + 7}
 	for rv, v := range verdicts {
-		if !v.lost {
-			continue
+		if v.lost {
+			losses = append(losses, rv)
 		}
+	}
+	for _, rv := range losses {
 		for _, function := range []string{"C_SignInit", "C_Sign"} {
 			mustWork(t, p)
 			inits, logins := f.count("C_Initialize"), f.count("C_Login")
 			f.failOnce(function, uint(rv))
-			wants(t, trySign(t.Context(), p), keyprovider.Unavailable, rv.Error(), "softhsm")
+			wants(t, trySign(t.Context(), p), keyprovider.Unavailable, fmt.Sprintf("0x%X", uint(rv)), "softhsm")
 			if err := trySign(t.Context(), p); err != nil {
 				t.Fatalf("%v after %s: %v", rv, function, err)
 			}
