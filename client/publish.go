@@ -15,8 +15,8 @@ import (
 )
 
 const (
-	ackTimeout = 5 * time.Second // one attempt of a publish or a look
-	busyRetry  = time.Second     // the hint in a BusyError: jobs take seconds
+	ackTimeout = 5 * time.Second        // one attempt of a publish or a look
+	busyRetry  = 200 * time.Millisecond // the hint in a BusyError
 )
 
 // errUnknown: the job may or may not be stored.

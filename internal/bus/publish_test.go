@@ -208,7 +208,7 @@ func TestResultsFirstWins(t *testing.T) {
 func TestJobsQuota(t *testing.T) {
 	b, s := newTestBus(t)
 	ctx := testContext(t)
-	for range 64 {
+	for range 256 {
 		if _, err := b.Publish(ctx, "job.sign.alice", []byte("{}"), nil); err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,7 @@ const (
 	maxBatches = 4                // in work at a time
 	commitWait = 2 * time.Second  // for a signing set, and more for each item
 	shareWait  = 2 * time.Second  // for the shares of a set
-	maxJobs    = 256              // deliveries handled at once
+	maxJobs    = 1024             // deliveries handled at once: as many as the consumer gives
 	progress   = 3 * time.Second  // how often a job in work is kept from redelivery
 	drainTime  = 5 * time.Second  // for stores under way at the end
 	retryDelay = time.Second / 10 // between tries to store, doubling
