@@ -34,7 +34,7 @@ sim: ## more of the simulator: make sim SEEDS=100000
 	$(GO) test ./test/sim -run TestSeeds -count 1 -timeout 0 -v -seeds $(SEEDS)
 
 bench-hsm: devices ## what key hardware costs, with injected latency; writes bench/hsm.json
-	$(GO) run ./test/benchhsm -out bench/hsm.json
+	$(GO) test -timeout 30m -run '^$$' -bench . -benchtime 1x ./test/benchhsm -args -out "$(CURDIR)/bench/hsm.json"
 
 bench: build ## Go benchmarks (BENCH=regexp), then the end-to-end one in test/bench
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/...

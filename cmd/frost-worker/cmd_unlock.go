@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -104,9 +105,14 @@ func unlock(ctx context.Context, errs io.Writer, n *config.Node, source pin.Sour
 	return logIn(ctx, n, given), nil
 }
 
+// loginTime is how long the token may take.
+const loginTime = 30 * time.Second
+
 // logIn opens the provider once with a PIN, whatever the configuration says.
 func logIn(ctx context.Context, n *config.Node, given *secret.Bytes) pin.Answer {
 	n.Node.KeyProvider.Pin, n.Node.KeyProvider.PinFile = config.Secret{}, ""
+	ctx, cancel := context.WithTimeout(ctx, loginTime)
+	defer cancel()
 	taken := false
 	p, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{
 		PIN: pin.Literal(given), AfterWrongPIN: true,

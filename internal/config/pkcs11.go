@@ -4,11 +4,11 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"regexp"
 	"strings"
 
+	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11/uri"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
@@ -110,64 +110,51 @@ func (k *KeyProvider) takeURI(s *source) map[string]bool {
 }
 
 // pkcs11URI is an RFC 7512 URI, taken apart as far as its PIN goes. The
-// provider judges the rest.
+// provider reads the rest.
 type pkcs11URI struct {
 	rest       string          // without the PIN
-	attributes map[string]bool // that it has, without the PIN's
+	attributes map[string]bool // that it has
 	pin        *secret.Bytes   // nil: none
 	source     string          // path of a PIN file
 }
 
 // parseURI errors repeat nothing of the URI.
 func parseURI(text string) (*pkcs11URI, error) {
-	body, ok := strings.CutPrefix(text, "pkcs11:")
-	if !ok {
-		return nil, errors.New("is not a PKCS#11 URI, which begins with pkcs11: as RFC 7512 says")
+	values, err := uri.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("is no PKCS#11 URI that serves here: %w", err)
 	}
 	u := &pkcs11URI{attributes: map[string]bool{}}
-	path, query, _ := strings.Cut(body, "?")
-	for attribute := range strings.SplitSeq(path, ";") {
-		name, _, _ := strings.Cut(attribute, "=")
+	for name := range values {
 		u.attributes[name] = true
 	}
-	if u.attributes["pin-value"] || u.attributes["pin-source"] {
-		return nil, errors.New("has its PIN before the question mark, where only the token and the key stand")
+	if value, found := values["pin-value"]; found {
+		u.pin = secret.New([]byte(value))
 	}
-	var kept []string
-	for attribute := range strings.SplitSeq(query, "&") {
-		name, value, _ := strings.Cut(attribute, "=")
-		if name != "pin-value" && name != "pin-source" {
-			u.attributes[name] = true
-			kept = append(kept, attribute)
-			continue
-		}
-		if err := u.takePIN(name, value); err != nil {
+	if value, found := values["pin-source"]; found {
+		if err := u.takeSource(value); err != nil {
 			return nil, err
 		}
 	}
-	u.rest = "pkcs11:" + path
+	path, query, _ := strings.Cut(text, "?")
+	var kept []string
+	for attribute := range strings.SplitSeq(query, "&") {
+		if !strings.HasPrefix(attribute, "pin-") {
+			kept = append(kept, attribute)
+		}
+	}
+	u.rest = path
 	if query := strings.Join(kept, "&"); query != "" {
 		u.rest += "?" + query
 	}
 	return u, nil
 }
 
-func (u *pkcs11URI) takePIN(name, escaped string) error {
-	value, err := url.PathUnescape(escaped)
-	if err != nil {
-		return fmt.Errorf("has a %s with a broken %% sequence", name)
-	}
-	if name == "pin-value" {
-		if u.pin != nil {
-			return errors.New("has two pin-value")
-		}
-		u.pin = secret.New([]byte(value))
-		return nil
-	}
+func (u *pkcs11URI) takeSource(value string) error {
 	if path, found := strings.CutPrefix(value, "file:"); found {
 		value = strings.TrimPrefix(path, "//")
 	}
-	if u.source != "" || value == "" || strings.HasPrefix(value, "|") {
+	if value == "" || strings.HasPrefix(value, "|") {
 		return errors.New("has a pin-source that is not one file: programs are not run for a PIN")
 	}
 	u.source = value

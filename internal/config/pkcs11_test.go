@@ -27,7 +27,7 @@ func TestPIN(t *testing.T) {
 		"environment":        {`pin = "${FROST_TEST_PIN}"`, "from environment", "", ""},
 		"inner dollar":       {`pin = "a${b}"`, "a${b}", "", ""},
 		"file":               {`pin_file = "/run/pin"`, "", "/run/pin", ""},
-		"uri":                {`uri = "pkcs11:object=o;type=private?module-path=/lib.so"`, "", "", "pkcs11:object=o;type=private?module-path=/lib.so"},
+		"uri":                {`uri = "pkcs11:object=o;slot-id=1?module-path=/lib.so"`, "", "", "pkcs11:object=o;slot-id=1?module-path=/lib.so"},
 		"pin-value":          {`uri = "pkcs11:object=o?pin-value=1%3f2&module-path=/l"`, "1?2", "", "pkcs11:object=o?module-path=/l"},
 		"pin-value, alone":   {`uri = "pkcs11:object=o?pin-value=7766"`, "7766", "", "pkcs11:object=o"},
 		"pin-value, named":   {`uri = "pkcs11:?pin-value=%24%7BFROST_TEST_PIN%7D"`, "from environment", "", "pkcs11:"},
@@ -70,15 +70,17 @@ func TestPKCS11Errors(t *testing.T) {
 		"price, nan":           {"prices.sign = nan", at + "prices.sign: use 0 to"},
 		"price, unknown":       {"prices.login = 1", at + "prices.login: unknown key"},
 		"price, text":          {"prices.sign = 'a'", at + "prices.sign: wrong type"},
-		"no uri":               {"uri = 'https://a'", at + "uri: begins with pkcs11:"},
+		"no uri":               {"uri = 'https://a'", at + "uri: not of the form pkcs11:"},
 		"uri and pin":          {"uri = 'pkcs11:?pin-value=1'\npin = '2'", at + "uri: so does pin:"},
 		"uri and file":         {"uri = 'pkcs11:?pin-source=/a'\npin_file = 'b'", at + "uri: so does pin_file:"},
 		"uri, two places":      {"uri = 'pkcs11:?pin-value=1&pin-source=/a'", at + "uri: both pin-value and pin-source"},
-		"uri, two PINs":        {"uri = 'pkcs11:?pin-value=1&pin-value=1'", at + "uri: two pin-value"},
+		"uri, two PINs":        {"uri = 'pkcs11:?pin-value=1&pin-value=1'", at + "uri: pin-value is there twice"},
 		"uri, a program":       {"uri = 'pkcs11:?pin-source=%7Ccat'", at + "uri: programs are not run"},
-		"uri, broken":          {"uri = 'pkcs11:?pin-value=%zz'", at + "uri: broken % sequence"},
+		"uri, broken":          {"uri = 'pkcs11:?pin-value=%zz'", at + "uri: pin-value is empty or not encoded"},
 		"uri, unset":           {"uri = 'pkcs11:?pin-value=%24%7BFROST_TEST_UNSET%7D'", at + "uri: FROST_TEST_UNSET"},
-		"uri, pin in the path": {"uri = 'pkcs11:pin-value=1'", at + "uri: before the question mark"},
+		"uri, serial":          {"uri = 'pkcs11:token=t;serial=1'", at + `uri: attribute "serial" is not known here`},
+		"uri, id":              {"uri = 'pkcs11:id=%01'", at + `uri: attribute "id" is not known here`},
+		"uri, pin in the path": {"uri = 'pkcs11:pin-value=1'", at + "uri: pin-value is on the wrong side"},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -97,7 +99,7 @@ func TestURIStandsForAll(t *testing.T) {
 	if _, err := LoadNode(write(t, fmt.Sprintf(text, "pkcs11:token=t;object=k?module-path=/lib.so"))); err != nil {
 		t.Error(err)
 	}
-	path := write(t, fmt.Sprintf(text, "pkcs11:type=private"))
+	path := write(t, fmt.Sprintf(text, "pkcs11:"))
 	_, err := LoadNode(path)
 	compare(t, path, err, []string{"12: node.key_provider.pkcs11_library: missing", "12: node.key_provider.key_label: missing",
 		"12: node.key_provider.token_label: missing"})
@@ -133,7 +135,7 @@ func TestPinNeedsAPrivateFile(t *testing.T) {
 
 // FuzzURI: what is kept of an URI holds no PIN, and keeps being one.
 func FuzzURI(f *testing.F) {
-	for _, seed := range []string{"pkcs11:", "pkcs11:a=b;c?d=e&pin-value=x", "pkcs11:?pin-source=file:///p&a", "pkcs11:%?&&pin-value", "http:"} {
+	for _, seed := range []string{"pkcs11:", "pkcs11:token=b;object=c?module-path=/e&pin-value=x", "pkcs11:?pin-source=file:///p&a", "pkcs11:%?&&pin-value", "http:"} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

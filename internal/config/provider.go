@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net"
 	"net/url"
 	"slices"
 	"strings"
@@ -127,9 +128,7 @@ func (k *KeyProvider) checkAWSKMS(s *source) {
 	case k.Derivation == DerivationKMS && k.DerivationKeyID == "":
 		s.fail(providerTable+"derivation", "is %q, and derivation_key_id is missing", DerivationKMS)
 	}
-	if u, err := url.Parse(k.Endpoint); k.Endpoint != "" && (err != nil || u.Host == "" || u.User != nil) {
-		s.fail(providerTable+"endpoint", "is not an URL without user name")
-	}
+	k.checkEndpoint(s)
 	for i, region := range k.Regions {
 		if region == "" || slices.Contains(k.Regions[:i], region) {
 			s.fail(providerTable+"regions", "has an empty or a repeated region")
@@ -138,6 +137,24 @@ func (k *KeyProvider) checkAWSKMS(s *source) {
 	s.duration(providerTable+"hedge_after", k.HedgeAfter, time.Minute)
 	if s.has(providerTable+"hedge_after") && len(k.Regions) < 2 {
 		s.fail(providerTable+"hedge_after", "is for a key in several regions: name two or more in regions")
+	}
+}
+
+// checkEndpoint wants TLS: who reads what KMS derives has the node's shares.
+func (k *KeyProvider) checkEndpoint(s *source) {
+	if k.Endpoint == "" {
+		return
+	}
+	u, err := url.Parse(k.Endpoint)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil:
+		s.fail(providerTable+"endpoint", "is not an URL without user name")
+	case u.Scheme == "http":
+		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			s.fail(providerTable+"endpoint", "is not https, and not on this machine: who can read along has the node's shares")
+		}
+	case u.Scheme != "https":
+		s.fail(providerTable+"endpoint", "is not an https URL")
 	}
 }
 

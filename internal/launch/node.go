@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -26,6 +25,9 @@ func nodeManifest(n *config.Node) (*protocol.Manifest, error) {
 // that /readyz tells what a node waits for that does not get ready.
 func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	log := o.Log.With("node", n.Node.Index)
+	if err := mustDerive(ctx, n); err != nil {
+		return err
+	}
 	m, err := nodeManifest(n)
 	if err != nil {
 		return err
@@ -46,13 +48,15 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}
 	defer stop()
 
-	back, err := openPatiently(ctx, n, ProviderOptions{
+	metrics.ProviderState(keyprovider.ErrClosed) // down, for no reason of the device's
+	back, err := OpenProvider(ctx, n, ProviderOptions{
 		Pinned: m.Identity(n.Node.Index), Observe: metrics.ProviderCall, Log: log, PIN: o.PIN,
-		Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()) },
+		Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); metrics.ProviderState(err) },
 	})
 	if err != nil {
 		return err
 	}
+	metrics.ProviderState(nil)
 	device := keyprovider.Harden(back, Policy(n), metrics)
 	defer func() { err = errors.Join(err, device.Close()) }()
 	deviceCheck.open(device.Ready)
@@ -82,30 +86,6 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	telemetry.Gauge(registry, "nonces_held", "Signing sessions for which this node holds nonces.", func() float64 { _, _, _, nonces := w.Stats(); return float64(nonces) })
 	defer whenReady(ctx, w.Ready, o.Ready)()
 	return w.Run(ctx)
-}
-
-// The pause between two tries to open a device that may come, doubling.
-const (
-	firstReopen = time.Second
-	lastReopen  = 30 * time.Second
-)
-
-// openPatiently opens the device, and waits for one that can't be reached now:
-// a KMS or an HSM that is away for a while does not end the program.
-func openPatiently(ctx context.Context, n *config.Node, o ProviderOptions) (keyprovider.Provider, error) {
-	for pause := firstReopen; ; pause = min(2*pause, lastReopen) {
-		p, err := OpenProvider(ctx, n, o)
-		if ctx.Err() != nil || !keyprovider.ReasonOf(err).Temporary() {
-			return p, err
-		}
-		o.Log.Error("key provider does not open; trying again", "err", err, "in", pause)
-		o.Waiting(err)
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
-			return nil, err
-		}
-	}
 }
 
 // prices are what the node's device costs, by its file.

@@ -2,47 +2,134 @@ package launch
 
 import (
 	"context"
+	"errors"
+	"io"
 	"log/slog"
 	"net"
+	"net/http"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/test/kmstest"
 )
 
-// TestNodeWaitsForItsDevice: a device that is away at start keeps the node
-// waiting, which says for what; one that refuses ends it.
+// TestNodeWaitsForItsDevice: a device that is away at start, or whose key is
+// switched off, keeps the node waiting. Readiness and metrics say for what.
 func TestNodeWaitsForItsDevice(t *testing.T) {
 	kmstest.Setenv(t)
 	kms := kmstest.StartFaultKMS(t)
-	identity := kms.CreateKey(kmstest.Identity)
+	identity, mac := kms.CreateKey(kmstest.Identity), kms.CreateKey(kmstest.Derivation)
+	kms.Disable(identity)
+	for name, test := range map[string]struct{ endpoint, ready, metric string }{
+		"away":     {"http://" + freeAddress(t), "connection refused", `frostfleet_provider_failing{reason="unavailable"} 1`},
+		"disabled": {kms.Endpoint(), "aws kms enable-key", `frostfleet_provider_failing{reason="disabled"} 1`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, o := newFleet(t, 1)
+			n := loadNode(t, dir, 0)
+			n.Node.KeyProvider = config.KeyProvider{Type: config.AWSKMS, KeyID: identity, DerivationKeyID: mac, Endpoint: test.endpoint}
+			host, port, err := net.SplitHostPort(freeAddress(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			n.Server.Host = host
+			if n.Server.Port, err = strconv.Atoi(port); err != nil {
+				t.Fatal(err)
+			}
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			waits := make(chan struct{}, 9)
+			o.Log = slog.New(slog.NewTextHandler(onWrite(func(line string) {
+				if strings.Contains(line, "the key provider does not open") {
+					waits <- struct{}{}
+				}
+			}), nil))
+			ended := make(chan error, 1)
+			go func() { ended <- Node(ctx, n, o) }()
+			select {
+			case <-waits:
+			case err := <-ended:
+				t.Fatal(err)
+			}
+			address := "http://" + net.JoinHostPort(host, port)
+			if text := get(t, address+"/readyz"); !strings.Contains(text, test.ready) {
+				t.Errorf("readiness says %s", text)
+			}
+			text := get(t, address+"/metrics")
+			for _, want := range []string{"frostfleet_provider_up 0\n", test.metric} {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %s in the metrics", want)
+				}
+			}
+			cancel()
+			if err := <-ended; !errors.Is(err, context.Canceled) {
+				t.Errorf("ended with %v", err)
+			}
+		})
+	}
+}
+
+// freeAddress is one at which nobody answers.
+func freeAddress(t *testing.T) string {
+	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener.Close() // nobody answers there
-	dir, o := newFleet(t, 1)
-	n := loadNode(t, dir, 0)
-	n.Node.KeyProvider = config.KeyProvider{Type: config.AWSKMS, KeyID: identity, Endpoint: "http://" + listener.Addr().String()}
+	defer listener.Close()
+	return listener.Addr().String()
+}
 
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	tries := 0
-	o.Log = slog.New(slog.NewTextHandler(onWrite(func(line string) {
-		if strings.Contains(line, "key provider does not open") {
-			if tries++; tries == 2 {
-				cancel()
+func get(t *testing.T, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestPatience: what may pass or be mended is waited for, and logged once in a
+// while.
+func TestPatience(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lines, told, tries := 0, 0, 0
+		o := ProviderOptions{Unlock: true, Waiting: func(error) { told++ },
+			Log: slog.New(slog.NewTextHandler(onWrite(func(string) { lines++ }), nil))}
+		failing := func(reason keyprovider.Reason, until int) func(context.Context) (keyprovider.Provider, error) {
+			return func(context.Context) (keyprovider.Provider, error) {
+				if tries++; tries > until {
+					return nil, nil
+				}
+				return nil, &keyprovider.Error{Reason: reason}
 			}
 		}
-	}), nil))
-	if err := Node(ctx, n, o); err == nil || tries != 2 || !strings.Contains(err.Error(), listener.Addr().String()) {
-		t.Errorf("after %d tries: %v", tries, err)
-	}
-
-	n.Node.KeyProvider.Endpoint = kms.Endpoint()
-	kms.Disable(identity)
-	if err := Node(t.Context(), n, o); err == nil || !strings.Contains(err.Error(), "aws kms enable-key") {
-		t.Errorf("a disabled key: %v", err)
-	}
+		start := time.Now()
+		if _, err := openPatiently(t.Context(), o, failing(keyprovider.Disabled, 50)); err != nil || tries != 51 || told != 50 {
+			t.Errorf("%v after %d tries, told %d times", err, tries, told)
+		}
+		if took := time.Since(start); lines != 1+int(took/(sameAgain+lastReopen)) {
+			t.Errorf("%d lines in %s", lines, took)
+		}
+		for _, reason := range []keyprovider.Reason{keyprovider.CannotDerive, keyprovider.Other, keyprovider.Credentials} {
+			tries = 0
+			if _, err := openPatiently(t.Context(), o, failing(reason, 9)); keyprovider.ReasonOf(err) != reason || tries != 1 {
+				t.Errorf("%v after %d tries", err, tries)
+			}
+		}
+		tries, o.Unlock = 0, false
+		if _, err := openPatiently(t.Context(), o, failing(keyprovider.Unavailable, 9)); err == nil || tries != 1 {
+			t.Errorf("a command waits: %v after %d tries", err, tries)
+		}
+	})
 }

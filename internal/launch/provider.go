@@ -19,11 +19,14 @@ type ProviderOptions struct {
 	Pinned  *ecdsa.PublicKey       // the identity key of the manifest; nil before there is one
 	Observe func(keyprovider.Call) // hears of every call to the device
 	Log     *slog.Logger
+	// Enrolling lets a secret outside the device be made (aws-kms, derivation =
+	// "file"), while the node has no manifest.
+	Enrolling bool
 
 	// A token's PIN, where the file names none.
 	PIN     pin.Source  // asks a person who is there now
-	Unlock  bool        // for a worker: waits for frost-worker unlock, now and whenever the PIN is missing
-	Waiting func(error) // hears, with Unlock, why OpenProvider waits for a PIN
+	Unlock  bool        // for a worker: waits for its device, and for frost-worker unlock, now and whenever the PIN is missing
+	Waiting func(error) // hears, with Unlock, why OpenProvider waits, at each try
 	// AfterWrongPIN logs in to a token that was given a wrong PIN before: for
 	// a person who is there to look.
 	AfterWrongPIN bool
@@ -38,11 +41,14 @@ func OpenProvider(ctx context.Context, n *config.Node, o ProviderOptions) (keypr
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Waiting == nil {
+		o.Waiting = func(error) {}
+	}
 	switch n.Node.KeyProvider.Type {
 	case config.Software:
 		return openSoftware(n, o)
 	case config.AWSKMS:
-		return openAWSKMS(ctx, n, o)
+		return openPatiently(ctx, o, func(ctx context.Context) (keyprovider.Provider, error) { return openAWSKMS(ctx, n, o) })
 	case config.PKCS11:
 		return openPKCS11(ctx, n, o)
 	}
@@ -59,7 +65,7 @@ func PinnedIdentity(n *config.Node) *ecdsa.PublicKey {
 	return m.Identity(n.Node.Index)
 }
 
-// openTime bounds one try to open a device.
+// openTime bounds one try to open a device, if it asks nobody.
 const openTime = 30 * time.Second
 
 // Policy is what a node's file says of its patience with the device.

@@ -152,7 +152,7 @@ func TestKMSProvider(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var heard calls
 			n := nodeWith(t, t.TempDir(), endpoint+test.section)
-			p, err := OpenProvider(t.Context(), n, ProviderOptions{Observe: heard.observe})
+			p, err := OpenProvider(t.Context(), n, ProviderOptions{Observe: heard.observe, Enrolling: true})
 			if err != nil {
 				t.Fatal(err)
 			}

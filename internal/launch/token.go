@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -37,7 +38,11 @@ func openPKCS11(ctx context.Context, n *config.Node, o ProviderOptions) (keyprov
 	open := func(ctx context.Context, afterWrongPIN bool) (backEnd, error) {
 		options := options
 		options.AfterWrongPIN = afterWrongPIN
-		ctx, cancel := context.WithTimeout(ctx, openTime)
+		timeout := openTime
+		if asksPerson(n, o) {
+			timeout = askTime
+		}
+		ctx, cancel := context.WithTimeout(ctx, timeout)
 		defer cancel()
 		return pkcs11.Open(ctx, options)
 	}
@@ -56,24 +61,26 @@ func openPKCS11(ctx context.Context, n *config.Node, o ProviderOptions) (keyprov
 	return &token{p, keeper.Wipe}, nil
 }
 
+// askTime bounds the opening of a token of which a person types the PIN.
+const askTime = 5 * time.Minute
+
+// asksPerson tells whether a login asks somebody for the PIN, and waits.
+func asksPerson(n *config.Node, o ProviderOptions) bool {
+	p := &n.Node.KeyProvider
+	return p.Pin.Bytes == nil && p.PinFile == "" && !o.Unlock && o.PIN != nil
+}
+
 // TokenOptions are those of a node's file for its token. The keeper has the PIN
 // and is wiped by the caller in the end.
 func TokenOptions(n *config.Node, o ProviderOptions) (pkcs11.Options, *pin.Keeper, error) {
 	p := &n.Node.KeyProvider
 	source, remedy := pinSource(n, o)
-	keeper := pin.NewKeeper(source, remedy)
+	keeper := pin.NewKeeper(source, remedy, pin.TriedIn(n.Node.StoragePath, "make sure of the PIN, then "+unlockCommand(n)))
 	options := pkcs11.Options{
 		Library: p.PKCS11Library, Slot: p.Slot, TokenLabel: p.TokenLabel,
 		KeyLabel: p.KeyLabel, DerivationKeyLabel: p.DerivationKeyLabel, Derivation: p.Derivation,
-		PIN: keeper.PIN, AfterWrongPIN: o.AfterWrongPIN, Sessions: p.Sessions, Log: o.Log,
-		Observe: func(c keyprovider.Call) {
-			if c.Operation == keyprovider.OpLogin {
-				keeper.LoggedIn(c.Err)
-			}
-			if o.Observe != nil {
-				o.Observe(c)
-			}
-		},
+		PIN: keeper.PIN, Guard: keeper, AfterWrongPIN: o.AfterWrongPIN,
+		Sessions: p.Sessions, Observe: o.Observe, Log: o.Log,
 	}
 	if p.URI != "" {
 		if err := options.MergeURI(p.URI); err != nil {
@@ -83,19 +90,21 @@ func TokenOptions(n *config.Node, o ProviderOptions) (pkcs11.Options, *pin.Keepe
 	return options, keeper, nil
 }
 
+func unlockCommand(n *config.Node) string { return "frost-worker unlock --config " + n.Path() }
+
 // pinSource says where the PIN comes from, and what to do when it is missing
 // or wrong.
 func pinSource(n *config.Node, o ProviderOptions) (source pin.Source, remedy string) {
 	p := &n.Node.KeyProvider
-	unlock := "frost-worker unlock --config " + n.Path()
+	unlock := unlockCommand(n)
 	switch {
 	case p.Pin.Bytes != nil:
-		return pin.Literal(p.Pin.Bytes), "mend pin in " + n.Path() + ", or give it with " + unlock
+		return pin.Literal(p.Pin.Bytes), "mend pin in " + n.Path() + ", then " + unlock
 	case p.PinFile != "":
-		return pin.File(p.PinFile), "write it into " + p.PinFile + ", or give it with " + unlock
+		return pin.File(p.PinFile), "mend " + p.PinFile + ", then " + unlock
 	case o.Unlock:
 		return nil, "give it with " + unlock
-	case o.PIN != nil:
+	case asksPerson(n, o):
 		return pin.Once(o.PIN), "start again and type it"
 	}
 	return nil, "run this on a terminal, or name a file with pin_file"

@@ -206,8 +206,8 @@ func TestUnlockAtTheTerminal(t *testing.T) {
 	}
 }
 
-// TestUnlockEnds: a worker that is stopped while it waits leaves no socket, and
-// neither does one that has no token.
+// TestUnlockEnds: a worker that is stopped while it waits leaves no socket,
+// whether for a PIN or for a token.
 func TestUnlockEnds(t *testing.T) {
 	_, n := tokenNode(t, softhsm.New(t), "ends", "")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -224,8 +224,15 @@ func TestUnlockEnds(t *testing.T) {
 		t.Error(err)
 	}
 	n.Node.KeyProvider.TokenLabel = "none"
-	if err := <-open(t.Context(), n, nil).failed; keyprovider.ReasonOf(err) != keyprovider.NotFound {
-		t.Errorf("got %v", err)
+	ctx, cancel = context.WithCancel(t.Context())
+	defer cancel()
+	o = open(ctx, n, nil)
+	if why := o.waiting(t); keyprovider.ReasonOf(why) != keyprovider.NotFound {
+		t.Errorf("waits because of %v", why)
+	}
+	cancel()
+	if err := <-o.failed; !errors.Is(err, context.Canceled) {
+		t.Error(err)
 	}
 	if err := pin.Waiting(n.Node.StoragePath); !errors.Is(err, pin.ErrNoWorker) {
 		t.Error(err)
@@ -293,7 +300,8 @@ func TestTokenURI(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	n = nodeWith(t, dir, fmt.Sprintf(section, "identity;type=private;serial=1", hsm.Library(), token.PIN))
+	n = nodeWith(t, dir, fmt.Sprintf(section, "identity", hsm.Library(), token.PIN))
+	n.Node.KeyProvider.TokenLabel = "another"
 	if _, err := OpenProvider(t.Context(), n, ProviderOptions{}); err == nil || !strings.Contains(err.Error(), n.Path()+": node.key_provider.uri") {
 		t.Errorf("got %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -12,97 +13,123 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// unlocker gets a worker its token open. If the PIN is missing or wrong, it
-// waits for an operator: at the worker's terminal, or with frost-worker unlock,
-// for which it listens as long as the worker runs.
+// unlocker gets a worker its token open, and waits while there is none that
+// serves it. If the PIN is missing or wrong, it waits for an operator: at the
+// worker's terminal, or with frost-worker unlock, for which it listens as long
+// as the worker runs.
 type unlocker struct {
 	node   *config.Node
 	keeper *pin.Keeper
 	open   func(ctx context.Context, afterWrongPIN bool) (backEnd, error)
 	log    *slog.Logger
-	person pin.Source  // at the worker's terminal; nil: nobody
-	told   func(error) // hears why we wait
+	person pin.Source // at the worker's terminal; nil: nobody
+	waits  patience
 
 	turn    chan struct{} // holds one entry while a login is under way
+	asking  chan struct{} // holds one entry while the person is asked
 	waiting bool          // the worker waits for opened; in turn only
 	opened  chan backEnd  // what an operator's PIN opened for it
+	kept    chan struct{} // an operator's PIN was taken, and then something else failed
 }
 
 func newUnlocker(n *config.Node, keeper *pin.Keeper, open func(context.Context, bool) (backEnd, error), o ProviderOptions) *unlocker {
-	u := &unlocker{
-		node: n, keeper: keeper, open: open, log: o.Log, person: o.PIN, told: o.Waiting,
-		turn: make(chan struct{}, 1), opened: make(chan backEnd, 1),
+	return &unlocker{
+		node: n, keeper: keeper, open: open, log: o.Log, person: o.PIN, waits: patience{log: o.Log, told: o.Waiting},
+		turn: make(chan struct{}, 1), asking: make(chan struct{}, 1), opened: make(chan backEnd, 1), kept: make(chan struct{}, 1),
 	}
-	if u.told == nil {
-		u.told = func(error) {}
-	}
-	return u
 }
 
 // run gives the open back end, and what to call when it was closed.
 func (u *unlocker) run(ctx context.Context) (_ backEnd, stop func(), err error) {
-	stop, err = u.listen()
+	stop, untie, err := u.listen(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	u.turn <- struct{}{}
-	p, err := u.open(ctx, false)
-	u.waiting = keyprovider.ReasonOf(err) == keyprovider.PIN
-	waiting := u.waiting
-	<-u.turn
-	if waiting {
-		p, err = u.wait(ctx, err)
-	}
+	p, err := u.await(ctx)
 	if err != nil {
 		stop()
 		return nil, nil, err
 	}
+	untie()
 	return p, stop, nil
 }
 
-// listen takes PINs at storage_path. A worker that has a PIN runs without.
-func (u *unlocker) listen() (stop func(), err error) {
+// listen takes PINs at storage_path, until stop. Until untie, the end of ctx
+// ends what is tried. A worker that has a PIN runs without.
+func (u *unlocker) listen(ctx context.Context) (stop, untie func(), err error) {
 	server, err := pin.Listen(u.node.Node.StoragePath)
 	if err != nil {
 		p := &u.node.Node.KeyProvider
 		if p.Pin.Bytes == nil && p.PinFile == "" {
-			return nil, fmt.Errorf("nobody could unlock the token: %w", err)
+			return nil, nil, fmt.Errorf("nobody could unlock the token: %w", err)
 		}
 		u.log.Warn("frost-worker unlock will not reach this worker", "err", err)
-		return u.keeper.Wipe, nil
+		return u.keeper.Wipe, func() {}, nil
 	}
-	ctx, cancel := context.WithCancel(context.Background())
+	serving, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		server.Serve(ctx, u.try)
+		server.Serve(serving, u.try)
 	}()
-	return func() {
+	tied := context.AfterFunc(ctx, cancel)
+	stop = func() {
 		cancel()
 		<-done
 		u.keeper.Wipe()
-	}, nil
+	}
+	return stop, func() { tied() }, nil
 }
 
-// wait waits for an operator.
-func (u *unlocker) wait(ctx context.Context, why error) (backEnd, error) {
-	u.log.Warn("waiting for the token's PIN", "err", why, "do", "frost-worker unlock --config "+u.node.Path())
-	u.told(why)
+// await opens the token, and waits for it or for an operator.
+func (u *unlocker) await(ctx context.Context) (backEnd, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if u.person != nil {
-		go u.ask(ctx)
+	for {
+		p, err := u.openOnce(ctx)
+		if err == nil || !endures(err) {
+			return p, err
+		}
+		var again <-chan time.Time // not by itself
+		if keyprovider.ReasonOf(err) == keyprovider.PIN {
+			u.waits.tell(err, "frost-worker unlock --config "+u.node.Path())
+			u.ask(ctx)
+		} else {
+			u.waits.tell(err, "mend it; it is tried again by itself")
+			again = u.waits.next()
+		}
+		select {
+		case p := <-u.opened:
+			u.log.Info("the token is unlocked")
+			return p, nil
+		case <-u.kept:
+		case <-again:
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err, u.abandon())
+		}
+	}
+}
+
+// openOnce opens the token, unless an operator's PIN has just done so.
+func (u *unlocker) openOnce(ctx context.Context) (backEnd, error) {
+	select {
+	case u.turn <- struct{}{}:
+		defer func() { <-u.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
 	}
 	select {
 	case p := <-u.opened:
-		u.log.Info("the token is unlocked")
 		return p, nil
-	case <-ctx.Done():
-		return nil, errors.Join(ctx.Err(), why, u.abandon())
+	default:
 	}
+	p, err := u.open(ctx, false)
+	u.waiting = err != nil && endures(err)
+	return p, err
 }
 
-// abandon closes what came too late.
+// abandon closes what came too late. Tries under way have ended with the
+// caller's context.
 func (u *unlocker) abandon() error {
 	u.turn <- struct{}{}
 	defer func() { <-u.turn }()
@@ -115,52 +142,83 @@ func (u *unlocker) abandon() error {
 	}
 }
 
-// ask takes PINs at the worker's own terminal until one is right.
+// ask begins to ask at the worker's own terminal, until the token takes a PIN.
 func (u *unlocker) ask(ctx context.Context) {
-	for {
-		given, err := u.person(ctx)
-		if ctx.Err() != nil {
-			given.Wipe()
-			return
-		}
-		if err != nil {
-			u.log.Warn("no PIN from the terminal", "err", err)
-			return
-		}
-		if u.try(ctx, given).OK {
-			return
-		}
+	if u.person == nil {
+		return
 	}
+	select {
+	case u.asking <- struct{}{}:
+	default:
+		return
+	}
+	go func() {
+		defer func() { <-u.asking }()
+		for {
+			given, err := u.person(ctx)
+			if ctx.Err() != nil {
+				given.Wipe()
+				return
+			}
+			if err != nil {
+				u.log.Warn("no PIN from the terminal", "err", err)
+				return
+			}
+			if taken, err := u.logIn(ctx, given); taken || err == nil {
+				return
+			}
+		}
+	}()
 }
 
-// try logs in with an operator's PIN. It opens a back end for that: the login
-// is the whole process's, also of a back end that is open already.
+// try is what frost-worker unlock asks for.
 func (u *unlocker) try(ctx context.Context, given *secret.Bytes) pin.Answer {
+	taken, err := u.logIn(ctx, given)
+	switch {
+	case taken && err != nil:
+		return pin.Refusal(fmt.Errorf("the token took the PIN and the worker keeps it, but the token does not serve it yet: %w", err))
+	case err != nil:
+		return pin.Refusal(err)
+	case !taken:
+		return pin.Answer{OK: true, Message: "the token is logged in already; the PIN was not tried"}
+	}
+	return pin.Answer{OK: true, Message: "the token took the PIN"}
+}
+
+// logIn logs in with an operator's PIN. It opens a back end for that: the login
+// is the whole process's, also of a back end that is open already.
+func (u *unlocker) logIn(ctx context.Context, given *secret.Bytes) (taken bool, err error) {
 	select {
 	case u.turn <- struct{}{}:
 		defer func() { <-u.turn }()
 	case <-ctx.Done():
 		given.Wipe()
-		return pin.Refusal(fmt.Errorf("the token has a call under way that does not end: %w", ctx.Err()))
+		return false, fmt.Errorf("the token has a call under way that does not end: %w", ctx.Err())
 	}
 	var p backEnd
-	taken, err := u.keeper.Try(given, func() (err error) {
+	taken, err = u.keeper.Try(given, func() (err error) {
 		p, err = u.open(ctx, true)
 		return err
 	})
-	if err != nil {
-		u.log.Warn("an operator's PIN did not unlock the token", "err", err)
-		return pin.Refusal(err)
+	if taken {
+		u.log.Info("the token took an operator's PIN")
 	}
-	if u.waiting {
+	switch {
+	case err != nil && taken:
+		u.log.Warn("the token does not serve with the right PIN either", "err", err)
+		select {
+		case u.kept <- struct{}{}:
+		default:
+		}
+	case err != nil:
+		u.log.Warn("an operator's PIN did not unlock the token", "err", err)
+	case u.waiting:
 		u.waiting = false
 		u.opened <- p
-	} else if err := p.Close(); err != nil {
-		u.log.Warn("close after unlocking", "err", err)
+	default:
+		if err := p.Close(); err != nil {
+			u.log.Warn("close after unlocking", "err", err)
+		}
 	}
-	if !taken {
-		return pin.Answer{OK: true, Message: "the token is logged in already; the PIN was not tried"}
-	}
-	u.log.Info("the token took an operator's PIN")
-	return pin.Answer{OK: true, Message: "the token took the PIN"}
+	return taken, err
 }

@@ -9,23 +9,24 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// Keeper gives the PIN of one token to whoever logs in, and hears how each
-// login ended.
+// Keeper gives the PIN of one token to whoever logs in, watches over the
+// logins and hears how each of them ended.
 type Keeper struct {
 	source Source // nil: there is none
 	remedy string // what to do without a PIN
+	tried  *Tried // what other processes did
 
 	mu      sync.Mutex
 	trial   *secret.Bytes   // an operator's, not yet with the token
 	kept    *secret.Bytes   // an operator's, which the token took
-	given   *secret.Bytes   // for the login under way
 	refused []*secret.Bytes // by the token; people are slow, so there are few
+	before  bool            // there was a wrong PIN before the login under way
 }
 
 // NewKeeper keeps the PIN that source gives (may be nil), and what operators
 // bring. The remedy says what to do when there is none.
-func NewKeeper(source Source, remedy string) *Keeper {
-	return &Keeper{source: source, remedy: remedy}
+func NewKeeper(source Source, remedy string, tried *Tried) *Keeper {
+	return &Keeper{source: source, remedy: remedy, tried: tried}
 }
 
 // PIN gives a copy of the PIN, for one login: the operator's, or else what the
@@ -42,8 +43,6 @@ func (k *Keeper) PIN(ctx context.Context) (*secret.Bytes, error) {
 		pin.Wipe()
 		return nil, &Error{refusedBefore, k.remedy}
 	}
-	k.given.Wipe()
-	k.given = clone(pin)
 	return pin, nil
 }
 
@@ -85,33 +84,52 @@ func same(a, b *secret.Bytes) bool {
 	return a != nil && b != nil && subtle.ConstantTimeCompare(a.Expose(), b.Expose()) == 1
 }
 
-// LoggedIn is told how the login ended for which PIN was asked last.
-func (k *Keeper) LoggedIn(err error) {
+// Enter lets one process after the other log in, until leave is called. After
+// a wrong PIN it lets none, unless a person is there to look: afterWrongPIN.
+// Errors are an *Error, the end of ctx, or about the file that remembers.
+func (k *Keeper) Enter(ctx context.Context, afterWrongPIN bool) (leave func(), err error) {
+	leave, before, err := k.tried.enter(ctx, afterWrongPIN)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	given := k.given
-	k.given = nil
-	switch {
-	case given == nil:
-	case keyprovider.ReasonOf(err) == keyprovider.PIN:
-		k.refused = append(k.refused, given)
-		for _, pin := range []**secret.Bytes{&k.trial, &k.kept} {
-			if same(*pin, given) {
-				(*pin).Wipe()
-				*pin = nil
-			}
-		}
+	k.before = before
+	return leave, err
+}
+
+// Trying is told, after Enter, that the token gets a PIN now; after an error
+// it must not.
+func (k *Keeper) Trying() error { return k.tried.trying() }
+
+// LoggedIn is told, after Trying, how the login with a PIN ended. The PIN stays
+// the caller's.
+func (k *Keeper) LoggedIn(pin *secret.Bytes, err error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if keyprovider.ReasonOf(err) == keyprovider.PIN {
+		k.refuse(pin)
 		return
-	case err == nil && same(k.trial, given):
+	}
+	if err == nil || !k.before { // other failures say nothing of this PIN, nor of the ones before
+		k.tried.forget()
+	}
+	if err == nil && same(k.trial, pin) {
 		k.kept.Wipe()
 		k.kept, k.trial = k.trial, nil
 	}
-	given.Wipe()
 }
 
-// Try has login log in with an operator's PIN, and keeps it if the token took
-// it. It takes ownership of the PIN. taken is false without an error if login
-// succeeded without any PIN: it was logged in already.
+func (k *Keeper) refuse(pin *secret.Bytes) {
+	k.refused = append(k.refused, clone(pin))
+	for _, mine := range []**secret.Bytes{&k.trial, &k.kept} {
+		if same(*mine, pin) {
+			(*mine).Wipe()
+			*mine = nil
+		}
+	}
+}
+
+// Try has login log in with an operator's PIN, which it owns, and keeps it if
+// the token took it: then taken is true, whatever else login says. It is false
+// without an error if login needed no PIN: it was logged in already.
 func (k *Keeper) Try(pin *secret.Bytes, login func() error) (taken bool, err error) {
 	if err := k.begin(pin); err != nil {
 		pin.Wipe()
@@ -120,10 +138,9 @@ func (k *Keeper) Try(pin *secret.Bytes, login func() error) (taken bool, err err
 	err = login()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	taken = k.trial == nil && err == nil
-	k.trial.Wipe()
+	k.trial.Wipe() // nothing, if it has moved
 	k.trial = nil
-	return taken, err
+	return k.kept == pin, err
 }
 
 func (k *Keeper) begin(pin *secret.Bytes) error {
@@ -143,8 +160,8 @@ func (k *Keeper) begin(pin *secret.Bytes) error {
 func (k *Keeper) Wipe() {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	for _, pin := range append(k.refused, k.trial, k.kept, k.given) {
+	for _, pin := range append(k.refused, k.trial, k.kept) {
 		pin.Wipe()
 	}
-	k.refused, k.trial, k.kept, k.given = nil, nil, nil, nil
+	k.refused, k.trial, k.kept = nil, nil, nil
 }

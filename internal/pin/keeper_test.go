@@ -21,7 +21,10 @@ type token struct {
 
 var errAbsent = &keyprovider.Error{Reason: keyprovider.Unavailable, Provider: "pkcs11"}
 
-// login is what a provider does.
+func triedIn(t *testing.T) *Tried { return TriedIn(t.TempDir(), "unlock it") }
+
+// login is what a provider does for a person: there is a wrong PIN now and
+// then.
 func (d *token) login(t *testing.T, k *Keeper) error {
 	if d.loggedIn {
 		return nil
@@ -34,12 +37,20 @@ func (d *token) login(t *testing.T, k *Keeper) error {
 		return &keyprovider.Error{Reason: keyprovider.PIN, Provider: "pkcs11", Err: err}
 	}
 	defer pin.Wipe()
+	leave, err := k.Enter(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	if err := k.Trying(); err != nil {
+		t.Fatal(err)
+	}
 	if text := string(pin.Expose()); text != d.pin {
 		d.wrong = append(d.wrong, text)
 		err = &keyprovider.Error{Reason: keyprovider.PIN, Provider: "pkcs11", Action: "C_Login"}
 	}
 	d.loggedIn = err == nil
-	k.LoggedIn(err)
+	k.LoggedIn(pin, err)
 	return err
 }
 
@@ -63,7 +74,7 @@ func want(t *testing.T, err error, reason keyprovider.Reason, parts ...string) {
 func TestWrongPINIsGivenOnce(t *testing.T) {
 	d := &token{pin: "right"}
 	source := "wrong"
-	k := NewKeeper(func(context.Context) (*secret.Bytes, error) { return newPIN(source), nil }, "edit pin_file")
+	k := NewKeeper(func(context.Context) (*secret.Bytes, error) { return newPIN(source), nil }, "edit pin_file", triedIn(t))
 	for range 5 {
 		want(t, d.login(t, k), keyprovider.PIN)
 	}
@@ -84,7 +95,7 @@ func TestWrongPINIsGivenOnce(t *testing.T) {
 // for later logins, and a later wrong one does not drive it out.
 func TestOperatorsPIN(t *testing.T) {
 	d := &token{pin: "right"}
-	k := NewKeeper(nil, "run unlock")
+	k := NewKeeper(nil, "run unlock", triedIn(t))
 	try := func(pin string) (bool, error) {
 		return k.Try(newPIN(pin), func() error { return d.login(t, k) })
 	}
@@ -130,7 +141,7 @@ func TestOperatorsPIN(t *testing.T) {
 // source has one.
 func TestOperatorsPINGoesFirst(t *testing.T) {
 	d := &token{pin: "right"}
-	k := NewKeeper(Literal(newPIN("wrong")), "edit")
+	k := NewKeeper(Literal(newPIN("wrong")), "edit", triedIn(t))
 	if taken, err := k.Try(newPIN("right"), func() error { return d.login(t, k) }); !taken || err != nil || len(d.wrong) > 0 {
 		t.Errorf("taken %t, %v, wrong %v", taken, err, d.wrong)
 	}
@@ -138,7 +149,7 @@ func TestOperatorsPINGoesFirst(t *testing.T) {
 
 // TestOneTrialAtATime: a second operator is told to wait.
 func TestOneTrialAtATime(t *testing.T) {
-	k := NewKeeper(nil, "")
+	k := NewKeeper(nil, "", triedIn(t))
 	_, err := k.Try(newPIN("1"), func() error {
 		_, err := k.Try(newPIN("2"), func() error { t.Error("tried"); return nil })
 		want(t, err, keyprovider.PIN, "another PIN is being tried")
@@ -149,9 +160,64 @@ func TestOneTrialAtATime(t *testing.T) {
 	}
 }
 
+var errWrong = &keyprovider.Error{Reason: keyprovider.PIN, Provider: "pkcs11", Action: "C_Login"}
+
+// TestLoginsOfTwo: while the token gets a PIN, an operator brings another. Each
+// login's outcome is that of its own PIN.
+func TestLoginsOfTwo(t *testing.T) {
+	t.Run("the operator's is wrong", func(t *testing.T) {
+		d := &token{pin: "right"}
+		k := NewKeeper(nil, "", triedIn(t))
+		if taken, err := k.Try(newPIN("right"), func() error { return d.login(t, k) }); !taken || err != nil {
+			t.Fatal(taken, err)
+		}
+		taken, err := k.Try(newPIN("wrong"), func() error {
+			if pin, err := k.PIN(t.Context()); err != nil || string(pin.Expose()) != "wrong" {
+				t.Errorf("got %q, %v", pin.Expose(), err)
+			}
+			k.LoggedIn(newPIN("right"), nil) // the worker's own login, under way until now
+			return nil                       // logged in already
+		})
+		if taken || err != nil {
+			t.Errorf("a PIN that the token never saw: taken %t, %v", taken, err)
+		}
+		if pin, err := k.PIN(t.Context()); err != nil || string(pin.Expose()) != "right" {
+			t.Errorf("the next login gets %q, %v", pin.Expose(), err)
+		}
+	})
+	t.Run("the operator's is right", func(t *testing.T) {
+		k := NewKeeper(Literal(newPIN("wrong")), "", triedIn(t))
+		taken, err := k.Try(newPIN("right"), func() error {
+			k.LoggedIn(newPIN("wrong"), errWrong) // the worker's own
+			k.LoggedIn(newPIN("right"), nil)
+			return nil
+		})
+		if !taken || err != nil {
+			t.Errorf("taken %t, %v", taken, err)
+		}
+		if pin, err := k.PIN(t.Context()); err != nil || string(pin.Expose()) != "right" {
+			t.Errorf("the next login gets %q, %v", pin.Expose(), err)
+		}
+	})
+}
+
+// TestTakenThoughItFails: a PIN that the token took is kept, though what comes
+// after the login fails.
+func TestTakenThoughItFails(t *testing.T) {
+	d := &token{pin: "right"}
+	k := NewKeeper(nil, "", triedIn(t))
+	taken, err := k.Try(newPIN("right"), func() error { return errors.Join(d.login(t, k), errAbsent) })
+	want(t, err, keyprovider.Unavailable)
+	d.loggedIn = false
+	if !taken {
+		t.Error("not taken")
+	}
+	want(t, d.login(t, k), keyprovider.OK)
+}
+
 // TestWipe: nothing is left, of any kind, and nothing is printed before.
 func TestWipe(t *testing.T) {
-	k := NewKeeper(nil, "run unlock")
+	k := NewKeeper(nil, "run unlock", triedIn(t))
 	bytes := [][]byte{[]byte("wr0ng"), []byte("r1ght")}
 	d := &token{pin: "r1ght"}
 	for _, pin := range bytes {

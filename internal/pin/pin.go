@@ -4,7 +4,8 @@
 //
 // Tokens lock after a few wrong PINs. So there is one rule: a PIN that the
 // token refused is not given to it again. Keeper enforces it, whatever the
-// source and however often the worker logs in.
+// source and however often the worker logs in, and Tried for the processes after
+// and beside it.
 //
 // PINs are secret.Bytes, wiped as soon as they are used. What an operator
 // typed stays in memory, and only there: the worker logs in with it again
@@ -36,7 +37,7 @@ func Literal(pin *secret.Bytes) Source {
 }
 
 // File reads a PIN from a file that nobody else may read, each time anew: a
-// corrected file counts at the next login.
+// corrected file counts at the next login, or with frost-worker unlock.
 func File(path string) Source {
 	return func(context.Context) (*secret.Bytes, error) { return readFile(path) }
 }
@@ -88,27 +89,31 @@ func RemedyOf(err error) string {
 	return ""
 }
 
+// thenUnlock ends the remedies of a file, which a worker that waits does not
+// look at again.
+const thenUnlock = "; if a worker waits for it, then frost-worker unlock --config FILE"
+
 // readFile checks the mode of what it opened, and waits for no writer of a
 // pipe.
 func readFile(path string) (*secret.Bytes, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, &Error{err.Error(), "write the PIN into pin_file, mode 0600"}
+		return nil, &Error{err.Error(), "write the PIN into pin_file, mode 0600" + thenUnlock}
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, &Error{err.Error(), "mend pin_file"}
+		return nil, &Error{err.Error(), "mend pin_file" + thenUnlock}
 	}
 	if !info.Mode().IsRegular() {
-		return nil, &Error{"pin_file " + path + " is not a regular file", "name one"}
+		return nil, &Error{"pin_file " + path + " is not a regular file", "name one, and start again"}
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, &Error{fmt.Sprintf("pin_file has mode %04o, and others can read it", mode), "chmod 600 " + path}
+		return nil, &Error{fmt.Sprintf("pin_file has mode %04o, and others can read it", mode), "chmod 600 " + path + thenUnlock}
 	}
 	pin, err := Read(f)
 	if err != nil {
-		return nil, &Error{"pin_file " + path + ": " + err.Error(), "write the PIN alone into it"}
+		return nil, &Error{"pin_file " + path + ": " + err.Error(), "write the PIN alone into it" + thenUnlock}
 	}
 	return pin, nil
 }

@@ -35,7 +35,7 @@ func Waiting(dir string) error {
 func dial(dir string) (*net.UnixConn, error) {
 	path := filepath.Join(dir, Socket)
 	if len(path) > maxPath {
-		return nil, fmt.Errorf("%w: %s is longer than a socket's path can be", ErrNoWorker, path)
+		return nil, errLongPath(path) // a worker with a PIN may run all the same
 	}
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: path, Net: "unix"})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ECONNREFUSED) {

@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -24,6 +26,8 @@ const (
 	tryTime    = 30 * time.Second // for the token to take it
 	answerTime = 5 * time.Second  // for the answer to go out
 	maxPath    = 107              // bytes of a socket's path, by Linux
+
+	acceptPause = 100 * time.Millisecond // after a failure
 )
 
 // Answer is what an operator is told.
@@ -55,37 +59,58 @@ func Refusal(err error) Answer {
 // Server takes PINs at a socket, one a connection, one after the other.
 type Server struct {
 	listener *net.UnixListener
+	lock     *flock.Flock
 	owner    int
 }
 
-// Listen makes the socket in dir, which it makes too if need be. A socket that
-// is there already is replaced unless somebody answers on it.
+// Listen makes the socket in dir, which it makes too if need be, and keeps
+// others from it with a lock, which ends with the process. Without the lock, a
+// socket that is there is a dead one's and is replaced.
 func Listen(dir string) (*Server, error) {
 	path := filepath.Join(dir, Socket)
 	if len(path) > maxPath {
-		return nil, fmt.Errorf("%s: the path of a socket has at most %d bytes: choose a shorter storage_path", path, maxPath)
+		return nil, errLongPath(path)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, err
 	}
-	if err := private(dir); err != nil {
+	if err := errors.Join(private(dir), owned(dir, os.Geteuid())); err != nil {
 		return nil, err
 	}
-	address := &net.UnixAddr{Name: path, Net: "unix"}
-	listener, err := net.ListenUnix("unix", address)
-	if errors.Is(err, syscall.EADDRINUSE) {
-		if err := removeStale(address); err != nil {
-			return nil, err
-		}
-		listener, err = net.ListenUnix("unix", address)
+	lock := flock.New(path+".lock", flock.SetPermissions(0o600))
+	switch locked, err := lock.TryLock(); {
+	case err != nil:
+		return nil, fmt.Errorf("lock %s: %w", lock.Path(), err)
+	case !locked:
+		return nil, fmt.Errorf("%s: another worker listens there: stop it, or correct storage_path", path)
 	}
+	listener, err := listen(path)
+	if err != nil {
+		return nil, errors.Join(err, lock.Unlock())
+	}
+	return &Server{listener: listener, lock: lock, owner: os.Geteuid()}, nil
+}
+
+func errLongPath(path string) error {
+	return fmt.Errorf("%s: the path of a socket has at most %d bytes: choose a shorter storage_path", path, maxPath)
+}
+
+// listen wants the lock: what is there is the socket of a process that is gone.
+func listen(path string) (*net.UnixListener, error) {
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() != fs.ModeSocket {
+		return nil, fmt.Errorf("%s is no socket, and stands where the worker's belongs: move it away", path)
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	listener, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
 	if err != nil {
 		return nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
-	return &Server{listener: listener, owner: os.Geteuid()}, nil
+	return listener, nil
 }
 
 // private refuses a directory in which others could put a socket of theirs.
@@ -100,20 +125,16 @@ func private(dir string) error {
 	return nil
 }
 
-// removeStale removes the socket of a process that is gone.
-func removeStale(address *net.UnixAddr) error {
-	conn, err := net.DialUnix("unix", nil, address)
-	switch {
-	case err == nil:
-		return errors.Join(fmt.Errorf("%s: another worker listens there: stop it, or correct storage_path", address.Name), conn.Close())
-	case !errors.Is(err, syscall.ECONNREFUSED) && !errors.Is(err, fs.ErrNotExist):
+// owned wants the directory to be the worker's own: its owner could put another
+// socket into it, and would be trusted.
+func owned(dir string, uid int) error {
+	info, err := os.Stat(dir)
+	if err != nil {
 		return err
 	}
-	if info, err := os.Lstat(address.Name); err == nil && info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is no socket, and stands where the worker's belongs: move it away", address.Name)
-	}
-	if err := os.Remove(address.Name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	if owner, ok := info.Sys().(*syscall.Stat_t); ok && int(owner.Uid) != uid {
+		return fmt.Errorf("%s is user %d's, and the worker runs as user %d: run it as user %d, or chown %d %s",
+			dir, owner.Uid, uid, owner.Uid, uid, dir)
 	}
 	return nil
 }
@@ -131,7 +152,7 @@ func (s *Server) Serve(ctx context.Context, try func(context.Context, *secret.By
 			return
 		default: // out of files, perhaps: it may pass
 			select {
-			case <-time.After(time.Second):
+			case <-time.After(acceptPause):
 			case <-ctx.Done():
 			}
 		}
@@ -154,6 +175,7 @@ func (s *Server) serve(ctx context.Context, conn *net.UnixConn, try func(context
 
 func take(ctx context.Context, conn *net.UnixConn, try func(context.Context, *secret.Bytes) Answer) Answer {
 	_ = conn.SetReadDeadline(time.Now().Add(readTime))
+	defer context.AfterFunc(ctx, func() { _ = conn.SetReadDeadline(time.Now()) })()
 	pin, err := Read(conn)
 	if err != nil {
 		return Refusal(&Error{err.Error(), "send one PIN and close"})
@@ -165,8 +187,9 @@ func take(ctx context.Context, conn *net.UnixConn, try func(context.Context, *se
 
 // Close removes the socket. It may be called again.
 func (s *Server) Close() error {
-	if err := s.listener.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
-		return err
+	err := s.listener.Close()
+	if errors.Is(err, net.ErrClosed) {
+		err = nil
 	}
-	return nil
+	return errors.Join(err, s.lock.Unlock())
 }

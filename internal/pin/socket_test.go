@@ -96,7 +96,8 @@ func TestNoWorker(t *testing.T) {
 	if _, err := Send(t.Context(), dir, newPIN("1")); !errors.Is(err, ErrNoWorker) {
 		t.Error(err)
 	}
-	if err := Waiting(strings.Repeat("x", 200)); !errors.Is(err, ErrNoWorker) {
+	// A worker may run there, without a socket.
+	if err := Waiting(strings.Repeat("x", 200)); err == nil || errors.Is(err, ErrNoWorker) || !strings.Contains(err.Error(), "shorter storage_path") {
 		t.Error(err)
 	}
 }
@@ -260,5 +261,112 @@ func TestSendEnds(t *testing.T) {
 	defer cancel()
 	if a, err := Send(ctx, dir, newPIN("1")); !errors.Is(err, context.DeadlineExceeded) || a.OK {
 		t.Errorf("%+v, %v", a, err)
+	}
+}
+
+// TestForeignDirectory: its owner could replace the socket.
+func TestForeignDirectory(t *testing.T) {
+	dir := t.TempDir()
+	if err := owned(dir, os.Geteuid()); err != nil {
+		t.Error(err)
+	}
+	if err := owned(dir, os.Geteuid()+1); err == nil || !strings.Contains(err.Error(), "chown") {
+		t.Errorf("got %v", err)
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	if err := os.Chown(dir, 65534, -1); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := Listen(dir); err == nil {
+		t.Errorf("listens in another's directory: %v", s.Close())
+	}
+}
+
+// TestFailingAccept: what fails for a moment does not end unlocking.
+func TestFailingAccept(t *testing.T) {
+	dir := shortDir(t)
+	s, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		s.Serve(t.Context(), func(context.Context, *secret.Bytes) Answer { return Answer{OK: true} })
+	}()
+	if err := s.listener.SetDeadline(time.Now()); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-served:
+		t.Fatal("nobody listens any more")
+	case <-time.After(acceptPause / 2):
+	}
+	if err := s.listener.SetDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := Send(t.Context(), dir, newPIN("1234")); err != nil || !a.OK {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	<-served
+}
+
+// TestTwoStarts on the socket of a process that is gone: one of them listens,
+// and is reached.
+func TestTwoStarts(t *testing.T) {
+	for range 50 {
+		dir := shortDir(t)
+		leaveStale(t, dir)
+		servers := make(chan *Server, 2)
+		for range 2 {
+			go func() {
+				s, _ := Listen(dir)
+				servers <- s
+			}()
+		}
+		a, b := <-servers, <-servers
+		if (a == nil) == (b == nil) {
+			t.Fatalf("listening: %t and %t", a != nil, b != nil)
+		}
+		if err := Waiting(dir); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range []*Server{a, b} {
+			if s != nil {
+				_ = s.Close()
+			}
+		}
+	}
+}
+
+// TestIdleClient: one who connects and sends nothing does not hold up the end.
+func TestIdleClient(t *testing.T) {
+	dir := shortDir(t)
+	s, err := Listen(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		s.Serve(ctx, func(context.Context, *secret.Bytes) Answer { t.Error("asked"); return Answer{} })
+	}()
+	conn, err := net.Dial("unix", filepath.Join(dir, Socket))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	time.Sleep(20 * time.Millisecond) // until it is served
+	cancel()
+	select {
+	case <-served:
+	case <-time.After(readTime / 2):
+		t.Error("waits for a client that says nothing")
 	}
 }

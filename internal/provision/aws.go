@@ -115,7 +115,7 @@ func (r *Result) key(n *config.Node, at *place, what purpose, id, standard strin
 	}
 	alias, isAlias := strings.CutPrefix(resource, "alias/")
 	if !isAlias {
-		r.add(fmt.Sprintf("aws kms put-key-policy%s --key-id %s --policy-name default --policy file://%s", at.in(at.region), id, policy))
+		r.putPolicies(at, id, resource, policy)
 		return nil
 	}
 	multi := ""
@@ -130,6 +130,20 @@ func (r *Result) key(n *config.Node, at *place, what purpose, id, standard strin
 		r.add(fmt.Sprintf(`aws kms create-alias%s --alias-name alias/%s --target-key-id "$KEY"`, at.in(region), alias))
 	}
 	return nil
+}
+
+// putPolicies gives a key that is there its policy. Replicas have policies of
+// their own, and share the id that begins with mrk-.
+func (r *Result) putPolicies(at *place, id, resource, policy string) {
+	const command = "aws kms put-key-policy%s --key-id %s --policy-name default --policy file://%s"
+	resource = strings.TrimPrefix(resource, "key/")
+	regions := append([]string{at.region}, at.more...)
+	if m := keyARN.FindStringSubmatch(id); m != nil && !strings.HasPrefix(resource, "mrk-") {
+		regions, resource = []string{m[2]}, id // it is nowhere else
+	}
+	for _, region := range regions {
+		r.add(fmt.Sprintf(command, at.in(region), resource, policy))
+	}
 }
 
 func (r *Result) add(command string) { r.Commands = append(r.Commands, command) }

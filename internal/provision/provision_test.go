@@ -171,6 +171,12 @@ func TestKMSScript(t *testing.T) {
 			"kms put-key-policy --region eu-west-1 --key-id arn:aws:kms:eu-west-1:123456789012:key/1-2 --policy-name default --policy file://frost-node-2-identity.json",
 			"kms put-key-policy --region eu-west-1 --key-id arn:aws:kms:eu-west-1:123456789012:key/3-4 --policy-name default --policy file://frost-node-2-derivation.json",
 		}, nil},
+		"replicas that are there": {"key_id = \"arn:aws:kms:us-east-1:123456789012:key/mrk-1\"\nderivation_key_id = \"mrk-2\"\nregions = [\"us-west-2\", \"us-east-1\"]", "", []string{
+			"kms put-key-policy --region us-west-2 --key-id mrk-1 --policy-name default --policy file://frost-node-2-identity.json",
+			"kms put-key-policy --region us-east-1 --key-id mrk-1 --policy-name default --policy file://frost-node-2-identity.json",
+			"kms put-key-policy --region us-west-2 --key-id mrk-2 --policy-name default --policy file://frost-node-2-derivation.json",
+			"kms put-key-policy --region us-east-1 --key-id mrk-2 --policy-name default --policy file://frost-node-2-derivation.json",
+		}, nil},
 		"one that is there": {`key_id = "arn:aws:kms:eu-west-1:123456789012:key/1-2"`, "", []string{
 			"put-key-policy", "create-key --region eu-west-1 --key-spec HMAC_256", "create-alias --region eu-west-1 --alias-name alias/frost-node-2-derivation",
 		}, nil},

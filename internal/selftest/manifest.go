@@ -40,6 +40,9 @@ func (t *test) checkManifest(ctx context.Context, s *Step) error {
 		return remedied{t.noGood, "correct the node's file, or get the manifest of its fleet"}
 	}
 	m, i := t.manifest, t.node.Node.Index
+	if !t.derives {
+		return t.checkIdentity(ctx, s)
+	}
 	_, err := bounded(ctx, 2*t.timeout(), "card", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, worker.CheckCard(ctx, t.provider, m, i)
 	})
@@ -47,6 +50,21 @@ func (t *test) checkManifest(ctx context.Context, s *Step) error {
 		return err
 	}
 	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: node %d is this one", m.Fleet, m.T, m.N, m.Epoch, i)
+	return nil
+}
+
+// checkIdentity is what can be checked of a device that does not derive.
+func (t *test) checkIdentity(ctx context.Context, s *Step) error {
+	m, i := t.manifest, t.node.Node.Index
+	key, err := bounded(ctx, t.timeout(), "identity", t.provider.Identity)
+	if err != nil {
+		return err
+	}
+	if !key.Equal(m.Identity(i)) {
+		return fmt.Errorf("the key provider's identity key is not the one that the manifest has for node %d: "+
+			"wrong key_provider settings, wrong [node] index, or a manifest of another fleet", i)
+	}
+	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: the identity key is node %d's; what it derives is not known", m.Fleet, m.T, m.N, m.Epoch, i)
 	return nil
 }
 

@@ -27,7 +27,7 @@ func (t *test) load(ctx context.Context, s *Step) (err error) {
 	}
 	t.report.Provider = t.node.Node.KeyProvider.Type
 	t.loadManifest()
-	options := launch.ProviderOptions{PIN: t.o.PIN, Log: t.o.Log}
+	options := launch.ProviderOptions{PIN: t.o.PIN, Log: t.o.Log, Enrolling: t.o.Enrolling}
 	if t.manifest != nil {
 		options.Pinned = t.manifest.Identity(t.node.Node.Index)
 	}
@@ -103,6 +103,7 @@ func (t *test) sign(ctx context.Context, s *Step) error {
 func (t *test) derive(ctx context.Context, s *Step) error {
 	err := t.check(ctx, "derive")
 	if err == nil {
+		t.derives = true
 		s.Detail = "the same twice, different for another label"
 	}
 	return err

@@ -24,11 +24,13 @@
 // counts and the other call is cancelled. A region that failed or lost that
 // race is left alone for 30 seconds.
 //
-// A refusal (denied, disabled, pending deletion, not found) does not fail
-// over. Replicas have states of their own, so the other region would often
-// serve; but an operator who disables the key of a node wants the node to
-// stop, wherever he does it. Only if a second region refuses while the first
-// still works on the same call is the first one waited for.
+// A refusal (denied, disabled, pending deletion, not found) by the first region
+// of the list does not fail over. Replicas have states of their own, so the
+// other region would often serve; but an operator who disables the key of a
+// node wants the node to stop. A refusal by another region counts as a failure
+// of that region: what the first one failed with decides whether the call is
+// tried again. So that such a replica is not first noticed when it is needed,
+// Open has every region that it reaches use both keys.
 //
 // # Answers
 //
@@ -61,11 +63,18 @@ type Options struct {
 	// 500 ms when zero.
 	HedgeAfter time.Duration
 	// Pinned is the node's public key in the manifest; nil before it is in one.
-	Pinned  *ecdsa.PublicKey
-	Observe func(keyprovider.Call) // hears every call; may be nil
-	Log     *slog.Logger           // may be nil
+	Pinned *ecdsa.PublicKey
+	// Enrolled tells of a node that has a manifest: keys that are missing are to
+	// be put back, as new ones do not open its shares.
+	Enrolled bool
+	// NewSecret lets Open make DerivationFile if it is missing: for a node that
+	// enrols.
+	NewSecret bool
+	Observe   func(keyprovider.Call) // hears every call that was sent; may be nil
+	Log       *slog.Logger           // may be nil
 
-	reach time.Duration // reachTime, but in tests
+	reach  time.Duration // reachTime, but in tests
+	source time.Duration // sourceTime, but in tests
 }
 
 const (
@@ -133,7 +142,7 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 	case p.file != nil:
 		return deriveFrom(p.file, label), nil
 	case p.derivation == nil:
-		return [32]byte{}, cannotDerive(p.identity)
+		return [32]byte{}, cannotDerive(p.identity, p.opt.Enrolled || p.opt.Pinned != nil)
 	}
 	return ask(ctx, p, p.derivation.places, func(ctx context.Context, at *place) ([32]byte, error) {
 		mac, _, err := p.macAt(ctx, at, label)
@@ -142,16 +151,20 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 }
 
 // Probe implements keyprovider.Prober with DescribeKey, which notices a key
-// that was disabled or denied. It asks the preferred region even while calls
-// avoid it.
+// that was disabled. Where that was denied after the start, a signature tells
+// whether the key works. It asks the preferred region even while calls avoid
+// it.
 func (p *Provider) Probe(ctx context.Context) error {
 	end, err := p.begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer end()
-	_, err = askInOrder(ctx, p, p.identity.places, func(ctx context.Context, at *place) (struct{}, error) {
+	_, err = askInOrder(ctx, p, p.identity.places[0], p.identity.places, func(ctx context.Context, at *place) (struct{}, error) {
 		_, err := p.describeAt(ctx, at)
+		if keyprovider.ReasonOf(err) == keyprovider.Denied {
+			err = p.signFresh(ctx, at)
+		}
 		return struct{}{}, err
 	})
 	return err

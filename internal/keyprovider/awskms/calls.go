@@ -17,19 +17,23 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// call makes one call, explains its failure and reports it. What call finds
-// wrong with the answer belongs to the call.
+// call makes one call, explains its failure and reports it if it was sent.
+// What call finds wrong with the answer belongs to the call.
 func (p *Provider) call(ctx context.Context, a action, at *place, call func() error) error {
-	if ctx.Err() != nil { // nothing was sent, so nothing is reported
+	if ctx.Err() != nil {
 		return explain(ctx, ctx.Err(), a, at.key, at)
 	}
 	start := time.Now()
 	err := call()
 	badState := errors.As(err, new(*types.KMSInvalidStateException))
+	unsent := neverSent(err)
 	if err != nil && !errors.As(err, new(*keyprovider.Error)) {
 		err = explain(ctx, err, a, at.key, at)
 	}
-	if p.opt.Observe != nil {
+	if keyprovider.ReasonOf(err) == keyprovider.Timeout {
+		p.hangUp() // the idle connections may be as dead as this one
+	}
+	if p.opt.Observe != nil && !unsent {
 		p.opt.Observe(keyprovider.Call{Provider: providerName, Operation: a.operation, Took: time.Since(start), Err: err})
 	}
 	if badState && a != describeKey && keyprovider.ReasonOf(err).Temporary() { // the message does not say which
@@ -102,6 +106,16 @@ func (p *Provider) signAt(ctx context.Context, at *place, digest [32]byte, publi
 		return nil
 	})
 	return sig, err
+}
+
+// signFresh has the key sign for real.
+func (p *Provider) signFresh(ctx context.Context, at *place) error {
+	digest, err := freshDigest()
+	if err != nil {
+		return err
+	}
+	_, err = p.signAt(ctx, at, digest, p.public)
+	return err
 }
 
 // macAt computes a MAC; id is the key's, as KMS gives it.

@@ -7,8 +7,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-const cannotDeriveText = `ECDSA signatures by KMS are randomised: no two are equal, so that no secret can be recovered from them. ` +
-	`A node needs a second key, of spec HMAC_256, for its shares; no two nodes may have the same. Make it:
+const cannotDeriveText = `%sECDSA signatures by KMS are randomised: no two are equal, so that no secret can be recovered from them. ` +
+	`A node needs a second key, of spec HMAC_256, for its shares; no two nodes may have the same. Make it as an administrator, ` +
+	`with the commands that frost-worker provision prints, which give it its key policy in every region; or by hand:
 %s
 Write under [node.key_provider]:
   derivation_key_id = "%s"
@@ -16,11 +17,16 @@ Let nobody but the node's role use it, as who may call kms:GenerateMac can decry
   %s
 Or set derivation = "file", which keeps the secret in storage_path: KMS then no longer protects the shares.`
 
+// putBackText comes first for a node that has shares, or is about to get some.
+const putBackText = `This node is in a manifest: put back the derivation_key_id (or the derivation = "file") that it enrolled with; ` +
+	`a new key does not open its shares, and the manifest refuses it. What follows is for a node that enrols anew.
+`
+
 // cannotDerive says why a key for signatures derives nothing and prints what
 // mends it: commands, the line of the configuration, the policy statement. In
 // one region the second command makes an alias, in several it makes the
 // replicas.
-func cannotDerive(identity *key) *keyprovider.Error {
+func cannotDerive(identity *key, enrolled bool) *keyprovider.Error {
 	at := identity.places[0]
 	near, err := parseKeyName(at.id)
 	if err != nil || near.region == "" { // KMS described the key without its ARN
@@ -41,7 +47,11 @@ func cannotDerive(identity *key) *keyprovider.Error {
 		commands = append(commands, fmt.Sprintf("aws kms replicate-key --region %s --key-id ARN_PRINTED_ABOVE --replica-region %s", near.region, other.region.name))
 		regions = append(regions, other.region.name)
 	}
-	text := fmt.Sprintf(cannotDeriveText, "  "+strings.Join(commands, "\n  "), setting,
+	putBack := ""
+	if enrolled {
+		putBack = putBackText
+	}
+	text := fmt.Sprintf(cannotDeriveText, putBack, "  "+strings.Join(commands, "\n  "), setting,
 		statement(near, regions, "KEY_ID_PRINTED_ABOVE", "kms:DescribeKey", "kms:GenerateMac"))
 	return identity.fault(keyprovider.CannotDerive, generateMac, text, keyprovider.ErrCannotDerive)
 }

@@ -83,6 +83,7 @@ func (k *key) agree(first, other *place) error {
 
 func (k *key) otherKey(first, other *place, a action) error {
 	return k.fault(keyprovider.WrongKey, a, fmt.Sprintf("all of regions must have replicas of one multi-Region key: "+
-		"aws kms replicate-key --region %s --key-id %s --replica-region %s", first.region.name, first.id, other.region.name),
+		"aws kms replicate-key --region %s --key-id %s --replica-region %s --policy file://POLICY.json, "+
+		"with the key policy that frost-worker provision prints", first.region.name, first.id, other.region.name),
 		fmt.Errorf("%w: %s has %s, %s has %s", errOtherKeys, first.region.name, first.id, other.region.name, other.id))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/processcreds"
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -27,6 +28,10 @@ const (
 	// maxAnswer bounds what is read of an answer, in bytes. KMS's have some
 	// 1,500.
 	maxAnswer = 64 << 10
+	// sourceTime bounds one request to whatever gives the credentials: STS, SSO,
+	// a container's agent. The SDK lets all calls wait for one such request, and
+	// without a bound it may wait for ever.
+	sourceTime = 10 * time.Second
 	// imdsTime bounds the question in which region this EC2 instance is.
 	imdsTime = 2 * time.Second
 )
@@ -41,10 +46,13 @@ func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
 			// Should an endpoint speak HTTP/2, a connection that died in
 			// silence is noticed; else every retry would use it again.
 			t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: connectTime}
-		})
+		}).
+		WithTimeout(o.source) // KMS has the transport, not the client: see newTransport
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithLogger(logging.Nop{}), // no dumps of requests, whatever the environment says
+		config.WithEndpointCredentialOptions(func(e *endpointcreds.Options) { e.HTTPClient = client }),
+		config.WithDefaultRegion(keyRegion(o)), // STS needs one, and the key's will do
 	}
 	if o.Profile != "" {
 		options = append(options, config.WithSharedConfigProfile(o.Profile))
@@ -54,6 +62,15 @@ func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
 		return cfg, fmt.Errorf("AWS configuration: %s", brief(err.Error()))
 	}
 	return cfg, nil
+}
+
+// keyRegion is the region that the options name; empty if they do not.
+func keyRegion(o Options) string {
+	if len(o.Regions) > 0 {
+		return o.Regions[0]
+	}
+	name, _ := parseKeyName(o.KeyID) // newKey tells what is wrong with it
+	return name.region
 }
 
 // chainRegion asks the chain for a region, and at its end the EC2 instance.

@@ -51,7 +51,7 @@ func TestConformance(t *testing.T) {
 					return Options{KeyID: multi(kmstest.Identity), DerivationKeyID: multi(kmstest.Derivation), Regions: regions}
 				},
 				"file": func(t *testing.T) Options {
-					return Options{KeyID: s.CreateKey(kmstest.Identity), DerivationFile: file(t)}
+					return Options{KeyID: s.CreateKey(kmstest.Identity), DerivationFile: file(t), NewSecret: true}
 				},
 			}
 			for name, options := range subjects {

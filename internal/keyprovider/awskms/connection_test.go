@@ -10,6 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -62,20 +64,20 @@ func TestNoConnection(t *testing.T) {
 	tls.Config.ErrorLog = log.New(io.Discard, "", 0)
 	tls.StartTLS()
 	defer tls.Close()
-	gone, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_ = gone.Close()
 	for name, c := range map[string]struct{ url, word string }{
-		"refused": {"http://" + gone.Addr().String(), "connection refused"},
+		"refused": {"http://" + gone(t), "connection refused"},
 		"TLS":     {tls.URL, "certificate"},
 		"not TLS": {"https" + strings.TrimPrefix(f.URL, "http"), "TLS handshake"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o.Endpoint = c.url
+			heard := &calls{}
+			o.Observe = heard.observe
 			_, err := Open(t.Context(), o)
 			wants(t, err, keyprovider.Unavailable, "endpoint not reached", c.word)
+			if name == "refused" && heard.String() != "" {
+				t.Errorf("heard of calls that were not sent: %s", heard)
+			}
 		})
 	}
 }
@@ -107,6 +109,8 @@ func TestCredentials(t *testing.T) {
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	heard := &calls{}
+	o.Observe = heard.observe
 	for name, c := range map[string]struct{ env, profile, word string }{
 		"none":    {"AWS_ACCESS_KEY_ID=", "", "give the machine an instance or task role"},
 		"process": {"AWS_CONFIG_FILE=" + config, "frost", "credential_process failed"},
@@ -122,7 +126,97 @@ func TestCredentials(t *testing.T) {
 			}
 		})
 	}
-	if f.Calls(kmstest.DescribeKey) != 0 {
-		t.Fatal("called without credentials")
+	if f.Calls(kmstest.DescribeKey) != 0 || heard.String() != "" {
+		t.Fatalf("called without credentials: %s", heard)
+	}
+}
+
+// TestDeadIdleConnections: connections that a firewall has forgotten, without
+// a word, cost one call and not one each.
+func TestDeadIdleConnections(t *testing.T) {
+	f, o := faulty(t)
+	o.DerivationKeyID = ""
+	way := newWay(t, strings.TrimPrefix(f.URL, "http://"))
+	o.Endpoint = "http://" + way.Addr().String()
+	p := open(t, o)
+	f.Fault(kmstest.Sign, fault{Latency: 100 * time.Millisecond})
+	var all sync.WaitGroup
+	for range 4 {
+		all.Go(func() {
+			if _, err := p.Sign(t.Context(), [32]byte{1}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	all.Wait()
+	f.Fault(kmstest.Sign)
+	way.forget()
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := p.Sign(ctx, [32]byte{1})
+	wants(t, err, keyprovider.Timeout)
+	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if _, err := p.Sign(ctx, [32]byte{1}); err != nil {
+		t.Errorf("the next call: %v", err)
+	}
+}
+
+// way is a TCP proxy that can forget its connections.
+type way struct {
+	net.Listener
+	mu    sync.Mutex
+	conns []*atomic.Bool // true: forgotten
+}
+
+func newWay(t *testing.T, to string) *way {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	w := &way{Listener: l}
+	go func() {
+		for {
+			here, err := l.Accept()
+			if err != nil {
+				return
+			}
+			there, err := net.Dial("tcp", to)
+			if err != nil {
+				_ = here.Close()
+				continue
+			}
+			forgotten := new(atomic.Bool)
+			w.mu.Lock()
+			w.conns = append(w.conns, forgotten)
+			w.mu.Unlock()
+			go w.copy(there, here, forgotten)
+			go w.copy(here, there, forgotten)
+		}
+	}()
+	return w
+}
+
+func (w *way) copy(to, from net.Conn, forgotten *atomic.Bool) {
+	buffer := make([]byte, 4096)
+	for {
+		n, err := from.Read(buffer)
+		if err != nil {
+			_ = to.Close()
+			return
+		}
+		if !forgotten.Load() {
+			_, _ = to.Write(buffer[:n])
+		}
+	}
+}
+
+func (w *way) forget() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.conns {
+		c.Store(true)
 	}
 }

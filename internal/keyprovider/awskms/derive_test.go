@@ -76,6 +76,24 @@ func TestCannotDerive(t *testing.T) {
 	}
 }
 
+// TestCannotDeriveAnyMore: who has enrolled needs the key back, not a new one.
+func TestCannotDeriveAnyMore(t *testing.T) {
+	f, o := faulty(t)
+	o.DerivationKeyID = ""
+	const back = "put back the derivation_key_id"
+	for name, enrolled := range map[string]Options{
+		"pinned": {Pinned: publicKey(t, f, o.KeyID)}, "enrolled": {Enrolled: true}, "new": {},
+	} {
+		o.Pinned, o.Enrolled = enrolled.Pinned, enrolled.Enrolled
+		_, err := open(t, o).Derive(t.Context(), []byte("x"))
+		wants(t, err, keyprovider.CannotDerive, "aws kms create-key", "frost-worker provision")
+		at := strings.Index(err.Error(), back)
+		if name == "new" && at >= 0 || name != "new" && (at < 0 || at > strings.Index(err.Error(), "randomised")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestDerivationFile(t *testing.T) {
 	f, o := faulty(t)
 	o.DerivationFile = filepath.Join(t.TempDir(), "derivation.secret")
@@ -83,6 +101,10 @@ func TestDerivationFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.DerivationKeyID = ""
+	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "frost-worker enroll") {
+		t.Fatalf("made without being asked for: %v", err)
+	}
+	o.NewSecret = true
 	var seen [][32]byte
 	for range 2 {
 		log := &logged{}
@@ -104,7 +126,10 @@ func TestDerivationFile(t *testing.T) {
 	if err := os.Remove(o.DerivationFile); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "put the file back") {
-		t.Fatalf("a lost secret was made anew: %v", err)
+	for range 2 {
+		if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "put the file back") {
+			t.Fatalf("a lost secret was made anew: %v", err)
+		}
+		o.Pinned, o.Enrolled = nil, true
 	}
 }

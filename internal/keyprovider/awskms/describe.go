@@ -2,7 +2,9 @@ package awskms
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
@@ -10,36 +12,76 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// Describe implements keyprovider.Describer. It asks every region.
+// Describe implements keyprovider.Describer. It asks every region, all at
+// once. One that is out of reach is a warning while another one answers, as the
+// node works without it.
 func (p *Provider) Describe(ctx context.Context) ([]keyprovider.Fact, error) {
 	end, err := p.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer end()
-	var facts []keyprovider.Fact
+	var identity, derivation []keyprovider.Fact
+	var identityErr, derivationErr error
+	var both sync.WaitGroup
+	both.Go(func() { identity, identityErr = p.describeKey(ctx, "identity key", p.identity) })
+	if p.derivation != nil {
+		both.Go(func() { derivation, derivationErr = p.describeKey(ctx, "derivation key", p.derivation) })
+	}
+	both.Wait()
+	facts := append(p.endpoints(), identity...)
+	if identityErr != nil {
+		return facts, identityErr
+	}
+	facts = append(facts, keyprovider.Fact{Name: "public key", Value: p.publicFrom})
+	switch {
+	case p.file != nil:
+		facts = append(facts, keyprovider.Fact{Name: "derivation secret", Value: p.opt.DerivationFile,
+			Warning: "KMS does not protect this node's shares: back this file up, and keep it as safe as a key"})
+	case p.derivation == nil:
+		facts = append(facts, keyprovider.Fact{Name: "derivation key", Value: "none",
+			Warning: "a node can't run without one: set derivation_key_id"})
+	}
+	return append(facts, derivation...), derivationErr
+}
+
+// endpoints tells where the calls go.
+func (p *Provider) endpoints() (facts []keyprovider.Fact) {
 	for _, at := range p.identity.places {
-		fact, err := p.describeFact(ctx, "identity key", at)
-		if err != nil {
-			return facts, err
+		fact := keyprovider.Fact{Name: "endpoint", Value: at.region.host + " for " + at.region.name}
+		if at.region.foreign {
+			fact.Warning = "not AWS's own but set by " + whereEndpoint + ": whoever runs it can read this node's shares"
 		}
 		facts = append(facts, fact)
 	}
-	facts = append(facts, keyprovider.Fact{Name: "public key", Value: "from " + p.publicFrom})
-	if p.file != nil {
-		return append(facts, keyprovider.Fact{Name: "derivation secret", Value: p.opt.DerivationFile,
-			Warning: "KMS does not protect this node's shares: back this file up, and keep it as safe as a key"}), nil
+	return facts
+}
+
+// describeKey gives one fact for each region.
+func (p *Provider) describeKey(ctx context.Context, name string, k *key) ([]keyprovider.Fact, error) {
+	facts, errs := make([]keyprovider.Fact, len(k.places)), make([]error, len(k.places))
+	var all sync.WaitGroup
+	for i, at := range k.places {
+		all.Go(func() {
+			ctx, cancel := ctx, func() {}
+			if len(k.places) > 1 {
+				ctx, cancel = context.WithTimeout(ctx, p.opt.reach)
+			}
+			defer cancel()
+			facts[i], errs[i] = p.describeFact(ctx, name, at)
+		})
 	}
-	if p.derivation == nil {
-		return append(facts, keyprovider.Fact{Name: "derivation key", Value: "none",
-			Warning: "a node can't run without one: set derivation_key_id"}), nil
-	}
-	for _, at := range p.derivation.places {
-		fact, err := p.describeFact(ctx, "derivation key", at)
-		if err != nil && keyprovider.ReasonOf(err) != keyprovider.Denied {
-			return facts, err
+	all.Wait()
+	reached := slices.Contains(errs, nil)
+	for i, err := range errs {
+		reason := keyprovider.ReasonOf(err)
+		switch {
+		case err == nil, reason == keyprovider.Denied && k == p.derivation:
+		case reached && reason.Temporary():
+			facts[i].Warning = "not reached now, and the node works without it: " + err.Error()
+		default:
+			return facts[:i], err
 		}
-		facts = append(facts, fact)
 	}
 	return facts, nil
 }

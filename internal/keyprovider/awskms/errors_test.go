@@ -1,6 +1,9 @@
 package awskms
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -49,22 +52,27 @@ func TestErrorsOfSign(t *testing.T) {
 		"old signature": {code("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"), keyprovider.Credentials, []string{"clock"}},
 		"clock": {fault{Code: "InvalidSignatureException", Message: "x", Date: time.Now().Add(time.Hour)},
 			keyprovider.Credentials, []string{"timedatectl", "clock is behind by 1h0m0s"}},
-		"dependency":  {fault{Code: "DependencyTimeoutException", Status: 503}, keyprovider.Unavailable, []string{"KMS in us-east-1 fails by itself"}},
-		"unavailable": {fault{Code: "KeyUnavailableException", Status: 500}, keyprovider.Unavailable, nil},
-		"internal":    {fault{Code: "KMSInternalException", Status: 500}, keyprovider.Unavailable, nil},
-		"unknown 500": {fault{Code: "Unheard", Status: 502}, keyprovider.Unavailable, []string{"Unheard"}},
-		"unknown 400": {fault{Code: "Unheard", Status: 400}, keyprovider.Other, []string{"Unheard"}},
-		"HTML 503":    {fault{Body: "<html>", Status: 503}, keyprovider.Unavailable, []string{"503"}},
-		"HTML 403":    {fault{Body: "<html>", Status: 403}, keyprovider.BadAnswer, []string{"403", "not KMS"}},
-		"HTML 200":    {fault{Body: "<html>"}, keyprovider.BadAnswer, []string{"not KMS"}},
-		"redirect":    {fault{Body: "moved", Status: 307}, keyprovider.BadAnswer, []string{"307"}},
-		"empty":       {fault{Body: "{}"}, keyprovider.BadAnswer, []string{"no signature returned"}},
-		"not base64":  {fault{Body: `{"Signature":"*"}`}, keyprovider.BadAnswer, nil},
-		"wrong type":  {fault{Body: `{"Signature":{}}`}, keyprovider.BadAnswer, nil},
-		"endless":     {fault{Body: `{"Signature":"` + strings.Repeat("A", 1<<20) + `"}`}, keyprovider.BadAnswer, []string{"breaks off"}},
-		"truncated":   {fault{Truncate: true}, keyprovider.BadAnswer, []string{"breaks off"}},
-		"dropped":     {fault{Drop: true}, keyprovider.Unavailable, []string{"endpoint not reached", "127.0.0.1"}},
-		"not DER":     {fault{Change: func(out map[string]any) { out["Signature"] = make([]byte, 64) }}, keyprovider.BadAnswer, []string{"DER"}},
+		"dependency":      {fault{Code: "DependencyTimeoutException", Status: 503}, keyprovider.Unavailable, []string{"KMS in us-east-1 fails by itself"}},
+		"unavailable":     {fault{Code: "KeyUnavailableException", Status: 500}, keyprovider.Unavailable, nil},
+		"internal":        {fault{Code: "KMSInternalException", Status: 500}, keyprovider.Unavailable, nil},
+		"unknown 500":     {fault{Code: "Unheard", Status: 502}, keyprovider.Unavailable, []string{"Unheard"}},
+		"unknown 400":     {fault{Code: "Unheard", Status: 400}, keyprovider.Other, []string{"Unheard"}},
+		"another service": {code("NotAuthorized", ""), keyprovider.Denied, nil},
+		"no account":      {code("SubscriptionRequiredException", ""), keyprovider.Denied, nil},
+		"aborted":         {code("RequestAbortedException", ""), keyprovider.Unavailable, nil},
+		"escapes": {code("AccessDeniedException", "\r\x1b[2K\x1b[1A\u202eok\xff"),
+			keyprovider.Denied, []string{"AccessDeniedException:   [2K [1A ok"}},
+		"HTML 503":   {fault{Body: "<html>", Status: 503}, keyprovider.Unavailable, []string{"503"}},
+		"HTML 403":   {fault{Body: "<html>", Status: 403}, keyprovider.BadAnswer, []string{"403", "not KMS"}},
+		"HTML 200":   {fault{Body: "<html>"}, keyprovider.BadAnswer, []string{"not KMS"}},
+		"redirect":   {fault{Body: "moved", Status: 307}, keyprovider.BadAnswer, []string{"307"}},
+		"empty":      {fault{Body: "{}"}, keyprovider.BadAnswer, []string{"no signature returned"}},
+		"not base64": {fault{Body: `{"Signature":"*"}`}, keyprovider.BadAnswer, nil},
+		"wrong type": {fault{Body: `{"Signature":{}}`}, keyprovider.BadAnswer, nil},
+		"endless":    {fault{Body: `{"Signature":"` + strings.Repeat("A", 1<<20) + `"}`}, keyprovider.BadAnswer, []string{"breaks off"}},
+		"truncated":  {fault{Truncate: true}, keyprovider.BadAnswer, []string{"breaks off"}},
+		"dropped":    {fault{Drop: true}, keyprovider.Unavailable, []string{"endpoint not reached", "127.0.0.1"}},
+		"not DER":    {fault{Change: func(out map[string]any) { out["Signature"] = make([]byte, 64) }}, keyprovider.BadAnswer, []string{"DER"}},
 		"bit flipped": {fault{Change: func(out map[string]any) { sig := out["Signature"].([]byte); sig[20] ^= 1 }},
 			keyprovider.BadAnswer, []string{"does not verify"}},
 	}
@@ -97,6 +105,37 @@ func TestErrorsOfSign(t *testing.T) {
 	if signs := strings.Count(heard.String(), "sign "); signs != len(tests)+1 {
 		t.Errorf("heard of %d calls to sign, not %d: %s", signs, len(tests)+1, heard)
 	}
+}
+
+// TestBareStatus: an answer without a word of KMS is of something in between,
+// and no reason to look at permissions or keys.
+func TestBareStatus(t *testing.T) {
+	kmstest.Setenv(t)
+	for status, reason := range map[int]keyprovider.Reason{
+		401: keyprovider.BadAnswer, 403: keyprovider.BadAnswer, 404: keyprovider.BadAnswer, 407: keyprovider.BadAnswer,
+		429: keyprovider.Throttled, 502: keyprovider.Unavailable,
+	} {
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }))
+		_, err := Open(t.Context(), Options{KeyID: "arn:aws:kms:us-east-1:123456789012:key/" + uuid, Endpoint: s.URL})
+		s.Close()
+		wants(t, err, reason, strconv.Itoa(status))
+	}
+}
+
+// TestProbeWithoutDescribe: a role that lost kms:DescribeKey while the node
+// runs; the key itself tells.
+func TestProbeWithoutDescribe(t *testing.T) {
+	f, o := faulty(t)
+	p := open(t, o)
+	f.Deny(o.KeyID, "kms:DescribeKey")
+	if err := p.Probe(t.Context()); err != nil || f.Calls(kmstest.Sign) != 1 {
+		t.Errorf("%v, %d signatures", err, f.Calls(kmstest.Sign))
+	}
+	f.Disable(o.KeyID)
+	wants(t, p.Probe(t.Context()), keyprovider.Disabled, "kms:Sign")
+	f.Enable(o.KeyID)
+	f.Deny(o.KeyID, "kms:DescribeKey", "kms:Sign")
+	wants(t, p.Probe(t.Context()), keyprovider.Denied, "kms:Sign")
 }
 
 // TestStates: the key's own states, as Sign, Probe and Open meet them.
@@ -146,7 +185,6 @@ func TestMotoErrors(t *testing.T) {
 	}{
 		"disabled":         {m.Disable, keyprovider.Disabled, "enable-key"},
 		"pending deletion": {m.ScheduleDeletion, keyprovider.PendingDeletion, "to be deleted on 20"},
-		"policy":           {func(arn string) { m.Deny(arn, "kms:DescribeKey") }, keyprovider.Denied, "needs kms:DescribeKey on arn"},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -158,13 +196,17 @@ func TestMotoErrors(t *testing.T) {
 			wants(t, err, c.reason, c.word)
 		})
 	}
+	denied := Options{KeyID: m.CreateKey(kmstest.Identity), Endpoint: m.URL}
+	m.Deny(denied.KeyID, "kms:DescribeKey")
+	_, err := Open(t.Context(), denied)
+	wants(t, err, keyprovider.Denied, "needs kms:DescribeKey on arn")
 	for name, id := range map[string]string{
 		"key": "arn:aws:kms:us-east-1:123456789012:key/" + uuid, "alias": "arn:aws:kms:us-east-1:123456789012:alias/none",
 	} {
 		_, err := Open(t.Context(), Options{KeyID: id, Endpoint: m.URL})
 		wants(t, err, keyprovider.NotFound, "no such "+name+" in us-east-1")
 	}
-	_, err := Open(t.Context(), Options{KeyID: m.CreateKey(kmstest.Key{Spec: "RSA_2048", Usage: "SIGN_VERIFY"}), Endpoint: m.URL})
+	_, err = Open(t.Context(), Options{KeyID: m.CreateKey(kmstest.Key{Spec: "RSA_2048", Usage: "SIGN_VERIFY"}), Endpoint: m.URL})
 	wants(t, err, keyprovider.WrongKey, "RSA")
 	_, err = Open(t.Context(), Options{KeyID: m.CreateKey(kmstest.Key{Spec: "ECC_SECG_P256K1", Usage: "SIGN_VERIFY"}), Endpoint: m.URL})
 	wants(t, err, keyprovider.WrongKey, "not on this curve")

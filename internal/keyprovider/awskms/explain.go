@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
@@ -31,6 +33,7 @@ const (
 	unreachable kind = "unreachable" // no connection
 	endpoint    kind = "endpoint"    // region or endpoint make no URL
 	notReady    kind = "not ready"   // being made, or its key store is cut off
+	source      kind = "source"      // of the credentials
 )
 
 // An answerError says what is wrong with an answer that KMS gave.
@@ -44,6 +47,9 @@ var codes = map[string]verdict{
 	"AccessDeniedException": {reason: keyprovider.Denied},
 	"AccessDenied":          {reason: keyprovider.Denied},
 	"OptInRequired":         {reason: keyprovider.Denied},
+	"NotAuthorized":         {reason: keyprovider.Denied},
+
+	"SubscriptionRequiredException": {reason: keyprovider.Denied},
 
 	"UnrecognizedClientException":         {reason: keyprovider.Credentials},
 	"InvalidClientTokenId":                {reason: keyprovider.Credentials},
@@ -83,6 +89,7 @@ var codes = map[string]verdict{
 	"ServiceUnavailableException": {reason: keyprovider.Unavailable},
 	"RequestTimeout":              {reason: keyprovider.Unavailable},
 	"RequestTimeoutException":     {reason: keyprovider.Unavailable},
+	"RequestAbortedException":     {reason: keyprovider.Unavailable},
 }
 
 // judge sorts an error of one call. The context's own end comes first, as the
@@ -96,12 +103,14 @@ func judge(ctx context.Context, err error) verdict {
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return verdict{reason: keyprovider.Canceled, cause: "the caller gave up"}
+	case ctx.Err() != nil && errors.As(err, &noCredentials):
+		return verdict{keyprovider.Timeout, source, "no AWS credentials in time"}
 	case ctx.Err() != nil:
 		return verdict{reason: keyprovider.Timeout, cause: "no answer in time"}
 	case errors.As(err, &wrong):
 		return verdict{reason: keyprovider.BadAnswer, cause: string(wrong)}
 	case errors.As(err, &noCredentials):
-		return verdict{reason: keyprovider.Credentials, cause: noCredentials.Error()}
+		return judgeSource(noCredentials)
 	case errors.As(err, &api):
 		return judgeAPI(err, api)
 	case errors.As(err, &garbled):
@@ -115,7 +124,14 @@ func judge(ctx context.Context, err error) verdict {
 func judgeAPI(err error, api smithy.APIError) verdict {
 	code, message := api.ErrorCode(), api.ErrorMessage()
 	v, known := codes[code]
+	var response *awshttp.ResponseError
+	request := ""
+	if errors.As(err, &response) {
+		request = response.ServiceRequestID()
+	}
 	switch {
+	case code == "UnknownError" && request == "": // as the SDK calls what it can't read
+		return judgeStatus(status(err), "nothing in the answer is of KMS")
 	case code == "KMSInvalidStateException":
 		v = judgeState(message)
 	case !known:
@@ -128,9 +144,8 @@ func judgeAPI(err error, api smithy.APIError) verdict {
 		v.kind = skewed
 		v.cause += fmt.Sprintf("; this machine's clock is behind by %s", behind)
 	}
-	var response *awshttp.ResponseError
-	if errors.As(err, &response) && response.ServiceRequestID() != "" {
-		v.cause += ", request " + response.ServiceRequestID()
+	if request != "" {
+		v.cause += ", request " + brief(request)
 	}
 	return v
 }
@@ -198,12 +213,18 @@ func clockBehind(err error) time.Duration {
 	return 0
 }
 
-// brief keeps the first line, cut short. AWS repeats the whole request, with
-// the session token, in later lines of a message about its signature.
+// brief keeps the first line, cut short, without what a terminal would obey.
+// AWS repeats the whole request, with the session token, in later lines of a
+// message about its signature.
 func brief(s string) string {
 	s, _, _ = strings.Cut(s, "\n")
 	if len(s) > 400 {
 		s = s[:400] + "..."
 	}
-	return strings.TrimSpace(s)
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) || r == utf8.RuneError {
+			return ' '
+		}
+		return r
+	}, s))
 }

@@ -53,6 +53,8 @@ func nameOf(meta *types.KeyMetadata) string {
 	return *meta.KeyId
 }
 
+const fromKMS = "from kms:GetPublicKey"
+
 // learnPublic gets the public key of one region, and wants the one that is
 // pinned, or that another region has.
 func (p *Provider) learnPublic(ctx context.Context, at *place) error {
@@ -61,7 +63,7 @@ func (p *Provider) learnPublic(ctx context.Context, at *place) error {
 		want = p.public
 	}
 	public, err := p.publicAt(ctx, at)
-	how := "kms:GetPublicKey"
+	how := fromKMS
 	if keyprovider.ReasonOf(err) == keyprovider.Denied {
 		if want != nil {
 			return p.proveBySignature(ctx, at, want)
@@ -77,6 +79,9 @@ func (p *Provider) learnPublic(ctx context.Context, at *place) error {
 	}
 	if p.public == nil {
 		p.public, p.publicFrom = public, how
+	}
+	if len(p.identity.places) > 1 && how == fromKMS {
+		return p.signFresh(ctx, at) // each replica has a policy of its own
 	}
 	return nil
 }
@@ -96,7 +101,7 @@ func (p *Provider) proveBySignature(ctx context.Context, at *place, want *ecdsa.
 		return p.notPinned(at, sign)
 	}
 	if p.public == nil {
-		p.public, p.publicFrom = want, "the manifest, proven by a signature, as kms:GetPublicKey is not granted"
+		p.public, p.publicFrom = want, "from the manifest, proven by a signature, as kms:GetPublicKey is not granted"
 	}
 	return nil
 }
@@ -145,10 +150,11 @@ func (p *Provider) badProof(at *place, err error) error {
 }
 
 // findDerivation opens the file, or locates the derivation key. A role that
-// may only call kms:GenerateMac will do: the MAC is then the proof.
+// may only call kms:GenerateMac will do: the MAC is then the proof. In several
+// regions it always is, as each replica has a policy of its own.
 func (p *Provider) findDerivation(ctx context.Context) (err error) {
 	if path := p.opt.DerivationFile; path != "" {
-		if p.file, err = openSecret(path, p.opt.Pinned != nil); err == nil {
+		if p.file, err = openSecret(path, p.opt.NewSecret && !p.opt.Enrolled && p.opt.Pinned == nil); err == nil {
 			p.opt.Log.Warn("derivation = \"file\": KMS does not protect this node's shares. Who reads the file has them, "+
 				"and without it they are lost: back it up, and keep it as safe as a key", "file", path)
 		}
@@ -159,13 +165,16 @@ func (p *Provider) findDerivation(ctx context.Context) (err error) {
 	}
 	return p.locate(ctx, p.derivation, func(ctx context.Context, at *place) (found, error) {
 		meta, err := p.describeAt(ctx, at)
-		if keyprovider.ReasonOf(err) != keyprovider.Denied {
+		described := err == nil
+		if !described && keyprovider.ReasonOf(err) != keyprovider.Denied || described && len(p.derivation.places) == 1 {
 			return found{id: nameOf(meta)}, err
 		}
-		mac, id, macErr := p.macAt(ctx, at, []byte(proofTag))
-		if name, err := parseKeyName(id); err != nil || name.alias() {
+		mac, id, err := p.macAt(ctx, at, []byte(proofTag))
+		if described {
+			id = nameOf(meta)
+		} else if name, err := parseKeyName(id); err != nil || name.alias() {
 			id = at.id // KMS did not say it
 		}
-		return found{id, &mac}, macErr
+		return found{id, &mac}, err
 	})
 }

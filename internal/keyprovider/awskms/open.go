@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"strings"
 	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -24,6 +22,9 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	}
 	if o.reach == 0 {
 		o.reach = reachTime
+	}
+	if o.source == 0 {
+		o.source = sourceTime
 	}
 	if o.DerivationKeyID != "" && o.DerivationFile != "" {
 		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in KMS or in the file")
@@ -52,12 +53,17 @@ func (p *Provider) connect(ctx context.Context) error {
 	transport := newTransport(cfg)
 	p.hangUp = transport.CloseIdleConnections
 	known := map[string]*region{}
-	find := func(name string) *region {
-		if known[name] == nil {
-			client := regionClient(cfg, p.opt, name, transport)
-			known[name] = &region{name: name, host: host(client.Options().BaseEndpoint, name), log: p.opt.Log, client: client}
+	find := func(name string) (*region, error) {
+		if known[name] != nil {
+			return known[name], nil
 		}
-		return known[name]
+		client := regionClient(cfg, p.opt, name, transport)
+		base := client.Options().BaseEndpoint
+		if err := checkEndpoint(base); err != nil {
+			return nil, err
+		}
+		known[name] = &region{name: name, host: host(base, name), foreign: foreign(base), log: p.opt.Log, client: client}
+		return known[name], nil
 	}
 	home := func() string { return chainRegion(ctx, cfg) }
 	if p.identity, err = p.newKey(identityRole, p.opt.KeyID, find, home); err != nil || p.opt.DerivationKeyID == "" {
@@ -68,23 +74,9 @@ func (p *Provider) connect(ctx context.Context) error {
 	return err
 }
 
-// host is where calls go, for people: the configuration and the environment
-// may both name an endpoint.
-func host(endpoint *string, region string) string {
-	if endpoint != nil {
-		if u, err := url.Parse(*endpoint); err == nil && u.Host != "" {
-			return u.Host
-		}
-	}
-	if strings.HasPrefix(region, "cn-") {
-		return "kms." + region + ".amazonaws.com.cn"
-	}
-	return "kms." + region + ".amazonaws.com"
-}
-
 // newKey says in which regions a key is: those of the configuration, else that
 // of its ARN, else home.
-func (p *Provider) newKey(r role, configured string, find func(string) *region, home func() string) (*key, error) {
+func (p *Provider) newKey(r role, configured string, find func(string) (*region, error), home func() string) (*key, error) {
 	name, err := parseKeyName(configured)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", r.setting, err)
@@ -106,7 +98,11 @@ func (p *Provider) newKey(r role, configured string, find func(string) *region, 
 			return nil, k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %s, and this key is in %s alone, "+
 				"as it is no multi-Region key (mrk-): mend regions or leave it out", to, name.region), nil)
 		}
-		k.places = append(k.places, &place{key: k, region: find(to), id: name.in(to).String()})
+		at, err := find(to)
+		if err != nil {
+			return nil, err
+		}
+		k.places = append(k.places, &place{key: k, region: at, id: name.in(to).String()})
 	}
 	return k, nil
 }

@@ -141,7 +141,8 @@ func TestDescribe(t *testing.T) {
 		return fmt.Sprintf("%q", facts)
 	}
 	if got := describe(); !strings.Contains(got, arn+", ECC_NIST_P256, SIGN_VERIFY, Enabled, by alias/node") ||
-		!strings.Contains(got, "HMAC_256") || !strings.Contains(got, `"from kms:GetPublicKey"`) {
+		!strings.Contains(got, "HMAC_256") || !strings.Contains(got, `"from kms:GetPublicKey"`) ||
+		!strings.Contains(got, `{"endpoint" "`+strings.TrimPrefix(f.URL, "http://")+` for us-east-1" "not AWS's own`) {
 		t.Error(got)
 	}
 	f.Deny(o.DerivationKeyID, "kms:DescribeKey")
@@ -152,7 +153,7 @@ func TestDescribe(t *testing.T) {
 	if got := describe(); !strings.Contains(got, "set derivation_key_id") {
 		t.Error(got)
 	}
-	o.DerivationFile = filepath.Join(t.TempDir(), "secret")
+	o.DerivationFile, o.NewSecret = filepath.Join(t.TempDir(), "secret"), true
 	if got := describe(); !strings.Contains(got, "back this file up") {
 		t.Error(got)
 	}

@@ -91,9 +91,13 @@ func TestRegions(t *testing.T) {
 		{"all down", script{"a": {0, down}, "b": {0, busy}, "c": {0, down}}, "unavailable", "abc", "", 0, "abc"},
 		{"refused", script{"a": {10 * ms, off}, "b": {0, ok}}, "disabled", "a", "", 10 * ms, ""},
 		{"refused late", script{"a": {510 * ms, off}, "b": {100 * ms, ok}}, "disabled", "ab", "b", 510 * ms, ""},
-		{"second refuses", script{"a": {700 * ms, ok}, "b": {10 * ms, off}}, "a", "ab", "", 700 * ms, ""},
-		{"second refuses, then first fails", script{"a": {700 * ms, down}, "b": {10 * ms, off}, "c": {0, ok}}, "disabled", "ab", "", 700 * ms, "a"},
-		{"first fails, then second refuses", script{"a": {0, down}, "b": {10 * ms, off}, "c": {0, ok}}, "disabled", "ab", "", 10 * ms, "a"},
+		{"second refuses", script{"a": {700 * ms, ok}, "b": {10 * ms, off}, "c": {500 * ms, ok}}, "a", "abc", "c", 700 * ms, "b"},
+		{"second refuses, third answers", script{"a": {never, ok}, "b": {10 * ms, off}, "c": {10 * ms, ok}}, "c", "abc", "a", 520 * ms, "ab"},
+		{"second refuses, then first fails", script{"a": {700 * ms, down}, "b": {10 * ms, off}, "c": {500 * ms, off}}, "unavailable", "abc", "", 1010 * ms, "abc"},
+		{"first fails, then second refuses", script{"a": {0, down}, "b": {10 * ms, off}, "c": {0, ok}}, "c", "abc", "", 10 * ms, "ab"},
+		{"first throttled, others refuse", script{"a": {0, busy}, "b": {0, off}, "c": {0, off}}, "throttled", "abc", "", 0, "abc"},
+		{"others refuse, first refuses late", script{"a": {700 * ms, off}, "b": {10 * ms, off}, "c": {10 * ms, off}}, "disabled", "abc", "", 700 * ms, "bc"},
+		{"second refuses, then no time", script{"a": {never, ok}, "b": {0, off}, "c": {never, ok}}, "timeout", "abc", "ac", 5 * time.Second, "abc"},
 		{"deadline", script{"a": {never, ok}, "b": {never, ok}, "c": {never, ok}}, "timeout", "abc", "abc", 5 * time.Second, "abc"},
 	}
 	for _, c := range tests {
@@ -124,7 +128,32 @@ func TestRegions(t *testing.T) {
 func TestEveryFailureIsTold(t *testing.T) {
 	p, k := three()
 	_, _, _, _, err := script{"a": {0, keyprovider.Unavailable}, "b": {0, keyprovider.Throttled}, "c": {0, keyprovider.Disabled}}.run(t.Context(), p, k)
-	wants(t, err, keyprovider.Disabled, "c disabled; also unavailable: a unavailable; also throttled: b throttled")
+	wants(t, err, keyprovider.Unavailable, "a unavailable; also throttled: b throttled; also disabled: c disabled")
+}
+
+// TestRefusalsWhileFirstIsAvoided: the preferred region is asked at the end,
+// and its word counts.
+func TestRefusalsWhileFirstIsAvoided(t *testing.T) {
+	const off, busy = keyprovider.Disabled, keyprovider.Throttled
+	for _, c := range []struct {
+		script     script
+		out, asked string
+	}{
+		{script{"b": {0, off}}, "c", "bc"},
+		{script{"b": {0, off}, "c": {0, off}}, "a", "bca"},
+		{script{"a": {0, busy}, "b": {0, off}, "c": {0, off}}, "throttled", "bca"},
+		{script{"a": {0, off}, "b": {0, off}, "c": {0, busy}}, "disabled", "bca"},
+	} {
+		p, k := three()
+		k.places[0].region.fails("test")
+		out, asked, _, _, err := c.script.run(t.Context(), p, k)
+		if err != nil {
+			out = string(keyprovider.ReasonOf(err))
+		}
+		if out != c.out || asked != c.asked {
+			t.Errorf("%v: gave %q, asked %q: %v", c.script, out, asked, err)
+		}
+	}
 }
 
 // TestFailoverAndBack: a region that failed is left alone for 30 seconds, then

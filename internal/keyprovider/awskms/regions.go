@@ -20,6 +20,7 @@ const avoidTime = 30 * time.Second
 // A region is one endpoint of KMS.
 type region struct {
 	name, host string
+	foreign    bool // the endpoint is not AWS's own, but configured
 	client     *kms.Client
 	log        *slog.Logger
 
@@ -85,17 +86,18 @@ func ask[T any](ctx context.Context, p *Provider, places []*place, call func(con
 		}
 		return 1
 	})
-	return askInOrder(ctx, p, order, call)
+	return askInOrder(ctx, p, places[0], order, call)
 }
 
-// askInOrder asks the places one after the other.
-func askInOrder[T any](ctx context.Context, p *Provider, order []*place, call func(context.Context, *place) (T, error)) (T, error) {
+// askInOrder asks the places one after the other. The refusal of the first
+// region of the configuration is final.
+func askInOrder[T any](ctx context.Context, p *Provider, first *place, order []*place, call func(context.Context, *place) (T, error)) (T, error) {
 	if len(order) == 1 {
 		return call(ctx, order[0])
 	}
 	callCtx, cancel := context.WithCancel(ctx)
 	defer cancel() // whoever lost the race
-	r := race[T]{answers: make(chan answer[T], len(order)), waiting: order}
+	r := race[T]{first: first, answers: make(chan answer[T], len(order)), waiting: order}
 	start := func() {
 		at := r.waiting[0]
 		r.waiting = r.waiting[1:]
@@ -133,9 +135,10 @@ type answer[T any] struct {
 
 // race is one call to several regions.
 type race[T any] struct {
+	first            *place // in the configuration
 	answers          chan answer[T]
-	waiting, running []*place // not asked yet; asked, in that order
-	errs             []error  // of those that failed, in that order
+	waiting, running []*place    // not asked yet; asked, in that order
+	failed           []answer[T] // in that order
 	good             bool
 }
 
@@ -152,14 +155,13 @@ func (r *race[T]) take(ctx context.Context, a answer[T]) (done, next bool) {
 		return true, false
 	}
 	r.running = slices.Delete(r.running, mine, mine+1)
-	r.errs = append(r.errs, a.err)
+	r.failed = append(r.failed, a)
 	reason := keyprovider.ReasonOf(a.err)
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
 		return true, false // says nothing about a region
-	case !reason.Temporary():
-		r.waiting = nil
-		return mine == 0 || len(r.running) == 0, false
+	case a.at == r.first && !reason.Temporary():
+		return true, false
 	}
 	a.at.region.fails(string(reason))
 	if ctx.Err() != nil { // no time left
@@ -172,23 +174,33 @@ func (r *race[T]) take(ctx context.Context, a answer[T]) (done, next bool) {
 	return !next && len(r.running) == 0, next
 }
 
-// err is nil after a good answer. Else it is the failure that says most: a
-// refusal, or that of the first region, with the others behind it.
+// err is nil after a good answer. Else it is the failure that counts, with the
+// others behind it: the end of the context, that of the first region, one that
+// may pass, the first to come.
 func (r *race[T]) err() error {
 	if r.good {
 		return nil
 	}
-	main := slices.IndexFunc(r.errs, func(err error) bool { return !keyprovider.ReasonOf(err).Temporary() })
-	main = max(main, 0)
+	var main int
+	for _, counts := range []func(answer[T]) bool{
+		func(a answer[T]) bool { return keyprovider.ReasonOf(a.err) == keyprovider.Canceled },
+		func(a answer[T]) bool { return a.at == r.first },
+		func(a answer[T]) bool { return keyprovider.ReasonOf(a.err).Temporary() },
+		func(answer[T]) bool { return true },
+	} {
+		if main = slices.IndexFunc(r.failed, counts); main >= 0 {
+			break
+		}
+	}
 	var e *keyprovider.Error
-	if len(r.errs) == 1 || !errors.As(r.errs[main], &e) {
-		return r.errs[main]
+	if len(r.failed) == 1 || !errors.As(r.failed[main].err, &e) {
+		return r.failed[main].err
 	}
 	told := *e
 	told.Err = e.Err
-	for i, other := range r.errs {
+	for i, other := range r.failed {
 		var o *keyprovider.Error
-		if i != main && errors.As(other, &o) {
+		if i != main && errors.As(other.err, &o) {
 			told.Err = fmt.Errorf("%w; also %s: %v", told.Err, o.Reason, o.Err)
 		}
 	}

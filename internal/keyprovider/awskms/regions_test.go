@@ -1,6 +1,8 @@
 package awskms
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -80,6 +82,7 @@ func TestFailover(t *testing.T) {
 func TestRefusalsDoNotFailOver(t *testing.T) {
 	f, o, _ := replicated(t)
 	p := open(t, o)
+	before := f.CallsIn(west, kmstest.Sign)
 	f.Disable(o.KeyID)
 	_, err := p.Sign(t.Context(), [32]byte{1})
 	wants(t, err, keyprovider.Disabled, "us-east-1: ")
@@ -88,15 +91,65 @@ func TestRefusalsDoNotFailOver(t *testing.T) {
 	f.Deny(o.KeyID, "kms:Sign")
 	_, err = p.Sign(t.Context(), [32]byte{1})
 	wants(t, err, keyprovider.Denied)
-	if n := f.CallsIn(west, kmstest.Sign); n != 0 {
-		t.Fatalf("asked the other region %d times", n)
+	if n := f.CallsIn(west, kmstest.Sign); n != before {
+		t.Fatalf("asked the other region %d times", n-before)
 	}
-	// The replica refuses, and the first region fails: nobody signs.
+	// The replica refuses, and the first region fails: that may pass.
 	f.Deny(o.KeyID)
 	f.Disable(inWest(o.KeyID))
 	f.Fault(kmstest.Sign, fault{Drop: true, Region: east})
 	_, err = p.Sign(t.Context(), [32]byte{1})
-	wants(t, err, keyprovider.Disabled, "eu-west-1: ", "also unavailable: us-east-1: ")
+	wants(t, err, keyprovider.Unavailable, "us-east-1: ", "also disabled: eu-west-1: ")
+}
+
+// TestReplicaThatRefuses: one that may not be used is noticed by Open, and one
+// that is taken away later makes the node no worse than none.
+func TestReplicaThatRefuses(t *testing.T) {
+	f, o, _ := replicated(t)
+	p := open(t, o)
+	f.Deny(inWest(o.KeyID), "kms:Sign")
+	_, err := Open(t.Context(), o)
+	wants(t, err, keyprovider.Denied, "needs kms:Sign on "+inWest(o.KeyID))
+	f.Deny(inWest(o.KeyID))
+	f.Deny(inWest(o.DerivationKeyID), "kms:GenerateMac")
+	_, err = Open(t.Context(), o)
+	wants(t, err, keyprovider.Denied, "needs kms:GenerateMac on "+inWest(o.DerivationKeyID))
+
+	f.Deny(inWest(o.KeyID), "kms:Sign")
+	h := keyprovider.Harden(p, keyprovider.Policy{Name: providerName}, nil)
+	throttled := fault{Code: "ThrottlingException", Region: east, Times: 1}
+	f.Fault(kmstest.Sign, throttled)
+	if _, err := h.Sign(t.Context(), [32]byte{1}); err != nil {
+		t.Errorf("one throttled call: %v", err)
+	}
+	f.Fault(kmstest.GenerateMac, throttled)
+	if _, err := h.Derive(t.Context(), []byte("x")); err != nil {
+		t.Errorf("one throttled call: %v", err)
+	}
+}
+
+// TestDescribeWithoutARegion: one that swallows everything is a warning, and
+// keeps nobody waiting for the others.
+func TestDescribeWithoutARegion(t *testing.T) {
+	f, o, _ := replicated(t)
+	o.reach = time.Second
+	p := open(t, o)
+	f.Everywhere(fault{Hang: true, Region: east})
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	facts, err := p.Describe(ctx)
+	text := fmt.Sprintf("%q", facts)
+	if err != nil || strings.Count(text, "not reached now") != 2 || !strings.Contains(text, inWest(o.DerivationKeyID)+", HMAC_256") {
+		t.Errorf("%v: %s", err, text)
+	}
+	f.Everywhere(fault{Drop: true})
+	if _, err := p.Describe(t.Context()); keyprovider.ReasonOf(err) != keyprovider.Unavailable {
+		t.Errorf("no region: %v", err)
+	}
+	f.Everywhere()
+	f.Disable(inWest(o.KeyID))
+	_, err = p.Describe(t.Context())
+	wants(t, err, keyprovider.Disabled, west)
 }
 
 // TestOpenRegions: what Open wants of several regions.

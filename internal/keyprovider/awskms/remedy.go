@@ -69,11 +69,16 @@ func remedy(v verdict, a action, k *key, at *place) string {
 		case unreachable:
 			return fmt.Sprintf("endpoint not reached: check the region's name, DNS, routes, security groups, proxy and "+
 				"VPC endpoint from this machine to %s", at.region.host)
+		case source:
+			return "the source of the AWS credentials (STS, SSO, the container's agent) does not answer or fails by itself: " + sourceRemedy
 		case notReady:
 			return "the key is being made, or its key store is not connected: see aws kms describe-key " + on
 		}
 		return fmt.Sprintf("KMS in %s fails by itself: it is tried again (https://health.aws.amazon.com)", at.region.name)
 	case keyprovider.Timeout:
+		if v.kind == source {
+			return "the source of the AWS credentials (STS, SSO, the container's agent) does not answer in time: " + sourceRemedy
+		}
 		return fmt.Sprintf("no answer from %s in time: check the network, or raise timeout", at.region.host)
 	case keyprovider.BadAnswer:
 		return fmt.Sprintf("what answers at %s is not KMS, or damaged on its way: check endpoint and proxy", at.region.host)
@@ -86,10 +91,12 @@ func remedy(v verdict, a action, k *key, at *place) string {
 	return ""
 }
 
+const sourceRemedy = "it is asked again; if it stays, check the way to it from this machine: aws sts get-caller-identity"
+
 func credentialsRemedy(k kind) string {
 	switch k {
 	case expired:
-		return "the AWS credentials have expired: log in again (aws sso login), or use an instance or task role, which renews itself"
+		return "the AWS credentials have expired: log in again (aws sso login), and restart the worker if the keys are in a file or in the environment; or use an instance or task role, which renews itself"
 	case skewed:
 		return "set this machine's clock, and keep it right (timedatectl set-ntp true): signatures live for five minutes"
 	}

@@ -19,24 +19,26 @@ import (
 
 const secretSize = 32
 
-// openSecret reads the file. Where there is none it is made, but only for a
-// node that enrols: a node that is in the manifest has lost its secret and
-// must have the old one back.
-func openSecret(path string, enrolled bool) (*secret.Bytes, error) {
+// openSecret reads the file. Where there is none it may be made, but only for
+// a node that enrols: one that is in the manifest has lost its secret and must
+// have the old one back.
+func openSecret(path string, mayMake bool) (*secret.Bytes, error) {
 	data, err := readSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
 		return data, err
 	}
-	if enrolled {
+	if !mayMake {
 		return nil, fmt.Errorf("derivation secret %s: %w: the shares of this node are sealed with it: "+
-			"put the file back from its backup (a new one is made only by a node that is not in the manifest)", path, fs.ErrNotExist)
+			"put the file back from its backup (a new one is made only at enrolment, by frost-worker enroll, while there is no manifest)", path, fs.ErrNotExist)
 	}
-	if err := makeSecret(path); err != nil {
+	if err := makeSecret(path); err != nil && !errors.Is(err, fs.ErrExist) { // another process made it meanwhile
 		return nil, err
 	}
 	return readSecret(path)
 }
 
+// makeSecret gives the file its name when it is complete, whatever happens in
+// between, and never in place of another.
 func makeSecret(path string) error {
 	dir := filepath.Dir(path)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -47,16 +49,20 @@ func makeSecret(path string) error {
 	if _, err := rand.Read(data); err != nil {
 		return err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // of mode 0600
 	if err != nil {
 		return fmt.Errorf("make derivation secret: %w", err)
 	}
+	defer os.Remove(f.Name())
 	_, err = f.Write(data)
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Link(f.Name(), path)
+	}
+	if err == nil {
 		err = errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))) // dir may be new too
 	}
 	if err != nil {
-		return fmt.Errorf("write derivation secret %s: %w", path, errors.Join(err, os.Remove(path)))
+		return fmt.Errorf("write derivation secret %s: %w", path, err)
 	}
 	return nil
 }
@@ -70,8 +76,11 @@ func syncDir(dir string) error {
 }
 
 // readSecret checks the mode of what it opened, not of what the name meant a
-// moment before.
+// moment before; that only keeps it from opening a pipe, where it would wait.
 func readSecret(path string) (*secret.Bytes, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("derivation secret %s is not a regular file", path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open derivation secret: %w", err)

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
@@ -24,10 +26,10 @@ func TestDeriveIsHMAC(t *testing.T) {
 
 func TestSecretIsMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "storage", "derivation.secret")
-	if _, err := openSecret(path, true); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "put the file back") {
+	if _, err := openSecret(path, false); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "put the file back") {
 		t.Fatalf("a node of the manifest without its secret: %v", err)
 	}
-	first, err := openSecret(path, false)
+	first, err := openSecret(path, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +40,8 @@ func TestSecretIsMadeOnce(t *testing.T) {
 	if bytes.Equal(first.Expose(), make([]byte, 32)) {
 		t.Fatal("secret is zero")
 	}
-	for _, enrolled := range []bool{false, true} {
-		again, err := openSecret(path, enrolled)
+	for _, mayMake := range []bool{false, true} {
+		again, err := openSecret(path, mayMake)
 		if err != nil || !bytes.Equal(first.Expose(), again.Expose()) {
 			t.Fatalf("another secret, %v", err)
 		}
@@ -47,9 +49,36 @@ func TestSecretIsMadeOnce(t *testing.T) {
 	if err := makeSecret(path); !errors.Is(err, fs.ErrExist) {
 		t.Fatalf("made twice: %v", err)
 	}
-	other, err := openSecret(path+"2", false)
+	other, err := openSecret(path+"2", true)
 	if err != nil || bytes.Equal(first.Expose(), other.Expose()) {
 		t.Fatalf("two files, one secret, %v", err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 2 {
+		t.Fatalf("%v, %v", left, err)
+	}
+}
+
+// TestSecretIsMadeByMany: who enrols and tests at the same time gets one
+// secret, and never half of it.
+func TestSecretIsMadeByMany(t *testing.T) {
+	for range 50 {
+		path := filepath.Join(t.TempDir(), "storage", "derivation.secret")
+		var secrets [4]*secret.Bytes
+		var all sync.WaitGroup
+		for i := range secrets {
+			all.Go(func() {
+				var err error
+				if secrets[i], err = openSecret(path, true); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		all.Wait()
+		for _, s := range secrets {
+			if !t.Failed() && !bytes.Equal(s.Expose(), secrets[0].Expose()) {
+				t.Error("two secrets")
+			}
+		}
 	}
 }
 
@@ -77,14 +106,21 @@ func TestSecretIsRefused(t *testing.T) {
 	}
 	for name, c := range tests {
 		before, _ := os.ReadFile(c.path)
-		if s, err := openSecret(c.path, false); err == nil || s != nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "SSS") {
+		if s, err := openSecret(c.path, true); err == nil || s != nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "SSS") {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 		if after, _ := os.ReadFile(c.path); !bytes.Equal(before, after) {
 			t.Errorf("%s: the file was changed", name)
 		}
 	}
-	if s, err := openSecret(write("read only", 32, 0o400), true); err != nil || len(s.Expose()) != 32 {
+	pipe := filepath.Join(dir, "pipe")
+	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := openSecret(pipe, true); err == nil || !strings.Contains(err.Error(), "not a regular file") { // who opens it waits for ever
+		t.Errorf("pipe: %v", err)
+	}
+	if s, err := openSecret(write("read only", 32, 0o400), false); err != nil || len(s.Expose()) != 32 {
 		t.Errorf("mode 0400: %v", err)
 	}
 }

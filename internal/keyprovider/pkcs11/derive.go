@@ -39,8 +39,12 @@ func (c *conn) deriveHMAC(s session, label []byte) ([]byte, error) {
 }
 
 // deriveECDH makes a session object of the shared x coordinate, reads it and
-// destroys it.
+// destroys it. There is one of them at a time: some libraries (ykcs11) have one
+// place for it that all sessions of a slot share.
 func (c *conn) deriveECDH(s session, label []byte) ([]byte, error) {
+	turn := c.p.mod.derivations(c.slot)
+	turn.Lock()
+	defer turn.Unlock()
 	m := c.p.mod.api
 	params := p11.NewECDH1DeriveParams(p11.CKD_NULL, nil, hashToPoint(label))
 	template := []*p11.Attribute{

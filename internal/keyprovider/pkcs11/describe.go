@@ -109,7 +109,7 @@ func (c *conn) describeDerivation(s session) (keyprovider.Fact, error) {
 	}
 	fact, err := c.describeKey(s, c.keys.derivation)
 	fact.Name = "derivation"
-	fact.Value = fmt.Sprintf("%q: generic secret, CKM_SHA256_HMAC", c.p.o.DerivationKeyLabel)
+	fact.Value = fmt.Sprintf("%q: secret key, CKM_SHA256_HMAC", c.p.o.DerivationKeyLabel)
 	if c.keys.kind == ECDH {
 		fact.Value = fmt.Sprintf("%q: P-256, CKM_ECDH1_DERIVE", c.p.o.DerivationKeyLabel)
 	}

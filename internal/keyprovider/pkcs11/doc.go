@@ -42,7 +42,9 @@
 // Tokens lock after a few wrong PINs. A PIN that was refused is never tried
 // again in this process, and a token whose flags tell of a wrong PIN since the
 // last right one is not logged in to unless Options.AfterWrongPIN says so,
-// which stops a supervisor's restarts from locking it.
+// which stops a supervisor's restarts from locking it. Many tokens tell nothing
+// of the kind, and two processes may look at the same time: Options.Guard
+// stands in for that.
 //
 // PINs and derived values are wiped here. The copies that C code makes of them
 // are freed without wiping, in the binding and in the vendor's library.

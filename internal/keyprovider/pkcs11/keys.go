@@ -7,6 +7,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/x509"
+	"errors"
 	"fmt"
 
 	p11 "github.com/miekg/pkcs11"
@@ -158,11 +159,11 @@ func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
 
 func (c *conn) checkSecret(s session, h handle, label string) error {
 	kind, known, err := c.number(s, h, p11.CKA_KEY_TYPE)
-	if err != nil {
+	if err != nil && !errors.Is(err, p11.Error(p11.CKR_FUNCTION_FAILED)) { // a YubiHSM 2's for every HMAC key
 		return err
 	}
 	if known && kind != p11.CKK_GENERIC_SECRET && kind != p11.CKK_SHA256_HMAC {
-		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret: %s", kind, provisionCommand))
+		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret or one for SHA-256 HMAC: %s", kind, provisionCommand))
 	}
 	size, known, err := c.number(s, h, p11.CKA_VALUE_LEN)
 	if err != nil {

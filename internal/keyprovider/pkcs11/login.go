@@ -47,6 +47,13 @@ func (p *Provider) login(ctx context.Context, f *flight, c *conn, s session) err
 	case <-ctx.Done():
 		return p.gaveUp(ctx, actLogin, p.tokenName(), f.began)
 	}
+	if p.o.Guard != nil && pin != nil {
+		leave, err := p.o.Guard.Enter(ctx, p.o.AfterWrongPIN)
+		if err != nil {
+			return p.noLogin(ctx, err)
+		}
+		defer leave()
+	}
 	// Another one may have tried while we waited.
 	if c.info, err = p.mod.api.GetTokenInfo(c.slot); err != nil {
 		return p.failed("C_GetTokenInfo", p.tokenName(), err)
@@ -60,12 +67,29 @@ func (p *Provider) login(ctx context.Context, f *flight, c *conn, s session) err
 	if p.wasRefused(c.info, pin) {
 		return p.fail(keyprovider.PIN, actLogin, p.tokenName(), "the token refused this PIN before; it is not tried again: "+pinHelp, nil)
 	}
+	if p.o.Guard != nil && pin != nil {
+		if err := p.o.Guard.Trying(); err != nil {
+			return p.noLogin(ctx, err)
+		}
+	}
 	err = p.call(f, keyprovider.OpLogin, actLogin, p.tokenName(), func() error { return p.try(s, pin) })
+	if p.o.Guard != nil && pin != nil {
+		p.o.Guard.LoggedIn(pin, err)
+	}
 	if pin != nil && isRefusal(err) {
 		p.keepRefused(c.info, pin)
 		pin = nil
 	}
 	return err
+}
+
+// noLogin is the error for what the guard says.
+func (p *Provider) noLogin(ctx context.Context, err error) error {
+	reason := keyprovider.PIN
+	if ctx.Err() != nil && isContext(err) {
+		reason = keyprovider.ReasonOf(ctx.Err())
+	}
+	return p.fail(reason, actLogin, p.tokenName(), "", err)
 }
 
 // try hands the bytes over without a copy on Go's side. The binding's copy in

@@ -3,9 +3,12 @@
 package pkcs11
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -32,10 +35,12 @@ type module struct {
 	logins chan struct{} // holds one token: logins go one after the other
 
 	mu     sync.Mutex
-	users  int          // providers
-	ready  bool         // initialised
-	theirs bool         // by somebody else in this process: not ours to finalise
-	inUse  map[uint]int // connections that work, by slot
+	users  int                         // providers
+	ready  bool                        // initialised
+	theirs bool                        // by somebody else in this process: not ours to finalise
+	inUse  map[uint]int                // connections that work, by slot
+	ecdh   map[uint]*sync.Mutex        // for one derivation at a time, by slot
+	left   map[*Provider]chan struct{} // whose opening was given up; closed when nothing of it is under way
 }
 
 var registry = struct {
@@ -53,7 +58,8 @@ func acquire(path string, load loader) (*module, error) {
 		if err != nil {
 			return nil, err
 		}
-		m = &module{api: loaded, logins: make(chan struct{}, 1), inUse: map[uint]int{}}
+		m = &module{api: loaded, logins: make(chan struct{}, 1), inUse: map[uint]int{},
+			ecdh: map[uint]*sync.Mutex{}, left: map[*Provider]chan struct{}{}}
 		registry.modules[path] = m
 	}
 	m.mu.Lock()
@@ -209,4 +215,48 @@ func (m *module) disconnected(slot uint, generation int64) {
 	if m.inUse[slot]--; m.inUse[slot] <= 0 {
 		delete(m.inUse, slot)
 	}
+}
+
+// derivations is held around an ECDH derivation in a slot.
+func (m *module) derivations(slot uint) *sync.Mutex {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ecdh[slot] == nil {
+		m.ecdh[slot] = new(sync.Mutex)
+	}
+	return m.ecdh[slot]
+}
+
+// leave closes a provider whose opening was given up, in its own time.
+func (m *module) leave(p *Provider) {
+	done := make(chan struct{})
+	m.mu.Lock()
+	m.left[p] = done
+	m.mu.Unlock()
+	go func() {
+		_ = p.Close()
+		for _, f := range p.flights.some(anyFlight) { // Close does not wait for ever
+			<-f.done
+		}
+		m.mu.Lock()
+		delete(m.left, p)
+		m.mu.Unlock()
+		close(done)
+	}()
+}
+
+// settle waits until nothing of earlier openings is under way, or until ctx
+// ends: each one that hangs costs a thread.
+func (m *module) settle(ctx context.Context) error {
+	m.mu.Lock()
+	left := slices.Collect(maps.Values(m.left))
+	m.mu.Unlock()
+	for _, done := range left {
+		select {
+		case <-done:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }

@@ -41,6 +41,8 @@ type Options struct {
 	// AfterWrongPIN logs in although the token tells of a wrong PIN since the
 	// last right one. For a person who has just entered the PIN.
 	AfterWrongPIN bool
+	// Guard, if not nil, stands around every login with a PIN from here.
+	Guard Guard
 
 	Sessions int                    // at most so many calls at once; default 4
 	Observe  func(keyprovider.Call) // told of each call that the token got
@@ -49,6 +51,19 @@ type Options struct {
 
 // PINSource gives the token's PIN.
 type PINSource = func(context.Context) (*secret.Bytes, error)
+
+// A Guard keeps PINs that the token refused from being tried again, by other
+// processes too. A token that takes its PIN itself is logged in to without it.
+type Guard interface {
+	// Enter waits for the turn to log in until ctx ends, and says if there
+	// must be no login now. leave ends the turn.
+	Enter(ctx context.Context, afterWrongPIN bool) (leave func(), err error)
+	// Trying is told right before the token gets a PIN, which an error stops.
+	Trying() error
+	// LoggedIn is told what the token said to which PIN, as soon as it says
+	// so, whoever waits for it still. The PIN is wiped afterwards.
+	LoggedIn(pin *secret.Bytes, err error)
+}
 
 // check fills in defaults and finds what can't work with any token.
 func (o *Options) check() error {

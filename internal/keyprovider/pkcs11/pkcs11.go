@@ -64,9 +64,14 @@ func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, err
 	}
 	p := &Provider{o: o, mod: mod, places: make(chan struct{}, o.Sessions), maker: m}
 	p.life, p.end = context.WithCancel(context.Background())
+	if err := mod.settle(ctx); err != nil {
+		err = p.fail(keyprovider.ReasonOf(err), "open", p.tokenName(), "a call of an earlier try to open it hangs: if this stays so, look at the device ("+
+			p.lookCommand()+") and restart frost-worker", err)
+		return nil, errors.Join(err, p.Close())
+	}
 	if _, err := p.connection(ctx, "open", p.keyName(o.KeyLabel)); err != nil {
 		if ctx.Err() != nil { // the caller has waited long enough
-			go func() { _ = p.Close() }()
+			mod.leave(p)
 			return nil, err
 		}
 		return nil, errors.Join(err, p.Close())

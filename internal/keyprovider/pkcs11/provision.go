@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -136,29 +137,46 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 	return c.notMade(label, err)
 }
 
-// makeSecret makes 32 bytes for HMAC.
+// makeSecret makes 32 bytes for HMAC: a generic secret, or where the token
+// refuses that a secret of the type for SHA-256 HMAC, whose size some tokens
+// don't let us choose (a YubiHSM 2).
 func (c *conn) makeSecret(s session, label string) error {
 	id, err := newID()
 	if err != nil {
 		return err
 	}
-	template := []*p11.Attribute{
-		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
-		p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET),
-		p11.NewAttribute(p11.CKA_VALUE_LEN, minSecret),
-		p11.NewAttribute(p11.CKA_TOKEN, true),
-		p11.NewAttribute(p11.CKA_PRIVATE, true),
-		p11.NewAttribute(p11.CKA_SENSITIVE, true),
-		p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
-		withLabel(label), id,
-		p11.NewAttribute(p11.CKA_SIGN, true),
+	size := p11.NewAttribute(p11.CKA_VALUE_LEN, minSecret)
+	for _, kind := range [][]*p11.Attribute{
+		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET), size},
+		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_SHA256_HMAC), size},
+		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_SHA256_HMAC)},
+	} {
+		template := append(kind,
+			p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
+			p11.NewAttribute(p11.CKA_TOKEN, true),
+			p11.NewAttribute(p11.CKA_PRIVATE, true),
+			p11.NewAttribute(p11.CKA_SENSITIVE, true),
+			p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
+			withLabel(label), id,
+			p11.NewAttribute(p11.CKA_SIGN, true))
+		err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) error {
+			_, err := c.p.mod.api.GenerateKey(s, mechanism(p11.CKM_GENERIC_SECRET_KEY_GEN),
+				with(template, p11.CKA_DERIVE, p11.CKA_ENCRYPT, p11.CKA_DECRYPT, p11.CKA_WRAP, p11.CKA_UNWRAP))
+			return err
+		})
+		if !refusesTemplate(err) {
+			break
+		}
 	}
-	err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) error {
-		_, err := c.p.mod.api.GenerateKey(s, mechanism(p11.CKM_GENERIC_SECRET_KEY_GEN),
-			with(template, p11.CKA_DERIVE, p11.CKA_ENCRYPT, p11.CKA_DECRYPT, p11.CKA_WRAP, p11.CKA_UNWRAP))
-		return err
-	})
 	return c.notMade(label, err)
+}
+
+// refusesTemplate tells a token that does not make such keys from one that
+// could not make this one.
+func refusesTemplate(err error) bool {
+	var rv p11.Error
+	return errors.As(err, &rv) && slices.Contains([]p11.Error{p11.CKR_TEMPLATE_INCONSISTENT, p11.CKR_TEMPLATE_INCOMPLETE,
+		p11.CKR_ATTRIBUTE_TYPE_INVALID, p11.CKR_ATTRIBUTE_VALUE_INVALID, p11.CKR_ATTRIBUTE_READ_ONLY, p11.CKR_KEY_TYPE_INCONSISTENT}, rv)
 }
 
 // narrowly makes a key that serves for nothing else: attributes that many
@@ -171,10 +189,8 @@ func narrowly(generate func(with func(template []*p11.Attribute, not ...uint) []
 		}
 		return template
 	})
-	for _, rv := range []p11.Error{p11.CKR_TEMPLATE_INCONSISTENT, p11.CKR_ATTRIBUTE_TYPE_INVALID, p11.CKR_ATTRIBUTE_VALUE_INVALID, p11.CKR_ATTRIBUTE_READ_ONLY} {
-		if errors.Is(err, rv) {
-			return generate(func(template []*p11.Attribute, _ ...uint) []*p11.Attribute { return template })
-		}
+	if refusesTemplate(err) {
+		return generate(func(template []*p11.Attribute, _ ...uint) []*p11.Attribute { return template })
 	}
 	return err
 }

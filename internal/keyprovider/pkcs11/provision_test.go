@@ -162,7 +162,7 @@ func TestDescribeWarns(t *testing.T) {
 	text := told(facts)
 	for _, w := range []string{"SoftHSM v2", token.Serial, fmt.Sprint("slot ", token.Slot), h.Library(), "PKCS#11 2.40",
 		`identity: "loose": P-256, CKM_ECDSA, SHA-256 of the public key`, "it can be exported", "read in the clear",
-		`derivation: "copied": generic secret`, "not made on the token", "seen without login"} {
+		`derivation: "copied": secret key`, "not made on the token", "seen without login"} {
 		if !strings.Contains(text, w) {
 			t.Errorf("%q is not in\n%s", w, text)
 		}

@@ -6,19 +6,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 
+	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11/uri"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-const (
-	maxURI = 4096 // bytes
-	maxPIN = 256  // bytes of a PIN file
-)
+const maxPIN = 256 // bytes of a PIN file
 
 // MergeURI puts what an RFC 7512 URI says into the options:
 //
@@ -29,8 +26,8 @@ const (
 // that it does not know is an error, and so is one that says otherwise than
 // the options do, or a PIN where they have one. After an error the options are
 // as they were. Errors never quote a value, which may be a PIN.
-func (o *Options) MergeURI(uri string) error {
-	a, err := parseURI(uri)
+func (o *Options) MergeURI(text string) error {
+	a, err := uri.Parse(text)
 	if err != nil {
 		return fmt.Errorf("pkcs11 uri: %w", err)
 	}
@@ -87,60 +84,6 @@ func (o *Options) mergePIN(a map[string]string) error {
 		return errors.New("pin-source is no absolute path of a file, with or without file: before it")
 	}
 	o.PIN = pinFile(source)
-	return nil
-}
-
-// attributes of a URI: those of its path, and those of its query.
-var attributes = map[string]bool{ // whether in the query
-	"token": false, "object": false, "slot-id": false,
-	"module-path": true, "pin-value": true, "pin-source": true,
-}
-
-// parseURI gives the attributes, decoded. None is empty or holds a NUL.
-func parseURI(uri string) (map[string]string, error) {
-	rest, found := strings.CutPrefix(uri, "pkcs11:")
-	if !found {
-		return nil, errors.New("it is not of the form pkcs11:token=LABEL;object=LABEL")
-	}
-	if len(uri) > maxURI {
-		return nil, fmt.Errorf("it is longer than %d bytes", maxURI)
-	}
-	out := map[string]string{}
-	path, query, asks := strings.Cut(rest, "?")
-	if path != "" {
-		if err := parsePart(out, strings.Split(path, ";"), false); err != nil {
-			return nil, err
-		}
-	}
-	if asks {
-		if err := parsePart(out, strings.Split(query, "&"), true); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
-}
-
-func parsePart(out map[string]string, part []string, query bool) error {
-	for i, attribute := range part {
-		name, value, found := strings.Cut(attribute, "=")
-		inQuery, known := attributes[name]
-		switch {
-		case !found: // it could be anything, a PIN too
-			return fmt.Errorf("attribute %d is not of the form name=value", i+1)
-		case !known:
-			return fmt.Errorf("attribute %q is not known here: use token, object and slot-id, then module-path, pin-value and pin-source behind a question mark", name)
-		case inQuery != query:
-			return fmt.Errorf("attribute %s is on the wrong side of the question mark", name)
-		}
-		if _, twice := out[name]; twice {
-			return fmt.Errorf("attribute %s is there twice", name)
-		}
-		decoded, err := url.PathUnescape(value)
-		if err != nil || decoded == "" || strings.ContainsRune(decoded, 0) {
-			return fmt.Errorf("attribute %s is empty or not encoded as RFC 3986 says", name)
-		}
-		out[name] = decoded
-	}
 	return nil
 }
 

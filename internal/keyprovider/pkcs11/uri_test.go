@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11/uri"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
@@ -48,12 +49,13 @@ func TestMergeURIErrors(t *testing.T) {
 	}{
 		{"", Options{}, "not of the form pkcs11:"},
 		{"PKCS11:token=a", Options{}, "not of the form pkcs11:"},
-		{"pkcs11:" + strings.Repeat("x", maxURI), Options{}, "longer"},
+		{"pkcs11:" + strings.Repeat("x", uri.Max), Options{}, "longer"},
 		{"pkcs11:token", Options{}, "attribute 1 is not of the form"},
 		{"pkcs11:token=a;", Options{}, "attribute 2 is not of the form"},
 		{"pkcs11:token=a?SECRET", Options{}, "attribute 1 is not of the form"},
 		{"pkcs11:serial=1;token=a", Options{}, `"serial" is not known here`},
 		{"pkcs11:token=a?module-name=softhsm2", Options{}, `"module-name" is not known here`},
+		{"pkcs11:?pin-value=1&SECRET=2", Options{}, "attribute 2 is not known here"},
 		{"pkcs11:pin-value=SECRET", Options{}, "wrong side"},
 		{"pkcs11:?token=a", Options{}, "wrong side"},
 		{"pkcs11:token=a;token=a", Options{}, "twice"},
@@ -126,36 +128,37 @@ func FuzzMergeURI(f *testing.F) {
 	f.Add("pkcs11:token=a%20b;object=c;slot-id=7?module-path=/x&pin-value=1234")
 	f.Add("pkcs11:token=a?pin-source=file:/etc/pin")
 	f.Add("pkcs11:;?&=%")
-	f.Fuzz(func(t *testing.T, uri string) {
+	f.Fuzz(func(t *testing.T, text string) {
 		var o, again Options
-		if err := o.MergeURI(uri); err != nil {
+		if err := o.MergeURI(text); err != nil {
 			return
 		}
-		read, err := parseURI(uri)
+		read, err := uri.Parse(text)
 		if err != nil {
 			t.Fatal(err)
 		}
 		parts := map[bool][]string{}
 		for name, value := range read {
+			inQuery, _ := uri.InQuery(name)
 			var encoded strings.Builder
 			for _, b := range []byte(value) {
 				fmt.Fprintf(&encoded, "%%%02x", b)
 			}
-			parts[attributes[name]] = append(parts[attributes[name]], name+"="+encoded.String())
+			parts[inQuery] = append(parts[inQuery], name+"="+encoded.String())
 		}
 		anew := "pkcs11:" + strings.Join(parts[false], ";")
 		if len(parts[true]) > 0 {
 			anew += "?" + strings.Join(parts[true], "&")
 		}
-		if len(anew) > maxURI {
+		if len(anew) > uri.Max {
 			return
 		}
 		if err := again.MergeURI(anew); err != nil {
-			t.Fatalf("%q: %q: %v", uri, anew, err)
+			t.Fatalf("%q: %q: %v", text, anew, err)
 		}
 		if again.TokenLabel != o.TokenLabel || again.KeyLabel != o.KeyLabel || again.Library != o.Library ||
 			(again.Slot == nil) != (o.Slot == nil) || o.Slot != nil && *again.Slot != *o.Slot || (again.PIN == nil) != (o.PIN == nil) {
-			t.Fatalf("%q: %+v, written anew %+v", uri, o, again)
+			t.Fatalf("%q: %+v, written anew %+v", text, o, again)
 		}
 	})
 }

@@ -1,0 +1,57 @@
+package awskms
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"strings"
+)
+
+const whereEndpoint = "endpoint, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL or the profile's endpoint_url, whichever is set"
+
+// checkEndpoint wants TLS, wherever the endpoint was set: who reads an answer
+// to kms:GenerateMac has the node's shares. On this machine nobody listens in
+// between. Nil is AWS's own endpoint.
+func checkEndpoint(endpoint *string) error {
+	if endpoint == nil {
+		return nil
+	}
+	u, err := url.Parse(*endpoint)
+	switch {
+	case err != nil || u.Host == "" || u.User != nil:
+		return errors.New("the endpoint is not an URL without user name: mend " + whereEndpoint)
+	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
+		return nil
+	}
+	return fmt.Errorf("endpoint %.300q is not https: who can read along has the node's shares; "+
+		"mend %s", *endpoint, whereEndpoint)
+}
+
+func loopback(name string) bool {
+	ip := net.ParseIP(name)
+	return name == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// foreign tells an endpoint that is not under AWS's names.
+func foreign(endpoint *string) bool {
+	if endpoint == nil {
+		return false
+	}
+	name, _, _ := strings.Cut(host(endpoint, ""), ":")
+	return !strings.HasSuffix(name, ".amazonaws.com") && !strings.HasSuffix(name, ".amazonaws.com.cn")
+}
+
+// host is where calls go, for people: the configuration and the environment
+// may both name an endpoint.
+func host(endpoint *string, region string) string {
+	if endpoint != nil {
+		if u, err := url.Parse(*endpoint); err == nil && u.Host != "" {
+			return u.Host
+		}
+	}
+	if strings.HasPrefix(region, "cn-") {
+		return "kms." + region + ".amazonaws.com.cn"
+	}
+	return "kms." + region + ".amazonaws.com"
+}

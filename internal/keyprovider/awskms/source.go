@@ -1,0 +1,55 @@
+package awskms
+
+import (
+	"errors"
+	"net"
+	"net/http"
+
+	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// judgeSource tells credentials that are missing or refused from a source of
+// credentials (STS, SSO, a container's agent) that fails by itself, which may
+// pass.
+func judgeSource(err *credentialsError) verdict {
+	v := verdict{reason: keyprovider.Credentials, cause: err.Error()}
+	if sourceFails(err.err) {
+		v.reason, v.kind = keyprovider.Unavailable, source
+	}
+	return v
+}
+
+func sourceFails(err error) bool {
+	var api smithy.APIError
+	switch code := status(err); {
+	case asksInstance(err):
+		return false // the end of the chain: most machines have no instance metadata
+	case errors.As(err, new(*smithyhttp.RequestSendError)), code >= 500, code == http.StatusTooManyRequests:
+		return true
+	case errors.As(err, &api):
+		return api.ErrorFault() == smithy.FaultServer || codes[api.ErrorCode()].reason.Temporary()
+	}
+	return false
+}
+
+func asksInstance(err error) bool {
+	var op *smithy.OperationError
+	for errors.As(err, &op) {
+		if op.ServiceID == imds.ServiceID {
+			return true
+		}
+		err = op.Err
+	}
+	return false
+}
+
+// neverSent tells errors of calls that did not leave this machine: there were
+// no credentials to sign them with, or no connection.
+func neverSent(err error) bool {
+	var dial *net.OpError
+	return errors.As(err, new(*credentialsError)) || errors.As(err, &dial) && dial.Op == "dial"
+}

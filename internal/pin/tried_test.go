@@ -1,0 +1,156 @@
+package pin
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// process is a keeper of its own, as another process has it.
+func process(dir string) *Keeper { return NewKeeper(nil, "", TriedIn(dir, "look, then unlock")) }
+
+// login is one that ends with err.
+func login(t *testing.T, k *Keeper, person bool, err error) error {
+	t.Helper()
+	leave, refused := k.Enter(t.Context(), person)
+	if refused != nil {
+		return refused
+	}
+	defer leave()
+	if err := k.Trying(); err != nil {
+		return err
+	}
+	k.LoggedIn(newPIN("1234"), err)
+	return err
+}
+
+// TestTried: after a wrong PIN no process logs in by itself, until a person got
+// it right.
+func TestTried(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "storage") // made by the first login
+	want(t, login(t, process(dir), false, nil), keyprovider.OK)
+	want(t, login(t, process(dir), false, errAbsent), keyprovider.Unavailable)
+	want(t, login(t, process(dir), false, errWrong), keyprovider.PIN, "C_Login")
+	text, err := os.ReadFile(filepath.Join(dir, TriedFile))
+	if err != nil || !strings.Contains(string(text), "look, then unlock") || strings.Contains(string(text), "1234") {
+		t.Errorf("the file says %q, %v", text, err)
+	}
+	notAgain := func() {
+		t.Helper()
+		want(t, login(t, process(dir), false, nil), keyprovider.PIN, "given a PIN before", "look, then unlock")
+	}
+	notAgain()
+	want(t, login(t, process(dir), true, errAbsent), keyprovider.Unavailable)
+	notAgain() // nothing is known of the wrong one before
+	want(t, login(t, process(dir), true, errWrong), keyprovider.PIN)
+	notAgain()
+	want(t, login(t, process(dir), true, nil), keyprovider.OK)
+	want(t, login(t, process(dir), false, nil), keyprovider.OK)
+
+	for path, mode := range map[string]os.FileMode{dir: 0o700, filepath.Join(dir, TriedFile): 0o600} {
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+			t.Errorf("%s: %v, %v", path, info, err)
+		}
+	}
+}
+
+// TestTriedAndKilled: a process that ends in the middle of a login may have
+// given a wrong PIN.
+func TestTriedAndKilled(t *testing.T) {
+	dir := t.TempDir()
+	k := process(dir)
+	leave, err := k.Enter(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Trying(); err != nil {
+		t.Fatal(err)
+	}
+	leave() // as the end of the process does
+	want(t, login(t, process(dir), false, nil), keyprovider.PIN)
+}
+
+// TestTriedByMany: they log in one after the other, so that all but the first
+// know of a wrong PIN.
+func TestTriedByMany(t *testing.T) {
+	dir := t.TempDir()
+	const processes = 8
+	given := make(chan bool, processes)
+	for range processes {
+		k := process(dir)
+		go func() {
+			leave, err := k.Enter(t.Context(), false)
+			given <- err == nil
+			if err == nil {
+				defer leave()
+				_ = k.Trying()
+				time.Sleep(5 * time.Millisecond)
+				k.LoggedIn(newPIN("1234"), errWrong)
+			}
+		}()
+	}
+	times := 0
+	for range processes {
+		if <-given {
+			times++
+		}
+	}
+	if times != 1 {
+		t.Errorf("the token was given a wrong PIN %d times", times)
+	}
+}
+
+// TestTriedWaits for its turn no longer than the caller does, and logs in
+// nowhere without the file.
+func TestTriedWaits(t *testing.T) {
+	dir := t.TempDir()
+	leave, err := process(dir).Enter(t.Context(), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if _, err := process(dir).Enter(ctx, false); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "another process") {
+		t.Errorf("got %v", err)
+	}
+	for name, make := range map[string]func(path string) error{
+		"a link":   func(path string) error { return os.Symlink(filepath.Join(dir, "elsewhere"), path) },
+		"a folder": func(path string) error { return os.Mkdir(path, 0o700) },
+	} {
+		other := t.TempDir()
+		if err := make(filepath.Join(other, TriedFile)); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := process(other).Enter(t.Context(), true); err == nil || !strings.Contains(err.Error(), "no login without a note") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestTriedByRoot: the worker can use the file that root made.
+func TestTriedByRoot(t *testing.T) {
+	if os.Geteuid() != 0 {
+		return // nothing to give away
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	if err := os.Chown(dir, nobody, -1); err != nil {
+		t.Fatal(err)
+	}
+	want(t, login(t, process(dir), false, nil), keyprovider.OK)
+	info, err := os.Stat(filepath.Join(dir, TriedFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if owner, ok := info.Sys().(*syscall.Stat_t); !ok || owner.Uid != nobody {
+		t.Errorf("the file is %v's", owner.Uid)
+	}
+}
