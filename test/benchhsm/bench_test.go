@@ -66,9 +66,9 @@ func (f *fleets) benchCalls(b *testing.B, name string) {
 		results.record("kms_calls_per_1000_"+what+name, per, "calls", "")
 		results.record("kms_calls_per_1000_"+what, f.mostCalls[what], "calls", "<= 3")
 	}
-	count("addresses", func() { f.hard.keygen(b, 0, "bitcoin", bulkSize) })
+	count("addresses", func() { f.hard.keygen(b, "bitcoin", bulkSize) })
 	count("signatures", func() {
-		if err := f.hard.sign(b, 0, f.hard.keys[0]); err != nil {
+		if err := f.hard.sign(b, f.hard.keys); err != nil {
 			b.Fatal(err)
 		}
 	})
@@ -88,7 +88,7 @@ func (f *fleets) benchKeygen(b *testing.B, chain string, count, pairs int, name 
 		}
 		for _, s := range order {
 			start := time.Now()
-			s.keygen(b, 0, chain, count)
+			s.keygen(b, chain, count)
 			took[s] = time.Since(start)
 		}
 		ratios = append(ratios, took[f.soft].Seconds()/took[f.hard].Seconds())
@@ -126,8 +126,8 @@ func (f *fleets) single(b *testing.B, count int) (call, hard, soft []time.Durati
 			_, err := f.provider.Sign(b.Context(), [32]byte(freshMessage()))
 			return err
 		})
-		clock(&hard, func() error { return f.hard.sign(b, 0, f.hard.keys[0][i:i+1]) })
-		clock(&soft, func() error { return f.soft.sign(b, 0, f.soft.keys[0][i:i+1]) })
+		clock(&hard, func() error { return f.hard.sign(b, f.hard.keys[i:i+1]) })
+		clock(&soft, func() error { return f.soft.sign(b, f.soft.keys[i:i+1]) })
 	}
 	return call, hard, soft
 }
@@ -161,7 +161,7 @@ func (f *fleets) benchBurst(b *testing.B, latency time.Duration) {
 	results.record(fmt.Sprintf("burst_%d_software_ms", burstSize), ms(percentile(soft, .5)), "ms", "")
 	start := time.Now()
 	for i := range burstSize {
-		if err := f.hard.sign(b, 0, f.hard.keys[0][i:i+1]); err != nil {
+		if err := f.hard.sign(b, f.hard.keys[i:i+1]); err != nil {
 			b.Fatal(err)
 		}
 	}
@@ -176,9 +176,8 @@ func (s *side) burst(b *testing.B) time.Duration {
 	var all sync.WaitGroup
 	start := time.Now()
 	for i := range burstSize {
-		c, k := i%clients, i/clients
 		all.Go(func() {
-			if err := s.sign(b, c, s.keys[c][k:k+1]); err != nil {
+			if err := s.sign(b, s.keys[i:i+1]); err != nil {
 				failed <- err
 			}
 		})

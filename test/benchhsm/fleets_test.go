@@ -1,12 +1,9 @@
 package benchhsm_test
 
 import (
-	"crypto/ed25519"
 	"crypto/sha256"
 	"encoding/binary"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -14,7 +11,6 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/awskms"
 	"github.com/frostfleet/frostfleet/internal/worker"
 	"github.com/frostfleet/frostfleet/test/fleettest"
@@ -22,9 +18,7 @@ import (
 )
 
 const (
-	nodes = 3
-	// clients share the burst: a client has at most 64 open jobs of a kind.
-	clients   = 4
+	nodes     = 3
 	burstSize = 200
 	bulkSize  = 1000 // addresses or signatures of one job
 )
@@ -40,12 +34,12 @@ type fleets struct {
 	provider  *awskms.Provider   // over a key of its own: what one call takes
 }
 
-// side is a fleet with its clients.
+// side is a fleet with its client.
 type side struct {
-	name    string
-	p       *fleettest.Processes
-	clients []*client.Client
-	keys    [][]client.Key // of each client; the first has bulkSize
+	name   string
+	p      *fleettest.Processes
+	client *client.Client
+	keys   []client.Key // bulkSize
 }
 
 func startFleets(b *testing.B) *fleets {
@@ -73,75 +67,30 @@ func startFleets(b *testing.B) *fleets {
 
 func startSide(b *testing.B, name string, sections map[int]string) *side {
 	b.Helper()
-	private := make([]ed25519.PrivateKey, clients) // of all but the first, who is there already
-	s := &side{name: name}
-	s.p = fleettest.StartProcesses(b, fleettest.Options{Providers: sections, BeforeStart: func(dir string) {
-		for i := 1; i < clients; i++ {
-			private[i] = addClient(b, filepath.Join(dir, fleet.AccessFile), clientName(i))
-		}
-	}})
+	s := &side{name: name, p: fleettest.StartProcesses(b, fleettest.Options{Providers: sections})}
 	s.p.AwaitReady()
-	for i := range clients {
-		config, err := client.Load(filepath.Join(s.p.Dir, fleet.ClientFile))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if i > 0 {
-			config.Name, config.Key = clientName(i), private[i]
-		}
-		c, err := client.New(b.Context(), config)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(c.Close)
-		s.clients = append(s.clients, c)
-		count := burstSize / clients
-		if i == 0 {
-			count = bulkSize
-		}
-		s.keys = append(s.keys, s.keygen(b, i, "bitcoin", count))
-	}
+	s.client = s.p.Client()
+	s.keys = s.keygen(b, "bitcoin", bulkSize)
 	return s
 }
 
-func clientName(i int) string { return fmt.Sprintf("client%d", i) }
-
-// addClient puts a client with a fresh key on the access list.
-func addClient(b *testing.B, access, name string) ed25519.PrivateKey {
+func (s *side) keygen(b *testing.B, chain string, count int) []client.Key {
 	b.Helper()
-	public, private, err := ed25519.GenerateKey(nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	list, err := os.OpenFile(access, os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	_, err = fmt.Fprintf(list, "\n[[client]]\nname = %q\npublic_key = \"%x\"\nkinds = [\"keygen\", \"sign\"]\n", name, public)
-	if err != nil || list.Close() != nil {
-		b.Fatal(err)
-	}
-	return private
-}
-
-// keygen has a client's keys made.
-func (s *side) keygen(b *testing.B, c int, chain string, count int) []client.Key {
-	b.Helper()
-	result, err := s.clients[c].Keygen(b.Context(), client.KeygenRequest{Chain: chain, Count: count})
+	result, err := s.client.Keygen(b.Context(), client.KeygenRequest{Chain: chain, Count: count})
 	if err != nil {
 		b.Fatal(err)
 	}
 	return result.Keys
 }
 
-// sign has one message signed with each of a client's keys; the client
-// verifies the signatures.
-func (s *side) sign(b *testing.B, c int, keys []client.Key) error {
+// sign has one message signed with each key; the client verifies the
+// signatures.
+func (s *side) sign(b *testing.B, keys []client.Key) error {
 	items := make([]client.SignItem, len(keys))
 	for i, k := range keys {
 		items[i] = client.SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: freshMessage()}
 	}
-	_, err := s.clients[c].Sign(b.Context(), client.SignRequest{Items: items})
+	_, err := s.client.Sign(b.Context(), client.SignRequest{Items: items})
 	return err
 }
 
@@ -167,7 +116,7 @@ func (f *fleets) setLatency(b *testing.B, latency time.Duration) {
 	}
 	f.hard.p.AwaitReady()
 	for _, s := range []*side{f.hard, f.soft} { // both are warm
-		s.keygen(b, 0, "bitcoin", bulkSize)
+		s.keygen(b, "bitcoin", bulkSize)
 		s.burst(b)
 		s.burst(b)
 	}

@@ -3,7 +3,11 @@
 package pkcs11
 
 import (
+	"context"
+	"errors"
+	"slices"
 	"sync"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -22,11 +26,20 @@ type conn struct {
 	info       p11.TokenInfo
 	keys       *keys
 
+	back chan struct{} // hears of sessions that come back
+	gone chan struct{} // closed once it is dead
+
 	mu     sync.Mutex
 	idle   []session
+	lent   int // those in use, and those that are being opened
 	dead   bool
 	proven bool // a call succeeded
+	failed int  // calls in a row
 }
+
+// maxFailed is how many calls may fail in a row, whatever for, until fresh
+// sessions and handles are tried.
+const maxFailed = 3
 
 // works tells whether nothing speaks against using it.
 func (c *conn) works() bool {
@@ -44,34 +57,112 @@ func (c *conn) hasProven() bool {
 
 // with lends a session: an idle one, or a new one. There are never more than
 // places.
-func (c *conn) with(do func(session) error) error {
+func (c *conn) with(ctx context.Context, do func(session) error) error {
 	c.p.mod.gate.RLock()
 	defer c.p.mod.gate.RUnlock()
 	if !c.works() {
-		return c.p.fail(keyprovider.Unavailable, "session", c.p.tokenName(), "another call lost the token; "+again, nil)
+		return c.lostByAnother()
 	}
-	s, err := c.take()
+	s, err := c.take(ctx)
 	if err == nil {
 		err = do(s)
 		c.put(s, err)
 	}
-	if lost(err) {
+	if c.speaksAgainst(err) {
 		c.giveUp(err)
 	}
 	return err
 }
 
-func (c *conn) take() (session, error) {
+func (c *conn) lostByAnother() error {
+	return c.p.fail(keyprovider.Unavailable, "session", c.p.tokenName(), "another call lost the token; "+again, nil)
+}
+
+// speaksAgainst tells whether to give the connection up after a call.
+func (c *conn) speaksAgainst(err error) bool {
 	c.mu.Lock()
-	if n := len(c.idle); n > 0 {
-		s := c.idle[n-1]
-		c.idle = c.idle[:n-1]
-		c.mu.Unlock()
-		return s, nil
+	defer c.mu.Unlock()
+	reason := keyprovider.ReasonOf(err)
+	switch {
+	case err == nil:
+		c.failed = 0
+	case slices.Contains([]keyprovider.Reason{keyprovider.Canceled, keyprovider.Timeout, keyprovider.Closed}, reason):
+		return false // that was the caller
+	default:
+		c.failed++
 	}
+	// After a bad answer the handles may mean other keys, which the next
+	// connection finds out.
+	return lost(err) || reason == keyprovider.BadAnswer || c.failed >= maxFailed
+}
+
+// take gives an idle session or opens one. Where the token has none left, it
+// waits for one that is lent.
+func (c *conn) take(ctx context.Context) (session, error) {
+	for {
+		c.mu.Lock()
+		c.lent++
+		if n := len(c.idle); n > 0 {
+			s := c.idle[n-1]
+			c.idle = c.idle[:n-1]
+			c.mu.Unlock()
+			return s, nil
+		}
+		c.mu.Unlock()
+		s, err := c.p.mod.api.OpenSession(c.slot, p11.CKF_SERIAL_SESSION)
+		if err == nil {
+			return s, nil
+		}
+		wait := c.notOpened()
+		if !wait || !errors.Is(err, p11.Error(p11.CKR_SESSION_COUNT)) {
+			return 0, c.p.failed("C_OpenSession", c.p.tokenName(), err)
+		}
+		if err := c.awaitSession(ctx); err != nil {
+			return 0, err
+		}
+	}
+}
+
+// notOpened tells whether one of ours is to come back, or has.
+func (c *conn) notOpened() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.lent--
+	if c.lent == 0 {
+		c.wake() // who waits for this one
+	}
+	return c.lent > 0 || len(c.idle) > 0
+}
+
+func (c *conn) awaitSession(ctx context.Context) error {
+	const action = "C_OpenSession"
+	c.mu.Lock()
+	idle, lent := len(c.idle), c.lent
 	c.mu.Unlock()
-	s, err := c.p.mod.api.OpenSession(c.slot, p11.CKF_SERIAL_SESSION)
-	return s, c.p.failed("C_OpenSession", c.p.tokenName(), err)
+	if idle > 0 {
+		return nil
+	}
+	if len(c.p.flights.some((*flight).hangs)) >= lent {
+		return c.p.stuck(action, c.p.tokenName())
+	}
+	began := time.Now()
+	select {
+	case <-c.back:
+		return nil
+	case <-c.gone:
+		return c.lostByAnother()
+	case <-c.p.life.Done():
+		return keyprovider.ErrClosed
+	case <-ctx.Done():
+		return c.p.gaveUp(ctx, action, c.p.tokenName(), began)
+	}
+}
+
+func (c *conn) wake() {
+	select {
+	case c.back <- struct{}{}:
+	default: // there is enough to wake all
+	}
 }
 
 // put takes a session back, unless it may be out of step.
@@ -81,11 +172,16 @@ func (c *conn) put(s session, err error) {
 	keep := !c.dead && !lost(err)
 	if keep {
 		c.idle = append(c.idle, s)
+		c.lent--
 	}
 	c.mu.Unlock()
 	if !keep {
 		_ = c.p.mod.api.CloseSession(s) // it may be gone already
+		c.mu.Lock()
+		c.lent--
+		c.mu.Unlock()
 	}
+	c.wake()
 }
 
 // giveUp ends the use of the connection; why is nil if it was closed.
@@ -97,6 +193,7 @@ func (c *conn) giveUp(why error) {
 	if dead {
 		return
 	}
+	close(c.gone)
 	c.p.mod.disconnected(c.slot, c.generation)
 	if why != nil {
 		c.p.o.Log.Warn("connection to the token is lost", "token", c.info.Label, "slot", c.slot, "error", why)

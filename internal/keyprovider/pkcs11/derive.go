@@ -3,8 +3,10 @@
 package pkcs11
 
 import (
+	"context"
 	"crypto/sha256"
 	"fmt"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -13,6 +15,51 @@ import (
 
 // valueTag begins what ECDH's x coordinate is hashed with.
 const valueTag = "frostfleet/keyprovider/pkcs11/ecdh/value/v1"
+
+const actDerive = "derive"
+
+// takeTurn waits for the turn to derive: by ECDH it is one at a time, as some
+// libraries (ykcs11) have one place for the shared secret that all sessions of
+// a slot share. It does not wait for a derivation that hangs.
+func (p *Provider) takeTurn(ctx context.Context, c *conn) (turn chan struct{}, err error) {
+	key := p.keyName(p.o.DerivationKeyLabel)
+	turn = p.mod.derivations(c.slot)
+	select {
+	case turn <- struct{}{}:
+		return turn, nil
+	default:
+	}
+	if len(p.flights.some(func(f *flight) bool { return f.action == actDerive && f.hangs() })) > 0 {
+		return nil, p.stuck(actDerive, key)
+	}
+	began := time.Now()
+	select {
+	case turn <- struct{}{}:
+		return turn, nil
+	case <-p.life.Done():
+		return nil, keyprovider.ErrClosed
+	case <-ctx.Done():
+		return nil, p.gaveUp(ctx, actDerive, key, began)
+	}
+}
+
+// useInTurn is use for a derivation by ECDH. Who waits for the turn has no
+// place: signatures go on beside a derivation that hangs.
+func (p *Provider) useInTurn(ctx context.Context, key string, do func(*conn, session) ([]byte, error)) ([]byte, error) {
+	c, err := p.connection(ctx, actDerive, key)
+	if err != nil {
+		return nil, err
+	}
+	turn, err := p.takeTurn(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.takePlace(ctx, actDerive, key); err != nil {
+		<-turn
+		return nil, err
+	}
+	return p.fly(ctx, c, keyprovider.OpDerive, actDerive, key, do, func() { <-p.places; <-turn })
+}
 
 // derive gives 32 bytes, which the caller wipes.
 func (c *conn) derive(s session, label []byte) ([]byte, error) {
@@ -39,12 +86,8 @@ func (c *conn) deriveHMAC(s session, label []byte) ([]byte, error) {
 }
 
 // deriveECDH makes a session object of the shared x coordinate, reads it and
-// destroys it. There is one of them at a time: some libraries (ykcs11) have one
-// place for it that all sessions of a slot share.
+// destroys it. Its caller has the turn.
 func (c *conn) deriveECDH(s session, label []byte) ([]byte, error) {
-	turn := c.p.mod.derivations(c.slot)
-	turn.Lock()
-	defer turn.Unlock()
 	m := c.p.mod.api
 	params := p11.NewECDH1DeriveParams(p11.CKD_NULL, nil, hashToPoint(label))
 	template := []*p11.Attribute{

@@ -17,11 +17,20 @@ import (
 // The circuit breaker above makes it longer; this bounds what others ask for.
 const dialPause = time.Second
 
-// known is what the keys were at first: a token that comes back with others
-// is refused.
+// known is what token and keys were at first: another token is refused, as is
+// one that comes back with other keys.
 type known struct {
+	serial string
 	public *ecdsa.PublicKey
+	kind   string   // of the derivation key
 	check  [32]byte // hash of a derived value; zero without a derivation key
+}
+
+// knownKeys is nil until there was a connection.
+func (p *Provider) knownKeys() *known {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.known
 }
 
 // connection gives the connection that works, or makes one. All who wait for
@@ -130,21 +139,25 @@ func (p *Provider) connect(ctx context.Context, f *flight, old *conn) (*conn, er
 	if err == nil || fresh || !errors.As(err, &told) {
 		return c, err
 	}
-	switch told.Reason {
-	case keyprovider.Unavailable:
-	case keyprovider.NotFound:
-		if told.Action != actFindToken { // the others see that token as we do
-			spare = nil
-		}
+	switch {
+	case told.Action == actFindToken, told.Reason == keyprovider.Unavailable:
+	case told.Reason == keyprovider.NotFound: // the others see that token as we do
+		spare = nil
 	default:
 		return nil, err
 	}
 	if why := p.mod.reset(spare); why != nil {
 		again := *told
 		again.Remedy += "; " + why.Error()
+		if hanging := p.hanging(); hanging != "" {
+			again.Remedy += ": " + hanging
+		}
 		return nil, &again
 	}
 	p.o.Log.Info("library was initialised again, after a failure", "library", p.o.Library, "error", err)
+	if told.Action == actLogin && isUnclear(err) { // the next dial is soon enough for a PIN that may be wrong
+		return nil, err
+	}
 	return p.establish(ctx, f)
 }
 
@@ -161,7 +174,8 @@ func (p *Provider) establish(ctx context.Context, f *flight) (*conn, error) {
 	if err != nil {
 		return nil, p.failed("C_OpenSession", p.tokenName(), err)
 	}
-	c := &conn{p: p, generation: m.generation.Load(), slot: slot, info: info, idle: []session{s}}
+	c := &conn{p: p, generation: m.generation.Load(), slot: slot, info: info, idle: []session{s},
+		back: make(chan struct{}, maxSessions), gone: make(chan struct{})}
 	if err := p.enter(ctx, f, c, s); err != nil {
 		_ = m.api.CloseSession(s)
 		return nil, err
@@ -190,5 +204,5 @@ func (p *Provider) enter(ctx context.Context, f *flight, c *conn, s session) err
 	if err := c.findKeys(f, s); err != nil {
 		return err
 	}
-	return c.tryKeys(f, s)
+	return c.tryKeys(ctx, f, s)
 }

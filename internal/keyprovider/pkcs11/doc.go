@@ -31,7 +31,9 @@
 // logs in and checks that the keys are the ones that were there before. If that
 // does not help and no other token of the library is in use, the library is
 // initialised again: SoftHSM and others list their tokens at that time only.
-// There is at most one such try a second.
+// There is at most one such try a second. Failures that say nothing of the
+// connection end it when they repeat. Another token with the same label, which
+// its serial number tells, gets neither a session nor the PIN.
 //
 // A call runs on a goroutine of its own. When its context ends the caller goes
 // on, and the session is out of use until the call returns. Once as many calls
@@ -40,7 +42,8 @@
 // # PIN
 //
 // Tokens lock after a few wrong PINs. A PIN that was refused is never tried
-// again in this process, and a token whose flags tell of a wrong PIN since the
+// again in this process, one that was answered with an error that may mean
+// that it is wrong is tried once more, and a token whose flags tell of a wrong PIN since the
 // last right one is not logged in to unless Options.AfterWrongPIN says so,
 // which stops a supervisor's restarts from locking it. Many tokens tell nothing
 // of the kind, and two processes may look at the same time: Options.Guard

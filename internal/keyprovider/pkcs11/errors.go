@@ -27,6 +27,8 @@ const (
 	pinHelp = "mend pin or pin_file, then frost-worker unlock --config FILE"
 )
 
+var errPanicked = errors.New("the library gave an answer that makes no sense, or this program has a fault: a panic")
+
 var verdicts = map[p11.Error]verdict{
 	p11.CKR_SESSION_HANDLE_INVALID:   {keyprovider.Unavailable, true, "the session is gone; " + again},
 	p11.CKR_SESSION_CLOSED:           {keyprovider.Unavailable, true, "the session is gone; " + again},
@@ -76,7 +78,10 @@ var verdicts = map[p11.Error]verdict{
 // the connection.
 func judge(err error) verdict {
 	var rv p11.Error
-	if !errors.As(err, &rv) {
+	switch {
+	case errors.Is(err, errPanicked): // in the midst of something
+		return verdict{keyprovider.Other, true, "if it comes again, look for news of the token's software; " + again}
+	case !errors.As(err, &rv):
 		return verdict{reason: keyprovider.ReasonOf(err)}
 	}
 	if v, ok := verdicts[rv]; ok {

@@ -111,13 +111,26 @@ func (p *Provider) launch(action, key string, work func(*flight) ([]byte, error)
 		return nil
 	}
 	go func() {
-		out, err := work(f)
+		var out []byte
+		err := p.failed(action, key, unpanicked(func() (err error) { out, err = work(f); return err }))
 		f.land(out, err)
 		p.flights.remove(f)
 		finished(f)
 		close(f.done)
 	}()
 	return f
+}
+
+// unpanicked makes a panic an error, as nothing else on a flight's goroutine
+// catches it: the binding panics where a library's answer makes no sense. The
+// panic's value is not told, which may hold a PIN.
+func unpanicked(do func() error) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errPanicked
+		}
+	}()
+	return do()
 }
 
 func (f *flight) land(out []byte, err error) {
@@ -134,7 +147,7 @@ func (f *flight) land(out []byte, err error) {
 func (p *Provider) call(f *flight, operation, action, key string, do func() error) error {
 	r := &report{observe: p.o.Observe, operation: operation, began: time.Now()}
 	f.op.Store(r)
-	err := p.failed(action, key, do())
+	err := p.failed(action, key, unpanicked(do))
 	r.end(err)
 	return err
 }
@@ -163,14 +176,22 @@ func (f *flight) hangs() bool {
 
 // stuck is the error of calls that are not made, as others hang.
 func (p *Provider) stuck(action, key string) error {
+	remedy := p.hanging()
+	if remedy == "" { // they have just returned
+		remedy = "the library was stuck until now"
+	}
+	return p.fail(keyprovider.Unavailable, action, key, remedy, nil)
+}
+
+// hanging tells of the calls that hang; it is empty if none does.
+func (p *Provider) hanging() string {
 	hanging := p.flights.some((*flight).hangs)
-	if len(hanging) == 0 { // they have just returned
-		return p.fail(keyprovider.Unavailable, action, key, "the library was stuck until now", nil)
+	if len(hanging) == 0 {
+		return ""
 	}
 	first := hanging[0]
-	return p.fail(keyprovider.Unavailable, action, key, fmt.Sprintf(
-		"%d calls to %s hang, the first, %s, for %s: if this stays so, look at the device (%s) and restart frost-worker",
-		len(hanging), p.o.Library, first.action, time.Since(first.began).Round(time.Second), p.lookCommand()), nil)
+	return fmt.Sprintf("%d calls to %s hang, the first, %s, for %s: if this stays so, look at the device (%s) and restart frost-worker",
+		len(hanging), p.o.Library, first.action, time.Since(first.began).Round(time.Second), p.lookCommand())
 }
 
 // use runs do in a session of the token and waits for it, or for ctx.
@@ -183,14 +204,19 @@ func (p *Provider) use(ctx context.Context, operation, action, key string, do fu
 		<-p.places
 		return nil, err
 	}
+	return p.fly(ctx, c, operation, action, key, do, func() { <-p.places })
+}
+
+// fly is use with a connection and a place, which done gives back.
+func (p *Provider) fly(ctx context.Context, c *conn, operation, action, key string, do func(*conn, session) ([]byte, error), done func()) ([]byte, error) {
 	f := p.launch(action, key, func(f *flight) (out []byte, err error) {
-		err = c.with(func(s session) error {
+		err = c.with(ctx, func(s session) error {
 			return p.call(f, operation, action, key, func() (err error) { out, err = do(c, s); return err })
 		})
 		return out, err
-	}, func(*flight) { <-p.places })
+	}, func(*flight) { done() })
 	if f == nil {
-		<-p.places
+		done()
 		return nil, keyprovider.ErrClosed
 	}
 	select {

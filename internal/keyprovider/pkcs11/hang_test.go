@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -242,4 +243,53 @@ func TestCloseEndsWaiting(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+}
+
+// TestDerivationHangs: by ECDH it is one at a time, and the others are told at
+// once. Signatures go on.
+func TestDerivationHangs(t *testing.T) {
+	h := softhsm.New(t)
+	_, o := provisioned(t, h, "node-0", ECDH)
+	f := newFaulty(t, h)
+	o.Library = f.name
+	p := mustOpenWith(t, o, f.load)
+	derive := func(ctx context.Context) error { _, err := p.Derive(ctx, []byte("x")); return err }
+	f.block("C_DeriveKey")
+	busy := make(chan error, 1)
+	go func() { busy <- briefly(t, derive) }()
+	var waiting sync.WaitGroup
+	for range 2 * defaultSessions {
+		waiting.Go(func() {
+			if err := briefly(t, derive); keyprovider.ReasonOf(err) != keyprovider.Timeout && keyprovider.ReasonOf(err) != keyprovider.Unavailable {
+				t.Error(err)
+			}
+		})
+	}
+	if err := trySign(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	waiting.Wait()
+	wants(t, <-busy, keyprovider.Timeout)
+	for range 2 * defaultSessions {
+		wants(t, derive(t.Context()), keyprovider.Unavailable, "1 calls", "hang", "derive", "restart frost-worker")
+		if err := trySign(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f.release()
+	eventually(t, "it derives", func() error { return derive(t.Context()) })
+	mustWork(t, p)
+}
+
+// TestHangThenPulled: the error says what keeps the token from coming back.
+func TestHangThenPulled(t *testing.T) {
+	f, p, _ := hangable(t, 2)
+	f.block("C_Sign")
+	wants(t, signBriefly(t, p), keyprovider.Timeout)
+	f.fail("C_SignInit", 0x32)     // CKR_DEVICE_REMOVED
+	f.fail("C_GetTokenInfo", 0x32) // as SoftHSM says until it is initialised again
+	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
+	wants(t, trySign(t.Context(), p), keyprovider.NotFound, "no such token", "under way", "1 calls", "hang", "restart frost-worker")
+	f.release()
+	eventually(t, "the token is back", func() error { return trySign(t.Context(), p) })
 }

@@ -55,8 +55,12 @@ func (p *Provider) login(ctx context.Context, f *flight, c *conn, s session) err
 		defer leave()
 	}
 	// Another one may have tried while we waited.
+	serial := c.info.SerialNumber
 	if c.info, err = p.mod.api.GetTokenInfo(c.slot); err != nil {
 		return p.failed("C_GetTokenInfo", p.tokenName(), err)
+	}
+	if c.info.SerialNumber != serial { // it was swapped meanwhile, and this PIN is not the other's
+		return p.failed("C_GetTokenInfo", p.tokenName(), p11.Error(p11.CKR_TOKEN_NOT_PRESENT))
 	}
 	if err := p.mayLogIn(c.info.Flags); err != nil {
 		return err
@@ -65,7 +69,8 @@ func (p *Provider) login(ctx context.Context, f *flight, c *conn, s session) err
 		return err
 	}
 	if p.wasRefused(c.info, pin) {
-		return p.fail(keyprovider.PIN, actLogin, p.tokenName(), "the token refused this PIN before; it is not tried again: "+pinHelp, nil)
+		return p.fail(keyprovider.PIN, actLogin, p.tokenName(), "the token refused this PIN before; it is not tried again: "+pinHelp+
+			". If it is the token's PIN since, restart frost-worker first", nil)
 	}
 	if p.o.Guard != nil && pin != nil {
 		if err := p.o.Guard.Trying(); err != nil {
@@ -73,12 +78,12 @@ func (p *Provider) login(ctx context.Context, f *flight, c *conn, s session) err
 		}
 	}
 	err = p.call(f, keyprovider.OpLogin, actLogin, p.tokenName(), func() error { return p.try(s, pin) })
-	if p.o.Guard != nil && pin != nil {
-		p.o.Guard.LoggedIn(pin, err)
+	if pin == nil {
+		return err
 	}
-	if pin != nil && isRefusal(err) {
-		p.keepRefused(c.info, pin)
-		pin = nil
+	err = p.remember(c.info, pin, err)
+	if p.o.Guard != nil {
+		p.o.Guard.LoggedIn(pin, ofThisPIN(err))
 	}
 	return err
 }
@@ -132,7 +137,7 @@ func (p *Provider) mayLogIn(flags uint) error {
 	case has(p11.CKF_USER_PIN_FINAL_TRY):
 		remedy = "somebody entered wrong PINs, and the token locks at the next one. It is not logged in to by itself: make sure of the PIN, then frost-worker unlock --config FILE"
 	case has(p11.CKF_USER_PIN_COUNT_LOW):
-		remedy = "somebody entered a wrong PIN since the last right one, maybe this program before. It is not logged in to by itself, as tokens lock: make sure of the PIN, then frost-worker unlock --config FILE"
+		remedy = "somebody entered a wrong PIN since the last right one, maybe this program before, maybe somebody else by hand. It is not logged in to by itself, as tokens lock: make sure of the PIN, then frost-worker unlock --config FILE"
 	}
 	if remedy == "" {
 		return nil
@@ -195,5 +200,5 @@ func (p *Provider) wasRefused(info p11.TokenInfo, pin *secret.Bytes) bool {
 	for _, old := range refused.pins[p.tokenID(info)] {
 		found |= subtle.ConstantTimeCompare(old.Expose(), pin.Expose())
 	}
-	return found == 1
+	return found == 1 || !p.o.AfterWrongPIN && barred.has(p.tokenID(info), pin)
 }

@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"errors"
 	"fmt"
 	"sync"
 	"testing"
@@ -215,4 +216,75 @@ func TestAnotherTokenInTheSlot(t *testing.T) {
 		wants(t, p.Probe(t.Context()), keyprovider.Unavailable, "not in its slot")
 		f.set(func() { f.tokens = nil })
 	}
+}
+
+// TestBadConnection: failures that say nothing of the connection are its end
+// all the same when they repeat, and a signature that does not verify at once:
+// a new one works.
+func TestBadConnection(t *testing.T) {
+	h := softhsm.New(t)
+	_, o := provisioned(t, h, "node-0", "")
+	f := newFaulty(t, h)
+	o.Library = f.name
+	p := mustOpenWith(t, o, f.load)
+	for _, rv := range []uint{p11.CKR_DEVICE_MEMORY, p11.CKR_HOST_MEMORY, p11.CKR_SESSION_COUNT, p11.CKR_ARGUMENTS_BAD, p11.CKR_MUTEX_BAD, p11.CKR_FUNCTION_REJECTED} {
+		mustWork(t, p)
+		logins := f.count("C_Login")
+		f.failWith("C_SignInit", func(int) error {
+			if f.count("C_Login") == logins {
+				return p11.Error(rv)
+			}
+			return nil
+		})
+		for range maxFailed {
+			if trySign(t.Context(), p) == nil {
+				t.Fatal("signed")
+			}
+		}
+		if err := trySign(t.Context(), p); err != nil {
+			t.Fatalf("%v: %v", p11.Error(rv), err)
+		}
+	}
+	mustWork(t, p)
+	logins := f.count("C_Login")
+	f.set(func() {
+		f.spoil = func(b []byte) []byte {
+			if len(b) == 64 && f.calls["C_Login"] == logins {
+				b[40] ^= 1
+			}
+			return b
+		}
+	})
+	wants(t, trySign(t.Context(), p), keyprovider.BadAnswer)
+	mustWork(t, p)
+	mustClose(t, p)
+	if n := f.openSessions(); n != 0 {
+		t.Fatalf("%d sessions leaked", n)
+	}
+}
+
+// TestNotInitializedAgain: while a library is finalised, nobody calls it by a
+// connection of before.
+func TestNotInitializedAgain(t *testing.T) {
+	h := softhsm.New(t)
+	_, o := provisioned(t, h, "node-0", "")
+	f := newFaulty(t, h)
+	o.Library = f.name
+	p, q := mustOpenWith(t, o, f.load), mustOpenWith(t, o, f.load)
+	mustWork(t, p)
+	mustWork(t, q)
+	f.fail("C_SignInit", p11.CKR_DEVICE_ERROR)
+	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
+	f.fail("C_Initialize", p11.CKR_GENERAL_ERROR)
+	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
+	if p.mod.isReady() {
+		t.Fatal("the library is initialised")
+	}
+	before := f.count("C_SignInit")
+	wants(t, trySign(t.Context(), q), keyprovider.Unavailable)
+	if n := f.count("C_SignInit") - before; n > 0 {
+		t.Fatalf("%d calls to a library that is finalised", n)
+	}
+	f.release()
+	eventually(t, "both work", func() error { return errors.Join(trySign(t.Context(), p), trySign(t.Context(), q)) })
 }

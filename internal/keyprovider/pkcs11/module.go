@@ -39,7 +39,7 @@ type module struct {
 	ready  bool                        // initialised
 	theirs bool                        // by somebody else in this process: not ours to finalise
 	inUse  map[uint]int                // connections that work, by slot
-	ecdh   map[uint]*sync.Mutex        // for one derivation at a time, by slot
+	ecdh   map[uint]chan struct{}      // holds one token, for one derivation at a time, by slot
 	left   map[*Provider]chan struct{} // whose opening was given up; closed when nothing of it is under way
 }
 
@@ -59,7 +59,7 @@ func acquire(path string, load loader) (*module, error) {
 			return nil, err
 		}
 		m = &module{api: loaded, logins: make(chan struct{}, 1), inUse: map[uint]int{},
-			ecdh: map[uint]*sync.Mutex{}, left: map[*Provider]chan struct{}{}}
+			ecdh: map[uint]chan struct{}{}, left: map[*Provider]chan struct{}{}}
 		registry.modules[path] = m
 	}
 	m.mu.Lock()
@@ -175,6 +175,8 @@ func (m *module) finalize() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.ready = false
+	m.generation.Add(1) // at once: the next initialisation may fail
+	clear(m.inUse)
 	return nil
 }
 
@@ -217,12 +219,12 @@ func (m *module) disconnected(slot uint, generation int64) {
 	}
 }
 
-// derivations is held around an ECDH derivation in a slot.
-func (m *module) derivations(slot uint) *sync.Mutex {
+// derivations holds a token while there is an ECDH derivation in a slot.
+func (m *module) derivations(slot uint) chan struct{} {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.ecdh[slot] == nil {
-		m.ecdh[slot] = new(sync.Mutex)
+		m.ecdh[slot] = make(chan struct{}, 1)
 	}
 	return m.ecdh[slot]
 }

@@ -61,7 +61,9 @@ type Guard interface {
 	// Trying is told right before the token gets a PIN, which an error stops.
 	Trying() error
 	// LoggedIn is told what the token said to which PIN, as soon as it says
-	// so, whoever waits for it still. The PIN is wiped afterwards.
+	// so, whoever waits for it still. That a PIN is locked or has expired says
+	// nothing of the one that was given, so its reason is another then. The
+	// PIN is wiped afterwards.
 	LoggedIn(pin *secret.Bytes, err error)
 }
 

@@ -20,7 +20,6 @@ func TestBadAnswers(t *testing.T) {
 	_, o := provisioned(t, h, "node-0", "")
 	f := newFaulty(t, h)
 	o.Library = f.name
-	p := mustOpenWith(t, o, f.load)
 	for name, spoil := range map[string]func([]byte) []byte{
 		"none":    func([]byte) []byte { return nil },
 		"short":   func(b []byte) []byte { return b[:len(b)-1] },
@@ -29,16 +28,19 @@ func TestBadAnswers(t *testing.T) {
 		"zero":    func(b []byte) []byte { return make([]byte, len(b)) },
 		"too big": func(b []byte) []byte { return bytes.Repeat([]byte{0xff}, len(b)) },
 	} {
-		f.set(func() { f.spoil = spoil })
-		wants(t, trySign(t.Context(), p), keyprovider.BadAnswer, "firmware")
+		spoiled := func() *Provider { // each bad answer costs the connection
+			f.set(func() { f.spoil = nil })
+			p := mustOpenWith(t, o, f.load)
+			f.set(func() { f.spoil = spoil })
+			return p
+		}
+		wants(t, trySign(t.Context(), spoiled()), keyprovider.BadAnswer, "firmware")
 		if name == "flipped" || name == "zero" || name == "too big" {
 			continue // Derive can't tell
 		}
-		_, err := p.Derive(t.Context(), []byte("x"))
+		_, err := spoiled().Derive(t.Context(), []byte("x"))
 		wants(t, err, keyprovider.BadAnswer, "not 32")
 	}
-	f.set(func() { f.spoil = nil })
-	mustWork(t, p)
 }
 
 func TestParsePoint(t *testing.T) {

@@ -106,15 +106,22 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 		return [32]byte{}, err
 	}
 	key := p.keyName(p.o.DerivationKeyLabel)
-	if err := p.begin(ctx, "derive", key); err != nil {
+	if err := p.begin(ctx, actDerive, key); err != nil {
 		return [32]byte{}, err
 	}
 	if p.o.DerivationKeyLabel == "" {
-		return [32]byte{}, p.fail(keyprovider.CannotDerive, "derive", p.tokenName(),
+		return [32]byte{}, p.fail(keyprovider.CannotDerive, actDerive, p.tokenName(),
 			"set derivation_key_label, and make the key with: frost-worker provision --config FILE", keyprovider.ErrCannotDerive)
 	}
 	label = bytes.Clone(label) // a call that hangs may outlive the caller's
-	out, err := p.use(ctx, keyprovider.OpDerive, "derive", key, func(c *conn, s session) ([]byte, error) { return c.derive(s, label) })
+	do := func(c *conn, s session) ([]byte, error) { return c.derive(s, label) }
+	var out []byte
+	var err error
+	if p.knownKeys().kind == ECDH {
+		out, err = p.useInTurn(ctx, key, do)
+	} else {
+		out, err = p.use(ctx, keyprovider.OpDerive, actDerive, key, do)
+	}
 	defer clear(out)
 	if err != nil {
 		return [32]byte{}, err

@@ -129,12 +129,16 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 		p11.NewAttribute(p11.CKA_SIGN, use == p11.CKA_SIGN),
 		p11.NewAttribute(p11.CKA_DERIVE, use == p11.CKA_DERIVE),
 	}
-	err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) error {
-		_, _, err := c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN),
+	var publicKey, privateKey handle
+	err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) (err error) {
+		publicKey, privateKey, err = c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN),
 			with(public, p11.CKA_ENCRYPT, p11.CKA_WRAP), with(private, p11.CKA_DECRYPT, p11.CKA_UNWRAP))
 		return err
 	})
-	return c.notMade(label, err)
+	if err != nil {
+		return c.notMade(label, err)
+	}
+	return c.makeSureIsAlone(s, p11.CKO_PRIVATE_KEY, label, privateKey, publicKey)
 }
 
 // makeSecret makes 32 bytes for HMAC: a generic secret, or where the token
@@ -145,6 +149,7 @@ func (c *conn) makeSecret(s session, label string) error {
 	if err != nil {
 		return err
 	}
+	var made handle
 	size := p11.NewAttribute(p11.CKA_VALUE_LEN, minSecret)
 	for _, kind := range [][]*p11.Attribute{
 		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET), size},
@@ -159,8 +164,8 @@ func (c *conn) makeSecret(s session, label string) error {
 			p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
 			withLabel(label), id,
 			p11.NewAttribute(p11.CKA_SIGN, true))
-		err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) error {
-			_, err := c.p.mod.api.GenerateKey(s, mechanism(p11.CKM_GENERIC_SECRET_KEY_GEN),
+		err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) (err error) {
+			made, err = c.p.mod.api.GenerateKey(s, mechanism(p11.CKM_GENERIC_SECRET_KEY_GEN),
 				with(template, p11.CKA_DERIVE, p11.CKA_ENCRYPT, p11.CKA_DECRYPT, p11.CKA_WRAP, p11.CKA_UNWRAP))
 			return err
 		})
@@ -168,7 +173,29 @@ func (c *conn) makeSecret(s session, label string) error {
 			break
 		}
 	}
-	return c.notMade(label, err)
+	if err != nil {
+		return c.notMade(label, err)
+	}
+	return c.makeSureIsAlone(s, p11.CKO_SECRET_KEY, label, made)
+}
+
+// makeSureIsAlone takes a key away that was made a moment ago, if another
+// process has made one under the same label meanwhile. Whoever made the last
+// one sees both, so two never stay; nothing that was there before is touched.
+func (c *conn) makeSureIsAlone(s session, class uint, label string, made ...handle) error {
+	found, err := c.find(s, class, withLabel(label))
+	if err != nil || len(found) < 2 {
+		return err
+	}
+	key := c.p.keyName(label)
+	for _, h := range made {
+		if err := c.p.mod.api.DestroyObject(s, h); err != nil {
+			return c.p.fail(keyprovider.Other, actMakeKey, key, fmt.Sprintf("another process made such a key at the same time, and the one made here can't be deleted again: "+
+				"delete all but one of those with the CKA_ID %s, before a node is enrolled", c.ids(s, found)), err)
+		}
+	}
+	return c.p.fail(keyprovider.Other, actMakeKey, key,
+		"another process made such a key at the same time, and the one made here was deleted again: run frost-worker provision --config FILE once more, alone", nil)
 }
 
 // refusesTemplate tells a token that does not make such keys from one that

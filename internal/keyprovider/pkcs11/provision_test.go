@@ -205,3 +205,41 @@ func TestKeysAreNarrow(t *testing.T) {
 		})
 	}
 }
+
+// TestProvisionByTwo at once: the one that sees both keys takes its own away,
+// and nothing else. One is left, and the next run keeps it.
+func TestProvisionByTwo(t *testing.T) {
+	h := softhsm.New(t)
+	for function, made := range map[string]string{"C_GenerateKeyPair": identityLabel, "C_GenerateKey": derivationLabel} {
+		t.Run(function, func(t *testing.T) {
+			token := h.Token(t, function)
+			o := optionsFor(h, token)
+			f := newFaulty(t, h)
+			o.Library = f.name
+			f.failWith(function, func(n int) error {
+				if n > 1 {
+					return nil
+				}
+				a := &admin{t: t, api: f.api.(*p11.Ctx)} // is logged in, as all of the process
+				var err error
+				a.s, err = a.api.OpenSession(token.Slot, p11.CKF_SERIAL_SESSION|p11.CKF_RW_SESSION)
+				a.must(err)
+				if made == identityLabel {
+					a.pair(made, p256, nil)
+				} else {
+					a.secret(made, p11.CKM_GENERIC_SECRET_KEY_GEN, nil)
+				}
+				return a.api.CloseSession(a.s)
+			})
+			_, err := provision(t.Context(), o, f.load)
+			wants(t, err, keyprovider.Other, "make key", made, "another process", "once more")
+			facts, err := provision(t.Context(), o, f.load)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(told(facts), "kept \""+made) {
+				t.Errorf("the other's was not kept: %s", told(facts))
+			}
+		})
+	}
+}

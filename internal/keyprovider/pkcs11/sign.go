@@ -3,6 +3,7 @@
 package pkcs11
 
 import (
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -101,12 +102,12 @@ func (c *conn) matching(f *flight, s session, candidates []*ecdsa.PublicKey) (ke
 }
 
 // tryKeys derives twice, and holds both keys against what they were at first.
-func (c *conn) tryKeys(f *flight, s session) error {
+func (c *conn) tryKeys(ctx context.Context, f *flight, s session) error {
 	p := c.p
-	now := &known{public: c.keys.public}
+	now := &known{serial: c.info.SerialNumber, public: c.keys.public, kind: c.keys.kind}
 	if c.keys.kind != "" {
 		var err error
-		if now.check, err = c.tryDerive(f, s); err != nil {
+		if now.check, err = c.tryDerive(ctx, f, s); err != nil {
 			return err
 		}
 	}
@@ -124,11 +125,18 @@ func (c *conn) tryKeys(f *flight, s session) error {
 }
 
 // tryDerive gives the hash of a derived value.
-func (c *conn) tryDerive(f *flight, s session) (check [32]byte, err error) {
+func (c *conn) tryDerive(ctx context.Context, f *flight, s session) (check [32]byte, err error) {
 	label := c.p.o.DerivationKeyLabel
+	if c.keys.kind == ECDH {
+		turn, err := c.p.takeTurn(ctx, c)
+		if err != nil {
+			return check, err
+		}
+		defer func() { <-turn }()
+	}
 	var out [2][]byte
 	for i := range out {
-		err := c.p.call(f, keyprovider.OpDerive, "derive", c.p.keyName(label), func() (err error) {
+		err := c.p.call(f, keyprovider.OpDerive, actDerive, c.p.keyName(label), func() (err error) {
 			out[i], err = c.derive(s, []byte(tryLabel))
 			return err
 		})

@@ -22,7 +22,8 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 	}
 	var fit []uint
 	var info p11.TokenInfo
-	var there, alike []string
+	var there, alike, foreign []string
+	known := p.knownKeys()
 	for _, slot := range slots {
 		token, err := p.mod.api.GetTokenInfo(slot)
 		if err != nil {
@@ -36,9 +37,17 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 			}
 			continue
 		}
+		if known != nil && token.SerialNumber != known.serial {
+			foreign = append(foreign, here)
+			continue
+		}
 		fit, info, alike = append(fit, slot), token, append(alike, here)
 	}
 	switch {
+	case len(fit) == 0 && len(foreign) > 0: // it must not get the PIN
+		return 0, info, p.fail(keyprovider.WrongKey, actFindToken, p.tokenName(), fmt.Sprintf(
+			"it is another token than before, whose serial number was %s; there is %s: put the node's own token back, or if its keys were moved to that one restart frost-worker",
+			clean(known.serial), strings.Join(foreign, "; ")), nil)
 	case len(fit) == 0:
 		return 0, info, p.noToken(there)
 	case len(fit) > 1:

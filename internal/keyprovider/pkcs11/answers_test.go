@@ -1,0 +1,102 @@
+//go:build cgo
+
+package pkcs11
+
+import (
+	"testing"
+	"time"
+
+	p11 "github.com/miekg/pkcs11"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/pin"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// TestUnclearLogin: a wrong PIN that is answered with a code that does not say
+// so is given to the token twice, over both dials and restarts.
+func TestUnclearLogin(t *testing.T) {
+	for _, rv := range []uint{p11.CKR_FUNCTION_FAILED, p11.CKR_DEVICE_ERROR, p11.CKR_VENDOR_DEFINED + 0x129, p11.CKR_ARGUMENTS_BAD} {
+		t.Run(p11.Error(rv).Error(), func(t *testing.T) {
+			f, token, o := pinned(t)
+			dir := t.TempDir()
+			o, _ = keptIn(t, dir, o, pin.Literal(secret.New([]byte(token.PIN))))
+			f.fail("C_Login", rv)
+			if err := openErr(t, o, f); keyprovider.ReasonOf(err) == keyprovider.PIN || err == nil {
+				t.Fatal(err)
+			}
+			if n := f.count("C_Login"); n != 1 {
+				t.Fatalf("%d logins by one dial", n)
+			}
+			wants(t, openErr(t, o, f), keyprovider.PIN, "failed twice at this PIN", p11.Error(rv).Error(), "frost-worker unlock")
+			f.release()
+			wants(t, openErr(t, o, f), keyprovider.PIN)
+			after, _ := keptIn(t, dir, o, pin.Literal(secret.New([]byte(token.PIN))))
+			refused.pins = map[string][]*secret.Bytes{} // a new process
+			wants(t, openErr(t, after, f), keyprovider.PIN, "given a PIN before")
+			if n := f.count("C_Login"); n != 2 {
+				t.Fatalf("%d logins", n)
+			}
+			after.AfterWrongPIN = true
+			mustWork(t, mustOpenWith(t, after, f.load))
+		})
+	}
+}
+
+// TestOneUnclearLogin is no refusal: it may have been the device.
+func TestOneUnclearLogin(t *testing.T) {
+	f, _, o := pinned(t)
+	p := mustOpenWith(t, o, f.load)
+	for range 2 {
+		mustWork(t, p)
+		f.failOnce("C_Login", p11.CKR_DEVICE_ERROR)
+		f.failWith("C_Sign", failsOnce(p11.CKR_DEVICE_REMOVED))
+		wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
+		wants(t, trySign(t.Context(), p), keyprovider.Unavailable, "C_Login")
+		time.Sleep(dialPause)
+	}
+	mustWork(t, p)
+}
+
+// failsOnce fails the first call that it is asked about.
+func failsOnce(rv uint) func(int) error {
+	failed := false
+	return func(int) error {
+		if failed {
+			return nil
+		}
+		failed = true
+		return p11.Error(rv)
+	}
+}
+
+// TestUnlockedAgain: a PIN that was locked, or had expired, is good once the
+// security officer has mended that and somebody says so; and it stays good.
+func TestUnlockedAgain(t *testing.T) {
+	for _, rv := range []uint{p11.CKR_PIN_LOCKED, p11.CKR_PIN_EXPIRED} {
+		t.Run(p11.Error(rv).Error(), func(t *testing.T) {
+			f, token, o := pinned(t)
+			o, keeper := keptIn(t, t.TempDir(), o, pin.Literal(secret.New([]byte(token.PIN))))
+			f.fail("C_Login", rv)
+			wants(t, openErr(t, o, f), keyprovider.PIN)
+			f.release()
+			wants(t, openErr(t, o, f), keyprovider.PIN, "refused this PIN before")
+			if n := f.count("C_Login"); n != 1 {
+				t.Fatalf("%d logins", n)
+			}
+			person := o
+			person.AfterWrongPIN = true
+			taken, err := keeper.Try(secret.New([]byte(token.PIN)), func() error {
+				p, err := open(t.Context(), person, f.load, nil)
+				if err == nil {
+					err = p.Close()
+				}
+				return err
+			})
+			if !taken || err != nil {
+				t.Fatal(taken, err)
+			}
+			mustWork(t, mustOpenWith(t, o, f.load))
+		})
+	}
+}
