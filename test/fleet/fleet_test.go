@@ -184,7 +184,7 @@ func TestBusyClientIsTold(t *testing.T) {
 	f := fleettest.Prepare(t, fleettest.Options{}) // nobody works the jobs off
 	r := newRaw(t, f)
 	var busy error
-	for range 200 {
+	for range 1000 {
 		j := job(protocol.KindKeygen)
 		if busy = r.publish(r.sign(j.Kind, payload(t, j))); busy != nil {
 			break
