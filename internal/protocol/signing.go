@@ -53,7 +53,6 @@ type signing struct {
 	set     []frost.Commitment
 	loads   int
 	held    []LogMessage // standby: what came meanwhile, unopened
-	shared  []int        // standby: nodes in whose slots there is something said to be a share
 }
 
 // How often a node looks for keys that it does not have yet. Another node may
@@ -99,21 +98,8 @@ func (n *Node) startSigning(task *Task, job *Job) []Effect {
 		return s.begin()
 	}
 	// Most sessions end without this node, so it spends nothing on them yet.
-	return []Effect{After{Delay: n.hedgeDelay(len(s.which)), Timer: Timer{s.id, timerHedge}}}
-}
-
-// What a session adds to the delay of a second rank: for each of its items, and
-// for each session that this node has open. Under load everybody is late, and a
-// third commitment would make all of them later.
-const (
-	hedgePerItem    = time.Millisecond
-	hedgePerSession = 2 * time.Millisecond
-	maxHedgeLoad    = time.Second
-)
-
-func (n *Node) hedgeDelay(items int) time.Duration {
-	load := min(time.Duration(len(n.sessions))*hedgePerSession, maxHedgeLoad)
-	return n.Delay + time.Duration(items)*hedgePerItem + load
+	delay := n.Delay + time.Duration(len(s.which))*time.Millisecond
+	return []Effect{After{Delay: delay, Timer: Timer{s.id, timerHedge}}}
 }
 
 // begin looks at what the log says of the session, and goes for the keys
@@ -224,9 +210,6 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 
 // onLog takes a message of this session in log order.
 func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
-	if s.phase == signStandby && slot.Kind == SlotShare {
-		return s.onOthersShare(slot.Node)
-	}
 	if slot.Kind != SlotCommit || s.phase >= signDone || s.commits.has(slot.Node) {
 		return nil
 	}
@@ -251,19 +234,6 @@ func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
 		return nil // checked once the keys tell the suite
 	}
 	return s.check(pos)
-}
-
-// onOthersShare ends a standby once t nodes have written shares: they need no
-// further commitment. Nothing is opened for that. If it was junk, the gateway
-// opens another attempt.
-func (s *signing) onOthersShare(node int) []Effect {
-	if !slices.Contains(s.shared, node) {
-		s.shared = append(s.shared, node)
-	}
-	if len(s.shared) < s.node.Manifest.T {
-		return nil
-	}
-	return s.sitOut("enough others have answered")
 }
 
 // ownCommit reports whether the commitment in the log is the one that this
