@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -36,8 +37,12 @@ func (o *ConsumeOptions) setDefaults() {
 	}
 }
 
-// pullExpiry is how long the server keeps one request for a message.
-const pullExpiry = 20 * time.Second
+// The server keeps a request for messages for pullExpiry. One that has not
+// said so by pullPatience is lost.
+const (
+	pullExpiry   = 20 * time.Second
+	pullPatience = pullExpiry + 2*time.Second
+)
 
 // Consumer hands deliveries to a handler until it is stopped.
 type Consumer struct {
@@ -46,6 +51,8 @@ type Consumer struct {
 	durable string
 	config  jetstream.ConsumerConfig
 	handler func(Delivery)
+	slots   chan struct{} // one in it for each delivery at work
+	freed   chan struct{} // says that a slot became free
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	once    sync.Once
@@ -71,7 +78,8 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, opt Co
 		config.FilterSubject = b.names.prefix + opt.Filter
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	c := &Consumer{b: b, stream: stream, durable: durable, config: config, handler: handler, cancel: cancel}
+	c := &Consumer{b: b, stream: stream, durable: durable, config: config, handler: handler,
+		slots: make(chan struct{}, opt.Handlers), freed: make(chan struct{}, 1), cancel: cancel}
 	if err := c.ensure(ctx); err != nil {
 		cancel()
 		return nil, err
@@ -80,9 +88,7 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, opt Co
 		cancel()
 		return nil, ErrClosed
 	}
-	for range opt.Handlers {
-		c.wg.Go(func() { c.serve(ctx) })
-	}
+	c.wg.Go(func() { c.serve(ctx) })
 	return c, nil
 }
 
@@ -113,70 +119,107 @@ func (c *Consumer) Stop() {
 	c.wg.Wait()
 }
 
-// serve is one handler's loop: ask for a message, handle it, ask again.
+// serve asks for messages until ctx ends, and begins again after a failure.
 func (c *Consumer) serve(ctx context.Context) {
-	inbox := c.b.nc.NewInbox()
-	msgs := make(chan *nats.Msg, 16)
-	sub, err := c.b.nc.ChanSubscribe(inbox, msgs)
-	if err != nil {
-		c.b.log.Error("consumer can't subscribe", "stream", c.stream, "error", err)
-		return
-	}
-	defer c.giveBack(sub, msgs)
 	for wait := (backoff{}); ctx.Err() == nil; {
-		m, err := c.next(ctx, inbox, msgs)
-		switch {
-		case ctx.Err() != nil:
-			if m != nil {
-				c.delivery(m).giveBack()
-			}
-			return
-		case err != nil:
-			c.b.log.Warn("consumer failed, trying again", "stream", c.stream, "durable", c.durable, "error", err)
-			if wait.sleep(ctx) != nil {
-				return
-			}
-			if err := c.ensure(ctx); err != nil {
-				c.b.log.Warn("consumer is not there", "stream", c.stream, "error", err)
-			}
-		case m != nil:
+		came, err := c.pull(ctx)
+		if err == nil {
+			continue // reconnected, or stopped
+		}
+		c.b.log.Warn("consumer failed, trying again", "stream", c.stream, "durable", c.durable, "error", err)
+		if came {
 			wait = backoff{}
-			c.handle(m)
+		}
+		if wait.sleep(ctx) != nil {
+			return
+		}
+		if err := c.ensure(ctx); err != nil {
+			c.b.log.Warn("consumer is not there", "stream", c.stream, "error", err)
 		}
 	}
 }
 
-// next asks for one message and waits for it; nil without error when there
-// was none for a while.
-func (c *Consumer) next(ctx context.Context, inbox string, msgs <-chan *nats.Msg) (*nats.Msg, error) {
-	question, err := json.Marshal(map[string]any{"batch": 1, "expires": pullExpiry})
-	if err != nil {
-		return nil, err
-	}
+// pull keeps the server asked for as many messages as there are free slots,
+// and no more: what is asked for is not given to another process. It returns
+// when the connection was made anew, since a request may be lost then, with an
+// error if the server refused, and whether any message came.
+func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
+	inbox := c.b.nc.NewInbox()
+	msgs := make(chan *nats.Msg, 2*cap(c.slots)+16)
 	reconnected := c.b.nextReconnect()
-	subject := "$JS.API.CONSUMER.MSG.NEXT." + c.b.names.stream(c.stream) + "." + c.durable
-	if err := c.b.nc.PublishRequest(subject, inbox, question); err != nil {
-		return nil, classify(subject, err)
+	sub, err := c.b.nc.ChanSubscribe(inbox, msgs)
+	if err != nil {
+		return false, fmt.Errorf("subscribing: %w", err)
 	}
-	patience := time.NewTimer(pullExpiry + 2*time.Second)
+	defer c.giveBack(sub, msgs)
+	patience := time.NewTimer(pullPatience)
 	defer patience.Stop()
-	select {
-	case m := <-msgs:
-		if strings.HasPrefix(m.Reply, "$JS.ACK.") {
-			return m, nil
+	asked := 0
+	for {
+		// A few large requests rather than one for each message; but never none.
+		if free := cap(c.slots) - asked - len(c.slots); free > 0 && (asked == 0 || free > cap(c.slots)/2) {
+			if err := c.ask(inbox, free); err != nil {
+				return came, err
+			}
+			asked += free
+			patience.Reset(pullPatience)
 		}
-		if last(m.Header, hdrStatus) == "408" { // expired
-			return nil, nil
+		select {
+		case m := <-msgs:
+			switch {
+			case ctx.Err() != nil:
+				if isDelivery(m) {
+					c.delivery(m).giveBack()
+				}
+				return came, nil
+			case isDelivery(m):
+				came = true
+				asked--
+				c.slots <- struct{}{} // free: no more was asked for
+				c.wg.Go(func() {
+					c.handle(m)
+					<-c.slots
+					select {
+					case c.freed <- struct{}{}:
+					default: // told already
+					}
+				})
+			case last(m.Header, hdrStatus) == "408": // expired
+				unused, err := strconv.Atoi(last(m.Header, hdrUnused))
+				if err != nil || unused < 0 || unused > asked {
+					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, last(m.Header, hdrPending), asked)
+				}
+				asked -= unused
+			default:
+				return came, statusError(m)
+			}
+		case <-c.freed:
+		case <-reconnected:
+			return came, nil
+		case <-patience.C:
+			if asked > 0 {
+				return came, fmt.Errorf("no answer to a request for messages in %v", pullPatience)
+			}
+		case <-ctx.Done():
+			return came, nil
 		}
-		return nil, statusError(m)
-	case <-reconnected: // the request may be lost
-		return nil, nil
-	case <-patience.C:
-		return nil, fmt.Errorf("no answer to %s", subject)
-	case <-ctx.Done():
-		return nil, nil
 	}
 }
+
+// ask requests count messages.
+func (c *Consumer) ask(inbox string, count int) error {
+	question, err := json.Marshal(map[string]any{"batch": count, "expires": pullExpiry})
+	if err != nil {
+		return err
+	}
+	subject := "$JS.API.CONSUMER.MSG.NEXT." + c.b.names.stream(c.stream) + "." + c.durable
+	if err := c.b.nc.PublishRequest(subject, inbox, question); err != nil {
+		return classify(subject, err)
+	}
+	return nil
+}
+
+func isDelivery(m *nats.Msg) bool { return strings.HasPrefix(m.Reply, "$JS.ACK.") }
 
 // giveBack returns what arrived too late to be handled.
 func (c *Consumer) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
@@ -184,7 +227,7 @@ func (c *Consumer) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
 	for {
 		select {
 		case m := <-msgs:
-			if strings.HasPrefix(m.Reply, "$JS.ACK.") {
+			if isDelivery(m) {
 				c.delivery(m).giveBack()
 			}
 		default:

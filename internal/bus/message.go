@@ -29,6 +29,7 @@ const (
 	hdrSeq         = "Nats-Sequence"
 	hdrTime        = "Nats-Time-Stamp"
 	hdrPending     = "Nats-Num-Pending"
+	hdrUnused      = "Nats-Pending-Messages"
 	hdrStatus      = "Status"
 	hdrDescription = "Description"
 )
