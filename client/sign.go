@@ -119,8 +119,10 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 	if err != nil {
 		return nil, err
 	}
+	// While the fleet signs there is time for what its answer is compared with.
+	keys := outputKeys(want)
 	return &Handle[SignResult]{p: p, check: func(a *answer) (*SignResult, error) {
-		return checkSignatures(c.manifest, want, &a.result)
+		return checkSignatures(c.manifest, want, keys, &a.result)
 	}}, nil
 }
 
@@ -145,7 +147,7 @@ func (it SignItem) check(i int) *JobError {
 
 // checkSignatures verifies every signature of a result against the items that
 // were asked for.
-func checkSignatures(m *Manifest, want []SignItem, r *protocol.Result) (*SignResult, error) {
+func checkSignatures(m *Manifest, want []SignItem, keys []outputKey, r *protocol.Result) (*SignResult, error) {
 	if err := sameFleet(m, r); err != nil {
 		return nil, err
 	}
@@ -157,7 +159,7 @@ func checkSignatures(m *Manifest, want []SignItem, r *protocol.Result) (*SignRes
 		if s.Key != want[i].Key {
 			return nil, fmt.Errorf("item %d: signature of key %.80q, asked of %s", i, s.Key, want[i].Key)
 		}
-		if err := want[i].checkOutputKey(r.Suite, s.PublicKey); err != nil {
+		if err := keys[i].check(r.Suite, s.PublicKey); err != nil {
 			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
 		}
 		if err := VerifySignature(r.Suite, s.PublicKey, want[i].Message, s.Signature); err != nil {

@@ -91,22 +91,38 @@ func TaprootOutputKey(internalKey, scriptRoot []byte) ([]byte, error) {
 	return schnorr.SerializePubKey(btcec.NewPublicKey(&q.X, &q.Y)), nil
 }
 
-// checkOutputKey compares the key that a gateway says has signed with what
-// follows from the caller's.
-func (it SignItem) checkOutputKey(suite string, got []byte) error {
-	if len(it.PublicKey) == 0 {
-		return nil
-	}
-	want, wantSuite := it.PublicKey, SuiteEd25519
-	if len(it.PublicKey) == 33 {
-		wantSuite = SuiteSecp256k1TR
-		var err error
-		if want, err = TaprootOutputKey(it.PublicKey, it.ScriptRoot); err != nil {
-			return err
+// outputKey is the key that a signature must verify under, as it follows from
+// the key that the caller named: suite is empty if none was.
+type outputKey struct {
+	suite string
+	key   []byte
+	err   error
+}
+
+func outputKeys(items []SignItem) []outputKey {
+	keys := make([]outputKey, len(items))
+	for i, it := range items {
+		switch len(it.PublicKey) {
+		case 0:
+		case 33:
+			keys[i].suite = SuiteSecp256k1TR
+			keys[i].key, keys[i].err = TaprootOutputKey(it.PublicKey, it.ScriptRoot)
+		default:
+			keys[i].suite, keys[i].key = SuiteEd25519, it.PublicKey
 		}
 	}
-	if suite != wantSuite || !bytes.Equal(got, want) {
-		return fmt.Errorf("signed by key %x in suite %.64q, want %x in %s", got, suite, want, wantSuite)
+	return keys
+}
+
+// check compares the key that a gateway says has signed.
+func (k outputKey) check(suite string, got []byte) error {
+	switch {
+	case k.suite == "":
+		return nil
+	case k.err != nil:
+		return k.err
+	case suite != k.suite || !bytes.Equal(got, k.key):
+		return fmt.Errorf("signed by key %x in suite %.64q, want %x in %s", got, suite, k.key, k.suite)
 	}
 	return nil
 }

@@ -91,7 +91,8 @@ func (g *Gateway) publishTask(e protocol.PublishTask) {
 var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protocol.Other: bus.Other, protocol.Junk: bus.Junk}
 
 // finish stores the result, then the dead letter if there is one, and only
-// then acknowledges the job.
+// then acknowledges the job. If the job has a result already, that one is
+// announced again.
 func (g *Gateway) finish(e protocol.Finish) {
 	stored, subject, err := g.storeResult(e.Result)
 	if errors.Is(err, bus.ErrTooLarge) {
@@ -107,6 +108,10 @@ func (g *Gateway) finish(e protocol.Finish) {
 		// Another gateway had a job of this id and other content. This one comes
 		// again, and is told so.
 		g.giveBack(e.Token)
+		return
+	}
+	if !stored {
+		g.replay(protocol.Replay{Token: e.Token, Client: e.Result.Client, Job: e.Result.Job})
 		return
 	}
 	if e.Result.Status == protocol.StatusFailed {

@@ -16,13 +16,18 @@ type Client struct {
 // Access says which clients and gateways the fleet listens to. It is kept
 // apart from the manifest, so that adding a client splits nothing.
 type Access struct {
-	clients  map[string]Client
-	gateways map[string]ed25519.PublicKey
+	clients  map[string]client
+	gateways map[string]*verifier
+}
+
+type client struct {
+	Client
+	key *verifier
 }
 
 // NewAccess checks the names and keys and builds the look-ups.
 func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey) (*Access, error) {
-	a := &Access{clients: map[string]Client{}, gateways: map[string]ed25519.PublicKey{}}
+	a := &Access{clients: map[string]client{}, gateways: map[string]*verifier{}}
 	for _, c := range clients {
 		if !token.MatchString(c.Name) {
 			return nil, fmt.Errorf("client %q: use 1 to 64 letters, digits, _ or -", c.Name)
@@ -30,21 +35,26 @@ func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey) (*Access
 		if _, ok := a.clients[c.Name]; ok {
 			return nil, fmt.Errorf("client %q stands twice", c.Name)
 		}
-		if len(c.Key) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("client %q: public key of %d bytes, want %d", c.Name, len(c.Key), ed25519.PublicKeySize)
+		key, err := newVerifier(c.Key)
+		if err != nil {
+			return nil, fmt.Errorf("client %q: %w", c.Name, err)
 		}
 		for _, k := range c.Kinds {
 			if !k.Valid() {
 				return nil, fmt.Errorf("client %q: unknown kind %q", c.Name, k)
 			}
 		}
-		a.clients[c.Name] = c
+		a.clients[c.Name] = client{c, key}
 	}
 	for name, key := range gateways {
-		if !token.MatchString(name) || len(key) != ed25519.PublicKeySize {
-			return nil, fmt.Errorf("gateway %q: bad name or a public key that is not %d bytes", name, ed25519.PublicKeySize)
+		if !token.MatchString(name) {
+			return nil, fmt.Errorf("gateway %q: use 1 to 64 letters, digits, _ or -", name)
 		}
-		a.gateways[name] = key
+		v, err := newVerifier(key)
+		if err != nil {
+			return nil, fmt.Errorf("gateway %q: %w", name, err)
+		}
+		a.gateways[name] = v
 	}
 	return a, nil
 }

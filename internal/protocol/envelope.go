@@ -110,48 +110,65 @@ var (
 type opener struct {
 	manifest *Manifest
 	access   *Access
-	known    map[[32]byte]*delegation
+	known    map[[32]byte]*openDelegation
+}
+
+// openDelegation is one that was verified.
+type openDelegation struct {
+	delegation
+	verifier *verifier
 }
 
 const maxKnownDelegations = 4096
 
 func newOpener(m *Manifest, a *Access) *opener {
-	return &opener{manifest: m, access: a, known: map[[32]byte]*delegation{}}
+	return &opener{manifest: m, access: a, known: map[[32]byte]*openDelegation{}}
 }
 
 // node opens a message that must come from node i, and returns its body.
 // at is when the bus stored the message.
 func (o *opener) node(i int, subject string, at time.Time, data []byte) ([]byte, error) {
-	var e envelope
-	if err := decode(data, MaxMessageSize, &e); err != nil {
-		return nil, err
-	}
-	d, err := o.delegation(e.Delegation)
+	e, d, err := o.claims(i, at, data)
 	if err != nil {
 		return nil, err
 	}
-	if int(d.Node) != i {
-		return nil, fmt.Errorf("message of node %d in the slot of node %d", d.Node, i)
-	}
-	if at.Before(time.Unix(d.NotBefore, 0).Add(-clockSkew)) || at.After(time.Unix(d.NotAfter, 0).Add(clockSkew)) {
-		return nil, errDelegation
-	}
-	if !ed25519.Verify(d.Key, sealed(o.manifest, subject, e.Body), e.Signature) {
+	if !d.verifier.verify(sealed(o.manifest, subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil
 }
 
-func (o *opener) delegation(raw []byte) (*delegation, error) {
-	key := frost.Hash("frostfleet/delegation-cache/v1", raw)
-	if d, ok := o.known[key]; ok {
+// claims is all of node but the message's own signature: whose it says it is,
+// and that this node's session key spoke for it at that time.
+func (o *opener) claims(i int, at time.Time, data []byte) (*envelope, *openDelegation, error) {
+	var e envelope
+	if err := decode(data, MaxMessageSize, &e); err != nil {
+		return nil, nil, err
+	}
+	d, err := o.delegation(e.Delegation)
+	if err != nil {
+		return nil, nil, err
+	}
+	if int(d.Node) != i {
+		return nil, nil, fmt.Errorf("message of node %d in the slot of node %d", d.Node, i)
+	}
+	if at.Before(time.Unix(d.NotBefore, 0).Add(-clockSkew)) || at.After(time.Unix(d.NotAfter, 0).Add(clockSkew)) {
+		return nil, nil, errDelegation
+	}
+	return &e, d, nil
+}
+
+func (o *opener) delegation(raw []byte) (*openDelegation, error) {
+	hash := frost.Hash("frostfleet/delegation-cache/v1", raw)
+	if d, ok := o.known[hash]; ok {
 		return d, nil
 	}
 	var d delegation
 	if err := decode(raw, maxDelegation, &d); err != nil {
 		return nil, err
 	}
-	if int(d.Node) >= o.manifest.N || len(d.Key) != ed25519.PublicKeySize ||
+	key, err := newVerifier(d.Key)
+	if err != nil || int(d.Node) >= o.manifest.N ||
 		d.NotBefore < 0 || d.NotAfter < d.NotBefore || d.NotAfter-d.NotBefore > int64(DelegationLife.Seconds()) {
 		return nil, errDelegation
 	}
@@ -161,8 +178,8 @@ func (o *opener) delegation(raw []byte) (*delegation, error) {
 	if len(o.known) >= maxKnownDelegations {
 		clear(o.known)
 	}
-	o.known[key] = &d
-	return &d, nil
+	o.known[hash] = &openDelegation{d, key}
+	return o.known[hash], nil
 }
 
 // gateway opens a message that must come from one of the fleet's gateways.
@@ -175,7 +192,7 @@ func (o *opener) gateway(subject string, data []byte) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("no gateway %q in the access list", e.Gateway)
 	}
-	if !ed25519.Verify(key, sealed(o.manifest, subject, e.Body), e.Signature) {
+	if !key.verify(sealed(o.manifest, subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil

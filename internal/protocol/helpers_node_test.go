@@ -167,7 +167,9 @@ func (a *actor) fill(w wish) {
 	}
 	switch a.f.standing(log, w.slot.String(), func(m LogMessage) Verdict { return a.Judge(w.slot, m, w.body) }) {
 	case Junk:
-		a.f.say(w.slot, w.body)
+		data := a.f.sessions[a.Index].Seal(a.Manifest, w.slot.String(), w.body)
+		a.Sealed(w.slot, data)
+		a.f.post(w.slot.String(), data)
 	case Other:
 		a.do(SlotLost{w.slot})
 	}

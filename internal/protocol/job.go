@@ -118,7 +118,7 @@ func (j SignedJob) Authenticate(m *Manifest, a *Access) *JobError {
 	if !ok {
 		return refuse(CodeUnknownClient, "no client %.64q in the access list", j.Client)
 	}
-	if !ed25519.Verify(client.Key, JobSigningInput(m.Fleet, j.Kind, j.Client, j.Payload), j.Signature) {
+	if !client.key.verify(JobSigningInput(m.Fleet, j.Kind, j.Client, j.Payload), j.Signature) {
 		return refuse(CodeBadSignature, "the %s header is not this client's Ed25519 signature over tag, subject and payload", HeaderSignature)
 	}
 	if !client.allows(j.Kind) {

@@ -268,6 +268,14 @@ func (n *Node) onSlotLost(slot Slot) []Effect {
 	return nil
 }
 
+// Sealed tells the node how a message of its own goes to the log, so that it
+// need not verify it when it comes back.
+func (n *Node) Sealed(slot Slot, data []byte) {
+	if s := n.sessions[slot.ID]; s != nil && slot.Kind == SlotCommit && s.phase == signCommitted {
+		s.sealed = data
+	}
+}
+
 // Judge says what a message that stands in one of this node's slots is, given
 // what the node wants to say there.
 func (n *Node) Judge(slot Slot, standing LogMessage, body []byte) Verdict {

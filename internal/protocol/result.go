@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -98,7 +97,7 @@ func (a *Access) VerifyResult(gateway, fleet, client, job string, payload, signa
 	if !ok {
 		return fmt.Errorf("result by gateway %.64q, which is not in the access list", gateway)
 	}
-	if !ed25519.Verify(key, ResultSigningInput(fleet, client, job, payload), signature) {
+	if !key.verify(ResultSigningInput(fleet, client, job, payload), signature) {
 		return fmt.Errorf("result's signature does not verify under gateway %s's key", gateway)
 	}
 	return nil

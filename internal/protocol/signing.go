@@ -52,7 +52,9 @@ type signing struct {
 	points  []byte        // what this node committed to
 	set     []frost.Commitment
 	loads   int
+	sealed  []byte       // this node's commitment as it went to the log
 	held    []LogMessage // standby: what came meanwhile, unopened
+	shared  []int        // standby: nodes with something in the slot of their share
 }
 
 // How often a node looks for keys that it does not have yet. Another node may
@@ -210,8 +212,15 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 
 // onLog takes a message of this session in log order.
 func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
+	if s.phase == signStandby && slot.Kind == SlotShare {
+		return s.onOthersShare(slot.Node)
+	}
 	if slot.Kind != SlotCommit || s.phase >= signDone || s.commits.has(slot.Node) {
 		return nil
+	}
+	if s.ownBytes(slot, msg) {
+		s.commits.addOwn(slot.Node, s.points)
+		return s.complete()
 	}
 	if s.phase == signStandby {
 		if len(s.held) < maxBox {
@@ -234,6 +243,29 @@ func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
 		return nil // checked once the keys tell the suite
 	}
 	return s.check(pos)
+}
+
+// onOthersShare ends a standby once t nodes have put something into the slots
+// of their shares: they need no further commitment. Nothing is opened for that.
+// If it was junk, the gateway opens another attempt.
+func (s *signing) onOthersShare(node int) []Effect {
+	if !slices.Contains(s.shared, node) {
+		s.shared = append(s.shared, node)
+	}
+	if len(s.shared) < s.node.Manifest.T {
+		return nil
+	}
+	return s.sitOut("enough others have answered")
+}
+
+// ownBytes reports whether a message is the commitment of this process, byte
+// for byte, and came in time. Its signatures need no checking then.
+func (s *signing) ownBytes(slot Slot, msg LogMessage) bool {
+	if slot.Node != s.node.Index || s.phase != signCommitted || s.sealed == nil || !bytes.Equal(msg.Data, s.sealed) {
+		return false
+	}
+	_, _, err := s.node.opener.claims(slot.Node, msg.Time, msg.Data)
+	return err == nil
 }
 
 // ownCommit reports whether the commitment in the log is the one that this
@@ -265,6 +297,11 @@ func (s *signing) onChecked(e commitChecked) []Effect {
 		return nil
 	}
 	s.commits.checked(e.pos, e.err)
+	return s.complete()
+}
+
+// complete signs once the set is whole.
+func (s *signing) complete() []Effect {
 	if s.set != nil {
 		return nil
 	}
@@ -343,5 +380,5 @@ func (s *signing) release() {
 	for _, it := range s.items {
 		it.Key.Share.Wipe()
 	}
-	s.items, s.job, s.set, s.held, s.commits.arrivals = nil, nil, nil, nil, nil
+	s.items, s.job, s.set, s.sealed, s.held, s.commits.arrivals = nil, nil, nil, nil, nil, nil
 }

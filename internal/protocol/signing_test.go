@@ -147,6 +147,52 @@ func TestHedging(t *testing.T) {
 	equal(t, "nobody needs the last", s.phase(3), signOut)
 }
 
+// A signer of the second rank leaves when t others have filled the slots of
+// their shares, whatever is in them; one node that does so twice is one.
+func TestHedgeLeaves(t *testing.T) {
+	s := begun(t)
+	share := func(rank int) { s.post(Slot{SlotShare, s.id, s.order[rank]}.String(), []byte("unopened")) }
+	share(0)
+	share(0)
+	equal(t, "one other", s.phase(2), signStandby)
+	share(1)
+	equal(t, "t others", s.phase(2), signOut)
+	s.hedge(2)
+	equal(t, "its time comes", s.phase(2), signOut)
+	equal(t, "a signer of the first rank", s.phase(0), signCommitted)
+}
+
+// The own commitment counts when it comes back byte for byte and in time, and
+// is then not verified; anything else in its place is judged as the others do.
+func TestOwnCommitmentComesBack(t *testing.T) {
+	for name, test := range map[string]struct {
+		change func(*LogMessage)
+		counts bool
+	}{
+		"as it was":           {func(*LogMessage) {}, true},
+		"after the key's end": {func(m *LogMessage) { m.Time = m.Time.Add(DelegationLife + clockSkew + time.Second) }, false},
+		"one bit flipped":     {func(m *LogMessage) { m.Data = bytes.Clone(m.Data); m.Data[len(m.Data)-1] ^= 1 }, false},
+		"cut":                 {func(m *LogMessage) { m.Data = m.Data[:len(m.Data)/2] }, false},
+	} {
+		s := begun(t)
+		w, a := s.at(0).want(SlotCommit), s.at(0)
+		data := s.sessions[a.Index].Seal(s.m, w.slot.String(), w.body)
+		a.Sealed(w.slot, data)
+		m := LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now, Data: data}
+		test.change(&m)
+		a.do(SignMessage{m})
+		a.do(SignMessage{m})
+		var others []int
+		for _, c := range a.sessions[s.id].commits.arrivals {
+			others = append(others, c.Index)
+		}
+		if counts := slices.Equal(others, []int{a.Index}); counts != test.counts || len(others) > 1 {
+			t.Errorf("%s: commitments %v, counts %v, want %v", name, others, counts, test.counts)
+		}
+		equal(t, name, s.phase(0), signCommitted)
+	}
+}
+
 // The set is the first t valid commitments in the log. What is not valid is
 // stepped over; a node's second message counts for nothing.
 func TestSetIsTheFirstValid(t *testing.T) {

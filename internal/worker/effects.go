@@ -186,6 +186,9 @@ func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) {
 		if err != nil {
 			break
 		}
+		w.mu.Lock()
+		w.node.Sealed(slot, sealed)
+		w.mu.Unlock()
 		verdict, err := w.tryFill(ctx, era, slot, subject, sealed, body)
 		switch {
 		case err == nil && verdict == bus.Other:

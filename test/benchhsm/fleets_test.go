@@ -46,6 +46,7 @@ func startFleets(b *testing.B) *fleets {
 	b.Helper()
 	started = true
 	kmstest.Setenv(b)
+	b.Setenv("GOMAXPROCS", "1")
 	f := &fleets{kms: kmstest.StartFaultKMS(b), mostCalls: map[string]float64{}}
 	sections := map[int]string{}
 	for i := range nodes {

@@ -5,6 +5,10 @@
 // in kmstest's KMS, which waits for a set time before it answers. Both are used
 // in turn, so that a ratio holds on a machine that has other things to do. The
 // time that passes in KMS is injected; nothing here talks to AWS.
+//
+// In a real fleet every program has a machine of its own. Here five of each fleet
+// share this one, so each gets one core (GOMAXPROCS=1): on two, they mostly wake
+// each other's threads, which makes a single signature slower.
 package benchhsm_test
 
 import (

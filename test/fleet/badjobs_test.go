@@ -119,6 +119,20 @@ func TestBadJobs(t *testing.T) {
 			t.Fatalf("the id with other content: %s %s", reused.Status, reused.Code)
 		}
 	})
+	// A small sign job is begun before anybody looks for a stored result. What
+	// comes of it must be the same.
+	t.Run("id of a sign job used again", func(t *testing.T) {
+		j := signJob(taproot[0].ID)
+		first := r.do(r.sign(j.Kind, payload(t, j)))
+		again := r.do(r.sign(j.Kind, payload(t, j)))
+		if again.Status != protocol.StatusDone || !bytes.Equal(again.Sigs[0].Signature, first.Sigs[0].Signature) {
+			t.Fatalf("the same job again: %s, want the first signature", again.Status)
+		}
+		j.Items[0].Key = taproot[1].ID
+		if reused := r.do(r.sign(j.Kind, payload(t, j))); reused.Code != protocol.CodeJobIDReused {
+			t.Fatalf("the id with other content: %s %s", reused.Status, reused.Code)
+		}
+	})
 	r.mustSign(taproot)
 }
 
