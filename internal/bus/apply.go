@@ -59,7 +59,7 @@ func (b *Bus) Apply(ctx context.Context) error {
 			return err
 		}
 		for j := range d.Consumers {
-			c := d.Consumers[j].config(0)
+			c := d.Consumers[j].config(b.names, 0)
 			if _, err := b.js.CreateOrUpdateConsumer(ctx, b.names.stream(d.Name), c); err != nil {
 				return fmt.Errorf("consumer %s of stream %s: %w", c.Durable, b.names.stream(d.Name), err)
 			}

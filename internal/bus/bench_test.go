@@ -154,7 +154,7 @@ func BenchmarkReplay(b *testing.B) {
 func BenchmarkJob(b *testing.B) {
 	connections(b, func(b *testing.B, bus *Bus) {
 		arrived := make(chan time.Time, 1)
-		if _, err := bus.Consume(b.Context(), Jobs, GatewaysDurable, ConsumeOptions{}, func(d Delivery) {
+		if _, err := bus.Consume(b.Context(), Jobs, GatewaysDurable("sign"), ConsumeOptions{}, func(d Delivery) {
 			arrived <- time.Now()
 			if err := d.Ack(context.Background()); err != nil {
 				b.Error(err)

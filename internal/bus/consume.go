@@ -16,7 +16,7 @@ import (
 )
 
 // ConsumeOptions bound a consumer. AckWait, MaxAckPending and Filter apply only
-// if the durable does not exist yet; GatewaysDurable on JOBS is declared in
+// if the durable does not exist yet; those of JOBS are declared in
 // nats/streams.json.
 type ConsumeOptions struct {
 	Handlers      int           // deliveries handled at once by this process, 16 if 0

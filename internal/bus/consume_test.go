@@ -59,7 +59,7 @@ func TestConsumeEachOnce(t *testing.T) {
 		}
 	}
 	for _, bus := range []*Bus{b, second} {
-		if _, err := bus.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{Handlers: 3}, handler); err != nil {
+		if _, err := bus.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{Handlers: 3}, handler); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,11 +131,11 @@ func TestDeliveryOutcomes(t *testing.T) {
 			var log logSink
 			b, _ := newTestBus(t, func(o *Options) { o.Logger = log.logger() })
 			ctx := testContext(t)
-			if err := b.js.DeleteConsumer(ctx, b.names.stream(Jobs), GatewaysDurable); err != nil {
+			if err := b.js.DeleteConsumer(ctx, b.names.stream(Jobs), GatewaysDurable("sign")); err != nil {
 				t.Fatal(err)
 			}
 			var calls atomic.Int32
-			_, err := b.Consume(ctx, Jobs, GatewaysDurable, ConsumeOptions{AckWait: 300 * time.Millisecond}, func(d Delivery) {
+			_, err := b.Consume(ctx, Jobs, GatewaysDurable("sign"), ConsumeOptions{AckWait: 300 * time.Millisecond, Filter: "job.sign.*"}, func(d Delivery) {
 				if n := calls.Add(1); int(n) != d.Attempt() {
 					t.Errorf("call %d says attempt %d", n, d.Attempt())
 				}
@@ -163,7 +163,7 @@ func TestDeliveryOutcomes(t *testing.T) {
 func TestConsumeStop(t *testing.T) {
 	b, _ := newTestBus(t)
 	entered, leave := make(chan struct{}), make(chan struct{})
-	c, err := b.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{Handlers: 1}, func(d Delivery) {
+	c, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{Handlers: 1}, func(d Delivery) {
 		close(entered)
 		<-leave
 		if err := d.Ack(context.Background()); err != nil {
@@ -188,7 +188,7 @@ func TestConsumeStop(t *testing.T) {
 		t.Errorf("%d jobs left, want 1", n)
 	}
 	start := time.Now()
-	if _, err := b.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{}, func(d Delivery) { _ = d.Ack(context.Background()) }); err != nil {
+	if _, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{}, func(d Delivery) { _ = d.Ack(context.Background()) }); err != nil {
 		t.Fatal(err)
 	}
 	noneLeft(t, b)
@@ -208,7 +208,7 @@ func TestConsumeThroughRestart(t *testing.T) {
 				t.Fatal(err)
 			}
 			var handled atomic.Int32
-			name := map[Stream]string{Jobs: GatewaysDurable, Work: "worker-0"}[stream]
+			name := map[Stream]string{Jobs: GatewaysDurable("sign"), Work: "worker-0"}[stream]
 			subject := map[Stream]string{Jobs: "job.sign.alice", Work: "work.bulk.alice.j.0.0"}[stream]
 			_, err := b.Consume(testContext(t), stream, name, ConsumeOptions{Handlers: 4}, func(d Delivery) {
 				handled.Add(1)
@@ -250,7 +250,7 @@ func TestConsumeHostileHeaders(t *testing.T) {
 		publishRaw(t, s.URL(), "frost.main.job.sign.alice", block)
 	}
 	var handled atomic.Int32
-	_, err := b.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{}, func(d Delivery) {
+	_, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{}, func(d Delivery) {
 		handled.Add(1)
 		if len(d.Message().Header) != 0 {
 			t.Errorf("header %v", d.Message().Header)

@@ -67,12 +67,14 @@ type republish struct {
 
 type durable struct {
 	Durable       string   `json:"durable"`
+	Filter        string   `json:"filter"`
 	AckWait       duration `json:"ack_wait"`
 	MaxAckPending int      `json:"max_ack_pending"`
 }
 
-// GatewaysDurable is the consumer of JOBS that all gateways share.
-const GatewaysDurable = "gateways"
+// GatewaysDurable is the consumer of JOBS that all gateways share for one kind
+// of jobs: long key generations must not take the places of signatures.
+func GatewaysDurable(kind string) string { return "gateways-" + kind }
 
 // load reads the declarations, in order of the file.
 func load() ([]declaration, error) {
@@ -121,9 +123,10 @@ func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
 	return c
 }
 
-func (d *durable) config(replicas int) jetstream.ConsumerConfig {
+func (d *durable) config(n naming, replicas int) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Durable:       d.Durable,
+		FilterSubject: n.prefix + d.Filter,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       time.Duration(d.AckWait),
 		MaxAckPending: d.MaxAckPending,

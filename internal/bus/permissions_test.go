@@ -96,7 +96,7 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := gateway.Consume(ctx, Jobs, GatewaysDurable, ConsumeOptions{}, func(d Delivery) {
+	if _, err := gateway.Consume(ctx, Jobs, GatewaysDurable("sign"), ConsumeOptions{}, func(d Delivery) {
 		if _, err := gateway.Publish(ctx, "work.interactive.alice.j1.0.0", d.Message().Data, nil); err != nil {
 			t.Error(err)
 		}
@@ -164,7 +164,7 @@ func testRolesRefused(t *testing.T, admin *Bus, url string, seeds map[string]str
 			}
 			requests[user] = append(requests[user], "$JS.API.CONSUMER.CREATE.FROST_MAIN_"+stream+".x",
 				"$JS.API.CONSUMER.CREATE.FROST_MAIN_"+stream, "$JS.API.CONSUMER.DURABLE.CREATE.FROST_MAIN_"+stream+".x",
-				"$JS.API.CONSUMER.DELETE.FROST_MAIN_"+stream+".gateways")
+				"$JS.API.CONSUMER.DELETE.FROST_MAIN_"+stream+".gateways-sign")
 		}
 		requests[user] = append(requests[user], "$JS.API.STREAM.CREATE.FROST_MAIN_EVIL", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST")
 	}
@@ -201,7 +201,7 @@ func testReplyTrick(t *testing.T, url string, seeds map[string]string) {
 	}
 	jobs := 0
 	done := make(chan struct{})
-	c, err := gateway.Consume(testContext(t), Jobs, GatewaysDurable, ConsumeOptions{Handlers: 1}, func(d Delivery) {
+	c, err := gateway.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{Handlers: 1}, func(d Delivery) {
 		if jobs++; jobs == 4 {
 			close(done)
 		}

@@ -46,9 +46,9 @@ type Observer interface {
 // Tuning of the machine.
 const (
 	maxBatches = 4                // in work at a time
+	maxBulk    = 6                // sign jobs of up to 1,000 items in work at a time
 	commitWait = 2 * time.Second  // for a signing set, and more for each item
 	shareWait  = 2 * time.Second  // for the shares of a set
-	maxJobs    = 1024             // deliveries handled at once: as many as the consumer gives
 	progress   = 3 * time.Second  // how often a job in work is kept from redelivery
 	drainTime  = 5 * time.Second  // for stores under way at the end
 	retryDelay = time.Second / 10 // between tries to store, doubling
@@ -56,6 +56,10 @@ const (
 	letterTime = time.Minute      // for a dead letter, before its job ends without
 	backDelay  = time.Second / 2  // before a job that is given back comes again
 )
+
+// maxJobs is how many deliveries are handled at once: as many as the consumers
+// give.
+var maxJobs = map[protocol.Kind]int{protocol.KindKeygen: 1024, protocol.KindSign: 2048}
 
 // Gateway is one running gateway.
 type Gateway struct {
@@ -73,6 +77,7 @@ type Gateway struct {
 	tasks      pool.Tasks
 	refetching sync.Mutex
 	caught     atomic.Bool
+	keysRead   chan struct{} // closed when the record of keys was read up to its end
 	fatal      chan error
 	stop       chan struct{} // closed when intake ends: jobs under way are given back
 }
@@ -86,10 +91,10 @@ type delivery struct {
 
 // New returns a gateway that does nothing until Run.
 func New(cfg Config) *Gateway {
-	g := &Gateway{cfg: cfg, log: cfg.Log, pool: pool.New(), deliveries: map[uint64]*delivery{}, fatal: make(chan error, 1), stop: make(chan struct{})}
+	g := &Gateway{cfg: cfg, log: cfg.Log, pool: pool.New(), deliveries: map[uint64]*delivery{}, fatal: make(chan error, 1), stop: make(chan struct{}), keysRead: make(chan struct{})}
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: cfg.Manifest, Access: cfg.Access, Address: address,
-		MaxBatches: maxBatches, CommitWait: commitWait, ShareWait: shareWait,
+		MaxBatches: maxBatches, MaxBulk: maxBulk, CommitWait: commitWait, ShareWait: shareWait,
 	})
 	return g
 }
@@ -105,7 +110,7 @@ func address(name, network string, publicKey []byte) (string, error) {
 // Ready says what keeps the gateway from working; nil if nothing does.
 func (g *Gateway) Ready() error {
 	if !g.caught.Load() {
-		return errors.New("still reading the log into the key directory")
+		return errors.New("still reading what is under way in the log")
 	}
 	select {
 	case <-g.stop:
@@ -154,8 +159,10 @@ func (g *Gateway) drain() {
 	}
 }
 
-// start reads the log into the directory, and takes jobs only then: what the
-// log knows of a job must be known before the job is begun again.
+// start reads what is under way, and then takes sign jobs. The record of all keys
+// is read meanwhile: a key that is asked for before its turn is looked up by
+// itself. Key generations wait for the whole record, since what it knows of a job
+// must be known before the job is begun again.
 func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 	var stops []func()
 	stop = func() {
@@ -170,13 +177,15 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 		stream bus.Stream
 		event  func(protocol.LogMessage) protocol.Event
 	}{
-		{bus.Keys, func(m protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: m} }},
 		{bus.Work, func(m protocol.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: m, Now: time.Now()}
 		}},
 		{bus.Sign, func(m protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
 	} {
-		f, err := g.follow(ctx, s.stream, s.event)
+		f, err := g.cfg.Bus.FollowToEnd(ctx, g.ctx, s.stream, 1, bus.FollowOptions{
+			Handler: func(m bus.Message) { g.step(s.event(logMessage(m))) },
+			Lost:    func(err error) { g.log.Warn("stream was lost and starts anew", "stream", s.stream, "err", err) },
+		})
 		if f != nil {
 			stops = append(stops, f.Stop)
 		}
@@ -184,50 +193,23 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 			return stop, err
 		}
 	}
-	if err := g.settle(ctx); err != nil {
-		return stop, err
-	}
-	consumer, err := g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable, bus.ConsumeOptions{Handlers: maxJobs}, g.handle)
+	read, err := g.readKeys()
 	if err != nil {
 		return stop, err
 	}
-	stops = append(stops, consumer.Stop)
+	stops = append(stops, read.Stop)
+	consumer, err := g.consume(ctx, protocol.KindSign)
+	if err != nil {
+		return stop, err
+	}
+	stops = append(stops, consumer.Stop, g.whenRead(ctx))
 	g.caught.Store(true)
-	_, keys := g.Stats()
-	g.log.Info("ready", "gateway", g.cfg.Name, "fleet", g.cfg.Manifest.Fleet, "keys", keys)
+	g.log.Info("ready", "gateway", g.cfg.Name, "fleet", g.cfg.Manifest.Fleet)
 	return stop, nil
 }
 
-// settle waits until every finished batch is in the directory.
-func (g *Gateway) settle(ctx context.Context) error {
-	for {
-		g.mu.Lock()
-		ready := g.coordinator.Ready()
-		g.mu.Unlock()
-		if ready {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-func (g *Gateway) follow(ctx context.Context, stream bus.Stream, event func(protocol.LogMessage) protocol.Event) (*bus.Follower, error) {
-	return g.cfg.Bus.FollowToEnd(ctx, g.ctx, stream, 1, bus.FollowOptions{
-		Handler: func(m bus.Message) { g.step(event(logMessage(m))) },
-		Lost: func(err error) {
-			g.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
-			if stream == bus.Keys {
-				select {
-				case g.fatal <- fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror before this gateway goes on: %w", err):
-				default:
-				}
-			}
-		},
-	})
+func (g *Gateway) consume(ctx context.Context, kind protocol.Kind) (*bus.Consumer, error) {
+	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), bus.ConsumeOptions{Handlers: maxJobs[kind]}, g.handle)
 }
 
 func logMessage(m bus.Message) protocol.LogMessage {

@@ -271,27 +271,3 @@ func TestStopDuringStart(t *testing.T) {
 		t.Error("a task begins after the end")
 	}
 }
-
-// TestSignatureHeaders: a job counts as signed only if its headers are there
-// once, and agree with its subject.
-func TestSignatureHeaders(t *testing.T) {
-	t.Parallel()
-	sig := strings.Repeat("ab", 64)
-	for name, test := range map[string]struct {
-		header map[string][]string
-		ok     bool
-	}{
-		"right":          {map[string][]string{protocol.HeaderClient: {"a"}, protocol.HeaderSignature: {sig}}, true},
-		"none":           {nil, false},
-		"no client":      {map[string][]string{protocol.HeaderSignature: {sig}}, false},
-		"another client": {map[string][]string{protocol.HeaderClient: {"b"}, protocol.HeaderSignature: {sig}}, false},
-		"two clients":    {map[string][]string{protocol.HeaderClient: {"a", "b"}, protocol.HeaderSignature: {sig}}, false},
-		"no signature":   {map[string][]string{protocol.HeaderClient: {"a"}}, false},
-		"two signatures": {map[string][]string{protocol.HeaderClient: {"a"}, protocol.HeaderSignature: {sig, sig}}, false},
-		"no hexadecimal": {map[string][]string{protocol.HeaderClient: {"a"}, protocol.HeaderSignature: {"zz"}}, false},
-	} {
-		if got := signature(bus.Message{Header: test.header}, "a"); (got != nil) != test.ok {
-			t.Errorf("%s: %x", name, got)
-		}
-	}
-}

@@ -322,7 +322,7 @@ func (w *world) open() int {
 func (w *world) take(n int) []bus.Delivery {
 	w.t.Helper()
 	got := make(chan bus.Delivery, 64)
-	c, err := w.bus.Consume(w.t.Context(), bus.Jobs, bus.GatewaysDurable, bus.ConsumeOptions{Handlers: n}, func(d bus.Delivery) { got <- d })
+	c, err := w.bus.Consume(w.t.Context(), bus.Jobs, bus.GatewaysDurable("keygen"), bus.ConsumeOptions{Handlers: n}, func(d bus.Delivery) { got <- d })
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/hex"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -22,7 +21,7 @@ func (g *Gateway) handle(d bus.Delivery) {
 		_ = d.Term("not a job subject")
 		return
 	}
-	job := protocol.SignedJob{Client: ref.Client, Kind: protocol.Kind(ref.Kind), Payload: msg.Data, Signature: signature(msg, ref.Client)}
+	job := protocol.ReadJob(protocol.Kind(ref.Kind), ref.Client, msg.Data, msg.Header)
 	held := &delivery{Delivery: d, since: time.Now(), done: make(chan struct{})}
 	var existing []byte
 	if !likelyNew(d, job) {
@@ -40,23 +39,6 @@ func (g *Gateway) handle(d bus.Delivery) {
 		g.step(protocol.JobArrived{Token: token, Job: job, Stored: msg.Time, Existing: existing})
 	}
 	g.hold(held)
-}
-
-// signature reads the job's headers. A client header that contradicts the
-// subject leaves the job unsigned.
-func signature(msg bus.Message, client string) []byte {
-	if named := msg.Header[protocol.HeaderClient]; len(named) != 1 || named[0] != client {
-		return nil
-	}
-	values := msg.Header[protocol.HeaderSignature]
-	if len(values) != 1 {
-		return nil
-	}
-	sig, err := hex.DecodeString(values[0])
-	if err != nil {
-		return nil
-	}
-	return sig
 }
 
 // likelyNew reports whether a job is begun without asking first whether it has a

@@ -31,11 +31,12 @@ func New() *Pool {
 func (p *Pool) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, p.close)
 	defer stop()
-	// One more than the cores: an urgent function need not wait for a core's
-	// bulk function to end, the scheduler shares the cores among them.
-	for range runtime.GOMAXPROCS(0) + 1 {
-		p.wg.Go(p.work)
+	// One more than the cores, and that one for urgent functions alone: they need
+	// not wait for a bulk function to end, the scheduler shares the cores.
+	for range runtime.GOMAXPROCS(0) {
+		p.wg.Go(func() { p.work(true) })
 	}
+	p.wg.Go(func() { p.work(false) })
 	p.wg.Wait()
 }
 
@@ -55,7 +56,7 @@ func (p *Pool) Go(urgent bool, f func()) {
 		p.bulk = append(p.bulk, f)
 	}
 	p.mu.Unlock()
-	p.cond.Signal()
+	p.cond.Broadcast() // whoever may take it
 }
 
 // Waiting counts the functions that wait.
@@ -65,9 +66,9 @@ func (p *Pool) Waiting() int {
 	return len(p.urgent) + len(p.bulk)
 }
 
-func (p *Pool) work() {
+func (p *Pool) work(bulk bool) {
 	for {
-		f := p.next()
+		f := p.next(bulk)
 		if f == nil {
 			return
 		}
@@ -75,7 +76,7 @@ func (p *Pool) work() {
 	}
 }
 
-func (p *Pool) next() func() {
+func (p *Pool) next(bulk bool) func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for {
@@ -84,7 +85,7 @@ func (p *Pool) next() func() {
 			return nil
 		case len(p.urgent) > 0:
 			return pop(&p.urgent)
-		case len(p.bulk) > 0:
+		case bulk && len(p.bulk) > 0:
 			return pop(&p.bulk)
 		}
 		p.cond.Wait()

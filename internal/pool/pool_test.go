@@ -8,41 +8,54 @@ import (
 	"testing"
 )
 
+// Urgent work overtakes bulk work that waits, and has a worker of its own when
+// all others are held by bulk work.
 func TestUrgentWorkOvertakes(t *testing.T) {
 	p := New()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	workers := runtime.GOMAXPROCS(0) + 1
+	go p.Run(ctx)
 	block := make(chan struct{})
-	var busy, done sync.WaitGroup
+	var busy sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		busy.Add(1)
+		p.Go(false, func() { busy.Done(); <-block })
+	}
+	busy.Wait() // no worker is left for bulk
+	bulk := make(chan struct{})
+	p.Go(false, func() { close(bulk) })
+	urgent := make(chan struct{})
+	p.Go(true, func() { close(urgent) })
+	<-urgent
+	select {
+	case <-bulk:
+		t.Fatal("bulk work ran on the worker that is kept for urgent work")
+	default:
+	}
+
+	held := make(chan struct{})
+	started := make(chan struct{})
+	p.Go(true, func() { close(started); <-held })
+	<-started // now every worker is held
 	var order []string
 	var mu sync.Mutex
-	note := func(what string) func() {
+	var done sync.WaitGroup
+	for _, what := range []string{"first", "second"} {
 		done.Add(1)
-		return func() {
+		p.Go(true, func() {
 			mu.Lock()
 			order = append(order, what)
 			mu.Unlock()
 			done.Done()
-		}
+		})
 	}
-	go p.Run(ctx)
-	for range workers - 1 {
-		busy.Add(1)
-		p.Go(false, func() { busy.Done(); <-block })
-	}
-	first := make(chan struct{})
-	busy.Add(1)
-	p.Go(false, func() { busy.Done(); <-first })
-	busy.Wait() // every worker is held
-	p.Go(false, note("bulk"))
-	p.Go(true, note("urgent"))
-	close(first) // one worker goes on alone, so the order is its order
+	close(held)
 	done.Wait()
-	if order[0] != "urgent" || order[1] != "bulk" {
-		t.Fatalf("order %v, want urgent before bulk", order)
+	if order[0] != "first" || order[1] != "second" {
+		t.Errorf("order %v", order)
 	}
 	close(block)
+	<-bulk
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {

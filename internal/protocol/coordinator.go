@@ -15,8 +15,9 @@ type CoordinatorConfig struct {
 	Access   *Access
 	// Address encodes a public key for a chain and the manifest's network.
 	Address func(chain, network string, publicKey []byte) (string, error)
-	// MaxBatches bounds the batches in work at a time, and with them memory.
-	MaxBatches int
+	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
+	// of more than interactiveItems, and with them everybody's memory. Others wait.
+	MaxBatches, MaxBulk int
 	// CommitWait and ShareWait are how long an attempt waits for its signing
 	// set and then for its shares, before the time that its size needs.
 	CommitWait, ShareWait time.Duration
@@ -36,13 +37,18 @@ type Coordinator struct {
 	batches   map[string]*batchLog
 	computing map[string]bool // batches being summarized
 	refetched map[string]bool // finished batches whose deals were asked for again
+	wanted    map[string]bool // batches looked up before the directory was complete
 	jobs      map[string]*run
 	parts     map[string]*part    // by batch id
 	attempts  map[string]*attempt // by session id
 	tasks     map[string]seenTask // latest signing attempt in WORK, by job
 	queue     []*part             // parts that wait for a place
+	complete  bool                // everything in KEYS at the start is in the directory
+	mail      *mailbox            // of attempts that are not open yet
 	bytes     int                 // of the deals in batches
 	running   int
+	bulk      []*run // bulk sign jobs that wait for a place
+	signing   int    // bulk sign jobs that have one
 	now       time.Time
 }
 
@@ -52,6 +58,13 @@ type entry struct {
 	certs  [][]byte
 	public *frost.Public
 }
+
+// What is kept of sessions that this gateway has not opened: the job is about
+// to arrive, or is another gateway's.
+const (
+	maxEarlyBytes = 32 << 20
+	earlyLife     = time.Minute
+)
 
 type seenTask struct {
 	attempt uint32
@@ -89,6 +102,11 @@ type (
 		Existing   []byte
 		Deliveries int
 	}
+	// DirectoryComplete says that all of KEYS, as it stood at the start, was read,
+	// and its summaries are done. Until then a key that is not in the directory is
+	// looked up by itself.
+	DirectoryComplete struct{}
+
 	summarized struct {
 		id     string
 		public *frost.Public
@@ -137,11 +155,12 @@ type (
 	Supersede struct{ Old, New uint64 }
 )
 
-func (JobArrived) event()     {}
-func (JobPoisoned) event()    {}
-func (summarized) event()     {}
-func (attemptChecked) event() {}
-func (aggregated) event()     {}
+func (JobArrived) event()        {}
+func (DirectoryComplete) event() {}
+func (JobPoisoned) event()       {}
+func (summarized) event()        {}
+func (attemptChecked) event()    {}
+func (aggregated) event()        {}
 
 func (PublishTask) effect() {}
 func (Finish) effect()      {}
@@ -153,14 +172,14 @@ func (Supersede) effect()   {}
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	return &Coordinator{
 		CoordinatorConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access), attested: newAttested(cfg.Manifest),
-		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{},
+		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{}, wanted: map[string]bool{}, mail: newMailbox(maxEarlyBytes),
 		jobs: map[string]*run{}, parts: map[string]*part{}, attempts: map[string]*attempt{}, tasks: map[string]seenTask{},
 	}
 }
 
-// Ready reports whether every finished batch that was read is in the
-// directory.
-func (c *Coordinator) Ready() bool { return len(c.computing) == 0 }
+// Summaries counts the finished batches that were read and are on their way into
+// the directory.
+func (c *Coordinator) Summaries() int { return len(c.computing) }
 
 // Jobs counts the jobs in work, and Keys the keys in the directory.
 func (c *Coordinator) Jobs() int { return len(c.jobs) }
@@ -180,6 +199,9 @@ func (c *Coordinator) Step(ev Event) []Effect {
 		return c.onJob(e)
 	case JobPoisoned:
 		return c.onPoison(e)
+	case DirectoryComplete:
+		c.complete = true
+		clear(c.wanted)
 	case KeysMessage:
 		return c.onKeys(e.LogMessage)
 	case summarized:
@@ -235,6 +257,7 @@ func (c *Coordinator) onTick(now time.Time) (effects []Effect) {
 			delete(c.tasks, key)
 		}
 	}
+	c.mail.expire(now.Add(-earlyLife))
 	for id, b := range c.batches {
 		if c.parts[id] == nil && !c.computing[id] && now.Sub(b.lastTime) > batchLogLife {
 			c.forget(id)
@@ -259,6 +282,10 @@ func (c *Coordinator) onTimer(t Timer) []Effect {
 		}
 		if a := c.attempts[t.ID]; a != nil && a.run.sign.current == a {
 			return c.retry(a.run, -1)
+		}
+	case timerTask:
+		if a := c.attempts[t.ID]; a != nil {
+			return a.needed()
 		}
 	case timerCommits, timerShares:
 		if a := c.attempts[t.ID]; a != nil {

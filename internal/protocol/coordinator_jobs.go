@@ -99,12 +99,18 @@ func (c *Coordinator) end(r *run, result *Result) []Effect {
 	for _, p := range r.parts {
 		c.release(p)
 	}
-	if r.sign != nil {
-		for _, id := range r.sign.sessions {
-			delete(c.attempts, id)
-		}
+	effects := []Effect{Finish{Token: r.token, Job: r.signed, Result: result}}
+	if r.sign == nil {
+		return append(effects, c.schedule()...)
 	}
-	return append([]Effect{Finish{Token: r.token, Job: r.signed, Result: result}}, c.schedule()...)
+	for _, id := range r.sign.sessions {
+		delete(c.attempts, id)
+	}
+	if r.sign.placed {
+		r.sign.placed = false
+		c.signing--
+	}
+	return append(effects, c.scheduleBulk()...)
 }
 
 // endFailed gives up a job in work.

@@ -228,7 +228,7 @@ func (c *Coordinator) summarize(b *batchLog) []Effect {
 	}
 	c.computing[b.id] = true
 	id, params := b.id, b.header.Params(c.Manifest)
-	return []Effect{Compute{Run: func() Event {
+	return []Effect{Compute{Urgent: c.wanted[id], Run: func() Event {
 		public, err := frost.Summarize(params, deals)
 		return summarized{id: id, public: public, err: err}
 	}}}

@@ -40,7 +40,7 @@ func TestKeygenGatewayRestart(t *testing.T) {
 			}
 		}
 		f.newLife()
-		equal(t, "ready", f.desk.Ready(), true)
+		equal(t, "under way", f.desk.Summaries(), 0)
 		f.desk.arrive(job, nil)
 		f.drain()
 		r := f.desk.result()
@@ -141,7 +141,7 @@ func TestKeygenDoneDespiteAbortAfterRestart(t *testing.T) {
 	for _, m := range f.keys {
 		f.desk.do(KeysMessage{m})
 	}
-	equal(t, "ready", f.desk.Ready(), false)
+	equal(t, "under way", f.desk.Summaries(), 1)
 	f.desk.arrive(job, nil)
 	for _, c := range f.desk.held {
 		f.desk.do(c.Run())

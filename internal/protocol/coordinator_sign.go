@@ -11,6 +11,7 @@ import (
 
 // signRun is a sign job in work: what is left to sign and who may take part.
 type signRun struct {
+	placed   bool // has one of the places for bulk sign jobs
 	items    []frost.Item
 	left     []uint32
 	sigs     [][]byte
@@ -37,6 +38,7 @@ type attempt struct {
 	shares   map[int]*shareBody
 	refusals map[int]*complaint
 	closed   bool // answered, or replaced by a later attempt
+	task     PublishTask
 
 	aggregating bool // all shares are there and being summed
 	waits       int  // share timers that found it so
@@ -48,6 +50,11 @@ const maxLate = 2
 
 // maxAggregateWaits is for how many share timers an aggregation may go on.
 const maxAggregateWaits = 5
+
+// spareAttempts is how many attempts a job gets besides one for each node that
+// may be faulty: a restart of a member costs one, and so do two seconds without
+// the bus.
+const spareAttempts = 12
 
 // rebuildPause is how long a gateway waits for nodes that lack a key.
 const rebuildPause = time.Second
@@ -63,7 +70,27 @@ func (c *Coordinator) startSign(r *run) []Effect {
 		r.sign.next = int(seen.attempt) + 1
 	}
 	c.jobs[r.key()] = r
+	if len(r.job.Items) > interactiveItems {
+		c.bulk = append(c.bulk, r)
+		return c.scheduleBulk()
+	}
 	return c.tryItems(r)
+}
+
+// scheduleBulk begins bulk sign jobs while there are places. Small ones never
+// wait for a place.
+func (c *Coordinator) scheduleBulk() (effects []Effect) {
+	for c.signing < c.MaxBulk && len(c.bulk) > 0 {
+		r := c.bulk[0]
+		c.bulk = c.bulk[1:]
+		if c.jobs[r.key()] != r {
+			continue // the job ended while it waited
+		}
+		r.sign.placed = true
+		c.signing++
+		effects = append(effects, c.tryItems(r)...)
+	}
+	return effects
 }
 
 // tryItems looks the keys up. A key that is not there yet may be one that
@@ -77,8 +104,12 @@ func (c *Coordinator) tryItems(r *run) []Effect {
 		id, _ := ParseKeyID(it.Key)
 		e := c.directory[id.Batch]
 		if e == nil || id.Index >= int(e.header.K) {
+			again := After{Delay: loadDelay, Timer: Timer{r.key(), timerLoad}}
+			if e == nil && !c.complete {
+				return append(c.want(id.Batch), again)
+			}
 			if r.sign.loads++; r.sign.loads < loadRetries/2 && e == nil {
-				return []Effect{After{Delay: loadDelay, Timer: Timer{r.key(), timerLoad}}}
+				return []Effect{again}
 			}
 			return c.endFailed(r, refuse(CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
 		}
@@ -92,6 +123,15 @@ func (c *Coordinator) tryItems(r *run) []Effect {
 	}
 	r.sign.items = items
 	return c.openAttempt(r)
+}
+
+// want looks a batch up in KEYS before its turn, once.
+func (c *Coordinator) want(batch string) []Effect {
+	if c.wanted[batch] || c.computing[batch] {
+		return nil
+	}
+	c.wanted[batch] = true
+	return []Effect{Refetch{ID: batch}}
 }
 
 // key is the gateway's view of one key: public parts only.
@@ -117,7 +157,7 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	if c.Manifest.N-len(s.bad)-len(s.missing) < c.Manifest.T {
 		clear(s.missing)
 	}
-	if c.Manifest.N-len(s.bad) < c.Manifest.T || s.next > maxAttempts || s.tries > c.Manifest.N-c.Manifest.T+4 {
+	if c.Manifest.N-len(s.bad) < c.Manifest.T || s.next > maxAttempts || s.tries >= c.Manifest.N-c.Manifest.T+spareAttempts {
 		return c.endFailed(r, refuse(CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s", s.tries, len(s.left), len(r.job.Items), s.trouble()))
 	}
 	var exclude []uint8
@@ -138,11 +178,34 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	s.current = a
 	s.sessions = append(s.sessions, a.id)
 	c.attempts[a.id] = a
-	return []Effect{
-		PublishTask{Subject: TaskSubject(task, r.job.ID), Body: encode(task)},
-		After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}},
+	a.task = PublishTask{Subject: TaskSubject(task, r.job.ID), Body: encode(task)}
+	effects := []Effect{After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}}}
+	if task.Attempt == 0 && len(task.Items) <= interactiveItems {
+		effects = append(effects, After{Delay: hearsayWait, Timer: Timer{a.id, timerTask}})
+	} else {
+		effects = append(effects, a.task)
 	}
+	for _, msg := range c.mail.take(a.id) {
+		effects = append(effects, c.onSign(msg)...)
+	}
+	return effects
 }
+
+// hearsayWait is what the nodes get to begin a small job that they heard of by
+// themselves. Only if t of them did not, it needs a task.
+const hearsayWait = 20 * time.Millisecond
+
+// needed publishes the task of a first attempt that did not begin by itself.
+func (a *attempt) needed() []Effect {
+	if a.closed || a.commits.hopeful() >= a.c.Manifest.T {
+		return nil
+	}
+	return []Effect{a.task}
+}
+
+// maxEarly bounds a message, in bytes, that is kept for an attempt which is not
+// open yet. Only those of small jobs come before their task.
+const maxEarly = 16 << 10
 
 func (a *attempt) sizeWait() time.Duration { return time.Duration(len(a.items)) * perItemWait }
 
@@ -153,6 +216,9 @@ func (c *Coordinator) onSign(msg LogMessage) []Effect {
 	}
 	a := c.attempts[slot.ID]
 	if a == nil {
+		if len(msg.Data) <= maxEarly {
+			c.mail.put(slot.ID, msg)
+		}
 		return nil
 	}
 	body, err := c.opener.node(slot.Node, msg.Subject, msg.Time, msg.Data)

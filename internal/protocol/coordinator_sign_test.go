@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -76,6 +77,104 @@ func TestSignJob(t *testing.T) {
 			s.done(1)
 		})
 	}
+}
+
+// The nodes heard of a job before the gateway got it: their messages wait for
+// it, and it publishes no task. Those of others' sessions are forgotten.
+func TestJobBegunByHearsay(t *testing.T) {
+	f := agedFleet(t)
+	job := f.signing(9, "alice", item(f.btc, 0, "a"), item(f.btc, 1, "b"))
+	f.desk.hearsay = true
+	for _, a := range f.nodes {
+		a.do(JobHeard{Job: job, Now: f.now})
+	}
+	f.drain()
+	tasks := len(f.work)
+	f.desk.arrive(job, nil)
+	s := &signJob{aged: f, job: job}
+	s.done(1)
+	f.desk.timeout(timerTask)
+	f.drain()
+	equal(t, "tasks", len(f.work), tasks)
+
+	f.desk.do(SignMessage{f.sign[0]}) // late, of a session that is over
+	equal(t, "kept", len(f.desk.mail.boxes), 1)
+	f.desk.do(Tick{f.now.Add(earlyLife + time.Second)})
+	equal(t, "forgotten", len(f.desk.mail.boxes)+f.desk.mail.bytes, 0)
+}
+
+// A key that is asked for while KEYS is still being read is looked up by itself,
+// once. That there is no such key is said only when all was read.
+func TestKeyWantedBeforeItsTurn(t *testing.T) {
+	f := agedFleet(t)
+	f.desk = f.newReader()
+	job := f.signing(9, "alice", item(f.btc, 0, "a"))
+	f.desk.arrive(job, nil)
+	f.desk.timeout(timerLoad)
+	equal(t, "looked up", fmt.Sprint(f.desk.fetch), fmt.Sprint([]string{f.btc}))
+	for _, m := range f.keys {
+		if strings.Contains(m.Subject, f.btc) {
+			f.desk.do(KeysMessage{m})
+		}
+	}
+	f.desk.timeout(timerLoad)
+	f.drain()
+	(&signJob{aged: f, job: job}).done(1)
+
+	unknown := f.signing(10, "alice", JobItem{Key: KeyID{strings.Repeat("0", 32), 0}.String(), Message: bytes.Repeat([]byte{1}, 32)})
+	f.desk.finished = nil
+	f.desk.arrive(unknown, nil)
+	for range 2 * loadRetries {
+		f.desk.timeout(timerLoad)
+	}
+	equal(t, "answers before all is read", len(f.desk.finished), 0)
+	f.desk.do(DirectoryComplete{})
+	for range loadRetries {
+		f.desk.timeout(timerLoad)
+	}
+	equal(t, "code", f.desk.result().Code, CodeUnknownKey)
+	equal(t, "remembered", len(f.desk.wanted), 0)
+}
+
+// Bulk sign jobs wait for a place, and small ones do not. Each that ends, however
+// it does, gives its place to the next.
+func TestBulkSignJobsWait(t *testing.T) {
+	f := agedFleet(t)
+	f.desk.MaxBulk = 1
+	bulk := func(n int) SignedJob {
+		var items []JobItem
+		for i := range interactiveItems + 1 {
+			items = append(items, item(f.btc, 0, fmt.Sprint(n, i)))
+		}
+		return f.signing(n, "alice", items...)
+	}
+	for n := range 3 {
+		f.desk.arrive(bulk(20+n), nil)
+	}
+	equal(t, "tasks of bulk jobs", len(f.desk.tasks), 1)
+	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "small")), nil)
+	equal(t, "and of a small one", len(f.desk.tasks), 2)
+	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(20))], refuse(CodeInternal, "over"))
+	equal(t, "places taken by the second", f.desk.signing, 1)
+	equal(t, "waiting", len(f.desk.bulk), 1)
+	f.desk.do(Tick{f.now.Add(11 * time.Minute)}) // all expire
+	equal(t, "places taken", f.desk.signing, 0)
+	equal(t, "waiting", len(f.desk.bulk), 0)
+	f.desk.arrive(bulk(30), nil)
+	equal(t, "places taken by a new one", f.desk.signing, 1)
+}
+
+// Nobody heard of a job: the task goes out after a moment, once.
+func TestJobUnheard(t *testing.T) {
+	f := agedFleet(t)
+	f.desk.hearsay = true
+	job := f.signing(9, "alice", item(f.btc, 0, "a"))
+	f.desk.arrive(job, nil)
+	equal(t, "tasks at once", len(f.desk.tasks), 0)
+	f.desk.timeout(timerTask)
+	equal(t, "tasks after a moment", len(f.desk.tasks), 1)
+	f.drain()
+	(&signJob{aged: f, job: job}).done(1)
 }
 
 // A wrong share is blamed on its node; the next attempt is without it and

@@ -304,7 +304,7 @@ func (b *dkg) rebuild() []Effect {
 	}
 	b.to(dkgRebuilding)
 	record, params := b.record(nil), b.log.header.Params(n.Manifest)
-	return []Effect{Compute{Run: func() Event {
+	return []Effect{Compute{Rebuild: true, Run: func() Event {
 		host := [32]byte(n.Host.Expose())
 		defer clear(host[:])
 		batch, err := frost.Recover(params, n.Index, &host, deals)

@@ -33,6 +33,12 @@ type (
 		LogMessage
 		Now time.Time
 	}
+	// JobHeard is a sign job that was just stored in JOBS, by hearsay, and the
+	// worker's own clock.
+	JobHeard struct {
+		Job SignedJob
+		Now time.Time
+	}
 	// Loaded answers Load: one entry for each key asked for.
 	Loaded struct {
 		ID   string
@@ -99,6 +105,7 @@ type TimerKind int
 const (
 	timerHedge   TimerKind = iota // a signer of the second rank looks whether it is needed
 	timerLoad                     // keys were missing: look again
+	timerTask                     // gateway: the nodes should have begun by themselves
 	timerCommits                  // gateway: the signing set should stand
 	timerShares                   // gateway: the shares should be there
 	timerBatch                    // gateway: the batch should be done
@@ -108,10 +115,14 @@ const (
 // Effects of both machines.
 type (
 	// Compute asks for Run to be called, on any goroutine, and for its event to
-	// be given back. Run has no I/O. Urgent work goes before bulk.
+	// be given back. Run has no I/O. Urgent work goes before bulk. Rebuild marks
+	// what holds a whole batch in memory and comes as fast as the log is read: it
+	// is asked for by log messages alone, and whoever brings these should wait
+	// while too many rebuilds are under way.
 	Compute struct {
-		Urgent bool
-		Run    func() Event
+		Urgent  bool
+		Rebuild bool
+		Run     func() Event
 	}
 	// After asks for a Timer after a delay.
 	After struct {
@@ -203,6 +214,7 @@ func (SignMessage) event()   {}
 func (Tick) event()          {}
 func (Timer) event()         {}
 func (TaskMessage) event()   {}
+func (JobHeard) event()      {}
 func (Loaded) event()        {}
 func (CertifyFailed) event() {}
 func (SlotLost) event()      {}

@@ -11,6 +11,7 @@ type desk struct {
 	f        *fleet
 	token    uint64
 	hold     bool
+	hearsay  bool // nodes hear of jobs by themselves
 	held     []Compute
 	tasks    []PublishTask
 	finished []Finish
@@ -23,12 +24,21 @@ type desk struct {
 }
 
 func (f *fleet) newDesk() *desk {
-	return &desk{f: f, Coordinator: NewCoordinator(CoordinatorConfig{
-		Manifest: f.m, Access: f.access, MaxBatches: 4, CommitWait: time.Second, ShareWait: time.Second,
+	d := &desk{f: f, Coordinator: NewCoordinator(CoordinatorConfig{
+		Manifest: f.m, Access: f.access, MaxBatches: 4, MaxBulk: 2, CommitWait: time.Second, ShareWait: time.Second,
 		Address: func(chain, network string, key []byte) (string, error) {
 			return fmt.Sprintf("%s:%s:%x", chain, network, key), nil
 		},
 	})}
+	d.do(DirectoryComplete{})
+	return d
+}
+
+// newReader is a desk that has not read KEYS yet.
+func (f *fleet) newReader() *desk {
+	d := f.newDesk()
+	d.complete = false
+	return d
 }
 
 // newLife is a gateway that starts and reads the log.
@@ -66,6 +76,9 @@ func (d *desk) do(ev Event) {
 			d.replaced = append(d.replaced, e)
 		case After:
 			d.timers = append(d.timers, e.Timer)
+			if e.Timer.Kind == timerTask && !d.hearsay {
+				d.do(e.Timer) // no node hears of jobs
+			}
 		case Report:
 			d.reports = append(d.reports, e)
 		case Refetch:

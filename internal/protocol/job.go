@@ -93,6 +93,21 @@ func SignJob(key ed25519.PrivateKey, fleet string, kind Kind, client string, pay
 		Signature: ed25519.Sign(key, JobSigningInput(fleet, kind, client, payload))}
 }
 
+// ReadJob makes a job of a message of JOBS. A client header that contradicts the
+// subject leaves it unsigned.
+func ReadJob(kind Kind, client string, payload []byte, headers map[string][]string) SignedJob {
+	j := SignedJob{Client: client, Kind: kind, Payload: payload}
+	if named := headers[HeaderClient]; len(named) != 1 || named[0] != client {
+		return j
+	}
+	if values := headers[HeaderSignature]; len(values) == 1 {
+		if sig, err := hex.DecodeString(values[0]); err == nil {
+			j.Signature = sig
+		}
+	}
+	return j
+}
+
 // Digest is the job's identity: fleet, kind, client and payload.
 func (j SignedJob) Digest(m *Manifest) [32]byte {
 	return frost.Hash("frostfleet/job/v1", []byte(m.Fleet), []byte(j.Kind), []byte(j.Client), j.Payload)

@@ -254,3 +254,26 @@ func TestHexBytes(t *testing.T) {
 	must(0, json.Unmarshal([]byte(`{"B":"0aFF"}`), &v))
 	equal(t, "hex", string(mustJSON(v)), `{"B":"0aff"}`)
 }
+
+// A job counts as signed only if its headers are there
+// once, and agree with its subject.
+func TestReadJob(t *testing.T) {
+	sig := strings.Repeat("ab", 64)
+	for name, test := range map[string]struct {
+		header map[string][]string
+		ok     bool
+	}{
+		"right":          {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {sig}}, true},
+		"none":           {nil, false},
+		"no client":      {map[string][]string{HeaderSignature: {sig}}, false},
+		"another client": {map[string][]string{HeaderClient: {"b"}, HeaderSignature: {sig}}, false},
+		"two clients":    {map[string][]string{HeaderClient: {"a", "b"}, HeaderSignature: {sig}}, false},
+		"no signature":   {map[string][]string{HeaderClient: {"a"}}, false},
+		"two signatures": {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {sig, sig}}, false},
+		"no hexadecimal": {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {"zz"}}, false},
+	} {
+		if got := ReadJob(KindSign, "a", []byte("payload"), test.header); (got.Signature != nil) != test.ok {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

@@ -50,7 +50,8 @@ type Node struct {
 	batches  map[string]*dkg
 	bytes    int
 	sessions map[string]*signing
-	spent    map[string]time.Time // sessions that are over, until their job has expired
+	spent    *spent
+	heard    map[string]string // subjects of tasks whose sessions began without them, to the sessions' ids
 	mail     *mailbox
 	now      time.Time
 	lastKeys uint64 // sequence of the last KEYS message seen
@@ -63,7 +64,7 @@ func NewNode(cfg NodeConfig) *Node {
 	}
 	return &Node{
 		NodeConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access), attested: newAttested(cfg.Manifest),
-		batches: map[string]*dkg{}, sessions: map[string]*signing{}, spent: map[string]time.Time{}, mail: newMailbox(maxMailboxBytes),
+		batches: map[string]*dkg{}, sessions: map[string]*signing{}, spent: newSpent(maxSpent), heard: map[string]string{}, mail: newMailbox(maxMailboxBytes),
 	}
 }
 
@@ -74,6 +75,8 @@ func (n *Node) Step(ev Event) []Effect {
 		return n.onKeys(e.LogMessage)
 	case SignMessage:
 		return n.onSign(e.LogMessage)
+	case JobHeard:
+		return n.onJob(e)
 	case TaskMessage:
 		return n.onTask(e)
 	case Tick:
@@ -192,6 +195,9 @@ func (n *Node) onSign(msg LogMessage) []Effect {
 // onTask checks a task as if nobody had checked it before, and starts it.
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.now = e.Now
+	if n.sessions[n.heard[e.Subject]] != nil {
+		return nil
+	}
 	body, err := n.opener.gateway(e.Subject, e.Data)
 	if err != nil {
 		return badTask(e.Subject, err)
@@ -221,6 +227,33 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 	return n.startSigning(task, job)
 }
 
+// onJob begins a small sign job as soon as it is stored, without waiting for a
+// gateway to say so. The first attempt of a job is always the same, all items and
+// nobody excluded, so every node comes to the session that the gateway's task
+// will name; that task is a copy then. Hearsay proves nothing, so everything is
+// checked as for a task; what is wrong is not said: the gateway turns the job
+// away, or asks with a task.
+func (n *Node) onJob(e JobHeard) []Effect {
+	n.now = e.Now
+	if e.Job.Kind != KindSign || e.Job.Authenticate(n.Manifest, n.Access) != nil {
+		return nil
+	}
+	job, err := e.Job.Parse(e.Now)
+	if err != nil || len(job.Items) > interactiveItems {
+		return nil
+	}
+	task := &Task{Job: e.Job}
+	for i := range job.Items {
+		task.Items = append(task.Items, uint32(i))
+	}
+	effects := n.startSigning(task, job)
+	if id := idOf(task.session(n.Manifest)); n.sessions[id] != nil {
+		n.sessions[id].subject = TaskSubject(task, job.ID)
+		n.heard[n.sessions[id].subject] = id
+	}
+	return effects
+}
+
 func badTask(subject string, err error) []Effect {
 	return []Effect{Report{What: ReportBadTask, ID: subject, Reason: err.Error(), Culprit: -1}}
 }
@@ -232,14 +265,11 @@ func (n *Node) onTick(now time.Time) []Effect {
 		if now.Sub(s.started) > sessionLife {
 			s.drop()
 			delete(n.sessions, id)
-			n.spent[id] = s.expires
+			delete(n.heard, s.subject)
+			n.spent.add(id, now)
 		}
 	}
-	for id, expires := range n.spent {
-		if now.After(expires.Add(clockSkew)) {
-			delete(n.spent, id) // onTask refuses its task from now on
-		}
-	}
+	n.spent.expire(now)
 	for id, b := range n.batches {
 		if !b.log.lastTime.IsZero() && now.Sub(b.log.lastTime) > batchLogLife {
 			n.forget(id) // late certificates bring a certified batch back, by way of the log

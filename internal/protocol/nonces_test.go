@@ -215,8 +215,9 @@ func TestN3SessionDropped(t *testing.T) {
 		a.do(TaskMessage{s.work[0], now})
 		equal(t, "sessions", len(a.sessions), 0)
 	}
-	equal(t, "sessions remembered when their job has expired", len(a.spent), 0)
 	a.expect(ReportBadTask)
+	a.do(Tick{s.now.Add(2 * (sessionLife + spentLife))})
+	equal(t, "sessions remembered when their job has expired", a.spent.count(), 0)
 	s.release(1, SlotCommit)
 	for _, what := range []ReportKind{ReportCommitted, ReportShared} {
 		_, count := a.reported(what)

@@ -40,10 +40,10 @@ type signing struct {
 	session [32]byte
 	job     *Job
 	client  string
+	subject string   // of the task, if the job was heard before
 	which   []uint32 // the job's items in this session
 	urgent  bool
 	started time.Time // by this node's clock
-	expires time.Time // of the job
 
 	phase   signPhase
 	commits commitSet
@@ -82,12 +82,12 @@ func (n *Node) startSigning(task *Task, job *Job) []Effect {
 	}
 	ctx := task.session(n.Manifest)
 	id := idOf(ctx)
-	if _, over := n.spent[id]; over || n.sessions[id] != nil {
+	if n.spent.has(id) || n.sessions[id] != nil {
 		return nil // a session is begun once in a process, however often its task is shown
 	}
 	s := &signing{
 		node: n, id: id, session: ctx, job: job, client: task.Job.Client, which: task.Items,
-		urgent: len(task.Items) <= interactiveItems, started: n.now, expires: job.Expires,
+		urgent: len(task.Items) <= interactiveItems, started: n.now,
 		commits: commitSet{attested: n.attested, session: ctx, exclude: task.Exclude},
 	}
 	n.sessions[id] = s

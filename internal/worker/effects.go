@@ -48,7 +48,11 @@ func (w *Worker) perform(effects []protocol.Effect) {
 	for _, effect := range effects {
 		switch e := effect.(type) {
 		case protocol.Compute:
-			w.compute(e)
+			if e.Rebuild {
+				w.rebuild(e)
+			} else {
+				w.compute(e)
+			}
 		case protocol.After:
 			time.AfterFunc(e.Delay, func() { w.tasks.Go(func() { w.step(e.Timer) }) })
 		case protocol.Publish:

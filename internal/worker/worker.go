@@ -67,6 +67,7 @@ type Worker struct {
 	ctx        context.Context // ends when the worker is told to stop
 	cancel     context.CancelFunc
 	tasks      pool.Tasks // goroutines that carry out effects
+	rebuilds   chan struct{}
 	refetching sync.Mutex
 	caught     atomic.Bool
 	stopping   atomic.Bool
@@ -90,7 +91,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	if err := CheckCard(ctx, cfg.Provider, cfg.Manifest, cfg.Index); err != nil {
 		return nil, err
 	}
-	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1)}
+	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1), rebuilds: make(chan struct{}, maxRebuilds())}
 	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, cfg.Observe.ProviderCoalesced)
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
 	if err := w.open(ctx); err != nil {
@@ -199,12 +200,12 @@ func (w *Worker) drain() {
 
 // start reads the logs up to their present end, KEYS and SIGN before WORK, so
 // that the machine knows what it said in an earlier life before it is asked
-// to say anything. The returned function ends the reading.
+// to say anything. Only then it listens to JOBS. The returned function ends the reading.
 func (w *Worker) start(ctx context.Context) (stop func(), err error) {
-	var followers []*bus.Follower
+	var stops []func()
 	stop = func() {
-		for _, f := range followers {
-			f.Stop()
+		for _, s := range stops {
+			s()
 		}
 	}
 	w.renew(ctx) // the clock tries again if need be
@@ -231,12 +232,17 @@ func (w *Worker) start(ctx context.Context) (stop func(), err error) {
 	} {
 		f, err := w.follow(ctx, s.stream, s.from, s.event)
 		if f != nil {
-			followers = append(followers, f)
+			stops = append(stops, f.Stop)
 		}
 		if err != nil {
 			return stop, err
 		}
 	}
+	heard, err := w.cfg.Bus.Subscribe(bus.LiveSignJobs, w.hear)
+	if err != nil {
+		return stop, err
+	}
+	stops = append(stops, heard.Stop)
 	w.caught.Store(true)
 	w.log.Info("ready", "node", w.cfg.Index, "fleet", w.cfg.Manifest.Fleet, "keys_from", from)
 	return stop, nil
@@ -253,6 +259,20 @@ func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, eve
 	}
 	return w.cfg.Bus.FollowToEnd(ctx, w.ctx, stream, from, opt)
 }
+
+// hear takes a sign job from the server's announcement. If one is missed, a
+// gateway's task brings it.
+func (w *Worker) hear(m bus.Message) {
+	client, err := bus.ParseLiveJob(m.Subject)
+	if err != nil || len(m.Data) > maxHeard {
+		return
+	}
+	w.step(protocol.JobHeard{Job: protocol.ReadJob(protocol.KindSign, client, m.Data, m.Header), Now: time.Now()})
+}
+
+// maxHeard is the payload, in bytes, up to which a job is read at once. Larger
+// ones are bulk.
+const maxHeard = 128 << 10
 
 func logMessage(m bus.Message) protocol.LogMessage {
 	return protocol.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}

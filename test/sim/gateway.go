@@ -26,10 +26,13 @@ type gatewayLife struct {
 	g       *gateway
 	w       *world
 	alive   bool
-	ready   bool // it has read what the streams hold, and takes jobs
 	pending int  // streams not yet read to their ends
-	machine *protocol.Coordinator
-	tokens  map[uint64]*queued
+	ready   bool // it takes sign jobs
+
+	keysRead bool // KEYS was read to its end
+	complete bool // and all of it is in the directory: it takes key generations
+	machine  *protocol.Coordinator
+	tokens   map[uint64]*queued
 }
 
 func newGateway(w *world, name string) *gateway {
@@ -52,34 +55,31 @@ func newAccess(clients []protocol.Client, gateways map[string][]byte) *protocol.
 	return a
 }
 
-// start begins a life: the machine reads KEYS and WORK, then takes jobs.
+// start begins a life: the machine reads WORK, then takes sign jobs, and
+// key generations once it has read KEYS as well.
 func (g *gateway) start() {
 	w := g.w
 	g.lives++
-	life := &gatewayLife{g: g, w: w, alive: true, pending: 2, tokens: map[uint64]*queued{}}
+	life := &gatewayLife{g: g, w: w, alive: true, pending: 1, tokens: map[uint64]*queued{}}
 	g.gatewayLife = life
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
-		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3),
+		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
 		CommitWait: 2 * time.Second, ShareWait: 2 * time.Second,
 		Address: func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 	})
 	for _, s := range []struct {
 		stream *stream
-		must   bool
+		caught func()
 		event  func(protocol.LogMessage) protocol.Event
 	}{
-		{w.bus.keys, true, func(l protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
-		{w.bus.work, true, func(l protocol.LogMessage) protocol.Event {
+		{w.bus.keys, func() { life.keysRead = true }, func(l protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
+		{w.bus.work, func() { life.pending-- }, func(l protocol.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
 		}},
-		{w.bus.sign, false, func(l protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
+		{w.bus.sign, nil, func(l protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
 	} {
-		f := &follower{who: g.name, alive: life.up, deliver: func(l protocol.LogMessage) { life.step(s.event(l)) }}
-		if s.must {
-			f.caught = func() { life.pending-- }
-		}
-		s.stream.follow(f, 0)
+		s.stream.follow(&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l protocol.LogMessage) { life.step(s.event(l)) }}, 0)
 	}
 	w.at(0, life.tick)
 }
@@ -93,10 +93,14 @@ func (l *gatewayLife) tick() {
 	if !l.alive {
 		return
 	}
-	l.ready = l.ready || l.pending == 0 && l.machine.Ready()
+	l.ready = l.ready || l.pending == 0
+	if !l.complete && l.keysRead && l.machine.Summaries() == 0 {
+		l.complete = true
+		l.step(protocol.DirectoryComplete{})
+	}
 	l.step(protocol.Tick{Now: l.w.now()})
 	next := l.w.between(900*time.Millisecond, 1100*time.Millisecond)
-	if !l.ready {
+	if !l.ready || !l.complete {
 		next = 50 * time.Millisecond
 	}
 	l.w.at(next, l.tick)
