@@ -5,6 +5,7 @@ go 1.26.3
 require (
 	filippo.io/edwards25519 v1.2.0
 	filippo.io/nistec v0.0.4
+	github.com/HdrHistogram/hdrhistogram-go v1.2.0
 	github.com/aws/aws-sdk-go-v2 v1.47.7
 	github.com/aws/aws-sdk-go-v2/config v1.33.15
 	github.com/aws/aws-sdk-go-v2/credentials v1.20.15

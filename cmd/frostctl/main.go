@@ -1,5 +1,6 @@
 // Command frostctl is the fleet's tool for its users (keygen, sign, verify,
-// jobs), its administrators (fleet, bus) and for a first look (demo, dev).
+// jobs, bench), its administrators (fleet, bus) and for a first look (demo,
+// dev).
 //
 // Results go to standard output and nothing else does: progress, warnings and
 // errors go to standard error. Exit codes are listed by frostctl help

@@ -104,7 +104,7 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand())
+	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand())
 	add("run", newFleetCommand(), newBusCommand(), newDevCommand(), newDemoCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})
 	markUsage(root)
@@ -165,6 +165,10 @@ func connect(cmd *cobra.Command) (*client.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	return dial(cmd, cfg)
+}
+
+func dial(cmd *cobra.Command, cfg client.Config) (*client.Client, error) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
 	defer cancel()
 	return client.New(ctx, cfg)

@@ -1,0 +1,280 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/loadgen"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+type benchOptions struct {
+	chain    string
+	rate     float64
+	duration time.Duration
+	count    int
+	batch    int
+	workers  int
+	keys     string
+	keyCount int
+	bulk     string
+	timeout  time.Duration
+	plot     string
+	yes      bool
+}
+
+func newBenchCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "bench",
+		Short: "Put load on a fleet and measure how it answers",
+		Long: `Bench puts load on a running fleet and reports throughput and the percentiles
+of latency: of keygen jobs, of sign jobs, or of single signatures beside bulk
+jobs. Everything that a user waits for is in it, the client's own checks
+included.
+
+With --rate the load is open-loop: a job is due every 1/RATE seconds whether
+earlier ones were answered or not, and its latency counts from then. A fleet that
+is too slow for the rate is seen in the latencies, and in jobs that it turned away
+("busy"). Without --rate the load is a closed loop: --workers jobs at a time, each
+worker asking again as soon as it is answered, and waiting while the fleet is busy.
+
+What a benchmark generates stays: KEYS keeps its keys for ever. Use a fleet made
+for it. On any network but regtest the command does nothing without --yes.`,
+		Example: `  frostctl bench keygen --chain bitcoin --duration 30s --workers 4
+  frostctl bench sign --chain solana --rate 100 --plot sign.svg
+  frostctl bench mixed --chain bitcoin --rate 20 --json | jq '.loads[].latency'`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.AddCommand(newBenchKeygenCommand(), newBenchSignCommand(), newBenchMixedCommand())
+	return cmd
+}
+
+func newBenchKeygenCommand() *cobra.Command {
+	var o benchOptions
+	cmd := &cobra.Command{
+		Use:   "keygen --chain CHAIN",
+		Short: "Load of keygen jobs",
+		Long: `Bench keygen asks for keys, --batch in a job, and checks their certificates as
+frostctl keygen does. The keys stay in KEYS for ever.`,
+		Example: `  frostctl bench keygen --chain bitcoin --duration 30s --workers 4
+  frostctl bench keygen --chain solana --batch 1 --rate 50 --plot keygen.svg`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).keygen) },
+	}
+	o.addFlags(cmd, 0, "keys in a job (default: as many as one batch holds, 1000 for three nodes)")
+	o.addLoad(cmd)
+	return cmd
+}
+
+func newBenchSignCommand() *cobra.Command {
+	var o benchOptions
+	cmd := &cobra.Command{
+		Use:   "sign --chain CHAIN",
+		Short: "Load of sign jobs",
+		Long: `Bench sign has random messages signed, --batch in a job, and verifies every
+signature. No message can be mistaken for a transaction. The keys come from a
+file of frostctl keygen, or are generated before the measurement.`,
+		Example: `  frostctl bench sign --chain bitcoin --keys keys.jsonl --duration 1m
+  frostctl bench sign --chain solana --rate 100 --plot sign.svg
+  frostctl bench sign --chain bitcoin --batch 1000 --workers 4`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).sign) },
+	}
+	o.addFlags(cmd, 1, "messages in a job")
+	o.addLoad(cmd)
+	o.addKeys(cmd)
+	return cmd
+}
+
+func newBenchMixedCommand() *cobra.Command {
+	var o benchOptions
+	cmd := &cobra.Command{
+		Use:   "mixed --chain CHAIN",
+		Short: "Load of single signatures beside bulk jobs",
+		Long: `Bench mixed keeps --workers bulk jobs of --batch under way, in a closed loop,
+and beside them asks for single signatures at --rate, in an open loop: what do
+people wait for while a sweep runs? Both loads are reported.`,
+		Example: `  frostctl bench mixed --chain bitcoin --rate 20 --duration 30s --plot mixed.svg
+  frostctl bench mixed --chain solana --bulk keygen --workers 2`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).mixed) },
+	}
+	o.addFlags(cmd, 0, "keys or messages in a bulk job (default: as many as one batch holds, 1000 for three nodes)")
+	o.addKeys(cmd)
+	f := cmd.Flags()
+	f.Float64Var(&o.rate, "rate", 20, "single signatures a second, in an open loop")
+	f.IntVar(&o.workers, "workers", 4, "bulk jobs under way")
+	f.StringVar(&o.bulk, "bulk", "sign", "what the bulk jobs are: sign or keygen")
+	_ = cmd.RegisterFlagCompletionFunc("bulk", cobra.FixedCompletions([]string{"sign", "keygen"}, cobra.ShellCompDirectiveNoFileComp))
+	return cmd
+}
+
+func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string) {
+	f := cmd.Flags()
+	f.StringVar(&o.chain, "chain", "", "bitcoin (Taproot, BIP 86) or solana (Ed25519)")
+	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long jobs are started")
+	f.IntVar(&o.batch, "batch", batch, batchUsage)
+	f.DurationVar(&o.timeout, "timeout", time.Minute, "a job that takes longer has failed")
+	f.StringVar(&o.plot, "plot", "", "draw latency and throughput into this file (SVG)")
+	f.BoolVar(&o.yes, "yes", false, "do it on a network that is not regtest")
+	addConfigFlag(cmd)
+	_ = cmd.MarkFlagRequired("chain") // fails only without such a flag
+	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.MarkFlagFilename("plot", "svg")
+}
+
+// addLoad adds the flags of one load, which mixed has none of or in another sense.
+func (o *benchOptions) addLoad(cmd *cobra.Command) {
+	f := cmd.Flags()
+	f.Float64Var(&o.rate, "rate", 0, "jobs a second, in an open loop (default: a closed loop)")
+	f.IntVar(&o.workers, "workers", 0, "jobs under way at most (default: 1, or 1024 with --rate)")
+	f.IntVar(&o.count, "count", 0, "how many jobs, instead of for --duration")
+	cmd.MarkFlagsMutuallyExclusive("count", "duration")
+}
+
+func (o *benchOptions) addKeys(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&o.keys, "keys", "", "sign with the keys of this file of frostctl keygen")
+	cmd.Flags().IntVar(&o.keyCount, "key-count", 100, "or with this many, which are generated first")
+	cmd.MarkFlagsMutuallyExclusive("keys", "key-count")
+	_ = cmd.MarkFlagFilename("keys", "jsonl")
+}
+
+// check refuses what can't be run.
+func (o *benchOptions) check(cmd *cobra.Command) error {
+	if _, ok := protocol.ChainSuite(o.chain); !ok {
+		return usagef("--chain %q: use bitcoin or solana", o.chain)
+	}
+	given := cmd.Flags().Changed
+	switch {
+	case given("rate") && !(o.rate > 0 && o.rate <= maxBenchRate):
+		return usagef("--rate %g: use more than 0 and at most %d jobs a second", o.rate, int(maxBenchRate))
+	case given("count") && o.count < 1:
+		return usagef("--count %d: ask for at least one job", o.count)
+	case o.duration <= 0:
+		return usagef("--duration %s: use a positive time", o.duration)
+	case given("workers") && o.workers < 1:
+		return usagef("--workers %d: at least one is needed", o.workers)
+	case given("batch") && o.batch < 1:
+		return usagef("--batch %d: a job has at least one", o.batch)
+	case given("key-count") && o.keyCount < 1:
+		return usagef("--key-count %d: at least one key is needed", o.keyCount)
+	case o.timeout < time.Second || o.timeout > protocol.MaxJobLife/2:
+		return usagef("--timeout %s: use 1s to %s", o.timeout, protocol.MaxJobLife/2)
+	case given("bulk") && o.bulk != "sign" && o.bulk != "keygen":
+		return usagef("--bulk %q: use sign or keygen", o.bulk)
+	}
+	most := client.MaxJobItems
+	if cmd.Name() == "keygen" || o.bulk == "keygen" {
+		most = client.MaxJobKeys
+	}
+	if o.batch > most {
+		return usagef("--batch %d: such a job has at most %d", o.batch, most)
+	}
+	return nil
+}
+
+const maxBenchRate = 1e5
+
+// complete fills in what the flags leave open.
+func (o *benchOptions) complete(m *client.Manifest) {
+	if o.count > 0 {
+		o.duration = 0
+	}
+	if o.batch == 0 { // one key generation
+		suite, _ := protocol.ChainSuite(o.chain) // checked
+		o.batch = min(protocol.BatchSize(suite, m.N, m.T), client.MaxJobItems)
+	}
+}
+
+// benchReport is the output of bench with --json.
+type benchReport struct {
+	Bench   string            `json:"bench"` // keygen, sign or mixed
+	Fleet   string            `json:"fleet"`
+	Network string            `json:"network"`
+	N       int               `json:"n"`
+	T       int               `json:"t"`
+	Chain   string            `json:"chain"`
+	Batch   int               `json:"batch"` // keys or messages in a job, of mixed in a bulk job
+	Loads   []*loadgen.Report `json:"loads"`
+}
+
+// bench runs one of the benchmarks and reports what it measured, also when it
+// was interrupted.
+func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadgen.Report, error)) (err error) {
+	if err := o.check(cmd); err != nil {
+		return err
+	}
+	cfg, err := loadConfig(cmd)
+	if err != nil {
+		return err
+	}
+	m := cfg.Manifest
+	if m.Network != "regtest" && !o.yes {
+		return usagef("fleet %s is on %s: this puts load on it, and KEYS keeps for ever what keys the benchmark generates; "+
+			"use a fleet on regtest, or add --yes", m.Fleet, m.Network)
+	}
+	var plot *os.File // made now: a measurement is not lost to a wrong name
+	if o.plot != "" {
+		if plot, err = os.Create(o.plot); err != nil {
+			return fmt.Errorf("--plot: %w", err)
+		}
+		defer func() { err = errors.Join(err, plot.Close()) }()
+	}
+	c, err := dial(cmd, cfg)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	o.complete(m)
+	run := &benchRun{cmd: cmd, c: c, benchOptions: o}
+	loads, failure := measure(run)
+	if len(loads) == 0 {
+		return failure
+	}
+	report := &benchReport{cmd.Name(), m.Fleet, m.Network, m.N, m.T, o.chain, run.batch, loads}
+	if plot != nil {
+		failure = errors.Join(failure, loadgen.WriteSVG(plot, report.title(), loads...))
+	}
+	return errors.Join(failure, report.print(cmd), outcome(loads))
+}
+
+func (r *benchReport) title() string {
+	return fmt.Sprintf("frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s", r.Bench, r.Chain, r.Batch, r.Fleet, r.T, r.N, r.Network)
+}
+
+func (r *benchReport) print(cmd *cobra.Command) error {
+	if wantJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), r)
+	}
+	return r.writeText(cmd.OutOrStdout())
+}
+
+func (r *benchReport) writeText(w io.Writer) error {
+	_, err := fmt.Fprintln(w, r.title())
+	for _, l := range r.Loads {
+		err = errors.Join(err, l.WriteText(w))
+	}
+	return err
+}
+
+// outcome is an error if a job failed, or if the fleet had no room for any.
+func outcome(loads []*loadgen.Report) error {
+	var errs []error
+	for _, l := range loads {
+		switch {
+		case l.Failed > 0:
+			errs = append(errs, fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, l.FirstError))
+		case l.Done == 0 && l.Busy > 0:
+			errs = append(errs, fmt.Errorf("%s: none of %d jobs was taken: %w", l.Name, l.Started,
+				&client.BusyError{RetryAfter: time.Second, Reason: "the fleet has no room for this client's jobs"}))
+		}
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,230 @@
+package main
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	mathrand "math/rand/v2"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/loadgen"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// benchRun is one benchmark against one fleet.
+type benchRun struct {
+	benchOptions
+	cmd *cobra.Command
+	c   *client.Client
+
+	signers []client.Key // to sign with
+	salt    [16]byte     // makes the messages of each run its own
+}
+
+// keygen is frostctl bench keygen.
+func (b *benchRun) keygen() ([]*loadgen.Report, error) {
+	return b.one("keygen", b.keygenLoad(b.rate > 0))
+}
+
+// sign is frostctl bench sign.
+func (b *benchRun) sign() ([]*loadgen.Report, error) {
+	if err := b.findKeys(); err != nil {
+		return nil, err
+	}
+	return b.one("sign", b.signLoad(b.rate > 0, b.batch))
+}
+
+// one runs a load as the flags say.
+func (b *benchRun) one(name string, l loadgen.Load) ([]*loadgen.Report, error) {
+	l.Name, l.Rate, l.Workers, l.Duration, l.Count = name, b.rate, b.workers, b.duration, b.count
+	return b.run(l)
+}
+
+// mixed is frostctl bench mixed.
+func (b *benchRun) mixed() ([]*loadgen.Report, error) {
+	if err := b.findKeys(); err != nil {
+		return nil, err
+	}
+	single := b.signLoad(true, 1)
+	single.Name, single.Rate, single.Duration = "single signatures", b.rate, b.duration
+	bulk := b.signLoad(false, b.batch)
+	if b.bulk == "keygen" {
+		bulk = b.keygenLoad(false)
+	}
+	bulk.Name, bulk.Workers, bulk.Duration = "bulk "+b.bulk, b.workers, b.duration
+	return b.run(single, bulk)
+}
+
+// run puts loads on at the same time. Progress is the first one's.
+func (b *benchRun) run(loads ...loadgen.Load) ([]*loadgen.Report, error) {
+	reports, errs := make([]*loadgen.Report, len(loads)), make([]error, len(loads))
+	bar := newLoadProgress(b.cmd, &loads[0])
+	var wg sync.WaitGroup
+	for i, l := range loads {
+		wg.Go(func() { reports[i], errs[i] = loadgen.Run(b.cmd.Context(), l) })
+	}
+	wg.Wait()
+	bar.finish()
+	for _, r := range reports {
+		if r == nil { // a load that can't be: none was complete
+			return nil, errors.Join(errs...)
+		}
+	}
+	return reports, errors.Join(errs...)
+}
+
+// newLoadProgress shows how many jobs ended of how many or, where that is not
+// known, how many seconds have gone.
+func newLoadProgress(cmd *cobra.Command, l *loadgen.Load) *progress {
+	what, total := "jobs", l.Count
+	done := func(s loadgen.Snapshot) int { return s.Done + s.Failed + s.Busy }
+	switch {
+	case total == 0 && l.Rate > 0:
+		total = int(l.Rate * l.Duration.Seconds())
+	case total == 0:
+		what, total = "seconds", int(l.Duration.Seconds())
+		done = func(s loadgen.Snapshot) int { return int(s.Elapsed.Seconds()) }
+	}
+	bar, shown := newProgress(cmd, what, total), 0
+	l.Progress = func(s loadgen.Snapshot) {
+		if n := min(done(s), total); n != shown {
+			shown = n
+			bar.update(n, total)
+		}
+	}
+	return bar
+}
+
+func isBusy(err error) bool {
+	var busy *client.BusyError
+	return errors.As(err, &busy)
+}
+
+// keygenLoad is one keygen job after the other. In an open loop the fleet may
+// turn a job away: whoever is due next does not wait for that. In a closed
+// loop the client waits until there is room.
+func (b *benchRun) keygenLoad(open bool) loadgen.Load {
+	note(b.cmd, "KEYS keeps for ever what this generates")
+	return loadgen.Load{Unit: "keys", Busy: isBusy, Do: func(ctx context.Context, _ int) (int, error) {
+		ctx, expires, cancel := b.untilTimeout(ctx)
+		defer cancel()
+		request := client.KeygenRequest{Chain: b.chain, Count: b.batch, Expires: expires}
+		if !open {
+			got, err := b.c.Keygen(ctx, request)
+			return len(got.Keys), err
+		}
+		h, err := b.c.SubmitKeygen(ctx, request)
+		if err != nil {
+			return 0, err
+		}
+		got, err := h.Wait(ctx)
+		if err != nil {
+			return 0, err
+		}
+		return len(got.Keys), nil
+	}}
+}
+
+// signLoad is one sign job after the other, as keygenLoad.
+func (b *benchRun) signLoad(open bool, batch int) loadgen.Load {
+	return loadgen.Load{Unit: "signatures", Busy: isBusy, Do: func(ctx context.Context, i int) (int, error) {
+		ctx, expires, cancel := b.untilTimeout(ctx)
+		defer cancel()
+		request := client.SignRequest{Items: b.items(i, batch), Expires: expires}
+		if !open {
+			_, err := b.c.Sign(ctx, request)
+			return signed(batch, err), err
+		}
+		h, err := b.c.SubmitSign(ctx, request)
+		if err != nil {
+			return 0, err
+		}
+		_, err = h.Wait(ctx)
+		return signed(batch, err), err
+	}}
+}
+
+// signed is how many signatures a job made: it is all or nothing.
+func signed(batch int, err error) int {
+	if err != nil {
+		return 0
+	}
+	return batch
+}
+
+// untilTimeout bounds a job at both ends: here, and as its expiry at the
+// fleet, so that what nobody waits for any more does not go on there.
+func (b *benchRun) untilTimeout(ctx context.Context) (context.Context, time.Time, context.CancelFunc) {
+	expires := time.Now().Add(b.timeout)
+	ctx, cancel := context.WithDeadline(ctx, expires)
+	return ctx, expires, cancel
+}
+
+// items are what job i signs: messages that no other job has, under keys in a
+// row from anywhere among those there are.
+func (b *benchRun) items(i, batch int) []client.SignItem {
+	items := make([]client.SignItem, batch)
+	first := mathrand.IntN(len(b.signers)) // no secret
+	for j := range items {
+		key := b.signers[(first+j)%len(b.signers)]
+		items[j] = client.SignItem{Key: key.ID, PublicKey: key.PublicKey, Message: b.message(i, j)}
+	}
+	return items
+}
+
+// message can't be mistaken for a transaction: for bitcoin it is the hash of a
+// text, for solana it is that text.
+func (b *benchRun) message(i, j int) []byte {
+	text := fmt.Appendf(nil, "frostctl bench %x %d %d", b.salt, i, j)
+	if b.chain == "solana" {
+		return text
+	}
+	hash := sha256.Sum256(text)
+	return hash[:]
+}
+
+// findKeys reads the keys to sign with, or has them generated.
+func (b *benchRun) findKeys() error {
+	_, _ = rand.Read(b.salt[:]) // never fails
+	if b.keys != "" {
+		return b.readKeys()
+	}
+	note(b.cmd, "generating %d keys to sign with; KEYS keeps them for ever", b.keyCount)
+	ctx, cancel := context.WithTimeout(b.cmd.Context(), protocol.MaxJobLife/2)
+	defer cancel()
+	got, err := b.c.Keygen(ctx, client.KeygenRequest{Chain: b.chain, Count: b.keyCount})
+	if err != nil {
+		return fmt.Errorf("generating keys to sign with: %w", err)
+	}
+	b.signers = got.Keys
+	return nil
+}
+
+func (b *benchRun) readKeys() error {
+	f, err := os.Open(b.keys)
+	if err != nil {
+		return fmt.Errorf("--keys: %w", err)
+	}
+	defer f.Close()
+	if err := readProofs(f, b.c.Manifest(), func(_ client.Proof, keys []client.Key) error {
+		for _, k := range keys {
+			if k.Chain == b.chain {
+				b.signers = append(b.signers, k)
+			}
+		}
+		return nil
+	}); err != nil {
+		return fmt.Errorf("--keys %s: %w", b.keys, err)
+	}
+	if len(b.signers) == 0 {
+		return fmt.Errorf("--keys %s: there are no %s keys in it: frostctl keygen --chain %s --out %s makes some", b.keys, b.chain, b.chain, b.keys)
+	}
+	return nil
+}

@@ -1,0 +1,234 @@
+// Package loadgen puts load on something and measures how it answers.
+//
+// The load is open-loop unless told otherwise: operation i is due at
+// start + i/Rate, whether earlier ones have ended or not, and its latency
+// counts from when it was due. A generator that waits for one answer before
+// it asks again asks least when the other side is slowest, and so misses the
+// very latencies that a user would have seen ("coordinated omission"). What
+// could not even be started in time is counted and reported.
+package loadgen
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync"
+	"time"
+)
+
+// Load is what to do, and how fast.
+type Load struct {
+	Name string // of the report; may be empty
+	Unit string // what an item is, in the plural; "items" if empty
+
+	Rate     float64       // operations a second; 0: closed loop, Workers at a time as fast as they go
+	Duration time.Duration // how long operations are started; 0: until Count
+	Count    int           // or how many operations; 0: until Duration
+	Workers  int           // in flight at most; 1024 open-loop and 1 closed-loop if 0
+
+	// Do runs operation i, at most Workers at a time. items is how many things
+	// it made, also beside an error. A failed operation has no latency.
+	Do func(ctx context.Context, i int) (items int, err error)
+	// Busy, if set, tells errors that say "come again later" from failures.
+	Busy func(err error) bool
+	// Progress, if set, hears five times a second how far the load is, and once
+	// at the end. Calls do not overlap.
+	Progress func(Snapshot)
+}
+
+// Snapshot tells how far a load is.
+type Snapshot struct {
+	Elapsed                     time.Duration
+	Started, Done, Failed, Busy int // operations
+	Items                       int
+}
+
+const (
+	defaultOpenWorkers = 1024
+	progressEvery      = 200 * time.Millisecond
+)
+
+// Run puts the load on, waits for every operation that it started, and
+// reports. Operations that fail are in the report and are no error of Run. If
+// ctx ends early, the report is as far as it got and the error is ctx.Err().
+func Run(ctx context.Context, l Load) (*Report, error) {
+	if err := l.check(); err != nil {
+		return nil, err
+	}
+	r := newRecorder(&l)
+	ended := make(chan struct{})
+	var progress sync.WaitGroup
+	if l.Progress != nil {
+		progress.Go(func() { r.tell(l.Progress, ended) })
+	}
+	if l.Rate > 0 {
+		l.open(ctx, r)
+	} else {
+		l.closed(ctx, r)
+	}
+	report := r.report(&l)
+	close(ended)
+	progress.Wait()
+	if ctx.Err() != nil && report.Interrupted {
+		return report, ctx.Err()
+	}
+	return report, nil
+}
+
+// check reports everything that is wrong, and fills in defaults.
+func (l *Load) check() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("load: "+format, args...)) }
+	if l.Do == nil {
+		bad("nothing to do: set Do")
+	}
+	if l.Rate < 0 || math.IsNaN(l.Rate) || math.IsInf(l.Rate, 0) {
+		bad("rate %g: use a positive number of operations a second, or 0 for a closed loop", l.Rate)
+	}
+	if l.Duration < 0 || l.Count < 0 || l.Workers < 0 {
+		bad("duration %s, count %d, workers %d: none may be negative", l.Duration, l.Count, l.Workers)
+	}
+	if l.Duration == 0 && l.Count == 0 {
+		bad("it would never end: set Duration or Count")
+	}
+	if l.Workers == 0 {
+		if l.Workers = 1; l.Rate > 0 {
+			l.Workers = defaultOpenWorkers
+		}
+	}
+	if l.Unit == "" {
+		l.Unit = "items"
+	}
+	return errors.Join(errs...)
+}
+
+// total is how many operations there are at most; 0 if that is not known
+// before the end.
+func (l *Load) total() int {
+	due := int(math.Ceil(l.Rate * l.Duration.Seconds()))
+	switch {
+	case l.Rate == 0 || l.Duration == 0:
+		return l.Count
+	case l.Count == 0:
+		return due
+	}
+	return min(l.Count, due)
+}
+
+// open starts each operation when it is due.
+func (l *Load) open(ctx context.Context, r *recorder) {
+	var under sync.WaitGroup
+	defer under.Wait()
+	places := make(chan struct{}, l.Workers)
+	over, stop := l.deadline(r.start)
+	defer stop()
+	total := l.total()
+	for i := range total {
+		due := r.start.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
+		if !sleepUntil(ctx, due) || !place(ctx, places, over) {
+			r.givenUp(total-i, ctx.Err() != nil)
+			return
+		}
+		under.Go(func() {
+			defer func() { <-places }()
+			l.one(ctx, r, i, due)
+		})
+	}
+}
+
+// place waits for a place among the operations under way. After the load's
+// time it takes one only if that is free: an operation that was due just before
+// the end is not lost, and a backlog does not go on for ever.
+func place(ctx context.Context, places chan struct{}, over <-chan time.Time) bool {
+	select {
+	case places <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case places <- struct{}{}:
+		return true
+	case <-over:
+	case <-ctx.Done():
+	}
+	return false
+}
+
+// closed runs Workers operations at a time.
+func (l *Load) closed(ctx context.Context, r *recorder) {
+	var workers sync.WaitGroup
+	defer workers.Wait()
+	over, stop := l.deadline(r.start)
+	defer stop()
+	next := make(chan int)
+	for range l.Workers {
+		workers.Go(func() {
+			for i := range next {
+				l.one(ctx, r, i, time.Now())
+			}
+		})
+	}
+	defer close(next)
+	for i := 0; l.Count == 0 || i < l.Count; i++ {
+		select {
+		case <-over:
+			return
+		case <-ctx.Done():
+			r.givenUp(0, true)
+			return
+		default:
+		}
+		select {
+		case next <- i:
+		case <-over:
+			return
+		case <-ctx.Done():
+			r.givenUp(0, true)
+			return
+		}
+	}
+}
+
+// deadline fires when no further operation starts: never without a Duration.
+func (l *Load) deadline(start time.Time) (<-chan time.Time, func()) {
+	if l.Duration == 0 {
+		return nil, func() {}
+	}
+	t := time.NewTimer(time.Until(start.Add(l.Duration)))
+	return t.C, func() { t.Stop() }
+}
+
+func (l *Load) one(ctx context.Context, r *recorder, i int, due time.Time) {
+	r.begin()
+	items, err := l.Do(ctx, i)
+	switch {
+	case err == nil:
+		r.done(items, time.Since(due))
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		r.interrupted(items)
+	case l.Busy != nil && l.Busy(err):
+		r.busy(items)
+	default:
+		r.failed(items, err)
+	}
+}
+
+// sleepUntil tells whether the time came before ctx ended.
+func sleepUntil(ctx context.Context, due time.Time) bool {
+	if ctx.Err() != nil {
+		return false
+	}
+	wait := time.Until(due)
+	if wait <= 0 {
+		return true
+	}
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
