@@ -37,8 +37,9 @@ var Build = sync.OnceValues(func() (string, error) {
 // Processes is a fleet of real processes: a bus, workers and a gateway, which
 // can be killed.
 type Processes struct {
-	Dir string // as frostctl fleet init writes it
-	URL string // of NATS
+	Dir   string // as frostctl fleet init writes it
+	URL   string // of NATS
+	Store string // the bus's files
 
 	t       testing.TB
 	bin     string
@@ -56,13 +57,13 @@ func StartProcesses(t testing.TB, o Options) *Processes {
 		t.Fatal(err)
 	}
 	port := FreePort(t)
-	p := &Processes{t: t, bin: bin, URL: fmt.Sprintf("nats://127.0.0.1:%d", port),
+	p := &Processes{t: t, bin: bin, URL: fmt.Sprintf("nats://127.0.0.1:%d", port), Store: t.TempDir(),
 		Dir: filepath.Join(t.TempDir(), "fleet"), running: map[string]*exec.Cmd{}, output: map[string]*buffer{}}
 	for range 1 + o.N {
 		p.ports = append(p.ports, FreePort(t))
 	}
 	o.initialise(t, p.Dir, p.URL, p.ports)
-	p.start("bus", "frostctl", "bus", "serve", "--store", t.TempDir(), "--port", fmt.Sprint(port), "--fleet", Name)
+	p.start("bus", "frostctl", "bus", "serve", "--store", p.Store, "--port", fmt.Sprint(port), "--fleet", Name)
 	p.await("the streams", func() error {
 		return exec.Command(filepath.Join(bin, "frostctl"), "bus", "check", "--fleet", Name, "--url", p.URL).Run()
 	})
