@@ -18,7 +18,7 @@ func (e *equation[S, P]) wipe() { e.base = *new(S) }
 
 // holds is constant time in base and variable time in the rest.
 func (s *session[S, P]) holds(e *equation[S, P]) bool {
-	return s.equal(s.baseMult(&e.base), s.multVartime(e.scalars, e.points))
+	return s.isSumVartime(s.baseMult(&e.base), e.scalars, e.points)
 }
 
 // weights gives the stream of random weights. Its key hashes all that the
@@ -46,7 +46,7 @@ func (s *session[S, P]) weight(w *stream) *S {
 // proof is a decoded proof of knowledge with its challenge:
 // response·G = nonce + challenge·A_0.
 type proof[S, P any] struct {
-	nonce               *P
+	nonce               P
 	response, challenge S
 }
 
@@ -56,8 +56,7 @@ func (s *session[S, P]) proofs(dealer int) ([]proof[S, P], error) {
 	out := make([]proof[S, P], s.K)
 	for key := range out {
 		b := d.Proofs[key*(size+ScalarSize):][:size+ScalarSize]
-		nonce, err := s.decodeDealt(b[:size])
-		if err != nil {
+		if err := s.decodeDealt(&out[key].nonce, b[:size]); err != nil {
 			return nil, &BlameError{Dealer: dealer, Code: pointCode(err),
 				Reason: fmt.Sprintf("proof of key %d: %v", key, err)}
 		}
@@ -65,7 +64,6 @@ func (s *session[S, P]) proofs(dealer int) ([]proof[S, P], error) {
 			return nil, &BlameError{Dealer: dealer, Code: CodeProof,
 				Reason: fmt.Sprintf("proof of key %d: the scalar is not canonical", key)}
 		}
-		out[key].nonce = nonce
 		h := challenge(s.Params, dealer, key, d.Commitments[key*s.T*size:][:size], b[:size])
 		s.reduce(&out[key].challenge, h[:])
 	}
@@ -79,7 +77,7 @@ func (s *session[S, P]) addProof(e *equation[S, P], w *stream, dealer, key int, 
 	s.add(&e.base, &e.base, product)
 	s.mul(weighted, weight, &p.challenge)
 	e.scalars = append(e.scalars, weight, weighted)
-	e.points = append(e.points, p.nonce, s.firsts[dealer][key])
+	e.points = append(e.points, &p.nonce, &s.firsts[dealer][key])
 }
 
 // checkProofs checks the proofs of all dealers in one equation. Only if it

@@ -8,11 +8,12 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
 // group is what the key generation needs of a group of prime order with
-// scalars S and points P. All of it is constant time in scalars and points
-// except what says Vartime and what decodes.
+// scalars S and points P. All of it is constant time in scalars except what
+// says Vartime. A point is public by the time it is one.
 type group[S, P any] interface {
 	// reduce sets dst to the number in b (at most 64 bytes, in the byte order
 	// of the group's scalars) modulo the order. 64 random bytes give a uniform
@@ -27,12 +28,13 @@ type group[S, P any] interface {
 	// appendDealt appends s·G as deals carry it; decodeDealt reads that, and
 	// what it gives is in the prime-order group and not the identity.
 	appendDealt(dst []byte, s *S) []byte
-	decodeDealt(b []byte) (*P, error)
+	decodeDealt(dst *P, b []byte) error
 
 	baseMult(s *S) *P
-	multVartime(scalars []*S, points []*P) *P
-	addPoint(dst, a, b *P)
-	equal(a, b *P) bool
+	// isSumVartime reports whether p is the sum of scalars[i]·points[i].
+	isSumVartime(p *P, scalars []*S, points []*P) bool
+	// addPoints adds points[i] to sums[i].
+	addPoints(sums, points []P)
 	isIdentity(p *P) bool
 
 	// appendPoint appends the wire encoding of p, not the identity, and
@@ -79,24 +81,38 @@ func (secpGroup) decodeScalar(dst *secp.Scalar, b []byte) error {
 	return err
 }
 
-func (g secpGroup) appendDealt(dst []byte, s *secp.Scalar) []byte {
-	return g.appendPoint(dst, g.baseMult(s))
+func (secpGroup) appendDealt(dst []byte, s *secp.Scalar) []byte {
+	return secp256k1.EncodePoints(dst, []*secp.Point{new(secp.Point).ScalarBaseMult(s)})
 }
 
-func (secpGroup) decodeDealt(b []byte) (*secp.Point, error) { return secp256k1.DecodePoint(b) }
-
-func (secpGroup) baseMult(s *secp.Scalar) *secp.Point { return new(secp.Point).ScalarBaseMult(s) }
-
-func (secpGroup) multVartime(scalars []*secp.Scalar, points []*secp.Point) *secp.Point {
-	return secp256k1.MultiScalarMultVartime(scalars, points)
+func (secpGroup) decodeDealt(dst *vartime.Point, b []byte) error {
+	p, ok := vartime.Decode(b)
+	if !ok {
+		return secp256k1.ErrPoint
+	}
+	*dst = p
+	return nil
 }
 
-func (secpGroup) addPoint(dst, a, b *secp.Point) { dst.Add(a, b) }
-func (secpGroup) equal(a, b *secp.Point) bool    { return a.Equal(b) == 1 }
-func (secpGroup) isIdentity(p *secp.Point) bool  { return p.IsIdentity() == 1 }
-func (secpGroup) publicKey(wire []byte) []byte   { return append([]byte{2 | wire[63]&1}, wire[:32]...) }
-func (secpGroup) appendPoint(dst []byte, p *secp.Point) []byte {
-	return secp256k1.EncodePoints(dst, []*secp.Point{p})
+func (secpGroup) baseMult(s *secp.Scalar) *vartime.Point {
+	p := vartime.FromPoint(new(secp.Point).ScalarBaseMult(s))
+	return &p
+}
+
+func (secpGroup) isSumVartime(p *vartime.Point, scalars []*secp.Scalar, points []*vartime.Point) bool {
+	values := make([]vartime.Point, len(points))
+	for i := range points {
+		values[i] = *points[i]
+	}
+	sum := vartime.MultiScalarMult(scalars, values)
+	return sum.Equals(p)
+}
+
+func (secpGroup) addPoints(sums, points []vartime.Point) { vartime.AddAll(sums, points) }
+func (secpGroup) isIdentity(p *vartime.Point) bool       { return p.IsIdentity() }
+func (secpGroup) publicKey(wire []byte) []byte           { return append([]byte{2 | wire[63]&1}, wire[:32]...) }
+func (secpGroup) appendPoint(dst []byte, p *vartime.Point) []byte {
+	return p.AppendWire(dst)
 }
 
 type edwardsGroup struct{}
@@ -134,22 +150,31 @@ func (edwardsGroup) appendDealt(dst []byte, s *edwards25519.Scalar) []byte {
 	return edwards25519.EncodeDivided(dst, s)
 }
 
-func (edwardsGroup) decodeDealt(b []byte) (*edwards25519.Point, error) {
-	return edwards25519.DecodeDivided(b)
+func (edwardsGroup) decodeDealt(dst *edwards25519.Point, b []byte) error {
+	p, err := edwards25519.DecodeDivided(b)
+	if err != nil {
+		return err
+	}
+	*dst = *p
+	return nil
 }
 
 func (edwardsGroup) baseMult(s *edwards25519.Scalar) *edwards25519.Point {
 	return new(edwards25519.Point).MulBasepoint(curve.ED25519_BASEPOINT_TABLE, s)
 }
 
-func (edwardsGroup) multVartime(s []*edwards25519.Scalar, p []*edwards25519.Point) *edwards25519.Point {
-	return edwards25519.MultiScalarMultVartime(s, p)
+func (edwardsGroup) isSumVartime(p *edwards25519.Point, s []*edwards25519.Scalar, points []*edwards25519.Point) bool {
+	return edwards25519.MultiScalarMultVartime(s, points).Equal(p) == 1
 }
 
-func (edwardsGroup) addPoint(dst, a, b *edwards25519.Point) { dst.Add(a, b) }
-func (edwardsGroup) equal(a, b *edwards25519.Point) bool    { return a.Equal(b) == 1 }
-func (edwardsGroup) isIdentity(p *edwards25519.Point) bool  { return p.IsIdentity() }
-func (edwardsGroup) publicKey(wire []byte) []byte           { return append([]byte(nil), wire...) }
+func (edwardsGroup) addPoints(sums, points []edwards25519.Point) {
+	for i := range sums {
+		sums[i].Add(&sums[i], &points[i])
+	}
+}
+
+func (edwardsGroup) isIdentity(p *edwards25519.Point) bool { return p.IsIdentity() }
+func (edwardsGroup) publicKey(wire []byte) []byte          { return append([]byte(nil), wire...) }
 func (edwardsGroup) appendPoint(dst []byte, p *edwards25519.Point) []byte {
 	return edwards25519.EncodePoints(dst, []*edwards25519.Point{p})
 }

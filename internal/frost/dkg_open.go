@@ -14,7 +14,7 @@ type session[S, P any] struct {
 	Params
 	deals   []*Deal
 	digests [][32]byte // deals[i].digest
-	firsts  [][]*P     // A_0 by dealer and key
+	firsts  [][]P      // A_0 by dealer and key
 	sums    []P        // K*T commitments summed over the dealers
 }
 
@@ -94,9 +94,10 @@ func newSession[S, P any](g group[S, P], p Params, deals []*Deal) (*session[S, P
 		}
 	}
 	s := &session[S, P]{group: g, Params: p, deals: deals}
+	s.sums = make([]P, p.K*p.T)
+	points := make([]P, p.K*p.T)
 	for i, d := range deals {
-		points, err := s.commitments(i)
-		if err != nil {
+		if err := s.commitments(points, i); err != nil {
 			return nil, err
 		}
 		s.digests = append(s.digests, d.digest(p, i))
@@ -128,38 +129,30 @@ func (d *Deal) malformed(p Params) string {
 	return ""
 }
 
-// commitments decodes the K*T commitments of a dealer.
-func (s *session[S, P]) commitments(dealer int) ([]*P, error) {
+// commitments decodes the K*T commitments of a dealer into points.
+func (s *session[S, P]) commitments(points []P, dealer int) error {
 	size := s.Suite.PointSize()
-	points := make([]*P, s.K*s.T)
 	for m := range points {
-		point, err := s.decodeDealt(s.deals[dealer].Commitments[m*size:][:size])
-		if err != nil {
-			return nil, &BlameError{Dealer: dealer, Code: pointCode(err),
+		if err := s.decodeDealt(&points[m], s.deals[dealer].Commitments[m*size:][:size]); err != nil {
+			return &BlameError{Dealer: dealer, Code: pointCode(err),
 				Reason: fmt.Sprintf("commitment %d of key %d: %v", m%s.T, m/s.T, err)}
 		}
-		points[m] = point
 	}
-	return points, nil
+	return nil
 }
 
 // sum adds a dealer's commitments to the sums and keeps the first of each key.
-func (s *session[S, P]) sum(points []*P) {
-	firsts := make([]*P, s.K)
+func (s *session[S, P]) sum(points []P) {
+	firsts := make([]P, s.K)
 	for key := range firsts {
 		firsts[key] = points[key*s.T]
 	}
 	s.firsts = append(s.firsts, firsts)
-	if s.sums == nil {
-		s.sums = make([]P, len(points))
-		for m := range points {
-			s.sums[m] = *points[m]
-		}
+	if len(s.firsts) == 1 {
+		copy(s.sums, points)
 		return
 	}
-	for m := range points {
-		s.addPoint(&s.sums[m], &s.sums[m], points[m])
-	}
+	s.addPoints(s.sums, points)
 }
 
 // public encodes the sums.

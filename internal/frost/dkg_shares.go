@@ -20,11 +20,7 @@ func (s *session[S, P]) openShares(index int, own *ecdh.PrivateKey, w *stream) (
 			s.add(&sums[key], &sums[key], &shares[key])
 		}
 	}
-	summed := make([]*P, len(s.sums))
-	for m := range summed {
-		summed[m] = &s.sums[m]
-	}
-	if s.allHold(s.shareEquations(w, index, sums, summed)) {
+	if s.allHold(s.shareEquations(w, index, sums, s.sums)) {
 		return sums, nil
 	}
 	clear(sums)
@@ -35,12 +31,12 @@ func (s *session[S, P]) openShares(index int, own *ecdh.PrivateKey, w *stream) (
 func (s *session[S, P]) blameShares(index int, own *ecdh.PrivateKey, w *stream) error {
 	shares := make([]S, s.K)
 	defer clear(shares)
+	points := make([]P, s.K*s.T)
 	for i := range s.deals {
 		if err := s.openBox(shares, index, own, i); err != nil {
 			return err
 		}
-		points, err := s.commitments(i)
-		if err != nil {
+		if err := s.commitments(points, i); err != nil {
 			return err
 		}
 		if bad := s.firstBad(s.shareEquations(w, index, shares, points)); bad >= 0 {
@@ -53,16 +49,16 @@ func (s *session[S, P]) blameShares(index int, own *ecdh.PrivateKey, w *stream) 
 
 // shareEquations gives what adds to an equation that a key's share is the
 // value at index+1 of the polynomial that its T commitments stand for.
-func (s *session[S, P]) shareEquations(w *stream, index int, shares []S, commitments []*P) func(*equation[S, P], int) {
+func (s *session[S, P]) shareEquations(w *stream, index int, shares []S, commitments []P) func(*equation[S, P], int) {
 	x := s.small(uint32(index + 1))
 	return func(e *equation[S, P], key int) {
 		coefficient, product := s.weight(w), make([]S, 1)
 		defer clear(product)
 		s.mul(&product[0], coefficient, &shares[key])
 		s.add(&e.base, &e.base, &product[0])
-		for _, point := range commitments[key*s.T:][:s.T] {
+		for c := range s.T {
 			e.scalars = append(e.scalars, coefficient)
-			e.points = append(e.points, point)
+			e.points = append(e.points, &commitments[key*s.T+c])
 			next := new(S)
 			s.mul(next, coefficient, x)
 			coefficient = next

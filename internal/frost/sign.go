@@ -144,13 +144,18 @@ var tapTweakTag = bip340.NewTag("TapTweak")
 
 // taproot applies the key path tweak of BIP 341, taproot_tweak_pubkey.
 func taproot(internal *bip445.TweakContext, tweak Tweak) (*bip445.TweakContext, error) {
+	return internal.Apply(tapTweak(internal, tweak), true)
+}
+
+// tapTweak hashes the tweak.
+func tapTweak(internal *bip445.TweakContext, tweak Tweak) []byte {
 	x := internal.XOnly()
 	var root []byte
 	if tweak.Mode == TweakScriptRoot {
 		root = tweak.Root[:]
 	}
 	t := tapTweakTag.Hash(x[:], root)
-	return internal.Apply(t[:], true)
+	return t[:]
 }
 
 // VerifySignature reports whether sig (64 bytes) is a valid signature of the

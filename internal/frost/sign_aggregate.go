@@ -10,14 +10,22 @@ import (
 // aggregator makes signatures of shares in one suite. Positions are those of
 // the ascending set, items those of the batch.
 type aggregator interface {
-	// sum gives item i's signature, not verified, or blames whoever sent what
-	// is no share or commitment.
-	sum(i int, it *Item, set []Commitment, shares [][]byte) (sig []byte, blame []*Blame, err error)
+	// sum gives what each item's shares add up to.
+	sum(items []Item, set []Commitment, all []contribution) []summed
 	// invalid gives the items whose signatures, those that aren't nil, do not
 	// verify under the output key.
 	invalid(items []Item, sigs [][]byte) []int
-	// shareHolds reports whether the share of the node index at pos is right.
-	shareHolds(i, pos, index int) (bool, error)
+	// fault gives why item i fails because of the node index at pos, "" if it
+	// does not.
+	fault(i, pos, index int) (string, error)
+}
+
+// summed is an item's signature, not verified, or who sent what is no share or
+// commitment, or why it makes no sense.
+type summed struct {
+	sig   []byte
+	blame []*Blame
+	err   error
 }
 
 // contribution is what one node sent in both rounds.
@@ -84,18 +92,13 @@ func wrongLengths(s Suite, count int, all []contribution) []Blame {
 
 func aggregate(a aggregator, items []Item, set []Commitment, all []contribution) (sigs [][]byte, blame []Blame, err error) {
 	sigs = make([][]byte, len(items))
-	answers := make([][]byte, len(set))
-	for i := range items {
-		for j := range all {
-			answers[j] = shareOf(all[j].shares, i)
-		}
-		sig, bad, failed := a.sum(i, &items[i], set, answers)
-		if failed != nil {
-			err = errors.Join(err, fmt.Errorf("item %d: %w", i, failed))
+	for i, item := range a.sum(items, set, all) {
+		if item.err != nil {
+			err = errors.Join(err, fmt.Errorf("item %d: %w", i, item.err))
 			continue
 		}
-		sigs[i] = sig
-		for _, b := range bad {
+		sigs[i] = item.sig
+		for _, b := range item.blame {
 			blame = append(blame, *b)
 		}
 	}
@@ -111,16 +114,16 @@ func aggregate(a aggregator, items []Item, set []Commitment, all []contribution)
 	return sigs, blame, err
 }
 
-// search finds the nodes whose shares spoil item i.
+// search finds the nodes who spoil item i.
 func search(a aggregator, i int, set []Commitment) ([]Blame, error) {
 	var blame []Blame
 	for pos, c := range set {
-		ok, err := a.shareHolds(i, pos, c.Index)
+		reason, err := a.fault(i, pos, c.Index)
 		if err != nil {
 			return nil, err
 		}
-		if !ok {
-			blame = append(blame, Blame{c.Index, i, reasonShare})
+		if reason != "" {
+			blame = append(blame, Blame{c.Index, i, reason})
 		}
 	}
 	if blame == nil {

@@ -74,7 +74,7 @@ func (b edwardsBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
 	claims := make([]rfc9591.Claim, len(b))
 	out := make([]byte, 0, len(b)*ScalarSize)
 	for i := range b {
-		nonces, blame := edwardsNonces(set, i, own, b[i].pub)
+		nonces, blame := edwardsNonces(set, i, own, b[i].pub, rfc9591.ParsePubNonce)
 		if blame != nil {
 			return nil, blame[0]
 		}
@@ -98,7 +98,8 @@ func (b edwardsBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
 
 // edwardsNonces decodes one item's public nonces, or blames. The nonce at the
 // position own, if there is one, was made here and needs no check.
-func edwardsNonces(set []Commitment, item, own int, ownNonce *rfc9591.PubNonce) ([]*rfc9591.PubNonce, []*Blame) {
+func edwardsNonces(set []Commitment, item, own int, ownNonce *rfc9591.PubNonce,
+	parse func([]byte) (*rfc9591.PubNonce, bool)) ([]*rfc9591.PubNonce, []*Blame) {
 	nonces := make([]*rfc9591.PubNonce, len(set))
 	var blame []*Blame
 	for i, c := range set {
@@ -107,7 +108,7 @@ func edwardsNonces(set []Commitment, item, own int, ownNonce *rfc9591.PubNonce) 
 			continue
 		}
 		var ok bool
-		if nonces[i], ok = rfc9591.ParsePubNonce(nonceOf(Ed25519, c.Points, item)); !ok {
+		if nonces[i], ok = parse(nonceOf(Ed25519, c.Points, item)); !ok {
 			blame = append(blame, &Blame{c.Index, item, reasonCommitmentPoint})
 		}
 	}
@@ -119,19 +120,33 @@ type edwardsAggregator struct {
 	signers  *rfc9591.SignerSet
 	sessions []*rfc9591.Session
 	shares   [][][]byte
+	set      []Commitment
 }
 
 func newEd25519Aggregator(n, t int, set []Commitment, count int) (aggregator, error) {
 	signers, err := edwardsSet(n, t, set)
-	return &edwardsAggregator{signers, make([]*rfc9591.Session, count), make([][][]byte, count)}, err
+	return &edwardsAggregator{signers, make([]*rfc9591.Session, count), make([][][]byte, count), set}, err
 }
 
-func (a *edwardsAggregator) sum(i int, it *Item, set []Commitment, shares [][]byte) ([]byte, []*Blame, error) {
+func (a *edwardsAggregator) sum(items []Item, set []Commitment, all []contribution) []summed {
+	out := make([]summed, len(items))
+	for i := range items {
+		shares := make([][]byte, len(all))
+		for j := range all {
+			shares[j] = shareOf(all[j].shares, i)
+		}
+		out[i].sig, out[i].blame, out[i].err = a.sumOne(i, &items[i], set, shares)
+	}
+	return out
+}
+
+func (a *edwardsAggregator) sumOne(i int, it *Item, set []Commitment, shares [][]byte) ([]byte, []*Blame, error) {
 	key, err := openEd25519Key(it.Key)
 	if err != nil {
 		return nil, nil, err
 	}
-	nonces, blame := edwardsNonces(set, i, -1, nil)
+	// That the nonces are of prime order is looked at if the signature fails.
+	nonces, blame := edwardsNonces(set, i, -1, nil, rfc9591.ParseCheckedPubNonce)
 	for j, s := range shares {
 		if !rfc9591.IsShare(s) {
 			blame = append(blame, &Blame{set[j].Index, i, reasonShare})
@@ -144,7 +159,7 @@ func (a *edwardsAggregator) sum(i int, it *Item, set []Commitment, shares [][]by
 	if err != nil {
 		return nil, nil, err
 	}
-	a.sessions[i], a.shares[i] = session, append([][]byte(nil), shares...)
+	a.sessions[i], a.shares[i] = session, shares
 	sig, err := session.Aggregate(shares)
 	return sig, nil, err
 }
@@ -159,8 +174,13 @@ func (a *edwardsAggregator) invalid(items []Item, sigs [][]byte) []int {
 	return bad
 }
 
-func (a *edwardsAggregator) shareHolds(i, pos, index int) (bool, error) {
-	return rfc9591.VerifyBatch([]rfc9591.Claim{{
-		Session: a.sessions[i], ID: edwardsID(index), Share: a.shares[i][pos],
-	}}), nil
+func (a *edwardsAggregator) fault(i, pos, index int) (string, error) {
+	if _, ok := rfc9591.ParsePubNonce(nonceOf(Ed25519, a.set[pos].Points, i)); !ok {
+		return reasonCommitmentPoint, nil
+	}
+	claim := rfc9591.Claim{Session: a.sessions[i], ID: edwardsID(index), Share: a.shares[i][pos]}
+	if !rfc9591.VerifyBatch([]rfc9591.Claim{claim}) {
+		return reasonShare, nil
+	}
+	return "", nil
 }

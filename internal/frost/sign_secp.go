@@ -2,6 +2,7 @@ package frost
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
 	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
 // secpKey is the public part of an item.
@@ -18,39 +20,68 @@ type secpKey struct {
 	tweak       *bip445.TweakContext
 }
 
-// openSecpKey decodes an item's public key, which is the first commitment, and
-// applies the tweak.
-func openSecpKey(it *Item) (*secpKey, error) {
-	internal, err := bip445.TweakContextFromWire(it.Key.Commitments[:secp256k1.PointSize])
+// openSecpKeys decodes each item's public key, which is the first commitment,
+// and applies the tweak, or gives an error in that place.
+func openSecpKeys(items []Item) ([]*secpKey, []error) {
+	internal, tweaks := make([]*bip445.TweakContext, len(items)), make([][]byte, len(items))
+	wrong := make([]error, len(items))
+	for i := range items {
+		if internal[i], wrong[i] = internalKey(items[i].Key); wrong[i] == nil {
+			tweaks[i] = tapTweak(internal[i], items[i].Tweak)
+		}
+	}
+	tweaked, errs := bip445.ApplyEach(internal, tweaks, true)
+	keys := make([]*secpKey, len(items))
+	for i := range items {
+		if errs[i] = cmp.Or(wrong[i], errs[i]); errs[i] == nil {
+			keys[i] = &secpKey{bytes.Clone(items[i].Key.Commitments), tweaked[i]}
+		}
+	}
+	return keys, errs
+}
+
+// internalKey decodes a key without a tweak.
+func internalKey(k *Key) (*bip445.TweakContext, error) {
+	internal, err := bip445.TweakContextFromWire(k.Commitments[:secp256k1.PointSize])
 	if err != nil {
 		return nil, err
 	}
-	plain := internal.Plain()
-	if !bytes.Equal(plain[:], it.Key.PublicKey) {
+	if plain := internal.Plain(); !bytes.Equal(plain[:], k.PublicKey) {
 		return nil, errors.New("key: the public key is not the first commitment")
 	}
-	tweaked, err := taproot(internal, it.Tweak)
-	if err != nil {
-		return nil, err
-	}
-	return &secpKey{bytes.Clone(it.Key.Commitments), tweaked}, nil
+	return internal, nil
 }
 
 // errIdentityShare says that a node's public share is the identity: its secret
 // share is zero, which a node can only do to itself, as the last to deal.
 var errIdentityShare = errors.New("key: the public share of the node is the identity")
 
-// pubshare gives the public share of a node.
-func (k *secpKey) pubshare(index int) (*bip445.Pubshare, error) {
-	points, err := secp256k1.DecodePoints(k.commitments)
-	if err != nil {
-		return nil, fmt.Errorf("key: commitments: %w", err)
-	}
-	p, ok := bip445.NewPubshare(secp256k1.EvaluateAt(points, uint32(index+1)))
+// evaluate gives the public share of a node.
+func (k *secpKey) evaluate(index int) (vartime.Jacobian, error) {
+	points, ok := vartime.DecodeAll(k.commitments)
 	if !ok {
-		return nil, errIdentityShare
+		return vartime.Jacobian{}, fmt.Errorf("key: commitments: %w", secp256k1.ErrPoint)
 	}
-	return p, nil
+	return vartime.EvaluateAt(points, uint32(index+1)), nil
+}
+
+// pubshares gives the public share of a node in each key, none the identity.
+func pubshares(keys []*secpKey, index int) ([]*bip445.Pubshare, error) {
+	sums := make([]vartime.Jacobian, len(keys))
+	for i, k := range keys {
+		var err error
+		if sums[i], err = k.evaluate(index); err != nil {
+			return nil, fmt.Errorf("item %d: %w", i, err)
+		}
+	}
+	shares := make([]*bip445.Pubshare, len(keys))
+	for i, p := range vartime.Affine(sums...) {
+		var ok bool
+		if shares[i], ok = bip445.NewPubshare(p); !ok {
+			return nil, fmt.Errorf("item %d: %w", i, errIdentityShare)
+		}
+	}
+	return shares, nil
 }
 
 // secpBatch is heldBatch for secp256k1-tr.
@@ -72,48 +103,52 @@ func (b secpBatch) wipe() {
 }
 
 func commitSecp(rand io.Reader, items []Item) (heldBatch, []byte, error) {
+	keys, errs := openSecpKeys(items)
+	for i, err := range errs {
+		if err != nil {
+			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		}
+	}
+	shares, err := pubshares(keys, items[0].Key.Index)
+	if err != nil {
+		return nil, nil, err
+	}
 	batch := make(secpBatch, 0, len(items))
 	points := make([]byte, 0, len(items)*Secp256k1TR.NonceSize())
 	for i := range items {
-		h, pub, err := commitSecpItem(rand, &items[i], i)
+		h := secpHeld{key: keys[i], message: bytes.Clone(items[i].Message), pubshare: shares[i]}
+		pub, err := h.draw(rand, items[i].Key.Share.Expose(), i)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
 		}
-		batch = append(batch, *h)
+		batch = append(batch, h)
 		points = pub.AppendWire(points)
 	}
 	return batch, points, nil
 }
 
-// commitSecpItem draws one item's nonces. The item's place in the batch goes into
-// them too, so that equal items differ even where the random source fails.
-func commitSecpItem(rand io.Reader, it *Item, place int) (*secpHeld, *bip445.PubNonce, error) {
-	key, err := openSecpKey(it)
+// draw draws an item's nonces. The item's place in the batch goes into them
+// too, so that equal items differ even where the random source fails.
+func (h *secpHeld) draw(rand io.Reader, secret []byte, place int) (*bip445.PubNonce, error) {
+	share, err := secp256k1.DecodeScalar(secret)
 	if err != nil {
-		return nil, nil, err
+		return nil, errors.New("secret share is not a scalar in range")
 	}
-	pubshare, err := key.pubshare(it.Key.Index)
-	if err != nil {
-		return nil, nil, err
-	}
-	share, err := secp256k1.DecodeScalar(it.Key.Share.Expose())
-	if err != nil {
-		return nil, nil, errors.New("secret share is not a scalar in range")
-	}
-	output := key.tweak.XOnly()
+	output := h.key.tweak.XOnly()
 	nonce, pub, err := bip445.NonceGen(rand, bip445.NonceInput{
-		SecretShare:  it.Key.Share.Expose(),
-		Pubshare:     pubshare.Bytes(),
+		SecretShare:  secret,
+		Pubshare:     h.pubshare.Bytes(),
 		ThresholdKey: output[:],
-		Message:      it.Message,
+		Message:      h.message,
 		Extra:        binary.BigEndian.AppendUint32(nil, uint32(place)),
 	})
 	if err != nil {
 		share.Zero()
-		return nil, nil, err
+		return nil, err
 	}
-	return &secpHeld{key, bytes.Clone(it.Message), pubshare, share, nonce}, pub, nil
+	h.share, h.nonce = share, nonce
+	return pub, nil
 }
 
 func (b secpBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
@@ -122,19 +157,25 @@ func (b secpBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
 		return nil, err
 	}
 	own, _ := signers.Position(h.index)
-	claims := make([]bip445.Claim, len(b))
-	out := make([]byte, 0, len(b)*ScalarSize)
+	nonces := make([][]*bip445.PubNonce, len(b))
 	for i := range b {
-		nonces, blame := secpNonces(set, i)
-		if blame != nil {
+		var blame []*Blame
+		if nonces[i], blame = secpNonces(set, i); blame != nil {
 			return nil, blame[0]
 		}
-		session := bip445.NewSession(signers, b[i].key.tweak, bip445.Aggregate(nonces), b[i].message)
+	}
+	openings := make([]bip445.Opening, len(b))
+	for i, sum := range bip445.AggregateAll(nonces) {
+		openings[i] = bip445.Opening{Tweak: b[i].key.tweak, Nonce: sum, Message: b[i].message}
+	}
+	claims := make([]bip445.Claim, len(b))
+	out := make([]byte, 0, len(b)*ScalarSize)
+	for i, session := range bip445.NewSessions(signers, openings) {
 		share, err := session.Respond(b[i].nonce, b[i].share, h.index)
 		if err != nil {
 			return nil, fmt.Errorf("item %d: %w", i, err)
 		}
-		claims[i] = bip445.Claim{Session: session, ID: h.index, Sig: share, Nonce: nonces[own], Pubshare: b[i].pubshare}
+		claims[i] = bip445.Claim{Session: session, ID: h.index, Sig: share, Nonce: nonces[i][own], Pubshare: b[i].pubshare}
 		out = append(out, share.Bytes()...)
 	}
 	if !bip445.VerifyBatch(claims) {
@@ -176,30 +217,49 @@ func newSecpAggregator(n, t int, set []Commitment, count int) (aggregator, error
 	return &secpAggregator{signers, make([]secpOpen, count)}, err
 }
 
-func (a *secpAggregator) sum(i int, it *Item, set []Commitment, shares [][]byte) ([]byte, []*Blame, error) {
-	key, err := openSecpKey(it)
-	if err != nil {
-		return nil, nil, err
-	}
-	nonces, blame := secpNonces(set, i)
-	sum := new(secp256k1.Scalar)
-	parsed := make([]*secp256k1.Scalar, len(shares))
-	for j, b := range shares {
-		s, ok := bip445.ParsePartialSig(b)
-		if !ok {
-			blame = append(blame, &Blame{set[j].Index, i, reasonShare})
+func (a *secpAggregator) sum(items []Item, set []Commitment, all []contribution) []summed {
+	out := make([]summed, len(items))
+	keys, errs := openSecpKeys(items)
+	var at []int // items that may be summed up, with
+	var nonces [][]*bip445.PubNonce
+	for i := range items {
+		if out[i].err = errs[i]; out[i].err != nil {
 			continue
 		}
-		parsed[j] = s
-		sum.Add(sum, s)
+		a.open[i].key = keys[i]
+		a.open[i].nonces, out[i].blame = secpNonces(set, i)
+		out[i].blame = append(out[i].blame, a.open[i].parse(all, i)...)
+		if out[i].blame == nil {
+			at, nonces = append(at, i), append(nonces, a.open[i].nonces)
+		}
 	}
-	if blame != nil {
-		return nil, blame, nil
+	openings := make([]bip445.Opening, len(at))
+	for j, sum := range bip445.AggregateAll(nonces) {
+		openings[j] = bip445.Opening{Tweak: keys[at[j]].tweak, Nonce: sum, Message: items[at[j]].Message}
 	}
-	session := bip445.NewSession(a.signers, key.tweak, bip445.Aggregate(nonces), it.Message)
-	a.open[i] = secpOpen{key, session, nonces, parsed}
-	sig := session.Signature(sum)
-	return sig[:], nil, nil
+	for j, session := range bip445.NewSessions(a.signers, openings) {
+		o := &a.open[at[j]]
+		o.session = session
+		sum := new(secp256k1.Scalar)
+		for _, s := range o.shares {
+			sum.Add(sum, s)
+		}
+		sig := session.Signature(sum)
+		out[at[j]].sig = sig[:]
+	}
+	return out
+}
+
+// parse reads the shares of item i, or blames.
+func (o *secpOpen) parse(all []contribution, i int) (blame []*Blame) {
+	o.shares = make([]*secp256k1.Scalar, len(all))
+	for j := range all {
+		var ok bool
+		if o.shares[j], ok = bip445.ParsePartialSig(shareOf(all[j].shares, i)); !ok {
+			blame = append(blame, &Blame{all[j].Index, i, reasonShare})
+		}
+	}
+	return blame
 }
 
 func (a *secpAggregator) invalid(items []Item, sigs [][]byte) []int {
@@ -209,8 +269,11 @@ func (a *secpAggregator) invalid(items []Item, sigs [][]byte) []int {
 		if sig == nil {
 			continue
 		}
-		x := a.open[i].key.tweak.XOnly()
-		batch = append(batch, bip340.Signature{PublicKey: x[:], Message: items[i].Message, Signature: sig})
+		o := &a.open[i]
+		x, key, nonce := o.key.tweak.XOnly(), o.key.tweak.Key(), o.session.Nonce()
+		batch = append(batch, bip340.Signature{
+			PublicKey: x[:], Message: items[i].Message, Signature: sig, Key: &key, Nonce: &nonce,
+		})
 		at = append(at, i)
 	}
 	bad := bip340.BatchVerify(batch)
@@ -220,14 +283,16 @@ func (a *secpAggregator) invalid(items []Item, sigs [][]byte) []int {
 	return bad
 }
 
-func (a *secpAggregator) shareHolds(i, pos, index int) (bool, error) {
+func (a *secpAggregator) fault(i, pos, index int) (string, error) {
 	o := &a.open[i]
-	pubshare, err := o.key.pubshare(index)
-	if errors.Is(err, errIdentityShare) {
-		return false, nil // of a signature that failed anyway
-	}
+	sum, err := o.key.evaluate(index)
 	if err != nil {
-		return false, err
+		return "", err
 	}
-	return o.session.Verify(o.shares[pos], o.nonces[pos], pubshare, index), nil
+	pubshare, ok := bip445.NewPubshare(vartime.Affine(sum)[0])
+	if !ok || // the identity belongs to a signature that failed anyway
+		!o.session.Verify(o.shares[pos], o.nonces[pos], pubshare, index) {
+		return reasonShare, nil
+	}
+	return "", nil
 }

@@ -2,17 +2,21 @@ package bip340
 
 import (
 	"encoding/binary"
-	"slices"
 
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// Signature is one entry of a batch: 32, any number of, and 64 bytes.
+// Signature is one entry of a batch: 32, any number of, and 64 bytes. Key and
+// Nonce may be nil. Points with the x-coordinates in PublicKey and in Signature
+// save the square roots that would find them; no verdict depends on whether
+// they are there.
 type Signature struct {
 	PublicKey []byte
 	Message   []byte
 	Signature []byte
+
+	Key, Nonce *vartime.Point
 }
 
 var batchTag = NewTag("frostfleet/bip340/batch/v1")
@@ -57,36 +61,21 @@ func equationHolds(batch []*parsed) bool {
 	}
 	weights := newWeights(batch)
 	sumS := secp.NewScalar()
-	as := make([]*secp.Scalar, len(batch)) // short, which makes their sum cheaper
-	rs := make([]*secp.Point, len(batch))
-	scalars := make([]*secp.Scalar, 0, len(batch)+1)
-	points := make([]*secp.Point, 0, len(batch)+1)
+	scalars := make([]*secp.Scalar, 0, 2*len(batch))
+	points := make([]vartime.Point, 0, 2*len(batch))
 	for i, p := range batch {
-		r, ok := liftX(&p.r)
+		r, ok := p.lift()
 		if !ok {
 			return false
 		}
 		a := weights.At(i)
 		sumS.Add(sumS, secp.NewScalar().Multiply(a, p.s))
-		as[i], rs[i] = a, r
-		scalars = append(scalars, secp.NewScalar().Multiply(a, p.e))
-		points = append(points, p.key)
+		scalars = append(scalars, a, secp.NewScalar().Multiply(a, p.e))
+		points = append(points, r, p.key)
 	}
-	scalars = append(scalars, sumS.Negate(sumS))
-	points = append(points, secp.NewGeneratorPoint())
-	return WeightedSumVartime(as, rs, scalars, points).IsIdentity() == 1
-}
-
-// WeightedSumVartime gives the sum of weights[i]·at[i] and scalars[j]·points[j].
-// Public data only. Many points go into two sums, as one over weights alone,
-// which are short, is the cheaper; few share the doublings of one.
-func WeightedSumVartime(weights []*secp.Scalar, at []*secp.Point, scalars []*secp.Scalar, points []*secp.Point) *secp.Point {
-	const few = 32
-	if len(weights) < few {
-		return secp256k1.MultiScalarMultVartime(slices.Concat(weights, scalars), slices.Concat(at, points))
-	}
-	sum := secp256k1.MultiScalarMultVartime(weights, at)
-	return sum.Add(sum, secp256k1.MultiScalarMultVartime(scalars, points))
+	sum := vartime.MultiScalarMult(scalars, points)
+	minusS := vartime.BaseMult(sumS.Negate(sumS))
+	return sum.Add(&minusS).IsIdentity()
 }
 
 // newWeights hashes the whole batch. The challenge stands for the message.

@@ -12,8 +12,7 @@
 package bip340
 
 import (
-	"bytes"
-
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -37,16 +36,17 @@ func Challenge(r, p *[32]byte, message []byte) *secp.Scalar {
 // Verify reports whether signature (64 bytes) is valid for the message, of any
 // length, under the x-only publicKey (32 bytes). BIP 340, Verification.
 func Verify(publicKey, message, signature []byte) bool {
-	p, ok := parse(&Signature{publicKey, message, signature})
+	p, ok := parse(&Signature{PublicKey: publicKey, Message: message, Signature: signature})
 	return ok && p.valid()
 }
 
 // parsed is a signature whose key lies on the curve and whose s is in range.
 type parsed struct {
-	key  *secp.Point // P, with even y
-	x    [32]byte    // of P
-	r    [32]byte    // as signed: nothing is known about it yet
-	s, e *secp.Scalar
+	key   vartime.Point // P, with even y
+	x     [32]byte      // of P
+	r     [32]byte      // as signed
+	nonce vartime.Point // R, with even y, if it is known already, else the identity
+	s, e  *secp.Scalar
 }
 
 // parse decodes what can be decoded without a square root for r.
@@ -55,7 +55,10 @@ func parse(sig *Signature) (*parsed, bool) {
 		return nil, false
 	}
 	x, r := [32]byte(sig.PublicKey), [32]byte(sig.Signature[:32])
-	key, ok := liftX(&x)
+	key, ok := known(sig.Key, &x)
+	if !ok {
+		key, ok = vartime.LiftX(&x, false)
+	}
 	if !ok {
 		return nil, false
 	}
@@ -63,27 +66,40 @@ func parse(sig *Signature) (*parsed, bool) {
 	if err != nil {
 		return nil, false
 	}
-	return &parsed{key: key, x: x, r: r, s: s, e: Challenge(&r, &x, sig.Message)}, true
+	nonce, _ := known(sig.Nonce, &r)
+	return &parsed{key: key, x: x, r: r, nonce: nonce, s: s, e: Challenge(&r, &x, sig.Message)}, true
 }
 
-// valid checks one signature. An r that is no canonical x-coordinate equals
-// none, so it needs no check of its own.
+// known gives the one of p and -p that has an even y if its x-coordinate is x:
+// what lift_x would give.
+func known(p *vartime.Point, x *[32]byte) (vartime.Point, bool) {
+	if p == nil || p.IsIdentity() || p.X() != *x {
+		return vartime.Point{}, false
+	}
+	return p.NegateIf(p.YIsOdd()), true
+}
+
+// lift gives R. BIP 340, lift_x.
+func (p *parsed) lift() (vartime.Point, bool) {
+	if !p.nonce.IsIdentity() {
+		return p.nonce, true
+	}
+	return vartime.LiftX(&p.r, false)
+}
+
+// valid checks one signature: that s·G - e·P is R. Where R is not known, an r
+// that is no canonical x-coordinate equals none and needs no check of its own.
 func (p *parsed) valid() bool {
 	minusE := secp.NewScalar().Negate(p.e)
-	r := secp.NewIdentityPoint().DoubleScalarMultBasepointVartime(p.s, minusE, p.key)
-	if r.IsIdentity() == 1 {
+	r := vartime.MultiScalarMult([]*secp.Scalar{minusE}, []vartime.Point{p.key})
+	sG := vartime.BaseMult(p.s)
+	r.Add(&sG)
+	if !p.nonce.IsIdentity() {
+		return r.Equals(&p.nonce)
+	}
+	if r.IsIdentity() {
 		return false
 	}
-	x, yIsOdd := secp.SplitUncompressedPoint(r.UncompressedBytes())
-	return yIsOdd == 0 && bytes.Equal(x, p.r[:])
-}
-
-// liftX gives the point with this x-coordinate and an even y, if there is one
-// and the coordinate is canonical. BIP 340, lift_x.
-func liftX(x *[32]byte) (*secp.Point, bool) {
-	var b [33]byte
-	b[0] = 2
-	copy(b[1:], x[:])
-	p, err := secp.NewPointFromBytes(b[:])
-	return p, err == nil
+	affine := vartime.Affine(r)[0]
+	return !affine.YIsOdd() && affine.X() == p.r
 }

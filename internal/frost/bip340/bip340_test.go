@@ -12,6 +12,8 @@ import (
 
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
+
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
 const vectorFile = "../../../../shared/vectors/bip340/bip340.csv"
@@ -38,7 +40,7 @@ func vectors(t testing.TB) []vector {
 	}
 	var out []vector
 	for _, r := range rows[1:] {
-		sig := Signature{unhex(t, r[2]), unhex(t, r[4]), unhex(t, r[5])}
+		sig := Signature{PublicKey: unhex(t, r[2]), Message: unhex(t, r[4]), Signature: unhex(t, r[5])}
 		out = append(out, vector{r[0] + " " + r[7], sig, r[6] == "TRUE"})
 	}
 	if len(out) < 19 {
@@ -96,7 +98,7 @@ func signed(t testing.TB, n int) []Signature {
 		if err != nil {
 			t.Fatal(err)
 		}
-		out[i] = Signature{schnorr.SerializePubKey(key.PubKey()), msg[:], sig.Serialize()}
+		out[i] = Signature{PublicKey: schnorr.SerializePubKey(key.PubKey()), Message: msg[:], Signature: sig.Serialize()}
 	}
 	return out
 }
@@ -170,7 +172,7 @@ func FuzzVerify(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, key, msg, sig []byte) {
 		got := Verify(key, msg, sig)
-		if bad := BatchVerify([]Signature{{key, msg, sig}}); (len(bad) == 0) != got {
+		if bad := BatchVerify([]Signature{{PublicKey: key, Message: msg, Signature: sig}}); (len(bad) == 0) != got {
 			t.Fatalf("Verify %v, batch %v", got, bad)
 		}
 		if len(msg) != 32 {
@@ -206,5 +208,34 @@ func BenchmarkBatchVerify(b *testing.B) {
 			}
 			b.ReportMetric(float64(b.Elapsed().Microseconds())/float64(b.N*n), "µs/item")
 		})
+	}
+}
+
+// The points that a caller knows change no verdict, right or wrong.
+func TestKnownPoints(t *testing.T) {
+	other := vartime.Generator()
+	for _, batch := range [][]Signature{signed(t, 1), signed(t, 3)} {
+		for name, change := range map[string]func(s *Signature){
+			"valid":         func(*Signature) {},
+			"bad signature": func(s *Signature) { s.Signature = flip(s.Signature, 40) },
+			"bad nonce":     func(s *Signature) { s.Signature = flip(s.Signature, 3) },
+			"bad message":   func(s *Signature) { s.Message = flip(s.Message, 3) },
+		} {
+			s := batch[0]
+			key, _ := vartime.LiftX((*[32]byte)(s.PublicKey), false)
+			nonce, _ := vartime.LiftX((*[32]byte)(s.Signature[:32]), false)
+			odd, oddNonce := key.Negate(), nonce.Negate()
+			change(&s)
+			for points, known := range map[string][2]*vartime.Point{
+				"none": {}, "right": {&key, &nonce}, "odd": {&odd, &oddNonce}, "others": {&other, &other},
+				"identities": {new(vartime.Point), new(vartime.Point)}, "swapped": {&nonce, &key},
+			} {
+				s.Key, s.Nonce = known[0], known[1]
+				bad := BatchVerify(append([]Signature{s}, batch[1:]...))
+				if (len(bad) == 0) != (name == "valid") {
+					t.Errorf("%s, points %s, batch of %d: bad signatures %v", name, points, len(batch), bad)
+				}
+			}
+		}
 	}
 }

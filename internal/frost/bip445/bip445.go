@@ -28,14 +28,12 @@ package bip445
 import (
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// Point and Scalar are those of the group.
-type (
-	Point  = secp256k1.Point
-	Scalar = secp256k1.Scalar
-)
+// Scalar is the group's.
+type Scalar = secp256k1.Scalar
 
 const (
 	// PubNonceSize is the length of a public nonce and of an aggregate nonce
@@ -55,72 +53,32 @@ var (
 	nonceCoefTag = bip340.NewTag("BIP0445/noncecoef")
 )
 
-// encoded is a point other than the identity beside what its encodings need,
-// so that a point is brought to affine coordinates, which takes an inversion,
-// once.
-type encoded struct {
-	p     *Point
-	bytes [65]byte // 4 || x || y
-}
-
-// encode is constant time. The point it keeps is the affine one: projective
-// coordinates that come from a secret scalar tell more than the point does,
-// and must not get into variable time code.
-func encode(p *Point) (encoded, bool) {
-	if p.IsIdentity() == 1 {
-		return encoded{}, false
-	}
-	e := encoded{bytes: [65]byte(p.UncompressedBytes())}
-	q, err := secp.NewPointFromBytes(e.bytes[:])
-	if err != nil {
-		panic("bip445: the group encoded a point that it can't decode: " + err.Error())
-	}
-	e.p = q
-	return e, true
-}
-
-// encodedFromWire reads a wire point, 64 bytes, which has all that encodings
-// need.
-func encodedFromWire(b []byte) (encoded, bool) {
-	p, err := secp256k1.DecodePoint(b)
-	if err != nil {
-		return encoded{}, false
-	}
-	e := encoded{p: p}
-	e.bytes[0] = 4
-	copy(e.bytes[1:], b)
-	return e, true
+// encode makes a public point of one that comes from a secret scalar. It is
+// constant time: projective coordinates tell more than the point does, and
+// must not get into variable time code.
+func encode(p *secp.Point) (vartime.Point, bool) {
+	q := vartime.FromPoint(p)
+	return q, !q.IsIdentity()
 }
 
 // parsePoint reads a compressed point.
-func parsePoint(b []byte) (*Point, bool) {
-	if len(b) != PointSize {
-		return nil, false
+func parsePoint(b []byte) (vartime.Point, bool) {
+	if len(b) != PointSize || b[0]&^1 != 2 {
+		return vartime.Point{}, false
 	}
-	p, err := secp.NewPointFromBytes(b)
-	return p, err == nil
-}
-
-func (e *encoded) yIsOdd() uint64 { return uint64(e.bytes[64] & 1) }
-
-func (e *encoded) x() *[32]byte { return (*[32]byte)(e.bytes[1:33]) }
-
-// appendCompressed appends the compressed encoding.
-func (e *encoded) appendCompressed(dst []byte) []byte {
-	return append(append(dst, 2+e.bytes[64]&1), e.bytes[1:33]...)
+	return vartime.LiftX((*[32]byte)(b[1:]), b[0] == 3)
 }
 
 // Pubshare is a signer's public share, f(id+1)·G, of prime order.
-type Pubshare struct{ encoded }
+type Pubshare struct{ p vartime.Point }
 
 // NewPubshare takes a point, which must not be the identity.
-func NewPubshare(p *Point) (*Pubshare, bool) {
-	e, ok := encode(p)
-	return &Pubshare{e}, ok
+func NewPubshare(p vartime.Point) (*Pubshare, bool) {
+	return &Pubshare{p}, !p.IsIdentity()
 }
 
 // Bytes gives the compressed encoding.
-func (p *Pubshare) Bytes() []byte { return p.appendCompressed(nil) }
+func (p *Pubshare) Bytes() []byte { return p.p.AppendCompressed(nil) }
 
 // wrap gives the scalar of 32 bytes reduced modulo the order.
 func wrap(b *[32]byte) *Scalar {

@@ -8,7 +8,7 @@ import (
 	"io"
 	"sync/atomic"
 
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -143,7 +143,7 @@ func nonceGen(random *[32]byte, in NonceInput) (*SecNonce, *PubNonce, error) {
 }
 
 // PubNonce is a signer's public nonce, two points.
-type PubNonce struct{ r [2]encoded }
+type PubNonce struct{ r [2]vartime.Point }
 
 // ParsePubNonce reads the specification's encoding, 66 bytes.
 func ParsePubNonce(b []byte) (*PubNonce, bool) {
@@ -156,19 +156,19 @@ func ParsePubNonce(b []byte) (*PubNonce, bool) {
 		if !ok {
 			return nil, false
 		}
-		n.r[j], _ = encode(p) // a compressed point is never the identity
+		n.r[j] = p
 	}
 	return n, true
 }
 
 // PubNonceFromWire reads two wire points, 128 bytes.
 func PubNonceFromWire(b []byte) (*PubNonce, bool) {
-	if len(b) != 2*secp256k1.PointSize {
+	if len(b) != 2*vartime.PointSize {
 		return nil, false
 	}
 	n := new(PubNonce)
 	for j := range n.r {
-		r, ok := encodedFromWire(b[j*secp256k1.PointSize:][:secp256k1.PointSize])
+		r, ok := vartime.Decode(b[j*vartime.PointSize:][:vartime.PointSize])
 		if !ok {
 			return nil, false
 		}
@@ -179,32 +179,45 @@ func PubNonceFromWire(b []byte) (*PubNonce, bool) {
 
 // AppendWire appends the nonce as two wire points, 128 bytes.
 func (n *PubNonce) AppendWire(dst []byte) []byte {
-	return append(append(dst, n.r[0].bytes[1:]...), n.r[1].bytes[1:]...)
+	return n.r[1].AppendWire(n.r[0].AppendWire(dst))
 }
 
 // Bytes gives the specification's encoding.
 func (n *PubNonce) Bytes() []byte {
-	return n.r[1].appendCompressed(n.r[0].appendCompressed(make([]byte, 0, PubNonceSize)))
+	return n.r[1].AppendCompressed(n.r[0].AppendCompressed(make([]byte, 0, PubNonceSize)))
 }
 
 // AggNonce is the sum of public nonces. Its points may be the identity.
 type AggNonce struct {
-	r     [2]*Point
+	r     [2]vartime.Point
 	bytes [PubNonceSize]byte
 }
 
-// Aggregate sums public nonces.
-func Aggregate(nonces []*PubNonce) *AggNonce {
-	a := new(AggNonce)
-	for j := range a.r {
-		a.r[j] = secp.NewIdentityPoint()
-		for _, n := range nonces {
-			a.r[j].Add(a.r[j], n.r[j].p)
+// AggregateAll sums the public nonces of each of several sessions.
+func AggregateAll(nonces [][]*PubNonce) []*AggNonce {
+	sums := make([]vartime.Jacobian, 2*len(nonces))
+	for i := range nonces {
+		for _, n := range nonces[i] {
+			sums[2*i].AddPoint(&n.r[0])
+			sums[2*i+1].AddPoint(&n.r[1])
 		}
-		copy(a.bytes[j*PointSize:], a.r[j].CompressedBytes()) // the identity stays zeros
 	}
-	return a
+	points := vartime.Affine(sums...)
+	out := make([]*AggNonce, len(nonces))
+	for i := range out {
+		a := &AggNonce{r: [2]vartime.Point(points[2*i:])}
+		for j := range a.r {
+			if !a.r[j].IsIdentity() { // which stays zeros
+				a.r[j].AppendCompressed(a.bytes[j*PointSize : j*PointSize])
+			}
+		}
+		out[i] = a
+	}
+	return out
 }
+
+// Aggregate sums public nonces.
+func Aggregate(nonces []*PubNonce) *AggNonce { return AggregateAll([][]*PubNonce{nonces})[0] }
 
 // ParseAggNonce reads an aggregate nonce, in which 33 zero bytes stand for the
 // identity.
@@ -216,8 +229,7 @@ func ParseAggNonce(b []byte) (*AggNonce, bool) {
 	for j := range a.r {
 		part := [PointSize]byte(b[j*PointSize:])
 		if part == [PointSize]byte{} {
-			a.r[j] = secp.NewIdentityPoint()
-			continue
+			continue // the identity
 		}
 		p, ok := parsePoint(part[:])
 		if !ok {

@@ -1,6 +1,8 @@
 package bip445
 
 import (
+	"github.com/frostfleet/frostfleet/internal/frost/bip340"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -10,24 +12,47 @@ type Session struct {
 	set   *SignerSet
 	tweak *TweakContext
 	b, e  *Scalar
-	r     encoded
+	r     vartime.Point
 }
 
-// NewSession computes the session's values. BIP 445, GetSessionValues. All of
-// it is public and this is variable time.
-func NewSession(set *SignerSet, tweak *TweakContext, nonce *AggNonce, message []byte) *Session {
-	q := tweak.q.x()
-	h := nonceCoefTag.Hash(set.sorted, nonce.bytes[:], q[:], message)
-	s := &Session{set: set, tweak: tweak, b: wrap(&h)}
-	sum := multVartime(s.b, nonce.r[1])
-	r, ok := encode(sum.Add(sum, nonce.r[0]))
-	if !ok { // only dishonest nonces add up to nothing
-		r, _ = encode(secp.NewGeneratorPoint())
-	}
-	s.r = r
-	s.e = challenge(&s.r, q, message)
-	return s
+// Opening is what a session starts from, beside who signs.
+type Opening struct {
+	Tweak   *TweakContext
+	Nonce   *AggNonce
+	Message []byte
 }
+
+// NewSessions computes the values of sessions with the same signers. BIP 445,
+// GetSessionValues. All of it is public and this is variable time.
+func NewSessions(set *SignerSet, openings []Opening) []*Session {
+	sessions := make([]*Session, len(openings))
+	nonces := make([]vartime.Jacobian, len(openings))
+	for i, o := range openings {
+		q := o.Tweak.XOnly()
+		h := nonceCoefTag.Hash(set.sorted, o.Nonce.bytes[:], q[:], o.Message)
+		b := wrap(&h)
+		sessions[i] = &Session{set: set, tweak: o.Tweak, b: b}
+		nonces[i] = vartime.MultiScalarMult([]*Scalar{b}, []vartime.Point{o.Nonce.r[1]})
+		nonces[i].AddPoint(&o.Nonce.r[0])
+	}
+	for i, r := range vartime.Affine(nonces...) {
+		if r.IsIdentity() { // only dishonest nonces add up to nothing
+			r = vartime.Generator()
+		}
+		q, x := openings[i].Tweak.XOnly(), r.X()
+		sessions[i].r = r
+		sessions[i].e = bip340.Challenge(&x, &q, openings[i].Message)
+	}
+	return sessions
+}
+
+// NewSession computes the values of one session.
+func NewSession(set *SignerSet, tweak *TweakContext, nonce *AggNonce, message []byte) *Session {
+	return NewSessions(set, []Opening{{tweak, nonce, message}})[0]
+}
+
+// Nonce gives the point R of the signature.
+func (s *Session) Nonce() vartime.Point { return s.r }
 
 // SessionContext is the specification's, as bytes.
 type SessionContext struct {
@@ -70,7 +95,8 @@ func Sign(nonce *SecNonce, share []byte, id int, c *SessionContext) ([]byte, err
 		return nil, err
 	}
 	defer d.Zero()
-	pub, ok := NewPubshare(secp.NewIdentityPoint().ScalarBaseMult(d))
+	point, _ := encode(secp.NewIdentityPoint().ScalarBaseMult(d))
+	pub, ok := NewPubshare(point)
 	if !ok || !c.Signers.holds(pub) {
 		return nil, invalid(OwnPubshareMissing)
 	}
@@ -112,7 +138,7 @@ func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
 // respond gives ±(k1 + b·k2) + e·λ·(g·gacc)·d in constant time.
 func (s *Session) respond(k1, k2, d *Scalar, pos int) *Scalar {
 	k := secp.NewScalar().Multiply(s.b, k2)
-	k.ConditionalNegate(k.Add(k, k1), s.r.yIsOdd())
+	k.ConditionalNegate(k.Add(k, k1), bit(s.r.YIsOdd()))
 	psig := secp.NewScalar().Multiply(s.weightOf(pos), d)
 	psig.Add(psig, k)
 	k.Zero()
@@ -121,7 +147,7 @@ func (s *Session) respond(k1, k2, d *Scalar, pos int) *Scalar {
 
 // weightOf gives e·λ·g·gacc: how much of a share is in its signer's answer.
 func (s *Session) weightOf(pos int) *Scalar {
-	w := secp.NewScalar().Multiply(s.e, s.set.lambdas[pos])
+	w := secp.NewScalar().Multiply(s.e, s.set.lambdas()[pos])
 	return w.Multiply(w, s.tweak.sign())
 }
 
@@ -131,7 +157,8 @@ func (s *Session) Signature(sum *Scalar) [64]byte {
 	z := secp.NewScalar().Multiply(s.e, s.tweak.addend())
 	z.Add(z, sum)
 	var sig [64]byte
-	copy(sig[:32], s.r.x()[:])
+	x := s.r.X()
+	copy(sig[:32], x[:])
 	copy(sig[32:], z.Bytes())
 	return sig
 }

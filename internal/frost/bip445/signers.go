@@ -4,8 +4,9 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"sync"
 
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -13,8 +14,8 @@ import (
 // It serves every key and message that these signers sign together.
 type SignerSet struct {
 	ids     []int
-	lambdas []*Scalar // interpolating values, in the order of ids
-	sorted  []byte    // SerializeIds: 4 bytes each, ascending
+	lambdas func() []*Scalar // interpolating values in the order of ids, computed when first needed
+	sorted  []byte           // SerializeIds: 4 bytes each, ascending
 }
 
 // NewSignerSet validates ids, t ≤ len(ids) ≤ n distinct numbers below n.
@@ -50,26 +51,36 @@ func newSignerSet(ids []int) (*SignerSet, error) {
 	for _, id := range ascending {
 		s.sorted = binary.BigEndian.AppendUint32(s.sorted, uint32(id))
 	}
-	for _, id := range ids {
-		s.lambdas = append(s.lambdas, interpolatingValue(ids, id))
-	}
+	s.lambdas = sync.OnceValue(func() []*Scalar { return interpolatingValues(s.ids) })
 	return s, nil
 }
 
-// interpolatingValue gives the Lagrange coefficient at 0 of the signer my
-// among ids, which are distinct. BIP 445, DeriveInterpolatingValue.
-func interpolatingValue(ids []int, my int) *Scalar {
-	num, den := secp.NewScalar().One(), secp.NewScalar().One()
-	minusX := secp.NewScalar().Negate(secp.NewScalarFromUint64(uint64(my) + 1))
-	for _, id := range ids {
-		if id == my {
-			continue
+// interpolatingValues gives the Lagrange coefficients at 0 of ids, which are
+// distinct, with one inversion for all. BIP 445, DeriveInterpolatingValue.
+func interpolatingValues(ids []int) []*Scalar {
+	nums, dens := make([]*Scalar, len(ids)), make([]*Scalar, len(ids))
+	before := make([]*Scalar, len(ids)) // the product of the denominators before each
+	product := secp.NewScalar().One()
+	for i, my := range ids {
+		nums[i], dens[i] = secp.NewScalar().One(), secp.NewScalar().One()
+		minusX := secp.NewScalar().Negate(secp.NewScalarFromUint64(uint64(my) + 1))
+		for _, id := range ids {
+			if id == my {
+				continue
+			}
+			x := secp.NewScalarFromUint64(uint64(id) + 1)
+			nums[i].Multiply(nums[i], x)
+			dens[i].Multiply(dens[i], x.Add(x, minusX))
 		}
-		x := secp.NewScalarFromUint64(uint64(id) + 1)
-		num.Multiply(num, x)
-		den.Multiply(den, x.Add(x, minusX))
+		before[i] = secp.NewScalarFrom(product)
+		product.Multiply(product, dens[i])
 	}
-	return num.Multiply(num, den.Invert(den))
+	product.Invert(product)
+	for i := len(ids) - 1; i >= 0; i-- {
+		nums[i].Multiply(nums[i], before[i].Multiply(before[i], product))
+		product.Multiply(product, dens[i])
+	}
+	return nums
 }
 
 // Len is the number of signers.
@@ -84,8 +95,8 @@ func (s *SignerSet) Position(id int) (int, bool) {
 // SignersContext is a signer set with the public shares of one key, validated.
 type SignersContext struct {
 	set       *SignerSet
-	pubshares []*Pubshare // in the order of the set's ids
-	key       encoded     // the threshold public key
+	pubshares []*Pubshare   // in the order of the set's ids
+	key       vartime.Point // the threshold public key
 }
 
 // NewSignersContext validates the ids and that their public shares (33 bytes
@@ -98,7 +109,7 @@ func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []b
 	if len(pubshares) != len(ids) {
 		return nil, invalid(BadPubshareCount)
 	}
-	points := make([]*Point, len(ids))
+	points := make([]vartime.Point, len(ids))
 	shares := make([]*Pubshare, len(ids))
 	for i, id := range ids {
 		if id < 0 || id >= n {
@@ -115,8 +126,8 @@ func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []b
 	if err != nil {
 		return nil, err
 	}
-	sum, ok := encode(secp256k1.MultiScalarMultVartime(set.lambdas, points))
-	if !ok || !slices.Equal(sum.appendCompressed(nil), thresholdKey) {
+	sum := vartime.Affine(vartime.MultiScalarMult(set.lambdas(), points))[0]
+	if sum.IsIdentity() || !slices.Equal(sum.AppendCompressed(nil), thresholdKey) {
 		return nil, invalid(WrongKeyMaterial)
 	}
 	return &SignersContext{set, shares, sum}, nil
@@ -124,5 +135,5 @@ func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []b
 
 // holds reports whether a public share is among the signers'.
 func (c *SignersContext) holds(pubshare *Pubshare) bool {
-	return slices.ContainsFunc(c.pubshares, func(p *Pubshare) bool { return p.bytes == pubshare.bytes })
+	return slices.ContainsFunc(c.pubshares, func(p *Pubshare) bool { return p.p == pubshare.p })
 }

@@ -1,6 +1,7 @@
 package bip445
 
 import (
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -8,7 +9,7 @@ import (
 // key is ±(threshold key) + tacc·G; gacc is that sign. It does not change;
 // applying a tweak makes another.
 type TweakContext struct {
-	q    encoded
+	q    vartime.Point
 	gacc *Scalar // 1 or -1
 	tacc *Scalar
 }
@@ -20,21 +21,20 @@ func NewTweakContext(thresholdKey []byte) (*TweakContext, error) {
 	if !ok {
 		return nil, invalid(BadThresholdKey)
 	}
-	q, _ := encode(p) // a compressed point is never the identity
-	return untweaked(q), nil
+	return untweaked(p), nil
 }
 
 // TweakContextFromWire starts from a threshold public key as a wire point, 64
 // bytes, which costs no square root.
 func TweakContextFromWire(thresholdKey []byte) (*TweakContext, error) {
-	q, ok := encodedFromWire(thresholdKey)
+	q, ok := vartime.Decode(thresholdKey)
 	if !ok {
 		return nil, invalid(BadThresholdKey)
 	}
 	return untweaked(q), nil
 }
 
-func untweaked(q encoded) *TweakContext {
+func untweaked(q vartime.Point) *TweakContext {
 	return &TweakContext{q: q, gacc: secp.NewScalar().One(), tacc: secp.NewScalar()}
 }
 
@@ -42,29 +42,58 @@ func untweaked(q encoded) *TweakContext {
 // is set, to the one of key and -key that has an even y. BIP 445, ApplyTweak.
 // A tweak is public: this is variable time.
 func (c *TweakContext) Apply(tweak []byte, xonly bool) (*TweakContext, error) {
+	out, errs := ApplyEach([]*TweakContext{c}, [][]byte{tweak}, xonly)
+	return out[0], errs[0]
+}
+
+// ApplyEach applies to each of several keys a tweak of its own. Where it fails
+// there is an error instead; a context may be nil and is passed over.
+func ApplyEach(keys []*TweakContext, tweaks [][]byte, xonly bool) ([]*TweakContext, []error) {
+	out, errs := make([]*TweakContext, len(keys)), make([]error, len(keys))
+	sums := make([]vartime.Jacobian, len(keys))
+	for i, c := range keys {
+		if c != nil {
+			out[i], sums[i], errs[i] = c.apply(tweaks[i], xonly)
+		}
+	}
+	for i, q := range vartime.Affine(sums...) {
+		switch {
+		case out[i] == nil:
+		case q.IsIdentity():
+			out[i], errs[i] = nil, invalid(TweakToInfinity)
+		default:
+			out[i].q = q
+		}
+	}
+	return out, errs
+}
+
+// apply is Apply without the inversion: the key comes apart from its context.
+func (c *TweakContext) apply(tweak []byte, xonly bool) (*TweakContext, vartime.Jacobian, error) {
 	if len(tweak) != 32 {
-		return nil, invalid(BadTweakLength)
+		return nil, vartime.Jacobian{}, invalid(BadTweakLength)
 	}
 	t, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(tweak))
 	if err != nil {
-		return nil, invalid(BadTweak)
+		return nil, vartime.Jacobian{}, invalid(BadTweak)
 	}
-	var negate uint64
-	if xonly {
-		negate = c.q.yIsOdd()
-	}
-	sum := secp.NewIdentityPoint().ScalarBaseMult(t)
-	sum.Add(sum, secp.NewIdentityPoint().ConditionalNegate(c.q.p, negate))
-	q, ok := encode(sum)
-	if !ok {
-		return nil, invalid(TweakToInfinity)
-	}
-	tacc := secp.NewScalar().ConditionalNegate(c.tacc, negate)
+	negate := xonly && c.q.YIsOdd()
+	q := c.q.NegateIf(negate)
+	sum := vartime.BaseMult(t)
+	sum.AddPoint(&q)
+	tacc := secp.NewScalar().ConditionalNegate(c.tacc, bit(negate))
 	return &TweakContext{
-		q:    q,
-		gacc: secp.NewScalar().ConditionalNegate(c.gacc, negate),
+		gacc: secp.NewScalar().ConditionalNegate(c.gacc, bit(negate)),
 		tacc: tacc.Add(tacc, t),
-	}, nil
+	}, sum, nil
+}
+
+// bit is how voi takes a condition.
+func bit(condition bool) uint64 {
+	if condition {
+		return 1
+	}
+	return 0
 }
 
 // applyAll applies tweaks in order, each with its mode.
@@ -82,21 +111,24 @@ func (c *TweakContext) applyAll(tweaks [][]byte, xonly []bool) (*TweakContext, e
 }
 
 // XOnly gives the key as BIP 340 encodes it. BIP 445, GetXonlyPubkey.
-func (c *TweakContext) XOnly() [32]byte { return *c.q.x() }
+func (c *TweakContext) XOnly() [32]byte { return c.q.X() }
 
 // Plain gives the key compressed. BIP 445, GetPlainPubkey.
 func (c *TweakContext) Plain() [PointSize]byte {
-	return [PointSize]byte(c.q.appendCompressed(nil))
+	return [PointSize]byte(c.q.AppendCompressed(nil))
 }
+
+// Key gives the key as a point.
+func (c *TweakContext) Key() vartime.Point { return c.q }
 
 // sign is 1 or -1: what a secret share is multiplied by so that it belongs to
 // the key with an even y. The specification's g·gacc.
 func (c *TweakContext) sign() *Scalar {
-	return secp.NewScalar().ConditionalNegate(c.gacc, c.q.yIsOdd())
+	return secp.NewScalar().ConditionalNegate(c.gacc, bit(c.q.YIsOdd()))
 }
 
 // addend is what the tweaks add to the sum of partial signatures, divided by
 // the challenge. The specification's g·tacc.
 func (c *TweakContext) addend() *Scalar {
-	return secp.NewScalar().ConditionalNegate(c.tacc, c.q.yIsOdd())
+	return secp.NewScalar().ConditionalNegate(c.tacc, bit(c.q.YIsOdd()))
 }

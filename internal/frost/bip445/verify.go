@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -39,14 +40,25 @@ func (s *Session) Verify(psig *Scalar, nonce *PubNonce, pubshare *Pubshare, id i
 }
 
 // verify checks psig·G = ±(R1 + b·R2) + e·λ·g·gacc·P. BIP 445,
-// PartialSigVerifyInternal.
+// PartialSigVerifyInternal. The partial signature, which may not be public yet,
+// meets constant time code only.
 func (s *Session) verify(psig *Scalar, nonce *PubNonce, pubshare *Pubshare, pos int) bool {
-	sum := secp.NewIdentityPoint().MultiScalarMultVartime(
-		[]*Scalar{s.b, secp.NewScalar().ConditionalNegate(s.weightOf(pos), s.r.yIsOdd())},
-		[]*Point{nonce.r[1].p, pubshare.p})
-	sum.Add(sum, nonce.r[0].p)
-	sum.ConditionalNegate(sum, s.r.yIsOdd())
-	return sum.Equal(secp.NewIdentityPoint().ScalarBaseMult(psig)) == 1
+	odd := s.r.YIsOdd()
+	weight := s.weightOf(pos)
+	sum := vartime.MultiScalarMult(
+		[]*Scalar{s.b, weight.ConditionalNegate(weight, bit(odd))},
+		[]vartime.Point{nonce.r[1], pubshare.p})
+	sum.AddPoint(&nonce.r[0])
+	if odd {
+		sum = sum.Negate()
+	}
+	return equalsBase(&sum, psig)
+}
+
+// equalsBase reports whether sum is s·G, constant time in s.
+func equalsBase(sum *vartime.Jacobian, s *Scalar) bool {
+	p := vartime.FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
+	return sum.Equals(&p)
 }
 
 // Claim says that Sig is the partial signature of the signer ID, whose public
@@ -76,10 +88,8 @@ func VerifyBatch(claims []Claim) bool {
 	}
 	weights := bip340.NewWeights(hashClaims(claims))
 	sum := secp.NewScalar()
-	short := make([]*Scalar, 0, len(claims))
-	shortPoints := make([]*Point, 0, len(claims))
-	long := make([]*Scalar, 0, 2*len(claims))
-	longPoints := make([]*Point, 0, 2*len(claims))
+	scalars := make([]*Scalar, 0, 3*len(claims))
+	points := make([]vartime.Point, 0, 3*len(claims))
 	for i, c := range claims {
 		s := c.Session
 		pos, ok := s.set.Position(c.ID)
@@ -87,37 +97,26 @@ func VerifyBatch(claims []Claim) bool {
 			return false
 		}
 		a := weights.At(i)
-		odd := s.r.yIsOdd()
+		odd := s.r.YIsOdd()
 		sum.Add(sum, secp.NewScalar().Multiply(a, c.Sig))
-		short = append(short, a)
-		shortPoints = append(shortPoints, secp.NewIdentityPoint().ConditionalNegate(c.Nonce.r[0].p, odd))
 		ab := secp.NewScalar().Multiply(a, s.b)
-		long = append(long, ab.ConditionalNegate(ab, odd), secp.NewScalar().Multiply(a, s.weightOf(pos)))
-		longPoints = append(longPoints, c.Nonce.r[1].p, c.Pubshare.p)
+		// The first nonce changes sign and not its weight, which is short.
+		scalars = append(scalars, a, ab.ConditionalNegate(ab, bit(odd)), secp.NewScalar().Multiply(a, s.weightOf(pos)))
+		points = append(points, c.Nonce.r[0].NegateIf(odd), c.Nonce.r[1], c.Pubshare.p)
 	}
-	right := bip340.WeightedSumVartime(short, shortPoints, long, longPoints)
-	return right.Equal(secp.NewIdentityPoint().ScalarBaseMult(sum)) == 1
+	right := vartime.MultiScalarMult(scalars, points)
+	return equalsBase(&right, sum)
 }
 
 // hashClaims hashes what the equation is about: b and e stand for what they
 // were hashed from.
 func hashClaims(claims []Claim) [32]byte {
-	parts := make([][]byte, 0, 9*len(claims))
+	parts := make([][]byte, 0, 8*len(claims))
 	for _, c := range claims {
 		s := c.Session
 		parts = append(parts, binary.BigEndian.AppendUint32(nil, uint32(c.ID)), s.tweak.sign().Bytes(),
-			c.Sig.Bytes(), s.b.Bytes(), s.e.Bytes(), s.r.bytes[1:],
-			c.Nonce.r[0].bytes[1:], c.Nonce.r[1].bytes[1:], c.Pubshare.bytes[1:])
+			c.Sig.Bytes(), s.b.Bytes(), s.e.Bytes(), s.r.AppendWire(nil),
+			c.Nonce.AppendWire(nil), c.Pubshare.p.AppendWire(nil))
 	}
 	return claimTag.Hash(parts...)
-}
-
-// multVartime gives k·p for public k and p.
-func multVartime(k *Scalar, p *Point) *Point {
-	return secp.NewIdentityPoint().MultiScalarMultVartime([]*Scalar{k}, []*Point{p})
-}
-
-// challenge gives BIP 340's e.
-func challenge(r *encoded, q *[32]byte, message []byte) *Scalar {
-	return bip340.Challenge(r.x(), q, message)
 }

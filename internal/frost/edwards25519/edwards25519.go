@@ -50,11 +50,20 @@ var (
 // and every point outside the prime-order group.
 func DecodePoint(b []byte) (*Point, error) {
 	p, err := decompress(b)
-	if err != nil || p.IsIdentity() || !p.IsTorsionFree() {
+	if err != nil || p.IsIdentity() || !isTorsionFreeVartime(p) {
 		return nil, ErrPoint
 	}
 	return p, nil
 }
+
+// isTorsionFreeVartime reports whether the order of the group times p is the
+// identity. As a scalar that order is 0, so it is one less, and p added.
+func isTorsionFreeVartime(p *Point) bool {
+	q := curve.NewEdwardsPoint().DoubleScalarMulBasepointVartime(minusOne, p, scalar.New())
+	return q.Add(q, p).IsIdentity()
+}
+
+var minusOne = scalar.New().Neg(scalar.NewFromUint64(1))
 
 // DecodePoints reads points that stand one after the other as [DecodePoint]
 // does. One bad point refuses them all.

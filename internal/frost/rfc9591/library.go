@@ -70,6 +70,9 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 	if err != nil {
 		return nil, ErrShare // the library's errors are not known to be free of the share
 	}
+	if !keyShare.PublicKey().Equal(config.SignerPublicKeyShares[pos].PublicKey()) {
+		return nil, errors.New("the secret share is not that of the signer in this key")
+	}
 	var out []byte
 	err = locked(func() error {
 		answer, err := signOnce(config, keyShare, pair, set)
@@ -84,10 +87,10 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 // signOnce puts the nonces into a signer made for this one answer, and sees to
 // it that they are cleared when it returns or panics.
 func signOnce(config *frost.Configuration, share *keys.KeyShare, pair *noncePair, set *commitmentSet) (*frost.SignatureShare, error) {
-	signer, err := config.Signer(share)
-	if err != nil {
+	if err := config.Init(); err != nil {
 		return nil, fmt.Errorf("the signing library refuses the key: %w", err)
 	}
+	signer := newSigner(config, share)
 	own := set.list.Get(share.Identifier())
 	hiding, binding := group.NewScalar(), group.NewScalar()
 	defer hiding.Zero()
@@ -105,6 +108,18 @@ func signOnce(config *frost.Configuration, share *keys.KeyShare, pair *noncePair
 	}
 	return answer, nil
 }
+
+// newSigner makes a signer as the library's own constructor does, but for
+// multiplying the share once more: keys.NewKeyShare has just done that, and
+// what came of it was compared with the public share.
+func newSigner(config *frost.Configuration, share *keys.KeyShare) *frost.Signer {
+	s := &frost.Signer{KeyShare: share, Configuration: config, NonceCommitments: make(map[uint64]*frost.Nonce)}
+	s.LambdaRegistry = emptyMap(s.LambdaRegistry)
+	return s
+}
+
+// emptyMap makes a map of a type that can't be named here.
+func emptyMap[M ~map[K]V, K comparable, V any](M) M { return make(M) }
 
 // Aggregate sums one answer of 32 bytes per signer, in the order of the set,
 // to a signature. It is not verified: that is crypto/ed25519's. RFC 9591,

@@ -93,8 +93,15 @@ type PubNonce struct {
 // that are not canonical, points outside the prime-order group, the identity,
 // and the base point: that is the nonce 1, no signer draws it, and the library
 // refuses it only where nobody could be blamed any more.
-func ParsePubNonce(b []byte) (*PubNonce, bool) {
-	n, ok := parsePubNonce(b, edwards25519.DecodePoint)
+func ParsePubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, edwards25519.DecodePoint) }
+
+// ParseCheckedPubNonce is [ParsePubNonce] without the check that the points are
+// of prime order, which is nine tenths of the price: for nonces that passed it
+// before, or where a signature comes of them that is verified.
+func ParseCheckedPubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, decodeTrusted) }
+
+func parseTheirs(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
+	n, ok := parsePubNonce(b, decode)
 	if !ok || n.hiding.Equal(curve.ED25519_BASEPOINT_POINT) == 1 || n.binding.Equal(curve.ED25519_BASEPOINT_POINT) == 1 {
 		return nil, false
 	}

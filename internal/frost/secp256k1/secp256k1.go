@@ -1,10 +1,9 @@
-// Package secp256k1 is the group of BIP 340 as the fleet uses it: a constant
-// time half for secrets and a variable time half for public data.
+// Package secp256k1 is the group of BIP 340 as the fleet uses it for secrets:
+// constant time throughout. What everyone may see (commitments of all dealers,
+// nonces, signatures to verify) goes through package vartime below it.
 //
 // Secrets live in [Scalar] and become points through voi's ScalarBaseMult and
-// ScalarMult, which are constant time. What everyone may see (commitments of
-// all dealers, signatures to verify) may go through functions with Vartime in
-// their name.
+// ScalarMult.
 //
 // On the wire a point is 64 bytes x || y, big-endian, both canonical: twice
 // the length of a compressed point, and no square root for the receiver. The
@@ -37,37 +36,6 @@ var (
 	ErrPoint  = errors.New("not a canonical secp256k1 point: want 64 bytes x || y on the curve")
 	ErrScalar = errors.New("not a canonical secp256k1 scalar: want 32 bytes below the group order")
 )
-
-// DecodePoint reads a wire point. It refuses another length than 64, a
-// coordinate that is not below the field prime and a point off the curve, so
-// the result is never the identity; the group has no other subgroup.
-func DecodePoint(b []byte) (*Point, error) {
-	if len(b) != PointSize {
-		return nil, ErrPoint
-	}
-	p, err := secp.NewPointFromCoords((*[32]byte)(b[:32]), (*[32]byte)(b[32:]))
-	if err != nil {
-		return nil, ErrPoint
-	}
-	return p, nil
-}
-
-// DecodePoints reads wire points that stand one after the other. One bad
-// point refuses them all.
-func DecodePoints(b []byte) ([]*Point, error) {
-	if len(b)%PointSize != 0 {
-		return nil, ErrPoint
-	}
-	points := make([]*Point, len(b)/PointSize)
-	for i := range points {
-		p, err := DecodePoint(b[i*PointSize:][:PointSize])
-		if err != nil {
-			return nil, err
-		}
-		points[i] = p
-	}
-	return points, nil
-}
 
 // EncodePoints appends the wire encoding of each point to dst. It is constant
 // time: the points may come fresh from secret scalars, whose projective

@@ -1,0 +1,67 @@
+package vartime
+
+import (
+	"fmt"
+	"testing"
+
+	secp "gitlab.com/yawning/secp256k1-voi"
+)
+
+func BenchmarkField(b *testing.B) {
+	x, y := element{1, 2, 3, 4}, element{^uint64(0), 2, 3, 1 << 63}
+	for _, op := range []struct {
+		name string
+		f    func()
+	}{
+		{"add", func() { x.add(&x, &y) }},
+		{"mul", func() { x.mul(&x, &y) }},
+		{"square", func() { x.square(&x) }},
+		{"invert", func() { x.invert(&x) }},
+		{"sqrt", func() { y.sqrt(&x) }},
+	} {
+		b.Run(op.name, func(b *testing.B) {
+			for b.Loop() {
+				op.f()
+			}
+		})
+	}
+}
+
+func BenchmarkPoint(b *testing.B) {
+	s := randomScalar(newRand(1), 256)
+	p := FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
+	q := BaseMult(s)
+	wire := p.AppendWire(nil)
+	for _, op := range []struct {
+		name string
+		f    func()
+	}{
+		{"double", q.double},
+		{"addAffine", func() { q.addAffine(&p) }},
+		{"add", func() { r := q; r.add(&q) }},
+		{"decode", func() { Decode(wire) }},
+		{"baseMult", func() { BaseMult(s) }},
+		{"voiBaseMult", func() { secp.NewIdentityPoint().ScalarBaseMult(s) }},
+		{"affine", func() { Affine(q) }},
+	} {
+		b.Run(op.name, func(b *testing.B) {
+			for b.Loop() {
+				op.f()
+			}
+		})
+	}
+}
+
+func BenchmarkMultiScalarMult(b *testing.B) {
+	for _, bitLen := range []int{128, 256} {
+		for _, n := range []int{1, 2, 3, 8, 24, 64, 256, 1000, 4096, 10000} {
+			scalars, points, _ := randomTerms(newRand(1), n, bitLen)
+			b.Run(fmt.Sprintf("bits=%d/n=%d", bitLen, n), func(b *testing.B) {
+				for b.Loop() {
+					MultiScalarMult(scalars, points)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*n), "ns/point")
+			})
+		}
+	}
+}

@@ -1,0 +1,254 @@
+package vartime
+
+import (
+	"encoding/binary"
+	"math/bits"
+)
+
+// element is an integer modulo the field prime p = 2^256 - 2^32 - 977, as four
+// 64-bit limbs, lowest first. Sums and products may exceed p, though not 2^256;
+// reduce makes the canonical form, which comparing and encoding need.
+//
+// As 2^256 is fold modulo p, whatever lies above the fourth limb is multiplied
+// by fold and added below.
+type element [4]uint64
+
+const fold = 1<<32 + 977
+
+var one = element{1}
+
+// add sets e = a + b.
+func (e *element) add(a, b *element) *element {
+	var c uint64
+	e[0], c = bits.Add64(a[0], b[0], 0)
+	e[1], c = bits.Add64(a[1], b[1], c)
+	e[2], c = bits.Add64(a[2], b[2], c)
+	e[3], c = bits.Add64(a[3], b[3], c)
+	return e.addCarry(c)
+}
+
+// addCarry adds carry·2^256, for a carry of 0 or 1.
+func (e *element) addCarry(carry uint64) *element {
+	var c uint64
+	e[0], c = bits.Add64(e[0], fold&-carry, 0)
+	e[1], c = bits.Add64(e[1], 0, c)
+	e[2], c = bits.Add64(e[2], 0, c)
+	e[3], c = bits.Add64(e[3], 0, c)
+	e[0] += fold & -c // a second carry leaves less than fold
+	return e
+}
+
+// sub sets e = a - b.
+func (e *element) sub(a, b *element) *element {
+	var c uint64
+	e[0], c = bits.Sub64(a[0], b[0], 0)
+	e[1], c = bits.Sub64(a[1], b[1], c)
+	e[2], c = bits.Sub64(a[2], b[2], c)
+	e[3], c = bits.Sub64(a[3], b[3], c)
+	e[0], c = bits.Sub64(e[0], fold&-c, 0)
+	e[1], c = bits.Sub64(e[1], 0, c)
+	e[2], c = bits.Sub64(e[2], 0, c)
+	e[3], c = bits.Sub64(e[3], 0, c)
+	e[0] -= fold & -c // a second borrow leaves more than 2^256 - fold
+	return e
+}
+
+// negate sets e = -a.
+func (e *element) negate(a *element) *element { return e.sub(&element{}, a) }
+
+// mul sets e = a·b.
+func (e *element) mul(a, b *element) *element {
+	var c, r4, r5, r6, r7 uint64
+	b0, b1, b2, b3 := b[0], b[1], b[2], b[3]
+
+	x := a[0]
+	h0, r0 := bits.Mul64(x, b0)
+	h1, r1 := bits.Mul64(x, b1)
+	h2, r2 := bits.Mul64(x, b2)
+	h3, r3 := bits.Mul64(x, b3)
+	r1, c = bits.Add64(r1, h0, 0)
+	r2, c = bits.Add64(r2, h1, c)
+	r3, c = bits.Add64(r3, h2, c)
+	r4 = h3 + c
+
+	x = a[1]
+	h0, l0 := bits.Mul64(x, b0)
+	h1, l1 := bits.Mul64(x, b1)
+	h2, l2 := bits.Mul64(x, b2)
+	h3, l3 := bits.Mul64(x, b3)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	r1, c = bits.Add64(r1, l0, 0)
+	r2, c = bits.Add64(r2, l1, c)
+	r3, c = bits.Add64(r3, l2, c)
+	r4, c = bits.Add64(r4, l3, c)
+	r5 = h3 + c
+
+	x = a[2]
+	h0, l0 = bits.Mul64(x, b0)
+	h1, l1 = bits.Mul64(x, b1)
+	h2, l2 = bits.Mul64(x, b2)
+	h3, l3 = bits.Mul64(x, b3)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	r2, c = bits.Add64(r2, l0, 0)
+	r3, c = bits.Add64(r3, l1, c)
+	r4, c = bits.Add64(r4, l2, c)
+	r5, c = bits.Add64(r5, l3, c)
+	r6 = h3 + c
+
+	x = a[3]
+	h0, l0 = bits.Mul64(x, b0)
+	h1, l1 = bits.Mul64(x, b1)
+	h2, l2 = bits.Mul64(x, b2)
+	h3, l3 = bits.Mul64(x, b3)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	r3, c = bits.Add64(r3, l0, 0)
+	r4, c = bits.Add64(r4, l1, c)
+	r5, c = bits.Add64(r5, l2, c)
+	r6, c = bits.Add64(r6, l3, c)
+	r7 = h3 + c
+
+	// The upper half is folded onto the lower.
+	h0, l0 = bits.Mul64(r4, fold)
+	h1, l1 = bits.Mul64(r5, fold)
+	h2, l2 = bits.Mul64(r6, fold)
+	h3, l3 = bits.Mul64(r7, fold)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	e[0], c = bits.Add64(r0, l0, 0)
+	e[1], c = bits.Add64(r1, l1, c)
+	e[2], c = bits.Add64(r2, l2, c)
+	e[3], c = bits.Add64(r3, l3, c)
+	h, l := bits.Mul64(h3+c, fold)
+	e[0], c = bits.Add64(e[0], l, 0)
+	e[1], c = bits.Add64(e[1], h, c)
+	e[2], c = bits.Add64(e[2], 0, c)
+	e[3], c = bits.Add64(e[3], 0, c)
+	// What a carry leaves is below fold², two limbs with much room in the second.
+	e[0], c = bits.Add64(e[0], fold&-c, 0)
+	e[1] += c
+	return e
+}
+
+// square sets e = a².
+func (e *element) square(a *element) *element {
+	var c uint64
+	a0, a1, a2, a3 := a[0], a[1], a[2], a[3]
+
+	// The products of two different limbs, which count twice.
+	h01, r1 := bits.Mul64(a0, a1)
+	h02, l02 := bits.Mul64(a0, a2)
+	h03, l03 := bits.Mul64(a0, a3)
+	h12, l12 := bits.Mul64(a1, a2)
+	h13, l13 := bits.Mul64(a1, a3)
+	r6, r5 := bits.Mul64(a2, a3)
+	r2, c := bits.Add64(l02, h01, 0)
+	r3, c := bits.Add64(l03, h02, c)
+	r4, c := bits.Add64(l13, h03, c)
+	r5, c = bits.Add64(r5, h13, c)
+	r6 += c
+	r3, c = bits.Add64(r3, l12, 0)
+	r4, c = bits.Add64(r4, h12, c)
+	r5, c = bits.Add64(r5, 0, c)
+	r6 += c
+	r1, c = bits.Add64(r1, r1, 0)
+	r2, c = bits.Add64(r2, r2, c)
+	r3, c = bits.Add64(r3, r3, c)
+	r4, c = bits.Add64(r4, r4, c)
+	r5, c = bits.Add64(r5, r5, c)
+	r6, c = bits.Add64(r6, r6, c)
+	r7 := c
+
+	// The squares of the limbs.
+	h0, r0 := bits.Mul64(a0, a0)
+	h1, l1 := bits.Mul64(a1, a1)
+	h2, l2 := bits.Mul64(a2, a2)
+	h3, l3 := bits.Mul64(a3, a3)
+	r1, c = bits.Add64(r1, h0, 0)
+	r2, c = bits.Add64(r2, l1, c)
+	r3, c = bits.Add64(r3, h1, c)
+	r4, c = bits.Add64(r4, l2, c)
+	r5, c = bits.Add64(r5, h2, c)
+	r6, c = bits.Add64(r6, l3, c)
+	r7, _ = bits.Add64(r7, h3, c)
+	// The upper half is folded onto the lower.
+	h0, l0 := bits.Mul64(r4, fold)
+	h1, l1 = bits.Mul64(r5, fold)
+	h2, l2 = bits.Mul64(r6, fold)
+	h3, l3 = bits.Mul64(r7, fold)
+	l1, c = bits.Add64(l1, h0, 0)
+	l2, c = bits.Add64(l2, h1, c)
+	l3, c = bits.Add64(l3, h2, c)
+	h3 += c
+	e[0], c = bits.Add64(r0, l0, 0)
+	e[1], c = bits.Add64(r1, l1, c)
+	e[2], c = bits.Add64(r2, l2, c)
+	e[3], c = bits.Add64(r3, l3, c)
+	h, l := bits.Mul64(h3+c, fold)
+	e[0], c = bits.Add64(e[0], l, 0)
+	e[1], c = bits.Add64(e[1], h, c)
+	e[2], c = bits.Add64(e[2], 0, c)
+	e[3], c = bits.Add64(e[3], 0, c)
+	// What a carry leaves is below fold², two limbs with much room in the second.
+	e[0], c = bits.Add64(e[0], fold&-c, 0)
+	e[1] += c
+	return e
+}
+
+// half sets e = a/2.
+func (e *element) half(a *element) *element {
+	odd := -(a[0] & 1) // an odd number is halved with p added
+	var c uint64
+	e[0], c = bits.Add64(a[0], prime[0]&odd, 0)
+	e[1], c = bits.Add64(a[1], prime[1]&odd, c)
+	e[2], c = bits.Add64(a[2], prime[2]&odd, c)
+	e[3], c = bits.Add64(a[3], prime[3]&odd, c)
+	e[0] = e[0]>>1 | e[1]<<63
+	e[1] = e[1]>>1 | e[2]<<63
+	e[2] = e[2]>>1 | e[3]<<63
+	e[3] = e[3]>>1 | c<<63
+	return e
+}
+
+var prime = element{-fold & (1<<64 - 1), 1<<64 - 1, 1<<64 - 1, 1<<64 - 1}
+
+// reduce brings e below p.
+func (e *element) reduce() *element {
+	if e[3] == prime[3] && e[2] == prime[2] && e[1] == prime[1] && e[0] >= prime[0] {
+		*e = element{e[0] - prime[0]}
+	}
+	return e
+}
+
+// isZero reports whether e is 0 modulo p.
+func (e *element) isZero() bool { return *e == element{} || *e == prime }
+
+// isOdd is for reduced elements.
+func (e *element) isOdd() bool { return e[0]&1 == 1 }
+
+// setBytes reads 32 bytes, big-endian, and reports whether they are below p.
+func (e *element) setBytes(b []byte) bool {
+	for i := range e {
+		e[i] = binary.BigEndian.Uint64(b[24-8*i:])
+	}
+	before := *e
+	return *e.reduce() == before
+}
+
+// appendBytes appends a reduced element, 32 bytes, big-endian.
+func (e *element) appendBytes(dst []byte) []byte {
+	for i := range e {
+		dst = binary.BigEndian.AppendUint64(dst, e[3-i])
+	}
+	return dst
+}

@@ -1,0 +1,118 @@
+package vartime
+
+import "math/bits"
+
+// MultiScalarMult gives the sum of scalars[i]·points[i]. Few points go to
+// interleaved tables, many to the bucket method, which takes advantage of short
+// scalars: half the bits cost half the time. It panics if the lengths differ.
+func MultiScalarMult(scalars []*Scalar, points []Point) Jacobian {
+	if len(scalars) != len(points) {
+		panic("vartime: as many scalars as points are needed")
+	}
+	terms, at := make([]limbs, 0, 2*len(points)), make([]Point, 0, 2*len(points))
+	for i, s := range scalars {
+		if l := limbsOf(s); l != (limbs{}) && !points[i].IsIdentity() {
+			terms, at = append(terms, l), append(at, points[i])
+		}
+	}
+	m := plan(terms)
+	switch {
+	case m.w == 0:
+		return straus(terms, at)
+	case m.split:
+		terms, at = splitAll(terms, at)
+	}
+	return pippenger(terms, at, m.w)
+}
+
+// method is the bucket method with digits of w bits, after splitting the long
+// scalars or not, or with w = 0 the method of interleaved tables.
+type method struct {
+	w     int
+	split bool
+}
+
+// plan chooses what takes the fewest field multiplications, by and large.
+func plan(terms []limbs) method {
+	var whole, halves load
+	for i := range terms {
+		n := terms[i].bitLen()
+		whole.add(n)
+		halves.add(min(n, halfBits))
+		if n > halfBits {
+			halves.add(halfBits)
+		}
+	}
+	// The doublings of 128 bits; for each point a table and 2·128/6 additions.
+	best, cost := method{}, 128*8+len(terms)*600
+	for w := 3; w <= 14; w++ {
+		for _, m := range []method{{w, false}, {w, true}} {
+			l := &whole
+			if m.split {
+				l = &halves
+			}
+			if c := l.cost(w); c < cost {
+				best, cost = m, c
+			}
+		}
+	}
+	return best
+}
+
+// halfBits is the length of a split scalar.
+const halfBits = 128
+
+// load is how many bits there are to add up, and in the longest scalar.
+type load struct{ bits, longest int }
+
+func (l *load) add(n int) {
+	l.bits += n
+	l.longest = max(l.longest, n)
+}
+
+// cost is the number of field multiplications with digits of w bits: those of
+// an affine addition for every digit, of two others for every bucket and
+// position, of a doubling for every bit, and an inversion or two a position.
+func (l *load) cost(w int) int {
+	return 7*l.bits/w + (l.longest/w+1)*(28<<(w-1)+8*w+400)
+}
+
+// splitAll splits the scalars that are longer than 128 bits.
+func splitAll(terms []limbs, points []Point) ([]limbs, []Point) {
+	for i := range terms {
+		if terms[i].bitLen() <= halfBits {
+			continue
+		}
+		k1, k2 := terms[i].split()
+		p := points[i]
+		terms[i], points[i] = k1.abs, p.NegateIf(k1.negative)
+		p.x.mul(&p.x, &beta).reduce()
+		terms, points = append(terms, k2.abs), append(points, p.NegateIf(k2.negative))
+	}
+	return terms, points
+}
+
+// EvaluateAt evaluates the polynomial in the exponent whose coefficients are
+// the commitments, constant term first, at x: the sum of x^c·commitments[c], by
+// Horner's rule with a double-and-add by the few bits of x. No commitments give
+// the identity.
+func EvaluateAt(commitments []Point, x uint32) Jacobian {
+	var sum Jacobian
+	for c := len(commitments) - 1; c >= 0; c-- {
+		sum = multSmall(&sum, x)
+		sum.addAffine(&commitments[c])
+	}
+	return sum
+}
+
+// multSmall gives x·p.
+func multSmall(p *Jacobian, x uint32) Jacobian {
+	var product Jacobian
+	for i := bits.Len32(x) - 1; i >= 0; i-- {
+		product.double()
+		if x>>i&1 == 1 {
+			product.add(p)
+		}
+	}
+	return product
+}

@@ -1,0 +1,163 @@
+package vartime
+
+// pippenger gives the sum of the terms' scalars·points for many terms, by the
+// bucket method. Each scalar is cut into signed digits of w bits. For one digit
+// position, the points of the same digit are added up (negated for a negative
+// digit), and a running sum weighs the digits. The positions join, highest
+// first, by w doublings each.
+//
+// The additions within the digits are what is paid for. They are affine, and
+// all of one round share an inversion: an addition costs six multiplications
+// then, and eleven at least without.
+func pippenger(terms []limbs, points []Point, w int) Jacobian {
+	positions := digitPositions(terms, w)
+	var sum Jacobian
+	b := newBuckets(len(terms), w)
+	for pos := positions - 1; pos >= 0; pos-- {
+		for range w {
+			sum.double()
+		}
+		b.fill(terms, points, pos)
+		part := b.sum()
+		sum.add(&part)
+	}
+	return sum
+}
+
+// digitPositions is how many digits the longest scalar has, with one for the
+// last carry.
+func digitPositions(terms []limbs, w int) int {
+	longest := 0
+	for i := range terms {
+		longest = max(longest, terms[i].bitLen())
+	}
+	return longest/w + 1
+}
+
+// digit gives the signed digit at a position of w bits, between -2^(w-1) and
+// 2^(w-1). A digit's carry is the highest bit of the bits below it: whoever has
+// it set counts as negative and is owed one by the next.
+func (l *limbs) digit(pos, w int) int {
+	d := int(window(l, pos*w) & (1<<w - 1))
+	if d>>(w-1) == 1 {
+		d -= 1 << w
+	}
+	if pos > 0 {
+		d += int(window(l, pos*w-1) & 1)
+	}
+	return d
+}
+
+// window gives the 64 bits of l from bit position from on; zeros lie above.
+func window(l *limbs, from int) uint64 {
+	i, shift := from/64, from%64
+	if i > 3 {
+		return 0
+	}
+	v := l[i] >> shift
+	if shift != 0 && i < 3 {
+		v |= l[i+1] << (64 - shift)
+	}
+	return v
+}
+
+// buckets adds up the points of each digit. The points of bucket d stand
+// together, from starts[d] on, counts[d] of them.
+type buckets struct {
+	w              int
+	starts, counts []int
+	digits         []int16
+	points         []Point
+	// What a round of additions needs.
+	left, right, sums []Point
+	dens, scratch     []element
+}
+
+// roundSize is how many additions share an inversion, which costs about as
+// much as 40 additions.
+const roundSize = 1024
+
+func newBuckets(n, w int) *buckets {
+	size := 1<<(w-1) + 1
+	return &buckets{
+		w: w, starts: make([]int, size), counts: make([]int, size),
+		digits: make([]int16, n), points: make([]Point, n),
+		left: make([]Point, roundSize), right: make([]Point, roundSize), sums: make([]Point, roundSize),
+		dens: make([]element, roundSize), scratch: make([]element, roundSize),
+	}
+}
+
+// fill sorts the points of a position into the buckets. Digit 0 has none.
+func (b *buckets) fill(terms []limbs, points []Point, pos int) {
+	clear(b.counts)
+	for i := range terms {
+		d := terms[i].digit(pos, b.w)
+		b.digits[i] = int16(d)
+		b.counts[max(d, -d)]++
+	}
+	b.counts[0] = 0
+	start := 0
+	for d, n := range b.counts {
+		b.starts[d] = start
+		start += n
+	}
+	for i, d := range b.digits {
+		switch {
+		case d > 0:
+			b.points[b.starts[d]] = points[i]
+			b.starts[d]++
+		case d < 0:
+			b.points[b.starts[-d]] = points[i].Negate()
+			b.starts[-d]++
+		}
+	}
+	for d, n := range b.counts {
+		b.starts[d] -= n
+	}
+}
+
+// sum adds neighbours in every bucket until hardly any has two, then weighs
+// them: the sum over d of d times bucket d is that of all running sums from the
+// highest d downwards.
+func (b *buckets) sum() Jacobian {
+	const few = 40 // additions that aren't worth an inversion
+	for b.halve() > few {
+	}
+	var running, sum Jacobian
+	for d := len(b.counts) - 1; d > 0; d-- {
+		for i := range b.points[b.starts[d]:][:b.counts[d]] {
+			running.addAffine(&b.points[b.starts[d]+i])
+		}
+		sum.add(&running)
+	}
+	return sum
+}
+
+// halve adds the points of every bucket in pairs, and gives the number of pairs.
+func (b *buckets) halve() (pairs int) {
+	n := 0
+	var to [roundSize]int // where the sums of a round go
+	flush := func() {
+		addBlock(b.sums[:n], b.left[:n], b.right[:n], b.dens[:n], b.scratch[:n])
+		for i := range n {
+			b.points[to[i]] = b.sums[i]
+		}
+		pairs += n
+		n = 0
+	}
+	for d, count := range b.counts {
+		bucket := b.points[b.starts[d]:][:count]
+		for i := 0; i+1 < count; i += 2 {
+			b.left[n], b.right[n], to[n] = bucket[i], bucket[i+1], b.starts[d]+i/2
+			if n++; n == roundSize {
+				flush()
+			}
+		}
+		if count%2 == 1 {
+			bucket[count/2] = bucket[count-1] // no sum goes there, and what was there is in a pair
+		}
+		b.counts[d] = (count + 1) / 2
+	}
+	flush()
+	return pairs
+}

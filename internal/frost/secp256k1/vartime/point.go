@@ -1,0 +1,208 @@
+// Package vartime is secp256k1 for public data: commitments, public nonces,
+// public keys, signatures to verify. All of it is variable time, and no secret
+// comes here; secrets stay with package secp256k1.
+//
+// A [Point] is affine and costs an inversion to make; sums are [Jacobian] until
+// [Affine] brings many of them back with one. The rest is the usual: scalars
+// split by the curve's endomorphism, digits that are mostly zero, a table of
+// multiples of G, and for many points Pippenger's buckets, whose additions
+// are affine and share their inversions.
+//
+// Its tests compare every function with math/big or with secp256k1-voi.
+package vartime
+
+import (
+	secp "gitlab.com/yawning/secp256k1-voi"
+)
+
+// Scalar is package secp256k1's: constant time arithmetic, of which nothing is
+// left once it comes here.
+type Scalar = secp.Scalar
+
+// PointSize is the length of a wire point in bytes.
+const PointSize = 64
+
+// Point is a point in affine coordinates, each reduced. Points compare with ==.
+// The zero value, which is not on the curve, stands for the identity.
+type Point struct{ x, y element }
+
+// seven is the curve's b: y² = x³ + 7.
+var seven = element{7}
+
+// beta is a cube root of 1 in the field; (beta·x, y) is lambda·(x, y), where
+// lambda is a cube root of 1 modulo the group's order.
+var beta = element{0xc1396c28719501ee, 0x9cf0497512f58995, 0x6e64479eac3434e9, 0x7ae96a2b657c0710}
+
+// Generator gives G.
+func Generator() Point { return *generator }
+
+var generator = func() *Point {
+	p := FromPoint(secp.NewGeneratorPoint())
+	return &p
+}()
+
+// FromPoint gives p, whose encoding, if not p itself, is public from here on.
+// It brings p to affine coordinates in constant time, so that nothing remains
+// of projective ones that came from a secret scalar.
+func FromPoint(p *secp.Point) Point {
+	b := p.UncompressedBytes()
+	var q Point
+	if len(b) == 1 {
+		return q
+	}
+	q.x.setBytes(b[1:33])
+	q.y.setBytes(b[33:])
+	return q
+}
+
+// Decode reads a wire point. It refuses another length than 64, a coordinate
+// that is not below the field prime and a point off the curve.
+func Decode(b []byte) (p Point, ok bool) {
+	if len(b) != PointSize || !p.x.setBytes(b[:32]) || !p.y.setBytes(b[32:]) {
+		return Point{}, false
+	}
+	var yy, rest element
+	if !rest.sub(yy.square(&p.y), rightSide(&p.x)).isZero() {
+		return Point{}, false
+	}
+	return p, true
+}
+
+// DecodeAll reads wire points that stand one after the other. One bad point
+// refuses them all.
+func DecodeAll(b []byte) ([]Point, bool) {
+	if len(b)%PointSize != 0 {
+		return nil, false
+	}
+	points := make([]Point, len(b)/PointSize)
+	for i := range points {
+		var ok bool
+		if points[i], ok = Decode(b[i*PointSize:][:PointSize]); !ok {
+			return nil, false
+		}
+	}
+	return points, true
+}
+
+// rightSide gives x³ + 7.
+func rightSide(x *element) *element {
+	r := new(element).square(x)
+	return r.add(r.mul(r, x), &seven)
+}
+
+// LiftX gives the point with this x-coordinate and a y that is odd or even as
+// asked, if there is one and the coordinate is canonical. BIP 340, lift_x.
+func LiftX(x *[32]byte, odd bool) (p Point, ok bool) {
+	if !p.x.setBytes(x[:]) || !p.y.sqrt(rightSide(&p.x)) {
+		return Point{}, false
+	}
+	if p.y.reduce().isOdd() != odd {
+		p.y.negate(&p.y).reduce()
+	}
+	return p, true
+}
+
+// IsIdentity reports whether p is the identity.
+func (p *Point) IsIdentity() bool { return *p == Point{} }
+
+// Negate gives -p.
+func (p *Point) Negate() Point {
+	q := *p
+	q.y.negate(&p.y).reduce()
+	return q
+}
+
+// NegateIf gives -p if the condition holds and p if not.
+func (p *Point) NegateIf(condition bool) Point {
+	if condition {
+		return p.Negate()
+	}
+	return *p
+}
+
+// YIsOdd reports whether y is odd.
+func (p *Point) YIsOdd() bool { return p.y.isOdd() }
+
+// X gives the x-coordinate.
+func (p *Point) X() (x [32]byte) {
+	p.x.appendBytes(x[:0])
+	return x
+}
+
+// AppendWire appends the wire encoding. It panics on the identity, which has
+// none.
+func (p *Point) AppendWire(dst []byte) []byte {
+	if p.IsIdentity() {
+		panic("vartime: the identity has no wire encoding")
+	}
+	return p.y.appendBytes(p.x.appendBytes(dst))
+}
+
+// AppendCompressed appends the encoding of 33 bytes. It panics on the identity.
+func (p *Point) AppendCompressed(dst []byte) []byte {
+	if p.IsIdentity() {
+		panic("vartime: the identity has no compressed encoding")
+	}
+	return p.x.appendBytes(append(dst, 2|byte(p.y[0]&1)))
+}
+
+// AddAll adds to each point of sums the one at the same place of points. All
+// of them share one inversion. It panics if the lengths differ.
+func AddAll(sums, points []Point) {
+	if len(sums) != len(points) {
+		panic("vartime: as many sums as points are needed")
+	}
+	const block = 512
+	var dens, scratch [block]element
+	for len(sums) > 0 {
+		n := min(block, len(sums))
+		addBlock(sums[:n], sums[:n], points[:n], dens[:n], scratch[:n])
+		sums, points = sums[n:], points[n:]
+	}
+}
+
+// addBlock sets sums[i] = a[i] + b[i], by the chord and tangent rule: with the
+// slope m = (y2-y1)/(x2-x1), or 3x²/2y where the points are equal,
+// x3 = m² - x1 - x2 and y3 = m·(x1-x3) - y1.
+func addBlock(sums, a, b []Point, dens, scratch []element) {
+	for i := range sums {
+		p, q, d := &a[i], &b[i], &dens[i]
+		d.sub(&q.x, &p.x)
+		if p.IsIdentity() || q.IsIdentity() {
+			*d = one
+		} else if d.isZero() {
+			if p.y == q.y {
+				d.add(&p.y, &p.y)
+			} else {
+				*d = one
+			}
+		}
+	}
+	invertAll(dens, scratch)
+	for i := range sums {
+		p, q := &a[i], &b[i]
+		var m element
+		switch {
+		case p.IsIdentity():
+			sums[i] = *q
+			continue
+		case q.IsIdentity():
+			sums[i] = *p
+			continue
+		case p.x != q.x:
+			m.sub(&q.y, &p.y)
+		case p.y == q.y:
+			var xx element
+			xx.square(&p.x)
+			m.add(m.add(&xx, &xx), &xx)
+		default:
+			sums[i] = Point{}
+			continue
+		}
+		m.mul(&m, &dens[i])
+		var x3, y3 element
+		x3.sub(x3.sub(x3.square(&m), &p.x), &q.x)
+		y3.sub(y3.mul(&m, y3.sub(&p.x, &x3)), &p.y)
+		sums[i] = Point{*x3.reduce(), *y3.reduce()}
+	}
+}
