@@ -131,6 +131,7 @@ func (s *Store) each(tx *bolt.Tx, f func(*batch) error) error {
 		if err := f(b); err != nil {
 			return err
 		}
+		s.touch(tx, touchedByRead)
 	}
 	return nil
 }

@@ -46,7 +46,12 @@ func (s *Store) view(f func(*bolt.Tx) error) error {
 	if s.closed {
 		return ErrClosed
 	}
-	return s.guard(func() error { return s.db.View(f) })
+	return s.guard(func() error {
+		return s.db.View(func(tx *bolt.Tx) error {
+			defer s.touch(tx, touchedByRead)
+			return f(tx)
+		})
+	})
 }
 
 // update runs f in a write transaction, durable when update returns nil.
@@ -56,7 +61,12 @@ func (s *Store) update(f func(*bolt.Tx) error) error {
 	if s.closed {
 		return ErrClosed
 	}
-	err := s.guard(func() error { return s.db.Update(f) })
+	err := s.guard(func() error {
+		return s.db.Update(func(tx *bolt.Tx) error {
+			defer s.touch(tx, touchedByWrite)
+			return f(tx)
+		})
+	})
 	switch {
 	case errors.Is(err, errNoChange):
 		return nil

@@ -85,6 +85,7 @@ type Store struct {
 	broken atomic.Bool // bbolt panicked: its locks can't be trusted
 
 	batches, keys atomic.Int64
+	touched       atomic.Int64 // bytes, about, that were read since memory was given back
 }
 
 // Open opens the storage in dir, or makes it (dir with mode 0700). The seal

@@ -81,6 +81,9 @@ func (s *Store) Deals(batch string) (deals [][]byte, err error) {
 			return err
 		}
 		deals, err = s.getAll(b, partDeal, maxDeal)
+		for _, d := range deals {
+			s.touch(tx, int64(len(d)))
+		}
 		return err
 	})
 	if err != nil {
