@@ -7,16 +7,19 @@ GO ?= go
 SEEDS ?= 20000
 FUZZTIME ?= 1m
 BENCH ?= .
+KEYS ?= 1000000
 GOLANGCI_VERSION := v2.15.0
+PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 
 CACHE := $(CURDIR)/.cache
 VENV := $(CACHE)/venv
 LINTER := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
+BENCHSTAT := $(CACHE)/bin/benchstat-$(PERF_VERSION)
 PROGRAMS := frostctl frost-worker frost-gateway
 
 help: ## print this list
 	@echo "Frostfleet: FROST threshold signing on NATS JetStream"; echo
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: build ## build, then run a 2-of-3 fleet: generate, sign, verify, take a node away, sign again
 	./bin/frostctl demo
@@ -36,9 +39,14 @@ sim: ## more of the simulator: make sim SEEDS=100000
 bench-hsm: devices ## what key hardware costs, with injected latency; writes bench/hsm.json
 	$(GO) test -timeout 30m -run '^$$' -bench . -benchtime 1x ./test/benchhsm -args -out "$(CURDIR)/bench/hsm.json"
 
-bench: build ## Go benchmarks (BENCH=regexp), then the end-to-end one in test/bench
-	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./internal/...
-	$(GO) test -run '^$$' -bench . ./test/bench
+bench: ## every goal in one run, into bench/result.json (20 minutes; parts: BENCH=regexp)
+	GO="$(GO)" BENCH='$(BENCH)' KEYS='$(KEYS)' scripts/bench
+
+bench-compare: $(BENCHSTAT) ## the mathematics' Go benchmarks (BENCH=regexp) against bench/baseline.txt, by benchstat
+	GO="$(GO)" BENCH='$(BENCH)' BENCHSTAT="$(BENCHSTAT)" scripts/bench-compare
+
+bench-save: ## the same benchmarks, to be the next bench/baseline.txt
+	GO="$(GO)" scripts/bench-compare --save
 
 lint: $(LINTER) ## golangci-lint with the import rules of .golangci.yml
 	$(LINTER) config verify
@@ -59,6 +67,11 @@ $(LINTER):
 	GOBIN=$(CACHE)/bin/new $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	mv $(CACHE)/bin/new/golangci-lint $@
 
+$(BENCHSTAT):
+	mkdir -p $(CACHE)/bin/new
+	GOBIN=$(CACHE)/bin/new $(GO) install golang.org/x/perf/cmd/benchstat@$(PERF_VERSION)
+	mv $(CACHE)/bin/new/benchstat $@
+
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
 WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python"
 devices: setup $(VENV)/ready
@@ -72,4 +85,4 @@ $(VENV)/ready: $(REQUIREMENTS) | setup
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-.PHONY: help demo build test test-dkg sim bench bench-hsm lint fuzz e2e devices setup clean
+.PHONY: help demo build test test-dkg sim bench bench-compare bench-save bench-hsm lint fuzz e2e devices setup clean

@@ -1,106 +1,124 @@
-// Package bench_test measures a 2-of-3 fleet end to end: three workers, a
-// gateway and a bus that syncs every write, each a process of its own on this
-// machine, with software keys. Everything that a user waits for is in the
-// figures, the client's own checks included.
 package bench_test
 
 import (
-	"crypto/sha256"
-	"fmt"
-	"os"
-	"slices"
 	"testing"
 	"time"
 
-	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/test/benchreport"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 
-func TestMain(m *testing.M) {
-	bin, err := fleettest.Build()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	_ = os.RemoveAll(bin)
-	os.Exit(code)
+// BenchmarkFleet measures each goal of the 2-of-3 fleet once, whatever b.N is:
+// run it with -benchtime 1x.
+func BenchmarkFleet(b *testing.B) {
+	s := startSide(b, fleettest.Options{}, 3)
+	b.Run("disk", s.benchDisk)
+	b.Run("single", func(b *testing.B) {
+		s.benchSingle(b, "bitcoin", "single_sign", "<= 3", "<= 10")
+		s.benchSingle(b, "solana", "single_sign_ed25519", "", "")
+	})
+	b.Run("keygen", func(b *testing.B) {
+		s.benchBulk(b, bulk{"keygen", "bitcoin", "taproot_addresses_per_second", ">= 2500", 15_000})
+		s.benchBulk(b, bulk{"keygen", "solana", "ed25519_addresses_per_second", ">= 5000", 20_000})
+	})
+	b.Run("sign", func(b *testing.B) {
+		s.bulk = s.benchBulk(b, bulk{"sign", "bitcoin", "taproot_signatures_per_second", ">= 3000", 12_000})
+		s.benchBulk(b, bulk{"sign", "solana", "ed25519_signatures_per_second", ">= 1500", 8_000})
+	})
+	b.Run("loaded", s.benchLoaded)
 }
 
-// chains are the two suites by the names that users know.
-var chains = []string{"bitcoin", "solana"}
+// bulk is work in large requests, which the client cuts into jobs of the
+// largest size and keeps eight of under way at most.
+type bulk struct {
+	what, chain string // which name a floor and a request
+	name, goal  string // of the figure
+	count       int    // items of one request
+}
 
-func keygen(b *testing.B, c *client.Client, chain string, count int) []client.Key {
+// rounds of a throughput, each after its floor. The figures are the medians.
+const rounds = 3
+
+// benchBulk measures a throughput and its floor in turns, and returns the
+// throughput.
+func (s *side) benchBulk(b *testing.B, w bulk) float64 {
 	b.Helper()
-	result, err := c.Keygen(b.Context(), client.KeygenRequest{Chain: chain, Count: count})
-	if err != nil {
-		b.Fatal(err)
+	s.do(b, w, 1000) // warm
+	all := make([]round, rounds)
+	for i := range all {
+		all[i] = s.round(b, w)
 	}
-	return result.Keys
+	medianOf := func(value func(round) float64) float64 {
+		var values []float64
+		for _, r := range all {
+			values = append(values, value(r))
+		}
+		return benchreport.Median(values)
+	}
+	value := medianOf(func(r round) float64 { return r.perSecond })
+	results.RecordFloor(w.name, value, "a second", w.goal,
+		medianOf(func(r round) float64 { return r.floor.perSecond }),
+		medianOf(func(r round) float64 { return r.perSecond / r.floor.perSecond }))
+	results.RecordFloor("cpu_us_per_"+w.item(), medianOf(func(r round) float64 { return r.cpuMicros }), "µs", "",
+		medianOf(func(r round) float64 { return r.floor.cpuMicros }),
+		medianOf(func(r round) float64 { return r.floor.cpuMicros / r.cpuMicros }))
+	results.Record("allocations_per_"+w.item(), medianOf(func(r round) float64 { return r.floor.mallocs }), "allocations", "")
+	results.Record("allocated_bytes_per_"+w.item(), medianOf(func(r round) float64 { return r.floor.bytes }), "B", "")
+	return value
 }
 
-func sign(b *testing.B, c *client.Client, keys []client.Key, salt int) {
+// round is one measurement of a bulk.
+type round struct {
+	perSecond, cpuMicros float64 // all processes of the fleet, and the client
+	floor                floor
+}
+
+func (s *side) round(b *testing.B, w bulk) (r round) {
 	b.Helper()
-	items := make([]client.SignItem, len(keys))
-	for i, k := range keys {
-		message := sha256.Sum256(fmt.Append(nil, salt, i))
-		items[i] = client.SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: message[:]}
-	}
-	if _, err := c.Sign(b.Context(), client.SignRequest{Items: items}); err != nil {
-		b.Fatal(err)
-	}
+	r.floor = measureFloor(b, w.what+"-"+w.chain, cores)
+	before, start := s.usage(b), time.Now()
+	s.do(b, w, w.count)
+	r.perSecond = float64(w.count) / time.Since(start).Seconds()
+	used := s.usage(b).minus(before)
+	r.cpuMicros = float64(used.total().Microseconds()) / float64(w.count)
+	results.Say("%s %s: %.0f a second, floor %.0f; CPU µs each: %s, all %.0f; floor %.0f",
+		w.what, w.chain, r.perSecond, r.floor.perSecond, used.per(w.count), r.cpuMicros, r.floor.cpuMicros)
+	return r
 }
 
-// BenchmarkKeygen: one operation is a request for 5,000 keys.
-func BenchmarkKeygen(b *testing.B) {
-	for _, chain := range chains {
-		b.Run(chain, func(b *testing.B) {
-			const count = 5000
-			c := fleettest.StartProcesses(b, fleettest.Options{}).Client()
-			keygen(b, c, chain, 1)
-			for b.Loop() {
-				keygen(b, c, chain, count)
-			}
-			b.ReportMetric(float64(count*b.N)/b.Elapsed().Seconds(), "addresses/s")
-		})
-	}
+// item is what is made, in the name of a figure.
+func (w bulk) item() string {
+	return map[string]string{"bitcoin": "taproot", "solana": "ed25519"}[w.chain] +
+		map[string]string{"keygen": "_address", "sign": "_signature"}[w.what]
 }
 
-// BenchmarkSignBulk: one operation is a request for 4,000 signatures, four
-// jobs in flight.
-func BenchmarkSignBulk(b *testing.B) {
-	for _, chain := range chains {
-		b.Run(chain, func(b *testing.B) {
-			const count = 4000
-			c := fleettest.StartProcesses(b, fleettest.Options{}).Client()
-			keys := keygen(b, c, chain, count)
-			for salt := 0; b.Loop(); salt++ {
-				sign(b, c, keys, salt)
-			}
-			b.ReportMetric(float64(count*b.N)/b.Elapsed().Seconds(), "signatures/s")
-		})
+func (s *side) do(b *testing.B, w bulk, count int) {
+	b.Helper()
+	if w.what == "keygen" {
+		s.keygen(b, w.chain, count)
+		return
 	}
+	s.sign(b, w.chain, count)
 }
 
-// BenchmarkSignSingle: one operation is one job with one message, on an idle
-// fleet.
-func BenchmarkSignSingle(b *testing.B) {
-	for _, chain := range chains {
-		b.Run(chain, func(b *testing.B) {
-			c := fleettest.StartProcesses(b, fleettest.Options{}).Client()
-			keys := keygen(b, c, chain, 1)
-			var took []time.Duration
-			for salt := 0; b.Loop(); salt++ {
-				start := time.Now()
-				sign(b, c, keys, salt)
-				took = append(took, time.Since(start))
-			}
-			slices.Sort(took)
-			at := func(share float64) float64 {
-				return float64(took[int(share*float64(len(took)-1))].Microseconds()) / 1000
-			}
-			b.ReportMetric(at(.5), "p50-ms")
-			b.ReportMetric(at(.99), "p99-ms")
-		})
-	}
+const (
+	largeN, largeT = 24, 16
+	// largeBatch is how many keys of a 16-of-24 fleet fit one batch (DESIGN.md,
+	// section 6).
+	largeBatch = 385
+)
+
+// BenchmarkLarge takes the processor time of 24 workers. Two cores are
+// too few for them, so a throughput would say little.
+func BenchmarkLarge(b *testing.B) {
+	s := startSide(b, fleettest.Options{N: largeN, T: largeT}, largeN)
+	const count = 2 * largeBatch
+	s.keygen(b, "bitcoin", 24) // warm
+	before, start := s.usage(b), time.Now()
+	s.keygen(b, "bitcoin", count)
+	took, used := time.Since(start), s.usage(b).minus(before)
+	f := measureFloor(b, "keygen-bitcoin-16-of-24", 1)
+	results.Say("%d addresses in %.1fs; CPU µs each: %s", count, took.Seconds(), used.per(count))
+	value := used.nodes.Seconds() * 1000 / count
+	results.RecordFloor("cpu_ms_per_address_16_of_24", value, "ms", "<= 40", f.cpuMicros/1000, f.cpuMicros/1000/value)
 }

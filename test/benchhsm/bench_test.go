@@ -39,12 +39,12 @@ func BenchmarkHSM(b *testing.B) {
 			f.setLatency(b, place.latency)
 			_, whole, _ := f.single(b, 100)
 			name := fmt.Sprintf("one_signature_%s_%dms", place.name, place.latency.Milliseconds())
-			results.record(name+"_p50", ms(percentile(whole, .5)), "ms", "")
-			results.record(name+"_p99", ms(percentile(whole, .99)), "ms", "")
+			results.Record(name+"_p50", ms(percentile(whole, .5)), "ms", "")
+			results.Record(name+"_p99", ms(percentile(whole, .99)), "ms", "")
 		}
 	})
 	for i, c := range f.calls() {
-		results.say("node %d, from the first start on: %s", i, c)
+		results.Say("node %d, from the first start on: %s", i, c)
 	}
 }
 
@@ -60,11 +60,11 @@ func (f *fleets) benchCalls(b *testing.B, name string) {
 			job()
 		}
 		c := f.since(before)
-		results.say("%d jobs of %d %s: %s", callJobs, bulkSize, what, c)
+		results.Say("%d jobs of %d %s: %s", callJobs, bulkSize, what, c)
 		per := float64(c.total()) / callJobs
 		f.mostCalls[what] = max(f.mostCalls[what], per)
-		results.record("kms_calls_per_1000_"+what+name, per, "calls", "")
-		results.record("kms_calls_per_1000_"+what, f.mostCalls[what], "calls", "<= 3")
+		results.Record("kms_calls_per_1000_"+what+name, per, "calls", "")
+		results.Record("kms_calls_per_1000_"+what, f.mostCalls[what], "calls", "<= 3")
 	}
 	count("addresses", func() { f.hard.keygen(b, "bitcoin", bulkSize) })
 	count("signatures", func() {
@@ -92,9 +92,9 @@ func (f *fleets) benchKeygen(b *testing.B, chain string, count, pairs int, name 
 			took[s] = time.Since(start)
 		}
 		ratios = append(ratios, took[f.soft].Seconds()/took[f.hard].Seconds())
-		results.say("%d addresses (%s): software %.2fs, KMS %.2fs", count, chain, took[f.soft].Seconds(), took[f.hard].Seconds())
+		results.Say("%d addresses (%s): software %.2fs, KMS %.2fs", count, chain, took[f.soft].Seconds(), took[f.hard].Seconds())
 	}
-	results.record(name, median(ratios), "ratio", ">= 0.9")
+	results.Record(name, median(ratios), "ratio", ">= 0.9")
 }
 
 // singles is how many single signatures are timed in a round.
@@ -107,16 +107,16 @@ func (f *fleets) benchSingle(b *testing.B, name string) {
 	var call, whole, soft []time.Duration
 	for range 3 {
 		c, w, s := f.single(b, singles[f.latency])
-		results.say("p50 of one KMS call %.2f ms, one signature %.2f ms, one with software keys %.2f ms",
+		results.Say("p50 of one KMS call %.2f ms, one signature %.2f ms, one with software keys %.2f ms",
 			ms(percentile(c, .5)), ms(percentile(w, .5)), ms(percentile(s, .5)))
 		if soft == nil || percentile(s, .5) < percentile(soft, .5) {
 			call, whole, soft = c, w, s
 		}
 	}
-	results.record("single_sign_overhead_ms"+name, ms(percentile(whole, .5)-percentile(call, .5)), "ms", "<= 5")
-	results.record("single_sign_p50_ms"+name, ms(percentile(whole, .5)), "ms", "")
-	results.record("single_sign_p99_ms"+name, ms(percentile(whole, .99)), "ms", "")
-	results.record("single_sign_software_p50_ms"+name, ms(percentile(soft, .5)), "ms", "")
+	results.Record("single_sign_overhead_ms"+name, ms(percentile(whole, .5)-percentile(call, .5)), "ms", "<= 5")
+	results.Record("single_sign_p50_ms"+name, ms(percentile(whole, .5)), "ms", "")
+	results.Record("single_sign_p99_ms"+name, ms(percentile(whole, .99)), "ms", "")
+	results.Record("single_sign_software_p50_ms"+name, ms(percentile(soft, .5)), "ms", "")
 }
 
 // single takes the time of calls to KMS, and of single signatures of each
@@ -158,22 +158,22 @@ func (f *fleets) benchBurst(b *testing.B, latency time.Duration) {
 		c := f.since(before)
 		calls = append(calls, float64(c.sign))
 		soft = append(soft, f.soft.burst(b))
-		results.say("%d jobs at once: KMS %.0f ms with %d calls of Sign by a node at most; software %.0f ms",
+		results.Say("%d jobs at once: KMS %.0f ms with %d calls of Sign by a node at most; software %.0f ms",
 			burstSize, ms(took[len(took)-1]), c.sign, ms(soft[len(soft)-1]))
 	}
-	results.record(name, ms(percentile(took, .5)), "ms", goal)
-	results.record(fmt.Sprintf("burst_%d_sign_calls_%dms", burstSize, latency.Milliseconds()), median(calls), "calls", "")
+	results.Record(name, ms(percentile(took, .5)), "ms", goal)
+	results.Record(fmt.Sprintf("burst_%d_sign_calls_%dms", burstSize, latency.Milliseconds()), median(calls), "calls", "")
 	if !counted {
 		return
 	}
-	results.record(fmt.Sprintf("burst_%d_software_ms", burstSize), ms(percentile(soft, .5)), "ms", "")
+	results.Record(fmt.Sprintf("burst_%d_software_ms", burstSize), ms(percentile(soft, .5)), "ms", "")
 	start := time.Now()
 	for i := range burstSize {
 		if err := f.hard.sign(b, f.hard.keys[i:i+1]); err != nil {
 			b.Fatal(err)
 		}
 	}
-	results.record(fmt.Sprintf("one_by_one_%d_ms", burstSize), ms(time.Since(start)), "ms", "")
+	results.Record(fmt.Sprintf("one_by_one_%d_ms", burstSize), ms(time.Since(start)), "ms", "")
 }
 
 // burst has burstSize jobs of one message published at once and takes the time

@@ -54,7 +54,7 @@ func startFleets(b *testing.B) *fleets {
 		sections[i] = fmt.Sprintf("type = \"aws-kms\"\nkey_id = %q\nderivation_key_id = %q\nendpoint = %q\n",
 			f.arns[i][0], f.arns[i][1], f.kms.Endpoint())
 	}
-	results.say("starting two fleets of %d nodes, a gateway and a bus each", nodes)
+	results.Say("starting two fleets of %d nodes, a gateway and a bus each", nodes)
 	f.hard = startSide(b, "KMS", sections)
 	f.soft = startSide(b, "software", nil)
 	var err error
@@ -108,7 +108,7 @@ func freshMessage() []byte {
 // others.
 func (f *fleets) setLatency(b *testing.B, latency time.Duration) {
 	b.Helper()
-	results.say("KMS answers after %s from now on; its nodes start anew", latency)
+	results.Say("KMS answers after %s from now on; its nodes start anew", latency)
 	f.latency = latency
 	f.kms.Everywhere(kmstest.Fault{Latency: latency})
 	for i := range nodes {

@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 		if code != 0 {
 			*out = "" // not half of the figures
 		}
-		if err := results.finish(os.Stderr, *out); err != nil {
+		if err := finish(os.Stderr, *out); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}

@@ -1,0 +1,222 @@
+package bench_test
+
+import (
+	"crypto/ecdh"
+	"crypto/rand"
+	"fmt"
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// floorWork are the works that have a floor. Each prepares, and returns what
+// one operation is, which says how many items it made.
+var floorWork = map[string]func() (func() (int, error), error){
+	"keygen-bitcoin":          keygenWork(frost.Secp256k1TR, 2, 3, frost.MaxBatch),
+	"keygen-solana":           keygenWork(frost.Ed25519, 2, 3, frost.MaxBatch),
+	"keygen-bitcoin-16-of-24": keygenWork(frost.Secp256k1TR, 16, 24, largeBatch),
+	"sign-bitcoin":            signWork(frost.Secp256k1TR, 2, 3, frost.MaxBatch),
+	"sign-solana":             signWork(frost.Ed25519, 2, 3, frost.MaxBatch),
+}
+
+// dealing is one key generation as all of its nodes.
+type dealing struct {
+	frost.Params
+	hosts []*[32]byte
+}
+
+func newDealing(suite frost.Suite, t, n, k int) (*dealing, error) {
+	d := &dealing{Params: frost.Params{Suite: suite, N: n, T: t, K: k}}
+	for range n {
+		private, err := ecdh.X25519().GenerateKey(rand.Reader)
+		if err != nil {
+			return nil, err
+		}
+		host := [32]byte(private.Bytes())
+		d.hosts = append(d.hosts, &host)
+		d.HostKeys = append(d.HostKeys, [32]byte(private.PublicKey().Bytes()))
+	}
+	return d, nil
+}
+
+// run deals as every node, and has every node check all deals and open its
+// shares.
+func (d *dealing) run() ([]*frost.Batch, error) {
+	if _, err := rand.Read(d.Context[:]); err != nil {
+		return nil, err
+	}
+	deals, batches := make([]*frost.Deal, d.N), make([]*frost.Batch, d.N)
+	for i := range deals {
+		var seed [32]byte
+		if _, err := rand.Read(seed[:]); err != nil {
+			return nil, err
+		}
+		var err error
+		if deals[i], err = frost.NewDeal(d.Params, i, &seed); err != nil {
+			return nil, err
+		}
+	}
+	for i := range batches {
+		var err error
+		if batches[i], err = frost.Finalize(d.Params, i, d.hosts[i], deals); err != nil {
+			return nil, err
+		}
+	}
+	return batches, nil
+}
+
+func keygenWork(suite frost.Suite, t, n, k int) func() (func() (int, error), error) {
+	return func() (func() (int, error), error) {
+		d, err := newDealing(suite, t, n, k)
+		if err != nil {
+			return nil, err
+		}
+		return func() (int, error) {
+			_, err := d.run()
+			return k, err
+		}, nil
+	}
+}
+
+// items has what one node signs: a message with each key.
+func (d *dealing) items(batch *frost.Batch, index int, messages [][32]byte) []frost.Item {
+	points := d.T * d.Suite.PointSize()
+	tweak := frost.Tweak{Mode: frost.TweakBIP86}
+	if d.Suite == frost.Ed25519 {
+		tweak.Mode = frost.TweakNone
+	}
+	items := make([]frost.Item, d.K)
+	for i := range items {
+		key := &frost.Key{
+			Suite: d.Suite, N: d.N, T: d.T, Index: index, PublicKey: batch.PublicKeys[i],
+			Commitments: batch.Commitments[i*points:][:points],
+			Share:       secret.New(batch.Shares.Expose()[i*frost.ScalarSize:][:frost.ScalarSize]),
+		}
+		items[i] = frost.Item{Key: key, Message: messages[i][:], Tweak: tweak}
+	}
+	return items
+}
+
+// signing is one batch of signatures as its t signers and a gateway.
+type signing struct {
+	suite    frost.Suite
+	messages [][32]byte // that the items of all stand on
+	signer   [][]frost.Item
+	public   []frost.Item
+}
+
+func newSigning(suite frost.Suite, t, n, k int) (*signing, error) {
+	d, err := newDealing(suite, t, n, k)
+	if err != nil {
+		return nil, err
+	}
+	batches, err := d.run()
+	if err != nil {
+		return nil, err
+	}
+	s := &signing{suite: suite, messages: make([][32]byte, k)}
+	for i := range t {
+		s.signer = append(s.signer, d.items(batches[i], i, s.messages))
+	}
+	for _, item := range s.signer[0] {
+		key := *item.Key
+		key.Share = nil
+		item.Key = &key
+		s.public = append(s.public, item)
+	}
+	return s, nil
+}
+
+// run has every signer commit, check the others' commitments and sign, and the
+// gateway check all commitments, sum up and verify.
+func (s *signing) run() error {
+	for i := range s.messages {
+		if _, err := rand.Read(s.messages[i][:]); err != nil {
+			return err
+		}
+	}
+	var nonces []*frost.Nonces
+	var set []frost.Commitment
+	for i, items := range s.signer {
+		own, points, err := frost.Commit(rand.Reader, items)
+		if err != nil {
+			return err
+		}
+		nonces, set = append(nonces, own), append(set, frost.Commitment{Index: i, Points: points})
+	}
+	var shares [][]byte
+	for i, own := range nonces {
+		if err := s.check(set, i); err != nil {
+			return err
+		}
+		share, err := own.Sign(set)
+		if err != nil {
+			return err
+		}
+		shares = append(shares, share)
+	}
+	if err := s.check(set, -1); err != nil {
+		return err
+	}
+	sigs, blame, err := frost.Aggregate(s.public, set, shares)
+	if err != nil {
+		return err
+	}
+	if blame != nil || len(sigs) != len(s.public) {
+		return fmt.Errorf("aggregating: %d signatures of %d, blame %v", len(sigs), len(s.public), blame)
+	}
+	return nil
+}
+
+// check looks at the commitments of all but one.
+func (s *signing) check(set []frost.Commitment, except int) error {
+	for _, c := range set {
+		if c.Index == except {
+			continue
+		}
+		if err := frost.CheckCommitment(s.suite, len(s.public), c.Points); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func signWork(suite frost.Suite, t, n, k int) func() (func() (int, error), error) {
+	return func() (func() (int, error), error) {
+		s, err := newSigning(suite, t, n, k)
+		if err != nil {
+			return nil, err
+		}
+		return func() (int, error) { return k, s.run() }, nil
+	}
+}
+
+// TestFloor: what the floors measure is whole: keys of all nodes that agree,
+// and signatures that verify.
+func TestFloor(t *testing.T) {
+	for _, suite := range []frost.Suite{frost.Secp256k1TR, frost.Ed25519} {
+		d, err := newDealing(suite, 2, 3, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		batches, err := d.run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range batches[1:] {
+			for i := range b.PublicKeys {
+				if string(b.PublicKeys[i]) != string(batches[0].PublicKeys[i]) {
+					t.Errorf("%s: the nodes have different keys", suite)
+				}
+			}
+		}
+		s, err := newSigning(suite, 2, 3, 4)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := s.run(); err != nil {
+			t.Errorf("%s: %v", suite, err)
+		}
+	}
+}
