@@ -58,11 +58,42 @@ func (b *Bus) Apply(ctx context.Context) error {
 		if err := b.applyStream(ctx, d); err != nil {
 			return err
 		}
-		for j := range d.Consumers {
-			c := d.Consumers[j].config(b.names, 0)
-			if _, err := b.js.CreateOrUpdateConsumer(ctx, b.names.stream(d.Name), c); err != nil {
-				return fmt.Errorf("consumer %s of stream %s: %w", c.Durable, b.names.stream(d.Name), err)
-			}
+		if err := b.applyConsumers(ctx, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// applyConsumers makes a stream's durables. A work queue takes no two that want
+// the same message, so those of an earlier version go first; what they had not
+// acknowledged stays in the stream.
+func (b *Bus) applyConsumers(ctx context.Context, d *declaration) error {
+	if len(d.Consumers) == 0 {
+		return nil
+	}
+	name := b.names.stream(d.Name)
+	stream, err := b.js.Stream(ctx, name)
+	if err != nil {
+		return fmt.Errorf("reading stream %s: %w", name, err)
+	}
+	existing := stream.ListConsumers(ctx)
+	for c := range existing.Info() {
+		if d.durable(c.Name) != nil || c.Config.Durable == "" {
+			continue
+		}
+		if err := stream.DeleteConsumer(ctx, c.Name); err != nil {
+			return fmt.Errorf("removing undeclared consumer %s of stream %s: %w", c.Name, name, err)
+		}
+		b.log.Info("undeclared consumer removed", "stream", name, "consumer", c.Name)
+	}
+	if err := existing.Err(); err != nil {
+		return fmt.Errorf("reading consumers of stream %s: %w", name, err)
+	}
+	for j := range d.Consumers {
+		c := d.Consumers[j].config(b.names, 0)
+		if _, err := stream.CreateOrUpdateConsumer(ctx, c); err != nil {
+			return fmt.Errorf("consumer %s of stream %s: %w", c.Durable, name, err)
 		}
 	}
 	return nil

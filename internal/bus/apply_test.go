@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -153,4 +154,48 @@ func TestRestore(t *testing.T) {
 	if err := b.Healthy(); err != nil {
 		t.Error(err)
 	}
+}
+
+// An earlier version had one consumer of JOBS for all kinds. Apply takes it away
+// and loses no job; a gateway that finds none makes them as declared.
+func TestApplyReplacesOldConsumers(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	stream, err := b.js.Stream(ctx, b.names.stream(Jobs))
+	if err != nil {
+		t.Fatal(err)
+	}
+	removeBoth := func() {
+		t.Helper()
+		for _, kind := range []string{"keygen", "sign"} {
+			if err := stream.DeleteConsumer(ctx, GatewaysDurable(kind)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	removeBoth()
+	if _, err := stream.CreateConsumer(ctx, jetstream.ConsumerConfig{Durable: "gateways", AckPolicy: jetstream.AckExplicitPolicy}); err != nil {
+		t.Fatal(err)
+	}
+	publishJobs(t, b, 3)
+	for range 2 {
+		if err := b.Apply(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	removeBoth()
+	for _, kind := range []string{"sign", "keygen"} {
+		_, err := b.Consume(ctx, Jobs, GatewaysDurable(kind), ConsumeOptions{}, func(d Delivery) {
+			if kind != "sign" {
+				t.Errorf("%s came to the consumer of %s", d.Message().Subject, kind)
+			}
+			if err := d.Ack(context.Background()); err != nil {
+				t.Error(err)
+			}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	noneLeft(t, b)
 }

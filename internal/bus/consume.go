@@ -16,8 +16,7 @@ import (
 )
 
 // ConsumeOptions bound a consumer. AckWait, MaxAckPending and Filter apply only
-// if the durable does not exist yet; those of JOBS are declared in
-// nats/streams.json.
+// if the durable does not exist yet and is not declared in nats/streams.json.
 type ConsumeOptions struct {
 	Handlers      int           // deliveries handled at once by this process, 16 if 0
 	AckWait       time.Duration // without InProgress a delivery is repeated after this, 10 s if 0
@@ -76,6 +75,11 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, opt Co
 			return nil, err
 		}
 		config.FilterSubject = b.names.prefix + opt.Filter
+	}
+	for i := range b.declared {
+		if d := &b.declared[i]; d.Name == stream && d.durable(durable) != nil {
+			config = d.durable(durable).config(b.names, 0)
+		}
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	c := &Consumer{b: b, stream: stream, durable: durable, config: config, handler: handler,
@@ -187,7 +191,7 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 			case last(m.Header, hdrStatus) == "408": // expired
 				unused, err := strconv.Atoi(last(m.Header, hdrUnused))
 				if err != nil || unused < 0 || unused > asked {
-					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, last(m.Header, hdrPending), asked)
+					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, last(m.Header, hdrUnused), asked)
 				}
 				asked -= unused
 			default:

@@ -76,6 +76,16 @@ type durable struct {
 // of jobs: long key generations must not take the places of signatures.
 func GatewaysDurable(kind string) string { return "gateways-" + kind }
 
+// durable is the declared consumer of a name; nil if there is none.
+func (d *declaration) durable(name string) *durable {
+	for i := range d.Consumers {
+		if d.Consumers[i].Durable == name {
+			return &d.Consumers[i]
+		}
+	}
+	return nil
+}
+
 // load reads the declarations, in order of the file.
 func load() ([]declaration, error) {
 	var file struct {

@@ -52,6 +52,8 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 			g.tasks.Go(func() { g.reject(e) })
 		case protocol.Replay:
 			g.tasks.Go(func() { g.replay(e) })
+		case protocol.LookUp:
+			g.tasks.Go(func() { g.lookUp(e) })
 		case protocol.Supersede:
 			g.supersede(e)
 		case protocol.Refetch:
@@ -104,15 +106,16 @@ func (g *Gateway) finish(e protocol.Finish) {
 		g.giveBack(e.Token)
 		return
 	}
-	if !stored && !g.answers(subject, e.Result.Digest) {
-		// Another gateway had a job of this id and other content. This one comes
-		// again, and is told so.
-		g.giveBack(e.Token)
-		return
-	}
 	if !stored {
-		g.replay(protocol.Replay{Token: e.Token, Client: e.Result.Client, Job: e.Result.Job})
-		return
+		standing := g.standing(subject)
+		if standing == nil || !bytes.Equal(standing.Digest, e.Result.Digest) {
+			// Another gateway had a job of this id and other content. This one comes
+			// again, and is told so.
+			g.giveBack(e.Token)
+			return
+		}
+		e.Result = standing
+		g.announce(e.Result.Client, e.Result.Job)
 	}
 	if e.Result.Status == protocol.StatusFailed {
 		g.deadLetter(e.Job, e.Result)
@@ -140,17 +143,16 @@ func tooLarge(r *protocol.Result) *protocol.Result {
 	}
 }
 
-// answers reports whether the stored result is known to be of the job with
-// this digest.
-func (g *Gateway) answers(subject string, digest []byte) bool {
+// standing is the stored result; nil if it can't be read.
+func (g *Gateway) standing(subject string) *protocol.Result {
 	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
 	defer cancel()
 	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
-	if err != nil || !ok {
-		return false
-	}
 	var stored protocol.Result
-	return json.Unmarshal(msg.Data, &stored) == nil && bytes.Equal(stored.Digest, digest)
+	if err != nil || !ok || json.Unmarshal(msg.Data, &stored) != nil {
+		return nil
+	}
+	return &stored
 }
 
 func (g *Gateway) giveBack(token uint64) {
@@ -261,10 +263,14 @@ func (g *Gateway) notify(client, job string, payload []byte, headers map[string]
 
 // replay announces a stored result once more, byte for byte.
 func (g *Gateway) replay(e protocol.Replay) {
-	if err := g.announceStored(e.Client, e.Job); err != nil {
-		g.log.Warn("result not announced again", "client", e.Client, "job", e.Job, "err", err)
-	}
+	g.announce(e.Client, e.Job)
 	g.done(e.Token, "", "")
+}
+
+func (g *Gateway) announce(client, job string) {
+	if err := g.announceStored(client, job); err != nil {
+		g.log.Warn("result not announced again", "client", client, "job", job, "err", err)
+	}
 }
 
 func (g *Gateway) announceStored(client, job string) error {

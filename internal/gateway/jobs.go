@@ -43,9 +43,10 @@ func (g *Gateway) handle(d bus.Delivery) {
 
 // likelyNew reports whether a job is begun without asking first whether it has a
 // result: a small sign job at its first delivery. Asking takes a round trip, a
-// twentieth of what a single signature takes in all. If there is a result after
-// all, the new one is not stored, and finish announces the old one or has the
-// job come again; what was signed meanwhile, its client had asked for.
+// twentieth of what a single signature takes in all. A job that has a result was
+// signed before, so the nodes do not begin it again; then the machine asks. If
+// something was signed after all, its client had asked for it, and finish finds
+// the stored result.
 func likelyNew(d bus.Delivery, job protocol.SignedJob) bool {
 	return job.Kind == protocol.KindSign && d.Attempt() == 1 && len(job.Payload) <= smallJob
 }
@@ -59,7 +60,21 @@ func (g *Gateway) existing(job protocol.SignedJob) ([]byte, error) {
 	if id == "" {
 		return nil, nil
 	}
-	subject, err := bus.ResSubject(job.Client, id)
+	return g.result(job.Client, id)
+}
+
+// lookUp answers the machine. If the results can't be read the job goes on: what
+// comes of it is stored only if nothing is.
+func (g *Gateway) lookUp(e protocol.LookUp) {
+	existing, err := g.result(e.Client, e.Job)
+	if err != nil {
+		g.log.Warn("results could not be read", "client", e.Client, "job", e.Job, "err", err)
+	}
+	g.step(protocol.LookedUp{Attempt: e.Attempt, Existing: existing})
+}
+
+func (g *Gateway) result(client, id string) ([]byte, error) {
+	subject, err := bus.ResSubject(client, id)
 	if err != nil {
 		return nil, err
 	}

@@ -18,7 +18,7 @@ const maxSummaries = 16
 func (g *Gateway) readKeys() (*bus.Follower, error) {
 	return g.cfg.Bus.Follow(g.ctx, bus.Keys, 1, bus.FollowOptions{
 		Handler: func(m bus.Message) {
-			g.awaitSummaries(g.ctx, maxSummaries)
+			g.await(g.ctx, func(c *protocol.Coordinator) bool { return c.Summaries() < maxSummaries })
 			g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
 		},
 		CaughtUp: func() { close(g.keysRead) },
@@ -31,22 +31,6 @@ func (g *Gateway) readKeys() (*bus.Follower, error) {
 	})
 }
 
-// awaitSummaries waits until fewer than so many are under way, or ctx ends.
-func (g *Gateway) awaitSummaries(ctx context.Context, most int) {
-	for {
-		g.mu.Lock()
-		under := g.coordinator.Summaries()
-		g.mu.Unlock()
-		if under < most {
-			return
-		}
-		sleep(ctx, time.Millisecond)
-		if ctx.Err() != nil {
-			return
-		}
-	}
-}
-
 // whenRead begins to take key generations once the directory is complete. What
 // it returns ends that.
 func (g *Gateway) whenRead(ctx context.Context) (stop func()) {
@@ -56,26 +40,43 @@ func (g *Gateway) whenRead(ctx context.Context) (stop func()) {
 		defer close(ended)
 		select {
 		case <-g.keysRead:
+			g.step(protocol.KeysRead{})
 		case <-ctx.Done():
 			return
 		}
-		g.awaitSummaries(ctx, 1)
-		if ctx.Err() != nil {
-			return
+		g.await(ctx, (*protocol.Coordinator).Complete)
+		if consumer := g.mustConsume(ctx, protocol.KindKeygen); consumer != nil {
+			_, keys := g.Stats()
+			g.log.Info("key directory complete", "gateway", g.cfg.Name, "keys", keys)
+			<-ctx.Done()
+			consumer.Stop()
 		}
-		g.step(protocol.DirectoryComplete{})
-		consumer, err := g.consume(ctx, protocol.KindKeygen)
-		if err != nil {
-			select {
-			case g.fatal <- err:
-			default:
-			}
-			return
-		}
-		_, keys := g.Stats()
-		g.log.Info("key directory complete", "gateway", g.cfg.Name, "keys", keys)
-		<-ctx.Done()
-		consumer.Stop()
 	}()
 	return func() { cancel(); <-ended }
+}
+
+// mustConsume tries until it can, or ctx ends.
+func (g *Gateway) mustConsume(ctx context.Context, kind protocol.Kind) *bus.Consumer {
+	for delay := retryDelay; ctx.Err() == nil; delay = min(2*delay, maxDelay) {
+		consumer, err := g.consume(ctx, kind)
+		if err == nil {
+			return consumer
+		}
+		g.log.Warn("jobs not taken yet", "kind", kind, "err", err)
+		sleep(ctx, delay)
+	}
+	return nil
+}
+
+// await waits until the machine says so, or ctx ends.
+func (g *Gateway) await(ctx context.Context, cond func(*protocol.Coordinator) bool) {
+	for ctx.Err() == nil {
+		g.mu.Lock()
+		ok := cond(g.coordinator)
+		g.mu.Unlock()
+		if ok {
+			return
+		}
+		sleep(ctx, time.Millisecond)
+	}
 }

@@ -44,11 +44,13 @@ type Coordinator struct {
 	tasks     map[string]seenTask // latest signing attempt in WORK, by job
 	queue     []*part             // parts that wait for a place
 	complete  bool                // everything in KEYS at the start is in the directory
+	awaited   map[string]bool     // what is missing for that, once KEYS was read
 	mail      *mailbox            // of attempts that are not open yet
 	bytes     int                 // of the deals in batches
 	running   int
-	bulk      []*run // bulk sign jobs that wait for a place
-	signing   int    // bulk sign jobs that have one
+	bulk      []*run         // bulk sign jobs that wait for a place
+	signing   int            // bulk sign jobs that have one
+	busy      map[string]int // of them, by client
 	now       time.Time
 }
 
@@ -63,7 +65,7 @@ type entry struct {
 // to arrive, or is another gateway's.
 const (
 	maxEarlyBytes = 32 << 20
-	earlyLife     = time.Minute
+	earlyLife     = clockSkew + time.Minute
 )
 
 type seenTask struct {
@@ -102,10 +104,15 @@ type (
 		Existing   []byte
 		Deliveries int
 	}
-	// DirectoryComplete says that all of KEYS, as it stood at the start, was read,
-	// and its summaries are done. Until then a key that is not in the directory is
-	// looked up by itself.
-	DirectoryComplete struct{}
+	// KeysRead says that all of KEYS, as it stood at the start, was read. Once its
+	// summaries are done too the directory is complete; until then a key that is not
+	// in it is looked up by itself.
+	KeysRead struct{}
+	// LookedUp answers LookUp.
+	LookedUp struct {
+		Attempt  string
+		Existing []byte // the stored result, nil if there is none
+	}
 
 	summarized struct {
 		id     string
@@ -132,6 +139,8 @@ type (
 		Subject string
 		Body    []byte
 	}
+	// LookUp asks for a job's stored result.
+	LookUp struct{ Attempt, Client, Job string }
 	// Finish stores a job's result (the first one stored wins), with a dead
 	// letter if it failed, and then acknowledges the delivery.
 	Finish struct {
@@ -155,15 +164,17 @@ type (
 	Supersede struct{ Old, New uint64 }
 )
 
-func (JobArrived) event()        {}
-func (DirectoryComplete) event() {}
-func (JobPoisoned) event()       {}
-func (summarized) event()        {}
-func (attemptChecked) event()    {}
-func (aggregated) event()        {}
+func (JobArrived) event()     {}
+func (KeysRead) event()       {}
+func (LookedUp) event()       {}
+func (JobPoisoned) event()    {}
+func (summarized) event()     {}
+func (attemptChecked) event() {}
+func (aggregated) event()     {}
 
 func (PublishTask) effect() {}
 func (Finish) effect()      {}
+func (LookUp) effect()      {}
 func (Reject) effect()      {}
 func (Replay) effect()      {}
 func (Supersede) effect()   {}
@@ -172,8 +183,23 @@ func (Supersede) effect()   {}
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	return &Coordinator{
 		CoordinatorConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access), attested: newAttested(cfg.Manifest),
-		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{}, wanted: map[string]bool{}, mail: newMailbox(maxEarlyBytes),
+		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{}, wanted: map[string]bool{}, busy: map[string]int{}, mail: newMailbox(maxEarlyBytes),
 		jobs: map[string]*run{}, parts: map[string]*part{}, attempts: map[string]*attempt{}, tasks: map[string]seenTask{},
+	}
+}
+
+// Complete reports whether everything that KEYS had at the start is in the
+// directory.
+func (c *Coordinator) Complete() bool { return c.complete }
+
+// completed notes that a batch's summary is done.
+func (c *Coordinator) completed(id string) {
+	if c.complete || c.awaited == nil {
+		return
+	}
+	if delete(c.awaited, id); len(c.awaited) == 0 {
+		c.complete = true
+		clear(c.wanted)
 	}
 }
 
@@ -199,9 +225,11 @@ func (c *Coordinator) Step(ev Event) []Effect {
 		return c.onJob(e)
 	case JobPoisoned:
 		return c.onPoison(e)
-	case DirectoryComplete:
-		c.complete = true
-		clear(c.wanted)
+	case KeysRead:
+		c.awaited = maps.Clone(c.computing)
+		c.completed("")
+	case LookedUp:
+		return c.onLookedUp(e)
 	case KeysMessage:
 		return c.onKeys(e.LogMessage)
 	case summarized:

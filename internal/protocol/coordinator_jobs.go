@@ -95,13 +95,17 @@ func (c *Coordinator) fail(token uint64, job SignedJob, id string, err *JobError
 
 // end gives up or completes a job in work.
 func (c *Coordinator) end(r *run, result *Result) []Effect {
+	return append([]Effect{Finish{Token: r.token, Job: r.signed, Result: result}}, c.drop(r)...)
+}
+
+// drop forgets a job in work, and gives its places to others.
+func (c *Coordinator) drop(r *run) []Effect {
 	delete(c.jobs, r.key())
 	for _, p := range r.parts {
 		c.release(p)
 	}
-	effects := []Effect{Finish{Token: r.token, Job: r.signed, Result: result}}
 	if r.sign == nil {
-		return append(effects, c.schedule()...)
+		return c.schedule()
 	}
 	for _, id := range r.sign.sessions {
 		delete(c.attempts, id)
@@ -109,8 +113,11 @@ func (c *Coordinator) end(r *run, result *Result) []Effect {
 	if r.sign.placed {
 		r.sign.placed = false
 		c.signing--
+		if c.busy[r.signed.Client]--; c.busy[r.signed.Client] == 0 {
+			delete(c.busy, r.signed.Client)
+		}
 	}
-	return append(effects, c.scheduleBulk()...)
+	return c.scheduleBulk()
 }
 
 // endFailed gives up a job in work.

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"slices"
 	"time"
 
@@ -229,13 +230,25 @@ func (c *Coordinator) summarize(b *batchLog) []Effect {
 	c.computing[b.id] = true
 	id, params := b.id, b.header.Params(c.Manifest)
 	return []Effect{Compute{Urgent: c.wanted[id], Run: func() Event {
-		public, err := frost.Summarize(params, deals)
-		return summarized{id: id, public: public, err: err}
+		return summarize(id, params, deals)
 	}}}
+}
+
+// summarize always answers: a summary that is lost would hold up the directory
+// for ever.
+func summarize(id string, params frost.Params, deals []*frost.Deal) (answer summarized) {
+	defer func() {
+		if recover() != nil {
+			answer = summarized{id: id, err: errors.New("a computation panicked")}
+		}
+	}()
+	public, err := frost.Summarize(params, deals)
+	return summarized{id: id, public: public, err: err}
 }
 
 func (c *Coordinator) onSummary(e summarized) []Effect {
 	delete(c.computing, e.id)
+	defer c.completed(e.id)
 	b := c.batches[e.id]
 	if b == nil {
 		return nil

@@ -70,25 +70,39 @@ func (c *Coordinator) startSign(r *run) []Effect {
 		r.sign.next = int(seen.attempt) + 1
 	}
 	c.jobs[r.key()] = r
-	if len(r.job.Items) > interactiveItems {
-		c.bulk = append(c.bulk, r)
-		return c.scheduleBulk()
-	}
 	return c.tryItems(r)
 }
 
-// scheduleBulk begins bulk sign jobs while there are places. Small ones never
-// wait for a place.
+// begin opens a job's first attempt, once its keys are found. A bulk job waits
+// for a place before that; small ones never do.
+func (c *Coordinator) begin(r *run) []Effect {
+	if len(r.job.Items) <= interactiveItems {
+		return c.openAttempt(r)
+	}
+	c.bulk = append(c.bulk, r)
+	return c.scheduleBulk()
+}
+
+// scheduleBulk begins bulk sign jobs while there are places. The next is of the
+// client with the fewest jobs in work, and its oldest.
 func (c *Coordinator) scheduleBulk() (effects []Effect) {
-	for c.signing < c.MaxBulk && len(c.bulk) > 0 {
-		r := c.bulk[0]
-		c.bulk = c.bulk[1:]
-		if c.jobs[r.key()] != r {
-			continue // the job ended while it waited
+	for c.signing < c.MaxBulk {
+		c.bulk = slices.DeleteFunc(c.bulk, func(r *run) bool { return c.jobs[r.key()] != r }) // ended while they waited
+		if len(c.bulk) == 0 {
+			return effects
 		}
+		next := 0
+		for i, r := range c.bulk {
+			if c.busy[r.signed.Client] < c.busy[c.bulk[next].signed.Client] {
+				next = i
+			}
+		}
+		r := c.bulk[next]
+		c.bulk = slices.Delete(c.bulk, next, next+1)
 		r.sign.placed = true
 		c.signing++
-		effects = append(effects, c.tryItems(r)...)
+		c.busy[r.signed.Client]++
+		effects = append(effects, c.openAttempt(r)...)
 	}
 	return effects
 }
@@ -122,7 +136,7 @@ func (c *Coordinator) tryItems(r *run) []Effect {
 		}
 	}
 	r.sign.items = items
-	return c.openAttempt(r)
+	return c.begin(r)
 }
 
 // want looks a batch up in KEYS before its turn, once.
@@ -180,12 +194,15 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	c.attempts[a.id] = a
 	a.task = PublishTask{Subject: TaskSubject(task, r.job.ID), Body: encode(task)}
 	effects := []Effect{After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}}}
-	if task.Attempt == 0 && len(task.Items) <= interactiveItems {
+	switch small := len(task.Items) <= interactiveItems; {
+	case small && task.Attempt == 0:
 		effects = append(effects, After{Delay: hearsayWait, Timer: Timer{a.id, timerTask}})
-	} else {
+	case small && s.tries == 1: // somebody began it before
+		effects = append(effects, a.needed()...)
+	default:
 		effects = append(effects, a.task)
 	}
-	for _, msg := range c.mail.take(a.id) {
+	for _, msg := range c.mail.take(a.id).messages {
 		effects = append(effects, c.onSign(msg)...)
 	}
 	return effects
@@ -195,12 +212,28 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 // themselves. Only if t of them did not, it needs a task.
 const hearsayWait = 20 * time.Millisecond
 
-// needed publishes the task of a first attempt that did not begin by itself.
+// needed is for a first attempt that did not begin by itself. Either the nodes
+// have not heard of the job, or it was done before and asked for again: that is
+// looked up first.
 func (a *attempt) needed() []Effect {
 	if a.closed || a.commits.hopeful() >= a.c.Manifest.T {
 		return nil
 	}
-	return []Effect{a.task}
+	return []Effect{LookUp{Attempt: a.id, Client: a.run.signed.Client, Job: a.run.job.ID}}
+}
+
+// onLookedUp ends a job that has a result already, and else publishes its task.
+func (c *Coordinator) onLookedUp(e LookedUp) []Effect {
+	a := c.attempts[e.Attempt]
+	switch {
+	case a == nil || a.closed:
+		return nil
+	case e.Existing == nil:
+		return []Effect{a.task}
+	}
+	r := a.run
+	answer := c.onExisting(JobArrived{Token: r.token, Job: r.signed, Existing: e.Existing}, r.job.ID)
+	return append(answer, c.drop(r)...)
 }
 
 // maxEarly bounds a message, in bytes, that is kept for an attempt which is not
@@ -217,7 +250,7 @@ func (c *Coordinator) onSign(msg LogMessage) []Effect {
 	a := c.attempts[slot.ID]
 	if a == nil {
 		if len(msg.Data) <= maxEarly {
-			c.mail.put(slot.ID, msg)
+			c.mail.put(slot, msg)
 		}
 		return nil
 	}
@@ -395,6 +428,10 @@ func (a *attempt) onTimeout(kind TimerKind) []Effect {
 	if a.aggregating && a.waits < maxAggregateWaits {
 		a.waits++ // a busy gateway; one whose computation is lost asks again in the end
 		return []Effect{a.shareTimer()}
+	}
+	if a.set == nil {
+		// Who is left does not suffice: whoever was missing is asked again.
+		clear(a.run.sign.missing)
 	}
 	for _, commitment := range a.set {
 		if share := a.shares[commitment.Index]; share == nil || share.Set != setHash(a.set) {

@@ -128,12 +128,35 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 		f.desk.timeout(timerLoad)
 	}
 	equal(t, "answers before all is read", len(f.desk.finished), 0)
-	f.desk.do(DirectoryComplete{})
+	f.desk.do(KeysRead{})
 	for range loadRetries {
 		f.desk.timeout(timerLoad)
 	}
 	equal(t, "code", f.desk.result().Code, CodeUnknownKey)
 	equal(t, "remembered", len(f.desk.wanted), 0)
+}
+
+// The client with fewer jobs in work is next, and a job whose keys are not there
+// takes no place.
+func TestBulkPlacesAreShared(t *testing.T) {
+	f := agedFleet(t)
+	f.desk.MaxBulk = 2
+	bulk := func(n int, client, batch string) SignedJob {
+		var items []JobItem
+		for i := range interactiveItems + 1 {
+			items = append(items, item(batch, 0, fmt.Sprint(n, i)))
+		}
+		return f.signing(n, client, items...)
+	}
+	f.desk.arrive(bulk(20, "alice", strings.Repeat("0", 32)), nil)
+	equal(t, "places of a job without keys", f.desk.signing, 0)
+	for n := range 3 {
+		f.desk.arrive(bulk(21+n, "alice", f.btc), nil)
+	}
+	f.desk.arrive(bulk(30, "bob", f.bob), nil)
+	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(21))], refuse(CodeInternal, "over"))
+	equal(t, "bob's", f.desk.busy["bob"], 1)
+	equal(t, "alice's", f.desk.busy["alice"], 1)
 }
 
 // Bulk sign jobs wait for a place, and small ones do not. Each that ends, however
@@ -162,6 +185,38 @@ func TestBulkSignJobsWait(t *testing.T) {
 	equal(t, "waiting", len(f.desk.bulk), 0)
 	f.desk.arrive(bulk(30), nil)
 	equal(t, "places taken by a new one", f.desk.signing, 1)
+}
+
+// A small job that was answered before is begun without a look for its result.
+// No node begins it again, so it is looked up after a moment, and nothing is signed.
+func TestJobAskedForAgain(t *testing.T) {
+	s := newSignJob(t, item(agedFleet(t).btc, 0, "a"))
+	s.drain()
+	first := s.done(1)
+	s.desk.finished, s.desk.existing = nil, first.Encode()
+	tasks := len(s.desk.tasks)
+	s.desk.arrive(s.job, nil)
+	equal(t, "announced again", len(s.desk.replayed), 1)
+	equal(t, "tasks", len(s.desk.tasks), tasks)
+	equal(t, "in work", s.desk.Jobs()+len(s.desk.attempts), 0)
+
+	s.desk.arrive(s.signing(9, "alice", item(s.btc, 1, "other content")), nil)
+	equal(t, "code", s.desk.rejected[0].Result.Code, CodeJobIDReused)
+}
+
+// A node that was missing once is asked again when the others do not suffice.
+func TestMissingNodeIsAskedAgain(t *testing.T) {
+	s := newSignJob(t)
+	members := s.members()
+	s.let(members[1], SlotShare) // the other one sends none, and is missing
+	s.desk.timeout(timerShares)
+	for range 2 {
+		if len(s.attempt().commits.exclude) == 0 {
+			break
+		}
+		s.desk.timeout(timerCommits) // and those who are left do not answer
+	}
+	equal(t, "excluded", len(s.attempt().commits.exclude), 0)
 }
 
 // Nobody heard of a job: the task goes out after a moment, once.

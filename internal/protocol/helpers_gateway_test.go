@@ -11,7 +11,9 @@ type desk struct {
 	f        *fleet
 	token    uint64
 	hold     bool
-	hearsay  bool // nodes hear of jobs by themselves
+	lookups  int
+	existing []byte // what a look-up finds
+	hearsay  bool   // nodes hear of jobs by themselves
 	held     []Compute
 	tasks    []PublishTask
 	finished []Finish
@@ -30,14 +32,14 @@ func (f *fleet) newDesk() *desk {
 			return fmt.Sprintf("%s:%s:%x", chain, network, key), nil
 		},
 	})}
-	d.do(DirectoryComplete{})
+	d.do(KeysRead{})
 	return d
 }
 
 // newReader is a desk that has not read KEYS yet.
 func (f *fleet) newReader() *desk {
 	d := f.newDesk()
-	d.complete = false
+	d.complete, d.awaited = false, nil
 	return d
 }
 
@@ -81,6 +83,9 @@ func (d *desk) do(ev Event) {
 			}
 		case Report:
 			d.reports = append(d.reports, e)
+		case LookUp:
+			d.lookups++
+			d.do(LookedUp{Attempt: e.Attempt, Existing: d.existing})
 		case Refetch:
 			d.fetch = append(d.fetch, e.ID)
 		default:

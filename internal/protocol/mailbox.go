@@ -7,44 +7,67 @@ import "time"
 // overtake the task. It is bounded; what is dropped costs a retry.
 type mailbox struct {
 	limit, bytes int
-	boxes        map[string][]LogMessage
+	boxes        map[string]*box
 	order        []string // ids, oldest first
 }
 
-// maxBox bounds the messages kept for one session: n nodes, three kinds, and
-// room for junk.
-const maxBox = 4 * MaxNodes
+// box holds what came for one session, unopened.
+type box struct {
+	messages []LogMessage
+	of       [MaxNodes]uint8 // how many in slots of each node
+}
+
+// maxOfNode bounds what is kept of one node in one session: three kinds of
+// messages, and room for junk. Only the node itself can write to its slots, so
+// nobody crowds another one out.
+const maxOfNode = 8
+
+// add reports whether there was room.
+func (b *box) add(node int, msg LogMessage) bool {
+	if b.of[node] >= maxOfNode {
+		return false
+	}
+	b.of[node]++
+	b.messages = append(b.messages, msg)
+	return true
+}
 
 // mailOverhead is what a message costs besides its data, about.
 const mailOverhead = 256
 
-func newMailbox(limit int) *mailbox { return &mailbox{limit: limit, boxes: map[string][]LogMessage{}} }
+func newMailbox(limit int) *mailbox { return &mailbox{limit: limit, boxes: map[string]*box{}} }
 
-func (m *mailbox) put(id string, msg LogMessage) {
-	box, ok := m.boxes[id]
-	if len(box) >= maxBox {
+func (m *mailbox) put(slot Slot, msg LogMessage) {
+	b := m.boxes[slot.ID]
+	if b == nil {
+		b = &box{}
+		m.boxes[slot.ID] = b
+		m.order = append(m.order, slot.ID)
+	}
+	if !b.add(slot.Node, msg) {
 		return
 	}
-	if !ok {
-		m.order = append(m.order, id)
-	}
-	m.boxes[id] = append(box, msg)
 	m.bytes += len(msg.Data) + mailOverhead
 	for m.bytes > m.limit && len(m.order) > 0 {
 		m.dropOldest()
 	}
 }
 
-// take gives a session's messages and forgets them.
-func (m *mailbox) take(id string) []LogMessage {
-	box := m.boxes[id]
+// take gives a session's box, empty if there was none, and forgets it.
+func (m *mailbox) take(id string) box {
+	b := m.boxes[id]
+	if b == nil {
+		return box{}
+	}
 	m.remove(id)
-	return box
+	return *b
 }
 
 func (m *mailbox) remove(id string) {
-	for _, msg := range m.boxes[id] {
-		m.bytes -= len(msg.Data) + mailOverhead
+	if b := m.boxes[id]; b != nil {
+		for _, msg := range b.messages {
+			m.bytes -= len(msg.Data) + mailOverhead
+		}
 	}
 	delete(m.boxes, id)
 }
@@ -57,8 +80,7 @@ func (m *mailbox) dropOldest() {
 // expire drops the sessions whose first message was stored before a time.
 func (m *mailbox) expire(before time.Time) {
 	for len(m.order) > 0 {
-		box, ok := m.boxes[m.order[0]]
-		if ok && box[0].Time.After(before) {
+		if b := m.boxes[m.order[0]]; b != nil && b.messages[0].Time.After(before) {
 			return
 		}
 		m.dropOldest()

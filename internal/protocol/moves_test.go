@@ -108,30 +108,31 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 func TestMailbox(t *testing.T) {
 	message := func(size int, at time.Time) LogMessage { return LogMessage{Data: make([]byte, size), Time: at} }
 	m := newMailbox(10_000)
-	m.put("a", message(4000, t0))
-	m.put("b", message(4000, t0.Add(time.Minute)))
+	m.put(Slot{ID: "a"}, message(4000, t0))
+	m.put(Slot{ID: "b"}, message(4000, t0.Add(time.Minute)))
 	equal(t, "both kept", len(m.boxes), 2)
-	m.put("c", message(4000, t0.Add(2*time.Minute)))
-	if len(m.take("a")) != 0 || len(m.take("b")) != 1 {
+	m.put(Slot{ID: "c"}, message(4000, t0.Add(2*time.Minute)))
+	if kept(m, "a") != 0 || kept(m, "b") != 1 {
 		t.Error("not the oldest session was dropped")
 	}
-	m.put("d", message(0, t0.Add(3*time.Minute)))
+	m.put(Slot{ID: "d"}, message(0, t0.Add(3*time.Minute)))
 	m.expire(t0.Add(2 * time.Minute))
-	if len(m.take("c")) != 0 || len(m.take("d")) != 1 || m.bytes != 0 {
+	if kept(m, "c") != 0 || kept(m, "d") != 1 || m.bytes != 0 {
 		t.Errorf("expiry left %d bytes in %d boxes", m.bytes, len(m.boxes))
 	}
-	m.put("huge", message(20_000, t0))
+	m.put(Slot{ID: "huge"}, message(20_000, t0))
 	equal(t, "over the whole limit", len(m.boxes), 0)
-	for range maxBox + 10 {
-		m.put("flood", message(0, t0))
+	for range maxOfNode + 10 {
+		m.put(Slot{ID: "flood"}, message(0, t0))
 	}
-	if got := len(m.take("flood")); got > maxBox {
-		t.Errorf("%d messages of one session kept", got)
-	}
+	m.put(Slot{ID: "flood", Node: 1}, message(0, t0)) // not crowded out
+	equal(t, "kept of a flood and of another node", kept(m, "flood"), maxOfNode+1)
 	for i := range 100_000 {
-		m.put(fmt.Sprint(i), message(0, t0))
+		m.put(Slot{ID: fmt.Sprint(i)}, message(0, t0))
 	}
 	if len(m.boxes) > 1000 {
 		t.Errorf("%d empty messages cost nothing", len(m.boxes))
 	}
 }
+
+func kept(m *mailbox, id string) int { b := m.take(id); return len(b.messages) }

@@ -38,6 +38,7 @@ const (
 	maxMailboxBytes  = 64 << 20
 	batchLogLife     = MaxJobLife + 10*time.Minute
 	sessionLife      = 5 * time.Minute
+	overLife         = 10 * time.Second // of a session that needs nothing more: 800 bytes each
 	maxAttempts      = 256
 )
 
@@ -188,15 +189,17 @@ func (n *Node) onSign(msg LogMessage) []Effect {
 	if s := n.sessions[slot.ID]; s != nil {
 		return s.onLog(slot, msg)
 	}
-	n.mail.put(slot.ID, msg)
+	if !n.spent.has(slot.ID) {
+		n.mail.put(slot, msg)
+	}
 	return nil
 }
 
 // onTask checks a task as if nobody had checked it before, and starts it.
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.now = e.Now
-	if n.sessions[n.heard[e.Subject]] != nil {
-		return nil
+	if s := n.sessions[n.heard[e.Subject]]; s != nil && bytes.Contains(e.Data, s.payload) {
+		return nil // a copy of what was heard
 	}
 	body, err := n.opener.gateway(e.Subject, e.Data)
 	if err != nil {
@@ -248,7 +251,7 @@ func (n *Node) onJob(e JobHeard) []Effect {
 	}
 	effects := n.startSigning(task, job)
 	if id := idOf(task.session(n.Manifest)); n.sessions[id] != nil {
-		n.sessions[id].subject = TaskSubject(task, job.ID)
+		n.sessions[id].subject, n.sessions[id].payload = TaskSubject(task, job.ID), e.Job.Payload
 		n.heard[n.sessions[id].subject] = id
 	}
 	return effects
@@ -262,7 +265,8 @@ func badTask(subject string, err error) []Effect {
 func (n *Node) onTick(now time.Time) []Effect {
 	n.now = now
 	for id, s := range n.sessions {
-		if now.Sub(s.started) > sessionLife {
+		age, over := now.Sub(s.started), s.phase >= signDone
+		if age > sessionLife || over && age > overLife {
 			s.drop()
 			delete(n.sessions, id)
 			delete(n.heard, s.subject)

@@ -41,6 +41,7 @@ type signing struct {
 	job     *Job
 	client  string
 	subject string   // of the task, if the job was heard before
+	payload []byte   // of the job, then
 	which   []uint32 // the job's items in this session
 	urgent  bool
 	started time.Time // by this node's clock
@@ -52,9 +53,9 @@ type signing struct {
 	points  []byte        // what this node committed to
 	set     []frost.Commitment
 	loads   int
-	sealed  []byte       // this node's commitment as it went to the log
-	held    []LogMessage // standby: what came meanwhile, unopened
-	shared  []int        // standby: nodes with something in the slot of their share
+	sealed  []byte // this node's commitment as it went to the log
+	held    box    // standby: what came meanwhile
+	shared  []int  // standby: nodes with something in the slot of their share
 }
 
 // How often a node looks for keys that it does not have yet. Another node may
@@ -109,8 +110,8 @@ func (n *Node) startSigning(task *Task, job *Job) []Effect {
 func (s *signing) begin() (effects []Effect) {
 	s.to(signLoading)
 	held := s.held
-	s.held = nil
-	for _, msg := range held {
+	s.held = box{}
+	for _, msg := range held.messages {
 		if slot, err := ParseSlot(msg.Subject); err == nil {
 			effects = append(effects, s.onLog(slot, msg)...)
 		}
@@ -223,9 +224,7 @@ func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
 		return s.complete()
 	}
 	if s.phase == signStandby {
-		if len(s.held) < maxBox {
-			s.held = append(s.held, msg)
-		}
+		s.held.add(slot.Node, msg)
 		return nil
 	}
 	body, err := s.node.opener.node(slot.Node, msg.Subject, msg.Time, msg.Data)
@@ -264,8 +263,8 @@ func (s *signing) ownBytes(slot Slot, msg LogMessage) bool {
 	if slot.Node != s.node.Index || s.phase != signCommitted || s.sealed == nil || !bytes.Equal(msg.Data, s.sealed) {
 		return false
 	}
-	_, _, err := s.node.opener.claims(slot.Node, msg.Time, msg.Data)
-	return err == nil
+	e, _, err := s.node.opener.claims(slot.Node, msg.Time, msg.Data)
+	return err == nil && bytes.Contains(e.Body, s.points)
 }
 
 // ownCommit reports whether the commitment in the log is the one that this
@@ -380,5 +379,5 @@ func (s *signing) release() {
 	for _, it := range s.items {
 		it.Key.Share.Wipe()
 	}
-	s.items, s.job, s.set, s.sealed, s.held, s.commits.arrivals = nil, nil, nil, nil, nil, nil
+	s.items, s.job, s.set, s.sealed, s.held, s.commits.arrivals = nil, nil, nil, nil, box{}, nil
 }

@@ -143,7 +143,7 @@ func TestJobHeard(t *testing.T) {
 	hear()
 	equal(t, "heard", s.phase(0), signCommitted)
 	hear()
-	copies := TaskMessage{LogMessage{TaskSubject(s.task, jobID(7)), 1, s.now, []byte("unopened")}, s.now}
+	copies := TaskMessage{LogMessage{TaskSubject(s.task, jobID(7)), 1, s.now, append([]byte("unopened "), s.job.Payload...)}, s.now}
 	node.do(copies)
 	if _, bad := node.reported(ReportBadTask); bad != 0 {
 		t.Error("the copy of a task was opened")

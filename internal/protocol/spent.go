@@ -26,7 +26,7 @@ type sessionID [16]byte
 
 const (
 	// maxSpent sessions take 20 MiB in both generations. At 500 sessions a
-	// second, the last 9 minutes at least are remembered; SIGN keeps 5.
+	// second, the last 9 minutes at least are remembered; SIGN keeps 10.
 	maxSpent = 1 << 18
 	// spentLife is how long a task may be good after its session began.
 	spentLife = MaxJobLife + 2*clockSkew

@@ -29,8 +29,7 @@ type gatewayLife struct {
 	pending int  // streams not yet read to their ends
 	ready   bool // it takes sign jobs
 
-	keysRead bool // KEYS was read to its end
-	complete bool // and all of it is in the directory: it takes key generations
+	complete bool // all of KEYS is in its directory: it takes key generations
 	machine  *protocol.Coordinator
 	tokens   map[uint64]*queued
 }
@@ -73,7 +72,7 @@ func (g *gateway) start() {
 		caught func()
 		event  func(protocol.LogMessage) protocol.Event
 	}{
-		{w.bus.keys, func() { life.keysRead = true }, func(l protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
+		{w.bus.keys, func() { life.step(protocol.KeysRead{}) }, func(l protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
 		{w.bus.work, func() { life.pending-- }, func(l protocol.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
 		}},
@@ -94,10 +93,7 @@ func (l *gatewayLife) tick() {
 		return
 	}
 	l.ready = l.ready || l.pending == 0
-	if !l.complete && l.keysRead && l.machine.Summaries() == 0 {
-		l.complete = true
-		l.step(protocol.DirectoryComplete{})
-	}
+	l.complete = l.machine.Complete()
 	l.step(protocol.Tick{Now: l.w.now()})
 	next := l.w.between(900*time.Millisecond, 1100*time.Millisecond)
 	if !l.ready || !l.complete {
@@ -123,7 +119,11 @@ func (l *gatewayLife) deliver(e *queued) {
 	l.tokens[token] = e
 	id := protocol.PeekJobID(e.job.Payload)
 	l.w.tracef("%s <- JOBS %s/%s token %d", l.g.name, e.job.Client, id, token)
-	l.step(protocol.JobArrived{Token: token, Job: e.job, Stored: e.stored, Existing: l.w.bus.results[e.job.Client+"/"+id]})
+	var existing []byte
+	if e.job.Kind != protocol.KindSign || e.rounds > 1 { // as gateway.likelyNew
+		existing = l.w.bus.results[e.job.Client+"/"+id]
+	}
+	l.step(protocol.JobArrived{Token: token, Job: e.job, Stored: e.stored, Existing: existing})
 }
 
 func (l *gatewayLife) step(ev protocol.Event) {
@@ -162,6 +162,8 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 		w.timer(e, l.step)
 	case protocol.Report:
 		w.tracef("%s report %s %s %s %s", l.g.name, e.What, short(e.ID), e.Code, e.Reason)
+	case protocol.LookUp:
+		w.at(w.lag(), func() { l.step(protocol.LookedUp{Attempt: e.Attempt, Existing: w.bus.results[e.Client+"/"+e.Job]}) })
 	case protocol.Refetch:
 		w.refetch(e.ID, func(m protocol.LogMessage) { l.step(protocol.KeysMessage{LogMessage: m}) })
 	case protocol.PublishTask:
