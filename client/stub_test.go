@@ -151,18 +151,20 @@ func (s *gatewayStub) connect(cfg Config) *Client {
 // listen takes jobs from JOBS, one at a time, as gateways do.
 func (s *gatewayStub) listen(b *bus.Bus) {
 	s.t.Helper()
-	consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable, bus.ConsumeOptions{Handlers: 1}, func(d bus.Delivery) {
-		if err := s.take(d.Message()); err != nil {
-			s.t.Error(err)
+	for _, kind := range []string{"keygen", "sign"} {
+		consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), bus.ConsumeOptions{Handlers: 1}, func(d bus.Delivery) {
+			if err := s.take(d.Message()); err != nil {
+				s.t.Error(err)
+			}
+			if err := d.Ack(s.t.Context()); err != nil && s.t.Context().Err() == nil {
+				s.t.Error(err)
+			}
+		})
+		if err != nil {
+			s.t.Fatal(err)
 		}
-		if err := d.Ack(s.t.Context()); err != nil && s.t.Context().Err() == nil {
-			s.t.Error(err)
-		}
-	})
-	if err != nil {
-		s.t.Fatal(err)
+		s.t.Cleanup(consumer.Stop)
 	}
-	s.t.Cleanup(consumer.Stop)
 }
 
 func (s *gatewayStub) take(m bus.Message) error {
