@@ -149,6 +149,7 @@ func (s *Server) Serve(ctx context.Context, try func(context.Context, *secret.By
 		case err == nil:
 			s.serve(ctx, conn, try)
 		case errors.Is(err, net.ErrClosed):
+			_ = s.Close() // the lock as well, before anybody thinks that this has ended
 			return
 		default: // out of files, perhaps: it may pass
 			select {
