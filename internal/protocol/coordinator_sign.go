@@ -196,7 +196,7 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	effects := []Effect{After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}}}
 	switch small := len(task.Items) <= interactiveItems; {
 	case small && task.Attempt == 0:
-		effects = append(effects, After{Delay: hearsayWait, Timer: Timer{a.id, timerTask}})
+		effects = append(effects, After{Delay: c.hearsayWait(), Timer: Timer{a.id, timerTask}})
 	case small && s.tries == 1: // somebody began it before
 		effects = append(effects, a.needed()...)
 	default:
@@ -209,8 +209,11 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 }
 
 // hearsayWait is what the nodes get to begin a small job that they heard of by
-// themselves. Only if t of them did not, it needs a task.
-const hearsayWait = 20 * time.Millisecond
+// themselves: more the busier the fleet is. Only if t of them did not, it needs a
+// task.
+func (c *Coordinator) hearsayWait() time.Duration {
+	return 50*time.Millisecond + min(time.Duration(len(c.attempts))*2*time.Millisecond, time.Second)
+}
 
 // needed is for a first attempt that did not begin by itself. Either the nodes
 // have not heard of the job, or it was done before and asked for again: that is

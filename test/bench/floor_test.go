@@ -15,8 +15,8 @@ import (
 )
 
 // The floor of a throughput is what the same cores do with nothing but the
-// cryptographic operations of the protocol: no bus, disk, encoding of messages,
-// signatures of messages, gateway, nor client. It is measured by processes of
+// cryptographic operations of the protocol, the client's check of what it gets
+// among them: no bus, disk, encoding of messages, nor signatures of messages. It is measured by processes of
 // this test binary, one a core with one thread each: a fleet has processes too,
 // and within one the Ed25519 library would serialise what a fleet runs in parallel
 // (DESIGN.md, section 5).

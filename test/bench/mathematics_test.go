@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -72,9 +74,22 @@ func keygenWork(suite frost.Suite, t, n, k int) func() (func() (int, error), err
 		if err != nil {
 			return nil, err
 		}
+		name := map[frost.Suite]string{frost.Secp256k1TR: "bitcoin", frost.Ed25519: "solana"}[suite]
+		addresses, err := chain.Parse(name)
+		if err != nil {
+			return nil, err
+		}
 		return func() (int, error) {
-			_, err := d.run()
-			return k, err
+			batches, err := d.run()
+			if err != nil {
+				return 0, err
+			}
+			for _, key := range batches[0].PublicKeys { // the client's, who trusts no gateway
+				if _, err := addresses.Address("regtest", key); err != nil {
+					return 0, err
+				}
+			}
+			return k, nil
 		}, nil
 	}
 }
@@ -128,8 +143,8 @@ func newSigning(suite frost.Suite, t, n, k int) (*signing, error) {
 	return s, nil
 }
 
-// run has every signer commit, check the others' commitments and sign, and the
-// gateway check all commitments, sum up and verify.
+// run has every signer commit, check the others' commitments and sign, the
+// gateway check all commitments, sum up and verify, and the client verify.
 func (s *signing) run() error {
 	for i := range s.messages {
 		if _, err := rand.Read(s.messages[i][:]); err != nil {
@@ -165,6 +180,24 @@ func (s *signing) run() error {
 	}
 	if blame != nil || len(sigs) != len(s.public) {
 		return fmt.Errorf("aggregating: %d signatures of %d, blame %v", len(sigs), len(s.public), blame)
+	}
+	return s.verify(sigs)
+}
+
+// verify checks the signatures as a client does, who trusts no gateway.
+func (s *signing) verify(sigs [][]byte) error {
+	for i, item := range s.public {
+		key, suite := item.Key.PublicKey, client.SuiteEd25519
+		if s.suite == frost.Secp256k1TR {
+			var err error
+			if key, err = client.TaprootOutputKey(key, nil); err != nil {
+				return err
+			}
+			suite = client.SuiteSecp256k1TR
+		}
+		if err := client.VerifySignature(suite, key, s.messages[i][:], sigs[i]); err != nil {
+			return err
+		}
 	}
 	return nil
 }
