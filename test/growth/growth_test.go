@@ -41,6 +41,7 @@ func TestGrowth(t *testing.T) {
 		all = append(all, g.step(size))
 	}
 	report(all)
+	g.restartGateway()
 	g.recover()
 	if *out != "" {
 		if err := results.Save(*out); err != nil {
@@ -145,6 +146,28 @@ func (g *grower) await(what string, limit time.Duration, reached func() bool) {
 			g.Fatalf("waited %s for %s", limit, what)
 		}
 	}
+}
+
+// restartGateway: a gateway that starts signs with any key at once, looking it up
+// by itself, and makes keys once it has read the record.
+func (g *grower) restartGateway() {
+	g.Helper()
+	g.fleet.Kill(fleettest.GatewayName)
+	start := time.Now()
+	g.fleet.StartGateway()
+	g.sign(1)
+	first := time.Since(start)
+	g.await("the gateway's directory", 10*time.Minute, func() bool {
+		return strings.Contains(g.fleet.Log(fleettest.GatewayName), "key directory complete")
+	})
+	all, pid := time.Since(start), g.fleet.PID(fleettest.GatewayName)
+	m := memoryOf(g.T, pid)
+	results.Say("%d keys: a gateway's first signature %.2f s after its start, its directory complete after %.1f s (%.1f s of CPU), %s",
+		g.keys, first.Seconds(), all.Seconds(), cpuOf(g.T, pid).Seconds(), m)
+	at := sizeName(g.keys)
+	results.Record("gateway_first_signature_seconds"+at, first.Seconds(), "s", fmt.Sprintf("<= %d", maxStart))
+	results.Record("gateway_directory_seconds"+at, all.Seconds(), "s", "")
+	results.Record("gateway_rss_mib"+at, m.rss, "MiB", "")
 }
 
 // recover takes a worker's storage away and waits until it has all its keys

@@ -19,14 +19,19 @@ const (
 	maxStart  = 5   // seconds
 )
 
+// sizeName ends the names of figures of a size.
+func sizeName(keys int) string {
+	if keys == million {
+		return "_at_1m_keys"
+	}
+	return fmt.Sprintf("_at_%dk_keys", keys/1000)
+}
+
 // report makes figures of the steps: the last one's, and how they are to the
 // first one's.
 func report(all []step) {
 	first, last := all[0], all[len(all)-1]
-	at := fmt.Sprintf("_at_%dk_keys", last.keys/1000)
-	if last.keys == million {
-		at = "_at_1m_keys"
-	}
+	at := sizeName(last.keys)
 	keys := float64(last.keys)
 	results.Record("worker_rss_mib"+at, last.memory.rss, "MiB", fmt.Sprintf("<= %d", maxMemory))
 	results.Record("worker_rss_anonymous_mib"+at, last.memory.anonymous, "MiB", "")
