@@ -37,7 +37,7 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 	for _, effect := range effects {
 		switch e := effect.(type) {
 		case protocol.Compute:
-			g.pool.Go(e.Urgent, func() {
+			g.pool.Do(e.Urgent, func() {
 				if ev := g.guard(e.Run); ev != nil {
 					g.step(ev)
 				}

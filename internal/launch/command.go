@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"runtime"
 	"runtime/debug"
 	"syscall"
 
@@ -56,6 +57,10 @@ func interrupted(ctx context.Context, err error) bool {
 // that hold secrets dump no core.
 func Execute(root *cobra.Command) int {
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	if os.Getenv("GOMAXPROCS") == "" {
+		// One for the network while bulk mathematics has all cores (internal/pool).
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
+	}
 	root.SilenceUsage = true
 	root.Version = version()
 	if err := root.Execute(); err != nil {

@@ -15,6 +15,7 @@ type Pool struct {
 	mu           sync.Mutex
 	cond         *sync.Cond
 	urgent, bulk []func()
+	busy         int // functions at work
 	closed       bool
 	wg           sync.WaitGroup
 }
@@ -31,9 +32,10 @@ func New() *Pool {
 func (p *Pool) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, p.close)
 	defer stop()
-	// One more than the cores, and that one for urgent functions alone: they need
-	// not wait for a bulk function to end, the scheduler shares the cores.
-	for range runtime.GOMAXPROCS(0) {
+	// launch asks for a thread more than there are cores. Bulk functions take all
+	// but one, so that what comes over the network and urgent functions need not
+	// wait for one of them to end: the system shares the cores.
+	for range max(1, runtime.GOMAXPROCS(0)-1) {
 		p.wg.Go(func() { p.work(true) })
 	}
 	p.wg.Go(func() { p.work(false) })
@@ -59,6 +61,29 @@ func (p *Pool) Go(urgent bool, f func()) {
 	p.cond.Broadcast() // whoever may take it
 }
 
+// Do runs a short urgent function where it is called if nothing else is at work,
+// since to wake another thread takes as long as that; anything else it queues.
+func (p *Pool) Do(urgent bool, f func()) {
+	p.mu.Lock()
+	idle := urgent && !p.closed && p.busy == 0 && len(p.urgent)+len(p.bulk) == 0
+	if idle {
+		p.busy++
+	}
+	p.mu.Unlock()
+	if !idle {
+		p.Go(urgent, f)
+		return
+	}
+	defer p.done()
+	f()
+}
+
+func (p *Pool) done() {
+	p.mu.Lock()
+	p.busy--
+	p.mu.Unlock()
+}
+
 // Waiting counts the functions that wait.
 func (p *Pool) Waiting() int {
 	p.mu.Lock()
@@ -73,6 +98,7 @@ func (p *Pool) work(bulk bool) {
 			return
 		}
 		f()
+		p.done()
 	}
 }
 
@@ -84,8 +110,10 @@ func (p *Pool) next(bulk bool) func() {
 		case p.closed:
 			return nil
 		case len(p.urgent) > 0:
+			p.busy++
 			return pop(&p.urgent)
 		case bulk && len(p.bulk) > 0:
+			p.busy++
 			return pop(&p.bulk)
 		}
 		p.cond.Wait()

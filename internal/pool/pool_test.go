@@ -17,7 +17,7 @@ func TestUrgentWorkOvertakes(t *testing.T) {
 	go p.Run(ctx)
 	block := make(chan struct{})
 	var busy sync.WaitGroup
-	for range runtime.GOMAXPROCS(0) {
+	for range max(1, runtime.GOMAXPROCS(0)-1) {
 		busy.Add(1)
 		p.Go(false, func() { busy.Done(); <-block })
 	}
@@ -56,6 +56,36 @@ func TestUrgentWorkOvertakes(t *testing.T) {
 	}
 	close(block)
 	<-bulk
+}
+
+// Do runs an urgent function on the caller's goroutine while the pool is idle, and
+// queues it otherwise, one that it is called from included.
+func TestDo(t *testing.T) {
+	p := New() // nobody works: what is queued waits
+	ran := 0
+	p.Do(true, func() {
+		ran++
+		p.Do(true, func() { ran += 10 })
+	})
+	p.Do(false, func() { ran += 100 })
+	if ran != 1 || p.Waiting() != 2 {
+		t.Errorf("ran %d, %d wait", ran, p.Waiting())
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { p.Run(ctx); close(ended) }()
+	for p.Waiting() > 0 {
+		runtime.Gosched()
+	}
+	cancel()
+	<-ended
+	if ran != 111 {
+		t.Errorf("ran %d", ran)
+	}
+	p.Do(true, func() { ran = 0 })
+	if ran != 111 {
+		t.Error("ran after the end")
+	}
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {

@@ -77,7 +77,7 @@ func (w *Worker) perform(effects []protocol.Effect) {
 }
 
 func (w *Worker) compute(e protocol.Compute) {
-	w.pool.Go(e.Urgent, func() {
+	w.pool.Do(e.Urgent, func() {
 		if ev := w.guard(e.Run); ev != nil {
 			w.step(ev)
 		}

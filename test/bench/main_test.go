@@ -24,11 +24,10 @@ import (
 
 var (
 	out = flag.String("out", "", "merge the figures into this file, a JSON list")
-	// In a real fleet every program has a machine of its own. Here they share one,
-	// and with a thread for each core they mostly wake each other's: one thread
-	// each took 2 to 3 % less processor time for the same bulk work, and the median
-	// of single signatures was 10 to 20 % lower.
-	procs    = flag.Int("procs", 1, "GOMAXPROCS of the fleet's programs; 0: as the Go runtime sets it")
+	// A program takes a thread more than there are cores. In a real fleet it has a
+	// machine of its own; here five share one, and with one thread each a single
+	// signature takes a tenth less time, but beside bulk work ten times as much.
+	procs    = flag.Int("procs", 0, "GOMAXPROCS of the fleet's programs; 0: as they set it themselves")
 	floorFor = flag.String("floor", "", "be one core of the floor of this work, for the benchmark that starts it")
 )
 
