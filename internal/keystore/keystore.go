@@ -37,6 +37,7 @@ const FileName = "keystore.db"
 
 const (
 	formatVersion = 1
+	mapSize       = 1 << 30 // bytes of address space, not of memory: growing the map stops everybody
 	lockWait      = 200 * time.Millisecond
 )
 
@@ -108,7 +109,7 @@ func Open(dir string, seal *[32]byte) (*Store, error) {
 
 func (s *Store) open() error {
 	err := s.guard(func() (err error) {
-		s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockWait, OpenFile: s.openFile})
+		s.db, err = bolt.Open(s.path, 0o600, &bolt.Options{Timeout: lockWait, OpenFile: s.openFile, InitialMmapSize: mapSize})
 		return err
 	})
 	var system syscall.Errno
