@@ -168,7 +168,11 @@ func (p *Processes) Ready(i int) (ready bool, checks map[string]string) {
 // Metrics is the text of a node's metrics.
 func (p *Processes) Metrics(i int) string { return string(p.get(i, "/metrics")) }
 
-// get asks a node's server; no answer is an empty one.
+// GatewayMetrics is the text of the gateway's metrics.
+func (p *Processes) GatewayMetrics() string { return string(p.get(-1, "/metrics")) }
+
+// get asks the server of node i, or of the gateway (-1); no answer is an empty
+// one.
 func (p *Processes) get(i int, path string) []byte {
 	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", p.ports[1+i], path))
 	if err != nil {
