@@ -160,7 +160,7 @@ type commitmentSet struct {
 
 // libraryInputs gives a configuration that knows the signers of this session
 // and no others, and their commitments. An identifier serves as the id of its
-// commitment. Every point in it was checked before. Of the public shares only
+// commitment. Where one signs, every point in it was checked before. Of the public shares only
 // that of own, the one who signs, if anyone, is the true one (see [standIns]).
 func (s *Session) libraryInputs(own uint16) (*frost.Configuration, *commitmentSet, error) {
 	public, err := element(s.key.public[:])

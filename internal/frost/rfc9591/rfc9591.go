@@ -20,8 +20,9 @@
 //   - A Sign that fails leaves the nonces in the signer. So a signer is made
 //     for one answer, the nonces move into it by an atomic take, and they are
 //     cleared after every outcome; a panic becomes an error.
-//   - It takes points of small and mixed order. So every point from outside
-//     passes [ParsePubNonce] first: canonical, of prime order, not the identity.
+//   - It takes points of small and mixed order. So every point from outside that
+//     a signer works with passes [ParsePubNonce] first: canonical, of prime order,
+//     not the identity. Who only sums shares may take [ParseCheckedPubNonce].
 //
 // What it computed is checked by code that shares nothing with it: answers by
 // [VerifyBatch], with transcript hashes and a group of our own, signatures by
