@@ -32,8 +32,9 @@ func (b *box) add(node int, msg LogMessage) bool {
 	return true
 }
 
-// mailOverhead is what a message costs besides its data, about.
-const mailOverhead = 256
+// mailOverhead is what a message costs besides its data, about, if it is the only
+// one of its session: somebody who makes up sessions must not get more memory.
+const mailOverhead = 768
 
 func newMailbox(limit int) *mailbox { return &mailbox{limit: limit, boxes: map[string]*box{}} }
 
