@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -21,6 +22,7 @@ type commitSet struct {
 type arrival struct {
 	frost.Commitment
 	state checkState
+	at    time.Time // when it was stored; gateways only
 }
 
 type checkState int

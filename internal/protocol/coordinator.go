@@ -16,7 +16,7 @@ type CoordinatorConfig struct {
 	// Address encodes a public key for a chain and the manifest's network.
 	Address func(chain, network string, publicKey []byte) (string, error)
 	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
-	// of more than interactiveItems, and with them everybody's memory. Others wait.
+	// of more than InteractiveItems, and with them everybody's memory. Others wait.
 	MaxBatches, MaxBulk int
 	// CommitWait and ShareWait are how long an attempt waits for its signing
 	// set and then for its shares, before the time that its size needs.
@@ -78,6 +78,7 @@ type run struct {
 	token  uint64
 	signed SignedJob
 	digest [32]byte
+	stored time.Time // in JOBS
 	job    *Job
 	parts  []*part  // keygen
 	sign   *signRun // sign
@@ -138,6 +139,7 @@ type (
 	PublishTask struct {
 		Subject string
 		Body    []byte
+		Trace   string // the job's traceparent
 	}
 	// LookUp asks for a job's stored result.
 	LookUp struct{ Attempt, Client, Job string }
@@ -162,7 +164,44 @@ type (
 	}
 	// Supersede says that a job in work was delivered again under a new token.
 	Supersede struct{ Old, New uint64 }
+	// Round says how long after its job was stored a round of it was through, by
+	// the log's own clock. It is for metrics and changes nothing.
+	Round struct {
+		Round       RoundKind
+		Kind        Kind
+		Suite       frost.Suite
+		Interactive bool   // few items
+		Trace       string // the job's traceparent
+		ID          string // batch or session
+		From, To    time.Time
+	}
 )
+
+// RoundKind names a round that a gateway saw end.
+type RoundKind string
+
+// The rounds: all n deals and all n certificates of a batch; a session's signing
+// set, and all its shares.
+const (
+	RoundDeals        RoundKind = "deals"
+	RoundCertificates RoundKind = "certificates"
+	RoundCommitments  RoundKind = "commitments"
+	RoundShares       RoundKind = "shares"
+)
+
+// Rounds are all of them, in their order.
+var Rounds = []RoundKind{RoundDeals, RoundCertificates, RoundCommitments, RoundShares}
+
+// JobEnd is how a job ended. Took is from its storing in JOBS to that of its
+// result.
+type JobEnd struct {
+	Kind        Kind
+	Code        Code // "" if it was done
+	Interactive bool // few items
+	Items       int  // keys or signatures in the result
+	Trace       string
+	Took        time.Duration
+}
 
 func (JobArrived) event()     {}
 func (KeysRead) event()       {}
@@ -178,6 +217,7 @@ func (LookUp) effect()      {}
 func (Reject) effect()      {}
 func (Replay) effect()      {}
 func (Supersede) effect()   {}
+func (Round) effect()       {}
 
 // NewCoordinator returns a machine that has seen nothing of the log.
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {

@@ -32,7 +32,7 @@ func (c *Coordinator) onJob(e JobArrived) []Effect {
 	if err != nil {
 		return []Effect{c.fail(e.Token, e.Job, id, err)}
 	}
-	r := &run{token: e.Token, signed: e.Job, digest: digest, job: job}
+	r := &run{token: e.Token, signed: e.Job, digest: digest, stored: e.Stored, job: job}
 	if job.Kind == KindKeygen {
 		c.jobs[r.key()] = r
 		return c.startKeygen(r)

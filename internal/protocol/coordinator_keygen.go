@@ -117,7 +117,7 @@ func (p *part) blame(node int, abort *complaint) *JobError {
 func (c *Coordinator) publishPart(p *part) []Effect {
 	task := &Task{Job: p.run.signed, Part: uint32(p.index), Attempt: uint32(p.attempt)}
 	return []Effect{
-		PublishTask{Subject: TaskSubject(task, p.run.job.ID), Body: encode(task)},
+		PublishTask{Subject: TaskSubject(task, p.run.job.ID), Body: encode(task), Trace: p.run.signed.Trace},
 		After{Delay: batchPoll, Timer: Timer{p.id, timerBatch}},
 	}
 }
@@ -142,8 +142,9 @@ func (c *Coordinator) onKeys(msg LogMessage) []Effect {
 	c.batches[slot.ID] = b
 	c.bytes += b.size() - before
 	c.evict(slot.ID)
+	effects := c.round(b, slot.Kind, msg.Time)
 	if b.certified() || slot.Kind == SlotCert && !b.allDeals() {
-		return c.summarize(b)
+		return append(effects, c.summarize(b)...)
 	}
 	if node, abort := b.abort(); abort != nil && c.parts[b.id] != nil && !c.parts[b.id].paused {
 		p := c.parts[b.id]
@@ -152,11 +153,38 @@ func (c *Coordinator) onKeys(msg LogMessage) []Effect {
 		}
 		p.paused = true
 		return []Effect{
-			Report{What: ReportRetry, ID: p.run.job.ID, Code: abort.Code, Reason: abort.Reason, Culprit: culpritOf(abort)},
+			c.retried(p.run, abort.Code, abort.Reason, culpritOf(abort)),
 			After{Delay: p.pause(), Timer: Timer{p.id, timerRetry}},
 		}
 	}
+	return effects
+}
+
+// retried reports that an attempt begins again; culprit -1 is nobody.
+func (c *Coordinator) retried(r *run, code Code, reason string, culprit int) Report {
+	return Report{What: ReportRetry, Kind: r.job.Kind, ID: r.job.ID, Job: r.key(), Trace: r.signed.Trace, Code: code, Reason: reason, Culprit: culprit}
+}
+
+// round tells when the last deal or certificate of a batch in work was stored.
+func (c *Coordinator) round(b *batchLog, kind SlotKind, at time.Time) []Effect {
+	p := c.parts[b.id]
+	switch {
+	case p == nil:
+	case kind == SlotDeal && b.allDeals():
+		return p.run.round(RoundDeals, b.id, chainSuites[p.run.job.Chain], at)
+	case kind == SlotCert && b.certified():
+		return p.run.round(RoundCertificates, b.id, chainSuites[p.run.job.Chain], at)
+	}
 	return nil
+}
+
+// round tells that a round was through. One that was before this copy of the job
+// was stored belongs to an earlier copy.
+func (r *run) round(round RoundKind, id string, suite frost.Suite, at time.Time) []Effect {
+	if at.Before(r.stored) {
+		return nil
+	}
+	return []Effect{Round{Round: round, Kind: r.job.Kind, Suite: suite, Interactive: r.job.Interactive(), Trace: r.signed.Trace, ID: id, From: r.stored, To: at}}
 }
 
 // pause is how long a part waits before its next attempt. It doubles: KEYS
@@ -224,7 +252,7 @@ func (c *Coordinator) summarize(b *batchLog) []Effect {
 	}
 	deals, culprit := b.decoded(c.Manifest)
 	if culprit >= 0 || transcript(b.deals) != b.certs[0].Transcript {
-		return []Effect{Report{What: ReportAborted, ID: b.id, Code: CodeOtherTranscript, Culprit: culprit,
+		return []Effect{Report{What: ReportAborted, Kind: KindKeygen, ID: b.id, Code: CodeOtherTranscript, Culprit: culprit,
 			Reason: "the certificates are not over the deals in the log: restore KEYS from a mirror"}}
 	}
 	c.computing[b.id] = true
@@ -254,14 +282,19 @@ func (c *Coordinator) onSummary(e summarized) []Effect {
 		return nil
 	}
 	if e.err != nil || KeyRoot(e.public.PublicKeys, b.header.Client) != b.certs[0].Root {
-		return []Effect{Report{What: ReportAborted, ID: e.id, Code: CodeInternal, Culprit: -1,
+		return []Effect{Report{What: ReportAborted, Kind: KindKeygen, ID: e.id, Code: CodeInternal, Culprit: -1,
 			Reason: "certified keys do not follow from the deals"}}
 	}
 	entry := &entry{header: *b.header, certs: slices.Clone(b.raw), public: e.public}
 	c.directory[e.id] = entry
 	c.forget(e.id)
-	effects := []Effect{Report{What: ReportComplete, ID: e.id, Suite: frost.Suite(b.header.Suite), Count: int(b.header.K), Culprit: -1}}
-	if p := c.parts[e.id]; p != nil {
+	report := Report{What: ReportComplete, Kind: KindKeygen, ID: e.id, Suite: frost.Suite(b.header.Suite), Count: int(b.header.K), Culprit: -1}
+	p := c.parts[e.id]
+	if p != nil {
+		report.Job, report.Trace = p.run.key(), p.run.signed.Trace
+	}
+	effects := []Effect{report}
+	if p != nil {
 		effects = append(effects, c.partDone(p, entry)...)
 	}
 	return effects

@@ -93,9 +93,9 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	s.current = a
 	s.sessions = append(s.sessions, a.id)
 	c.attempts[a.id] = a
-	a.task = PublishTask{Subject: TaskSubject(task, r.job.ID), Body: encode(task)}
+	a.task = PublishTask{Subject: TaskSubject(task, r.job.ID), Body: encode(task), Trace: r.signed.Trace}
 	effects := []Effect{After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}}}
-	switch small := len(task.Items) <= interactiveItems; {
+	switch small := len(task.Items) <= InteractiveItems; {
 	case small && task.Attempt == 0:
 		effects = append(effects, After{Delay: c.hearsayWait(), Timer: Timer{a.id, timerTask}})
 	case small && s.tries == 1: // somebody began it before
@@ -164,26 +164,27 @@ func (c *Coordinator) onSign(msg LogMessage) []Effect {
 	}
 	switch slot.Kind {
 	case SlotCommit:
-		return a.onCommit(slot.Node, body)
+		return a.onCommit(slot.Node, body, msg.Time)
 	case SlotShare:
-		return a.onShare(slot.Node, body)
+		return a.onShare(slot.Node, body, msg.Time)
 	case SlotRefuse:
 		return a.onRefusal(slot.Node, body)
 	}
 	return nil
 }
 
-func (a *attempt) onCommit(node int, body []byte) []Effect {
+func (a *attempt) onCommit(node int, body []byte, at time.Time) []Effect {
 	pos, points, ok := a.commits.add(node, body)
 	if !ok || a.closed {
 		return nil
 	}
+	a.commits.arrivals[pos].at = at
 	suite, count := a.items[0].Key.Suite, len(a.items)
 	run := func() Event { return attemptChecked{a: a, pos: pos, err: frost.CheckCommitment(suite, count, points)} }
 	if count <= inlineChecks {
 		return a.onChecked(run().(attemptChecked))
 	}
-	return []Effect{Compute{Urgent: count <= interactiveItems, Run: run}}
+	return []Effect{Compute{Urgent: count <= InteractiveItems, Run: run}}
 }
 
 func (a *attempt) onChecked(e attemptChecked) []Effect {
@@ -200,7 +201,23 @@ func (a *attempt) onChecked(e attemptChecked) []Effect {
 	if effects := a.retryIfBad(); effects != nil {
 		return effects
 	}
-	return append([]Effect{a.shareTimer()}, a.aggregate()...)
+	var last time.Time
+	for _, commitment := range a.set {
+		last = later(last, a.commits.of(commitment.Index).at)
+	}
+	effects := append(a.round(RoundCommitments, last), a.shareTimer())
+	return append(effects, a.aggregate()...)
+}
+
+func (a *attempt) round(round RoundKind, at time.Time) []Effect {
+	return a.run.round(round, a.id, a.items[0].Key.Suite, at)
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 func (a *attempt) shareTimer() Effect {
@@ -209,7 +226,7 @@ func (a *attempt) shareTimer() Effect {
 
 // onShare keeps a node's first share message. One that arrives after its
 // attempt was given up shows that the node is back.
-func (a *attempt) onShare(node int, body []byte) []Effect {
+func (a *attempt) onShare(node int, body []byte, at time.Time) []Effect {
 	if a.run.sign.late[node] < maxLate {
 		delete(a.run.sign.missing, node)
 	}
@@ -221,6 +238,7 @@ func (a *attempt) onShare(node int, body []byte) []Effect {
 		a.run.sign.bad[node] = "share message malformed"
 		return a.retryIfBad()
 	}
+	share.at = at
 	a.shares[node] = share
 	return a.aggregate()
 }
@@ -245,19 +263,21 @@ func (a *attempt) aggregate() []Effect {
 	}
 	want := setHash(a.set)
 	shares := make([][]byte, len(a.set))
+	var last time.Time
 	for i, commitment := range a.set {
 		share := a.shares[commitment.Index]
 		if share == nil || share.Set != want {
 			return nil
 		}
 		shares[i] = share.Shares
+		last = later(last, share.at)
 	}
 	a.aggregating = true
 	items, set := a.items, a.set
-	return []Effect{Compute{Urgent: len(items) <= interactiveItems, Run: func() Event {
+	return append(a.round(RoundShares, last), Compute{Urgent: len(items) <= InteractiveItems, Run: func() Event {
 		sigs, blame, err := frost.Aggregate(items, set, shares)
 		return aggregated{a: a, sigs: sigs, blame: blame, err: err}
-	}}}
+	}})
 }
 
 func (a *attempt) onAggregated(e aggregated) []Effect {
@@ -292,7 +312,7 @@ func (a *attempt) onAggregated(e aggregated) []Effect {
 }
 
 func (c *Coordinator) retry(r *run, culprit int) []Effect {
-	report := Report{What: ReportRetry, ID: r.job.ID, Code: CodeSigningFailed, Reason: r.sign.trouble(), Culprit: culprit}
+	report := c.retried(r, CodeSigningFailed, r.sign.trouble(), culprit)
 	return append([]Effect{report}, c.openAttempt(r)...)
 }
 

@@ -26,7 +26,7 @@ func (c *Coordinator) startSign(r *run) []Effect {
 // begin opens a job's first attempt, once its keys are found. A bulk job waits
 // for a place before that; small ones never do.
 func (c *Coordinator) begin(r *run) []Effect {
-	if len(r.job.Items) <= interactiveItems {
+	if len(r.job.Items) <= InteractiveItems {
 		return c.openAttempt(r)
 	}
 	c.bulk = append(c.bulk, r)

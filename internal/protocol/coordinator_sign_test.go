@@ -143,7 +143,7 @@ func TestBulkPlacesAreShared(t *testing.T) {
 	f.desk.MaxBulk = 2
 	bulk := func(n int, client, batch string) SignedJob {
 		var items []JobItem
-		for i := range interactiveItems + 1 {
+		for i := range InteractiveItems + 1 {
 			items = append(items, item(batch, 0, fmt.Sprint(n, i)))
 		}
 		return f.signing(n, client, items...)
@@ -166,7 +166,7 @@ func TestBulkSignJobsWait(t *testing.T) {
 	f.desk.MaxBulk = 1
 	bulk := func(n int) SignedJob {
 		var items []JobItem
-		for i := range interactiveItems + 1 {
+		for i := range InteractiveItems + 1 {
 			items = append(items, item(f.btc, 0, fmt.Sprint(n, i)))
 		}
 		return f.signing(n, "alice", items...)

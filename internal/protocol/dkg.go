@@ -39,6 +39,8 @@ type dkg struct {
 	node  *Node
 	log   *batchLog
 	phase dkgPhase
+	job   string // of the task, for reports
+	trace string
 	// own is the hash of the deal that this process made. It is the proof that
 	// the deal in the log is this process's, and gone after a restart.
 	own [32]byte
@@ -80,6 +82,7 @@ func (n *Node) startBatch(task *Task, job *Job) []Effect {
 	}
 	b.log.header = &header
 	b.log.lastTime = n.now
+	b.job, b.trace = jobKey(task.Job.Client, job.ID), task.Job.Trace
 	if _, abort := b.log.abort(); abort != nil {
 		b.to(dkgAborted)
 		return nil
@@ -122,8 +125,8 @@ func (b *dkg) onDealMade(e dealMade) []Effect {
 	b.own = frost.Hash("frostfleet/own-deal/v1", e.body)
 	b.to(dkgDealt)
 	effects := []Effect{
-		Publish{Slot: Slot{SlotDeal, b.log.id, b.node.Index}, Body: e.body},
-		Report{What: ReportDealt, ID: b.log.id, Suite: frost.Suite(b.log.header.Suite), Count: int(b.log.header.K), Culprit: -1},
+		Publish{Slot: Slot{SlotDeal, b.log.id, b.node.Index}, Body: e.body, Trace: b.trace},
+		b.report(ReportDealt),
 	}
 	return append(effects, b.verify()...)
 }
@@ -206,13 +209,29 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 	}
 	return append([]Effect{Certify{
 		Record:  b.record(e.batch),
-		Publish: publishCertificate(m, b.log.id, cert),
-	}, Report{What: ReportCertified, ID: b.log.id, Suite: frost.Suite(b.log.header.Suite), Count: int(b.log.header.K), Culprit: -1}}, b.finish()...)
+		Publish: publishCertificate(m, b.log.id, cert, b.trace),
+	}, b.report(ReportCertified)}, b.finish()...)
 }
 
-func publishCertificate(m *Manifest, id string, cert Certificate) Publish {
+// report is a report of this batch, with the keys in it.
+func (b *dkg) report(what ReportKind) Report {
+	r := Report{What: what, Kind: KindKeygen, ID: b.log.id, Job: b.job, Trace: b.trace, Culprit: -1}
+	if b.log.header != nil {
+		r.Suite, r.Count = frost.Suite(b.log.header.Suite), int(b.log.header.K)
+	}
+	return r
+}
+
+// aborted is a report of a batch that was given up; culprit -1 is nobody.
+func (b *dkg) aborted(code Code, culprit int, reason string) Report {
+	r := b.report(ReportAborted)
+	r.Code, r.Culprit, r.Reason, r.Count = code, culprit, reason, 0
+	return r
+}
+
+func publishCertificate(m *Manifest, id string, cert Certificate, trace string) Publish {
 	leaf := cert.leaf(m)
-	return Publish{Slot: Slot{SlotCert, id, int(cert.Node)}, Leaf: &leaf, With: func(a *Attestation) []byte {
+	return Publish{Slot: Slot{SlotCert, id, int(cert.Node)}, Trace: trace, Leaf: &leaf, With: func(a *Attestation) []byte {
 		cert.Attestation = a
 		return encode(&cert)
 	}}
@@ -247,7 +266,7 @@ func (n *Node) Recertify(c Certified) []Effect {
 	b.refetched = true // its certificates may lie before the cursor
 	n.Known[c.ID] = KnownBatch{Transcript: c.Transcript}
 	cert := Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root, Node: uint32(n.Index)}
-	return append([]Effect{publishCertificate(n.Manifest, c.ID, cert), Refetch{ID: c.ID}}, b.finish()...)
+	return append([]Effect{publishCertificate(n.Manifest, c.ID, cert, ""), Refetch{ID: c.ID}}, b.finish()...)
 }
 
 // finish completes the batch once all n certificates are in the log.
@@ -274,16 +293,13 @@ func (b *dkg) otherTranscript() []Effect {
 	if b.phase != dkgAborted {
 		b.to(dkgAborted)
 	}
-	return []Effect{Report{What: ReportAborted, ID: b.log.id, Code: CodeOtherTranscript, Culprit: b.node.Index,
-		Reason: "all nodes certified this batch over deals that this process did not certify: another process runs with this node's index and keys; stop one, remove storage_path and start again"}}
+	return []Effect{b.aborted(CodeOtherTranscript, b.node.Index,
+		"all nodes certified this batch over deals that this process did not certify: another process runs with this node's index and keys; stop one, remove storage_path and start again")}
 }
 
 func (b *dkg) done(effect Effect) []Effect {
 	n, id := b.node, b.log.id
-	report := Report{What: ReportComplete, ID: id, Culprit: -1}
-	if b.log.header != nil {
-		report.Suite, report.Count = frost.Suite(b.log.header.Suite), int(b.log.header.K)
-	}
+	report := b.report(ReportComplete)
 	n.Known[id] = KnownBatch{Transcript: b.log.certs[0].Transcript, Complete: true}
 	n.forget(id)
 	return []Effect{effect, report}
@@ -299,8 +315,7 @@ func (b *dkg) rebuild() []Effect {
 	cert := b.log.certs[0]
 	deals, culprit := b.log.decoded(n.Manifest)
 	if culprit >= 0 || transcript(b.log.deals) != cert.Transcript {
-		return []Effect{Report{What: ReportAborted, ID: b.log.id, Code: CodeOtherTranscript, Culprit: culprit,
-			Reason: "the certificates are not over the deals in the log: restore KEYS from a mirror"}}
+		return []Effect{b.aborted(CodeOtherTranscript, culprit, "the certificates are not over the deals in the log: restore KEYS from a mirror")}
 	}
 	b.to(dkgRebuilding)
 	record, params := b.record(nil), b.log.header.Params(n.Manifest)
@@ -324,11 +339,11 @@ func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
 	if e.err != nil {
 		wipeBatch(e.record.Batch)
 		b.to(dkgAborted)
-		return []Effect{Report{What: ReportAborted, ID: b.log.id, Code: CodeInternal, Reason: "rebuild: " + e.err.Error(), Culprit: -1}}
+		return []Effect{b.aborted(CodeInternal, -1, "rebuild: "+e.err.Error())}
 	}
 	b.to(dkgComplete)
 	effects := b.done(StoreRecovered{Record: e.record, Certificates: b.log.raw})
-	return append(effects, Report{What: ReportRecovered, ID: b.log.id, Suite: frost.Suite(e.record.Header.Suite), Count: int(e.record.Header.K), Culprit: -1})
+	return append(effects, b.report(ReportRecovered))
 }
 
 // giveUp says in the log that this node will not certify the batch.
@@ -343,7 +358,7 @@ func (b *dkg) giveUp(code Code, reason string, culprit int) []Effect {
 		c.Culprit = &who
 	}
 	return []Effect{
-		Publish{Slot: Slot{SlotAbort, b.log.id, b.node.Index}, Body: encode(&c)},
-		Report{What: ReportAborted, ID: b.log.id, Code: code, Reason: reason, Culprit: culprit},
+		Publish{Slot: Slot{SlotAbort, b.log.id, b.node.Index}, Body: encode(&c), Trace: b.trace},
+		b.aborted(code, culprit, reason),
 	}
 }

@@ -189,7 +189,7 @@ func TestJudge(t *testing.T) {
 		"abort of another batch":  {abort, complain([32]byte{1}), complain(ctx), 0, t0, Junk},
 		"no abort":                {abort, []byte("x"), complain(ctx), 0, t0, Junk},
 	} {
-		m := LogMessage{test.slot.String(), 1, test.at, b.sessions[test.by].Seal(b.m, test.slot.String(), test.standing)}
+		m := LogMessage{Subject: test.slot.String(), Seq: 1, Time: test.at, Data: b.sessions[test.by].Seal(b.m, test.slot.String(), test.standing)}
 		if got := b.nodes[0].Judge(test.slot, m, test.mine); got != test.want {
 			t.Errorf("%s: got %d, want %d", name, got, test.want)
 		}

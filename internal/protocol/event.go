@@ -132,7 +132,10 @@ type (
 	// Report is for logs and metrics; it changes nothing.
 	Report struct {
 		What    ReportKind
+		Kind    Kind
 		ID      string // batch, session or job
+		Job     string // client and id of the job, where it is known
+		Trace   string // the job's traceparent, "" if it has none
 		Suite   frost.Suite
 		Count   int // keys or signatures
 		Code    Code
@@ -172,6 +175,8 @@ type (
 		Body []byte
 		Leaf *[32]byte
 		With func(*Attestation) []byte
+		// Trace is the job's traceparent.
+		Trace string
 	}
 	// Certify stores the record durably, then has the HSM sign Leaf, then
 	// fills the slot, in this order. A failure gives CertifyFailed.

@@ -21,6 +21,7 @@ type desk struct {
 	replayed []Replay
 	replaced []Supersede
 	reports  []Report
+	rounds   []Round
 	timers   []Timer
 	fetch    []string
 }
@@ -83,6 +84,8 @@ func (d *desk) do(ev Event) {
 			}
 		case Report:
 			d.reports = append(d.reports, e)
+		case Round:
+			d.rounds = append(d.rounds, e)
 		case LookUp:
 			d.lookups++
 			d.do(LookedUp{Attempt: e.Attempt, Existing: d.existing})

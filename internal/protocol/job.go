@@ -65,6 +65,9 @@ type SignedJob struct {
 	Kind      Kind   `cbor:"2,keyasint"`
 	Payload   []byte `cbor:"3,keyasint"`
 	Signature []byte `cbor:"4,keyasint"`
+	// Trace is the job's traceparent, for those who trace. It is signed by
+	// nobody, goes beside the job and means nothing to the protocol.
+	Trace string `cbor:"-"`
 }
 
 // chainSuites are the chains that addresses can be asked for.
@@ -92,6 +95,10 @@ func SignJob(key ed25519.PrivateKey, fleet string, kind Kind, client string, pay
 	return SignedJob{Client: client, Kind: kind, Payload: payload,
 		Signature: ed25519.Sign(key, JobSigningInput(fleet, kind, client, payload))}
 }
+
+// Interactive reports whether a job asks for few items only: its latency is one
+// that somebody waits for.
+func (j *Job) Interactive() bool { return max(j.Count, len(j.Items)) <= InteractiveItems }
 
 // ReadJob makes a job of a message of JOBS. A client header that contradicts the
 // subject leaves it unsigned.

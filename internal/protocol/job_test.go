@@ -239,7 +239,7 @@ func TestDealSize(t *testing.T) {
 }
 
 func TestTaskSubject(t *testing.T) {
-	task := &Task{Job: SignedJob{Client: "alice", Kind: KindSign}, Attempt: 2, Items: make([]uint32, interactiveItems)}
+	task := &Task{Job: SignedJob{Client: "alice", Kind: KindSign}, Attempt: 2, Items: make([]uint32, InteractiveItems)}
 	equal(t, "small", TaskSubject(task, jobID(1)), "work.interactive.alice."+jobID(1)+".0.2")
 	task.Items = append(task.Items, 0)
 	equal(t, "large", TaskSubject(task, jobID(1)), "work.bulk.alice."+jobID(1)+".0.2")

@@ -3,6 +3,7 @@ package protocol
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -158,6 +159,8 @@ type shareBody struct {
 	Session [32]byte `cbor:"1,keyasint"`
 	Set     [32]byte `cbor:"2,keyasint"` // setHash
 	Shares  []byte   `cbor:"3,keyasint"`
+
+	at time.Time // when it was stored; gateways only
 }
 
 func decodeShare(body []byte, session [32]byte) (*shareBody, error) {

@@ -78,7 +78,7 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 		"certify failed": func(b *batchTest) Event { return CertifyFailed{b.id, CodeInternal, fmt.Errorf("full")} },
 		"abort": func(b *batchTest) Event {
 			s := Slot{SlotAbort, b.id, 1}.String()
-			return KeysMessage{LogMessage{s, 99, t0, b.sessions[1].Seal(b.m, s, encode(&complaint{Session: b.head.Context(b.m), Code: CodeInternal}))}}
+			return KeysMessage{LogMessage{Subject: s, Seq: 99, Time: t0, Data: b.sessions[1].Seal(b.m, s, encode(&complaint{Session: b.head.Context(b.m), Code: CodeInternal}))}}
 		},
 		"tick":   func(*batchTest) Event { return Tick{t0} },
 		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * batchLogLife)} },

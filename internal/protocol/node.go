@@ -56,6 +56,7 @@ type Node struct {
 	mail     *mailbox
 	now      time.Time
 	lastKeys uint64 // sequence of the last KEYS message seen
+	nonces   struct{ drawn, used, dropped uint64 }
 }
 
 // NewNode returns a machine that has seen nothing of the log.
@@ -209,6 +210,7 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 	if err != nil {
 		return badTask(e.Subject, err)
 	}
+	task.Job.Trace = e.LogMessage.Trace
 	if err := task.Job.Authenticate(n.Manifest, n.Access); err != nil {
 		return badTask(e.Subject, err)
 	}
@@ -242,7 +244,7 @@ func (n *Node) onJob(e JobHeard) []Effect {
 		return nil
 	}
 	job, err := e.Job.Parse(e.Now)
-	if err != nil || len(job.Items) > interactiveItems {
+	if err != nil || len(job.Items) > InteractiveItems {
 		return nil
 	}
 	task := &Task{Job: e.Job}
@@ -374,6 +376,12 @@ func (n *Node) Sessions() (batches, nonces int) {
 		}
 	}
 	return batches, nonces
+}
+
+// NonceCounts counts nonce pairs, one for each item, since the start: drawn, and
+// of them used for a share and dropped unused. The rest is held.
+func (n *Node) NonceCounts() (drawn, used, dropped uint64) {
+	return n.nonces.drawn, n.nonces.used, n.nonces.dropped
 }
 
 func wipeBatch(b *frost.Batch) {

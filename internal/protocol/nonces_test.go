@@ -120,7 +120,7 @@ func TestN3TwoSets(t *testing.T) {
 		messages := map[int]LogMessage{}
 		for rank := range 3 {
 			w := s.at(rank).want(SlotCommit)
-			messages[rank] = LogMessage{w.slot.String(), uint64(rank), s.now, s.sessions[w.slot.Node].Seal(s.m, w.slot.String(), w.body)}
+			messages[rank] = LogMessage{Subject: w.slot.String(), Seq: uint64(rank), Time: s.now, Data: s.sessions[w.slot.Node].Seal(s.m, w.slot.String(), w.body)}
 		}
 		me.hold = held
 		for _, rank := range []int{0, 1, 0, 2} {

@@ -133,7 +133,7 @@ func TestCertifiedBySecondProcess(t *testing.T) {
 	theirs := twin.want(SlotDeal)
 	d1, d2 := b.nodes[1].want(SlotDeal), b.nodes[2].want(SlotDeal)
 	for _, w := range []wish{theirs, d1, d2} { // a broker shows the twin its own deal
-		twin.do(KeysMessage{LogMessage{w.slot.String(), 1, t0, b.sessions[w.slot.Node].Seal(b.m, w.slot.String(), w.body)}})
+		twin.do(KeysMessage{LogMessage{Subject: w.slot.String(), Seq: 1, Time: t0, Data: b.sessions[w.slot.Node].Seal(b.m, w.slot.String(), w.body)}})
 	}
 	equal(t, "twin", twin.batches[b.id].phase, dkgCertifying)
 	b.releaseAll(SlotDeal)

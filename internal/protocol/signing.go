@@ -40,6 +40,7 @@ type signing struct {
 	session [32]byte
 	job     *Job
 	client  string
+	trace   string
 	subject string   // of the task, if the job was heard before
 	payload []byte   // of the job, then
 	which   []uint32 // the job's items in this session
@@ -87,8 +88,8 @@ func (n *Node) startSigning(task *Task, job *Job) []Effect {
 		return nil // a session is begun once in a process, however often its task is shown
 	}
 	s := &signing{
-		node: n, id: id, session: ctx, job: job, client: task.Job.Client, which: task.Items,
-		urgent: len(task.Items) <= interactiveItems, started: n.now,
+		node: n, id: id, session: ctx, job: job, client: task.Job.Client, trace: task.Job.Trace, which: task.Items,
+		urgent: len(task.Items) <= InteractiveItems, started: n.now,
 		commits: commitSet{attested: n.attested, session: ctx, exclude: task.Exclude},
 	}
 	n.sessions[id] = s
@@ -188,7 +189,14 @@ func (s *signing) draw() []Effect {
 }
 
 func (s *signing) onNonces(e noncesMade) []Effect {
+	counts := &s.node.nonces
+	if e.err == nil {
+		counts.drawn += uint64(len(s.which))
+	}
 	if s.phase != signDrawing {
+		if e.err == nil {
+			counts.dropped += uint64(len(s.which))
+		}
 		e.nonces.Wipe()
 		return nil
 	}
@@ -198,7 +206,7 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 	s.to(signCommitted)
 	s.nonces, s.points = e.nonces, e.points
 	body := commitBody{Session: s.session, Points: e.points}
-	p := Publish{Slot: Slot{SlotCommit, s.id, s.node.Index}}
+	p := Publish{Slot: Slot{SlotCommit, s.id, s.node.Index}, Trace: s.trace}
 	if s.node.Manifest.AttestSigning {
 		leaf := commitLeaf(s.node.Manifest, s.session, s.node.Index, e.points)
 		p.Leaf, p.With = &leaf, func(a *Attestation) []byte {
@@ -208,7 +216,7 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 	} else {
 		p.Body = encode(&body)
 	}
-	return []Effect{p, Report{What: ReportCommitted, ID: s.id, Suite: s.items[0].Key.Suite, Count: len(s.items), Culprit: -1}}
+	return []Effect{p, s.counted(ReportCommitted)}
 }
 
 // onLog takes a message of this session in log order.
@@ -323,6 +331,7 @@ func (s *signing) sign() []Effect {
 	s.to(signComputing)
 	nonces, set := s.nonces, s.set
 	s.nonces = nil
+	s.node.nonces.used += uint64(len(s.which))
 	return []Effect{Compute{Urgent: s.urgent, Run: func() Event {
 		shares, err := nonces.Sign(set)
 		return sharesMade{s: s, shares: shares, err: err}
@@ -338,9 +347,9 @@ func (s *signing) onShares(e sharesMade) []Effect {
 	}
 	s.to(signDone)
 	body := shareBody{Session: s.session, Set: setHash(s.set), Shares: e.shares}
-	report := Report{What: ReportShared, ID: s.id, Suite: s.items[0].Key.Suite, Count: len(s.items), Culprit: -1}
+	report := s.counted(ReportShared)
 	s.release()
-	return []Effect{Publish{Slot: Slot{SlotShare, s.id, s.node.Index}, Body: encode(&body)}, report}
+	return []Effect{Publish{Slot: Slot{SlotShare, s.id, s.node.Index}, Body: encode(&body), Trace: s.trace}, report}
 }
 
 // sitOut ends this node's part without a word in the log.
@@ -348,16 +357,36 @@ func (s *signing) sitOut(why string) []Effect {
 	if s.phase == signOut || s.phase == signDone {
 		return nil
 	}
+	report := s.report(ReportSatOut)
+	report.Reason = why
 	s.drop()
-	return []Effect{Report{What: ReportSatOut, ID: s.id, Reason: why, Culprit: -1}}
+	return []Effect{report}
+}
+
+// report is a report of this session.
+func (s *signing) report(what ReportKind) Report {
+	r := Report{What: what, Kind: KindSign, ID: s.id, Trace: s.trace, Culprit: -1}
+	if s.job != nil {
+		r.Job = jobKey(s.client, s.job.ID)
+	}
+	return r
+}
+
+// counted is a report with the signatures in it.
+func (s *signing) counted(what ReportKind) Report {
+	r := s.report(what)
+	r.Suite, r.Count = s.items[0].Key.Suite, len(s.items)
+	return r
 }
 
 // refuse ends this node's part and says why.
 func (s *signing) refuse(code Code, reason string) []Effect {
+	report := s.report(ReportRefused)
+	report.Code, report.Reason = code, reason
 	s.drop()
 	return []Effect{
-		Publish{Slot: Slot{SlotRefuse, s.id, s.node.Index}, Body: encode(&complaint{Session: s.session, Code: code, Reason: clip(reason)})},
-		Report{What: ReportRefused, ID: s.id, Code: code, Reason: reason, Culprit: -1},
+		Publish{Slot: Slot{SlotRefuse, s.id, s.node.Index}, Body: encode(&complaint{Session: s.session, Code: code, Reason: clip(reason)}), Trace: s.trace},
+		report,
 	}
 }
 
@@ -366,6 +395,9 @@ func (s *signing) refuse(code Code, reason string) []Effect {
 func (s *signing) drop() {
 	busy := s.phase == signDrawing || s.phase == signComputing
 	s.phase = signOut
+	if s.nonces != nil {
+		s.node.nonces.dropped += uint64(len(s.which))
+	}
 	s.nonces.Wipe()
 	s.nonces, s.points = nil, nil
 	if busy {

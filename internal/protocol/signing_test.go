@@ -143,7 +143,7 @@ func TestJobHeard(t *testing.T) {
 	hear()
 	equal(t, "heard", s.phase(0), signCommitted)
 	hear()
-	copies := TaskMessage{LogMessage{TaskSubject(s.task, jobID(7)), 1, s.now, append([]byte("unopened "), s.job.Payload...)}, s.now}
+	copies := TaskMessage{LogMessage{Subject: TaskSubject(s.task, jobID(7)), Seq: 1, Time: s.now, Data: append([]byte("unopened "), s.job.Payload...)}, s.now}
 	node.do(copies)
 	if _, bad := node.reported(ReportBadTask); bad != 0 {
 		t.Error("the copy of a task was opened")
@@ -166,7 +166,7 @@ func TestJobHeard(t *testing.T) {
 func TestJobHeardWrongly(t *testing.T) {
 	f := agedFleet(t)
 	var many []JobItem
-	for range interactiveItems + 1 {
+	for range InteractiveItems + 1 {
 		many = append(many, item(f.btc, 0, "x"))
 	}
 	good := newSession(t, f, "alice", nil, item(f.btc, 0, "one"))

@@ -63,14 +63,14 @@ func ParseSlot(subject string) (Slot, error) {
 // tells small urgent work from bulk.
 func TaskSubject(t *Task, jobID string) string {
 	lane := "bulk"
-	if t.Job.Kind == KindSign && len(t.Items) <= interactiveItems {
+	if t.Job.Kind == KindSign && len(t.Items) <= InteractiveItems {
 		lane = "interactive"
 	}
 	return fmt.Sprintf("work.%s.%s.%s.%d.%d", lane, t.Job.Client, jobID, t.Part, t.Attempt)
 }
 
-// interactiveItems is the largest signing task of the interactive lane.
-const interactiveItems = 10
+// InteractiveItems is the largest signing task of the interactive lane.
+const InteractiveItems = 10
 
 // LogMessage is a message as a stream holds it.
 type LogMessage struct {
@@ -78,6 +78,7 @@ type LogMessage struct {
 	Seq     uint64
 	Time    time.Time // when the stream stored it
 	Data    []byte
+	Trace   string // the traceparent beside it, for those who trace; proof of nothing
 }
 
 // Verdict says what already stands in a slot that a node wants to fill.

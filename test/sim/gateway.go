@@ -162,6 +162,8 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 		w.timer(e, l.step)
 	case protocol.Report:
 		w.tracef("%s report %s %s %s %s", l.g.name, e.What, short(e.ID), e.Code, e.Reason)
+	case protocol.Round:
+		w.check.round(l.g.name, e)
 	case protocol.LookUp:
 		w.at(w.lag(), func() { l.step(protocol.LookedUp{Attempt: e.Attempt, Existing: w.bus.results[e.Client+"/"+e.Job]}) })
 	case protocol.Refetch:

@@ -134,3 +134,21 @@ func (c *checker) ownShares(points, shares []byte) bool {
 	}
 	return true
 }
+
+// counts holds a node's counters against what it holds: nothing drawn is lost
+// sight of.
+func (c *checker) counts(p *worker) {
+	drawn, used, dropped := p.node.NonceCounts()
+	_, holding := p.node.Sessions()
+	if gone := used + dropped; gone > drawn || holding == 0 && gone < drawn {
+		c.w.fail(RuleCounts, "%s drew %d nonce pairs, used %d, dropped %d, and holds those of %d sessions", p.name, drawn, used, dropped, holding)
+	}
+}
+
+// round holds what a gateway measures against the log: a round ends after its
+// job began.
+func (c *checker) round(gateway string, r protocol.Round) {
+	if r.To.Before(r.From) || r.From.IsZero() {
+		c.w.fail(RuleCounts, "%s: round %s of %s lasted from %s to %s", gateway, r.Round, short(r.ID), r.From, r.To)
+	}
+}

@@ -25,6 +25,7 @@ const (
 	RuleSuccess      Rule = "benign faults only delay"
 	RuleDelivery     Rule = "deliveries are ended by the gateway that holds them"
 	RuleNoPanic      Rule = "no panic"
+	RuleCounts       Rule = "what is counted adds up"
 )
 
 // Failure says which rule a seed broke, and how it came to it.

@@ -114,6 +114,7 @@ func (p *worker) receive(l protocol.LogMessage, ev protocol.Event) {
 func (p *worker) step(ev protocol.Event) {
 	if p.alive {
 		p.guard(func() []protocol.Effect { return p.node.Step(ev) })
+		p.w.check.counts(p)
 	}
 }
 
