@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -33,6 +34,9 @@ type Bus struct {
 	closing     bool
 	owned       map[stopper]struct{} // followers, consumers, subscriptions
 	reconnected chan struct{}        // closed and replaced at each reconnection
+
+	sampled   atomic.Pointer[taken]     // by Watch
+	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
 
 	background sync.WaitGroup // restoring
 	stop       context.CancelFunc
@@ -88,6 +92,7 @@ func (b *Bus) dial(ctx context.Context) error {
 		nats.DisconnectErrHandler(b.onDisconnect),
 		nats.ReconnectHandler(b.onReconnect),
 		nats.ErrorHandler(b.onError),
+		b.noteServer,
 	)
 	for wait := (backoff{}); ; {
 		if b.nc, err = nats.Connect(b.opt.URL, opts...); err == nil {
@@ -152,6 +157,7 @@ func (b *Bus) onDisconnect(_ *nats.Conn, err error) {
 
 func (b *Bus) onReconnect(nc *nats.Conn) {
 	b.log.Info("NATS reconnected", "server", nc.ConnectedServerName())
+	b.opt.Observe.Reconnected()
 	b.mu.Lock()
 	close(b.reconnected)
 	b.reconnected = make(chan struct{})

@@ -251,5 +251,6 @@ func (c *Consumer) handle(m *nats.Msg) {
 			}
 		}
 	}()
+	c.b.opt.Observe.Delivered(c.durable, d.attempt > 1)
 	c.handler(d)
 }

@@ -40,4 +40,10 @@
 // Consume pulls one message for each idle handler: what is not being worked
 // on stays on the server, for other gateways. Deliveries are acknowledged
 // explicitly, twice over (the server confirms).
+//
+// # Watching
+//
+// An Observer hears of each attempt to publish, each delivery and each
+// reconnection. Watch looks at the rest at intervals: the round trip, the clocks,
+// what streams and consumers hold, how far followers are behind, what expires.
 package bus

@@ -59,6 +59,8 @@ type Follower struct {
 	queued atomic.Int64  // bytes in live
 	nudge  chan struct{} // something was dropped: read the stream
 
+	handled atomic.Uint64 // last sequence done with, for Watch
+
 	// Owned by run.
 	id     string // incarnation
 	next   uint64 // first sequence not handled
@@ -79,8 +81,9 @@ func (b *Bus) Follow(ctx context.Context, stream Stream, from uint64, opt Follow
 	f := &Follower{
 		b: b, stream: stream, name: b.names.stream(stream), opt: opt, cancel: cancel,
 		done: make(chan struct{}), live: make(chan *nats.Msg, liveQueue), nudge: make(chan struct{}, 1),
-		id: opt.StreamID, next: max(from, 1),
+		id: opt.StreamID,
 	}
+	f.moveTo(max(from, 1))
 	if err := f.start(ctx); err != nil {
 		cancel()
 		f.unsubscribe()
@@ -229,11 +232,18 @@ func (f *Follower) heard(ctx context.Context, m *nats.Msg) bool {
 	return true
 }
 
+// moveTo goes on with another sequence, without its predecessors.
+func (f *Follower) moveTo(next uint64) {
+	f.next = next
+	f.handled.Store(next - 1)
+}
+
 // handle calls the handler. f.next moves first: a message that makes it panic
 // is not met again.
 func (f *Follower) handle(m Message) {
 	f.next = m.Seq + 1
 	defer func() {
+		f.handled.Store(m.Seq)
 		if p := recover(); p != nil {
 			f.b.log.Error("handler panicked", "stream", f.stream, "subject", m.Subject, "seq", m.Seq,
 				"panic", p, "stack", string(debug.Stack()))
@@ -275,7 +285,7 @@ func (f *Follower) catchUp(ctx context.Context, until uint64) bool {
 			}
 			continue
 		default:
-			f.next = until + 1
+			f.moveTo(until + 1)
 		}
 		f.settled()
 		return true
@@ -341,7 +351,7 @@ func (f *Follower) compare(info streamInfo) {
 	if reason == "" {
 		return
 	}
-	f.next = 1
+	f.moveTo(1)
 	f.target = min(f.target, info.last)
 	f.b.log.Error("place in stream lost", "stream", f.stream, "reason", reason)
 	if f.opt.Lost != nil {

@@ -37,7 +37,13 @@ type Options struct {
 	// Embedded connects within the process, without a socket.
 	Embedded *EmbeddedServer
 
-	Logger *slog.Logger // nil: silent
+	Logger  *slog.Logger // nil: silent
+	Observe Observer     // nil: nobody
+
+	// WatchStreams has Watch look at every declared stream, its declared
+	// consumers and the server's storage (gateways), and not only at the streams
+	// that are followed.
+	WatchStreams bool
 
 	// Replicas of each stream. 0: Apply creates with 1 and keeps what is there, Check does not look.
 	Replicas int
@@ -58,6 +64,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Observe == nil {
+		o.Observe = nobody{}
 	}
 	if o.MaxInFlight <= 0 {
 		o.MaxInFlight = 256
@@ -115,12 +124,7 @@ func (o *Options) natsOptions() ([]nats.Option, error) {
 const maxCredentials = 1 << 20
 
 func credentials(path string) (nats.Option, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("bus: credentials: %w", err)
-	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxCredentials))
+	content, err := readSmall(path)
 	if err != nil {
 		return nil, fmt.Errorf("bus: credentials: %w", err)
 	}
@@ -133,4 +137,13 @@ func credentials(path string) (nats.Option, error) {
 		return nil, fmt.Errorf("bus: credentials: %s is neither a .creds file nor an nkey seed: %w", path, err)
 	}
 	return opt, nil
+}
+
+func readSmall(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, maxCredentials))
 }

@@ -69,6 +69,7 @@ func TestProductionConfig(t *testing.T) {
 		}
 		testRolesWork(t, worker, gateway, alice)
 	})
+	t.Run("each role can watch", func(t *testing.T) { testRolesWatch(t, url, seeds) })
 	t.Run("and nothing else", func(t *testing.T) { testRolesRefused(t, admin, url, seeds) })
 }
 
@@ -136,6 +137,47 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 		t.Errorf("worker 0 in slot 1: %v, want ErrDenied without waiting", err)
 	}
 	noneLeft(t, gateway)
+}
+
+// testRolesWatch takes a sample as each role does. What a role may not ask for
+// fails at once, and alone.
+func testRolesWatch(t *testing.T, url string, seeds map[string]string) {
+	ctx := testContext(t)
+	tests := []struct {
+		user                                    string
+		all                                     bool
+		streams, storage, consumers, complaints int
+	}{
+		{"gateway-b", true, 7, 2, 2, 0},
+		{"worker-1", false, 2, 0, 0, 0},
+		{"worker-2", true, 7, 2, 0, 2},
+	}
+	for _, test := range tests {
+		var log logSink
+		b := connectTest(t, url, func(o *Options) {
+			o.Credentials, o.Name, o.WatchStreams, o.Logger = seeds[test.user], test.user, test.all, log.logger()
+		})
+		for _, stream := range []Stream{Keys, Sign} {
+			if _, err := b.FollowToEnd(ctx, ctx, stream, 0, FollowOptions{Handler: func(Message) {}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		start := time.Now()
+		watch(t, b, time.Minute)
+		s := sampleOf(t, b, anySample)
+		if took := time.Since(start); took > b.opt.AckTimeout {
+			t.Errorf("%s: the sample took %v", test.user, took)
+		}
+		if s.RTT == 0 || len(s.Streams) != test.streams || len(s.Storage) != test.storage || len(s.Consumers) != test.consumers || len(s.Followers) != 2 {
+			t.Errorf("%s: %+v", test.user, s)
+		}
+		if test.all && s.Storage[0].Used == 0 { // the streams' account, not the role's own
+			t.Errorf("%s: storage %+v", test.user, s.Storage)
+		}
+		if n := strings.Count(log.String(), "watching the bus"); n != test.complaints {
+			t.Errorf("%s: %d complaints, want %d:\n%s", test.user, n, test.complaints, log.String())
+		}
+	}
 }
 
 // testRolesRefused tries, without this package, what must not work.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
@@ -21,11 +22,12 @@ func (b *Bus) Publish(ctx context.Context, subject string, data []byte, header m
 	if err != nil {
 		return 0, err
 	}
-	if _, err := b.streamOf(subject); err != nil {
+	stream, err := b.streamOf(subject)
+	if err != nil {
 		return 0, err
 	}
 	for wait := (backoff{}); ; {
-		seq, err := b.store(ctx, subject, m)
+		seq, err := b.store(ctx, stream, subject, m)
 		if err == nil || !errors.Is(err, ErrDisconnected) && !errors.Is(err, ErrNoStream) {
 			return seq, err
 		}
@@ -35,9 +37,11 @@ func (b *Bus) Publish(ctx context.Context, subject string, data []byte, header m
 	}
 }
 
-// store makes one attempt: one round trip, with a place among the publishes
-// in flight.
-func (b *Bus) store(ctx context.Context, subject string, m *nats.Msg) (uint64, error) {
+// store makes one attempt, with a place among the publishes in flight, and
+// tells the observer.
+func (b *Bus) store(ctx context.Context, stream Stream, subject string, m *nats.Msg) (seq uint64, err error) {
+	start := time.Now()
+	defer func() { b.opt.Observe.Published(stream, outcome(err), time.Since(start)) }()
 	select {
 	case b.inFlight <- struct{}{}:
 		defer func() { <-b.inFlight }()
@@ -46,19 +50,25 @@ func (b *Bus) store(ctx context.Context, subject string, m *nats.Msg) (uint64, e
 	case <-b.life.Done():
 		return 0, ErrClosed
 	}
+	start = time.Now()
+	return b.attempt(ctx, subject, m)
+}
+
+// attempt is one round trip.
+func (b *Bus) attempt(ctx context.Context, subject string, m *nats.Msg) (uint64, error) {
 	if ctx.Err() != nil {
 		return 0, ctx.Err()
 	}
 	if b.nc.Status() == nats.RECONNECTING {
 		return 0, fmt.Errorf("%s: %w", subject, ErrDisconnected) // nothing was sent
 	}
-	attempt, done := b.flights.start(ctx, b.opt.AckTimeout, m.Subject)
+	waiting, done := b.flights.start(ctx, b.opt.AckTimeout, m.Subject)
 	defer done()
-	ack, err := b.js.PublishMsg(attempt, m, jetstream.WithRetryAttempts(0))
+	ack, err := b.js.PublishMsg(waiting, m, jetstream.WithRetryAttempts(0))
 	if err == nil {
 		return ack.Sequence, nil
 	}
-	if cause := context.Cause(attempt); cause != nil && errors.Is(err, context.Canceled) {
+	if cause := context.Cause(waiting); cause != nil && errors.Is(err, context.Canceled) {
 		// It was under way: a lost connection leaves the outcome open.
 		if errors.Is(cause, ErrDisconnected) {
 			return 0, fmt.Errorf("%s: %w: connection lost", subject, ErrUnknown)

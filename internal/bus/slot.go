@@ -47,7 +47,7 @@ func (b *Bus) PublishSlot(ctx context.Context, subject string, data []byte, head
 	var judged uint64 // everything in the slot up to here is junk
 	for wait := (backoff{}); ; {
 		expecting(m, judged)
-		_, err := b.store(ctx, subject, m)
+		_, err := b.store(ctx, stream, subject, m)
 		switch {
 		case err == nil:
 			return Mine, nil

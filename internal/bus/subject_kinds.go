@@ -19,6 +19,9 @@ func BatchFilter(batch string) (string, error) {
 	return "dkg." + batch + ".>", nil
 }
 
+// Manifests are all manifests in KEYS.
+const Manifests = "manifest.*"
+
 // ManifestSubject is manifest.<hash>, the hash in lower-case hexadecimal.
 func ManifestSubject(hash string) (string, error) {
 	if err := checkHex(hash, hashLen); err != nil {
