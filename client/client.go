@@ -49,6 +49,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
@@ -60,6 +61,7 @@ type Client struct {
 	name     string
 	sign     func(kind protocol.Kind, payload []byte) protocol.SignedJob // the private key stays behind it
 	log      *slog.Logger
+	tracer   trace.Tracer
 	lookIn   time.Duration
 	grace    time.Duration // how long after its expiry a job may still be answered
 	width    int
@@ -88,7 +90,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
-		manifest: cfg.Manifest, access: access, name: cfg.Name, log: cfg.Logger,
+		manifest: cfg.Manifest, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
 		sign: func(kind protocol.Kind, payload []byte) protocol.SignedJob {
 			return protocol.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
@@ -45,6 +46,9 @@ type Config struct {
 	// The fleet's quota is 64 open jobs of a kind.
 	MaxInFlight int
 	Logger      *slog.Logger // nil: silent
+	// TracerProvider makes an OpenTelemetry span of each job, whose traceparent goes
+	// with the job. Nil: no spans; that of the caller's context goes with it.
+	TracerProvider trace.TracerProvider
 }
 
 const redacted = "[client config]"

@@ -124,11 +124,13 @@ func (c *Client) startKeygen(ctx context.Context, job protocol.Job, patient bool
 	if err != nil {
 		return nil, err
 	}
+	ctx, span := c.begin(ctx, j)
 	p, err := c.submit(ctx, j, patient)
 	if err != nil {
+		finish(span, err)
 		return nil, err
 	}
-	return &Handle[KeygenResult]{p: p, check: func(a *answer) (*KeygenResult, error) {
+	return &Handle[KeygenResult]{p: p, span: span, check: func(a *answer) (*KeygenResult, error) {
 		proof := Proof{Client: c.name, Job: string(j.Payload), Result: json.RawMessage(a.raw)}
 		keys, err := proof.verify(c.manifest, &a.result)
 		if err != nil {

@@ -64,6 +64,7 @@ func (c *Client) publish(ctx context.Context, j *prepared) error {
 	}
 	m.Header.Set(protocol.HeaderClient, c.name)
 	m.Header.Set(protocol.HeaderSignature, j.SignatureHeader())
+	inject(ctx, m.Header)
 	attempt, done := c.attempts.start(ctx, m.Subject, ackTimeout)
 	defer done()
 	_, err := c.js.PublishMsg(attempt, m, jetstream.WithRetryAttempts(0))

@@ -115,13 +115,15 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 	if err != nil {
 		return nil, err
 	}
+	ctx, span := c.begin(ctx, j)
 	p, err := c.submit(ctx, j, patient)
 	if err != nil {
+		finish(span, err)
 		return nil, err
 	}
 	// While the fleet signs there is time for what its answer is compared with.
 	keys := outputKeys(want)
-	return &Handle[SignResult]{p: p, check: func(a *answer) (*SignResult, error) {
+	return &Handle[SignResult]{p: p, span: span, check: func(a *answer) (*SignResult, error) {
 		return checkSignatures(c.manifest, want, keys, &a.result)
 	}}, nil
 }

@@ -27,6 +27,7 @@ func newFleetInitCommand() *cobra.Command {
 		Short: "Write a complete fleet directory with fresh software keys, or one around a manifest",
 		Long: `Init writes a manifest, an access list, and the configuration and keys of
 every node, a gateway and a client. The keys are software keys, for development.
+prometheus-targets.json tells Prometheus where their metrics are.
 
 In production every node makes its keys on its own KMS or HSM, and frostctl
 fleet manifest joins their cards. With that manifest, init writes all but the

@@ -171,6 +171,10 @@ func connect(cmd *cobra.Command) (*client.Client, error) {
 func dial(cmd *cobra.Command, cfg client.Config) (*client.Client, error) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
 	defer cancel()
+	var err error
+	if cfg.TracerProvider, err = tracerProvider(ctx, cfg.Name); err != nil {
+		return nil, err
+	}
 	return client.New(ctx, cfg)
 }
 

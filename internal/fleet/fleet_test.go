@@ -101,7 +101,7 @@ func noSecrets(t *testing.T, dir string) {
 		t.Fatal(err)
 	}
 	secrets = append(secrets, []byte(key.Identity), []byte(key.Derivation))
-	for _, name := range []string{ManifestFile, AccessFile, ClientFile, GatewayFile, NodeFile(0)} {
+	for _, name := range []string{ManifestFile, AccessFile, ClientFile, GatewayFile, TargetsFile, NodeFile(0)} {
 		data, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil {
 			t.Fatal(err)

@@ -43,8 +43,10 @@ const (
 	AccessFile   = "access.toml"
 	ClientFile   = "client.toml"
 	GatewayFile  = "gateway/gateway.toml"
+	TargetsFile  = "prometheus-targets.json" // for Prometheus: where the programs' metrics are
 
-	clientKey = "client.key"
+	clientKey   = "client.key"
+	gatewayName = "gateway0"
 )
 
 // NodeFile is the configuration of node i.
@@ -112,7 +114,7 @@ func discard(dir string, n int) error {
 	for i := range n {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, filepath.Dir(NodeFile(i)))))
 	}
-	for _, name := range []string{filepath.Dir(GatewayFile), clientKey, ManifestFile, AccessFile, ClientFile} {
+	for _, name := range []string{filepath.Dir(GatewayFile), clientKey, ManifestFile, AccessFile, ClientFile, TargetsFile} {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
 	}
 	return errors.Join(errs...)
@@ -140,7 +142,7 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card protocol.
 }
 
 func writePublic(dir string, o Options, m *protocol.Manifest) error {
-	_, gateway, err := Party{Name: "gateway0"}.NewKey(filepath.Join(dir, "gateway", "gateway.key"))
+	_, gateway, err := Party{Name: gatewayName}.NewKey(filepath.Join(dir, "gateway", "gateway.key"))
 	if err != nil {
 		return err
 	}
@@ -152,6 +154,7 @@ func writePublic(dir string, o Options, m *protocol.Manifest) error {
 		{AccessFile, fmt.Sprintf("# Who fleet %s listens to. Every node and gateway reads this file at start.\n%s\n%s", o.Name, gateway, client)},
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},
+		{TargetsFile, string(o.targets())},
 	} {
 		if err := writeNew(filepath.Join(dir, f.name), []byte(f.content)); err != nil {
 			return err

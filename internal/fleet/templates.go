@@ -62,13 +62,13 @@ host = "127.0.0.1"
 port = %d # /livez, /readyz, /metrics
 
 [gateway]
-name = "gateway0"
+name = %q
 key_file = "gateway.key"
 manifest = "../manifest.json"
 access = "../access.toml"
 
 [bus]
-%s`, o.Name, o.Network, o.port(0), bus)
+%s`, o.Name, o.Network, o.port(0), gatewayName, bus)
 }
 
 func clientConfig(o Options) string {

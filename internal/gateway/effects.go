@@ -8,12 +8,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
 // step feeds the machine and does what it asks for.
@@ -38,7 +40,10 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 		switch e := effect.(type) {
 		case protocol.Compute:
 			g.pool.Do(e.Urgent, func() {
-				if ev := g.guard(e.Run); ev != nil {
+				span := g.below(e.Trace, e.Name)
+				ev := g.guard(e.Run)
+				span.End(nil)
+				if ev != nil {
 					g.step(ev)
 				}
 			})
@@ -58,6 +63,8 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 			g.supersede(e)
 		case protocol.Refetch:
 			g.tasks.Go(func() { g.refetch(e.ID) })
+		case protocol.Round:
+			g.round(e)
 		case protocol.Report:
 			g.report(e)
 		default:
@@ -80,13 +87,15 @@ func (g *Gateway) publishTask(e protocol.PublishTask) {
 	sealed := protocol.SealGateway(g.cfg.Key, g.cfg.Name, g.cfg.Manifest, e.Subject, e.Body)
 	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
 	defer cancel()
-	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, nil, func(m bus.Message) bus.Verdict {
+	span := g.below(e.Trace, "task")
+	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, tracing.Header(span.Trace()), func(m bus.Message) bus.Verdict {
 		g.mu.Lock()
 		defer g.mu.Unlock()
 		return verdicts[g.coordinator.JudgeTask(logMessage(m), e.Body)]
 	})
+	span.End(err)
 	if err != nil && g.ctx.Err() == nil {
-		g.log.Warn("task not published", "subject", e.Subject, "err", err)
+		g.log.Warn("task not published", tracing.Args([]any{"subject", e.Subject, "err", err}, e.Trace)...)
 	}
 }
 
@@ -96,11 +105,11 @@ var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protoco
 // then acknowledges the job. If the job has a result already, that one is
 // announced again.
 func (g *Gateway) finish(e protocol.Finish) {
-	stored, subject, err := g.storeResult(e.Result)
+	stored, subject, err := g.storeResult(e.Result, e.Job.Trace)
 	if errors.Is(err, bus.ErrTooLarge) {
 		// What can never be stored must not hold its job for ever.
 		e.Result = tooLarge(e.Result)
-		stored, subject, err = g.storeResult(e.Result)
+		stored, subject, err = g.storeResult(e.Result, e.Job.Trace)
 	}
 	if err != nil {
 		g.giveBack(e.Token)
@@ -120,17 +129,19 @@ func (g *Gateway) finish(e protocol.Finish) {
 	if e.Result.Status == protocol.StatusFailed {
 		g.deadLetter(e.Job, e.Result)
 	}
-	g.done(e.Token, e.Job.Kind, e.Result.Code)
+	g.done(e.Token, e.Result)
 }
 
-func (g *Gateway) storeResult(r *protocol.Result) (stored bool, subject string, err error) {
+func (g *Gateway) storeResult(r *protocol.Result, trace string) (stored bool, subject string, err error) {
 	payload := r.Encode()
 	subject, err = bus.ResSubject(r.Client, r.Job)
 	if err != nil {
 		g.log.Error("result has no subject", "err", err)
 		return false, "", err
 	}
-	stored, err = g.store(g.ctx, subject, payload, g.headers(r, payload))
+	span := g.below(trace, "result")
+	stored, err = g.store(g.ctx, subject, payload, g.headers(r, payload, trace))
+	span.End(err)
 	return stored, subject, err
 }
 
@@ -162,13 +173,15 @@ func (g *Gateway) giveBack(token uint64) {
 	}
 }
 
-// headers are the gateway's signature over a result.
-func (g *Gateway) headers(r *protocol.Result, payload []byte) map[string][]string {
+// headers are the gateway's signature over a result, and the job's trace.
+func (g *Gateway) headers(r *protocol.Result, payload []byte, trace string) map[string][]string {
 	sig := ed25519.Sign(g.cfg.Key, protocol.ResultSigningInput(r.Fleet, r.Client, r.Job, payload))
-	return map[string][]string{
+	headers := map[string][]string{
 		protocol.HeaderGateway:   {g.cfg.Name},
 		protocol.HeaderSignature: {hex.EncodeToString(sig)},
 	}
+	maps.Copy(headers, tracing.Header(trace))
+	return headers
 }
 
 // store publishes until the server has it. It reports false where a message
@@ -220,17 +233,24 @@ func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
 	ctx, cancel := context.WithTimeout(g.ctx, letterTime)
 	defer cancel()
 	_, _ = g.store(ctx, subject, letter.Encode(), nil) // it has said what went wrong
-	g.log.Warn("job given up", "client", job.Client, "job", id, "code", string(r.Code), "reason", r.Error)
+	g.log.Warn("job given up", tracing.Args([]any{"client", job.Client, "job", id, "code", string(r.Code), "reason", r.Error}, job.Trace)...)
 }
 
-// done acknowledges a job.
-func (g *Gateway) done(token uint64, kind protocol.Kind, code protocol.Code) {
+// done acknowledges a job whose answer is stored. An answer that was there before
+// is nil: that job ended then.
+func (g *Gateway) done(token uint64, answer *protocol.Result) {
 	d := g.release(token)
 	if d == nil {
 		return
 	}
+	if answer != nil {
+		items := max(len(answer.Keys), len(answer.Sigs))
+		g.cfg.Observe.JobDone(protocol.JobEnd{
+			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= protocol.InteractiveItems, Trace: d.span.Trace(), Took: time.Since(d.since),
+		})
+	}
+	ended(d.span, answer)
 	g.acknowledge(d)
-	g.cfg.Observe.JobDone(kind, code, time.Since(d.since))
 	close(d.done)
 }
 
@@ -239,11 +259,11 @@ func (g *Gateway) reject(e protocol.Reject) {
 	g.deadLetter(e.Job, e.Result)
 	if e.Result.Job != "" {
 		payload := e.Result.Encode()
-		if err := g.notify(e.Result.Client, e.Result.Job, payload, g.headers(e.Result, payload)); err != nil {
+		if err := g.notify(e.Result.Client, e.Result.Job, payload, g.headers(e.Result, payload, e.Job.Trace)); err != nil {
 			g.log.Warn("rejection not announced", "client", e.Result.Client, "job", e.Result.Job, "err", err)
 		}
 	}
-	g.done(e.Token, e.Job.Kind, e.Result.Code)
+	g.done(e.Token, e.Result)
 }
 
 // noticeTime bounds the storing of a notice; the job ends with or without it.
@@ -264,7 +284,7 @@ func (g *Gateway) notify(client, job string, payload []byte, headers map[string]
 // replay announces a stored result once more, byte for byte.
 func (g *Gateway) replay(e protocol.Replay) {
 	g.announce(e.Client, e.Job)
-	g.done(e.Token, "", "")
+	g.done(e.Token, nil)
 }
 
 func (g *Gateway) announce(client, job string) {
@@ -340,7 +360,10 @@ func (g *Gateway) refetch(id string) {
 
 func (g *Gateway) report(r protocol.Report) {
 	g.cfg.Observe.Report(r)
-	args := []any{"id", r.ID}
+	args := tracing.Args([]any{"id", r.ID}, r.Trace)
+	if r.Job != "" && r.Job != r.ID {
+		args = append(args, "job", r.Job)
+	}
 	if r.Reason != "" {
 		args = append(args, "code", string(r.Code), "reason", r.Reason, "culprit", r.Culprit)
 	}

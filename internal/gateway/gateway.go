@@ -24,6 +24,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
 // Config is what a gateway is made of. The gateway closes none of it.
@@ -35,12 +36,14 @@ type Config struct {
 	Bus      *bus.Bus
 	Log      *slog.Logger
 	Observe  Observer
+	Tracer   *tracing.Tracer // nil: no spans
 }
 
 // Observer hears what a gateway did, for metrics.
 type Observer interface {
 	Report(protocol.Report)
-	JobDone(kind protocol.Kind, code protocol.Code, took time.Duration)
+	Round(protocol.Round)
+	JobDone(protocol.JobEnd)
 }
 
 // Tuning of the machine.
@@ -85,7 +88,8 @@ type Gateway struct {
 // delivery is a job that JetStream gave to this gateway.
 type delivery struct {
 	bus.Delivery
-	since time.Time
+	span  *tracing.Span // nil if it is not traced
+	since time.Time     // when it was stored, by this machine's clock
 	done  chan struct{} // closed when the gateway is through with it
 }
 

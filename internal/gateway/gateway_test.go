@@ -228,7 +228,7 @@ func TestFinishTwice(t *testing.T) {
 	w.publish(job)
 	inWork(t, g, 1)
 	for range 2 {
-		g.done(1, job.Kind, "")
+		g.done(1, &protocol.Result{Kind: protocol.KindSign})
 		g.giveBack(1)
 		g.supersede(protocol.Supersede{Old: 1, New: 2})
 	}

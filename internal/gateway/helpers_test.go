@@ -204,10 +204,12 @@ type ends struct {
 func (*ends) Report(protocol.Report) {}
 func (*ends) ProviderCoalesced(int)  {}
 
-func (e *ends) JobDone(_ protocol.Kind, code protocol.Code, _ time.Duration) {
+func (*ends) Round(protocol.Round) {}
+
+func (e *ends) JobDone(end protocol.JobEnd) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.codes = append(e.codes, code)
+	e.codes = append(e.codes, end.Code)
 }
 
 // lines is a log that a test reads.

@@ -22,7 +22,9 @@ func (g *Gateway) handle(d bus.Delivery) {
 		return
 	}
 	job := protocol.ReadJob(protocol.Kind(ref.Kind), ref.Client, msg.Data, msg.Header)
-	held := &delivery{Delivery: d, since: time.Now(), done: make(chan struct{})}
+	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
+	held.span = g.begin(d, &job, held.since)
+	defer held.span.End(errNotEnded) // unless it has
 	var existing []byte
 	if !likelyNew(d, job) {
 		if existing, err = g.existing(job); err != nil {
@@ -39,6 +41,15 @@ func (g *Gateway) handle(d bus.Delivery) {
 		g.step(protocol.JobArrived{Token: token, Job: job, Stored: msg.Time, Existing: existing})
 	}
 	g.hold(held)
+}
+
+// stored is when a message was stored, by this machine's clock.
+func (g *Gateway) stored(m bus.Message) time.Time {
+	at, now := m.Time.Add(g.cfg.Bus.Offset()), time.Now()
+	if at.After(now) {
+		return now
+	}
+	return at
 }
 
 // likelyNew reports whether a job is begun without asking first whether it has a

@@ -24,6 +24,9 @@ type Coalescer[A any] struct {
 	Life context.Context
 	// Signed hears how many leaves a signature served. May be nil.
 	Signed func(leaves int)
+	// Begin hears each call begin, with the contexts of those it serves, and
+	// gives what hears it end. May be nil.
+	Begin func(served []context.Context) (end func(error))
 
 	mu      sync.Mutex
 	waiting []*request[A]
@@ -98,7 +101,9 @@ func (c *Coalescer[A]) call(batch []*request[A]) error {
 	}
 	ctx, cancel := context.WithTimeout(c.Life, coalescedTime)
 	defer cancel()
+	end := c.begin(batch)
 	signature, err := c.Sign(ctx, c.Digest(leaves))
+	end(err)
 	var proofs []A
 	if err == nil {
 		proofs = c.Prove(leaves, signature)
@@ -113,6 +118,17 @@ func (c *Coalescer[A]) call(batch []*request[A]) error {
 		close(r.done)
 	}
 	return err
+}
+
+func (c *Coalescer[A]) begin(batch []*request[A]) (end func(error)) {
+	if c.Begin == nil {
+		return func(error) {}
+	}
+	served := make([]context.Context, len(batch))
+	for i, r := range batch {
+		served[i] = r.ctx
+	}
+	return c.Begin(served)
 }
 
 // take gives those who wait, without those who gave up meanwhile.

@@ -248,3 +248,37 @@ func TestHangingCallIsGivenUp(t *testing.T) {
 		}
 	})
 }
+
+// TestCallsAreTold: each call is told with the contexts of those it serves, and
+// how it ended.
+func TestCallsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		type name struct{}
+		c, s := newCoalescer(t.Context())
+		var told []string
+		c.Begin = func(served []context.Context) func(error) {
+			names := ""
+			for _, ctx := range served {
+				names += ctx.Value(name{}).(string)
+			}
+			return func(err error) { told = append(told, fmt.Sprint(names, " ", err)) }
+		}
+		s.set(func(context.Context) error { time.Sleep(time.Second); return nil })
+		var all sync.WaitGroup
+		for i := range 4 {
+			all.Go(func() {
+				ctx := context.WithValue(t.Context(), name{}, string(rune('a'+i)))
+				if _, err := attest(ctx, c, i); err != nil {
+					t.Error(err)
+				}
+			})
+			synctest.Wait()
+		}
+		all.Wait()
+		s.set(func(context.Context) error { return errDevice })
+		_, _ = attest(context.WithValue(t.Context(), name{}, "z"), c, 9)
+		if got := fmt.Sprint(told); got != "[a <nil> bcd <nil> z "+errDevice.Error()+"]" {
+			t.Errorf("told %s", got)
+		}
+	})
+}

@@ -78,6 +78,15 @@ func (s *Store) update(f func(*bolt.Tx) error) error {
 	return s.present()
 }
 
+// Present tells whether the store can be used: its file is where it was opened,
+// and nothing in it was found damaged.
+func (s *Store) Present() error {
+	if s.broken.Load() {
+		return s.damaged("an earlier call failed on it")
+	}
+	return s.present()
+}
+
 // present tells whether the name still leads to the file that is open. It is
 // asked after each commit: a store removed under a running node must not let
 // it certify.

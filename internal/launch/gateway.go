@@ -30,9 +30,17 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		return err
 	}
 	defer clear(key)
+	tracer, sendSpans, err := trace(ctx, "frost-gateway", g.Gateway.Name, log)
+	if err != nil {
+		return err
+	}
+	defer sendSpans()
 	registry := telemetry.NewRegistry()
-	busCheck, gatewayCheck := waiting("connecting to NATS"), waiting("starting")
-	stop, err := listen(g.Server, registry, []telemetry.Check{{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail}}, log)
+	metrics := telemetry.NewMetrics(registry, identity(m, telemetry.RoleGateway, g.Gateway.Name))
+	busCheck, lagCheck, manifestCheck, gatewayCheck := waiting("connecting to NATS"), waiting(notYet), waiting(notYet), waiting("starting")
+	stop, err := listen(g.Server, registry, []telemetry.Check{
+		{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail}, {Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail},
+	}, log)
 	if err != nil {
 		return err
 	}
@@ -46,7 +54,11 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		log.Info("embedded bus", "url", server.URL())
 		o.Embedded = server
 	}
-	conn, err := connect(ctx, g.Bus, m.Fleet, g.Gateway.Name, o, true)
+	if g.Bus.Embedded {
+		metrics.Disk("bus", g.Bus.StorePath)
+	}
+	observe := o.observer(metrics)
+	conn, err := connect(ctx, g.Bus, m.Fleet, g.Gateway.Name, o, observe, true)
 	if err != nil {
 		return err
 	}
@@ -55,12 +67,14 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	if err := prepare(ctx, conn, g, o); err != nil {
 		return err
 	}
+	defer o.watch(ctx, conn, m, metrics, manifestCheck)()
 	gw := gateway.New(gateway.Config{
-		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key, Bus: conn, Log: log, Observe: telemetry.NewMetrics(registry),
+		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key, Bus: conn, Log: log, Observe: observe, Tracer: tracer,
 	})
 	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.", func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.", func() float64 { _, keys := gw.Stats(); return float64(keys) })
 	busCheck.open(conn.Healthy)
+	lagCheck.open(conn.Lagging)
 	gatewayCheck.open(gw.Ready)
 	defer whenReady(ctx, gw.Ready, o.Ready)()
 	return gw.Run(ctx)

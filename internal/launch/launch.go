@@ -26,6 +26,9 @@ type Options struct {
 	Embedded *bus.EmbeddedServer // connect within the process instead of by URL
 	Ready    func()              // called once, when the program is ready
 	PIN      pin.Source          // asks whoever started a node for its token's PIN, if the file has none
+	// Unobserved leaves metrics unmoved and the bus unwatched, for a benchmark of
+	// what they cost.
+	Unobserved bool
 }
 
 // closeTime bounds how long a program that stops waits for the bus and for
@@ -55,11 +58,11 @@ func readBounded(path string, limit int64) ([]byte, error) {
 }
 
 // connect reaches the bus and checks that its streams are as declared.
-func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, gateway bool) (*bus.Bus, error) {
+func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool) (*bus.Bus, error) {
 	conn, err := bus.Connect(ctx, bus.Options{
 		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
-		Embedded: o.Embedded, Logger: o.Log, RestoreMemory: gateway, Replicas: b.Replicas,
+		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, WatchStreams: gateway, Replicas: b.Replicas,
 	})
 	if err != nil {
 		return nil, err

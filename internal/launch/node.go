@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/worker"
@@ -36,33 +38,42 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	name := fmt.Sprintf("worker-%d", n.Node.Index)
+	tracer, sendSpans, err := trace(ctx, "frost-worker", name, log)
+	if err != nil {
+		return err
+	}
+	defer sendSpans()
 	registry := telemetry.NewRegistry()
-	metrics := telemetry.NewMetrics(registry)
+	metrics := telemetry.NewMetrics(registry, identity(m, telemetry.RoleWorker, name))
+	observe := o.observer(metrics)
 	metrics.ForProvider(n.Node.KeyProvider.Type, prices(n))
 	deviceCheck, busCheck, workerCheck := waiting("opening"), waiting("not connected yet"), waiting("starting")
+	storeCheck, lagCheck, manifestCheck := waiting(notYet), waiting(notYet), waiting(notYet)
 	stop, err := listen(n.Server, registry, []telemetry.Check{
-		{Name: "key_provider", Fail: deviceCheck.Fail}, {Name: "bus", Fail: busCheck.Fail}, {Name: "worker", Fail: workerCheck.Fail},
+		{Name: "key_provider", Fail: deviceCheck.Fail}, {Name: "bus", Fail: busCheck.Fail}, {Name: "keystore", Fail: storeCheck.Fail},
+		{Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail}, {Name: "worker", Fail: workerCheck.Fail},
 	}, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
 
-	metrics.ProviderState(keyprovider.ErrClosed) // down, for no reason of the device's
+	observe.ProviderState(keyprovider.ErrClosed) // down, for no reason of the device's
 	back, err := OpenProvider(ctx, n, ProviderOptions{
-		Pinned: m.Identity(n.Node.Index), Observe: metrics.ProviderCall, Log: log, PIN: o.PIN,
-		Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); metrics.ProviderState(err) },
+		Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
+		Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
 	})
 	if err != nil {
 		return err
 	}
-	metrics.ProviderState(nil)
-	device := keyprovider.Harden(back, Policy(n), metrics)
+	observe.ProviderState(nil)
+	device := keyprovider.Harden(back, Policy(n), observe)
 	defer func() { err = errors.Join(err, device.Close()) }()
 	deviceCheck.open(device.Ready)
 
 	busCheck.wait("connecting to NATS")
-	conn, err := connect(ctx, n.Bus, m.Fleet, fmt.Sprintf("worker-%d", n.Node.Index), o, false)
+	conn, err := connect(ctx, n.Bus, m.Fleet, name, o, observe, false)
 	if err != nil {
 		return err
 	}
@@ -72,18 +83,25 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return err
 	}
 	busCheck.open(conn.Healthy)
+	lagCheck.open(conn.Lagging)
+	defer o.watch(ctx, conn, m, metrics, manifestCheck)()
 
 	w, err := worker.New(ctx, worker.Config{
 		Manifest: m, Access: access, Index: n.Node.Index, Storage: n.Node.StoragePath,
-		Provider: device, Bus: conn, Log: log, Observe: metrics,
+		Provider: device, Bus: conn, Log: log, Observe: observe, Tracer: tracer,
 	})
 	if err != nil {
 		return err
 	}
 	workerCheck.open(w.Ready)
+	storeCheck.open(w.Keystore)
+	metrics.Disk("storage", n.Node.StoragePath)
+	metrics.Keystore(filepath.Join(n.Node.StoragePath, keystore.FileName))
+	metrics.Nonces(w.NonceCounts)
 	telemetry.Gauge(registry, "keys", "Keys that this node holds a share of.", func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
 	telemetry.Gauge(registry, "batches_in_work", "Batches that this node is dealing in.", func() float64 { _, _, dealing, _ := w.Stats(); return float64(dealing) })
 	telemetry.Gauge(registry, "nonces_held", "Signing sessions for which this node holds nonces.", func() float64 { _, _, _, nonces := w.Stats(); return float64(nonces) })
+	telemetry.Gauge(registry, "session_key_expires_timestamp_seconds", "When this node's session key ends unless it is renewed; 0 while the node is silent.", func() float64 { return unix(w.SpeaksUntil()) })
 	defer whenReady(ctx, w.Ready, o.Ready)()
 	return w.Run(ctx)
 }

@@ -257,7 +257,11 @@ func (c *Coordinator) summarize(b *batchLog) []Effect {
 	}
 	c.computing[b.id] = true
 	id, params := b.id, b.header.Params(c.Manifest)
-	return []Effect{Compute{Urgent: c.wanted[id], Run: func() Event {
+	trace := ""
+	if p := c.parts[id]; p != nil {
+		trace = p.run.signed.Trace
+	}
+	return []Effect{Compute{Urgent: c.wanted[id], Name: "check deals", Trace: trace, Run: func() Event {
 		return summarize(id, params, deals)
 	}}}
 }

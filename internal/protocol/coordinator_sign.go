@@ -274,7 +274,7 @@ func (a *attempt) aggregate() []Effect {
 	}
 	a.aggregating = true
 	items, set := a.items, a.set
-	return append(a.round(RoundShares, last), Compute{Urgent: len(items) <= InteractiveItems, Run: func() Event {
+	return append(a.round(RoundShares, last), Compute{Urgent: len(items) <= InteractiveItems, Name: "aggregate", Trace: a.run.signed.Trace, Run: func() Event {
 		sigs, blame, err := frost.Aggregate(items, set, shares)
 		return aggregated{a: a, sigs: sigs, blame: blame, err: err}
 	}})

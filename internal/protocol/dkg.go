@@ -94,7 +94,7 @@ func (n *Node) startBatch(task *Task, job *Job) []Effect {
 		return b.giveUp(CodeRestarted, "the node restarted after it had dealt: its polynomials are gone", -1)
 	}
 	b.to(dkgDealing)
-	return []Effect{Compute{Run: b.makeDeal}}
+	return []Effect{Compute{Name: "make deal", Trace: b.trace, Run: b.makeDeal}}
 }
 
 // makeDeal draws the seed, hedged with a derived secret so that a weak
@@ -179,7 +179,7 @@ func (b *dkg) verify() []Effect {
 	}
 	b.to(dkgVerifying)
 	params := b.log.header.Params(n.Manifest)
-	return []Effect{Compute{Run: func() Event {
+	return []Effect{Compute{Name: "verify deals", Trace: b.trace, Run: func() Event {
 		host := [32]byte(n.Host.Expose())
 		defer clear(host[:])
 		batch, err := frost.Finalize(params, n.Index, &host, deals)

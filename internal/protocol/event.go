@@ -123,6 +123,8 @@ type (
 		Urgent  bool
 		Rebuild bool
 		Run     func() Event
+		// Name and Trace are for those who trace: what is computed, for which job.
+		Name, Trace string
 	}
 	// After asks for a Timer after a delay.
 	After struct {

@@ -182,7 +182,7 @@ func (s *signing) draw() []Effect {
 	}
 	s.to(signDrawing)
 	items, rand := s.items, s.node.Rand
-	return []Effect{Compute{Urgent: s.urgent, Run: func() Event {
+	return []Effect{Compute{Urgent: s.urgent, Name: "draw nonces", Trace: s.trace, Run: func() Event {
 		nonces, points, err := frost.Commit(rand, items)
 		return noncesMade{s: s, nonces: nonces, points: points, err: err}
 	}}}
@@ -332,7 +332,7 @@ func (s *signing) sign() []Effect {
 	nonces, set := s.nonces, s.set
 	s.nonces = nil
 	s.node.nonces.used += uint64(len(s.which))
-	return []Effect{Compute{Urgent: s.urgent, Run: func() Event {
+	return []Effect{Compute{Urgent: s.urgent, Name: "make shares", Trace: s.trace, Run: func() Event {
 		shares, err := nonces.Sign(set)
 		return sharesMade{s: s, shares: shares, err: err}
 	}}}

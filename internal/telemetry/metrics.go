@@ -1,26 +1,43 @@
 package telemetry
 
 import (
-	"time"
+	"runtime"
+	"slices"
+	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
-
-	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
-// Metrics counts what workers and gateways do. Every label value is known
-// when it is made, so a series that never moved reads 0 and not nothing.
-type Metrics struct {
-	reports  *prometheus.CounterVec
-	items    *prometheus.CounterVec
-	jobs     *prometheus.HistogramVec
-	provider providerMetrics
-	registry prometheus.Registerer
+// Identity is who a program is.
+type Identity struct {
+	Role      string // RoleWorker or RoleGateway
+	Name      string // of this program
+	Fleet     string
+	Manifest  string // its hash in hexadecimal
+	Version   string
+	Nodes     int // n and t of the manifest
+	Threshold int
 }
 
-// buckets reach from a tenth of a millisecond to a minute.
-var buckets = []float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
+// The roles.
+const (
+	RoleWorker  = "worker"
+	RoleGateway = "gateway"
+)
+
+// Metrics counts what a worker or a gateway does. Wherever the values of a label
+// are few they are created at the start, so that a series that never moved reads
+// 0 and the first event is an increase. Where a value is none of those that are
+// known it counts as other: nothing that comes in makes labels.
+type Metrics struct {
+	of       Identity
+	registry prometheus.Registerer
+	work     workMetrics
+	jobs     jobMetrics
+	bus      busMetrics
+	provider providerMetrics
+}
 
 // NewRegistry returns a registry with the runtime's and the process's metrics.
 func NewRegistry() *prometheus.Registry {
@@ -29,61 +46,69 @@ func NewRegistry() *prometheus.Registry {
 	return r
 }
 
-// NewMetrics registers the metrics. Those of a key provider come with
-// ForProvider, on the nodes that have one.
-func NewMetrics(r prometheus.Registerer) *Metrics {
-	m := &Metrics{
-		reports: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "frostfleet_events_total", Help: "What this program did or saw in batches and signing sessions, by event."}, []string{"event"}),
-		items: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "frostfleet_items_total", Help: "Keys and signature shares behind the events, by event and suite."}, []string{"event", "suite"}),
-		jobs: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "frostfleet_job_seconds", Help: "Jobs from delivery to their stored end, by kind and code; done is success.", Buckets: buckets}, []string{"kind", "code"}),
-		provider: newProviderMetrics(),
-		registry: r,
+// NewMetrics registers the metrics of a role. Those that tell of a part of the
+// program come with the part: ForProvider, Bus, Disk, Nonces, Gauge, Listen.
+func NewMetrics(r prometheus.Registerer, of Identity) *Metrics {
+	m := &Metrics{of: of, registry: r, work: newWorkMetrics(of), jobs: newJobMetrics(of), bus: newBusMetrics(of), provider: newProviderMetrics()}
+	info := gauges("frostfleet_info", "1, with who this program is as labels.",
+		"program_role", "name", "version", "fleet_name", "manifest", "goversion")
+	info.WithLabelValues(of.Role, of.Name, of.Version, of.Fleet, of.Manifest, runtime.Version()).Set(1)
+	r.MustRegister(info)
+	Gauge(r, "fleet_nodes", "Nodes of the fleet, by the manifest.", func() float64 { return float64(of.Nodes) })
+	Gauge(r, "fleet_threshold", "Nodes that it takes to sign, by the manifest.", func() float64 { return float64(of.Threshold) })
+	m.work.register(r, of)
+	if of.Role == RoleGateway {
+		m.jobs.register(r)
 	}
-	r.MustRegister(m.reports, m.items, m.jobs)
-	m.create()
+	m.bus.register(r, of)
 	return m
 }
 
-func (m *Metrics) create() {
-	for _, event := range protocol.ReportKinds {
-		m.reports.WithLabelValues(string(event))
-	}
-	for _, event := range []protocol.ReportKind{protocol.ReportDealt, protocol.ReportComplete, protocol.ReportRecovered, protocol.ReportCommitted, protocol.ReportShared} {
-		for _, suite := range []string{"secp256k1-tr", "ed25519"} {
-			m.items.WithLabelValues(string(event), suite)
-		}
-	}
-	for _, kind := range []protocol.Kind{protocol.KindKeygen, protocol.KindSign} {
-		m.jobs.WithLabelValues(string(kind), "done")
-		for _, code := range protocol.JobCodes {
-			m.jobs.WithLabelValues(string(kind), string(code))
-		}
-	}
-}
-
-// Report implements worker.Observer and gateway.Observer.
-func (m *Metrics) Report(r protocol.Report) {
-	m.reports.WithLabelValues(string(r.What)).Inc()
-	if r.Count > 0 {
-		m.items.WithLabelValues(string(r.What), r.Suite.String()).Add(float64(r.Count))
-	}
-}
-
-// JobDone implements gateway.Observer.
-func (m *Metrics) JobDone(kind protocol.Kind, code protocol.Code, took time.Duration) {
-	if !kind.Valid() {
-		return
-	}
-	if code == "" {
-		code = "done"
-	}
-	m.jobs.WithLabelValues(string(kind), string(code)).Observe(took.Seconds())
-}
-
-// Gauge registers a value that is read when asked for.
+// Gauge registers a value that is read when asked for; name goes without its
+// prefix, frostfleet_.
 func Gauge(r prometheus.Registerer, name, help string, read func() float64) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "frostfleet_" + name, Help: help}, read))
+}
+
+func counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+}
+
+func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+}
+
+// one is the value of a gauge that answers a question.
+func one(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// other is the label of what is not known.
+const other = "other"
+
+// within bounds a label, whatever comes in.
+func within[T ~string](value T, values []T) string {
+	if slices.Contains(values, value) {
+		return string(value)
+	}
+	return other
+}
+
+// culprits are the values of that label: the nodes, and none.
+func culprits(nodes int) []string {
+	all := []string{culprit(-1, nodes)}
+	for i := range nodes {
+		all = append(all, culprit(i, nodes))
+	}
+	return all
+}
+
+func culprit(node, nodes int) string {
+	if node < 0 || node >= nodes {
+		return "none"
+	}
+	return strconv.Itoa(node)
 }

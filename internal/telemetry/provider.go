@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
@@ -31,20 +32,16 @@ var likely = map[string][]string{
 
 func newProviderMetrics() providerMetrics {
 	return providerMetrics{
-		calls: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "frostfleet_provider_call_seconds", Help: "Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", Buckets: buckets},
-			[]string{"provider", "operation", "outcome"}),
+		calls: histograms("frostfleet_provider_call_seconds", "Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", buckets,
+			"provider", "operation", "outcome"),
 		up: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "frostfleet_provider_up", Help: "1 while the key provider works, 0 while it fails."}),
 		circuit: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "frostfleet_provider_circuit_open", Help: "1 while calls fail at once and the device is left alone, but for a try now and then."}),
-		failing: prometheus.NewGaugeVec(prometheus.GaugeOpts{
-			Name: "frostfleet_provider_failing", Help: "1 for the reason why the key provider fails, 0 for every other."}, []string{"reason"}),
-		cache: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "frostfleet_provider_cache_total", Help: "Derived values, by whether memory had them (hit) or the device was asked (miss)."}, []string{"result"}),
-		coalesced: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "frostfleet_provider_coalesced_digests", Help: "Digests that one signature of the device served.", Buckets: prometheus.ExponentialBuckets(1, 2, 11)}),
-		cost: newCost(Prices{}),
+		failing:   gauges("frostfleet_provider_failing", "1 for the reason why the key provider fails, 0 for every other.", "reason"),
+		cache:     counters("frostfleet_provider_cache_total", "Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
+		coalesced: prometheus.NewHistogram(histogram("frostfleet_provider_coalesced_digests", "Digests that one signature of the device served.", powers(frost.MaxBatch))),
+		cost:      newCost(Prices{}),
 	}
 }
 
@@ -69,7 +66,7 @@ func (m *Metrics) ForProvider(name string, prices Prices) {
 func (m *Metrics) ProviderCall(c keyprovider.Call) {
 	operation := c.Operation
 	if !slices.Contains(keyprovider.Operations, operation) {
-		operation = "other"
+		operation = other
 	}
 	m.provider.calls.WithLabelValues(m.provider.name, operation, string(known(keyprovider.ReasonOf(c.Err)))).Observe(c.Took.Seconds())
 	m.provider.cost.add(c.Operation)
@@ -107,11 +104,4 @@ func known(r keyprovider.Reason) keyprovider.Reason {
 		return r
 	}
 	return keyprovider.Other
-}
-
-func one(yes bool) float64 {
-	if yes {
-		return 1
-	}
-	return 0
 }

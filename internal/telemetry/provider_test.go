@@ -18,53 +18,9 @@ import (
 
 var someone = Prices{Sign: 0.15, Derive: 0.03, PublicKey: 0.15, Describe: 0.03, KeyMonth: 1, Keys: 2}
 
-// read gives every sample as "name{label=value,...}"; of a histogram count,
-// sum and buckets.
-func read(t *testing.T, r prometheus.Gatherer) map[string]float64 {
-	t.Helper()
-	families, err := r.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := map[string]float64{}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			var labels []string
-			for _, l := range m.GetLabel() {
-				labels = append(labels, l.GetName()+"="+l.GetValue())
-			}
-			name := strings.TrimPrefix(f.GetName(), "frostfleet_provider_") + "{" + strings.Join(labels, ",") + "}"
-			switch {
-			case m.GetCounter() != nil:
-				out[name] = m.GetCounter().GetValue()
-			case m.GetGauge() != nil:
-				out[name] = m.GetGauge().GetValue()
-			case m.GetHistogram() != nil:
-				h := m.GetHistogram()
-				out[name+" count"], out[name+" sum"] = float64(h.GetSampleCount()), h.GetSampleSum()
-				for _, b := range h.GetBucket() {
-					out[fmt.Sprintf("%s le %g", name, b.GetUpperBound())] = float64(b.GetCumulativeCount())
-				}
-			}
-		}
-	}
-	return out
-}
-
-// wantSamples compares to a millionth.
-func wantSamples(t *testing.T, r prometheus.Gatherer, want map[string]float64) {
-	t.Helper()
-	got := read(t, r)
-	for name, value := range want {
-		if v, ok := got[name]; !ok || math.Abs(v-value) > 1e-6*math.Abs(value) {
-			t.Errorf("%s is %v (there: %t), want %v", name, v, ok, value)
-		}
-	}
-}
-
 func newProvider(name string, p Prices) (*Metrics, *prometheus.Registry) {
 	r := prometheus.NewRegistry()
-	m := NewMetrics(r)
+	m := NewMetrics(r, worker0)
 	m.ForProvider(name, p)
 	return m, r
 }
@@ -72,22 +28,22 @@ func newProvider(name string, p Prices) (*Metrics, *prometheus.Registry) {
 func TestProviderSeriesFromTheStart(t *testing.T) {
 	for name, operations := range likely {
 		_, r := newProvider(name, someone)
-		want := map[string]float64{"up{}": 1, "circuit_open{}": 0, "failing{reason=disabled}": 0, "failing{reason=timeout}": 0, "cache_total{result=hit}": 0,
-			"cache_total{result=miss}": 0, "coalesced_digests{} count": 0, "cost_usd_total{}": 0, "month_usd{}": 2}
+		want := map[string]float64{"provider_up{}": 1, "provider_circuit_open{}": 0, "provider_failing{reason=disabled}": 0, "provider_failing{reason=timeout}": 0, "provider_cache_total{result=hit}": 0,
+			"provider_cache_total{result=miss}": 0, "provider_coalesced_digests{} count": 0, "provider_cost_usd_total{}": 0, "provider_month_usd{}": 2}
 		for _, operation := range operations {
-			want[fmt.Sprintf("call_seconds{operation=%s,outcome=ok,provider=%s} count", operation, name)] = 0
+			want[fmt.Sprintf("provider_call_seconds{operation=%s,outcome=ok,provider=%s} count", operation, name)] = 0
 		}
 		wantSamples(t, r, want)
 		for sample := range read(t, r) {
-			if _, wanted := want[sample]; !wanted && strings.HasPrefix(sample, "call_seconds") && strings.HasSuffix(sample, "count") {
+			if _, wanted := want[sample]; !wanted && strings.HasPrefix(sample, "provider_call_seconds") && strings.HasSuffix(sample, "count") {
 				t.Errorf("a series of %s that it does not need: %s", name, sample)
 			}
 		}
 	}
 	gateway := prometheus.NewRegistry()
-	NewMetrics(gateway)
+	NewMetrics(gateway, gateway0)
 	for sample := range read(t, gateway) {
-		if strings.Contains(sample, "provider") || strings.HasPrefix(sample, "up{") {
+		if strings.Contains(sample, "provider") || strings.HasPrefix(sample, "provider_up{") {
 			t.Errorf("a program without provider has %s", sample)
 		}
 	}
@@ -111,21 +67,21 @@ func TestProviderCalls(t *testing.T) {
 		m.ProviderCoalesced(n)
 	}
 	wantSamples(t, r, map[string]float64{
-		"call_seconds{operation=sign,outcome=ok,provider=aws-kms} count":        2,
-		"call_seconds{operation=sign,outcome=ok,provider=aws-kms} sum":          .05,
-		"call_seconds{operation=sign,outcome=ok,provider=aws-kms} le 0.025":     1,
-		"call_seconds{operation=sign,outcome=throttled,provider=aws-kms} count": 1,
-		"call_seconds{operation=derive,outcome=timeout,provider=aws-kms} sum":   5,
-		"call_seconds{operation=other,outcome=other,provider=aws-kms} count":    1,
-		"cache_total{result=hit}":     2,
-		"cache_total{result=miss}":    1,
-		"coalesced_digests{} count":   3,
-		"coalesced_digests{} sum":     1028,
-		"coalesced_digests{} le 1":    1,
-		"coalesced_digests{} le 2":    1,
-		"coalesced_digests{} le 4":    2,
-		"coalesced_digests{} le 1024": 3,
-		"cost_usd_total{}":            (3*.15 + .03) / 10_000, // failed ones too, unknown ones not
+		"provider_call_seconds{operation=sign,outcome=ok,provider=aws-kms} count":        2,
+		"provider_call_seconds{operation=sign,outcome=ok,provider=aws-kms} sum":          .05,
+		"provider_call_seconds{operation=sign,outcome=ok,provider=aws-kms} le 0.025":     1,
+		"provider_call_seconds{operation=sign,outcome=throttled,provider=aws-kms} count": 1,
+		"provider_call_seconds{operation=derive,outcome=timeout,provider=aws-kms} sum":   5,
+		"provider_call_seconds{operation=other,outcome=other,provider=aws-kms} count":    1,
+		"provider_cache_total{result=hit}":                                               2,
+		"provider_cache_total{result=miss}":                                              1,
+		"provider_coalesced_digests{} count":                                             3,
+		"provider_coalesced_digests{} sum":                                               1028,
+		"provider_coalesced_digests{} le 1":                                              1,
+		"provider_coalesced_digests{} le 2":                                              1,
+		"provider_coalesced_digests{} le 4":                                              2,
+		"provider_coalesced_digests{} le 1024":                                           3,
+		"provider_cost_usd_total{}":                                                      (3*.15 + .03) / 10_000, // failed ones too, unknown ones not
 	})
 }
 
@@ -147,10 +103,10 @@ func TestProviderState(t *testing.T) {
 		{nil, 1, 0, ""},
 	} {
 		m.ProviderState(test.err)
-		wantSamples(t, r, map[string]float64{"up{}": test.up, "circuit_open{}": test.circuit})
+		wantSamples(t, r, map[string]float64{"provider_up{}": test.up, "provider_circuit_open{}": test.circuit})
 		var reasons []string
 		for sample, value := range read(t, r) {
-			if reason, ok := strings.CutPrefix(sample, "failing{reason="); ok && value == 1 {
+			if reason, ok := strings.CutPrefix(sample, "provider_failing{reason="); ok && value == 1 {
 				reasons = append(reasons, strings.TrimSuffix(reason, "}"))
 			}
 		}
@@ -171,7 +127,7 @@ func TestMonth(t *testing.T) {
 		}
 		at := func(what string, usd float64) {
 			t.Helper()
-			if got := read(t, r)["month_usd{}"]; math.Abs(got-usd) > 1e-9 {
+			if got := read(t, r)["provider_month_usd{}"]; math.Abs(got-usd) > 1e-9 {
 				t.Errorf("%s: %v USD a month, want %v", what, got, usd)
 			}
 		}
@@ -197,7 +153,7 @@ func TestMonth(t *testing.T) {
 		sign(1)
 		time.Sleep(30 * time.Minute)
 		at("one call within the hour", 2+call*730*60/59.5)
-		wantSamples(t, r, map[string]float64{"cost_usd_total{}": 2009 * call})
+		wantSamples(t, r, map[string]float64{"provider_cost_usd_total{}": 2009 * call})
 	})
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -32,7 +33,7 @@ func get(t *testing.T, url string) (int, string) {
 func TestHealthAndMetrics(t *testing.T) {
 	var reason error = errors.New("still reading the log")
 	registry := NewRegistry()
-	m := NewMetrics(registry)
+	m := NewMetrics(registry, gateway0)
 	s, err := Listen("127.0.0.1", 0, registry, []Check{{"log", func() error { return reason }}, {"bus", func() error { return nil }}}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -49,18 +50,23 @@ func TestHealthAndMetrics(t *testing.T) {
 	if code != http.StatusServiceUnavailable || a.Ready || a.Checks["log"] != reason.Error() || a.Checks["bus"] != "ok" {
 		t.Errorf("/readyz: %d %s", code, body)
 	}
+	if _, body := get(t, base+"/metrics"); !strings.Contains(body, "frostfleet_ready 0") || !strings.Contains(body, `frostfleet_check{check="log"} 0`) || !strings.Contains(body, `frostfleet_check{check="bus"} 1`) {
+		t.Errorf("the metrics do not say what /readyz says: %s", body)
+	}
 	reason = nil
 	if code, _ := get(t, base+"/readyz"); code != http.StatusOK {
 		t.Errorf("/readyz when ready: %d", code)
 	}
 	m.Report(protocol.Report{What: protocol.ReportComplete, Suite: frost.Ed25519, Count: 7})
-	m.JobDone(protocol.KindSign, "", time.Second)
+	m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Items: 1, Interactive: true, Took: time.Second})
 	_, body = get(t, base+"/metrics")
 	for _, want := range []string{
 		`frostfleet_items_total{event="complete",suite="ed25519"} 7`,
 		`frostfleet_events_total{event="aborted"} 0`,
-		`frostfleet_job_seconds_count{code="done",kind="sign"} 1`,
-		`frostfleet_job_seconds_count{code="expired",kind="keygen"} 0`,
+		`frostfleet_job_seconds_count{kind="sign",load="interactive"} 1`,
+		`frostfleet_jobs_total{code="expired",kind="keygen"} 0`,
+		`frostfleet_ready 1`,
+		`frostfleet_check{check="log"} 1`,
 	} {
 		if !strings.Contains(body, want) {
 			t.Errorf("metrics lack %s", want)
@@ -71,6 +77,43 @@ func TestHealthAndMetrics(t *testing.T) {
 	}
 	if _, err := http.Get(base + "/livez"); err == nil {
 		t.Error("the server answers after Shutdown")
+	}
+}
+
+// TestExemplars: a scrape by OpenMetrics has the traces of jobs that are kept,
+// and no others.
+func TestExemplars(t *testing.T) {
+	registry := NewRegistry()
+	m := NewMetrics(registry, gateway0)
+	s, err := Listen("127.0.0.1", 0, registry, nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = s.Shutdown(t.Context()) }()
+	kept, lost := strings.Repeat("ab", 16), strings.Repeat("cd", 16)
+	for _, trace := range []string{"00-" + kept + "-00f067aa0ba902b7-01", "00-" + lost + "-00f067aa0ba902b7-00", "00-" + lost + "-nonsense-01", ""} {
+		m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Items: 1, Took: time.Second, Trace: trace})
+	}
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Accept", "application/openmetrics-text; version=1.0.0")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := string(body)
+	if !strings.Contains(text, `# {trace_id="`+kept+`"} 1`) || strings.Contains(text, lost) {
+		t.Errorf("exemplars of %s: %s", kept, text)
+	}
+	if !strings.Contains(text, `frostfleet_job_seconds_count{kind="sign",load="bulk"} 4`) {
+		t.Error("a job without a trace is not counted")
 	}
 }
 
@@ -88,6 +131,8 @@ func TestListenSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestNewLogger(t *testing.T) {
+	defer func(l *time.Location) { time.Local = l }(time.Local)
+	time.Local = time.FixedZone("far", 5*3600)
 	var out strings.Builder
 	log, err := NewLogger(&out, "json", "warn")
 	if err != nil {
@@ -97,6 +142,18 @@ func TestNewLogger(t *testing.T) {
 	log.Warn("loud")
 	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, `"msg":"loud"`) {
 		t.Errorf("log is %s", got)
+	}
+	if got := out.String(); !strings.Contains(got, `Z","level"`) {
+		t.Errorf("the time is not UTC: %s", got)
+	}
+	out.Reset()
+	text, err := NewLogger(&out, "text", "info")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text.With("job", "a").WithGroup("g").Info("told", "n", 1)
+	if got := out.String(); !regexp.MustCompile(`^time=\S+Z level=INFO msg=told job=a g.n=1\n$`).MatchString(got) {
+		t.Errorf("line is %q", got)
 	}
 	for _, bad := range [][2]string{{"xml", "info"}, {"text", "chatty"}} {
 		if _, err := NewLogger(io.Discard, bad[0], bad[1]); err == nil {

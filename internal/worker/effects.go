@@ -12,6 +12,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
 // step feeds the machine and does what it asks for.
@@ -60,9 +61,9 @@ func (w *Worker) perform(effects []protocol.Effect) {
 		case protocol.Certify:
 			w.tasks.Go(func() { w.certify(e) })
 		case protocol.Complete:
-			w.stored("complete", e.ID, w.store.Complete(e.ID, e.Certificates))
+			w.stored("complete", e.ID, w.written(w.store.Complete(e.ID, e.Certificates)))
 		case protocol.StoreRecovered:
-			w.stored("store recovered", e.Record.ID, w.store.PutRecovered(recovered(e, w.cfg.Index, w.cfg.Manifest)))
+			w.stored("store recovered", e.Record.ID, w.written(w.store.PutRecovered(recovered(e, w.cfg.Index, w.cfg.Manifest))))
 			e.Record.Batch.Shares.Wipe()
 		case protocol.Load:
 			w.load(e)
@@ -78,7 +79,10 @@ func (w *Worker) perform(effects []protocol.Effect) {
 
 func (w *Worker) compute(e protocol.Compute) {
 	w.pool.Do(e.Urgent, func() {
-		if ev := w.guard(e.Run); ev != nil {
+		span := w.below(e.Trace, e.Name)
+		ev := w.guard(e.Run)
+		span.End(nil)
+		if ev != nil {
 			w.step(ev)
 		}
 	})
@@ -127,7 +131,8 @@ func (w *Worker) publish(e protocol.Publish) {
 		w.log.Debug("message dropped: this node is silent", "subject", e.Slot.String())
 		return
 	}
-	ctx := w.ctx
+	span := w.saying(e)
+	ctx := tracing.NewContext(w.ctx, span.Trace())
 	if limit := useful[e.Slot.Kind]; limit != 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, limit)
@@ -138,11 +143,12 @@ func (w *Worker) publish(e protocol.Publish) {
 		att := w.mustAttest(ctx, *e.Leaf)
 		if att == nil {
 			w.unpublished(e.Slot, ctx.Err())
+			span.End(ctx.Err())
 			return
 		}
 		body = e.With(att)
 	}
-	w.fill(ctx, e.Slot, body)
+	span.End(w.fill(ctx, e.Slot, body))
 }
 
 // useful is for how long somebody waits for a message. Certificates are
@@ -183,7 +189,8 @@ func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *protocol.Attest
 // seals nothing.
 const fillTime = time.Minute
 
-func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) {
+// fill returns why the message was not published; it has said so then.
+func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) error {
 	subject := slot.String()
 	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 		sealed, era, err := w.sessions.seal(ctx, subject, body)
@@ -197,19 +204,22 @@ func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) {
 		switch {
 		case err == nil && verdict == bus.Other:
 			w.step(protocol.SlotLost{Slot: slot})
-			return
+			return errSlotLost
 		case err == nil:
-			return
+			return nil
 		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrDenied):
 			w.unpublished(slot, err)
-			return
+			return err
 		case ctx.Err() == nil:
 			w.log.Warn("message not published yet", "subject", subject, "err", err)
 			sleep(ctx, pause)
 		}
 	}
 	w.unpublished(slot, ctx.Err())
+	return ctx.Err()
 }
+
+var errSlotLost = errors.New("this node said something else there before")
 
 // tryFill publishes what was sealed in an era, and gives up at its end.
 func (w *Worker) tryFill(ctx, era context.Context, slot protocol.Slot, subject string, sealed, body []byte) (bus.Verdict, error) {
@@ -233,22 +243,29 @@ var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protoco
 
 // certify stores, then has the HSM sign, then publishes.
 func (w *Worker) certify(e protocol.Certify) {
+	var err error
+	span := w.saying(e.Publish)
+	defer func() { span.End(err) }()
 	record := storeRecord(e.Record, w.cfg.Index, w.cfg.Manifest)
-	err := w.store.Certify(record)
+	storing := w.below(span.Trace(), "store")
+	err = w.written(w.store.Certify(record))
+	storing.End(err)
 	e.Record.Batch.Shares.Wipe()
 	if err != nil {
 		w.notCertified(e.Record.ID, err)
 		return
 	}
-	att := w.mustAttest(w.ctx, *e.Publish.Leaf)
+	ctx := tracing.NewContext(w.ctx, span.Trace())
+	att := w.mustAttest(ctx, *e.Publish.Leaf)
 	if att == nil {
+		err = ctx.Err()
 		return // on restart the stored record is certified again
 	}
 	body := e.Publish.With(att)
 	if err := w.store.SetCert(e.Record.ID, body); err != nil {
 		w.log.Error("own certificate not stored; it is in the log all the same", "batch", e.Record.ID, "err", err)
 	}
-	w.fill(w.ctx, e.Publish.Slot, body)
+	err = w.fill(ctx, e.Publish.Slot, body)
 }
 
 // errStorage is what the log is told for ever; paths and the like stay here.
@@ -362,7 +379,10 @@ func (w *Worker) deviceChanged(err error) {
 
 func (w *Worker) report(r protocol.Report) {
 	w.cfg.Observe.Report(r)
-	args := []any{"id", r.ID}
+	args := tracing.Args([]any{"id", r.ID}, r.Trace)
+	if r.Job != "" {
+		args = append(args, "job", r.Job)
+	}
 	if r.Count > 0 {
 		args = append(args, "suite", r.Suite.String(), "count", r.Count)
 	}

@@ -137,8 +137,9 @@ func (o *observer) Report(r protocol.Report) {
 	o.reports = append(o.reports, r)
 }
 
-func (o *observer) ProviderCoalesced(int)                               {}
-func (o *observer) JobDone(protocol.Kind, protocol.Code, time.Duration) {}
+func (o *observer) ProviderCoalesced(int)   {}
+func (o *observer) JobDone(protocol.JobEnd) {}
+func (o *observer) Round(protocol.Round)    {}
 
 func (o *observer) saw(what protocol.ReportKind) bool {
 	o.mu.Lock()

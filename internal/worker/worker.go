@@ -26,6 +26,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
 // HedgeDelay is how long a signer of the second rank waits before it offers
@@ -43,6 +44,7 @@ type Config struct {
 	Bus      *bus.Bus
 	Log      *slog.Logger
 	Observe  Observer
+	Tracer   *tracing.Tracer // nil: no spans
 }
 
 // Observer hears what a worker did, for metrics.
@@ -71,6 +73,7 @@ type Worker struct {
 	refetching sync.Mutex
 	caught     atomic.Bool
 	stopping   atomic.Bool
+	unwritten  atomic.Pointer[error] // why the keystore took the last write not
 	fatal      chan error
 	keysID     string
 }
@@ -93,6 +96,9 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	}
 	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1), rebuilds: make(chan struct{}, maxRebuilds())}
 	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, cfg.Observe.ProviderCoalesced)
+	if cfg.Tracer != nil {
+		w.attester.Begin = w.deviceCall
+	}
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
 	if err := w.open(ctx); err != nil {
 		return nil, err
@@ -135,28 +141,6 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		Rand: rand.Reader, Delay: HedgeDelay, Known: known,
 	})
 	return nil
-}
-
-// Ready says what keeps the node from working; nil if nothing does.
-func (w *Worker) Ready() error {
-	switch {
-	case !w.caught.Load():
-		return errors.New("still reading the log")
-	case w.stopping.Load():
-		return errors.New("stopping")
-	case !w.sessions.valid(time.Now()):
-		return errors.New("no session key: the key provider does not sign")
-	}
-	return nil
-}
-
-// Stats counts what the node holds.
-func (w *Worker) Stats() (batches, keys, dealing, nonces int) {
-	batches, keys = w.store.Stats()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	dealing, nonces = w.node.Sessions()
-	return batches, keys, dealing, nonces
 }
 
 // Run works until ctx ends, and then stops in order: intake, computations,
@@ -251,8 +235,14 @@ func (w *Worker) start(ctx context.Context) (stop func(), err error) {
 // follow starts reading a stream and returns once its present end is reached.
 func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, event func(protocol.LogMessage) protocol.Event) (*bus.Follower, error) {
 	opt := bus.FollowOptions{
-		Handler: func(m bus.Message) { w.step(event(logMessage(m))) },
-		Lost:    func(err error) { w.lost(stream, err) },
+		Handler: func(m bus.Message) {
+			read := logMessage(m)
+			if stream == bus.Work {
+				read.Trace = w.cfg.Tracer.Parse(m.Header)
+			}
+			w.step(event(read))
+		},
+		Lost: func(err error) { w.lost(stream, err) },
 	}
 	if stream == bus.Keys {
 		opt.StreamID = w.keysID
@@ -267,7 +257,9 @@ func (w *Worker) hear(m bus.Message) {
 	if err != nil || len(m.Data) > maxHeard {
 		return
 	}
-	w.step(protocol.JobHeard{Job: protocol.ReadJob(protocol.KindSign, client, m.Data, m.Header), Now: time.Now()})
+	job := protocol.ReadJob(protocol.KindSign, client, m.Data, m.Header)
+	job.Trace = w.heardTrace(m, job)
+	w.step(protocol.JobHeard{Job: job, Now: time.Now()})
 }
 
 // maxHeard is the payload, in bytes, up to which a job is read at once. Larger
@@ -380,7 +372,7 @@ func (w *Worker) saveCursor() {
 	if _, seq, err := w.store.Cursor(); err == nil && seq == next {
 		return
 	}
-	if err := w.store.SetCursor(w.keysID, next); err != nil {
+	if err := w.written(w.store.SetCursor(w.keysID, next)); err != nil {
 		w.log.Error("cursor not stored; the next start reads more of the log", "err", err)
 	}
 }

@@ -28,6 +28,16 @@ type Options struct {
 	Providers map[int]string
 	// BeforeStart may change the fleet directory.
 	BeforeStart func(dir string)
+
+	// Flags of each worker and gateway, in fleets of processes.
+	Flags []string
+
+	// For fleets in one process alone: where programs serve health and metrics,
+	// the gateway first (none: nowhere), what they log to, and whether their
+	// metrics stand still (launch.Options.Unobserved).
+	Ports      []int
+	Log        *slog.Logger
+	Unobserved bool
 }
 
 func (o Options) withDefaults() Options {
@@ -41,7 +51,7 @@ func (o Options) withDefaults() Options {
 }
 
 // initialise writes the fleet's directory.
-func (o Options) initialise(t testing.TB, dir, busURL string, ports []int) *protocol.Manifest {
+func (o Options) initialise(t T, dir, busURL string, ports []int) *protocol.Manifest {
 	t.Helper()
 	m, err := fleet.Init(t.Context(), dir, fleet.Options{
 		Name: Name, Network: o.Network, N: o.N, T: o.T, AttestSigning: true, BusURL: busURL, Client: Client, ServerPorts: ports,
@@ -70,7 +80,7 @@ type Fleet struct {
 	Server   *bus.EmbeddedServer
 
 	t     testing.TB
-	log   *slog.Logger
+	run   launch.Options // of each program
 	mu    sync.Mutex
 	stops map[string]func()
 }
@@ -96,8 +106,11 @@ func Prepare(t testing.TB, o Options) *Fleet {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
-	f := &Fleet{URL: server.URL(), Dir: filepath.Join(t.TempDir(), "fleet"), Server: server, t: t, log: logger(t), stops: map[string]func(){}}
-	f.Manifest = o.initialise(t, f.Dir, f.URL, nil)
+	if o.Log == nil {
+		o.Log = logger(t)
+	}
+	f := &Fleet{URL: server.URL(), Dir: filepath.Join(t.TempDir(), "fleet"), Server: server, t: t, run: launch.Options{Log: o.Log, Unobserved: o.Unobserved}, stops: map[string]func(){}}
+	f.Manifest = o.initialise(t, f.Dir, f.URL, o.Ports)
 	admin := f.Bus()
 	if err := admin.Apply(t.Context()); err != nil {
 		t.Fatal(err)
@@ -147,7 +160,7 @@ func (f *Fleet) NodeConfig(i int) *config.Node {
 func (f *Fleet) StartNode(i int) {
 	f.t.Helper()
 	n := f.NodeConfig(i)
-	f.run(fleet.NodeFile(i), func(ctx context.Context, o launch.Options) error { return launch.Node(ctx, n, o) })
+	f.start(fleet.NodeFile(i), func(ctx context.Context, o launch.Options) error { return launch.Node(ctx, n, o) })
 }
 
 // StartGateway runs the gateway and returns when it is ready.
@@ -157,18 +170,20 @@ func (f *Fleet) StartGateway() {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	f.run(fleet.GatewayFile, func(ctx context.Context, o launch.Options) error { return launch.Gateway(ctx, g, o) })
+	f.start(fleet.GatewayFile, func(ctx context.Context, o launch.Options) error { return launch.Gateway(ctx, g, o) })
 }
 
 // startTime is how long a program may take to get ready under the race
 // detector on a busy machine.
 const startTime = time.Minute
 
-func (f *Fleet) run(name string, program func(context.Context, launch.Options) error) {
+func (f *Fleet) start(name string, program func(context.Context, launch.Options) error) {
 	f.t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, ended := make(chan struct{}), make(chan error, 1)
-	go func() { ended <- program(ctx, launch.Options{Log: f.log, Ready: func() { close(ready) }}) }()
+	options := f.run
+	options.Ready = func() { close(ready) }
+	go func() { ended <- program(ctx, options) }()
 	f.mu.Lock()
 	f.stops[name] = sync.OnceFunc(func() {
 		cancel()

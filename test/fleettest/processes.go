@@ -13,7 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"testing"
 	"time"
 
 	"github.com/frostfleet/frostfleet/client"
@@ -41,15 +40,16 @@ type Processes struct {
 	URL   string // of NATS
 	Store string // the bus's files
 
-	t       testing.TB
+	t       T
 	bin     string
+	flags   []string
 	ports   []int // health and metrics: the gateway's, then the nodes'
 	running map[string]*exec.Cmd
 	output  map[string]*buffer
 }
 
 // StartProcesses runs a fleet until the test ends.
-func StartProcesses(t testing.TB, o Options) *Processes {
+func StartProcesses(t T, o Options) *Processes {
 	t.Helper()
 	o = o.withDefaults()
 	bin, err := Build()
@@ -57,7 +57,7 @@ func StartProcesses(t testing.TB, o Options) *Processes {
 		t.Fatal(err)
 	}
 	port := FreePort(t)
-	p := &Processes{t: t, bin: bin, URL: fmt.Sprintf("nats://127.0.0.1:%d", port), Store: t.TempDir(),
+	p := &Processes{t: t, bin: bin, flags: o.Flags, URL: fmt.Sprintf("nats://127.0.0.1:%d", port), Store: t.TempDir(),
 		Dir: filepath.Join(t.TempDir(), "fleet"), running: map[string]*exec.Cmd{}, output: map[string]*buffer{}}
 	for range 1 + o.N {
 		p.ports = append(p.ports, FreePort(t))
@@ -141,12 +141,16 @@ func (p *Processes) Kill(name string) {
 
 // StartNode starts node i.
 func (p *Processes) StartNode(i int) {
-	p.start(NodeName(i), "frost-worker", "run", "--config", filepath.Join(p.Dir, fleet.NodeFile(i)))
+	p.run(NodeName(i), "frost-worker", fleet.NodeFile(i))
 }
 
 // StartGateway starts the gateway.
 func (p *Processes) StartGateway() {
-	p.start(GatewayName, "frost-gateway", "run", "--config", filepath.Join(p.Dir, fleet.GatewayFile))
+	p.run(GatewayName, "frost-gateway", fleet.GatewayFile)
+}
+
+func (p *Processes) run(name, program, file string) {
+	p.start(name, program, append([]string{"run", "--config", filepath.Join(p.Dir, file)}, p.flags...)...)
 }
 
 // Log is what a program said since its last start.
@@ -165,16 +169,31 @@ func (p *Processes) Ready(i int) (ready bool, checks map[string]string) {
 	return answer.Ready, answer.Checks
 }
 
+// MetricsURL is where a program's metrics are: NodeName(i) or GatewayName.
+func (p *Processes) MetricsURL(name string) string {
+	for i := range len(p.ports) - 1 {
+		if name == NodeName(i) {
+			return p.url(i, "/metrics")
+		}
+	}
+	return p.url(-1, "/metrics")
+}
+
 // Metrics is the text of a node's metrics.
 func (p *Processes) Metrics(i int) string { return string(p.get(i, "/metrics")) }
 
 // GatewayMetrics is the text of the gateway's metrics.
 func (p *Processes) GatewayMetrics() string { return string(p.get(-1, "/metrics")) }
 
+// url of the server of node i, or of the gateway (-1).
+func (p *Processes) url(i int, path string) string {
+	return fmt.Sprintf("http://127.0.0.1:%d%s", p.ports[1+i], path)
+}
+
 // get asks the server of node i, or of the gateway (-1); no answer is an empty
 // one.
 func (p *Processes) get(i int, path string) []byte {
-	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d%s", p.ports[1+i], path))
+	resp, err := http.Get(p.url(i, path))
 	if err != nil {
 		return nil
 	}
@@ -218,7 +237,7 @@ func (p *Processes) Client() *client.Client {
 }
 
 // FreePort finds a TCP port on loopback that nobody listens on.
-func FreePort(t testing.TB) int {
+func FreePort(t T) int {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

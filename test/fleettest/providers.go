@@ -5,7 +5,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
@@ -16,7 +15,7 @@ import (
 
 // useProviders gives nodes other key providers than the software one, and
 // writes the manifest anew with the cards of their keys.
-func useProviders(t testing.TB, dir string, m *protocol.Manifest, sections map[int]string) {
+func useProviders(t T, dir string, m *protocol.Manifest, sections map[int]string) {
 	t.Helper()
 	if len(sections) == 0 {
 		return
@@ -36,7 +35,7 @@ func useProviders(t testing.TB, dir string, m *protocol.Manifest, sections map[i
 	write(t, filepath.Join(dir, fleet.ManifestFile), string(text))
 }
 
-func replaceSection(t testing.TB, path, section string) {
+func replaceSection(t T, path, section string) {
 	t.Helper()
 	const header = "[node.key_provider]\n"
 	data, err := os.ReadFile(path)
@@ -51,7 +50,7 @@ func replaceSection(t testing.TB, path, section string) {
 	write(t, path, before+header+section+"\n["+after)
 }
 
-func card(t testing.TB, path string) protocol.NodeCard {
+func card(t T, path string) protocol.NodeCard {
 	t.Helper()
 	n, err := config.LoadNode(path)
 	if err != nil {
@@ -69,7 +68,7 @@ func card(t testing.TB, path string) protocol.NodeCard {
 	return c
 }
 
-func write(t testing.TB, path, text string) {
+func write(t T, path, text string) {
 	t.Helper()
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

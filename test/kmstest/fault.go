@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -69,7 +68,10 @@ func NewFaultKMS() *FaultKMS {
 }
 
 // StartFaultKMS serves one on the loopback interface until the test ends.
-func StartFaultKMS(t testing.TB) *FaultKMS {
+func StartFaultKMS(t interface {
+	Helper()
+	Cleanup(func())
+}) *FaultKMS {
 	t.Helper()
 	f := NewFaultKMS()
 	server := httptest.NewUnstartedServer(f)

@@ -20,7 +20,6 @@ import (
 	"net/http"
 	"os"
 	"strings"
-	"testing"
 )
 
 // Account of every key, and the region of those that name none.
@@ -90,7 +89,10 @@ func Env() []string {
 }
 
 // Setenv puts Env into this process until the test ends.
-func Setenv(t testing.TB) {
+func Setenv(t interface {
+	Helper()
+	Setenv(key, value string)
+}) {
 	t.Helper()
 	for _, pair := range Env() {
 		name, value, _ := strings.Cut(pair, "=")

@@ -1,0 +1,71 @@
+package gateway
+
+import (
+	"errors"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
+)
+
+// What a trace shows of a gateway: "job" from its storing to its result's, and
+// below it the tasks, the rounds by the log's own times, the aggregation and the
+// storing of the result.
+
+// begin opens a job's span, beneath the one that its header names. A job without
+// such a header gets a span that nodes know of as well, who began by hearsay; what
+// is delivered again is told beneath that.
+func (g *Gateway) begin(d bus.Delivery, job *protocol.SignedJob, stored time.Time) *tracing.Span {
+	if g.cfg.Tracer == nil {
+		return nil
+	}
+	attrs := []tracing.Attribute{
+		tracing.Job(protocol.PeekJobID(job.Payload)), tracing.Client(job.Client), tracing.Kind(string(job.Kind)), tracing.Delivery(d.Attempt()),
+	}
+	open, parent := g.cfg.Tracer.Span, tracing.Parse(d.Message().Header)
+	if parent == "" && len(job.Signature) > 0 {
+		if parent = g.cfg.Tracer.Derive(job.Signature); d.Attempt() == 1 {
+			open = g.cfg.Tracer.Root
+		}
+	}
+	span := open(parent, "job", stored, attrs...)
+	job.Trace = span.Trace()
+	return span
+}
+
+// ended closes a job's span with its answer; nil is one that was stored before.
+func ended(span *tracing.Span, answer *protocol.Result) {
+	if answer == nil {
+		span.End(nil)
+		return
+	}
+	span.Set(tracing.Items(max(len(answer.Keys), len(answer.Sigs))))
+	if answer.Status != protocol.StatusFailed {
+		span.End(nil)
+		return
+	}
+	span.Set(tracing.Code(string(answer.Code)))
+	span.End(errors.New(answer.Error))
+}
+
+// below opens a span of a job, if that is traced.
+func (g *Gateway) below(trace, name string, attrs ...tracing.Attribute) *tracing.Span {
+	if trace == "" {
+		return nil
+	}
+	return g.cfg.Tracer.Span(trace, name, time.Time{}, attrs...)
+}
+
+// round tells of a round that is through. The log's clock is the server's.
+func (g *Gateway) round(e protocol.Round) {
+	g.cfg.Observe.Round(e)
+	if e.Trace == "" {
+		return
+	}
+	offset := g.cfg.Bus.Offset()
+	g.cfg.Tracer.Span(e.Trace, string(e.Round), e.From.Add(offset), tracing.ID(e.ID)).EndAt(e.To.Add(offset), nil)
+}
+
+// errNotEnded is how a job's span ends that this gateway gave back.
+var errNotEnded = errors.New("given back, or taken over by a later delivery")

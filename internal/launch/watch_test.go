@@ -1,0 +1,92 @@
+package launch
+
+import (
+	"context"
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// TestManifestCheck: a program whose manifest is not the fleet's says so. As
+// long as no gateway has stored one there is nothing to contradict it.
+func TestManifestCheck(t *testing.T) {
+	dir, o := newFleet(t, 1)
+	applyStreams(t, o)
+	conn, err := bus.Connect(t.Context(), bus.Options{Fleet: "test", Name: "gateway0", Embedded: o.Embedded})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closeBus(conn, o.Log)
+	mine, err := LoadManifest(filepath.Join(dir, fleet.ManifestFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other := *mine
+	other.Epoch++
+	if err := other.Seal(); err != nil {
+		t.Fatal(err)
+	}
+
+	for _, step := range []struct {
+		store *protocol.Manifest
+		junk  bool
+		want  string
+	}{
+		{nil, false, ""},
+		{nil, true, ""},
+		{&other, false, "none of the 1 that gateways stored"},
+		{mine, false, ""},
+	} {
+		if step.store != nil {
+			storeManifest(t, conn, step.store)
+		}
+		if step.junk {
+			if _, err := conn.Publish(t.Context(), bus.Manifests[:len(bus.Manifests)-1]+strings.Repeat("0", 64), []byte("{}"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		check := waiting("starting")
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { watchManifest(ctx, conn, manifestHash(mine), check); close(ended) }()
+		var got string
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+			if got = text(check.Fail()); got != "starting" {
+				break
+			}
+		}
+		cancel()
+		<-ended
+		if got == "starting" || (got == "") != (step.want == "") || !strings.Contains(got, step.want) {
+			t.Errorf("stored %v: %q, want %q", step.store != nil, got, step.want)
+		}
+	}
+}
+
+func text(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func storeManifest(t *testing.T, conn *bus.Bus, m *protocol.Manifest) {
+	t.Helper()
+	body, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subject, err := bus.ManifestSubject(manifestHash(m))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Publish(t.Context(), subject, body, nil); err != nil {
+		t.Fatal(err)
+	}
+}

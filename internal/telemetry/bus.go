@@ -1,0 +1,79 @@
+package telemetry
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// busMetrics tell of a connection to NATS.
+type busMetrics struct {
+	publishes, deliveries, redeliveries *prometheus.CounterVec
+	took                                *prometheus.HistogramVec
+	reconnects                          prometheus.Counter
+}
+
+var _ bus.Observer = (*Metrics)(nil)
+
+var streams = []bus.Stream{bus.Jobs, bus.Work, bus.Keys, bus.Sign, bus.Results, bus.Notices, bus.DeadLetter}
+
+// writes are the streams that a role publishes to.
+var writes = map[string][]bus.Stream{
+	RoleWorker:  {bus.Keys, bus.Sign},
+	RoleGateway: {bus.Work, bus.Keys, bus.Results, bus.Notices, bus.DeadLetter},
+}
+
+var durables = []string{bus.GatewaysDurable(string(protocol.KindKeygen)), bus.GatewaysDurable(string(protocol.KindSign))}
+
+func newBusMetrics(of Identity) busMetrics {
+	b := busMetrics{
+		publishes:    counters("frostfleet_bus_publishes_total", "Attempts to publish, by stream and outcome: ok, or why not.", "stream", "outcome"),
+		took:         histograms("frostfleet_bus_publish_seconds", "Publishes that were ok, until the server had stored them.", buckets, "stream"),
+		deliveries:   counters("frostfleet_bus_deliveries_total", "Jobs that came to this gateway.", "durable"),
+		redeliveries: counters("frostfleet_bus_redeliveries_total", "Jobs that came, and not for the first time.", "durable"),
+		reconnects: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "frostfleet_bus_reconnects_total", Help: "Times that the connection to NATS was made again."}),
+	}
+	for _, stream := range writes[of.Role] {
+		b.took.WithLabelValues(string(stream))
+		for _, outcome := range bus.Outcomes {
+			b.publishes.WithLabelValues(string(stream), outcome)
+		}
+	}
+	for _, durable := range durables {
+		b.deliveries.WithLabelValues(durable)
+		b.redeliveries.WithLabelValues(durable)
+	}
+	return b
+}
+
+func (b *busMetrics) register(r prometheus.Registerer, of Identity) {
+	r.MustRegister(b.publishes, b.took, b.reconnects)
+	if of.Role == RoleGateway {
+		r.MustRegister(b.deliveries, b.redeliveries)
+	}
+}
+
+// Published implements bus.Observer.
+func (m *Metrics) Published(stream bus.Stream, outcome string, took time.Duration) {
+	name := within(stream, streams)
+	m.bus.publishes.WithLabelValues(name, within(outcome, bus.Outcomes)).Inc()
+	if outcome == bus.OutcomeOK {
+		m.bus.took.WithLabelValues(name).Observe(seconds(took))
+	}
+}
+
+// Delivered implements bus.Observer.
+func (m *Metrics) Delivered(durable string, again bool) {
+	durable = within(durable, durables)
+	m.bus.deliveries.WithLabelValues(durable).Inc()
+	if again {
+		m.bus.redeliveries.WithLabelValues(durable).Inc()
+	}
+}
+
+// Reconnected implements bus.Observer.
+func (m *Metrics) Reconnected() { m.bus.reconnects.Inc() }

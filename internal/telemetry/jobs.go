@@ -1,0 +1,96 @@
+package telemetry
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
+)
+
+// jobMetrics are a gateway's.
+type jobMetrics struct {
+	ended, retries         *prometheus.CounterVec
+	seconds, items, rounds *prometheus.HistogramVec
+}
+
+// done is the code of a job that ended well.
+const done protocol.Code = "done"
+
+var (
+	endCodes = append([]protocol.Code{done}, protocol.JobCodes...)
+	loads    = []string{load(true), load(false)}
+)
+
+// load tells jobs that a person waits for from bulk.
+func load(interactive bool) string {
+	if interactive {
+		return "interactive"
+	}
+	return "bulk"
+}
+
+// largestJob is what frostfleet_job_items reaches to.
+const largestJob = 1 << 17
+
+func newJobMetrics(of Identity) jobMetrics {
+	j := jobMetrics{
+		ended:   counters("frostfleet_jobs_total", "Jobs that ended, by kind and code; done is success.", "kind", "code"),
+		retries: counters("frostfleet_retries_total", "Attempts at a batch or a signing session begun again, by the node whose fault it was; none if nobody's.", "kind", "culprit"),
+		seconds: histograms("frostfleet_job_seconds", "Jobs that ended done, from their storing in JOBS until their result is stored.", jobBuckets, "kind", "load"),
+		items:   histograms("frostfleet_job_items", "Keys or signatures that a job asked for, of the jobs that ended done.", powers(largestJob), "kind"),
+		rounds:  histograms("frostfleet_rounds_seconds", "From a job's storing in JOBS until a round was through, by the clock of the log.", buckets, "round", "suite", "load"),
+	}
+	for _, kind := range kinds {
+		for _, code := range endCodes {
+			j.ended.WithLabelValues(string(kind), string(code))
+		}
+		for _, node := range culprits(of.Nodes) {
+			j.retries.WithLabelValues(string(kind), node)
+		}
+		for _, load := range loads {
+			j.seconds.WithLabelValues(string(kind), load)
+		}
+		j.items.WithLabelValues(string(kind))
+	}
+	for _, round := range protocol.Rounds {
+		for _, suite := range suites {
+			for _, load := range loads {
+				j.rounds.WithLabelValues(string(round), suite, load)
+			}
+		}
+	}
+	return j
+}
+
+func (j *jobMetrics) register(r prometheus.Registerer) {
+	r.MustRegister(j.ended, j.retries, j.seconds, j.items, j.rounds)
+}
+
+// JobDone implements gateway.Observer.
+func (m *Metrics) JobDone(e protocol.JobEnd) {
+	if !e.Kind.Valid() {
+		return
+	}
+	j, kind := &m.jobs, string(e.Kind)
+	if e.Code != "" && e.Code != done {
+		j.ended.WithLabelValues(kind, within(e.Code, endCodes)).Inc()
+		return
+	}
+	j.ended.WithLabelValues(kind, string(done)).Inc()
+	observe(j.seconds.WithLabelValues(kind, load(e.Interactive)), seconds(e.Took), e.Trace)
+	j.items.WithLabelValues(kind).Observe(float64(e.Items))
+}
+
+// Round implements gateway.Observer.
+func (m *Metrics) Round(r protocol.Round) {
+	m.jobs.rounds.WithLabelValues(within(r.Round, protocol.Rounds), within(r.Suite.String(), suites), load(r.Interactive)).Observe(seconds(r.To.Sub(r.From)))
+}
+
+// observe leaves the trace of what took so long as an exemplar, if it is kept.
+func observe(o prometheus.Observer, value float64, trace string) {
+	if e, ok := o.(prometheus.ExemplarObserver); ok && tracing.Sampled(trace) {
+		e.ObserveWithExemplar(value, prometheus.Labels{"trace_id": tracing.TraceID(trace)})
+		return
+	}
+	o.Observe(value)
+}

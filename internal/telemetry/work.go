@@ -1,0 +1,89 @@
+package telemetry
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+)
+
+// workMetrics tell of batches and signing sessions.
+type workMetrics struct {
+	events, items, aborts *prometheus.CounterVec
+	batches               *prometheus.HistogramVec // workers
+	nodes                 int
+}
+
+var (
+	suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
+	kinds  = []protocol.Kind{protocol.KindKeygen, protocol.KindSign}
+)
+
+// abortCodes say why batches were given up.
+var abortCodes = []protocol.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
+	protocol.CodeRestarted, protocol.CodeDealReplaced, protocol.CodeOtherTranscript, protocol.CodeInternal, other}
+
+func newWorkMetrics(of Identity) workMetrics {
+	w := workMetrics{
+		nodes:   of.Nodes,
+		events:  counters("frostfleet_events_total", "What this program did or saw in batches and signing sessions, by event.", "event"),
+		items:   counters("frostfleet_items_total", "Keys and signature shares behind the events, by event and suite.", "event", "suite"),
+		aborts:  counters("frostfleet_aborts_total", "Batches given up, by why and by the node whose fault it was; none if nobody's.", "code", "culprit"),
+		batches: histograms("frostfleet_batch_items", "Keys of a batch that this node dealt in, and items of a session that it committed to.", powers(frost.MaxBatch), "kind"),
+	}
+	for _, event := range protocol.ReportKinds {
+		w.events.WithLabelValues(string(event))
+	}
+	for _, event := range []protocol.ReportKind{protocol.ReportDealt, protocol.ReportCertified, protocol.ReportComplete, protocol.ReportRecovered, protocol.ReportCommitted, protocol.ReportShared} {
+		for _, suite := range suites {
+			w.items.WithLabelValues(string(event), suite)
+		}
+	}
+	for _, code := range abortCodes {
+		for _, node := range culprits(of.Nodes) {
+			w.aborts.WithLabelValues(string(code), node)
+		}
+	}
+	for _, kind := range kinds {
+		w.batches.WithLabelValues(string(kind))
+	}
+	return w
+}
+
+func (w *workMetrics) register(r prometheus.Registerer, of Identity) {
+	r.MustRegister(w.events, w.items, w.aborts)
+	if of.Role == RoleWorker {
+		r.MustRegister(w.batches)
+	}
+}
+
+// Report implements worker.Observer and gateway.Observer.
+func (m *Metrics) Report(r protocol.Report) {
+	w, event := &m.work, within(r.What, protocol.ReportKinds)
+	w.events.WithLabelValues(event).Inc()
+	if r.Count > 0 {
+		w.items.WithLabelValues(event, within(r.Suite.String(), suites)).Add(float64(r.Count))
+	}
+	switch r.What {
+	case protocol.ReportDealt:
+		w.batches.WithLabelValues(string(protocol.KindKeygen)).Observe(float64(r.Count))
+	case protocol.ReportCommitted:
+		w.batches.WithLabelValues(string(protocol.KindSign)).Observe(float64(r.Count))
+	case protocol.ReportAborted:
+		w.aborts.WithLabelValues(within(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
+	case protocol.ReportRetry:
+		m.jobs.retries.WithLabelValues(within(r.Kind, kinds), culprit(r.Culprit, w.nodes)).Inc()
+	}
+}
+
+// Nonces tells of nonce pairs, one for each item of a session: how many this node
+// drew, and of them how many made a share and how many were wiped unused.
+func (m *Metrics) Nonces(read func() (drawn, used, dropped uint64)) {
+	nonces := desc("frostfleet_nonces_total", "Nonce pairs, one for each item of a session: drawn, used for a share, dropped unused.", "state")
+	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
+		drawn, used, dropped := read()
+		for state, n := range map[string]uint64{"drawn": drawn, "used": used, "dropped": dropped} {
+			out <- prometheus.MustNewConstMetric(nonces, prometheus.CounterValue, float64(n), state)
+		}
+	}))
+}

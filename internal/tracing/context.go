@@ -1,0 +1,20 @@
+package tracing
+
+import "context"
+
+type contextKey struct{}
+
+// NewContext carries a traceparent to a place that shares work among many.
+// For "" it is ctx itself.
+func NewContext(ctx context.Context, trace string) context.Context {
+	if trace == "" {
+		return ctx
+	}
+	return context.WithValue(ctx, contextKey{}, trace)
+}
+
+// FromContext is the traceparent that NewContext put there, or "".
+func FromContext(ctx context.Context) string {
+	trace, _ := ctx.Value(contextKey{}).(string)
+	return trace
+}

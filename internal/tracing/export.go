@@ -1,0 +1,33 @@
+package tracing
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+)
+
+// loggedExporter tells the program's own log of spans that were not sent, and
+// not the process-wide handler of OpenTelemetry, which writes past it.
+type loggedExporter struct {
+	sdk.SpanExporter
+	log *slog.Logger
+}
+
+// ExportSpans implements sdk.SpanExporter. What fails is given up: traces are
+// not worth memory.
+func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
+	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
+		e.log.Warn("spans not sent to the collector", "spans", len(spans), "err", clip(err.Error(), maxError))
+	}
+	return nil
+}
+
+// clip bounds a text of other people's making, in bytes.
+func clip(text string, limit int) string {
+	if len(text) > limit {
+		text = text[:limit]
+	}
+	return strings.ToValidUTF8(text, "")
+}

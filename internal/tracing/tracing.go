@@ -1,0 +1,169 @@
+// Package tracing tells the story of one job across the programs that work on
+// it, as OpenTelemetry spans.
+//
+// It is off unless the environment names a collector (env.go); then Start gives
+// a nil *Tracer, and everything that is asked of that does nothing. What ties the
+// programs together is one W3C traceparent of 55 bytes, in a header beside
+// the job, its tasks and its result:
+//
+//	client sign ── JOB ──> gateway job ── TASK ──> worker deal, certify
+//	      └──────── JOB, by hearsay ─────────────> worker commit, share
+//
+// A traceparent is signed by nobody and believed by nobody: it decides under
+// which trace a span is filed and nothing else. Spans carry ids, counts and
+// times, never what is signed or who holds it.
+package tracing
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// scope names the spans' origin.
+const scope = "github.com/frostfleet/frostfleet"
+
+// Tracer makes the spans of one program. A nil *Tracer makes none. All methods
+// may be called concurrently; none waits for the collector but Stop.
+type Tracer struct {
+	provider *sdk.TracerProvider
+	tracer   trace.Tracer
+	root     sdk.Sampler // decides of what has no parent
+}
+
+// Start returns the tracer of a program, or nil where the environment does not
+// ask for one. The error names the variable that can't be meant. The collector
+// may be away: spans that could not be sent are dropped, and log is told.
+func Start(ctx context.Context, service, instance, version string, log *slog.Logger) (*Tracer, error) {
+	cfg, err := readEnv()
+	if err != nil || !cfg.on {
+		return nil, err
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("tracing: OTEL_EXPORTER_OTLP_*: %w", err)
+	}
+	return newTracer(ctx, cfg, &loggedExporter{exporter, log}, service, instance, version)
+}
+
+func newTracer(ctx context.Context, cfg settings, exporter sdk.SpanExporter, service, instance, version string) (*Tracer, error) {
+	about, err := resource.New(ctx, resource.WithAttributes(
+		attribute.String("service.name", service),
+		attribute.String("service.instance.id", instance),
+		attribute.String("service.version", version),
+	), resource.WithTelemetrySDK(), resource.WithFromEnv())
+	if err != nil {
+		return nil, fmt.Errorf("tracing: OTEL_RESOURCE_ATTRIBUTES: %w", err)
+	}
+	t := &Tracer{root: cfg.root}
+	t.provider = sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithSampler(cfg.sampler), sdk.WithResource(about), sdk.WithIDGenerator(ids{}))
+	t.tracer = t.provider.Tracer(scope, trace.WithInstrumentationVersion(version))
+	return t, nil
+}
+
+// Provider is what a library takes that makes spans of its own, such as
+// package client; nil if t is.
+func (t *Tracer) Provider() trace.TracerProvider {
+	if t == nil {
+		return nil
+	}
+	return t.provider
+}
+
+// Stop sends what is left until ctx ends.
+func (t *Tracer) Stop(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	if err := t.provider.Shutdown(ctx); err != nil {
+		return fmt.Errorf("tracing: the last spans were not sent: %w", err)
+	}
+	return nil
+}
+
+// Span begins a span under parent, or a trace of its own if that is "". A zero
+// start is now.
+func (t *Tracer) Span(parent, name string, start time.Time, attrs ...Attribute) *Span {
+	if t == nil {
+		return nil
+	}
+	return t.start(under(parent), name, start, attrs)
+}
+
+// Root begins the very span that Derive named, in the one program that may: its
+// children elsewhere are filed under it before they hear of it.
+func (t *Tracer) Root(derived, name string, start time.Time, attrs ...Attribute) *Span {
+	if t == nil {
+		return nil
+	}
+	return t.start(withIDs(context.Background(), spanContext(derived)), name, start, attrs)
+}
+
+// start copies attrs, so that callers' lists stay on their stacks while
+// tracing is off.
+func (t *Tracer) start(ctx context.Context, name string, start time.Time, attrs []Attribute) *Span {
+	opts := []trace.SpanStartOption{trace.WithAttributes(append([]Attribute(nil), attrs...)...)}
+	if !start.IsZero() {
+		opts = append(opts, trace.WithTimestamp(start))
+	}
+	_, span := t.tracer.Start(ctx, name, opts...)
+	return &Span{span}
+}
+
+// Span is one span. A nil *Span takes everything and does nothing.
+type Span struct{ span trace.Span }
+
+// Trace is the traceparent for what happens below this span.
+func (s *Span) Trace() string {
+	if s == nil {
+		return ""
+	}
+	return Format(s.span.SpanContext())
+}
+
+// Set adds attributes.
+func (s *Span) Set(attrs ...Attribute) {
+	if s != nil {
+		s.span.SetAttributes(append([]Attribute(nil), attrs...)...)
+	}
+}
+
+// Link says that this span also served another one, which may be of another
+// trace. What is no traceparent is left out.
+func (s *Span) Link(other string) {
+	if s == nil {
+		return
+	}
+	if sc := spanContext(other); sc.IsValid() {
+		s.span.AddLink(trace.Link{SpanContext: sc})
+	}
+}
+
+// End ends the span now; err, if any, says how it failed.
+func (s *Span) End(err error) { s.EndAt(time.Time{}, err) }
+
+// maxError bounds what a span tells of an error, in bytes.
+const maxError = 256
+
+// EndAt ends the span at a time; zero is now.
+func (s *Span) EndAt(at time.Time, err error) {
+	if s == nil {
+		return
+	}
+	if err != nil {
+		s.span.SetStatus(codes.Error, clip(err.Error(), maxError))
+	}
+	if at.IsZero() {
+		s.span.End()
+		return
+	}
+	s.span.End(trace.WithTimestamp(at))
+}

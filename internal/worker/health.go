@@ -1,0 +1,72 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keystore"
+)
+
+// What a running node tells of itself, for readiness and metrics.
+
+// Ready says what keeps the node from working; nil if nothing does.
+func (w *Worker) Ready() error {
+	switch {
+	case !w.caught.Load():
+		return errors.New("still reading the log")
+	case w.stopping.Load():
+		return errors.New("stopping")
+	case !w.sessions.valid(time.Now()):
+		return errors.New("no session key: the key provider does not sign")
+	}
+	return nil
+}
+
+// Stats counts what the node holds.
+func (w *Worker) Stats() (batches, keys, dealing, nonces int) {
+	batches, keys = w.store.Stats()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	dealing, nonces = w.node.Sessions()
+	return batches, keys, dealing, nonces
+}
+
+// NonceCounts counts nonce pairs since the start: drawn, and of them used for a
+// share and dropped unused.
+func (w *Worker) NonceCounts() (drawn, used, dropped uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.node.NonceCounts()
+}
+
+// SpeaksUntil is when the node's session key ends, if it is not renewed; zero
+// while the node is silent.
+func (w *Worker) SpeaksUntil() time.Time {
+	w.sessions.mu.Lock()
+	defer w.sessions.mu.Unlock()
+	if w.sessions.current == nil {
+		return time.Time{}
+	}
+	return w.sessions.current.NotAfter()
+}
+
+// Keystore says why the node can't keep what it makes; nil if it can. Without
+// it the node still signs, and certifies no new keys.
+func (w *Worker) Keystore() error {
+	if err := w.unwritten.Load(); err != nil {
+		return fmt.Errorf("the last write failed: %w", *err)
+	}
+	return w.store.Present()
+}
+
+// written notes how a write to the keystore went. One that the keystore turned
+// away for what was in it is a write that it could have made.
+func (w *Worker) written(err error) error {
+	if err == nil || errors.Is(err, keystore.ErrOtherTranscript) {
+		w.unwritten.Store(nil)
+	} else {
+		w.unwritten.Store(&err)
+	}
+	return err
+}
