@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"net/url"
 	"os"
 	"strconv"
 	"strings"
@@ -12,66 +11,41 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// settings are what the environment says, by OpenTelemetry's own names. The
-// exporter reads OTEL_EXPORTER_OTLP_*, the SDK OTEL_BSP_* and OTEL_SPAN_*, by
-// themselves; but they pass over what they can't read and go on with a default. A
-// collector that gets nothing because of a typing error is found here.
+// settings are what the environment says, by OpenTelemetry's own names. The SDK and
+// its exporter read most of it themselves; what they would pass over is an error
+// here (exporter.go): a collector that gets nothing because of a typing error is
+// found at the start.
 type settings struct {
 	on            bool
 	sampler, root sdk.Sampler // of all spans; of those without a parent
 }
 
-// Variables that are read here.
 const (
 	envDisabled = "OTEL_SDK_DISABLED"
 	envExporter = "OTEL_TRACES_EXPORTER"
 	envSampler  = "OTEL_TRACES_SAMPLER"
 	envArgument = "OTEL_TRACES_SAMPLER_ARG"
-
-	envEndpoint       = "OTEL_EXPORTER_OTLP_ENDPOINT"
-	envTracesEndpoint = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"
-	envProtocol       = "OTEL_EXPORTER_OTLP_PROTOCOL"
-	envTracesProtocol = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
 )
 
 func env(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 
 func readEnv() (cfg settings, err error) {
-	endpoint := cmp.Or(env(envTracesEndpoint), env(envEndpoint))
+	endpoint, _ := exporterEnv("ENDPOINT")
 	exporter := strings.ToLower(env(envExporter))
 	if endpoint == "" || exporter == "none" || strings.EqualFold(env(envDisabled), "true") {
 		return cfg, nil
 	}
 	cfg.on = true
-	var errs []error
+	var errs [3]error
 	if exporter != "" && exporter != "otlp" {
-		errs = append(errs, fmt.Errorf("%s=%s: use otlp or none", envExporter, clip(exporter, 40)))
+		errs[0] = fmt.Errorf("%s=%s: use otlp or none", envExporter, clip(exporter, 40))
 	}
-	for _, name := range []string{envEndpoint, envTracesEndpoint} {
-		errs = append(errs, checkURL(name, env(name)))
-	}
-	switch protocol := cmp.Or(env(envTracesProtocol), env(envProtocol)); protocol {
-	case "", "http/protobuf", "http/json":
-	default:
-		errs = append(errs, fmt.Errorf("%s=%s: spans are sent by http/protobuf; collectors take that on port 4318", envProtocol, clip(protocol, 40)))
-	}
-	cfg.sampler, cfg.root, err = sampler(strings.ToLower(env(envSampler)), env(envArgument))
-	if err = errors.Join(append(errs, err)...); err != nil {
+	errs[1] = checkExporter()
+	cfg.sampler, cfg.root, errs[2] = sampler(strings.ToLower(env(envSampler)), env(envArgument))
+	if err := errors.Join(errs[:]...); err != nil {
 		return settings{}, fmt.Errorf("tracing: %w", err)
 	}
 	return cfg, nil
-}
-
-// checkURL shows nothing of the URL: it may hold a password.
-func checkURL(name, text string) error {
-	if text == "" {
-		return nil
-	}
-	u, err := url.Parse(text)
-	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
-		return fmt.Errorf("%s is no URL of a collector: use something like http://localhost:4318", name)
-	}
-	return nil
 }
 
 // sampler is OTEL_TRACES_SAMPLER as OpenTelemetry defines it. With the default,

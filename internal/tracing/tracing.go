@@ -49,7 +49,7 @@ func Start(ctx context.Context, service, instance, version string, log *slog.Log
 	}
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("tracing: OTEL_EXPORTER_OTLP_*: %w", err)
+		return nil, fmt.Errorf("tracing: %w", err)
 	}
 	return newTracer(ctx, cfg, &loggedExporter{exporter, log}, service, instance, version)
 }

@@ -136,7 +136,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	w.server.Shutdown()
 	eventually(t, "the bus is away", func() bool { return w.bus.Healthy() != nil })
 	slot := protocol.Slot{Kind: protocol.SlotAbort, ID: "0123456789abcdef0123456789abcdef"}
-	node.tasks.Go(func() { node.fill(node.ctx, slot, []byte("x")) })
+	node.tasks.Go(func() { _ = node.fill(node.ctx, slot, []byte("x")) })
 	time.Sleep(100 * time.Millisecond) // sealed by now, and waiting
 	w.provider.set(func(context.Context) error { return disabled })
 	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
@@ -383,7 +383,9 @@ func TestFillPaces(t *testing.T) {
 	node, _ := w.startNode()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	node.fill(ctx, protocol.Slot{Kind: protocol.SlotAbort, ID: "no id"}, []byte("x"))
+	if err := node.fill(ctx, protocol.Slot{Kind: protocol.SlotAbort, ID: "no id"}, []byte("x")); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("a message that can't be published ended with %v", err)
+	}
 	if n := w.log.count("not published yet"); n < 1 || n > 6 {
 		t.Errorf("%d tries in a second", n)
 	}
