@@ -1,0 +1,276 @@
+package rules
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestOneCauseOneAlert plays whole fleets to the rules: half an hour in which
+// all is well, half an hour of trouble, an hour after it. Only the alert of the
+// cause fires, whatever else the trouble shows in.
+func TestOneCauseOneAlert(t *testing.T) {
+	t.Parallel()
+	for name, s := range map[string]struct {
+		change func(fleet)
+		firing []string
+	}{
+		"all is well":                           {func(fleet) {}, nil},
+		"a node is killed":                      {func(f fleet) { f.kill(3) }, []string{"FrostfleetNodeDown worker-3"}},
+		"two nodes":                             {func(f fleet) { f.kill(2); f.kill(3) }, []string{"FrostfleetMarginGone", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"}},
+		"three nodes":                           {func(f fleet) { f.kill(1); f.kill(2); f.kill(3); f.signing(0) }, []string{"FrostfleetBelowThreshold", "FrostfleetNodeDown worker-1", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"}},
+		"a slow KMS":                            {slowKMS, []string{"FrostfleetKeyProviderSlow worker-1"}},
+		"a KMS that denies":                     {deniedKMS, []string{"FrostfleetKeyProviderFailing worker-1"}},
+		"KEYS is full":                          {func(f fleet) { f.full("KEYS", worker(0), worker(1), worker(2), worker(3)); f.keygen(0) }, []string{"FrostfleetStreamFull"}},
+		"RESULTS is full":                       {func(f fleet) { f.full("RESULTS", gateway); f.keygen(0); f.jam() }, []string{"FrostfleetStreamFull"}},
+		"NATS is away":                          {func(f fleet) { f.disconnect(); f.signing(0); f.keygen(0) }, []string{"FrostfleetBusDown"}},
+		"the gateway with NATS in it is killed": {func(f fleet) { f.disconnect(); f.gone(gateway) }, []string{"FrostfleetNoGateway"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := well()
+			s.change(f)
+			path := filepath.Join(t.TempDir(), "scenario.yml")
+			if err := os.WriteFile(path, []byte(f.test(t, s.firing)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			promtool(t, "test", "rules", path)
+		})
+	}
+}
+
+func slowKMS(f fleet) {
+	f.provider(1, "1.0", 0) // every signature takes over a second
+	f.keygen(2)
+	f.set(`frostfleet_retries_total{kind="keygen", culprit="1", %s}`, gateway, counter, 0.1)
+}
+
+func deniedKMS(f fleet) {
+	for _, check := range []string{"key_provider", "worker"} {
+		f.set(`frostfleet_check{check="`+check+`", %s}`, worker(1), gauge, 0)
+	}
+	f.set(`frostfleet_ready{%s}`, worker(1), gauge, 0)
+	f.set(`frostfleet_provider_up{%s}`, worker(1), gauge, 0)
+	f.set(`frostfleet_provider_failing{reason="denied", %s}`, worker(1), gauge, 1)
+	f.set(`frostfleet_session_key_expires_timestamp_seconds{%s}`, worker(1), gauge, 0)
+	f.keygen(0)
+}
+
+// kill takes a node away: it is not scraped, and no key can be generated.
+func (f fleet) kill(i int) {
+	f.gone(worker(i))
+	f.keygen(0)
+	f.set(fmt.Sprintf(`frostfleet_retries_total{kind="sign", culprit="%d", %%s}`, i), gateway, counter, 1)
+}
+
+// gone ends all series of a program but up, which is 0.
+func (f fleet) gone(program string) {
+	for name, s := range f {
+		if strings.Contains(name, program) {
+			s.trouble = math.NaN()
+			f[name] = s
+		}
+	}
+	f.set(`up{%s}`, program, gauge, 0)
+}
+
+// disconnect takes NATS away from every program.
+func (f fleet) disconnect() {
+	for _, program := range programs {
+		f.set(`frostfleet_check{check="bus", %s}`, program, gauge, 0)
+		f.set(`frostfleet_ready{%s}`, program, gauge, 0)
+		f.set(`frostfleet_bus_clock_offset_seconds{%s}`, program, gauge, math.NaN())
+		f.set(`frostfleet_bus_publishes_total{stream="SIGN", outcome="no_stream", %s}`, program, counter, 5)
+	}
+}
+
+// full has a stream at its limit, and its writers refused.
+func (f fleet) full(stream string, writers ...string) {
+	f[`frostfleet_bus_stream_bytes{stream="`+stream+`", `+gateway+`}`] = series{gauge, 50, 100, 50}
+	f[`frostfleet_bus_stream_limit_bytes{stream="`+stream+`", `+gateway+`}`] = series{gauge, 1000, 100, 1000}
+	for _, w := range writers {
+		f.set(`frostfleet_bus_publishes_total{stream="`+stream+`", outcome="busy", %s}`, w, counter, 5)
+	}
+}
+
+// keygen sets the rate of keygen jobs that end; if none does, they pile up, and
+// some are given up.
+func (f fleet) keygen(rate float64) {
+	f.set(`frostfleet_jobs_total{kind="keygen", code="done", %s}`, gateway, counter, rate)
+	if rate == 0 {
+		f.set(`frostfleet_bus_consumer_unacknowledged_messages{durable="gateways-keygen", %s}`, gateway, gauge, 300)
+		f.set(`frostfleet_jobs_total{kind="keygen", code="keygen_failed", %s}`, gateway, counter, 0.2)
+	}
+}
+
+// signing sets the rate of sign jobs that end.
+func (f fleet) signing(rate float64) {
+	f.set(`frostfleet_jobs_total{kind="sign", code="done", %s}`, gateway, counter, rate)
+	f.set(`frostfleet_job_seconds_count{kind="sign", load="interactive", %s}`, gateway, counter, rate)
+	f.set(`frostfleet_job_seconds_bucket{kind="sign", load="interactive", le="0.25", %s}`, gateway, counter, rate)
+	if rate == 0 {
+		f.set(`frostfleet_bus_consumer_unacknowledged_messages{durable="gateways-sign", %s}`, gateway, gauge, 2048)
+		f.set(`frostfleet_jobs_total{kind="sign", code="signing_failed", %s}`, gateway, counter, 100)
+		f.set(`frostfleet_retries_total{kind="sign", culprit="none", %s}`, gateway, counter, 20)
+		f.set(`frostfleet_bus_redeliveries_total{durable="gateways-sign", %s}`, gateway, counter, 50)
+	}
+}
+
+// jam has sign jobs that end all at once after the trouble, each far too late.
+func (f fleet) jam() {
+	f.signing(0)
+	f.set(`frostfleet_jobs_total{kind="sign", code="signing_failed", %s}`, gateway, counter, 0)
+	for name, s := range f {
+		if strings.HasPrefix(name, "frostfleet_job_seconds_count") {
+			s.kind = jump
+			f[name] = s
+		}
+	}
+}
+
+// A fleet is its series: 2 of 4, a gateway.
+type fleet map[string]series
+
+// A series is a gauge, or a counter with its growth in 30 seconds. NaN
+// is no series.
+type series struct {
+	kind                   kind
+	before, trouble, after float64
+}
+
+type kind int
+
+const (
+	gauge kind = iota
+	counter
+	jump // a counter that makes up for the trouble at its end
+)
+
+const gateway = `job="frostfleet", instance="g:1", fleet="main", node="gateway0", role="gateway"`
+
+func worker(i int) string {
+	return fmt.Sprintf(`job="frostfleet", instance="w%d:1", fleet="main", node="worker-%d", role="worker"`, i, i)
+}
+
+var programs = []string{worker(0), worker(1), worker(2), worker(3), gateway}
+
+// set changes what a series is while there is trouble; one that was not there
+// is 0 before and after.
+func (f fleet) set(name, program string, k kind, trouble float64) {
+	name = fmt.Sprintf(name, program)
+	s := f[name]
+	s.kind, s.trouble = k, trouble
+	f[name] = s
+}
+
+func well() fleet {
+	f := fleet{}
+	always := func(name, program string, k kind, v float64) { f[fmt.Sprintf(name, program)] = series{k, v, v, v} }
+	for _, p := range programs {
+		checks := []string{"bus", "manifest", "lag", "gateway"}
+		if p != gateway {
+			checks = []string{"bus", "manifest", "lag", "worker", "key_provider", "keystore"}
+		}
+		for _, check := range checks {
+			always(`frostfleet_check{check="`+check+`", %s}`, p, gauge, 1)
+		}
+		for name, v := range map[string]float64{`up{%s}`: 1, `frostfleet_ready{%s}`: 1, `frostfleet_fleet_nodes{%s}`: 4, `frostfleet_fleet_threshold{%s}`: 2,
+			`frostfleet_bus_clock_offset_seconds{%s}`: 0.2, `frostfleet_bus_follower_lag_seconds{stream="KEYS", %s}`: 2, `process_start_time_seconds{%s}`: 5,
+			`frostfleet_credential_expires_timestamp_seconds{credential="bus_creds", %s}`: 9e6} {
+			always(name, p, gauge, v)
+		}
+	}
+	for i := range 4 {
+		always(`frostfleet_provider_up{%s}`, worker(i), gauge, 1)
+		always(`frostfleet_provider_failing{reason="denied", %s}`, worker(i), gauge, 0)
+		always(`frostfleet_session_key_expires_timestamp_seconds{%s}`, worker(i), gauge, 9e6)
+		always(`frostfleet_bus_publishes_total{stream="KEYS", outcome="busy", %s}`, worker(i), counter, 0)
+		always(`frostfleet_aborts_total{code="deal_share", culprit="2", %s}`, worker(i), counter, 0)
+		always(`frostfleet_provider_call_seconds_count{provider="aws-kms", operation="sign", outcome="ok", %s}`, worker(i), counter, 20)
+		f.provider(i, "1.0", 20)
+		f.provider(i, "2.5", 20)
+		f.provider(i, "+Inf", 20)
+	}
+	for _, w := range []string{"keygen", "sign"} {
+		always(`frostfleet_bus_consumer_pending_messages{durable="gateways-`+w+`", %s}`, gateway, gauge, 0)
+		always(`frostfleet_bus_consumer_unacknowledged_messages{durable="gateways-`+w+`", %s}`, gateway, gauge, 3)
+		always(`frostfleet_bus_deliveries_total{durable="gateways-`+w+`", %s}`, gateway, counter, 100)
+		always(`frostfleet_bus_redeliveries_total{durable="gateways-`+w+`", %s}`, gateway, counter, 0)
+	}
+	always(`frostfleet_jobs_total{kind="keygen", code="done", %s}`, gateway, counter, 10)
+	always(`frostfleet_jobs_total{kind="sign", code="done", %s}`, gateway, counter, 100)
+	always(`frostfleet_jobs_total{kind="sign", code="signing_failed", %s}`, gateway, counter, 0)
+	always(`frostfleet_job_seconds_count{kind="sign", load="interactive", %s}`, gateway, counter, 100)
+	always(`frostfleet_job_seconds_bucket{kind="sign", load="interactive", le="0.25", %s}`, gateway, counter, 99.9)
+	return f
+}
+
+// provider sets how many signatures a node's key provider makes within le.
+func (f fleet) provider(i int, le string, rate float64) {
+	name := fmt.Sprintf(`frostfleet_provider_call_seconds_bucket{provider="aws-kms", operation="sign", outcome="ok", le="%s", %s}`, le, worker(i))
+	f[name] = series{counter, 20, rate, 20}
+}
+
+// phase is half an hour in samples.
+const phase = 60
+
+// values writes a series for promtool.
+func (s series) values() string {
+	var out []string
+	total := 0.0
+	for i, v := range []float64{s.before, s.trouble, s.after} {
+		n := []int{phase, phase, 2 * phase}[i]
+		switch {
+		case math.IsNaN(v):
+			out = append(out, fmt.Sprintf("stale _x%d", n-1))
+		case s.kind == gauge:
+			out = append(out, fmt.Sprintf("%gx%d", v, n-1))
+		default:
+			if s.kind == jump && i == 2 {
+				total += s.before * phase
+			}
+			out = append(out, fmt.Sprintf("%g+%gx%d", total, v, n-1))
+			total += v * float64(n)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+// test is a promtool test: what fires at any time during the trouble, and that
+// nothing does before it, nothing else soon after it, and nothing from seven
+// minutes after it.
+func (f fleet) test(t *testing.T, firing []string) string {
+	t.Helper()
+	rules, err := filepath.Abs(filepath.Join(folder, "rules", "*.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "rule_files: ['%s']\nevaluation_interval: 30s\n", rules)
+	fmt.Fprintln(&b, "group_eval_order: [frostfleet-fleet, frostfleet-work, frostfleet-objectives, frostfleet-nodes, frostfleet-gateways, frostfleet-provider, frostfleet-jobs, frostfleet-bus, frostfleet-burn]")
+	fmt.Fprintln(&b, "tests:\n- interval: 30s\n  input_series:")
+	for _, name := range slices.Sorted(maps.Keys(f)) {
+		fmt.Fprintf(&b, "  - series: '%s'\n    values: '%s'\n", name, f[name].values())
+	}
+	fmt.Fprintln(&b, "  promql_expr_test:")
+	for _, look := range []struct {
+		from, to int
+		firing   []string
+	}{{0, 29, nil}, {30, 59, firing}, {59, 67, firing}, {67, 118, nil}} {
+		fmt.Fprintf(&b, "  - expr: count by (alertname, node) (max_over_time(ALERTS{alertstate=\"firing\"}[%dm]))\n    eval_time: %dm\n    exp_samples:\n", look.to-look.from, look.to)
+		for _, alert := range look.firing {
+			name, node, _ := strings.Cut(alert, " ")
+			labels := fmt.Sprintf(`alertname="%s"`, name)
+			if node != "" {
+				labels += fmt.Sprintf(`, node="%s"`, node)
+			}
+			fmt.Fprintf(&b, "    - labels: '{%s}'\n      value: 1\n", labels)
+		}
+	}
+	return b.String()
+}
