@@ -8,6 +8,7 @@ SEEDS ?= 20000
 FUZZTIME ?= 1m
 BENCH ?= .
 KEYS ?= 1000000
+FASTER ?= 5
 GOLANGCI_VERSION := v2.15.0
 PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 
@@ -55,6 +56,12 @@ lint: $(LINTER) ## golangci-lint with the import rules of .golangci.yml
 fuzz: ## every fuzz target for FUZZTIME each (1m): make fuzz FUZZTIME=10m
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
+dashboards: ## write configs/grafana/dashboards from internal/dashboards
+	$(GO) run ./internal/dashboards/gen
+
+monitoring: setup ## a fleet under load with a real Prometheus, and trouble on request: make monitoring FAULT='kill 2'
+	$(GO) run ./test/monitor/run -faster $(FASTER)
+
 e2e: devices ## end-to-end tests: txtar scripts over the real programs
 	$(WITH_DEVICES) $(GO) test -count 1 -v ./test/e2e
 
@@ -85,4 +92,4 @@ $(VENV)/ready: $(REQUIREMENTS) | setup
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-.PHONY: help demo build test test-dkg sim bench bench-compare bench-save bench-hsm lint fuzz e2e devices setup clean
+.PHONY: help demo build test test-dkg sim bench bench-compare bench-save bench-hsm lint fuzz dashboards monitoring e2e devices setup clean

@@ -20,7 +20,7 @@ func overviewNow() []Panel {
 			"", `1 - sum(increase(frostfleet_jobs_total{fleet="$fleet", kind="sign", code=~"`+fleetsFault+`"}[$__range])) / sum(increase(frostfleet_jobs_total{fleet="$fleet", kind="sign", code=~"done|`+fleetsFault+`"}[$__range]))`).
 			steps(bad, from(0.999, good)).decimals(3).
 			alert("FrostfleetSigningFails"),
-		figure("Small sign jobs within 0.25 s", "percentunit", "Sign jobs of up to 16 items in the time shown that were done within a quarter of a second. The objective is 99 %.",
+		figure("Small sign jobs within 0.25 s", "percentunit", "Sign jobs of up to 10 items in the time shown that were done within a quarter of a second. The objective is 99 %.",
 			"", `sum(increase(frostfleet_job_seconds_bucket{fleet="$fleet", kind="sign", load="interactive", le="0.25"}[$__range])) / sum(increase(frostfleet_job_seconds_count{fleet="$fleet", kind="sign", load="interactive"}[$__range]))`).
 			steps(bad, from(0.99, good)).decimals(2).
 			alert("FrostfleetSigningSlow"),
@@ -45,7 +45,7 @@ func overviewTraffic() []Panel {
 			"{{kind}}", `sum by (kind) (rate(frostfleet_jobs_total{fleet="$fleet"}[$__rate_interval]))`),
 		lines("Keys and signatures a second", "cps", "What the done jobs asked for. Bulk jobs show when they end, so this line is rougher than the work.",
 			"{{kind}}", `sum by (kind) (rate(frostfleet_job_items_sum{fleet="$fleet"}[$__rate_interval]))`),
-		lines("Items in a job", "none", "How large jobs are: the mean, and p99 within a factor of two. Over 16 items a job counts as bulk and takes its turn behind small ones.",
+		lines("Items in a job", "none", "How large jobs are: the mean, and p99 within a factor of two. Over 10 items a job counts as bulk and takes its turn behind small ones.",
 			"mean {{kind}}", mean(`frostfleet_job_items`, `{fleet="$fleet"}`, "kind")).
 			and("p99 {{kind}}", quantile("0.99", `frostfleet_job_items_bucket{fleet="$fleet"}`, "kind")),
 	}
@@ -53,7 +53,7 @@ func overviewTraffic() []Panel {
 
 func overviewLatency() []Panel {
 	return []Panel{row("Latency"),
-		latency("Small sign jobs", "From a job's storing in JOBS to its result's in RESULTS, jobs of up to 16 items: what users wait. Dots are single jobs with their trace. Steps of 2 s: attempts begin again without a node; look at the retries.",
+		latency("Small sign jobs", "From a job's storing in JOBS to its result's in RESULTS, jobs of up to 10 items: what users wait. Dots are single jobs with their trace. Steps of 2 s: attempts begin again without a node; look at the retries.",
 			`frostfleet_job_seconds_bucket{fleet="$fleet", kind="sign", load="interactive"}`, "", "").
 			exemplars().lined(good, from(0.25, bad)).
 			alert("FrostfleetSigningSlow"),

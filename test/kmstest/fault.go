@@ -2,6 +2,8 @@ package kmstest
 
 import (
 	"encoding/json"
+	"math"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,6 +27,7 @@ var operations = []string{DescribeKey, GetPublicKey, Sign, GenerateMac}
 // that is set answers it. Latency alone only delays the right answer.
 type Fault struct {
 	Latency time.Duration // before whatever follows; ends early when the caller hangs up
+	Spread  float64       // of Latency, which is the median then: the deviation of its logarithm
 	Hang    bool          // no answer at all, until the caller hangs up
 	Drop    bool          // the connection is cut without an answer
 	Code    string        // an error of this type, as in ThrottlingException
@@ -39,6 +42,11 @@ type Fault struct {
 	Region string // only there
 	Key    string // only for the key of this ARN
 	Times  int    // so many calls, then never again; for ever when zero
+}
+
+// latency is that of one call.
+func (f Fault) latency() time.Duration {
+	return time.Duration(float64(f.Latency) * math.Exp(f.Spread*rand.NormFloat64()))
 }
 
 // FaultKMS is an imitation of KMS in memory, with faults. All its methods may
@@ -169,7 +177,7 @@ func (f *FaultKMS) fault(operation, region, id string) Fault {
 // happens does what a fault says, unless it leaves the right answer whole: it
 // tells whether the call is over.
 func (f *FaultKMS) happens(w http.ResponseWriter, r *http.Request, fault Fault, answer func() (map[string]any, *awsError)) bool {
-	if fault.Latency > 0 && !f.wait(r, fault.Latency) || fault.Hang && !f.wait(r, 365*24*time.Hour) {
+	if fault.Latency > 0 && !f.wait(r, fault.latency()) || fault.Hang && !f.wait(r, 365*24*time.Hour) {
 		return true
 	}
 	if !fault.Date.IsZero() {
