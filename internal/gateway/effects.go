@@ -115,21 +115,25 @@ func (g *Gateway) finish(e protocol.Finish) {
 		g.giveBack(e.Token)
 		return
 	}
+	counted := e.Result
 	if !stored {
-		standing := g.standing(subject)
+		standing, mine := g.standing(subject)
 		if standing == nil || !bytes.Equal(standing.Digest, e.Result.Digest) {
 			// Another gateway had a job of this id and other content. This one comes
 			// again, and is told so.
 			g.giveBack(e.Token)
 			return
 		}
-		e.Result = standing
+		e.Result, counted = standing, standing
+		if !mine {
+			counted = nil // by the gateway that stored it
+		}
 		g.announce(e.Result.Client, e.Result.Job)
 	}
 	if e.Result.Status == protocol.StatusFailed {
 		g.deadLetter(e.Job, e.Result)
 	}
-	g.done(e.Token, e.Result)
+	g.done(e.Token, counted)
 }
 
 func (g *Gateway) storeResult(r *protocol.Result, trace string) (stored bool, subject string, err error) {
@@ -154,16 +158,18 @@ func tooLarge(r *protocol.Result) *protocol.Result {
 	}
 }
 
-// standing is the stored result; nil if it can't be read.
-func (g *Gateway) standing(subject string) *protocol.Result {
+// standing is the stored result, nil if it can't be read, and whether this gateway
+// stored it.
+func (g *Gateway) standing(subject string) (result *protocol.Result, mine bool) {
 	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
 	defer cancel()
 	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
 	var stored protocol.Result
 	if err != nil || !ok || json.Unmarshal(msg.Data, &stored) != nil {
-		return nil
+		return nil, false
 	}
-	return &stored
+	by := msg.Header[protocol.HeaderGateway]
+	return &stored, len(by) == 1 && by[0] == g.cfg.Name
 }
 
 func (g *Gateway) giveBack(token uint64) {
@@ -236,8 +242,8 @@ func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
 	g.log.Warn("job given up", tracing.Args([]any{"client", job.Client, "job", id, "code", string(r.Code), "reason", r.Error}, job.Trace)...)
 }
 
-// done acknowledges a job whose answer is stored. An answer that was there before
-// is nil: that job ended then.
+// done acknowledges a job whose answer is stored. An answer that somebody stored
+// before is nil: that job ended then.
 func (g *Gateway) done(token uint64, answer *protocol.Result) {
 	d := g.release(token)
 	if d == nil {

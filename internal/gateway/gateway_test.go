@@ -136,6 +136,39 @@ func TestOtherContentUnderStoredID(t *testing.T) {
 	}
 }
 
+// TestStandingResultCounts: a result that this gateway finds stored counts if it
+// is its own, whose acknowledgement was lost, and not if another gateway has
+// counted it.
+func TestStandingResultCounts(t *testing.T) {
+	t.Parallel()
+	for by, counts := range map[string]int{"gateway0": 1, "gateway1": 0} {
+		t.Run(by, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			g, _ := w.start()
+			job, id := w.newJob(time.Minute)
+			w.publish(job)
+			inWork(t, g, 1)
+			subject, err := bus.ResSubject(testClient, id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			digest := job.Digest(w.manifest)
+			stored := &protocol.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Status: protocol.StatusDone}
+			if _, err := w.bus.Publish(t.Context(), subject, stored.Encode(), map[string][]string{protocol.HeaderGateway: {by}}); err != nil {
+				t.Fatal(err)
+			}
+			w.startNode() // the job is done here as well
+			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
+			w.ends.mu.Lock()
+			defer w.ends.mu.Unlock()
+			if len(w.ends.codes) != counts {
+				t.Errorf("counted %d times, want %d", len(w.ends.codes), counts)
+			}
+		})
+	}
+}
+
 // TestDeadLetters: what was given up is kept with its payload and the reason,
 // whoever sent it.
 func TestDeadLetters(t *testing.T) {

@@ -43,13 +43,11 @@ func (g *Gateway) handle(d bus.Delivery) {
 	g.hold(held)
 }
 
-// stored is when a message was stored, by this machine's clock.
+// stored is when a message was stored, by this machine's clock. Going back from
+// now keeps the monotonic reading: a clock that is set later makes no job longer.
 func (g *Gateway) stored(m bus.Message) time.Time {
-	at, now := m.Time.Add(g.cfg.Bus.Offset()), time.Now()
-	if at.After(now) {
-		return now
-	}
-	return at
+	now := time.Now()
+	return now.Add(min(m.Time.Add(g.cfg.Bus.Offset()).Sub(now), 0))
 }
 
 // likelyNew reports whether a job is begun without asking first whether it has a

@@ -71,6 +71,7 @@ var (
 	keyVersion = []byte("version")
 	keyCheck   = []byte("check")
 	keyCursor  = []byte("cursor")
+	keyProbe   = []byte("probe") // there for a moment only
 )
 
 // Store is an open keystore. Its methods may be called concurrently.

@@ -146,3 +146,17 @@ func (s *Store) SetCursor(streamID string, seq uint64) error {
 		return meta.Put(keyCursor, value)
 	})
 }
+
+// probeSize is more than a batch of a thousand keys takes, in bytes.
+const probeSize = 2 << 20
+
+// Probe writes as much as a large batch takes and removes it again: nil says
+// that the disk has room for one. A smaller write would prove nothing, as there
+// is always a free page.
+func (s *Store) Probe() error {
+	err := s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Put(keyProbe, make([]byte, probeSize)) })
+	if err != nil {
+		return err
+	}
+	return s.update(func(tx *bolt.Tx) error { return tx.Bucket(bucketMeta).Delete(keyProbe) })
+}

@@ -101,7 +101,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	telemetry.Gauge(registry, "keys", "Keys that this node holds a share of.", func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
 	telemetry.Gauge(registry, "batches_in_work", "Batches that this node is dealing in.", func() float64 { _, _, dealing, _ := w.Stats(); return float64(dealing) })
 	telemetry.Gauge(registry, "nonces_held", "Signing sessions for which this node holds nonces.", func() float64 { _, _, _, nonces := w.Stats(); return float64(nonces) })
-	telemetry.Gauge(registry, "session_key_expires_timestamp_seconds", "When this node's session key ends unless it is renewed; 0 while the node is silent.", func() float64 { return unix(w.SpeaksUntil()) })
+	telemetry.Gauge(registry, "session_key_expires_timestamp_seconds", "Until when this node speaks with its session key, unless that is renewed; 0 while it has none.", func() float64 { return unix(w.SpeaksUntil()) })
 	defer whenReady(ctx, w.Ready, o.Ready)()
 	return w.Run(ctx)
 }

@@ -39,42 +39,42 @@ func (o Options) watch(ctx context.Context, conn *bus.Bus, m *protocol.Manifest,
 	return func() { cancel(); running.Wait() }
 }
 
-// watchManifest compares this program's manifest with those that gateways
-// stored in KEYS. Once it is there it stays: KEYS forgets nothing.
+// manifestEvery is how often the manifest is looked at that gateways agree on.
+const manifestEvery = 30 * time.Second
+
+// watchManifest compares this program's manifest with the last one that a gateway
+// stored in KEYS, which forgets none.
 func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate) {
 	for {
-		stored, err := storedManifests(ctx, conn)
+		pause := watchEvery
+		latest, err := latestManifest(ctx, conn)
 		switch {
 		case err != nil:
 			check.wait("KEYS could not be asked: " + err.Error())
-		case stored[hash]:
+		case latest == "" || latest == hash: // none: no gateway has started yet
 			check.open(func() error { return nil })
-			return
-		case len(stored) == 0: // no gateway has started yet
-			check.open(func() error { return nil })
+			pause = manifestEvery
 		default:
-			check.wait(fmt.Sprintf("this program's manifest (%.8s) is none of the %d that gateways stored in KEYS: get manifest.json from the fleet's operators", hash, len(stored)))
+			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): get manifest.json from the fleet's operators", hash, latest))
 		}
 		select {
-		case <-time.After(watchEvery):
+		case <-time.After(pause):
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func storedManifests(ctx context.Context, conn *bus.Bus) (map[string]bool, error) {
+// latestManifest is the hash of the last valid manifest in KEYS, "" if there is
+// none.
+func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error) {
 	messages, err := conn.Slots(ctx, bus.Keys, bus.Manifests)
-	if err != nil {
-		return nil, err
-	}
-	hashes := map[string]bool{}
 	for _, m := range messages {
 		if stored, err := protocol.ParseManifest(m.Data); err == nil { // anything else is junk
-			hashes[manifestHash(stored)] = true
+			hash = manifestHash(stored)
 		}
 	}
-	return hashes, nil
+	return hash, err
 }
 
 // unix is a time for a metric; 0 for none.

@@ -40,8 +40,8 @@ func TestManifestCheck(t *testing.T) {
 	}{
 		{nil, false, ""},
 		{nil, true, ""},
-		{&other, false, "none of the 1 that gateways stored"},
 		{mine, false, ""},
+		{&other, false, "not the one that gateways stored last"},
 	} {
 		if step.store != nil {
 			storeManifest(t, conn, step.store)

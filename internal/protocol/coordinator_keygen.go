@@ -178,12 +178,16 @@ func (c *Coordinator) round(b *batchLog, kind SlotKind, at time.Time) []Effect {
 	return nil
 }
 
+// leaderSkew is how far the clocks of the servers that lead the streams may differ.
+const leaderSkew = time.Second
+
 // round tells that a round was through. One that was before this copy of the job
-// was stored belongs to an earlier copy.
+// was stored belongs to an earlier copy, or to a server whose clock is behind.
 func (r *run) round(round RoundKind, id string, suite frost.Suite, at time.Time) []Effect {
-	if at.Before(r.stored) {
+	if at.Before(r.stored.Add(-leaderSkew)) {
 		return nil
 	}
+	at = later(r.stored, at)
 	return []Effect{Round{Round: round, Kind: r.job.Kind, Suite: suite, Interactive: r.job.Interactive(), Trace: r.signed.Trace, ID: id, From: r.stored, To: at}}
 }
 

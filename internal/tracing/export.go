@@ -19,7 +19,9 @@ type loggedExporter struct {
 // not worth memory.
 func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error {
 	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
-		e.log.Warn("spans not sent to the collector", "spans", len(spans), "err", clip(err.Error(), maxError))
+		// Without the collector's own words, which may repeat a token.
+		text, _, _ := strings.Cut(err.Error(), "(body:")
+		e.log.Warn("spans not sent to the collector", "spans", len(spans), "err", strings.TrimSpace(clip(text, maxError)))
 	}
 	return nil
 }

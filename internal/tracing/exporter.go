@@ -28,7 +28,7 @@ var exporterChecks = []struct {
 	name, want string
 	ok         func(value string) bool
 }{
-	{"ENDPOINT", "a URL such as http://localhost:4318", isCollector},
+	{"ENDPOINT", "a URL such as http://localhost:4318, without user or query: those go into HEADERS", isCollector},
 	{"PROTOCOL", "http/protobuf, which collectors take on port 4318", oneOf("http/protobuf")},
 	{"COMPRESSION", "gzip or none", oneOf("gzip", "none")},
 	{"TIMEOUT", "milliseconds", func(v string) bool { ms, err := strconv.Atoi(v); return err == nil && ms > 0 }},
@@ -56,7 +56,8 @@ func oneOf(values ...string) func(string) bool {
 
 func isCollector(v string) bool {
 	u, err := url.Parse(v)
-	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https")
+	return err == nil && u.Host != "" && (u.Scheme == "http" || u.Scheme == "https") &&
+		u.User == nil && u.RawQuery == "" && u.Fragment == "" // which would be left out
 }
 
 func areHeaders(v string) bool {

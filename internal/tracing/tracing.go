@@ -63,11 +63,16 @@ func newTracer(ctx context.Context, cfg settings, exporter sdk.SpanExporter, ser
 	if err != nil {
 		return nil, fmt.Errorf("tracing: OTEL_RESOURCE_ATTRIBUTES: %w", err)
 	}
+	limits := sdk.NewSpanLimits()
+	limits.LinkCountLimit = max(limits.LinkCountLimit, maxLinks)
 	t := &Tracer{root: cfg.root}
-	t.provider = sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithSampler(cfg.sampler), sdk.WithResource(about), sdk.WithIDGenerator(ids{}))
+	t.provider = sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithSampler(cfg.sampler), sdk.WithResource(about), sdk.WithIDGenerator(ids{}), sdk.WithRawSpanLimits(limits))
 	t.tracer = t.provider.Tracer(scope, trace.WithInstrumentationVersion(version))
 	return t, nil
 }
+
+// maxLinks is as many digests as one signature of a device serves.
+const maxLinks = 1 << 10
 
 // Provider is what a library takes that makes spans of its own, such as
 // package client; nil if t is.

@@ -160,6 +160,7 @@ func TestBadEnvironment(t *testing.T) {
 		{envEndpoint, "localhost:4318"},
 		{envEndpoint, "ftp://user:hunter2@localhost"},
 		{envEndpoint, "http://user:hunter2@[::1"},
+		{envEndpoint, "http://localhost:4318/?key=hunter2"},
 		{envEndpoint, good, envTracesEndpoint, "http://"},
 		{envEndpoint, good, envProtocol, "grpc"},
 		{envEndpoint, good, prefix + "TRACES_PROTOCOL", "http/json"},
@@ -231,10 +232,25 @@ func TestSampler(t *testing.T) {
 	}
 }
 
-// A collector that is away costs a log line, which is short and shows no
-// password, and nobody waits.
+// One signature of a device may serve a thousand messages: each has its link.
+func TestLinks(t *testing.T) {
+	c := otlptest.Start(t)
+	clean(t, envEndpoint, c.URL)
+	tracer := start(t)
+	span := tracer.Span("", "call", time.Time{})
+	for range maxLinks {
+		span.Link(tracer.Span("", "served", time.Time{}).Trace())
+	}
+	span.End(nil)
+	stop(t, tracer)
+	if n := len(c.Spans()[0].Links); n != maxLinks {
+		t.Errorf("%d links, want %d", n, maxLinks)
+	}
+}
+
+// A collector that is away costs a log line, which is short, and nobody waits.
 func TestCollectorAway(t *testing.T) {
-	clean(t, envEndpoint, "http://user:hunter2@127.0.0.1:1")
+	clean(t, envEndpoint, "http://127.0.0.1:1", prefix+"HEADERS", "token=hunter2")
 	begun := time.Now()
 	told := sendOne(t)
 	if took := time.Since(begun); took > 10*time.Second {

@@ -40,15 +40,22 @@ func (w *Worker) NonceCounts() (drawn, used, dropped uint64) {
 	return w.node.NonceCounts()
 }
 
-// SpeaksUntil is when the node's session key ends, if it is not renewed; zero
-// while the node is silent.
+// probeStore tries again what failed, as the next batch may be long in coming.
+func (w *Worker) probeStore() {
+	if w.unwritten.Load() != nil {
+		_ = w.written(w.store.Probe())
+	}
+}
+
+// SpeaksUntil is until when the node speaks with its session key, if that is not
+// renewed; zero while it has none.
 func (w *Worker) SpeaksUntil() time.Time {
 	w.sessions.mu.Lock()
 	defer w.sessions.mu.Unlock()
 	if w.sessions.current == nil {
 		return time.Time{}
 	}
-	return w.sessions.current.NotAfter()
+	return w.sessions.current.NotAfter().Add(-fillTime)
 }
 
 // Keystore says why the node can't keep what it makes; nil if it can. Without
@@ -60,8 +67,9 @@ func (w *Worker) Keystore() error {
 	return w.store.Present()
 }
 
-// written notes how a write to the keystore went. One that the keystore turned
-// away for what was in it is a write that it could have made.
+// written notes how the write of a batch went. One that the keystore turned
+// away for what was in it is a write that it could have made. Where the node got
+// to in the log is no such write: it fits a full disk.
 func (w *Worker) written(err error) error {
 	if err == nil || errors.Is(err, keystore.ErrOtherTranscript) {
 		w.unwritten.Store(nil)

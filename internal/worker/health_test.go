@@ -25,6 +25,13 @@ func TestKeystoreCheck(t *testing.T) {
 	if err := node.written(full); !errors.Is(err, full) || !errors.Is(node.Keystore(), full) {
 		t.Errorf("after a failed write: %v", node.Keystore())
 	}
+	if node.saveCursor(); node.Keystore() == nil {
+		t.Error("a write of some bytes ended it")
+	}
+	if node.probeStore(); node.Keystore() != nil {
+		t.Errorf("after a large write: %v", node.Keystore())
+	}
+	_ = node.written(full)
 	if _ = node.written(keystore.ErrOtherTranscript); node.Keystore() != nil {
 		t.Errorf("what the keystore turns away for its content: %v", node.Keystore())
 	}

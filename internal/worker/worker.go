@@ -314,6 +314,7 @@ func (w *Worker) serve(ctx context.Context) error {
 			}
 			if n%cursorEvery == cursorEvery-1 {
 				w.saveCursor()
+				w.probeStore()
 			}
 		}
 	}
@@ -372,7 +373,7 @@ func (w *Worker) saveCursor() {
 	if _, seq, err := w.store.Cursor(); err == nil && seq == next {
 		return
 	}
-	if err := w.written(w.store.SetCursor(w.keysID, next)); err != nil {
+	if err := w.store.SetCursor(w.keysID, next); err != nil {
 		w.log.Error("cursor not stored; the next start reads more of the log", "err", err)
 	}
 }
