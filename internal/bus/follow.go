@@ -59,13 +59,14 @@ type Follower struct {
 	queued atomic.Int64  // bytes in live
 	nudge  chan struct{} // something was dropped: read the stream
 
-	handled atomic.Uint64 // last sequence done with, for Watch
+	// Written by run, read by Watch.
+	handled atomic.Uint64 // last sequence done with
+	caught  atomic.Bool   // everything up to target is
 
 	// Owned by run.
 	id     string // incarnation
 	next   uint64 // first sequence not handled
 	target uint64 // last sequence at start
-	caught bool
 }
 
 // Follow starts reading at sequence from (0 and 1 are the start). It ends with
@@ -293,7 +294,7 @@ func (f *Follower) catchUp(ctx context.Context, until uint64) bool {
 }
 
 func (f *Follower) startTarget() uint64 {
-	if f.caught {
+	if f.caught.Load() {
 		return 0
 	}
 	return f.target
@@ -301,10 +302,10 @@ func (f *Follower) startTarget() uint64 {
 
 // settled calls CaughtUp when it is due.
 func (f *Follower) settled() {
-	if f.caught || f.next <= f.target {
+	if f.caught.Load() || f.next <= f.target {
 		return
 	}
-	f.caught = true
+	f.caught.Store(true)
 	if f.opt.CaughtUp != nil {
 		f.opt.CaughtUp()
 	}

@@ -14,19 +14,21 @@ type mark struct {
 	last uint64
 }
 
-// lag tells how long a stream's reader has been behind: since the oldest mark
-// that it has not reached.
+// lag tells how long a follower has been behind: since the oldest mark that it
+// has not reached.
 type lag struct {
 	id    string // incarnation of the stream
 	first uint64 // what is before is not stored any more
 	last  uint64
 	marks []mark // not reached; times and sequences rise
+
+	caught time.Time // when it was first seen to have read what it began with; zero: not yet
 }
 
 // extend notes where the stream ends now.
 func (l *lag) extend(at time.Time, id string, first, last uint64) {
 	if l.id != id || last < l.last { // another stream of that name
-		*l = lag{id: id}
+		*l = lag{id: id, caught: l.caught}
 	}
 	if last > l.last || len(l.marks) == 0 {
 		l.marks = append(l.marks, mark{at, last})
@@ -62,4 +64,14 @@ func (l *lag) behind(now time.Time, handled uint64) (messages uint64, since time
 		return 0, 0
 	}
 	return l.last - handled, now.Sub(l.marks[0].at)
+}
+
+// late is how much of a lag is held against the process. It may serve while it
+// still reads what was stored before it began, however long that takes; what
+// came in meanwhile has to be read too, from then on.
+func (l *lag) late(now time.Time, behind time.Duration) time.Duration {
+	if l.caught.IsZero() {
+		return 0
+	}
+	return min(behind, now.Sub(l.caught))
 }

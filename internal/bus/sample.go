@@ -1,16 +1,20 @@
 package bus
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Sample is how the bus was when Watch last looked. What could not be asked is
-// missing.
+// missing, with two exceptions: ClockOffset stays, and so does a follower that
+// is known to be behind.
 type Sample struct {
-	At          time.Time
-	RTT         time.Duration // to the server and back; 0 while disconnected
-	ClockOffset time.Duration // this machine's clock minus the server's; 0 if that can't be told from none
+	At  time.Time
+	RTT time.Duration // to the server and back; 0 while disconnected
+
+	// ClockOffset is this machine's clock minus the server's: of the server that
+	// leads the first declared stream that is asked about (JOBS with
+	// Options.WatchStreams). 0 if that can't be told from none, or never could.
+	ClockOffset time.Duration
+	ClockKnown  bool // this sample compared the clocks; otherwise ClockOffset is an older one's
+
 	Streams     []StreamState
 	Storage     []StorageState // only with Options.WatchStreams
 	Consumers   []ConsumerState
@@ -46,7 +50,9 @@ type ConsumerState struct {
 	Unacknowledged uint64 // delivered, at any process
 }
 
-// FollowerState is how far reading is behind the end of a stream.
+// FollowerState is how far reading is behind the end of a stream, from the start
+// on. If the stream could not be asked about there is one only if reading is
+// behind what the stream held before: then by that, and for longer and longer.
 type FollowerState struct {
 	Stream Stream
 	Behind uint64        // messages
@@ -73,37 +79,37 @@ var CredentialNames = []string{CredentialCert, CredentialCA, CredentialServer, C
 // taken is a sample and for how long it counts.
 type taken struct {
 	Sample
-	every time.Duration
+	lagging error
+	every   time.Duration
 }
 
 // Sample is the last one of Watch; false if there is none, or if it is older
 // than three intervals.
 func (b *Bus) Sample() (Sample, bool) {
+	t, ok := b.fresh()
+	return t.Sample, ok
+}
+
+func (b *Bus) fresh() (taken, bool) {
 	t := b.sampled.Load()
 	if t == nil || time.Since(t.At) > 3*t.every {
-		return Sample{}, false
+		return taken{}, false
 	}
-	return t.Sample, true
+	return *t, true
 }
 
-// Offset is this machine's clock minus the server's, as of the last sample.
+// Offset is this machine's clock minus the server's, as last compared: also
+// without a connection, but only while Watch runs.
 func (b *Bus) Offset() time.Duration {
-	s, _ := b.Sample()
-	return s.ClockOffset
+	t, _ := b.fresh()
+	return t.ClockOffset
 }
 
-// maxLag is how far reading may be behind before the process is not ready:
-// what it knows is older than most jobs then.
-const maxLag = 30 * time.Second
-
-// Lagging says which stream is read more than 30 s behind its end; nil if none
-// is, or if Watch does not run.
+// Lagging says which stream is read more than 30 s behind its end, or could not
+// be asked about for 30 s although there is a connection; nil if none, or if
+// Watch does not run. A follower that still reads what was stored when it began
+// does not lag yet, and has 30 s after that for what came in meanwhile.
 func (b *Bus) Lagging() error {
-	s, _ := b.Sample()
-	for _, f := range s.Followers {
-		if f.For > maxLag {
-			return fmt.Errorf("%s is read %d messages and %d s behind its end", f.Stream, f.Behind, int(f.For.Seconds()))
-		}
-	}
-	return nil
+	t, _ := b.fresh()
+	return t.lagging
 }

@@ -3,7 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
-	"math"
+	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -12,26 +12,34 @@ import (
 
 // watcher is what Watch keeps between samples.
 type watcher struct {
-	b     *Bus
-	clock clock
-	lags  map[Stream]*lag
+	b       *Bus
+	clock   clock
+	clockOf Stream // whose leader's clock that is
+	lags    map[*Follower]*lag
+	unasked map[Stream]unasked
 
 	files   map[string]expiry // by path
 	failing map[string]bool   // what was warned about
 }
 
+func newWatcher(b *Bus) *watcher {
+	return &watcher{b: b, lags: make(map[*Follower]*lag), unasked: make(map[Stream]unasked),
+		files: make(map[string]expiry), failing: make(map[string]bool)}
+}
+
 // Watch samples the bus at once and then at every interval until ctx ends or
-// the bus is closed. One at a time.
+// the bus is closed. One at a time. A question without an answer holds a sample
+// up for Options.AckTimeout: an interval far below that lets samples grow old.
 func (b *Bus) Watch(ctx context.Context, every time.Duration) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(b.life, cancel)()
-	w := &watcher{b: b, lags: make(map[Stream]*lag), files: make(map[string]expiry), failing: make(map[string]bool)}
+	w := newWatcher(b)
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
-		if s := w.sample(ctx, max(every, b.opt.AckTimeout)); ctx.Err() == nil {
-			b.sampled.Store(&taken{Sample: s, every: every})
+		if s, lagging := w.sample(ctx); ctx.Err() == nil {
+			b.sampled.Store(&taken{Sample: s, lagging: lagging, every: every})
 		}
 		select {
 		case <-tick.C:
@@ -41,32 +49,58 @@ func (b *Bus) Watch(ctx context.Context, every time.Duration) {
 	}
 }
 
-// sample asks for everything, one after the other, within limit. What fails is
-// left out. Without a connection it tells what is known without one: that a
-// certificate expired matters most then.
-func (w *watcher) sample(ctx context.Context, limit time.Duration) Sample {
-	ctx, cancel := context.WithTimeout(ctx, limit)
-	defer cancel()
-	var s Sample
+// sample looks at everything. What fails is left out. Without a connection it
+// tells what is known without one: that a certificate expired matters most then.
+func (w *watcher) sample(ctx context.Context) (s Sample, lagging error) {
+	ends := make(map[Stream]end)
 	if w.b.nc.Status() == nats.CONNECTED {
-		s.RTT = w.rtt(ctx)
-		w.streams(ctx, &s)
+		all := w.streams(&s, ends)
 		if w.b.opt.WatchStreams {
-			w.consumers(ctx, &s)
-			w.storage(ctx, &s)
+			all = append(all, w.consumers(&s)...)
+			all = append(all, w.storage(&s))
 		}
+		w.ask(ctx, &s, all)
+	} else {
+		clear(w.unasked)
 	}
 	s.At = time.Now()
 	s.ClockOffset = w.clock.offset()
-	s.Followers = w.followers(s.At)
+	s.Followers, lagging = w.followers(s.At, ends)
 	s.Credentials = w.credentials()
-	return s
+	return s, lagging
 }
 
-// note warns when something begins to fail, not at every sample. A lost
-// connection has its own line.
+// question is one of a sample to the JetStream API.
+type question struct {
+	what, subject string
+	answer        any
+	heard         func(*question) // with or without err
+
+	asked time.Time
+	rtt   time.Duration
+	err   error
+}
+
+// ask puts all questions at once, so that one without an answer hides no other,
+// and hears what became of each, in their order.
+func (w *watcher) ask(ctx context.Context, s *Sample, all []*question) {
+	var asking sync.WaitGroup
+	for _, q := range all {
+		asking.Go(func() { q.asked, q.rtt, q.err = w.b.api(ctx, q.subject, q.answer) })
+	}
+	rtt, err := w.rtt(ctx)
+	asking.Wait()
+	w.note("round trip", err)
+	s.RTT = rtt
+	for _, q := range all {
+		w.note(q.what, q.err)
+		q.heard(q)
+	}
+}
+
+// note warns when something begins to fail, not at every sample.
 func (w *watcher) note(what string, err error) {
-	if errors.Is(err, context.Canceled) || errors.Is(err, ErrDisconnected) || errors.Is(err, ErrClosed) {
+	if w.interrupted(err) {
 		return
 	}
 	if err != nil && !w.failing[what] {
@@ -75,122 +109,92 @@ func (w *watcher) note(what string, err error) {
 	w.failing[what] = err != nil
 }
 
-func (w *watcher) rtt(ctx context.Context) time.Duration {
-	start := time.Now()
-	err := w.b.nc.FlushWithContext(ctx) // a ping and its pong
-	w.note("round trip", err)
-	if err != nil {
-		return 0
-	}
-	return time.Since(start)
+// interrupted says that a question failed with the connection or with Watch,
+// which tells nothing of what was asked about. A lost connection has its own
+// line in the log.
+func (w *watcher) interrupted(err error) bool {
+	return err != nil && (errors.Is(err, context.Canceled) || errors.Is(err, ErrDisconnected) ||
+		errors.Is(err, ErrClosed) || w.b.Healthy() != nil)
 }
 
-// streams looks at the streams, and at the clocks: each answer says when it
-// was given.
-func (w *watcher) streams(ctx context.Context, s *Sample) {
+func (w *watcher) rtt(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, w.b.opt.AckTimeout)
+	defer cancel()
+	start := time.Now()
+	if err := w.b.nc.FlushWithContext(ctx); err != nil { // a ping and its pong
+		return 0, err
+	}
+	return time.Since(start), nil
+}
+
+// streams asks about the streams. Each answer also says when it was given, by
+// the clock of the server that leads the stream. These may differ: only the
+// first stream's counts, which for gateways is JOBS, whose times they use.
+func (w *watcher) streams(s *Sample, ends map[Stream]end) (all []*question) {
 	followed := w.b.followed()
-	best := reading{rtt: math.MaxInt64}
 	for i := range w.b.declared {
 		name := w.b.declared[i].Name
-		_, follow := followed[name]
+		follow := len(followed[name]) > 0
 		if !follow && !w.b.opt.WatchStreams {
 			continue
 		}
-		var info jetstream.StreamInfo
-		asked, rtt, err := w.b.api(ctx, "$JS.API.STREAM.INFO."+w.b.names.stream(name), &info)
-		w.note("stream "+string(name), err)
-		if err != nil {
-			continue
-		}
-		s.Streams = append(s.Streams, StreamState{Stream: name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
-			Last: info.State.LastSeq, MaxBytes: info.Config.MaxBytes})
-		if follow {
-			w.lag(name).extend(asked, info.Created.String(), info.State.FirstSeq, info.State.LastSeq)
-		}
-		if !info.TimeStamp.IsZero() && rtt < best.rtt {
-			best = newReading(asked, rtt, info.TimeStamp)
-		}
+		first := len(all) == 0
+		info := new(jetstream.StreamInfo)
+		all = append(all, &question{what: "stream " + string(name), subject: "$JS.API.STREAM.INFO." + w.b.names.stream(name), answer: info, heard: func(q *question) {
+			if follow {
+				w.reached(name, q)
+			}
+			if q.err != nil {
+				return
+			}
+			s.Streams = append(s.Streams, StreamState{Stream: name, Messages: info.State.Msgs, Bytes: info.State.Bytes,
+				Last: info.State.LastSeq, MaxBytes: info.Config.MaxBytes})
+			ends[name] = end{q.asked, info.Created.String(), info.State.FirstSeq, info.State.LastSeq}
+			if first && !info.TimeStamp.IsZero() {
+				w.compare(name, newReading(q.asked, q.rtt, info.TimeStamp))
+				s.ClockKnown = true
+			}
+		}})
 	}
-	if best.rtt < math.MaxInt64 {
-		w.clock.add(best)
-	}
+	return all
 }
 
-func (w *watcher) lag(stream Stream) *lag {
-	l := w.lags[stream]
-	if l == nil {
-		l = new(lag)
-		w.lags[stream] = l
+// compare takes a reading of the clock of a stream's leader.
+func (w *watcher) compare(stream Stream, r reading) {
+	if w.clockOf != stream {
+		w.clock, w.clockOf = clock{}, stream
 	}
-	return l
+	w.clock.add(r)
 }
 
-// followed is the last sequence handled in each followed stream, by the
-// follower that is furthest behind.
-func (b *Bus) followed() map[Stream]uint64 {
-	out := make(map[Stream]uint64)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for s := range b.owned {
-		f, ok := s.(*Follower)
-		if !ok {
-			continue
-		}
-		handled := f.handled.Load()
-		if other, two := out[f.stream]; !two || handled < other {
-			out[f.stream] = handled
-		}
-	}
-	return out
-}
-
-// followers compares with the ends seen last, whenever that was.
-func (w *watcher) followers(now time.Time) []FollowerState {
-	var out []FollowerState
-	followed := w.b.followed()
-	for i := range w.b.declared {
-		name := w.b.declared[i].Name
-		handled, follow := followed[name]
-		l := w.lags[name]
-		if !follow {
-			delete(w.lags, name)
-		}
-		if !follow || l == nil {
-			continue
-		}
-		messages, since := l.behind(now, handled)
-		out = append(out, FollowerState{Stream: name, Behind: messages, For: since})
-	}
-	return out
-}
-
-func (w *watcher) consumers(ctx context.Context, s *Sample) {
+func (w *watcher) consumers(s *Sample) (all []*question) {
 	for i := range w.b.declared {
 		d := &w.b.declared[i]
 		for j := range d.Consumers {
 			name := d.Consumers[j].Durable
-			var info jetstream.ConsumerInfo
-			_, _, err := w.b.api(ctx, "$JS.API.CONSUMER.INFO."+w.b.names.stream(d.Name)+"."+name, &info)
-			w.note("consumer "+name, err)
-			if err == nil {
-				s.Consumers = append(s.Consumers, ConsumerState{Durable: name, Pending: info.NumPending,
-					Unacknowledged: uint64(max(info.NumAckPending, 0))})
-			}
+			info := new(jetstream.ConsumerInfo)
+			all = append(all, &question{what: "consumer " + name, subject: "$JS.API.CONSUMER.INFO." + w.b.names.stream(d.Name) + "." + name, answer: info, heard: func(q *question) {
+				if q.err == nil {
+					s.Consumers = append(s.Consumers, ConsumerState{Durable: name, Pending: info.NumPending,
+						Unacknowledged: uint64(max(info.NumAckPending, 0))})
+				}
+			}})
 		}
 	}
+	return all
 }
 
-func (w *watcher) storage(ctx context.Context, s *Sample) {
-	var info jetstream.AccountInfo
-	_, _, err := w.b.api(ctx, "$JS.API.INFO", &info)
-	w.note("storage", err)
-	if err != nil {
-		return
-	}
-	file := StorageState{Kind: StorageFile, Used: info.Store, Limit: info.Limits.MaxStore}
-	memory := StorageState{Kind: StorageMemory, Used: info.Memory, Limit: info.Limits.MaxMemory}
-	if w.b.opt.Embedded != nil { // one account, which may take what the server may
-		file.Limit, memory.Limit = embeddedStore, embeddedMemory
-	}
-	s.Storage = []StorageState{file, memory}
+func (w *watcher) storage(s *Sample) *question {
+	info := new(jetstream.AccountInfo)
+	return &question{what: "storage", subject: "$JS.API.INFO", answer: info, heard: func(q *question) {
+		if q.err != nil {
+			return
+		}
+		file := StorageState{Kind: StorageFile, Used: info.Store, Limit: info.Limits.MaxStore}
+		memory := StorageState{Kind: StorageMemory, Used: info.Memory, Limit: info.Limits.MaxMemory}
+		if w.b.opt.Embedded != nil { // one account, which may take what the server may
+			file.Limit, memory.Limit = embeddedStore, embeddedMemory
+		}
+		s.Storage = []StorageState{file, memory}
+	}}
 }

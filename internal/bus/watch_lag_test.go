@@ -1,7 +1,10 @@
 package bus
 
 import (
+	"errors"
 	"fmt"
+	"regexp"
+	"slices"
 	"testing"
 	"time"
 )
@@ -87,24 +90,132 @@ func TestWatchLagOfLostMessages(t *testing.T) {
 	behind(0)
 }
 
-func TestLagging(t *testing.T) {
-	tests := []struct {
-		name      string
-		followers []FollowerState
-		want      string
-	}{
-		{"nobody follows", nil, ""},
-		{"not behind", []FollowerState{{Keys, 0, 0}, {Work, 0, 0}}, ""},
-		{"a burst", []FollowerState{{Keys, 100000, 30 * time.Second}}, ""},
-		{"behind", []FollowerState{{Work, 1, time.Second}, {Keys, 12000, 45 * time.Second}}, "KEYS is read 12000 messages and 45 s behind its end"},
+// age lets what w remembers be of longer ago.
+func (w *watcher) age(by time.Duration) {
+	for _, l := range w.lags {
+		for i := range l.marks {
+			l.marks[i].at = l.marks[i].at.Add(-by)
+		}
+		if !l.caught.IsZero() {
+			l.caught = l.caught.Add(-by)
+		}
 	}
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
-			var b Bus
-			b.sampled.Store(&taken{Sample: Sample{At: time.Now(), Followers: test.followers}, every: time.Minute})
-			if err := b.Lagging(); (err == nil) != (test.want == "") || err != nil && err.Error() != test.want {
-				t.Errorf("%v, want %q", err, test.want)
-			}
-		})
+	for s, u := range w.unasked {
+		w.unasked[s] = unasked{u.since.Add(-by), u.why}
 	}
+}
+
+// wantLagging samples and compares: want is a pattern, "" for no error.
+func (w *watcher) wantLagging(t *testing.T, want string) Sample {
+	t.Helper()
+	s, err := w.sample(testContext(t))
+	if (err == nil) != (want == "") || err != nil && !regexp.MustCompile(want).MatchString(err.Error()) {
+		t.Errorf("%v, want %q; followers %+v", err, want, s.Followers)
+	}
+	return s
+}
+
+// A gateway reads KEYS from its beginning while it serves: the metrics tell how
+// far it is, but the process is not held to it.
+func TestLaggingOnlyOnceCaughtUp(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	gate := make(chan struct{})
+	publishN(t, b, 0, 5)
+	f, err := b.Follow(ctx, Sign, 1, FollowOptions{Handler: func(Message) { <-gate }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer close(gate)
+	w := newWatcher(b)
+	w.wantLagging(t, "")
+	w.age(40 * time.Second)
+	s := w.wantLagging(t, "")
+	if state, _ := s.follower(Sign); state.Behind != 5 || state.For < 40*time.Second {
+		t.Errorf("while it catches up: %+v", s.Followers)
+	}
+	publishN(t, b, 5, 3) // while it catches up
+	w.wantLagging(t, "")
+	w.age(40 * time.Second)
+	for range 5 {
+		gate <- struct{}{}
+	}
+	eventually(t, "catching up", func() error {
+		if !f.caught.Load() {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	s = w.wantLagging(t, "") // it has had no time to read the rest
+	if state, _ := s.follower(Sign); state.Behind != 3 || state.For < 40*time.Second {
+		t.Errorf("when it has caught up: %+v", s.Followers)
+	}
+	w.age(20 * time.Second)
+	w.wantLagging(t, "")
+	w.age(11 * time.Second)
+	w.wantLagging(t, "^SIGN is read 3 messages and 7[1-9] s behind its end$")
+}
+
+// A follower whose stream can't be asked about is known to be nothing but
+// behind; and that the stream can't be asked is a fault of its own.
+func TestWatchStreamThatCannotBeAsked(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	gate := make(chan struct{})
+	defer close(gate)
+	for stream, handler := range map[Stream]func(Message){Keys: func(Message) {}, Sign: func(Message) { <-gate }} {
+		if _, err := b.Follow(ctx, stream, 0, FollowOptions{Handler: handler}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publishN(t, b, 0, 3)
+	w := newWatcher(b)
+	s := w.wantLagging(t, "")
+	want := []FollowerState{{Stream: Keys}, {Stream: Sign, Behind: 3, For: s.At.Sub(w.oldest(Sign))}}
+	if !slices.Equal(s.Followers, want) {
+		t.Fatalf("%+v, want %+v", s.Followers, want)
+	}
+	for _, stream := range []Stream{Keys, Sign} {
+		if err := b.js.DeleteStream(ctx, b.names.stream(stream)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.wantLagging(t, "")
+	w.age(20 * time.Second)
+	s = w.wantLagging(t, "")
+	if len(s.Followers) != 1 || s.Followers[0].Stream != Sign || s.Followers[0].Behind != 3 || s.Followers[0].For < 20*time.Second {
+		t.Errorf("%+v, want SIGN to go on being 3 behind", s.Followers)
+	}
+	w.age(11 * time.Second)
+	w.wantLagging(t, "^KEYS could not be asked about for 3[1-9] s: .*stream not found")
+	if err := b.Apply(ctx); err != nil {
+		t.Fatal(err)
+	}
+	s = w.wantLagging(t, "")
+	if _, ok := s.follower(Keys); !ok || len(w.unasked) != 0 {
+		t.Errorf("asked again: %+v, %v", s.Followers, w.unasked)
+	}
+}
+
+// oldest is the time of the oldest mark that the stream's follower has not reached.
+func (w *watcher) oldest(stream Stream) time.Time {
+	for f, l := range w.lags {
+		if f.stream == stream {
+			return l.marks[0].at
+		}
+	}
+	return time.Time{}
+}
+
+// Time without a connection is not held against a stream.
+func TestUnaskedEndsWithConnection(t *testing.T) {
+	b, s := newTestBus(t)
+	if _, err := b.Follow(testContext(t), Keys, 0, FollowOptions{Handler: func(Message) {}}); err != nil {
+		t.Fatal(err)
+	}
+	w := newWatcher(b)
+	w.unasked[Keys] = unasked{time.Now().Add(-time.Hour), ErrDenied}
+	s.Shutdown()
+	eventually(t, "losing the connection", b.lost)
+	w.wantLagging(t, "")
 }

@@ -60,11 +60,15 @@ func TestNoSample(t *testing.T) {
 	if got := fromSample(read(t, r)); len(got) != 1 || got["bus_connected{}"] != 0 {
 		t.Errorf("without a sample: %v", got)
 	}
-	sample = bus.Sample{At: time.Unix(1, 0)} // taken while disconnected
+	sample = bus.Sample{At: time.Unix(1, 0), ClockOffset: time.Hour} // taken while disconnected: the offset is an old one
 	fresh, down = true, nil
-	got := fromSample(read(t, r))
-	if _, there := got["bus_rtt_seconds{}"]; there || got["bus_connected{}"] != 1 {
+	if got := fromSample(read(t, r)); len(got) != 1 || got["bus_connected{}"] != 1 {
 		t.Errorf("with an empty sample: %v", got)
+	}
+	sample.ClockOffset, sample.ClockKnown = 0, true
+	got := fromSample(read(t, r))
+	if offset, there := got["bus_clock_offset_seconds{}"]; !there || offset != 0 {
+		t.Errorf("with a clock that is right: %v", got)
 	}
 }
 

@@ -36,7 +36,7 @@ func newSampled() sampled {
 }
 
 // Bus tells of the connection, by the last sample: while there is none, or it is
-// old, of nothing but that there is a connection.
+// old, of nothing but whether there is a connection.
 func (m *Metrics) Bus(sample func() (bus.Sample, bool), connected func() error) {
 	d, gateway := newSampled(), m.of.Role == RoleGateway
 	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
@@ -51,7 +51,9 @@ func (m *Metrics) Bus(sample func() (bus.Sample, bool), connected func() error) 
 		if s.RTT > 0 {
 			gauge(d.rtt, s.RTT.Seconds())
 		}
-		gauge(d.offset, s.ClockOffset.Seconds())
+		if s.ClockKnown {
+			gauge(d.offset, s.ClockOffset.Seconds())
+		}
 		for _, f := range s.Followers {
 			gauge(d.lagMessages, float64(f.Behind), string(f.Stream))
 			gauge(d.lagSeconds, f.For.Seconds(), string(f.Stream))

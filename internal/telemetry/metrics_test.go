@@ -36,7 +36,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 
 // everything is a sample that has all there can be.
 var everything = bus.Sample{
-	At: time.Unix(1, 0), RTT: 2 * time.Millisecond, ClockOffset: -3 * time.Second,
+	At: time.Unix(1, 0), RTT: 2 * time.Millisecond, ClockOffset: -3 * time.Second, ClockKnown: true,
 	Streams:     []bus.StreamState{{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7}, {Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10}},
 	Storage:     []bus.StorageState{{Kind: bus.StorageFile, Used: 11, Limit: 12}, {Kind: bus.StorageMemory, Used: 13, Limit: -1}},
 	Consumers:   []bus.ConsumerState{{Durable: "gateways-sign", Pending: 14, Unacknowledged: 15}},

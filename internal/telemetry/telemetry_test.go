@@ -131,15 +131,22 @@ func TestListenSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestNewLogger(t *testing.T) {
-	defer func(l *time.Location) { time.Local = l }(time.Local)
-	time.Local = time.FixedZone("far", 5*3600)
+	far := time.Now().In(time.FixedZone("far", 5*3600))
+	tell := func(log *slog.Logger, level slog.Level, msg string, args ...any) {
+		t.Helper()
+		r := slog.NewRecord(far, level, msg, 0)
+		r.Add(args...)
+		if err := log.Handler().Handle(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+	}
 	var out strings.Builder
 	log, err := NewLogger(&out, "json", "warn")
 	if err != nil {
 		t.Fatal(err)
 	}
 	log.Info("quiet")
-	log.Warn("loud")
+	tell(log, slog.LevelWarn, "loud")
 	if got := out.String(); strings.Contains(got, "quiet") || !strings.Contains(got, `"msg":"loud"`) {
 		t.Errorf("log is %s", got)
 	}
@@ -151,7 +158,7 @@ func TestNewLogger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text.With("job", "a").WithGroup("g").Info("told", "n", 1)
+	tell(text.With("job", "a").WithGroup("g"), slog.LevelInfo, "told", "n", 1)
 	if got := out.String(); !regexp.MustCompile(`^time=\S+Z level=INFO msg=told job=a g.n=1\n$`).MatchString(got) {
 		t.Errorf("line is %q", got)
 	}

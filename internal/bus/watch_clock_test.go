@@ -1,0 +1,143 @@
+package bus
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+)
+
+// answering is a server whose JetStream API is answer, which returns what its
+// clock says; false: no answer at all.
+func answering(t *testing.T, answer func(subject string) (time.Time, bool), change ...func(*Options)) *Bus {
+	t.Helper()
+	url := foreignServer(t, &server.Options{MaxPayload: MaxPayload})
+	nc := rawConn(t, url)
+	_, err := nc.Subscribe("$JS.API.>", func(m *nats.Msg) {
+		ts, ok := answer(m.Subject)
+		if !ok {
+			return
+		}
+		if err := m.Respond(must[[]byte](t)(json.Marshal(map[string]any{"ts": ts, "config": map[string]any{"name": "x"}}))); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := errors.Join(err, nc.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	return connectTest(t, url, append(change, func(o *Options) { o.WatchStreams = true })...)
+}
+
+func TestWatchClock(t *testing.T) {
+	for _, ahead := range []time.Duration{-time.Hour, 3 * time.Second} {
+		t.Run(ahead.String(), func(t *testing.T) {
+			t.Parallel()
+			b := answering(t, func(string) (time.Time, bool) { return time.Now().Add(ahead), true })
+			watch(t, b, testEvery)
+			s := sampleOf(t, b, anySample)
+			if wrong := (s.ClockOffset + ahead).Abs(); wrong > time.Second || !s.ClockKnown {
+				t.Errorf("offset %v (known: %t), want %v", s.ClockOffset, s.ClockKnown, -ahead)
+			}
+		})
+	}
+}
+
+// Streams may have different leaders. The times of jobs are of the leader of
+// JOBS, however slowly that answers.
+func TestWatchClockOfOneStream(t *testing.T) {
+	const ahead = time.Hour
+	b := answering(t, func(subject string) (time.Time, bool) {
+		if !strings.HasSuffix(subject, "STREAM.INFO.FROST_MAIN_JOBS") {
+			return time.Now(), true
+		}
+		time.Sleep(50 * time.Millisecond)
+		return time.Now().Add(ahead), true
+	})
+	w := newWatcher(b)
+	for range 3 {
+		if s, _ := w.sample(testContext(t)); (s.ClockOffset+ahead).Abs() > time.Minute || !s.ClockKnown {
+			t.Errorf("offset %v (known: %t), want %v", s.ClockOffset, s.ClockKnown, -ahead)
+		}
+	}
+	// A worker begins with whatever it follows first, which need not stay the first.
+	w.compare(Keys, reading{offset: time.Second, rtt: 3 * time.Second})
+	w.compare(Work, reading{offset: 5 * time.Second, rtt: 9 * time.Second})
+	if got := w.clock.offset(); got != 5*time.Second {
+		t.Errorf("offset %v mixes two clocks", got)
+	}
+}
+
+// Nobody told the time.
+func TestWatchNoClock(t *testing.T) {
+	b, _ := newTestBus(t) // follows nothing
+	w := newWatcher(b)
+	if s, _ := w.sample(testContext(t)); s.ClockKnown || s.RTT == 0 || s.Streams != nil {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Without a connection the last comparison serves this process, but is no news.
+func TestWatchClockOutlivesConnection(t *testing.T) {
+	b, s := newTestBus(t, func(o *Options) { o.WatchStreams = true })
+	w := newWatcher(b)
+	w.compare(Jobs, reading{offset: time.Hour, rtt: time.Millisecond})
+	s.Shutdown()
+	eventually(t, "losing the connection", b.lost)
+	if s, _ := w.sample(testContext(t)); s.ClockKnown || s.ClockOffset != time.Hour {
+		t.Errorf("offset %v (known: %t), want the last one", s.ClockOffset, s.ClockKnown)
+	}
+}
+
+// lost is nil once there is no connection.
+func (b *Bus) lost() error {
+	if b.Healthy() == nil {
+		return errors.New("still connected")
+	}
+	return nil
+}
+
+// One question without an answer hides nothing else.
+func TestWatchOneHangs(t *testing.T) {
+	for _, hangs := range []struct{ what, subject string }{
+		{"stream JOBS", "STREAM.INFO.FROST_MAIN_JOBS"},
+		{"consumer gateways-sign", "CONSUMER.INFO.FROST_MAIN_JOBS.gateways-sign"},
+	} {
+		t.Run(hangs.what, func(t *testing.T) {
+			t.Parallel()
+			var log logSink
+			const limit = 500 * time.Millisecond
+			b := answering(t, func(subject string) (time.Time, bool) {
+				return time.Now(), !strings.HasSuffix(subject, hangs.subject)
+			}, func(o *Options) { o.AckTimeout, o.Logger = limit, log.logger() })
+			watch(t, b, limit)
+			s := sampleOf(t, b, anySample)
+			streams, consumers := len(b.declared), 2
+			if strings.HasPrefix(hangs.what, "stream") {
+				streams--
+			} else {
+				consumers--
+			}
+			if len(s.Streams) != streams || len(s.Consumers) != consumers || len(s.Storage) != 2 || s.RTT == 0 {
+				t.Errorf("%d streams, %d consumers, %d storages, round trip %v", len(s.Streams), len(s.Consumers), len(s.Storage), s.RTT)
+			}
+			if s.ClockKnown != (streams == len(b.declared)) {
+				t.Errorf("clock known: %t", s.ClockKnown)
+			}
+			first := s.At
+			sampleOf(t, b, func(s Sample) error { // and again
+				if s.At.Equal(first) {
+					return errors.New("not yet")
+				}
+				return nil
+			})
+			if n, own := strings.Count(log.String(), "watching the bus"), strings.Count(log.String(), fmt.Sprintf("missing=%q", hangs.what)); n != 1 || own != 1 {
+				t.Errorf("warned %d times, about %s %d times:\n%s", n, hangs.what, own, log.String())
+			}
+		})
+	}
+}
