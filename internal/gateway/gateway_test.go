@@ -13,7 +13,7 @@ import (
 )
 
 // inWork waits until the gateway works on n jobs.
-func inWork(t *testing.T, g *Gateway, n int) {
+func inWork(t testing.TB, g *Gateway, n int) {
 	t.Helper()
 	eventually(t, "the jobs are in work", func() bool { jobs, _ := g.Stats(); return jobs == n })
 }
@@ -99,6 +99,28 @@ func TestSecondMessageOfAJob(t *testing.T) {
 	}
 }
 
+// inWork starts a gateway with one job in work, and gives where its result goes.
+func (w *world) inWork() (job protocol.SignedJob, id, subject string) {
+	w.t.Helper()
+	g, _ := w.start()
+	job, id = w.newJob(time.Minute)
+	w.publish(job)
+	inWork(w.t, g, 1)
+	subject, err := bus.ResSubject(testClient, id)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return job, id, subject
+}
+
+// store puts something where a result goes.
+func (w *world) store(subject string, data []byte, header map[string][]string) {
+	w.t.Helper()
+	if _, err := w.bus.Publish(w.t.Context(), subject, data, header); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
 // TestOtherContentUnderStoredID: a job whose place another job's result took
 // meanwhile is told so, and the result stays.
 func TestOtherContentUnderStoredID(t *testing.T) {
@@ -110,17 +132,8 @@ func TestOtherContentUnderStoredID(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			g, _ := w.start()
-			job, id := w.newJob(time.Minute)
-			w.publish(job)
-			inWork(t, g, 1)
-			subject, err := bus.ResSubject(testClient, id)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := w.bus.Publish(t.Context(), subject, standing, nil); err != nil {
-				t.Fatal(err)
-			}
+			job, id, subject := w.inWork()
+			w.store(subject, standing, nil)
 			<-w.results // its announcement
 			w.startNode()
 			r := w.answer(id)
@@ -145,19 +158,10 @@ func TestStandingResultCounts(t *testing.T) {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			g, _ := w.start()
-			job, id := w.newJob(time.Minute)
-			w.publish(job)
-			inWork(t, g, 1)
-			subject, err := bus.ResSubject(testClient, id)
-			if err != nil {
-				t.Fatal(err)
-			}
+			job, id, subject := w.inWork()
 			digest := job.Digest(w.manifest)
 			stored := &protocol.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Status: protocol.StatusDone}
-			if _, err := w.bus.Publish(t.Context(), subject, stored.Encode(), map[string][]string{protocol.HeaderGateway: {by}}); err != nil {
-				t.Fatal(err)
-			}
+			w.store(subject, stored.Encode(), map[string][]string{protocol.HeaderGateway: {by}})
 			w.startNode() // the job is done here as well
 			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
 			w.ends.mu.Lock()
