@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"sync"
 	"syscall"
@@ -71,7 +72,31 @@ func startObserved(b *testing.B) *side {
 	}
 	s := inProcess(b, fleettest.Options{Ports: ports, Log: slog.New(slog.NewJSONHandler(file, nil))})
 	scrape(b, ports)
+	b.Cleanup(func() { // or the two fleets were alike
+		info, err := file.Stat()
+		if err != nil || info.Size() == 0 || !counted.MatchString(metrics(b, ports[0])) {
+			b.Errorf("nothing was logged or counted: %v", err)
+		}
+	})
 	return s
+}
+
+var counted = regexp.MustCompile(`frostfleet_jobs_total\{code="done",kind="(sign|keygen)"\} [1-9]`)
+
+// metrics reads a program's.
+func metrics(b *testing.B, port int) string {
+	b.Helper()
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", port))
+	if err != nil {
+		b.Error(err)
+		return ""
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		b.Error(err)
+	}
+	return string(text)
 }
 
 func startSilent(b *testing.B) *side {
@@ -105,13 +130,7 @@ func scrape(b *testing.B, ports []int) {
 				return
 			}
 			for _, port := range ports {
-				resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/metrics", port))
-				if err != nil {
-					b.Error(err)
-					return
-				}
-				_, _ = io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
+				metrics(b, port)
 			}
 		}
 	})
