@@ -46,9 +46,9 @@ func busLatency() []Panel {
 
 func busErrors() []Panel {
 	return []Panel{row("Errors"),
-		bars("Publishes that failed", "busy: the stream is full, or a client's quota of open jobs. denied: the permissions. disconnected: see the connections. no_stream: run frostctl bus apply. exists and conflict are no failures and not here.", "every publish arrived",
+		bars("Publishes that failed", "busy: the stream is full, or a client's quota of open jobs. denied: the permissions. disconnected: see the connections. unknown: NATS did not answer, often a full disk. no_stream: run frostctl bus apply. exists and conflict are no failures and not here.", "every publish arrived",
 			"{{node}} {{stream}} {{outcome}}", `sum by (node, stream, outcome) (increase(frostfleet_bus_publishes_total{fleet="$fleet", node=~"$node", outcome!~"ok|exists|conflict|canceled"}[$__rate_interval])) > 0`).
-			alert("FrostfleetStreamFull", "FrostfleetPublishDenied"),
+			alert("FrostfleetBusNotWriting", "FrostfleetStreamFull", "FrostfleetPublishDenied"),
 		bars("Jobs delivered again", "The gateway that had them died, stopped or took too long. Each waits ten seconds first. After a few the job ends as poison.", "no job came again",
 			"{{durable}}", `sum by (durable) (increase(frostfleet_bus_redeliveries_total{fleet="$fleet"}[$__rate_interval])) > 0`).
 			alert("FrostfleetRedeliveries"),
@@ -91,7 +91,7 @@ func busSaturation() []Panel {
 			alert("FrostfleetStorageGrowth"),
 		lines("Disk free at an embedded bus", "percentunit", "Of the disk that a gateway with an embedded server keeps the streams on. Other servers: their own monitoring.",
 			"{{node}}", `frostfleet_disk_free_bytes{fleet="$fleet", path="bus"} / frostfleet_disk_size_bytes{fleet="$fleet", path="bus"}`).
-			empty("no gateway embeds the bus").upTo(1).lined(bad, from(0.1, watch), from(0.2, good)).
+			empty("no gateway embeds the bus").upTo(1).lined(bad, from(0.05, watch), from(0.1, good)).
 			alert("FrostfleetDiskFilling"),
 	}
 }

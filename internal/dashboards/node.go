@@ -11,14 +11,14 @@ func nodeNow() []Panel {
 	return []Panel{row("Now"),
 		states("Checks", "Every check of /readyz over time. Green passes. The body of /readyz says why one does not.",
 			"{{node}} {{check}}", `frostfleet_check{fleet="$fleet", node=~"$node"}`, word{"0", "fails", bad}, word{"1", "passes", good}).size(12, 12).
-			alert("FrostfleetNodeNotReady"),
+			alert("FrostfleetNodeNotReady", "FrostfleetNodeFlapping"),
 		list("Programs", "What runs where. All have the same manifest; another one is another fleet or an old file. Mixed versions belong to an upgrade and to nothing else.",
 			`group by (node, role, version, fleet_name, manifest, goversion) (frostfleet_info{fleet="$fleet", node=~"$node"})`).size(12, 12),
 		lines("Running for", "s", "Time since the start. A saw: the program keeps dying; read the end of its log.",
 			"{{node}}", `time() - process_start_time_seconds{job="frostfleet", fleet="$fleet", node=~"$node"}`).
 			alert("FrostfleetRestarting"),
 		lines("Session key lasts for", "s", "Until when the worker may speak without its key provider. It is renewed long before; a line that falls towards 0 is a key provider that does not sign. Gateways have none.",
-			"{{node}}", `clamp_min(frostfleet_session_key_expires_timestamp_seconds{fleet="$fleet", node=~"$node"} - time(), 0)`).lined(bad, from(180, good)).
+			"{{node}}", `clamp_min(frostfleet_session_key_expires_timestamp_seconds{fleet="$fleet", node=~"$node"} - time(), 0)`).lined(bad, from(120, good)).
 			alert("FrostfleetSessionKeyNotRenewed"),
 		lines("Keys", "none", "Keys that a worker has a share of, and keys in a gateway's directory. Equal, but for a moment, once started. A worker that restores itself climbs to the others.",
 			"{{node}}", `frostfleet_keys{fleet="$fleet", node=~"$node"}`),

@@ -31,7 +31,7 @@ func overviewNow() []Panel {
 		states("Programs", "Each program over time. A red strip: Prometheus does not reach it, so it is down or cut off. Orange: it runs and says that it is not ready; the table beside says why.",
 			"{{node}}", `sum by (node) (up{job="frostfleet", fleet="$fleet", node=~"$node"}) + sum by (node) (frostfleet_ready{fleet="$fleet", node=~"$node"}) or sum by (node) (up{job="frostfleet", fleet="$fleet", node=~"$node"})`,
 			word{"0", "down", bad}, word{"1", "not ready", watch}, word{"2", "ready", good}).
-			alert("FrostfleetNodeDown", "FrostfleetNodeNotReady", "FrostfleetGatewayDown", "FrostfleetUnwatched"),
+			alert("FrostfleetNodeDown", "FrostfleetNodeNotReady", "FrostfleetNodeFlapping", "FrostfleetGatewayDown", "FrostfleetUnwatched"),
 		list("Failing checks", "What /readyz of each program that is not ready complains of. Its body has the reason: curl -s http://HOST:PORT/readyz.",
 			`max by (node, role, check) (frostfleet_check{fleet="$fleet", node=~"$node"} == 0)`).size(6, 8).empty("every check passes"),
 		list("Alerts that fire", "Each has its section in the runbook.",

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"math"
@@ -16,120 +17,17 @@ import (
 // cause fires, whatever else the trouble shows in.
 func TestOneCauseOneAlert(t *testing.T) {
 	t.Parallel()
-	for name, s := range map[string]struct {
-		change func(fleet)
-		firing []string
-	}{
-		"all is well":                           {func(fleet) {}, nil},
-		"a node is killed":                      {func(f fleet) { f.kill(3) }, []string{"FrostfleetNodeDown worker-3"}},
-		"two nodes":                             {func(f fleet) { f.kill(2); f.kill(3) }, []string{"FrostfleetMarginGone", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"}},
-		"three nodes":                           {func(f fleet) { f.kill(1); f.kill(2); f.kill(3); f.signing(0) }, []string{"FrostfleetBelowThreshold", "FrostfleetNodeDown worker-1", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"}},
-		"a slow KMS":                            {slowKMS, []string{"FrostfleetKeyProviderSlow worker-1"}},
-		"a KMS that denies":                     {deniedKMS, []string{"FrostfleetKeyProviderFailing worker-1"}},
-		"KEYS is full":                          {func(f fleet) { f.full("KEYS", worker(0), worker(1), worker(2), worker(3)); f.keygen(0) }, []string{"FrostfleetStreamFull"}},
-		"RESULTS is full":                       {func(f fleet) { f.full("RESULTS", gateway); f.keygen(0); f.jam() }, []string{"FrostfleetStreamFull"}},
-		"NATS is away":                          {func(f fleet) { f.disconnect(); f.signing(0); f.keygen(0) }, []string{"FrostfleetBusDown"}},
-		"the gateway with NATS in it is killed": {func(f fleet) { f.disconnect(); f.gone(gateway) }, []string{"FrostfleetNoGateway"}},
-	} {
+	for name, s := range scenarios {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			f := well()
 			s.change(f)
 			path := filepath.Join(t.TempDir(), "scenario.yml")
-			if err := os.WriteFile(path, []byte(f.test(t, s.firing)), 0o600); err != nil {
+			if err := os.WriteFile(path, []byte(f.test(t, s)), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			promtool(t, "test", "rules", path)
 		})
-	}
-}
-
-func slowKMS(f fleet) {
-	f.provider(1, "1.0", 0) // every signature takes over a second
-	f.keygen(2)
-	f.set(`frostfleet_retries_total{kind="keygen", culprit="1", %s}`, gateway, counter, 0.1)
-}
-
-func deniedKMS(f fleet) {
-	for _, check := range []string{"key_provider", "worker"} {
-		f.set(`frostfleet_check{check="`+check+`", %s}`, worker(1), gauge, 0)
-	}
-	f.set(`frostfleet_ready{%s}`, worker(1), gauge, 0)
-	f.set(`frostfleet_provider_up{%s}`, worker(1), gauge, 0)
-	f.set(`frostfleet_provider_failing{reason="denied", %s}`, worker(1), gauge, 1)
-	f.set(`frostfleet_session_key_expires_timestamp_seconds{%s}`, worker(1), gauge, 0)
-	f.keygen(0)
-}
-
-// kill takes a node away: it is not scraped, and no key can be generated.
-func (f fleet) kill(i int) {
-	f.gone(worker(i))
-	f.keygen(0)
-	f.set(fmt.Sprintf(`frostfleet_retries_total{kind="sign", culprit="%d", %%s}`, i), gateway, counter, 1)
-}
-
-// gone ends all series of a program but up, which is 0.
-func (f fleet) gone(program string) {
-	for name, s := range f {
-		if strings.Contains(name, program) {
-			s.trouble = math.NaN()
-			f[name] = s
-		}
-	}
-	f.set(`up{%s}`, program, gauge, 0)
-}
-
-// disconnect takes NATS away from every program.
-func (f fleet) disconnect() {
-	for _, program := range programs {
-		f.set(`frostfleet_check{check="bus", %s}`, program, gauge, 0)
-		f.set(`frostfleet_ready{%s}`, program, gauge, 0)
-		f.set(`frostfleet_bus_clock_offset_seconds{%s}`, program, gauge, math.NaN())
-		f.set(`frostfleet_bus_publishes_total{stream="SIGN", outcome="no_stream", %s}`, program, counter, 5)
-	}
-}
-
-// full has a stream at its limit, and its writers refused.
-func (f fleet) full(stream string, writers ...string) {
-	f[`frostfleet_bus_stream_bytes{stream="`+stream+`", `+gateway+`}`] = series{gauge, 50, 100, 50}
-	f[`frostfleet_bus_stream_limit_bytes{stream="`+stream+`", `+gateway+`}`] = series{gauge, 1000, 100, 1000}
-	for _, w := range writers {
-		f.set(`frostfleet_bus_publishes_total{stream="`+stream+`", outcome="busy", %s}`, w, counter, 5)
-	}
-}
-
-// keygen sets the rate of keygen jobs that end; if none does, they pile up, and
-// some are given up.
-func (f fleet) keygen(rate float64) {
-	f.set(`frostfleet_jobs_total{kind="keygen", code="done", %s}`, gateway, counter, rate)
-	if rate == 0 {
-		f.set(`frostfleet_bus_consumer_unacknowledged_messages{durable="gateways-keygen", %s}`, gateway, gauge, 300)
-		f.set(`frostfleet_jobs_total{kind="keygen", code="keygen_failed", %s}`, gateway, counter, 0.2)
-	}
-}
-
-// signing sets the rate of sign jobs that end.
-func (f fleet) signing(rate float64) {
-	f.set(`frostfleet_jobs_total{kind="sign", code="done", %s}`, gateway, counter, rate)
-	f.set(`frostfleet_job_seconds_count{kind="sign", load="interactive", %s}`, gateway, counter, rate)
-	f.set(`frostfleet_job_seconds_bucket{kind="sign", load="interactive", le="0.25", %s}`, gateway, counter, rate)
-	if rate == 0 {
-		f.set(`frostfleet_bus_consumer_unacknowledged_messages{durable="gateways-sign", %s}`, gateway, gauge, 2048)
-		f.set(`frostfleet_jobs_total{kind="sign", code="signing_failed", %s}`, gateway, counter, 100)
-		f.set(`frostfleet_retries_total{kind="sign", culprit="none", %s}`, gateway, counter, 20)
-		f.set(`frostfleet_bus_redeliveries_total{durable="gateways-sign", %s}`, gateway, counter, 50)
-	}
-}
-
-// jam has sign jobs that end all at once after the trouble, each far too late.
-func (f fleet) jam() {
-	f.signing(0)
-	f.set(`frostfleet_jobs_total{kind="sign", code="signing_failed", %s}`, gateway, counter, 0)
-	for name, s := range f {
-		if strings.HasPrefix(name, "frostfleet_job_seconds_count") {
-			s.kind = jump
-			f[name] = s
-		}
 	}
 }
 
@@ -139,6 +37,7 @@ type fleet map[string]series
 // A series is a gauge, or a counter with its growth in 30 seconds. NaN
 // is no series.
 type series struct {
+	during                 []float64 // instead of trouble: again and again, for a gauge
 	kind                   kind
 	before, trouble, after float64
 }
@@ -170,7 +69,7 @@ func (f fleet) set(name, program string, k kind, trouble float64) {
 
 func well() fleet {
 	f := fleet{}
-	always := func(name, program string, k kind, v float64) { f[fmt.Sprintf(name, program)] = series{k, v, v, v} }
+	always := func(name, program string, k kind, v float64) { f[fmt.Sprintf(name, program)] = series{nil, k, v, v, v} }
 	for _, p := range programs {
 		checks := []string{"bus", "manifest", "lag", "gateway"}
 		if p != gateway {
@@ -213,7 +112,7 @@ func well() fleet {
 // provider sets how many signatures a node's key provider makes within le.
 func (f fleet) provider(i int, le string, rate float64) {
 	name := fmt.Sprintf(`frostfleet_provider_call_seconds_bucket{provider="aws-kms", operation="sign", outcome="ok", le="%s", %s}`, le, worker(i))
-	f[name] = series{counter, 20, rate, 20}
+	f[name] = series{nil, counter, 20, rate, 20}
 }
 
 // phase is half an hour in samples.
@@ -226,6 +125,10 @@ func (s series) values() string {
 	for i, v := range []float64{s.before, s.trouble, s.after} {
 		n := []int{phase, phase, 2 * phase}[i]
 		switch {
+		case i == 1 && s.during != nil:
+			for k := range n {
+				out = append(out, strings.Replace(fmt.Sprint(s.during[k%len(s.during)]), "NaN", "stale", 1))
+			}
 		case math.IsNaN(v):
 			out = append(out, fmt.Sprintf("stale _x%d", n-1))
 		case s.kind == gauge:
@@ -242,16 +145,13 @@ func (s series) values() string {
 }
 
 // test is a promtool test: what fires at any time during the trouble, and that
-// nothing does before it, nothing else soon after it, and nothing from seven
-// minutes after it.
-func (f fleet) test(t *testing.T, firing []string) string {
+// nothing does before it, nothing else soon after it, and nothing once it was over
+// for so long as the scenario lasts.
+func (f fleet) test(t *testing.T, s scenario) string {
 	t.Helper()
-	rules, err := filepath.Abs(filepath.Join(folder, "rules", "*.yml"))
-	if err != nil {
-		t.Fatal(err)
-	}
+	over := 60 + cmp.Or(s.lasts, 7)
 	var b strings.Builder
-	fmt.Fprintf(&b, "rule_files: ['%s']\nevaluation_interval: 30s\n", rules)
+	fmt.Fprintf(&b, "rule_files: ['%s']\nevaluation_interval: 30s\n", without(t, s.without))
 	fmt.Fprintln(&b, "group_eval_order: [frostfleet-fleet, frostfleet-work, frostfleet-objectives, frostfleet-nodes, frostfleet-gateways, frostfleet-provider, frostfleet-jobs, frostfleet-bus, frostfleet-burn]")
 	fmt.Fprintln(&b, "tests:\n- interval: 30s\n  input_series:")
 	for _, name := range slices.Sorted(maps.Keys(f)) {
@@ -261,7 +161,7 @@ func (f fleet) test(t *testing.T, firing []string) string {
 	for _, look := range []struct {
 		from, to int
 		firing   []string
-	}{{0, 29, nil}, {30, 59, firing}, {59, 67, firing}, {67, 118, nil}} {
+	}{{0, 29, nil}, {30, 59, s.firing}, {59, over, s.firing}, {over, 118, nil}} {
 		fmt.Fprintf(&b, "  - expr: count by (alertname, node) (max_over_time(ALERTS{alertstate=\"firing\"}[%dm]))\n    eval_time: %dm\n    exp_samples:\n", look.to-look.from, look.to)
 		for _, alert := range look.firing {
 			name, node, _ := strings.Cut(alert, " ")
