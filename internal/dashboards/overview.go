@@ -53,7 +53,7 @@ func overviewTraffic() []Panel {
 
 func overviewLatency() []Panel {
 	return []Panel{row("Latency"),
-		latency("Small sign jobs", "From a job's storing in JOBS to its result's in RESULTS, jobs of up to 10 items: what users wait. Dots are single jobs with their trace. Steps of 2 s: attempts begin again without a node; look at the retries.",
+		latency("Small sign jobs", "From a job's storing in JOBS to its result's in RESULTS, jobs of up to 10 items. Users wait some 1 ms longer, for the way there and back and their own checks. Dots are single jobs with their trace. Steps of 2 s: attempts begin again without a node; look at the retries.",
 			`frostfleet_job_seconds_bucket{fleet="$fleet", kind="sign", load="interactive"}`, "", "").
 			exemplars().lined(good, from(0.25, bad)).
 			alert("FrostfleetSigningSlow"),

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -228,4 +229,24 @@ func TestCheck(t *testing.T) {
 			t.Errorf("%q: %v, %+v", says, err, r)
 		}
 	}
+}
+
+// TestNeverEarly: operations start when they are due, and the log tells by how
+// much later.
+func TestNeverEarly(t *testing.T) {
+	var late []time.Duration
+	start := time.Now()
+	for i := range 40 {
+		due := start.Add(time.Duration(i) * 7300 * time.Microsecond)
+		if !sleepUntil(t.Context(), due) {
+			t.Fatal("it gave up")
+		}
+		if d := time.Since(due); d < 0 {
+			t.Fatalf("%s early", -d)
+		} else {
+			late = append(late, d)
+		}
+	}
+	slices.Sort(late)
+	t.Logf("late by %s, at most %s", late[len(late)/2], late[len(late)-1])
 }

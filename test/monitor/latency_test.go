@@ -26,9 +26,9 @@ const (
 
 // testLatency holds what the panel shows of some seconds against what a user
 // measured in them: `frostctl bench`. The panel knows a job from its storing to
-// its result's, the user also the way there and back and their own checks, one
-// to two milliseconds together. Beside what KMS takes that is little; in a
-// fleet with keys in software, of 6 ms, the user has to add it.
+// its result's, the user also the way there and back and their own checks, about
+// a millisecond together. Beside what KMS takes that is little; in a fleet with
+// keys in software, of 4 ms, the user has to add it.
 func testLatency(t *testing.T, s *Stand) {
 	s.Pause()
 	t.Cleanup(s.Resume)
