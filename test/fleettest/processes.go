@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -68,6 +69,12 @@ func StartProcesses(t T, o Options) *Processes {
 		return exec.Command(filepath.Join(bin, "frostctl"), "bus", "check", "--fleet", Name, "--url", p.URL).Run()
 	})
 	p.StartGateway()
+	p.await(GatewayName, func() error {
+		if len(p.get(-1, "/livez")) == 0 {
+			return fmt.Errorf("no answer: %s", p.Log(GatewayName))
+		}
+		return nil
+	})
 	for i := range o.N {
 		p.StartNode(i)
 	}
@@ -236,13 +243,26 @@ func (p *Processes) Client() *client.Client {
 	return c
 }
 
-// FreePort finds a TCP port on loopback that nobody listens on.
+// givenPorts are those that FreePort gave out, to be used in a moment.
+var givenPorts sync.Map
+
+// FreePort finds a TCP port on loopback that nobody listens on. It is below those
+// that the system gives to connections: one of these might be taken before the
+// program that is to listen on it starts.
 func FreePort(t T) int {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	const lowest, ports = 10_000, 22_000
+	for range 100 {
+		port := lowest + rand.IntN(ports)
+		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
+		if err != nil {
+			continue
+		}
+		l.Close()
+		if _, given := givenPorts.LoadOrStore(port, true); !given {
+			return port
+		}
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	t.Fatal("no port is free on loopback")
+	return 0
 }
