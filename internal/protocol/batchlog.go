@@ -35,7 +35,7 @@ func (b *batchLog) put(o *opener, slot Slot, msg LogMessage) bool {
 	if slot.Kind == SlotCert && err != nil {
 		// A certificate vouches for itself by the HSM's signature. One that was
 		// sealed under a delegation that this reader judges stale still counts.
-		body = certificateInside(msg.Data)
+		body = unverifiedBody(msg.Data)
 	} else if err != nil {
 		return false
 	}
@@ -98,16 +98,6 @@ func (b *batchLog) adoptHeader(m *Manifest, body []byte) {
 	if err == nil && h.K >= 1 && h.K <= frost.MaxBatch && idOf(h.Context(m)) == b.id {
 		b.header = &h
 	}
-}
-
-// certificateInside takes the body out of an envelope without asking who
-// sealed it. It is nil if there is none.
-func certificateInside(data []byte) []byte {
-	var e envelope
-	if decode(data, MaxMessageSize, &e) != nil {
-		return nil
-	}
-	return e.Body
 }
 
 // allDeals reports whether every node has dealt.

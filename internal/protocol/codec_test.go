@@ -104,8 +104,8 @@ func TestTaskBounds(t *testing.T) {
 		ok     bool
 	}{
 		"as it is":         {func(*Task) {}, true},
-		"last attempt":     {func(task *Task) { task.Attempt = maxAttempts }, true},
-		"attempt too high": {func(task *Task) { task.Attempt = maxAttempts + 1 }, false},
+		"last attempt":     {func(task *Task) { task.Attempt = MaxAttempts }, true},
+		"attempt too high": {func(task *Task) { task.Attempt = MaxAttempts + 1 }, false},
 		"part too high":    {func(task *Task) { task.Part = MaxJobKeys + 1 }, false},
 		"item twice":       {func(task *Task) { task.Items = []uint32{1, 1} }, false},
 		"items descend":    {func(task *Task) { task.Items = []uint32{2, 1} }, false},

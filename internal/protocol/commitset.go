@@ -103,16 +103,6 @@ func (c *commitSet) set(t int) []frost.Commitment {
 	return nil
 }
 
-// setHash names a signing set by who committed to what: the same nodes with
-// other commitments are another set.
-func setHash(set []frost.Commitment) [32]byte {
-	var parts [][]byte
-	for _, c := range set {
-		parts = append(parts, be32(c.Index), c.Points)
-	}
-	return frost.Hash("frostfleet/set/v1", parts...)
-}
-
 func setIndices(set []frost.Commitment) []uint8 {
 	indices := make([]uint8, len(set))
 	for i, c := range set {

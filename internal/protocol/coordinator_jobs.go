@@ -3,6 +3,8 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"strconv"
+	"strings"
 )
 
 // How a job comes in, and the ways in which it ends.
@@ -147,4 +149,13 @@ func (c *Coordinator) why(r *run) *JobError {
 		return refuse(CodeKeygenFailed, "expired: the certificates of part %d do not agree with each other", p.index)
 	}
 	return refuse(CodeKeygenFailed, "expired")
+}
+
+// nodeList names nodes for a sentence.
+func nodeList(nodes []int) string {
+	words := make([]string, len(nodes))
+	for i, n := range nodes {
+		words[i] = strconv.Itoa(n)
+	}
+	return "node " + strings.Join(words, ", ")
 }

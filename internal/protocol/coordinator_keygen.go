@@ -37,7 +37,7 @@ const (
 const maxFaults = 4
 
 func (c *Coordinator) startKeygen(r *run) []Effect {
-	size := BatchSize(chainSuites[r.job.Chain], c.Manifest.N, c.Manifest.T)
+	size := BatchSize(r.job.Suite(), c.Manifest.N, c.Manifest.T)
 	if fit := maxResultSize / (c.Manifest.N*certificateJSON + size*keyJSON) * size; r.job.Count > fit {
 		return c.endFailed(r, refuse(CodeTooLarge, "the certificates of %d keys by %d nodes do not fit a result: ask for %d keys at most",
 			r.job.Count, c.Manifest.N, fit))
@@ -82,7 +82,7 @@ func (p *part) header(m *Manifest) BatchHeader {
 // follow from the job, so this also finds what an earlier life of the gateway
 // began, or finished.
 func (c *Coordinator) open(p *part) []Effect {
-	for ; p.attempt <= maxAttempts; p.attempt++ {
+	for ; p.attempt <= MaxAttempts; p.attempt++ {
 		delete(c.parts, p.id)
 		p.id = idOf(p.header(c.Manifest).Context(c.Manifest))
 		c.parts[p.id] = p
@@ -125,7 +125,7 @@ func (c *Coordinator) publishPart(p *part) []Effect {
 // onKeys follows every batch, its own and others', into the directory.
 func (c *Coordinator) onKeys(msg LogMessage) []Effect {
 	slot, err := ParseSlot(msg.Subject)
-	if err != nil || slotFamily[slot.Kind] != "dkg" || c.directory[slot.ID] != nil {
+	if err != nil || slot.Kind.Signing() || c.directory[slot.ID] != nil {
 		return nil
 	}
 	b := c.batches[slot.ID]
@@ -171,9 +171,9 @@ func (c *Coordinator) round(b *batchLog, kind SlotKind, at time.Time) []Effect {
 	switch {
 	case p == nil:
 	case kind == SlotDeal && b.allDeals():
-		return p.run.round(RoundDeals, b.id, chainSuites[p.run.job.Chain], at)
+		return p.run.round(RoundDeals, b.id, p.run.job.Suite(), at)
 	case kind == SlotCert && b.certified():
-		return p.run.round(RoundCertificates, b.id, chainSuites[p.run.job.Chain], at)
+		return p.run.round(RoundCertificates, b.id, p.run.job.Suite(), at)
 	}
 	return nil
 }
@@ -326,7 +326,7 @@ func (c *Coordinator) partDone(p *part, e *entry) []Effect {
 
 func (c *Coordinator) keygenResult(r *run) (*Result, error) {
 	res := c.result(r.signed, r.job.ID, nil)
-	res.Chain, res.Suite = r.job.Chain, chainSuites[r.job.Chain].String()
+	res.Chain, res.Suite = r.job.Chain, r.job.Suite().String()
 	for _, p := range r.parts {
 		b := Batch{ID: p.id, Part: uint32(p.index), Attempt: uint32(p.attempt), Count: uint32(len(p.keys))}
 		for _, cert := range p.certs {

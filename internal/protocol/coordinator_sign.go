@@ -35,7 +35,7 @@ type attempt struct {
 	items    []frost.Item
 	commits  commitSet
 	set      []frost.Commitment
-	shares   map[int]*shareBody
+	shares   map[int]storedShare
 	refusals map[int]*complaint
 	closed   bool // answered, or replaced by a later attempt
 	task     PublishTask
@@ -72,7 +72,7 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	if c.Manifest.N-len(s.bad)-len(s.missing) < c.Manifest.T {
 		clear(s.missing)
 	}
-	if c.Manifest.N-len(s.bad) < c.Manifest.T || s.next > maxAttempts || s.tries >= c.Manifest.N-c.Manifest.T+spareAttempts {
+	if c.Manifest.N-len(s.bad) < c.Manifest.T || s.next > MaxAttempts || s.tries >= c.Manifest.N-c.Manifest.T+spareAttempts {
 		return c.endFailed(r, refuse(CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s", s.tries, len(s.left), len(r.job.Items), s.trouble()))
 	}
 	var exclude []uint8
@@ -84,7 +84,7 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	task := &Task{Job: r.signed, Attempt: uint32(s.next), Items: slices.Clone(s.left), Exclude: exclude}
 	s.next++
 	s.tries++
-	a := &attempt{c: c, run: r, session: task.session(c.Manifest), which: task.Items, shares: map[int]*shareBody{}, refusals: map[int]*complaint{}}
+	a := &attempt{c: c, run: r, session: task.session(c.Manifest), which: task.Items, shares: map[int]storedShare{}, refusals: map[int]*complaint{}}
 	a.id = idOf(a.session)
 	a.commits = commitSet{attested: c.attested, session: a.session, exclude: exclude}
 	for _, i := range task.Items {
@@ -224,13 +224,19 @@ func (a *attempt) shareTimer() Effect {
 	return After{Delay: a.c.ShareWait + a.sizeWait(), Timer: Timer{a.id, timerShares}}
 }
 
+// storedShare is a share message and when SIGN stored it.
+type storedShare struct {
+	*shareBody
+	at time.Time
+}
+
 // onShare keeps a node's first share message. One that arrives after its
 // attempt was given up shows that the node is back.
 func (a *attempt) onShare(node int, body []byte, at time.Time) []Effect {
 	if a.run.sign.late[node] < maxLate {
 		delete(a.run.sign.missing, node)
 	}
-	if a.closed || a.shares[node] != nil || slices.Contains(a.commits.exclude, uint8(node)) {
+	if a.closed || a.shares[node].shareBody != nil || slices.Contains(a.commits.exclude, uint8(node)) {
 		return nil
 	}
 	share, err := decodeShare(body, a.session)
@@ -238,8 +244,7 @@ func (a *attempt) onShare(node int, body []byte, at time.Time) []Effect {
 		a.run.sign.bad[node] = "share message malformed"
 		return a.retryIfBad()
 	}
-	share.at = at
-	a.shares[node] = share
+	a.shares[node] = storedShare{share, at}
 	return a.aggregate()
 }
 
@@ -266,7 +271,7 @@ func (a *attempt) aggregate() []Effect {
 	var last time.Time
 	for i, commitment := range a.set {
 		share := a.shares[commitment.Index]
-		if share == nil || share.Set != want {
+		if share.shareBody == nil || share.Set != want {
 			return nil
 		}
 		shares[i] = share.Shares
@@ -358,7 +363,7 @@ func (a *attempt) onTimeout(kind TimerKind) []Effect {
 		clear(a.run.sign.missing)
 	}
 	for _, commitment := range a.set {
-		if share := a.shares[commitment.Index]; share == nil || share.Set != setHash(a.set) {
+		if share := a.shares[commitment.Index]; share.shareBody == nil || share.Set != setHash(a.set) {
 			a.run.sign.missing[commitment.Index] = true
 			a.run.sign.late[commitment.Index]++
 		}

@@ -215,6 +215,9 @@ func (job *Job) checkSign() *JobError {
 	return nil
 }
 
+// Suite is the suite of the keys that a keygen job asks for.
+func (job *Job) Suite() frost.Suite { return chainSuites[job.Chain] }
+
 // Tweak is the item's tweak under a suite.
 func (it JobItem) Tweak(s frost.Suite) frost.Tweak {
 	switch {

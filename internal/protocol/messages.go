@@ -3,10 +3,12 @@ package protocol
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
+
+// MaxAttempts bounds the attempts of one part of a job: they count from 0 to it.
+const MaxAttempts = 256
 
 // Task is a gateway's word that a job's part is to be worked on, with the job
 // as the client signed it: workers check everything again.
@@ -34,7 +36,7 @@ func decodeTask(body []byte, m *Manifest) (*Task, error) {
 	if err := decode(body, MaxJobSize+1<<16, &t); err != nil {
 		return nil, err
 	}
-	if t.Part > MaxJobKeys || t.Attempt > maxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) {
+	if t.Part > MaxJobKeys || t.Attempt > MaxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) {
 		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions is out of bounds", t.Part, t.Attempt, len(t.Items), len(t.Exclude))
 	}
 	return &t, nil
@@ -159,8 +161,6 @@ type shareBody struct {
 	Session [32]byte `cbor:"1,keyasint"`
 	Set     [32]byte `cbor:"2,keyasint"` // setHash
 	Shares  []byte   `cbor:"3,keyasint"`
-
-	at time.Time // when it was stored; gateways only
 }
 
 func decodeShare(body []byte, session [32]byte) (*shareBody, error) {

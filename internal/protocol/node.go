@@ -39,7 +39,6 @@ const (
 	batchLogLife     = MaxJobLife + 10*time.Minute
 	sessionLife      = 5 * time.Minute
 	overLife         = 10 * time.Second // of a session that needs nothing more: 800 bytes each
-	maxAttempts      = 256
 )
 
 // Node is one worker's machine. It is not safe for concurrent use: its
@@ -129,7 +128,7 @@ func (n *Node) onBatchEvent(ev Event) []Effect {
 func (n *Node) onKeys(msg LogMessage) []Effect {
 	n.lastKeys = max(n.lastKeys, msg.Seq)
 	slot, err := ParseSlot(msg.Subject)
-	if err != nil || slotFamily[slot.Kind] != "dkg" || n.Known[slot.ID].Complete {
+	if err != nil || slot.Kind.Signing() || n.Known[slot.ID].Complete {
 		return nil
 	}
 	b := n.batch(slot.ID)
@@ -184,7 +183,7 @@ func (n *Node) evict(keep string) {
 
 func (n *Node) onSign(msg LogMessage) []Effect {
 	slot, err := ParseSlot(msg.Subject)
-	if err != nil || slotFamily[slot.Kind] != "sign" || slot.Node >= n.Manifest.N {
+	if err != nil || !slot.Kind.Signing() || slot.Node >= n.Manifest.N {
 		return nil
 	}
 	if s := n.sessions[slot.ID]; s != nil {
@@ -317,7 +316,7 @@ func (n *Node) Sealed(slot Slot, data []byte) {
 func (n *Node) Judge(slot Slot, standing LogMessage, body []byte) Verdict {
 	got, err := n.opener.node(n.Index, standing.Subject, standing.Time, standing.Data)
 	if slot.Kind == SlotCert && err != nil {
-		got = certificateInside(standing.Data) // as batchLog.put does
+		got = unverifiedBody(standing.Data) // as batchLog.put does
 	} else if err != nil {
 		return Junk
 	}

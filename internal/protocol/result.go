@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -168,13 +166,4 @@ func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []
 		}
 	}
 	return nil
-}
-
-// nodeList names nodes for a sentence.
-func nodeList(nodes []int) string {
-	words := make([]string, len(nodes))
-	for i, n := range nodes {
-		words[i] = strconv.Itoa(n)
-	}
-	return "node " + strings.Join(words, ", ")
 }

@@ -271,8 +271,8 @@ func (s *signing) ownBytes(slot Slot, msg LogMessage) bool {
 	if slot.Node != s.node.Index || s.phase != signCommitted || s.sealed == nil || !bytes.Equal(msg.Data, s.sealed) {
 		return false
 	}
-	e, _, err := s.node.opener.claims(slot.Node, msg.Time, msg.Data)
-	return err == nil && bytes.Contains(e.Body, s.points)
+	body, err := s.node.opener.claimedBody(slot.Node, msg.Time, msg.Data)
+	return err == nil && bytes.Contains(body, s.points)
 }
 
 // ownCommit reports whether the commitment in the log is the one that this

@@ -1,0 +1,13 @@
+package protocol
+
+import "github.com/frostfleet/frostfleet/internal/frost"
+
+// setHash names a signing set by who committed to what: the same nodes with
+// other commitments are another set.
+func setHash(set []frost.Commitment) [32]byte {
+	var parts [][]byte
+	for _, c := range set {
+		parts = append(parts, be32(c.Index), c.Points)
+	}
+	return frost.Hash("frostfleet/set/v1", parts...)
+}
