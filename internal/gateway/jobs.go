@@ -6,6 +6,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // maxDeliveries is how often a job is tried. One that ends every gateway that
@@ -21,7 +22,7 @@ func (g *Gateway) handle(d bus.Delivery) {
 		_ = d.Term("not a job subject")
 		return
 	}
-	job := protocol.ReadJob(protocol.Kind(ref.Kind), ref.Client, msg.Data, msg.Header)
+	job := wire.ReadJob(wire.Kind(ref.Kind), ref.Client, msg.Data, msg.Header)
 	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
 	held.span = g.begin(d, &job, held.since)
 	defer held.span.End(errNotEnded) // unless it has
@@ -56,16 +57,16 @@ func (g *Gateway) stored(m bus.Message) time.Time {
 // signed before, so the nodes do not begin it again; then the machine asks. If
 // something was signed after all, its client had asked for it, and finish finds
 // the stored result.
-func likelyNew(d bus.Delivery, job protocol.SignedJob) bool {
-	return job.Kind == protocol.KindSign && d.Attempt() == 1 && len(job.Payload) <= smallJob
+func likelyNew(d bus.Delivery, job wire.SignedJob) bool {
+	return job.Kind == wire.KindSign && d.Attempt() == 1 && len(job.Payload) <= smallJob
 }
 
 // smallJob is the payload of a job of one signature or few, in bytes.
 const smallJob = 2 << 10
 
 // existing reads the stored result under the job's client and id.
-func (g *Gateway) existing(job protocol.SignedJob) ([]byte, error) {
-	id := protocol.PeekJobID(job.Payload)
+func (g *Gateway) existing(job wire.SignedJob) ([]byte, error) {
+	id := wire.PeekJobID(job.Payload)
 	if id == "" {
 		return nil, nil
 	}

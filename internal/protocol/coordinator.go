@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // CoordinatorConfig is what a gateway's machine starts with.
 type CoordinatorConfig struct {
-	Manifest *Manifest
-	Access   *Access
+	Manifest *wire.Manifest
+	Access   *wire.Access
 	// Address encodes a public key for a chain and the manifest's network.
 	Address func(chain, network string, publicKey []byte) (string, error)
 	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
@@ -31,8 +32,8 @@ const perItemWait = 20 * time.Millisecond
 // for concurrent use.
 type Coordinator struct {
 	CoordinatorConfig
-	opener    *opener
-	attested  *attested
+	opener    *wire.Opener
+	attested  *wire.AttestationCache
 	directory map[string]*entry
 	batches   map[string]*batchLog
 	computing map[string]bool // batches being summarized
@@ -56,7 +57,7 @@ type Coordinator struct {
 
 // entry is what the directory knows of a finished batch.
 type entry struct {
-	header BatchHeader
+	header wire.BatchHeader
 	certs  [][]byte
 	public *frost.Public
 }
@@ -65,7 +66,7 @@ type entry struct {
 // to arrive, or is another gateway's.
 const (
 	maxEarlyBytes = 32 << 20
-	earlyLife     = clockSkew + time.Minute
+	earlyLife     = wire.ClockSkew + time.Minute
 )
 
 type seenTask struct {
@@ -76,10 +77,10 @@ type seenTask struct {
 // run is a job in work.
 type run struct {
 	token  uint64
-	signed SignedJob
+	signed wire.SignedJob
 	digest [32]byte
 	stored time.Time // in JOBS
-	job    *Job
+	job    *wire.Job
 	parts  []*part  // keygen
 	sign   *signRun // sign
 }
@@ -94,14 +95,14 @@ type (
 	// the job's client and id, if there is one.
 	JobArrived struct {
 		Token    uint64 // names the delivery in the effects that end it
-		Job      SignedJob
+		Job      wire.SignedJob
 		Stored   time.Time
 		Existing []byte
 	}
 	// JobPoisoned is a delivery that came too often: whoever worked on it died.
 	JobPoisoned struct {
 		Token      uint64
-		Job        SignedJob
+		Job        wire.SignedJob
 		Existing   []byte
 		Deliveries int
 	}
@@ -147,15 +148,15 @@ type (
 	// letter if it failed, and then acknowledges the delivery.
 	Finish struct {
 		Token  uint64
-		Job    SignedJob
-		Result *Result
+		Job    wire.SignedJob
+		Result *wire.Result
 	}
 	// Reject answers a job that must not touch the place of a stored result: a
 	// dead letter, an answer that is not stored, and an acknowledgement.
 	Reject struct {
 		Token  uint64
-		Job    SignedJob
-		Result *Result
+		Job    wire.SignedJob
+		Result *wire.Result
 	}
 	// Replay announces the stored result again and acknowledges the delivery.
 	Replay struct {
@@ -168,7 +169,7 @@ type (
 	// the log's own clock. It is for metrics and changes nothing.
 	Round struct {
 		Round       RoundKind
-		Kind        Kind
+		Kind        wire.Kind
 		Suite       frost.Suite
 		Interactive bool   // few items
 		Trace       string // the job's traceparent
@@ -195,10 +196,10 @@ var Rounds = []RoundKind{RoundDeals, RoundCertificates, RoundCommitments, RoundS
 // JobEnd is how a job ended. Took is from its storing in JOBS to that of its
 // result.
 type JobEnd struct {
-	Kind        Kind
-	Code        Code // "" if it was done
-	Interactive bool // few items
-	Items       int  // keys or signatures in the result
+	Kind        wire.Kind
+	Code        wire.Code // "" if it was done
+	Interactive bool      // few items
+	Items       int       // keys or signatures in the result
 	Trace       string
 	Took        time.Duration
 }
@@ -222,7 +223,7 @@ func (Round) effect()       {}
 // NewCoordinator returns a machine that has seen nothing of the log.
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	return &Coordinator{
-		CoordinatorConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access), attested: newAttested(cfg.Manifest),
+		CoordinatorConfig: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access), attested: wire.NewAttestationCache(cfg.Manifest),
 		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{}, wanted: map[string]bool{}, busy: map[string]int{}, mail: newMailbox(maxEarlyBytes),
 		jobs: map[string]*run{}, parts: map[string]*part{}, attempts: map[string]*attempt{}, tasks: map[string]seenTask{},
 	}
@@ -297,15 +298,15 @@ func (c *Coordinator) Step(ev Event) []Effect {
 // onTaskSeen remembers how far another gateway, or an earlier life of this
 // one, got with a signing job.
 func (c *Coordinator) onTaskSeen(e TaskMessage) {
-	body, err := c.opener.gateway(e.Subject, e.Data)
+	body, err := c.opener.FromGateway(e.Subject, e.Data)
 	if err != nil {
 		return
 	}
-	task, err := decodeTask(body, c.Manifest)
-	if err != nil || task.Job.Kind != KindSign {
+	task, err := wire.DecodeTask(body, c.Manifest)
+	if err != nil || task.Job.Kind != wire.KindSign {
 		return
 	}
-	key := jobKey(task.Job.Client, PeekJobID(task.Job.Payload))
+	key := jobKey(task.Job.Client, wire.PeekJobID(task.Job.Payload))
 	if seen, ok := c.tasks[key]; !ok || seen.attempt < task.Attempt {
 		c.tasks[key] = seenTask{attempt: task.Attempt, at: e.Time}
 	}
@@ -365,13 +366,13 @@ func (c *Coordinator) onTimer(t Timer) []Effect {
 
 // JudgeTask says what stands under a task's subject, given what this gateway
 // wants to say there.
-func (c *Coordinator) JudgeTask(standing LogMessage, body []byte) Verdict {
-	got, err := c.opener.gateway(standing.Subject, standing.Data)
+func (c *Coordinator) JudgeTask(standing wire.LogMessage, body []byte) wire.Verdict {
+	got, err := c.opener.FromGateway(standing.Subject, standing.Data)
 	switch {
 	case err != nil:
-		return Junk
+		return wire.Junk
 	case bytes.Equal(got, body):
-		return Mine
+		return wire.Mine
 	}
-	return Other
+	return wire.Other
 }

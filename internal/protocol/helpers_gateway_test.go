@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"time"
 )
 
@@ -98,14 +99,14 @@ func (d *desk) do(ev Event) {
 }
 
 // arrive delivers a job and returns its token.
-func (d *desk) arrive(job SignedJob, existing []byte) uint64 {
+func (d *desk) arrive(job wire.SignedJob, existing []byte) uint64 {
 	d.token++
 	d.do(JobArrived{Token: d.token, Job: job, Stored: d.f.now, Existing: existing})
 	return d.token
 }
 
 // result is the one result that the gateway wants stored.
-func (d *desk) result() *Result {
+func (d *desk) result() *wire.Result {
 	d.f.t.Helper()
 	if len(d.finished) != 1 {
 		d.f.t.Fatalf("%d results, want one; %d tasks wait, reports %v", len(d.finished), len(d.tasks), d.reports)

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/otlptest"
 )
 
@@ -72,7 +72,7 @@ func TestHeardTrace(t *testing.T) {
 		{"unsigned", "", "", ""},
 	} {
 		m := bus.Message{Header: map[string][]string{"traceparent": {c.header}}}
-		job := protocol.SignedJob{Signature: []byte(c.signature)}
+		job := wire.SignedJob{Signature: []byte(c.signature)}
 		if got := on.heardTrace(m, job); got != c.want {
 			t.Errorf("%s: %q, want %q", c.name, got, c.want)
 		}

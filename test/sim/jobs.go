@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // jobQueue is JOBS: a work queue that the gateways share.
@@ -15,7 +16,7 @@ type jobQueue struct {
 
 // queued is one message of JOBS.
 type queued struct {
-	job    protocol.SignedJob
+	job    wire.SignedJob
 	stored time.Time
 	acked  bool
 	rounds int // deliveries so far
@@ -26,7 +27,7 @@ const ackWait = 4 * time.Second
 
 // push stores a job. The client's publish may be lost or its acknowledgement;
 // then it publishes again.
-func (q *jobQueue) push(job protocol.SignedJob) {
+func (q *jobQueue) push(job wire.SignedJob) {
 	w := q.w
 	w.at(w.lag(), func() {
 		if w.fault(PublishLost) {
@@ -45,7 +46,7 @@ func (q *jobQueue) push(job protocol.SignedJob) {
 // announce tells the nodes of a stored sign job, by a way that loses and repeats.
 func (q *jobQueue) announce(e *queued) {
 	w := q.w
-	if e.job.Kind != protocol.KindSign {
+	if e.job.Kind != wire.KindSign {
 		return
 	}
 	for _, p := range w.workers {
@@ -68,7 +69,7 @@ func (q *jobQueue) dispatch(e *queued) {
 	}
 	var ready []*gatewayLife
 	for _, g := range w.gateways {
-		if g.gatewayLife != nil && g.alive && g.ready && (g.complete || e.job.Kind == protocol.KindSign) {
+		if g.gatewayLife != nil && g.alive && g.ready && (g.complete || e.job.Kind == wire.KindSign) {
 			ready = append(ready, g.gatewayLife)
 		}
 	}

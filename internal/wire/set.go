@@ -1,13 +1,13 @@
-package protocol
+package wire
 
 import "github.com/frostfleet/frostfleet/internal/frost"
 
 // setHash names a signing set by who committed to what: the same nodes with
 // other commitments are another set.
-func setHash(set []frost.Commitment) [32]byte {
+func SetHash(set []frost.Commitment) [32]byte {
 	var parts [][]byte
 	for _, c := range set {
-		parts = append(parts, be32(c.Index), c.Points)
+		parts = append(parts, Be32(c.Index), c.Points)
 	}
 	return frost.Hash("frostfleet/set/v1", parts...)
 }
