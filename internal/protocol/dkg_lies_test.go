@@ -124,7 +124,7 @@ func TestFalseCertificates(t *testing.T) {
 }
 
 // A certificate vouches for itself: it counts whoever brings it, and when its
-// envelope is past its time.
+// Envelope is past its time.
 func TestCertificateInAStaleEnvelope(t *testing.T) {
 	b := dealt(t, "solana")
 	b.releaseAll(wire.SlotDeal)

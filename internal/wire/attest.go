@@ -73,7 +73,7 @@ func (a *Attestation) digest(m *Manifest, leaf [32]byte) ([32]byte, error) {
 	return attestDigest(m, root), nil
 }
 
-// attested remembers the signatures of devices that verified. Under load one
+// AttestationCache remembers the signatures of devices that verified. Under load one
 // serves hundreds of messages, and verifying it costs as much as opening one.
 type AttestationCache struct {
 	manifest *Manifest

@@ -41,11 +41,11 @@ func must[T any](v T, err error) T {
 // errNotCanonical marks bytes that decode but are not what Encode makes.
 var errNotCanonical = errors.New("not core deterministic CBOR")
 
-// encode gives the core deterministic CBOR (RFC 8949, 4.2.1) of a message.
+// Encode gives the core deterministic CBOR (RFC 8949, 4.2.1) of a message.
 func Encode(v any) []byte { return must(encMode.Marshal(v)) }
 
-// decode reads exactly one message of at most limit bytes into v, and accepts
-// only the bytes that encode would give: a message has one encoding, so its
+// Decode reads exactly one message of at most limit bytes into v, and accepts
+// only the bytes that Encode would give: a message has one encoding, so its
 // hash is its identity.
 func Decode(data []byte, limit int, v any) error {
 	if len(data) > limit {

@@ -19,7 +19,7 @@ import (
 // before it ends.
 const DelegationLife = 10 * time.Minute
 
-// clockSkew is how far the clocks of workers and NATS servers may differ.
+// ClockSkew is how far the clocks of workers and NATS servers may differ.
 const ClockSkew = 2 * time.Minute
 
 type Envelope struct {
@@ -105,7 +105,7 @@ var (
 	errDelegation = errors.New("delegation is not valid at the message's time")
 )
 
-// opener checks envelopes. It remembers delegations, as one serves thousands
+// Opener checks envelopes. It remembers delegations, as one serves thousands
 // of messages and costs an ECDSA verification.
 type Opener struct {
 	Manifest *Manifest
@@ -125,7 +125,7 @@ func NewOpener(m *Manifest, a *Access) *Opener {
 	return &Opener{Manifest: m, access: a, known: map[[32]byte]*openDelegation{}}
 }
 
-// node opens a message that must come from node i, and returns its body.
+// FromNode opens a message that must come from node i, and returns its body.
 // at is when the bus stored the message.
 func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]byte, error) {
 	e, d, err := o.claims(i, at, data)
@@ -138,7 +138,7 @@ func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]b
 	return e.Body, nil
 }
 
-// claimedBody is node without the check of the message's own signature, for the
+// ClaimedBody is FromNode without the check of the message's own signature, for the
 // caller that compared the message with its own, byte for byte.
 func (o *Opener) ClaimedBody(i int, at time.Time, data []byte) ([]byte, error) {
 	e, _, err := o.claims(i, at, data)
@@ -148,7 +148,7 @@ func (o *Opener) ClaimedBody(i int, at time.Time, data []byte) ([]byte, error) {
 	return e.Body, nil
 }
 
-// claims is all of node but the message's own signature: whose it says it is,
+// claims is all of FromNode but the message's own signature: whose it says it is,
 // and that this node's session key spoke for it at that time.
 func (o *Opener) claims(i int, at time.Time, data []byte) (*Envelope, *openDelegation, error) {
 	var e Envelope
@@ -192,7 +192,7 @@ func (o *Opener) delegation(raw []byte) (*openDelegation, error) {
 	return o.known[hash], nil
 }
 
-// gateway opens a message that must come from one of the fleet's gateways.
+// FromGateway opens a message that must come from one of the fleet's gateways.
 func (o *Opener) FromGateway(subject string, data []byte) ([]byte, error) {
 	var e Envelope
 	if err := Decode(data, MaxMessageSize+MaxJobSize, &e); err != nil {
@@ -208,7 +208,7 @@ func (o *Opener) FromGateway(subject string, data []byte) ([]byte, error) {
 	return e.Body, nil
 }
 
-// unverifiedBody returns the body of an envelope without checking who sealed it, nil if
+// UnverifiedBody returns the body of an envelope without checking who sealed it, nil if
 // there is none. It serves certificates, which prove themselves.
 func UnverifiedBody(data []byte) []byte {
 	var e Envelope

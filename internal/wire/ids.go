@@ -10,12 +10,12 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-// be32 is the big-endian form of a count or index in a hash.
+// Be32 is the big-endian form of a count or index in a hash.
 func Be32[T int | uint32 | uint8](v T) []byte {
 	return binary.BigEndian.AppendUint32(nil, uint32(v))
 }
 
-// idOf shortens a context to the id under which its messages travel: 16 bytes
+// ShortID shortens a context to the id under which its messages travel: 16 bytes
 // as hexadecimal. What is signed always binds the whole context.
 func ShortID(ctx [32]byte) string { return hex.EncodeToString(ctx[:16]) }
 
@@ -31,7 +31,7 @@ type BatchHeader struct {
 	K       uint32   `cbor:"6,keyasint"` // keys in the batch
 }
 
-// Context is the batch's ctx (DESIGN.md section 4).
+// Context is the batch's ctx (docs/protocol.md, section 5).
 func (h BatchHeader) Context(m *Manifest) [32]byte {
 	mh := m.Hash()
 	return frost.Hash("frostfleet/dkg/v1", mh[:], []byte(h.Client), h.Digest[:],

@@ -20,7 +20,7 @@ type Task struct {
 	Exclude []uint8   `cbor:"5,keyasint,omitempty"` // sign: nodes that sit this attempt out, ascending
 }
 
-// session is the signing session's identity: job, attempt, items, exclusions.
+// Session is the signing session's identity: job, attempt, items, exclusions.
 func (t *Task) Session(m *Manifest) [32]byte {
 	mh, digest := m.Hash(), t.Job.Digest(m)
 	var items []byte
@@ -30,7 +30,7 @@ func (t *Task) Session(m *Manifest) [32]byte {
 	return frost.Hash("frostfleet/sign/v1", mh[:], digest[:], Be32(t.Attempt), items, t.Exclude)
 }
 
-// decodeTask opens a task's body, with the bounds that hold for every task.
+// DecodeTask opens a task's body, with the bounds that hold for every task.
 func DecodeTask(body []byte, m *Manifest) (*Task, error) {
 	var t Task
 	if err := Decode(body, MaxJobSize+1<<16, &t); err != nil {
@@ -73,7 +73,7 @@ func DecodeDeal(body []byte) (BatchHeader, *frost.Deal, error) {
 	return b.Header, &frost.Deal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Proofs: b.Proofs, Shares: b.Shares}, nil
 }
 
-// transcript is the hash of a batch's raw deals in index order.
+// Transcript is the hash of a batch's raw deals in index order.
 func Transcript(raw [][]byte) [32]byte { return frost.Hash("frostfleet/transcript/v1", raw...) }
 
 // Certificate is a node's signed statement: I hold my share of every key
@@ -91,7 +91,7 @@ func (c *Certificate) Leaf(m *Manifest) [32]byte {
 	return frost.Hash("frostfleet/certificate/v1", mh[:], c.Context[:], c.Transcript[:], c.Root[:], Be32(c.Node))
 }
 
-// decodeCertificate reads a certificate and checks that node i's HSM signed it.
+// DecodeCertificate reads a certificate and checks that node i's HSM signed it.
 func DecodeCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
 	var c Certificate
 	if err := Decode(body, MaxAttestation, &c); err != nil {
@@ -106,12 +106,12 @@ func DecodeCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
 	return &c, nil
 }
 
-// agrees reports whether two certificates certify the same keys.
+// Agrees reports whether two certificates certify the same keys.
 func (c *Certificate) Agrees(o *Certificate) bool {
 	return c.Context == o.Context && c.Transcript == o.Transcript && c.Root == o.Root
 }
 
-// complaint is an abort (of a batch) or a refusal (of a signing session).
+// Complaint is an abort (of a batch) or a refusal (of a signing session).
 // Session is the batch's or the session's context.
 type Complaint struct {
 	Session [32]byte `cbor:"1,keyasint"`
@@ -128,7 +128,7 @@ func DecodeComplaint(body []byte) (*Complaint, error) {
 	return &c, nil
 }
 
-// commitBody is a node's public nonces for every item of a session.
+// CommitBody is a node's public nonces for every item of a session.
 type CommitBody struct {
 	Session     [32]byte     `cbor:"1,keyasint"`
 	Points      []byte       `cbor:"2,keyasint"`
@@ -156,7 +156,7 @@ func DecodeCommit(body []byte, v *AttestationCache, session [32]byte, node int) 
 	return &c, nil
 }
 
-// shareBody is a node's signature shares, and the set that they are for.
+// ShareBody is a node's signature shares, and the set that they are for.
 type ShareBody struct {
 	Session [32]byte `cbor:"1,keyasint"`
 	Set     [32]byte `cbor:"2,keyasint"` // setHash

@@ -2,7 +2,7 @@ package wire
 
 import "github.com/frostfleet/frostfleet/internal/frost"
 
-// setHash names a signing set by who committed to what: the same nodes with
+// SetHash names a signing set by who committed to what: the same nodes with
 // other commitments are another set.
 func SetHash(set []frost.Commitment) [32]byte {
 	var parts [][]byte
