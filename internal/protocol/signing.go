@@ -42,8 +42,6 @@ type signing struct {
 	job     *wire.Job
 	client  string
 	trace   string
-	subject string   // of the task, if the job was heard before
-	payload []byte   // of the job, then
 	which   []uint32 // the job's items in this session
 	urgent  bool
 	started time.Time // by this node's clock

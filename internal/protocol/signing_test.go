@@ -134,63 +134,6 @@ func TestSigning(t *testing.T) {
 	}
 }
 
-// A small sign job begins when a node hears of it. The gateway's task for it is
-// a copy, whichever comes first, and is not even opened.
-func TestJobHeard(t *testing.T) {
-	f := agedFleet(t)
-	s := newSession(t, f, "alice", nil, item(f.btc, 0, "one"))
-	node := s.at(0)
-	hear := func() { node.do(JobHeard{Job: s.job, Now: s.now}) }
-	hear()
-	equal(t, "heard", s.phase(0), signCommitted)
-	hear()
-	copies := TaskMessage{wire.LogMessage{Subject: wire.TaskSubject(s.task, jobID(7)), Seq: 1, Time: s.now, Data: append([]byte("unopened "), s.job.Payload...)}, s.now}
-	node.do(copies)
-	if _, bad := node.reported(ReportBadTask); bad != 0 {
-		t.Error("the copy of a task was opened")
-	}
-	s.deliver()
-	hear()
-	if _, committed := node.reported(ReportCommitted); committed != 1 {
-		t.Errorf("committed %d times", committed)
-	}
-	equal(t, "by the task", s.phase(1), signCommitted)
-	s.release(0, wire.SlotCommit)
-	s.release(1, wire.SlotCommit)
-	equal(t, "one session", s.phase(0), signDone)
-
-	node.do(Tick{s.now.Add(sessionLife + time.Second)})
-	equal(t, "subjects remembered", len(node.heard), 0)
-}
-
-// What is wrong with a job that was heard is not said: the gateway answers.
-func TestJobHeardWrongly(t *testing.T) {
-	f := agedFleet(t)
-	var many []wire.JobItem
-	for range wire.InteractiveItems + 1 {
-		many = append(many, item(f.btc, 0, "x"))
-	}
-	good := newSession(t, f, "alice", nil, item(f.btc, 0, "one"))
-	forged := good.job
-	forged.Signature = bytes.Clone(forged.Signature)
-	forged.Signature[5] ^= 1
-	other := good.job
-	other.Kind = wire.KindKeygen
-	for name, e := range map[string]JobHeard{
-		"bulk":    {newSession(t, f, "alice", nil, many...).job, f.now},
-		"forged":  {forged, f.now},
-		"keygen":  {other, f.now},
-		"expired": {good.job, f.now.Add(2 * wire.MaxJobLife)},
-	} {
-		node := f.nodes[0]
-		sessions, reports := len(node.sessions), len(node.reports)
-		node.do(e)
-		if len(node.sessions) != sessions || len(node.reports) != reports || len(node.heard) != 0 {
-			t.Errorf("%s: a session began", name)
-		}
-	}
-}
-
 // A signer of the second rank commits when the first does not, and only then.
 func TestHedging(t *testing.T) {
 	s := begun(t)
