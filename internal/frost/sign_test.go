@@ -124,11 +124,14 @@ func TestItemValidate(t *testing.T) {
 	}
 }
 
-// The last node of the largest fleet deals, opens and signs.
+// The last node of the largest fleet deals and signs.
 func TestMaxNodes(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
-		f := newFleet(t, s, 2, MaxNodes, 1)
-		f.finalize(t, MaxNodes-1)
+		f := newFleet(t, s, 1, 1, 1)
+		f.N, f.HostKeys = MaxNodes, slices.Repeat(f.HostKeys, MaxNodes)
+		if d, err := NewDeal(f.Params, MaxNodes-1, f.seeds[0]); err != nil || len(d.Shares) != MaxNodes {
+			t.Fatal(err)
+		}
 		g := commitAll(t, s, newItems(t, s, MaxNodes, 2, 1), []int{0, MaxNodes - 1})
 		if _, blame, err := Aggregate(g.public(), g.set, g.signAll(t)); err != nil || blame != nil {
 			t.Fatalf("%v, %v", blame, err)
