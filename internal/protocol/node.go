@@ -247,10 +247,11 @@ func (n *Node) onJob(e JobHeard) []Effect {
 	if err != nil || len(job.Items) > wire.InteractiveItems {
 		return nil
 	}
-	task := &wire.Task{Job: e.Job}
-	for i := range job.Items {
-		task.Items = append(task.Items, uint32(i))
+	items := make([]uint32, len(job.Items))
+	for i := range items {
+		items[i] = uint32(i)
 	}
+	task := wire.SignTask(e.Job, 0, items, nil)
 	effects := n.startSigning(task, job)
 	if id := wire.ShortID(task.Session(n.Manifest)); n.sessions[id] != nil {
 		n.sessions[id].subject, n.sessions[id].payload = wire.TaskSubject(task, job.ID), e.Job.Payload
