@@ -81,7 +81,7 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 			exclude = append(exclude, uint8(i))
 		}
 	}
-	task := &wire.Task{Job: r.signed, Attempt: uint32(s.next), Items: slices.Clone(s.left), Exclude: exclude}
+	task := wire.SignTask(r.signed, s.next, slices.Clone(s.left), exclude)
 	s.next++
 	s.tries++
 	a := &attempt{c: c, run: r, session: task.Session(c.Manifest), which: task.Items, shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{}}

@@ -27,7 +27,7 @@ func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...w
 	t.Helper()
 	f.desk = nil
 	s := &signTest{aged: f, job: f.signing(7, client, items...)}
-	s.task = &wire.Task{Job: s.job, Exclude: exclude}
+	s.task = wire.SignTask(s.job, 0, nil, exclude)
 	for i := range items {
 		s.task.Items = append(s.task.Items, uint32(i))
 	}
@@ -416,7 +416,7 @@ func TestIncompleteBatchDoesNotSign(t *testing.T) {
 	b.release(0, wire.SlotCert)
 	b.release(1, wire.SlotCert)
 	job := b.signing(2, "alice", item(b.id, 0, "x"))
-	b.fleet.task(&wire.Task{Job: job, Items: []uint32{0}}, jobID(2))
+	b.fleet.task(wire.SignTask(job, 0, []uint32{0}, nil), jobID(2))
 	for _, a := range b.nodes {
 		if _, committed := a.reported(ReportCommitted); committed != 0 {
 			t.Errorf("node %d commits for a key that is not certified by all", a.Index)
