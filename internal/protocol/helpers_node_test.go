@@ -237,3 +237,11 @@ func (a *actor) expect(what ReportKind) Report {
 	}
 	return r
 }
+
+// culpritOf is the node that a complaint blames, -1 if it blames nobody.
+func culpritOf(c *wire.Complaint) int {
+	if c.Culprit == nil {
+		return -1
+	}
+	return int(*c.Culprit)
+}
