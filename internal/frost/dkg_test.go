@@ -108,7 +108,7 @@ func testHonestRun(t *testing.T, f *fleet) {
 	}
 }
 
-// subsets gives all subsets of t of n indices if they are few, else some.
+// subsets returns all subsets of t of n indices if they are few, else some.
 func subsets(n, t int) (out [][]int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	if n > 6 {

@@ -24,7 +24,9 @@ func TestAggregateBlames(t *testing.T) {
 			"nobody": {func([]Commitment, [][]byte) {}, nil},
 			"one share": {func(_ []Commitment, sh [][]byte) { sh[1] = flipBit(sh[1], 2*32+5) },
 				[]Blame{{3, 2, reasonShare}}},
-			"two nodes, two items": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 3*32+7) },
+			"two nodes, two items": {func(_ []Commitment, sh [][]byte) {
+				sh[0], sh[2] = flipBit(sh[0], 7), flipBit(sh[2], 3*32+7)
+			},
 				[]Blame{{2, 0, reasonShare}, {4, 3, reasonShare}}},
 			"two nodes, one item": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 9) },
 				[]Blame{{2, 0, reasonShare}, {4, 0, reasonShare}}},

@@ -108,7 +108,7 @@ func (g *signing) signAll(t testing.TB) [][]byte {
 	return shares
 }
 
-// public gives the items as a gateway has them.
+// public returns the items as a gateway has them.
 func (g *signing) public() []Item {
 	out := slices.Clone(g.items[g.nodes[0]])
 	for i := range out {

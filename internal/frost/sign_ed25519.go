@@ -15,7 +15,7 @@ func openEd25519Key(k *Key) (*rfc9591.Key, error) {
 	return rfc9591.NewKey(k.N, k.T, k.PublicKey, k.Commitments)
 }
 
-// edwardsID gives RFC 9591's identifier of a node.
+// edwardsID returns RFC 9591's identifier of a node.
 func edwardsID(index int) uint16 { return uint16(index + 1) }
 
 func edwardsSet(n, t int, set []Commitment) (*rfc9591.SignerSet, error) {

@@ -180,7 +180,8 @@ func TestPanicBecomesError(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	var nothing map[string]int
-	if err := locked(func() error { nothing["x"] = 1; return nil }); err == nil || !strings.Contains(err.Error(), "nil map") {
+	err = locked(func() error { nothing["x"] = 1; return nil })
+	if err == nil || !strings.Contains(err.Error(), "nil map") {
 		t.Fatalf("got %v", err)
 	}
 	if err := locked(func() error { return nil }); err != nil {
