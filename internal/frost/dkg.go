@@ -13,7 +13,7 @@ import (
 // Every node deals once. Its [Deal] commits to a random polynomial of degree
 // t-1 for each key, proves for each that it knows the constant term, and holds
 // for each recipient a box with that recipient's values. A key's secret is the
-// sum of all constant terms, which nobody ever computes; node i's share is the
+// sum of all constant terms, which is never computed; node i's share is the
 // sum of all polynomials at i+1.
 //
 // [Finalize] checks everything and blames. [Recover] rebuilds shares from deals

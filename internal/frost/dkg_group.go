@@ -16,7 +16,7 @@ import (
 // has Vartime in its name. Once it is a point, it is public.
 type group[S, P any] interface {
 	// reduce sets dst to the number in b (at most 64 bytes, in the byte order
-	// of the group's scalars) modulo the order. 64 random bytes give a uniform
+	// of the group's scalars) modulo the order. 64 random bytes become a uniform
 	// scalar.
 	reduce(dst *S, b []byte)
 	small(x uint32) *S

@@ -132,7 +132,7 @@ func subsets(n, t int) (out [][]int) {
 }
 
 // publicKeyOf interpolates the shares at zero, by math/big as a second
-// opinion, and gives the public key of the secret.
+// opinion, and returns the public key of the secret.
 func publicKeyOf(t *testing.T, f *fleet, subset []int, shares [][]byte, key int) []byte {
 	order, _ := new(big.Int).SetString("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16)
 	if f.Suite == Ed25519 {

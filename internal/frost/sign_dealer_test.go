@@ -10,7 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// dealKey is a trusted dealer for tests: it draws a polynomial and gives every
+// dealKey is a trusted dealer for tests: it draws a polynomial and deals every
 // node's view of the key.
 func dealKey(t testing.TB, s Suite, n, threshold int) []*Key {
 	t.Helper()

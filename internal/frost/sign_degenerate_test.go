@@ -170,7 +170,7 @@ func dealPolynomial[S, P any](g group[S, P], s Suite, small []uint32, n int) []*
 	return keys
 }
 
-// A set that makes no sense is refused as a whole: nobody outside the fleet is
+// An invalid set is refused as a whole: nobody outside the fleet is
 // blamed, whatever lengths the commitments have.
 func TestNoBlameOutsideTheFleet(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {

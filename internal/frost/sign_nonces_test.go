@@ -63,7 +63,7 @@ func TestNoncesWipe(t *testing.T) {
 	})
 }
 
-// Every lie about the set costs the nonces and gives no share.
+// Every lie about the set costs the nonces and yields no share.
 func TestSetLies(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
 		items := newItems(t, s, 5, 3, 2)

@@ -81,7 +81,7 @@ func begin(t testing.TB, key *Key, shares map[uint16][]byte, message []byte) (*S
 	return s, secs
 }
 
-// Eight goroutines sign at once. The library gives equal nonces, wrong answers
+// Eight goroutines sign at once. The library produces equal nonces, wrong answers
 // and panics then, were it not for the lock.
 func TestConcurrentSigning(t *testing.T) {
 	key, shares := deal(t, 3, 2)
@@ -161,7 +161,7 @@ func TestNonceSignsOnce(t *testing.T) {
 	}
 }
 
-// The library keeps no nonces, whatever comes of an answer.
+// The library keeps no nonces, whatever the outcome of signing.
 func TestSignerIsCleared(t *testing.T) {
 	key, shares := deal(t, 3, 2)
 	session, nonces := begin(t, key, shares, []byte("m"))

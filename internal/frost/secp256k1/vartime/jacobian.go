@@ -76,7 +76,7 @@ func (p *Jacobian) addAffine(q *Point) {
 	p.addProper(q)
 }
 
-// addProper is addAffine for a q that is not the identity, and gives the ratio
+// addProper is addAffine for a q that is not the identity, and returns the ratio
 // of the new Z to the old where both are proper.
 func (p *Jacobian) addProper(q *Point) (ratio element) {
 	if p.z == (element{}) {

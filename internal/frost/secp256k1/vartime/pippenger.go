@@ -133,7 +133,7 @@ func (b *buckets) sum() Jacobian {
 	return sum
 }
 
-// halve adds the points of every bucket in pairs, and gives the number of pairs.
+// halve adds the points of every bucket in pairs, and returns the number of pairs.
 func (b *buckets) halve() (pairs int) {
 	n := 0
 	var to [roundSize]int // where the sums of a round go

@@ -74,7 +74,7 @@ func (t *table) at(d int8) Point {
 }
 
 // oddMultiples returns each point's table, all of them on the curve that (x, y)
-// -> (x·z², y·z³) makes of this one. The formulas are the same there, as they
+// -> (x·z², y·z³) maps this one to. The formulas are the same there, as they
 // do not use b; a result belongs here once its Z is multiplied by z. So the
 // tables are affine without an inversion.
 //
