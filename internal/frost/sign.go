@@ -51,11 +51,11 @@ func (t Tweak) validate(s Suite) error {
 
 // Key is one key as a node holds it or, without the share, as everyone may see it.
 type Key struct {
-	Suite       Suite
-	N, T, Index int           // nodes, threshold, own index (unused without a share)
-	PublicKey   []byte        // 33 or 32 bytes
-	Commitments []byte        // T wire points, summed over the dealers, constant term first
-	Share       *secret.Bytes // 32 bytes; nil in a public view
+	Suite         Suite
+	N, T, Index   int           // nodes, threshold, own index (unused without a share)
+	PublicKey     []byte        // 33 or 32 bytes
+	VSSCommitment []byte        // T wire points, summed over the dealers, constant term first
+	Share         *secret.Bytes // 32 bytes; nil in a public view
 }
 
 func (k *Key) validate() error {
@@ -68,8 +68,8 @@ func (k *Key) validate() error {
 		return fmt.Errorf("key: threshold %d of %d nodes: want 1 ≤ threshold ≤ nodes ≤ %d", k.T, k.N, MaxNodes)
 	case len(k.PublicKey) != k.Suite.PublicKeySize():
 		return fmt.Errorf("key: public key has %d bytes, want %d", len(k.PublicKey), k.Suite.PublicKeySize())
-	case len(k.Commitments) != k.T*k.Suite.PointSize():
-		return fmt.Errorf("key: commitments have %d bytes, want %d", len(k.Commitments), k.T*k.Suite.PointSize())
+	case len(k.VSSCommitment) != k.T*k.Suite.PointSize():
+		return fmt.Errorf("key: commitments have %d bytes, want %d", len(k.VSSCommitment), k.T*k.Suite.PointSize())
 	}
 	return nil
 }

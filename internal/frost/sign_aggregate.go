@@ -11,7 +11,7 @@ import (
 // the ascending set, items those of the batch.
 type aggregator interface {
 	// sum adds up the shares of each item.
-	sum(items []Item, set []Commitment, all []contribution) []summed
+	sum(items []Item, set []NonceCommitment, all []contribution) []summed
 	// invalid returns the items whose signatures are not nil and do not verify
 	// under the output key.
 	invalid(items []Item, sigs [][]byte) []int
@@ -30,7 +30,7 @@ type summed struct {
 
 // contribution is what one node sent in both rounds.
 type contribution struct {
-	Commitment
+	NonceCommitment
 	shares []byte
 }
 
@@ -45,7 +45,7 @@ type contribution struct {
 // a valid signature even if err is not nil. err reports invalid inputs: of the
 // whole call, in which case there is neither signature nor blame, or of single
 // items, which then have no signature.
-func Aggregate(items []Item, set []Commitment, shares [][]byte) (sigs [][]byte, blame []Blame, err error) {
+func Aggregate(items []Item, set []NonceCommitment, shares [][]byte) (sigs [][]byte, blame []Blame, err error) {
 	if err := validateItems(items); err != nil {
 		return nil, nil, err
 	}
@@ -91,7 +91,7 @@ func wrongLengths(s Suite, count int, all []contribution) []Blame {
 }
 
 func aggregate(
-	a aggregator, items []Item, set []Commitment, all []contribution,
+	a aggregator, items []Item, set []NonceCommitment, all []contribution,
 ) (sigs [][]byte, blame []Blame, err error) {
 	sigs = make([][]byte, len(items))
 	for i, item := range a.sum(items, set, all) {
@@ -117,7 +117,7 @@ func aggregate(
 }
 
 // search finds the nodes that made item i fail.
-func search(a aggregator, i int, set []Commitment) ([]Blame, error) {
+func search(a aggregator, i int, set []NonceCommitment) ([]Blame, error) {
 	var blame []Blame
 	for pos, c := range set {
 		reason, err := a.fault(i, pos, c.Index)

@@ -54,7 +54,7 @@ type heldNonces struct {
 type heldBatch interface {
 	// sign returns count shares, checked; set is valid and ascending and holds
 	// the node's own commitment unchanged.
-	sign(h *heldNonces, set []Commitment) ([]byte, error)
+	sign(h *heldNonces, set []NonceCommitment) ([]byte, error)
 	wipe()
 }
 
@@ -107,7 +107,7 @@ func Commit(rand io.Reader, items []Item) (*Nonces, []byte, error) {
 // The nonces are taken first and wiped in the end, whatever the outcome: a
 // second call, concurrent or later, returns ErrNoncesUsed. A *Blame error
 // names a node whose commitment is not well formed.
-func (n *Nonces) Sign(set []Commitment) ([]byte, error) {
+func (n *Nonces) Sign(set []NonceCommitment) ([]byte, error) {
 	h := n.held.Swap(nil)
 	if h == nil {
 		return nil, ErrNoncesUsed

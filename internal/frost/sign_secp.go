@@ -34,7 +34,7 @@ func openSecpKeys(items []Item) ([]*secpKey, []error) {
 	keys := make([]*secpKey, len(items))
 	for i := range items {
 		if errs[i] = cmp.Or(wrong[i], errs[i]); errs[i] == nil {
-			keys[i] = &secpKey{bytes.Clone(items[i].Key.Commitments), tweaked[i]}
+			keys[i] = &secpKey{bytes.Clone(items[i].Key.VSSCommitment), tweaked[i]}
 		}
 	}
 	return keys, errs
@@ -42,7 +42,7 @@ func openSecpKeys(items []Item) ([]*secpKey, []error) {
 
 // internalKey decodes a key without a tweak.
 func internalKey(k *Key) (*bip445.TweakContext, error) {
-	internal, err := bip445.TweakContextFromWire(k.Commitments[:secp256k1.PointSize])
+	internal, err := bip445.TweakContextFromWire(k.VSSCommitment[:secp256k1.PointSize])
 	if err != nil {
 		return nil, err
 	}
@@ -151,7 +151,7 @@ func (h *secpHeld) draw(rand io.Reader, secret []byte, position int) (*bip445.Pu
 	return pub, nil
 }
 
-func (b secpBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
+func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
 	signers, err := bip445.NewSignerSet(h.n, h.t, indexes(set))
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (b secpBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
 }
 
 // secpNonces decodes one item's public nonces, or blames.
-func secpNonces(set []Commitment, item int) ([]*bip445.PubNonce, []*Blame) {
+func secpNonces(set []NonceCommitment, item int) ([]*bip445.PubNonce, []*Blame) {
 	nonces := make([]*bip445.PubNonce, len(set))
 	var blame []*Blame
 	for i, c := range set {
@@ -212,12 +212,12 @@ type secpOpen struct {
 	shares  []*secp256k1.Scalar
 }
 
-func newSecpAggregator(n, t int, set []Commitment, count int) (aggregator, error) {
+func newSecpAggregator(n, t int, set []NonceCommitment, count int) (aggregator, error) {
 	signers, err := bip445.NewSignerSet(n, t, indexes(set))
 	return &secpAggregator{signers, make([]secpOpen, count)}, err
 }
 
-func (a *secpAggregator) sum(items []Item, set []Commitment, all []contribution) []summed {
+func (a *secpAggregator) sum(items []Item, set []NonceCommitment, all []contribution) []summed {
 	out := make([]summed, len(items))
 	keys, errs := openSecpKeys(items)
 	var at []int // items that may be summed up, with

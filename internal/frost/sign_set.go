@@ -11,9 +11,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
 )
 
-// Commitment is what one node published in round one: per item two wire
+// NonceCommitment is what one node published in round one: per item two wire
 // points.
-type Commitment struct {
+type NonceCommitment struct {
 	Index  int    // of the node
 	Points []byte // items * NonceSize
 }
@@ -84,11 +84,12 @@ func shareOf(shares []byte, item int) []byte {
 
 // sortedSet returns a valid set in ascending order: exactly t distinct nodes
 // among n, each with a commitment of the right length for count items.
-func sortedSet(s Suite, n, t, count int, set []Commitment) ([]Commitment, error) {
+func sortedSet(s Suite, n, t, count int, set []NonceCommitment) ([]NonceCommitment, error) {
 	if len(set) != t {
 		return nil, fmt.Errorf("set of %d nodes: want exactly %d", len(set), t)
 	}
-	sorted := slices.SortedFunc(slices.Values(set), func(a, b Commitment) int { return cmp.Compare(a.Index, b.Index) })
+	byIndex := func(a, b NonceCommitment) int { return cmp.Compare(a.Index, b.Index) }
+	sorted := slices.SortedFunc(slices.Values(set), byIndex)
 	for i, c := range sorted {
 		if c.Index < 0 || c.Index >= n {
 			return nil, fmt.Errorf("set: node %d is not one of %d", c.Index, n)
@@ -110,7 +111,7 @@ func sortedSet(s Suite, n, t, count int, set []Commitment) ([]Commitment, error)
 var errOwnCommitment = errors.New("own commitment in the set is not the one that was made: ask for a new attempt")
 
 // checkOwn requires this node's commitment in the set, unchanged.
-func checkOwn(set []Commitment, index int, points []byte) error {
+func checkOwn(set []NonceCommitment, index int, points []byte) error {
 	for _, c := range set {
 		if c.Index == index {
 			if !bytes.Equal(c.Points, points) {
@@ -123,7 +124,7 @@ func checkOwn(set []Commitment, index int, points []byte) error {
 }
 
 // indexes returns the nodes of a set.
-func indexes(set []Commitment) []int {
+func indexes(set []NonceCommitment) []int {
 	out := make([]int, len(set))
 	for i, c := range set {
 		out[i] = c.Index

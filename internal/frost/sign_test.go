@@ -114,7 +114,7 @@ func TestItemValidate(t *testing.T) {
 		"too many nodes":       {Item{with(secp, func(k *Key) { k.N = 129 }), hash, bip86}, false},
 		"public key of ed":     {Item{with(secp, func(k *Key) { k.PublicKey = ed.PublicKey }), hash, bip86}, false},
 		"one commitment too few": {
-			Item{with(secp, func(k *Key) { k.Commitments = k.Commitments[:64] }), hash, bip86}, false},
+			Item{with(secp, func(k *Key) { k.VSSCommitment = k.VSSCommitment[:64] }), hash, bip86}, false},
 		"one commitment too many": {Item{with(ed, func(k *Key) { k.T = 1 }), hash, Tweak{}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -148,7 +148,7 @@ func TestCommitRefuses(t *testing.T) {
 		msg := items[0][0].Message
 		change := func(f func(*Key)) []Item {
 			k := *items[0][0].Key
-			k.Commitments = slices.Clone(k.Commitments)
+			k.VSSCommitment = slices.Clone(k.VSSCommitment)
 			f(&k)
 			return []Item{{&k, msg, tweak}}
 		}
@@ -161,10 +161,10 @@ func TestCommitRefuses(t *testing.T) {
 			"another fleet size":   {items[0][0], {other[0], msg, tweak}},
 			"another index":        {items[0][0], items[1][1]},
 			"another public key":   change(func(k *Key) { k.PublicKey = items[0][1].Key.PublicKey }),
-			"commitment off curve": change(func(k *Key) { copy(k.Commitments[s.PointSize():], notAPoint(s)) }),
-			"public key off curve": change(func(k *Key) { copy(k.Commitments, notAPoint(s)) }),
+			"commitment off curve": change(func(k *Key) { copy(k.VSSCommitment[s.PointSize():], notAPoint(s)) }),
+			"public key off curve": change(func(k *Key) { copy(k.VSSCommitment, notAPoint(s)) }),
 			"commitment of all ones": change(func(k *Key) {
-				copy(k.Commitments[s.PointSize():], bytes.Repeat([]byte{255}, s.PointSize()))
+				copy(k.VSSCommitment[s.PointSize():], bytes.Repeat([]byte{255}, s.PointSize()))
 			}),
 		} {
 			t.Run(name, func(t *testing.T) {

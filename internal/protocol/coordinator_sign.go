@@ -34,7 +34,7 @@ type attempt struct {
 	which    []uint32
 	items    []frost.Item
 	commits  commitSet
-	set      []frost.Commitment
+	set      []frost.NonceCommitment
 	shares   map[int]*shareBody
 	refusals map[int]*complaint
 	closed   bool // answered, or replaced by a later attempt

@@ -104,6 +104,6 @@ func (e *entry) key(m *Manifest, index int) *frost.Key {
 	size := m.T * suite.PointSize()
 	return &frost.Key{
 		Suite: suite, N: m.N, T: m.T, PublicKey: e.public.PublicKeys[index],
-		Commitments: e.public.Commitments[index*size : (index+1)*size],
+		VSSCommitment: e.public.Commitments[index*size : (index+1)*size],
 	}
 }

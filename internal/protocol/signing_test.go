@@ -345,7 +345,7 @@ func TestCommitSet(t *testing.T) {
 	equal(t, "its points", string(set[0].Points)+string(set[1].Points), "ae")
 	other := slices.Clone(set)
 	other[1].Points = []byte("f")
-	if setHash(set) == setHash(other) || setHash(set) == setHash([]frost.Commitment{set[1], set[0]}) {
+	if setHash(set) == setHash(other) || setHash(set) == setHash([]frost.NonceCommitment{set[1], set[0]}) {
 		t.Error("sets that differ have one hash")
 	}
 }
