@@ -51,15 +51,15 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Client is one client of one fleet. All methods may be called concurrently.
 type Client struct {
 	manifest *Manifest
-	access   *protocol.Access // the gateways
+	access   *wire.Access // the gateways
 	name     string
-	sign     func(kind protocol.Kind, payload []byte) protocol.SignedJob // the private key stays behind it
+	sign     func(kind wire.Kind, payload []byte) wire.SignedJob // the private key stays behind it
 	log      *slog.Logger
 	tracer   trace.Tracer
 	lookIn   time.Duration
@@ -85,14 +85,14 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	access, err := protocol.NewAccess(nil, maps.Clone(cfg.Gateways))
+	access, err := wire.NewAccess(nil, maps.Clone(cfg.Gateways))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
 		manifest: cfg.Manifest, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
-		sign: func(kind protocol.Kind, payload []byte) protocol.SignedJob {
-			return protocol.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
+		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
+			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
 		lookIn: cfg.LookAfter, grace: defaultGrace, width: cfg.MaxInFlight,
 		nc: cfg.Conn, closed: make(chan struct{}), waiting: map[string][]*pending{},
@@ -116,7 +116,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 	if c.js, err = jetstream.New(c.nc); err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	subject := protocol.ResultSubject(c.manifest.Fleet, c.name, "*")
+	subject := wire.ResultSubject(c.manifest.Fleet, c.name, "*")
 	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err != nil {
 		return fmt.Errorf("client: subscribing to %s: %w", subject, err)
 	}

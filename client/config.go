@@ -12,16 +12,16 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Manifest says who the fleet is: its nodes' keys, n, t and the network. It is
 // public, and the root of everything that this package checks, so take it from
 // the operators and not from the bus.
-type Manifest = protocol.Manifest
+type Manifest = wire.Manifest
 
 // ParseManifest reads and validates manifest.json.
-func ParseManifest(data []byte) (*Manifest, error) { return protocol.ParseManifest(data) }
+func ParseManifest(data []byte) (*Manifest, error) { return wire.ParseManifest(data) }
 
 // Config is what New needs. Load makes one of a client.toml.
 type Config struct {

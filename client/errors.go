@@ -5,33 +5,33 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Code is the stable name of a reason, for programs. docs/jobs.md says of each
 // what to do.
-type Code = protocol.Code
+type Code = wire.Code
 
 // Why the fleet refused or gave up a job.
 const (
-	CodeUnknownClient  = protocol.CodeUnknownClient
-	CodeBadSignature   = protocol.CodeBadSignature
-	CodeKindNotAllowed = protocol.CodeKindNotAllowed
-	CodeMalformedJob   = protocol.CodeMalformedJob
-	CodeTooLarge       = protocol.CodeTooLarge
-	CodeEmptyBatch     = protocol.CodeEmptyBatch
-	CodeExpired        = protocol.CodeExpired
-	CodeExpiryTooFar   = protocol.CodeExpiryTooFar
-	CodeJobIDReused    = protocol.CodeJobIDReused
-	CodeUnknownChain   = protocol.CodeUnknownChain
-	CodeUnknownKey     = protocol.CodeUnknownKey
-	CodeNotOwner       = protocol.CodeNotOwner
-	CodeBadMessage     = protocol.CodeBadMessage
-	CodeBadTweak       = protocol.CodeBadTweak
-	CodeKeygenFailed   = protocol.CodeKeygenFailed
-	CodeSigningFailed  = protocol.CodeSigningFailed
-	CodePoison         = protocol.CodePoison
-	CodeInternal       = protocol.CodeInternal
+	CodeUnknownClient  = wire.CodeUnknownClient
+	CodeBadSignature   = wire.CodeBadSignature
+	CodeKindNotAllowed = wire.CodeKindNotAllowed
+	CodeMalformedJob   = wire.CodeMalformedJob
+	CodeTooLarge       = wire.CodeTooLarge
+	CodeEmptyBatch     = wire.CodeEmptyBatch
+	CodeExpired        = wire.CodeExpired
+	CodeExpiryTooFar   = wire.CodeExpiryTooFar
+	CodeJobIDReused    = wire.CodeJobIDReused
+	CodeUnknownChain   = wire.CodeUnknownChain
+	CodeUnknownKey     = wire.CodeUnknownKey
+	CodeNotOwner       = wire.CodeNotOwner
+	CodeBadMessage     = wire.CodeBadMessage
+	CodeBadTweak       = wire.CodeBadTweak
+	CodeKeygenFailed   = wire.CodeKeygenFailed
+	CodeSigningFailed  = wire.CodeSigningFailed
+	CodePoison         = wire.CodePoison
+	CodeInternal       = wire.CodeInternal
 )
 
 // Errors that callers decide on.

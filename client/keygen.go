@@ -6,7 +6,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // KeygenRequest asks for keys.
@@ -100,11 +100,11 @@ func (c *Client) SubmitKeygen(ctx context.Context, req KeygenRequest) (*Handle[K
 	return c.startKeygen(ctx, req.job(req.Count), false)
 }
 
-func (req KeygenRequest) job(count int) protocol.Job {
-	return protocol.Job{ID: req.JobID, Kind: protocol.KindKeygen, Expires: req.Expires, Chain: req.Chain, Count: count}
+func (req KeygenRequest) job(count int) wire.Job {
+	return wire.Job{ID: req.JobID, Kind: wire.KindKeygen, Expires: req.Expires, Chain: req.Chain, Count: count}
 }
 
-func (c *Client) cutKeygen(req KeygenRequest) ([]protocol.Job, error) {
+func (c *Client) cutKeygen(req KeygenRequest) ([]wire.Job, error) {
 	size := req.JobKeys
 	if size <= 0 || size > MaxJobKeys {
 		size = MaxJobKeys
@@ -112,14 +112,14 @@ func (c *Client) cutKeygen(req KeygenRequest) ([]protocol.Job, error) {
 	if req.JobID != "" && req.Count > size {
 		return nil, errOneJob
 	}
-	jobs := []protocol.Job{req.job(min(req.Count, size))} // a count below one is refused in the usual way
+	jobs := []wire.Job{req.job(min(req.Count, size))} // a count below one is refused in the usual way
 	for left := req.Count - size; left > 0; left -= size {
 		jobs = append(jobs, req.job(min(left, size)))
 	}
 	return jobs, nil
 }
 
-func (c *Client) startKeygen(ctx context.Context, job protocol.Job, patient bool) (*Handle[KeygenResult], error) {
+func (c *Client) startKeygen(ctx context.Context, job wire.Job, patient bool) (*Handle[KeygenResult], error) {
 	j, err := c.prepare(job)
 	if err != nil {
 		return nil, err

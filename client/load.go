@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Load makes a Config of a client.toml and the files that it names: the
@@ -48,7 +48,7 @@ func Load(path string) (Config, error) {
 
 // LoadManifest reads a manifest.json.
 func LoadManifest(path string) (*Manifest, error) {
-	data, err := readBounded(path, protocol.MaxJobSize)
+	data, err := readBounded(path, wire.MaxJobSize)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w: ask the fleet's operators for manifest.json", err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newFleetCommand() *cobra.Command {
@@ -78,7 +78,7 @@ nodes: the access list, and a gateway and a client.`,
 
 // describeFleet says what was written and how to run it. nodes tells whether
 // the nodes were written too.
-func describeFleet(out io.Writer, dir string, m *protocol.Manifest, nodes bool) {
+func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 	fmt.Fprintf(out, "fleet %s: %d of %d on %s, manifest %x\n\n", m.Fleet, m.T, m.N, m.Network, m.Hash())
 	if nodes {
 		fmt.Fprintf(out, "all in one process:\n  frostctl dev %s\n\nor one process each:\n", dir)

@@ -9,15 +9,15 @@ import (
 	"io"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // itemLine is one line of the file of frostctl sign.
 type itemLine struct {
-	Key        string            `json:"key"`
-	Message    protocol.HexBytes `json:"message"`
-	ScriptRoot protocol.HexBytes `json:"script_root,omitempty"`
-	PublicKey  protocol.HexBytes `json:"public_key,omitempty"` // of the key, as keygen gave it
+	Key        string        `json:"key"`
+	Message    wire.HexBytes `json:"message"`
+	ScriptRoot wire.HexBytes `json:"script_root,omitempty"`
+	PublicKey  wire.HexBytes `json:"public_key,omitempty"` // of the key, as keygen gave it
 }
 
 // maxLine bounds a line of a keys file or an items file, in bytes. A result
@@ -53,7 +53,7 @@ func readItems(r io.Reader) ([]client.SignItem, error) {
 		if dec.More() {
 			return errors.New("more than one JSON value")
 		}
-		if _, err := protocol.ParseKeyID(it.Key); err != nil {
+		if _, err := wire.ParseKeyID(it.Key); err != nil {
 			return err
 		}
 		items = append(items, client.SignItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot, PublicKey: it.PublicKey})

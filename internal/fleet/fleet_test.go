@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func options() Options {
@@ -74,7 +74,7 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := protocol.ParseManifest(data)
+	stored, err := wire.ParseManifest(data)
 	if err != nil || stored.Hash() != m.Hash() {
 		t.Errorf("the stored manifest is another: %v", err)
 	}

@@ -10,12 +10,12 @@ import (
 	"os"
 	"slices"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // A Card is one that a node printed, and the file that it came in.
 type Card struct {
-	protocol.NodeCard
+	wire.NodeCard
 	File string
 }
 
@@ -32,7 +32,7 @@ func ReadCard(path string) (Card, error) {
 	if err != nil {
 		return Card{}, err
 	}
-	card, err := protocol.ParseCard(data)
+	card, err := wire.ParseCard(data)
 	if err != nil {
 		return Card{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -41,7 +41,7 @@ func ReadCard(path string) (Card, error) {
 
 // Join completes and seals a manifest with the cards of all its nodes, in any
 // order: there is one for each index from 0, and no key stands twice.
-func Join(m *protocol.Manifest, cards []Card) error {
+func Join(m *wire.Manifest, cards []Card) error {
 	cards = slices.Clone(cards)
 	slices.SortStableFunc(cards, func(a, b Card) int { return cmp.Compare(a.Index, b.Index) })
 	var errs []error
@@ -67,7 +67,7 @@ func Join(m *protocol.Manifest, cards []Card) error {
 }
 
 // WriteManifest writes a manifest into a new file.
-func WriteManifest(path string, m *protocol.Manifest) error {
+func WriteManifest(path string, m *wire.Manifest) error {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

@@ -3,6 +3,8 @@ package protocol
 import (
 	"strings"
 	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // A gateway of another draft of BIP 445 is refused before anything is drawn, in a session that it follows, with both
@@ -14,7 +16,7 @@ func TestOtherDraft(t *testing.T) {
 		s := newSession(t, f, "alice", nil, item(batch, 0, "x"))
 		s.task.Draft = "0.11.0"
 		s.deliver()
-		id := idOf(s.task.session(f.m))
+		id := wire.ShortID(s.task.Session(f.m))
 		if id == s.id {
 			t.Fatal("two drafts share a session")
 		}
@@ -30,8 +32,8 @@ func TestOtherDraft(t *testing.T) {
 			}
 			equal(t, "drawn", drawn, 0)
 			if len(a.out) > 0 {
-				c := must(decodeComplaint(a.want(SlotRefuse).body))
-				equal(t, "code", c.Code, CodeOtherDraft)
+				c := must(wire.DecodeComplaint(a.want(wire.SlotRefuse).body))
+				equal(t, "code", c.Code, wire.CodeOtherDraft)
 				equal(t, "reason", c.Reason, `the gateway aggregates by BIP 445 draft "0.11.0", and this node signs by `+
 					`draft 0.10.0: run one version everywhere`)
 				equal(t, "reported", refused.Reason, c.Reason)
@@ -49,7 +51,7 @@ func TestOtherDraft(t *testing.T) {
 func TestNoDraft(t *testing.T) {
 	f := agedFleet(t)
 	s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
-	ours := encode(s.task)
+	ours := wire.Encode(s.task)
 	s.task.Draft = ""
 	s.deliver()
 	for _, a := range s.nodes {
@@ -60,16 +62,16 @@ func TestNoDraft(t *testing.T) {
 		equal(t, "messages", len(a.out), 0)
 	}
 	var before struct {
-		Job     SignedJob `cbor:"1,keyasint"`
-		Part    uint32    `cbor:"2,keyasint"`
-		Attempt uint32    `cbor:"3,keyasint"`
-		Items   []uint32  `cbor:"4,keyasint,omitempty"`
-		Exclude []uint8   `cbor:"5,keyasint,omitempty"`
+		Job     wire.SignedJob `cbor:"1,keyasint"`
+		Part    uint32         `cbor:"2,keyasint"`
+		Attempt uint32         `cbor:"3,keyasint"`
+		Items   []uint32       `cbor:"4,keyasint,omitempty"`
+		Exclude []uint8        `cbor:"5,keyasint,omitempty"`
 	}
-	if err := decode(ours, MaxJobSize, &before); err == nil || !strings.Contains(err.Error(), "unknown field") {
+	if err := wire.Decode(ours, wire.MaxJobSize, &before); err == nil || !strings.Contains(err.Error(), "unknown field") {
 		t.Errorf("a program of before reads our task: %v", err)
 	}
-	if err := decode(encode(s.task), MaxJobSize, &before); err != nil {
+	if err := wire.Decode(wire.Encode(s.task), wire.MaxJobSize, &before); err != nil {
 		t.Errorf("that struct is not the task of before: %v", err)
 	}
 }
@@ -78,9 +80,9 @@ func TestNoDraft(t *testing.T) {
 func TestOtherDraftEndsTheJob(t *testing.T) {
 	s := newSignJob(t)
 	for i := range s.m.N - s.m.T + 1 {
-		s.refusal(i, CodeOtherDraft)
+		s.refusal(i, wire.CodeOtherDraft)
 	}
-	if r := s.desk.result(); r.Code != CodeSigningFailed || !strings.Contains(r.Error, "node 2 refused: because") {
+	if r := s.desk.result(); r.Code != wire.CodeSigningFailed || !strings.Contains(r.Error, "node 2 refused: because") {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 }

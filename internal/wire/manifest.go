@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"bytes"
@@ -170,7 +170,7 @@ func (m *Manifest) computeHash() [32]byte {
 	if m.AttestSigning {
 		attest = 1
 	}
-	parts := [][]byte{[]byte(m.Fleet), []byte(m.Network), be32(m.N), be32(m.T), be32(m.Epoch), be32(attest)}
+	parts := [][]byte{[]byte(m.Fleet), []byte(m.Network), Be32(m.N), Be32(m.T), Be32(m.Epoch), Be32(attest)}
 	for _, node := range m.Nodes {
 		parts = append(parts, node.Identity, node.Encryption)
 	}

@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import "fmt"
 
@@ -51,6 +51,6 @@ type JobError struct {
 
 func (e *JobError) Error() string { return string(e.Code) + ": " + e.Reason }
 
-func refuse(code Code, format string, args ...any) *JobError {
+func Refuse(code Code, format string, args ...any) *JobError {
 	return &JobError{Code: code, Reason: fmt.Sprintf(format, args...)}
 }

@@ -1,13 +1,15 @@
-package protocol
+package wire
 
 import (
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 )
+
+// MaxAttempts bounds the attempts of one part of a job: they count from 0 to it.
+const MaxAttempts = 256
 
 // Task is a gateway's word that a job's part is to be worked on, with the job
 // as the client signed it: workers check everything again.
@@ -20,31 +22,31 @@ type Task struct {
 	Draft   string    `cbor:"6,keyasint,omitempty"` // sign: the draft of BIP 445 that the gateway aggregates by
 }
 
-// signTask returns a task of this program's draft for some of a job's items.
-func signTask(job SignedJob, attempt int, items []uint32, exclude []uint8) *Task {
+// SignTask returns a task of this program's draft for some of a job's items.
+func SignTask(job SignedJob, attempt int, items []uint32, exclude []uint8) *Task {
 	return &Task{Job: job, Attempt: uint32(attempt), Items: items, Exclude: exclude, Draft: bip445.Draft}
 }
 
 const maxDraft = 32 // bytes of the name of a draft
 
-// session is the signing session's identity: draft, job, attempt, items, exclusions. Programs of different drafts never
+// Session is the signing session's identity: draft, job, attempt, items, exclusions. Programs of different drafts never
 // meet in one session: their nonces and shares would not fit together, and honest nodes would be blamed.
-func (t *Task) session(m *Manifest) [32]byte {
+func (t *Task) Session(m *Manifest) [32]byte {
 	mh, digest := m.Hash(), t.Job.Digest(m)
 	var items []byte
 	for _, i := range t.Items {
-		items = append(items, be32(i)...)
+		items = append(items, Be32(i)...)
 	}
-	return frost.Hash("frostfleet/sign/v2", mh[:], []byte(t.Draft), digest[:], be32(t.Attempt), items, t.Exclude)
+	return frost.Hash("frostfleet/sign/v2", mh[:], []byte(t.Draft), digest[:], Be32(t.Attempt), items, t.Exclude)
 }
 
-// decodeTask opens a task's body, with the bounds that hold for every task.
-func decodeTask(body []byte, m *Manifest) (*Task, error) {
+// DecodeTask opens a task's body, with the bounds that hold for every task.
+func DecodeTask(body []byte, m *Manifest) (*Task, error) {
 	var t Task
-	if err := decode(body, MaxJobSize+1<<16, &t); err != nil {
+	if err := Decode(body, MaxJobSize+1<<16, &t); err != nil {
 		return nil, err
 	}
-	if t.Part > MaxJobKeys || t.Attempt > maxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) ||
+	if t.Part > MaxJobKeys || t.Attempt > MaxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) ||
 		len(t.Draft) > maxDraft {
 		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions, draft %.40q is out of bounds",
 			t.Part, t.Attempt, len(t.Items), len(t.Exclude), t.Draft)
@@ -71,20 +73,20 @@ type dealBody struct {
 	Shares      [][]byte    `cbor:"5,keyasint"`
 }
 
-func encodeDeal(h BatchHeader, d *frost.Deal) []byte {
-	return encode(&dealBody{Header: h, Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: d.Shares})
+func EncodeDeal(h BatchHeader, d *frost.Deal) []byte {
+	return Encode(&dealBody{Header: h, Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: d.Shares})
 }
 
-func decodeDeal(body []byte) (BatchHeader, *frost.Deal, error) {
+func DecodeDeal(body []byte) (BatchHeader, *frost.Deal, error) {
 	var b dealBody
-	if err := decode(body, MaxMessageSize, &b); err != nil {
+	if err := Decode(body, MaxMessageSize, &b); err != nil {
 		return BatchHeader{}, nil, err
 	}
 	return b.Header, &frost.Deal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Proofs: b.Proofs, Shares: b.Shares}, nil
 }
 
-// transcript is the hash of a batch's raw deals in index order.
-func transcript(raw [][]byte) [32]byte { return frost.Hash("frostfleet/transcript/v1", raw...) }
+// Transcript is the hash of a batch's raw deals in index order.
+func Transcript(raw [][]byte) [32]byte { return frost.Hash("frostfleet/transcript/v1", raw...) }
 
 // Certificate is a node's signed statement: I hold my share of every key
 // under Root, over exactly this transcript.
@@ -96,88 +98,86 @@ type Certificate struct {
 	Attestation *Attestation `cbor:"5,keyasint"`
 }
 
-func (c *Certificate) leaf(m *Manifest) [32]byte {
+func (c *Certificate) Leaf(m *Manifest) [32]byte {
 	mh := m.Hash()
-	return frost.Hash("frostfleet/certificate/v1", mh[:], c.Context[:], c.Transcript[:], c.Root[:], be32(c.Node))
+	return frost.Hash("frostfleet/certificate/v1", mh[:], c.Context[:], c.Transcript[:], c.Root[:], Be32(c.Node))
 }
 
-// decodeCertificate reads a certificate and checks that node i's HSM signed it.
-func decodeCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
+// DecodeCertificate reads a certificate and checks that node i's HSM signed it.
+func DecodeCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
 	var c Certificate
-	if err := decode(body, maxAttestation, &c); err != nil {
+	if err := Decode(body, MaxAttestation, &c); err != nil {
 		return nil, err
 	}
 	if int(c.Node) != i {
 		return nil, fmt.Errorf("certificate of node %d, want node %d", c.Node, i)
 	}
-	if err := c.Attestation.verify(m, m.Identity(i), c.leaf(m)); err != nil {
+	if err := c.Attestation.verify(m, m.Identity(i), c.Leaf(m)); err != nil {
 		return nil, err
 	}
 	return &c, nil
 }
 
-// agrees reports whether two certificates certify the same keys.
-func (c *Certificate) agrees(o *Certificate) bool {
+// Agrees reports whether two certificates certify the same keys.
+func (c *Certificate) Agrees(o *Certificate) bool {
 	return c.Context == o.Context && c.Transcript == o.Transcript && c.Root == o.Root
 }
 
-// complaint is an abort (of a batch) or a refusal (of a signing session).
+// Complaint is an abort (of a batch) or a refusal (of a signing session).
 // Session is the batch's or the session's context.
-type complaint struct {
+type Complaint struct {
 	Session [32]byte `cbor:"1,keyasint"`
 	Code    Code     `cbor:"2,keyasint"`
 	Reason  string   `cbor:"3,keyasint"`
 	Culprit *uint8   `cbor:"4,keyasint,omitempty"`
 }
 
-func decodeComplaint(body []byte) (*complaint, error) {
-	var c complaint
-	if err := decode(body, 2*maxReason, &c); err != nil {
+func DecodeComplaint(body []byte) (*Complaint, error) {
+	var c Complaint
+	if err := Decode(body, 2*maxReason, &c); err != nil {
 		return nil, err
 	}
 	return &c, nil
 }
 
-// commitBody is a node's public nonces for every item of a session.
-type commitBody struct {
+// CommitBody is a node's public nonces for every item of a session.
+type CommitBody struct {
 	Session     [32]byte     `cbor:"1,keyasint"`
 	Points      []byte       `cbor:"2,keyasint"`
 	Attestation *Attestation `cbor:"3,keyasint,omitempty"`
 }
 
-func commitLeaf(m *Manifest, session [32]byte, node int, points []byte) [32]byte {
+func CommitLeaf(m *Manifest, session [32]byte, node int, points []byte) [32]byte {
 	mh := m.Hash()
-	return frost.Hash("frostfleet/commitment/v1", mh[:], session[:], be32(node), points)
+	return frost.Hash("frostfleet/commitment/v1", mh[:], session[:], Be32(node), points)
 }
 
-func decodeCommit(body []byte, v *attested, session [32]byte, node int) (*commitBody, error) {
-	var c commitBody
-	if err := decode(body, MaxMessageSize, &c); err != nil {
+func DecodeCommit(body []byte, v *AttestationCache, session [32]byte, node int) (*CommitBody, error) {
+	var c CommitBody
+	if err := Decode(body, MaxMessageSize, &c); err != nil {
 		return nil, err
 	}
 	if c.Session != session {
 		return nil, fmt.Errorf("commitment for another session")
 	}
 	if v.manifest.AttestSigning {
-		if err := v.verify(c.Attestation, node, commitLeaf(v.manifest, session, node, c.Points)); err != nil {
+		if err := v.verify(c.Attestation, node, CommitLeaf(v.manifest, session, node, c.Points)); err != nil {
 			return nil, err
 		}
 	}
 	return &c, nil
 }
 
-// shareBody is a node's signature shares, and the set that they are for.
-type shareBody struct {
+// ShareBody is a node's signature shares, and the set that they are for.
+type ShareBody struct {
 	Session [32]byte `cbor:"1,keyasint"`
 	Set     [32]byte `cbor:"2,keyasint"` // setHash
 	Shares  []byte   `cbor:"3,keyasint"`
-
-	at time.Time // when it was stored; gateways only
 }
 
-func decodeShare(body []byte, session [32]byte) (*shareBody, error) {
-	var s shareBody
-	if err := decode(body, MaxMessageSize, &s); err != nil {
+func DecodeShare(body []byte, session [32]byte) (*ShareBody, error) {
+	var s ShareBody
+	if err := Decode(body, MaxMessageSize, &s); err != nil {
 		return nil, err
 	}
 	if s.Session != session || len(s.Shares) > MaxJobItems*frost.ScalarSize {
@@ -186,6 +186,6 @@ func decodeShare(body []byte, session [32]byte) (*shareBody, error) {
 	return &s, nil
 }
 
-func clip(s string) string {
+func Clip(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), maxReason)], "")
 }
