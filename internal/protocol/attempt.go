@@ -18,7 +18,7 @@ type attempt struct {
 	which    []uint32 // of the job's items
 	items    []frost.Item
 	commits  commitSet
-	set      []frost.Commitment // nil while it is open
+	set      []frost.NonceCommitment // nil while it is open
 	setHash  [32]byte
 	shares   map[int]storedShare
 	refusals map[int]*wire.Complaint

@@ -163,6 +163,6 @@ func (b *finishedBatch) key(m *wire.Manifest, index int) *frost.Key {
 	size := m.T * suite.PointSize()
 	return &frost.Key{
 		Suite: suite, N: m.N, T: m.T, PublicKey: b.public.PublicKeys[index],
-		Commitments: b.public.Commitments[index*size : (index+1)*size],
+		VSSCommitment: b.public.Commitments[index*size : (index+1)*size],
 	}
 }

@@ -196,9 +196,9 @@ func (a *actor) load(ids []wire.KeyID) []LoadedKey {
 		size := a.Manifest.T * suite.PointSize()
 		keys[i] = LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
 			Suite: suite, N: a.Manifest.N, T: a.Manifest.T, Index: a.Index,
-			PublicKey:   r.Batch.PublicKeys[id.Index],
-			Commitments: r.Batch.Commitments[id.Index*size:][:size],
-			Share:       secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
+			PublicKey:     r.Batch.PublicKeys[id.Index],
+			VSSCommitment: r.Batch.Commitments[id.Index*size:][:size],
+			Share:         secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
 		}}
 	}
 	return keys
