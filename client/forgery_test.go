@@ -29,11 +29,11 @@ func TestIgnored(t *testing.T) {
 	}{
 		{"wrong digest", resigned(func(r *protocol.Result) { r.Digest = message(1) }), "another job"},
 		{"failure of another job", resigned(func(r *protocol.Result) {
-			r.Digest, r.Status, r.Code = message(1), protocol.StatusFailed, CodeNotOwner
+			r.Digest, r.Status, r.Code = message(1), protocol.StatusFailed, protocol.CodeNotOwner
 		}), "another job"},
 		{"no digest", resigned(func(r *protocol.Result) { r.Digest = nil }), "another job"},
 		{"rejection of another publication", resigned(func(r *protocol.Result) {
-			r.Rejected, r.Status, r.Code = make([]byte, 64), protocol.StatusFailed, CodeBadSignature
+			r.Rejected, r.Status, r.Code = make([]byte, 64), protocol.StatusFailed, protocol.CodeBadSignature
 		}), "turns away another"},
 		{"rejection that is done", resigned(func(r *protocol.Result) { r.Rejected = s.last().Signature }), "turns away another"},
 		{"unknown status", resigned(func(r *protocol.Result) { r.Status = "maybe" }), "unknown status"},
@@ -88,7 +88,7 @@ func waitForTrouble(t *testing.T, p *pending) string {
 			t.Fatal("it counted")
 		}
 		p.mu.Lock()
-		trouble := p.trouble
+		trouble := p.ignored
 		p.mu.Unlock()
 		if trouble != nil {
 			return trouble.Error()

@@ -26,14 +26,14 @@ func (p Proof) Verify(m *Manifest) ([]Key, error) {
 	if err := json.Unmarshal(p.Result, &r); err != nil {
 		return nil, &ProofError{Err: fmt.Errorf("result: %w", err)}
 	}
-	keys, err := p.verify(m, &r)
+	keys, err := p.verify(m.core, &r)
 	if err != nil {
 		return nil, &ProofError{Job: r.Job, Err: err}
 	}
 	return keys, nil
 }
 
-func (p Proof) verify(m *Manifest, r *protocol.Result) ([]Key, error) {
+func (p Proof) verify(m *protocol.Manifest, r *protocol.Result) ([]Key, error) {
 	var job protocol.Job
 	if err := json.Unmarshal([]byte(p.Job), &job); err != nil {
 		return nil, fmt.Errorf("job: %w", err)
@@ -56,7 +56,7 @@ func (p Proof) verify(m *Manifest, r *protocol.Result) ([]Key, error) {
 }
 
 // sameFleet tells a wrong manifest from a false proof.
-func sameFleet(m *Manifest, r *protocol.Result) error {
+func sameFleet(m *protocol.Manifest, r *protocol.Result) error {
 	want := m.Hash()
 	if r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, want[:]) {
 		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, the manifest here is of fleet %q on %s with hash %x: "+
@@ -65,7 +65,7 @@ func sameFleet(m *Manifest, r *protocol.Result) error {
 	return nil
 }
 
-func checkAddresses(m *Manifest, chainName string, claimed []protocol.Key) ([]Key, error) {
+func checkAddresses(m *protocol.Manifest, chainName string, claimed []protocol.Key) ([]Key, error) {
 	on, err := chain.Parse(chainName)
 	if err != nil {
 		return nil, err

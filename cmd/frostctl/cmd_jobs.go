@@ -16,6 +16,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
@@ -130,7 +131,7 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 	for _, id := range ids {
 		subject, err := bus.ResSubject(r.cfg.Name, id)
 		if err != nil {
-			return lines, usageError{err}
+			return lines, command.Usage(err)
 		}
 		m, ok, err := r.bus.Last(ctx, bus.Results, subject)
 		if err != nil {
