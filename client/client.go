@@ -56,8 +56,9 @@ import (
 
 // Client is one client of one fleet. All methods may be called concurrently.
 type Client struct {
-	manifest  *protocol.Manifest
-	access    *protocol.Access // the gateways
+	stated    *Manifest
+	manifest  *protocol.Manifest // what stated was parsed into
+	access    *protocol.Access   // the gateways
 	name      string
 	sign      signFunc
 	log       *slog.Logger
@@ -94,7 +95,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
-		manifest: cfg.Manifest.core, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
+		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
 		sign: func(kind protocol.Kind, payload []byte) protocol.SignedJob {
 			return protocol.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
@@ -133,7 +134,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 }
 
 // Manifest is the fleet's manifest, as configured.
-func (c *Client) Manifest() *Manifest { return public(c.manifest) }
+func (c *Client) Manifest() *Manifest { return c.stated }
 
 // Name is the client's name, as it stands in the fleet's access list.
 func (c *Client) Name() string { return c.name }

@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/chain"
@@ -22,6 +23,9 @@ type Proof struct {
 // Verify checks the proof against the manifest and nothing else, and returns
 // the keys that it proves. The error is a *ProofError.
 func (p Proof) Verify(m *Manifest) ([]Key, error) {
+	if m == nil || m.core == nil {
+		return nil, &ProofError{Err: errors.New("there is no manifest to check it against: make one with ParseManifest")}
+	}
 	var r protocol.Result
 	if err := json.Unmarshal(p.Result, &r); err != nil {
 		return nil, &ProofError{Err: fmt.Errorf("result: %w", err)}

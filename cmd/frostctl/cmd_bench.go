@@ -268,7 +268,7 @@ func outcome(loads []*loadgen.Report) error {
 	for _, l := range loads {
 		switch {
 		case l.Failed > 0:
-			errs = append(errs, fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, l.FirstError))
+			errs = append(errs, fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, late(l.FirstError)))
 		case l.Done == 0 && l.Busy > 0:
 			errs = append(errs, fmt.Errorf("%s: none of %d jobs was taken: %w", l.Name, l.Started,
 				&client.BusyError{RetryAfter: time.Second, Reason: "the fleet has no room for this client's jobs"}))

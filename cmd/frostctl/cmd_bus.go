@@ -40,6 +40,9 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 			if err := run(b, ctx); err != nil {
 				return err
 			}
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"fleet": o.Fleet, "as_declared": true})
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "the streams of fleet %s are as declared\n", o.Fleet)
 			return nil
 		},
@@ -76,9 +79,13 @@ func newBusServeCommand() *cobra.Command {
 					return err
 				}
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), server.URL())
+			if wantJSON(cmd) {
+				err = printJSON(cmd.OutOrStdout(), map[string]string{"url": server.URL()})
+			} else {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), server.URL())
+			}
 			<-ctx.Done()
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "folder of the streams")

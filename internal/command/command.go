@@ -140,22 +140,23 @@ func newHelp(root *cobra.Command) *cobra.Command {
 func newExitCodes(all []Exit) *cobra.Command {
 	all = slices.Clone(all)
 	slices.SortFunc(all, func(a, b Exit) int { return a.Code - b.Code })
-	cmd := &cobra.Command{
-		Use: "exit-codes", Short: "What the exit codes mean", Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			for _, e := range all {
-				if WantJSON(cmd) {
-					if err := PrintJSON(cmd.OutOrStdout(), e); err != nil {
-						return err
-					}
-					continue
-				}
-				fmt.Fprintf(cmd.OutOrStdout(), "%-4d %s\n", e.Code, e.Meaning)
+	var table strings.Builder
+	for _, e := range all {
+		fmt.Fprintf(&table, "%-4d %s\n", e.Code, e.Meaning)
+	}
+	return &cobra.Command{
+		Use: "exit-codes", Short: "What the exit codes mean", Long: table.String(), Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if !WantJSON(cmd) {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), table.String())
+				return err
 			}
-			return nil
+			for _, e := range all {
+				err = errors.Join(err, PrintJSON(cmd.OutOrStdout(), e))
+			}
+			return err
 		},
 	}
-	return cmd
 }
 
 // usageError marks errors of the command line.
