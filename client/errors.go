@@ -79,17 +79,20 @@ func (e *BusyError) Error() string {
 // ProofError says that a gateway signed a result which does not prove what it
 // says. Use nothing of it, and tell the operators.
 type ProofError struct {
-	Job     string
+	Job     string // id; empty if the result names none
 	Gateway string // empty if the result came from a file
 	Err     error
 }
 
 func (e *ProofError) Error() string {
-	by := ""
+	job, by := "", ""
+	if e.Job != "" {
+		job = "job " + e.Job + ": "
+	}
 	if e.Gateway != "" {
 		by = " by gateway " + e.Gateway
 	}
-	return fmt.Sprintf("job %s: the result%s does not prove what it says, do not use it: %v", e.Job, by, e.Err)
+	return fmt.Sprintf("%sthe result%s does not prove what it says, do not use it: %v", job, by, e.Err)
 }
 
 func (e *ProofError) Unwrap() error { return e.Err }

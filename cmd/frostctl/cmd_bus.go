@@ -32,7 +32,7 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 			defer cancel()
-			b, err := bus.Connect(ctx, o)
+			b, err := connectBus(cmd, o)
 			if err != nil {
 				return err
 			}

@@ -1,10 +1,15 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"net"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/command/commandtest"
 )
 
@@ -39,5 +44,46 @@ func TestWrongFiles(t *testing.T) {
 		"dev":             {"dev FILE", []int{exitError}},
 	} {
 		t.Run(name, func(t *testing.T) { program.Files(t, strings.Fields(tt.args), tt.codes...) })
+	}
+}
+
+// TestNobodyListens: a server that is not there is an error of the connection,
+// not a job that may still be done.
+func TestNobodyListens(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := "nats://" + l.Addr().String()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if _, stderr, code := call(t, "", "fleet", "init", dir, "--bus-url", url); code != 0 {
+		t.Fatal(stderr)
+	}
+	config := filepath.Join(dir, "client.toml")
+	job := "0198c0de-7a10-7cc3-98c4-dc0c0c07398f"
+	for name, args := range map[string][]string{
+		"keygen":    {"keygen", "--chain", "solana", "--config", config},
+		"sign":      {"sign", "--key", strings.Repeat("0", 32) + ".0", "--message", "00", "--config", config},
+		"jobs":      {"jobs", job, "--config", config},
+		"bench":     {"bench", "keygen", "--chain", "solana", "--config", config},
+		"bus check": {"bus", "check", "--fleet", "dev", "--url", url},
+		"bus apply": {"bus", "apply", "--fleet", "dev", "--url", url},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			defer cancel()
+			root := newRootCommand()
+			var errs bytes.Buffer
+			root.SetArgs(args)
+			root.SetErr(&errs)
+			code := command.Run(ctx, root, exits...)
+			if said := errs.String(); code != exitError || !strings.Contains(said, url) || !strings.Contains(said, "check the address") {
+				t.Errorf("exit code %d, said %q", code, said)
+			}
+			commandtest.Plain(t, errs.String())
+		})
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/command"
 )
 
@@ -146,6 +147,20 @@ func dial(cmd *cobra.Command, cfg client.Config) (*client.Client, error) {
 	if cfg.TracerProvider, err = tracerProvider(ctx, cfg.Name); err != nil {
 		return nil, err
 	}
-	defer time.AfterFunc(dialNote, func() { note(cmd, "waiting up to %v for NATS", dialTimeout) }).Stop()
+	defer waiting(cmd)()
 	return client.New(ctx, cfg)
+}
+
+// waiting says after a while that the command waits for the NATS server, until
+// stop is called.
+func waiting(cmd *cobra.Command) (stop func() bool) {
+	return time.AfterFunc(dialNote, func() { note(cmd, "waiting up to %v for NATS", dialTimeout) }).Stop
+}
+
+// connectBus is dial for commands that read streams or make them.
+func connectBus(cmd *cobra.Command, o bus.Options) (*bus.Bus, error) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
+	defer cancel()
+	defer waiting(cmd)()
+	return bus.Connect(ctx, o)
 }

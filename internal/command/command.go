@@ -61,10 +61,17 @@ func Run(ctx context.Context, root *cobra.Command, own ...Exit) int {
 	if err != nil {
 		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), Sentence(err))
 		if isUsage(err) {
-			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", cmd.UseLine(), cmd.CommandPath())
+			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", usageLine(cmd), cmd.CommandPath())
 		}
 	}
 	return ExitCode(err, own)
+}
+
+func usageLine(cmd *cobra.Command) string {
+	if cmd.HasSubCommands() {
+		return cmd.CommandPath() + " COMMAND"
+	}
+	return cmd.UseLine()
 }
 
 // prepare gives a tree of commands the behaviour that all programs share.
@@ -88,7 +95,7 @@ func markUsage(cmd *cobra.Command) {
 	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(check(cmd, args), cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
+			if err := errors.Join(superfluous(cmd, check(cmd, args)), cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
 				return usageError{err}
 			}
 			return nil
@@ -97,6 +104,18 @@ func markUsage(cmd *cobra.Command) {
 	for _, c := range cmd.Commands() {
 		markUsage(c)
 	}
+}
+
+// superfluous rewords cobra.NoArgs, which takes an argument for a command.
+func superfluous(cmd *cobra.Command, err error) error {
+	if err == nil || cmd.HasSubCommands() {
+		return err
+	}
+	if rest, ok := strings.CutPrefix(err.Error(), "unknown command "); ok {
+		argument, _, _ := strings.Cut(rest, " for ")
+		return fmt.Errorf("unexpected argument %s", argument)
+	}
+	return err
 }
 
 // subcommand is the argument check of a command that only groups others. The
@@ -114,6 +133,7 @@ func subcommand(cmd *cobra.Command, args []string) error {
 	case len(args) == 0:
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2 // letters
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 		names = near
 	}

@@ -105,7 +105,7 @@ var plain = []struct {
 	text  string // the beginning of what is replaced
 	plain string
 }{
-	{context.DeadlineExceeded, context.DeadlineExceeded.Error(), "the time for it is over"},
+	{context.DeadlineExceeded, context.DeadlineExceeded.Error(), "timed out"},
 	{context.Canceled, context.Canceled.Error(), "interrupted"},
 	{hex.ErrLength, hex.ErrLength.Error(), "an odd number of hexadecimal digits (there are two a byte)"},
 	{io.ErrUnexpectedEOF, io.ErrUnexpectedEOF.Error(), "it ends too early: it is empty or cut off"},
