@@ -38,7 +38,7 @@ func (p Program) Call(t *testing.T, stdin string, args ...string) (stdout, stder
 var goWords = []string{
 	"context deadline exceeded", "context canceled", "encoding/hex", "cannot unmarshal", "Go struct", "Go value", "strconv.",
 	"invalid character '", "unexpected end of JSON", "json:", "EOF", "bufio.", "invalid argument", "dial tcp", "connect:",
-	"nats:", "open ", "read ", "asn1:", "<nil>", "goroutine", "%!",
+	"nats: ", "open ", "read ", "asn1:", "<nil>", "goroutine", "%!",
 }
 
 // Plain fails the test if a message has words that only Go programmers
