@@ -51,14 +51,14 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Client is one client of one fleet. All methods may be called concurrently.
 type Client struct {
 	stated    *Manifest
-	manifest  *protocol.Manifest // what stated was parsed into
-	access    *protocol.Access   // the gateways
+	manifest  *wire.Manifest // what stated was parsed into
+	access    *wire.Access   // the gateways
 	name      string
 	sign      signFunc
 	log       *slog.Logger
@@ -82,7 +82,7 @@ type Client struct {
 }
 
 // signFunc signs a job; the private key stays behind it.
-type signFunc func(kind protocol.Kind, payload []byte) protocol.SignedJob
+type signFunc func(kind wire.Kind, payload []byte) wire.SignedJob
 
 // New connects (unless Config has a connection) and subscribes to this
 // client's results. Close ends both.
@@ -90,14 +90,14 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	access, err := protocol.NewAccess(nil, maps.Clone(cfg.Gateways))
+	access, err := wire.NewAccess(nil, maps.Clone(cfg.Gateways))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
 		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
-		sign: func(kind protocol.Kind, payload []byte) protocol.SignedJob {
-			return protocol.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
+		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
+			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
 		nc: cfg.Conn, closed: make(chan struct{}), waiting: map[string][]*pending{},
@@ -121,7 +121,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 	if c.js, err = jetstream.New(c.nc); err != nil {
 		return fmt.Errorf("client: %w", err)
 	}
-	subject := protocol.ResultSubject(c.manifest.Fleet, c.name, "*")
+	subject := wire.ResultSubject(c.manifest.Fleet, c.name, "*")
 	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err != nil {
 		return fmt.Errorf("client: subscribing to %s: %w", subject, err)
 	}

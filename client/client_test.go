@@ -19,7 +19,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func TestKeygen(t *testing.T) {
@@ -135,7 +135,7 @@ func TestSubmit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.onJob(func(job protocol.SignedJob) { // as a gateway does: the stored result, announced again
+	s.onJob(func(job wire.SignedJob) { // as a gateway does: the stored result, announced again
 		m, ok, err := s.bus.Last(t.Context(), "RESULTS", "res."+stubClient+"."+req.JobID)
 		if err != nil || !ok {
 			t.Error(ok, err)
@@ -218,13 +218,13 @@ func TestRefusedBeforePublishing(t *testing.T) {
 // a rejection, only announced.
 func TestFailedAndRejected(t *testing.T) {
 	s, c := start(t)
-	reject := func(job protocol.SignedJob) {
-		r := s.failure(job, protocol.CodeJobIDReused)
+	reject := func(job wire.SignedJob) {
+		r := s.failure(job, wire.CodeJobIDReused)
 		r.Digest, r.Rejected = message(3), job.Signature
 		s.announce(r)
 	}
-	for name, answer := range map[string]func(protocol.SignedJob){
-		"failed":   func(job protocol.SignedJob) { s.store(s.failure(job, protocol.CodeJobIDReused)) },
+	for name, answer := range map[string]func(wire.SignedJob){
+		"failed":   func(job wire.SignedJob) { s.store(s.failure(job, wire.CodeJobIDReused)) },
 		"rejected": reject,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -243,9 +243,9 @@ func TestPartial(t *testing.T) {
 	s, _ := start(t)
 	c := s.connect(Config{URL: s.url, MaxInFlight: 1})
 	var n atomic.Int32
-	s.onJob(func(job protocol.SignedJob) {
+	s.onJob(func(job wire.SignedJob) {
 		if n.Add(1) == 3 {
-			s.store(s.failure(job, protocol.CodeKeygenFailed))
+			s.store(s.failure(job, wire.CodeKeygenFailed))
 			return
 		}
 		s.store(s.result(job))
@@ -486,7 +486,7 @@ func TestCodes(t *testing.T) {
 		CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner, CodeBadMessage,
 		CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal}
 	var theirs []Code
-	for _, code := range protocol.JobCodes {
+	for _, code := range wire.JobCodes {
 		theirs = append(theirs, Code(code))
 	}
 	if !slices.Equal(ours, theirs) {

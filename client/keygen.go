@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // MaxRequestKeys is how many keys one Keygen generates at most: its result
@@ -106,8 +106,8 @@ func (c *Client) SubmitKeygen(ctx context.Context, req KeygenRequest) (*Handle[K
 	return c.startKeygen(ctx, req.job(req.Count), false)
 }
 
-func (req KeygenRequest) job(count int) protocol.Job {
-	return protocol.Job{ID: req.JobID, Kind: protocol.KindKeygen, Expires: req.Expires, Chain: req.Chain, Count: count}
+func (req KeygenRequest) job(count int) wire.Job {
+	return wire.Job{ID: req.JobID, Kind: wire.KindKeygen, Expires: req.Expires, Chain: req.Chain, Count: count}
 }
 
 // cut says into how many jobs of what size a request is cut; the last job may
@@ -126,7 +126,7 @@ func (req KeygenRequest) cut() (size, jobs int, err error) {
 	return size, max(1, (req.Count+size-1)/size), nil
 }
 
-func (c *Client) startKeygen(ctx context.Context, job protocol.Job, patient bool) (*Handle[KeygenResult], error) {
+func (c *Client) startKeygen(ctx context.Context, job wire.Job, patient bool) (*Handle[KeygenResult], error) {
 	j, err := c.prepare(job)
 	if err != nil {
 		return nil, err

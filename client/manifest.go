@@ -3,7 +3,7 @@ package client
 import (
 	"fmt"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Manifest says who the fleet is: its name, its network, and the keys of its
@@ -16,12 +16,12 @@ type Manifest struct {
 	N       int    // nodes, each of which holds a share of every key
 	T       int    // nodes that it takes to sign
 
-	core *protocol.Manifest
+	core *wire.Manifest
 }
 
 // ParseManifest reads and validates the content of a manifest.json.
 func ParseManifest(data []byte) (*Manifest, error) {
-	m, err := protocol.ParseManifest(data)
+	m, err := wire.ParseManifest(data)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func ParseManifest(data []byte) (*Manifest, error) {
 
 // LoadManifest reads and validates a manifest.json.
 func LoadManifest(path string) (*Manifest, error) {
-	data, err := readBounded(path, protocol.MaxJobSize)
+	data, err := readBounded(path, wire.MaxJobSize)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w: ask the fleet's operators for manifest.json", err)
 	}
@@ -45,6 +45,6 @@ func LoadManifest(path string) (*Manifest, error) {
 // the same. Certificates and results name it.
 func (m *Manifest) Hash() [32]byte { return m.core.Hash() }
 
-func public(m *protocol.Manifest) *Manifest {
+func public(m *wire.Manifest) *Manifest {
 	return &Manifest{Fleet: m.Fleet, Network: m.Network, N: m.N, T: m.T, core: m}
 }

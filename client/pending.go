@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 const (
@@ -25,7 +25,7 @@ const (
 
 // answer is a result that counts: signed by a gateway, for this job.
 type answer struct {
-	result  protocol.Result
+	result  wire.Result
 	raw     []byte
 	gateway string
 }
@@ -110,10 +110,10 @@ func (p *pending) answered() bool {
 // publication that carried the signature it repeats: anybody can send a job in
 // this client's name that is turned away.
 func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
-	a := &answer{raw: m.Data, gateway: m.Header.Get(protocol.HeaderGateway)}
-	signature, err := hex.DecodeString(m.Header.Get(protocol.HeaderSignature))
+	a := &answer{raw: m.Data, gateway: m.Header.Get(wire.HeaderGateway)}
+	signature, err := hex.DecodeString(m.Header.Get(wire.HeaderSignature))
 	if err != nil {
-		return nil, fmt.Errorf("header %s: %w", protocol.HeaderSignature, err)
+		return nil, fmt.Errorf("header %s: %w", wire.HeaderSignature, err)
 	}
 	if err := c.access.VerifyResult(a.gateway, c.manifest.Fleet, c.name, j.job.ID, m.Data, signature); err != nil {
 		return nil, err
@@ -125,10 +125,10 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 	switch {
 	case r.Job != j.job.ID || r.Client != c.name || r.Kind != j.Kind:
 		return nil, fmt.Errorf("it says that it is for %s job %.64q of client %.64q", r.Kind, r.Job, r.Client)
-	case r.Status != protocol.StatusDone && r.Status != protocol.StatusFailed:
+	case r.Status != wire.StatusDone && r.Status != wire.StatusFailed:
 		return nil, fmt.Errorf("unknown status %.64q", string(r.Status))
 	case len(r.Rejected) > 0:
-		if r.Status != protocol.StatusFailed || !bytes.Equal(r.Rejected, j.Signature) {
+		if r.Status != wire.StatusFailed || !bytes.Equal(r.Rejected, j.Signature) {
 			return nil, errors.New("it turns away another publication under this job's id")
 		}
 	case !bytes.Equal(r.Digest, j.digest[:]):
@@ -174,7 +174,7 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 func (p *pending) settled() (*answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r := &p.answer.result; r.Status == protocol.StatusFailed {
+	if r := &p.answer.result; r.Status == wire.StatusFailed {
 		return nil, &JobError{Job: r.Job, Code: Code(r.Code), Message: r.Error, Gateway: p.answer.gateway}
 	}
 	return p.answer, nil

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 const (
@@ -62,12 +62,12 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 // publish makes one attempt: *BusyError, ErrNoStream, ErrDenied, errUnknown.
 func (c *Client) publish(ctx context.Context, j *prepared) error {
 	m := &nats.Msg{
-		Subject: protocol.JobSubject(c.manifest.Fleet, j.Kind, c.name),
+		Subject: wire.JobSubject(c.manifest.Fleet, j.Kind, c.name),
 		Header:  nats.Header{},
 		Data:    j.Payload,
 	}
-	m.Header.Set(protocol.HeaderClient, c.name)
-	m.Header.Set(protocol.HeaderSignature, j.SignatureHeader())
+	m.Header.Set(wire.HeaderClient, c.name)
+	m.Header.Set(wire.HeaderSignature, j.SignatureHeader())
 	inject(ctx, m.Header)
 	attempt, done := c.attempts.start(ctx, m.Subject, ackTimeout)
 	defer done()

@@ -16,7 +16,7 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -148,9 +148,9 @@ func TestEd25519Speccheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	var cases []struct {
-		Message   protocol.HexBytes
-		PublicKey protocol.HexBytes `json:"pub_key"`
-		Signature protocol.HexBytes
+		Message   wire.HexBytes
+		PublicKey wire.HexBytes `json:"pub_key"`
+		Signature wire.HexBytes
 	}
 	if err := json.Unmarshal(data, &cases); err != nil || len(cases) != 12 {
 		t.Fatalf("%d cases, %v", len(cases), err)
@@ -186,23 +186,23 @@ func TestForgedForDefaultKey(t *testing.T) {
 }
 
 func TestCutItems(t *testing.T) {
-	item := func(bytes int) protocol.JobItem {
-		return protocol.JobItem{Key: "00112233445566778899aabbccddeeff.999", Message: make([]byte, bytes), ScriptRoot: make([]byte, 32)}
+	item := func(bytes int) wire.JobItem {
+		return wire.JobItem{Key: "00112233445566778899aabbccddeeff.999", Message: make([]byte, bytes), ScriptRoot: make([]byte, 32)}
 	}
 	for _, tt := range []struct{ count, size int }{{0, 0}, {1, 32}, {1000, 32}, {1001, 32}, {2500, 32}, {1000, 4096}, {127, 4096}} {
 		t.Run(fmt.Sprintf("%d of %d bytes", tt.count, tt.size), func(t *testing.T) {
-			items := make([]protocol.JobItem, tt.count)
+			items := make([]wire.JobItem, tt.count)
 			for i := range items {
 				items[i] = item(tt.size)
 			}
 			total := 0
 			for _, part := range cutItems(items) {
 				total += len(part)
-				payload, err := json.Marshal(protocol.Job{ID: strings.Repeat("0", 36), Kind: protocol.KindSign, Items: part})
+				payload, err := json.Marshal(wire.Job{ID: strings.Repeat("0", 36), Kind: wire.KindSign, Items: part})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(part) > MaxJobItems || len(payload) > protocol.MaxJobSize-1024 {
+				if len(part) > MaxJobItems || len(payload) > wire.MaxJobSize-1024 {
 					t.Errorf("a job of %d items and %d bytes", len(part), len(payload))
 				}
 			}
@@ -217,11 +217,11 @@ func TestCutItems(t *testing.T) {
 func FuzzProof(f *testing.F) {
 	m, nodes := newManifest(f)
 	s := &gatewayStub{t: f, manifest: m, nodes: nodes, keys: map[string]any{}}
-	payload, err := json.Marshal(protocol.Job{ID: "0198c0de-0000-7000-8000-000000000001", Kind: protocol.KindKeygen, Chain: "bitcoin", Count: 2})
+	payload, err := json.Marshal(wire.Job{ID: "0198c0de-0000-7000-8000-000000000001", Kind: wire.KindKeygen, Chain: "bitcoin", Count: 2})
 	if err != nil {
 		f.Fatal(err)
 	}
-	job := protocol.SignedJob{Client: stubClient, Kind: protocol.KindKeygen, Payload: payload}
+	job := wire.SignedJob{Client: stubClient, Kind: wire.KindKeygen, Payload: payload}
 	good := Proof{Client: stubClient, Job: string(payload), Result: s.result(job).Encode()}
 	keys, err := good.Verify(public(m))
 	if err != nil {

@@ -6,7 +6,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -50,8 +50,8 @@ frostctl fleet manifest joins the cards of all nodes.`,
 		if err != nil {
 			return err
 		}
-		return printJSON(cmd, protocol.Card{
-			Version: protocol.CardVersion, Fleet: fleet, Network: n.Network.Type,
+		return printJSON(cmd, wire.Card{
+			Version: wire.CardVersion, Fleet: fleet, Network: n.Network.Type,
 			N: n.Node.MaxSigners, T: n.Node.MinSigners, Epoch: epoch, NodeCard: card,
 		})
 	}

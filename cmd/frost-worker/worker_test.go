@@ -15,8 +15,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/pin"
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/selftest"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/kmstest"
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
@@ -110,14 +110,14 @@ func TestFromKeysToManifest(t *testing.T) {
 			if err == nil || !strings.Contains(err.Error(), "failed: manifest") {
 				t.Errorf("without a manifest: %v, %s", err, stderr)
 			}
-			card, err := protocol.ParseCard([]byte(must(t, "enroll", "--config", path, "--fleet", "test")))
+			card, err := wire.ParseCard([]byte(must(t, "enroll", "--config", path, "--fleet", "test")))
 			if err != nil {
 				t.Fatal(err)
 			}
 			if card.Fleet != "test" || card.Network != "regtest" || card.N != 1 || card.T != 1 || card.Epoch != 1 {
 				t.Errorf("card %+v", card)
 			}
-			writeManifest(t, path, &protocol.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: 1, T: 1, Epoch: 1, Nodes: []protocol.NodeCard{card.NodeCard}})
+			writeManifest(t, path, &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: 1, T: 1, Epoch: 1, Nodes: []wire.NodeCard{card.NodeCard}})
 
 			var report selftest.Report
 			if err := json.Unmarshal([]byte(must(t, "selftest", "--json", "--config", path)), &report); err != nil {
@@ -135,7 +135,7 @@ func TestFromKeysToManifest(t *testing.T) {
 	}
 }
 
-func writeManifest(t *testing.T, path string, m *protocol.Manifest) {
+func writeManifest(t *testing.T, path string, m *wire.Manifest) {
 	t.Helper()
 	if err := m.Seal(); err != nil {
 		t.Fatal(err)

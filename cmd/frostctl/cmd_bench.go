@@ -11,7 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/loadgen"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 type benchOptions struct {
@@ -146,7 +146,7 @@ func (o *benchOptions) addKeys(cmd *cobra.Command) {
 
 // check refuses what can't be run.
 func (o *benchOptions) check(cmd *cobra.Command) error {
-	if _, ok := protocol.ChainSuite(o.chain); !ok {
+	if _, ok := wire.ChainSuite(o.chain); !ok {
 		return usagef("--chain %q: use bitcoin or solana", o.chain)
 	}
 	given := cmd.Flags().Changed
@@ -163,8 +163,8 @@ func (o *benchOptions) check(cmd *cobra.Command) error {
 		return usagef("--batch %d: a job has at least one", o.batch)
 	case given("key-count") && o.keyCount < 1:
 		return usagef("--key-count %d: at least one key is needed", o.keyCount)
-	case o.timeout < time.Second || o.timeout > protocol.MaxJobLife/2:
-		return usagef("--timeout %s: use 1s to %s", o.timeout, protocol.MaxJobLife/2)
+	case o.timeout < time.Second || o.timeout > wire.MaxJobLife/2:
+		return usagef("--timeout %s: use 1s to %s", o.timeout, wire.MaxJobLife/2)
 	case given("bulk") && o.bulk != "sign" && o.bulk != "keygen":
 		return usagef("--bulk %q: use sign or keygen", o.bulk)
 	}
@@ -186,8 +186,8 @@ func (o *benchOptions) complete(m *client.Manifest) {
 		o.duration = 0
 	}
 	if o.batch == 0 { // one key generation
-		suite, _ := protocol.ChainSuite(o.chain) // checked
-		o.batch = min(protocol.BatchSize(suite, m.N, m.T), client.MaxJobItems)
+		suite, _ := wire.ChainSuite(o.chain) // checked
+		o.batch = min(wire.BatchSize(suite, m.N, m.T), client.MaxJobItems)
 	}
 }
 

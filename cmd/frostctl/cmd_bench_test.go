@@ -15,7 +15,7 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/loadgen"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // TestBenchUsage: a command line that can't be run names the flag, and nothing
@@ -174,8 +174,8 @@ func TestBenchComplete(t *testing.T) {
 	m := &client.Manifest{N: 24, T: 16}
 	o := benchOptions{chain: "bitcoin", count: 3, duration: 1}
 	o.complete(m)
-	suite, _ := protocol.ChainSuite("bitcoin")
-	if want := protocol.BatchSize(suite, 24, 16); o.batch != want || want >= 1000 || o.duration != 0 {
+	suite, _ := wire.ChainSuite("bitcoin")
+	if want := wire.BatchSize(suite, 24, 16); o.batch != want || want >= 1000 || o.duration != 0 {
 		t.Errorf("batch %d, want %d; duration %s", o.batch, want, o.duration)
 	}
 	o = benchOptions{chain: "solana", batch: 7, duration: 1}

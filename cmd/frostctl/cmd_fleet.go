@@ -9,7 +9,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newFleetCommand() *cobra.Command {
@@ -62,7 +62,7 @@ nodes: the access list, and a gateway and a client.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Name, "name", "dev", "name of the fleet: lower-case letters, digits, _ and -")
-	f.IntVar(&o.N, "nodes", 3, "workers that hold shares")
+	f.IntVar(&o.N, "nodes", 3, "workers that hold shares, at most 128")
 	f.IntVar(&o.T, "threshold", 2, "workers that it takes to sign")
 	f.StringVar(&o.Network, "network", "regtest", "mainnet, testnet, signet or regtest")
 	f.StringVar(&o.Client, "client", "client0", "name of the first client")
@@ -89,13 +89,13 @@ type fleetLine struct {
 	Hash     string `json:"hash"`
 }
 
-func describe(file string, m *protocol.Manifest) fleetLine {
+func describe(file string, m *wire.Manifest) fleetLine {
 	return fleetLine{file, m.Fleet, m.Network, m.N, m.T, fmt.Sprintf("%x", m.Hash())}
 }
 
 // describeFleet says what was written and how to run it. nodes tells whether
 // the nodes were written too.
-func describeFleet(out io.Writer, dir string, m *protocol.Manifest, nodes bool) {
+func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 	fmt.Fprintf(out, "fleet %s: %d of %d on %s, manifest %x\n\n", m.Fleet, m.T, m.N, m.Network, m.Hash())
 	if nodes {
 		fmt.Fprintf(out, "all in one process:\n  frostctl dev %s\n\nor one process each:\n", dir)

@@ -6,11 +6,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/fleet"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newFleetManifestCommand() *cobra.Command {
-	m := protocol.Manifest{Version: 1}
+	m := wire.Manifest{Version: 1}
 	var path string
 	cmd := &cobra.Command{
 		Use:   "manifest --name NAME --network NET --threshold T CARD.json...",

@@ -17,7 +17,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newJobsCommand() *cobra.Command {
@@ -43,15 +43,15 @@ DEADLETTER, such as the administrator's.`,
 
 // jobLine is what is known of one job.
 type jobLine struct {
-	Job     string          `json:"job"`
-	Kind    protocol.Kind   `json:"kind"`
-	Time    time.Time       `json:"time"`
-	Status  protocol.Status `json:"status"` // done, failed, or unverified: not signed by a gateway
-	Code    protocol.Code   `json:"code,omitempty"`
-	Error   string          `json:"error,omitempty"`
-	Amount  int             `json:"amount,omitempty"`  // keys or signatures
-	Gateway string          `json:"gateway,omitempty"` // whose signature over the result verified
-	Letter  bool            `json:"dead_letter,omitempty"`
+	Job     string      `json:"job"`
+	Kind    wire.Kind   `json:"kind"`
+	Time    time.Time   `json:"time"`
+	Status  wire.Status `json:"status"` // done, failed, or unverified: not signed by a gateway
+	Code    wire.Code   `json:"code,omitempty"`
+	Error   string      `json:"error,omitempty"`
+	Amount  int         `json:"amount,omitempty"`  // keys or signatures
+	Gateway string      `json:"gateway,omitempty"` // whose signature over the result verified
+	Letter  bool        `json:"dead_letter,omitempty"`
 }
 
 func jobs(cmd *cobra.Command, ids []string) (err error) {
@@ -63,7 +63,7 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 		return err
 	}
 	r := &jobReader{cfg: cfg}
-	if r.access, err = protocol.NewAccess(nil, cfg.Gateways); err != nil {
+	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
@@ -98,7 +98,7 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 // jobReader reads results and dead letters.
 type jobReader struct {
 	cfg    client.Config
-	access *protocol.Access
+	access *wire.Access
 	bus    *bus.Bus
 }
 
@@ -119,7 +119,7 @@ func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 	for _, m := range results {
 		line := r.result(m)
 		lines = append(lines, line)
-		failed[line.Job] = line.Status == protocol.StatusFailed
+		failed[line.Job] = line.Status == wire.StatusFailed
 	}
 	for _, m := range letters {
 		if line := letter(m); !failed[line.Job] {
@@ -162,9 +162,9 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 func (r *jobReader) result(m bus.Message) jobLine {
 	ref, err := bus.ParseResult(m.Subject)
 	line := jobLine{Job: ref.Job, Time: m.Time.UTC()}
-	signature, gateway := header(m, protocol.HeaderSignature), header(m, protocol.HeaderGateway)
+	signature, gateway := header(m, wire.HeaderSignature), header(m, wire.HeaderGateway)
 	raw, errHex := hex.DecodeString(signature)
-	var res protocol.Result
+	var res wire.Result
 	err = errors.Join(err, errHex,
 		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
 		json.Unmarshal(m.Data, &res))
@@ -180,11 +180,11 @@ func (r *jobReader) result(m bus.Message) jobLine {
 // letter reads a dead letter. Dead letters are not signed: they inform, and
 // nothing is decided by them.
 func letter(m bus.Message) jobLine {
-	line := jobLine{Time: m.Time.UTC(), Status: protocol.StatusFailed, Letter: true}
+	line := jobLine{Time: m.Time.UTC(), Status: wire.StatusFailed, Letter: true}
 	if ref, err := bus.ParseDead(m.Subject); err == nil {
-		line.Job, line.Kind = ref.Job, protocol.Kind(ref.Kind)
+		line.Job, line.Kind = ref.Job, wire.Kind(ref.Kind)
 	}
-	var d protocol.DeadLetter
+	var d wire.DeadLetter
 	if err := json.Unmarshal(m.Data, &d); err != nil {
 		line.Error = "unreadable: " + err.Error()
 		return line

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 type keygenOptions struct {
@@ -57,7 +57,7 @@ are good, and are printed. One command generates at most 1,000,000 keys.`,
 }
 
 func keygen(cmd *cobra.Command, o keygenOptions) (err error) {
-	suite, ok := protocol.ChainSuite(o.chain)
+	suite, ok := wire.ChainSuite(o.chain)
 	if !ok {
 		return usagef("--chain %q: use bitcoin or solana", o.chain)
 	}
@@ -81,7 +81,7 @@ func keygen(cmd *cobra.Command, o keygenOptions) (err error) {
 	bar := newProgress(cmd, "keys", o.count)
 	got, err := c.Keygen(ctx, client.KeygenRequest{
 		Chain: o.chain, Count: o.count, Progress: bar.update, OnProof: save.write,
-		JobKeys: protocol.BatchSize(suite, m.N, m.T), // one batch a job: the finest progress that costs nothing
+		JobKeys: wire.BatchSize(suite, m.N, m.T), // one batch a job: the finest progress that costs nothing
 	})
 	bar.finish()
 	return errors.Join(late(err), printKeygen(cmd, m, got.Keys, o.out))

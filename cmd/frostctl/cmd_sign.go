@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 type signOptions struct {
@@ -87,7 +87,7 @@ func signItems(cmd *cobra.Command, o signOptions) ([]client.SignItem, error) {
 	if o.file == "" {
 		it := o.item
 		it.Message, it.ScriptRoot, it.PublicKey = o.message, o.root, o.public
-		if _, err := protocol.ParseKeyID(it.Key); err != nil {
+		if _, err := wire.ParseKeyID(it.Key); err != nil {
 			return nil, usagef("--key: %w", err)
 		}
 		return []client.SignItem{it}, nil
@@ -154,10 +154,10 @@ func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []cli
 
 // signatureLine is one line of output with --json.
 type signatureLine struct {
-	Key       string            `json:"key"`
-	Suite     string            `json:"suite"`
-	PublicKey protocol.HexBytes `json:"public_key"` // verifies the signature
-	Signature protocol.HexBytes `json:"signature"`
+	Key       string        `json:"key"`
+	Suite     string        `json:"suite"`
+	PublicKey wire.HexBytes `json:"public_key"` // verifies the signature
+	Signature wire.HexBytes `json:"signature"`
 }
 
 // printSignatures prints those that are there, in the order of the items.

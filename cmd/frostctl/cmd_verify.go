@@ -10,7 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 type verifyOptions struct {
@@ -70,9 +70,9 @@ The exit code is 4 if something does not verify.`,
 
 // verdict is the output of verify with --json.
 type verdict struct {
-	Valid     bool              `json:"valid"`
-	Suite     string            `json:"suite"`
-	PublicKey protocol.HexBytes `json:"public_key"` // output key
+	Valid     bool          `json:"valid"`
+	Suite     string        `json:"suite"`
+	PublicKey wire.HexBytes `json:"public_key"` // output key
 }
 
 func verifySignature(cmd *cobra.Command, o verifyOptions) error {
@@ -116,7 +116,7 @@ func (o verifyOptions) suiteName() (string, error) {
 		}
 		return o.suite, nil
 	}
-	suite, ok := protocol.ChainSuite(o.chain)
+	suite, ok := wire.ChainSuite(o.chain)
 	if !ok {
 		return "", usagef("--chain %q: use bitcoin or solana", o.chain)
 	}
@@ -125,12 +125,12 @@ func (o verifyOptions) suiteName() (string, error) {
 
 // keysVerdict is the output of verify --keys with --json.
 type keysVerdict struct {
-	Keys     int               `json:"keys"`
-	Jobs     int               `json:"jobs"`
-	Fleet    string            `json:"fleet"`
-	Network  string            `json:"network"`
-	Manifest protocol.HexBytes `json:"manifest"`
-	Owners   []string          `json:"owners"` // clients who may have messages signed
+	Keys     int           `json:"keys"`
+	Jobs     int           `json:"jobs"`
+	Fleet    string        `json:"fleet"`
+	Network  string        `json:"network"`
+	Manifest wire.HexBytes `json:"manifest"`
+	Owners   []string      `json:"owners"` // clients who may have messages signed
 }
 
 func verifyKeys(cmd *cobra.Command, o verifyOptions) error {

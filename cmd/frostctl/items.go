@@ -10,7 +10,7 @@ import (
 	"io"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // itemLine is one line of the file of frostctl sign; bytes are hexadecimal.
@@ -23,7 +23,7 @@ type itemLine struct {
 
 func (it itemLine) item() (client.SignItem, error) {
 	item := client.SignItem{Key: it.Key}
-	if _, err := protocol.ParseKeyID(it.Key); err != nil {
+	if _, err := wire.ParseKeyID(it.Key); err != nil {
 		return item, fmt.Errorf("field \"key\": %w", err)
 	}
 	for _, f := range []struct {

@@ -10,12 +10,12 @@ import (
 	"os"
 	"slices"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // A Card is one that a node printed, and the file that it came in.
 type Card struct {
-	protocol.Card
+	wire.Card
 	File string
 }
 
@@ -32,7 +32,7 @@ func ReadCard(path string) (Card, error) {
 	if err != nil {
 		return Card{}, err
 	}
-	card, err := protocol.ParseCard(data)
+	card, err := wire.ParseCard(data)
 	if err != nil {
 		return Card{}, fmt.Errorf("%s: %w", path, err)
 	}
@@ -42,7 +42,7 @@ func ReadCard(path string) (Card, error) {
 // Join completes and seals a manifest with the cards of all its nodes, in any
 // order: all are of the manifest's fleet, there is one for each index from 0,
 // and no key stands twice.
-func Join(m *protocol.Manifest, cards []Card) error {
+func Join(m *wire.Manifest, cards []Card) error {
 	if len(cards) == 0 {
 		return errors.New("there are no cards: give one of each node")
 	}
@@ -58,7 +58,7 @@ func Join(m *protocol.Manifest, cards []Card) error {
 		}
 		m.Nodes = append(m.Nodes, c.NodeCard)
 	}
-	for i := range min(m.N, protocol.MaxNodes) {
+	for i := range min(m.N, wire.MaxNodes) {
 		if !slices.ContainsFunc(cards, func(c Card) bool { return c.Index == i }) {
 			errs = append(errs, fmt.Errorf("there is no card of node %d: %d nodes have the indices 0 to %d", i, m.N, m.N-1))
 		}
@@ -71,7 +71,7 @@ func Join(m *protocol.Manifest, cards []Card) error {
 
 // check finds a card that was made for another fleet than the manifest's, or
 // for another number of nodes than the first card.
-func (c Card) check(m *protocol.Manifest, first Card) error {
+func (c Card) check(m *wire.Manifest, first Card) error {
 	var errs []error
 	differs := func(format string, args ...any) {
 		errs = append(errs, fmt.Errorf("%s: node %d "+format, append([]any{c.File, c.Index}, args...)...))
@@ -98,7 +98,7 @@ func (c Card) check(m *protocol.Manifest, first Card) error {
 }
 
 // WriteManifest writes a manifest into a new file.
-func WriteManifest(path string, m *protocol.Manifest) error {
+func WriteManifest(path string, m *wire.Manifest) error {
 	data, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return err

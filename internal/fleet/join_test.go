@@ -13,7 +13,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -35,8 +35,8 @@ func enrolled(t *testing.T, n int) (cards []Card) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := json.Marshal(protocol.Card{
-			Version: protocol.CardVersion, Fleet: "test", Network: "regtest", N: n, T: 2, Epoch: 1, NodeCard: card,
+		text, err := json.Marshal(wire.Card{
+			Version: wire.CardVersion, Fleet: "test", Network: "regtest", N: n, T: 2, Epoch: 1, NodeCard: card,
 		})
 		if err != nil {
 			t.Fatal(err)
@@ -54,8 +54,8 @@ func enrolled(t *testing.T, n int) (cards []Card) {
 	return cards
 }
 
-func newManifest(threshold int) *protocol.Manifest {
-	return &protocol.Manifest{Version: 1, Fleet: "test", Network: "regtest", T: threshold, Epoch: 1}
+func newManifest(threshold int) *wire.Manifest {
+	return &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", T: threshold, Epoch: 1}
 }
 
 // TestJoin: cards in any order make one manifest, and it is that of its file.
@@ -79,7 +79,7 @@ func TestJoin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stored, err := protocol.ParseManifest(data); err != nil || stored.Hash() != m.Hash() {
+	if stored, err := wire.ParseManifest(data); err != nil || stored.Hash() != m.Hash() {
 		t.Errorf("the stored manifest is another: %v", err)
 	}
 	if err := WriteManifest(path, other); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "not replaced") {
@@ -191,7 +191,7 @@ func TestInitAroundAManifest(t *testing.T) {
 			t.Errorf("wrote %s", path)
 		}
 	}
-	stored, err := protocol.ParseManifest([]byte(files[filepath.Join(dir, ManifestFile)]))
+	stored, err := wire.ParseManifest([]byte(files[filepath.Join(dir, ManifestFile)]))
 	if err != nil || stored.Hash() != m.Hash() {
 		t.Errorf("the stored manifest is another: %v", err)
 	}

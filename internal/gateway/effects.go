@@ -16,6 +16,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // step feeds the machine and does what it asks for.
@@ -57,8 +58,6 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 			g.tasks.Go(func() { g.reject(e) })
 		case protocol.Replay:
 			g.tasks.Go(func() { g.replay(e) })
-		case protocol.LookUp:
-			g.tasks.Go(func() { g.lookUp(e) })
 		case protocol.Supersede:
 			g.supersede(e)
 		case protocol.Refetch:
@@ -84,7 +83,7 @@ func (g *Gateway) guard(run func() protocol.Event) (ev protocol.Event) {
 }
 
 func (g *Gateway) publishTask(e protocol.PublishTask) {
-	sealed := protocol.SealGateway(g.cfg.Key, g.cfg.Name, g.cfg.Manifest, e.Subject, e.Body)
+	sealed := wire.SealGateway(g.cfg.Key, g.cfg.Name, g.cfg.Manifest, e.Subject, e.Body)
 	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
 	defer cancel()
 	span := g.below(e.Trace, "task")
@@ -99,7 +98,7 @@ func (g *Gateway) publishTask(e protocol.PublishTask) {
 	}
 }
 
-var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protocol.Other: bus.Other, protocol.Junk: bus.Junk}
+var verdicts = map[wire.Verdict]bus.Verdict{wire.Mine: bus.Mine, wire.Other: bus.Other, wire.Junk: bus.Junk}
 
 // finish stores the result, then the dead letter if there is one, and only
 // then acknowledges the job. If the job has a result already, that one is
@@ -130,13 +129,13 @@ func (g *Gateway) finish(e protocol.Finish) {
 		}
 		g.announce(e.Result.Client, e.Result.Job)
 	}
-	if e.Result.Status == protocol.StatusFailed {
+	if e.Result.Status == wire.StatusFailed {
 		g.deadLetter(e.Job, e.Result)
 	}
 	g.done(e.Token, counted)
 }
 
-func (g *Gateway) storeResult(r *protocol.Result, trace string) (stored bool, subject string, err error) {
+func (g *Gateway) storeResult(r *wire.Result, trace string) (stored bool, subject string, err error) {
 	payload := r.Encode()
 	subject, err = bus.ResSubject(r.Client, r.Job)
 	if err != nil {
@@ -150,25 +149,25 @@ func (g *Gateway) storeResult(r *protocol.Result, trace string) (stored bool, su
 }
 
 // tooLarge is the answer to a job whose result the bus does not take.
-func tooLarge(r *protocol.Result) *protocol.Result {
-	return &protocol.Result{
+func tooLarge(r *wire.Result) *wire.Result {
+	return &wire.Result{
 		Job: r.Job, Client: r.Client, Kind: r.Kind, Digest: r.Digest, Fleet: r.Fleet, Network: r.Network, Manifest: r.Manifest,
-		Status: protocol.StatusFailed, Code: protocol.CodeTooLarge,
+		Status: wire.StatusFailed, Code: wire.CodeTooLarge,
 		Error: "the result is larger than a message may be: ask for less in one job",
 	}
 }
 
 // standing is the stored result, nil if it can't be read, and whether this gateway
 // stored it.
-func (g *Gateway) standing(subject string) (result *protocol.Result, mine bool) {
+func (g *Gateway) standing(subject string) (result *wire.Result, mine bool) {
 	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
 	defer cancel()
 	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
-	var stored protocol.Result
+	var stored wire.Result
 	if err != nil || !ok || json.Unmarshal(msg.Data, &stored) != nil {
 		return nil, false
 	}
-	by := msg.Header[protocol.HeaderGateway]
+	by := msg.Header[wire.HeaderGateway]
 	return &stored, len(by) == 1 && by[0] == g.cfg.Name
 }
 
@@ -180,11 +179,11 @@ func (g *Gateway) giveBack(token uint64) {
 }
 
 // headers are the gateway's signature over a result, and the job's trace.
-func (g *Gateway) headers(r *protocol.Result, payload []byte, trace string) map[string][]string {
-	sig := ed25519.Sign(g.cfg.Key, protocol.ResultSigningInput(r.Fleet, r.Client, r.Job, payload))
+func (g *Gateway) headers(r *wire.Result, payload []byte, trace string) map[string][]string {
+	sig := ed25519.Sign(g.cfg.Key, wire.ResultSigningInput(r.Fleet, r.Client, r.Job, payload))
 	headers := map[string][]string{
-		protocol.HeaderGateway:   {g.cfg.Name},
-		protocol.HeaderSignature: {hex.EncodeToString(sig)},
+		wire.HeaderGateway:   {g.cfg.Name},
+		wire.HeaderSignature: {hex.EncodeToString(sig)},
 	}
 	maps.Copy(headers, tracing.Header(trace))
 	return headers
@@ -225,7 +224,7 @@ func sleep(ctx context.Context, d time.Duration) {
 }
 
 // deadLetter keeps what was given up, and why.
-func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
+func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
 	id := r.Job
 	if id == "" {
 		id = "unnamed-" + strconv.FormatInt(time.Now().UnixNano(), 36)
@@ -235,7 +234,7 @@ func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
 		g.log.Error("dead letter has no subject", "err", err)
 		return
 	}
-	letter := protocol.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
+	letter := wire.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
 	ctx, cancel := context.WithTimeout(g.ctx, letterTime)
 	defer cancel()
 	_, _ = g.store(ctx, subject, letter.Encode(), nil) // it has said what went wrong
@@ -244,7 +243,7 @@ func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
 
 // done acknowledges a job whose answer is stored. An answer that somebody stored
 // before is nil: that job ended then.
-func (g *Gateway) done(token uint64, answer *protocol.Result) {
+func (g *Gateway) done(token uint64, answer *wire.Result) {
 	d := g.release(token)
 	if d == nil {
 		return
@@ -252,7 +251,7 @@ func (g *Gateway) done(token uint64, answer *protocol.Result) {
 	if answer != nil {
 		items := max(len(answer.Keys), len(answer.Sigs))
 		g.cfg.Observe.JobDone(protocol.JobEnd{
-			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= protocol.InteractiveItems, Trace: d.span.Trace(), Took: time.Since(d.since),
+			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= wire.InteractiveItems, Trace: d.span.Trace(), Took: time.Since(d.since),
 		})
 	}
 	ended(d.span, answer)

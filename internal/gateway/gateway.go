@@ -25,12 +25,13 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Config is what a gateway is made of. The gateway closes none of it.
 type Config struct {
-	Manifest *protocol.Manifest
-	Access   *protocol.Access
+	Manifest *wire.Manifest
+	Access   *wire.Access
 	Name     string
 	Key      ed25519.PrivateKey
 	Bus      *bus.Bus
@@ -62,7 +63,7 @@ const (
 
 // maxJobs is how many deliveries are handled at once: as many as the consumers
 // give.
-var maxJobs = map[protocol.Kind]int{protocol.KindKeygen: 1024, protocol.KindSign: 2048}
+var maxJobs = map[wire.Kind]int{wire.KindKeygen: 1024, wire.KindSign: 2048}
 
 // Gateway is one running gateway.
 type Gateway struct {
@@ -179,12 +180,12 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 	}
 	for _, s := range []struct {
 		stream bus.Stream
-		event  func(protocol.LogMessage) protocol.Event
+		event  func(wire.LogMessage) protocol.Event
 	}{
-		{bus.Work, func(m protocol.LogMessage) protocol.Event {
+		{bus.Work, func(m wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: m, Now: time.Now()}
 		}},
-		{bus.Sign, func(m protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
+		{bus.Sign, func(m wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
 	} {
 		f, err := g.cfg.Bus.FollowToEnd(ctx, g.ctx, s.stream, 1, bus.FollowOptions{
 			Handler: func(m bus.Message) { g.step(s.event(logMessage(m))) },
@@ -202,7 +203,7 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 		return stop, err
 	}
 	stops = append(stops, read.Stop)
-	consumer, err := g.consume(ctx, protocol.KindSign)
+	consumer, err := g.consume(ctx, wire.KindSign)
 	if err != nil {
 		return stop, err
 	}
@@ -212,12 +213,12 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 	return stop, nil
 }
 
-func (g *Gateway) consume(ctx context.Context, kind protocol.Kind) (*bus.Consumer, error) {
+func (g *Gateway) consume(ctx context.Context, kind wire.Kind) (*bus.Consumer, error) {
 	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), bus.ConsumeOptions{Handlers: maxJobs[kind]}, g.handle)
 }
 
-func logMessage(m bus.Message) protocol.LogMessage {
-	return protocol.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
+func logMessage(m bus.Message) wire.LogMessage {
+	return wire.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
 }
 
 // publishManifest keeps the core manifest in the log beside its keys.
@@ -232,7 +233,7 @@ func (g *Gateway) publishManifest(ctx context.Context) error {
 		return err
 	}
 	_, err = g.cfg.Bus.PublishSlot(ctx, subject, body, nil, func(m bus.Message) bus.Verdict {
-		if stored, err := protocol.ParseManifest(m.Data); err == nil && stored.Hash() == hash {
+		if stored, err := wire.ParseManifest(m.Data); err == nil && stored.Hash() == hash {
 			return bus.Mine
 		}
 		return bus.Junk

@@ -10,6 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // inWork waits until the gateway works on n jobs.
@@ -82,13 +83,13 @@ func TestSecondMessageOfAJob(t *testing.T) {
 	eventually(t, "the older message is acknowledged", func() bool { return w.open() == 1 })
 	inWork(t, g, 1)
 	w.startNode()
-	if r := w.answer(id); r.Status != protocol.StatusDone {
+	if r := w.answer(id); r.Status != wire.StatusDone {
 		t.Fatalf("%s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the younger message is acknowledged", func() bool { return w.open() == 0 })
 
 	w.publish(job) // once more, after the end
-	if r := w.answer(id); r.Status != protocol.StatusDone {
+	if r := w.answer(id); r.Status != wire.StatusDone {
 		t.Fatalf("%s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the third message is acknowledged", func() bool { return w.open() == 0 })
@@ -100,7 +101,7 @@ func TestSecondMessageOfAJob(t *testing.T) {
 }
 
 // inWork starts a gateway with one job in work, and gives where its result goes.
-func (w *world) inWork() (job protocol.SignedJob, id, subject string) {
+func (w *world) inWork() (job wire.SignedJob, id, subject string) {
 	w.t.Helper()
 	g, _ := w.start()
 	job, id = w.newJob(time.Minute)
@@ -137,7 +138,7 @@ func TestOtherContentUnderStoredID(t *testing.T) {
 			<-w.results // its announcement
 			w.startNode()
 			r := w.answer(id)
-			if r.Code != protocol.CodeJobIDReused || !bytes.Equal(r.Rejected, job.Signature) {
+			if r.Code != wire.CodeJobIDReused || !bytes.Equal(r.Rejected, job.Signature) {
 				t.Fatalf("ended with %s: %s", r.Code, r.Error)
 			}
 			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
@@ -160,8 +161,8 @@ func TestStandingResultCounts(t *testing.T) {
 			w := newWorld(t)
 			job, id, subject := w.inWork()
 			digest := job.Digest(w.manifest)
-			stored := &protocol.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Status: protocol.StatusDone}
-			w.store(subject, stored.Encode(), map[string][]string{protocol.HeaderGateway: {by}})
+			stored := &wire.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Status: wire.StatusDone}
+			w.store(subject, stored.Encode(), map[string][]string{wire.HeaderGateway: {by}})
 			w.startNode() // the job is done here as well
 			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
 			w.ends.mu.Lock()
@@ -182,23 +183,23 @@ func TestDeadLetters(t *testing.T) {
 	expired, expiredID := w.newJob(2 * time.Second)
 	forged, forgedID := w.newJob(time.Minute)
 	forged.Signature = bytes.Repeat([]byte{1}, 64)
-	unnamed := protocol.SignJob(w.client, testFleet, protocol.KindKeygen, testClient, []byte(`{}`))
+	unnamed := wire.SignJob(w.client, testFleet, wire.KindKeygen, testClient, []byte(`{}`))
 	w.publish(expired)
 	w.publish(forged)
 	w.publish(unnamed)
-	if r := w.answer(forgedID); r.Code != protocol.CodeBadSignature {
+	if r := w.answer(forgedID); r.Code != wire.CodeBadSignature {
 		t.Errorf("forged: %s", r.Code)
 	}
-	if r := w.answer(expiredID); r.Code != protocol.CodeKeygenFailed || !strings.Contains(r.Error, "expired before any node dealt") {
+	if r := w.answer(expiredID); r.Code != wire.CodeKeygenFailed || !strings.Contains(r.Error, "expired before any node dealt") {
 		t.Errorf("expired: %s: %s", r.Code, r.Error)
 	}
 	eventually(t, "every job is acknowledged", func() bool { return w.open() == 0 })
-	want := map[protocol.Code]protocol.SignedJob{
-		protocol.CodeKeygenFailed: expired, protocol.CodeBadSignature: forged, protocol.CodeMalformedJob: unnamed,
+	want := map[wire.Code]wire.SignedJob{
+		wire.CodeKeygenFailed: expired, wire.CodeBadSignature: forged, wire.CodeMalformedJob: unnamed,
 	}
 	for _, l := range w.letters() {
 		job, ok := want[l.Code]
-		if !ok || !bytes.Equal(l.Payload, job.Payload) || l.Client != testClient || l.Kind != protocol.KindKeygen || l.Error == "" {
+		if !ok || !bytes.Equal(l.Payload, job.Payload) || l.Client != testClient || l.Kind != wire.KindKeygen || l.Error == "" {
 			t.Errorf("letter %+v", l)
 		}
 		delete(want, l.Code)
@@ -225,11 +226,11 @@ func TestPoison(t *testing.T) {
 		}
 	}
 	w.start()
-	if r := w.answer(id); r.Code != protocol.CodePoison || r.Status != protocol.StatusFailed {
+	if r := w.answer(id); r.Code != wire.CodePoison || r.Status != wire.StatusFailed {
 		t.Errorf("ended with %s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
-	if l := w.letters(); len(l) != 1 || l[0].Code != protocol.CodePoison {
+	if l := w.letters(); len(l) != 1 || l[0].Code != wire.CodePoison {
 		t.Errorf("letters %+v", l)
 	}
 }
@@ -244,14 +245,14 @@ func TestResultTooLarge(t *testing.T) {
 	w.publish(job)
 	inWork(t, g, 1)
 	digest := job.Digest(w.manifest)
-	result := &protocol.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Fleet: testFleet, Status: protocol.StatusDone,
-		Keys: []protocol.Key{{Address: strings.Repeat("x", bus.MaxPayload)}}}
+	result := &wire.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Fleet: testFleet, Status: wire.StatusDone,
+		Keys: []wire.Key{{Address: strings.Repeat("x", bus.MaxPayload)}}}
 	g.finish(protocol.Finish{Token: 1, Job: job, Result: result})
-	if r := w.answer(id); r.Code != protocol.CodeTooLarge || r.Status != protocol.StatusFailed || !bytes.Equal(r.Digest, digest[:]) {
+	if r := w.answer(id); r.Code != wire.CodeTooLarge || r.Status != wire.StatusFailed || !bytes.Equal(r.Digest, digest[:]) {
 		t.Errorf("ended with %s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
-	if l := w.letters(); len(l) != 1 || l[0].Code != protocol.CodeTooLarge {
+	if l := w.letters(); len(l) != 1 || l[0].Code != wire.CodeTooLarge {
 		t.Errorf("letters %+v", l)
 	}
 }
@@ -265,7 +266,7 @@ func TestFinishTwice(t *testing.T) {
 	w.publish(job)
 	inWork(t, g, 1)
 	for range 2 {
-		g.done(1, &protocol.Result{Kind: protocol.KindSign})
+		g.done(1, &wire.Result{Kind: wire.KindSign})
 		g.giveBack(1)
 		g.supersede(protocol.Supersede{Old: 1, New: 2})
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // maxSummaries is how many finished batches wait for their public keys to be
@@ -45,7 +46,7 @@ func (g *Gateway) whenRead(ctx context.Context) (stop func()) {
 			return
 		}
 		g.await(ctx, (*protocol.Coordinator).Complete)
-		if consumer := g.mustConsume(ctx, protocol.KindKeygen); consumer != nil {
+		if consumer := g.mustConsume(ctx, wire.KindKeygen); consumer != nil {
 			_, keys := g.Stats()
 			g.log.Info("key directory complete", "gateway", g.cfg.Name, "keys", keys)
 			<-ctx.Done()
@@ -56,7 +57,7 @@ func (g *Gateway) whenRead(ctx context.Context) (stop func()) {
 }
 
 // mustConsume tries until it can, or ctx ends.
-func (g *Gateway) mustConsume(ctx context.Context, kind protocol.Kind) *bus.Consumer {
+func (g *Gateway) mustConsume(ctx context.Context, kind wire.Kind) *bus.Consumer {
 	for delay := retryDelay; ctx.Err() == nil; delay = min(2*delay, maxDelay) {
 		consumer, err := g.consume(ctx, kind)
 		if err == nil {

@@ -10,11 +10,11 @@ import (
 	"os"
 
 	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // LoadAccess reads an access list.
-func LoadAccess(path string) (*protocol.Access, error) {
+func LoadAccess(path string) (*wire.Access, error) {
 	list, err := config.LoadAccess(path)
 	if err != nil {
 		return nil, err
@@ -23,15 +23,15 @@ func LoadAccess(path string) (*protocol.Access, error) {
 	for _, g := range list.Gateways {
 		gateways[g.Name] = ed25519.PublicKey(g.PublicKey)
 	}
-	var clients []protocol.Client
+	var clients []wire.Client
 	for _, c := range list.Clients {
-		client := protocol.Client{Name: c.Name, Key: ed25519.PublicKey(c.PublicKey)}
+		client := wire.Client{Name: c.Name, Key: ed25519.PublicKey(c.PublicKey)}
 		for _, k := range c.Kinds {
-			client.Kinds = append(client.Kinds, protocol.Kind(k))
+			client.Kinds = append(client.Kinds, wire.Kind(k))
 		}
 		clients = append(clients, client)
 	}
-	a, err := protocol.NewAccess(clients, gateways)
+	a, err := wire.NewAccess(clients, gateways)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -16,8 +16,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/pin"
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Options are what a configuration file does not say.
@@ -36,12 +36,12 @@ type Options struct {
 const closeTime = 10 * time.Second
 
 // LoadManifest reads and validates a manifest file.
-func LoadManifest(path string) (*protocol.Manifest, error) {
-	data, err := readBounded(path, protocol.MaxJobSize)
+func LoadManifest(path string) (*wire.Manifest, error) {
+	data, err := readBounded(path, wire.MaxJobSize)
 	if err != nil {
 		return nil, fmt.Errorf("manifest: %w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet init", err)
 	}
-	m, err := protocol.ParseManifest(data)
+	m, err := wire.ParseManifest(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

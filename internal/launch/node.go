@@ -9,13 +9,13 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
 // nodeManifest loads the manifest and holds the file against it.
-func nodeManifest(n *config.Node) (*protocol.Manifest, error) {
+func nodeManifest(n *config.Node) (*wire.Manifest, error) {
 	m, err := LoadManifest(n.Node.Manifest)
 	if err != nil {
 		return nil, err

@@ -9,8 +9,8 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/command"
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // watchEvery is how often a program looks at its bus and its fleet's manifest.
@@ -19,17 +19,17 @@ const watchEvery = 5 * time.Second
 // notYet is what a check says of a part that comes later in the start.
 const notYet = "not checked yet: what stands before it is not through"
 
-func identity(m *protocol.Manifest, role, name string) telemetry.Identity {
+func identity(m *wire.Manifest, role, name string) telemetry.Identity {
 	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: command.Version(), Nodes: m.N, Threshold: m.T}
 }
 
-func manifestHash(m *protocol.Manifest) string {
+func manifestHash(m *wire.Manifest) string {
 	hash := m.Hash()
 	return hex.EncodeToString(hash[:])
 }
 
 // watch samples the bus for metrics and checks until ctx ends or it is stopped.
-func (o Options) watch(ctx context.Context, conn *bus.Bus, m *protocol.Manifest, metrics *telemetry.Metrics, manifest *gate) (stop func()) {
+func (o Options) watch(ctx context.Context, conn *bus.Bus, m *wire.Manifest, metrics *telemetry.Metrics, manifest *gate) (stop func()) {
 	metrics.Bus(conn.Sample, conn.Healthy)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
@@ -71,7 +71,7 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error) {
 	messages, err := conn.Slots(ctx, bus.Keys, bus.Manifests)
 	for _, m := range messages {
-		if stored, err := protocol.ParseManifest(m.Data); err == nil { // anything else is junk
+		if stored, err := wire.ParseManifest(m.Data); err == nil { // anything else is junk
 			hash = manifestHash(stored)
 		}
 	}

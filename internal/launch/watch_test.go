@@ -10,7 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/fleet"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // TestManifestCheck: a program whose manifest is not the fleet's says so. As
@@ -34,7 +34,7 @@ func TestManifestCheck(t *testing.T) {
 	}
 
 	for _, step := range []struct {
-		store *protocol.Manifest
+		store *wire.Manifest
 		junk  bool
 		want  string
 	}{
@@ -76,7 +76,7 @@ func text(err error) string {
 	return err.Error()
 }
 
-func storeManifest(t *testing.T, conn *bus.Bus, m *protocol.Manifest) {
+func storeManifest(t *testing.T, conn *bus.Bus, m *wire.Manifest) {
 	t.Helper()
 	body, err := json.Marshal(m)
 	if err != nil {

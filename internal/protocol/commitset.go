@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // commitSet finds a session's signing set: the nodes of the first t valid
@@ -13,7 +14,7 @@ import (
 // same messages and get the same set. Checking points costs, so it is done
 // elsewhere and its answers may come in any order; the set waits for them.
 type commitSet struct {
-	attested *attested
+	attested *wire.AttestationCache
 	session  [32]byte
 	exclude  []uint8
 	arrivals []arrival
@@ -40,7 +41,7 @@ func (c *commitSet) add(node int, body []byte) (pos int, points []byte, ok bool)
 		return 0, nil, false
 	}
 	a := arrival{Commitment: frost.Commitment{Index: node}, state: checkBad}
-	commit, err := decodeCommit(body, c.attested, c.session, node)
+	commit, err := wire.DecodeCommit(body, c.attested, c.session, node)
 	if err == nil {
 		a.Points, a.state = bytes.Clone(commit.Points), checkPending
 	}
@@ -101,16 +102,6 @@ func (c *commitSet) set(t int) []frost.Commitment {
 		}
 	}
 	return nil
-}
-
-// setHash names a signing set by who committed to what: the same nodes with
-// other commitments are another set.
-func setHash(set []frost.Commitment) [32]byte {
-	var parts [][]byte
-	for _, c := range set {
-		parts = append(parts, be32(c.Index), c.Points)
-	}
-	return frost.Hash("frostfleet/set/v1", parts...)
 }
 
 func setIndices(set []frost.Commitment) []uint8 {

@@ -7,12 +7,13 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // CoordinatorConfig is what a gateway's machine starts with.
 type CoordinatorConfig struct {
-	Manifest *Manifest
-	Access   *Access
+	Manifest *wire.Manifest
+	Access   *wire.Access
 	// Address encodes a public key for a chain and the manifest's network.
 	Address func(chain, network string, publicKey []byte) (string, error)
 	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
@@ -31,8 +32,8 @@ const perItemWait = 20 * time.Millisecond
 // for concurrent use.
 type Coordinator struct {
 	CoordinatorConfig
-	opener    *opener
-	attested  *attested
+	opener    *wire.Opener
+	attested  *wire.AttestationCache
 	directory map[string]*entry
 	batches   map[string]*batchLog
 	computing map[string]bool // batches being summarized
@@ -45,7 +46,6 @@ type Coordinator struct {
 	queue     []*part             // parts that wait for a place
 	complete  bool                // everything in KEYS at the start is in the directory
 	awaited   map[string]bool     // what is missing for that, once KEYS was read
-	mail      *mailbox            // of attempts that are not open yet
 	bytes     int                 // of the deals in batches
 	running   int
 	bulk      []*run         // bulk sign jobs that wait for a place
@@ -56,17 +56,10 @@ type Coordinator struct {
 
 // entry is what the directory knows of a finished batch.
 type entry struct {
-	header BatchHeader
+	header wire.BatchHeader
 	certs  [][]byte
 	public *frost.Public
 }
-
-// What is kept of sessions that this gateway has not opened: the job is about
-// to arrive, or is another gateway's.
-const (
-	maxEarlyBytes = 32 << 20
-	earlyLife     = clockSkew + time.Minute
-)
 
 type seenTask struct {
 	attempt uint32
@@ -76,10 +69,10 @@ type seenTask struct {
 // run is a job in work.
 type run struct {
 	token  uint64
-	signed SignedJob
+	signed wire.SignedJob
 	digest [32]byte
 	stored time.Time // in JOBS
-	job    *Job
+	job    *wire.Job
 	parts  []*part  // keygen
 	sign   *signRun // sign
 }
@@ -94,14 +87,14 @@ type (
 	// the job's client and id, if there is one.
 	JobArrived struct {
 		Token    uint64 // names the delivery in the effects that end it
-		Job      SignedJob
+		Job      wire.SignedJob
 		Stored   time.Time
 		Existing []byte
 	}
 	// JobPoisoned is a delivery that came too often: whoever worked on it died.
 	JobPoisoned struct {
 		Token      uint64
-		Job        SignedJob
+		Job        wire.SignedJob
 		Existing   []byte
 		Deliveries int
 	}
@@ -109,11 +102,6 @@ type (
 	// summaries are done too the directory is complete; until then a key that is not
 	// in it is looked up by itself.
 	KeysRead struct{}
-	// LookedUp answers LookUp.
-	LookedUp struct {
-		Attempt  string
-		Existing []byte // the stored result, nil if there is none
-	}
 
 	summarized struct {
 		id     string
@@ -141,21 +129,19 @@ type (
 		Body    []byte
 		Trace   string // the job's traceparent
 	}
-	// LookUp asks for a job's stored result.
-	LookUp struct{ Attempt, Client, Job string }
 	// Finish stores a job's result (the first one stored wins), with a dead
 	// letter if it failed, and then acknowledges the delivery.
 	Finish struct {
 		Token  uint64
-		Job    SignedJob
-		Result *Result
+		Job    wire.SignedJob
+		Result *wire.Result
 	}
 	// Reject answers a job that must not touch the place of a stored result: a
 	// dead letter, an answer that is not stored, and an acknowledgement.
 	Reject struct {
 		Token  uint64
-		Job    SignedJob
-		Result *Result
+		Job    wire.SignedJob
+		Result *wire.Result
 	}
 	// Replay announces the stored result again and acknowledges the delivery.
 	Replay struct {
@@ -168,7 +154,7 @@ type (
 	// the log's own clock. It is for metrics and changes nothing.
 	Round struct {
 		Round       RoundKind
-		Kind        Kind
+		Kind        wire.Kind
 		Suite       frost.Suite
 		Interactive bool   // few items
 		Trace       string // the job's traceparent
@@ -195,17 +181,16 @@ var Rounds = []RoundKind{RoundDeals, RoundCertificates, RoundCommitments, RoundS
 // JobEnd is how a job ended. Took is from its storing in JOBS to that of its
 // result.
 type JobEnd struct {
-	Kind        Kind
-	Code        Code // "" if it was done
-	Interactive bool // few items
-	Items       int  // keys or signatures in the result
+	Kind        wire.Kind
+	Code        wire.Code // "" if it was done
+	Interactive bool      // few items
+	Items       int       // keys or signatures in the result
 	Trace       string
 	Took        time.Duration
 }
 
 func (JobArrived) event()     {}
 func (KeysRead) event()       {}
-func (LookedUp) event()       {}
 func (JobPoisoned) event()    {}
 func (summarized) event()     {}
 func (attemptChecked) event() {}
@@ -213,7 +198,6 @@ func (aggregated) event()     {}
 
 func (PublishTask) effect() {}
 func (Finish) effect()      {}
-func (LookUp) effect()      {}
 func (Reject) effect()      {}
 func (Replay) effect()      {}
 func (Supersede) effect()   {}
@@ -222,8 +206,8 @@ func (Round) effect()       {}
 // NewCoordinator returns a machine that has seen nothing of the log.
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	return &Coordinator{
-		CoordinatorConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access), attested: newAttested(cfg.Manifest),
-		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{}, wanted: map[string]bool{}, busy: map[string]int{}, mail: newMailbox(maxEarlyBytes),
+		CoordinatorConfig: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access), attested: wire.NewAttestationCache(cfg.Manifest),
+		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{}, wanted: map[string]bool{}, busy: map[string]int{},
 		jobs: map[string]*run{}, parts: map[string]*part{}, attempts: map[string]*attempt{}, tasks: map[string]seenTask{},
 	}
 }
@@ -268,8 +252,6 @@ func (c *Coordinator) Step(ev Event) []Effect {
 	case KeysRead:
 		c.awaited = maps.Clone(c.computing)
 		c.completed("")
-	case LookedUp:
-		return c.onLookedUp(e)
 	case KeysMessage:
 		return c.onKeys(e.LogMessage)
 	case summarized:
@@ -297,15 +279,15 @@ func (c *Coordinator) Step(ev Event) []Effect {
 // onTaskSeen remembers how far another gateway, or an earlier life of this
 // one, got with a signing job.
 func (c *Coordinator) onTaskSeen(e TaskMessage) {
-	body, err := c.opener.gateway(e.Subject, e.Data)
+	body, err := c.opener.FromGateway(e.Subject, e.Data)
 	if err != nil {
 		return
 	}
-	task, err := decodeTask(body, c.Manifest)
-	if err != nil || task.Job.Kind != KindSign {
+	task, err := wire.DecodeTask(body, c.Manifest)
+	if err != nil || task.Job.Kind != wire.KindSign {
 		return
 	}
-	key := jobKey(task.Job.Client, PeekJobID(task.Job.Payload))
+	key := jobKey(task.Job.Client, wire.PeekJobID(task.Job.Payload))
 	if seen, ok := c.tasks[key]; !ok || seen.attempt < task.Attempt {
 		c.tasks[key] = seenTask{attempt: task.Attempt, at: e.Time}
 	}
@@ -325,7 +307,6 @@ func (c *Coordinator) onTick(now time.Time) (effects []Effect) {
 			delete(c.tasks, key)
 		}
 	}
-	c.mail.expire(now.Add(-earlyLife))
 	for id, b := range c.batches {
 		if c.parts[id] == nil && !c.computing[id] && now.Sub(b.lastTime) > batchLogLife {
 			c.forget(id)
@@ -351,10 +332,6 @@ func (c *Coordinator) onTimer(t Timer) []Effect {
 		if a := c.attempts[t.ID]; a != nil && a.run.sign.current == a {
 			return c.retry(a.run, -1)
 		}
-	case timerTask:
-		if a := c.attempts[t.ID]; a != nil {
-			return a.needed()
-		}
 	case timerCommits, timerShares:
 		if a := c.attempts[t.ID]; a != nil {
 			return a.onTimeout(t.Kind)
@@ -365,13 +342,13 @@ func (c *Coordinator) onTimer(t Timer) []Effect {
 
 // JudgeTask says what stands under a task's subject, given what this gateway
 // wants to say there.
-func (c *Coordinator) JudgeTask(standing LogMessage, body []byte) Verdict {
-	got, err := c.opener.gateway(standing.Subject, standing.Data)
+func (c *Coordinator) JudgeTask(standing wire.LogMessage, body []byte) wire.Verdict {
+	got, err := c.opener.FromGateway(standing.Subject, standing.Data)
 	switch {
 	case err != nil:
-		return Junk
+		return wire.Junk
 	case bytes.Equal(got, body):
-		return Mine
+		return wire.Mine
 	}
-	return Other
+	return wire.Other
 }

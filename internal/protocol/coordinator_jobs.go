@@ -3,6 +3,9 @@ package protocol
 import (
 	"bytes"
 	"encoding/json"
+	"github.com/frostfleet/frostfleet/internal/wire"
+	"strconv"
+	"strings"
 )
 
 // How a job comes in, and the ways in which it ends.
@@ -12,9 +15,9 @@ func (c *Coordinator) onJob(e JobArrived) []Effect {
 	if err := e.Job.Authenticate(c.Manifest, c.Access); err != nil {
 		return []Effect{c.reject(e, err)}
 	}
-	id := PeekJobID(e.Job.Payload)
+	id := wire.PeekJobID(e.Job.Payload)
 	if id == "" {
-		return []Effect{c.reject(e, refuse(CodeMalformedJob, "payload has no job id (a UUID in lower case)"))}
+		return []Effect{c.reject(e, wire.Refuse(wire.CodeMalformedJob, "payload has no job id (a UUID in lower case)"))}
 	}
 	digest := e.Job.Digest(c.Manifest)
 	if e.Existing != nil {
@@ -22,7 +25,7 @@ func (c *Coordinator) onJob(e JobArrived) []Effect {
 	}
 	if r := c.jobs[jobKey(e.Job.Client, id)]; r != nil {
 		if r.digest != digest {
-			return []Effect{c.reject(e, refuse(CodeJobIDReused, "job %s is in work with other content: take a new id", id))}
+			return []Effect{c.reject(e, wire.Refuse(wire.CodeJobIDReused, "job %s is in work with other content: take a new id", id))}
 		}
 		old := r.token
 		r.token = e.Token
@@ -33,7 +36,7 @@ func (c *Coordinator) onJob(e JobArrived) []Effect {
 		return []Effect{c.fail(e.Token, e.Job, id, err)}
 	}
 	r := &run{token: e.Token, signed: e.Job, digest: digest, stored: e.Stored, job: job}
-	if job.Kind == KindKeygen {
+	if job.Kind == wire.KindKeygen {
 		c.jobs[r.key()] = r
 		return c.startKeygen(r)
 	}
@@ -44,17 +47,17 @@ func (c *Coordinator) onJob(e JobArrived) []Effect {
 // again, another one is turned away.
 func (c *Coordinator) onExisting(e JobArrived, id string) []Effect {
 	digest := e.Job.Digest(c.Manifest)
-	var stored Result
+	var stored wire.Result
 	if json.Unmarshal(e.Existing, &stored) == nil && bytes.Equal(stored.Digest, digest[:]) {
 		return []Effect{Replay{Token: e.Token, Client: e.Job.Client, Job: id}}
 	}
-	return []Effect{c.reject(e, refuse(CodeJobIDReused, "job %s was another job before: take a new id", id))}
+	return []Effect{c.reject(e, wire.Refuse(wire.CodeJobIDReused, "job %s was another job before: take a new id", id))}
 }
 
 // onPoison gives up a job that came too often.
 func (c *Coordinator) onPoison(e JobPoisoned) []Effect {
-	err := refuse(CodePoison, "given up at delivery %d: no gateway finished it", e.Deliveries)
-	id := PeekJobID(e.Job.Payload)
+	err := wire.Refuse(wire.CodePoison, "given up at delivery %d: no gateway finished it", e.Deliveries)
+	id := wire.PeekJobID(e.Job.Payload)
 	if id == "" || e.Job.Authenticate(c.Manifest, c.Access) != nil {
 		return []Effect{c.reject(JobArrived{Token: e.Token, Job: e.Job}, err)}
 	}
@@ -69,32 +72,32 @@ func (c *Coordinator) onPoison(e JobPoisoned) []Effect {
 	return []Effect{c.fail(e.Token, e.Job, id, err)}
 }
 
-func (c *Coordinator) result(job SignedJob, id string, err *JobError) *Result {
+func (c *Coordinator) result(job wire.SignedJob, id string, err *wire.JobError) *wire.Result {
 	digest, mh := job.Digest(c.Manifest), c.Manifest.Hash()
-	r := &Result{
-		Job: id, Client: job.Client, Kind: job.Kind, Digest: digest[:], Status: StatusDone,
+	r := &wire.Result{
+		Job: id, Client: job.Client, Kind: job.Kind, Digest: digest[:], Status: wire.StatusDone,
 		Fleet: c.Manifest.Fleet, Network: c.Manifest.Network, Manifest: mh[:],
 	}
 	if err != nil {
-		r.Status, r.Code, r.Error = StatusFailed, err.Code, err.Reason
+		r.Status, r.Code, r.Error = wire.StatusFailed, err.Code, err.Reason
 	}
 	return r
 }
 
 // reject turns a job away. The answer repeats the job's signature, so that
 // nobody can pass it off as the answer to somebody else's job of that id.
-func (c *Coordinator) reject(e JobArrived, err *JobError) Effect {
-	r := c.result(e.Job, PeekJobID(e.Job.Payload), err)
+func (c *Coordinator) reject(e JobArrived, err *wire.JobError) Effect {
+	r := c.result(e.Job, wire.PeekJobID(e.Job.Payload), err)
 	r.Rejected = e.Job.Signature
 	return Reject{Token: e.Token, Job: e.Job, Result: r}
 }
 
-func (c *Coordinator) fail(token uint64, job SignedJob, id string, err *JobError) Effect {
+func (c *Coordinator) fail(token uint64, job wire.SignedJob, id string, err *wire.JobError) Effect {
 	return Finish{Token: token, Job: job, Result: c.result(job, id, err)}
 }
 
 // end gives up or completes a job in work.
-func (c *Coordinator) end(r *run, result *Result) []Effect {
+func (c *Coordinator) end(r *run, result *wire.Result) []Effect {
 	return append([]Effect{Finish{Token: r.token, Job: r.signed, Result: result}}, c.drop(r)...)
 }
 
@@ -121,14 +124,14 @@ func (c *Coordinator) drop(r *run) []Effect {
 }
 
 // endFailed gives up a job in work.
-func (c *Coordinator) endFailed(r *run, err *JobError) []Effect {
+func (c *Coordinator) endFailed(r *run, err *wire.JobError) []Effect {
 	return c.end(r, c.result(r.signed, r.job.ID, err))
 }
 
 // why explains what an expired job was waiting for.
-func (c *Coordinator) why(r *run) *JobError {
+func (c *Coordinator) why(r *run) *wire.JobError {
 	if r.sign != nil {
-		return refuse(CodeSigningFailed, "expired before %d of %d signatures were made: %s", len(r.sign.left), len(r.job.Items), r.sign.trouble())
+		return wire.Refuse(wire.CodeSigningFailed, "expired before %d of %d signatures were made: %s", len(r.sign.left), len(r.job.Items), r.sign.trouble())
 	}
 	for _, p := range r.parts {
 		if p.keys != nil {
@@ -136,15 +139,24 @@ func (c *Coordinator) why(r *run) *JobError {
 		}
 		b := c.batches[p.id]
 		switch {
-		case b == nil || len(b.missing(SlotDeal)) == c.Manifest.N:
-			return refuse(CodeKeygenFailed, "expired before any node dealt part %d", p.index)
+		case b == nil || len(b.missing(wire.SlotDeal)) == c.Manifest.N:
+			return wire.Refuse(wire.CodeKeygenFailed, "expired before any node dealt part %d", p.index)
 		case !b.allDeals():
-			return refuse(CodeKeygenFailed, "expired waiting for the deal of %s", nodeList(b.missing(SlotDeal)))
+			return wire.Refuse(wire.CodeKeygenFailed, "expired waiting for the deal of %s", nodeList(b.missing(wire.SlotDeal)))
 		}
-		if absent := b.missing(SlotCert); absent != nil {
-			return refuse(CodeKeygenFailed, "expired waiting for the certificate of %s", nodeList(absent))
+		if absent := b.missing(wire.SlotCert); absent != nil {
+			return wire.Refuse(wire.CodeKeygenFailed, "expired waiting for the certificate of %s", nodeList(absent))
 		}
-		return refuse(CodeKeygenFailed, "expired: the certificates of part %d do not agree with each other", p.index)
+		return wire.Refuse(wire.CodeKeygenFailed, "expired: the certificates of part %d do not agree with each other", p.index)
 	}
-	return refuse(CodeKeygenFailed, "expired")
+	return wire.Refuse(wire.CodeKeygenFailed, "expired")
+}
+
+// nodeList names nodes for a sentence.
+func nodeList(nodes []int) string {
+	words := make([]string, len(nodes))
+	for i, n := range nodes {
+		words[i] = strconv.Itoa(n)
+	}
+	return "node " + strings.Join(words, ", ")
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // part is one batch of a keygen job.
@@ -19,7 +20,7 @@ type part struct {
 	paused  bool   // the attempt was given up, the next begins in a while
 	keys    [][]byte
 	certs   [][]byte
-	last    *JobError
+	last    *wire.JobError
 }
 
 // batchPoll is how often a gateway makes sure that a batch's task is still in
@@ -37,9 +38,9 @@ const (
 const maxFaults = 4
 
 func (c *Coordinator) startKeygen(r *run) []Effect {
-	size := BatchSize(chainSuites[r.job.Chain], c.Manifest.N, c.Manifest.T)
+	size := wire.BatchSize(r.job.Suite(), c.Manifest.N, c.Manifest.T)
 	if fit := maxResultSize / (c.Manifest.N*certificateJSON + size*keyJSON) * size; r.job.Count > fit {
-		return c.endFailed(r, refuse(CodeTooLarge, "the certificates of %d keys by %d nodes do not fit a result: ask for %d keys at most",
+		return c.endFailed(r, wire.Refuse(wire.CodeTooLarge, "the certificates of %d keys by %d nodes do not fit a result: ask for %d keys at most",
 			r.job.Count, c.Manifest.N, fit))
 	}
 	for i := range r.job.Parts(c.Manifest) {
@@ -74,7 +75,7 @@ func (c *Coordinator) release(p *part) {
 	}
 }
 
-func (p *part) header(m *Manifest) BatchHeader {
+func (p *part) header(m *wire.Manifest) wire.BatchHeader {
 	return p.run.job.PartHeader(m, p.run.signed.Client, p.run.digest, p.index, p.attempt)
 }
 
@@ -82,9 +83,9 @@ func (p *part) header(m *Manifest) BatchHeader {
 // follow from the job, so this also finds what an earlier life of the gateway
 // began, or finished.
 func (c *Coordinator) open(p *part) []Effect {
-	for ; p.attempt <= maxAttempts; p.attempt++ {
+	for ; p.attempt <= wire.MaxAttempts; p.attempt++ {
 		delete(c.parts, p.id)
-		p.id = idOf(p.header(c.Manifest).Context(c.Manifest))
+		p.id = wire.ShortID(p.header(c.Manifest).Context(c.Manifest))
 		c.parts[p.id] = p
 		if e := c.directory[p.id]; e != nil {
 			return c.partDone(p, e)
@@ -103,9 +104,9 @@ func (c *Coordinator) open(p *part) []Effect {
 }
 
 // blame notes why an attempt was given up, and says when it was too often.
-func (p *part) blame(node int, abort *complaint) *JobError {
-	p.last = refuse(CodeKeygenFailed, "part %d, attempt %d: node %d gave up: %s: %s", p.index, p.attempt, node, abort.Code, abort.Reason)
-	if abort.Code != CodeRestarted {
+func (p *part) blame(node int, abort *wire.Complaint) *wire.JobError {
+	p.last = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: node %d gave up: %s: %s", p.index, p.attempt, node, abort.Code, abort.Reason)
+	if abort.Code != wire.CodeRestarted {
 		p.faults++
 	}
 	if p.faults >= maxFaults {
@@ -115,17 +116,17 @@ func (p *part) blame(node int, abort *complaint) *JobError {
 }
 
 func (c *Coordinator) publishPart(p *part) []Effect {
-	task := &Task{Job: p.run.signed, Part: uint32(p.index), Attempt: uint32(p.attempt)}
+	task := &wire.Task{Job: p.run.signed, Part: uint32(p.index), Attempt: uint32(p.attempt)}
 	return []Effect{
-		PublishTask{Subject: TaskSubject(task, p.run.job.ID), Body: encode(task), Trace: p.run.signed.Trace},
+		PublishTask{Subject: wire.TaskSubject(task, p.run.job.ID), Body: wire.Encode(task), Trace: p.run.signed.Trace},
 		After{Delay: batchPoll, Timer: Timer{p.id, timerBatch}},
 	}
 }
 
 // onKeys follows every batch, its own and others', into the directory.
-func (c *Coordinator) onKeys(msg LogMessage) []Effect {
-	slot, err := ParseSlot(msg.Subject)
-	if err != nil || slotFamily[slot.Kind] != "dkg" || c.directory[slot.ID] != nil {
+func (c *Coordinator) onKeys(msg wire.LogMessage) []Effect {
+	slot, err := wire.ParseSlot(msg.Subject)
+	if err != nil || slot.Kind.Signing() || c.directory[slot.ID] != nil {
 		return nil
 	}
 	b := c.batches[slot.ID]
@@ -143,7 +144,7 @@ func (c *Coordinator) onKeys(msg LogMessage) []Effect {
 	c.bytes += b.size() - before
 	c.evict(slot.ID)
 	effects := c.round(b, slot.Kind, msg.Time)
-	if b.certified() || slot.Kind == SlotCert && !b.allDeals() {
+	if b.certified() || slot.Kind == wire.SlotCert && !b.allDeals() {
 		return append(effects, c.summarize(b)...)
 	}
 	if node, abort := b.abort(); abort != nil && c.parts[b.id] != nil && !c.parts[b.id].paused {
@@ -161,19 +162,19 @@ func (c *Coordinator) onKeys(msg LogMessage) []Effect {
 }
 
 // retried reports that an attempt begins again; culprit -1 is nobody.
-func (c *Coordinator) retried(r *run, code Code, reason string, culprit int) Report {
+func (c *Coordinator) retried(r *run, code wire.Code, reason string, culprit int) Report {
 	return Report{What: ReportRetry, Kind: r.job.Kind, ID: r.job.ID, Job: r.key(), Trace: r.signed.Trace, Code: code, Reason: reason, Culprit: culprit}
 }
 
 // round tells when the last deal or certificate of a batch in work was stored.
-func (c *Coordinator) round(b *batchLog, kind SlotKind, at time.Time) []Effect {
+func (c *Coordinator) round(b *batchLog, kind wire.SlotKind, at time.Time) []Effect {
 	p := c.parts[b.id]
 	switch {
 	case p == nil:
-	case kind == SlotDeal && b.allDeals():
-		return p.run.round(RoundDeals, b.id, chainSuites[p.run.job.Chain], at)
-	case kind == SlotCert && b.certified():
-		return p.run.round(RoundCertificates, b.id, chainSuites[p.run.job.Chain], at)
+	case kind == wire.SlotDeal && b.allDeals():
+		return p.run.round(RoundDeals, b.id, p.run.job.Suite(), at)
+	case kind == wire.SlotCert && b.certified():
+		return p.run.round(RoundCertificates, b.id, p.run.job.Suite(), at)
 	}
 	return nil
 }
@@ -231,7 +232,7 @@ func (c *Coordinator) evict(keep string) {
 	}
 }
 
-func culpritOf(c *complaint) int {
+func culpritOf(c *wire.Complaint) int {
 	if c.Culprit == nil {
 		return -1
 	}
@@ -255,8 +256,8 @@ func (c *Coordinator) summarize(b *batchLog) []Effect {
 		return nil
 	}
 	deals, culprit := b.decoded(c.Manifest)
-	if culprit >= 0 || transcript(b.deals) != b.certs[0].Transcript {
-		return []Effect{Report{What: ReportAborted, Kind: KindKeygen, ID: b.id, Code: CodeOtherTranscript, Culprit: culprit,
+	if culprit >= 0 || wire.Transcript(b.deals) != b.certs[0].Transcript {
+		return []Effect{Report{What: ReportAborted, Kind: wire.KindKeygen, ID: b.id, Code: wire.CodeOtherTranscript, Culprit: culprit,
 			Reason: "the certificates are not over the deals in the log: restore KEYS from a mirror"}}
 	}
 	c.computing[b.id] = true
@@ -289,14 +290,14 @@ func (c *Coordinator) onSummary(e summarized) []Effect {
 	if b == nil {
 		return nil
 	}
-	if e.err != nil || KeyRoot(e.public.PublicKeys, b.header.Client) != b.certs[0].Root {
-		return []Effect{Report{What: ReportAborted, Kind: KindKeygen, ID: e.id, Code: CodeInternal, Culprit: -1,
+	if e.err != nil || wire.KeyRoot(e.public.PublicKeys, b.header.Client) != b.certs[0].Root {
+		return []Effect{Report{What: ReportAborted, Kind: wire.KindKeygen, ID: e.id, Code: wire.CodeInternal, Culprit: -1,
 			Reason: "certified keys do not follow from the deals"}}
 	}
 	entry := &entry{header: *b.header, certs: slices.Clone(b.raw), public: e.public}
 	c.directory[e.id] = entry
 	c.forget(e.id)
-	report := Report{What: ReportComplete, Kind: KindKeygen, ID: e.id, Suite: frost.Suite(b.header.Suite), Count: int(b.header.K), Culprit: -1}
+	report := Report{What: ReportComplete, Kind: wire.KindKeygen, ID: e.id, Suite: frost.Suite(b.header.Suite), Count: int(b.header.K), Culprit: -1}
 	p := c.parts[e.id]
 	if p != nil {
 		report.Job, report.Trace = p.run.key(), p.run.signed.Trace
@@ -319,16 +320,16 @@ func (c *Coordinator) partDone(p *part, e *entry) []Effect {
 	}
 	result, err := c.keygenResult(p.run)
 	if err != nil {
-		return c.endFailed(p.run, refuse(CodeInternal, "address: %v", err))
+		return c.endFailed(p.run, wire.Refuse(wire.CodeInternal, "address: %v", err))
 	}
 	return c.end(p.run, result)
 }
 
-func (c *Coordinator) keygenResult(r *run) (*Result, error) {
+func (c *Coordinator) keygenResult(r *run) (*wire.Result, error) {
 	res := c.result(r.signed, r.job.ID, nil)
-	res.Chain, res.Suite = r.job.Chain, chainSuites[r.job.Chain].String()
+	res.Chain, res.Suite = r.job.Chain, r.job.Suite().String()
 	for _, p := range r.parts {
-		b := Batch{ID: p.id, Part: uint32(p.index), Attempt: uint32(p.attempt), Count: uint32(len(p.keys))}
+		b := wire.Batch{ID: p.id, Part: uint32(p.index), Attempt: uint32(p.attempt), Count: uint32(len(p.keys))}
 		for _, cert := range p.certs {
 			b.Certificates = append(b.Certificates, cert)
 		}
@@ -339,7 +340,7 @@ func (c *Coordinator) keygenResult(r *run) (*Result, error) {
 			if err != nil {
 				return nil, err
 			}
-			res.Keys = append(res.Keys, Key{ID: KeyID{p.id, i}.String(), PublicKey: pub, Address: address})
+			res.Keys = append(res.Keys, wire.Key{ID: wire.KeyID{Batch: p.id, Index: i}.String(), PublicKey: pub, Address: address})
 		}
 	}
 	return res, nil

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // signRun is a sign job in work: what is left to sign and who may take part.
@@ -35,10 +36,9 @@ type attempt struct {
 	items    []frost.Item
 	commits  commitSet
 	set      []frost.Commitment
-	shares   map[int]*shareBody
-	refusals map[int]*complaint
+	shares   map[int]storedShare
+	refusals map[int]*wire.Complaint
 	closed   bool // answered, or replaced by a later attempt
-	task     PublishTask
 
 	aggregating bool // all shares are there and being summed
 	waits       int  // share timers that found it so
@@ -72,8 +72,8 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	if c.Manifest.N-len(s.bad)-len(s.missing) < c.Manifest.T {
 		clear(s.missing)
 	}
-	if c.Manifest.N-len(s.bad) < c.Manifest.T || s.next > maxAttempts || s.tries >= c.Manifest.N-c.Manifest.T+spareAttempts {
-		return c.endFailed(r, refuse(CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s", s.tries, len(s.left), len(r.job.Items), s.trouble()))
+	if c.Manifest.N-len(s.bad) < c.Manifest.T || s.next > wire.MaxAttempts || s.tries >= c.Manifest.N-c.Manifest.T+spareAttempts {
+		return c.endFailed(r, wire.Refuse(wire.CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s", s.tries, len(s.left), len(r.job.Items), s.trouble()))
 	}
 	var exclude []uint8
 	for i := range c.Manifest.N {
@@ -81,11 +81,11 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 			exclude = append(exclude, uint8(i))
 		}
 	}
-	task := &Task{Job: r.signed, Attempt: uint32(s.next), Items: slices.Clone(s.left), Exclude: exclude}
+	task := wire.SignTask(r.signed, s.next, slices.Clone(s.left), exclude)
 	s.next++
 	s.tries++
-	a := &attempt{c: c, run: r, session: task.session(c.Manifest), which: task.Items, shares: map[int]*shareBody{}, refusals: map[int]*complaint{}}
-	a.id = idOf(a.session)
+	a := &attempt{c: c, run: r, session: task.Session(c.Manifest), which: task.Items, shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{}}
+	a.id = wire.ShortID(a.session)
 	a.commits = commitSet{attested: c.attested, session: a.session, exclude: exclude}
 	for _, i := range task.Items {
 		a.items = append(a.items, s.items[i])
@@ -93,81 +93,33 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	s.current = a
 	s.sessions = append(s.sessions, a.id)
 	c.attempts[a.id] = a
-	a.task = PublishTask{Subject: TaskSubject(task, r.job.ID), Body: encode(task), Trace: r.signed.Trace}
-	effects := []Effect{After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}}}
-	switch small := len(task.Items) <= InteractiveItems; {
-	case small && task.Attempt == 0:
-		effects = append(effects, After{Delay: c.hearsayWait(), Timer: Timer{a.id, timerTask}})
-	case small && s.tries == 1: // somebody began it before
-		effects = append(effects, a.needed()...)
-	default:
-		effects = append(effects, a.task)
+	return []Effect{
+		PublishTask{Subject: wire.TaskSubject(task, r.job.ID), Body: wire.Encode(task), Trace: r.signed.Trace},
+		After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}},
 	}
-	for _, msg := range c.mail.take(a.id).messages {
-		effects = append(effects, c.onSign(msg)...)
-	}
-	return effects
 }
-
-// hearsayWait is what the nodes get to begin a small job that they heard of by
-// themselves: more the busier the fleet is. Only if t of them did not, it needs a
-// task.
-func (c *Coordinator) hearsayWait() time.Duration {
-	return 50*time.Millisecond + min(time.Duration(len(c.attempts))*2*time.Millisecond, time.Second)
-}
-
-// needed is for a first attempt that did not begin by itself. Either the nodes
-// have not heard of the job, or it was done before and asked for again: that is
-// looked up first.
-func (a *attempt) needed() []Effect {
-	if a.closed || a.commits.hopeful() >= a.c.Manifest.T {
-		return nil
-	}
-	return []Effect{LookUp{Attempt: a.id, Client: a.run.signed.Client, Job: a.run.job.ID}}
-}
-
-// onLookedUp ends a job that has a result already, and else publishes its task.
-func (c *Coordinator) onLookedUp(e LookedUp) []Effect {
-	a := c.attempts[e.Attempt]
-	switch {
-	case a == nil || a.closed:
-		return nil
-	case e.Existing == nil:
-		return []Effect{a.task}
-	}
-	r := a.run
-	answer := c.onExisting(JobArrived{Token: r.token, Job: r.signed, Existing: e.Existing}, r.job.ID)
-	return append(answer, c.drop(r)...)
-}
-
-// maxEarly bounds a message, in bytes, that is kept for an attempt which is not
-// open yet. Only those of small jobs come before their task.
-const maxEarly = 16 << 10
 
 func (a *attempt) sizeWait() time.Duration { return time.Duration(len(a.items)) * perItemWait }
 
-func (c *Coordinator) onSign(msg LogMessage) []Effect {
-	slot, err := ParseSlot(msg.Subject)
+func (c *Coordinator) onSign(msg wire.LogMessage) []Effect {
+	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Node >= c.Manifest.N {
 		return nil
 	}
 	a := c.attempts[slot.ID]
 	if a == nil {
-		if len(msg.Data) <= maxEarly {
-			c.mail.put(slot, msg)
-		}
-		return nil
+		return nil // another gateway's, or one that is over
 	}
-	body, err := c.opener.node(slot.Node, msg.Subject, msg.Time, msg.Data)
+	body, err := c.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data)
 	if err != nil {
 		return nil // junk
 	}
 	switch slot.Kind {
-	case SlotCommit:
+	case wire.SlotCommit:
 		return a.onCommit(slot.Node, body, msg.Time)
-	case SlotShare:
+	case wire.SlotShare:
 		return a.onShare(slot.Node, body, msg.Time)
-	case SlotRefuse:
+	case wire.SlotRefuse:
 		return a.onRefusal(slot.Node, body)
 	}
 	return nil
@@ -184,7 +136,7 @@ func (a *attempt) onCommit(node int, body []byte, at time.Time) []Effect {
 	if count <= inlineChecks {
 		return a.onChecked(run().(attemptChecked))
 	}
-	return []Effect{Compute{Urgent: count <= InteractiveItems, Run: run}}
+	return []Effect{Compute{Urgent: count <= wire.InteractiveItems, Run: run}}
 }
 
 func (a *attempt) onChecked(e attemptChecked) []Effect {
@@ -224,22 +176,27 @@ func (a *attempt) shareTimer() Effect {
 	return After{Delay: a.c.ShareWait + a.sizeWait(), Timer: Timer{a.id, timerShares}}
 }
 
+// storedShare is a share message and when SIGN stored it.
+type storedShare struct {
+	*wire.ShareBody
+	at time.Time
+}
+
 // onShare keeps a node's first share message. One that arrives after its
 // attempt was given up shows that the node is back.
 func (a *attempt) onShare(node int, body []byte, at time.Time) []Effect {
 	if a.run.sign.late[node] < maxLate {
 		delete(a.run.sign.missing, node)
 	}
-	if a.closed || a.shares[node] != nil || slices.Contains(a.commits.exclude, uint8(node)) {
+	if a.closed || a.shares[node].ShareBody != nil || slices.Contains(a.commits.exclude, uint8(node)) {
 		return nil
 	}
-	share, err := decodeShare(body, a.session)
+	share, err := wire.DecodeShare(body, a.session)
 	if err != nil || len(share.Shares) != len(a.items)*frost.ScalarSize {
 		a.run.sign.bad[node] = "share message malformed"
 		return a.retryIfBad()
 	}
-	share.at = at
-	a.shares[node] = share
+	a.shares[node] = storedShare{share, at}
 	return a.aggregate()
 }
 
@@ -261,12 +218,12 @@ func (a *attempt) aggregate() []Effect {
 	if a.set == nil || a.closed || a.aggregating {
 		return nil
 	}
-	want := setHash(a.set)
+	want := wire.SetHash(a.set)
 	shares := make([][]byte, len(a.set))
 	var last time.Time
 	for i, commitment := range a.set {
 		share := a.shares[commitment.Index]
-		if share == nil || share.Set != want {
+		if share.ShareBody == nil || share.Set != want {
 			return nil
 		}
 		shares[i] = share.Shares
@@ -274,7 +231,7 @@ func (a *attempt) aggregate() []Effect {
 	}
 	a.aggregating = true
 	items, set := a.items, a.set
-	return append(a.round(RoundShares, last), Compute{Urgent: len(items) <= InteractiveItems, Name: "aggregate", Trace: a.run.signed.Trace, Run: func() Event {
+	return append(a.round(RoundShares, last), Compute{Urgent: len(items) <= wire.InteractiveItems, Name: "aggregate", Trace: a.run.signed.Trace, Run: func() Event {
 		sigs, blame, err := frost.Aggregate(items, set, shares)
 		return aggregated{a: a, sigs: sigs, blame: blame, err: err}
 	}})
@@ -306,19 +263,19 @@ func (a *attempt) onAggregated(e aggregated) []Effect {
 	}
 	result, err := a.c.signResult(a.run)
 	if err != nil {
-		return a.c.endFailed(a.run, refuse(CodeInternal, "%v", err))
+		return a.c.endFailed(a.run, wire.Refuse(wire.CodeInternal, "%v", err))
 	}
 	return a.c.end(a.run, result)
 }
 
 func (c *Coordinator) retry(r *run, culprit int) []Effect {
-	report := c.retried(r, CodeSigningFailed, r.sign.trouble(), culprit)
+	report := c.retried(r, wire.CodeSigningFailed, r.sign.trouble(), culprit)
 	return append([]Effect{report}, c.openAttempt(r)...)
 }
 
 // onRefusal ends the job when so many nodes refuse that t can't be found.
 func (a *attempt) onRefusal(node int, body []byte) []Effect {
-	refusal, err := decodeComplaint(body)
+	refusal, err := wire.DecodeComplaint(body)
 	if err != nil || refusal.Session != a.session || a.closed || slices.Contains(a.commits.exclude, uint8(node)) {
 		return nil
 	}
@@ -327,9 +284,9 @@ func (a *attempt) onRefusal(node int, body []byte) []Effect {
 		return nil
 	}
 	switch refusal.Code {
-	case CodeInternal:
+	case wire.CodeInternal:
 		return a.c.retry(a.run, node)
-	case CodeUnknownKey:
+	case wire.CodeUnknownKey:
 		// All n nodes certified the key: those that lack it are still reading
 		// the log, or rebuild their storage. That takes its time, and is no
 		// failed attempt.
@@ -338,10 +295,10 @@ func (a *attempt) onRefusal(node int, body []byte) []Effect {
 		return []Effect{After{Delay: rebuildPause, Timer: Timer{a.id, timerRetry}}}
 	}
 	code := refusal.Code
-	if !slices.Contains(JobCodes, code) {
-		code = CodeSigningFailed // a node's own invention
+	if !slices.Contains(wire.JobCodes, code) {
+		code = wire.CodeSigningFailed // a node's own invention
 	}
-	return a.c.endFailed(a.run, refuse(code, "node %d refused: %s", node, refusal.Reason))
+	return a.c.endFailed(a.run, wire.Refuse(code, "node %d refused: %s", node, refusal.Reason))
 }
 
 // onTimeout opens the next attempt without those that did not answer.
@@ -358,7 +315,7 @@ func (a *attempt) onTimeout(kind TimerKind) []Effect {
 		clear(a.run.sign.missing)
 	}
 	for _, commitment := range a.set {
-		if share := a.shares[commitment.Index]; share == nil || share.Set != setHash(a.set) {
+		if share := a.shares[commitment.Index]; share.ShareBody == nil || share.Set != wire.SetHash(a.set) {
 			a.run.sign.missing[commitment.Index] = true
 			a.run.sign.late[commitment.Index]++
 		}
@@ -387,7 +344,7 @@ func (s *signRun) trouble() string {
 	return strings.Join(words, "; ")
 }
 
-func (c *Coordinator) signResult(r *run) (*Result, error) {
+func (c *Coordinator) signResult(r *run) (*wire.Result, error) {
 	res := c.result(r.signed, r.job.ID, nil)
 	res.Suite, res.Attempts = r.sign.items[0].Key.Suite.String(), r.sign.tries
 	for i, item := range r.sign.items {
@@ -395,7 +352,7 @@ func (c *Coordinator) signResult(r *run) (*Result, error) {
 		if err != nil {
 			return nil, err
 		}
-		res.Sigs = append(res.Sigs, Signed{Key: r.job.Items[i].Key, PublicKey: out, Signature: r.sign.sigs[i]})
+		res.Sigs = append(res.Sigs, wire.Signed{Key: r.job.Items[i].Key, PublicKey: out, Signature: r.sign.sigs[i]})
 	}
 	return res, nil
 }

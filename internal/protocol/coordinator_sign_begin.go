@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // How a sign job begins at a gateway: its keys are found, and if it is bulk it
@@ -26,7 +27,7 @@ func (c *Coordinator) startSign(r *run) []Effect {
 // begin opens a job's first attempt, once its keys are found. A bulk job waits
 // for a place before that; small ones never do.
 func (c *Coordinator) begin(r *run) []Effect {
-	if len(r.job.Items) <= InteractiveItems {
+	if len(r.job.Items) <= wire.InteractiveItems {
 		return c.openAttempt(r)
 	}
 	c.bulk = append(c.bulk, r)
@@ -65,7 +66,7 @@ func (c *Coordinator) tryItems(r *run) []Effect {
 	}
 	items := make([]frost.Item, len(r.job.Items))
 	for i, it := range r.job.Items {
-		id, _ := ParseKeyID(it.Key)
+		id, _ := wire.ParseKeyID(it.Key)
 		e := c.directory[id.Batch]
 		if e == nil || id.Index >= int(e.header.K) {
 			again := After{Delay: loadDelay, Timer: Timer{r.key(), timerLoad}}
@@ -75,14 +76,14 @@ func (c *Coordinator) tryItems(r *run) []Effect {
 			if r.sign.loads++; r.sign.loads < loadRetries/2 && e == nil {
 				return []Effect{again}
 			}
-			return c.endFailed(r, refuse(CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
+			return c.endFailed(r, wire.Refuse(wire.CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
 		}
 		if e.header.Client != r.signed.Client {
-			return c.endFailed(r, refuse(CodeNotOwner, "item %d: key %s belongs to another client", i, it.Key))
+			return c.endFailed(r, wire.Refuse(wire.CodeNotOwner, "item %d: key %s belongs to another client", i, it.Key))
 		}
 		items[i] = frost.Item{Key: e.key(c.Manifest, id.Index), Message: it.Message, Tweak: it.Tweak(frost.Suite(e.header.Suite))}
 		if err := checkItem(items[i], items[0]); err != nil {
-			return c.endFailed(r, refuse(err.Code, "item %d: %s", i, err.Reason))
+			return c.endFailed(r, wire.Refuse(err.Code, "item %d: %s", i, err.Reason))
 		}
 	}
 	r.sign.items = items
@@ -99,7 +100,7 @@ func (c *Coordinator) want(batch string) []Effect {
 }
 
 // key is the gateway's view of one key: public parts only.
-func (e *entry) key(m *Manifest, index int) *frost.Key {
+func (e *entry) key(m *wire.Manifest, index int) *frost.Key {
 	suite := frost.Suite(e.header.Suite)
 	size := m.T * suite.PointSize()
 	return &frost.Key{

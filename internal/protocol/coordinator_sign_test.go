@@ -9,18 +9,19 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // signJob is a sign job at the gateway, its task published.
 type signJob struct {
 	aged
-	job SignedJob
+	job wire.SignedJob
 }
 
-func newSignJob(t testing.TB, items ...JobItem) *signJob {
+func newSignJob(t testing.TB, items ...wire.JobItem) *signJob {
 	f := agedFleet(t)
 	if items == nil {
-		items = []JobItem{item(f.btc, 0, "one"), item(f.btc, 1, "two")}
+		items = []wire.JobItem{item(f.btc, 0, "one"), item(f.btc, 1, "two")}
 	}
 	s := &signJob{f, f.signing(9, "alice", items...)}
 	f.desk.arrive(s.job, nil)
@@ -34,8 +35,8 @@ func (s *signJob) attempt() *attempt { return s.desk.jobs[jobKey("alice", jobID(
 func (s *signJob) members() []int {
 	var nodes []int
 	for i, a := range s.nodes {
-		if slices.ContainsFunc(a.out, func(w wish) bool { return w.slot.Kind == SlotCommit }) {
-			s.let(i, SlotCommit)
+		if slices.ContainsFunc(a.out, func(w wish) bool { return w.slot.Kind == wire.SlotCommit }) {
+			s.let(i, wire.SlotCommit)
 			nodes = append(nodes, i)
 		}
 	}
@@ -43,10 +44,10 @@ func (s *signJob) members() []int {
 }
 
 // done ends the test if the job's signatures do not verify.
-func (s *signJob) done(attempts int) *Result {
+func (s *signJob) done(attempts int) *wire.Result {
 	s.t.Helper()
 	r := s.desk.result()
-	if r.Status != StatusDone {
+	if r.Status != wire.StatusDone {
 		s.t.Fatalf("%s: %s", r.Code, r.Error)
 	}
 	job, _ := s.job.Parse(s.now)
@@ -66,9 +67,9 @@ func TestSignJob(t *testing.T) {
 	f := agedFleet(t)
 	root := item(f.btc, 1, "script")
 	root.ScriptRoot = bytes.Repeat([]byte{7}, 32)
-	for name, items := range map[string][]JobItem{
+	for name, items := range map[string][]wire.JobItem{
 		"bitcoin":  {item(f.btc, 0, "a"), root},
-		"solana":   {item(f.sol, 0, "a"), {Key: KeyID{f.sol, 1}.String(), Message: []byte("b")}},
+		"solana":   {item(f.sol, 0, "a"), {Key: wire.KeyID{Batch: f.sol, Index: 1}.String(), Message: []byte("b")}},
 		"same key": {item(f.btc, 0, "a"), item(f.btc, 0, "a"), item(f.btc, 0, "b")},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -77,30 +78,6 @@ func TestSignJob(t *testing.T) {
 			s.done(1)
 		})
 	}
-}
-
-// The nodes heard of a job before the gateway got it: their messages wait for
-// it, and it publishes no task. Those of others' sessions are forgotten.
-func TestJobBegunByHearsay(t *testing.T) {
-	f := agedFleet(t)
-	job := f.signing(9, "alice", item(f.btc, 0, "a"), item(f.btc, 1, "b"))
-	f.desk.hearsay = true
-	for _, a := range f.nodes {
-		a.do(JobHeard{Job: job, Now: f.now})
-	}
-	f.drain()
-	tasks := len(f.work)
-	f.desk.arrive(job, nil)
-	s := &signJob{aged: f, job: job}
-	s.done(1)
-	f.desk.timeout(timerTask)
-	f.drain()
-	equal(t, "tasks", len(f.work), tasks)
-
-	f.desk.do(SignMessage{f.sign[0]}) // late, of a session that is over
-	equal(t, "kept", len(f.desk.mail.boxes), 1)
-	f.desk.do(Tick{f.now.Add(earlyLife + time.Second)})
-	equal(t, "forgotten", len(f.desk.mail.boxes)+f.desk.mail.bytes, 0)
 }
 
 // A key that is asked for while KEYS is still being read is looked up by itself,
@@ -121,7 +98,7 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 	f.drain()
 	(&signJob{aged: f, job: job}).done(1)
 
-	unknown := f.signing(10, "alice", JobItem{Key: KeyID{strings.Repeat("0", 32), 0}.String(), Message: bytes.Repeat([]byte{1}, 32)})
+	unknown := f.signing(10, "alice", wire.JobItem{Key: wire.KeyID{Batch: strings.Repeat("0", 32), Index: 0}.String(), Message: bytes.Repeat([]byte{1}, 32)})
 	f.desk.finished = nil
 	f.desk.arrive(unknown, nil)
 	for range 2 * loadRetries {
@@ -132,7 +109,7 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 	for range loadRetries {
 		f.desk.timeout(timerLoad)
 	}
-	equal(t, "code", f.desk.result().Code, CodeUnknownKey)
+	equal(t, "code", f.desk.result().Code, wire.CodeUnknownKey)
 	equal(t, "remembered", len(f.desk.wanted), 0)
 }
 
@@ -141,9 +118,9 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 func TestBulkPlacesAreShared(t *testing.T) {
 	f := agedFleet(t)
 	f.desk.MaxBulk = 2
-	bulk := func(n int, client, batch string) SignedJob {
-		var items []JobItem
-		for i := range InteractiveItems + 1 {
+	bulk := func(n int, client, batch string) wire.SignedJob {
+		var items []wire.JobItem
+		for i := range wire.InteractiveItems + 1 {
 			items = append(items, item(batch, 0, fmt.Sprint(n, i)))
 		}
 		return f.signing(n, client, items...)
@@ -154,7 +131,7 @@ func TestBulkPlacesAreShared(t *testing.T) {
 		f.desk.arrive(bulk(21+n, "alice", f.btc), nil)
 	}
 	f.desk.arrive(bulk(30, "bob", f.bob), nil)
-	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(21))], refuse(CodeInternal, "over"))
+	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(21))], wire.Refuse(wire.CodeInternal, "over"))
 	equal(t, "bob's", f.desk.busy["bob"], 1)
 	equal(t, "alice's", f.desk.busy["alice"], 1)
 }
@@ -164,9 +141,9 @@ func TestBulkPlacesAreShared(t *testing.T) {
 func TestBulkSignJobsWait(t *testing.T) {
 	f := agedFleet(t)
 	f.desk.MaxBulk = 1
-	bulk := func(n int) SignedJob {
-		var items []JobItem
-		for i := range InteractiveItems + 1 {
+	bulk := func(n int) wire.SignedJob {
+		var items []wire.JobItem
+		for i := range wire.InteractiveItems + 1 {
 			items = append(items, item(f.btc, 0, fmt.Sprint(n, i)))
 		}
 		return f.signing(n, "alice", items...)
@@ -177,7 +154,7 @@ func TestBulkSignJobsWait(t *testing.T) {
 	equal(t, "tasks of bulk jobs", len(f.desk.tasks), 1)
 	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "small")), nil)
 	equal(t, "and of a small one", len(f.desk.tasks), 2)
-	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(20))], refuse(CodeInternal, "over"))
+	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(20))], wire.Refuse(wire.CodeInternal, "over"))
 	equal(t, "places taken by the second", f.desk.signing, 1)
 	equal(t, "waiting", len(f.desk.bulk), 1)
 	f.desk.do(Tick{f.now.Add(11 * time.Minute)}) // all expire
@@ -187,28 +164,11 @@ func TestBulkSignJobsWait(t *testing.T) {
 	equal(t, "places taken by a new one", f.desk.signing, 1)
 }
 
-// A small job that was answered before is begun without a look for its result.
-// No node begins it again, so it is looked up after a moment, and nothing is signed.
-func TestJobAskedForAgain(t *testing.T) {
-	s := newSignJob(t, item(agedFleet(t).btc, 0, "a"))
-	s.drain()
-	first := s.done(1)
-	s.desk.finished, s.desk.existing = nil, first.Encode()
-	tasks := len(s.desk.tasks)
-	s.desk.arrive(s.job, nil)
-	equal(t, "announced again", len(s.desk.replayed), 1)
-	equal(t, "tasks", len(s.desk.tasks), tasks)
-	equal(t, "in work", s.desk.Jobs()+len(s.desk.attempts), 0)
-
-	s.desk.arrive(s.signing(9, "alice", item(s.btc, 1, "other content")), nil)
-	equal(t, "code", s.desk.rejected[0].Result.Code, CodeJobIDReused)
-}
-
 // A node that was missing once is asked again when the others do not suffice.
 func TestMissingNodeIsAskedAgain(t *testing.T) {
 	s := newSignJob(t)
 	members := s.members()
-	s.let(members[1], SlotShare) // the other one sends none, and is missing
+	s.let(members[1], wire.SlotShare) // the other one sends none, and is missing
 	s.desk.timeout(timerShares)
 	for range 2 {
 		if len(s.attempt().commits.exclude) == 0 {
@@ -219,40 +179,27 @@ func TestMissingNodeIsAskedAgain(t *testing.T) {
 	equal(t, "excluded", len(s.attempt().commits.exclude), 0)
 }
 
-// Nobody heard of a job: the task goes out after a moment, once.
-func TestJobUnheard(t *testing.T) {
-	f := agedFleet(t)
-	f.desk.hearsay = true
-	job := f.signing(9, "alice", item(f.btc, 0, "a"))
-	f.desk.arrive(job, nil)
-	equal(t, "tasks at once", len(f.desk.tasks), 0)
-	f.desk.timeout(timerTask)
-	equal(t, "tasks after a moment", len(f.desk.tasks), 1)
-	f.drain()
-	(&signJob{aged: f, job: job}).done(1)
-}
-
 // A wrong share is blamed on its node; the next attempt is without it and
 // signs what is left, for good.
 func TestWrongShare(t *testing.T) {
-	for name, bend := range map[string]func(*shareBody){
-		"one item":  func(b *shareBody) { b.Shares[40] ^= 1 },
-		"all items": func(b *shareBody) { b.Shares[20] ^= 1; b.Shares[40] ^= 1 },
-		"too short": func(b *shareBody) { b.Shares = b.Shares[1:] },
-		"too long":  func(b *shareBody) { b.Shares = append(b.Shares, 0) },
-		"none":      func(b *shareBody) { b.Shares = nil },
-		"session":   func(b *shareBody) { b.Session[0]++ },
-		"zeros":     func(b *shareBody) { clear(b.Shares) },
-		"overflow":  func(b *shareBody) { copy(b.Shares, bytes.Repeat([]byte{0xff}, 32)) },
+	for name, bend := range map[string]func(*wire.ShareBody){
+		"one item":  func(b *wire.ShareBody) { b.Shares[40] ^= 1 },
+		"all items": func(b *wire.ShareBody) { b.Shares[20] ^= 1; b.Shares[40] ^= 1 },
+		"too short": func(b *wire.ShareBody) { b.Shares = b.Shares[1:] },
+		"too long":  func(b *wire.ShareBody) { b.Shares = append(b.Shares, 0) },
+		"none":      func(b *wire.ShareBody) { b.Shares = nil },
+		"session":   func(b *wire.ShareBody) { b.Session[0]++ },
+		"zeros":     func(b *wire.ShareBody) { clear(b.Shares) },
+		"overflow":  func(b *wire.ShareBody) { copy(b.Shares, bytes.Repeat([]byte{0xff}, 32)) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := newSignJob(t)
 			bad := s.members()[0]
-			w := s.nodes[bad].want(SlotShare)
-			var b shareBody
-			s.check(decode(w.body, MaxMessageSize, &b))
+			w := s.nodes[bad].want(wire.SlotShare)
+			var b wire.ShareBody
+			s.check(wire.Decode(w.body, wire.MaxMessageSize, &b))
 			bend(&b)
-			s.say(w.slot, encode(&b))
+			s.say(w.slot, wire.Encode(&b))
 			s.nodes[bad].out = nil
 			s.drain()
 			task := s.lastTask()
@@ -271,11 +218,11 @@ func TestWrongShare(t *testing.T) {
 	}
 }
 
-func (s *signJob) lastTask() *Task {
+func (s *signJob) lastTask() *wire.Task {
 	m := s.work[len(s.work)-1]
-	var e envelope
-	s.check(decode(m.Data, 2<<20, &e))
-	return must(decodeTask(e.Body, s.m))
+	var e wire.Envelope
+	s.check(wire.Decode(m.Data, 2<<20, &e))
+	return must(wire.DecodeTask(e.Body, s.m))
 }
 
 // A member that sends no share in time sits the next attempt out, and is back
@@ -284,9 +231,9 @@ func TestMissingShare(t *testing.T) {
 	s := newSignJob(t)
 	members := s.members()
 	first := s.attempt()
-	late := s.nodes[members[0]].want(SlotShare)
+	late := s.nodes[members[0]].want(wire.SlotShare)
 	s.nodes[members[0]].out = nil
-	s.let(members[1], SlotShare)
+	s.let(members[1], wire.SlotShare)
 	s.desk.timeout(timerShares)
 	run := first.run.sign
 	equal(t, "missing", fmt.Sprint(run.missing), fmt.Sprint(map[int]bool{members[0]: true}))
@@ -318,7 +265,7 @@ func TestGivenUp(t *testing.T) {
 		s.desk.timeout(timerCommits)
 	}
 	r := s.desk.result()
-	if r.Code != CodeSigningFailed || !strings.Contains(r.Error, "2 of 2 signatures missing") {
+	if r.Code != wire.CodeSigningFailed || !strings.Contains(r.Error, "2 of 2 signatures missing") {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 	if least := s.m.N - s.m.T + 1; tries <= least {
@@ -333,18 +280,18 @@ func TestTooManyFaulty(t *testing.T) {
 	for range 3 {
 		bad := s.members()[0]
 		s.nodes[bad].out = nil
-		s.say(Slot{SlotShare, s.attempt().id, bad}, []byte("x"))
+		s.say(wire.Slot{Kind: wire.SlotShare, ID: s.attempt().id, Node: bad}, []byte("x"))
 		s.drainTasks()
 	}
 	r := s.desk.result()
-	if r.Code != CodeSigningFailed || strings.Count(r.Error, "share message malformed") != 3 {
+	if r.Code != wire.CodeSigningFailed || strings.Count(r.Error, "share message malformed") != 3 {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 }
 
-func (s *signJob) refusal(node int, code Code) {
+func (s *signJob) refusal(node int, code wire.Code) {
 	a := s.attempt()
-	s.say(Slot{SlotRefuse, a.id, node}, encode(&complaint{Session: a.session, Code: code, Reason: "because"}))
+	s.say(wire.Slot{Kind: wire.SlotRefuse, ID: a.id, Node: node}, wire.Encode(&wire.Complaint{Session: a.session, Code: code, Reason: "because"}))
 }
 
 // So many refuse that t are not left: the job ends with their reason. A
@@ -352,15 +299,15 @@ func (s *signJob) refusal(node int, code Code) {
 func TestTooManyRefuse(t *testing.T) {
 	s := newSignJob(t)
 	for range 3 {
-		s.refusal(0, CodeNotOwner)
+		s.refusal(0, wire.CodeNotOwner)
 	}
-	s.say(Slot{SlotRefuse, s.attempt().id, 1}, encode(&complaint{Session: [32]byte{1}, Code: CodeNotOwner}))
-	s.say(Slot{SlotRefuse, s.attempt().id, 1}, []byte("x"))
-	s.refusal(2, CodeNotOwner)
+	s.say(wire.Slot{Kind: wire.SlotRefuse, ID: s.attempt().id, Node: 1}, wire.Encode(&wire.Complaint{Session: [32]byte{1}, Code: wire.CodeNotOwner}))
+	s.say(wire.Slot{Kind: wire.SlotRefuse, ID: s.attempt().id, Node: 1}, []byte("x"))
+	s.refusal(2, wire.CodeNotOwner)
 	equal(t, "ended by two of four", len(s.desk.finished), 0)
-	s.refusal(3, CodeNotOwner)
+	s.refusal(3, wire.CodeNotOwner)
 	r := s.desk.result()
-	if r.Code != CodeNotOwner || !strings.Contains(r.Error, "node 3 refused: because") {
+	if r.Code != wire.CodeNotOwner || !strings.Contains(r.Error, "node 3 refused: because") {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 }
@@ -371,7 +318,7 @@ func TestRefusalWithAStrangeCode(t *testing.T) {
 	for i := range 3 {
 		s.refusal(i, "send_money")
 	}
-	equal(t, "code", s.desk.result().Code, CodeSigningFailed)
+	equal(t, "code", s.desk.result().Code, wire.CodeSigningFailed)
 }
 
 // Nodes that lack the key are still reading the log: they get time.
@@ -379,7 +326,7 @@ func TestNodesThatLackTheKey(t *testing.T) {
 	s := newSignJob(t)
 	for range 20 {
 		for i := range 3 {
-			s.refusal(i, CodeUnknownKey)
+			s.refusal(i, wire.CodeUnknownKey)
 		}
 		equal(t, "ended", len(s.desk.finished), 0)
 		s.desk.timeout(timerRetry)
@@ -395,7 +342,7 @@ func TestNodesThatLackTheKey(t *testing.T) {
 func TestNodesThatFail(t *testing.T) {
 	s := newSignJob(t)
 	for i := range 3 {
-		s.refusal(i, CodeInternal)
+		s.refusal(i, wire.CodeInternal)
 	}
 	s.drainTasks()
 	equal(t, "attempt", s.lastTask().Attempt, uint32(1))
@@ -409,7 +356,7 @@ func TestSignGatewayRestart(t *testing.T) {
 		if stage > 0 {
 			members := s.members()
 			for _, i := range members[:stage-1] {
-				s.let(i, SlotShare)
+				s.let(i, wire.SlotShare)
 			}
 		}
 		if len(s.desk.finished) > 0 {
@@ -428,12 +375,12 @@ func TestSignGatewayRestart(t *testing.T) {
 func TestJudgeTask(t *testing.T) {
 	s := newSignJob(t)
 	standing := s.work[0]
-	var e envelope
-	s.check(decode(standing.Data, 2<<20, &e))
-	equal(t, "the same", s.desk.JudgeTask(standing, e.Body), Mine)
-	equal(t, "another", s.desk.JudgeTask(standing, []byte("x")), Other)
+	var e wire.Envelope
+	s.check(wire.Decode(standing.Data, 2<<20, &e))
+	equal(t, "the same", s.desk.JudgeTask(standing, e.Body), wire.Mine)
+	equal(t, "another", s.desk.JudgeTask(standing, []byte("x")), wire.Other)
 	standing.Data = []byte("x")
-	equal(t, "junk", s.desk.JudgeTask(standing, e.Body), Junk)
+	equal(t, "junk", s.desk.JudgeTask(standing, e.Body), wire.Junk)
 }
 
 // Junk on SIGN, and messages for sessions that nobody asked for.
@@ -469,7 +416,7 @@ func TestSlowGateway(t *testing.T) {
 	}
 	s.desk.hold = false
 	for _, i := range members {
-		s.nodes[i].out = slices.DeleteFunc(s.nodes[i].out, func(w wish) bool { return w.slot.Kind == SlotShare })
+		s.nodes[i].out = slices.DeleteFunc(s.nodes[i].out, func(w wish) bool { return w.slot.Kind == wire.SlotShare })
 	}
 	s.drain()
 	s.done(2)
@@ -480,7 +427,7 @@ func TestSlowAggregation(t *testing.T) {
 	s := newSignJob(t)
 	s.desk.hold = true
 	for _, i := range s.members() {
-		s.let(i, SlotShare)
+		s.let(i, wire.SlotShare)
 	}
 	first := s.attempt()
 	s.desk.timeout(timerShares)

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"time"
 )
 
@@ -11,9 +12,6 @@ type desk struct {
 	f        *fleet
 	token    uint64
 	hold     bool
-	lookups  int
-	existing []byte // what a look-up finds
-	hearsay  bool   // nodes hear of jobs by themselves
 	held     []Compute
 	tasks    []PublishTask
 	finished []Finish
@@ -79,16 +77,10 @@ func (d *desk) do(ev Event) {
 			d.replaced = append(d.replaced, e)
 		case After:
 			d.timers = append(d.timers, e.Timer)
-			if e.Timer.Kind == timerTask && !d.hearsay {
-				d.do(e.Timer) // no node hears of jobs
-			}
 		case Report:
 			d.reports = append(d.reports, e)
 		case Round:
 			d.rounds = append(d.rounds, e)
-		case LookUp:
-			d.lookups++
-			d.do(LookedUp{Attempt: e.Attempt, Existing: d.existing})
 		case Refetch:
 			d.fetch = append(d.fetch, e.ID)
 		default:
@@ -98,14 +90,14 @@ func (d *desk) do(ev Event) {
 }
 
 // arrive delivers a job and returns its token.
-func (d *desk) arrive(job SignedJob, existing []byte) uint64 {
+func (d *desk) arrive(job wire.SignedJob, existing []byte) uint64 {
 	d.token++
 	d.do(JobArrived{Token: d.token, Job: job, Stored: d.f.now, Existing: existing})
 	return d.token
 }
 
 // result is the one result that the gateway wants stored.
-func (d *desk) result() *Result {
+func (d *desk) result() *wire.Result {
 	d.f.t.Helper()
 	if len(d.finished) != 1 {
 		d.f.t.Fatalf("%d results, want one; %d tasks wait, reports %v", len(d.finished), len(d.tasks), d.reports)

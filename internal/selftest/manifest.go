@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -76,20 +76,20 @@ const subject = "selftest"
 // would.
 func (t *test) session(ctx context.Context, s *Step) error {
 	m, i := t.manifest, t.node.Node.Index
-	key, err := protocol.NewSessionKey(rand.Reader, i, time.Now())
+	key, err := wire.NewSessionKey(rand.Reader, i, time.Now())
 	if err != nil {
 		return err
 	}
 	leaves := [][32]byte{key.Leaf(m)}
 	signature, err := bounded(ctx, t.timeout(), "sign", func(ctx context.Context) ([]byte, error) {
-		return t.provider.Sign(ctx, protocol.AttestDigest(m, leaves))
+		return t.provider.Sign(ctx, wire.AttestDigest(m, leaves))
 	})
 	if err != nil {
 		return err
 	}
-	key.Delegate(protocol.NewAttestations(leaves, signature)[0])
+	key.Delegate(wire.NewAttestations(leaves, signature)[0])
 	message := []byte("selftest")
-	body, err := protocol.OpenNode(m, i, subject, time.Now(), key.Seal(m, subject, message))
+	body, err := wire.OpenNode(m, i, subject, time.Now(), key.Seal(m, subject, message))
 	if err != nil {
 		return fmt.Errorf("a message of this node would not be accepted: %w", err)
 	}

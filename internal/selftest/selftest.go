@@ -31,7 +31,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/pin"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Calls is how many calls of each kind are timed.
@@ -55,11 +55,11 @@ type test struct {
 
 	node     *config.Node
 	provider keyprovider.Provider
-	unopened error              // why there is no provider, if the device is to blame
-	manifest *protocol.Manifest // nil without a good one
-	noGood   error              // why the manifest is not
-	derives  bool               // the device does
-	timed    int                // calls so far
+	unopened error          // why there is no provider, if the device is to blame
+	manifest *wire.Manifest // nil without a good one
+	noGood   error          // why the manifest is not
+	derives  bool           // the device does
+	timed    int            // calls so far
 	report   *Report
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // busMetrics tell of a connection to NATS.
@@ -26,7 +26,7 @@ var writes = map[string][]bus.Stream{
 	RoleGateway: {bus.Work, bus.Keys, bus.Results, bus.Notices, bus.DeadLetter},
 }
 
-var durables = []string{bus.GatewaysDurable(string(protocol.KindKeygen)), bus.GatewaysDurable(string(protocol.KindSign))}
+var durables = []string{bus.GatewaysDurable(string(wire.KindKeygen)), bus.GatewaysDurable(string(wire.KindSign))}
 
 func newBusMetrics(of Identity) busMetrics {
 	b := busMetrics{

@@ -5,6 +5,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // jobMetrics are a gateway's.
@@ -14,10 +15,10 @@ type jobMetrics struct {
 }
 
 // done is the code of a job that ended well.
-const done protocol.Code = "done"
+const done wire.Code = "done"
 
 var (
-	endCodes = append([]protocol.Code{done}, protocol.JobCodes...)
+	endCodes = append([]wire.Code{done}, wire.JobCodes...)
 	loads    = []string{load(true), load(false)}
 )
 

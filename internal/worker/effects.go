@@ -13,6 +13,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // step feeds the machine and does what it asks for.
@@ -153,9 +154,9 @@ func (w *Worker) publish(e protocol.Publish) {
 
 // useful is for how long somebody waits for a message. Certificates are
 // wanted for ever.
-var useful = map[protocol.SlotKind]time.Duration{
-	protocol.SlotDeal: protocol.MaxJobLife, protocol.SlotAbort: protocol.MaxJobLife,
-	protocol.SlotCommit: 5 * time.Minute, protocol.SlotShare: 5 * time.Minute, protocol.SlotRefuse: 5 * time.Minute,
+var useful = map[wire.SlotKind]time.Duration{
+	wire.SlotDeal: wire.MaxJobLife, wire.SlotAbort: wire.MaxJobLife,
+	wire.SlotCommit: 5 * time.Minute, wire.SlotShare: 5 * time.Minute, wire.SlotRefuse: 5 * time.Minute,
 }
 
 // The pause after a failed try, doubling.
@@ -176,7 +177,7 @@ func sleep(ctx context.Context, d time.Duration) {
 
 // mustAttest asks the key provider until it answers or ctx ends. The attester
 // paces the calls.
-func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *protocol.Attestation {
+func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *wire.Attestation {
 	for ctx.Err() == nil {
 		if att, err := w.attester.Attest(ctx, leaf); err == nil {
 			return att
@@ -190,7 +191,7 @@ func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *protocol.Attest
 const fillTime = time.Minute
 
 // fill returns why the message was not published; it has said so then.
-func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) error {
+func (w *Worker) fill(ctx context.Context, slot wire.Slot, body []byte) error {
 	subject := slot.String()
 	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
 		sealed, era, err := w.sessions.seal(ctx, subject, body)
@@ -222,7 +223,7 @@ func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) erro
 var errSlotLost = errors.New("this node said something else there before")
 
 // tryFill publishes what was sealed in an era, and gives up at its end.
-func (w *Worker) tryFill(ctx, era context.Context, slot protocol.Slot, subject string, sealed, body []byte) (bus.Verdict, error) {
+func (w *Worker) tryFill(ctx, era context.Context, slot wire.Slot, subject string, sealed, body []byte) (bus.Verdict, error) {
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
 	defer cancel()
 	defer context.AfterFunc(era, cancel)()
@@ -233,13 +234,13 @@ func (w *Worker) tryFill(ctx, era context.Context, slot protocol.Slot, subject s
 	})
 }
 
-func (w *Worker) unpublished(slot protocol.Slot, err error) {
+func (w *Worker) unpublished(slot wire.Slot, err error) {
 	if w.ctx.Err() == nil {
 		w.log.Error("message not published", "subject", slot.String(), "err", err)
 	}
 }
 
-var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protocol.Other: bus.Other, protocol.Junk: bus.Junk}
+var verdicts = map[wire.Verdict]bus.Verdict{wire.Mine: bus.Mine, wire.Other: bus.Other, wire.Junk: bus.Junk}
 
 // certify stores, then has the HSM sign, then publishes.
 func (w *Worker) certify(e protocol.Certify) {
@@ -275,9 +276,9 @@ var errStorage = errors.New("the node's keystore failed")
 // until the node starts again ends it; on a full disk it can still sign.
 func (w *Worker) notCertified(id string, err error) {
 	w.log.Error("keystore: certify failed", "batch", id, "err", err)
-	failed := protocol.CertifyFailed{ID: id, Code: protocol.CodeInternal, Err: errStorage}
+	failed := protocol.CertifyFailed{ID: id, Code: wire.CodeInternal, Err: errStorage}
 	if errors.Is(err, keystore.ErrOtherTranscript) {
-		failed.Code, failed.Err = protocol.CodeOtherTranscript, keystore.ErrOtherTranscript
+		failed.Code, failed.Err = wire.CodeOtherTranscript, keystore.ErrOtherTranscript
 	}
 	w.step(failed)
 	if errors.Is(err, keystore.ErrGone) || errors.Is(err, keystore.ErrDamaged) {
@@ -285,7 +286,7 @@ func (w *Worker) notCertified(id string, err error) {
 	}
 }
 
-func storeRecord(r *protocol.BatchRecord, index int, m *protocol.Manifest) *keystore.Record {
+func storeRecord(r *protocol.BatchRecord, index int, m *wire.Manifest) *keystore.Record {
 	return &keystore.Record{
 		Batch: r.ID, Context: r.Context, Transcript: r.Transcript, Suite: r.Header.Suite,
 		N: m.N, T: m.T, K: int(r.Header.K), Index: index, Owner: r.Header.Client,
@@ -293,7 +294,7 @@ func storeRecord(r *protocol.BatchRecord, index int, m *protocol.Manifest) *keys
 	}
 }
 
-func recovered(e protocol.StoreRecovered, index int, m *protocol.Manifest) *keystore.Record {
+func recovered(e protocol.StoreRecovered, index int, m *wire.Manifest) *keystore.Record {
 	r := storeRecord(e.Record, index, m)
 	r.Cert, r.Complete, r.Certificates = e.Certificates[index], true, e.Certificates
 	return r
@@ -319,7 +320,7 @@ func (w *Worker) load(e protocol.Load) {
 }
 
 // loadKey gives a key that may sign: one that all n nodes certified.
-func (w *Worker) loadKey(id protocol.KeyID) protocol.LoadedKey {
+func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
 	k, err := w.store.Key(id.Batch, id.Index)
 	if err != nil {
 		if !errors.Is(err, keystore.ErrUnknown) {

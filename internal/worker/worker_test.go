@@ -15,6 +15,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // TestLife: a node deals, certifies and signs, restarts from its keystore
@@ -135,7 +136,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	node, _ := w.startNode()
 	w.server.Shutdown()
 	eventually(t, "the bus is away", func() bool { return w.bus.Healthy() != nil })
-	slot := protocol.Slot{Kind: protocol.SlotAbort, ID: "0123456789abcdef0123456789abcdef"}
+	slot := wire.Slot{Kind: wire.SlotAbort, ID: "0123456789abcdef0123456789abcdef"}
 	node.tasks.Go(func() { _ = node.fill(node.ctx, slot, []byte("x")) })
 	time.Sleep(100 * time.Millisecond) // sealed by now, and waiting
 	w.provider.set(func(context.Context) error { return disabled })
@@ -168,10 +169,10 @@ func TestSilentNodeDropsSigning(t *testing.T) {
 	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
 		t.Fatal(err)
 	}
-	for _, kind := range []protocol.SlotKind{protocol.SlotCommit, protocol.SlotShare, protocol.SlotRefuse} {
+	for _, kind := range []wire.SlotKind{wire.SlotCommit, wire.SlotShare, wire.SlotRefuse} {
 		done := make(chan struct{})
 		go func() {
-			node.publish(protocol.Publish{Slot: protocol.Slot{Kind: kind, ID: "0123456789abcdef0123456789abcdef"}})
+			node.publish(protocol.Publish{Slot: wire.Slot{Kind: kind, ID: "0123456789abcdef0123456789abcdef"}})
 			close(done)
 		}()
 		select {
@@ -383,7 +384,7 @@ func TestFillPaces(t *testing.T) {
 	node, _ := w.startNode()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if err := node.fill(ctx, protocol.Slot{Kind: protocol.SlotAbort, ID: "no id"}, []byte("x")); !errors.Is(err, context.DeadlineExceeded) {
+	if err := node.fill(ctx, wire.Slot{Kind: wire.SlotAbort, ID: "no id"}, []byte("x")); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("a message that can't be published ended with %v", err)
 	}
 	if n := w.log.count("not published yet"); n < 1 || n > 6 {
@@ -397,12 +398,12 @@ func TestFillPaces(t *testing.T) {
 // TestPublishEnds: what waits for a device or a bus that is away waits no
 // longer than somebody waits for it.
 func TestPublishEnds(t *testing.T) {
-	for _, kind := range []protocol.SlotKind{protocol.SlotDeal, protocol.SlotAbort, protocol.SlotCommit, protocol.SlotShare, protocol.SlotRefuse} {
-		if useful[kind] <= 0 || useful[kind] > protocol.MaxJobLife {
+	for _, kind := range []wire.SlotKind{wire.SlotDeal, wire.SlotAbort, wire.SlotCommit, wire.SlotShare, wire.SlotRefuse} {
+		if useful[kind] <= 0 || useful[kind] > wire.MaxJobLife {
 			t.Errorf("a %s message waits for %s", kind, useful[kind])
 		}
 	}
-	if useful[protocol.SlotCert] != 0 {
+	if useful[wire.SlotCert] != 0 {
 		t.Error("a certificate is given up")
 	}
 }

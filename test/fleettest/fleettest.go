@@ -16,7 +16,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Options of a fleet; the zero value is 2-of-3 on regtest with software keys.
@@ -51,7 +51,7 @@ func (o Options) withDefaults() Options {
 }
 
 // initialise writes the fleet's directory.
-func (o Options) initialise(t T, dir, busURL string, ports []int) *protocol.Manifest {
+func (o Options) initialise(t T, dir, busURL string, ports []int) *wire.Manifest {
 	t.Helper()
 	m, err := fleet.Init(t.Context(), dir, fleet.Options{
 		Name: Name, Network: o.Network, N: o.N, T: o.T, AttestSigning: true, BusURL: busURL, Client: Client, ServerPorts: ports,
@@ -76,7 +76,7 @@ const (
 type Fleet struct {
 	URL      string // of NATS
 	Dir      string // as frostctl fleet init writes it
-	Manifest *protocol.Manifest
+	Manifest *wire.Manifest
 	Server   *bus.EmbeddedServer
 
 	t     testing.TB

@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"crypto/ed25519"
@@ -138,13 +138,13 @@ func PeekJobID(payload []byte) string {
 func (j SignedJob) Authenticate(m *Manifest, a *Access) *JobError {
 	client, ok := a.clients[j.Client]
 	if !ok {
-		return refuse(CodeUnknownClient, "no client %.64q in the access list", j.Client)
+		return Refuse(CodeUnknownClient, "no client %.64q in the access list", j.Client)
 	}
 	if !client.key.verify(JobSigningInput(m.Fleet, j.Kind, j.Client, j.Payload), j.Signature) {
-		return refuse(CodeBadSignature, "the %s header is not this client's Ed25519 signature over tag, subject and payload", HeaderSignature)
+		return Refuse(CodeBadSignature, "the %s header is not this client's Ed25519 signature over tag, subject and payload", HeaderSignature)
 	}
 	if !client.allows(j.Kind) {
-		return refuse(CodeKindNotAllowed, "client %s may not publish %s jobs", j.Client, j.Kind)
+		return Refuse(CodeKindNotAllowed, "client %s may not publish %s jobs", j.Client, j.Kind)
 	}
 	return nil
 }
@@ -153,23 +153,23 @@ func (j SignedJob) Authenticate(m *Manifest, a *Access) *JobError {
 // when the bus stored it.
 func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 	if len(j.Payload) > MaxJobSize {
-		return nil, refuse(CodeTooLarge, "payload of %d bytes is over the limit of %d", len(j.Payload), MaxJobSize)
+		return nil, Refuse(CodeTooLarge, "payload of %d bytes is over the limit of %d", len(j.Payload), MaxJobSize)
 	}
 	var job Job
 	if err := strictJSON(j.Payload, &job); err != nil {
-		return nil, refuse(CodeMalformedJob, "payload is not a job: %.200v", err)
+		return nil, Refuse(CodeMalformedJob, "payload is not a job: %.200v", err)
 	}
 	if !jobIDPattern.MatchString(job.ID) {
-		return nil, refuse(CodeMalformedJob, "job %.64q is not a UUID in lower case", job.ID)
+		return nil, Refuse(CodeMalformedJob, "job %.64q is not a UUID in lower case", job.ID)
 	}
 	if job.Kind != j.Kind {
-		return nil, refuse(CodeMalformedJob, "kind %.64q in a payload published to job.%s", string(job.Kind), j.Kind)
+		return nil, Refuse(CodeMalformedJob, "kind %.64q in a payload published to job.%s", string(job.Kind), j.Kind)
 	}
 	switch {
 	case !job.Expires.After(stored):
-		return nil, refuse(CodeExpired, "the job expired at %s and arrived at %s", job.Expires.UTC().Format(time.RFC3339), stored.UTC().Format(time.RFC3339))
-	case job.Expires.Sub(stored) > MaxJobLife+clockSkew:
-		return nil, refuse(CodeExpiryTooFar, "the job expires at %s: a job lives at most %s", job.Expires.UTC().Format(time.RFC3339), MaxJobLife)
+		return nil, Refuse(CodeExpired, "the job expired at %s and arrived at %s", job.Expires.UTC().Format(time.RFC3339), stored.UTC().Format(time.RFC3339))
+	case job.Expires.Sub(stored) > MaxJobLife+ClockSkew:
+		return nil, Refuse(CodeExpiryTooFar, "the job expires at %s: a job lives at most %s", job.Expires.UTC().Format(time.RFC3339), MaxJobLife)
 	}
 	check := job.checkSign
 	if job.Kind == KindKeygen {
@@ -184,13 +184,13 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 func (job *Job) checkKeygen() *JobError {
 	switch _, known := chainSuites[job.Chain]; {
 	case len(job.Items) > 0:
-		return refuse(CodeMalformedJob, "items in a keygen job")
+		return Refuse(CodeMalformedJob, "items in a keygen job")
 	case !known:
-		return refuse(CodeUnknownChain, "chain %.64q: use bitcoin or solana", job.Chain)
+		return Refuse(CodeUnknownChain, "chain %.64q: use bitcoin or solana", job.Chain)
 	case job.Count < 1:
-		return refuse(CodeEmptyBatch, "count is %d: ask for at least one key", job.Count)
+		return Refuse(CodeEmptyBatch, "count is %d: ask for at least one key", job.Count)
 	case job.Count > MaxJobKeys:
-		return refuse(CodeTooLarge, "count is %d: a job has at most %d keys, publish several", job.Count, MaxJobKeys)
+		return Refuse(CodeTooLarge, "count is %d: a job has at most %d keys, publish several", job.Count, MaxJobKeys)
 	}
 	return nil
 }
@@ -198,22 +198,25 @@ func (job *Job) checkKeygen() *JobError {
 func (job *Job) checkSign() *JobError {
 	switch {
 	case job.Chain != "" || job.Count != 0:
-		return refuse(CodeMalformedJob, "chain or count in a sign job")
+		return Refuse(CodeMalformedJob, "chain or count in a sign job")
 	case len(job.Items) == 0:
-		return refuse(CodeEmptyBatch, "items is empty: ask for at least one signature")
+		return Refuse(CodeEmptyBatch, "items is empty: ask for at least one signature")
 	case len(job.Items) > MaxJobItems:
-		return refuse(CodeTooLarge, "%d items: a job has at most %d, publish several", len(job.Items), MaxJobItems)
+		return Refuse(CodeTooLarge, "%d items: a job has at most %d, publish several", len(job.Items), MaxJobItems)
 	}
 	for i, item := range job.Items {
 		if _, err := ParseKeyID(item.Key); err != nil {
-			return refuse(CodeUnknownKey, "item %d: %v", i, err)
+			return Refuse(CodeUnknownKey, "item %d: %v", i, err)
 		}
 		if n := len(item.ScriptRoot); n != 0 && n != 32 {
-			return refuse(CodeBadTweak, "item %d: script_root of %d bytes, want 32", i, n)
+			return Refuse(CodeBadTweak, "item %d: script_root of %d bytes, want 32", i, n)
 		}
 	}
 	return nil
 }
+
+// Suite is the suite of the keys that a keygen job asks for.
+func (job *Job) Suite() frost.Suite { return chainSuites[job.Chain] }
 
 // Tweak is the item's tweak under a suite.
 func (it JobItem) Tweak(s frost.Suite) frost.Tweak {

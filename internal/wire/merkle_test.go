@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"crypto/ecdsa"
@@ -165,8 +165,8 @@ func TestAttestation(t *testing.T) {
 			if err := a.verify(f.m, pub, leaves[i]); err != nil {
 				t.Fatalf("leaf %d of %d: %v", i, n, err)
 			}
-			if len(encode(a)) > maxAttestation-200 {
-				t.Errorf("%d leaves: an attestation of %d bytes leaves no room in a certificate", n, len(encode(a)))
+			if len(Encode(a)) > MaxAttestation-200 {
+				t.Errorf("%d leaves: an attestation of %d bytes leaves no room in a certificate", n, len(Encode(a)))
 			}
 			refusals := map[string]error{
 				"wrong leaf":    a.verify(f.m, pub, [32]byte{9}),
@@ -202,7 +202,7 @@ func TestAttestedIsRemembered(t *testing.T) {
 	leaves := testLeaves(9)
 	digest := AttestDigest(f.m, leaves)
 	sig := must(ecdsa.SignASN1(rand.Reader, f.identity[0], digest[:]))
-	all, v := NewAttestations(leaves, sig), newAttested(f.m)
+	all, v := NewAttestations(leaves, sig), NewAttestationCache(f.m)
 	for range 2 {
 		for i, a := range all {
 			if err := v.verify(a, 0, leaves[i]); err != nil {

@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"bytes"
@@ -18,19 +18,19 @@ func TestEnvelopeOfNode(t *testing.T) {
 	f, foreign := newFleet(t, 2, 3), newFleet(t, 2, 3)
 	key, body := f.sessions[0], []byte("body")
 	data := key.Seal(f.m, subject0, body)
-	o := newOpener(f.m, f.access)
+	o := NewOpener(f.m, f.access)
 	for range 2 { // the second time the delegation is known
-		if got, err := o.node(0, subject0, t0, data); err != nil || !bytes.Equal(got, body) {
+		if got, err := o.FromNode(0, subject0, t0, data); err != nil || !bytes.Equal(got, body) {
 			t.Fatalf("got %q, %v", got, err)
 		}
 	}
-	change := func(f func(*envelope)) []byte {
-		var e envelope
-		must(0, decode(data, MaxMessageSize, &e))
+	change := func(f func(*Envelope)) []byte {
+		var e Envelope
+		must(0, Decode(data, MaxMessageSize, &e))
 		f(&e)
-		return encode(&e)
+		return Encode(&e)
 	}
-	early, late := t0.Add(-clockSkew-time.Second), t0.Add(DelegationLife+clockSkew+time.Second)
+	early, late := t0.Add(-ClockSkew-time.Second), t0.Add(DelegationLife+ClockSkew+time.Second)
 	for name, test := range map[string]struct {
 		node    int
 		subject string
@@ -41,22 +41,22 @@ func TestEnvelopeOfNode(t *testing.T) {
 		"another node's slot":  {1, subject0, t0, data},
 		"before the session":   {0, subject0, early, data},
 		"after the session":    {0, subject0, late, data},
-		"another body":         {0, subject0, t0, change(func(e *envelope) { e.Body = []byte("bode") })},
-		"no signature":         {0, subject0, t0, change(func(e *envelope) { e.Signature = nil })},
-		"no delegation":        {0, subject0, t0, change(func(e *envelope) { e.Delegation = nil })},
-		"another's delegation": {0, subject0, t0, change(func(e *envelope) { e.Delegation = f.sessions[1].delegation })},
+		"another body":         {0, subject0, t0, change(func(e *Envelope) { e.Body = []byte("bode") })},
+		"no signature":         {0, subject0, t0, change(func(e *Envelope) { e.Signature = nil })},
+		"no delegation":        {0, subject0, t0, change(func(e *Envelope) { e.Delegation = nil })},
+		"another's delegation": {0, subject0, t0, change(func(e *Envelope) { e.Delegation = f.sessions[1].delegation })},
 		"another fleet":        {0, subject0, t0, foreign.sessions[0].Seal(foreign.m, subject0, body)},
 		"sealed for another":   {0, subject0, t0, key.Seal(foreign.m, subject0, body)},
 		"a gateway":            {0, subject0, t0, SealGateway(f.gateway, "gw", f.m, subject0, body)},
 		"no envelope":          {0, subject0, t0, body},
 		"too large":            {0, subject0, t0, key.Seal(f.m, subject0, make([]byte, MaxMessageSize))},
 	} {
-		if got, err := o.node(test.node, test.subject, test.at, test.data); err == nil || got != nil {
+		if got, err := o.FromNode(test.node, test.subject, test.at, test.data); err == nil || got != nil {
 			t.Errorf("%s: opened, %v", name, err)
 		}
 	}
-	for _, at := range []time.Time{t0.Add(-clockSkew), t0.Add(DelegationLife + clockSkew)} {
-		if _, err := o.node(0, subject0, at, data); err != nil {
+	for _, at := range []time.Time{t0.Add(-ClockSkew), t0.Add(DelegationLife + ClockSkew)} {
+		if _, err := o.FromNode(0, subject0, at, data); err != nil {
 			t.Errorf("at %s: %v", at.Sub(t0), err)
 		}
 	}
@@ -64,9 +64,9 @@ func TestEnvelopeOfNode(t *testing.T) {
 
 func TestEnvelopeOfGateway(t *testing.T) {
 	f := newFleet(t, 2, 3)
-	o := newOpener(f.m, f.access)
+	o := NewOpener(f.m, f.access)
 	data := SealGateway(f.gateway, "gw", f.m, "work.x", []byte("task"))
-	if got, err := o.gateway("work.x", data); err != nil || string(got) != "task" {
+	if got, err := o.FromGateway("work.x", data); err != nil || string(got) != "task" {
 		t.Fatalf("got %q, %v", got, err)
 	}
 	_, stranger, _ := ed25519.GenerateKey(rand.Reader)
@@ -77,7 +77,7 @@ func TestEnvelopeOfGateway(t *testing.T) {
 		"other fleet":   SealGateway(f.gateway, "gw", newFleet(t, 2, 3).m, "work.x", nil),
 		"a node":        f.sessions[0].Seal(f.m, "work.x", nil),
 	} {
-		if _, err := o.gateway("work.x", data); err == nil {
+		if _, err := o.FromGateway("work.x", data); err == nil {
 			t.Errorf("%s: opened", name)
 		}
 	}
@@ -87,12 +87,12 @@ func TestEnvelopeOfGateway(t *testing.T) {
 // can't live longer than a session key may.
 func TestDelegations(t *testing.T) {
 	f := newFleet(t, 2, 3)
-	o := newOpener(f.m, f.access)
+	o := NewOpener(f.m, f.access)
 	make := func(change func(*delegation)) []byte {
 		d := f.sessions[0].pending
 		change(&d)
 		d.Attestation = f.attestOne(min(int(d.Node), 2), d.leaf(f.m))
-		return encode(&d)
+		return Encode(&d)
 	}
 	if _, err := o.delegation(make(func(*delegation) {})); err != nil {
 		t.Fatal(err)
@@ -112,7 +112,7 @@ func TestDelegations(t *testing.T) {
 	tampered := func(change func(*delegation)) []byte {
 		d := f.sessions[0].pending
 		change(&d)
-		return encode(&d)
+		return Encode(&d)
 	}
 	for name, change := range map[string]func(*delegation){
 		"node": func(d *delegation) { d.Node = 1 }, "not before": func(d *delegation) { d.NotBefore++ },
@@ -127,7 +127,7 @@ func TestDelegations(t *testing.T) {
 
 func TestDelegationCacheIsBounded(t *testing.T) {
 	f := newFleet(t, 1, 1)
-	o := newOpener(f.m, f.access)
+	o := NewOpener(f.m, f.access)
 	for i := range maxKnownDelegations {
 		o.known[[32]byte{byte(i), byte(i >> 8)}] = nil
 	}

@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"bytes"
@@ -13,7 +13,7 @@ const (
 	MaxJobSize     = 1 << 20 // a job's JSON payload
 	MaxMessageSize = 1 << 20 // a sealed round message
 	maxDelegation  = 2048
-	maxAttestation = 1024
+	MaxAttestation = 1024
 	maxReason      = 400
 )
 
@@ -41,20 +41,20 @@ func must[T any](v T, err error) T {
 // errNotCanonical marks bytes that decode but are not what Encode makes.
 var errNotCanonical = errors.New("not core deterministic CBOR")
 
-// encode gives the core deterministic CBOR (RFC 8949, 4.2.1) of a message.
-func encode(v any) []byte { return must(encMode.Marshal(v)) }
+// Encode gives the core deterministic CBOR (RFC 8949, 4.2.1) of a message.
+func Encode(v any) []byte { return must(encMode.Marshal(v)) }
 
-// decode reads exactly one message of at most limit bytes into v, and accepts
-// only the bytes that encode would give: a message has one encoding, so its
+// Decode reads exactly one message of at most limit bytes into v, and accepts
+// only the bytes that Encode would give: a message has one encoding, so its
 // hash is its identity.
-func decode(data []byte, limit int, v any) error {
+func Decode(data []byte, limit int, v any) error {
 	if len(data) > limit {
 		return fmt.Errorf("message of %d bytes is over the limit of %d", len(data), limit)
 	}
 	if err := decMode.Unmarshal(data, v); err != nil {
 		return err
 	}
-	if !bytes.Equal(encode(v), data) {
+	if !bytes.Equal(Encode(v), data) {
 		return errNotCanonical
 	}
 	return nil

@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"bytes"
@@ -93,8 +93,8 @@ func rootFromPath(leaf [32]byte, i, size int, path [][]byte) ([32]byte, error) {
 // keyLeaf is the leaf of one key in its batch's tree: index, key and owner.
 func keyLeaf(index int, publicKey []byte, owner string) [32]byte {
 	var buf bytes.Buffer
-	buf.Write(be32(index))
-	buf.Write(be32(len(publicKey)))
+	buf.Write(Be32(index))
+	buf.Write(Be32(len(publicKey)))
 	buf.Write(publicKey)
 	buf.WriteString(owner)
 	return leafHash(buf.Bytes())

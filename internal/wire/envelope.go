@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"crypto/ed25519"
@@ -19,10 +19,10 @@ import (
 // before it ends.
 const DelegationLife = 10 * time.Minute
 
-// clockSkew is how far the clocks of workers and NATS servers may differ.
-const clockSkew = 2 * time.Minute
+// ClockSkew is how far the clocks of workers and NATS servers may differ.
+const ClockSkew = 2 * time.Minute
 
-type envelope struct {
+type Envelope struct {
 	Body       []byte `cbor:"1,keyasint"`
 	Signature  []byte `cbor:"2,keyasint"`
 	Delegation []byte `cbor:"3,keyasint,omitempty"` // by a worker
@@ -41,7 +41,7 @@ type delegation struct {
 
 func (d *delegation) leaf(m *Manifest) [32]byte {
 	mh := m.Hash()
-	return frost.Hash("frostfleet/delegation/v1", mh[:], be32(d.Node), d.Key, be64(d.NotBefore), be64(d.NotAfter))
+	return frost.Hash("frostfleet/delegation/v1", mh[:], Be32(d.Node), d.Key, be64(d.NotBefore), be64(d.NotAfter))
 }
 
 // SessionKey signs a worker's messages.
@@ -75,7 +75,7 @@ func (k *SessionKey) Leaf(m *Manifest) [32]byte { return k.pending.leaf(m) }
 // Delegate completes the key.
 func (k *SessionKey) Delegate(a *Attestation) {
 	k.pending.Attestation = a
-	k.delegation = encode(&k.pending)
+	k.delegation = Encode(&k.pending)
 }
 
 // NotAfter is when the key stops being accepted.
@@ -83,7 +83,7 @@ func (k *SessionKey) NotAfter() time.Time { return time.Unix(k.pending.NotAfter,
 
 // Seal signs a body for one subject.
 func (k *SessionKey) Seal(m *Manifest, subject string, body []byte) []byte {
-	return encode(&envelope{
+	return Encode(&Envelope{
 		Body: body, Delegation: k.delegation,
 		Signature: k.sign(sealed(m, subject, body)),
 	})
@@ -91,7 +91,7 @@ func (k *SessionKey) Seal(m *Manifest, subject string, body []byte) []byte {
 
 // SealGateway signs a gateway's body for one subject.
 func SealGateway(key ed25519.PrivateKey, name string, m *Manifest, subject string, body []byte) []byte {
-	return encode(&envelope{Body: body, Gateway: name, Signature: ed25519.Sign(key, sealed(m, subject, body))})
+	return Encode(&Envelope{Body: body, Gateway: name, Signature: ed25519.Sign(key, sealed(m, subject, body))})
 }
 
 func sealed(m *Manifest, subject string, body []byte) []byte {
@@ -105,10 +105,10 @@ var (
 	errDelegation = errors.New("delegation is not valid at the message's time")
 )
 
-// opener checks envelopes. It remembers delegations, as one serves thousands
+// Opener checks envelopes. It remembers delegations, as one serves thousands
 // of messages and costs an ECDSA verification.
-type opener struct {
-	manifest *Manifest
+type Opener struct {
+	Manifest *Manifest
 	access   *Access
 	known    map[[32]byte]*openDelegation
 }
@@ -121,28 +121,38 @@ type openDelegation struct {
 
 const maxKnownDelegations = 4096
 
-func newOpener(m *Manifest, a *Access) *opener {
-	return &opener{manifest: m, access: a, known: map[[32]byte]*openDelegation{}}
+func NewOpener(m *Manifest, a *Access) *Opener {
+	return &Opener{Manifest: m, access: a, known: map[[32]byte]*openDelegation{}}
 }
 
-// node opens a message that must come from node i, and returns its body.
+// FromNode opens a message that must come from node i, and returns its body.
 // at is when the bus stored the message.
-func (o *opener) node(i int, subject string, at time.Time, data []byte) ([]byte, error) {
+func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]byte, error) {
 	e, d, err := o.claims(i, at, data)
 	if err != nil {
 		return nil, err
 	}
-	if !d.verifier.verify(sealed(o.manifest, subject, e.Body), e.Signature) {
+	if !d.verifier.verify(sealed(o.Manifest, subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil
 }
 
-// claims is all of node but the message's own signature: whose it says it is,
+// ClaimedBody is FromNode without the check of the message's own signature, for the
+// caller that compared the message with its own, byte for byte.
+func (o *Opener) ClaimedBody(i int, at time.Time, data []byte) ([]byte, error) {
+	e, _, err := o.claims(i, at, data)
+	if err != nil {
+		return nil, err
+	}
+	return e.Body, nil
+}
+
+// claims is all of FromNode but the message's own signature: whose it says it is,
 // and that this node's session key spoke for it at that time.
-func (o *opener) claims(i int, at time.Time, data []byte) (*envelope, *openDelegation, error) {
-	var e envelope
-	if err := decode(data, MaxMessageSize, &e); err != nil {
+func (o *Opener) claims(i int, at time.Time, data []byte) (*Envelope, *openDelegation, error) {
+	var e Envelope
+	if err := Decode(data, MaxMessageSize, &e); err != nil {
 		return nil, nil, err
 	}
 	d, err := o.delegation(e.Delegation)
@@ -152,27 +162,27 @@ func (o *opener) claims(i int, at time.Time, data []byte) (*envelope, *openDeleg
 	if int(d.Node) != i {
 		return nil, nil, fmt.Errorf("message of node %d in the slot of node %d", d.Node, i)
 	}
-	if at.Before(time.Unix(d.NotBefore, 0).Add(-clockSkew)) || at.After(time.Unix(d.NotAfter, 0).Add(clockSkew)) {
+	if at.Before(time.Unix(d.NotBefore, 0).Add(-ClockSkew)) || at.After(time.Unix(d.NotAfter, 0).Add(ClockSkew)) {
 		return nil, nil, errDelegation
 	}
 	return &e, d, nil
 }
 
-func (o *opener) delegation(raw []byte) (*openDelegation, error) {
+func (o *Opener) delegation(raw []byte) (*openDelegation, error) {
 	hash := frost.Hash("frostfleet/delegation-cache/v1", raw)
 	if d, ok := o.known[hash]; ok {
 		return d, nil
 	}
 	var d delegation
-	if err := decode(raw, maxDelegation, &d); err != nil {
+	if err := Decode(raw, maxDelegation, &d); err != nil {
 		return nil, err
 	}
 	key, err := newVerifier(d.Key)
-	if err != nil || int(d.Node) >= o.manifest.N ||
+	if err != nil || int(d.Node) >= o.Manifest.N ||
 		d.NotBefore < 0 || d.NotAfter < d.NotBefore || d.NotAfter-d.NotBefore > int64(DelegationLife.Seconds()) {
 		return nil, errDelegation
 	}
-	if err := d.Attestation.verify(o.manifest, o.manifest.Identity(int(d.Node)), d.leaf(o.manifest)); err != nil {
+	if err := d.Attestation.verify(o.Manifest, o.Manifest.Identity(int(d.Node)), d.leaf(o.Manifest)); err != nil {
 		return nil, err
 	}
 	if len(o.known) >= maxKnownDelegations {
@@ -182,18 +192,28 @@ func (o *opener) delegation(raw []byte) (*openDelegation, error) {
 	return o.known[hash], nil
 }
 
-// gateway opens a message that must come from one of the fleet's gateways.
-func (o *opener) gateway(subject string, data []byte) ([]byte, error) {
-	var e envelope
-	if err := decode(data, MaxMessageSize+MaxJobSize, &e); err != nil {
+// FromGateway opens a message that must come from one of the fleet's gateways.
+func (o *Opener) FromGateway(subject string, data []byte) ([]byte, error) {
+	var e Envelope
+	if err := Decode(data, MaxMessageSize+MaxJobSize, &e); err != nil {
 		return nil, err
 	}
 	key, ok := o.access.gateways[e.Gateway]
 	if !ok {
 		return nil, fmt.Errorf("no gateway %q in the access list", e.Gateway)
 	}
-	if !key.verify(sealed(o.manifest, subject, e.Body), e.Signature) {
+	if !key.verify(sealed(o.Manifest, subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil
+}
+
+// UnverifiedBody returns the body of an envelope without checking who sealed it, nil if
+// there is none. It serves certificates, which prove themselves.
+func UnverifiedBody(data []byte) []byte {
+	var e Envelope
+	if Decode(data, MaxMessageSize, &e) != nil {
+		return nil
+	}
+	return e.Body
 }

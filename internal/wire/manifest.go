@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"bytes"
@@ -13,8 +13,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-// MaxNodes bounds a fleet: an index is one byte everywhere.
-const MaxNodes = 255
+// MaxNodes bounds a fleet. Indices are sent as single bytes.
+const MaxNodes = frost.MaxNodes
 
 // Networks that a fleet can belong to.
 var networks = map[string]bool{"mainnet": true, "testnet": true, "signet": true, "regtest": true}
@@ -151,7 +151,7 @@ func (m *Manifest) computeHash() [32]byte {
 	if m.AttestSigning {
 		attest = 1
 	}
-	parts := [][]byte{[]byte(m.Fleet), []byte(m.Network), be32(m.N), be32(m.T), be32(m.Epoch), be32(attest)}
+	parts := [][]byte{[]byte(m.Fleet), []byte(m.Network), Be32(m.N), Be32(m.T), Be32(m.Epoch), Be32(attest)}
 	for _, node := range m.Nodes {
 		parts = append(parts, node.Identity, node.Encryption)
 	}

@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"bytes"
@@ -8,21 +8,21 @@ import (
 // fuzzWire checks what every decoder promises: no panic, and whatever it takes
 // it encodes to the same bytes.
 func fuzzWire(f *testing.F, named string) {
-	var w wire
-	for _, candidate := range wires() {
+	var w message
+	for _, candidate := range messages() {
 		if candidate.name == named {
 			w = candidate
 		}
 	}
-	data := encode(w.sample)
+	data := Encode(w.sample)
 	f.Add(data)
 	f.Add(data[:len(data)/2])
 	f.Add(append(bytes.Clone(data), 0))
 	fleet := newFleet(f, 2, 3)
 	f.Fuzz(func(t *testing.T, data []byte) {
 		v := w.empty()
-		if decode(data, w.limit, v) == nil && !bytes.Equal(encode(v), data) {
-			t.Fatalf("%x is read and encodes to %x", data, encode(v))
+		if Decode(data, w.limit, v) == nil && !bytes.Equal(Encode(v), data) {
+			t.Fatalf("%x is read and encodes to %x", data, Encode(v))
 		}
 		through(t, fleet, data)
 	})
@@ -31,38 +31,38 @@ func fuzzWire(f *testing.F, named string) {
 // through gives bytes to everything that judges them. Nothing here is signed,
 // so nothing may pass but what needs no signature.
 func through(t *testing.T, f *fleet, data []byte) {
-	o := newOpener(f.m, f.access)
-	if _, err := o.node(0, "x", t0, data); err == nil {
+	o := NewOpener(f.m, f.access)
+	if _, err := o.FromNode(0, "x", t0, data); err == nil {
 		t.Fatal("an envelope that nobody signed was opened as a node's")
 	}
-	if _, err := o.gateway("x", data); err == nil {
+	if _, err := o.FromGateway("x", data); err == nil {
 		t.Fatal("an envelope that nobody signed was opened as a gateway's")
 	}
 	if _, err := o.delegation(data); err == nil {
 		t.Fatal("a delegation that nobody signed was taken")
 	}
-	if _, err := decodeCertificate(data, f.m, 0); err == nil {
+	if _, err := DecodeCertificate(data, f.m, 0); err == nil {
 		t.Fatal("a certificate that nobody signed was taken")
 	}
-	if _, err := decodeCommit(data, newAttested(f.m), [32]byte{}, 0); err == nil {
+	if _, err := DecodeCommit(data, NewAttestationCache(f.m), [32]byte{}, 0); err == nil {
 		t.Fatal("a commitment that nobody attested was taken")
 	}
-	if h, deal, err := decodeDeal(data); err == nil && !bytes.Equal(encodeDeal(h, deal), data) {
+	if h, deal, err := DecodeDeal(data); err == nil && !bytes.Equal(EncodeDeal(h, deal), data) {
 		t.Fatal("deal is not the same when encoded again")
 	}
-	if task, err := decodeTask(data, f.m); err == nil {
-		if !bytes.Equal(encode(task), data) {
+	if task, err := DecodeTask(data, f.m); err == nil {
+		if !bytes.Equal(Encode(task), data) {
 			t.Fatal("task is not the same when encoded again")
 		}
 		if task.Job.Authenticate(f.m, f.access) == nil {
 			t.Fatal("a job that nobody signed was taken")
 		}
 	}
-	_, _ = decodeShare(data, [32]byte{})
-	if c, err := decodeComplaint(data); err == nil && !bytes.Equal(encode(c), data) {
+	_, _ = DecodeShare(data, [32]byte{})
+	if c, err := DecodeComplaint(data); err == nil && !bytes.Equal(Encode(c), data) {
 		t.Fatal("complaint is not the same when encoded again")
 	}
-	_ = certificateInside(data)
+	_ = UnverifiedBody(data)
 }
 
 func FuzzEnvelope(f *testing.F)    { fuzzWire(f, "envelope of a node") }

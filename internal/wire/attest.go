@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"crypto/ecdsa"
@@ -73,26 +73,26 @@ func (a *Attestation) digest(m *Manifest, leaf [32]byte) ([32]byte, error) {
 	return attestDigest(m, root), nil
 }
 
-// attested remembers the signatures of devices that verified. Under load one
+// AttestationCache remembers the signatures of devices that verified. Under load one
 // serves hundreds of messages, and verifying it costs as much as opening one.
-type attested struct {
+type AttestationCache struct {
 	manifest *Manifest
 	known    map[[32]byte]struct{}
 }
 
 const maxKnownAttested = 4096
 
-func newAttested(m *Manifest) *attested {
-	return &attested{manifest: m, known: map[[32]byte]struct{}{}}
+func NewAttestationCache(m *Manifest) *AttestationCache {
+	return &AttestationCache{manifest: m, known: map[[32]byte]struct{}{}}
 }
 
 // verify checks that node attested the leaf.
-func (v *attested) verify(a *Attestation, node int, leaf [32]byte) error {
+func (v *AttestationCache) verify(a *Attestation, node int, leaf [32]byte) error {
 	digest, err := a.digest(v.manifest, leaf)
 	if err != nil {
 		return err
 	}
-	key := frost.Hash("frostfleet/attested-cache/v1", be32(node), digest[:], a.Signature)
+	key := frost.Hash("frostfleet/attested-cache/v1", Be32(node), digest[:], a.Signature)
 	if _, ok := v.known[key]; ok {
 		return nil
 	}

@@ -1,4 +1,4 @@
-package protocol
+package wire
 
 import (
 	"encoding/binary"
@@ -10,14 +10,14 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-// be32 is the big-endian form of a count or index in a hash.
-func be32[T int | uint32 | uint8](v T) []byte {
+// Be32 is the big-endian form of a count or index in a hash.
+func Be32[T int | uint32 | uint8](v T) []byte {
 	return binary.BigEndian.AppendUint32(nil, uint32(v))
 }
 
-// idOf shortens a context to the id under which its messages travel: 16 bytes
+// ShortID shortens a context to the id under which its messages travel: 16 bytes
 // as hexadecimal. What is signed always binds the whole context.
-func idOf(ctx [32]byte) string { return hex.EncodeToString(ctx[:16]) }
+func ShortID(ctx [32]byte) string { return hex.EncodeToString(ctx[:16]) }
 
 // BatchHeader says which batch a deal belongs to. Its hash is the batch's
 // context, so an attempt is a batch of its own: nothing of a failed attempt
@@ -31,11 +31,11 @@ type BatchHeader struct {
 	K       uint32   `cbor:"6,keyasint"` // keys in the batch
 }
 
-// Context is the batch's ctx (DESIGN.md section 4).
+// Context is the batch's ctx (docs/protocol.md, section 5).
 func (h BatchHeader) Context(m *Manifest) [32]byte {
 	mh := m.Hash()
 	return frost.Hash("frostfleet/dkg/v1", mh[:], []byte(h.Client), h.Digest[:],
-		be32(h.Part), be32(h.Attempt), []byte{h.Suite}, be32(h.K))
+		Be32(h.Part), Be32(h.Attempt), []byte{h.Suite}, Be32(h.K))
 }
 
 // Params are the batch's parameters for internal/frost.

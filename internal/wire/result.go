@@ -1,12 +1,10 @@
-package protocol
+package wire
 
 import (
 	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -140,7 +138,7 @@ func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
 
 func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []Key) error {
 	ctx := h.Context(m)
-	if b.ID != idOf(ctx) || b.Part != h.Part || b.Count != h.K {
+	if b.ID != ShortID(ctx) || b.Part != h.Part || b.Count != h.K {
 		return fmt.Errorf("id %.64q is not this job's", b.ID)
 	}
 	publicKeys := make([][]byte, len(keys))
@@ -156,25 +154,16 @@ func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []
 	root := KeyRoot(publicKeys, h.Client)
 	var first *Certificate
 	for i, raw := range b.Certificates {
-		cert, err := decodeCertificate(raw, m, i)
+		cert, err := DecodeCertificate(raw, m, i)
 		if err != nil {
 			return fmt.Errorf("certificate of node %d: %w", i, err)
 		}
 		if first == nil {
 			first = cert
 		}
-		if cert.Context != ctx || cert.Root != root || !cert.agrees(first) {
+		if cert.Context != ctx || cert.Root != root || !cert.Agrees(first) {
 			return fmt.Errorf("node %d certified other keys", i)
 		}
 	}
 	return nil
-}
-
-// nodeList names nodes for a sentence.
-func nodeList(nodes []int) string {
-	words := make([]string, len(nodes))
-	for i, n := range nodes {
-		words[i] = strconv.Itoa(n)
-	}
-	return "node " + strings.Join(words, ", ")
 }
