@@ -15,15 +15,17 @@ import (
 )
 
 const (
-	ackTimeout = 5 * time.Second        // one attempt of a publish or a look
+	ackTimeout = 5 * time.Second        // one attempt to publish, or to read a stored result
 	busyRetry  = 200 * time.Millisecond // the hint in a BusyError
+	// defaultStarting is for a fleet that starts together with its client.
+	defaultStarting = 10 * time.Second
 )
 
 // errUnknown: the job may or may not be stored.
 var errUnknown = errors.New("the server's answer did not arrive")
 
 // submit publishes a job and returns once it is stored. Patient, it also waits
-// while the fleet is busy. An attempt of unknown outcome is repeated: the
+// while the fleet is busy, and for a while if its streams are not there yet. An attempt of unknown outcome is repeated: the
 // same job twice is the same job.
 func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pending, error) {
 	p, err := c.register(j)
@@ -32,6 +34,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 	}
 	ctx, cancel := context.WithDeadline(ctx, j.job.Expires)
 	defer cancel()
+	began := time.Now()
 	for wait := (backoff{}); ; {
 		err := c.publish(ctx, j)
 		if err == nil || p.answered() {
@@ -44,6 +47,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 			patient = true // it may be stored: "busy" would be misleading from here on
 		case errors.As(err, &busy) && patient:
 			hint = busy.RetryAfter
+		case errors.Is(err, ErrNoStream) && patient && time.Since(began) < c.starting:
 		default:
 			c.unregister(p)
 			return nil, err

@@ -1,5 +1,6 @@
 // Command frost-gateway schedules a fleet's jobs and aggregates what the
-// workers answer. It holds no share of any key.
+// workers answer. It holds no share of any key. Exit codes are listed by
+// frost-gateway exit-codes.
 package main
 
 import (
@@ -12,7 +13,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/launch"
 )
 
-func main() {
+func main() { os.Exit(launch.Execute(newRootCommand())) }
+
+func newRootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "frost-gateway", Short: "Schedules a Frostfleet's jobs and aggregates the workers' answers"}
 	root.AddCommand(launch.RunCommand("Run the gateway until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
 		g, err := config.LoadGateway(path)
@@ -21,5 +24,5 @@ func main() {
 		}
 		return launch.Gateway(ctx, g, o)
 	}))
-	os.Exit(launch.Execute(root))
+	return root
 }

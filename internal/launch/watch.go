@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -19,7 +20,7 @@ const watchEvery = 5 * time.Second
 const notYet = "not checked yet: what stands before it is not through"
 
 func identity(m *wire.Manifest, role, name string) telemetry.Identity {
-	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(), Nodes: m.N, Threshold: m.T}
+	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: command.Version(), Nodes: m.N, Threshold: m.T}
 }
 
 func manifestHash(m *wire.Manifest) string {
