@@ -14,6 +14,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -130,7 +131,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
+	config := natsserver.Config{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
 	listener.Close()
 	w := newWorldOn(t, config)
 	node, _ := w.startNode()
@@ -143,7 +144,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
 		t.Fatal(err)
 	}
-	if w.server, err = bus.StartEmbedded(config); err != nil {
+	if w.server, err = natsserver.Start(config); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the bus is back", func() bool { return w.bus.Healthy() == nil })
@@ -218,7 +219,7 @@ func TestBusAway(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	config := bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
+	config := natsserver.Config{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
 	listener.Close()
 	w := newWorldOn(t, config)
 	w.startGateway()
@@ -241,7 +242,7 @@ func TestBusAway(t *testing.T) {
 	fetched := make(chan struct{})
 	go func() { node.refetch(pending[0].Batch); close(fetched) }()
 	eventually(t, "reading the batch fails", func() bool { return w.log.count("batch not read from the log") > 1 })
-	if w.server, err = bus.StartEmbedded(config); err != nil {
+	if w.server, err = natsserver.Start(config); err != nil {
 		t.Fatal(err)
 	}
 	<-fetched // it tries until it has it
