@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -194,6 +195,22 @@ func thousands(n int) string {
 		return strconv.Itoa(n)
 	}
 	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
+}
+
+// TestDraft: pages name the draft of BIP 445 that the code implements, and no other.
+func TestDraft(t *testing.T) {
+	named := regexp.MustCompile(`BIP 445 draft (\d+\.\d+\.\d+)`)
+	for _, name := range []string{"protocol.md", "../README.md", "../CHANGELOG.md"} {
+		found := named.FindAllStringSubmatch(page(t, name), -1)
+		if len(found) == 0 {
+			t.Errorf("%s names no draft of BIP 445", name)
+		}
+		for _, draft := range found {
+			if draft[1] != bip445.Draft {
+				t.Errorf("%s says %s; the code implements %s", name, draft[0], bip445.Draft)
+			}
+		}
+	}
 }
 
 func TestEverySubjectIsDocumented(t *testing.T) {

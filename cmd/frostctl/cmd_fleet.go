@@ -59,7 +59,7 @@ nodes: the access list, and a gateway and a client.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Name, "name", "dev", "name of the fleet: lower-case letters, digits, _ and -")
-	f.IntVar(&o.N, "nodes", 3, "workers that hold shares")
+	f.IntVar(&o.N, "nodes", 3, "workers that hold shares, at most 128")
 	f.IntVar(&o.T, "threshold", 2, "workers that it takes to sign")
 	f.StringVar(&o.Network, "network", "regtest", "mainnet, testnet, signet or regtest")
 	f.StringVar(&o.Client, "client", "client0", "name of the first client")

@@ -1,9 +1,6 @@
 package bus
 
-import (
-	"fmt"
-	"strings"
-)
+import "strings"
 
 // JobRef is where a client leaves a job: job.<kind>.<client>.
 type JobRef struct{ Kind, Client string }
@@ -18,22 +15,6 @@ func ParseJob(subject string) (JobRef, error) {
 		return JobRef{}, err
 	}
 	return JobRef{Kind: t[1], Client: t[2]}, nil
-}
-
-// LiveSignJobs is the filter of sign jobs as the server announces them once they
-// are stored: live.job.<client>.
-const LiveSignJobs = "live.job.*"
-
-// ParseLiveJob reads the client from such a subject.
-func ParseLiveJob(subject string) (client string, err error) {
-	t, err := splitAs(subject, "live", 3)
-	if err != nil {
-		return "", err
-	}
-	if t[1] != "job" {
-		return "", fmt.Errorf("%w: %q announces no job", ErrSubject, clip(subject))
-	}
-	return t[2], nil
 }
 
 // ResultRef names the result of a job.

@@ -18,7 +18,6 @@ func TestSubjects(t *testing.T) {
 	}
 	for got, want := range map[string]string{
 		s(JobSubject("sign", "alice")):       "job.sign.alice",
-		s(ParseLiveJob("live.job.alice")):    "alice",
 		s(ManifestSubject(testHash)):         "manifest." + testHash,
 		s(ResSubject("alice", "j")):          "res.alice.j",
 		s(ResultSubject("alice", "j")):       "result.alice.j",
@@ -46,8 +45,6 @@ func TestSubjectsRefuse(t *testing.T) {
 		"short hash":    func() (string, error) { return ManifestSubject(testBatch) },
 		"batch filter":  func() (string, error) { return BatchFilter("*") },
 		"result filter": func() (string, error) { return ResultFilter("*") },
-		"live job":      func() (string, error) { return ParseLiveJob("job.sign.alice") },
-		"live work":     func() (string, error) { return ParseLiveJob("live.work.alice") },
 	}
 	for name, build := range tests {
 		if s, err := build(); !errors.Is(err, ErrSubject) {

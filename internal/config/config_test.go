@@ -236,9 +236,9 @@ type = "regtest"
 [server]
 role = "node"
 [node]
-index = 1
+index = 127
 storage_path = "data"
-max_signers = 2
+max_signers = 128
 min_signers = 2
 access = "../a.toml"
 key_provider = { type = "software", key_file = "k.json" }

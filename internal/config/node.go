@@ -1,6 +1,10 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
 
 // Node is the configuration of a worker.
 type Node struct {
@@ -23,8 +27,6 @@ type NodeSection struct {
 	KeyProvider KeyProvider `toml:"key_provider"`
 }
 
-const maxNodes = 255
-
 // LoadNode reads a node's file.
 func LoadNode(path string) (*Node, error) {
 	n := new(Node)
@@ -43,9 +45,9 @@ func (n *Node) check(s *source) {
 	node := &n.Node
 	s.oneOf("network.type", n.Network.Type, networks)
 	s.server(&n.Server, "node")
-	s.between("node.max_signers", node.MaxSigners, 1, maxNodes)
-	s.between("node.min_signers", node.MinSigners, 1, maxNodes)
-	s.between("node.index", node.Index, 0, maxNodes-1)
+	s.between("node.max_signers", node.MaxSigners, 1, frost.MaxNodes)
+	s.between("node.min_signers", node.MinSigners, 1, frost.MaxNodes)
+	s.between("node.index", node.Index, 0, frost.MaxNodes-1)
 	if node.MaxSigners >= 1 && node.MinSigners > node.MaxSigners {
 		s.fail("node.min_signers", "is %d, more than node.max_signers = %d", node.MinSigners, node.MaxSigners)
 	}

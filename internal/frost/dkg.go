@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
@@ -23,6 +24,9 @@ import (
 // their secrets; nobody chose a key as a function of the others (the proofs of
 // knowledge). That everyone saw the same deals is for the certificates to say.
 
+// MaxNodes bounds n, in both suites. BIP 445 sets it.
+const MaxNodes = bip445.MaxParticipants
+
 // MaxBatch is the largest number of keys in one batch.
 const MaxBatch = 1000
 
@@ -34,14 +38,14 @@ type Params struct {
 	HostKeys [][32]byte // X25519 public keys of the n recipients in index order
 }
 
-// Validate checks that the numbers are in range: 1 <= T <= N <= 255,
+// Validate checks that the numbers are in range: 1 <= T <= N <= MaxNodes,
 // 1 <= K <= MaxBatch, one host key a node.
 func (p Params) Validate() error {
 	switch {
 	case !p.Suite.Valid():
 		return fmt.Errorf("key generation: unknown %v", p.Suite)
-	case p.T < 1 || p.T > p.N || p.N > 255:
-		return fmt.Errorf("key generation: %d of %d: want 1 <= t <= n <= 255", p.T, p.N)
+	case p.T < 1 || p.T > p.N || p.N > MaxNodes:
+		return fmt.Errorf("key generation: %d of %d: want 1 <= t <= n <= %d", p.T, p.N, MaxNodes)
 	case p.K < 1 || p.K > MaxBatch:
 		return fmt.Errorf("key generation: batch of %d keys: want 1 to %d", p.K, MaxBatch)
 	case len(p.HostKeys) != p.N:

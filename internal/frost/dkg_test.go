@@ -229,7 +229,7 @@ func TestParams(t *testing.T) {
 		"t is zero":         func(p *Params) { p.T = 0 },
 		"t above n":         func(p *Params) { p.T = 4 },
 		"n is zero":         func(p *Params) { p.N, p.HostKeys = 0, nil },
-		"n above 255":       func(p *Params) { p.N, p.HostKeys = 256, make([][32]byte, 256) },
+		"n above 128":       func(p *Params) { p.N, p.HostKeys = 129, make([][32]byte, 129) },
 		"k is zero":         func(p *Params) { p.K = 0 },
 		"k above the limit": func(p *Params) { p.K = MaxBatch + 1 },
 		"a host key short":  func(p *Params) { p.HostKeys = p.HostKeys[:2] },

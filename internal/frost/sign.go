@@ -64,8 +64,8 @@ func (k *Key) validate() error {
 		return errors.New("key: missing")
 	case !k.Suite.Valid():
 		return fmt.Errorf("key: unknown suite %d", k.Suite)
-	case k.T < 1 || k.T > k.N || k.N > 255:
-		return fmt.Errorf("key: threshold %d of %d nodes: want 1 ≤ threshold ≤ nodes ≤ 255", k.T, k.N)
+	case k.T < 1 || k.T > k.N || k.N > MaxNodes:
+		return fmt.Errorf("key: threshold %d of %d nodes: want 1 ≤ threshold ≤ nodes ≤ %d", k.T, k.N, MaxNodes)
 	case len(k.PublicKey) != k.Suite.PublicKeySize():
 		return fmt.Errorf("key: public key has %d bytes, want %d", len(k.PublicKey), k.Suite.PublicKeySize())
 	case len(k.Commitments) != k.T*k.Suite.PointSize():

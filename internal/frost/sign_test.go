@@ -111,7 +111,7 @@ func TestItemValidate(t *testing.T) {
 		"unknown suite":           {Item{with(secp, func(k *Key) { k.Suite = 9 }), hash, bip86}, false},
 		"threshold over nodes":    {Item{with(secp, func(k *Key) { k.T = 4 }), hash, bip86}, false},
 		"threshold zero":          {Item{with(secp, func(k *Key) { k.T = 0 }), hash, bip86}, false},
-		"too many nodes":          {Item{with(secp, func(k *Key) { k.N = 256 }), hash, bip86}, false},
+		"too many nodes":          {Item{with(secp, func(k *Key) { k.N = 129 }), hash, bip86}, false},
 		"public key of ed":        {Item{with(secp, func(k *Key) { k.PublicKey = ed.PublicKey }), hash, bip86}, false},
 		"one commitment too few":  {Item{with(secp, func(k *Key) { k.Commitments = k.Commitments[:64] }), hash, bip86}, false},
 		"one commitment too many": {Item{with(ed, func(k *Key) { k.T = 1 }), hash, Tweak{}}, false},
@@ -122,6 +122,21 @@ func TestItemValidate(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The last node of the largest fleet deals and signs.
+func TestMaxNodes(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		f := newFleet(t, s, 1, 1, 1)
+		f.N, f.HostKeys = MaxNodes, slices.Repeat(f.HostKeys, MaxNodes)
+		if d, err := NewDeal(f.Params, MaxNodes-1, f.seeds[0]); err != nil || len(d.Shares) != MaxNodes {
+			t.Fatal(err)
+		}
+		g := commitAll(t, s, newItems(t, s, MaxNodes, 2, 1), []int{0, MaxNodes - 1})
+		if _, blame, err := Aggregate(g.public(), g.set, g.signAll(t)); err != nil || blame != nil {
+			t.Fatalf("%v, %v", blame, err)
+		}
+	})
 }
 
 func TestCommitRefuses(t *testing.T) {

@@ -59,8 +59,6 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 			g.tasks.Go(func() { g.reject(e) })
 		case protocol.Replay:
 			g.tasks.Go(func() { g.replay(e) })
-		case protocol.LookUp:
-			g.tasks.Go(func() { g.lookUp(e) })
 		case protocol.Supersede:
 			g.supersede(e)
 		case protocol.Refetch:

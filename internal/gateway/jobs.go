@@ -26,13 +26,11 @@ func (g *Gateway) handle(d bus.Delivery) {
 	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
 	held.span = g.begin(d, &job, held.since)
 	defer held.span.End(errNotEnded) // unless it has
-	var existing []byte
-	if !likelyNew(d, job) {
-		if existing, err = g.existing(job); err != nil {
-			g.log.Warn("job put back: the results could not be read", "err", err)
-			_ = d.Nak(time.Second)
-			return
-		}
+	existing, err := g.existing(job)
+	if err != nil {
+		g.log.Warn("job put back: the results could not be read", "err", err)
+		_ = d.Nak(time.Second)
+		return
 	}
 	token := g.register(held)
 	defer g.unregister(token)
@@ -51,40 +49,13 @@ func (g *Gateway) stored(m bus.Message) time.Time {
 	return now.Add(min(m.Time.Add(g.cfg.Offset()).Sub(now), 0))
 }
 
-// likelyNew reports whether a job is begun without asking first whether it has a
-// result: a small sign job at its first delivery. Asking takes a round trip, a
-// twentieth of what a single signature takes in all. A job that has a result was
-// signed before, so the nodes do not begin it again; then the machine asks. If
-// something was signed after all, its client had asked for it, and finish finds
-// the stored result.
-func likelyNew(d bus.Delivery, job wire.SignedJob) bool {
-	return job.Kind == wire.KindSign && d.Attempt() == 1 && len(job.Payload) <= smallJob
-}
-
-// smallJob is the payload of a job of one signature or few, in bytes.
-const smallJob = 2 << 10
-
 // existing reads the stored result under the job's client and id.
 func (g *Gateway) existing(job wire.SignedJob) ([]byte, error) {
 	id := wire.PeekJobID(job.Payload)
 	if id == "" {
 		return nil, nil
 	}
-	return g.result(job.Client, id)
-}
-
-// lookUp answers the machine. If the results can't be read the job goes on: what
-// comes of it is stored only if nothing is.
-func (g *Gateway) lookUp(e protocol.LookUp) {
-	existing, err := g.result(e.Client, e.Job)
-	if err != nil {
-		g.log.Warn("results could not be read", "client", e.Client, "job", e.Job, "err", err)
-	}
-	g.step(protocol.LookedUp{Attempt: e.Attempt, Existing: existing})
-}
-
-func (g *Gateway) result(client, id string) ([]byte, error) {
-	subject, err := bus.ResSubject(client, id)
+	subject, err := bus.ResSubject(job.Client, id)
 	if err != nil {
 		return nil, err
 	}

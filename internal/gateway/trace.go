@@ -15,8 +15,8 @@ import (
 // storing of the result.
 
 // begin opens a job's span, beneath the one that its header names. A job without
-// such a header gets a span that nodes know of as well, who began by hearsay; what
-// is delivered again is told beneath that.
+// such a header gets a span whose id follows from its signature, so that a later
+// delivery, to whichever gateway, is filed beneath the first one.
 func (g *Gateway) begin(d bus.Delivery, job *wire.SignedJob, stored time.Time) *tracing.Span {
 	if g.cfg.Tracer == nil {
 		return nil

@@ -46,7 +46,6 @@ type Coordinator struct {
 	queue     []*part             // parts that wait for a place
 	complete  bool                // everything in KEYS at the start is in the directory
 	awaited   map[string]bool     // what is missing for that, once KEYS was read
-	mail      *mailbox            // of attempts that are not open yet
 	bytes     int                 // of the deals in batches
 	running   int
 	bulk      []*run         // bulk sign jobs that wait for a place
@@ -61,13 +60,6 @@ type entry struct {
 	certs  [][]byte
 	public *frost.Public
 }
-
-// What is kept of sessions that this gateway has not opened: the job is about
-// to arrive, or is another gateway's.
-const (
-	maxEarlyBytes = 32 << 20
-	earlyLife     = wire.ClockSkew + time.Minute
-)
 
 type seenTask struct {
 	attempt uint32
@@ -110,11 +102,6 @@ type (
 	// summaries are done too the directory is complete; until then a key that is not
 	// in it is looked up by itself.
 	KeysRead struct{}
-	// LookedUp answers LookUp.
-	LookedUp struct {
-		Attempt  string
-		Existing []byte // the stored result, nil if there is none
-	}
 
 	summarized struct {
 		id     string
@@ -142,8 +129,6 @@ type (
 		Body    []byte
 		Trace   string // the job's traceparent
 	}
-	// LookUp asks for a job's stored result.
-	LookUp struct{ Attempt, Client, Job string }
 	// Finish stores a job's result (the first one stored wins), with a dead
 	// letter if it failed, and then acknowledges the delivery.
 	Finish struct {
@@ -206,7 +191,6 @@ type JobEnd struct {
 
 func (JobArrived) event()     {}
 func (KeysRead) event()       {}
-func (LookedUp) event()       {}
 func (JobPoisoned) event()    {}
 func (summarized) event()     {}
 func (attemptChecked) event() {}
@@ -214,7 +198,6 @@ func (aggregated) event()     {}
 
 func (PublishTask) effect() {}
 func (Finish) effect()      {}
-func (LookUp) effect()      {}
 func (Reject) effect()      {}
 func (Replay) effect()      {}
 func (Supersede) effect()   {}
@@ -224,7 +207,7 @@ func (Round) effect()       {}
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	return &Coordinator{
 		CoordinatorConfig: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access), attested: wire.NewAttestationCache(cfg.Manifest),
-		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{}, wanted: map[string]bool{}, busy: map[string]int{}, mail: newMailbox(maxEarlyBytes),
+		directory: map[string]*entry{}, batches: map[string]*batchLog{}, computing: map[string]bool{}, refetched: map[string]bool{}, wanted: map[string]bool{}, busy: map[string]int{},
 		jobs: map[string]*run{}, parts: map[string]*part{}, attempts: map[string]*attempt{}, tasks: map[string]seenTask{},
 	}
 }
@@ -269,8 +252,6 @@ func (c *Coordinator) Step(ev Event) []Effect {
 	case KeysRead:
 		c.awaited = maps.Clone(c.computing)
 		c.completed("")
-	case LookedUp:
-		return c.onLookedUp(e)
 	case KeysMessage:
 		return c.onKeys(e.LogMessage)
 	case summarized:
@@ -326,7 +307,6 @@ func (c *Coordinator) onTick(now time.Time) (effects []Effect) {
 			delete(c.tasks, key)
 		}
 	}
-	c.mail.expire(now.Add(-earlyLife))
 	for id, b := range c.batches {
 		if c.parts[id] == nil && !c.computing[id] && now.Sub(b.lastTime) > batchLogLife {
 			c.forget(id)
@@ -351,10 +331,6 @@ func (c *Coordinator) onTimer(t Timer) []Effect {
 		}
 		if a := c.attempts[t.ID]; a != nil && a.run.sign.current == a {
 			return c.retry(a.run, -1)
-		}
-	case timerTask:
-		if a := c.attempts[t.ID]; a != nil {
-			return a.needed()
 		}
 	case timerCommits, timerShares:
 		if a := c.attempts[t.ID]; a != nil {

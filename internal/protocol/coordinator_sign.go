@@ -39,7 +39,6 @@ type attempt struct {
 	shares   map[int]storedShare
 	refusals map[int]*wire.Complaint
 	closed   bool // answered, or replaced by a later attempt
-	task     PublishTask
 
 	aggregating bool // all shares are there and being summed
 	waits       int  // share timers that found it so
@@ -82,7 +81,7 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 			exclude = append(exclude, uint8(i))
 		}
 	}
-	task := &wire.Task{Job: r.signed, Attempt: uint32(s.next), Items: slices.Clone(s.left), Exclude: exclude}
+	task := wire.SignTask(r.signed, s.next, slices.Clone(s.left), exclude)
 	s.next++
 	s.tries++
 	a := &attempt{c: c, run: r, session: task.Session(c.Manifest), which: task.Items, shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{}}
@@ -94,56 +93,11 @@ func (c *Coordinator) openAttempt(r *run) []Effect {
 	s.current = a
 	s.sessions = append(s.sessions, a.id)
 	c.attempts[a.id] = a
-	a.task = PublishTask{Subject: wire.TaskSubject(task, r.job.ID), Body: wire.Encode(task), Trace: r.signed.Trace}
-	effects := []Effect{After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}}}
-	switch small := len(task.Items) <= wire.InteractiveItems; {
-	case small && task.Attempt == 0:
-		effects = append(effects, After{Delay: c.hearsayWait(), Timer: Timer{a.id, timerTask}})
-	case small && s.tries == 1: // somebody began it before
-		effects = append(effects, a.needed()...)
-	default:
-		effects = append(effects, a.task)
+	return []Effect{
+		PublishTask{Subject: wire.TaskSubject(task, r.job.ID), Body: wire.Encode(task), Trace: r.signed.Trace},
+		After{Delay: c.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}},
 	}
-	for _, msg := range c.mail.take(a.id).messages {
-		effects = append(effects, c.onSign(msg)...)
-	}
-	return effects
 }
-
-// hearsayWait is what the nodes get to begin a small job that they heard of by
-// themselves: more the busier the fleet is. Only if t of them did not, it needs a
-// task.
-func (c *Coordinator) hearsayWait() time.Duration {
-	return 50*time.Millisecond + min(time.Duration(len(c.attempts))*2*time.Millisecond, time.Second)
-}
-
-// needed is for a first attempt that did not begin by itself. Either the nodes
-// have not heard of the job, or it was done before and asked for again: that is
-// looked up first.
-func (a *attempt) needed() []Effect {
-	if a.closed || a.commits.hopeful() >= a.c.Manifest.T {
-		return nil
-	}
-	return []Effect{LookUp{Attempt: a.id, Client: a.run.signed.Client, Job: a.run.job.ID}}
-}
-
-// onLookedUp ends a job that has a result already, and else publishes its task.
-func (c *Coordinator) onLookedUp(e LookedUp) []Effect {
-	a := c.attempts[e.Attempt]
-	switch {
-	case a == nil || a.closed:
-		return nil
-	case e.Existing == nil:
-		return []Effect{a.task}
-	}
-	r := a.run
-	answer := c.onExisting(JobArrived{Token: r.token, Job: r.signed, Existing: e.Existing}, r.job.ID)
-	return append(answer, c.drop(r)...)
-}
-
-// maxEarly bounds a message, in bytes, that is kept for an attempt which is not
-// open yet. Only those of small jobs come before their task.
-const maxEarly = 16 << 10
 
 func (a *attempt) sizeWait() time.Duration { return time.Duration(len(a.items)) * perItemWait }
 
@@ -154,10 +108,7 @@ func (c *Coordinator) onSign(msg wire.LogMessage) []Effect {
 	}
 	a := c.attempts[slot.ID]
 	if a == nil {
-		if len(msg.Data) <= maxEarly {
-			c.mail.put(slot, msg)
-		}
-		return nil
+		return nil // another gateway's, or one that is over
 	}
 	body, err := c.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data)
 	if err != nil {

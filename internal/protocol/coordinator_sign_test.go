@@ -80,30 +80,6 @@ func TestSignJob(t *testing.T) {
 	}
 }
 
-// The nodes heard of a job before the gateway got it: their messages wait for
-// it, and it publishes no task. Those of others' sessions are forgotten.
-func TestJobBegunByHearsay(t *testing.T) {
-	f := agedFleet(t)
-	job := f.signing(9, "alice", item(f.btc, 0, "a"), item(f.btc, 1, "b"))
-	f.desk.hearsay = true
-	for _, a := range f.nodes {
-		a.do(JobHeard{Job: job, Now: f.now})
-	}
-	f.drain()
-	tasks := len(f.work)
-	f.desk.arrive(job, nil)
-	s := &signJob{aged: f, job: job}
-	s.done(1)
-	f.desk.timeout(timerTask)
-	f.drain()
-	equal(t, "tasks", len(f.work), tasks)
-
-	f.desk.do(SignMessage{f.sign[0]}) // late, of a session that is over
-	equal(t, "kept", len(f.desk.mail.boxes), 1)
-	f.desk.do(Tick{f.now.Add(earlyLife + time.Second)})
-	equal(t, "forgotten", len(f.desk.mail.boxes)+f.desk.mail.bytes, 0)
-}
-
 // A key that is asked for while KEYS is still being read is looked up by itself,
 // once. That there is no such key is said only when all was read.
 func TestKeyWantedBeforeItsTurn(t *testing.T) {
@@ -188,23 +164,6 @@ func TestBulkSignJobsWait(t *testing.T) {
 	equal(t, "places taken by a new one", f.desk.signing, 1)
 }
 
-// A small job that was answered before is begun without a look for its result.
-// No node begins it again, so it is looked up after a moment, and nothing is signed.
-func TestJobAskedForAgain(t *testing.T) {
-	s := newSignJob(t, item(agedFleet(t).btc, 0, "a"))
-	s.drain()
-	first := s.done(1)
-	s.desk.finished, s.desk.existing = nil, first.Encode()
-	tasks := len(s.desk.tasks)
-	s.desk.arrive(s.job, nil)
-	equal(t, "announced again", len(s.desk.replayed), 1)
-	equal(t, "tasks", len(s.desk.tasks), tasks)
-	equal(t, "in work", s.desk.Jobs()+len(s.desk.attempts), 0)
-
-	s.desk.arrive(s.signing(9, "alice", item(s.btc, 1, "other content")), nil)
-	equal(t, "code", s.desk.rejected[0].Result.Code, wire.CodeJobIDReused)
-}
-
 // A node that was missing once is asked again when the others do not suffice.
 func TestMissingNodeIsAskedAgain(t *testing.T) {
 	s := newSignJob(t)
@@ -218,19 +177,6 @@ func TestMissingNodeIsAskedAgain(t *testing.T) {
 		s.desk.timeout(timerCommits) // and those who are left do not answer
 	}
 	equal(t, "excluded", len(s.attempt().commits.exclude), 0)
-}
-
-// Nobody heard of a job: the task goes out after a moment, once.
-func TestJobUnheard(t *testing.T) {
-	f := agedFleet(t)
-	f.desk.hearsay = true
-	job := f.signing(9, "alice", item(f.btc, 0, "a"))
-	f.desk.arrive(job, nil)
-	equal(t, "tasks at once", len(f.desk.tasks), 0)
-	f.desk.timeout(timerTask)
-	equal(t, "tasks after a moment", len(f.desk.tasks), 1)
-	f.drain()
-	(&signJob{aged: f, job: job}).done(1)
 }
 
 // A wrong share is blamed on its node; the next attempt is without it and

@@ -34,12 +34,6 @@ type (
 		wire.LogMessage
 		Now time.Time
 	}
-	// JobHeard is a sign job that was just stored in JOBS, by hearsay, and the
-	// worker's own clock.
-	JobHeard struct {
-		Job wire.SignedJob
-		Now time.Time
-	}
 	// Loaded answers Load: one entry for each key asked for.
 	Loaded struct {
 		ID   string
@@ -106,7 +100,6 @@ type TimerKind int
 const (
 	timerHedge   TimerKind = iota // a signer of the second rank looks whether it is needed
 	timerLoad                     // keys were missing: look again
-	timerTask                     // gateway: the nodes should have begun by themselves
 	timerCommits                  // gateway: the signing set should stand
 	timerShares                   // gateway: the shares should be there
 	timerBatch                    // gateway: the batch should be done
@@ -222,7 +215,6 @@ func (SignMessage) event()   {}
 func (Tick) event()          {}
 func (Timer) event()         {}
 func (TaskMessage) event()   {}
-func (JobHeard) event()      {}
 func (Loaded) event()        {}
 func (CertifyFailed) event() {}
 func (SlotLost) event()      {}

@@ -12,9 +12,6 @@ type desk struct {
 	f        *fleet
 	token    uint64
 	hold     bool
-	lookups  int
-	existing []byte // what a look-up finds
-	hearsay  bool   // nodes hear of jobs by themselves
 	held     []Compute
 	tasks    []PublishTask
 	finished []Finish
@@ -80,16 +77,10 @@ func (d *desk) do(ev Event) {
 			d.replaced = append(d.replaced, e)
 		case After:
 			d.timers = append(d.timers, e.Timer)
-			if e.Timer.Kind == timerTask && !d.hearsay {
-				d.do(e.Timer) // no node hears of jobs
-			}
 		case Report:
 			d.reports = append(d.reports, e)
 		case Round:
 			d.rounds = append(d.rounds, e)
-		case LookUp:
-			d.lookups++
-			d.do(LookedUp{Attempt: e.Attempt, Existing: d.existing})
 		case Refetch:
 			d.fetch = append(d.fetch, e.ID)
 		default:

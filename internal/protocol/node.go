@@ -52,7 +52,6 @@ type Node struct {
 	bytes    int
 	sessions map[string]*signing
 	spent    *spent
-	heard    map[string]string // subjects of tasks whose sessions began without them, to the sessions' ids
 	mail     *mailbox
 	now      time.Time
 	lastKeys uint64 // sequence of the last KEYS message seen
@@ -66,7 +65,7 @@ func NewNode(cfg NodeConfig) *Node {
 	}
 	return &Node{
 		NodeConfig: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access), attested: wire.NewAttestationCache(cfg.Manifest),
-		batches: map[string]*dkg{}, sessions: map[string]*signing{}, spent: newSpent(maxSpent), heard: map[string]string{}, mail: newMailbox(maxMailboxBytes),
+		batches: map[string]*dkg{}, sessions: map[string]*signing{}, spent: newSpent(maxSpent), mail: newMailbox(maxMailboxBytes),
 	}
 }
 
@@ -77,8 +76,6 @@ func (n *Node) Step(ev Event) []Effect {
 		return n.onKeys(e.LogMessage)
 	case SignMessage:
 		return n.onSign(e.LogMessage)
-	case JobHeard:
-		return n.onJob(e)
 	case TaskMessage:
 		return n.onTask(e)
 	case Tick:
@@ -199,9 +196,6 @@ func (n *Node) onSign(msg wire.LogMessage) []Effect {
 // onTask checks a task as if nobody had checked it before, and starts it.
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.now = e.Now
-	if s := n.sessions[n.heard[e.Subject]]; s != nil && bytes.Contains(e.Data, s.payload) {
-		return nil // a copy of what was heard
-	}
 	body, err := n.opener.FromGateway(e.Subject, e.Data)
 	if err != nil {
 		return badTask(e.Subject, err)
@@ -232,33 +226,6 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 	return n.startSigning(task, job)
 }
 
-// onJob begins a small sign job as soon as it is stored, without waiting for a
-// gateway to say so. The first attempt of a job is always the same, all items and
-// nobody excluded, so every node comes to the session that the gateway's task
-// will name; that task is a copy then. Hearsay proves nothing, so everything is
-// checked as for a task; what is wrong is not said: the gateway turns the job
-// away, or asks with a task.
-func (n *Node) onJob(e JobHeard) []Effect {
-	n.now = e.Now
-	if e.Job.Kind != wire.KindSign || e.Job.Authenticate(n.Manifest, n.Access) != nil {
-		return nil
-	}
-	job, err := e.Job.Parse(e.Now)
-	if err != nil || len(job.Items) > wire.InteractiveItems {
-		return nil
-	}
-	task := &wire.Task{Job: e.Job}
-	for i := range job.Items {
-		task.Items = append(task.Items, uint32(i))
-	}
-	effects := n.startSigning(task, job)
-	if id := wire.ShortID(task.Session(n.Manifest)); n.sessions[id] != nil {
-		n.sessions[id].subject, n.sessions[id].payload = wire.TaskSubject(task, job.ID), e.Job.Payload
-		n.heard[n.sessions[id].subject] = id
-	}
-	return effects
-}
-
 func badTask(subject string, err error) []Effect {
 	return []Effect{Report{What: ReportBadTask, ID: subject, Reason: err.Error(), Culprit: -1}}
 }
@@ -271,7 +238,6 @@ func (n *Node) onTick(now time.Time) []Effect {
 		if age > sessionLife || over && age > overLife {
 			s.drop()
 			delete(n.sessions, id)
-			delete(n.heard, s.subject)
 			n.spent.add(id, now)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -42,9 +43,8 @@ type signing struct {
 	job     *wire.Job
 	client  string
 	trace   string
-	subject string   // of the task, if the job was heard before
-	payload []byte   // of the job, then
 	which   []uint32 // the job's items in this session
+	draft   string   // of BIP 445, as the task names it
 	urgent  bool
 	started time.Time // by this node's clock
 
@@ -83,13 +83,17 @@ func (n *Node) startSigning(task *wire.Task, job *wire.Job) []Effect {
 	if task.Part != 0 || len(task.Items) == 0 || int(task.Items[len(task.Items)-1]) >= len(job.Items) {
 		return badTask("sign task "+job.ID, fmt.Errorf("part %d or items out of range", task.Part))
 	}
+	if task.Draft == "" {
+		return badTask("sign task "+job.ID, fmt.Errorf("the task names no draft of BIP 445, so its gateway runs a version "+
+			"from before drafts were named; this node signs by draft %s: run one version everywhere", bip445.Draft))
+	}
 	ctx := task.Session(n.Manifest)
 	id := wire.ShortID(ctx)
 	if n.spent.has(id) || n.sessions[id] != nil {
 		return nil // a session is begun once in a process, however often its task is shown
 	}
 	s := &signing{
-		node: n, id: id, session: ctx, job: job, client: task.Job.Client, trace: task.Job.Trace, which: task.Items,
+		node: n, id: id, session: ctx, job: job, client: task.Job.Client, trace: task.Job.Trace, which: task.Items, draft: task.Draft,
 		urgent: len(task.Items) <= wire.InteractiveItems, started: n.now,
 		commits: commitSet{attested: n.attested, session: ctx, exclude: task.Exclude},
 	}

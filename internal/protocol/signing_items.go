@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -19,6 +20,10 @@ func (s *signing) validate(keys []LoadedKey) ([]frost.Item, *wire.JobError) {
 		}
 		if keys[i].Owner != s.client {
 			return nil, wire.Refuse(wire.CodeNotOwner, "item %d: key %s belongs to another client", w, it.Key)
+		}
+		if keys[i].Key.Suite == frost.Secp256k1TR && s.draft != bip445.Draft {
+			return nil, wire.Refuse(wire.CodeOtherDraft, "the gateway aggregates by BIP 445 draft %q, and this node signs by draft %s: "+
+				"run one version everywhere", s.draft, bip445.Draft)
 		}
 		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
 		if err := checkItem(items[i], items[0]); err != nil {

@@ -27,7 +27,7 @@ func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...w
 	t.Helper()
 	f.desk = nil
 	s := &signTest{aged: f, job: f.signing(7, client, items...)}
-	s.task = &wire.Task{Job: s.job, Exclude: exclude}
+	s.task = wire.SignTask(s.job, 0, nil, exclude)
 	for i := range items {
 		s.task.Items = append(s.task.Items, uint32(i))
 	}
@@ -130,63 +130,6 @@ func TestSigning(t *testing.T) {
 			if _, nonces := s.at(i).Sessions(); nonces != 0 || s.at(i).sessions[s.id].items != nil {
 				t.Errorf("%s: rank %d still holds nonces or shares", suite, i)
 			}
-		}
-	}
-}
-
-// A small sign job begins when a node hears of it. The gateway's task for it is
-// a copy, whichever comes first, and is not even opened.
-func TestJobHeard(t *testing.T) {
-	f := agedFleet(t)
-	s := newSession(t, f, "alice", nil, item(f.btc, 0, "one"))
-	node := s.at(0)
-	hear := func() { node.do(JobHeard{Job: s.job, Now: s.now}) }
-	hear()
-	equal(t, "heard", s.phase(0), signCommitted)
-	hear()
-	copies := TaskMessage{wire.LogMessage{Subject: wire.TaskSubject(s.task, jobID(7)), Seq: 1, Time: s.now, Data: append([]byte("unopened "), s.job.Payload...)}, s.now}
-	node.do(copies)
-	if _, bad := node.reported(ReportBadTask); bad != 0 {
-		t.Error("the copy of a task was opened")
-	}
-	s.deliver()
-	hear()
-	if _, committed := node.reported(ReportCommitted); committed != 1 {
-		t.Errorf("committed %d times", committed)
-	}
-	equal(t, "by the task", s.phase(1), signCommitted)
-	s.release(0, wire.SlotCommit)
-	s.release(1, wire.SlotCommit)
-	equal(t, "one session", s.phase(0), signDone)
-
-	node.do(Tick{s.now.Add(sessionLife + time.Second)})
-	equal(t, "subjects remembered", len(node.heard), 0)
-}
-
-// What is wrong with a job that was heard is not said: the gateway answers.
-func TestJobHeardWrongly(t *testing.T) {
-	f := agedFleet(t)
-	var many []wire.JobItem
-	for range wire.InteractiveItems + 1 {
-		many = append(many, item(f.btc, 0, "x"))
-	}
-	good := newSession(t, f, "alice", nil, item(f.btc, 0, "one"))
-	forged := good.job
-	forged.Signature = bytes.Clone(forged.Signature)
-	forged.Signature[5] ^= 1
-	other := good.job
-	other.Kind = wire.KindKeygen
-	for name, e := range map[string]JobHeard{
-		"bulk":    {newSession(t, f, "alice", nil, many...).job, f.now},
-		"forged":  {forged, f.now},
-		"keygen":  {other, f.now},
-		"expired": {good.job, f.now.Add(2 * wire.MaxJobLife)},
-	} {
-		node := f.nodes[0]
-		sessions, reports := len(node.sessions), len(node.reports)
-		node.do(e)
-		if len(node.sessions) != sessions || len(node.reports) != reports || len(node.heard) != 0 {
-			t.Errorf("%s: a session began", name)
 		}
 	}
 }
@@ -473,7 +416,7 @@ func TestIncompleteBatchDoesNotSign(t *testing.T) {
 	b.release(0, wire.SlotCert)
 	b.release(1, wire.SlotCert)
 	job := b.signing(2, "alice", item(b.id, 0, "x"))
-	b.fleet.task(&wire.Task{Job: job, Items: []uint32{0}}, jobID(2))
+	b.fleet.task(wire.SignTask(job, 0, []uint32{0}, nil), jobID(2))
 	for _, a := range b.nodes {
 		if _, committed := a.reported(ReportCommitted); committed != 0 {
 			t.Errorf("node %d commits for a key that is not certified by all", a.Index)

@@ -110,10 +110,10 @@ func TraceID(traceparent string) string {
 // Sampled reports whether the trace is one that is sent to a collector.
 func Sampled(traceparent string) bool { return spanContext(traceparent).IsSampled() }
 
-// Derive gives a job that came without a traceparent one that every program
-// finds by itself: nodes begin small jobs before a gateway could tell them. The
-// gateway then makes that span by Root. Programs that agree on OTEL_TRACES_SAMPLER
-// agree on whether it is sampled.
+// Derive gives a job that came without a traceparent one that follows from its
+// signature, so that two gateways to which it is delivered file it under one
+// trace. The first makes that span by Root. Programs that agree on
+// OTEL_TRACES_SAMPLER agree on whether it is sampled.
 func (t *Tracer) Derive(seed []byte) string {
 	if t == nil {
 		return ""

@@ -7,7 +7,7 @@
 // the job, its tasks and its result:
 //
 //	client sign ── JOB ──> gateway job ── TASK ──> worker deal, certify
-//	      └──────── JOB, by hearsay ─────────────> worker commit, share
+//	                                  └──────> worker commit, share
 //
 // A traceparent is signed by nobody and believed by nobody: it decides under
 // which trace a span is filed and nothing else. Spans carry ids, counts and
@@ -103,8 +103,8 @@ func (t *Tracer) Span(parent, name string, start time.Time, attrs ...Attribute) 
 	return t.start(under(parent), name, start, attrs)
 }
 
-// Root begins the very span that Derive named, in the one program that may: its
-// children elsewhere are filed under it before they hear of it.
+// Root begins the very span that Derive named. Only the first delivery of a job
+// does; later ones are its children.
 func (t *Tracer) Root(derived, name string, start time.Time, attrs ...Attribute) *Span {
 	if t == nil {
 		return nil

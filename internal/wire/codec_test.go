@@ -35,7 +35,7 @@ func messages() []message {
 		{"complaint of nobody", &Complaint{Code: CodeRestarted, Reason: "why"}, 2 * maxReason, func() any { return new(Complaint) }},
 		{"commitment", &CommitBody{Points: []byte("p"), Attestation: att}, MaxMessageSize, func() any { return new(CommitBody) }},
 		{"share", &ShareBody{Set: [32]byte{2}, Shares: []byte("s")}, MaxMessageSize, func() any { return new(ShareBody) }},
-		{"task", &Task{Job: SignedJob{Client: "a", Kind: KindSign, Payload: []byte("{}"), Signature: []byte("s")}, Attempt: 1, Items: []uint32{0, 3}, Exclude: []uint8{1}}, MaxJobSize + 1<<16, func() any { return new(Task) }},
+		{"task", &Task{Job: SignedJob{Client: "a", Kind: KindSign, Payload: []byte("{}"), Signature: []byte("s")}, Attempt: 1, Items: []uint32{0, 3}, Exclude: []uint8{1}, Draft: "0.10.0"}, MaxJobSize + 1<<16, func() any { return new(Task) }},
 	}
 }
 
@@ -111,6 +111,8 @@ func TestTaskBounds(t *testing.T) {
 		"items descend":    {func(task *Task) { task.Items = []uint32{2, 1} }, false},
 		"item too high":    {func(task *Task) { task.Items = []uint32{MaxJobItems} }, false},
 		"exclude node n":   {func(task *Task) { task.Exclude = []uint8{3} }, false},
+		"longest draft":    {func(task *Task) { task.Draft = strings.Repeat("1", maxDraft) }, true},
+		"draft too long":   {func(task *Task) { task.Draft = strings.Repeat("1", maxDraft+1) }, false},
 		"exclude twice":    {func(task *Task) { task.Exclude = []uint8{0, 0} }, false},
 	} {
 		task := &Task{Job: f.signing(1, "alice", item(strings.Repeat("0", 32), 0, "x")), Items: []uint32{0}}
@@ -136,6 +138,7 @@ func TestSessionBindsTheTask(t *testing.T) {
 		"attempt":    func(t *Task) { t.Attempt = 2 },
 		"items":      func(t *Task) { t.Items = []uint32{0} },
 		"exclusions": func(t *Task) { t.Exclude = nil },
+		"draft":      func(t *Task) { t.Draft = "0.11.0" },
 	} {
 		task := base
 		change(&task)

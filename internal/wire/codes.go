@@ -32,7 +32,7 @@ var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, C
 	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
 	CodeBadMessage, CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal}
 
-// Why a node gave up a batch. A deal's own faults carry internal/frost's
+// Why a node gave up a batch or refused a session. A deal's own faults carry internal/frost's
 // deal_ codes.
 const (
 	CodeRestarted       Code = "restarted"
@@ -40,6 +40,7 @@ const (
 	CodeDealMalformed   Code = "deal_malformed"
 	CodeOtherTranscript Code = "other_transcript"
 	CodeInternal        Code = "internal"
+	CodeOtherDraft      Code = "other_draft"
 )
 
 // JobError is a refusal with its code.

@@ -216,7 +216,7 @@ func TestCuts(t *testing.T) {
 func TestDealSize(t *testing.T) {
 	const slack = 16 << 10
 	for _, suite := range []frost.Suite{frost.Secp256k1TR, frost.Ed25519} {
-		for _, n := range []int{1, 2, 3, 5, 16, 24, 63, 64, 100, 128, 200, 254, MaxNodes} {
+		for _, n := range []int{1, 2, 3, 5, 16, 24, 63, 64, 100, MaxNodes} {
 			for _, threshold := range []int{1, (n + 1) / 2, n} {
 				k := BatchSize(suite, n, threshold)
 				if k < 1 || k > frost.MaxBatch {

@@ -13,8 +13,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-// MaxNodes bounds a fleet: an index is one byte everywhere.
-const MaxNodes = 255
+// MaxNodes bounds a fleet. Indices are sent as single bytes.
+const MaxNodes = frost.MaxNodes
 
 // Networks that a fleet can belong to.
 var networks = map[string]bool{"mainnet": true, "testnet": true, "signet": true, "regtest": true}

@@ -77,7 +77,6 @@ func TestManifestFaults(t *testing.T) {
 	}
 	for name, change := range map[string]func(*Manifest){
 		"n 0":               func(m *Manifest) { m.N, m.Nodes = 0, nil },
-		"n over 255":        func(m *Manifest) { m.N = 256 },
 		"t 0":               func(m *Manifest) { m.T = 0 },
 		"one node less":     func(m *Manifest) { m.Nodes = m.Nodes[:2] },
 		"one node more":     func(m *Manifest) { m.Nodes = append(m.Nodes, m.Nodes[0]) },
@@ -93,6 +92,19 @@ func TestManifestFaults(t *testing.T) {
 		if m.Seal() == nil {
 			t.Errorf("%s passes", name)
 		}
+	}
+}
+
+func TestManifestMaxNodes(t *testing.T) {
+	m := clone(newFleet(t, 2, MaxNodes).m)
+	if err := m.Seal(); err != nil {
+		t.Fatalf("128 nodes: %v", err)
+	}
+	extra := clone(newFleet(t, 1, 1).m).Nodes[0]
+	extra.Index = MaxNodes
+	m.N, m.Nodes = MaxNodes+1, append(m.Nodes, extra)
+	if err := m.Seal(); err == nil || err.Error() != "manifest: threshold 2 of 129: need 1 <= t <= n <= 128" {
+		t.Errorf("129 nodes: %v", err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 )
 
 // MaxAttempts bounds the attempts of one part of a job: they count from 0 to it.
@@ -18,16 +19,25 @@ type Task struct {
 	Attempt uint32    `cbor:"3,keyasint"`
 	Items   []uint32  `cbor:"4,keyasint,omitempty"` // sign: which of the job's items, ascending
 	Exclude []uint8   `cbor:"5,keyasint,omitempty"` // sign: nodes that sit this attempt out, ascending
+	Draft   string    `cbor:"6,keyasint,omitempty"` // sign: the draft of BIP 445 that the gateway aggregates by
 }
 
-// Session is the signing session's identity: job, attempt, items, exclusions.
+// SignTask returns a task of this program's draft for some of a job's items.
+func SignTask(job SignedJob, attempt int, items []uint32, exclude []uint8) *Task {
+	return &Task{Job: job, Attempt: uint32(attempt), Items: items, Exclude: exclude, Draft: bip445.Draft}
+}
+
+const maxDraft = 32 // bytes of the name of a draft
+
+// Session is the signing session's identity: draft, job, attempt, items, exclusions. Programs of different drafts never
+// meet in one session: their nonces and shares would not fit together, and honest nodes would be blamed.
 func (t *Task) Session(m *Manifest) [32]byte {
 	mh, digest := m.Hash(), t.Job.Digest(m)
 	var items []byte
 	for _, i := range t.Items {
 		items = append(items, Be32(i)...)
 	}
-	return frost.Hash("frostfleet/sign/v1", mh[:], digest[:], Be32(t.Attempt), items, t.Exclude)
+	return frost.Hash("frostfleet/sign/v2", mh[:], []byte(t.Draft), digest[:], Be32(t.Attempt), items, t.Exclude)
 }
 
 // DecodeTask opens a task's body, with the bounds that hold for every task.
@@ -36,8 +46,10 @@ func DecodeTask(body []byte, m *Manifest) (*Task, error) {
 	if err := Decode(body, MaxJobSize+1<<16, &t); err != nil {
 		return nil, err
 	}
-	if t.Part > MaxJobKeys || t.Attempt > MaxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) {
-		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions is out of bounds", t.Part, t.Attempt, len(t.Items), len(t.Exclude))
+	if t.Part > MaxJobKeys || t.Attempt > MaxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) ||
+		len(t.Draft) > maxDraft {
+		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions, draft %.40q is out of bounds",
+			t.Part, t.Attempt, len(t.Items), len(t.Exclude), t.Draft)
 	}
 	return &t, nil
 }

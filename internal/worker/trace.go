@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -31,15 +30,6 @@ func (w *Worker) saying(e protocol.Publish) *tracing.Span {
 var spanNames = map[wire.SlotKind]string{
 	wire.SlotDeal: "deal", wire.SlotCert: "certify", wire.SlotAbort: "abort",
 	wire.SlotCommit: "commit", wire.SlotShare: "share", wire.SlotRefuse: "refuse",
-}
-
-// heardTrace is the trace of a job that came without a task: what its header says,
-// or what gateway and nodes make of the job by themselves.
-func (w *Worker) heardTrace(m bus.Message, job wire.SignedJob) string {
-	if trace := w.cfg.Tracer.Parse(m.Header); trace != "" || len(job.Signature) == 0 {
-		return trace
-	}
-	return w.cfg.Tracer.Derive(job.Signature)
 }
 
 // deviceCall tells of one call to the key provider, and of all that it serves: it

@@ -185,12 +185,12 @@ func (w *Worker) drain() {
 
 // start reads the logs up to their present end, KEYS and SIGN before WORK, so
 // that the machine knows what it said in an earlier life before it is asked
-// to say anything. Only then it listens to JOBS. The returned function ends the reading.
+// to say anything. The returned function ends the reading.
 func (w *Worker) start(ctx context.Context) (stop func(), err error) {
-	var stops []func()
+	var followers []*bus.Follower
 	stop = func() {
-		for _, s := range stops {
-			s()
+		for _, f := range followers {
+			f.Stop()
 		}
 	}
 	w.renew(ctx) // the clock tries again if need be
@@ -217,17 +217,12 @@ func (w *Worker) start(ctx context.Context) (stop func(), err error) {
 	} {
 		f, err := w.follow(ctx, s.stream, s.from, s.event)
 		if f != nil {
-			stops = append(stops, f.Stop)
+			followers = append(followers, f)
 		}
 		if err != nil {
 			return stop, err
 		}
 	}
-	heard, err := w.cfg.Bus.Subscribe(bus.LiveSignJobs, w.hear)
-	if err != nil {
-		return stop, err
-	}
-	stops = append(stops, heard.Stop)
 	w.caught.Store(true)
 	w.log.Info("ready", "node", w.cfg.Index, "fleet", w.cfg.Manifest.Fleet, "keys_from", from)
 	return stop, nil
@@ -250,22 +245,6 @@ func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, eve
 	}
 	return w.cfg.Bus.FollowToEnd(ctx, w.ctx, stream, from, opt)
 }
-
-// hear takes a sign job from the server's announcement. If one is missed, a
-// gateway's task brings it.
-func (w *Worker) hear(m bus.Message) {
-	client, err := bus.ParseLiveJob(m.Subject)
-	if err != nil || len(m.Data) > maxHeard {
-		return
-	}
-	job := wire.ReadJob(wire.KindSign, client, m.Data, m.Header)
-	job.Trace = w.heardTrace(m, job)
-	w.step(protocol.JobHeard{Job: job, Now: time.Now()})
-}
-
-// maxHeard is the payload, in bytes, up to which a job is read at once. Larger
-// ones are bulk.
-const maxHeard = 128 << 10
 
 func logMessage(m bus.Message) wire.LogMessage {
 	return wire.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}

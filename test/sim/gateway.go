@@ -120,11 +120,7 @@ func (l *gatewayLife) deliver(e *queued) {
 	l.tokens[token] = e
 	id := wire.PeekJobID(e.job.Payload)
 	l.w.tracef("%s <- JOBS %s/%s token %d", l.g.name, e.job.Client, id, token)
-	var existing []byte
-	if e.job.Kind != wire.KindSign || e.rounds > 1 { // as gateway.likelyNew
-		existing = l.w.bus.results[e.job.Client+"/"+id]
-	}
-	l.step(protocol.JobArrived{Token: token, Job: e.job, Stored: e.stored, Existing: existing})
+	l.step(protocol.JobArrived{Token: token, Job: e.job, Stored: e.stored, Existing: l.w.bus.results[e.job.Client+"/"+id]})
 }
 
 func (l *gatewayLife) step(ev protocol.Event) {
@@ -165,8 +161,6 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 		w.tracef("%s report %s %s %s %s", l.g.name, e.What, short(e.ID), e.Code, e.Reason)
 	case protocol.Round:
 		w.check.round(l.g.name, e)
-	case protocol.LookUp:
-		w.at(w.lag(), func() { l.step(protocol.LookedUp{Attempt: e.Attempt, Existing: w.bus.results[e.Client+"/"+e.Job]}) })
 	case protocol.Refetch:
 		w.refetch(e.ID, func(m wire.LogMessage) { l.step(protocol.KeysMessage{LogMessage: m}) })
 	case protocol.PublishTask:

@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -36,29 +35,10 @@ func (q *jobQueue) push(job wire.SignedJob) {
 		}
 		e := &queued{job: job, stored: w.now()}
 		q.dispatch(e)
-		q.announce(e)
 		if w.fault(AckLost) {
 			w.at(time.Second, func() { q.push(job) })
 		}
 	})
-}
-
-// announce tells the nodes of a stored sign job, by a way that loses and repeats.
-func (q *jobQueue) announce(e *queued) {
-	w := q.w
-	if e.job.Kind != wire.KindSign {
-		return
-	}
-	for _, p := range w.workers {
-		if !p.alive || w.fault(JobUnheard) {
-			continue
-		}
-		hear := func() { p.step(protocol.JobHeard{Job: e.job, Now: p.m.clock()}) }
-		w.at(w.lag(), hear)
-		if w.fault(JobHeardAgain) {
-			w.at(w.between(time.Millisecond, 10*time.Minute), hear)
-		}
-	}
 }
 
 // dispatch delivers a job to one of the gateways that are ready.

@@ -7,7 +7,7 @@
 // ([NonceGen]) and shows R1 = k1·G, R2 = k2·G. In round two, with the nonces of
 // all signers summed ([NonceAgg]), everyone computes
 //
-//	b = H(ids, R1, R2, Q, m)   R = R1 + b·R2   e = H(R, Q, m)
+//	b = H(u, ids, R1, R2, Q, m)   R = R1 + b·R2   e = H(R, Q, m)
 //
 // and each signer answers s = k1 + b·k2 + e·λ·d ([Sign]), signs adapted to the
 // parities of R and Q. The answers sum up to a signature ([PartialSigAgg]); an
@@ -34,6 +34,13 @@ import (
 
 // Scalar is the group's.
 type Scalar = secp256k1.Scalar
+
+// Draft is the version of BIP 445 that this package implements. Signers of
+// different drafts may hash differently and then can't sign together.
+const Draft = "0.10.0"
+
+// MaxParticipants bounds n. BIP 445 sets it.
+const MaxParticipants = 128
 
 const (
 	// PubNonceSize is the length of a public nonce and of an aggregate nonce

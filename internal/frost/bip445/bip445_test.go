@@ -143,6 +143,16 @@ func TestPartialSigAggErrors(t *testing.T) {
 	}
 }
 
+func TestMaxParticipants(t *testing.T) {
+	if _, err := NewSignerSet(MaxParticipants, 1, []int{127}); err != nil {
+		t.Errorf("128 participants: %v", err)
+	}
+	var value *ValueError
+	if _, err := NewSignerSet(MaxParticipants+1, 1, []int{0}); !errors.As(err, &value) || value.Reason != BadThreshold {
+		t.Errorf("129 participants: %v", err)
+	}
+}
+
 func TestNonceGenRefusesLengths(t *testing.T) {
 	for _, in := range []NonceInput{
 		{SecretShare: make([]byte, 31)}, {SecretShare: []byte{}}, {Pubshare: make([]byte, 32)}, {ThresholdKey: make([]byte, 33)},

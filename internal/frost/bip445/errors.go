@@ -60,13 +60,14 @@ type Reason string
 
 // The preconditions.
 const (
-	BadThreshold       Reason = "threshold must be at least 1 and at most the number of participants"
+	BadThreshold       Reason = "threshold is not between 1 and the number of participants, or there are more than 128 participants"
 	BadSignerCount     Reason = "number of signers is not between the threshold and the number of participants"
 	BadPubshareCount   Reason = "one public share per signer id is needed"
 	BadID              Reason = "signer id is not below the number of participants"
 	BadPubshare        Reason = "public share is not a point"
 	DuplicateID        Reason = "signer id occurs twice"
 	WrongKeyMaterial   Reason = "public shares do not interpolate to the threshold public key"
+	KeyAtInfinity      Reason = "public shares interpolate to the point at infinity"
 	BadThresholdKey    Reason = "threshold public key is not a point"
 	BadTweakCount      Reason = "one mode per tweak is needed"
 	BadTweakLength     Reason = "tweak is not 32 bytes long"

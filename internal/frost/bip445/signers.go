@@ -2,7 +2,6 @@ package bip445
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 	"sync"
 
@@ -15,7 +14,7 @@ import (
 type SignerSet struct {
 	ids     []int
 	lambdas func() []*Scalar // interpolating values in the order of ids, computed when first needed
-	sorted  []byte           // SerializeIds: 4 bytes each, ascending
+	sorted  []byte           // SerializeIds: their count, then each ascending, 4 bytes each
 }
 
 // NewSignerSet validates ids, t ≤ len(ids) ≤ n distinct numbers below n.
@@ -32,7 +31,7 @@ func NewSignerSet(n, t int, ids []int) (*SignerSet, error) {
 }
 
 func checkCounts(n, t, u int) error {
-	if t < 1 || t > n || uint64(n) > math.MaxUint32 {
+	if t < 1 || t > n || n > MaxParticipants {
 		return invalid(BadThreshold)
 	}
 	if u < t || u > n {
@@ -47,7 +46,7 @@ func newSignerSet(ids []int) (*SignerSet, error) {
 	if len(slices.Compact(slices.Clone(ascending))) != len(ids) {
 		return nil, invalid(DuplicateID)
 	}
-	s := &SignerSet{ids: slices.Clone(ids)}
+	s := &SignerSet{ids: slices.Clone(ids), sorted: binary.BigEndian.AppendUint32(nil, uint32(len(ids)))}
 	for _, id := range ascending {
 		s.sorted = binary.BigEndian.AppendUint32(s.sorted, uint32(id))
 	}
@@ -127,7 +126,10 @@ func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []b
 		return nil, err
 	}
 	sum := vartime.Affine(vartime.MultiScalarMult(set.lambdas(), points))[0]
-	if sum.IsIdentity() || !slices.Equal(sum.AppendCompressed(nil), thresholdKey) {
+	if sum.IsIdentity() {
+		return nil, invalid(KeyAtInfinity)
+	}
+	if !slices.Equal(sum.AppendCompressed(nil), thresholdKey) {
 		return nil, invalid(WrongKeyMaterial)
 	}
 	return &SignersContext{set, shares, sum}, nil

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
@@ -21,8 +22,8 @@ type Key struct {
 // NewKey takes the encoded public key and the t encoded commitments of a key
 // that a key generation made and checked: their order is not checked again.
 func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
-	if t < 1 || t > n || n > 255 {
-		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ 255", t, n)
+	if t < 1 || t > n || n > math.MaxUint16 {
+		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ %d", t, n, math.MaxUint16)
 	}
 	if len(publicKey) != 32 || len(commitments) != 32*t {
 		return nil, fmt.Errorf("key of %d signers: want a public key of 32 and commitments of %d bytes, not %d and %d",
