@@ -108,7 +108,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 // open subscribes, and returns once the server knows it: a result that is
 // stored from now on is announced to this client.
 func (c *Client) open(ctx context.Context) (err error) {
-	subject := wire.ResultSubject(c.manifest.Fleet, c.name, "*")
+	subject := wire.FleetSubject(c.manifest.Fleet, wire.ResultSubject(c.name, "*"))
 	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err != nil {
 		return fmt.Errorf("client: subscribing to %s: %w", subject, err)
 	}

@@ -75,7 +75,7 @@ func (cfg *Config) check() error {
 	if len(cfg.Gateways) == 0 {
 		bad("no gateways: without a gateway's public key no result can be believed")
 	}
-	if !tokenPattern.MatchString(cfg.Name) {
+	if !wire.IsToken(cfg.Name) {
 		bad("name %q: use 1 to 64 letters, digits, _ or -, as in the fleet's access list", cfg.Name)
 	}
 	switch {

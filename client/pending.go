@@ -193,14 +193,14 @@ func (p *pending) explain(err error) error {
 // look reads the stored result directly, or a stored rejection; without one
 // nothing happens.
 func (p *pending) look(ctx context.Context) {
-	p.lookIn(ctx, "RESULTS", "res")
+	p.lookIn(ctx, "RESULTS", wire.StoredResultSubject(p.c.name, p.job.job.ID))
 	if !p.answered() {
-		p.lookIn(ctx, "NOTICES", "notice")
+		p.lookIn(ctx, "NOTICES", wire.NoticeSubject(p.c.name, p.job.job.ID))
 	}
 }
 
 func (p *pending) lookIn(ctx context.Context, stream, subject string) {
-	m, err := p.c.stored(ctx, stream, subject, p.job.job.ID)
+	m, err := p.c.stored(ctx, stream, subject)
 	if err != nil {
 		p.mu.Lock()
 		p.ignored = err
@@ -213,10 +213,10 @@ func (p *pending) lookIn(ctx context.Context, stream, subject string) {
 	}
 }
 
-// stored is the message that a stream has for a job, or nil if there is none. Headers that
+// stored is the message that a stream has on a subject, or nil if there is none. Headers that
 // the writer may have put among the server's do no harm: what counts is signed.
-func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Msg, error) {
-	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.%s.%s.%s", c.stream(stream), c.manifest.Fleet, kind, c.name, job)
+func (c *Client) stored(ctx context.Context, stream, subject string) (*nats.Msg, error) {
+	subject = "$JS.API.DIRECT.GET." + c.stream(stream) + "." + wire.FleetSubject(c.manifest.Fleet, subject)
 	m, err := c.nc.Ask(ctx, subject, nil)
 	switch {
 	case err == nil && m.Header.Get("Status") == "":

@@ -53,7 +53,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 // publish makes one attempt.
 func (c *Client) publish(ctx context.Context, j *prepared) error {
 	m := &nats.Msg{
-		Subject: wire.JobSubject(c.manifest.Fleet, j.Kind, c.name),
+		Subject: wire.FleetSubject(c.manifest.Fleet, wire.JobSubject(j.Kind, c.name)),
 		Header:  nats.Header{},
 		Data:    j.Payload,
 	}

@@ -169,7 +169,7 @@ func (s *gatewayStub) listen(b *bus.Bus) {
 }
 
 func (s *gatewayStub) take(m bus.Message) error {
-	ref, err := bus.ParseJob(m.Subject)
+	ref, err := wire.ParseJob(m.Subject)
 	if err != nil {
 		return err
 	}

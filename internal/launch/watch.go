@@ -69,7 +69,7 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 // latestManifest is the hash of the last valid manifest in KEYS, "" if there is
 // none.
 func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error) {
-	messages, err := conn.Slots(ctx, bus.Keys, bus.Manifests)
+	messages, err := conn.Slots(ctx, bus.Keys, wire.Manifests)
 	for _, m := range messages {
 		if stored, err := wire.ParseManifest(m.Data); err == nil { // anything else is junk
 			hash = manifestHash(stored)
