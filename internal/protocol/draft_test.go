@@ -63,10 +63,10 @@ func TestNoDraft(t *testing.T) {
 	}
 	var before struct {
 		Job     wire.SignedJob `cbor:"1,keyasint"`
-		Part    uint32    `cbor:"2,keyasint"`
-		Attempt uint32    `cbor:"3,keyasint"`
-		Items   []uint32  `cbor:"4,keyasint,omitempty"`
-		Exclude []uint8   `cbor:"5,keyasint,omitempty"`
+		Part    uint32         `cbor:"2,keyasint"`
+		Attempt uint32         `cbor:"3,keyasint"`
+		Items   []uint32       `cbor:"4,keyasint,omitempty"`
+		Exclude []uint8        `cbor:"5,keyasint,omitempty"`
 	}
 	if err := wire.Decode(ours, wire.MaxJobSize, &before); err == nil || !strings.Contains(err.Error(), "unknown field") {
 		t.Errorf("a program of before reads our task: %v", err)
@@ -78,7 +78,7 @@ func TestNoDraft(t *testing.T) {
 
 // The client of a fleet with too many nodes of another draft reads why.
 func TestOtherDraftEndsTheJob(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for i := range s.m.N - s.m.T + 1 {
 		s.refusal(i, wire.CodeOtherDraft)
 	}

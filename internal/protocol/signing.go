@@ -53,7 +53,7 @@ type signing struct {
 	items   []frost.Item
 	nonces  *frost.Nonces // only between drawing and use
 	points  []byte        // what this node committed to
-	set     []frost.Commitment
+	set     []frost.NonceCommitment
 	loads   int
 	sealed  []byte // this node's commitment as it went to the log
 	held    box    // standby: what came meanwhile
@@ -93,7 +93,8 @@ func (n *Node) startSigning(task *wire.Task, job *wire.Job) []Effect {
 		return nil // a session is begun once in a process, however often its task is shown
 	}
 	s := &signing{
-		node: n, id: id, session: ctx, job: job, client: task.Job.Client, trace: task.Job.Trace, which: task.Items, draft: task.Draft,
+		node: n, id: id, session: ctx, job: job, client: task.Job.Client, trace: task.Job.Trace,
+		which: task.Items, draft: task.Draft,
 		urgent: len(task.Items) <= wire.InteractiveItems, started: n.now,
 		commits: commitSet{attested: n.attested, session: ctx, exclude: task.Exclude},
 	}
