@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Config is what New needs. Load makes one of a client.toml.
@@ -65,7 +67,7 @@ func (cfg *Config) check() error {
 	if len(cfg.Gateways) == 0 {
 		bad("no gateways: without a gateway's public key no result can be believed")
 	}
-	if !tokenPattern.MatchString(cfg.Name) {
+	if !wire.IsToken(cfg.Name) {
 		bad("name %q: use 1 to 64 letters, digits, _ or -, as in the fleet's access list", cfg.Name)
 	}
 	switch {
@@ -76,9 +78,6 @@ func (cfg *Config) check() error {
 	}
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 		bad("tls_cert and tls_key go together: set both or neither")
-	}
-	if cfg.URL == "" {
-		cfg.URL = nats.DefaultURL
 	}
 	if cfg.PollAfter <= 0 {
 		cfg.PollAfter = 2 * time.Second

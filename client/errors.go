@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
 // Code is the stable name of a reason, for programs. docs/jobs.md says what to
@@ -38,11 +40,10 @@ var (
 	// whether one runs.
 	ErrNoAnswer = errors.New("no gateway answered before the job expired")
 	// ErrNoStream: nothing stores jobs under this subject.
-	ErrNoStream = errors.New("nothing takes this job: the fleet's streams are missing (administrator: frostctl bus apply) " +
-		"or this NATS account may not publish here")
+	ErrNoStream = natsconn.ErrNoStream
 	// ErrDenied: this connection lacks a permission. Trying again is
 	// useless until that changes.
-	ErrDenied = errors.New("permission denied by the NATS server")
+	ErrDenied = natsconn.ErrDenied
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client is closed")
 )

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,8 +25,6 @@ const (
 	// headers and the other fields.
 	maxItemsSize = wire.MaxJobSize - 8<<10
 )
-
-var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // prepared is a job that is signed and found right, ready to be published any
 // number of times.

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,7 +62,7 @@ func (c *Client) unregister(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := p.job.job.ID
-	c.waiting[id] = without(c.waiting[id], p)
+	c.waiting[id] = slices.DeleteFunc(c.waiting[id], func(other *pending) bool { return other == p })
 	if len(c.waiting[id]) == 0 {
 		delete(c.waiting, id)
 	}
@@ -192,14 +193,14 @@ func (p *pending) explain(err error) error {
 // poll reads the stored result directly, or a stored rejection; without one
 // nothing happens.
 func (p *pending) poll(ctx context.Context) {
-	p.pollStream(ctx, "RESULTS", "res")
+	p.pollStream(ctx, "RESULTS", wire.StoredResultSubject(p.c.name, p.job.job.ID))
 	if !p.answered() {
-		p.pollStream(ctx, "NOTICES", "notice")
+		p.pollStream(ctx, "NOTICES", wire.NoticeSubject(p.c.name, p.job.job.ID))
 	}
 }
 
 func (p *pending) pollStream(ctx context.Context, stream, subject string) {
-	m, err := p.c.stored(ctx, stream, subject, p.job.job.ID)
+	m, err := p.c.stored(ctx, stream, subject)
 	if err != nil {
 		p.mu.Lock()
 		p.ignored = err
@@ -212,13 +213,11 @@ func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 	}
 }
 
-// stored is the message that a stream has for a job, or nil if there is none. Headers that
+// stored is the message that a stream has on a subject, or nil if there is none. Headers that
 // the writer may have put among the server's do no harm: what counts is signed.
-func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Msg, error) {
-	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.%s.%s.%s", c.stream(stream), c.manifest.Fleet, kind, c.name, job)
-	attempt, done := c.attempts.start(ctx, subject, ackTimeout)
-	defer done()
-	m, err := c.nc.RequestWithContext(attempt, subject, nil)
+func (c *Client) stored(ctx context.Context, stream, subject string) (*nats.Msg, error) {
+	subject = "$JS.API.DIRECT.GET." + c.stream(stream) + "." + wire.FleetSubject(c.manifest.Fleet, subject)
+	m, err := c.nc.Ask(ctx, subject, nil)
 	switch {
 	case err == nil && m.Header.Get("Status") == "":
 		return m, nil
@@ -228,8 +227,6 @@ func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Ms
 		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", m.Header.Get("Status"), m.Header.Get("Description"))
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("reading the stored result: %w", errNoDirectGet)
-	case context.Cause(attempt) != nil:
-		err = context.Cause(attempt)
 	}
 	return nil, fmt.Errorf("reading the stored result: %w", err)
 }

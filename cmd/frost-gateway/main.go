@@ -11,6 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
 func main() { os.Exit(launch.Execute(newRootCommand())) }
@@ -22,6 +23,7 @@ func newRootCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
+		o.Serve = natsserver.Embed
 		return launch.Gateway(ctx, g, o)
 	}))
 	return root

@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
 
@@ -26,7 +27,7 @@ func newDevCommand() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return launch.Dev(ctx, args[0], launch.Options{Log: log, Ready: func() {
+			return launch.Dev(ctx, args[0], launch.Options{Log: log, Serve: natsserver.Embed, Ready: func() {
 				if wantJSON(cmd) {
 					_ = printJSON(cmd.OutOrStdout(), map[string]any{"ready": true, "directory": args[0]}) // the fleet runs all the same
 					return

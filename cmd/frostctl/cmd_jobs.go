@@ -141,11 +141,7 @@ func checkIDs(ids []string) error {
 
 func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, err error) {
 	for _, id := range ids {
-		subject, err := bus.ResSubject(r.cfg.Name, id)
-		if err != nil {
-			return lines, err
-		}
-		m, ok, err := r.bus.Last(ctx, bus.Results, subject)
+		m, ok, err := r.bus.Last(ctx, bus.Results, wire.StoredResultSubject(r.cfg.Name, id))
 		if err != nil {
 			return lines, fmt.Errorf("job %s: %w", id, err)
 		}
@@ -160,7 +156,7 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 // result reads a stored result. What does not carry a gateway's signature is
 // shown as such.
 func (r *jobReader) result(m bus.Message) jobLine {
-	ref, err := bus.ParseResult(m.Subject)
+	ref, err := wire.ParseResult(m.Subject)
 	line := jobLine{Job: ref.Job, Time: m.Time.UTC()}
 	signature, gateway := header(m, wire.HeaderSignature), header(m, wire.HeaderGateway)
 	raw, errHex := hex.DecodeString(signature)
@@ -181,8 +177,8 @@ func (r *jobReader) result(m bus.Message) jobLine {
 // nothing is decided by them.
 func letter(m bus.Message) jobLine {
 	line := jobLine{Time: m.Time.UTC(), Status: wire.StatusFailed, Letter: true}
-	if ref, err := bus.ParseDead(m.Subject); err == nil {
-		line.Job, line.Kind = ref.Job, wire.Kind(ref.Kind)
+	if ref, err := wire.ParseDead(m.Subject); err == nil {
+		line.Job, line.Kind = ref.Job, ref.Kind
 	}
 	var d wire.DeadLetter
 	if err := json.Unmarshal(m.Data, &d); err != nil {
