@@ -34,10 +34,10 @@ func TestEmbeddedPortInUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	dir, start := t.TempDir(), time.Now()
+	dir := t.TempDir()
 	_, err = StartEmbedded(EmbeddedConfig{StoreDir: dir, Port: l.Addr().(*net.TCPAddr).Port})
-	if err == nil || !strings.Contains(err.Error(), "already in use") || time.Since(start) > 10*time.Second {
-		t.Errorf("after %v: %v", time.Since(start), err)
+	if err == nil || !strings.Contains(err.Error(), "already in use") {
+		t.Error(err)
 	}
 	startTest(t, dir, -1) // the failed start left no lock
 }
@@ -75,7 +75,7 @@ func foreignServer(t *testing.T, opts *server.Options) string {
 	}
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(patience) {
 		t.Fatal("server did not start")
 	}
 	return s.ClientURL()

@@ -156,10 +156,11 @@ func TestPublishErrors(t *testing.T) {
 			t.Errorf("slot %q was accepted", bad)
 		}
 	}
-	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
+	tried, cancel := context.WithCancel(ctx)
 	defer cancel()
-	empty := connectTest(t, s.URL(), func(o *Options) { o.Fleet = "empty" })
-	if _, err := empty.Publish(short, deal(t, 0), nil, nil); !errors.Is(err, ErrNoStream) {
+	w := watched{then: map[string]func(){"KEYS no_stream": cancel}}
+	empty := connectTest(t, s.URL(), func(o *Options) { o.Fleet, o.Observe = "empty", &w })
+	if _, err := empty.Publish(tried, deal(t, 0), nil, nil); !errors.Is(err, ErrNoStream) {
 		t.Errorf("no stream: %v", err)
 	}
 }
@@ -223,7 +224,7 @@ func TestJobsQuota(t *testing.T) {
 
 	nc := rawConn(t, s.URL())
 	for subject, wantCode := range map[string]int{"frost.main.job.sign.alice": 10077, "frost.main.job.sign.bob": 0} {
-		m, err := nc.Request(subject, []byte("{}"), 5*time.Second)
+		m, err := nc.Request(subject, []byte("{}"), patience)
 		if err != nil {
 			t.Fatal(err)
 		}
