@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/url"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -19,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 func TestKeygen(t *testing.T) {
@@ -326,15 +325,8 @@ func TestLostSubscription(t *testing.T) {
 // announced to it; reconnecting makes it look.
 func TestReconnect(t *testing.T) {
 	dir := t.TempDir()
-	first := startServer(t, dir, -1)
-	u, err := url.Parse(first.URL())
-	if err != nil {
-		t.Fatal(err)
-	}
-	port, err := strconv.Atoi(u.Port())
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := freeport.New(t)
+	first := startServer(t, dir, port)
 	s := newStub(t, first.URL())
 	c := s.connect(Config{URL: first.URL(), LookAfter: time.Hour})
 	h, err := c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 1})

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 func publishJobs(t testing.TB, b *Bus, n int) {
@@ -200,7 +202,7 @@ func TestConsumeStop(t *testing.T) {
 func TestConsumeThroughRestart(t *testing.T) {
 	for _, stream := range []Stream{Jobs, Work} {
 		t.Run(string(stream), func(t *testing.T) {
-			dir, port := t.TempDir(), freePort(t)
+			dir, port := t.TempDir(), freeport.New(t)
 			s := startTest(t, dir, port)
 			b := connectTest(t, s.URL(), func(o *Options) { o.RestoreMemory = true })
 			if err := b.Apply(testContext(t)); err != nil {

@@ -14,6 +14,8 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 func TestEmbeddedLock(t *testing.T) {
@@ -128,7 +130,7 @@ func TestConnectExplains(t *testing.T) {
 
 // Connect waits for a server that is not up yet.
 func TestConnectWaits(t *testing.T) {
-	port := freePort(t)
+	port := freeport.New(t)
 	done := make(chan error, 1)
 	go func() {
 		b, err := Connect(testContext(t), Options{Fleet: "main", URL: fmt.Sprint("nats://127.0.0.1:", port)})

@@ -36,17 +36,6 @@ func startTest(t testing.TB, dir string, port int) *EmbeddedServer {
 	return s
 }
 
-// freePort is a port that a server can be started on again and again.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func connectTest(t testing.TB, url string, change ...func(*Options)) *Bus {
 	t.Helper()
 	opt := Options{Fleet: "main", URL: url, Name: "test", AckTimeout: patience / 4}

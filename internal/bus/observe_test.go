@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 func TestOutcomeOf(t *testing.T) {
@@ -85,7 +87,7 @@ func (w *watched) take() map[string]int {
 
 func TestObserver(t *testing.T) {
 	var w watched
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	b := connectTest(t, s.URL(), func(o *Options) { o.Observe, o.AckTimeout = &w, 2*time.Second })
 	ctx := testContext(t)

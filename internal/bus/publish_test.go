@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 // judgeBytes calls its own bytes Mine, "other" Other, the rest Junk.
@@ -346,7 +348,7 @@ func TestClosedBus(t *testing.T) {
 }
 
 func TestHealthyFollowsTheConnection(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	b := connectTest(t, s.URL())
 	if err := b.Healthy(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 const testEvery = 20 * time.Millisecond
@@ -153,7 +155,7 @@ func TestSampleGrowsOld(t *testing.T) {
 
 // Without the server the samples go on with what is known without it.
 func TestWatchThroughRestart(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	var log logSink
 	b := connectTest(t, s.URL(), func(o *Options) { o.WatchStreams, o.Logger = true, log.logger() })

@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 // TestLife: a node deals, certifies and signs, restarts from its keystore
@@ -125,12 +125,7 @@ var disabled = &keyprovider.Error{Reason: keyprovider.Disabled, Provider: "fake"
 // refused does not go out, but is sealed anew when the node may speak again.
 func TestSealedBeforeRefusal(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
-	listener.Close()
+	config := bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: freeport.New(t)}
 	w := newWorldOn(t, config)
 	node, _ := w.startNode()
 	w.server.Shutdown()
@@ -142,6 +137,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
 		t.Fatal(err)
 	}
+	var err error
 	if w.server, err = bus.StartEmbedded(config); err != nil {
 		t.Fatal(err)
 	}
@@ -213,12 +209,7 @@ func TestRefusedDevice(t *testing.T) {
 // it missed is read then.
 func TestBusAway(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
-	listener.Close()
+	config := bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: freeport.New(t)}
 	w := newWorldOn(t, config)
 	w.startGateway()
 	node, _ := w.startNode()

@@ -142,7 +142,7 @@ func rows(t *testing.T, text string) map[string]map[string]bool {
 }
 
 // lookTime is how long a program may take to look at its bus for the first time.
-const lookTime = 10 * time.Second
+const lookTime = time.Minute
 
 func compare(t *testing.T, program string, every, some map[string]map[string]bool, scrape func() string) {
 	t.Helper()
