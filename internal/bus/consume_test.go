@@ -257,6 +257,12 @@ func TestConsumeHostileHeaders(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	eventually(t, "handling", func() error { // what is flushed need not be stored yet
+		if n := handled.Load(); n < 3 {
+			return fmt.Errorf("%d handled", n)
+		}
+		return nil
+	})
 	noneLeft(t, b)
 	if handled.Load() != 3 {
 		t.Errorf("%d handled, want 3", handled.Load())

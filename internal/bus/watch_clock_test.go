@@ -23,7 +23,7 @@ func answering(t *testing.T, answer func(subject string) (time.Time, bool), chan
 		if !ok {
 			return
 		}
-		if err := m.Respond(must[[]byte](t)(json.Marshal(map[string]any{"ts": ts, "config": map[string]any{"name": "x"}}))); err != nil {
+		if err := m.Respond(must[[]byte](t)(json.Marshal(map[string]any{"ts": ts, "config": map[string]any{"name": "x"}}))); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 			t.Error(err)
 		}
 	})
