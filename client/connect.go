@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // dial connects, trying again until ctx ends. After that, reconnecting goes on
@@ -74,17 +74,12 @@ const maxCredentials = 1 << 20
 
 // credentials tells a .creds file (JWT and seed) from a bare nkey seed.
 func credentials(path string) (nats.Option, error) {
-	f, err := os.Open(path)
+	content, err := secret.File{What: "credentials", Path: path, Max: maxCredentials}.Text()
 	if err != nil {
-		return nil, fmt.Errorf("client: credentials: %w", err)
+		return nil, fmt.Errorf("client: %w", err)
 	}
-	defer f.Close()
-	content, err := io.ReadAll(io.LimitReader(f, maxCredentials))
-	defer clear(content)
-	if err != nil {
-		return nil, fmt.Errorf("client: credentials: %w", err)
-	}
-	if bytes.Contains(content, []byte("NATS USER JWT")) {
+	defer content.Wipe()
+	if bytes.Contains(content.Expose(), []byte("NATS USER JWT")) {
 		return nats.UserCredentials(path), nil
 	}
 	opt, err := nats.NkeyOptionFromSeed(path)

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // expiry is what a file said about its end.
@@ -78,13 +80,13 @@ func (w *watcher) fileExpiry(path string, read func([]byte) (time.Time, error)) 
 	if ok && known.written.Equal(info.ModTime()) && known.size == info.Size() {
 		return known.expires, known.err
 	}
-	content, err := readSmall(path)
+	content, err := secret.File{What: "file", Path: path, Max: maxCredentials, Public: true}.Bytes()
 	if err != nil {
 		return time.Time{}, err
 	}
-	defer clear(content)
+	defer content.Wipe()
 	known = expiry{written: info.ModTime(), size: info.Size()}
-	if known.expires, known.err = read(content); known.err != nil {
+	if known.expires, known.err = read(content.Expose()); known.err != nil {
 		known.err = fmt.Errorf("%s: %w", path, known.err)
 	}
 	w.files[path] = known

@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // MaxPayload is what the server must accept in one message, in bytes.
@@ -124,12 +124,12 @@ func (o *Options) natsOptions() ([]nats.Option, error) {
 const maxCredentials = 1 << 20
 
 func credentials(path string) (nats.Option, error) {
-	content, err := readSmall(path)
+	content, err := secret.File{What: "credentials", Path: path, Max: maxCredentials}.Text()
 	if err != nil {
-		return nil, fmt.Errorf("bus: credentials: %w", err)
+		return nil, fmt.Errorf("bus: %w", err)
 	}
-	defer clear(content)
-	if bytes.Contains(content, []byte("NATS USER JWT")) {
+	defer content.Wipe()
+	if bytes.Contains(content.Expose(), []byte("NATS USER JWT")) {
 		return nats.UserCredentials(path), nil
 	}
 	opt, err := nats.NkeyOptionFromSeed(path)
@@ -137,13 +137,4 @@ func credentials(path string) (nats.Option, error) {
 		return nil, fmt.Errorf("bus: credentials: %s is neither a .creds file nor an nkey seed: %w", path, err)
 	}
 	return opt, nil
-}
-
-func readSmall(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxCredentials))
 }
