@@ -53,7 +53,7 @@ func checkCredentials(path string) error {
 	}
 	defer text.Wipe()
 	if bytes.Contains(text.Expose(), []byte("NATS USER JWT")) {
-		if _, err := nkeys.ParseDecoratedJWT(text.Expose()); err != nil {
+		if token, err := nkeys.ParseDecoratedJWT(text.Expose()); err != nil || strings.Count(token, ".") != 2 {
 			return fmt.Errorf("file %s is a .creds file without a JWT between its marks", path)
 		}
 	}

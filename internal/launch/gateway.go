@@ -25,7 +25,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	if err != nil {
 		return err
 	}
-	key, err := LoadKey(g.Gateway.KeyFile)
+	key, err := config.LoadKey(g.Gateway.KeyFile)
 	if err != nil {
 		return err
 	}

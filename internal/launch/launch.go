@@ -6,9 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -17,6 +16,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
 
@@ -37,24 +37,18 @@ const closeTime = 10 * time.Second
 
 // LoadManifest reads and validates a manifest file.
 func LoadManifest(path string) (*protocol.Manifest, error) {
-	data, err := readBounded(path, protocol.MaxJobSize)
-	if err != nil {
-		return nil, fmt.Errorf("manifest: %w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet init", err)
+	text, err := secret.File{What: "manifest", Path: path, Max: protocol.MaxJobSize, Public: true}.Text()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet init", err)
 	}
-	m, err := protocol.ParseManifest(data)
+	if err != nil {
+		return nil, err
+	}
+	m, err := protocol.ParseManifest(text.Expose())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
-}
-
-func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit+1))
 }
 
 // connect reaches the bus and checks that its streams are as declared.

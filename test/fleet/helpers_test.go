@@ -10,7 +10,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
@@ -29,7 +29,7 @@ type raw struct {
 
 func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 	t.Helper()
-	key, err := launch.LoadKey(f.Dir + "/client.key")
+	key, err := config.LoadKey(f.Dir + "/client.key")
 	if err != nil {
 		t.Fatal(err)
 	}
