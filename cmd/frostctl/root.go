@@ -104,7 +104,7 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand())
+	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newDevCommand(), newDemoCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})
 	markUsage(root)

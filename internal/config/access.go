@@ -51,7 +51,7 @@ var kinds = []string{"keygen", "sign"}
 
 // LoadAccess reads an access list.
 func LoadAccess(path string) (*Access, error) {
-	return load[Access](path, false)
+	return load(path, new(Access), false)
 }
 
 func (*Access) files(*source) {}

@@ -19,10 +19,10 @@ type ClientSection struct {
 
 // LoadClient reads a client's file, its key, and the files that its [bus]
 // names.
-func LoadClient(path string) (*Client, error) { return load[Client](path, true) }
+func LoadClient(path string) (*Client, error) { return load(path, new(Client), true) }
 
 // ParseClient reads a client's file alone.
-func ParseClient(path string) (*Client, error) { return load[Client](path, false) }
+func ParseClient(path string) (*Client, error) { return load(path, new(Client), false) }
 
 // CheckFiles reads the files that LoadClient does.
 func (c *Client) CheckFiles() error {

@@ -86,31 +86,28 @@ type document interface {
 	files(*source) // reads the files that they name
 }
 
-// load reads a file of one kind, and the files that it names if read says so.
-// All errors found on the way come together, as Errors.
-func load[T any, D interface {
-	*T
-	document
-}](path string, read bool) (*T, error) {
+// load reads a file into d, and the files that it names if read says so. All
+// errors found on the way come together, as Errors.
+func load[D document](path string, d D, read bool) (D, error) {
+	var none D
 	text, err := secret.File{What: "configuration file", Path: path, Max: maxFile, Public: true}.Text()
 	if err != nil {
-		return nil, atLineOne(err)
+		return none, atLineOne(err)
 	}
 	defer text.Wipe()
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
+		return none, fmt.Errorf("configuration file: %w", err)
 	}
 	s := newSource(path, filepath.Dir(abs), text.Expose())
 	defer func() { clear(s.text); s.text = nil }() // it may have held a PIN
-	d := new(T)
 	if s.decode(d) {
-		if D(d).check(s); read {
-			D(d).files(s)
+		if d.check(s); read {
+			d.files(s)
 		}
 	}
 	if err := s.result(); err != nil {
-		return nil, err
+		return none, err
 	}
 	return d, nil
 }

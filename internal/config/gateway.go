@@ -20,10 +20,10 @@ type GatewaySection struct {
 
 // LoadGateway reads a gateway's file, its key, and the files that its [bus]
 // names.
-func LoadGateway(path string) (*Gateway, error) { return load[Gateway](path, true) }
+func LoadGateway(path string) (*Gateway, error) { return load(path, new(Gateway), true) }
 
 // ParseGateway reads a gateway's file alone.
-func ParseGateway(path string) (*Gateway, error) { return load[Gateway](path, false) }
+func ParseGateway(path string) (*Gateway, error) { return load(path, new(Gateway), false) }
 
 // CheckFiles reads the files that LoadGateway does.
 func (g *Gateway) CheckFiles() error {

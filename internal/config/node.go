@@ -26,10 +26,10 @@ type NodeSection struct {
 const maxNodes = 255
 
 // LoadNode reads a node's file, and the files that its [bus] names.
-func LoadNode(path string) (*Node, error) { return load[Node](path, true) }
+func LoadNode(path string) (*Node, error) { return load(path, new(Node), true) }
 
 // ParseNode reads a node's file alone, for commands that do not connect.
-func ParseNode(path string) (*Node, error) { return load[Node](path, false) }
+func ParseNode(path string) (*Node, error) { return load(path, new(Node), false) }
 
 // CheckFiles reads the files that [bus] names, as LoadNode does.
 func (n *Node) CheckFiles() error {

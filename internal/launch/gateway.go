@@ -2,31 +2,33 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/gateway"
+	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
+
+// GatewayManifest loads the manifest, and wants the gateway's file to agree.
+func GatewayManifest(g *config.Gateway) (*protocol.Manifest, error) {
+	m, err := LoadManifest(g.Gateway.Manifest)
+	if err == nil && g.Network.Type != "" && g.Network.Type != m.Network {
+		err = fmt.Errorf("[network] type = %q, and the manifest has network %q", g.Network.Type, m.Network)
+	}
+	return m, err
+}
 
 // Gateway runs a gateway until ctx ends, with the embedded bus in front of it
 // if its file asks for one.
 func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	log := o.Log.With("gateway", g.Gateway.Name)
-	m, err := LoadManifest(g.Gateway.Manifest)
-	if err != nil {
-		return err
-	}
-	if g.Network.Type != "" && g.Network.Type != m.Network {
-		return fmt.Errorf("[network] type = %q, and the manifest has network %q", g.Network.Type, m.Network)
-	}
-	access, err := LoadAccess(g.Gateway.Access)
-	if err != nil {
-		return err
-	}
-	key, err := config.LoadKey(g.Gateway.KeyFile)
-	if err != nil {
+	m, errManifest := GatewayManifest(g)
+	access, errAccess := LoadAccess(g.Gateway.Access)
+	key, errKey := config.LoadKey(g.Gateway.KeyFile)
+	if err := errors.Join(errManifest, errAccess, errKey); err != nil {
 		return err
 	}
 	defer clear(key)

@@ -14,7 +14,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
-// nodeManifest loads the manifest and holds the file against it.
+// nodeManifest loads the manifest and checks the node's file against it.
 func nodeManifest(n *config.Node) (*protocol.Manifest, error) {
 	m, err := LoadManifest(n.Node.Manifest)
 	if err != nil {
@@ -27,15 +27,9 @@ func nodeManifest(n *config.Node) (*protocol.Manifest, error) {
 // that /readyz tells what a node waits for that does not get ready.
 func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	log := o.Log.With("node", n.Node.Index)
-	if err := mustDerive(ctx, n); err != nil {
-		return err
-	}
-	m, err := nodeManifest(n)
-	if err != nil {
-		return err
-	}
-	access, err := LoadAccess(n.Node.Access)
-	if err != nil {
+	m, errManifest := nodeManifest(n)
+	access, errAccess := LoadAccess(n.Node.Access)
+	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess); err != nil {
 		return err
 	}
 	name := fmt.Sprintf("worker-%d", n.Node.Index)

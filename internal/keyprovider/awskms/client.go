@@ -38,6 +38,9 @@ const (
 
 // loadSDK reads environment, shared files and roles as every AWS tool does.
 func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
+	if err := CheckMachine(); err != nil {
+		return aws.Config{}, err
+	}
 	client := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTime }).
 		WithTransportOptions(func(t *http.Transport) {
