@@ -90,7 +90,11 @@ type document interface {
 // errors found on the way come together, as Errors.
 func load[D document](path string, d D, read bool) (D, error) {
 	var none D
-	text, err := secret.File{What: "configuration file", Path: path, Max: maxFile, Public: true}.Text()
+	what := "configuration file"
+	if _, list := any(d).(*Access); list {
+		what = "access list"
+	}
+	text, err := secret.File{What: what, Path: path, Max: maxFile, Public: true}.Text()
 	if err != nil {
 		return none, atLineOne(err)
 	}

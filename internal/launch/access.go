@@ -2,7 +2,9 @@ package launch
 
 import (
 	"crypto/ed25519"
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -11,6 +13,9 @@ import (
 // LoadAccess reads an access list.
 func LoadAccess(path string) (*protocol.Access, error) {
 	list, err := config.LoadAccess(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: get the fleet's access.toml from its operators", err)
+	}
 	if err != nil {
 		return nil, err
 	}

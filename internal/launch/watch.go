@@ -15,8 +15,8 @@ import (
 // watchEvery is how often a program looks at its bus and its fleet's manifest.
 const watchEvery = 5 * time.Second
 
-// notYet is what a check says of a part that comes later in the start.
-const notYet = "not checked yet: what stands before it is not through"
+// notYet is what a check reports of a part that starts later.
+const notYet = "waiting for an earlier start-up step"
 
 func identity(m *protocol.Manifest, role, name string) telemetry.Identity {
 	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(), Nodes: m.N, Threshold: m.T}
