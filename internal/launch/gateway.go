@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
@@ -39,16 +40,18 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	defer sendSpans()
 	registry := telemetry.NewRegistry()
 	metrics := telemetry.NewMetrics(registry, identity(m, telemetry.RoleGateway, g.Gateway.Name))
-	busCheck, lagCheck, manifestCheck, gatewayCheck := waiting("connecting to NATS"), waiting(notYet), waiting(notYet), waiting("starting")
+	busCheck, gatewayCheck := waiting("connecting to NATS"), waiting("starting")
+	lagCheck, manifestCheck := waiting(notYet), waiting(notYet)
 	stop, err := listen(g.Server, registry, []telemetry.Check{
-		{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail}, {Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail},
+		{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail},
+		{Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail},
 	}, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	if g.Bus.Embedded && o.Embedded == nil {
-		server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: g.Bus.StorePath, Port: g.Bus.Port, SyncAlways: true, Logger: log})
+		server, err := startEmbedded(g, log)
 		if err != nil {
 			return err
 		}
@@ -71,15 +74,25 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}
 	defer o.watch(ctx, conn, m, metrics, manifestCheck)()
 	gw := gateway.New(gateway.Config{
-		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key, Bus: conn, Log: log, Observe: observe, Tracer: tracer,
+		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key,
+		Bus: conn, Log: log, Observe: observe, Tracer: tracer,
 	})
-	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.", func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
-	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.", func() float64 { _, keys := gw.Stats(); return float64(keys) })
+	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.",
+		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
+	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.",
+		func() float64 { _, keys := gw.Stats(); return float64(keys) })
 	busCheck.open(conn.Healthy)
 	lagCheck.open(conn.Lagging)
 	gatewayCheck.open(gw.Ready)
 	defer whenReady(ctx, gw.Ready, o.Ready)()
 	return gw.Run(ctx)
+}
+
+// startEmbedded runs the NATS server of a gateway's file in this process.
+func startEmbedded(g *config.Gateway, log *slog.Logger) (*bus.EmbeddedServer, error) {
+	return bus.StartEmbedded(bus.EmbeddedConfig{
+		StoreDir: g.Bus.StorePath, Port: g.Bus.Port, SyncAlways: true, Logger: log,
+	})
 }
 
 // prepare makes the streams on a bus of the gateway's own. On any other the

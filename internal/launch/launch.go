@@ -25,7 +25,7 @@ type Options struct {
 	Log      *slog.Logger
 	Embedded *bus.EmbeddedServer // connect within the process instead of by URL
 	Ready    func()              // called once, when the program is ready
-	PIN      pin.Source          // asks whoever started a node for its token's PIN, if the file has none
+	PIN      pin.Source          // asks the person who started a node for its token's PIN, if the file has none
 	// Unobserved leaves metrics unmoved and the bus unwatched, for a benchmark of
 	// what they cost.
 	Unobserved bool
@@ -51,21 +51,20 @@ func LoadManifest(path string) (*protocol.Manifest, error) {
 	return m, nil
 }
 
-// connect reaches the bus and checks that its streams are as declared.
-func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool) (*bus.Bus, error) {
-	conn, err := bus.Connect(ctx, bus.Options{
+// connect reaches the bus.
+func connect(
+	ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool,
+) (*bus.Bus, error) {
+	return bus.Connect(ctx, bus.Options{
 		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
-		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, WatchStreams: gateway, Replicas: b.Replicas,
+		Embedded: o.Embedded, Logger: o.Log, Observe: observe,
+		RestoreMemory: gateway, WatchStreams: gateway, Replicas: b.Replicas,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
 }
 
-// awaitStreams waits for the streams to be there: whoever applies them may
-// start a moment later than the workers.
+// awaitStreams waits for the streams to be there: they may be applied a moment
+// after the workers start.
 func awaitStreams(ctx context.Context, conn *bus.Bus, log *slog.Logger) error {
 	for tries := 0; ; tries++ {
 		err := conn.Check(ctx)
@@ -112,8 +111,8 @@ func closeBus(conn *bus.Bus, log *slog.Logger) {
 	}
 }
 
-// whenReady calls f once fail gives nil. The returned function ends the wait;
-// after it, f is not called any more.
+// whenReady calls f once fail returns nil. The returned function ends the wait;
+// f is not called after it.
 func whenReady(ctx context.Context, fail func() error, f func()) (stop func()) {
 	if f == nil {
 		return func() {}

@@ -12,14 +12,16 @@ import (
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
 
-// watchEvery is how often a program looks at its bus and its fleet's manifest.
+// watchEvery is how often a program samples its bus.
 const watchEvery = 5 * time.Second
 
 // notYet is what a check reports of a part that starts later.
 const notYet = "waiting for an earlier start-up step"
 
 func identity(m *protocol.Manifest, role, name string) telemetry.Identity {
-	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(), Nodes: m.N, Threshold: m.T}
+	return telemetry.Identity{
+		Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(), Nodes: m.N, Threshold: m.T,
+	}
 }
 
 func manifestHash(m *protocol.Manifest) string {
@@ -39,7 +41,7 @@ func (o Options) watch(ctx context.Context, conn *bus.Bus, m *protocol.Manifest,
 	return func() { cancel(); running.Wait() }
 }
 
-// manifestEvery is how often the manifest is looked at that gateways agree on.
+// manifestEvery is how often the manifest that gateways stored is compared.
 const manifestEvery = 30 * time.Second
 
 // watchManifest compares this program's manifest with the last one that a gateway
@@ -50,12 +52,13 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 		latest, err := latestManifest(ctx, conn)
 		switch {
 		case err != nil:
-			check.wait("KEYS could not be asked: " + err.Error())
+			check.wait("KEYS could not be read: " + err.Error())
 		case latest == "" || latest == hash: // none: no gateway has started yet
 			check.open(func() error { return nil })
 			pause = manifestEvery
 		default:
-			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): get manifest.json from the fleet's operators", hash, latest))
+			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): "+
+				"get manifest.json from the fleet's operators", hash, latest))
 		}
 		select {
 		case <-time.After(pause):
@@ -77,7 +80,7 @@ func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error)
 	return hash, err
 }
 
-// unix is a time for a metric; 0 for none.
+// unix converts a time for a metric; 0 means none.
 func unix(t time.Time) float64 {
 	if t.IsZero() {
 		return 0
