@@ -20,7 +20,8 @@ func Load(path string) (Config, error) {
 	}
 	manifest, errManifest := LoadManifest(file.Client.Manifest)
 	if want := file.Client.Fleet; errManifest == nil && want != "" && want != manifest.Fleet {
-		errManifest = fmt.Errorf("%s: client.fleet is %q, but the manifest %s is of fleet %q", path, want, file.Client.Manifest, manifest.Fleet)
+		errManifest = fmt.Errorf("%s: client.fleet is %q, but the manifest %s is of fleet %q", path, want,
+			file.Client.Manifest, manifest.Fleet)
 	}
 	access, errAccess := config.LoadAccess(file.Client.Access)
 	key, errKey := config.LoadKey(file.Client.KeyFile)
@@ -59,7 +60,8 @@ func LoadManifest(path string) (*Manifest, error) {
 func checkListed(name string, key ed25519.PublicKey, access *config.Access, path string) error {
 	for _, c := range access.Clients {
 		if c.Name == name && !key.Equal(ed25519.PublicKey(c.PublicKey)) {
-			return fmt.Errorf("%s: client %s is listed with public key %s, but its key file has %x", path, name, c.PublicKey, []byte(key))
+			return fmt.Errorf("%s: client %s is listed with public key %s, but its key file has %x", path, name, c.PublicKey,
+				[]byte(key))
 		}
 	}
 	return nil

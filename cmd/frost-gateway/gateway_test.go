@@ -28,15 +28,17 @@ func call(t *testing.T, args ...string) (stdout string, err error) {
 // it fails and says where, and run does not start.
 func TestCheck(t *testing.T) {
 	for name, test := range map[string]struct{ file, text, says string }{
-		"nothing":       {"gateway/other.toml", "", ""},
-		"configuration": {"gateway/gateway.toml", "[server]\nRole = \"gateway\"\nhost = \"[::1]\"\n", "gateway.toml:2: server.Role: unknown key"},
-		"manifest":      {"manifest.json", "{", "manifest.json"},
-		"access list":   {"access.toml", "[[gateway]]\nname = \"a b\"\n", "access.toml:2: gateway[0].name"},
-		"key":           {"gateway/gateway.key", "00\n", "64 hexadecimal digits"},
+		"nothing": {"gateway/other.toml", "", ""},
+		"configuration": {"gateway/gateway.toml", "[server]\nRole = \"gateway\"\nhost = \"[::1]\"\n",
+			"gateway.toml:2: server.Role: unknown key"},
+		"manifest":    {"manifest.json", "{", "manifest.json"},
+		"access list": {"access.toml", "[[gateway]]\nname = \"a b\"\n", "access.toml:2: gateway[0].name"},
+		"key":         {"gateway/gateway.key", "00\n", "64 hexadecimal digits"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "fleet")
-			if _, err := fleet.Init(t.Context(), dir, fleet.Options{Name: "test", Network: "regtest", N: 1, T: 1, BusPort: 4222, Client: "c"}); err != nil {
+			if _, err := fleet.Init(t.Context(), dir, fleet.Options{Name: "test", Network: "regtest", N: 1, T: 1, BusPort: 4222,
+				Client: "c"}); err != nil {
 				t.Fatal(err)
 			}
 			path := filepath.Join(dir, fleet.GatewayFile)
@@ -49,7 +51,8 @@ func TestCheck(t *testing.T) {
 			}
 			stdout, err = call(t, "check", "--json", "--config", path)
 			var report selftest.Report
-			if at := strings.LastIndex(stdout, "}\n"); json.Unmarshal([]byte(stdout[:at+1]), &report) != nil || report.OK != (err == nil) || len(report.Steps) != 5 {
+			if at := strings.LastIndex(stdout, "}\n"); json.Unmarshal([]byte(stdout[:at+1]), &report) != nil ||
+				report.OK != (err == nil) || len(report.Steps) != 5 {
 				t.Errorf("%s", stdout)
 			}
 			if test.says == "" {

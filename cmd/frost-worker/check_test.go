@@ -77,7 +77,8 @@ func TestCheckOfTheGuide(t *testing.T) {
 			t.Fatalf("%s passes", command)
 		}
 		text := stdout + stderr + err.Error()
-		for _, want := range []string{"derivation_key_id", "A node needs a second key", "aws kms create-key --region us-east-1 --key-spec HMAC_256",
+		for _, want := range []string{"derivation_key_id", "A node needs a second key",
+			"aws kms create-key --region us-east-1 --key-spec HMAC_256",
 			"manifest.json", "access.toml"} {
 			if !strings.Contains(text, want) {
 				t.Errorf("%s does not say %q:\n%s", command, want, text)
@@ -122,16 +123,22 @@ func TestCheck(t *testing.T) {
 		"manifest, BOM":       {write("manifest.json", "\ufeff{}"), "byte-order mark"},
 		"no manifest":         {remove("manifest.json"), "manifest.json"},
 		"key":                 {remove("node0/key.json"), "key.json"},
-		"key, mode":           {func(dir, _ string) error { return os.Chmod(filepath.Join(dir, "node0/key.json"), 0o644) }, "chmod 600"},
-		"key, BOM":            {write("node0/key.json", "\ufeff{}"), "byte-order mark"},
-		"CA":                  {appendTo("tls_ca = \"none.pem\"\n"), "bus.tls_ca: file"},
-		"credentials":         {appendTo("credentials = \"key.json\"\n"), "bus.credentials: file"},
-		"configuration":       {appendTo("Replicas = 1\n"), "bus.Replicas: unknown key: keys are in lower case: bus.replicas"},
-		"storage":             {func(dir, _ string) error { return os.WriteFile(filepath.Join(dir, "node0/data"), nil, 0o600) }, "data is not a directory"},
+		"key, mode": {func(dir, _ string) error { return os.Chmod(filepath.Join(dir, "node0/key.json"), 0o644) },
+			"chmod 600"},
+		"key, BOM":    {write("node0/key.json", "\ufeff{}"), "byte-order mark"},
+		"CA":          {appendTo("tls_ca = \"none.pem\"\n"), "bus.tls_ca: file"},
+		"credentials": {appendTo("credentials = \"key.json\"\n"), "bus.credentials: file"},
+		"configuration": {appendTo("Replicas = 1\n"),
+			"bus.Replicas: unknown key: keys are in lower case: bus.replicas"},
+		"storage": {func(dir, _ string) error {
+			return os.WriteFile(filepath.Join(dir, "node0/data"), nil,
+				0o600)
+		}, "data is not a directory"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "fleet")
-			if _, err := fleet.Init(t.Context(), dir, fleet.Options{Name: "test", Network: "regtest", N: 1, T: 1, BusPort: 4222, Client: "c"}); err != nil {
+			if _, err := fleet.Init(t.Context(), dir, fleet.Options{Name: "test", Network: "regtest", N: 1, T: 1, BusPort: 4222,
+				Client: "c"}); err != nil {
 				t.Fatal(err)
 			}
 			path := filepath.Join(dir, fleet.NodeFile(0))
@@ -191,7 +198,8 @@ func TestCheckOfAToken(t *testing.T) {
 		{"lib.so", "none.pin", "no such file"},
 		{"none.so", "bad.pin", "begins or ends with a blank"},
 	} {
-		path := node(t, fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"t\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin_file = %q\n",
+		path := node(t, fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"t\"\nkey_label = \"i\"\n"+
+			"derivation_key_label = \"d\"\npin_file = %q\n",
 			filepath.Join(dir, test.library), filepath.Join(dir, test.pin)))
 		stdout, _, err := call(t, "", "check", "--enrolling", "--config", path)
 		if (err == nil) != (test.says == "") || !strings.Contains(stdout, test.says) || strings.Contains(stdout, "87654321") {

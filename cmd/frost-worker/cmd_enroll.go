@@ -33,7 +33,8 @@ frostctl fleet manifest joins the cards of all nodes.`,
 		if err != nil {
 			return err
 		}
-		back, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{Pinned: launch.PinnedIdentity(n), Enrolling: true, PIN: person(cmd.InOrStdin())})
+		back, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{Pinned: launch.PinnedIdentity(n), Enrolling: true,
+			PIN: person(cmd.InOrStdin())})
 		if err != nil {
 			return err
 		}

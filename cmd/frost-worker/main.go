@@ -33,7 +33,8 @@ All that is wrong is printed at once, with what fixes it. The exit code is 0
 only if nothing is. --enrolling is for a node whose fleet has no manifest yet.`
 
 func newRootCommand() *cobra.Command {
-	root := &cobra.Command{Use: "frost-worker", Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
+	root := &cobra.Command{Use: "frost-worker",
+		Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
 	root.AddCommand(
 		launch.RunCommand("Run the node until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
 			n, err := config.LoadNode(path)

@@ -87,7 +87,8 @@ func hardware(t *testing.T) map[string]string {
 	kms := kmstest.StartFaultKMS(t)
 	return map[string]string{
 		"software": "type = \"software\"\nkey_file = \"key.json\"\n",
-		"pkcs11": fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"selftest\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin = %q\n",
+		"pkcs11": fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"selftest\"\nkey_label = \"i\"\n"+
+			"derivation_key_label = \"d\"\npin = %q\n",
 			hsm.Library(), token.PIN),
 		"aws-kms": fmt.Sprintf("type = \"aws-kms\"\nendpoint = %q\nkey_id = %q\nderivation_key_id = %q\n",
 			kms.Endpoint(), kms.CreateKey(kmstest.Identity), kms.CreateKey(kmstest.Derivation)),
@@ -114,7 +115,8 @@ func TestFromKeysToManifest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			writeManifest(t, path, &protocol.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: 1, T: 1, Epoch: 1, Nodes: []protocol.NodeCard{card}})
+			writeManifest(t, path, &protocol.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: 1, T: 1, Epoch: 1,
+				Nodes: []protocol.NodeCard{card}})
 
 			var report selftest.Report
 			if err := json.Unmarshal([]byte(must(t, "selftest", "--json", "--config", path)), &report); err != nil {
@@ -173,15 +175,17 @@ func TestSelftestFindsWhatIsWrong(t *testing.T) {
 		return section
 	}
 	onToken := func(library, label, pin string) string {
-		return fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = %q\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin = %q\n", library, label, pin)
+		return fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = %q\nkey_label = \"i\"\n"+
+			"derivation_key_label = \"d\"\npin = %q\n", library, label, pin)
 	}
 	for name, test := range map[string]struct{ section, step, reason, remedy string }{
-		"no derivation key":   {inKMS(identity, ""), "keys", "cannot_derive", "aws kms create-key"},
-		"disabled":            {inKMS(disabled, mac), "reach", "disabled", "aws kms enable-key"},
-		"denied":              {inKMS(denied, mac), "sign", "denied", "check IAM permissions"},
-		"RSA":                 {inKMS(rsa, mac), "reach", "wrong_key", "must be ECC_NIST_P256 with SIGN_VERIFY"},
-		"no library":          {onToken("/none.so", "no keys", token.PIN), "keys", "", ""},
-		"no token":            {onToken(hsm.Library(), "none", token.PIN), "reach", "not_found", "softhsm2-util --show-slots"},
+		"no derivation key": {inKMS(identity, ""), "keys", "cannot_derive", "aws kms create-key"},
+		"disabled":          {inKMS(disabled, mac), "reach", "disabled", "aws kms enable-key"},
+		"denied":            {inKMS(denied, mac), "sign", "denied", "check IAM permissions"},
+		"RSA":               {inKMS(rsa, mac), "reach", "wrong_key", "must be ECC_NIST_P256 with SIGN_VERIFY"},
+		"no library":        {onToken("/none.so", "no keys", token.PIN), "keys", "", ""},
+		"no token": {onToken(hsm.Library(), "none", token.PIN), "reach", "not_found",
+			"softhsm2-util --show-slots"},
 		"no keys":             {onToken(hsm.Library(), "no keys", token.PIN), "reach", "not_found", "frost-worker provision"},
 		"a wrong PIN":         {onToken(hsm.Library(), "wrong PIN", "9876543210"), "reach", "pin", "frost-worker unlock"},
 		"a file with no keys": {"type = \"software\"\nkey_file = \"none.json\"\n", "keys", "", ""},
@@ -196,7 +200,8 @@ func TestSelftestFindsWhatIsWrong(t *testing.T) {
 				t.Fatalf("%v: %s", err, stdout)
 			}
 			for _, s := range report.Steps {
-				if s.Name == test.step && (s.Error == "" || string(s.Reason) != test.reason || !strings.Contains(s.Remedy, test.remedy)) {
+				if s.Name == test.step && (s.Error == "" || string(s.Reason) != test.reason ||
+					!strings.Contains(s.Remedy, test.remedy)) {
 					t.Errorf("%+v", s)
 				}
 			}
@@ -208,9 +213,11 @@ func TestSelftestFindsWhatIsWrong(t *testing.T) {
 func TestEnrollRefuses(t *testing.T) {
 	kmstest.Setenv(t)
 	kms := kmstest.StartFaultKMS(t)
-	path := node(t, fmt.Sprintf("type = \"aws-kms\"\nendpoint = %q\nkey_id = %q\n", kms.Endpoint(), kms.CreateKey(kmstest.Identity)))
+	path := node(t, fmt.Sprintf("type = \"aws-kms\"\nendpoint = %q\nkey_id = %q\n", kms.Endpoint(),
+		kms.CreateKey(kmstest.Identity)))
 	stdout, _, err := call(t, "", "enroll", "--config", path, "--fleet", "test")
-	if stdout != "" || !errors.Is(err, keyprovider.ErrCannotDerive) || !strings.Contains(err.Error(), "derivation_key_id") {
+	if stdout != "" || !errors.Is(err, keyprovider.ErrCannotDerive) ||
+		!strings.Contains(err.Error(), "derivation_key_id") {
 		t.Errorf("printed %q, %v", stdout, err)
 	}
 }
@@ -219,14 +226,16 @@ func TestEnrollRefuses(t *testing.T) {
 func TestProvisionPrintsAScript(t *testing.T) {
 	path := node(t, "type = \"aws-kms\"\nkey_id = \"alias/frost-node-0\"\n")
 	const role = "arn:aws:iam::123456789012:role/frost"
-	if out := must(t, "provision", "--config", path, "--role-arn", role); !strings.HasPrefix(out, "#!/bin/sh\n") || strings.Count(out, role) != 3 {
+	if out := must(t, "provision", "--config", path, "--role-arn", role); !strings.HasPrefix(out, "#!/bin/sh\n") ||
+		strings.Count(out, role) != 3 {
 		t.Errorf("printed %s", out)
 	}
 	var result struct {
 		Documents []struct{ Name string }
 		Commands  []string
 	}
-	if err := json.Unmarshal([]byte(must(t, "provision", "--config", path, "--json")), &result); err != nil || len(result.Documents) != 2 || len(result.Commands) != 4 {
+	if err := json.Unmarshal([]byte(must(t, "provision", "--config", path, "--json")), &result); err != nil ||
+		len(result.Documents) != 2 || len(result.Commands) != 4 {
 		t.Errorf("%+v, %v", result, err)
 	}
 }
@@ -237,17 +246,20 @@ func TestUnlockWithoutAWorker(t *testing.T) {
 	hsm := softhsm.New(t)
 	token := hsm.Token(t, "unlock alone")
 	section := func(pin string) string {
-		return fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"unlock alone\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\n%s\n", hsm.Library(), pin)
+		return fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"unlock alone\"\nkey_label = \"i\"\n"+
+			"derivation_key_label = \"d\"\n%s\n", hsm.Library(), pin)
 	}
 	right := section(fmt.Sprintf("pin = %q", token.PIN))
 	path := node(t, right)
 	must(t, "provision", "--config", path)
 	rewrite(t, path, section(`pin = "9876543210"`))
-	if _, _, err := call(t, "", "enroll", "--config", path, "--fleet", "test"); keyprovider.ReasonOf(err) != keyprovider.PIN {
+	if _, _, err := call(t, "", "enroll", "--config", path, "--fleet",
+		"test"); keyprovider.ReasonOf(err) != keyprovider.PIN {
 		t.Fatal(err)
 	}
 	rewrite(t, path, right)
-	if _, _, err := call(t, "", "enroll", "--config", path, "--fleet", "test"); err == nil || !strings.Contains(err.Error(), "frost-worker unlock") {
+	if _, _, err := call(t, "", "enroll", "--config", path, "--fleet", "test"); err == nil ||
+		!strings.Contains(err.Error(), "frost-worker unlock") {
 		t.Fatal(err)
 	}
 
@@ -277,7 +289,8 @@ func TestUnlockWithoutAWorker(t *testing.T) {
 func TestUnlockAWorker(t *testing.T) {
 	hsm := softhsm.New(t)
 	token := hsm.Token(t, "unlock worker")
-	section := fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"unlock worker\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\n", hsm.Library())
+	section := fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"unlock worker\"\nkey_label = "+
+		"\"i\"\nderivation_key_label = \"d\"\n", hsm.Library())
 	path := node(t, section+fmt.Sprintf("pin = %q\n", token.PIN))
 	must(t, "provision", "--config", path)
 	rewrite(t, path, section)
@@ -303,7 +316,8 @@ func TestUnlockAWorker(t *testing.T) {
 	}
 	stdout, _, err := call(t, "9876543210", "unlock", "--pin-stdin", "--json", "--config", path)
 	var answer pin.Answer
-	if json.Unmarshal([]byte(stdout), &answer) != nil || err == nil || answer.OK || answer.Reason != keyprovider.PIN || !strings.Contains(answer.Error, "PIN_INCORRECT") {
+	if json.Unmarshal([]byte(stdout), &answer) != nil || err == nil || answer.OK || answer.Reason != keyprovider.PIN ||
+		!strings.Contains(answer.Error, "PIN_INCORRECT") {
 		t.Errorf("printed %s, %v", stdout, err)
 	}
 	stdout, _, err = call(t, token.PIN, "unlock", "--pin-stdin", "--config", path)

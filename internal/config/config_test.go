@@ -191,8 +191,10 @@ key_month = 0.5
 		t.Fatal(err)
 	}
 	k := n.Node.KeyProvider
-	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 || k.DerivationKeyID != "alias/d" ||
-		k.HedgeAfter.Duration != 200*time.Millisecond || k.Prices != (Prices{Sign: 1, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 0.5}) {
+	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 ||
+		k.DerivationKeyID != "alias/d" ||
+		k.HedgeAfter.Duration != 200*time.Millisecond || k.Prices != (Prices{Sign: 1, Derive: 0.03, Describe: 0.03,
+		PublicKey: 0.15, KeyMonth: 0.5}) {
 		t.Fatalf("%+v", k)
 	}
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)

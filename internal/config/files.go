@@ -113,7 +113,8 @@ func checkPrivateKey(path string) error {
 	for block, rest := pem.Decode(text.Expose()); block != nil; block, rest = pem.Decode(rest) {
 		defer clear(block.Bytes)
 		if strings.HasPrefix(block.Type, "ENCRYPTED") || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
-			return fmt.Errorf("file %s is encrypted, and nobody is asked for the pass phrase: openssl pkey -in %s -out NEW.pem", path, path)
+			return fmt.Errorf("file %s is encrypted, and nobody is asked for the pass phrase: openssl pkey -in %s -out NEW.pem",
+				path, path)
 		}
 		found = found || strings.HasSuffix(block.Type, "PRIVATE KEY")
 	}
@@ -137,7 +138,8 @@ func checkPair(certPath, keyPath string) error {
 		return nil
 	}
 	if strings.Contains(err.Error(), "parse private key") {
-		return errors.New("file " + keyPath + " holds a private key that cannot be read: it must be PKCS #8, PKCS #1 or SEC 1")
+		return errors.New("file " + keyPath +
+			" holds a private key that cannot be read: it must be PKCS #8, PKCS #1 or SEC 1")
 	}
 	return fmt.Errorf("file %s is not the key of the certificate in bus.tls_cert", keyPath)
 }

@@ -74,7 +74,8 @@ func (s *source) add(e expression) (twice bool) {
 			what = "key"
 		}
 		e.repeated = true
-		s.errors = append(s.errors, &Error{s.path, e.line, e.path, fmt.Sprintf("this %s is there twice: line %d has it too", what, first)})
+		s.errors = append(s.errors, &Error{s.path, e.line, e.path,
+			fmt.Sprintf("this %s is there twice: line %d has it too", what, first)})
 	} else {
 		s.lines[e.path] = e.line
 	}

@@ -39,7 +39,8 @@ const closeTime = 10 * time.Second
 func LoadManifest(path string) (*protocol.Manifest, error) {
 	text, err := secret.File{What: "manifest", Path: path, Max: protocol.MaxJobSize, Public: true}.Text()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet init", err)
+		return nil, fmt.Errorf("%w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet "+
+			"init", err)
 	}
 	if err != nil {
 		return nil, err
@@ -85,7 +86,9 @@ func awaitStreams(ctx context.Context, conn *bus.Bus, log *slog.Logger) error {
 }
 
 // listen starts the server of a [server] section; port 0 is none.
-func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check, log *slog.Logger) (func(), error) {
+func listen(
+	s config.Server, registry *prometheus.Registry, checks []telemetry.Check, log *slog.Logger,
+) (func(), error) {
 	if s.Port == 0 {
 		return func() {}, nil
 	}

@@ -52,7 +52,8 @@ func CheckProvider(n *config.Node, enrolling bool) error {
 
 func checkSoftware(n *config.Node) error {
 	p := &n.Node.KeyProvider
-	provider, err := software.Open(software.Options{Path: p.KeyFile, Network: n.Network.Type, AllowInsecure: p.AllowInsecure})
+	provider, err := software.Open(software.Options{Path: p.KeyFile, Network: n.Network.Type,
+		AllowInsecure: p.AllowInsecure})
 	if err != nil {
 		return err
 	}
@@ -103,7 +104,8 @@ func CheckDirectory(key, path string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s: %s is not a directory", key, there)
 	case syscall.Access(there, mayWrite) != nil && there != path:
-		return fmt.Errorf("%s: %s does not exist, and this user may not make it: install -d -m 700 -o USER %s, for the user that runs the program", key, path, path)
+		return fmt.Errorf("%s: %s does not exist, and this user may not make it: install -d -m 700 -o USER %s, for the "+
+			"user that runs the program", key, path, path)
 	case syscall.Access(there, mayWrite) != nil:
 		return fmt.Errorf("%s: this user may not write to %s: run the program as its owner, or chown it", key, path)
 	}

@@ -30,7 +30,9 @@ func manifestHash(m *protocol.Manifest) string {
 }
 
 // watch samples the bus for metrics and checks until ctx ends or it is stopped.
-func (o Options) watch(ctx context.Context, conn *bus.Bus, m *protocol.Manifest, metrics *telemetry.Metrics, manifest *gate) (stop func()) {
+func (o Options) watch(
+	ctx context.Context, conn *bus.Bus, m *protocol.Manifest, metrics *telemetry.Metrics, manifest *gate,
+) (stop func()) {
 	metrics.Bus(conn.Sample, conn.Healthy)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup

@@ -61,7 +61,8 @@ func (f File) Bytes() (*Bytes, error) {
 	case !mode.IsRegular():
 		return nil, f.fail("is not a regular file", "name a regular file", nil)
 	case !f.Public && mode.Perm()&0o077 != 0:
-		return nil, f.fail(fmt.Sprintf("has mode %04o, which gives others access", mode.Perm()), "chmod 600 "+quote(f.Path), nil)
+		return nil, f.fail(fmt.Sprintf("has mode %04o, which gives others access", mode.Perm()), "chmod 600 "+quote(f.Path),
+			nil)
 	case info.Size() > int64(f.Max):
 		return nil, f.tooLarge()
 	}
@@ -122,7 +123,8 @@ func (f File) fail(problem, remedy string, err error) error {
 // quote makes a path one word of a shell command.
 func quote(path string) string {
 	plain := func(r rune) bool {
-		return r == '/' || r == '.' || r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
+		return r == '/' || r == '.' || r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' &&
+			r <= 'z'
 	}
 	if strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
 		return path

@@ -93,7 +93,8 @@ func TestFileKinds(t *testing.T) {
 		switch {
 		case want == "" && (err != nil || string(got.Expose()) != "s3cret"):
 			t.Errorf("%s: %q, %v", path, got.Expose(), err)
-		case want != "" && (err == nil || got != nil || !strings.Contains(err.Error(), "test file "+path) || !strings.Contains(err.Error(), want)):
+		case want != "" && (err == nil || got != nil || !strings.Contains(err.Error(), "test file "+path) ||
+			!strings.Contains(err.Error(), want)):
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}
 	}
@@ -151,7 +152,8 @@ func TestLine(t *testing.T) {
 			}
 			continue
 		}
-		if err == nil || line != nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "pin_file "+path) {
+		if err == nil || line != nil || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(err.Error(), "pin_file "+path) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 		if err != nil && (strings.Contains(err.Error(), "s3c") || strings.Contains(err.Error(), "token")) {

@@ -40,11 +40,13 @@ func CheckMachine() error {
 			err = errors.New("holds a line end")
 		}
 		if err != nil {
-			errs = append(errs, badMachine(fmt.Sprintf("the environment variable %s %v", name, err), "set it anew, to the value alone"))
+			errs = append(errs, badMachine(fmt.Sprintf("the environment variable %s %v", name, err),
+				"set it anew, to the value alone"))
 		}
 	}
 	home, _ := os.UserHomeDir()
-	for _, f := range []struct{ variable, name string }{{"AWS_SHARED_CREDENTIALS_FILE", "credentials"}, {"AWS_CONFIG_FILE", "config"}} {
+	for _, f := range []struct{ variable, name string }{{"AWS_SHARED_CREDENTIALS_FILE", "credentials"},
+		{"AWS_CONFIG_FILE", "config"}} {
 		path := cmp.Or(os.Getenv(f.variable), filepath.Join(home, ".aws", f.name))
 		text, err := secret.File{What: "AWS " + f.name + " file", Path: path, Max: maxShared, Public: true}.Text()
 		text.Wipe()
@@ -59,7 +61,8 @@ func CheckMachine() error {
 }
 
 func badMachine(what, remedy string) error {
-	return &keyprovider.Error{Reason: keyprovider.Credentials, Provider: providerName, Action: "load", Remedy: remedy, Err: errors.New(what)}
+	return &keyprovider.Error{Reason: keyprovider.Credentials, Provider: providerName, Action: "load", Remedy: remedy,
+		Err: errors.New(what)}
 }
 
 // CanDerive returns an error, with the commands that mend it, if the options
@@ -87,7 +90,8 @@ func CanDerive(o Options) error {
 // CheckNames returns an error if a key name is none that KMS knows.
 func CheckNames(o Options) error {
 	var errs []error
-	for _, k := range []struct{ setting, name string }{{identityRole.setting, o.KeyID}, {derivationRole.setting, o.DerivationKeyID}} {
+	for _, k := range []struct{ setting, name string }{{identityRole.setting, o.KeyID},
+		{derivationRole.setting, o.DerivationKeyID}} {
 		if _, err := parseKeyName(k.name); err != nil && k.name != "" {
 			errs = append(errs, fmt.Errorf("%s %w", k.setting, err))
 		}

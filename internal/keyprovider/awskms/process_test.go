@@ -26,7 +26,8 @@ func withProcess(t *testing.T, command string) (pidFile string) {
 	}
 	dir := t.TempDir()
 	pidFile = filepath.Join(dir, "pid")
-	script := fmt.Sprintf("#!/bin/sh\nsh -c 'echo $$ > %s.new; mv %s.new %s; exec %s' &\nwait\n", pidFile, pidFile, pidFile, command)
+	script := fmt.Sprintf("#!/bin/sh\nsh -c 'echo $$ > %s.new; mv %s.new %s; exec %s' &\nwait\n", pidFile, pidFile,
+		pidFile, command)
 	config := fmt.Sprintf("[profile frost]\ncredential_process = %s/script with arguments\n", dir)
 	for name, content := range map[string]string{"script": script, "config": config} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil {
@@ -71,8 +72,10 @@ func zombie(pid int) bool {
 // while, said to be what hangs, and leaves no child behind.
 func TestHangingProcess(t *testing.T) {
 	pidFile := withProcess(t, "sleep 1000")
-	_, err := Open(t.Context(), Options{KeyID: "alias/a", Regions: []string{"us-east-1"}, Profile: "frost", Endpoint: "http://127.0.0.1:1", source: time.Second})
-	if keyprovider.ReasonOf(err) != keyprovider.Credentials || !strings.Contains(err.Error(), "credential_process did not end in time") {
+	_, err := Open(t.Context(), Options{KeyID: "alias/a", Regions: []string{"us-east-1"}, Profile: "frost",
+		Endpoint: "http://127.0.0.1:1", source: time.Second})
+	if keyprovider.ReasonOf(err) != keyprovider.Credentials || !strings.Contains(err.Error(),
+		"credential_process did not end in time") {
 		t.Errorf("%v", err)
 	}
 	isGone(t, pidFile)
@@ -86,7 +89,8 @@ func TestProcessEndsWithTheProgram(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := Open(ctx, Options{KeyID: "alias/a", Regions: []string{"us-east-1"}, Profile: "frost", Endpoint: "http://127.0.0.1:1", source: time.Hour})
+		_, err := Open(ctx, Options{KeyID: "alias/a", Regions: []string{"us-east-1"}, Profile: "frost",
+			Endpoint: "http://127.0.0.1:1", source: time.Hour})
 		ended <- err
 	}()
 	for {
@@ -111,7 +115,8 @@ func TestGoodProcess(t *testing.T) {
 	kms := kmstest.StartFaultKMS(t)
 	key := kms.CreateKey(kmstest.Identity)
 	answer := filepath.Join(t.TempDir(), "answer")
-	if err := os.WriteFile(answer, []byte(`{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b"}`), 0o600); err != nil {
+	if err := os.WriteFile(answer, []byte(`{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b"}`),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	withProcess(t, "cat "+answer)

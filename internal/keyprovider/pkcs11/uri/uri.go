@@ -128,7 +128,8 @@ func decode(name, value string, query bool) (string, error) {
 	case name != "id" && strings.ContainsRune(decoded, 0):
 		return "", errors.New("holds a NUL (%00)")
 	case !strings.HasPrefix(name, "pin-") && swallowed.MatchString(decoded):
-		return "", errors.New("has another attribute in it, for the PIN: ; separates attributes before the question mark, & behind it")
+		return "", errors.New("has another attribute in it, for the PIN: ; separates attributes before the question mark, " +
+			"& behind it")
 	case name == "type" && decoded != "private" && decoded != "public":
 		return "", errors.New("is not private: the identity is a pair of keys")
 	}

@@ -64,7 +64,8 @@ func TestNoPINInAnotherValue(t *testing.T) {
 			t.Errorf("%s: %v, %v", text, got, err)
 		}
 	}
-	for _, text := range []string{"pkcs11:token=spin=1", "pkcs11:object=pinned", "pkcs11:token=t?module-path=/opt/pin/x.so&pin-value=" + pin} {
+	for _, text := range []string{"pkcs11:token=spin=1", "pkcs11:object=pinned",
+		"pkcs11:token=t?module-path=/opt/pin/x.so&pin-value=" + pin} {
 		if _, err := Parse(text); err != nil {
 			t.Errorf("%s: %v", text, err)
 		}
