@@ -207,3 +207,28 @@ func TestCheckOfAToken(t *testing.T) {
 		}
 	}
 }
+
+// TestCheckOfTheExample: the example for AWS KMS lacks what its first lines say,
+// and nothing else.
+func TestCheckOfTheExample(t *testing.T) {
+	kmstest.Setenv(t)
+	path := filepath.Join("..", "..", "configs", "node-aws-kms.toml")
+	stdout, _, err := call(t, "", "check", "--json", "--config", path)
+	var report selftest.Report
+	if jsonErr := json.Unmarshal([]byte(stdout), &report); jsonErr != nil || err == nil {
+		t.Fatalf("%v, %v: %s", jsonErr, err, stdout)
+	}
+	if failed := fmt.Sprint(report.Failed()); failed != "[manifest file access list keys]" {
+		t.Errorf("%s failed", failed)
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	head, _, _ := strings.Cut(string(text), "[network]")
+	for _, lacks := range []string{"derivation_key_id", "manifest.json", "access.toml", "frost-worker check"} {
+		if !strings.Contains(head, lacks) {
+			t.Errorf("the example does not say that it lacks %s", lacks)
+		}
+	}
+}
