@@ -184,7 +184,7 @@ func TestProviderConfigurationsLoad(t *testing.T) {
 			if !strings.Contains(piece, "[network]") {
 				text = node + text
 			}
-			n, err := config.LoadNode(write(t, text))
+			n, err := config.ParseNode(write(t, text))
 			if err != nil {
 				t.Errorf("%s: %v\n%s", guide, err, piece)
 			} else if n.Node.KeyProvider.Type != kind {

@@ -145,9 +145,7 @@ func (c *Conn) refused(err error) error {
 			"set credentials to the file that its administrator made for this program", c.Server(), err)
 	}
 	why := "check that they are for this server and this program, or ask its administrator for new ones"
-	content, readErr := readFile(path)
-	defer clear(content)
-	if end, expiryErr := credsExpiry(content); readErr == nil && expiryErr == nil && !end.IsZero() && time.Now().After(end) {
+	if end, err := expiryOf(path, credsExpiry); err == nil && !end.IsZero() && time.Now().After(end) {
 		why = fmt.Sprintf("they expired at %s; ask its administrator for new ones", end.UTC().Format(time.RFC3339))
 	}
 	return fmt.Errorf("%s refuses these credentials: %s: %w: %s", c.Server(), path, err, why)
