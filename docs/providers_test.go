@@ -64,7 +64,7 @@ func blocks(text, language string) (all []string) {
 // the program has. "..." stands for what differs.
 func TestProviderMessages(t *testing.T) {
 	var literals []string
-	for _, s := range sources(t, "internal/keyprovider", "internal/launch", "internal/pin", "internal/config") {
+	for _, s := range sources(t, "internal/keyprovider", "internal/launch", "internal/pin", "internal/config", "internal/secret") {
 		if s.isTest() {
 			continue
 		}
