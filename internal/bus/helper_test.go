@@ -70,7 +70,9 @@ func newTestBus(t testing.TB, change ...func(*Options)) (*Bus, *EmbeddedServer) 
 // consume is Consume until the test ends. The handlers at work end before the
 // context of the test does: what they handle may be done for the server, and so
 // for the test, before they have heard so.
-func consume(t testing.TB, b *Bus, stream Stream, durable string, opt ConsumeOptions, handler func(Delivery)) *Consumer {
+func consume(
+	t testing.TB, b *Bus, stream Stream, durable string, opt ConsumeOptions, handler func(Delivery),
+) *Consumer {
 	t.Helper()
 	c, err := b.Consume(testContext(t), stream, durable, opt, handler)
 	if err != nil {

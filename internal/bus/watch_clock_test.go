@@ -23,7 +23,9 @@ func answering(t *testing.T, answer func(subject string) (time.Time, bool), chan
 		if !ok {
 			return
 		}
-		if err := m.Respond(must[[]byte](t)(json.Marshal(map[string]any{"ts": ts, "config": map[string]any{"name": "x"}}))); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
+		info := map[string]any{"ts": ts, "config": map[string]any{"name": "x"}}
+		err := m.Respond(must[[]byte](t)(json.Marshal(info)))
+		if err != nil && !errors.Is(err, nats.ErrConnectionClosed) { // by the end of the test
 			t.Error(err)
 		}
 	})
@@ -124,8 +126,11 @@ func TestWatchOneHangs(t *testing.T) {
 			// On a busy machine others may be late now and then as well.
 			var seen time.Time
 			rest := func(s Sample) error {
-				if s.At.Equal(seen) || len(s.Streams) != streams || len(s.Consumers) != consumers || len(s.Storage) != 2 || s.RTT == 0 {
-					return fmt.Errorf("%d streams, %d consumers, %d storages, round trip %v", len(s.Streams), len(s.Consumers), len(s.Storage), s.RTT)
+				if s.At.Equal(seen) || len(s.Streams) != streams || len(s.Consumers) != consumers {
+					return fmt.Errorf("%d streams, %d consumers at %s", len(s.Streams), len(s.Consumers), s.At)
+				}
+				if len(s.Storage) != 2 || s.RTT == 0 {
+					return fmt.Errorf("%d storages, round trip %v", len(s.Storage), s.RTT)
 				}
 				if s.ClockKnown != (streams == len(b.declared)) {
 					return fmt.Errorf("clock known: %t", s.ClockKnown)
