@@ -164,9 +164,10 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 					}
 				})
 			case last(m.Header, hdrStatus) == "408": // expired
-				unused, err := strconv.Atoi(last(m.Header, hdrUnused))
+				text := last(m.Header, hdrUnused)
+				unused, err := strconv.Atoi(text)
 				if err != nil || unused < 0 || unused > asked {
-					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, last(m.Header, hdrUnused), asked)
+					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, text, asked)
 				}
 				asked -= unused
 			default:

@@ -99,7 +99,8 @@ func deleteStreams(t *testing.T, b *bus.Bus, streams ...bus.Stream) {
 func publish(t *testing.T, b *bus.Bus, from, n int) {
 	t.Helper()
 	for i := from; i < from+n; i++ {
-		if _, err := b.Publish(testContext(t), fmt.Sprintf("sign.%s.commit.%d", testBatch, i), []byte("x"), nil); err != nil {
+		subject := fmt.Sprintf("sign.%s.commit.%d", testBatch, i)
+		if _, err := b.Publish(testContext(t), subject, []byte("x"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}

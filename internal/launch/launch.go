@@ -44,7 +44,8 @@ const closeTime = 10 * time.Second
 func LoadManifest(path string) (*wire.Manifest, error) {
 	data, err := readBounded(path, wire.MaxJobSize)
 	if err != nil {
-		return nil, fmt.Errorf("manifest: %w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet init", err)
+		return nil, fmt.Errorf("manifest: %w: get the fleet's manifest.json from its operators, "+
+			"or make a fleet with frostctl fleet init", err)
 	}
 	m, err := wire.ParseManifest(data)
 	if err != nil {
@@ -63,7 +64,8 @@ func readBounded(path string, limit int64) ([]byte, error) {
 }
 
 // connect reaches the bus and checks that its streams are as declared.
-func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool) (*bus.Bus, error) {
+func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer,
+	gateway bool) (*bus.Bus, error) {
 	conn, err := bus.Connect(ctx, bus.Options{
 		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
@@ -101,7 +103,8 @@ func (o *Options) embed(b config.Bus) (stop func(), err error) {
 		return func() {}, nil
 	}
 	if o.Serve == nil {
-		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; frost-gateway and frostctl have")
+		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; " +
+			"frost-gateway and frostctl have one")
 	}
 	if o.Embedded, err = o.Serve(b.StorePath, b.Port, o.Log); err != nil {
 		return nil, err
@@ -111,7 +114,8 @@ func (o *Options) embed(b config.Bus) (stop func(), err error) {
 }
 
 // listen starts the server of a [server] section; port 0 is none.
-func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check, log *slog.Logger) (func(), error) {
+func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check,
+	log *slog.Logger) (func(), error) {
 	if s.Port == 0 {
 		return func() {}, nil
 	}

@@ -21,7 +21,8 @@ const watchEvery = 5 * time.Second
 const notYet = "waiting for an earlier start-up step"
 
 func identity(m *wire.Manifest, role, name string) telemetry.Identity {
-	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(), Nodes: m.N, Threshold: m.T}
+	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(),
+		Nodes: m.N, Threshold: m.T}
 }
 
 func manifestHash(m *wire.Manifest) string {
@@ -58,7 +59,8 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 			check.open(func() error { return nil })
 			pause = manifestEvery
 		default:
-			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): get manifest.json from the fleet's operators", hash, latest))
+			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): "+
+				"get manifest.json from the fleet's operators", hash, latest))
 		}
 		if backoff.Sleep(ctx, pause) != nil {
 			return

@@ -63,7 +63,8 @@ func tlsServer(t *testing.T, ca *authority, end time.Time, config *tls.Config) s
 	config.Certificates = []tls.Certificate{must[tls.Certificate](t)(tls.LoadX509KeyPair(cert, key))}
 	config.ClientCAs, config.MinVersion = x509.NewCertPool(), tls.VersionTLS13
 	config.ClientCAs.AddCert(ca.cert)
-	return run(t, &server.Options{TLSTimeout: 10, TLS: true, TLSVerify: config.ClientAuth != tls.NoClientCert, TLSConfig: config})
+	verify := config.ClientAuth != tls.NoClientCert
+	return run(t, &server.Options{TLSTimeout: 10, TLS: true, TLSVerify: verify, TLSConfig: config})
 }
 
 // file writes the authority's own certificate.
