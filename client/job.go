@@ -56,7 +56,7 @@ func (c *Client) prepare(job wire.Job) (*prepared, error) {
 	p := &prepared{SignedJob: c.sign(job.Kind, payload), job: job}
 	p.digest = p.Digest(c.manifest)
 	if _, refusal := p.Parse(now); refusal != nil {
-		return nil, &JobError{Job: job.ID, Code: refusal.Code, Message: refusal.Reason}
+		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
 	}
 	return p, nil
 }

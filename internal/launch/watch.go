@@ -10,6 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/buswatch"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -21,7 +22,7 @@ const watchEvery = 5 * time.Second
 const notYet = "waiting for an earlier start-up step"
 
 func identity(m *wire.Manifest, role, name string) telemetry.Identity {
-	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(),
+	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: command.Version(),
 		Nodes: m.N, Threshold: m.T}
 }
 
