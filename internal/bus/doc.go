@@ -37,7 +37,7 @@
 // ends early or repeats the server's names. So the last value counts, and
 // only when the parsed headers account for every byte of the block;
 // everything else is fetched through the JSON API, where the server's fields
-// stand apart.
+// are separate.
 //
 // # Jobs
 //

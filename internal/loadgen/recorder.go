@@ -111,8 +111,8 @@ func reason(err error) string {
 	return text
 }
 
-// tell reports progress until ended is closed, and then once more.
-func (r *recorder) tell(progress func(Snapshot), ended <-chan struct{}) {
+// follow reports progress until ended is closed, and then once more.
+func (r *recorder) follow(progress func(Snapshot), ended <-chan struct{}) {
 	every := time.NewTicker(progressEvery)
 	defer every.Stop()
 	for {

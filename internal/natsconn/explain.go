@@ -23,7 +23,7 @@ func (c *Conn) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 		return
 	}
 	if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 { // ... "subject"
-		c.calls.fail(parts[1], fmt.Errorf("%w: %v%s: whoever runs the server can allow it (nats/server.conf)",
+		c.calls.fail(parts[1], fmt.Errorf("%w: %v%s: the server's administrator can allow it (nats/server.conf)",
 			ErrDenied, err, c.as()))
 	}
 	c.opt.Log.Error("NATS permission denied", args...)
@@ -82,7 +82,7 @@ func (c *Conn) explain(err error) error {
 			hint = "the server does not accept tls_cert " + o.TLSCert + ": ask its administrator for one that it does"
 		}
 	case errors.Is(err, nats.ErrNoServers):
-		hint = "is the server running, and is url right?"
+		hint = "check url, and that the server runs"
 	case errors.Is(err, nats.ErrSecureConnRequired):
 		hint = "the server requires TLS: set tls_ca, or use a tls:// URL"
 	case errors.Is(err, nats.ErrSecureConnWanted):
