@@ -177,13 +177,21 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 		case <-reconnected:
 			return came, nil
 		case <-patience.C:
-			if asked > 0 {
+			if asked > 0 && c.isLost(ctx, msgs) {
 				return came, fmt.Errorf("no answer to a request for messages in %v", pullPatience)
 			}
+			patience.Reset(pullPatience - pullExpiry)
 		case <-ctx.Done():
 			return came, nil
 		}
 	}
+}
+
+// isLost reports whether a request that is overdue was lost. On a machine that
+// was too busy to read, the answer is here or arrives before a pong does.
+func (c *Consumer) isLost(ctx context.Context, msgs <-chan *nats.Msg) bool {
+	_, err := c.b.Ping(ctx)
+	return err == nil && len(msgs) == 0
 }
 
 // ask requests count messages.
