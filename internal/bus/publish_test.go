@@ -16,6 +16,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/frostfleet/frostfleet/internal/natsconn"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 // isOneOf takes its own bytes and "other" for values, the rest is junk.
@@ -401,7 +403,7 @@ func TestClosedBus(t *testing.T) {
 }
 
 func TestHealthyFollowsTheConnection(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	b := connectTest(t, s.URL())
 	if err := b.Healthy(); err != nil {

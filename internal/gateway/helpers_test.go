@@ -31,7 +31,7 @@ import (
 const (
 	testFleet  = "test"
 	testClient = "client0"
-	patience   = 30 * time.Second // for what takes milliseconds on an idle machine
+	patience   = 2 * time.Minute // for what takes milliseconds on an idle machine
 )
 
 // world is a bus with a gateway and a client, and no node unless a test starts
@@ -93,7 +93,7 @@ func newWorld(t testing.TB) *world {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	left := ""
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if left = goroutines("internal/gateway.(", "internal/pool.("); left == "" {
 			break
 		}

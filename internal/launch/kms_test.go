@@ -31,7 +31,7 @@ func TestNoDerivationKey(t *testing.T) {
 	fresh.Node.KeyProvider = section
 	const back = "put back the derivation_key_id"
 	for name, n := range map[string]*config.Node{"enrolled": enrolled, "fresh": fresh} {
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 		err := Node(ctx, n, o)
 		cancel()
 		if !errors.Is(err, keyprovider.ErrCannotDerive) || !strings.Contains(err.Error(), "aws kms create-key") || strings.Contains(err.Error(), back) != (n == enrolled) {

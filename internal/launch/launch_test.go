@@ -187,7 +187,7 @@ func TestErrorsAtStart(t *testing.T) {
 func TestDev(t *testing.T) {
 	t.Parallel()
 	dir, o := newFleet(t, 2)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	var ready atomic.Int32
 	o.Ready = func() { ready.Add(1); cancel() }
@@ -205,7 +205,7 @@ func TestDevEndsWithItsFirstFailure(t *testing.T) {
 	if err := os.Chmod(n.Node.KeyProvider.KeyFile, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	err := Dev(ctx, dir, o)
 	if err == nil || !strings.Contains(err.Error(), "node 1: ") || !strings.Contains(err.Error(), "chmod 600") {
@@ -235,7 +235,7 @@ func TestDevOwnBus(t *testing.T) {
 		t.Errorf("on a port that is taken: %v", err)
 	}
 	listener.Close()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
 	defer cancel()
 	ready := false
 	if err := Dev(ctx, dir, Options{Log: discard, Serve: natsserver.Embed, Ready: func() { ready = true; cancel() }}); err != nil || !ready {

@@ -31,14 +31,14 @@ import (
 const (
 	testFleet  = "test"
 	testClient = "client0"
-	patience   = 30 * time.Second // for what takes milliseconds on an idle machine
+	patience   = 2 * time.Minute // for what takes milliseconds on an idle machine
 )
 
 // TestMain checks that no worker left a goroutine behind.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	left := ""
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if left = goroutines("internal/worker.(", "internal/pool.("); left == "" {
 			break
 		}
