@@ -87,7 +87,7 @@ func TestWatchStreams(t *testing.T) {
 	watch(t, w, time.Minute)
 	got := sampleOf(t, w, anySample)
 
-	if got.RTT <= 0 || got.RTT > 10*time.Second {
+	if got.RTT <= 0 {
 		t.Errorf("round trip %v", got.RTT)
 	}
 	if !got.ClockKnown || got.ClockOffset.Abs() > time.Second || w.Offset() != got.ClockOffset {

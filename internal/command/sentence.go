@@ -111,7 +111,7 @@ var plain = []struct {
 	{io.ErrUnexpectedEOF, io.ErrUnexpectedEOF.Error(), "it ends too early: it is empty or cut off"},
 	{io.EOF, io.EOF.Error(), "it ends too early: it is empty or cut off"},
 	{nil, "json: unknown field ", "unknown field "},
-	{nil, "nats: no servers available for connection", "no NATS server answers: check the address, and that the server runs"},
+	{nil, "nats: no servers available for connection", "no NATS server answers"},
 	{nil, "nats: timeout", "the NATS server did not answer in time"},
 	{nil, "nats: no responders available for request", "nothing answers there: the fleet's streams may be missing (frostctl bus apply)"},
 	{nil, "tls: first record does not look like a TLS handshake", "the server does not speak TLS: use nats://, or set up TLS there"},

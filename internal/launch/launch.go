@@ -44,7 +44,8 @@ const closeTime = 10 * time.Second
 func LoadManifest(path string) (*wire.Manifest, error) {
 	text, err := secret.File{What: "manifest", Path: path, Max: wire.MaxJobSize, Public: true}.Text()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet init", err)
+		return nil, fmt.Errorf("%w: get the fleet's manifest.json from its operators, "+
+			"or make a fleet with frostctl fleet init", err)
 	}
 	if err != nil {
 		return nil, err
@@ -93,7 +94,8 @@ func (o *Options) embed(b config.Bus) (stop func(), err error) {
 		return func() {}, nil
 	}
 	if o.Serve == nil {
-		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; frost-gateway and frostctl have")
+		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; " +
+			"frost-gateway and frostctl have one")
 	}
 	if o.Embedded, err = o.Serve(b.StorePath, b.Port, o.Log); err != nil {
 		return nil, err
@@ -103,7 +105,8 @@ func (o *Options) embed(b config.Bus) (stop func(), err error) {
 }
 
 // listen starts the server of a [server] section; port 0 is none.
-func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check, log *slog.Logger) (func(), error) {
+func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check,
+	log *slog.Logger) (func(), error) {
 	if s.Port == 0 {
 		return func() {}, nil
 	}

@@ -63,8 +63,8 @@ func named(path string, err error) error {
 var errCredentials = errors.New("neither a .creds file nor an nkey seed of a user: " +
 	"get the file from the NATS server's administrator (nsc generate creds, or nk -gen user)")
 
-// credentials tells a .creds file (JWT and seed) from a bare nkey seed. The
-// error never repeats what is in the file.
+// credentials takes a .creds file (JWT and seed) or a bare nkey seed. The error
+// never repeats what is in the file.
 func credentials(path string) (nats.Option, error) {
 	text, err := secret.File{What: "file", Path: path, Max: maxFile}.Text()
 	if err != nil {
