@@ -17,6 +17,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -169,7 +170,7 @@ func (r *jobReader) result(m bus.Message) jobLine {
 		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
 		json.Unmarshal(m.Data, &res))
 	if err != nil {
-		line.Status, line.Error = "unverified", err.Error()
+		line.Status, line.Error = "unverified", command.Sentence(err)
 		return line
 	}
 	line.Kind, line.Status, line.Code, line.Error = res.Kind, res.Status, res.Code, res.Error
@@ -186,7 +187,7 @@ func letter(m bus.Message) jobLine {
 	}
 	var d wire.DeadLetter
 	if err := json.Unmarshal(m.Data, &d); err != nil {
-		line.Error = "unreadable: " + err.Error()
+		line.Error = "unreadable: " + command.Sentence(err)
 		return line
 	}
 	line.Code, line.Error = d.Code, d.Error
