@@ -38,8 +38,8 @@ var (
 	// whether one runs.
 	ErrNoAnswer = errors.New("no gateway answered before the job expired")
 	// ErrNoStream: nothing stores jobs under this subject.
-	ErrNoStream = errors.New("nothing takes this job: the fleet's streams are missing (administrator: frostctl bus apply) " +
-		"or this NATS account may not publish here")
+	ErrNoStream = errors.New("nothing takes this job: the fleet's streams are missing " +
+		"(administrator: frostctl bus apply) or this NATS account may not publish here")
 	// ErrDenied: this connection lacks a permission. Trying again is
 	// useless until that changes.
 	ErrDenied = errors.New("permission denied by the NATS server")

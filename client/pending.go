@@ -215,7 +215,8 @@ func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 // stored is the message that a stream has for a job, or nil if there is none. Headers that
 // the writer may have put among the server's do no harm: what counts is signed.
 func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Msg, error) {
-	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.%s.%s.%s", c.stream(stream), c.manifest.Fleet, kind, c.name, job)
+	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.%s.%s.%s", c.stream(stream), c.manifest.Fleet, kind, c.name,
+		job)
 	attempt, done := c.attempts.start(ctx, subject, ackTimeout)
 	defer done()
 	m, err := c.nc.RequestWithContext(attempt, subject, nil)
@@ -225,7 +226,8 @@ func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Ms
 	case err == nil && m.Header.Get("Status") == "404":
 		return nil, nil
 	case err == nil:
-		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", m.Header.Get("Status"), m.Header.Get("Description"))
+		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", m.Header.Get("Status"),
+			m.Header.Get("Description"))
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("reading the stored result: %w", errNoDirectGet)
 	case context.Cause(attempt) != nil:

@@ -104,7 +104,8 @@ func (req SignRequest) jobItems() []wire.JobItem {
 	return items
 }
 
-func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, items []wire.JobItem, patient bool) (*Handle[SignResult], error) {
+func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, items []wire.JobItem,
+	patient bool) (*Handle[SignResult], error) {
 	for i := range want {
 		if err := want[i].check(i); err != nil {
 			err.Job = req.JobID

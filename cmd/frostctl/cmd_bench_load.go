@@ -224,7 +224,8 @@ func (b *benchRun) readKeys() error {
 		return fmt.Errorf("--keys %s: %w", b.keys, err)
 	}
 	if len(b.signers) == 0 {
-		return fmt.Errorf("--keys %s: there are no %s keys in it: frostctl keygen --chain %s --out %s makes some", b.keys, b.chain, b.chain, b.keys)
+		return fmt.Errorf("--keys %s: there are no %s keys in it: frostctl keygen --chain %s --out %s makes some",
+			b.keys, b.chain, b.chain, b.keys)
 	}
 	return nil
 }

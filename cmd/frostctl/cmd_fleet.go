@@ -69,7 +69,8 @@ nodes: the access list, and a gateway and a client.`,
 	f.StringVar(&o.BusURL, "bus-url", "", "an external NATS (default: the gateway embeds one)")
 	f.IntVar(&o.BusPort, "bus-port", 4222, "port of the embedded NATS, on loopback")
 	f.IntVar(&serverPort, "server-port", 4000, "health and metrics: the gateway's port, nodes follow; 0: none")
-	f.BoolVar(&o.AttestSigning, "attest-signing", true, "every signing commitment is authorised by the node's key provider")
+	f.BoolVar(&o.AttestSigning, "attest-signing", true,
+		"every signing commitment is authorised by the node's key provider")
 	f.BoolVar(&o.AllowInsecure, "allow-insecure", false, "software keys on mainnet, where nothing of value is at stake")
 	f.StringVar(&manifest, "manifest", "", "manifest of nodes that have keys of their own: write none")
 	_ = cmd.MarkFlagFilename("manifest", "json")
@@ -110,5 +111,6 @@ func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 		}
 		fmt.Fprintf(out, "  frost-worker run --config %s\n", file)
 	}
-	fmt.Fprintf(out, "\nthen:\n  frostctl keygen --config %s --chain bitcoin --count 10\n", filepath.Join(dir, fleet.ClientFile))
+	fmt.Fprintf(out, "\nthen:\n  frostctl keygen --config %s --chain bitcoin --count 10\n",
+		filepath.Join(dir, fleet.ClientFile))
 }

@@ -104,7 +104,8 @@ type jobReader struct {
 }
 
 // errListing explains what a client can do instead.
-var errListing = errors.New("this account may not list results and dead letters: name the jobs (frostctl jobs JOB), or ask an administrator")
+var errListing = errors.New("this account may not list results and dead letters: " +
+	"name the jobs (frostctl jobs JOB), or ask an administrator")
 
 func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 	results, err := r.bus.Slots(ctx, bus.Results, "res."+r.cfg.Name+".*")
@@ -151,7 +152,8 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 			return lines, fmt.Errorf("job %s: %w", id, err)
 		}
 		if !ok {
-			return lines, fmt.Errorf("job %s has no stored result: it is in work, was turned away, ended more than 24 hours ago, or is not of client %s", id, r.cfg.Name)
+			return lines, fmt.Errorf("job %s has no stored result: it is in progress, was turned away, "+
+				"ended more than 24 hours ago, or is not of client %s", id, r.cfg.Name)
 		}
 		lines = append(lines, r.result(m))
 	}

@@ -91,6 +91,8 @@ func plainWords(err error) (string, bool) {
 	return plain.Words(err)
 }
 
+const checkAddress = "check the address, and that the server runs"
+
 // untyped are errors without a type of their own.
 var untyped = []struct {
 	err   error  // nil: of a package that may not be imported here
@@ -99,10 +101,12 @@ var untyped = []struct {
 }{
 	{context.DeadlineExceeded, context.DeadlineExceeded.Error(), "timed out"},
 	{context.Canceled, context.Canceled.Error(), "interrupted"},
-	{nil, "nats: no servers available for connection", "no NATS server answers: check the address, and that the server runs"},
+	{nil, "nats: no servers available for connection", "no NATS server answers: " + checkAddress},
 	{nil, "nats: timeout", "the NATS server did not answer in time"},
-	{nil, "nats: no responders available for request", "nothing answers there: the fleet's streams may be missing (frostctl bus apply)"},
-	{nil, "tls: first record does not look like a TLS handshake", "the server does not speak TLS: use nats://, or set up TLS there"},
+	{nil, "nats: no responders available for request",
+		"nothing answers there: the fleet's streams may be missing (frostctl bus apply)"},
+	{nil, "tls: first record does not look like a TLS handshake",
+		"the server does not speak TLS: use nats://, or set up TLS there"},
 }
 
 func flagWords(e *pflag.InvalidValueError) string {
@@ -144,7 +148,7 @@ func networkWords(e *net.OpError) (string, bool) {
 	}
 	switch {
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("nothing listens at %s: check the address, and that the server runs", e.Addr), true
+		return fmt.Sprintf("nothing listens at %s: %s", e.Addr, checkAddress), true
 	case errors.Is(e.Err, syscall.EADDRINUSE):
 		return fmt.Sprintf("another program listens at %s already: stop it, or use another port", e.Addr), true
 	case e.Timeout():

@@ -63,7 +63,8 @@ func (p Program) Usage(t *testing.T) {
 	for _, args := range []string{"help nonsense", "exit-codes nonsense", "completion nonsense", "nonsense", "--nonsense"} {
 		p.wrong(t, "nonsense", strings.Fields(args)...)
 	}
-	if stdout, _, code := p.Call(t, ""); code != 0 || !strings.Contains(stdout, "Available Commands") && !strings.Contains(stdout, "Usage:") {
+	if stdout, _, code := p.Call(t, ""); code != 0 ||
+		!strings.Contains(stdout, "Available Commands") && !strings.Contains(stdout, "Usage:") {
 		t.Errorf("without arguments: exit code %d, printed %q; want help", code, stdout)
 	}
 	stdout, _, code := p.Call(t, "", "--version")
@@ -109,8 +110,10 @@ var wrongNumbers = map[string][]string{
 func (p Program) wrong(t *testing.T, says string, args ...string) {
 	t.Helper()
 	stdout, stderr, code := p.Call(t, "", args...)
-	if code != command.CodeUsage || stdout != "" || !strings.Contains(stderr, says) || strings.Count(stderr, "\nusage: ") != 1 {
-		t.Errorf("%q: exit code %d, printed %q, said %q; want 2, something about %q, and the usage", args, code, stdout, stderr, says)
+	if code != command.CodeUsage || stdout != "" || !strings.Contains(stderr, says) ||
+		strings.Count(stderr, "\nusage: ") != 1 {
+		t.Errorf("%q: exit code %d, printed %q, said %q; want 2, something about %q, and the usage", args, code, stdout,
+			stderr, says)
 	}
 	Plain(t, stderr)
 }
@@ -155,7 +158,8 @@ func (p Program) Files(t *testing.T, args []string, codes ...int) {
 				fits = fits || c == code
 			}
 			if !fits || stdout != "" || !strings.Contains(stderr, filepath.Base(file)) || len(stderr) > 4<<10 {
-				t.Errorf("%q: exit code %d, printed %q, said %.2000q; want %v and the file's name", args, code, stdout, stderr, codes)
+				t.Errorf("%q: exit code %d, printed %q, said %.2000q; want %v and the file's name", args, code, stdout,
+					stderr, codes)
 			}
 			Plain(t, stderr)
 		})
