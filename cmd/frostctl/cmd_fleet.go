@@ -19,8 +19,8 @@ func newFleetCommand() *cobra.Command {
 }
 
 func newFleetInitCommand() *cobra.Command {
-	o := fleet.Options{}
-	var serverPort int
+	o := fleet.Options{BusPort: 4222}
+	serverPort := 4000
 	var manifest string
 	cmd := &cobra.Command{
 		Use:   "init DIR",
@@ -43,6 +43,12 @@ nodes: the access list, and a gateway and a client.`,
 					return err
 				}
 				o.N = o.Manifest.N
+			}
+			if o.N < 1 || o.N > wire.MaxNodes || o.Manifest == nil && (o.T < 1 || o.T > o.N) {
+				return usagef("--threshold %d of --nodes %d: want 1 to n of n, and n at most %d", o.T, o.N, wire.MaxNodes)
+			}
+			if serverPort+o.N > 65535 {
+				return usagef("--server-port %d: the nodes' ports follow it, and would end above 65535", serverPort)
 			}
 			if serverPort != 0 {
 				for i := range o.N + 1 {
@@ -67,8 +73,8 @@ nodes: the access list, and a gateway and a client.`,
 	f.StringVar(&o.Network, "network", "regtest", "mainnet, testnet, signet or regtest")
 	f.StringVar(&o.Client, "client", "client0", "name of the first client")
 	f.StringVar(&o.BusURL, "bus-url", "", "an external NATS (default: the gateway embeds one)")
-	f.IntVar(&o.BusPort, "bus-port", 4222, "port of the embedded NATS, on loopback")
-	f.IntVar(&serverPort, "server-port", 4000, "health and metrics: the gateway's port, nodes follow; 0: none")
+	f.Var(portFlag{&o.BusPort, 1}, "bus-port", "port of the embedded NATS, on loopback")
+	f.Var(portFlag{&serverPort, 0}, "server-port", "health and metrics: the gateway's port, nodes follow; 0: none")
 	f.BoolVar(&o.AttestSigning, "attest-signing", true,
 		"every signing commitment is authorised by the node's key provider")
 	f.BoolVar(&o.AllowInsecure, "allow-insecure", false, "software keys on mainnet, where nothing of value is at stake")

@@ -135,7 +135,7 @@ func fileWords(e *fs.PathError) (string, bool) {
 	case errors.Is(e.Err, syscall.EISDIR):
 		return e.Path + " is a directory: name a file", true
 	case errors.Is(e.Err, syscall.ENOTDIR):
-		return e.Path + ": a part of this path is a file, not a directory", true
+		return e.Path + ": not a directory: name one, or move the file away", true
 	case errors.Is(e.Err, syscall.ENOSPC):
 		return e.Path + ": the disk is full", true
 	}

@@ -101,6 +101,7 @@ func (p Program) usage(t *testing.T, cmd *cobra.Command) {
 // wrongNumbers are values that flags of each type refuse.
 var wrongNumbers = map[string][]string{
 	"int":      {"1.0", "1e3", "x", "", "99999999999999999999", "1 000"},
+	"port":     {"1.0", "1e3", "x", "", "-2", "65536", "99999999999999999999"},
 	"float64":  {"x", "", "1,5"},
 	"duration": {"10", "x", "", "1 hour"},
 	"bool":     {"x", ""},
