@@ -59,7 +59,7 @@ func checkListed(name string, key ed25519.PublicKey, access *config.Access, path
 }
 
 // loadKey reads an Ed25519 seed, 64 hexadecimal digits, from a file that
-// nobody else may read.
+// no other user may read.
 func loadKey(path string) (ed25519.PrivateKey, error) {
 	info, err := os.Stat(path)
 	if err != nil {

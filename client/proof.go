@@ -59,7 +59,7 @@ func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 	return checkAddresses(m, job.Chain, r.Keys)
 }
 
-// sameFleet tells a wrong manifest from a false proof.
+// sameFleet distinguishes a wrong manifest from a false proof.
 func sameFleet(m *wire.Manifest, r *wire.Result) error {
 	want := m.Hash()
 	if r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, want[:]) {

@@ -81,7 +81,7 @@ func (c *Client) publish(ctx context.Context, j *prepared) error {
 	return classify(m.Subject, err)
 }
 
-// Codes of the JetStream API for "full", and the words that tell which kind of
+// Codes of the JetStream API for "full", and the words that distinguish the kinds of
 // 10077 it is: the server has no codes of their own for those.
 var (
 	fullCodes = []jetstream.ErrorCode{10002, 10023, 10028, 10047}

@@ -19,8 +19,8 @@ type SignRequest struct {
 	Expires time.Time // as in KeygenRequest
 	JobID   string    // as in KeygenRequest
 
-	// Progress, if set, hears after each job how many signatures are there, of
-	// how many. Calls do not overlap.
+	// Progress, if set, is called after each job with the number of signatures
+	// that are done, and that of Items. Calls do not overlap.
 	Progress func(done, total int)
 }
 

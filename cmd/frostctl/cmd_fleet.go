@@ -27,7 +27,7 @@ func newFleetInitCommand() *cobra.Command {
 		Short: "Write a complete fleet directory with fresh software keys, or one around a manifest",
 		Long: `Init writes a manifest, an access list, and the configuration and keys of
 every node, a gateway and a client. The keys are software keys, for development.
-prometheus-targets.json tells Prometheus where their metrics are.
+prometheus-targets.json lists where Prometheus finds their metrics.
 
 In production every node makes its keys on its own KMS or HSM, and frostctl
 fleet manifest joins their cards. With that manifest, init writes all but the
@@ -100,7 +100,7 @@ func describe(file string, m *wire.Manifest) fleetLine {
 	return fleetLine{file, m.Fleet, m.Network, m.N, m.T, fmt.Sprintf("%x", m.Hash())}
 }
 
-// describeFleet says what was written and how to run it. nodes tells whether
+// describeFleet prints what was written and how to run it. nodes says whether
 // the nodes were written too.
 func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 	fmt.Fprintf(out, "fleet %s: %d of %d on %s, manifest %x\n\n", m.Fleet, m.T, m.N, m.Network, m.Hash())

@@ -19,7 +19,7 @@ import (
 // Sentence puts an error into words for people. Whoever returns an error says
 // what was being done and on what; the innermost words are often those of Go's
 // libraries, which say neither what is wrong nor what to do. Those are
-// replaced here, wherever they stand in the chain.
+// replaced here, wherever they are in the chain.
 func Sentence(err error) string {
 	text := err.Error()
 	walk(err, func(e error) bool {
@@ -37,7 +37,7 @@ func walk(err error, visit func(error) bool) {
 	if err == nil || !visit(err) {
 		return
 	}
-	switch e := err.(type) { //nolint:errorlint // each error of the chain is looked at by itself
+	switch e := err.(type) { //nolint:errorlint // one error of the chain at a time
 	case interface{ Unwrap() error }:
 		walk(e.Unwrap(), visit)
 	case interface{ Unwrap() []error }:
@@ -47,8 +47,7 @@ func walk(err error, visit func(error) bool) {
 	}
 }
 
-// replaceWords replaces old where it stands by itself, and not as a part of a
-// name or a longer word.
+// replaceWords replaces old where it is not a part of a name or a longer word.
 func replaceWords(text, old, plain string) string {
 	for from := 0; old != ""; {
 		i := strings.Index(text[from:], old)

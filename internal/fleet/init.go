@@ -33,7 +33,7 @@ type Options struct {
 	AllowInsecure bool   // software keys on mainnet
 
 	// Manifest of nodes that have keys and configurations of their own. It
-	// stands for name, network, N, T and AttestSigning, and no node is written.
+	// replaces name, network, N, T and AttestSigning, and no node is written.
 	Manifest *wire.Manifest
 }
 

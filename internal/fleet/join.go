@@ -41,7 +41,7 @@ func ReadCard(path string) (Card, error) {
 
 // Join completes and seals a manifest with the cards of all its nodes, in any
 // order: all are of the manifest's fleet, there is one for each index from 0,
-// and no key stands twice.
+// and no key is listed twice.
 func Join(m *wire.Manifest, cards []Card) error {
 	if len(cards) == 0 {
 		return errors.New("there are no cards: give one of each node")

@@ -24,10 +24,10 @@ func Words(err error) (string, bool) {
 	case hex.InvalidByteError:
 		return fmt.Sprintf("%q is not a hexadecimal digit (two digits a byte, without 0x)", rune(e)), true
 	}
-	switch err { //nolint:errorlint // callers walk the chain
-	case hex.ErrLength:
+	if err == hex.ErrLength { //nolint:errorlint // callers walk the chain
 		return "an odd number of hexadecimal digits (there are two a byte)", true
-	case io.ErrUnexpectedEOF, io.EOF:
+	}
+	if err == io.ErrUnexpectedEOF || err == io.EOF { //nolint:errorlint // callers walk the chain
 		return cutOff, true
 	}
 	if field, ok := strings.CutPrefix(fmt.Sprint(err), "json: unknown field "); ok {

@@ -34,7 +34,7 @@ func (p Program) Call(t *testing.T, stdin string, args ...string) (stdout, stder
 	return out.String(), errs.String(), code
 }
 
-// goWords are what only somebody who writes Go understands.
+// goWords are what only Go programmers understand.
 var goWords = []string{
 	"context deadline exceeded", "context canceled", "encoding/hex", "cannot unmarshal", "Go struct", "Go value", "strconv.",
 	"invalid character '", "unexpected end of JSON", "json:", "EOF", "bufio.", "invalid argument", "dial tcp", "connect:",
