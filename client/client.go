@@ -48,9 +48,9 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -66,13 +66,11 @@ type Client struct {
 	grace    time.Duration // how long after its expiry a job may still be answered
 	width    int
 
-	nc    *nats.Conn
+	nc    *natsconn.Conn
 	owned bool // nc is this client's to close
-	js    jetstream.JetStream
 	sub   *nats.Subscription
 
-	attempts attempts
-	closed   chan struct{}
+	closed chan struct{}
 
 	mu      sync.Mutex
 	waiting map[string][]*pending // by job id
@@ -95,13 +93,10 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
 		lookIn: cfg.LookAfter, grace: defaultGrace, width: cfg.MaxInFlight,
-		nc: cfg.Conn, closed: make(chan struct{}), waiting: map[string][]*pending{},
+		closed: make(chan struct{}), waiting: map[string][]*pending{},
 	}
-	if c.nc == nil {
-		if c.nc, err = c.dial(ctx, &cfg); err != nil {
-			return nil, err
-		}
-		c.owned = true
+	if err = c.dial(ctx, &cfg); err != nil {
+		return nil, err
 	}
 	if err := c.open(ctx); err != nil {
 		c.Close()
@@ -113,9 +108,6 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 // open subscribes, and returns once the server knows it: a result that is
 // stored from now on is announced to this client.
 func (c *Client) open(ctx context.Context) (err error) {
-	if c.js, err = jetstream.New(c.nc); err != nil {
-		return fmt.Errorf("client: %w", err)
-	}
 	subject := wire.ResultSubject(c.manifest.Fleet, c.name, "*")
 	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err != nil {
 		return fmt.Errorf("client: subscribing to %s: %w", subject, err)

@@ -87,9 +87,6 @@ func (cfg *Config) check() error {
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 		bad("tls_cert and tls_key go together: set both or neither")
 	}
-	if cfg.URL == "" {
-		cfg.URL = nats.DefaultURL
-	}
 	if cfg.LookAfter <= 0 {
 		cfg.LookAfter = 2 * time.Second
 	}

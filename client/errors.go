@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -40,10 +41,9 @@ var (
 	// runs at all is a question to the operators.
 	ErrNoAnswer = errors.New("no gateway answered before the job expired")
 	// ErrNoStream: nothing stores jobs under this subject.
-	ErrNoStream = errors.New("nothing takes this job: the fleet's streams are missing (administrator: frostctl bus apply) " +
-		"or this NATS account may not publish here")
+	ErrNoStream = natsconn.ErrNoStream
 	// ErrDenied: this connection lacks a permission. Trying again is useless until that changes.
-	ErrDenied = errors.New("permission denied by the NATS server")
+	ErrDenied = natsconn.ErrDenied
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client is closed")
 )

@@ -88,7 +88,7 @@ func waitForTrouble(t *testing.T, p *pending) string {
 			t.Fatal("it counted")
 		}
 		p.mu.Lock()
-		trouble := p.trouble
+		trouble := p.ignored
 		p.mu.Unlock()
 		if trouble != nil {
 			return trouble.Error()

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -38,7 +39,7 @@ type pending struct {
 
 	mu      sync.Mutex
 	answer  *answer
-	trouble error // why what came last did not count
+	ignored error // why what came last did not count
 }
 
 func (c *Client) register(j *prepared) (*pending, error) {
@@ -61,7 +62,7 @@ func (c *Client) unregister(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := p.job.job.ID
-	c.waiting[id] = without(c.waiting[id], p)
+	c.waiting[id] = slices.DeleteFunc(c.waiting[id], func(other *pending) bool { return other == p })
 	if len(c.waiting[id]) == 0 {
 		delete(c.waiting, id)
 	}
@@ -90,7 +91,7 @@ func (p *pending) offer(m *nats.Msg) {
 	defer p.mu.Unlock()
 	switch {
 	case err != nil:
-		p.trouble = fmt.Errorf("a result was ignored: %w", err)
+		p.ignored = fmt.Errorf("a result was ignored: %w", err)
 	case p.answer == nil:
 		p.answer = a
 		close(p.done)
@@ -183,8 +184,8 @@ func (p *pending) settled() (*answer, error) {
 func (p *pending) explain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.trouble != nil {
-		return fmt.Errorf("job %s: %w (%w)", p.job.job.ID, err, p.trouble)
+	if p.ignored != nil {
+		return fmt.Errorf("job %s: %w (%w)", p.job.job.ID, err, p.ignored)
 	}
 	return fmt.Errorf("job %s: %w", p.job.job.ID, err)
 }
@@ -202,7 +203,7 @@ func (p *pending) lookIn(ctx context.Context, stream, subject string) {
 	m, err := p.c.stored(ctx, stream, subject, p.job.job.ID)
 	if err != nil {
 		p.mu.Lock()
-		p.trouble = err
+		p.ignored = err
 		p.mu.Unlock()
 		p.c.log.Warn("looking for a result", "job", p.job.job.ID, "error", err)
 		return
@@ -216,9 +217,7 @@ func (p *pending) lookIn(ctx context.Context, stream, subject string) {
 // the writer may have put among the server's do no harm: what counts is signed.
 func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Msg, error) {
 	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.%s.%s.%s", c.stream(stream), c.manifest.Fleet, kind, c.name, job)
-	attempt, done := c.attempts.start(ctx, subject, ackTimeout)
-	defer done()
-	m, err := c.nc.RequestWithContext(attempt, subject, nil)
+	m, err := c.nc.Ask(ctx, subject, nil)
 	switch {
 	case err == nil && m.Header.Get("Status") == "":
 		return m, nil
@@ -228,8 +227,6 @@ func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Ms
 		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", m.Header.Get("Status"), m.Header.Get("Description"))
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("reading the stored result: %w", errNoDirectGet)
-	case context.Cause(attempt) != nil:
-		err = context.Cause(attempt)
 	}
 	return nil, fmt.Errorf("reading the stored result: %w", err)
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -89,9 +90,9 @@ func newKey(t testing.TB) ed25519.PrivateKey {
 }
 
 // startServer runs the embedded NATS server until the test ends.
-func startServer(t testing.TB, dir string, port int) *bus.EmbeddedServer {
+func startServer(t testing.TB, dir string, port int) *natsserver.Server {
 	t.Helper()
-	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: dir, Port: port})
+	server, err := natsserver.Start(natsserver.Config{StoreDir: dir, Port: port})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +153,7 @@ func (s *gatewayStub) connect(cfg Config) *Client {
 func (s *gatewayStub) listen(b *bus.Bus) {
 	s.t.Helper()
 	for _, kind := range []string{"keygen", "sign"} {
-		consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), bus.ConsumeOptions{Handlers: 1}, func(d bus.Delivery) {
+		consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), 1, func(d bus.Delivery) {
 			if err := s.take(d.Message()); err != nil {
 				s.t.Error(err)
 			}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
 func main() {
@@ -19,6 +20,7 @@ func main() {
 		if err != nil {
 			return err
 		}
+		o.Serve = natsserver.Embed
 		return launch.Gateway(ctx, g, o)
 	}))
 	os.Exit(launch.Execute(root))

@@ -84,8 +84,8 @@ func TestBenchAsks(t *testing.T) {
 			}
 			// A folder that is missing is found after the question, and before the
 			// fleet is.
-			plot := filepath.Join(dir, "missing", "plot.svg")
-			args = []string{"bench", "sign", "--chain", "solana", "--plot", plot, "--config", filepath.Join(dir, "client.toml")}
+			hgrm := filepath.Join(dir, "missing", "sign.hgrm")
+			args = []string{"bench", "sign", "--chain", "solana", "--hgrm", hgrm, "--config", filepath.Join(dir, "client.toml")}
 			refused := network != "regtest"
 			for _, yes := range []bool{false, true} {
 				if yes {
@@ -96,7 +96,7 @@ func TestBenchAsks(t *testing.T) {
 					if code != exitUsage || !strings.Contains(stderr, "is on "+network) || !strings.Contains(stderr, "--yes") {
 						t.Errorf("without --yes: exit code %d, said %q", code, stderr)
 					}
-				} else if code != exitError || !strings.Contains(stderr, "--plot: open "+plot) {
+				} else if code != exitError || !strings.Contains(stderr, "--hgrm: open "+hgrm) {
 					t.Errorf("yes %t: exit code %d, said %q", yes, code, stderr)
 				}
 			}

@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
 func newBusCommand() *cobra.Command {
@@ -46,7 +48,7 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Fleet, "fleet", "", "name of the fleet, as in its manifest")
-	f.StringVar(&o.URL, "url", bus.DefaultURL, "NATS server")
+	f.StringVar(&o.URL, "url", natsconn.DefaultURL, "NATS server")
 	f.StringVar(&o.Credentials, "credentials", "", "credentials file (.creds or nkey seed)")
 	f.StringVar(&o.TLSCA, "tls-ca", "", "PEM file of the server's CA")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file of the client certificate")
@@ -66,7 +68,7 @@ func newBusServeCommand() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: store, Port: port, SyncAlways: true, Logger: log})
+			server, err := natsserver.Embed(store, port, log)
 			if err != nil {
 				return err
 			}
@@ -88,7 +90,7 @@ func newBusServeCommand() *cobra.Command {
 	return cmd
 }
 
-func applyTo(ctx context.Context, server *bus.EmbeddedServer, fleet string) error {
+func applyTo(ctx context.Context, server natsconn.Server, fleet string) error {
 	b, err := bus.Connect(ctx, bus.Options{Fleet: fleet, Name: "frostctl", Embedded: server})
 	if err != nil {
 		return err

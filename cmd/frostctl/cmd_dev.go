@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
 
@@ -26,7 +27,7 @@ func newDevCommand() *cobra.Command {
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return launch.Dev(ctx, args[0], launch.Options{Log: log, Ready: func() {
+			return launch.Dev(ctx, args[0], launch.Options{Log: log, Serve: natsserver.Embed, Ready: func() {
 				fmt.Fprintln(cmd.ErrOrStderr(), "the fleet is ready; stop it with Ctrl-C")
 			}})
 		},

@@ -63,7 +63,7 @@ func TestCheckReportsEveryDrift(t *testing.T) {
 				if b.declared[i].Name == test.stream {
 					test.change(&c)
 				}
-				if _, err := b.js.CreateStream(ctx, c); err != nil {
+				if _, err := b.nc.JS.CreateStream(ctx, c); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -124,7 +124,7 @@ func TestKeysAreForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Keys)))
+	s := must[jetstream.Stream](t)(b.nc.JS.Stream(ctx, b.names.stream(Keys)))
 	if err := s.DeleteMsg(ctx, seq); err == nil {
 		t.Error("a message of KEYS was deleted")
 	}
@@ -133,7 +133,7 @@ func TestKeysAreForEver(t *testing.T) {
 	}
 	config := s.CachedInfo().Config
 	config.DenyDelete = false
-	if _, err := b.js.UpdateStream(ctx, config); err == nil {
+	if _, err := b.nc.JS.UpdateStream(ctx, config); err == nil {
 		t.Error("deny_delete was taken back")
 	}
 }
@@ -161,7 +161,7 @@ func TestRestore(t *testing.T) {
 func TestApplyReplacesOldConsumers(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
-	stream, err := b.js.Stream(ctx, b.names.stream(Jobs))
+	stream, err := b.nc.JS.Stream(ctx, b.names.stream(Jobs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +185,7 @@ func TestApplyReplacesOldConsumers(t *testing.T) {
 	}
 	removeBoth()
 	for _, kind := range []string{"sign", "keygen"} {
-		_, err := b.Consume(ctx, Jobs, GatewaysDurable(kind), ConsumeOptions{}, func(d Delivery) {
+		_, err := b.Consume(ctx, Jobs, GatewaysDurable(kind), 16, func(d Delivery) {
 			if kind != "sign" {
 				t.Errorf("%s came to the consumer of %s", d.Message().Subject, kind)
 			}

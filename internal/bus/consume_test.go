@@ -59,7 +59,7 @@ func TestConsumeEachOnce(t *testing.T) {
 		}
 	}
 	for _, bus := range []*Bus{b, second} {
-		if _, err := bus.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{Handlers: 3}, handler); err != nil {
+		if _, err := bus.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 3, handler); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -131,11 +131,12 @@ func TestDeliveryOutcomes(t *testing.T) {
 			var log logSink
 			b, _ := newTestBus(t, func(o *Options) { o.Logger = log.logger() })
 			ctx := testContext(t)
-			if err := b.js.DeleteConsumer(ctx, b.names.stream(Jobs), GatewaysDurable("sign")); err != nil {
+			if err := b.nc.JS.DeleteConsumer(ctx, b.names.stream(Jobs), GatewaysDurable("sign")); err != nil {
 				t.Fatal(err)
 			}
+			declarationOf(b, Jobs).durable(GatewaysDurable("sign")).AckWait = duration(300 * time.Millisecond)
 			var calls atomic.Int32
-			_, err := b.Consume(ctx, Jobs, GatewaysDurable("sign"), ConsumeOptions{AckWait: 300 * time.Millisecond, Filter: "job.sign.*"}, func(d Delivery) {
+			_, err := b.Consume(ctx, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
 				if n := calls.Add(1); int(n) != d.Attempt() {
 					t.Errorf("call %d says attempt %d", n, d.Attempt())
 				}
@@ -163,7 +164,7 @@ func TestDeliveryOutcomes(t *testing.T) {
 func TestConsumeStop(t *testing.T) {
 	b, _ := newTestBus(t)
 	entered, leave := make(chan struct{}), make(chan struct{})
-	c, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{Handlers: 1}, func(d Delivery) {
+	c, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 1, func(d Delivery) {
 		close(entered)
 		<-leave
 		if err := d.Ack(context.Background()); err != nil {
@@ -188,7 +189,7 @@ func TestConsumeStop(t *testing.T) {
 		t.Errorf("%d jobs left, want 1", n)
 	}
 	start := time.Now()
-	if _, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{}, func(d Delivery) { _ = d.Ack(context.Background()) }); err != nil {
+	if _, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 16, func(d Delivery) { _ = d.Ack(context.Background()) }); err != nil {
 		t.Fatal(err)
 	}
 	noneLeft(t, b)
@@ -197,45 +198,39 @@ func TestConsumeStop(t *testing.T) {
 	}
 }
 
-// The whole server goes away under a consumer, once with its memory streams.
+// The whole server goes away under a consumer.
 func TestConsumeThroughRestart(t *testing.T) {
-	for _, stream := range []Stream{Jobs, Work} {
-		t.Run(string(stream), func(t *testing.T) {
-			dir, port := t.TempDir(), freePort(t)
-			s := startTest(t, dir, port)
-			b := connectTest(t, s.URL(), func(o *Options) { o.RestoreMemory = true })
-			if err := b.Apply(testContext(t)); err != nil {
-				t.Fatal(err)
-			}
-			var handled atomic.Int32
-			name := map[Stream]string{Jobs: GatewaysDurable("sign"), Work: "worker-0"}[stream]
-			subject := map[Stream]string{Jobs: "job.sign.alice", Work: "work.bulk.alice.j.0.0"}[stream]
-			_, err := b.Consume(testContext(t), stream, name, ConsumeOptions{Handlers: 4}, func(d Delivery) {
-				handled.Add(1)
-				if err := d.Ack(context.Background()); err != nil && !errors.Is(err, ErrDisconnected) {
-					t.Log(err)
-				}
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			for round := range int32(3) {
-				// The connection may not know yet that it was cut off.
-				eventually(t, "publishing", func() error {
-					_, err := b.Publish(testContext(t), subject, []byte("x"), nil)
-					return err
-				})
-				eventually(t, "handling", func() error {
-					if handled.Load() <= round {
-						return errors.New("not handled")
-					}
-					return nil
-				})
-				s.Shutdown()
-				s = startTest(t, dir, port)
-				eventually(t, "reconnecting", b.Healthy)
-			}
+	dir, port := t.TempDir(), freePort(t)
+	s := startTest(t, dir, port)
+	b := connectTest(t, s.URL(), func(o *Options) { o.RestoreMemory = true })
+	if err := b.Apply(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	var handled atomic.Int32
+	_, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 4, func(d Delivery) {
+		handled.Add(1)
+		if err := d.Ack(context.Background()); err != nil && !errors.Is(err, ErrDisconnected) {
+			t.Log(err)
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for round := range int32(3) {
+		// The connection may not know yet that it was cut off.
+		eventually(t, "publishing", func() error {
+			_, err := b.Publish(testContext(t), "job.sign.alice", []byte("x"), nil)
+			return err
 		})
+		eventually(t, "handling", func() error {
+			if handled.Load() <= round {
+				return errors.New("not handled")
+			}
+			return nil
+		})
+		s.Shutdown()
+		s = startTest(t, dir, port)
+		eventually(t, "reconnecting", b.Healthy)
 	}
 }
 
@@ -250,7 +245,7 @@ func TestConsumeHostileHeaders(t *testing.T) {
 		publishRaw(t, s.URL(), "frost.main.job.sign.alice", block)
 	}
 	var handled atomic.Int32
-	_, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), ConsumeOptions{}, func(d Delivery) {
+	_, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
 		handled.Add(1)
 		if len(d.Message().Header) != 0 {
 			t.Errorf("header %v", d.Message().Header)
@@ -270,10 +265,13 @@ func TestConsumeHostileHeaders(t *testing.T) {
 
 func TestConsumeErrors(t *testing.T) {
 	b, _ := newTestBus(t)
-	if _, err := b.Consume(testContext(t), Jobs, "a.b", ConsumeOptions{}, func(Delivery) {}); err == nil {
+	if _, err := b.Consume(testContext(t), Jobs, "a.b", 16, func(Delivery) {}); err == nil {
 		t.Error("bad durable accepted")
 	}
-	if _, err := b.Consume(testContext(t), "NONE", "x", ConsumeOptions{}, func(Delivery) {}); err == nil {
-		t.Error("missing stream accepted")
+	for _, stream := range []Stream{"NONE", Work} {
+		_, err := b.Consume(testContext(t), stream, GatewaysDurable("sign"), 16, func(Delivery) {})
+		if err == nil || !strings.Contains(err.Error(), "nats/streams.json") {
+			t.Errorf("a consumer of %s that is not declared: %v", stream, err)
+		}
 	}
 }

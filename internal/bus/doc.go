@@ -1,5 +1,6 @@
-// Package bus is the fleet's bulletin board on NATS JetStream, and the only
-// importer of nats.go besides the public client.
+// Package bus is the fleet's bulletin board on NATS JetStream: streams, slots,
+// following and jobs, over a connection of package natsconn. It has no idea of
+// what messages mean.
 //
 // Every subject of a fleet starts with "frost.<fleet>."; callers see subjects
 // without that prefix. The streams are declared in nats/streams.json; Apply
@@ -15,6 +16,9 @@
 // unknown outcome (time-out, connection lost) is simply repeated: if it had
 // been stored, the repetition finds it. Nats-Msg-Id is never used; its window
 // is short, and shared by everybody who writes to the stream.
+//
+// The bus alone retries: Publish and PublishSlot go on until their context ends,
+// and return early only what no repetition can change.
 //
 // # Following
 //
@@ -43,7 +47,6 @@
 //
 // # Watching
 //
-// An Observer hears of each attempt to publish, each delivery and each
-// reconnection. Watch looks at the rest at intervals: the round trip, the clocks,
-// what streams and consumers hold, how far followers are behind, what expires.
+// An Observer records each attempt to publish, each delivery and each
+// reconnection. Package buswatch samples the rest at intervals.
 package bus

@@ -109,7 +109,7 @@ func TestFollowOverDeleted(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
 	publishN(t, b, 0, 10)
-	stream := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Sign)))
+	stream := must[jetstream.Stream](t)(b.nc.JS.Stream(ctx, b.names.stream(Sign)))
 	for _, seq := range []uint64{1, 2, 5, 6, 9, 10} {
 		if err := stream.DeleteMsg(ctx, seq); err != nil {
 			t.Fatal(err)
@@ -140,7 +140,7 @@ func TestFollowEmptiedStream(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
 	publishN(t, b, 0, 10)
-	stream := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Sign)))
+	stream := must[jetstream.Stream](t)(b.nc.JS.Stream(ctx, b.names.stream(Sign)))
 	if err := stream.Purge(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestFollowGap(t *testing.T) {
 	}
 	publishN(t, b, 1, 3)
 	start := time.Now()
-	sub, err := b.nc.Subscribe(b.names.prefix+"live.sign.>", f.hear)
+	sub, err := b.nc.Subscribe(b.names.prefix+"live.sign.>", f.receive)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestFollowStreamRecreatedWhileFollowing(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.waitFor(t, 5)
-	if err := b.js.DeleteStream(ctx, b.names.stream(Sign)); err != nil {
+	if err := b.nc.JS.DeleteStream(ctx, b.names.stream(Sign)); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Restore(ctx); err != nil {

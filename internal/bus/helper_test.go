@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
 const testBatch = "0123456789abcdef0123456789abcdef"
@@ -23,9 +25,9 @@ func testContext(t testing.TB) context.Context {
 }
 
 // startTest runs a server on its own store; port -1 is any.
-func startTest(t testing.TB, dir string, port int) *EmbeddedServer {
+func startTest(t testing.TB, dir string, port int) *natsserver.Server {
 	t.Helper()
-	s, err := StartEmbedded(EmbeddedConfig{StoreDir: dir, Port: port, SyncAlways: true})
+	s, err := natsserver.Start(natsserver.Config{StoreDir: dir, Port: port, SyncAlways: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -65,7 +67,7 @@ func connectTest(t testing.TB, url string, change ...func(*Options)) *Bus {
 }
 
 // newTestBus is a server with applied streams and a connection to it.
-func newTestBus(t testing.TB, change ...func(*Options)) (*Bus, *EmbeddedServer) {
+func newTestBus(t testing.TB, change ...func(*Options)) (*Bus, *natsserver.Server) {
 	t.Helper()
 	s := startTest(t, t.TempDir(), -1)
 	b := connectTest(t, s.URL(), change...)

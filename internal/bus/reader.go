@@ -60,7 +60,7 @@ func (r *reader) receive(ctx context.Context, reply string) (*nats.Msg, error) {
 
 // ask is one question with one answer.
 func (r *reader) ask(ctx context.Context, subject string, question []byte) (*nats.Msg, error) {
-	ctx, done := r.b.flights.start(ctx, r.b.opt.AckTimeout, subject)
+	ctx, done := r.b.nc.Begin(ctx, subject)
 	defer done()
 	reply, err := r.send(subject, question)
 	if err != nil {
@@ -92,7 +92,7 @@ func (r *reader) page(ctx context.Context, from uint64, filter string, fn func(M
 		return p, err
 	}
 	subject := "$JS.API.DIRECT.GET." + r.stream
-	ctx, done := r.b.flights.start(ctx, r.b.opt.AckTimeout, subject)
+	ctx, done := r.b.nc.Begin(ctx, subject)
 	defer done()
 	reply, err := r.send(subject, body)
 	if err != nil {
@@ -147,13 +147,8 @@ func (b *Bus) getJSON(ctx context.Context, stream string, question map[string]an
 		return Message{}, false, err
 	}
 	subject := "$JS.API.STREAM.MSG.GET." + stream
-	ctx, done := b.flights.start(ctx, b.opt.AckTimeout, subject)
-	defer done()
-	m, err := b.nc.RequestWithContext(ctx, subject, body)
+	m, err := b.nc.Ask(ctx, subject, body)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
 		return Message{}, false, fmt.Errorf("%s: %w", subject, err)
 	}
 	var answer struct {

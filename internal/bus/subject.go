@@ -25,28 +25,6 @@ const (
 	DeadLetter Stream = "DEADLETTER"
 )
 
-// StreamOf returns the stream that stores a subject.
-func StreamOf(subject string) (Stream, error) {
-	first, _, _ := strings.Cut(subject, ".")
-	switch first {
-	case "job":
-		return Jobs, nil
-	case "work":
-		return Work, nil
-	case "dkg", "manifest":
-		return Keys, nil
-	case "sign":
-		return Sign, nil
-	case "res":
-		return Results, nil
-	case "notice":
-		return Notices, nil
-	case "dead":
-		return DeadLetter, nil
-	}
-	return "", fmt.Errorf("%w: no stream stores %q", ErrSubject, clip(subject))
-}
-
 // CheckToken says whether s may stand between two dots: [A-Za-z0-9_-]{1,64}.
 func CheckToken(s string) error {
 	if len(s) == 0 || len(s) > maxToken {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -87,18 +88,16 @@ func (g *Gateway) publishTask(e protocol.PublishTask) {
 	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
 	defer cancel()
 	span := g.below(e.Trace, "task")
-	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, tracing.Header(span.Trace()), func(m bus.Message) bus.Verdict {
+	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, tracing.Header(span.Trace()), func(m bus.Message) bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return verdicts[g.coordinator.JudgeTask(logMessage(m), e.Body)]
+		return g.coordinator.JudgeTask(logMessage(m), e.Body) != wire.Junk
 	})
 	span.End(err)
 	if err != nil && g.ctx.Err() == nil {
 		g.log.Warn("task not published", tracing.Args([]any{"subject", e.Subject, "err", err}, e.Trace)...)
 	}
 }
-
-var verdicts = map[wire.Verdict]bus.Verdict{wire.Mine: bus.Mine, wire.Other: bus.Other, wire.Junk: bus.Junk}
 
 // finish stores the result, then the dead letter if there is one, and only
 // then acknowledges the job. If the job has a result already, that one is
@@ -189,38 +188,17 @@ func (g *Gateway) headers(r *wire.Result, payload []byte, trace string) map[stri
 	return headers
 }
 
-// store publishes until the server has it. It reports false where a message
+// store returns once the server has the message. It is false where a message
 // was there already: the first one wins.
 func (g *Gateway) store(ctx context.Context, subject string, data []byte, headers map[string][]string) (bool, error) {
-	for delay := retryDelay; ; delay = min(2*delay, maxDelay) {
-		err := g.tryStore(ctx, subject, data, headers)
-		switch {
-		case err == nil, errors.Is(err, bus.ErrExists):
-			return err == nil, nil
-		case ctx.Err() != nil, errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrClosed):
-			g.log.Error("not stored", "subject", subject, "err", err)
-			return false, err
-		}
-		g.log.Warn("not stored yet", "subject", subject, "err", err)
-		sleep(ctx, delay)
-	}
-}
-
-func (g *Gateway) tryStore(ctx context.Context, subject string, data []byte, headers map[string][]string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	_, err := g.cfg.Bus.Publish(ctx, subject, data, headers)
-	return err
-}
-
-// sleep waits until d is over or ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+	if errors.Is(err, bus.ErrExists) {
+		return false, nil
 	}
+	if err != nil {
+		g.log.Error("not stored", "subject", subject, "err", err)
+	}
+	return err == nil, err
 }
 
 // deadLetter keeps what was given up, and why.
@@ -347,7 +325,7 @@ func (g *Gateway) refetch(id string) {
 	if err != nil {
 		return
 	}
-	for delay := retryDelay; ; delay = min(2*delay, maxDelay) {
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
 		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, filter)
 		for _, m := range messages {
 			g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
@@ -359,7 +337,7 @@ func (g *Gateway) refetch(id string) {
 		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
 			return
 		}
-		sleep(g.ctx, delay)
+		_ = pause.Wait(g.ctx) // its end ends the loop
 	}
 }
 

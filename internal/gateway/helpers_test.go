@@ -22,6 +22,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
@@ -37,7 +38,7 @@ const (
 // one: jobs stay in work.
 type world struct {
 	t        testing.TB
-	server   *bus.EmbeddedServer
+	server   *natsserver.Server
 	bus      *bus.Bus
 	provider *software.Provider
 	manifest *wire.Manifest
@@ -53,7 +54,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, client: newKey(t), key: newKey(t), results: make(chan bus.Message, 64)}
 	var err error
-	if w.server, err = bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.TempDir()}); err != nil {
+	if w.server, err = natsserver.Start(natsserver.Config{StoreDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.server.Shutdown)
@@ -325,7 +326,7 @@ func (w *world) open() int {
 func (w *world) take(n int) []bus.Delivery {
 	w.t.Helper()
 	got := make(chan bus.Delivery, 64)
-	c, err := w.bus.Consume(w.t.Context(), bus.Jobs, bus.GatewaysDurable("keygen"), bus.ConsumeOptions{Handlers: n}, func(d bus.Delivery) { got <- d })
+	c, err := w.bus.Consume(w.t.Context(), bus.Jobs, bus.GatewaysDurable("keygen"), n, func(d bus.Delivery) { got <- d })
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -47,7 +47,7 @@ func (g *Gateway) handle(d bus.Delivery) {
 // now keeps the monotonic reading: a clock that is set later makes no job longer.
 func (g *Gateway) stored(m bus.Message) time.Time {
 	now := time.Now()
-	return now.Add(min(m.Time.Add(g.cfg.Bus.Offset()).Sub(now), 0))
+	return now.Add(min(m.Time.Add(g.cfg.Offset()).Sub(now), 0))
 }
 
 // existing reads the stored result under the job's client and id.

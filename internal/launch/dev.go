@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 )
@@ -29,14 +28,11 @@ func Dev(ctx context.Context, dir string, o Options) error {
 			return err
 		}
 	}
-	if g.Bus.Embedded && o.Embedded == nil {
-		server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: g.Bus.StorePath, Port: g.Bus.Port, SyncAlways: true, Logger: o.Log})
-		if err != nil {
-			return err
-		}
-		defer server.Shutdown() // after all that uses it
-		o.Embedded = server
+	shutdown, err := o.embed(g.Bus)
+	if err != nil {
+		return err
 	}
+	defer shutdown() // after all that uses it
 	return runAll(ctx, g, nodes, o)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
@@ -45,15 +46,11 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		return err
 	}
 	defer stop()
-	if g.Bus.Embedded && o.Embedded == nil {
-		server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: g.Bus.StorePath, Port: g.Bus.Port, SyncAlways: true, Logger: log})
-		if err != nil {
-			return err
-		}
-		defer server.Shutdown()
-		log.Info("embedded bus", "url", server.URL())
-		o.Embedded = server
+	shutdown, err := o.embed(g.Bus)
+	if err != nil {
+		return err
 	}
+	defer shutdown()
 	if g.Bus.Embedded {
 		metrics.Disk("bus", g.Bus.StorePath)
 	}
@@ -67,14 +64,16 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	if err := prepare(ctx, conn, g, o); err != nil {
 		return err
 	}
-	defer o.watch(ctx, conn, m, metrics, manifestCheck)()
+	watcher := buswatch.New(conn, buswatch.Options{Log: log, AllStreams: true, Embedded: o.Embedded})
+	defer o.watch(ctx, conn, watcher, m, metrics, manifestCheck)()
 	gw := gateway.New(gateway.Config{
 		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key, Bus: conn, Log: log, Observe: observe, Tracer: tracer,
+		Offset: watcher.Offset,
 	})
 	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.", func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.", func() float64 { _, keys := gw.Stats(); return float64(keys) })
 	busCheck.open(conn.Healthy)
-	lagCheck.open(conn.Lagging)
+	lagCheck.open(watcher.Lagging)
 	gatewayCheck.open(gw.Ready)
 	defer whenReady(ctx, gw.Ready, o.Ready)()
 	return gw.Run(ctx)

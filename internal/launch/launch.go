@@ -13,8 +13,10 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -23,9 +25,12 @@ import (
 // Options are what a configuration file does not say.
 type Options struct {
 	Log      *slog.Logger
-	Embedded *bus.EmbeddedServer // connect within the process instead of by URL
-	Ready    func()              // called once, when the program is ready
-	PIN      pin.Source          // asks whoever started a node for its token's PIN, if the file has none
+	Embedded natsconn.Server // connect within the process instead of by URL
+	// Serve starts the NATS server that a gateway's file may ask for. Programs
+	// without it (a worker's) don't link one: natsserver.Embed, or nil.
+	Serve func(store string, port int, log *slog.Logger) (natsconn.Server, error)
+	Ready func()     // called once, when the program is ready
+	PIN   pin.Source // asks whoever started a node for its token's PIN, if the file has none
 	// Unobserved leaves metrics unmoved and the bus unwatched, for a benchmark of
 	// what they cost.
 	Unobserved bool
@@ -62,7 +67,7 @@ func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, o
 	conn, err := bus.Connect(ctx, bus.Options{
 		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
-		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, WatchStreams: gateway, Replicas: b.Replicas,
+		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, Replicas: b.Replicas,
 	})
 	if err != nil {
 		return nil, err
@@ -83,12 +88,26 @@ func awaitStreams(ctx context.Context, conn *bus.Bus, log *slog.Logger) error {
 		case tries%30 == 5:
 			log.Warn("still waiting for the fleet's streams", "err", err)
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
+		if ended := backoff.Sleep(ctx, time.Second); ended != nil {
+			return errors.Join(err, ended)
 		}
 	}
+}
+
+// embed starts the NATS server that a gateway's file asks for, unless there is
+// one already. stop ends it.
+func (o *Options) embed(b config.Bus) (stop func(), err error) {
+	if !b.Embedded || o.Embedded != nil {
+		return func() {}, nil
+	}
+	if o.Serve == nil {
+		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; frost-gateway and frostctl have")
+	}
+	if o.Embedded, err = o.Serve(b.StorePath, b.Port, o.Log); err != nil {
+		return nil, err
+	}
+	o.Log.Info("embedded NATS server started", "url", o.Embedded.URL())
+	return o.Embedded.Shutdown, nil
 }
 
 // listen starts the server of a [server] section; port 0 is none.
@@ -129,10 +148,8 @@ func whenReady(ctx context.Context, fail func() error, f func()) (stop func()) {
 	go func() {
 		defer close(done)
 		for fail() != nil {
-			select {
-			case <-ctx.Done():
+			if backoff.Sleep(ctx, 5*time.Millisecond) != nil {
 				return
-			case <-time.After(5 * time.Millisecond):
 			}
 		}
 		f()

@@ -19,6 +19,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
 var discard = slog.New(slog.DiscardHandler)
@@ -33,7 +34,7 @@ func newFleet(t *testing.T, n int, ports ...int) (dir string, o Options) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.TempDir()})
+	server, err := natsserver.Start(natsserver.Config{StoreDir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,14 +231,14 @@ func TestDevOwnBus(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if err := Dev(t.Context(), dir, Options{Log: discard}); err == nil || !strings.Contains(err.Error(), "embedded NATS server") {
+	if err := Dev(t.Context(), dir, Options{Log: discard, Serve: natsserver.Embed}); err == nil || !strings.Contains(err.Error(), "embedded NATS server") {
 		t.Errorf("on a port that is taken: %v", err)
 	}
 	listener.Close()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	ready := false
-	if err := Dev(ctx, dir, Options{Log: discard, Ready: func() { ready = true; cancel() }}); err != nil || !ready {
+	if err := Dev(ctx, dir, Options{Log: discard, Serve: natsserver.Embed, Ready: func() { ready = true; cancel() }}); err != nil || !ready {
 		t.Errorf("ended with %v, ready %t", err, ready)
 	}
 	if err := Dev(t.Context(), t.TempDir(), Options{Log: discard}); err == nil || !strings.Contains(err.Error(), "frostctl fleet init") {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
@@ -83,8 +84,9 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return err
 	}
 	busCheck.open(conn.Healthy)
-	lagCheck.open(conn.Lagging)
-	defer o.watch(ctx, conn, m, metrics, manifestCheck)()
+	watcher := buswatch.New(conn, buswatch.Options{Log: log})
+	lagCheck.open(watcher.Lagging)
+	defer o.watch(ctx, conn, watcher, m, metrics, manifestCheck)()
 
 	w, err := worker.New(ctx, worker.Config{
 		Manifest: m, Access: access, Index: n.Node.Index, Storage: n.Node.StoragePath,

@@ -7,7 +7,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -15,8 +17,8 @@ import (
 // watchEvery is how often a program looks at its bus and its fleet's manifest.
 const watchEvery = 5 * time.Second
 
-// notYet is what a check says of a part that comes later in the start.
-const notYet = "not checked yet: what stands before it is not through"
+// notYet is the state of a check whose part of the program starts later.
+const notYet = "waiting for an earlier start-up step"
 
 func identity(m *wire.Manifest, role, name string) telemetry.Identity {
 	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(), Nodes: m.N, Threshold: m.T}
@@ -28,12 +30,13 @@ func manifestHash(m *wire.Manifest) string {
 }
 
 // watch samples the bus for metrics and checks until ctx ends or it is stopped.
-func (o Options) watch(ctx context.Context, conn *bus.Bus, m *wire.Manifest, metrics *telemetry.Metrics, manifest *gate) (stop func()) {
-	metrics.Bus(conn.Sample, conn.Healthy)
+func (o Options) watch(ctx context.Context, conn *bus.Bus, watcher *buswatch.Watcher, m *wire.Manifest,
+	metrics *telemetry.Metrics, manifest *gate) (stop func()) {
+	metrics.Bus(watcher.Sample, conn.Healthy)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
 	if !o.Unobserved {
-		running.Go(func() { conn.Watch(ctx, watchEvery) })
+		running.Go(func() { watcher.Run(ctx, watchEvery) })
 	}
 	running.Go(func() { watchManifest(ctx, conn, manifestHash(m), manifest) })
 	return func() { cancel(); running.Wait() }
@@ -57,9 +60,7 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 		default:
 			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): get manifest.json from the fleet's operators", hash, latest))
 		}
-		select {
-		case <-time.After(pause):
-		case <-ctx.Done():
+		if backoff.Sleep(ctx, pause) != nil {
 			return
 		}
 	}

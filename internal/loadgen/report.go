@@ -95,6 +95,16 @@ func (r *Report) WriteText(w io.Writer) error {
 	return err
 }
 
+// WritePercentiles writes the latencies, in milliseconds, as the plotters of
+// HdrHistogram read them (.hgrm).
+func (r *Report) WritePercentiles(w io.Writer) error {
+	_, err := r.Histogram.PercentilesPrint(w, ticksPerHalf, 1000)
+	return err
+}
+
+// ticksPerHalf is how many lines lead to each halving of what remains to 100 %.
+const ticksPerHalf = 5
+
 func (r *Report) load() string {
 	if r.Rate > 0 {
 		return fmt.Sprintf("open loop, %g a second, at most %d at a time", r.Rate, r.Workers)

@@ -23,6 +23,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -174,7 +175,7 @@ func (l *lines) count(what string) int {
 // world is a 1-of-1 fleet on a real bus: a node, and a gateway to give it work.
 type world struct {
 	t        testing.TB
-	server   *bus.EmbeddedServer
+	server   *natsserver.Server
 	provider *fakeProvider
 	manifest *wire.Manifest
 	access   *wire.Access
@@ -187,13 +188,13 @@ type world struct {
 	log      lines
 }
 
-func newWorld(t testing.TB) *world { return newWorldOn(t, bus.EmbeddedConfig{StoreDir: t.TempDir()}) }
+func newWorld(t testing.TB) *world { return newWorldOn(t, natsserver.Config{StoreDir: t.TempDir()}) }
 
-func newWorldOn(t testing.TB, server bus.EmbeddedConfig) *world {
+func newWorldOn(t testing.TB, server natsserver.Config) *world {
 	t.Helper()
 	w := &world{t: t, provider: &fakeProvider{Provider: newProvider(t)}, storage: filepath.Join(t.TempDir(), "data"), results: make(chan *wire.Result, 16)}
 	var err error
-	if w.server, err = bus.StartEmbedded(server); err != nil {
+	if w.server, err = natsserver.Start(server); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.server.Shutdown() }) // the last one, if it was replaced

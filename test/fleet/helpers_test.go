@@ -8,9 +8,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
@@ -71,17 +73,22 @@ func (r *raw) sign(kind wire.Kind, payload []byte) wire.SignedJob {
 	return wire.SignJob(r.key, fleettest.Name, kind, r.name, payload)
 }
 
-// publish stores a job; it returns the server's refusal.
+// publish makes one attempt to store a job; it returns the server's refusal.
 func (r *raw) publish(s wire.SignedJob) error {
 	r.t.Helper()
 	subject, err := bus.JobSubject(string(s.Kind), s.Client)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	_, err = r.bus.Publish(r.t.Context(), subject, s.Payload, map[string][]string{
-		wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
+	_, err = r.bus.Conn().Store(r.t.Context(), &nats.Msg{
+		Subject: "frost." + fleettest.Name + "." + subject, Data: s.Payload, Header: nats.Header{
+			wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
+		},
 	})
-	return err
+	if err != nil {
+		return natsconn.Classify(err)
+	}
+	return nil
 }
 
 // answer waits for the next result of a job. A gateway that stopped before it

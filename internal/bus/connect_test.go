@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,39 +13,12 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
-func TestEmbeddedLock(t *testing.T) {
-	dir := t.TempDir()
-	s := startTest(t, dir, -1)
-	_, err := StartEmbedded(EmbeddedConfig{StoreDir: dir, Port: -1})
-	if err == nil || !strings.Contains(err.Error(), fmt.Sprint("process ", os.Getpid())) || !strings.Contains(err.Error(), "store_path") {
-		t.Errorf("second server on one store: %v", err)
-	}
-	s.Shutdown()
-	s.Shutdown()
-	startTest(t, dir, -1)
-}
-
-func TestEmbeddedPortInUse(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	dir, start := t.TempDir(), time.Now()
-	_, err = StartEmbedded(EmbeddedConfig{StoreDir: dir, Port: l.Addr().(*net.TCPAddr).Port})
-	if err == nil || !strings.Contains(err.Error(), "already in use") || time.Since(start) > 10*time.Second {
-		t.Errorf("after %v: %v", time.Since(start), err)
-	}
-	startTest(t, dir, -1) // the failed start left no lock
-}
-
-func TestEmbeddedInProcessOnly(t *testing.T) {
+func TestInProcess(t *testing.T) {
 	s := startTest(t, t.TempDir(), 0)
-	if s.URL() != "" {
-		t.Errorf("URL is %q without a socket", s.URL())
-	}
 	b := connectTest(t, "", func(o *Options) { o.Embedded = s })
 	if err := b.Apply(testContext(t)); err != nil {
 		t.Fatal(err)
@@ -57,12 +29,6 @@ func TestEmbeddedInProcessOnly(t *testing.T) {
 	}
 	publishN(t, b, 0, 50)
 	checkGapless(t, c.waitFor(t, 50), 1)
-}
-
-func TestEmbeddedNeedsStore(t *testing.T) {
-	if _, err := StartEmbedded(EmbeddedConfig{}); err == nil {
-		t.Error("no store accepted")
-	}
 }
 
 // foreignServer is somebody's server, not set up for a fleet.
@@ -82,7 +48,7 @@ func foreignServer(t *testing.T, opts *server.Options) string {
 }
 
 func TestConnectExplains(t *testing.T) {
-	noStreams := foreignServer(t, &server.Options{MaxPayload: MaxPayload})
+	noStreams := foreignServer(t, &server.Options{MaxPayload: natsconn.MaxPayload})
 	smallPayload := foreignServer(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
 	locked := foreignServer(t, &server.Options{Username: "u", Password: "secret-password"})
 	badKey := filepath.Join(t.TempDir(), "key")
@@ -96,7 +62,7 @@ func TestConnectExplains(t *testing.T) {
 	}{
 		{"no JetStream", Options{URL: noStreams}, "jetstream section"},
 		{"small payload", Options{URL: smallPayload}, "max_payload = 4MB"},
-		{"no credentials", Options{URL: locked}, "refuses these credentials"},
+		{"no credentials", Options{URL: locked}, "refuses a connection without credentials"},
 		{"bad credentials file", Options{Credentials: badKey}, "neither"},
 		{"no credentials file", Options{Credentials: badKey + "x"}, "credentials"},
 		{"half a certificate", Options{TLSCert: "x"}, "tls_key"},
@@ -149,7 +115,7 @@ func TestConnectNkey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := foreignServer(t, &server.Options{MaxPayload: MaxPayload, JetStream: true, StoreDir: t.TempDir(),
+	url := foreignServer(t, &server.Options{MaxPayload: natsconn.MaxPayload, JetStream: true, StoreDir: t.TempDir(),
 		Nkeys: []*server.NkeyUser{{Nkey: must[string](t)(key.PublicKey())}}})
 	b := connectTest(t, url, func(o *Options) { o.Credentials = seedFile(t, key) })
 	if err := b.Apply(testContext(t)); err != nil {

@@ -1,4 +1,4 @@
-package bus
+package buswatch
 
 import (
 	"encoding/json"
@@ -10,27 +10,44 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
 // answering is a server whose JetStream API is answer, which returns what its
 // clock says; false: no answer at all.
-func answering(t *testing.T, answer func(subject string) (time.Time, bool), change ...func(*Options)) *Bus {
+func answering(t *testing.T, answer func(subject string) (time.Time, bool), change ...func(*bus.Options)) *bus.Bus {
 	t.Helper()
-	url := foreignServer(t, &server.Options{MaxPayload: MaxPayload})
-	nc := rawConn(t, url)
-	_, err := nc.Subscribe("$JS.API.>", func(m *nats.Msg) {
+	opts := &server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, MaxPayload: natsconn.MaxPayload}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("server did not start")
+	}
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	_, err = nc.Subscribe("$JS.API.>", func(m *nats.Msg) {
 		ts, ok := answer(m.Subject)
 		if !ok {
 			return
 		}
-		if err := m.Respond(must[[]byte](t)(json.Marshal(map[string]any{"ts": ts, "config": map[string]any{"name": "x"}}))); err != nil {
+		body, err := json.Marshal(map[string]any{"ts": ts, "config": map[string]any{"name": "x"}})
+		if err := errors.Join(err, m.Respond(body)); err != nil {
 			t.Error(err)
 		}
 	})
 	if err := errors.Join(err, nc.Flush()); err != nil {
 		t.Fatal(err)
 	}
-	return connectTest(t, url, append(change, func(o *Options) { o.WatchStreams = true })...)
+	return connectTest(t, s.ClientURL(), change...)
 }
 
 func TestWatchClock(t *testing.T) {
@@ -38,8 +55,9 @@ func TestWatchClock(t *testing.T) {
 		t.Run(ahead.String(), func(t *testing.T) {
 			t.Parallel()
 			b := answering(t, func(string) (time.Time, bool) { return time.Now().Add(ahead), true })
-			watch(t, b, testEvery)
-			s := sampleOf(t, b, anySample)
+			w := New(b, Options{AllStreams: true})
+			watch(t, w, testEvery)
+			s := sampleOf(t, w, anySample)
 			if wrong := (s.ClockOffset + ahead).Abs(); wrong > time.Second || !s.ClockKnown {
 				t.Errorf("offset %v (known: %t), want %v", s.ClockOffset, s.ClockKnown, -ahead)
 			}
@@ -58,7 +76,7 @@ func TestWatchClockOfOneStream(t *testing.T) {
 		time.Sleep(50 * time.Millisecond)
 		return time.Now().Add(ahead), true
 	})
-	w := newWatcher(b)
+	w := New(b, Options{AllStreams: true})
 	for range 3 {
 		if s, _ := w.sample(testContext(t)); (s.ClockOffset+ahead).Abs() > time.Minute || !s.ClockKnown {
 			t.Errorf("offset %v (known: %t), want %v", s.ClockOffset, s.ClockKnown, -ahead)
@@ -75,7 +93,7 @@ func TestWatchClockOfOneStream(t *testing.T) {
 // Nobody told the time.
 func TestWatchNoClock(t *testing.T) {
 	b, _ := newTestBus(t) // follows nothing
-	w := newWatcher(b)
+	w := New(b, Options{})
 	if s, _ := w.sample(testContext(t)); s.ClockKnown || s.RTT == 0 || s.Streams != nil {
 		t.Errorf("%+v", s)
 	}
@@ -83,22 +101,24 @@ func TestWatchNoClock(t *testing.T) {
 
 // Without a connection the last comparison serves this process, but is no news.
 func TestWatchClockOutlivesConnection(t *testing.T) {
-	b, s := newTestBus(t, func(o *Options) { o.WatchStreams = true })
-	w := newWatcher(b)
+	b, s := newTestBus(t)
+	w := New(b, Options{AllStreams: true})
 	w.compare(Jobs, reading{offset: time.Hour, rtt: time.Millisecond})
 	s.Shutdown()
-	eventually(t, "losing the connection", b.lost)
+	eventually(t, "losing the connection", lost(b))
 	if s, _ := w.sample(testContext(t)); s.ClockKnown || s.ClockOffset != time.Hour {
 		t.Errorf("offset %v (known: %t), want the last one", s.ClockOffset, s.ClockKnown)
 	}
 }
 
 // lost is nil once there is no connection.
-func (b *Bus) lost() error {
-	if b.Healthy() == nil {
-		return errors.New("still connected")
+func lost(b *bus.Bus) func() error {
+	return func() error {
+		if b.Healthy() == nil {
+			return errors.New("still connected")
+		}
+		return nil
 	}
-	return nil
 }
 
 // One question without an answer hides nothing else.
@@ -113,10 +133,11 @@ func TestWatchOneHangs(t *testing.T) {
 			const limit = 500 * time.Millisecond
 			b := answering(t, func(subject string) (time.Time, bool) {
 				return time.Now(), !strings.HasSuffix(subject, hangs.subject)
-			}, func(o *Options) { o.AckTimeout, o.Logger = limit, log.logger() })
-			watch(t, b, limit)
-			s := sampleOf(t, b, anySample)
-			streams, consumers := len(b.declared), 2
+			}, func(o *bus.Options) { o.AckTimeout = limit })
+			w := New(b, Options{AllStreams: true, Log: log.logger()})
+			watch(t, w, limit)
+			s := sampleOf(t, w, anySample)
+			streams, consumers := len(w.declared), 2
 			if strings.HasPrefix(hangs.what, "stream") {
 				streams--
 			} else {
@@ -125,11 +146,11 @@ func TestWatchOneHangs(t *testing.T) {
 			if len(s.Streams) != streams || len(s.Consumers) != consumers || len(s.Storage) != 2 || s.RTT == 0 {
 				t.Errorf("%d streams, %d consumers, %d storages, round trip %v", len(s.Streams), len(s.Consumers), len(s.Storage), s.RTT)
 			}
-			if s.ClockKnown != (streams == len(b.declared)) {
+			if s.ClockKnown != (streams == len(w.declared)) {
 				t.Errorf("clock known: %t", s.ClockKnown)
 			}
 			first := s.At
-			sampleOf(t, b, func(s Sample) error { // and again
+			sampleOf(t, w, func(s Sample) error { // and again
 				if s.At.Equal(first) {
 					return errors.New("not yet")
 				}

@@ -1,8 +1,13 @@
-package bus
+package buswatch
 
-import "time"
+import (
+	"time"
 
-// Sample is how the bus was when Watch last looked. What could not be asked is
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+)
+
+// Sample is how the bus was when the Watcher last looked. What could not be asked is
 // missing, with two exceptions: ClockOffset stays, and so does a follower that
 // is known to be behind.
 type Sample struct {
@@ -11,20 +16,20 @@ type Sample struct {
 
 	// ClockOffset is this machine's clock minus the server's: of the server that
 	// leads the first declared stream that is asked about (JOBS with
-	// Options.WatchStreams). 0 if that can't be told from none, or never could.
+	// Options.AllStreams). 0 if that can't be told from none, or never could.
 	ClockOffset time.Duration
 	ClockKnown  bool // this sample compared the clocks; otherwise ClockOffset is an older one's
 
 	Streams     []StreamState
-	Storage     []StorageState // only with Options.WatchStreams
+	Storage     []StorageState // only with Options.AllStreams
 	Consumers   []ConsumerState
 	Followers   []FollowerState
-	Credentials []Credential
+	Credentials []natsconn.Credential
 }
 
 // StreamState is how much a stream holds.
 type StreamState struct {
-	Stream          Stream
+	Stream          bus.Stream
 	Messages, Bytes uint64
 	Last            uint64 // sequence: how many were ever stored
 	MaxBytes        int64  // <= 0: none
@@ -34,7 +39,7 @@ type StreamState struct {
 type StorageState struct {
 	Kind  string // StorageFile or StorageMemory
 	Used  uint64 // bytes
-	Limit int64  // bytes; <= 0: none that the server tells
+	Limit int64  // bytes; <= 0: none that the server reports
 }
 
 // The kinds of storage.
@@ -54,27 +59,10 @@ type ConsumerState struct {
 // on. If the stream could not be asked about there is one only if reading is
 // behind what the stream held before: then by that, and for longer and longer.
 type FollowerState struct {
-	Stream Stream
+	Stream bus.Stream
 	Behind uint64        // messages
-	For    time.Duration // to the interval of Watch
+	For    time.Duration // to the interval of Run
 }
-
-// Credential is something that this connection needs and that ends.
-type Credential struct {
-	Name    string // one of CredentialNames
-	Expires time.Time
-}
-
-// What may expire.
-const (
-	CredentialCert   = "bus_tls_cert" // Options.TLSCert
-	CredentialCA     = "bus_tls_ca"   // Options.TLSCA: the last of its certificates
-	CredentialServer = "bus_server"   // what the server showed; known with a TLSCA, a TLSCert or a tls:// URL
-	CredentialCreds  = "bus_creds"    // Options.Credentials, if it is a JWT
-)
-
-// CredentialNames are all of them.
-var CredentialNames = []string{CredentialCert, CredentialCA, CredentialServer, CredentialCreds}
 
 // taken is a sample and for how long it counts.
 type taken struct {
@@ -83,15 +71,15 @@ type taken struct {
 	every   time.Duration
 }
 
-// Sample is the last one of Watch; false if there is none, or if it is older
+// Sample is the last one of Run; false if there is none, or if it is older
 // than three intervals.
-func (b *Bus) Sample() (Sample, bool) {
-	t, ok := b.fresh()
+func (w *Watcher) Sample() (Sample, bool) {
+	t, ok := w.fresh()
 	return t.Sample, ok
 }
 
-func (b *Bus) fresh() (taken, bool) {
-	t := b.sampled.Load()
+func (w *Watcher) fresh() (taken, bool) {
+	t := w.sampled.Load()
 	if t == nil || time.Since(t.At) > 3*t.every {
 		return taken{}, false
 	}
@@ -99,17 +87,17 @@ func (b *Bus) fresh() (taken, bool) {
 }
 
 // Offset is this machine's clock minus the server's, as last compared: also
-// without a connection, but only while Watch runs.
-func (b *Bus) Offset() time.Duration {
-	t, _ := b.fresh()
+// without a connection, but only while Run runs.
+func (w *Watcher) Offset() time.Duration {
+	t, _ := w.fresh()
 	return t.ClockOffset
 }
 
-// Lagging says which stream is read more than 30 s behind its end, or could not
+// Lagging returns which stream is read more than 30 s behind its end, or could not
 // be asked about for 30 s although there is a connection; nil if none, or if
-// Watch does not run. A follower that still reads what was stored when it began
+// Run does not run. A follower that still reads what was stored when it began
 // does not lag yet, and has 30 s after that for what came in meanwhile.
-func (b *Bus) Lagging() error {
-	t, _ := b.fresh()
+func (w *Watcher) Lagging() error {
+	t, _ := w.fresh()
 	return t.lagging
 }

@@ -1,9 +1,9 @@
-package bus
+package buswatch
 
 import "time"
 
 // reading is one comparison of this machine's clock with the server's, from a
-// question and an answer that tells the server's time. That time was between
+// question and an answer that has the server's time. That time was between
 // the two, so the error is at most half the round trip.
 type reading struct {
 	offset time.Duration // this clock minus the server's
@@ -17,7 +17,7 @@ func newReading(asked time.Time, rtt time.Duration, server time.Time) reading {
 // clockReadings is how many readings count, one of each sample.
 const clockReadings = 8
 
-// clock knows the last readings. The quickest answer tells the most.
+// clock keeps the last readings. The quickest answer is the most exact.
 type clock struct{ last []reading }
 
 func (c *clock) add(r reading) {

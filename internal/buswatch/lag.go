@@ -1,4 +1,4 @@
-package bus
+package buswatch
 
 import (
 	"slices"
@@ -14,18 +14,18 @@ type mark struct {
 	last uint64
 }
 
-// lag tells how long a follower has been behind: since the oldest mark that it
+// lag measures how long a follower has been behind: since the oldest mark that it
 // has not reached.
 type lag struct {
 	id    string // incarnation of the stream
 	first uint64 // what is before is not stored any more
 	last  uint64
-	marks []mark // not reached; times and sequences rise
+	marks []mark // not reached; times and sequences increase
 
 	caught time.Time // when it was first seen to have read what it began with; zero: not yet
 }
 
-// extend notes where the stream ends now.
+// extend records where the stream ends now.
 func (l *lag) extend(at time.Time, id string, first, last uint64) {
 	if l.id != id || last < l.last { // another stream of that name
 		*l = lag{id: id, caught: l.caught}
@@ -57,7 +57,7 @@ func (l *lag) gap(i int) time.Duration { return l.marks[i+1].at.Sub(l.marks[i-1]
 // behind compares with the last sequence that was handled.
 func (l *lag) behind(now time.Time, handled uint64) (messages uint64, since time.Duration) {
 	if l.first > 0 {
-		handled = max(handled, l.first-1) // nobody can read those
+		handled = max(handled, l.first-1) // those can't be read
 	}
 	l.marks = slices.DeleteFunc(l.marks, func(m mark) bool { return m.last <= handled })
 	if handled >= l.last || len(l.marks) == 0 {

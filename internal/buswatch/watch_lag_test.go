@@ -1,4 +1,4 @@
-package bus
+package buswatch
 
 import (
 	"errors"
@@ -7,33 +7,36 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
 )
 
 func TestWatchLag(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
 	release := make(chan struct{})
-	f, err := b.Follow(ctx, Sign, 0, FollowOptions{Handler: func(Message) { <-release }})
+	f, err := b.Follow(ctx, Sign, 0, bus.FollowOptions{Handler: func(bus.Message) { <-release }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	// A second follower that keeps up hides nothing.
-	if _, err := b.Follow(ctx, Sign, 0, FollowOptions{Handler: func(Message) {}}); err != nil {
+	if _, err := b.Follow(ctx, Sign, 0, bus.FollowOptions{Handler: func(bus.Message) {}}); err != nil {
 		t.Fatal(err)
 	}
-	watch(t, b, testEvery)
-	publishN(t, b, 0, 5)
-	sampleOf(t, b, func(s Sample) error {
+	w := New(b, Options{})
+	watch(t, w, testEvery)
+	publish(t, b, 0, 5)
+	sampleOf(t, w, func(s Sample) error {
 		if f, ok := s.follower(Sign); !ok || f.Behind != 5 || f.For < 5*testEvery {
 			return fmt.Errorf("stuck: %+v", s.Followers)
 		}
 		return nil
 	})
-	if err := b.Lagging(); err != nil {
+	if err := w.Lagging(); err != nil {
 		t.Errorf("after less than 30 s: %v", err)
 	}
 	close(release)
-	sampleOf(t, b, func(s Sample) error {
+	sampleOf(t, w, func(s Sample) error {
 		if f, ok := s.follower(Sign); !ok || f.Behind != 0 || f.For != 0 {
 			return fmt.Errorf("caught up: %+v", s.Followers)
 		}
@@ -48,26 +51,23 @@ func TestWatchLagOfLostMessages(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
 	gate := make(chan struct{}, 100)
-	if _, err := b.Follow(ctx, Sign, 0, FollowOptions{Handler: func(Message) { <-gate }}); err != nil {
+	if _, err := b.Follow(ctx, Sign, 0, bus.FollowOptions{Handler: func(bus.Message) { <-gate }}); err != nil {
 		t.Fatal(err)
 	}
-	watch(t, b, testEvery)
+	w := New(b, Options{})
+	watch(t, w, testEvery)
 	behind := func(want uint64) {
 		t.Helper()
-		sampleOf(t, b, func(s Sample) error {
+		sampleOf(t, w, func(s Sample) error {
 			if f, ok := s.follower(Sign); !ok || f.Behind != want {
 				return fmt.Errorf("%+v, want %d behind", s.Followers, want)
 			}
 			return nil
 		})
 	}
-	for i := range 3 {
-		if _, err := b.Publish(ctx, commitSubject(testBatch, i), nil, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
+	publish(t, b, 0, 3)
 	behind(3)
-	stream, err := b.js.Stream(ctx, b.names.stream(Sign))
+	stream, err := b.Conn().JS.Stream(ctx, "FROST_MAIN_SIGN")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,20 +78,16 @@ func TestWatchLagOfLostMessages(t *testing.T) {
 	for range cap(gate) {
 		gate <- struct{}{}
 	}
-	if err := b.js.DeleteStream(ctx, b.names.stream(Sign)); err != nil {
-		t.Fatal(err)
-	}
+	deleteStreams(t, b, Sign)
 	if err := b.Restore(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := b.Publish(ctx, commitSubject(testBatch, 0), nil, nil); err != nil {
-		t.Fatal(err)
-	}
+	publish(t, b, 0, 1)
 	behind(0)
 }
 
 // age lets what w remembers be of longer ago.
-func (w *watcher) age(by time.Duration) {
+func (w *Watcher) age(by time.Duration) {
 	for _, l := range w.lags {
 		for i := range l.marks {
 			l.marks[i].at = l.marks[i].at.Add(-by)
@@ -106,7 +102,7 @@ func (w *watcher) age(by time.Duration) {
 }
 
 // wantLagging samples and compares: want is a pattern, "" for no error.
-func (w *watcher) wantLagging(t *testing.T, want string) Sample {
+func (w *Watcher) wantLagging(t *testing.T, want string) Sample {
 	t.Helper()
 	s, err := w.sample(testContext(t))
 	if (err == nil) != (want == "") || err != nil && !regexp.MustCompile(want).MatchString(err.Error()) {
@@ -121,27 +117,27 @@ func TestLaggingOnlyOnceCaughtUp(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
 	gate := make(chan struct{})
-	publishN(t, b, 0, 5)
-	f, err := b.Follow(ctx, Sign, 1, FollowOptions{Handler: func(Message) { <-gate }})
+	publish(t, b, 0, 5)
+	f, err := b.Follow(ctx, Sign, 1, bus.FollowOptions{Handler: func(bus.Message) { <-gate }})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer close(gate)
-	w := newWatcher(b)
+	w := New(b, Options{})
 	w.wantLagging(t, "")
 	w.age(40 * time.Second)
 	s := w.wantLagging(t, "")
 	if state, _ := s.follower(Sign); state.Behind != 5 || state.For < 40*time.Second {
 		t.Errorf("while it catches up: %+v", s.Followers)
 	}
-	publishN(t, b, 5, 3) // while it catches up
+	publish(t, b, 5, 3) // while it catches up
 	w.wantLagging(t, "")
 	w.age(40 * time.Second)
 	for range 5 {
 		gate <- struct{}{}
 	}
 	eventually(t, "catching up", func() error {
-		if !f.caught.Load() {
+		if !f.CaughtUp() {
 			return errors.New("not yet")
 		}
 		return nil
@@ -163,23 +159,19 @@ func TestWatchStreamThatCannotBeAsked(t *testing.T) {
 	ctx := testContext(t)
 	gate := make(chan struct{})
 	defer close(gate)
-	for stream, handler := range map[Stream]func(Message){Keys: func(Message) {}, Sign: func(Message) { <-gate }} {
-		if _, err := b.Follow(ctx, stream, 0, FollowOptions{Handler: handler}); err != nil {
+	for stream, handler := range map[bus.Stream]func(bus.Message){Keys: func(bus.Message) {}, Sign: func(bus.Message) { <-gate }} {
+		if _, err := b.Follow(ctx, stream, 0, bus.FollowOptions{Handler: handler}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	publishN(t, b, 0, 3)
-	w := newWatcher(b)
+	publish(t, b, 0, 3)
+	w := New(b, Options{})
 	s := w.wantLagging(t, "")
 	want := []FollowerState{{Stream: Keys}, {Stream: Sign, Behind: 3, For: s.At.Sub(w.oldest(Sign))}}
 	if !slices.Equal(s.Followers, want) {
 		t.Fatalf("%+v, want %+v", s.Followers, want)
 	}
-	for _, stream := range []Stream{Keys, Sign} {
-		if err := b.js.DeleteStream(ctx, b.names.stream(stream)); err != nil {
-			t.Fatal(err)
-		}
-	}
+	deleteStreams(t, b, Keys, Sign)
 	w.wantLagging(t, "")
 	w.age(20 * time.Second)
 	s = w.wantLagging(t, "")
@@ -198,9 +190,9 @@ func TestWatchStreamThatCannotBeAsked(t *testing.T) {
 }
 
 // oldest is the time of the oldest mark that the stream's follower has not reached.
-func (w *watcher) oldest(stream Stream) time.Time {
+func (w *Watcher) oldest(stream bus.Stream) time.Time {
 	for f, l := range w.lags {
-		if f.stream == stream {
+		if f.Stream() == stream {
 			return l.marks[0].at
 		}
 	}
@@ -210,12 +202,12 @@ func (w *watcher) oldest(stream Stream) time.Time {
 // Time without a connection is not held against a stream.
 func TestUnaskedEndsWithConnection(t *testing.T) {
 	b, s := newTestBus(t)
-	if _, err := b.Follow(testContext(t), Keys, 0, FollowOptions{Handler: func(Message) {}}); err != nil {
+	if _, err := b.Follow(testContext(t), Keys, 0, bus.FollowOptions{Handler: func(bus.Message) {}}); err != nil {
 		t.Fatal(err)
 	}
-	w := newWatcher(b)
-	w.unasked[Keys] = unasked{time.Now().Add(-time.Hour), ErrDenied}
+	w := New(b, Options{})
+	w.unasked[Keys] = unasked{time.Now().Add(-time.Hour), bus.ErrDenied}
 	s.Shutdown()
-	eventually(t, "losing the connection", b.lost)
+	eventually(t, "losing the connection", lost(b))
 	w.wantLagging(t, "")
 }

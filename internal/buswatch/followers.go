@@ -1,14 +1,16 @@
-package bus
+package buswatch
 
 import (
 	"fmt"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
 )
 
 // maxLag is how far reading may be behind before the process is not ready:
-// what it knows is older than most jobs then.
+// its view is older than most jobs then.
 const maxLag = 30 * time.Second
 
 // end is where a stream ended when it was asked about.
@@ -26,7 +28,7 @@ type unasked struct {
 }
 
 // reached notes whether a followed stream could be asked about.
-func (w *watcher) reached(stream Stream, q *question) {
+func (w *Watcher) reached(stream bus.Stream, q *question) {
 	switch {
 	case q.err == nil:
 		delete(w.unasked, stream)
@@ -37,27 +39,23 @@ func (w *watcher) reached(stream Stream, q *question) {
 }
 
 // followed are the followers of each stream.
-func (b *Bus) followed() map[Stream][]*Follower {
-	out := make(map[Stream][]*Follower)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for s := range b.owned {
-		if f, ok := s.(*Follower); ok {
-			out[f.stream] = append(out[f.stream], f)
-		}
+func (w *Watcher) followed() map[bus.Stream][]*bus.Follower {
+	out := make(map[bus.Stream][]*bus.Follower)
+	for _, f := range w.bus.Followers() {
+		out[f.Stream()] = append(out[f.Stream()], f)
 	}
 	return out
 }
 
 // followers compares with the ends of this sample; lagging is the first reason
-// why this process knows too little. Without its end a stream has a state only
+// why this process is not up to date. Without its end a stream has a state only
 // if reading had not even reached the last end seen.
-func (w *watcher) followers(now time.Time, ends map[Stream]end) (states []FollowerState, lagging error) {
-	followed := w.b.followed()
-	maps.DeleteFunc(w.lags, func(f *Follower, _ *lag) bool { return !slices.Contains(followed[f.stream], f) })
-	maps.DeleteFunc(w.unasked, func(s Stream, _ unasked) bool { return len(followed[s]) == 0 })
-	for i := range w.b.declared {
-		stream := w.b.declared[i].Name
+func (w *Watcher) followers(now time.Time, ends map[bus.Stream]end) (states []FollowerState, lagging error) {
+	followed := w.followed()
+	maps.DeleteFunc(w.lags, func(f *bus.Follower, _ *lag) bool { return !slices.Contains(followed[f.Stream()], f) })
+	maps.DeleteFunc(w.unasked, func(s bus.Stream, _ unasked) bool { return len(followed[s]) == 0 })
+	for _, d := range w.declared {
+		stream := d.Stream
 		e, asked := ends[stream]
 		worst := FollowerState{Stream: stream}
 		late := time.Duration(0)
@@ -66,10 +64,10 @@ func (w *watcher) followers(now time.Time, ends map[Stream]end) (states []Follow
 			if asked {
 				l.extend(e.asked, e.id, e.first, e.last)
 			}
-			if f.caught.Load() && l.caught.IsZero() { // before behind: what it finds is of a follower that has caught up
+			if f.CaughtUp() && l.caught.IsZero() { // before behind: what it finds is of a follower that has caught up
 				l.caught = now
 			}
-			messages, since := l.behind(now, f.handled.Load())
+			messages, since := l.behind(now, f.Handled())
 			worst.Behind, worst.For = max(worst.Behind, messages), max(worst.For, since)
 			late = max(late, l.late(now, since))
 		}
@@ -83,7 +81,7 @@ func (w *watcher) followers(now time.Time, ends map[Stream]end) (states []Follow
 	return states, lagging
 }
 
-func (w *watcher) tooLate(s FollowerState, late time.Duration, now time.Time) error {
+func (w *Watcher) tooLate(s FollowerState, late time.Duration, now time.Time) error {
 	if late > maxLag {
 		return fmt.Errorf("%s is read %d messages and %d s behind its end", s.Stream, s.Behind, int(s.For.Seconds()))
 	}
@@ -94,7 +92,7 @@ func (w *watcher) tooLate(s FollowerState, late time.Duration, now time.Time) er
 	return nil
 }
 
-func (w *watcher) lag(f *Follower) *lag {
+func (w *Watcher) lag(f *bus.Follower) *lag {
 	l := w.lags[f]
 	if l == nil {
 		l = new(lag)

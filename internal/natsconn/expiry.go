@@ -1,4 +1,4 @@
-package bus
+package natsconn
 
 import (
 	"bytes"
@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -16,79 +15,101 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// expiry is what a file said about its end.
-type expiry struct {
+// Credential is something that the connection needs and that expires. Expires
+// is zero if Err says why that is not known.
+type Credential struct {
+	Name    string // one of CredentialNames
+	Expires time.Time
+	Err     error
+}
+
+// What may expire.
+const (
+	CredentialCert   = "tls_cert" // Options.TLSCert
+	CredentialCA     = "tls_ca"   // Options.TLSCA: the last of its certificates
+	CredentialServer = "server"   // what the server showed; known with a TLSCA, a TLSCert or a tls:// URL
+	CredentialCreds  = "creds"    // Options.Credentials, if it is a JWT
+)
+
+// CredentialNames are all of them.
+var CredentialNames = []string{CredentialCert, CredentialCA, CredentialServer, CredentialCreds}
+
+// Expiry reads when the credentials of a connection expire. It belongs to one
+// goroutine.
+type Expiry struct {
+	conn  *Conn
+	files map[string]fileExpiry // by path
+}
+
+// fileExpiry is what a file said about its end.
+type fileExpiry struct {
 	written time.Time
 	size    int64
 	expires time.Time // zero: never
 	err     error
 }
 
+// Expiry of this connection.
+func (c *Conn) Expiry() *Expiry { return &Expiry{conn: c, files: make(map[string]fileExpiry)} }
+
+// Read lists what expires, and what could not be read.
+func (e *Expiry) Read() (out []Credential) {
+	file := func(name, path string, read func([]byte) (time.Time, error)) {
+		if path == "" {
+			return
+		}
+		if expires, err := e.file(path, read); err != nil || !expires.IsZero() {
+			out = append(out, Credential{name, expires, err})
+		}
+	}
+	opt := &e.conn.opt
+	file(CredentialCert, opt.TLSCert, certExpiry)
+	file(CredentialCA, opt.TLSCA, caExpiry)
+	if end := e.conn.serverEnd.Load(); end != nil && !end.IsZero() {
+		out = append(out, Credential{CredentialServer, *end, nil})
+	}
+	file(CredentialCreds, opt.Credentials, credsExpiry)
+	return out
+}
+
+// file reads a file only if it was written since: it may hold a seed.
+func (e *Expiry) file(path string, read func([]byte) (time.Time, error)) (time.Time, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	cached, ok := e.files[path]
+	if ok && cached.written.Equal(info.ModTime()) && cached.size == info.Size() {
+		return cached.expires, cached.err
+	}
+	content, err := readFile(path)
+	if err != nil {
+		return time.Time{}, err
+	}
+	defer clear(content)
+	cached = fileExpiry{written: info.ModTime(), size: info.Size()}
+	if cached.expires, cached.err = read(content); cached.err != nil {
+		cached.err = named(path, cached.err)
+	}
+	e.files[path] = cached
+	return cached.expires, cached.err
+}
+
 // noteServer has each TLS handshake note when what the server shows expires.
-// (Conn.TLSConnectionState would tell too, but races with reconnecting.)
-func (b *Bus) noteServer(o *nats.Options) error {
+// (Conn.TLSConnectionState would have it too, but races with reconnecting.)
+func (c *Conn) noteServer(o *nats.Options) error {
 	if o.TLSConfig == nil {
-		if !strings.Contains(b.opt.URL, "tls://") {
+		if !strings.Contains(c.opt.URL, "tls://") {
 			return nil
 		}
 		o.TLSConfig = &tls.Config{MinVersion: tls.VersionTLS12}
 	}
 	o.TLSConfig.VerifyConnection = func(state tls.ConnectionState) error {
 		end := serverExpiry(state)
-		b.serverEnd.Store(&end)
+		c.serverEnd.Store(&end)
 		return nil
 	}
 	return nil
-}
-
-// credentials says when what this connection needs expires.
-func (w *watcher) credentials() []Credential {
-	opt := &w.b.opt
-	var out []Credential
-	add := func(name string, expires time.Time) {
-		if !expires.IsZero() {
-			out = append(out, Credential{name, expires})
-		}
-	}
-	file := func(name, path string, read func([]byte) (time.Time, error)) {
-		if path == "" {
-			return
-		}
-		expires, err := w.fileExpiry(path, read)
-		w.note(name, err)
-		add(name, expires)
-	}
-	file(CredentialCert, opt.TLSCert, certExpiry)
-	file(CredentialCA, opt.TLSCA, caExpiry)
-	if end := w.b.serverEnd.Load(); end != nil {
-		add(CredentialServer, *end)
-	}
-	file(CredentialCreds, opt.Credentials, credsExpiry)
-	return out
-}
-
-// fileExpiry reads a file only if it was written since: the next connection
-// takes what is in it then, and it may hold a seed.
-func (w *watcher) fileExpiry(path string, read func([]byte) (time.Time, error)) (time.Time, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return time.Time{}, err
-	}
-	known, ok := w.files[path]
-	if ok && known.written.Equal(info.ModTime()) && known.size == info.Size() {
-		return known.expires, known.err
-	}
-	content, err := readSmall(path)
-	if err != nil {
-		return time.Time{}, err
-	}
-	defer clear(content)
-	known = expiry{written: info.ModTime(), size: info.Size()}
-	if known.expires, known.err = read(content); known.err != nil {
-		known.err = fmt.Errorf("%s: %w", path, known.err)
-	}
-	w.files[path] = known
-	return known.expires, known.err
 }
 
 // certExpiry is the first end among a certificate and those that lead from it
@@ -151,7 +172,7 @@ func certificates(content []byte) (certs []*x509.Certificate, err error) {
 }
 
 // credsExpiry is the end of the JWT in a .creds file; none for a plain seed and
-// for a JWT without end. Nothing is verified: that is the server's.
+// for a JWT without end. Nothing is verified: that is the server's job.
 func credsExpiry(content []byte) (time.Time, error) {
 	_, rest, found := bytes.Cut(content, []byte("-----BEGIN NATS USER JWT-----"))
 	if !found {
