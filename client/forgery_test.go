@@ -29,11 +29,11 @@ func TestIgnored(t *testing.T) {
 	}{
 		{"wrong digest", resigned(func(r *wire.Result) { r.Digest = message(1) }), "another job"},
 		{"failure of another job", resigned(func(r *wire.Result) {
-			r.Digest, r.Status, r.Code = message(1), wire.StatusFailed, CodeNotOwner
+			r.Digest, r.Status, r.Code = message(1), wire.StatusFailed, wire.CodeNotOwner
 		}), "another job"},
 		{"no digest", resigned(func(r *wire.Result) { r.Digest = nil }), "another job"},
 		{"rejection of another publication", resigned(func(r *wire.Result) {
-			r.Rejected, r.Status, r.Code = make([]byte, 64), wire.StatusFailed, CodeBadSignature
+			r.Rejected, r.Status, r.Code = make([]byte, 64), wire.StatusFailed, wire.CodeBadSignature
 		}), "turns away another"},
 		{"rejection that is done", resigned(func(r *wire.Result) { r.Rejected = s.last().Signature }), "turns away another"},
 		{"unknown status", resigned(func(r *wire.Result) { r.Status = "maybe" }), "unknown status"},

@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Load makes a Config of a client.toml and the files that it names: the
@@ -27,7 +26,8 @@ func Load(path string) (Config, error) {
 		return Config{}, err
 	}
 	if want := file.Client.Fleet; want != "" && want != cfg.Manifest.Fleet {
-		return Config{}, fmt.Errorf("%s: fleet is %q, but the manifest %s is of fleet %q", path, want, file.Client.Manifest, cfg.Manifest.Fleet)
+		return Config{}, fmt.Errorf("%s: fleet is %q, but the manifest %s is of fleet %q",
+			path, want, file.Client.Manifest, cfg.Manifest.Fleet)
 	}
 	access, err := config.LoadAccess(file.Client.Access)
 	if err != nil {
@@ -46,25 +46,13 @@ func Load(path string) (Config, error) {
 	return cfg, nil
 }
 
-// LoadManifest reads a manifest.json.
-func LoadManifest(path string) (*Manifest, error) {
-	data, err := readBounded(path, wire.MaxJobSize)
-	if err != nil {
-		return nil, fmt.Errorf("manifest: %w: ask the fleet's operators for manifest.json", err)
-	}
-	m, err := ParseManifest(data)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
-}
-
 // checkListed finds a mixed-up key before the fleet does. A client's copy of the
 // list need not name the client; if it does, it must be right.
 func checkListed(name string, key ed25519.PublicKey, access *config.Access, path string) error {
 	for _, c := range access.Clients {
 		if c.Name == name && !key.Equal(ed25519.PublicKey(c.PublicKey)) {
-			return fmt.Errorf("%s: client %s is listed with public key %s, but its key file has %x", path, name, c.PublicKey, []byte(key))
+			return fmt.Errorf("%s: client %s is listed with public key %s, but its key file has %x",
+				path, name, c.PublicKey, []byte(key))
 		}
 	}
 	return nil

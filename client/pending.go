@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	maxLook = 15 * time.Second // between two looks for the stored result
+	maxPoll = 15 * time.Second // between two reads of the stored result
 	// defaultGrace leaves time for the gateways, which answer every job that
 	// expires, and for clocks that differ.
 	defaultGrace = time.Minute
@@ -39,7 +39,7 @@ type pending struct {
 
 	mu      sync.Mutex
 	answer  *answer
-	ignored error // why what came last did not count
+	ignored error // why the last message did not count
 }
 
 func (c *Client) register(j *prepared) (*pending, error) {
@@ -146,7 +146,7 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 	defer p.c.nc.RemoveStatusListener(connected)
 	over := time.NewTimer(time.Until(p.job.job.Expires) + p.c.grace)
 	defer over.Stop()
-	every := p.c.lookIn
+	every := p.c.pollAfter
 	quiet := time.NewTimer(every)
 	defer quiet.Stop()
 	for {
@@ -154,13 +154,13 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 		case <-p.done:
 			return p.settled()
 		case <-quiet.C:
-			p.look(ctx)
-			every = min(2*every, maxLook)
+			p.poll(ctx)
+			every = min(2*every, maxPoll)
 			quiet.Reset(every)
 		case <-connected:
-			p.look(ctx)
+			p.poll(ctx)
 		case <-over.C:
-			if p.look(ctx); !p.answered() {
+			if p.poll(ctx); !p.answered() {
 				return nil, p.explain(ErrNoAnswer)
 			}
 		case <-ctx.Done():
@@ -176,7 +176,7 @@ func (p *pending) settled() (*answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if r := &p.answer.result; r.Status == wire.StatusFailed {
-		return nil, &JobError{Job: r.Job, Code: r.Code, Message: r.Error, Gateway: p.answer.gateway}
+		return nil, &JobError{Job: r.Job, Code: Code(r.Code), Message: r.Error, Gateway: p.answer.gateway}
 	}
 	return p.answer, nil
 }
@@ -190,22 +190,22 @@ func (p *pending) explain(err error) error {
 	return fmt.Errorf("job %s: %w", p.job.job.ID, err)
 }
 
-// look reads the stored result directly, or a stored rejection; without one
+// poll reads the stored result directly, or a stored rejection; without one
 // nothing happens.
-func (p *pending) look(ctx context.Context) {
-	p.lookIn(ctx, "RESULTS", "res")
+func (p *pending) poll(ctx context.Context) {
+	p.pollStream(ctx, "RESULTS", wire.StoredResultSubject(p.c.name, p.job.job.ID))
 	if !p.answered() {
-		p.lookIn(ctx, "NOTICES", "notice")
+		p.pollStream(ctx, "NOTICES", wire.NoticeSubject(p.c.name, p.job.job.ID))
 	}
 }
 
-func (p *pending) lookIn(ctx context.Context, stream, subject string) {
-	m, err := p.c.stored(ctx, stream, subject, p.job.job.ID)
+func (p *pending) pollStream(ctx context.Context, stream, subject string) {
+	m, err := p.c.stored(ctx, stream, subject)
 	if err != nil {
 		p.mu.Lock()
 		p.ignored = err
 		p.mu.Unlock()
-		p.c.log.Warn("looking for a result", "job", p.job.job.ID, "error", err)
+		p.c.log.Warn("reading the stored result", "job", p.job.job.ID, "error", err)
 		return
 	}
 	if m != nil {
@@ -213,10 +213,10 @@ func (p *pending) lookIn(ctx context.Context, stream, subject string) {
 	}
 }
 
-// stored is the message that a stream has for a job, or nil if there is none. Headers that
+// stored is the message that a stream has on a subject, or nil if there is none. Headers that
 // the writer may have put among the server's do no harm: what counts is signed.
-func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Msg, error) {
-	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.%s.%s.%s", c.stream(stream), c.manifest.Fleet, kind, c.name, job)
+func (c *Client) stored(ctx context.Context, stream, subject string) (*nats.Msg, error) {
+	subject = "$JS.API.DIRECT.GET." + c.stream(stream) + "." + wire.FleetSubject(c.manifest.Fleet, subject)
 	m, err := c.nc.Ask(ctx, subject, nil)
 	switch {
 	case err == nil && m.Header.Get("Status") == "":

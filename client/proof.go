@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/chain"
@@ -22,18 +23,21 @@ type Proof struct {
 // Verify checks the proof against the manifest and nothing else, and returns
 // the keys that it proves. The error is a *ProofError.
 func (p Proof) Verify(m *Manifest) ([]Key, error) {
+	if m == nil || m.core == nil {
+		return nil, &ProofError{Err: errors.New("there is no manifest to check it against: make one with ParseManifest")}
+	}
 	var r wire.Result
 	if err := json.Unmarshal(p.Result, &r); err != nil {
 		return nil, &ProofError{Err: fmt.Errorf("result: %w", err)}
 	}
-	keys, err := p.verify(m, &r)
+	keys, err := p.verify(m.core, &r)
 	if err != nil {
 		return nil, &ProofError{Job: r.Job, Err: err}
 	}
 	return keys, nil
 }
 
-func (p Proof) verify(m *Manifest, r *wire.Result) ([]Key, error) {
+func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 	var job wire.Job
 	if err := json.Unmarshal([]byte(p.Job), &job); err != nil {
 		return nil, fmt.Errorf("job: %w", err)
@@ -56,7 +60,7 @@ func (p Proof) verify(m *Manifest, r *wire.Result) ([]Key, error) {
 }
 
 // sameFleet tells a wrong manifest from a false proof.
-func sameFleet(m *Manifest, r *wire.Result) error {
+func sameFleet(m *wire.Manifest, r *wire.Result) error {
 	want := m.Hash()
 	if r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, want[:]) {
 		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, the manifest here is of fleet %q on %s with hash %x: "+
@@ -65,7 +69,7 @@ func sameFleet(m *Manifest, r *wire.Result) error {
 	return nil
 }
 
-func checkAddresses(m *Manifest, chainName string, claimed []wire.Key) ([]Key, error) {
+func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key) ([]Key, error) {
 	on, err := chain.Parse(chainName)
 	if err != nil {
 		return nil, err

@@ -14,14 +14,16 @@ import (
 )
 
 const (
-	ackTimeout = 5 * time.Second        // one attempt of a publish or a look
+	ackTimeout = 5 * time.Second        // one attempt to publish, or to read a stored result
 	busyRetry  = 200 * time.Millisecond // the hint in a BusyError, and the first pause
 	maxPause   = 5 * time.Second
+	// defaultStarting is for a fleet that starts together with its client.
+	defaultStarting = 10 * time.Second
 )
 
 // submit publishes a job and returns once it is stored. Patient, it also waits
-// while the fleet is busy. An attempt of unknown outcome is repeated: the
-// same job twice is the same job.
+// while the fleet is busy, and for a while if its streams are not there yet. An
+// attempt of unknown outcome is repeated: the same job twice is the same job.
 func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pending, error) {
 	p, err := c.register(j)
 	if err != nil {
@@ -29,6 +31,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 	}
 	ctx, cancel := context.WithDeadline(ctx, j.job.Expires)
 	defer cancel()
+	began := time.Now()
 	for pause := (backoff.Backoff{Min: busyRetry, Max: maxPause}); ; {
 		err := c.publish(ctx, j)
 		if err == nil || p.answered() {
@@ -39,6 +42,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 		case errors.Is(err, natsconn.ErrUnknown):
 			patient = true // it may be stored: "busy" would be misleading from here on
 		case errors.Is(err, natsconn.ErrDisconnected), errors.As(err, &busy) && patient:
+		case errors.Is(err, ErrNoStream) && patient && time.Since(began) < c.starting:
 		default:
 			c.unregister(p)
 			return nil, err
@@ -53,7 +57,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 // publish makes one attempt.
 func (c *Client) publish(ctx context.Context, j *prepared) error {
 	m := &nats.Msg{
-		Subject: wire.JobSubject(c.manifest.Fleet, j.Kind, c.name),
+		Subject: wire.FleetSubject(c.manifest.Fleet, wire.JobSubject(j.Kind, c.name)),
 		Header:  nats.Header{},
 		Data:    j.Payload,
 	}

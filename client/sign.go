@@ -149,7 +149,7 @@ func (it SignItem) check(i int) *JobError {
 
 // checkSignatures verifies every signature of a result against the items that
 // were asked for.
-func checkSignatures(m *Manifest, want []SignItem, keys []outputKey, r *wire.Result) (*SignResult, error) {
+func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wire.Result) (*SignResult, error) {
 	if err := sameFleet(m, r); err != nil {
 		return nil, err
 	}

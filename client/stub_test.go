@@ -139,7 +139,7 @@ func start(t testing.TB) (*gatewayStub, *Client) {
 
 func (s *gatewayStub) connect(cfg Config) *Client {
 	s.t.Helper()
-	cfg.Manifest, cfg.Name, cfg.Key = s.manifest, stubClient, s.client
+	cfg.Manifest, cfg.Name, cfg.Key = public(s.manifest), stubClient, s.client
 	cfg.Gateways = map[string]ed25519.PublicKey{stubGateway: s.gateway.Public().(ed25519.PublicKey)}
 	c, err := New(s.t.Context(), cfg)
 	if err != nil {
@@ -169,7 +169,7 @@ func (s *gatewayStub) listen(b *bus.Bus) {
 }
 
 func (s *gatewayStub) take(m bus.Message) error {
-	ref, err := bus.ParseJob(m.Subject)
+	ref, err := wire.ParseJob(m.Subject)
 	if err != nil {
 		return err
 	}

@@ -76,7 +76,7 @@ func TestSpanOfAJob(t *testing.T) {
 func TestSpanOfAFailure(t *testing.T) {
 	s, c, spans, _ := traced(t)
 	s.onJob(func(job wire.SignedJob) {
-		r := s.failure(job, CodeKeygenFailed)
+		r := s.failure(job, wire.CodeKeygenFailed)
 		r.Error = strings.Repeat("long ", 100)
 		s.store(r)
 	})

@@ -1,5 +1,6 @@
 // Command frost-gateway schedules a fleet's jobs and aggregates what the
-// workers answer. It holds no share of any key.
+// workers answer. It holds no share of any key. Exit codes are listed by
+// frost-gateway exit-codes.
 package main
 
 import (
@@ -13,7 +14,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
-func main() {
+func main() { os.Exit(launch.Execute(newRootCommand())) }
+
+func newRootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "frost-gateway", Short: "Schedules a Frostfleet's jobs and aggregates the workers' answers"}
 	root.AddCommand(launch.RunCommand("Run the gateway until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
 		g, err := config.LoadGateway(path)
@@ -23,5 +26,5 @@ func main() {
 		o.Serve = natsserver.Embed
 		return launch.Gateway(ctx, g, o)
 	}))
-	os.Exit(launch.Execute(root))
+	return root
 }

@@ -2,7 +2,7 @@
 // never a key. Its other commands set up and test the node's key provider.
 //
 // Results go to standard output; prompts, progress, warnings and errors go to
-// standard error. The exit code is 0 if all went well, and 1 otherwise.
+// standard error. Exit codes are listed by frost-worker exit-codes.
 package main
 
 import (

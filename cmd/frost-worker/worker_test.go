@@ -114,7 +114,10 @@ func TestFromKeysToManifest(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			writeManifest(t, path, &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: 1, T: 1, Epoch: 1, Nodes: []wire.NodeCard{card}})
+			if card.Fleet != "test" || card.Network != "regtest" || card.N != 1 || card.T != 1 || card.Epoch != 1 {
+				t.Errorf("card %+v", card)
+			}
+			writeManifest(t, path, &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: 1, T: 1, Epoch: 1, Nodes: []wire.NodeCard{card.NodeCard}})
 
 			var report selftest.Report
 			if err := json.Unmarshal([]byte(must(t, "selftest", "--json", "--config", path)), &report); err != nil {

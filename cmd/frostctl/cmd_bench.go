@@ -49,8 +49,6 @@ for it. On any network but regtest the command does nothing without --yes.`,
 		Example: `  frostctl bench keygen --chain bitcoin --duration 30s --workers 4
   frostctl bench sign --chain solana --rate 100 --hgrm sign.hgrm
   frostctl bench mixed --chain bitcoin --rate 20 --json | jq '.loads[].latency'`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBenchKeygenCommand(), newBenchSignCommand(), newBenchMixedCommand())
 	return cmd
@@ -126,7 +124,7 @@ func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string
 	f.BoolVar(&o.yes, "yes", false, "do it on a network that is not regtest")
 	addConfigFlag(cmd)
 	_ = cmd.MarkFlagRequired("chain") // fails only without such a flag
-	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
+	completeChain(cmd)
 	_ = cmd.MarkFlagFilename("hgrm", "hgrm")
 }
 
@@ -270,7 +268,7 @@ func outcome(loads []*loadgen.Report) error {
 	for _, l := range loads {
 		switch {
 		case l.Failed > 0:
-			errs = append(errs, fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, l.FirstError))
+			errs = append(errs, fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, late(l.FirstError)))
 		case l.Done == 0 && l.Busy > 0:
 			errs = append(errs, fmt.Errorf("%s: none of %d jobs was taken: %w", l.Name, l.Started,
 				&client.BusyError{RetryAfter: time.Second, Reason: "the fleet has no room for this client's jobs"}))

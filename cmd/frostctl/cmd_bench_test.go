@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/loadgen"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -96,7 +97,7 @@ func TestBenchAsks(t *testing.T) {
 					if code != exitUsage || !strings.Contains(stderr, "is on "+network) || !strings.Contains(stderr, "--yes") {
 						t.Errorf("without --yes: exit code %d, said %q", code, stderr)
 					}
-				} else if code != exitError || !strings.Contains(stderr, "--hgrm: open "+hgrm) {
+				} else if code != exitError || !strings.Contains(stderr, "--hgrm: "+hgrm) {
 					t.Errorf("yes %t: exit code %d, said %q", yes, code, stderr)
 				}
 			}
@@ -123,8 +124,8 @@ func TestBenchOutcome(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := outcome(tt.loads)
-			if exitCode(err) != tt.code || tt.says != "" && !strings.Contains(fmt.Sprint(err), tt.says) {
-				t.Errorf("%v, exit code %d; want %d and %q", err, exitCode(err), tt.code, tt.says)
+			if code := command.ExitCode(err, exits); code != tt.code || tt.says != "" && !strings.Contains(fmt.Sprint(err), tt.says) {
+				t.Errorf("%v, exit code %d; want %d and %q", err, code, tt.code, tt.says)
 			}
 		})
 	}
@@ -197,6 +198,7 @@ func TestBenchProgress(t *testing.T) {
 	for _, tt := range tests {
 		var errs bytes.Buffer
 		cmd := &cobra.Command{}
+		cmd.Flags().Bool("json", true, "")
 		cmd.SetErr(&errs)
 		bar := newLoadProgress(cmd, &tt.load)
 		for range 2 {

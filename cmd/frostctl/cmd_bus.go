@@ -34,13 +34,16 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 			defer cancel()
-			b, err := bus.Connect(ctx, o)
+			b, err := connectBus(cmd, o)
 			if err != nil {
 				return err
 			}
 			defer func() { err = errors.Join(err, b.Close(ctx)) }()
 			if err := run(b, ctx); err != nil {
 				return err
+			}
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"fleet": o.Fleet, "as_declared": true})
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "the streams of fleet %s are as declared\n", o.Fleet)
 			return nil
@@ -78,9 +81,13 @@ func newBusServeCommand() *cobra.Command {
 					return err
 				}
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), server.URL())
+			if wantJSON(cmd) {
+				err = printJSON(cmd.OutOrStdout(), map[string]string{"url": server.URL()})
+			} else {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), server.URL())
+			}
 			<-ctx.Done()
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "folder of the streams")

@@ -53,6 +53,9 @@ nodes: the access list, and a gateway and a client.`,
 			if err != nil {
 				return err
 			}
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), describe(filepath.Join(args[0], fleet.ManifestFile), m))
+			}
 			describeFleet(cmd.OutOrStdout(), args[0], m, o.Manifest == nil)
 			return nil
 		},
@@ -74,6 +77,20 @@ nodes: the access list, and a gateway and a client.`,
 		cmd.MarkFlagsMutuallyExclusive("manifest", flag)
 	}
 	return cmd
+}
+
+// fleetLine is the output with --json of what makes a fleet.
+type fleetLine struct {
+	Manifest string `json:"manifest"` // file
+	Fleet    string `json:"fleet"`
+	Network  string `json:"network"`
+	N        int    `json:"n"`
+	T        int    `json:"t"`
+	Hash     string `json:"hash"`
+}
+
+func describe(file string, m *wire.Manifest) fleetLine {
+	return fleetLine{file, m.Fleet, m.Network, m.N, m.T, fmt.Sprintf("%x", m.Hash())}
 }
 
 // describeFleet says what was written and how to run it. nodes tells whether

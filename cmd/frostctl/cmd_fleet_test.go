@@ -26,7 +26,9 @@ func cards(t *testing.T) (files []string, m *wire.Manifest) {
 		t.Fatal(err)
 	}
 	for i, node := range m.Nodes {
-		text, err := json.MarshalIndent(node, "", "  ")
+		text, err := json.MarshalIndent(wire.Card{
+			Version: wire.CardVersion, Fleet: m.Fleet, Network: m.Network, N: m.N, T: m.T, Epoch: m.Epoch, NodeCard: node,
+		}, "", "  ")
 		if err != nil {
 			t.Fatal(err)
 		}

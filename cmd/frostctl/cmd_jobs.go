@@ -12,6 +12,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
@@ -54,6 +55,9 @@ type jobLine struct {
 }
 
 func jobs(cmd *cobra.Command, ids []string) (err error) {
+	if err := checkIDs(ids); err != nil {
+		return err
+	}
 	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
@@ -64,7 +68,7 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 	defer cancel()
-	if r.bus, err = bus.Connect(ctx, bus.Options{
+	if r.bus, err = connectBus(cmd, bus.Options{
 		Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL, Credentials: cfg.Credentials,
 		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
 	}); err != nil {
@@ -126,13 +130,18 @@ func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 	return lines, nil
 }
 
+func checkIDs(ids []string) error {
+	for _, id := range ids {
+		if parsed, err := uuid.Parse(id); err != nil || parsed.String() != id {
+			return usagef("%.64q is not the id of a job, which is a UUID in lower case", id)
+		}
+	}
+	return nil
+}
+
 func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, err error) {
 	for _, id := range ids {
-		subject, err := bus.ResSubject(r.cfg.Name, id)
-		if err != nil {
-			return lines, usageError{err}
-		}
-		m, ok, err := r.bus.Last(ctx, bus.Results, subject)
+		m, ok, err := r.bus.Last(ctx, bus.Results, wire.StoredResultSubject(r.cfg.Name, id))
 		if err != nil {
 			return lines, fmt.Errorf("job %s: %w", id, err)
 		}
@@ -147,7 +156,7 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 // result reads a stored result. What does not carry a gateway's signature is
 // shown as such.
 func (r *jobReader) result(m bus.Message) jobLine {
-	ref, err := bus.ParseResult(m.Subject)
+	ref, err := wire.ParseResult(m.Subject)
 	line := jobLine{Job: ref.Job, Time: m.Time.UTC()}
 	signature, gateway := header(m, wire.HeaderSignature), header(m, wire.HeaderGateway)
 	raw, errHex := hex.DecodeString(signature)
@@ -168,8 +177,8 @@ func (r *jobReader) result(m bus.Message) jobLine {
 // nothing is decided by them.
 func letter(m bus.Message) jobLine {
 	line := jobLine{Time: m.Time.UTC(), Status: wire.StatusFailed, Letter: true}
-	if ref, err := bus.ParseDead(m.Subject); err == nil {
-		line.Job, line.Kind = ref.Job, wire.Kind(ref.Kind)
+	if ref, err := wire.ParseDead(m.Subject); err == nil {
+		line.Job, line.Kind = ref.Job, ref.Kind
 	}
 	var d wire.DeadLetter
 	if err := json.Unmarshal(m.Data, &d); err != nil {

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -63,7 +64,7 @@ The exit code is 4 if something does not verify.`,
 	cmd.MarkFlagsMutuallyExclusive("chain", "suite")
 	cmd.MarkFlagsMutuallyExclusive("public-key", "internal-key")
 	cmd.MarkFlagsRequiredTogether("message", "signature")
-	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
+	completeChain(cmd)
 	return cmd
 }
 
@@ -87,7 +88,7 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 		return usagef("--script-root goes with --internal-key: an output key has it inside")
 	case o.internalKey != nil:
 		if key, err = client.TaprootOutputKey(o.internalKey, o.root); err != nil {
-			return usageError{err}
+			return command.Usage(err)
 		}
 	case len(key) != 32:
 		return usagef("--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)", len(key))
@@ -97,7 +98,7 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 	}
 	err = client.VerifySignature(suite, key, o.message, o.sig)
 	if err != nil && !errors.Is(err, client.ErrSignature) {
-		return usageError{err}
+		return command.Usage(err)
 	}
 	if wantJSON(cmd) {
 		return errors.Join(err, printJSON(cmd.OutOrStdout(), verdict{err == nil, suite, key}))

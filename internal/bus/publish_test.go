@@ -226,7 +226,7 @@ func TestResultsFirstWins(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	subject := must[string](t)(ResSubject("alice", "j1"))
+	subject := "res.alice.j1"
 	seq, err := b.Publish(ctx, subject, []byte("first"), map[string][]string{"A": {"b"}})
 	if err != nil {
 		t.Fatal(err)
@@ -324,7 +324,7 @@ func TestSlotsAndLast(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	filter := must[string](t)(BatchFilter(fmt.Sprintf("%032x", 1)))
+	filter := fmt.Sprintf("dkg.%032x.>", 1)
 	got, err := b.Slots(ctx, Keys, filter)
 	if err != nil || len(got) != n/3 {
 		t.Fatalf("%d messages, %v", len(got), err)
@@ -371,7 +371,7 @@ func TestNoticesAreAnnouncedAsResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"no", "still no"} { // the last one counts
-		if _, err := b.Publish(testContext(t), must[string](t)(NoticeSubject("alice", "j1")), []byte(text), nil); err != nil {
+		if _, err := b.Publish(testContext(t), "notice.alice.j1", []byte(text), nil); err != nil {
 			t.Fatal(err)
 		}
 		if m := <-heard; string(m.Data) != text || m.Subject != "frost.main.result.alice.j1" {

@@ -42,18 +42,6 @@ func tokenByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
 }
 
-// checkHex wants exactly n lower-case hexadecimal characters.
-func checkHex(s string, n int) error {
-	ok := len(s) == n
-	for i := 0; ok && i < n; i++ {
-		ok = s[i] >= '0' && s[i] <= '9' || s[i] >= 'a' && s[i] <= 'f'
-	}
-	if !ok {
-		return fmt.Errorf("%w: %q must be %d lower-case hexadecimal characters", ErrSubject, clip(s), n)
-	}
-	return nil
-}
-
 // checkSubject wants tokens joined by dots, as every stored subject has them.
 func checkSubject(s string) error {
 	for token := range strings.SplitSeq(s, ".") {

@@ -136,11 +136,7 @@ func (g *Gateway) finish(e protocol.Finish) {
 
 func (g *Gateway) storeResult(r *wire.Result, trace string) (stored bool, subject string, err error) {
 	payload := r.Encode()
-	subject, err = bus.ResSubject(r.Client, r.Job)
-	if err != nil {
-		g.log.Error("result has no subject", "err", err)
-		return false, "", err
-	}
+	subject = wire.StoredResultSubject(r.Client, r.Job)
 	span := g.below(trace, "result")
 	stored, err = g.store(g.ctx, subject, payload, g.headers(r, payload, trace))
 	span.End(err)
@@ -207,11 +203,7 @@ func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
 	if id == "" {
 		id = "unnamed-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	}
-	subject, err := bus.DeadSubject(string(job.Kind), job.Client, id)
-	if err != nil {
-		g.log.Error("dead letter has no subject", "err", err)
-		return
-	}
+	subject := wire.DeadSubject(job.Kind, job.Client, id)
 	letter := wire.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
 	ctx, cancel := context.WithTimeout(g.ctx, letterTime)
 	defer cancel()
@@ -254,13 +246,9 @@ const noticeTime = 10 * time.Second
 
 // notify leaves an answer in NOTICES, from where it goes where results go.
 func (g *Gateway) notify(client, job string, payload []byte, headers map[string][]string) error {
-	subject, err := bus.NoticeSubject(client, job)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(g.ctx, noticeTime)
 	defer cancel()
-	_, err = g.cfg.Bus.Publish(ctx, subject, payload, headers)
+	_, err := g.cfg.Bus.Publish(ctx, wire.NoticeSubject(client, job), payload, headers)
 	return err
 }
 
@@ -277,13 +265,9 @@ func (g *Gateway) announce(client, job string) {
 }
 
 func (g *Gateway) announceStored(client, job string) error {
-	subject, err := bus.ResSubject(client, job)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(g.ctx, noticeTime)
 	defer cancel()
-	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, wire.StoredResultSubject(client, job))
 	if err != nil || !ok {
 		return err
 	}
@@ -321,12 +305,8 @@ func (g *Gateway) acknowledge(d *delivery) {
 func (g *Gateway) refetch(id string) {
 	g.refetching.Lock()
 	defer g.refetching.Unlock()
-	filter, err := bus.BatchFilter(id)
-	if err != nil {
-		return
-	}
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
-		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, filter)
+		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {
 			g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
 		}

@@ -11,7 +11,6 @@ package gateway
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -228,15 +227,11 @@ func logMessage(m bus.Message) wire.LogMessage {
 // publishManifest keeps the core manifest in the log beside its keys.
 func (g *Gateway) publishManifest(ctx context.Context) error {
 	hash := g.cfg.Manifest.Hash()
-	subject, err := bus.ManifestSubject(hex.EncodeToString(hash[:]))
-	if err != nil {
-		return err
-	}
 	body, err := json.Marshal(g.cfg.Manifest)
 	if err != nil {
 		return err
 	}
-	_, err = g.cfg.Bus.PublishSlot(ctx, subject, body, nil, func(m bus.Message) bool {
+	_, err = g.cfg.Bus.PublishSlot(ctx, wire.ManifestSubject(hash), body, nil, func(m bus.Message) bool {
 		stored, err := wire.ParseManifest(m.Data)
 		return err == nil && stored.Hash() == hash
 	})

@@ -56,7 +56,7 @@ func TestStopGivesJobsBack(t *testing.T) {
 	for len(left) > 0 {
 		select {
 		case m := <-w.results:
-			ref, err := bus.ParseResult(m.Subject)
+			ref, err := wire.ParseResult(m.Subject)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,11 +108,7 @@ func (w *world) inWork() (job wire.SignedJob, id, subject string) {
 	job, id = w.newJob(time.Minute)
 	w.publish(job)
 	inWork(w.t, g, 1)
-	subject, err := bus.ResSubject(testClient, id)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return job, id, subject
+	return job, id, wire.StoredResultSubject(testClient, id)
 }
 
 // store puts something where a result goes.

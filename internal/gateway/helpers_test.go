@@ -254,10 +254,7 @@ func (w *world) newJob(life time.Duration) (wire.SignedJob, string) {
 
 func (w *world) publish(s wire.SignedJob) {
 	w.t.Helper()
-	subject, err := bus.JobSubject(string(s.Kind), s.Client)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	subject := wire.JobSubject(s.Kind, s.Client)
 	if _, err := w.bus.Publish(w.t.Context(), subject, s.Payload, map[string][]string{
 		wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
 	}); err != nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/buswatch"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -21,7 +22,7 @@ const watchEvery = 5 * time.Second
 const notYet = "waiting for an earlier start-up step"
 
 func identity(m *wire.Manifest, role, name string) telemetry.Identity {
-	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: version(), Nodes: m.N, Threshold: m.T}
+	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: command.Version(), Nodes: m.N, Threshold: m.T}
 }
 
 func manifestHash(m *wire.Manifest) string {
@@ -69,7 +70,7 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 // latestManifest is the hash of the last valid manifest in KEYS, "" if there is
 // none.
 func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error) {
-	messages, err := conn.Slots(ctx, bus.Keys, bus.Manifests)
+	messages, err := conn.Slots(ctx, bus.Keys, wire.Manifests)
 	for _, m := range messages {
 		if stored, err := wire.ParseManifest(m.Data); err == nil { // anything else is junk
 			hash = manifestHash(stored)

@@ -334,12 +334,8 @@ func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
 func (w *Worker) refetch(id string) {
 	w.refetching.Lock()
 	defer w.refetching.Unlock()
-	filter, err := bus.BatchFilter(id)
-	if err != nil {
-		return
-	}
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
-		messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, filter)
+		messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {
 			w.step(protocol.KeysMessage{LogMessage: logMessage(m)})
 		}

@@ -339,10 +339,7 @@ func (w *world) publish(j wire.Job) {
 		w.t.Fatal(err)
 	}
 	signed := wire.SignJob(w.client, testFleet, j.Kind, testClient, payload)
-	subject, err := bus.JobSubject(string(j.Kind), testClient)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	subject := wire.JobSubject(j.Kind, testClient)
 	if _, err := w.bus.Publish(w.t.Context(), subject, payload, map[string][]string{
 		wire.HeaderClient: {testClient}, wire.HeaderSignature: {hex.EncodeToString(signed.Signature)},
 	}); err != nil {

@@ -90,7 +90,7 @@ func TestRestartBetweenStoreAndCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	filter, _ := bus.BatchFilter(pending[0].Batch)
+	filter := wire.BatchFilter(pending[0].Batch)
 	messages, err := w.bus.Slots(t.Context(), bus.Keys, filter)
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("%d messages of the batch, %v; want its deal only", len(messages), err)

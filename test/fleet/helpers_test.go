@@ -42,11 +42,7 @@ func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 
 func (r *raw) listen(client string) {
 	r.t.Helper()
-	filter, err := bus.ResultFilter(client)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if _, err := r.bus.Subscribe(filter, func(m bus.Message) { r.results <- m }); err != nil {
+	if _, err := r.bus.Subscribe(wire.ResultSubject(client, "*"), func(m bus.Message) { r.results <- m }); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -76,12 +72,8 @@ func (r *raw) sign(kind wire.Kind, payload []byte) wire.SignedJob {
 // publish makes one attempt to store a job; it returns the server's refusal.
 func (r *raw) publish(s wire.SignedJob) error {
 	r.t.Helper()
-	subject, err := bus.JobSubject(string(s.Kind), s.Client)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	_, err = r.bus.Conn().Store(r.t.Context(), &nats.Msg{
-		Subject: "frost." + fleettest.Name + "." + subject, Data: s.Payload, Header: nats.Header{
+	_, err := r.bus.Conn().Store(r.t.Context(), &nats.Msg{
+		Subject: wire.FleetSubject(fleettest.Name, wire.JobSubject(s.Kind, s.Client)), Data: s.Payload, Header: nats.Header{
 			wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
 		},
 	})
