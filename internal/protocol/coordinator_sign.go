@@ -337,7 +337,7 @@ func (s *signRun) trouble() string {
 			words = append(words, fmt.Sprintf("node %d refused: %s: %s", node, r.Code, r.Reason))
 		}
 		if a.set == nil {
-			words = append(words, fmt.Sprintf("%d of %d commitments arrived", a.commits.hopeful(), a.c.Manifest.T))
+			words = append(words, fmt.Sprintf("%d of %d commitments arrived", a.commits.maybeValid(), a.c.Manifest.T))
 		}
 	}
 	slices.Sort(words)

@@ -57,16 +57,16 @@ func TestNoDraft(t *testing.T) {
 	for _, a := range s.nodes {
 		r, _ := a.reported(ReportBadTask)
 		if !strings.Contains(r.Reason, "names no draft of BIP 445") || !strings.Contains(r.Reason, "draft 0.10.0") {
-			t.Errorf("node %d: %q", a.Index, r.Reason)
+			t.Errorf("node %d: %q", a.cfg.Index, r.Reason)
 		}
 		equal(t, "messages", len(a.out), 0)
 	}
 	var before struct {
 		Job     wire.SignedJob `cbor:"1,keyasint"`
-		Part    uint32    `cbor:"2,keyasint"`
-		Attempt uint32    `cbor:"3,keyasint"`
-		Items   []uint32  `cbor:"4,keyasint,omitempty"`
-		Exclude []uint8   `cbor:"5,keyasint,omitempty"`
+		Part    uint32         `cbor:"2,keyasint"`
+		Attempt uint32         `cbor:"3,keyasint"`
+		Items   []uint32       `cbor:"4,keyasint,omitempty"`
+		Exclude []uint8        `cbor:"5,keyasint,omitempty"`
 	}
 	if err := wire.Decode(ours, wire.MaxJobSize, &before); err == nil || !strings.Contains(err.Error(), "unknown field") {
 		t.Errorf("a program of before reads our task: %v", err)

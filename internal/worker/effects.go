@@ -17,17 +17,14 @@ import (
 )
 
 // step feeds the machine and does what it asks for.
-func (w *Worker) step(ev protocol.Event) {
-	w.perform(w.ask(func(n *protocol.Node) []protocol.Effect { return n.Step(ev) }))
-}
+func (w *Worker) step(ev protocol.Event) { w.perform(w.ask(ev)) }
 
-// ask calls the machine. What it wants stored holds the cursor where it is:
-// the machine has let go of a batch that no disk has yet.
+// ask steps the machine.
 //
 // A step that panics is a fault of this program. It costs the session whose
 // message it was, and not the node: a nonce holder gives out its nonces once,
 // whatever became of the session around it.
-func (w *Worker) ask(call func(*protocol.Node) []protocol.Effect) (effects []protocol.Effect) {
+func (w *Worker) ask(ev protocol.Event) (effects []protocol.Effect) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer func() {
@@ -36,14 +33,20 @@ func (w *Worker) ask(call func(*protocol.Node) []protocol.Effect) (effects []pro
 			effects = nil
 		}
 	}()
-	effects = call(w.node)
+	effects = w.node.Step(ev)
+	w.hold(effects)
+	return effects
+}
+
+// hold keeps the cursor where it is for what is to be stored: the machine has let
+// go of a batch that no disk has yet.
+func (w *Worker) hold(effects []protocol.Effect) {
 	for _, effect := range effects {
 		switch effect.(type) {
 		case protocol.Complete, protocol.StoreRecovered:
 			w.unstored++
 		}
 	}
-	return effects
 }
 
 func (w *Worker) perform(effects []protocol.Effect) {
@@ -198,9 +201,7 @@ func (w *Worker) fill(ctx context.Context, slot wire.Slot, body []byte) error {
 		if err != nil {
 			break
 		}
-		w.mu.Lock()
-		w.node.Sealed(slot, sealed)
-		w.mu.Unlock()
+		w.step(protocol.Sealed{Slot: slot, Data: sealed})
 		verdict, err := w.tryFill(ctx, era, slot, subject, sealed, body)
 		switch {
 		case err == nil && verdict == bus.Other:
@@ -228,8 +229,6 @@ func (w *Worker) tryFill(ctx, era context.Context, slot wire.Slot, subject strin
 	defer cancel()
 	defer context.AfterFunc(era, cancel)()
 	return w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bus.Verdict {
-		w.mu.Lock()
-		defer w.mu.Unlock()
 		return verdicts[w.node.Judge(slot, logMessage(m), body)]
 	})
 }

@@ -16,7 +16,7 @@ import (
 const (
 	purposeHost  = "host"  // X25519 private key, to which deals are encrypted
 	purposeSeal  = "seal"  // seals the keystore
-	purposeHedge = "hedge" // mixed into every deal's seed
+	purposeSeed  = "hedge" // mixed into every deal's seed
 )
 
 func label(purpose, fleet string, epoch int) []byte {
