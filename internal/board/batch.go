@@ -181,12 +181,12 @@ func (b *Batch) Incomplete() bool {
 // Asked notes that the batch is being fetched again anyway.
 func (b *Batch) Asked() { b.asked = true }
 
-// Decoded opens all n deals. If one is not a deal of this batch, it returns its
-// node, else -1.
-func (b *Batch) Decoded() (deals []*frost.Deal, culprit int) {
-	for node, raw := range b.Deals() {
-		h, deal, err := wire.DecodeDeal(raw)
-		if err != nil || b.header == nil || h != *b.header {
+// Decode opens a batch's n deals. If one is not a deal of this batch, it returns
+// its node, else -1. It takes time in proportion to the deals.
+func Decode(raw [][]byte, header wire.BatchHeader) (deals []*frost.Deal, culprit int) {
+	for node, body := range raw {
+		h, deal, err := wire.DecodeDeal(body)
+		if err != nil || h != header {
 			return nil, node
 		}
 		deals = append(deals, deal)

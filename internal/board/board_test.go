@@ -138,7 +138,7 @@ func TestJunk(t *testing.T) {
 		t.Error("a malformed deal is not seen")
 	}
 	r.Put(r.deal(1, h, 10))
-	if _, culprit := r.Get(r.id(h)).Decoded(); culprit != 0 {
+	if _, culprit := board.Decode(r.Get(r.id(h)).Deals(), h); culprit != 0 {
 		t.Errorf("culprit %d, want 0", culprit)
 	}
 }

@@ -108,7 +108,7 @@ func testHonestRun(t *testing.T, f *fleet) {
 	}
 }
 
-// subsets gives all subsets of t of n indices if they are few, else some.
+// subsets returns all subsets of t of n indices if they are few, else some.
 func subsets(n, t int) (out [][]int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	if n > 6 {
@@ -132,7 +132,7 @@ func subsets(n, t int) (out [][]int) {
 }
 
 // publicKeyOf interpolates the shares at zero, by math/big as a second
-// opinion, and gives the public key of the secret.
+// opinion, and returns the public key of the secret.
 func publicKeyOf(t *testing.T, f *fleet, subset []int, shares [][]byte, key int) []byte {
 	order, _ := new(big.Int).SetString("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16)
 	if f.Suite == Ed25519 {

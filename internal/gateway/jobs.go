@@ -26,7 +26,8 @@ func (g *Gateway) handle(d bus.Delivery) {
 	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
 	held.span = g.begin(d, &job, held.since)
 	defer held.span.End(errNotEnded) // unless it has
-	existing, err := g.existing(job)
+	checked := protocol.CheckJob(g.cfg.Manifest, g.cfg.Access, job, msg.Time)
+	existing, err := g.existing(checked)
 	if err != nil {
 		g.log.Warn("job put back: the results could not be read", "err", err)
 		_ = d.Nak(time.Second)
@@ -35,9 +36,9 @@ func (g *Gateway) handle(d bus.Delivery) {
 	token := g.register(held)
 	defer g.unregister(token)
 	if d.Attempt() > maxDeliveries {
-		g.step(protocol.JobPoisoned{Token: token, Job: job, Existing: existing, Deliveries: d.Attempt()})
+		g.step(protocol.JobPoisoned{Token: token, Job: checked, Existing: existing, Deliveries: d.Attempt()})
 	} else {
-		g.step(protocol.JobArrived{Token: token, Job: job, Stored: msg.Time, Existing: existing})
+		g.step(protocol.JobArrived{Token: token, Job: checked, Stored: msg.Time, Existing: existing})
 	}
 	g.hold(held)
 }
@@ -50,12 +51,11 @@ func (g *Gateway) stored(m bus.Message) time.Time {
 }
 
 // existing reads the stored result under the job's client and id.
-func (g *Gateway) existing(job wire.SignedJob) ([]byte, error) {
-	id := wire.PeekJobID(job.Payload)
-	if id == "" {
+func (g *Gateway) existing(job *protocol.CheckedJob) (*protocol.ExistingResult, error) {
+	if job.ID == "" {
 		return nil, nil
 	}
-	subject, err := bus.ResSubject(job.Client, id)
+	subject, err := bus.ResSubject(job.Signed.Client, job.ID)
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +65,7 @@ func (g *Gateway) existing(job wire.SignedJob) ([]byte, error) {
 	if err != nil || !ok {
 		return nil, err
 	}
-	return msg.Data, nil
+	return protocol.ReadExisting(msg.Data), nil
 }
 
 func (g *Gateway) register(d *delivery) uint64 {

@@ -21,7 +21,7 @@ type commitSet struct {
 }
 
 type arrival struct {
-	frost.Commitment
+	frost.NonceCommitment
 	state checkState
 	at    time.Time // when it was stored; gateways only
 }
@@ -40,7 +40,7 @@ func (c *commitSet) add(node int, body []byte) (pos int, points []byte, ok bool)
 	if c.has(node) || slices.Contains(c.exclude, uint8(node)) {
 		return 0, nil, false
 	}
-	a := arrival{Commitment: frost.Commitment{Index: node}, state: checkBad}
+	a := arrival{NonceCommitment: frost.NonceCommitment{Index: node}, state: checkBad}
 	commit, err := wire.DecodeCommit(body, c.attested, c.session, node)
 	if err == nil {
 		a.Points, a.state = bytes.Clone(commit.Points), checkPending
@@ -53,7 +53,7 @@ func (c *commitSet) add(node int, body []byte) (pos int, points []byte, ok bool)
 // nothing in it to check.
 func (c *commitSet) addOwn(node int, points []byte) {
 	c.arrivals = append(c.arrivals, arrival{
-		Commitment: frost.Commitment{Index: node, Points: bytes.Clone(points)}, state: checkValid,
+		NonceCommitment: frost.NonceCommitment{Index: node, Points: bytes.Clone(points)}, state: checkValid,
 	})
 }
 
@@ -89,14 +89,14 @@ func (c *commitSet) maybeValid() (count int) {
 }
 
 // set is the signing set in log order, or nil while it is open.
-func (c *commitSet) set(t int) []frost.Commitment {
-	var set []frost.Commitment
+func (c *commitSet) set(t int) []frost.NonceCommitment {
+	var set []frost.NonceCommitment
 	for _, a := range c.arrivals {
 		switch a.state {
 		case checkPending:
 			return nil
 		case checkValid:
-			if set = append(set, a.Commitment); len(set) == t {
+			if set = append(set, a.NonceCommitment); len(set) == t {
 				return set
 			}
 		}
@@ -104,7 +104,7 @@ func (c *commitSet) set(t int) []frost.Commitment {
 	return nil
 }
 
-func setIndices(set []frost.Commitment) []uint8 {
+func setIndices(set []frost.NonceCommitment) []uint8 {
 	indices := make([]uint8, len(set))
 	for i, c := range set {
 		indices[i] = uint8(c.Index)

@@ -52,8 +52,8 @@ func TestKeygenGatewayRestart(t *testing.T) {
 }
 
 func (f *fleet) abort(code wire.Code) {
-	var p *part
-	for _, p = range f.desk.parts {
+	var p *keygenBatch
+	for _, p = range f.desk.keygen.batches {
 	}
 	ctx := p.header(f.m).Context(f.m)
 	culprit := uint8(2)
@@ -144,6 +144,7 @@ func TestKeygenDoneDespiteAbortAfterRestart(t *testing.T) {
 	}
 	equal(t, "under way", f.desk.Summaries(), 1)
 	f.desk.arrive(job, nil)
+	f.desk.hold = false
 	for _, c := range f.desk.held {
 		f.desk.do(c.Run())
 	}
@@ -155,7 +156,7 @@ func TestKeygenDoneDespiteAbortAfterRestart(t *testing.T) {
 // More parts than places: they queue, and each place is used again.
 func TestPlaces(t *testing.T) {
 	f := newFleet(t, 1, 1).start()
-	f.desk.MaxBatches = 1
+	f.desk.keygen.cfg.MaxBatches = 1
 	one, two := f.keygen(1, "alice", "solana", 1001), f.keygen(2, "bob", "solana", 1)
 	f.desk.arrive(one, nil)
 	f.desk.arrive(two, nil)
@@ -165,7 +166,7 @@ func TestPlaces(t *testing.T) {
 	for i, job := range []wire.SignedJob{one, two} {
 		f.check(wire.VerifyKeys(f.m, job, f.desk.finished[i].Result))
 	}
-	equal(t, "left", f.desk.running+len(f.desk.parts)+len(f.desk.queue), 0)
+	equal(t, "left", f.desk.keygen.running+len(f.desk.keygen.batches)+len(f.desk.keygen.queue), 0)
 }
 
 func TestBatchPoll(t *testing.T) {
@@ -185,32 +186,26 @@ func TestBatchPoll(t *testing.T) {
 
 func TestNoAddress(t *testing.T) {
 	f := newFleet(t, 1, 1).start()
-	f.desk.Address = func(string, string, []byte) (string, error) { return "", errors.New("no") }
+	f.desk.keygen.cfg.Address = func(string, string, []byte) (string, error) { return "", errors.New("no") }
 	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
 	f.drain()
 	equal(t, "code", f.desk.result().Code, wire.CodeInternal)
 }
 
-// What no job waits for is forgotten in the end, and before when memory runs
-// out; a part in work stays.
+// What no job waits for is forgotten in the end; a batch in work stays.
 func TestGatewayForgets(t *testing.T) {
 	f := newFleet(t, 2, 3).start()
 	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
 	f.drainTasks()
 	f.let(0, wire.SlotDeal)
-	for _, id := range []string{someBatch, "ff" + someBatch[2:], "ee" + someBatch[2:]} {
-		if id[0] == 'e' {
-			f.desk.bytes += maxBatchLogBytes
-		}
+	for _, id := range []string{someBatch, "ff" + someBatch[2:]} {
 		f.say(wire.Slot{Kind: wire.SlotDeal, ID: id, Node: 1}, make([]byte, 1000))
 	}
-	if f.desk.batches[someBatch] != nil || len(f.desk.batches) != 2 {
-		t.Errorf("%d batches, the oldest is still there: %v", len(f.desk.batches), f.desk.batches[someBatch] != nil)
-	}
-	f.desk.bytes -= maxBatchLogBytes
-	f.desk.do(Tick{f.now.Add(batchLogLife)})
-	f.desk.do(Tick{f.now.Add(batchLogLife + time.Second)})
-	equal(t, "batches and bytes after the time", len(f.desk.batches)+f.desk.bytes, 0)
+	held := f.desk.directory.board
+	equal(t, "batches", held.Len(), 3)
+	f.desk.do(Tick{f.now.Add(boardLife + time.Second)}) // the job expires as well
+	f.desk.do(Tick{f.now.Add(boardLife + 2*time.Second)})
+	equal(t, "batches and bytes after the time", held.Len()+held.Bytes(), 0)
 }
 
 // The directory takes keys only that follow from the deals in its log.

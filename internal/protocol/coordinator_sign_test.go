@@ -12,27 +12,27 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// signJob is a sign job at the gateway, its task published.
-type signJob struct {
+// signCase is a sign job at the gateway, its task published.
+type signCase struct {
 	aged
 	job wire.SignedJob
 }
 
-func newSignJob(t testing.TB, items ...wire.JobItem) *signJob {
+func newSignCase(t testing.TB, items ...wire.JobItem) *signCase {
 	f := agedFleet(t)
 	if items == nil {
 		items = []wire.JobItem{item(f.btc, 0, "one"), item(f.btc, 1, "two")}
 	}
-	s := &signJob{f, f.signing(9, "alice", items...)}
+	s := &signCase{f, f.signing(9, "alice", items...)}
 	f.desk.arrive(s.job, nil)
 	f.drainTasks()
 	return s
 }
 
-func (s *signJob) attempt() *attempt { return s.desk.jobs[jobKey("alice", jobID(9))].sign.current }
+func (s *signCase) attempt() *attempt { return s.desk.jobs[jobKey("alice", jobID(9))].sign.current }
 
 // members publishes the commitments of the first rank and returns who they are.
-func (s *signJob) members() []int {
+func (s *signCase) members() []int {
 	var nodes []int
 	for i, a := range s.nodes {
 		if slices.ContainsFunc(a.out, func(w wish) bool { return w.slot.Kind == wire.SlotCommit }) {
@@ -44,7 +44,7 @@ func (s *signJob) members() []int {
 }
 
 // done ends the test if the job's signatures do not verify.
-func (s *signJob) done(attempts int) *wire.Result {
+func (s *signCase) done(attempts int) *wire.Result {
 	s.t.Helper()
 	r := s.desk.result()
 	if r.Status != wire.StatusDone {
@@ -59,7 +59,7 @@ func (s *signJob) done(attempts int) *wire.Result {
 	}
 	equal(s.t, "signatures", len(r.Sigs), len(job.Items))
 	equal(s.t, "attempts", r.Attempts, attempts)
-	equal(s.t, "left", s.desk.Jobs()+len(s.desk.attempts), 0)
+	equal(s.t, "left", s.desk.Jobs()+len(s.desk.signing.attempts), 0)
 	return r
 }
 
@@ -73,7 +73,7 @@ func TestSignJob(t *testing.T) {
 		"same key": {item(f.btc, 0, "a"), item(f.btc, 0, "a"), item(f.btc, 0, "b")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSignJob(t, items...)
+			s := newSignCase(t, items...)
 			s.drain()
 			s.done(1)
 		})
@@ -96,7 +96,7 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 	}
 	f.desk.timeout(timerLoad)
 	f.drain()
-	(&signJob{aged: f, job: job}).done(1)
+	(&signCase{aged: f, job: job}).done(1)
 
 	unknown := f.signing(10, "alice", wire.JobItem{Key: wire.KeyID{Batch: strings.Repeat("0", 32), Index: 0}.String(), Message: bytes.Repeat([]byte{1}, 32)})
 	f.desk.finished = nil
@@ -110,14 +110,14 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 		f.desk.timeout(timerLoad)
 	}
 	equal(t, "code", f.desk.result().Code, wire.CodeUnknownKey)
-	equal(t, "remembered", len(f.desk.wanted), 0)
+	equal(t, "remembered", len(f.desk.directory.fetchFirst), 0)
 }
 
 // The client with fewer jobs in work is next, and a job whose keys are not there
 // takes no place.
 func TestBulkPlacesAreShared(t *testing.T) {
 	f := agedFleet(t)
-	f.desk.MaxBulk = 2
+	f.desk.signing.cfg.MaxBulk = 2
 	bulk := func(n int, client, batch string) wire.SignedJob {
 		var items []wire.JobItem
 		for i := range wire.InteractiveItems + 1 {
@@ -126,21 +126,21 @@ func TestBulkPlacesAreShared(t *testing.T) {
 		return f.signing(n, client, items...)
 	}
 	f.desk.arrive(bulk(20, "alice", strings.Repeat("0", 32)), nil)
-	equal(t, "places of a job without keys", f.desk.signing, 0)
+	equal(t, "places of a job without keys", f.desk.signing.bulk.total, 0)
 	for n := range 3 {
 		f.desk.arrive(bulk(21+n, "alice", f.btc), nil)
 	}
 	f.desk.arrive(bulk(30, "bob", f.bob), nil)
-	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(21))], wire.Refuse(wire.CodeInternal, "over"))
-	equal(t, "bob's", f.desk.busy["bob"], 1)
-	equal(t, "alice's", f.desk.busy["alice"], 1)
+	f.desk.giveUp("alice", 21)
+	equal(t, "bob's", f.desk.signing.bulk.running["bob"], 1)
+	equal(t, "alice's", f.desk.signing.bulk.running["alice"], 1)
 }
 
 // Bulk sign jobs wait for a place, and small ones do not. Each that ends, however
 // it does, gives its place to the next.
 func TestBulkSignJobsWait(t *testing.T) {
 	f := agedFleet(t)
-	f.desk.MaxBulk = 1
+	f.desk.signing.cfg.MaxBulk = 1
 	bulk := func(n int) wire.SignedJob {
 		var items []wire.JobItem
 		for i := range wire.InteractiveItems + 1 {
@@ -154,19 +154,28 @@ func TestBulkSignJobsWait(t *testing.T) {
 	equal(t, "tasks of bulk jobs", len(f.desk.tasks), 1)
 	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "small")), nil)
 	equal(t, "and of a small one", len(f.desk.tasks), 2)
-	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(20))], wire.Refuse(wire.CodeInternal, "over"))
-	equal(t, "places taken by the second", f.desk.signing, 1)
-	equal(t, "waiting", len(f.desk.bulk), 1)
+	f.desk.giveUp("alice", 20)
+	equal(t, "places taken by the second", f.desk.signing.bulk.total, 1)
+	equal(t, "waiting", len(f.desk.signing.bulk.waiting), 1)
 	f.desk.do(Tick{f.now.Add(11 * time.Minute)}) // all expire
-	equal(t, "places taken", f.desk.signing, 0)
-	equal(t, "waiting", len(f.desk.bulk), 0)
+	equal(t, "places taken", f.desk.signing.bulk.total, 0)
+	equal(t, "waiting", len(f.desk.signing.bulk.waiting), 0)
 	f.desk.arrive(bulk(30), nil)
-	equal(t, "places taken by a new one", f.desk.signing, 1)
+	equal(t, "places taken by a new one", f.desk.signing.bulk.total, 1)
+}
+
+// giveUp ends a job in work, by its expiry.
+func (d *desk) giveUp(client string, n int) {
+	j := d.jobs[jobKey(client, jobID(n))]
+	expires := j.job.Expires
+	j.job.Expires = d.f.now.Add(-time.Second)
+	d.do(Tick{d.f.now})
+	j.job.Expires = expires
 }
 
 // A node that was missing once is asked again when the others do not suffice.
 func TestMissingNodeIsAskedAgain(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	members := s.members()
 	s.let(members[1], wire.SlotShare) // the other one sends none, and is missing
 	s.desk.timeout(timerShares)
@@ -193,7 +202,7 @@ func TestWrongShare(t *testing.T) {
 		"overflow":  func(b *wire.ShareBody) { copy(b.Shares, bytes.Repeat([]byte{0xff}, 32)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSignJob(t)
+			s := newSignCase(t)
 			bad := s.members()[0]
 			w := s.nodes[bad].want(wire.SlotShare)
 			var b wire.ShareBody
@@ -218,7 +227,7 @@ func TestWrongShare(t *testing.T) {
 	}
 }
 
-func (s *signJob) lastTask() *wire.Task {
+func (s *signCase) lastTask() *wire.Task {
 	m := s.work[len(s.work)-1]
 	var e wire.Envelope
 	s.check(wire.Decode(m.Data, 2<<20, &e))
@@ -228,14 +237,14 @@ func (s *signJob) lastTask() *wire.Task {
 // A member that sends no share in time sits the next attempt out, and is back
 // once its share arrives.
 func TestMissingShare(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	members := s.members()
 	first := s.attempt()
 	late := s.nodes[members[0]].want(wire.SlotShare)
 	s.nodes[members[0]].out = nil
 	s.let(members[1], wire.SlotShare)
 	s.desk.timeout(timerShares)
-	run := first.run.sign
+	run := first.job.sign
 	equal(t, "missing", fmt.Sprint(run.missing), fmt.Sprint(map[int]bool{members[0]: true}))
 	s.say(late.slot, late.body)
 	equal(t, "missing after its share came", len(run.missing), 0)
@@ -246,7 +255,7 @@ func TestMissingShare(t *testing.T) {
 
 // No set comes about in time: the next attempt asks everybody again.
 func TestNoCommitments(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for _, a := range s.nodes {
 		a.out = nil
 	}
@@ -259,7 +268,7 @@ func TestNoCommitments(t *testing.T) {
 
 // Nobody ever answers: the job ends with a sentence, not with endless tries.
 func TestGivenUp(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	tries := 1
 	for ; len(s.desk.finished) == 0 && tries < 100; tries++ {
 		s.desk.timeout(timerCommits)
@@ -271,12 +280,12 @@ func TestGivenUp(t *testing.T) {
 	if least := s.m.N - s.m.T + 1; tries <= least {
 		t.Errorf("given up after %d attempts, want at least %d", tries-1, least)
 	}
-	equal(t, "left", s.desk.Jobs()+len(s.desk.attempts), 0)
+	equal(t, "left", s.desk.Jobs()+len(s.desk.signing.attempts), 0)
 }
 
 // Too many are proven faulty for t to be left.
 func TestTooManyFaulty(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for range 3 {
 		bad := s.members()[0]
 		s.nodes[bad].out = nil
@@ -289,7 +298,7 @@ func TestTooManyFaulty(t *testing.T) {
 	}
 }
 
-func (s *signJob) refusal(node int, code wire.Code) {
+func (s *signCase) refusal(node int, code wire.Code) {
 	a := s.attempt()
 	s.say(wire.Slot{Kind: wire.SlotRefuse, ID: a.id, Node: node}, wire.Encode(&wire.Complaint{Session: a.session, Code: code, Reason: "because"}))
 }
@@ -297,7 +306,7 @@ func (s *signJob) refusal(node int, code wire.Code) {
 // So many refuse that t are not left: the job ends with their reason. A
 // refusal for another session says nothing, and nobody counts twice.
 func TestTooManyRefuse(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for range 3 {
 		s.refusal(0, wire.CodeNotOwner)
 	}
@@ -314,7 +323,7 @@ func TestTooManyRefuse(t *testing.T) {
 
 // A code that a node made up is not passed on.
 func TestRefusalWithAStrangeCode(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for i := range 3 {
 		s.refusal(i, "send_money")
 	}
@@ -323,7 +332,7 @@ func TestRefusalWithAStrangeCode(t *testing.T) {
 
 // Nodes that lack the key are still reading the log: they get time.
 func TestNodesThatLackTheKey(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for range 20 {
 		for i := range 3 {
 			s.refusal(i, wire.CodeUnknownKey)
@@ -340,7 +349,7 @@ func TestNodesThatLackTheKey(t *testing.T) {
 }
 
 func TestNodesThatFail(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for i := range 3 {
 		s.refusal(i, wire.CodeInternal)
 	}
@@ -352,7 +361,7 @@ func TestNodesThatFail(t *testing.T) {
 // opens an attempt of its own: nothing of the first is used twice.
 func TestSignGatewayRestart(t *testing.T) {
 	for stage := range 4 {
-		s := newSignJob(t)
+		s := newSignCase(t)
 		if stage > 0 {
 			members := s.members()
 			for _, i := range members[:stage-1] {
@@ -373,7 +382,7 @@ func TestSignGatewayRestart(t *testing.T) {
 // Another gateway published the same attempt before: what stands in WORK is
 // judged.
 func TestJudgeTask(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	standing := s.work[0]
 	var e wire.Envelope
 	s.check(wire.Decode(standing.Data, 2<<20, &e))
@@ -385,7 +394,7 @@ func TestJudgeTask(t *testing.T) {
 
 // Junk on SIGN, and messages for sessions that nobody asked for.
 func TestJunkOnSign(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	id := s.attempt().id
 	for _, subject := range []string{"sign.x", "sign." + id + ".commit.7", "sign." + id + ".share.0", "sign." + someBatch + ".share.0"} {
 		s.post(subject, []byte("junk"))
@@ -404,7 +413,7 @@ func TestJunkOnSign(t *testing.T) {
 // given up change nothing.
 func TestSlowGateway(t *testing.T) {
 	f := agedFleet(t)
-	s := newSignJob(t, item(f.btc, 0, "a"), item(f.btc, 0, "b"), item(f.btc, 0, "c"))
+	s := newSignCase(t, item(f.btc, 0, "a"), item(f.btc, 0, "b"), item(f.btc, 0, "c"))
 	s.desk.hold = true
 	members := s.members()
 	equal(t, "checks under way", len(s.desk.held), 2)
@@ -424,7 +433,7 @@ func TestSlowGateway(t *testing.T) {
 
 // The sum takes long: the share timer waits for it, but not for ever.
 func TestSlowAggregation(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	s.desk.hold = true
 	for _, i := range s.members() {
 		s.let(i, wire.SlotShare)

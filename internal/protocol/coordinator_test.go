@@ -135,28 +135,28 @@ func TestSameJobAgain(t *testing.T) {
 func TestPoison(t *testing.T) {
 	f := agedFleet(t)
 	job := f.signing(9, "alice", item(f.btc, 0, "x"))
-	f.desk.do(JobPoisoned{Token: 5, Job: job, Deliveries: 6})
+	f.desk.do(JobPoisoned{Token: 5, Job: f.desk.checked(job), Deliveries: 6})
 	equal(t, "code", f.desk.result().Code, wire.CodePoison)
 	equal(t, "token", f.desk.finished[0].Token, uint64(5))
 	f.newLife()
-	f.desk.do(JobPoisoned{Token: 5, Job: tampered(job), Deliveries: 6})
+	f.desk.do(JobPoisoned{Token: 5, Job: f.desk.checked(tampered(job)), Deliveries: 6})
 	equal(t, "unsigned poison is not stored", len(f.desk.finished), 0)
 	equal(t, "code", f.desk.rejected[0].Result.Code, wire.CodePoison)
 	f.newLife()
 	f.desk.arrive(job, nil)
-	f.desk.do(JobPoisoned{Token: 5, Job: job, Deliveries: 6})
+	f.desk.do(JobPoisoned{Token: 5, Job: f.desk.checked(job), Deliveries: 6})
 	equal(t, "code", f.desk.result().Code, wire.CodePoison)
 	equal(t, "jobs in work", f.desk.Jobs(), 0)
 	f.newLife()
-	f.desk.do(JobPoisoned{Token: 5, Job: job, Existing: f.desk.result2(job), Deliveries: 6})
+	f.desk.do(JobPoisoned{Token: 5, Job: f.desk.checked(job), Existing: f.desk.result2(job), Deliveries: 6})
 	equal(t, "a job that is done is announced again", len(f.desk.replayed), 1)
-	f.desk.do(JobPoisoned{Token: 6, Job: f.signing(9, "alice", item(f.btc, 0, "y")), Existing: f.desk.result2(job), Deliveries: 6})
+	f.desk.do(JobPoisoned{Token: 6, Job: f.desk.checked(f.signing(9, "alice", item(f.btc, 0, "y"))), Existing: f.desk.result2(job), Deliveries: 6})
 	equal(t, "another job's result is not", len(f.desk.replayed), 1)
 }
 
 // result2 is a result as it might be stored for a job.
-func (d *desk) result2(job wire.SignedJob) []byte {
-	return d.Coordinator.result(job, jobID(9), nil).Encode()
+func (d *desk) result2(job wire.SignedJob) *ExistingResult {
+	return stored(d.checked(job).answer().Encode())
 }
 
 // Every job ends, at the latest when it expires, and the answer names who was
@@ -202,7 +202,7 @@ func TestExpiry(t *testing.T) {
 				t.Errorf("%s: %q does not say %q", name, r.Error, want)
 			}
 		}
-		equal(t, name+": jobs in work", f.desk.Jobs()+f.desk.running+len(f.desk.parts), 0)
+		equal(t, name+": jobs in work", f.desk.Jobs()+f.desk.keygen.running+len(f.desk.keygen.batches), 0)
 	}
 	f := agedFleet(t)
 	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "x")), nil)

@@ -138,7 +138,7 @@ func (b *dkg) expire(now time.Time) {
 	if log := b.node.board.Get(b.id); log != nil {
 		last = later(last, log.LastTime())
 	}
-	if now.Sub(last) > batchLogLife {
+	if now.Sub(last) > boardLife {
 		b.forget()
 	}
 }

@@ -92,7 +92,7 @@ func (b *dkg) check(raw [][]byte, own [32]byte) (*BatchRecord, *fault) {
 	if ownDeal(raw[cfg.Index]) != own {
 		return nil, &fault{wire.CodeDealReplaced, "the deal in this node's slot is not the one it made", -1}
 	}
-	deals, culprit := decodeDeals(b.header, raw)
+	deals, culprit := board.Decode(raw, *b.header)
 	if culprit >= 0 {
 		return nil, &fault{wire.CodeDealMalformed, fmt.Sprintf("node %d's deal is not a deal of this batch", culprit), culprit}
 	}
@@ -108,19 +108,6 @@ func (b *dkg) check(raw [][]byte, own [32]byte) (*BatchRecord, *fault) {
 		return nil, &fault{wire.CodeInternal, err.Error(), -1}
 	}
 	return newRecord(cfg.Manifest, b.header, raw, batch), nil
-}
-
-// decodeDeals opens all n deals. If one is not a deal of the batch, it returns
-// its node, else -1.
-func decodeDeals(header *wire.BatchHeader, raw [][]byte) (deals []*frost.Deal, culprit int) {
-	for node, body := range raw {
-		h, deal, err := wire.DecodeDeal(body)
-		if err != nil || h != *header {
-			return nil, node
-		}
-		deals = append(deals, deal)
-	}
-	return deals, -1
 }
 
 // onVerified certifies, or names the culprit.

@@ -93,7 +93,7 @@ func (b *dkg) recover(raw [][]byte, cert *wire.Certificate) (*BatchRecord, *faul
 	var deals []*frost.Deal
 	culprit := -1
 	if b.header != nil {
-		deals, culprit = decodeDeals(b.header, raw)
+		deals, culprit = board.Decode(raw, *b.header)
 	}
 	if deals == nil || wire.Transcript(raw) != cert.Transcript {
 		return nil, &fault{wire.CodeOtherTranscript,

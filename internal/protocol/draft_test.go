@@ -78,7 +78,7 @@ func TestNoDraft(t *testing.T) {
 
 // The client of a fleet with too many nodes of another draft reads why.
 func TestOtherDraftEndsTheJob(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for i := range s.m.N - s.m.T + 1 {
 		s.refusal(i, wire.CodeOtherDraft)
 	}

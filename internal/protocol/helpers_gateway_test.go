@@ -38,7 +38,7 @@ func (f *fleet) newDesk() *desk {
 // newReader is a desk that has not read KEYS yet.
 func (f *fleet) newReader() *desk {
 	d := f.newDesk()
-	d.complete, d.awaited = false, nil
+	d.directory.catchUp = catchUp{fetchFirst: map[string]bool{}}
 	return d
 }
 
@@ -89,10 +89,23 @@ func (d *desk) do(ev Event) {
 	}
 }
 
+// checked is a job as the gateway's program checks it at delivery.
+func (d *desk) checked(job wire.SignedJob) *CheckedJob {
+	return CheckJob(d.f.m, d.f.access, job, d.f.now)
+}
+
+// stored reads a stored result as the gateway's program does.
+func stored(result []byte) *ExistingResult {
+	if result == nil {
+		return nil
+	}
+	return ReadExisting(result)
+}
+
 // arrive delivers a job and returns its token.
 func (d *desk) arrive(job wire.SignedJob, existing []byte) uint64 {
 	d.token++
-	d.do(JobArrived{Token: d.token, Job: job, Stored: d.f.now, Existing: existing})
+	d.do(JobArrived{Token: d.token, Job: d.checked(job), Stored: d.f.now, Existing: stored(existing)})
 	return d.token
 }
 

@@ -196,9 +196,9 @@ func (a *actor) load(ids []wire.KeyID) []LoadedKey {
 		size := a.cfg.Manifest.T * suite.PointSize()
 		keys[i] = LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
 			Suite: suite, N: a.cfg.Manifest.N, T: a.cfg.Manifest.T, Index: a.cfg.Index,
-			PublicKey:   r.Batch.PublicKeys[id.Index],
-			Commitments: r.Batch.Commitments[id.Index*size:][:size],
-			Share:       secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
+			PublicKey:     r.Batch.PublicKeys[id.Index],
+			VSSCommitment: r.Batch.Commitments[id.Index*size:][:size],
+			Share:         secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
 		}}
 	}
 	return keys
@@ -236,4 +236,12 @@ func (a *actor) expect(what ReportKind) Report {
 		a.f.t.Fatalf("node %d: no report %q among %v", a.cfg.Index, what, a.reports)
 	}
 	return r
+}
+
+// culpritOf is the node that a complaint blames, -1 if it blames nobody.
+func culpritOf(c *wire.Complaint) int {
+	if c.Culprit == nil {
+		return -1
+	}
+	return int(*c.Culprit)
 }

@@ -82,7 +82,7 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 			return KeysMessage{wire.LogMessage{Subject: s, Seq: 99, Time: t0, Data: b.sessions[1].Seal(b.m, s, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))}}
 		},
 		"tick":   func(*batchTest) Event { return Tick{t0} },
-		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * batchLogLife)} },
+		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * boardLife)} },
 		"answer": func(b *batchTest) Event { return dealMade{b: b.nodes[0].batches[b.id], err: fmt.Errorf("late")} },
 		"verified": func(b *batchTest) Event {
 			return dealsVerified{b: b.nodes[0].batches[b.id], fault: &fault{wire.CodeInternal, "late", -1}}

@@ -35,11 +35,9 @@ type KnownBatch struct {
 
 // Bounds on what a node remembers of batches and sessions that it may never work on.
 const (
-	maxBatchLogBytes = 256 << 20
-	maxEarlyBytes    = 64 << 20
-	batchLogLife     = wire.MaxJobLife + 10*time.Minute
-	sessionLife      = 5 * time.Minute
-	overLife         = 10 * time.Second // of a session that needs nothing more: 800 bytes each
+	maxEarlyBytes = 64 << 20
+	sessionLife   = 5 * time.Minute
+	overLife      = 10 * time.Second // of a session that needs nothing more: 800 bytes each
 )
 
 // Node is one worker's machine. Step changes it; everything else is a question
@@ -68,7 +66,7 @@ func NewNode(cfg NodeConfig) *Node {
 	maps.Copy(known, cfg.Known)
 	return &Node{
 		cfg: cfg, opener: opener, attested: wire.NewAttestationCache(cfg.Manifest), known: known,
-		board: board.New(cfg.Manifest, opener, maxBatchLogBytes), batches: map[string]*dkg{},
+		board: board.New(cfg.Manifest, opener, maxBoardBytes), batches: map[string]*dkg{},
 		sessions: map[string]*signing{}, finished: newFinishedSessions(maxFinished), early: newEarlyMessages(maxEarlyBytes),
 	}
 }
@@ -165,7 +163,7 @@ func (n *Node) onTick(now time.Time) []Effect {
 	for _, b := range n.batches {
 		b.expire(now)
 	}
-	n.board.Expire(now.Add(-batchLogLife))
+	n.board.Expire(now.Add(-boardLife))
 	n.early.expire(now.Add(-sessionLife))
 	return nil
 }

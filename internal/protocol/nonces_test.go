@@ -133,10 +133,10 @@ func TestN3TwoSets(t *testing.T) {
 		}
 		me.compute()
 		share := must(wire.DecodeShare(me.want(wire.SlotShare).body, s.session))
-		set := []frost.Commitment{}
+		set := []frost.NonceCommitment{}
 		for _, rank := range []int{0, 1} {
 			c := must(wire.DecodeCommit(s.at(rank).want(wire.SlotCommit).body, wire.NewAttestationCache(s.m), s.session, s.order[rank]))
-			set = append(set, frost.Commitment{Index: s.order[rank], Points: c.Points})
+			set = append(set, frost.NonceCommitment{Index: s.order[rank], Points: c.Points})
 		}
 		equal(t, "set of the only share", share.Set, wire.SetHash(set))
 	}

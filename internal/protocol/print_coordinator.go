@@ -11,7 +11,7 @@ func jobLine(j wire.SignedJob) string {
 }
 
 func (e JobArrived) String() string {
-	line := "JobArrived " + jobLine(e.Job)
+	line := "JobArrived " + jobLine(e.Job.Signed)
 	if e.Existing != nil {
 		line += ", which has a result"
 	}
@@ -19,12 +19,12 @@ func (e JobArrived) String() string {
 }
 
 func (e JobPoisoned) String() string {
-	return fmt.Sprintf("JobPoisoned %s, delivery %d", jobLine(e.Job), e.Deliveries)
+	return fmt.Sprintf("JobPoisoned %s, delivery %d", jobLine(e.Job.Signed), e.Deliveries)
 }
 func (KeysRead) String() string { return "KeysRead" }
 
 func (e summarized) String() string {
-	return fmt.Sprintf("batch summarized %s: %s", e.id, outcome(e.err))
+	return fmt.Sprintf("batch summarized %s: %s", e.batch.id, outcome(e.err))
 }
 
 func (e attemptChecked) String() string {
@@ -39,6 +39,10 @@ func (e aggregated) String() string {
 		}
 	}
 	return fmt.Sprintf("shares aggregated %s: %d signatures, %d nodes blamed", e.a.id, signed, len(e.blame))
+}
+
+func (e resultMade) String() string {
+	return "result made " + jobLine(e.job.Signed) + ": " + outcome(e.err)
 }
 
 func (e PublishTask) String() string {

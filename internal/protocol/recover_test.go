@@ -101,7 +101,7 @@ func TestLateCertificate(t *testing.T) {
 		b.releaseAll(wire.SlotDeal)
 		b.release(0, wire.SlotCert)
 		b.release(1, wire.SlotCert)
-		b.now = b.now.Add(batchLogLife + 1)
+		b.now = b.now.Add(boardLife + 1)
 		a := b.nodes[0]
 		a.do(Tick{b.now})
 		equal(t, "entries after a long time", len(a.batches), 0)
@@ -168,7 +168,7 @@ func TestPinned(t *testing.T) {
 	a := b.nodes[0]
 	a.board.Pin(b.id, t0).SetHeader(b.head) // pinned twice is pinned
 	flood := func() {
-		for i := range maxBatchLogBytes/b.m.N/wire.MaxMessageSize + 2 {
+		for i := range maxBoardBytes/b.m.N/wire.MaxMessageSize + 2 {
 			slot := wire.Slot{Kind: wire.SlotDeal, ID: someSession(i), Node: 1}
 			data := b.sessions[1].Seal(b.m, slot.String(), make([]byte, wire.MaxMessageSize-4096))
 			a.do(KeysMessage{wire.LogMessage{Subject: slot.String(), Seq: uint64(100 + i), Time: t0, Data: data}})
@@ -189,9 +189,9 @@ func TestForgetting(t *testing.T) {
 	b := dealt(t, "solana")
 	b.nodes[0].hold = true
 	b.releaseAll(wire.SlotDeal)
-	b.nodes[0].do(Tick{t0.Add(batchLogLife)})
+	b.nodes[0].do(Tick{t0.Add(boardLife)})
 	equal(t, "entries", len(b.nodes[0].batches), 1)
-	b.nodes[0].do(Tick{t0.Add(batchLogLife + 1)})
+	b.nodes[0].do(Tick{t0.Add(boardLife + 1)})
 	equal(t, "entries after the time", len(b.nodes[0].batches), 0)
 	b.nodes[0].compute() // an answer for nobody
 	equal(t, "stored", len(b.nodes[0].store)+len(b.nodes[0].out), 0)

@@ -25,7 +25,7 @@ func TestRounds(t *testing.T) {
 }
 
 func TestSigningRounds(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	begin := s.now
 	s.now = begin.Add(time.Second)
 	members := s.members()

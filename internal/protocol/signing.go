@@ -47,7 +47,7 @@ type signing struct {
 	items   []frost.Item
 	nonces  *frost.Nonces // only between drawing and use
 	points  []byte        // what this node committed to
-	set     []frost.Commitment
+	set     []frost.NonceCommitment
 	loads   int
 	sealed  []byte          // this node's commitment as it went to the log
 	waiting sessionMessages // standby: what came meanwhile

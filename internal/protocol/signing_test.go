@@ -299,7 +299,7 @@ func TestCommitSet(t *testing.T) {
 	equal(t, "its points", string(set[0].Points)+string(set[1].Points), "ae")
 	other := slices.Clone(set)
 	other[1].Points = []byte("f")
-	if wire.SetHash(set) == wire.SetHash(other) || wire.SetHash(set) == wire.SetHash([]frost.Commitment{set[1], set[0]}) {
+	if wire.SetHash(set) == wire.SetHash(other) || wire.SetHash(set) == wire.SetHash([]frost.NonceCommitment{set[1], set[0]}) {
 		t.Error("sets that differ have one hash")
 	}
 }

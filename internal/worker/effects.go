@@ -333,7 +333,7 @@ func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
 	}
 	return protocol.LoadedKey{Owner: k.Owner, Key: &frost.Key{
 		Suite: k.Suite, N: k.N, T: k.T, Index: k.Index,
-		PublicKey: k.PublicKey, Commitments: k.Commitments, Share: k.Share,
+		PublicKey: k.PublicKey, VSSCommitment: k.Commitments, Share: k.Share,
 	}}
 }
 

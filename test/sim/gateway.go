@@ -120,7 +120,13 @@ func (l *gatewayLife) deliver(e *queued) {
 	l.tokens[token] = e
 	id := wire.PeekJobID(e.job.Payload)
 	l.w.tracef("%s <- JOBS %s/%s token %d", l.g.name, e.job.Client, id, token)
-	l.step(protocol.JobArrived{Token: token, Job: e.job, Stored: e.stored, Existing: l.w.bus.results[e.job.Client+"/"+id]})
+	arrived := protocol.JobArrived{
+		Token: token, Job: protocol.CheckJob(l.w.manifest, l.w.access, e.job, e.stored), Stored: e.stored,
+	}
+	if stored := l.w.bus.results[e.job.Client+"/"+id]; stored != nil {
+		arrived.Existing = protocol.ReadExisting(stored)
+	}
+	l.step(arrived)
 }
 
 func (l *gatewayLife) step(ev protocol.Event) {

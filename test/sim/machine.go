@@ -158,8 +158,8 @@ func (d *disk) load(m *machine, id wire.KeyID) protocol.LoadedKey {
 	size := m.w.manifest.T * suite.PointSize()
 	return protocol.LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
 		Suite: suite, N: m.w.manifest.N, T: m.w.manifest.T, Index: m.index,
-		PublicKey:   r.Batch.PublicKeys[id.Index],
-		Commitments: slices.Clone(r.Batch.Commitments[id.Index*size:][:size]),
-		Share:       secret.New(slices.Clone(r.shares[id.Index*frost.ScalarSize:][:frost.ScalarSize])),
+		PublicKey:     r.Batch.PublicKeys[id.Index],
+		VSSCommitment: slices.Clone(r.Batch.Commitments[id.Index*size:][:size]),
+		Share:         secret.New(slices.Clone(r.shares[id.Index*frost.ScalarSize:][:frost.ScalarSize])),
 	}}
 }

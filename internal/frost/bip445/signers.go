@@ -9,8 +9,8 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// SignerSet is a valid set of signers, with what follows from their ids alone.
-// It serves every key and message that these signers sign together.
+// SignerSet is a valid set of signers, with what depends on their ids alone. It
+// serves every key and message that these signers sign together.
 type SignerSet struct {
 	ids     []int
 	lambdas func() []*Scalar // interpolating values in the order of ids, computed when first needed
@@ -54,7 +54,7 @@ func newSignerSet(ids []int) (*SignerSet, error) {
 	return s, nil
 }
 
-// interpolatingValues gives the Lagrange coefficients at 0 of ids, which are
+// interpolatingValues returns the Lagrange coefficients at 0 of ids, which are
 // distinct, with one inversion for all. BIP 445, DeriveInterpolatingValue.
 func interpolatingValues(ids []int) []*Scalar {
 	nums, dens := make([]*Scalar, len(ids)), make([]*Scalar, len(ids))
@@ -85,7 +85,7 @@ func interpolatingValues(ids []int) []*Scalar {
 // Len is the number of signers.
 func (s *SignerSet) Len() int { return len(s.ids) }
 
-// Position gives where id stands in the list the set was made of.
+// Position returns the index of id in the list that the set was made from.
 func (s *SignerSet) Position(id int) (int, bool) {
 	i := slices.Index(s.ids, id)
 	return i, i >= 0
@@ -99,8 +99,9 @@ type SignersContext struct {
 }
 
 // NewSignersContext validates the ids and that their public shares (33 bytes
-// each, in the same order) interpolate to thresholdKey. BIP 445,
-// ValidateSignersCtx.
+// each, in the same order) interpolate to thresholdKey. Both must come from the
+// signer's own key generation, never from the coordinator. BIP 445,
+// ValidateSignersCtx; part of ValidateThresholdInfo in draft 0.10.0.
 func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []byte) (*SignersContext, error) {
 	if err := checkCounts(n, t, len(ids)); err != nil {
 		return nil, err
