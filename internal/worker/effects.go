@@ -18,17 +18,14 @@ import (
 )
 
 // step feeds the machine and does what it asks for.
-func (w *Worker) step(ev protocol.Event) {
-	w.perform(w.ask(func(n *protocol.Node) []protocol.Effect { return n.Step(ev) }))
-}
+func (w *Worker) step(ev protocol.Event) { w.perform(w.ask(ev)) }
 
-// ask calls the machine. What it wants stored holds the cursor where it is:
-// the machine has let go of a batch that no disk has yet.
+// ask steps the machine.
 //
 // A step that panics is a fault of this program. It costs the session whose
 // message it was, and not the node: a nonce holder gives out its nonces once,
 // whatever became of the session around it.
-func (w *Worker) ask(call func(*protocol.Node) []protocol.Effect) (effects []protocol.Effect) {
+func (w *Worker) ask(ev protocol.Event) (effects []protocol.Effect) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	defer func() {
@@ -37,14 +34,20 @@ func (w *Worker) ask(call func(*protocol.Node) []protocol.Effect) (effects []pro
 			effects = nil
 		}
 	}()
-	effects = call(w.node)
+	effects = w.node.Step(ev)
+	w.hold(effects)
+	return effects
+}
+
+// hold keeps the cursor where it is for what is to be stored: the machine has let
+// go of a batch that no disk has yet.
+func (w *Worker) hold(effects []protocol.Effect) {
 	for _, effect := range effects {
 		switch effect.(type) {
 		case protocol.Complete, protocol.StoreRecovered:
 			w.unstored++
 		}
 	}
-	return effects
 }
 
 func (w *Worker) perform(effects []protocol.Effect) {
@@ -211,15 +214,11 @@ func (w *Worker) fillSealed(ctx context.Context, slot wire.Slot, body []byte) (l
 	if err != nil {
 		return false, err
 	}
-	w.mu.Lock()
-	w.node.Sealed(slot, sealed)
-	w.mu.Unlock()
+	w.step(protocol.Sealed{Slot: slot, Data: sealed})
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
 	defer cancel()
 	defer context.AfterFunc(era, cancel)()
 	found, err := w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bool {
-		w.mu.Lock()
-		defer w.mu.Unlock()
 		v := w.node.Judge(slot, logMessage(m), body)
 		lost = v == wire.Other
 		return v != wire.Junk

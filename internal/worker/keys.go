@@ -14,9 +14,9 @@ import (
 // What a node derives from its key provider. The host key must be the same
 // for ever: with it and the log the node's shares can be rebuilt.
 const (
-	purposeHost  = "host"  // X25519 private key, to which deals are encrypted
-	purposeSeal  = "seal"  // seals the keystore
-	purposeHedge = "hedge" // mixed into every deal's seed
+	purposeHost = "host"  // X25519 private key, to which deals are encrypted
+	purposeSeal = "seal"  // seals the keystore
+	purposeSeed = "hedge" // mixed into every deal's seed
 )
 
 func label(purpose, fleet string, epoch int) []byte {

@@ -30,10 +30,10 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// HedgeDelay is how long a signer of the second rank waits before it offers
+// StandbyDelay is how long a signer of the second rank waits before it offers
 // itself, beside the time that the first rank's devices may need: twice what the
 // own one took.
-const HedgeDelay = 100 * time.Millisecond
+const StandbyDelay = 100 * time.Millisecond
 
 // Config is what a worker is made of. The worker closes none of it.
 type Config struct {
@@ -118,7 +118,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 			keys[1].Wipe()
 		}
 	}()
-	for i, purpose := range []string{purposeHost, purposeHedge, purposeSeal} {
+	for i, purpose := range []string{purposeHost, purposeSeed, purposeSeal} {
 		key, err := derive(ctx, w.cfg.Provider, purpose, m.Fleet, m.Epoch)
 		if err != nil {
 			return err
@@ -138,8 +138,8 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		return errors.Join(err, store.Close())
 	}
 	w.node = protocol.NewNode(protocol.NodeConfig{
-		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], Hedge: keys[1],
-		Rand: rand.Reader, Delay: HedgeDelay, Known: known,
+		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], SeedSecret: keys[1],
+		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known,
 	})
 	return nil
 }
@@ -264,15 +264,17 @@ func (w *Worker) lost(stream bus.Stream, err error) {
 	w.fail(fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror before this node goes on: %w", err))
 }
 
-// recertify says again what the keystore certifies and never saw completed.
+// recertify has the machine publish again what the keystore certifies and never
+// saw completed.
 func (w *Worker) recertify() error {
 	pending, err := w.store.Pending()
 	if err != nil {
 		return err
 	}
 	for _, r := range pending {
-		again := protocol.Certified{ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: wire.KeyRoot(r.PublicKeys, r.Owner)}
-		w.perform(w.ask(func(n *protocol.Node) []protocol.Effect { return n.Recertify(again) }))
+		w.step(protocol.Recertify{
+			ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: wire.KeyRoot(r.PublicKeys, r.Owner),
+		})
 	}
 	return nil
 }
@@ -305,9 +307,7 @@ func (w *Worker) renew(ctx context.Context) {
 	start := time.Now()
 	switch renewed, err := w.sessions.renew(ctx); {
 	case renewed:
-		w.mu.Lock()
-		w.node.Delay = HedgeDelay + 2*min(time.Since(start), time.Second)
-		w.mu.Unlock()
+		w.step(protocol.StandbyDelayChanged{Delay: StandbyDelay + 2*min(time.Since(start), time.Second)})
 	case err != nil && ctx.Err() == nil && keyprovider.ReasonOf(err) != keyprovider.CircuitOpen: // deviceChanged told of that
 		w.log.Error("session key not renewed", "err", err)
 	}
@@ -360,7 +360,6 @@ func (w *Worker) saveCursor() {
 
 // Close lets go of a worker that was never run.
 func (w *Worker) Close() error {
-	w.node.Host.Wipe()
-	w.node.Hedge.Wipe()
+	w.step(protocol.Stop{})
 	return w.store.Close()
 }

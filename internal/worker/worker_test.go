@@ -295,8 +295,8 @@ func TestHangingDeviceDoesNotBlockTheEnd(t *testing.T) {
 	if node.tasks.Go(func() {}) {
 		t.Error("a task begins after the end")
 	}
-	if len(node.node.Host.Expose()) != 0 || len(node.node.Hedge.Expose()) != 0 {
-		t.Error("derived secrets are left after the end")
+	if effects := node.node.Step(protocol.Recertify{ID: "0123456789abcdef0123456789abcdef"}); effects != nil {
+		t.Errorf("the machine was not stopped, its secrets not wiped: it wants %v", effects)
 	}
 	if err := w.provider.Close(); err != nil { // waits for calls under way
 		t.Error(err)
@@ -359,8 +359,8 @@ func TestCursorWaitsForStores(t *testing.T) {
 		return id != ""
 	}
 	for _, effect := range []protocol.Effect{protocol.Complete{}, protocol.StoreRecovered{}} {
-		effects := node.ask(func(*protocol.Node) []protocol.Effect { return []protocol.Effect{effect, protocol.Refetch{}} })
-		if len(effects) != 2 || saved() {
+		node.hold([]protocol.Effect{effect, protocol.Refetch{}})
+		if node.unstored == 0 || saved() {
 			t.Fatalf("the cursor was saved while %T was not stored", effect)
 		}
 	}
