@@ -62,11 +62,13 @@ func CheckCard(ctx context.Context, p keyprovider.Provider, m *wire.Manifest, in
 	}
 	want := m.Nodes[index]
 	if !bytes.Equal(card.Identity, want.Identity) {
-		return fmt.Errorf("the key provider's identity key is %x, and the manifest has %x for node %d: wrong key_provider settings, wrong [node] index, or a manifest of another fleet",
+		return fmt.Errorf("the key provider's identity key is %x, and the manifest has %x for node %d: "+
+			"wrong key_provider settings, wrong [node] index, or a manifest of another fleet",
 			[]byte(card.Identity), []byte(want.Identity), index)
 	}
 	if !bytes.Equal(card.Encryption, want.Encryption) {
-		return fmt.Errorf("the key provider derives the encryption key %x, and the manifest has %x for node %d: wrong derivation key, or the manifest's fleet or epoch was changed",
+		return fmt.Errorf("the key provider derives the encryption key %x, and the manifest has %x for node %d: "+
+			"wrong derivation key, or the manifest's fleet or epoch was changed",
 			[]byte(card.Encryption), []byte(want.Encryption), index)
 	}
 	return nil
