@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -115,7 +116,7 @@ func TestFalseCertificates(t *testing.T) {
 		c := right
 		change(&c)
 		b.say(w.slot, wire.Encode(&c))
-		if b.nodes[0].batches[b.id].log.certs[2] != nil {
+		if b.nodes[0].board.Get(b.id).Has(wire.SlotCert, 2) {
 			t.Fatalf("%s: taken", name)
 		}
 	}
@@ -197,7 +198,7 @@ func TestJudge(t *testing.T) {
 			t.Errorf("%s: got %d, want %d", name, got, test.want)
 		}
 		// Readers agree: junk fills no slot.
-		log := newBatchLog(b.id, b.m.N)
-		equal(t, name+": fills the slot", log.put(wire.NewOpener(b.m, b.access), test.slot, m), test.want != wire.Junk)
+		_, filled := board.New(b.m, wire.NewOpener(b.m, b.access), 1<<20).Put(m)
+		equal(t, name+": fills the slot", filled, test.want != wire.Junk)
 	}
 }

@@ -36,11 +36,11 @@ func TestN1FreshNonces(t *testing.T) {
 	a := s.at(0)
 	one := a.want(wire.SlotCommit)
 	source := &counter{Reader: rand.Reader}
-	again := s.newActor(a.Index)
-	again.store, again.done, again.Rand = a.store, a.done, source
+	again := s.newActor(a.cfg.Index)
+	again.store, again.done, again.cfg.Rand = a.store, a.done, source
 	again.do(TaskMessage{s.work[0], s.now})
 	two := again.want(wire.SlotCommit)
-	c1, c2 := must(wire.DecodeCommit(one.body, wire.NewAttestationCache(s.m), s.session, a.Index)), must(wire.DecodeCommit(two.body, wire.NewAttestationCache(s.m), s.session, a.Index))
+	c1, c2 := must(wire.DecodeCommit(one.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index)), must(wire.DecodeCommit(two.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index))
 	size := frost.Secp256k1TR.PointSize()
 	for p := 0; p < len(c1.Points); p += size {
 		for q := 0; q < len(c2.Points); q += size {
@@ -84,7 +84,7 @@ func TestN3TaskAgain(t *testing.T) {
 	for _, a := range s.nodes {
 		for _, what := range []ReportKind{ReportCommitted, ReportShared} {
 			if _, count := a.reported(what); count > 1 {
-				t.Errorf("node %d: %s %d times", a.Index, what, count)
+				t.Errorf("node %d: %s %d times", a.cfg.Index, what, count)
 			}
 		}
 	}
@@ -177,7 +177,7 @@ func TestN3SlotLost(t *testing.T) {
 		for stage := range 4 {
 			s := begun(t)
 			a := s.at(0)
-			lost := SlotLost{wire.Slot{Kind: kind, ID: s.id, Node: a.Index}}
+			lost := SlotLost{wire.Slot{Kind: kind, ID: s.id, Node: a.cfg.Index}}
 			a.hold = stage == 2
 			if stage > 0 {
 				s.release(0, wire.SlotCommit)
@@ -217,8 +217,8 @@ func TestN3SessionDropped(t *testing.T) {
 		equal(t, "sessions", len(a.sessions), 0)
 	}
 	a.expect(ReportBadTask)
-	a.do(Tick{s.now.Add(2 * (sessionLife + spentLife))})
-	equal(t, "sessions remembered when their job has expired", a.spent.count(), 0)
+	a.do(Tick{s.now.Add(2 * (sessionLife + finishedLife))})
+	equal(t, "sessions remembered when their job has expired", a.finished.count(), 0)
 	s.release(1, wire.SlotCommit)
 	for _, what := range []ReportKind{ReportCommitted, ReportShared} {
 		_, count := a.reported(what)
@@ -281,11 +281,11 @@ func TestN4EarlierLifeAppearsLate(t *testing.T) {
 		equal(t, "phase", s.phase(rank), want)
 		earlier := s.twin(rank)
 		if rank == 3 {
-			earlier.do(Timer{s.id, timerHedge})
+			earlier.do(Timer{s.id, timerStandby})
 		}
 		w := earlier.want(wire.SlotCommit)
 		s.say(w.slot, w.body)
-		a.do(Timer{s.id, timerHedge}) // on standby a node looks when its turn comes
+		a.do(Timer{s.id, timerStandby}) // on standby a node looks when its turn comes
 		a.expect(ReportSatOut)
 		a.compute()
 		equal(t, "wants", len(a.out), 0)
@@ -303,7 +303,7 @@ func TestEveryEventInEverySignPhase(t *testing.T) {
 		},
 		func(s *signTest) Event { return Loaded{"x", s.at(0).load([]wire.KeyID{{Batch: s.btc, Index: 0}})} },
 		func(s *signTest) Event { return Loaded{s.id, nil} },
-		func(s *signTest) Event { return Timer{s.id, timerHedge} },
+		func(s *signTest) Event { return Timer{s.id, timerStandby} },
 		func(s *signTest) Event { return Timer{s.id, timerLoad} },
 		func(s *signTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: 0}} },
 		func(s *signTest) Event { return SignLost{} },

@@ -35,7 +35,7 @@ func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...w
 	s.id = wire.ShortID(s.session)
 	s.order = make([]int, f.m.N)
 	for i := range f.m.N {
-		if r := rank(s.session, exclude, f.m.N, i); r >= 0 {
+		if r := rankOf(s.session, exclude, f.m.N, i); r >= 0 {
 			s.order[r] = i
 		}
 	}
@@ -67,7 +67,7 @@ func (s *signTest) release(rank int, kind wire.SlotKind) {
 func (s *signTest) hedge(rank int) {
 	s.t.Helper()
 	timers := s.at(rank).timers
-	if len(timers) == 0 || timers[len(timers)-1].Kind != timerHedge {
+	if len(timers) == 0 || timers[len(timers)-1].Kind != timerStandby {
 		s.t.Fatalf("node %d has no hedge timer", s.order[rank])
 	}
 	s.at(rank).do(timers[len(timers)-1])
@@ -78,7 +78,7 @@ func (s *signTest) hedge(rank int) {
 // the first.
 func (s *signTest) twin(rank int) *actor {
 	first := s.at(rank)
-	a := s.newActor(first.Index)
+	a := s.newActor(first.cfg.Index)
 	a.store, a.done, a.said = first.store, first.done, first.said
 	a.do(TaskMessage{s.work[len(s.work)-1], s.now})
 	return a
@@ -90,7 +90,7 @@ func TestRank(t *testing.T) {
 		session := [32]byte{byte(i)}
 		seen := map[int]bool{}
 		for node := range 5 {
-			r := rank(session, []uint8{3}, 5, node)
+			r := rankOf(session, []uint8{3}, 5, node)
 			if (r < 0) != (node == 3) || r >= 4 || seen[r] {
 				t.Fatalf("node %d has rank %d", node, r)
 			}
@@ -144,7 +144,7 @@ func TestHedging(t *testing.T) {
 	equal(t, "hedge", s.phase(2), signDone)
 	s.release(1, wire.SlotCommit)
 	equal(t, "came too late", s.phase(1), signOut)
-	s.at(3).do(Timer{s.id, timerHedge})
+	s.at(3).do(Timer{s.id, timerStandby})
 	equal(t, "nobody needs the last", s.phase(3), signOut)
 }
 
@@ -179,8 +179,8 @@ func TestOwnCommitmentComesBack(t *testing.T) {
 	} {
 		s := begun(t)
 		w, a := s.at(0).want(wire.SlotCommit), s.at(0)
-		data := s.sessions[a.Index].Seal(s.m, w.slot.String(), w.body)
-		a.Sealed(w.slot, data)
+		data := s.sessions[a.cfg.Index].Seal(s.m, w.slot.String(), w.body)
+		a.do(Sealed{w.slot, data})
 		m := wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now, Data: data}
 		test.change(&m)
 		a.do(SignMessage{m})
@@ -189,7 +189,7 @@ func TestOwnCommitmentComesBack(t *testing.T) {
 		for _, c := range a.sessions[s.id].commits.arrivals {
 			others = append(others, c.Index)
 		}
-		if counts := slices.Equal(others, []int{a.Index}); counts != test.counts || len(others) > 1 {
+		if counts := slices.Equal(others, []int{a.cfg.Index}); counts != test.counts || len(others) > 1 {
 			t.Errorf("%s: commitments %v, counts %v, want %v", name, others, counts, test.counts)
 		}
 		equal(t, name, s.phase(0), signCommitted)
@@ -264,7 +264,7 @@ func TestSlowNodeMeetsAFullSet(t *testing.T) {
 			slow.hold = true
 			slow.replay()
 			if rank == 3 {
-				slow.do(Timer{s.id, timerHedge})
+				slow.do(Timer{s.id, timerStandby})
 			}
 			slow.expect(ReportSatOut) // without a computation, so without nonces
 			slow.compute()
@@ -292,7 +292,7 @@ func TestCommitSet(t *testing.T) {
 	}
 	c.checked(2, nil)
 	equal(t, "set while the first is open", len(c.set(2)), 0)
-	equal(t, "hopeful", c.hopeful(), 2)
+	equal(t, "maybeValid", c.maybeValid(), 2)
 	c.checked(0, nil)
 	set := c.set(2)
 	equal(t, "set", fmt.Sprint(setIndices(set)), "[2 1]")
@@ -419,7 +419,7 @@ func TestIncompleteBatchDoesNotSign(t *testing.T) {
 	b.fleet.task(wire.SignTask(job, 0, []uint32{0}, nil), jobID(2))
 	for _, a := range b.nodes {
 		if _, committed := a.reported(ReportCommitted); committed != 0 {
-			t.Errorf("node %d commits for a key that is not certified by all", a.Index)
+			t.Errorf("node %d commits for a key that is not certified by all", a.cfg.Index)
 		}
 	}
 }
@@ -442,7 +442,7 @@ func TestSignTaskBounds(t *testing.T) {
 func TestCommitFailsWithoutRandomness(t *testing.T) {
 	f := agedFleet(t)
 	s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
-	s.at(0).Rand = bytes.NewReader(nil)
+	s.at(0).cfg.Rand = bytes.NewReader(nil)
 	s.deliver()
 	equal(t, "code", must(wire.DecodeComplaint(s.at(0).want(wire.SlotRefuse).body)).Code, wire.CodeInternal)
 }

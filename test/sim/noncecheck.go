@@ -47,7 +47,9 @@ func (n *nonceMemory) computed(ev protocol.Event) {
 	case "noncesMade":
 		n.drew(sessionOf(v), v.FieldByName("points").Bytes())
 	case "sharesMade":
-		n.spent(sessionOf(v), v.FieldByName("shares").Bytes())
+		if body, ok := decode[shareBody](v.FieldByName("body").Bytes()); ok {
+			n.used(sessionOf(v), body.Shares)
+		}
 	}
 }
 
@@ -73,9 +75,9 @@ func (n *nonceMemory) drew(session string, points []byte) {
 	n.made[session] = points
 }
 
-// spent checks N3: one share a pair, ever; and N4: only for a commitment that
+// used checks N3: one share a pair, ever; and N4: only for a commitment that
 // is this process's own and the first of its index that it saw.
-func (n *nonceMemory) spent(session string, shares []byte) {
+func (n *nonceMemory) used(session string, shares []byte) {
 	c, w := n.p.w.check, n.p.w
 	points := n.made[session]
 	if len(shares) == 0 {
