@@ -57,7 +57,9 @@ func (f *fleet) newLife() {
 }
 
 func (d *desk) do(ev Event) {
-	for _, effect := range d.Step(ev) {
+	effects := d.Step(ev)
+	d.f.onStep("gateway", ev, effects)
+	for _, effect := range effects {
 		switch e := effect.(type) {
 		case Compute:
 			if d.hold {

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"time"
 
@@ -85,7 +86,11 @@ func (a *actor) replay() {
 	}
 }
 
-func (a *actor) do(ev Event) { a.perform(a.Step(ev)) }
+func (a *actor) do(ev Event) {
+	effects := a.Step(ev)
+	a.f.onStep(fmt.Sprintf("node %d", a.cfg.Index), ev, effects)
+	a.perform(effects)
+}
 
 func (a *actor) perform(effects []Effect) {
 	for _, effect := range effects {

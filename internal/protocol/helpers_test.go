@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -33,6 +34,7 @@ type fleet struct {
 	nodes            []*actor
 	desk             *desk
 	spoil            func() // called when drain posted a task
+	onStep           func(who string, ev Event, effects []Effect)
 }
 
 // someBatch is the id of a batch that nobody made.
@@ -54,7 +56,7 @@ var clientKinds = map[string][]wire.Kind{"alice": {wire.KindKeygen, wire.KindSig
 // newFleet draws the keys of a fleet without machines.
 func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *fleet {
 	t.Helper()
-	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}}
+	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, onStep: func(string, Event, []Effect) {}}
 	m := &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: n, T: threshold, AttestSigning: true}
 	for i := range n {
 		id := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
@@ -68,7 +70,8 @@ func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *f
 	f.check(m.Seal())
 	f.m = m
 	var clients []wire.Client
-	for name, kinds := range clientKinds {
+	for _, name := range slices.Sorted(maps.Keys(clientKinds)) {
+		kinds := clientKinds[name]
 		pub, key, _ := ed25519.GenerateKey(rand.Reader)
 		f.clients[name] = key
 		clients = append(clients, wire.Client{Name: name, Key: pub, Kinds: kinds})
