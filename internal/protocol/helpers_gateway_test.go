@@ -57,9 +57,7 @@ func (f *fleet) newLife() {
 }
 
 func (d *desk) do(ev Event) {
-	effects := d.Step(ev)
-	d.f.onStep("gateway", ev, effects)
-	for _, effect := range effects {
+	for _, effect := range d.f.step("gateway", ev, d.Step) {
 		switch e := effect.(type) {
 		case Compute:
 			if d.hold {

@@ -87,9 +87,7 @@ func (a *actor) replay() {
 }
 
 func (a *actor) do(ev Event) {
-	effects := a.Step(ev)
-	a.f.onStep(fmt.Sprintf("node %d", a.cfg.Index), ev, effects)
-	a.perform(effects)
+	a.perform(a.f.step(fmt.Sprintf("node %d", a.cfg.Index), ev, a.Step))
 }
 
 func (a *actor) perform(effects []Effect) {

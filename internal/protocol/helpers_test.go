@@ -34,8 +34,13 @@ type fleet struct {
 	nodes            []*actor
 	desk             *desk
 	spoil            func() // called when drain posted a task
-	onStep           func(who string, ev Event, effects []Effect)
+	step             stepper
 }
+
+// stepper steps a machine, and may look at what it does.
+type stepper func(who string, ev Event, step func(Event) []Effect) []Effect
+
+func plainStep(_ string, ev Event, step func(Event) []Effect) []Effect { return step(ev) }
 
 // someBatch is the id of a batch that nobody made.
 const someBatch = "0123456789abcdef0123456789abcdef"
@@ -56,7 +61,7 @@ var clientKinds = map[string][]wire.Kind{"alice": {wire.KindKeygen, wire.KindSig
 // newFleet draws the keys of a fleet without machines.
 func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *fleet {
 	t.Helper()
-	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, onStep: func(string, Event, []Effect) {}}
+	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, step: plainStep}
 	m := &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: n, T: threshold, AttestSigning: true}
 	for i := range n {
 		id := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))

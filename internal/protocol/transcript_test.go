@@ -60,13 +60,15 @@ type stage struct {
 }
 
 var stageCommands = map[string]func(*stage, *datadriven.TestData){
-	"fleet":   func(s *stage, _ *datadriven.TestData) { fmt.Fprintf(&s.out, "%d nodes, %d of which sign\n", s.m.N, s.m.T) },
+	"fleet": func(s *stage, _ *datadriven.TestData) {
+		fmt.Fprintf(&s.out, "%d nodes, %d of which sign\n", s.m.N, s.m.T)
+	},
 	"keygen":  (*stage).keygenJob,
 	"sign":    (*stage).signJob,
 	"deliver": (*stage).deliver,
 	"crash":   (*stage).crash,
 	"restart": (*stage).restart,
-	"step":    (*stage).step,
+	"step":    (*stage).advance,
 	"lie":     (*stage).lie,
 	"mute":    (*stage).silence,
 	"fail":    (*stage).fail,
@@ -86,19 +88,20 @@ func newStage(t *testing.T, d *datadriven.TestData) *stage {
 	scan(t, d, "t", &threshold)
 	f := newFleet(t, threshold, n).start()
 	s := &stage{fleet: f, test: t, down: map[int]bool{}, names: map[string]string{}, jobs: map[string]wire.SignedJob{}}
-	f.onStep = s.onStep
+	f.step = s.write
 	return s
 }
 
-// onStep writes a step down. One that asks for nothing is left out.
-func (s *stage) onStep(who string, ev Event, effects []Effect) {
-	if len(effects) == 0 {
-		return
+// write writes a step down. One that asks for nothing is left out.
+func (s *stage) write(who string, ev Event, step func(Event) []Effect) []Effect {
+	effects := step(ev)
+	if len(effects) > 0 {
+		s.line("%s <- %s", who, ev)
 	}
-	s.line("%s <- %s", who, ev)
 	for _, e := range effects {
 		s.line("  %s", e)
 	}
+	return effects
 }
 
 var stageIDs = regexp.MustCompile(`[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}`)
@@ -299,9 +302,9 @@ func (s *stage) fail(d *datadriven.TestData) {
 	s.line("node %d can store nothing", a.cfg.Index)
 }
 
-// step lets time pass for every program (after=11m), or fires a timer:
+// advance lets time pass for every program (after=11m), or fires a timer:
 // step gateway timer=shares, step node=1 timer=standby.
-func (s *stage) step(d *datadriven.TestData) {
+func (s *stage) advance(d *datadriven.TestData) {
 	t := s.test
 	if d.HasArg("after") {
 		var after string
