@@ -217,7 +217,13 @@ func (a *actor) want(kind wire.SlotKind) wish {
 		}
 	}
 	if len(found) != 1 {
-		a.f.t.Fatalf("node %d wants to publish %d %s messages, want one; reports: %v", a.cfg.Index, len(found), kind, a.reports)
+		a.f.t.Fatalf(
+			"node %d wants to publish %d %s messages, want one; reports: %v",
+			a.cfg.Index,
+			len(found),
+			kind,
+			a.reports,
+		)
 	}
 	return found[0]
 }

@@ -112,7 +112,15 @@ func (p *fakeProvider) count() int {
 // newManifest is a t-of-n manifest of real providers' cards.
 func newManifest(t testing.TB, threshold int, providers ...keyprovider.Provider) *wire.Manifest {
 	t.Helper()
-	m := &wire.Manifest{Version: 1, Fleet: testFleet, Network: "regtest", N: len(providers), T: threshold, Epoch: 1, AttestSigning: true}
+	m := &wire.Manifest{
+		Version:       1,
+		Fleet:         testFleet,
+		Network:       "regtest",
+		N:             len(providers),
+		T:             threshold,
+		Epoch:         1,
+		AttestSigning: true,
+	}
 	for i, p := range providers {
 		card, err := Card(t.Context(), p, testFleet, 1, i)
 		if err != nil {
@@ -191,7 +199,12 @@ func newWorld(t testing.TB) *world { return newWorldOn(t, bus.EmbeddedConfig{Sto
 
 func newWorldOn(t testing.TB, server bus.EmbeddedConfig) *world {
 	t.Helper()
-	w := &world{t: t, provider: &fakeProvider{Provider: newProvider(t)}, storage: filepath.Join(t.TempDir(), "data"), results: make(chan *wire.Result, 16)}
+	w := &world{
+		t:        t,
+		provider: &fakeProvider{Provider: newProvider(t)},
+		storage:  filepath.Join(t.TempDir(), "data"),
+		results:  make(chan *wire.Result, 16),
+	}
 	var err error
 	if w.server, err = bus.StartEmbedded(server); err != nil {
 		t.Fatal(err)
@@ -200,8 +213,11 @@ func newWorldOn(t testing.TB, server bus.EmbeddedConfig) *world {
 	w.manifest = newManifest(t, 1, w.provider)
 	w.client, w.gateway = newKey(t), newKey(t)
 	w.access, err = wire.NewAccess(
-		[]wire.Client{{Name: testClient, Key: w.client.Public().(ed25519.PublicKey), Kinds: []wire.Kind{wire.KindKeygen, wire.KindSign}}},
-		map[string]ed25519.PublicKey{"gateway0": w.gateway.Public().(ed25519.PublicKey)})
+		[]wire.Client{
+			{Name: testClient, Key: w.client.Public().(ed25519.PublicKey), Kinds: []wire.Kind{wire.KindKeygen, wire.KindSign}},
+		},
+		map[string]ed25519.PublicKey{"gateway0": w.gateway.Public().(ed25519.PublicKey)},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -257,8 +273,13 @@ func harden(p keyprovider.Provider) *keyprovider.Hardened {
 
 func (w *world) config() Config {
 	return Config{
-		Manifest: w.manifest, Access: w.access, Storage: w.storage, Provider: harden(w.provider), Bus: w.bus, Observe: &w.seen,
-		Log: slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Manifest: w.manifest,
+		Access:   w.access,
+		Storage:  w.storage,
+		Provider: harden(w.provider),
+		Bus:      w.bus,
+		Observe:  &w.seen,
+		Log:      slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	}
 }
 
@@ -313,7 +334,13 @@ func (w *world) startNode() (*Worker, *running) {
 func (w *world) startGateway() *running {
 	w.t.Helper()
 	g := gateway.New(gateway.Config{
-		Manifest: w.manifest, Access: w.access, Name: "gateway0", Key: w.gateway, Bus: w.bus, Observe: &observer{}, Log: slog.New(slog.DiscardHandler),
+		Manifest: w.manifest,
+		Access:   w.access,
+		Name:     "gateway0",
+		Key:      w.gateway,
+		Bus:      w.bus,
+		Observe:  &observer{},
+		Log:      slog.New(slog.DiscardHandler),
 	})
 	r := run(w.t, g.Run)
 	eventually(w.t, "the gateway is ready", func() bool { return g.Ready() == nil })

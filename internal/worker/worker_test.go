@@ -384,7 +384,14 @@ func TestFillPaces(t *testing.T) {
 	node, _ := w.startNode()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	if err := node.fill(ctx, wire.Slot{Kind: wire.SlotAbort, ID: "no id"}, []byte("x")); !errors.Is(err, context.DeadlineExceeded) {
+	if err := node.fill(
+		ctx,
+		wire.Slot{Kind: wire.SlotAbort, ID: "no id"},
+		[]byte("x"),
+	); !errors.Is(
+		err,
+		context.DeadlineExceeded,
+	) {
 		t.Errorf("a message that can't be published ended with %v", err)
 	}
 	if n := w.log.count("not published yet"); n < 1 || n > 6 {
