@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/google/uuid"
@@ -26,8 +25,6 @@ const (
 	// headers and the other fields.
 	maxItemsSize = wire.MaxJobSize - 8<<10
 )
-
-var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // prepared is a job that is signed and found right, ready to be published any
 // number of times.
@@ -59,7 +56,7 @@ func (c *Client) prepare(job wire.Job) (*prepared, error) {
 	p := &prepared{SignedJob: c.sign(job.Kind, payload), job: job}
 	p.digest = p.Digest(c.manifest)
 	if _, refusal := p.Parse(now); refusal != nil {
-		return nil, &JobError{Job: job.ID, Code: refusal.Code, Message: refusal.Reason}
+		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
 	}
 	return p, nil
 }

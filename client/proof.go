@@ -3,6 +3,7 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/chain"
@@ -22,18 +23,21 @@ type Proof struct {
 // Verify checks the proof against the manifest and nothing else, and returns
 // the keys that it proves. The error is a *ProofError.
 func (p Proof) Verify(m *Manifest) ([]Key, error) {
+	if m == nil || m.core == nil {
+		return nil, &ProofError{Err: errors.New("there is no manifest to check against: make one with ParseManifest")}
+	}
 	var r wire.Result
 	if err := json.Unmarshal(p.Result, &r); err != nil {
 		return nil, &ProofError{Err: fmt.Errorf("result: %w", err)}
 	}
-	keys, err := p.verify(m, &r)
+	keys, err := p.verify(m.core, &r)
 	if err != nil {
 		return nil, &ProofError{Job: r.Job, Err: err}
 	}
 	return keys, nil
 }
 
-func (p Proof) verify(m *Manifest, r *wire.Result) ([]Key, error) {
+func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 	var job wire.Job
 	if err := json.Unmarshal([]byte(p.Job), &job); err != nil {
 		return nil, fmt.Errorf("job: %w", err)
@@ -45,7 +49,7 @@ func (p Proof) verify(m *Manifest, r *wire.Result) ([]Key, error) {
 	case job.Kind != wire.KindKeygen || r.Kind != wire.KindKeygen || r.Status != wire.StatusDone:
 		return nil, fmt.Errorf("a %s job with a %s result that is %s proves no keys", job.Kind, r.Kind, r.Status)
 	case r.Job != job.ID || r.Client != p.Client || r.Chain != job.Chain:
-		return nil, fmt.Errorf("job %.64q of %.64q for chain %.64q does not go with a result for job %.64q of %.64q for %.64q",
+		return nil, fmt.Errorf("job %.64q of %.64q for chain %.64q and a result for job %.64q of %.64q for %.64q differ",
 			job.ID, p.Client, job.Chain, r.Job, r.Client, r.Chain)
 	}
 	signed := wire.SignedJob{Client: p.Client, Kind: job.Kind, Payload: []byte(p.Job)}
@@ -55,17 +59,18 @@ func (p Proof) verify(m *Manifest, r *wire.Result) ([]Key, error) {
 	return checkAddresses(m, job.Chain, r.Keys)
 }
 
-// sameFleet tells a wrong manifest from a false proof.
-func sameFleet(m *Manifest, r *wire.Result) error {
+// sameFleet distinguishes a wrong manifest from a false proof.
+func sameFleet(m *wire.Manifest, r *wire.Result) error {
 	want := m.Hash()
 	if r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, want[:]) {
-		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, the manifest here is of fleet %q on %s with hash %x: "+
-			"ask the operators which is right", r.Fleet, r.Network, []byte(r.Manifest), m.Fleet, m.Network, want)
+		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, "+
+			"the manifest here is of fleet %q on %s with hash %x: ask the operators which is right",
+			r.Fleet, r.Network, []byte(r.Manifest), m.Fleet, m.Network, want)
 	}
 	return nil
 }
 
-func checkAddresses(m *Manifest, chainName string, claimed []wire.Key) ([]Key, error) {
+func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key) ([]Key, error) {
 	on, err := chain.Parse(chainName)
 	if err != nil {
 		return nil, err
@@ -77,7 +82,8 @@ func checkAddresses(m *Manifest, chainName string, claimed []wire.Key) ([]Key, e
 			return nil, fmt.Errorf("key %s: %w", k.ID, err)
 		}
 		if k.Address != address {
-			return nil, fmt.Errorf("key %s: the result says address %.128q, the certified public key gives %s: somebody swapped it", k.ID, k.Address, address)
+			return nil, fmt.Errorf("key %s: the result has address %.128q, but the certified public key gives %s: "+
+				"it was swapped", k.ID, k.Address, address)
 		}
 		keys[i] = Key{ID: k.ID, Chain: chainName, PublicKey: k.PublicKey, Address: address}
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -88,10 +89,13 @@ func newKey(t testing.TB) ed25519.PrivateKey {
 	return key
 }
 
+// patience is for what takes milliseconds on an idle machine.
+const patience = 2 * time.Minute
+
 // startServer runs the embedded NATS server until the test ends.
-func startServer(t testing.TB, dir string, port int) *bus.EmbeddedServer {
+func startServer(t testing.TB, dir string, port int) *natsserver.Server {
 	t.Helper()
-	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: dir, Port: port})
+	server, err := natsserver.Start(natsserver.Config{StoreDir: dir, Port: port})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +110,7 @@ func connectBus(t testing.TB, url string) *bus.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := b.Close(ctx); err != nil {
 			t.Error(err)
@@ -138,7 +142,7 @@ func start(t testing.TB) (*gatewayStub, *Client) {
 
 func (s *gatewayStub) connect(cfg Config) *Client {
 	s.t.Helper()
-	cfg.Manifest, cfg.Name, cfg.Key = s.manifest, stubClient, s.client
+	cfg.Manifest, cfg.Name, cfg.Key = public(s.manifest), stubClient, s.client
 	cfg.Gateways = map[string]ed25519.PublicKey{stubGateway: s.gateway.Public().(ed25519.PublicKey)}
 	c, err := New(s.t.Context(), cfg)
 	if err != nil {
@@ -152,7 +156,7 @@ func (s *gatewayStub) connect(cfg Config) *Client {
 func (s *gatewayStub) listen(b *bus.Bus) {
 	s.t.Helper()
 	for _, kind := range []string{"keygen", "sign"} {
-		consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), bus.ConsumeOptions{Handlers: 1}, func(d bus.Delivery) {
+		consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), 1, func(d bus.Delivery) {
 			if err := s.take(d.Message()); err != nil {
 				s.t.Error(err)
 			}
@@ -168,7 +172,7 @@ func (s *gatewayStub) listen(b *bus.Bus) {
 }
 
 func (s *gatewayStub) take(m bus.Message) error {
-	ref, err := bus.ParseJob(m.Subject)
+	ref, err := wire.ParseJob(m.Subject)
 	if err != nil {
 		return err
 	}

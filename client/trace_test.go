@@ -76,7 +76,7 @@ func TestSpanOfAJob(t *testing.T) {
 func TestSpanOfAFailure(t *testing.T) {
 	s, c, spans, _ := traced(t)
 	s.onJob(func(job wire.SignedJob) {
-		r := s.failure(job, CodeKeygenFailed)
+		r := s.failure(job, wire.CodeKeygenFailed)
 		r.Error = strings.Repeat("long ", 100)
 		s.store(r)
 	})
@@ -101,8 +101,8 @@ func TestSpanOfAFailure(t *testing.T) {
 	if len(ended) != 2 || ended[0].Status.Code != codes.Error || ended[1].Status.Code != codes.Error {
 		t.Fatalf("spans are %+v", ended)
 	}
-	if n := len(ended[0].Status.Description); n != maxTold {
-		t.Errorf("the reason has %d bytes, want %d", n, maxTold)
+	if n := len(ended[0].Status.Description); n != maxError {
+		t.Errorf("the reason has %d bytes, want %d", n, maxError)
 	}
 }
 

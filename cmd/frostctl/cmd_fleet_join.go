@@ -17,8 +17,9 @@ func newFleetManifestCommand() *cobra.Command {
 		Short: "Join the cards of enrolled nodes into the fleet's manifest",
 		Long: `Manifest joins the cards that frost-worker enroll printed, one of each node, in
 any order, into the fleet's manifest. The nodes must have enrolled with the
-same name and epoch. It holds nothing secret, is the same on every machine, and
-never changes: keys belong to the manifest that they were made under.`,
+same name, network, n, t and epoch, and none may be missing. The manifest holds
+nothing secret, is the same on every machine, and never changes: keys belong to
+the manifest that they were made under.`,
 		Example: "  frostctl fleet manifest --name main --network mainnet --threshold 2 card0.json card1.json card2.json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,23 +37,23 @@ never changes: keys belong to the manifest that they were made under.`,
 			if err := fleet.WriteManifest(path, &m); err != nil {
 				return err
 			}
-			hash := m.Hash()
 			if wantJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), map[string]any{
-					"manifest": path, "fleet": m.Fleet, "network": m.Network, "n": m.N, "t": m.T, "hash": fmt.Sprintf("%x", hash),
-				})
+				return printJSON(cmd.OutOrStdout(), describe(path, &m))
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "fleet %s: %d of %d on %s, manifest %x in %s\n", m.Fleet, m.T, m.N, m.Network, hash, path)
+			fmt.Fprintf(cmd.OutOrStdout(), "fleet %s: %d of %d on %s, manifest %x in %s\n",
+				m.Fleet, m.T, m.N, m.Network, m.Hash(), path)
 			note(cmd, "then: frostctl fleet init DIR --manifest %s", path)
 			return nil
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&m.Fleet, "name", "", "name of the fleet, as the nodes enrolled with: lower-case letters, digits, _ and -")
+	f.StringVar(&m.Fleet, "name", "",
+		"name of the fleet, as the nodes enrolled with: lower-case letters, digits, _ and -")
 	f.StringVar(&m.Network, "network", "", "mainnet, testnet, signet or regtest")
 	f.IntVar(&m.T, "threshold", 0, "workers that it takes to sign")
 	f.IntVar(&m.Epoch, "epoch", 1, "epoch, as the nodes enrolled with")
-	f.BoolVar(&m.AttestSigning, "attest-signing", true, "every signing commitment is authorised by the node's key provider")
+	f.BoolVar(&m.AttestSigning, "attest-signing", true,
+		"every signing commitment is authorised by the node's key provider")
 	f.StringVarP(&path, "out", "o", fleet.ManifestFile, "file to write; one that exists is not replaced")
 	for _, flag := range []string{"name", "network", "threshold"} {
 		_ = cmd.MarkFlagRequired(flag)

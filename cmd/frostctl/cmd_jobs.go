@@ -12,10 +12,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -54,6 +56,9 @@ type jobLine struct {
 }
 
 func jobs(cmd *cobra.Command, ids []string) (err error) {
+	if err := checkIDs(ids); err != nil {
+		return err
+	}
 	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
@@ -64,7 +69,7 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 	defer cancel()
-	if r.bus, err = bus.Connect(ctx, bus.Options{
+	if r.bus, err = connectBus(cmd, bus.Options{
 		Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL, Credentials: cfg.Credentials,
 		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
 	}); err != nil {
@@ -99,7 +104,8 @@ type jobReader struct {
 }
 
 // errListing explains what a client can do instead.
-var errListing = errors.New("this account may not list results and dead letters: name the jobs (frostctl jobs JOB), or ask an administrator")
+var errListing = errors.New("this account may not list results and dead letters: " +
+	"name the jobs (frostctl jobs JOB), or ask an administrator")
 
 func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 	results, err := r.bus.Slots(ctx, bus.Results, "res."+r.cfg.Name+".*")
@@ -126,18 +132,24 @@ func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 	return lines, nil
 }
 
+func checkIDs(ids []string) error {
+	for _, id := range ids {
+		if parsed, err := uuid.Parse(id); err != nil || parsed.String() != id {
+			return usagef("%.64q is not the id of a job, which is a UUID in lower case", id)
+		}
+	}
+	return nil
+}
+
 func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, err error) {
 	for _, id := range ids {
-		subject, err := bus.ResSubject(r.cfg.Name, id)
-		if err != nil {
-			return lines, usageError{err}
-		}
-		m, ok, err := r.bus.Last(ctx, bus.Results, subject)
+		m, ok, err := r.bus.Last(ctx, bus.Results, wire.StoredResultSubject(r.cfg.Name, id))
 		if err != nil {
 			return lines, fmt.Errorf("job %s: %w", id, err)
 		}
 		if !ok {
-			return lines, fmt.Errorf("job %s has no stored result: it is in work, was turned away, ended more than 24 hours ago, or is not of client %s", id, r.cfg.Name)
+			return lines, fmt.Errorf("job %s has no stored result: it is in progress, was turned away, "+
+				"ended more than 24 hours ago, or is not of client %s", id, r.cfg.Name)
 		}
 		lines = append(lines, r.result(m))
 	}
@@ -147,7 +159,7 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 // result reads a stored result. What does not carry a gateway's signature is
 // shown as such.
 func (r *jobReader) result(m bus.Message) jobLine {
-	ref, err := bus.ParseResult(m.Subject)
+	ref, err := wire.ParseResult(m.Subject)
 	line := jobLine{Job: ref.Job, Time: m.Time.UTC()}
 	signature, gateway := header(m, wire.HeaderSignature), header(m, wire.HeaderGateway)
 	raw, errHex := hex.DecodeString(signature)
@@ -156,7 +168,7 @@ func (r *jobReader) result(m bus.Message) jobLine {
 		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
 		json.Unmarshal(m.Data, &res))
 	if err != nil {
-		line.Status, line.Error = "unverified", err.Error()
+		line.Status, line.Error = "unverified", command.Sentence(err)
 		return line
 	}
 	line.Kind, line.Status, line.Code, line.Error = res.Kind, res.Status, res.Code, res.Error
@@ -168,12 +180,12 @@ func (r *jobReader) result(m bus.Message) jobLine {
 // nothing is decided by them.
 func letter(m bus.Message) jobLine {
 	line := jobLine{Time: m.Time.UTC(), Status: wire.StatusFailed, Letter: true}
-	if ref, err := bus.ParseDead(m.Subject); err == nil {
-		line.Job, line.Kind = ref.Job, wire.Kind(ref.Kind)
+	if ref, err := wire.ParseDead(m.Subject); err == nil {
+		line.Job, line.Kind = ref.Job, ref.Kind
 	}
 	var d wire.DeadLetter
 	if err := json.Unmarshal(m.Data, &d); err != nil {
-		line.Error = "unreadable: " + err.Error()
+		line.Error = "unreadable: " + command.Sentence(err)
 		return line
 	}
 	line.Code, line.Error = d.Code, d.Error

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -56,14 +57,15 @@ The exit code is 4 if something does not verify.`,
 	f.Var(&o.message, "message", "what was signed")
 	f.Var(&o.sig, "signature", "64 bytes")
 	f.StringVar(&o.keys, "keys", "", "a file of frostctl keygen, - for standard input")
-	f.StringVar(&o.manifest, "manifest", "", "the fleet's manifest.json (default: the one that the client configuration names)")
+	f.StringVar(&o.manifest, "manifest", "",
+		"the fleet's manifest.json (default: the one that the client configuration names)")
 	addConfigFlag(cmd)
 	cmd.MarkFlagsOneRequired("keys", "signature")
 	cmd.MarkFlagsMutuallyExclusive("keys", "signature")
 	cmd.MarkFlagsMutuallyExclusive("chain", "suite")
 	cmd.MarkFlagsMutuallyExclusive("public-key", "internal-key")
 	cmd.MarkFlagsRequiredTogether("message", "signature")
-	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
+	completeChain(cmd)
 	return cmd
 }
 
@@ -87,17 +89,20 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 		return usagef("--script-root goes with --internal-key: an output key has it inside")
 	case o.internalKey != nil:
 		if key, err = client.TaprootOutputKey(o.internalKey, o.root); err != nil {
-			return usageError{err}
+			return command.Usage(err)
 		}
 	case len(key) != 32:
-		return usagef("--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)", len(key))
+		return usagef(
+			"--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)",
+			len(key),
+		)
 	}
 	if len(o.sig) != 64 {
 		return usagef("--signature of %d bytes, want 64", len(o.sig))
 	}
 	err = client.VerifySignature(suite, key, o.message, o.sig)
 	if err != nil && !errors.Is(err, client.ErrSignature) {
-		return usageError{err}
+		return command.Usage(err)
 	}
 	if wantJSON(cmd) {
 		return errors.Join(err, printJSON(cmd.OutOrStdout(), verdict{err == nil, suite, key}))
@@ -162,8 +167,9 @@ func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
 	if wantJSON(cmd) {
 		return printJSON(cmd.OutOrStdout(), v)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n",
-		v.Keys, v.Jobs, m.N, m.Fleet, hash, m.Network)
+	fmt.Fprintf(cmd.OutOrStdout(),
+		"%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n", v.Keys, v.Jobs,
+		m.N, m.Fleet, hash, m.Network)
 	return nil
 }
 
@@ -175,7 +181,7 @@ func (o verifyOptions) loadManifest(cmd *cobra.Command) (*client.Manifest, error
 	if err != nil {
 		return nil, errors.Join(err, usagef("or name the manifest itself: --manifest manifest.json"))
 	}
-	file, err := config.LoadClient(path)
+	file, err := config.ParseClient(path)
 	if err != nil {
 		return nil, err
 	}

@@ -2,27 +2,21 @@ package main
 
 import (
 	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
-// wantJSON tells whether --json was given.
-func wantJSON(cmd *cobra.Command) bool {
-	asked, _ := cmd.Flags().GetBool("json")
-	return asked
-}
+func wantJSON(cmd *cobra.Command) bool { return command.WantJSON(cmd) }
 
-// printJSON prints one object on one line.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
+func printJSON(w io.Writer, v any) error { return command.PrintJSON(w, v) }
 
 // note says something to people, on standard error.
 func note(cmd *cobra.Command, format string, args ...any) {
@@ -40,7 +34,7 @@ type hexFlag []byte
 func (h *hexFlag) Set(text string) error {
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) == 0 {
-		return fmt.Errorf("want hexadecimal, two digits a byte, without 0x")
+		return errors.New("want hexadecimal, two digits a byte, without 0x")
 	}
 	*h = b
 	return nil
@@ -50,6 +44,32 @@ func (h *hexFlag) String() string { return hex.EncodeToString(*h) }
 
 // Type is shown in help texts.
 func (*hexFlag) Type() string { return "hex" }
+
+// portFlag is a flag whose value is a TCP port, or least, which means something
+// else: none, or any.
+type portFlag struct {
+	port  *int
+	least int
+}
+
+func (p portFlag) Set(text string) error {
+	port, err := strconv.Atoi(text)
+	if err != nil || port < p.least || port > 65535 {
+		return fmt.Errorf("want a port, %d to 65535", p.least)
+	}
+	*p.port = port
+	return nil
+}
+
+func (p portFlag) String() string {
+	if p.port == nil {
+		return ""
+	}
+	return strconv.Itoa(*p.port)
+}
+
+// Type is shown in help texts.
+func (portFlag) Type() string { return "port" }
 
 // openInput opens a file, or standard input for "-".
 func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -87,18 +88,16 @@ func (g *Gateway) publishTask(e protocol.PublishTask) {
 	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
 	defer cancel()
 	span := g.below(e.Trace, "task")
-	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, tracing.Header(span.Trace()), func(m bus.Message) bus.Verdict {
+	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, tracing.Header(span.Trace()), func(m bus.Message) bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return verdicts[g.coordinator.JudgeTask(logMessage(m), e.Body)]
+		return g.coordinator.JudgeTask(logMessage(m), e.Body) != wire.Junk
 	})
 	span.End(err)
 	if err != nil && g.ctx.Err() == nil {
 		g.log.Warn("task not published", tracing.Args([]any{"subject", e.Subject, "err", err}, e.Trace)...)
 	}
 }
-
-var verdicts = map[wire.Verdict]bus.Verdict{wire.Mine: bus.Mine, wire.Other: bus.Other, wire.Junk: bus.Junk}
 
 // finish stores the result, then the dead letter if there is one, and only
 // then acknowledges the job. If the job has a result already, that one is
@@ -137,11 +136,7 @@ func (g *Gateway) finish(e protocol.Finish) {
 
 func (g *Gateway) storeResult(r *wire.Result, trace string) (stored bool, subject string, err error) {
 	payload := r.Encode()
-	subject, err = bus.ResSubject(r.Client, r.Job)
-	if err != nil {
-		g.log.Error("result has no subject", "err", err)
-		return false, "", err
-	}
+	subject = wire.StoredResultSubject(r.Client, r.Job)
 	span := g.below(trace, "result")
 	stored, err = g.store(g.ctx, subject, payload, g.headers(r, payload, trace))
 	span.End(err)
@@ -189,38 +184,17 @@ func (g *Gateway) headers(r *wire.Result, payload []byte, trace string) map[stri
 	return headers
 }
 
-// store publishes until the server has it. It reports false where a message
+// store returns once the server has the message. It is false where a message
 // was there already: the first one wins.
 func (g *Gateway) store(ctx context.Context, subject string, data []byte, headers map[string][]string) (bool, error) {
-	for delay := retryDelay; ; delay = min(2*delay, maxDelay) {
-		err := g.tryStore(ctx, subject, data, headers)
-		switch {
-		case err == nil, errors.Is(err, bus.ErrExists):
-			return err == nil, nil
-		case ctx.Err() != nil, errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrClosed):
-			g.log.Error("not stored", "subject", subject, "err", err)
-			return false, err
-		}
-		g.log.Warn("not stored yet", "subject", subject, "err", err)
-		sleep(ctx, delay)
-	}
-}
-
-func (g *Gateway) tryStore(ctx context.Context, subject string, data []byte, headers map[string][]string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	_, err := g.cfg.Bus.Publish(ctx, subject, data, headers)
-	return err
-}
-
-// sleep waits until d is over or ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+	if errors.Is(err, bus.ErrExists) {
+		return false, nil
 	}
+	if err != nil {
+		g.log.Error("not stored", "subject", subject, "err", err)
+	}
+	return err == nil, err
 }
 
 // deadLetter keeps what was given up, and why.
@@ -229,11 +203,7 @@ func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
 	if id == "" {
 		id = "unnamed-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	}
-	subject, err := bus.DeadSubject(string(job.Kind), job.Client, id)
-	if err != nil {
-		g.log.Error("dead letter has no subject", "err", err)
-		return
-	}
+	subject := wire.DeadSubject(job.Kind, job.Client, id)
 	letter := wire.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
 	ctx, cancel := context.WithTimeout(g.ctx, letterTime)
 	defer cancel()
@@ -276,13 +246,9 @@ const noticeTime = 10 * time.Second
 
 // notify leaves an answer in NOTICES, from where it goes where results go.
 func (g *Gateway) notify(client, job string, payload []byte, headers map[string][]string) error {
-	subject, err := bus.NoticeSubject(client, job)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(g.ctx, noticeTime)
 	defer cancel()
-	_, err = g.cfg.Bus.Publish(ctx, subject, payload, headers)
+	_, err := g.cfg.Bus.Publish(ctx, wire.NoticeSubject(client, job), payload, headers)
 	return err
 }
 
@@ -299,13 +265,9 @@ func (g *Gateway) announce(client, job string) {
 }
 
 func (g *Gateway) announceStored(client, job string) error {
-	subject, err := bus.ResSubject(client, job)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(g.ctx, noticeTime)
 	defer cancel()
-	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, wire.StoredResultSubject(client, job))
 	if err != nil || !ok {
 		return err
 	}
@@ -343,12 +305,8 @@ func (g *Gateway) acknowledge(d *delivery) {
 func (g *Gateway) refetch(id string) {
 	g.refetching.Lock()
 	defer g.refetching.Unlock()
-	filter, err := bus.BatchFilter(id)
-	if err != nil {
-		return
-	}
-	for delay := retryDelay; ; delay = min(2*delay, maxDelay) {
-		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, filter)
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
+		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {
 			g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
 		}
@@ -359,7 +317,7 @@ func (g *Gateway) refetch(id string) {
 		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
 			return
 		}
-		sleep(g.ctx, delay)
+		_ = pause.Wait(g.ctx) // its end ends the loop
 	}
 }
 

@@ -11,7 +11,6 @@ package gateway
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +34,7 @@ type Config struct {
 	Name     string
 	Key      ed25519.PrivateKey
 	Bus      *bus.Bus
+	Offset   func() time.Duration // this machine's clock minus the NATS server's; nil: none
 	Log      *slog.Logger
 	Observe  Observer
 	Tracer   *tracing.Tracer // nil: no spans
@@ -55,10 +55,10 @@ const (
 	shareWait  = 2 * time.Second  // for the shares of a set
 	progress   = 3 * time.Second  // how often a job in work is kept from redelivery
 	drainTime  = 5 * time.Second  // for stores under way at the end
-	retryDelay = time.Second / 10 // between tries to store, doubling
-	maxDelay   = 5 * time.Second  // between tries to store, at most
-	letterTime = time.Minute      // for a dead letter, before its job ends without
-	backDelay  = time.Second / 2  // before a job that is given back comes again
+	minPause   = time.Second / 10 // between attempts, doubling
+	maxPause   = 5 * time.Second
+	letterTime = time.Minute     // for a dead letter, before its job ends without
+	backDelay  = time.Second / 2 // before a job that is given back comes again
 )
 
 // maxJobs is how many deliveries are handled at once: as many as the consumers
@@ -96,6 +96,9 @@ type delivery struct {
 
 // New returns a gateway that does nothing until Run.
 func New(cfg Config) *Gateway {
+	if cfg.Offset == nil {
+		cfg.Offset = func() time.Duration { return 0 }
+	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, pool: pool.New(), deliveries: map[uint64]*delivery{}, fatal: make(chan error, 1), stop: make(chan struct{}), keysRead: make(chan struct{})}
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: cfg.Manifest, Access: cfg.Access, Address: address,
@@ -214,7 +217,7 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 }
 
 func (g *Gateway) consume(ctx context.Context, kind wire.Kind) (*bus.Consumer, error) {
-	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), bus.ConsumeOptions{Handlers: maxJobs[kind]}, g.handle)
+	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), maxJobs[kind], g.handle)
 }
 
 func logMessage(m bus.Message) wire.LogMessage {
@@ -224,19 +227,13 @@ func logMessage(m bus.Message) wire.LogMessage {
 // publishManifest keeps the core manifest in the log beside its keys.
 func (g *Gateway) publishManifest(ctx context.Context) error {
 	hash := g.cfg.Manifest.Hash()
-	subject, err := bus.ManifestSubject(hex.EncodeToString(hash[:]))
-	if err != nil {
-		return err
-	}
 	body, err := json.Marshal(g.cfg.Manifest)
 	if err != nil {
 		return err
 	}
-	_, err = g.cfg.Bus.PublishSlot(ctx, subject, body, nil, func(m bus.Message) bus.Verdict {
-		if stored, err := wire.ParseManifest(m.Data); err == nil && stored.Hash() == hash {
-			return bus.Mine
-		}
-		return bus.Junk
+	_, err = g.cfg.Bus.PublishSlot(ctx, wire.ManifestSubject(hash), body, nil, func(m bus.Message) bool {
+		stored, err := wire.ParseManifest(m.Data)
+		return err == nil && stored.Hash() == hash
 	})
 	if err != nil {
 		return fmt.Errorf("store the manifest in KEYS: %w", err)

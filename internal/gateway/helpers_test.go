@@ -22,6 +22,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
@@ -30,14 +31,14 @@ import (
 const (
 	testFleet  = "test"
 	testClient = "client0"
-	patience   = 30 * time.Second // for what takes milliseconds on an idle machine
+	patience   = 2 * time.Minute // for what takes milliseconds on an idle machine
 )
 
 // world is a bus with a gateway and a client, and no node unless a test starts
 // one: jobs stay in work.
 type world struct {
 	t        testing.TB
-	server   *bus.EmbeddedServer
+	server   *natsserver.Server
 	bus      *bus.Bus
 	provider *software.Provider
 	manifest *wire.Manifest
@@ -53,7 +54,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, client: newKey(t), key: newKey(t), results: make(chan bus.Message, 64)}
 	var err error
-	if w.server, err = bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.TempDir()}); err != nil {
+	if w.server, err = natsserver.Start(natsserver.Config{StoreDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.server.Shutdown)
@@ -92,7 +93,7 @@ func newWorld(t testing.TB) *world {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	left := ""
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if left = goroutines("internal/gateway.(", "internal/pool.("); left == "" {
 			break
 		}
@@ -253,10 +254,7 @@ func (w *world) newJob(life time.Duration) (wire.SignedJob, string) {
 
 func (w *world) publish(s wire.SignedJob) {
 	w.t.Helper()
-	subject, err := bus.JobSubject(string(s.Kind), s.Client)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	subject := wire.JobSubject(s.Kind, s.Client)
 	if _, err := w.bus.Publish(w.t.Context(), subject, s.Payload, map[string][]string{
 		wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
 	}); err != nil {
@@ -325,7 +323,7 @@ func (w *world) open() int {
 func (w *world) take(n int) []bus.Delivery {
 	w.t.Helper()
 	got := make(chan bus.Delivery, 64)
-	c, err := w.bus.Consume(w.t.Context(), bus.Jobs, bus.GatewaysDurable("keygen"), bus.ConsumeOptions{Handlers: n}, func(d bus.Delivery) { got <- d })
+	c, err := w.bus.Consume(w.t.Context(), bus.Jobs, bus.GatewaysDurable("keygen"), n, func(d bus.Delivery) { got <- d })
 	if err != nil {
 		w.t.Fatal(err)
 	}

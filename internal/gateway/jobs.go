@@ -16,13 +16,13 @@ const maxDeliveries = 5
 // handle holds a job from its delivery to its end.
 func (g *Gateway) handle(d bus.Delivery) {
 	msg := d.Message()
-	ref, err := bus.ParseJob(msg.Subject)
+	ref, err := wire.ParseJob(msg.Subject)
 	if err != nil {
 		g.log.Warn("message in JOBS is no job", "subject", msg.Subject, "err", err)
 		_ = d.Term("not a job subject")
 		return
 	}
-	job := wire.ReadJob(wire.Kind(ref.Kind), ref.Client, msg.Data, msg.Header)
+	job := wire.ReadJob(ref.Kind, ref.Client, msg.Data, msg.Header)
 	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
 	held.span = g.begin(d, &job, held.since)
 	defer held.span.End(errNotEnded) // unless it has
@@ -47,7 +47,7 @@ func (g *Gateway) handle(d bus.Delivery) {
 // now keeps the monotonic reading: a clock that is set later makes no job longer.
 func (g *Gateway) stored(m bus.Message) time.Time {
 	now := time.Now()
-	return now.Add(min(m.Time.Add(g.cfg.Bus.Offset()).Sub(now), 0))
+	return now.Add(min(m.Time.Add(g.cfg.Offset()).Sub(now), 0))
 }
 
 // existing reads the stored result under the job's client and id.
@@ -55,13 +55,9 @@ func (g *Gateway) existing(job *protocol.CheckedJob) (*protocol.ExistingResult, 
 	if job.ID == "" {
 		return nil, nil
 	}
-	subject, err := bus.ResSubject(job.Signed.Client, job.ID)
-	if err != nil {
-		return nil, err
-	}
 	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
 	defer cancel()
-	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, wire.StoredResultSubject(job.Signed.Client, job.ID))
 	if err != nil || !ok {
 		return nil, err
 	}

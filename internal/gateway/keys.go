@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -58,13 +59,13 @@ func (g *Gateway) whenRead(ctx context.Context) (stop func()) {
 
 // mustConsume tries until it can, or ctx ends.
 func (g *Gateway) mustConsume(ctx context.Context, kind wire.Kind) *bus.Consumer {
-	for delay := retryDelay; ctx.Err() == nil; delay = min(2*delay, maxDelay) {
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ctx.Err() == nil; {
 		consumer, err := g.consume(ctx, kind)
 		if err == nil {
 			return consumer
 		}
 		g.log.Warn("jobs not taken yet", "kind", kind, "err", err)
-		sleep(ctx, delay)
+		_ = pause.Wait(ctx) // its end ends the loop
 	}
 	return nil
 }
@@ -78,6 +79,6 @@ func (g *Gateway) await(ctx context.Context, cond func(*protocol.Coordinator) bo
 		if ok {
 			return
 		}
-		sleep(ctx, time.Millisecond)
+		_ = backoff.Sleep(ctx, time.Millisecond)
 	}
 }

@@ -64,7 +64,7 @@ func (g *Gateway) round(e protocol.Round) {
 	if e.Trace == "" {
 		return
 	}
-	offset := g.cfg.Bus.Offset()
+	offset := g.cfg.Offset()
 	g.cfg.Tracer.Span(e.Trace, string(e.Round), e.From.Add(offset), tracing.ID(e.ID)).EndAt(e.To.Add(offset), nil)
 }
 

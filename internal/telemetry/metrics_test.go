@@ -14,8 +14,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -25,7 +27,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	t.Helper()
 	r := prometheus.NewRegistry()
 	m := NewMetrics(r, of)
-	m.Bus(func() (bus.Sample, bool) { return everything, true }, func() error { return nil })
+	m.Bus(func() (buswatch.Sample, bool) { return everything, true }, func() error { return nil })
 	m.Disk("storage", t.TempDir())
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleWorker {
@@ -36,13 +38,13 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 }
 
 // everything is a sample that has all there can be.
-var everything = bus.Sample{
+var everything = buswatch.Sample{
 	At: time.Unix(1, 0), RTT: 2 * time.Millisecond, ClockOffset: -3 * time.Second, ClockKnown: true,
-	Streams:     []bus.StreamState{{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7}, {Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10}},
-	Storage:     []bus.StorageState{{Kind: bus.StorageFile, Used: 11, Limit: 12}, {Kind: bus.StorageMemory, Used: 13, Limit: -1}},
-	Consumers:   []bus.ConsumerState{{Durable: "gateways-sign", Pending: 14, Unacknowledged: 15}},
-	Followers:   []bus.FollowerState{{Stream: bus.Keys, Behind: 16, For: 1500 * time.Millisecond}},
-	Credentials: []bus.Credential{{Name: bus.CredentialCert, Expires: time.Unix(17, 0)}},
+	Streams:     []buswatch.StreamState{{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7}, {Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10}},
+	Storage:     []buswatch.StorageState{{Kind: buswatch.StorageFile, Used: 11, Limit: 12}, {Kind: buswatch.StorageMemory, Used: 13, Limit: -1}},
+	Consumers:   []buswatch.ConsumerState{{Durable: "gateways-sign", Pending: 14, Unacknowledged: 15}},
+	Followers:   []buswatch.FollowerState{{Stream: bus.Keys, Behind: 16, For: 1500 * time.Millisecond}},
+	Credentials: []natsconn.Credential{{Name: natsconn.CredentialCert, Expires: time.Unix(17, 0)}},
 }
 
 // TestEachEventMovesItsMetrics: exactly those.
@@ -214,6 +216,16 @@ func TestConventions(t *testing.T) {
 		problems, err := promlint.NewWithMetricFamilies(families).Lint()
 		if err != nil || len(problems) != 0 {
 			t.Errorf("%s: promlint: %v, %v", of.Role, problems, err)
+		}
+	}
+}
+
+// TestJobBuckets: a quantile of what small sign jobs take is not far from what
+// they took.
+func TestJobBuckets(t *testing.T) {
+	for i, bound := range jobBuckets[1:] {
+		if before := jobBuckets[i]; before >= .0015 && bound <= .1 && bound/before > 1.334 {
+			t.Errorf("nothing between %g and %g s", before, bound)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
 	"regexp"
 	"time"
 
@@ -79,15 +78,10 @@ func ChainSuite(chain string) (frost.Suite, bool) {
 	return s, ok
 }
 
-// JobSubject is the full subject to which a client publishes a job.
-func JobSubject(fleet string, kind Kind, client string) string {
-	return fmt.Sprintf("frost.%s.job.%s.%s", fleet, kind, client)
-}
-
 // JobSigningInput is what a client's Ed25519 key signs: a tag, the subject
 // and the payload, with line ends between (neither tag nor subject has one).
 func JobSigningInput(fleet string, kind Kind, client string, payload []byte) []byte {
-	return append([]byte("frostfleet/job/v1\n"+JobSubject(fleet, kind, client)+"\n"), payload...)
+	return append([]byte("frostfleet/job/v1\n"+FleetSubject(fleet, JobSubject(kind, client))+"\n"), payload...)
 }
 
 // SignJob signs a payload for the two headers of a job.

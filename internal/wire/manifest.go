@@ -38,31 +38,12 @@ func (h *HexBytes) UnmarshalText(text []byte) error {
 	return err
 }
 
-// NodeCard is what the manifest says of one worker; `frost-worker enroll`
-// prints it.
+// NodeCard is what the manifest says of one worker.
 type NodeCard struct {
 	Index      int      `json:"index"`
 	Identity   HexBytes `json:"identity"`   // P-256, uncompressed, 65 bytes
 	Encryption HexBytes `json:"encryption"` // X25519, 32 bytes
 }
-
-// ParseCard reads a card's JSON strictly. Whether its keys are good, the
-// manifest judges.
-func ParseCard(data []byte) (NodeCard, error) {
-	var c NodeCard
-	if len(data) > maxCard {
-		return c, fmt.Errorf("card: %d bytes is over the limit of %d", len(data), maxCard)
-	}
-	if err := strictJSON(data, &c); err != nil {
-		return NodeCard{}, fmt.Errorf("card: %w", err)
-	}
-	if c.Index < 0 || c.Index >= MaxNodes || len(c.Identity) == 0 || len(c.Encryption) == 0 {
-		return NodeCard{}, fmt.Errorf("card: need index (0 to %d), identity and encryption, as frost-worker enroll prints them", MaxNodes-1)
-	}
-	return c, nil
-}
-
-const maxCard = 4 << 10 // bytes; a card has some 260
 
 // Manifest is the core manifest: who the fleet is. It is public, the same
 // everywhere, and its hash is in every transcript: a batch belongs to its

@@ -63,14 +63,9 @@ type Signed struct {
 	Signature HexBytes `json:"signature"`
 }
 
-// ResultSubject is the full subject on which a client hears of its job.
-func ResultSubject(fleet, client, job string) string {
-	return fmt.Sprintf("frost.%s.result.%s.%s", fleet, client, job)
-}
-
 // ResultSigningInput is what a gateway signs: tag, result subject, payload.
 func ResultSigningInput(fleet, client, job string, payload []byte) []byte {
-	return append([]byte("frostfleet/result/v1\n"+ResultSubject(fleet, client, job)+"\n"), payload...)
+	return append([]byte("frostfleet/result/v1\n"+FleetSubject(fleet, ResultSubject(client, job))+"\n"), payload...)
 }
 
 // DeadLetter says why a job was given up, with what it was.

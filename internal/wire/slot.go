@@ -1,9 +1,6 @@
 package wire
 
 import (
-	"fmt"
-	"strconv"
-	"strings"
 	"time"
 )
 
@@ -36,37 +33,6 @@ type Slot struct {
 	Kind SlotKind
 	ID   string
 	Node int
-}
-
-// String is the slot's subject below the fleet's prefix.
-func (s Slot) String() string {
-	return slotFamily[s.Kind] + "." + s.ID + "." + string(s.Kind) + "." + strconv.Itoa(s.Node)
-}
-
-// ParseSlot reads a subject below the fleet's prefix.
-func ParseSlot(subject string) (Slot, error) {
-	p := strings.Split(subject, ".")
-	if len(p) != 4 || !isBatchID(p[1]) {
-		return Slot{}, fmt.Errorf("subject %.100q is no slot", subject)
-	}
-	if family, ok := slotFamily[SlotKind(p[2])]; !ok || family != p[0] {
-		return Slot{}, fmt.Errorf("subject %.100q is no slot", subject)
-	}
-	node, err := strconv.Atoi(p[3])
-	if err != nil || node < 0 || node >= MaxNodes || strconv.Itoa(node) != p[3] {
-		return Slot{}, fmt.Errorf("subject %.100q names no node", subject)
-	}
-	return Slot{Kind: SlotKind(p[2]), ID: p[1], Node: node}, nil
-}
-
-// TaskSubject is the subject of a task below the fleet's prefix. The lane
-// tells small urgent work from bulk.
-func TaskSubject(t *Task, jobID string) string {
-	lane := "bulk"
-	if t.Job.Kind == KindSign && len(t.Items) <= InteractiveItems {
-		lane = "interactive"
-	}
-	return fmt.Sprintf("work.%s.%s.%s.%d.%d", lane, t.Job.Client, jobID, t.Part, t.Attempt)
 }
 
 // InteractiveItems is the largest signing task of the interactive lane.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -162,21 +163,11 @@ var useful = map[wire.SlotKind]time.Duration{
 	wire.SlotCommit: 5 * time.Minute, wire.SlotShare: 5 * time.Minute, wire.SlotRefuse: 5 * time.Minute,
 }
 
-// The pause after a failed try, doubling.
+// The pause after a failed attempt, doubling.
 const (
 	minPause = 50 * time.Millisecond
 	maxPause = 5 * time.Second
 )
-
-// sleep waits until d is over or ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
 
 // mustAttest asks the key provider until it answers or ctx ends. The attester
 // paces the calls.
@@ -189,48 +180,50 @@ func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *wire.Attestatio
 	return nil
 }
 
-// fillTime bounds one try to fill a slot. A session key with less to live
-// seals nothing.
+// fillTime is how long what was sealed may take to be published. A session key
+// with less time left seals nothing.
 const fillTime = time.Minute
 
-// fill returns why the message was not published; it has said so then.
+// fill returns why the message was not published; it has logged that then. The
+// bus retries until the sealed message counts no more; then it is sealed anew.
 func (w *Worker) fill(ctx context.Context, slot wire.Slot, body []byte) error {
-	subject := slot.String()
-	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
-		sealed, era, err := w.sessions.seal(ctx, subject, body)
-		if err != nil {
-			break
-		}
-		w.step(protocol.Sealed{Slot: slot, Data: sealed})
-		verdict, err := w.tryFill(ctx, era, slot, subject, sealed, body)
+	for {
+		lost, err := w.fillSealed(ctx, slot, body)
+		stale := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 		switch {
-		case err == nil && verdict == bus.Other:
+		case lost:
 			w.step(protocol.SlotLost{Slot: slot})
 			return errSlotLost
 		case err == nil:
 			return nil
-		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrDenied):
+		case !stale || ctx.Err() != nil:
 			w.unpublished(slot, err)
 			return err
-		case ctx.Err() == nil:
-			w.log.Warn("message not published yet", "subject", subject, "err", err)
-			sleep(ctx, pause)
 		}
 	}
-	w.unpublished(slot, ctx.Err())
-	return ctx.Err()
 }
 
 var errSlotLost = errors.New("this node said something else there before")
 
-// tryFill publishes what was sealed in an era, and gives up at its end.
-func (w *Worker) tryFill(ctx, era context.Context, slot wire.Slot, subject string, sealed, body []byte) (bus.Verdict, error) {
+// fillSealed publishes for as long as the session key that sealed counts: for
+// fillTime, unless the device is refused before. lost means that the slot
+// holds another message of this node.
+func (w *Worker) fillSealed(ctx context.Context, slot wire.Slot, body []byte) (lost bool, err error) {
+	subject := slot.String()
+	sealed, era, err := w.sessions.seal(ctx, subject, body)
+	if err != nil {
+		return false, err
+	}
+	w.step(protocol.Sealed{Slot: slot, Data: sealed})
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
 	defer cancel()
 	defer context.AfterFunc(era, cancel)()
-	return w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bus.Verdict {
-		return verdicts[w.node.Judge(slot, logMessage(m), body)]
+	found, err := w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bool {
+		v := w.node.Judge(slot, logMessage(m), body)
+		lost = v == wire.Other
+		return v != wire.Junk
 	})
+	return found && lost, err
 }
 
 func (w *Worker) unpublished(slot wire.Slot, err error) {
@@ -238,8 +231,6 @@ func (w *Worker) unpublished(slot wire.Slot, err error) {
 		w.log.Error("message not published", "subject", slot.String(), "err", err)
 	}
 }
-
-var verdicts = map[wire.Verdict]bus.Verdict{wire.Mine: bus.Mine, wire.Other: bus.Other, wire.Junk: bus.Junk}
 
 // certify stores, then has the HSM sign, then publishes.
 func (w *Worker) certify(e protocol.Certify) {
@@ -342,12 +333,8 @@ func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
 func (w *Worker) refetch(id string) {
 	w.refetching.Lock()
 	defer w.refetching.Unlock()
-	filter, err := bus.BatchFilter(id)
-	if err != nil {
-		return
-	}
-	for pause := minPause; ; pause = min(2*pause, maxPause) {
-		messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, filter)
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
+		messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {
 			w.step(protocol.KeysMessage{LogMessage: logMessage(m)})
 		}
@@ -358,7 +345,7 @@ func (w *Worker) refetch(id string) {
 		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
 			return
 		}
-		sleep(w.ctx, pause)
+		_ = pause.Wait(w.ctx) // its end ends the loop
 	}
 }
 

@@ -224,7 +224,7 @@ func (w *Worker) start(ctx context.Context) (stop func(), err error) {
 		}
 	}
 	w.caught.Store(true)
-	w.log.Info("ready", "node", w.cfg.Index, "fleet", w.cfg.Manifest.Fleet, "keys_from", from)
+	w.log.Info("ready", "fleet", w.cfg.Manifest.Fleet, "keys_from", from)
 	return stop, nil
 }
 

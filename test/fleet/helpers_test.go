@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 
 // jobTime is how long a test waits for a job's end on a busy machine.
-const jobTime = time.Minute
+const jobTime = 3 * time.Minute
 
 // raw publishes jobs without the client package, so that they can be wrong.
 type raw struct {
@@ -29,7 +31,7 @@ type raw struct {
 
 func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 	t.Helper()
-	key, err := launch.LoadKey(f.Dir + "/client.key")
+	key, err := config.LoadKey(f.Dir + "/client.key")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,11 +42,7 @@ func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 
 func (r *raw) listen(client string) {
 	r.t.Helper()
-	filter, err := bus.ResultFilter(client)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if _, err := r.bus.Subscribe(filter, func(m bus.Message) { r.results <- m }); err != nil {
+	if _, err := r.bus.Subscribe(wire.ResultSubject(client, "*"), func(m bus.Message) { r.results <- m }); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -71,17 +69,18 @@ func (r *raw) sign(kind wire.Kind, payload []byte) wire.SignedJob {
 	return wire.SignJob(r.key, fleettest.Name, kind, r.name, payload)
 }
 
-// publish stores a job; it returns the server's refusal.
+// publish makes one attempt to store a job; it returns the server's refusal.
 func (r *raw) publish(s wire.SignedJob) error {
 	r.t.Helper()
-	subject, err := bus.JobSubject(string(s.Kind), s.Client)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	_, err = r.bus.Publish(r.t.Context(), subject, s.Payload, map[string][]string{
-		wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
+	_, err := r.bus.Conn().Store(r.t.Context(), &nats.Msg{
+		Subject: wire.FleetSubject(fleettest.Name, wire.JobSubject(s.Kind, s.Client)), Data: s.Payload, Header: nats.Header{
+			wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
+		},
 	})
-	return err
+	if err != nil {
+		return natsconn.Classify(err)
+	}
+	return nil
 }
 
 // answer waits for the next result of a job. A gateway that stopped before it

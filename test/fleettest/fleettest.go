@@ -16,6 +16,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -77,7 +78,7 @@ type Fleet struct {
 	URL      string // of NATS
 	Dir      string // as frostctl fleet init writes it
 	Manifest *wire.Manifest
-	Server   *bus.EmbeddedServer
+	Server   *natsserver.Server
 
 	t     testing.TB
 	run   launch.Options // of each program
@@ -101,7 +102,7 @@ func Start(t testing.TB, o Options) *Fleet {
 func Prepare(t testing.TB, o Options) *Fleet {
 	t.Helper()
 	o = o.withDefaults()
-	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: -1, SyncAlways: true})
+	server, err := natsserver.Start(natsserver.Config{StoreDir: t.TempDir(), Port: -1, SyncAlways: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func (f *Fleet) StartGateway() {
 
 // startTime is how long a program may take to get ready under the race
 // detector on a busy machine.
-const startTime = time.Minute
+const startTime = 3 * time.Minute
 
 func (f *Fleet) start(name string, program func(context.Context, launch.Options) error) {
 	f.t.Helper()
