@@ -176,7 +176,7 @@ func (o verifyOptions) loadManifest(cmd *cobra.Command) (*client.Manifest, error
 	if err != nil {
 		return nil, errors.Join(err, usagef("or name the manifest itself: --manifest manifest.json"))
 	}
-	file, err := config.LoadClient(path)
+	file, err := config.ParseClient(path)
 	if err != nil {
 		return nil, err
 	}

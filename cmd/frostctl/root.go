@@ -83,7 +83,7 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand())
+	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newDevCommand(), newDemoCommand())
 	return root
 }

@@ -55,9 +55,7 @@ func (c *Conn) refused(err error) error {
 			"set credentials to the file that its administrator made for this program", c.Server(), err)
 	}
 	why := "check that they are for this server and this program, or ask its administrator for new ones"
-	content, _ := readFile(path) // it could be read a moment ago
-	defer clear(content)
-	if end, _ := credsExpiry(content); !end.IsZero() && time.Now().After(end) {
+	if end, _ := expiryOf(path, credsExpiry); !end.IsZero() && time.Now().After(end) {
 		why = fmt.Sprintf("they expired at %s; ask its administrator for new ones", end.UTC().Format(time.RFC3339))
 	}
 	return fmt.Errorf("%s refuses these credentials: %s: %w: %s", c.Server(), path, err, why)

@@ -85,7 +85,7 @@ func TestErrors(t *testing.T) {
 		{"a CA file without a certificate", Options{TLSCA: nonsense},
 			[]string{"tls_ca", nonsense, "no certificate", "PEM file of the authority"}, false},
 		{"half a certificate", Options{TLSCert: cert}, []string{"tls_key", "set both"}, false},
-		{"no key", Options{TLSCert: cert, TLSKey: gone}, []string{cert, gone, "its own private key"}, false},
+		{"no key", Options{TLSCert: cert, TLSKey: gone}, []string{"tls_key", gone, "no such file"}, false},
 		{"another's key", Options{TLSCert: cert, TLSKey: foreignKey},
 			[]string{cert, foreignKey, "its own private key"}, false},
 		{"no credentials file", Options{Credentials: gone}, []string{"credentials", gone, "no such file"}, false},

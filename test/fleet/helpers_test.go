@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
@@ -31,7 +31,7 @@ type raw struct {
 
 func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 	t.Helper()
-	key, err := launch.LoadKey(f.Dir + "/client.key")
+	key, err := config.LoadKey(f.Dir + "/client.key")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -26,7 +26,8 @@ var Build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir, "github.com/frostfleet/frostfleet/cmd/...")
+	// -w: what debuggers want is a third of the linker's work.
+	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", dir, "github.com/frostfleet/frostfleet/cmd/...")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}

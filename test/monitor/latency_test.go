@@ -65,7 +65,7 @@ func BenchmarkLatencyPanel(b *testing.B) {
 	for b.Loop() {
 		s := Start(b, Options{Configs: configs, Faster: faster})
 		if !slices.ContainsFunc(make([]struct{}, windows), func(struct{}) bool { return compareLatency(b, s) }) {
-			b.Errorf("the panel and the user differ in each of %d windows by more than %g %% and more than a bucket of the histogram",
+			b.Errorf("panel and user differ in each of %d windows by more than %g %% and a bucket of the histogram",
 				windows, tolerance*100)
 		}
 	}
@@ -86,7 +86,8 @@ func compareLatency(b *testing.B, s *Stand) (agree bool) {
 	b.ReportMetric(p99, "panel-p99-ms")
 	b.ReportMetric(user.Latency.P50, "user-p50-ms")
 	b.ReportMetric(user.Latency.P99, "user-p99-ms")
-	b.Logf("p50: panel %.2f ms, user %.2f ms; p99: panel %.2f ms, user %.2f ms", p50, user.Latency.P50, p99, user.Latency.P99)
+	b.Logf("panel: p50 %.2f ms, p99 %.2f ms; user: p50 %.2f ms, p99 %.2f ms",
+		p50, p99, user.Latency.P50, user.Latency.P99)
 	bounds := buckets(b, s)
 	return near(p50, user.Latency.P50, bounds) && near(p99, user.Latency.P99, bounds)
 }
@@ -191,8 +192,8 @@ func benchSign(t testing.TB, s *Stand, load ...string) loadgen.Report {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	var said strings.Builder
-	args := append([]string{"bench", "sign", "--chain", "bitcoin", "--json", "--config", filepath.Join(s.Dir, "client.toml")}, load...)
-	cmd := exec.CommandContext(ctx, filepath.Join(bin, "frostctl"), args...)
+	args := []string{"bench", "sign", "--chain", "bitcoin", "--json", "--config", filepath.Join(s.Dir, "client.toml")}
+	cmd := exec.CommandContext(ctx, filepath.Join(bin, "frostctl"), append(args, load...)...)
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	if err != nil {
