@@ -105,7 +105,7 @@ warnings and errors to standard error.`,
 		}
 	}
 	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand())
-	add("run", newFleetCommand(), newBusCommand(), newDevCommand(), newDemoCommand())
+	add("run", newFleetCommand(), newBusCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})
 	markUsage(root)
 	return root

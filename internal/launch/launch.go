@@ -15,6 +15,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
@@ -23,9 +24,10 @@ import (
 // Options are what a configuration file does not say.
 type Options struct {
 	Log      *slog.Logger
-	Embedded *bus.EmbeddedServer // connect within the process instead of by URL
-	Ready    func()              // called once, when the program is ready
-	PIN      pin.Source          // asks whoever started a node for its token's PIN, if the file has none
+	Embedded *bus.EmbeddedServer  // connect within the process instead of by URL
+	Ready    func()               // called once, when the program is ready
+	PIN      pin.Source           // asks whoever started a node for its token's PIN, if the file has none
+	Device   keyprovider.Provider // of a node, opened already; Node closes it. Nil: Node opens what its file names
 	// Unobserved leaves metrics unmoved and the bus unwatched, for a benchmark of
 	// what they cost.
 	Unobserved bool

@@ -27,8 +27,10 @@ func nodeManifest(n *config.Node) (*protocol.Manifest, error) {
 // that /readyz tells what a node waits for that does not get ready.
 func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	log := o.Log.With("node", n.Node.Index)
-	if err := mustDerive(ctx, n); err != nil {
-		return err
+	if o.Device == nil {
+		if err := mustDerive(ctx, n); err != nil {
+			return err
+		}
 	}
 	m, err := nodeManifest(n)
 	if err != nil {
@@ -60,10 +62,13 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	defer stop()
 
 	observe.ProviderState(keyprovider.ErrClosed) // down, for no reason of the device's
-	back, err := OpenProvider(ctx, n, ProviderOptions{
-		Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
-		Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
-	})
+	back := o.Device
+	if back == nil {
+		back, err = OpenProvider(ctx, n, ProviderOptions{
+			Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
+			Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
+		})
+	}
 	if err != nil {
 		return err
 	}

@@ -1,0 +1,113 @@
+package testdkg
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
+
+// Report is what a run found; frostctl test-dkg --json prints it.
+type Report struct {
+	N       int          `json:"n"`
+	T       int          `json:"t"`
+	Keys    []KeyReport  `json:"keys"`
+	Nodes   []NodeReport `json:"nodes"`
+	Seconds float64      `json:"seconds"`
+}
+
+// KeyReport is of one key. Its address is worth nothing: the shares are gone.
+type KeyReport struct {
+	Chain         string  `json:"chain"`
+	Suite         string  `json:"suite"`
+	Address       string  `json:"address"`
+	KeygenSeconds float64 `json:"keygen_seconds"`
+	SignSeconds   float64 `json:"sign_seconds"`
+	Verified      bool    `json:"verified"`
+}
+
+// NodeReport is what one device was asked, in the order of
+// keyprovider.Operations.
+type NodeReport struct {
+	Config   string       `json:"config"`
+	Provider string       `json:"provider"`
+	Calls    []CallReport `json:"calls"`
+	CostUSD  float64      `json:"cost_usd"` // by the prices of its configuration
+}
+
+// CallReport is of one operation.
+type CallReport struct {
+	Operation string  `json:"operation"`
+	Count     int     `json:"count"`
+	Failed    int     `json:"failed"` // tried again, or the run would have failed
+	MedianMS  float64 `json:"median_ms"`
+	MaxMS     float64 `json:"max_ms"`
+	CostUSD   float64 `json:"cost_usd"`
+}
+
+func (d *device) report() NodeReport {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := NodeReport{Config: d.path, Provider: d.config.Node.KeyProvider.Type}
+	for _, operation := range keyprovider.Operations {
+		calls := d.calls[operation]
+		if len(calls) == 0 {
+			continue
+		}
+		c := callReport(operation, calls)
+		c.CostUSD = float64(len(calls)) * price(d.config.Node.KeyProvider.Prices, operation) / 10_000
+		r.CostUSD += c.CostUSD
+		r.Calls = append(r.Calls, c)
+	}
+	return r
+}
+
+func callReport(operation string, calls []keyprovider.Call) CallReport {
+	r := CallReport{Operation: operation, Count: len(calls)}
+	var took []time.Duration
+	for _, c := range calls {
+		took = append(took, c.Took)
+		if c.Err != nil {
+			r.Failed++
+		}
+	}
+	slices.Sort(took)
+	r.MedianMS, r.MaxMS = milliseconds(took[(len(took)-1)/2]), milliseconds(took[len(took)-1])
+	return r
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// price of 10,000 calls. Logging in to a token costs nothing.
+func price(p config.Prices, operation string) float64 {
+	return map[string]float64{
+		keyprovider.OpSign: p.Sign, keyprovider.OpDerive: p.Derive,
+		keyprovider.OpPublicKey: p.PublicKey, keyprovider.OpDescribe: p.Describe,
+	}[operation]
+}
+
+// Print writes the report as two tables.
+func (r *Report) Print(w io.Writer) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(format string, args ...any) { fmt.Fprintf(t, format+"\n", args...) }
+	row("chain\tkeygen\tsign\tsignature")
+	for _, k := range r.Keys {
+		row("%s\t%.2f s\t%.2f s\t%s, verified", k.Chain, k.KeygenSeconds, k.SignSeconds, k.Suite)
+	}
+	row("\nnode\tprovider\toperation\tcalls\tfailed\tmedian\tslowest\tUSD")
+	for _, n := range r.Nodes {
+		for _, c := range n.Calls {
+			row("%s\t%s\t%s\t%d\t%d\t%.1f ms\t%.1f ms\t%.6f",
+				n.Config, n.Provider, c.Operation, c.Count, c.Failed, c.MedianMS, c.MaxMS, c.CostUSD)
+		}
+	}
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(w, "\n%d of %d: keys generated, signatures verified, everything removed. %.1f s.\n", r.T, r.N, r.Seconds)
+	return err
+}
