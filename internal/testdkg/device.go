@@ -1,16 +1,12 @@
 package testdkg
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
 	"sync"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/launch"
 )
 
 // device is the key provider of one configuration file, with its calls counted.
@@ -30,53 +26,43 @@ func (d *device) observe(c keyprovider.Call) {
 	d.calls[c.Operation] = append(d.calls[c.Operation], c)
 }
 
-func (t *trial) openDevices(ctx context.Context) error {
-	for i, path := range t.Configs {
-		n, err := config.LoadNode(path)
-		if err != nil {
-			return err
+func (d *device) report() NodeReport {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := NodeReport{Config: d.path, Provider: d.config.Node.KeyProvider.Type}
+	for _, operation := range keyprovider.Operations {
+		calls := d.calls[operation]
+		if len(calls) == 0 {
+			continue
 		}
-		d := &device{path: path, config: n, calls: map[string][]keyprovider.Call{}}
-		t.step("opening %s (%s)", path, n.Node.KeyProvider.Type)
-		options := launch.ProviderOptions{
-			Pinned: launch.PinnedIdentity(n), Observe: d.observe, Log: t.Log.With("config", path), PIN: t.PIN,
-		}
-		opened := n
-		if n.Node.KeyProvider.Derivation == config.DerivationFile {
-			// The secret of such a node lies in its storage_path. The run makes one of its own.
-			options.Enrolling = true
-			if opened, err = t.elsewhere(n, i); err != nil {
-				return err
-			}
-		}
-		if d.provider, err = launch.OpenProvider(ctx, opened, options); err != nil {
-			return err
-		}
-		t.devices = append(t.devices, d)
+		c := callReport(operation, calls)
+		c.CostUSD = float64(len(calls)) * price(d.config.Node.KeyProvider.Prices, operation) / 10_000
+		r.CostUSD += c.CostUSD
+		r.Calls = append(r.Calls, c)
 	}
-	return nil
+	return r
 }
 
-// elsewhere is the configuration of node i with all its files in the run's
-// temporary directory.
-func (t *trial) elsewhere(n *config.Node, i int) (*config.Node, error) {
-	c := *n
-	c.Network.Type = network
-	c.Server.Port = 0
-	c.Node.Index, c.Node.MaxSigners, c.Node.MinSigners = i, t.report.N, t.report.T
-	c.Node.StoragePath = filepath.Join(t.dir, fmt.Sprintf("node%d", i))
-	c.Node.Manifest = filepath.Join(t.fleetDir(), "manifest.json")
-	c.Node.Access = filepath.Join(t.fleetDir(), "access.toml")
-	return &c, os.MkdirAll(c.Node.StoragePath, 0o700)
-}
-
-// closeDevices closes those that no node has taken over.
-func (t *trial) closeDevices() error {
-	var errs []error
-	for _, d := range t.devices {
-		if d.provider != nil {
-			errs = append(errs, d.provider.Close())
+func callReport(operation string, calls []keyprovider.Call) CallReport {
+	r := CallReport{Operation: operation, Count: len(calls)}
+	var took []time.Duration
+	for _, c := range calls {
+		took = append(took, c.Took)
+		if c.Err != nil {
+			r.Failed++
 		}
 	}
-	return errors.Join(errs...)
+	slices.Sort(took)
+	r.MedianMS, r.MaxMS = milliseconds(took[(len(took)-1)/2]), milliseconds(took[len(took)-1])
+	return r
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
+
+// price of 10,000 calls. Logging in to a token costs nothing.
+func price(p config.Prices, operation string) float64 {
+	return map[string]float64{
+		keyprovider.OpSign: p.Sign, keyprovider.OpDerive: p.Derive,
+		keyprovider.OpPublicKey: p.PublicKey, keyprovider.OpDescribe: p.Describe,
+	}[operation]
 }

@@ -3,12 +3,7 @@ package testdkg
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
-	"time"
-
-	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
 // Report is what a run found; frostctl test-dkg --json prints it.
@@ -47,47 +42,6 @@ type CallReport struct {
 	MedianMS  float64 `json:"median_ms"`
 	MaxMS     float64 `json:"max_ms"`
 	CostUSD   float64 `json:"cost_usd"`
-}
-
-func (d *device) report() NodeReport {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	r := NodeReport{Config: d.path, Provider: d.config.Node.KeyProvider.Type}
-	for _, operation := range keyprovider.Operations {
-		calls := d.calls[operation]
-		if len(calls) == 0 {
-			continue
-		}
-		c := callReport(operation, calls)
-		c.CostUSD = float64(len(calls)) * price(d.config.Node.KeyProvider.Prices, operation) / 10_000
-		r.CostUSD += c.CostUSD
-		r.Calls = append(r.Calls, c)
-	}
-	return r
-}
-
-func callReport(operation string, calls []keyprovider.Call) CallReport {
-	r := CallReport{Operation: operation, Count: len(calls)}
-	var took []time.Duration
-	for _, c := range calls {
-		took = append(took, c.Took)
-		if c.Err != nil {
-			r.Failed++
-		}
-	}
-	slices.Sort(took)
-	r.MedianMS, r.MaxMS = milliseconds(took[(len(took)-1)/2]), milliseconds(took[len(took)-1])
-	return r
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// price of 10,000 calls. Logging in to a token costs nothing.
-func price(p config.Prices, operation string) float64 {
-	return map[string]float64{
-		keyprovider.OpSign: p.Sign, keyprovider.OpDerive: p.Derive,
-		keyprovider.OpPublicKey: p.PublicKey, keyprovider.OpDescribe: p.Describe,
-	}[operation]
 }
 
 // Print writes the report as two tables.

@@ -14,49 +14,14 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"path/filepath"
 	"time"
 
-	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/fleet"
-	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
-
-// Options of a run.
-type Options struct {
-	Configs   []string                         // node configuration files, one per node
-	Threshold int                              // 0: a majority
-	PIN       pin.Source                       // asks a person; nil: nobody is there
-	Log       *slog.Logger                     // of the nodes and the gateway
-	Step      func(format string, args ...any) // is called at each step, for progress
-}
-
-// network of the throwaway fleet. Its addresses are worth nothing.
-const network = "regtest"
-
-const clientName = "test-dkg"
-
-// trial is one run.
-type trial struct {
-	Options
-	doing   string // the step that it is at
-	dir     string
-	devices []*device
-	fleet   *protocol.Manifest
-	client  *client.Client
-	report  Report
-}
-
-// step says what the run does next. An error names the step that it ended.
-func (t *trial) step(format string, args ...any) {
-	t.doing = fmt.Sprintf(format, args...)
-	t.Step("%s", t.doing)
-}
 
 // Run generates and signs. It returns what it measured only if every
 // signature verified.
@@ -139,6 +104,3 @@ func (t *trial) enrol(ctx context.Context, url string) error {
 	_, err := fleet.Init(ctx, t.fleetDir(), fleet.Options{Manifest: m, Client: clientName, BusURL: url})
 	return err
 }
-
-func (t *trial) fleetDir() string { return filepath.Join(t.dir, "fleet") }
-func (t *trial) storeDir() string { return filepath.Join(t.dir, "bus") }

@@ -33,7 +33,11 @@ storage_path = "storage"
 max_signers = 3
 min_signers = 2
 [node.key_provider]
-%s`, index, section)
+%s
+[bus]
+url = "tls://nats.example.org:4222"
+credentials = "missing.nk"
+`, index, section)
 	path := filepath.Join(dir, "node.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)

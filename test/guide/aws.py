@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 import threading
+import traceback
 
 
 def serve(path):
@@ -31,14 +32,17 @@ def serve(path):
     os.dup2(fds[0], 1)
     os.dup2(fds[1], 2)
     os.chdir(request["folder"])
+    data = os.environ["AWS_DATA_PATH"]  # the import has set it
     os.environ.clear()
-    os.environ.update(request["environment"])
+    os.environ.update(request["environment"], AWS_DATA_PATH=data)
     sys.argv = ["aws", *request["arguments"]]
     code = 255
     try:
         code = awscli.clidriver.main()
         sys.stdout.flush()
         sys.stderr.flush()
+    except BaseException:
+        traceback.print_exc()
     finally:
         conn.sendall(bytes([code]))
         os._exit(0)

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/nats-io/nkeys"
+
 	"github.com/frostfleet/frostfleet/test/fleettest"
 	"github.com/frostfleet/frostfleet/test/kmstest"
 )
@@ -147,7 +149,17 @@ func (o *operator) keys() string {
 func TestQuickWay(t *testing.T) {
 	t.Parallel()
 	found, o := guide(t), newOperator(t)
-	write(t, filepath.Join(o.dir, "node.toml"), strings.ReplaceAll(found["toml"][0], "/data/", o.dir+"/"), 0o600)
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seed, err := user.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(o.dir, "node0.nk"), string(seed)+"\n", 0o600)
+	here := strings.NewReplacer("/data/", o.dir+"/", "/etc/frostfleet/", o.dir+"/")
+	write(t, filepath.Join(o.dir, "node.toml"), here.Replace(found["toml"][0]), 0o600)
 	var script string
 	for _, block := range found["sh"] {
 		if !byHand(block) {
