@@ -29,6 +29,9 @@ func Module(root string) (*House, error) {
 		return nil, err
 	}
 	for _, p := range found {
+		if len(p.GoFiles) == 0 {
+			continue // tests only
+		}
 		name := strings.TrimPrefix(p.PkgPath, module)
 		h.Imports.add(name, name)
 		for path := range p.Imports {
@@ -58,14 +61,16 @@ func load(root string, mode packages.LoadMode, patterns ...string) ([]*packages.
 	return found, nil
 }
 
-// sentence is the first of a package comment, without its "Package x".
+// sentence is the first of a package comment, or what it says before a colon,
+// without its "Package x".
 func sentence(text string) string {
 	text, _, _ = strings.Cut(strings.Join(strings.Fields(text), " ")+" ", ". ")
+	text, _, _ = strings.Cut(text, ": ")
 	words := strings.SplitN(text, " ", 3)
 	if len(words) == 3 && (words[0] == "Package" || words[0] == "Command") {
 		text = words[2]
 	}
-	return strings.TrimSuffix(strings.TrimSuffix(strings.TrimSpace(text), "."), ":")
+	return strings.TrimSuffix(strings.TrimSpace(text), ".")
 }
 
 // Print writes the house as Markdown: the floors, then a row for each package.
