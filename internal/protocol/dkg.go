@@ -34,7 +34,7 @@ var dkgMoves = map[dkgPhase][]dkgPhase{
 	dkgAborted:    {dkgRebuilding, dkgComplete},
 }
 
-// dkg is one batch at one node (DESIGN.md section 4).
+// dkg is one batch at one node (docs/protocol.md).
 type dkg struct {
 	node  *Node
 	log   *batchLog

@@ -31,7 +31,7 @@ type BatchHeader struct {
 	K       uint32   `cbor:"6,keyasint"` // keys in the batch
 }
 
-// Context is the batch's ctx (DESIGN.md section 4).
+// Context is the batch's ctx (docs/protocol.md).
 func (h BatchHeader) Context(m *Manifest) [32]byte {
 	mh := m.Hash()
 	return frost.Hash("frostfleet/dkg/v1", mh[:], []byte(h.Client), h.Digest[:],

@@ -12,7 +12,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-// The nonce rules N1 to N4 (DESIGN.md, section 5), each attacked. Besides what
+// The nonce rules N1 to N4 (docs/protocol.md), each attacked. Besides what
 // the tests say, every actor's watch ends the test when two shares come of one
 // pair of nonces.
 

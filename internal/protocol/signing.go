@@ -33,7 +33,7 @@ var signMoves = map[signPhase][]signPhase{
 	signDone:      {signOut},
 }
 
-// signing is one signing session at one node (DESIGN.md section 5).
+// signing is one signing session at one node (docs/protocol.md).
 type signing struct {
 	node    *Node
 	id      string
