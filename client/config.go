@@ -43,7 +43,7 @@ type Config struct {
 	// the stored result itself; 2 s if 0. The waits between looks grow to 15 s.
 	LookAfter time.Duration
 	// MaxInFlight is how many jobs of one large request run at a time; 8 if 0.
-	// The fleet's quota is 64 open jobs of a kind.
+	// The fleet's quota is 256 open jobs of a kind.
 	MaxInFlight int
 	Logger      *slog.Logger // nil: silent
 	// TracerProvider makes an OpenTelemetry span of each job, whose traceparent goes

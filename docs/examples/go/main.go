@@ -71,7 +71,7 @@ func (f *fleet) run(kind string, fields map[string]any) (payload []byte, r *resu
 		return nil, nil, nil, err
 	}
 	var stored struct{ Error *struct{ Description string } }
-	if err := json.Unmarshal(ack.Data, &stored); err != nil || stored.Error != nil { // 10077: busy, 256 jobs of this kind are open
+	if err := json.Unmarshal(ack.Data, &stored); err != nil || stored.Error != nil { // 10077: busy, 256 open jobs of this kind
 		return nil, nil, nil, fmt.Errorf("not stored: %s", ack.Data)
 	}
 	want := digest(f.name, kind, f.client, string(payload))

@@ -39,7 +39,7 @@ class Fleet:
         announced = await self.nc.subscribe(f"frost.{self.fleet}.result.{self.client}.{job}")
         ack = json.loads((await self.nc.request(subject, payload, timeout=5, headers={
             "Frost-Client": self.client, "Frost-Signature": signature.hex()})).data)
-        if "error" in ack:  # 10077: busy, 256 jobs of this kind are open
+        if "error" in ack:  # 10077: busy, 256 open jobs of this kind
             raise RuntimeError(f"not stored: {ack['error']['description']}")
         want = digest(self.fleet.encode(), kind.encode(), self.client.encode(), payload)
         while datetime.now(timezone.utc) < expires:
