@@ -3,10 +3,14 @@ nothing but NATS and an Ed25519 library.
 
     pip install -r requirements.txt
     python jobs.py nats://127.0.0.1:4222 dev client0 client.key gateway0 GATEWAY_PUBLIC_KEY keys.jsonl
+
+Credentials and TLS come from the variables that the nats command line reads: NATS_NKEY or NATS_CREDS, NATS_CA.
 """
 
 import asyncio
 import json
+import os
+import ssl
 import sys
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -23,6 +27,18 @@ def digest(*parts):
     for part in parts:
         h.update(len(part).to_bytes(8, "big") + part)
     return h.hexdigest()
+
+
+def connection():
+    """Options for nats.connect: a file with an nkey's seed or a .creds file, and the authority's certificate."""
+    options = {}
+    if "NATS_NKEY" in os.environ:
+        options["nkeys_seed"] = os.environ["NATS_NKEY"]
+    if "NATS_CREDS" in os.environ:
+        options["user_credentials"] = os.environ["NATS_CREDS"]
+    if "NATS_CA" in os.environ:
+        options["tls"] = ssl.create_default_context(cafile=os.environ["NATS_CA"])
+    return options
 
 
 class Fleet:
@@ -82,7 +98,7 @@ async def main(url, fleet, client, key_file, gateway, gateway_key, keys_file):
     with open(key_file) as f:
         key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(f.read().strip()))
     gateways = {gateway: Ed25519PublicKey.from_public_bytes(bytes.fromhex(gateway_key))}
-    nc = await nats.connect(url)
+    nc = await nats.connect(url, **connection())
     try:
         f = Fleet(nc, fleet, client, key, gateways)
 
