@@ -285,6 +285,27 @@ func TestCost(t *testing.T) {
 	}
 }
 
+// TestComparisons: what an operator compares devices by is all there.
+func TestComparisons(t *testing.T) {
+	text := page(t, "aws-kms.md")
+	for heading, want := range map[string][]string{
+		"## KMS or an HSM": {"Best for", "Cost", "Control", "Backup", "Latency", "Setup", "Lock-in"},
+		"## Comparison":    {"Cost", "Setup", "Security", "Backup", "Multi-DC", "Latency", "Scale"},
+	} {
+		_, section, _ := strings.Cut(text, "\n"+heading+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		compared := map[string]int{}
+		for _, row := range rows(section) {
+			compared[row[0]] = len(row)
+		}
+		for _, row := range want {
+			if compared[row] < 3 {
+				t.Errorf("aws-kms.md, %s: no row %s", heading, row)
+			}
+		}
+	}
+}
+
 func TestProviderReasonsAreDocumented(t *testing.T) {
 	text := page(t, "operations.md")
 	for _, reason := range keyprovider.Reasons {
