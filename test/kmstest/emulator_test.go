@@ -22,8 +22,8 @@ func TestEmulator(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("FROSTFLEET_PYTHON does not name a Python with moto: run make test, which installs it: %v", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
+	ended := make(chan struct{})
+	go func() { defer close(ended); _ = cmd.Wait() }()
 	t.Cleanup(func() {
 		_ = cmd.Process.Kill()
 		<-ended
@@ -34,9 +34,8 @@ func TestEmulator(t *testing.T) {
 			return
 		}
 		select {
-		case e := <-ended:
-			ended <- e
-			t.Fatalf("it ended: %v", e)
+		case <-ended:
+			t.Fatalf("it ended: %s", cmd.ProcessState)
 		case <-t.Context().Done():
 			t.Fatal(err)
 		case <-time.After(50 * time.Millisecond):
