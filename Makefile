@@ -17,6 +17,7 @@ VENV := $(CACHE)/venv
 LINTER := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 BENCHSTAT := $(CACHE)/bin/benchstat-$(PERF_VERSION)
 PROGRAMS := frostctl frost-worker frost-gateway
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 
 help: ## print this list
 	@echo "Frostfleet: FROST threshold signing on NATS JetStream"; echo
@@ -25,6 +26,7 @@ help: ## print this list
 demo: build ## build, then run a 2-of-3 fleet: generate, sign, verify, take a node away, sign again
 	./bin/frostctl demo
 
+build: export GOFLAGS += $(if $(VERSION),-ldflags=-X=github.com/frostfleet/frostfleet/internal/command.version=$(VERSION))
 build: ## build ./bin/frostctl, ./bin/frost-worker and ./bin/frost-gateway
 	$(GO) build -trimpath -o bin/ $(PROGRAMS:%=./cmd/%)
 

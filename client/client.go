@@ -13,11 +13,11 @@
 //
 // A job is JSON, signed with the client's Ed25519 key and stored by JetStream.
 // The client subscribes to its results before it publishes its first job; the
-// server announces a result once it is stored. A client that heard nothing for a
-// while, or was disconnected, also reads the stored result itself, so a lost
+// server announces a result once it is stored. A client that got no answer for
+// a while, or was disconnected, also reads the stored result itself, so a lost
 // announcement costs seconds and never an answer. The same job published
 // again, byte for byte, is answered with the first result: whatever fails between
-// publishing and hearing is mended by repetition, see [KeygenRequest.JobID].
+// publishing and the answer is repaired by repetition, see [KeygenRequest.JobID].
 //
 // # What is checked
 //
@@ -32,7 +32,7 @@
 //     code with the fleet's own, under the output key of [SignItem.PublicKey].
 //     An item without it shows that somebody signed, not that the right key did.
 //
-// An answer that a gateway signed and that does not stand these checks is a
+// An answer that a gateway signed and that fails these checks is a
 // [*ProofError]: the gateway is broken or taken over, or the manifest is not the
 // fleet's.
 package client
@@ -48,36 +48,39 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Client is one client of one fleet. All methods may be called concurrently.
 type Client struct {
-	manifest *Manifest
-	access   *protocol.Access // the gateways
-	name     string
-	sign     func(kind protocol.Kind, payload []byte) protocol.SignedJob // the private key stays behind it
-	log      *slog.Logger
-	tracer   trace.Tracer
-	lookIn   time.Duration
-	grace    time.Duration // how long after its expiry a job may still be answered
-	width    int
+	stated    *Manifest
+	manifest  *wire.Manifest // what stated was parsed into
+	access    *wire.Access   // the gateways
+	name      string
+	sign      signFunc
+	log       *slog.Logger
+	tracer    trace.Tracer
+	pollAfter time.Duration
+	grace     time.Duration // how long after its expiry a job may still be answered
+	starting  time.Duration // how long a patient request waits for missing streams
+	width     int
 
-	nc    *nats.Conn
+	nc    *natsconn.Conn
 	owned bool // nc is this client's to close
-	js    jetstream.JetStream
 	sub   *nats.Subscription
 
-	attempts attempts
-	closed   chan struct{}
+	closed chan struct{}
 
 	mu      sync.Mutex
 	waiting map[string][]*pending // by job id
 	closing bool
 }
+
+// signFunc signs a job; the private key stays behind it.
+type signFunc func(kind wire.Kind, payload []byte) wire.SignedJob
 
 // New connects (unless Config has a connection) and subscribes to this
 // client's results. Close ends both.
@@ -85,23 +88,20 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	access, err := protocol.NewAccess(nil, maps.Clone(cfg.Gateways))
+	access, err := wire.NewAccess(nil, maps.Clone(cfg.Gateways))
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
-		manifest: cfg.Manifest, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
-		sign: func(kind protocol.Kind, payload []byte) protocol.SignedJob {
-			return protocol.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
+		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
+		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
+			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
-		lookIn: cfg.LookAfter, grace: defaultGrace, width: cfg.MaxInFlight,
-		nc: cfg.Conn, closed: make(chan struct{}), waiting: map[string][]*pending{},
+		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
+		closed: make(chan struct{}), waiting: map[string][]*pending{},
 	}
-	if c.nc == nil {
-		if c.nc, err = c.dial(ctx, &cfg); err != nil {
-			return nil, err
-		}
-		c.owned = true
+	if err = c.dial(ctx, &cfg); err != nil {
+		return nil, err
 	}
 	if err := c.open(ctx); err != nil {
 		c.Close()
@@ -113,10 +113,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 // open subscribes, and returns once the server knows it: a result that is
 // stored from now on is announced to this client.
 func (c *Client) open(ctx context.Context) (err error) {
-	if c.js, err = jetstream.New(c.nc); err != nil {
-		return fmt.Errorf("client: %w", err)
-	}
-	subject := protocol.ResultSubject(c.manifest.Fleet, c.name, "*")
+	subject := wire.FleetSubject(c.manifest.Fleet, wire.ResultSubject(c.name, "*"))
 	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err != nil {
 		return fmt.Errorf("client: subscribing to %s: %w", subject, err)
 	}
@@ -129,7 +126,7 @@ func (c *Client) open(ctx context.Context) (err error) {
 }
 
 // Manifest is the fleet's manifest, as configured.
-func (c *Client) Manifest() *Manifest { return c.manifest }
+func (c *Client) Manifest() *Manifest { return c.stated }
 
 // Name is the client's name, as it stands in the fleet's access list.
 func (c *Client) Name() string { return c.name }

@@ -12,16 +12,8 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
-
-// Manifest says who the fleet is: its nodes' keys, n, t and the network. It is
-// public, and the root of everything that this package checks, so take it from
-// the operators and not from the bus.
-type Manifest = protocol.Manifest
-
-// ParseManifest reads and validates manifest.json.
-func ParseManifest(data []byte) (*Manifest, error) { return protocol.ParseManifest(data) }
 
 // Config is what New needs. Load makes one of a client.toml.
 type Config struct {
@@ -39,11 +31,11 @@ type Config struct {
 	TLSCA, TLSCert, TLSKey string // PEM files
 	InboxPrefix            string // where answers arrive; _INBOX if empty. A permission may demand it
 
-	// LookAfter is how long a job goes unanswered before the client looks for
-	// the stored result itself; 2 s if 0. The waits between looks grow to 15 s.
-	LookAfter time.Duration
+	// PollAfter is how long a job goes unanswered before the client reads the
+	// stored result itself; 2 s if 0. The waits between reads grow to 15 s.
+	PollAfter time.Duration
 	// MaxInFlight is how many jobs of one large request run at a time; 8 if 0.
-	// The fleet's quota is 256 open jobs of a kind.
+	// The fleet's quota is 256 open jobs of each kind (nats/streams.json).
 	MaxInFlight int
 	Logger      *slog.Logger // nil: silent
 	// TracerProvider makes an OpenTelemetry span of each job, whose traceparent goes
@@ -69,13 +61,13 @@ func (cfg *Config) check() error {
 	switch {
 	case cfg.Manifest == nil:
 		bad("no manifest: ask the fleet's operators for manifest.json")
-	case cfg.Manifest.Hash() == [32]byte{}:
-		bad("the manifest was not sealed: make it with ParseManifest")
+	case cfg.Manifest.core == nil:
+		bad("the manifest was not parsed: make it with ParseManifest or LoadManifest")
 	}
 	if len(cfg.Gateways) == 0 {
 		bad("no gateways: without a gateway's public key no result can be believed")
 	}
-	if !tokenPattern.MatchString(cfg.Name) {
+	if !wire.IsToken(cfg.Name) {
 		bad("name %q: use 1 to 64 letters, digits, _ or -, as in the fleet's access list", cfg.Name)
 	}
 	switch {
@@ -87,11 +79,8 @@ func (cfg *Config) check() error {
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 		bad("tls_cert and tls_key go together: set both or neither")
 	}
-	if cfg.URL == "" {
-		cfg.URL = nats.DefaultURL
-	}
-	if cfg.LookAfter <= 0 {
-		cfg.LookAfter = 2 * time.Second
+	if cfg.PollAfter <= 0 {
+		cfg.PollAfter = 2 * time.Second
 	}
 	if cfg.MaxInFlight <= 0 {
 		cfg.MaxInFlight = 8

@@ -5,45 +5,45 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
-// Code is the stable name of a reason, for programs. docs/jobs.md says of each
-// what to do.
-type Code = protocol.Code
+// Code is the stable name of a reason, for programs. docs/jobs.md says what to
+// do about each.
+type Code string
 
 // Why the fleet refused or gave up a job.
 const (
-	CodeUnknownClient  = protocol.CodeUnknownClient
-	CodeBadSignature   = protocol.CodeBadSignature
-	CodeKindNotAllowed = protocol.CodeKindNotAllowed
-	CodeMalformedJob   = protocol.CodeMalformedJob
-	CodeTooLarge       = protocol.CodeTooLarge
-	CodeEmptyBatch     = protocol.CodeEmptyBatch
-	CodeExpired        = protocol.CodeExpired
-	CodeExpiryTooFar   = protocol.CodeExpiryTooFar
-	CodeJobIDReused    = protocol.CodeJobIDReused
-	CodeUnknownChain   = protocol.CodeUnknownChain
-	CodeUnknownKey     = protocol.CodeUnknownKey
-	CodeNotOwner       = protocol.CodeNotOwner
-	CodeBadMessage     = protocol.CodeBadMessage
-	CodeBadTweak       = protocol.CodeBadTweak
-	CodeKeygenFailed   = protocol.CodeKeygenFailed
-	CodeSigningFailed  = protocol.CodeSigningFailed
-	CodePoison         = protocol.CodePoison
-	CodeInternal       = protocol.CodeInternal
+	CodeUnknownClient  Code = "unknown_client"   // the access list has no such client
+	CodeBadSignature   Code = "bad_signature"    // not made with the client's key over this payload
+	CodeKindNotAllowed Code = "kind_not_allowed" // the access list does not allow this client such jobs
+	CodeMalformedJob   Code = "malformed_job"    // the payload can't be read, or a field is wrong
+	CodeTooLarge       Code = "too_large"        // more than MaxJobKeys or MaxJobItems, or over 1 MiB
+	CodeEmptyBatch     Code = "empty_batch"      // it asks for nothing
+	CodeExpired        Code = "expired"          // Expires had passed when the job arrived
+	CodeExpiryTooFar   Code = "expiry_too_far"   // it expires more than an hour ahead
+	CodeJobIDReused    Code = "job_id_reused"    // another job has this id
+	CodeUnknownChain   Code = "unknown_chain"    // neither bitcoin nor solana
+	CodeUnknownKey     Code = "unknown_key"      // the fleet has no such key
+	CodeNotOwner       Code = "not_owner"        // the key belongs to another client
+	CodeBadMessage     Code = "bad_message"      // the message's length is wrong for the key
+	CodeBadTweak       Code = "bad_tweak"        // the script root does not fit the key
+	CodeKeygenFailed   Code = "keygen_failed"    // the nodes did not finish the keys in time
+	CodeSigningFailed  Code = "signing_failed"   // fewer than t nodes signed in time
+	CodePoison         Code = "poison"           // it was delivered again and again, and never finished
+	CodeInternal       Code = "internal"         // a fault of the fleet: tell its operators
 )
 
 // Errors that callers decide on.
 var (
-	// ErrNoAnswer: the job's time is over and nobody answered. Whether a gateway
-	// runs at all is a question to the operators.
+	// ErrNoAnswer: the job expired and no gateway answered it. Ask the operators
+	// whether one runs.
 	ErrNoAnswer = errors.New("no gateway answered before the job expired")
 	// ErrNoStream: nothing stores jobs under this subject.
-	ErrNoStream = errors.New("nothing takes this job: the fleet's streams are missing (administrator: frostctl bus apply) " +
-		"or this NATS account may not publish here")
-	// ErrDenied: this connection lacks a permission. Trying again is useless until that changes.
-	ErrDenied = errors.New("permission denied by the NATS server")
+	ErrNoStream = natsconn.ErrNoStream
+	// ErrDenied: this connection lacks a permission. Trying again is
+	// useless until that changes.
+	ErrDenied = natsconn.ErrDenied
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client is closed")
 )
@@ -80,17 +80,20 @@ func (e *BusyError) Error() string {
 // ProofError says that a gateway signed a result which does not prove what it
 // says. Use nothing of it, and tell the operators.
 type ProofError struct {
-	Job     string
+	Job     string // id; empty if the result names none
 	Gateway string // empty if the result came from a file
 	Err     error
 }
 
 func (e *ProofError) Error() string {
-	by := ""
+	job, by := "", ""
+	if e.Job != "" {
+		job = "job " + e.Job + ": "
+	}
 	if e.Gateway != "" {
 		by = " by gateway " + e.Gateway
 	}
-	return fmt.Sprintf("job %s: the result%s does not prove what it says, do not use it: %v", e.Job, by, e.Err)
+	return fmt.Sprintf("%sthe result%s does not prove what it says, do not use it: %v", job, by, e.Err)
 }
 
 func (e *ProofError) Unwrap() error { return e.Err }

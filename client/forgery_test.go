@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // TestIgnored sends, before the right answer, one that must not count: the job
@@ -15,8 +15,8 @@ import (
 func TestIgnored(t *testing.T) {
 	s, c := start(t)
 	other := newKey(t)
-	resigned := func(change func(r *protocol.Result)) func(*protocol.Result) {
-		return func(r *protocol.Result) {
+	resigned := func(change func(r *wire.Result)) func(*wire.Result) {
+		return func(r *wire.Result) {
 			job := r.Job
 			change(r)
 			s.announceRaw(job, r.Encode(), s.headerFor(job, r.Encode()))
@@ -24,35 +24,35 @@ func TestIgnored(t *testing.T) {
 	}
 	tests := []struct {
 		name   string
-		send   func(r *protocol.Result)
+		send   func(r *wire.Result)
 		reason string
 	}{
-		{"wrong digest", resigned(func(r *protocol.Result) { r.Digest = message(1) }), "another job"},
-		{"failure of another job", resigned(func(r *protocol.Result) {
-			r.Digest, r.Status, r.Code = message(1), protocol.StatusFailed, CodeNotOwner
+		{"wrong digest", resigned(func(r *wire.Result) { r.Digest = message(1) }), "another job"},
+		{"failure of another job", resigned(func(r *wire.Result) {
+			r.Digest, r.Status, r.Code = message(1), wire.StatusFailed, wire.CodeNotOwner
 		}), "another job"},
-		{"no digest", resigned(func(r *protocol.Result) { r.Digest = nil }), "another job"},
-		{"rejection of another publication", resigned(func(r *protocol.Result) {
-			r.Rejected, r.Status, r.Code = make([]byte, 64), protocol.StatusFailed, CodeBadSignature
+		{"no digest", resigned(func(r *wire.Result) { r.Digest = nil }), "another job"},
+		{"rejection of another publication", resigned(func(r *wire.Result) {
+			r.Rejected, r.Status, r.Code = make([]byte, 64), wire.StatusFailed, wire.CodeBadSignature
 		}), "turns away another"},
-		{"rejection that is done", resigned(func(r *protocol.Result) { r.Rejected = s.last().Signature }), "turns away another"},
-		{"unknown status", resigned(func(r *protocol.Result) { r.Status = "maybe" }), "unknown status"},
-		{"other kind", resigned(func(r *protocol.Result) { r.Kind = protocol.KindSign }), "it says"},
-		{"other job id inside", resigned(func(r *protocol.Result) { r.Job = "x" }), "it says"},
-		{"other client inside", resigned(func(r *protocol.Result) { r.Client = "bob" }), "it says"},
-		{"forged signature", func(r *protocol.Result) { s.announceRaw(r.Job, r.Encode(), s.header(r, other, stubGateway)) }, "does not verify"},
-		{"unknown gateway", func(r *protocol.Result) { s.announceRaw(r.Job, r.Encode(), s.header(r, s.gateway, "gateway9")) }, "not in the access list"},
-		{"changed after signing", func(r *protocol.Result) {
+		{"rejection that is done", resigned(func(r *wire.Result) { r.Rejected = s.last().Signature }), "turns away another"},
+		{"unknown status", resigned(func(r *wire.Result) { r.Status = "maybe" }), "unknown status"},
+		{"other kind", resigned(func(r *wire.Result) { r.Kind = wire.KindSign }), "it says"},
+		{"other job id inside", resigned(func(r *wire.Result) { r.Job = "x" }), "it says"},
+		{"other client inside", resigned(func(r *wire.Result) { r.Client = "bob" }), "it says"},
+		{"forged signature", func(r *wire.Result) { s.announceRaw(r.Job, r.Encode(), s.header(r, other, stubGateway)) }, "does not verify"},
+		{"unknown gateway", func(r *wire.Result) { s.announceRaw(r.Job, r.Encode(), s.header(r, s.gateway, "gateway9")) }, "not in the access list"},
+		{"changed after signing", func(r *wire.Result) {
 			header := s.header(r, s.gateway, stubGateway)
 			r.Attempts++
 			s.announceRaw(r.Job, r.Encode(), header)
 		}, "does not verify"},
-		{"no headers", func(r *protocol.Result) { s.announceRaw(r.Job, r.Encode(), nil) }, "not in the access list"},
-		{"bad hexadecimal", func(r *protocol.Result) {
-			s.announceRaw(r.Job, r.Encode(), map[string][]string{protocol.HeaderGateway: {stubGateway}, protocol.HeaderSignature: {"zz"}})
-		}, protocol.HeaderSignature},
-		{"signed, but no JSON", func(r *protocol.Result) { s.announceRaw(r.Job, []byte("{"), s.headerFor(r.Job, []byte("{"))) }, "not a result"},
-		{"result of another job of this client", func(r *protocol.Result) {
+		{"no headers", func(r *wire.Result) { s.announceRaw(r.Job, r.Encode(), nil) }, "not in the access list"},
+		{"bad hexadecimal", func(r *wire.Result) {
+			s.announceRaw(r.Job, r.Encode(), map[string][]string{wire.HeaderGateway: {stubGateway}, wire.HeaderSignature: {"zz"}})
+		}, wire.HeaderSignature},
+		{"signed, but no JSON", func(r *wire.Result) { s.announceRaw(r.Job, []byte("{"), s.headerFor(r.Job, []byte("{"))) }, "not a result"},
+		{"result of another job of this client", func(r *wire.Result) {
 			elsewhere := *r
 			elsewhere.Job = "0198c0de-0000-7000-8000-000000000009"
 			s.announceRaw(r.Job, elsewhere.Encode(), s.header(&elsewhere, s.gateway, stubGateway))
@@ -61,7 +61,7 @@ func TestIgnored(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			release := make(chan struct{})
-			s.onJob(func(job protocol.SignedJob) {
+			s.onJob(func(job wire.SignedJob) {
 				tt.send(s.result(job))
 				go func() { <-release; s.store(s.result(job)) }()
 			})
@@ -83,17 +83,16 @@ func TestIgnored(t *testing.T) {
 
 func waitForTrouble(t *testing.T, p *pending) string {
 	t.Helper()
-	for range 1000 {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 		if p.answered() {
 			t.Fatal("it counted")
 		}
 		p.mu.Lock()
-		trouble := p.trouble
+		trouble := p.ignored
 		p.mu.Unlock()
 		if trouble != nil {
 			return trouble.Error()
 		}
-		time.Sleep(5 * time.Millisecond)
 	}
 	t.Fatal("nothing arrived")
 	return ""
@@ -103,50 +102,50 @@ func waitForTrouble(t *testing.T, p *pending) string {
 func TestUnproven(t *testing.T) {
 	s, c := start(t)
 	other, otherNodes := newManifest(t)
-	recertify := func(r *protocol.Result, m *protocol.Manifest, nodes []*ecdsa.PrivateKey, owner string) {
-		h := (&protocol.Job{Kind: protocol.KindKeygen, Chain: r.Chain, Count: len(r.Keys)}).
+	recertify := func(r *wire.Result, m *wire.Manifest, nodes []*ecdsa.PrivateKey, owner string) {
+		h := (&wire.Job{Kind: wire.KindKeygen, Chain: r.Chain, Count: len(r.Keys)}).
 			PartHeader(s.manifest, stubClient, [32]byte(r.Digest), 0, 0)
 		var public [][]byte
 		for _, k := range r.Keys {
 			public = append(public, k.PublicKey)
 		}
-		r.Batches[0].Certificates = certify(t, m, nodes, h.Context(s.manifest), protocol.KeyRoot(public, owner))
+		r.Batches[0].Certificates = certify(t, m, nodes, h.Context(s.manifest), wire.KeyRoot(public, owner))
 	}
 	tests := []struct {
 		name   string
-		forge  func(r *protocol.Result)
+		forge  func(r *wire.Result)
 		reason string
 	}{
-		{"certificates by other nodes", func(r *protocol.Result) { recertify(r, s.manifest, otherNodes, stubClient) }, "certificate of node 0"},
-		{"certificates under another manifest", func(r *protocol.Result) { recertify(r, other, s.nodes, stubClient) }, "certificate of node 0"},
-		{"keys of another owner", func(r *protocol.Result) { recertify(r, s.manifest, s.nodes, "bob") }, "other keys"},
-		{"one certificate forged", func(r *protocol.Result) {
+		{"certificates by other nodes", func(r *wire.Result) { recertify(r, s.manifest, otherNodes, stubClient) }, "certificate of node 0"},
+		{"certificates under another manifest", func(r *wire.Result) { recertify(r, other, s.nodes, stubClient) }, "certificate of node 0"},
+		{"keys of another owner", func(r *wire.Result) { recertify(r, s.manifest, s.nodes, "bob") }, "other keys"},
+		{"one certificate forged", func(r *wire.Result) {
 			cert := r.Batches[0].Certificates[2]
 			cert[len(cert)-1] ^= 1
 		}, "certificate of node 2"},
-		{"one node twice", func(r *protocol.Result) { r.Batches[0].Certificates[2] = r.Batches[0].Certificates[1] }, "certificate of node 2"},
-		{"one certificate missing", func(r *protocol.Result) { r.Batches[0].Certificates = r.Batches[0].Certificates[:2] }, "2 certificates"},
-		{"no certificates", func(r *protocol.Result) { r.Batches[0].Certificates = nil }, "0 certificates"},
-		{"no batches", func(r *protocol.Result) { r.Batches = nil }, "0 batches"},
-		{"swapped address", func(r *protocol.Result) { r.Keys[0].Address = r.Keys[1].Address }, "somebody swapped it"},
-		{"address of another network", func(r *protocol.Result) {
+		{"one node twice", func(r *wire.Result) { r.Batches[0].Certificates[2] = r.Batches[0].Certificates[1] }, "certificate of node 2"},
+		{"one certificate missing", func(r *wire.Result) { r.Batches[0].Certificates = r.Batches[0].Certificates[:2] }, "2 certificates"},
+		{"no certificates", func(r *wire.Result) { r.Batches[0].Certificates = nil }, "0 certificates"},
+		{"no batches", func(r *wire.Result) { r.Batches = nil }, "0 batches"},
+		{"swapped address", func(r *wire.Result) { r.Keys[0].Address = r.Keys[1].Address }, "somebody swapped it"},
+		{"address of another network", func(r *wire.Result) {
 			r.Keys[0].Address = strings.Replace(r.Keys[0].Address, "bcrt1", "bc1", 1)
 		}, "somebody swapped it"},
-		{"swapped key and address", func(r *protocol.Result) { *r = *withForeignKey(s, r) }, "other keys"},
-		{"keys in another order", func(r *protocol.Result) {
+		{"swapped key and address", func(r *wire.Result) { *r = *withForeignKey(s, r) }, "other keys"},
+		{"keys in another order", func(r *wire.Result) {
 			r.Keys[0].PublicKey, r.Keys[1].PublicKey = r.Keys[1].PublicKey, r.Keys[0].PublicKey
 			r.Keys[0].Address, r.Keys[1].Address = r.Keys[1].Address, r.Keys[0].Address
 		}, "other keys"},
-		{"one key less", func(r *protocol.Result) { r.Keys = r.Keys[:1] }, "1 keys"},
-		{"batch of another job", func(r *protocol.Result) { r.Batches[0].ID = strings.Repeat("0", 32) }, "not this job's"},
-		{"another attempt's certificates", func(r *protocol.Result) { r.Batches[0].Attempt++ }, "not this job's"},
-		{"another manifest", func(r *protocol.Result) { h := other.Hash(); r.Manifest = h[:] }, "ask the operators"},
-		{"another network", func(r *protocol.Result) { r.Network = "mainnet" }, "ask the operators"},
-		{"another chain", func(r *protocol.Result) { r.Chain = "solana" }, "does not go with"},
+		{"one key less", func(r *wire.Result) { r.Keys = r.Keys[:1] }, "1 keys"},
+		{"batch of another job", func(r *wire.Result) { r.Batches[0].ID = strings.Repeat("0", 32) }, "not this job's"},
+		{"another attempt's certificates", func(r *wire.Result) { r.Batches[0].Attempt++ }, "not this job's"},
+		{"another manifest", func(r *wire.Result) { h := other.Hash(); r.Manifest = h[:] }, "ask the operators"},
+		{"another network", func(r *wire.Result) { r.Network = "mainnet" }, "ask the operators"},
+		{"another chain", func(r *wire.Result) { r.Chain = "solana" }, "does not go with"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.onJob(func(job protocol.SignedJob) {
+			s.onJob(func(job wire.SignedJob) {
 				r := s.result(job)
 				tt.forge(r)
 				s.store(r)
@@ -161,9 +160,9 @@ func TestUnproven(t *testing.T) {
 }
 
 // withForeignKey puts a good key of somebody else in the place of the first.
-func withForeignKey(s *gatewayStub, r *protocol.Result) *protocol.Result {
-	var job protocol.SignedJob
-	job.Client, job.Kind = stubClient, protocol.KindKeygen
+func withForeignKey(s *gatewayStub, r *wire.Result) *wire.Result {
+	var job wire.SignedJob
+	job.Client, job.Kind = stubClient, wire.KindKeygen
 	job.Payload = s.last().Payload
 	foreign := s.result(job)
 	r.Keys[0].PublicKey, r.Keys[0].Address = foreign.Keys[0].PublicKey, foreign.Keys[0].Address
@@ -194,27 +193,27 @@ func TestUnprovenSignatures(t *testing.T) {
 	other, _ := newManifest(t)
 	tests := []struct {
 		name   string
-		forge  func(r *protocol.Result)
+		forge  func(r *wire.Result)
 		reason string
 	}{
-		{"bad signature", func(r *protocol.Result) { r.Sigs[0].Signature[40] ^= 1 }, "does not verify"},
-		{"short signature", func(r *protocol.Result) { r.Sigs[1].Signature = r.Sigs[1].Signature[:63] }, "63 bytes"},
-		{"no signature", func(r *protocol.Result) { r.Sigs[0].Signature = nil }, "0 bytes"},
-		{"one less", func(r *protocol.Result) { r.Sigs = r.Sigs[:1] }, "1 signatures for 2 items"},
-		{"swapped", func(r *protocol.Result) { r.Sigs[0], r.Sigs[1] = r.Sigs[1], r.Sigs[0] }, "asked of"},
-		{"each other's output key", func(r *protocol.Result) {
+		{"bad signature", func(r *wire.Result) { r.Sigs[0].Signature[40] ^= 1 }, "does not verify"},
+		{"short signature", func(r *wire.Result) { r.Sigs[1].Signature = r.Sigs[1].Signature[:63] }, "63 bytes"},
+		{"no signature", func(r *wire.Result) { r.Sigs[0].Signature = nil }, "0 bytes"},
+		{"one less", func(r *wire.Result) { r.Sigs = r.Sigs[:1] }, "1 signatures for 2 items"},
+		{"swapped", func(r *wire.Result) { r.Sigs[0], r.Sigs[1] = r.Sigs[1], r.Sigs[0] }, "asked of"},
+		{"each other's output key", func(r *wire.Result) {
 			r.Sigs[0], r.Sigs[1] = r.Sigs[1], r.Sigs[0]
 			r.Sigs[0].Key, r.Sigs[1].Key = r.Sigs[1].Key, r.Sigs[0].Key
 		}, "signed by key"},
-		{"other suite", func(r *protocol.Result) {
+		{"other suite", func(r *wire.Result) {
 			r.Suite = map[string]string{SuiteEd25519: SuiteSecp256k1TR, SuiteSecp256k1TR: SuiteEd25519}[r.Suite]
 		}, "signed by key"},
-		{"unknown suite", func(r *protocol.Result) { r.Suite = "none" }, "signed by key"},
-		{"another manifest", func(r *protocol.Result) { h := other.Hash(); r.Manifest = h[:] }, "ask the operators"},
+		{"unknown suite", func(r *wire.Result) { r.Suite = "none" }, "signed by key"},
+		{"another manifest", func(r *wire.Result) { h := other.Hash(); r.Manifest = h[:] }, "ask the operators"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s.onJob(func(job protocol.SignedJob) {
+			s.onJob(func(job wire.SignedJob) {
 				r := s.result(job)
 				tt.forge(r)
 				s.store(r)
@@ -229,9 +228,9 @@ func TestUnprovenSignatures(t *testing.T) {
 		})
 	}
 	t.Run("script root left out", func(t *testing.T) {
-		s.onJob(func(job protocol.SignedJob) {
+		s.onJob(func(job wire.SignedJob) {
 			r := s.base(job)
-			s.sign(r, &protocol.Job{Items: []protocol.JobItem{{Key: keys.Keys[0].ID, Message: message(1)}}})
+			s.sign(r, &wire.Job{Items: []wire.JobItem{{Key: keys.Keys[0].ID, Message: message(1)}}})
 			s.store(r)
 		})
 		_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{

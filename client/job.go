@@ -4,19 +4,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // What one job holds at most. Keygen and Sign cut larger requests into
 // several jobs.
 const (
-	MaxJobKeys  = protocol.MaxJobKeys
-	MaxJobItems = protocol.MaxJobItems
+	MaxJobKeys  = wire.MaxJobKeys
+	MaxJobItems = wire.MaxJobItems
 )
 
 const (
@@ -24,22 +23,20 @@ const (
 	defaultLife = 30 * time.Minute
 	// maxItemsSize leaves room, below the 1 MiB of a stored message, for the
 	// headers and the other fields.
-	maxItemsSize = protocol.MaxJobSize - 8<<10
+	maxItemsSize = wire.MaxJobSize - 8<<10
 )
-
-var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 
 // prepared is a job that is signed and found right, ready to be published any
 // number of times.
 type prepared struct {
-	protocol.SignedJob
-	job    protocol.Job
+	wire.SignedJob
+	job    wire.Job
 	digest [32]byte
 }
 
 // prepare completes the job with an id and an expiry where it has none, signs
 // it, and refuses what the fleet would refuse.
-func (c *Client) prepare(job protocol.Job) (*prepared, error) {
+func (c *Client) prepare(job wire.Job) (*prepared, error) {
 	if job.ID == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -59,7 +56,7 @@ func (c *Client) prepare(job protocol.Job) (*prepared, error) {
 	p := &prepared{SignedJob: c.sign(job.Kind, payload), job: job}
 	p.digest = p.Digest(c.manifest)
 	if _, refusal := p.Parse(now); refusal != nil {
-		return nil, &JobError{Job: job.ID, Code: refusal.Code, Message: refusal.Reason}
+		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
 	}
 	return p, nil
 }
@@ -68,8 +65,8 @@ func (c *Client) prepare(job protocol.Job) (*prepared, error) {
 var errOneJob = errors.New("client: a request with JobID must fit one job: leave JobID empty, or ask for less")
 
 // cutItems cuts items into jobs by number and by encoded size.
-func cutItems(items []protocol.JobItem) [][]protocol.JobItem {
-	var parts [][]protocol.JobItem
+func cutItems(items []wire.JobItem) [][]wire.JobItem {
+	var parts [][]wire.JobItem
 	start, size := 0, 0
 	for i, it := range items {
 		n := encodedSize(it)
@@ -83,7 +80,7 @@ func cutItems(items []protocol.JobItem) [][]protocol.JobItem {
 }
 
 // encodedSize is at least what an item takes in a job's JSON, in bytes.
-func encodedSize(it protocol.JobItem) int {
+func encodedSize(it wire.JobItem) int {
 	const names = len(`{"key":"","message":"","script_root":""},`)
 	return names + len(it.Key) + 2*len(it.Message) + 2*len(it.ScriptRoot)
 }

@@ -3,16 +3,21 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"sync"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
+
+// MaxRequestKeys is how many keys one Keygen generates at most: its result
+// holds all of them, with their certificates.
+const MaxRequestKeys = 1_000_000
 
 // KeygenRequest asks for keys.
 type KeygenRequest struct {
 	Chain string // bitcoin or solana
-	Count int    // Keygen takes any number, SubmitKeygen at most MaxJobKeys
+	Count int    // Keygen takes 1 to MaxRequestKeys, SubmitKeygen 1 to MaxJobKeys
 
 	// Expires is when the fleet gives up; 30 minutes after the job was made if
 	// zero, an hour at most.
@@ -26,12 +31,13 @@ type KeygenRequest struct {
 	// JobKeys is how many keys Keygen puts into one job, MaxJobKeys if 0.
 	// Smaller jobs give finer progress.
 	JobKeys int
-	// Progress, if set, hears after each job how many keys are there, of how
-	// many. Calls do not overlap.
+	// Progress, if set, is called after each job with the number of keys that
+	// are done, and Count. Calls do not overlap.
 	Progress func(done, total int)
-	// Proven, if set, gets each job's proof as soon as it is checked, in order
-	// of arrival, for instance to save it. Calls do not overlap. An error ends the request.
-	Proven func(Proof) error
+	// OnProof, if set, is called with each job's proof as soon as it is checked,
+	// in order of arrival, for instance to save it. Calls do not overlap. An
+	// error ends the request.
+	OnProof func(Proof) error
 }
 
 // Key is one key of the fleet. Nobody has its private half.
@@ -53,15 +59,15 @@ type KeygenResult struct {
 // every one is proven. While the fleet is busy it waits. After an error the
 // result holds what was generated before it; those keys are good.
 func (c *Client) Keygen(ctx context.Context, req KeygenRequest) (*KeygenResult, error) {
-	jobs, err := c.cutKeygen(req)
+	size, jobs, err := req.cut()
 	if err != nil {
 		return &KeygenResult{}, err
 	}
-	parts := make([]*KeygenResult, len(jobs))
+	parts := make([]*KeygenResult, jobs)
 	var mu sync.Mutex
 	done := 0
-	err = pipeline(ctx, len(jobs), c.width, func(ctx context.Context, i int) error {
-		h, err := c.startKeygen(ctx, jobs[i], true)
+	err = pipeline(ctx, jobs, c.width, func(ctx context.Context, i int) error {
+		h, err := c.startKeygen(ctx, req.job(min(size, req.Count-i*size)), true)
 		if err != nil {
 			return err
 		}
@@ -74,8 +80,8 @@ func (c *Client) Keygen(ctx context.Context, req KeygenRequest) (*KeygenResult, 
 		defer mu.Unlock()
 		parts[i] = part
 		done += len(part.Keys)
-		if req.Proven != nil {
-			if err := req.Proven(part.Proofs[0]); err != nil {
+		if req.OnProof != nil {
+			if err := req.OnProof(part.Proofs[0]); err != nil {
 				return err
 			}
 		}
@@ -100,26 +106,27 @@ func (c *Client) SubmitKeygen(ctx context.Context, req KeygenRequest) (*Handle[K
 	return c.startKeygen(ctx, req.job(req.Count), false)
 }
 
-func (req KeygenRequest) job(count int) protocol.Job {
-	return protocol.Job{ID: req.JobID, Kind: protocol.KindKeygen, Expires: req.Expires, Chain: req.Chain, Count: count}
+func (req KeygenRequest) job(count int) wire.Job {
+	return wire.Job{ID: req.JobID, Kind: wire.KindKeygen, Expires: req.Expires, Chain: req.Chain, Count: count}
 }
 
-func (c *Client) cutKeygen(req KeygenRequest) ([]protocol.Job, error) {
-	size := req.JobKeys
+// cut says into how many jobs of what size a request is cut; the last job may
+// be smaller. A count below one is one job, which is refused in the usual way.
+func (req KeygenRequest) cut() (size, jobs int, err error) {
+	if req.Count > MaxRequestKeys {
+		return 0, 0, fmt.Errorf("client: %d keys in one request: ask for at most %d, and again for more", req.Count, MaxRequestKeys)
+	}
+	size = req.JobKeys
 	if size <= 0 || size > MaxJobKeys {
 		size = MaxJobKeys
 	}
 	if req.JobID != "" && req.Count > size {
-		return nil, errOneJob
+		return 0, 0, errOneJob
 	}
-	jobs := []protocol.Job{req.job(min(req.Count, size))} // a count below one is refused in the usual way
-	for left := req.Count - size; left > 0; left -= size {
-		jobs = append(jobs, req.job(min(left, size)))
-	}
-	return jobs, nil
+	return size, max(1, (req.Count+size-1)/size), nil
 }
 
-func (c *Client) startKeygen(ctx context.Context, job protocol.Job, patient bool) (*Handle[KeygenResult], error) {
+func (c *Client) startKeygen(ctx context.Context, job wire.Job, patient bool) (*Handle[KeygenResult], error) {
 	j, err := c.prepare(job)
 	if err != nil {
 		return nil, err

@@ -7,17 +7,18 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 const (
-	maxLook = 15 * time.Second // between two looks for the stored result
+	maxPoll = 15 * time.Second // between two reads of the stored result
 	// defaultGrace leaves time for the gateways, which answer every job that
 	// expires, and for clocks that differ.
 	defaultGrace = time.Minute
@@ -25,7 +26,7 @@ const (
 
 // answer is a result that counts: signed by a gateway, for this job.
 type answer struct {
-	result  protocol.Result
+	result  wire.Result
 	raw     []byte
 	gateway string
 }
@@ -38,7 +39,7 @@ type pending struct {
 
 	mu      sync.Mutex
 	answer  *answer
-	trouble error // why what came last did not count
+	ignored error // why the last message did not count
 }
 
 func (c *Client) register(j *prepared) (*pending, error) {
@@ -61,7 +62,7 @@ func (c *Client) unregister(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	id := p.job.job.ID
-	c.waiting[id] = without(c.waiting[id], p)
+	c.waiting[id] = slices.DeleteFunc(c.waiting[id], func(other *pending) bool { return other == p })
 	if len(c.waiting[id]) == 0 {
 		delete(c.waiting, id)
 	}
@@ -90,7 +91,7 @@ func (p *pending) offer(m *nats.Msg) {
 	defer p.mu.Unlock()
 	switch {
 	case err != nil:
-		p.trouble = fmt.Errorf("a result was ignored: %w", err)
+		p.ignored = fmt.Errorf("a result was ignored: %w", err)
 	case p.answer == nil:
 		p.answer = a
 		close(p.done)
@@ -110,10 +111,10 @@ func (p *pending) answered() bool {
 // publication that carried the signature it repeats: anybody can send a job in
 // this client's name that is turned away.
 func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
-	a := &answer{raw: m.Data, gateway: m.Header.Get(protocol.HeaderGateway)}
-	signature, err := hex.DecodeString(m.Header.Get(protocol.HeaderSignature))
+	a := &answer{raw: m.Data, gateway: m.Header.Get(wire.HeaderGateway)}
+	signature, err := hex.DecodeString(m.Header.Get(wire.HeaderSignature))
 	if err != nil {
-		return nil, fmt.Errorf("header %s: %w", protocol.HeaderSignature, err)
+		return nil, fmt.Errorf("header %s: %w", wire.HeaderSignature, err)
 	}
 	if err := c.access.VerifyResult(a.gateway, c.manifest.Fleet, c.name, j.job.ID, m.Data, signature); err != nil {
 		return nil, err
@@ -125,10 +126,10 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 	switch {
 	case r.Job != j.job.ID || r.Client != c.name || r.Kind != j.Kind:
 		return nil, fmt.Errorf("it says that it is for %s job %.64q of client %.64q", r.Kind, r.Job, r.Client)
-	case r.Status != protocol.StatusDone && r.Status != protocol.StatusFailed:
+	case r.Status != wire.StatusDone && r.Status != wire.StatusFailed:
 		return nil, fmt.Errorf("unknown status %.64q", string(r.Status))
 	case len(r.Rejected) > 0:
-		if r.Status != protocol.StatusFailed || !bytes.Equal(r.Rejected, j.Signature) {
+		if r.Status != wire.StatusFailed || !bytes.Equal(r.Rejected, j.Signature) {
 			return nil, errors.New("it turns away another publication under this job's id")
 		}
 	case !bytes.Equal(r.Digest, j.digest[:]):
@@ -145,7 +146,7 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 	defer p.c.nc.RemoveStatusListener(connected)
 	over := time.NewTimer(time.Until(p.job.job.Expires) + p.c.grace)
 	defer over.Stop()
-	every := p.c.lookIn
+	every := p.c.pollAfter
 	quiet := time.NewTimer(every)
 	defer quiet.Stop()
 	for {
@@ -153,13 +154,13 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 		case <-p.done:
 			return p.settled()
 		case <-quiet.C:
-			p.look(ctx)
-			every = min(2*every, maxLook)
+			p.poll(ctx)
+			every = min(2*every, maxPoll)
 			quiet.Reset(every)
 		case <-connected:
-			p.look(ctx)
+			p.poll(ctx)
 		case <-over.C:
-			if p.look(ctx); !p.answered() {
+			if p.poll(ctx); !p.answered() {
 				return nil, p.explain(ErrNoAnswer)
 			}
 		case <-ctx.Done():
@@ -174,8 +175,8 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 func (p *pending) settled() (*answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r := &p.answer.result; r.Status == protocol.StatusFailed {
-		return nil, &JobError{Job: r.Job, Code: r.Code, Message: r.Error, Gateway: p.answer.gateway}
+	if r := &p.answer.result; r.Status == wire.StatusFailed {
+		return nil, &JobError{Job: r.Job, Code: Code(r.Code), Message: r.Error, Gateway: p.answer.gateway}
 	}
 	return p.answer, nil
 }
@@ -183,28 +184,28 @@ func (p *pending) settled() (*answer, error) {
 func (p *pending) explain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.trouble != nil {
-		return fmt.Errorf("job %s: %w (%w)", p.job.job.ID, err, p.trouble)
+	if p.ignored != nil {
+		return fmt.Errorf("job %s: %w (%w)", p.job.job.ID, err, p.ignored)
 	}
 	return fmt.Errorf("job %s: %w", p.job.job.ID, err)
 }
 
-// look reads the stored result directly, or a stored rejection; without one
+// poll reads the stored result directly, or a stored rejection; without one
 // nothing happens.
-func (p *pending) look(ctx context.Context) {
-	p.lookIn(ctx, "RESULTS", "res")
+func (p *pending) poll(ctx context.Context) {
+	p.pollStream(ctx, "RESULTS", wire.StoredResultSubject(p.c.name, p.job.job.ID))
 	if !p.answered() {
-		p.lookIn(ctx, "NOTICES", "notice")
+		p.pollStream(ctx, "NOTICES", wire.NoticeSubject(p.c.name, p.job.job.ID))
 	}
 }
 
-func (p *pending) lookIn(ctx context.Context, stream, subject string) {
-	m, err := p.c.stored(ctx, stream, subject, p.job.job.ID)
+func (p *pending) pollStream(ctx context.Context, stream, subject string) {
+	m, err := p.c.stored(ctx, stream, subject)
 	if err != nil {
 		p.mu.Lock()
-		p.trouble = err
+		p.ignored = err
 		p.mu.Unlock()
-		p.c.log.Warn("looking for a result", "job", p.job.job.ID, "error", err)
+		p.c.log.Warn("reading the stored result", "job", p.job.job.ID, "error", err)
 		return
 	}
 	if m != nil {
@@ -212,24 +213,21 @@ func (p *pending) lookIn(ctx context.Context, stream, subject string) {
 	}
 }
 
-// stored is the message that a stream has for a job, or nil if there is none. Headers that
+// stored is the message that a stream has on a subject, or nil if there is none. Headers that
 // the writer may have put among the server's do no harm: what counts is signed.
-func (c *Client) stored(ctx context.Context, stream, kind, job string) (*nats.Msg, error) {
-	subject := fmt.Sprintf("$JS.API.DIRECT.GET.%s.frost.%s.%s.%s.%s", c.stream(stream), c.manifest.Fleet, kind, c.name, job)
-	attempt, done := c.attempts.start(ctx, subject, ackTimeout)
-	defer done()
-	m, err := c.nc.RequestWithContext(attempt, subject, nil)
+func (c *Client) stored(ctx context.Context, stream, subject string) (*nats.Msg, error) {
+	subject = "$JS.API.DIRECT.GET." + c.stream(stream) + "." + wire.FleetSubject(c.manifest.Fleet, subject)
+	m, err := c.nc.Ask(ctx, subject, nil)
 	switch {
 	case err == nil && m.Header.Get("Status") == "":
 		return m, nil
 	case err == nil && m.Header.Get("Status") == "404":
 		return nil, nil
 	case err == nil:
-		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", m.Header.Get("Status"), m.Header.Get("Description"))
+		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s",
+			m.Header.Get("Status"), m.Header.Get("Description"))
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("reading the stored result: %w", errNoDirectGet)
-	case context.Cause(attempt) != nil:
-		err = context.Cause(attempt)
 	}
 	return nil, fmt.Errorf("reading the stored result: %w", err)
 }

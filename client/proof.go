@@ -3,10 +3,11 @@ package client
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/chain"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Proof is what shows, to anybody who has the fleet's manifest, that all n
@@ -22,19 +23,22 @@ type Proof struct {
 // Verify checks the proof against the manifest and nothing else, and returns
 // the keys that it proves. The error is a *ProofError.
 func (p Proof) Verify(m *Manifest) ([]Key, error) {
-	var r protocol.Result
+	if m == nil || m.core == nil {
+		return nil, &ProofError{Err: errors.New("there is no manifest to check it against: make one with ParseManifest")}
+	}
+	var r wire.Result
 	if err := json.Unmarshal(p.Result, &r); err != nil {
 		return nil, &ProofError{Err: fmt.Errorf("result: %w", err)}
 	}
-	keys, err := p.verify(m, &r)
+	keys, err := p.verify(m.core, &r)
 	if err != nil {
 		return nil, &ProofError{Job: r.Job, Err: err}
 	}
 	return keys, nil
 }
 
-func (p Proof) verify(m *Manifest, r *protocol.Result) ([]Key, error) {
-	var job protocol.Job
+func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
+	var job wire.Job
 	if err := json.Unmarshal([]byte(p.Job), &job); err != nil {
 		return nil, fmt.Errorf("job: %w", err)
 	}
@@ -42,21 +46,21 @@ func (p Proof) verify(m *Manifest, r *protocol.Result) ([]Key, error) {
 		return nil, err
 	}
 	switch {
-	case job.Kind != protocol.KindKeygen || r.Kind != protocol.KindKeygen || r.Status != protocol.StatusDone:
+	case job.Kind != wire.KindKeygen || r.Kind != wire.KindKeygen || r.Status != wire.StatusDone:
 		return nil, fmt.Errorf("a %s job with a %s result that is %s proves no keys", job.Kind, r.Kind, r.Status)
 	case r.Job != job.ID || r.Client != p.Client || r.Chain != job.Chain:
 		return nil, fmt.Errorf("job %.64q of %.64q for chain %.64q does not go with a result for job %.64q of %.64q for %.64q",
 			job.ID, p.Client, job.Chain, r.Job, r.Client, r.Chain)
 	}
-	signed := protocol.SignedJob{Client: p.Client, Kind: job.Kind, Payload: []byte(p.Job)}
-	if err := protocol.VerifyKeys(m, signed, r); err != nil {
+	signed := wire.SignedJob{Client: p.Client, Kind: job.Kind, Payload: []byte(p.Job)}
+	if err := wire.VerifyKeys(m, signed, r); err != nil {
 		return nil, err
 	}
 	return checkAddresses(m, job.Chain, r.Keys)
 }
 
 // sameFleet tells a wrong manifest from a false proof.
-func sameFleet(m *Manifest, r *protocol.Result) error {
+func sameFleet(m *wire.Manifest, r *wire.Result) error {
 	want := m.Hash()
 	if r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, want[:]) {
 		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, the manifest here is of fleet %q on %s with hash %x: "+
@@ -65,7 +69,7 @@ func sameFleet(m *Manifest, r *protocol.Result) error {
 	return nil
 }
 
-func checkAddresses(m *Manifest, chainName string, claimed []protocol.Key) ([]Key, error) {
+func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key) ([]Key, error) {
 	on, err := chain.Parse(chainName)
 	if err != nil {
 		return nil, err

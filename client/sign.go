@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // SignRequest asks for signatures.
@@ -96,22 +96,22 @@ func (c *Client) SubmitSign(ctx context.Context, req SignRequest) (*Handle[SignR
 	return c.startSign(ctx, req, req.Items, req.jobItems(), false)
 }
 
-func (req SignRequest) jobItems() []protocol.JobItem {
-	items := make([]protocol.JobItem, len(req.Items))
+func (req SignRequest) jobItems() []wire.JobItem {
+	items := make([]wire.JobItem, len(req.Items))
 	for i, it := range req.Items {
-		items[i] = protocol.JobItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot}
+		items[i] = wire.JobItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot}
 	}
 	return items
 }
 
-func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, items []protocol.JobItem, patient bool) (*Handle[SignResult], error) {
+func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, items []wire.JobItem, patient bool) (*Handle[SignResult], error) {
 	for i := range want {
 		if err := want[i].check(i); err != nil {
 			err.Job = req.JobID
 			return nil, err
 		}
 	}
-	j, err := c.prepare(protocol.Job{ID: req.JobID, Kind: protocol.KindSign, Expires: req.Expires, Items: items})
+	j, err := c.prepare(wire.Job{ID: req.JobID, Kind: wire.KindSign, Expires: req.Expires, Items: items})
 	if err != nil {
 		return nil, err
 	}
@@ -149,7 +149,7 @@ func (it SignItem) check(i int) *JobError {
 
 // checkSignatures verifies every signature of a result against the items that
 // were asked for.
-func checkSignatures(m *Manifest, want []SignItem, keys []outputKey, r *protocol.Result) (*SignResult, error) {
+func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wire.Result) (*SignResult, error) {
 	if err := sameFleet(m, r); err != nil {
 		return nil, err
 	}

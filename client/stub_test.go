@@ -24,7 +24,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // gatewayStub stands for a whole fleet: it holds every key in one place,
@@ -36,17 +37,17 @@ type gatewayStub struct {
 	t        testing.TB
 	url      string
 	bus      *bus.Bus
-	manifest *protocol.Manifest
+	manifest *wire.Manifest
 	nodes    []*ecdsa.PrivateKey
 	gateway  ed25519.PrivateKey
 	client   ed25519.PrivateKey
 
 	// answer, if set, handles a job instead of the stub.
-	answer func(job protocol.SignedJob)
+	answer func(job wire.SignedJob)
 
 	mu   sync.Mutex
 	keys map[string]any // private keys by id
-	jobs []protocol.SignedJob
+	jobs []wire.SignedJob
 }
 
 const (
@@ -55,8 +56,8 @@ const (
 	stubClient  = "alice"
 )
 
-func newManifest(t testing.TB) (*protocol.Manifest, []*ecdsa.PrivateKey) {
-	m := &protocol.Manifest{Version: 1, Fleet: stubFleet, Network: "regtest", N: 3, T: 2}
+func newManifest(t testing.TB) (*wire.Manifest, []*ecdsa.PrivateKey) {
+	m := &wire.Manifest{Version: 1, Fleet: stubFleet, Network: "regtest", N: 3, T: 2}
 	var nodes []*ecdsa.PrivateKey
 	for i := range m.N {
 		identity, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
@@ -72,7 +73,7 @@ func newManifest(t testing.TB) (*protocol.Manifest, []*ecdsa.PrivateKey) {
 			t.Fatal(err)
 		}
 		nodes = append(nodes, identity)
-		m.Nodes = append(m.Nodes, protocol.NodeCard{Index: i, Identity: encoded, Encryption: host.PublicKey().Bytes()})
+		m.Nodes = append(m.Nodes, wire.NodeCard{Index: i, Identity: encoded, Encryption: host.PublicKey().Bytes()})
 	}
 	if err := m.Seal(); err != nil {
 		t.Fatal(err)
@@ -88,10 +89,13 @@ func newKey(t testing.TB) ed25519.PrivateKey {
 	return key
 }
 
+// patience is for what takes milliseconds on an idle machine.
+const patience = 2 * time.Minute
+
 // startServer runs the embedded NATS server until the test ends.
-func startServer(t testing.TB, dir string, port int) *bus.EmbeddedServer {
+func startServer(t testing.TB, dir string, port int) *natsserver.Server {
 	t.Helper()
-	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: dir, Port: port})
+	server, err := natsserver.Start(natsserver.Config{StoreDir: dir, Port: port})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -106,7 +110,7 @@ func connectBus(t testing.TB, url string) *bus.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := b.Close(ctx); err != nil {
 			t.Error(err)
@@ -138,7 +142,7 @@ func start(t testing.TB) (*gatewayStub, *Client) {
 
 func (s *gatewayStub) connect(cfg Config) *Client {
 	s.t.Helper()
-	cfg.Manifest, cfg.Name, cfg.Key = s.manifest, stubClient, s.client
+	cfg.Manifest, cfg.Name, cfg.Key = public(s.manifest), stubClient, s.client
 	cfg.Gateways = map[string]ed25519.PublicKey{stubGateway: s.gateway.Public().(ed25519.PublicKey)}
 	c, err := New(s.t.Context(), cfg)
 	if err != nil {
@@ -152,7 +156,7 @@ func (s *gatewayStub) connect(cfg Config) *Client {
 func (s *gatewayStub) listen(b *bus.Bus) {
 	s.t.Helper()
 	for _, kind := range []string{"keygen", "sign"} {
-		consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), bus.ConsumeOptions{Handlers: 1}, func(d bus.Delivery) {
+		consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), 1, func(d bus.Delivery) {
 			if err := s.take(d.Message()); err != nil {
 				s.t.Error(err)
 			}
@@ -168,16 +172,16 @@ func (s *gatewayStub) listen(b *bus.Bus) {
 }
 
 func (s *gatewayStub) take(m bus.Message) error {
-	ref, err := bus.ParseJob(m.Subject)
+	ref, err := wire.ParseJob(m.Subject)
 	if err != nil {
 		return err
 	}
-	signature, err := hex.DecodeString(m.Header[protocol.HeaderSignature][0])
+	signature, err := hex.DecodeString(m.Header[wire.HeaderSignature][0])
 	if err != nil {
 		return err
 	}
-	job := protocol.SignedJob{Client: ref.Client, Kind: protocol.Kind(ref.Kind), Payload: m.Data, Signature: signature}
-	if !ed25519.Verify(s.client.Public().(ed25519.PublicKey), protocol.JobSigningInput(stubFleet, job.Kind, m.Header[protocol.HeaderClient][0], m.Data), signature) {
+	job := wire.SignedJob{Client: ref.Client, Kind: wire.Kind(ref.Kind), Payload: m.Data, Signature: signature}
+	if !ed25519.Verify(s.client.Public().(ed25519.PublicKey), wire.JobSigningInput(stubFleet, job.Kind, m.Header[wire.HeaderClient][0], m.Data), signature) {
 		return errors.New("the client's signature does not verify")
 	}
 	s.mu.Lock()
@@ -193,7 +197,7 @@ func (s *gatewayStub) take(m bus.Message) error {
 }
 
 // onJob replaces the stub's answers.
-func (s *gatewayStub) onJob(answer func(job protocol.SignedJob)) {
+func (s *gatewayStub) onJob(answer func(job wire.SignedJob)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = answer
@@ -206,7 +210,7 @@ func (s *gatewayStub) has(id string) bool {
 }
 
 // last is the job that arrived last.
-func (s *gatewayStub) last() protocol.SignedJob {
+func (s *gatewayStub) last() wire.SignedJob {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.jobs[len(s.jobs)-1]
@@ -220,23 +224,23 @@ func (s *gatewayStub) published() int {
 }
 
 // header signs a result for the job that it names, headerFor anything for any.
-func (s *gatewayStub) header(r *protocol.Result, key ed25519.PrivateKey, name string) map[string][]string {
-	return signHeader(key, name, protocol.ResultSigningInput(r.Fleet, r.Client, r.Job, r.Encode()))
+func (s *gatewayStub) header(r *wire.Result, key ed25519.PrivateKey, name string) map[string][]string {
+	return signHeader(key, name, wire.ResultSigningInput(r.Fleet, r.Client, r.Job, r.Encode()))
 }
 
 func (s *gatewayStub) headerFor(job string, data []byte) map[string][]string {
-	return signHeader(s.gateway, stubGateway, protocol.ResultSigningInput(stubFleet, stubClient, job, data))
+	return signHeader(s.gateway, stubGateway, wire.ResultSigningInput(stubFleet, stubClient, job, data))
 }
 
 func signHeader(key ed25519.PrivateKey, name string, input []byte) map[string][]string {
 	return map[string][]string{
-		protocol.HeaderGateway:   {name},
-		protocol.HeaderSignature: {hex.EncodeToString(ed25519.Sign(key, input))},
+		wire.HeaderGateway:   {name},
+		wire.HeaderSignature: {hex.EncodeToString(ed25519.Sign(key, input))},
 	}
 }
 
 // store stores a result; the server announces it.
-func (s *gatewayStub) store(r *protocol.Result) {
+func (s *gatewayStub) store(r *wire.Result) {
 	_, err := s.bus.Publish(s.t.Context(), "res."+r.Client+"."+r.Job, r.Encode(), s.header(r, s.gateway, stubGateway))
 	if err != nil && s.t.Context().Err() == nil {
 		s.t.Error(err)
@@ -244,7 +248,7 @@ func (s *gatewayStub) store(r *protocol.Result) {
 }
 
 // announce signs a result that is not stored.
-func (s *gatewayStub) announce(r *protocol.Result) {
+func (s *gatewayStub) announce(r *wire.Result) {
 	s.announceRaw(r.Job, r.Encode(), s.header(r, s.gateway, stubGateway))
 }
 
@@ -255,28 +259,28 @@ func (s *gatewayStub) announceRaw(job string, data []byte, header map[string][]s
 }
 
 // failure answers a job with a code.
-func (s *gatewayStub) failure(job protocol.SignedJob, code protocol.Code) *protocol.Result {
+func (s *gatewayStub) failure(job wire.SignedJob, code wire.Code) *wire.Result {
 	r := s.base(job)
-	r.Status, r.Code, r.Error = protocol.StatusFailed, code, "the stub says so"
+	r.Status, r.Code, r.Error = wire.StatusFailed, code, "the stub says so"
 	return r
 }
 
-func (s *gatewayStub) base(job protocol.SignedJob) *protocol.Result {
+func (s *gatewayStub) base(job wire.SignedJob) *wire.Result {
 	mh, digest := s.manifest.Hash(), job.Digest(s.manifest)
-	return &protocol.Result{
-		Job: protocol.PeekJobID(job.Payload), Client: job.Client, Kind: job.Kind, Digest: digest[:],
-		Fleet: s.manifest.Fleet, Network: s.manifest.Network, Manifest: mh[:], Status: protocol.StatusDone,
+	return &wire.Result{
+		Job: wire.PeekJobID(job.Payload), Client: job.Client, Kind: job.Kind, Digest: digest[:],
+		Fleet: s.manifest.Fleet, Network: s.manifest.Network, Manifest: mh[:], Status: wire.StatusDone,
 	}
 }
 
 // result is the right answer to a job.
-func (s *gatewayStub) result(job protocol.SignedJob) *protocol.Result {
-	var j protocol.Job
+func (s *gatewayStub) result(job wire.SignedJob) *wire.Result {
+	var j wire.Job
 	if err := json.Unmarshal(job.Payload, &j); err != nil {
 		s.t.Fatal(err)
 	}
 	r := s.base(job)
-	if job.Kind == protocol.KindKeygen {
+	if job.Kind == wire.KindKeygen {
 		s.keygen(r, job, &j)
 	} else {
 		s.sign(r, &j)
@@ -284,8 +288,8 @@ func (s *gatewayStub) result(job protocol.SignedJob) *protocol.Result {
 	return r
 }
 
-func (s *gatewayStub) keygen(r *protocol.Result, job protocol.SignedJob, j *protocol.Job) {
-	suite, _ := protocol.ChainSuite(j.Chain)
+func (s *gatewayStub) keygen(r *wire.Result, job wire.SignedJob, j *wire.Job) {
+	suite, _ := wire.ChainSuite(j.Chain)
 	on, err := chain.Parse(j.Chain)
 	if err != nil {
 		s.t.Fatal(err)
@@ -294,19 +298,19 @@ func (s *gatewayStub) keygen(r *protocol.Result, job protocol.SignedJob, j *prot
 	for part := range j.Parts(s.manifest) {
 		h := j.PartHeader(s.manifest, job.Client, job.Digest(s.manifest), part, 0)
 		ctx := h.Context(s.manifest)
-		b := protocol.Batch{ID: hex.EncodeToString(ctx[:16]), Part: uint32(part), Count: h.K}
+		b := wire.Batch{ID: hex.EncodeToString(ctx[:16]), Part: uint32(part), Count: h.K}
 		var public [][]byte
 		for i := range int(h.K) {
-			id := protocol.KeyID{Batch: b.ID, Index: i}.String()
+			id := wire.KeyID{Batch: b.ID, Index: i}.String()
 			key := s.newKey(suite, id)
 			address, err := on.Address(s.manifest.Network, key)
 			if err != nil {
 				s.t.Fatal(err)
 			}
 			public = append(public, key)
-			r.Keys = append(r.Keys, protocol.Key{ID: id, PublicKey: key, Address: address})
+			r.Keys = append(r.Keys, wire.Key{ID: id, PublicKey: key, Address: address})
 		}
-		b.Certificates = certify(s.t, s.manifest, s.nodes, ctx, protocol.KeyRoot(public, job.Client))
+		b.Certificates = certify(s.t, s.manifest, s.nodes, ctx, wire.KeyRoot(public, job.Client))
 		r.Batches = append(r.Batches, b)
 	}
 }
@@ -328,23 +332,23 @@ func (s *gatewayStub) newKey(suite frost.Suite, id string) []byte {
 }
 
 // certify makes every node's certificate over a root.
-func certify(t testing.TB, m *protocol.Manifest, nodes []*ecdsa.PrivateKey, ctx, root [32]byte) []protocol.HexBytes {
+func certify(t testing.TB, m *wire.Manifest, nodes []*ecdsa.PrivateKey, ctx, root [32]byte) []wire.HexBytes {
 	enc, err := cbor.CoreDetEncOptions().EncMode()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var certs []protocol.HexBytes
+	var certs []wire.HexBytes
 	for i, node := range nodes {
-		cert := protocol.Certificate{Context: ctx, Transcript: [32]byte{1}, Root: root, Node: uint32(i)}
+		cert := wire.Certificate{Context: ctx, Transcript: [32]byte{1}, Root: root, Node: uint32(i)}
 		mh := m.Hash()
 		leaf := frost.Hash("frostfleet/certificate/v1", mh[:], cert.Context[:], cert.Transcript[:], cert.Root[:],
 			binary.BigEndian.AppendUint32(nil, uint32(i)))
-		digest := protocol.AttestDigest(m, [][32]byte{leaf})
+		digest := wire.AttestDigest(m, [][32]byte{leaf})
 		signature, err := ecdsa.SignASN1(rand.Reader, node, digest[:])
 		if err != nil {
 			t.Fatal(err)
 		}
-		cert.Attestation = protocol.NewAttestations([][32]byte{leaf}, signature)[0]
+		cert.Attestation = wire.NewAttestations([][32]byte{leaf}, signature)[0]
 		raw, err := enc.Marshal(&cert)
 		if err != nil {
 			t.Fatal(err)
@@ -354,15 +358,15 @@ func certify(t testing.TB, m *protocol.Manifest, nodes []*ecdsa.PrivateKey, ctx,
 	return certs
 }
 
-func (s *gatewayStub) sign(r *protocol.Result, j *protocol.Job) {
+func (s *gatewayStub) sign(r *wire.Result, j *wire.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, it := range j.Items {
 		switch key := s.keys[it.Key].(type) {
 		case ed25519.PrivateKey:
 			r.Suite = frost.Ed25519.String()
-			r.Sigs = append(r.Sigs, protocol.Signed{Key: it.Key,
-				PublicKey: protocol.HexBytes(key.Public().(ed25519.PublicKey)), Signature: ed25519.Sign(key, it.Message)})
+			r.Sigs = append(r.Sigs, wire.Signed{Key: it.Key,
+				PublicKey: wire.HexBytes(key.Public().(ed25519.PublicKey)), Signature: ed25519.Sign(key, it.Message)})
 		case *btcec.PrivateKey:
 			tweaked := tweak(key, it.ScriptRoot)
 			sig, err := schnorr.Sign(tweaked, it.Message)
@@ -371,7 +375,7 @@ func (s *gatewayStub) sign(r *protocol.Result, j *protocol.Job) {
 				return
 			}
 			r.Suite = frost.Secp256k1TR.String()
-			r.Sigs = append(r.Sigs, protocol.Signed{Key: it.Key,
+			r.Sigs = append(r.Sigs, wire.Signed{Key: it.Key,
 				PublicKey: schnorr.SerializePubKey(tweaked.PubKey()), Signature: sig.Serialize()})
 		default:
 			s.t.Errorf("job asks for unknown key %s", it.Key)

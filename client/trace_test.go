@@ -14,7 +14,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	"go.opentelemetry.io/otel/trace"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // traced gives a client that makes spans, what they become, and the headers of
@@ -75,8 +75,8 @@ func TestSpanOfAJob(t *testing.T) {
 // one that is waited for in vain.
 func TestSpanOfAFailure(t *testing.T) {
 	s, c, spans, _ := traced(t)
-	s.onJob(func(job protocol.SignedJob) {
-		r := s.failure(job, CodeKeygenFailed)
+	s.onJob(func(job wire.SignedJob) {
+		r := s.failure(job, wire.CodeKeygenFailed)
 		r.Error = strings.Repeat("long ", 100)
 		s.store(r)
 	})
@@ -85,7 +85,7 @@ func TestSpanOfAFailure(t *testing.T) {
 	if !errors.As(err, &failed) {
 		t.Fatal(err)
 	}
-	s.onJob(func(protocol.SignedJob) {})
+	s.onJob(func(wire.SignedJob) {})
 	h, err := c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -101,8 +101,8 @@ func TestSpanOfAFailure(t *testing.T) {
 	if len(ended) != 2 || ended[0].Status.Code != codes.Error || ended[1].Status.Code != codes.Error {
 		t.Fatalf("spans are %+v", ended)
 	}
-	if n := len(ended[0].Status.Description); n != maxTold {
-		t.Errorf("the reason has %d bytes, want %d", n, maxTold)
+	if n := len(ended[0].Status.Description); n != maxError {
+		t.Errorf("the reason has %d bytes, want %d", n, maxError)
 	}
 }
 

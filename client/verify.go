@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 
+	"filippo.io/edwards25519"
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
@@ -21,9 +22,15 @@ const (
 var ErrSignature = errors.New("signature does not verify")
 
 // VerifySignature checks a signature with libraries that share no code with
-// the fleet: btcec for BIP 340, crypto/ed25519 for Ed25519. publicKey is the
-// output key, 32 bytes. All input is public: verification is not constant
-// time.
+// the fleet: btcec for BIP 340, crypto/ed25519 for Ed25519. suite is
+// SuiteSecp256k1TR or SuiteEd25519, publicKey the output key, 32 bytes,
+// signature 64 bytes. ErrSignature means that the signature does not verify;
+// other errors, that the input can't be a key, message and signature. All input
+// is public: verification is not constant time.
+//
+// An Ed25519 signature must be one that Solana accepts: key and nonce
+// commitment of small order are refused. Under such a key (32 zero bytes, for
+// instance) anybody can sign.
 func VerifySignature(suite string, publicKey, message, signature []byte) error {
 	if len(publicKey) != 32 || len(signature) != 64 {
 		return fmt.Errorf("public key of %d and signature of %d bytes: want 32 and 64", len(publicKey), len(signature))
@@ -32,12 +39,24 @@ func VerifySignature(suite string, publicKey, message, signature []byte) error {
 	case SuiteSecp256k1TR:
 		return verifyBIP340(publicKey, message, signature)
 	case SuiteEd25519:
-		if !ed25519.Verify(publicKey, message, signature) {
+		switch {
+		case smallOrder(publicKey):
+			return fmt.Errorf("%w: the public key is of small order, anybody can sign for it", ErrSignature)
+		case smallOrder(signature[:32]):
+			return fmt.Errorf("%w: its nonce commitment is of small order, Solana refuses it", ErrSignature)
+		case !ed25519.Verify(publicKey, message, signature):
 			return ErrSignature
 		}
 		return nil
 	}
 	return fmt.Errorf("unknown suite %.64q: use %s or %s", suite, SuiteSecp256k1TR, SuiteEd25519)
+}
+
+// smallOrder reports whether bytes encode, in any way, one of the eight points
+// whose order divides the cofactor.
+func smallOrder(encoded []byte) bool {
+	p, err := new(edwards25519.Point).SetBytes(encoded)
+	return err == nil && p.MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 1
 }
 
 func verifyBIP340(publicKey, message, signature []byte) error {

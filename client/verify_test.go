@@ -7,14 +7,16 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
+	"filippo.io/edwards25519"
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func unhex(t testing.TB, s string) []byte {
@@ -137,24 +139,70 @@ func TestVerifySignature(t *testing.T) {
 	}
 }
 
+// TestEd25519Speccheck: the corner cases of github.com/novifinancial/ed25519-speccheck
+// (Apache-2.0). Solana's verify_strict takes only case 3, which mixes
+// orders; crypto/ed25519 alone would also take 0, 1, 2 and 11.
+func TestEd25519Speccheck(t *testing.T) {
+	data, err := os.ReadFile("testdata/ed25519-speccheck.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases []struct {
+		Message   wire.HexBytes
+		PublicKey wire.HexBytes `json:"pub_key"`
+		Signature wire.HexBytes
+	}
+	if err := json.Unmarshal(data, &cases); err != nil || len(cases) != 12 {
+		t.Fatalf("%d cases, %v", len(cases), err)
+	}
+	for i, c := range cases {
+		err := VerifySignature(SuiteEd25519, c.PublicKey, c.Message, c.Signature)
+		if want := i == 3; (err == nil) != want || err != nil && !errors.Is(err, ErrSignature) {
+			t.Errorf("case %d: %v, want accepted: %v", i, err, want)
+		}
+	}
+}
+
+// TestForgedForDefaultKey: anybody can sign for Solana's Pubkey::default(), a
+// point of order 4.
+func TestForgedForDefaultKey(t *testing.T) {
+	public := make([]byte, 32)
+	for i := range 64 {
+		scalar, err := new(edwards25519.Scalar).SetUniformBytes(bytes.Repeat([]byte{byte(i + 1)}, 64))
+		if err != nil {
+			t.Fatal(err)
+		}
+		forged := append(new(edwards25519.Point).ScalarBaseMult(scalar).Bytes(), scalar.Bytes()...)
+		message := []byte(fmt.Sprint("message ", i))
+		if !ed25519.Verify(public, message, forged) {
+			continue // one in four fits
+		}
+		if err := VerifySignature(SuiteEd25519, public, message, forged); !errors.Is(err, ErrSignature) {
+			t.Errorf("a forgery passes: %v", err)
+		}
+		return
+	}
+	t.Fatal("no forgery was found: the test tests nothing")
+}
+
 func TestCutItems(t *testing.T) {
-	item := func(bytes int) protocol.JobItem {
-		return protocol.JobItem{Key: "00112233445566778899aabbccddeeff.999", Message: make([]byte, bytes), ScriptRoot: make([]byte, 32)}
+	item := func(bytes int) wire.JobItem {
+		return wire.JobItem{Key: "00112233445566778899aabbccddeeff.999", Message: make([]byte, bytes), ScriptRoot: make([]byte, 32)}
 	}
 	for _, tt := range []struct{ count, size int }{{0, 0}, {1, 32}, {1000, 32}, {1001, 32}, {2500, 32}, {1000, 4096}, {127, 4096}} {
 		t.Run(fmt.Sprintf("%d of %d bytes", tt.count, tt.size), func(t *testing.T) {
-			items := make([]protocol.JobItem, tt.count)
+			items := make([]wire.JobItem, tt.count)
 			for i := range items {
 				items[i] = item(tt.size)
 			}
 			total := 0
 			for _, part := range cutItems(items) {
 				total += len(part)
-				payload, err := json.Marshal(protocol.Job{ID: strings.Repeat("0", 36), Kind: protocol.KindSign, Items: part})
+				payload, err := json.Marshal(wire.Job{ID: strings.Repeat("0", 36), Kind: wire.KindSign, Items: part})
 				if err != nil {
 					t.Fatal(err)
 				}
-				if len(part) > MaxJobItems || len(payload) > protocol.MaxJobSize-1024 {
+				if len(part) > MaxJobItems || len(payload) > wire.MaxJobSize-1024 {
 					t.Errorf("a job of %d items and %d bytes", len(part), len(payload))
 				}
 			}
@@ -169,20 +217,20 @@ func TestCutItems(t *testing.T) {
 func FuzzProof(f *testing.F) {
 	m, nodes := newManifest(f)
 	s := &gatewayStub{t: f, manifest: m, nodes: nodes, keys: map[string]any{}}
-	payload, err := json.Marshal(protocol.Job{ID: "0198c0de-0000-7000-8000-000000000001", Kind: protocol.KindKeygen, Chain: "bitcoin", Count: 2})
+	payload, err := json.Marshal(wire.Job{ID: "0198c0de-0000-7000-8000-000000000001", Kind: wire.KindKeygen, Chain: "bitcoin", Count: 2})
 	if err != nil {
 		f.Fatal(err)
 	}
-	job := protocol.SignedJob{Client: stubClient, Kind: protocol.KindKeygen, Payload: payload}
+	job := wire.SignedJob{Client: stubClient, Kind: wire.KindKeygen, Payload: payload}
 	good := Proof{Client: stubClient, Job: string(payload), Result: s.result(job).Encode()}
-	keys, err := good.Verify(m)
+	keys, err := good.Verify(public(m))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good.Client, good.Job, []byte(good.Result))
 	f.Add(good.Client, strings.Replace(good.Job, `"count":2`, `"count":4611686018427387904`, 1), []byte(good.Result))
 	f.Fuzz(func(t *testing.T, client, job string, result []byte) {
-		got, err := Proof{Client: client, Job: job, Result: result}.Verify(m)
+		got, err := Proof{Client: client, Job: job, Result: result}.Verify(public(m))
 		if err != nil {
 			if got != nil {
 				t.Errorf("keys beside an error: %v", got)

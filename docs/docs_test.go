@@ -16,7 +16,8 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func page(t *testing.T, name string) string {
@@ -90,7 +91,7 @@ func TestEveryTagIsDocumented(t *testing.T) {
 
 func TestEveryCodeIsDocumented(t *testing.T) {
 	text, count := page(t, "protocol.md"), 0
-	for _, s := range sources(t, "internal/protocol", "internal/frost") {
+	for _, s := range sources(t, "internal/wire", "internal/frost") {
 		ast.Inspect(s.file, func(n ast.Node) bool {
 			spec, ok := n.(*ast.ValueSpec)
 			if !ok || !strings.HasPrefix(spec.Names[0].Name, "Code") || len(spec.Values) != 1 {
@@ -115,7 +116,7 @@ func TestEveryCodeIsDocumented(t *testing.T) {
 func TestEveryFieldIsDocumented(t *testing.T) {
 	text, count := page(t, "protocol.md"), 0
 	cborKey := regexp.MustCompile(`cbor:"(\d+),`)
-	for _, s := range sources(t, "internal/protocol") {
+	for _, s := range sources(t, "internal/wire") {
 		ast.Inspect(s.file, func(n ast.Node) bool {
 			spec, ok := n.(*ast.TypeSpec)
 			if !ok {
@@ -151,9 +152,9 @@ func TestEveryFieldIsDocumented(t *testing.T) {
 func TestLimits(t *testing.T) {
 	text := page(t, "protocol.md")
 	for name, value := range map[string]any{
-		"MaxNodes": protocol.MaxNodes, "MaxJobSize": protocol.MaxJobSize, "MaxMessageSize": protocol.MaxMessageSize,
-		"MaxJobKeys": protocol.MaxJobKeys, "MaxJobItems": protocol.MaxJobItems, "MaxJobLife": protocol.MaxJobLife,
-		"DelegationLife": protocol.DelegationLife, "MaxBatch": frost.MaxBatch, "MaxMessage": frost.MaxMessage,
+		"MaxNodes": wire.MaxNodes, "MaxJobSize": wire.MaxJobSize, "MaxMessageSize": wire.MaxMessageSize,
+		"MaxJobKeys": wire.MaxJobKeys, "MaxJobItems": wire.MaxJobItems, "MaxJobLife": wire.MaxJobLife,
+		"DelegationLife": wire.DelegationLife, "MaxAttempts": wire.MaxAttempts, "MaxBatch": frost.MaxBatch, "MaxMessage": frost.MaxMessage,
 	} {
 		shown := fmt.Sprint(value)
 		if n, ok := value.(int); ok {
@@ -163,7 +164,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("protocol.md has no row %q", row)
 		}
 	}
-	for _, name := range []string{"maxAttempts", "maxFaults", "maxDeliveries"} {
+	for _, name := range []string{"maxFaults", "maxDeliveries"} {
 		if row := "| `" + name + "` | " + constant(t, name) + " |"; !strings.Contains(text, row) {
 			t.Errorf("protocol.md has no row %q", row)
 		}
@@ -194,6 +195,22 @@ func thousands(n int) string {
 		return strconv.Itoa(n)
 	}
 	return thousands(n/1000) + fmt.Sprintf(",%03d", n%1000)
+}
+
+// TestDraft: pages name the draft of BIP 445 that the code implements, and no other.
+func TestDraft(t *testing.T) {
+	named := regexp.MustCompile(`BIP 445 draft (\d+\.\d+\.\d+)`)
+	for _, name := range []string{"protocol.md", "../README.md", "../CHANGELOG.md"} {
+		found := named.FindAllStringSubmatch(page(t, name), -1)
+		if len(found) == 0 {
+			t.Errorf("%s names no draft of BIP 445", name)
+		}
+		for _, draft := range found {
+			if draft[1] != bip445.Draft {
+				t.Errorf("%s says %s; the code implements %s", name, draft[0], bip445.Draft)
+			}
+		}
+	}
 }
 
 func TestEverySubjectIsDocumented(t *testing.T) {

@@ -64,7 +64,7 @@ func blocks(text, language string) (all []string) {
 // the program has. "..." stands for what differs.
 func TestProviderMessages(t *testing.T) {
 	var literals []string
-	for _, s := range sources(t, "internal/keyprovider", "internal/launch", "internal/pin", "internal/config") {
+	for _, s := range sources(t, "internal/keyprovider", "internal/launch", "internal/pin", "internal/config", "internal/secret") {
 		if s.isTest() {
 			continue
 		}
@@ -184,7 +184,7 @@ func TestProviderConfigurationsLoad(t *testing.T) {
 			if !strings.Contains(piece, "[network]") {
 				text = node + text
 			}
-			n, err := config.LoadNode(write(t, text))
+			n, err := config.ParseNode(write(t, text))
 			if err != nil {
 				t.Errorf("%s: %v\n%s", guide, err, piece)
 			} else if n.Node.KeyProvider.Type != kind {

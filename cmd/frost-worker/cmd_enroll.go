@@ -6,6 +6,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -16,8 +17,9 @@ func newEnrollCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "enroll --config FILE --fleet NAME", Short: "Print this node's card for the manifest", Args: cobra.NoArgs,
 		Long: `Enroll checks the key provider, asks it for the public keys by which the fleet
-will know this node, and prints them as the JSON object that stands in the
-manifest's nodes. Nothing secret leaves the provider.
+will know this node, and prints them as this node's card: a JSON object that
+also says for which fleet, network, n and t it was made. Nothing secret leaves
+the provider.
 
 frostctl fleet manifest joins the cards of all nodes.`,
 		Example: "  frost-worker enroll --config node.toml --fleet main > card0.json",
@@ -29,11 +31,13 @@ frostctl fleet manifest joins the cards of all nodes.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		n, err := config.LoadNode(*path)
+		n, err := config.ParseNode(*path)
 		if err != nil {
 			return err
 		}
-		back, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{Pinned: launch.PinnedIdentity(n), Enrolling: true, PIN: person(cmd.InOrStdin())})
+		back, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{
+			Pinned: launch.PinnedIdentity(n), Enrolling: true, PIN: person(cmd.InOrStdin()),
+		})
 		if err != nil {
 			return err
 		}
@@ -46,7 +50,10 @@ frostctl fleet manifest joins the cards of all nodes.`,
 		if err != nil {
 			return err
 		}
-		return printJSON(cmd, card)
+		return printJSON(cmd, wire.Card{
+			Version: wire.CardVersion, Fleet: fleet, Network: n.Network.Type,
+			N: n.Node.MaxSigners, T: n.Node.MinSigners, Epoch: epoch, NodeCard: card,
+		})
 	}
 	return cmd
 }

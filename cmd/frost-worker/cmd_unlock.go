@@ -41,7 +41,7 @@ log in any more.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		n, err := config.LoadNode(*path)
+		n, err := config.ParseNode(*path)
 		if err != nil {
 			return err
 		}

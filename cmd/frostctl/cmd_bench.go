@@ -11,7 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/loadgen"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 type benchOptions struct {
@@ -25,7 +25,7 @@ type benchOptions struct {
 	keyCount int
 	bulk     string
 	timeout  time.Duration
-	plot     string
+	hgrm     string
 	yes      bool
 }
 
@@ -47,10 +47,8 @@ worker asking again as soon as it is answered, and waiting while the fleet is bu
 What a benchmark generates stays: KEYS keeps its keys for ever. Use a fleet made
 for it. On any network but regtest the command does nothing without --yes.`,
 		Example: `  frostctl bench keygen --chain bitcoin --duration 30s --workers 4
-  frostctl bench sign --chain solana --rate 100 --plot sign.svg
+  frostctl bench sign --chain solana --rate 100 --hgrm sign.hgrm
   frostctl bench mixed --chain bitcoin --rate 20 --json | jq '.loads[].latency'`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBenchKeygenCommand(), newBenchSignCommand(), newBenchMixedCommand())
 	return cmd
@@ -64,7 +62,7 @@ func newBenchKeygenCommand() *cobra.Command {
 		Long: `Bench keygen asks for keys, --batch in a job, and checks their certificates as
 frostctl keygen does. The keys stay in KEYS for ever.`,
 		Example: `  frostctl bench keygen --chain bitcoin --duration 30s --workers 4
-  frostctl bench keygen --chain solana --batch 1 --rate 50 --plot keygen.svg`,
+  frostctl bench keygen --chain solana --batch 1 --rate 50 --hgrm keygen.hgrm`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).keygen) },
 	}
@@ -82,7 +80,7 @@ func newBenchSignCommand() *cobra.Command {
 signature. No message can be mistaken for a transaction. The keys come from a
 file of frostctl keygen, or are generated before the measurement.`,
 		Example: `  frostctl bench sign --chain bitcoin --keys keys.jsonl --duration 1m
-  frostctl bench sign --chain solana --rate 100 --plot sign.svg
+  frostctl bench sign --chain solana --rate 100 --hgrm sign.hgrm
   frostctl bench sign --chain bitcoin --batch 1000 --workers 4`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).sign) },
@@ -101,7 +99,7 @@ func newBenchMixedCommand() *cobra.Command {
 		Long: `Bench mixed keeps --workers bulk jobs of --batch under way, in a closed loop,
 and beside them asks for single signatures at --rate, in an open loop: what do
 people wait for while a sweep runs? Both loads are reported.`,
-		Example: `  frostctl bench mixed --chain bitcoin --rate 20 --duration 30s --plot mixed.svg
+		Example: `  frostctl bench mixed --chain bitcoin --rate 20 --duration 30s --hgrm mixed.hgrm
   frostctl bench mixed --chain solana --bulk keygen --workers 2`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).mixed) },
@@ -122,12 +120,12 @@ func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long jobs are started")
 	f.IntVar(&o.batch, "batch", batch, batchUsage)
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "a job that takes longer has failed")
-	f.StringVar(&o.plot, "plot", "", "draw latency and throughput into this file (SVG)")
+	f.StringVar(&o.hgrm, "hgrm", "", "write the latency percentiles here, as HdrHistogram's plotters read them; of mixed, the single signatures'")
 	f.BoolVar(&o.yes, "yes", false, "do it on a network that is not regtest")
 	addConfigFlag(cmd)
 	_ = cmd.MarkFlagRequired("chain") // fails only without such a flag
-	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
-	_ = cmd.MarkFlagFilename("plot", "svg")
+	completeChain(cmd)
+	_ = cmd.MarkFlagFilename("hgrm", "hgrm")
 }
 
 // addLoad adds the flags of one load, which mixed has none of or in another sense.
@@ -148,7 +146,7 @@ func (o *benchOptions) addKeys(cmd *cobra.Command) {
 
 // check refuses what can't be run.
 func (o *benchOptions) check(cmd *cobra.Command) error {
-	if _, ok := protocol.ChainSuite(o.chain); !ok {
+	if _, ok := wire.ChainSuite(o.chain); !ok {
 		return usagef("--chain %q: use bitcoin or solana", o.chain)
 	}
 	given := cmd.Flags().Changed
@@ -165,8 +163,8 @@ func (o *benchOptions) check(cmd *cobra.Command) error {
 		return usagef("--batch %d: a job has at least one", o.batch)
 	case given("key-count") && o.keyCount < 1:
 		return usagef("--key-count %d: at least one key is needed", o.keyCount)
-	case o.timeout < time.Second || o.timeout > protocol.MaxJobLife/2:
-		return usagef("--timeout %s: use 1s to %s", o.timeout, protocol.MaxJobLife/2)
+	case o.timeout < time.Second || o.timeout > wire.MaxJobLife/2:
+		return usagef("--timeout %s: use 1s to %s", o.timeout, wire.MaxJobLife/2)
 	case given("bulk") && o.bulk != "sign" && o.bulk != "keygen":
 		return usagef("--bulk %q: use sign or keygen", o.bulk)
 	}
@@ -188,8 +186,8 @@ func (o *benchOptions) complete(m *client.Manifest) {
 		o.duration = 0
 	}
 	if o.batch == 0 { // one key generation
-		suite, _ := protocol.ChainSuite(o.chain) // checked
-		o.batch = min(protocol.BatchSize(suite, m.N, m.T), client.MaxJobItems)
+		suite, _ := wire.ChainSuite(o.chain) // checked
+		o.batch = min(wire.BatchSize(suite, m.N, m.T), client.MaxJobItems)
 	}
 }
 
@@ -220,12 +218,12 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 		return usagef("fleet %s is on %s: this puts load on it, and KEYS keeps for ever what keys the benchmark generates; "+
 			"use a fleet on regtest, or add --yes", m.Fleet, m.Network)
 	}
-	var plot *os.File // made now: a measurement is not lost to a wrong name
-	if o.plot != "" {
-		if plot, err = os.Create(o.plot); err != nil {
-			return fmt.Errorf("--plot: %w", err)
+	var hgrm *os.File // made now: a measurement is not lost to a wrong name
+	if o.hgrm != "" {
+		if hgrm, err = os.Create(o.hgrm); err != nil {
+			return fmt.Errorf("--hgrm: %w", err)
 		}
-		defer func() { err = errors.Join(err, plot.Close()) }()
+		defer func() { err = errors.Join(err, hgrm.Close()) }()
 	}
 	c, err := dial(cmd, cfg)
 	if err != nil {
@@ -239,8 +237,8 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 		return failure
 	}
 	report := &benchReport{cmd.Name(), m.Fleet, m.Network, m.N, m.T, o.chain, run.batch, loads}
-	if plot != nil {
-		failure = errors.Join(failure, loadgen.WriteSVG(plot, report.title(), loads...))
+	if hgrm != nil {
+		failure = errors.Join(failure, loads[0].WritePercentiles(hgrm))
 	}
 	return errors.Join(failure, report.print(cmd), outcome(loads))
 }
@@ -270,7 +268,7 @@ func outcome(loads []*loadgen.Report) error {
 	for _, l := range loads {
 		switch {
 		case l.Failed > 0:
-			errs = append(errs, fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, l.FirstError))
+			errs = append(errs, fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, late(l.FirstError)))
 		case l.Done == 0 && l.Busy > 0:
 			errs = append(errs, fmt.Errorf("%s: none of %d jobs was taken: %w", l.Name, l.Started,
 				&client.BusyError{RetryAfter: time.Second, Reason: "the fleet has no room for this client's jobs"}))

@@ -15,7 +15,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/loadgen"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // benchRun is one benchmark against one fleet.
@@ -197,7 +197,7 @@ func (b *benchRun) findKeys() error {
 		return b.readKeys()
 	}
 	note(b.cmd, "generating %d keys to sign with; KEYS keeps them for ever", b.keyCount)
-	ctx, cancel := context.WithTimeout(b.cmd.Context(), protocol.MaxJobLife/2)
+	ctx, cancel := context.WithTimeout(b.cmd.Context(), wire.MaxJobLife/2)
 	defer cancel()
 	got, err := b.c.Keygen(ctx, client.KeygenRequest{Chain: b.chain, Count: b.keyCount})
 	if err != nil {

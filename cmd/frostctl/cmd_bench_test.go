@@ -13,8 +13,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/loadgen"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // TestBenchUsage: a command line that can't be run names the flag, and nothing
@@ -70,7 +71,7 @@ func TestBenchHelp(t *testing.T) {
 }
 
 // TestBenchAsks: on a network that is not regtest nothing happens without
-// --yes, not even a plot.
+// --yes, not even a file.
 func TestBenchAsks(t *testing.T) {
 	for _, network := range []string{"mainnet", "testnet", "signet", "regtest"} {
 		t.Run(network, func(t *testing.T) {
@@ -84,8 +85,8 @@ func TestBenchAsks(t *testing.T) {
 			}
 			// A folder that is missing is found after the question, and before the
 			// fleet is.
-			plot := filepath.Join(dir, "missing", "plot.svg")
-			args = []string{"bench", "sign", "--chain", "solana", "--plot", plot, "--config", filepath.Join(dir, "client.toml")}
+			hgrm := filepath.Join(dir, "missing", "sign.hgrm")
+			args = []string{"bench", "sign", "--chain", "solana", "--hgrm", hgrm, "--config", filepath.Join(dir, "client.toml")}
 			refused := network != "regtest"
 			for _, yes := range []bool{false, true} {
 				if yes {
@@ -96,7 +97,7 @@ func TestBenchAsks(t *testing.T) {
 					if code != exitUsage || !strings.Contains(stderr, "is on "+network) || !strings.Contains(stderr, "--yes") {
 						t.Errorf("without --yes: exit code %d, said %q", code, stderr)
 					}
-				} else if code != exitError || !strings.Contains(stderr, "--plot: open "+plot) {
+				} else if code != exitError || !strings.Contains(stderr, "--hgrm: "+hgrm) {
 					t.Errorf("yes %t: exit code %d, said %q", yes, code, stderr)
 				}
 			}
@@ -123,8 +124,8 @@ func TestBenchOutcome(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			err := outcome(tt.loads)
-			if exitCode(err) != tt.code || tt.says != "" && !strings.Contains(fmt.Sprint(err), tt.says) {
-				t.Errorf("%v, exit code %d; want %d and %q", err, exitCode(err), tt.code, tt.says)
+			if code := command.ExitCode(err, exits); code != tt.code || tt.says != "" && !strings.Contains(fmt.Sprint(err), tt.says) {
+				t.Errorf("%v, exit code %d; want %d and %q", err, code, tt.code, tt.says)
 			}
 		})
 	}
@@ -173,8 +174,8 @@ func TestBenchComplete(t *testing.T) {
 	m := &client.Manifest{N: 24, T: 16}
 	o := benchOptions{chain: "bitcoin", count: 3, duration: 1}
 	o.complete(m)
-	suite, _ := protocol.ChainSuite("bitcoin")
-	if want := protocol.BatchSize(suite, 24, 16); o.batch != want || want >= 1000 || o.duration != 0 {
+	suite, _ := wire.ChainSuite("bitcoin")
+	if want := wire.BatchSize(suite, 24, 16); o.batch != want || want >= 1000 || o.duration != 0 {
 		t.Errorf("batch %d, want %d; duration %s", o.batch, want, o.duration)
 	}
 	o = benchOptions{chain: "solana", batch: 7, duration: 1}
@@ -197,6 +198,7 @@ func TestBenchProgress(t *testing.T) {
 	for _, tt := range tests {
 		var errs bytes.Buffer
 		cmd := &cobra.Command{}
+		cmd.Flags().Bool("json", true, "")
 		cmd.SetErr(&errs)
 		bar := newLoadProgress(cmd, &tt.load)
 		for range 2 {

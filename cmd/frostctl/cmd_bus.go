@@ -12,6 +12,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
 func newBusCommand() *cobra.Command {
@@ -32,7 +34,7 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 			defer cancel()
-			b, err := bus.Connect(ctx, o)
+			b, err := connectBus(cmd, o)
 			if err != nil {
 				return err
 			}
@@ -40,13 +42,16 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 			if err := run(b, ctx); err != nil {
 				return err
 			}
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), map[string]any{"fleet": o.Fleet, "as_declared": true})
+			}
 			fmt.Fprintf(cmd.OutOrStdout(), "the streams of fleet %s are as declared\n", o.Fleet)
 			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Fleet, "fleet", "", "name of the fleet, as in its manifest")
-	f.StringVar(&o.URL, "url", bus.DefaultURL, "NATS server")
+	f.StringVar(&o.URL, "url", natsconn.DefaultURL, "NATS server")
 	f.StringVar(&o.Credentials, "credentials", "", "credentials file (.creds or nkey seed)")
 	f.StringVar(&o.TLSCA, "tls-ca", "", "PEM file of the server's CA")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file of the client certificate")
@@ -66,7 +71,7 @@ func newBusServeCommand() *cobra.Command {
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: store, Port: port, SyncAlways: true, Logger: log})
+			server, err := natsserver.Embed(store, port, log)
 			if err != nil {
 				return err
 			}
@@ -76,9 +81,13 @@ func newBusServeCommand() *cobra.Command {
 					return err
 				}
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), server.URL())
+			if wantJSON(cmd) {
+				err = printJSON(cmd.OutOrStdout(), map[string]string{"url": server.URL()})
+			} else {
+				_, err = fmt.Fprintln(cmd.OutOrStdout(), server.URL())
+			}
 			<-ctx.Done()
-			return nil
+			return err
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "folder of the streams")
@@ -88,7 +97,7 @@ func newBusServeCommand() *cobra.Command {
 	return cmd
 }
 
-func applyTo(ctx context.Context, server *bus.EmbeddedServer, fleet string) error {
+func applyTo(ctx context.Context, server natsconn.Server, fleet string) error {
 	b, err := bus.Connect(ctx, bus.Options{Fleet: fleet, Name: "frostctl", Embedded: server})
 	if err != nil {
 		return err

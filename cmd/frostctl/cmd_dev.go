@@ -1,13 +1,14 @@
 package main
 
 import (
-	"fmt"
 	"os/signal"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
 
@@ -22,12 +23,16 @@ func newDevCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, level)
 			if err != nil {
-				return err
+				return command.Usage(err)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
 			defer stop()
-			return launch.Dev(ctx, args[0], launch.Options{Log: log, Ready: func() {
-				fmt.Fprintln(cmd.ErrOrStderr(), "the fleet is ready; stop it with Ctrl-C")
+			return launch.Dev(ctx, args[0], launch.Options{Log: log, Serve: natsserver.Embed, Ready: func() {
+				if wantJSON(cmd) {
+					_ = printJSON(cmd.OutOrStdout(), map[string]any{"ready": true, "directory": args[0]}) // the fleet runs all the same
+					return
+				}
+				note(cmd, "the fleet is ready; stop it with Ctrl-C")
 			}})
 		},
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newFleetCommand() *cobra.Command {
@@ -53,13 +53,16 @@ nodes: the access list, and a gateway and a client.`,
 			if err != nil {
 				return err
 			}
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), describe(filepath.Join(args[0], fleet.ManifestFile), m))
+			}
 			describeFleet(cmd.OutOrStdout(), args[0], m, o.Manifest == nil)
 			return nil
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Name, "name", "dev", "name of the fleet: lower-case letters, digits, _ and -")
-	f.IntVar(&o.N, "nodes", 3, "workers that hold shares")
+	f.IntVar(&o.N, "nodes", 3, "workers that hold shares, at most 128")
 	f.IntVar(&o.T, "threshold", 2, "workers that it takes to sign")
 	f.StringVar(&o.Network, "network", "regtest", "mainnet, testnet, signet or regtest")
 	f.StringVar(&o.Client, "client", "client0", "name of the first client")
@@ -76,9 +79,23 @@ nodes: the access list, and a gateway and a client.`,
 	return cmd
 }
 
+// fleetLine is the output with --json of what makes a fleet.
+type fleetLine struct {
+	Manifest string `json:"manifest"` // file
+	Fleet    string `json:"fleet"`
+	Network  string `json:"network"`
+	N        int    `json:"n"`
+	T        int    `json:"t"`
+	Hash     string `json:"hash"`
+}
+
+func describe(file string, m *wire.Manifest) fleetLine {
+	return fleetLine{file, m.Fleet, m.Network, m.N, m.T, fmt.Sprintf("%x", m.Hash())}
+}
+
 // describeFleet says what was written and how to run it. nodes tells whether
 // the nodes were written too.
-func describeFleet(out io.Writer, dir string, m *protocol.Manifest, nodes bool) {
+func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 	fmt.Fprintf(out, "fleet %s: %d of %d on %s, manifest %x\n\n", m.Fleet, m.T, m.N, m.Network, m.Hash())
 	if nodes {
 		fmt.Fprintf(out, "all in one process:\n  frostctl dev %s\n\nor one process each:\n", dir)

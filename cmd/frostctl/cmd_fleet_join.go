@@ -6,19 +6,20 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/fleet"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newFleetManifestCommand() *cobra.Command {
-	m := protocol.Manifest{Version: 1}
+	m := wire.Manifest{Version: 1}
 	var path string
 	cmd := &cobra.Command{
 		Use:   "manifest --name NAME --network NET --threshold T CARD.json...",
 		Short: "Join the cards of enrolled nodes into the fleet's manifest",
 		Long: `Manifest joins the cards that frost-worker enroll printed, one of each node, in
 any order, into the fleet's manifest. The nodes must have enrolled with the
-same name and epoch. It holds nothing secret, is the same on every machine, and
-never changes: keys belong to the manifest that they were made under.`,
+same name, network, n, t and epoch, and none may be missing. The manifest holds
+nothing secret, is the same on every machine, and never changes: keys belong to
+the manifest that they were made under.`,
 		Example: "  frostctl fleet manifest --name main --network mainnet --threshold 2 card0.json card1.json card2.json",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -36,13 +37,11 @@ never changes: keys belong to the manifest that they were made under.`,
 			if err := fleet.WriteManifest(path, &m); err != nil {
 				return err
 			}
-			hash := m.Hash()
 			if wantJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), map[string]any{
-					"manifest": path, "fleet": m.Fleet, "network": m.Network, "n": m.N, "t": m.T, "hash": fmt.Sprintf("%x", hash),
-				})
+				return printJSON(cmd.OutOrStdout(), describe(path, &m))
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "fleet %s: %d of %d on %s, manifest %x in %s\n", m.Fleet, m.T, m.N, m.Network, hash, path)
+			fmt.Fprintf(cmd.OutOrStdout(), "fleet %s: %d of %d on %s, manifest %x in %s\n",
+				m.Fleet, m.T, m.N, m.Network, m.Hash(), path)
 			note(cmd, "then: frostctl fleet init DIR --manifest %s", path)
 			return nil
 		},

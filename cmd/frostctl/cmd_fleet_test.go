@@ -8,11 +8,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // cards writes the cards of a fleet's nodes as frost-worker enroll prints them.
-func cards(t *testing.T) (files []string, m *protocol.Manifest) {
+func cards(t *testing.T) (files []string, m *wire.Manifest) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "fleet")
 	if _, stderr, code := call(t, "", "fleet", "init", dir, "--name", "main"); code != 0 {
@@ -22,11 +22,13 @@ func cards(t *testing.T) (files []string, m *protocol.Manifest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if m, err = protocol.ParseManifest(data); err != nil {
+	if m, err = wire.ParseManifest(data); err != nil {
 		t.Fatal(err)
 	}
 	for i, node := range m.Nodes {
-		text, err := json.MarshalIndent(node, "", "  ")
+		text, err := json.MarshalIndent(wire.Card{
+			Version: wire.CardVersion, Fleet: m.Fleet, Network: m.Network, N: m.N, T: m.T, Epoch: m.Epoch, NodeCard: node,
+		}, "", "  ")
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -12,11 +12,12 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newJobsCommand() *cobra.Command {
@@ -42,29 +43,32 @@ DEADLETTER, such as the administrator's.`,
 
 // jobLine is what is known of one job.
 type jobLine struct {
-	Job     string          `json:"job"`
-	Kind    protocol.Kind   `json:"kind"`
-	Time    time.Time       `json:"time"`
-	Status  protocol.Status `json:"status"` // done, failed, or unverified: not signed by a gateway
-	Code    protocol.Code   `json:"code,omitempty"`
-	Error   string          `json:"error,omitempty"`
-	Amount  int             `json:"amount,omitempty"`  // keys or signatures
-	Gateway string          `json:"gateway,omitempty"` // whose signature over the result verified
-	Letter  bool            `json:"dead_letter,omitempty"`
+	Job     string      `json:"job"`
+	Kind    wire.Kind   `json:"kind"`
+	Time    time.Time   `json:"time"`
+	Status  wire.Status `json:"status"` // done, failed, or unverified: not signed by a gateway
+	Code    wire.Code   `json:"code,omitempty"`
+	Error   string      `json:"error,omitempty"`
+	Amount  int         `json:"amount,omitempty"`  // keys or signatures
+	Gateway string      `json:"gateway,omitempty"` // whose signature over the result verified
+	Letter  bool        `json:"dead_letter,omitempty"`
 }
 
 func jobs(cmd *cobra.Command, ids []string) (err error) {
+	if err := checkIDs(ids); err != nil {
+		return err
+	}
 	cfg, err := loadConfig(cmd)
 	if err != nil {
 		return err
 	}
 	r := &jobReader{cfg: cfg}
-	if r.access, err = protocol.NewAccess(nil, cfg.Gateways); err != nil {
+	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 	defer cancel()
-	if r.bus, err = bus.Connect(ctx, bus.Options{
+	if r.bus, err = connectBus(cmd, bus.Options{
 		Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL, Credentials: cfg.Credentials,
 		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
 	}); err != nil {
@@ -94,7 +98,7 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 // jobReader reads results and dead letters.
 type jobReader struct {
 	cfg    client.Config
-	access *protocol.Access
+	access *wire.Access
 	bus    *bus.Bus
 }
 
@@ -115,7 +119,7 @@ func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 	for _, m := range results {
 		line := r.result(m)
 		lines = append(lines, line)
-		failed[line.Job] = line.Status == protocol.StatusFailed
+		failed[line.Job] = line.Status == wire.StatusFailed
 	}
 	for _, m := range letters {
 		if line := letter(m); !failed[line.Job] {
@@ -126,13 +130,18 @@ func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 	return lines, nil
 }
 
+func checkIDs(ids []string) error {
+	for _, id := range ids {
+		if parsed, err := uuid.Parse(id); err != nil || parsed.String() != id {
+			return usagef("%.64q is not the id of a job, which is a UUID in lower case", id)
+		}
+	}
+	return nil
+}
+
 func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, err error) {
 	for _, id := range ids {
-		subject, err := bus.ResSubject(r.cfg.Name, id)
-		if err != nil {
-			return lines, usageError{err}
-		}
-		m, ok, err := r.bus.Last(ctx, bus.Results, subject)
+		m, ok, err := r.bus.Last(ctx, bus.Results, wire.StoredResultSubject(r.cfg.Name, id))
 		if err != nil {
 			return lines, fmt.Errorf("job %s: %w", id, err)
 		}
@@ -147,11 +156,11 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 // result reads a stored result. What does not carry a gateway's signature is
 // shown as such.
 func (r *jobReader) result(m bus.Message) jobLine {
-	ref, err := bus.ParseResult(m.Subject)
+	ref, err := wire.ParseResult(m.Subject)
 	line := jobLine{Job: ref.Job, Time: m.Time.UTC()}
-	signature, gateway := header(m, protocol.HeaderSignature), header(m, protocol.HeaderGateway)
+	signature, gateway := header(m, wire.HeaderSignature), header(m, wire.HeaderGateway)
 	raw, errHex := hex.DecodeString(signature)
-	var res protocol.Result
+	var res wire.Result
 	err = errors.Join(err, errHex,
 		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
 		json.Unmarshal(m.Data, &res))
@@ -167,11 +176,11 @@ func (r *jobReader) result(m bus.Message) jobLine {
 // letter reads a dead letter. Dead letters are not signed: they inform, and
 // nothing is decided by them.
 func letter(m bus.Message) jobLine {
-	line := jobLine{Time: m.Time.UTC(), Status: protocol.StatusFailed, Letter: true}
-	if ref, err := bus.ParseDead(m.Subject); err == nil {
-		line.Job, line.Kind = ref.Job, protocol.Kind(ref.Kind)
+	line := jobLine{Time: m.Time.UTC(), Status: wire.StatusFailed, Letter: true}
+	if ref, err := wire.ParseDead(m.Subject); err == nil {
+		line.Job, line.Kind = ref.Job, ref.Kind
 	}
-	var d protocol.DeadLetter
+	var d wire.DeadLetter
 	if err := json.Unmarshal(m.Data, &d); err != nil {
 		line.Error = "unreadable: " + err.Error()
 		return line

@@ -12,7 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 type keygenOptions struct {
@@ -31,13 +31,14 @@ func newKeygenCommand() *cobra.Command {
 certified its key under their hardware keys, and the certificates were checked
 against the manifest.
 
-Without --out, each key is printed as "ID<tab>ADDRESS", or with --json each job
-as one line with its certificates. With --out those lines are appended to a
-file, each on the disk before the next: the file proves the addresses to anybody
-who has the manifest (frostctl verify --keys), and frostctl sign --keys reads it.
+Each key is printed as "ID<tab>ADDRESS", or with --json each job as one line
+with its certificates. With --out those JSON lines are appended to a file, each
+on the disk before the next, and only the first ten keys are printed, or with
+--json a summary. The file proves the addresses to anybody who has the manifest
+(frostctl verify --keys), and frostctl sign --keys reads it.
 
 Large requests are cut into several jobs. If one fails, the keys of the others
-are good, and are printed.`,
+are good, and are printed. One command generates at most 1,000,000 keys.`,
 		Example: `  frostctl keygen --chain bitcoin --count 1
   frostctl keygen --chain solana --count 100000 --out keys.jsonl
   frostctl keygen --chain bitcoin --count 10 --json | jq -r '.result.keys[].address'`,
@@ -51,17 +52,17 @@ are good, and are printed.`,
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long (default: when the jobs expire, 30m each)")
 	addConfigFlag(cmd)
 	_ = cmd.MarkFlagRequired("chain") // fails only without such a flag
-	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
+	completeChain(cmd)
 	return cmd
 }
 
 func keygen(cmd *cobra.Command, o keygenOptions) (err error) {
-	suite, ok := protocol.ChainSuite(o.chain)
+	suite, ok := wire.ChainSuite(o.chain)
 	if !ok {
 		return usagef("--chain %q: use bitcoin or solana", o.chain)
 	}
-	if o.count < 1 {
-		return usagef("--count %d: ask for at least one key", o.count)
+	if o.count < 1 || o.count > client.MaxRequestKeys {
+		return usagef("--count %d: ask for 1 to %d keys, and again for more", o.count, client.MaxRequestKeys)
 	}
 	save, err := openProofs(cmd, o.out)
 	if err != nil {
@@ -79,17 +80,46 @@ func keygen(cmd *cobra.Command, o keygenOptions) (err error) {
 	m := c.Manifest()
 	bar := newProgress(cmd, "keys", o.count)
 	got, err := c.Keygen(ctx, client.KeygenRequest{
-		Chain: o.chain, Count: o.count, Progress: bar.update, Proven: save.write,
-		JobKeys: protocol.BatchSize(suite, m.N, m.T), // one batch a job: the finest progress that costs nothing
+		Chain: o.chain, Count: o.count, Progress: bar.update, OnProof: save.write,
+		JobKeys: wire.BatchSize(suite, m.N, m.T), // one batch a job: the finest progress that costs nothing
 	})
 	bar.finish()
-	if o.out == "" && !wantJSON(cmd) {
-		err = errors.Join(err, printKeys(cmd.OutOrStdout(), got.Keys))
+	return errors.Join(late(err), printKeygen(cmd, m, got.Keys, o.out))
+}
+
+// shown is how many keys are printed of those that are in a file.
+const shown = 10
+
+// keygenSummary is the output of keygen with --json and --out.
+type keygenSummary struct {
+	File string   `json:"file"`
+	Keys int      `json:"keys"`
+	IDs  []string `json:"ids"` // of the first ones
+}
+
+// printKeygen prints the keys: all that are in no file, or the first of those
+// that are.
+func printKeygen(cmd *cobra.Command, m *client.Manifest, keys []client.Key, file string) error {
+	first := keys
+	if file != "" {
+		first = keys[:min(len(keys), shown)]
 	}
-	if o.out != "" {
-		note(cmd, "%d keys, each certified by all %d nodes of fleet %s, are in %s", len(got.Keys), m.N, m.Fleet, o.out)
+	switch {
+	case !wantJSON(cmd):
+		if err := printKeys(cmd.OutOrStdout(), first); err != nil {
+			return err
+		}
+	case file != "":
+		s := keygenSummary{File: file, Keys: len(keys), IDs: []string{}}
+		for _, k := range first {
+			s.IDs = append(s.IDs, k.ID)
+		}
+		return printJSON(cmd.OutOrStdout(), s)
 	}
-	return err
+	if file != "" {
+		note(cmd, "%d keys, each certified by all %d nodes of fleet %s, are in %s", len(keys), m.N, m.Fleet, file)
+	}
+	return nil
 }
 
 func printKeys(w io.Writer, keys []client.Key) error {

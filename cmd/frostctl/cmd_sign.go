@@ -3,13 +3,12 @@ package main
 import (
 	"errors"
 	"fmt"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 type signOptions struct {
@@ -38,8 +37,8 @@ key signed.
 
 A file has one JSON object a line, for example
   {"key":"ID","message":"HEX","script_root":"HEX","public_key":"HEX"}
-with the last two optional. Keys of one file are of one suite. "-" is standard
-input.`,
+with the last two optional. Keys of one file are of one suite. For a file name,
+"-" is standard input.`,
 		Example: `  frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --message 5f2a…c3
   frostctl sign --keys keys.jsonl --file items.jsonl --json > signatures.jsonl`,
 		Args: cobra.NoArgs,
@@ -51,7 +50,7 @@ input.`,
 	f.Var(&o.root, "script-root", "Merkle root of the script tree (BIP 341)")
 	f.Var(&o.public, "public-key", "the key's public key, from keygen")
 	f.StringVarP(&o.file, "file", "f", "", "many messages, one JSON object a line")
-	f.StringVar(&o.keys, "keys", "", "the file of frostctl keygen: says which public key each id has")
+	f.StringVar(&o.keys, "keys", "", "the file of frostctl keygen, which has each key's public key; - is standard input")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long (default: when the jobs expire, 30m each)")
 	addConfigFlag(cmd)
 	cmd.MarkFlagsRequiredTogether("key", "message")
@@ -61,6 +60,9 @@ input.`,
 }
 
 func sign(cmd *cobra.Command, o signOptions) error {
+	if o.file == "-" && o.keys == "-" {
+		return usagef("--file - and --keys -: standard input can be only one of them")
+	}
 	items, err := signItems(cmd, o)
 	if err != nil {
 		return err
@@ -78,14 +80,14 @@ func sign(cmd *cobra.Command, o signOptions) error {
 	bar := newProgress(cmd, "signatures", len(items))
 	got, err := c.Sign(ctx, client.SignRequest{Items: items, Progress: bar.update})
 	bar.finish()
-	return errors.Join(err, printSignatures(cmd, got))
+	return errors.Join(late(err), printSignatures(cmd, got))
 }
 
 func signItems(cmd *cobra.Command, o signOptions) ([]client.SignItem, error) {
 	if o.file == "" {
 		it := o.item
 		it.Message, it.ScriptRoot, it.PublicKey = o.message, o.root, o.public
-		if _, err := protocol.ParseKeyID(it.Key); err != nil {
+		if _, err := wire.ParseKeyID(it.Key); err != nil {
 			return nil, usagef("--key: %w", err)
 		}
 		return []client.SignItem{it}, nil
@@ -123,7 +125,7 @@ func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []cli
 		note(cmd, "warning: without --keys FILE or --public-key nothing shows that the right key signed")
 		return nil
 	}
-	f, err := os.Open(path)
+	f, err := openInput(cmd, path)
 	if err != nil {
 		return fmt.Errorf("--keys: %w", err)
 	}
@@ -152,10 +154,10 @@ func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []cli
 
 // signatureLine is one line of output with --json.
 type signatureLine struct {
-	Key       string            `json:"key"`
-	Suite     string            `json:"suite"`
-	PublicKey protocol.HexBytes `json:"public_key"` // verifies the signature
-	Signature protocol.HexBytes `json:"signature"`
+	Key       string        `json:"key"`
+	Suite     string        `json:"suite"`
+	PublicKey wire.HexBytes `json:"public_key"` // verifies the signature
+	Signature wire.HexBytes `json:"signature"`
 }
 
 // printSignatures prints those that are there, in the order of the items.

@@ -8,8 +8,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 type verifyOptions struct {
@@ -63,15 +64,15 @@ The exit code is 4 if something does not verify.`,
 	cmd.MarkFlagsMutuallyExclusive("chain", "suite")
 	cmd.MarkFlagsMutuallyExclusive("public-key", "internal-key")
 	cmd.MarkFlagsRequiredTogether("message", "signature")
-	_ = cmd.RegisterFlagCompletionFunc("chain", cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp))
+	completeChain(cmd)
 	return cmd
 }
 
 // verdict is the output of verify with --json.
 type verdict struct {
-	Valid     bool              `json:"valid"`
-	Suite     string            `json:"suite"`
-	PublicKey protocol.HexBytes `json:"public_key"` // output key
+	Valid     bool          `json:"valid"`
+	Suite     string        `json:"suite"`
+	PublicKey wire.HexBytes `json:"public_key"` // output key
 }
 
 func verifySignature(cmd *cobra.Command, o verifyOptions) error {
@@ -87,7 +88,7 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 		return usagef("--script-root goes with --internal-key: an output key has it inside")
 	case o.internalKey != nil:
 		if key, err = client.TaprootOutputKey(o.internalKey, o.root); err != nil {
-			return usageError{err}
+			return command.Usage(err)
 		}
 	case len(key) != 32:
 		return usagef("--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)", len(key))
@@ -97,7 +98,7 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 	}
 	err = client.VerifySignature(suite, key, o.message, o.sig)
 	if err != nil && !errors.Is(err, client.ErrSignature) {
-		return usageError{err}
+		return command.Usage(err)
 	}
 	if wantJSON(cmd) {
 		return errors.Join(err, printJSON(cmd.OutOrStdout(), verdict{err == nil, suite, key}))
@@ -115,7 +116,7 @@ func (o verifyOptions) suiteName() (string, error) {
 		}
 		return o.suite, nil
 	}
-	suite, ok := protocol.ChainSuite(o.chain)
+	suite, ok := wire.ChainSuite(o.chain)
 	if !ok {
 		return "", usagef("--chain %q: use bitcoin or solana", o.chain)
 	}
@@ -124,12 +125,12 @@ func (o verifyOptions) suiteName() (string, error) {
 
 // keysVerdict is the output of verify --keys with --json.
 type keysVerdict struct {
-	Keys     int               `json:"keys"`
-	Jobs     int               `json:"jobs"`
-	Fleet    string            `json:"fleet"`
-	Network  string            `json:"network"`
-	Manifest protocol.HexBytes `json:"manifest"`
-	Owners   []string          `json:"owners"` // clients who may have messages signed
+	Keys     int           `json:"keys"`
+	Jobs     int           `json:"jobs"`
+	Fleet    string        `json:"fleet"`
+	Network  string        `json:"network"`
+	Manifest wire.HexBytes `json:"manifest"`
+	Owners   []string      `json:"owners"` // clients who may have messages signed
 }
 
 func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
@@ -175,7 +176,7 @@ func (o verifyOptions) loadManifest(cmd *cobra.Command) (*client.Manifest, error
 	if err != nil {
 		return nil, errors.Join(err, usagef("or name the manifest itself: --manifest manifest.json"))
 	}
-	file, err := config.LoadClient(path)
+	file, err := config.ParseClient(path)
 	if err != nil {
 		return nil, err
 	}

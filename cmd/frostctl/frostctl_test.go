@@ -17,26 +17,19 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
 // call runs frostctl in this process.
 func call(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
-	var out, errs bytes.Buffer
-	root := newRootCommand()
-	root.SetArgs(args)
-	root.SetIn(strings.NewReader(stdin))
-	root.SetOut(&out)
-	root.SetErr(&errs)
-	err := root.ExecuteContext(t.Context())
-	if err != nil {
-		fmt.Fprintln(&errs, err)
-	}
-	return out.String(), errs.String(), exitCode(err)
+	return program.Call(t, stdin, args...)
 }
 
 func TestExitCodes(t *testing.T) {
 	wrap := func(err error) error { return fmt.Errorf("while: %w", errors.Join(io.EOF, err)) }
+	stdout, _, _ := call(t, "", "exit-codes")
+	help := "\n" + stdout
 	tests := []struct {
 		err  error
 		want int
@@ -53,19 +46,22 @@ func TestExitCodes(t *testing.T) {
 		{&client.BusyError{}, exitBusy},
 		{fmt.Errorf("%w: %w", context.DeadlineExceeded, &client.BusyError{}), exitBusy},
 		{client.ErrNoAnswer, exitTimeout},
-		{context.DeadlineExceeded, exitTimeout},
-		{context.Canceled, exitStopped},
+		{late(context.DeadlineExceeded), exitTimeout},
+		{late(fmt.Errorf("%w: %w", context.DeadlineExceeded, &client.BusyError{})), exitBusy},
+		{context.DeadlineExceeded, exitError},
+		{context.Canceled, command.CodeInterrupted},
 	}
 	for _, tt := range tests {
-		got, wrapped := exitCode(tt.err), exitCode(tt.err)
+		got := command.ExitCode(tt.err, exits)
+		wrapped := got
 		if tt.err != nil {
-			wrapped = exitCode(wrap(tt.err))
+			wrapped = command.ExitCode(wrap(tt.err), exits)
 		}
 		if got != tt.want || wrapped != tt.want {
 			t.Errorf("%v: exit code %d, wrapped %d; want %d", tt.err, got, wrapped, tt.want)
 		}
-		if !strings.Contains(exitCodesHelp, fmt.Sprintf("\n  %-4d ", tt.want)) {
-			t.Errorf("the help does not explain exit code %d", tt.want)
+		if !strings.Contains(help, fmt.Sprintf("\n%-4d ", tt.want)) {
+			t.Errorf("exit-codes does not explain %d", tt.want)
 		}
 	}
 }
@@ -85,6 +81,8 @@ func TestUsage(t *testing.T) {
 		{"keygen --chain bitcoin extra", "extra"},
 		{"keygen --chain bitcoin --count x", "count"},
 		{"keygen --chain bitcoin --count 0", "--count 0"},
+		{"keygen --chain bitcoin --count 100000000000", "ask for 1 to 1000000 keys"},
+		{"sign --file - --keys -", "only one of them"},
 		{"keygen --chain dogecoin", "use bitcoin or solana"},
 		{"keygen --chain bitcoin", "FROSTCTL_CONFIG"},
 		{"keygen --chain bitcoin --nonsense", "--nonsense"},
@@ -275,16 +273,22 @@ func FuzzReadItems(f *testing.F) {
 	})
 }
 
-// TestProgress: on anything but a terminal, JSON lines.
+// TestProgress: on anything but a terminal, plain lines, and JSON if asked.
 func TestProgress(t *testing.T) {
-	cmd := &cobra.Command{}
-	var errs bytes.Buffer
-	cmd.SetErr(&errs)
-	p := newProgress(cmd, "keys", 10)
-	p.update(5, 10)
-	p.finish()
-	if want := `{"progress":"keys","done":5,"total":10}` + "\n"; errs.String() != want {
-		t.Errorf("said %q, want %q", errs.String(), want)
+	for asked, want := range map[bool]string{
+		false: "5 of 10 keys\n",
+		true:  `{"progress":"keys","done":5,"total":10}` + "\n",
+	} {
+		cmd := &cobra.Command{}
+		cmd.Flags().Bool("json", asked, "")
+		var errs bytes.Buffer
+		cmd.SetErr(&errs)
+		p := newProgress(cmd, "keys", 10)
+		p.update(5, 10)
+		p.finish()
+		if errs.String() != want {
+			t.Errorf("said %q, want %q", errs.String(), want)
+		}
 	}
 }
 

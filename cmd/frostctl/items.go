@@ -3,21 +3,46 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// itemLine is one line of the file of frostctl sign.
+// itemLine is one line of the file of frostctl sign; bytes are hexadecimal.
 type itemLine struct {
-	Key        string            `json:"key"`
-	Message    protocol.HexBytes `json:"message"`
-	ScriptRoot protocol.HexBytes `json:"script_root,omitempty"`
-	PublicKey  protocol.HexBytes `json:"public_key,omitempty"` // of the key, as keygen gave it
+	Key        string `json:"key"`
+	Message    string `json:"message"`
+	ScriptRoot string `json:"script_root"`
+	PublicKey  string `json:"public_key"` // of the key, as keygen gave it
+}
+
+func (it itemLine) item() (client.SignItem, error) {
+	item := client.SignItem{Key: it.Key}
+	if _, err := wire.ParseKeyID(it.Key); err != nil {
+		return item, fmt.Errorf("field \"key\": %w", err)
+	}
+	for _, f := range []struct {
+		name, text string
+		to         *[]byte
+	}{
+		{"message", it.Message, &item.Message},
+		{"script_root", it.ScriptRoot, &item.ScriptRoot},
+		{"public_key", it.PublicKey, &item.PublicKey},
+	} {
+		var err error
+		if *f.to, err = hex.DecodeString(f.text); err != nil {
+			return item, fmt.Errorf("field %q: %w", f.name, err)
+		}
+	}
+	if len(item.Message) == 0 {
+		return item, errors.New(`field "message" is missing or empty: there is nothing to sign`)
+	}
+	return item, nil
 }
 
 // maxLine bounds a line of a keys file or an items file, in bytes. A result
@@ -37,6 +62,9 @@ func readLines(r io.Reader, fn func(line []byte) error) error {
 			return fmt.Errorf("line %d: %w", n, err)
 		}
 	}
+	if errors.Is(s.Err(), bufio.ErrTooLong) {
+		return fmt.Errorf("a line is longer than %d MiB: this is not a file of one JSON object a line", maxLine>>20)
+	}
 	return s.Err()
 }
 
@@ -53,11 +81,9 @@ func readItems(r io.Reader) ([]client.SignItem, error) {
 		if dec.More() {
 			return errors.New("more than one JSON value")
 		}
-		if _, err := protocol.ParseKeyID(it.Key); err != nil {
-			return err
-		}
-		items = append(items, client.SignItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot, PublicKey: it.PublicKey})
-		return nil
+		item, err := it.item()
+		items = append(items, item)
+		return err
 	})
 	if err != nil {
 		return nil, err

@@ -3,30 +3,25 @@
 // dev).
 //
 // Results go to standard output and nothing else does: progress, warnings and
-// errors go to standard error. Exit codes are listed by frostctl help
+// errors go to standard error. Exit codes are listed by frostctl
 // exit-codes.
 package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
+
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
 func main() { os.Exit(run()) }
 
 func run() int {
-	// frostctl dev holds shares, and every client a key: dump no core.
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	ctx, spans := withSpans(ctx)
 	defer spans.send()
-	err := newRootCommand().ExecuteContext(ctx)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "frostctl:", err)
-	}
-	return exitCode(err)
+	return command.Run(ctx, newRootCommand(), exits...)
 }

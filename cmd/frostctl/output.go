@@ -2,27 +2,20 @@ package main
 
 import (
 	"encoding/hex"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
+
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
-// wantJSON tells whether --json was given.
-func wantJSON(cmd *cobra.Command) bool {
-	asked, _ := cmd.Flags().GetBool("json")
-	return asked
-}
+func wantJSON(cmd *cobra.Command) bool { return command.WantJSON(cmd) }
 
-// printJSON prints one object on one line.
-func printJSON(w io.Writer, v any) error {
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	return enc.Encode(v)
-}
+func printJSON(w io.Writer, v any) error { return command.PrintJSON(w, v) }
 
 // note says something to people, on standard error.
 func note(cmd *cobra.Command, format string, args ...any) {
@@ -40,7 +33,7 @@ type hexFlag []byte
 func (h *hexFlag) Set(text string) error {
 	b, err := hex.DecodeString(text)
 	if err != nil || len(b) == 0 {
-		return fmt.Errorf("want hexadecimal, two digits a byte, without 0x")
+		return errors.New("want hexadecimal, two digits a byte, without 0x")
 	}
 	*h = b
 	return nil

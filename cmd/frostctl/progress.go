@@ -1,18 +1,20 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
 )
 
-// progress shows how far a request is, on standard error: a bar on a
-// terminal, JSON lines otherwise or with --json.
+// progress shows how far a request is, on standard error: JSON lines with
+// --json, otherwise a bar on a terminal and plain lines elsewhere.
 type progress struct {
 	w    io.Writer
 	what string
-	bar  *progressbar.ProgressBar // nil: JSON lines
+	json bool
+	bar  *progressbar.ProgressBar // nil: lines
 }
 
 // progressLine is one line of progress.
@@ -23,8 +25,8 @@ type progressLine struct {
 }
 
 func newProgress(cmd *cobra.Command, what string, total int) *progress {
-	p := &progress{w: cmd.ErrOrStderr(), what: what}
-	if isTerminal(p.w) && !wantJSON(cmd) {
+	p := &progress{w: cmd.ErrOrStderr(), what: what, json: wantJSON(cmd)}
+	if isTerminal(p.w) && !p.json {
 		p.bar = progressbar.NewOptions(total,
 			progressbar.OptionSetWriter(p.w),
 			progressbar.OptionSetDescription(what),
@@ -41,11 +43,14 @@ func newProgress(cmd *cobra.Command, what string, total int) *progress {
 // update is a Progress callback. Progress that can't be shown is no reason to
 // stop.
 func (p *progress) update(done, total int) {
-	if p.bar != nil {
+	switch {
+	case p.bar != nil:
 		_ = p.bar.Set(done)
-		return
+	case p.json:
+		_ = printJSON(p.w, progressLine{p.what, done, total})
+	default:
+		fmt.Fprintf(p.w, "%d of %d %s\n", done, total, p.what)
 	}
-	_ = printJSON(p.w, progressLine{p.what, done, total})
 }
 
 // finish takes the bar away.

@@ -5,72 +5,59 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime/debug"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
-// Exit codes.
+// Exit codes: those that every program has, and frostctl's own.
 const (
-	exitError    = 1   // anything without a code of its own: a file, the connection
-	exitUsage    = 2   // the command line
-	exitRefused  = 3   // the fleet refused or gave up the job
-	exitUnproven = 4   // a signature, certificate or address that does not verify
-	exitBusy     = 5   // no room for the job until the time was over
-	exitTimeout  = 6   // no answer in time
-	exitStopped  = 130 // interrupted
+	exitError    = command.CodeError
+	exitUsage    = command.CodeUsage
+	exitRefused  = 3 // the fleet refused or gave up the job
+	exitUnproven = 4 // a signature, certificate or address that does not verify
+	exitBusy     = 5 // no room for the job until the time was over
+	exitTimeout  = 6 // no answer in time
 )
 
-const exitCodesHelp = `Exit codes:
-
-  0    done
-  1    another error: a file, the configuration, the connection
-  2    the command line is wrong
-  3    the fleet refused or gave up the job; docs/jobs.md explains the codes
-  4    a signature, certificate or address does not verify: do not use it
-  5    the fleet had no room for the job until the time was over: try later
-  6    no answer in time; the job may still be done: frostctl jobs JOB
-  130  interrupted`
-
-// usageError marks errors of the command line.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
-
-// errUnproven: what was to be verified does not verify.
-var errUnproven = errors.New("does not verify")
-
-func exitCode(err error) int {
-	var (
-		usage  usageError
-		job    *client.JobError
-		proof  *client.ProofError
-		busy   *client.BusyError
-		denied = errors.Is(err, client.ErrSignature) || errors.Is(err, errUnproven)
-	)
-	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &usage):
-		return exitUsage
-	case errors.As(err, &proof), denied:
-		return exitUnproven
-	case errors.As(err, &job):
-		return exitRefused
-	case errors.As(err, &busy):
-		return exitBusy
-	case errors.Is(err, context.Canceled):
-		return exitStopped
-	case errors.Is(err, client.ErrNoAnswer), errors.Is(err, context.DeadlineExceeded):
-		return exitTimeout
-	}
-	return exitError
+// exits are frostctl's own exit codes; the first that fits counts.
+var exits = []command.Exit{
+	{Code: exitUnproven, Meaning: "a signature, certificate or address does not verify: do not use it", Is: func(err error) bool {
+		return is[*client.ProofError](err) || errors.Is(err, client.ErrSignature) || errors.Is(err, errUnproven)
+	}},
+	{Code: exitRefused, Meaning: "the fleet refused or gave up the job; docs/jobs.md explains the codes", Is: is[*client.JobError]},
+	{Code: exitBusy, Meaning: "the fleet had no room for the job until the time was over: try later", Is: is[*client.BusyError]},
+	{Code: exitTimeout, Meaning: "no answer in time; the job may still be done: frostctl jobs JOB", Is: func(err error) bool {
+		return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, errLate)
+	}},
 }
+
+func is[E error](err error) bool {
+	var e E
+	return errors.As(err, &e)
+}
+
+var (
+	// errUnproven: what was to be verified does not verify.
+	errUnproven = errors.New("does not verify")
+	// errLate: jobs were published and not answered by the time that --timeout gave them.
+	errLate = errors.New("no answer in time: the fleet may still do the jobs that were published (frostctl jobs)")
+)
+
+// late marks the end of a time that was given for answers. Other times that run
+// out, a connection's for instance, are ordinary errors.
+func late(err error) error {
+	if errors.Is(err, context.DeadlineExceeded) && !is[*client.BusyError](err) {
+		return fmt.Errorf("%w: %w", errLate, err)
+	}
+	return err
+}
+
+func usagef(format string, args ...any) error { return command.Usagef(format, args...) }
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{
@@ -87,16 +74,8 @@ warnings and errors to standard error.`,
   frostctl keygen --chain bitcoin --count 1000 --out keys.jsonl
   frostctl verify --keys keys.jsonl
   frostctl sign --keys keys.jsonl --key ID --message HEX`,
-		Args:          cobra.NoArgs,
-		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		Version:       version(),
 	}
 	root.PersistentFlags().Bool("json", false, "print JSON, one object a line, also for progress")
-	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
-		return usagef("%w; see %s --help", err, cmd.CommandPath())
-	})
 	root.AddGroup(&cobra.Group{ID: "use", Title: "Use a fleet:"}, &cobra.Group{ID: "run", Title: "Run a fleet:"})
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
@@ -104,27 +83,9 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand())
+	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
-	root.AddCommand(&cobra.Command{Use: "exit-codes", Short: "What the exit codes mean", Long: exitCodesHelp})
-	markUsage(root)
 	return root
-}
-
-// markUsage makes errors about arguments and missing flags usage errors. Cobra
-// finds missing flags after it has called Args, so they are checked there.
-func markUsage(cmd *cobra.Command) {
-	if check := cmd.Args; check != nil && cmd.Runnable() {
-		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(check(cmd, args), cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
-				return usagef("%w; see %s --help", err, cmd.CommandPath())
-			}
-			return nil
-		}
-	}
-	for _, c := range cmd.Commands() {
-		markUsage(c)
-	}
 }
 
 // configPath finds the client's file: the flag, ./client.toml, or
@@ -140,12 +101,19 @@ func configPath(cmd *cobra.Command) (string, error) {
 	if path := os.Getenv("FROSTCTL_CONFIG"); path != "" {
 		return path, nil
 	}
-	return "", usagef("no client.toml here: name one with --config FILE or in $FROSTCTL_CONFIG (frostctl fleet init DIR writes one)")
+	return "", usagef("no client.toml here: name one with --config FILE or in $FROSTCTL_CONFIG " +
+		"(frostctl fleet init DIR writes one)")
 }
 
 func addConfigFlag(cmd *cobra.Command) {
 	cmd.Flags().StringP("config", "c", "", "client configuration (default ./client.toml, then $FROSTCTL_CONFIG)")
 	_ = cmd.MarkFlagFilename("config", "toml") // fails only without such a flag
+}
+
+// completeChain makes shells complete --chain.
+func completeChain(cmd *cobra.Command) {
+	chains := cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp)
+	_ = cmd.RegisterFlagCompletionFunc("chain", chains) // fails only without such a flag
 }
 
 func loadConfig(cmd *cobra.Command) (client.Config, error) {
@@ -156,8 +124,12 @@ func loadConfig(cmd *cobra.Command) (client.Config, error) {
 	return client.Load(path)
 }
 
-// dialTimeout is how long frostctl looks for the NATS server.
-const dialTimeout = 10 * time.Second
+// How long frostctl looks for the NATS server, which may start at the same
+// time, and when it says that it does.
+const (
+	dialTimeout = 10 * time.Second
+	dialNote    = time.Second
+)
 
 // connect opens the client that the command's flags name.
 func connect(cmd *cobra.Command) (*client.Client, error) {
@@ -175,13 +147,20 @@ func dial(cmd *cobra.Command, cfg client.Config) (*client.Client, error) {
 	if cfg.TracerProvider, err = tracerProvider(ctx, cfg.Name); err != nil {
 		return nil, err
 	}
+	defer waiting(cmd)()
 	return client.New(ctx, cfg)
 }
 
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version + " " + info.GoVersion
+// waiting says after a while that the command waits for the NATS server, until
+// stop is called.
+func waiting(cmd *cobra.Command) (stop func() bool) {
+	return time.AfterFunc(dialNote, func() { note(cmd, "waiting up to %v for NATS", dialTimeout) }).Stop
+}
+
+// connectBus is dial for commands that read streams or make them.
+func connectBus(cmd *cobra.Command, o bus.Options) (*bus.Bus, error) {
+	ctx, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
+	defer cancel()
+	defer waiting(cmd)()
+	return bus.Connect(ctx, o)
 }

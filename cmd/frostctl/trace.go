@@ -8,6 +8,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
@@ -29,7 +30,7 @@ func tracerProvider(ctx context.Context, name string) (trace.TracerProvider, err
 		return nil, nil
 	}
 	if s.tracer == nil {
-		tracer, err := tracing.Start(ctx, "frostctl", name, version(), slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		tracer, err := tracing.Start(ctx, "frostctl", name, command.Version(), slog.New(slog.NewTextHandler(os.Stderr, nil)))
 		if err != nil {
 			return nil, err
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 var update = flag.Bool("update", false, "quote the examples in docs/jobs.md anew")
@@ -70,8 +70,8 @@ func TestCodes(t *testing.T) {
 		}
 	}
 	want := []string{"deal_point", "deal_proof", "deal_share", "deal_identity", // internal/frost
-		string(protocol.CodeRestarted), string(protocol.CodeDealReplaced), string(protocol.CodeDealMalformed), string(protocol.CodeOtherTranscript)}
-	for _, code := range protocol.JobCodes {
+		string(wire.CodeRestarted), string(wire.CodeDealReplaced), string(wire.CodeDealMalformed), string(wire.CodeOtherTranscript)}
+	for _, code := range wire.JobCodes {
 		want = append(want, string(code))
 	}
 	slices.Sort(have)

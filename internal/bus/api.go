@@ -9,26 +9,20 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// api asks the JetStream API about something and reads the answer into one of
-// jetstream's structures. Unlike jetstream itself it learns at once of a denied
-// permission and of a lost connection, and says when the question went out and
+// Ask puts a question to the JetStream API and reads the answer into one of
+// jetstream's structures. Unlike jetstream itself it fails at once on a denied
+// permission or a lost connection, and returns when the question went out and
 // how long the answer took.
-func (b *Bus) api(ctx context.Context, subject string, answer any) (asked time.Time, rtt time.Duration, err error) {
-	ctx, done := b.flights.start(ctx, b.opt.AckTimeout, subject)
-	defer done()
+func (b *Bus) Ask(ctx context.Context, subject string, answer any) (asked time.Time, rtt time.Duration, err error) {
 	asked = time.Now()
-	m, err := b.nc.RequestWithContext(ctx, subject, nil)
+	m, err := b.nc.Ask(ctx, subject, nil)
 	rtt = time.Since(asked)
-	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
-		return asked, rtt, fmt.Errorf("%s: %w", subject, err)
-	}
 	var refused struct {
 		Error *jetstream.APIError `json:"error"`
 	}
-	err = json.Unmarshal(m.Data, &refused)
+	if err == nil {
+		err = json.Unmarshal(m.Data, &refused)
+	}
 	if err == nil && refused.Error != nil {
 		err = refused.Error
 	}
@@ -39,4 +33,15 @@ func (b *Bus) api(ctx context.Context, subject string, answer any) (asked time.T
 		err = fmt.Errorf("%s: %w", subject, err)
 	}
 	return asked, rtt, err
+}
+
+// Ping is the time of a round trip to the server.
+func (b *Bus) Ping(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
+	defer cancel()
+	start := time.Now()
+	if err := b.nc.FlushWithContext(ctx); err != nil { // a ping and its pong
+		return 0, err
+	}
+	return time.Since(start), nil
 }

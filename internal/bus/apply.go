@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
 // Drift is one difference between nats/streams.json and the server.
@@ -50,8 +52,8 @@ func (b *Bus) Check(ctx context.Context) error {
 	return nil
 }
 
-// Apply creates what is missing and mends what drifted. It needs the rights
-// of the administrator.
+// Apply creates what is missing and corrects what drifted. It needs the
+// administrator's permissions.
 func (b *Bus) Apply(ctx context.Context) error {
 	for i := range b.declared {
 		d := &b.declared[i]
@@ -73,7 +75,7 @@ func (b *Bus) applyConsumers(ctx context.Context, d *declaration) error {
 		return nil
 	}
 	name := b.names.stream(d.Name)
-	stream, err := b.js.Stream(ctx, name)
+	stream, err := b.nc.JS.Stream(ctx, name)
 	if err != nil {
 		return fmt.Errorf("reading stream %s: %w", name, err)
 	}
@@ -135,17 +137,17 @@ func (b *Bus) applyStream(ctx context.Context, d *declaration) error {
 	if b.opt.Replicas == 0 {
 		want.Replicas = have.Replicas
 	}
-	if _, err := b.js.UpdateStream(ctx, want); err != nil {
-		return fmt.Errorf("mending stream %s: %w (its storage and retention can't be changed; %w)",
+	if _, err := b.nc.JS.UpdateStream(ctx, want); err != nil {
+		return fmt.Errorf("updating stream %s: %w (its storage and retention can't be changed; %w)",
 			want.Name, err, &DriftError{Drifts: drifts})
 	}
-	b.log.Info("stream mended", "stream", want.Name, "drifts", len(drifts))
+	b.log.Info("stream updated", "stream", want.Name, "drifts", len(drifts))
 	return nil
 }
 
 func (b *Bus) create(ctx context.Context, d *declaration) error {
 	config := d.config(b.names, b.opt.Replicas)
-	if _, err := b.js.CreateStream(ctx, config); err != nil {
+	if _, err := b.nc.JS.CreateStream(ctx, config); err != nil {
 		return fmt.Errorf("creating stream %s: %w", config.Name, explainCreate(err))
 	}
 	b.log.Info("stream created", "stream", config.Name)
@@ -158,9 +160,9 @@ func explainCreate(err error) error {
 	if !errors.As(err, &api) {
 		return err
 	}
-	switch api.ErrorCode {
-	case codeInsufficient, codeMemoryExceeded, codeStoreExceeded, codeAccountExceeded:
-		return fmt.Errorf("%w: raise max_memory_store and max_file_store in the jetstream section of the server (or of the account)", err)
+	if natsconn.NoStorage(api) {
+		return fmt.Errorf("%w: raise max_memory_store and max_file_store in the jetstream section of the server "+
+			"(or of the account)", err)
 	}
 	return err
 }
@@ -170,7 +172,7 @@ func explainCreate(err error) error {
 func (b *Bus) streamConfig(ctx context.Context, name string) (*jetstream.StreamConfig, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
 	defer cancel()
-	s, err := b.js.Stream(ctx, name)
+	s, err := b.nc.JS.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return nil, nil
 	}
@@ -184,8 +186,8 @@ func (b *Bus) streamConfig(ctx context.Context, name string) (*jetstream.StreamC
 // the server.
 var undeclared = []string{"description", "metadata", "placement", "consumer_limits", "persist_mode"}
 
-// compare looks at every field of the API's JSON form, so that a setting
-// nobody thought of counts as drift too.
+// compare looks at every field of the API's JSON form, so that an unforeseen
+// setting counts as drift too.
 func (b *Bus) compare(want, have *jetstream.StreamConfig) []Drift {
 	if have == nil {
 		return []Drift{{Stream: want.Name, Field: "stream", Want: "present", Have: "missing"}}
@@ -200,7 +202,7 @@ func (b *Bus) compare(want, have *jetstream.StreamConfig) []Drift {
 	var drifts []Drift
 	for _, field := range slices.Sorted(maps.Keys(all)) {
 		if !slices.Contains(undeclared, field) && w[field] != h[field] {
-			drifts = append(drifts, Drift{Stream: want.Name, Field: field, Want: orNone(w[field]), Have: orNone(h[field])})
+			drifts = append(drifts, Drift{want.Name, field, orNone(w[field]), orNone(h[field])})
 		}
 	}
 	return drifts

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 func TestApplyThenCheck(t *testing.T) {
@@ -63,7 +65,7 @@ func TestCheckReportsEveryDrift(t *testing.T) {
 				if b.declared[i].Name == test.stream {
 					test.change(&c)
 				}
-				if _, err := b.js.CreateStream(ctx, c); err != nil {
+				if _, err := b.nc.JS.CreateStream(ctx, c); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -124,7 +126,7 @@ func TestKeysAreForEver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Keys)))
+	s := must[jetstream.Stream](t)(b.nc.JS.Stream(ctx, b.names.stream(Keys)))
 	if err := s.DeleteMsg(ctx, seq); err == nil {
 		t.Error("a message of KEYS was deleted")
 	}
@@ -133,7 +135,7 @@ func TestKeysAreForEver(t *testing.T) {
 	}
 	config := s.CachedInfo().Config
 	config.DenyDelete = false
-	if _, err := b.js.UpdateStream(ctx, config); err == nil {
+	if _, err := b.nc.JS.UpdateStream(ctx, config); err == nil {
 		t.Error("deny_delete was taken back")
 	}
 }
@@ -141,7 +143,7 @@ func TestKeysAreForEver(t *testing.T) {
 // A server without replicas forgets memory streams when it restarts. This is
 // what Restore is for; if it fails, Restore is not needed any more.
 func TestRestore(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	b := connectTest(t, s.URL(), func(o *Options) { o.RestoreMemory = true })
 	plain := connectTest(t, s.URL())
@@ -161,7 +163,7 @@ func TestRestore(t *testing.T) {
 func TestApplyReplacesOldConsumers(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
-	stream, err := b.js.Stream(ctx, b.names.stream(Jobs))
+	stream, err := b.nc.JS.Stream(ctx, b.names.stream(Jobs))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -185,7 +187,7 @@ func TestApplyReplacesOldConsumers(t *testing.T) {
 	}
 	removeBoth()
 	for _, kind := range []string{"sign", "keygen"} {
-		_, err := b.Consume(ctx, Jobs, GatewaysDurable(kind), ConsumeOptions{}, func(d Delivery) {
+		consume(t, b, Jobs, GatewaysDurable(kind), 16, func(d Delivery) {
 			if kind != "sign" {
 				t.Errorf("%s came to the consumer of %s", d.Message().Subject, kind)
 			}
@@ -193,9 +195,6 @@ func TestApplyReplacesOldConsumers(t *testing.T) {
 				t.Error(err)
 			}
 		})
-		if err != nil {
-			t.Fatal(err)
-		}
 	}
 	noneLeft(t, b)
 }

@@ -57,7 +57,7 @@ func benchSlotToHandler(b *testing.B, bus *Bus, stream Stream, n int) {
 	for i := 0; b.Loop(); i++ {
 		subject := slotIn(stream, i)
 		start := time.Now()
-		if _, err := bus.PublishSlot(b.Context(), subject, payload, nil, judgeBytes("")); err != nil {
+		if _, err := bus.PublishSlot(b.Context(), subject, payload, nil, isOneOf("")); err != nil {
 			b.Fatal(err)
 		}
 		acked = append(acked, time.Since(start))
@@ -97,7 +97,7 @@ func benchThroughput(b *testing.B, bus *Bus, stream Stream) {
 			wg.Go(func() {
 				for i := w; i < perLoop; i += 64 {
 					subject := slotIn(stream, loop*perLoop+i)
-					if _, err := bus.PublishSlot(b.Context(), subject, payload, nil, judgeBytes("")); err != nil {
+					if _, err := bus.PublishSlot(b.Context(), subject, payload, nil, isOneOf("")); err != nil {
 						b.Error(err)
 						return
 					}
@@ -154,7 +154,7 @@ func BenchmarkReplay(b *testing.B) {
 func BenchmarkJob(b *testing.B) {
 	connections(b, func(b *testing.B, bus *Bus) {
 		arrived := make(chan time.Time, 1)
-		if _, err := bus.Consume(b.Context(), Jobs, GatewaysDurable("sign"), ConsumeOptions{}, func(d Delivery) {
+		if _, err := bus.Consume(b.Context(), Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
 			arrived <- time.Now()
 			if err := d.Ack(context.Background()); err != nil {
 				b.Error(err)

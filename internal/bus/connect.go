@@ -2,17 +2,15 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
 // Bus is a connection to the fleet's streams. All methods may be called
@@ -23,11 +21,9 @@ type Bus struct {
 	declared []declaration
 	log      *slog.Logger
 
-	nc *nats.Conn
-	js jetstream.JetStream
+	nc *natsconn.Conn
 
-	inFlight chan struct{} // one place per publish under way
-	flights  flights       // attempts waiting for an answer
+	inFlight chan struct{} // one in it for each publish under way
 
 	mu          sync.Mutex
 	ready       bool // Connect is done
@@ -35,12 +31,14 @@ type Bus struct {
 	owned       map[stopper]struct{} // followers, consumers, subscriptions
 	reconnected chan struct{}        // closed and replaced at each reconnection
 
-	sampled   atomic.Pointer[taken]     // by Watch
-	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
-
 	background sync.WaitGroup // restoring
 	stop       context.CancelFunc
 	life       context.Context
+}
+
+// newPause is the pause between attempts at the bus.
+func newPause() *backoff.Backoff {
+	return &backoff.Backoff{Min: 10 * time.Millisecond, Max: time.Second}
 }
 
 // stopper is something that Close ends first.
@@ -83,80 +81,34 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 	return b, nil
 }
 
-func (b *Bus) dial(ctx context.Context) error {
-	opts, err := b.opt.natsOptions()
+func (b *Bus) dial(ctx context.Context) (err error) {
+	o := &b.opt
+	b.nc, err = natsconn.Connect(ctx, natsconn.Options{
+		URL: o.URL, Embedded: o.Embedded, Name: o.Name, Credentials: o.Credentials,
+		TLSCA: o.TLSCA, TLSCert: o.TLSCert, TLSKey: o.TLSKey,
+		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger, Reconnected: b.onReconnect,
+	})
 	if err != nil {
-		return err
-	}
-	opts = append(opts,
-		nats.DisconnectErrHandler(b.onDisconnect),
-		nats.ReconnectHandler(b.onReconnect),
-		nats.ErrorHandler(b.onError),
-		b.noteServer,
-	)
-	for wait := (backoff{}); ; {
-		if b.nc, err = nats.Connect(b.opt.URL, opts...); err == nil {
-			break
-		}
-		if errors.Is(err, nats.ErrAuthorization) || errors.Is(err, nats.ErrAuthExpired) || errors.Is(err, nats.ErrNkeysNotSupported) {
-			return fmt.Errorf("bus: %s refuses these credentials: %w", b.place(), err)
-		}
-		if wait.sleep(ctx) != nil {
-			return fmt.Errorf("bus: no connection to %s: %w (last attempt: %w)", b.place(), ctx.Err(), err)
-		}
-	}
-	b.js, err = jetstream.New(b.nc, jetstream.WithDefaultTimeout(b.opt.AckTimeout))
-	return err
-}
-
-// place names the server without the password that a URL may hold.
-func (b *Bus) place() string {
-	if b.opt.Embedded != nil {
-		return "the embedded NATS server"
-	}
-	urls := strings.Split(b.opt.URL, ",")
-	for i, u := range urls {
-		if at := strings.LastIndexByte(u, '@'); at >= 0 {
-			urls[i] = "nats://" + u[at+1:]
-		}
-	}
-	return "NATS at " + strings.Join(urls, ",")
-}
-
-// checkServer asks for what the fleet needs and names the setting that mends it.
-func (b *Bus) checkServer(ctx context.Context) error {
-	if have := b.nc.MaxPayload(); have < MaxPayload {
-		return fmt.Errorf("bus: %s takes messages of %d bytes, %d are needed: set max_payload = 4MB in its configuration",
-			b.place(), have, MaxPayload)
-	}
-	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
-	defer cancel()
-	m, err := b.nc.RequestWithContext(ctx, "$JS.API.INFO", nil)
-	if err == nil {
-		var answer struct {
-			Error *jetstream.APIError `json:"error"`
-		}
-		if err = json.Unmarshal(m.Data, &answer); err == nil && answer.Error != nil {
-			err = answer.Error
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("bus: %s has no JetStream for this account: %w: add a jetstream section with store_dir "+
-			"to its configuration (with accounts: jetstream = enabled, or an import of $JS.API.INFO)", b.place(), err)
+		return fmt.Errorf("bus: %w", err)
 	}
 	return nil
 }
 
-func (b *Bus) onDisconnect(_ *nats.Conn, err error) {
-	if b.life.Err() != nil {
-		return
+// checkServer asks for what the fleet needs and names the setting to change.
+func (b *Bus) checkServer(ctx context.Context) error {
+	if have := b.nc.MaxPayload(); have < natsconn.MaxPayload {
+		return fmt.Errorf("bus: %s takes messages of %d bytes, %d are needed: "+
+			"set max_payload = 4MB in its configuration", b.nc.Server(), have, natsconn.MaxPayload)
 	}
-	b.log.Warn("NATS connection lost, reconnecting", "error", err)
-	b.flights.failAll(ErrDisconnected)
+	if _, _, err := b.Ask(ctx, "$JS.API.INFO", new(struct{})); err != nil {
+		return fmt.Errorf("bus: %s has no JetStream for this account: %w: add a jetstream section with store_dir "+
+			"to its configuration (with accounts: jetstream = enabled, or an import of $JS.API.INFO)",
+			b.nc.Server(), err)
+	}
+	return nil
 }
 
-func (b *Bus) onReconnect(nc *nats.Conn) {
-	b.log.Info("NATS reconnected", "server", nc.ConnectedServerName())
+func (b *Bus) onReconnect() {
 	b.opt.Observe.Reconnected()
 	b.mu.Lock()
 	close(b.reconnected)
@@ -173,7 +125,7 @@ func (b *Bus) onReconnect(nc *nats.Conn) {
 
 func (b *Bus) restore() {
 	defer b.background.Done()
-	for wait := (backoff{}); ; {
+	for pause := newPause(); ; {
 		ctx, cancel := context.WithTimeout(b.life, b.opt.AckTimeout)
 		err := b.Restore(ctx)
 		cancel()
@@ -181,27 +133,10 @@ func (b *Bus) restore() {
 			return
 		}
 		b.log.Error("restoring the memory streams failed", "error", err)
-		if wait.sleep(b.life) != nil || b.nc.Status() != nats.CONNECTED {
+		if pause.Wait(b.life) != nil || b.nc.Status() != nats.CONNECTED {
 			return // the next reconnection starts it again
 		}
 	}
-}
-
-// onError logs what arrives outside of any call, and ends the attempts which
-// the server denied: it answers those in no other way.
-func (b *Bus) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
-	args := []any{"error", err}
-	if sub != nil {
-		args = append(args, "subject", sub.Subject)
-	}
-	if errors.Is(err, nats.ErrPermissionViolation) {
-		if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 {
-			b.flights.fail(parts[1], fmt.Errorf("%w: %v", ErrDenied, err))
-		}
-		b.log.Error("NATS permission denied", args...)
-		return
-	}
-	b.log.Warn("NATS connection", args...)
 }
 
 // nextReconnect is closed at the next reconnection.
@@ -212,15 +147,13 @@ func (b *Bus) nextReconnect() <-chan struct{} {
 }
 
 // Healthy is nil while connected.
-func (b *Bus) Healthy() error {
-	switch b.nc.Status() {
-	case nats.CONNECTED:
-		return nil
-	case nats.CLOSED, nats.DRAINING_PUBS, nats.DRAINING_SUBS:
-		return ErrClosed
-	}
-	return fmt.Errorf("%w: reconnecting to %s", ErrDisconnected, b.place())
-}
+func (b *Bus) Healthy() error { return b.nc.Healthy() }
+
+// Conn is the connection below.
+func (b *Bus) Conn() *natsconn.Conn { return b.nc }
+
+// Done is closed when Close ends the connection.
+func (b *Bus) Done() <-chan struct{} { return b.life.Done() }
 
 // own registers something for Close; false if the bus is closing.
 func (b *Bus) own(s stopper) bool {
@@ -256,7 +189,6 @@ func (b *Bus) Close(ctx context.Context) error {
 
 	err := b.settle(ctx, owned)
 	b.stop()
-	b.flights.failAll(ErrClosed)
 	b.nc.Close()
 	b.background.Wait()
 	return err
@@ -274,7 +206,7 @@ func (b *Bus) settle(ctx context.Context, owned map[stopper]struct{}) error {
 	case <-ctx.Done():
 		return fmt.Errorf("bus: closing while handlers still run: %w", ctx.Err())
 	}
-	for range cap(b.inFlight) { // every place free: no publish under way
+	for range cap(b.inFlight) { // all taken here: no publish under way
 		select {
 		case b.inFlight <- struct{}{}:
 		case <-ctx.Done():

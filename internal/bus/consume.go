@@ -15,29 +15,8 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// ConsumeOptions bound a consumer. AckWait, MaxAckPending and Filter apply only
-// if the durable does not exist yet and is not declared in nats/streams.json.
-type ConsumeOptions struct {
-	Handlers      int           // deliveries handled at once by this process, 16 if 0
-	AckWait       time.Duration // without InProgress a delivery is repeated after this, 10 s if 0
-	MaxAckPending int           // deliveries under way at all processes together, 1,024 if 0
-	Filter        string        // relative; "" is the whole stream
-}
-
-func (o *ConsumeOptions) setDefaults() {
-	if o.Handlers <= 0 {
-		o.Handlers = 16
-	}
-	if o.AckWait <= 0 {
-		o.AckWait = 10 * time.Second
-	}
-	if o.MaxAckPending <= 0 {
-		o.MaxAckPending = 1024
-	}
-}
-
-// The server keeps a request for messages for pullExpiry. One that has not
-// said so by pullPatience is lost.
+// The server keeps a request for messages for pullExpiry. If it has not
+// answered by pullPatience, the request is lost.
 const (
 	pullExpiry   = 20 * time.Second
 	pullPatience = pullExpiry + 2*time.Second
@@ -51,39 +30,25 @@ type Consumer struct {
 	config  jetstream.ConsumerConfig
 	handler func(Delivery)
 	slots   chan struct{} // one in it for each delivery at work
-	freed   chan struct{} // says that a slot became free
+	freed   chan struct{} // signals that a slot became free
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	once    sync.Once
 }
 
-// Consume hands every message of the durable to handler, in up to
-// opt.Handlers goroutines. Each delivery is acknowledged by the handler or
-// comes again; how often it came is Delivery.Attempt. A handler that panics is logged,
+// Consume hands every message of a declared durable to handler, in up to
+// handlers goroutines. Each delivery is acknowledged by the handler or comes
+// again; how often it came is Delivery.Attempt. A handler that panics is logged,
 // and its delivery comes again after a second.
-func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, opt ConsumeOptions, handler func(Delivery)) (*Consumer, error) {
-	if err := CheckToken(durable); err != nil {
-		return nil, err
-	}
-	opt.setDefaults()
-	config := jetstream.ConsumerConfig{
-		Durable: durable, AckPolicy: jetstream.AckExplicitPolicy, AckWait: opt.AckWait,
-		MaxAckPending: opt.MaxAckPending, MaxDeliver: -1,
-	}
-	if opt.Filter != "" {
-		if err := checkFilter(opt.Filter); err != nil {
-			return nil, err
-		}
-		config.FilterSubject = b.names.prefix + opt.Filter
-	}
-	for i := range b.declared {
-		if d := &b.declared[i]; d.Name == stream && d.durable(durable) != nil {
-			config = d.durable(durable).config(b.names, 0)
-		}
+func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handlers int,
+	handler func(Delivery)) (*Consumer, error) {
+	declared := b.durable(stream, durable)
+	if declared == nil {
+		return nil, fmt.Errorf("bus: stream %s has no consumer %q in nats/streams.json", stream, clip(durable))
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	c := &Consumer{b: b, stream: stream, durable: durable, config: config, handler: handler,
-		slots: make(chan struct{}, opt.Handlers), freed: make(chan struct{}, 1), cancel: cancel}
+	c := &Consumer{b: b, stream: stream, durable: durable, config: declared.config(b.names, 0), handler: handler,
+		slots: make(chan struct{}, handlers), freed: make(chan struct{}, 1), cancel: cancel}
 	if err := c.ensure(ctx); err != nil {
 		cancel()
 		return nil, err
@@ -96,14 +61,24 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, opt Co
 	return c, nil
 }
 
+// durable is the declared consumer of a stream; nil if there is none.
+func (b *Bus) durable(stream Stream, name string) *durable {
+	for i := range b.declared {
+		if d := &b.declared[i]; d.Name == stream {
+			return d.durable(name)
+		}
+	}
+	return nil
+}
+
 // ensure binds to the durable, creating it if it is missing.
 func (c *Consumer) ensure(ctx context.Context) error {
 	name := c.b.names.stream(c.stream)
 	ctx, cancel := context.WithTimeout(ctx, c.b.opt.AckTimeout)
 	defer cancel()
-	_, err := c.b.js.Consumer(ctx, name, c.durable)
+	_, err := c.b.nc.JS.Consumer(ctx, name, c.durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		_, err = c.b.js.CreateConsumer(ctx, name, c.config)
+		_, err = c.b.nc.JS.CreateConsumer(ctx, name, c.config)
 	}
 	if errors.Is(err, jetstream.ErrConsumerExists) { // another process was first
 		err = nil
@@ -125,16 +100,16 @@ func (c *Consumer) Stop() {
 
 // serve asks for messages until ctx ends, and begins again after a failure.
 func (c *Consumer) serve(ctx context.Context) {
-	for wait := (backoff{}); ctx.Err() == nil; {
+	for pause := newPause(); ctx.Err() == nil; {
 		came, err := c.pull(ctx)
 		if err == nil {
 			continue // reconnected, or stopped
 		}
 		c.b.log.Warn("consumer failed, trying again", "stream", c.stream, "durable", c.durable, "error", err)
 		if came {
-			wait = backoff{}
+			pause.Reset()
 		}
-		if wait.sleep(ctx) != nil {
+		if pause.Wait(ctx) != nil {
 			return
 		}
 		if err := c.ensure(ctx); err != nil {
@@ -185,13 +160,14 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 					<-c.slots
 					select {
 					case c.freed <- struct{}{}:
-					default: // told already
+					default: // already signalled
 					}
 				})
 			case last(m.Header, hdrStatus) == "408": // expired
-				unused, err := strconv.Atoi(last(m.Header, hdrUnused))
+				text := last(m.Header, hdrUnused)
+				unused, err := strconv.Atoi(text)
 				if err != nil || unused < 0 || unused > asked {
-					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, last(m.Header, hdrUnused), asked)
+					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, text, asked)
 				}
 				asked -= unused
 			default:
@@ -201,13 +177,21 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 		case <-reconnected:
 			return came, nil
 		case <-patience.C:
-			if asked > 0 {
+			if asked > 0 && c.isLost(ctx, msgs) {
 				return came, fmt.Errorf("no answer to a request for messages in %v", pullPatience)
 			}
+			patience.Reset(pullPatience - pullExpiry)
 		case <-ctx.Done():
 			return came, nil
 		}
 	}
+}
+
+// isLost reports whether a request that is overdue was lost. On a machine that
+// was too busy to read, the answer is here or arrives before a pong does.
+func (c *Consumer) isLost(ctx context.Context, msgs <-chan *nats.Msg) bool {
+	_, err := c.b.Ping(ctx)
+	return err == nil && len(msgs) == 0
 }
 
 // ask requests count messages.

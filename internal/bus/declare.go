@@ -73,7 +73,7 @@ type durable struct {
 }
 
 // GatewaysDurable is the consumer of JOBS that all gateways share for one kind
-// of jobs: long key generations must not take the places of signatures.
+// of jobs: long key generations must not hold up signatures.
 func GatewaysDurable(kind string) string { return "gateways-" + kind }
 
 // durable is the declared consumer of a name; nil if there is none.
@@ -179,20 +179,35 @@ func (n naming) stream(s Stream) string { return n.upper + string(s) }
 // relative cuts the prefix; ok is false for another fleet's subject.
 func (n naming) relative(subject string) (string, bool) { return strings.CutPrefix(subject, n.prefix) }
 
-// streamOf is StreamOf with the whole subject compared to what the stream
-// declares: a mistake is an error here and not a wait for a stream that will
-// never come.
+// streamOf is the stream that stores a subject. A mistake is an error here and
+// not a wait for a stream that will never come.
 func (b *Bus) streamOf(subject string) (Stream, error) {
-	stream, err := StreamOf(subject)
-	if err != nil {
-		return "", err
-	}
 	for _, d := range b.declared {
-		if d.Name == stream && slices.ContainsFunc(d.Subjects, func(s string) bool { return matches(s, subject) }) {
-			return stream, nil
+		if slices.ContainsFunc(d.Subjects, func(s string) bool { return matches(s, subject) }) {
+			return d.Name, nil
 		}
 	}
-	return "", fmt.Errorf("%w: stream %s does not store %q", ErrSubject, stream, clip(subject))
+	return "", fmt.Errorf("%w: no stream stores %q", ErrSubject, clip(subject))
+}
+
+// Declared is a stream of nats/streams.json with its consumers.
+type Declared struct {
+	Stream   Stream
+	Name     string // on the server
+	Durables []string
+}
+
+// Declared lists the fleet's streams, in order of the file.
+func (b *Bus) Declared() []Declared {
+	all := make([]Declared, len(b.declared))
+	for i := range b.declared {
+		d := &b.declared[i]
+		all[i] = Declared{Stream: d.Name, Name: b.names.stream(d.Name)}
+		for j := range d.Consumers {
+			all[i].Durables = append(all[i].Durables, d.Consumers[j].Durable)
+		}
+	}
+	return all
 }
 
 // matches compares token by token; * is any one.

@@ -26,8 +26,8 @@ type delivery struct {
 	attempt int
 }
 
-// delivery reads a message's place from its reply subject, which the server
-// alone can write.
+// delivery reads a message's sequence from its reply subject, which only the
+// server can write.
 func (c *Consumer) delivery(m *nats.Msg) *delivery {
 	d := &delivery{b: c.b, reply: m.Reply, attempt: 1}
 	subject, _ := c.b.names.relative(m.Subject)
@@ -48,12 +48,7 @@ func (d *delivery) Attempt() int     { return d.attempt }
 // Ack waits for the server's confirmation: after nil the message will not
 // come again.
 func (d *delivery) Ack(ctx context.Context) error {
-	ctx, done := d.b.flights.start(ctx, d.b.opt.AckTimeout, d.reply)
-	defer done()
-	if _, err := d.b.nc.RequestWithContext(ctx, d.reply, []byte("+ACK")); err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			err = cause
-		}
+	if _, err := d.b.nc.Ask(ctx, d.reply, []byte("+ACK")); err != nil {
 		return fmt.Errorf("acknowledging %s: %w", d.msg.Subject, err)
 	}
 	return nil
@@ -74,6 +69,6 @@ func (d *delivery) answer(text string) error {
 	return nil
 }
 
-// giveBack is Nak where nobody can act on an error: the delivery comes again
+// giveBack is Nak where an error does not matter: the delivery comes again
 // after AckWait anyway.
 func (d *delivery) giveBack() { _ = d.Nak(0) }

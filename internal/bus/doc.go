@@ -1,5 +1,6 @@
-// Package bus is the fleet's bulletin board on NATS JetStream, and the only
-// importer of nats.go besides the public client.
+// Package bus is the fleet's bulletin board on NATS JetStream: streams, slots,
+// following and jobs, over a connection of package natsconn. It has no idea of
+// what messages mean.
 //
 // Every subject of a fleet starts with "frost.<fleet>."; callers see subjects
 // without that prefix. The streams are declared in nats/streams.json; Apply
@@ -9,12 +10,15 @@
 //
 // A slot is one subject that has one value: its first valid message in stream
 // order. PublishSlot writes expecting that the subject is empty. If it isn't,
-// the stored messages are read in order and judged by the caller: its own or
-// another's valid value ends the matter; junk is stepped over, and the write
-// is tried again expecting exactly the junk that was judged. An attempt with
-// unknown outcome (time-out, connection lost) is simply repeated: if it had
-// been stored, the repetition finds it. Nats-Msg-Id is never used; its window
-// is short, and shared by everybody who writes to the stream.
+// the stored messages are read in order, and the caller says which is a value:
+// the first one ends the matter. Junk is stepped over, and the write is tried
+// again expecting exactly that junk. An attempt with unknown outcome (time-out,
+// connection lost) is simply repeated: if it had been stored, the repetition
+// finds it. Nats-Msg-Id is never used; its window is short, and shared by
+// everybody who writes to the stream.
+//
+// The bus alone retries: Publish and PublishSlot go on until their context ends,
+// and return early only what no repetition can change.
 //
 // # Following
 //
@@ -33,7 +37,7 @@
 // ends early or repeats the server's names. So the last value counts, and
 // only when the parsed headers account for every byte of the block;
 // everything else is fetched through the JSON API, where the server's fields
-// stand apart.
+// are separate.
 //
 // # Jobs
 //
@@ -43,7 +47,6 @@
 //
 // # Watching
 //
-// An Observer hears of each attempt to publish, each delivery and each
-// reconnection. Watch looks at the rest at intervals: the round trip, the clocks,
-// what streams and consumers hold, how far followers are behind, what expires.
+// An Observer records each attempt to publish, each delivery and each
+// reconnection. Package buswatch samples the rest at intervals.
 package bus

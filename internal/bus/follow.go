@@ -23,7 +23,7 @@ type FollowOptions struct {
 	// was called; at once if there was none.
 	CaughtUp func()
 
-	// Lost is called with a *LostError when the place in the stream is gone:
+	// Lost is called with a *LostError when the position in the stream is gone:
 	// the stream was created anew, or ends before the cursor, or (KEYS) begins
 	// after it. Reading then goes on with the first message that is stored.
 	Lost func(error)
@@ -59,7 +59,7 @@ type Follower struct {
 	queued atomic.Int64  // bytes in live
 	nudge  chan struct{} // something was dropped: read the stream
 
-	// Written by run, read by Watch.
+	// Written by run, read by anybody.
 	handled atomic.Uint64 // last sequence done with
 	caught  atomic.Bool   // everything up to target is
 
@@ -119,7 +119,7 @@ func (f *Follower) start(ctx context.Context) error {
 		return err
 	}
 	// Listen first, then look what is stored: nothing falls in between.
-	if f.sub, err = f.b.nc.Subscribe(subject, f.hear); err != nil {
+	if f.sub, err = f.b.nc.Subscribe(subject, f.receive); err != nil {
 		return classify(subject, err)
 	}
 	info, err := f.b.info(ctx, f.stream)
@@ -143,9 +143,9 @@ func (b *Bus) liveSubject(stream Stream) (string, error) {
 	return "", fmt.Errorf("%w: stream %s can't be followed", ErrSubject, stream)
 }
 
-// hear runs on the connection's side. What does not fit is dropped and read
+// receive runs on the connection's side. What does not fit is dropped and read
 // from the stream later.
-func (f *Follower) hear(m *nats.Msg) {
+func (f *Follower) receive(m *nats.Msg) {
 	if n := int64(m.Size()); f.queued.Add(n) <= int64(f.opt.MaxBytes) || f.queued.Load() == n {
 		select {
 		case f.live <- m:
@@ -158,6 +158,27 @@ func (f *Follower) hear(m *nats.Msg) {
 	case f.nudge <- struct{}{}:
 	default:
 	}
+}
+
+// Stream that is followed.
+func (f *Follower) Stream() Stream { return f.stream }
+
+// Handled is the last sequence that the handler is done with.
+func (f *Follower) Handled() uint64 { return f.handled.Load() }
+
+// CaughtUp reports whether everything that was stored at Follow was handled.
+func (f *Follower) CaughtUp() bool { return f.caught.Load() }
+
+// Followers are those of this bus that have not ended.
+func (b *Bus) Followers() (all []*Follower) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for s := range b.owned {
+		if f, ok := s.(*Follower); ok {
+			all = append(all, f)
+		}
+	}
+	return all
 }
 
 // Stop ends the follower and waits for its handler.
@@ -200,7 +221,7 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 			return
 		case m := <-f.live:
 			f.queued.Add(-int64(m.Size()))
-			alive = f.heard(ctx, m)
+			alive = f.onLive(ctx, m)
 		case <-f.nudge:
 			alive = f.catchUp(ctx, 0)
 		case <-reconnected:
@@ -218,9 +239,9 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 	}
 }
 
-// heard handles an announced message: next in sequence, long known, or the
+// onLive handles an announced message: next in sequence, long known, or the
 // sign of a gap.
-func (f *Follower) heard(ctx context.Context, m *nats.Msg) bool {
+func (f *Follower) onLive(ctx context.Context, m *nats.Msg) bool {
 	got, err := f.b.stored(m, f.name)
 	switch {
 	case err != nil:
@@ -258,7 +279,7 @@ func (f *Follower) handle(m Message) {
 // a few times, and what is still missing then is not stored any more.
 func (f *Follower) catchUp(ctx context.Context, until uint64) bool {
 	until = max(until, f.startTarget())
-	for tries, wait := 0, (backoff{}); ; {
+	for tries, pause := 0, newPause(); ; {
 		err := f.b.scan(ctx, f.stream, f.next, "", func(m Message) bool {
 			if ctx.Err() != nil {
 				return false
@@ -273,7 +294,7 @@ func (f *Follower) catchUp(ctx context.Context, until uint64) bool {
 		switch {
 		case err != nil:
 			f.b.log.Warn("reading a stream failed, trying again", "stream", f.stream, "error", err)
-			if wait.sleep(ctx) != nil || !f.refresh(ctx) {
+			if pause.Wait(ctx) != nil || !f.refresh(ctx) {
 				return false
 			}
 			until = f.startTarget() // a new incarnation has other sequences
@@ -281,7 +302,7 @@ func (f *Follower) catchUp(ctx context.Context, until uint64) bool {
 		case f.next > until:
 		case tries < lagTries && !f.gone(ctx, until):
 			tries++
-			if wait.sleep(ctx) != nil {
+			if pause.Wait(ctx) != nil {
 				return false
 			}
 			continue
@@ -321,7 +342,7 @@ func (f *Follower) gone(ctx context.Context, until uint64) bool {
 // refresh asks for the stream's state until it answers, and notices a loss;
 // false if ctx ended.
 func (f *Follower) refresh(ctx context.Context) bool {
-	for wait, warned := (backoff{}), false; ; {
+	for pause, warned := newPause(), false; ; {
 		info, err := f.b.info(ctx, f.stream)
 		if err == nil {
 			f.compare(info)
@@ -331,13 +352,13 @@ func (f *Follower) refresh(ctx context.Context) bool {
 			f.b.log.Warn("stream does not answer, trying again", "stream", f.stream, "error", err)
 			warned = true
 		}
-		if wait.sleep(ctx) != nil {
+		if pause.Wait(ctx) != nil {
 			return false
 		}
 	}
 }
 
-// compare finds out whether the follower's place is still in the stream.
+// compare finds out whether the follower's position is still in the stream.
 func (f *Follower) compare(info streamInfo) {
 	reason := ""
 	switch {
@@ -346,7 +367,7 @@ func (f *Follower) compare(info streamInfo) {
 	case info.last+1 < f.next:
 		reason = fmt.Sprintf("ends at %d, the cursor waits for %d", info.last, f.next)
 	case f.stream == Keys && f.next > 1 && info.first > f.next:
-		reason = fmt.Sprintf("begins at %d, the cursor waits for %d: a part of the record is missing", info.first, f.next)
+		reason = fmt.Sprintf("begins at %d, the cursor waits for %d: a part of the log is missing", info.first, f.next)
 	}
 	f.id = info.id
 	if reason == "" {
@@ -354,7 +375,7 @@ func (f *Follower) compare(info streamInfo) {
 	}
 	f.moveTo(1)
 	f.target = min(f.target, info.last)
-	f.b.log.Error("place in stream lost", "stream", f.stream, "reason", reason)
+	f.b.log.Error("position in stream lost", "stream", f.stream, "reason", reason)
 	if f.opt.Lost != nil {
 		f.opt.Lost(&LostError{Stream: f.stream, Reason: reason, StreamID: info.id})
 	}

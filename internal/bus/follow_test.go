@@ -109,7 +109,7 @@ func TestFollowOverDeleted(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
 	publishN(t, b, 0, 10)
-	stream := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Sign)))
+	stream := must[jetstream.Stream](t)(b.nc.JS.Stream(ctx, b.names.stream(Sign)))
 	for _, seq := range []uint64{1, 2, 5, 6, 9, 10} {
 		if err := stream.DeleteMsg(ctx, seq); err != nil {
 			t.Fatal(err)
@@ -140,7 +140,7 @@ func TestFollowEmptiedStream(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
 	publishN(t, b, 0, 10)
-	stream := must[jetstream.Stream](t)(b.js.Stream(ctx, b.names.stream(Sign)))
+	stream := must[jetstream.Stream](t)(b.nc.JS.Stream(ctx, b.names.stream(Sign)))
 	if err := stream.Purge(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -161,6 +161,18 @@ func TestFollowEmptiedStream(t *testing.T) {
 // Announcements get lost: the next one that arrives shows the gap, without
 // waiting for the idle check.
 func TestFollowGap(t *testing.T) {
+	for range 5 {
+		if fillGap(t) < idleCheck/2 { // on a busy machine not every time
+			return
+		}
+	}
+	t.Error("only the idle check fills the gap")
+}
+
+// fillGap loses three announcements. It returns how long after the next one the
+// gap was filled.
+func fillGap(t *testing.T) time.Duration {
+	t.Helper()
 	b, _ := newTestBus(t)
 	var c collector
 	f, err := b.Follow(testContext(t), Sign, 0, c.options())
@@ -174,16 +186,14 @@ func TestFollowGap(t *testing.T) {
 	}
 	publishN(t, b, 1, 3)
 	start := time.Now()
-	sub, err := b.nc.Subscribe(b.names.prefix+"live.sign.>", f.hear)
+	sub, err := b.nc.Subscribe(b.names.prefix+"live.sign.>", f.receive)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = sub.Unsubscribe() }()
 	publishN(t, b, 4, 1)
 	checkGapless(t, c.waitFor(t, 5), 1)
-	if waited := time.Since(start); waited > idleCheck/2 {
-		t.Errorf("filled after %v", waited)
-	}
+	return time.Since(start)
 }
 
 // Announcements get lost and none follows: the idle check finds out.
@@ -279,7 +289,7 @@ func TestFollowStreamRecreatedWhileFollowing(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.waitFor(t, 5)
-	if err := b.js.DeleteStream(ctx, b.names.stream(Sign)); err != nil {
+	if err := b.nc.JS.DeleteStream(ctx, b.names.stream(Sign)); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Restore(ctx); err != nil {

@@ -35,8 +35,8 @@ const (
 )
 
 // errAmbiguous: the header block of a stored message hides or forges the
-// server's headers. The JSON API tells what it really is.
-var errAmbiguous = errors.New("headers do not tell the stored message")
+// server's headers. The JSON API has what it really is.
+var errAmbiguous = errors.New("headers do not identify the stored message")
 
 // stored reads a message that carries the server's headers.
 func (b *Bus) stored(m *nats.Msg, stream string) (Message, error) {
@@ -85,7 +85,7 @@ func headerSize(h nats.Header, inline bool) int {
 	return n
 }
 
-// isStatus tells the server's own answers from stored messages. Those end
+// isStatus distinguishes the server's own answers from stored messages. Those end
 // with the server's Nats-Sequence; a block that hides it does not add up.
 func isStatus(m *nats.Msg) bool {
 	return len(m.Data) == 0 && last(m.Header, hdrStatus) != "" && last(m.Header, hdrSeq) == "" &&
@@ -131,22 +131,27 @@ func isReserved(name string) bool {
 		name == hdrStatus || name == hdrDescription
 }
 
-// outgoing builds a message for the server after checking every part of it.
-func (b *Bus) outgoing(subject string, data []byte, header map[string][]string) (*nats.Msg, error) {
+// outgoing builds a message for the server after checking every part of it, and
+// names the stream that will store it.
+func (b *Bus) outgoing(subject string, data []byte, header map[string][]string) (*nats.Msg, Stream, error) {
 	if err := checkSubject(subject); err != nil {
-		return nil, err
+		return nil, "", err
+	}
+	stream, err := b.streamOf(subject)
+	if err != nil {
+		return nil, "", err
 	}
 	m := &nats.Msg{Subject: b.names.prefix + subject, Data: data, Header: make(nats.Header, len(header)+1)}
 	for k, values := range header {
 		if CheckToken(k) != nil || isReserved(k) {
-			return nil, fmt.Errorf("bus: header %q is reserved or no plain name", clip(k))
+			return nil, "", fmt.Errorf("bus: header %q is reserved or no plain name", clip(k))
 		}
 		for _, v := range values {
 			if strings.ContainsAny(v, "\r\n") || strings.TrimSpace(v) != v {
-				return nil, fmt.Errorf("bus: value of header %s must have no line break and no space around it", k)
+				return nil, "", fmt.Errorf("bus: value of header %s must have no line break and no space around it", k)
 			}
 		}
 		m.Header[k] = values
 	}
-	return m, nil
+	return m, stream, nil
 }

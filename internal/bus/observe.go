@@ -6,28 +6,28 @@ import (
 	"time"
 )
 
-// Observer hears what a connection does, for metrics. Calls are concurrent and
+// Observer records what a connection does, for metrics. Calls are concurrent and
 // must be short.
 type Observer interface {
 	// Published is called after each attempt of a publish, with one of Outcomes.
-	// took is the round trip alone, without the wait for a place among
-	// Options.MaxInFlight.
+	// took is the round trip alone, without the wait for one of
+	// Options.MaxInFlight to end.
 	Published(stream Stream, outcome string, took time.Duration)
 
-	// Delivered is called before the handler; again says that this is not the
-	// first time.
+	// Delivered is called before the handler; again means that this is a
+	// redelivery.
 	Delivered(durable string, again bool)
 
 	// Reconnected is called after each reconnection.
 	Reconnected()
 }
 
-// nobody is the Observer of Options without one.
-type nobody struct{}
+// nopObserver is the Observer of Options without one.
+type nopObserver struct{}
 
-func (nobody) Published(Stream, string, time.Duration) {}
-func (nobody) Delivered(string, bool)                  {}
-func (nobody) Reconnected()                            {}
+func (nopObserver) Published(Stream, string, time.Duration) {}
+func (nopObserver) Delivered(string, bool)                  {}
+func (nopObserver) Reconnected()                            {}
 
 // What becomes of an attempt to publish.
 const (

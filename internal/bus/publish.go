@@ -2,43 +2,65 @@ package bus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
 )
 
 // Publish stores a message and returns its sequence once the server has it
-// (on disk, for a file stream). While nothing can have been stored (no connection, no
-// stream yet) it tries again until ctx ends. Errors: *BusyError,
-// ErrExists (RESULTS), ErrUnknown, ErrTooLarge, ErrDenied, ErrClosed. After
-// ErrUnknown a repetition may store the message twice; where that matters use
-// PublishSlot.
+// (on disk, for a file stream). It retries until ctx ends, unless no repetition
+// can succeed: ErrExists (RESULTS), ErrTooLarge, ErrDenied, ErrClosed, ErrSubject.
+// An attempt of unknown outcome is repeated, which may store the message twice;
+// where that matters use PublishSlot.
 func (b *Bus) Publish(ctx context.Context, subject string, data []byte, header map[string][]string) (uint64, error) {
-	m, err := b.outgoing(subject, data, header)
+	m, stream, err := b.outgoing(subject, data, header)
 	if err != nil {
 		return 0, err
 	}
-	stream, err := b.streamOf(subject)
-	if err != nil {
-		return 0, err
-	}
-	for wait := (backoff{}); ; {
+	for retry := b.newRetry(subject); ; {
 		seq, err := b.store(ctx, stream, subject, m)
-		if err == nil || !errors.Is(err, ErrDisconnected) && !errors.Is(err, ErrNoStream) {
+		if err == nil || isPermanent(err) {
 			return seq, err
 		}
-		if wait.sleep(ctx) != nil {
-			return 0, fmt.Errorf("%w (%w)", err, ctx.Err())
+		if err := retry.wait(ctx, err); err != nil {
+			return 0, err
 		}
 	}
 }
 
-// store makes one attempt, with a place among the publishes in flight, and
-// tells the observer.
+// retry paces the attempts of one publish. Callers don't retry on top of it.
+type retry struct {
+	b       *Bus
+	subject string
+	pause   *backoff.Backoff
+	failed  int
+}
+
+// loudTry is the failure that is logged; a blip is not.
+const loudTry = 3
+
+func (b *Bus) newRetry(subject string) *retry {
+	return &retry{b: b, subject: subject, pause: newPause()}
+}
+
+// wait returns an error once ctx has ended.
+func (r *retry) wait(ctx context.Context, err error) error {
+	if r.failed++; r.failed == loudTry && ctx.Err() == nil {
+		r.b.log.Warn("message not published yet, retrying", "subject", r.subject, "error", err)
+	}
+	if r.pause.Wait(ctx) != nil {
+		return fmt.Errorf("publishing to %s: %w (last attempt: %w)", r.subject, ctx.Err(), err)
+	}
+	return nil
+}
+
+// store makes one attempt, as one of the publishes in flight, and reports it to
+// the observer.
 func (b *Bus) store(ctx context.Context, stream Stream, subject string, m *nats.Msg) (seq uint64, err error) {
 	start := time.Now()
 	defer func() { b.opt.Observe.Published(stream, outcome(err), time.Since(start)) }()
@@ -51,31 +73,10 @@ func (b *Bus) store(ctx context.Context, stream Stream, subject string, m *nats.
 		return 0, ErrClosed
 	}
 	start = time.Now()
-	return b.attempt(ctx, subject, m)
-}
-
-// attempt is one round trip.
-func (b *Bus) attempt(ctx context.Context, subject string, m *nats.Msg) (uint64, error) {
-	if ctx.Err() != nil {
-		return 0, ctx.Err()
+	if seq, err = b.nc.Store(ctx, m); err != nil {
+		return 0, outcomeOf(stream, subject, err)
 	}
-	if b.nc.Status() == nats.RECONNECTING {
-		return 0, fmt.Errorf("%s: %w", subject, ErrDisconnected) // nothing was sent
-	}
-	waiting, done := b.flights.start(ctx, b.opt.AckTimeout, m.Subject)
-	defer done()
-	ack, err := b.js.PublishMsg(waiting, m, jetstream.WithRetryAttempts(0))
-	if err == nil {
-		return ack.Sequence, nil
-	}
-	if cause := context.Cause(waiting); cause != nil && errors.Is(err, context.Canceled) {
-		// It was under way: a lost connection leaves the outcome open.
-		if errors.Is(cause, ErrDisconnected) {
-			return 0, fmt.Errorf("%s: %w: connection lost", subject, ErrUnknown)
-		}
-		err = cause
-	}
-	return 0, classify(subject, err)
+	return seq, nil
 }
 
 // expecting sets the condition of a slot's write.

@@ -13,36 +13,33 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
-// judgeBytes calls its own bytes Mine, "other" Other, the rest Junk.
-func judgeBytes(mine string) func(Message) Verdict {
-	return func(m Message) Verdict {
-		switch string(m.Data) {
-		case mine:
-			return Mine
-		case "other":
-			return Other
-		}
-		return Junk
-	}
+// isOneOf takes its own bytes and "other" for values, the rest is junk.
+func isOneOf(mine string) func(Message) bool {
+	return func(m Message) bool { return string(m.Data) == mine || string(m.Data) == "other" }
 }
 
 func TestPublishSlot(t *testing.T) {
 	tests := []struct {
 		name    string
 		stored  []string // what the slot holds before
-		want    Verdict
+		found   bool
 		holding []string // and after
 	}{
-		{"empty", nil, Mine, []string{"mine"}},
-		{"mine already", []string{"mine"}, Mine, []string{"mine"}},
-		{"other's", []string{"other"}, Other, []string{"other"}},
-		{"junk", []string{"junk"}, Mine, []string{"junk", "mine"}},
-		{"much junk", []string{"j", "u", "n", "k"}, Mine, []string{"j", "u", "n", "k", "mine"}},
-		{"junk, then other's", []string{"junk", "other"}, Other, []string{"junk", "other"}},
-		{"junk behind mine", []string{"mine", "junk"}, Mine, []string{"mine", "junk"}},
-		{"mine behind other's", []string{"other", "mine"}, Other, []string{"other", "mine"}},
+		{"empty", nil, false, []string{"mine"}},
+		{"mine already", []string{"mine"}, true, []string{"mine"}},
+		{"other's", []string{"other"}, true, []string{"other"}},
+		{"junk", []string{"junk"}, false, []string{"junk", "mine"}},
+		{"much junk", []string{"j", "u", "n", "k"}, false, []string{"j", "u", "n", "k", "mine"}},
+		{"junk, then other's", []string{"junk", "other"}, true, []string{"junk", "other"}},
+		{"junk behind mine", []string{"mine", "junk"}, true, []string{"mine", "junk"}},
+		{"mine behind other's", []string{"other", "mine"}, true, []string{"other", "mine"}},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -56,9 +53,9 @@ func TestPublishSlot(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			v, err := b.PublishSlot(ctx, deal(t, 3), []byte("mine"), nil, judgeBytes("mine"))
-			if err != nil || v != test.want {
-				t.Fatalf("%v %v, want %v", v, err, test.want)
+			found, err := b.PublishSlot(ctx, deal(t, 3), []byte("mine"), nil, isOneOf("mine"))
+			if err != nil || found != test.found {
+				t.Fatalf("found: %t, %v, want %t", found, err, test.found)
 			}
 			got, err := b.Slots(ctx, Keys, deal(t, 3))
 			if err != nil {
@@ -88,18 +85,17 @@ func TestPublishSlotRace(t *testing.T) {
 			if i%2 == 1 {
 				bus = second
 			}
-			v, err := bus.PublishSlot(testContext(t), deal(t, 0), []byte(own), nil, func(m Message) Verdict {
-				if string(m.Data) == own {
-					return Mine
-				}
-				return Other
+			winner := own
+			found, err := bus.PublishSlot(testContext(t), deal(t, 0), []byte(own), nil, func(m Message) bool {
+				winner = string(m.Data)
+				return true
 			})
 			switch {
-			case err != nil:
-				t.Error(err)
-			case v == Mine:
+			case err != nil || !found && winner != own:
+				t.Errorf("%s won over %s: %v", winner, own, err)
+			case winner == own:
 				mine.Add(1)
-			case v == Other:
+			default:
 				other.Add(1)
 			}
 		})
@@ -115,10 +111,69 @@ func TestPublishSlotEndsWithContext(t *testing.T) {
 	s.Shutdown()
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
-	_, err := b.PublishSlot(ctx, deal(t, 0), []byte("x"), nil, judgeBytes("x"))
+	_, err := b.PublishSlot(ctx, deal(t, 0), []byte("x"), nil, isOneOf("x"))
 	if !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("have %v", err)
 	}
+}
+
+// Whatever may change is tried again for as long as the caller waits, but not in
+// a tight loop, and the error says how the last attempt ended.
+func TestPublishRetries(t *testing.T) {
+	var log logSink
+	var w watched
+	b, _ := newTestBus(t, func(o *Options) { o.Logger, o.Observe = log.logger(), &w })
+	ctx := testContext(t)
+	slot := func(ctx context.Context) error {
+		_, err := b.PublishSlot(ctx, deal(t, 0), []byte("x"), nil, isOneOf("x"))
+		return err
+	}
+	publish := func(ctx context.Context) error { _, err := b.Publish(ctx, deal(t, 0), []byte("x"), nil); return err }
+	for name, do := range map[string]func(context.Context) error{"publish": publish, "slot": slot} {
+		config := declarationOf(b, Keys).config(b.names, 1)
+		config.MaxBytes, config.MaxMsgs, config.DenyDelete, config.DenyPurge = 1, -1, false, false
+		fill(t, b, config)
+		w.take()
+		const long = 300 * time.Millisecond
+		soon, cancel := context.WithTimeout(ctx, long)
+		defer cancel()
+		err := do(soon)
+		var busy *BusyError
+		if !errors.Is(err, context.DeadlineExceeded) || !errors.As(err, &busy) {
+			t.Errorf("%s: %v, want the end of the context and a full stream", name, err)
+		}
+		// At least 5, 10, 20, 40, 80, 160 ms lie between attempts.
+		if n := w.seen("KEYS busy"); n < 1 || n > 7 {
+			t.Errorf("%s: %d attempts in %s", name, n, long)
+		}
+
+		done := make(chan error, 1)
+		go func() { done <- do(ctx) }()
+		eventually(t, "a third attempt", func() error {
+			if !strings.Contains(log.String(), "message not published yet") {
+				return errors.New("not logged")
+			}
+			return nil
+		})
+		config.MaxBytes = -1
+		fill(t, b, config)
+		if err := <-done; err != nil {
+			t.Errorf("%s: with room again: %v", name, err)
+		}
+	}
+}
+
+// fill makes KEYS anew with other limits.
+func fill(t *testing.T, b *Bus, config jetstream.StreamConfig) {
+	t.Helper()
+	if config.MaxBytes < 0 {
+		must[jetstream.Stream](t)(b.nc.JS.UpdateStream(testContext(t), config))
+		return
+	}
+	if err := b.nc.JS.DeleteStream(testContext(t), config.Name); err != nil {
+		t.Fatal(err)
+	}
+	must[jetstream.Stream](t)(b.nc.JS.CreateStream(testContext(t), config))
 }
 
 func TestPublishHeaders(t *testing.T) {
@@ -148,11 +203,11 @@ func TestPublishErrors(t *testing.T) {
 	if _, err := b.Publish(ctx, "job.sign.alice", make([]byte, 1<<20+1), nil); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("above the stream's limit: %v", err)
 	}
-	if _, err := b.Publish(ctx, deal(t, 0), make([]byte, MaxPayload+1), nil); !errors.Is(err, ErrTooLarge) {
+	if _, err := b.Publish(ctx, deal(t, 0), make([]byte, natsconn.MaxPayload+1), nil); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("above the server's limit: %v", err)
 	}
 	for _, bad := range []string{"", "job", "nobody.listens", "dkg.a.b.c", "dkg.*.deal.0", "dkg..deal", "dkg.x.>", "a b.c"} {
-		if _, err := b.PublishSlot(ctx, bad, nil, nil, judgeBytes("")); err == nil {
+		if _, err := b.PublishSlot(ctx, bad, nil, nil, isOneOf("")); err == nil {
 			t.Errorf("slot %q was accepted", bad)
 		}
 	}
@@ -173,7 +228,7 @@ func TestResultsFirstWins(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer sub.Unsubscribe()
-	subject := must[string](t)(ResSubject("alice", "j1"))
+	subject := "res.alice.j1"
 	seq, err := b.Publish(ctx, subject, []byte("first"), map[string][]string{"A": {"b"}})
 	if err != nil {
 		t.Fatal(err)
@@ -189,12 +244,13 @@ func TestResultsFirstWins(t *testing.T) {
 		t.Errorf("announced: %+v", m)
 	}
 	for _, test := range []struct {
-		judge func(Message) Verdict
-		want  Verdict
-		err   error
-	}{{judgeBytes("first"), Mine, nil}, {func(Message) Verdict { return Other }, Other, nil}, {func(Message) Verdict { return Junk }, Junk, ErrExists}} {
-		if v, err := b.PublishSlot(ctx, subject, []byte("x"), nil, test.judge); v != test.want || !errors.Is(err, test.err) {
-			t.Errorf("slot: %v %v, want %v %v", v, err, test.want, test.err)
+		isValue func(Message) bool
+		found   bool
+		err     error
+	}{{isOneOf("first"), true, nil}, {func(Message) bool { return false }, false, ErrExists}} {
+		found, err := b.PublishSlot(ctx, subject, []byte("x"), nil, test.isValue)
+		if found != test.found || !errors.Is(err, test.err) {
+			t.Errorf("slot: %t %v, want %t %v", found, err, test.found, test.err)
 		}
 	}
 	select {
@@ -213,9 +269,19 @@ func TestJobsQuota(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	// It tries until its context ends, so the context must outlast one attempt.
 	var busy *BusyError
-	if _, err := b.Publish(ctx, "job.sign.alice", []byte("{}"), nil); !errors.As(err, &busy) || busy.RetryAfter <= 0 {
-		t.Fatalf("beyond the quota: %v", err)
+	for limit := 100 * time.Millisecond; busy == nil; limit *= 2 {
+		soon, cancel := context.WithTimeout(ctx, limit)
+		_, err := b.Publish(soon, "job.sign.alice", []byte("{}"), nil)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			t.Fatalf("beyond the quota: %v", err)
+		}
+		errors.As(err, &busy)
+	}
+	if busy.Reason == "" {
+		t.Error("a busy bus without a reason")
 	}
 	if _, err := b.Publish(ctx, "job.sign.bob", []byte("{}"), nil); err != nil {
 		t.Errorf("another client: %v", err)
@@ -253,7 +319,7 @@ func TestInFlightIsBounded(t *testing.T) {
 	}
 	<-b.inFlight
 	if _, err := b.Publish(testContext(t), deal(t, 0), nil, nil); err != nil {
-		t.Errorf("with a place free: %v", err)
+		t.Errorf("with one of two ended: %v", err)
 	}
 	<-b.inFlight
 }
@@ -268,7 +334,7 @@ func TestSlotsAndLast(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	filter := must[string](t)(BatchFilter(fmt.Sprintf("%032x", 1)))
+	filter := fmt.Sprintf("dkg.%032x.>", 1)
 	got, err := b.Slots(ctx, Keys, filter)
 	if err != nil || len(got) != n/3 {
 		t.Fatalf("%d messages, %v", len(got), err)
@@ -315,7 +381,7 @@ func TestNoticesAreAnnouncedAsResults(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, text := range []string{"no", "still no"} { // the last one counts
-		if _, err := b.Publish(testContext(t), must[string](t)(NoticeSubject("alice", "j1")), []byte(text), nil); err != nil {
+		if _, err := b.Publish(testContext(t), "notice.alice.j1", []byte(text), nil); err != nil {
 			t.Fatal(err)
 		}
 		if m := <-heard; string(m.Data) != text || m.Subject != "frost.main.result.alice.j1" {
@@ -345,7 +411,7 @@ func TestClosedBus(t *testing.T) {
 }
 
 func TestHealthyFollowsTheConnection(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	b := connectTest(t, s.URL())
 	if err := b.Healthy(); err != nil {

@@ -90,7 +90,7 @@ func (b *Bus) info(ctx context.Context, stream Stream) (streamInfo, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
 	defer cancel()
 	name := b.names.stream(stream)
-	s, err := b.js.Stream(ctx, name)
+	s, err := b.nc.JS.Stream(ctx, name)
 	if errors.Is(err, jetstream.ErrStreamNotFound) {
 		return streamInfo{}, fmt.Errorf("stream %s: %w: %w", name, ErrNoStream, err)
 	}

@@ -6,87 +6,61 @@ import (
 	"fmt"
 )
 
-// Verdict is what a caller says about a message in a slot, from public data
-// alone.
-type Verdict int
-
-const (
-	Junk  Verdict = iota // not valid: the slot does not have its value yet
-	Mine                 // valid, and this caller's own value
-	Other                // valid, and somebody else's
-)
-
-func (v Verdict) String() string {
-	switch v {
-	case Mine:
-		return "mine"
-	case Other:
-		return "other"
-	}
-	return "junk"
-}
-
-// PublishSlot writes data to a slot unless the slot has a value. It returns
-// Mine when data, or an earlier message that judge calls Mine, is the value,
-// and Other when somebody else's is. It goes on through lost connections and
-// unknown outcomes until ctx ends. On the way nobody is in the way: one round
-// trip.
+// PublishSlot writes data to a slot unless the slot has a value. isValue says,
+// from public data alone, whether a stored message is one. found means that the
+// slot had a value, which is the message that isValue accepted last; otherwise
+// data is the value now. PublishSlot retries until ctx ends, as Publish does.
+// In a free slot it takes one round trip.
 //
 // In a stream that keeps one message per subject (RESULTS) junk can't be
 // stepped over; the error is ErrExists.
 func (b *Bus) PublishSlot(ctx context.Context, subject string, data []byte, header map[string][]string,
-	judge func(Message) Verdict) (Verdict, error) {
-	m, err := b.outgoing(subject, data, header)
+	isValue func(Message) bool) (found bool, err error) {
+	m, stream, err := b.outgoing(subject, data, header)
 	if err != nil {
-		return Junk, err
+		return false, err
 	}
-	stream, err := b.streamOf(subject)
-	if err != nil {
-		return Junk, err
-	}
-	var judged uint64 // everything in the slot up to here is junk
-	for wait := (backoff{}); ; {
-		expecting(m, judged)
+	var junk uint64 // everything in the slot up to here is junk
+	for retry := b.newRetry(subject); ; {
+		expecting(m, junk)
 		_, err := b.store(ctx, stream, subject, m)
 		switch {
 		case err == nil:
-			return Mine, nil
+			return false, nil
 		case errors.Is(err, errConflict), errors.Is(err, ErrExists), errors.Is(err, ErrUnknown):
-			v, upTo, scanErr := b.judgeSlot(ctx, stream, subject, judged, judge)
+			found, upTo, scanErr := b.findValue(ctx, stream, subject, junk, isValue)
 			switch {
-			case v != Junk:
-				return v, nil
-			case upTo > judged: // more junk: expect exactly that
-				judged = upTo
+			case found:
+				return true, nil
+			case upTo > junk: // more junk: expect exactly that
+				junk = upTo
 				if errors.Is(err, errConflict) {
 					continue
 				}
 			case scanErr == nil && errors.Is(err, ErrExists):
-				return Junk, fmt.Errorf("the stored message is not valid and can't be replaced: %w", err)
-			case scanErr != nil && errors.Is(scanErr, ErrDenied):
-				return Junk, scanErr
+				return false, fmt.Errorf("the stored message is not valid and can't be replaced: %w", err)
+			case errors.Is(scanErr, ErrDenied):
+				return false, scanErr
 			}
-		case errors.Is(err, ErrDisconnected), errors.Is(err, ErrNoStream):
-		default:
-			return Junk, err
+		case isPermanent(err):
+			return false, err
 		}
-		if wait.sleep(ctx) != nil {
-			return Junk, fmt.Errorf("writing slot %s: %w (last attempt: %w)", subject, ctx.Err(), err)
+		if err := retry.wait(ctx, err); err != nil {
+			return false, err
 		}
 	}
 }
 
-// judgeSlot reads what the slot holds after a sequence. It stops at the first
-// valid message; upTo is the last junk.
-func (b *Bus) judgeSlot(ctx context.Context, stream Stream, subject string, after uint64,
-	judge func(Message) Verdict) (v Verdict, upTo uint64, err error) {
+// findValue reads what the slot holds after a sequence. It stops at the first
+// value; upTo is the last junk.
+func (b *Bus) findValue(ctx context.Context, stream Stream, subject string, after uint64,
+	isValue func(Message) bool) (found bool, upTo uint64, err error) {
 	upTo = after
 	err = b.scan(ctx, stream, after+1, subject, func(m Message) bool {
-		if v = judge(m); v != Junk {
-			return false
+		if found = isValue(m); !found {
+			upTo = m.Seq
 		}
-		upTo = m.Seq
-		return true
+		return !found
 	})
-	return v, upTo, err
+	return found, upTo, err
 }

@@ -25,29 +25,7 @@ const (
 	DeadLetter Stream = "DEADLETTER"
 )
 
-// StreamOf returns the stream that stores a subject.
-func StreamOf(subject string) (Stream, error) {
-	first, _, _ := strings.Cut(subject, ".")
-	switch first {
-	case "job":
-		return Jobs, nil
-	case "work":
-		return Work, nil
-	case "dkg", "manifest":
-		return Keys, nil
-	case "sign":
-		return Sign, nil
-	case "res":
-		return Results, nil
-	case "notice":
-		return Notices, nil
-	case "dead":
-		return DeadLetter, nil
-	}
-	return "", fmt.Errorf("%w: no stream stores %q", ErrSubject, clip(subject))
-}
-
-// CheckToken says whether s may stand between two dots: [A-Za-z0-9_-]{1,64}.
+// CheckToken checks that s may be between two dots: [A-Za-z0-9_-]{1,64}.
 func CheckToken(s string) error {
 	if len(s) == 0 || len(s) > maxToken {
 		return fmt.Errorf("%w: token %q must have 1 to %d characters", ErrSubject, clip(s), maxToken)
@@ -62,18 +40,6 @@ func CheckToken(s string) error {
 
 func tokenByte(c byte) bool {
 	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '_' || c == '-'
-}
-
-// checkHex wants exactly n lower-case hexadecimal characters.
-func checkHex(s string, n int) error {
-	ok := len(s) == n
-	for i := 0; ok && i < n; i++ {
-		ok = s[i] >= '0' && s[i] <= '9' || s[i] >= 'a' && s[i] <= 'f'
-	}
-	if !ok {
-		return fmt.Errorf("%w: %q must be %d lower-case hexadecimal characters", ErrSubject, clip(s), n)
-	}
-	return nil
 }
 
 // checkSubject wants tokens joined by dots, as every stored subject has them.

@@ -1,6 +1,10 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
 
 // Node is the configuration of a worker.
 type Node struct {
@@ -23,17 +27,20 @@ type NodeSection struct {
 	KeyProvider KeyProvider `toml:"key_provider"`
 }
 
-const maxNodes = 255
+// LoadNode reads a node's file, and the files that its [bus] names.
+func LoadNode(path string) (*Node, error) { return load(path, new(Node), true) }
 
-// LoadNode reads a node's file.
-func LoadNode(path string) (*Node, error) {
-	n := new(Node)
-	err := load(path, n, n.check)
-	if err != nil {
-		return nil, err
-	}
-	return n, nil
+// ParseNode reads a node's file alone, for commands that do not connect.
+func ParseNode(path string) (*Node, error) { return load(path, new(Node), false) }
+
+// CheckFiles reads the files that [bus] names, as LoadNode does.
+func (n *Node) CheckFiles() error {
+	s := n.src.again()
+	n.files(s)
+	return s.result()
 }
+
+func (n *Node) files(s *source) { s.busFiles(&n.Bus) }
 
 // Path is the file's, as it was given.
 func (n *Node) Path() string { return n.src.path }
@@ -43,9 +50,9 @@ func (n *Node) check(s *source) {
 	node := &n.Node
 	s.oneOf("network.type", n.Network.Type, networks)
 	s.server(&n.Server, "node")
-	s.between("node.max_signers", node.MaxSigners, 1, maxNodes)
-	s.between("node.min_signers", node.MinSigners, 1, maxNodes)
-	s.between("node.index", node.Index, 0, maxNodes-1)
+	s.between("node.max_signers", node.MaxSigners, 1, frost.MaxNodes)
+	s.between("node.min_signers", node.MinSigners, 1, frost.MaxNodes)
+	s.between("node.index", node.Index, 0, frost.MaxNodes-1)
 	if node.MaxSigners >= 1 && node.MinSigners > node.MaxSigners {
 		s.fail("node.min_signers", "is %d, more than node.max_signers = %d", node.MinSigners, node.MaxSigners)
 	}
@@ -75,7 +82,7 @@ func (n *Node) check(s *source) {
 func (n *Node) CheckManifest(manifestN, manifestT int, network string, nodes int) error {
 	var found Errors
 	add := func(key, format string, args ...any) {
-		s := source{path: n.src.path, lines: n.src.lines, bad: map[string]bool{}}
+		s := n.src.again()
 		s.fail(key, format, args...)
 		found = append(found, s.errors...)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
 // What the demo does.
@@ -59,13 +60,13 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 		}
 		defer func() { err = errors.Join(err, os.RemoveAll(d.Dir)) }()
 	}
-	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: filepath.Join(d.Dir, "bus"), Port: -1, SyncAlways: true})
+	server, err := natsserver.Start(natsserver.Config{StoreDir: filepath.Join(d.Dir, "bus"), Port: -1, SyncAlways: true})
 	if err != nil {
 		return nil, err
 	}
 	defer server.Shutdown()
 	defer func() { err = errors.Join(err, d.stop()) }()
-	for _, step := range []func(context.Context, *bus.EmbeddedServer) error{
+	for _, step := range []func(context.Context, *natsserver.Server) error{
 		d.start, d.generate, d.signBulk, d.signSingle, d.spend, d.killOne,
 	} {
 		if err := step(ctx, server); err != nil {
@@ -77,7 +78,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 }
 
 // start writes a fleet directory, makes the streams and starts every program.
-func (d *demo) start(ctx context.Context, server *bus.EmbeddedServer) error {
+func (d *demo) start(ctx context.Context, server *natsserver.Server) error {
 	ports, err := freePorts(nodes + 1)
 	if err != nil {
 		return err
@@ -145,7 +146,7 @@ func (d *demo) stop() error {
 
 // generate makes addresses on both chains. The client has checked every
 // certificate and address before it returns them.
-func (d *demo) generate(ctx context.Context, _ *bus.EmbeddedServer) error {
+func (d *demo) generate(ctx context.Context, _ *natsserver.Server) error {
 	d.Step("generating %d Taproot and %d Solana addresses", taprootCount, solanaCount)
 	begin := time.Now()
 	for _, c := range []struct {
@@ -204,7 +205,7 @@ func (d *demo) sign(ctx context.Context, suite string, list []client.SignItem) e
 	return nil
 }
 
-func (d *demo) signBulk(ctx context.Context, _ *bus.EmbeddedServer) error {
+func (d *demo) signBulk(ctx context.Context, _ *natsserver.Server) error {
 	d.Step("signing %d messages under each suite; btcec and crypto/ed25519 verify", signCount)
 	begin := time.Now()
 	for _, s := range []struct {
@@ -225,7 +226,7 @@ func (d *demo) signBulk(ctx context.Context, _ *bus.EmbeddedServer) error {
 	return nil
 }
 
-func (d *demo) signSingle(ctx context.Context, _ *bus.EmbeddedServer) error {
+func (d *demo) signSingle(ctx context.Context, _ *natsserver.Server) error {
 	d.Step("signing %d messages one by one", singleCount)
 	var took []time.Duration
 	for _, item := range items(d.taproot, singleCount, "single") {
@@ -239,7 +240,7 @@ func (d *demo) signSingle(ctx context.Context, _ *bus.EmbeddedServer) error {
 	return nil
 }
 
-func (d *demo) spend(ctx context.Context, _ *bus.EmbeddedServer) error {
+func (d *demo) spend(ctx context.Context, _ *natsserver.Server) error {
 	d.Step("spending a P2TR output of %s", d.taproot[0].Address)
 	if err := spend(ctx, d.client, d.taproot[0]); err != nil {
 		return fmt.Errorf("spend: %w", err)
@@ -250,7 +251,7 @@ func (d *demo) spend(ctx context.Context, _ *bus.EmbeddedServer) error {
 	return nil
 }
 
-func (d *demo) killOne(ctx context.Context, _ *bus.EmbeddedServer) error {
+func (d *demo) killOne(ctx context.Context, _ *natsserver.Server) error {
 	d.Step("killing worker 0 and signing with the two left")
 	if err := d.processes[0].kill(); err != nil {
 		return err

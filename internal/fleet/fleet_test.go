@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func options() Options {
@@ -74,7 +74,7 @@ func TestInit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	stored, err := protocol.ParseManifest(data)
+	stored, err := wire.ParseManifest(data)
 	if err != nil || stored.Hash() != m.Hash() {
 		t.Errorf("the stored manifest is another: %v", err)
 	}
@@ -170,8 +170,8 @@ func TestInitFails(t *testing.T) {
 		change func(*Options)
 		want   string
 	}{
-		"no nodes":                    {t.Context(), func(o *Options) { o.N = 0 }, "1 to 255"},
-		"too many nodes":              {t.Context(), func(o *Options) { o.N = 256 }, "1 to 255"},
+		"no nodes":                    {t.Context(), func(o *Options) { o.N = 0 }, "1 to 128"},
+		"too many nodes":              {t.Context(), func(o *Options) { o.N = 129 }, "1 to 128"},
 		"more signers than nodes":     {t.Context(), func(o *Options) { o.T = 3 }, "threshold 3 of 2"},
 		"no signers":                  {t.Context(), func(o *Options) { o.T = 0 }, "threshold 0 of 2"},
 		"a bad name":                  {t.Context(), func(o *Options) { o.Name = "No Name" }, "fleet"},

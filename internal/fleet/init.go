@@ -16,7 +16,7 @@ import (
 	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -34,7 +34,7 @@ type Options struct {
 
 	// Manifest of nodes that have keys and configurations of their own. It
 	// stands for name, network, N, T and AttestSigning, and no node is written.
-	Manifest *protocol.Manifest
+	Manifest *wire.Manifest
 }
 
 // Paths inside a fleet directory.
@@ -54,7 +54,7 @@ func NodeFile(i int) string { return fmt.Sprintf("node%d/node.toml", i) }
 
 // Init writes the directory. It touches nothing that exists, and leaves
 // nothing behind if it fails.
-func Init(ctx context.Context, dir string, o Options) (m *protocol.Manifest, err error) {
+func Init(ctx context.Context, dir string, o Options) (m *wire.Manifest, err error) {
 	if m := o.Manifest; m != nil {
 		o.Name, o.Network, o.N, o.T = m.Fleet, m.Network, m.N, m.T
 	}
@@ -81,8 +81,8 @@ func Init(ctx context.Context, dir string, o Options) (m *protocol.Manifest, err
 	return m, writePublic(dir, o, m)
 }
 
-func makeNodes(ctx context.Context, dir string, o Options) (*protocol.Manifest, error) {
-	m := &protocol.Manifest{Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning}
+func makeNodes(ctx context.Context, dir string, o Options) (*wire.Manifest, error) {
+	m := &wire.Manifest{Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning}
 	for i := range o.N {
 		card, err := makeNode(ctx, dir, o, i)
 		if err != nil {
@@ -99,8 +99,8 @@ func makeNodes(ctx context.Context, dir string, o Options) (*protocol.Manifest, 
 // check refuses what no manifest or access list would take, before there are
 // files.
 func (o Options) check() error {
-	if o.N < 1 || o.N > protocol.MaxNodes {
-		return fmt.Errorf("%d nodes: use 1 to %d", o.N, protocol.MaxNodes)
+	if o.N < 1 || o.N > wire.MaxNodes {
+		return fmt.Errorf("%d nodes: use 1 to %d", o.N, wire.MaxNodes)
 	}
 	return o.client().check()
 }
@@ -120,7 +120,7 @@ func discard(dir string, n int) error {
 	return errors.Join(errs...)
 }
 
-func makeNode(ctx context.Context, dir string, o Options, i int) (card protocol.NodeCard, err error) {
+func makeNode(ctx context.Context, dir string, o Options, i int) (card wire.NodeCard, err error) {
 	config := filepath.Join(dir, NodeFile(i))
 	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 		return card, err
@@ -141,7 +141,7 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card protocol.
 	return card, writeNew(config, []byte(nodeConfig(o, i)))
 }
 
-func writePublic(dir string, o Options, m *protocol.Manifest) error {
+func writePublic(dir string, o Options, m *wire.Manifest) error {
 	_, gateway, err := Party{Name: gatewayName}.NewKey(filepath.Join(dir, "gateway", "gateway.key"))
 	if err != nil {
 		return err

@@ -7,12 +7,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -34,7 +35,9 @@ func enrolled(t *testing.T, n int) (cards []Card) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text, err := json.Marshal(card)
+		text, err := json.Marshal(wire.Card{
+			Version: wire.CardVersion, Fleet: "test", Network: "regtest", N: n, T: 2, Epoch: 1, NodeCard: card,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,8 +54,8 @@ func enrolled(t *testing.T, n int) (cards []Card) {
 	return cards
 }
 
-func newManifest(threshold int) *protocol.Manifest {
-	return &protocol.Manifest{Version: 1, Fleet: "test", Network: "regtest", T: threshold, Epoch: 1}
+func newManifest(threshold int) *wire.Manifest {
+	return &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", T: threshold, Epoch: 1}
 }
 
 // TestJoin: cards in any order make one manifest, and it is that of its file.
@@ -76,7 +79,7 @@ func TestJoin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if stored, err := protocol.ParseManifest(data); err != nil || stored.Hash() != m.Hash() {
+	if stored, err := wire.ParseManifest(data); err != nil || stored.Hash() != m.Hash() {
 		t.Errorf("the stored manifest is another: %v", err)
 	}
 	if err := WriteManifest(path, other); !errors.Is(err, fs.ErrExist) || !strings.Contains(err.Error(), "not replaced") {
@@ -93,6 +96,18 @@ func TestJoinRefuses(t *testing.T) {
 	bad.Identity = make([]byte, 65)
 	same := cards[2]
 	same.Encryption = cards[0].Encryption
+	other := func(change func(*Card)) []Card {
+		c := cards[2]
+		change(&c)
+		return []Card{cards[0], cards[1], c}
+	}
+	all := func(change func(*Card)) []Card {
+		list := slices.Clone(cards)
+		for i := range list {
+			change(&list[i])
+		}
+		return list
+	}
 	for name, c := range map[string]struct {
 		cards     []Card
 		threshold int
@@ -104,9 +119,17 @@ func TestJoinRefuses(t *testing.T) {
 		"too high":        {[]Card{high, cards[1], cards[2]}, 2, []string{"no card of node 0"}},
 		"one key twice":   {[]Card{cards[0], cards[1], same}, 2, []string{"nodes 0 and 2 share the key"}},
 		"not a point":     {[]Card{cards[0], cards[1], bad}, 2, []string{"node 2: identity"}},
-		"threshold":       {cards, 4, []string{"threshold 4 of 3"}},
-		"no threshold":    {cards, 0, []string{"threshold 0 of 3"}},
-		"nobody":          {nil, 1, []string{"threshold 1 of 0"}},
+		"threshold":       {all(func(c *Card) { c.T = 4 }), 4, []string{"threshold 4 of 3"}},
+		"no threshold":    {all(func(c *Card) { c.T = 0 }), 0, []string{"threshold 0 of 3"}},
+		"nobody":          {nil, 1, []string{"no cards"}},
+		"one is missing":  {cards[:2], 2, []string{"no card of node 2: 3 nodes"}},
+		"another fleet":   {other(func(c *Card) { c.Fleet = "main" }), 2, []string{"card2.json: node 2 enrolled for fleet \"main\", not \"test\""}},
+		"another network": {other(func(c *Card) { c.Network = "mainnet" }), 2, []string{"is on \"mainnet\", not \"regtest\""}},
+		"another t":       {cards, 3, []string{"card0.json: node 0 has min_signers = 2, not 3"}},
+		"another n":       {other(func(c *Card) { c.N = 4 }), 2, []string{"card2.json: node 2 has max_signers = 4", "card0.json has 3"}},
+		"another epoch":   {other(func(c *Card) { c.Epoch = 2 }), 2, []string{"enrolled for epoch 2, not 1"}},
+		"huge n":          {all(func(c *Card) { c.N = 1 << 60 }), 2, []string{"no card of node 3"}},
+		"negative n":      {all(func(c *Card) { c.N = -1 }), 2, []string{"is not one of -1 nodes"}},
 	} {
 		m := newManifest(c.threshold)
 		err := Join(m, c.cards)
@@ -119,7 +142,8 @@ func TestJoinRefuses(t *testing.T) {
 }
 
 func TestReadCardRefuses(t *testing.T) {
-	good, err := json.Marshal(enrolled(t, 1)[0].NodeCard)
+	card := enrolled(t, 1)[0]
+	good, err := json.Marshal(card.Card)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,7 +154,9 @@ func TestReadCardRefuses(t *testing.T) {
 		"an array":      "[" + string(good) + "]",
 		"unknown field": strings.Replace(string(good), "{", `{"name":"a",`, 1),
 		"a field twice": strings.Replace(string(good), "{", `{"index":1,`, 1),
-		"no keys":       `{"index":0}`,
+		"no keys":       `{"version":1,"index":0}`,
+		"no version":    strings.Replace(string(good), `"version":1,`, "", 1),
+		"version 2":     strings.Replace(string(good), `"version":1`, `"version":2`, 1),
 		"negative":      strings.Replace(string(good), `"index":0`, `"index":-1`, 1),
 		"huge":          string(good) + strings.Repeat(" ", 100<<10),
 	} {
@@ -165,7 +191,7 @@ func TestInitAroundAManifest(t *testing.T) {
 			t.Errorf("wrote %s", path)
 		}
 	}
-	stored, err := protocol.ParseManifest([]byte(files[filepath.Join(dir, ManifestFile)]))
+	stored, err := wire.ParseManifest([]byte(files[filepath.Join(dir, ManifestFile)]))
 	if err != nil || stored.Hash() != m.Hash() {
 		t.Errorf("the stored manifest is another: %v", err)
 	}

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // A Party is a gateway, or a client with the kinds of jobs that it may ask for.
@@ -34,17 +34,17 @@ func (p Party) NewKey(path string) (public ed25519.PublicKey, entry string, err 
 func (p Party) check() (err error) {
 	key := make(ed25519.PublicKey, ed25519.PublicKeySize)
 	if len(p.Kinds) == 0 {
-		_, err = protocol.NewAccess(nil, map[string]ed25519.PublicKey{p.Name: key})
+		_, err = wire.NewAccess(nil, map[string]ed25519.PublicKey{p.Name: key})
 		return err
 	}
-	c := protocol.Client{Name: p.Name, Key: key}
+	c := wire.Client{Name: p.Name, Key: key}
 	for i, kind := range p.Kinds {
 		if slices.Contains(p.Kinds[:i], kind) {
 			return fmt.Errorf("client %q: kind %q stands twice", p.Name, kind)
 		}
-		c.Kinds = append(c.Kinds, protocol.Kind(kind))
+		c.Kinds = append(c.Kinds, wire.Kind(kind))
 	}
-	_, err = protocol.NewAccess([]protocol.Client{c}, nil)
+	_, err = wire.NewAccess([]wire.Client{c}, nil)
 	return err
 }
 

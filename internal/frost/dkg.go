@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
@@ -12,7 +13,7 @@ import (
 // Every node deals once. Its [Deal] commits to a random polynomial of degree
 // t-1 for each key, proves for each that it knows the constant term, and holds
 // for each recipient a box with that recipient's values. A key's secret is the
-// sum of all constant terms, which nobody ever computes; node i's share is the
+// sum of all constant terms, which is never computed; node i's share is the
 // sum of all polynomials at i+1.
 //
 // [Finalize] checks everything and blames. [Recover] rebuilds shares from deals
@@ -21,7 +22,10 @@ import (
 // What holds if all checks pass and one dealer is honest: all nodes that see
 // the same deals have the same public keys; the shares of any t interpolate to
 // their secrets; nobody chose a key as a function of the others (the proofs of
-// knowledge). That everyone saw the same deals is for the certificates to say.
+// knowledge). The certificates establish that everyone saw the same deals.
+
+// MaxNodes bounds n, in both suites. BIP 445 sets it.
+const MaxNodes = bip445.MaxParticipants
 
 // MaxBatch is the largest number of keys in one batch.
 const MaxBatch = 1000
@@ -34,14 +38,14 @@ type Params struct {
 	HostKeys [][32]byte // X25519 public keys of the n recipients in index order
 }
 
-// Validate checks that the numbers are in range: 1 <= T <= N <= 255,
+// Validate checks that the numbers are in range: 1 <= T <= N <= MaxNodes,
 // 1 <= K <= MaxBatch, one host key a node.
 func (p Params) Validate() error {
 	switch {
 	case !p.Suite.Valid():
 		return fmt.Errorf("key generation: unknown %v", p.Suite)
-	case p.T < 1 || p.T > p.N || p.N > 255:
-		return fmt.Errorf("key generation: %d of %d: want 1 <= t <= n <= 255", p.T, p.N)
+	case p.T < 1 || p.T > p.N || p.N > MaxNodes:
+		return fmt.Errorf("key generation: %d of %d: want 1 <= t <= n <= %d", p.T, p.N, MaxNodes)
 	case p.K < 1 || p.K > MaxBatch:
 		return fmt.Errorf("key generation: batch of %d keys: want 1 to %d", p.K, MaxBatch)
 	case len(p.HostKeys) != p.N:
@@ -72,13 +76,13 @@ type Deal struct {
 // boxOverhead is what ChaCha20-Poly1305 adds to the shares in a box.
 const boxOverhead = 16
 
-// Public is what everyone knows of a batch.
+// Public is the public part of a batch.
 type Public struct {
 	PublicKeys  [][]byte // K public keys: 33 bytes compressed, or 32
 	Commitments []byte   // K*T wire points, key-major, summed over the dealers
 }
 
-// Batch is what one node has of a batch.
+// Batch is what one node holds of a batch.
 type Batch struct {
 	Public
 	Shares *secret.Bytes // K*32 bytes: this node's share of each key
@@ -93,9 +97,9 @@ const (
 	CodeShare     = "deal_share"     // a box or share that does not fit the commitments
 )
 
-// BlameError names the dealer whose deal spoils the batch. For every code but
-// CodeShare anyone with the deals comes to the same verdict; CodeShare is what
-// the recipient says, and others can't check it.
+// BlameError names the dealer whose deal ruins the batch. For every code but
+// CodeShare anyone with the deals reaches the same verdict; CodeShare is the
+// recipient's claim, which others can't check.
 type BlameError struct {
 	Dealer int
 	Code   string
@@ -110,8 +114,8 @@ func (e *BlameError) Error() string {
 // single dealer is to blame; the nodes deal again.
 var ErrIdentitySum = errors.New("summed commitments of a key are the identity: deal the batch again")
 
-// errInconsistent is unreachable but for a batch check that errs, of which the
-// chance is 2^-128.
+// errInconsistent is unreachable unless a batch check errs, which has probability
+// 2^-128.
 var errInconsistent = errors.New("key generation: a batch check failed and every deal passes alone: check it again")
 
 // NewDeal makes node index's deal. It is deterministic in all its arguments;
@@ -134,9 +138,9 @@ func Finalize(p Params, index int, host *[32]byte, deals []*Deal) (*Batch, error
 	return open(p, index, host, deals, true)
 }
 
-// Recover does as Finalize does without the proofs of knowledge: for deals
-// that the certificates of all n nodes vouch for. The shares are checked
-// against the summed commitments.
+// Recover is Finalize without the proofs of knowledge, for deals that the
+// certificates of all n nodes vouch for. The shares are checked against the
+// summed commitments.
 func Recover(p Params, index int, host *[32]byte, deals []*Deal) (*Batch, error) {
 	return open(p, index, host, deals, false)
 }
@@ -152,8 +156,8 @@ func open(p Params, index int, host *[32]byte, deals []*Deal, proofs bool) (*Bat
 }
 
 // Summarize computes the public part of a batch from its deals. It decodes
-// every point and scalar as Finalize does, and checks no proof: what it returns
-// is worth as much as the certificates over it.
+// every point and scalar as Finalize does, and checks no proof: the result is as
+// trustworthy as the certificates over it.
 func Summarize(p Params, deals []*Deal) (*Public, error) {
 	if err := p.Validate(); err != nil {
 		return nil, err

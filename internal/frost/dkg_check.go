@@ -4,10 +4,10 @@ import "fmt"
 
 // The two batch checks. Many equations of the form s·G = sum of points become
 // one: each is multiplied by a random weight of 128 bits and all are added. If
-// one of them is wrong, the sum holds with a chance of 2^-128, provided that
-// whoever wrote the equations did not know the weights.
+// one of them is wrong, the sum holds with probability 2^-128, provided that the
+// author of the equations could not predict the weights.
 
-// equation says base·G = sum of scalars[i]·points[i].
+// equation states base·G = sum of scalars[i]·points[i].
 type equation[S, P any] struct {
 	base    S // may be secret
 	scalars []*S
@@ -21,9 +21,9 @@ func (s *session[S, P]) holds(e *equation[S, P]) bool {
 	return s.isSumVartime(s.baseMult(&e.base), e.scalars, e.points)
 }
 
-// weights gives the stream of random weights. Its key hashes all that the
-// equations depend on together with the node's host key, a secret no dealer
-// knows: fresh randomness without a source of it.
+// weights returns the stream of random weights. Its key hashes all that the
+// equations depend on together with the node's host key, a secret that no dealer
+// knows: unpredictable without a random source.
 func (s *session[S, P]) weights(index int, host *[32]byte) *stream {
 	parts := [][]byte{host[:], s.Context[:], uint32Bytes(index)}
 	for i, d := range s.deals {
@@ -80,8 +80,8 @@ func (s *session[S, P]) addProof(e *equation[S, P], w *stream, dealer, key int, 
 	e.points = append(e.points, &p.nonce, &s.firsts[dealer][key])
 }
 
-// checkProofs checks the proofs of all dealers in one equation. Only if it
-// fails it looks for the dealer and the key.
+// checkProofs checks the proofs of all dealers in one equation. Only if that
+// fails does it look for the dealer and the key.
 func (s *session[S, P]) checkProofs(w *stream) error {
 	all := make([][]proof[S, P], s.N)
 	var e equation[S, P]
@@ -117,7 +117,7 @@ func (s *session[S, P]) allHold(add func(e *equation[S, P], key int)) bool {
 	return s.holds(&e)
 }
 
-// firstBad gives the first key whose equation does not hold, -1 if all do.
+// firstBad returns the first key whose equation does not hold, -1 if all do.
 func (s *session[S, P]) firstBad(add func(e *equation[S, P], key int)) int {
 	if s.allHold(add) {
 		return -1

@@ -13,14 +13,14 @@ import (
 )
 
 // Hashes, streams of scalars and boxes of the key generation. Each use has its
-// own tag; whatever varies is hashed with it.
+// own tag, and everything that varies is hashed with it.
 
 func uint32Bytes(x int) []byte { return binary.BigEndian.AppendUint32(nil, uint32(x)) }
 
 // stream is a deterministic source of secret bytes: the ChaCha20 key stream.
 type stream struct{ cipher chacha20.Cipher }
 
-// newStream keys a stream, which takes a purpose once a key.
+// newStream keys a stream, which must happen once per key and purpose.
 func newStream(key *[32]byte) *stream {
 	var nonce [chacha20.NonceSize]byte
 	c, err := chacha20.NewUnauthenticatedCipher(key[:], nonce[:])
@@ -39,7 +39,7 @@ func (s *stream) read(b []byte) {
 func (s *stream) wipe() { s.cipher = chacha20.Cipher{} }
 
 // dealStream derives a deal's secrets for one purpose from its seed. It binds
-// all parameters, so that one seed in two sessions does not give two proofs
+// all parameters, so that one seed in two sessions never produces two proofs
 // with one nonce.
 func dealStream(p Params, index int, seed *[32]byte, purpose string) *stream {
 	hosts := make([]byte, 0, 32*p.N)
@@ -75,9 +75,9 @@ func (d *Deal) digest(p Params, dealer int) [32]byte {
 		uint32Bytes(dealer), d.Ephemeral[:], d.Commitments, d.Proofs)
 }
 
-// box gives the cipher of the box from dealer i to recipient j: own is the
+// box returns the cipher of the box from dealer i to recipient j: own is the
 // private key of one of the two and peer the public key of the other. An error
-// means that peer is of small order, in which case X25519 gives zeros.
+// means that peer is of small order, in which case X25519 returns zeros.
 func box(p Params, own *ecdh.PrivateKey, peer, ephemeral *[32]byte, i, j int) (cipher.AEAD, error) {
 	public, err := ecdh.X25519().NewPublicKey(peer[:])
 	if err != nil {

@@ -41,7 +41,7 @@ func dealOut[S, P any](g group[S, P], p Params, index int, seed *[32]byte, coeff
 }
 
 // ephemeralKey derives the X25519 key that shares the boxes' keys. The
-// standard library keeps a copy of it that nobody can wipe.
+// standard library keeps a copy that can't be wiped.
 func ephemeralKey(p Params, index int, seed *[32]byte) (*ecdh.PrivateKey, error) {
 	var b [32]byte
 	defer clear(b[:])
@@ -102,7 +102,9 @@ func evaluate[S, P any](g group[S, P], p Params, dst []byte, coefficients []S, r
 }
 
 // seal fills the boxes with what shares appends for each recipient.
-func (d *Deal) seal(p Params, index int, ephemeral *ecdh.PrivateKey, shares func(dst []byte, recipient int) []byte) error {
+func (d *Deal) seal(
+	p Params, index int, ephemeral *ecdh.PrivateKey, shares func(dst []byte, recipient int) []byte,
+) error {
 	ad := d.digest(p, index)
 	for j := range p.N {
 		aead, err := box(p, ephemeral, &p.HostKeys[j], &d.Ephemeral, index, j)

@@ -3,6 +3,7 @@ package frost
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"testing"
 )
 
@@ -48,7 +49,7 @@ func FuzzFinalize(f *testing.F) {
 // mutate copies a deal and changes one field: ephemeral key, commitments,
 // proofs, or the box for node 0, 1 or 2.
 func mutate(d *Deal, field uint8, at int, xor uint8, grow int) *Deal {
-	m := &Deal{Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: append([][]byte(nil), d.Shares...)}
+	m := &Deal{Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: slices.Clone(d.Shares)}
 	change := func(b []byte) []byte {
 		b = bytes.Clone(b)
 		b[at%len(b)] ^= xor

@@ -13,10 +13,10 @@ import (
 
 // group is what the key generation needs of a group of prime order with
 // scalars S and points P. All of it is constant time in scalars except what
-// says Vartime. A point is public by the time it is one.
+// has Vartime in its name. Once it is a point, it is public.
 type group[S, P any] interface {
 	// reduce sets dst to the number in b (at most 64 bytes, in the byte order
-	// of the group's scalars) modulo the order. 64 random bytes give a uniform
+	// of the group's scalars) modulo the order. 64 random bytes become a uniform
 	// scalar.
 	reduce(dst *S, b []byte)
 	small(x uint32) *S
@@ -26,7 +26,7 @@ type group[S, P any] interface {
 	decodeScalar(dst *S, b []byte) error
 
 	// appendDealt appends s·G as deals carry it; decodeDealt reads that, and
-	// what it gives is in the prime-order group and not the identity.
+	// its result is in the prime-order group and not the identity.
 	appendDealt(dst []byte, s *S) []byte
 	decodeDealt(dst *P, b []byte) error
 
@@ -179,7 +179,7 @@ func (edwardsGroup) appendPoint(dst []byte, p *edwards25519.Point) []byte {
 	return edwards25519.EncodePoints(dst, []*edwards25519.Point{p})
 }
 
-// pointCode is the code of what a decoder of dealt points says.
+// pointCode is the code for an error of decodeDealt.
 func pointCode(err error) string {
 	if errors.Is(err, edwards25519.ErrIdentity) {
 		return CodeIdentity

@@ -51,12 +51,12 @@ func liesOfAllSuites() []lie {
 			n := f.Suite.PointSize() + 32
 			d.Proofs = slices.Concat(d.Proofs[n:2*n], d.Proofs[:n], d.Proofs[2*n:])
 		}},
-		{name: "one key's commitments and proof for another key", code: CodeProof, tell: func(_ *testing.T, f *fleet, d *Deal) {
+		{name: "one key's commitments for another key", code: CodeProof, tell: func(_ *testing.T, f *fleet, d *Deal) {
 			commitments, proof := f.T*f.Suite.PointSize(), f.Suite.PointSize()+32
 			copy(d.Commitments[commitments:2*commitments], d.Commitments)
 			copy(d.Proofs[proof:2*proof], d.Proofs)
 		}},
-		{name: "rogue key: another dealer's commitments and proofs", code: CodeProof, tell: func(_ *testing.T, f *fleet, d *Deal) {
+		{name: "rogue key: commitments and proofs of another", code: CodeProof, tell: func(_ *testing.T, f *fleet, d *Deal) {
 			d.Commitments = bytes.Clone(f.deals[2].Commitments)
 			d.Proofs = bytes.Clone(f.deals[2].Proofs)
 		}},
@@ -84,7 +84,8 @@ func liesOfAllSuites() []lie {
 		{name: "ephemeral key of small order", code: CodePoint, raw: true, tell: func(_ *testing.T, _ *fleet, d *Deal) {
 			d.Ephemeral = [32]byte{1}
 		}},
-		{name: "no commitments", code: CodeMalformed, raw: true, tell: func(_ *testing.T, _ *fleet, d *Deal) { d.Commitments = nil }},
+		{name: "no commitments", code: CodeMalformed, raw: true,
+			tell: func(_ *testing.T, _ *fleet, d *Deal) { d.Commitments = nil }},
 		{name: "a commitment too many", code: CodeMalformed, raw: true, tell: func(_ *testing.T, f *fleet, d *Deal) {
 			d.Commitments = append(d.Commitments, d.Commitments[:f.Suite.PointSize()]...)
 		}},
@@ -94,7 +95,8 @@ func liesOfAllSuites() []lie {
 		{name: "a proof too few", code: CodeMalformed, raw: true, tell: func(_ *testing.T, f *fleet, d *Deal) {
 			d.Proofs = d.Proofs[:len(d.Proofs)-1]
 		}},
-		{name: "a box too few", code: CodeMalformed, raw: true, tell: func(_ *testing.T, _ *fleet, d *Deal) { d.Shares = d.Shares[:2] }},
+		{name: "a box too few", code: CodeMalformed, raw: true,
+			tell: func(_ *testing.T, _ *fleet, d *Deal) { d.Shares = d.Shares[:2] }},
 		{name: "a box too many", code: CodeMalformed, raw: true, tell: func(_ *testing.T, _ *fleet, d *Deal) {
 			d.Shares = append(d.Shares, d.Shares[0])
 		}},
@@ -107,9 +109,12 @@ func liesOfAllSuites() []lie {
 
 func liesOfSecp256k1() []lie {
 	return []lie{
-		{name: "point off the curve", code: CodePoint, tell: func(_ *testing.T, _ *fleet, d *Deal) { d.Commitments[127] ^= 1 }},
-		{name: "proof point off the curve", code: CodePoint, recovers: true, tell: func(_ *testing.T, _ *fleet, d *Deal) { d.Proofs[0] ^= 1 }},
-		{name: "identity as zeros", code: CodePoint, tell: func(_ *testing.T, _ *fleet, d *Deal) { clear(d.Commitments[:64]) }},
+		{name: "point off the curve", code: CodePoint,
+			tell: func(_ *testing.T, _ *fleet, d *Deal) { d.Commitments[127] ^= 1 }},
+		{name: "proof point off the curve", code: CodePoint, recovers: true,
+			tell: func(_ *testing.T, _ *fleet, d *Deal) { d.Proofs[0] ^= 1 }},
+		{name: "identity as zeros", code: CodePoint,
+			tell: func(_ *testing.T, _ *fleet, d *Deal) { clear(d.Commitments[:64]) }},
 		{name: "coordinate not canonical", code: CodePoint, tell: func(_ *testing.T, _ *fleet, d *Deal) {
 			fill(d.Commitments[:32], "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff")
 		}},
@@ -129,12 +134,14 @@ func liesOfEdwards25519() []lie {
 		{name: "y above the prime", code: CodePoint, tell: func(_ *testing.T, _ *fleet, d *Deal) {
 			fill(d.Commitments[32:64], "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f")
 		}},
-		{name: "point off the curve", code: CodePoint, tell: func(_ *testing.T, _ *fleet, d *Deal) {
-			fill(d.Commitments[32:64], "0200000000000000000000000000000000000000000000000000000000000000")
-		}},
-		{name: "first commitment of mixed order with the old proof", code: CodeProof, recovers: true, tell: func(_ *testing.T, _ *fleet, d *Deal) {
-			addTorsion(d.Commitments[:32])
-		}},
+		{name: "point off the curve", code: CodePoint,
+			tell: func(_ *testing.T, _ *fleet, d *Deal) {
+				fill(d.Commitments[32:64], "0200000000000000000000000000000000000000000000000000000000000000")
+			}},
+		{name: "first commitment of mixed order, old proof", code: CodeProof, recovers: true,
+			tell: func(_ *testing.T, _ *fleet, d *Deal) {
+				addTorsion(d.Commitments[:32])
+			}},
 	}
 	for _, encoding := range smallOrder {
 		for i, at := range []func(*Deal) []byte{
@@ -238,7 +245,8 @@ func (f *fleet) sealAll(t *testing.T, d *Deal, plain [][]byte) {
 		t.Fatal(err)
 	}
 	d.Shares = nil
-	if err := d.seal(f.Params, liar, ephemeral, func(dst []byte, j int) []byte { return append(dst, plain[j]...) }); err != nil {
+	box := func(dst []byte, j int) []byte { return append(dst, plain[j]...) }
+	if err := d.seal(f.Params, liar, ephemeral, box); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -303,7 +311,8 @@ func TestMixedOrderIsHarmless(t *testing.T) {
 	addTorsion(d.Commitments[32:])
 	coefficients := make([]edwards25519.Scalar, 2)
 	randomScalars(edwardsGroup{}, coefficients, dealStream(f.Params, liar, f.seeds[liar], "coefficients"))
-	d.Proofs = prove(edwardsGroup{}, f.Params, liar, coefficients, d.Commitments, dealStream(f.Params, liar, f.seeds[liar], "nonces"))
+	nonces := dealStream(f.Params, liar, f.seeds[liar], "nonces")
+	d.Proofs = prove(edwardsGroup{}, f.Params, liar, coefficients, d.Commitments, nonces)
 	f.sealAll(t, d, plain)
 	got := f.finalize(t, victim)
 	if !bytes.Equal(got.Commitments, want.Commitments) || !bytes.Equal(got.PublicKeys[0], want.PublicKeys[0]) {

@@ -7,8 +7,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// session is a batch being checked: the deals, and what became of their
-// public fields. deals[i] is never nil and of proper lengths.
+// session is a batch being checked: the deals and their decoded public fields.
+// deals[i] is never nil and its fields have the right lengths.
 type session[S, P any] struct {
 	group[S, P]
 	Params
@@ -19,7 +19,9 @@ type session[S, P any] struct {
 }
 
 // openBatch is Finalize, and without proofs Recover, for one group.
-func openBatch[S, P any](g group[S, P], p Params, index int, host *[32]byte, deals []*Deal, proofs bool) (*Batch, error) {
+func openBatch[S, P any](
+	g group[S, P], p Params, index int, host *[32]byte, deals []*Deal, proofs bool,
+) (*Batch, error) {
 	own, err := hostKey(p, index, host)
 	if err != nil {
 		return nil, err
@@ -66,8 +68,8 @@ func summarize[S, P any](g group[S, P], p Params, deals []*Deal) (*Public, error
 }
 
 // hostKey makes an X25519 key of host and checks that it is the one to which
-// the boxes of node index are sealed; with another every dealer would seem to
-// lie.
+// the boxes of node index are sealed; with any other key every dealer would
+// appear to lie.
 func hostKey(p Params, index int, host *[32]byte) (*ecdh.PrivateKey, error) {
 	if host == nil {
 		return nil, fmt.Errorf("key generation: node %d needs its host key to open its shares", index)
@@ -77,7 +79,8 @@ func hostKey(p Params, index int, host *[32]byte) (*ecdh.PrivateKey, error) {
 		return nil, fmt.Errorf("key generation: host key: %w", err)
 	}
 	if [32]byte(own.PublicKey().Bytes()) != p.HostKeys[index] {
-		return nil, fmt.Errorf("key generation: host key is not that of node %d in the parameters: check the manifest against the node's key", index)
+		return nil, fmt.Errorf("key generation: host key is not that of node %d in the parameters: "+
+			"check the manifest against the node's key", index)
 	}
 	return own, nil
 }
@@ -106,7 +109,7 @@ func newSession[S, P any](g group[S, P], p Params, deals []*Deal) (*session[S, P
 	return s, nil
 }
 
-// malformed says which length of the deal is wrong, "" if none is.
+// malformed returns which length of the deal is wrong, "" if none is.
 func (d *Deal) malformed(p Params) string {
 	size := p.Suite.PointSize()
 	if d == nil {

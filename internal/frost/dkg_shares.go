@@ -47,8 +47,8 @@ func (s *session[S, P]) blameShares(index int, own *ecdh.PrivateKey, w *stream) 
 	return errInconsistent
 }
 
-// shareEquations gives what adds to an equation that a key's share is the
-// value at index+1 of the polynomial that its T commitments stand for.
+// shareEquations returns a function that adds to an equation the claim that a
+// key's share is the value at index+1 of the polynomial behind its T commitments.
 func (s *session[S, P]) shareEquations(w *stream, index int, shares []S, commitments []P) func(*equation[S, P], int) {
 	x := s.small(uint32(index + 1))
 	return func(e *equation[S, P], key int) {

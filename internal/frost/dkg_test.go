@@ -108,7 +108,7 @@ func testHonestRun(t *testing.T, f *fleet) {
 	}
 }
 
-// subsets gives all subsets of t of n indices if they are few, else some.
+// subsets returns all subsets of t of n indices if they are few, else some.
 func subsets(n, t int) (out [][]int) {
 	r := rand.New(rand.NewPCG(1, 2))
 	if n > 6 {
@@ -132,7 +132,7 @@ func subsets(n, t int) (out [][]int) {
 }
 
 // publicKeyOf interpolates the shares at zero, by math/big as a second
-// opinion, and gives the public key of the secret.
+// opinion, and returns the public key of the secret.
 func publicKeyOf(t *testing.T, f *fleet, subset []int, shares [][]byte, key int) []byte {
 	order, _ := new(big.Int).SetString("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16)
 	if f.Suite == Ed25519 {
@@ -229,7 +229,7 @@ func TestParams(t *testing.T) {
 		"t is zero":         func(p *Params) { p.T = 0 },
 		"t above n":         func(p *Params) { p.T = 4 },
 		"n is zero":         func(p *Params) { p.N, p.HostKeys = 0, nil },
-		"n above 255":       func(p *Params) { p.N, p.HostKeys = 256, make([][32]byte, 256) },
+		"n above 128":       func(p *Params) { p.N, p.HostKeys = 129, make([][32]byte, 129) },
 		"k is zero":         func(p *Params) { p.K = 0 },
 		"k above the limit": func(p *Params) { p.K = MaxBatch + 1 },
 		"a host key short":  func(p *Params) { p.HostKeys = p.HostKeys[:2] },

@@ -8,7 +8,7 @@ import (
 // Hash is the tagged hash of everything Frostfleet defines itself:
 // SHA256(SHA256(tag) || SHA256(tag) || len64(part) || part ...), the shape of
 // BIP 340's tagged hash with every part length-prefixed, so that no two lists
-// of parts give the same input.
+// of parts have the same input.
 func Hash(tag string, parts ...[]byte) [32]byte {
 	t := sha256.Sum256([]byte(tag))
 	h := sha256.New()

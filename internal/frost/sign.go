@@ -15,7 +15,7 @@ import (
 // A secp256k1-tr message is a hash and has 32 bytes.
 const MaxMessage = 4096
 
-// TweakMode says how the output key follows from the public key.
+// TweakMode is how the output key is derived from the public key.
 type TweakMode uint8
 
 const (
@@ -43,19 +43,19 @@ func (t Tweak) validate(s Suite) error {
 	case s == Ed25519 && t.Mode == TweakNone:
 	case s == Secp256k1TR && (t.Mode == TweakBIP86 || t.Mode == TweakScriptRoot):
 	default:
-		return fmt.Errorf("tweak: mode %d is not one of suite %s: ed25519 takes none, secp256k1-tr takes BIP 86 or a script root", t.Mode, s)
+		return fmt.Errorf("tweak: mode %d does not belong to suite %s: ed25519 takes none, "+
+			"secp256k1-tr takes BIP 86 or a script root", t.Mode, s)
 	}
 	return nil
 }
 
-// Key is one key as a node has it, or, without the share, as everyone may see
-// it.
+// Key is one key as a node holds it or, without the share, as everyone may see it.
 type Key struct {
-	Suite       Suite
-	N, T, Index int           // nodes, threshold, own index (of no meaning without a share)
-	PublicKey   []byte        // 33 or 32 bytes
-	Commitments []byte        // T wire points, summed over the dealers, constant term first
-	Share       *secret.Bytes // 32 bytes; nil in a public view
+	Suite         Suite
+	N, T, Index   int           // nodes, threshold, own index (unused without a share)
+	PublicKey     []byte        // 33 or 32 bytes
+	VSSCommitment []byte        // T wire points, summed over the dealers, constant term first
+	Share         *secret.Bytes // 32 bytes; nil in a public view
 }
 
 func (k *Key) validate() error {
@@ -64,12 +64,12 @@ func (k *Key) validate() error {
 		return errors.New("key: missing")
 	case !k.Suite.Valid():
 		return fmt.Errorf("key: unknown suite %d", k.Suite)
-	case k.T < 1 || k.T > k.N || k.N > 255:
-		return fmt.Errorf("key: threshold %d of %d nodes: want 1 ≤ threshold ≤ nodes ≤ 255", k.T, k.N)
+	case k.T < 1 || k.T > k.N || k.N > MaxNodes:
+		return fmt.Errorf("key: threshold %d of %d nodes: want 1 ≤ threshold ≤ nodes ≤ %d", k.T, k.N, MaxNodes)
 	case len(k.PublicKey) != k.Suite.PublicKeySize():
 		return fmt.Errorf("key: public key has %d bytes, want %d", len(k.PublicKey), k.Suite.PublicKeySize())
-	case len(k.Commitments) != k.T*k.Suite.PointSize():
-		return fmt.Errorf("key: commitments have %d bytes, want %d", len(k.Commitments), k.T*k.Suite.PointSize())
+	case len(k.VSSCommitment) != k.T*k.Suite.PointSize():
+		return fmt.Errorf("key: commitments have %d bytes, want %d", len(k.VSSCommitment), k.T*k.Suite.PointSize())
 	}
 	return nil
 }
@@ -107,13 +107,14 @@ func validateItems(items []Item) error {
 		}
 		k, first := it.Key, items[0].Key
 		if k.Suite != first.Suite || k.N != first.N || k.T != first.T {
-			return fmt.Errorf("item %d: its key is %d of %d in %s, unlike the first item's: put it into another batch", i, k.T, k.N, k.Suite)
+			return fmt.Errorf("item %d: its key is %d of %d in %s, unlike the first item's: put it into another batch",
+				i, k.T, k.N, k.Suite)
 		}
 	}
 	return nil
 }
 
-// OutputKey gives the key that signatures of publicKey under tweak verify
+// OutputKey returns the key that signatures of publicKey under tweak verify
 // with: 32 bytes, x-only for secp256k1-tr, and for ed25519 publicKey itself.
 func OutputKey(s Suite, publicKey []byte, tweak Tweak) ([]byte, error) {
 	if !s.Valid() {

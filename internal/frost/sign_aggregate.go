@@ -10,18 +10,18 @@ import (
 // aggregator makes signatures of shares in one suite. Positions are those of
 // the ascending set, items those of the batch.
 type aggregator interface {
-	// sum gives what each item's shares add up to.
-	sum(items []Item, set []Commitment, all []contribution) []summed
-	// invalid gives the items whose signatures, those that aren't nil, do not
-	// verify under the output key.
+	// sum adds up the shares of each item.
+	sum(items []Item, set []NonceCommitment, all []contribution) []summed
+	// invalid returns the items whose signatures are not nil and do not verify
+	// under the output key.
 	invalid(items []Item, sigs [][]byte) []int
-	// fault gives why item i fails because of the node index at pos, "" if it
-	// does not.
+	// fault returns what the node index at pos did to make item i fail, "" if
+	// nothing.
 	fault(i, pos, index int) (string, error)
 }
 
-// summed is an item's signature, not verified, or who sent what is no share or
-// commitment, or why it makes no sense.
+// summed is an item's signature, not verified; or who sent something that is no
+// share or commitment; or why the item is invalid.
 type summed struct {
 	sig   []byte
 	blame []*Blame
@@ -30,7 +30,7 @@ type summed struct {
 
 // contribution is what one node sent in both rounds.
 type contribution struct {
-	Commitment
+	NonceCommitment
 	shares []byte
 }
 
@@ -42,10 +42,10 @@ type contribution struct {
 // as a batch, Ed25519 one by one). Only where that fails are the shares checked
 // one by one, and blame names each node that sent a bad one. sigs has an entry
 // of 64 bytes per item, nil where the item failed; an entry that is not nil is
-// a valid signature, whatever err says. err tells of inputs that make no sense:
-// of the call as a whole, and then there is neither signature nor blame, or of
-// single items, which have no signature then.
-func Aggregate(items []Item, set []Commitment, shares [][]byte) (sigs [][]byte, blame []Blame, err error) {
+// a valid signature even if err is not nil. err reports invalid inputs: of the
+// whole call, in which case there is neither signature nor blame, or of single
+// items, which then have no signature.
+func Aggregate(items []Item, set []NonceCommitment, shares [][]byte) (sigs [][]byte, blame []Blame, err error) {
 	if err := validateItems(items); err != nil {
 		return nil, nil, err
 	}
@@ -90,7 +90,9 @@ func wrongLengths(s Suite, count int, all []contribution) []Blame {
 	return blame
 }
 
-func aggregate(a aggregator, items []Item, set []Commitment, all []contribution) (sigs [][]byte, blame []Blame, err error) {
+func aggregate(
+	a aggregator, items []Item, set []NonceCommitment, all []contribution,
+) (sigs [][]byte, blame []Blame, err error) {
 	sigs = make([][]byte, len(items))
 	for i, item := range a.sum(items, set, all) {
 		if item.err != nil {
@@ -114,8 +116,8 @@ func aggregate(a aggregator, items []Item, set []Commitment, all []contribution)
 	return sigs, blame, err
 }
 
-// search finds the nodes who spoil item i.
-func search(a aggregator, i int, set []Commitment) ([]Blame, error) {
+// search finds the nodes that made item i fail.
+func search(a aggregator, i int, set []NonceCommitment) ([]Blame, error) {
 	var blame []Blame
 	for pos, c := range set {
 		reason, err := a.fault(i, pos, c.Index)
@@ -127,7 +129,8 @@ func search(a aggregator, i int, set []Commitment) ([]Blame, error) {
 		}
 	}
 	if blame == nil {
-		return nil, errors.New("the signature does not verify and every share does: a computation went wrong, or the key's commitments are not its own")
+		return nil, errors.New("the signature does not verify but every share does: " +
+			"a computation went wrong, or the key's commitments are not its own")
 	}
 	return blame, nil
 }

@@ -6,7 +6,7 @@ import (
 )
 
 // signed is a batch after round two.
-func signed(t testing.TB, s Suite, n, threshold, count int) (items []Item, set []Commitment, shares [][]byte) {
+func signed(t testing.TB, s Suite, n, threshold, count int) (items []Item, set []NonceCommitment, shares [][]byte) {
 	t.Helper()
 	nodes := upTo(n)[n-threshold:]
 	g := commitAll(t, s, newItems(t, s, n, threshold, count), nodes)
@@ -18,31 +18,37 @@ func TestAggregateBlames(t *testing.T) {
 		items, set, good := signed(t, s, 5, 3, 4) // nodes 2, 3, 4
 		over := slices.Repeat([]byte{255}, ScalarSize)
 		for name, c := range map[string]struct {
-			do   func(set []Commitment, shares [][]byte)
+			do   func(set []NonceCommitment, shares [][]byte)
 			want []Blame
 		}{
-			"nobody": {func([]Commitment, [][]byte) {}, nil},
-			"one share": {func(_ []Commitment, sh [][]byte) { sh[1] = flipBit(sh[1], 2*32+5) },
+			"nobody": {func([]NonceCommitment, [][]byte) {}, nil},
+			"one share": {func(_ []NonceCommitment, sh [][]byte) { sh[1] = flipBit(sh[1], 2*32+5) },
 				[]Blame{{3, 2, reasonShare}}},
-			"two nodes, two items": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 3*32+7) },
+			"two nodes, two items": {func(_ []NonceCommitment, sh [][]byte) {
+				sh[0], sh[2] = flipBit(sh[0], 7), flipBit(sh[2], 3*32+7)
+			},
 				[]Blame{{2, 0, reasonShare}, {4, 3, reasonShare}}},
-			"two nodes, one item": {func(_ []Commitment, sh [][]byte) { sh[0] = flipBit(sh[0], 7); sh[2] = flipBit(sh[2], 9) },
+			"two nodes, one item": {func(_ []NonceCommitment, sh [][]byte) {
+				sh[0], sh[2] = flipBit(sh[0], 7), flipBit(sh[2], 9)
+			},
 				[]Blame{{2, 0, reasonShare}, {4, 0, reasonShare}}},
-			"not a scalar": {func(_ []Commitment, sh [][]byte) { sh[2] = replace(sh[2], 32, over) },
+			"not a scalar": {func(_ []NonceCommitment, sh [][]byte) { sh[2] = replace(sh[2], 32, over) },
 				[]Blame{{4, 1, reasonShare}}},
-			"zero": {func(_ []Commitment, sh [][]byte) { sh[2] = replace(sh[2], 32, make([]byte, 32)) },
+			"zero": {func(_ []NonceCommitment, sh [][]byte) { sh[2] = replace(sh[2], 32, make([]byte, 32)) },
 				[]Blame{{4, 1, reasonShare}}},
-			"items swapped": {func(_ []Commitment, sh [][]byte) { sh[0] = slices.Concat(sh[0][32:64], sh[0][:32], sh[0][64:]) },
+			"items swapped": {func(_ []NonceCommitment, sh [][]byte) {
+				sh[0] = slices.Concat(sh[0][32:64], sh[0][:32], sh[0][64:])
+			},
 				[]Blame{{2, 0, reasonShare}, {2, 1, reasonShare}}},
-			"another's share": {func(_ []Commitment, sh [][]byte) { sh[0] = sh[1] },
+			"another's share": {func(_ []NonceCommitment, sh [][]byte) { sh[0] = sh[1] },
 				[]Blame{{2, 0, reasonShare}, {2, 1, reasonShare}, {2, 2, reasonShare}, {2, 3, reasonShare}}},
-			"short shares": {func(_ []Commitment, sh [][]byte) { sh[0] = sh[0][1:] },
+			"short shares": {func(_ []NonceCommitment, sh [][]byte) { sh[0] = sh[0][1:] },
 				[]Blame{{2, AllItems, reasonShareLength}}},
-			"no shares": {func(_ []Commitment, sh [][]byte) { sh[1] = nil },
+			"no shares": {func(_ []NonceCommitment, sh [][]byte) { sh[1] = nil },
 				[]Blame{{3, AllItems, reasonShareLength}}},
-			"short commitment": {func(set []Commitment, _ [][]byte) { set[1].Points = set[1].Points[1:] },
+			"short commitment": {func(set []NonceCommitment, _ [][]byte) { set[1].Points = set[1].Points[1:] },
 				[]Blame{{3, AllItems, reasonCommitmentLength}}},
-			"not a point": {func(set []Commitment, _ [][]byte) { set[0].Points = replace(set[0].Points, 0, notAPoint(s)) },
+			"not a point": {func(set []NonceCommitment, _ [][]byte) { set[0].Points = replace(set[0].Points, 0, notAPoint(s)) },
 				[]Blame{{2, 0, reasonCommitmentPoint}}},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -88,15 +94,15 @@ func flipBit(b []byte, at int) []byte {
 func TestAggregateRefuses(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
 		items, set, shares := signed(t, s, 3, 2, 2)
-		for name, f := range map[string]func() ([]Item, []Commitment, [][]byte){
-			"no items":      func() ([]Item, []Commitment, [][]byte) { return nil, set, shares },
-			"no set":        func() ([]Item, []Commitment, [][]byte) { return items, nil, nil },
-			"shares of one": func() ([]Item, []Commitment, [][]byte) { return items, set, shares[:1] },
-			"node twice": func() ([]Item, []Commitment, [][]byte) {
-				return items, []Commitment{set[0], set[0]}, shares
+		for name, f := range map[string]func() ([]Item, []NonceCommitment, [][]byte){
+			"no items":      func() ([]Item, []NonceCommitment, [][]byte) { return nil, set, shares },
+			"no set":        func() ([]Item, []NonceCommitment, [][]byte) { return items, nil, nil },
+			"shares of one": func() ([]Item, []NonceCommitment, [][]byte) { return items, set, shares[:1] },
+			"node twice": func() ([]Item, []NonceCommitment, [][]byte) {
+				return items, []NonceCommitment{set[0], set[0]}, shares
 			},
-			"node out of range": func() ([]Item, []Commitment, [][]byte) {
-				return items, []Commitment{set[0], {3, set[1].Points}}, shares
+			"node out of range": func() ([]Item, []NonceCommitment, [][]byte) {
+				return items, []NonceCommitment{set[0], {3, set[1].Points}}, shares
 			},
 		} {
 			t.Run(name, func(t *testing.T) {
@@ -140,7 +146,7 @@ func FuzzCheckCommitment(f *testing.F) {
 		}
 		// Sign judges a commitment of another node as CheckCommitment does.
 		g := commitAll(t, s, items[s], []int{0})
-		_, signErr := g.nonces[0].Sign([]Commitment{g.set[0], {1, points}})
+		_, signErr := g.nonces[0].Sign([]NonceCommitment{g.set[0], {1, points}})
 		if (err == nil) != (signErr == nil) {
 			t.Fatalf("CheckCommitment says %v, Sign %v", err, signErr)
 		}
@@ -152,7 +158,7 @@ func FuzzCheckCommitment(f *testing.F) {
 func FuzzAggregate(f *testing.F) {
 	type batch struct {
 		items  []Item
-		set    []Commitment
+		set    []NonceCommitment
 		shares [][]byte
 	}
 	batches := map[bool]batch{}

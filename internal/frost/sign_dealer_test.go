@@ -10,7 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// dealKey is a trusted dealer for tests: it draws a polynomial and gives every
+// dealKey is a trusted dealer for tests: it draws a polynomial and deals every
 // node's view of the key.
 func dealKey(t testing.TB, s Suite, n, threshold int) []*Key {
 	t.Helper()
@@ -40,9 +40,9 @@ func deal[S, P any](t testing.TB, g group[S, P], s Suite, n, threshold int) []*K
 		}
 		keys[i] = &Key{
 			Suite: s, N: n, T: threshold, Index: i,
-			PublicKey:   g.publicKey(commitments[:s.PointSize()]),
-			Commitments: slices.Clone(commitments),
-			Share:       secret.New(g.appendScalar(nil, &y)),
+			PublicKey:     g.publicKey(commitments[:s.PointSize()]),
+			VSSCommitment: slices.Clone(commitments),
+			Share:         secret.New(g.appendScalar(nil, &y)),
 		}
 	}
 	return keys
@@ -54,7 +54,7 @@ type signing struct {
 	items  [][]Item
 	nodes  []int // who signs
 	nonces []*Nonces
-	set    []Commitment
+	set    []NonceCommitment
 }
 
 // suites and the tweaks that go with them.
@@ -90,7 +90,7 @@ func commitAll(t testing.TB, s Suite, items [][]Item, nodes []int) *signing {
 			t.Fatal(err)
 		}
 		g.nonces = append(g.nonces, n)
-		g.set = append(g.set, Commitment{i, points})
+		g.set = append(g.set, NonceCommitment{i, points})
 	}
 	return g
 }
@@ -108,7 +108,7 @@ func (g *signing) signAll(t testing.TB) [][]byte {
 	return shares
 }
 
-// public gives the items as a gateway has them.
+// public returns the items as a gateway has them.
 func (g *signing) public() []Item {
 	out := slices.Clone(g.items[g.nodes[0]])
 	for i := range out {

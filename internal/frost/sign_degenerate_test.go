@@ -68,8 +68,8 @@ func TestChosenOwnShare(t *testing.T) {
 					for key := range f.K {
 						k := &Key{
 							Suite: suite, N: f.N, T: f.T, Index: i, PublicKey: b.PublicKeys[key],
-							Commitments: b.Commitments[key*f.T*suite.PointSize():][:f.T*suite.PointSize()],
-							Share:       secret.New(slices.Clone(b.Shares.Expose()[key*32:][:32])),
+							VSSCommitment: b.Commitments[key*f.T*suite.PointSize():][:f.T*suite.PointSize()],
+							Share:         secret.New(slices.Clone(b.Shares.Expose()[key*32:][:32])),
 						}
 						items[i] = append(items[i], Item{k, make([]byte, 32), tweaks[suite][0]})
 					}
@@ -83,7 +83,7 @@ func TestChosenOwnShare(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				set := []Commitment{{victim, points}, {liar, lyingPoints}}
+				set := []NonceCommitment{{victim, points}, {liar, lyingPoints}}
 				share, err := honest.Sign(set)
 				if err != nil {
 					t.Errorf("%v, own share %d: an honest node can't sign beside it: %v", suite, own, err)
@@ -165,18 +165,18 @@ func dealPolynomial[S, P any](g group[S, P], s Suite, small []uint32, n int) []*
 	for i := range keys {
 		share := evaluate(g, Params{T: len(small), K: 1}, nil, coefficients, i)
 		keys[i] = &Key{Suite: s, N: n, T: len(small), Index: i, PublicKey: g.publicKey(commitments[:s.PointSize()]),
-			Commitments: commitments, Share: secret.New(share)}
+			VSSCommitment: commitments, Share: secret.New(share)}
 	}
 	return keys
 }
 
-// A set that makes no sense is refused as a whole: nobody outside the fleet is
+// An invalid set is refused as a whole: nobody outside the fleet is
 // blamed, whatever lengths the commitments have.
 func TestNoBlameOutsideTheFleet(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
 		g := newSigning(t, s, 3, 2, 1)
 		shares := g.signAll(t)
-		for name, set := range map[string][]Commitment{
+		for name, set := range map[string][]NonceCommitment{
 			"out of range": {{0, nil}, {999, nil}},
 			"twice":        {{0, nil}, {0, g.set[0].Points}},
 		} {

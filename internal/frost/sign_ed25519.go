@@ -12,13 +12,13 @@ import (
 // openEd25519Key decodes a key, whose commitments are what a key generation
 // made and checked.
 func openEd25519Key(k *Key) (*rfc9591.Key, error) {
-	return rfc9591.NewKey(k.N, k.T, k.PublicKey, k.Commitments)
+	return rfc9591.NewKey(k.N, k.T, k.PublicKey, k.VSSCommitment)
 }
 
-// edwardsID gives RFC 9591's identifier of a node.
+// edwardsID returns RFC 9591's identifier of a node.
 func edwardsID(index int) uint16 { return uint16(index + 1) }
 
-func edwardsSet(n, t int, set []Commitment) (*rfc9591.SignerSet, error) {
+func edwardsSet(n, t int, set []NonceCommitment) (*rfc9591.SignerSet, error) {
 	ids := make([]uint16, len(set))
 	for i, c := range set {
 		ids[i] = edwardsID(c.Index)
@@ -64,7 +64,7 @@ func commitEd25519(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 	return batch, points, nil
 }
 
-func (b edwardsBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
+func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
 	signers, err := edwardsSet(h.n, h.t, set)
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func (b edwardsBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
 
 // edwardsNonces decodes one item's public nonces, or blames. The nonce at the
 // position own, if there is one, was made here and needs no check.
-func edwardsNonces(set []Commitment, item, own int, ownNonce *rfc9591.PubNonce,
+func edwardsNonces(set []NonceCommitment, item, own int, ownNonce *rfc9591.PubNonce,
 	parse func([]byte) (*rfc9591.PubNonce, bool)) ([]*rfc9591.PubNonce, []*Blame) {
 	nonces := make([]*rfc9591.PubNonce, len(set))
 	var blame []*Blame
@@ -120,15 +120,15 @@ type edwardsAggregator struct {
 	signers  *rfc9591.SignerSet
 	sessions []*rfc9591.Session
 	shares   [][][]byte
-	set      []Commitment
+	set      []NonceCommitment
 }
 
-func newEd25519Aggregator(n, t int, set []Commitment, count int) (aggregator, error) {
+func newEd25519Aggregator(n, t int, set []NonceCommitment, count int) (aggregator, error) {
 	signers, err := edwardsSet(n, t, set)
 	return &edwardsAggregator{signers, make([]*rfc9591.Session, count), make([][][]byte, count), set}, err
 }
 
-func (a *edwardsAggregator) sum(items []Item, set []Commitment, all []contribution) []summed {
+func (a *edwardsAggregator) sum(items []Item, set []NonceCommitment, all []contribution) []summed {
 	out := make([]summed, len(items))
 	for i := range items {
 		shares := make([][]byte, len(all))
@@ -140,7 +140,7 @@ func (a *edwardsAggregator) sum(items []Item, set []Commitment, all []contributi
 	return out
 }
 
-func (a *edwardsAggregator) sumOne(i int, it *Item, set []Commitment, shares [][]byte) ([]byte, []*Blame, error) {
+func (a *edwardsAggregator) sumOne(i int, it *Item, set []NonceCommitment, shares [][]byte) ([]byte, []*Blame, error) {
 	key, err := openEd25519Key(it.Key)
 	if err != nil {
 		return nil, nil, err

@@ -8,18 +8,20 @@ import (
 	"sync/atomic"
 )
 
-// ErrNoncesUsed says that the nonces were signed with, or wiped, before. The
-// node sits this attempt out and commits afresh in the next.
+// ErrNoncesUsed means that the nonces were used or wiped before. The node sits
+// this attempt out and commits afresh in the next.
 var ErrNoncesUsed = errors.New("nonces were used already: sit this attempt out and commit to fresh ones in the next")
 
-// ErrSelfCheck says that own signature shares did not verify, and stay here.
-var ErrSelfCheck = errors.New("own signature shares do not verify: the secret share does not fit the key's commitments, or a computation went wrong")
+// ErrSelfCheck means that the node's own signature shares did not verify. They do
+// not leave the node.
+var ErrSelfCheck = errors.New("own signature shares do not verify: the secret share does not fit " +
+	"the key's commitments, or a computation went wrong")
 
-// ErrRandom says that the source of randomness gave the same nonce twice.
+// ErrRandom means that the random source produced the same nonce twice.
 var ErrRandom = errors.New("the random source repeats itself: stop this node, no nonce of it is safe")
 
-// repeats reports whether a public nonce stands twice in a batch, which says
-// the same of the secret ones.
+// repeats reports whether a public nonce occurs twice in a batch; then so does a
+// secret one.
 func repeats(points []byte, size int) bool {
 	seen := make(map[string]struct{}, len(points)/size)
 	for p := range slices.Chunk(points, size) {
@@ -32,7 +34,7 @@ func repeats(points []byte, size int) bool {
 }
 
 // Nonces holds the secret nonces of one batch, together with what they may be
-// used for: the items as they were when the node committed. It gives out one
+// used for: the items as they were when the node committed. It produces one
 // round of signature shares, whatever it is asked. It must not be copied (go
 // vet reports copies) and has no encoding; it prints as "[secret]".
 type Nonces struct {
@@ -50,9 +52,9 @@ type heldNonces struct {
 
 // heldBatch is the secret half of a batch in one suite.
 type heldBatch interface {
-	// sign gives count shares, checked; set is valid and ascending and has the
-	// own commitment as it was made.
-	sign(h *heldNonces, set []Commitment) ([]byte, error)
+	// sign returns count shares, checked; set is valid and ascending and holds
+	// the node's own commitment unchanged.
+	sign(h *heldNonces, set []NonceCommitment) ([]byte, error)
 	wipe()
 }
 
@@ -61,7 +63,7 @@ func (*Nonces) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]"
 
 // Commit draws fresh nonces for every item from rand, which must be a
 // cryptographic source, mixed with the node's share as BIP 445 and RFC 9591
-// say. It gives the holder and the public nonces, NonceSize bytes per item.
+// specify. It returns the holder and the public nonces, NonceSize bytes per item.
 // The keys must have shares, and one suite, number of nodes, threshold and
 // index. Nothing of the items is shared with the caller afterwards.
 func Commit(rand io.Reader, items []Item) (*Nonces, []byte, error) {
@@ -98,14 +100,14 @@ func Commit(rand io.Reader, items []Item) (*Nonces, []byte, error) {
 	return n, append([]byte(nil), points...), nil
 }
 
-// Sign gives the node's signature shares over the items it committed to, 32
+// Sign returns the node's signature shares over the items it committed to, 32
 // bytes each, for a set of exactly T nodes with its own commitment among them,
 // unchanged. The shares were verified before they are returned.
 //
-// The nonces are taken first and wiped in the end, whatever comes of it: a
-// second call, at the same time or later, gives ErrNoncesUsed. A *Blame error
+// The nonces are taken first and wiped in the end, whatever the outcome: a
+// second call, concurrent or later, returns ErrNoncesUsed. A *Blame error
 // names a node whose commitment is not well formed.
-func (n *Nonces) Sign(set []Commitment) ([]byte, error) {
+func (n *Nonces) Sign(set []NonceCommitment) ([]byte, error) {
 	h := n.held.Swap(nil)
 	if h == nil {
 		return nil, ErrNoncesUsed

@@ -12,7 +12,7 @@ import (
 )
 
 // mustBeUsed fails unless the nonces are gone.
-func mustBeUsed(t *testing.T, n *Nonces, set []Commitment) {
+func mustBeUsed(t *testing.T, n *Nonces, set []NonceCommitment) {
 	t.Helper()
 	if shares, err := n.Sign(set); !errors.Is(err, ErrNoncesUsed) || shares != nil {
 		t.Fatalf("used nonces give %x, %v", shares, err)
@@ -63,7 +63,7 @@ func TestNoncesWipe(t *testing.T) {
 	})
 }
 
-// Every lie about the set costs the nonces and gives no share.
+// Every lie about the set costs the nonces and yields no share.
 func TestSetLies(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
 		items := newItems(t, s, 5, 3, 2)
@@ -72,7 +72,7 @@ func TestSetLies(t *testing.T) {
 		for name, lie := range map[string]func(g *signing){
 			"empty":                func(g *signing) { g.set = nil },
 			"one too few":          func(g *signing) { g.set = g.set[:2] },
-			"one too many":         func(g *signing) { g.set = append(g.set, Commitment{1, alien.set[1].Points}) },
+			"one too many":         func(g *signing) { g.set = append(g.set, NonceCommitment{1, alien.set[1].Points}) },
 			"without own":          func(g *signing) { g.set[0].Index = 1 },
 			"another twice":        func(g *signing) { g.set[1] = g.set[2] },
 			"own twice":            func(g *signing) { g.set[1] = g.set[0] },
@@ -139,13 +139,13 @@ func TestItemsAreCopied(t *testing.T) {
 		for i := range public {
 			public[i].Message = slices.Clone(public[i].Message)
 			k := *public[i].Key
-			k.Commitments, k.PublicKey = slices.Clone(k.Commitments), slices.Clone(k.PublicKey)
+			k.VSSCommitment, k.PublicKey = slices.Clone(k.VSSCommitment), slices.Clone(k.PublicKey)
 			public[i].Key = &k
 		}
 		for node := range 2 {
 			for i := range items[node] {
 				clear(items[node][i].Message)
-				clear(items[node][i].Key.Commitments)
+				clear(items[node][i].Key.VSSCommitment)
 				clear(items[node][i].Key.PublicKey)
 				items[node][i].Key.Share.Wipe()
 			}

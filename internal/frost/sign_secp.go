@@ -21,7 +21,7 @@ type secpKey struct {
 }
 
 // openSecpKeys decodes each item's public key, which is the first commitment,
-// and applies the tweak, or gives an error in that place.
+// and applies the tweak, or returns an error in that place.
 func openSecpKeys(items []Item) ([]*secpKey, []error) {
 	internal, tweaks := make([]*bip445.TweakContext, len(items)), make([][]byte, len(items))
 	wrong := make([]error, len(items))
@@ -34,7 +34,7 @@ func openSecpKeys(items []Item) ([]*secpKey, []error) {
 	keys := make([]*secpKey, len(items))
 	for i := range items {
 		if errs[i] = cmp.Or(wrong[i], errs[i]); errs[i] == nil {
-			keys[i] = &secpKey{bytes.Clone(items[i].Key.Commitments), tweaked[i]}
+			keys[i] = &secpKey{bytes.Clone(items[i].Key.VSSCommitment), tweaked[i]}
 		}
 	}
 	return keys, errs
@@ -42,7 +42,7 @@ func openSecpKeys(items []Item) ([]*secpKey, []error) {
 
 // internalKey decodes a key without a tweak.
 func internalKey(k *Key) (*bip445.TweakContext, error) {
-	internal, err := bip445.TweakContextFromWire(k.Commitments[:secp256k1.PointSize])
+	internal, err := bip445.TweakContextFromWire(k.VSSCommitment[:secp256k1.PointSize])
 	if err != nil {
 		return nil, err
 	}
@@ -52,11 +52,11 @@ func internalKey(k *Key) (*bip445.TweakContext, error) {
 	return internal, nil
 }
 
-// errIdentityShare says that a node's public share is the identity: its secret
-// share is zero, which a node can only do to itself, as the last to deal.
+// errIdentityShare means that a node's public share is the identity: its secret
+// share is zero, which only the node itself can bring about, by dealing last.
 var errIdentityShare = errors.New("key: the public share of the node is the identity")
 
-// evaluate gives the public share of a node.
+// evaluate returns the public share of a node.
 func (k *secpKey) evaluate(index int) (vartime.Jacobian, error) {
 	points, ok := vartime.DecodeAll(k.commitments)
 	if !ok {
@@ -65,7 +65,7 @@ func (k *secpKey) evaluate(index int) (vartime.Jacobian, error) {
 	return vartime.EvaluateAt(points, uint32(index+1)), nil
 }
 
-// pubshares gives the public share of a node in each key, none the identity.
+// pubshares returns the public share of a node in each key, none the identity.
 func pubshares(keys []*secpKey, index int) ([]*bip445.Pubshare, error) {
 	sums := make([]vartime.Jacobian, len(keys))
 	for i, k := range keys {
@@ -128,9 +128,9 @@ func commitSecp(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 	return batch, points, nil
 }
 
-// draw draws an item's nonces. The item's place in the batch goes into them
-// too, so that equal items differ even where the random source fails.
-func (h *secpHeld) draw(rand io.Reader, secret []byte, place int) (*bip445.PubNonce, error) {
+// draw draws an item's nonces. The item's position in the batch is hashed too, so
+// that equal items get different nonces even if the random source fails.
+func (h *secpHeld) draw(rand io.Reader, secret []byte, position int) (*bip445.PubNonce, error) {
 	share, err := secp256k1.DecodeScalar(secret)
 	if err != nil {
 		return nil, errors.New("secret share is not a scalar in range")
@@ -141,7 +141,7 @@ func (h *secpHeld) draw(rand io.Reader, secret []byte, place int) (*bip445.PubNo
 		Pubshare:     h.pubshare.Bytes(),
 		ThresholdKey: output[:],
 		Message:      h.message,
-		Extra:        binary.BigEndian.AppendUint32(nil, uint32(place)),
+		Extra:        binary.BigEndian.AppendUint32(nil, uint32(position)),
 	})
 	if err != nil {
 		share.Zero()
@@ -151,7 +151,7 @@ func (h *secpHeld) draw(rand io.Reader, secret []byte, place int) (*bip445.PubNo
 	return pub, nil
 }
 
-func (b secpBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
+func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
 	signers, err := bip445.NewSignerSet(h.n, h.t, indexes(set))
 	if err != nil {
 		return nil, err
@@ -186,7 +186,7 @@ func (b secpBatch) sign(h *heldNonces, set []Commitment) ([]byte, error) {
 }
 
 // secpNonces decodes one item's public nonces, or blames.
-func secpNonces(set []Commitment, item int) ([]*bip445.PubNonce, []*Blame) {
+func secpNonces(set []NonceCommitment, item int) ([]*bip445.PubNonce, []*Blame) {
 	nonces := make([]*bip445.PubNonce, len(set))
 	var blame []*Blame
 	for i, c := range set {
@@ -212,12 +212,12 @@ type secpOpen struct {
 	shares  []*secp256k1.Scalar
 }
 
-func newSecpAggregator(n, t int, set []Commitment, count int) (aggregator, error) {
+func newSecpAggregator(n, t int, set []NonceCommitment, count int) (aggregator, error) {
 	signers, err := bip445.NewSignerSet(n, t, indexes(set))
 	return &secpAggregator{signers, make([]secpOpen, count)}, err
 }
 
-func (a *secpAggregator) sum(items []Item, set []Commitment, all []contribution) []summed {
+func (a *secpAggregator) sum(items []Item, set []NonceCommitment, all []contribution) []summed {
 	out := make([]summed, len(items))
 	keys, errs := openSecpKeys(items)
 	var at []int // items that may be summed up, with

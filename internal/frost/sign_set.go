@@ -11,22 +11,21 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
 )
 
-// Commitment is what one node published in round one: per item two wire
+// NonceCommitment is what one node published in round one: per item two wire
 // points.
-type Commitment struct {
+type NonceCommitment struct {
 	Index  int    // of the node
 	Points []byte // items * NonceSize
 }
 
-// Blame says which node is at fault, and in which item. As an error it stops a
-// round.
+// Blame names the node at fault and the item. As an error it ends the round.
 type Blame struct {
 	Index  int // of the node
 	Item   int // or AllItems
 	Reason string
 }
 
-// AllItems stands in Blame.Item when a contribution is bad as a whole.
+// AllItems is the Blame.Item of a contribution that is bad as a whole.
 const AllItems = -1
 
 func (b *Blame) Error() string {
@@ -55,7 +54,8 @@ func CheckCommitment(s Suite, count int, points []byte) error {
 		return fmt.Errorf("commitment for %d items: want 1 to %d", count, MaxBatch)
 	}
 	if len(points) != count*s.NonceSize() {
-		return fmt.Errorf("%s: %d bytes for %d items, want %d", reasonCommitmentLength, len(points), count, count*s.NonceSize())
+		return fmt.Errorf("%s: %d bytes for %d items, want %d",
+			reasonCommitmentLength, len(points), count, count*s.NonceSize())
 	}
 	for i := range count {
 		var ok bool
@@ -82,13 +82,14 @@ func shareOf(shares []byte, item int) []byte {
 	return shares[item*ScalarSize:][:ScalarSize]
 }
 
-// sortedSet gives a valid set in ascending order: exactly t distinct nodes
+// sortedSet returns a valid set in ascending order: exactly t distinct nodes
 // among n, each with a commitment of the right length for count items.
-func sortedSet(s Suite, n, t, count int, set []Commitment) ([]Commitment, error) {
+func sortedSet(s Suite, n, t, count int, set []NonceCommitment) ([]NonceCommitment, error) {
 	if len(set) != t {
 		return nil, fmt.Errorf("set of %d nodes: want exactly %d", len(set), t)
 	}
-	sorted := slices.SortedFunc(slices.Values(set), func(a, b Commitment) int { return cmp.Compare(a.Index, b.Index) })
+	byIndex := func(a, b NonceCommitment) int { return cmp.Compare(a.Index, b.Index) }
+	sorted := slices.SortedFunc(slices.Values(set), byIndex)
 	for i, c := range sorted {
 		if c.Index < 0 || c.Index >= n {
 			return nil, fmt.Errorf("set: node %d is not one of %d", c.Index, n)
@@ -97,7 +98,7 @@ func sortedSet(s Suite, n, t, count int, set []Commitment) ([]Commitment, error)
 			return nil, fmt.Errorf("set: node %d is in it twice", c.Index)
 		}
 	}
-	for _, c := range sorted { // whoever is blamed is a node
+	for _, c := range sorted { // only now is the index known to be a node's
 		if len(c.Points) != count*s.NonceSize() {
 			return nil, &Blame{c.Index, AllItems, reasonCommitmentLength}
 		}
@@ -105,12 +106,12 @@ func sortedSet(s Suite, n, t, count int, set []Commitment) ([]Commitment, error)
 	return sorted, nil
 }
 
-// errOwnCommitment refuses a set that would use the nonces for something that
-// was not committed to.
+// errOwnCommitment refuses a set that would use the nonces for something other
+// than what was committed to.
 var errOwnCommitment = errors.New("own commitment in the set is not the one that was made: ask for a new attempt")
 
-// checkOwn sees to it that the set has this node's commitment as it was made.
-func checkOwn(set []Commitment, index int, points []byte) error {
+// checkOwn requires this node's commitment in the set, unchanged.
+func checkOwn(set []NonceCommitment, index int, points []byte) error {
 	for _, c := range set {
 		if c.Index == index {
 			if !bytes.Equal(c.Points, points) {
@@ -122,8 +123,8 @@ func checkOwn(set []Commitment, index int, points []byte) error {
 	return fmt.Errorf("set: own index %d is not in it", index)
 }
 
-// indexes gives the nodes of a set.
-func indexes(set []Commitment) []int {
+// indexes returns the nodes of a set.
+func indexes(set []NonceCommitment) []int {
 	out := make([]int, len(set))
 	for i, c := range set {
 		out[i] = c.Index

@@ -73,7 +73,7 @@ func TestSignEndToEnd(t *testing.T) {
 	})
 }
 
-// someNodes gives the last t of n nodes, descending.
+// someNodes returns the last t of n nodes, descending.
 func someNodes(n, t int) []int {
 	nodes := upTo(n)[n-t:]
 	slices.Reverse(nodes)
@@ -94,26 +94,27 @@ func TestItemValidate(t *testing.T) {
 		item Item
 		ok   bool
 	}{
-		"secp bip86":              {Item{secp, hash, bip86}, true},
-		"secp root":               {Item{secp, hash, root}, true},
-		"ed":                      {Item{ed, []byte("x"), Tweak{}}, true},
-		"ed longest":              {Item{ed, make([]byte, MaxMessage), Tweak{}}, true},
-		"secp untweaked":          {Item{secp, hash, Tweak{}}, false},
-		"secp unknown tweak":      {Item{secp, hash, Tweak{Mode: 3}}, false},
-		"bip86 with root":         {Item{secp, hash, Tweak{Mode: TweakBIP86, Root: [32]byte{1}}}, false},
-		"ed tweaked":              {Item{ed, hash, bip86}, false},
-		"ed with root":            {Item{ed, hash, Tweak{Root: [32]byte{1}}}, false},
-		"secp short message":      {Item{secp, hash[:31], bip86}, false},
-		"secp long message":       {Item{secp, make([]byte, 33), bip86}, false},
-		"ed empty message":        {Item{ed, nil, Tweak{}}, false},
-		"ed message too long":     {Item{ed, make([]byte, MaxMessage+1), Tweak{}}, false},
-		"no key":                  {Item{nil, hash, bip86}, false},
-		"unknown suite":           {Item{with(secp, func(k *Key) { k.Suite = 9 }), hash, bip86}, false},
-		"threshold over nodes":    {Item{with(secp, func(k *Key) { k.T = 4 }), hash, bip86}, false},
-		"threshold zero":          {Item{with(secp, func(k *Key) { k.T = 0 }), hash, bip86}, false},
-		"too many nodes":          {Item{with(secp, func(k *Key) { k.N = 256 }), hash, bip86}, false},
-		"public key of ed":        {Item{with(secp, func(k *Key) { k.PublicKey = ed.PublicKey }), hash, bip86}, false},
-		"one commitment too few":  {Item{with(secp, func(k *Key) { k.Commitments = k.Commitments[:64] }), hash, bip86}, false},
+		"secp bip86":           {Item{secp, hash, bip86}, true},
+		"secp root":            {Item{secp, hash, root}, true},
+		"ed":                   {Item{ed, []byte("x"), Tweak{}}, true},
+		"ed longest":           {Item{ed, make([]byte, MaxMessage), Tweak{}}, true},
+		"secp untweaked":       {Item{secp, hash, Tweak{}}, false},
+		"secp unknown tweak":   {Item{secp, hash, Tweak{Mode: 3}}, false},
+		"bip86 with root":      {Item{secp, hash, Tweak{Mode: TweakBIP86, Root: [32]byte{1}}}, false},
+		"ed tweaked":           {Item{ed, hash, bip86}, false},
+		"ed with root":         {Item{ed, hash, Tweak{Root: [32]byte{1}}}, false},
+		"secp short message":   {Item{secp, hash[:31], bip86}, false},
+		"secp long message":    {Item{secp, make([]byte, 33), bip86}, false},
+		"ed empty message":     {Item{ed, nil, Tweak{}}, false},
+		"ed message too long":  {Item{ed, make([]byte, MaxMessage+1), Tweak{}}, false},
+		"no key":               {Item{nil, hash, bip86}, false},
+		"unknown suite":        {Item{with(secp, func(k *Key) { k.Suite = 9 }), hash, bip86}, false},
+		"threshold over nodes": {Item{with(secp, func(k *Key) { k.T = 4 }), hash, bip86}, false},
+		"threshold zero":       {Item{with(secp, func(k *Key) { k.T = 0 }), hash, bip86}, false},
+		"too many nodes":       {Item{with(secp, func(k *Key) { k.N = 129 }), hash, bip86}, false},
+		"public key of ed":     {Item{with(secp, func(k *Key) { k.PublicKey = ed.PublicKey }), hash, bip86}, false},
+		"one commitment too few": {
+			Item{with(secp, func(k *Key) { k.VSSCommitment = k.VSSCommitment[:64] }), hash, bip86}, false},
 		"one commitment too many": {Item{with(ed, func(k *Key) { k.T = 1 }), hash, Tweak{}}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -124,6 +125,21 @@ func TestItemValidate(t *testing.T) {
 	}
 }
 
+// The last node of the largest fleet deals and signs.
+func TestMaxNodes(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		f := newFleet(t, s, 1, 1, 1)
+		f.N, f.HostKeys = MaxNodes, slices.Repeat(f.HostKeys, MaxNodes)
+		if d, err := NewDeal(f.Params, MaxNodes-1, f.seeds[0]); err != nil || len(d.Shares) != MaxNodes {
+			t.Fatal(err)
+		}
+		g := commitAll(t, s, newItems(t, s, MaxNodes, 2, 1), []int{0, MaxNodes - 1})
+		if _, blame, err := Aggregate(g.public(), g.set, g.signAll(t)); err != nil || blame != nil {
+			t.Fatalf("%v, %v", blame, err)
+		}
+	})
+}
+
 func TestCommitRefuses(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
 		items := newItems(t, s, 3, 2, 2)
@@ -132,22 +148,24 @@ func TestCommitRefuses(t *testing.T) {
 		msg := items[0][0].Message
 		change := func(f func(*Key)) []Item {
 			k := *items[0][0].Key
-			k.Commitments = slices.Clone(k.Commitments)
+			k.VSSCommitment = slices.Clone(k.VSSCommitment)
 			f(&k)
 			return []Item{{&k, msg, tweak}}
 		}
 		for name, batch := range map[string][]Item{
-			"nothing":                nil,
-			"too many":               slices.Repeat(items[0][:1], MaxBatch+1),
-			"no share":               change(func(k *Key) { k.Share = nil }),
-			"index out of range":     change(func(k *Key) { k.Index = 3 }),
-			"negative index":         change(func(k *Key) { k.Index = -1 }),
-			"another fleet size":     {items[0][0], {other[0], msg, tweak}},
-			"another index":          {items[0][0], items[1][1]},
-			"another public key":     change(func(k *Key) { k.PublicKey = items[0][1].Key.PublicKey }),
-			"commitment off curve":   change(func(k *Key) { copy(k.Commitments[s.PointSize():], notAPoint(s)) }),
-			"public key off curve":   change(func(k *Key) { copy(k.Commitments, notAPoint(s)) }),
-			"commitment of all ones": change(func(k *Key) { copy(k.Commitments[s.PointSize():], bytes.Repeat([]byte{255}, s.PointSize())) }),
+			"nothing":              nil,
+			"too many":             slices.Repeat(items[0][:1], MaxBatch+1),
+			"no share":             change(func(k *Key) { k.Share = nil }),
+			"index out of range":   change(func(k *Key) { k.Index = 3 }),
+			"negative index":       change(func(k *Key) { k.Index = -1 }),
+			"another fleet size":   {items[0][0], {other[0], msg, tweak}},
+			"another index":        {items[0][0], items[1][1]},
+			"another public key":   change(func(k *Key) { k.PublicKey = items[0][1].Key.PublicKey }),
+			"commitment off curve": change(func(k *Key) { copy(k.VSSCommitment[s.PointSize():], notAPoint(s)) }),
+			"public key off curve": change(func(k *Key) { copy(k.VSSCommitment, notAPoint(s)) }),
+			"commitment of all ones": change(func(k *Key) {
+				copy(k.VSSCommitment[s.PointSize():], bytes.Repeat([]byte{255}, s.PointSize()))
+			}),
 		} {
 			t.Run(name, func(t *testing.T) {
 				if n, points, err := Commit(rand.Reader, batch); err == nil || n != nil || points != nil {

@@ -2,7 +2,7 @@
 // generation and threshold signing for both suites, with no I/O, clock, log
 // or context. Randomness comes in as an argument.
 //
-// The root package speaks bytes and batches; the sub-packages hold the groups
+// The root package deals in bytes and batches; the sub-packages hold the groups
 // (secp256k1, edwards25519) and the schemes (bip340, bip445, rfc9591).
 package frost
 
@@ -20,7 +20,7 @@ const (
 	Ed25519 Suite = 2
 )
 
-// String gives the suite's name.
+// String returns the suite's name.
 func (s Suite) String() string {
 	switch s {
 	case Secp256k1TR:

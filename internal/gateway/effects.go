@@ -12,10 +12,12 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // step feeds the machine and does what it asks for.
@@ -57,8 +59,6 @@ func (g *Gateway) perform(effects []protocol.Effect) {
 			g.tasks.Go(func() { g.reject(e) })
 		case protocol.Replay:
 			g.tasks.Go(func() { g.replay(e) })
-		case protocol.LookUp:
-			g.tasks.Go(func() { g.lookUp(e) })
 		case protocol.Supersede:
 			g.supersede(e)
 		case protocol.Refetch:
@@ -84,22 +84,20 @@ func (g *Gateway) guard(run func() protocol.Event) (ev protocol.Event) {
 }
 
 func (g *Gateway) publishTask(e protocol.PublishTask) {
-	sealed := protocol.SealGateway(g.cfg.Key, g.cfg.Name, g.cfg.Manifest, e.Subject, e.Body)
+	sealed := wire.SealGateway(g.cfg.Key, g.cfg.Name, g.cfg.Manifest, e.Subject, e.Body)
 	ctx, cancel := context.WithTimeout(g.ctx, time.Minute)
 	defer cancel()
 	span := g.below(e.Trace, "task")
-	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, tracing.Header(span.Trace()), func(m bus.Message) bus.Verdict {
+	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, tracing.Header(span.Trace()), func(m bus.Message) bool {
 		g.mu.Lock()
 		defer g.mu.Unlock()
-		return verdicts[g.coordinator.JudgeTask(logMessage(m), e.Body)]
+		return g.coordinator.JudgeTask(logMessage(m), e.Body) != wire.Junk
 	})
 	span.End(err)
 	if err != nil && g.ctx.Err() == nil {
 		g.log.Warn("task not published", tracing.Args([]any{"subject", e.Subject, "err", err}, e.Trace)...)
 	}
 }
-
-var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protocol.Other: bus.Other, protocol.Junk: bus.Junk}
 
 // finish stores the result, then the dead letter if there is one, and only
 // then acknowledges the job. If the job has a result already, that one is
@@ -130,19 +128,15 @@ func (g *Gateway) finish(e protocol.Finish) {
 		}
 		g.announce(e.Result.Client, e.Result.Job)
 	}
-	if e.Result.Status == protocol.StatusFailed {
+	if e.Result.Status == wire.StatusFailed {
 		g.deadLetter(e.Job, e.Result)
 	}
 	g.done(e.Token, counted)
 }
 
-func (g *Gateway) storeResult(r *protocol.Result, trace string) (stored bool, subject string, err error) {
+func (g *Gateway) storeResult(r *wire.Result, trace string) (stored bool, subject string, err error) {
 	payload := r.Encode()
-	subject, err = bus.ResSubject(r.Client, r.Job)
-	if err != nil {
-		g.log.Error("result has no subject", "err", err)
-		return false, "", err
-	}
+	subject = wire.StoredResultSubject(r.Client, r.Job)
 	span := g.below(trace, "result")
 	stored, err = g.store(g.ctx, subject, payload, g.headers(r, payload, trace))
 	span.End(err)
@@ -150,25 +144,25 @@ func (g *Gateway) storeResult(r *protocol.Result, trace string) (stored bool, su
 }
 
 // tooLarge is the answer to a job whose result the bus does not take.
-func tooLarge(r *protocol.Result) *protocol.Result {
-	return &protocol.Result{
+func tooLarge(r *wire.Result) *wire.Result {
+	return &wire.Result{
 		Job: r.Job, Client: r.Client, Kind: r.Kind, Digest: r.Digest, Fleet: r.Fleet, Network: r.Network, Manifest: r.Manifest,
-		Status: protocol.StatusFailed, Code: protocol.CodeTooLarge,
+		Status: wire.StatusFailed, Code: wire.CodeTooLarge,
 		Error: "the result is larger than a message may be: ask for less in one job",
 	}
 }
 
 // standing is the stored result, nil if it can't be read, and whether this gateway
 // stored it.
-func (g *Gateway) standing(subject string) (result *protocol.Result, mine bool) {
+func (g *Gateway) standing(subject string) (result *wire.Result, mine bool) {
 	ctx, cancel := context.WithTimeout(g.ctx, 10*time.Second)
 	defer cancel()
 	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
-	var stored protocol.Result
+	var stored wire.Result
 	if err != nil || !ok || json.Unmarshal(msg.Data, &stored) != nil {
 		return nil, false
 	}
-	by := msg.Header[protocol.HeaderGateway]
+	by := msg.Header[wire.HeaderGateway]
 	return &stored, len(by) == 1 && by[0] == g.cfg.Name
 }
 
@@ -180,62 +174,37 @@ func (g *Gateway) giveBack(token uint64) {
 }
 
 // headers are the gateway's signature over a result, and the job's trace.
-func (g *Gateway) headers(r *protocol.Result, payload []byte, trace string) map[string][]string {
-	sig := ed25519.Sign(g.cfg.Key, protocol.ResultSigningInput(r.Fleet, r.Client, r.Job, payload))
+func (g *Gateway) headers(r *wire.Result, payload []byte, trace string) map[string][]string {
+	sig := ed25519.Sign(g.cfg.Key, wire.ResultSigningInput(r.Fleet, r.Client, r.Job, payload))
 	headers := map[string][]string{
-		protocol.HeaderGateway:   {g.cfg.Name},
-		protocol.HeaderSignature: {hex.EncodeToString(sig)},
+		wire.HeaderGateway:   {g.cfg.Name},
+		wire.HeaderSignature: {hex.EncodeToString(sig)},
 	}
 	maps.Copy(headers, tracing.Header(trace))
 	return headers
 }
 
-// store publishes until the server has it. It reports false where a message
+// store returns once the server has the message. It is false where a message
 // was there already: the first one wins.
 func (g *Gateway) store(ctx context.Context, subject string, data []byte, headers map[string][]string) (bool, error) {
-	for delay := retryDelay; ; delay = min(2*delay, maxDelay) {
-		err := g.tryStore(ctx, subject, data, headers)
-		switch {
-		case err == nil, errors.Is(err, bus.ErrExists):
-			return err == nil, nil
-		case ctx.Err() != nil, errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrClosed):
-			g.log.Error("not stored", "subject", subject, "err", err)
-			return false, err
-		}
-		g.log.Warn("not stored yet", "subject", subject, "err", err)
-		sleep(ctx, delay)
-	}
-}
-
-func (g *Gateway) tryStore(ctx context.Context, subject string, data []byte, headers map[string][]string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	_, err := g.cfg.Bus.Publish(ctx, subject, data, headers)
-	return err
-}
-
-// sleep waits until d is over or ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+	if errors.Is(err, bus.ErrExists) {
+		return false, nil
 	}
+	if err != nil {
+		g.log.Error("not stored", "subject", subject, "err", err)
+	}
+	return err == nil, err
 }
 
 // deadLetter keeps what was given up, and why.
-func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
+func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
 	id := r.Job
 	if id == "" {
 		id = "unnamed-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	}
-	subject, err := bus.DeadSubject(string(job.Kind), job.Client, id)
-	if err != nil {
-		g.log.Error("dead letter has no subject", "err", err)
-		return
-	}
-	letter := protocol.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
+	subject := wire.DeadSubject(job.Kind, job.Client, id)
+	letter := wire.DeadLetter{Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload}
 	ctx, cancel := context.WithTimeout(g.ctx, letterTime)
 	defer cancel()
 	_, _ = g.store(ctx, subject, letter.Encode(), nil) // it has said what went wrong
@@ -244,7 +213,7 @@ func (g *Gateway) deadLetter(job protocol.SignedJob, r *protocol.Result) {
 
 // done acknowledges a job whose answer is stored. An answer that somebody stored
 // before is nil: that job ended then.
-func (g *Gateway) done(token uint64, answer *protocol.Result) {
+func (g *Gateway) done(token uint64, answer *wire.Result) {
 	d := g.release(token)
 	if d == nil {
 		return
@@ -252,7 +221,7 @@ func (g *Gateway) done(token uint64, answer *protocol.Result) {
 	if answer != nil {
 		items := max(len(answer.Keys), len(answer.Sigs))
 		g.cfg.Observe.JobDone(protocol.JobEnd{
-			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= protocol.InteractiveItems, Trace: d.span.Trace(), Took: time.Since(d.since),
+			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= wire.InteractiveItems, Trace: d.span.Trace(), Took: time.Since(d.since),
 		})
 	}
 	ended(d.span, answer)
@@ -277,13 +246,9 @@ const noticeTime = 10 * time.Second
 
 // notify leaves an answer in NOTICES, from where it goes where results go.
 func (g *Gateway) notify(client, job string, payload []byte, headers map[string][]string) error {
-	subject, err := bus.NoticeSubject(client, job)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(g.ctx, noticeTime)
 	defer cancel()
-	_, err = g.cfg.Bus.Publish(ctx, subject, payload, headers)
+	_, err := g.cfg.Bus.Publish(ctx, wire.NoticeSubject(client, job), payload, headers)
 	return err
 }
 
@@ -300,13 +265,9 @@ func (g *Gateway) announce(client, job string) {
 }
 
 func (g *Gateway) announceStored(client, job string) error {
-	subject, err := bus.ResSubject(client, job)
-	if err != nil {
-		return err
-	}
 	ctx, cancel := context.WithTimeout(g.ctx, noticeTime)
 	defer cancel()
-	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, wire.StoredResultSubject(client, job))
 	if err != nil || !ok {
 		return err
 	}
@@ -344,12 +305,8 @@ func (g *Gateway) acknowledge(d *delivery) {
 func (g *Gateway) refetch(id string) {
 	g.refetching.Lock()
 	defer g.refetching.Unlock()
-	filter, err := bus.BatchFilter(id)
-	if err != nil {
-		return
-	}
-	for delay := retryDelay; ; delay = min(2*delay, maxDelay) {
-		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, filter)
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
+		messages, err := g.cfg.Bus.Slots(g.ctx, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {
 			g.step(protocol.KeysMessage{LogMessage: logMessage(m)})
 		}
@@ -360,7 +317,7 @@ func (g *Gateway) refetch(id string) {
 		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
 			return
 		}
-		sleep(g.ctx, delay)
+		_ = pause.Wait(g.ctx) // its end ends the loop
 	}
 }
 

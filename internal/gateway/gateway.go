@@ -11,7 +11,6 @@ package gateway
 import (
 	"context"
 	"crypto/ed25519"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -25,15 +24,17 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Config is what a gateway is made of. The gateway closes none of it.
 type Config struct {
-	Manifest *protocol.Manifest
-	Access   *protocol.Access
+	Manifest *wire.Manifest
+	Access   *wire.Access
 	Name     string
 	Key      ed25519.PrivateKey
 	Bus      *bus.Bus
+	Offset   func() time.Duration // this machine's clock minus the NATS server's; nil: none
 	Log      *slog.Logger
 	Observe  Observer
 	Tracer   *tracing.Tracer // nil: no spans
@@ -54,15 +55,15 @@ const (
 	shareWait  = 2 * time.Second  // for the shares of a set
 	progress   = 3 * time.Second  // how often a job in work is kept from redelivery
 	drainTime  = 5 * time.Second  // for stores under way at the end
-	retryDelay = time.Second / 10 // between tries to store, doubling
-	maxDelay   = 5 * time.Second  // between tries to store, at most
-	letterTime = time.Minute      // for a dead letter, before its job ends without
-	backDelay  = time.Second / 2  // before a job that is given back comes again
+	minPause   = time.Second / 10 // between attempts, doubling
+	maxPause   = 5 * time.Second
+	letterTime = time.Minute     // for a dead letter, before its job ends without
+	backDelay  = time.Second / 2 // before a job that is given back comes again
 )
 
 // maxJobs is how many deliveries are handled at once: as many as the consumers
 // give.
-var maxJobs = map[protocol.Kind]int{protocol.KindKeygen: 1024, protocol.KindSign: 2048}
+var maxJobs = map[wire.Kind]int{wire.KindKeygen: 1024, wire.KindSign: 2048}
 
 // Gateway is one running gateway.
 type Gateway struct {
@@ -95,6 +96,9 @@ type delivery struct {
 
 // New returns a gateway that does nothing until Run.
 func New(cfg Config) *Gateway {
+	if cfg.Offset == nil {
+		cfg.Offset = func() time.Duration { return 0 }
+	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, pool: pool.New(), deliveries: map[uint64]*delivery{}, fatal: make(chan error, 1), stop: make(chan struct{}), keysRead: make(chan struct{})}
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: cfg.Manifest, Access: cfg.Access, Address: address,
@@ -179,12 +183,12 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 	}
 	for _, s := range []struct {
 		stream bus.Stream
-		event  func(protocol.LogMessage) protocol.Event
+		event  func(wire.LogMessage) protocol.Event
 	}{
-		{bus.Work, func(m protocol.LogMessage) protocol.Event {
+		{bus.Work, func(m wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: m, Now: time.Now()}
 		}},
-		{bus.Sign, func(m protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
+		{bus.Sign, func(m wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
 	} {
 		f, err := g.cfg.Bus.FollowToEnd(ctx, g.ctx, s.stream, 1, bus.FollowOptions{
 			Handler: func(m bus.Message) { g.step(s.event(logMessage(m))) },
@@ -202,7 +206,7 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 		return stop, err
 	}
 	stops = append(stops, read.Stop)
-	consumer, err := g.consume(ctx, protocol.KindSign)
+	consumer, err := g.consume(ctx, wire.KindSign)
 	if err != nil {
 		return stop, err
 	}
@@ -212,30 +216,24 @@ func (g *Gateway) start(ctx context.Context) (stop func(), err error) {
 	return stop, nil
 }
 
-func (g *Gateway) consume(ctx context.Context, kind protocol.Kind) (*bus.Consumer, error) {
-	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), bus.ConsumeOptions{Handlers: maxJobs[kind]}, g.handle)
+func (g *Gateway) consume(ctx context.Context, kind wire.Kind) (*bus.Consumer, error) {
+	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), maxJobs[kind], g.handle)
 }
 
-func logMessage(m bus.Message) protocol.LogMessage {
-	return protocol.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
+func logMessage(m bus.Message) wire.LogMessage {
+	return wire.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
 }
 
 // publishManifest keeps the core manifest in the log beside its keys.
 func (g *Gateway) publishManifest(ctx context.Context) error {
 	hash := g.cfg.Manifest.Hash()
-	subject, err := bus.ManifestSubject(hex.EncodeToString(hash[:]))
-	if err != nil {
-		return err
-	}
 	body, err := json.Marshal(g.cfg.Manifest)
 	if err != nil {
 		return err
 	}
-	_, err = g.cfg.Bus.PublishSlot(ctx, subject, body, nil, func(m bus.Message) bus.Verdict {
-		if stored, err := protocol.ParseManifest(m.Data); err == nil && stored.Hash() == hash {
-			return bus.Mine
-		}
-		return bus.Junk
+	_, err = g.cfg.Bus.PublishSlot(ctx, wire.ManifestSubject(hash), body, nil, func(m bus.Message) bool {
+		stored, err := wire.ParseManifest(m.Data)
+		return err == nil && stored.Hash() == hash
 	})
 	if err != nil {
 		return fmt.Errorf("store the manifest in KEYS: %w", err)

@@ -22,25 +22,27 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
 const (
 	testFleet  = "test"
 	testClient = "client0"
-	patience   = 30 * time.Second // for what takes milliseconds on an idle machine
+	patience   = 2 * time.Minute // for what takes milliseconds on an idle machine
 )
 
 // world is a bus with a gateway and a client, and no node unless a test starts
 // one: jobs stay in work.
 type world struct {
 	t        testing.TB
-	server   *bus.EmbeddedServer
+	server   *natsserver.Server
 	bus      *bus.Bus
 	provider *software.Provider
-	manifest *protocol.Manifest
-	access   *protocol.Access
+	manifest *wire.Manifest
+	access   *wire.Access
 	client   ed25519.PrivateKey
 	key      ed25519.PrivateKey // the gateway's
 	results  chan bus.Message
@@ -52,7 +54,7 @@ func newWorld(t testing.TB) *world {
 	t.Helper()
 	w := &world{t: t, client: newKey(t), key: newKey(t), results: make(chan bus.Message, 64)}
 	var err error
-	if w.server, err = bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.TempDir()}); err != nil {
+	if w.server, err = natsserver.Start(natsserver.Config{StoreDir: t.TempDir()}); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(w.server.Shutdown)
@@ -67,12 +69,12 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.manifest = &protocol.Manifest{Version: 1, Fleet: testFleet, Network: "regtest", N: 1, T: 1, Epoch: 1, Nodes: []protocol.NodeCard{card}}
+	w.manifest = &wire.Manifest{Version: 1, Fleet: testFleet, Network: "regtest", N: 1, T: 1, Epoch: 1, Nodes: []wire.NodeCard{card}}
 	if err := w.manifest.Seal(); err != nil {
 		t.Fatal(err)
 	}
-	w.access, err = protocol.NewAccess(
-		[]protocol.Client{{Name: testClient, Key: w.client.Public().(ed25519.PublicKey), Kinds: []protocol.Kind{protocol.KindKeygen, protocol.KindSign}}},
+	w.access, err = wire.NewAccess(
+		[]wire.Client{{Name: testClient, Key: w.client.Public().(ed25519.PublicKey), Kinds: []wire.Kind{wire.KindKeygen, wire.KindSign}}},
 		map[string]ed25519.PublicKey{"gateway0": w.key.Public().(ed25519.PublicKey)})
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +93,7 @@ func newWorld(t testing.TB) *world {
 func TestMain(m *testing.M) {
 	code := m.Run()
 	left := ""
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if left = goroutines("internal/gateway.(", "internal/pool.("); left == "" {
 			break
 		}
@@ -198,7 +200,7 @@ func (w *world) startNode() {
 // ends records how jobs ended.
 type ends struct {
 	mu    sync.Mutex
-	codes []protocol.Code
+	codes []wire.Code
 }
 
 func (*ends) Report(protocol.Report) {}
@@ -240,24 +242,21 @@ func eventually(t testing.TB, what string, cond func() bool) {
 }
 
 // newJob is a signed keygen job that expires after a time.
-func (w *world) newJob(life time.Duration) (protocol.SignedJob, string) {
+func (w *world) newJob(life time.Duration) (wire.SignedJob, string) {
 	w.t.Helper()
-	j := protocol.Job{ID: uuid.Must(uuid.NewV7()).String(), Kind: protocol.KindKeygen, Expires: time.Now().Add(life), Chain: "solana", Count: 1}
+	j := wire.Job{ID: uuid.Must(uuid.NewV7()).String(), Kind: wire.KindKeygen, Expires: time.Now().Add(life), Chain: "solana", Count: 1}
 	payload, err := json.Marshal(j)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return protocol.SignJob(w.client, testFleet, j.Kind, testClient, payload), j.ID
+	return wire.SignJob(w.client, testFleet, j.Kind, testClient, payload), j.ID
 }
 
-func (w *world) publish(s protocol.SignedJob) {
+func (w *world) publish(s wire.SignedJob) {
 	w.t.Helper()
-	subject, err := bus.JobSubject(string(s.Kind), s.Client)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	subject := wire.JobSubject(s.Kind, s.Client)
 	if _, err := w.bus.Publish(w.t.Context(), subject, s.Payload, map[string][]string{
-		protocol.HeaderClient: {s.Client}, protocol.HeaderSignature: {hex.EncodeToString(s.Signature)},
+		wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
 	}); err != nil {
 		w.t.Fatal(err)
 	}
@@ -265,24 +264,24 @@ func (w *world) publish(s protocol.SignedJob) {
 
 // answer waits for what is announced of a job, and checks the gateway's
 // signature.
-func (w *world) answer(id string) *protocol.Result {
+func (w *world) answer(id string) *wire.Result {
 	w.t.Helper()
 	deadline := time.After(patience)
 	for {
 		select {
 		case m := <-w.results:
-			var r protocol.Result
+			var r wire.Result
 			if err := json.Unmarshal(m.Data, &r); err != nil {
 				w.t.Fatal(err)
 			}
 			if r.Job != id {
 				continue
 			}
-			sig, err := hex.DecodeString(m.Header[protocol.HeaderSignature][0])
+			sig, err := hex.DecodeString(m.Header[wire.HeaderSignature][0])
 			if err != nil {
 				w.t.Fatal(err)
 			}
-			if err := w.access.VerifyResult(m.Header[protocol.HeaderGateway][0], testFleet, r.Client, id, m.Data, sig); err != nil {
+			if err := w.access.VerifyResult(m.Header[wire.HeaderGateway][0], testFleet, r.Client, id, m.Data, sig); err != nil {
 				w.t.Fatal(err)
 			}
 			return &r
@@ -293,14 +292,14 @@ func (w *world) answer(id string) *protocol.Result {
 }
 
 // letters reads the dead letters.
-func (w *world) letters() (letters []protocol.DeadLetter) {
+func (w *world) letters() (letters []wire.DeadLetter) {
 	w.t.Helper()
 	messages, err := w.bus.Slots(w.t.Context(), bus.DeadLetter, "dead.>")
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for _, m := range messages {
-		var l protocol.DeadLetter
+		var l wire.DeadLetter
 		if err := json.Unmarshal(m.Data, &l); err != nil {
 			w.t.Fatal(err)
 		}
@@ -324,7 +323,7 @@ func (w *world) open() int {
 func (w *world) take(n int) []bus.Delivery {
 	w.t.Helper()
 	got := make(chan bus.Delivery, 64)
-	c, err := w.bus.Consume(w.t.Context(), bus.Jobs, bus.GatewaysDurable("keygen"), bus.ConsumeOptions{Handlers: n}, func(d bus.Delivery) { got <- d })
+	c, err := w.bus.Consume(w.t.Context(), bus.Jobs, bus.GatewaysDurable("keygen"), n, func(d bus.Delivery) { got <- d })
 	if err != nil {
 		w.t.Fatal(err)
 	}

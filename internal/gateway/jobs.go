@@ -6,6 +6,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // maxDeliveries is how often a job is tried. One that ends every gateway that
@@ -15,30 +16,29 @@ const maxDeliveries = 5
 // handle holds a job from its delivery to its end.
 func (g *Gateway) handle(d bus.Delivery) {
 	msg := d.Message()
-	ref, err := bus.ParseJob(msg.Subject)
+	ref, err := wire.ParseJob(msg.Subject)
 	if err != nil {
 		g.log.Warn("message in JOBS is no job", "subject", msg.Subject, "err", err)
 		_ = d.Term("not a job subject")
 		return
 	}
-	job := protocol.ReadJob(protocol.Kind(ref.Kind), ref.Client, msg.Data, msg.Header)
+	job := wire.ReadJob(ref.Kind, ref.Client, msg.Data, msg.Header)
 	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
 	held.span = g.begin(d, &job, held.since)
 	defer held.span.End(errNotEnded) // unless it has
-	var existing []byte
-	if !likelyNew(d, job) {
-		if existing, err = g.existing(job); err != nil {
-			g.log.Warn("job put back: the results could not be read", "err", err)
-			_ = d.Nak(time.Second)
-			return
-		}
+	checked := protocol.CheckJob(g.cfg.Manifest, g.cfg.Access, job, msg.Time)
+	existing, err := g.existing(checked)
+	if err != nil {
+		g.log.Warn("job put back: the results could not be read", "err", err)
+		_ = d.Nak(time.Second)
+		return
 	}
 	token := g.register(held)
 	defer g.unregister(token)
 	if d.Attempt() > maxDeliveries {
-		g.step(protocol.JobPoisoned{Token: token, Job: job, Existing: existing, Deliveries: d.Attempt()})
+		g.step(protocol.JobPoisoned{Token: token, Job: checked, Existing: existing, Deliveries: d.Attempt()})
 	} else {
-		g.step(protocol.JobArrived{Token: token, Job: job, Stored: msg.Time, Existing: existing})
+		g.step(protocol.JobArrived{Token: token, Job: checked, Stored: msg.Time, Existing: existing})
 	}
 	g.hold(held)
 }
@@ -47,53 +47,21 @@ func (g *Gateway) handle(d bus.Delivery) {
 // now keeps the monotonic reading: a clock that is set later makes no job longer.
 func (g *Gateway) stored(m bus.Message) time.Time {
 	now := time.Now()
-	return now.Add(min(m.Time.Add(g.cfg.Bus.Offset()).Sub(now), 0))
+	return now.Add(min(m.Time.Add(g.cfg.Offset()).Sub(now), 0))
 }
-
-// likelyNew reports whether a job is begun without asking first whether it has a
-// result: a small sign job at its first delivery. Asking takes a round trip, a
-// twentieth of what a single signature takes in all. A job that has a result was
-// signed before, so the nodes do not begin it again; then the machine asks. If
-// something was signed after all, its client had asked for it, and finish finds
-// the stored result.
-func likelyNew(d bus.Delivery, job protocol.SignedJob) bool {
-	return job.Kind == protocol.KindSign && d.Attempt() == 1 && len(job.Payload) <= smallJob
-}
-
-// smallJob is the payload of a job of one signature or few, in bytes.
-const smallJob = 2 << 10
 
 // existing reads the stored result under the job's client and id.
-func (g *Gateway) existing(job protocol.SignedJob) ([]byte, error) {
-	id := protocol.PeekJobID(job.Payload)
-	if id == "" {
+func (g *Gateway) existing(job *protocol.CheckedJob) (*protocol.ExistingResult, error) {
+	if job.ID == "" {
 		return nil, nil
-	}
-	return g.result(job.Client, id)
-}
-
-// lookUp answers the machine. If the results can't be read the job goes on: what
-// comes of it is stored only if nothing is.
-func (g *Gateway) lookUp(e protocol.LookUp) {
-	existing, err := g.result(e.Client, e.Job)
-	if err != nil {
-		g.log.Warn("results could not be read", "client", e.Client, "job", e.Job, "err", err)
-	}
-	g.step(protocol.LookedUp{Attempt: e.Attempt, Existing: existing})
-}
-
-func (g *Gateway) result(client, id string) ([]byte, error) {
-	subject, err := bus.ResSubject(client, id)
-	if err != nil {
-		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
 	defer cancel()
-	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, wire.StoredResultSubject(job.Signed.Client, job.ID))
 	if err != nil || !ok {
 		return nil, err
 	}
-	return msg.Data, nil
+	return protocol.ReadExisting(msg.Data), nil
 }
 
 func (g *Gateway) register(d *delivery) uint64 {

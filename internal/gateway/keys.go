@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // maxSummaries is how many finished batches wait for their public keys to be
@@ -45,7 +47,7 @@ func (g *Gateway) whenRead(ctx context.Context) (stop func()) {
 			return
 		}
 		g.await(ctx, (*protocol.Coordinator).Complete)
-		if consumer := g.mustConsume(ctx, protocol.KindKeygen); consumer != nil {
+		if consumer := g.mustConsume(ctx, wire.KindKeygen); consumer != nil {
 			_, keys := g.Stats()
 			g.log.Info("key directory complete", "gateway", g.cfg.Name, "keys", keys)
 			<-ctx.Done()
@@ -56,14 +58,14 @@ func (g *Gateway) whenRead(ctx context.Context) (stop func()) {
 }
 
 // mustConsume tries until it can, or ctx ends.
-func (g *Gateway) mustConsume(ctx context.Context, kind protocol.Kind) *bus.Consumer {
-	for delay := retryDelay; ctx.Err() == nil; delay = min(2*delay, maxDelay) {
+func (g *Gateway) mustConsume(ctx context.Context, kind wire.Kind) *bus.Consumer {
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ctx.Err() == nil; {
 		consumer, err := g.consume(ctx, kind)
 		if err == nil {
 			return consumer
 		}
 		g.log.Warn("jobs not taken yet", "kind", kind, "err", err)
-		sleep(ctx, delay)
+		_ = pause.Wait(ctx) // its end ends the loop
 	}
 	return nil
 }
@@ -77,6 +79,6 @@ func (g *Gateway) await(ctx context.Context, cond func(*protocol.Coordinator) bo
 		if ok {
 			return
 		}
-		sleep(ctx, time.Millisecond)
+		_ = backoff.Sleep(ctx, time.Millisecond)
 	}
 }

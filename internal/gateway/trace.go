@@ -7,6 +7,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // What a trace shows of a gateway: "job" from its storing to its result's, and
@@ -14,14 +15,14 @@ import (
 // storing of the result.
 
 // begin opens a job's span, beneath the one that its header names. A job without
-// such a header gets a span that nodes know of as well, who began by hearsay; what
-// is delivered again is told beneath that.
-func (g *Gateway) begin(d bus.Delivery, job *protocol.SignedJob, stored time.Time) *tracing.Span {
+// such a header gets a span whose id follows from its signature, so that a later
+// delivery, to whichever gateway, is filed beneath the first one.
+func (g *Gateway) begin(d bus.Delivery, job *wire.SignedJob, stored time.Time) *tracing.Span {
 	if g.cfg.Tracer == nil {
 		return nil
 	}
 	attrs := []tracing.Attribute{
-		tracing.Job(protocol.PeekJobID(job.Payload)), tracing.Client(job.Client), tracing.Kind(string(job.Kind)), tracing.Delivery(d.Attempt()),
+		tracing.Job(wire.PeekJobID(job.Payload)), tracing.Client(job.Client), tracing.Kind(string(job.Kind)), tracing.Delivery(d.Attempt()),
 	}
 	open, parent := g.cfg.Tracer.Span, tracing.Parse(d.Message().Header)
 	if parent == "" && len(job.Signature) > 0 {
@@ -35,13 +36,13 @@ func (g *Gateway) begin(d bus.Delivery, job *protocol.SignedJob, stored time.Tim
 }
 
 // ended closes a job's span with its answer; nil is one that was stored before.
-func ended(span *tracing.Span, answer *protocol.Result) {
+func ended(span *tracing.Span, answer *wire.Result) {
 	if answer == nil {
 		span.End(nil)
 		return
 	}
 	span.Set(tracing.Items(max(len(answer.Keys), len(answer.Sigs))))
-	if answer.Status != protocol.StatusFailed {
+	if answer.Status != wire.StatusFailed {
 		span.End(nil)
 		return
 	}
@@ -63,7 +64,7 @@ func (g *Gateway) round(e protocol.Round) {
 	if e.Trace == "" {
 		return
 	}
-	offset := g.cfg.Bus.Offset()
+	offset := g.cfg.Offset()
 	g.cfg.Tracer.Span(e.Trace, string(e.Round), e.From.Add(offset), tracing.ID(e.ID)).EndAt(e.To.Add(offset), nil)
 }
 

@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/otlptest"
 )
 
@@ -50,12 +50,12 @@ func TestSpanOfADelivery(t *testing.T) {
 		{"unsigned", "", "", 1, "", ""},
 	}
 	for _, c := range cases {
-		job := protocol.SignedJob{Client: c.name, Kind: protocol.KindSign, Signature: []byte(c.signature)}
+		job := wire.SignedJob{Client: c.name, Kind: wire.KindSign, Signature: []byte(c.signature)}
 		span := g.begin(delivered{header: c.header, attempt: c.attempt}, &job, stored)
 		if job.Trace == "" || job.Trace != span.Trace() {
 			t.Errorf("%s: the job's traceparent is %q, its span's %q", c.name, job.Trace, span.Trace())
 		}
-		ended(span, &protocol.Result{Status: protocol.StatusFailed, Code: protocol.CodePoison, Error: "why"})
+		ended(span, &wire.Result{Status: wire.StatusFailed, Code: wire.CodePoison, Error: "why"})
 		span.End(errNotEnded) // as handle does in any case
 	}
 	if err := tracer.Stop(t.Context()); err != nil {
@@ -88,10 +88,10 @@ func TestSpanOfADelivery(t *testing.T) {
 // A result goes with its job's traceparent, and without where there is none.
 func TestTraceparentOfAResult(t *testing.T) {
 	g := &Gateway{cfg: Config{Name: "gateway0", Key: newKey(t)}}
-	if h := g.headers(&protocol.Result{}, nil, traceparent); tracing.Parse(h) != traceparent || len(h) != 3 {
+	if h := g.headers(&wire.Result{}, nil, traceparent); tracing.Parse(h) != traceparent || len(h) != 3 {
 		t.Errorf("headers %v", h)
 	}
-	if h := g.headers(&protocol.Result{}, nil, ""); len(h) != 2 {
+	if h := g.headers(&wire.Result{}, nil, ""); len(h) != 2 {
 		t.Errorf("headers %v", h)
 	}
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func TestHeaderFits(t *testing.T) {
-	r := sample(1, 255, 255, 1000, frost.Secp256k1TR)
+	r := sample(1, frost.MaxNodes, frost.MaxNodes, 1000, frost.Secp256k1TR)
 	r.Owner = strings.Repeat("x", maxOwner)
 	raw, err := encoder.Marshal(r.header())
 	if err != nil {

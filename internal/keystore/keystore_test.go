@@ -126,7 +126,7 @@ func TestBadRecords(t *testing.T) {
 		"suite":            func(r *Record) { r.Suite = 3 },
 		"threshold":        func(r *Record) { r.T = 0 },
 		"threshold over n": func(r *Record) { r.T = 4 },
-		"nodes":            func(r *Record) { r.N = 256 },
+		"nodes":            func(r *Record) { r.N = frost.MaxNodes + 1 },
 		"no keys":          func(r *Record) { r.K = 0 },
 		"many keys":        func(r *Record) { r.K = 1001 },
 		"index":            func(r *Record) { r.Index = 3 },

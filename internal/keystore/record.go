@@ -9,9 +9,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// Bounds of what is stored. They are wider than what the protocol sends.
+// Bounds of what is stored, beside frost.MaxNodes. They are wider than what the protocol sends.
 const (
-	maxNodes     = 255
 	maxKeys      = 1000     // keys in a batch
 	maxOwner     = 256      // bytes
 	maxDeal      = 4 << 20  // bytes, NATS' max_payload
@@ -132,7 +131,7 @@ func (h *header) validate() error {
 		return errors.New("batch id is not 32 lower-case hexadecimal characters")
 	case !h.suite().Valid():
 		return fmt.Errorf("batch %s: unknown suite %d", h.Batch, h.Suite)
-	case h.T < 1 || h.T > h.N || h.N > maxNodes:
+	case h.T < 1 || h.T > h.N || h.N > frost.MaxNodes:
 		return fmt.Errorf("batch %s: threshold %d of %d nodes", h.Batch, h.T, h.N)
 	case h.K < 1 || h.K > maxKeys:
 		return fmt.Errorf("batch %s: %d keys, outside 1 to %d", h.Batch, h.K, maxKeys)

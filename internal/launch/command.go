@@ -6,11 +6,11 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
-	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 )
 
@@ -23,7 +23,7 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, level)
 			if err != nil {
-				return err
+				return command.Usage(err)
 			}
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
@@ -53,26 +53,11 @@ func interrupted(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && errors.Is(err, context.Canceled)
 }
 
-// Execute runs a program's root command and gives its exit code. Programs
-// that hold secrets dump no core.
+// Execute runs a program's root command and returns its exit code.
 func Execute(root *cobra.Command) int {
-	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	if os.Getenv("GOMAXPROCS") == "" {
 		// One for the network while bulk mathematics has all cores (internal/pool).
 		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
-	root.SilenceUsage = true
-	root.Version = version()
-	if err := root.Execute(); err != nil {
-		return 1
-	}
-	return 0
-}
-
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	return info.Main.Version + " " + info.GoVersion
+	return command.Run(context.Background(), root)
 }

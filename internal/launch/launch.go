@@ -6,28 +6,35 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/pin"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Options are what a configuration file does not say.
 type Options struct {
 	Log      *slog.Logger
-	Embedded *bus.EmbeddedServer  // connect within the process instead of by URL
-	Ready    func()               // called once, when the program is ready
-	PIN      pin.Source           // asks whoever started a node for its token's PIN, if the file has none
-	Device   keyprovider.Provider // of a node, opened already; Node closes it. Nil: Node opens what its file names
+	Embedded natsconn.Server // connect within the process instead of by URL
+	// Serve starts the NATS server that a gateway's file may ask for. Programs
+	// without it (a worker's) don't link one: natsserver.Embed, or nil.
+	Serve func(store string, port int, log *slog.Logger) (natsconn.Server, error)
+	Ready func()     // called once, when the program is ready
+	PIN   pin.Source // asks the person who started a node for its token's PIN, if the file has none
+	// Device is a node's, opened already; Node closes it. Nil: Node opens what its
+	// file names.
+	Device keyprovider.Provider
 	// Unobserved leaves metrics unmoved and the bus unwatched, for a benchmark of
 	// what they cost.
 	Unobserved bool
@@ -38,42 +45,35 @@ type Options struct {
 const closeTime = 10 * time.Second
 
 // LoadManifest reads and validates a manifest file.
-func LoadManifest(path string) (*protocol.Manifest, error) {
-	data, err := readBounded(path, protocol.MaxJobSize)
-	if err != nil {
-		return nil, fmt.Errorf("manifest: %w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet init", err)
+func LoadManifest(path string) (*wire.Manifest, error) {
+	text, err := secret.File{What: "manifest", Path: path, Max: wire.MaxJobSize, Public: true}.Text()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: get the fleet's manifest.json from its operators, "+
+			"or make a fleet with frostctl fleet init", err)
 	}
-	m, err := protocol.ParseManifest(data)
+	if err != nil {
+		return nil, err
+	}
+	m, err := wire.ParseManifest(text.Expose())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
 
-func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit+1))
-}
-
-// connect reaches the bus and checks that its streams are as declared.
-func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool) (*bus.Bus, error) {
-	conn, err := bus.Connect(ctx, bus.Options{
+// connect reaches the bus.
+func connect(
+	ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool,
+) (*bus.Bus, error) {
+	return bus.Connect(ctx, bus.Options{
 		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
-		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, WatchStreams: gateway, Replicas: b.Replicas,
+		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, Replicas: b.Replicas,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
 }
 
-// awaitStreams waits for the streams to be there: whoever applies them may
-// start a moment later than the workers.
+// awaitStreams waits for the streams to be there: they may be applied a moment
+// after the workers start.
 func awaitStreams(ctx context.Context, conn *bus.Bus, log *slog.Logger) error {
 	for tries := 0; ; tries++ {
 		err := conn.Check(ctx)
@@ -85,16 +85,32 @@ func awaitStreams(ctx context.Context, conn *bus.Bus, log *slog.Logger) error {
 		case tries%30 == 5:
 			log.Warn("still waiting for the fleet's streams", "err", err)
 		}
-		select {
-		case <-time.After(time.Second):
-		case <-ctx.Done():
-			return errors.Join(err, ctx.Err())
+		if ended := backoff.Sleep(ctx, time.Second); ended != nil {
+			return errors.Join(err, ended)
 		}
 	}
 }
 
+// embed starts the NATS server that a gateway's file asks for, unless there is
+// one already. stop ends it.
+func (o *Options) embed(b config.Bus) (stop func(), err error) {
+	if !b.Embedded || o.Embedded != nil {
+		return func() {}, nil
+	}
+	if o.Serve == nil {
+		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; " +
+			"frost-gateway and frostctl have one")
+	}
+	if o.Embedded, err = o.Serve(b.StorePath, b.Port, o.Log); err != nil {
+		return nil, err
+	}
+	o.Log.Info("embedded NATS server started", "url", o.Embedded.URL())
+	return o.Embedded.Shutdown, nil
+}
+
 // listen starts the server of a [server] section; port 0 is none.
-func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check, log *slog.Logger) (func(), error) {
+func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check,
+	log *slog.Logger) (func(), error) {
 	if s.Port == 0 {
 		return func() {}, nil
 	}
@@ -120,8 +136,8 @@ func closeBus(conn *bus.Bus, log *slog.Logger) {
 	}
 }
 
-// whenReady calls f once fail gives nil. The returned function ends the wait;
-// after it, f is not called any more.
+// whenReady calls f once fail returns nil. The returned function ends the wait;
+// f is not called after it.
 func whenReady(ctx context.Context, fail func() error, f func()) (stop func()) {
 	if f == nil {
 		return func() {}
@@ -131,10 +147,8 @@ func whenReady(ctx context.Context, fail func() error, f func()) (stop func()) {
 	go func() {
 		defer close(done)
 		for fail() != nil {
-			select {
-			case <-ctx.Done():
+			if backoff.Sleep(ctx, 5*time.Millisecond) != nil {
 				return
-			case <-time.After(5 * time.Millisecond):
 			}
 		}
 		f()

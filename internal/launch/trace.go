@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
@@ -14,7 +15,7 @@ const sendTime = 5 * time.Second
 // trace starts a program's tracer, if the environment names a collector. stop
 // sends what is left.
 func trace(ctx context.Context, program, name string, log *slog.Logger) (tracer *tracing.Tracer, stop func(), err error) {
-	tracer, err = tracing.Start(ctx, program, name, version(), log)
+	tracer, err = tracing.Start(ctx, program, name, command.Version(), log)
 	return tracer, func() {
 		ctx, cancel := context.WithTimeout(context.Background(), sendTime)
 		defer cancel()

@@ -10,7 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/fleet"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // TestManifestCheck: a program whose manifest is not the fleet's says so. As
@@ -34,7 +34,7 @@ func TestManifestCheck(t *testing.T) {
 	}
 
 	for _, step := range []struct {
-		store *protocol.Manifest
+		store *wire.Manifest
 		junk  bool
 		want  string
 	}{
@@ -47,7 +47,7 @@ func TestManifestCheck(t *testing.T) {
 			storeManifest(t, conn, step.store)
 		}
 		if step.junk {
-			if _, err := conn.Publish(t.Context(), bus.Manifests[:len(bus.Manifests)-1]+strings.Repeat("0", 64), []byte("{}"), nil); err != nil {
+			if _, err := conn.Publish(t.Context(), wire.ManifestSubject([32]byte{}), []byte("{}"), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -56,7 +56,7 @@ func TestManifestCheck(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { watchManifest(ctx, conn, manifestHash(mine), check); close(ended) }()
 		var got string
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 			if got = text(check.Fail()); got != "starting" {
 				break
 			}
@@ -76,16 +76,13 @@ func text(err error) string {
 	return err.Error()
 }
 
-func storeManifest(t *testing.T, conn *bus.Bus, m *protocol.Manifest) {
+func storeManifest(t *testing.T, conn *bus.Bus, m *wire.Manifest) {
 	t.Helper()
 	body, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
 	}
-	subject, err := bus.ManifestSubject(manifestHash(m))
-	if err != nil {
-		t.Fatal(err)
-	}
+	subject := wire.ManifestSubject(m.Hash())
 	if _, err := conn.Publish(t.Context(), subject, body, nil); err != nil {
 		t.Fatal(err)
 	}

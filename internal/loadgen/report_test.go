@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -31,6 +32,30 @@ func TestPercentiles(t *testing.T) {
 		if !near(p.got, p.want) {
 			t.Errorf("got %g ms, want %g", p.got, p.want)
 		}
+	}
+}
+
+// TestWritePercentiles: what plotters read is in milliseconds, from the fastest
+// operation to the slowest.
+func TestWritePercentiles(t *testing.T) {
+	var out strings.Builder
+	if err := sample().WritePercentiles(&out); err != nil {
+		t.Fatal(err)
+	}
+	var values, percentiles []float64
+	for _, line := range strings.Split(out.String(), "\n") {
+		var value, percentile float64
+		var count int
+		if n, _ := fmt.Sscan(line, &value, &percentile, &count); n == 3 {
+			values, percentiles = append(values, value), append(percentiles, percentile)
+		}
+	}
+	last := len(values) - 1
+	if last < 20 || !slices.IsSorted(values) || !near(values[0], 1) || !near(values[last], 1000) || percentiles[last] != 1 {
+		t.Errorf("latencies %v at %v in\n%s", values, percentiles, out.String())
+	}
+	if !strings.HasPrefix(strings.TrimSpace(out.String()), "Value") || !strings.Contains(out.String(), "Total count    =         1000]") {
+		t.Error(out.String())
 	}
 }
 

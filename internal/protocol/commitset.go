@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // commitSet finds a session's signing set: the nodes of the first t valid
@@ -13,14 +14,14 @@ import (
 // same messages and get the same set. Checking points costs, so it is done
 // elsewhere and its answers may come in any order; the set waits for them.
 type commitSet struct {
-	attested *attested
+	attested *wire.AttestationCache
 	session  [32]byte
 	exclude  []uint8
 	arrivals []arrival
 }
 
 type arrival struct {
-	frost.Commitment
+	frost.NonceCommitment
 	state checkState
 	at    time.Time // when it was stored; gateways only
 }
@@ -39,8 +40,8 @@ func (c *commitSet) add(node int, body []byte) (pos int, points []byte, ok bool)
 	if c.has(node) || slices.Contains(c.exclude, uint8(node)) {
 		return 0, nil, false
 	}
-	a := arrival{Commitment: frost.Commitment{Index: node}, state: checkBad}
-	commit, err := decodeCommit(body, c.attested, c.session, node)
+	a := arrival{NonceCommitment: frost.NonceCommitment{Index: node}, state: checkBad}
+	commit, err := wire.DecodeCommit(body, c.attested, c.session, node)
 	if err == nil {
 		a.Points, a.state = bytes.Clone(commit.Points), checkPending
 	}
@@ -52,7 +53,7 @@ func (c *commitSet) add(node int, body []byte) (pos int, points []byte, ok bool)
 // nothing in it to check.
 func (c *commitSet) addOwn(node int, points []byte) {
 	c.arrivals = append(c.arrivals, arrival{
-		Commitment: frost.Commitment{Index: node, Points: bytes.Clone(points)}, state: checkValid,
+		NonceCommitment: frost.NonceCommitment{Index: node, Points: bytes.Clone(points)}, state: checkValid,
 	})
 }
 
@@ -88,14 +89,14 @@ func (c *commitSet) hopeful() (count int) {
 }
 
 // set is the signing set in log order, or nil while it is open.
-func (c *commitSet) set(t int) []frost.Commitment {
-	var set []frost.Commitment
+func (c *commitSet) set(t int) []frost.NonceCommitment {
+	var set []frost.NonceCommitment
 	for _, a := range c.arrivals {
 		switch a.state {
 		case checkPending:
 			return nil
 		case checkValid:
-			if set = append(set, a.Commitment); len(set) == t {
+			if set = append(set, a.NonceCommitment); len(set) == t {
 				return set
 			}
 		}
@@ -103,17 +104,7 @@ func (c *commitSet) set(t int) []frost.Commitment {
 	return nil
 }
 
-// setHash names a signing set by who committed to what: the same nodes with
-// other commitments are another set.
-func setHash(set []frost.Commitment) [32]byte {
-	var parts [][]byte
-	for _, c := range set {
-		parts = append(parts, be32(c.Index), c.Points)
-	}
-	return frost.Hash("frostfleet/set/v1", parts...)
-}
-
-func setIndices(set []frost.Commitment) []uint8 {
+func setIndices(set []frost.NonceCommitment) []uint8 {
 	indices := make([]uint8, len(set))
 	for i, c := range set {
 		indices[i] = uint8(c.Index)

@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"strings"
 	"testing"
 	"time"
@@ -14,7 +15,7 @@ func TestKeygenJob(t *testing.T) {
 	f.desk.arrive(job, nil)
 	f.drain()
 	r := f.desk.result()
-	f.check(VerifyKeys(f.m, job, r))
+	f.check(wire.VerifyKeys(f.m, job, r))
 	equal(t, "attempts", r.Attempts, 1)
 	equal(t, "address", r.Keys[0].Address, fmt.Sprintf("bitcoin:regtest:%x", []byte(r.Keys[0].PublicKey)))
 	equal(t, "keys in the directory", f.desk.Keys(), 2)
@@ -34,9 +35,9 @@ func TestKeygenGatewayRestart(t *testing.T) {
 		f.drainTasks()
 		for i := range stage {
 			if i < 3 {
-				f.let(i, SlotDeal)
+				f.let(i, wire.SlotDeal)
 			} else {
-				f.let(i-3, SlotCert)
+				f.let(i-3, wire.SlotCert)
 			}
 		}
 		f.newLife()
@@ -44,19 +45,19 @@ func TestKeygenGatewayRestart(t *testing.T) {
 		f.desk.arrive(job, nil)
 		f.drain()
 		r := f.desk.result()
-		f.check(VerifyKeys(f.m, job, r))
+		f.check(wire.VerifyKeys(f.m, job, r))
 		equal(t, "attempts", r.Attempts, 1)
 		equal(t, "tasks in WORK", len(f.work), 1)
 	}
 }
 
-func (f *fleet) abort(code Code) {
-	var p *part
-	for _, p = range f.desk.parts {
+func (f *fleet) abort(code wire.Code) {
+	var p *keygenBatch
+	for _, p = range f.desk.keygen.batches {
 	}
 	ctx := p.header(f.m).Context(f.m)
 	culprit := uint8(2)
-	f.say(Slot{SlotAbort, p.id, 1}, encode(&complaint{Session: ctx, Code: code, Reason: "because", Culprit: &culprit}))
+	f.say(wire.Slot{Kind: wire.SlotAbort, ID: p.id, Node: 1}, wire.Encode(&wire.Complaint{Session: ctx, Code: code, Reason: "because", Culprit: &culprit}))
 }
 
 // An aborted attempt is followed by the next, after a pause; too many faults
@@ -70,7 +71,7 @@ func TestKeygenAborts(t *testing.T) {
 		a.out = nil
 	}
 	for range 3 * maxFaults {
-		f.abort(CodeRestarted)
+		f.abort(wire.CodeRestarted)
 		f.desk.timeout(timerRetry)
 		f.drainTasks()
 	}
@@ -79,15 +80,15 @@ func TestKeygenAborts(t *testing.T) {
 	f.desk.arrive(job, nil)
 	f.drainTasks()
 	for range maxFaults - 1 {
-		f.abort(CodeInternal)
+		f.abort(wire.CodeInternal)
 		f.desk.timeout(timerRetry)
 		f.drainTasks()
 		equal(t, "culprit of the retry", f.desk.reports[len(f.desk.reports)-1].Culprit, 2)
 	}
 	equal(t, "results", len(f.desk.finished), 0)
-	f.abort(CodeInternal)
+	f.abort(wire.CodeInternal)
 	r := f.desk.result()
-	if r.Code != CodeKeygenFailed || !strings.Contains(r.Error, "node 1 gave up: internal: because") {
+	if r.Code != wire.CodeKeygenFailed || !strings.Contains(r.Error, "node 1 gave up: internal: because") {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 }
@@ -97,11 +98,11 @@ func TestKeygenAfterAbort(t *testing.T) {
 	job := f.keygen(1, "alice", "solana", 2)
 	f.desk.arrive(job, nil)
 	f.drainTasks()
-	f.abort(CodeRestarted)
+	f.abort(wire.CodeRestarted)
 	f.desk.timeout(timerRetry)
 	f.drain()
 	r := f.desk.result()
-	f.check(VerifyKeys(f.m, job, r))
+	f.check(wire.VerifyKeys(f.m, job, r))
 	equal(t, "attempts", r.Attempts, 2)
 	equal(t, "attempt of the batch", r.Batches[0].Attempt, 1)
 }
@@ -114,13 +115,13 @@ func TestKeygenDoneDespiteAbort(t *testing.T) {
 	f.desk.arrive(job, nil)
 	f.drainTasks()
 	for i := range 3 {
-		f.let(i, SlotDeal)
+		f.let(i, wire.SlotDeal)
 	}
-	f.abort(CodeInternal)
+	f.abort(wire.CodeInternal)
 	for i := range 3 {
-		f.let(i, SlotCert)
+		f.let(i, wire.SlotCert)
 	}
-	f.check(VerifyKeys(f.m, job, f.desk.result()))
+	f.check(wire.VerifyKeys(f.m, job, f.desk.result()))
 }
 
 // The same, where the job comes while the finished batch is being read.
@@ -130,11 +131,11 @@ func TestKeygenDoneDespiteAbortAfterRestart(t *testing.T) {
 	f.desk.arrive(job, nil)
 	f.drainTasks()
 	for i := range 3 {
-		f.let(i, SlotDeal)
+		f.let(i, wire.SlotDeal)
 	}
-	f.abort(CodeInternal)
+	f.abort(wire.CodeInternal)
 	for i := range 3 {
-		f.let(i, SlotCert)
+		f.let(i, wire.SlotCert)
 	}
 	f.desk = f.newDesk()
 	f.desk.hold = true
@@ -143,28 +144,29 @@ func TestKeygenDoneDespiteAbortAfterRestart(t *testing.T) {
 	}
 	equal(t, "under way", f.desk.Summaries(), 1)
 	f.desk.arrive(job, nil)
+	f.desk.hold = false
 	for _, c := range f.desk.held {
 		f.desk.do(c.Run())
 	}
 	r := f.desk.result()
-	f.check(VerifyKeys(f.m, job, r))
+	f.check(wire.VerifyKeys(f.m, job, r))
 	equal(t, "attempts", r.Attempts, 1)
 }
 
 // More parts than places: they queue, and each place is used again.
 func TestPlaces(t *testing.T) {
 	f := newFleet(t, 1, 1).start()
-	f.desk.MaxBatches = 1
+	f.desk.keygen.cfg.MaxBatches = 1
 	one, two := f.keygen(1, "alice", "solana", 1001), f.keygen(2, "bob", "solana", 1)
 	f.desk.arrive(one, nil)
 	f.desk.arrive(two, nil)
 	equal(t, "tasks", len(f.desk.tasks), 1)
 	f.drain()
 	equal(t, "results", len(f.desk.finished), 2)
-	for i, job := range []SignedJob{one, two} {
-		f.check(VerifyKeys(f.m, job, f.desk.finished[i].Result))
+	for i, job := range []wire.SignedJob{one, two} {
+		f.check(wire.VerifyKeys(f.m, job, f.desk.finished[i].Result))
 	}
-	equal(t, "left", f.desk.running+len(f.desk.parts)+len(f.desk.queue), 0)
+	equal(t, "left", f.desk.keygen.running+len(f.desk.keygen.batches)+len(f.desk.keygen.queue), 0)
 }
 
 func TestBatchPoll(t *testing.T) {
@@ -175,7 +177,7 @@ func TestBatchPoll(t *testing.T) {
 	f.desk.timeout(timerBatch)
 	equal(t, "tasks", len(f.desk.tasks), 1)
 	f.drain()
-	equal(t, "status", f.desk.result().Status, StatusDone)
+	equal(t, "status", f.desk.result().Status, wire.StatusDone)
 	for _, timer := range f.desk.timers {
 		f.desk.do(timer) // of a job that is done
 	}
@@ -184,32 +186,26 @@ func TestBatchPoll(t *testing.T) {
 
 func TestNoAddress(t *testing.T) {
 	f := newFleet(t, 1, 1).start()
-	f.desk.Address = func(string, string, []byte) (string, error) { return "", errors.New("no") }
+	f.desk.keygen.cfg.Address = func(string, string, []byte) (string, error) { return "", errors.New("no") }
 	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
 	f.drain()
-	equal(t, "code", f.desk.result().Code, CodeInternal)
+	equal(t, "code", f.desk.result().Code, wire.CodeInternal)
 }
 
-// What no job waits for is forgotten in the end, and before when memory runs
-// out; a part in work stays.
+// What no job waits for is forgotten in the end; a batch in work stays.
 func TestGatewayForgets(t *testing.T) {
 	f := newFleet(t, 2, 3).start()
 	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
 	f.drainTasks()
-	f.let(0, SlotDeal)
-	for _, id := range []string{someBatch, "ff" + someBatch[2:], "ee" + someBatch[2:]} {
-		if id[0] == 'e' {
-			f.desk.bytes += maxBatchLogBytes
-		}
-		f.say(Slot{SlotDeal, id, 1}, make([]byte, 1000))
+	f.let(0, wire.SlotDeal)
+	for _, id := range []string{someBatch, "ff" + someBatch[2:]} {
+		f.say(wire.Slot{Kind: wire.SlotDeal, ID: id, Node: 1}, make([]byte, 1000))
 	}
-	if f.desk.batches[someBatch] != nil || len(f.desk.batches) != 2 {
-		t.Errorf("%d batches, the oldest is still there: %v", len(f.desk.batches), f.desk.batches[someBatch] != nil)
-	}
-	f.desk.bytes -= maxBatchLogBytes
-	f.desk.do(Tick{f.now.Add(batchLogLife)})
-	f.desk.do(Tick{f.now.Add(batchLogLife + time.Second)})
-	equal(t, "batches and bytes after the time", len(f.desk.batches)+f.desk.bytes, 0)
+	held := f.desk.directory.board
+	equal(t, "batches", held.Len(), 3)
+	f.desk.do(Tick{f.now.Add(boardLife + time.Second)}) // the job expires as well
+	f.desk.do(Tick{f.now.Add(boardLife + 2*time.Second)})
+	equal(t, "batches and bytes after the time", held.Len()+held.Bytes(), 0)
 }
 
 // The directory takes keys only that follow from the deals in its log.
@@ -217,7 +213,7 @@ func TestGatewayWithADamagedLog(t *testing.T) {
 	b := finished(t, "solana")
 	second := b.newActor(2)
 	second.do(TaskMessage{b.work[0], t0})
-	other := second.want(SlotDeal)
+	other := second.want(wire.SlotDeal)
 	desk := b.newDesk()
 	for _, m := range b.keys {
 		if m.Subject == other.slot.String() {
@@ -226,28 +222,28 @@ func TestGatewayWithADamagedLog(t *testing.T) {
 		desk.do(KeysMessage{m})
 	}
 	equal(t, "keys", desk.Keys(), 0)
-	equal(t, "code", desk.reports[0].Code, CodeOtherTranscript)
+	equal(t, "code", desk.reports[0].Code, wire.CodeOtherTranscript)
 }
 
 // A log full of given up attempts: the next life of a gateway goes past them,
 // and ends the job where they were too many.
 func TestKeygenPastAborts(t *testing.T) {
-	for _, code := range []Code{CodeRestarted, CodeInternal} {
+	for _, code := range []wire.Code{wire.CodeRestarted, wire.CodeInternal} {
 		f := newFleet(t, 2, 3).start()
 		job := f.keygen(1, "alice", "solana", 1)
 		for attempt := range maxFaults + 1 {
 			ctx := f.header(job, 0, attempt).Context(f.m)
-			f.say(Slot{SlotAbort, idOf(ctx), 0}, encode(&complaint{Session: ctx, Code: code, Reason: "because"}))
+			f.say(wire.Slot{Kind: wire.SlotAbort, ID: wire.ShortID(ctx), Node: 0}, wire.Encode(&wire.Complaint{Session: ctx, Code: code, Reason: "because"}))
 		}
 		f.newLife()
 		f.desk.arrive(job, nil)
 		f.drain()
 		r := f.desk.result()
-		if code == CodeRestarted {
-			f.check(VerifyKeys(f.m, job, r))
+		if code == wire.CodeRestarted {
+			f.check(wire.VerifyKeys(f.m, job, r))
 			equal(t, "attempts", r.Attempts, maxFaults+2)
 		} else {
-			equal(t, "code", r.Code, CodeKeygenFailed)
+			equal(t, "code", r.Code, wire.CodeKeygenFailed)
 		}
 	}
 }

@@ -9,33 +9,34 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// signJob is a sign job at the gateway, its task published.
-type signJob struct {
+// signCase is a sign job at the gateway, its task published.
+type signCase struct {
 	aged
-	job SignedJob
+	job wire.SignedJob
 }
 
-func newSignJob(t testing.TB, items ...JobItem) *signJob {
+func newSignCase(t testing.TB, items ...wire.JobItem) *signCase {
 	f := agedFleet(t)
 	if items == nil {
-		items = []JobItem{item(f.btc, 0, "one"), item(f.btc, 1, "two")}
+		items = []wire.JobItem{item(f.btc, 0, "one"), item(f.btc, 1, "two")}
 	}
-	s := &signJob{f, f.signing(9, "alice", items...)}
+	s := &signCase{f, f.signing(9, "alice", items...)}
 	f.desk.arrive(s.job, nil)
 	f.drainTasks()
 	return s
 }
 
-func (s *signJob) attempt() *attempt { return s.desk.jobs[jobKey("alice", jobID(9))].sign.current }
+func (s *signCase) attempt() *attempt { return s.desk.jobs[jobKey("alice", jobID(9))].sign.current }
 
 // members publishes the commitments of the first rank and returns who they are.
-func (s *signJob) members() []int {
+func (s *signCase) members() []int {
 	var nodes []int
 	for i, a := range s.nodes {
-		if slices.ContainsFunc(a.out, func(w wish) bool { return w.slot.Kind == SlotCommit }) {
-			s.let(i, SlotCommit)
+		if slices.ContainsFunc(a.out, func(w wish) bool { return w.slot.Kind == wire.SlotCommit }) {
+			s.let(i, wire.SlotCommit)
 			nodes = append(nodes, i)
 		}
 	}
@@ -43,10 +44,10 @@ func (s *signJob) members() []int {
 }
 
 // done ends the test if the job's signatures do not verify.
-func (s *signJob) done(attempts int) *Result {
+func (s *signCase) done(attempts int) *wire.Result {
 	s.t.Helper()
 	r := s.desk.result()
-	if r.Status != StatusDone {
+	if r.Status != wire.StatusDone {
 		s.t.Fatalf("%s: %s", r.Code, r.Error)
 	}
 	job, _ := s.job.Parse(s.now)
@@ -58,7 +59,7 @@ func (s *signJob) done(attempts int) *Result {
 	}
 	equal(s.t, "signatures", len(r.Sigs), len(job.Items))
 	equal(s.t, "attempts", r.Attempts, attempts)
-	equal(s.t, "left", s.desk.Jobs()+len(s.desk.attempts), 0)
+	equal(s.t, "left", s.desk.Jobs()+len(s.desk.signing.attempts), 0)
 	return r
 }
 
@@ -66,41 +67,17 @@ func TestSignJob(t *testing.T) {
 	f := agedFleet(t)
 	root := item(f.btc, 1, "script")
 	root.ScriptRoot = bytes.Repeat([]byte{7}, 32)
-	for name, items := range map[string][]JobItem{
+	for name, items := range map[string][]wire.JobItem{
 		"bitcoin":  {item(f.btc, 0, "a"), root},
-		"solana":   {item(f.sol, 0, "a"), {Key: KeyID{f.sol, 1}.String(), Message: []byte("b")}},
+		"solana":   {item(f.sol, 0, "a"), {Key: wire.KeyID{Batch: f.sol, Index: 1}.String(), Message: []byte("b")}},
 		"same key": {item(f.btc, 0, "a"), item(f.btc, 0, "a"), item(f.btc, 0, "b")},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSignJob(t, items...)
+			s := newSignCase(t, items...)
 			s.drain()
 			s.done(1)
 		})
 	}
-}
-
-// The nodes heard of a job before the gateway got it: their messages wait for
-// it, and it publishes no task. Those of others' sessions are forgotten.
-func TestJobBegunByHearsay(t *testing.T) {
-	f := agedFleet(t)
-	job := f.signing(9, "alice", item(f.btc, 0, "a"), item(f.btc, 1, "b"))
-	f.desk.hearsay = true
-	for _, a := range f.nodes {
-		a.do(JobHeard{Job: job, Now: f.now})
-	}
-	f.drain()
-	tasks := len(f.work)
-	f.desk.arrive(job, nil)
-	s := &signJob{aged: f, job: job}
-	s.done(1)
-	f.desk.timeout(timerTask)
-	f.drain()
-	equal(t, "tasks", len(f.work), tasks)
-
-	f.desk.do(SignMessage{f.sign[0]}) // late, of a session that is over
-	equal(t, "kept", len(f.desk.mail.boxes), 1)
-	f.desk.do(Tick{f.now.Add(earlyLife + time.Second)})
-	equal(t, "forgotten", len(f.desk.mail.boxes)+f.desk.mail.bytes, 0)
 }
 
 // A key that is asked for while KEYS is still being read is looked up by itself,
@@ -119,9 +96,9 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 	}
 	f.desk.timeout(timerLoad)
 	f.drain()
-	(&signJob{aged: f, job: job}).done(1)
+	(&signCase{aged: f, job: job}).done(1)
 
-	unknown := f.signing(10, "alice", JobItem{Key: KeyID{strings.Repeat("0", 32), 0}.String(), Message: bytes.Repeat([]byte{1}, 32)})
+	unknown := f.signing(10, "alice", wire.JobItem{Key: wire.KeyID{Batch: strings.Repeat("0", 32), Index: 0}.String(), Message: bytes.Repeat([]byte{1}, 32)})
 	f.desk.finished = nil
 	f.desk.arrive(unknown, nil)
 	for range 2 * loadRetries {
@@ -132,41 +109,41 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 	for range loadRetries {
 		f.desk.timeout(timerLoad)
 	}
-	equal(t, "code", f.desk.result().Code, CodeUnknownKey)
-	equal(t, "remembered", len(f.desk.wanted), 0)
+	equal(t, "code", f.desk.result().Code, wire.CodeUnknownKey)
+	equal(t, "remembered", len(f.desk.directory.fetchFirst), 0)
 }
 
 // The client with fewer jobs in work is next, and a job whose keys are not there
 // takes no place.
 func TestBulkPlacesAreShared(t *testing.T) {
 	f := agedFleet(t)
-	f.desk.MaxBulk = 2
-	bulk := func(n int, client, batch string) SignedJob {
-		var items []JobItem
-		for i := range InteractiveItems + 1 {
+	f.desk.signing.cfg.MaxBulk = 2
+	bulk := func(n int, client, batch string) wire.SignedJob {
+		var items []wire.JobItem
+		for i := range wire.InteractiveItems + 1 {
 			items = append(items, item(batch, 0, fmt.Sprint(n, i)))
 		}
 		return f.signing(n, client, items...)
 	}
 	f.desk.arrive(bulk(20, "alice", strings.Repeat("0", 32)), nil)
-	equal(t, "places of a job without keys", f.desk.signing, 0)
+	equal(t, "places of a job without keys", f.desk.signing.bulk.total, 0)
 	for n := range 3 {
 		f.desk.arrive(bulk(21+n, "alice", f.btc), nil)
 	}
 	f.desk.arrive(bulk(30, "bob", f.bob), nil)
-	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(21))], refuse(CodeInternal, "over"))
-	equal(t, "bob's", f.desk.busy["bob"], 1)
-	equal(t, "alice's", f.desk.busy["alice"], 1)
+	f.desk.giveUp("alice", 21)
+	equal(t, "bob's", f.desk.signing.bulk.running["bob"], 1)
+	equal(t, "alice's", f.desk.signing.bulk.running["alice"], 1)
 }
 
 // Bulk sign jobs wait for a place, and small ones do not. Each that ends, however
 // it does, gives its place to the next.
 func TestBulkSignJobsWait(t *testing.T) {
 	f := agedFleet(t)
-	f.desk.MaxBulk = 1
-	bulk := func(n int) SignedJob {
-		var items []JobItem
-		for i := range InteractiveItems + 1 {
+	f.desk.signing.cfg.MaxBulk = 1
+	bulk := func(n int) wire.SignedJob {
+		var items []wire.JobItem
+		for i := range wire.InteractiveItems + 1 {
 			items = append(items, item(f.btc, 0, fmt.Sprint(n, i)))
 		}
 		return f.signing(n, "alice", items...)
@@ -177,38 +154,30 @@ func TestBulkSignJobsWait(t *testing.T) {
 	equal(t, "tasks of bulk jobs", len(f.desk.tasks), 1)
 	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "small")), nil)
 	equal(t, "and of a small one", len(f.desk.tasks), 2)
-	f.desk.endFailed(f.desk.jobs[jobKey("alice", jobID(20))], refuse(CodeInternal, "over"))
-	equal(t, "places taken by the second", f.desk.signing, 1)
-	equal(t, "waiting", len(f.desk.bulk), 1)
+	f.desk.giveUp("alice", 20)
+	equal(t, "places taken by the second", f.desk.signing.bulk.total, 1)
+	equal(t, "waiting", len(f.desk.signing.bulk.waiting), 1)
 	f.desk.do(Tick{f.now.Add(11 * time.Minute)}) // all expire
-	equal(t, "places taken", f.desk.signing, 0)
-	equal(t, "waiting", len(f.desk.bulk), 0)
+	equal(t, "places taken", f.desk.signing.bulk.total, 0)
+	equal(t, "waiting", len(f.desk.signing.bulk.waiting), 0)
 	f.desk.arrive(bulk(30), nil)
-	equal(t, "places taken by a new one", f.desk.signing, 1)
+	equal(t, "places taken by a new one", f.desk.signing.bulk.total, 1)
 }
 
-// A small job that was answered before is begun without a look for its result.
-// No node begins it again, so it is looked up after a moment, and nothing is signed.
-func TestJobAskedForAgain(t *testing.T) {
-	s := newSignJob(t, item(agedFleet(t).btc, 0, "a"))
-	s.drain()
-	first := s.done(1)
-	s.desk.finished, s.desk.existing = nil, first.Encode()
-	tasks := len(s.desk.tasks)
-	s.desk.arrive(s.job, nil)
-	equal(t, "announced again", len(s.desk.replayed), 1)
-	equal(t, "tasks", len(s.desk.tasks), tasks)
-	equal(t, "in work", s.desk.Jobs()+len(s.desk.attempts), 0)
-
-	s.desk.arrive(s.signing(9, "alice", item(s.btc, 1, "other content")), nil)
-	equal(t, "code", s.desk.rejected[0].Result.Code, CodeJobIDReused)
+// giveUp ends a job in work, by its expiry.
+func (d *desk) giveUp(client string, n int) {
+	j := d.jobs[jobKey(client, jobID(n))]
+	expires := j.job.Expires
+	j.job.Expires = d.f.now.Add(-time.Second)
+	d.do(Tick{d.f.now})
+	j.job.Expires = expires
 }
 
 // A node that was missing once is asked again when the others do not suffice.
 func TestMissingNodeIsAskedAgain(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	members := s.members()
-	s.let(members[1], SlotShare) // the other one sends none, and is missing
+	s.let(members[1], wire.SlotShare) // the other one sends none, and is missing
 	s.desk.timeout(timerShares)
 	for range 2 {
 		if len(s.attempt().commits.exclude) == 0 {
@@ -219,40 +188,27 @@ func TestMissingNodeIsAskedAgain(t *testing.T) {
 	equal(t, "excluded", len(s.attempt().commits.exclude), 0)
 }
 
-// Nobody heard of a job: the task goes out after a moment, once.
-func TestJobUnheard(t *testing.T) {
-	f := agedFleet(t)
-	f.desk.hearsay = true
-	job := f.signing(9, "alice", item(f.btc, 0, "a"))
-	f.desk.arrive(job, nil)
-	equal(t, "tasks at once", len(f.desk.tasks), 0)
-	f.desk.timeout(timerTask)
-	equal(t, "tasks after a moment", len(f.desk.tasks), 1)
-	f.drain()
-	(&signJob{aged: f, job: job}).done(1)
-}
-
 // A wrong share is blamed on its node; the next attempt is without it and
 // signs what is left, for good.
 func TestWrongShare(t *testing.T) {
-	for name, bend := range map[string]func(*shareBody){
-		"one item":  func(b *shareBody) { b.Shares[40] ^= 1 },
-		"all items": func(b *shareBody) { b.Shares[20] ^= 1; b.Shares[40] ^= 1 },
-		"too short": func(b *shareBody) { b.Shares = b.Shares[1:] },
-		"too long":  func(b *shareBody) { b.Shares = append(b.Shares, 0) },
-		"none":      func(b *shareBody) { b.Shares = nil },
-		"session":   func(b *shareBody) { b.Session[0]++ },
-		"zeros":     func(b *shareBody) { clear(b.Shares) },
-		"overflow":  func(b *shareBody) { copy(b.Shares, bytes.Repeat([]byte{0xff}, 32)) },
+	for name, bend := range map[string]func(*wire.ShareBody){
+		"one item":  func(b *wire.ShareBody) { b.Shares[40] ^= 1 },
+		"all items": func(b *wire.ShareBody) { b.Shares[20] ^= 1; b.Shares[40] ^= 1 },
+		"too short": func(b *wire.ShareBody) { b.Shares = b.Shares[1:] },
+		"too long":  func(b *wire.ShareBody) { b.Shares = append(b.Shares, 0) },
+		"none":      func(b *wire.ShareBody) { b.Shares = nil },
+		"session":   func(b *wire.ShareBody) { b.Session[0]++ },
+		"zeros":     func(b *wire.ShareBody) { clear(b.Shares) },
+		"overflow":  func(b *wire.ShareBody) { copy(b.Shares, bytes.Repeat([]byte{0xff}, 32)) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := newSignJob(t)
+			s := newSignCase(t)
 			bad := s.members()[0]
-			w := s.nodes[bad].want(SlotShare)
-			var b shareBody
-			s.check(decode(w.body, MaxMessageSize, &b))
+			w := s.nodes[bad].want(wire.SlotShare)
+			var b wire.ShareBody
+			s.check(wire.Decode(w.body, wire.MaxMessageSize, &b))
 			bend(&b)
-			s.say(w.slot, encode(&b))
+			s.say(w.slot, wire.Encode(&b))
 			s.nodes[bad].out = nil
 			s.drain()
 			task := s.lastTask()
@@ -271,24 +227,24 @@ func TestWrongShare(t *testing.T) {
 	}
 }
 
-func (s *signJob) lastTask() *Task {
+func (s *signCase) lastTask() *wire.Task {
 	m := s.work[len(s.work)-1]
-	var e envelope
-	s.check(decode(m.Data, 2<<20, &e))
-	return must(decodeTask(e.Body, s.m))
+	var e wire.Envelope
+	s.check(wire.Decode(m.Data, 2<<20, &e))
+	return must(wire.DecodeTask(e.Body, s.m))
 }
 
 // A member that sends no share in time sits the next attempt out, and is back
 // once its share arrives.
 func TestMissingShare(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	members := s.members()
 	first := s.attempt()
-	late := s.nodes[members[0]].want(SlotShare)
+	late := s.nodes[members[0]].want(wire.SlotShare)
 	s.nodes[members[0]].out = nil
-	s.let(members[1], SlotShare)
+	s.let(members[1], wire.SlotShare)
 	s.desk.timeout(timerShares)
-	run := first.run.sign
+	run := first.job.sign
 	equal(t, "missing", fmt.Sprint(run.missing), fmt.Sprint(map[int]bool{members[0]: true}))
 	s.say(late.slot, late.body)
 	equal(t, "missing after its share came", len(run.missing), 0)
@@ -299,7 +255,7 @@ func TestMissingShare(t *testing.T) {
 
 // No set comes about in time: the next attempt asks everybody again.
 func TestNoCommitments(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for _, a := range s.nodes {
 		a.out = nil
 	}
@@ -312,74 +268,74 @@ func TestNoCommitments(t *testing.T) {
 
 // Nobody ever answers: the job ends with a sentence, not with endless tries.
 func TestGivenUp(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	tries := 1
 	for ; len(s.desk.finished) == 0 && tries < 100; tries++ {
 		s.desk.timeout(timerCommits)
 	}
 	r := s.desk.result()
-	if r.Code != CodeSigningFailed || !strings.Contains(r.Error, "2 of 2 signatures missing") {
+	if r.Code != wire.CodeSigningFailed || !strings.Contains(r.Error, "2 of 2 signatures missing") {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 	if least := s.m.N - s.m.T + 1; tries <= least {
 		t.Errorf("given up after %d attempts, want at least %d", tries-1, least)
 	}
-	equal(t, "left", s.desk.Jobs()+len(s.desk.attempts), 0)
+	equal(t, "left", s.desk.Jobs()+len(s.desk.signing.attempts), 0)
 }
 
 // Too many are proven faulty for t to be left.
 func TestTooManyFaulty(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for range 3 {
 		bad := s.members()[0]
 		s.nodes[bad].out = nil
-		s.say(Slot{SlotShare, s.attempt().id, bad}, []byte("x"))
+		s.say(wire.Slot{Kind: wire.SlotShare, ID: s.attempt().id, Node: bad}, []byte("x"))
 		s.drainTasks()
 	}
 	r := s.desk.result()
-	if r.Code != CodeSigningFailed || strings.Count(r.Error, "share message malformed") != 3 {
+	if r.Code != wire.CodeSigningFailed || strings.Count(r.Error, "share message malformed") != 3 {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 }
 
-func (s *signJob) refusal(node int, code Code) {
+func (s *signCase) refusal(node int, code wire.Code) {
 	a := s.attempt()
-	s.say(Slot{SlotRefuse, a.id, node}, encode(&complaint{Session: a.session, Code: code, Reason: "because"}))
+	s.say(wire.Slot{Kind: wire.SlotRefuse, ID: a.id, Node: node}, wire.Encode(&wire.Complaint{Session: a.session, Code: code, Reason: "because"}))
 }
 
 // So many refuse that t are not left: the job ends with their reason. A
 // refusal for another session says nothing, and nobody counts twice.
 func TestTooManyRefuse(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for range 3 {
-		s.refusal(0, CodeNotOwner)
+		s.refusal(0, wire.CodeNotOwner)
 	}
-	s.say(Slot{SlotRefuse, s.attempt().id, 1}, encode(&complaint{Session: [32]byte{1}, Code: CodeNotOwner}))
-	s.say(Slot{SlotRefuse, s.attempt().id, 1}, []byte("x"))
-	s.refusal(2, CodeNotOwner)
+	s.say(wire.Slot{Kind: wire.SlotRefuse, ID: s.attempt().id, Node: 1}, wire.Encode(&wire.Complaint{Session: [32]byte{1}, Code: wire.CodeNotOwner}))
+	s.say(wire.Slot{Kind: wire.SlotRefuse, ID: s.attempt().id, Node: 1}, []byte("x"))
+	s.refusal(2, wire.CodeNotOwner)
 	equal(t, "ended by two of four", len(s.desk.finished), 0)
-	s.refusal(3, CodeNotOwner)
+	s.refusal(3, wire.CodeNotOwner)
 	r := s.desk.result()
-	if r.Code != CodeNotOwner || !strings.Contains(r.Error, "node 3 refused: because") {
+	if r.Code != wire.CodeNotOwner || !strings.Contains(r.Error, "node 3 refused: because") {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 }
 
 // A code that a node made up is not passed on.
 func TestRefusalWithAStrangeCode(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for i := range 3 {
 		s.refusal(i, "send_money")
 	}
-	equal(t, "code", s.desk.result().Code, CodeSigningFailed)
+	equal(t, "code", s.desk.result().Code, wire.CodeSigningFailed)
 }
 
 // Nodes that lack the key are still reading the log: they get time.
 func TestNodesThatLackTheKey(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for range 20 {
 		for i := range 3 {
-			s.refusal(i, CodeUnknownKey)
+			s.refusal(i, wire.CodeUnknownKey)
 		}
 		equal(t, "ended", len(s.desk.finished), 0)
 		s.desk.timeout(timerRetry)
@@ -393,9 +349,9 @@ func TestNodesThatLackTheKey(t *testing.T) {
 }
 
 func TestNodesThatFail(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	for i := range 3 {
-		s.refusal(i, CodeInternal)
+		s.refusal(i, wire.CodeInternal)
 	}
 	s.drainTasks()
 	equal(t, "attempt", s.lastTask().Attempt, uint32(1))
@@ -405,11 +361,11 @@ func TestNodesThatFail(t *testing.T) {
 // opens an attempt of its own: nothing of the first is used twice.
 func TestSignGatewayRestart(t *testing.T) {
 	for stage := range 4 {
-		s := newSignJob(t)
+		s := newSignCase(t)
 		if stage > 0 {
 			members := s.members()
 			for _, i := range members[:stage-1] {
-				s.let(i, SlotShare)
+				s.let(i, wire.SlotShare)
 			}
 		}
 		if len(s.desk.finished) > 0 {
@@ -426,19 +382,19 @@ func TestSignGatewayRestart(t *testing.T) {
 // Another gateway published the same attempt before: what stands in WORK is
 // judged.
 func TestJudgeTask(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	standing := s.work[0]
-	var e envelope
-	s.check(decode(standing.Data, 2<<20, &e))
-	equal(t, "the same", s.desk.JudgeTask(standing, e.Body), Mine)
-	equal(t, "another", s.desk.JudgeTask(standing, []byte("x")), Other)
+	var e wire.Envelope
+	s.check(wire.Decode(standing.Data, 2<<20, &e))
+	equal(t, "the same", s.desk.JudgeTask(standing, e.Body), wire.Mine)
+	equal(t, "another", s.desk.JudgeTask(standing, []byte("x")), wire.Other)
 	standing.Data = []byte("x")
-	equal(t, "junk", s.desk.JudgeTask(standing, e.Body), Junk)
+	equal(t, "junk", s.desk.JudgeTask(standing, e.Body), wire.Junk)
 }
 
 // Junk on SIGN, and messages for sessions that nobody asked for.
 func TestJunkOnSign(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	id := s.attempt().id
 	for _, subject := range []string{"sign.x", "sign." + id + ".commit.7", "sign." + id + ".share.0", "sign." + someBatch + ".share.0"} {
 		s.post(subject, []byte("junk"))
@@ -457,7 +413,7 @@ func TestJunkOnSign(t *testing.T) {
 // given up change nothing.
 func TestSlowGateway(t *testing.T) {
 	f := agedFleet(t)
-	s := newSignJob(t, item(f.btc, 0, "a"), item(f.btc, 0, "b"), item(f.btc, 0, "c"))
+	s := newSignCase(t, item(f.btc, 0, "a"), item(f.btc, 0, "b"), item(f.btc, 0, "c"))
 	s.desk.hold = true
 	members := s.members()
 	equal(t, "checks under way", len(s.desk.held), 2)
@@ -469,7 +425,7 @@ func TestSlowGateway(t *testing.T) {
 	}
 	s.desk.hold = false
 	for _, i := range members {
-		s.nodes[i].out = slices.DeleteFunc(s.nodes[i].out, func(w wish) bool { return w.slot.Kind == SlotShare })
+		s.nodes[i].out = slices.DeleteFunc(s.nodes[i].out, func(w wish) bool { return w.slot.Kind == wire.SlotShare })
 	}
 	s.drain()
 	s.done(2)
@@ -477,10 +433,10 @@ func TestSlowGateway(t *testing.T) {
 
 // The sum takes long: the share timer waits for it, but not for ever.
 func TestSlowAggregation(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	s.desk.hold = true
 	for _, i := range s.members() {
-		s.let(i, SlotShare)
+		s.let(i, wire.SlotShare)
 	}
 	first := s.attempt()
 	s.desk.timeout(timerShares)

@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // dkgPhase is how far a node is with a batch.
@@ -67,12 +68,12 @@ func (b *dkg) idle() bool { return b.phase == dkgIdle || b.phase == dkgAborted }
 
 // startBatch begins a keygen task: this node deals, unless it did so in an
 // earlier life, of which the log tells.
-func (n *Node) startBatch(task *Task, job *Job) []Effect {
+func (n *Node) startBatch(task *wire.Task, job *wire.Job) []Effect {
 	if int(task.Part) >= job.Parts(n.Manifest) || len(task.Items) > 0 || len(task.Exclude) > 0 {
 		return badTask("keygen task "+job.ID, fmt.Errorf("part %d does not exist, or the task lists items", task.Part))
 	}
 	header := job.PartHeader(n.Manifest, task.Job.Client, task.Job.Digest(n.Manifest), int(task.Part), int(task.Attempt))
-	id := idOf(header.Context(n.Manifest))
+	id := wire.ShortID(header.Context(n.Manifest))
 	if _, known := n.Known[id]; known {
 		return nil
 	}
@@ -91,7 +92,7 @@ func (n *Node) startBatch(task *Task, job *Job) []Effect {
 		return nil // certified in an earlier life: the log completes it
 	}
 	if b.log.deals[n.Index] != nil {
-		return b.giveUp(CodeRestarted, "the node restarted after it had dealt: its polynomials are gone", -1)
+		return b.giveUp(wire.CodeRestarted, "the node restarted after it had dealt: its polynomials are gone", -1)
 	}
 	b.to(dkgDealing)
 	return []Effect{Compute{Name: "make deal", Trace: b.trace, Run: b.makeDeal}}
@@ -112,7 +113,7 @@ func (b *dkg) makeDeal() Event {
 	if err != nil {
 		return dealMade{b: b, err: err}
 	}
-	return dealMade{b: b, body: encodeDeal(*b.log.header, deal)}
+	return dealMade{b: b, body: wire.EncodeDeal(*b.log.header, deal)}
 }
 
 func (b *dkg) onDealMade(e dealMade) []Effect {
@@ -120,25 +121,25 @@ func (b *dkg) onDealMade(e dealMade) []Effect {
 		return nil // given up meanwhile
 	}
 	if e.err != nil {
-		return b.giveUp(CodeInternal, "deal: "+e.err.Error(), -1)
+		return b.giveUp(wire.CodeInternal, "deal: "+e.err.Error(), -1)
 	}
 	b.own = frost.Hash("frostfleet/own-deal/v1", e.body)
 	b.to(dkgDealt)
 	effects := []Effect{
-		Publish{Slot: Slot{SlotDeal, b.log.id, b.node.Index}, Body: e.body, Trace: b.trace},
+		Publish{Slot: wire.Slot{Kind: wire.SlotDeal, ID: b.log.id, Node: b.node.Index}, Body: e.body, Trace: b.trace},
 		b.report(ReportDealt),
 	}
 	return append(effects, b.verify()...)
 }
 
 // onLog acts on a slot that just got its value.
-func (b *dkg) onLog(slot Slot) []Effect {
+func (b *dkg) onLog(slot wire.Slot) []Effect {
 	switch slot.Kind {
-	case SlotDeal:
+	case wire.SlotDeal:
 		return append(b.verify(), b.finish()...)
-	case SlotCert:
+	case wire.SlotCert:
 		return append(b.refetch(), b.finish()...)
-	case SlotAbort:
+	case wire.SlotAbort:
 		return b.onAbort()
 	}
 	return nil
@@ -171,11 +172,11 @@ func (b *dkg) verify() []Effect {
 	}
 	n := b.node
 	if frost.Hash("frostfleet/own-deal/v1", b.log.deals[n.Index]) != b.own {
-		return b.giveUp(CodeDealReplaced, "the deal in this node's slot is not the one it made", -1)
+		return b.giveUp(wire.CodeDealReplaced, "the deal in this node's slot is not the one it made", -1)
 	}
 	deals, culprit := b.log.decoded(n.Manifest)
 	if culprit >= 0 {
-		return b.giveUp(CodeDealMalformed, fmt.Sprintf("node %d's deal is not a deal of this batch", culprit), culprit)
+		return b.giveUp(wire.CodeDealMalformed, fmt.Sprintf("node %d's deal is not a deal of this batch", culprit), culprit)
 	}
 	b.to(dkgVerifying)
 	params := b.log.header.Params(n.Manifest)
@@ -196,16 +197,16 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 	if e.err != nil {
 		var blame *frost.BlameError
 		if errors.As(e.err, &blame) {
-			return b.giveUp(Code(blame.Code), fmt.Sprintf("node %d's deal: %s", blame.Dealer, blame.Reason), blame.Dealer)
+			return b.giveUp(wire.Code(blame.Code), fmt.Sprintf("node %d's deal: %s", blame.Dealer, blame.Reason), blame.Dealer)
 		}
-		return b.giveUp(CodeInternal, e.err.Error(), -1)
+		return b.giveUp(wire.CodeInternal, e.err.Error(), -1)
 	}
 	b.to(dkgCertifying)
 	m := b.node.Manifest
-	b.mine = transcript(b.log.deals)
-	cert := Certificate{
+	b.mine = wire.Transcript(b.log.deals)
+	cert := wire.Certificate{
 		Context: b.log.header.Context(m), Transcript: b.mine,
-		Root: KeyRoot(e.batch.PublicKeys, b.log.header.Client), Node: uint32(b.node.Index),
+		Root: wire.KeyRoot(e.batch.PublicKeys, b.log.header.Client), Node: uint32(b.node.Index),
 	}
 	return append([]Effect{Certify{
 		Record:  b.record(e.batch),
@@ -215,7 +216,7 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 
 // report is a report of this batch, with the keys in it.
 func (b *dkg) report(what ReportKind) Report {
-	r := Report{What: what, Kind: KindKeygen, ID: b.log.id, Job: b.job, Trace: b.trace, Culprit: -1}
+	r := Report{What: what, Kind: wire.KindKeygen, ID: b.log.id, Job: b.job, Trace: b.trace, Culprit: -1}
 	if b.log.header != nil {
 		r.Suite, r.Count = frost.Suite(b.log.header.Suite), int(b.log.header.K)
 	}
@@ -223,24 +224,24 @@ func (b *dkg) report(what ReportKind) Report {
 }
 
 // aborted is a report of a batch that was given up; culprit -1 is nobody.
-func (b *dkg) aborted(code Code, culprit int, reason string) Report {
+func (b *dkg) aborted(code wire.Code, culprit int, reason string) Report {
 	r := b.report(ReportAborted)
 	r.Code, r.Culprit, r.Reason, r.Count = code, culprit, reason, 0
 	return r
 }
 
-func publishCertificate(m *Manifest, id string, cert Certificate, trace string) Publish {
-	leaf := cert.leaf(m)
-	return Publish{Slot: Slot{SlotCert, id, int(cert.Node)}, Trace: trace, Leaf: &leaf, With: func(a *Attestation) []byte {
+func publishCertificate(m *wire.Manifest, id string, cert wire.Certificate, trace string) Publish {
+	leaf := cert.Leaf(m)
+	return Publish{Slot: wire.Slot{Kind: wire.SlotCert, ID: id, Node: int(cert.Node)}, Trace: trace, Leaf: &leaf, With: func(a *wire.Attestation) []byte {
 		cert.Attestation = a
-		return encode(&cert)
+		return wire.Encode(&cert)
 	}}
 }
 
 func (b *dkg) record(batch *frost.Batch) *BatchRecord {
 	return &BatchRecord{
 		ID: b.log.id, Header: *b.log.header, Context: b.log.header.Context(b.node.Manifest),
-		Transcript: transcript(b.log.deals), Deals: b.log.deals, Batch: batch,
+		Transcript: wire.Transcript(b.log.deals), Deals: b.log.deals, Batch: batch,
 	}
 }
 
@@ -265,7 +266,7 @@ func (n *Node) Recertify(c Certified) []Effect {
 	b.mine = c.Transcript
 	b.refetched = true // its certificates may lie before the cursor
 	n.Known[c.ID] = KnownBatch{Transcript: c.Transcript}
-	cert := Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root, Node: uint32(n.Index)}
+	cert := wire.Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root, Node: uint32(n.Index)}
 	return append([]Effect{publishCertificate(n.Manifest, c.ID, cert, ""), Refetch{ID: c.ID}}, b.finish()...)
 }
 
@@ -293,7 +294,7 @@ func (b *dkg) otherTranscript() []Effect {
 	if b.phase != dkgAborted {
 		b.to(dkgAborted)
 	}
-	return []Effect{b.aborted(CodeOtherTranscript, b.node.Index,
+	return []Effect{b.aborted(wire.CodeOtherTranscript, b.node.Index,
 		"all nodes certified this batch over deals that this process did not certify: another process runs with this node's index and keys; stop one, remove storage_path and start again")}
 }
 
@@ -314,8 +315,8 @@ func (b *dkg) rebuild() []Effect {
 	}
 	cert := b.log.certs[0]
 	deals, culprit := b.log.decoded(n.Manifest)
-	if culprit >= 0 || transcript(b.log.deals) != cert.Transcript {
-		return []Effect{b.aborted(CodeOtherTranscript, culprit, "the certificates are not over the deals in the log: restore KEYS from a mirror")}
+	if culprit >= 0 || wire.Transcript(b.log.deals) != cert.Transcript {
+		return []Effect{b.aborted(wire.CodeOtherTranscript, culprit, "the certificates are not over the deals in the log: restore KEYS from a mirror")}
 	}
 	b.to(dkgRebuilding)
 	record, params := b.record(nil), b.log.header.Params(n.Manifest)
@@ -323,7 +324,7 @@ func (b *dkg) rebuild() []Effect {
 		host := [32]byte(n.Host.Expose())
 		defer clear(host[:])
 		batch, err := frost.Recover(params, n.Index, &host, deals)
-		if err == nil && KeyRoot(batch.PublicKeys, record.Header.Client) != cert.Root {
+		if err == nil && wire.KeyRoot(batch.PublicKeys, record.Header.Client) != cert.Root {
 			err = errors.New("rebuilt keys are not the certified ones")
 		}
 		record.Batch = batch
@@ -339,7 +340,7 @@ func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
 	if e.err != nil {
 		wipeBatch(e.record.Batch)
 		b.to(dkgAborted)
-		return []Effect{b.aborted(CodeInternal, -1, "rebuild: "+e.err.Error())}
+		return []Effect{b.aborted(wire.CodeInternal, -1, "rebuild: "+e.err.Error())}
 	}
 	b.to(dkgComplete)
 	effects := b.done(StoreRecovered{Record: e.record, Certificates: b.log.raw})
@@ -347,18 +348,18 @@ func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
 }
 
 // giveUp says in the log that this node will not certify the batch.
-func (b *dkg) giveUp(code Code, reason string, culprit int) []Effect {
+func (b *dkg) giveUp(code wire.Code, reason string, culprit int) []Effect {
 	if b.phase == dkgAborted || b.phase == dkgComplete || b.log.header == nil {
 		return nil
 	}
 	b.to(dkgAborted)
-	c := complaint{Session: b.log.header.Context(b.node.Manifest), Code: code, Reason: clip(reason)}
+	c := wire.Complaint{Session: b.log.header.Context(b.node.Manifest), Code: code, Reason: wire.Clip(reason)}
 	if culprit >= 0 {
 		who := uint8(culprit)
 		c.Culprit = &who
 	}
 	return []Effect{
-		Publish{Slot: Slot{SlotAbort, b.log.id, b.node.Index}, Body: encode(&c), Trace: b.trace},
+		Publish{Slot: wire.Slot{Kind: wire.SlotAbort, ID: b.log.id, Node: b.node.Index}, Body: wire.Encode(&c), Trace: b.trace},
 		b.aborted(code, culprit, reason),
 	}
 }

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"errors"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"testing"
 	"time"
 )
@@ -10,8 +11,8 @@ import (
 // A batch of two keys on its way through a 2-of-3 fleet without a gateway.
 type batchTest struct {
 	*fleet
-	job  SignedJob
-	head BatchHeader
+	job  wire.SignedJob
+	head wire.BatchHeader
 	id   string
 }
 
@@ -20,11 +21,11 @@ func newBatch(t testing.TB, chain string) *batchTest {
 	f.desk = nil
 	job := f.keygen(1, "alice", chain, 2)
 	head := f.header(job, 0, 0)
-	return &batchTest{f, job, head, idOf(head.Context(f.m))}
+	return &batchTest{f, job, head, wire.ShortID(head.Context(f.m))}
 }
 
 // deliver posts the task, also a second time.
-func (b *batchTest) deliver() { b.task(&Task{Job: b.job}, jobID(1)) }
+func (b *batchTest) deliver() { b.task(&wire.Task{Job: b.job}, jobID(1)) }
 
 // dealt is a batch whose deals are made and not yet out.
 func dealt(t testing.TB, chain string) *batchTest {
@@ -34,14 +35,14 @@ func dealt(t testing.TB, chain string) *batchTest {
 }
 
 // release publishes what a node wants said of a kind.
-func (b *batchTest) release(i int, kind SlotKind) {
+func (b *batchTest) release(i int, kind wire.SlotKind) {
 	b.t.Helper()
 	w := b.nodes[i].want(kind)
 	b.nodes[i].out = nil
 	b.nodes[i].fill(w)
 }
 
-func (b *batchTest) releaseAll(kind SlotKind) {
+func (b *batchTest) releaseAll(kind wire.SlotKind) {
 	for i := range b.nodes {
 		b.release(i, kind)
 	}
@@ -64,7 +65,7 @@ func TestKeygen(t *testing.T) {
 				if len(b.nodes[2].store) != 0 {
 					t.Fatal("certified before all deals are in")
 				}
-				b.release(i, SlotDeal)
+				b.release(i, wire.SlotDeal)
 			}
 			for i, a := range b.nodes {
 				equal(t, "phase with all deals", b.phase(i), dkgCertifying)
@@ -72,19 +73,19 @@ func TestKeygen(t *testing.T) {
 					t.Fatal("complete without certificates")
 				}
 			}
-			b.release(0, SlotCert)
-			b.release(1, SlotCert)
+			b.release(0, wire.SlotCert)
+			b.release(1, wire.SlotCert)
 			equal(t, "complete with two certificates", b.nodes[0].done[b.id], false)
-			b.release(2, SlotCert)
+			b.release(2, wire.SlotCert)
 			first := b.nodes[0].store[b.id]
 			for i, a := range b.nodes {
 				equal(t, "complete", a.done[b.id], true)
 				equal(t, "known as complete", a.Known[b.id], KnownBatch{first.Transcript, true})
 				r := a.store[b.id]
-				if r.Context != b.head.Context(b.m) || r.Header != b.head || r.Transcript != transcript(r.Deals) || len(r.Deals) != 3 {
+				if r.Context != b.head.Context(b.m) || r.Header != b.head || r.Transcript != wire.Transcript(r.Deals) || len(r.Deals) != 3 {
 					t.Errorf("node %d: record %+v", i, r)
 				}
-				if KeyRoot(r.Batch.PublicKeys, "alice") != KeyRoot(first.Batch.PublicKeys, "alice") {
+				if wire.KeyRoot(r.Batch.PublicKeys, "alice") != wire.KeyRoot(first.Batch.PublicKeys, "alice") {
 					t.Errorf("node %d has other keys", i)
 				}
 				if i > 0 && bytes.Equal(r.Batch.Shares.Expose(), first.Batch.Shares.Expose()) {
@@ -102,9 +103,9 @@ func TestKeygen(t *testing.T) {
 func TestTaskAgain(t *testing.T) {
 	b := dealt(t, "solana")
 	b.deliver()
-	b.releaseAll(SlotDeal) // fails if a second deal is wanted
+	b.releaseAll(wire.SlotDeal) // fails if a second deal is wanted
 	b.deliver()
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotCert)
 	b.deliver()
 	for i, a := range b.nodes {
 		if _, count := a.reported(ReportDealt); count != 1 || len(a.out) > 0 {
@@ -123,21 +124,21 @@ func TestTaskAgainWhileDealing(t *testing.T) {
 	go func() { done <- b.nodes[0].held[0].Run() }()
 	b.deliver()
 	b.nodes[0].do(<-done)
-	b.nodes[0].want(SlotDeal)
+	b.nodes[0].want(wire.SlotDeal)
 }
 
 func TestJunkInSlots(t *testing.T) {
 	b := dealt(t, "solana")
 	foreign := newFleet(t, 2, 3)
-	real := b.nodes[0].want(SlotDeal)
+	real := b.nodes[0].want(wire.SlotDeal)
 	subject := real.slot.String()
-	elsewhere := Slot{SlotDeal, someBatch, 0}.String()
+	elsewhere := wire.Slot{Kind: wire.SlotDeal, ID: someBatch, Node: 0}.String()
 	for _, junk := range [][]byte{
 		nil, []byte("junk"),
-		b.sessions[1].Seal(b.m, subject, real.body),             // by another node
-		b.sessions[0].Seal(b.m, elsewhere, real.body),           // for another slot
-		foreign.sessions[0].Seal(foreign.m, subject, real.body), // of another fleet
-		SealGateway(b.gateway, "gw", b.m, subject, real.body),   // by a gateway
+		b.sessions[1].Seal(b.m, subject, real.body),                // by another node
+		b.sessions[0].Seal(b.m, elsewhere, real.body),              // for another slot
+		foreign.sessions[0].Seal(foreign.m, subject, real.body),    // of another fleet
+		wire.SealGateway(b.gateway, "gw", b.m, subject, real.body), // by a gateway
 	} {
 		b.post(subject, junk)
 	}
@@ -146,8 +147,8 @@ func TestJunkInSlots(t *testing.T) {
 	if d := b.nodes[1].batches[b.id]; d.log.deals[0] != nil {
 		t.Fatal("junk became the slot's value")
 	}
-	b.releaseAll(SlotDeal)
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotDeal)
+	b.releaseAll(wire.SlotCert)
 	equal(t, "complete", b.nodes[1].done[b.id], true)
 	if len(b.nodes[0].batches) != 0 {
 		t.Error("junk opened entries")
@@ -160,10 +161,10 @@ func TestFirstDealWins(t *testing.T) {
 	b := dealt(t, "solana")
 	second := b.newActor(2)
 	second.replay()
-	other := second.want(SlotDeal)
-	b.releaseAll(SlotDeal)
+	other := second.want(wire.SlotDeal)
+	b.releaseAll(wire.SlotDeal)
 	b.say(other.slot, other.body)
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotCert)
 	equal(t, "complete", b.nodes[0].done[b.id], true)
 }
 
@@ -171,21 +172,21 @@ func TestOwnDealReplaced(t *testing.T) {
 	b := dealt(t, "solana")
 	second := b.newActor(0) // another process with this index, or a broker that kept an old deal
 	second.replay()
-	other := second.want(SlotDeal)
+	other := second.want(wire.SlotDeal)
 	b.say(other.slot, other.body)
-	b.release(1, SlotDeal)
-	b.release(2, SlotDeal)
+	b.release(1, wire.SlotDeal)
+	b.release(2, wire.SlotDeal)
 	abort := b.aborted(0)
-	equal(t, "code", abort.Code, CodeDealReplaced)
+	equal(t, "code", abort.Code, wire.CodeDealReplaced)
 	if len(b.nodes[0].store) != 0 {
 		t.Error("certified a transcript with a deal that is not its own")
 	}
 }
 
 // aborted is what node i says why it gave the batch up.
-func (b *batchTest) aborted(i int) *complaint {
+func (b *batchTest) aborted(i int) *wire.Complaint {
 	b.t.Helper()
-	c := must(decodeComplaint(b.nodes[i].want(SlotAbort).body))
+	c := must(wire.DecodeComplaint(b.nodes[i].want(wire.SlotAbort).body))
 	r := b.nodes[i].expect(ReportAborted)
 	equal(b.t, "phase", b.phase(i), dkgAborted)
 	equal(b.t, "session of the abort", c.Session, b.head.Context(b.m))
@@ -197,22 +198,22 @@ func TestSlotLostToAnotherProcess(t *testing.T) {
 	b := dealt(t, "solana")
 	second := b.newActor(0)
 	second.replay()
-	other := second.want(SlotDeal)
+	other := second.want(wire.SlotDeal)
 	b.say(other.slot, other.body)
 	b.nodes[0].fill(b.nodes[0].out[0]) // finds the other's deal and loses the slot
 	b.nodes[0].out = b.nodes[0].out[1:]
-	equal(t, "code", b.aborted(0).Code, CodeRestarted)
+	equal(t, "code", b.aborted(0).Code, wire.CodeRestarted)
 }
 
 func TestRestartAfterDealing(t *testing.T) {
 	b := dealt(t, "solana")
-	b.releaseAll(SlotDeal)
+	b.releaseAll(wire.SlotDeal)
 	for _, a := range b.nodes {
 		a.out, a.store = nil, map[string]*BatchRecord{} // ended before they stored anything
 	}
 	b.nodes[0].restart()
-	equal(t, "code", b.aborted(0).Code, CodeRestarted)
-	b.release(0, SlotAbort)
+	equal(t, "code", b.aborted(0).Code, wire.CodeRestarted)
+	b.release(0, wire.SlotAbort)
 	b.nodes[0].restart() // and once more: the abort is in the log
 	if len(b.nodes[0].out) != 0 {
 		t.Errorf("wants %v", b.nodes[0].out)
@@ -222,8 +223,8 @@ func TestRestartAfterDealing(t *testing.T) {
 func TestRestartBeforeDealing(t *testing.T) {
 	b := dealt(t, "solana")
 	b.nodes[0].restart() // its deal never got out: nobody saw it, so it deals anew
-	b.releaseAll(SlotDeal)
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotDeal)
+	b.releaseAll(wire.SlotCert)
 	equal(t, "complete", b.nodes[1].done[b.id], true)
 }
 
@@ -231,12 +232,12 @@ func TestRestartBeforeDealing(t *testing.T) {
 // in its next life, about the same transcript, and deals no more.
 func TestRestartAfterCertifying(t *testing.T) {
 	b := dealt(t, "solana")
-	b.releaseAll(SlotDeal)
+	b.releaseAll(wire.SlotDeal)
 	b.nodes[0].restart()
 	if _, count := b.nodes[0].reported(ReportDealt); count != 1 {
 		t.Errorf("dealt %d times", count)
 	}
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotCert)
 	for _, a := range b.nodes {
 		equal(t, "complete", a.done[b.id], true)
 	}
@@ -246,21 +247,21 @@ func TestRestartAfterCertifying(t *testing.T) {
 // the last, which it has to find in the log.
 func TestRestartWaitingForCertificates(t *testing.T) {
 	b := dealt(t, "solana")
-	b.releaseAll(SlotDeal)
-	b.release(0, SlotCert)
-	b.release(1, SlotCert)
+	b.releaseAll(wire.SlotDeal)
+	b.release(0, wire.SlotCert)
+	b.release(1, wire.SlotCert)
 	b.nodes[0].restart()
 	b.nodes[0].out = nil
-	b.release(2, SlotCert)
+	b.release(2, wire.SlotCert)
 	equal(t, "complete", b.nodes[0].done[b.id], true)
 }
 
 func TestCertificatesWinOverAborts(t *testing.T) {
 	b := dealt(t, "solana")
-	b.releaseAll(SlotDeal)
-	abort := &complaint{Session: b.head.Context(b.m), Code: CodeInternal, Reason: "changed my mind"}
-	b.say(Slot{SlotAbort, b.id, 1}, encode(abort))
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotDeal)
+	abort := &wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal, Reason: "changed my mind"}
+	b.say(wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}, wire.Encode(abort))
+	b.releaseAll(wire.SlotCert)
 	for i, a := range b.nodes {
 		if !a.done[b.id] {
 			t.Errorf("node %d did not complete a batch with n certificates", i)
@@ -272,16 +273,16 @@ func TestCertificatesWinOverAborts(t *testing.T) {
 // certificates appear all the same (its own was made by an earlier life).
 func TestAbortedNodeRebuilds(t *testing.T) {
 	b := dealt(t, "solana")
-	b.releaseAll(SlotDeal)
+	b.releaseAll(wire.SlotDeal)
 	late := b.newActor(0)
 	for _, m := range b.keys {
 		late.do(KeysMessage{m})
 	}
-	abort := KeysMessage{LogMessage{Subject: Slot{SlotAbort, b.id, 1}.String(), Seq: 99, Time: t0}}
-	abort.Data = b.sessions[1].Seal(b.m, abort.Subject, encode(&complaint{Session: b.head.Context(b.m), Code: CodeInternal}))
+	abort := KeysMessage{wire.LogMessage{Subject: wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String(), Seq: 99, Time: t0}}
+	abort.Data = b.sessions[1].Seal(b.m, abort.Subject, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))
 	late.do(abort)
 	equal(t, "phase", late.batches[b.id].phase, dkgAborted)
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotCert)
 	for _, m := range b.keys {
 		late.do(KeysMessage{m})
 	}
@@ -289,17 +290,17 @@ func TestAbortedNodeRebuilds(t *testing.T) {
 }
 
 func TestAbortStopsWork(t *testing.T) {
-	for _, stage := range []SlotKind{"", SlotDeal} {
+	for _, stage := range []wire.SlotKind{"", wire.SlotDeal} {
 		b := newBatch(t, "solana")
-		if stage == SlotDeal {
+		if stage == wire.SlotDeal {
 			b.deliver()
 		}
 		// A complaint about another batch, first: it says nothing about this one.
-		b.say(Slot{SlotAbort, b.id, 1}, encode(&complaint{Session: [32]byte{1}, Code: CodeInternal}))
+		b.say(wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}, wire.Encode(&wire.Complaint{Session: [32]byte{1}, Code: wire.CodeInternal}))
 		if b.phase(0) == dkgAborted {
 			t.Fatal("a complaint about another session was believed")
 		}
-		b.say(Slot{SlotAbort, b.id, 1}, encode(&complaint{Session: b.head.Context(b.m), Code: CodeInternal}))
+		b.say(wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))
 		equal(t, "phase", b.phase(0), dkgAborted)
 		b.nodes[0].out = nil
 		b.deliver()
@@ -313,20 +314,20 @@ func TestAbortStopsWork(t *testing.T) {
 func TestCertifyFailed(t *testing.T) {
 	b := dealt(t, "solana")
 	b.nodes[0].failing = errors.New("disk full")
-	b.releaseAll(SlotDeal)
-	equal(t, "code", b.aborted(0).Code, CodeInternal)
+	b.releaseAll(wire.SlotDeal)
+	equal(t, "code", b.aborted(0).Code, wire.CodeInternal)
 	if len(b.nodes[0].said.transcripts) != 0 {
 		t.Error("certified all the same")
 	}
 	b.deliver()
-	b.nodes[0].want(SlotAbort)
+	b.nodes[0].want(wire.SlotAbort)
 }
 
 func TestDealFailsWithoutRandomness(t *testing.T) {
 	b := newBatch(t, "solana")
 	b.nodes[0].Rand = bytes.NewReader(make([]byte, 31))
 	b.deliver()
-	equal(t, "code", b.aborted(0).Code, CodeInternal)
+	equal(t, "code", b.aborted(0).Code, wire.CodeInternal)
 }
 
 // Two deals of one node for one batch share nothing: the seed is fresh.
@@ -334,21 +335,21 @@ func TestDealsAreFresh(t *testing.T) {
 	b := dealt(t, "solana")
 	again := b.newActor(0)
 	again.replay()
-	_, one, _ := decodeDeal(b.nodes[0].want(SlotDeal).body)
-	_, two, _ := decodeDeal(again.want(SlotDeal).body)
+	_, one, _ := wire.DecodeDeal(b.nodes[0].want(wire.SlotDeal).body)
+	_, two, _ := wire.DecodeDeal(again.want(wire.SlotDeal).body)
 	if one.Ephemeral == two.Ephemeral || bytes.Equal(one.Commitments[:32], two.Commitments[:32]) {
 		t.Error("a deal was made twice")
 	}
 }
 
 func TestKeygenTaskBounds(t *testing.T) {
-	for name, change := range map[string]func(*Task){
-		"part that does not exist": func(t *Task) { t.Part = 1 },
-		"items":                    func(t *Task) { t.Items = []uint32{0} },
-		"exclusions":               func(t *Task) { t.Exclude = []uint8{0} },
+	for name, change := range map[string]func(*wire.Task){
+		"part that does not exist": func(t *wire.Task) { t.Part = 1 },
+		"items":                    func(t *wire.Task) { t.Items = []uint32{0} },
+		"exclusions":               func(t *wire.Task) { t.Exclude = []uint8{0} },
 	} {
 		b := newBatch(t, "solana")
-		task := &Task{Job: b.job}
+		task := &wire.Task{Job: b.job}
 		change(task)
 		b.task(task, jobID(1))
 		b.nodes[0].expect(ReportBadTask)
@@ -359,21 +360,21 @@ func TestKeygenTaskBounds(t *testing.T) {
 // A task that a worker must not believe, whatever the gateway says.
 func TestTasksAreChecked(t *testing.T) {
 	b := newBatch(t, "solana")
-	good := &Task{Job: b.job}
-	subject := TaskSubject(good, jobID(1))
+	good := &wire.Task{Job: b.job}
+	subject := wire.TaskSubject(good, jobID(1))
 	expired := b.job
-	expired.Payload = mustJSON(Job{ID: jobID(1), Kind: KindKeygen, Expires: t0, Chain: "solana", Count: 1})
+	expired.Payload = mustJSON(wire.Job{ID: jobID(1), Kind: wire.KindKeygen, Expires: t0, Chain: "solana", Count: 1})
 	unsigned := b.job
 	unsigned.Signature = make([]byte, 64)
-	seal := func(subject string, task *Task) []byte {
-		return SealGateway(b.gateway, "gw", b.m, subject, encode(task))
+	seal := func(subject string, task *wire.Task) []byte {
+		return wire.SealGateway(b.gateway, "gw", b.m, subject, wire.Encode(task))
 	}
-	for name, m := range map[string]LogMessage{
+	for name, m := range map[string]wire.LogMessage{
 		"no envelope":     {Subject: subject, Data: []byte("x")},
-		"no task":         {Subject: subject, Data: SealGateway(b.gateway, "gw", b.m, subject, []byte("x"))},
-		"another gateway": {Subject: subject, Data: SealGateway(b.gateway, "gw2", b.m, subject, encode(good))},
-		"unsigned job":    {Subject: subject, Data: seal(subject, &Task{Job: unsigned})},
-		"expired job":     {Subject: subject, Data: seal(subject, &Task{Job: b.job2(expired.Payload)})},
+		"no task":         {Subject: subject, Data: wire.SealGateway(b.gateway, "gw", b.m, subject, []byte("x"))},
+		"another gateway": {Subject: subject, Data: wire.SealGateway(b.gateway, "gw2", b.m, subject, wire.Encode(good))},
+		"unsigned job":    {Subject: subject, Data: seal(subject, &wire.Task{Job: unsigned})},
+		"expired job":     {Subject: subject, Data: seal(subject, &wire.Task{Job: b.job2(expired.Payload)})},
 		"another subject": {Subject: "work.bulk.alice." + jobID(2) + ".0.0", Data: seal("work.bulk.alice."+jobID(2)+".0.0", good)},
 	} {
 		a := b.newActor(0)
@@ -386,8 +387,10 @@ func TestTasksAreChecked(t *testing.T) {
 	}
 	// A broker that tells a false time: the job is expired by the node's clock.
 	a := b.newActor(0)
-	a.do(TaskMessage{LogMessage{Subject: subject, Time: t0, Data: seal(subject, good)}, t0.Add(30*time.Minute + clockSkew + time.Second)})
+	a.do(TaskMessage{wire.LogMessage{Subject: subject, Time: t0, Data: seal(subject, good)}, t0.Add(30*time.Minute + wire.ClockSkew + time.Second)})
 	a.expect(ReportBadTask)
 }
 
-func (b *batchTest) job2(payload []byte) SignedJob { return b.fleet.job("alice", KindKeygen, payload) }
+func (b *batchTest) job2(payload []byte) wire.SignedJob {
+	return b.fleet.job("alice", wire.KindKeygen, payload)
+}

@@ -1,6 +1,5 @@
-// Package protocol is what Frostfleet's machines say to each other and what
-// they do about it: the wire messages, and the state machines of workers and
-// gateways. It has no I/O and no clock, and its randomness is passed in, so a
+// Package protocol is the state machines of workers and gateways, which speak
+// in the messages of internal/wire. It has no I/O and no clock, and its randomness is passed in, so a
 // whole fleet runs inside a test at any speed and in any order.
 //
 // A machine takes an event and gives back effects:

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Event is what happens to a machine.
@@ -15,8 +16,8 @@ type Effect interface{ effect() }
 // Events of both machines.
 type (
 	// KeysMessage and SignMessage are messages of those streams, in their order.
-	KeysMessage struct{ LogMessage }
-	SignMessage struct{ LogMessage }
+	KeysMessage struct{ wire.LogMessage }
+	SignMessage struct{ wire.LogMessage }
 	// Tick tells the time, every second or so.
 	Tick struct{ Now time.Time }
 	// Timer is what After asked for.
@@ -30,13 +31,7 @@ type (
 type (
 	// TaskMessage is a message of WORK, and the worker's own clock.
 	TaskMessage struct {
-		LogMessage
-		Now time.Time
-	}
-	// JobHeard is a sign job that was just stored in JOBS, by hearsay, and the
-	// worker's own clock.
-	JobHeard struct {
-		Job SignedJob
+		wire.LogMessage
 		Now time.Time
 	}
 	// Loaded answers Load: one entry for each key asked for.
@@ -47,11 +42,11 @@ type (
 	// CertifyFailed answers Certify where the certificate could not be made.
 	CertifyFailed struct {
 		ID   string
-		Code Code
+		Code wire.Code
 		Err  error
 	}
 	// SlotLost says that a slot already holds something else of this node.
-	SlotLost struct{ Slot Slot }
+	SlotLost struct{ Slot wire.Slot }
 
 	// SignLost says that SIGN starts anew: what was read of it is gone.
 	SignLost struct{}
@@ -105,7 +100,6 @@ type TimerKind int
 const (
 	timerHedge   TimerKind = iota // a signer of the second rank looks whether it is needed
 	timerLoad                     // keys were missing: look again
-	timerTask                     // gateway: the nodes should have begun by themselves
 	timerCommits                  // gateway: the signing set should stand
 	timerShares                   // gateway: the shares should be there
 	timerBatch                    // gateway: the batch should be done
@@ -134,13 +128,13 @@ type (
 	// Report is for logs and metrics; it changes nothing.
 	Report struct {
 		What    ReportKind
-		Kind    Kind
+		Kind    wire.Kind
 		ID      string // batch, session or job
 		Job     string // client and id of the job, where it is known
 		Trace   string // the job's traceparent, "" if it has none
 		Suite   frost.Suite
 		Count   int // keys or signatures
-		Code    Code
+		Code    wire.Code
 		Reason  string
 		Culprit int // node, or -1
 	}
@@ -173,10 +167,10 @@ type (
 	// Publish fills a slot. Where Leaf is set, the HSM attests it first and
 	// With makes the body; otherwise Body is the body.
 	Publish struct {
-		Slot Slot
+		Slot wire.Slot
 		Body []byte
 		Leaf *[32]byte
-		With func(*Attestation) []byte
+		With func(*wire.Attestation) []byte
 		// Trace is the job's traceparent.
 		Trace string
 	}
@@ -199,7 +193,7 @@ type (
 	// Load asks the keystore for keys.
 	Load struct {
 		ID   string
-		Keys []KeyID
+		Keys []wire.KeyID
 	}
 	// Refetch asks for all messages of a batch again, as KeysMessages: the log
 	// says that it is done and this node no longer has its deals.
@@ -209,7 +203,7 @@ type (
 // BatchRecord is what a node keeps of a batch.
 type BatchRecord struct {
 	ID         string
-	Header     BatchHeader
+	Header     wire.BatchHeader
 	Context    [32]byte
 	Transcript [32]byte
 	Deals      [][]byte // raw, in index order: the node's copy of the log
@@ -221,7 +215,6 @@ func (SignMessage) event()   {}
 func (Tick) event()          {}
 func (Timer) event()         {}
 func (TaskMessage) event()   {}
-func (JobHeard) event()      {}
 func (Loaded) event()        {}
 func (CertifyFailed) event() {}
 func (SlotLost) event()      {}

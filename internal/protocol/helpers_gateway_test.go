@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"time"
 )
 
@@ -11,9 +12,6 @@ type desk struct {
 	f        *fleet
 	token    uint64
 	hold     bool
-	lookups  int
-	existing []byte // what a look-up finds
-	hearsay  bool   // nodes hear of jobs by themselves
 	held     []Compute
 	tasks    []PublishTask
 	finished []Finish
@@ -40,7 +38,7 @@ func (f *fleet) newDesk() *desk {
 // newReader is a desk that has not read KEYS yet.
 func (f *fleet) newReader() *desk {
 	d := f.newDesk()
-	d.complete, d.awaited = false, nil
+	d.directory.catchUp = catchUp{fetchFirst: map[string]bool{}}
 	return d
 }
 
@@ -79,16 +77,10 @@ func (d *desk) do(ev Event) {
 			d.replaced = append(d.replaced, e)
 		case After:
 			d.timers = append(d.timers, e.Timer)
-			if e.Timer.Kind == timerTask && !d.hearsay {
-				d.do(e.Timer) // no node hears of jobs
-			}
 		case Report:
 			d.reports = append(d.reports, e)
 		case Round:
 			d.rounds = append(d.rounds, e)
-		case LookUp:
-			d.lookups++
-			d.do(LookedUp{Attempt: e.Attempt, Existing: d.existing})
 		case Refetch:
 			d.fetch = append(d.fetch, e.ID)
 		default:
@@ -97,15 +89,28 @@ func (d *desk) do(ev Event) {
 	}
 }
 
+// checked is a job as the gateway's program checks it at delivery.
+func (d *desk) checked(job wire.SignedJob) *CheckedJob {
+	return CheckJob(d.f.m, d.f.access, job, d.f.now)
+}
+
+// stored reads a stored result as the gateway's program does.
+func stored(result []byte) *ExistingResult {
+	if result == nil {
+		return nil
+	}
+	return ReadExisting(result)
+}
+
 // arrive delivers a job and returns its token.
-func (d *desk) arrive(job SignedJob, existing []byte) uint64 {
+func (d *desk) arrive(job wire.SignedJob, existing []byte) uint64 {
 	d.token++
-	d.do(JobArrived{Token: d.token, Job: job, Stored: d.f.now, Existing: existing})
+	d.do(JobArrived{Token: d.token, Job: d.checked(job), Stored: d.f.now, Existing: stored(existing)})
 	return d.token
 }
 
 // result is the one result that the gateway wants stored.
-func (d *desk) result() *Result {
+func (d *desk) result() *wire.Result {
 	d.f.t.Helper()
 	if len(d.finished) != 1 {
 		d.f.t.Fatalf("%d results, want one; %d tasks wait, reports %v", len(d.finished), len(d.tasks), d.reports)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // actor is a worker's machine with what its program does at once: computing,
@@ -23,8 +24,8 @@ type actor struct {
 	reports []Report
 	timers  []Timer
 	fetch   []string
-	failing error      // of Certify
-	mute    []SlotKind // what drain does not publish
+	failing error           // of Certify
+	mute    []wire.SlotKind // what drain does not publish
 	said    *said
 }
 
@@ -37,7 +38,7 @@ type said struct {
 
 // wish is a Publish with its body made.
 type wish struct {
-	slot Slot
+	slot wire.Slot
 	body []byte
 }
 
@@ -66,7 +67,7 @@ func (a *actor) restart() {
 	a.out, a.held, a.timers = nil, nil, nil
 	for id, r := range a.store {
 		if !a.done[id] {
-			a.perform(a.Recertify(Certified{ID: id, Context: r.Context, Transcript: r.Transcript, Root: KeyRoot(r.Batch.PublicKeys, r.Header.Client)}))
+			a.perform(a.Recertify(Certified{ID: id, Context: r.Context, Transcript: r.Transcript, Root: wire.KeyRoot(r.Batch.PublicKeys, r.Header.Client)}))
 		}
 	}
 	a.replay()
@@ -99,7 +100,7 @@ func (a *actor) perform(effects []Effect) {
 			a.publish(e)
 		case Certify:
 			if a.failing != nil {
-				a.do(CertifyFailed{ID: e.Record.ID, Code: CodeInternal, Err: a.failing})
+				a.do(CertifyFailed{ID: e.Record.ID, Code: wire.CodeInternal, Err: a.failing})
 				continue
 			}
 			a.store[e.Record.ID] = e.Record
@@ -133,24 +134,24 @@ func (a *actor) publish(e Publish) {
 
 // watch ends the test when a node certifies a second transcript of a batch,
 // or makes two shares with one pair of nonces (N3), whatever led to it.
-func (a *actor) watch(slot Slot, body []byte) {
+func (a *actor) watch(slot wire.Slot, body []byte) {
 	switch slot.Kind {
-	case SlotCert:
-		c := must(decodeCertificate(body, a.Manifest, a.Index))
+	case wire.SlotCert:
+		c := must(wire.DecodeCertificate(body, a.Manifest, a.Index))
 		if was, ok := a.said.transcripts[slot.ID]; ok && was != c.Transcript {
 			a.f.t.Fatalf("node %d certified two transcripts of batch %s", a.Index, slot.ID)
 		}
 		a.said.transcripts[slot.ID] = c.Transcript
-	case SlotCommit:
-		var c commitBody
-		must(0, decode(body, MaxMessageSize, &c))
+	case wire.SlotCommit:
+		var c wire.CommitBody
+		must(0, wire.Decode(body, wire.MaxMessageSize, &c))
 		for _, was := range a.said.points {
 			if was == string(c.Points) {
 				a.f.t.Fatalf("node %d committed twice to the same nonces", a.Index)
 			}
 		}
 		a.said.points[slot.ID] = string(c.Points)
-	case SlotShare:
+	case wire.SlotShare:
 		points := a.said.points[slot.ID]
 		if was, ok := a.said.shares[points]; ok && !bytes.Equal(was, body) {
 			a.f.t.Fatalf("node %d made two shares with one pair of nonces", a.Index)
@@ -162,15 +163,15 @@ func (a *actor) watch(slot Slot, body []byte) {
 // fill writes a slot as bus.PublishSlot does.
 func (a *actor) fill(w wish) {
 	log := a.f.sign
-	if slotFamily[w.slot.Kind] == "dkg" {
+	if !w.slot.Kind.Signing() {
 		log = a.f.keys
 	}
-	switch a.f.standing(log, w.slot.String(), func(m LogMessage) Verdict { return a.Judge(w.slot, m, w.body) }) {
-	case Junk:
+	switch a.f.standing(log, w.slot.String(), func(m wire.LogMessage) wire.Verdict { return a.Judge(w.slot, m, w.body) }) {
+	case wire.Junk:
 		data := a.f.sessions[a.Index].Seal(a.Manifest, w.slot.String(), w.body)
 		a.Sealed(w.slot, data)
 		a.f.post(w.slot.String(), data)
-	case Other:
+	case wire.Other:
 		a.do(SlotLost{w.slot})
 	}
 }
@@ -184,7 +185,7 @@ func (a *actor) compute() {
 	}
 }
 
-func (a *actor) load(ids []KeyID) []LoadedKey {
+func (a *actor) load(ids []wire.KeyID) []LoadedKey {
 	keys := make([]LoadedKey, len(ids))
 	for i, id := range ids {
 		r := a.store[id.Batch]
@@ -195,16 +196,16 @@ func (a *actor) load(ids []KeyID) []LoadedKey {
 		size := a.Manifest.T * suite.PointSize()
 		keys[i] = LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
 			Suite: suite, N: a.Manifest.N, T: a.Manifest.T, Index: a.Index,
-			PublicKey:   r.Batch.PublicKeys[id.Index],
-			Commitments: r.Batch.Commitments[id.Index*size:][:size],
-			Share:       secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
+			PublicKey:     r.Batch.PublicKeys[id.Index],
+			VSSCommitment: r.Batch.Commitments[id.Index*size:][:size],
+			Share:         secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
 		}}
 	}
 	return keys
 }
 
 // want returns the only message of a kind that the node wants published.
-func (a *actor) want(kind SlotKind) wish {
+func (a *actor) want(kind wire.SlotKind) wish {
 	a.f.t.Helper()
 	var found []wish
 	for _, w := range a.out {
@@ -235,4 +236,12 @@ func (a *actor) expect(what ReportKind) Report {
 		a.f.t.Fatalf("node %d: no report %q among %v", a.Index, what, a.reports)
 	}
 	return r
+}
+
+// culpritOf is the node that a complaint blames, -1 if it blames nobody.
+func culpritOf(c *wire.Complaint) int {
+	if c.Culprit == nil {
+		return -1
+	}
+	return int(*c.Culprit)
 }

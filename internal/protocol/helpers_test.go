@@ -9,6 +9,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"slices"
 	"sync"
 	"testing"
@@ -19,52 +20,62 @@ import (
 // machines, driven by hand: nothing moves unless a test says so.
 type fleet struct {
 	t        testing.TB
-	m        *Manifest
-	access   *Access
+	m        *wire.Manifest
+	access   *wire.Access
 	identity []*ecdsa.PrivateKey // in place of the HSMs
 	host     [][32]byte
-	sessions []*SessionKey
+	sessions []*wire.SessionKey
 	gateway  ed25519.PrivateKey
 	clients  map[string]ed25519.PrivateKey
 
 	now              time.Time
-	keys, sign, work []LogMessage
+	keys, sign, work []wire.LogMessage
 	nodes            []*actor
 	desk             *desk
 	spoil            func() // called when drain posted a task
+}
+
+// someBatch is the id of a batch that nobody made.
+const someBatch = "0123456789abcdef0123456789abcdef"
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
 
 // t0 is when every test begins.
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // The clients: alice and bob may do everything, carol only signs.
-var clientKinds = map[string][]Kind{"alice": {KindKeygen, KindSign}, "bob": {KindKeygen, KindSign}, "carol": {KindSign}}
+var clientKinds = map[string][]wire.Kind{"alice": {wire.KindKeygen, wire.KindSign}, "bob": {wire.KindKeygen, wire.KindSign}, "carol": {wire.KindSign}}
 
 // newFleet draws the keys of a fleet without machines.
-func newFleet(t testing.TB, threshold, n int, change ...func(*Manifest)) *fleet {
+func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *fleet {
 	t.Helper()
 	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}}
-	m := &Manifest{Version: 1, Fleet: "test", Network: "regtest", N: n, T: threshold, AttestSigning: true}
+	m := &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: n, T: threshold, AttestSigning: true}
 	for i := range n {
 		id := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 		host := must(ecdh.X25519().GenerateKey(rand.Reader))
 		f.identity, f.host = append(f.identity, id), append(f.host, [32]byte(host.Bytes()))
-		m.Nodes = append(m.Nodes, NodeCard{Index: i, Identity: must(id.PublicKey.Bytes()), Encryption: host.PublicKey().Bytes()})
+		m.Nodes = append(m.Nodes, wire.NodeCard{Index: i, Identity: must(id.PublicKey.Bytes()), Encryption: host.PublicKey().Bytes()})
 	}
 	for _, c := range change {
 		c(m)
 	}
 	f.check(m.Seal())
 	f.m = m
-	var clients []Client
+	var clients []wire.Client
 	for name, kinds := range clientKinds {
 		pub, key, _ := ed25519.GenerateKey(rand.Reader)
 		f.clients[name] = key
-		clients = append(clients, Client{Name: name, Key: pub, Kinds: kinds})
+		clients = append(clients, wire.Client{Name: name, Key: pub, Kinds: kinds})
 	}
 	pub, key, _ := ed25519.GenerateKey(rand.Reader)
 	f.gateway = key
-	f.access = must(NewAccess(clients, map[string]ed25519.PublicKey{"gw": pub}))
+	f.access = must(wire.NewAccess(clients, map[string]ed25519.PublicKey{"gw": pub}))
 	for i := range n {
 		f.sessions = append(f.sessions, f.session(i))
 	}
@@ -79,17 +90,17 @@ func (f *fleet) check(err error) {
 }
 
 // attest does what node i's HSM does for leaf which of leaves.
-func (f *fleet) attest(i int, leaves [][32]byte, which int) *Attestation {
-	digest := AttestDigest(f.m, leaves)
-	return NewAttestations(leaves, must(ecdsa.SignASN1(rand.Reader, f.identity[i], digest[:])))[which]
+func (f *fleet) attest(i int, leaves [][32]byte, which int) *wire.Attestation {
+	digest := wire.AttestDigest(f.m, leaves)
+	return wire.NewAttestations(leaves, must(ecdsa.SignASN1(rand.Reader, f.identity[i], digest[:])))[which]
 }
 
-func (f *fleet) attestOne(i int, leaf [32]byte) *Attestation {
+func (f *fleet) attestOne(i int, leaf [32]byte) *wire.Attestation {
 	return f.attest(i, [][32]byte{leaf}, 0)
 }
 
-func (f *fleet) session(i int) *SessionKey {
-	k := must(NewSessionKey(rand.Reader, i, f.now))
+func (f *fleet) session(i int) *wire.SessionKey {
+	k := must(wire.NewSessionKey(rand.Reader, i, f.now))
 	k.Delegate(f.attestOne(i, k.Leaf(f.m)))
 	return k
 }
@@ -105,14 +116,14 @@ func (f *fleet) start() *fleet {
 
 // post stores a message in its stream and shows it to every machine.
 func (f *fleet) post(subject string, data []byte) {
-	stream, ev := &f.sign, func(m LogMessage) Event { return SignMessage{m} }
+	stream, ev := &f.sign, func(m wire.LogMessage) Event { return SignMessage{m} }
 	switch subject[:4] {
 	case "dkg.":
-		stream, ev = &f.keys, func(m LogMessage) Event { return KeysMessage{m} }
+		stream, ev = &f.keys, func(m wire.LogMessage) Event { return KeysMessage{m} }
 	case "work":
-		stream, ev = &f.work, func(m LogMessage) Event { return TaskMessage{m, f.now} }
+		stream, ev = &f.work, func(m wire.LogMessage) Event { return TaskMessage{m, f.now} }
 	}
-	msg := LogMessage{Subject: subject, Seq: uint64(len(*stream) + 1), Time: f.now, Data: data}
+	msg := wire.LogMessage{Subject: subject, Seq: uint64(len(*stream) + 1), Time: f.now, Data: data}
 	*stream = append(*stream, msg)
 	for _, a := range f.nodes {
 		a.do(ev(msg))
@@ -123,19 +134,19 @@ func (f *fleet) post(subject string, data []byte) {
 }
 
 // say posts a body of node i, properly sealed.
-func (f *fleet) say(slot Slot, body []byte) {
+func (f *fleet) say(slot wire.Slot, body []byte) {
 	f.post(slot.String(), f.sessions[slot.Node].Seal(f.m, slot.String(), body))
 }
 
-func (f *fleet) standing(log []LogMessage, subject string, judge func(LogMessage) Verdict) Verdict {
+func (f *fleet) standing(log []wire.LogMessage, subject string, judge func(wire.LogMessage) wire.Verdict) wire.Verdict {
 	for _, m := range log {
 		if m.Subject == subject {
-			if v := judge(m); v != Junk {
+			if v := judge(m); v != wire.Junk {
 				return v
 			}
 		}
 	}
-	return Junk
+	return wire.Junk
 }
 
 // drain fills slots and publishes tasks as bus and programs do, until nobody
@@ -157,8 +168,8 @@ func (f *fleet) drain() {
 			busy = true
 			p := f.desk.tasks[0]
 			f.desk.tasks = f.desk.tasks[1:]
-			if f.standing(f.work, p.Subject, func(m LogMessage) Verdict { return f.desk.JudgeTask(m, p.Body) }) == Junk {
-				f.post(p.Subject, SealGateway(f.gateway, "gw", f.m, p.Subject, p.Body))
+			if f.standing(f.work, p.Subject, func(m wire.LogMessage) wire.Verdict { return f.desk.JudgeTask(m, p.Body) }) == wire.Junk {
+				f.post(p.Subject, wire.SealGateway(f.gateway, "gw", f.m, p.Subject, p.Body))
 				if f.spoil != nil {
 					f.spoil()
 				}
@@ -168,30 +179,30 @@ func (f *fleet) drain() {
 }
 
 // task seals a task as the gateway does and posts it.
-func (f *fleet) task(task *Task, jobID string) {
-	subject := TaskSubject(task, jobID)
-	f.post(subject, SealGateway(f.gateway, "gw", f.m, subject, encode(task)))
+func (f *fleet) task(task *wire.Task, jobID string) {
+	subject := wire.TaskSubject(task, jobID)
+	f.post(subject, wire.SealGateway(f.gateway, "gw", f.m, subject, wire.Encode(task)))
 }
 
 // job signs a payload for a client.
-func (f *fleet) job(client string, kind Kind, payload []byte) SignedJob {
-	return SignJob(f.clients[client], f.m.Fleet, kind, client, payload)
+func (f *fleet) job(client string, kind wire.Kind, payload []byte) wire.SignedJob {
+	return wire.SignJob(f.clients[client], f.m.Fleet, kind, client, payload)
 }
 
 // keygen is a job for count keys; n makes its id.
-func (f *fleet) keygen(n int, client, chain string, count int) SignedJob {
-	return f.job(client, KindKeygen, mustJSON(Job{ID: jobID(n), Kind: KindKeygen, Expires: f.now.Add(30 * time.Minute), Chain: chain, Count: count}))
+func (f *fleet) keygen(n int, client, chain string, count int) wire.SignedJob {
+	return f.job(client, wire.KindKeygen, mustJSON(wire.Job{ID: jobID(n), Kind: wire.KindKeygen, Expires: f.now.Add(30 * time.Minute), Chain: chain, Count: count}))
 }
 
-func (f *fleet) signing(n int, client string, items ...JobItem) SignedJob {
-	return f.job(client, KindSign, mustJSON(Job{ID: jobID(n), Kind: KindSign, Expires: f.now.Add(10 * time.Minute), Items: items}))
+func (f *fleet) signing(n int, client string, items ...wire.JobItem) wire.SignedJob {
+	return f.job(client, wire.KindSign, mustJSON(wire.Job{ID: jobID(n), Kind: wire.KindSign, Expires: f.now.Add(10 * time.Minute), Items: items}))
 }
 
 func jobID(n int) string { return fmt.Sprintf("00000000-0000-7000-8000-%012x", n) }
 
 func mustJSON(v any) []byte { return must(json.Marshal(v)) }
 
-func (f *fleet) header(job SignedJob, part, attempt int) BatchHeader {
+func (f *fleet) header(job wire.SignedJob, part, attempt int) wire.BatchHeader {
 	f.t.Helper()
 	j, err := job.Parse(f.now)
 	if err != nil {
@@ -210,7 +221,7 @@ type aged struct {
 var agedOnce = sync.OnceValue(func() aged {
 	f := newFleet(panicker{}, 2, 4).start()
 	ids := map[string]string{}
-	for i, j := range []SignedJob{f.keygen(1, "alice", "bitcoin", 2), f.keygen(2, "alice", "solana", 2), f.keygen(3, "bob", "bitcoin", 1)} {
+	for i, j := range []wire.SignedJob{f.keygen(1, "alice", "bitcoin", 2), f.keygen(2, "alice", "solana", 2), f.keygen(3, "bob", "bitcoin", 1)} {
 		f.desk.arrive(j, nil)
 		f.drain()
 		ids[fmt.Sprint(i)] = f.desk.finished[i].Result.Batches[0].ID
@@ -243,9 +254,9 @@ func (panicker) Fatal(args ...any)         { panic(fmt.Sprint(args...)) }
 func (panicker) Fatalf(s string, a ...any) { panic(fmt.Sprintf(s, a...)) }
 
 // item asks for a signature over a hash of text.
-func item(batch string, index int, text string) JobItem {
+func item(batch string, index int, text string) wire.JobItem {
 	h := sha256.Sum256([]byte(text))
-	return JobItem{Key: KeyID{batch, index}.String(), Message: h[:]}
+	return wire.JobItem{Key: wire.KeyID{Batch: batch, Index: index}.String(), Message: h[:]}
 }
 
 func equal[T comparable](t testing.TB, what string, got, want T) {

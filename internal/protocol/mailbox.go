@@ -1,6 +1,7 @@
 package protocol
 
 import "time"
+import "github.com/frostfleet/frostfleet/internal/wire"
 
 // mailbox keeps messages of signing sessions whose task has not arrived yet:
 // two streams are read side by side, and the commitment of a fast node can
@@ -13,8 +14,8 @@ type mailbox struct {
 
 // box holds what came for one session, unopened.
 type box struct {
-	messages []LogMessage
-	of       [MaxNodes]uint8 // how many in slots of each node
+	messages []wire.LogMessage
+	of       [wire.MaxNodes]uint8 // how many in slots of each node
 }
 
 // maxOfNode bounds what is kept of one node in one session: three kinds of
@@ -23,7 +24,7 @@ type box struct {
 const maxOfNode = 8
 
 // add reports whether there was room.
-func (b *box) add(node int, msg LogMessage) bool {
+func (b *box) add(node int, msg wire.LogMessage) bool {
 	if b.of[node] >= maxOfNode {
 		return false
 	}
@@ -38,7 +39,7 @@ const mailOverhead = 768
 
 func newMailbox(limit int) *mailbox { return &mailbox{limit: limit, boxes: map[string]*box{}} }
 
-func (m *mailbox) put(slot Slot, msg LogMessage) {
+func (m *mailbox) put(slot wire.Slot, msg wire.LogMessage) {
 	b := m.boxes[slot.ID]
 	if b == nil {
 		b = &box{}

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"testing"
 	"time"
 )
@@ -73,12 +74,12 @@ func TestSignMoves(t *testing.T) {
 func TestEveryEventInEveryDKGPhase(t *testing.T) {
 	events := map[string]func(b *batchTest) Event{
 		"task":           func(b *batchTest) Event { return TaskMessage{b.work[0], t0} },
-		"slot lost":      func(b *batchTest) Event { return SlotLost{Slot{SlotDeal, b.id, 0}} },
-		"cert lost":      func(b *batchTest) Event { return SlotLost{Slot{SlotCert, b.id, 0}} },
-		"certify failed": func(b *batchTest) Event { return CertifyFailed{b.id, CodeInternal, fmt.Errorf("full")} },
+		"slot lost":      func(b *batchTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: 0}} },
+		"cert lost":      func(b *batchTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotCert, ID: b.id, Node: 0}} },
+		"certify failed": func(b *batchTest) Event { return CertifyFailed{b.id, wire.CodeInternal, fmt.Errorf("full")} },
 		"abort": func(b *batchTest) Event {
-			s := Slot{SlotAbort, b.id, 1}.String()
-			return KeysMessage{LogMessage{Subject: s, Seq: 99, Time: t0, Data: b.sessions[1].Seal(b.m, s, encode(&complaint{Session: b.head.Context(b.m), Code: CodeInternal}))}}
+			s := wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String()
+			return KeysMessage{wire.LogMessage{Subject: s, Seq: 99, Time: t0, Data: b.sessions[1].Seal(b.m, s, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))}}
 		},
 		"tick":   func(*batchTest) Event { return Tick{t0} },
 		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * batchLogLife)} },
@@ -106,29 +107,31 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 }
 
 func TestMailbox(t *testing.T) {
-	message := func(size int, at time.Time) LogMessage { return LogMessage{Data: make([]byte, size), Time: at} }
+	message := func(size int, at time.Time) wire.LogMessage {
+		return wire.LogMessage{Data: make([]byte, size), Time: at}
+	}
 	m := newMailbox(10_000)
-	m.put(Slot{ID: "a"}, message(4000, t0))
-	m.put(Slot{ID: "b"}, message(4000, t0.Add(time.Minute)))
+	m.put(wire.Slot{ID: "a"}, message(4000, t0))
+	m.put(wire.Slot{ID: "b"}, message(4000, t0.Add(time.Minute)))
 	equal(t, "both kept", len(m.boxes), 2)
-	m.put(Slot{ID: "c"}, message(4000, t0.Add(2*time.Minute)))
+	m.put(wire.Slot{ID: "c"}, message(4000, t0.Add(2*time.Minute)))
 	if kept(m, "a") != 0 || kept(m, "b") != 1 {
 		t.Error("not the oldest session was dropped")
 	}
-	m.put(Slot{ID: "d"}, message(0, t0.Add(3*time.Minute)))
+	m.put(wire.Slot{ID: "d"}, message(0, t0.Add(3*time.Minute)))
 	m.expire(t0.Add(2 * time.Minute))
 	if kept(m, "c") != 0 || kept(m, "d") != 1 || m.bytes != 0 {
 		t.Errorf("expiry left %d bytes in %d boxes", m.bytes, len(m.boxes))
 	}
-	m.put(Slot{ID: "huge"}, message(20_000, t0))
+	m.put(wire.Slot{ID: "huge"}, message(20_000, t0))
 	equal(t, "over the whole limit", len(m.boxes), 0)
 	for range maxOfNode + 10 {
-		m.put(Slot{ID: "flood"}, message(0, t0))
+		m.put(wire.Slot{ID: "flood"}, message(0, t0))
 	}
-	m.put(Slot{ID: "flood", Node: 1}, message(0, t0)) // not crowded out
+	m.put(wire.Slot{ID: "flood", Node: 1}, message(0, t0)) // not crowded out
 	equal(t, "kept of a flood and of another node", kept(m, "flood"), maxOfNode+1)
 	for i := range 100_000 {
-		m.put(Slot{ID: fmt.Sprint(i)}, message(0, t0))
+		m.put(wire.Slot{ID: fmt.Sprint(i)}, message(0, t0))
 	}
 	if len(m.boxes) > 1000 {
 		t.Errorf("%d empty messages cost nothing", len(m.boxes))

@@ -9,12 +9,13 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // NodeConfig is what a worker's machine starts with.
 type NodeConfig struct {
-	Manifest *Manifest
-	Access   *Access
+	Manifest *wire.Manifest
+	Access   *wire.Access
 	Index    int
 	Host     *secret.Bytes // X25519 private key, Derive("host", ...)
 	Hedge    *secret.Bytes // mixed into every deal's seed
@@ -36,23 +37,21 @@ type KnownBatch struct {
 const (
 	maxBatchLogBytes = 256 << 20
 	maxMailboxBytes  = 64 << 20
-	batchLogLife     = MaxJobLife + 10*time.Minute
+	batchLogLife     = wire.MaxJobLife + 10*time.Minute
 	sessionLife      = 5 * time.Minute
 	overLife         = 10 * time.Second // of a session that needs nothing more: 800 bytes each
-	maxAttempts      = 256
 )
 
 // Node is one worker's machine. It is not safe for concurrent use: its
 // program calls it from one place at a time.
 type Node struct {
 	NodeConfig
-	opener   *opener
-	attested *attested
+	opener   *wire.Opener
+	attested *wire.AttestationCache
 	batches  map[string]*dkg
 	bytes    int
 	sessions map[string]*signing
 	spent    *spent
-	heard    map[string]string // subjects of tasks whose sessions began without them, to the sessions' ids
 	mail     *mailbox
 	now      time.Time
 	lastKeys uint64 // sequence of the last KEYS message seen
@@ -65,8 +64,8 @@ func NewNode(cfg NodeConfig) *Node {
 		cfg.Known = map[string]KnownBatch{}
 	}
 	return &Node{
-		NodeConfig: cfg, opener: newOpener(cfg.Manifest, cfg.Access), attested: newAttested(cfg.Manifest),
-		batches: map[string]*dkg{}, sessions: map[string]*signing{}, spent: newSpent(maxSpent), heard: map[string]string{}, mail: newMailbox(maxMailboxBytes),
+		NodeConfig: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access), attested: wire.NewAttestationCache(cfg.Manifest),
+		batches: map[string]*dkg{}, sessions: map[string]*signing{}, spent: newSpent(maxSpent), mail: newMailbox(maxMailboxBytes),
 	}
 }
 
@@ -77,8 +76,6 @@ func (n *Node) Step(ev Event) []Effect {
 		return n.onKeys(e.LogMessage)
 	case SignMessage:
 		return n.onSign(e.LogMessage)
-	case JobHeard:
-		return n.onJob(e)
 	case TaskMessage:
 		return n.onTask(e)
 	case Tick:
@@ -126,10 +123,10 @@ func (n *Node) onBatchEvent(ev Event) []Effect {
 
 // onKeys keeps what the log says of every batch, also of those that this node
 // has no task for: it may have been asleep when they were made.
-func (n *Node) onKeys(msg LogMessage) []Effect {
+func (n *Node) onKeys(msg wire.LogMessage) []Effect {
 	n.lastKeys = max(n.lastKeys, msg.Seq)
-	slot, err := ParseSlot(msg.Subject)
-	if err != nil || slotFamily[slot.Kind] != "dkg" || n.Known[slot.ID].Complete {
+	slot, err := wire.ParseSlot(msg.Subject)
+	if err != nil || slot.Kind.Signing() || n.Known[slot.ID].Complete {
 		return nil
 	}
 	b := n.batch(slot.ID)
@@ -182,9 +179,9 @@ func (n *Node) evict(keep string) {
 	}
 }
 
-func (n *Node) onSign(msg LogMessage) []Effect {
-	slot, err := ParseSlot(msg.Subject)
-	if err != nil || slotFamily[slot.Kind] != "sign" || slot.Node >= n.Manifest.N {
+func (n *Node) onSign(msg wire.LogMessage) []Effect {
+	slot, err := wire.ParseSlot(msg.Subject)
+	if err != nil || !slot.Kind.Signing() || slot.Node >= n.Manifest.N {
 		return nil
 	}
 	if s := n.sessions[slot.ID]; s != nil {
@@ -199,14 +196,11 @@ func (n *Node) onSign(msg LogMessage) []Effect {
 // onTask checks a task as if nobody had checked it before, and starts it.
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.now = e.Now
-	if s := n.sessions[n.heard[e.Subject]]; s != nil && bytes.Contains(e.Data, s.payload) {
-		return nil // a copy of what was heard
-	}
-	body, err := n.opener.gateway(e.Subject, e.Data)
+	body, err := n.opener.FromGateway(e.Subject, e.Data)
 	if err != nil {
 		return badTask(e.Subject, err)
 	}
-	task, err := decodeTask(body, n.Manifest)
+	task, err := wire.DecodeTask(body, n.Manifest)
 	if err != nil {
 		return badTask(e.Subject, err)
 	}
@@ -220,43 +214,16 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 	if jobErr != nil {
 		return badTask(e.Subject, jobErr)
 	}
-	if e.Now.After(job.Expires.Add(clockSkew)) {
-		return badTask(e.Subject, refuse(CodeExpired, "the job expired at %s by this node's clock", job.Expires.UTC().Format(time.RFC3339)))
+	if e.Now.After(job.Expires.Add(wire.ClockSkew)) {
+		return badTask(e.Subject, wire.Refuse(wire.CodeExpired, "the job expired at %s by this node's clock", job.Expires.UTC().Format(time.RFC3339)))
 	}
-	if e.Subject != TaskSubject(task, job.ID) {
-		return badTask(e.Subject, refuse(CodeMalformedJob, "task under another task's subject"))
+	if e.Subject != wire.TaskSubject(task, job.ID) {
+		return badTask(e.Subject, wire.Refuse(wire.CodeMalformedJob, "task under another task's subject"))
 	}
-	if job.Kind == KindKeygen {
+	if job.Kind == wire.KindKeygen {
 		return n.startBatch(task, job)
 	}
 	return n.startSigning(task, job)
-}
-
-// onJob begins a small sign job as soon as it is stored, without waiting for a
-// gateway to say so. The first attempt of a job is always the same, all items and
-// nobody excluded, so every node comes to the session that the gateway's task
-// will name; that task is a copy then. Hearsay proves nothing, so everything is
-// checked as for a task; what is wrong is not said: the gateway turns the job
-// away, or asks with a task.
-func (n *Node) onJob(e JobHeard) []Effect {
-	n.now = e.Now
-	if e.Job.Kind != KindSign || e.Job.Authenticate(n.Manifest, n.Access) != nil {
-		return nil
-	}
-	job, err := e.Job.Parse(e.Now)
-	if err != nil || len(job.Items) > InteractiveItems {
-		return nil
-	}
-	task := &Task{Job: e.Job}
-	for i := range job.Items {
-		task.Items = append(task.Items, uint32(i))
-	}
-	effects := n.startSigning(task, job)
-	if id := idOf(task.session(n.Manifest)); n.sessions[id] != nil {
-		n.sessions[id].subject, n.sessions[id].payload = TaskSubject(task, job.ID), e.Job.Payload
-		n.heard[n.sessions[id].subject] = id
-	}
-	return effects
 }
 
 func badTask(subject string, err error) []Effect {
@@ -271,7 +238,6 @@ func (n *Node) onTick(now time.Time) []Effect {
 		if age > sessionLife || over && age > overLife {
 			s.drop()
 			delete(n.sessions, id)
-			delete(n.heard, s.subject)
 			n.spent.add(id, now)
 		}
 	}
@@ -294,60 +260,60 @@ func (n *Node) onSignLost() (effects []Effect) {
 	return effects
 }
 
-func (n *Node) onSlotLost(slot Slot) []Effect {
+func (n *Node) onSlotLost(slot wire.Slot) []Effect {
 	if s := n.sessions[slot.ID]; s != nil {
 		return s.sitOut("another message of this node stands in its slot: a second process with this index, or an earlier life")
 	}
-	if b := n.batches[slot.ID]; b != nil && slot.Kind == SlotDeal && b.phase < dkgCertifying {
-		return b.giveUp(CodeRestarted, "another deal of this node stands in its slot", -1)
+	if b := n.batches[slot.ID]; b != nil && slot.Kind == wire.SlotDeal && b.phase < dkgCertifying {
+		return b.giveUp(wire.CodeRestarted, "another deal of this node stands in its slot", -1)
 	}
 	return nil
 }
 
 // Sealed tells the node how a message of its own goes to the log, so that it
 // need not verify it when it comes back.
-func (n *Node) Sealed(slot Slot, data []byte) {
-	if s := n.sessions[slot.ID]; s != nil && slot.Kind == SlotCommit && s.phase == signCommitted {
+func (n *Node) Sealed(slot wire.Slot, data []byte) {
+	if s := n.sessions[slot.ID]; s != nil && slot.Kind == wire.SlotCommit && s.phase == signCommitted {
 		s.sealed = data
 	}
 }
 
 // Judge says what a message that stands in one of this node's slots is, given
 // what the node wants to say there.
-func (n *Node) Judge(slot Slot, standing LogMessage, body []byte) Verdict {
-	got, err := n.opener.node(n.Index, standing.Subject, standing.Time, standing.Data)
-	if slot.Kind == SlotCert && err != nil {
-		got = certificateInside(standing.Data) // as batchLog.put does
+func (n *Node) Judge(slot wire.Slot, standing wire.LogMessage, body []byte) wire.Verdict {
+	got, err := n.opener.FromNode(n.Index, standing.Subject, standing.Time, standing.Data)
+	if slot.Kind == wire.SlotCert && err != nil {
+		got = wire.UnverifiedBody(standing.Data) // as batchLog.put does
 	} else if err != nil {
-		return Junk
+		return wire.Junk
 	}
 	switch slot.Kind {
-	case SlotCert:
+	case wire.SlotCert:
 		return n.judgeCertificate(slot, got, body)
-	case SlotAbort, SlotRefuse:
-		if c, err := decodeComplaint(got); err != nil || idOf(c.Session) != slot.ID {
-			return Junk
+	case wire.SlotAbort, wire.SlotRefuse:
+		if c, err := wire.DecodeComplaint(got); err != nil || wire.ShortID(c.Session) != slot.ID {
+			return wire.Junk
 		}
-		return Mine // whatever the reason: this node is out
+		return wire.Mine // whatever the reason: this node is out
 	}
 	if bytes.Equal(got, body) {
-		return Mine
+		return wire.Mine
 	}
-	return Other
+	return wire.Other
 }
 
 // judgeCertificate follows batchLog.set in what counts as a certificate. The
 // HSM's signature may differ from one to the next; what it says may not.
-func (n *Node) judgeCertificate(slot Slot, got, body []byte) Verdict {
-	standing, err := decodeCertificate(got, n.Manifest, n.Index)
-	if err != nil || idOf(standing.Context) != slot.ID {
-		return Junk
+func (n *Node) judgeCertificate(slot wire.Slot, got, body []byte) wire.Verdict {
+	standing, err := wire.DecodeCertificate(got, n.Manifest, n.Index)
+	if err != nil || wire.ShortID(standing.Context) != slot.ID {
+		return wire.Junk
 	}
-	mine, err := decodeCertificate(body, n.Manifest, n.Index)
-	if err == nil && standing.agrees(mine) {
-		return Mine
+	mine, err := wire.DecodeCertificate(body, n.Manifest, n.Index)
+	if err == nil && standing.Agrees(mine) {
+		return wire.Mine
 	}
-	return Other
+	return wire.Other
 }
 
 // Cursor is the KEYS sequence from which a restarted node has to read: what

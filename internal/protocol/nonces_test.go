@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // The nonce rules N1 to N4 (docs/protocol.md), each attacked. Besides what
@@ -33,13 +34,13 @@ func (c *counter) Read(p []byte) (int, error) {
 func TestN1FreshNonces(t *testing.T) {
 	s := begun(t)
 	a := s.at(0)
-	one := a.want(SlotCommit)
+	one := a.want(wire.SlotCommit)
 	source := &counter{Reader: rand.Reader}
 	again := s.newActor(a.Index)
 	again.store, again.done, again.Rand = a.store, a.done, source
 	again.do(TaskMessage{s.work[0], s.now})
-	two := again.want(SlotCommit)
-	c1, c2 := must(decodeCommit(one.body, newAttested(s.m), s.session, a.Index)), must(decodeCommit(two.body, newAttested(s.m), s.session, a.Index))
+	two := again.want(wire.SlotCommit)
+	c1, c2 := must(wire.DecodeCommit(one.body, wire.NewAttestationCache(s.m), s.session, a.Index)), must(wire.DecodeCommit(two.body, wire.NewAttestationCache(s.m), s.session, a.Index))
 	size := frost.Secp256k1TR.PointSize()
 	for p := 0; p < len(c1.Points); p += size {
 		for q := 0; q < len(c2.Points); q += size {
@@ -63,8 +64,8 @@ func TestN2NoncesStayInMemory(t *testing.T) {
 			t.Errorf("%s prints %.80s", verb, got)
 		}
 	}
-	s.release(0, SlotCommit)
-	s.release(1, SlotCommit)
+	s.release(0, wire.SlotCommit)
+	s.release(1, wire.SlotCommit)
 	if _, err := nonces.Sign(session.set); !errors.Is(err, frost.ErrNoncesUsed) || session.nonces != nil {
 		t.Errorf("nonces after use: %v", err)
 	}
@@ -74,8 +75,8 @@ func TestN2NoncesStayInMemory(t *testing.T) {
 func TestN3TaskAgain(t *testing.T) {
 	s := begun(t)
 	for _, step := range []func(){
-		func() {}, func() { s.release(0, SlotCommit) }, func() { s.release(1, SlotCommit) },
-		func() { s.release(0, SlotShare) }, func() { s.release(1, SlotShare) },
+		func() {}, func() { s.release(0, wire.SlotCommit) }, func() { s.release(1, wire.SlotCommit) },
+		func() { s.release(0, wire.SlotShare) }, func() { s.release(1, wire.SlotShare) },
 	} {
 		step()
 		s.deliver()
@@ -94,7 +95,7 @@ func TestN3MessagesAgain(t *testing.T) {
 	s := begun(t)
 	s.hedge(2)
 	for _, rank := range []int{0, 2, 1} {
-		s.release(rank, SlotCommit)
+		s.release(rank, wire.SlotCommit)
 	}
 	for _, order := range [][]int{{2, 1, 0}, {1, 0, 2}, {0, 0, 0}} {
 		for _, i := range order {
@@ -117,10 +118,10 @@ func TestN3TwoSets(t *testing.T) {
 		s := begun(t)
 		s.hedge(2)
 		me := s.at(0)
-		messages := map[int]LogMessage{}
+		messages := map[int]wire.LogMessage{}
 		for rank := range 3 {
-			w := s.at(rank).want(SlotCommit)
-			messages[rank] = LogMessage{Subject: w.slot.String(), Seq: uint64(rank), Time: s.now, Data: s.sessions[w.slot.Node].Seal(s.m, w.slot.String(), w.body)}
+			w := s.at(rank).want(wire.SlotCommit)
+			messages[rank] = wire.LogMessage{Subject: w.slot.String(), Seq: uint64(rank), Time: s.now, Data: s.sessions[w.slot.Node].Seal(s.m, w.slot.String(), w.body)}
 		}
 		me.hold = held
 		for _, rank := range []int{0, 1, 0, 2} {
@@ -131,13 +132,13 @@ func TestN3TwoSets(t *testing.T) {
 			me.do(SignMessage{messages[rank]})
 		}
 		me.compute()
-		share := must(decodeShare(me.want(SlotShare).body, s.session))
-		set := []frost.Commitment{}
+		share := must(wire.DecodeShare(me.want(wire.SlotShare).body, s.session))
+		set := []frost.NonceCommitment{}
 		for _, rank := range []int{0, 1} {
-			c := must(decodeCommit(s.at(rank).want(SlotCommit).body, newAttested(s.m), s.session, s.order[rank]))
-			set = append(set, frost.Commitment{Index: s.order[rank], Points: c.Points})
+			c := must(wire.DecodeCommit(s.at(rank).want(wire.SlotCommit).body, wire.NewAttestationCache(s.m), s.session, s.order[rank]))
+			set = append(set, frost.NonceCommitment{Index: s.order[rank], Points: c.Points})
 		}
-		equal(t, "set of the only share", share.Set, setHash(set))
+		equal(t, "set of the only share", share.Set, wire.SetHash(set))
 	}
 }
 
@@ -145,10 +146,10 @@ func TestN3TwoSets(t *testing.T) {
 func TestN3OwnCommitmentReplaced(t *testing.T) {
 	s := begun(t)
 	twin := s.twin(0)
-	theirs := twin.want(SlotCommit)
+	theirs := twin.want(wire.SlotCommit)
 	s.say(theirs.slot, theirs.body) // reaches the first process, which committed to something else
 	equal(t, "first process", s.phase(0), signOut)
-	s.release(1, SlotCommit)
+	s.release(1, wire.SlotCommit)
 	if _, shared := s.at(0).reported(ReportShared); shared != 0 {
 		t.Error("shared over another process's nonces")
 	}
@@ -158,10 +159,10 @@ func TestN3OwnCommitmentReplaced(t *testing.T) {
 func TestN3SecondProcess(t *testing.T) {
 	s := begun(t)
 	twin := s.twin(0)
-	s.release(0, SlotCommit)
-	twin.fill(twin.want(SlotCommit)) // finds the first's commitment
+	s.release(0, wire.SlotCommit)
+	twin.fill(twin.want(wire.SlotCommit)) // finds the first's commitment
 	equal(t, "twin", twin.sessions[s.id].phase, signOut)
-	s.release(1, SlotCommit)
+	s.release(1, wire.SlotCommit)
 	for _, m := range s.sign {
 		twin.do(SignMessage{m})
 	}
@@ -172,17 +173,17 @@ func TestN3SecondProcess(t *testing.T) {
 
 // N3: the slot is lost at every stage.
 func TestN3SlotLost(t *testing.T) {
-	for _, kind := range []SlotKind{SlotCommit, SlotShare, SlotRefuse} {
+	for _, kind := range []wire.SlotKind{wire.SlotCommit, wire.SlotShare, wire.SlotRefuse} {
 		for stage := range 4 {
 			s := begun(t)
 			a := s.at(0)
-			lost := SlotLost{Slot{kind, s.id, a.Index}}
+			lost := SlotLost{wire.Slot{Kind: kind, ID: s.id, Node: a.Index}}
 			a.hold = stage == 2
 			if stage > 0 {
-				s.release(0, SlotCommit)
+				s.release(0, wire.SlotCommit)
 			}
 			if stage > 1 {
-				s.release(1, SlotCommit)
+				s.release(1, wire.SlotCommit)
 			}
 			a.do(lost)
 			a.compute() // what was under way is for nobody
@@ -192,7 +193,7 @@ func TestN3SlotLost(t *testing.T) {
 			if stage < 2 {
 				s.at(1).out = nil
 				s.hedge(2)
-				s.release(2, SlotCommit)
+				s.release(2, wire.SlotCommit)
 			}
 			_, shared := a.reported(ReportShared)
 			equal(t, fmt.Sprintf("shares when %s was lost at stage %d", kind, stage), shared, max(0, stage-2))
@@ -207,10 +208,10 @@ func TestN3SlotLost(t *testing.T) {
 // once in a process: no second nonces, until the task itself is refused.
 func TestN3SessionDropped(t *testing.T) {
 	s := begun(t)
-	s.release(0, SlotCommit)
+	s.release(0, wire.SlotCommit)
 	a := s.at(0)
 	expires := s.now.Add(10 * time.Minute)
-	for _, now := range []time.Time{s.now.Add(2 * sessionLife), expires, expires.Add(clockSkew), expires.Add(clockSkew + time.Second)} {
+	for _, now := range []time.Time{s.now.Add(2 * sessionLife), expires, expires.Add(wire.ClockSkew), expires.Add(wire.ClockSkew + time.Second)} {
 		a.do(Tick{now})
 		a.do(TaskMessage{s.work[0], now})
 		equal(t, "sessions", len(a.sessions), 0)
@@ -218,7 +219,7 @@ func TestN3SessionDropped(t *testing.T) {
 	a.expect(ReportBadTask)
 	a.do(Tick{s.now.Add(2 * (sessionLife + spentLife))})
 	equal(t, "sessions remembered when their job has expired", a.spent.count(), 0)
-	s.release(1, SlotCommit)
+	s.release(1, wire.SlotCommit)
 	for _, what := range []ReportKind{ReportCommitted, ReportShared} {
 		_, count := a.reported(what)
 		equal(t, string(what), count, map[ReportKind]int{ReportCommitted: 1}[what])
@@ -230,10 +231,10 @@ func TestN3SessionDropped(t *testing.T) {
 func TestN3SignLost(t *testing.T) {
 	s := begun(t)
 	a := s.at(0)
-	s.release(0, SlotCommit)
+	s.release(0, wire.SlotCommit)
 	a.do(SignLost{})
 	equal(t, "phase", s.phase(0), signOut)
-	s.release(1, SlotCommit)
+	s.release(1, wire.SlotCommit)
 	_, shared := a.reported(ReportShared)
 	equal(t, "shares", shared, 0)
 }
@@ -258,12 +259,12 @@ func TestN3LateAnswers(t *testing.T) {
 // N4: after a restart a node finds its own commitment, and no nonces for it.
 func TestN4EarlierLife(t *testing.T) {
 	s := begun(t)
-	s.release(0, SlotCommit)
+	s.release(0, wire.SlotCommit)
 	a := s.at(0)
 	a.restart()
 	a.expect(ReportSatOut)
 	equal(t, "wants", len(a.out), 0)
-	s.release(1, SlotCommit)
+	s.release(1, wire.SlotCommit)
 	_, shared := a.reported(ReportShared)
 	equal(t, "shares", shared, 0)
 }
@@ -282,7 +283,7 @@ func TestN4EarlierLifeAppearsLate(t *testing.T) {
 		if rank == 3 {
 			earlier.do(Timer{s.id, timerHedge})
 		}
-		w := earlier.want(SlotCommit)
+		w := earlier.want(wire.SlotCommit)
 		s.say(w.slot, w.body)
 		a.do(Timer{s.id, timerHedge}) // on standby a node looks when its turn comes
 		a.expect(ReportSatOut)
@@ -297,12 +298,14 @@ func TestN4EarlierLifeAppearsLate(t *testing.T) {
 func TestEveryEventInEverySignPhase(t *testing.T) {
 	events := []func(s *signTest) Event{
 		func(s *signTest) Event { return TaskMessage{s.work[0], s.now} },
-		func(s *signTest) Event { return Loaded{s.id, s.at(0).load([]KeyID{{s.btc, 0}, {s.btc, 1}})} },
-		func(s *signTest) Event { return Loaded{"x", s.at(0).load([]KeyID{{s.btc, 0}})} },
+		func(s *signTest) Event {
+			return Loaded{s.id, s.at(0).load([]wire.KeyID{{Batch: s.btc, Index: 0}, {Batch: s.btc, Index: 1}})}
+		},
+		func(s *signTest) Event { return Loaded{"x", s.at(0).load([]wire.KeyID{{Batch: s.btc, Index: 0}})} },
 		func(s *signTest) Event { return Loaded{s.id, nil} },
 		func(s *signTest) Event { return Timer{s.id, timerHedge} },
 		func(s *signTest) Event { return Timer{s.id, timerLoad} },
-		func(s *signTest) Event { return SlotLost{Slot{SlotCommit, s.id, 0}} },
+		func(s *signTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: 0}} },
 		func(s *signTest) Event { return SignLost{} },
 		func(s *signTest) Event { return noncesMade{s: s.at(0).sessions[s.id], err: io.EOF} },
 		func(s *signTest) Event { return sharesMade{s: s.at(0).sessions[s.id], err: io.EOF} },
@@ -321,7 +324,7 @@ func TestEveryEventInEverySignPhase(t *testing.T) {
 				a.done = s.at(1).done
 			} else {
 				for rank := range stage - 1 {
-					s.release(rank, SlotCommit)
+					s.release(rank, wire.SlotCommit)
 				}
 			}
 			a.do(event(s))

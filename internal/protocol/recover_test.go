@@ -2,14 +2,15 @@ package protocol
 
 import (
 	"bytes"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"testing"
 )
 
 // finished is a batch that all nodes completed.
 func finished(t testing.TB, chain string) *batchTest {
 	b := dealt(t, chain)
-	b.releaseAll(SlotDeal)
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotDeal)
+	b.releaseAll(wire.SlotCert)
 	return b
 }
 
@@ -38,7 +39,7 @@ func TestRebuildWithTheWrongHostKey(t *testing.T) {
 	b.host[0] = b.host[1]
 	fresh := b.newActor(0)
 	fresh.replay()
-	equal(t, "code", fresh.expect(ReportAborted).Code, CodeInternal)
+	equal(t, "code", fresh.expect(ReportAborted).Code, wire.CodeInternal)
 	equal(t, "complete", fresh.done[b.id], false)
 }
 
@@ -47,7 +48,7 @@ func TestRebuildFromADamagedLog(t *testing.T) {
 	b := finished(t, "solana")
 	second := b.newActor(2)
 	second.do(TaskMessage{b.work[0], t0})
-	other := second.want(SlotDeal)
+	other := second.want(wire.SlotDeal)
 	fresh := b.newActor(0)
 	for _, m := range b.keys {
 		if m.Subject == other.slot.String() {
@@ -55,7 +56,7 @@ func TestRebuildFromADamagedLog(t *testing.T) {
 		}
 		fresh.do(KeysMessage{m})
 	}
-	equal(t, "code", fresh.expect(ReportAborted).Code, CodeOtherTranscript)
+	equal(t, "code", fresh.expect(ReportAborted).Code, wire.CodeOtherTranscript)
 	equal(t, "stored", len(fresh.store), 0)
 }
 
@@ -97,9 +98,9 @@ func TestGatewayRefetches(t *testing.T) {
 func TestLateCertificate(t *testing.T) {
 	for _, restarted := range []bool{false, true} {
 		b := dealt(t, "solana")
-		b.releaseAll(SlotDeal)
-		b.release(0, SlotCert)
-		b.release(1, SlotCert)
+		b.releaseAll(wire.SlotDeal)
+		b.release(0, wire.SlotCert)
+		b.release(1, wire.SlotCert)
 		b.now = b.now.Add(batchLogLife + 1)
 		a := b.nodes[0]
 		a.do(Tick{b.now})
@@ -111,7 +112,7 @@ func TestLateCertificate(t *testing.T) {
 			b.keys = keys
 			a.out = nil
 		}
-		b.release(2, SlotCert)
+		b.release(2, wire.SlotCert)
 		equal(t, "asked", len(a.fetch), 1)
 		for range a.fetch {
 			for _, m := range b.keys {
@@ -130,18 +131,18 @@ func TestCertifiedBySecondProcess(t *testing.T) {
 	b := dealt(t, "solana")
 	twin := b.newActor(0)
 	twin.do(TaskMessage{b.work[0], t0})
-	theirs := twin.want(SlotDeal)
-	d1, d2 := b.nodes[1].want(SlotDeal), b.nodes[2].want(SlotDeal)
+	theirs := twin.want(wire.SlotDeal)
+	d1, d2 := b.nodes[1].want(wire.SlotDeal), b.nodes[2].want(wire.SlotDeal)
 	for _, w := range []wish{theirs, d1, d2} { // a broker shows the twin its own deal
-		twin.do(KeysMessage{LogMessage{Subject: w.slot.String(), Seq: 1, Time: t0, Data: b.sessions[w.slot.Node].Seal(b.m, w.slot.String(), w.body)}})
+		twin.do(KeysMessage{wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: t0, Data: b.sessions[w.slot.Node].Seal(b.m, w.slot.String(), w.body)}})
 	}
 	equal(t, "twin", twin.batches[b.id].phase, dkgCertifying)
-	b.releaseAll(SlotDeal)
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotDeal)
+	b.releaseAll(wire.SlotCert)
 	for _, m := range b.keys {
 		twin.do(KeysMessage{m})
 	}
-	equal(t, "code", twin.expect(ReportAborted).Code, CodeOtherTranscript)
+	equal(t, "code", twin.expect(ReportAborted).Code, wire.CodeOtherTranscript)
 	equal(t, "complete", twin.done[b.id], false)
 }
 
@@ -151,11 +152,11 @@ func TestCursor(t *testing.T) {
 	equal(t, "nothing read", a.Cursor(), 1)
 	b.post("dkg.x", nil)
 	equal(t, "junk read", a.Cursor(), 2)
-	b.releaseAll(SlotDeal) // 2, 3, 4
+	b.releaseAll(wire.SlotDeal) // 2, 3, 4
 	equal(t, "open batch", a.Cursor(), 2)
 	batches, _ := a.Sessions()
 	equal(t, "batches in work", batches, 1)
-	b.releaseAll(SlotCert)
+	b.releaseAll(wire.SlotCert)
 	equal(t, "done", a.Cursor(), 8)
 }
 
@@ -163,8 +164,8 @@ func TestCursor(t *testing.T) {
 // oldest go first, those in work stay.
 func TestEviction(t *testing.T) {
 	b := dealt(t, "solana")
-	old, idle, fresh := Slot{SlotDeal, someBatch, 1}, Slot{SlotDeal, "ff" + someBatch[2:], 1}, Slot{SlotDeal, "ee" + someBatch[2:], 1}
-	b.release(1, SlotDeal)
+	old, idle, fresh := wire.Slot{Kind: wire.SlotDeal, ID: someBatch, Node: 1}, wire.Slot{Kind: wire.SlotDeal, ID: "ff" + someBatch[2:], Node: 1}, wire.Slot{Kind: wire.SlotDeal, ID: "ee" + someBatch[2:], Node: 1}
+	b.release(1, wire.SlotDeal)
 	b.say(old, make([]byte, 1000))
 	b.say(idle, make([]byte, 1000))
 	a := b.nodes[0]
@@ -184,7 +185,7 @@ func TestEviction(t *testing.T) {
 func TestForgetting(t *testing.T) {
 	b := dealt(t, "solana")
 	b.nodes[0].hold = true
-	b.releaseAll(SlotDeal)
+	b.releaseAll(wire.SlotDeal)
 	b.nodes[0].do(Tick{t0.Add(batchLogLife)})
 	equal(t, "entries", len(b.nodes[0].batches), 1)
 	b.nodes[0].do(Tick{t0.Add(batchLogLife + 1)})

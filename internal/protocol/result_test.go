@@ -10,94 +10,99 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // proven is a keygen job of two parts (1,001 keys in a fleet of one), and its
 // result as a client reads it.
-func proven(t testing.TB) (*fleet, SignedJob, *Result) {
+func proven(t testing.TB) (*fleet, wire.SignedJob, *wire.Result) {
 	f := newFleet(t, 1, 1).start()
 	job := f.keygen(1, "alice", "solana", frost.MaxBatch+1)
 	f.desk.arrive(job, nil)
 	f.drain()
-	var r Result
+	var r wire.Result
 	f.check(json.Unmarshal(f.desk.result().Encode(), &r))
 	return f, job, &r
 }
 
 func TestVerifyKeys(t *testing.T) {
 	f, job, good := proven(t)
-	if err := VerifyKeys(f.m, job, good); err != nil {
+	if err := wire.VerifyKeys(f.m, job, good); err != nil {
 		t.Fatal(err)
 	}
 	equal(t, "parts", len(good.Batches), 2)
 	data := good.Encode()
 	other := newFleet(t, 1, 1)
-	flip := func(b HexBytes) HexBytes { c := bytes.Clone(b); c[len(c)-1] ^= 1; return c }
-	cert := func(change func(*Certificate)) HexBytes {
-		var c Certificate
-		must(0, decode(good.Batches[0].Certificates[0], maxAttestation, &c))
+	flip := func(b wire.HexBytes) wire.HexBytes { c := bytes.Clone(b); c[len(c)-1] ^= 1; return c }
+	cert := func(change func(*wire.Certificate)) wire.HexBytes {
+		var c wire.Certificate
+		must(0, wire.Decode(good.Batches[0].Certificates[0], wire.MaxAttestation, &c))
 		change(&c)
-		return encode(&c)
+		return wire.Encode(&c)
 	}
-	for name, change := range map[string]func(*Result){
-		"job":                 func(r *Result) { r.Job = jobID(2) },
-		"client":              func(r *Result) { r.Client = "bob" },
-		"kind":                func(r *Result) { r.Kind = KindSign },
-		"digest":              func(r *Result) { r.Digest = flip(r.Digest) },
-		"status":              func(r *Result) { r.Status = StatusFailed },
-		"fleet":               func(r *Result) { r.Fleet = "tess" },
-		"network":             func(r *Result) { r.Network = "mainnet" },
-		"manifest":            func(r *Result) { r.Manifest = flip(r.Manifest) },
-		"chain":               func(r *Result) { r.Chain = "bitcoin" },
-		"suite":               func(r *Result) { r.Suite = "secp256k1-tr" },
-		"key id":              func(r *Result) { r.Keys[0].ID = r.Keys[1].ID },
-		"public key":          func(r *Result) { r.Keys[0].PublicKey = flip(r.Keys[0].PublicKey) },
-		"longer public key":   func(r *Result) { r.Keys[0].PublicKey = append(r.Keys[0].PublicKey, 0) },
-		"two keys swapped":    func(r *Result) { r.Keys[0], r.Keys[1] = r.Keys[1], r.Keys[0] },
-		"two values swapped":  func(r *Result) { k := r.Keys; k[0].PublicKey, k[1].PublicKey = k[1].PublicKey, k[0].PublicKey },
-		"one key less":        func(r *Result) { r.Keys = r.Keys[1:] },
-		"last key less":       func(r *Result) { r.Keys = r.Keys[:1000] },
-		"one key more":        func(r *Result) { r.Keys = append(r.Keys, r.Keys[0]) },
-		"last key":            func(r *Result) { r.Keys[1000].PublicKey = flip(r.Keys[1000].PublicKey) },
-		"no keys":             func(r *Result) { r.Keys = nil },
-		"batch id":            func(r *Result) { r.Batches[0].ID = someBatch },
-		"batch part":          func(r *Result) { r.Batches[1].Part = 0 },
-		"batch attempt":       func(r *Result) { r.Batches[0].Attempt = 1 },
-		"batch count":         func(r *Result) { r.Batches[0].Count++ },
-		"batches swapped":     func(r *Result) { slices.Reverse(r.Batches) },
-		"one batch":           func(r *Result) { r.Batches = r.Batches[:1] },
-		"a batch more":        func(r *Result) { r.Batches = append(r.Batches, r.Batches[0]) },
-		"no certificates":     func(r *Result) { r.Batches[0].Certificates = nil },
-		"two certificates":    func(r *Result) { b := &r.Batches[0]; b.Certificates = append(b.Certificates, b.Certificates[0]) },
-		"other certificate":   func(r *Result) { r.Batches[0].Certificates[0] = r.Batches[1].Certificates[0] },
-		"broken certificate":  func(r *Result) { r.Batches[0].Certificates[0] = flip(r.Batches[0].Certificates[0]) },
-		"empty certificate":   func(r *Result) { r.Batches[0].Certificates[0] = nil },
-		"certified context":   func(r *Result) { r.Batches[0].Certificates[0] = cert(func(c *Certificate) { c.Context[0]++ }) },
-		"certified root":      func(r *Result) { r.Batches[0].Certificates[0] = cert(func(c *Certificate) { c.Root[0]++ }) },
-		"transcript":          func(r *Result) { r.Batches[0].Certificates[0] = cert(func(c *Certificate) { c.Transcript[0]++ }) },
-		"certificate's index": func(r *Result) { r.Batches[0].Certificates[0] = cert(func(c *Certificate) { c.Node = 1 }) },
+	for name, change := range map[string]func(*wire.Result){
+		"job":                func(r *wire.Result) { r.Job = jobID(2) },
+		"client":             func(r *wire.Result) { r.Client = "bob" },
+		"kind":               func(r *wire.Result) { r.Kind = wire.KindSign },
+		"digest":             func(r *wire.Result) { r.Digest = flip(r.Digest) },
+		"status":             func(r *wire.Result) { r.Status = wire.StatusFailed },
+		"fleet":              func(r *wire.Result) { r.Fleet = "tess" },
+		"network":            func(r *wire.Result) { r.Network = "mainnet" },
+		"manifest":           func(r *wire.Result) { r.Manifest = flip(r.Manifest) },
+		"chain":              func(r *wire.Result) { r.Chain = "bitcoin" },
+		"suite":              func(r *wire.Result) { r.Suite = "secp256k1-tr" },
+		"key id":             func(r *wire.Result) { r.Keys[0].ID = r.Keys[1].ID },
+		"public key":         func(r *wire.Result) { r.Keys[0].PublicKey = flip(r.Keys[0].PublicKey) },
+		"longer public key":  func(r *wire.Result) { r.Keys[0].PublicKey = append(r.Keys[0].PublicKey, 0) },
+		"two keys swapped":   func(r *wire.Result) { r.Keys[0], r.Keys[1] = r.Keys[1], r.Keys[0] },
+		"two values swapped": func(r *wire.Result) { k := r.Keys; k[0].PublicKey, k[1].PublicKey = k[1].PublicKey, k[0].PublicKey },
+		"one key less":       func(r *wire.Result) { r.Keys = r.Keys[1:] },
+		"last key less":      func(r *wire.Result) { r.Keys = r.Keys[:1000] },
+		"one key more":       func(r *wire.Result) { r.Keys = append(r.Keys, r.Keys[0]) },
+		"last key":           func(r *wire.Result) { r.Keys[1000].PublicKey = flip(r.Keys[1000].PublicKey) },
+		"no keys":            func(r *wire.Result) { r.Keys = nil },
+		"batch id":           func(r *wire.Result) { r.Batches[0].ID = someBatch },
+		"batch part":         func(r *wire.Result) { r.Batches[1].Part = 0 },
+		"batch attempt":      func(r *wire.Result) { r.Batches[0].Attempt = 1 },
+		"batch count":        func(r *wire.Result) { r.Batches[0].Count++ },
+		"batches swapped":    func(r *wire.Result) { slices.Reverse(r.Batches) },
+		"one batch":          func(r *wire.Result) { r.Batches = r.Batches[:1] },
+		"a batch more":       func(r *wire.Result) { r.Batches = append(r.Batches, r.Batches[0]) },
+		"no certificates":    func(r *wire.Result) { r.Batches[0].Certificates = nil },
+		"two certificates":   func(r *wire.Result) { b := &r.Batches[0]; b.Certificates = append(b.Certificates, b.Certificates[0]) },
+		"other certificate":  func(r *wire.Result) { r.Batches[0].Certificates[0] = r.Batches[1].Certificates[0] },
+		"broken certificate": func(r *wire.Result) { r.Batches[0].Certificates[0] = flip(r.Batches[0].Certificates[0]) },
+		"empty certificate":  func(r *wire.Result) { r.Batches[0].Certificates[0] = nil },
+		"certified context": func(r *wire.Result) {
+			r.Batches[0].Certificates[0] = cert(func(c *wire.Certificate) { c.Context[0]++ })
+		},
+		"certified root": func(r *wire.Result) { r.Batches[0].Certificates[0] = cert(func(c *wire.Certificate) { c.Root[0]++ }) },
+		"transcript": func(r *wire.Result) {
+			r.Batches[0].Certificates[0] = cert(func(c *wire.Certificate) { c.Transcript[0]++ })
+		},
+		"certificate's index": func(r *wire.Result) { r.Batches[0].Certificates[0] = cert(func(c *wire.Certificate) { c.Node = 1 }) },
 	} {
-		var r Result
+		var r wire.Result
 		f.check(json.Unmarshal(data, &r))
 		change(&r)
-		if VerifyKeys(f.m, job, &r) == nil {
+		if wire.VerifyKeys(f.m, job, &r) == nil {
 			t.Errorf("%s was changed and the result passes", name)
 		}
 	}
-	if VerifyKeys(other.m, job, good) == nil {
+	if wire.VerifyKeys(other.m, job, good) == nil {
 		t.Error("another manifest passes")
 	}
-	for name, job := range map[string]SignedJob{
+	for name, job := range map[string]wire.SignedJob{
 		"another job":    f.keygen(2, "alice", "solana", 1001),
 		"another client": f.keygen(1, "bob", "solana", 1001),
 		"another count":  f.keygen(1, "alice", "solana", 1000),
 		"another chain":  f.keygen(1, "alice", "bitcoin", 1001),
-		"no job":         {Client: "alice", Kind: KindKeygen, Payload: []byte("x")},
+		"no job":         {Client: "alice", Kind: wire.KindKeygen, Payload: []byte("x")},
 		"huge count":     f.keygen(1, "alice", "solana", 1<<40),
-		"a sign job":     f.job("alice", KindSign, bytes.Replace(job.Payload, []byte(`"keygen"`), []byte(`"sign"`), 1)),
-		"kind that lies": f.job("alice", KindKeygen, bytes.Replace(job.Payload, []byte(`"keygen"`), []byte(`"sign"`), 1)),
+		"a sign job":     f.job("alice", wire.KindSign, bytes.Replace(job.Payload, []byte(`"keygen"`), []byte(`"sign"`), 1)),
+		"kind that lies": f.job("alice", wire.KindKeygen, bytes.Replace(job.Payload, []byte(`"keygen"`), []byte(`"sign"`), 1)),
 	} {
-		if VerifyKeys(f.m, job, good) == nil {
+		if wire.VerifyKeys(f.m, job, good) == nil {
 			t.Errorf("result passes for %s", name)
 		}
 	}
@@ -110,20 +115,20 @@ func TestVerifyKeysWantsEveryNode(t *testing.T) {
 	f.desk.arrive(job, nil)
 	f.drain()
 	good := f.desk.result()
-	f.check(VerifyKeys(f.m, job, good))
+	f.check(wire.VerifyKeys(f.m, job, good))
 	certs := slices.Clone(good.Batches[0].Certificates)
-	var c Certificate
-	f.check(decode(certs[2], maxAttestation, &c))
+	var c wire.Certificate
+	f.check(wire.Decode(certs[2], wire.MaxAttestation, &c))
 	c.Transcript[0]++
-	c.Attestation = f.attestOne(2, c.leaf(f.m))
-	for name, list := range map[string][]HexBytes{
+	c.Attestation = f.attestOne(2, c.Leaf(f.m))
+	for name, list := range map[string][]wire.HexBytes{
 		"one less":           certs[:2],
 		"one twice":          {certs[0], certs[1], certs[1]},
 		"another order":      {certs[1], certs[0], certs[2]},
-		"another transcript": {certs[0], certs[1], encode(&c)},
+		"another transcript": {certs[0], certs[1], wire.Encode(&c)},
 	} {
 		good.Batches[0].Certificates = list
-		if VerifyKeys(f.m, job, good) == nil {
+		if wire.VerifyKeys(f.m, job, good) == nil {
 			t.Errorf("%s passes", name)
 		}
 	}
@@ -132,7 +137,7 @@ func TestVerifyKeysWantsEveryNode(t *testing.T) {
 func TestVerifyResult(t *testing.T) {
 	f := newFleet(t, 1, 1)
 	payload := []byte(`{"x":1}`)
-	sig := ed25519.Sign(f.gateway, ResultSigningInput("test", "alice", jobID(1), payload))
+	sig := ed25519.Sign(f.gateway, wire.ResultSigningInput("test", "alice", jobID(1), payload))
 	if err := f.access.VerifyResult("gw", "test", "alice", jobID(1), payload, sig); err != nil {
 		t.Fatal(err)
 	}
@@ -156,22 +161,22 @@ func TestVerifyResult(t *testing.T) {
 func TestResultSizes(t *testing.T) {
 	const limit = 4 << 20
 	leaves := make([][32]byte, 1024)
-	cert := encode(&Certificate{Node: 254, Attestation: NewAttestations(leaves, make([]byte, 72))[1023]})
+	cert := wire.Encode(&wire.Certificate{Node: 254, Attestation: wire.NewAttestations(leaves, make([]byte, 72))[1023]})
 	for _, size := range [][2]int{{2, 3}, {16, 24}, {28, 42}} {
 		m := newFleet(t, size[0], size[1]).m
 		for _, chain := range []string{"bitcoin", "solana"} {
-			job := &Job{Kind: KindKeygen, Chain: chain, Count: MaxJobKeys}
-			suite := chainSuites[chain]
-			r := &Result{Job: jobID(1), Client: strings.Repeat("c", 64), Digest: make([]byte, 32), Manifest: make([]byte, 32)}
+			job := &wire.Job{Kind: wire.KindKeygen, Chain: chain, Count: wire.MaxJobKeys}
+			suite := (&wire.Job{Chain: chain}).Suite()
+			r := &wire.Result{Job: jobID(1), Client: strings.Repeat("c", 64), Digest: make([]byte, 32), Manifest: make([]byte, 32)}
 			for part := range job.Parts(m) {
 				h := job.PartHeader(m, r.Client, [32]byte{}, part, 0)
-				b := Batch{ID: someBatch, Part: h.Part, Count: h.K}
+				b := wire.Batch{ID: someBatch, Part: h.Part, Count: h.K}
 				for range m.N {
 					b.Certificates = append(b.Certificates, cert)
 				}
 				r.Batches = append(r.Batches, b)
 				for i := range h.K {
-					r.Keys = append(r.Keys, Key{ID: KeyID{someBatch, int(i)}.String(), PublicKey: make([]byte, suite.PublicKeySize()), Address: strings.Repeat("a", 64)})
+					r.Keys = append(r.Keys, wire.Key{ID: wire.KeyID{Batch: someBatch, Index: int(i)}.String(), PublicKey: make([]byte, suite.PublicKeySize()), Address: strings.Repeat("a", 64)})
 				}
 			}
 			if got := len(r.Encode()); got > limit {
@@ -179,14 +184,14 @@ func TestResultSizes(t *testing.T) {
 			}
 		}
 	}
-	r := &Result{}
-	for range MaxJobItems {
-		r.Sigs = append(r.Sigs, Signed{Key: KeyID{someBatch, 999}.String(), PublicKey: make([]byte, 32), Signature: make([]byte, 64)})
+	r := &wire.Result{}
+	for range wire.MaxJobItems {
+		r.Sigs = append(r.Sigs, wire.Signed{Key: wire.KeyID{Batch: someBatch, Index: 999}.String(), PublicKey: make([]byte, 32), Signature: make([]byte, 64)})
 	}
 	if got := len(r.Encode()); got > limit {
 		t.Errorf("1,000 signatures: a result of %d bytes", got)
 	}
-	if len(cert)*2+3 > certificateJSON || len(mustJSON(Key{ID: KeyID{someBatch, 999}.String(), PublicKey: make([]byte, 33), Address: strings.Repeat("a", 64)})) > keyJSON {
+	if len(cert)*2+3 > certificateJSON || len(mustJSON(wire.Key{ID: wire.KeyID{Batch: someBatch, Index: 999}.String(), PublicKey: make([]byte, 33), Address: strings.Repeat("a", 64)})) > keyJSON {
 		t.Error("a certificate or a key takes more than the estimate")
 	}
 }
@@ -196,9 +201,9 @@ func TestResultSizes(t *testing.T) {
 func TestResultThatWouldNotFit(t *testing.T) {
 	f := newFleet(t, 80, 120)
 	f.desk = f.newDesk()
-	f.desk.arrive(f.keygen(1, "alice", "bitcoin", MaxJobKeys), nil)
+	f.desk.arrive(f.keygen(1, "alice", "bitcoin", wire.MaxJobKeys), nil)
 	r := f.desk.result()
-	equal(t, "code", r.Code, CodeTooLarge)
+	equal(t, "code", r.Code, wire.CodeTooLarge)
 	var fits int
 	if _, err := fmt.Sscanf(r.Error[strings.LastIndex(r.Error, "ask for"):], "ask for %d keys", &fits); err != nil || fits < 1 {
 		t.Fatalf("%q does not say how many keys fit", r.Error)
@@ -208,7 +213,7 @@ func TestResultThatWouldNotFit(t *testing.T) {
 }
 
 func TestDeadLetter(t *testing.T) {
-	var d DeadLetter
-	must(0, json.Unmarshal((&DeadLetter{Client: "alice", Code: CodePoison, Payload: []byte("{")}).Encode(), &d))
+	var d wire.DeadLetter
+	must(0, json.Unmarshal((&wire.DeadLetter{Client: "alice", Code: wire.CodePoison, Payload: []byte("{")}).Encode(), &d))
 	equal(t, "payload", string(d.Payload), "{")
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"testing"
 	"time"
 )
@@ -14,29 +15,29 @@ func TestRounds(t *testing.T) {
 	f.drainTasks()
 	for i := range 3 {
 		f.now = begin.Add(time.Duration(1+i) * time.Second)
-		f.let(i, SlotDeal)
+		f.let(i, wire.SlotDeal)
 	}
 	for i := range 3 {
 		f.now = begin.Add(time.Duration(11+i) * time.Second)
-		f.let(i, SlotCert)
+		f.let(i, wire.SlotCert)
 	}
-	f.rounds(begin, KindKeygen, map[RoundKind]time.Duration{RoundDeals: 3 * time.Second, RoundCertificates: 13 * time.Second})
+	f.rounds(begin, wire.KindKeygen, map[RoundKind]time.Duration{RoundDeals: 3 * time.Second, RoundCertificates: 13 * time.Second})
 }
 
 func TestSigningRounds(t *testing.T) {
-	s := newSignJob(t)
+	s := newSignCase(t)
 	begin := s.now
 	s.now = begin.Add(time.Second)
 	members := s.members()
 	for i, node := range members {
 		s.now = begin.Add(time.Duration(2+i) * time.Second)
-		s.let(node, SlotShare)
+		s.let(node, wire.SlotShare)
 	}
 	s.done(1)
-	s.rounds(begin, KindSign, map[RoundKind]time.Duration{RoundCommitments: time.Second, RoundShares: 3 * time.Second})
+	s.rounds(begin, wire.KindSign, map[RoundKind]time.Duration{RoundCommitments: time.Second, RoundShares: 3 * time.Second})
 }
 
-func (f *fleet) rounds(begin time.Time, kind Kind, want map[RoundKind]time.Duration) {
+func (f *fleet) rounds(begin time.Time, kind wire.Kind, want map[RoundKind]time.Duration) {
 	f.t.Helper()
 	equal(f.t, "rounds", len(f.desk.rounds), len(want))
 	for _, r := range f.desk.rounds {
@@ -54,7 +55,7 @@ func TestRoundsOfAnEarlierCopy(t *testing.T) {
 	f.desk.arrive(job, nil)
 	f.drainTasks()
 	for i := range 3 {
-		f.let(i, SlotDeal)
+		f.let(i, wire.SlotDeal)
 	}
 	deals := f.keys
 	f.desk = f.newDesk()
@@ -76,8 +77,8 @@ func TestNonceCounts(t *testing.T) {
 	}
 	counts(0, 2, 0, 0)
 	counts(2, 0, 0, 0) // of the second rank
-	s.release(0, SlotCommit)
-	s.release(1, SlotCommit)
+	s.release(0, wire.SlotCommit)
+	s.release(1, wire.SlotCommit)
 	counts(0, 2, 2, 0)
 
 	s = begun(t)
@@ -92,7 +93,7 @@ func TestNonceCounts(t *testing.T) {
 func TestReportsNameTheJob(t *testing.T) {
 	f := agedFleet(t)
 	const trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
-	for _, job := range []SignedJob{f.signing(9, "alice", item(f.btc, 0, "one")), f.keygen(10, "alice", "bitcoin", 1)} {
+	for _, job := range []wire.SignedJob{f.signing(9, "alice", item(f.btc, 0, "one")), f.keygen(10, "alice", "bitcoin", 1)} {
 		job.Trace = trace
 		f.desk.reports, f.desk.rounds = nil, nil
 		f.desk.arrive(job, nil)
@@ -100,7 +101,7 @@ func TestReportsNameTheJob(t *testing.T) {
 			equal(t, "trace of the task", task.Trace, trace)
 		}
 		f.drain()
-		id := PeekJobID(job.Payload)
+		id := wire.PeekJobID(job.Payload)
 		for _, r := range f.desk.reports {
 			equal(t, "report", [3]string{string(r.Kind), r.Job, r.Trace}, [3]string{string(job.Kind), "alice/" + id, trace})
 		}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // signPhase is how far a node is with a signing session.
@@ -38,12 +40,11 @@ type signing struct {
 	node    *Node
 	id      string
 	session [32]byte
-	job     *Job
+	job     *wire.Job
 	client  string
 	trace   string
-	subject string   // of the task, if the job was heard before
-	payload []byte   // of the job, then
 	which   []uint32 // the job's items in this session
+	draft   string   // of BIP 445, as the task names it
 	urgent  bool
 	started time.Time // by this node's clock
 
@@ -52,7 +53,7 @@ type signing struct {
 	items   []frost.Item
 	nonces  *frost.Nonces // only between drawing and use
 	points  []byte        // what this node committed to
-	set     []frost.Commitment
+	set     []frost.NonceCommitment
 	loads   int
 	sealed  []byte // this node's commitment as it went to the log
 	held    box    // standby: what came meanwhile
@@ -78,18 +79,23 @@ func (s *signing) to(next signPhase) {
 }
 
 // startSigning begins a signing task.
-func (n *Node) startSigning(task *Task, job *Job) []Effect {
+func (n *Node) startSigning(task *wire.Task, job *wire.Job) []Effect {
 	if task.Part != 0 || len(task.Items) == 0 || int(task.Items[len(task.Items)-1]) >= len(job.Items) {
 		return badTask("sign task "+job.ID, fmt.Errorf("part %d or items out of range", task.Part))
 	}
-	ctx := task.session(n.Manifest)
-	id := idOf(ctx)
+	if task.Draft == "" {
+		return badTask("sign task "+job.ID, fmt.Errorf("the task names no draft of BIP 445, so its gateway runs a version "+
+			"from before drafts were named; this node signs by draft %s: run one version everywhere", bip445.Draft))
+	}
+	ctx := task.Session(n.Manifest)
+	id := wire.ShortID(ctx)
 	if n.spent.has(id) || n.sessions[id] != nil {
 		return nil // a session is begun once in a process, however often its task is shown
 	}
 	s := &signing{
-		node: n, id: id, session: ctx, job: job, client: task.Job.Client, trace: task.Job.Trace, which: task.Items,
-		urgent: len(task.Items) <= InteractiveItems, started: n.now,
+		node: n, id: id, session: ctx, job: job, client: task.Job.Client, trace: task.Job.Trace,
+		which: task.Items, draft: task.Draft,
+		urgent: len(task.Items) <= wire.InteractiveItems, started: n.now,
 		commits: commitSet{attested: n.attested, session: ctx, exclude: task.Exclude},
 	}
 	n.sessions[id] = s
@@ -113,7 +119,7 @@ func (s *signing) begin() (effects []Effect) {
 	held := s.held
 	s.held = box{}
 	for _, msg := range held.messages {
-		if slot, err := ParseSlot(msg.Subject); err == nil {
+		if slot, err := wire.ParseSlot(msg.Subject); err == nil {
 			effects = append(effects, s.onLog(slot, msg)...)
 		}
 	}
@@ -128,9 +134,9 @@ func (s *signing) begin() (effects []Effect) {
 
 func (s *signing) load() Effect {
 	s.loads++
-	ids := make([]KeyID, len(s.which))
+	ids := make([]wire.KeyID, len(s.which))
 	for i, w := range s.which {
-		ids[i], _ = ParseKeyID(s.job.Items[w].Key) // Parse has checked it
+		ids[i], _ = wire.ParseKeyID(s.job.Items[w].Key) // Parse has checked it
 	}
 	return Load{ID: s.id, Keys: ids}
 }
@@ -145,7 +151,7 @@ func (s *signing) onLoaded(keys []LoadedKey) []Effect {
 	items, refusal := s.validate(keys)
 	if refusal != nil {
 		wipeLoaded(keys)
-		if refusal.Code == CodeUnknownKey && s.loads < loadRetries {
+		if refusal.Code == wire.CodeUnknownKey && s.loads < loadRetries {
 			return []Effect{After{Delay: loadDelay, Timer: Timer{s.id, timerLoad}}}
 		}
 		return s.refuse(refusal.Code, refusal.Reason)
@@ -201,30 +207,30 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 		return nil
 	}
 	if e.err != nil {
-		return s.refuse(CodeInternal, "commit: "+e.err.Error())
+		return s.refuse(wire.CodeInternal, "commit: "+e.err.Error())
 	}
 	s.to(signCommitted)
 	s.nonces, s.points = e.nonces, e.points
-	body := commitBody{Session: s.session, Points: e.points}
-	p := Publish{Slot: Slot{SlotCommit, s.id, s.node.Index}, Trace: s.trace}
+	body := wire.CommitBody{Session: s.session, Points: e.points}
+	p := Publish{Slot: wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: s.node.Index}, Trace: s.trace}
 	if s.node.Manifest.AttestSigning {
-		leaf := commitLeaf(s.node.Manifest, s.session, s.node.Index, e.points)
-		p.Leaf, p.With = &leaf, func(a *Attestation) []byte {
+		leaf := wire.CommitLeaf(s.node.Manifest, s.session, s.node.Index, e.points)
+		p.Leaf, p.With = &leaf, func(a *wire.Attestation) []byte {
 			body.Attestation = a
-			return encode(&body)
+			return wire.Encode(&body)
 		}
 	} else {
-		p.Body = encode(&body)
+		p.Body = wire.Encode(&body)
 	}
 	return []Effect{p, s.counted(ReportCommitted)}
 }
 
 // onLog takes a message of this session in log order.
-func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
-	if s.phase == signStandby && slot.Kind == SlotShare {
+func (s *signing) onLog(slot wire.Slot, msg wire.LogMessage) []Effect {
+	if s.phase == signStandby && slot.Kind == wire.SlotShare {
 		return s.onOthersShare(slot.Node)
 	}
-	if slot.Kind != SlotCommit || s.phase >= signDone || s.commits.has(slot.Node) {
+	if slot.Kind != wire.SlotCommit || s.phase >= signDone || s.commits.has(slot.Node) {
 		return nil
 	}
 	if s.ownBytes(slot, msg) {
@@ -235,7 +241,7 @@ func (s *signing) onLog(slot Slot, msg LogMessage) []Effect {
 		s.held.add(slot.Node, msg)
 		return nil
 	}
-	body, err := s.node.opener.node(slot.Node, msg.Subject, msg.Time, msg.Data)
+	body, err := s.node.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data)
 	if err != nil {
 		return nil // junk
 	}
@@ -267,12 +273,12 @@ func (s *signing) onOthersShare(node int) []Effect {
 
 // ownBytes reports whether a message is the commitment of this process, byte
 // for byte, and came in time. Its signatures need no checking then.
-func (s *signing) ownBytes(slot Slot, msg LogMessage) bool {
+func (s *signing) ownBytes(slot wire.Slot, msg wire.LogMessage) bool {
 	if slot.Node != s.node.Index || s.phase != signCommitted || s.sealed == nil || !bytes.Equal(msg.Data, s.sealed) {
 		return false
 	}
-	e, _, err := s.node.opener.claims(slot.Node, msg.Time, msg.Data)
-	return err == nil && bytes.Contains(e.Body, s.points)
+	body, err := s.node.opener.ClaimedBody(slot.Node, msg.Time, msg.Data)
+	return err == nil && bytes.Contains(body, s.points)
 }
 
 // ownCommit reports whether the commitment in the log is the one that this
@@ -343,13 +349,13 @@ func (s *signing) onShares(e sharesMade) []Effect {
 		return nil
 	}
 	if e.err != nil {
-		return s.refuse(CodeInternal, "sign: "+e.err.Error())
+		return s.refuse(wire.CodeInternal, "sign: "+e.err.Error())
 	}
 	s.to(signDone)
-	body := shareBody{Session: s.session, Set: setHash(s.set), Shares: e.shares}
+	body := wire.ShareBody{Session: s.session, Set: wire.SetHash(s.set), Shares: e.shares}
 	report := s.counted(ReportShared)
 	s.release()
-	return []Effect{Publish{Slot: Slot{SlotShare, s.id, s.node.Index}, Body: encode(&body), Trace: s.trace}, report}
+	return []Effect{Publish{Slot: wire.Slot{Kind: wire.SlotShare, ID: s.id, Node: s.node.Index}, Body: wire.Encode(&body), Trace: s.trace}, report}
 }
 
 // sitOut ends this node's part without a word in the log.
@@ -365,7 +371,7 @@ func (s *signing) sitOut(why string) []Effect {
 
 // report is a report of this session.
 func (s *signing) report(what ReportKind) Report {
-	r := Report{What: what, Kind: KindSign, ID: s.id, Trace: s.trace, Culprit: -1}
+	r := Report{What: what, Kind: wire.KindSign, ID: s.id, Trace: s.trace, Culprit: -1}
 	if s.job != nil {
 		r.Job = jobKey(s.client, s.job.ID)
 	}
@@ -380,12 +386,12 @@ func (s *signing) counted(what ReportKind) Report {
 }
 
 // refuse ends this node's part and says why.
-func (s *signing) refuse(code Code, reason string) []Effect {
+func (s *signing) refuse(code wire.Code, reason string) []Effect {
 	report := s.report(ReportRefused)
 	report.Code, report.Reason = code, reason
 	s.drop()
 	return []Effect{
-		Publish{Slot: Slot{SlotRefuse, s.id, s.node.Index}, Body: encode(&complaint{Session: s.session, Code: code, Reason: clip(reason)}), Trace: s.trace},
+		Publish{Slot: wire.Slot{Kind: wire.SlotRefuse, ID: s.id, Node: s.node.Index}, Body: wire.Encode(&wire.Complaint{Session: s.session, Code: code, Reason: wire.Clip(reason)}), Trace: s.trace},
 		report,
 	}
 }

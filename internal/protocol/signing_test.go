@@ -9,29 +9,30 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // signTest is one signing session of the aged 2-of-4 fleet without a gateway,
 // held before anything was published.
 type signTest struct {
 	aged
-	job     SignedJob
-	task    *Task
+	job     wire.SignedJob
+	task    *wire.Task
 	session [32]byte
 	id      string
 	order   []int // nodes by rank: the first two commit at once
 }
 
-func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...JobItem) *signTest {
+func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...wire.JobItem) *signTest {
 	t.Helper()
 	f.desk = nil
 	s := &signTest{aged: f, job: f.signing(7, client, items...)}
-	s.task = &Task{Job: s.job, Exclude: exclude}
+	s.task = wire.SignTask(s.job, 0, nil, exclude)
 	for i := range items {
 		s.task.Items = append(s.task.Items, uint32(i))
 	}
-	s.session = s.task.session(f.m)
-	s.id = idOf(s.session)
+	s.session = s.task.Session(f.m)
+	s.id = wire.ShortID(s.session)
 	s.order = make([]int, f.m.N)
 	for i := range f.m.N {
 		if r := rank(s.session, exclude, f.m.N, i); r >= 0 {
@@ -55,7 +56,7 @@ func (s *signTest) at(rank int) *actor { return s.nodes[s.order[rank]] }
 
 func (s *signTest) phase(rank int) signPhase { return s.at(rank).sessions[s.id].phase }
 
-func (s *signTest) release(rank int, kind SlotKind) {
+func (s *signTest) release(rank int, kind wire.SlotKind) {
 	s.t.Helper()
 	w := s.at(rank).want(kind)
 	s.at(rank).out = nil
@@ -115,13 +116,13 @@ func TestSigning(t *testing.T) {
 		s.deliver()
 		equal(t, "rank 1", s.phase(1), signCommitted)
 		equal(t, "rank 2", s.phase(2), signStandby)
-		s.release(0, SlotCommit)
+		s.release(0, wire.SlotCommit)
 		equal(t, "with one commitment", s.phase(0), signCommitted)
-		s.release(1, SlotCommit)
+		s.release(1, wire.SlotCommit)
 		equal(t, "with two", s.phase(0), signDone)
 		s.hedge(2)
 		equal(t, "not needed", s.phase(2), signOut)
-		a, b := must(decodeShare(s.at(0).want(SlotShare).body, s.session)), must(decodeShare(s.at(1).want(SlotShare).body, s.session))
+		a, b := must(wire.DecodeShare(s.at(0).want(wire.SlotShare).body, s.session)), must(wire.DecodeShare(s.at(1).want(wire.SlotShare).body, s.session))
 		if a.Set != b.Set || len(a.Shares) != 3*32 || bytes.Equal(a.Shares, b.Shares) {
 			t.Errorf("%s: shares %v and %v", suite, a, b)
 		}
@@ -133,72 +134,15 @@ func TestSigning(t *testing.T) {
 	}
 }
 
-// A small sign job begins when a node hears of it. The gateway's task for it is
-// a copy, whichever comes first, and is not even opened.
-func TestJobHeard(t *testing.T) {
-	f := agedFleet(t)
-	s := newSession(t, f, "alice", nil, item(f.btc, 0, "one"))
-	node := s.at(0)
-	hear := func() { node.do(JobHeard{Job: s.job, Now: s.now}) }
-	hear()
-	equal(t, "heard", s.phase(0), signCommitted)
-	hear()
-	copies := TaskMessage{LogMessage{Subject: TaskSubject(s.task, jobID(7)), Seq: 1, Time: s.now, Data: append([]byte("unopened "), s.job.Payload...)}, s.now}
-	node.do(copies)
-	if _, bad := node.reported(ReportBadTask); bad != 0 {
-		t.Error("the copy of a task was opened")
-	}
-	s.deliver()
-	hear()
-	if _, committed := node.reported(ReportCommitted); committed != 1 {
-		t.Errorf("committed %d times", committed)
-	}
-	equal(t, "by the task", s.phase(1), signCommitted)
-	s.release(0, SlotCommit)
-	s.release(1, SlotCommit)
-	equal(t, "one session", s.phase(0), signDone)
-
-	node.do(Tick{s.now.Add(sessionLife + time.Second)})
-	equal(t, "subjects remembered", len(node.heard), 0)
-}
-
-// What is wrong with a job that was heard is not said: the gateway answers.
-func TestJobHeardWrongly(t *testing.T) {
-	f := agedFleet(t)
-	var many []JobItem
-	for range InteractiveItems + 1 {
-		many = append(many, item(f.btc, 0, "x"))
-	}
-	good := newSession(t, f, "alice", nil, item(f.btc, 0, "one"))
-	forged := good.job
-	forged.Signature = bytes.Clone(forged.Signature)
-	forged.Signature[5] ^= 1
-	other := good.job
-	other.Kind = KindKeygen
-	for name, e := range map[string]JobHeard{
-		"bulk":    {newSession(t, f, "alice", nil, many...).job, f.now},
-		"forged":  {forged, f.now},
-		"keygen":  {other, f.now},
-		"expired": {good.job, f.now.Add(2 * MaxJobLife)},
-	} {
-		node := f.nodes[0]
-		sessions, reports := len(node.sessions), len(node.reports)
-		node.do(e)
-		if len(node.sessions) != sessions || len(node.reports) != reports || len(node.heard) != 0 {
-			t.Errorf("%s: a session began", name)
-		}
-	}
-}
-
 // A signer of the second rank commits when the first does not, and only then.
 func TestHedging(t *testing.T) {
 	s := begun(t)
-	s.release(0, SlotCommit)
+	s.release(0, wire.SlotCommit)
 	s.hedge(2)
-	s.release(2, SlotCommit)
+	s.release(2, wire.SlotCommit)
 	equal(t, "first with the hedge", s.phase(0), signDone)
 	equal(t, "hedge", s.phase(2), signDone)
-	s.release(1, SlotCommit)
+	s.release(1, wire.SlotCommit)
 	equal(t, "came too late", s.phase(1), signOut)
 	s.at(3).do(Timer{s.id, timerHedge})
 	equal(t, "nobody needs the last", s.phase(3), signOut)
@@ -208,7 +152,9 @@ func TestHedging(t *testing.T) {
 // their shares, whatever is in them; one node that does so twice is one.
 func TestHedgeLeaves(t *testing.T) {
 	s := begun(t)
-	share := func(rank int) { s.post(Slot{SlotShare, s.id, s.order[rank]}.String(), []byte("unopened")) }
+	share := func(rank int) {
+		s.post(wire.Slot{Kind: wire.SlotShare, ID: s.id, Node: s.order[rank]}.String(), []byte("unopened"))
+	}
 	share(0)
 	share(0)
 	equal(t, "one other", s.phase(2), signStandby)
@@ -223,19 +169,19 @@ func TestHedgeLeaves(t *testing.T) {
 // is then not verified; anything else in its place is judged as the others do.
 func TestOwnCommitmentComesBack(t *testing.T) {
 	for name, test := range map[string]struct {
-		change func(*LogMessage)
+		change func(*wire.LogMessage)
 		counts bool
 	}{
-		"as it was":           {func(*LogMessage) {}, true},
-		"after the key's end": {func(m *LogMessage) { m.Time = m.Time.Add(DelegationLife + clockSkew + time.Second) }, false},
-		"one bit flipped":     {func(m *LogMessage) { m.Data = bytes.Clone(m.Data); m.Data[len(m.Data)-1] ^= 1 }, false},
-		"cut":                 {func(m *LogMessage) { m.Data = m.Data[:len(m.Data)/2] }, false},
+		"as it was":           {func(*wire.LogMessage) {}, true},
+		"after the key's end": {func(m *wire.LogMessage) { m.Time = m.Time.Add(wire.DelegationLife + wire.ClockSkew + time.Second) }, false},
+		"one bit flipped":     {func(m *wire.LogMessage) { m.Data = bytes.Clone(m.Data); m.Data[len(m.Data)-1] ^= 1 }, false},
+		"cut":                 {func(m *wire.LogMessage) { m.Data = m.Data[:len(m.Data)/2] }, false},
 	} {
 		s := begun(t)
-		w, a := s.at(0).want(SlotCommit), s.at(0)
+		w, a := s.at(0).want(wire.SlotCommit), s.at(0)
 		data := s.sessions[a.Index].Seal(s.m, w.slot.String(), w.body)
 		a.Sealed(w.slot, data)
-		m := LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now, Data: data}
+		m := wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now, Data: data}
 		test.change(&m)
 		a.do(SignMessage{m})
 		a.do(SignMessage{m})
@@ -253,33 +199,39 @@ func TestOwnCommitmentComesBack(t *testing.T) {
 // The set is the first t valid commitments in the log. What is not valid is
 // stepped over; a node's second message counts for nothing.
 func TestSetIsTheFirstValid(t *testing.T) {
-	good := func(s *signTest, rank int) []byte { return s.at(rank).want(SlotCommit).body }
-	bent := func(s *signTest, change func(*commitBody, *Manifest)) []byte {
-		var c commitBody
-		must(0, decode(good(s, 0), MaxMessageSize, &c))
+	good := func(s *signTest, rank int) []byte { return s.at(rank).want(wire.SlotCommit).body }
+	bent := func(s *signTest, change func(*wire.CommitBody, *wire.Manifest)) []byte {
+		var c wire.CommitBody
+		must(0, wire.Decode(good(s, 0), wire.MaxMessageSize, &c))
 		change(&c, s.m)
-		return encode(&c)
+		return wire.Encode(&c)
 	}
 	attested := func(s *signTest, points []byte) []byte {
 		node := s.order[0]
-		return encode(&commitBody{Session: s.session, Points: points, Attestation: s.attestOne(node, commitLeaf(s.m, s.session, node, points))})
+		return wire.Encode(&wire.CommitBody{Session: s.session, Points: points, Attestation: s.attestOne(node, wire.CommitLeaf(s.m, s.session, node, points))})
 	}
 	for name, bad := range map[string]func(s *signTest) []byte{
-		"junk":            func(*signTest) []byte { return []byte("x") },
-		"another session": func(s *signTest) []byte { return bent(s, func(c *commitBody, _ *Manifest) { c.Session[0]++ }) },
-		"not attested":    func(s *signTest) []byte { return bent(s, func(c *commitBody, _ *Manifest) { c.Attestation = nil }) },
-		"other points":    func(s *signTest) []byte { return bent(s, func(c *commitBody, _ *Manifest) { c.Points[0] ^= 1 }) },
+		"junk": func(*signTest) []byte { return []byte("x") },
+		"another session": func(s *signTest) []byte {
+			return bent(s, func(c *wire.CommitBody, _ *wire.Manifest) { c.Session[0]++ })
+		},
+		"not attested": func(s *signTest) []byte {
+			return bent(s, func(c *wire.CommitBody, _ *wire.Manifest) { c.Attestation = nil })
+		},
+		"other points": func(s *signTest) []byte {
+			return bent(s, func(c *wire.CommitBody, _ *wire.Manifest) { c.Points[0] ^= 1 })
+		},
 		"no points":       func(s *signTest) []byte { return attested(s, nil) },
 		"one pair only":   func(s *signTest) []byte { return attested(s, make([]byte, 128)) },
 		"no curve points": func(s *signTest) []byte { return attested(s, make([]byte, 256)) },
 	} {
 		s := begun(t)
 		s.hedge(2)
-		s.say(Slot{SlotCommit, s.id, s.order[0]}, bad(s))
-		s.say(Slot{SlotCommit, s.id, s.order[0]}, good(s, 0)) // too late: the slot has its value
-		s.release(1, SlotCommit)
+		s.say(wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: s.order[0]}, bad(s))
+		s.say(wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: s.order[0]}, good(s, 0)) // too late: the slot has its value
+		s.release(1, wire.SlotCommit)
 		equal(t, name+": set with one valid commitment", s.phase(1), signCommitted)
-		s.release(2, SlotCommit)
+		s.release(2, wire.SlotCommit)
 		equal(t, name+": rank 1", s.phase(1), signDone)
 		equal(t, name+": rank 2", s.phase(2), signDone)
 		equal(t, name+": rank 0", s.phase(0), signOut)
@@ -292,7 +244,7 @@ func TestSlowNodeMeetsAFullSet(t *testing.T) {
 	for _, items := range []int{1, 3} { // checked on the spot, and by computation
 		for _, rank := range []int{0, 3} {
 			f := agedFleet(t)
-			var list []JobItem
+			var list []wire.JobItem
 			for i := range items {
 				list = append(list, item(f.btc, i%2, fmt.Sprint(i)))
 			}
@@ -306,7 +258,7 @@ func TestSlowNodeMeetsAFullSet(t *testing.T) {
 				}
 			}
 			for _, a := range s.nodes {
-				w := a.want(SlotCommit)
+				w := a.want(wire.SlotCommit)
 				s.say(w.slot, w.body)
 			}
 			slow.hold = true
@@ -324,9 +276,11 @@ func TestSlowNodeMeetsAFullSet(t *testing.T) {
 }
 
 func TestCommitSet(t *testing.T) {
-	f := newFleet(t, 2, 4, func(m *Manifest) { m.AttestSigning = false })
-	c := commitSet{attested: newAttested(f.m), session: [32]byte{1}, exclude: []uint8{3}}
-	body := func(points string) []byte { return encode(&commitBody{Session: c.session, Points: []byte(points)}) }
+	f := newFleet(t, 2, 4, func(m *wire.Manifest) { m.AttestSigning = false })
+	c := commitSet{attested: wire.NewAttestationCache(f.m), session: [32]byte{1}, exclude: []uint8{3}}
+	body := func(points string) []byte {
+		return wire.Encode(&wire.CommitBody{Session: c.session, Points: []byte(points)})
+	}
 	for i, test := range []struct {
 		node int
 		body []byte
@@ -345,7 +299,7 @@ func TestCommitSet(t *testing.T) {
 	equal(t, "its points", string(set[0].Points)+string(set[1].Points), "ae")
 	other := slices.Clone(set)
 	other[1].Points = []byte("f")
-	if setHash(set) == setHash(other) || setHash(set) == setHash([]frost.Commitment{set[1], set[0]}) {
+	if wire.SetHash(set) == wire.SetHash(other) || wire.SetHash(set) == wire.SetHash([]frost.NonceCommitment{set[1], set[0]}) {
 		t.Error("sets that differ have one hash")
 	}
 }
@@ -355,12 +309,12 @@ func TestCommitmentsBeforeTheTask(t *testing.T) {
 	s := begun(t)
 	late := s.newActor(s.order[1])
 	late.store, late.done = s.at(1).store, s.at(1).done
-	s.release(0, SlotCommit)
+	s.release(0, wire.SlotCommit)
 	for _, m := range s.sign {
 		late.do(SignMessage{m})
 	}
 	late.do(TaskMessage{s.work[0], s.now})
-	late.fill(late.want(SlotCommit))
+	late.fill(late.want(wire.SlotCommit))
 	late.do(SignMessage{s.sign[len(s.sign)-1]})
 	equal(t, "late node", late.sessions[s.id].phase, signDone)
 }
@@ -373,9 +327,9 @@ func TestChecksOutOfOrder(t *testing.T) {
 	s.hedge(2)
 	me := s.at(1)
 	me.hold = true
-	s.release(2, SlotCommit)
-	s.release(0, SlotCommit)
-	s.release(1, SlotCommit)
+	s.release(2, wire.SlotCommit)
+	s.release(0, wire.SlotCommit)
+	s.release(1, wire.SlotCommit)
 	equal(t, "waits for checks", s.phase(1), signCommitted)
 	second := me.held[1].Run()
 	me.do(second) // rank 0 is valid; rank 2, before it in the log, is open
@@ -391,11 +345,11 @@ func TestExcluded(t *testing.T) {
 	for _, i := range s.task.Exclude {
 		s.nodes[i].expect(ReportSatOut)
 		points := make([]byte, 128)
-		s.say(Slot{SlotCommit, s.id, int(i)}, encode(&commitBody{Session: s.session, Points: points,
-			Attestation: s.attestOne(int(i), commitLeaf(s.m, s.session, int(i), points))}))
+		s.say(wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: int(i)}, wire.Encode(&wire.CommitBody{Session: s.session, Points: points,
+			Attestation: s.attestOne(int(i), wire.CommitLeaf(s.m, s.session, int(i), points))}))
 	}
-	s.release(0, SlotCommit)
-	s.release(1, SlotCommit)
+	s.release(0, wire.SlotCommit)
+	s.release(1, wire.SlotCommit)
 	equal(t, "rank 0", s.phase(0), signDone)
 }
 
@@ -409,18 +363,18 @@ func TestRefusals(t *testing.T) {
 	long := item(f.sol, 0, "x")
 	long.Message = make([]byte, frost.MaxMessage+1)
 	for name, test := range map[string]struct {
-		items []JobItem
-		code  Code
+		items []wire.JobItem
+		code  wire.Code
 	}{
-		"another's key":      {[]JobItem{item(f.bob, 0, "x")}, CodeNotOwner},
-		"another's among":    {[]JobItem{item(f.btc, 0, "x"), item(f.bob, 0, "x")}, CodeNotOwner},
-		"short message":      {[]JobItem{short}, CodeBadMessage},
-		"long message":       {[]JobItem{long}, CodeBadMessage},
-		"empty message":      {[]JobItem{{Key: KeyID{f.sol, 0}.String()}}, CodeBadMessage},
-		"mixed suites":       {[]JobItem{item(f.btc, 0, "x"), item(f.sol, 0, "x")}, CodeBadMessage},
-		"script root":        {[]JobItem{rooted}, CodeBadTweak},
-		"no such key":        {[]JobItem{item(someBatch, 0, "x")}, CodeUnknownKey},
-		"no such key's last": {[]JobItem{item(f.btc, 2, "x")}, CodeUnknownKey},
+		"another's key":      {[]wire.JobItem{item(f.bob, 0, "x")}, wire.CodeNotOwner},
+		"another's among":    {[]wire.JobItem{item(f.btc, 0, "x"), item(f.bob, 0, "x")}, wire.CodeNotOwner},
+		"short message":      {[]wire.JobItem{short}, wire.CodeBadMessage},
+		"long message":       {[]wire.JobItem{long}, wire.CodeBadMessage},
+		"empty message":      {[]wire.JobItem{{Key: wire.KeyID{Batch: f.sol, Index: 0}.String()}}, wire.CodeBadMessage},
+		"mixed suites":       {[]wire.JobItem{item(f.btc, 0, "x"), item(f.sol, 0, "x")}, wire.CodeBadMessage},
+		"script root":        {[]wire.JobItem{rooted}, wire.CodeBadTweak},
+		"no such key":        {[]wire.JobItem{item(someBatch, 0, "x")}, wire.CodeUnknownKey},
+		"no such key's last": {[]wire.JobItem{item(f.btc, 2, "x")}, wire.CodeUnknownKey},
 	} {
 		s := newSession(t, agedFleet(t), "alice", nil, test.items...)
 		s.deliver()
@@ -429,10 +383,10 @@ func TestRefusals(t *testing.T) {
 		for ; len(a.out) == 0 && loads < 2*loadRetries && len(a.timers) > 0; loads++ {
 			a.do(a.timers[len(a.timers)-1])
 		}
-		c := must(decodeComplaint(a.want(SlotRefuse).body))
+		c := must(wire.DecodeComplaint(a.want(wire.SlotRefuse).body))
 		equal(t, name, c.Code, test.code)
 		equal(t, name+": session", c.Session, s.session)
-		if test.code == CodeUnknownKey {
+		if test.code == wire.CodeUnknownKey {
 			equal(t, name+": looked", loads, loadRetries)
 		}
 		s.deliver()
@@ -452,17 +406,17 @@ func TestKeyTurnsUp(t *testing.T) {
 	equal(t, "phase", s.phase(0), signLoading)
 	a.done = s.at(1).done
 	a.do(Timer{s.id, timerLoad})
-	a.want(SlotCommit)
+	a.want(wire.SlotCommit)
 }
 
 // A batch that is certified and not complete must not sign.
 func TestIncompleteBatchDoesNotSign(t *testing.T) {
 	b := dealt(t, "solana")
-	b.releaseAll(SlotDeal)
-	b.release(0, SlotCert)
-	b.release(1, SlotCert)
+	b.releaseAll(wire.SlotDeal)
+	b.release(0, wire.SlotCert)
+	b.release(1, wire.SlotCert)
 	job := b.signing(2, "alice", item(b.id, 0, "x"))
-	b.fleet.task(&Task{Job: job, Items: []uint32{0}}, jobID(2))
+	b.fleet.task(wire.SignTask(job, 0, []uint32{0}, nil), jobID(2))
 	for _, a := range b.nodes {
 		if _, committed := a.reported(ReportCommitted); committed != 0 {
 			t.Errorf("node %d commits for a key that is not certified by all", a.Index)
@@ -471,10 +425,10 @@ func TestIncompleteBatchDoesNotSign(t *testing.T) {
 }
 
 func TestSignTaskBounds(t *testing.T) {
-	for name, change := range map[string]func(*Task){
-		"part 1":       func(t *Task) { t.Part = 1 },
-		"no items":     func(t *Task) { t.Items = nil },
-		"item too far": func(t *Task) { t.Items = []uint32{2} },
+	for name, change := range map[string]func(*wire.Task){
+		"part 1":       func(t *wire.Task) { t.Part = 1 },
+		"no items":     func(t *wire.Task) { t.Items = nil },
+		"item too far": func(t *wire.Task) { t.Items = []uint32{2} },
 	} {
 		f := agedFleet(t)
 		s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"), item(f.btc, 1, "x"))
@@ -490,7 +444,7 @@ func TestCommitFailsWithoutRandomness(t *testing.T) {
 	s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
 	s.at(0).Rand = bytes.NewReader(nil)
 	s.deliver()
-	equal(t, "code", must(decodeComplaint(s.at(0).want(SlotRefuse).body)).Code, CodeInternal)
+	equal(t, "code", must(wire.DecodeComplaint(s.at(0).want(wire.SlotRefuse).body)).Code, wire.CodeInternal)
 }
 
 func TestSessionsEnd(t *testing.T) {

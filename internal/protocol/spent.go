@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"encoding/hex"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"time"
 )
 
@@ -29,7 +30,7 @@ const (
 	// second, the last 9 minutes at least are remembered; SIGN keeps 10.
 	maxSpent = 1 << 18
 	// spentLife is how long a task may be good after its session began.
-	spentLife = MaxJobLife + 2*clockSkew
+	spentLife = wire.MaxJobLife + 2*wire.ClockSkew
 )
 
 func newSpent(limit int) *spent {

@@ -5,9 +5,10 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-func someSession(i int) string { return idOf(frost.Hash("session", be32(i))) }
+func someSession(i int) string { return wire.ShortID(frost.Hash("session", wire.Be32(i))) }
 
 // However many sessions end, no more than two generations are remembered, and
 // always the last ones.
@@ -53,7 +54,7 @@ func TestN3SessionForgotten(t *testing.T) {
 	s := begun(t)
 	a := s.at(0)
 	first := string(a.sessions[s.id].points)
-	s.release(0, SlotCommit)
+	s.release(0, wire.SlotCommit)
 	a.spent = newSpent(1)
 	a.do(Tick{s.now.Add(2 * sessionLife)})
 	for i := range 2 {
@@ -68,7 +69,7 @@ func TestN3SessionForgotten(t *testing.T) {
 	for _, m := range s.sign { // a broker shows it its first commitment, and the other's
 		a.do(SignMessage{m})
 	}
-	s.release(1, SlotCommit)
+	s.release(1, wire.SlotCommit)
 	_, shared := a.reported(ReportShared)
 	equal(t, "shares", shared, 0)
 	if _, nonces := a.Sessions(); nonces != 0 {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -21,23 +21,27 @@ func (t *test) loadManifest() {
 	if err == nil {
 		err = t.node.CheckManifest(m.N, m.T, m.Network, len(m.Nodes))
 	}
-	if err != nil {
-		t.noGood = err
-		return
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		t.noGood = remedied{err, "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"}
+	case err != nil:
+		t.noGood = remedied{err, "correct the node's file, or get the manifest of its fleet"}
+	default:
+		t.manifest = m
 	}
-	t.manifest = m
 }
 
 func (t *test) checkManifest(ctx context.Context, s *Step) error {
+	if t.noGood != nil && !t.o.Enrolling {
+		s.Status, s.Detail = NotRun, "needs manifest file"
+		return nil
+	}
 	if errors.Is(t.noGood, fs.ErrNotExist) {
-		if t.o.Enrolling {
-			s.Status, s.Detail = Skipped, "no manifest yet at "+t.node.Node.Manifest
-			return nil
-		}
-		return remedied{t.noGood, "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"}
+		s.Status, s.Detail = Skipped, "no manifest yet at "+t.node.Node.Manifest
+		return nil
 	}
 	if t.noGood != nil {
-		return remedied{t.noGood, "correct the node's file, or get the manifest of its fleet"}
+		return t.noGood
 	}
 	m, i := t.manifest, t.node.Node.Index
 	if !t.derives {
@@ -76,20 +80,20 @@ const subject = "selftest"
 // would.
 func (t *test) session(ctx context.Context, s *Step) error {
 	m, i := t.manifest, t.node.Node.Index
-	key, err := protocol.NewSessionKey(rand.Reader, i, time.Now())
+	key, err := wire.NewSessionKey(rand.Reader, i, time.Now())
 	if err != nil {
 		return err
 	}
 	leaves := [][32]byte{key.Leaf(m)}
 	signature, err := bounded(ctx, t.timeout(), "sign", func(ctx context.Context) ([]byte, error) {
-		return t.provider.Sign(ctx, protocol.AttestDigest(m, leaves))
+		return t.provider.Sign(ctx, wire.AttestDigest(m, leaves))
 	})
 	if err != nil {
 		return err
 	}
-	key.Delegate(protocol.NewAttestations(leaves, signature)[0])
+	key.Delegate(wire.NewAttestations(leaves, signature)[0])
 	message := []byte("selftest")
-	body, err := protocol.OpenNode(m, i, subject, time.Now(), key.Seal(m, subject, message))
+	body, err := wire.OpenNode(m, i, subject, time.Now(), key.Seal(m, subject, message))
 	if err != nil {
 		return fmt.Errorf("a message of this node would not be accepted: %w", err)
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // busMetrics tell of a connection to NATS.
@@ -26,7 +26,7 @@ var writes = map[string][]bus.Stream{
 	RoleGateway: {bus.Work, bus.Keys, bus.Results, bus.Notices, bus.DeadLetter},
 }
 
-var durables = []string{bus.GatewaysDurable(string(protocol.KindKeygen)), bus.GatewaysDurable(string(protocol.KindSign))}
+var durables = []string{bus.GatewaysDurable(string(wire.KindKeygen)), bus.GatewaysDurable(string(wire.KindSign))}
 
 func newBusMetrics(of Identity) busMetrics {
 	b := busMetrics{
@@ -59,8 +59,8 @@ func (b *busMetrics) register(r prometheus.Registerer, of Identity) {
 
 // Published implements bus.Observer.
 func (m *Metrics) Published(stream bus.Stream, outcome string, took time.Duration) {
-	name := within(stream, streams)
-	m.bus.publishes.WithLabelValues(name, within(outcome, bus.Outcomes)).Inc()
+	name := knownOr(stream, streams)
+	m.bus.publishes.WithLabelValues(name, knownOr(outcome, bus.Outcomes)).Inc()
 	if outcome == bus.OutcomeOK {
 		m.bus.took.WithLabelValues(name).Observe(seconds(took))
 	}
@@ -68,7 +68,7 @@ func (m *Metrics) Published(stream bus.Stream, outcome string, took time.Duratio
 
 // Delivered implements bus.Observer.
 func (m *Metrics) Delivered(durable string, again bool) {
-	durable = within(durable, durables)
+	durable = knownOr(durable, durables)
 	m.bus.deliveries.WithLabelValues(durable).Inc()
 	if again {
 		m.bus.redeliveries.WithLabelValues(durable).Inc()

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/buswatch"
 )
 
 // fromSample are the metrics that come of a sample.
@@ -54,13 +55,13 @@ func TestBusSample(t *testing.T) {
 func TestNoSample(t *testing.T) {
 	r := prometheus.NewRegistry()
 	m := NewMetrics(r, gateway0)
-	var sample bus.Sample
+	var sample buswatch.Sample
 	fresh, down := false, errors.New("down")
-	m.Bus(func() (bus.Sample, bool) { return sample, fresh }, func() error { return down })
+	m.Bus(func() (buswatch.Sample, bool) { return sample, fresh }, func() error { return down })
 	if got := fromSample(read(t, r)); len(got) != 1 || got["bus_connected{}"] != 0 {
 		t.Errorf("without a sample: %v", got)
 	}
-	sample = bus.Sample{At: time.Unix(1, 0), ClockOffset: time.Hour} // taken while disconnected: the offset is an old one
+	sample = buswatch.Sample{At: time.Unix(1, 0), ClockOffset: time.Hour} // taken while disconnected: the offset is an old one
 	fresh, down = true, nil
 	if got := fromSample(read(t, r)); len(got) != 1 || got["bus_connected{}"] != 1 {
 		t.Errorf("with an empty sample: %v", got)

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/buswatch"
 )
 
 // sampled are the metrics that come from the last look at the bus.
@@ -37,13 +37,13 @@ func newSampled() sampled {
 
 // Bus tells of the connection, by the last sample: while there is none, or it is
 // old, of nothing but whether there is a connection.
-func (m *Metrics) Bus(sample func() (bus.Sample, bool), connected func() error) {
+func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() error) {
 	d, gateway := newSampled(), m.of.Role == RoleGateway
 	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
 		gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 		}
-		gauge(d.connected, one(connected() == nil))
+		gauge(d.connected, boolGauge(connected() == nil))
 		s, ok := sample()
 		if !ok {
 			return
@@ -59,7 +59,7 @@ func (m *Metrics) Bus(sample func() (bus.Sample, bool), connected func() error) 
 			gauge(d.lagSeconds, f.For.Seconds(), string(f.Stream))
 		}
 		for _, c := range s.Credentials {
-			gauge(d.expires, float64(c.Expires.UnixNano())/float64(time.Second), c.Name)
+			gauge(d.expires, float64(c.Expires.UnixNano())/float64(time.Second), "bus_"+c.Name)
 		}
 		if !gateway {
 			return

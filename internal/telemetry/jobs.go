@@ -5,6 +5,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // jobMetrics are a gateway's.
@@ -14,10 +15,10 @@ type jobMetrics struct {
 }
 
 // done is the code of a job that ended well.
-const done protocol.Code = "done"
+const done wire.Code = "done"
 
 var (
-	endCodes = append([]protocol.Code{done}, protocol.JobCodes...)
+	endCodes = append([]wire.Code{done}, wire.JobCodes...)
 	loads    = []string{load(true), load(false)}
 )
 
@@ -73,7 +74,7 @@ func (m *Metrics) JobDone(e protocol.JobEnd) {
 	}
 	j, kind := &m.jobs, string(e.Kind)
 	if e.Code != "" && e.Code != done {
-		j.ended.WithLabelValues(kind, within(e.Code, endCodes)).Inc()
+		j.ended.WithLabelValues(kind, knownOr(e.Code, endCodes)).Inc()
 		return
 	}
 	j.ended.WithLabelValues(kind, string(done)).Inc()
@@ -83,7 +84,7 @@ func (m *Metrics) JobDone(e protocol.JobEnd) {
 
 // Round implements gateway.Observer.
 func (m *Metrics) Round(r protocol.Round) {
-	m.jobs.rounds.WithLabelValues(within(r.Round, protocol.Rounds), within(r.Suite.String(), suites), load(r.Interactive)).Observe(seconds(r.To.Sub(r.From)))
+	m.jobs.rounds.WithLabelValues(knownOr(r.Round, protocol.Rounds), knownOr(r.Suite.String(), suites), load(r.Interactive)).Observe(seconds(r.To.Sub(r.From)))
 }
 
 // observe leaves the trace of what took so long as an exemplar, if it is kept.

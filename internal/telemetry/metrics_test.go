@@ -14,9 +14,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // full registers everything that a program of a role has.
@@ -24,7 +27,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	t.Helper()
 	r := prometheus.NewRegistry()
 	m := NewMetrics(r, of)
-	m.Bus(func() (bus.Sample, bool) { return everything, true }, func() error { return nil })
+	m.Bus(func() (buswatch.Sample, bool) { return everything, true }, func() error { return nil })
 	m.Disk("storage", t.TempDir())
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleWorker {
@@ -35,13 +38,13 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 }
 
 // everything is a sample that has all there can be.
-var everything = bus.Sample{
+var everything = buswatch.Sample{
 	At: time.Unix(1, 0), RTT: 2 * time.Millisecond, ClockOffset: -3 * time.Second, ClockKnown: true,
-	Streams:     []bus.StreamState{{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7}, {Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10}},
-	Storage:     []bus.StorageState{{Kind: bus.StorageFile, Used: 11, Limit: 12}, {Kind: bus.StorageMemory, Used: 13, Limit: -1}},
-	Consumers:   []bus.ConsumerState{{Durable: "gateways-sign", Pending: 14, Unacknowledged: 15}},
-	Followers:   []bus.FollowerState{{Stream: bus.Keys, Behind: 16, For: 1500 * time.Millisecond}},
-	Credentials: []bus.Credential{{Name: bus.CredentialCert, Expires: time.Unix(17, 0)}},
+	Streams:     []buswatch.StreamState{{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7}, {Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10}},
+	Storage:     []buswatch.StorageState{{Kind: buswatch.StorageFile, Used: 11, Limit: 12}, {Kind: buswatch.StorageMemory, Used: 13, Limit: -1}},
+	Consumers:   []buswatch.ConsumerState{{Durable: "gateways-sign", Pending: 14, Unacknowledged: 15}},
+	Followers:   []buswatch.FollowerState{{Stream: bus.Keys, Behind: 16, For: 1500 * time.Millisecond}},
+	Credentials: []natsconn.Credential{{Name: natsconn.CredentialCert, Expires: time.Unix(17, 0)}},
 }
 
 // TestEachEventMovesItsMetrics: exactly those.
@@ -67,20 +70,20 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 			m.Report(protocol.Report{What: protocol.ReportAborted, Code: frost.CodeProof, Culprit: 2})
 		}, map[string]float64{"events_total{event=aborted}": 1, "aborts_total{code=deal_proof,culprit=2}": 1}},
 		"aborted by nobody": {gateway0, func(m *Metrics) {
-			m.Report(protocol.Report{What: protocol.ReportAborted, Code: protocol.CodeRestarted, Culprit: -1})
+			m.Report(protocol.Report{What: protocol.ReportAborted, Code: wire.CodeRestarted, Culprit: -1})
 		}, map[string]float64{"events_total{event=aborted}": 1, "aborts_total{code=restarted,culprit=none}": 1}},
 		"retry": {gateway0, func(m *Metrics) {
-			m.Report(protocol.Report{What: protocol.ReportRetry, Kind: protocol.KindSign, Code: protocol.CodeSigningFailed, Culprit: 0})
+			m.Report(protocol.Report{What: protocol.ReportRetry, Kind: wire.KindSign, Code: wire.CodeSigningFailed, Culprit: 0})
 		}, map[string]float64{"events_total{event=retry}": 1, "retries_total{culprit=0,kind=sign}": 1}},
 		"a small job": {gateway0, func(m *Metrics) {
-			m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Interactive: true, Items: 2, Took: took})
+			m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Interactive: true, Items: 2, Took: took})
 		}, map[string]float64{"jobs_total{code=done,kind=sign}": 1, "job_seconds{kind=sign,load=interactive} count": 1, "job_seconds{kind=sign,load=interactive} sum": .02,
 			"job_items{kind=sign} count": 1, "job_items{kind=sign} sum": 2}},
 		"a large job": {gateway0, func(m *Metrics) {
-			m.JobDone(protocol.JobEnd{Kind: protocol.KindKeygen, Items: 10000, Took: -took}) // another machine's clock
+			m.JobDone(protocol.JobEnd{Kind: wire.KindKeygen, Items: 10000, Took: -took}) // another machine's clock
 		}, map[string]float64{"jobs_total{code=done,kind=keygen}": 1, "job_seconds{kind=keygen,load=bulk} count": 1, "job_items{kind=keygen} count": 1, "job_items{kind=keygen} sum": 10000}},
 		"a job that failed": {gateway0, func(m *Metrics) {
-			m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Code: protocol.CodeExpired, Items: 2, Took: took})
+			m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Code: wire.CodeExpired, Items: 2, Took: took})
 		}, map[string]float64{"jobs_total{code=expired,kind=sign}": 1}},
 		"no job": {gateway0, func(m *Metrics) { m.JobDone(protocol.JobEnd{Kind: "dance"}) }, map[string]float64{}},
 		"a round": {gateway0, func(m *Metrics) {
@@ -117,10 +120,10 @@ func TestLabelsStayBounded(t *testing.T) {
 		feed := func(i int) {
 			strange := fmt.Sprintf("x%d", i)
 			m.Report(protocol.Report{What: protocol.ReportKind(strange), Suite: frost.Suite(i), Count: 1, Culprit: i})
-			m.Report(protocol.Report{What: protocol.ReportAborted, Code: protocol.Code(strange), Culprit: i})
-			m.Report(protocol.Report{What: protocol.ReportRetry, Kind: protocol.Kind(strange), Culprit: -i})
-			m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Code: protocol.Code(strange)})
-			m.JobDone(protocol.JobEnd{Kind: protocol.Kind(strange)})
+			m.Report(protocol.Report{What: protocol.ReportAborted, Code: wire.Code(strange), Culprit: i})
+			m.Report(protocol.Report{What: protocol.ReportRetry, Kind: wire.Kind(strange), Culprit: -i})
+			m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Code: wire.Code(strange)})
+			m.JobDone(protocol.JobEnd{Kind: wire.Kind(strange)})
 			m.Round(protocol.Round{Round: protocol.RoundKind(strange), Suite: frost.Suite(i)})
 			m.Published(bus.Stream(strange), strange, 0)
 			m.Published(bus.Stream(strange), bus.OutcomeOK, 0)
@@ -190,7 +193,7 @@ func TestConventions(t *testing.T) {
 		m, r := full(t, of)
 		m.Published(bus.Keys, bus.OutcomeOK, time.Second)
 		m.Round(protocol.Round{Round: protocol.RoundDeals, Suite: frost.Ed25519, From: time.Unix(1, 0), To: time.Unix(2, 0)})
-		m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Items: 1, Took: time.Second})
+		m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Items: 1, Took: time.Second})
 		m.ProviderCall(keyprovider.Call{Operation: keyprovider.OpSign, Took: time.Second})
 		families, err := r.Gather()
 		if err != nil {
@@ -217,14 +220,24 @@ func TestConventions(t *testing.T) {
 	}
 }
 
+// TestJobBuckets: a quantile of what small sign jobs take is not far from what
+// they took.
+func TestJobBuckets(t *testing.T) {
+	for i, bound := range jobBuckets[1:] {
+		if before := jobBuckets[i]; before >= .0015 && bound <= .1 && bound/before > 1.334 {
+			t.Errorf("nothing between %g and %g s", before, bound)
+		}
+	}
+}
+
 // TestObjectives: the buckets that alerts count by are there.
 func TestObjectives(t *testing.T) {
 	r := prometheus.NewRegistry()
 	m := NewMetrics(r, gateway0)
 	for _, took := range []time.Duration{250 * time.Millisecond, 251 * time.Millisecond} {
-		m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Interactive: true, Items: 1, Took: took})
+		m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Interactive: true, Items: 1, Took: took})
 	}
-	m.JobDone(protocol.JobEnd{Kind: protocol.KindKeygen, Items: largestJob, Took: time.Hour})
+	m.JobDone(protocol.JobEnd{Kind: wire.KindKeygen, Items: largestJob, Took: time.Hour})
 	wantSamples(t, r, map[string]float64{
 		"job_seconds{kind=sign,load=interactive} le 0.25": 1, "job_seconds{kind=sign,load=interactive} le 0.3": 2,
 		"job_seconds{kind=keygen,load=bulk} le 3600": 1, "job_items{kind=keygen} le 131072": 1, "job_items{kind=keygen} le 65536": 0,

@@ -14,6 +14,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func get(t *testing.T, url string) (int, string) {
@@ -58,7 +59,7 @@ func TestHealthAndMetrics(t *testing.T) {
 		t.Errorf("/readyz when ready: %d", code)
 	}
 	m.Report(protocol.Report{What: protocol.ReportComplete, Suite: frost.Ed25519, Count: 7})
-	m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Items: 1, Interactive: true, Took: time.Second})
+	m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Items: 1, Interactive: true, Took: time.Second})
 	_, body = get(t, base+"/metrics")
 	for _, want := range []string{
 		`frostfleet_items_total{event="complete",suite="ed25519"} 7`,
@@ -92,7 +93,7 @@ func TestExemplars(t *testing.T) {
 	defer func() { _ = s.Shutdown(t.Context()) }()
 	kept, lost := strings.Repeat("ab", 16), strings.Repeat("cd", 16)
 	for _, trace := range []string{"00-" + kept + "-00f067aa0ba902b7-01", "00-" + lost + "-00f067aa0ba902b7-00", "00-" + lost + "-nonsense-01", ""} {
-		m.JobDone(protocol.JobEnd{Kind: protocol.KindSign, Items: 1, Took: time.Second, Trace: trace})
+		m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Items: 1, Took: time.Second, Trace: trace})
 	}
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.Addr()+"/metrics", nil)
 	if err != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // workMetrics tell of batches and signing sessions.
@@ -16,12 +17,12 @@ type workMetrics struct {
 
 var (
 	suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
-	kinds  = []protocol.Kind{protocol.KindKeygen, protocol.KindSign}
+	kinds  = []wire.Kind{wire.KindKeygen, wire.KindSign}
 )
 
 // abortCodes say why batches were given up.
-var abortCodes = []protocol.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
-	protocol.CodeRestarted, protocol.CodeDealReplaced, protocol.CodeOtherTranscript, protocol.CodeInternal, other}
+var abortCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
+	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeOtherTranscript, wire.CodeInternal, other}
 
 func newWorkMetrics(of Identity) workMetrics {
 	w := workMetrics{
@@ -59,20 +60,20 @@ func (w *workMetrics) register(r prometheus.Registerer, of Identity) {
 
 // Report implements worker.Observer and gateway.Observer.
 func (m *Metrics) Report(r protocol.Report) {
-	w, event := &m.work, within(r.What, protocol.ReportKinds)
+	w, event := &m.work, knownOr(r.What, protocol.ReportKinds)
 	w.events.WithLabelValues(event).Inc()
 	if r.Count > 0 {
-		w.items.WithLabelValues(event, within(r.Suite.String(), suites)).Add(float64(r.Count))
+		w.items.WithLabelValues(event, knownOr(r.Suite.String(), suites)).Add(float64(r.Count))
 	}
 	switch r.What {
 	case protocol.ReportDealt:
-		w.batches.WithLabelValues(string(protocol.KindKeygen)).Observe(float64(r.Count))
+		w.batches.WithLabelValues(string(wire.KindKeygen)).Observe(float64(r.Count))
 	case protocol.ReportCommitted:
-		w.batches.WithLabelValues(string(protocol.KindSign)).Observe(float64(r.Count))
+		w.batches.WithLabelValues(string(wire.KindSign)).Observe(float64(r.Count))
 	case protocol.ReportAborted:
-		w.aborts.WithLabelValues(within(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
+		w.aborts.WithLabelValues(knownOr(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
 	case protocol.ReportRetry:
-		m.jobs.retries.WithLabelValues(within(r.Kind, kinds), culprit(r.Culprit, w.nodes)).Inc()
+		m.jobs.retries.WithLabelValues(knownOr(r.Kind, kinds), culprit(r.Culprit, w.nodes)).Inc()
 	}
 }
 

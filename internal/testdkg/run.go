@@ -7,10 +7,10 @@ import (
 	"path/filepath"
 	"sync"
 
-	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
 // programs are the fleet's nodes and its gateway, each in a goroutine.
@@ -25,7 +25,7 @@ type programs struct {
 // errStopped is the end that was asked for.
 var errStopped = errors.New("stopped")
 
-func (t *trial) start(ctx context.Context, server *bus.EmbeddedServer) *programs {
+func (t *trial) start(ctx context.Context, server *natsserver.Server) *programs {
 	p := &programs{count: 1 + len(t.devices), ready: make(chan struct{}, 1+len(t.devices))}
 	p.ctx, p.cancel = context.WithCancelCause(ctx)
 	options := launch.Options{Log: t.Log, Embedded: server, Ready: func() { p.ready <- struct{}{} }}

@@ -17,9 +17,9 @@ import (
 	"os"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/fleet"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -53,7 +53,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err := t.openDevices(ctx); err != nil {
 		return err
 	}
-	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.storeDir(), Port: -1})
+	server, err := natsserver.Start(natsserver.Config{StoreDir: t.storeDir(), Port: -1})
 	if err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func (t *trial) enrol(ctx context.Context, url string) error {
 	if _, err := rand.Read(id[:]); err != nil {
 		return err
 	}
-	m := &protocol.Manifest{
+	m := &wire.Manifest{
 		Version: 1, Fleet: fmt.Sprintf("test-dkg-%x", id), Network: network, N: t.report.N, T: t.report.T, Epoch: 1,
 		AttestSigning: true,
 	}

@@ -2,73 +2,63 @@ package tracing
 
 import (
 	"cmp"
-	"errors"
+	"context"
 	"fmt"
+	"log/slog"
 	"os"
-	"strconv"
 	"strings"
 
-	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"github.com/go-logr/logr"
+	"go.opentelemetry.io/otel"
 )
 
-// settings are what the environment says, by OpenTelemetry's own names. The SDK and
-// its exporter read most of it themselves; what they would pass over is an error
-// here (exporter.go): a collector that gets nothing because of a typing error is
-// found at the start.
-type settings struct {
-	on            bool
-	sampler, root sdk.Sampler // of all spans; of those without a parent
-}
+// prefix begins the variables of the exporter. Each of them may have TRACES_
+// after it, and then takes precedence.
+const prefix = "OTEL_EXPORTER_OTLP_"
 
 const (
 	envDisabled = "OTEL_SDK_DISABLED"
 	envExporter = "OTEL_TRACES_EXPORTER"
-	envSampler  = "OTEL_TRACES_SAMPLER"
-	envArgument = "OTEL_TRACES_SAMPLER_ARG"
 )
 
 func env(name string) string { return strings.TrimSpace(os.Getenv(name)) }
 
-func readEnv() (cfg settings, err error) {
-	endpoint, _ := exporterEnv("ENDPOINT")
-	exporter := strings.ToLower(env(envExporter))
-	if endpoint == "" || exporter == "none" || strings.EqualFold(env(envDisabled), "true") {
-		return cfg, nil
+func exporterEnv(name string) string { return cmp.Or(env(prefix+"TRACES_"+name), env(prefix+name)) }
+
+// enabled reports whether the environment asks for traces, and refuses what
+// would send them another way than this program has. All else in OTEL_* is read
+// by the SDK and its exporter.
+func enabled() (bool, error) {
+	exporter, protocol := strings.ToLower(env(envExporter)), exporterEnv("PROTOCOL")
+	switch {
+	case exporterEnv("ENDPOINT") == "", exporter == "none", strings.EqualFold(env(envDisabled), "true"):
+		return false, nil
+	case exporter != "" && exporter != "otlp":
+		return false, fmt.Errorf("tracing: %s=%s: use otlp or none", envExporter, clip(exporter, 40))
+	case protocol != "" && protocol != "http/protobuf":
+		return false, fmt.Errorf("tracing: %sPROTOCOL=%s: use http/protobuf, which collectors accept on port 4318",
+			prefix, clip(protocol, 40))
 	}
-	cfg.on = true
-	var errs [3]error
-	if exporter != "" && exporter != "otlp" {
-		errs[0] = fmt.Errorf("%s=%s: use otlp or none", envExporter, clip(exporter, 40))
-	}
-	errs[1] = checkExporter()
-	cfg.sampler, cfg.root, errs[2] = sampler(strings.ToLower(env(envSampler)), env(envArgument))
-	if err := errors.Join(errs[:]...); err != nil {
-		return settings{}, fmt.Errorf("tracing: %w", err)
-	}
-	return cfg, nil
+	return true, nil
 }
 
-// sampler is OTEL_TRACES_SAMPLER as OpenTelemetry defines it. With the default,
-// and all that begin with parentbased, whoever sends a job with a traceparent
-// decides whether it is sampled; with the others the fleet does.
-func sampler(name, argument string) (all, root sdk.Sampler, err error) {
-	kind, parentBased := strings.CutPrefix(cmp.Or(name, "parentbased_always_on"), "parentbased_")
-	switch kind {
-	case "always_on":
-		root = sdk.AlwaysSample()
-	case "always_off":
-		root = sdk.NeverSample()
-	case "traceidratio":
-		ratio, err := strconv.ParseFloat(cmp.Or(argument, "1"), 64)
-		if err != nil || !(ratio >= 0 && ratio <= 1) {
-			return nil, nil, fmt.Errorf("%s=%s: use a share of all traces between 0 and 1", envArgument, clip(argument, 40))
-		}
-		root = sdk.TraceIDRatioBased(ratio)
-	default:
-		return nil, nil, fmt.Errorf("%s=%s: use always_on, always_off or traceidratio, with or without parentbased_ before it", envSampler, clip(name, 40))
-	}
-	if parentBased {
-		return sdk.ParentBased(root), root, nil
-	}
-	return root, root, nil
+// logTo has the SDK, which only knows process-wide loggers, write to the
+// program's own.
+func logTo(log *slog.Logger) {
+	otel.SetLogger(logr.FromSlogHandler(bare{log.Handler()}))
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) {
+		log.Warn("OpenTelemetry", "err", clip(err.Error(), maxError))
+	}))
 }
+
+// bare logs what the SDK says about a variable without the value: URLs and
+// headers may hold passwords.
+type bare struct{ slog.Handler }
+
+func (h bare) Handle(ctx context.Context, r slog.Record) error {
+	text := "OpenTelemetry can't use the environment: " + r.Message
+	return h.Handler.Handle(ctx, slog.NewRecord(r.Time, r.Level, text, r.PC))
+}
+
+func (h bare) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h bare) WithGroup(string) slog.Handler      { return h }

@@ -3,11 +3,9 @@ package tracing
 import (
 	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"math/rand/v2"
-	"strings"
 
-	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
 )
 
@@ -18,12 +16,8 @@ const HeaderName = "traceparent"
 // OpenTelemetry's own library.
 const canonical = "Traceparent"
 
-// A traceparent: version 00, trace id, span id, flags.
-const (
-	size       = 2 + 1 + 32 + 1 + 16 + 1 + 2
-	version00  = "00-"
-	knownFlags = trace.FlagsSampled | trace.FlagsRandom
-)
+// size of a traceparent: version, trace id, span id and flags.
+const size = 2 + 1 + 32 + 1 + 16 + 1 + 2
 
 // Parse gives the traceparent of a message, or "" unless there is exactly one
 // and it is valid. The header is untrusted.
@@ -59,43 +53,18 @@ func Header(trace string) map[string][]string {
 
 // Format is the traceparent of a span, "" if it is of none.
 func Format(sc trace.SpanContext) string {
-	if !sc.IsValid() {
-		return ""
-	}
-	tid, sid, flags := sc.TraceID(), sc.SpanID(), [1]byte{byte(sc.TraceFlags() & knownFlags)}
-	out := make([]byte, 0, size)
-	out = hex.AppendEncode(append(out, version00...), tid[:])
-	out = hex.AppendEncode(append(out, '-'), sid[:])
-	out = hex.AppendEncode(append(out, '-'), flags[:])
-	return string(out)
+	carrier := propagation.MapCarrier{}
+	propagation.TraceContext{}.Inject(trace.ContextWithSpanContext(context.Background(), sc), carrier)
+	return carrier[HeaderName]
 }
 
 // spanContext reads a traceparent; what is none gives an invalid context.
 func spanContext(traceparent string) trace.SpanContext {
-	var tid trace.TraceID
-	var sid trace.SpanID
-	var flags [1]byte
-	if len(traceparent) != size || traceparent[:3] != version00 || traceparent[35] != '-' || traceparent[52] != '-' ||
-		!decode(tid[:], traceparent[3:35]) || !decode(sid[:], traceparent[36:52]) || !decode(flags[:], traceparent[53:]) {
-		return trace.SpanContext{}
-	}
-	return trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: tid, SpanID: sid, TraceFlags: trace.TraceFlags(flags[0]) & knownFlags, Remote: true,
-	})
+	return trace.SpanContextFromContext(withParent(traceparent))
 }
 
-// decode reads lower-case hexadecimal digits, the only ones that a traceparent
-// has.
-func decode(out []byte, digits string) bool {
-	if strings.ContainsAny(digits, "ABCDEF") {
-		return false
-	}
-	_, err := hex.Decode(out, []byte(digits))
-	return err == nil
-}
-
-func under(parent string) context.Context {
-	return trace.ContextWithRemoteSpanContext(context.Background(), spanContext(parent))
+func withParent(parent string) context.Context {
+	return propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{HeaderName: parent})
 }
 
 // TraceID is the id of the whole trace, for logs and exemplars; "" if there is
@@ -110,20 +79,19 @@ func TraceID(traceparent string) string {
 // Sampled reports whether the trace is one that is sent to a collector.
 func Sampled(traceparent string) bool { return spanContext(traceparent).IsSampled() }
 
-// Derive gives a job that came without a traceparent one that every program
-// finds by itself: nodes begin small jobs before a gateway could tell them. The
-// gateway then makes that span by Root. Programs that agree on OTEL_TRACES_SAMPLER
-// agree on whether it is sampled.
+// Derive gives a job that came without a traceparent one that follows from its
+// signature, so that two gateways to which it is delivered file it under one
+// trace. The first makes that span by Root. Programs that agree on
+// OTEL_TRACES_SAMPLER agree on whether it is sampled.
 func (t *Tracer) Derive(seed []byte) string {
 	if t == nil {
 		return ""
 	}
 	sum := sha256.Sum256(append([]byte("frostfleet/trace/v1\n"), seed...))
 	cfg := trace.SpanContextConfig{TraceID: trace.TraceID(sum[:16]), SpanID: trace.SpanID(sum[16:24])}
-	if t.root.ShouldSample(sdk.SamplingParameters{ParentContext: context.Background(), TraceID: cfg.TraceID}).Decision == sdk.RecordAndSample {
-		cfg.TraceFlags = trace.FlagsSampled
-	}
-	return Format(trace.NewSpanContext(cfg))
+	// A span that never ends is never sent; it has asked the sampler.
+	_, span := t.tracer.Start(withIDs(context.Background(), trace.NewSpanContext(cfg)), "")
+	return Format(span.SpanContext())
 }
 
 // ids gives spans random ids, except those of Root. Ids are no secrets.

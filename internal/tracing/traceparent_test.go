@@ -20,14 +20,6 @@ type discard struct{}
 func (discard) ExportSpans(context.Context, []sdk.ReadOnlySpan) error { return nil }
 func (discard) Shutdown(context.Context) error                        { return nil }
 
-func mustSampler(name string) sdk.Sampler {
-	all, _, err := sampler(name, "")
-	if err != nil {
-		panic(err)
-	}
-	return all
-}
-
 func TestParse(t *testing.T) {
 	for _, c := range []struct {
 		name   string
@@ -38,13 +30,14 @@ func TestParse(t *testing.T) {
 		{"the example", map[string][]string{"traceparent": {valid}}, valid},
 		{"as net/http spells it", map[string][]string{"Traceparent": {valid}}, valid},
 		{"not sampled", map[string][]string{"traceparent": {valid[:53] + "00"}}, valid[:53] + "00"},
-		{"unknown flags", map[string][]string{"traceparent": {valid[:53] + "ff"}}, valid[:53] + "03"},
+		{"random", map[string][]string{"traceparent": {valid[:53] + "03"}}, valid[:53] + "03"},
+		{"unknown flags", map[string][]string{"traceparent": {valid[:53] + "ff"}}, ""},
 		{"two", map[string][]string{"traceparent": {valid, valid}}, ""},
 		{"two spellings", map[string][]string{"traceparent": {valid}, "Traceparent": {valid}}, ""},
 		{"empty", map[string][]string{"traceparent": {}}, ""},
-		{"later version", map[string][]string{"traceparent": {"01" + valid[2:]}}, ""},
+		{"later version", map[string][]string{"traceparent": {"01" + valid[2:] + "-more"}}, valid},
 		{"no version", map[string][]string{"traceparent": {"ff" + valid[2:]}}, ""},
-		{"longer", map[string][]string{"traceparent": {valid + "-"}}, ""},
+		{"longer", map[string][]string{"traceparent": {valid + "-more"}}, ""},
 		{"shorter", map[string][]string{"traceparent": {valid[:54]}}, ""},
 		{"upper case", map[string][]string{"traceparent": {strings.ToUpper(valid)}}, ""},
 		{"no trace", map[string][]string{"traceparent": {"00-" + strings.Repeat("0", 32) + valid[35:]}}, ""},
@@ -69,6 +62,7 @@ func TestParse(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add(valid)
 	f.Add(valid[:53] + "ff")
+	f.Add("01" + valid[2:] + "-more")
 	f.Add(strings.ToUpper(valid))
 	f.Fuzz(func(t *testing.T, in string) {
 		got := Parse(map[string][]string{HeaderName: {in}})
@@ -78,7 +72,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if len(got) != 55 || got[:53] != in[:53] || Parse(Header(got)) != got {
+		if len(got) != 55 || got[2:53] != in[2:53] || Parse(Header(got)) != got {
 			t.Fatalf("%q gives %q", in, got)
 		}
 		header := http.Header{}

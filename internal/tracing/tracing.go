@@ -1,16 +1,16 @@
-// Package tracing tells the story of one job across the programs that work on
+// Package tracing follows one job across the programs that work on
 // it, as OpenTelemetry spans.
 //
-// It is off unless the environment names a collector (env.go); then Start gives
-// a nil *Tracer, and everything that is asked of that does nothing. What ties the
+// It is off unless the environment names a collector; then Start gives a nil
+// *Tracer, all methods of which do nothing. What ties the
 // programs together is one W3C traceparent of 55 bytes, in a header beside
 // the job, its tasks and its result:
 //
 //	client sign ── JOB ──> gateway job ── TASK ──> worker deal, certify
-//	      └──────── JOB, by hearsay ─────────────> worker commit, share
+//	                                  └──────> worker commit, share
 //
-// A traceparent is signed by nobody and believed by nobody: it decides under
-// which trace a span is filed and nothing else. Spans carry ids, counts and
+// A traceparent is not signed and proves nothing: it only decides under which
+// trace a span is filed. Spans carry ids, counts and
 // times, never what is signed or who holds it.
 package tracing
 
@@ -36,25 +36,24 @@ const scope = "github.com/frostfleet/frostfleet"
 type Tracer struct {
 	provider *sdk.TracerProvider
 	tracer   trace.Tracer
-	root     sdk.Sampler // decides of what has no parent
 }
 
 // Start returns the tracer of a program, or nil where the environment does not
-// ask for one. The error names the variable that can't be meant. The collector
-// may be away: spans that could not be sent are dropped, and log is told.
+// ask for one. The collector may be away: spans that could not be sent are
+// dropped, and logged.
 func Start(ctx context.Context, service, instance, version string, log *slog.Logger) (*Tracer, error) {
-	cfg, err := readEnv()
-	if err != nil || !cfg.on {
+	if on, err := enabled(); err != nil || !on {
 		return nil, err
 	}
+	logTo(log)
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("tracing: %w", err)
 	}
-	return newTracer(ctx, cfg, &loggedExporter{exporter, log}, service, instance, version)
+	return newTracer(ctx, &loggedExporter{exporter, log}, service, instance, version)
 }
 
-func newTracer(ctx context.Context, cfg settings, exporter sdk.SpanExporter, service, instance, version string) (*Tracer, error) {
+func newTracer(ctx context.Context, exporter sdk.SpanExporter, service, instance, version string) (*Tracer, error) {
 	about, err := resource.New(ctx, resource.WithAttributes(
 		attribute.String("service.name", service),
 		attribute.String("service.instance.id", instance),
@@ -65,10 +64,9 @@ func newTracer(ctx context.Context, cfg settings, exporter sdk.SpanExporter, ser
 	}
 	limits := sdk.NewSpanLimits()
 	limits.LinkCountLimit = max(limits.LinkCountLimit, maxLinks)
-	t := &Tracer{root: cfg.root}
-	t.provider = sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithSampler(cfg.sampler), sdk.WithResource(about), sdk.WithIDGenerator(ids{}), sdk.WithRawSpanLimits(limits))
-	t.tracer = t.provider.Tracer(scope, trace.WithInstrumentationVersion(version))
-	return t, nil
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about),
+		sdk.WithIDGenerator(ids{}), sdk.WithRawSpanLimits(limits)) // and the sampler that the environment names
+	return &Tracer{provider, provider.Tracer(scope, trace.WithInstrumentationVersion(version))}, nil
 }
 
 // maxLinks is as many digests as one signature of a device serves.
@@ -100,11 +98,11 @@ func (t *Tracer) Span(parent, name string, start time.Time, attrs ...Attribute) 
 	if t == nil {
 		return nil
 	}
-	return t.start(under(parent), name, start, attrs)
+	return t.start(withParent(parent), name, start, attrs)
 }
 
-// Root begins the very span that Derive named, in the one program that may: its
-// children elsewhere are filed under it before they hear of it.
+// Root begins the very span that Derive named. Only the first delivery of a job
+// does; later ones are its children.
 func (t *Tracer) Root(derived, name string, start time.Time, attrs ...Attribute) *Span {
 	if t == nil {
 		return nil
@@ -155,7 +153,7 @@ func (s *Span) Link(other string) {
 // End ends the span now; err, if any, says how it failed.
 func (s *Span) End(err error) { s.EndAt(time.Time{}, err) }
 
-// maxError bounds what a span tells of an error, in bytes.
+// maxError bounds the text of an error in a span, in bytes.
 const maxError = 256
 
 // EndAt ends the span at a time; zero is now.

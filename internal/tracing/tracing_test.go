@@ -1,6 +1,7 @@
 package tracing
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -18,6 +19,8 @@ const (
 	envEndpoint       = prefix + "ENDPOINT"
 	envTracesEndpoint = prefix + "TRACES_ENDPOINT"
 	envProtocol       = prefix + "PROTOCOL"
+	envSampler        = "OTEL_TRACES_SAMPLER"
+	envArgument       = "OTEL_TRACES_SAMPLER_ARG"
 )
 
 // clean takes whatever the machine says of OpenTelemetry out of the
@@ -153,38 +156,43 @@ func TestOff(t *testing.T) {
 	}
 }
 
-// What can't be meant is refused by name, and shows no password.
+// What would send spans another way than this program does is refused by name.
 func TestBadEnvironment(t *testing.T) {
 	const good = "http://localhost:4318"
 	for _, env := range [][]string{
-		{envEndpoint, "localhost:4318"},
-		{envEndpoint, "ftp://user:hunter2@localhost"},
-		{envEndpoint, "http://user:hunter2@[::1"},
-		{envEndpoint, "http://localhost:4318/?key=hunter2"},
-		{envEndpoint, good, envTracesEndpoint, "http://"},
 		{envEndpoint, good, envProtocol, "grpc"},
 		{envEndpoint, good, prefix + "TRACES_PROTOCOL", "http/json"},
-		{envEndpoint, good, prefix + "COMPRESSION", "zstd"},
-		{envEndpoint, good, prefix + "TIMEOUT", "10s"},
-		{envEndpoint, good, prefix + "TRACES_TIMEOUT", "-1"},
-		{envEndpoint, good, prefix + "HEADERS", "hunter2"},
-		{envEndpoint, good, prefix + "HEADERS", "a=hunter2%0d%0ab: c"},
-		{envEndpoint, good, prefix + "CERTIFICATE", "/nowhere.pem"},
-		{envEndpoint, good, prefix + "CLIENT_KEY", "/nowhere.pem"},
 		{envEndpoint, good, envExporter, "jaeger"},
-		{envEndpoint, good, envSampler, "sometimes"},
-		{envEndpoint, good, envSampler, "parentbased_"},
-		{envEndpoint, good, envSampler, "traceidratio", envArgument, "1.5"},
-		{envEndpoint, good, envSampler, "traceidratio", envArgument, "NaN"},
 	} {
 		clean(t, env...)
 		tracer, err := Start(t.Context(), "s", "i", "v", slog.New(slog.DiscardHandler))
-		if err == nil || tracer != nil {
-			t.Errorf("%q: accepted", env)
+		if err == nil || tracer != nil || !strings.Contains(err.Error(), "PROTOCOL") && !strings.Contains(err.Error(), envExporter) {
+			t.Errorf("%q: %v", env, err)
+		}
+	}
+}
+
+// What the SDK can't read is in the program's log, without passwords.
+func TestUnreadableEnvironment(t *testing.T) {
+	const good = "http://127.0.0.1:1"
+	for _, env := range [][]string{
+		{envEndpoint, "http://user:hunter2@[::1"},
+		{envEndpoint, good, prefix + "TIMEOUT", "10s"},
+		{envEndpoint, good, prefix + "HEADERS", "hunter2"},
+		{envEndpoint, good, prefix + "CERTIFICATE", "/nowhere.pem"},
+		{envEndpoint, good, envSampler, "sometimes"},
+		{envEndpoint, good, envSampler, "traceidratio", envArgument, "1.5"},
+	} {
+		clean(t, env...)
+		var out bytes.Buffer
+		tracer, err := Start(t.Context(), "s", "i", "v", slog.New(slog.NewTextHandler(&out, nil)))
+		if err != nil {
+			t.Errorf("%q: %v", env, err)
 			continue
 		}
-		if name := env[len(env)-2]; !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%q: error is %v", env, err)
+		stop(t, tracer)
+		if log := out.String(); !strings.Contains(log, "OpenTelemetry") || strings.Contains(log, "hunter2") {
+			t.Errorf("%q: the log has %q", env, log)
 		}
 	}
 }
@@ -206,11 +214,7 @@ func TestSampler(t *testing.T) {
 		{"PARENTBASED_TRACEIDRATIO", "0", false, true, false},
 	} {
 		clean(t, envEndpoint, "http://127.0.0.1:1", envSampler, c.name, envArgument, c.argument)
-		cfg, err := readEnv()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tracer, err := newTracer(t.Context(), cfg, discard{}, "s", "i", "v")
+		tracer, err := newTracer(t.Context(), discard{}, "s", "i", "v")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -253,7 +257,7 @@ func TestCollectorAway(t *testing.T) {
 	clean(t, envEndpoint, "http://127.0.0.1:1", prefix+"HEADERS", "token=hunter2")
 	begun := time.Now()
 	told := sendOne(t)
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 	if !strings.Contains(told, "spans not sent") || len(told) > 1000 || strings.Contains(told, "hunter2") {
@@ -278,7 +282,7 @@ func BenchmarkOff(b *testing.B) {
 }
 
 func BenchmarkOn(b *testing.B) {
-	tracer, err := newTracer(b.Context(), settings{sampler: mustSampler("always_on"), root: mustSampler("always_on")}, discard{}, "s", "i", "v")
+	tracer, err := newTracer(b.Context(), discard{}, "s", "i", "v")
 	if err != nil {
 		b.Fatal(err)
 	}

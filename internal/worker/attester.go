@@ -4,19 +4,19 @@ import (
 	"context"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // attester turns leaves into attestations, with as few calls to the device as
 // its speed asks for.
-type attester = keyprovider.Coalescer[*protocol.Attestation]
+type attester = keyprovider.Coalescer[*wire.Attestation]
 
 // newAttester gives an attester; its Life is to be set before the first leaf.
-func newAttester(m *protocol.Manifest, sign func(context.Context, [32]byte) ([]byte, error), signed func(leaves int)) *attester {
+func newAttester(m *wire.Manifest, sign func(context.Context, [32]byte) ([]byte, error), signed func(leaves int)) *attester {
 	return &attester{
 		Sign:   sign,
-		Digest: func(leaves [][32]byte) [32]byte { return protocol.AttestDigest(m, leaves) },
-		Prove:  protocol.NewAttestations,
+		Digest: func(leaves [][32]byte) [32]byte { return wire.AttestDigest(m, leaves) },
+		Prove:  wire.NewAttestations,
 		Signed: signed,
 	}
 }

@@ -10,12 +10,13 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 var errDevice = errors.New("device says no")
 
 // fakeAttester is an attester over a fake provider; it ends with the test.
-func fakeAttester(t *testing.T) (*protocol.Manifest, *attester, *fakeProvider) {
+func fakeAttester(t *testing.T) (*wire.Manifest, *attester, *fakeProvider) {
 	p := &fakeProvider{Provider: newProvider(t)}
 	life, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
@@ -27,8 +28,8 @@ func fakeAttester(t *testing.T) (*protocol.Manifest, *attester, *fakeProvider) {
 
 // attestKey has a session key attested and checks the attestation as any
 // node would: by opening a message under the key.
-func attestKey(t *testing.T, m *protocol.Manifest, a *attester) error {
-	key, err := protocol.NewSessionKey(rand.Reader, 0, time.Now())
+func attestKey(t *testing.T, m *wire.Manifest, a *attester) error {
+	key, err := wire.NewSessionKey(rand.Reader, 0, time.Now())
 	if err != nil {
 		t.Error(err)
 		return nil
@@ -38,16 +39,16 @@ func attestKey(t *testing.T, m *protocol.Manifest, a *attester) error {
 		return err
 	}
 	key.Delegate(att)
-	slot := protocol.Slot{Kind: protocol.SlotDeal, ID: "0123456789abcdef0123456789abcdef"}
-	msg := protocol.LogMessage{Subject: slot.String(), Time: time.Now(), Data: key.Seal(m, slot.String(), []byte("body"))}
-	access, err := protocol.NewAccess(nil, nil)
+	slot := wire.Slot{Kind: wire.SlotDeal, ID: "0123456789abcdef0123456789abcdef"}
+	msg := wire.LogMessage{Subject: slot.String(), Time: time.Now(), Data: key.Seal(m, slot.String(), []byte("body"))}
+	access, err := wire.NewAccess(nil, nil)
 	if err != nil {
 		t.Error(err)
 		return nil
 	}
 	node := protocol.NewNode(protocol.NodeConfig{Manifest: m, Access: access})
-	if v := node.Judge(slot, msg, []byte("body")); v != protocol.Mine {
-		t.Errorf("a message under an attested key is judged %d, want %d", v, protocol.Mine)
+	if v := node.Judge(slot, msg, []byte("body")); v != wire.Mine {
+		t.Errorf("a message under an attested key is judged %d, want %d", v, wire.Mine)
 	}
 	return nil
 }

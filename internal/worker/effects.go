@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -13,6 +14,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // step feeds the machine and does what it asks for.
@@ -153,30 +155,20 @@ func (w *Worker) publish(e protocol.Publish) {
 
 // useful is for how long somebody waits for a message. Certificates are
 // wanted for ever.
-var useful = map[protocol.SlotKind]time.Duration{
-	protocol.SlotDeal: protocol.MaxJobLife, protocol.SlotAbort: protocol.MaxJobLife,
-	protocol.SlotCommit: 5 * time.Minute, protocol.SlotShare: 5 * time.Minute, protocol.SlotRefuse: 5 * time.Minute,
+var useful = map[wire.SlotKind]time.Duration{
+	wire.SlotDeal: wire.MaxJobLife, wire.SlotAbort: wire.MaxJobLife,
+	wire.SlotCommit: 5 * time.Minute, wire.SlotShare: 5 * time.Minute, wire.SlotRefuse: 5 * time.Minute,
 }
 
-// The pause after a failed try, doubling.
+// The pause after a failed attempt, doubling.
 const (
 	minPause = 50 * time.Millisecond
 	maxPause = 5 * time.Second
 )
 
-// sleep waits until d is over or ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
 // mustAttest asks the key provider until it answers or ctx ends. The attester
 // paces the calls.
-func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *protocol.Attestation {
+func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *wire.Attestation {
 	for ctx.Err() == nil {
 		if att, err := w.attester.Attest(ctx, leaf); err == nil {
 			return att
@@ -185,61 +177,61 @@ func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *protocol.Attest
 	return nil
 }
 
-// fillTime bounds one try to fill a slot. A session key with less to live
-// seals nothing.
+// fillTime is how long what was sealed may take to be published. A session key
+// with less time left seals nothing.
 const fillTime = time.Minute
 
-// fill returns why the message was not published; it has said so then.
-func (w *Worker) fill(ctx context.Context, slot protocol.Slot, body []byte) error {
-	subject := slot.String()
-	for pause := minPause; ctx.Err() == nil; pause = min(2*pause, maxPause) {
-		sealed, era, err := w.sessions.seal(ctx, subject, body)
-		if err != nil {
-			break
-		}
-		w.mu.Lock()
-		w.node.Sealed(slot, sealed)
-		w.mu.Unlock()
-		verdict, err := w.tryFill(ctx, era, slot, subject, sealed, body)
+// fill returns why the message was not published; it has logged that then. The
+// bus retries until the sealed message counts no more; then it is sealed anew.
+func (w *Worker) fill(ctx context.Context, slot wire.Slot, body []byte) error {
+	for {
+		lost, err := w.fillSealed(ctx, slot, body)
+		stale := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 		switch {
-		case err == nil && verdict == bus.Other:
+		case lost:
 			w.step(protocol.SlotLost{Slot: slot})
 			return errSlotLost
 		case err == nil:
 			return nil
-		case errors.Is(err, bus.ErrClosed), errors.Is(err, bus.ErrTooLarge), errors.Is(err, bus.ErrDenied):
+		case !stale || ctx.Err() != nil:
 			w.unpublished(slot, err)
 			return err
-		case ctx.Err() == nil:
-			w.log.Warn("message not published yet", "subject", subject, "err", err)
-			sleep(ctx, pause)
 		}
 	}
-	w.unpublished(slot, ctx.Err())
-	return ctx.Err()
 }
 
 var errSlotLost = errors.New("this node said something else there before")
 
-// tryFill publishes what was sealed in an era, and gives up at its end.
-func (w *Worker) tryFill(ctx, era context.Context, slot protocol.Slot, subject string, sealed, body []byte) (bus.Verdict, error) {
+// fillSealed publishes for as long as the session key that sealed counts: for
+// fillTime, unless the device is refused before. lost means that the slot
+// holds another message of this node.
+func (w *Worker) fillSealed(ctx context.Context, slot wire.Slot, body []byte) (lost bool, err error) {
+	subject := slot.String()
+	sealed, era, err := w.sessions.seal(ctx, subject, body)
+	if err != nil {
+		return false, err
+	}
+	w.mu.Lock()
+	w.node.Sealed(slot, sealed)
+	w.mu.Unlock()
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
 	defer cancel()
 	defer context.AfterFunc(era, cancel)()
-	return w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bus.Verdict {
+	found, err := w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bool {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		return verdicts[w.node.Judge(slot, logMessage(m), body)]
+		v := w.node.Judge(slot, logMessage(m), body)
+		lost = v == wire.Other
+		return v != wire.Junk
 	})
+	return found && lost, err
 }
 
-func (w *Worker) unpublished(slot protocol.Slot, err error) {
+func (w *Worker) unpublished(slot wire.Slot, err error) {
 	if w.ctx.Err() == nil {
 		w.log.Error("message not published", "subject", slot.String(), "err", err)
 	}
 }
-
-var verdicts = map[protocol.Verdict]bus.Verdict{protocol.Mine: bus.Mine, protocol.Other: bus.Other, protocol.Junk: bus.Junk}
 
 // certify stores, then has the HSM sign, then publishes.
 func (w *Worker) certify(e protocol.Certify) {
@@ -275,9 +267,9 @@ var errStorage = errors.New("the node's keystore failed")
 // until the node starts again ends it; on a full disk it can still sign.
 func (w *Worker) notCertified(id string, err error) {
 	w.log.Error("keystore: certify failed", "batch", id, "err", err)
-	failed := protocol.CertifyFailed{ID: id, Code: protocol.CodeInternal, Err: errStorage}
+	failed := protocol.CertifyFailed{ID: id, Code: wire.CodeInternal, Err: errStorage}
 	if errors.Is(err, keystore.ErrOtherTranscript) {
-		failed.Code, failed.Err = protocol.CodeOtherTranscript, keystore.ErrOtherTranscript
+		failed.Code, failed.Err = wire.CodeOtherTranscript, keystore.ErrOtherTranscript
 	}
 	w.step(failed)
 	if errors.Is(err, keystore.ErrGone) || errors.Is(err, keystore.ErrDamaged) {
@@ -285,7 +277,7 @@ func (w *Worker) notCertified(id string, err error) {
 	}
 }
 
-func storeRecord(r *protocol.BatchRecord, index int, m *protocol.Manifest) *keystore.Record {
+func storeRecord(r *protocol.BatchRecord, index int, m *wire.Manifest) *keystore.Record {
 	return &keystore.Record{
 		Batch: r.ID, Context: r.Context, Transcript: r.Transcript, Suite: r.Header.Suite,
 		N: m.N, T: m.T, K: int(r.Header.K), Index: index, Owner: r.Header.Client,
@@ -293,7 +285,7 @@ func storeRecord(r *protocol.BatchRecord, index int, m *protocol.Manifest) *keys
 	}
 }
 
-func recovered(e protocol.StoreRecovered, index int, m *protocol.Manifest) *keystore.Record {
+func recovered(e protocol.StoreRecovered, index int, m *wire.Manifest) *keystore.Record {
 	r := storeRecord(e.Record, index, m)
 	r.Cert, r.Complete, r.Certificates = e.Certificates[index], true, e.Certificates
 	return r
@@ -319,7 +311,7 @@ func (w *Worker) load(e protocol.Load) {
 }
 
 // loadKey gives a key that may sign: one that all n nodes certified.
-func (w *Worker) loadKey(id protocol.KeyID) protocol.LoadedKey {
+func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
 	k, err := w.store.Key(id.Batch, id.Index)
 	if err != nil {
 		if !errors.Is(err, keystore.ErrUnknown) {
@@ -333,7 +325,7 @@ func (w *Worker) loadKey(id protocol.KeyID) protocol.LoadedKey {
 	}
 	return protocol.LoadedKey{Owner: k.Owner, Key: &frost.Key{
 		Suite: k.Suite, N: k.N, T: k.T, Index: k.Index,
-		PublicKey: k.PublicKey, Commitments: k.Commitments, Share: k.Share,
+		PublicKey: k.PublicKey, VSSCommitment: k.Commitments, Share: k.Share,
 	}}
 }
 
@@ -342,12 +334,8 @@ func (w *Worker) loadKey(id protocol.KeyID) protocol.LoadedKey {
 func (w *Worker) refetch(id string) {
 	w.refetching.Lock()
 	defer w.refetching.Unlock()
-	filter, err := bus.BatchFilter(id)
-	if err != nil {
-		return
-	}
-	for pause := minPause; ; pause = min(2*pause, maxPause) {
-		messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, filter)
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
+		messages, err := w.cfg.Bus.Slots(w.ctx, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {
 			w.step(protocol.KeysMessage{LogMessage: logMessage(m)})
 		}
@@ -358,7 +346,7 @@ func (w *Worker) refetch(id string) {
 		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
 			return
 		}
-		sleep(w.ctx, pause)
+		_ = pause.Wait(w.ctx) // its end ends the loop
 	}
 }
 

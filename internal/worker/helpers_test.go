@@ -23,20 +23,22 @@ import (
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 const (
 	testFleet  = "test"
 	testClient = "client0"
-	patience   = 30 * time.Second // for what takes milliseconds on an idle machine
+	patience   = 2 * time.Minute // for what takes milliseconds on an idle machine
 )
 
 // TestMain checks that no worker left a goroutine behind.
 func TestMain(m *testing.M) {
 	code := m.Run()
 	left := ""
-	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		if left = goroutines("internal/worker.(", "internal/pool.("); left == "" {
 			break
 		}
@@ -109,9 +111,9 @@ func (p *fakeProvider) count() int {
 }
 
 // newManifest is a t-of-n manifest of real providers' cards.
-func newManifest(t testing.TB, threshold int, providers ...keyprovider.Provider) *protocol.Manifest {
+func newManifest(t testing.TB, threshold int, providers ...keyprovider.Provider) *wire.Manifest {
 	t.Helper()
-	m := &protocol.Manifest{Version: 1, Fleet: testFleet, Network: "regtest", N: len(providers), T: threshold, Epoch: 1, AttestSigning: true}
+	m := &wire.Manifest{Version: 1, Fleet: testFleet, Network: "regtest", N: len(providers), T: threshold, Epoch: 1, AttestSigning: true}
 	for i, p := range providers {
 		card, err := Card(t.Context(), p, testFleet, 1, i)
 		if err != nil {
@@ -173,33 +175,33 @@ func (l *lines) count(what string) int {
 // world is a 1-of-1 fleet on a real bus: a node, and a gateway to give it work.
 type world struct {
 	t        testing.TB
-	server   *bus.EmbeddedServer
+	server   *natsserver.Server
 	provider *fakeProvider
-	manifest *protocol.Manifest
-	access   *protocol.Access
+	manifest *wire.Manifest
+	access   *wire.Access
 	client   ed25519.PrivateKey
 	gateway  ed25519.PrivateKey
 	storage  string
 	bus      *bus.Bus
-	results  chan *protocol.Result
+	results  chan *wire.Result
 	seen     observer
 	log      lines
 }
 
-func newWorld(t testing.TB) *world { return newWorldOn(t, bus.EmbeddedConfig{StoreDir: t.TempDir()}) }
+func newWorld(t testing.TB) *world { return newWorldOn(t, natsserver.Config{StoreDir: t.TempDir()}) }
 
-func newWorldOn(t testing.TB, server bus.EmbeddedConfig) *world {
+func newWorldOn(t testing.TB, server natsserver.Config) *world {
 	t.Helper()
-	w := &world{t: t, provider: &fakeProvider{Provider: newProvider(t)}, storage: filepath.Join(t.TempDir(), "data"), results: make(chan *protocol.Result, 16)}
+	w := &world{t: t, provider: &fakeProvider{Provider: newProvider(t)}, storage: filepath.Join(t.TempDir(), "data"), results: make(chan *wire.Result, 16)}
 	var err error
-	if w.server, err = bus.StartEmbedded(server); err != nil {
+	if w.server, err = natsserver.Start(server); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.server.Shutdown() }) // the last one, if it was replaced
 	w.manifest = newManifest(t, 1, w.provider)
 	w.client, w.gateway = newKey(t), newKey(t)
-	w.access, err = protocol.NewAccess(
-		[]protocol.Client{{Name: testClient, Key: w.client.Public().(ed25519.PublicKey), Kinds: []protocol.Kind{protocol.KindKeygen, protocol.KindSign}}},
+	w.access, err = wire.NewAccess(
+		[]wire.Client{{Name: testClient, Key: w.client.Public().(ed25519.PublicKey), Kinds: []wire.Kind{wire.KindKeygen, wire.KindSign}}},
 		map[string]ed25519.PublicKey{"gateway0": w.gateway.Public().(ed25519.PublicKey)})
 	if err != nil {
 		t.Fatal(err)
@@ -209,7 +211,7 @@ func newWorldOn(t testing.TB, server bus.EmbeddedConfig) *world {
 		t.Fatal(err)
 	}
 	if _, err := w.bus.Subscribe("result.*.*", func(m bus.Message) {
-		var r protocol.Result
+		var r wire.Result
 		if json.Unmarshal(m.Data, &r) == nil {
 			w.results <- &r
 		}
@@ -329,35 +331,32 @@ func eventually(t testing.TB, what string, cond func() bool) {
 }
 
 // publish leaves a job.
-func (w *world) publish(j protocol.Job) {
+func (w *world) publish(j wire.Job) {
 	w.t.Helper()
 	j.ID, j.Expires = uuid.Must(uuid.NewV7()).String(), time.Now().Add(10*time.Minute)
 	payload, err := json.Marshal(j)
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	signed := protocol.SignJob(w.client, testFleet, j.Kind, testClient, payload)
-	subject, err := bus.JobSubject(string(j.Kind), testClient)
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	signed := wire.SignJob(w.client, testFleet, j.Kind, testClient, payload)
+	subject := wire.JobSubject(j.Kind, testClient)
 	if _, err := w.bus.Publish(w.t.Context(), subject, payload, map[string][]string{
-		protocol.HeaderClient: {testClient}, protocol.HeaderSignature: {hex.EncodeToString(signed.Signature)},
+		wire.HeaderClient: {testClient}, wire.HeaderSignature: {hex.EncodeToString(signed.Signature)},
 	}); err != nil {
 		w.t.Fatal(err)
 	}
 }
 
-func keygen() protocol.Job {
-	return protocol.Job{Kind: protocol.KindKeygen, Chain: "solana", Count: 1}
+func keygen() wire.Job {
+	return wire.Job{Kind: wire.KindKeygen, Chain: "solana", Count: 1}
 }
 
 // result waits for a job's good end.
-func (w *world) result() *protocol.Result {
+func (w *world) result() *wire.Result {
 	w.t.Helper()
 	select {
 	case r := <-w.results:
-		if r.Status != protocol.StatusDone {
+		if r.Status != wire.StatusDone {
 			w.t.Fatalf("job ended with %s: %s", r.Code, r.Error)
 		}
 		return r
@@ -368,10 +367,10 @@ func (w *world) result() *protocol.Result {
 }
 
 // sign has one message signed.
-func (w *world) sign(key protocol.Key) {
+func (w *world) sign(key wire.Key) {
 	w.t.Helper()
 	message := []byte("a message")
-	w.publish(protocol.Job{Kind: protocol.KindSign, Items: []protocol.JobItem{{Key: key.ID, Message: message}}})
+	w.publish(wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{{Key: key.ID, Message: message}}})
 	r := w.result()
 	if len(r.Sigs) != 1 || !ed25519.Verify(ed25519.PublicKey(key.PublicKey), message, r.Sigs[0].Signature) {
 		w.t.Fatal("the signature does not verify under the generated key")

@@ -7,8 +7,8 @@ import (
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // What a node derives from its key provider. The host key must be the same
@@ -32,30 +32,30 @@ func derive(ctx context.Context, p keyprovider.Provider, purpose, fleet string, 
 }
 
 // Card asks a provider for what the manifest says of a node.
-func Card(ctx context.Context, p keyprovider.Provider, fleet string, epoch, index int) (protocol.NodeCard, error) {
+func Card(ctx context.Context, p keyprovider.Provider, fleet string, epoch, index int) (wire.NodeCard, error) {
 	identity, err := p.Identity(ctx)
 	if err != nil {
-		return protocol.NodeCard{}, fmt.Errorf("identity key: %w", err)
+		return wire.NodeCard{}, fmt.Errorf("identity key: %w", err)
 	}
 	point, err := identity.Bytes()
 	if err != nil {
-		return protocol.NodeCard{}, fmt.Errorf("identity key: %w", err)
+		return wire.NodeCard{}, fmt.Errorf("identity key: %w", err)
 	}
 	host, err := derive(ctx, p, purposeHost, fleet, epoch)
 	if err != nil {
-		return protocol.NodeCard{}, err
+		return wire.NodeCard{}, err
 	}
 	defer host.Wipe()
 	private, err := ecdh.X25519().NewPrivateKey(host.Expose())
 	if err != nil {
-		return protocol.NodeCard{}, fmt.Errorf("host key: %w", err)
+		return wire.NodeCard{}, fmt.Errorf("host key: %w", err)
 	}
-	return protocol.NodeCard{Index: index, Identity: point, Encryption: private.PublicKey().Bytes()}, nil
+	return wire.NodeCard{Index: index, Identity: point, Encryption: private.PublicKey().Bytes()}, nil
 }
 
 // CheckCard holds a provider against the manifest: a node with another key
 // must not start, as its deals and certificates would count for nothing.
-func CheckCard(ctx context.Context, p keyprovider.Provider, m *protocol.Manifest, index int) error {
+func CheckCard(ctx context.Context, p keyprovider.Provider, m *wire.Manifest, index int) error {
 	card, err := Card(ctx, p, m.Fleet, m.Epoch, index)
 	if err != nil {
 		return err

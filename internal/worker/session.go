@@ -8,26 +8,26 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // sessions keeps the node's session key fresh: the HSM vouches for a new one
 // when half the life of the last is over. A key near its end signs nothing:
 // what it sealed might be stored too late, as junk in the node's own slot.
 type sessions struct {
-	manifest *protocol.Manifest
+	manifest *wire.Manifest
 	index    int
 	attester *attester
 
 	renewing atomic.Bool
 	mu       sync.Mutex
-	current  *protocol.SessionKey
+	current  *wire.SessionKey
 	renewed  chan struct{}   // closed at the next renewal; nil if nobody waits
 	era      context.Context // ends when the device is refused: what was sealed or asked for before counts no more
 	endEra   context.CancelFunc
 }
 
-func newSessions(m *protocol.Manifest, index int, a *attester) *sessions {
+func newSessions(m *wire.Manifest, index int, a *attester) *sessions {
 	s := &sessions{manifest: m, index: index, attester: a}
 	s.era, s.endEra = context.WithCancel(context.Background())
 	return s
@@ -42,7 +42,7 @@ func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 	s.mu.Lock()
 	era := s.era
 	s.mu.Unlock()
-	key, err := protocol.NewSessionKey(rand.Reader, s.index, time.Now())
+	key, err := wire.NewSessionKey(rand.Reader, s.index, time.Now())
 	if err != nil {
 		return false, err
 	}
@@ -57,7 +57,7 @@ func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 
 var errRefusedMeanwhile = errors.New("the device vouched for a session key and was refused before its answer came")
 
-func (s *sessions) use(key *protocol.SessionKey, era context.Context) error {
+func (s *sessions) use(key *wire.SessionKey, era context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if era.Err() != nil {
@@ -94,7 +94,7 @@ func (s *sessions) silent() bool {
 func (s *sessions) due(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.left(now) < protocol.DelegationLife/2
+	return s.left(now) < wire.DelegationLife/2
 }
 
 // valid reports whether the node can still speak.
@@ -130,7 +130,7 @@ func (s *sessions) seal(ctx context.Context, subject string, body []byte) (seale
 }
 
 // speaker gives the current key, or what to wait for if it is too old.
-func (s *sessions) speaker(now time.Time) (*protocol.SessionKey, context.Context, <-chan struct{}) {
+func (s *sessions) speaker(now time.Time) (*wire.SessionKey, context.Context, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left(now) > fillTime {

@@ -7,7 +7,7 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func fakeSessions(t *testing.T) (*sessions, *fakeProvider) {
@@ -35,11 +35,11 @@ func TestSessionRenewal(t *testing.T) {
 				t.Errorf("after %s: due %t, valid %t; want %t, %t", d, s.due(now), s.valid(now), due, valid)
 			}
 		}
-		half := protocol.DelegationLife / 2
+		half := wire.DelegationLife / 2
 		at(half-2*time.Second, false, true)
 		at(half+2*time.Second, true, true)
-		at(protocol.DelegationLife-fillTime-2*time.Second, true, true)
-		at(protocol.DelegationLife-fillTime+2*time.Second, true, false)
+		at(wire.DelegationLife-fillTime-2*time.Second, true, true)
+		at(wire.DelegationLife-fillTime+2*time.Second, true, false)
 
 		p.set(func(context.Context) error { return errDevice })
 		if _, err := s.renew(t.Context()); !errors.Is(err, errDevice) {
@@ -48,7 +48,7 @@ func TestSessionRenewal(t *testing.T) {
 		if _, _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
 			t.Errorf("a failed renewal took the old key away: %v", err)
 		}
-		time.Sleep(protocol.DelegationLife - fillTime)
+		time.Sleep(wire.DelegationLife - fillTime)
 		sealed := make(chan time.Time, 1)
 		go func() {
 			if _, _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {

@@ -4,9 +4,9 @@ import (
 	"context"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // What a trace shows of a node: its computations and what it says (deal,
@@ -27,18 +27,9 @@ func (w *Worker) saying(e protocol.Publish) *tracing.Span {
 	return w.below(e.Trace, spanNames[e.Slot.Kind], tracing.ID(e.Slot.ID))
 }
 
-var spanNames = map[protocol.SlotKind]string{
-	protocol.SlotDeal: "deal", protocol.SlotCert: "certify", protocol.SlotAbort: "abort",
-	protocol.SlotCommit: "commit", protocol.SlotShare: "share", protocol.SlotRefuse: "refuse",
-}
-
-// heardTrace is the trace of a job that came without a task: what its header says,
-// or what gateway and nodes make of the job by themselves.
-func (w *Worker) heardTrace(m bus.Message, job protocol.SignedJob) string {
-	if trace := w.cfg.Tracer.Parse(m.Header); trace != "" || len(job.Signature) == 0 {
-		return trace
-	}
-	return w.cfg.Tracer.Derive(job.Signature)
+var spanNames = map[wire.SlotKind]string{
+	wire.SlotDeal: "deal", wire.SlotCert: "certify", wire.SlotAbort: "abort",
+	wire.SlotCommit: "commit", wire.SlotShare: "share", wire.SlotRefuse: "refuse",
 }
 
 // deviceCall tells of one call to the key provider, and of all that it serves: it

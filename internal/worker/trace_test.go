@@ -7,8 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/test/otlptest"
 )
@@ -54,30 +52,5 @@ func TestDeviceCallIsLinked(t *testing.T) {
 	}
 	if s.Failed != "error: "+errDevice.Error() || s.Attributes["frostfleet.digests"] != int64(4) || s.Attributes["frostfleet.node"] != int64(2) {
 		t.Errorf("the call tells %v, and that it failed with %q", s.Attributes, s.Failed)
-	}
-}
-
-// A heard job is filed where its header says, or where every program finds it;
-// forged bytes and jobs of nobody are filed nowhere.
-func TestHeardTrace(t *testing.T) {
-	on := &Worker{cfg: Config{Tracer: newTracer(t, otlptest.Start(t))}}
-	derived := on.cfg.Tracer.Derive([]byte("signature"))
-	for _, c := range []struct {
-		name, header, signature string
-		want                    string
-	}{
-		{"traced", sampled, "signature", sampled},
-		{"not traced", "", "signature", derived},
-		{"no traceparent", "sampled, please", "signature", derived},
-		{"unsigned", "", "", ""},
-	} {
-		m := bus.Message{Header: map[string][]string{"traceparent": {c.header}}}
-		job := protocol.SignedJob{Signature: []byte(c.signature)}
-		if got := on.heardTrace(m, job); got != c.want {
-			t.Errorf("%s: %q, want %q", c.name, got, c.want)
-		}
-		if got := new(Worker).heardTrace(m, job); got != "" {
-			t.Errorf("%s: %q while off", c.name, got)
-		}
 	}
 }

@@ -27,6 +27,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // HedgeDelay is how long a signer of the second rank waits before it offers
@@ -36,8 +37,8 @@ const HedgeDelay = 100 * time.Millisecond
 
 // Config is what a worker is made of. The worker closes none of it.
 type Config struct {
-	Manifest *protocol.Manifest
-	Access   *protocol.Access
+	Manifest *wire.Manifest
+	Access   *wire.Access
 	Index    int
 	Storage  string // directory of the keystore
 	Provider *keyprovider.Hardened
@@ -184,12 +185,12 @@ func (w *Worker) drain() {
 
 // start reads the logs up to their present end, KEYS and SIGN before WORK, so
 // that the machine knows what it said in an earlier life before it is asked
-// to say anything. Only then it listens to JOBS. The returned function ends the reading.
+// to say anything. The returned function ends the reading.
 func (w *Worker) start(ctx context.Context) (stop func(), err error) {
-	var stops []func()
+	var followers []*bus.Follower
 	stop = func() {
-		for _, s := range stops {
-			s()
+		for _, f := range followers {
+			f.Stop()
 		}
 	}
 	w.renew(ctx) // the clock tries again if need be
@@ -206,34 +207,29 @@ func (w *Worker) start(ctx context.Context) (stop func(), err error) {
 	for _, s := range []struct {
 		stream bus.Stream
 		from   uint64
-		event  func(protocol.LogMessage) protocol.Event
+		event  func(wire.LogMessage) protocol.Event
 	}{
-		{bus.Keys, from, func(m protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: m} }},
-		{bus.Sign, 1, func(m protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
-		{bus.Work, 1, func(m protocol.LogMessage) protocol.Event {
+		{bus.Keys, from, func(m wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: m} }},
+		{bus.Sign, 1, func(m wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
+		{bus.Work, 1, func(m wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: m, Now: time.Now()}
 		}},
 	} {
 		f, err := w.follow(ctx, s.stream, s.from, s.event)
 		if f != nil {
-			stops = append(stops, f.Stop)
+			followers = append(followers, f)
 		}
 		if err != nil {
 			return stop, err
 		}
 	}
-	heard, err := w.cfg.Bus.Subscribe(bus.LiveSignJobs, w.hear)
-	if err != nil {
-		return stop, err
-	}
-	stops = append(stops, heard.Stop)
 	w.caught.Store(true)
-	w.log.Info("ready", "node", w.cfg.Index, "fleet", w.cfg.Manifest.Fleet, "keys_from", from)
+	w.log.Info("ready", "fleet", w.cfg.Manifest.Fleet, "keys_from", from)
 	return stop, nil
 }
 
 // follow starts reading a stream and returns once its present end is reached.
-func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, event func(protocol.LogMessage) protocol.Event) (*bus.Follower, error) {
+func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, event func(wire.LogMessage) protocol.Event) (*bus.Follower, error) {
 	opt := bus.FollowOptions{
 		Handler: func(m bus.Message) {
 			read := logMessage(m)
@@ -250,24 +246,8 @@ func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, eve
 	return w.cfg.Bus.FollowToEnd(ctx, w.ctx, stream, from, opt)
 }
 
-// hear takes a sign job from the server's announcement. If one is missed, a
-// gateway's task brings it.
-func (w *Worker) hear(m bus.Message) {
-	client, err := bus.ParseLiveJob(m.Subject)
-	if err != nil || len(m.Data) > maxHeard {
-		return
-	}
-	job := protocol.ReadJob(protocol.KindSign, client, m.Data, m.Header)
-	job.Trace = w.heardTrace(m, job)
-	w.step(protocol.JobHeard{Job: job, Now: time.Now()})
-}
-
-// maxHeard is the payload, in bytes, up to which a job is read at once. Larger
-// ones are bulk.
-const maxHeard = 128 << 10
-
-func logMessage(m bus.Message) protocol.LogMessage {
-	return protocol.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
+func logMessage(m bus.Message) wire.LogMessage {
+	return wire.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
 }
 
 // lost ends the process when KEYS is not the stream it was: the record of the
@@ -291,7 +271,7 @@ func (w *Worker) recertify() error {
 		return err
 	}
 	for _, r := range pending {
-		again := protocol.Certified{ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: protocol.KeyRoot(r.PublicKeys, r.Owner)}
+		again := protocol.Certified{ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: wire.KeyRoot(r.PublicKeys, r.Owner)}
 		w.perform(w.ask(func(n *protocol.Node) []protocol.Effect { return n.Recertify(again) }))
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func load(t *testing.T, name string) *jsonschema.Schema {
@@ -42,12 +42,12 @@ const (
 	keyID = "00112233445566778899aabbccddeeff.999"
 )
 
-func keygenJob() protocol.Job {
-	return protocol.Job{ID: jobID, Kind: protocol.KindKeygen, Expires: time.Now().Add(time.Minute).UTC(), Chain: "bitcoin", Count: 5000}
+func keygenJob() wire.Job {
+	return wire.Job{ID: jobID, Kind: wire.KindKeygen, Expires: time.Now().Add(time.Minute).UTC(), Chain: "bitcoin", Count: 5000}
 }
 
-func signJob() protocol.Job {
-	return protocol.Job{ID: jobID, Kind: protocol.KindSign, Expires: time.Now().Add(time.Minute).UTC(), Items: []protocol.JobItem{
+func signJob() wire.Job {
+	return wire.Job{ID: jobID, Kind: wire.KindSign, Expires: time.Now().Add(time.Minute).UTC(), Items: []wire.JobItem{
 		{Key: keyID, Message: make([]byte, 32)},
 		{Key: keyID, Message: make([]byte, 4096), ScriptRoot: make([]byte, 32)},
 	}}
@@ -57,26 +57,26 @@ func signJob() protocol.Job {
 // think: they must agree.
 func TestJobs(t *testing.T) {
 	keygen, sign := load(t, "job-keygen.json"), load(t, "job-sign.json")
-	change := func(job protocol.Job, f func(*protocol.Job)) protocol.Job { f(&job); return job }
+	change := func(job wire.Job, f func(*wire.Job)) wire.Job { f(&job); return job }
 	tests := []struct {
 		name string
-		job  protocol.Job
+		job  wire.Job
 		ok   bool
 	}{
 		{"keygen", keygenJob(), true},
-		{"keygen for solana", change(keygenJob(), func(j *protocol.Job) { j.Chain = "solana" }), true},
-		{"keygen, unknown chain", change(keygenJob(), func(j *protocol.Job) { j.Chain = "dogecoin" }), false},
-		{"keygen, too many", change(keygenJob(), func(j *protocol.Job) { j.Count = protocol.MaxJobKeys + 1 }), false},
-		{"keygen, none", change(keygenJob(), func(j *protocol.Job) { j.Count = 0 }), false},
-		{"keygen, id in upper case", change(keygenJob(), func(j *protocol.Job) { j.ID = strings.ToUpper(j.ID) }), false},
-		{"keygen with items", change(keygenJob(), func(j *protocol.Job) { j.Items = signJob().Items }), false},
+		{"keygen for solana", change(keygenJob(), func(j *wire.Job) { j.Chain = "solana" }), true},
+		{"keygen, unknown chain", change(keygenJob(), func(j *wire.Job) { j.Chain = "dogecoin" }), false},
+		{"keygen, too many", change(keygenJob(), func(j *wire.Job) { j.Count = wire.MaxJobKeys + 1 }), false},
+		{"keygen, none", change(keygenJob(), func(j *wire.Job) { j.Count = 0 }), false},
+		{"keygen, id in upper case", change(keygenJob(), func(j *wire.Job) { j.ID = strings.ToUpper(j.ID) }), false},
+		{"keygen with items", change(keygenJob(), func(j *wire.Job) { j.Items = signJob().Items }), false},
 		{"sign", signJob(), true},
-		{"sign, nothing", change(signJob(), func(j *protocol.Job) { j.Items = nil }), false},
-		{"sign, too many", change(signJob(), func(j *protocol.Job) { j.Items = make([]protocol.JobItem, protocol.MaxJobItems+1) }), false},
-		{"sign, bad key id", change(signJob(), func(j *protocol.Job) { j.Items[0].Key = "1" }), false},
-		{"sign, key index with zero", change(signJob(), func(j *protocol.Job) { j.Items[0].Key = keyID[:33] + "01" }), false},
-		{"sign, short script root", change(signJob(), func(j *protocol.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }), false},
-		{"sign with a count", change(signJob(), func(j *protocol.Job) { j.Count = 1 }), false},
+		{"sign, nothing", change(signJob(), func(j *wire.Job) { j.Items = nil }), false},
+		{"sign, too many", change(signJob(), func(j *wire.Job) { j.Items = make([]wire.JobItem, wire.MaxJobItems+1) }), false},
+		{"sign, bad key id", change(signJob(), func(j *wire.Job) { j.Items[0].Key = "1" }), false},
+		{"sign, key index with zero", change(signJob(), func(j *wire.Job) { j.Items[0].Key = keyID[:33] + "01" }), false},
+		{"sign, short script root", change(signJob(), func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }), false},
+		{"sign with a count", change(signJob(), func(j *wire.Job) { j.Count = 1 }), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -85,13 +85,13 @@ func TestJobs(t *testing.T) {
 				t.Fatal(err)
 			}
 			schema := keygen
-			if tt.job.Kind == protocol.KindSign {
+			if tt.job.Kind == wire.KindSign {
 				schema = sign
 			}
 			if err := check(t, schema, payload); (err == nil) != tt.ok {
 				t.Errorf("schema: %v, want ok = %v", err, tt.ok)
 			}
-			signed := protocol.SignedJob{Kind: tt.job.Kind, Payload: payload}
+			signed := wire.SignedJob{Kind: tt.job.Kind, Payload: payload}
 			if _, err := signed.Parse(time.Now()); (err == nil) != tt.ok {
 				t.Errorf("parser: %v, want ok = %v", err, tt.ok)
 			}
@@ -102,16 +102,16 @@ func TestJobs(t *testing.T) {
 func TestResults(t *testing.T) {
 	schema := load(t, "result.json")
 	hash := make([]byte, 32)
-	base := protocol.Result{Job: jobID, Client: "alice", Digest: hash, Fleet: "main", Network: "regtest", Manifest: hash, Attempts: 1}
+	base := wire.Result{Job: jobID, Client: "alice", Digest: hash, Fleet: "main", Network: "regtest", Manifest: hash, Attempts: 1}
 	keygen := base
-	keygen.Kind, keygen.Status, keygen.Chain, keygen.Suite = protocol.KindKeygen, protocol.StatusDone, "bitcoin", "secp256k1-tr"
-	keygen.Keys = []protocol.Key{{ID: keyID, PublicKey: append([]byte{2}, hash...), Address: "bcrt1p"}}
-	keygen.Batches = []protocol.Batch{{ID: keyID[:32], Part: 0, Attempt: 1, Count: 1, Certificates: []protocol.HexBytes{hash}}}
+	keygen.Kind, keygen.Status, keygen.Chain, keygen.Suite = wire.KindKeygen, wire.StatusDone, "bitcoin", "secp256k1-tr"
+	keygen.Keys = []wire.Key{{ID: keyID, PublicKey: append([]byte{2}, hash...), Address: "bcrt1p"}}
+	keygen.Batches = []wire.Batch{{ID: keyID[:32], Part: 0, Attempt: 1, Count: 1, Certificates: []wire.HexBytes{hash}}}
 	sign := base
-	sign.Kind, sign.Status, sign.Suite = protocol.KindSign, protocol.StatusDone, "ed25519"
-	sign.Sigs = []protocol.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 64)}}
+	sign.Kind, sign.Status, sign.Suite = wire.KindSign, wire.StatusDone, "ed25519"
+	sign.Sigs = []wire.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 64)}}
 	failed := base
-	failed.Kind, failed.Status, failed.Code, failed.Error, failed.Attempts = protocol.KindSign, protocol.StatusFailed, protocol.CodeNotOwner, "item 0: ...", 0
+	failed.Kind, failed.Status, failed.Code, failed.Error, failed.Attempts = wire.KindSign, wire.StatusFailed, wire.CodeNotOwner, "item 0: ...", 0
 	rejected := failed
 	rejected.Rejected = make([]byte, 64)
 	noKeys := keygen
@@ -119,10 +119,10 @@ func TestResults(t *testing.T) {
 	noReason := failed
 	noReason.Code = ""
 	shortSig := sign
-	shortSig.Sigs = []protocol.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 63)}}
+	shortSig.Sigs = []wire.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 63)}}
 	tests := []struct {
 		name   string
-		result protocol.Result
+		result wire.Result
 		ok     bool
 	}{
 		{"keygen", keygen, true}, {"sign", sign, true}, {"failed", failed, true}, {"rejected", rejected, true},
@@ -156,12 +156,12 @@ func TestFields(t *testing.T) {
 		have  []string
 		value any
 	}{
-		{"job", slices.Compact(job), protocol.Job{}},
-		{"item", properties(items(sign, "items")), protocol.JobItem{}},
-		{"result", properties(result), protocol.Result{}},
-		{"key", properties(items(result, "keys")), protocol.Key{}},
-		{"batch", properties(items(result, "batches")), protocol.Batch{}},
-		{"signature", properties(items(result, "signatures")), protocol.Signed{}},
+		{"job", slices.Compact(job), wire.Job{}},
+		{"item", properties(items(sign, "items")), wire.JobItem{}},
+		{"result", properties(result), wire.Result{}},
+		{"key", properties(items(result, "keys")), wire.Key{}},
+		{"batch", properties(items(result, "batches")), wire.Batch{}},
+		{"signature", properties(items(result, "signatures")), wire.Signed{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -105,8 +105,8 @@ func (d *dealing) items(batch *frost.Batch, index int, messages [][32]byte) []fr
 	for i := range items {
 		key := &frost.Key{
 			Suite: d.Suite, N: d.N, T: d.T, Index: index, PublicKey: batch.PublicKeys[i],
-			Commitments: batch.Commitments[i*points:][:points],
-			Share:       secret.New(batch.Shares.Expose()[i*frost.ScalarSize:][:frost.ScalarSize]),
+			VSSCommitment: batch.Commitments[i*points:][:points],
+			Share:         secret.New(batch.Shares.Expose()[i*frost.ScalarSize:][:frost.ScalarSize]),
 		}
 		items[i] = frost.Item{Key: key, Message: messages[i][:], Tweak: tweak}
 	}
@@ -152,13 +152,13 @@ func (s *signing) run() error {
 		}
 	}
 	var nonces []*frost.Nonces
-	var set []frost.Commitment
+	var set []frost.NonceCommitment
 	for i, items := range s.signer {
 		own, points, err := frost.Commit(rand.Reader, items)
 		if err != nil {
 			return err
 		}
-		nonces, set = append(nonces, own), append(set, frost.Commitment{Index: i, Points: points})
+		nonces, set = append(nonces, own), append(set, frost.NonceCommitment{Index: i, Points: points})
 	}
 	var shares [][]byte
 	for i, own := range nonces {
@@ -203,7 +203,7 @@ func (s *signing) verify(sigs [][]byte) error {
 }
 
 // check looks at the commitments of all but one.
-func (s *signing) check(set []frost.Commitment, except int) error {
+func (s *signing) check(set []frost.NonceCommitment, except int) error {
 	for _, c := range set {
 		if c.Index == except {
 			continue

@@ -183,7 +183,7 @@ func openMetrics(t *testing.T, p *fleettest.Processes) string {
 }
 
 // A job whose client does not trace is one trace all the same, from the gateway
-// on, with the nodes that began by hearsay.
+// on, with the nodes' part in it.
 func TestTraceOfAnUntracedClient(t *testing.T) {
 	collector := otlptest.Start(t)
 	traceTo(t, collector)

@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 
@@ -47,53 +47,53 @@ func TestBadJobs(t *testing.T) {
 	r.listen("nobody")
 	taproot, solana := r.keygen(f, "bitcoin", 2), r.keygen(f, "solana", 1)
 
-	keygen := func(change func(*protocol.Job)) protocol.SignedJob {
-		j := job(protocol.KindKeygen)
+	keygen := func(change func(*wire.Job)) wire.SignedJob {
+		j := job(wire.KindKeygen)
 		change(&j)
 		return r.sign(j.Kind, payload(t, j))
 	}
-	sign := func(keys []string, change func(*protocol.Job)) protocol.SignedJob {
+	sign := func(keys []string, change func(*wire.Job)) wire.SignedJob {
 		j := signJob(keys...)
 		change(&j)
 		return r.sign(j.Kind, payload(t, j))
 	}
-	none := func(*protocol.Job) {}
+	none := func(*wire.Job) {}
 	unknown := strings.Repeat("0", 32) + ".0"
 
 	for _, c := range []struct {
 		name string
-		job  protocol.SignedJob
-		code protocol.Code
+		job  wire.SignedJob
+		code wire.Code
 	}{
-		{"unknown client", func() protocol.SignedJob { s := keygen(none); s.Client = "nobody"; return s }(), protocol.CodeUnknownClient},
-		{"bad signature", func() protocol.SignedJob { s := keygen(none); s.Signature[3] ^= 1; return s }(), protocol.CodeBadSignature},
-		{"signature of another payload", func() protocol.SignedJob { s := keygen(none); s.Payload = keygen(none).Payload; return s }(), protocol.CodeBadSignature},
-		{"signature for another kind", func() protocol.SignedJob { s := keygen(none); s.Kind = protocol.KindSign; return s }(), protocol.CodeBadSignature},
-		{"kind not allowed", other.sign(protocol.KindKeygen, payload(t, job(protocol.KindKeygen))), protocol.CodeKindNotAllowed},
-		{"expired", keygen(func(j *protocol.Job) { j.Expires = time.Now().Add(-time.Minute) }), protocol.CodeExpired},
-		{"expires too late", keygen(func(j *protocol.Job) { j.Expires = time.Now().Add(3 * time.Hour) }), protocol.CodeExpiryTooFar},
-		{"empty batch", keygen(func(j *protocol.Job) { j.Count = 0 }), protocol.CodeEmptyBatch},
-		{"negative batch", keygen(func(j *protocol.Job) { j.Count = -1 }), protocol.CodeEmptyBatch},
-		{"oversized batch", keygen(func(j *protocol.Job) { j.Count = protocol.MaxJobKeys + 1 }), protocol.CodeTooLarge},
-		{"unknown chain", keygen(func(j *protocol.Job) { j.Chain = "dogecoin" }), protocol.CodeUnknownChain},
-		{"no items", sign(nil, none), protocol.CodeEmptyBatch},
-		{"too many items", sign(many(taproot[0].ID, protocol.MaxJobItems+1), none), protocol.CodeTooLarge},
-		{"unknown key", sign([]string{unknown}, none), protocol.CodeUnknownKey},
-		{"index past the batch", sign([]string{strings.Split(taproot[0].ID, ".")[0] + ".99"}, none), protocol.CodeUnknownKey},
-		{"no key id", sign([]string{"x"}, none), protocol.CodeUnknownKey},
-		{"another client's key", func() protocol.SignedJob { j := signJob(taproot[0].ID); return other.sign(j.Kind, payload(t, j)) }(), protocol.CodeNotOwner},
-		{"short message", sign([]string{taproot[0].ID}, func(j *protocol.Job) { j.Items[0].Message = j.Items[0].Message[:31] }), protocol.CodeBadMessage},
-		{"empty ed25519 message", sign([]string{solana[0].ID}, func(j *protocol.Job) { j.Items[0].Message = nil }), protocol.CodeBadMessage},
-		{"long ed25519 message", sign([]string{solana[0].ID}, func(j *protocol.Job) { j.Items[0].Message = make([]byte, 4097) }), protocol.CodeBadMessage},
-		{"two suites", sign([]string{taproot[0].ID, solana[0].ID}, none), protocol.CodeBadMessage},
-		{"script root with ed25519", sign([]string{solana[0].ID}, func(j *protocol.Job) { j.Items[0].ScriptRoot = make([]byte, 32) }), protocol.CodeBadTweak},
-		{"short script root", sign([]string{taproot[0].ID}, func(j *protocol.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }), protocol.CodeBadTweak},
-		{"unknown field", r.sign(protocol.KindKeygen, bytes.Replace(payload(t, job(protocol.KindKeygen)), []byte(`{`), []byte(`{"colour":"red",`), 1)), protocol.CodeMalformedJob},
-		{"kind that contradicts the subject", r.sign(protocol.KindKeygen, payload(t, signJob(taproot[0].ID))), protocol.CodeMalformedJob},
+		{"unknown client", func() wire.SignedJob { s := keygen(none); s.Client = "nobody"; return s }(), wire.CodeUnknownClient},
+		{"bad signature", func() wire.SignedJob { s := keygen(none); s.Signature[3] ^= 1; return s }(), wire.CodeBadSignature},
+		{"signature of another payload", func() wire.SignedJob { s := keygen(none); s.Payload = keygen(none).Payload; return s }(), wire.CodeBadSignature},
+		{"signature for another kind", func() wire.SignedJob { s := keygen(none); s.Kind = wire.KindSign; return s }(), wire.CodeBadSignature},
+		{"kind not allowed", other.sign(wire.KindKeygen, payload(t, job(wire.KindKeygen))), wire.CodeKindNotAllowed},
+		{"expired", keygen(func(j *wire.Job) { j.Expires = time.Now().Add(-time.Minute) }), wire.CodeExpired},
+		{"expires too late", keygen(func(j *wire.Job) { j.Expires = time.Now().Add(3 * time.Hour) }), wire.CodeExpiryTooFar},
+		{"empty batch", keygen(func(j *wire.Job) { j.Count = 0 }), wire.CodeEmptyBatch},
+		{"negative batch", keygen(func(j *wire.Job) { j.Count = -1 }), wire.CodeEmptyBatch},
+		{"oversized batch", keygen(func(j *wire.Job) { j.Count = wire.MaxJobKeys + 1 }), wire.CodeTooLarge},
+		{"unknown chain", keygen(func(j *wire.Job) { j.Chain = "dogecoin" }), wire.CodeUnknownChain},
+		{"no items", sign(nil, none), wire.CodeEmptyBatch},
+		{"too many items", sign(many(taproot[0].ID, wire.MaxJobItems+1), none), wire.CodeTooLarge},
+		{"unknown key", sign([]string{unknown}, none), wire.CodeUnknownKey},
+		{"index past the batch", sign([]string{strings.Split(taproot[0].ID, ".")[0] + ".99"}, none), wire.CodeUnknownKey},
+		{"no key id", sign([]string{"x"}, none), wire.CodeUnknownKey},
+		{"another client's key", func() wire.SignedJob { j := signJob(taproot[0].ID); return other.sign(j.Kind, payload(t, j)) }(), wire.CodeNotOwner},
+		{"short message", sign([]string{taproot[0].ID}, func(j *wire.Job) { j.Items[0].Message = j.Items[0].Message[:31] }), wire.CodeBadMessage},
+		{"empty ed25519 message", sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].Message = nil }), wire.CodeBadMessage},
+		{"long ed25519 message", sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].Message = make([]byte, 4097) }), wire.CodeBadMessage},
+		{"two suites", sign([]string{taproot[0].ID, solana[0].ID}, none), wire.CodeBadMessage},
+		{"script root with ed25519", sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 32) }), wire.CodeBadTweak},
+		{"short script root", sign([]string{taproot[0].ID}, func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }), wire.CodeBadTweak},
+		{"unknown field", r.sign(wire.KindKeygen, bytes.Replace(payload(t, job(wire.KindKeygen)), []byte(`{`), []byte(`{"colour":"red",`), 1)), wire.CodeMalformedJob},
+		{"kind that contradicts the subject", r.sign(wire.KindKeygen, payload(t, signJob(taproot[0].ID))), wire.CodeMalformedJob},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			result := r.do(c.job)
-			if result.Status != protocol.StatusFailed || result.Code != c.code || result.Error == "" {
+			if result.Status != wire.StatusFailed || result.Code != c.code || result.Error == "" {
 				t.Fatalf("status %s, code %s (%s), want code %s", result.Status, result.Code, result.Error, c.code)
 			}
 			expectDeadLetter(t, r.bus, c.job, result.Job, c.code)
@@ -101,21 +101,21 @@ func TestBadJobs(t *testing.T) {
 	}
 
 	t.Run("malformed JSON", func(t *testing.T) {
-		s := r.sign(protocol.KindSign, []byte(`{"job":`))
+		s := r.sign(wire.KindSign, []byte(`{"job":`))
 		if err := r.publish(s); err != nil {
 			t.Fatal(err)
 		}
-		expectDeadLetter(t, r.bus, s, "", protocol.CodeMalformedJob)
+		expectDeadLetter(t, r.bus, s, "", wire.CodeMalformedJob)
 	})
 	t.Run("id used again", func(t *testing.T) {
-		j := job(protocol.KindKeygen)
+		j := job(wire.KindKeygen)
 		first := r.do(r.sign(j.Kind, payload(t, j)))
 		again := r.do(r.sign(j.Kind, payload(t, j)))
-		if again.Status != protocol.StatusDone || again.Keys[0].ID != first.Keys[0].ID {
+		if again.Status != wire.StatusDone || again.Keys[0].ID != first.Keys[0].ID {
 			t.Fatalf("the same job again: %s, key %s, want the first result", again.Status, again.Keys[0].ID)
 		}
 		j.Count = 2
-		if reused := r.do(r.sign(j.Kind, payload(t, j))); reused.Code != protocol.CodeJobIDReused {
+		if reused := r.do(r.sign(j.Kind, payload(t, j))); reused.Code != wire.CodeJobIDReused {
 			t.Fatalf("the id with other content: %s %s", reused.Status, reused.Code)
 		}
 	})
@@ -125,11 +125,11 @@ func TestBadJobs(t *testing.T) {
 		j := signJob(taproot[0].ID)
 		first := r.do(r.sign(j.Kind, payload(t, j)))
 		again := r.do(r.sign(j.Kind, payload(t, j)))
-		if again.Status != protocol.StatusDone || !bytes.Equal(again.Sigs[0].Signature, first.Sigs[0].Signature) {
+		if again.Status != wire.StatusDone || !bytes.Equal(again.Sigs[0].Signature, first.Sigs[0].Signature) {
 			t.Fatalf("the same job again: %s, want the first signature", again.Status)
 		}
 		j.Items[0].Key = taproot[1].ID
-		if reused := r.do(r.sign(j.Kind, payload(t, j))); reused.Code != protocol.CodeJobIDReused {
+		if reused := r.do(r.sign(j.Kind, payload(t, j))); reused.Code != wire.CodeJobIDReused {
 			t.Fatalf("the id with other content: %s %s", reused.Status, reused.Code)
 		}
 	})
@@ -145,7 +145,7 @@ func many(key string, n int) []string {
 }
 
 // expectDeadLetter waits for the dead letter of a job.
-func expectDeadLetter(t *testing.T, b *bus.Bus, s protocol.SignedJob, id string, code protocol.Code) {
+func expectDeadLetter(t *testing.T, b *bus.Bus, s wire.SignedJob, id string, code wire.Code) {
 	t.Helper()
 	for deadline := time.Now().Add(jobTime); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		filter := fmt.Sprintf("dead.%s.%s.>", s.Kind, s.Client)
@@ -154,7 +154,7 @@ func expectDeadLetter(t *testing.T, b *bus.Bus, s protocol.SignedJob, id string,
 			t.Fatal(err)
 		}
 		for _, m := range letters {
-			var letter protocol.DeadLetter
+			var letter wire.DeadLetter
 			if err := json.Unmarshal(m.Data, &letter); err != nil {
 				t.Fatal(err)
 			}

@@ -18,13 +18,13 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 
 // verify checks a signature with btcec or crypto/ed25519, under the output
 // key that txscript derives.
-func verify(t testing.TB, publicKey, message []byte, s protocol.Signed) {
+func verify(t testing.TB, publicKey, message []byte, s wire.Signed) {
 	t.Helper()
 	if len(publicKey) == ed25519.PublicKeySize {
 		if !ed25519.Verify(publicKey, message, s.Signature) {
@@ -78,7 +78,7 @@ func TestOneJobOfSeveralBatches(t *testing.T) {
 	f := fleettest.Start(t, fleettest.Options{})
 	r := newRaw(t, f)
 	keys := r.keygen(f, "solana", 2100)
-	r.mustSign([]protocol.Key{keys[0], keys[999], keys[1000], keys[2099]})
+	r.mustSign([]wire.Key{keys[0], keys[999], keys[1000], keys[2099]})
 }
 
 func TestOtherThresholds(t *testing.T) {
@@ -113,7 +113,7 @@ func TestJobsSurviveAGatewayRestart(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.StartGateway()
-	if result := r.answer(j.ID); result.Status != protocol.StatusDone {
+	if result := r.answer(j.ID); result.Status != wire.StatusDone {
 		t.Fatalf("result %+v", result)
 	}
 }
@@ -123,19 +123,19 @@ func TestJobsSurviveAGatewayRestart(t *testing.T) {
 func TestJunkInSlotsIsSkipped(t *testing.T) {
 	f := fleettest.Start(t, fleettest.Options{})
 	r := newRaw(t, f)
-	j := job(protocol.KindKeygen)
+	j := job(wire.KindKeygen)
 	s := r.sign(j.Kind, payload(t, j))
 	ctx := j.PartHeader(f.Manifest, s.Client, s.Digest(f.Manifest), 0, 0).Context(f.Manifest)
 	for i := range f.Manifest.N {
-		for _, kind := range []protocol.SlotKind{protocol.SlotDeal, protocol.SlotCert, protocol.SlotAbort} {
-			slot := protocol.Slot{Kind: kind, ID: hex.EncodeToString(ctx[:16]), Node: i}
+		for _, kind := range []wire.SlotKind{wire.SlotDeal, wire.SlotCert, wire.SlotAbort} {
+			slot := wire.Slot{Kind: kind, ID: hex.EncodeToString(ctx[:16]), Node: i}
 			if _, err := r.bus.Publish(t.Context(), slot.String(), []byte("junk"), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
 	result := r.do(s)
-	if result.Status != protocol.StatusDone || result.Attempts != 1 {
+	if result.Status != wire.StatusDone || result.Attempts != 1 {
 		t.Fatalf("status %s after %d attempts: %s", result.Status, result.Attempts, result.Error)
 	}
 	r.mustSign(result.Keys)
@@ -185,7 +185,7 @@ func TestBusyClientIsTold(t *testing.T) {
 	r := newRaw(t, f)
 	var busy error
 	for range 1000 {
-		j := job(protocol.KindKeygen)
+		j := job(wire.KindKeygen)
 		if busy = r.publish(r.sign(j.Kind, payload(t, j))); busy != nil {
 			break
 		}

@@ -8,15 +8,17 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 
 // jobTime is how long a test waits for a job's end on a busy machine.
-const jobTime = time.Minute
+const jobTime = 3 * time.Minute
 
 // raw publishes jobs without the client package, so that they can be wrong.
 type raw struct {
@@ -29,7 +31,7 @@ type raw struct {
 
 func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 	t.Helper()
-	key, err := launch.LoadKey(f.Dir + "/client.key")
+	key, err := config.LoadKey(f.Dir + "/client.key")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,25 +42,21 @@ func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 
 func (r *raw) listen(client string) {
 	r.t.Helper()
-	filter, err := bus.ResultFilter(client)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	if _, err := r.bus.Subscribe(filter, func(m bus.Message) { r.results <- m }); err != nil {
+	if _, err := r.bus.Subscribe(wire.ResultSubject(client, "*"), func(m bus.Message) { r.results <- m }); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
 // job is a valid job of a kind, to be spoilt.
-func job(kind protocol.Kind) protocol.Job {
-	j := protocol.Job{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Expires: time.Now().Add(10 * time.Minute)}
-	if kind == protocol.KindKeygen {
+func job(kind wire.Kind) wire.Job {
+	j := wire.Job{ID: uuid.Must(uuid.NewV7()).String(), Kind: kind, Expires: time.Now().Add(10 * time.Minute)}
+	if kind == wire.KindKeygen {
 		j.Chain, j.Count = "bitcoin", 1
 	}
 	return j
 }
 
-func payload(t testing.TB, j protocol.Job) []byte {
+func payload(t testing.TB, j wire.Job) []byte {
 	t.Helper()
 	data, err := json.Marshal(j)
 	if err != nil {
@@ -67,33 +65,34 @@ func payload(t testing.TB, j protocol.Job) []byte {
 	return data
 }
 
-func (r *raw) sign(kind protocol.Kind, payload []byte) protocol.SignedJob {
-	return protocol.SignJob(r.key, fleettest.Name, kind, r.name, payload)
+func (r *raw) sign(kind wire.Kind, payload []byte) wire.SignedJob {
+	return wire.SignJob(r.key, fleettest.Name, kind, r.name, payload)
 }
 
-// publish stores a job; it returns the server's refusal.
-func (r *raw) publish(s protocol.SignedJob) error {
+// publish makes one attempt to store a job; it returns the server's refusal.
+func (r *raw) publish(s wire.SignedJob) error {
 	r.t.Helper()
-	subject, err := bus.JobSubject(string(s.Kind), s.Client)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	_, err = r.bus.Publish(r.t.Context(), subject, s.Payload, map[string][]string{
-		protocol.HeaderClient: {s.Client}, protocol.HeaderSignature: {hex.EncodeToString(s.Signature)},
+	_, err := r.bus.Conn().Store(r.t.Context(), &nats.Msg{
+		Subject: wire.FleetSubject(fleettest.Name, wire.JobSubject(s.Kind, s.Client)), Data: s.Payload, Header: nats.Header{
+			wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
+		},
 	})
-	return err
+	if err != nil {
+		return natsconn.Classify(err)
+	}
+	return nil
 }
 
 // answer waits for the next result of a job. A gateway that stopped before it
 // had acknowledged another job announces that one's result again; it is passed
 // over.
-func (r *raw) answer(id string) *protocol.Result {
+func (r *raw) answer(id string) *wire.Result {
 	r.t.Helper()
 	deadline := time.After(jobTime)
 	for {
 		select {
 		case m := <-r.results:
-			var result protocol.Result
+			var result wire.Result
 			if err := json.Unmarshal(m.Data, &result); err != nil {
 				r.t.Fatal(err)
 			}
@@ -107,44 +106,44 @@ func (r *raw) answer(id string) *protocol.Result {
 }
 
 // do publishes a job and waits for its end.
-func (r *raw) do(s protocol.SignedJob) *protocol.Result {
+func (r *raw) do(s wire.SignedJob) *wire.Result {
 	r.t.Helper()
 	if err := r.publish(s); err != nil {
 		r.t.Fatal(err)
 	}
-	return r.answer(protocol.PeekJobID(s.Payload))
+	return r.answer(wire.PeekJobID(s.Payload))
 }
 
 // keygen makes keys and checks what proves them.
-func (r *raw) keygen(f *fleettest.Fleet, chain string, count int) []protocol.Key {
+func (r *raw) keygen(f *fleettest.Fleet, chain string, count int) []wire.Key {
 	r.t.Helper()
-	j := job(protocol.KindKeygen)
+	j := job(wire.KindKeygen)
 	j.Chain, j.Count = chain, count
 	s := r.sign(j.Kind, payload(r.t, j))
 	result := r.do(s)
-	if result.Status != protocol.StatusDone {
+	if result.Status != wire.StatusDone {
 		r.t.Fatalf("keygen: %s: %s", result.Code, result.Error)
 	}
-	if err := protocol.VerifyKeys(f.Manifest, s, result); err != nil {
+	if err := wire.VerifyKeys(f.Manifest, s, result); err != nil {
 		r.t.Fatal(err)
 	}
 	return result.Keys
 }
 
 // signJob is a sign job over one message of 32 bytes for each key.
-func signJob(keys ...string) protocol.Job {
-	j := job(protocol.KindSign)
+func signJob(keys ...string) wire.Job {
+	j := job(wire.KindSign)
 	for i, key := range keys {
 		message := make([]byte, 32)
 		message[0] = byte(i)
-		j.Items = append(j.Items, protocol.JobItem{Key: key, Message: message})
+		j.Items = append(j.Items, wire.JobItem{Key: key, Message: message})
 	}
 	return j
 }
 
 // mustSign has messages signed and verifies every signature with a library
 // that did not make it.
-func (r *raw) mustSign(keys []protocol.Key) {
+func (r *raw) mustSign(keys []wire.Key) {
 	r.t.Helper()
 	var ids []string
 	for _, k := range keys {
@@ -152,7 +151,7 @@ func (r *raw) mustSign(keys []protocol.Key) {
 	}
 	j := signJob(ids...)
 	result := r.do(r.sign(j.Kind, payload(r.t, j)))
-	if result.Status != protocol.StatusDone || len(result.Sigs) != len(keys) {
+	if result.Status != wire.StatusDone || len(result.Sigs) != len(keys) {
 		r.t.Fatalf("sign: %s: %s", result.Code, result.Error)
 	}
 	for i, s := range result.Sigs {

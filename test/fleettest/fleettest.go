@@ -16,7 +16,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Options of a fleet; the zero value is 2-of-3 on regtest with software keys.
@@ -51,7 +52,7 @@ func (o Options) withDefaults() Options {
 }
 
 // initialise writes the fleet's directory.
-func (o Options) initialise(t T, dir, busURL string, ports []int) *protocol.Manifest {
+func (o Options) initialise(t T, dir, busURL string, ports []int) *wire.Manifest {
 	t.Helper()
 	m, err := fleet.Init(t.Context(), dir, fleet.Options{
 		Name: Name, Network: o.Network, N: o.N, T: o.T, AttestSigning: true, BusURL: busURL, Client: Client, ServerPorts: ports,
@@ -76,8 +77,8 @@ const (
 type Fleet struct {
 	URL      string // of NATS
 	Dir      string // as frostctl fleet init writes it
-	Manifest *protocol.Manifest
-	Server   *bus.EmbeddedServer
+	Manifest *wire.Manifest
+	Server   *natsserver.Server
 
 	t     testing.TB
 	run   launch.Options // of each program
@@ -101,7 +102,7 @@ func Start(t testing.TB, o Options) *Fleet {
 func Prepare(t testing.TB, o Options) *Fleet {
 	t.Helper()
 	o = o.withDefaults()
-	server, err := bus.StartEmbedded(bus.EmbeddedConfig{StoreDir: t.TempDir(), Port: -1, SyncAlways: true})
+	server, err := natsserver.Start(natsserver.Config{StoreDir: t.TempDir(), Port: -1, SyncAlways: true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -175,7 +176,7 @@ func (f *Fleet) StartGateway() {
 
 // startTime is how long a program may take to get ready under the race
 // detector on a busy machine.
-const startTime = time.Minute
+const startTime = 3 * time.Minute
 
 func (f *Fleet) start(name string, program func(context.Context, launch.Options) error) {
 	f.t.Helper()

@@ -9,13 +9,13 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
 // useProviders gives nodes other key providers than the software one, and
 // writes the manifest anew with the cards of their keys.
-func useProviders(t T, dir string, m *protocol.Manifest, sections map[int]string) {
+func useProviders(t T, dir string, m *wire.Manifest, sections map[int]string) {
 	t.Helper()
 	if len(sections) == 0 {
 		return
@@ -50,7 +50,7 @@ func replaceSection(t T, path, section string) {
 	write(t, path, before+header+section+"\n["+after)
 }
 
-func card(t T, path string) protocol.NodeCard {
+func card(t T, path string) wire.NodeCard {
 	t.Helper()
 	n, err := config.LoadNode(path)
 	if err != nil {

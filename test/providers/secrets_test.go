@@ -19,7 +19,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 	"github.com/frostfleet/frostfleet/test/kmstest"
 	"github.com/frostfleet/frostfleet/test/softhsm"
@@ -154,7 +154,7 @@ func sharesOf(t *testing.T, dir string, keys []client.Key) (all []known) {
 	}
 	defer store.Close()
 	for _, k := range keys {
-		id, err := protocol.ParseKeyID(k.ID)
+		id, err := wire.ParseKeyID(k.ID)
 		if err != nil {
 			t.Fatal(err)
 		}

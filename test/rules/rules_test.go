@@ -13,7 +13,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 const (
@@ -107,7 +107,7 @@ func holdLabel(t *testing.T, r rule, listed map[string][]string, metric, label s
 		t.Errorf("%s: docs/metrics.md does not list the label %s of %s", r.name(), label, metric)
 	}
 	known := map[string][]string{
-		"frostfleet_jobs_total code":                       append(names(protocol.JobCodes), "done"),
+		"frostfleet_jobs_total code":                       append(names(wire.JobCodes), "done"),
 		"frostfleet_bus_publishes_total outcome":           bus.Outcomes,
 		"frostfleet_provider_call_seconds outcome":         names(keyprovider.Reasons),
 		"frostfleet_provider_call_seconds operation":       keyprovider.Operations,

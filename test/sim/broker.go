@@ -3,7 +3,7 @@ package sim
 import (
 	"strings"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // broker holds the streams that are read in order, and the stored results.
@@ -12,12 +12,12 @@ type broker struct {
 	w                *world
 	work, keys, sign *stream
 	results          map[string][]byte // by client and job; the first stays
-	pool             map[string][]protocol.LogMessage
-	everything       []protocol.LogMessage
+	pool             map[string][]wire.LogMessage
+	everything       []wire.LogMessage
 }
 
 func newBroker(w *world) *broker {
-	b := &broker{w: w, results: map[string][]byte{}, pool: map[string][]protocol.LogMessage{}}
+	b := &broker{w: w, results: map[string][]byte{}, pool: map[string][]wire.LogMessage{}}
 	b.work, b.keys, b.sign = newStream(w, "WORK"), newStream(w, "KEYS"), newStream(w, "SIGN")
 	return b
 }
@@ -36,7 +36,7 @@ func (b *broker) of(subject string) *stream {
 // remember keeps every message that was ever sent, also those that lost their
 // slot: a lying broker has them all to choose from.
 func (b *broker) remember(subject string, data []byte) {
-	msg := protocol.LogMessage{Subject: subject, Data: data, Time: b.w.now(), Seq: 1}
+	msg := wire.LogMessage{Subject: subject, Data: data, Time: b.w.now(), Seq: 1}
 	b.pool[subject] = append(b.pool[subject], msg)
 	b.everything = append(b.everything, msg)
 }
@@ -45,8 +45,8 @@ func (b *broker) remember(subject string, data []byte) {
 type stream struct {
 	w           *world
 	name        string
-	msgs        []protocol.LogMessage // sequence i+1 at index i
-	last        map[string]uint64     // last sequence by subject
+	msgs        []wire.LogMessage // sequence i+1 at index i
+	last        map[string]uint64 // last sequence by subject
 	incarnation int
 	followers   []*follower
 }
@@ -62,7 +62,7 @@ func (s *stream) put(subject string, data []byte, expect int64) bool {
 		return false
 	}
 	seq := uint64(len(s.msgs) + 1)
-	s.msgs = append(s.msgs, protocol.LogMessage{Subject: subject, Data: data, Seq: seq, Time: s.w.now()})
+	s.msgs = append(s.msgs, wire.LogMessage{Subject: subject, Data: data, Seq: seq, Time: s.w.now()})
 	s.last[subject] = seq
 	for _, f := range s.followers {
 		f.wake()
@@ -71,7 +71,7 @@ func (s *stream) put(subject string, data []byte, expect int64) bool {
 }
 
 // slot lists a subject's messages after a sequence.
-func (s *stream) slot(subject string, after uint64) (found []protocol.LogMessage) {
+func (s *stream) slot(subject string, after uint64) (found []wire.LogMessage) {
 	if s.last[subject] <= after {
 		return nil
 	}
@@ -100,7 +100,7 @@ type follower struct {
 	s       *stream
 	who     string
 	alive   func() bool
-	deliver func(protocol.LogMessage)
+	deliver func(wire.LogMessage)
 	caught  func() // once, when all that was there has been read
 	lost    func() // the stream was created again
 	next    int
@@ -159,7 +159,7 @@ func (f *follower) upToDate() {
 }
 
 // show hands a message over, as the broker wants it to be seen.
-func (f *follower) show(msg protocol.LogMessage) {
+func (f *follower) show(msg wire.LogMessage) {
 	if f.s.w.plan.lies {
 		f.lie(msg)
 		return
@@ -167,7 +167,7 @@ func (f *follower) show(msg protocol.LogMessage) {
 	f.hand(msg)
 }
 
-func (f *follower) hand(msg protocol.LogMessage) {
+func (f *follower) hand(msg wire.LogMessage) {
 	if f.alive() {
 		f.s.w.tracef("%s <- %s #%d %s", f.who, f.s.name, msg.Seq, short(msg.Subject))
 		f.deliver(msg)

@@ -3,12 +3,12 @@ package sim
 import (
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // lie shows a follower something else than the stream holds. Each follower is
 // lied to on its own, so two nodes see two logs.
-func (f *follower) lie(msg protocol.LogMessage) {
+func (f *follower) lie(msg wire.LogMessage) {
 	w := f.s.w
 	switch {
 	case w.fault(BrokerDrops):
@@ -36,7 +36,7 @@ func (f *follower) lie(msg protocol.LogMessage) {
 
 // other is some other message that was once sent to the same subject, or this
 // message under the subject of another.
-func (b *broker) other(msg protocol.LogMessage) protocol.LogMessage {
+func (b *broker) other(msg wire.LogMessage) wire.LogMessage {
 	if same := b.pool[msg.Subject]; len(same) > 1 {
 		o := same[b.w.rng.IntN(len(same))]
 		o.Seq, o.Time = msg.Seq, msg.Time
@@ -48,7 +48,7 @@ func (b *broker) other(msg protocol.LogMessage) protocol.LogMessage {
 }
 
 // junk is what no node said, under a node's subject.
-func (b *broker) junk(msg protocol.LogMessage) protocol.LogMessage {
+func (b *broker) junk(msg wire.LogMessage) wire.LogMessage {
 	data := make([]byte, b.w.rng.IntN(len(msg.Data)+1))
 	copy(data, msg.Data)
 	if len(data) > 0 {
@@ -59,7 +59,7 @@ func (b *broker) junk(msg protocol.LogMessage) protocol.LogMessage {
 }
 
 // standing is what a publisher is shown of a slot.
-func (b *broker) standing(subject string, after uint64) []protocol.LogMessage {
+func (b *broker) standing(subject string, after uint64) []wire.LogMessage {
 	found := b.of(subject).slot(subject, after)
 	if b.w.plan.lies && b.w.fault(BrokerFalseSlot) {
 		for i := range found {

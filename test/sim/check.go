@@ -7,6 +7,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // checker holds what the invariants need to know of the whole world.
@@ -33,7 +34,7 @@ type certified struct{ context, transcript, root [32]byte }
 
 // sealInfo is what stands in a message that some process of a node sealed.
 type sealInfo struct {
-	slot   protocol.Slot
+	slot   wire.Slot
 	body   []byte
 	at     time.Time // by the node's clock
 	expiry time.Time
@@ -53,7 +54,7 @@ const (
 // the bounds it does not say.
 func (s sealInfo) validAt(t time.Time) validity {
 	const skew, margin = 2 * time.Minute, 10 * time.Second
-	from, to := s.expiry.Add(-protocol.DelegationLife-skew), s.expiry.Add(skew)
+	from, to := s.expiry.Add(-wire.DelegationLife-skew), s.expiry.Add(skew)
 	switch {
 	case t.After(from.Add(margin)) && t.Before(to.Add(-margin)):
 		return surely
@@ -71,10 +72,10 @@ func newChecker(w *world) *checker {
 }
 
 // sealed notes who made a message.
-func (c *checker) sealed(p *worker, slot protocol.Slot, body, data []byte, stale bool) {
+func (c *checker) sealed(p *worker, slot wire.Slot, body, data []byte, stale bool) {
 	info := sealInfo{slot: slot, body: body, at: p.m.clock(), expiry: p.session.NotAfter(), stale: stale}
 	if stale {
-		info.expiry = info.at.Add(-protocol.DelegationLife)
+		info.expiry = info.at.Add(-wire.DelegationLife)
 	}
 	c.seals[string(data)] = info
 	if !p.liar {
@@ -105,11 +106,11 @@ func (c *checker) certifies(p *worker, r *protocol.BatchRecord) {
 }
 
 // published checks what an honest process wants to say.
-func (c *checker) published(p *worker, slot protocol.Slot, body []byte) {
-	if slot.Kind != protocol.SlotCert {
+func (c *checker) published(p *worker, slot wire.Slot, body []byte) {
+	if slot.Kind != wire.SlotCert {
 		return
 	}
-	cert, ok := decode[protocol.Certificate](body)
+	cert, ok := decode[wire.Certificate](body)
 	if !ok {
 		c.w.fail(RuleCertifyOnce, "%s publishes a certificate that can't be read", p.name)
 		return
@@ -149,7 +150,7 @@ func (c *checker) completed(p *worker, r *record) {
 	for _, client := range c.w.clients {
 		for _, j := range client.jobs {
 			if j.signed.Digest(c.w.manifest) == r.Header.Digest {
-				if err := protocol.VerifyKeys(c.w.manifest, j.signed, c.w.resultOf(j, r)); err != nil {
+				if err := wire.VerifyKeys(c.w.manifest, j.signed, c.w.resultOf(j, r)); err != nil {
 					c.w.fail(RuleCertificates, "%s completes batch %s: %v", p.name, r.ID, err)
 				}
 				return
@@ -160,32 +161,32 @@ func (c *checker) completed(p *worker, r *record) {
 }
 
 // resultOf is the result that a record is worth.
-func (w *world) resultOf(j *clientJob, r *record) *protocol.Result {
-	b := protocol.Batch{ID: r.ID, Part: r.Header.Part, Attempt: r.Header.Attempt, Count: r.Header.K}
+func (w *world) resultOf(j *clientJob, r *record) *wire.Result {
+	b := wire.Batch{ID: r.ID, Part: r.Header.Part, Attempt: r.Header.Attempt, Count: r.Header.K}
 	for _, cert := range r.certificates {
 		b.Certificates = append(b.Certificates, cert)
 	}
 	mh, digest := w.manifest.Hash(), j.signed.Digest(w.manifest)
-	res := &protocol.Result{
-		Job: j.job.ID, Client: j.c.name, Kind: j.job.Kind, Digest: digest[:], Status: protocol.StatusDone,
+	res := &wire.Result{
+		Job: j.job.ID, Client: j.c.name, Kind: j.job.Kind, Digest: digest[:], Status: wire.StatusDone,
 		Fleet: w.manifest.Fleet, Network: w.manifest.Network, Manifest: mh[:],
-		Chain: j.job.Chain, Suite: frost.Suite(r.Header.Suite).String(), Batches: []protocol.Batch{b},
+		Chain: j.job.Chain, Suite: frost.Suite(r.Header.Suite).String(), Batches: []wire.Batch{b},
 	}
 	for i, key := range r.Batch.PublicKeys {
-		res.Keys = append(res.Keys, protocol.Key{ID: protocol.KeyID{Batch: r.ID, Index: i}.String(), PublicKey: key})
+		res.Keys = append(res.Keys, wire.Key{ID: wire.KeyID{Batch: r.ID, Index: i}.String(), PublicKey: key})
 	}
 	return res
 }
 
 // announces checks the keys of a result.
-func (c *checker) announces(j *clientJob, r *protocol.Result) (keys []announcedKey) {
-	if err := protocol.VerifyKeys(c.w.manifest, j.signed, r); err != nil {
+func (c *checker) announces(j *clientJob, r *wire.Result) (keys []announcedKey) {
+	if err := wire.VerifyKeys(c.w.manifest, j.signed, r); err != nil {
 		c.w.fail(RuleCertificates, "result of job %s: %v", j.job.ID, err)
 		return nil
 	}
-	suite, _ := protocol.ChainSuite(j.job.Chain)
+	suite, _ := wire.ChainSuite(j.job.Chain)
 	for _, k := range r.Keys {
-		id, err := protocol.ParseKeyID(k.ID)
+		id, err := wire.ParseKeyID(k.ID)
 		if err != nil || k.Address != address(j.job.Chain, k.PublicKey) {
 			c.w.fail(RuleCertificates, "job %s: key %s with address %s: %v", j.job.ID, k.ID, k.Address, err)
 		}
@@ -203,7 +204,7 @@ func (c *checker) announces(j *clientJob, r *protocol.Result) (keys []announcedK
 // refuses is called when a job succeeded that must not.
 func (c *checker) refuses(j *clientJob) {
 	rule := RuleJobEnds
-	if j.job.Kind == protocol.KindSign {
+	if j.job.Kind == wire.KindSign {
 		rule = RuleOwner
 	}
 	c.w.fail(rule, "job %s of %s succeeded and must not", j.job.ID, j.c.name)

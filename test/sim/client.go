@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // client publishes jobs and judges the results.
@@ -23,7 +23,7 @@ type client struct {
 
 // announcedKey is a key from a result.
 type announcedKey struct {
-	id     protocol.KeyID
+	id     wire.KeyID
 	suite  frost.Suite
 	public []byte
 	owner  string
@@ -32,8 +32,8 @@ type announcedKey struct {
 // clientJob is a job and what its client expects of it.
 type clientJob struct {
 	c      *client
-	job    protocol.Job
-	signed protocol.SignedJob
+	job    wire.Job
+	signed wire.SignedJob
 	keys   []announcedKey // sign: by item
 	honest bool
 	must   bool // it has to succeed
@@ -47,8 +47,8 @@ func newClient(w *world, name string) *client {
 	return &client{w: w, name: name, key: ed25519.NewKeyFromSeed(seed[:]), pending: 1}
 }
 
-func (c *client) entry() protocol.Client {
-	return protocol.Client{Name: c.name, Key: c.key.Public().(ed25519.PublicKey), Kinds: []protocol.Kind{protocol.KindKeygen, protocol.KindSign}}
+func (c *client) entry() wire.Client {
+	return wire.Client{Name: c.name, Key: c.key.Public().(ed25519.PublicKey), Kinds: []wire.Kind{wire.KindKeygen, wire.KindSign}}
 }
 
 // idle reports whether all jobs have ended and no more will come.
@@ -84,16 +84,16 @@ func (c *client) begin() {
 
 func (c *client) keygen() {
 	chain := []string{"bitcoin", "solana"}[c.w.rng.IntN(2)]
-	c.submit(protocol.Job{Kind: protocol.KindKeygen, Chain: chain, Count: 1 + c.w.rng.IntN(3)}, nil, c.w.plan.benign())
+	c.submit(wire.Job{Kind: wire.KindKeygen, Chain: chain, Count: 1 + c.w.rng.IntN(3)}, nil, c.w.plan.benign())
 }
 
 // sign asks for a signature with each key.
 func (c *client) sign(keys []announcedKey, must bool) *clientJob {
-	job := protocol.Job{Kind: protocol.KindSign}
+	job := wire.Job{Kind: wire.KindSign}
 	for _, k := range keys {
 		message := make([]byte, 32)
 		c.w.bytes(message)
-		item := protocol.JobItem{Key: k.id.String(), Message: message}
+		item := wire.JobItem{Key: k.id.String(), Message: message}
 		if k.suite == frost.Secp256k1TR && c.w.rng.IntN(3) == 0 {
 			item.ScriptRoot = make([]byte, 32)
 			c.w.bytes(item.ScriptRoot)
@@ -116,7 +116,7 @@ func (c *client) signSome() {
 }
 
 // submit completes, signs and publishes an honest job.
-func (c *client) submit(job protocol.Job, keys []announcedKey, must bool) *clientJob {
+func (c *client) submit(job wire.Job, keys []announcedKey, must bool) *clientJob {
 	w := c.w
 	job.ID = w.uuid()
 	life := w.between(30*time.Second, 60*time.Second)
@@ -134,13 +134,13 @@ func (c *client) submit(job protocol.Job, keys []announcedKey, must bool) *clien
 }
 
 // watch signs a job and waits for its end.
-func (c *client) watch(job protocol.Job, keys []announcedKey) *clientJob {
+func (c *client) watch(job wire.Job, keys []announcedKey) *clientJob {
 	payload, err := json.Marshal(job)
 	if err != nil {
 		panic(err)
 	}
 	j := &clientJob{c: c, job: job, keys: keys}
-	j.signed = protocol.SignJob(c.key, c.w.manifest.Fleet, job.Kind, c.name, payload)
+	j.signed = wire.SignJob(c.key, c.w.manifest.Fleet, job.Kind, c.name, payload)
 	c.expect(j)
 	return j
 }
@@ -170,7 +170,7 @@ func (w *world) uuid() string {
 
 // answered is called when the first result of a job is stored.
 func (w *world) answered(key string, payload []byte) {
-	var r protocol.Result
+	var r wire.Result
 	if err := json.Unmarshal(payload, &r); err != nil {
 		w.fail(RuleJobEnds, "result of %s is not JSON: %v", key, err)
 		return
@@ -186,7 +186,7 @@ func (w *world) answered(key string, payload []byte) {
 }
 
 // rejected is called when a job is turned away.
-func (w *world) rejected(r *protocol.Result) {
+func (w *world) rejected(r *wire.Result) {
 	for _, c := range w.clients {
 		for _, j := range c.jobs {
 			if bytes.Equal(j.signed.Signature, r.Rejected) && !j.ended {
@@ -197,9 +197,9 @@ func (w *world) rejected(r *protocol.Result) {
 }
 
 // end judges a result.
-func (j *clientJob) end(r *protocol.Result) {
+func (j *clientJob) end(r *wire.Result) {
 	c, w := j.c, j.c.w
-	j.ended, j.done = true, r.Status == protocol.StatusDone
+	j.ended, j.done = true, r.Status == wire.StatusDone
 	w.tracef("%s hears of %s: %s %s %s", c.name, j.job.ID, r.Status, r.Code, r.Error)
 	if !j.done {
 		if j.must {
@@ -214,7 +214,7 @@ func (j *clientJob) end(r *protocol.Result) {
 	if !j.honest {
 		w.check.refuses(j)
 	}
-	if j.job.Kind == protocol.KindSign {
+	if j.job.Kind == wire.KindSign {
 		w.check.signed(j, r)
 		return
 	}

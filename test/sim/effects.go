@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // perform does what the node's machine wants done.
@@ -45,7 +46,7 @@ func (p *worker) perform(e protocol.Effect) {
 	case protocol.Load:
 		p.load(e)
 	case protocol.Refetch:
-		w.refetch(e.ID, func(l protocol.LogMessage) { p.step(protocol.KeysMessage{LogMessage: l}) })
+		w.refetch(e.ID, func(l wire.LogMessage) { p.step(protocol.KeysMessage{LogMessage: l}) })
 	default:
 		w.fail(RuleNoPanic, "%s: unknown effect %T", p.name, e)
 	}
@@ -94,7 +95,7 @@ func (p *worker) certify(e protocol.Certify) {
 	w.check.certifies(p, e.Record)
 	w.check.opened(e.Record)
 	if _, err := p.disk.store(e.Record); err != nil {
-		p.step(protocol.CertifyFailed{ID: e.Record.ID, Code: protocol.CodeOtherTranscript, Err: err})
+		p.step(protocol.CertifyFailed{ID: e.Record.ID, Code: wire.CodeOtherTranscript, Err: err})
 		return
 	}
 	if w.fault(CertifyCrash) {
@@ -103,7 +104,7 @@ func (p *worker) certify(e protocol.Certify) {
 	}
 	if w.fault(HSMFailure) {
 		w.at(w.between(0, time.Second), func() {
-			p.step(protocol.CertifyFailed{ID: e.Record.ID, Code: protocol.CodeInternal, Err: errors.New("the HSM does not answer")})
+			p.step(protocol.CertifyFailed{ID: e.Record.ID, Code: wire.CodeInternal, Err: errors.New("the HSM does not answer")})
 		})
 		return
 	}
@@ -129,7 +130,7 @@ func (p *worker) load(e protocol.Load) {
 }
 
 // refetch shows all that KEYS holds of a batch again.
-func (w *world) refetch(batch string, deliver func(protocol.LogMessage)) {
+func (w *world) refetch(batch string, deliver func(wire.LogMessage)) {
 	w.at(w.lag(), func() {
 		for _, msg := range w.bus.keys.msgs {
 			if len(msg.Subject) > 36 && msg.Subject[4:36] == batch {

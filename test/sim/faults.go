@@ -21,8 +21,6 @@ const (
 	Squat          Fault = "slot squatted with junk"
 	ExpiredKey     Fault = "expired session key"
 	JobRedelivered Fault = "job delivered again"
-	JobUnheard     Fault = "job not heard by a node"
-	JobHeardAgain  Fault = "job heard again"
 	HSMFailure     Fault = "HSM fails"
 	NodeCrash      Fault = "node crash"
 	CertifyCrash   Fault = "crash between store and certificate"
@@ -65,7 +63,6 @@ var (
 	busFaults = rates{
 		PublishLost: 0.03, AckLost: 0.03, Duplicate: 0.04, LongDelay: 0.02, SlowCompute: 0.05,
 		LateTimer: 0.05, Squat: 0.03, ExpiredKey: 0.015, JobRedelivered: 0.3,
-		JobUnheard: 0.2, JobHeardAgain: 0.1,
 	}
 	crashFaults = rates{
 		NodeCrash: 0.006, CertifyCrash: 0.05, NodeWiped: 0.25, GatewayCrash: 0.02, FinishCrash: 0.1,

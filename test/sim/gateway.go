@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // gateway is one gateway's name and key; gatewayLife is its process.
@@ -42,12 +43,12 @@ func newGateway(w *world, name string) *gateway {
 
 func (g *gateway) public() []byte { return g.key.Public().(ed25519.PublicKey) }
 
-func newAccess(clients []protocol.Client, gateways map[string][]byte) *protocol.Access {
+func newAccess(clients []wire.Client, gateways map[string][]byte) *wire.Access {
 	keys := map[string]ed25519.PublicKey{}
 	for name, key := range gateways {
 		keys[name] = key
 	}
-	a, err := protocol.NewAccess(clients, keys)
+	a, err := wire.NewAccess(clients, keys)
 	if err != nil {
 		panic(err)
 	}
@@ -70,15 +71,15 @@ func (g *gateway) start() {
 	for _, s := range []struct {
 		stream *stream
 		caught func()
-		event  func(protocol.LogMessage) protocol.Event
+		event  func(wire.LogMessage) protocol.Event
 	}{
-		{w.bus.keys, func() { life.step(protocol.KeysRead{}) }, func(l protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
-		{w.bus.work, func() { life.pending-- }, func(l protocol.LogMessage) protocol.Event {
+		{w.bus.keys, func() { life.step(protocol.KeysRead{}) }, func(l wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
+		{w.bus.work, func() { life.pending-- }, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
 		}},
-		{w.bus.sign, nil, func(l protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
+		{w.bus.sign, nil, func(l wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
 	} {
-		s.stream.follow(&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l protocol.LogMessage) { life.step(s.event(l)) }}, 0)
+		s.stream.follow(&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }}, 0)
 	}
 	w.at(0, life.tick)
 }
@@ -117,13 +118,15 @@ func (l *gatewayLife) deliver(e *queued) {
 	}
 	token := l.w.jobs.token()
 	l.tokens[token] = e
-	id := protocol.PeekJobID(e.job.Payload)
+	id := wire.PeekJobID(e.job.Payload)
 	l.w.tracef("%s <- JOBS %s/%s token %d", l.g.name, e.job.Client, id, token)
-	var existing []byte
-	if e.job.Kind != protocol.KindSign || e.rounds > 1 { // as gateway.likelyNew
-		existing = l.w.bus.results[e.job.Client+"/"+id]
+	arrived := protocol.JobArrived{
+		Token: token, Job: protocol.CheckJob(l.w.manifest, l.w.access, e.job, e.stored), Stored: e.stored,
 	}
-	l.step(protocol.JobArrived{Token: token, Job: e.job, Stored: e.stored, Existing: existing})
+	if stored := l.w.bus.results[e.job.Client+"/"+id]; stored != nil {
+		arrived.Existing = protocol.ReadExisting(stored)
+	}
+	l.step(arrived)
 }
 
 func (l *gatewayLife) step(ev protocol.Event) {
@@ -164,10 +167,8 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 		w.tracef("%s report %s %s %s %s", l.g.name, e.What, short(e.ID), e.Code, e.Reason)
 	case protocol.Round:
 		w.check.round(l.g.name, e)
-	case protocol.LookUp:
-		w.at(w.lag(), func() { l.step(protocol.LookedUp{Attempt: e.Attempt, Existing: w.bus.results[e.Client+"/"+e.Job]}) })
 	case protocol.Refetch:
-		w.refetch(e.ID, func(m protocol.LogMessage) { l.step(protocol.KeysMessage{LogMessage: m}) })
+		w.refetch(e.ID, func(m wire.LogMessage) { l.step(protocol.KeysMessage{LogMessage: m}) })
 	case protocol.PublishTask:
 		l.publishTask(e, 0)
 	case protocol.Finish:
@@ -190,7 +191,7 @@ func (l *gatewayLife) publishTask(e protocol.PublishTask, judged uint64) {
 	if !l.alive {
 		return
 	}
-	data := protocol.SealGateway(l.g.key, l.g.name, w.manifest, e.Subject, e.Body)
+	data := wire.SealGateway(l.g.key, l.g.name, w.manifest, e.Subject, e.Body)
 	w.check.leaks(l.g.name, e.Subject, data)
 	w.bus.remember(e.Subject, data)
 	again := func() {
@@ -210,7 +211,7 @@ func (l *gatewayLife) publishTask(e protocol.PublishTask, judged uint64) {
 		}
 		standing := w.bus.standing(e.Subject, judged)
 		for _, msg := range standing {
-			if l.machine.JudgeTask(msg, e.Body) != protocol.Junk {
+			if l.machine.JudgeTask(msg, e.Body) != wire.Junk {
 				return
 			}
 			judged = msg.Seq
@@ -246,8 +247,8 @@ func (l *gatewayLife) finish(e protocol.Finish) {
 	})
 }
 
-func sameJob(stored []byte, r *protocol.Result) bool {
-	var s protocol.Result
+func sameJob(stored []byte, r *wire.Result) bool {
+	var s wire.Result
 	return json.Unmarshal(stored, &s) == nil && bytes.Equal(s.Digest, r.Digest)
 }
 
@@ -258,7 +259,7 @@ func (l *gatewayLife) end(token uint64, what string, do func()) {
 		l.w.fail(RuleDelivery, "%s %s token %d, which it does not hold", l.g.name, what, token)
 		return
 	}
-	l.w.tracef("%s %s %s token %d", l.g.name, what, protocol.PeekJobID(job.job.Payload), token)
+	l.w.tracef("%s %s %s token %d", l.g.name, what, wire.PeekJobID(job.job.Payload), token)
 	do()
 	if l.alive {
 		delete(l.tokens, token)

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // jobQueue is JOBS: a work queue that the gateways share.
@@ -15,7 +15,7 @@ type jobQueue struct {
 
 // queued is one message of JOBS.
 type queued struct {
-	job    protocol.SignedJob
+	job    wire.SignedJob
 	stored time.Time
 	acked  bool
 	rounds int // deliveries so far
@@ -26,7 +26,7 @@ const ackWait = 4 * time.Second
 
 // push stores a job. The client's publish may be lost or its acknowledgement;
 // then it publishes again.
-func (q *jobQueue) push(job protocol.SignedJob) {
+func (q *jobQueue) push(job wire.SignedJob) {
 	w := q.w
 	w.at(w.lag(), func() {
 		if w.fault(PublishLost) {
@@ -35,29 +35,10 @@ func (q *jobQueue) push(job protocol.SignedJob) {
 		}
 		e := &queued{job: job, stored: w.now()}
 		q.dispatch(e)
-		q.announce(e)
 		if w.fault(AckLost) {
 			w.at(time.Second, func() { q.push(job) })
 		}
 	})
-}
-
-// announce tells the nodes of a stored sign job, by a way that loses and repeats.
-func (q *jobQueue) announce(e *queued) {
-	w := q.w
-	if e.job.Kind != protocol.KindSign {
-		return
-	}
-	for _, p := range w.workers {
-		if !p.alive || w.fault(JobUnheard) {
-			continue
-		}
-		hear := func() { p.step(protocol.JobHeard{Job: e.job, Now: p.m.clock()}) }
-		w.at(w.lag(), hear)
-		if w.fault(JobHeardAgain) {
-			w.at(w.between(time.Millisecond, 10*time.Minute), hear)
-		}
-	}
 }
 
 // dispatch delivers a job to one of the gateways that are ready.
@@ -68,7 +49,7 @@ func (q *jobQueue) dispatch(e *queued) {
 	}
 	var ready []*gatewayLife
 	for _, g := range w.gateways {
-		if g.gatewayLife != nil && g.alive && g.ready && (g.complete || e.job.Kind == protocol.KindSign) {
+		if g.gatewayLife != nil && g.alive && g.ready && (g.complete || e.job.Kind == wire.KindSign) {
 			ready = append(ready, g.gatewayLife)
 		}
 	}

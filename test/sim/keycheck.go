@@ -11,13 +11,13 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // The checks of this file use other libraries than the program does.
 
 // signed checks the signatures of a result against the announced keys.
-func (c *checker) signed(j *clientJob, r *protocol.Result) {
+func (c *checker) signed(j *clientJob, r *wire.Result) {
 	if len(r.Sigs) != len(j.keys) {
 		c.w.fail(RuleSignature, "job %s has %d signatures, want %d", j.job.ID, len(r.Sigs), len(j.keys))
 		return
@@ -82,10 +82,10 @@ func (c *checker) intact(batch string) bool {
 		return false
 	}
 	for i, deal := range r.Deals {
-		if !bytes.Equal(c.standing(protocol.Slot{Kind: protocol.SlotDeal, ID: batch, Node: i}), deal) {
+		if !bytes.Equal(c.standing(wire.Slot{Kind: wire.SlotDeal, ID: batch, Node: i}), deal) {
 			return false
 		}
-		cert, ok := decode[protocol.Certificate](c.standing(protocol.Slot{Kind: protocol.SlotCert, ID: batch, Node: i}))
+		cert, ok := decode[wire.Certificate](c.standing(wire.Slot{Kind: wire.SlotCert, ID: batch, Node: i}))
 		if !ok || cert.Transcript != r.Transcript {
 			return false
 		}
@@ -94,9 +94,9 @@ func (c *checker) intact(batch string) bool {
 }
 
 // standing is the value of a slot in the true log.
-func (c *checker) standing(slot protocol.Slot) []byte {
+func (c *checker) standing(slot wire.Slot) []byte {
 	for _, msg := range c.w.bus.keys.slot(slot.String(), 0) {
-		if info, ok := c.seals[string(msg.Data)]; ok && info.slot == slot && (!info.stale || slot.Kind == protocol.SlotCert) {
+		if info, ok := c.seals[string(msg.Data)]; ok && info.slot == slot && (!info.stale || slot.Kind == wire.SlotCert) {
 			return info.body
 		}
 	}

@@ -5,12 +5,12 @@ import (
 	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // lie says something else than the node's machine wants to say. The liar has
 // the node's keys, so its messages are well signed; it minds no slots.
-func (p *worker) lie(slot protocol.Slot, body []byte) {
+func (p *worker) lie(slot wire.Slot, body []byte) {
 	w := p.w
 	if w.fault(LiarSilent) {
 		return
@@ -19,13 +19,13 @@ func (p *worker) lie(slot protocol.Slot, body []byte) {
 	switch {
 	case w.fault(LiarReplays):
 		lie = p.replay(slot, body)
-	case slot.Kind == protocol.SlotDeal && w.fault(LiarDeal):
+	case slot.Kind == wire.SlotDeal && w.fault(LiarDeal):
 		lie = p.badDeal(body)
-	case slot.Kind == protocol.SlotCert && w.fault(LiarCert):
+	case slot.Kind == wire.SlotCert && w.fault(LiarCert):
 		lie = p.badCertificate(body)
-	case slot.Kind == protocol.SlotCommit && w.fault(LiarCommit):
+	case slot.Kind == wire.SlotCommit && w.fault(LiarCommit):
 		lie = p.badCommit(body)
-	case slot.Kind == protocol.SlotShare && w.fault(LiarShare):
+	case slot.Kind == wire.SlotShare && w.fault(LiarShare):
 		lie = p.badShare(body)
 	}
 	bodies := [][]byte{lie}
@@ -44,7 +44,7 @@ func (p *worker) lie(slot protocol.Slot, body []byte) {
 }
 
 // say publishes without regard to what stands in the slot.
-func (p *worker) say(slot protocol.Slot, body []byte) {
+func (p *worker) say(slot wire.Slot, body []byte) {
 	w, subject := p.w, slot.String()
 	data := p.session.Seal(w.manifest, subject, body)
 	w.check.sealed(p, slot, body, data, false)
@@ -54,7 +54,7 @@ func (p *worker) say(slot protocol.Slot, body []byte) {
 }
 
 // replay gives a body that some node once said in another slot of the kind.
-func (p *worker) replay(slot protocol.Slot, body []byte) []byte {
+func (p *worker) replay(slot wire.Slot, body []byte) []byte {
 	var others [][]byte
 	for _, msg := range p.w.bus.everything {
 		if info, ok := p.w.check.seals[string(msg.Data)]; ok && info.slot.Kind == slot.Kind && info.slot != slot {
@@ -105,7 +105,7 @@ func (p *worker) badDeal(body []byte) []byte {
 
 // badCertificate is signed by the HSM, over what is not true.
 func (p *worker) badCertificate(body []byte) []byte {
-	c, ok := decode[protocol.Certificate](body)
+	c, ok := decode[wire.Certificate](body)
 	if !ok {
 		return body
 	}
@@ -136,7 +136,7 @@ func (p *worker) badCommit(body []byte) []byte {
 	case 2:
 		c.Points = c.Points[:len(c.Points)/2]
 	case 3: // the nonces of somebody else
-		if other, ok := decode[commitBody](p.replay(protocol.Slot{Kind: protocol.SlotCommit}, body)); ok {
+		if other, ok := decode[commitBody](p.replay(wire.Slot{Kind: wire.SlotCommit}, body)); ok {
 			c.Points = other.Points
 		}
 	default:
@@ -173,10 +173,10 @@ func (p *worker) badShare(body []byte) []byte {
 }
 
 // equivocate gives another message for the same slot, as valid as can be.
-func (p *worker) equivocate(slot protocol.Slot, body []byte) []byte {
+func (p *worker) equivocate(slot wire.Slot, body []byte) []byte {
 	w := p.w
 	switch slot.Kind {
-	case protocol.SlotDeal:
+	case wire.SlotDeal:
 		if d, ok := decode[dealBody](body); ok {
 			var seed [32]byte
 			w.bytes(seed[:])
@@ -185,39 +185,39 @@ func (p *worker) equivocate(slot protocol.Slot, body []byte) []byte {
 				return encode(&dealBody{d.Header, other.Ephemeral, other.Commitments, other.Proofs, other.Shares})
 			}
 		}
-	case protocol.SlotCert:
+	case wire.SlotCert:
 		return p.badCertificate(body)
-	case protocol.SlotCommit:
+	case wire.SlotCommit:
 		if c, ok := decode[commitBody](body); ok && len(c.Points) >= 64 { // D and E exchanged: valid points
 			half := len(c.Points) / 2
 			c.Points = append(bytes.Clone(c.Points[half:]), c.Points[:half]...)
 			return p.encodeCommit(c)
 		}
-	case protocol.SlotShare:
+	case wire.SlotShare:
 		return p.badShare(body)
 	}
 	return body
 }
 
 // complain gives up a batch or a session, and blames somebody.
-func (p *worker) complain(slot protocol.Slot, body []byte) {
-	kind := protocol.SlotRefuse
+func (p *worker) complain(slot wire.Slot, body []byte) {
+	kind := wire.SlotRefuse
 	var context [32]byte
 	switch slot.Kind {
-	case protocol.SlotDeal:
+	case wire.SlotDeal:
 		d, _ := decode[dealBody](body)
-		kind, context = protocol.SlotAbort, d.Header.Context(p.w.manifest)
-	case protocol.SlotCert:
-		c, _ := decode[protocol.Certificate](body)
-		kind, context = protocol.SlotAbort, c.Context
-	case protocol.SlotCommit:
+		kind, context = wire.SlotAbort, d.Header.Context(p.w.manifest)
+	case wire.SlotCert:
+		c, _ := decode[wire.Certificate](body)
+		kind, context = wire.SlotAbort, c.Context
+	case wire.SlotCommit:
 		c, _ := decode[commitBody](body)
 		context = c.Session
 	default:
 		return
 	}
 	who := uint8(p.w.rng.IntN(p.w.manifest.N))
-	code := []protocol.Code{protocol.CodeDealMalformed, protocol.CodeInternal, protocol.CodeUnknownKey}[p.w.rng.IntN(3)]
-	p.say(protocol.Slot{Kind: kind, ID: slot.ID, Node: p.m.index},
+	code := []wire.Code{wire.CodeDealMalformed, wire.CodeInternal, wire.CodeUnknownKey}[p.w.rng.IntN(3)]
+	p.say(wire.Slot{Kind: kind, ID: slot.ID, Node: p.m.index},
 		encode(&complaintBody{Session: context, Code: code, Reason: "because", Culprit: &who}))
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // machine is what outlives a node's processes: its HSM, its disk, its clock.
@@ -59,7 +60,7 @@ func (w *world) bytes(p []byte) {
 	}
 }
 
-func (m *machine) card() protocol.NodeCard {
+func (m *machine) card() wire.NodeCard {
 	host, err := ecdh.X25519().NewPrivateKey(m.host[:])
 	if err != nil {
 		panic(err)
@@ -68,12 +69,12 @@ func (m *machine) card() protocol.NodeCard {
 	if err != nil {
 		panic(err)
 	}
-	return protocol.NodeCard{Index: m.index, Identity: identity, Encryption: host.PublicKey().Bytes()}
+	return wire.NodeCard{Index: m.index, Identity: identity, Encryption: host.PublicKey().Bytes()}
 }
 
 // attest is an HSM call for a leaf, at times together with other leaves that
 // waited for it.
-func (m *machine) attest(leaf [32]byte) *protocol.Attestation {
+func (m *machine) attest(leaf [32]byte) *wire.Attestation {
 	leaves := [][32]byte{leaf}
 	i := 0
 	for range m.w.rng.IntN(3) {
@@ -83,12 +84,12 @@ func (m *machine) attest(leaf [32]byte) *protocol.Attestation {
 		i = m.w.rng.IntN(len(leaves))
 		leaves[0], leaves[i] = leaves[i], leaves[0]
 	}
-	digest := protocol.AttestDigest(m.w.manifest, leaves)
+	digest := wire.AttestDigest(m.w.manifest, leaves)
 	sig, err := m.identity.Sign(nil, digest[:], crypto.SHA256) // deterministic, RFC 6979
 	if err != nil {
 		panic(err)
 	}
-	return protocol.NewAttestations(leaves, sig)[i]
+	return wire.NewAttestations(leaves, sig)[i]
 }
 
 // clock is the machine's own time.
@@ -148,7 +149,7 @@ func (d *disk) store(r *protocol.BatchRecord) (*record, error) {
 }
 
 // load gives a copy of a key, if it is usable.
-func (d *disk) load(m *machine, id protocol.KeyID) protocol.LoadedKey {
+func (d *disk) load(m *machine, id wire.KeyID) protocol.LoadedKey {
 	r := d.records[id.Batch]
 	if r == nil || !r.complete || id.Index >= int(r.Header.K) {
 		return protocol.LoadedKey{}
@@ -157,8 +158,8 @@ func (d *disk) load(m *machine, id protocol.KeyID) protocol.LoadedKey {
 	size := m.w.manifest.T * suite.PointSize()
 	return protocol.LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
 		Suite: suite, N: m.w.manifest.N, T: m.w.manifest.T, Index: m.index,
-		PublicKey:   r.Batch.PublicKeys[id.Index],
-		Commitments: slices.Clone(r.Batch.Commitments[id.Index*size:][:size]),
-		Share:       secret.New(slices.Clone(r.shares[id.Index*frost.ScalarSize:][:frost.ScalarSize])),
+		PublicKey:     r.Batch.PublicKeys[id.Index],
+		VSSCommitment: slices.Clone(r.Batch.Commitments[id.Index*size:][:size]),
+		Share:         secret.New(slices.Clone(r.shares[id.Index*frost.ScalarSize:][:frost.ScalarSize])),
 	}}
 }

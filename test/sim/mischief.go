@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // mischief is what a lying client does. None of it may succeed, but for a
@@ -23,7 +23,7 @@ func (c *client) mischief() {
 	}
 	for _, other := range w.clients {
 		if other != c && len(other.keys) > 0 && w.fault(ClientForeign) {
-			c.dishonest(protocol.Job{Kind: protocol.KindSign, Items: []protocol.JobItem{
+			c.dishonest(wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{
 				{Key: other.keys[0].id.String(), Message: make([]byte, 32)},
 			}})
 		}
@@ -34,7 +34,7 @@ func (c *client) mischief() {
 }
 
 // dishonest publishes a well signed job that must not succeed.
-func (c *client) dishonest(job protocol.Job) {
+func (c *client) dishonest(job wire.Job) {
 	if job.ID == "" {
 		job.ID = c.w.uuid()
 	}
@@ -46,12 +46,12 @@ func (c *client) dishonest(job protocol.Job) {
 
 // forge signs a job with a key that is not the client's.
 func (c *client) forge() {
-	j := &clientJob{c: c, job: protocol.Job{ID: c.w.uuid(), Kind: protocol.KindKeygen, Chain: "bitcoin", Count: 1, Expires: c.w.now().Add(20 * time.Second)}}
+	j := &clientJob{c: c, job: wire.Job{ID: c.w.uuid(), Kind: wire.KindKeygen, Chain: "bitcoin", Count: 1, Expires: c.w.now().Add(20 * time.Second)}}
 	payload, err := json.Marshal(j.job)
 	if err != nil {
 		panic(err)
 	}
-	j.signed = protocol.SignJob(c.w.gateways[0].key, c.w.manifest.Fleet, j.job.Kind, c.name, payload)
+	j.signed = wire.SignJob(c.w.gateways[0].key, c.w.manifest.Fleet, j.job.Kind, c.name, payload)
 	c.expect(j)
 	c.w.jobs.push(j.signed)
 }
@@ -60,7 +60,7 @@ func (c *client) forge() {
 func (c *client) reuse() {
 	first := c.jobs[c.w.rng.IntN(len(c.jobs))]
 	first.must = false // whichever comes first is the job of this id
-	j := c.watch(protocol.Job{ID: first.job.ID, Kind: protocol.KindKeygen, Chain: "solana", Count: 1, Expires: c.w.now().Add(25 * time.Second)}, nil)
+	j := c.watch(wire.Job{ID: first.job.ID, Kind: wire.KindKeygen, Chain: "solana", Count: 1, Expires: c.w.now().Add(25 * time.Second)}, nil)
 	j.honest = true
 	c.w.jobs.push(j.signed)
 }
@@ -68,27 +68,27 @@ func (c *client) reuse() {
 // malformed publishes jobs that are wrong in one way each.
 func (c *client) malformed() {
 	w := c.w
-	item := protocol.JobItem{Key: protocol.KeyID{Batch: "00000000000000000000000000000000"}.String(), Message: make([]byte, 32)}
-	wrong := []protocol.Job{
-		{Kind: protocol.KindKeygen, Chain: "dogecoin", Count: 1},
-		{Kind: protocol.KindKeygen, Chain: "bitcoin"},
-		{Kind: protocol.KindKeygen, Chain: "bitcoin", Count: protocol.MaxJobKeys + 1},
-		{Kind: protocol.KindKeygen, Chain: "bitcoin", Count: 1, Expires: w.now().Add(-time.Minute)},
-		{Kind: protocol.KindKeygen, Chain: "bitcoin", Count: 1, Expires: w.now().Add(24 * time.Hour)},
-		{Kind: protocol.KindSign},
-		{Kind: protocol.KindSign, Items: []protocol.JobItem{item}},
-		{Kind: protocol.KindSign, Items: []protocol.JobItem{{Key: "key", Message: item.Message}}},
-		{Kind: protocol.KindSign, Chain: "bitcoin", Items: []protocol.JobItem{item}},
-		{Kind: protocol.KindKeygen, Chain: "bitcoin", Count: 1, ID: "not-a-uuid"},
+	item := wire.JobItem{Key: wire.KeyID{Batch: "00000000000000000000000000000000"}.String(), Message: make([]byte, 32)}
+	wrong := []wire.Job{
+		{Kind: wire.KindKeygen, Chain: "dogecoin", Count: 1},
+		{Kind: wire.KindKeygen, Chain: "bitcoin"},
+		{Kind: wire.KindKeygen, Chain: "bitcoin", Count: wire.MaxJobKeys + 1},
+		{Kind: wire.KindKeygen, Chain: "bitcoin", Count: 1, Expires: w.now().Add(-time.Minute)},
+		{Kind: wire.KindKeygen, Chain: "bitcoin", Count: 1, Expires: w.now().Add(24 * time.Hour)},
+		{Kind: wire.KindSign},
+		{Kind: wire.KindSign, Items: []wire.JobItem{item}},
+		{Kind: wire.KindSign, Items: []wire.JobItem{{Key: "key", Message: item.Message}}},
+		{Kind: wire.KindSign, Chain: "bitcoin", Items: []wire.JobItem{item}},
+		{Kind: wire.KindKeygen, Chain: "bitcoin", Count: 1, ID: "not-a-uuid"},
 	}
 	for _, k := range c.keys {
-		it := protocol.JobItem{Key: k.id.String(), Message: make([]byte, 32)}
+		it := wire.JobItem{Key: k.id.String(), Message: make([]byte, 32)}
 		if k.suite == frost.Ed25519 {
 			it.ScriptRoot = make([]byte, 32)
 		} else {
 			it.Message = it.Message[:31]
 		}
-		wrong = append(wrong, protocol.Job{Kind: protocol.KindSign, Items: []protocol.JobItem{it}})
+		wrong = append(wrong, wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{it}})
 	}
 	c.dishonest(wrong[w.rng.IntN(len(wrong))])
 	c.garbage()
@@ -97,8 +97,8 @@ func (c *client) malformed() {
 // garbage is well signed bytes that are no job at all. Its answer has no id.
 func (c *client) garbage() {
 	payload := []byte(`{"job":` + string(rune(c.w.rng.IntN(128))) + `}`)
-	j := &clientJob{c: c, job: protocol.Job{Kind: protocol.KindSign, Expires: c.w.now().Add(10 * time.Second)}}
-	j.signed = protocol.SignJob(c.key, c.w.manifest.Fleet, j.job.Kind, c.name, payload)
+	j := &clientJob{c: c, job: wire.Job{Kind: wire.KindSign, Expires: c.w.now().Add(10 * time.Second)}}
+	j.signed = wire.SignJob(c.key, c.w.manifest.Fleet, j.job.Kind, c.name, payload)
 	c.expect(j)
 	c.w.jobs.push(j.signed)
 }

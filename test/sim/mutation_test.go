@@ -37,7 +37,7 @@ var mutations = []mutation{
 			{"internal/frost/bip445/nonce.go", "b := n.pair.Swap(nil)\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}\n\tdefer clear(b[:])", "b := n.pair.Load()\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}"},
 			{signingFile, "nonces, set := s.nonces, s.set\n\ts.nonces = nil", "nonces, set := s.nonces, s.set"},
 			// The session opens again once its shares are out.
-			{signingFile, "\ts.release()\n\treturn []Effect{Publish{Slot: Slot{SlotShare", "\ts.reopen()\n\treturn []Effect{Publish{Slot: Slot{SlotShare"},
+			{signingFile, "\ts.release()\n\treturn []Effect{Publish{Slot: wire.Slot{Kind: wire.SlotShare", "\ts.reopen()\n\treturn []Effect{Publish{Slot: wire.Slot{Kind: wire.SlotShare"},
 			{signingFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n\t\tif a.Index == s.node.Index {\n\t\t\ts.commits.arrivals = []arrival{a}\n\t\t\tbreak\n\t\t}\n\t}\n\ts.phase, s.set = signCommitted, nil\n}\n\n// release wipes"},
 		},
 	},
@@ -57,7 +57,7 @@ var mutations = []mutation{
 	{
 		name: "a second certificate for one batch", rule: RuleCertifyOnce, profile: Restarts, seeds: 60,
 		edits: []edit{
-			{dkgFile, "cert := Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root,", "cert := Certificate{Context: c.Context, Transcript: frost.Hash(\"mutation\", c.Transcript[:]), Root: c.Root,"},
+			{dkgFile, "cert := wire.Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root,", "cert := wire.Certificate{Context: c.Context, Transcript: frost.Hash(\"mutation\", c.Transcript[:]), Root: c.Root,"},
 		},
 	},
 	{
@@ -69,13 +69,13 @@ var mutations = []mutation{
 	{
 		name: "a secret in a message", rule: RuleSecret, profile: Benign, seeds: 5,
 		edits: []edit{
-			{dkgFile, "return dealMade{b: b, body: encodeDeal(*b.log.header, deal)}", "deal.Proofs = append(deal.Proofs, n.Host.Expose()...)\n\treturn dealMade{b: b, body: encodeDeal(*b.log.header, deal)}"},
+			{dkgFile, "return dealMade{b: b, body: wire.EncodeDeal(*b.log.header, deal)}", "deal.Proofs = append(deal.Proofs, n.Host.Expose()...)\n\treturn dealMade{b: b, body: wire.EncodeDeal(*b.log.header, deal)}"},
 		},
 	},
 	{
 		name: "certified by n-1 nodes", rule: RuleCertificates, profile: Benign, seeds: 20,
 		edits: []edit{
-			{"internal/protocol/batchlog.go", "if c == nil || !c.agrees(b.certs[0]) {", "if c != nil && !c.agrees(b.certs[0]) || b.certs[0] == nil {"},
+			{"internal/protocol/batchlog.go", "if c == nil || !c.Agrees(b.certs[0]) {", "if c != nil && !c.Agrees(b.certs[0]) || b.certs[0] == nil {"},
 		},
 	},
 }

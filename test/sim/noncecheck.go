@@ -5,6 +5,7 @@ import (
 	"reflect"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // nonceMemory is what one process did with nonces, session by session.
@@ -22,10 +23,10 @@ func newNonceMemory(p *worker) *nonceMemory {
 }
 
 // saw takes a message that the process was shown.
-func (n *nonceMemory) saw(l protocol.LogMessage) {
+func (n *nonceMemory) saw(l wire.LogMessage) {
 	c := n.p.w.check
 	info, ok := c.seals[string(l.Data)]
-	if !ok || info.slot.Kind != protocol.SlotCommit || info.slot.Node != n.p.m.index || info.slot.String() != l.Subject {
+	if !ok || info.slot.Kind != wire.SlotCommit || info.slot.Node != n.p.m.index || info.slot.String() != l.Subject {
 		return
 	}
 	body, ok := decode[commitBody](info.body)
@@ -66,7 +67,7 @@ func (n *nonceMemory) drew(session string, points []byte) {
 			n.p.w.fail(RuleN1Fresh, "%s drew a nonce that %s drew before", who, other)
 		}
 		c.points[x] = who
-		slot := protocol.Slot{Kind: protocol.SlotCommit, ID: session, Node: n.p.m.index}
+		slot := wire.Slot{Kind: wire.SlotCommit, ID: session, Node: n.p.m.index}
 		c.watch.forbid(RuleN2Memory, x[:], "a public nonce of "+who, slot.String())
 	}
 	n.made[session] = points
@@ -101,17 +102,17 @@ func (n *nonceMemory) spent(session string, shares []byte) {
 
 // published checks that a process says one commitment a session, and that the
 // shares it says are the ones it made.
-func (n *nonceMemory) published(slot protocol.Slot, body []byte) {
+func (n *nonceMemory) published(slot wire.Slot, body []byte) {
 	w := n.p.w
 	switch slot.Kind {
-	case protocol.SlotCommit:
+	case wire.SlotCommit:
 		c, ok := decode[commitBody](body)
 		old := n.said[slot.ID]
 		if !ok || !bytes.Equal(c.Points, n.made[slot.ID]) || old != nil && !bytes.Equal(old, c.Points) {
 			w.fail(RuleN4SitOut, "%s published a commitment in session %s that is not the one it drew, or a second one", n.p.name, slot.ID)
 		}
 		n.said[slot.ID] = c.Points
-	case protocol.SlotShare:
+	case wire.SlotShare:
 		if s, ok := decode[shareBody](body); !ok || n.said[slot.ID] == nil {
 			w.fail(RuleN4SitOut, "%s published shares in session %s without a commitment", n.p.name, slot.ID)
 		} else if !w.check.ownShares(n.made[slot.ID], s.Shares) {

@@ -4,13 +4,14 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // slotWriter fills one slot, as bus.PublishSlot does: it expects nothing on
 // the subject, judges what stands there instead, and steps over junk.
 type slotWriter struct {
 	p      *worker
-	slot   protocol.Slot
+	slot   wire.Slot
 	body   []byte
 	judged uint64 // all up to here is junk
 	begun  time.Duration
@@ -32,8 +33,8 @@ func (p *worker) publish(e protocol.Publish) {
 	})
 }
 
-func (p *worker) write(slot protocol.Slot, body []byte) {
-	if slot.Kind == protocol.SlotDeal {
+func (p *worker) write(slot wire.Slot, body []byte) {
+	if slot.Kind == wire.SlotDeal {
 		p.deals[slot.ID] = body
 	}
 	if p.liar {
@@ -50,7 +51,7 @@ func (p *worker) write(slot protocol.Slot, body []byte) {
 }
 
 // squat puts junk into a slot before its owner does.
-func (w *world) squat(slot protocol.Slot) {
+func (w *world) squat(slot wire.Slot) {
 	junk := make([]byte, w.rng.IntN(200))
 	w.bytes(junk)
 	if n := len(w.bus.everything); n > 0 && w.rng.IntN(2) == 0 {
@@ -67,7 +68,7 @@ func (x *slotWriter) send() {
 	subject, stale := x.slot.String(), w.fault(ExpiredKey)
 	key := p.session
 	if stale {
-		key = p.sessionKey(p.m.clock().Add(-2 * protocol.DelegationLife))
+		key = p.sessionKey(p.m.clock().Add(-2 * wire.DelegationLife))
 	}
 	data := key.Seal(w.manifest, subject, x.body)
 	p.node.Sealed(x.slot, data)
@@ -112,9 +113,9 @@ func (x *slotWriter) conflict() {
 	subject, before := x.slot.String(), x.judged
 	for _, standing := range w.bus.standing(subject, x.judged) {
 		switch p.node.Judge(x.slot, standing, x.body) {
-		case protocol.Mine:
+		case wire.Mine:
 			return
-		case protocol.Other:
+		case wire.Other:
 			w.tracef("%s lost %s", p.name, short(subject))
 			p.step(protocol.SlotLost{Slot: x.slot})
 			return

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Config is what a run does not draw from its seed.
@@ -95,7 +95,7 @@ func newWorld(cfg Config, seed uint64) *world {
 // populate draws the fleet: machines, gateways, clients, and the manifest and
 // access list that name them.
 func (w *world) populate(t, n int) {
-	w.manifest = &protocol.Manifest{Version: 1, Fleet: "sim", Network: "regtest", N: n, T: t, AttestSigning: w.rng.IntN(2) == 0}
+	w.manifest = &wire.Manifest{Version: 1, Fleet: "sim", Network: "regtest", N: n, T: t, AttestSigning: w.rng.IntN(2) == 0}
 	for i := range n {
 		m := newMachine(w, i)
 		w.machines = append(w.machines, m)
@@ -110,7 +110,7 @@ func (w *world) populate(t, n int) {
 		w.gateways = append(w.gateways, g)
 		keys[g.name] = g.public()
 	}
-	var listed []protocol.Client
+	var listed []wire.Client
 	for i := range 2 {
 		c := newClient(w, fmt.Sprintf("c%d", i))
 		w.clients = append(w.clients, c)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // worker is one life of a node's process: memory that a crash takes away.
@@ -19,7 +20,7 @@ type worker struct {
 	disk    *disk
 	node    *protocol.Node
 	random  *drawer
-	session *protocol.SessionKey
+	session *wire.SessionKey
 	liar    bool
 	deals   map[string][]byte // what this process dealt, by batch
 	memory  *nonceMemory
@@ -48,15 +49,15 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 		stream *stream
 		after  uint64
 		lost   func()
-		event  func(protocol.LogMessage) protocol.Event
+		event  func(wire.LogMessage) protocol.Event
 	}{
-		{w.bus.keys, max(d.cursor, 1) - 1, nil, func(l protocol.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
-		{w.bus.sign, 0, func() { p.step(protocol.SignLost{}) }, func(l protocol.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
-		{w.bus.work, 0, nil, func(l protocol.LogMessage) protocol.Event {
+		{w.bus.keys, max(d.cursor, 1) - 1, nil, func(l wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
+		{w.bus.sign, 0, func() { p.step(protocol.SignLost{}) }, func(l wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
+		{w.bus.work, 0, nil, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: m.clock()}
 		}},
 	} {
-		s.stream.follow(&follower{who: p.name, alive: p.up, lost: s.lost, deliver: func(l protocol.LogMessage) { p.receive(l, s.event(l)) }}, s.after)
+		s.stream.follow(&follower{who: p.name, alive: p.up, lost: s.lost, deliver: func(l wire.LogMessage) { p.receive(l, s.event(l)) }}, s.after)
 	}
 	w.at(w.between(0, time.Second), p.tick)
 	return p
@@ -68,7 +69,7 @@ func (p *worker) up() bool { return p.alive }
 func (p *worker) resume() {
 	for _, id := range p.disk.sorted() {
 		if r := p.disk.records[id]; !r.complete {
-			again := protocol.Certified{ID: id, Context: r.Context, Transcript: r.Transcript, Root: protocol.KeyRoot(r.Batch.PublicKeys, r.Header.Client)}
+			again := protocol.Certified{ID: id, Context: r.Context, Transcript: r.Transcript, Root: wire.KeyRoot(r.Batch.PublicKeys, r.Header.Client)}
 			p.w.at(p.w.between(0, 30*time.Millisecond), func() {
 				if p.alive && !p.disk.records[id].complete {
 					p.guard(func() []protocol.Effect { return p.node.Recertify(again) })
@@ -81,8 +82,8 @@ func (p *worker) resume() {
 // renew takes a fresh session key from the HSM.
 func (p *worker) renew() { p.session = p.sessionKey(p.m.clock()) }
 
-func (p *worker) sessionKey(at time.Time) *protocol.SessionKey {
-	key, err := protocol.NewSessionKey(p.random, p.m.index, at)
+func (p *worker) sessionKey(at time.Time) *wire.SessionKey {
+	key, err := wire.NewSessionKey(p.random, p.m.index, at)
 	if err != nil {
 		panic(err)
 	}
@@ -103,7 +104,7 @@ func (p *worker) tick() {
 
 // receive takes a message of a stream. The cursor is kept when its effects
 // have been performed.
-func (p *worker) receive(l protocol.LogMessage, ev protocol.Event) {
+func (p *worker) receive(l wire.LogMessage, ev protocol.Event) {
 	p.memory.saw(l)
 	p.step(ev)
 	if p.alive && p.w.rng.IntN(4) == 0 {

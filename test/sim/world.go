@@ -9,7 +9,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // epoch is when every world begins.
@@ -29,8 +29,8 @@ type world struct {
 	forced   Profile // by the configuration
 	counts   map[Fault]int
 	log      traceLog
-	manifest *protocol.Manifest
-	access   *protocol.Access
+	manifest *wire.Manifest
+	access   *wire.Access
 
 	bus      *broker
 	machines []*machine

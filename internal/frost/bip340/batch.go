@@ -8,9 +8,8 @@ import (
 )
 
 // Signature is one entry of a batch: 32, any number of, and 64 bytes. Key and
-// Nonce may be nil. Points with the x-coordinates in PublicKey and in Signature
-// save the square roots that would find them; no verdict depends on whether
-// they are there.
+// Nonce may be nil. If set to the points with the x-coordinates in PublicKey and
+// in Signature they save two square roots; the verdict does not depend on them.
 type Signature struct {
 	PublicKey []byte
 	Message   []byte
@@ -21,13 +20,13 @@ type Signature struct {
 
 var batchTag = NewTag("frostfleet/bip340/batch/v1")
 
-// BatchVerify gives the indexes of the signatures that are not valid, in
+// BatchVerify returns the indexes of the signatures that are not valid, in
 // order, or nil if all are. The good case costs one multi-scalar
 // multiplication; only when that fails are the signatures checked one by one.
 //
-// The weights come from a hash over all inputs, as BIP 340 recommends: whoever
-// made the signatures fixed them before the weights, so that a batch with a
-// bad signature passes with a probability of 2^-127.
+// The weights come from a hash over all inputs, as BIP 340 recommends: the
+// signatures were fixed before the weights, so a batch with a bad signature
+// passes with probability 2^-127.
 func BatchVerify(batch []Signature) []int {
 	var bad []int
 	good := make([]*parsed, 0, len(batch))
@@ -78,7 +77,7 @@ func equationHolds(batch []*parsed) bool {
 	return sum.Add(&minusS).IsIdentity()
 }
 
-// newWeights hashes the whole batch. The challenge stands for the message.
+// newWeights hashes the whole batch. The challenge represents the message.
 func newWeights(batch []*parsed) *Weights {
 	parts := make([][]byte, 0, 4*len(batch))
 	for _, p := range batch {
@@ -88,16 +87,16 @@ func newWeights(batch []*parsed) *Weights {
 }
 
 // Weights is a sequence of odd scalars of 128 bits, the first of them
-// one, that a seed determines and nothing but the seed foretells. A seed is a
-// hash over all that a batch equation is about.
+// one, determined by a seed and unpredictable without it. A seed is a hash over
+// everything that a batch equation is about.
 type Weights struct{ seed [32]byte }
 
 var weightTag = NewTag("frostfleet/batch/weight/v1")
 
-// NewWeights gives the sequence of this seed.
+// NewWeights returns the sequence of this seed.
 func NewWeights(seed [32]byte) *Weights { return &Weights{seed} }
 
-// At gives the weight of index i. One equation of a batch may go without a
+// At returns the weight of index i. One equation of a batch may go without a
 // random weight, so the first is 1.
 func (w *Weights) At(i int) *secp.Scalar {
 	if i == 0 {

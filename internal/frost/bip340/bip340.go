@@ -1,12 +1,12 @@
 // Package bip340 verifies Schnorr signatures as BIP 340 defines them, one at a
-// time and in batches. It makes none: signing is package bip445's.
+// time and in batches. Signing is in package bip445.
 //
 // A signature (r, s) over a message m under an x-only key P is valid if
 // s·G = R + e·P, where R is the point with x-coordinate r and even y, and
 // e = H(r || P || m). One signature is checked by computing s·G - e·P and
 // comparing. A batch is checked in one multi-scalar multiplication, the sum
-// over i of a_i·(s_i·G - R_i - e_i·P_i) = 0 with weights a_i that nobody who
-// made the signatures could foresee (see [BatchVerify]).
+// over i of a_i·(s_i·G - R_i - e_i·P_i) = 0 with weights a_i that the makers
+// of the signatures could not predict (see [BatchVerify]).
 //
 // Everything here is public data, and all of it is variable time.
 package bip340
@@ -25,7 +25,7 @@ const (
 
 var challengeTag = NewTag("BIP0340/challenge")
 
-// Challenge gives e = H(r || P || m) mod n, BIP 340's challenge, for the x
+// Challenge returns e = H(r || P || m) mod n, BIP 340's challenge, for the x
 // coordinates r of the nonce and p of the key.
 func Challenge(r, p *[32]byte, message []byte) *secp.Scalar {
 	h := challengeTag.Hash(r[:], p[:], message)
@@ -70,8 +70,8 @@ func parse(sig *Signature) (*parsed, bool) {
 	return &parsed{key: key, x: x, r: r, nonce: nonce, s: s, e: Challenge(&r, &x, sig.Message)}, true
 }
 
-// known gives the one of p and -p that has an even y if its x-coordinate is x:
-// what lift_x would give.
+// known returns the one of p and -p that has an even y if its x-coordinate is x:
+// the result of lift_x.
 func known(p *vartime.Point, x *[32]byte) (vartime.Point, bool) {
 	if p == nil || p.IsIdentity() || p.X() != *x {
 		return vartime.Point{}, false
@@ -79,7 +79,7 @@ func known(p *vartime.Point, x *[32]byte) (vartime.Point, bool) {
 	return p.NegateIf(p.YIsOdd()), true
 }
 
-// lift gives R. BIP 340, lift_x.
+// lift returns R. BIP 340, lift_x.
 func (p *parsed) lift() (vartime.Point, bool) {
 	if !p.nonce.IsIdentity() {
 		return p.nonce, true

@@ -6,7 +6,7 @@ import "crypto/sha256"
 // Design, calls the hash hash_name(x) = SHA256(prefix || x).
 type Tag struct{ prefix [64]byte }
 
-// NewTag gives the tag of this name.
+// NewTag returns the tag of this name.
 func NewTag(name string) *Tag {
 	h := sha256.Sum256([]byte(name))
 	t := new(Tag)
@@ -15,9 +15,9 @@ func NewTag(name string) *Tag {
 	return t
 }
 
-// Hash gives the tagged hash of the concatenation of parts. It marks no
+// Hash returns the tagged hash of the concatenation of parts. It marks no
 // boundaries between them: the caller's parts have fixed lengths, or carry
-// their own, or the last alone has not.
+// their own; only the last may be of any length.
 func (t *Tag) Hash(parts ...[]byte) [32]byte {
 	h := sha256.New()
 	h.Write(t.prefix[:])

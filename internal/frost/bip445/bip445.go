@@ -4,22 +4,22 @@
 //
 // Signer i holds f(i+1), where f is a polynomial of degree t-1 and f(0)·G the
 // threshold public key. In round one each signer draws two nonces k1, k2
-// ([NonceGen]) and shows R1 = k1·G, R2 = k2·G. In round two, with the nonces of
+// ([NonceGen]) and publishes R1 = k1·G, R2 = k2·G. In round two, with the nonces of
 // all signers summed ([NonceAgg]), everyone computes
 //
-//	b = H(ids, R1, R2, Q, m)   R = R1 + b·R2   e = H(R, Q, m)
+//	b = H(u, ids, R1, R2, Q, m)   R = R1 + b·R2   e = H(R, Q, m)
 //
-// and each signer answers s = k1 + b·k2 + e·λ·d ([Sign]), signs adapted to the
-// parities of R and Q. The answers sum up to a signature ([PartialSigAgg]); an
-// answer is checked against its signer's public nonce and public share
-// ([PartialSigVerify]).
+// and each signer sends the partial signature s = k1 + b·k2 + e·λ·d ([Sign]), with
+// signs adapted to the parities of R and Q. They add up to a signature
+// ([PartialSigAgg]); each can be checked against its signer's public nonce and
+// public share ([PartialSigVerify]).
 //
-// What the specification passes around as bytes and validates at each call is
+// What the specification passes around as bytes and validates in each call is
 // validated once here and then has a type: [SignerSet] and [SignersContext],
 // [TweakContext], [PubNonce], [AggNonce], [Session]. The functions named as in
-// the specification take bytes and give its errors; the methods behind them
+// the specification take bytes and return its errors; the methods behind them
 // take those types, so that a batch does each computation once. A [SecNonce]
-// gives out its secret once.
+// hands out its secret once.
 //
 // Identifiers are the specification's, 0..n-1; identifier i belongs to the
 // polynomial's value at i+1. Arithmetic on secrets is constant time.
@@ -34,6 +34,13 @@ import (
 
 // Scalar is the group's.
 type Scalar = secp256k1.Scalar
+
+// Draft is the version of BIP 445 that this package implements. Signers of
+// different drafts may hash differently and then can't sign together.
+const Draft = "0.10.0"
+
+// MaxParticipants bounds n. BIP 445 sets it.
+const MaxParticipants = 128
 
 const (
 	// PubNonceSize is the length of a public nonce and of an aggregate nonce
@@ -53,9 +60,9 @@ var (
 	nonceCoefTag = bip340.NewTag("BIP0445/noncecoef")
 )
 
-// encode makes a public point of one that comes from a secret scalar. It is
-// constant time: projective coordinates tell more than the point does, and
-// must not get into variable time code.
+// encode turns a point computed from a secret scalar into a public one. It is
+// constant time: projective coordinates reveal more than the point does and must
+// not get into variable time code.
 func encode(p *secp.Point) (vartime.Point, bool) {
 	q := vartime.FromPoint(p)
 	return q, !q.IsIdentity()
@@ -77,10 +84,10 @@ func NewPubshare(p vartime.Point) (*Pubshare, bool) {
 	return &Pubshare{p}, !p.IsIdentity()
 }
 
-// Bytes gives the compressed encoding.
+// Bytes returns the compressed encoding.
 func (p *Pubshare) Bytes() []byte { return p.p.AppendCompressed(nil) }
 
-// wrap gives the scalar of 32 bytes reduced modulo the order.
+// wrap returns the scalar of 32 bytes reduced modulo the order.
 func wrap(b *[32]byte) *Scalar {
 	s, _ := secp.NewScalarFromBytes(b)
 	return s

@@ -45,13 +45,16 @@ func deal(t testing.TB, n, threshold int) *dealt {
 }
 
 // begin runs round one for ids.
-func (d *dealt) begin(t testing.TB, ids []int, tweaks [][]byte, xonly []bool, message []byte) ([]*SecNonce, [][]byte, *SessionContext) {
+func (d *dealt) begin(
+	t testing.TB, ids []int, tweaks [][]byte, xonly []bool, message []byte,
+) ([]*SecNonce, [][]byte, *SessionContext) {
 	t.Helper()
 	var pubshares, pubnonces [][]byte
 	var secs []*SecNonce
 	for _, id := range ids {
 		pubshares = append(pubshares, d.pubshares[id])
-		sec, pub, err := NonceGen(rand.Reader, NonceInput{SecretShare: d.shares[id], Pubshare: d.pubshares[id], Message: message})
+		sec, pub, err := NonceGen(rand.Reader,
+			NonceInput{SecretShare: d.shares[id], Pubshare: d.pubshares[id], Message: message})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -137,15 +140,27 @@ func TestPartialSigAggErrors(t *testing.T) {
 		t.Errorf("a partial signature over the order: %v", err)
 	}
 	for _, i := range []int{-1, 2} {
-		if _, err := PartialSigVerify(psigs[0], [][]byte{make([]byte, 66), make([]byte, 66)}, c, i); !errors.As(err, &value) || value.Reason != BadSignerIndex {
+		_, err := PartialSigVerify(psigs[0], [][]byte{make([]byte, 66), make([]byte, 66)}, c, i)
+		if !errors.As(err, &value) || value.Reason != BadSignerIndex {
 			t.Errorf("signer index %d: %v", i, err)
 		}
 	}
 }
 
+func TestMaxParticipants(t *testing.T) {
+	if _, err := NewSignerSet(MaxParticipants, 1, []int{127}); err != nil {
+		t.Errorf("128 participants: %v", err)
+	}
+	var value *ValueError
+	if _, err := NewSignerSet(MaxParticipants+1, 1, []int{0}); !errors.As(err, &value) || value.Reason != BadThreshold {
+		t.Errorf("129 participants: %v", err)
+	}
+}
+
 func TestNonceGenRefusesLengths(t *testing.T) {
 	for _, in := range []NonceInput{
-		{SecretShare: make([]byte, 31)}, {SecretShare: []byte{}}, {Pubshare: make([]byte, 32)}, {ThresholdKey: make([]byte, 33)},
+		{SecretShare: make([]byte, 31)}, {SecretShare: []byte{}},
+		{Pubshare: make([]byte, 32)}, {ThresholdKey: make([]byte, 33)},
 	} {
 		var value *ValueError
 		if _, _, err := NonceGen(rand.Reader, in); !errors.As(err, &value) || value.Reason != BadInputLength {

@@ -5,14 +5,15 @@ import (
 	"fmt"
 )
 
-// ErrNonceUsed says that a secret nonce was taken before. The session must
-// start again with fresh nonces.
+// ErrNonceUsed means that a secret nonce was taken before. The session must start
+// again with fresh nonces.
 var ErrNonceUsed = errors.New("secret nonce was used already: start a new session with a fresh one")
 
-// ErrSelfCheck says that a partial signature did not verify against the
+// ErrSelfCheck means that a partial signature did not verify against the
 // signer's own public share. It never leaves the signer: either the share does
 // not belong to the key, or the machine computes wrongly.
-var ErrSelfCheck = errors.New("own partial signature does not verify: the secret share does not fit the key's commitments, or a computation went wrong")
+var ErrSelfCheck = errors.New("own partial signature does not verify: the secret share does not fit " +
+	"the key's commitments, or a computation went wrong")
 
 // Contribution is what a signer or the coordinator sent.
 type Contribution string
@@ -24,7 +25,7 @@ const (
 	PartialSignature Contribution = "psig"
 )
 
-// Coordinator stands in ContributionError.Signer for whoever aggregates.
+// Coordinator is the ContributionError.Signer of the coordinator.
 const Coordinator = -1
 
 // ContributionError blames a participant for something invalid that it sent.
@@ -41,8 +42,8 @@ func (e *ContributionError) Error() string {
 	return fmt.Sprintf("signer at position %d sent an invalid %s", e.Signer, e.Kind)
 }
 
-// ValueError says that an input breaks a precondition; nobody is to blame but
-// the caller. The specification calls it ValueError.
+// ValueError means that an input breaks a precondition; only the caller is to
+// blame. The specification calls it ValueError.
 type ValueError struct {
 	Reason Reason
 	Index  int // position in the list at fault, or -1
@@ -55,18 +56,19 @@ func (e *ValueError) Error() string {
 	return string(e.Reason)
 }
 
-// Reason is which precondition does not hold.
+// Reason is the precondition that does not hold.
 type Reason string
 
 // The preconditions.
 const (
-	BadThreshold       Reason = "threshold must be at least 1 and at most the number of participants"
+	BadThreshold       Reason = "threshold is not between 1 and the number of participants, or that is over 128"
 	BadSignerCount     Reason = "number of signers is not between the threshold and the number of participants"
 	BadPubshareCount   Reason = "one public share per signer id is needed"
 	BadID              Reason = "signer id is not below the number of participants"
 	BadPubshare        Reason = "public share is not a point"
 	DuplicateID        Reason = "signer id occurs twice"
 	WrongKeyMaterial   Reason = "public shares do not interpolate to the threshold public key"
+	KeyAtInfinity      Reason = "public shares interpolate to the point at infinity"
 	BadThresholdKey    Reason = "threshold public key is not a point"
 	BadTweakCount      Reason = "one mode per tweak is needed"
 	BadTweakLength     Reason = "tweak is not 32 bytes long"

@@ -12,14 +12,14 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// SecNonce holds a secret nonce pair and gives it out once. It must not be
+// SecNonce holds a secret nonce pair and hands it out once. It must not be
 // copied (go vet reports copies); it prints as "[secret]".
 type SecNonce struct {
 	pair atomic.Pointer[[SecNonceSize]byte]
 }
 
-// newSecNonce takes the two scalars out of b: b is cleared. Whether they are
-// in range is seen when they are used.
+// newSecNonce moves the two scalars out of b, which is cleared. Their range is
+// checked when they are used.
 func newSecNonce(b *[SecNonceSize]byte) *SecNonce {
 	own := *b
 	clear(b[:])
@@ -38,8 +38,8 @@ func (n *SecNonce) Wipe() {
 	}
 }
 
-// take gives the two scalars to the first caller and to no other. The nonce is
-// gone whatever comes of it; only then are the scalars looked at.
+// take hands the two scalars to the first caller and to no other. The nonce is
+// gone whatever the outcome, before the scalars are validated.
 func (n *SecNonce) take() (k1, k2 *Scalar, err error) {
 	b := n.pair.Swap(nil)
 	if b == nil {
@@ -68,9 +68,9 @@ func secretScalar(b []byte, otherwise Reason) (*Scalar, error) {
 	return s, nil
 }
 
-// NonceInput is what a nonce may be bound to, beside the randomness. All of it
-// is optional, and nil means absent; an empty message is a message. It makes
-// the nonce hold even where the randomness is bad.
+// NonceInput is what a nonce may be bound to, beside the randomness. All of it is
+// optional, and nil means absent; an empty message is a message. It keeps nonces
+// apart even if the randomness is bad.
 type NonceInput struct {
 	SecretShare  []byte // 32
 	Pubshare     []byte // 33
@@ -92,7 +92,7 @@ func (in *NonceInput) validate() error {
 }
 
 // NonceGen draws 32 bytes from rand, which must be a cryptographic source, and
-// gives a secret nonce and its public nonce. BIP 445, NonceGen.
+// returns a secret nonce and its public nonce. BIP 445, NonceGen.
 func NonceGen(rand io.Reader, in NonceInput) (*SecNonce, *PubNonce, error) {
 	if err := in.validate(); err != nil {
 		return nil, nil, err
@@ -131,7 +131,7 @@ func nonceGen(random *[32]byte, in NonceInput) (*SecNonce, *PubNonce, error) {
 		clear(h[:])
 		r, ok := encode(secp.NewIdentityPoint().ScalarBaseMult(k))
 		if !ok {
-			return nil, nil, errors.New("drawing a nonce: it came out as zero, which a working hash function does not give")
+			return nil, nil, errors.New("drawing a nonce: it is zero, which a working hash function never produces")
 		}
 		pub.r[j] = r
 		b := k.Bytes()
@@ -182,7 +182,7 @@ func (n *PubNonce) AppendWire(dst []byte) []byte {
 	return n.r[1].AppendWire(n.r[0].AppendWire(dst))
 }
 
-// Bytes gives the specification's encoding.
+// Bytes returns the specification's encoding.
 func (n *PubNonce) Bytes() []byte {
 	return n.r[1].AppendCompressed(n.r[0].AppendCompressed(make([]byte, 0, PubNonceSize)))
 }
@@ -219,7 +219,7 @@ func AggregateAll(nonces [][]*PubNonce) []*AggNonce {
 // Aggregate sums public nonces.
 func Aggregate(nonces []*PubNonce) *AggNonce { return AggregateAll([][]*PubNonce{nonces})[0] }
 
-// ParseAggNonce reads an aggregate nonce, in which 33 zero bytes stand for the
+// ParseAggNonce reads an aggregate nonce, in which 33 zero bytes are the
 // identity.
 func ParseAggNonce(b []byte) (*AggNonce, bool) {
 	if len(b) != PubNonceSize {

@@ -6,8 +6,8 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// Session is what all signers of one message compute alike: who signs, under
-// which key, and the values b, R and e that follow.
+// Session is what all signers of one message have in common: who signs, under
+// which key, and the resulting values b, R and e.
 type Session struct {
 	set   *SignerSet
 	tweak *TweakContext
@@ -15,7 +15,7 @@ type Session struct {
 	r     vartime.Point
 }
 
-// Opening is what a session starts from, beside who signs.
+// Opening is the input of a session, beside who signs.
 type Opening struct {
 	Tweak   *TweakContext
 	Nonce   *AggNonce
@@ -36,7 +36,7 @@ func NewSessions(set *SignerSet, openings []Opening) []*Session {
 		nonces[i].AddPoint(&o.Nonce.r[0])
 	}
 	for i, r := range vartime.Affine(nonces...) {
-		if r.IsIdentity() { // only dishonest nonces add up to nothing
+		if r.IsIdentity() { // only dishonest nonces add up to the identity
 			r = vartime.Generator()
 		}
 		q, x := openings[i].Tweak.XOnly(), r.X()
@@ -51,10 +51,12 @@ func NewSession(set *SignerSet, tweak *TweakContext, nonce *AggNonce, message []
 	return NewSessions(set, []Opening{{tweak, nonce, message}})[0]
 }
 
-// Nonce gives the point R of the signature.
+// Nonce returns the point R of the signature.
 func (s *Session) Nonce() vartime.Point { return s.r }
 
-// SessionContext is the specification's, as bytes.
+// SessionContext is the specification's, as bytes. The specification makes public
+// shares optional in draft 0.10.0; here they are required, as every node
+// has them from the key generation and checks partial signatures with them.
 type SessionContext struct {
 	AggNonce []byte
 	Signers  *SignersContext
@@ -76,9 +78,8 @@ func (c *SessionContext) session() (*Session, error) {
 	return NewSession(c.Signers.set, tweak, nonce, c.Message), nil
 }
 
-// Sign takes the secret nonce, which is gone after this whatever it returns,
-// and gives the signer's partial signature, checked. BIP 445, Sign. The share
-// is 32 bytes.
+// Sign consumes the secret nonce, whatever it returns, and returns the signer's
+// partial signature, checked. BIP 445, Sign. The share is 32 bytes.
 func Sign(nonce *SecNonce, share []byte, id int, c *SessionContext) ([]byte, error) {
 	k1, k2, err := nonce.take()
 	if err != nil {
@@ -115,9 +116,9 @@ func Sign(nonce *SecNonce, share []byte, id int, c *SessionContext) ([]byte, err
 	return psig.Bytes(), nil
 }
 
-// Respond takes the secret nonce and gives the partial signature of the signer
-// id with the share d, unchecked: the caller passes it through [VerifyBatch]
-// before anyone sees it.
+// Respond consumes the secret nonce and returns the partial signature of the
+// signer id with the share d, unchecked: the caller passes it through
+// [VerifyBatch] before anyone sees it.
 func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
 	k1, k2, err := nonce.take()
 	if err != nil {
@@ -135,7 +136,7 @@ func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
 	return s.respond(k1, k2, d, pos), nil
 }
 
-// respond gives ±(k1 + b·k2) + e·λ·(g·gacc)·d in constant time.
+// respond returns ±(k1 + b·k2) + e·λ·(g·gacc)·d in constant time.
 func (s *Session) respond(k1, k2, d *Scalar, pos int) *Scalar {
 	k := secp.NewScalar().Multiply(s.b, k2)
 	k.ConditionalNegate(k.Add(k, k1), bit(s.r.YIsOdd()))
@@ -145,13 +146,13 @@ func (s *Session) respond(k1, k2, d *Scalar, pos int) *Scalar {
 	return psig
 }
 
-// weightOf gives e·λ·g·gacc: how much of a share is in its signer's answer.
+// weightOf returns e·λ·g·gacc: the weight of a share in its signer's partial signature.
 func (s *Session) weightOf(pos int) *Scalar {
 	w := secp.NewScalar().Multiply(s.e, s.set.lambdas()[pos])
 	return w.Multiply(w, s.tweak.sign())
 }
 
-// Signature gives the BIP 340 signature of this session from the sum of all
+// Signature returns the BIP 340 signature of this session from the sum of all
 // partial signatures. It is not verified.
 func (s *Session) Signature(sum *Scalar) [64]byte {
 	z := secp.NewScalar().Multiply(s.e, s.tweak.addend())
@@ -164,7 +165,7 @@ func (s *Session) Signature(sum *Scalar) [64]byte {
 }
 
 // PartialSigAgg sums partial signatures of 32 bytes, one per signer in the
-// order of the context's ids; one that is no scalar is its signer's fault. The
+// order of the context's ids; one that is not a scalar is its signer's fault. The
 // signature is not verified. BIP 445, PartialSigAgg.
 func PartialSigAgg(psigs [][]byte, c *SessionContext) ([]byte, error) {
 	s, err := c.session()

@@ -2,7 +2,6 @@ package bip445
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 	"sync"
 
@@ -10,12 +9,12 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// SignerSet is a valid set of signers, with what follows from their ids alone.
-// It serves every key and message that these signers sign together.
+// SignerSet is a valid set of signers, with what depends on their ids alone. It
+// serves every key and message that these signers sign together.
 type SignerSet struct {
 	ids     []int
 	lambdas func() []*Scalar // interpolating values in the order of ids, computed when first needed
-	sorted  []byte           // SerializeIds: 4 bytes each, ascending
+	sorted  []byte           // SerializeIds: their count, then each ascending, 4 bytes each
 }
 
 // NewSignerSet validates ids, t ≤ len(ids) ≤ n distinct numbers below n.
@@ -32,7 +31,7 @@ func NewSignerSet(n, t int, ids []int) (*SignerSet, error) {
 }
 
 func checkCounts(n, t, u int) error {
-	if t < 1 || t > n || uint64(n) > math.MaxUint32 {
+	if t < 1 || t > n || n > MaxParticipants {
 		return invalid(BadThreshold)
 	}
 	if u < t || u > n {
@@ -47,7 +46,7 @@ func newSignerSet(ids []int) (*SignerSet, error) {
 	if len(slices.Compact(slices.Clone(ascending))) != len(ids) {
 		return nil, invalid(DuplicateID)
 	}
-	s := &SignerSet{ids: slices.Clone(ids)}
+	s := &SignerSet{ids: slices.Clone(ids), sorted: binary.BigEndian.AppendUint32(nil, uint32(len(ids)))}
 	for _, id := range ascending {
 		s.sorted = binary.BigEndian.AppendUint32(s.sorted, uint32(id))
 	}
@@ -55,7 +54,7 @@ func newSignerSet(ids []int) (*SignerSet, error) {
 	return s, nil
 }
 
-// interpolatingValues gives the Lagrange coefficients at 0 of ids, which are
+// interpolatingValues returns the Lagrange coefficients at 0 of ids, which are
 // distinct, with one inversion for all. BIP 445, DeriveInterpolatingValue.
 func interpolatingValues(ids []int) []*Scalar {
 	nums, dens := make([]*Scalar, len(ids)), make([]*Scalar, len(ids))
@@ -86,7 +85,7 @@ func interpolatingValues(ids []int) []*Scalar {
 // Len is the number of signers.
 func (s *SignerSet) Len() int { return len(s.ids) }
 
-// Position gives where id stands in the list the set was made of.
+// Position returns the index of id in the list that the set was made from.
 func (s *SignerSet) Position(id int) (int, bool) {
 	i := slices.Index(s.ids, id)
 	return i, i >= 0
@@ -100,8 +99,9 @@ type SignersContext struct {
 }
 
 // NewSignersContext validates the ids and that their public shares (33 bytes
-// each, in the same order) interpolate to thresholdKey. BIP 445,
-// ValidateSignersCtx.
+// each, in the same order) interpolate to thresholdKey. Both must come from the
+// signer's own key generation, never from the coordinator. BIP 445,
+// ValidateSignersCtx; part of ValidateThresholdInfo in draft 0.10.0.
 func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []byte) (*SignersContext, error) {
 	if err := checkCounts(n, t, len(ids)); err != nil {
 		return nil, err
@@ -127,7 +127,10 @@ func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []b
 		return nil, err
 	}
 	sum := vartime.Affine(vartime.MultiScalarMult(set.lambdas(), points))[0]
-	if sum.IsIdentity() || !slices.Equal(sum.AppendCompressed(nil), thresholdKey) {
+	if sum.IsIdentity() {
+		return nil, invalid(KeyAtInfinity)
+	}
+	if !slices.Equal(sum.AppendCompressed(nil), thresholdKey) {
 		return nil, invalid(WrongKeyMaterial)
 	}
 	return &SignersContext{set, shares, sum}, nil

@@ -6,8 +6,8 @@ import (
 )
 
 // TweakContext is a threshold public key with the tweaks applied so far. Its
-// key is ±(threshold key) + tacc·G; gacc is that sign. It does not change;
-// applying a tweak makes another.
+// key is ±(threshold key) + tacc·G; gacc is that sign. It is immutable;
+// applying a tweak returns another.
 type TweakContext struct {
 	q    vartime.Point
 	gacc *Scalar // 1 or -1
@@ -46,8 +46,8 @@ func (c *TweakContext) Apply(tweak []byte, xonly bool) (*TweakContext, error) {
 	return out[0], errs[0]
 }
 
-// ApplyEach applies to each of several keys a tweak of its own. Where it fails
-// there is an error instead; a context may be nil and is passed over.
+// ApplyEach applies to each of several keys a tweak of its own. Where that fails
+// there is an error instead; nil contexts are skipped.
 func ApplyEach(keys []*TweakContext, tweaks [][]byte, xonly bool) ([]*TweakContext, []error) {
 	out, errs := make([]*TweakContext, len(keys)), make([]error, len(keys))
 	sums := make([]vartime.Jacobian, len(keys))
@@ -110,15 +110,15 @@ func (c *TweakContext) applyAll(tweaks [][]byte, xonly []bool) (*TweakContext, e
 	return c, nil
 }
 
-// XOnly gives the key as BIP 340 encodes it. BIP 445, GetXonlyPubkey.
+// XOnly returns the key as BIP 340 encodes it. BIP 445, GetXonlyPubkey.
 func (c *TweakContext) XOnly() [32]byte { return c.q.X() }
 
-// Plain gives the key compressed. BIP 445, GetPlainPubkey.
+// Plain returns the key compressed. BIP 445, GetPlainPubkey.
 func (c *TweakContext) Plain() [PointSize]byte {
 	return [PointSize]byte(c.q.AppendCompressed(nil))
 }
 
-// Key gives the key as a point.
+// Key returns the key as a point.
 func (c *TweakContext) Key() vartime.Point { return c.q }
 
 // sign is 1 or -1: what a secret share is multiplied by so that it belongs to

@@ -7,10 +7,149 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"testing"
 )
 
 const vectorDir = "../../../../shared/vectors/bip445/"
+
+// A file has one group of inputs or, in test_groups, one per (t, n). Everything in a group named *_tests is a list of
+// cases. list runs one case of the list it is named after.
+type list func(*testing.T, *group, *vector)
+
+func TestNonceGenVectors(t *testing.T) {
+	runFile(t, "nonce_gen_vectors.json", map[string]list{"valid_tests": nonceGenValid})
+}
+
+func TestNonceAggVectors(t *testing.T) {
+	runFile(t, "nonce_agg_vectors.json", map[string]list{"valid_tests": nonceAggValid, "error_tests": nonceAggError})
+}
+
+func TestSignVerifyVectors(t *testing.T) {
+	runFile(t, "sign_verify_vectors.json", map[string]list{
+		"valid_tests": signValid, "sign_error_tests": signError,
+		"verify_fail_tests": verifyFail, "verify_error_tests": verifyError,
+	})
+}
+
+func TestTweakVectors(t *testing.T) {
+	runFile(t, "tweak_vectors.json", map[string]list{"valid_tests": signValid, "error_tests": signError})
+}
+
+func TestSigAggVectors(t *testing.T) {
+	runFile(t, "sig_agg_vectors.json", map[string]list{"valid_tests": sigAggValid, "error_tests": sigAggError})
+}
+
+// runFile runs every case of a file, and fails on anything in it that it doesn't know.
+func runFile(t *testing.T, name string, lists map[string]list) {
+	file, err := os.ReadFile(vectorDir + name)
+	if os.IsNotExist(err) {
+		t.Skip("no BIP 445 vectors at ../shared/vectors: only the constants in core_test.go are checked")
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	ran := 0
+	for _, g := range parseGroups(t, file) {
+		for name, cases := range g.lists {
+			run, known := lists[name]
+			if !known {
+				t.Fatalf("group %q has a list of cases that nothing runs: %s", g.ID, name)
+			}
+			for i := range cases {
+				ran++
+				t.Run(fmt.Sprintf("%s/%s/%d", g.ID, name, cases[i].ID), func(t *testing.T) { run(t, g, &cases[i]) })
+			}
+		}
+	}
+	if held := bytes.Count(file, []byte(`"tc_id"`)); ran != held || ran == 0 {
+		t.Errorf("ran %d cases of the %d in the file", ran, held)
+	}
+}
+
+func parseGroups(t *testing.T, file []byte) []*group {
+	var groups struct {
+		Groups []json.RawMessage `json:"test_groups"`
+	}
+	decode(t, file, &groups, false)
+	if groups.Groups == nil {
+		groups.Groups = []json.RawMessage{file}
+	}
+	var out []*group
+	for _, raw := range groups.Groups {
+		var fields map[string]json.RawMessage
+		decode(t, raw, &fields, true)
+		g := &group{lists: map[string][]vector{}}
+		for name, value := range fields {
+			if strings.HasSuffix(name, "_tests") {
+				var cases []vector
+				decode(t, value, &cases, true)
+				g.lists[name] = cases
+				delete(fields, name)
+			}
+		}
+		inputs, err := json.Marshal(fields)
+		if err != nil {
+			t.Fatal(err)
+		}
+		decode(t, inputs, g, true)
+		out = append(out, g)
+	}
+	return out
+}
+
+func decode(t *testing.T, b []byte, into any, strict bool) {
+	t.Helper()
+	d := json.NewDecoder(bytes.NewReader(b))
+	if strict {
+		d.DisallowUnknownFields()
+	}
+	if err := d.Decode(into); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// group is the inputs that cases share, which they name by index.
+type group struct {
+	ID           string `json:"tg_id"`
+	T, N         int
+	ThresholdKey hexBytes `json:"thresh_pk"`
+	Pubshares    []hexBytes
+	Pubnonces    []hexBytes
+	Secshares    []hexBytes
+	Secnonces    []hexBytes
+	Tweaks       []hexBytes
+
+	lists map[string][]vector
+}
+
+// vector is a case of any file; each uses some of the fields.
+type vector struct {
+	ID      int `json:"tc_id"`
+	Comment string
+
+	Rand      hexBytes
+	Secshare  hexBytes
+	Pubshare  hexBytes
+	XOnlyKey  hexBytes `json:"thresh_pk_xonly"`
+	Extra     hexBytes `json:"extra_in"`
+	MyID      int      `json:"my_id"`
+	IDs       []int
+	Pubshares []int `json:"pubshare_indices"`
+	Pubnonces []int `json:"pubnonce_indices"`
+	SecshareI int   `json:"secshare_index"`
+	SecnonceI int   `json:"secnonce_index"`
+	AggNonce  hexBytes
+	Msg       hexBytes
+	Tweaks    []int  `json:"tweak_indices"`
+	XOnly     []bool `json:"is_xonly"`
+
+	Psig        hexBytes
+	Psigs       []hexBytes
+	SignerIndex int `json:"signer_index"`
+	Expected    hexList
+	Error       *wantError
+}
 
 // hexBytes is hex in JSON; null is nil and "" is not.
 type hexBytes []byte
@@ -25,18 +164,15 @@ func (h *hexBytes) UnmarshalJSON(b []byte) error {
 	return err
 }
 
-func load(t *testing.T, name string, into any) {
-	t.Helper()
-	b, err := os.ReadFile(vectorDir + name)
-	if os.IsNotExist(err) {
-		t.Skip("no BIP 445 vectors at ../shared/vectors: nothing to check against")
+// hexList is one value or a list of them.
+type hexList []hexBytes
+
+func (h *hexList) UnmarshalJSON(b []byte) error {
+	if bytes.HasPrefix(b, []byte("[")) {
+		return json.Unmarshal(b, (*[]hexBytes)(h))
 	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(b, into); err != nil {
-		t.Fatal(err)
-	}
+	*h = make(hexList, 1)
+	return json.Unmarshal(b, &(*h)[0])
 }
 
 // wantError is how the vectors describe an error.
@@ -47,8 +183,7 @@ type wantError struct {
 	Contrib string
 }
 
-// messages maps the reference code's messages to ours, with the position
-// that an error message carries.
+// messages maps the reference code's messages to ours, with the position that an error message carries.
 var messages = map[string]ValueError{
 	"The signer's id must be present in the participant identifier list.": {OwnIDMissing, -1},
 	"The participant identifier list contains duplicate elements.":        {DuplicateID, -1},
@@ -57,6 +192,7 @@ var messages = map[string]ValueError{
 	"Invalid pubshare at index 1.":                                        {BadPubshare, 1},
 	"The participant identifier at index 0 is out of range.":              {BadID, 0},
 	"The provided key material is incorrect.":                             {WrongKeyMaterial, -1},
+	"The threshold pubkey must not be the point at infinity.":             {KeyAtInfinity, -1},
 	"first secnonce value is out of range.":                               {BadFirstNonce, -1},
 	"second secnonce value is out of range.":                              {BadSecondNonce, -1},
 	"The number of signers must be between t and n.":                      {BadSignerCount, -1},
@@ -65,6 +201,7 @@ var messages = map[string]ValueError{
 	"The result of tweaking cannot be infinity.":                          {TweakToInfinity, -1},
 	"The tweaks and is_xonly arrays must have the same length.":           {BadTweakCount, -1},
 	"The tweak must be a 32-byte array.":                                  {BadTweakLength, -1},
+	"The psigs and ids arrays must have the same length.":                 {BadPartialSigCount, -1},
 }
 
 func (w *wantError) check(t *testing.T, err error) {
@@ -90,211 +227,5 @@ func (w *wantError) check(t *testing.T, err error) {
 		}
 	default:
 		t.Fatalf("unknown class of error %q", w.Type)
-	}
-}
-
-func TestNonceGenVectors(t *testing.T) {
-	var file struct {
-		Valid []struct {
-			Comment      string
-			Rand         hexBytes `json:"rand_"`
-			SecretShare  hexBytes `json:"secshare"`
-			Pubshare     hexBytes
-			ThresholdKey hexBytes `json:"thresh_pk"`
-			Message      hexBytes `json:"msg"`
-			Extra        hexBytes `json:"extra_in"`
-			Expected     [2]hexBytes
-		} `json:"valid_tests"`
-	}
-	load(t, "nonce_gen_vectors.json", &file)
-	if len(file.Valid) == 0 {
-		t.Fatal("no cases")
-	}
-	for _, c := range file.Valid {
-		t.Run(c.Comment, func(t *testing.T) {
-			sec, pub, err := NonceGen(bytes.NewReader(c.Rand), NonceInput{
-				c.SecretShare, c.Pubshare, c.ThresholdKey, c.Message, c.Extra})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got := sec.pair.Load()[:]; !bytes.Equal(got, c.Expected[0]) {
-				t.Errorf("secret nonce %x, want %x", got, c.Expected[0])
-			}
-			if got := pub.Bytes(); !bytes.Equal(got, c.Expected[1]) {
-				t.Errorf("public nonce %x, want %x", got, c.Expected[1])
-			}
-		})
-	}
-}
-
-func TestNonceAggVectors(t *testing.T) {
-	var file struct {
-		Pubnonces []hexBytes
-		Valid     []struct {
-			Comment  string
-			Indices  []int `json:"pubnonce_indices"`
-			Expected hexBytes
-		} `json:"valid_tests"`
-		Errors []struct {
-			Comment string
-			Indices []int `json:"pubnonce_indices"`
-			Error   wantError
-		} `json:"error_tests"`
-	}
-	load(t, "nonce_agg_vectors.json", &file)
-	if len(file.Valid) == 0 || len(file.Errors) == 0 {
-		t.Fatal("no cases")
-	}
-	for _, c := range file.Valid {
-		got, err := NonceAgg(pick(file.Pubnonces, c.Indices))
-		if err != nil || !bytes.Equal(got, c.Expected) {
-			t.Errorf("%s: got %x, %v", c.Comment, got, err)
-		}
-	}
-	for _, c := range file.Errors {
-		t.Run(c.Comment, func(t *testing.T) {
-			_, err := NonceAgg(pick(file.Pubnonces, c.Indices))
-			c.Error.check(t, err)
-		})
-	}
-}
-
-func pick(from []hexBytes, indices []int) [][]byte {
-	out := make([][]byte, len(indices))
-	for i, x := range indices {
-		out[i] = from[x]
-	}
-	return out
-}
-
-// group and its cases serve both sign_verify and tweak.
-type group struct {
-	ID           string `json:"tg_id"`
-	T, N         int
-	ThresholdKey hexBytes `json:"thresh_pk"`
-	Pubshares    []hexBytes
-	Pubnonces    []hexBytes
-	Secshares    []hexBytes
-	Secnonces    []hexBytes
-	Tweaks       []hexBytes
-	Valid        []vector `json:"valid_tests"`
-	Errors       []vector `json:"error_tests"`
-	SignErrors   []vector `json:"sign_error_tests"`
-	VerifyFails  []vector `json:"verify_fail_tests"`
-	VerifyErrors []vector `json:"verify_error_tests"`
-}
-
-type vector struct {
-	Comment     string
-	MyID        int `json:"my_id"`
-	IDs         []int
-	Pubshares   []int `json:"pubshare_indices"`
-	Pubnonces   []int `json:"pubnonce_indices"`
-	Secshare    int   `json:"secshare_index"`
-	Secnonce    int   `json:"secnonce_index"`
-	AggNonce    hexBytes
-	Msg         hexBytes
-	Tweaks      []int  `json:"tweak_indices"`
-	XOnly       []bool `json:"is_xonly"`
-	Psig        hexBytes
-	SignerIndex int `json:"signer_index"`
-	Expected    hexBytes
-	Error       wantError
-}
-
-func (g *group) context(v *vector) (*SessionContext, error) {
-	signers, err := NewSignersContext(g.N, g.T, v.IDs, pick(g.Pubshares, v.Pubshares), g.ThresholdKey)
-	if err != nil {
-		return nil, err
-	}
-	return &SessionContext{v.AggNonce, signers, pick(g.Tweaks, v.Tweaks), v.XOnly, v.Msg}, nil
-}
-
-// sign runs Sign on a copy of the vector's secret nonce.
-func (g *group) sign(v *vector) ([]byte, error) {
-	c, err := g.context(v)
-	if err != nil {
-		return nil, err
-	}
-	pair := [SecNonceSize]byte(g.Secnonces[v.Secnonce])
-	nonce := newSecNonce(&pair)
-	psig, err := Sign(nonce, g.Secshares[v.Secshare], v.MyID, c)
-	if _, again := Sign(nonce, g.Secshares[v.Secshare], v.MyID, c); !errors.Is(again, ErrNonceUsed) {
-		return nil, fmt.Errorf("a second Sign gives %v after %v", again, err)
-	}
-	return psig, err
-}
-
-func (g *group) verify(v *vector, psig []byte, i int) (bool, error) {
-	c, err := g.context(v)
-	if err != nil {
-		return false, err
-	}
-	return PartialSigVerify(psig, pick(g.Pubnonces, v.Pubnonces), c, i)
-}
-
-func (g *group) run(t *testing.T) {
-	if len(g.Valid) == 0 || len(g.Errors)+len(g.SignErrors) == 0 {
-		t.Fatal("no cases")
-	}
-	each := func(cases []vector, f func(*testing.T, *vector)) {
-		for i := range cases {
-			t.Run(cases[i].Comment, func(t *testing.T) { f(t, &cases[i]) })
-		}
-	}
-	each(g.Valid, g.runValid)
-	signError := func(t *testing.T, v *vector) {
-		psig, err := g.sign(v)
-		if psig != nil {
-			t.Fatal("an error with a partial signature")
-		}
-		v.Error.check(t, err)
-	}
-	each(g.Errors, signError)
-	each(g.SignErrors, signError)
-	each(g.VerifyFails, func(t *testing.T, v *vector) {
-		if ok, err := g.verify(v, v.Psig, v.SignerIndex); ok || err != nil {
-			t.Fatalf("got %v, %v; want false", ok, err)
-		}
-	})
-	each(g.VerifyErrors, func(t *testing.T, v *vector) {
-		ok, err := g.verify(v, v.Psig, v.SignerIndex)
-		if ok {
-			t.Fatal("an error that verifies")
-		}
-		v.Error.check(t, err)
-	})
-}
-
-func (g *group) runValid(t *testing.T, v *vector) {
-	if agg, err := NonceAgg(pick(g.Pubnonces, v.Pubnonces)); err != nil || !bytes.Equal(agg, v.AggNonce) {
-		t.Fatalf("the vector's aggregate nonce is not what NonceAgg gives: %v", err)
-	}
-	psig, err := g.sign(v)
-	if err != nil || !bytes.Equal(psig, v.Expected) {
-		t.Fatalf("got %x, %v; want %x", psig, err, v.Expected)
-	}
-	for i, id := range v.IDs {
-		ok, err := g.verify(v, psig, i)
-		if err != nil || ok != (id == v.MyID) {
-			t.Fatalf("as the answer of signer %d: %v, %v", id, ok, err)
-		}
-	}
-}
-
-func TestSignVerifyVectors(t *testing.T) { runGroups(t, "sign_verify_vectors.json") }
-
-func TestTweakVectors(t *testing.T) { runGroups(t, "tweak_vectors.json") }
-
-func runGroups(t *testing.T, name string) {
-	var file struct {
-		Groups []group `json:"test_groups"`
-	}
-	load(t, name, &file)
-	if len(file.Groups) == 0 {
-		t.Fatal("no groups")
-	}
-	for i := range file.Groups {
-		t.Run(file.Groups[i].ID, file.Groups[i].run)
 	}
 }

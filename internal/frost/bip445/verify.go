@@ -8,10 +8,10 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// PartialSigVerify reports whether psig is what the signer at index i of the
-// context's ids had to answer, given the public nonces of all of them in the
+// PartialSigVerify reports whether psig is the correct partial signature of the
+// signer at index i of the context's ids, given the public nonces of all of them in the
 // same order. BIP 445, PartialSigVerify. An invalid nonce is an error that
-// blames its signer; the context's AggNonce is not looked at.
+// blames its signer; the context's AggNonce is not used.
 func PartialSigVerify(psig []byte, pubnonces [][]byte, c *SessionContext, i int) (bool, error) {
 	if len(pubnonces) != c.Signers.set.Len() {
 		return false, invalid(BadNonceCount)
@@ -32,8 +32,8 @@ func PartialSigVerify(psig []byte, pubnonces [][]byte, c *SessionContext, i int)
 	return ok && s.verify(z, nonces[i], c.Signers.pubshares[i], i), nil
 }
 
-// Verify reports whether psig is what the signer id, with this public nonce
-// and public share, had to answer. Public data only: variable time.
+// Verify reports whether psig is the correct partial signature of the signer id
+// with this public nonce and public share. Public data only: variable time.
 func (s *Session) Verify(psig *Scalar, nonce *PubNonce, pubshare *Pubshare, id int) bool {
 	pos, ok := s.set.Position(id)
 	return ok && s.verify(psig, nonce, pubshare, pos)
@@ -41,7 +41,7 @@ func (s *Session) Verify(psig *Scalar, nonce *PubNonce, pubshare *Pubshare, id i
 
 // verify checks psig·G = ±(R1 + b·R2) + e·λ·g·gacc·P. BIP 445,
 // PartialSigVerifyInternal. The partial signature, which may not be public yet,
-// meets constant time code only.
+// is handled in constant time.
 func (s *Session) verify(psig *Scalar, nonce *PubNonce, pubshare *Pubshare, pos int) bool {
 	odd := s.r.YIsOdd()
 	weight := s.weightOf(pos)
@@ -61,8 +61,8 @@ func equalsBase(sum *vartime.Jacobian, s *Scalar) bool {
 	return sum.Equals(&p)
 }
 
-// Claim says that Sig is the partial signature of the signer ID, whose public
-// nonce and public share these are, in Session.
+// Claim states that Sig is the partial signature in Session of the signer ID with
+// this public nonce and public share.
 type Claim struct {
 	Session  *Session
 	ID       int
@@ -73,11 +73,11 @@ type Claim struct {
 
 var claimTag = bip340.NewTag("frostfleet/bip445/batch/v1")
 
-// VerifyBatch reports whether all claims hold, at the price of one multi-scalar
-// multiplication; if not, [Session.Verify] says which. The weights come from a
-// hash of the claims, so that a batch with a false claim passes with a
-// probability of 2^-127. The partial signatures, which may not be public yet,
-// meet constant time code only.
+// VerifyBatch reports whether all claims hold, at the cost of one multi-scalar
+// multiplication; if not, [Session.Verify] finds which. The weights come from a
+// hash of the claims, so a batch with a false claim passes with
+// probability 2^-127. The partial signatures, which may not be public yet, are
+// handled in constant time.
 func VerifyBatch(claims []Claim) bool {
 	switch len(claims) {
 	case 0:
@@ -108,7 +108,7 @@ func VerifyBatch(claims []Claim) bool {
 	return equalsBase(&right, sum)
 }
 
-// hashClaims hashes what the equation is about: b and e stand for what they
+// hashClaims hashes what the equation is about: b and e represent what they
 // were hashed from.
 func hashClaims(claims []Claim) [32]byte {
 	parts := make([][]byte, 0, 8*len(claims))

@@ -1,13 +1,13 @@
 // Package edwards25519 is the group of Ed25519 as the fleet uses it.
 //
 // The curve has cofactor 8: beside the prime-order group that the schemes are
-// made for there are points of small and of mixed order, and an encoding of
-// them gets past a decoder that only looks at the curve equation. Nothing
+// made for there are points of small and of mixed order, which get past a decoder
+// that only checks the curve equation. Nothing
 // leaves this package's decoders that is not in the prime-order group and
-// distinct from the identity. There are two ways to that:
+// distinct from the identity. There are two ways to ensure that:
 //
 //   - [DecodePoint] multiplies by the group order and compares (24 µs in all):
-//     for nonces and for stored commitments, whose encoding is theirs;
+//     for nonces and stored commitments, whose encoding is fixed;
 //   - [DecodeDivided] reads a point divided by 8 and multiplies it by 8
 //     (3 µs in all): three doublings send every point of the curve into
 //     the prime-order group. Deals of the key generation use it.
@@ -37,10 +37,11 @@ const (
 	ScalarSize = 32
 )
 
-// ErrPoint, ErrIdentity and ErrScalar say that bytes from outside are no point
-// or scalar that may be used.
+// ErrPoint, ErrIdentity and ErrScalar mean that external bytes are no usable point
+// or scalar.
 var (
-	ErrPoint    = errors.New("not a canonical edwards25519 point of prime order: want 32 bytes as in RFC 8032, not the identity")
+	ErrPoint = errors.New("not a canonical edwards25519 point of prime order: " +
+		"want 32 bytes as in RFC 8032, not the identity")
 	ErrIdentity = errors.New("edwards25519 point of small order: it becomes the identity")
 	ErrScalar   = errors.New("not a canonical edwards25519 scalar: want 32 bytes, little-endian, below the group order")
 )
@@ -65,11 +66,11 @@ func isTorsionFreeVartime(p *Point) bool {
 
 var minusOne = scalar.New().Neg(scalar.NewFromUint64(1))
 
-// DecodePoints reads points that stand one after the other as [DecodePoint]
-// does. One bad point refuses them all.
+// DecodePoints reads concatenated points as [DecodePoint] does. One bad point
+// refuses them all.
 func DecodePoints(b []byte) ([]*Point, error) { return decodeAll(b, DecodePoint) }
 
-// DecodeDivided reads the encoding of some D and gives 8·D, which is of prime
+// DecodeDivided reads the encoding of some D and returns 8·D, which is of prime
 // order whatever D was. It refuses what is not a canonical encoding of a point
 // of the curve ([ErrPoint]), and a D of small order, as that becomes the
 // identity ([ErrIdentity]).

@@ -6,7 +6,7 @@ import (
 	"github.com/oasisprotocol/curve25519-voi/curve"
 )
 
-// MultiScalarMultVartime gives the sum of scalars[i]·points[i]. Public data
+// MultiScalarMultVartime returns the sum of scalars[i]·points[i]. Public data
 // only. It panics if the lengths differ.
 func MultiScalarMultVartime(scalars []*Scalar, points []*Point) *Point {
 	return curve.NewEdwardsPoint().MultiscalarMulVartime(scalars, points)
@@ -15,7 +15,7 @@ func MultiScalarMultVartime(scalars []*Scalar, points []*Point) *Point {
 // EvaluateAt evaluates the polynomial in the exponent whose coefficients are
 // the commitments, constant term first, at x: the sum of x^c·commitments[c].
 // Horner's rule with a double-and-add by the few bits of x, so it is variable
-// time in x and the points; both are public. No commitments give the identity.
+// time in x and the points; both are public. Without commitments the result is the identity.
 func EvaluateAt(commitments []*Point, x uint32) *Point {
 	sum := curve.NewEdwardsPoint()
 	for c := len(commitments) - 1; c >= 0; c-- {
@@ -25,7 +25,7 @@ func EvaluateAt(commitments []*Point, x uint32) *Point {
 	return sum
 }
 
-// multSmallVartime gives x·p.
+// multSmallVartime returns x·p.
 func multSmallVartime(p *Point, x uint32) *Point {
 	product := curve.NewEdwardsPoint()
 	for i := bits.Len32(x) - 1; i >= 0; i-- {

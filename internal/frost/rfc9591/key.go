@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
@@ -19,10 +20,11 @@ type Key struct {
 }
 
 // NewKey takes the encoded public key and the t encoded commitments of a key
-// that a key generation made and checked: their order is not checked again.
+// from a key generation that checked them: that they are of prime order is not
+// checked again.
 func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
-	if t < 1 || t > n || n > 255 {
-		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ 255", t, n)
+	if t < 1 || t > n || n > math.MaxUint16 {
+		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ %d", t, n, math.MaxUint16)
 	}
 	if len(publicKey) != 32 || len(commitments) != 32*t {
 		return nil, fmt.Errorf("key of %d signers: want a public key of 32 and commitments of %d bytes, not %d and %d",
@@ -42,8 +44,8 @@ func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 	return k, nil
 }
 
-// decodeTrusted reads a point that is known to be of prime order: it skips
-// that check, which is nine tenths of the price.
+// decodeTrusted reads a point that is known to be of prime order: it skips that
+// check, which is nine tenths of the cost.
 func decodeTrusted(b []byte) (*Point, error) {
 	c, err := curve.NewCompressedEdwardsYFromBytes(b)
 	if err != nil || !c.IsCanonicalVartime() {
@@ -56,7 +58,7 @@ func decodeTrusted(b []byte) (*Point, error) {
 	return p, nil
 }
 
-// Pubshare gives the public share f(id)·B.
+// Pubshare returns the public share f(id)·B.
 func (k *Key) Pubshare(id uint16) *Point {
 	return edwards25519.EvaluateAt(k.commitments, uint32(id))
 }
@@ -101,7 +103,7 @@ func interpolatingValue(ids []uint16, my uint16) *Scalar {
 	return num.Mul(num, den.Invert(den))
 }
 
-// Position gives where id stands in the set.
+// Position returns the index of id in the set.
 func (s *SignerSet) Position(id uint16) (int, bool) {
 	return slices.BinarySearch(s.ids, id)
 }

@@ -21,7 +21,7 @@ const group = ecc.Edwards25519Sha512
 
 // locked runs f, which calls into the library, alone in the process, and turns
 // a panic into an error. The panic's value is named only if the Go runtime made
-// it, as no one else promises to keep secrets out of it.
+// it, as no other source promises to keep secrets out of it.
 func locked(f func() error) (err error) {
 	library.Lock()
 	defer library.Unlock()
@@ -37,13 +37,12 @@ func locked(f func() error) (err error) {
 	return f()
 }
 
-// Sign takes the secret nonce, which is gone after this whatever it returns,
-// and gives the answer of the signer id, whose secret share is 32 bytes. The
-// answer is not checked: the caller passes it through [VerifyBatch] before
-// anyone sees it. RFC 9591, section 5.2, sign.
+// Sign consumes the secret nonce, whatever it returns, and returns the signature
+// share of the signer id, whose secret share is 32 bytes. The result is not
+// checked: the caller passes it through [VerifyBatch] before anyone sees it. RFC 9591, section 5.2, sign.
 //
 // Scalars that were made here are wiped. The library's own copies of the share
-// and its intermediate results are out of reach, and wait for the collector.
+// and its intermediate results are out of reach and left to the garbage collector.
 func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error) {
 	pair, err := nonce.take()
 	if err != nil {
@@ -84,9 +83,11 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 	return out, err
 }
 
-// signOnce puts the nonces into a signer made for this one answer, and sees to
-// it that they are cleared when it returns or panics.
-func signOnce(config *frost.Configuration, share *keys.KeyShare, pair *noncePair, set *commitmentSet) (*frost.SignatureShare, error) {
+// signOnce puts the nonces into a signer made for this one signature share, and
+// clears them when it returns or panics.
+func signOnce(
+	config *frost.Configuration, share *keys.KeyShare, pair *noncePair, set *commitmentSet,
+) (*frost.SignatureShare, error) {
 	if err := config.Init(); err != nil {
 		return nil, fmt.Errorf("the signing library refuses the key: %w", err)
 	}
@@ -109,9 +110,9 @@ func signOnce(config *frost.Configuration, share *keys.KeyShare, pair *noncePair
 	return answer, nil
 }
 
-// newSigner makes a signer as the library's own constructor does, but for
-// multiplying the share once more: keys.NewKeyShare has just done that, and
-// what came of it was compared with the public share.
+// newSigner makes a signer as the library's own constructor does, without
+// multiplying the share once more: keys.NewKeyShare has just done that, and the
+// result was compared with the public share.
 func newSigner(config *frost.Configuration, share *keys.KeyShare) *frost.Signer {
 	s := &frost.Signer{KeyShare: share, Configuration: config, NonceCommitments: make(map[uint64]*frost.Nonce)}
 	s.LambdaRegistry = emptyMap(s.LambdaRegistry)
@@ -121,8 +122,8 @@ func newSigner(config *frost.Configuration, share *keys.KeyShare) *frost.Signer 
 // emptyMap makes a map of a type that can't be named here.
 func emptyMap[M ~map[K]V, K comparable, V any](M) M { return make(M) }
 
-// Aggregate sums one answer of 32 bytes per signer, in the order of the set,
-// to a signature. It is not verified: that is crypto/ed25519's. RFC 9591,
+// Aggregate adds up one signature share of 32 bytes per signer, in the order of
+// the set, to a signature. It is not verified: crypto/ed25519 does that. RFC 9591,
 // section 5.3, aggregate.
 func (s *Session) Aggregate(shares [][]byte) ([]byte, error) {
 	if len(shares) != len(s.set.ids) {
@@ -158,10 +159,11 @@ type commitmentSet struct {
 	message []byte
 }
 
-// libraryInputs gives a configuration that knows the signers of this session
-// and no others, and their commitments. An identifier serves as the id of its
-// commitment. Where one signs, every point in it was checked before. Of the public shares only
-// that of own, the one who signs, if anyone, is the true one (see [standIns]).
+// libraryInputs returns a configuration with the signers of this session and no
+// others, and their commitments. An identifier serves as the id of its
+// commitment. For signing, every point in it was checked before. Of the public
+// shares only that of own, the signer, if there is one, is the true one (see
+// [standIns]).
 func (s *Session) libraryInputs(own uint16) (*frost.Configuration, *commitmentSet, error) {
 	public, err := element(s.key.public[:])
 	if err != nil {
@@ -196,12 +198,12 @@ func (s *Session) libraryInputs(own uint16) (*frost.Configuration, *commitmentSe
 	return config, set, nil
 }
 
-// standIns gives a public share for each identifier, (id+1)·B, that passes for
-// a signer's where the library wants one and computes nothing with it: it uses
-// public shares to verify answers, which is [VerifyBatch]'s part here. The true
-// ones it may refuse, without a word on whose it was: who deals last can give
-// itself the share 0 or 1, and two who work together can have equal ones. None
-// of that does harm, and none of it must keep the others from signing.
+// standIns returns a placeholder public share for each identifier, (id+1)·B. The
+// library requires public shares but only uses them to verify signature shares,
+// which [VerifyBatch] does here. It might refuse the true ones without naming
+// whose they were: the last dealer can choose the share 0 or 1 for itself, and two
+// colluding dealers can have equal ones. None of that does harm, and it must not
+// keep the others from signing.
 var standIns = sync.OnceValue(func() []*keys.PublicKeyShare {
 	shares := make([]*keys.PublicKeyShare, 256)
 	p := curve.NewEdwardsPoint().Set(curve.ED25519_BASEPOINT_POINT)
@@ -214,7 +216,7 @@ var standIns = sync.OnceValue(func() []*keys.PublicKeyShare {
 	return shares
 })
 
-// publicShare gives the library's form of a public share.
+// publicShare returns the library's form of a public share.
 func publicShare(id uint16, p *Point) (*keys.PublicKeyShare, error) {
 	b := encodePoint(p)
 	e, err := element(b[:])

@@ -11,14 +11,14 @@ import (
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
-// SecNonce holds the hiding and the binding nonce of one answer and gives them
-// out once. It must not be copied (go vet reports copies); it prints as
+// SecNonce holds the hiding and the binding nonce of one signature share and hands
+// them out once. It must not be copied (go vet reports copies); it prints as
 // "[secret]".
 type SecNonce struct {
 	pair atomic.Pointer[noncePair]
 }
 
-// noncePair is two encoded scalars, and whose public nonce they make.
+// noncePair is two encoded scalars and their public nonce.
 type noncePair struct {
 	hiding, binding [32]byte
 	pub             *PubNonce
@@ -39,7 +39,7 @@ func (n *SecNonce) Wipe() {
 	}
 }
 
-// take gives the pair to the first caller and to no other; who takes it wipes.
+// take hands the pair to the first caller and to no other; the taker wipes it.
 func (n *SecNonce) take() (*noncePair, error) {
 	p := n.pair.Swap(nil)
 	if p == nil {
@@ -65,7 +65,7 @@ func NonceGen(rand io.Reader, share []byte) (*SecNonce, *PubNonce, error) {
 	for i, b := range []*[32]byte{&pair.hiding, &pair.binding} {
 		k := h3(random[32*i:][:32], share)
 		if k.Equal(scalar.New()) == 1 {
-			return nil, nil, errors.New("drawing a nonce: it came out as zero, which a working hash function does not give")
+			return nil, nil, errors.New("drawing a nonce: it is zero, which a working hash function never produces")
 		}
 		*b = encodeScalar(k)
 		p := encodePoint(baseMult(k))
@@ -91,13 +91,13 @@ type PubNonce struct {
 
 // ParsePubNonce reads two points in RFC 8032's encoding. It refuses encodings
 // that are not canonical, points outside the prime-order group, the identity,
-// and the base point: that is the nonce 1, no signer draws it, and the library
-// refuses it only where nobody could be blamed any more.
+// and the base point: that is the nonce 1, which no signer draws, and which the
+// library refuses only when it is too late to blame anyone.
 func ParsePubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, edwards25519.DecodePoint) }
 
 // ParseCheckedPubNonce is [ParsePubNonce] without the check that the points are
-// of prime order, which is nine tenths of the price: for nonces that passed it
-// before, or where a signature comes of them that is verified.
+// of prime order, which is nine tenths of the cost: for nonces that passed it
+// before, or whose signature will be verified.
 func ParseCheckedPubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, decodeTrusted) }
 
 func parseTheirs(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
@@ -108,9 +108,9 @@ func parseTheirs(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool
 	return n, true
 }
 
-// parseOwn reads a nonce that was made here, of prime order for certain. Its
-// points are not those that came from the secret scalars, whose projective
-// coordinates say more than the points do.
+// parseOwn reads a nonce that was made here, certainly of prime order. It
+// decodes the points again, as the projective coordinates of those computed from
+// the secret scalars reveal more than the points do.
 func parseOwn(b []byte) (*PubNonce, bool) { return parsePubNonce(b, decodeTrusted) }
 
 func parsePubNonce(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
@@ -128,5 +128,5 @@ func parsePubNonce(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bo
 	return &PubNonce{hiding, binding, [PubNonceSize]byte(b)}, true
 }
 
-// Bytes gives the encoding.
+// Bytes returns the encoding.
 func (n *PubNonce) Bytes() []byte { return n.bytes[:] }

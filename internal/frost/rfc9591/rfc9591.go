@@ -1,32 +1,32 @@
 // Package rfc9591 is FROST(Ed25519, SHA-512) as RFC 9591 defines it: two
-// rounds, t of n signers, one signature that any Ed25519 verifier takes.
+// rounds, t of n signers, one signature that any Ed25519 verifier accepts.
 //
 // Signer i (identifiers run from 1) holds f(i), where f is a polynomial of
 // degree t-1 and f(0)·B the public key. In round one each signer draws a hiding
-// and a binding nonce d, e ([NonceGen]) and shows D = d·B, E = e·B. In round
+// and a binding nonce d, e ([NonceGen]) and publishes D = d·B, E = e·B. In round
 // two, with the set of all D_j, E_j and the message, everyone computes the
 // binding factors ρ_j, R = ΣD_j + Σρ_j·E_j and c = H(R, Y, m), and each signer
-// answers z = d + ρ_i·e + λ_i·c·f(i) ([Session.Sign]). The answers sum up to
-// the signature (R, z) ([Session.Aggregate]).
+// sends the share z = d + ρ_i·e + λ_i·c·f(i) ([Session.Sign]). The shares add up
+// to the signature (R, z) ([Session.Aggregate]).
 //
 // Signing and aggregation are github.com/bytemare/frost's, which no other
 // package imports. At the pinned version it has properties that this package
 // is built around:
 //
-//   - Its hash functions share one state in the process: calls at the same
-//     time, even on separate signers, give wrong hashes, equal nonces, panics.
+//   - Its hash functions share one state in the process: concurrent
+//     calls, even on separate signers, produce wrong hashes, equal nonces, panics.
 //     So every call into it holds one mutex, and its own nonce generation is
 //     not used: nonces are RFC 9591's nonce_generate, drawn here.
 //   - A Sign that fails leaves the nonces in the signer. So a signer is made
-//     for one answer, the nonces move into it by an atomic take, and they are
-//     cleared after every outcome; a panic becomes an error.
-//   - It takes points of small and mixed order. So every point from outside that
-//     a signer works with passes [ParsePubNonce] first: canonical, of prime order,
-//     not the identity. Who only sums shares may take [ParseCheckedPubNonce].
+//     for one share, the nonces move into it by an atomic take, and they are
+//     cleared whatever the outcome; a panic becomes an error.
+//   - It accepts points of small and mixed order. So every external point that a
+//     signer works with passes [ParsePubNonce] first: canonical, of prime order,
+//     not the identity. Aggregation may use [ParseCheckedPubNonce].
 //
-// What it computed is checked by code that shares nothing with it: answers by
+// Its results are checked by code that shares nothing with it: signature shares by
 // [VerifyBatch], with transcript hashes and a group of our own, signatures by
-// crypto/ed25519 at the caller.
+// crypto/ed25519 in the caller.
 package rfc9591
 
 import (
@@ -52,29 +52,29 @@ const (
 	SignatureSize = 64
 )
 
-// Errors that callers decide on.
+// Errors that callers distinguish.
 var (
-	// ErrNonceUsed says that a secret nonce was taken before.
+	// ErrNonceUsed means that a secret nonce was taken before.
 	ErrNonceUsed = errors.New("secret nonce was used already: start a new session with a fresh one")
-	// ErrShare says that a secret share is no scalar or zero.
+	// ErrShare means that a secret share is not a scalar, or zero.
 	ErrShare = errors.New("secret share is not a scalar in range")
-	// ErrNotASigner says that an identifier is not in the set.
+	// ErrNotASigner means that an identifier is not in the set.
 	ErrNotASigner = errors.New("own identifier is not in the set of signers")
 )
 
-// encodePoint gives RFC 8032's encoding.
+// encodePoint returns RFC 8032's encoding.
 func encodePoint(p *Point) [32]byte {
 	var c curve.CompressedEdwardsY
 	c.SetEdwardsPoint(p)
 	return [32]byte(c)
 }
 
-// baseMult gives s·B in constant time.
+// baseMult returns s·B in constant time.
 func baseMult(s *Scalar) *Point {
 	return curve.NewEdwardsPoint().MulBasepoint(curve.ED25519_BASEPOINT_TABLE, s)
 }
 
-// encodeScalar gives the canonical encoding.
+// encodeScalar returns the canonical encoding.
 func encodeScalar(s *Scalar) [32]byte {
 	var b [32]byte
 	if err := s.ToBytes(b[:]); err != nil {

@@ -81,7 +81,7 @@ func begin(t testing.TB, key *Key, shares map[uint16][]byte, message []byte) (*S
 	return s, secs
 }
 
-// Eight goroutines sign at once. The library gives equal nonces, wrong answers
+// Eight goroutines sign at once. The library produces equal nonces, wrong answers
 // and panics then, were it not for the lock.
 func TestConcurrentSigning(t *testing.T) {
 	key, shares := deal(t, 3, 2)
@@ -161,7 +161,7 @@ func TestNonceSignsOnce(t *testing.T) {
 	}
 }
 
-// The library keeps no nonces, whatever comes of an answer.
+// The library keeps no nonces, whatever the outcome of signing.
 func TestSignerIsCleared(t *testing.T) {
 	key, shares := deal(t, 3, 2)
 	session, nonces := begin(t, key, shares, []byte("m"))
@@ -180,7 +180,8 @@ func TestPanicBecomesError(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 	var nothing map[string]int
-	if err := locked(func() error { nothing["x"] = 1; return nil }); err == nil || !strings.Contains(err.Error(), "nil map") {
+	err = locked(func() error { nothing["x"] = 1; return nil })
+	if err == nil || !strings.Contains(err.Error(), "nil map") {
 		t.Fatalf("got %v", err)
 	}
 	if err := locked(func() error { return nil }); err != nil {

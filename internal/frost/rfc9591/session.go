@@ -28,8 +28,8 @@ func NewSession(key *Key, set *SignerSet, nonces []*PubNonce, message []byte) (*
 	return &Session{key, set, nonces, message}, nil
 }
 
-// transcript is what the hashes make of a session: this package's own
-// computation, which checks the library's.
+// transcript is what a session's hashes yield: this package's own computation,
+// which checks the library's.
 type transcript struct {
 	rho []*Scalar // binding factors, in the order of the set
 	r   [32]byte  // group commitment
@@ -64,18 +64,18 @@ func idBytes(id uint16) []byte {
 	return b
 }
 
-// Claim says that Share is what the signer ID has to answer in Session.
+// Claim states that Share is the signature share of the signer ID in Session.
 type Claim struct {
 	Session *Session
 	ID      uint16
 	Share   []byte // a scalar of 32 bytes
 }
 
-// VerifyBatch reports whether all claims hold; a batch of one tells about a
+// VerifyBatch reports whether all claims hold; a batch of one checks a
 // single share. It checks z·B = D + ρ·E + λ·c·P for all at once, with weights
-// from a hash over the claims: a batch with a false claim passes with a
-// probability of 2^-127. The shares, which may not be public yet, meet constant
-// time code only. RFC 9591, section 5.4, verify_signature_share.
+// from a hash over the claims: a batch with a false claim passes with
+// probability 2^-127. The shares, which may not be public yet, are handled in
+// constant time. RFC 9591, section 5.4, verify_signature_share.
 func VerifyBatch(claims []Claim) bool {
 	sum := scalar.New()
 	scalars := make([]*Scalar, 0, 3*len(claims))
@@ -105,8 +105,8 @@ func VerifyBatch(claims []Claim) bool {
 	return right.Equal(baseMult(sum)) == 1
 }
 
-// hashClaims hashes all that the equation is about. The challenge stands for
-// key, message and nonces; the commitments are the key's public shares.
+// hashClaims hashes everything the equation depends on. The challenge represents
+// key, message and nonces; the commitments represent the public shares.
 func hashClaims(claims []Claim, ts []*transcript) [64]byte {
 	var parts [][]byte
 	for i, c := range claims {
@@ -119,7 +119,7 @@ func hashClaims(claims []Claim, ts []*transcript) [64]byte {
 	return hash("frostfleet/rfc9591/batch/v1", parts...)
 }
 
-// weight gives an odd scalar of 128 bits, 1 for the first claim.
+// weight returns an odd scalar of 128 bits, 1 for the first claim.
 func weight(seed *[64]byte, i int) *Scalar {
 	if i == 0 {
 		return scalarOf(1)
@@ -136,7 +136,7 @@ func weight(seed *[64]byte, i int) *Scalar {
 }
 
 // IsShare reports whether b encodes a signature share: a canonical scalar. The
-// library takes zero for none, and an honest signer never answers it.
+// library treats zero as missing, and no honest signer sends it.
 func IsShare(b []byte) bool {
 	s, err := edwards25519.DecodeScalar(b)
 	return err == nil && s.Equal(scalar.New()) == 0

@@ -1,6 +1,6 @@
 // Package secp256k1 is the group of BIP 340 as the fleet uses it for secrets:
-// constant time throughout. What everyone may see (commitments of all dealers,
-// nonces, signatures to verify) goes through package vartime below it.
+// constant time throughout. Public data (commitments of all dealers, nonces,
+// signatures to verify) goes through package vartime below it.
 //
 // Secrets live in [Scalar] and become points through voi's ScalarBaseMult and
 // ScalarMult.
@@ -31,7 +31,7 @@ const (
 	ScalarSize = 32
 )
 
-// ErrPoint and ErrScalar say that bytes from outside are no point or scalar.
+// ErrPoint and ErrScalar mean that external bytes are no point or scalar.
 var (
 	ErrPoint  = errors.New("not a canonical secp256k1 point: want 64 bytes x || y on the curve")
 	ErrScalar = errors.New("not a canonical secp256k1 scalar: want 32 bytes below the group order")
@@ -39,7 +39,7 @@ var (
 
 // EncodePoints appends the wire encoding of each point to dst. It is constant
 // time: the points may come fresh from secret scalars, whose projective
-// coordinates say more than the points do, and so each pays its own constant
+// coordinates reveal more than the points do, so each pays for its own constant
 // time inversion. It panics on the identity, which has no encoding; a caller
 // whose points come from others checks first.
 func EncodePoints(dst []byte, points []*Point) []byte {

@@ -28,7 +28,7 @@ var generatorTable = sync.OnceValue(func() *baseTable {
 	return t
 })
 
-// BaseMult gives s·G for a public s.
+// BaseMult returns s·G for a public s.
 func BaseMult(s *Scalar) Jacobian {
 	t := generatorTable()
 	// Of s and -s one has its highest bit clear, so that no carry is left over.

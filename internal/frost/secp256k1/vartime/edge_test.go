@@ -407,7 +407,8 @@ func TestSmallCoordinates(t *testing.T) {
 		var theirs []*secp.Point
 		for _, s := range edgeScalars() {
 			for j := range betas {
-				their, err := secp.NewPointFromCoords((*[32]byte)(betas[j].AppendWire(nil)), (*[32]byte)(betas[j].AppendWire(nil)[32:]))
+				wire := betas[j].AppendWire(nil)
+				their, err := secp.NewPointFromCoords((*[32]byte)(wire), (*[32]byte)(wire[32:]))
 				if err != nil {
 					t.Fatal(err)
 				}

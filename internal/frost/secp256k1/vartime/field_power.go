@@ -9,7 +9,7 @@ func (e *element) squares(a *element, n int) *element {
 	return e
 }
 
-// power2 gives what the exponents of invert and sqrt share: e^3 and
+// power2 returns what the exponents of invert and sqrt share: e^3 and
 // e^((2^223-1)·2^23 + 2^22-1).
 func (e *element) power2() (x2, t element) {
 	var x3, x6, x9, x11, x22, x44, x88 element

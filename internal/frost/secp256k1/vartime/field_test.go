@@ -26,7 +26,8 @@ func edgeElements() []element {
 		out = append(out, element{prime[0] - delta, prime[1], prime[2], prime[3]},
 			element{prime[0] + delta, prime[1], prime[2], prime[3]},
 			element{-delta, 1<<64 - 1, 1<<64 - 1, 1<<64 - 1}, element{-(976 + delta), 1<<64 - 1, 1<<64 - 1, 1<<64 - 1},
-			element{-(1<<33 + delta), 1<<64 - 1, 1<<64 - 1, 1<<64 - 1}, element{fold - delta}, element{fold + delta}, element{fold - delta, 0, 0, 1 << 63})
+			element{-(1<<33 + delta), 1<<64 - 1, 1<<64 - 1, 1<<64 - 1},
+			element{fold - delta}, element{fold + delta}, element{fold - delta, 0, 0, 1 << 63})
 	}
 	r := newRand(4)
 	for range 40 {
@@ -121,7 +122,8 @@ func TestInvertAll(t *testing.T) {
 }
 
 func FuzzField(f *testing.F) {
-	f.Add(uint64(1<<64-1), uint64(1<<64-1), uint64(1<<64-1), uint64(1<<64-1), uint64(fold), uint64(0), uint64(0), uint64(1<<63))
+	f.Add(uint64(1<<64-1), uint64(1<<64-1), uint64(1<<64-1), uint64(1<<64-1),
+		uint64(fold), uint64(0), uint64(0), uint64(1<<63))
 	f.Fuzz(func(t *testing.T, a, b, c, d, e, f, g, h uint64) {
 		checkBinary(t, element{a, b, c, d}, element{e, f, g, h})
 		checkUnary(t, element{a, b, c, d})

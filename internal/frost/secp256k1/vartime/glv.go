@@ -25,7 +25,7 @@ var (
 	a2      = limbs{0x57c1108d9d44cfd8, 0x14ca50f7a8e2f3f6, 1}
 )
 
-// limbsOf gives the number of a scalar.
+// limbsOf returns the number of a scalar.
 func limbsOf(s *Scalar) (l limbs) {
 	b := s.Bytes()
 	for i := range l {
@@ -50,7 +50,7 @@ type term struct {
 	negative bool
 }
 
-// split gives k1 and k2.
+// split returns k1 and k2.
 func (l *limbs) split() (k1, k2 term) {
 	c1, c2 := l.scale(&g1), l.scale(&g2)
 	v := l.minus(c1.times(&a1)).minus(c2.times(&a2))
@@ -58,7 +58,7 @@ func (l *limbs) split() (k1, k2 term) {
 	return v.signed(), w.signed()
 }
 
-// product gives l·m in full.
+// product returns l·m in full.
 func (l *limbs) product(m *limbs) (r [8]uint64) {
 	for i, x := range l {
 		var carry uint64
@@ -75,20 +75,20 @@ func (l *limbs) product(m *limbs) (r [8]uint64) {
 	return r
 }
 
-// scale gives l·g / 2^384, rounded.
+// scale returns l·g / 2^384, rounded.
 func (l *limbs) scale(g *limbs) *limbs {
 	r := l.product(g)
 	lo, c := bits.Add64(r[6], r[5]>>63, 0)
 	return &limbs{lo, r[7] + c}
 }
 
-// times gives l·m modulo 2^256.
+// times returns l·m modulo 2^256.
 func (l *limbs) times(m *limbs) *limbs {
 	r := l.product(m)
 	return (*limbs)(r[:4])
 }
 
-// minus gives l - m modulo 2^256.
+// minus returns l - m modulo 2^256.
 func (l *limbs) minus(m *limbs) *limbs {
 	var d limbs
 	var c uint64

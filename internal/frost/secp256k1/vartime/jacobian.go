@@ -28,7 +28,7 @@ func Affine(points ...Jacobian) []Point {
 	return out
 }
 
-// Jacobian gives p in Jacobian coordinates.
+// Jacobian returns p in Jacobian coordinates.
 func (p *Point) Jacobian() Jacobian {
 	if p.IsIdentity() {
 		return Jacobian{}
@@ -76,7 +76,7 @@ func (p *Jacobian) addAffine(q *Point) {
 	p.addProper(q)
 }
 
-// addProper is addAffine for a q that is not the identity, and gives the ratio
+// addProper is addAffine for a q that is not the identity, and returns the ratio
 // of the new Z to the old where both are proper.
 func (p *Jacobian) addProper(q *Point) (ratio element) {
 	if p.z == (element{}) {
@@ -128,19 +128,19 @@ func (p *Jacobian) add(q *Jacobian) {
 	p.z.mul(p.z.mul(&p.z, &q.z), &h)
 }
 
-// Add sets p = p + q and gives p.
+// Add sets p = p + q and returns p.
 func (p *Jacobian) Add(q *Jacobian) *Jacobian {
 	p.add(q)
 	return p
 }
 
-// AddPoint sets p = p + q and gives p.
+// AddPoint sets p = p + q and returns p.
 func (p *Jacobian) AddPoint(q *Point) *Jacobian {
 	p.addAffine(q)
 	return p
 }
 
-// Negate gives -p.
+// Negate returns -p.
 func (p *Jacobian) Negate() Jacobian {
 	q := *p
 	q.y.negate(&p.y)

@@ -2,7 +2,7 @@ package vartime
 
 import "math/bits"
 
-// MultiScalarMult gives the sum of scalars[i]·points[i]. Few points go to
+// MultiScalarMult returns the sum of scalars[i]·points[i]. Few points go to
 // interleaved tables, many to the bucket method, which takes advantage of short
 // scalars: half the bits cost half the time. It panics if the lengths differ.
 func MultiScalarMult(scalars []*Scalar, points []Point) Jacobian {
@@ -25,14 +25,14 @@ func MultiScalarMult(scalars []*Scalar, points []Point) Jacobian {
 	return pippenger(terms, at, m.w)
 }
 
-// method is the bucket method with digits of w bits, after splitting the long
-// scalars or not, or with w = 0 the method of interleaved tables.
+// method is the bucket method with digits of w bits, with or without splitting the
+// long scalars, or for w = 0 the method of interleaved tables.
 type method struct {
 	w     int
 	split bool
 }
 
-// plan chooses what takes the fewest field multiplications, by and large.
+// plan chooses the method with the fewest field multiplications, roughly.
 func plan(terms []limbs) method {
 	var whole, halves load
 	for i := range terms {
@@ -94,8 +94,8 @@ func splitAll(terms []limbs, points []Point) ([]limbs, []Point) {
 
 // EvaluateAt evaluates the polynomial in the exponent whose coefficients are
 // the commitments, constant term first, at x: the sum of x^c·commitments[c], by
-// Horner's rule with a double-and-add by the few bits of x. No commitments give
-// the identity.
+// Horner's rule with a double-and-add by the few bits of x. Without commitments
+// the result is the identity.
 func EvaluateAt(commitments []Point, x uint32) Jacobian {
 	var sum Jacobian
 	for c := len(commitments) - 1; c >= 0; c-- {
@@ -105,7 +105,7 @@ func EvaluateAt(commitments []Point, x uint32) Jacobian {
 	return sum
 }
 
-// multSmall gives x·p.
+// multSmall returns x·p.
 func multSmall(p *Jacobian, x uint32) Jacobian {
 	var product Jacobian
 	for i := bits.Len32(x) - 1; i >= 0; i-- {

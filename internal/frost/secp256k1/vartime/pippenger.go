@@ -1,6 +1,6 @@
 package vartime
 
-// pippenger gives the sum of the terms' scalars·points for many terms, by the
+// pippenger returns the sum of the terms' scalars·points for many terms, by the
 // bucket method. Each scalar is cut into signed digits of w bits. For one digit
 // position, the points of the same digit are added up (negated for a negative
 // digit), and a running sum weighs the digits. The positions join, highest
@@ -34,9 +34,9 @@ func digitPositions(terms []limbs, w int) int {
 	return longest/w + 1
 }
 
-// digit gives the signed digit at a position of w bits, between -2^(w-1) and
-// 2^(w-1). A digit's carry is the highest bit of the bits below it: whoever has
-// it set counts as negative and is owed one by the next.
+// digit returns the signed digit at a position of w bits, between -2^(w-1) and
+// 2^(w-1). A digit's carry is the highest of its bits: a digit that has it set
+// counts as negative, and the next one is one higher.
 func (l *limbs) digit(pos, w int) int {
 	d := int(window(l, pos*w) & (1<<w - 1))
 	if d>>(w-1) == 1 {
@@ -48,7 +48,7 @@ func (l *limbs) digit(pos, w int) int {
 	return d
 }
 
-// window gives the 64 bits of l from bit position from on; zeros lie above.
+// window returns the 64 bits of l from bit position from on; zeros lie above.
 func window(l *limbs, from int) uint64 {
 	i, shift := from/64, from%64
 	if i > 3 {
@@ -61,8 +61,8 @@ func window(l *limbs, from int) uint64 {
 	return v
 }
 
-// buckets adds up the points of each digit. The points of bucket d stand
-// together, from starts[d] on, counts[d] of them.
+// buckets adds up the points of each digit. The points of bucket d are
+// adjacent: counts[d] of them, from starts[d] on.
 type buckets struct {
 	w              int
 	starts, counts []int
@@ -133,7 +133,7 @@ func (b *buckets) sum() Jacobian {
 	return sum
 }
 
-// halve adds the points of every bucket in pairs, and gives the number of pairs.
+// halve adds the points of every bucket in pairs, and returns the number of pairs.
 func (b *buckets) halve() (pairs int) {
 	n := 0
 	var to [roundSize]int // where the sums of a round go

@@ -15,15 +15,15 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// Scalar is package secp256k1's: constant time arithmetic, of which nothing is
-// left once it comes here.
+// Scalar is package secp256k1's. Its arithmetic is constant time; that of this
+// package is not.
 type Scalar = secp.Scalar
 
 // PointSize is the length of a wire point in bytes.
 const PointSize = 64
 
 // Point is a point in affine coordinates, each reduced. Points compare with ==.
-// The zero value, which is not on the curve, stands for the identity.
+// The zero value, which is not on the curve, represents the identity.
 type Point struct{ x, y element }
 
 // seven is the curve's b: y² = x³ + 7.
@@ -33,7 +33,7 @@ var seven = element{7}
 // lambda is a cube root of 1 modulo the group's order.
 var beta = element{0xc1396c28719501ee, 0x9cf0497512f58995, 0x6e64479eac3434e9, 0x7ae96a2b657c0710}
 
-// Generator gives G.
+// Generator returns G.
 func Generator() Point { return *generator }
 
 var generator = func() *Point {
@@ -41,7 +41,7 @@ var generator = func() *Point {
 	return &p
 }()
 
-// FromPoint gives p, whose encoding, if not p itself, is public from here on.
+// FromPoint returns p, whose encoding, if not p itself, is public from here on.
 // It brings p to affine coordinates in constant time, so that nothing remains
 // of projective ones that came from a secret scalar.
 func FromPoint(p *secp.Point) Point {
@@ -68,8 +68,7 @@ func Decode(b []byte) (p Point, ok bool) {
 	return p, true
 }
 
-// DecodeAll reads wire points that stand one after the other. One bad point
-// refuses them all.
+// DecodeAll reads concatenated wire points. One bad point refuses them all.
 func DecodeAll(b []byte) ([]Point, bool) {
 	if len(b)%PointSize != 0 {
 		return nil, false
@@ -84,13 +83,13 @@ func DecodeAll(b []byte) ([]Point, bool) {
 	return points, true
 }
 
-// rightSide gives x³ + 7.
+// rightSide returns x³ + 7.
 func rightSide(x *element) *element {
 	r := new(element).square(x)
 	return r.add(r.mul(r, x), &seven)
 }
 
-// LiftX gives the point with this x-coordinate and a y that is odd or even as
+// LiftX returns the point with this x-coordinate and a y that is odd or even as
 // asked, if there is one and the coordinate is canonical. BIP 340, lift_x.
 func LiftX(x *[32]byte, odd bool) (p Point, ok bool) {
 	if !p.x.setBytes(x[:]) || !p.y.sqrt(rightSide(&p.x)) {
@@ -105,14 +104,14 @@ func LiftX(x *[32]byte, odd bool) (p Point, ok bool) {
 // IsIdentity reports whether p is the identity.
 func (p *Point) IsIdentity() bool { return *p == Point{} }
 
-// Negate gives -p.
+// Negate returns -p.
 func (p *Point) Negate() Point {
 	q := *p
 	q.y.negate(&p.y).reduce()
 	return q
 }
 
-// NegateIf gives -p if the condition holds and p if not.
+// NegateIf returns -p if the condition holds and p if not.
 func (p *Point) NegateIf(condition bool) Point {
 	if condition {
 		return p.Negate()
@@ -123,7 +122,7 @@ func (p *Point) NegateIf(condition bool) Point {
 // YIsOdd reports whether y is odd.
 func (p *Point) YIsOdd() bool { return p.y.isOdd() }
 
-// X gives the x-coordinate.
+// X returns the x-coordinate.
 func (p *Point) X() (x [32]byte) {
 	p.x.appendBytes(x[:0])
 	return x

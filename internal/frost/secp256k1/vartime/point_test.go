@@ -11,7 +11,8 @@ import (
 // opposite ones, others.
 func TestAdditions(t *testing.T) {
 	g := secp.NewGeneratorPoint()
-	theirs := []*secp.Point{secp.NewIdentityPoint(), g, secp.NewIdentityPoint().Negate(g), secp.NewIdentityPoint().Double(g)}
+	theirs := []*secp.Point{secp.NewIdentityPoint(), g,
+		secp.NewIdentityPoint().Negate(g), secp.NewIdentityPoint().Double(g)}
 	for i, p := range theirs {
 		for j, q := range theirs {
 			t.Run(fmt.Sprintf("%d+%d", i, j), func(t *testing.T) {
@@ -43,7 +44,7 @@ func TestAdditions(t *testing.T) {
 	}
 }
 
-// scaled gives p with Z = z.
+// scaled returns p with Z = z.
 func scaled(p *Point, z uint64) Jacobian {
 	j := p.Jacobian()
 	zz := element{z * z}

@@ -1,6 +1,6 @@
 package vartime
 
-// straus gives the sum of scalars[i]·points[i] for few points: every scalar is
+// straus returns the sum of scalars[i]·points[i] for few points: every scalar is
 // split in two of 128 bits, those are written in digits that are odd and
 // rare, and all of them share one run of doublings. No point is the identity.
 func straus(scalars []limbs, points []Point) Jacobian {
@@ -38,7 +38,7 @@ const nafWidth = 5
 // them: the width-w non-adjacent form.
 type naf [130 + nafWidth]int8
 
-// set writes t, and gives the number of digits.
+// set writes t and returns the number of digits.
 func (n *naf) set(t *term) (length int) {
 	k, sign := t.abs, int8(1)
 	if t.negative {
@@ -63,7 +63,7 @@ func (n *naf) set(t *term) (length int) {
 // table is P, 3P, 5P, ... 15P.
 type table [1 << (nafWidth - 2)]Point
 
-// at gives d·P for an odd d, on the curve of the table; its y is not reduced.
+// at returns d·P for an odd d, on the curve of the table; its y is not reduced.
 func (t *table) at(d int8) Point {
 	if d > 0 {
 		return t[d>>1]
@@ -73,8 +73,8 @@ func (t *table) at(d int8) Point {
 	return p
 }
 
-// oddMultiples gives each point's table, all of them on the curve that (x, y)
-// -> (x·z², y·z³) makes of this one. The formulas are the same there, as they
+// oddMultiples returns each point's table, all of them on the curve that (x, y)
+// -> (x·z², y·z³) maps this one to. The formulas are the same there, as they
 // do not use b; a result belongs here once its Z is multiplied by z. So the
 // tables are affine without an inversion.
 //

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/command"
+	"github.com/frostfleet/frostfleet/internal/command/commandtest"
+)
+
+var program = commandtest.Program{Root: newRootCommand}
+
+func TestUsage(t *testing.T) { program.Usage(t) }
+
+func TestWrongFiles(t *testing.T) {
+	for _, args := range [][]string{
+		{"run", "--config", "FILE"},
+		{"provision", "--config", "FILE"},
+		{"enroll", "--fleet", "main", "--config", "FILE"},
+		{"unlock", "--config", "FILE"},
+		{"unlock", "--pin-stdin", "--config", "FILE"},
+	} {
+		t.Run(args[0], func(t *testing.T) { program.Files(t, args, command.CodeError) })
+	}
+}

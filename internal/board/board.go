@@ -1,0 +1,218 @@
+// Package board holds what the log says of batches that are not finished yet.
+// Workers and gateways feed it the same messages and read the same values.
+//
+// A batch has one slot for each kind of message and node: a deal, a certificate,
+// an abort. A slot's value is the valid message with the lowest stream sequence
+// on its subject, whatever the order of arrival: a batch that is fetched again
+// comes out as everybody else read it.
+//
+// Anybody who may write to the log can name batches that nobody will ever
+// finish, so memory is bounded by author. Each node has an equal part of the
+// board; where its messages take more, its own oldest ones go, in constant time,
+// and nobody else's. What is dropped still stands in the log: a certificate for a
+// batch whose deals are missing says so (Incomplete), and its reader fetches it
+// again, once. A batch that the program works on is pinned and stays whole.
+package board
+
+import (
+	"container/list"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// overhead is what a value costs beside its bytes: its share of the maps, lists
+// and structs around it.
+const overhead = 512
+
+// Board holds the batches. It is not safe for concurrent use.
+type Board struct {
+	opener   *wire.Opener
+	manifest *wire.Manifest
+	quota    int // bytes of each node's values in batches that are not pinned
+	batches  map[string]*Batch
+	quiet    *list.List   // batches that are not pinned, longest unheard of first
+	values   []*list.List // by node: values in batches that are not pinned, oldest first
+	used     []int        // by node: their bytes
+	bytes    int          // of all values
+}
+
+// New returns an empty board of a fleet that holds maxBytes of batches that are
+// not pinned.
+func New(m *wire.Manifest, o *wire.Opener, maxBytes int) *Board {
+	b := &Board{
+		opener: o, manifest: m, quota: maxBytes / m.N, batches: map[string]*Batch{},
+		quiet: list.New(), used: make([]int, m.N),
+	}
+	for range m.N {
+		b.values = append(b.values, list.New())
+	}
+	return b
+}
+
+// Put takes a message of KEYS. It returns the batch, and whether a slot of it has
+// a new value: junk, copies and later messages change nothing. The batch is nil if
+// the board holds nothing of it.
+func (b *Board) Put(msg wire.LogMessage) (batch *Batch, changed bool) {
+	slot, err := wire.ParseSlot(msg.Subject)
+	if err != nil || slot.Kind.Signing() || slot.Node >= b.manifest.N {
+		return nil, false
+	}
+	batch = b.batches[slot.ID]
+	if batch != nil && batch.precedes(slot, msg.Seq) {
+		return batch, false
+	}
+	v := b.read(slot, msg)
+	if v == nil {
+		return batch, false
+	}
+	if batch == nil {
+		batch = b.add(slot.ID)
+	}
+	b.store(batch, slot, v)
+	batch.lastTime = msg.Time
+	if batch.quiet != nil {
+		b.quiet.MoveToBack(batch.quiet)
+		b.evict(slot.Node)
+	}
+	return batch, true
+}
+
+// Get returns a batch, nil if the board holds nothing of it.
+func (b *Board) Get(id string) *Batch { return b.batches[id] }
+
+// Len counts the batches, and Bytes what their values take.
+func (b *Board) Len() int { return len(b.batches) }
+
+// Bytes is what all values take, in bytes, about.
+func (b *Board) Bytes() int { return b.bytes }
+
+// FirstSeq returns the lowest sequence of all values, or next if that is lower
+// or there are none.
+func (b *Board) FirstSeq(next uint64) uint64 {
+	for _, batch := range b.batches {
+		for _, v := range batch.values {
+			next = min(next, v.seq)
+		}
+	}
+	return next
+}
+
+// Pin returns the batch, new if need be, and keeps it whole until Unpin or Forget.
+func (b *Board) Pin(id string, now time.Time) *Batch {
+	batch := b.batches[id]
+	if batch == nil {
+		batch = b.add(id)
+	}
+	if batch.quiet == nil {
+		return batch
+	}
+	b.quiet.Remove(batch.quiet)
+	batch.quiet, batch.lastTime = nil, now
+	for _, v := range batch.values {
+		b.unlist(v)
+	}
+	return batch
+}
+
+// Unpin lets the board drop what the batch holds again.
+func (b *Board) Unpin(id string) {
+	batch := b.batches[id]
+	if batch == nil || batch.quiet != nil {
+		return
+	}
+	if len(batch.values) == 0 {
+		delete(b.batches, id)
+		return
+	}
+	batch.quiet = b.quiet.PushBack(batch)
+	for key, v := range batch.values {
+		b.list(batch, key, v)
+	}
+	for node := range b.used {
+		b.evict(node)
+	}
+}
+
+// Forget drops a batch.
+func (b *Board) Forget(id string) {
+	batch := b.batches[id]
+	if batch == nil {
+		return
+	}
+	for _, v := range batch.values {
+		b.unlist(v)
+		b.bytes -= v.size()
+	}
+	if batch.quiet != nil {
+		b.quiet.Remove(batch.quiet)
+	}
+	delete(b.batches, id)
+}
+
+// Expire drops the batches that are not pinned and unheard of since the time.
+// Late certificates bring a finished one back, by way of the log.
+func (b *Board) Expire(since time.Time) {
+	for e := b.quiet.Front(); e != nil && e.Value.(*Batch).lastTime.Before(since); e = b.quiet.Front() {
+		b.Forget(e.Value.(*Batch).ID)
+	}
+}
+
+func (b *Board) add(id string) *Batch {
+	batch := &Batch{ID: id, n: b.manifest.N, values: map[key]*value{}}
+	batch.quiet = b.quiet.PushBack(batch)
+	b.batches[id] = batch
+	return batch
+}
+
+// store makes v the value of a slot.
+func (b *Board) store(batch *Batch, slot wire.Slot, v *value) {
+	k := key{slot.Kind, slot.Node}
+	if old := batch.values[k]; old != nil {
+		b.unlist(old)
+		b.bytes -= old.size()
+	}
+	batch.values[k] = v
+	b.bytes += v.size()
+	if batch.header == nil && v.header != nil {
+		batch.header = v.header
+	}
+	if batch.quiet != nil {
+		b.list(batch, k, v)
+	}
+}
+
+// held is an element of a node's list.
+type held struct {
+	batch *Batch
+	key   key
+}
+
+func (b *Board) list(batch *Batch, k key, v *value) {
+	v.listed = b.values[k.node].PushBack(held{batch, k})
+	v.author = k.node
+	b.used[k.node] += v.size()
+}
+
+func (b *Board) unlist(v *value) {
+	if v.listed != nil {
+		b.values[v.author].Remove(v.listed)
+		b.used[v.author] -= v.size()
+		v.listed = nil
+	}
+}
+
+// evict drops a node's oldest values while it is over its quota.
+func (b *Board) evict(node int) {
+	for b.used[node] > b.quota {
+		h := b.values[node].Front().Value.(held)
+		v := h.batch.values[h.key]
+		b.unlist(v)
+		b.bytes -= v.size()
+		delete(h.batch.values, h.key)
+		h.batch.asked = false // what is missing now was not asked for
+		if len(h.batch.values) == 0 {
+			b.Forget(h.batch.ID)
+		}
+	}
+}

@@ -1,0 +1,138 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
+)
+
+func TestInProcess(t *testing.T) {
+	s := startTest(t, t.TempDir(), 0)
+	b := connectTest(t, "", func(o *Options) { o.Embedded = s })
+	if err := b.Apply(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	var c collector
+	if _, err := b.Follow(testContext(t), Sign, 0, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	publishN(t, b, 0, 50)
+	checkGapless(t, c.waitFor(t, 50), 1)
+}
+
+// foreignServer is somebody's server, not set up for a fleet.
+func foreignServer(t *testing.T, opts *server.Options) string {
+	t.Helper()
+	opts.Host, opts.Port, opts.NoSigs, opts.NoLog = "127.0.0.1", -1, true, true
+	s, err := server.NewServer(opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("server did not start")
+	}
+	return s.ClientURL()
+}
+
+func TestConnectExplains(t *testing.T) {
+	noStreams := foreignServer(t, &server.Options{MaxPayload: natsconn.MaxPayload})
+	smallPayload := foreignServer(t, &server.Options{JetStream: true, StoreDir: t.TempDir()})
+	locked := foreignServer(t, &server.Options{Username: "u", Password: "secret-password"})
+	badKey := filepath.Join(t.TempDir(), "key")
+	if err := os.WriteFile(badKey, []byte("nonsense"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct {
+		name string
+		opt  Options
+		want string
+	}{
+		{"no JetStream", Options{URL: noStreams}, "jetstream section"},
+		{"small payload", Options{URL: smallPayload}, "max_payload = 4MB"},
+		{"no credentials", Options{URL: locked}, "refuses a connection without credentials"},
+		{"bad credentials file", Options{Credentials: badKey}, "neither"},
+		{"no credentials file", Options{Credentials: badKey + "x"}, "credentials"},
+		{"half a certificate", Options{TLSCert: "x"}, "tls_key"},
+		{"nobody there", Options{URL: "nats://user:secret-password@127.0.0.1:1"}, "no connection to NATS at nats://127.0.0.1:1"},
+		{"bad fleet", Options{Fleet: "Main"}, "lower case"},
+		{"no fleet", Options{Fleet: "a.b"}, "fleet"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(context.Background(), 500*time.Millisecond)
+			defer cancel()
+			if test.opt.Fleet == "" {
+				test.opt.Fleet = "main"
+			}
+			b, err := Connect(ctx, test.opt)
+			if err == nil {
+				_ = b.Close(ctx)
+				t.Fatal("connected")
+			}
+			if !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%v\nshould contain %q", err, test.want)
+			}
+			if strings.Contains(err.Error(), "secret-password") {
+				t.Errorf("the error tells the password: %v", err)
+			}
+		})
+	}
+}
+
+// Connect waits for a server that is not up yet.
+func TestConnectWaits(t *testing.T) {
+	port := freeport.New(t)
+	done := make(chan error, 1)
+	go func() {
+		b, err := Connect(testContext(t), Options{Fleet: "main", URL: fmt.Sprint("nats://127.0.0.1:", port)})
+		if err == nil {
+			err = b.Close(testContext(t))
+		}
+		done <- err
+	}()
+	time.Sleep(100 * time.Millisecond)
+	startTest(t, t.TempDir(), port)
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestConnectNkey(t *testing.T) {
+	key, err := nkeys.CreateUser()
+	if err != nil {
+		t.Fatal(err)
+	}
+	url := foreignServer(t, &server.Options{MaxPayload: natsconn.MaxPayload, JetStream: true, StoreDir: t.TempDir(),
+		Nkeys: []*server.NkeyUser{{Nkey: must[string](t)(key.PublicKey())}}})
+	b := connectTest(t, url, func(o *Options) { o.Credentials = seedFile(t, key) })
+	if err := b.Apply(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	if _, err := nats.Connect(url); !errors.Is(err, nats.ErrAuthorization) {
+		t.Errorf("without key: %v", err)
+	}
+}
+
+func seedFile(t testing.TB, key nkeys.KeyPair) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "user.nk")
+	if err := os.WriteFile(path, must[[]byte](t)(key.Seed()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

@@ -1,0 +1,209 @@
+// Package command is what the command lines of frostctl, frost-worker and
+// frost-gateway have in common: usage errors, exit codes, the version, and
+// errors put into sentences for people.
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+)
+
+// Exit codes of every program.
+const (
+	CodeError       = 1   // anything without a code of its own
+	CodeUsage       = 2   // the command line
+	CodeInterrupted = 130 // SIGINT or SIGTERM before the command was done
+)
+
+// An Exit is one row of a program's exit codes: what it means, and which
+// errors end with it.
+type Exit struct {
+	Code    int              `json:"code"`
+	Meaning string           `json:"meaning"`
+	Is      func(error) bool `json:"-"`
+}
+
+// exits completes a program's own rows. The first row that fits an error
+// counts; an error that fits none is CodeError.
+func exits(own []Exit) []Exit {
+	all := []Exit{
+		{CodeUsage, "the command line is wrong", isUsage},
+	}
+	all = append(all, own...)
+	return append(all,
+		Exit{CodeInterrupted, "interrupted", func(err error) bool { return errors.Is(err, context.Canceled) }},
+		Exit{CodeError, "another error: a file, the configuration, the connection", func(err error) bool { return err != nil }},
+		Exit{0, "done", func(err error) bool { return err == nil }},
+	)
+}
+
+// ExitCode is the exit code of an error, by a program's own rows.
+func ExitCode(err error, own []Exit) int {
+	all := exits(own)
+	return all[slices.IndexFunc(all, func(e Exit) bool { return e.Is(err) })].Code
+}
+
+// Run runs a program and returns its exit code. Errors go to standard error
+// as sentences; what is wrong with the command line is followed by its usage.
+// Programs that hold secrets dump no core.
+func Run(ctx context.Context, root *cobra.Command, own ...Exit) int {
+	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	prepare(root, own)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err != nil {
+		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), Sentence(err))
+		if isUsage(err) {
+			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", usageLine(cmd), cmd.CommandPath())
+		}
+	}
+	return ExitCode(err, own)
+}
+
+func usageLine(cmd *cobra.Command) string {
+	if cmd.HasSubCommands() {
+		return cmd.CommandPath() + " COMMAND"
+	}
+	return cmd.UseLine()
+}
+
+// prepare gives a tree of commands the behaviour that all programs share.
+func prepare(root *cobra.Command, own []Exit) {
+	root.Version = Version()
+	root.SilenceErrors, root.SilenceUsage = true, true
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(newExitCodes(exits(own)))
+	root.SetHelpCommand(newHelp(root))
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	markUsage(root)
+}
+
+// markUsage makes errors about arguments and missing flags usage errors, and
+// an unknown or missing subcommand as well. Cobra finds missing flags after it
+// has called Args, so they are checked there.
+func markUsage(cmd *cobra.Command) {
+	if cmd.HasSubCommands() && !cmd.Runnable() {
+		cmd.Args, cmd.RunE = subcommand, help
+	}
+	if check := cmd.Args; check != nil {
+		cmd.Args = func(cmd *cobra.Command, args []string) error {
+			if err := errors.Join(superfluous(cmd, check(cmd, args)), cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
+				return usageError{err}
+			}
+			return nil
+		}
+	}
+	for _, c := range cmd.Commands() {
+		markUsage(c)
+	}
+}
+
+// superfluous rewords cobra.NoArgs, which takes an argument for a command.
+func superfluous(cmd *cobra.Command, err error) error {
+	if err == nil || cmd.HasSubCommands() {
+		return err
+	}
+	if rest, ok := strings.CutPrefix(err.Error(), "unknown command "); ok {
+		argument, _, _ := strings.Cut(rest, " for ")
+		return fmt.Errorf("unexpected argument %s", argument)
+	}
+	return err
+}
+
+// subcommand is the argument check of a command that only groups others. The
+// program itself may be called without one, and prints its help.
+func subcommand(cmd *cobra.Command, args []string) error {
+	var names []string
+	for _, c := range cmd.Commands() {
+		if c.IsAvailableCommand() {
+			names = append(names, c.Name())
+		}
+	}
+	switch {
+	case len(args) == 0 && cmd.HasParent():
+		return fmt.Errorf("%s needs a command: %s", cmd.CommandPath(), strings.Join(names, ", "))
+	case len(args) == 0:
+		return nil
+	}
+	cmd.SuggestionsMinimumDistance = 2 // letters
+	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+		names = near
+	}
+	return fmt.Errorf("%s has no command %q: try %s", cmd.CommandPath(), args[0], strings.Join(names, ", "))
+}
+
+func help(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+func newHelp(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Help about any command",
+		Args:  cobra.ArbitraryArgs,
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil || len(rest) > 0 {
+				return Usagef("there is no command %q", strings.Join(args, " "))
+			}
+			return cmd.Help()
+		},
+	}
+}
+
+func newExitCodes(all []Exit) *cobra.Command {
+	all = slices.Clone(all)
+	slices.SortFunc(all, func(a, b Exit) int { return a.Code - b.Code })
+	var table strings.Builder
+	for _, e := range all {
+		fmt.Fprintf(&table, "%-4d %s\n", e.Code, e.Meaning)
+	}
+	return &cobra.Command{
+		Use: "exit-codes", Short: "What the exit codes mean", Long: table.String(), Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if !WantJSON(cmd) {
+				_, err = fmt.Fprint(cmd.OutOrStdout(), table.String())
+				return err
+			}
+			for _, e := range all {
+				err = errors.Join(err, PrintJSON(cmd.OutOrStdout(), e))
+			}
+			return err
+		},
+	}
+}
+
+// usageError marks errors of the command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func isUsage(err error) bool {
+	var usage usageError
+	return errors.As(err, &usage)
+}
+
+// Usage makes an error one of the command line.
+func Usage(err error) error { return usageError{err} }
+
+// Usagef is an error of the command line.
+func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// WantJSON reports whether --json was given.
+func WantJSON(cmd *cobra.Command) bool {
+	asked, _ := cmd.Flags().GetBool("json")
+	return asked
+}
+
+// PrintJSON prints one value on one line.
+func PrintJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(v)
+}

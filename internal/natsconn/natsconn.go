@@ -1,0 +1,202 @@
+// Package natsconn is the one way in which this project connects to NATS:
+// internal/bus does, and so does the public package client.
+//
+// Connect checks every file that it was given before it dials, and its errors
+// name the file and what to do next. An open connection reconnects for ever.
+// While it is down nothing is kept for later: a caller learns at once that
+// nothing was sent.
+//
+// A server answers a denied request with nothing at all; it only reports the
+// denial to the connection. Ask and Store end on that report, and when
+// the connection is lost, instead of by time-out.
+package natsconn
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
+)
+
+// DefaultURL is where a server is expected when Options has no URL.
+const DefaultURL = nats.DefaultURL
+
+// MaxPayload is what the server must accept in one message, in bytes.
+const MaxPayload = 4 << 20
+
+// Server is a NATS server inside this process. Package natsserver has the only
+// one: programs which merely connect don't link a server.
+type Server interface {
+	nats.InProcessConnProvider
+	URL() string                  // for other processes; empty without a socket
+	Limits() (memory, file int64) // bytes that streams may take
+	Shutdown()                    // stops it and waits until its store is closed
+}
+
+// Options say how to reach a server.
+type Options struct {
+	URL      string // one or more, separated by commas; DefaultURL if empty
+	Embedded Server // if not nil, connect to this one, without a socket
+	Name     string // shown in the server's monitoring
+
+	// Credentials is a file: .creds (JWT and seed), or an nkey seed alone.
+	Credentials            string
+	TLSCA, TLSCert, TLSKey string // PEM files
+
+	InboxPrefix string        // where answers arrive; "_INBOX" if empty
+	AckTimeout  time.Duration // bounds one request
+	Log         *slog.Logger
+
+	// Reconnected is called after each reconnection. It may be nil.
+	Reconnected func()
+}
+
+// Conn is a connection. All methods may be called concurrently.
+type Conn struct {
+	*nats.Conn
+	JS jetstream.JetStream
+
+	opt       Options
+	calls     calls
+	closing   atomic.Bool
+	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
+}
+
+// The pauses between attempts to connect, and how often a failure is logged.
+const (
+	minPause = 50 * time.Millisecond
+	maxPause = time.Second
+	logEvery = 30 * time.Second
+)
+
+// Connect reaches the server, trying again until ctx ends. What no repetition
+// can change is an error at once: a bad file, or credentials that the server refuses.
+func Connect(ctx context.Context, opt Options) (*Conn, error) {
+	if opt.URL == "" {
+		opt.URL = DefaultURL
+	}
+	if opt.Log == nil {
+		opt.Log = slog.New(slog.DiscardHandler)
+	}
+	c := &Conn{opt: opt}
+	opts, err := c.natsOptions()
+	if err != nil {
+		return nil, err
+	}
+	pause := backoff.Backoff{Min: minPause, Max: maxPause}
+	for logged := (time.Time{}); ; {
+		if c.Conn, err = nats.Connect(opt.URL, opts...); err == nil {
+			return c.open()
+		}
+		if isRefusal(err) {
+			return nil, c.refused(err)
+		}
+		err = c.explain(err)
+		if pause.Wait(ctx) != nil {
+			return nil, fmt.Errorf("no connection to %s: %w (last attempt: %w)", c.Server(), ctx.Err(), err)
+		}
+		if time.Since(logged) > logEvery {
+			logged = time.Now()
+			opt.Log.Warn("no connection to NATS yet, retrying", "server", c.Server(), "error", err)
+		}
+	}
+}
+
+// Wrap makes a Conn of a connection that somebody else opened and closes.
+func Wrap(nc *nats.Conn, ackTimeout time.Duration) (*Conn, error) {
+	c := &Conn{Conn: nc, opt: Options{URL: nc.ConnectedUrlRedacted(), AckTimeout: ackTimeout}}
+	return c.open()
+}
+
+func (c *Conn) open() (_ *Conn, err error) {
+	c.JS, err = jetstream.New(c.Conn, jetstream.WithDefaultTimeout(c.opt.AckTimeout))
+	return c, err
+}
+
+func (c *Conn) natsOptions() ([]nats.Option, error) {
+	o := &c.opt
+	opts := []nats.Option{
+		nats.Name(o.Name),
+		nats.MaxReconnects(-1),
+		nats.ReconnectWait(100 * time.Millisecond),
+		nats.ReconnectJitter(200*time.Millisecond, time.Second),
+		nats.IgnoreAuthErrorAbort(),
+		nats.RetryOnFailedConnect(false),
+		nats.ReconnectBufSize(-1), // nothing goes out behind the caller's back
+		nats.PingInterval(10 * time.Second),
+		nats.MaxPingsOutstanding(2),
+		nats.DisconnectErrHandler(c.onDisconnect),
+		nats.ReconnectHandler(c.onReconnect),
+		nats.ErrorHandler(c.onError),
+	}
+	if o.Embedded != nil {
+		opts = append(opts, nats.InProcessServer(o.Embedded))
+	}
+	if o.InboxPrefix != "" {
+		opts = append(opts, nats.CustomInboxPrefix(o.InboxPrefix))
+	}
+	files, err := o.fileOptions()
+	if err != nil {
+		return nil, err
+	}
+	return append(append(opts, files...), c.noteServer), nil
+}
+
+// Server names the server without the password that a URL may hold.
+func (c *Conn) Server() string {
+	if c.opt.Embedded != nil {
+		return "the embedded NATS server"
+	}
+	urls := strings.Split(c.opt.URL, ",")
+	for i, u := range urls {
+		if at := strings.LastIndexByte(u, '@'); at >= 0 {
+			scheme, _, found := strings.Cut(u, "://")
+			if !found {
+				scheme = "nats"
+			}
+			urls[i] = scheme + "://" + u[at+1:]
+		}
+	}
+	return "NATS at " + strings.Join(urls, ",")
+}
+
+// Healthy is nil while connected.
+func (c *Conn) Healthy() error {
+	switch c.Status() {
+	case nats.CONNECTED:
+		return nil
+	case nats.CLOSED, nats.DRAINING_PUBS, nats.DRAINING_SUBS:
+		return ErrClosed
+	}
+	return fmt.Errorf("%w: reconnecting to %s", ErrDisconnected, c.Server())
+}
+
+// Close ends what still waits for an answer with ErrClosed, and closes the
+// connection.
+func (c *Conn) Close() {
+	c.closing.Store(true)
+	c.calls.failAll(ErrClosed)
+	c.Conn.Close()
+}
+
+func (c *Conn) onDisconnect(_ *nats.Conn, err error) {
+	if c.closing.Load() {
+		return
+	}
+	c.opt.Log.Warn("NATS connection lost, reconnecting", "error", err)
+	c.calls.failAll(ErrDisconnected)
+}
+
+func (c *Conn) onReconnect(nc *nats.Conn) {
+	c.opt.Log.Info("NATS reconnected", "server", nc.ConnectedServerName())
+	if c.opt.Reconnected != nil {
+		c.opt.Reconnected()
+	}
+}

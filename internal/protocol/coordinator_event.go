@@ -1,0 +1,136 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Events of a Coordinator.
+type (
+	// JobArrived is a delivery from JOBS.
+	JobArrived struct {
+		Token    uint64 // names the delivery in the effects that end it
+		Job      *CheckedJob
+		Stored   time.Time
+		Existing *ExistingResult // under the job's client and id, if there is one
+	}
+	// JobPoisoned is a delivery that came too often: whoever worked on it died.
+	JobPoisoned struct {
+		Token      uint64
+		Job        *CheckedJob
+		Existing   *ExistingResult
+		Deliveries int
+	}
+	// KeysRead says that all of KEYS, as it stood at the start, was read. Once its
+	// summaries are done too the directory is complete; until then a key that is not
+	// in it is looked up by itself.
+	KeysRead struct{}
+
+	summarized struct {
+		batch *finishedBatch
+		blame int // the node whose deal is no deal of the batch, or -1
+		code  wire.Code
+		err   error
+	}
+	attemptChecked struct {
+		a   *attempt
+		pos int
+		err error
+	}
+	aggregated struct {
+		a     *attempt
+		sigs  [][]byte
+		blame []frost.Blame
+		err   error
+	}
+	resultMade struct {
+		job    *activeJob
+		result *wire.Result
+		err    error
+	}
+)
+
+// Effects of a Coordinator.
+type (
+	// PublishTask puts a task into WORK, unless its subject already has one.
+	PublishTask struct {
+		Subject string
+		Body    []byte
+		Trace   string // the job's traceparent
+	}
+	// Finish stores a job's result (the first one stored wins), with a dead
+	// letter if it failed, and then acknowledges the delivery.
+	Finish struct {
+		Token  uint64
+		Job    wire.SignedJob
+		Result *wire.Result
+	}
+	// Reject answers a job that must not touch the place of a stored result: a
+	// dead letter, an answer that is not stored, and an acknowledgement.
+	Reject struct {
+		Token  uint64
+		Job    wire.SignedJob
+		Result *wire.Result
+	}
+	// Replay announces the stored result again and acknowledges the delivery.
+	Replay struct {
+		Token       uint64
+		Client, Job string
+	}
+	// Supersede says that a job in work was delivered again under a new token.
+	Supersede struct{ Old, New uint64 }
+	// Round says how long after its job was stored a round of it was through, by
+	// the log's own clock. It is for metrics and changes nothing.
+	Round struct {
+		Round       RoundKind
+		Kind        wire.Kind
+		Suite       frost.Suite
+		Interactive bool   // few items
+		Trace       string // the job's traceparent
+		ID          string // batch or session
+		From, To    time.Time
+	}
+)
+
+// RoundKind names a round that a gateway saw end.
+type RoundKind string
+
+// The rounds: all n deals and all n certificates of a batch; a session's signing
+// set, and all its shares.
+const (
+	RoundDeals        RoundKind = "deals"
+	RoundCertificates RoundKind = "certificates"
+	RoundCommitments  RoundKind = "commitments"
+	RoundShares       RoundKind = "shares"
+)
+
+// Rounds are all of them, in their order.
+var Rounds = []RoundKind{RoundDeals, RoundCertificates, RoundCommitments, RoundShares}
+
+// JobEnd is how a job ended. Took is from its storing in JOBS to that of its
+// result.
+type JobEnd struct {
+	Kind        wire.Kind
+	Code        wire.Code // "" if it was done
+	Interactive bool      // few items
+	Items       int       // keys or signatures in the result
+	Trace       string
+	Took        time.Duration
+}
+
+func (JobArrived) event()     {}
+func (KeysRead) event()       {}
+func (JobPoisoned) event()    {}
+func (summarized) event()     {}
+func (attemptChecked) event() {}
+func (aggregated) event()     {}
+func (resultMade) event()     {}
+
+func (PublishTask) effect() {}
+func (Finish) effect()      {}
+func (Reject) effect()      {}
+func (Replay) effect()      {}
+func (Supersede) effect()   {}
+func (Round) effect()       {}

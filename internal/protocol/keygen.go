@@ -1,0 +1,275 @@
+package protocol
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/board"
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// keygen runs key generations: it publishes a task for each batch of a job, goes
+// to the next attempt where nodes give one up, and takes finished batches from the
+// directory.
+type keygen struct {
+	cfg       CoordinatorConfig
+	directory *directory
+	out       *outbox
+	batches   map[string]*keygenBatch // in work, by the id of their attempt
+	queue     []*keygenBatch          // waiting for capacity
+	running   int                     // of cfg.MaxBatches
+}
+
+// keygenBatch is one batch of a keygen job.
+type keygenBatch struct {
+	job       *activeJob
+	part      int
+	attempt   int
+	id        string // of the attempt's batch
+	scheduled bool   // counts in running
+	faults    int    // attempts that ended by somebody's fault
+	paused    bool   // the attempt was given up, the next begins in a while
+	finished  *finishedBatch
+	lastAbort *wire.JobError
+}
+
+// batchPoll is how often a gateway makes sure that a batch's task is still in
+// WORK, for nodes that were away.
+const batchPoll = 10 * time.Second
+
+// maxFaults is how many attempts may end by a fault; restarts are no fault.
+const maxFaults = 4
+
+func newKeygen(cfg CoordinatorConfig, d *directory, out *outbox) *keygen {
+	return &keygen{cfg: cfg, directory: d, out: out, batches: map[string]*keygenBatch{}}
+}
+
+func (k *keygen) start(j *activeJob) {
+	if fit := fitsResult(k.cfg.Manifest, j.job.Suite()); j.job.Count > fit {
+		k.out.fail(j, wire.Refuse(wire.CodeTooLarge,
+			"the certificates of %d keys by %d nodes do not fit a result: ask for %d keys at most",
+			j.job.Count, k.cfg.Manifest.N, fit))
+		return
+	}
+	for i := range j.job.Parts(k.cfg.Manifest) {
+		b := &keygenBatch{job: j, part: i}
+		j.batches = append(j.batches, b)
+		k.queue = append(k.queue, b)
+	}
+	k.schedule()
+}
+
+// schedule starts batches while there is capacity.
+func (k *keygen) schedule() {
+	for k.running < k.cfg.MaxBatches && len(k.queue) > 0 {
+		b := k.queue[0]
+		k.queue = k.queue[1:]
+		if b.job.over() {
+			continue
+		}
+		b.scheduled = true
+		k.running++
+		k.open(b)
+	}
+}
+
+// release takes a job that has ended out of work.
+func (k *keygen) release(j *activeJob) {
+	for _, b := range j.batches {
+		k.close(b)
+	}
+	k.schedule()
+}
+
+// close takes a batch out of work.
+func (k *keygen) close(b *keygenBatch) {
+	k.forget(b)
+	if b.scheduled {
+		b.scheduled = false
+		k.running--
+	}
+}
+
+// forget lets go of a batch's attempt.
+func (k *keygen) forget(b *keygenBatch) {
+	if k.batches[b.id] == b {
+		delete(k.batches, b.id)
+		k.directory.board.Unpin(b.id)
+	}
+}
+
+func (b *keygenBatch) header(m *wire.Manifest) wire.BatchHeader {
+	return b.job.job.PartHeader(m, b.job.Signed.Client, b.job.digest, b.part, b.attempt)
+}
+
+// open goes to the batch's first attempt that was not given up. Batch ids follow
+// from the job, so this also finds what an earlier life of the gateway began, or
+// finished.
+func (k *keygen) open(b *keygenBatch) {
+	for ; b.attempt <= wire.MaxAttempts; b.attempt++ {
+		k.forget(b)
+		b.id = wire.ShortID(b.header(k.cfg.Manifest).Context(k.cfg.Manifest))
+		k.batches[b.id] = b
+		if f := k.directory.finished[b.id]; f != nil {
+			k.done(b, f)
+			return
+		}
+		log := k.directory.board.Pin(b.id, b.job.stored)
+		node, abort := log.Abort()
+		if abort == nil || log.Certified() != nil {
+			k.publish(b)
+			return
+		}
+		if err := b.blame(node, abort); err != nil {
+			k.out.fail(b.job, err)
+			return
+		}
+	}
+	k.out.fail(b.job, b.lastAbort)
+}
+
+// blame notes why an attempt was given up, and returns the job's failure when
+// that was too often.
+func (b *keygenBatch) blame(node int, abort *wire.Complaint) *wire.JobError {
+	b.lastAbort = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: node %d gave up: %s: %s",
+		b.part, b.attempt, node, abort.Code, abort.Reason)
+	if abort.Code != wire.CodeRestarted {
+		b.faults++
+	}
+	if b.faults >= maxFaults {
+		return b.lastAbort
+	}
+	return nil
+}
+
+func (k *keygen) publish(b *keygenBatch) {
+	task := &wire.Task{Job: b.job.Signed, Part: uint32(b.part), Attempt: uint32(b.attempt)}
+	k.out.do(
+		PublishTask{Subject: wire.TaskSubject(task, b.job.ID), Body: wire.Encode(task), Trace: b.job.Signed.Trace},
+		After{Delay: batchPoll, Timer: Timer{b.id, timerBatch}},
+	)
+}
+
+// onLog acts on a slot that just got its value.
+func (k *keygen) onLog(log *board.Batch, slot wire.Slot, at time.Time) {
+	b := k.batches[log.ID]
+	if b == nil {
+		return
+	}
+	switch {
+	case slot.Kind == wire.SlotDeal && log.AllDeals():
+		k.out.round(b.job, RoundDeals, b.id, b.job.job.Suite(), at)
+	case slot.Kind == wire.SlotCert && log.Certified() != nil:
+		k.out.round(b.job, RoundCertificates, b.id, b.job.job.Suite(), at)
+	}
+	if log.Certified() == nil && !b.paused {
+		k.onAbort(b, log)
+	}
+}
+
+// onAbort pauses an attempt that a node gave up, and ends the job where that was
+// too often.
+func (k *keygen) onAbort(b *keygenBatch, log *board.Batch) {
+	node, abort := log.Abort()
+	if abort == nil {
+		return
+	}
+	if err := b.blame(node, abort); err != nil {
+		k.out.fail(b.job, err)
+		return
+	}
+	b.paused = true
+	culprit := -1
+	if abort.Culprit != nil {
+		culprit = int(*abort.Culprit)
+	}
+	k.out.do(
+		b.job.retry(abort.Code, abort.Reason, culprit),
+		After{Delay: b.pause(), Timer: Timer{b.id, timerRetry}},
+	)
+}
+
+// pause is how long a batch waits before its next attempt. It doubles: KEYS keeps
+// every attempt's deals for ever, and a node that always gives up must not fill it.
+func (b *keygenBatch) pause() time.Duration {
+	return min(250*time.Millisecond<<min(b.attempt, 10), time.Minute)
+}
+
+func (k *keygen) onTimer(t Timer) {
+	b := k.batches[t.ID]
+	switch {
+	case b == nil || b.job.over():
+	case t.Kind == timerBatch && !b.paused:
+		k.publish(b)
+	case t.Kind == timerRetry && b.paused:
+		b.paused = false
+		b.attempt++
+		k.open(b)
+	}
+}
+
+// onFinished takes a batch that has just come into the directory.
+func (k *keygen) onFinished(f *finishedBatch) {
+	report := Report{What: ReportComplete, Kind: wire.KindKeygen, ID: f.id, Culprit: -1}
+	b := k.batches[f.id]
+	if b != nil {
+		report = b.job.report(ReportComplete, f.id)
+	}
+	report.Suite, report.Count = frost.Suite(f.header.Suite), int(f.header.K)
+	k.out.do(report)
+	if b != nil {
+		k.done(b, f)
+	}
+}
+
+// done takes a batch's keys. With the last batch of a job its result is computed.
+func (k *keygen) done(b *keygenBatch, f *finishedBatch) {
+	b.finished = f
+	k.close(b)
+	for _, other := range b.job.batches {
+		if other.finished == nil {
+			k.schedule()
+			return
+		}
+	}
+	j, cfg := b.job, k.cfg
+	k.out.do(Compute{Urgent: j.job.Interactive(), Name: "result", Trace: j.Signed.Trace, Run: func() Event {
+		result, err := keygenResult(cfg, j)
+		return resultMade{job: j, result: result, err: err}
+	}})
+	k.schedule()
+}
+
+// expiryReason explains what an expired job was waiting for.
+func (k *keygen) expiryReason(j *activeJob) *wire.JobError {
+	for _, b := range j.batches {
+		if b.finished != nil {
+			continue
+		}
+		log := k.directory.board.Get(b.id)
+		switch {
+		case log == nil || len(log.Missing(wire.SlotDeal)) == k.cfg.Manifest.N:
+			return wire.Refuse(wire.CodeKeygenFailed, "expired before any node dealt part %d", b.part)
+		case !log.AllDeals():
+			return wire.Refuse(wire.CodeKeygenFailed, "expired waiting for the deal of %s",
+				nodeList(log.Missing(wire.SlotDeal)))
+		}
+		if absent := log.Missing(wire.SlotCert); absent != nil {
+			return wire.Refuse(wire.CodeKeygenFailed, "expired waiting for the certificate of %s", nodeList(absent))
+		}
+		return wire.Refuse(wire.CodeKeygenFailed,
+			"expired: the certificates of part %d do not agree with each other", b.part)
+	}
+	return wire.Refuse(wire.CodeKeygenFailed, "expired")
+}
+
+// nodeList names nodes for a sentence.
+func nodeList(nodes []int) string {
+	words := make([]string, len(nodes))
+	for i, n := range nodes {
+		words[i] = strconv.Itoa(n)
+	}
+	return "node " + strings.Join(words, ", ")
+}

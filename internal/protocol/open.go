@@ -1,9 +1,0 @@
-package protocol
-
-import "time"
-
-// OpenNode opens a message that node i sealed for a subject, as every party of
-// the fleet would that finds it in the log: at is when it was stored.
-func OpenNode(m *Manifest, i int, subject string, at time.Time, data []byte) ([]byte, error) {
-	return newOpener(m, nil).node(i, subject, at, data)
-}

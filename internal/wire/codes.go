@@ -1,0 +1,56 @@
+package wire
+
+import "fmt"
+
+// Code is the stable name of a reason, for programs; the sentence beside it
+// is for people. Codes never change their meaning.
+type Code string
+
+// Why a job was refused or given up.
+const (
+	CodeUnknownClient  Code = "unknown_client"
+	CodeBadSignature   Code = "bad_signature"
+	CodeKindNotAllowed Code = "kind_not_allowed"
+	CodeMalformedJob   Code = "malformed_job"
+	CodeTooLarge       Code = "too_large"
+	CodeEmptyBatch     Code = "empty_batch"
+	CodeExpired        Code = "expired"
+	CodeExpiryTooFar   Code = "expiry_too_far"
+	CodeJobIDReused    Code = "job_id_reused"
+	CodeUnknownChain   Code = "unknown_chain"
+	CodeUnknownKey     Code = "unknown_key"
+	CodeNotOwner       Code = "not_owner"
+	CodeBadMessage     Code = "bad_message"
+	CodeBadTweak       Code = "bad_tweak"
+	CodeKeygenFailed   Code = "keygen_failed"
+	CodeSigningFailed  Code = "signing_failed"
+	CodePoison         Code = "poison"
+)
+
+// JobCodes are the codes with which a job can end.
+var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge,
+	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
+	CodeBadMessage, CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal}
+
+// Why a node gave up a batch or refused a session. A deal's own faults carry internal/frost's
+// deal_ codes.
+const (
+	CodeRestarted       Code = "restarted"
+	CodeDealReplaced    Code = "deal_replaced"
+	CodeDealMalformed   Code = "deal_malformed"
+	CodeOtherTranscript Code = "other_transcript"
+	CodeInternal        Code = "internal"
+	CodeOtherDraft      Code = "other_draft"
+)
+
+// JobError is a refusal with its code.
+type JobError struct {
+	Code   Code
+	Reason string
+}
+
+func (e *JobError) Error() string { return string(e.Code) + ": " + e.Reason }
+
+func Refuse(code Code, format string, args ...any) *JobError {
+	return &JobError{Code: code, Reason: fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,247 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
+	"regexp"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// Kind is what a job asks for; it stands in the job's subject.
+type Kind string
+
+// The kinds of jobs.
+const (
+	KindKeygen Kind = "keygen"
+	KindSign   Kind = "sign"
+)
+
+// Valid reports whether k is a known kind.
+func (k Kind) Valid() bool { return k == KindKeygen || k == KindSign }
+
+// Limits of one job.
+const (
+	MaxJobKeys  = 5000
+	MaxJobItems = 1000
+	MaxJobLife  = time.Hour
+)
+
+// Headers of a job on the bus.
+const (
+	HeaderClient    = "Frost-Client"
+	HeaderSignature = "Frost-Signature"
+	HeaderGateway   = "Frost-Gateway" // on results
+)
+
+// Job is a client's request, as it stands in the JSON payload
+// (nats/schemas/job-keygen.json, job-sign.json).
+type Job struct {
+	ID      string    `json:"job"`
+	Kind    Kind      `json:"kind"`
+	Expires time.Time `json:"expires"`
+	// keygen
+	Chain string `json:"chain,omitempty"`
+	Count int    `json:"count,omitempty"`
+	// sign
+	Items []JobItem `json:"items,omitempty"`
+}
+
+// JobItem is one message to sign.
+type JobItem struct {
+	Key     string   `json:"key"`
+	Message HexBytes `json:"message"`
+	// ScriptRoot commits a Taproot key to a script tree (BIP 341); without it
+	// the key is tweaked as BIP 86 says.
+	ScriptRoot HexBytes `json:"script_root,omitempty"`
+}
+
+// SignedJob is a job as it came: what the client signed, and the signature.
+type SignedJob struct {
+	Client    string `cbor:"1,keyasint"`
+	Kind      Kind   `cbor:"2,keyasint"`
+	Payload   []byte `cbor:"3,keyasint"`
+	Signature []byte `cbor:"4,keyasint"`
+	// Trace is the job's traceparent, for those who trace. It is signed by
+	// nobody, goes beside the job and means nothing to the protocol.
+	Trace string `cbor:"-"`
+}
+
+// chainSuites are the chains that addresses can be asked for.
+var chainSuites = map[string]frost.Suite{"bitcoin": frost.Secp256k1TR, "solana": frost.Ed25519}
+
+// ChainSuite is the suite of a chain's keys.
+func ChainSuite(chain string) (frost.Suite, bool) {
+	s, ok := chainSuites[chain]
+	return s, ok
+}
+
+// JobSigningInput is what a client's Ed25519 key signs: a tag, the subject
+// and the payload, with line ends between (neither tag nor subject has one).
+func JobSigningInput(fleet string, kind Kind, client string, payload []byte) []byte {
+	return append([]byte("frostfleet/job/v1\n"+FleetSubject(fleet, JobSubject(kind, client))+"\n"), payload...)
+}
+
+// SignJob signs a payload for the two headers of a job.
+func SignJob(key ed25519.PrivateKey, fleet string, kind Kind, client string, payload []byte) SignedJob {
+	return SignedJob{Client: client, Kind: kind, Payload: payload,
+		Signature: ed25519.Sign(key, JobSigningInput(fleet, kind, client, payload))}
+}
+
+// Interactive reports whether a job asks for few items only: its latency is one
+// that somebody waits for.
+func (j *Job) Interactive() bool { return max(j.Count, len(j.Items)) <= InteractiveItems }
+
+// ReadJob makes a job of a message of JOBS. A client header that contradicts the
+// subject leaves it unsigned.
+func ReadJob(kind Kind, client string, payload []byte, headers map[string][]string) SignedJob {
+	j := SignedJob{Client: client, Kind: kind, Payload: payload}
+	if named := headers[HeaderClient]; len(named) != 1 || named[0] != client {
+		return j
+	}
+	if values := headers[HeaderSignature]; len(values) == 1 {
+		if sig, err := hex.DecodeString(values[0]); err == nil {
+			j.Signature = sig
+		}
+	}
+	return j
+}
+
+// Digest is the job's identity: fleet, kind, client and payload.
+func (j SignedJob) Digest(m *Manifest) [32]byte {
+	return frost.Hash("frostfleet/job/v1", []byte(m.Fleet), []byte(j.Kind), []byte(j.Client), j.Payload)
+}
+
+var jobIDPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
+
+// PeekJobID reads just the id of a payload that may be wrong otherwise, so
+// that a refusal reaches who asked. It is empty if there is none.
+func PeekJobID(payload []byte) string {
+	var j struct {
+		ID string `json:"job"`
+	}
+	if len(payload) > MaxJobSize || json.Unmarshal(payload, &j) != nil || !jobIDPattern.MatchString(j.ID) {
+		return ""
+	}
+	return j.ID
+}
+
+// Authenticate checks who signed the job and may ask for its kind.
+func (j SignedJob) Authenticate(m *Manifest, a *Access) *JobError {
+	client, ok := a.clients[j.Client]
+	if !ok {
+		return Refuse(CodeUnknownClient, "no client %.64q in the access list", j.Client)
+	}
+	if !client.key.verify(JobSigningInput(m.Fleet, j.Kind, j.Client, j.Payload), j.Signature) {
+		return Refuse(CodeBadSignature, "the %s header is not this client's Ed25519 signature over tag, subject and payload", HeaderSignature)
+	}
+	if !client.allows(j.Kind) {
+		return Refuse(CodeKindNotAllowed, "client %s may not publish %s jobs", j.Client, j.Kind)
+	}
+	return nil
+}
+
+// Parse reads and checks the payload: shape, sizes, and its expiry against
+// when the bus stored it.
+func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
+	if len(j.Payload) > MaxJobSize {
+		return nil, Refuse(CodeTooLarge, "payload of %d bytes is over the limit of %d", len(j.Payload), MaxJobSize)
+	}
+	var job Job
+	if err := strictJSON(j.Payload, &job); err != nil {
+		return nil, Refuse(CodeMalformedJob, "payload is not a job: %.200v", err)
+	}
+	if !jobIDPattern.MatchString(job.ID) {
+		return nil, Refuse(CodeMalformedJob, "job %.64q is not a UUID in lower case", job.ID)
+	}
+	if job.Kind != j.Kind {
+		return nil, Refuse(CodeMalformedJob, "kind %.64q in a payload published to job.%s", string(job.Kind), j.Kind)
+	}
+	switch {
+	case !job.Expires.After(stored):
+		return nil, Refuse(CodeExpired, "the job expired at %s and arrived at %s", job.Expires.UTC().Format(time.RFC3339), stored.UTC().Format(time.RFC3339))
+	case job.Expires.Sub(stored) > MaxJobLife+ClockSkew:
+		return nil, Refuse(CodeExpiryTooFar, "the job expires at %s: a job lives at most %s", job.Expires.UTC().Format(time.RFC3339), MaxJobLife)
+	}
+	check := job.checkSign
+	if job.Kind == KindKeygen {
+		check = job.checkKeygen
+	}
+	if err := check(); err != nil {
+		return nil, err
+	}
+	return &job, nil
+}
+
+func (job *Job) checkKeygen() *JobError {
+	switch _, known := chainSuites[job.Chain]; {
+	case len(job.Items) > 0:
+		return Refuse(CodeMalformedJob, "items in a keygen job")
+	case !known:
+		return Refuse(CodeUnknownChain, "chain %.64q: use bitcoin or solana", job.Chain)
+	case job.Count < 1:
+		return Refuse(CodeEmptyBatch, "count is %d: ask for at least one key", job.Count)
+	case job.Count > MaxJobKeys:
+		return Refuse(CodeTooLarge, "count is %d: a job has at most %d keys, publish several", job.Count, MaxJobKeys)
+	}
+	return nil
+}
+
+func (job *Job) checkSign() *JobError {
+	switch {
+	case job.Chain != "" || job.Count != 0:
+		return Refuse(CodeMalformedJob, "chain or count in a sign job")
+	case len(job.Items) == 0:
+		return Refuse(CodeEmptyBatch, "items is empty: ask for at least one signature")
+	case len(job.Items) > MaxJobItems:
+		return Refuse(CodeTooLarge, "%d items: a job has at most %d, publish several", len(job.Items), MaxJobItems)
+	}
+	for i, item := range job.Items {
+		if _, err := ParseKeyID(item.Key); err != nil {
+			return Refuse(CodeUnknownKey, "item %d: %v", i, err)
+		}
+		if n := len(item.ScriptRoot); n != 0 && n != 32 {
+			return Refuse(CodeBadTweak, "item %d: script_root of %d bytes, want 32", i, n)
+		}
+	}
+	return nil
+}
+
+// Suite is the suite of the keys that a keygen job asks for.
+func (job *Job) Suite() frost.Suite { return chainSuites[job.Chain] }
+
+// Tweak is the item's tweak under a suite.
+func (it JobItem) Tweak(s frost.Suite) frost.Tweak {
+	switch {
+	case s != frost.Secp256k1TR && len(it.ScriptRoot) == 0:
+		return frost.Tweak{Mode: frost.TweakNone}
+	case len(it.ScriptRoot) == 32:
+		return frost.Tweak{Mode: frost.TweakScriptRoot, Root: [32]byte(it.ScriptRoot)}
+	}
+	return frost.Tweak{Mode: frost.TweakBIP86}
+}
+
+// Parts is how many batches a keygen job of this suite is cut into, and Part
+// says how many keys part i has.
+func (job *Job) Parts(m *Manifest) int {
+	if job.Kind != KindKeygen {
+		return 1
+	}
+	size := BatchSize(chainSuites[job.Chain], m.N, m.T)
+	return (job.Count + size - 1) / size
+}
+
+// PartHeader is the batch of one part and attempt.
+func (job *Job) PartHeader(m *Manifest, client string, digest [32]byte, part, attempt int) BatchHeader {
+	suite := chainSuites[job.Chain]
+	size := BatchSize(suite, m.N, m.T)
+	return BatchHeader{
+		Client: client, Digest: digest, Part: uint32(part), Attempt: uint32(attempt),
+		Suite: uint8(suite), K: uint32(min(size, job.Count-part*size)),
+	}
+}
+
+// SignatureHeader is the value of the Frost-Signature header.
+func (j SignedJob) SignatureHeader() string { return hex.EncodeToString(j.Signature) }

@@ -1,0 +1,279 @@
+package wire
+
+import (
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+const someBatch = "0123456789abcdef0123456789abcdef"
+
+func TestAuthenticate(t *testing.T) {
+	f := newFleet(t, 2, 3)
+	good := f.keygen(1, "alice", "bitcoin", 1)
+	if err := good.Authenticate(f.m, f.access); err != nil {
+		t.Fatal(err)
+	}
+	_, stranger, _ := ed25519.GenerateKey(rand.Reader)
+	change := func(c func(*SignedJob)) SignedJob {
+		j := good
+		c(&j)
+		return j
+	}
+	for name, test := range map[string]struct {
+		job  SignedJob
+		code Code
+	}{
+		"nobody":          {change(func(j *SignedJob) { j.Client = "nobody" }), CodeUnknownClient},
+		"another client":  {change(func(j *SignedJob) { j.Client = "bob" }), CodeBadSignature},
+		"another kind":    {change(func(j *SignedJob) { j.Kind = KindSign }), CodeBadSignature},
+		"another payload": {change(func(j *SignedJob) { j.Payload = append(good.Payload[:len(good.Payload):len(good.Payload)], ' ') }), CodeBadSignature},
+		"no signature":    {change(func(j *SignedJob) { j.Signature = nil }), CodeBadSignature},
+		"another fleet":   {SignJob(f.clients["alice"], "tess", KindKeygen, "alice", good.Payload), CodeBadSignature},
+		"another key":     {SignJob(stranger, f.m.Fleet, KindKeygen, "alice", good.Payload), CodeBadSignature},
+		"not allowed":     {f.keygen(1, "carol", "bitcoin", 1), CodeKindNotAllowed},
+		"unknown kind":    {f.job("alice", "mint", nil), CodeKindNotAllowed},
+	} {
+		if err := test.job.Authenticate(f.m, f.access); err == nil || err.Code != test.code {
+			t.Errorf("%s: got %v, want %s", name, err, test.code)
+		}
+	}
+	if good.Digest(f.m) == f.keygen(2, "alice", "bitcoin", 1).Digest(f.m) || good.SignatureHeader() != hex.EncodeToString(good.Signature) {
+		t.Error("digest or header is wrong")
+	}
+}
+
+func TestParseJob(t *testing.T) {
+	base := func(kind Kind) map[string]any {
+		j := map[string]any{"job": jobID(1), "kind": kind, "expires": t0.Add(time.Minute)}
+		if kind == KindKeygen {
+			j["chain"], j["count"] = "bitcoin", 1
+		} else {
+			j["items"] = []any{map[string]any{"key": someBatch + ".0", "message": strings.Repeat("ab", 32)}}
+		}
+		return j
+	}
+	items := func(n int, more ...string) []any {
+		it := map[string]any{"key": someBatch + ".0", "message": "ab"}
+		for i := 0; i+1 < len(more); i += 2 {
+			it[more[i]] = more[i+1]
+		}
+		list := make([]any, n)
+		for i := range list {
+			list[i] = it
+		}
+		return list
+	}
+	for name, test := range map[string]struct {
+		kind  Kind
+		key   string
+		value any
+		code  Code
+	}{
+		"keygen":               {KindKeygen, "chain", "bitcoin", ""},
+		"solana":               {KindKeygen, "chain", "solana", ""},
+		"sign":                 {KindSign, "kind", KindSign, ""},
+		"most keys":            {KindKeygen, "count", MaxJobKeys, ""},
+		"most items":           {KindSign, "items", items(MaxJobItems), ""},
+		"script root":          {KindSign, "items", items(1, "script_root", strings.Repeat("00", 32)), ""},
+		"longest life":         {KindSign, "expires", t0.Add(MaxJobLife + ClockSkew), ""},
+		"unknown chain":        {KindKeygen, "chain", "dogecoin", CodeUnknownChain},
+		"no chain":             {KindKeygen, "chain", "", CodeUnknownChain},
+		"no keys":              {KindKeygen, "count", 0, CodeEmptyBatch},
+		"negative":             {KindKeygen, "count", -1, CodeEmptyBatch},
+		"too many keys":        {KindKeygen, "count", MaxJobKeys + 1, CodeTooLarge},
+		"items in keygen":      {KindKeygen, "items", items(1), CodeMalformedJob},
+		"no items":             {KindSign, "items", items(0), CodeEmptyBatch},
+		"too many items":       {KindSign, "items", items(MaxJobItems + 1), CodeTooLarge},
+		"chain in sign":        {KindSign, "chain", "bitcoin", CodeMalformedJob},
+		"count in sign":        {KindSign, "count", 1, CodeMalformedJob},
+		"key id":               {KindSign, "items", items(1, "key", "x.0"), CodeUnknownKey},
+		"key index":            {KindSign, "items", items(1, "key", someBatch+".1000"), CodeUnknownKey},
+		"key index zeros":      {KindSign, "items", items(1, "key", someBatch+".00"), CodeUnknownKey},
+		"key upper case":       {KindSign, "items", items(1, "key", strings.ToUpper(someBatch)+".0"), CodeUnknownKey},
+		"short script root":    {KindSign, "items", items(1, "script_root", "00"), CodeBadTweak},
+		"odd hex":              {KindSign, "items", items(1, "message", "abc"), CodeMalformedJob},
+		"unknown item field":   {KindSign, "items", items(1, "tweak", "00"), CodeMalformedJob},
+		"expired":              {KindSign, "expires", t0, CodeExpired},
+		"long expired":         {KindSign, "expires", t0.Add(-24 * time.Hour), CodeExpired},
+		"no expiry":            {KindSign, "expires", nil, CodeExpired},
+		"expires too late":     {KindSign, "expires", t0.Add(MaxJobLife + ClockSkew + time.Second), CodeExpiryTooFar},
+		"expires in year 9999": {KindSign, "expires", "9999-12-31T23:59:59Z", CodeExpiryTooFar},
+		"expiry no time":       {KindSign, "expires", "soon", CodeMalformedJob},
+		"another kind":         {KindSign, "kind", KindKeygen, CodeMalformedJob},
+		"unknown field":        {KindSign, "priority", 1, CodeMalformedJob},
+		"id in upper case":     {KindSign, "job", "00000000-0000-7000-8000-00000000000A", CodeMalformedJob},
+		"no id":                {KindSign, "job", "", CodeMalformedJob},
+		"id with a line":       {KindSign, "job", jobID(1) + "\n", CodeMalformedJob},
+		"id that is a subject": {KindSign, "job", "a.b", CodeMalformedJob},
+		"count no number":      {KindKeygen, "count", "1", CodeMalformedJob},
+	} {
+		fields := base(test.kind)
+		fields[test.key] = test.value
+		job, err := SignedJob{Client: "alice", Kind: test.kind, Payload: mustJSON(fields)}.Parse(t0)
+		switch {
+		case test.code == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case test.code != "" && (err == nil || err.Code != test.code):
+			t.Errorf("%s: got %v, want %s", name, err, test.code)
+		case err == nil && job.Kind != test.kind:
+			t.Errorf("%s: got %+v", name, job)
+		}
+	}
+}
+
+func TestParseJobBytes(t *testing.T) {
+	good := `{"job":"` + jobID(1) + `","kind":"keygen","expires":"2026-01-02T04:00:00Z","chain":"bitcoin","count":1}`
+	for name, test := range map[string]struct {
+		payload string
+		code    Code
+	}{
+		"as it is":         {good, ""},
+		"space around":     {" " + good + "\n", ""},
+		"nothing":          {"", CodeMalformedJob},
+		"null":             {"null", CodeMalformedJob},
+		"array":            {"[" + good + "]", CodeMalformedJob},
+		"two jobs":         {good + good, CodeMalformedJob},
+		"trailing brace":   {good + "}", CodeMalformedJob},
+		"trailing junk":    {good + "]x", CodeMalformedJob},
+		"deep":             {strings.Repeat("[", 20000), CodeMalformedJob},
+		"over the limit":   {good + strings.Repeat(" ", MaxJobSize), CodeTooLarge},
+		"count with a dot": {strings.Replace(good, `"count":1`, `"count":1.5`, 1), CodeMalformedJob},
+		"key twice":        {strings.Replace(good, `"count":1`, `"count":1,"count":2`, 1), CodeMalformedJob},
+		"key in capitals":  {strings.Replace(good, `"count":1`, `"COUNT":1`, 1), CodeMalformedJob},
+	} {
+		_, err := SignedJob{Kind: KindKeygen, Payload: []byte(test.payload)}.Parse(t0)
+		if test.code == "" && err != nil || test.code != "" && (err == nil || err.Code != test.code) {
+			t.Errorf("%s: got %v, want %q", name, err, test.code)
+		}
+	}
+	for payload, want := range map[string]string{good: jobID(1), `{"job":"` + jobID(7) + `","x":[]}`: jobID(7), "{": "", `{"job":"../x"}`: "", `{"job":1}`: ""} {
+		equal(t, "peeked id of "+payload, PeekJobID([]byte(payload)), want)
+	}
+}
+
+func TestTweak(t *testing.T) {
+	root := make(HexBytes, 32)
+	for _, test := range []struct {
+		suite frost.Suite
+		root  HexBytes
+		want  frost.TweakMode
+	}{
+		{frost.Ed25519, nil, frost.TweakNone},
+		{frost.Ed25519, root, frost.TweakScriptRoot}, // refused by checkItem
+		{frost.Secp256k1TR, nil, frost.TweakBIP86},
+		{frost.Secp256k1TR, root, frost.TweakScriptRoot},
+	} {
+		equal(t, fmt.Sprintf("%s with a root of %d bytes", test.suite, len(test.root)), JobItem{ScriptRoot: test.root}.Tweak(test.suite).Mode, test.want)
+	}
+}
+
+// checkCut checks that a job's parts cover its keys, each once.
+func checkCut(t testing.TB, job *Job, m *Manifest) {
+	t.Helper()
+	sum, parts := 0, job.Parts(m)
+	seen := map[[32]byte]bool{}
+	for part := range parts {
+		h := job.PartHeader(m, "alice", [32]byte{}, part, 0)
+		if h.K < 1 || h.K > frost.MaxBatch || int(h.K) > BatchSize(frost.Suite(h.Suite), m.N, m.T) {
+			t.Fatalf("part %d of %d has %d keys", part, parts, h.K)
+		}
+		if err := h.Params(m).Validate(); err != nil {
+			t.Fatal(err)
+		}
+		sum += int(h.K)
+		seen[h.Context(m)] = true
+	}
+	if sum != job.Count || len(seen) != parts {
+		t.Fatalf("%d keys for %d in %d parts with %d contexts", sum, job.Count, parts, len(seen))
+	}
+}
+
+func TestCuts(t *testing.T) {
+	for _, size := range [][2]int{{1, 1}, {2, 3}, {16, 24}} {
+		m := newFleet(t, size[0], size[1]).m
+		for _, chain := range []string{"bitcoin", "solana"} {
+			batch := BatchSize(chainSuites[chain], m.N, m.T)
+			for _, count := range []int{1, 2, batch - 1, batch, batch + 1, 2*batch - 1, 2 * batch, 999, 1000, 1001, 4999, MaxJobKeys} {
+				if count > 0 && count <= MaxJobKeys {
+					checkCut(t, &Job{Kind: KindKeygen, Chain: chain, Count: count}, m)
+				}
+			}
+		}
+	}
+	equal(t, "batch of 16-of-24", BatchSize(frost.Secp256k1TR, 24, 16), 277)
+}
+
+// A deal of the largest batch fits 512 KiB and a little, for fleets of every
+// size: each key takes its t commitments, a proof, and a share for each node.
+func TestDealSize(t *testing.T) {
+	const slack = 16 << 10
+	for _, suite := range []frost.Suite{frost.Secp256k1TR, frost.Ed25519} {
+		for _, n := range []int{1, 2, 3, 5, 16, 24, 63, 64, 100, MaxNodes} {
+			for _, threshold := range []int{1, (n + 1) / 2, n} {
+				k := BatchSize(suite, n, threshold)
+				if k < 1 || k > frost.MaxBatch {
+					t.Fatalf("%s, %d-of-%d: batch of %d", suite, threshold, n, k)
+				}
+				deal := frost.Deal{
+					Commitments: make([]byte, k*threshold*suite.PointSize()),
+					Proofs:      make([]byte, k*(suite.PointSize()+frost.ScalarSize)),
+				}
+				for range n {
+					deal.Shares = append(deal.Shares, make([]byte, k*frost.ScalarSize+16))
+				}
+				size := len(EncodeDeal(BatchHeader{Client: strings.Repeat("c", 64)}, &deal))
+				if size > 512<<10+slack {
+					t.Fatalf("%s, %d-of-%d: deal of %d keys has %d bytes", suite, threshold, n, k, size)
+				}
+			}
+		}
+	}
+}
+
+func TestTaskSubject(t *testing.T) {
+	task := &Task{Job: SignedJob{Client: "alice", Kind: KindSign}, Attempt: 2, Items: make([]uint32, InteractiveItems)}
+	equal(t, "small", TaskSubject(task, jobID(1)), "work.interactive.alice."+jobID(1)+".0.2")
+	task.Items = append(task.Items, 0)
+	equal(t, "large", TaskSubject(task, jobID(1)), "work.bulk.alice."+jobID(1)+".0.2")
+	equal(t, "keygen", TaskSubject(&Task{Job: SignedJob{Client: "a", Kind: KindKeygen}, Part: 3}, jobID(1)), "work.bulk.a."+jobID(1)+".3.0")
+}
+
+func TestHexBytes(t *testing.T) {
+	var v struct{ B HexBytes }
+	if json.Unmarshal([]byte(`{"B":"0g"}`), &v) == nil || json.Unmarshal([]byte(`{"B":1}`), &v) == nil {
+		t.Error("what is not hexadecimal passes")
+	}
+	must(0, json.Unmarshal([]byte(`{"B":"0aFF"}`), &v))
+	equal(t, "hex", string(mustJSON(v)), `{"B":"0aff"}`)
+}
+
+// A job counts as signed only if its headers are there
+// once, and agree with its subject.
+func TestReadJob(t *testing.T) {
+	sig := strings.Repeat("ab", 64)
+	for name, test := range map[string]struct {
+		header map[string][]string
+		ok     bool
+	}{
+		"right":          {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {sig}}, true},
+		"none":           {nil, false},
+		"no client":      {map[string][]string{HeaderSignature: {sig}}, false},
+		"another client": {map[string][]string{HeaderClient: {"b"}, HeaderSignature: {sig}}, false},
+		"two clients":    {map[string][]string{HeaderClient: {"a", "b"}, HeaderSignature: {sig}}, false},
+		"no signature":   {map[string][]string{HeaderClient: {"a"}}, false},
+		"two signatures": {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {sig, sig}}, false},
+		"no hexadecimal": {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {"zz"}}, false},
+	} {
+		if got := ReadJob(KindSign, "a", []byte("payload"), test.header); (got.Signature != nil) != test.ok {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+}

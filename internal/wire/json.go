@@ -1,0 +1,87 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+)
+
+// strictJSON reads exactly one JSON value that means the same to every
+// reader: no unknown fields, no field twice, no field in another spelling
+// (encoding/json would take "JOB" for "job", and the last of two).
+func strictJSON(data []byte, v any) error {
+	if err := plainKeys(data); err != nil {
+		return err
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	return dec.Decode(v)
+}
+
+// plainKeys walks the tokens of one JSON value and refuses doubled keys, keys
+// that are not lower case, and anything behind the value.
+func plainKeys(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if err := walkValue(dec, 0); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
+const maxDepth = 8
+
+func walkValue(dec *json.Decoder, depth int) error {
+	if depth > maxDepth {
+		return fmt.Errorf("nested deeper than %d", maxDepth)
+	}
+	t, err := dec.Token()
+	if err != nil {
+		return err
+	}
+	switch t {
+	case json.Delim('{'):
+		return walkObject(dec, depth)
+	case json.Delim('['):
+		for dec.More() {
+			if err := walkValue(dec, depth+1); err != nil {
+				return err
+			}
+		}
+		_, err = dec.Token()
+	}
+	return err
+}
+
+func walkObject(dec *json.Decoder, depth int) error {
+	seen := map[string]bool{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return err
+		}
+		key, _ := t.(string)
+		if seen[key] || !plainKey(key) {
+			return fmt.Errorf("field %.64q stands twice or is not in lower case", key)
+		}
+		seen[key] = true
+		if err := walkValue(dec, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token()
+	return err
+}
+
+func plainKey(key string) bool {
+	for _, c := range []byte(key) {
+		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '_' {
+			return false
+		}
+	}
+	return key != ""
+}

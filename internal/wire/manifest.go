@@ -1,0 +1,174 @@
+package wire
+
+import (
+	"bytes"
+	"crypto/ecdh"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"regexp"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// MaxNodes bounds a fleet. Indices are sent as single bytes.
+const MaxNodes = frost.MaxNodes
+
+// Networks that a fleet can belong to.
+var networks = map[string]bool{"mainnet": true, "testnet": true, "signet": true, "regtest": true}
+
+// fleetName keeps to lower case, as the names of the fleet's streams are upper
+// case, and two fleets must not meet there.
+var fleetName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
+
+var token = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// HexBytes are bytes that stand as hexadecimal in JSON.
+type HexBytes []byte
+
+// MarshalText implements encoding.TextMarshaler.
+func (h HexBytes) MarshalText() ([]byte, error) { return []byte(hex.EncodeToString(h)), nil }
+
+// UnmarshalText implements encoding.TextUnmarshaler.
+func (h *HexBytes) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	*h = b
+	return err
+}
+
+// NodeCard is what the manifest says of one worker.
+type NodeCard struct {
+	Index      int      `json:"index"`
+	Identity   HexBytes `json:"identity"`   // P-256, uncompressed, 65 bytes
+	Encryption HexBytes `json:"encryption"` // X25519, 32 bytes
+}
+
+// Manifest is the core manifest: who the fleet is. It is public, the same
+// everywhere, and its hash is in every transcript: a batch belongs to its
+// manifest for ever.
+type Manifest struct {
+	Version       int        `json:"version"`
+	Fleet         string     `json:"fleet"`
+	Network       string     `json:"network"`
+	N             int        `json:"n"`
+	T             int        `json:"t"`
+	Epoch         int        `json:"epoch"`
+	AttestSigning bool       `json:"attest_signing"` // the HSM signs every signing commitment
+	Nodes         []NodeCard `json:"nodes"`
+
+	hash       [32]byte
+	identities []*ecdsa.PublicKey
+}
+
+// ParseManifest reads a manifest's JSON strictly and validates it.
+func ParseManifest(data []byte) (*Manifest, error) {
+	if len(data) > MaxJobSize {
+		return nil, fmt.Errorf("manifest: %d bytes is over the limit of %d", len(data), MaxJobSize)
+	}
+	var m Manifest
+	if err := strictJSON(data, &m); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	if err := m.Seal(); err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+// Seal validates the manifest and computes its hash; it is not changed
+// afterwards.
+func (m *Manifest) Seal() error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("manifest: "+format, args...)) }
+	if m.Version != 1 {
+		bad("version %d: this program knows version 1", m.Version)
+	}
+	if !fleetName.MatchString(m.Fleet) {
+		bad("fleet %.64q: use 1 to 32 lower-case letters, digits, _ or -", m.Fleet)
+	}
+	if !networks[m.Network] {
+		bad("network %q: use mainnet, testnet, signet or regtest", m.Network)
+	}
+	if m.N < 1 || m.N > MaxNodes || m.T < 1 || m.T > m.N {
+		bad("threshold %d of %d: need 1 <= t <= n <= %d", m.T, m.N, MaxNodes)
+	}
+	if m.Epoch < 0 || m.Epoch > 1<<30 {
+		bad("epoch %d is out of range", m.Epoch)
+	}
+	if len(m.Nodes) != m.N {
+		bad("n is %d and there are %d nodes", m.N, len(m.Nodes))
+	}
+	errs = append(errs, m.sealNodes()...)
+	if len(errs) > 0 {
+		return errors.Join(errs...)
+	}
+	m.hash = m.computeHash()
+	return nil
+}
+
+func (m *Manifest) sealNodes() (errs []error) {
+	seen := map[string]int{}
+	m.identities = nil
+	for i, node := range m.Nodes {
+		if node.Index != i {
+			errs = append(errs, fmt.Errorf("manifest: node %d has index %d: list the nodes in index order", i, node.Index))
+		}
+		pub, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), node.Identity)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("manifest: node %d: identity: not an uncompressed P-256 key: %w", i, err))
+		}
+		m.identities = append(m.identities, pub)
+		if err := checkHostKey(node.Encryption); err != nil {
+			errs = append(errs, fmt.Errorf("manifest: node %d: encryption: %w", i, err))
+		}
+		for _, key := range []HexBytes{node.Identity, node.Encryption} {
+			if other, ok := seen[string(key)]; ok {
+				errs = append(errs, fmt.Errorf("manifest: nodes %d and %d share the key %x: every node has keys of its own", other, i, []byte(key)))
+			}
+			seen[string(key)] = i
+		}
+	}
+	return errs
+}
+
+// checkHostKey refuses X25519 keys that give the same secret with everybody.
+func checkHostKey(key []byte) error {
+	pub, err := ecdh.X25519().NewPublicKey(key)
+	if err != nil {
+		return fmt.Errorf("not an X25519 key: %w", err)
+	}
+	probe := must(ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{0x40}, 32)))
+	if _, err := probe.ECDH(pub); err != nil {
+		return errors.New("a point of small order")
+	}
+	return nil
+}
+
+func (m *Manifest) computeHash() [32]byte {
+	attest := uint32(0)
+	if m.AttestSigning {
+		attest = 1
+	}
+	parts := [][]byte{[]byte(m.Fleet), []byte(m.Network), Be32(m.N), Be32(m.T), Be32(m.Epoch), Be32(attest)}
+	for _, node := range m.Nodes {
+		parts = append(parts, node.Identity, node.Encryption)
+	}
+	return frost.Hash("frostfleet/manifest/v1", parts...)
+}
+
+// Hash is the manifest's identity.
+func (m *Manifest) Hash() [32]byte { return m.hash }
+
+// Identity is node i's P-256 key.
+func (m *Manifest) Identity(i int) *ecdsa.PublicKey { return m.identities[i] }
+
+// HostKeys are the nodes' X25519 keys in index order.
+func (m *Manifest) HostKeys() [][32]byte {
+	keys := make([][32]byte, len(m.Nodes))
+	for i, node := range m.Nodes {
+		keys[i] = [32]byte(node.Encryption)
+	}
+	return keys
+}

@@ -1,0 +1,191 @@
+package wire
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
+)
+
+// MaxAttempts bounds the attempts of one part of a job: they count from 0 to it.
+const MaxAttempts = 256
+
+// Task is a gateway's word that a job's part is to be worked on, with the job
+// as the client signed it: workers check everything again.
+type Task struct {
+	Job     SignedJob `cbor:"1,keyasint"`
+	Part    uint32    `cbor:"2,keyasint"`
+	Attempt uint32    `cbor:"3,keyasint"`
+	Items   []uint32  `cbor:"4,keyasint,omitempty"` // sign: which of the job's items, ascending
+	Exclude []uint8   `cbor:"5,keyasint,omitempty"` // sign: nodes that sit this attempt out, ascending
+	Draft   string    `cbor:"6,keyasint,omitempty"` // sign: the draft of BIP 445 that the gateway aggregates by
+}
+
+// SignTask returns a task of this program's draft for some of a job's items.
+func SignTask(job SignedJob, attempt int, items []uint32, exclude []uint8) *Task {
+	return &Task{Job: job, Attempt: uint32(attempt), Items: items, Exclude: exclude, Draft: bip445.Draft}
+}
+
+const maxDraft = 32 // bytes of the name of a draft
+
+// Session is the signing session's identity: draft, job, attempt, items, exclusions. Programs of different drafts never
+// meet in one session: their nonces and shares would not fit together, and honest nodes would be blamed.
+func (t *Task) Session(m *Manifest) [32]byte {
+	mh, digest := m.Hash(), t.Job.Digest(m)
+	var items []byte
+	for _, i := range t.Items {
+		items = append(items, Be32(i)...)
+	}
+	return frost.Hash("frostfleet/sign/v2", mh[:], []byte(t.Draft), digest[:], Be32(t.Attempt), items, t.Exclude)
+}
+
+// DecodeTask opens a task's body, with the bounds that hold for every task.
+func DecodeTask(body []byte, m *Manifest) (*Task, error) {
+	var t Task
+	if err := Decode(body, MaxJobSize+1<<16, &t); err != nil {
+		return nil, err
+	}
+	if t.Part > MaxJobKeys || t.Attempt > MaxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) ||
+		len(t.Draft) > maxDraft {
+		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions, draft %.40q is out of bounds",
+			t.Part, t.Attempt, len(t.Items), len(t.Exclude), t.Draft)
+	}
+	return &t, nil
+}
+
+func ascending[T uint8 | uint32](list []T, limit int) bool {
+	for i, v := range list {
+		if int(v) >= limit || i > 0 && list[i-1] >= v {
+			return false
+		}
+	}
+	return true
+}
+
+// dealBody is what stands in a deal slot. The header makes the log readable
+// by itself: a node that lost its disk needs nothing else.
+type dealBody struct {
+	Header      BatchHeader `cbor:"1,keyasint"`
+	Ephemeral   [32]byte    `cbor:"2,keyasint"`
+	Commitments []byte      `cbor:"3,keyasint"`
+	Proofs      []byte      `cbor:"4,keyasint"`
+	Shares      [][]byte    `cbor:"5,keyasint"`
+}
+
+func EncodeDeal(h BatchHeader, d *frost.Deal) []byte {
+	return Encode(&dealBody{Header: h, Ephemeral: d.Ephemeral, Commitments: d.Commitments, Proofs: d.Proofs, Shares: d.Shares})
+}
+
+func DecodeDeal(body []byte) (BatchHeader, *frost.Deal, error) {
+	var b dealBody
+	if err := Decode(body, MaxMessageSize, &b); err != nil {
+		return BatchHeader{}, nil, err
+	}
+	return b.Header, &frost.Deal{Ephemeral: b.Ephemeral, Commitments: b.Commitments, Proofs: b.Proofs, Shares: b.Shares}, nil
+}
+
+// Transcript is the hash of a batch's raw deals in index order.
+func Transcript(raw [][]byte) [32]byte { return frost.Hash("frostfleet/transcript/v1", raw...) }
+
+// Certificate is a node's signed statement: I hold my share of every key
+// under Root, over exactly this transcript.
+type Certificate struct {
+	Context     [32]byte     `cbor:"1,keyasint"`
+	Transcript  [32]byte     `cbor:"2,keyasint"`
+	Root        [32]byte     `cbor:"3,keyasint"` // KeyRoot
+	Node        uint32       `cbor:"4,keyasint"`
+	Attestation *Attestation `cbor:"5,keyasint"`
+}
+
+func (c *Certificate) Leaf(m *Manifest) [32]byte {
+	mh := m.Hash()
+	return frost.Hash("frostfleet/certificate/v1", mh[:], c.Context[:], c.Transcript[:], c.Root[:], Be32(c.Node))
+}
+
+// DecodeCertificate reads a certificate and checks that node i's HSM signed it.
+func DecodeCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
+	var c Certificate
+	if err := Decode(body, MaxAttestation, &c); err != nil {
+		return nil, err
+	}
+	if int(c.Node) != i {
+		return nil, fmt.Errorf("certificate of node %d, want node %d", c.Node, i)
+	}
+	if err := c.Attestation.verify(m, m.Identity(i), c.Leaf(m)); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// Agrees reports whether two certificates certify the same keys.
+func (c *Certificate) Agrees(o *Certificate) bool {
+	return c.Context == o.Context && c.Transcript == o.Transcript && c.Root == o.Root
+}
+
+// Complaint is an abort (of a batch) or a refusal (of a signing session).
+// Session is the batch's or the session's context.
+type Complaint struct {
+	Session [32]byte `cbor:"1,keyasint"`
+	Code    Code     `cbor:"2,keyasint"`
+	Reason  string   `cbor:"3,keyasint"`
+	Culprit *uint8   `cbor:"4,keyasint,omitempty"`
+}
+
+func DecodeComplaint(body []byte) (*Complaint, error) {
+	var c Complaint
+	if err := Decode(body, 2*maxReason, &c); err != nil {
+		return nil, err
+	}
+	return &c, nil
+}
+
+// CommitBody is a node's public nonces for every item of a session.
+type CommitBody struct {
+	Session     [32]byte     `cbor:"1,keyasint"`
+	Points      []byte       `cbor:"2,keyasint"`
+	Attestation *Attestation `cbor:"3,keyasint,omitempty"`
+}
+
+func CommitLeaf(m *Manifest, session [32]byte, node int, points []byte) [32]byte {
+	mh := m.Hash()
+	return frost.Hash("frostfleet/commitment/v1", mh[:], session[:], Be32(node), points)
+}
+
+func DecodeCommit(body []byte, v *AttestationCache, session [32]byte, node int) (*CommitBody, error) {
+	var c CommitBody
+	if err := Decode(body, MaxMessageSize, &c); err != nil {
+		return nil, err
+	}
+	if c.Session != session {
+		return nil, fmt.Errorf("commitment for another session")
+	}
+	if v.manifest.AttestSigning {
+		if err := v.verify(c.Attestation, node, CommitLeaf(v.manifest, session, node, c.Points)); err != nil {
+			return nil, err
+		}
+	}
+	return &c, nil
+}
+
+// ShareBody is a node's signature shares, and the set that they are for.
+type ShareBody struct {
+	Session [32]byte `cbor:"1,keyasint"`
+	Set     [32]byte `cbor:"2,keyasint"` // setHash
+	Shares  []byte   `cbor:"3,keyasint"`
+}
+
+func DecodeShare(body []byte, session [32]byte) (*ShareBody, error) {
+	var s ShareBody
+	if err := Decode(body, MaxMessageSize, &s); err != nil {
+		return nil, err
+	}
+	if s.Session != session || len(s.Shares) > MaxJobItems*frost.ScalarSize {
+		return nil, fmt.Errorf("share for another session, or too long")
+	}
+	return &s, nil
+}
+
+func Clip(s string) string {
+	return strings.ToValidUTF8(s[:min(len(s), maxReason)], "")
+}

@@ -1,0 +1,137 @@
+package wire
+
+import (
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// Subjects are named here and nowhere else, below the fleet's prefix. Builders
+// don't check what they are given: the bus refuses a subject that its stream
+// does not take. Parsers read subjects that anybody may have written.
+
+// FleetSubject is a subject as it is on the server.
+func FleetSubject(fleet, subject string) string { return "frost." + fleet + "." + subject }
+
+// JobSubject is where a client leaves its jobs of a kind.
+func JobSubject(kind Kind, client string) string { return "job." + string(kind) + "." + client }
+
+// StoredResultSubject is where a gateway stores the result of a job.
+func StoredResultSubject(client, job string) string { return "res." + client + "." + job }
+
+// ResultSubject is where the server announces a stored result, and where its
+// client hears of it. Job may be "*".
+func ResultSubject(client, job string) string { return "result." + client + "." + job }
+
+// NoticeSubject is announced as a result is. A gateway leaves an answer there
+// that must not take the place of a stored result.
+func NoticeSubject(client, job string) string { return "notice." + client + "." + job }
+
+// DeadSubject is where a gateway keeps a job that it gave up.
+func DeadSubject(kind Kind, client, job string) string {
+	return "dead." + string(kind) + "." + client + "." + job
+}
+
+// TaskSubject is the subject of a task. The lane tells small urgent work from
+// bulk.
+func TaskSubject(t *Task, jobID string) string {
+	lane := "bulk"
+	if t.Job.Kind == KindSign && len(t.Items) <= InteractiveItems {
+		lane = "interactive"
+	}
+	return fmt.Sprintf("work.%s.%s.%s.%d.%d", lane, t.Job.Client, jobID, t.Part, t.Attempt)
+}
+
+// BatchFilter matches everything about one batch in KEYS.
+func BatchFilter(batch string) string { return "dkg." + batch + ".>" }
+
+// Manifests are all manifests in KEYS.
+const Manifests = "manifest.*"
+
+// ManifestSubject is where a gateway stores the manifest of that hash.
+func ManifestSubject(hash [32]byte) string { return "manifest." + hex.EncodeToString(hash[:]) }
+
+// String is the slot's subject.
+func (s Slot) String() string {
+	return slotFamily[s.Kind] + "." + s.ID + "." + string(s.Kind) + "." + strconv.Itoa(s.Node)
+}
+
+// ParseSlot reads the subject of a slot.
+func ParseSlot(subject string) (Slot, error) {
+	p := strings.Split(subject, ".")
+	if len(p) != 4 || !isBatchID(p[1]) {
+		return Slot{}, fmt.Errorf("subject %.100q is no slot", subject)
+	}
+	if family, ok := slotFamily[SlotKind(p[2])]; !ok || family != p[0] {
+		return Slot{}, fmt.Errorf("subject %.100q is no slot", subject)
+	}
+	node, err := strconv.Atoi(p[3])
+	if err != nil || node < 0 || node >= MaxNodes || strconv.Itoa(node) != p[3] {
+		return Slot{}, fmt.Errorf("subject %.100q names no node", subject)
+	}
+	return Slot{Kind: SlotKind(p[2]), ID: p[1], Node: node}, nil
+}
+
+// JobRef is what the subject of a job, a result or a dead letter names: a result
+// has no kind there, and a job no id.
+type JobRef struct {
+	Kind        Kind
+	Client, Job string
+}
+
+// ParseJob is the reverse of JobSubject.
+func ParseJob(subject string) (JobRef, error) {
+	t, err := tokens(subject, 3, "job")
+	if err != nil {
+		return JobRef{}, err
+	}
+	return JobRef{Kind: Kind(t[1]), Client: t[2]}, nil
+}
+
+// ParseResult reads the subject of a result, stored or announced.
+func ParseResult(subject string) (JobRef, error) {
+	t, err := tokens(subject, 3, "res", "result")
+	if err != nil {
+		return JobRef{}, err
+	}
+	return JobRef{Client: t[1], Job: t[2]}, nil
+}
+
+// ParseDead is the reverse of DeadSubject.
+func ParseDead(subject string) (JobRef, error) {
+	t, err := tokens(subject, 4, "dead")
+	if err != nil {
+		return JobRef{}, err
+	}
+	return JobRef{Kind: Kind(t[1]), Client: t[2], Job: t[3]}, nil
+}
+
+// tokens splits a subject into n tokens, of which the first is given.
+func tokens(subject string, n int, first ...string) ([]string, error) {
+	t := strings.SplitN(subject, ".", n+1)
+	ok := len(t) == n
+	for i := 1; ok && i < n; i++ {
+		ok = IsToken(t[i])
+	}
+	for _, f := range first {
+		if ok && t[0] == f {
+			return t, nil
+		}
+	}
+	return nil, fmt.Errorf("subject %.100q is not %s.…, of %d tokens", subject, strings.Join(first, ".… or "), n)
+}
+
+// maxToken is how long a name may be that stands in subjects.
+const maxToken = 64
+
+// IsToken reports whether s may stand between two dots: [A-Za-z0-9_-]{1,64}.
+func IsToken(s string) bool {
+	for i := range len(s) {
+		c := s[i]
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '_' && c != '-' {
+			return false
+		}
+	}
+	return len(s) > 0 && len(s) <= maxToken
+}

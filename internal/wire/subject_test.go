@@ -1,0 +1,67 @@
+package wire
+
+import (
+	"strings"
+	"testing"
+)
+
+const testBatch = "0123456789abcdef0123456789abcdef"
+
+func TestSubjects(t *testing.T) {
+	for got, want := range map[string]string{
+		FleetSubject("main", JobSubject(KindSign, "alice")): "frost.main.job.sign.alice",
+		ManifestSubject([32]byte{1}):                        "manifest.01" + strings.Repeat("0", 62),
+		StoredResultSubject("alice", "j"):                   "res.alice.j",
+		ResultSubject("alice", "*"):                         "result.alice.*",
+		NoticeSubject("alice", "j"):                         "notice.alice.j",
+		DeadSubject(KindSign, "alice", "j"):                 "dead.sign.alice.j",
+		BatchFilter(testBatch):                              "dkg." + testBatch + ".>",
+		Slot{SlotDeal, testBatch, 7}.String():               "dkg." + testBatch + ".deal.7",
+		Slot{SlotShare, testBatch, 0}.String():              "sign." + testBatch + ".share.0",
+	} {
+		if got != want {
+			t.Errorf("have %s, want %s", got, want)
+		}
+	}
+}
+
+func TestIsToken(t *testing.T) {
+	for s, want := range map[string]bool{
+		"a": true, "Alice-1_b": true, strings.Repeat("a", 64): true,
+		"": false, strings.Repeat("a", 65): false, "a.b": false, "*": false, ">": false, "a b": false, "a\r\n": false, "ä": false,
+	} {
+		if IsToken(s) != want {
+			t.Errorf("IsToken(%q) = %t", s, !want)
+		}
+	}
+}
+
+// What a parser accepts is what the builder makes: one spelling each.
+func FuzzParseSubject(f *testing.F) {
+	for _, s := range []string{
+		"job.sign.alice", "dkg." + testBatch + ".deal.7", "sign." + testBatch + ".share.127", "res.alice.j", "result.alice.j",
+		"dead.sign.alice.j", "", ".", "job..", "dkg." + testBatch + ".share.0", "dkg." + testBatch + ".deal.07", "res.a.b.c",
+		"job.*.>", "job.a.b\r\n", "sign." + testBatch + ".share.255", "dkg." + testBatch + ".deal.-0",
+	} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		check := func(what string, zero bool, err error, rebuilt string) {
+			if err != nil && !zero || err == nil && rebuilt != s {
+				t.Errorf("%s(%q): %v, rebuilds to %q", what, s, err, rebuilt)
+			}
+		}
+		job, err := ParseJob(s)
+		check("ParseJob", job == JobRef{}, err, JobSubject(job.Kind, job.Client))
+		res, err := ParseResult(s)
+		rebuilt := StoredResultSubject(res.Client, res.Job)
+		if strings.HasPrefix(s, "result.") {
+			rebuilt = ResultSubject(res.Client, res.Job)
+		}
+		check("ParseResult", res == JobRef{}, err, rebuilt)
+		dead, err := ParseDead(s)
+		check("ParseDead", dead == JobRef{}, err, DeadSubject(dead.Kind, dead.Client, dead.Job))
+		slot, err := ParseSlot(s)
+		check("ParseSlot", slot == Slot{}, err, slot.String())
+	})
+}
