@@ -90,7 +90,7 @@ warnings and errors to standard error.`,
 		}
 	}
 	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
-	add("run", newFleetCommand(), newBusCommand(), newDevCommand(), newDemoCommand())
+	add("run", newFleetCommand(), newBusCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/secret"
@@ -31,6 +32,9 @@ type Options struct {
 	Serve func(store string, port int, log *slog.Logger) (natsconn.Server, error)
 	Ready func()     // called once, when the program is ready
 	PIN   pin.Source // asks the person who started a node for its token's PIN, if the file has none
+	// Device is a node's, opened already; Node closes it. Nil: Node opens what its
+	// file names.
+	Device keyprovider.Provider
 	// Unobserved leaves metrics unmoved and the bus unwatched, for a benchmark of
 	// what they cost.
 	Unobserved bool

@@ -59,10 +59,13 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	defer stop()
 
 	observe.ProviderState(keyprovider.ErrClosed) // down, and not because of the device
-	back, err := OpenProvider(ctx, n, ProviderOptions{
-		Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
-		Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
-	})
+	back := o.Device
+	if back == nil {
+		back, err = OpenProvider(ctx, n, ProviderOptions{
+			Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
+			Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
+		})
+	}
 	if err != nil {
 		return err
 	}
