@@ -49,7 +49,7 @@ func (c *Client) register(j *prepared) (*pending, error) {
 	if c.closing {
 		return nil, ErrClosed
 	}
-	for id, list := range c.waiting { // handles that nobody waited for
+	for id, list := range c.waiting { // abandoned handles
 		if time.Since(list[0].job.job.Expires) > 2*defaultGrace {
 			delete(c.waiting, id)
 		}

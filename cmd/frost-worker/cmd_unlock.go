@@ -31,7 +31,8 @@ the terminal. The worker must run as the same user, or this command as root.
 When no worker runs, unlock logs in to the token once itself. That makes a
 token forget that it was given a wrong PIN, without which a worker does not
 log in any more.`,
-		Example: "  frost-worker unlock --config node.toml\n  systemd-creds cat pin | frost-worker unlock --config node.toml --pin-stdin",
+		Example: "  frost-worker unlock --config node.toml\n" +
+			"  systemd-creds cat pin | frost-worker unlock --config node.toml --pin-stdin",
 	}
 	path := addConfigFlag(cmd)
 	cmd.Flags().BoolVar(&fromStdin, "pin-stdin", false, "read the PIN from standard input")

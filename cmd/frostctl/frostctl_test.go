@@ -30,6 +30,10 @@ func TestExitCodes(t *testing.T) {
 	wrap := func(err error) error { return fmt.Errorf("while: %w", errors.Join(io.EOF, err)) }
 	stdout, _, _ := call(t, "", "exit-codes")
 	help := "\n" + stdout
+	runbook, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		err  error
 		want int
@@ -59,6 +63,9 @@ func TestExitCodes(t *testing.T) {
 		}
 		if got != tt.want || wrapped != tt.want {
 			t.Errorf("%v: exit code %d, wrapped %d; want %d", tt.err, got, wrapped, tt.want)
+		}
+		if !strings.Contains(string(runbook), fmt.Sprintf("\n| %d | ", tt.want)) {
+			t.Errorf("docs/operations.md does not explain %d", tt.want)
 		}
 		if !strings.Contains(help, fmt.Sprintf("\n%-4d ", tt.want)) {
 			t.Errorf("exit-codes does not explain %d", tt.want)
