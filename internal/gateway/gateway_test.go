@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -30,13 +32,13 @@ func TestStopGivesJobsBack(t *testing.T) {
 	var ids []string
 	for range n {
 		job, id := w.newJob(time.Minute)
-		w.publish(job)
+		w.Publish(job)
 		ids = append(ids, id)
 	}
 	inWork(t, g, n)
 	start := time.Now()
 	stop()
-	if took := time.Since(start); took > drainTime+patience {
+	if took := time.Since(start); took > machine.DrainTime+machinetest.WaitLimit {
 		t.Errorf("the gateway took %s to stop", took)
 	}
 	for _, d := range w.take(n) {
@@ -55,7 +57,7 @@ func TestStopGivesJobsBack(t *testing.T) {
 	}
 	for len(left) > 0 {
 		select {
-		case m := <-w.results:
+		case m := <-w.Results:
 			ref, err := wire.ParseResult(m.Subject)
 			if err != nil {
 				t.Fatal(err)
@@ -64,7 +66,7 @@ func TestStopGivesJobsBack(t *testing.T) {
 				t.Fatalf("a job ended with %s", m.Data)
 			}
 			delete(left, ref.Job)
-		case <-time.After(patience):
+		case <-time.After(machinetest.WaitLimit):
 			t.Fatalf("%d jobs have no end", len(left))
 		}
 	}
@@ -78,44 +80,44 @@ func TestSecondMessageOfAJob(t *testing.T) {
 	w := newWorld(t)
 	g, _ := w.start()
 	job, id := w.newJob(time.Minute)
-	w.publish(job)
+	w.Publish(job)
 	inWork(t, g, 1)
-	w.publish(job)
+	w.Publish(job)
 	eventually(t, "the older message is acknowledged", func() bool { return w.open() == 1 })
 	inWork(t, g, 1)
 	w.startNode()
-	if r := w.answer(id); r.Status != wire.StatusDone {
+	if r := w.Result(id); r.Status != wire.StatusDone {
 		t.Fatalf("%s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the younger message is acknowledged", func() bool { return w.open() == 0 })
 
-	w.publish(job) // once more, after the end
-	if r := w.answer(id); r.Status != wire.StatusDone {
+	w.Publish(job) // once more, after the end
+	if r := w.Result(id); r.Status != wire.StatusDone {
 		t.Fatalf("%s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the third message is acknowledged", func() bool { return w.open() == 0 })
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.deliveries) != 0 {
-		t.Errorf("%d deliveries are still held", len(g.deliveries))
+	g.held.mu.Lock()
+	defer g.held.mu.Unlock()
+	if len(g.held.held) != 0 {
+		t.Errorf("%d deliveries are still held", len(g.held.held))
 	}
 }
 
 // inWork starts a gateway with one job in work, and gives where its result goes.
 func (w *world) inWork() (job wire.SignedJob, id, subject string) {
-	w.t.Helper()
+	w.Helper()
 	g, _ := w.start()
 	job, id = w.newJob(time.Minute)
-	w.publish(job)
-	inWork(w.t, g, 1)
-	return job, id, wire.StoredResultSubject(testClient, id)
+	w.Publish(job)
+	inWork(w, g, 1)
+	return job, id, wire.StoredResultSubject(machinetest.Client, id)
 }
 
 // store puts something where a result goes.
 func (w *world) store(subject string, data []byte, header map[string][]string) {
-	w.t.Helper()
-	if _, err := w.bus.Publish(w.t.Context(), subject, data, header); err != nil {
-		w.t.Fatal(err)
+	w.Helper()
+	if _, err := w.Bus.Publish(w.Context(), subject, data, header); err != nil {
+		w.Fatal(err)
 	}
 }
 
@@ -132,14 +134,14 @@ func TestOtherContentUnderStoredID(t *testing.T) {
 			w := newWorld(t)
 			job, id, subject := w.inWork()
 			w.store(subject, standing, nil)
-			<-w.results // its announcement
+			<-w.Results // its announcement
 			w.startNode()
-			r := w.answer(id)
+			r := w.Result(id)
 			if r.Code != wire.CodeJobIDReused || !bytes.Equal(r.Rejected, job.Signature) {
 				t.Fatalf("ended with %s: %s", r.Code, r.Error)
 			}
 			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
-			stored, _, err := w.bus.Last(t.Context(), bus.Results, subject)
+			stored, _, err := w.Bus.Last(t.Context(), bus.Results, subject)
 			if err != nil || !bytes.Equal(stored.Data, standing) {
 				t.Fatalf("the stored result is %s, %v", stored.Data, err)
 			}
@@ -152,20 +154,18 @@ func TestOtherContentUnderStoredID(t *testing.T) {
 // counted it.
 func TestStandingResultCounts(t *testing.T) {
 	t.Parallel()
-	for by, counts := range map[string]int{"gateway0": 1, "gateway1": 0} {
+	for by, counts := range map[string]int{machinetest.Gateway: 1, "gateway1": 0} {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			job, id, subject := w.inWork()
-			digest := job.Digest(w.manifest)
-			stored := &wire.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Status: wire.StatusDone}
+			digest := job.Digest(w.Manifest)
+			stored := &wire.Result{Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:], Status: wire.StatusDone}
 			w.store(subject, stored.Encode(), map[string][]string{wire.HeaderGateway: {by}})
 			w.startNode() // the job is done here as well
 			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
-			w.ends.mu.Lock()
-			defer w.ends.mu.Unlock()
-			if len(w.ends.codes) != counts {
-				t.Errorf("counted %d times, want %d", len(w.ends.codes), counts)
+			if ends := w.Seen.Ends(); len(ends) != counts {
+				t.Errorf("counted %d times, want %d", len(ends), counts)
 			}
 		})
 	}
@@ -180,14 +180,14 @@ func TestDeadLetters(t *testing.T) {
 	expired, expiredID := w.newJob(5 * time.Second)
 	forged, forgedID := w.newJob(time.Minute)
 	forged.Signature = bytes.Repeat([]byte{1}, 64)
-	unnamed := wire.SignJob(w.client, testFleet, wire.KindKeygen, testClient, []byte(`{}`))
-	w.publish(expired)
-	w.publish(forged)
-	w.publish(unnamed)
-	if r := w.answer(forgedID); r.Code != wire.CodeBadSignature {
+	unnamed := wire.SignJob(w.ClientKey, machinetest.Name, wire.KindKeygen, machinetest.Client, []byte(`{}`))
+	w.Publish(expired)
+	w.Publish(forged)
+	w.Publish(unnamed)
+	if r := w.Result(forgedID); r.Code != wire.CodeBadSignature {
 		t.Errorf("forged: %s", r.Code)
 	}
-	if r := w.answer(expiredID); r.Code != wire.CodeKeygenFailed || !strings.Contains(r.Error, "expired before any node dealt") {
+	if r := w.Result(expiredID); r.Code != wire.CodeKeygenFailed || !strings.Contains(r.Error, "expired before any node dealt") {
 		t.Errorf("expired: %s: %s", r.Code, r.Error)
 	}
 	eventually(t, "every job is acknowledged", func() bool { return w.open() == 0 })
@@ -196,7 +196,7 @@ func TestDeadLetters(t *testing.T) {
 	}
 	for _, l := range w.letters() {
 		job, ok := want[l.Code]
-		if !ok || !bytes.Equal(l.Payload, job.Payload) || l.Client != testClient || l.Kind != wire.KindKeygen || l.Error == "" {
+		if !ok || !bytes.Equal(l.Payload, job.Payload) || l.Client != machinetest.Client || l.Kind != wire.KindKeygen || l.Error == "" {
 			t.Errorf("letter %+v", l)
 		}
 		delete(want, l.Code)
@@ -204,10 +204,8 @@ func TestDeadLetters(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("no letters for %v", want)
 	}
-	w.ends.mu.Lock()
-	defer w.ends.mu.Unlock()
-	if len(w.ends.codes) != 3 {
-		t.Errorf("metrics saw %v", w.ends.codes)
+	if ends := w.Seen.Ends(); len(ends) != 3 {
+		t.Errorf("metrics saw %v", ends)
 	}
 }
 
@@ -216,14 +214,14 @@ func TestPoison(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	job, id := w.newJob(time.Minute)
-	w.publish(job)
+	w.Publish(job)
 	for range maxDeliveries {
 		if err := w.take(1)[0].Nak(0); err != nil {
 			t.Fatal(err)
 		}
 	}
 	w.start()
-	if r := w.answer(id); r.Code != wire.CodePoison || r.Status != wire.StatusFailed {
+	if r := w.Result(id); r.Code != wire.CodePoison || r.Status != wire.StatusFailed {
 		t.Errorf("ended with %s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
@@ -239,13 +237,13 @@ func TestResultTooLarge(t *testing.T) {
 	w := newWorld(t)
 	g, _ := w.start()
 	job, id := w.newJob(time.Minute)
-	w.publish(job)
+	w.Publish(job)
 	inWork(t, g, 1)
-	digest := job.Digest(w.manifest)
-	result := &wire.Result{Job: id, Client: testClient, Kind: job.Kind, Digest: digest[:], Fleet: testFleet, Status: wire.StatusDone,
+	digest := job.Digest(w.Manifest)
+	result := &wire.Result{Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:], Fleet: machinetest.Name, Status: wire.StatusDone,
 		Keys: []wire.Key{{Address: strings.Repeat("x", natsconn.MaxPayload)}}}
 	g.finish(protocol.Finish{Token: 1, Job: job, Result: result})
-	if r := w.answer(id); r.Code != wire.CodeTooLarge || r.Status != wire.StatusFailed || !bytes.Equal(r.Digest, digest[:]) {
+	if r := w.Result(id); r.Code != wire.CodeTooLarge || r.Status != wire.StatusFailed || !bytes.Equal(r.Digest, digest[:]) {
 		t.Errorf("ended with %s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
@@ -260,7 +258,7 @@ func TestFinishTwice(t *testing.T) {
 	w := newWorld(t)
 	g, _ := w.start()
 	job, _ := w.newJob(time.Minute)
-	w.publish(job)
+	w.Publish(job)
 	inWork(t, g, 1)
 	for range 2 {
 		g.done(1, &wire.Result{Kind: wire.KindSign})
@@ -268,10 +266,8 @@ func TestFinishTwice(t *testing.T) {
 		g.supersede(protocol.Supersede{Old: 1, New: 2})
 	}
 	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
-	w.ends.mu.Lock()
-	defer w.ends.mu.Unlock()
-	if len(w.ends.codes) != 1 {
-		t.Errorf("the job ended %d times", len(w.ends.codes))
+	if ends := w.Seen.Ends(); len(ends) != 1 {
+		t.Errorf("the job ended %d times", len(ends))
 	}
 }
 
@@ -283,7 +279,7 @@ func TestStoreRefused(t *testing.T) {
 	if _, err := g.store(t.Context(), "res.a bad token.x", nil, nil); !errors.Is(err, bus.ErrSubject) {
 		t.Errorf("got %v", err)
 	}
-	if n := w.log.count("not stored"); n != 1 {
+	if n := w.Lines.Count("not stored"); n != 1 {
 		t.Errorf("logged %d times", n)
 	}
 }
@@ -293,13 +289,13 @@ func TestStoreRefused(t *testing.T) {
 func TestStopDuringStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	g := New(Config{Manifest: w.manifest, Access: w.access, Name: "gateway0", Key: w.key, Bus: w.bus, Observe: &w.ends, Log: discard})
+	g := New(w.config())
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := g.Run(ctx); !errors.Is(err, context.Canceled) {
 		t.Errorf("got %v", err)
 	}
-	if g.tasks.Go(func() {}) {
+	if g.run.Go(func() {}) {
 		t.Error("a task begins after the end")
 	}
 }

@@ -33,12 +33,12 @@ func (g *Gateway) handle(d bus.Delivery) {
 		_ = d.Nak(time.Second)
 		return
 	}
-	token := g.register(held)
-	defer g.unregister(token)
+	token := g.held.add(held)
+	defer g.held.take(token)
 	if d.Attempt() > maxDeliveries {
-		g.step(protocol.JobPoisoned{Token: token, Job: checked, Existing: existing, Deliveries: d.Attempt()})
+		g.run.Step(protocol.JobPoisoned{Token: token, Job: checked, Existing: existing, Deliveries: d.Attempt()})
 	} else {
-		g.step(protocol.JobArrived{Token: token, Job: checked, Stored: msg.Time, Existing: existing})
+		g.run.Step(protocol.JobArrived{Token: token, Job: checked, Stored: msg.Time, Existing: existing})
 	}
 	g.hold(held)
 }
@@ -55,37 +55,13 @@ func (g *Gateway) existing(job *protocol.CheckedJob) (*protocol.ExistingResult, 
 	if job.ID == "" {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(g.ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(g.run.Life(), 5*time.Second)
 	defer cancel()
 	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, wire.StoredResultSubject(job.Signed.Client, job.ID))
 	if err != nil || !ok {
 		return nil, err
 	}
 	return protocol.ReadExisting(msg.Data), nil
-}
-
-func (g *Gateway) register(d *delivery) uint64 {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.lastToken++
-	g.deliveries[g.lastToken] = d
-	return g.lastToken
-}
-
-func (g *Gateway) unregister(token uint64) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	delete(g.deliveries, token)
-}
-
-// release ends the holding of a delivery and returns it; nil if it was given
-// back meanwhile.
-func (g *Gateway) release(token uint64) *delivery {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	d := g.deliveries[token]
-	delete(g.deliveries, token)
-	return d
 }
 
 // hold keeps the job from redelivery until it has ended or the gateway stops;
@@ -101,11 +77,41 @@ func (g *Gateway) hold(d *delivery) {
 			if err := d.InProgress(); err != nil {
 				g.log.Debug("job not kept in progress", "err", err)
 			}
-		case <-g.stop:
+		case <-g.run.Stopping():
 			// Not at once: it would come to another handler of this gateway, and
 			// each delivery brings a job nearer to being poison.
 			_ = d.Nak(backDelay)
 			return
 		}
+	}
+}
+
+func (g *Gateway) giveBack(token uint64) {
+	if d := g.held.take(token); d != nil {
+		_ = d.Nak(backDelay)
+		close(d.done)
+	}
+}
+
+// supersede gives up the older of two deliveries of one job. JetStream has
+// forgotten it, or the client published the job twice: then the older message
+// is acknowledged, as the younger one keeps the job. Left alone, each would come
+// again and again for as long as the other is held, and look like poison.
+func (g *Gateway) supersede(e protocol.Supersede) {
+	old := g.held.take(e.Old)
+	if old == nil {
+		return
+	}
+	close(old.done)
+	if young := g.held.get(e.New); young != nil && young.Message().Seq != old.Message().Seq {
+		g.run.Go(func() { g.acknowledge(old) })
+	}
+}
+
+func (g *Gateway) acknowledge(d *delivery) {
+	ctx, cancel := context.WithTimeout(g.run.Life(), 10*time.Second)
+	defer cancel()
+	if err := d.Ack(ctx); err != nil {
+		g.log.Warn("job not acknowledged; it will come again", "err", err)
 	}
 }

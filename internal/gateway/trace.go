@@ -22,7 +22,8 @@ func (g *Gateway) begin(d bus.Delivery, job *wire.SignedJob, stored time.Time) *
 		return nil
 	}
 	attrs := []tracing.Attribute{
-		tracing.Job(wire.PeekJobID(job.Payload)), tracing.Client(job.Client), tracing.Kind(string(job.Kind)), tracing.Delivery(d.Attempt()),
+		tracing.Job(wire.PeekJobID(job.Payload)), tracing.Client(job.Client),
+		tracing.Kind(string(job.Kind)), tracing.Delivery(d.Attempt()),
 	}
 	open, parent := g.cfg.Tracer.Span, tracing.Parse(d.Message().Header)
 	if parent == "" && len(job.Signature) > 0 {
@@ -50,15 +51,7 @@ func ended(span *tracing.Span, answer *wire.Result) {
 	span.End(errors.New(answer.Error))
 }
 
-// below opens a span of a job, if that is traced.
-func (g *Gateway) below(trace, name string, attrs ...tracing.Attribute) *tracing.Span {
-	if trace == "" {
-		return nil
-	}
-	return g.cfg.Tracer.Span(trace, name, time.Time{}, attrs...)
-}
-
-// round tells of a round that is through. The log's clock is the server's.
+// round reports a round that has ended. The log's clock is the server's.
 func (g *Gateway) round(e protocol.Round) {
 	g.cfg.Observe.Round(e)
 	if e.Trace == "" {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"crypto/ed25519"
 	"log/slog"
 	"testing"
 	"time"
@@ -87,7 +88,7 @@ func TestSpanOfADelivery(t *testing.T) {
 
 // A result goes with its job's traceparent, and without where there is none.
 func TestTraceparentOfAResult(t *testing.T) {
-	g := &Gateway{cfg: Config{Name: "gateway0", Key: newKey(t)}}
+	g := &Gateway{cfg: Config{Name: "gateway0", Key: ed25519.NewKeyFromSeed(make([]byte, 32))}}
 	if h := g.headers(&wire.Result{}, nil, traceparent); tracing.Parse(h) != traceparent || len(h) != 3 {
 		t.Errorf("headers %v", h)
 	}

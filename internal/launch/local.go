@@ -19,12 +19,10 @@ import (
 // requireDerivationKey ends a node that can't work, as its file names no
 // derivation key, before anything else is waited for. It asks no device.
 func requireDerivationKey(n *config.Node) error {
-	p := &n.Node.KeyProvider
-	switch {
-	case p.Type == config.AWSKMS:
-		return awskms.CanDerive(kmsOptions(n))
+	if n.Node.KeyProvider.Type != config.AWSKMS {
+		return nil
 	}
-	return nil
+	return awskms.CanDerive(kmsOptions(n))
 }
 
 // CheckProvider finds what is wrong with a node's key provider that this

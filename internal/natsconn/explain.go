@@ -80,7 +80,7 @@ func (c *Conn) explain(err error) error {
 			hint = "the server does not accept tls_cert " + o.TLSCert + ": ask its administrator for one that it does"
 		}
 	case errors.Is(err, nats.ErrNoServers):
-		hint = "check url, and that the server runs"
+		hint = "check the address, and that the server runs"
 	case errors.Is(err, nats.ErrSecureConnRequired):
 		hint = "the server requires TLS: set tls_ca, or use a tls:// URL"
 	case errors.Is(err, nats.ErrSecureConnWanted):

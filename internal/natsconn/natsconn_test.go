@@ -105,7 +105,7 @@ func TestErrors(t *testing.T) {
 			[]string{foreignCert, "ask its administrator"}, true},
 		{"TLS where there is none", Options{URL: plain, TLSCA: caFile}, []string{"the server has no TLS"}, true},
 		{"no server", Options{URL: "nats://u:hunter2@127.0.0.1:1"},
-			[]string{"no connection to NATS at nats://127.0.0.1:1", "check url"}, true},
+			[]string{"no connection to NATS at nats://127.0.0.1:1", "check the address"}, true},
 
 		{"no credentials", Options{URL: locked}, []string{locked, "set credentials"}, false},
 		{"a wrong password", Options{URL: strings.Replace(locked, "//", "//u:xhunter2@", 1)},

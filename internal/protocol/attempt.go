@@ -133,7 +133,7 @@ func (s *activeSign) failureSummary(t int) string {
 			words = append(words, fmt.Sprintf("node %d refused: %s: %s", node, r.Code, r.Reason))
 		}
 		if a.set == nil {
-			words = append(words, fmt.Sprintf("%d of %d commitments arrived", a.commits.hopeful(), t))
+			words = append(words, fmt.Sprintf("%d of %d commitments arrived", a.commits.maybeValid(), t))
 		}
 	}
 	slices.Sort(words)

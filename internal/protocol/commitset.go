@@ -78,8 +78,8 @@ func (c *commitSet) checked(pos int, err error) {
 	}
 }
 
-// hopeful counts the commitments that are valid or may turn out so.
-func (c *commitSet) hopeful() (count int) {
+// maybeValid counts the commitments that are valid or may turn out so.
+func (c *commitSet) maybeValid() (count int) {
 	for _, a := range c.arrivals {
 		if a.state != checkBad {
 			count++

@@ -69,7 +69,7 @@ func TestKeygen(t *testing.T) {
 			}
 			for i, a := range b.nodes {
 				equal(t, "phase with all deals", b.phase(i), dkgCertifying)
-				if a.Known[b.id].Complete || a.done[b.id] {
+				if a.known[b.id].Complete || a.done[b.id] {
 					t.Fatal("complete without certificates")
 				}
 			}
@@ -80,9 +80,10 @@ func TestKeygen(t *testing.T) {
 			first := b.nodes[0].store[b.id]
 			for i, a := range b.nodes {
 				equal(t, "complete", a.done[b.id], true)
-				equal(t, "known as complete", a.Known[b.id], KnownBatch{first.Transcript, true})
+				equal(t, "known as complete", a.known[b.id], KnownBatch{first.Transcript, true})
 				r := a.store[b.id]
-				if r.Context != b.head.Context(b.m) || r.Header != b.head || r.Transcript != wire.Transcript(r.Deals) || len(r.Deals) != 3 {
+				if r.Context != b.head.Context(b.m) || r.Header != b.head || r.Transcript != wire.Transcript(r.Deals) ||
+					len(r.Deals) != 3 {
 					t.Errorf("node %d: record %+v", i, r)
 				}
 				if wire.KeyRoot(r.Batch.PublicKeys, "alice") != wire.KeyRoot(first.Batch.PublicKeys, "alice") {
@@ -91,8 +92,8 @@ func TestKeygen(t *testing.T) {
 				if i > 0 && bytes.Equal(r.Batch.Shares.Expose(), first.Batch.Shares.Expose()) {
 					t.Errorf("nodes 0 and %d have the same shares", i)
 				}
-				if a.bytes != 0 || len(a.batches) != 0 {
-					t.Errorf("node %d still holds %d bytes of %d batches", i, a.bytes, len(a.batches))
+				if a.board.Bytes() != 0 || len(a.batches)+a.board.Len() != 0 {
+					t.Errorf("node %d still holds %d bytes of %d batches", i, a.board.Bytes(), len(a.batches))
 				}
 			}
 		})
@@ -144,7 +145,7 @@ func TestJunkInSlots(t *testing.T) {
 	}
 	b.post("dkg."+b.id+".deal.7", b.sessions[0].Seal(b.m, subject, real.body)) // no such node
 	b.post("dkg.x.y", nil)
-	if d := b.nodes[1].batches[b.id]; d.log.deals[0] != nil {
+	if b.nodes[1].board.Get(b.id).Has(wire.SlotDeal, 0) {
 		t.Fatal("junk became the slot's value")
 	}
 	b.releaseAll(wire.SlotDeal)
@@ -278,10 +279,18 @@ func TestAbortedNodeRebuilds(t *testing.T) {
 	for _, m := range b.keys {
 		late.do(KeysMessage{m})
 	}
-	abort := KeysMessage{wire.LogMessage{Subject: wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String(), Seq: 99, Time: t0}}
-	abort.Data = b.sessions[1].Seal(b.m, abort.Subject, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))
+	abort := KeysMessage{
+		wire.LogMessage{Subject: wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String(), Seq: 99, Time: t0},
+	}
+	abort.Data = b.sessions[1].Seal(
+		b.m,
+		abort.Subject,
+		wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}),
+	)
 	late.do(abort)
+	late.do(TaskMessage{b.work[0], t0})
 	equal(t, "phase", late.batches[b.id].phase, dkgAborted)
+	equal(t, "messages", len(late.out), 0)
 	b.releaseAll(wire.SlotCert)
 	for _, m := range b.keys {
 		late.do(KeysMessage{m})
@@ -296,14 +305,20 @@ func TestAbortStopsWork(t *testing.T) {
 			b.deliver()
 		}
 		// A complaint about another batch, first: it says nothing about this one.
-		b.say(wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}, wire.Encode(&wire.Complaint{Session: [32]byte{1}, Code: wire.CodeInternal}))
+		b.say(
+			wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1},
+			wire.Encode(&wire.Complaint{Session: [32]byte{1}, Code: wire.CodeInternal}),
+		)
 		if b.phase(0) == dkgAborted {
 			t.Fatal("a complaint about another session was believed")
 		}
-		b.say(wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))
-		equal(t, "phase", b.phase(0), dkgAborted)
+		b.say(
+			wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1},
+			wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}),
+		)
 		b.nodes[0].out = nil
 		b.deliver()
+		equal(t, "phase", b.phase(0), dkgAborted)
 		if len(b.nodes[0].out) != 0 {
 			t.Error("works on a batch that was given up")
 		}
@@ -325,7 +340,7 @@ func TestCertifyFailed(t *testing.T) {
 
 func TestDealFailsWithoutRandomness(t *testing.T) {
 	b := newBatch(t, "solana")
-	b.nodes[0].Rand = bytes.NewReader(make([]byte, 31))
+	b.nodes[0].cfg.Rand = bytes.NewReader(make([]byte, 31))
 	b.deliver()
 	equal(t, "code", b.aborted(0).Code, wire.CodeInternal)
 }
@@ -387,7 +402,12 @@ func TestTasksAreChecked(t *testing.T) {
 	}
 	// A broker that tells a false time: the job is expired by the node's clock.
 	a := b.newActor(0)
-	a.do(TaskMessage{wire.LogMessage{Subject: subject, Time: t0, Data: seal(subject, good)}, t0.Add(30*time.Minute + wire.ClockSkew + time.Second)})
+	a.do(
+		TaskMessage{
+			wire.LogMessage{Subject: subject, Time: t0, Data: seal(subject, good)},
+			t0.Add(30*time.Minute + wire.ClockSkew + time.Second),
+		},
+	)
 	a.expect(ReportBadTask)
 }
 

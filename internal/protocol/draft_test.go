@@ -57,7 +57,7 @@ func TestNoDraft(t *testing.T) {
 	for _, a := range s.nodes {
 		r, _ := a.reported(ReportBadTask)
 		if !strings.Contains(r.Reason, "names no draft of BIP 445") || !strings.Contains(r.Reason, "draft 0.10.0") {
-			t.Errorf("node %d: %q", a.Index, r.Reason)
+			t.Errorf("node %d: %q", a.cfg.Index, r.Reason)
 		}
 		equal(t, "messages", len(a.out), 0)
 	}

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"time"
 
@@ -51,8 +52,8 @@ func (f *fleet) newActor(i int) *actor {
 
 func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
 	return NewNode(NodeConfig{
-		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, Delay: time.Second, Known: known,
-		Host: secret.New(slices.Clone(a.f.host[i][:])), Hedge: secret.New(make([]byte, 32)),
+		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known,
+		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
 	})
 }
 
@@ -63,11 +64,11 @@ func (a *actor) restart() {
 	for id, r := range a.store {
 		known[id] = KnownBatch{Transcript: r.Transcript, Complete: a.done[id]}
 	}
-	a.Node = a.newNode(a.Index, known)
+	a.Node = a.newNode(a.cfg.Index, known)
 	a.out, a.held, a.timers = nil, nil, nil
 	for id, r := range a.store {
 		if !a.done[id] {
-			a.perform(a.Recertify(Certified{ID: id, Context: r.Context, Transcript: r.Transcript, Root: wire.KeyRoot(r.Batch.PublicKeys, r.Header.Client)}))
+			a.do(Recertify{ID: id, Context: r.Context, Transcript: r.Transcript, Root: r.Root})
 		}
 	}
 	a.replay()
@@ -85,7 +86,9 @@ func (a *actor) replay() {
 	}
 }
 
-func (a *actor) do(ev Event) { a.perform(a.Step(ev)) }
+func (a *actor) do(ev Event) {
+	a.perform(a.f.step(fmt.Sprintf("node %d", a.cfg.Index), ev, a.Step))
+}
 
 func (a *actor) perform(effects []Effect) {
 	for _, effect := range effects {
@@ -118,7 +121,7 @@ func (a *actor) perform(effects []Effect) {
 		case Report:
 			a.reports = append(a.reports, e)
 		default:
-			a.f.t.Fatalf("node %d wants %T", a.Index, e)
+			a.f.t.Fatalf("node %d wants %T", a.cfg.Index, e)
 		}
 	}
 }
@@ -126,7 +129,7 @@ func (a *actor) perform(effects []Effect) {
 func (a *actor) publish(e Publish) {
 	body := e.Body
 	if e.Leaf != nil {
-		body = e.With(a.f.attestOne(a.Index, *e.Leaf))
+		body = e.With(a.f.attestOne(a.cfg.Index, *e.Leaf))
 	}
 	a.out = append(a.out, wish{e.Slot, body})
 	a.watch(e.Slot, body)
@@ -137,9 +140,9 @@ func (a *actor) publish(e Publish) {
 func (a *actor) watch(slot wire.Slot, body []byte) {
 	switch slot.Kind {
 	case wire.SlotCert:
-		c := must(wire.DecodeCertificate(body, a.Manifest, a.Index))
+		c := must(wire.DecodeCertificate(body, a.cfg.Manifest, a.cfg.Index))
 		if was, ok := a.said.transcripts[slot.ID]; ok && was != c.Transcript {
-			a.f.t.Fatalf("node %d certified two transcripts of batch %s", a.Index, slot.ID)
+			a.f.t.Fatalf("node %d certified two transcripts of batch %s", a.cfg.Index, slot.ID)
 		}
 		a.said.transcripts[slot.ID] = c.Transcript
 	case wire.SlotCommit:
@@ -147,14 +150,14 @@ func (a *actor) watch(slot wire.Slot, body []byte) {
 		must(0, wire.Decode(body, wire.MaxMessageSize, &c))
 		for _, was := range a.said.points {
 			if was == string(c.Points) {
-				a.f.t.Fatalf("node %d committed twice to the same nonces", a.Index)
+				a.f.t.Fatalf("node %d committed twice to the same nonces", a.cfg.Index)
 			}
 		}
 		a.said.points[slot.ID] = string(c.Points)
 	case wire.SlotShare:
 		points := a.said.points[slot.ID]
 		if was, ok := a.said.shares[points]; ok && !bytes.Equal(was, body) {
-			a.f.t.Fatalf("node %d made two shares with one pair of nonces", a.Index)
+			a.f.t.Fatalf("node %d made two shares with one pair of nonces", a.cfg.Index)
 		}
 		a.said.shares[points] = body
 	}
@@ -168,8 +171,8 @@ func (a *actor) fill(w wish) {
 	}
 	switch a.f.standing(log, w.slot.String(), func(m wire.LogMessage) wire.Verdict { return a.Judge(w.slot, m, w.body) }) {
 	case wire.Junk:
-		data := a.f.sessions[a.Index].Seal(a.Manifest, w.slot.String(), w.body)
-		a.Sealed(w.slot, data)
+		data := a.f.sessions[a.cfg.Index].Seal(a.cfg.Manifest, w.slot.String(), w.body)
+		a.do(Sealed{w.slot, data})
 		a.f.post(w.slot.String(), data)
 	case wire.Other:
 		a.do(SlotLost{w.slot})
@@ -193,9 +196,9 @@ func (a *actor) load(ids []wire.KeyID) []LoadedKey {
 			continue
 		}
 		suite := frost.Suite(r.Header.Suite)
-		size := a.Manifest.T * suite.PointSize()
+		size := a.cfg.Manifest.T * suite.PointSize()
 		keys[i] = LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
-			Suite: suite, N: a.Manifest.N, T: a.Manifest.T, Index: a.Index,
+			Suite: suite, N: a.cfg.Manifest.N, T: a.cfg.Manifest.T, Index: a.cfg.Index,
 			PublicKey:     r.Batch.PublicKeys[id.Index],
 			VSSCommitment: r.Batch.Commitments[id.Index*size:][:size],
 			Share:         secret.New(slices.Clone(r.Batch.Shares.Expose()[id.Index*32:][:32])),
@@ -214,7 +217,13 @@ func (a *actor) want(kind wire.SlotKind) wish {
 		}
 	}
 	if len(found) != 1 {
-		a.f.t.Fatalf("node %d wants to publish %d %s messages, want one; reports: %v", a.Index, len(found), kind, a.reports)
+		a.f.t.Fatalf(
+			"node %d wants to publish %d %s messages, want one; reports: %v",
+			a.cfg.Index,
+			len(found),
+			kind,
+			a.reports,
+		)
 	}
 	return found[0]
 }
@@ -233,7 +242,7 @@ func (a *actor) expect(what ReportKind) Report {
 	a.f.t.Helper()
 	r, count := a.reported(what)
 	if count == 0 {
-		a.f.t.Fatalf("node %d: no report %q among %v", a.Index, what, a.reports)
+		a.f.t.Fatalf("node %d: no report %q among %v", a.cfg.Index, what, a.reports)
 	}
 	return r
 }

@@ -54,7 +54,7 @@ func walk(t *testing.T, matrix []string, move func(from, to int) (after int)) {
 func TestDKGMoves(t *testing.T) {
 	equal(t, "phases", len(dkgMatrix), int(dkgAborted)+1)
 	walk(t, dkgMatrix, func(from, to int) int {
-		b := &dkg{log: newBatchLog("x", 1), phase: dkgPhase(from)}
+		b := &dkg{phase: dkgPhase(from)}
 		b.to(dkgPhase(to))
 		return int(b.phase)
 	})
@@ -79,16 +79,27 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 		"certify failed": func(b *batchTest) Event { return CertifyFailed{b.id, wire.CodeInternal, fmt.Errorf("full")} },
 		"abort": func(b *batchTest) Event {
 			s := wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String()
-			return KeysMessage{wire.LogMessage{Subject: s, Seq: 99, Time: t0, Data: b.sessions[1].Seal(b.m, s, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))}}
+			return KeysMessage{
+				wire.LogMessage{
+					Subject: s,
+					Seq:     99,
+					Time:    t0,
+					Data: b.sessions[1].Seal(
+						b.m,
+						s,
+						wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}),
+					),
+				},
+			}
 		},
 		"tick":   func(*batchTest) Event { return Tick{t0} },
-		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * batchLogLife)} },
-		"answer": func(b *batchTest) Event { return dealMade{b: b.nodes[0].batch(b.id), err: fmt.Errorf("late")} },
+		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * boardLife)} },
+		"answer": func(b *batchTest) Event { return dealMade{b: b.nodes[0].batches[b.id], err: fmt.Errorf("late")} },
 		"verified": func(b *batchTest) Event {
-			return dealsVerified{b: b.nodes[0].batch(b.id), err: fmt.Errorf("late")}
+			return dealsVerified{b: b.nodes[0].batches[b.id], fault: &fault{wire.CodeInternal, "late", -1}}
 		},
 		"rebuilt": func(b *batchTest) Event {
-			return batchRebuilt{b: b.nodes[0].batch(b.id), record: &BatchRecord{}, err: fmt.Errorf("late")}
+			return batchRebuilt{b: b.nodes[0].batches[b.id], fault: &fault{wire.CodeInternal, "late", -1}}
 		},
 	}
 	for name, event := range events {
@@ -106,14 +117,14 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 	}
 }
 
-func TestMailbox(t *testing.T) {
+func TestEarlyMessages(t *testing.T) {
 	message := func(size int, at time.Time) wire.LogMessage {
 		return wire.LogMessage{Data: make([]byte, size), Time: at}
 	}
-	m := newMailbox(10_000)
+	m := newEarlyMessages(10_000)
 	m.put(wire.Slot{ID: "a"}, message(4000, t0))
 	m.put(wire.Slot{ID: "b"}, message(4000, t0.Add(time.Minute)))
-	equal(t, "both kept", len(m.boxes), 2)
+	equal(t, "both kept", len(m.sessions), 2)
 	m.put(wire.Slot{ID: "c"}, message(4000, t0.Add(2*time.Minute)))
 	if kept(m, "a") != 0 || kept(m, "b") != 1 {
 		t.Error("not the oldest session was dropped")
@@ -121,10 +132,10 @@ func TestMailbox(t *testing.T) {
 	m.put(wire.Slot{ID: "d"}, message(0, t0.Add(3*time.Minute)))
 	m.expire(t0.Add(2 * time.Minute))
 	if kept(m, "c") != 0 || kept(m, "d") != 1 || m.bytes != 0 {
-		t.Errorf("expiry left %d bytes in %d boxes", m.bytes, len(m.boxes))
+		t.Errorf("expiry left %d bytes in %d boxes", m.bytes, len(m.sessions))
 	}
 	m.put(wire.Slot{ID: "huge"}, message(20_000, t0))
-	equal(t, "over the whole limit", len(m.boxes), 0)
+	equal(t, "over the whole limit", len(m.sessions), 0)
 	for range maxOfNode + 10 {
 		m.put(wire.Slot{ID: "flood"}, message(0, t0))
 	}
@@ -133,9 +144,9 @@ func TestMailbox(t *testing.T) {
 	for i := range 100_000 {
 		m.put(wire.Slot{ID: fmt.Sprint(i)}, message(0, t0))
 	}
-	if len(m.boxes) > 1000 {
-		t.Errorf("%d empty messages cost nothing", len(m.boxes))
+	if len(m.sessions) > 1000 {
+		t.Errorf("%d empty messages cost nothing", len(m.sessions))
 	}
 }
 
-func kept(m *mailbox, id string) int { b := m.take(id); return len(b.messages) }
+func kept(m *earlyMessages, id string) int { b := m.take(id); return len(b.messages) }

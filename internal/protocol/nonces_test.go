@@ -13,7 +13,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// The nonce rules N1 to N4 (docs/protocol.md), each attacked. Besides what
+// The nonce rules N1 to N4 (docs/protocol.md, section 6), each attacked. Besides what
 // the tests say, every actor's watch ends the test when two shares come of one
 // pair of nonces.
 
@@ -36,15 +36,20 @@ func TestN1FreshNonces(t *testing.T) {
 	a := s.at(0)
 	one := a.want(wire.SlotCommit)
 	source := &counter{Reader: rand.Reader}
-	again := s.newActor(a.Index)
-	again.store, again.done, again.Rand = a.store, a.done, source
+	again := s.newActor(a.cfg.Index)
+	again.store, again.done, again.cfg.Rand = a.store, a.done, source
 	again.do(TaskMessage{s.work[0], s.now})
 	two := again.want(wire.SlotCommit)
-	c1, c2 := must(wire.DecodeCommit(one.body, wire.NewAttestationCache(s.m), s.session, a.Index)), must(wire.DecodeCommit(two.body, wire.NewAttestationCache(s.m), s.session, a.Index))
+	c1, c2 := must(
+		wire.DecodeCommit(one.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index),
+	), must(
+		wire.DecodeCommit(two.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index),
+	)
 	size := frost.Secp256k1TR.PointSize()
 	for p := 0; p < len(c1.Points); p += size {
 		for q := 0; q < len(c2.Points); q += size {
-			if bytes.Equal(c1.Points[p:p+size], c2.Points[q:q+size]) || p != q && bytes.Equal(c1.Points[p:p+size], c1.Points[q:q+size]) {
+			if bytes.Equal(c1.Points[p:p+size], c2.Points[q:q+size]) ||
+				p != q && bytes.Equal(c1.Points[p:p+size], c1.Points[q:q+size]) {
 				t.Fatal("a nonce came twice")
 			}
 		}
@@ -84,7 +89,7 @@ func TestN3TaskAgain(t *testing.T) {
 	for _, a := range s.nodes {
 		for _, what := range []ReportKind{ReportCommitted, ReportShared} {
 			if _, count := a.reported(what); count > 1 {
-				t.Errorf("node %d: %s %d times", a.Index, what, count)
+				t.Errorf("node %d: %s %d times", a.cfg.Index, what, count)
 			}
 		}
 	}
@@ -121,7 +126,12 @@ func TestN3TwoSets(t *testing.T) {
 		messages := map[int]wire.LogMessage{}
 		for rank := range 3 {
 			w := s.at(rank).want(wire.SlotCommit)
-			messages[rank] = wire.LogMessage{Subject: w.slot.String(), Seq: uint64(rank), Time: s.now, Data: s.sessions[w.slot.Node].Seal(s.m, w.slot.String(), w.body)}
+			messages[rank] = wire.LogMessage{
+				Subject: w.slot.String(),
+				Seq:     uint64(rank),
+				Time:    s.now,
+				Data:    s.sessions[w.slot.Node].Seal(s.m, w.slot.String(), w.body),
+			}
 		}
 		me.hold = held
 		for _, rank := range []int{0, 1, 0, 2} {
@@ -135,7 +145,9 @@ func TestN3TwoSets(t *testing.T) {
 		share := must(wire.DecodeShare(me.want(wire.SlotShare).body, s.session))
 		set := []frost.NonceCommitment{}
 		for _, rank := range []int{0, 1} {
-			c := must(wire.DecodeCommit(s.at(rank).want(wire.SlotCommit).body, wire.NewAttestationCache(s.m), s.session, s.order[rank]))
+			c := must(
+				wire.DecodeCommit(s.at(rank).want(wire.SlotCommit).body, wire.NewAttestationCache(s.m), s.session, s.order[rank]),
+			)
 			set = append(set, frost.NonceCommitment{Index: s.order[rank], Points: c.Points})
 		}
 		equal(t, "set of the only share", share.Set, wire.SetHash(set))
@@ -177,7 +189,7 @@ func TestN3SlotLost(t *testing.T) {
 		for stage := range 4 {
 			s := begun(t)
 			a := s.at(0)
-			lost := SlotLost{wire.Slot{Kind: kind, ID: s.id, Node: a.Index}}
+			lost := SlotLost{wire.Slot{Kind: kind, ID: s.id, Node: a.cfg.Index}}
 			a.hold = stage == 2
 			if stage > 0 {
 				s.release(0, wire.SlotCommit)
@@ -217,8 +229,8 @@ func TestN3SessionDropped(t *testing.T) {
 		equal(t, "sessions", len(a.sessions), 0)
 	}
 	a.expect(ReportBadTask)
-	a.do(Tick{s.now.Add(2 * (sessionLife + spentLife))})
-	equal(t, "sessions remembered when their job has expired", a.spent.count(), 0)
+	a.do(Tick{s.now.Add(2 * (sessionLife + finishedLife))})
+	equal(t, "sessions remembered when their job has expired", a.finished.count(), 0)
 	s.release(1, wire.SlotCommit)
 	for _, what := range []ReportKind{ReportCommitted, ReportShared} {
 		_, count := a.reported(what)
@@ -281,11 +293,11 @@ func TestN4EarlierLifeAppearsLate(t *testing.T) {
 		equal(t, "phase", s.phase(rank), want)
 		earlier := s.twin(rank)
 		if rank == 3 {
-			earlier.do(Timer{s.id, timerHedge})
+			earlier.do(Timer{s.id, timerStandby})
 		}
 		w := earlier.want(wire.SlotCommit)
 		s.say(w.slot, w.body)
-		a.do(Timer{s.id, timerHedge}) // on standby a node looks when its turn comes
+		a.do(Timer{s.id, timerStandby}) // on standby a node looks when its turn comes
 		a.expect(ReportSatOut)
 		a.compute()
 		equal(t, "wants", len(a.out), 0)
@@ -303,7 +315,7 @@ func TestEveryEventInEverySignPhase(t *testing.T) {
 		},
 		func(s *signTest) Event { return Loaded{"x", s.at(0).load([]wire.KeyID{{Batch: s.btc, Index: 0}})} },
 		func(s *signTest) Event { return Loaded{s.id, nil} },
-		func(s *signTest) Event { return Timer{s.id, timerHedge} },
+		func(s *signTest) Event { return Timer{s.id, timerStandby} },
 		func(s *signTest) Event { return Timer{s.id, timerLoad} },
 		func(s *signTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: 0}} },
 		func(s *signTest) Event { return SignLost{} },

@@ -24,7 +24,8 @@ func TestRebuild(t *testing.T) {
 			fresh.replay()
 			fresh.expect(ReportRecovered)
 			was, is := old.store[b.id], fresh.store[b.id]
-			if !fresh.done[b.id] || !bytes.Equal(was.Batch.Shares.Expose(), is.Batch.Shares.Expose()) || was.Transcript != is.Transcript {
+			if !fresh.done[b.id] || !bytes.Equal(was.Batch.Shares.Expose(), is.Batch.Shares.Expose()) ||
+				was.Transcript != is.Transcript {
 				t.Errorf("%s: node %d has other shares after it was rebuilt", chain, i)
 			}
 			if len(fresh.out) > 0 {
@@ -101,7 +102,7 @@ func TestLateCertificate(t *testing.T) {
 		b.releaseAll(wire.SlotDeal)
 		b.release(0, wire.SlotCert)
 		b.release(1, wire.SlotCert)
-		b.now = b.now.Add(batchLogLife + 1)
+		b.now = b.now.Add(boardLife + 1)
 		a := b.nodes[0]
 		a.do(Tick{b.now})
 		equal(t, "entries after a long time", len(a.batches), 0)
@@ -134,7 +135,16 @@ func TestCertifiedBySecondProcess(t *testing.T) {
 	theirs := twin.want(wire.SlotDeal)
 	d1, d2 := b.nodes[1].want(wire.SlotDeal), b.nodes[2].want(wire.SlotDeal)
 	for _, w := range []wish{theirs, d1, d2} { // a broker shows the twin its own deal
-		twin.do(KeysMessage{wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: t0, Data: b.sessions[w.slot.Node].Seal(b.m, w.slot.String(), w.body)}})
+		twin.do(
+			KeysMessage{
+				wire.LogMessage{
+					Subject: w.slot.String(),
+					Seq:     1,
+					Time:    t0,
+					Data:    b.sessions[w.slot.Node].Seal(b.m, w.slot.String(), w.body),
+				},
+			},
+		)
 	}
 	equal(t, "twin", twin.batches[b.id].phase, dkgCertifying)
 	b.releaseAll(wire.SlotDeal)
@@ -160,35 +170,38 @@ func TestCursor(t *testing.T) {
 	equal(t, "done", a.Cursor(), 8)
 }
 
-// Memory for batches that nobody asked this node to work on is bounded: the
-// oldest go first, those in work stay.
-func TestEviction(t *testing.T) {
+// A batch in work stays whole when its node's messages are over their part of the
+// board, and may be dropped again once it is given up.
+func TestPinned(t *testing.T) {
 	b := dealt(t, "solana")
-	old, idle, fresh := wire.Slot{Kind: wire.SlotDeal, ID: someBatch, Node: 1}, wire.Slot{Kind: wire.SlotDeal, ID: "ff" + someBatch[2:], Node: 1}, wire.Slot{Kind: wire.SlotDeal, ID: "ee" + someBatch[2:], Node: 1}
 	b.release(1, wire.SlotDeal)
-	b.say(old, make([]byte, 1000))
-	b.say(idle, make([]byte, 1000))
 	a := b.nodes[0]
-	before := a.bytes
-	a.bytes = maxBatchLogBytes
-	b.say(fresh, make([]byte, 1000))
-	if a.batches[b.id] == nil || a.batches[fresh.ID] == nil || a.batches[old.ID] != nil {
-		t.Error("a batch in work or the newest was dropped, or the oldest stayed")
+	a.board.Pin(b.id, t0).SetHeader(b.head) // pinned twice is pinned
+	flood := func() {
+		for i := range maxBoardBytes/b.m.N/wire.MaxMessageSize + 2 {
+			slot := wire.Slot{Kind: wire.SlotDeal, ID: someSession(i), Node: 1}
+			data := b.sessions[1].Seal(b.m, slot.String(), make([]byte, wire.MaxMessageSize-4096))
+			a.do(KeysMessage{wire.LogMessage{Subject: slot.String(), Seq: uint64(100 + i), Time: t0, Data: data}})
+		}
 	}
-	a.bytes -= maxBatchLogBytes - before
-	for id := range a.batches {
-		a.forget(id)
+	flood()
+	equal(t, "deal of a batch in work", a.board.Get(b.id).Has(wire.SlotDeal, 1), true)
+	equal(t, "oldest of the flood", a.board.Get(someSession(0)) == nil, true)
+	a.do(SlotLost{wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: 0}})
+	equal(t, "phase", b.phase(0), dkgAborted)
+	flood()
+	if log := a.board.Get(b.id); log != nil && log.Has(wire.SlotDeal, 1) {
+		t.Error("the deal of a batch that was given up is never dropped")
 	}
-	equal(t, "bytes with nothing held", a.bytes, 0)
 }
 
 func TestForgetting(t *testing.T) {
 	b := dealt(t, "solana")
 	b.nodes[0].hold = true
 	b.releaseAll(wire.SlotDeal)
-	b.nodes[0].do(Tick{t0.Add(batchLogLife)})
+	b.nodes[0].do(Tick{t0.Add(boardLife)})
 	equal(t, "entries", len(b.nodes[0].batches), 1)
-	b.nodes[0].do(Tick{t0.Add(batchLogLife + 1)})
+	b.nodes[0].do(Tick{t0.Add(boardLife + 1)})
 	equal(t, "entries after the time", len(b.nodes[0].batches), 0)
 	b.nodes[0].compute() // an answer for nobody
 	equal(t, "stored", len(b.nodes[0].store)+len(b.nodes[0].out), 0)

@@ -35,7 +35,7 @@ func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...w
 	s.id = wire.ShortID(s.session)
 	s.order = make([]int, f.m.N)
 	for i := range f.m.N {
-		if r := rank(s.session, exclude, f.m.N, i); r >= 0 {
+		if r := rankOf(s.session, exclude, f.m.N, i); r >= 0 {
 			s.order[r] = i
 		}
 	}
@@ -67,7 +67,7 @@ func (s *signTest) release(rank int, kind wire.SlotKind) {
 func (s *signTest) hedge(rank int) {
 	s.t.Helper()
 	timers := s.at(rank).timers
-	if len(timers) == 0 || timers[len(timers)-1].Kind != timerHedge {
+	if len(timers) == 0 || timers[len(timers)-1].Kind != timerStandby {
 		s.t.Fatalf("node %d has no hedge timer", s.order[rank])
 	}
 	s.at(rank).do(timers[len(timers)-1])
@@ -78,7 +78,7 @@ func (s *signTest) hedge(rank int) {
 // the first.
 func (s *signTest) twin(rank int) *actor {
 	first := s.at(rank)
-	a := s.newActor(first.Index)
+	a := s.newActor(first.cfg.Index)
 	a.store, a.done, a.said = first.store, first.done, first.said
 	a.do(TaskMessage{s.work[len(s.work)-1], s.now})
 	return a
@@ -90,7 +90,7 @@ func TestRank(t *testing.T) {
 		session := [32]byte{byte(i)}
 		seen := map[int]bool{}
 		for node := range 5 {
-			r := rank(session, []uint8{3}, 5, node)
+			r := rankOf(session, []uint8{3}, 5, node)
 			if (r < 0) != (node == 3) || r >= 4 || seen[r] {
 				t.Fatalf("node %d has rank %d", node, r)
 			}
@@ -122,7 +122,11 @@ func TestSigning(t *testing.T) {
 		equal(t, "with two", s.phase(0), signDone)
 		s.hedge(2)
 		equal(t, "not needed", s.phase(2), signOut)
-		a, b := must(wire.DecodeShare(s.at(0).want(wire.SlotShare).body, s.session)), must(wire.DecodeShare(s.at(1).want(wire.SlotShare).body, s.session))
+		a, b := must(
+			wire.DecodeShare(s.at(0).want(wire.SlotShare).body, s.session),
+		), must(
+			wire.DecodeShare(s.at(1).want(wire.SlotShare).body, s.session),
+		)
 		if a.Set != b.Set || len(a.Shares) != 3*32 || bytes.Equal(a.Shares, b.Shares) {
 			t.Errorf("%s: shares %v and %v", suite, a, b)
 		}
@@ -144,7 +148,7 @@ func TestHedging(t *testing.T) {
 	equal(t, "hedge", s.phase(2), signDone)
 	s.release(1, wire.SlotCommit)
 	equal(t, "came too late", s.phase(1), signOut)
-	s.at(3).do(Timer{s.id, timerHedge})
+	s.at(3).do(Timer{s.id, timerStandby})
 	equal(t, "nobody needs the last", s.phase(3), signOut)
 }
 
@@ -179,8 +183,8 @@ func TestOwnCommitmentComesBack(t *testing.T) {
 	} {
 		s := begun(t)
 		w, a := s.at(0).want(wire.SlotCommit), s.at(0)
-		data := s.sessions[a.Index].Seal(s.m, w.slot.String(), w.body)
-		a.Sealed(w.slot, data)
+		data := s.sessions[a.cfg.Index].Seal(s.m, w.slot.String(), w.body)
+		a.do(Sealed{w.slot, data})
 		m := wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now, Data: data}
 		test.change(&m)
 		a.do(SignMessage{m})
@@ -189,7 +193,7 @@ func TestOwnCommitmentComesBack(t *testing.T) {
 		for _, c := range a.sessions[s.id].commits.arrivals {
 			others = append(others, c.Index)
 		}
-		if counts := slices.Equal(others, []int{a.Index}); counts != test.counts || len(others) > 1 {
+		if counts := slices.Equal(others, []int{a.cfg.Index}); counts != test.counts || len(others) > 1 {
 			t.Errorf("%s: commitments %v, counts %v, want %v", name, others, counts, test.counts)
 		}
 		equal(t, name, s.phase(0), signCommitted)
@@ -208,7 +212,13 @@ func TestSetIsTheFirstValid(t *testing.T) {
 	}
 	attested := func(s *signTest, points []byte) []byte {
 		node := s.order[0]
-		return wire.Encode(&wire.CommitBody{Session: s.session, Points: points, Attestation: s.attestOne(node, wire.CommitLeaf(s.m, s.session, node, points))})
+		return wire.Encode(
+			&wire.CommitBody{
+				Session:     s.session,
+				Points:      points,
+				Attestation: s.attestOne(node, wire.CommitLeaf(s.m, s.session, node, points)),
+			},
+		)
 	}
 	for name, bad := range map[string]func(s *signTest) []byte{
 		"junk": func(*signTest) []byte { return []byte("x") },
@@ -264,7 +274,7 @@ func TestSlowNodeMeetsAFullSet(t *testing.T) {
 			slow.hold = true
 			slow.replay()
 			if rank == 3 {
-				slow.do(Timer{s.id, timerHedge})
+				slow.do(Timer{s.id, timerStandby})
 			}
 			slow.expect(ReportSatOut) // without a computation, so without nonces
 			slow.compute()
@@ -292,14 +302,15 @@ func TestCommitSet(t *testing.T) {
 	}
 	c.checked(2, nil)
 	equal(t, "set while the first is open", len(c.set(2)), 0)
-	equal(t, "hopeful", c.hopeful(), 2)
+	equal(t, "maybeValid", c.maybeValid(), 2)
 	c.checked(0, nil)
 	set := c.set(2)
 	equal(t, "set", fmt.Sprint(setIndices(set)), "[2 1]")
 	equal(t, "its points", string(set[0].Points)+string(set[1].Points), "ae")
 	other := slices.Clone(set)
 	other[1].Points = []byte("f")
-	if wire.SetHash(set) == wire.SetHash(other) || wire.SetHash(set) == wire.SetHash([]frost.NonceCommitment{set[1], set[0]}) {
+	if wire.SetHash(set) == wire.SetHash(other) ||
+		wire.SetHash(set) == wire.SetHash([]frost.NonceCommitment{set[1], set[0]}) {
 		t.Error("sets that differ have one hash")
 	}
 }
@@ -345,8 +356,11 @@ func TestExcluded(t *testing.T) {
 	for _, i := range s.task.Exclude {
 		s.nodes[i].expect(ReportSatOut)
 		points := make([]byte, 128)
-		s.say(wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: int(i)}, wire.Encode(&wire.CommitBody{Session: s.session, Points: points,
-			Attestation: s.attestOne(int(i), wire.CommitLeaf(s.m, s.session, int(i), points))}))
+		s.say(
+			wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: int(i)},
+			wire.Encode(&wire.CommitBody{Session: s.session, Points: points,
+				Attestation: s.attestOne(int(i), wire.CommitLeaf(s.m, s.session, int(i), points))}),
+		)
 	}
 	s.release(0, wire.SlotCommit)
 	s.release(1, wire.SlotCommit)
@@ -419,7 +433,7 @@ func TestIncompleteBatchDoesNotSign(t *testing.T) {
 	b.fleet.task(wire.SignTask(job, 0, []uint32{0}, nil), jobID(2))
 	for _, a := range b.nodes {
 		if _, committed := a.reported(ReportCommitted); committed != 0 {
-			t.Errorf("node %d commits for a key that is not certified by all", a.Index)
+			t.Errorf("node %d commits for a key that is not certified by all", a.cfg.Index)
 		}
 	}
 }
@@ -442,7 +456,7 @@ func TestSignTaskBounds(t *testing.T) {
 func TestCommitFailsWithoutRandomness(t *testing.T) {
 	f := agedFleet(t)
 	s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
-	s.at(0).Rand = bytes.NewReader(nil)
+	s.at(0).cfg.Rand = bytes.NewReader(nil)
 	s.deliver()
 	equal(t, "code", must(wire.DecodeComplaint(s.at(0).want(wire.SlotRefuse).body)).Code, wire.CodeInternal)
 }

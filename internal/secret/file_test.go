@@ -157,7 +157,7 @@ func TestLine(t *testing.T) {
 		if err != nil && (strings.Contains(err.Error(), "s3c") || strings.Contains(err.Error(), "token")) {
 			t.Errorf("%q is repeated: %v", text, err)
 		}
-		if _, long := err.(*FileError); !long {
+		if !errors.As(err, new(*FileError)) {
 			t.Errorf("%q: %T", text, err)
 		}
 	}

@@ -165,11 +165,16 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 	case job.Expires.Sub(stored) > MaxJobLife+ClockSkew:
 		return nil, Refuse(CodeExpiryTooFar, "the job expires at %s: a job lives at most %s", job.Expires.UTC().Format(time.RFC3339), MaxJobLife)
 	}
-	check := job.checkSign
-	if job.Kind == KindKeygen {
-		check = job.checkKeygen
+	var err *JobError
+	switch job.Kind {
+	case KindKeygen:
+		err = job.checkKeygen()
+	case KindSign:
+		err = job.checkSign()
+	default:
+		err = Refuse(CodeMalformedJob, "kind %.64q is unknown: use keygen or sign", string(job.Kind))
 	}
-	if err := check(); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return &job, nil

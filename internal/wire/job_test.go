@@ -108,6 +108,7 @@ func TestParseJob(t *testing.T) {
 		"expires in year 9999": {KindSign, "expires", "9999-12-31T23:59:59Z", CodeExpiryTooFar},
 		"expiry no time":       {KindSign, "expires", "soon", CodeMalformedJob},
 		"another kind":         {KindSign, "kind", KindKeygen, CodeMalformedJob},
+		"a kind of no job":     {"cancel", "kind", "cancel", CodeMalformedJob},
 		"unknown field":        {KindSign, "priority", 1, CodeMalformedJob},
 		"id in upper case":     {KindSign, "job", "00000000-0000-7000-8000-00000000000A", CodeMalformedJob},
 		"no id":                {KindSign, "job", "", CodeMalformedJob},

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -16,11 +17,11 @@ import (
 var errDevice = errors.New("device says no")
 
 // fakeAttester is an attester over a fake provider; it ends with the test.
-func fakeAttester(t *testing.T) (*wire.Manifest, *attester, *fakeProvider) {
-	p := &fakeProvider{Provider: newProvider(t)}
+func fakeAttester(t *testing.T) (*wire.Manifest, *attester, *machinetest.Provider) {
+	p := &machinetest.Provider{Provider: machinetest.NewProvider(t)}
 	life, cancel := context.WithCancel(context.Background())
 	t.Cleanup(cancel)
-	m := newManifest(t, 1, p)
+	m := machinetest.Manifest(t, Card, 1, p)
 	a := newAttester(m, p.Sign, nil)
 	a.Life = life
 	return m, a, p
@@ -58,7 +59,7 @@ func TestAttestations(t *testing.T) {
 	m, a, p := fakeAttester(t)
 	synctest.Test(t, func(t *testing.T) {
 		a.Life = t.Context()
-		p.set(func(context.Context) error { time.Sleep(time.Second); return nil })
+		p.SetFault(func(context.Context) error { time.Sleep(time.Second); return nil })
 		var all sync.WaitGroup
 		for range 40 {
 			all.Go(func() {
@@ -69,7 +70,7 @@ func TestAttestations(t *testing.T) {
 			synctest.Wait() // the first is on its way before the second comes
 		}
 		all.Wait()
-		if n := p.count(); n != 2 {
+		if n := p.Calls(); n != 2 {
 			t.Errorf("40 leaves took %d calls, want 2", n)
 		}
 	})

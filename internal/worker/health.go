@@ -8,16 +8,14 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keystore"
 )
 
-// What a running node tells of itself, for readiness and metrics.
+// What a running node reports of itself, for readiness and metrics.
 
-// Ready says what keeps the node from working; nil if nothing does.
+// Ready returns what keeps the node from working; nil if nothing does.
 func (w *Worker) Ready() error {
-	switch {
-	case !w.caught.Load():
-		return errors.New("still reading the log")
-	case w.stopping.Load():
-		return errors.New("stopping")
-	case !w.sessions.valid(time.Now()):
+	if err := w.run.Ready(); err != nil {
+		return err
+	}
+	if !w.sessions.valid(time.Now()) {
 		return errors.New("no session key: the key provider does not sign")
 	}
 	return nil
@@ -26,39 +24,29 @@ func (w *Worker) Ready() error {
 // Stats counts what the node holds.
 func (w *Worker) Stats() (batches, keys, dealing, nonces int) {
 	batches, keys = w.store.Stats()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	dealing, nonces = w.node.Sessions()
+	w.run.With(func(n *node) { dealing, nonces = n.Sessions() })
 	return batches, keys, dealing, nonces
 }
 
 // NonceCounts counts nonce pairs since the start: drawn, and of them used for a
 // share and dropped unused.
 func (w *Worker) NonceCounts() (drawn, used, dropped uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.node.NonceCounts()
+	w.run.With(func(n *node) { drawn, used, dropped = n.NonceCounts() })
+	return drawn, used, dropped
 }
 
-// probeStore tries again what failed, as the next batch may be long in coming.
+// probeStore repeats a write that failed, as the next batch may be long in coming.
 func (w *Worker) probeStore() {
 	if w.unwritten.Load() != nil {
 		_ = w.written(w.store.Probe())
 	}
 }
 
-// SpeaksUntil is until when the node speaks with its session key, if that is not
-// renewed; zero while it has none.
-func (w *Worker) SpeaksUntil() time.Time {
-	w.sessions.mu.Lock()
-	defer w.sessions.mu.Unlock()
-	if w.sessions.current == nil {
-		return time.Time{}
-	}
-	return w.sessions.current.NotAfter().Add(-fillTime)
-}
+// SpeaksUntil is until when the node can publish with its session key, if that is
+// not renewed; zero while it has none.
+func (w *Worker) SpeaksUntil() time.Time { return w.sessions.until() }
 
-// Keystore says why the node can't keep what it makes; nil if it can. Without
+// Keystore returns why the node can't keep what it makes; nil if it can. Without
 // it the node still signs, and certifies no new keys.
 func (w *Worker) Keystore() error {
 	if err := w.unwritten.Load(); err != nil {

@@ -38,7 +38,7 @@ func TestKeystoreCheck(t *testing.T) {
 	if until := time.Until(node.SpeaksUntil()); until < time.Minute {
 		t.Errorf("the session key of a new node ends in %s", until)
 	}
-	file := filepath.Join(w.storage, keystore.FileName)
+	file := filepath.Join(w.Storage, keystore.FileName)
 	if err := os.Rename(file, file+".away"); err != nil {
 		t.Fatal(err)
 	}
@@ -52,5 +52,5 @@ func TestKeystoreCheck(t *testing.T) {
 	if !node.SpeaksUntil().IsZero() {
 		t.Error("a silent node speaks")
 	}
-	r.stop()
+	r.Stop()
 }

@@ -14,9 +14,9 @@ import (
 // What a node derives from its key provider. The host key must be the same
 // for ever: with it and the log the node's shares can be rebuilt.
 const (
-	purposeHost  = "host"  // X25519 private key, to which deals are encrypted
-	purposeSeal  = "seal"  // seals the keystore
-	purposeHedge = "hedge" // mixed into every deal's seed
+	purposeHost = "host"  // X25519 private key, to which deals are encrypted
+	purposeSeal = "seal"  // seals the keystore
+	purposeSeed = "hedge" // mixed into every deal's seed
 )
 
 func label(purpose, fleet string, epoch int) []byte {
@@ -62,11 +62,13 @@ func CheckCard(ctx context.Context, p keyprovider.Provider, m *wire.Manifest, in
 	}
 	want := m.Nodes[index]
 	if !bytes.Equal(card.Identity, want.Identity) {
-		return fmt.Errorf("the key provider's identity key is %x, and the manifest has %x for node %d: wrong key_provider settings, wrong [node] index, or a manifest of another fleet",
+		return fmt.Errorf("the key provider's identity key is %x, and the manifest has %x for node %d: "+
+			"wrong key_provider settings, wrong [node] index, or a manifest of another fleet",
 			[]byte(card.Identity), []byte(want.Identity), index)
 	}
 	if !bytes.Equal(card.Encryption, want.Encryption) {
-		return fmt.Errorf("the key provider derives the encryption key %x, and the manifest has %x for node %d: wrong derivation key, or the manifest's fleet or epoch was changed",
+		return fmt.Errorf("the key provider derives the encryption key %x, and the manifest has %x for node %d: "+
+			"wrong derivation key, or the manifest's fleet or epoch was changed",
 			[]byte(card.Encryption), []byte(want.Encryption), index)
 	}
 	return nil

@@ -8,17 +8,18 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 )
 
 // TestCard: what a node shows of itself is public, fits its secrets, and
 // differs by fleet, epoch and device only.
 func TestCard(t *testing.T) {
-	p := newProvider(t)
-	card, err := Card(t.Context(), p, testFleet, 1, 2)
+	p := machinetest.NewProvider(t)
+	card, err := Card(t.Context(), p, machinetest.Name, 1, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, err := derive(t.Context(), p, purposeHost, testFleet, 1)
+	host, err := derive(t.Context(), p, purposeHost, machinetest.Name, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,11 +36,11 @@ func TestCard(t *testing.T) {
 		epoch int
 		same  bool
 	}{
-		"same":          {p, testFleet, 1, true},
+		"same":          {p, machinetest.Name, 1, true},
 		"other fleet":   {p, "other", 1, false},
-		"other epoch":   {p, testFleet, 2, false},
-		"other device":  {newProvider(t), testFleet, 1, false},
-		"prefix of one": {p, testFleet + "/1", 1, false},
+		"other epoch":   {p, machinetest.Name, 2, false},
+		"other device":  {machinetest.NewProvider(t), machinetest.Name, 1, false},
+		"prefix of one": {p, machinetest.Name + "/1", 1, false},
 	} {
 		got, err := Card(t.Context(), other.p, other.fleet, other.epoch, 2)
 		if err != nil {
@@ -54,8 +55,8 @@ func TestCard(t *testing.T) {
 // TestCheckCard: a node with other keys than the manifest's is told which and
 // what may be wrong.
 func TestCheckCard(t *testing.T) {
-	a, b := newProvider(t), newProvider(t)
-	m := newManifest(t, 1, a, b)
+	a, b := machinetest.NewProvider(t), machinetest.NewProvider(t)
+	m := machinetest.Manifest(t, Card, 1, a, b)
 	if err := CheckCard(t.Context(), b, m, 1); err != nil {
 		t.Fatal(err)
 	}

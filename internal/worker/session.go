@@ -22,14 +22,16 @@ type sessions struct {
 	renewing atomic.Bool
 	mu       sync.Mutex
 	current  *wire.SessionKey
-	renewed  chan struct{}   // closed at the next renewal; nil if nobody waits
-	era      context.Context // ends when the device is refused: what was sealed or asked for before counts no more
-	endEra   context.CancelFunc
+	renewed  chan struct{} // closed at the next renewal; nil if nobody waits
+	// authorized ends when the device is refused: what was sealed or asked for
+	// before must not be published or used any more.
+	authorized context.Context
+	revoke     context.CancelFunc
 }
 
 func newSessions(m *wire.Manifest, index int, a *attester) *sessions {
 	s := &sessions{manifest: m, index: index, attester: a}
-	s.era, s.endEra = context.WithCancel(context.Background())
+	s.authorized, s.revoke = context.WithCancel(context.Background())
 	return s
 }
 
@@ -40,7 +42,7 @@ func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 	}
 	defer s.renewing.Store(false)
 	s.mu.Lock()
-	era := s.era
+	authorized := s.authorized
 	s.mu.Unlock()
 	key, err := wire.NewSessionKey(rand.Reader, s.index, time.Now())
 	if err != nil {
@@ -51,16 +53,16 @@ func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 		return false, err
 	}
 	key.Delegate(att)
-	err = s.use(key, era)
+	err = s.use(key, authorized)
 	return err == nil, err
 }
 
 var errRefusedMeanwhile = errors.New("the device vouched for a session key and was refused before its answer came")
 
-func (s *sessions) use(key *wire.SessionKey, era context.Context) error {
+func (s *sessions) use(key *wire.SessionKey, authorized context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if era.Err() != nil {
+	if authorized.Err() != nil {
 		return errRefusedMeanwhile
 	}
 	s.current = key
@@ -78,8 +80,8 @@ func (s *sessions) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.current = nil
-	s.endEra()
-	s.era, s.endEra = context.WithCancel(context.Background())
+	s.revoke()
+	s.authorized, s.revoke = context.WithCancel(context.Background())
 }
 
 // silent reports whether there is no key at all: the device does not vouch for
@@ -112,14 +114,25 @@ func (s *sessions) left(now time.Time) time.Duration {
 	return s.current.NotAfter().Sub(now)
 }
 
+// until returns the time until which seal uses the current key; zero without one.
+func (s *sessions) until() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return time.Time{}
+	}
+	return s.current.NotAfter().Add(-fillTime)
+}
+
 // seal signs a message, once there is a key that outlives one try to publish
-// it. The message must not be published after the end of era. The error is
+// it. The message must not be published after the end of authorized. The error is
 // ctx's.
-func (s *sessions) seal(ctx context.Context, subject string, body []byte) (sealed []byte, era context.Context, err error) {
+func (s *sessions) seal(ctx context.Context, subject string, body []byte) (
+	sealed []byte, authorized context.Context, err error) {
 	for {
-		key, era, renewed := s.speaker(time.Now())
+		key, authorized, renewed := s.usable(time.Now())
 		if key != nil {
-			return key.Seal(s.manifest, subject, body), era, nil
+			return key.Seal(s.manifest, subject, body), authorized, nil
 		}
 		select {
 		case <-renewed:
@@ -129,12 +142,12 @@ func (s *sessions) seal(ctx context.Context, subject string, body []byte) (seale
 	}
 }
 
-// speaker gives the current key, or what to wait for if it is too old.
-func (s *sessions) speaker(now time.Time) (*wire.SessionKey, context.Context, <-chan struct{}) {
+// usable returns the current key, or what to wait for if it is too old.
+func (s *sessions) usable(now time.Time) (*wire.SessionKey, context.Context, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.left(now) > fillTime {
-		return s.current, s.era, nil
+		return s.current, s.authorized, nil
 	}
 	if s.renewed == nil {
 		s.renewed = make(chan struct{})

@@ -7,10 +7,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-func fakeSessions(t *testing.T) (*sessions, *fakeProvider) {
+func fakeSessions(t *testing.T) (*sessions, *machinetest.Provider) {
 	m, a, p := fakeAttester(t)
 	return newSessions(m, 0, a), p
 }
@@ -41,7 +42,7 @@ func TestSessionRenewal(t *testing.T) {
 		at(wire.DelegationLife-fillTime-2*time.Second, true, true)
 		at(wire.DelegationLife-fillTime+2*time.Second, true, false)
 
-		p.set(func(context.Context) error { return errDevice })
+		p.SetFault(func(context.Context) error { return errDevice })
 		if _, err := s.renew(t.Context()); !errors.Is(err, errDevice) {
 			t.Errorf("renewal by a failing device gave %v", err)
 		}
@@ -62,7 +63,7 @@ func TestSessionRenewal(t *testing.T) {
 			t.Errorf("sealed under a key near its end: %v", err)
 		}
 		time.Sleep(time.Hour)
-		p.set(nil)
+		p.SetFault(nil)
 		back := time.Now()
 		if _, err := s.renew(t.Context()); err != nil {
 			t.Fatal(err)
@@ -78,7 +79,7 @@ func TestOneRenewalAtATime(t *testing.T) {
 	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
 		s.attester.Life = t.Context()
-		p.set(func(context.Context) error { time.Sleep(20 * time.Second); return nil })
+		p.SetFault(func(context.Context) error { time.Sleep(20 * time.Second); return nil })
 		for range 19 {
 			go func() {
 				if _, err := s.renew(t.Context()); err != nil {
@@ -89,7 +90,7 @@ func TestOneRenewalAtATime(t *testing.T) {
 		}
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if n := p.count(); n != 1 || !s.valid(time.Now()) {
+		if n := p.Calls(); n != 1 || !s.valid(time.Now()) {
 			t.Errorf("%d calls, want 1", n)
 		}
 	})
@@ -100,7 +101,7 @@ func TestRenewalInFlight(t *testing.T) {
 	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
 		s.attester.Life = t.Context()
-		p.set(func(context.Context) error { time.Sleep(time.Second); return nil })
+		p.SetFault(func(context.Context) error { time.Sleep(time.Second); return nil })
 		go func() { time.Sleep(time.Second / 2); s.drop() }()
 		if renewed, err := s.renew(t.Context()); renewed || !errors.Is(err, errRefusedMeanwhile) {
 			t.Errorf("renewed %t, %v", renewed, err)

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/test/otlptest"
 )
@@ -30,15 +31,16 @@ func newTracer(t *testing.T, c *otlptest.Collector) *tracing.Tracer {
 // that it serves; one for a session key alone is nobody's.
 func TestDeviceCallIsLinked(t *testing.T) {
 	c := otlptest.Start(t)
-	w := &Worker{cfg: Config{Tracer: newTracer(t, c), Index: 2}}
-	other := w.cfg.Tracer.Span("", "other", time.Time{}).Trace()
+	tracer := newTracer(t, c)
+	w := &Worker{run: machine.New(machine.Config[*node]{Tracer: tracer, Spans: []tracing.Attribute{tracing.Node(2)}})}
+	other := tracer.Span("", "other", time.Time{}).Trace()
 	served := []context.Context{t.Context()}
 	w.deviceCall(served)(nil)
 	for _, trace := range []string{unsampled, sampled, other} {
 		served = append(served, tracing.NewContext(t.Context(), trace))
 	}
 	w.deviceCall(served)(errDevice)
-	if err := w.cfg.Tracer.Stop(t.Context()); err != nil {
+	if err := tracer.Stop(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	spans := c.Spans()
@@ -47,10 +49,12 @@ func TestDeviceCallIsLinked(t *testing.T) {
 	}
 	s := spans[0]
 	links := []string{unsampled[36:52], sampled[36:52], other[36:52]}
-	if s.Name != "key provider sign" || s.Trace != sampled[3:35] || s.Parent != sampled[36:52] || !slices.Equal(s.Links, links) {
+	if s.Name != "key provider sign" || s.Trace != sampled[3:35] || s.Parent != sampled[36:52] ||
+		!slices.Equal(s.Links, links) {
 		t.Errorf("the call is %+v, want it below %s with links %v", s, sampled, links)
 	}
-	if s.Failed != "error: "+errDevice.Error() || s.Attributes["frostfleet.digests"] != int64(4) || s.Attributes["frostfleet.node"] != int64(2) {
+	if s.Failed != "error: "+errDevice.Error() || s.Attributes["frostfleet.digests"] != int64(4) ||
+		s.Attributes["frostfleet.node"] != int64(2) {
 		t.Errorf("the call tells %v, and that it failed with %q", s.Attributes, s.Failed)
 	}
 }

@@ -1,13 +1,13 @@
-// Package worker runs one node: it feeds the machine of internal/protocol
-// with what the bus, the key provider and the keystore say, and does what the
+// Package worker runs one node: it feeds the machine of internal/protocol with
+// what the bus, the key provider and the keystore return, and does what the
 // machine asks for.
 //
 //	bus -> protocol.Node -> key provider, keystore -> bus
 //
-// The machine is stepped under one lock and its steps are short; mathematics
-// goes to a pool, publishes and calls to the key provider to goroutines of
-// their own. Order matters in one place only, and there it is kept: a batch
-// is stored, then the HSM signs its certificate, then it is published.
+// internal/machine runs the machine; this package performs the effects of a node:
+// it publishes (publish.go), keeps batches (store.go) and starts where the last
+// run stopped (start.go). Order matters in one place only: a batch is stored, then
+// the HSM signs its certificate, then the certificate is published.
 package worker
 
 import (
@@ -16,24 +16,23 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
-	"github.com/frostfleet/frostfleet/internal/pool"
+	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// HedgeDelay is how long a signer of the second rank waits before it offers
+// StandbyDelay is how long a signer of the second rank waits before it offers
 // itself, beside the time that the first rank's devices may need: twice what the
 // own one took.
-const HedgeDelay = 100 * time.Millisecond
+const StandbyDelay = 100 * time.Millisecond
 
 // Config is what a worker is made of. The worker closes none of it.
 type Config struct {
@@ -48,7 +47,7 @@ type Config struct {
 	Tracer   *tracing.Tracer // nil: no spans
 }
 
-// Observer hears what a worker did, for metrics.
+// Observer is called with what a worker did, for metrics.
 type Observer interface {
 	Report(protocol.Report)
 	ProviderCoalesced(digests int) // that one signature of the device served
@@ -58,25 +57,39 @@ type Observer interface {
 type Worker struct {
 	cfg      Config
 	log      *slog.Logger
+	run      *machine.Runner[*node]
+	node     *node // the runner's; Judge may be called beside a step
 	store    *keystore.Store
-	pool     *pool.Pool
 	attester *attester
 	sessions *sessions
 
-	mu       sync.Mutex // guards node and unstored
-	node     *protocol.Node
-	unstored int // batches that the machine let go of and the keystore does not have yet
+	keysID    string                // the incarnation of KEYS that the cursor belongs to
+	ticks     int                   // since the start; owned by the clock
+	unwritten atomic.Pointer[error] // why the keystore did not take the last write
+}
 
-	ctx        context.Context // ends when the worker is told to stop
-	cancel     context.CancelFunc
-	tasks      pool.Tasks // goroutines that carry out effects
-	rebuilds   chan struct{}
-	refetching sync.Mutex
-	caught     atomic.Bool
-	stopping   atomic.Bool
-	unwritten  atomic.Pointer[error] // why the keystore took the last write not
-	fatal      chan error
-	keysID     string
+// node is the machine, with a count of the batches that it let go of and that the
+// keystore does not have yet.
+type node struct {
+	*protocol.Node
+	unstored int
+}
+
+// Step counts what is to be stored under the very lock of the step that let go of
+// it: no cursor is saved in between.
+func (n *node) Step(ev protocol.Event) []protocol.Effect {
+	effects := n.Node.Step(ev)
+	n.count(effects)
+	return effects
+}
+
+func (n *node) count(effects []protocol.Effect) {
+	for _, effect := range effects {
+		switch effect.(type) {
+		case protocol.Complete, protocol.StoreRecovered:
+			n.unstored++
+		}
+	}
 }
 
 // openTime bounds what a worker asks of its key provider before it runs.
@@ -95,22 +108,27 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	if err := CheckCard(ctx, cfg.Provider, cfg.Manifest, cfg.Index); err != nil {
 		return nil, err
 	}
-	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1), rebuilds: make(chan struct{}, maxRebuilds())}
+	w := &Worker{cfg: cfg, log: cfg.Log}
+	if err := w.open(ctx); err != nil {
+		return nil, err
+	}
+	w.run = machine.New(machine.Config[*node]{
+		Machine: w.node, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(cfg.Index)},
+		Observe: cfg.Observe.Report, Start: w.start, Perform: w.perform, Tick: w.tick,
+	})
 	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, cfg.Observe.ProviderCoalesced)
+	w.attester.Life = w.run.Life()
 	if cfg.Tracer != nil {
 		w.attester.Begin = w.deviceCall
 	}
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
-	if err := w.open(ctx); err != nil {
-		return nil, err
-	}
 	return w, nil
 }
 
 // open opens the keystore and builds the machine over what is in it.
 func (w *Worker) open(ctx context.Context) (err error) {
 	m := w.cfg.Manifest
-	var keys [3]*secret.Bytes // host, hedge, seal
+	var keys [3]*secret.Bytes // host, seed, seal
 	defer func() {
 		keys[2].Wipe()
 		if err != nil {
@@ -118,7 +136,7 @@ func (w *Worker) open(ctx context.Context) (err error) {
 			keys[1].Wipe()
 		}
 	}()
-	for i, purpose := range []string{purposeHost, purposeHedge, purposeSeal} {
+	for i, purpose := range []string{purposeHost, purposeSeed, purposeSeal} {
 		key, err := derive(ctx, w.cfg.Provider, purpose, m.Fleet, m.Epoch)
 		if err != nil {
 			return err
@@ -137,230 +155,28 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	w.node = protocol.NewNode(protocol.NodeConfig{
-		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], Hedge: keys[1],
-		Rand: rand.Reader, Delay: HedgeDelay, Known: known,
-	})
+	w.node = &node{Node: protocol.NewNode(protocol.NodeConfig{
+		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], SeedSecret: keys[1],
+		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known,
+	})}
 	return nil
 }
 
-// Run works until ctx ends, and then stops in order: intake, computations,
-// publishes, keystore. The one call to the key provider that may be under way
-// is told to end; the provider's Close waits for it.
+// Run works until ctx ends, or the worker can't go on, and stops as
+// internal/machine does: intake, computations, publishes, and then the keystore.
+// The one call to the key provider that may be under way is told to end; the
+// provider's Close waits for it.
 func (w *Worker) Run(ctx context.Context) error {
-	// The worker's own context outlives ctx by the time that draining takes.
-	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	w.attester.Life = w.ctx
-	pooled := make(chan struct{})
-	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
-	go func() { w.pool.Run(poolCtx); close(pooled) }()
 	w.cfg.Provider.OnChange(w.deviceChanged)
-	w.tasks.Go(func() { w.cfg.Provider.Watch(poolCtx) })
-
-	stopIntake, err := w.start(ctx)
-	if err == nil {
-		err = w.serve(ctx)
+	err := w.run.Run(ctx)
+	if w.run.Started() {
+		w.saveCursor()
 	}
-	w.stopping.Store(true)
-	stopIntake()
-	stopPool()
-	<-pooled
-	w.drain()
-	w.cancel()
-	w.tasks.Close()
-	w.saveCursor()
 	return errors.Join(err, w.Close())
 }
 
-// drainTime is how long publishes under way may take after the end was asked.
-const drainTime = 5 * time.Second
-
-func (w *Worker) drain() {
-	select {
-	case <-w.tasks.Idle():
-	case <-time.After(drainTime):
-		w.log.Warn("stopped with publishes under way; the log will tell on restart")
-	}
-}
-
-// start reads the logs up to their present end, KEYS and SIGN before WORK, so
-// that the machine knows what it said in an earlier life before it is asked
-// to say anything. The returned function ends the reading.
-func (w *Worker) start(ctx context.Context) (stop func(), err error) {
-	var followers []*bus.Follower
-	stop = func() {
-		for _, f := range followers {
-			f.Stop()
-		}
-	}
-	w.renew(ctx) // the clock tries again if need be
-	if err := ctx.Err(); err != nil {
-		return stop, err
-	}
-	if err := w.recertify(); err != nil {
-		return stop, err
-	}
-	from, err := w.cursor(ctx)
-	if err != nil {
-		return stop, err
-	}
-	for _, s := range []struct {
-		stream bus.Stream
-		from   uint64
-		event  func(wire.LogMessage) protocol.Event
-	}{
-		{bus.Keys, from, func(m wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: m} }},
-		{bus.Sign, 1, func(m wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: m} }},
-		{bus.Work, 1, func(m wire.LogMessage) protocol.Event {
-			return protocol.TaskMessage{LogMessage: m, Now: time.Now()}
-		}},
-	} {
-		f, err := w.follow(ctx, s.stream, s.from, s.event)
-		if f != nil {
-			followers = append(followers, f)
-		}
-		if err != nil {
-			return stop, err
-		}
-	}
-	w.caught.Store(true)
-	w.log.Info("ready", "fleet", w.cfg.Manifest.Fleet, "keys_from", from)
-	return stop, nil
-}
-
-// follow starts reading a stream and returns once its present end is reached.
-func (w *Worker) follow(ctx context.Context, stream bus.Stream, from uint64, event func(wire.LogMessage) protocol.Event) (*bus.Follower, error) {
-	opt := bus.FollowOptions{
-		Handler: func(m bus.Message) {
-			read := logMessage(m)
-			if stream == bus.Work {
-				read.Trace = w.cfg.Tracer.Parse(m.Header)
-			}
-			w.step(event(read))
-		},
-		Lost: func(err error) { w.lost(stream, err) },
-	}
-	if stream == bus.Keys {
-		opt.StreamID = w.keysID
-	}
-	return w.cfg.Bus.FollowToEnd(ctx, w.ctx, stream, from, opt)
-}
-
-func logMessage(m bus.Message) wire.LogMessage {
-	return wire.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
-}
-
-// lost ends the process when KEYS is not the stream it was: the record of the
-// fleet's keys must not be replaced under a running node. WORK and SIGN are
-// memory streams; losing them costs retries.
-func (w *Worker) lost(stream bus.Stream, err error) {
-	if stream != bus.Keys {
-		w.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
-		if stream == bus.Sign {
-			w.step(protocol.SignLost{})
-		}
-		return
-	}
-	w.fail(fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror before this node goes on: %w", err))
-}
-
-// recertify says again what the keystore certifies and never saw completed.
-func (w *Worker) recertify() error {
-	pending, err := w.store.Pending()
-	if err != nil {
-		return err
-	}
-	for _, r := range pending {
-		again := protocol.Certified{ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: wire.KeyRoot(r.PublicKeys, r.Owner)}
-		w.perform(w.ask(func(n *protocol.Node) []protocol.Effect { return n.Recertify(again) }))
-	}
-	return nil
-}
-
-// serve lets the clock run until ctx ends or the worker can't go on.
-func (w *Worker) serve(ctx context.Context) error {
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for n := 0; ; n++ {
-		select {
-		case <-ctx.Done():
-			return nil
-		case err := <-w.fatal:
-			return err
-		case now := <-tick.C:
-			w.step(protocol.Tick{Now: now})
-			if w.sessions.due(now) {
-				w.tasks.Go(func() { w.renew(w.ctx) })
-			}
-			if n%cursorEvery == cursorEvery-1 {
-				w.saveCursor()
-				w.probeStore()
-			}
-		}
-	}
-}
-
-// renew asks for a session key, and takes the time of the device by that.
-func (w *Worker) renew(ctx context.Context) {
-	start := time.Now()
-	switch renewed, err := w.sessions.renew(ctx); {
-	case renewed:
-		w.mu.Lock()
-		w.node.Delay = HedgeDelay + 2*min(time.Since(start), time.Second)
-		w.mu.Unlock()
-	case err != nil && ctx.Err() == nil && keyprovider.ReasonOf(err) != keyprovider.CircuitOpen: // deviceChanged told of that
-		w.log.Error("session key not renewed", "err", err)
-	}
-}
-
-// cursorEvery is how many seconds lie between two notes of how far KEYS is read.
-const cursorEvery = 10
-
-// cursor is where reading KEYS starts: where the last run got to, if the
-// stream is still the same.
-func (w *Worker) cursor(ctx context.Context) (uint64, error) {
-	id, err := w.cfg.Bus.StreamID(ctx, bus.Keys)
-	if err != nil {
-		return 0, err
-	}
-	w.keysID = id
-	was, seq, err := w.store.Cursor()
-	if err != nil {
-		return 0, err
-	}
-	if was == "" {
-		return 1, nil
-	}
-	if was != id {
-		w.log.Warn("KEYS is another stream than at the last run; reading all of it", "was", was, "is", id)
-		return 1, nil
-	}
-	return seq, nil
-}
-
-// saveCursor stores how far KEYS is read, unless something before that is
-// still to be stored itself.
-func (w *Worker) saveCursor() {
-	if !w.caught.Load() {
-		return
-	}
-	w.mu.Lock()
-	next, unstored := w.node.Cursor(), w.unstored
-	w.mu.Unlock()
-	if unstored > 0 {
-		return
-	}
-	if _, seq, err := w.store.Cursor(); err == nil && seq == next {
-		return
-	}
-	if err := w.store.SetCursor(w.keysID, next); err != nil {
-		w.log.Error("cursor not stored; the next start reads more of the log", "err", err)
-	}
-}
-
-// Close lets go of a worker that was never run.
+// Close ends a worker that was never run.
 func (w *Worker) Close() error {
-	w.node.Host.Wipe()
-	w.node.Hedge.Wipe()
+	w.run.Step(protocol.Stop{})
 	return w.store.Close()
 }

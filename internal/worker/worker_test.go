@@ -13,6 +13,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -26,13 +28,13 @@ func TestLife(t *testing.T) {
 	w := newWorld(t)
 	w.startGateway()
 	node, r := w.startNode()
-	w.publish(keygen())
+	w.publish(machinetest.Keygen())
 	key := w.result().Keys[0]
 	w.sign(key)
 	if batches, keys, dealing, nonces := node.Stats(); batches != 1 || keys != 1 || dealing != 0 || nonces != 0 {
 		t.Errorf("the node holds %d batches, %d keys, %d under way, %d nonces", batches, keys, dealing, nonces)
 	}
-	r.stop()
+	r.Stop()
 	if node.Ready() == nil {
 		t.Error("a stopped node says that it is ready")
 	}
@@ -42,16 +44,16 @@ func TestLife(t *testing.T) {
 		t.Errorf("cursor %d, %v: the batch is read again", from, err)
 	}
 	w.sign(key)
-	r.stop()
+	r.Stop()
 
-	if err := os.RemoveAll(w.storage); err != nil {
+	if err := os.RemoveAll(w.Storage); err != nil {
 		t.Fatal(err)
 	}
 	node, r = w.startNode()
 	eventually(t, "the key is rebuilt", func() bool { _, keys, _, _ := node.Stats(); return keys == 1 })
 	w.sign(key)
-	r.stop()
-	if !w.seen.saw(protocol.ReportRecovered) {
+	r.Stop()
+	if !w.Seen.Reported(protocol.ReportRecovered) {
 		t.Error("the rebuilding was not reported")
 	}
 }
@@ -60,17 +62,17 @@ func TestLife(t *testing.T) {
 // has passed the check and signed the session key, and what it is asked for
 // next is the certificate.
 func (w *world) blockCertificates(fault func(context.Context) error) {
-	n := w.provider.count()
+	n := w.Provider.Calls()
 	if n < 2 {
-		w.t.Fatalf("%d calls at start, want the check's and the session key's", n)
+		w.Fatalf("%d calls at start, want the check's and the session key's", n)
 	}
-	w.provider.set(fault)
+	w.Provider.SetFault(fault)
 }
 
 // stored waits until the node has stored a batch that is not certified by all.
 func (w *world) stored(node *Worker) {
-	w.t.Helper()
-	eventually(w.t, "the batch is stored", func() bool {
+	w.Helper()
+	eventually(w, "the batch is stored", func() bool {
 		pending, err := node.store.Pending()
 		return err == nil && len(pending) == 1
 	})
@@ -84,20 +86,20 @@ func TestRestartBetweenStoreAndCertificate(t *testing.T) {
 	w.startGateway()
 	node, r := w.startNode()
 	w.blockCertificates(func(context.Context) error { return errDevice })
-	w.publish(keygen())
+	w.publish(machinetest.Keygen())
 	w.stored(node)
 	pending, err := node.store.Pending()
 	if err != nil {
 		t.Fatal(err)
 	}
 	filter := wire.BatchFilter(pending[0].Batch)
-	messages, err := w.bus.Slots(t.Context(), bus.Keys, filter)
+	messages, err := w.Bus.Slots(t.Context(), bus.Keys, filter)
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("%d messages of the batch, %v; want its deal only", len(messages), err)
 	}
-	r.stop()
+	r.Stop()
 
-	w.provider.set(nil)
+	w.Provider.SetFault(nil)
 	w.startNode()
 	result := w.result()
 	if got := result.Batches[0].ID; got != pending[0].Batch {
@@ -113,12 +115,12 @@ func TestDeviceComesBack(t *testing.T) {
 	w.startGateway()
 	node, _ := w.startNode()
 	w.blockCertificates(func(context.Context) error { return errDevice })
-	w.publish(keygen())
+	w.publish(machinetest.Keygen())
 	w.stored(node)
-	eventually(t, "the failure is logged", func() bool { return w.log.count("key provider fails") > 0 })
-	w.provider.set(nil)
+	eventually(t, "the failure is logged", func() bool { return w.Lines.Count("key provider fails") > 0 })
+	w.Provider.SetFault(nil)
 	w.sign(w.result().Keys[0])
-	eventually(t, "its end is logged", func() bool { return w.log.count("key provider works again") > 0 })
+	eventually(t, "its end is logged", func() bool { return w.Lines.Count("key provider works again") > 0 })
 }
 
 var disabled = &keyprovider.Error{Reason: keyprovider.Disabled, Provider: "fake", Key: "identity"}
@@ -130,22 +132,22 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	config := natsserver.Config{StoreDir: t.TempDir(), Port: freeport.New(t)}
 	w := newWorldOn(t, config)
 	node, _ := w.startNode()
-	w.server.Shutdown()
-	eventually(t, "the bus is away", func() bool { return w.bus.Healthy() != nil })
+	w.Server.Shutdown()
+	eventually(t, "the bus is away", func() bool { return w.Bus.Healthy() != nil })
 	slot := wire.Slot{Kind: wire.SlotAbort, ID: "0123456789abcdef0123456789abcdef"}
-	node.tasks.Go(func() { _ = node.fill(node.ctx, slot, []byte("x")) })
+	node.run.Go(func() { _ = node.fill(node.run.Life(), slot, []byte("x")) })
 	time.Sleep(100 * time.Millisecond) // sealed by now, and waiting
-	w.provider.set(func(context.Context) error { return disabled })
+	w.Provider.SetFault(func(context.Context) error { return disabled })
 	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
 		t.Fatal(err)
 	}
 	var err error
-	if w.server, err = natsserver.Start(config); err != nil {
+	if w.Server, err = natsserver.Start(config); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the bus is back", func() bool { return w.bus.Healthy() == nil })
+	eventually(t, "the bus is back", func() bool { return w.Bus.Healthy() == nil })
 	said := func() bool {
-		all, err := w.bus.Slots(t.Context(), bus.Keys, "dkg.>")
+		all, err := w.Bus.Slots(t.Context(), bus.Keys, "dkg.>")
 		return err == nil && len(all) > 0
 	}
 	for range 20 {
@@ -153,7 +155,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 			t.Fatal("a refused node speaks")
 		}
 	}
-	w.provider.set(nil)
+	w.Provider.SetFault(nil)
 	eventually(t, "the message goes out", said)
 }
 
@@ -162,7 +164,7 @@ func TestSilentNodeDropsSigning(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	node, _ := w.startNode()
-	w.provider.set(func(context.Context) error { return disabled })
+	w.Provider.SetFault(func(context.Context) error { return disabled })
 	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
 		t.Fatal(err)
 	}
@@ -174,7 +176,7 @@ func TestSilentNodeDropsSigning(t *testing.T) {
 		}()
 		select {
 		case <-done:
-		case <-time.After(patience):
+		case <-time.After(machinetest.WaitLimit):
 			t.Fatalf("a silent node keeps its %s", kind)
 		}
 	}
@@ -187,10 +189,10 @@ func TestRefusedDevice(t *testing.T) {
 	w := newWorld(t)
 	w.startGateway()
 	node, _ := w.startNode()
-	w.publish(keygen())
+	w.publish(machinetest.Keygen())
 	key := w.result().Keys[0]
-	w.provider.set(func(context.Context) error { return disabled })
-	w.publish(keygen()) // the next use of the device
+	w.Provider.SetFault(func(context.Context) error { return disabled })
+	w.publish(machinetest.Keygen()) // the next use of the device
 	eventually(t, "the session key is dropped", func() bool { return !node.sessions.valid(time.Now()) })
 	if err := node.Ready(); err == nil || !strings.Contains(err.Error(), "no session key") {
 		t.Errorf("a silent node says %v", err)
@@ -198,10 +200,10 @@ func TestRefusedDevice(t *testing.T) {
 	if err := node.cfg.Provider.Ready(); keyprovider.ReasonOf(err) != keyprovider.Disabled {
 		t.Errorf("the device's state is %v", err)
 	}
-	if w.log.count("key provider is refused") != 1 {
+	if w.Lines.Count("key provider is refused") != 1 {
 		t.Error("the refusal is not logged, or more than once")
 	}
-	w.provider.set(nil)
+	w.Provider.SetFault(nil)
 	eventually(t, "the node is ready again", func() bool { return node.Ready() == nil })
 	w.result() // of the batch that waited
 	w.sign(key)
@@ -216,48 +218,21 @@ func TestBusAway(t *testing.T) {
 	w.startGateway()
 	node, _ := w.startNode()
 	w.blockCertificates(func(context.Context) error { return errDevice })
-	w.publish(keygen())
+	w.publish(machinetest.Keygen())
 	w.stored(node)
-	w.server.Shutdown()
-	eventually(t, "the bus is away", func() bool { return w.bus.Healthy() != nil })
-	w.provider.set(nil)
+	w.Server.Shutdown()
+	eventually(t, "the bus is away", func() bool { return w.Bus.Healthy() != nil })
+	w.Provider.SetFault(nil)
 	eventually(t, "the certificate is stored", func() bool {
 		pending, err := node.store.Pending()
 		return err == nil && len(pending) == 1 && len(pending[0].Cert) > 0
 	})
 	node.saveCursor() // with the certificate unpublished
-	pending, err := node.store.Pending()
-	if err != nil {
+	var err error
+	if w.Server, err = natsserver.Start(config); err != nil {
 		t.Fatal(err)
 	}
-	fetched := make(chan struct{})
-	go func() { node.refetch(pending[0].Batch); close(fetched) }()
-	eventually(t, "reading the batch fails", func() bool { return w.log.count("batch not read from the log") > 1 })
-	if w.server, err = natsserver.Start(config); err != nil {
-		t.Fatal(err)
-	}
-	<-fetched // it tries until it has it
 	w.sign(w.result().Keys[0])
-}
-
-// TestLostStreams: a node goes on without the signing rounds that were lost,
-// and not without the record of the keys.
-func TestLostStreams(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	node, r := w.startNode()
-	for _, stream := range []bus.Stream{bus.Sign, bus.Work} {
-		node.lost(stream, errors.New("gone"))
-	}
-	if err := node.Ready(); err != nil {
-		t.Error(err)
-	}
-	for range 3 { // more than the channel of reasons holds
-		node.lost(bus.Keys, errors.New("gone"))
-	}
-	if err := r.wait(); err == nil || !strings.Contains(err.Error(), "restore it from a mirror") {
-		t.Errorf("the node ended with %v", err)
-	}
 }
 
 // TestHangingDeviceDoesNotBlockTheEnd: the node ends, its call to the device
@@ -274,22 +249,22 @@ func TestHangingDeviceDoesNotBlockTheEnd(t *testing.T) {
 		<-ctx.Done()
 		return ctx.Err()
 	})
-	w.publish(keygen())
+	w.publish(machinetest.Keygen())
 	w.stored(node)
 	eventually(t, "the device is asked", func() bool { return hanging.Load() == 1 })
 	start := time.Now()
-	r.stop()
-	if took := time.Since(start); took > drainTime+patience {
+	r.Stop()
+	if took := time.Since(start); took > machine.DrainTime+machinetest.WaitLimit {
 		t.Errorf("the node took %s to end", took)
 	}
 	eventually(t, "the call ends", func() bool { return hanging.Load() == 0 })
-	if node.tasks.Go(func() {}) {
+	if node.run.Go(func() {}) {
 		t.Error("a task begins after the end")
 	}
-	if len(node.node.Host.Expose()) != 0 || len(node.node.Hedge.Expose()) != 0 {
-		t.Error("derived secrets are left after the end")
+	if effects := node.node.Step(protocol.Recertify{ID: "0123456789abcdef0123456789abcdef"}); effects != nil {
+		t.Errorf("the machine was not stopped, its secrets not wiped: it wants %v", effects)
 	}
-	if err := w.provider.Close(); err != nil { // waits for calls under way
+	if err := w.Provider.Close(); err != nil { // waits for calls under way
 		t.Error(err)
 	}
 }
@@ -301,14 +276,14 @@ func TestRemovedKeystoreEndsTheNode(t *testing.T) {
 	w := newWorld(t)
 	w.startGateway()
 	_, r := w.startNode()
-	if err := os.Remove(filepath.Join(w.storage, keystore.FileName)); err != nil {
+	if err := os.Remove(filepath.Join(w.Storage, keystore.FileName)); err != nil {
 		t.Fatal(err)
 	}
-	w.publish(keygen())
-	if err := r.wait(); !errors.Is(err, keystore.ErrGone) {
+	w.publish(machinetest.Keygen())
+	if err := r.Wait(); !errors.Is(err, keystore.ErrGone) {
 		t.Fatalf("the node ended with %v, want ErrGone", err)
 	}
-	all, err := w.bus.Slots(t.Context(), bus.Keys, "dkg.>")
+	all, err := w.Bus.Slots(t.Context(), bus.Keys, "dkg.>")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -316,7 +291,7 @@ func TestRemovedKeystoreEndsTheNode(t *testing.T) {
 		if strings.Contains(m.Subject, ".cert.") {
 			t.Error("a batch was certified that the keystore does not hold")
 		}
-		if strings.Contains(string(m.Data), w.storage) {
+		if strings.Contains(string(m.Data), w.Storage) {
 			t.Error("the log tells where the node keeps its storage")
 		}
 	}
@@ -331,11 +306,11 @@ func TestCursorWaitsForStores(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	node, r := w.startNode()
-	r.cancel()
-	if err := r.wait(); err != nil {
-		t.Fatal(err)
+	node.stored("test", "", errors.New("disk full"))
+	err := r.Wait()
+	if err == nil || !strings.Contains(err.Error(), "disk full") {
+		t.Errorf("a failed write does not end the node: %v", err)
 	}
-	var err error
 	if node.store, err = keystore.Open(t.TempDir(), &[32]byte{1}); err != nil {
 		t.Fatal(err)
 	}
@@ -350,20 +325,17 @@ func TestCursorWaitsForStores(t *testing.T) {
 		return id != ""
 	}
 	for _, effect := range []protocol.Effect{protocol.Complete{}, protocol.StoreRecovered{}} {
-		effects := node.ask(func(*protocol.Node) []protocol.Effect { return []protocol.Effect{effect, protocol.Refetch{}} })
-		if len(effects) != 2 || saved() {
+		node.node.count([]protocol.Effect{effect, protocol.Refetch{}})
+		if saved() {
 			t.Fatalf("the cursor was saved while %T was not stored", effect)
 		}
 	}
 	node.stored("test", "", nil)
 	node.stored("test", "", errors.New("disk full"))
-	if err := <-node.fatal; err == nil || !strings.Contains(err.Error(), "disk full") {
-		t.Errorf("a failed write does not end the node: %v", err)
-	}
 	if saved() {
 		t.Error("the cursor was saved after a write had failed")
 	}
-	node.unstored = 0
+	node.stored("test", "", nil)
 	if !saved() {
 		t.Error("the cursor was not saved with everything stored")
 	}
@@ -377,7 +349,7 @@ func TestFillRefused(t *testing.T) {
 	if err := node.fill(t.Context(), wire.Slot{Kind: wire.SlotAbort, ID: "no id"}, []byte("x")); !errors.Is(err, bus.ErrSubject) {
 		t.Errorf("a message that can't be published ended with %v", err)
 	}
-	if w.log.count("message not published\"") != 1 {
+	if w.Lines.Count("message not published\"") != 1 {
 		t.Error("the end was not logged")
 	}
 }
@@ -386,11 +358,11 @@ func TestFillRefused(t *testing.T) {
 // longer than somebody waits for it.
 func TestPublishEnds(t *testing.T) {
 	for _, kind := range []wire.SlotKind{wire.SlotDeal, wire.SlotAbort, wire.SlotCommit, wire.SlotShare, wire.SlotRefuse} {
-		if useful[kind] <= 0 || useful[kind] > wire.MaxJobLife {
-			t.Errorf("a %s message waits for %s", kind, useful[kind])
+		if publishDeadline[kind] <= 0 || publishDeadline[kind] > wire.MaxJobLife {
+			t.Errorf("a %s message waits for %s", kind, publishDeadline[kind])
 		}
 	}
-	if useful[wire.SlotCert] != 0 {
+	if publishDeadline[wire.SlotCert] != 0 {
 		t.Error("a certificate is given up")
 	}
 }
@@ -407,11 +379,11 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"an index that is not there", func(c *Config) { c.Index = 1 }, "nodes 0 to 0"},
 		{"a negative index", func(c *Config) { c.Index = -1 }, "nodes 0 to 0"},
-		{"another device", func(c *Config) { c.Provider = harden(newProvider(t)) }, "wrong key_provider settings"},
+		{"another device", func(c *Config) { c.Provider = harden(machinetest.NewProvider(t)) }, "wrong key_provider settings"},
 		{"a second process", func(*Config) {}, "stop the other worker"},
 		{"a device that does not sign", func(c *Config) {
-			p := &fakeProvider{Provider: w.provider.Provider}
-			p.set(func(context.Context) error { return errDevice })
+			p := &machinetest.Provider{Provider: w.Provider.Provider}
+			p.SetFault(func(context.Context) error { return errDevice })
 			c.Provider = harden(p)
 		}, errDevice.Error()},
 	} {
@@ -444,7 +416,7 @@ func TestEndBeforeStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.provider.set(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
+	w.Provider.SetFault(func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() })
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if err := node.Run(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -452,20 +424,5 @@ func TestEndBeforeStart(t *testing.T) {
 	}
 	if _, err := node.store.Pending(); !errors.Is(err, keystore.ErrClosed) {
 		t.Errorf("the keystore was left open: %v", err)
-	}
-}
-
-// TestPanicIsOneSessionsEnd: and its value, which may be secret, is not logged.
-func TestPanicIsOneSessionsEnd(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	node, _ := w.startNode()
-	ran := make(chan struct{})
-	node.compute(protocol.Compute{Run: func() protocol.Event { panic("5ec3e7") }})
-	node.compute(protocol.Compute{Run: func() protocol.Event { close(ran); return nil }})
-	<-ran
-	eventually(t, "the panic is logged", func() bool { return w.log.count("panicked") == 1 })
-	if w.log.count("5ec3e7") != 0 {
-		t.Error("the value of a panic was logged")
 	}
 }

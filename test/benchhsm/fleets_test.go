@@ -171,7 +171,7 @@ func (c calls) String() string {
 // nobody commits any more: a node of the second rank may do so a while after the
 // signature is there.
 func (f *fleets) since(before [nodes]calls) (most calls) {
-	time.Sleep(worker.HedgeDelay + 4*f.latency)
+	time.Sleep(worker.StandbyDelay + 4*f.latency)
 	for i, now := range f.calls() {
 		if c := now.minus(before[i]); i == 0 || c.total() > most.total() {
 			most = c

@@ -8,8 +8,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// perform does what the node's machine wants done.
-func (p *worker) perform(e protocol.Effect) {
+// do performs one effect.
+func (p *worker) do(e protocol.Effect) {
 	w := p.w
 	switch e := e.(type) {
 	case protocol.Compute:

@@ -24,58 +24,88 @@ type mutation struct {
 }
 
 const (
-	signingFile = "internal/protocol/signing.go"
 	noncesFile  = "internal/frost/sign_nonces.go"
-	dkgFile     = "internal/protocol/dkg.go"
+	signingFile = "internal/protocol/signing_nonces.go"
+	commitsFile = "internal/protocol/signing_commits.go"
+	dealFile    = "internal/protocol/dkg_deal.go"
+	finishFile  = "internal/protocol/dkg_finish.go"
+	boardFile   = "internal/board/batch.go"
 )
 
 var mutations = []mutation{
 	{
 		name: "nonces kept after use", rule: RuleN3OneShare, profile: Broker, seeds: 150,
 		edits: []edit{
-			{noncesFile, "h := n.held.Swap(nil)\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}\n\tdefer h.batch.wipe()", "h := n.held.Load()\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}"},
-			{"internal/frost/bip445/nonce.go", "b := n.pair.Swap(nil)\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}\n\tdefer clear(b[:])", "b := n.pair.Load()\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}"},
-			{signingFile, "nonces, set := s.nonces, s.set\n\ts.nonces = nil", "nonces, set := s.nonces, s.set"},
+			{noncesFile, "h := n.held.Swap(nil)\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}\n\tdefer h.batch.wipe()",
+				"h := n.held.Load()\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}"},
+			{"internal/frost/bip445/nonce.go",
+				"b := n.pair.Swap(nil)\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}\n\tdefer clear(b[:])",
+				"b := n.pair.Load()\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}"},
+			{signingFile, "\ts.nonces, s.items = nil, nil\n", ""},
+			{signingFile, "defer wipeItems(items)", "_ = items"},
 			// The session opens again once its shares are out.
-			{signingFile, "\ts.release()\n\treturn []Effect{Publish{Slot: wire.Slot{Kind: wire.SlotShare", "\ts.reopen()\n\treturn []Effect{Publish{Slot: wire.Slot{Kind: wire.SlotShare"},
-			{signingFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n\t\tif a.Index == s.node.Index {\n\t\t\ts.commits.arrivals = []arrival{a}\n\t\t\tbreak\n\t\t}\n\t}\n\ts.phase, s.set = signCommitted, nil\n}\n\n// release wipes"},
+			{
+				signingFile,
+				"\ts.release()\n\tslot := wire.Slot{Kind: wire.SlotShare",
+				"\ts.reopen()\n\tslot := wire.Slot{Kind: wire.SlotShare",
+			},
+			{signingFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n" +
+				"\t\tif a.Index == s.node.cfg.Index {\n\t\t\ts.commits.arrivals = []arrival{a}\n\t\t\tbreak\n\t\t}\n\t}\n" +
+				"\ts.phase, s.set = signCommitted, nil\n}\n\n// release wipes"},
 		},
 	},
 	{
 		name: "nonces derived from the session", rule: RuleN1Fresh, profile: Broker, seeds: 60,
 		edits: []edit{
-			{signingFile, "items, rand := s.items, s.node.Rand", "items, rand := s.items, io.Reader(bytes.NewReader(bytes.Repeat(s.session[:], 400)))"},
-			{signingFile, "import (\n\t\"bytes\"", "import (\n\t\"bytes\"\n\t\"io\""},
+			{
+				signingFile,
+				"items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()",
+				"items, publish := s.items, s.publishCommit()\n" +
+					"\trand := io.Reader(bytes.NewReader(bytes.Repeat(s.request.session[:], 400)))",
+			},
+			{signingFile, "import (\n", "import (\n\t\"bytes\"\n\t\"io\"\n"},
 		},
 	},
 	{
 		name: "a stranger's commitment taken for the own", rule: RuleN4SitOut, profile: Broker, seeds: 100,
 		edits: []edit{
-			{signingFile, "if slot.Node == s.node.Index && !s.ownCommit(pos) {", "if slot.Node == s.node.Index && s.nonces != nil {\n\t\ts.commits.arrivals[pos].Points = s.points\n\t}\n\tif slot.Node == s.node.Index && s.nonces == nil {"},
+			{
+				commitsFile,
+				"if slot.Node == s.node.cfg.Index && !s.ownCommit(pos) {",
+				"if slot.Node == s.node.cfg.Index && s.nonces != nil {\n" +
+					"\t\ts.commits.arrivals[pos].Points = s.points\n\t}\n\tif slot.Node == s.node.cfg.Index && s.nonces == nil {",
+			},
 		},
 	},
 	{
 		name: "a second certificate for one batch", rule: RuleCertifyOnce, profile: Restarts, seeds: 60,
 		edits: []edit{
-			{dkgFile, "cert := wire.Certificate{Context: c.Context, Transcript: c.Transcript, Root: c.Root,", "cert := wire.Certificate{Context: c.Context, Transcript: frost.Hash(\"mutation\", c.Transcript[:]), Root: c.Root,"},
+			{
+				finishFile,
+				"cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root,",
+				"cert := wire.Certificate{Context: e.Context, Transcript: frost.Hash(\"mutation\", e.Transcript[:]), Root: e.Root,",
+			},
 		},
 	},
 	{
 		name: "the own deal not compared", rule: RuleOwnDeal, profile: Broker, seeds: 60,
-		edits: []edit{
-			{dkgFile, "if frost.Hash(\"frostfleet/own-deal/v1\", b.log.deals[n.Index]) != b.own {", "if false {"},
-		},
+		edits: []edit{{dealFile, "if ownDeal(raw[cfg.Index]) != own {", "if false {"}},
 	},
 	{
 		name: "a secret in a message", rule: RuleSecret, profile: Benign, seeds: 5,
 		edits: []edit{
-			{dkgFile, "return dealMade{b: b, body: wire.EncodeDeal(*b.log.header, deal)}", "deal.Proofs = append(deal.Proofs, n.Host.Expose()...)\n\treturn dealMade{b: b, body: wire.EncodeDeal(*b.log.header, deal)}"},
+			{dealFile, "body := wire.EncodeDeal(*b.header, deal)",
+				"deal.Proofs = append(deal.Proofs, cfg.Host.Expose()...)\n\tbody := wire.EncodeDeal(*b.header, deal)"},
 		},
 	},
 	{
 		name: "certified by n-1 nodes", rule: RuleCertificates, profile: Benign, seeds: 20,
 		edits: []edit{
-			{"internal/protocol/batchlog.go", "if c == nil || !c.Agrees(b.certs[0]) {", "if c != nil && !c.Agrees(b.certs[0]) || b.certs[0] == nil {"},
+			{
+				boardFile,
+				"if v == nil || first != nil && !v.certificate.Agrees(first) {",
+				"if v == nil && node > 0 {\n\t\t\tcontinue\n\t\t}\n\t\tif v == nil || first != nil && !v.certificate.Agrees(first) {",
+			},
 		},
 	},
 }
@@ -124,8 +154,23 @@ func (m mutation) run(t *testing.T, root string) string {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "overlay.json"), string(overlay))
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-overlay", filepath.Join(dir, "overlay.json"),
-		"-run", "^TestSeeds$", "./test/sim", "-seeds", strconv.Itoa(m.seeds), "-profile", string(m.profile), "-until", string(m.rule))
+	cmd := exec.CommandContext(
+		t.Context(),
+		"go",
+		"test",
+		"-count=1",
+		"-overlay",
+		filepath.Join(dir, "overlay.json"),
+		"-run",
+		"^TestSeeds$",
+		"./test/sim",
+		"-seeds",
+		strconv.Itoa(m.seeds),
+		"-profile",
+		string(m.profile),
+		"-until",
+		string(m.rule),
+	)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err == nil {

@@ -71,7 +71,7 @@ func (x *slotWriter) send() {
 		key = p.sessionKey(p.m.clock().Add(-2 * wire.DelegationLife))
 	}
 	data := key.Seal(w.manifest, subject, x.body)
-	p.node.Sealed(x.slot, data)
+	p.step(protocol.Sealed{Slot: x.slot, Data: data})
 	w.check.sealed(p, x.slot, x.body, data, stale)
 	w.bus.remember(subject, data)
 	w.tracef("%s -> %s (%d bytes, after %d)", p.name, short(subject), len(data), x.judged)

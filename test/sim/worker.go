@@ -41,8 +41,8 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 	p.renew()
 	p.node = protocol.NewNode(protocol.NodeConfig{
 		Manifest: w.manifest, Access: w.access, Index: m.index,
-		Host: secret.New(append([]byte{}, m.host[:]...)), Hedge: secret.New(append([]byte{}, m.hedge[:]...)),
-		Rand: p.random, Delay: 300 * time.Millisecond, Known: d.known(),
+		Host: secret.New(append([]byte{}, m.host[:]...)), SeedSecret: secret.New(append([]byte{}, m.hedge[:]...)),
+		Rand: p.random, StandbyDelay: 300 * time.Millisecond, Known: d.known(),
 	})
 	p.resume()
 	for _, s := range []struct {
@@ -57,7 +57,10 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 			return protocol.TaskMessage{LogMessage: l, Now: m.clock()}
 		}},
 	} {
-		s.stream.follow(&follower{who: p.name, alive: p.up, lost: s.lost, deliver: func(l wire.LogMessage) { p.receive(l, s.event(l)) }}, s.after)
+		s.stream.follow(
+			&follower{who: p.name, alive: p.up, lost: s.lost, deliver: func(l wire.LogMessage) { p.receive(l, s.event(l)) }},
+			s.after,
+		)
 	}
 	w.at(w.between(0, time.Second), p.tick)
 	return p
@@ -69,10 +72,10 @@ func (p *worker) up() bool { return p.alive }
 func (p *worker) resume() {
 	for _, id := range p.disk.sorted() {
 		if r := p.disk.records[id]; !r.complete {
-			again := protocol.Certified{ID: id, Context: r.Context, Transcript: r.Transcript, Root: wire.KeyRoot(r.Batch.PublicKeys, r.Header.Client)}
+			again := protocol.Recertify{ID: id, Context: r.Context, Transcript: r.Transcript, Root: r.Root}
 			p.w.at(p.w.between(0, 30*time.Millisecond), func() {
 				if p.alive && !p.disk.records[id].complete {
-					p.guard(func() []protocol.Effect { return p.node.Recertify(again) })
+					p.step(again)
 				}
 			})
 		}
@@ -114,14 +117,13 @@ func (p *worker) receive(l wire.LogMessage, ev protocol.Event) {
 
 func (p *worker) step(ev protocol.Event) {
 	if p.alive {
-		p.guard(func() []protocol.Effect { return p.node.Step(ev) })
+		p.perform(p.w.calm(p.name, func() []protocol.Effect { return p.node.Step(ev) }))
 		p.w.check.counts(p)
 	}
 }
 
-// guard performs the effects of a step. A panic in it breaks a rule.
-func (p *worker) guard(step func() []protocol.Effect) {
-	effects := p.w.calm(p.name, step)
+// perform does what a step wants done, unless the process crashes in between.
+func (p *worker) perform(effects []protocol.Effect) {
 	for _, e := range effects {
 		if p.w.fault(NodeCrash) {
 			p.crash()
@@ -129,7 +131,7 @@ func (p *worker) guard(step func() []protocol.Effect) {
 		if !p.alive || p.w.failure != nil {
 			return
 		}
-		p.perform(e)
+		p.do(e)
 	}
 }
 

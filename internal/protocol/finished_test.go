@@ -12,9 +12,9 @@ func someSession(i int) string { return wire.ShortID(frost.Hash("session", wire.
 
 // However many sessions end, no more than two generations are remembered, and
 // always the last ones.
-func TestSpentIsBounded(t *testing.T) {
+func TestFinishedSessionsIsBounded(t *testing.T) {
 	const limit = 10
-	s := newSpent(limit)
+	s := newFinishedSessions(limit)
 	for i := range 10 * limit {
 		s.add(someSession(i), t0)
 		for k := max(0, i-limit+1); k <= i; k++ {
@@ -31,17 +31,17 @@ func TestSpentIsBounded(t *testing.T) {
 	}
 }
 
-// A session is remembered for spentLife, and not for twice as long.
-func TestSpentExpires(t *testing.T) {
-	for _, start := range []time.Duration{0, 1, spentLife / 2, spentLife, spentLife + time.Second} {
-		s := newSpent(10)
+// A session is remembered for finishedLife, and not for twice as long.
+func TestFinishedSessionsExpires(t *testing.T) {
+	for _, start := range []time.Duration{0, 1, finishedLife / 2, finishedLife, finishedLife + time.Second} {
+		s := newFinishedSessions(10)
 		s.expire(t0)
 		now := t0.Add(start)
 		s.expire(now)
 		s.add(someSession(1), now)
-		for age := time.Duration(0); age <= 2*spentLife+2*time.Minute; age += time.Minute {
+		for age := time.Duration(0); age <= 2*finishedLife+2*time.Minute; age += time.Minute {
 			s.expire(now.Add(age))
-			if has := s.has(someSession(1)); age <= spentLife && !has || age > 2*spentLife+time.Minute && has {
+			if has := s.has(someSession(1)); age <= finishedLife && !has || age > 2*finishedLife+time.Minute && has {
 				t.Errorf("start %s, age %s: remembered %v", start, age, has)
 			}
 		}
@@ -55,12 +55,12 @@ func TestN3SessionForgotten(t *testing.T) {
 	a := s.at(0)
 	first := string(a.sessions[s.id].points)
 	s.release(0, wire.SlotCommit)
-	a.spent = newSpent(1)
+	a.finished = newFinishedSessions(1)
 	a.do(Tick{s.now.Add(2 * sessionLife)})
 	for i := range 2 {
-		a.spent.add(someSession(i), s.now)
+		a.finished.add(someSession(i), s.now)
 	}
-	equal(t, "remembered", a.spent.has(s.id), false)
+	equal(t, "remembered", a.finished.has(s.id), false)
 	a.do(TaskMessage{s.work[0], s.now})
 	again := a.sessions[s.id]
 	if again == nil || again.nonces == nil || string(again.points) == first {

@@ -2,13 +2,14 @@ package protocol
 
 import (
 	"encoding/hex"
-	"github.com/frostfleet/frostfleet/internal/wire"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// spent remembers sessions that are over, so that a task which is shown again
-// does not begin one a second time. Each is remembered until its job has
-// expired and onTask refuses it, but no more than so many: beyond that the
+// finishedSessions remembers sessions that are over, so that a task which is shown
+// again does not begin one a second time. Each is remembered until its job has
+// expired and the task is refused, but no more than so many: beyond that the
 // oldest are forgotten first.
 //
 // Forgetting one is no danger to nonces. It is what a restart does to all: the
@@ -17,7 +18,7 @@ import (
 //
 // There are two generations; when the young one is full or has lasted long
 // enough, it becomes the old one, and the old one is dropped.
-type spent struct {
+type finishedSessions struct {
 	limit      int // sessions in a generation
 	young, old map[sessionID]struct{}
 	since      time.Time // start of the young generation
@@ -26,49 +27,49 @@ type spent struct {
 type sessionID [16]byte
 
 const (
-	// maxSpent sessions take 20 MiB in both generations. At 500 sessions a
+	// maxFinished sessions take 20 MiB in both generations. At 500 sessions a
 	// second, the last 9 minutes at least are remembered; SIGN keeps 10.
-	maxSpent = 1 << 18
-	// spentLife is how long a task may be good after its session began.
-	spentLife = wire.MaxJobLife + 2*wire.ClockSkew
+	maxFinished = 1 << 18
+	// finishedLife is how long a task may be good after its session began.
+	finishedLife = wire.MaxJobLife + 2*wire.ClockSkew
 )
 
-func newSpent(limit int) *spent {
-	return &spent{limit: limit, young: map[sessionID]struct{}{}}
+func newFinishedSessions(limit int) *finishedSessions {
+	return &finishedSessions{limit: limit, young: map[sessionID]struct{}{}}
 }
 
 // key is a session's id as 16 bytes.
-func (s *spent) key(id string) (key sessionID) {
+func (s *finishedSessions) key(id string) (key sessionID) {
 	if _, err := hex.Decode(key[:], []byte(id)); err != nil {
-		panic("session id: " + err.Error()) // idOf made it
+		panic("session id: " + err.Error()) // wire.ShortID or wire.ParseSlot made it
 	}
 	return key
 }
 
-func (s *spent) has(id string) bool {
+func (s *finishedSessions) has(id string) bool {
 	key := s.key(id)
 	_, young := s.young[key]
 	_, old := s.old[key]
 	return young || old
 }
 
-func (s *spent) add(id string, now time.Time) {
+func (s *finishedSessions) add(id string, now time.Time) {
 	if len(s.young) >= s.limit {
 		s.turn(now)
 	}
 	s.young[s.key(id)] = struct{}{}
 }
 
-func (s *spent) turn(now time.Time) {
+func (s *finishedSessions) turn(now time.Time) {
 	s.old, s.young, s.since = s.young, map[sessionID]struct{}{}, now
 }
 
 // expire drops what is old enough.
-func (s *spent) expire(now time.Time) {
-	if now.Sub(s.since) > spentLife {
+func (s *finishedSessions) expire(now time.Time) {
+	if now.Sub(s.since) > finishedLife {
 		s.turn(now)
 	}
 }
 
 // count is how many sessions are remembered.
-func (s *spent) count() int { return len(s.young) + len(s.old) }
+func (s *finishedSessions) count() int { return len(s.young) + len(s.old) }

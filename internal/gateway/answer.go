@@ -1,0 +1,102 @@
+package gateway
+
+import (
+	"context"
+	"crypto/ed25519"
+	"encoding/hex"
+	"errors"
+	"maps"
+	"strconv"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// headers are the gateway's signature over a result, and the job's trace.
+func (g *Gateway) headers(r *wire.Result, payload []byte, trace string) map[string][]string {
+	sig := ed25519.Sign(g.cfg.Key, wire.ResultSigningInput(r.Fleet, r.Client, r.Job, payload))
+	headers := map[string][]string{
+		wire.HeaderGateway:   {g.cfg.Name},
+		wire.HeaderSignature: {hex.EncodeToString(sig)},
+	}
+	maps.Copy(headers, tracing.Header(trace))
+	return headers
+}
+
+// store returns once the server has the message. It is false where a message
+// was there already: the first one wins.
+func (g *Gateway) store(ctx context.Context, subject string, data []byte, headers map[string][]string) (bool, error) {
+	_, err := g.cfg.Bus.Publish(ctx, subject, data, headers)
+	if errors.Is(err, bus.ErrExists) {
+		return false, nil
+	}
+	if err != nil {
+		g.log.Error("not stored", "subject", subject, "err", err)
+	}
+	return err == nil, err
+}
+
+// deadLetter keeps what was given up, and why.
+func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
+	id := r.Job
+	if id == "" {
+		id = "unnamed-" + strconv.FormatInt(time.Now().UnixNano(), 36)
+	}
+	subject := wire.DeadSubject(job.Kind, job.Client, id)
+	letter := wire.DeadLetter{
+		Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload,
+	}
+	ctx, cancel := context.WithTimeout(g.run.Life(), letterTime)
+	defer cancel()
+	_, _ = g.store(ctx, subject, letter.Encode(), nil) // it has logged what went wrong
+	args := []any{"client", job.Client, "job", id, "code", string(r.Code), "reason", r.Error}
+	g.log.Warn("job given up", tracing.Args(args, job.Trace)...)
+}
+
+// reject answers without taking the place of a result.
+func (g *Gateway) reject(e protocol.Reject) {
+	g.deadLetter(e.Job, e.Result)
+	if e.Result.Job != "" {
+		payload := e.Result.Encode()
+		if err := g.notify(e.Result.Client, e.Result.Job, payload, g.headers(e.Result, payload, e.Job.Trace)); err != nil {
+			g.log.Warn("rejection not announced", "client", e.Result.Client, "job", e.Result.Job, "err", err)
+		}
+	}
+	g.done(e.Token, e.Result)
+}
+
+// noticeTime bounds the storing of a notice; the job ends with or without it.
+const noticeTime = 10 * time.Second
+
+// notify leaves an answer in NOTICES, from where it goes where results go.
+func (g *Gateway) notify(client, job string, payload []byte, headers map[string][]string) error {
+	ctx, cancel := context.WithTimeout(g.run.Life(), noticeTime)
+	defer cancel()
+	_, err := g.cfg.Bus.Publish(ctx, wire.NoticeSubject(client, job), payload, headers)
+	return err
+}
+
+// replay announces a stored result once more, byte for byte.
+func (g *Gateway) replay(e protocol.Replay) {
+	g.announce(e.Client, e.Job)
+	g.done(e.Token, nil)
+}
+
+func (g *Gateway) announce(client, job string) {
+	if err := g.announceStored(client, job); err != nil {
+		g.log.Warn("result not announced again", "client", client, "job", job, "err", err)
+	}
+}
+
+func (g *Gateway) announceStored(client, job string) error {
+	ctx, cancel := context.WithTimeout(g.run.Life(), noticeTime)
+	defer cancel()
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, wire.StoredResultSubject(client, job))
+	if err != nil || !ok {
+		return err
+	}
+	return g.notify(client, job, msg.Data, msg.Header)
+}

@@ -1,0 +1,137 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// perform performs the effects of a gateway.
+func (g *Gateway) perform(effect protocol.Effect) {
+	switch e := effect.(type) {
+	case protocol.PublishTask:
+		g.run.Go(func() { g.publishTask(e) })
+	case protocol.Finish:
+		g.run.Go(func() { g.finish(e) })
+	case protocol.Reject:
+		g.run.Go(func() { g.reject(e) })
+	case protocol.Replay:
+		g.run.Go(func() { g.replay(e) })
+	case protocol.Supersede:
+		g.supersede(e)
+	case protocol.Round:
+		g.round(e)
+	default:
+		panic(fmt.Sprintf("gateway: no way to perform %T", e))
+	}
+}
+
+func (g *Gateway) publishTask(e protocol.PublishTask) {
+	sealed := wire.SealGateway(g.cfg.Key, g.cfg.Name, g.cfg.Manifest, e.Subject, e.Body)
+	ctx, cancel := context.WithTimeout(g.run.Life(), time.Minute)
+	defer cancel()
+	span := g.run.ChildSpan(e.Trace, "task")
+	_, err := g.cfg.Bus.PublishSlot(ctx, e.Subject, sealed, tracing.Header(span.Trace()), func(m bus.Message) bool {
+		return g.coordinator.JudgeTask(machine.LogMessage(m), e.Body) != wire.Junk
+	})
+	span.End(err)
+	if err != nil && g.run.Life().Err() == nil {
+		g.log.Warn("task not published", tracing.Args([]any{"subject", e.Subject, "err", err}, e.Trace)...)
+	}
+}
+
+// finish stores the result, then the dead letter if there is one, and only
+// then acknowledges the job. If the job has a result already, that one is
+// announced again.
+func (g *Gateway) finish(e protocol.Finish) {
+	stored, subject, err := g.storeResult(e.Result, e.Job.Trace)
+	if errors.Is(err, bus.ErrTooLarge) {
+		// What can never be stored must not hold its job for ever.
+		e.Result = tooLarge(e.Result)
+		stored, subject, err = g.storeResult(e.Result, e.Job.Trace)
+	}
+	if err != nil {
+		g.giveBack(e.Token)
+		return
+	}
+	counted := e.Result
+	if !stored {
+		standing, mine := g.standing(subject)
+		if standing == nil || !bytes.Equal(standing.Digest, e.Result.Digest) {
+			// Another gateway had a job of this id and other content. This one comes
+			// again, and is told so.
+			g.giveBack(e.Token)
+			return
+		}
+		e.Result, counted = standing, standing
+		if !mine {
+			counted = nil // by the gateway that stored it
+		}
+		g.announce(e.Result.Client, e.Result.Job)
+	}
+	if e.Result.Status == wire.StatusFailed {
+		g.deadLetter(e.Job, e.Result)
+	}
+	g.done(e.Token, counted)
+}
+
+func (g *Gateway) storeResult(r *wire.Result, trace string) (stored bool, subject string, err error) {
+	payload := r.Encode()
+	subject = wire.StoredResultSubject(r.Client, r.Job)
+	span := g.run.ChildSpan(trace, "result")
+	stored, err = g.store(g.run.Life(), subject, payload, g.headers(r, payload, trace))
+	span.End(err)
+	return stored, subject, err
+}
+
+// tooLarge is the answer to a job whose result the bus does not take.
+func tooLarge(r *wire.Result) *wire.Result {
+	return &wire.Result{
+		Job: r.Job, Client: r.Client, Kind: r.Kind, Digest: r.Digest,
+		Fleet: r.Fleet, Network: r.Network, Manifest: r.Manifest,
+		Status: wire.StatusFailed, Code: wire.CodeTooLarge,
+		Error: "the result is larger than a message may be: ask for less in one job",
+	}
+}
+
+// standing is the stored result, nil if it can't be read, and whether this gateway
+// stored it.
+func (g *Gateway) standing(subject string) (result *wire.Result, mine bool) {
+	ctx, cancel := context.WithTimeout(g.run.Life(), 10*time.Second)
+	defer cancel()
+	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+	var stored wire.Result
+	if err != nil || !ok || json.Unmarshal(msg.Data, &stored) != nil {
+		return nil, false
+	}
+	by := msg.Header[wire.HeaderGateway]
+	return &stored, len(by) == 1 && by[0] == g.cfg.Name
+}
+
+// done acknowledges a job whose answer is stored. An answer that somebody stored
+// before is nil: that job ended then.
+func (g *Gateway) done(token uint64, answer *wire.Result) {
+	d := g.held.take(token)
+	if d == nil {
+		return
+	}
+	if answer != nil {
+		items := max(len(answer.Keys), len(answer.Sigs))
+		g.cfg.Observe.JobDone(protocol.JobEnd{
+			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= wire.InteractiveItems,
+			Trace: d.span.Trace(), Took: time.Since(d.since),
+		})
+	}
+	ended(d.span, answer)
+	g.acknowledge(d)
+	close(d.done)
+}

@@ -1,0 +1,106 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// start reads what is under way, and then takes sign jobs. The record of all keys
+// is read meanwhile: a key that is asked for before its turn is looked up by
+// itself. Key generations wait for the whole record, since what it knows of a job
+// must be known before the job is begun again.
+func (g *Gateway) start(ctx context.Context) error {
+	if err := g.publishManifest(ctx); err != nil {
+		return err
+	}
+	for _, stream := range []bus.Stream{bus.Work, bus.Sign} {
+		if err := g.run.Follow(ctx, stream, 1, bus.FollowOptions{}); err != nil {
+			return err
+		}
+	}
+	keysRead := make(chan struct{})
+	if err := g.readKeys(ctx, keysRead); err != nil {
+		return err
+	}
+	consumer, err := g.consume(ctx, wire.KindSign)
+	if err != nil {
+		return err
+	}
+	g.run.OnStop(consumer.Stop)
+	g.run.Intake(func(ctx context.Context) { g.takeKeygen(ctx, keysRead) })
+	return nil
+}
+
+// publishManifest keeps the core manifest in the log beside its keys.
+func (g *Gateway) publishManifest(ctx context.Context) error {
+	hash := g.cfg.Manifest.Hash()
+	body, err := json.Marshal(g.cfg.Manifest)
+	if err != nil {
+		return err
+	}
+	_, err = g.cfg.Bus.PublishSlot(ctx, wire.ManifestSubject(hash), body, nil, func(m bus.Message) bool {
+		stored, err := wire.ParseManifest(m.Data)
+		return err == nil && stored.Hash() == hash
+	})
+	if err != nil {
+		return fmt.Errorf("store the manifest in KEYS: %w", err)
+	}
+	return nil
+}
+
+// maxSummaries is how many finished batches wait for their public keys to be
+// computed while the record is read. More would only fill memory: the record is
+// read faster than it is computed.
+const maxSummaries = 16
+
+// readKeys starts reading the record into the directory, and closes read at its
+// present end.
+func (g *Gateway) readKeys(ctx context.Context, read chan<- struct{}) error {
+	return g.run.Follow(ctx, bus.Keys, 1, bus.FollowOptions{
+		Handler: func(m bus.Message) {
+			g.run.Await(ctx, func(c *protocol.Coordinator) bool { return c.Summaries() < maxSummaries })
+			g.run.Read(bus.Keys, m)
+		},
+		CaughtUp: func() { close(read) },
+	})
+}
+
+// takeKeygen takes key generations once the directory is complete, until ctx ends.
+func (g *Gateway) takeKeygen(ctx context.Context, keysRead <-chan struct{}) {
+	select {
+	case <-keysRead:
+		g.run.Step(protocol.KeysRead{})
+	case <-ctx.Done():
+		return
+	}
+	g.run.Await(ctx, (*protocol.Coordinator).Complete)
+	if consumer := g.consumeUntil(ctx, wire.KindKeygen); consumer != nil {
+		_, keys := g.Stats()
+		g.log.Info("key directory complete", "keys", keys)
+		<-ctx.Done()
+		consumer.Stop()
+	}
+}
+
+func (g *Gateway) consume(ctx context.Context, kind wire.Kind) (*bus.Consumer, error) {
+	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), maxJobs[kind], g.handle)
+}
+
+// consumeUntil retries until it can; nil if ctx ends before.
+func (g *Gateway) consumeUntil(ctx context.Context, kind wire.Kind) *bus.Consumer {
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ctx.Err() == nil; {
+		consumer, err := g.consume(ctx, kind)
+		if err == nil {
+			return consumer
+		}
+		g.log.Warn("jobs not taken yet", "kind", kind, "err", err)
+		_ = pause.Wait(ctx) // its end ends the loop
+	}
+	return nil
+}

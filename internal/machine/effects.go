@@ -1,0 +1,146 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+func (r *Runner[M]) perform(effect protocol.Effect) {
+	switch e := effect.(type) {
+	case protocol.Compute:
+		r.Compute(e)
+	case protocol.After:
+		r.after(e)
+	case protocol.Refetch:
+		r.Go(func() { r.refetch(e.ID) })
+	case protocol.Report:
+		r.report(e)
+	default:
+		r.cfg.Perform(effect)
+	}
+}
+
+// Compute runs a computation, and steps the machine with its event. Urgent ones
+// overtake bulk ones. A Rebuild first waits until there is room for it.
+func (r *Runner[M]) Compute(e protocol.Compute) {
+	if e.Rebuild {
+		r.rebuild(e)
+		return
+	}
+	r.pool.Do(e.Urgent, func() { r.compute(e) })
+}
+
+func (r *Runner[M]) compute(e protocol.Compute) {
+	span := r.ChildSpan(e.Trace, e.Name)
+	ev := r.run(e.Run)
+	span.End(nil)
+	if ev != nil {
+		r.Step(ev)
+	}
+}
+
+func (r *Runner[M]) run(computation func() protocol.Event) protocol.Event {
+	defer r.contain("a computation panicked; its session is lost. Please report this")
+	return computation()
+}
+
+// maxRebuilds is how many batches may be rebuilt at once: some for each core,
+// so that cores compute while a batch is written. A log of a million keys is
+// read faster than it is worked on, and each batch holds a few MB.
+func maxRebuilds() int { return 2*runtime.GOMAXPROCS(0) + 2 }
+
+// rebuild holds up the reading of the log, which asks for rebuilds, until there
+// is room for the next one. The pool never calls it: the pool is what makes room.
+func (r *Runner[M]) rebuild(e protocol.Compute) {
+	select {
+	case r.rebuilds <- struct{}{}:
+	case <-r.Stopping(): // the next start reads the batch again
+		return
+	}
+	r.pool.Go(e.Urgent, func() {
+		defer func() { <-r.rebuilds }()
+		r.compute(e) // its event has the batch stored
+	})
+}
+
+// after steps the machine later, unless the end was asked for by then.
+func (r *Runner[M]) after(e protocol.After) {
+	time.AfterFunc(e.Delay, func() {
+		if r.intake.Err() == nil {
+			r.Go(func() { r.Step(e.Timer) })
+		}
+	})
+}
+
+// The pause between attempts to read a batch.
+const (
+	minPause = 50 * time.Millisecond
+	maxPause = 5 * time.Second
+)
+
+// refetch reads a batch's messages once more. It retries until it has them,
+// because the machine asks once. One batch at a time: it can be large.
+func (r *Runner[M]) refetch(id string) {
+	r.refetching.Lock()
+	defer r.refetching.Unlock()
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
+		messages, err := r.cfg.Bus.Slots(r.intake, bus.Keys, wire.BatchFilter(id))
+		for _, m := range messages {
+			r.Read(bus.Keys, m)
+		}
+		if err == nil || r.intake.Err() != nil {
+			return
+		}
+		r.log.Error("batch not read from the log", "batch", id, "err", err)
+		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
+			return
+		}
+		_ = pause.Wait(r.intake) // the next attempt fails at its end
+	}
+}
+
+// levels of the reports that are not for debugging only.
+var levels = map[protocol.ReportKind]slog.Level{
+	protocol.ReportAborted: slog.LevelWarn, protocol.ReportRefused: slog.LevelWarn,
+	protocol.ReportBadTask: slog.LevelWarn, protocol.ReportRetry: slog.LevelWarn,
+	protocol.ReportComplete: slog.LevelInfo, protocol.ReportRecovered: slog.LevelInfo,
+}
+
+func (r *Runner[M]) report(e protocol.Report) {
+	r.cfg.Observe(e)
+	level, ok := levels[e.What]
+	if !ok {
+		level = slog.LevelDebug
+	}
+	args := tracing.Args([]any{"id", e.ID}, e.Trace)
+	if e.Job != "" && e.Job != e.ID {
+		args = append(args, "job", e.Job)
+	}
+	if e.Count > 0 {
+		args = append(args, "suite", e.Suite.String(), "count", e.Count)
+	}
+	if e.Reason != "" {
+		args = append(args, "code", string(e.Code), "reason", e.Reason)
+	}
+	if e.Culprit >= 0 {
+		args = append(args, "culprit", e.Culprit)
+	}
+	r.log.Log(context.Background(), level, string(e.What), args...)
+}
+
+// ChildSpan opens a span of a job; nil if the job is not traced.
+func (r *Runner[M]) ChildSpan(trace, name string, attrs ...tracing.Attribute) *tracing.Span {
+	if trace == "" {
+		return nil
+	}
+	return r.cfg.Tracer.Span(trace, name, time.Time{}, append(attrs, r.cfg.Spans...)...)
+}

@@ -1,0 +1,67 @@
+package machine
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Follow reads a stream of the log into the machine until intake stops. Unless
+// opt.CaughtUp is there to be told, it returns once everything was read that was
+// stored at the call. Only Start may call it.
+func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) error {
+	if opt.Handler == nil {
+		opt.Handler = func(m bus.Message) { r.Read(stream, m) }
+	}
+	opt.Lost = func(err error) { r.lost(stream, err) }
+	var f *bus.Follower
+	var err error
+	if opt.CaughtUp != nil {
+		f, err = r.cfg.Bus.Follow(r.life, stream, from, opt)
+	} else {
+		f, err = r.cfg.Bus.FollowToEnd(ctx, r.life, stream, from, opt)
+	}
+	if f != nil {
+		r.OnStop(f.Stop)
+	}
+	return err
+}
+
+// Read steps the machine with a message of a stream.
+func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
+	read := LogMessage(m)
+	switch stream {
+	case bus.Keys:
+		r.Step(protocol.KeysMessage{LogMessage: read})
+	case bus.Sign:
+		r.Step(protocol.SignMessage{LogMessage: read})
+	case bus.Work:
+		read.Trace = r.cfg.Tracer.Parse(m.Header)
+		r.Step(protocol.TaskMessage{LogMessage: read, Now: time.Now()})
+	default:
+		panic(fmt.Sprintf("machine: stream %s is no part of the log", stream))
+	}
+}
+
+// LogMessage is a message of the bus as the machines read it.
+func LogMessage(m bus.Message) wire.LogMessage {
+	return wire.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data}
+}
+
+// lost ends the process when KEYS is not the stream it was: the record of the
+// fleet's keys must not be replaced under a running program. WORK and SIGN are
+// memory streams; losing them costs retries.
+func (r *Runner[M]) lost(stream bus.Stream, err error) {
+	if stream == bus.Keys {
+		r.Fail(fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror and start again: %w", err))
+		return
+	}
+	r.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
+	if stream == bus.Sign {
+		r.Step(protocol.SignLost{})
+	}
+}

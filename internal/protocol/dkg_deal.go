@@ -1,0 +1,143 @@
+package protocol
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/frostfleet/frostfleet/internal/board"
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// How a node makes a batch: it deals, checks all deals, and certifies.
+
+// startBatch begins a keygen task: this node deals, unless it did so in an
+// earlier life, which the log shows.
+func (n *Node) startBatch(header *wire.BatchHeader, task *wire.Task, job *wire.Job) []Effect {
+	id := wire.ShortID(header.Context(n.cfg.Manifest))
+	if _, known := n.known[id]; known || n.batches[id] != nil {
+		return nil
+	}
+	if log := n.board.Get(id); log != nil && log.Has(wire.SlotCert, n.cfg.Index) {
+		return nil // certified in an earlier life: the log completes it
+	}
+	b := &dkg{node: n, id: id, header: header, job: jobKey(task.Job.Client, job.ID), trace: task.Job.Trace}
+	log := b.work()
+	log.SetHeader(*header)
+	switch _, abort := log.Abort(); {
+	case abort != nil:
+		b.abort()
+		return nil
+	case log.Has(wire.SlotDeal, n.cfg.Index):
+		return b.giveUp(fault{wire.CodeRestarted, "the node restarted after it had dealt: its polynomials are gone", -1})
+	}
+	b.to(dkgDealing)
+	return []Effect{Compute{Name: "make deal", Trace: b.trace, Run: b.makeDeal}}
+}
+
+// makeDeal draws the seed, hedged with a derived secret so that a weak
+// generator alone does not expose the polynomials, and never deterministic.
+func (b *dkg) makeDeal() Event {
+	cfg, p := &b.node.cfg, b.header.Params(b.node.cfg.Manifest)
+	var fresh [32]byte
+	if _, err := io.ReadFull(cfg.Rand, fresh[:]); err != nil {
+		return dealMade{b: b, err: err}
+	}
+	seed := frost.Hash("frostfleet/deal-seed/v1", fresh[:], cfg.SeedSecret.Expose(), p.Context[:])
+	deal, err := frost.NewDeal(p, cfg.Index, &seed)
+	clear(fresh[:])
+	clear(seed[:])
+	if err != nil {
+		return dealMade{b: b, err: err}
+	}
+	body := wire.EncodeDeal(*b.header, deal)
+	return dealMade{b: b, body: body, hash: ownDeal(body)}
+}
+
+func ownDeal(body []byte) [32]byte { return frost.Hash("frostfleet/own-deal/v1", body) }
+
+func (b *dkg) onDealMade(e dealMade) []Effect {
+	if !b.current(dkgDealing) {
+		return nil // given up meanwhile
+	}
+	if e.err != nil {
+		return b.giveUp(fault{wire.CodeInternal, "deal: " + e.err.Error(), -1})
+	}
+	b.own = e.hash
+	b.to(dkgDealt)
+	slot := wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: b.node.cfg.Index}
+	effects := []Effect{Publish{Slot: slot, Body: e.body, Trace: b.trace}, b.report(ReportDealt)}
+	return append(effects, b.verify(b.node.board.Get(b.id))...)
+}
+
+// verify begins the checks once all n deals are there. They are those of this
+// moment: whatever the log shows later, the node certifies what it checked.
+func (b *dkg) verify(log *board.Batch) []Effect {
+	if b.phase != dkgDealt || !log.AllDeals() {
+		return nil
+	}
+	b.to(dkgVerifying)
+	deals, own := log.Deals(), b.own
+	return []Effect{Compute{Name: "verify deals", Trace: b.trace, Run: func() Event {
+		record, f := b.check(deals, own)
+		return dealsVerified{b, record, f}
+	}}}
+}
+
+// check makes the node's record of a batch out of all its deals, or says whose
+// fault it is that there is none.
+func (b *dkg) check(raw [][]byte, own [32]byte) (*BatchRecord, *fault) {
+	cfg := &b.node.cfg
+	if ownDeal(raw[cfg.Index]) != own {
+		return nil, &fault{wire.CodeDealReplaced, "the deal in this node's slot is not the one it made", -1}
+	}
+	deals, culprit := board.Decode(raw, *b.header)
+	if culprit >= 0 {
+		reason := fmt.Sprintf("node %d's deal is not a deal of this batch", culprit)
+		return nil, &fault{wire.CodeDealMalformed, reason, culprit}
+	}
+	host := [32]byte(cfg.Host.Expose())
+	defer clear(host[:])
+	batch, err := frost.Finalize(b.header.Params(cfg.Manifest), cfg.Index, &host, deals)
+	var blame *frost.BlameError
+	switch {
+	case errors.As(err, &blame):
+		reason := fmt.Sprintf("node %d's deal: %s", blame.Dealer, blame.Reason)
+		return nil, &fault{wire.Code(blame.Code), reason, blame.Dealer}
+	case err != nil:
+		return nil, &fault{wire.CodeInternal, err.Error(), -1}
+	}
+	return newRecord(cfg.Manifest, b.header, raw, batch), nil
+}
+
+// onVerified certifies, or names the culprit.
+func (b *dkg) onVerified(e dealsVerified) []Effect {
+	switch {
+	case !b.current(dkgVerifying):
+		e.record.wipe()
+		return nil
+	case e.fault != nil:
+		return b.giveUp(*e.fault)
+	}
+	b.to(dkgCertifying)
+	b.certified = e.record.Transcript
+	cert := wire.Certificate{
+		Context: e.record.Context, Transcript: e.record.Transcript, Root: e.record.Root, Node: uint32(b.node.cfg.Index),
+	}
+	effects := []Effect{
+		Certify{Record: e.record, Publish: publishCertificate(b.node.cfg.Manifest, b.id, cert, b.trace)},
+		b.report(ReportCertified),
+	}
+	return append(effects, b.finish(b.node.board.Get(b.id))...)
+}
+
+func publishCertificate(m *wire.Manifest, id string, cert wire.Certificate, trace string) Publish {
+	leaf := cert.Leaf(m)
+	with := func(a *wire.Attestation) []byte {
+		cert.Attestation = a
+		return wire.Encode(&cert)
+	}
+	slot := wire.Slot{Kind: wire.SlotCert, ID: id, Node: int(cert.Node)}
+	return Publish{Slot: slot, Trace: trace, Leaf: &leaf, With: with}
+}

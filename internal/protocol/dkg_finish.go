@@ -1,0 +1,154 @@
+package protocol
+
+import (
+	"github.com/frostfleet/frostfleet/internal/board"
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// How a batch ends: n certificates make the node's own record usable, or let it
+// rebuild one from the log.
+
+// recertify publishes again what a stored record certifies: the process that made
+// it may have ended before its certificate was out. The transcript is the
+// stored one, so this is the same certificate and no second.
+func (n *Node) recertify(e Recertify) []Effect {
+	if n.batches[e.ID] != nil {
+		return nil
+	}
+	n.known[e.ID] = KnownBatch{Transcript: e.Transcript}
+	b := &dkg{node: n, id: e.ID, phase: dkgCertifying, certified: e.Transcript}
+	log := b.work()
+	log.Asked() // its certificates may lie before the cursor
+	cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root, Node: uint32(n.cfg.Index)}
+	effects := []Effect{publishCertificate(n.cfg.Manifest, e.ID, cert, ""), Refetch{ID: e.ID}}
+	return append(effects, b.finish(log)...)
+}
+
+// finish completes the batch once all n certificates are in the log.
+func (b *dkg) finish(log *board.Batch) []Effect {
+	if b.phase == dkgComplete || b.phase == dkgRebuilding {
+		return nil
+	}
+	cert := log.Certified()
+	if cert == nil {
+		return nil
+	}
+	certified := b.certified
+	if b.phase != dkgCertifying {
+		known, stored := b.node.known[b.id]
+		if !stored {
+			return b.rebuild(log, cert)
+		}
+		certified = known.Transcript
+	}
+	switch {
+	case cert.Transcript != certified:
+		return b.otherTranscript()
+	case b.phase != dkgCertifying:
+		return b.rebuild(log, cert)
+	}
+	b.to(dkgComplete)
+	return b.done(Complete{ID: b.id, Certificates: log.Certificates()}, cert.Transcript)
+}
+
+// otherTranscript happens where a second process of this node certified other
+// deals: what the keystore holds are not shares of the certified keys.
+func (b *dkg) otherTranscript() []Effect {
+	if b.phase != dkgAborted {
+		b.abort()
+	}
+	const reason = "all nodes certified this batch over deals that this process did not certify: another process runs " +
+		"with this node's index and keys; stop one, remove storage_path and start again"
+	return []Effect{b.aborted(fault{wire.CodeOtherTranscript, reason, b.node.cfg.Index})}
+}
+
+func (b *dkg) done(effect Effect, transcript [32]byte) []Effect {
+	b.node.known[b.id] = KnownBatch{Transcript: transcript, Complete: true}
+	b.forget()
+	return []Effect{effect, b.report(ReportComplete)}
+}
+
+// rebuild makes the node's shares from the log alone: the batch was finished
+// by an earlier life of this node whose storage is gone.
+func (b *dkg) rebuild(log *board.Batch, cert *wire.Certificate) []Effect {
+	if !log.AllDeals() {
+		return nil // asked for
+	}
+	if b.header == nil {
+		b.header = log.Header()
+	}
+	b.to(dkgRebuilding)
+	b.work()
+	deals, certificates := log.Deals(), log.Certificates()
+	return []Effect{Compute{Rebuild: true, Name: "rebuild shares", Run: func() Event {
+		record, f := b.recover(deals, cert)
+		return batchRebuilt{b, record, certificates, f}
+	}}}
+}
+
+// recover is check for a batch that all nodes certified.
+func (b *dkg) recover(raw [][]byte, cert *wire.Certificate) (*BatchRecord, *fault) {
+	cfg := &b.node.cfg
+	var deals []*frost.Deal
+	culprit := -1
+	if b.header != nil {
+		deals, culprit = board.Decode(raw, *b.header)
+	}
+	if deals == nil || wire.Transcript(raw) != cert.Transcript {
+		return nil, &fault{wire.CodeOtherTranscript,
+			"the certificates are not over the deals in the log: restore KEYS from a mirror", culprit}
+	}
+	host := [32]byte(cfg.Host.Expose())
+	defer clear(host[:])
+	batch, err := frost.Recover(b.header.Params(cfg.Manifest), cfg.Index, &host, deals)
+	if err != nil {
+		return nil, &fault{wire.CodeInternal, "rebuild: " + err.Error(), -1}
+	}
+	record := newRecord(cfg.Manifest, b.header, raw, batch)
+	if record.Root != cert.Root {
+		record.wipe()
+		return nil, &fault{wire.CodeInternal, "rebuild: rebuilt keys are not the certified ones", -1}
+	}
+	return record, nil
+}
+
+func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
+	switch {
+	case !b.current(dkgRebuilding):
+		e.record.wipe()
+		return nil
+	case e.fault != nil:
+		b.abort()
+		return []Effect{b.aborted(*e.fault)}
+	}
+	b.to(dkgComplete)
+	effects := b.done(StoreRecovered{Record: e.record, Certificates: e.certificates}, e.record.Transcript)
+	return append(effects, b.report(ReportRecovered))
+}
+
+// BatchRecord is what a node keeps of a batch.
+type BatchRecord struct {
+	ID         string
+	Header     wire.BatchHeader
+	Context    [32]byte
+	Transcript [32]byte
+	Root       [32]byte // wire.KeyRoot
+	Deals      [][]byte // raw, in index order: the node's copy of the log
+	Batch      *frost.Batch
+}
+
+func newRecord(m *wire.Manifest, header *wire.BatchHeader, deals [][]byte, batch *frost.Batch) *BatchRecord {
+	ctx := header.Context(m)
+	return &BatchRecord{
+		ID: wire.ShortID(ctx), Header: *header, Context: ctx, Transcript: wire.Transcript(deals),
+		Root: wire.KeyRoot(batch.PublicKeys, header.Client), Deals: deals, Batch: batch,
+	}
+}
+
+// wipe wipes the shares of a record, if there is one.
+func (r *BatchRecord) wipe() {
+	if r != nil {
+		r.Batch.Shares.Wipe()
+	}
+}

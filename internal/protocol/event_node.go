@@ -1,0 +1,163 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Events of a Node.
+type (
+	// Recertify is a batch that an earlier life of this node stored and certified,
+	// and did not see completed.
+	Recertify struct {
+		ID         string
+		Context    [32]byte
+		Transcript [32]byte
+		Root       [32]byte // wire.KeyRoot
+	}
+	// Loaded answers Load: one entry for each key asked for.
+	Loaded struct {
+		ID   string
+		Keys []LoadedKey
+	}
+	// CertifyFailed answers Certify where the certificate could not be made.
+	CertifyFailed struct {
+		ID   string
+		Code wire.Code
+		Err  error
+	}
+	// Sealed is how a message of this node's own goes to the log. It comes before
+	// the message is published.
+	Sealed struct {
+		Slot wire.Slot
+		Data []byte
+	}
+	// SlotLost is a slot that already holds something else of this node.
+	SlotLost struct{ Slot wire.Slot }
+	// SignLost is SIGN starting anew: what was read of it is gone.
+	SignLost struct{}
+	// StandbyDelayChanged replaces the delay that the machine was started with.
+	StandbyDelayChanged struct{ Delay time.Duration }
+	// Stop is the end, once all computations are over: every secret is wiped, and no
+	// later event has an effect.
+	Stop struct{}
+)
+
+// LoadedKey is one key from the keystore. Key is nil where the node has no
+// usable key of that id (yet).
+type LoadedKey struct {
+	Key   *frost.Key
+	Owner string
+}
+
+// Answers of a Node's computations. They name the very batch or session that
+// asked, not its id: a later one of the same id must not take them for its own.
+type (
+	taskOpened struct {
+		subject string
+		task    *wire.Task
+		job     *wire.Job
+		header  *wire.BatchHeader // keygen
+		request *signRequest      // sign
+		err     error
+	}
+	dealMade struct {
+		b    *dkg
+		body []byte
+		hash [32]byte // ownDeal
+		err  error
+	}
+	dealsVerified struct {
+		b      *dkg
+		record *BatchRecord
+		fault  *fault
+	}
+	batchRebuilt struct {
+		b            *dkg
+		record       *BatchRecord
+		certificates [][]byte
+		fault        *fault
+	}
+	itemsChecked struct {
+		s       *signing
+		items   []frost.Item
+		refusal *wire.JobError
+	}
+	commitChecked struct {
+		s   *signing
+		pos int
+		err error
+	}
+	noncesMade struct {
+		s       *signing
+		items   []frost.Item
+		nonces  *frost.Nonces
+		points  []byte
+		publish Publish
+		err     error
+	}
+	sharesMade struct {
+		s    *signing
+		body []byte
+		err  error
+	}
+)
+
+// Effects of a Node.
+type (
+	// Publish fills a slot. Where Leaf is set, the HSM signs it first and With makes
+	// the body; otherwise Body is the body.
+	Publish struct {
+		Slot  wire.Slot
+		Body  []byte
+		Leaf  *[32]byte
+		With  func(*wire.Attestation) []byte
+		Trace string // the job's traceparent
+	}
+	// Certify stores the record durably, then has the HSM sign Leaf, then
+	// fills the slot, in this order. A failure is answered by CertifyFailed.
+	Certify struct {
+		Record  *BatchRecord
+		Publish Publish
+	}
+	// Complete marks a certified batch usable: all n certificates are there.
+	Complete struct {
+		ID           string
+		Certificates [][]byte
+	}
+	// StoreRecovered stores a batch that was rebuilt from the log, usable.
+	StoreRecovered struct {
+		Record       *BatchRecord
+		Certificates [][]byte
+	}
+	// Load asks the keystore for keys.
+	Load struct {
+		ID   string
+		Keys []wire.KeyID
+	}
+)
+
+func (Recertify) event()           {}
+func (Loaded) event()              {}
+func (CertifyFailed) event()       {}
+func (Sealed) event()              {}
+func (SlotLost) event()            {}
+func (SignLost) event()            {}
+func (StandbyDelayChanged) event() {}
+func (Stop) event()                {}
+func (taskOpened) event()          {}
+func (dealMade) event()            {}
+func (dealsVerified) event()       {}
+func (batchRebuilt) event()        {}
+func (itemsChecked) event()        {}
+func (commitChecked) event()       {}
+func (noncesMade) event()          {}
+func (sharesMade) event()          {}
+
+func (Publish) effect()        {}
+func (Certify) effect()        {}
+func (Complete) effect()       {}
+func (StoreRecovered) effect() {}
+func (Load) effect()           {}

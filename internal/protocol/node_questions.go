@@ -1,0 +1,71 @@
+package protocol
+
+import (
+	"bytes"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Judge returns what a message that stands in one of this node's slots is, given
+// what the node wants to publish there.
+func (n *Node) Judge(slot wire.Slot, standing wire.LogMessage, body []byte) wire.Verdict {
+	got, err := wire.OpenNode(n.cfg.Manifest, n.cfg.Index, standing.Subject, standing.Time, standing.Data)
+	if slot.Kind == wire.SlotCert && err != nil {
+		got = wire.UnverifiedBody(standing.Data) // as the board does
+	} else if err != nil {
+		return wire.Junk
+	}
+	switch slot.Kind {
+	case wire.SlotCert:
+		return n.judgeCertificate(slot, got, body)
+	case wire.SlotAbort, wire.SlotRefuse:
+		if c, err := wire.DecodeComplaint(got); err != nil || wire.ShortID(c.Session) != slot.ID {
+			return wire.Junk
+		}
+		return wire.Mine // whatever the reason: this node is out
+	}
+	if bytes.Equal(got, body) {
+		return wire.Mine
+	}
+	return wire.Other
+}
+
+// judgeCertificate follows the board in what counts as a certificate. The HSM's
+// signature may differ from one to the next; what it certifies may not.
+func (n *Node) judgeCertificate(slot wire.Slot, got, body []byte) wire.Verdict {
+	standing, err := wire.DecodeCertificate(got, n.cfg.Manifest, n.cfg.Index)
+	if err != nil || wire.ShortID(standing.Context) != slot.ID {
+		return wire.Junk
+	}
+	own, err := wire.DecodeCertificate(body, n.cfg.Manifest, n.cfg.Index)
+	if err == nil && standing.Agrees(own) {
+		return wire.Mine
+	}
+	return wire.Other
+}
+
+// Cursor is the KEYS sequence from which a restarted node has to read: what
+// lies before it is in the keystore or will never be needed.
+func (n *Node) Cursor() uint64 { return n.board.FirstSeq(n.lastKeys + 1) }
+
+// Sessions counts what is in work, for metrics: batches that this node deals
+// in, and signing sessions that hold nonces.
+func (n *Node) Sessions() (batches, nonces int) {
+	for _, b := range n.batches {
+		if b.phase != dkgAborted {
+			batches++
+		}
+	}
+	for _, s := range n.sessions {
+		if s.nonces != nil {
+			nonces++
+		}
+	}
+	return batches, nonces
+}
+
+// NonceCounts counts nonce pairs, one for each item, since the start: drawn, and
+// of them used for a share and dropped unused. The rest is held.
+func (n *Node) NonceCounts() (drawn, used, dropped uint64) {
+	return n.nonces.drawn, n.nonces.used, n.nonces.dropped
+}

@@ -1,0 +1,66 @@
+package protocol
+
+import (
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+func jobLine(j wire.SignedJob) string {
+	return fmt.Sprintf("%s %s/%s", j.Kind, j.Client, wire.PeekJobID(j.Payload))
+}
+
+func (e JobArrived) String() string {
+	line := "JobArrived " + jobLine(e.Job.Signed)
+	if e.Existing != nil {
+		line += ", which has a result"
+	}
+	return line
+}
+
+func (e JobPoisoned) String() string {
+	return fmt.Sprintf("JobPoisoned %s, delivery %d", jobLine(e.Job.Signed), e.Deliveries)
+}
+func (KeysRead) String() string { return "KeysRead" }
+
+func (e summarized) String() string {
+	return fmt.Sprintf("batch summarized %s: %s", e.batch.id, outcome(e.err))
+}
+
+func (e attemptChecked) String() string {
+	return fmt.Sprintf("commitment checked %s: %s", e.a.id, outcome(e.err))
+}
+
+func (e aggregated) String() string {
+	signed := 0
+	for _, sig := range e.sigs {
+		if sig != nil {
+			signed++
+		}
+	}
+	return fmt.Sprintf("shares aggregated %s: %d signatures, %d nodes blamed", e.a.id, signed, len(e.blame))
+}
+
+func (e resultMade) String() string {
+	return "result made " + jobLine(e.job.Signed) + ": " + outcome(e.err)
+}
+
+func (e PublishTask) String() string {
+	return fmt.Sprintf("PublishTask %s, %d bytes", e.Subject, len(e.Body))
+}
+
+func (e Finish) String() string { return "Finish " + jobLine(e.Job) + ": " + resultLine(e.Result) }
+func (e Reject) String() string { return "Reject " + jobLine(e.Job) + ": " + resultLine(e.Result) }
+
+func resultLine(r *wire.Result) string {
+	if r.Status == wire.StatusFailed {
+		return fmt.Sprintf("%s, %s", r.Code, r.Error)
+	}
+	return fmt.Sprintf("%s, %d keys, %d signatures", r.Status, len(r.Keys), len(r.Sigs))
+}
+
+func (e Replay) String() string { return fmt.Sprintf("Replay %s/%s", e.Client, e.Job) }
+func (e Supersede) String() string {
+	return fmt.Sprintf("Supersede delivery %d by %d", e.Old, e.New)
+}
+func (e Round) String() string { return fmt.Sprintf("Round %s %s is over", e.Round, e.ID) }

@@ -1,0 +1,152 @@
+package protocol
+
+import (
+	"slices"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// The life of a session's nonces: drawn, committed to, spent or wiped.
+
+// draw makes the nonces. They come from the system's generator, mixed with
+// the shares as BIP 445 and RFC 9591 say, and from nothing of the session.
+func (s *signing) draw() []Effect {
+	if s.commits.has(s.node.cfg.Index) {
+		return s.sitOut("this node committed in an earlier life and has no nonces for it")
+	}
+	s.to(signDrawing)
+	items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()
+	return []Effect{Compute{Urgent: s.urgent(), Name: "draw nonces", Trace: s.trace, Run: func() Event {
+		nonces, points, err := frost.Commit(rand, items)
+		if err != nil {
+			return noncesMade{s: s, items: items, err: err}
+		}
+		return noncesMade{s: s, items: items, nonces: nonces, points: points, publish: publish(points)}
+	}}}
+}
+
+// publishCommit returns what makes the message out of the points. It belongs to a
+// computation: both grow with the items.
+func (s *signing) publishCommit() func(points []byte) Publish {
+	m, session, node := s.node.cfg.Manifest, s.request.session, s.node.cfg.Index
+	p := Publish{Slot: wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: node}, Trace: s.trace}
+	return func(points []byte) Publish {
+		body := wire.CommitBody{Session: session, Points: points}
+		if !m.AttestSigning {
+			p.Body = wire.Encode(&body)
+			return p
+		}
+		leaf := wire.CommitLeaf(m, session, node, points)
+		p.Leaf, p.With = &leaf, func(a *wire.Attestation) []byte {
+			body.Attestation = a
+			return wire.Encode(&body)
+		}
+		return p
+	}
+}
+
+func (s *signing) onNonces(e noncesMade) []Effect {
+	counts := &s.node.nonces
+	if e.err == nil {
+		counts.drawn += uint64(s.count)
+	}
+	if s.phase != signDrawing {
+		if e.err == nil {
+			counts.dropped += uint64(s.count)
+		}
+		e.nonces.Wipe()
+		wipeItems(e.items)
+		return nil
+	}
+	if e.err != nil {
+		wipeItems(e.items)
+		return s.refuse(wire.CodeInternal, "commit: "+e.err.Error())
+	}
+	s.to(signCommitted)
+	s.nonces, s.points = e.nonces, e.points
+	return []Effect{e.publish, s.counted(ReportCommitted)}
+}
+
+// sign spends the nonces on the set, if this node is in it. They are taken
+// out of the session first: whatever comes of the computation, and whatever
+// the log shows later, they are gone.
+func (s *signing) sign() []Effect {
+	if s.phase == signOut {
+		return nil
+	}
+	if !slices.Contains(setIndices(s.set), uint8(s.node.cfg.Index)) || s.phase != signCommitted {
+		return s.sitOut("not in the signing set")
+	}
+	s.to(signComputing)
+	nonces, set, items := s.nonces, s.set, s.items
+	s.nonces, s.items = nil, nil
+	s.node.nonces.used += uint64(s.count)
+	session := s.request.session
+	return []Effect{Compute{Urgent: s.urgent(), Name: "make shares", Trace: s.trace, Run: func() Event {
+		defer wipeItems(items)
+		shares, err := nonces.Sign(set)
+		if err != nil {
+			return sharesMade{s: s, err: err}
+		}
+		body := wire.ShareBody{Session: session, Set: wire.SetHash(set), Shares: shares}
+		return sharesMade{s: s, body: wire.Encode(&body)}
+	}}}
+}
+
+func (s *signing) onShares(e sharesMade) []Effect {
+	if s.phase != signComputing {
+		return nil
+	}
+	if e.err != nil {
+		return s.refuse(wire.CodeInternal, "sign: "+e.err.Error())
+	}
+	s.to(signDone)
+	report := s.counted(ReportShared)
+	s.release()
+	slot := wire.Slot{Kind: wire.SlotShare, ID: s.id, Node: s.node.cfg.Index}
+	return []Effect{Publish{Slot: slot, Body: e.body, Trace: s.trace}, report}
+}
+
+// sitOut ends this node's part without a word in the log.
+func (s *signing) sitOut(why string) []Effect {
+	if s.phase == signOut || s.phase == signDone {
+		return nil
+	}
+	report := s.report(ReportSatOut)
+	report.Reason = why
+	s.drop()
+	return []Effect{report}
+}
+
+// refuse ends this node's part and publishes why.
+func (s *signing) refuse(code wire.Code, reason string) []Effect {
+	report := s.report(ReportRefused)
+	report.Code, report.Reason = code, reason
+	c := wire.Complaint{Session: s.request.session, Code: code, Reason: wire.Clip(reason)}
+	s.drop()
+	slot := wire.Slot{Kind: wire.SlotRefuse, ID: s.id, Node: s.node.cfg.Index}
+	return []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: s.trace}, report}
+}
+
+// drop wipes the nonces and forgets the shares; the session stays known, so
+// that the same task does not start it again.
+func (s *signing) drop() {
+	if s.phase == signDrawing {
+		s.items = nil // the computation still reads the shares; onNonces wipes them
+	}
+	s.phase = signOut
+	if s.nonces != nil {
+		s.node.nonces.dropped += uint64(s.count)
+	}
+	s.nonces.Wipe()
+	s.nonces, s.points = nil, nil
+	s.release()
+}
+
+// release wipes the keys' shares and lets go of what the session held.
+func (s *signing) release() {
+	wipeItems(s.items)
+	s.items, s.request, s.set, s.sealed, s.commits.arrivals = nil, nil, nil, nil, nil
+	s.waiting = sessionMessages{}
+}

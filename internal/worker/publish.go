@@ -1,0 +1,114 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// publishDeadline is for how long somebody waits for a message. Certificates are
+// wanted for ever.
+var publishDeadline = map[wire.SlotKind]time.Duration{
+	wire.SlotDeal: wire.MaxJobLife, wire.SlotAbort: wire.MaxJobLife,
+	wire.SlotCommit: 5 * time.Minute, wire.SlotShare: 5 * time.Minute, wire.SlotRefuse: 5 * time.Minute,
+}
+
+// publish attests if asked, seals, and fills the slot, for as long as somebody
+// waits for it. That bounds what piles up while the key provider or the bus is
+// away.
+//
+// Signing does not wait for a node that is silent: what it would say of a
+// session is dropped at once.
+func (w *Worker) publish(e protocol.Publish) {
+	if e.Slot.Kind.Signing() && w.sessions.silent() {
+		w.log.Debug("message dropped: this node is silent", "subject", e.Slot.String())
+		return
+	}
+	span := w.publishSpan(e)
+	ctx := tracing.NewContext(w.run.Life(), span.Trace())
+	if limit := publishDeadline[e.Slot.Kind]; limit != 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, limit)
+		defer cancel()
+	}
+	body := e.Body
+	if e.Leaf != nil {
+		att := w.attestUntil(ctx, *e.Leaf)
+		if att == nil {
+			w.unpublished(e.Slot, ctx.Err())
+			span.End(ctx.Err())
+			return
+		}
+		body = e.With(att)
+	}
+	span.End(w.fill(ctx, e.Slot, body))
+}
+
+// attestUntil asks the key provider until it answers; nil if ctx ends before. The
+// attester paces the calls.
+func (w *Worker) attestUntil(ctx context.Context, leaf [32]byte) *wire.Attestation {
+	for ctx.Err() == nil {
+		if att, err := w.attester.Attest(ctx, leaf); err == nil {
+			return att
+		}
+	}
+	return nil
+}
+
+// fillTime is how long what was sealed may take to be published. A session key
+// with less time left seals nothing.
+const fillTime = time.Minute
+
+// fill returns why the message was not published; it has logged that then. The
+// bus retries until the sealed message counts no more; then it is sealed anew.
+func (w *Worker) fill(ctx context.Context, slot wire.Slot, body []byte) error {
+	for {
+		lost, err := w.fillSealed(ctx, slot, body)
+		stale := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+		switch {
+		case lost:
+			w.run.Step(protocol.SlotLost{Slot: slot})
+			return errSlotLost
+		case err == nil:
+			return nil
+		case !stale || ctx.Err() != nil:
+			w.unpublished(slot, err)
+			return err
+		}
+	}
+}
+
+var errSlotLost = errors.New("this node said something else there before")
+
+// fillSealed publishes for as long as the session key that sealed counts: for
+// fillTime, unless the device is refused before. lost means that the slot
+// holds another message of this node.
+func (w *Worker) fillSealed(ctx context.Context, slot wire.Slot, body []byte) (lost bool, err error) {
+	subject := slot.String()
+	sealed, authorized, err := w.sessions.seal(ctx, subject, body)
+	if err != nil {
+		return false, err
+	}
+	w.run.Step(protocol.Sealed{Slot: slot, Data: sealed})
+	ctx, cancel := context.WithTimeout(ctx, fillTime)
+	defer cancel()
+	defer context.AfterFunc(authorized, cancel)()
+	found, err := w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bool {
+		v := w.node.Judge(slot, machine.LogMessage(m), body)
+		lost = v == wire.Other
+		return v != wire.Junk
+	})
+	return found && lost, err
+}
+
+func (w *Worker) unpublished(slot wire.Slot, err error) {
+	if w.run.Life().Err() == nil {
+		w.log.Error("message not published", "subject", slot.String(), "err", err)
+	}
+}
