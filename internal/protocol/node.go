@@ -73,7 +73,7 @@ func NewNode(cfg NodeConfig) *Node {
 
 // Step takes an event and returns what is to be done.
 func (n *Node) Step(ev Event) []Effect {
-	if n.stopped {
+	if n.stopped && !carriesSecrets(ev) {
 		return nil
 	}
 	switch e := ev.(type) {
@@ -188,12 +188,24 @@ func (n *Node) onSlotLost(slot wire.Slot) []Effect {
 	return nil
 }
 
-// stop wipes every secret that the machine holds.
+// stop wipes every secret that the machine holds. It keeps no batch and no session,
+// so that what still arrives is wiped as well.
 func (n *Node) stop() {
 	n.stopped = true
 	for _, s := range n.sessions {
 		s.drop()
 	}
+	clear(n.sessions)
+	clear(n.batches)
 	n.cfg.Host.Wipe()
 	n.cfg.SeedSecret.Wipe()
+}
+
+// carriesSecrets reports whether an event has shares or nonces in it.
+func carriesSecrets(ev Event) bool {
+	switch ev.(type) {
+	case Loaded, itemsChecked, noncesMade, dealsVerified, batchRebuilt:
+		return true
+	}
+	return false
 }
