@@ -36,6 +36,9 @@ test: devices ## go vet, all tests under the race detector, 2,000 seeds of the s
 test-dkg: devices ## a 2-of-3 key generation and a signature with each key provider, and with a mixed fleet
 	$(WITH_DEVICES) $(GO) test -count 1 -v ./test/providers
 
+emulator: $(VENV)/ready ## an imitation of AWS on http://127.0.0.1:5000, to rehearse docs/aws-kms.md
+	$(VENV)/bin/python test/kmstest/launch_moto.py 5000
+
 sim: ## more of the simulator: make sim SEEDS=100000
 	$(GO) test ./test/sim -run TestSeeds -count 1 -timeout 0 -v -seeds $(SEEDS)
 
@@ -87,11 +90,11 @@ devices: setup $(VENV)/ready
 setup:
 	GO="$(GO)" scripts/setup
 
-# For moto, and for the Python example of docs/jobs.md, which a test runs.
+# For moto, for AWS's command line, and for the Python example of docs/jobs.md, which a test runs.
 REQUIREMENTS := docs/examples/python/requirements.txt test/requirements.txt
 $(VENV)/ready: $(REQUIREMENTS) | setup
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-.PHONY: help demo build test test-dkg sim bench bench-compare bench-save bench-hsm lint fuzz dashboards monitoring e2e devices setup clean
+.PHONY: help demo build test test-dkg emulator sim bench bench-compare bench-save bench-hsm lint fuzz dashboards monitoring e2e devices setup clean

@@ -110,8 +110,8 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 	return c, nil
 }
 
-// open subscribes, and returns once the server knows it: a result that is
-// stored from now on is announced to this client.
+// open subscribes, and returns once the server has the subscription: a result
+// that is stored from now on is announced to this client.
 func (c *Client) open(ctx context.Context) (err error) {
 	subject := wire.FleetSubject(c.manifest.Fleet, wire.ResultSubject(c.name, "*"))
 	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err != nil {
@@ -128,11 +128,11 @@ func (c *Client) open(ctx context.Context) (err error) {
 // Manifest is the fleet's manifest, as configured.
 func (c *Client) Manifest() *Manifest { return c.stated }
 
-// Name is the client's name, as it stands in the fleet's access list.
+// Name is the client's name, as in the fleet's access list.
 func (c *Client) Name() string { return c.name }
 
-// Close ends the subscription and, if New made it, the connection. Whoever
-// still waits gets ErrClosed; published jobs run on. Idempotent.
+// Close ends the subscription and, if New made it, the connection. Calls that
+// still wait return ErrClosed; published jobs go on. Idempotent.
 func (c *Client) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -31,7 +31,7 @@ const (
 	CodeKeygenFailed   Code = "keygen_failed"    // the nodes did not finish the keys in time
 	CodeSigningFailed  Code = "signing_failed"   // fewer than t nodes signed in time
 	CodePoison         Code = "poison"           // it was delivered again and again, and never finished
-	CodeInternal       Code = "internal"         // a fault of the fleet: tell its operators
+	CodeInternal       Code = "internal"         // a fault of the fleet: report it to its operators
 )
 
 // Errors that callers decide on.
@@ -78,7 +78,7 @@ func (e *BusyError) Error() string {
 }
 
 // ProofError says that a gateway signed a result which does not prove what it
-// says. Use nothing of it, and tell the operators.
+// claims. Use nothing of it, and report it to the operators.
 type ProofError struct {
 	Job     string // id; empty if the result names none
 	Gateway string // empty if the result came from a file
@@ -93,7 +93,7 @@ func (e *ProofError) Error() string {
 	if e.Gateway != "" {
 		by = " by gateway " + e.Gateway
 	}
-	return fmt.Sprintf("%sthe result%s does not prove what it says, do not use it: %v", job, by, e.Err)
+	return fmt.Sprintf("%sthe result%s does not prove what it claims, do not use it: %v", job, by, e.Err)
 }
 
 func (e *ProofError) Unwrap() error { return e.Err }

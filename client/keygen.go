@@ -114,7 +114,8 @@ func (req KeygenRequest) job(count int) wire.Job {
 // be smaller. A count below one is one job, which is refused in the usual way.
 func (req KeygenRequest) cut() (size, jobs int, err error) {
 	if req.Count > MaxRequestKeys {
-		return 0, 0, fmt.Errorf("client: %d keys in one request: ask for at most %d, and again for more", req.Count, MaxRequestKeys)
+		return 0, 0, fmt.Errorf("client: %d keys in one request: ask for at most %d, and again for more", req.Count,
+			MaxRequestKeys)
 	}
 	size = req.JobKeys
 	if size <= 0 || size > MaxJobKeys {

@@ -3,6 +3,7 @@ package client
 import (
 	"fmt"
 
+	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -30,11 +31,11 @@ func ParseManifest(data []byte) (*Manifest, error) {
 
 // LoadManifest reads and validates a manifest.json.
 func LoadManifest(path string) (*Manifest, error) {
-	data, err := readBounded(path, wire.MaxJobSize)
+	text, err := secret.File{What: "manifest", Path: path, Max: wire.MaxJobSize, Public: true}.Text()
 	if err != nil {
-		return nil, fmt.Errorf("manifest: %w: ask the fleet's operators for manifest.json", err)
+		return nil, fmt.Errorf("%w: ask the fleet's operators for manifest.json", err)
 	}
-	m, err := ParseManifest(data)
+	m, err := ParseManifest(text.Expose())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}

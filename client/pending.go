@@ -49,7 +49,7 @@ func (c *Client) register(j *prepared) (*pending, error) {
 	if c.closing {
 		return nil, ErrClosed
 	}
-	for id, list := range c.waiting { // handles that nobody waited for
+	for id, list := range c.waiting { // abandoned handles
 		if time.Since(list[0].job.job.Expires) > 2*defaultGrace {
 			delete(c.waiting, id)
 		}
@@ -224,7 +224,8 @@ func (c *Client) stored(ctx context.Context, stream, subject string) (*nats.Msg,
 	case err == nil && m.Header.Get("Status") == "404":
 		return nil, nil
 	case err == nil:
-		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", m.Header.Get("Status"), m.Header.Get("Description"))
+		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s",
+			m.Header.Get("Status"), m.Header.Get("Description"))
 	case errors.Is(err, nats.ErrNoResponders):
 		return nil, fmt.Errorf("reading the stored result: %w", errNoDirectGet)
 	}

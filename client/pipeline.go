@@ -7,7 +7,7 @@ import (
 
 // pipeline runs the jobs 0..n-1, at most width at a time and in order of their
 // start. After an error no further job starts, and those under way are waited
-// for: what they produce exists, whoever hears of it. It returns the first error.
+// for: what they produce exists. It returns the first error.
 func pipeline(ctx context.Context, n, width int, run func(ctx context.Context, i int) error) error {
 	var (
 		wg     sync.WaitGroup

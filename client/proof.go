@@ -24,7 +24,7 @@ type Proof struct {
 // the keys that it proves. The error is a *ProofError.
 func (p Proof) Verify(m *Manifest) ([]Key, error) {
 	if m == nil || m.core == nil {
-		return nil, &ProofError{Err: errors.New("there is no manifest to check it against: make one with ParseManifest")}
+		return nil, &ProofError{Err: errors.New("there is no manifest to check against: make one with ParseManifest")}
 	}
 	var r wire.Result
 	if err := json.Unmarshal(p.Result, &r); err != nil {
@@ -49,7 +49,7 @@ func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 	case job.Kind != wire.KindKeygen || r.Kind != wire.KindKeygen || r.Status != wire.StatusDone:
 		return nil, fmt.Errorf("a %s job with a %s result that is %s proves no keys", job.Kind, r.Kind, r.Status)
 	case r.Job != job.ID || r.Client != p.Client || r.Chain != job.Chain:
-		return nil, fmt.Errorf("job %.64q of %.64q for chain %.64q does not go with a result for job %.64q of %.64q for %.64q",
+		return nil, fmt.Errorf("job %.64q of %.64q for chain %.64q and a result for job %.64q of %.64q for %.64q differ",
 			job.ID, p.Client, job.Chain, r.Job, r.Client, r.Chain)
 	}
 	signed := wire.SignedJob{Client: p.Client, Kind: job.Kind, Payload: []byte(p.Job)}
@@ -59,12 +59,13 @@ func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 	return checkAddresses(m, job.Chain, r.Keys)
 }
 
-// sameFleet tells a wrong manifest from a false proof.
+// sameFleet distinguishes a wrong manifest from a false proof.
 func sameFleet(m *wire.Manifest, r *wire.Result) error {
 	want := m.Hash()
 	if r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, want[:]) {
-		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, the manifest here is of fleet %q on %s with hash %x: "+
-			"ask the operators which is right", r.Fleet, r.Network, []byte(r.Manifest), m.Fleet, m.Network, want)
+		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, "+
+			"the manifest here is of fleet %q on %s with hash %x: ask the operators which is right",
+			r.Fleet, r.Network, []byte(r.Manifest), m.Fleet, m.Network, want)
 	}
 	return nil
 }
@@ -81,7 +82,8 @@ func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key) ([]K
 			return nil, fmt.Errorf("key %s: %w", k.ID, err)
 		}
 		if k.Address != address {
-			return nil, fmt.Errorf("key %s: the result says address %.128q, the certified public key gives %s: somebody swapped it", k.ID, k.Address, address)
+			return nil, fmt.Errorf("key %s: the result has address %.128q, but the certified public key gives %s: "+
+				"it was swapped", k.ID, k.Address, address)
 		}
 		keys[i] = Key{ID: k.ID, Chain: chainName, PublicKey: k.PublicKey, Address: address}
 	}

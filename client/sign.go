@@ -19,8 +19,8 @@ type SignRequest struct {
 	Expires time.Time // as in KeygenRequest
 	JobID   string    // as in KeygenRequest
 
-	// Progress, if set, hears after each job how many signatures are there, of
-	// how many. Calls do not overlap.
+	// Progress, if set, is called after each job with the number of signatures
+	// that are done, and that of Items. Calls do not overlap.
 	Progress func(done, total int)
 }
 
@@ -104,7 +104,8 @@ func (req SignRequest) jobItems() []wire.JobItem {
 	return items
 }
 
-func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, items []wire.JobItem, patient bool) (*Handle[SignResult], error) {
+func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, items []wire.JobItem,
+	patient bool) (*Handle[SignResult], error) {
 	for i := range want {
 		if err := want[i].check(i); err != nil {
 			err.Job = req.JobID

@@ -89,6 +89,9 @@ func newKey(t testing.TB) ed25519.PrivateKey {
 	return key
 }
 
+// patience is for what takes milliseconds on an idle machine.
+const patience = 2 * time.Minute
+
 // startServer runs the embedded NATS server until the test ends.
 func startServer(t testing.TB, dir string, port int) *natsserver.Server {
 	t.Helper()
@@ -107,7 +110,7 @@ func connectBus(t testing.TB, url string) *bus.Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := b.Close(ctx); err != nil {
 			t.Error(err)

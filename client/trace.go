@@ -14,7 +14,7 @@ import (
 
 // A job is one span, from its publication to its checked result, beneath
 // whatever span the caller's context holds. Its traceparent goes with the job,
-// so that what the fleet does for it is told beneath it. Without a TracerProvider
+// so that what the fleet does for it is filed beneath it. Without a TracerProvider
 // there is no span, and the caller's own goes with the job.
 
 const headerTrace = "traceparent" // W3C Trace Context
@@ -35,14 +35,14 @@ func (c *Client) begin(ctx context.Context, j *prepared) (context.Context, trace
 	))
 }
 
-// maxTold bounds what a span tells of an error, in bytes.
-const maxTold = 256
+// maxError bounds the text of an error in a span, in bytes.
+const maxError = 256
 
 // finish ends a span; after the first time it does nothing.
 func finish(span trace.Span, err error) {
 	if err != nil && span.IsRecording() {
 		text := err.Error()
-		span.SetStatus(codes.Error, strings.ToValidUTF8(text[:min(len(text), maxTold)], ""))
+		span.SetStatus(codes.Error, strings.ToValidUTF8(text[:min(len(text), maxError)], ""))
 	}
 	span.End()
 }

@@ -101,8 +101,8 @@ func TestSpanOfAFailure(t *testing.T) {
 	if len(ended) != 2 || ended[0].Status.Code != codes.Error || ended[1].Status.Code != codes.Error {
 		t.Fatalf("spans are %+v", ended)
 	}
-	if n := len(ended[0].Status.Description); n != maxTold {
-		t.Errorf("the reason has %d bytes, want %d", n, maxTold)
+	if n := len(ended[0].Status.Description); n != maxError {
+		t.Errorf("the reason has %d bytes, want %d", n, maxError)
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
 )
 
-// The suites, as they stand in results.
+// The suites, as results name them.
 const (
 	SuiteSecp256k1TR = "secp256k1-tr" // bitcoin: BIP 340 under BIP 341 output keys
 	SuiteEd25519     = "ed25519"      // solana

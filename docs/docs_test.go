@@ -329,7 +329,7 @@ func TestLinks(t *testing.T) {
 
 func pages(t *testing.T) []string {
 	t.Helper()
-	found := []string{"../README.md", "../CHANGELOG.md"}
+	found := []string{"../README.md", "../CHANGELOG.md", "../CONTRIBUTING.md", "../SECURITY.md"}
 	for _, pattern := range []string{"*.md", "adr/*.md"} {
 		matches, err := filepath.Glob(pattern)
 		if err != nil || len(matches) == 0 {

@@ -64,7 +64,7 @@ func blocks(text, language string) (all []string) {
 // the program has. "..." stands for what differs.
 func TestProviderMessages(t *testing.T) {
 	var literals []string
-	for _, s := range sources(t, "internal/keyprovider", "internal/launch", "internal/pin", "internal/config") {
+	for _, s := range sources(t, "internal/keyprovider", "internal/launch", "internal/pin", "internal/config", "internal/secret") {
 		if s.isTest() {
 			continue
 		}
@@ -184,7 +184,7 @@ func TestProviderConfigurationsLoad(t *testing.T) {
 			if !strings.Contains(piece, "[network]") {
 				text = node + text
 			}
-			n, err := config.LoadNode(write(t, text))
+			n, err := config.ParseNode(write(t, text))
 			if err != nil {
 				t.Errorf("%s: %v\n%s", guide, err, piece)
 			} else if n.Node.KeyProvider.Type != kind {
@@ -252,27 +252,56 @@ func TestCost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	const hours = 730
+	const hours, nodes, share = 730, 3, 2.0 / 3
+	const users, transactions = 10_000, 10_000 * hours / 24.0
 	prices, sessions, looks := n.Node.KeyProvider.Prices, 12.0*hours, 120.0*hours
 	want := [][2]float64{ // signatures, keys
 		{sessions, 2},
 		{sessions + 1e6/1000, 2},
-		{sessions + 1e6/1000*2/3, 2},
-		{sessions + 1e6*2/3, 2},
+		{sessions + 1e6/1000*share, 2},
+		{sessions + 1e6*share, 2},
+		{sessions + users/1000 + transactions*share, 2},
+		{sessions + users/1000 + transactions/1000*share, 2},
 		{sessions, 4},
 	}
+	usd := func(amount float64) string { return strconv.FormatFloat(amount, 'f', 2, 64) }
 	table := rows(between(t, page(t, "aws-kms.md"), "cost"))
 	if len(table) != len(want) {
 		t.Fatalf("the table has %d rows, not %d", len(table), len(want))
 	}
 	for i, row := range table {
 		sign, keys := math.Round(want[i][0]), want[i][1]
-		usd := keys*prices.KeyMonth + sign*prices.Sign/1e4 + looks*prices.Describe/1e4
-		if shown := thousands(int(sign)); row[1] != shown {
-			t.Errorf("%s: %s signatures, and they are %s", row[0], row[1], shown)
+		one := keys*prices.KeyMonth + sign*prices.Sign/1e4 + looks*prices.Describe/1e4
+		shown := []string{thousands(int(sign)), usd(one), usd(nodes * one)}
+		if !slices.Equal(row[1:], shown) {
+			t.Errorf("%s: the table has %q, and it is %q", row[0], row[1:], shown)
 		}
-		if shown := strconv.FormatFloat(usd, 'f', 2, 64); row[2] != shown {
-			t.Errorf("%s: $%s, and it is $%s", row[0], row[2], shown)
+	}
+	// The comparisons quote the table.
+	for _, quoted := range []string{"$" + table[0][2] + " a month", "$" + table[4][2] + " with 10,000 users"} {
+		if !strings.Contains(page(t, "aws-kms.md"), quoted) {
+			t.Errorf("aws-kms.md does not say %q", quoted)
+		}
+	}
+}
+
+// TestComparisons: what an operator compares devices by is all there.
+func TestComparisons(t *testing.T) {
+	text := page(t, "aws-kms.md")
+	for heading, want := range map[string][]string{
+		"## KMS or an HSM": {"Best for", "Cost", "Control", "Backup", "Latency", "Setup", "Lock-in"},
+		"## Comparison":    {"Cost", "Setup", "Security", "Backup", "Multi-DC", "Latency", "Scale"},
+	} {
+		_, section, _ := strings.Cut(text, "\n"+heading+"\n")
+		section, _, _ = strings.Cut(section, "\n## ")
+		compared := map[string]int{}
+		for _, row := range rows(section) {
+			compared[row[0]] = len(row)
+		}
+		for _, row := range want {
+			if compared[row] < 3 {
+				t.Errorf("aws-kms.md, %s: no row %s", heading, row)
+			}
 		}
 	}
 }

@@ -12,12 +12,21 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
+	"github.com/frostfleet/frostfleet/internal/selftest"
 )
+
+const checkLong = `Check reads everything that run reads: the configuration, the gateway's key, the
+credentials and certificates, the manifest, the access list, and the directory
+of an embedded server. It opens no connection.
+
+All that is wrong is printed at once, with what fixes it. The exit code is 0
+only if nothing is.`
 
 func main() { os.Exit(launch.Execute(newRootCommand())) }
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "frost-gateway", Short: "Schedules a Frostfleet's jobs and aggregates the workers' answers"}
+	root.AddCommand(selftest.CheckCommand("frost-gateway", "gateway.toml", checkLong, func(path string, _ bool) *selftest.Report { return selftest.CheckGateway(path) }, false))
 	root.AddCommand(launch.RunCommand("Run the gateway until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
 		g, err := config.LoadGateway(path)
 		if err != nil {

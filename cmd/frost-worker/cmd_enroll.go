@@ -31,7 +31,7 @@ frostctl fleet manifest joins the cards of all nodes.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		n, err := config.LoadNode(*path)
+		n, err := config.ParseNode(*path)
 		if err != nil {
 			return err
 		}

@@ -1,10 +1,8 @@
 package main
 
 import (
-	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -18,20 +16,21 @@ func newSelftestCommand() *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "selftest --config FILE", Short: "Test the node's key provider step by step", Args: cobra.NoArgs,
-		Long: `Selftest walks through the key provider: loads it, reaches the device, describes
-the keys, signs and verifies, derives twice and compares, times 20 calls of
-each, and checks the keys against the fleet's manifest. Each step says what
-failed and how to mend it; a step that needs a failed one is not run.
+		Long: `Selftest first checks what this machine alone can tell, as check does. Then it
+walks through the key provider: loads it, reaches the device, describes the
+keys, signs and verifies, derives twice and compares, times 20 calls of each,
+and checks the keys against the fleet's manifest. Each step says what failed and
+how to fix it; a step that needs a failed one is not run.
 
-The exit code is 0 only if all holds. A missing manifest is a failure too,
-unless --enrolling says that the fleet has none yet.
+The exit code is 0 only if every step passes. A missing manifest is a failure
+too, unless --enrolling says that the fleet has none yet.
 
 It can run beside the worker. With derivation = "file" and no secret in
 storage_path yet, it makes the secret, as enroll would.`,
 		Example: "  frost-worker selftest --config node.toml\n  frost-worker selftest --config node.toml --json",
 	}
 	path := addConfigFlag(cmd)
-	cmd.Flags().BoolVar(&o.Enrolling, "enrolling", false, "the fleet has no manifest yet: without the file, skip what needs it")
+	cmd.Flags().BoolVar(&o.Enrolling, "enrolling", false, "the fleet has no manifest yet: skip it if it is missing, and the access list")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
@@ -42,14 +41,9 @@ storage_path yet, it makes the secret, as enroll would.`,
 		}
 		report := selftest.Run(ctx, *path, o)
 		if asJSON {
-			if err := printJSON(cmd, report); err != nil {
-				return err
-			}
+			return report.Write(cmd, true)
 		}
-		if failed := report.Failed(); len(failed) > 0 {
-			return fmt.Errorf("selftest of %s failed: %s", *path, strings.Join(failed, ", "))
-		}
-		return nil
+		return report.Err(cmd.Name())
 	}
 	return cmd
 }
@@ -71,6 +65,6 @@ func show(out, errs io.Writer, o *selftest.Options) {
 		if bar != nil {
 			_ = bar.Clear()
 		}
-		_ = s.Print(out) // the exit code still tells
+		_ = s.Print(out) // the exit code says it too
 	}
 }

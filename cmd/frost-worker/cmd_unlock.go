@@ -31,7 +31,8 @@ the terminal. The worker must run as the same user, or this command as root.
 When no worker runs, unlock logs in to the token once itself. That makes a
 token forget that it was given a wrong PIN, without which a worker does not
 log in any more.`,
-		Example: "  frost-worker unlock --config node.toml\n  systemd-creds cat pin | frost-worker unlock --config node.toml --pin-stdin",
+		Example: "  frost-worker unlock --config node.toml\n" +
+			"  systemd-creds cat pin | frost-worker unlock --config node.toml --pin-stdin",
 	}
 	path := addConfigFlag(cmd)
 	cmd.Flags().BoolVar(&fromStdin, "pin-stdin", false, "read the PIN from standard input")
@@ -41,7 +42,7 @@ log in any more.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		n, err := config.LoadNode(*path)
+		n, err := config.ParseNode(*path)
 		if err != nil {
 			return err
 		}

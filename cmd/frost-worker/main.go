@@ -18,9 +18,19 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/pin"
+	"github.com/frostfleet/frostfleet/internal/selftest"
 )
 
 func main() { os.Exit(launch.Execute(newRootCommand())) }
+
+const checkLong = `Check reads everything that run reads: the configuration, the credentials and
+certificates that it names, the manifest, the access list, the storage
+directory, and of the key provider what this machine alone can tell: its
+settings, files and environment. It opens no connection, loads no PKCS#11
+library and spends no PIN; selftest does that, after the same checks.
+
+All that is wrong is printed at once, with what fixes it. The exit code is 0
+only if nothing is. --enrolling is for a node whose fleet has no manifest yet.`
 
 func newRootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "frost-worker", Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
@@ -33,6 +43,7 @@ func newRootCommand() *cobra.Command {
 			o.PIN = person(os.Stdin)
 			return launch.Node(ctx, n, o)
 		}),
+		selftest.CheckCommand("frost-worker", "node.toml", checkLong, selftest.CheckNode, true),
 		newProvisionCommand(),
 		newEnrollCommand(),
 		newSelftestCommand(),

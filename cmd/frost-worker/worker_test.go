@@ -103,11 +103,11 @@ func TestFromKeysToManifest(t *testing.T) {
 			if name != "aws-kms" {
 				must(t, "provision", "--config", path)
 			}
-			if out := must(t, "selftest", "--enrolling", "--config", path); !strings.Contains(out, "manifest     skipped") {
+			if out := must(t, "selftest", "--enrolling", "--config", path); !strings.Contains(out, "manifest      skipped") {
 				t.Errorf("printed %s", out)
 			}
 			_, stderr, err := call(t, "", "selftest", "--config", path)
-			if err == nil || !strings.Contains(err.Error(), "failed: manifest") {
+			if err == nil || !strings.Contains(err.Error(), "failed: manifest file, access list") {
 				t.Errorf("without a manifest: %v, %s", err, stderr)
 			}
 			card, err := wire.ParseCard([]byte(must(t, "enroll", "--config", path, "--fleet", "test")))
@@ -123,7 +123,7 @@ func TestFromKeysToManifest(t *testing.T) {
 			if err := json.Unmarshal([]byte(must(t, "selftest", "--json", "--config", path)), &report); err != nil {
 				t.Fatal(err)
 			}
-			if !report.OK || report.Provider != name || len(report.Steps) != 10 || len(report.Timings) != 2 {
+			if !report.OK || report.Provider != name || len(report.Steps) != 16 || len(report.Timings) != 2 {
 				t.Errorf("%+v", report)
 			}
 			for _, s := range report.Steps {
@@ -148,8 +148,10 @@ func writeManifest(t *testing.T, path string, m *wire.Manifest) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "manifest.json"), data, 0o600); err != nil {
-		t.Fatal(err)
+	for name, data := range map[string][]byte{"manifest.json": data, "access.toml": []byte("# nobody yet\n")} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -177,15 +179,15 @@ func TestSelftestFindsWhatIsWrong(t *testing.T) {
 		return fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = %q\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin = %q\n", library, label, pin)
 	}
 	for name, test := range map[string]struct{ section, step, reason, remedy string }{
-		"no derivation key":   {inKMS(identity, ""), "derive", "cannot_derive", "aws kms create-key"},
+		"no derivation key":   {inKMS(identity, ""), "keys", "cannot_derive", "aws kms create-key"},
 		"disabled":            {inKMS(disabled, mac), "reach", "disabled", "aws kms enable-key"},
 		"denied":              {inKMS(denied, mac), "sign", "denied", "check IAM permissions"},
 		"RSA":                 {inKMS(rsa, mac), "reach", "wrong_key", "must be ECC_NIST_P256 with SIGN_VERIFY"},
-		"no library":          {onToken("/none.so", "no keys", token.PIN), "load", "not_found", "mend pkcs11_library"},
+		"no library":          {onToken("/none.so", "no keys", token.PIN), "keys", "", ""},
 		"no token":            {onToken(hsm.Library(), "none", token.PIN), "reach", "not_found", "softhsm2-util --show-slots"},
 		"no keys":             {onToken(hsm.Library(), "no keys", token.PIN), "reach", "not_found", "frost-worker provision"},
 		"a wrong PIN":         {onToken(hsm.Library(), "wrong PIN", "9876543210"), "reach", "pin", "frost-worker unlock"},
-		"a file with no keys": {"type = \"software\"\nkey_file = \"none.json\"\n", "load", "", ""},
+		"a file with no keys": {"type = \"software\"\nkey_file = \"none.json\"\n", "keys", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			stdout, _, err := call(t, "", "selftest", "--enrolling", "--json", "--config", node(t, test.section))

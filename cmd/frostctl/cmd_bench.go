@@ -110,7 +110,8 @@ people wait for while a sweep runs? Both loads are reported.`,
 	f.Float64Var(&o.rate, "rate", 20, "single signatures a second, in an open loop")
 	f.IntVar(&o.workers, "workers", 4, "bulk jobs under way")
 	f.StringVar(&o.bulk, "bulk", "sign", "what the bulk jobs are: sign or keygen")
-	_ = cmd.RegisterFlagCompletionFunc("bulk", cobra.FixedCompletions([]string{"sign", "keygen"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("bulk",
+		cobra.FixedCompletions([]string{"sign", "keygen"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
@@ -215,8 +216,12 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 	}
 	m := cfg.Manifest
 	if m.Network != "regtest" && !o.yes {
-		return usagef("fleet %s is on %s: this puts load on it, and KEYS keeps for ever what keys the benchmark generates; "+
-			"use a fleet on regtest, or add --yes", m.Fleet, m.Network)
+		return usagef(
+			"fleet %s is on %s: this puts load on it, and KEYS keeps for ever what keys the benchmark generates; "+
+				"use a fleet on regtest, or add --yes",
+			m.Fleet,
+			m.Network,
+		)
 	}
 	var hgrm *os.File // made now: a measurement is not lost to a wrong name
 	if o.hgrm != "" {
@@ -244,7 +249,8 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 }
 
 func (r *benchReport) title() string {
-	return fmt.Sprintf("frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s", r.Bench, r.Chain, r.Batch, r.Fleet, r.T, r.N, r.Network)
+	return fmt.Sprintf("frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s", r.Bench, r.Chain, r.Batch, r.Fleet,
+		r.T, r.N, r.Network)
 }
 
 func (r *benchReport) print(cmd *cobra.Command) error {
@@ -268,7 +274,8 @@ func outcome(loads []*loadgen.Report) error {
 	for _, l := range loads {
 		switch {
 		case l.Failed > 0:
-			errs = append(errs, fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, late(l.FirstError)))
+			errs = append(errs,
+				fmt.Errorf("%s: %d of %d jobs failed, the first: %w", l.Name, l.Failed, l.Started, late(l.FirstError)))
 		case l.Done == 0 && l.Busy > 0:
 			errs = append(errs, fmt.Errorf("%s: none of %d jobs was taken: %w", l.Name, l.Started,
 				&client.BusyError{RetryAfter: time.Second, Reason: "the fleet has no room for this client's jobs"}))

@@ -108,7 +108,7 @@ func isBusy(err error) bool {
 }
 
 // keygenLoad is one keygen job after the other. In an open loop the fleet may
-// turn a job away: whoever is due next does not wait for that. In a closed
+// turn a job away: the next one that is due does not wait for that. In a closed
 // loop the client waits until there is room.
 func (b *benchRun) keygenLoad(open bool) loadgen.Load {
 	note(b.cmd, "KEYS keeps for ever what this generates")
@@ -160,7 +160,7 @@ func signed(batch int, err error) int {
 }
 
 // untilTimeout bounds a job at both ends: here, and as its expiry at the
-// fleet, so that what nobody waits for any more does not go on there.
+// fleet, so that jobs which are no longer awaited do not go on there.
 func (b *benchRun) untilTimeout(ctx context.Context) (context.Context, time.Time, context.CancelFunc) {
 	expires := time.Now().Add(b.timeout)
 	ctx, cancel := context.WithDeadline(ctx, expires)
@@ -224,7 +224,8 @@ func (b *benchRun) readKeys() error {
 		return fmt.Errorf("--keys %s: %w", b.keys, err)
 	}
 	if len(b.signers) == 0 {
-		return fmt.Errorf("--keys %s: there are no %s keys in it: frostctl keygen --chain %s --out %s makes some", b.keys, b.chain, b.chain, b.keys)
+		return fmt.Errorf("--keys %s: there are no %s keys in it: frostctl keygen --chain %s --out %s makes some",
+			b.keys, b.chain, b.chain, b.keys)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func TestBenchHelp(t *testing.T) {
 }
 
 // TestBenchAsks: on a network that is not regtest nothing happens without
-// --yes, not even a plot.
+// --yes, not even a file.
 func TestBenchAsks(t *testing.T) {
 	for _, network := range []string{"mainnet", "testnet", "signet", "regtest"} {
 		t.Run(network, func(t *testing.T) {

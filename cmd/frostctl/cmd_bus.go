@@ -63,7 +63,7 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 
 func newBusServeCommand() *cobra.Command {
 	var store, fleet string
-	var port int
+	port := 4222
 	cmd := &cobra.Command{
 		Use: "serve --store DIR", Short: "Run a NATS server on loopback, for development", Args: cobra.NoArgs,
 		Long: "Serve runs the embedded nats-server as a process of its own: JetStream on\nfiles, every write synced, loopback only and without credentials.",
@@ -91,7 +91,7 @@ func newBusServeCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().StringVar(&store, "store", "", "folder of the streams")
-	cmd.Flags().IntVar(&port, "port", 4222, "port on loopback; -1: any")
+	cmd.Flags().Var(portFlag{&port, -1}, "port", "port on loopback; -1: any")
 	cmd.Flags().StringVar(&fleet, "fleet", "", "also create this fleet's streams")
 	_ = cmd.MarkFlagRequired("store")
 	return cmd

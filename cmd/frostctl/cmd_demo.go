@@ -38,6 +38,7 @@ frost-worker and frost-gateway must be beside frostctl (make build).`,
 			return report.Print(cmd.OutOrStdout())
 		},
 	}
-	cmd.Flags().StringVar(&dir, "dir", "", "keep the fleet in this empty directory (default: a temporary one, removed at the end)")
+	cmd.Flags().StringVar(&dir, "dir", "",
+		"keep the fleet in this empty directory (default: a temporary one, removed at the end)")
 	return cmd
 }

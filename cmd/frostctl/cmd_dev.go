@@ -15,9 +15,11 @@ import (
 func newDevCommand() *cobra.Command {
 	var format, level string
 	cmd := &cobra.Command{
-		Use:     "dev DIR",
-		Short:   "Run a fleet directory in this one process, until it is interrupted",
-		Long:    "Dev runs the gateway with its embedded bus and all nodes of a directory that\nfrostctl fleet init wrote. One process holds all shares: for development only.",
+		Use:   "dev DIR",
+		Short: "Run a fleet directory in this one process, until it is interrupted",
+		Long: `Dev runs the gateway with its embedded bus and all nodes of a directory that
+frostctl fleet init wrote, and says when the fleet is ready. One process holds
+all shares: for development only.`,
 		Example: "  frostctl fleet init ./fleet && frostctl dev ./fleet",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -29,7 +31,8 @@ func newDevCommand() *cobra.Command {
 			defer stop()
 			return launch.Dev(ctx, args[0], launch.Options{Log: log, Serve: natsserver.Embed, Ready: func() {
 				if wantJSON(cmd) {
-					_ = printJSON(cmd.OutOrStdout(), map[string]any{"ready": true, "directory": args[0]}) // the fleet runs all the same
+					ready := map[string]any{"ready": true, "directory": args[0]}
+					_ = printJSON(cmd.OutOrStdout(), ready) // the fleet runs all the same
 					return
 				}
 				note(cmd, "the fleet is ready; stop it with Ctrl-C")

@@ -19,15 +19,15 @@ func newFleetCommand() *cobra.Command {
 }
 
 func newFleetInitCommand() *cobra.Command {
-	o := fleet.Options{}
-	var serverPort int
+	o := fleet.Options{BusPort: 4222}
+	serverPort := 4000
 	var manifest string
 	cmd := &cobra.Command{
 		Use:   "init DIR",
 		Short: "Write a complete fleet directory with fresh software keys, or one around a manifest",
 		Long: `Init writes a manifest, an access list, and the configuration and keys of
 every node, a gateway and a client. The keys are software keys, for development.
-prometheus-targets.json tells Prometheus where their metrics are.
+prometheus-targets.json lists where Prometheus finds their metrics.
 
 In production every node makes its keys on its own KMS or HSM, and frostctl
 fleet manifest joins their cards. With that manifest, init writes all but the
@@ -43,6 +43,12 @@ nodes: the access list, and a gateway and a client.`,
 					return err
 				}
 				o.N = o.Manifest.N
+			}
+			if o.N < 1 || o.N > wire.MaxNodes || o.Manifest == nil && (o.T < 1 || o.T > o.N) {
+				return usagef("--threshold %d of --nodes %d: want 1 to n of n, and n at most %d", o.T, o.N, wire.MaxNodes)
+			}
+			if serverPort+o.N > 65535 {
+				return usagef("--server-port %d: the nodes' ports follow it, and would end above 65535", serverPort)
 			}
 			if serverPort != 0 {
 				for i := range o.N + 1 {
@@ -67,9 +73,10 @@ nodes: the access list, and a gateway and a client.`,
 	f.StringVar(&o.Network, "network", "regtest", "mainnet, testnet, signet or regtest")
 	f.StringVar(&o.Client, "client", "client0", "name of the first client")
 	f.StringVar(&o.BusURL, "bus-url", "", "an external NATS (default: the gateway embeds one)")
-	f.IntVar(&o.BusPort, "bus-port", 4222, "port of the embedded NATS, on loopback")
-	f.IntVar(&serverPort, "server-port", 4000, "health and metrics: the gateway's port, nodes follow; 0: none")
-	f.BoolVar(&o.AttestSigning, "attest-signing", true, "every signing commitment is authorised by the node's key provider")
+	f.Var(portFlag{&o.BusPort, 1}, "bus-port", "port of the embedded NATS, on loopback")
+	f.Var(portFlag{&serverPort, 0}, "server-port", "health and metrics: the gateway's port, nodes follow; 0: none")
+	f.BoolVar(&o.AttestSigning, "attest-signing", true,
+		"every signing commitment is authorised by the node's key provider")
 	f.BoolVar(&o.AllowInsecure, "allow-insecure", false, "software keys on mainnet, where nothing of value is at stake")
 	f.StringVar(&manifest, "manifest", "", "manifest of nodes that have keys of their own: write none")
 	_ = cmd.MarkFlagFilename("manifest", "json")
@@ -93,7 +100,7 @@ func describe(file string, m *wire.Manifest) fleetLine {
 	return fleetLine{file, m.Fleet, m.Network, m.N, m.T, fmt.Sprintf("%x", m.Hash())}
 }
 
-// describeFleet says what was written and how to run it. nodes tells whether
+// describeFleet prints what was written and how to run it. nodes says whether
 // the nodes were written too.
 func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 	fmt.Fprintf(out, "fleet %s: %d of %d on %s, manifest %x\n\n", m.Fleet, m.T, m.N, m.Network, m.Hash())
@@ -110,5 +117,6 @@ func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 		}
 		fmt.Fprintf(out, "  frost-worker run --config %s\n", file)
 	}
-	fmt.Fprintf(out, "\nthen:\n  frostctl keygen --config %s --chain bitcoin --count 10\n", filepath.Join(dir, fleet.ClientFile))
+	fmt.Fprintf(out, "\nthen:\n  frostctl keygen --config %s --chain bitcoin --count 10\n",
+		filepath.Join(dir, fleet.ClientFile))
 }

@@ -47,11 +47,13 @@ the manifest that they were made under.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&m.Fleet, "name", "", "name of the fleet, as the nodes enrolled with: lower-case letters, digits, _ and -")
+	f.StringVar(&m.Fleet, "name", "",
+		"name of the fleet, as the nodes enrolled with: lower-case letters, digits, _ and -")
 	f.StringVar(&m.Network, "network", "", "mainnet, testnet, signet or regtest")
 	f.IntVar(&m.T, "threshold", 0, "workers that it takes to sign")
 	f.IntVar(&m.Epoch, "epoch", 1, "epoch, as the nodes enrolled with")
-	f.BoolVar(&m.AttestSigning, "attest-signing", true, "every signing commitment is authorised by the node's key provider")
+	f.BoolVar(&m.AttestSigning, "attest-signing", true,
+		"every signing commitment is authorised by the node's key provider")
 	f.StringVarP(&path, "out", "o", fleet.ManifestFile, "file to write; one that exists is not replaced")
 	for _, flag := range []string{"name", "network", "threshold"} {
 		_ = cmd.MarkFlagRequired(flag)

@@ -72,14 +72,20 @@ func TestFleetFromCards(t *testing.T) {
 func TestFleetUsage(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for args, says := range map[string]string{
-		"fleet manifest --name a --network regtest --threshold 1": "at least 1 arg",
-		"fleet manifest card.json":                                "name",
-		"fleet init x --manifest m.json --nodes 3":                "nodes",
-		"fleet key":                            "1 arg",
-		"fleet key k":                          "gateway client",
-		"fleet key k --gateway a --client b":   "gateway client",
-		"fleet key k --gateway a --kinds sign": "kinds",
-		"fleet key k --client a --kinds ":      "--kinds is empty",
+		"fleet manifest --name a --network regtest --threshold 1":     "at least 1 arg",
+		"fleet manifest card.json":                                    "name",
+		"fleet init x --manifest m.json --nodes 3":                    "nodes",
+		"fleet init x --nodes -1":                                     "--nodes -1",
+		"fleet init x --nodes 129":                                    "at most 128",
+		"fleet init x --threshold 4":                                  "--threshold 4",
+		"fleet init x --threshold -1":                                 "--threshold -1",
+		"fleet init x --bus-port 0":                                   "--bus-port",
+		"fleet init x --server-port 65534":                            "above 65535",
+		"fleet key":                                                   "1 arg",
+		"fleet key k":                                                 "gateway client",
+		"fleet key k --gateway a --client b":                          "gateway client",
+		"fleet key k --gateway a --kinds sign":                        "kinds",
+		"fleet key k --client a --kinds ":                             "--kinds is empty",
 		"fleet manifest --name a --network b --threshold x card.json": "threshold",
 	} {
 		if stdout, stderr, code := call(t, "", strings.Split(args, " ")...); code != exitUsage || stdout != "" || !strings.Contains(stderr, says) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -103,7 +104,8 @@ type jobReader struct {
 }
 
 // errListing explains what a client can do instead.
-var errListing = errors.New("this account may not list results and dead letters: name the jobs (frostctl jobs JOB), or ask an administrator")
+var errListing = errors.New("this account may not list results and dead letters: " +
+	"name the jobs (frostctl jobs JOB), or ask an administrator")
 
 func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 	results, err := r.bus.Slots(ctx, bus.Results, "res."+r.cfg.Name+".*")
@@ -146,7 +148,8 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 			return lines, fmt.Errorf("job %s: %w", id, err)
 		}
 		if !ok {
-			return lines, fmt.Errorf("job %s has no stored result: it is in work, was turned away, ended more than 24 hours ago, or is not of client %s", id, r.cfg.Name)
+			return lines, fmt.Errorf("job %s has no stored result: it is in progress, was turned away, "+
+				"ended more than 24 hours ago, or is not of client %s", id, r.cfg.Name)
 		}
 		lines = append(lines, r.result(m))
 	}
@@ -165,7 +168,7 @@ func (r *jobReader) result(m bus.Message) jobLine {
 		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
 		json.Unmarshal(m.Data, &res))
 	if err != nil {
-		line.Status, line.Error = "unverified", err.Error()
+		line.Status, line.Error = "unverified", command.Sentence(err)
 		return line
 	}
 	line.Kind, line.Status, line.Code, line.Error = res.Kind, res.Status, res.Code, res.Error
@@ -182,7 +185,7 @@ func letter(m bus.Message) jobLine {
 	}
 	var d wire.DeadLetter
 	if err := json.Unmarshal(m.Data, &d); err != nil {
-		line.Error = "unreadable: " + err.Error()
+		line.Error = "unreadable: " + command.Sentence(err)
 		return line
 	}
 	line.Code, line.Error = d.Code, d.Error

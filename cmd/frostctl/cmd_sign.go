@@ -50,7 +50,8 @@ with the last two optional. Keys of one file are of one suite. For a file name,
 	f.Var(&o.root, "script-root", "Merkle root of the script tree (BIP 341)")
 	f.Var(&o.public, "public-key", "the key's public key, from keygen")
 	f.StringVarP(&o.file, "file", "f", "", "many messages, one JSON object a line")
-	f.StringVar(&o.keys, "keys", "", "the file of frostctl keygen, which has each key's public key; - is standard input")
+	f.StringVar(&o.keys, "keys", "",
+		"the file of frostctl keygen, which has each key's public key; - is standard input")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long (default: when the jobs expire, 30m each)")
 	addConfigFlag(cmd)
 	cmd.MarkFlagsRequiredTogether("key", "message")
@@ -146,7 +147,8 @@ func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []cli
 			continue
 		}
 		if items[i].PublicKey = public[it.Key]; items[i].PublicKey == nil {
-			return fmt.Errorf("key %s is not in %s: name the keys file that has it, or give its public key", it.Key, path)
+			return fmt.Errorf("key %s is not in %s: name the keys file that has it, or give its public key", it.Key,
+				path)
 		}
 	}
 	return nil

@@ -57,7 +57,8 @@ The exit code is 4 if something does not verify.`,
 	f.Var(&o.message, "message", "what was signed")
 	f.Var(&o.sig, "signature", "64 bytes")
 	f.StringVar(&o.keys, "keys", "", "a file of frostctl keygen, - for standard input")
-	f.StringVar(&o.manifest, "manifest", "", "the fleet's manifest.json (default: the one that the client configuration names)")
+	f.StringVar(&o.manifest, "manifest", "",
+		"the fleet's manifest.json (default: the one that the client configuration names)")
 	addConfigFlag(cmd)
 	cmd.MarkFlagsOneRequired("keys", "signature")
 	cmd.MarkFlagsMutuallyExclusive("keys", "signature")
@@ -91,7 +92,10 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 			return command.Usage(err)
 		}
 	case len(key) != 32:
-		return usagef("--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)", len(key))
+		return usagef(
+			"--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)",
+			len(key),
+		)
 	}
 	if len(o.sig) != 64 {
 		return usagef("--signature of %d bytes, want 64", len(o.sig))
@@ -163,8 +167,9 @@ func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
 	if wantJSON(cmd) {
 		return printJSON(cmd.OutOrStdout(), v)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n",
-		v.Keys, v.Jobs, m.N, m.Fleet, hash, m.Network)
+	fmt.Fprintf(cmd.OutOrStdout(),
+		"%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n", v.Keys, v.Jobs,
+		m.N, m.Fleet, hash, m.Network)
 	return nil
 }
 
@@ -176,7 +181,7 @@ func (o verifyOptions) loadManifest(cmd *cobra.Command) (*client.Manifest, error
 	if err != nil {
 		return nil, errors.Join(err, usagef("or name the manifest itself: --manifest manifest.json"))
 	}
-	file, err := config.LoadClient(path)
+	file, err := config.ParseClient(path)
 	if err != nil {
 		return nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -29,6 +30,10 @@ func TestExitCodes(t *testing.T) {
 	wrap := func(err error) error { return fmt.Errorf("while: %w", errors.Join(io.EOF, err)) }
 	stdout, _, _ := call(t, "", "exit-codes")
 	help := "\n" + stdout
+	runbook, err := os.ReadFile("../../docs/operations.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	tests := []struct {
 		err  error
 		want int
@@ -58,6 +63,9 @@ func TestExitCodes(t *testing.T) {
 		}
 		if got != tt.want || wrapped != tt.want {
 			t.Errorf("%v: exit code %d, wrapped %d; want %d", tt.err, got, wrapped, tt.want)
+		}
+		if !strings.Contains(string(runbook), fmt.Sprintf("\n| %d | ", tt.want)) {
+			t.Errorf("docs/operations.md does not explain %d", tt.want)
 		}
 		if !strings.Contains(help, fmt.Sprintf("\n%-4d ", tt.want)) {
 			t.Errorf("exit-codes does not explain %d", tt.want)
@@ -102,6 +110,9 @@ func TestUsage(t *testing.T) {
 		{"verify --chain bitcoin --signature 00 --message 00 --public-key " + word + " --script-root " + word, "goes with --internal-key"},
 		{"verify --chain bitcoin --signature " + word + word + " --message 00 --internal-key 02" + word, "internal key"},
 		{"verify --keys -", "--manifest"},
+		{"test-dkg", "1 arg"},
+		{"test-dkg --threshold 3 a.toml b.toml", "--threshold 3"},
+		{"test-dkg --log-level loud a.toml", "loud"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.args, func(t *testing.T) {
@@ -115,7 +126,7 @@ func TestUsage(t *testing.T) {
 
 // TestHelp: every command of a user has an example.
 func TestHelp(t *testing.T) {
-	for _, name := range []string{"keygen", "sign", "verify", "jobs"} {
+	for _, name := range []string{"keygen", "sign", "verify", "jobs", "test-dkg"} {
 		stdout, _, code := call(t, "", name, "--help")
 		if code != 0 || !strings.Contains(stdout, "Examples:\n  frostctl "+name) {
 			t.Errorf("%s --help: exit code %d\n%s", name, code, stdout)
@@ -205,6 +216,30 @@ func TestVerifyKeysRefuses(t *testing.T) {
 				t.Errorf("exit code %d, printed %q, said %q; want %d and %q", code, stdout, stderr, tt.code, tt.says)
 			}
 		})
+	}
+}
+
+// TestTestDKG: a throwaway fleet of the nodes whose files are given.
+func TestTestDKG(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "fleet")
+	if _, stderr, code := call(t, "", "fleet", "init", dir); code != 0 {
+		t.Fatal(stderr)
+	}
+	files := []string{filepath.Join(dir, "node0/node.toml"), filepath.Join(dir, "node1/node.toml")}
+	stdout, stderr, code := call(t, "", append([]string{"test-dkg", "--json"}, files...)...)
+	var r struct {
+		N, T  int
+		Keys  []struct{ Verified bool }
+		Nodes []struct{ Config string }
+	}
+	if err := json.Unmarshal([]byte(stdout), &r); err != nil || code != 0 {
+		t.Fatalf("exit code %d, %v: %s%s", code, err, stdout, stderr)
+	}
+	if r.N != 2 || r.T != 2 || len(r.Keys) != 2 || !r.Keys[0].Verified || r.Nodes[1].Config != files[1] {
+		t.Errorf("%s", stdout)
+	}
+	if stdout, stderr, code = call(t, "", "test-dkg", filepath.Join(dir, "none.toml")); code != exitError || stdout != "" || !strings.Contains(stderr, "none.toml") {
+		t.Errorf("exit code %d, %s%s", code, stdout, stderr)
 	}
 }
 

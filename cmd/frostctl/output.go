@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -43,6 +44,32 @@ func (h *hexFlag) String() string { return hex.EncodeToString(*h) }
 
 // Type is shown in help texts.
 func (*hexFlag) Type() string { return "hex" }
+
+// portFlag is a flag whose value is a TCP port, or least, which means something
+// else: none, or any.
+type portFlag struct {
+	port  *int
+	least int
+}
+
+func (p portFlag) Set(text string) error {
+	port, err := strconv.Atoi(text)
+	if err != nil || port < p.least || port > 65535 {
+		return fmt.Errorf("want a port, %d to 65535", p.least)
+	}
+	*p.port = port
+	return nil
+}
+
+func (p portFlag) String() string {
+	if p.port == nil {
+		return ""
+	}
+	return strconv.Itoa(*p.port)
+}
+
+// Type is shown in help texts.
+func (portFlag) Type() string { return "port" }
 
 // openInput opens a file, or standard input for "-".
 func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {

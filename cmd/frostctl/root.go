@@ -26,15 +26,21 @@ const (
 
 // exits are frostctl's own exit codes; the first that fits counts.
 var exits = []command.Exit{
-	{Code: exitUnproven, Meaning: "a signature, certificate or address does not verify: do not use it", Is: func(err error) bool {
-		return is[*client.ProofError](err) || errors.Is(err, client.ErrSignature) || errors.Is(err, errUnproven)
-	}},
-	{Code: exitRefused, Meaning: "the fleet refused or gave up the job; docs/jobs.md explains the codes", Is: is[*client.JobError]},
-	{Code: exitBusy, Meaning: "the fleet had no room for the job until the time was over: try later", Is: is[*client.BusyError]},
-	{Code: exitTimeout, Meaning: "no answer in time; the job may still be done: frostctl jobs JOB", Is: func(err error) bool {
-		return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, errLate)
-	}},
+	{Code: exitUnproven, Is: isUnproven,
+		Meaning: "a signature, certificate or address does not verify: do not use it"},
+	{Code: exitRefused, Is: is[*client.JobError],
+		Meaning: "the fleet refused or gave up the job; docs/jobs.md explains the codes"},
+	{Code: exitBusy, Is: is[*client.BusyError],
+		Meaning: "the fleet had no room for the job until the time was over: try later"},
+	{Code: exitTimeout, Is: isLate,
+		Meaning: "no answer in time; the job may still be done: frostctl jobs JOB"},
 }
+
+func isUnproven(err error) bool {
+	return is[*client.ProofError](err) || errors.Is(err, client.ErrSignature) || errors.Is(err, errUnproven)
+}
+
+func isLate(err error) bool { return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, errLate) }
 
 func is[E error](err error) bool {
 	var e E
@@ -83,8 +89,8 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand())
-	add("run", newFleetCommand(), newBusCommand(), newDevCommand(), newDemoCommand())
+	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
+	add("run", newFleetCommand(), newBusCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root
 }
 

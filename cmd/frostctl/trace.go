@@ -30,7 +30,8 @@ func tracerProvider(ctx context.Context, name string) (trace.TracerProvider, err
 		return nil, nil
 	}
 	if s.tracer == nil {
-		tracer, err := tracing.Start(ctx, "frostctl", name, command.Version(), slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		tracer, err := tracing.Start(ctx, "frostctl", name, command.Version(),
+			slog.New(slog.NewTextHandler(os.Stderr, nil)))
 		if err != nil {
 			return nil, err
 		}

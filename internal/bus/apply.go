@@ -161,7 +161,8 @@ func explainCreate(err error) error {
 		return err
 	}
 	if natsconn.NoStorage(api) {
-		return fmt.Errorf("%w: raise max_memory_store and max_file_store in the jetstream section of the server (or of the account)", err)
+		return fmt.Errorf("%w: raise max_memory_store and max_file_store in the jetstream section of the server "+
+			"(or of the account)", err)
 	}
 	return err
 }
@@ -201,7 +202,7 @@ func (b *Bus) compare(want, have *jetstream.StreamConfig) []Drift {
 	var drifts []Drift
 	for _, field := range slices.Sorted(maps.Keys(all)) {
 		if !slices.Contains(undeclared, field) && w[field] != h[field] {
-			drifts = append(drifts, Drift{Stream: want.Name, Field: field, Want: orNone(w[field]), Have: orNone(h[field])})
+			drifts = append(drifts, Drift{want.Name, field, orNone(w[field]), orNone(h[field])})
 		}
 	}
 	return drifts

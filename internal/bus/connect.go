@@ -94,15 +94,16 @@ func (b *Bus) dial(ctx context.Context) (err error) {
 	return nil
 }
 
-// checkServer asks for what the fleet needs and names the setting that mends it.
+// checkServer asks for what the fleet needs and names the setting to change.
 func (b *Bus) checkServer(ctx context.Context) error {
 	if have := b.nc.MaxPayload(); have < natsconn.MaxPayload {
-		return fmt.Errorf("bus: %s takes messages of %d bytes, %d are needed: set max_payload = 4MB in its configuration",
-			b.nc.Server(), have, natsconn.MaxPayload)
+		return fmt.Errorf("bus: %s takes messages of %d bytes, %d are needed: "+
+			"set max_payload = 4MB in its configuration", b.nc.Server(), have, natsconn.MaxPayload)
 	}
 	if _, _, err := b.Ask(ctx, "$JS.API.INFO", new(struct{})); err != nil {
 		return fmt.Errorf("bus: %s has no JetStream for this account: %w: add a jetstream section with store_dir "+
-			"to its configuration (with accounts: jetstream = enabled, or an import of $JS.API.INFO)", b.nc.Server(), err)
+			"to its configuration (with accounts: jetstream = enabled, or an import of $JS.API.INFO)",
+			b.nc.Server(), err)
 	}
 	return nil
 }

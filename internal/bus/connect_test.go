@@ -15,6 +15,8 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/frostfleet/frostfleet/internal/natsconn"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 func TestInProcess(t *testing.T) {
@@ -94,7 +96,7 @@ func TestConnectExplains(t *testing.T) {
 
 // Connect waits for a server that is not up yet.
 func TestConnectWaits(t *testing.T) {
-	port := freePort(t)
+	port := freeport.New(t)
 	done := make(chan error, 1)
 	go func() {
 		b, err := Connect(testContext(t), Options{Fleet: "main", URL: fmt.Sprint("nats://127.0.0.1:", port)})

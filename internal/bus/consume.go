@@ -164,9 +164,10 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 					}
 				})
 			case last(m.Header, hdrStatus) == "408": // expired
-				unused, err := strconv.Atoi(last(m.Header, hdrUnused))
+				text := last(m.Header, hdrUnused)
+				unused, err := strconv.Atoi(text)
 				if err != nil || unused < 0 || unused > asked {
-					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, last(m.Header, hdrUnused), asked)
+					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, text, asked)
 				}
 				asked -= unused
 			default:
@@ -176,13 +177,21 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 		case <-reconnected:
 			return came, nil
 		case <-patience.C:
-			if asked > 0 {
+			if asked > 0 && c.isLost(ctx, msgs) {
 				return came, fmt.Errorf("no answer to a request for messages in %v", pullPatience)
 			}
+			patience.Reset(pullPatience - pullExpiry)
 		case <-ctx.Done():
 			return came, nil
 		}
 	}
+}
+
+// isLost reports whether a request that is overdue was lost. On a machine that
+// was too busy to read, the answer is here or arrives before a pong does.
+func (c *Consumer) isLost(ctx context.Context, msgs <-chan *nats.Msg) bool {
+	_, err := c.b.Ping(ctx)
+	return err == nil && len(msgs) == 0
 }
 
 // ask requests count messages.

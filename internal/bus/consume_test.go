@@ -9,6 +9,10 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 func publishJobs(t testing.TB, b *Bus, n int) {
@@ -59,9 +63,7 @@ func TestConsumeEachOnce(t *testing.T) {
 		}
 	}
 	for _, bus := range []*Bus{b, second} {
-		if _, err := bus.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 3, handler); err != nil {
-			t.Fatal(err)
-		}
+		consume(t, bus, Jobs, GatewaysDurable("sign"), 3, handler)
 	}
 	publishJobs(t, b, 200)
 	noneLeft(t, b)
@@ -136,7 +138,7 @@ func TestDeliveryOutcomes(t *testing.T) {
 			}
 			declarationOf(b, Jobs).durable(GatewaysDurable("sign")).AckWait = duration(300 * time.Millisecond)
 			var calls atomic.Int32
-			_, err := b.Consume(ctx, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
+			consume(t, b, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
 				if n := calls.Add(1); int(n) != d.Attempt() {
 					t.Errorf("call %d says attempt %d", n, d.Attempt())
 				}
@@ -145,9 +147,6 @@ func TestDeliveryOutcomes(t *testing.T) {
 				}
 				test.handle(t, d)
 			})
-			if err != nil {
-				t.Fatal(err)
-			}
 			publishJobs(t, b, 1)
 			noneLeft(t, b)
 			if n := int(calls.Load()); n != test.attempts {
@@ -164,16 +163,13 @@ func TestDeliveryOutcomes(t *testing.T) {
 func TestConsumeStop(t *testing.T) {
 	b, _ := newTestBus(t)
 	entered, leave := make(chan struct{}), make(chan struct{})
-	c, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 1, func(d Delivery) {
+	c := consume(t, b, Jobs, GatewaysDurable("sign"), 1, func(d Delivery) {
 		close(entered)
 		<-leave
 		if err := d.Ack(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	publishJobs(t, b, 2)
 	<-entered
 	stopped := make(chan struct{})
@@ -189,9 +185,7 @@ func TestConsumeStop(t *testing.T) {
 		t.Errorf("%d jobs left, want 1", n)
 	}
 	start := time.Now()
-	if _, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 16, func(d Delivery) { _ = d.Ack(context.Background()) }); err != nil {
-		t.Fatal(err)
-	}
+	consume(t, b, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) { _ = d.Ack(context.Background()) })
 	noneLeft(t, b)
 	if waited := time.Since(start); waited > 5*time.Second {
 		t.Errorf("the second job came after %v: it was not given back", waited)
@@ -200,22 +194,19 @@ func TestConsumeStop(t *testing.T) {
 
 // The whole server goes away under a consumer.
 func TestConsumeThroughRestart(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	b := connectTest(t, s.URL(), func(o *Options) { o.RestoreMemory = true })
 	if err := b.Apply(testContext(t)); err != nil {
 		t.Fatal(err)
 	}
 	var handled atomic.Int32
-	_, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 4, func(d Delivery) {
+	consume(t, b, Jobs, GatewaysDurable("sign"), 4, func(d Delivery) {
 		handled.Add(1)
 		if err := d.Ack(context.Background()); err != nil && !errors.Is(err, ErrDisconnected) {
 			t.Log(err)
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	for round := range int32(3) {
 		// The connection may not know yet that it was cut off.
 		eventually(t, "publishing", func() error {
@@ -245,7 +236,7 @@ func TestConsumeHostileHeaders(t *testing.T) {
 		publishRaw(t, s.URL(), "frost.main.job.sign.alice", block)
 	}
 	var handled atomic.Int32
-	_, err := b.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
+	consume(t, b, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
 		handled.Add(1)
 		if len(d.Message().Header) != 0 {
 			t.Errorf("header %v", d.Message().Header)
@@ -254,12 +245,38 @@ func TestConsumeHostileHeaders(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	noneLeft(t, b)
 	if handled.Load() != 3 {
 		t.Errorf("%d handled, want 3", handled.Load())
+	}
+}
+
+// An answer that waits to be read, and a server that is away, are no lost request.
+func TestLostRequest(t *testing.T) {
+	b, s := newTestBus(t)
+	c := &Consumer{b: b}
+	msgs := make(chan *nats.Msg, 1)
+	if !c.isLost(testContext(t), msgs) {
+		t.Error("the server answers, and sent nothing")
+	}
+	if must[*nats.Subscription](t)(b.nc.ChanSubscribe("late", msgs)); b.nc.Publish("late", nil) != nil {
+		t.Fatal("not published")
+	}
+	if c.isLost(testContext(t), msgs) {
+		t.Error("the answer was under way")
+	}
+	<-msgs
+	s.Shutdown()
+	eventually(t, "losing the connection", func() error {
+		if b.Healthy() == nil {
+			return errors.New("still connected")
+		}
+		return nil
+	})
+	ended, cancel := context.WithCancel(testContext(t))
+	cancel()
+	if c.isLost(ended, msgs) {
+		t.Error("without a server nothing is known")
 	}
 }
 

@@ -10,12 +10,12 @@
 //
 // A slot is one subject that has one value: its first valid message in stream
 // order. PublishSlot writes expecting that the subject is empty. If it isn't,
-// the stored messages are read in order and judged by the caller: its own or
-// another's valid value ends the matter; junk is stepped over, and the write
-// is tried again expecting exactly the junk that was judged. An attempt with
-// unknown outcome (time-out, connection lost) is simply repeated: if it had
-// been stored, the repetition finds it. Nats-Msg-Id is never used; its window
-// is short, and shared by everybody who writes to the stream.
+// the stored messages are read in order, and the caller says which is a value:
+// the first one ends the matter. Junk is stepped over, and the write is tried
+// again expecting exactly that junk. An attempt with unknown outcome (time-out,
+// connection lost) is simply repeated: if it had been stored, the repetition
+// finds it. Nats-Msg-Id is never used; its window is short, and shared by
+// everybody who writes to the stream.
 //
 // The bus alone retries: Publish and PublishSlot go on until their context ends,
 // and return early only what no repetition can change.
@@ -37,7 +37,7 @@
 // ends early or repeats the server's names. So the last value counts, and
 // only when the parsed headers account for every byte of the block;
 // everything else is fetched through the JSON API, where the server's fields
-// stand apart.
+// are separate.
 //
 // # Jobs
 //

@@ -44,7 +44,9 @@ func (e *LostError) Error() string {
 var errConflict = errors.New("wrong last sequence")
 
 // permanent are the errors that no repetition of a publish changes.
-var permanent = []error{ErrDenied, ErrClosed, ErrTooLarge, ErrExists, ErrSubject, nats.ErrBadSubject, nats.ErrHeadersNotSupported}
+var permanent = []error{
+	ErrDenied, ErrClosed, ErrTooLarge, ErrExists, ErrSubject, nats.ErrBadSubject, nats.ErrHeadersNotSupported,
+}
 
 func isPermanent(err error) bool {
 	return slices.ContainsFunc(permanent, func(p error) bool { return errors.Is(err, p) })

@@ -161,6 +161,18 @@ func TestFollowEmptiedStream(t *testing.T) {
 // Announcements get lost: the next one that arrives shows the gap, without
 // waiting for the idle check.
 func TestFollowGap(t *testing.T) {
+	for range 5 {
+		if fillGap(t) < idleCheck/2 { // on a busy machine not every time
+			return
+		}
+	}
+	t.Error("only the idle check fills the gap")
+}
+
+// fillGap loses three announcements. It returns how long after the next one the
+// gap was filled.
+func fillGap(t *testing.T) time.Duration {
+	t.Helper()
 	b, _ := newTestBus(t)
 	var c collector
 	f, err := b.Follow(testContext(t), Sign, 0, c.options())
@@ -181,9 +193,7 @@ func TestFollowGap(t *testing.T) {
 	defer func() { _ = sub.Unsubscribe() }()
 	publishN(t, b, 4, 1)
 	checkGapless(t, c.waitFor(t, 5), 1)
-	if waited := time.Since(start); waited > idleCheck/2 {
-		t.Errorf("filled after %v", waited)
-	}
+	return time.Since(start)
 }
 
 // Announcements get lost and none follows: the idle check finds out.

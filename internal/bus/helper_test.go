@@ -17,9 +17,12 @@ import (
 
 const testBatch = "0123456789abcdef0123456789abcdef"
 
+// patience is for what takes milliseconds on an idle machine.
+const patience = 2 * time.Minute
+
 func testContext(t testing.TB) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	t.Cleanup(cancel)
 	return ctx
 }
@@ -35,20 +38,9 @@ func startTest(t testing.TB, dir string, port int) *natsserver.Server {
 	return s
 }
 
-// freePort is a port that a server can be started on again and again.
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
-
 func connectTest(t testing.TB, url string, change ...func(*Options)) *Bus {
 	t.Helper()
-	opt := Options{Fleet: "main", URL: url, Name: "test"}
+	opt := Options{Fleet: "main", URL: url, Name: "test", AckTimeout: patience / 4}
 	for _, c := range change {
 		c(&opt)
 	}
@@ -57,7 +49,7 @@ func connectTest(t testing.TB, url string, change ...func(*Options)) *Bus {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		if err := b.Close(ctx); err != nil {
 			t.Errorf("close: %v", err)
@@ -75,6 +67,19 @@ func newTestBus(t testing.TB, change ...func(*Options)) (*Bus, *natsserver.Serve
 		t.Fatal(err)
 	}
 	return b, s
+}
+
+// consume is Consume until the test ends. The handlers at work end before the
+// context of the test does: what they handle may be done for the server, and so
+// for the test, before they have heard so.
+func consume(t testing.TB, b *Bus, stream Stream, durable string, handlers int, handler func(Delivery)) *Consumer {
+	t.Helper()
+	c, err := b.Consume(testContext(t), stream, durable, handlers, handler)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Stop)
+	return c
 }
 
 // rawConn is somebody without this package.
@@ -125,7 +130,7 @@ func (c *collector) seen() ([]Message, []int, []error) {
 // eventually polls until cond is nil.
 func eventually(t testing.TB, what string, cond func() error) {
 	t.Helper()
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		err := cond()
 		if err == nil {

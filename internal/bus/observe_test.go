@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/natsserver"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 func TestOutcomeOf(t *testing.T) {
@@ -89,7 +91,7 @@ func (w *watched) take() map[string]int {
 
 func TestObserver(t *testing.T) {
 	var w watched
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	b := connectTest(t, s.URL(), func(o *Options) { o.Observe, o.AckTimeout = &w, 2*time.Second })
 	ctx := testContext(t)
@@ -211,7 +213,7 @@ func testObservedRestart(t *testing.T, b *Bus, w *watched, s *natsserver.Server,
 		t.Fatal(err)
 	}
 	durable := GatewaysDurable("sign")
-	c, err := b.Consume(testContext(t), Jobs, durable, 16, func(d Delivery) {
+	c := consume(t, b, Jobs, durable, 16, func(d Delivery) {
 		if d.Attempt() == 1 {
 			if err := d.Nak(0); err != nil {
 				t.Error(err)
@@ -223,9 +225,6 @@ func testObservedRestart(t *testing.T, b *Bus, w *watched, s *natsserver.Server,
 		}
 		close(done)
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	<-done
 	c.Stop()
 	want := map[string]int{"JOBS ok": 1, durable + " false": 1, durable + " true": 1}

@@ -99,7 +99,7 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 	}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := gateway.Consume(ctx, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
+	consume(t, gateway, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
 		if _, err := gateway.Publish(ctx, "work.interactive.alice.j1.0.0", d.Message().Data, nil); err != nil {
 			t.Error(err)
 		}
@@ -110,9 +110,7 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 		if err := d.Ack(context.Background()); err != nil {
 			t.Error(err)
 		}
-	}); err != nil {
-		t.Fatal(err)
-	}
+	})
 	if _, err := alice.Publish(ctx, "job.sign.alice", []byte("{}"), nil); err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +231,7 @@ func testReplyTrick(t *testing.T, url string, seeds map[string]string) {
 	}
 	jobs := 0
 	done := make(chan struct{})
-	c, err := gateway.Consume(testContext(t), Jobs, GatewaysDurable("sign"), 1, func(d Delivery) {
+	c := consume(t, gateway, Jobs, GatewaysDurable("sign"), 1, func(d Delivery) {
 		if jobs++; jobs == 4 {
 			close(done)
 		}
@@ -244,9 +242,6 @@ func testReplyTrick(t *testing.T, url string, seeds map[string]string) {
 			t.Error(err)
 		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
 	<-done
 	time.Sleep(50 * time.Millisecond)
 	c.Stop()

@@ -41,7 +41,7 @@ type retry struct {
 	failed  int
 }
 
-// loudTry is the failure that is logged: nobody needs to know of a blip.
+// loudTry is the failure that is logged; a blip is not.
 const loudTry = 3
 
 func (b *Bus) newRetry(subject string) *retry {

@@ -35,7 +35,7 @@ func (b *Bus) newReader(stream string) (*reader, error) {
 
 func (r *reader) close() { _ = r.sub.Unsubscribe() } // fails only if the connection is closed
 
-// send asks a question; answers to earlier ones are told apart by subject.
+// send asks a question; answers to earlier ones have other subjects.
 func (r *reader) send(subject string, question []byte) (reply string, err error) {
 	r.asked++
 	reply = r.inbox + "." + strconv.Itoa(r.asked)
@@ -122,8 +122,8 @@ func (r *reader) page(ctx context.Context, from uint64, filter string, fn func(M
 	}
 }
 
-// one reads the next message through the JSON API, when its headers don't
-// tell; the caller's next page goes on behind it.
+// one reads the next message through the JSON API, when its headers are
+// ambiguous; the caller's next page goes on behind it.
 func (r *reader) one(ctx context.Context, p page, filter string, fn func(Message) bool) (page, error) {
 	question := map[string]any{"seq": p.next, "next_by_subj": r.b.names.prefix + ">"}
 	if filter != "" {
@@ -139,7 +139,7 @@ func (r *reader) one(ctx context.Context, p page, filter string, fn func(Message
 	return p, nil
 }
 
-// getJSON is $JS.API.STREAM.MSG.GET, which tells the server's fields apart
+// getJSON is $JS.API.STREAM.MSG.GET, which separates the server's fields
 // from the writer's headers.
 func (b *Bus) getJSON(ctx context.Context, stream string, question map[string]any) (Message, bool, error) {
 	body, err := json.Marshal(question)

@@ -7,12 +7,14 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 // The server is killed and started again, over and over, while several
 // followers read and a writer goes on.
 func TestFollowAndPublishThroughRestarts(t *testing.T) {
-	dir, port := t.TempDir(), freePort(t)
+	dir, port := t.TempDir(), freeport.New(t)
 	s := startTest(t, dir, port)
 	b := connectTest(t, s.URL(), func(o *Options) { o.AckTimeout = 2 * time.Second })
 	reader := connectTest(t, s.URL())

@@ -25,7 +25,7 @@ const (
 	DeadLetter Stream = "DEADLETTER"
 )
 
-// CheckToken says whether s may stand between two dots: [A-Za-z0-9_-]{1,64}.
+// CheckToken checks that s may be between two dots: [A-Za-z0-9_-]{1,64}.
 func CheckToken(s string) error {
 	if len(s) == 0 || len(s) > maxToken {
 		return fmt.Errorf("%w: token %q must have 1 to %d characters", ErrSubject, clip(s), maxToken)

@@ -30,7 +30,7 @@ func (b *Bus) Subscribe(subject string, fn func(Message)) (*Subscription, error)
 	}
 	s.sub = sub
 	sub.SetClosedHandler(func(string) { close(s.done) })
-	if !sub.IsValid() { // closed in between: nobody would close done
+	if !sub.IsValid() { // closed in between: done would stay open
 		return nil, ErrClosed
 	}
 	if !b.own(s) {

@@ -16,7 +16,8 @@ type Sample struct {
 
 	// ClockOffset is this machine's clock minus the server's: of the server that
 	// leads the first declared stream that is asked about (JOBS with
-	// Options.AllStreams). 0 if that can't be told from none, or never could.
+	// Options.AllStreams). 0 if it is within the error of the comparison, or
+	// was never compared.
 	ClockOffset time.Duration
 	ClockKnown  bool // this sample compared the clocks; otherwise ClockOffset is an older one's
 

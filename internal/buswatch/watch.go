@@ -7,11 +7,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
-
-	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
@@ -100,34 +97,6 @@ func (w *Watcher) sample(ctx context.Context) (s Sample, lagging error) {
 	return s, lagging
 }
 
-// question is one of a sample to the JetStream API.
-type question struct {
-	what, subject string
-	answer        any
-	done          func(*question) // with or without err
-
-	asked time.Time
-	rtt   time.Duration
-	err   error
-}
-
-// ask puts all questions at once, so that one without an answer hides no other,
-// and then calls done for each, in their order.
-func (w *Watcher) ask(ctx context.Context, s *Sample, all []*question) {
-	var asking sync.WaitGroup
-	for _, q := range all {
-		asking.Go(func() { q.asked, q.rtt, q.err = w.bus.Ask(ctx, q.subject, q.answer) })
-	}
-	rtt, err := w.bus.Ping(ctx)
-	asking.Wait()
-	w.note("round trip", err)
-	s.RTT = rtt
-	for _, q := range all {
-		w.note(q.what, q.err)
-		q.done(q)
-	}
-}
-
 // note warns when something begins to fail, not at every sample.
 func (w *Watcher) note(what string, err error) {
 	if w.interrupted(err) {
@@ -160,77 +129,4 @@ func (w *Watcher) credentials() (known []natsconn.Credential) {
 		w.note(name, failed[name])
 	}
 	return known
-}
-
-// streams asks about the streams. Each answer also says when it was given, by
-// the clock of the server that leads the stream. These may differ: only the
-// first stream's counts, which for gateways is JOBS, whose times they use.
-func (w *Watcher) streams(s *Sample, ends map[bus.Stream]end) (all []*question) {
-	followed := w.followed()
-	for _, d := range w.declared {
-		follow := len(followed[d.Stream]) > 0
-		if !follow && !w.opt.AllStreams {
-			continue
-		}
-		first := len(all) == 0
-		info := new(jetstream.StreamInfo)
-		done := func(q *question) {
-			if follow {
-				w.reached(d.Stream, q)
-			}
-			if q.err != nil {
-				return
-			}
-			s.Streams = append(s.Streams, StreamState{Stream: d.Stream, Messages: info.State.Msgs,
-				Bytes: info.State.Bytes, Last: info.State.LastSeq, MaxBytes: info.Config.MaxBytes})
-			ends[d.Stream] = end{q.asked, info.Created.String(), info.State.FirstSeq, info.State.LastSeq}
-			if first && !info.TimeStamp.IsZero() {
-				w.compare(d.Stream, newReading(q.asked, q.rtt, info.TimeStamp))
-				s.ClockKnown = true
-			}
-		}
-		all = append(all, &question{what: "stream " + string(d.Stream), subject: "$JS.API.STREAM.INFO." + d.Name,
-			answer: info, done: done})
-	}
-	return all
-}
-
-// compare takes a reading of the clock of a stream's leader.
-func (w *Watcher) compare(stream bus.Stream, r reading) {
-	if w.clockOf != stream {
-		w.clock, w.clockOf = clock{}, stream
-	}
-	w.clock.add(r)
-}
-
-func (w *Watcher) consumers(s *Sample) (all []*question) {
-	for _, d := range w.declared {
-		for _, durable := range d.Durables {
-			info := new(jetstream.ConsumerInfo)
-			done := func(q *question) {
-				if q.err == nil {
-					s.Consumers = append(s.Consumers, ConsumerState{Durable: durable, Pending: info.NumPending,
-						Unacknowledged: uint64(max(info.NumAckPending, 0))})
-				}
-			}
-			all = append(all, &question{what: "consumer " + durable,
-				subject: "$JS.API.CONSUMER.INFO." + d.Name + "." + durable, answer: info, done: done})
-		}
-	}
-	return all
-}
-
-func (w *Watcher) storage(s *Sample) *question {
-	info := new(jetstream.AccountInfo)
-	return &question{what: "storage", subject: "$JS.API.INFO", answer: info, done: func(q *question) {
-		if q.err != nil {
-			return
-		}
-		file := StorageState{Kind: StorageFile, Used: info.Store, Limit: info.Limits.MaxStore}
-		memory := StorageState{Kind: StorageMemory, Used: info.Memory, Limit: info.Limits.MaxMemory}
-		if w.opt.Embedded != nil { // one account, which may take what the server may
-			memory.Limit, file.Limit = w.opt.Embedded.Limits()
-		}
-		s.Storage = []StorageState{file, memory}
-	}}
 }

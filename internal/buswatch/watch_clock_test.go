@@ -40,7 +40,10 @@ func answering(t *testing.T, answer func(subject string) (time.Time, bool), chan
 			return
 		}
 		body, err := json.Marshal(map[string]any{"ts": ts, "config": map[string]any{"name": "x"}})
-		if err := errors.Join(err, m.Respond(body)); err != nil {
+		if err == nil {
+			err = m.Respond(body)
+		}
+		if err != nil && !errors.Is(err, nats.ErrConnectionClosed) { // by the end of the test
 			t.Error(err)
 		}
 	})
@@ -51,14 +54,14 @@ func answering(t *testing.T, answer func(subject string) (time.Time, bool), chan
 }
 
 func TestWatchClock(t *testing.T) {
-	for _, ahead := range []time.Duration{-time.Hour, 3 * time.Second} {
+	for _, ahead := range []time.Duration{-time.Hour, 3 * time.Minute} {
 		t.Run(ahead.String(), func(t *testing.T) {
 			t.Parallel()
 			b := answering(t, func(string) (time.Time, bool) { return time.Now().Add(ahead), true })
 			w := New(b, Options{AllStreams: true})
 			watch(t, w, testEvery)
 			s := sampleOf(t, w, anySample)
-			if wrong := (s.ClockOffset + ahead).Abs(); wrong > time.Second || !s.ClockKnown {
+			if wrong := (s.ClockOffset + ahead).Abs(); wrong > time.Minute || !s.ClockKnown {
 				t.Errorf("offset %v (known: %t), want %v", s.ClockOffset, s.ClockKnown, -ahead)
 			}
 		})
@@ -136,28 +139,30 @@ func TestWatchOneHangs(t *testing.T) {
 			}, func(o *bus.Options) { o.AckTimeout = limit })
 			w := New(b, Options{AllStreams: true, Log: log.logger()})
 			watch(t, w, limit)
-			s := sampleOf(t, w, anySample)
 			streams, consumers := len(w.declared), 2
 			if strings.HasPrefix(hangs.what, "stream") {
 				streams--
 			} else {
 				consumers--
 			}
-			if len(s.Streams) != streams || len(s.Consumers) != consumers || len(s.Storage) != 2 || s.RTT == 0 {
-				t.Errorf("%d streams, %d consumers, %d storages, round trip %v", len(s.Streams), len(s.Consumers), len(s.Storage), s.RTT)
-			}
-			if s.ClockKnown != (streams == len(w.declared)) {
-				t.Errorf("clock known: %t", s.ClockKnown)
-			}
-			first := s.At
-			sampleOf(t, w, func(s Sample) error { // and again
-				if s.At.Equal(first) {
-					return errors.New("not yet")
+			// On a busy machine others may be late now and then as well.
+			var seen time.Time
+			rest := func(s Sample) error {
+				if s.At.Equal(seen) || len(s.Streams) != streams || len(s.Consumers) != consumers {
+					return fmt.Errorf("%d streams, %d consumers at %s", len(s.Streams), len(s.Consumers), s.At)
+				}
+				if len(s.Storage) != 2 || s.RTT == 0 {
+					return fmt.Errorf("%d storages, round trip %v", len(s.Storage), s.RTT)
+				}
+				if s.ClockKnown != (streams == len(w.declared)) {
+					return fmt.Errorf("clock known: %t", s.ClockKnown)
 				}
 				return nil
-			})
-			if n, own := strings.Count(log.String(), "watching the bus"), strings.Count(log.String(), fmt.Sprintf("missing=%q", hangs.what)); n != 1 || own != 1 {
-				t.Errorf("warned %d times, about %s %d times:\n%s", n, hangs.what, own, log.String())
+			}
+			seen = sampleOf(t, w, rest).At
+			sampleOf(t, w, rest) // and again
+			if n := strings.Count(log.String(), fmt.Sprintf("missing=%q", hangs.what)); n != 1 {
+				t.Errorf("warned %d times about %s:\n%s", n, hangs.what, log.String())
 			}
 		})
 	}

@@ -149,7 +149,7 @@ func TestLaggingOnlyOnceCaughtUp(t *testing.T) {
 	w.age(20 * time.Second)
 	w.wantLagging(t, "")
 	w.age(11 * time.Second)
-	w.wantLagging(t, "^SIGN is read 3 messages and 7[1-9] s behind its end$")
+	w.wantLagging(t, "^SIGN is read 3 messages and [7-9]\\d s behind its end$")
 }
 
 // A follower whose stream can't be asked about is known to be nothing but
@@ -179,7 +179,7 @@ func TestWatchStreamThatCannotBeAsked(t *testing.T) {
 		t.Errorf("%+v, want SIGN to go on being 3 behind", s.Followers)
 	}
 	w.age(11 * time.Second)
-	w.wantLagging(t, "^KEYS could not be asked about for 3[1-9] s: .*stream not found")
+	w.wantLagging(t, "^KEYS could not be asked about for [3-5]\\d s: .*stream not found")
 	if err := b.Apply(ctx); err != nil {
 		t.Fatal(err)
 	}

@@ -40,8 +40,8 @@ func exits(own []Exit) []Exit {
 	all = append(all, own...)
 	return append(all,
 		Exit{CodeInterrupted, "interrupted", func(err error) bool { return errors.Is(err, context.Canceled) }},
-		Exit{CodeError, "another error: a file, the configuration, the connection", func(err error) bool { return err != nil }},
 		Exit{0, "done", func(err error) bool { return err == nil }},
+		Exit{CodeError, "another error: a file, the configuration, the connection", func(error) bool { return true }},
 	)
 }
 
@@ -95,10 +95,8 @@ func markUsage(cmd *cobra.Command) {
 	}
 	if check := cmd.Args; check != nil {
 		cmd.Args = func(cmd *cobra.Command, args []string) error {
-			if err := errors.Join(superfluous(cmd, check(cmd, args)), cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()); err != nil {
-				return usageError{err}
-			}
-			return nil
+			return Usage(errors.Join(
+				superfluous(cmd, check(cmd, args)), cmd.ValidateRequiredFlags(), cmd.ValidateFlagGroups()))
 		}
 	}
 	for _, c := range cmd.Commands() {
@@ -189,8 +187,13 @@ func isUsage(err error) bool {
 	return errors.As(err, &usage)
 }
 
-// Usage makes an error one of the command line.
-func Usage(err error) error { return usageError{err} }
+// Usage makes an error, if there is one, one of the command line.
+func Usage(err error) error {
+	if err == nil {
+		return nil
+	}
+	return usageError{err}
+}
 
 // Usagef is an error of the command line.
 func Usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }

@@ -47,7 +47,7 @@ func TestSentence(t *testing.T) {
 	}{
 		{missing, dir + "/none: no such file or directory: check the path"},
 		{isDirectory, dir + " is a directory: name a file"},
-		{under, file + "/x: a part of this path is a file, not a directory"},
+		{under, file + "/x: not a directory: name one, or move the file away"},
 		{exists, file + " exists and is not overwritten: name another, or move it away"},
 		{&fs.PathError{Op: "open", Path: "key", Err: fs.ErrPermission}, "key: this user may not open it: check its owner and mode"},
 		{notHex, "'g' is not a hexadecimal digit (two digits a byte, without 0x)"},

@@ -3,25 +3,23 @@ package command
 import (
 	"context"
 	"crypto/x509"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net"
-	"reflect"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"github.com/spf13/pflag"
+
+	"github.com/frostfleet/frostfleet/internal/plain"
 )
 
 // Sentence puts an error into words for people. Whoever returns an error says
 // what was being done and on what; the innermost words are often those of Go's
 // libraries, which say neither what is wrong nor what to do. Those are
-// replaced here, wherever they stand in the chain.
+// replaced here, wherever they are in the chain.
 func Sentence(err error) string {
 	text := err.Error()
 	walk(err, func(e error) bool {
@@ -39,7 +37,7 @@ func walk(err error, visit func(error) bool) {
 	if err == nil || !visit(err) {
 		return
 	}
-	switch e := err.(type) { //nolint:errorlint // each error of the chain is looked at by itself
+	switch e := err.(type) { //nolint:errorlint // one error of the chain at a time
 	case interface{ Unwrap() error }:
 		walk(e.Unwrap(), visit)
 	case interface{ Unwrap() []error }:
@@ -49,8 +47,7 @@ func walk(err error, visit func(error) bool) {
 	}
 }
 
-// replaceWords replaces old where it stands by itself, and not as a part of a
-// name or a longer word.
+// replaceWords replaces old where it is not a part of a name or a longer word.
 func replaceWords(text, old, plain string) string {
 	for from := 0; old != ""; {
 		i := strings.Index(text[from:], old)
@@ -76,12 +73,6 @@ func plainWords(err error) (string, bool) {
 		return flagWords(e), true
 	case *fs.PathError:
 		return fileWords(e)
-	case *json.SyntaxError:
-		return syntaxWords(e), true
-	case *json.UnmarshalTypeError:
-		return typeWords(e), true
-	case hex.InvalidByteError:
-		return fmt.Sprintf("%q is not a hexadecimal digit (two digits a byte, without 0x)", rune(e)), true
 	case *strconv.NumError:
 		return fmt.Sprintf("%q is not a number in range", e.Num), true
 	case *net.OpError:
@@ -91,30 +82,30 @@ func plainWords(err error) (string, bool) {
 	case x509.UnknownAuthorityError:
 		return "the server's certificate is of an authority that this machine does not know: name its CA file", true
 	}
-	for _, known := range plain {
-		if err == known.err || known.err == nil && strings.HasPrefix(err.Error(), known.text) { //nolint:errorlint // as in walk
-			return known.plain + strings.TrimPrefix(err.Error(), known.text), true
+	for _, known := range untyped {
+		if err == known.err || known.err == nil && err.Error() == known.text { //nolint:errorlint // as in walk
+			return known.words, true
 		}
 	}
-	return "", false
+	return plain.Words(err)
 }
 
-// plain are the errors without a type of their own.
-var plain = []struct {
-	err   error
-	text  string // the beginning of what is replaced
-	plain string
+const checkAddress = "check the address, and that the server runs"
+
+// untyped are errors without a type of their own.
+var untyped = []struct {
+	err   error  // nil: of a package that may not be imported here
+	text  string // what is replaced
+	words string
 }{
 	{context.DeadlineExceeded, context.DeadlineExceeded.Error(), "timed out"},
 	{context.Canceled, context.Canceled.Error(), "interrupted"},
-	{hex.ErrLength, hex.ErrLength.Error(), "an odd number of hexadecimal digits (there are two a byte)"},
-	{io.ErrUnexpectedEOF, io.ErrUnexpectedEOF.Error(), "it ends too early: it is empty or cut off"},
-	{io.EOF, io.EOF.Error(), "it ends too early: it is empty or cut off"},
-	{nil, "json: unknown field ", "unknown field "},
-	{nil, "nats: no servers available for connection", "no NATS server answers: check the address, and that the server runs"},
+	{nil, "nats: no servers available for connection", "no NATS server answers: " + checkAddress},
 	{nil, "nats: timeout", "the NATS server did not answer in time"},
-	{nil, "nats: no responders available for request", "nothing answers there: the fleet's streams may be missing (frostctl bus apply)"},
-	{nil, "tls: first record does not look like a TLS handshake", "the server does not speak TLS: use nats://, or set up TLS there"},
+	{nil, "nats: no responders available for request",
+		"nothing answers there: the fleet's streams may be missing (frostctl bus apply)"},
+	{nil, "tls: first record does not look like a TLS handshake",
+		"the server does not speak TLS: use nats://, or set up TLS there"},
 }
 
 func flagWords(e *pflag.InvalidValueError) string {
@@ -143,48 +134,11 @@ func fileWords(e *fs.PathError) (string, bool) {
 	case errors.Is(e.Err, syscall.EISDIR):
 		return e.Path + " is a directory: name a file", true
 	case errors.Is(e.Err, syscall.ENOTDIR):
-		return e.Path + ": a part of this path is a file, not a directory", true
+		return e.Path + ": not a directory: name one, or move the file away", true
 	case errors.Is(e.Err, syscall.ENOSPC):
 		return e.Path + ": the disk is full", true
 	}
 	return "", false
-}
-
-func syntaxWords(e *json.SyntaxError) string {
-	if strings.HasPrefix(e.Error(), "unexpected end") {
-		return "it is not JSON: it is empty or cut off"
-	}
-	return fmt.Sprintf("it is not JSON, at byte %d", e.Offset)
-}
-
-func typeWords(e *json.UnmarshalTypeError) string {
-	got, want := e.Value, "another type"
-	if number, ok := strings.CutPrefix(got, "number "); ok {
-		got = number
-	} else {
-		got = "a JSON " + got
-	}
-	switch e.Type.Kind() {
-	case reflect.Int, reflect.Int64, reflect.Int32, reflect.Uint, reflect.Uint64, reflect.Uint32, reflect.Uint8:
-		want = "a whole number, written without point or exponent"
-	case reflect.Float64:
-		want = "a number"
-	case reflect.String:
-		want = "a string"
-	case reflect.Bool:
-		want = "true or false"
-	case reflect.Slice, reflect.Array:
-		want = "a list"
-		if e.Type.Elem().Kind() == reflect.Uint8 {
-			want = "a string"
-		}
-	case reflect.Struct, reflect.Map:
-		want = "an object"
-	}
-	if e.Field == "" {
-		return fmt.Sprintf("it is %s, want %s", got, want)
-	}
-	return fmt.Sprintf("field %q is %.64s, want %s", e.Field, got, want)
 }
 
 func networkWords(e *net.OpError) (string, bool) {
@@ -193,7 +147,7 @@ func networkWords(e *net.OpError) (string, bool) {
 	}
 	switch {
 	case errors.Is(e.Err, syscall.ECONNREFUSED):
-		return fmt.Sprintf("nothing listens at %s: check the address, and that the server runs", e.Addr), true
+		return fmt.Sprintf("nothing listens at %s: %s", e.Addr, checkAddress), true
 	case errors.Is(e.Err, syscall.EADDRINUSE):
 		return fmt.Sprintf("another program listens at %s already: stop it, or use another port", e.Addr), true
 	case e.Timeout():

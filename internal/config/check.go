@@ -1,6 +1,8 @@
 package config
 
 import (
+	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
 	"slices"
@@ -53,13 +55,32 @@ func (s *source) server(server *Server, role string) {
 	if !s.has("server.host") {
 		server.Host = defaultHost
 	}
-	if server.Host == "" || strings.ContainsAny(server.Host, " /@") {
-		s.fail("server.host", "is %.64q: use an address or host name to listen at", server.Host)
-	}
+	s.host("server.host", server.Host)
 	if !s.has("server.port") {
 		server.Port = defaultPort
 	} else {
 		s.between("server.port", server.Port, 0, 65535)
+	}
+}
+
+var (
+	hostName = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,251}[A-Za-z0-9_])?$`)
+	dotted   = regexp.MustCompile(`^[0-9.]+$`) // an address, if anything
+)
+
+// host wants an address or a name alone.
+func (s *source) host(key, host string) {
+	_, err := netip.ParseAddr(host)
+	if err == nil || hostName.MatchString(host) && !dotted.MatchString(host) {
+		return
+	}
+	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
+	if name, port, splitErr := net.SplitHostPort(host); splitErr == nil && dotted.MatchString(port) {
+		s.fail(key, "is %.64q: write %q here, and the port as server.port = %s", host, name, port)
+	} else if _, err := netip.ParseAddr(bare); err == nil {
+		s.fail(key, "is %.64q: write it without brackets, %q", host, bare)
+	} else {
+		s.fail(key, "is %.64q: use an address or a host name to listen at, such as 127.0.0.1 or ::1", host)
 	}
 }
 
@@ -84,14 +105,16 @@ func (s *source) bus(b *Bus) {
 	}
 }
 
-// busURL doesn't repeat an URL, as there may be a password in it.
+// busURL doesn't repeat a URL, as there may be a password in it.
 func (s *source) busURL(text string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":
-		s.fail("bus.url", "is not an URL such as %s", defaultBusURL)
+		s.fail("bus.url", "is not a URL such as %s", defaultBusURL)
 	case !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme):
 		s.fail("bus.url", "has scheme %.16q: use nats, tls, ws or wss", u.Scheme)
+	case u.Port() == "0" || len(u.Port()) > 5 || len(u.Port()) == 5 && u.Port() > "65535":
+		s.fail("bus.url", "has port %.16s: use 1 to 65535", u.Port())
 	case u.User != nil:
 		s.fail("bus.url", "holds a user name: put it into a file and name that in bus.credentials")
 	}

@@ -1,16 +1,21 @@
 // Package config reads the configuration files of nodes, gateways and
 // clients, and the access list: TOML, strictly.
 //
-// An unknown key is an error, and all errors of a file come at once, each with
-// file and line. Relative paths in a file are relative to the file's folder,
-// and come out absolute. Values that are secret have the type Secret, which
-// prints as "[secret]"; no error repeats a value that could be one.
+// An unknown key is an error, and so is a known one in another case. All errors
+// of a file come at once, each with file and line. Load functions also read the
+// keys, credentials and certificates that a file names: what is missing or
+// damaged there stays so until somebody mends it, so that a program must not
+// start and wait. Parse functions judge the file alone, for commands that run
+// before the others are there.
+//
+// Relative paths in a file are relative to the file's folder, and come out
+// absolute. Values that are secret have the type Secret, which prints as
+// "[secret]"; no error repeats a value that could be one.
 package config
 
 import (
+	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -38,7 +43,7 @@ type Server struct {
 // are for gateways only.
 type Bus struct {
 	URL         string `toml:"url"`         // nats://127.0.0.1:4222 by default; several with commas
-	Credentials string `toml:"credentials"` // path of a .creds file
+	Credentials string `toml:"credentials"` // path of a .creds file, or of an nkey seed
 	TLSCA       string `toml:"tls_ca"`      // path, PEM
 	TLSCert     string `toml:"tls_cert"`    // path, PEM
 	TLSKey      string `toml:"tls_key"`     // path, PEM
@@ -75,37 +80,47 @@ func (d *Duration) UnmarshalText(text []byte) (err error) {
 	return nil
 }
 
-// load reads a file into what into points to and lets check judge it. All
-// errors found on the way come together, as Errors.
-func load(path string, into any, check func(*source)) error {
-	data, err := readFile(path)
-	if err != nil {
-		return err
-	}
-	defer clear(data)
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return fmt.Errorf("configuration file: %w", err)
-	}
-	s := newSource(path, filepath.Dir(abs), data)
-	if s.decode(data, into) {
-		check(s)
-	}
-	return s.result()
+// document is one kind of file.
+type document interface {
+	check(*source) // judges the values
+	files(*source) // reads the files that they name
 }
 
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
+// load reads a file into d, and the files that it names if read says so. All
+// errors found on the way come together, as Errors.
+func load[D document](path string, d D, read bool) (D, error) {
+	var none D
+	what := "configuration file"
+	if _, list := any(d).(*Access); list {
+		what = "access list"
+	}
+	text, err := secret.File{What: what, Path: path, Max: maxFile, Public: true}.Text()
 	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
+		return none, atLineOne(err)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	defer text.Wipe()
+	abs, err := filepath.Abs(path)
 	if err != nil {
-		return nil, fmt.Errorf("configuration file: %w", err)
+		return none, fmt.Errorf("configuration file: %w", err)
 	}
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("configuration file %s is larger than %d bytes", path, maxFile)
+	s := newSource(path, filepath.Dir(abs), text.Expose())
+	defer func() { clear(s.text); s.text = nil }() // it may have held a PIN
+	if s.decode(d) {
+		if d.check(s); read {
+			d.files(s)
+		}
 	}
-	return data, nil
+	if err := s.result(); err != nil {
+		return none, err
+	}
+	return d, nil
+}
+
+// atLineOne gives an error about the form of a file the shape of the others.
+func atLineOne(err error) error {
+	var file *secret.FileError
+	if !errors.Is(err, secret.ErrText) || !errors.As(err, &file) {
+		return err
+	}
+	return Errors{{File: file.Path, Line: 1, Message: file.Problem + ": " + file.Remedy}}
 }

@@ -113,9 +113,9 @@ func TestExamples(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			kind, _, _ := strings.Cut(strings.TrimSuffix(name, ".toml"), "-")
 			loaders := map[string]func() error{
-				"node":    func() error { _, err := LoadNode(path); return err },
-				"gateway": func() error { _, err := LoadGateway(path); return err },
-				"client":  func() error { _, err := LoadClient(path); return err },
+				"node":    func() error { _, err := ParseNode(path); return err },
+				"gateway": func() error { _, err := ParseGateway(path); return err },
+				"client":  func() error { _, err := ParseClient(path); return err },
 				"access":  func() error { _, err := LoadAccess(path); return err },
 			}
 			if loaders[kind] == nil {
@@ -246,7 +246,7 @@ key_provider = { type = "software", key_file = "k.json" }
 credentials = "c.creds"
 `)
 	dir := filepath.Dir(path)
-	n, err := LoadNode(path)
+	n, err := ParseNode(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,7 +279,7 @@ func TestAccess(t *testing.T) {
 }
 
 func TestGateway(t *testing.T) {
-	g, err := LoadGateway(filepath.Join("..", "..", "configs", "gateway.toml"))
+	g, err := ParseGateway(filepath.Join("..", "..", "configs", "gateway.toml"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -57,15 +57,15 @@ func TestNodeErrors(t *testing.T) {
 		"pkcs11":            {edit(provider, "[node.key_provider]\ntype = \"pkcs11\"\n", "key_id", "key_label"), []string{"12: node.key_provider.pkcs11_library: missing", "12: node.key_provider.token_label: missing"}},
 		"bus for a gateway": {awsKMS + "[bus]\nembedded = true\n", []string{"16: bus.embedded: gateways only"}},
 		"bus scheme":        {awsKMS + "[bus]\nurl = \"http://a\"\n", []string{"16: bus.url: scheme"}},
-		"bus not an URL":    {awsKMS + "[bus]\nurl = \"a\"\n", []string{"16: bus.url: not an URL"}},
+		"bus not a URL":     {awsKMS + "[bus]\nurl = \"a\"\n", []string{"16: bus.url: not a URL"}},
 		"bus half TLS":      {awsKMS + "[bus]\ntls_key = \"k\"\n", []string{"15: bus.tls_cert: belong together"}},
 		"bus replicas":      {awsKMS + "[bus]\nreplicas = 2\n", []string{"16: bus.replicas: use 1, 3 or 5"}},
-		"inline":            {edit(provider, "key_provider = { type = \"vault\" }\n[bus]\n", "key_id", "url"), []string{"12: node.key_provider.type: use software", "14: bus.url: not an URL"}},
+		"inline":            {edit(provider, "key_provider = { type = \"vault\" }\n[bus]\n", "key_id", "url"), []string{"12: node.key_provider.type: use software", "14: bus.url: not a URL"}},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, c.text)
-			_, err := LoadNode(path)
+			_, err := ParseNode(path)
 			compare(t, path, err, c.want)
 		})
 	}
@@ -99,8 +99,8 @@ func TestOtherErrors(t *testing.T) {
 	client := "[client]\nname = \"a\"\nkey_file = \"k\"\n"
 	gateway := "[server]\nrole = \"gateway\"\n[gateway]\nname = \"g\"\nkey_file = \"k\"\n[bus]\n"
 	access := func(path string) error { _, err := LoadAccess(path); return err }
-	clients := func(path string) error { _, err := LoadClient(path); return err }
-	gateways := func(path string) error { _, err := LoadGateway(path); return err }
+	clients := func(path string) error { _, err := ParseClient(path); return err }
+	gateways := func(path string) error { _, err := ParseGateway(path); return err }
 	tests := map[string]struct {
 		load func(string) error
 		text string
@@ -175,7 +175,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		for _, into := range []interface{ check(*source) }{new(Node), new(Gateway), new(Client), new(Access)} {
 			s := newSource("f", "/", data)
-			if s.decode(data, into) {
+			if s.decode(into) {
 				into.check(s)
 			} else if s.result() == nil {
 				t.Fatal("neither decoded nor refused")

@@ -6,6 +6,8 @@ type Gateway struct {
 	Server  Server         `toml:"server"`
 	Gateway GatewaySection `toml:"gateway"`
 	Bus     Bus            `toml:"bus"`
+
+	src *source
 }
 
 // GatewaySection is the section [gateway].
@@ -16,16 +18,27 @@ type GatewaySection struct {
 	Access   string `toml:"access"`   // access.toml beside the file by default
 }
 
-// LoadGateway reads a gateway's file.
-func LoadGateway(path string) (*Gateway, error) {
-	g := new(Gateway)
-	if err := load(path, g, g.check); err != nil {
-		return nil, err
-	}
-	return g, nil
+// LoadGateway reads a gateway's file, its key, and the files that its [bus]
+// names.
+func LoadGateway(path string) (*Gateway, error) { return load(path, new(Gateway), true) }
+
+// ParseGateway reads a gateway's file alone.
+func ParseGateway(path string) (*Gateway, error) { return load(path, new(Gateway), false) }
+
+// CheckFiles reads the files that LoadGateway does.
+func (g *Gateway) CheckFiles() error {
+	s := g.src.again()
+	g.files(s)
+	return s.result()
+}
+
+func (g *Gateway) files(s *source) {
+	s.file("gateway.key_file", g.Gateway.KeyFile, keyFile)
+	s.busFiles(&g.Bus)
 }
 
 func (g *Gateway) check(s *source) {
+	g.src = s
 	if s.has("network.type") {
 		s.oneOf("network.type", g.Network.Type, networks)
 	}
@@ -48,39 +61,4 @@ func (s *source) documents(keyFile, manifest, access *string) {
 	for _, path := range []*string{keyFile, manifest, access} {
 		s.absolute(path)
 	}
-}
-
-// Client is the configuration of a client such as frostctl.
-type Client struct {
-	Client ClientSection `toml:"client"`
-	Bus    Bus           `toml:"bus"`
-}
-
-// ClientSection is the section [client].
-type ClientSection struct {
-	Fleet    string `toml:"fleet"`    // optional: the manifest has it, and must agree
-	Name     string `toml:"name"`     // as in the access list
-	KeyFile  string `toml:"key_file"` // path of its Ed25519 key
-	Manifest string `toml:"manifest"` // manifest.json beside the file by default
-	Access   string `toml:"access"`   // access.toml beside the file by default
-}
-
-// LoadClient reads a client's file.
-func LoadClient(path string) (*Client, error) {
-	c := new(Client)
-	if err := load(path, c, c.check); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-func (c *Client) check(s *source) {
-	if s.has("client.fleet") {
-		s.token("client.fleet", c.Client.Fleet)
-	}
-	s.token("client.name", c.Client.Name)
-	s.require("client.key_file", c.Client.KeyFile)
-	s.documents(&c.Client.KeyFile, &c.Client.Manifest, &c.Client.Access)
-	s.bus(&c.Bus)
-	s.externalBus()
 }

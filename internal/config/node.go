@@ -27,15 +27,20 @@ type NodeSection struct {
 	KeyProvider KeyProvider `toml:"key_provider"`
 }
 
-// LoadNode reads a node's file.
-func LoadNode(path string) (*Node, error) {
-	n := new(Node)
-	err := load(path, n, n.check)
-	if err != nil {
-		return nil, err
-	}
-	return n, nil
+// LoadNode reads a node's file, and the files that its [bus] names.
+func LoadNode(path string) (*Node, error) { return load(path, new(Node), true) }
+
+// ParseNode reads a node's file alone, for commands that do not connect.
+func ParseNode(path string) (*Node, error) { return load(path, new(Node), false) }
+
+// CheckFiles reads the files that [bus] names, as LoadNode does.
+func (n *Node) CheckFiles() error {
+	s := n.src.again()
+	n.files(s)
+	return s.result()
 }
+
+func (n *Node) files(s *source) { s.busFiles(&n.Bus) }
 
 // Path is the file's, as it was given.
 func (n *Node) Path() string { return n.src.path }
@@ -77,7 +82,7 @@ func (n *Node) check(s *source) {
 func (n *Node) CheckManifest(manifestN, manifestT int, network string, nodes int) error {
 	var found Errors
 	add := func(key, format string, args ...any) {
-		s := source{path: n.src.path, lines: n.src.lines, bad: map[string]bool{}}
+		s := n.src.again()
 		s.fail(key, format, args...)
 		found = append(found, s.errors...)
 	}

@@ -18,15 +18,10 @@ const maxSessions = 64
 const maxPIN = 255
 
 func (k *KeyProvider) checkPKCS11(s *source) {
+	k.TokenLabel = strings.TrimRight(k.TokenLabel, " \x00") // as the token pads it
 	attributes := k.takeURI(s)
-	if k.PKCS11Library == "" && !attributes["module-path"] {
-		s.require(providerTable+"pkcs11_library", "")
-	}
-	if k.KeyLabel == "" && !attributes["object"] {
-		s.require(providerTable+"key_label", "")
-	}
-	if k.Slot == nil && k.TokenLabel == "" && !attributes["token"] && !attributes["slot-id"] {
-		s.fail(providerTable+"token_label", "is missing: say which token with token_label, slot or uri")
+	if !s.bad[providerTable+"uri"] { // of one that can't be read nobody knows what it lacks
+		k.checkNames(s, attributes)
 	}
 	k.checkDerivation(s, DerivationHMAC, DerivationECDH)
 	if s.has(providerTable + "sessions") {
@@ -34,6 +29,23 @@ func (k *KeyProvider) checkPKCS11(s *source) {
 	}
 	if s.has(providerTable + "pin") {
 		k.checkPIN(s, "pin")
+	}
+}
+
+// checkNames wants library, token and identity key to be named, here or in the
+// uri.
+func (k *KeyProvider) checkNames(s *source, inURI map[string]bool) {
+	if k.PKCS11Library == "" && !inURI["module-path"] {
+		s.require(providerTable+"pkcs11_library", "")
+	}
+	if k.KeyLabel == "" && !inURI["object"] {
+		s.require(providerTable+"key_label", "")
+	}
+	if k.Slot == nil && k.TokenLabel == "" && !inURI["token"] && !inURI["slot-id"] {
+		s.fail(providerTable+"token_label", "is missing: say which token with token_label, slot or uri")
+	}
+	if len(k.TokenLabel) > 32 {
+		s.fail(providerTable+"token_label", "is longer than the 32 bytes of a token's label")
 	}
 }
 
@@ -45,11 +57,10 @@ func (k *KeyProvider) checkPIN(s *source, key string) {
 		return
 	}
 	text := k.Pin.Expose()
+	_, err := secret.ParseLine(text, maxPIN)
 	switch {
-	case len(text) == 0 || len(text) > maxPIN || bytes.ContainsAny(text, "\x00\r\n"):
-		if !s.bad[providerTable+key] {
-			s.fail(providerTable+key, "holds no PIN of 1 to %d bytes on one line: take it out to be asked for the PIN", maxPIN)
-		}
+	case err != nil || bytes.ContainsAny(text, "\r\n"):
+		s.fail(providerTable+key, "%s", noPIN(err)+": take it out to be asked for the PIN")
 	case bytes.HasPrefix(text, []byte("${")):
 		k.Pin.Bytes = s.environment(providerTable+key, string(text))
 	default:
@@ -69,12 +80,28 @@ func (s *source) environment(key, text string) *secret.Bytes {
 		s.fail(key, "begins with ${ and is not the name of an environment variable such as ${FROST_PIN}")
 		return nil
 	}
-	value := os.Getenv(match[1])
-	if value == "" || len(value) > maxPIN || strings.ContainsAny(value, "\r\n") {
-		s.fail(key, "names the environment variable %s, which is not set to a PIN of 1 to %d bytes on one line", match[1], maxPIN)
+	value, set := os.LookupEnv(match[1])
+	if !set {
+		s.fail(key, "names the environment variable %s, which is not set", match[1])
 		return nil
 	}
-	return secret.New([]byte(value))
+	pin, err := secret.ParseLine([]byte(value), maxPIN)
+	if err != nil || strings.ContainsAny(value, "\r\n") {
+		pin.Wipe()
+		s.fail(key, "names the environment variable %s, which %s", match[1], noPIN(err))
+		return nil
+	}
+	return pin
+}
+
+// noPIN says why a value is no PIN; nil is one that ends a line, which only a
+// file may do.
+func noPIN(err error) string {
+	why := "ends with a line end"
+	if err != nil {
+		why = err.Error()
+	}
+	return fmt.Sprintf("is no PIN of 1 to %d bytes on one line: it %s", maxPIN, why)
 }
 
 // takeURI says which attributes the uri has, and moves its PIN to where it is

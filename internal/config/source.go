@@ -2,22 +2,25 @@ package config
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"path/filepath"
-	"reflect"
 	"strings"
 
-	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
 // source knows where each key of a file stands, and collects what is wrong.
+//
+// The lines come from go-toml's parser, which is exported as "unstable": the
+// decoder itself gives positions for its own errors only, and an error about a
+// value without its line is half an error. FuzzLoad holds the two together.
 type source struct {
 	path, dir   string         // dir is absolute
+	text        []byte         // what is decoded: the file, with its keys in lower case
 	lines       map[string]int // line of each key and table: node.index, client[1].name
 	expressions []expression   // in file order
 	bad         map[string]bool
+	respelled   []*Error // keys that were put into lower case
 	errors      Errors
 }
 
@@ -27,111 +30,110 @@ type expression struct {
 	line       int
 	start      int // offset of its first line
 	isKeyValue bool
+	repeated   bool // an expression above has the same path
 }
 
 // newSource walks the file's expressions. It stops quietly at a fault in the
 // syntax, which decode then reports.
 func newSource(path, dir string, data []byte) *source {
-	s := &source{path: path, dir: dir, lines: map[string]int{}, bad: map[string]bool{}}
+	s := &source{path: path, dir: dir, text: bytes.Clone(data), lines: map[string]int{}, bad: map[string]bool{}}
 	tables := map[string]int{} // how often [[name]] was seen
-	table := ""
+	table, twice := "", false
 	p := unstable.Parser{}
 	p.Reset(data)
 	for p.NextExpression() {
 		e := p.Expression()
 		switch e.Kind {
 		case unstable.Table, unstable.ArrayTable:
-			table = join("", e.Key())
-			if e.Kind == unstable.ArrayTable {
-				tables[table]++
-				table = fmt.Sprintf("%s[%d]", table, tables[table]-1)
+			name, line, start := s.key(&p, "", e.Key())
+			if table = name; e.Kind == unstable.ArrayTable {
+				tables[name]++
+				table = fmt.Sprintf("%s[%d]", name, tables[name]-1)
 			}
-			s.add(&p, data, table, e.Key(), false)
+			twice = s.add(expression{path: table, line: line, start: start})
 		case unstable.KeyValue:
-			name := join(table, e.Key())
-			s.add(&p, data, name, e.Key(), true)
-			s.inline(&p, name, e.Value())
+			name, line, start := s.key(&p, table, e.Key())
+			if keyValue := (expression{path: name, line: line, start: start, isKeyValue: true}); twice {
+				s.expressions = append(s.expressions, keyValue)
+			} else {
+				s.add(keyValue)
+				s.value(&p, name, e.Value())
+			}
 		}
 	}
+	s.dropRepeated()
 	return s
 }
 
-func (s *source) add(p *unstable.Parser, data []byte, path string, key unstable.Iterator, keyValue bool) {
-	if !key.Next() {
-		return
-	}
-	raw := key.Node().Raw
-	line := p.Shape(raw).Start.Line
-	start := bytes.LastIndexByte(data[:raw.Offset], '\n') + 1
-	s.lines[path] = line
-	s.expressions = append(s.expressions, expression{path, line, start, keyValue})
-}
-
-// inline notes the keys of an inline table.
-func (s *source) inline(p *unstable.Parser, path string, value *unstable.Node) {
-	if value.Kind != unstable.InlineTable {
-		return
-	}
-	for it := value.Children(); it.Next(); {
-		kv := it.Node()
-		key := kv.Key()
-		name := join(path, kv.Key())
-		if key.Next() {
-			s.lines[name] = p.Shape(key.Node().Raw).Start.Line
+// add notes an expression, and reports whether it is there twice. The first of
+// two keeps its line.
+func (s *source) add(e expression) (twice bool) {
+	if first, dup := s.lines[e.path]; dup {
+		what := "table"
+		if e.isKeyValue {
+			what = "key"
 		}
-		s.inline(p, name, kv.Value())
+		e.repeated = true
+		s.errors = append(s.errors, &Error{s.path, e.line, e.path, fmt.Sprintf("this %s is there twice: line %d has it too", what, first)})
+	} else {
+		s.lines[e.path] = e.line
 	}
+	s.expressions = append(s.expressions, e)
+	return e.repeated
 }
 
-func join(table string, key unstable.Iterator) string {
-	var parts []string
-	if table != "" {
-		parts = append(parts, table)
-	}
-	for key.Next() {
-		parts = append(parts, string(key.Node().Data))
-	}
-	return strings.Join(parts, ".")
-}
-
-// decode fills into, and reports whether the values can be judged. The
-// library stops at the first value of a wrong type; so the key is noted,
-// blanked, and the file decoded again.
-func (s *source) decode(data []byte, into any) bool {
-	text := bytes.Clone(data)
-	defer clear(text)
-	target := reflect.ValueOf(into).Elem()
-	defaults := reflect.New(target.Type()).Elem()
-	defaults.Set(target)
-	for {
-		target.Set(defaults) // or a second round would append to arrays of tables
-		err := toml.NewDecoder(bytes.NewReader(text)).DisallowUnknownFields().Decode(into)
-		var unknown *toml.StrictMissingError
-		var wrong *toml.DecodeError
-		switch {
-		case err == nil:
-			return true
-		case errors.As(err, &unknown):
-			for i := range unknown.Errors {
-				e := &unknown.Errors[i]
-				line, _ := e.Position()
-				s.errors = append(s.errors, &Error{s.path, line, strings.Join(e.Key(), "."), "unknown key"})
+// key joins a dotted key to its table, in lower case, and finds its line and
+// the offset where that begins.
+//
+// The decoder takes a key in any case, and a check that asks for the key by its
+// name would not see it. So another spelling is an error, and to find what else
+// is wrong the file is read as if it had been right.
+func (s *source) key(p *unstable.Parser, table string, key unstable.Iterator) (path string, line, start int) {
+	written := table
+	path = table
+	for first := true; key.Next(); first = false {
+		node := key.Node()
+		if first {
+			line = p.Shape(node.Raw).Start.Line
+			start = bytes.LastIndexByte(s.text[:node.Raw.Offset], '\n') + 1
+		}
+		lower := strings.ToLower(string(node.Data))
+		written, path = join(written, string(node.Data)), join(path, lower)
+		if lower != string(node.Data) {
+			raw := s.text[node.Raw.Offset : node.Raw.Offset+node.Raw.Length]
+			if spelled := bytes.ToLower(raw); len(spelled) == len(raw) {
+				copy(raw, spelled)
 			}
-			return true
-		case !errors.As(err, &wrong):
-			s.errors = append(s.errors, &Error{File: s.path, Message: err.Error()})
-			return false
 		}
-		line, _ := wrong.Position()
-		i := s.at(line)
-		if i < 0 || !s.expressions[i].isKeyValue || s.bad[s.expressions[i].path] {
-			s.errors = append(s.errors, &Error{s.path, line, strings.Join(wrong.Key(), "."), message(wrong)})
-			return false
+	}
+	if written != path {
+		s.respelled = append(s.respelled, &Error{s.path, line, written, "unknown key: keys are in lower case: " + path})
+	}
+	return path, line, start
+}
+
+func join(table, key string) string {
+	if table == "" {
+		return key
+	}
+	return table + "." + key
+}
+
+// value notes the keys of inline tables.
+func (s *source) value(p *unstable.Parser, path string, value *unstable.Node) {
+	switch value.Kind {
+	case unstable.Array:
+		i := 0
+		for it := value.Children(); it.Next(); i++ {
+			s.value(p, fmt.Sprintf("%s[%d]", path, i), it.Node())
 		}
-		key := s.expressions[i].path
-		s.bad[key] = true
-		s.errors = append(s.errors, &Error{s.path, line, key, message(wrong)})
-		s.blank(text, i)
+	case unstable.InlineTable:
+		for it := value.Children(); it.Next(); {
+			kv := it.Node()
+			name, line, _ := s.key(p, path, kv.Key())
+			s.lines[name] = line
+			s.value(p, name, kv.Value())
+		}
 	}
 }
 
@@ -146,29 +148,35 @@ func (s *source) at(line int) int {
 	return found
 }
 
-// blank overwrites expression i and keeps the lines.
-func (s *source) blank(text []byte, i int) {
-	end := len(text)
-	if i+1 < len(s.expressions) {
-		end = s.expressions[i+1].start
+// blank overwrites the expressions from i up to end, and keeps the lines.
+func (s *source) blank(i, end int) {
+	to := len(s.text)
+	if end < len(s.expressions) {
+		to = s.expressions[end].start
 	}
-	for at := s.expressions[i].start; at < end; at++ {
-		if text[at] != '\n' && text[at] != '\r' {
-			text[at] = ' '
+	for at := s.expressions[i].start; at < to; at++ {
+		if s.text[at] != '\n' && s.text[at] != '\r' {
+			s.text[at] = ' '
 		}
 	}
 }
 
-// message is the library's, without its names for our types.
-func message(e *toml.DecodeError) string {
-	text := strings.TrimPrefix(e.Error(), "toml: ")
-	if at := strings.Index(text, " into struct field"); at > 0 {
-		text = text[:at] + ": it has the wrong type"
+// dropRepeated blanks a key that is there twice, and a table with its keys, so
+// that the rest can be judged.
+func (s *source) dropRepeated() {
+	for i, e := range s.expressions {
+		if !e.repeated {
+			continue
+		}
+		end := i + 1
+		for !e.isKeyValue && end < len(s.expressions) && s.expressions[end].isKeyValue {
+			end++
+		}
+		s.blank(i, end)
 	}
-	return text
 }
 
-// has tells whether the file sets a key.
+// has reports whether the file sets a key.
 func (s *source) has(key string) bool {
 	_, ok := s.lines[key]
 	return ok
@@ -199,6 +207,11 @@ func (s *source) result() error {
 		return nil
 	}
 	return s.errors.sorted()
+}
+
+// again judges the same file anew.
+func (s *source) again() *source {
+	return &source{path: s.path, dir: s.dir, lines: s.lines, bad: map[string]bool{}}
 }
 
 // absolute makes a path in the file absolute, and leaves an empty one.

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -14,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 // TestPrometheusReads: a real Prometheus parses every expression of the files.
@@ -57,12 +58,7 @@ func startPrometheus(t *testing.T) string {
 	if err := os.WriteFile(config, []byte("scrape_configs: []\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	listener.Close()
+	address := fmt.Sprintf("127.0.0.1:%d", freeport.New(t))
 	var log bytes.Buffer
 	c := exec.Command(program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
 	c.Stdout, c.Stderr = &log, &log
@@ -71,7 +67,7 @@ func startPrometheus(t *testing.T) string {
 	}
 	stop := func() { _, _ = c.Process.Kill(), c.Wait() }
 	t.Cleanup(stop)
-	for range 300 {
+	for range 1200 {
 		if answer, err := http.Get("http://" + address + "/-/ready"); err == nil {
 			answer.Body.Close()
 			if answer.StatusCode == http.StatusOK {
@@ -81,7 +77,7 @@ func startPrometheus(t *testing.T) string {
 		time.Sleep(100 * time.Millisecond)
 	}
 	stop()
-	t.Fatalf("prometheus is not ready after 30 s:\n%s", log.String())
+	t.Fatalf("prometheus is not ready after two minutes:\n%s", log.String())
 	return ""
 }
 

@@ -34,7 +34,7 @@ const (
 // Options of a run.
 type Options struct {
 	Dir  string                           // of the fleet; empty: a temporary one, removed at the end
-	Step func(format string, args ...any) // hears what happens
+	Step func(format string, args ...any) // called with each step as it begins
 }
 
 // demo is one run.
@@ -183,7 +183,7 @@ func items(keys []client.Key, count int, what string) []client.SignItem {
 }
 
 // sign has items signed and verifies every signature once more, here, under
-// the key that the address stands for.
+// the key that the address is made from.
 func (d *demo) sign(ctx context.Context, suite string, list []client.SignItem) error {
 	result, err := d.client.Sign(ctx, client.SignRequest{Items: list})
 	if err != nil {

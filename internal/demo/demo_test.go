@@ -79,7 +79,7 @@ func start(t *testing.T, what string) *process {
 // gone reports whether the process has ended and was waited for.
 func (p *process) gone() bool { return p.cmd.Process.Signal(syscall.Signal(0)) != nil }
 
-const limit = 30 * time.Second // for what takes milliseconds on an idle machine
+const limit = 2 * time.Minute // for what takes milliseconds on an idle machine
 
 func TestAwait(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)

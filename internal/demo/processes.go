@@ -123,7 +123,7 @@ func (p *process) stop(limit time.Duration) error {
 	}
 }
 
-// freePorts finds n TCP ports on loopback that nobody listens on.
+// freePorts finds n TCP ports on loopback that are free.
 func freePorts(n int) ([]int, error) {
 	var ports []int
 	for range n {

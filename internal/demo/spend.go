@@ -42,7 +42,8 @@ func spend(ctx context.Context, c *client.Client, key client.Key) error {
 	if err != nil {
 		return err
 	}
-	signed, err := c.Sign(ctx, client.SignRequest{Items: []client.SignItem{{Key: key.ID, PublicKey: key.PublicKey, Message: sighash}}})
+	signed, err := c.Sign(ctx,
+		client.SignRequest{Items: []client.SignItem{{Key: key.ID, PublicKey: key.PublicKey, Message: sighash}}})
 	if err != nil {
 		return err
 	}
@@ -59,7 +60,8 @@ func spend(ctx context.Context, c *client.Client, key client.Key) error {
 }
 
 func run(tx *wire.MsgTx, script []byte, amount int64, prevouts txscript.PrevOutputFetcher) error {
-	engine, err := txscript.NewEngine(script, tx, 0, txscript.StandardVerifyFlags, nil, txscript.NewTxSigHashes(tx, prevouts), amount, prevouts)
+	engine, err := txscript.NewEngine(script, tx, 0, txscript.StandardVerifyFlags, nil,
+		txscript.NewTxSigHashes(tx, prevouts), amount, prevouts)
 	if err != nil {
 		return err
 	}

@@ -33,7 +33,7 @@ type Options struct {
 	AllowInsecure bool   // software keys on mainnet
 
 	// Manifest of nodes that have keys and configurations of their own. It
-	// stands for name, network, N, T and AttestSigning, and no node is written.
+	// replaces name, network, N, T and AttestSigning, and no node is written.
 	Manifest *wire.Manifest
 }
 
@@ -82,7 +82,9 @@ func Init(ctx context.Context, dir string, o Options) (m *wire.Manifest, err err
 }
 
 func makeNodes(ctx context.Context, dir string, o Options) (*wire.Manifest, error) {
-	m := &wire.Manifest{Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning}
+	m := &wire.Manifest{
+		Version: 1, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: 1, AttestSigning: o.AttestSigning,
+	}
 	for i := range o.N {
 		card, err := makeNode(ctx, dir, o, i)
 		if err != nil {
@@ -114,7 +116,8 @@ func discard(dir string, n int) error {
 	for i := range n {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, filepath.Dir(NodeFile(i)))))
 	}
-	for _, name := range []string{filepath.Dir(GatewayFile), clientKey, ManifestFile, AccessFile, ClientFile, TargetsFile} {
+	public := []string{filepath.Dir(GatewayFile), clientKey, ManifestFile, AccessFile, ClientFile, TargetsFile}
+	for _, name := range public {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
 	}
 	return errors.Join(errs...)
@@ -151,7 +154,8 @@ func writePublic(dir string, o Options, m *wire.Manifest) error {
 		return err
 	}
 	for _, f := range []struct{ name, content string }{
-		{AccessFile, fmt.Sprintf("# Who fleet %s listens to. Every node and gateway reads this file at start.\n%s\n%s", o.Name, gateway, client)},
+		{AccessFile, fmt.Sprintf("# Whom fleet %s obeys. Every node and gateway reads this file at start.\n%s\n%s",
+			o.Name, gateway, client)},
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},
 		{TargetsFile, string(o.targets())},

@@ -41,7 +41,7 @@ func ReadCard(path string) (Card, error) {
 
 // Join completes and seals a manifest with the cards of all its nodes, in any
 // order: all are of the manifest's fleet, there is one for each index from 0,
-// and no key stands twice.
+// and no key is listed twice.
 func Join(m *wire.Manifest, cards []Card) error {
 	if len(cards) == 0 {
 		return errors.New("there are no cards: give one of each node")
@@ -60,7 +60,8 @@ func Join(m *wire.Manifest, cards []Card) error {
 	}
 	for i := range min(m.N, wire.MaxNodes) {
 		if !slices.ContainsFunc(cards, func(c Card) bool { return c.Index == i }) {
-			errs = append(errs, fmt.Errorf("there is no card of node %d: %d nodes have the indices 0 to %d", i, m.N, m.N-1))
+			errs = append(errs,
+				fmt.Errorf("there is no card of node %d: %d nodes have the indices 0 to %d", i, m.N, m.N-1))
 		}
 	}
 	if err := errors.Join(errs...); err != nil {
@@ -80,13 +81,16 @@ func (c Card) check(m *wire.Manifest, first Card) error {
 		differs("enrolled for fleet %q, not %q: enroll it again with --fleet, or correct --name", c.Fleet, m.Fleet)
 	}
 	if c.Network != m.Network {
-		differs("is on %q, not %q: correct [network] type in its file and enroll it again, or correct --network", c.Network, m.Network)
+		differs("is on %q, not %q: correct [network] type in its file and enroll it again, or correct --network",
+			c.Network, m.Network)
 	}
 	if c.Epoch != m.Epoch {
-		differs("enrolled for epoch %d, not %d: enroll it again with --epoch, or correct --epoch here", c.Epoch, m.Epoch)
+		differs("enrolled for epoch %d, not %d: enroll it again with --epoch, or correct --epoch here", c.Epoch,
+			m.Epoch)
 	}
 	if c.T != m.T {
-		differs("has min_signers = %d, not %d: correct it in its file and enroll it again, or correct --threshold", c.T, m.T)
+		differs("has min_signers = %d, not %d: correct it in its file and enroll it again, or correct --threshold", c.T,
+			m.T)
 	}
 	if c.N != first.N {
 		differs("has max_signers = %d, and %s has %d: correct one and enroll it again", c.N, first.File, first.N)

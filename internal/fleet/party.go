@@ -40,7 +40,7 @@ func (p Party) check() (err error) {
 	c := wire.Client{Name: p.Name, Key: key}
 	for i, kind := range p.Kinds {
 		if slices.Contains(p.Kinds[:i], kind) {
-			return fmt.Errorf("client %q: kind %q stands twice", p.Name, kind)
+			return fmt.Errorf("client %q: kind %q is listed twice", p.Name, kind)
 		}
 		c.Kinds = append(c.Kinds, wire.Kind(kind))
 	}

@@ -50,7 +50,10 @@ url = %q
 func gatewayConfig(o Options) string {
 	bus := fmt.Sprintf("url = %q\n", o.BusURL)
 	if o.BusURL == "" {
-		bus = fmt.Sprintf("embedded = true # a nats-server in this process, for one machine\nstore_path = \"bus\"\nport = %d\n", o.BusPort)
+		bus = fmt.Sprintf(
+			"embedded = true # a nats-server in this process, for one machine\nstore_path = \"bus\"\nport = %d\n",
+			o.BusPort,
+		)
 	}
 	return fmt.Sprintf(`# The gateway of fleet %s.
 [network]

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// benchmarks run over both suites and the shapes that DESIGN.md has costs for.
+// benchmarks run over both suites and the shapes that docs/performance.md has figures for.
 func benchSign(b *testing.B, f func(b *testing.B, s Suite, n, t, count int)) {
 	for _, s := range []Suite{Secp256k1TR, Ed25519} {
 		for _, c := range []struct{ t, n, count int }{{2, 3, 1}, {2, 3, 100}, {16, 24, 20}} {

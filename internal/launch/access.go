@@ -1,13 +1,10 @@
 package launch
 
 import (
-	"bytes"
 	"crypto/ed25519"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
-	"os"
+	"io/fs"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -16,6 +13,9 @@ import (
 // LoadAccess reads an access list.
 func LoadAccess(path string) (*wire.Access, error) {
 	list, err := config.LoadAccess(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: get the fleet's access.toml from its operators", err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -36,40 +36,4 @@ func LoadAccess(path string) (*wire.Access, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return a, nil
-}
-
-// LoadKey reads an Ed25519 seed, 64 hexadecimal digits, from a file that
-// nobody else may read. The mode is that of what was opened.
-func LoadKey(path string) (ed25519.PrivateKey, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("key file %s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("key file %s has mode %04o, and others can read it: chmod 600 %s", path, mode, path)
-	}
-	text := make([]byte, 1<<10) // far more than there should be
-	defer clear(text)
-	n, err := io.ReadFull(f, text)
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	var seed [ed25519.SeedSize]byte
-	defer clear(seed[:])
-	digits := bytes.TrimSpace(text[:n])
-	if n == len(text) || len(digits) != 2*len(seed) {
-		return nil, fmt.Errorf("key file %s does not hold an Ed25519 seed of 64 hexadecimal digits", path)
-	}
-	if _, err := hex.Decode(seed[:], digits); err != nil { // it would quote the digit
-		return nil, fmt.Errorf("key file %s does not hold an Ed25519 seed of 64 hexadecimal digits", path)
-	}
-	return ed25519.NewKeyFromSeed(seed[:]), nil
 }

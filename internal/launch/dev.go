@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -14,19 +16,24 @@ import (
 // Dev runs the gateway and all nodes of a fleet directory in this process
 // until ctx ends or one of them fails.
 func Dev(ctx context.Context, dir string, o Options) error {
-	g, err := config.LoadGateway(filepath.Join(dir, fleet.GatewayFile))
-	if err != nil {
+	file := filepath.Join(dir, fleet.GatewayFile)
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("%w: make a fleet with frostctl fleet init %s", err, dir)
+	}
+	g, err := config.LoadGateway(file)
+	if err != nil {
+		return err
 	}
 	m, err := LoadManifest(g.Gateway.Manifest)
 	if err != nil {
 		return err
 	}
-	nodes := make([]*config.Node, m.N)
+	nodes, errs := make([]*config.Node, m.N), make([]error, m.N)
 	for i := range nodes {
-		if nodes[i], err = config.LoadNode(filepath.Join(dir, fleet.NodeFile(i))); err != nil {
-			return err
-		}
+		nodes[i], errs[i] = config.LoadNode(filepath.Join(dir, fleet.NodeFile(i)))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return err
 	}
 	shutdown, err := o.embed(g.Bus)
 	if err != nil {

@@ -2,6 +2,7 @@ package launch
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -9,25 +10,26 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
+
+// GatewayManifest loads the manifest, and wants the gateway's file to agree.
+func GatewayManifest(g *config.Gateway) (*wire.Manifest, error) {
+	m, err := LoadManifest(g.Gateway.Manifest)
+	if err == nil && g.Network.Type != "" && g.Network.Type != m.Network {
+		err = fmt.Errorf("[network] type = %q, and the manifest has network %q", g.Network.Type, m.Network)
+	}
+	return m, err
+}
 
 // Gateway runs a gateway until ctx ends, with the embedded bus in front of it
 // if its file asks for one.
 func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	log := o.Log.With("gateway", g.Gateway.Name)
-	m, err := LoadManifest(g.Gateway.Manifest)
-	if err != nil {
-		return err
-	}
-	if g.Network.Type != "" && g.Network.Type != m.Network {
-		return fmt.Errorf("[network] type = %q, and the manifest has network %q", g.Network.Type, m.Network)
-	}
-	access, err := LoadAccess(g.Gateway.Access)
-	if err != nil {
-		return err
-	}
-	key, err := LoadKey(g.Gateway.KeyFile)
-	if err != nil {
+	m, errManifest := GatewayManifest(g)
+	access, errAccess := LoadAccess(g.Gateway.Access)
+	key, errKey := config.LoadKey(g.Gateway.KeyFile)
+	if err := errors.Join(errManifest, errAccess, errKey); err != nil {
 		return err
 	}
 	defer clear(key)
@@ -38,9 +40,11 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	defer sendSpans()
 	registry := telemetry.NewRegistry()
 	metrics := telemetry.NewMetrics(registry, identity(m, telemetry.RoleGateway, g.Gateway.Name))
-	busCheck, lagCheck, manifestCheck, gatewayCheck := waiting("connecting to NATS"), waiting(notYet), waiting(notYet), waiting("starting")
+	busCheck, gatewayCheck := waiting("connecting to NATS"), waiting("starting")
+	lagCheck, manifestCheck := waiting(notYet), waiting(notYet)
 	stop, err := listen(g.Server, registry, []telemetry.Check{
-		{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail}, {Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail},
+		{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail},
+		{Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail},
 	}, log)
 	if err != nil {
 		return err
@@ -67,11 +71,13 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	watcher := buswatch.New(conn, buswatch.Options{Log: log, AllStreams: true, Embedded: o.Embedded})
 	defer o.watch(ctx, conn, watcher, m, metrics, manifestCheck)()
 	gw := gateway.New(gateway.Config{
-		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key, Bus: conn, Log: log, Observe: observe, Tracer: tracer,
-		Offset: watcher.Offset,
+		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key,
+		Bus: conn, Log: log, Observe: observe, Tracer: tracer, Offset: watcher.Offset,
 	})
-	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.", func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
-	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.", func() float64 { _, keys := gw.Stats(); return float64(keys) })
+	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.",
+		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
+	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.",
+		func() float64 { _, keys := gw.Stats(); return float64(keys) })
 	busCheck.open(conn.Healthy)
 	lagCheck.open(watcher.Lagging)
 	gatewayCheck.open(gw.Ready)

@@ -3,7 +3,6 @@ package launch
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,15 +17,8 @@ import (
 const derivationFile = "derivation.key"
 
 func openAWSKMS(ctx context.Context, n *config.Node, o ProviderOptions) (keyprovider.Provider, error) {
-	p := &n.Node.KeyProvider
-	options := awskms.Options{
-		KeyID: p.KeyID, DerivationKeyID: p.DerivationKeyID,
-		Regions: p.Regions, Endpoint: p.Endpoint, Profile: p.Profile, HedgeAfter: p.HedgeAfter.Duration,
-		Pinned: o.Pinned, Enrolled: hasManifest(n), NewSecret: o.Enrolling, Observe: o.Observe, Log: o.Log,
-	}
-	if p.Derivation == config.DerivationFile {
-		options.DerivationFile = filepath.Join(n.Node.StoragePath, derivationFile)
-	}
+	options := kmsOptions(n)
+	options.Pinned, options.NewSecret, options.Observe, options.Log = o.Pinned, o.Enrolling, o.Observe, o.Log
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	provider, err := awskms.Open(ctx, options)
@@ -36,22 +28,18 @@ func openAWSKMS(ctx context.Context, n *config.Node, o ProviderOptions) (keyprov
 	return provider, nil
 }
 
-// mustDerive ends a node that can't work, as its file names no derivation key,
-// before anything else is waited for. KMS is only asked for what the commands
-// that mend it are to name.
-func mustDerive(ctx context.Context, n *config.Node) error {
+// kmsOptions are those of a node's file.
+func kmsOptions(n *config.Node) awskms.Options {
 	p := &n.Node.KeyProvider
-	if p.Type != config.AWSKMS || p.DerivationKeyID != "" || p.Derivation == config.DerivationFile {
-		return nil
+	options := awskms.Options{
+		KeyID: p.KeyID, DerivationKeyID: p.DerivationKeyID,
+		Regions: p.Regions, Endpoint: p.Endpoint, Profile: p.Profile, HedgeAfter: p.HedgeAfter.Duration,
+		Enrolled: hasManifest(n),
 	}
-	provider, err := openAWSKMS(ctx, n, ProviderOptions{})
-	if err != nil {
-		return fmt.Errorf("[node.key_provider] has neither derivation_key_id nor derivation = \"file\", and the node needs one of them; "+
-			"how to make a derivation key is told when key_id works: %w", err)
+	if p.Derivation == config.DerivationFile {
+		options.DerivationFile = filepath.Join(n.Node.StoragePath, derivationFile)
 	}
-	defer provider.Close()
-	_, err = provider.Derive(ctx, []byte("start"))
-	return err
+	return options
 }
 
 // hasManifest tells of a node that has enrolled, whether or not its manifest is

@@ -6,9 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
+	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -16,8 +15,10 @@ import (
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/pin"
+	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -30,7 +31,10 @@ type Options struct {
 	// without it (a worker's) don't link one: natsserver.Embed, or nil.
 	Serve func(store string, port int, log *slog.Logger) (natsconn.Server, error)
 	Ready func()     // called once, when the program is ready
-	PIN   pin.Source // asks whoever started a node for its token's PIN, if the file has none
+	PIN   pin.Source // asks the person who started a node for its token's PIN, if the file has none
+	// Device is a node's, opened already; Node closes it. Nil: Node opens what its
+	// file names.
+	Device keyprovider.Provider
 	// Unobserved leaves metrics unmoved and the bus unwatched, for a benchmark of
 	// what they cost.
 	Unobserved bool
@@ -42,41 +46,34 @@ const closeTime = 10 * time.Second
 
 // LoadManifest reads and validates a manifest file.
 func LoadManifest(path string) (*wire.Manifest, error) {
-	data, err := readBounded(path, wire.MaxJobSize)
-	if err != nil {
-		return nil, fmt.Errorf("manifest: %w: get the fleet's manifest.json from its operators, or make a fleet with frostctl fleet init", err)
+	text, err := secret.File{What: "manifest", Path: path, Max: wire.MaxJobSize, Public: true}.Text()
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: get the fleet's manifest.json from its operators, "+
+			"or make a fleet with frostctl fleet init", err)
 	}
-	m, err := wire.ParseManifest(data)
+	if err != nil {
+		return nil, err
+	}
+	m, err := wire.ParseManifest(text.Expose())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return m, nil
 }
 
-func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, limit+1))
-}
-
-// connect reaches the bus and checks that its streams are as declared.
-func connect(ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool) (*bus.Bus, error) {
-	conn, err := bus.Connect(ctx, bus.Options{
+// connect reaches the bus.
+func connect(
+	ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool,
+) (*bus.Bus, error) {
+	return bus.Connect(ctx, bus.Options{
 		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
 		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, Replicas: b.Replicas,
 	})
-	if err != nil {
-		return nil, err
-	}
-	return conn, nil
 }
 
-// awaitStreams waits for the streams to be there: whoever applies them may
-// start a moment later than the workers.
+// awaitStreams waits for the streams to be there: they may be applied a moment
+// after the workers start.
 func awaitStreams(ctx context.Context, conn *bus.Bus, log *slog.Logger) error {
 	for tries := 0; ; tries++ {
 		err := conn.Check(ctx)
@@ -101,7 +98,8 @@ func (o *Options) embed(b config.Bus) (stop func(), err error) {
 		return func() {}, nil
 	}
 	if o.Serve == nil {
-		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; frost-gateway and frostctl have")
+		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; " +
+			"frost-gateway and frostctl have one")
 	}
 	if o.Embedded, err = o.Serve(b.StorePath, b.Port, o.Log); err != nil {
 		return nil, err
@@ -111,7 +109,8 @@ func (o *Options) embed(b config.Bus) (stop func(), err error) {
 }
 
 // listen starts the server of a [server] section; port 0 is none.
-func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check, log *slog.Logger) (func(), error) {
+func listen(s config.Server, registry *prometheus.Registry, checks []telemetry.Check,
+	log *slog.Logger) (func(), error) {
 	if s.Port == 0 {
 		return func() {}, nil
 	}
@@ -137,8 +136,8 @@ func closeBus(conn *bus.Bus, log *slog.Logger) {
 	}
 }
 
-// whenReady calls f once fail gives nil. The returned function ends the wait;
-// after it, f is not called any more.
+// whenReady calls f once fail returns nil. The returned function ends the wait;
+// f is not called after it.
 func whenReady(ctx context.Context, fail func() error, f func()) (stop func()) {
 	if f == nil {
 		return func() {}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -15,7 +17,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
-// nodeManifest loads the manifest and holds the file against it.
+// nodeManifest loads the manifest and checks the node's file against it.
 func nodeManifest(n *config.Node) (*wire.Manifest, error) {
 	m, err := LoadManifest(n.Node.Manifest)
 	if err != nil {
@@ -24,19 +26,14 @@ func nodeManifest(n *config.Node) (*wire.Manifest, error) {
 	return m, n.CheckManifest(m.N, m.T, m.Network, len(m.Nodes))
 }
 
-// Node runs a worker until ctx ends. Its server answers from the beginning, so
-// that /readyz tells what a node waits for that does not get ready.
+// Node runs a worker until ctx ends. What this machine alone can tell is checked
+// before anything is dialed. The HTTP server answers from the beginning, so that
+// /readyz says what a node waits for.
 func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	log := o.Log.With("node", n.Node.Index)
-	if err := mustDerive(ctx, n); err != nil {
-		return err
-	}
-	m, err := nodeManifest(n)
-	if err != nil {
-		return err
-	}
-	access, err := LoadAccess(n.Node.Access)
-	if err != nil {
+	m, errManifest := nodeManifest(n)
+	access, errAccess := LoadAccess(n.Node.Access)
+	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess); err != nil {
 		return err
 	}
 	name := fmt.Sprintf("worker-%d", n.Node.Index)
@@ -52,19 +49,23 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	deviceCheck, busCheck, workerCheck := waiting("opening"), waiting("not connected yet"), waiting("starting")
 	storeCheck, lagCheck, manifestCheck := waiting(notYet), waiting(notYet), waiting(notYet)
 	stop, err := listen(n.Server, registry, []telemetry.Check{
-		{Name: "key_provider", Fail: deviceCheck.Fail}, {Name: "bus", Fail: busCheck.Fail}, {Name: "keystore", Fail: storeCheck.Fail},
-		{Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail}, {Name: "worker", Fail: workerCheck.Fail},
+		{Name: "key_provider", Fail: deviceCheck.Fail}, {Name: "bus", Fail: busCheck.Fail},
+		{Name: "keystore", Fail: storeCheck.Fail}, {Name: "lag", Fail: lagCheck.Fail},
+		{Name: "manifest", Fail: manifestCheck.Fail}, {Name: "worker", Fail: workerCheck.Fail},
 	}, log)
 	if err != nil {
 		return err
 	}
 	defer stop()
 
-	observe.ProviderState(keyprovider.ErrClosed) // down, for no reason of the device's
-	back, err := OpenProvider(ctx, n, ProviderOptions{
-		Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
-		Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
-	})
+	observe.ProviderState(keyprovider.ErrClosed) // down, and not because of the device
+	back := o.Device
+	if back == nil {
+		back, err = OpenProvider(ctx, n, ProviderOptions{
+			Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
+			Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -97,15 +98,25 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}
 	workerCheck.open(w.Ready)
 	storeCheck.open(w.Keystore)
-	metrics.Disk("storage", n.Node.StoragePath)
-	metrics.Keystore(filepath.Join(n.Node.StoragePath, keystore.FileName))
-	metrics.Nonces(w.NonceCounts)
-	telemetry.Gauge(registry, "keys", "Keys that this node holds a share of.", func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
-	telemetry.Gauge(registry, "batches_in_work", "Batches that this node is dealing in.", func() float64 { _, _, dealing, _ := w.Stats(); return float64(dealing) })
-	telemetry.Gauge(registry, "nonces_held", "Signing sessions for which this node holds nonces.", func() float64 { _, _, _, nonces := w.Stats(); return float64(nonces) })
-	telemetry.Gauge(registry, "session_key_expires_timestamp_seconds", "Until when this node speaks with its session key, unless that is renewed; 0 while it has none.", func() float64 { return unix(w.SpeaksUntil()) })
+	nodeMetrics(registry, metrics, w, n.Node.StoragePath)
 	defer whenReady(ctx, w.Ready, o.Ready)()
 	return w.Run(ctx)
+}
+
+// nodeMetrics registers what only a running worker can tell.
+func nodeMetrics(registry *prometheus.Registry, metrics *telemetry.Metrics, w *worker.Worker, storage string) {
+	metrics.Disk("storage", storage)
+	metrics.Keystore(filepath.Join(storage, keystore.FileName))
+	metrics.Nonces(w.NonceCounts)
+	telemetry.Gauge(registry, "keys", "Keys that this node holds a share of.",
+		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
+	telemetry.Gauge(registry, "batches_in_work", "Batches that this node is dealing in.",
+		func() float64 { _, _, dealing, _ := w.Stats(); return float64(dealing) })
+	telemetry.Gauge(registry, "nonces_held", "Signing sessions for which this node holds nonces.",
+		func() float64 { _, _, _, nonces := w.Stats(); return float64(nonces) })
+	telemetry.Gauge(registry, "session_key_expires_timestamp_seconds",
+		"Until when this node speaks with its session key, unless that is renewed; 0 while it has none.",
+		func() float64 { return unix(w.SpeaksUntil()) })
 }
 
 // prices are what the node's device costs, by its file.

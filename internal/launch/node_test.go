@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/test/freeport"
 	"github.com/frostfleet/frostfleet/test/kmstest"
 )
 
@@ -77,12 +79,7 @@ func TestNodeWaitsForItsDevice(t *testing.T) {
 // freeAddress is one at which nobody answers.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return listener.Addr().String()
+	return fmt.Sprintf("127.0.0.1:%d", freeport.New(t))
 }
 
 func get(t *testing.T, url string) string {

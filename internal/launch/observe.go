@@ -11,7 +11,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
-// observer hears all that a program's parts tell.
+// observer records what a program's parts report.
 type observer interface {
 	bus.Observer
 	gateway.Observer
@@ -22,21 +22,21 @@ type observer interface {
 // observer of a program: its metrics, unless a benchmark asks what they cost.
 func (o Options) observer(m *telemetry.Metrics) observer {
 	if o.Unobserved {
-		return nobody{}
+		return nopObserver{}
 	}
 	return m
 }
 
-// nobody hears nothing.
-type nobody struct{}
+// nopObserver records nothing.
+type nopObserver struct{}
 
-func (nobody) Published(bus.Stream, string, time.Duration) {}
-func (nobody) Delivered(string, bool)                      {}
-func (nobody) Reconnected()                                {}
-func (nobody) Report(protocol.Report)                      {}
-func (nobody) Round(protocol.Round)                        {}
-func (nobody) JobDone(protocol.JobEnd)                     {}
-func (nobody) ProviderCall(keyprovider.Call)               {}
-func (nobody) ProviderState(error)                         {}
-func (nobody) ProviderCached(bool)                         {}
-func (nobody) ProviderCoalesced(int)                       {}
+func (nopObserver) Published(bus.Stream, string, time.Duration) {}
+func (nopObserver) Delivered(string, bool)                      {}
+func (nopObserver) Reconnected()                                {}
+func (nopObserver) Report(protocol.Report)                      {}
+func (nopObserver) Round(protocol.Round)                        {}
+func (nopObserver) JobDone(protocol.JobEnd)                     {}
+func (nopObserver) ProviderCall(keyprovider.Call)               {}
+func (nopObserver) ProviderState(error)                         {}
+func (nopObserver) ProviderCached(bool)                         {}
+func (nopObserver) ProviderCoalesced(int)                       {}

@@ -92,7 +92,7 @@ func (o *opening) provider(t *testing.T) keyprovider.Provider {
 		return p
 	case err := <-o.failed:
 		t.Fatal(err)
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatal("the provider does not open")
 	}
 	return nil
@@ -105,7 +105,7 @@ func (o *opening) waiting(t *testing.T) error {
 		return err
 	case err := <-o.failed:
 		t.Fatal(err)
-	case <-time.After(time.Minute):
+	case <-time.After(3 * time.Minute):
 		t.Fatal("the worker does not wait")
 	}
 	return nil
@@ -158,11 +158,11 @@ func TestUnlock(t *testing.T) {
 	eventually(t, func() error { return keyprovider.Check(t.Context(), p) })
 }
 
-// eventually gives f half a minute.
+// eventually gives f two minutes.
 func eventually(t *testing.T, f func() error) {
 	t.Helper()
 	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if err = f(); err == nil {
 			return
 		}

@@ -15,14 +15,17 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// watchEvery is how often a program looks at its bus and its fleet's manifest.
+// watchEvery is how often a program samples its bus.
 const watchEvery = 5 * time.Second
 
 // notYet is the state of a check whose part of the program starts later.
 const notYet = "waiting for an earlier start-up step"
 
 func identity(m *wire.Manifest, role, name string) telemetry.Identity {
-	return telemetry.Identity{Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: command.Version(), Nodes: m.N, Threshold: m.T}
+	return telemetry.Identity{
+		Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: command.Version(),
+		Nodes: m.N, Threshold: m.T,
+	}
 }
 
 func manifestHash(m *wire.Manifest) string {
@@ -43,7 +46,7 @@ func (o Options) watch(ctx context.Context, conn *bus.Bus, watcher *buswatch.Wat
 	return func() { cancel(); running.Wait() }
 }
 
-// manifestEvery is how often the manifest is looked at that gateways agree on.
+// manifestEvery is how often the manifest that gateways stored is compared.
 const manifestEvery = 30 * time.Second
 
 // watchManifest compares this program's manifest with the last one that a gateway
@@ -54,12 +57,13 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 		latest, err := latestManifest(ctx, conn)
 		switch {
 		case err != nil:
-			check.wait("KEYS could not be asked: " + err.Error())
+			check.wait("KEYS could not be read: " + err.Error())
 		case latest == "" || latest == hash: // none: no gateway has started yet
 			check.open(func() error { return nil })
 			pause = manifestEvery
 		default:
-			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): get manifest.json from the fleet's operators", hash, latest))
+			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): "+
+				"get manifest.json from the fleet's operators", hash, latest))
 		}
 		if backoff.Sleep(ctx, pause) != nil {
 			return
@@ -79,7 +83,7 @@ func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error)
 	return hash, err
 }
 
-// unix is a time for a metric; 0 for none.
+// unix converts a time for a metric; 0 means none.
 func unix(t time.Time) float64 {
 	if t.IsZero() {
 		return 0

@@ -56,7 +56,7 @@ func TestManifestCheck(t *testing.T) {
 		ended := make(chan struct{})
 		go func() { watchManifest(ctx, conn, manifestHash(mine), check); close(ended) }()
 		var got string
-		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
+		for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 			if got = text(check.Fail()); got != "starting" {
 				break
 			}

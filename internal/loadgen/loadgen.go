@@ -30,14 +30,14 @@ type Load struct {
 	// Do runs operation i, at most Workers at a time. items is how many things
 	// it made, also beside an error. A failed operation has no latency.
 	Do func(ctx context.Context, i int) (items int, err error)
-	// Busy, if set, tells errors that say "come again later" from failures.
+	// Busy, if set, distinguishes "come again later" from failures.
 	Busy func(err error) bool
-	// Progress, if set, hears five times a second how far the load is, and once
+	// Progress, if set, is called five times a second with how far the load is, and once
 	// at the end. Calls do not overlap.
 	Progress func(Snapshot)
 }
 
-// Snapshot tells how far a load is.
+// Snapshot is how far a load is.
 type Snapshot struct {
 	Elapsed                     time.Duration
 	Started, Done, Failed, Busy int // operations
@@ -60,7 +60,7 @@ func Run(ctx context.Context, l Load) (*Report, error) {
 	ended := make(chan struct{})
 	var progress sync.WaitGroup
 	if l.Progress != nil {
-		progress.Go(func() { r.tell(l.Progress, ended) })
+		progress.Go(func() { r.follow(l.Progress, ended) })
 	}
 	if l.Rate > 0 {
 		l.open(ctx, r)
@@ -120,34 +120,34 @@ func (l *Load) total() int {
 func (l *Load) open(ctx context.Context, r *recorder) {
 	var under sync.WaitGroup
 	defer under.Wait()
-	places := make(chan struct{}, l.Workers)
+	permits := make(chan struct{}, l.Workers)
 	over, stop := l.deadline(r.start)
 	defer stop()
 	total := l.total()
 	for i := range total {
 		due := r.start.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
-		if !sleepUntil(ctx, due) || !place(ctx, places, over) {
+		if !sleepUntil(ctx, due) || !acquire(ctx, permits, over) {
 			r.givenUp(total-i, ctx.Err() != nil)
 			return
 		}
 		under.Go(func() {
-			defer func() { <-places }()
+			defer func() { <-permits }()
 			l.one(ctx, r, i, due)
 		})
 	}
 }
 
-// place waits for a place among the operations under way. After the load's
+// acquire waits for one of the permits of operations under way. After the load's
 // time it takes one only if that is free: an operation that was due just before
 // the end is not lost, and a backlog does not go on for ever.
-func place(ctx context.Context, places chan struct{}, over <-chan time.Time) bool {
+func acquire(ctx context.Context, permits chan struct{}, over <-chan time.Time) bool {
 	select {
-	case places <- struct{}{}:
+	case permits <- struct{}{}:
 		return true
 	default:
 	}
 	select {
-	case places <- struct{}{}:
+	case permits <- struct{}{}:
 		return true
 	case <-over:
 	case <-ctx.Done():
@@ -214,7 +214,7 @@ func (l *Load) one(ctx context.Context, r *recorder, i int, due time.Time) {
 	}
 }
 
-// sleepUntil tells whether the time came before ctx ended.
+// sleepUntil reports whether the time came before ctx ended.
 func sleepUntil(ctx context.Context, due time.Time) bool {
 	if ctx.Err() != nil {
 		return false

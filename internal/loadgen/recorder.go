@@ -99,7 +99,8 @@ func (r *recorder) failed(items int, err error) {
 const otherReasons = "other reasons"
 
 // names are what differs between failures of one cause: ids, hashes and times.
-var names = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}(?:\.\d+)?|\b\d+(?:\.\d+)?(?:ns|µs|ms|s)\b`)
+var names = regexp.MustCompile(`[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}(?:\.\d+)?|` +
+	`\b\d+(?:\.\d+)?(?:ns|µs|ms|s)\b`)
 
 // reason is an error's text without what makes each failure a text of its own.
 func reason(err error) string {
@@ -110,8 +111,8 @@ func reason(err error) string {
 	return text
 }
 
-// tell reports progress until ended is closed, and then once more.
-func (r *recorder) tell(progress func(Snapshot), ended <-chan struct{}) {
+// follow reports progress until ended is closed, and then once more.
+func (r *recorder) follow(progress func(Snapshot), ended <-chan struct{}) {
 	every := time.NewTicker(progressEvery)
 	defer every.Stop()
 	for {

@@ -81,12 +81,13 @@ func (r *Report) WriteText(w io.Writer) error {
 	row("operations", "%s", r.operations())
 	row(r.Unit, "%d in %.1f s: %s a second", r.Items, r.ElapsedSeconds, number(r.ItemsPerSecond))
 	if l := r.Latency; r.Done > 0 {
-		row("latency, ms", "p50 %s  p90 %s  p99 %s  p99.9 %s  max %s", number(l.P50), number(l.P90), number(l.P99), number(l.P999), number(l.Max))
+		row("latency, ms", "p50 %s  p90 %s  p99 %s  p99.9 %s  max %s",
+			number(l.P50), number(l.P90), number(l.P99), number(l.P999), number(l.Max))
 	}
 	_ = t.Flush() // a Builder takes everything
 	if r.Unstarted > 0 {
-		fmt.Fprintf(&out, "  %d operations were due and never started, as all %d workers were taken: the latencies are too low. Ask for a lower rate, or use more workers.\n",
-			r.Unstarted, r.Workers)
+		fmt.Fprintf(&out, "  %d operations were due and never started, as all %d workers were taken: "+
+			"the latencies are too low. Ask for a lower rate, or use more workers.\n", r.Unstarted, r.Workers)
 	}
 	for _, f := range r.Failures {
 		fmt.Fprintf(&out, "  failed %d times: %s\n", f.Count, f.Reason)

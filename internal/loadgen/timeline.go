@@ -59,7 +59,8 @@ func (t *timeline) throughput(ended time.Duration) []Point {
 			to = ended
 		}
 		if length := (to - from).Seconds(); length > 0 {
-			points = append(points, Point{round(from.Seconds()), round(to.Seconds()), math.Round(float64(n)/length*1e6) / 1e6})
+			perSecond := math.Round(float64(n)/length*1e6) / 1e6
+			points = append(points, Point{round(from.Seconds()), round(to.Seconds()), perSecond})
 		}
 	}
 	return points

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // Credential is something that the connection needs and that expires. Expires
@@ -82,17 +84,25 @@ func (e *Expiry) file(path string, read func([]byte) (time.Time, error)) (time.T
 	if ok && cached.written.Equal(info.ModTime()) && cached.size == info.Size() {
 		return cached.expires, cached.err
 	}
-	content, err := readFile(path)
+	cached = fileExpiry{written: info.ModTime(), size: info.Size()}
+	cached.expires, cached.err = expiryOf(path, read)
+	e.files[path] = cached
+	return cached.expires, cached.err
+}
+
+// expiryOf reads when what a file holds expires. The file's mode was checked when
+// the connection was made.
+func expiryOf(path string, read func([]byte) (time.Time, error)) (time.Time, error) {
+	content, err := secret.File{What: "file", Path: path, Max: maxFile, Public: true}.Bytes()
 	if err != nil {
 		return time.Time{}, err
 	}
-	defer clear(content)
-	cached = fileExpiry{written: info.ModTime(), size: info.Size()}
-	if cached.expires, cached.err = read(content); cached.err != nil {
-		cached.err = named(path, cached.err)
+	defer content.Wipe()
+	expires, err := read(content.Expose())
+	if err != nil {
+		return time.Time{}, named(path, err)
 	}
-	e.files[path] = cached
-	return cached.expires, cached.err
+	return expires, nil
 }
 
 // noteServer has each TLS handshake note when what the server shows expires.

@@ -5,11 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // fileOptions checks every file, so that a bad one is an error that names it
@@ -20,9 +20,9 @@ func (o *Options) fileOptions() (opts []nats.Option, err error) {
 		return nil, errors.New("tls_cert and tls_key go together: set both or neither")
 	}
 	if o.TLSCA != "" {
-		content, err := readFile(o.TLSCA)
+		content, err := secret.File{What: "file", Path: o.TLSCA, Max: maxFile, Public: true}.Text()
 		if err == nil {
-			_, err = certificates(content)
+			_, err = certificates(content.Expose())
 		}
 		if err != nil {
 			return nil, fmt.Errorf("tls_ca: %w: it must be the PEM file of the authority "+
@@ -31,6 +31,11 @@ func (o *Options) fileOptions() (opts []nats.Option, err error) {
 		opts = append(opts, nats.RootCAs(o.TLSCA))
 	}
 	if o.TLSCert != "" {
+		key, err := secret.File{What: "file", Path: o.TLSKey, Max: maxFile}.Text()
+		if err != nil {
+			return nil, fmt.Errorf("tls_key: %w", err)
+		}
+		key.Wipe()
 		if _, err := tls.LoadX509KeyPair(o.TLSCert, o.TLSKey); err != nil {
 			return nil, fmt.Errorf("tls_cert %s, tls_key %s: %w: they must be the PEM files of a certificate "+
 				"and of its own private key", o.TLSCert, o.TLSKey, err)
@@ -49,7 +54,7 @@ func (o *Options) fileOptions() (opts []nats.Option, err error) {
 
 // named puts the path before an error that does not have it.
 func named(path string, err error) error {
-	if _, ok := errors.AsType[*os.PathError](err); ok {
+	if _, ok := errors.AsType[*secret.FileError](err); ok {
 		return err
 	}
 	return fmt.Errorf("%s: %w", path, err)
@@ -58,14 +63,15 @@ func named(path string, err error) error {
 var errCredentials = errors.New("neither a .creds file nor an nkey seed of a user: " +
 	"get the file from the NATS server's administrator (nsc generate creds, or nk -gen user)")
 
-// credentials tells a .creds file (JWT and seed) from a bare nkey seed. The
-// error never repeats what is in the file.
+// credentials takes a .creds file (JWT and seed) or a bare nkey seed. The error
+// never repeats what is in the file.
 func credentials(path string) (nats.Option, error) {
-	content, err := readFile(path)
+	text, err := secret.File{What: "file", Path: path, Max: maxFile}.Text()
 	if err != nil {
 		return nil, err
 	}
-	defer clear(content)
+	defer text.Wipe()
+	content := text.Expose()
 	key, err := nkeys.ParseDecoratedUserNKey(content)
 	if err != nil {
 		return nil, errCredentials
@@ -79,12 +85,3 @@ func credentials(path string) (nats.Option, error) {
 
 // maxFile is far above any real file: a JWT has a few kilobytes.
 const maxFile = 1 << 20
-
-func readFile(path string) ([]byte, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxFile))
-}

@@ -20,6 +20,9 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 )
 
+// patience is for what takes milliseconds on an idle machine.
+const patience = 2 * time.Minute
+
 func must[T any](t testing.TB) func(T, error) T {
 	return func(v T, err error) T {
 		t.Helper()
@@ -34,9 +37,9 @@ func must[T any](t testing.TB) func(T, error) T {
 func connect(t *testing.T, opt Options) *Conn {
 	t.Helper()
 	if opt.AckTimeout == 0 {
-		opt.AckTimeout = time.Minute // what ends earlier did not end by time-out
+		opt.AckTimeout = patience // what ends earlier did not end by time-out
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	c := must[*Conn](t)(Connect(ctx, opt))
 	t.Cleanup(c.Close)
@@ -50,7 +53,7 @@ func run(t *testing.T, opts *server.Options) string {
 	s := must[*server.Server](t)(server.NewServer(opts))
 	s.Start()
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	if !s.ReadyForConnections(10 * time.Second) {
+	if !s.ReadyForConnections(patience) {
 		t.Fatal("server did not start")
 	}
 	return s.ClientURL()
@@ -63,7 +66,8 @@ func tlsServer(t *testing.T, ca *authority, end time.Time, config *tls.Config) s
 	config.Certificates = []tls.Certificate{must[tls.Certificate](t)(tls.LoadX509KeyPair(cert, key))}
 	config.ClientCAs, config.MinVersion = x509.NewCertPool(), tls.VersionTLS13
 	config.ClientCAs.AddCert(ca.cert)
-	return run(t, &server.Options{TLSTimeout: 10, TLS: true, TLSVerify: config.ClientAuth != tls.NoClientCert, TLSConfig: config})
+	verify := config.ClientAuth != tls.NoClientCert
+	return run(t, &server.Options{TLSTimeout: 10, TLS: true, TLSVerify: verify, TLSConfig: config})
 }
 
 // file writes the authority's own certificate.

@@ -77,7 +77,7 @@ const (
 )
 
 // Connect reaches the server, trying again until ctx ends. What no repetition
-// mends is an error at once: a bad file, or credentials that the server refuses.
+// can change is an error at once: a bad file, or credentials that the server refuses.
 func Connect(ctx context.Context, opt Options) (*Conn, error) {
 	if opt.URL == "" {
 		opt.URL = DefaultURL

@@ -159,8 +159,8 @@ func lockStore(dir string) (*flock.Flock, error) {
 		return nil, fmt.Errorf("locking %s: %w", path, err)
 	}
 	if !ok {
-		return nil, fmt.Errorf("the NATS store %s is in use by %s: stop that process, or give this one another store_path",
-			dir, readHolder(holder))
+		return nil, fmt.Errorf("the NATS store %s is in use by %s: stop that process, "+
+			"or give this one another store_path", dir, readHolder(holder))
 	}
 	text := "process " + strconv.Itoa(os.Getpid()) + " since " + time.Now().UTC().Format(time.RFC3339) + "\n"
 	if err := os.WriteFile(holder, []byte(text), 0o600); err != nil {

@@ -18,8 +18,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"syscall"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/secret"
@@ -93,32 +91,26 @@ func RemedyOf(err error) string {
 // look at again.
 const thenUnlock = "; if a worker waits for it, then frost-worker unlock --config FILE"
 
-// readFile checks the mode of what it opened, and waits for no writer of a
-// pipe.
 func readFile(path string) (*secret.Bytes, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, &Error{err.Error(), "write the PIN into pin_file, mode 0600" + thenUnlock}
+	pin, err := secret.File{What: "pin_file", Path: path, Max: maxPIN}.Line()
+	var bad *secret.FileError
+	switch {
+	case err == nil:
+		return pin, nil
+	case !errors.As(err, &bad):
+		return nil, &Error{err.Error(), "correct pin_file" + thenUnlock}
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, &Error{err.Error(), "mend pin_file" + thenUnlock}
+	remedy := bad.Remedy
+	switch {
+	case errors.Is(err, secret.ErrText) && remedy == "":
+		remedy = "write the PIN alone into it"
+	case remedy == "":
+		remedy = "write the PIN into pin_file, mode 0600"
 	}
-	if !info.Mode().IsRegular() {
-		return nil, &Error{"pin_file " + path + " is not a regular file", "name one, and start again"}
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, &Error{fmt.Sprintf("pin_file has mode %04o, and others can read it", mode), "chmod 600 " + path + thenUnlock}
-	}
-	pin, err := Read(f)
-	if err != nil {
-		return nil, &Error{"pin_file " + path + ": " + err.Error(), "write the PIN alone into it" + thenUnlock}
-	}
-	return pin, nil
+	what := *bad // without the remedy, which has a place of its own
+	what.Remedy = ""
+	return nil, &Error{what.Error(), remedy + thenUnlock}
 }
-
-var errForm = fmt.Errorf("not a PIN of 1 to %d bytes on one line", maxPIN)
 
 // Read reads a PIN that stands alone in r, with or without a line end.
 func Read(r io.Reader) (*secret.Bytes, error) {
@@ -133,10 +125,9 @@ func Read(r io.Reader) (*secret.Bytes, error) {
 
 // parse copies a PIN out of text.
 func parse(text []byte) (*secret.Bytes, error) {
-	text = bytes.TrimSuffix(text, []byte("\n"))
-	text = bytes.TrimSuffix(text, []byte("\r"))
-	if len(text) == 0 || len(text) > maxPIN || bytes.ContainsAny(text, "\x00\r\n") {
-		return nil, errForm
+	pin, err := secret.ParseLine(text, maxPIN)
+	if err != nil {
+		return nil, fmt.Errorf("not a PIN of 1 to %d bytes on one line: what was given %w", maxPIN, err)
 	}
-	return secret.New(bytes.Clone(text)), nil
+	return pin, nil
 }

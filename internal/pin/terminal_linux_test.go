@@ -78,7 +78,7 @@ func ask(t *testing.T, ctx context.Context, program *os.File) (q *question, got 
 		got <- err
 	}()
 	<-q.asked
-	for deadline := time.Now().Add(10 * time.Second); echoes(t, program); time.Sleep(time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); echoes(t, program); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the terminal echoes")
 		}

@@ -26,8 +26,16 @@ func TestJobsTurnedAway(t *testing.T) {
 	badMessage.Message = badMessage.Message[1:]
 	rooted := item(f.sol, 0, "x")
 	rooted.ScriptRoot = make([]byte, 32)
-	expired := f.job("alice", wire.KindKeygen, mustJSON(wire.Job{ID: jobID(9), Kind: wire.KindKeygen, Expires: t0, Chain: "solana", Count: 1}))
-	tooFar := f.job("alice", wire.KindKeygen, mustJSON(wire.Job{ID: jobID(9), Kind: wire.KindKeygen, Expires: t0.Add(2 * time.Hour), Chain: "solana", Count: 1}))
+	expired := f.job(
+		"alice",
+		wire.KindKeygen,
+		mustJSON(wire.Job{ID: jobID(9), Kind: wire.KindKeygen, Expires: t0, Chain: "solana", Count: 1}),
+	)
+	tooFar := f.job(
+		"alice",
+		wire.KindKeygen,
+		mustJSON(wire.Job{ID: jobID(9), Kind: wire.KindKeygen, Expires: t0.Add(2 * time.Hour), Chain: "solana", Count: 1}),
+	)
 	for name, test := range map[string]struct {
 		job    wire.SignedJob
 		code   wire.Code
@@ -150,7 +158,14 @@ func TestPoison(t *testing.T) {
 	f.newLife()
 	f.desk.do(JobPoisoned{Token: 5, Job: f.desk.checked(job), Existing: f.desk.result2(job), Deliveries: 6})
 	equal(t, "a job that is done is announced again", len(f.desk.replayed), 1)
-	f.desk.do(JobPoisoned{Token: 6, Job: f.desk.checked(f.signing(9, "alice", item(f.btc, 0, "y"))), Existing: f.desk.result2(job), Deliveries: 6})
+	f.desk.do(
+		JobPoisoned{
+			Token:      6,
+			Job:        f.desk.checked(f.signing(9, "alice", item(f.btc, 0, "y"))),
+			Existing:   f.desk.result2(job),
+			Deliveries: 6,
+		},
+	)
 	equal(t, "another job's result is not", len(f.desk.replayed), 1)
 }
 
@@ -208,7 +223,8 @@ func TestExpiry(t *testing.T) {
 	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "x")), nil)
 	f.desk.do(Tick{f.now.Add(11 * time.Minute)})
 	r := f.desk.result()
-	if r.Code != wire.CodeSigningFailed || !strings.Contains(r.Error, "1 of 1 signatures") || !strings.Contains(r.Error, "0 of 2 commitments") {
+	if r.Code != wire.CodeSigningFailed || !strings.Contains(r.Error, "1 of 1 signatures") ||
+		!strings.Contains(r.Error, "0 of 2 commitments") {
 		t.Errorf("%s: %s", r.Code, r.Error)
 	}
 }

@@ -94,7 +94,8 @@ func (b *dkg) check(raw [][]byte, own [32]byte) (*BatchRecord, *fault) {
 	}
 	deals, culprit := board.Decode(raw, *b.header)
 	if culprit >= 0 {
-		return nil, &fault{wire.CodeDealMalformed, fmt.Sprintf("node %d's deal is not a deal of this batch", culprit), culprit}
+		reason := fmt.Sprintf("node %d's deal is not a deal of this batch", culprit)
+		return nil, &fault{wire.CodeDealMalformed, reason, culprit}
 	}
 	host := [32]byte(cfg.Host.Expose())
 	defer clear(host[:])

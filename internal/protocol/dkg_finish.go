@@ -58,9 +58,9 @@ func (b *dkg) otherTranscript() []Effect {
 	if b.phase != dkgAborted {
 		b.abort()
 	}
-	return []Effect{b.aborted(fault{wire.CodeOtherTranscript, "all nodes certified this batch over deals that this process " +
-		"did not certify: another process runs with this node's index and keys; stop one, remove storage_path and start " +
-		"again", b.node.cfg.Index})}
+	const reason = "all nodes certified this batch over deals that this process did not certify: another process runs " +
+		"with this node's index and keys; stop one, remove storage_path and start again"
+	return []Effect{b.aborted(fault{wire.CodeOtherTranscript, reason, b.node.cfg.Index})}
 }
 
 func (b *dkg) done(effect Effect, transcript [32]byte) []Effect {

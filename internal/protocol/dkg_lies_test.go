@@ -19,24 +19,74 @@ var lies = map[string]struct {
 	code  wire.Code
 	all   bool
 }{
-	"no CBOR":         {chain: "solana", raw: func([]byte) []byte { return []byte("x") }, code: wire.CodeDealMalformed, all: true},
-	"empty":           {chain: "solana", raw: func([]byte) []byte { return nil }, code: wire.CodeDealMalformed, all: true},
-	"trailing byte":   {chain: "solana", raw: func(b []byte) []byte { return append(b, 0) }, code: wire.CodeDealMalformed, all: true},
-	"one key less":    {chain: "solana", lie: func(d *frost.Deal) { d.Commitments = d.Commitments[64:] }, code: wire.CodeDealMalformed, all: true},
-	"one box less":    {chain: "solana", lie: func(d *frost.Deal) { d.Shares = d.Shares[:2] }, code: wire.CodeDealMalformed, all: true},
-	"short box":       {chain: "solana", lie: func(d *frost.Deal) { d.Shares[0] = d.Shares[0][1:] }, code: wire.CodeDealMalformed, all: true},
-	"bad proof":       {chain: "solana", lie: func(d *frost.Deal) { d.Proofs[32] ^= 1 }, code: frost.CodeProof, all: true},
-	"bad proof (btc)": {chain: "bitcoin", lie: func(d *frost.Deal) { d.Proofs[64+31] ^= 1 }, code: frost.CodeProof, all: true},
+	"no CBOR": {
+		chain: "solana",
+		raw:   func([]byte) []byte { return []byte("x") },
+		code:  wire.CodeDealMalformed,
+		all:   true,
+	},
+	"empty": {chain: "solana", raw: func([]byte) []byte { return nil }, code: wire.CodeDealMalformed, all: true},
+	"trailing byte": {
+		chain: "solana",
+		raw:   func(b []byte) []byte { return append(b, 0) },
+		code:  wire.CodeDealMalformed,
+		all:   true,
+	},
+	"one key less": {
+		chain: "solana",
+		lie:   func(d *frost.Deal) { d.Commitments = d.Commitments[64:] },
+		code:  wire.CodeDealMalformed,
+		all:   true,
+	},
+	"one box less": {
+		chain: "solana",
+		lie:   func(d *frost.Deal) { d.Shares = d.Shares[:2] },
+		code:  wire.CodeDealMalformed,
+		all:   true,
+	},
+	"short box": {
+		chain: "solana",
+		lie:   func(d *frost.Deal) { d.Shares[0] = d.Shares[0][1:] },
+		code:  wire.CodeDealMalformed,
+		all:   true,
+	},
+	"bad proof": {chain: "solana", lie: func(d *frost.Deal) { d.Proofs[32] ^= 1 }, code: frost.CodeProof, all: true},
+	"bad proof (btc)": {
+		chain: "bitcoin",
+		lie:   func(d *frost.Deal) { d.Proofs[64+31] ^= 1 },
+		code:  frost.CodeProof,
+		all:   true,
+	},
 	"proofs swapped": {chain: "solana", lie: func(d *frost.Deal) {
 		d.Proofs = append(bytes.Clone(d.Proofs[64:]), d.Proofs[:64]...)
 	}, code: frost.CodeProof, all: true},
 	"box for node 0": {chain: "solana", lie: func(d *frost.Deal) { d.Shares[0][5] ^= 1 }, code: frost.CodeShare},
-	"boxes swapped":  {chain: "bitcoin", lie: func(d *frost.Deal) { d.Shares[0], d.Shares[1] = d.Shares[1], d.Shares[0] }, code: frost.CodeShare, all: true},
-	"off the curve":  {chain: "bitcoin", lie: func(d *frost.Deal) { d.Commitments[63] ^= 1 }, code: frost.CodePoint, all: true},
+	"boxes swapped": {
+		chain: "bitcoin",
+		lie:   func(d *frost.Deal) { d.Shares[0], d.Shares[1] = d.Shares[1], d.Shares[0] },
+		code:  frost.CodeShare,
+		all:   true,
+	},
+	"off the curve": {
+		chain: "bitcoin",
+		lie:   func(d *frost.Deal) { d.Commitments[63] ^= 1 },
+		code:  frost.CodePoint,
+		all:   true,
+	},
 	// The identity, and a point of order 2: on the wire points are divided by
 	// 8, so that a point of small order becomes the identity.
-	"identity":    {chain: "solana", lie: func(d *frost.Deal) { copy(d.Commitments, append([]byte{1}, make([]byte, 31)...)) }, code: frost.CodeIdentity, all: true},
-	"small order": {chain: "solana", lie: func(d *frost.Deal) { copy(d.Commitments, orderTwo) }, code: frost.CodeIdentity, all: true},
+	"identity": {
+		chain: "solana",
+		lie:   func(d *frost.Deal) { copy(d.Commitments, append([]byte{1}, make([]byte, 31)...)) },
+		code:  frost.CodeIdentity,
+		all:   true,
+	},
+	"small order": {
+		chain: "solana",
+		lie:   func(d *frost.Deal) { copy(d.Commitments, orderTwo) },
+		code:  frost.CodeIdentity,
+		all:   true,
+	},
 	"not canonical": {chain: "solana", lie: func(d *frost.Deal) {
 		copy(d.Commitments, bytes.Repeat([]byte{0xff}, 32))
 	}, code: frost.CodePoint, all: true},
@@ -193,7 +243,12 @@ func TestJudge(t *testing.T) {
 		"abort of another batch":  {abort, complain([32]byte{1}), complain(ctx), 0, t0, wire.Junk},
 		"no abort":                {abort, []byte("x"), complain(ctx), 0, t0, wire.Junk},
 	} {
-		m := wire.LogMessage{Subject: test.slot.String(), Seq: 1, Time: test.at, Data: b.sessions[test.by].Seal(b.m, test.slot.String(), test.standing)}
+		m := wire.LogMessage{
+			Subject: test.slot.String(),
+			Seq:     1,
+			Time:    test.at,
+			Data:    b.sessions[test.by].Seal(b.m, test.slot.String(), test.standing),
+		}
 		if got := b.nodes[0].Judge(test.slot, m, test.mine); got != test.want {
 			t.Errorf("%s: got %d, want %d", name, got, test.want)
 		}

@@ -82,7 +82,8 @@ func TestKeygen(t *testing.T) {
 				equal(t, "complete", a.done[b.id], true)
 				equal(t, "known as complete", a.known[b.id], KnownBatch{first.Transcript, true})
 				r := a.store[b.id]
-				if r.Context != b.head.Context(b.m) || r.Header != b.head || r.Transcript != wire.Transcript(r.Deals) || len(r.Deals) != 3 {
+				if r.Context != b.head.Context(b.m) || r.Header != b.head || r.Transcript != wire.Transcript(r.Deals) ||
+					len(r.Deals) != 3 {
 					t.Errorf("node %d: record %+v", i, r)
 				}
 				if wire.KeyRoot(r.Batch.PublicKeys, "alice") != wire.KeyRoot(first.Batch.PublicKeys, "alice") {
@@ -278,8 +279,14 @@ func TestAbortedNodeRebuilds(t *testing.T) {
 	for _, m := range b.keys {
 		late.do(KeysMessage{m})
 	}
-	abort := KeysMessage{wire.LogMessage{Subject: wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String(), Seq: 99, Time: t0}}
-	abort.Data = b.sessions[1].Seal(b.m, abort.Subject, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))
+	abort := KeysMessage{
+		wire.LogMessage{Subject: wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String(), Seq: 99, Time: t0},
+	}
+	abort.Data = b.sessions[1].Seal(
+		b.m,
+		abort.Subject,
+		wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}),
+	)
 	late.do(abort)
 	late.do(TaskMessage{b.work[0], t0})
 	equal(t, "phase", late.batches[b.id].phase, dkgAborted)
@@ -298,11 +305,17 @@ func TestAbortStopsWork(t *testing.T) {
 			b.deliver()
 		}
 		// A complaint about another batch, first: it says nothing about this one.
-		b.say(wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}, wire.Encode(&wire.Complaint{Session: [32]byte{1}, Code: wire.CodeInternal}))
+		b.say(
+			wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1},
+			wire.Encode(&wire.Complaint{Session: [32]byte{1}, Code: wire.CodeInternal}),
+		)
 		if b.phase(0) == dkgAborted {
 			t.Fatal("a complaint about another session was believed")
 		}
-		b.say(wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))
+		b.say(
+			wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1},
+			wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}),
+		)
 		b.nodes[0].out = nil
 		b.deliver()
 		equal(t, "phase", b.phase(0), dkgAborted)
@@ -389,7 +402,12 @@ func TestTasksAreChecked(t *testing.T) {
 	}
 	// A broker that tells a false time: the job is expired by the node's clock.
 	a := b.newActor(0)
-	a.do(TaskMessage{wire.LogMessage{Subject: subject, Time: t0, Data: seal(subject, good)}, t0.Add(30*time.Minute + wire.ClockSkew + time.Second)})
+	a.do(
+		TaskMessage{
+			wire.LogMessage{Subject: subject, Time: t0, Data: seal(subject, good)},
+			t0.Add(30*time.Minute + wire.ClockSkew + time.Second),
+		},
+	)
 	a.expect(ReportBadTask)
 }
 

@@ -57,7 +57,7 @@ func (f *fleet) newLife() {
 }
 
 func (d *desk) do(ev Event) {
-	for _, effect := range d.Step(ev) {
+	for _, effect := range d.f.step("gateway", ev, d.Step) {
 		switch e := effect.(type) {
 		case Compute:
 			if d.hold {

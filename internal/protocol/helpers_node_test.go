@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 	"crypto/rand"
+	"fmt"
 	"slices"
 	"time"
 
@@ -85,7 +86,9 @@ func (a *actor) replay() {
 	}
 }
 
-func (a *actor) do(ev Event) { a.perform(a.Step(ev)) }
+func (a *actor) do(ev Event) {
+	a.perform(a.f.step(fmt.Sprintf("node %d", a.cfg.Index), ev, a.Step))
+}
 
 func (a *actor) perform(effects []Effect) {
 	for _, effect := range effects {
@@ -214,7 +217,13 @@ func (a *actor) want(kind wire.SlotKind) wish {
 		}
 	}
 	if len(found) != 1 {
-		a.f.t.Fatalf("node %d wants to publish %d %s messages, want one; reports: %v", a.cfg.Index, len(found), kind, a.reports)
+		a.f.t.Fatalf(
+			"node %d wants to publish %d %s messages, want one; reports: %v",
+			a.cfg.Index,
+			len(found),
+			kind,
+			a.reports,
+		)
 	}
 	return found[0]
 }

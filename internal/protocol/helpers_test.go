@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"maps"
 	"slices"
 	"sync"
 	"testing"
@@ -33,7 +34,13 @@ type fleet struct {
 	nodes            []*actor
 	desk             *desk
 	spoil            func() // called when drain posted a task
+	step             stepper
 }
+
+// stepper steps a machine, and may look at what it does.
+type stepper func(who string, ev Event, step func(Event) []Effect) []Effect
+
+func plainStep(_ string, ev Event, step func(Event) []Effect) []Effect { return step(ev) }
 
 // someBatch is the id of a batch that nobody made.
 const someBatch = "0123456789abcdef0123456789abcdef"
@@ -49,18 +56,25 @@ func must[T any](v T, err error) T {
 var t0 = time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 
 // The clients: alice and bob may do everything, carol only signs.
-var clientKinds = map[string][]wire.Kind{"alice": {wire.KindKeygen, wire.KindSign}, "bob": {wire.KindKeygen, wire.KindSign}, "carol": {wire.KindSign}}
+var clientKinds = map[string][]wire.Kind{
+	"alice": {wire.KindKeygen, wire.KindSign},
+	"bob":   {wire.KindKeygen, wire.KindSign},
+	"carol": {wire.KindSign},
+}
 
 // newFleet draws the keys of a fleet without machines.
 func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *fleet {
 	t.Helper()
-	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}}
+	f := &fleet{t: t, now: t0, clients: map[string]ed25519.PrivateKey{}, step: plainStep}
 	m := &wire.Manifest{Version: 1, Fleet: "test", Network: "regtest", N: n, T: threshold, AttestSigning: true}
 	for i := range n {
 		id := must(ecdsa.GenerateKey(elliptic.P256(), rand.Reader))
 		host := must(ecdh.X25519().GenerateKey(rand.Reader))
 		f.identity, f.host = append(f.identity, id), append(f.host, [32]byte(host.Bytes()))
-		m.Nodes = append(m.Nodes, wire.NodeCard{Index: i, Identity: must(id.PublicKey.Bytes()), Encryption: host.PublicKey().Bytes()})
+		m.Nodes = append(
+			m.Nodes,
+			wire.NodeCard{Index: i, Identity: must(id.PublicKey.Bytes()), Encryption: host.PublicKey().Bytes()},
+		)
 	}
 	for _, c := range change {
 		c(m)
@@ -68,7 +82,8 @@ func newFleet(t testing.TB, threshold, n int, change ...func(*wire.Manifest)) *f
 	f.check(m.Seal())
 	f.m = m
 	var clients []wire.Client
-	for name, kinds := range clientKinds {
+	for _, name := range slices.Sorted(maps.Keys(clientKinds)) {
+		kinds := clientKinds[name]
 		pub, key, _ := ed25519.GenerateKey(rand.Reader)
 		f.clients[name] = key
 		clients = append(clients, wire.Client{Name: name, Key: pub, Kinds: kinds})
@@ -168,7 +183,11 @@ func (f *fleet) drain() {
 			busy = true
 			p := f.desk.tasks[0]
 			f.desk.tasks = f.desk.tasks[1:]
-			if f.standing(f.work, p.Subject, func(m wire.LogMessage) wire.Verdict { return f.desk.JudgeTask(m, p.Body) }) == wire.Junk {
+			if f.standing(
+				f.work,
+				p.Subject,
+				func(m wire.LogMessage) wire.Verdict { return f.desk.JudgeTask(m, p.Body) },
+			) == wire.Junk {
 				f.post(p.Subject, wire.SealGateway(f.gateway, "gw", f.m, p.Subject, p.Body))
 				if f.spoil != nil {
 					f.spoil()
@@ -191,11 +210,21 @@ func (f *fleet) job(client string, kind wire.Kind, payload []byte) wire.SignedJo
 
 // keygen is a job for count keys; n makes its id.
 func (f *fleet) keygen(n int, client, chain string, count int) wire.SignedJob {
-	return f.job(client, wire.KindKeygen, mustJSON(wire.Job{ID: jobID(n), Kind: wire.KindKeygen, Expires: f.now.Add(30 * time.Minute), Chain: chain, Count: count}))
+	return f.job(
+		client,
+		wire.KindKeygen,
+		mustJSON(
+			wire.Job{ID: jobID(n), Kind: wire.KindKeygen, Expires: f.now.Add(30 * time.Minute), Chain: chain, Count: count},
+		),
+	)
 }
 
 func (f *fleet) signing(n int, client string, items ...wire.JobItem) wire.SignedJob {
-	return f.job(client, wire.KindSign, mustJSON(wire.Job{ID: jobID(n), Kind: wire.KindSign, Expires: f.now.Add(10 * time.Minute), Items: items}))
+	return f.job(
+		client,
+		wire.KindSign,
+		mustJSON(wire.Job{ID: jobID(n), Kind: wire.KindSign, Expires: f.now.Add(10 * time.Minute), Items: items}),
+	)
 }
 
 func jobID(n int) string { return fmt.Sprintf("00000000-0000-7000-8000-%012x", n) }

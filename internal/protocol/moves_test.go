@@ -79,7 +79,18 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 		"certify failed": func(b *batchTest) Event { return CertifyFailed{b.id, wire.CodeInternal, fmt.Errorf("full")} },
 		"abort": func(b *batchTest) Event {
 			s := wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String()
-			return KeysMessage{wire.LogMessage{Subject: s, Seq: 99, Time: t0, Data: b.sessions[1].Seal(b.m, s, wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}))}}
+			return KeysMessage{
+				wire.LogMessage{
+					Subject: s,
+					Seq:     99,
+					Time:    t0,
+					Data: b.sessions[1].Seal(
+						b.m,
+						s,
+						wire.Encode(&wire.Complaint{Session: b.head.Context(b.m), Code: wire.CodeInternal}),
+					),
+				},
+			}
 		},
 		"tick":   func(*batchTest) Event { return Tick{t0} },
 		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * boardLife)} },

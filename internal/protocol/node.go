@@ -179,7 +179,8 @@ func (n *Node) onSignLost() (effects []Effect) {
 
 func (n *Node) onSlotLost(slot wire.Slot) []Effect {
 	if s := n.sessions[slot.ID]; s != nil {
-		return s.sitOut("another message of this node stands in its slot: a second process with this index, or an earlier life")
+		return s.sitOut("another message of this node stands in its slot: a second process with this index, " +
+			"or an earlier life")
 	}
 	if b := n.batches[slot.ID]; b != nil && slot.Kind == wire.SlotDeal && b.phase < dkgCertifying {
 		return b.giveUp(fault{wire.CodeRestarted, "another deal of this node stands in its slot", -1})

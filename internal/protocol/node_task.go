@@ -40,15 +40,9 @@ func (n *Node) open(e TaskMessage) taskOpened {
 	if err := task.Job.Authenticate(n.cfg.Manifest, n.cfg.Access); err != nil {
 		return bad(err)
 	}
-	// Expiry by the stream's clock, which all nodes share, and by this node's,
-	// which nobody else can set.
-	job, jobErr := task.Job.Parse(e.Time)
+	job, jobErr := task.Job.Parse(e.Time) // expiry by the stream's clock, which all nodes share
 	if jobErr != nil {
 		return bad(jobErr)
-	}
-	if e.Now.After(job.Expires.Add(wire.ClockSkew)) {
-		return bad(wire.Refuse(wire.CodeExpired, "the job expired at %s by this node's clock",
-			job.Expires.UTC().Format(time.RFC3339)))
 	}
 	if e.Subject != wire.TaskSubject(task, job.ID) {
 		return bad(wire.Refuse(wire.CodeMalformedJob, "task under another task's subject"))
@@ -98,7 +92,14 @@ func (n *Node) readSign(task *wire.Task, job *wire.Job) (*signRequest, error) {
 	return r, nil
 }
 
+// onTaskOpened begins what a task asks for, unless it has expired by this node's
+// clock, which nobody else can set. That is asked here and not when the task came:
+// a session that is over is remembered for no longer.
 func (n *Node) onTaskOpened(e taskOpened) []Effect {
+	if e.err == nil && n.now.After(e.job.Expires.Add(wire.ClockSkew)) {
+		e.err = wire.Refuse(wire.CodeExpired, "the job expired at %s by this node's clock",
+			e.job.Expires.UTC().Format(time.RFC3339))
+	}
 	switch {
 	case e.err != nil:
 		return []Effect{Report{What: ReportBadTask, ID: e.subject, Reason: e.err.Error(), Culprit: -1}}

@@ -13,7 +13,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// The nonce rules N1 to N4 (DESIGN.md, section 5), each attacked. Besides what
+// The nonce rules N1 to N4 (docs/protocol.md, section 6), each attacked. Besides what
 // the tests say, every actor's watch ends the test when two shares come of one
 // pair of nonces.
 
@@ -40,11 +40,16 @@ func TestN1FreshNonces(t *testing.T) {
 	again.store, again.done, again.cfg.Rand = a.store, a.done, source
 	again.do(TaskMessage{s.work[0], s.now})
 	two := again.want(wire.SlotCommit)
-	c1, c2 := must(wire.DecodeCommit(one.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index)), must(wire.DecodeCommit(two.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index))
+	c1, c2 := must(
+		wire.DecodeCommit(one.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index),
+	), must(
+		wire.DecodeCommit(two.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index),
+	)
 	size := frost.Secp256k1TR.PointSize()
 	for p := 0; p < len(c1.Points); p += size {
 		for q := 0; q < len(c2.Points); q += size {
-			if bytes.Equal(c1.Points[p:p+size], c2.Points[q:q+size]) || p != q && bytes.Equal(c1.Points[p:p+size], c1.Points[q:q+size]) {
+			if bytes.Equal(c1.Points[p:p+size], c2.Points[q:q+size]) ||
+				p != q && bytes.Equal(c1.Points[p:p+size], c1.Points[q:q+size]) {
 				t.Fatal("a nonce came twice")
 			}
 		}
@@ -121,7 +126,12 @@ func TestN3TwoSets(t *testing.T) {
 		messages := map[int]wire.LogMessage{}
 		for rank := range 3 {
 			w := s.at(rank).want(wire.SlotCommit)
-			messages[rank] = wire.LogMessage{Subject: w.slot.String(), Seq: uint64(rank), Time: s.now, Data: s.sessions[w.slot.Node].Seal(s.m, w.slot.String(), w.body)}
+			messages[rank] = wire.LogMessage{
+				Subject: w.slot.String(),
+				Seq:     uint64(rank),
+				Time:    s.now,
+				Data:    s.sessions[w.slot.Node].Seal(s.m, w.slot.String(), w.body),
+			}
 		}
 		me.hold = held
 		for _, rank := range []int{0, 1, 0, 2} {
@@ -135,7 +145,9 @@ func TestN3TwoSets(t *testing.T) {
 		share := must(wire.DecodeShare(me.want(wire.SlotShare).body, s.session))
 		set := []frost.NonceCommitment{}
 		for _, rank := range []int{0, 1} {
-			c := must(wire.DecodeCommit(s.at(rank).want(wire.SlotCommit).body, wire.NewAttestationCache(s.m), s.session, s.order[rank]))
+			c := must(
+				wire.DecodeCommit(s.at(rank).want(wire.SlotCommit).body, wire.NewAttestationCache(s.m), s.session, s.order[rank]),
+			)
 			set = append(set, frost.NonceCommitment{Index: s.order[rank], Points: c.Points})
 		}
 		equal(t, "set of the only share", share.Set, wire.SetHash(set))

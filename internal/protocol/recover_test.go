@@ -24,7 +24,8 @@ func TestRebuild(t *testing.T) {
 			fresh.replay()
 			fresh.expect(ReportRecovered)
 			was, is := old.store[b.id], fresh.store[b.id]
-			if !fresh.done[b.id] || !bytes.Equal(was.Batch.Shares.Expose(), is.Batch.Shares.Expose()) || was.Transcript != is.Transcript {
+			if !fresh.done[b.id] || !bytes.Equal(was.Batch.Shares.Expose(), is.Batch.Shares.Expose()) ||
+				was.Transcript != is.Transcript {
 				t.Errorf("%s: node %d has other shares after it was rebuilt", chain, i)
 			}
 			if len(fresh.out) > 0 {
@@ -134,7 +135,16 @@ func TestCertifiedBySecondProcess(t *testing.T) {
 	theirs := twin.want(wire.SlotDeal)
 	d1, d2 := b.nodes[1].want(wire.SlotDeal), b.nodes[2].want(wire.SlotDeal)
 	for _, w := range []wish{theirs, d1, d2} { // a broker shows the twin its own deal
-		twin.do(KeysMessage{wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: t0, Data: b.sessions[w.slot.Node].Seal(b.m, w.slot.String(), w.body)}})
+		twin.do(
+			KeysMessage{
+				wire.LogMessage{
+					Subject: w.slot.String(),
+					Seq:     1,
+					Time:    t0,
+					Data:    b.sessions[w.slot.Node].Seal(b.m, w.slot.String(), w.body),
+				},
+			},
+		)
 	}
 	equal(t, "twin", twin.batches[b.id].phase, dkgCertifying)
 	b.releaseAll(wire.SlotDeal)

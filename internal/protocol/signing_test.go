@@ -122,7 +122,11 @@ func TestSigning(t *testing.T) {
 		equal(t, "with two", s.phase(0), signDone)
 		s.hedge(2)
 		equal(t, "not needed", s.phase(2), signOut)
-		a, b := must(wire.DecodeShare(s.at(0).want(wire.SlotShare).body, s.session)), must(wire.DecodeShare(s.at(1).want(wire.SlotShare).body, s.session))
+		a, b := must(
+			wire.DecodeShare(s.at(0).want(wire.SlotShare).body, s.session),
+		), must(
+			wire.DecodeShare(s.at(1).want(wire.SlotShare).body, s.session),
+		)
 		if a.Set != b.Set || len(a.Shares) != 3*32 || bytes.Equal(a.Shares, b.Shares) {
 			t.Errorf("%s: shares %v and %v", suite, a, b)
 		}
@@ -208,7 +212,13 @@ func TestSetIsTheFirstValid(t *testing.T) {
 	}
 	attested := func(s *signTest, points []byte) []byte {
 		node := s.order[0]
-		return wire.Encode(&wire.CommitBody{Session: s.session, Points: points, Attestation: s.attestOne(node, wire.CommitLeaf(s.m, s.session, node, points))})
+		return wire.Encode(
+			&wire.CommitBody{
+				Session:     s.session,
+				Points:      points,
+				Attestation: s.attestOne(node, wire.CommitLeaf(s.m, s.session, node, points)),
+			},
+		)
 	}
 	for name, bad := range map[string]func(s *signTest) []byte{
 		"junk": func(*signTest) []byte { return []byte("x") },
@@ -299,7 +309,8 @@ func TestCommitSet(t *testing.T) {
 	equal(t, "its points", string(set[0].Points)+string(set[1].Points), "ae")
 	other := slices.Clone(set)
 	other[1].Points = []byte("f")
-	if wire.SetHash(set) == wire.SetHash(other) || wire.SetHash(set) == wire.SetHash([]frost.NonceCommitment{set[1], set[0]}) {
+	if wire.SetHash(set) == wire.SetHash(other) ||
+		wire.SetHash(set) == wire.SetHash([]frost.NonceCommitment{set[1], set[0]}) {
 		t.Error("sets that differ have one hash")
 	}
 }
@@ -345,8 +356,11 @@ func TestExcluded(t *testing.T) {
 	for _, i := range s.task.Exclude {
 		s.nodes[i].expect(ReportSatOut)
 		points := make([]byte, 128)
-		s.say(wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: int(i)}, wire.Encode(&wire.CommitBody{Session: s.session, Points: points,
-			Attestation: s.attestOne(int(i), wire.CommitLeaf(s.m, s.session, int(i), points))}))
+		s.say(
+			wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: int(i)},
+			wire.Encode(&wire.CommitBody{Session: s.session, Points: points,
+				Attestation: s.attestOne(int(i), wire.CommitLeaf(s.m, s.session, int(i), points))}),
+		)
 	}
 	s.release(0, wire.SlotCommit)
 	s.release(1, wire.SlotCommit)

@@ -122,14 +122,26 @@ func (r *Result) key(n *config.Node, at *place, what purpose, id, standard strin
 	if len(at.more) > 0 {
 		multi = " --multi-region"
 	}
-	r.add(fmt.Sprintf("KEY=$(aws kms create-key%s --key-spec %s --key-usage %s%s --description 'Frostfleet node %d %s' --policy file://%s --query KeyMetadata.KeyId --output text)",
-		at.in(at.region), what.spec, what.usage, multi, n.Node.Index, what.name, policy))
-	r.add(fmt.Sprintf(`aws kms create-alias%s --alias-name alias/%s --target-key-id "$KEY"`, at.in(at.region), alias))
+	// A key that its alias leads to is not made again, and nor is a replica: the
+	// script runs any number of times.
+	alias = "alias/" + alias
+	r.add("KEY=" + at.find(at.region, alias))
+	r.add(fmt.Sprintf(`[ -n "$KEY" ] || { KEY=$(aws kms create-key%s --key-spec %s --key-usage %s%s --description 'Frostfleet node %d %s' `+
+		`--policy file://%s --query KeyMetadata.KeyId --output text) && aws kms create-alias%s --alias-name %s --target-key-id "$KEY"; }`,
+		at.in(at.region), what.spec, what.usage, multi, n.Node.Index, what.name, policy, at.in(at.region), alias))
 	for _, region := range at.more {
-		r.add(fmt.Sprintf(`aws kms replicate-key%s --key-id "$KEY" --replica-region %s --policy file://%s`, at.in(at.region), region, policy))
-		r.add(fmt.Sprintf(`aws kms create-alias%s --alias-name alias/%s --target-key-id "$KEY"`, at.in(region), alias))
+		r.add(fmt.Sprintf(`aws kms describe-key%s --key-id "$KEY" >/dev/null 2>&1 || `+
+			`aws kms replicate-key%s --key-id "$KEY" --replica-region %s --policy file://%s`,
+			at.in(region), at.in(at.region), region, policy))
+		r.add(fmt.Sprintf(`[ -n "%s" ] || aws kms create-alias%s --alias-name %s --target-key-id "$KEY"`,
+			at.find(region, alias), at.in(region), alias))
 	}
 	return nil
+}
+
+// find prints the id of the key that an alias leads to, or nothing.
+func (at *place) find(region, alias string) string {
+	return fmt.Sprintf(`$(aws kms list-aliases%s --query "Aliases[?AliasName=='%s'].TargetKeyId" --output text)`, at.in(region), alias)
 }
 
 // putPolicies gives a key that is there its policy. Replicas have policies of
@@ -177,7 +189,7 @@ func (at *place) policy(index int, what purpose) (json.RawMessage, error) {
 // shell is the result as a script for somebody who may make keys.
 func (r *Result) shell() string {
 	var b strings.Builder
-	b.WriteString("#!/bin/sh\n# For an administrator of the account: a worker's role must not make keys.\n# A key that its alias leads to already is not to be made again.\n")
+	b.WriteString("#!/bin/sh\n# For an administrator of the account: a worker's role must not make keys.\n# It can run again: a key that its alias leads to is not made again.\n")
 	for _, note := range r.Notes {
 		b.WriteString("# " + strings.ReplaceAll(note, "\n", " ") + "\n")
 	}

@@ -217,7 +217,8 @@ func TestKMSScript(t *testing.T) {
 func execute(t *testing.T, script string, r *Result) []string {
 	t.Helper()
 	dir := t.TempDir()
-	fake := "#!/bin/sh\necho \"$*\" >> " + filepath.Join(dir, "calls") + "\necho mrk-1\n"
+	// Nothing is there yet: list-aliases prints nothing, describe-key fails.
+	fake := "#!/bin/sh\ncase $2 in list-aliases) exit;; describe-key) exit 1;; esac\necho \"$*\" >> " + filepath.Join(dir, "calls") + "\necho mrk-1\n"
 	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte(fake), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -238,6 +239,37 @@ func execute(t *testing.T, script string, r *Result) []string {
 		t.Fatal(err)
 	}
 	return strings.Split(strings.TrimSpace(string(calls)), "\n")
+}
+
+// TestKMSScriptAgain: where the aliases and the replicas are, the script makes
+// nothing.
+func TestKMSScriptAgain(t *testing.T) {
+	r := run(t, load(t, "type = \"aws-kms\"\nkey_id = \"alias/a\"\nregions = [\"us-east-1\", \"eu-west-1\"]\n"), Options{})
+	var script strings.Builder
+	if err := r.Print(&script); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	calls := filepath.Join(dir, "calls")
+	fake := "#!/bin/sh\necho \"$*\" >> " + calls + "\necho mrk-1\n"
+	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte(fake), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	sh := exec.Command("sh")
+	sh.Dir, sh.Stdin = dir, strings.NewReader(script.String())
+	sh.Env = append(os.Environ(), "PATH="+dir+":"+os.Getenv("PATH"))
+	if out, err := sh.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	called, err := os.ReadFile(calls)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(called)) {
+		if strings.Contains(line, "create-") || strings.Contains(line, "replicate-") {
+			t.Errorf("the second run calls %s", line)
+		}
+	}
 }
 
 // TestScriptTakesNoCode: nothing of the configuration gets into the script that

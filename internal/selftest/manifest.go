@@ -21,23 +21,27 @@ func (t *test) loadManifest() {
 	if err == nil {
 		err = t.node.CheckManifest(m.N, m.T, m.Network, len(m.Nodes))
 	}
-	if err != nil {
-		t.noGood = err
-		return
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		t.noGood = remedied{err, "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"}
+	case err != nil:
+		t.noGood = remedied{err, "correct the node's file, or get the manifest of its fleet"}
+	default:
+		t.manifest = m
 	}
-	t.manifest = m
 }
 
 func (t *test) checkManifest(ctx context.Context, s *Step) error {
+	if t.noGood != nil && !t.o.Enrolling {
+		s.Status, s.Detail = NotRun, "needs manifest file"
+		return nil
+	}
 	if errors.Is(t.noGood, fs.ErrNotExist) {
-		if t.o.Enrolling {
-			s.Status, s.Detail = Skipped, "no manifest yet at "+t.node.Node.Manifest
-			return nil
-		}
-		return remedied{t.noGood, "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"}
+		s.Status, s.Detail = Skipped, "no manifest yet at "+t.node.Node.Manifest
+		return nil
 	}
 	if t.noGood != nil {
-		return remedied{t.noGood, "correct the node's file, or get the manifest of its fleet"}
+		return t.noGood
 	}
 	m, i := t.manifest, t.node.Node.Index
 	if !t.derives {

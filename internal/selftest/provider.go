@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 )
@@ -22,11 +21,6 @@ const (
 )
 
 func (t *test) load(ctx context.Context, s *Step) (err error) {
-	if t.node, err = config.LoadNode(t.path); err != nil {
-		return remedied{err, "correct " + t.path}
-	}
-	t.report.Provider = t.node.Node.KeyProvider.Type
-	t.loadManifest()
 	options := launch.ProviderOptions{PIN: t.o.PIN, Log: t.o.Log, Enrolling: t.o.Enrolling}
 	if t.manifest != nil {
 		options.Pinned = t.manifest.Identity(t.node.Node.Index)
@@ -38,7 +32,6 @@ func (t *test) load(ctx context.Context, s *Step) (err error) {
 	p, err := bounded(ctx, timeout, "open", func(ctx context.Context) (keyprovider.Provider, error) {
 		return t.o.open(ctx, t.node, options)
 	})
-	s.Detail = fmt.Sprintf("node %d, %s, type %s", t.node.Node.Index, t.node.Network.Type, t.report.Provider)
 	var device *keyprovider.Error
 	switch {
 	case err == nil:

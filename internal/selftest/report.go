@@ -91,7 +91,7 @@ func (s Step) Print(w io.Writer) error {
 		took = fmt.Sprintf("%.1f ms", s.TookMS)
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-12s %-8s %10s  %s", s.Name, status, took, s.Detail)
+	fmt.Fprintf(&b, "%-13s %-8s %10s  %s", s.Name, status, took, s.Detail)
 	line := strings.TrimRight(b.String(), " ") + "\n"
 	for _, f := range s.Facts {
 		line += fmt.Sprintf("  %s: %s\n", f.Name, f.Value)

@@ -1,18 +1,30 @@
-// Package selftest walks through a node's key provider step by step, and says
-// of each step what passed, what failed and how to mend it.
+// Package selftest checks what a program reads before it runs, and a node's key
+// provider step by step. Of each step it says what passed, what failed and how
+// to fix it.
 //
-//	load         the configuration, and the library that talks to the device
-//	reach        the device answers
-//	describe     what the keys are, with warnings
-//	identity     the identity key's public half
-//	sign         a fresh digest is signed, and the signature verifies
-//	derive       one label gives the same twice, another one something else
-//	time sign    20 signatures
-//	time derive  20 derivations
-//	manifest     the keys are the ones that the fleet's manifest has for the node;
-//	             the identity key alone where the device does not derive
-//	session      the device vouches for a session key, and what that key seals
-//	             is accepted under the manifest
+// First what this machine alone can tell, which is all that Check does:
+//
+//	config         the configuration file
+//	bus files      credentials, certificates and keys that it names
+//	manifest file  the fleet's manifest, and that the configuration agrees
+//	access list    whom the fleet listens to
+//	storage        the directory can be written to
+//	keys           the key provider's settings, files and environment
+//
+// Then, of a node, what only its device can tell:
+//
+//	load           the library that talks to the device
+//	reach          the device answers
+//	describe       what the keys are, with warnings
+//	identity       the identity key's public half
+//	sign           a fresh digest is signed, and the signature verifies
+//	derive         one label gives the same twice, another one something else
+//	time sign      20 signatures
+//	time derive    20 derivations
+//	manifest       the keys are the ones that the fleet's manifest has for the node;
+//	               the identity key alone where the device does not derive
+//	session        the device vouches for a session key, and what that key seals
+//	               is accepted under the manifest
 //
 // It talks to the back end itself, without retries and without a cache, so
 // that what it sees is what the device does. It publishes nothing and leaves
@@ -24,7 +36,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
@@ -39,11 +50,11 @@ const Calls = 20
 
 // Options of a test. All may be left out.
 type Options struct {
-	Enrolling bool       // the fleet has no manifest yet: without the file, its steps are skipped
+	Enrolling bool       // the fleet has no manifest yet: it is skipped if it is missing, and so is the access list
 	PIN       pin.Source // asks for a token's PIN where the file names none
 	Log       *slog.Logger
-	Done      func(Step)            // hears of each step as it ends
-	Progress  func(done, total int) // hears how far the timed calls are
+	Done      func(Step)            // called with each step as it ends
+	Progress  func(done, total int) // called with how far the timed calls are
 
 	open func(context.Context, *config.Node, launch.ProviderOptions) (keyprovider.Provider, error)
 }
@@ -63,24 +74,21 @@ type test struct {
 	report   *Report
 }
 
-// step is what a walk does in a place.
-type step struct {
-	name  string
-	needs []string
-	do    func(*test, context.Context, *Step) error
-}
-
-var steps = []step{
-	{"load", nil, (*test).load},
-	{"reach", []string{"load"}, (*test).reach},
-	{"describe", []string{"reach"}, (*test).describe},
-	{"identity", []string{"reach"}, (*test).identity},
-	{"sign", []string{"identity"}, (*test).sign},
-	{"derive", []string{"reach"}, (*test).derive},
-	{"time sign", []string{"sign"}, (*test).timeSign},
-	{"time derive", []string{"derive"}, (*test).timeDerive},
-	{"manifest", []string{"identity"}, (*test).checkManifest},
-	{"session", []string{"sign", "manifest"}, (*test).session},
+// deviceSteps follow the local ones. Before those pass that the device depends
+// on, it is not asked: it would count a PIN that a file has wrong.
+func (t *test) deviceSteps() []step {
+	return []step{
+		{"load", []string{"config", "keys"}, t.load},
+		{"reach", []string{"load"}, t.reach},
+		{"describe", []string{"reach"}, t.describe},
+		{"identity", []string{"reach"}, t.identity},
+		{"sign", []string{"identity"}, t.sign},
+		{"derive", []string{"reach"}, t.derive},
+		{"time sign", []string{"sign"}, t.timeSign},
+		{"time derive", []string{"derive"}, t.timeDerive},
+		{"manifest", []string{"identity"}, t.checkManifest},
+		{"session", []string{"sign", "manifest"}, t.session},
+	}
 }
 
 // Run tests the provider of the node whose configuration file is at path.
@@ -90,45 +98,11 @@ func Run(ctx context.Context, path string, o Options) *Report {
 		o.open = launch.OpenProvider
 	}
 	t := &test{path: path, o: o, report: &Report{Config: path}}
-	results := map[string]Status{}
-	for _, s := range steps {
-		r := t.run(ctx, s, results)
-		results[s.name] = r.Status
-		t.report.Steps = append(t.report.Steps, r)
-		if o.Done != nil {
-			o.Done(r)
-		}
-	}
-	t.report.OK = !slices.ContainsFunc(t.report.Steps, func(s Step) bool { return !s.OK })
+	walk(ctx, t.report, append(t.localSteps(), t.deviceSteps()...), o.Done)
 	if t.provider != nil {
 		t.close(ctx)
 	}
 	return t.report
-}
-
-func (t *test) run(ctx context.Context, s step, before map[string]Status) Step {
-	r := Step{Name: s.name, Status: Passed}
-	for _, need := range s.needs {
-		switch before[need] {
-		case Failed, NotRun:
-			r.Status, r.Detail = NotRun, "needs "+need
-			return r
-		case Skipped:
-			r.Status = Skipped
-		}
-	}
-	if r.Status == Skipped {
-		r.OK, r.Detail = true, "no manifest yet"
-		return r
-	}
-	start := time.Now()
-	err := s.do(t, ctx, &r)
-	r.TookMS = milliseconds(time.Since(start))
-	r.OK = err == nil
-	if err != nil {
-		r.fail(err)
-	}
-	return r
 }
 
 // timeout is how long one call may take.

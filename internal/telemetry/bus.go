@@ -59,8 +59,8 @@ func (b *busMetrics) register(r prometheus.Registerer, of Identity) {
 
 // Published implements bus.Observer.
 func (m *Metrics) Published(stream bus.Stream, outcome string, took time.Duration) {
-	name := within(stream, streams)
-	m.bus.publishes.WithLabelValues(name, within(outcome, bus.Outcomes)).Inc()
+	name := knownOr(stream, streams)
+	m.bus.publishes.WithLabelValues(name, knownOr(outcome, bus.Outcomes)).Inc()
 	if outcome == bus.OutcomeOK {
 		m.bus.took.WithLabelValues(name).Observe(seconds(took))
 	}
@@ -68,7 +68,7 @@ func (m *Metrics) Published(stream bus.Stream, outcome string, took time.Duratio
 
 // Delivered implements bus.Observer.
 func (m *Metrics) Delivered(durable string, again bool) {
-	durable = within(durable, durables)
+	durable = knownOr(durable, durables)
 	m.bus.deliveries.WithLabelValues(durable).Inc()
 	if again {
 		m.bus.redeliveries.WithLabelValues(durable).Inc()

@@ -43,7 +43,7 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 		gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 		}
-		gauge(d.connected, one(connected() == nil))
+		gauge(d.connected, boolGauge(connected() == nil))
 		s, ok := sample()
 		if !ok {
 			return

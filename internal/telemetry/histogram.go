@@ -9,9 +9,9 @@ import (
 // buckets, in seconds, reach from a tenth of a millisecond to a minute.
 var buckets = []float64{.0001, .0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60}
 
-// jobBuckets, in seconds, are so fine between a millisecond and half a second
-// that a quantile is right within a few percent there, and end at the hour that
-// a job may wait.
+// jobBuckets, in seconds, are at most a third apart between 1.5 and 100 ms, so that
+// a quantile is right within less than that, and end at the hour that a job may
+// wait.
 var jobBuckets = []float64{.0005, .001, .0015, .002, .0025, .003, .0035, .004, .005, .006, .007, .0085, .01, .0125, .015, .02, .025, .03, .04, .05,
 	.065, .08, .1, .15, .2, .25, .3, .5, .75, 1, 1.5, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800, 3600}
 

@@ -74,7 +74,7 @@ func (m *Metrics) JobDone(e protocol.JobEnd) {
 	}
 	j, kind := &m.jobs, string(e.Kind)
 	if e.Code != "" && e.Code != done {
-		j.ended.WithLabelValues(kind, within(e.Code, endCodes)).Inc()
+		j.ended.WithLabelValues(kind, knownOr(e.Code, endCodes)).Inc()
 		return
 	}
 	j.ended.WithLabelValues(kind, string(done)).Inc()
@@ -84,7 +84,7 @@ func (m *Metrics) JobDone(e protocol.JobEnd) {
 
 // Round implements gateway.Observer.
 func (m *Metrics) Round(r protocol.Round) {
-	m.jobs.rounds.WithLabelValues(within(r.Round, protocol.Rounds), within(r.Suite.String(), suites), load(r.Interactive)).Observe(seconds(r.To.Sub(r.From)))
+	m.jobs.rounds.WithLabelValues(knownOr(r.Round, protocol.Rounds), knownOr(r.Suite.String(), suites), load(r.Interactive)).Observe(seconds(r.To.Sub(r.From)))
 }
 
 // observe leaves the trace of what took so long as an exemplar, if it is kept.

@@ -78,8 +78,8 @@ func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
 	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 }
 
-// one is the value of a gauge that answers a question.
-func one(yes bool) float64 {
+// boolGauge is the value of a gauge that answers a question.
+func boolGauge(yes bool) float64 {
 	if yes {
 		return 1
 	}
@@ -89,8 +89,8 @@ func one(yes bool) float64 {
 // other is the label of what is not known.
 const other = "other"
 
-// within bounds a label, whatever comes in.
-func within[T ~string](value T, values []T) string {
+// knownOr bounds a label, whatever comes in.
+func knownOr[T ~string](value T, values []T) string {
 	if slices.Contains(values, value) {
 		return string(value)
 	}

@@ -220,6 +220,16 @@ func TestConventions(t *testing.T) {
 	}
 }
 
+// TestJobBuckets: a quantile of what small sign jobs take is not far from what
+// they took.
+func TestJobBuckets(t *testing.T) {
+	for i, bound := range jobBuckets[1:] {
+		if before := jobBuckets[i]; before >= .0015 && bound <= .1 && bound/before > 1.334 {
+			t.Errorf("nothing between %g and %g s", before, bound)
+		}
+	}
+}
+
 // TestObjectives: the buckets that alerts count by are there.
 func TestObjectives(t *testing.T) {
 	r := prometheus.NewRegistry()

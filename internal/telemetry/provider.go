@@ -79,11 +79,11 @@ func (m *Metrics) ProviderState(err error) {
 		switch reason {
 		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen: // no failures of the device
 		default:
-			p.failing.WithLabelValues(string(reason)).Set(one(reason == now))
+			p.failing.WithLabelValues(string(reason)).Set(boolGauge(reason == now))
 		}
 	}
-	p.up.Set(one(err == nil))
-	p.circuit.Set(one(keyprovider.ReasonOf(err) == keyprovider.CircuitOpen))
+	p.up.Set(boolGauge(err == nil))
+	p.circuit.Set(boolGauge(keyprovider.ReasonOf(err) == keyprovider.CircuitOpen))
 }
 
 // ProviderCached implements keyprovider.Observer.

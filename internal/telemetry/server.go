@@ -99,9 +99,9 @@ func readiness(checks []Check) collector {
 	check := desc("frostfleet_check", "1 while a check of readiness passes; /readyz tells why one does not.", "check")
 	return func(out chan<- prometheus.Metric) {
 		a := ask(checks)
-		out <- prometheus.MustNewConstMetric(ready, prometheus.GaugeValue, one(a.Ready))
+		out <- prometheus.MustNewConstMetric(ready, prometheus.GaugeValue, boolGauge(a.Ready))
 		for name, said := range a.Checks {
-			out <- prometheus.MustNewConstMetric(check, prometheus.GaugeValue, one(said == passed), name)
+			out <- prometheus.MustNewConstMetric(check, prometheus.GaugeValue, boolGauge(said == passed), name)
 		}
 	}
 }

@@ -60,10 +60,10 @@ func (w *workMetrics) register(r prometheus.Registerer, of Identity) {
 
 // Report implements worker.Observer and gateway.Observer.
 func (m *Metrics) Report(r protocol.Report) {
-	w, event := &m.work, within(r.What, protocol.ReportKinds)
+	w, event := &m.work, knownOr(r.What, protocol.ReportKinds)
 	w.events.WithLabelValues(event).Inc()
 	if r.Count > 0 {
-		w.items.WithLabelValues(event, within(r.Suite.String(), suites)).Add(float64(r.Count))
+		w.items.WithLabelValues(event, knownOr(r.Suite.String(), suites)).Add(float64(r.Count))
 	}
 	switch r.What {
 	case protocol.ReportDealt:
@@ -71,9 +71,9 @@ func (m *Metrics) Report(r protocol.Report) {
 	case protocol.ReportCommitted:
 		w.batches.WithLabelValues(string(wire.KindSign)).Observe(float64(r.Count))
 	case protocol.ReportAborted:
-		w.aborts.WithLabelValues(within(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
+		w.aborts.WithLabelValues(knownOr(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
 	case protocol.ReportRetry:
-		m.jobs.retries.WithLabelValues(within(r.Kind, kinds), culprit(r.Culprit, w.nodes)).Inc()
+		m.jobs.retries.WithLabelValues(knownOr(r.Kind, kinds), culprit(r.Culprit, w.nodes)).Inc()
 	}
 }
 

@@ -4,7 +4,7 @@ import "context"
 
 type contextKey struct{}
 
-// NewContext carries a traceparent to a place that shares work among many.
+// NewContext carries a traceparent to code that shares work among many.
 // For "" it is ctx itself.
 func NewContext(ctx context.Context, trace string) context.Context {
 	if trace == "" {

@@ -36,7 +36,8 @@ func enabled() (bool, error) {
 	case exporter != "" && exporter != "otlp":
 		return false, fmt.Errorf("tracing: %s=%s: use otlp or none", envExporter, clip(exporter, 40))
 	case protocol != "" && protocol != "http/protobuf":
-		return false, fmt.Errorf("tracing: %sPROTOCOL=%s: use http/protobuf, which collectors accept on port 4318", prefix, clip(protocol, 40))
+		return false, fmt.Errorf("tracing: %sPROTOCOL=%s: use http/protobuf, which collectors accept on port 4318",
+			prefix, clip(protocol, 40))
 	}
 	return true, nil
 }
@@ -55,7 +56,8 @@ func logTo(log *slog.Logger) {
 type bare struct{ slog.Handler }
 
 func (h bare) Handle(ctx context.Context, r slog.Record) error {
-	return h.Handler.Handle(ctx, slog.NewRecord(r.Time, r.Level, "OpenTelemetry can't use the environment: "+r.Message, r.PC))
+	text := "OpenTelemetry can't use the environment: " + r.Message
+	return h.Handler.Handle(ctx, slog.NewRecord(r.Time, r.Level, text, r.PC))
 }
 
 func (h bare) WithAttrs([]slog.Attr) slog.Handler { return h }

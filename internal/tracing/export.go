@@ -8,8 +8,7 @@ import (
 	sdk "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// loggedExporter tells the program's own log of spans that were not sent, and
-// not the process-wide handler of OpenTelemetry, which writes past it.
+// loggedExporter logs spans that were not sent in the program's own log.
 type loggedExporter struct {
 	sdk.SpanExporter
 	log *slog.Logger
@@ -21,7 +20,8 @@ func (e *loggedExporter) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySp
 	if err := e.SpanExporter.ExportSpans(ctx, spans); err != nil {
 		// Without the collector's own words, which may repeat a token.
 		text, _, _ := strings.Cut(err.Error(), "(body:")
-		e.log.Warn("spans not sent to the collector", "spans", len(spans), "err", strings.TrimSpace(clip(text, maxError)))
+		text = strings.TrimSpace(clip(text, maxError))
+		e.log.Warn("spans not sent to the collector", "spans", len(spans), "err", text)
 	}
 	return nil
 }

@@ -60,10 +60,10 @@ func Format(sc trace.SpanContext) string {
 
 // spanContext reads a traceparent; what is none gives an invalid context.
 func spanContext(traceparent string) trace.SpanContext {
-	return trace.SpanContextFromContext(under(traceparent))
+	return trace.SpanContextFromContext(withParent(traceparent))
 }
 
-func under(parent string) context.Context {
+func withParent(parent string) context.Context {
 	return propagation.TraceContext{}.Extract(context.Background(), propagation.MapCarrier{HeaderName: parent})
 }
 

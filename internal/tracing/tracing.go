@@ -9,8 +9,8 @@
 //	client sign ── JOB ──> gateway job ── TASK ──> worker deal, certify
 //	                                  └──────> worker commit, share
 //
-// A traceparent is signed by nobody and believed by nobody: it decides under
-// which trace a span is filed and nothing else. Spans carry ids, counts and
+// A traceparent is not signed and proves nothing: it only decides under which
+// trace a span is filed. Spans carry ids, counts and
 // times, never what is signed or who holds it.
 package tracing
 
@@ -98,7 +98,7 @@ func (t *Tracer) Span(parent, name string, start time.Time, attrs ...Attribute) 
 	if t == nil {
 		return nil
 	}
-	return t.start(under(parent), name, start, attrs)
+	return t.start(withParent(parent), name, start, attrs)
 }
 
 // Root begins the very span that Derive named. Only the first delivery of a job

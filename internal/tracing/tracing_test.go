@@ -257,7 +257,7 @@ func TestCollectorAway(t *testing.T) {
 	clean(t, envEndpoint, "http://127.0.0.1:1", prefix+"HEADERS", "token=hunter2")
 	begun := time.Now()
 	told := sendOne(t)
-	if took := time.Since(begun); took > 10*time.Second {
+	if took := time.Since(begun); took > time.Minute {
 		t.Errorf("it took %s", took)
 	}
 	if !strings.Contains(told, "spans not sent") || len(told) > 1000 || strings.Contains(told, "hunter2") {

@@ -65,8 +65,11 @@ func (id KeyID) String() string { return id.Batch + "." + strconv.Itoa(id.Index)
 func ParseKeyID(s string) (KeyID, error) {
 	batch, index, ok := strings.Cut(s, ".")
 	i, err := strconv.Atoi(index)
-	if !ok || err != nil || i < 0 || i >= frost.MaxBatch || strconv.Itoa(i) != index || !isBatchID(batch) {
+	if !ok || err != nil || strconv.Itoa(i) != index || !isBatchID(batch) {
 		return KeyID{}, fmt.Errorf("key id %.80q is not <32 hexadecimal digits>.<index>", s)
+	}
+	if i < 0 || i >= frost.MaxBatch {
+		return KeyID{}, fmt.Errorf("key id %.80q: there is no index %d, a batch has at most %d keys, from 0", s, i, frost.MaxBatch)
 	}
 	return KeyID{Batch: batch, Index: i}, nil
 }

@@ -6,18 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
+	"github.com/frostfleet/frostfleet/internal/plain"
 )
 
 // strictJSON reads exactly one JSON value that means the same to every
 // reader: no unknown fields, no field twice, no field in another spelling
-// (encoding/json would take "JOB" for "job", and the last of two).
+// (encoding/json would take "JOB" for "job", and the last of two). Its errors
+// are for whoever wrote the JSON, in any language.
 func strictJSON(data []byte, v any) error {
 	if err := plainKeys(data); err != nil {
-		return err
+		return plain.Error(err)
 	}
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
-	return dec.Decode(v)
+	return plain.Error(dec.Decode(v))
 }
 
 // plainKeys walks the tokens of one JSON value and refuses doubled keys, keys

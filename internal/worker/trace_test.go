@@ -49,10 +49,12 @@ func TestDeviceCallIsLinked(t *testing.T) {
 	}
 	s := spans[0]
 	links := []string{unsampled[36:52], sampled[36:52], other[36:52]}
-	if s.Name != "key provider sign" || s.Trace != sampled[3:35] || s.Parent != sampled[36:52] || !slices.Equal(s.Links, links) {
+	if s.Name != "key provider sign" || s.Trace != sampled[3:35] || s.Parent != sampled[36:52] ||
+		!slices.Equal(s.Links, links) {
 		t.Errorf("the call is %+v, want it below %s with links %v", s, sampled, links)
 	}
-	if s.Failed != "error: "+errDevice.Error() || s.Attributes["frostfleet.digests"] != int64(4) || s.Attributes["frostfleet.node"] != int64(2) {
+	if s.Failed != "error: "+errDevice.Error() || s.Attributes["frostfleet.digests"] != int64(4) ||
+		s.Attributes["frostfleet.node"] != int64(2) {
 		t.Errorf("the call tells %v, and that it failed with %q", s.Attributes, s.Failed)
 	}
 }

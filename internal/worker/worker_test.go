@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 // TestLife: a node deals, certifies and signs, restarts from its keystore
@@ -129,12 +129,7 @@ var disabled = &keyprovider.Error{Reason: keyprovider.Disabled, Provider: "fake"
 // refused does not go out, but is sealed anew when the node may speak again.
 func TestSealedBeforeRefusal(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := natsserver.Config{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
-	listener.Close()
+	config := natsserver.Config{StoreDir: t.TempDir(), Port: freeport.New(t)}
 	w := newWorldOn(t, config)
 	node, _ := w.startNode()
 	w.Server.Shutdown()
@@ -146,6 +141,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
 		t.Fatal(err)
 	}
+	var err error
 	if w.Server, err = natsserver.Start(config); err != nil {
 		t.Fatal(err)
 	}
@@ -217,12 +213,7 @@ func TestRefusedDevice(t *testing.T) {
 // it missed is read then.
 func TestBusAway(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	config := natsserver.Config{StoreDir: t.TempDir(), Port: listener.Addr().(*net.TCPAddr).Port}
-	listener.Close()
+	config := natsserver.Config{StoreDir: t.TempDir(), Port: freeport.New(t)}
 	w := newWorldOn(t, config)
 	w.startGateway()
 	node, _ := w.startNode()
@@ -237,6 +228,7 @@ func TestBusAway(t *testing.T) {
 		return err == nil && len(pending) == 1 && len(pending[0].Cert) > 0
 	})
 	node.saveCursor() // with the certificate unpublished
+	var err error
 	if w.Server, err = natsserver.Start(config); err != nil {
 		t.Fatal(err)
 	}
@@ -262,7 +254,7 @@ func TestHangingDeviceDoesNotBlockTheEnd(t *testing.T) {
 	eventually(t, "the device is asked", func() bool { return hanging.Load() == 1 })
 	start := time.Now()
 	r.Stop()
-	if took := time.Since(start); took > machine.DrainTime+5*time.Second {
+	if took := time.Since(start); took > machine.DrainTime+machinetest.WaitLimit {
 		t.Errorf("the node took %s to end", took)
 	}
 	eventually(t, "the call ends", func() bool { return hanging.Load() == 0 })

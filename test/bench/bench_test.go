@@ -103,8 +103,8 @@ func (s *side) do(b *testing.B, w bulk, count int) {
 
 const (
 	largeN, largeT = 24, 16
-	// largeBatch is how many keys of a 16-of-24 fleet fit one batch (DESIGN.md,
-	// section 6).
+	// largeBatch is how many keys of a 16-of-24 fleet fit one batch
+	// (docs/protocol.md, Limits).
 	largeBatch = 385
 )
 

@@ -19,7 +19,7 @@ import (
 // among them: no bus, disk, encoding of messages, nor signatures of messages. It is measured by processes of
 // this test binary, one a core with one thread each: a fleet has processes too,
 // and within one the Ed25519 library would serialise what a fleet runs in parallel
-// (DESIGN.md, section 5).
+// (docs/security.md).
 
 // measured is what one process did.
 type measured struct {

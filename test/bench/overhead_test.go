@@ -17,6 +17,7 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/test/benchreport"
 	"github.com/frostfleet/frostfleet/test/fleettest"
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 const (
@@ -68,7 +69,7 @@ func startObserved(b *testing.B) *side {
 	b.Cleanup(func() { file.Close() })
 	var ports []int
 	for range 4 {
-		ports = append(ports, fleettest.FreePort(b))
+		ports = append(ports, freeport.New(b))
 	}
 	s := inProcess(b, fleettest.Options{Ports: ports, Log: slog.New(slog.NewJSONHandler(file, nil))})
 	scrape(b, ports)

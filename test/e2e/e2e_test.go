@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/frostfleet/frostfleet/test/fleettest"
+	"github.com/frostfleet/frostfleet/test/freeport"
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
 
@@ -38,7 +39,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 			env.Setenv("SOFTHSM_LIBRARY", softhsm.Installed(t))
 			for i := range 5 {
-				env.Setenv(fmt.Sprintf("PORT%d", i+1), fmt.Sprint(fleettest.FreePort(t)))
+				env.Setenv(fmt.Sprintf("PORT%d", i+1), fmt.Sprint(freeport.New(t)))
 			}
 			return nil
 		},
@@ -46,13 +47,13 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// eventually runs a command until it succeeds, for up to half a minute.
+// eventually runs a command until it succeeds, for up to two minutes.
 func eventually(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 {
 		ts.Fatalf("usage: eventually command [arguments]")
 	}
 	var err error
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
 		if err = ts.Exec(args[0], args[1:]...); err == nil {
 			return
 		}

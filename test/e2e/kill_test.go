@@ -35,7 +35,9 @@ func TestKillInTheMiddleOfABatch(t *testing.T) {
 				}
 				keys := make(chan []client.Key, 1)
 				go func() {
-					result, err := user.Keygen(t.Context(), client.KeygenRequest{Chain: "bitcoin", Count: batch, Expires: time.Now().Add(5 * time.Minute)})
+					result, err := user.Keygen(t.Context(), client.KeygenRequest{
+						Chain: "bitcoin", Count: batch, Expires: time.Now().Add(15 * time.Minute),
+					})
 					if err != nil {
 						t.Error(err)
 						result = &client.KeygenResult{}

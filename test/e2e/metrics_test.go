@@ -62,7 +62,13 @@ func TestMetricsTell(t *testing.T) {
 			t.Errorf("node %d: %g bytes free, keystore of %g", i, free, w[`keystore_bytes`])
 		}
 	}
-	if used != 2 {
+	again := 0.0 // a busy machine may need more than one attempt
+	for name, n := range gateway {
+		if strings.HasPrefix(name, "retries_total{") {
+			again += n
+		}
+	}
+	if used < 2 || again == 0 && used > 2 {
 		t.Errorf("%g nonces were used for a signature of two nodes", used)
 	}
 }
@@ -142,7 +148,7 @@ func rows(t *testing.T, text string) map[string]map[string]bool {
 }
 
 // lookTime is how long a program may take to look at its bus for the first time.
-const lookTime = 10 * time.Second
+const lookTime = time.Minute
 
 func compare(t *testing.T, program string, every, some map[string]map[string]bool, scrape func() string) {
 	t.Helper()

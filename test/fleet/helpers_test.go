@@ -11,14 +11,14 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 
 // jobTime is how long a test waits for a job's end on a busy machine.
-const jobTime = time.Minute
+const jobTime = 3 * time.Minute
 
 // raw publishes jobs without the client package, so that they can be wrong.
 type raw struct {
@@ -31,7 +31,7 @@ type raw struct {
 
 func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 	t.Helper()
-	key, err := launch.LoadKey(f.Dir + "/client.key")
+	key, err := config.LoadKey(f.Dir + "/client.key")
 	if err != nil {
 		t.Fatal(err)
 	}

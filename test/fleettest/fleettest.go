@@ -176,7 +176,7 @@ func (f *Fleet) StartGateway() {
 
 // startTime is how long a program may take to get ready under the race
 // detector on a busy machine.
-const startTime = time.Minute
+const startTime = 3 * time.Minute
 
 func (f *Fleet) start(name string, program func(context.Context, launch.Options) error) {
 	f.t.Helper()

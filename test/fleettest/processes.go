@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math/rand/v2"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 // Build builds the programs once for a test binary and returns their folder.
@@ -27,7 +26,8 @@ var Build = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-o", dir, "github.com/frostfleet/frostfleet/cmd/...")
+	// -w: what debuggers want is a third of the linker's work.
+	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", dir, "github.com/frostfleet/frostfleet/cmd/...")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
@@ -57,11 +57,11 @@ func StartProcesses(t T, o Options) *Processes {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := FreePort(t)
+	port := freeport.New(t)
 	p := &Processes{t: t, bin: bin, flags: o.Flags, URL: fmt.Sprintf("nats://127.0.0.1:%d", port), Store: t.TempDir(),
 		Dir: filepath.Join(t.TempDir(), "fleet"), running: map[string]*exec.Cmd{}, output: map[string]*buffer{}}
 	for range 1 + o.N {
-		p.ports = append(p.ports, FreePort(t))
+		p.ports = append(p.ports, freeport.New(t))
 	}
 	o.initialise(t, p.Dir, p.URL, p.ports)
 	p.start("bus", "frostctl", "bus", "serve", "--store", p.Store, "--port", fmt.Sprint(port), "--fleet", Name)
@@ -241,28 +241,4 @@ func (p *Processes) Client() *client.Client {
 	}
 	p.t.Cleanup(c.Close)
 	return c
-}
-
-// givenPorts are those that FreePort gave out, to be used in a moment.
-var givenPorts sync.Map
-
-// FreePort finds a TCP port on loopback that nobody listens on. It is below those
-// that the system gives to connections: one of these might be taken before the
-// program that is to listen on it starts.
-func FreePort(t T) int {
-	t.Helper()
-	const lowest, ports = 10_000, 22_000
-	for range 100 {
-		port := lowest + rand.IntN(ports)
-		l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
-		if err != nil {
-			continue
-		}
-		l.Close()
-		if _, given := givenPorts.LoadOrStore(port, true); !given {
-			return port
-		}
-	}
-	t.Fatal("no port is free on loopback")
-	return 0
 }

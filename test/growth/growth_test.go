@@ -135,7 +135,7 @@ func (g *grower) startNode(i int) (took, cpu time.Duration) {
 	g.Helper()
 	start := time.Now()
 	g.fleet.StartNode(i)
-	g.await("a node to get ready", time.Minute, func() bool { ready, _ := g.fleet.Ready(i); return ready })
+	g.await("a node to get ready", 10*time.Minute, func() bool { ready, _ := g.fleet.Ready(i); return ready })
 	return time.Since(start), cpuOf(g.T, g.fleet.PID(fleettest.NodeName(i)))
 }
 

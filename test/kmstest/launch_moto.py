@@ -1,4 +1,7 @@
-"""Runs moto's server until standard input ends, with one correction.
+"""Runs moto's server, an imitation of AWS, with one correction.
+
+    python3 launch_moto.py PORT   on 127.0.0.1, until Ctrl-C
+    python3 launch_moto.py        on any free port, until standard input ends
 
 KMS signs a message of type DIGEST as it is. Moto 5.2.5 doesn't look at the
 type and hashes every message, so its signature of a digest verifies for
@@ -38,5 +41,7 @@ def end_with_parent():
     os._exit(0)
 
 
-threading.Thread(target=end_with_parent, daemon=True).start()
-main(["-H", "127.0.0.1", "-p", "0"])
+port = sys.argv[1] if len(sys.argv) > 1 else "0"
+if port == "0":
+    threading.Thread(target=end_with_parent, daemon=True).start()
+main(["-H", "127.0.0.1", "-p", port])

@@ -63,8 +63,8 @@ func StartMoto(t testing.TB) *Moto {
 		return m
 	case <-l.ended:
 		t.Fatalf("moto ended before it listened:\n%s", l.before.String())
-	case <-time.After(time.Minute):
-		t.Fatal("moto did not listen within a minute")
+	case <-time.After(3 * time.Minute):
+		t.Fatal("moto did not listen within three minutes")
 	}
 	return nil
 }

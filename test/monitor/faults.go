@@ -115,9 +115,14 @@ func (s *Stand) Free(ctx context.Context) error {
 	return err
 }
 
+// streamName is a stream's at the server.
+func streamName(stream string) string {
+	return "FROST_" + strings.ToUpper(fleettest.Name) + "_" + stream
+}
+
 // limit sets the bytes that a stream may hold, as the administrator would.
 func (s *Stand) limit(ctx context.Context, stream string, bytes func(*jetstream.StreamInfo) int64) error {
-	full := "FROST_" + strings.ToUpper(fleettest.Name) + "_" + stream
+	full := streamName(stream)
 	current, err := s.js.Stream(ctx, full)
 	if err != nil {
 		return fmt.Errorf("stream %s: %w", full, err)

@@ -12,12 +12,17 @@ import (
 )
 
 // patience is for an alert to come or to go.
-const patience = 90 * time.Second
+const patience = 5 * time.Minute
+
+// slowness are the alerts about how fast the fleet is, which a busy machine fires
+// by itself: only the trouble that is about one of them asks for it. test/rules
+// holds them against series in which nothing depends on a machine.
+var slowness = []string{"FrostfleetKeyProviderSlow", "FrostfleetSigningRetries", "FrostfleetSigningSlow"}
 
 // TestMonitoring breaks a fleet under load in several ways, one after the other.
 // Each fires its alert and no other, and ends when the fleet is mended. Every
 // rule and every query of a dashboard works on what the fleet exports, and the
-// latency that they show is the one that a user measures.
+// jobs that they show are the ones that users asked for.
 func TestMonitoring(t *testing.T) {
 	s := Start(t, Options{Configs: configs, Faster: faster})
 	start := time.Now()
@@ -42,7 +47,7 @@ func TestMonitoring(t *testing.T) {
 	}
 	t.Run("rules", func(t *testing.T) { testRules(t, s) })
 	t.Run("dashboards", func(t *testing.T) { testDashboards(t, s, start) })
-	t.Run("latency", func(t *testing.T) { testLatency(t, s) })
+	t.Run("latency panel", func(t *testing.T) { testLatencyPanel(t, s) })
 	t.Run("nothing else fired", func(t *testing.T) {
 		want := []string{}
 		for _, tr := range troubles {
@@ -82,19 +87,14 @@ func (tr trouble) test(t *testing.T, s *Stand) {
 		if err != nil {
 			return err
 		}
-		for _, alert = range firing {
-			if alert.Labels["alertname"] == tr.alert {
-				return nil
-			}
+		i := slices.IndexFunc(firing, tr.is)
+		if i < 0 {
+			return fmt.Errorf("firing: %v", names(firing))
 		}
-		return fmt.Errorf("%d others fire", len(firing))
+		alert = firing[i]
+		return nil
 	})
 	t.Logf("fired after %s: %s", time.Since(start).Round(time.Second/10), alert.Annotations["description"])
-	for name, want := range tr.labels {
-		if got := alert.Labels[name]; got != want {
-			t.Errorf("label %s is %q, want %q", name, got, want)
-		}
-	}
 	if want := "#" + strings.ToLower(tr.alert); !strings.HasSuffix(alert.Annotations["runbook_url"], want) {
 		t.Errorf("runbook_url %q does not end in %s", alert.Annotations["runbook_url"], want)
 	}
@@ -102,14 +102,31 @@ func (tr trouble) test(t *testing.T, s *Stand) {
 	say(t, s, tr.mends)
 	eventually(t, tr.alert+" resolves", func() error {
 		firing, err := s.Prometheus.Firing(t.Context())
-		if err == nil && len(firing) > 0 {
-			err = fmt.Errorf("still: %v", names(firing))
+		if still := names(firing); err == nil && (slices.ContainsFunc(firing, tr.is) || len(notable(still)) > 0) {
+			err = fmt.Errorf("still: %v", still)
 		}
 		return err
 	})
 	t.Logf("resolved after %s", time.Since(mended).Round(time.Second/10))
 	s.AwaitReady()
 	fired(t, s, start, tr.alert)
+}
+
+// is tells the alert of this trouble from another's.
+func (tr trouble) is(a Alert) bool {
+	for name, want := range tr.labels {
+		if a.Labels[name] != want {
+			return false
+		}
+	}
+	return a.Labels["alertname"] == tr.alert
+}
+
+// notable are the alerts that a busy machine is no reason for, and those of expected.
+func notable(alerts []string, expected ...string) []string {
+	return slices.DeleteFunc(slices.Clone(alerts), func(name string) bool {
+		return slices.Contains(slowness, name) && !slices.Contains(expected, name)
+	})
 }
 
 // say gives the stand a command.
@@ -127,7 +144,7 @@ func fired(t *testing.T, s *Stand, start time.Time, want ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !slices.Equal(got, want) {
+	if !slices.Equal(notable(got, want...), want) {
 		t.Errorf("fired: %q, want %q", got, want)
 		firing, err := s.Prometheus.Firing(t.Context())
 		for _, a := range firing {
@@ -147,7 +164,7 @@ func names(alerts []Alert) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-func eventually(t *testing.T, what string, try func() error) {
+func eventually(t testing.TB, what string, try func() error) {
 	t.Helper()
 	var err error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/test/fleettest"
+	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
 // Prometheus is a real one, of the machine's package, that runs the fleet's
@@ -37,8 +38,8 @@ const (
 	targetsFile = "prometheus-targets.json"
 	installIt   = "run scripts/setup, or on Debian: apt-get install prometheus"
 
-	startTime = time.Minute      // for a program to get ready, on a busy machine
-	stopTime  = 10 * time.Second // for one to stop in order
+	startTime = 3 * time.Minute // for a program to get ready, on a busy machine
+	stopTime  = time.Minute     // for one to stop in order
 )
 
 // StartPrometheus runs one until the test ends.
@@ -54,7 +55,7 @@ func StartPrometheus(t fleettest.T, o PrometheusOptions) *Prometheus {
 		t.Fatal(err)
 	}
 	if o.Port == 0 {
-		o.Port = fleettest.FreePort(t)
+		o.Port = freeport.New(t)
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", o.Port)
 	if err := free(address); err != nil {

@@ -131,11 +131,11 @@ func (c *Collector) Requests() int {
 	return c.requests
 }
 
-// Await waits up to half a minute for the spans to be as enough says, and
+// Await waits up to two minutes for the spans to be as enough says, and
 // returns them.
 func (c *Collector) Await(enough func([]Span) bool) []Span {
 	c.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		got := c.Spans()
 		if enough(got) {
 			return got

@@ -13,7 +13,7 @@ import (
 
 // patience is for what takes a look at the device, of which there is one in 30
 // seconds, and a cool-down of up to 30.
-const patience = 90 * time.Second
+const patience = 5 * time.Minute
 
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()

@@ -66,8 +66,14 @@ func (s sealInfo) validAt(t time.Time) validity {
 
 func newChecker(w *world) *checker {
 	return &checker{
-		w: w, seals: map[string]sealInfo{}, points: map[[32]byte]string{}, spentPairs: map[string]string{},
-		certs: map[certKey]certified{}, batches: map[string][]byte{}, announced: map[string]string{}, owners: map[string]string{},
+		w:          w,
+		seals:      map[string]sealInfo{},
+		points:     map[[32]byte]string{},
+		spentPairs: map[string]string{},
+		certs:      map[certKey]certified{},
+		batches:    map[string][]byte{},
+		announced:  map[string]string{},
+		owners:     map[string]string{},
 	}
 }
 

@@ -43,14 +43,26 @@ func TestInterpolate(t *testing.T) {
 		}
 		var one btcec.ModNScalar
 		one.SetInt(1)
-		if got := interpolateSecp(nodes, big); !bytes.Equal(got, btcec.PrivKeyFromScalar(&one).PubKey().SerializeCompressed()) {
+		if got := interpolateSecp(
+			nodes,
+			big,
+		); !bytes.Equal(
+			got,
+			btcec.PrivKeyFromScalar(&one).PubKey().SerializeCompressed(),
+		) {
 			t.Errorf("secp256k1, nodes %v: %x is not G", nodes, got)
 		}
 		if got := interpolateEdwards(nodes, little); !bytes.Equal(got, edwards25519.NewGeneratorPoint().Bytes()) {
 			t.Errorf("edwards25519, nodes %v: %x is not B", nodes, got)
 		}
 		big[nodes[0]][31]++
-		if got := interpolateSecp(nodes, big); bytes.Equal(got, btcec.PrivKeyFromScalar(&one).PubKey().SerializeCompressed()) {
+		if got := interpolateSecp(
+			nodes,
+			big,
+		); bytes.Equal(
+			got,
+			btcec.PrivKeyFromScalar(&one).PubKey().SerializeCompressed(),
+		) {
 			t.Errorf("secp256k1, nodes %v: a wrong share goes unseen", nodes)
 		}
 	}

@@ -48,7 +48,11 @@ func newClient(w *world, name string) *client {
 }
 
 func (c *client) entry() wire.Client {
-	return wire.Client{Name: c.name, Key: c.key.Public().(ed25519.PublicKey), Kinds: []wire.Kind{wire.KindKeygen, wire.KindSign}}
+	return wire.Client{
+		Name:  c.name,
+		Key:   c.key.Public().(ed25519.PublicKey),
+		Kinds: []wire.Kind{wire.KindKeygen, wire.KindSign},
+	}
 }
 
 // idle reports whether all jobs have ended and no more will come.

@@ -1,6 +1,6 @@
 // Package sim runs whole fleets inside one goroutine: the real state machines
 // of internal/protocol, a broker with the streams of JetStream, clients, and
-// every fault that DESIGN.md promises to survive. Everything is drawn from one
+// every fault that docs/security.md promises to survive. Everything is drawn from one
 // seed, so a run that fails can be run again.
 //
 // # How to read a failure

@@ -79,7 +79,10 @@ func (g *gateway) start() {
 		}},
 		{w.bus.sign, nil, func(l wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
 	} {
-		s.stream.follow(&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }}, 0)
+		s.stream.follow(
+			&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }},
+			0,
+		)
 	}
 	w.at(0, life.tick)
 }

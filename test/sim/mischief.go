@@ -46,7 +46,16 @@ func (c *client) dishonest(job wire.Job) {
 
 // forge signs a job with a key that is not the client's.
 func (c *client) forge() {
-	j := &clientJob{c: c, job: wire.Job{ID: c.w.uuid(), Kind: wire.KindKeygen, Chain: "bitcoin", Count: 1, Expires: c.w.now().Add(20 * time.Second)}}
+	j := &clientJob{
+		c: c,
+		job: wire.Job{
+			ID:      c.w.uuid(),
+			Kind:    wire.KindKeygen,
+			Chain:   "bitcoin",
+			Count:   1,
+			Expires: c.w.now().Add(20 * time.Second),
+		},
+	}
 	payload, err := json.Marshal(j.job)
 	if err != nil {
 		panic(err)
@@ -60,7 +69,16 @@ func (c *client) forge() {
 func (c *client) reuse() {
 	first := c.jobs[c.w.rng.IntN(len(c.jobs))]
 	first.must = false // whichever comes first is the job of this id
-	j := c.watch(wire.Job{ID: first.job.ID, Kind: wire.KindKeygen, Chain: "solana", Count: 1, Expires: c.w.now().Add(25 * time.Second)}, nil)
+	j := c.watch(
+		wire.Job{
+			ID:      first.job.ID,
+			Kind:    wire.KindKeygen,
+			Chain:   "solana",
+			Count:   1,
+			Expires: c.w.now().Add(25 * time.Second),
+		},
+		nil,
+	)
 	j.honest = true
 	c.w.jobs.push(j.signed)
 }

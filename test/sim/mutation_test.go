@@ -44,7 +44,11 @@ var mutations = []mutation{
 			{signingFile, "\ts.nonces, s.items = nil, nil\n", ""},
 			{signingFile, "defer wipeItems(items)", "_ = items"},
 			// The session opens again once its shares are out.
-			{signingFile, "\ts.release()\n\tslot := wire.Slot{Kind: wire.SlotShare", "\ts.reopen()\n\tslot := wire.Slot{Kind: wire.SlotShare"},
+			{
+				signingFile,
+				"\ts.release()\n\tslot := wire.Slot{Kind: wire.SlotShare",
+				"\ts.reopen()\n\tslot := wire.Slot{Kind: wire.SlotShare",
+			},
 			{signingFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n" +
 				"\t\tif a.Index == s.node.cfg.Index {\n\t\t\ts.commits.arrivals = []arrival{a}\n\t\t\tbreak\n\t\t}\n\t}\n" +
 				"\ts.phase, s.set = signCommitted, nil\n}\n\n// release wipes"},
@@ -53,23 +57,34 @@ var mutations = []mutation{
 	{
 		name: "nonces derived from the session", rule: RuleN1Fresh, profile: Broker, seeds: 60,
 		edits: []edit{
-			{signingFile, "items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()", "items, publish := s.items, s.publishCommit()\n" +
-				"\trand := io.Reader(bytes.NewReader(bytes.Repeat(s.request.session[:], 400)))"},
+			{
+				signingFile,
+				"items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()",
+				"items, publish := s.items, s.publishCommit()\n" +
+					"\trand := io.Reader(bytes.NewReader(bytes.Repeat(s.request.session[:], 400)))",
+			},
 			{signingFile, "import (\n", "import (\n\t\"bytes\"\n\t\"io\"\n"},
 		},
 	},
 	{
 		name: "a stranger's commitment taken for the own", rule: RuleN4SitOut, profile: Broker, seeds: 100,
 		edits: []edit{
-			{commitsFile, "if slot.Node == s.node.cfg.Index && !s.ownCommit(pos) {", "if slot.Node == s.node.cfg.Index && s.nonces != nil {\n" +
-				"\t\ts.commits.arrivals[pos].Points = s.points\n\t}\n\tif slot.Node == s.node.cfg.Index && s.nonces == nil {"},
+			{
+				commitsFile,
+				"if slot.Node == s.node.cfg.Index && !s.ownCommit(pos) {",
+				"if slot.Node == s.node.cfg.Index && s.nonces != nil {\n" +
+					"\t\ts.commits.arrivals[pos].Points = s.points\n\t}\n\tif slot.Node == s.node.cfg.Index && s.nonces == nil {",
+			},
 		},
 	},
 	{
 		name: "a second certificate for one batch", rule: RuleCertifyOnce, profile: Restarts, seeds: 60,
 		edits: []edit{
-			{finishFile, "cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root,",
-				"cert := wire.Certificate{Context: e.Context, Transcript: frost.Hash(\"mutation\", e.Transcript[:]), Root: e.Root,"},
+			{
+				finishFile,
+				"cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root,",
+				"cert := wire.Certificate{Context: e.Context, Transcript: frost.Hash(\"mutation\", e.Transcript[:]), Root: e.Root,",
+			},
 		},
 	},
 	{
@@ -86,8 +101,11 @@ var mutations = []mutation{
 	{
 		name: "certified by n-1 nodes", rule: RuleCertificates, profile: Benign, seeds: 20,
 		edits: []edit{
-			{boardFile, "if v == nil || first != nil && !v.certificate.Agrees(first) {",
-				"if v == nil && node > 0 {\n\t\t\tcontinue\n\t\t}\n\t\tif v == nil || first != nil && !v.certificate.Agrees(first) {"},
+			{
+				boardFile,
+				"if v == nil || first != nil && !v.certificate.Agrees(first) {",
+				"if v == nil && node > 0 {\n\t\t\tcontinue\n\t\t}\n\t\tif v == nil || first != nil && !v.certificate.Agrees(first) {",
+			},
 		},
 	},
 }
@@ -136,8 +154,23 @@ func (m mutation) run(t *testing.T, root string) string {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "overlay.json"), string(overlay))
-	cmd := exec.CommandContext(t.Context(), "go", "test", "-count=1", "-overlay", filepath.Join(dir, "overlay.json"),
-		"-run", "^TestSeeds$", "./test/sim", "-seeds", strconv.Itoa(m.seeds), "-profile", string(m.profile), "-until", string(m.rule))
+	cmd := exec.CommandContext(
+		t.Context(),
+		"go",
+		"test",
+		"-count=1",
+		"-overlay",
+		filepath.Join(dir, "overlay.json"),
+		"-run",
+		"^TestSeeds$",
+		"./test/sim",
+		"-seeds",
+		strconv.Itoa(m.seeds),
+		"-profile",
+		string(m.profile),
+		"-until",
+		string(m.rule),
+	)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()
 	if err == nil {

@@ -19,7 +19,13 @@ type nonceMemory struct {
 }
 
 func newNonceMemory(p *worker) *nonceMemory {
-	return &nonceMemory{p: p, made: map[string][]byte{}, said: map[string][]byte{}, first: map[string][]byte{}, unsure: map[string]bool{}}
+	return &nonceMemory{
+		p:      p,
+		made:   map[string][]byte{},
+		said:   map[string][]byte{},
+		first:  map[string][]byte{},
+		unsure: map[string]bool{},
+	}
 }
 
 // saw takes a message that the process was shown.
@@ -88,7 +94,13 @@ func (n *nonceMemory) used(session string, shares []byte) {
 		return
 	}
 	if !bytes.Equal(n.first[session], points) && !n.unsure[session] {
-		w.fail(RuleN4SitOut, "%s made shares in session %s although the log has another commitment of node %d, or none", n.p.name, session, n.p.m.index)
+		w.fail(
+			RuleN4SitOut,
+			"%s made shares in session %s although the log has another commitment of node %d, or none",
+			n.p.name,
+			session,
+			n.p.m.index,
+		)
 	}
 	c.shares++
 	count := len(shares) / 32
@@ -111,7 +123,12 @@ func (n *nonceMemory) published(slot wire.Slot, body []byte) {
 		c, ok := decode[commitBody](body)
 		old := n.said[slot.ID]
 		if !ok || !bytes.Equal(c.Points, n.made[slot.ID]) || old != nil && !bytes.Equal(old, c.Points) {
-			w.fail(RuleN4SitOut, "%s published a commitment in session %s that is not the one it drew, or a second one", n.p.name, slot.ID)
+			w.fail(
+				RuleN4SitOut,
+				"%s published a commitment in session %s that is not the one it drew, or a second one",
+				n.p.name,
+				slot.ID,
+			)
 		}
 		n.said[slot.ID] = c.Points
 	case wire.SlotShare:
@@ -144,7 +161,15 @@ func (c *checker) counts(p *worker) {
 	drawn, used, dropped := p.node.NonceCounts()
 	_, holding := p.node.Sessions()
 	if gone := used + dropped; gone > drawn || holding == 0 && gone < drawn {
-		c.w.fail(RuleCounts, "%s drew %d nonce pairs, used %d, dropped %d, and holds those of %d sessions", p.name, drawn, used, dropped, holding)
+		c.w.fail(
+			RuleCounts,
+			"%s drew %d nonce pairs, used %d, dropped %d, and holds those of %d sessions",
+			p.name,
+			drawn,
+			used,
+			dropped,
+			holding,
+		)
 	}
 }
 

@@ -5,7 +5,7 @@ import "fmt"
 // Rule is an invariant. Its text stands in the failure.
 type Rule string
 
-// The invariants. N1 to N4 are those of DESIGN.md section 5.
+// The invariants. N1 to N4 are those of docs/protocol.md, section 6.
 const (
 	RuleN1Fresh      Rule = "N1, nonces are drawn afresh"
 	RuleN2Memory     Rule = "N2, nonces live in memory only"

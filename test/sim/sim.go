@@ -67,7 +67,13 @@ func newWorld(cfg Config, seed uint64) *world {
 	for i := range 8 {
 		key[i] = byte(seed >> (8 * i))
 	}
-	w := &world{seed: seed, rng: rand.New(rand.NewChaCha8(key)), forced: cfg.Profile, counts: map[Fault]int{}, log: traceLog{out: cfg.Trace}}
+	w := &world{
+		seed:   seed,
+		rng:    rand.New(rand.NewChaCha8(key)),
+		forced: cfg.Profile,
+		counts: map[Fault]int{},
+		log:    traceLog{out: cfg.Trace},
+	}
 	size := sizes[w.rng.IntN(len(sizes))]
 	if cfg.N > 0 {
 		size = [2]int{cfg.T, cfg.N}
@@ -95,7 +101,14 @@ func newWorld(cfg Config, seed uint64) *world {
 // populate draws the fleet: machines, gateways, clients, and the manifest and
 // access list that name them.
 func (w *world) populate(t, n int) {
-	w.manifest = &wire.Manifest{Version: 1, Fleet: "sim", Network: "regtest", N: n, T: t, AttestSigning: w.rng.IntN(2) == 0}
+	w.manifest = &wire.Manifest{
+		Version:       1,
+		Fleet:         "sim",
+		Network:       "regtest",
+		N:             n,
+		T:             t,
+		AttestSigning: w.rng.IntN(2) == 0,
+	}
 	for i := range n {
 		m := newMachine(w, i)
 		w.machines = append(w.machines, m)

@@ -57,7 +57,10 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 			return protocol.TaskMessage{LogMessage: l, Now: m.clock()}
 		}},
 	} {
-		s.stream.follow(&follower{who: p.name, alive: p.up, lost: s.lost, deliver: func(l wire.LogMessage) { p.receive(l, s.event(l)) }}, s.after)
+		s.stream.follow(
+			&follower{who: p.name, alive: p.up, lost: s.lost, deliver: func(l wire.LogMessage) { p.receive(l, s.event(l)) }},
+			s.after,
+		)
 	}
 	w.at(w.between(0, time.Second), p.tick)
 	return p

@@ -5,6 +5,9 @@
 //
 // It shows what goes over the wire. Programs in Go use the package client, which
 // also checks certificates, cuts large requests and waits while the fleet is busy.
+//
+// Credentials and TLS come from the variables that the nats command line reads:
+// NATS_NKEY or NATS_CREDS, NATS_CA.
 package main
 
 import (
@@ -71,7 +74,7 @@ func (f *fleet) run(kind string, fields map[string]any) (payload []byte, r *resu
 		return nil, nil, nil, err
 	}
 	var stored struct{ Error *struct{ Description string } }
-	if err := json.Unmarshal(ack.Data, &stored); err != nil || stored.Error != nil { // 10077: busy, 256 jobs of this kind are open
+	if err := json.Unmarshal(ack.Data, &stored); err != nil || stored.Error != nil { // 10077: busy, 256 open jobs of this kind
 		return nil, nil, nil, fmt.Errorf("not stored: %s", ack.Data)
 	}
 	want := digest(f.name, kind, f.client, string(payload))
@@ -139,6 +142,25 @@ func digest(parts ...string) string {
 	return hex.EncodeToString(sum[:])
 }
 
+// connection reads credentials, a file with an nkey's seed or a .creds file, and
+// the authority's certificate.
+func connection() (options []nats.Option, err error) {
+	if file := os.Getenv("NATS_NKEY"); file != "" {
+		option, err := nats.NkeyOptionFromSeed(file)
+		if err != nil {
+			return nil, err
+		}
+		options = append(options, option)
+	}
+	if file := os.Getenv("NATS_CREDS"); file != "" {
+		options = append(options, nats.UserCredentials(file))
+	}
+	if file := os.Getenv("NATS_CA"); file != "" {
+		options = append(options, nats.RootCAs(file))
+	}
+	return options, nil
+}
+
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 8 {
@@ -162,7 +184,11 @@ func run(args []string) error {
 	if err != nil || len(gatewayKey) != ed25519.PublicKeySize {
 		return errors.New("the gateway's key has 64 hexadecimal digits")
 	}
-	nc, err := nats.Connect(args[0])
+	options, err := connection()
+	if err != nil {
+		return err
+	}
+	nc, err := nats.Connect(args[0], options...)
 	if err != nil {
 		return err
 	}

@@ -3,10 +3,14 @@ nothing but NATS and an Ed25519 library.
 
     pip install -r requirements.txt
     python jobs.py nats://127.0.0.1:4222 dev client0 client.key gateway0 GATEWAY_PUBLIC_KEY keys.jsonl
+
+Credentials and TLS come from the variables that the nats command line reads: NATS_NKEY or NATS_CREDS, NATS_CA.
 """
 
 import asyncio
 import json
+import os
+import ssl
 import sys
 import uuid
 from datetime import datetime, timedelta, timezone
@@ -25,6 +29,18 @@ def digest(*parts):
     return h.hexdigest()
 
 
+def connection():
+    """Options for nats.connect: a file with an nkey's seed or a .creds file, and the authority's certificate."""
+    options = {}
+    if "NATS_NKEY" in os.environ:
+        options["nkeys_seed"] = os.environ["NATS_NKEY"]
+    if "NATS_CREDS" in os.environ:
+        options["user_credentials"] = os.environ["NATS_CREDS"]
+    if "NATS_CA" in os.environ:
+        options["tls"] = ssl.create_default_context(cafile=os.environ["NATS_CA"])
+    return options
+
+
 class Fleet:
     def __init__(self, nc, fleet, client, key, gateways):
         self.nc, self.fleet, self.client, self.key, self.gateways = nc, fleet, client, key, gateways
@@ -39,7 +55,7 @@ class Fleet:
         announced = await self.nc.subscribe(f"frost.{self.fleet}.result.{self.client}.{job}")
         ack = json.loads((await self.nc.request(subject, payload, timeout=5, headers={
             "Frost-Client": self.client, "Frost-Signature": signature.hex()})).data)
-        if "error" in ack:  # 10077: busy, 256 jobs of this kind are open
+        if "error" in ack:  # 10077: busy, 256 open jobs of this kind
             raise RuntimeError(f"not stored: {ack['error']['description']}")
         want = digest(self.fleet.encode(), kind.encode(), self.client.encode(), payload)
         while datetime.now(timezone.utc) < expires:
@@ -82,7 +98,7 @@ async def main(url, fleet, client, key_file, gateway, gateway_key, keys_file):
     with open(key_file) as f:
         key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(f.read().strip()))
     gateways = {gateway: Ed25519PublicKey.from_public_bytes(bytes.fromhex(gateway_key))}
-    nc = await nats.connect(url)
+    nc = await nats.connect(url, **connection())
     try:
         f = Fleet(nc, fleet, client, key, gateways)
 

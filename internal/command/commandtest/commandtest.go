@@ -34,7 +34,7 @@ func (p Program) Call(t *testing.T, stdin string, args ...string) (stdout, stder
 	return out.String(), errs.String(), code
 }
 
-// goWords are what only somebody who writes Go understands.
+// goWords are what only Go programmers understand.
 var goWords = []string{
 	"context deadline exceeded", "context canceled", "encoding/hex", "cannot unmarshal", "Go struct", "Go value", "strconv.",
 	"invalid character '", "unexpected end of JSON", "json:", "EOF", "bufio.", "invalid argument", "dial tcp", "connect:",
@@ -63,7 +63,8 @@ func (p Program) Usage(t *testing.T) {
 	for _, args := range []string{"help nonsense", "exit-codes nonsense", "completion nonsense", "nonsense", "--nonsense"} {
 		p.wrong(t, "nonsense", strings.Fields(args)...)
 	}
-	if stdout, _, code := p.Call(t, ""); code != 0 || !strings.Contains(stdout, "Available Commands") && !strings.Contains(stdout, "Usage:") {
+	if stdout, _, code := p.Call(t, ""); code != 0 ||
+		!strings.Contains(stdout, "Available Commands") && !strings.Contains(stdout, "Usage:") {
 		t.Errorf("without arguments: exit code %d, printed %q; want help", code, stdout)
 	}
 	stdout, _, code := p.Call(t, "", "--version")
@@ -100,6 +101,7 @@ func (p Program) usage(t *testing.T, cmd *cobra.Command) {
 // wrongNumbers are values that flags of each type refuse.
 var wrongNumbers = map[string][]string{
 	"int":      {"1.0", "1e3", "x", "", "99999999999999999999", "1 000"},
+	"port":     {"1.0", "1e3", "x", "", "-2", "65536", "99999999999999999999"},
 	"float64":  {"x", "", "1,5"},
 	"duration": {"10", "x", "", "1 hour"},
 	"bool":     {"x", ""},
@@ -109,8 +111,10 @@ var wrongNumbers = map[string][]string{
 func (p Program) wrong(t *testing.T, says string, args ...string) {
 	t.Helper()
 	stdout, stderr, code := p.Call(t, "", args...)
-	if code != command.CodeUsage || stdout != "" || !strings.Contains(stderr, says) || strings.Count(stderr, "\nusage: ") != 1 {
-		t.Errorf("%q: exit code %d, printed %q, said %q; want 2, something about %q, and the usage", args, code, stdout, stderr, says)
+	if code != command.CodeUsage || stdout != "" || !strings.Contains(stderr, says) ||
+		strings.Count(stderr, "\nusage: ") != 1 {
+		t.Errorf("%q: exit code %d, printed %q, said %q; want 2, something about %q, and the usage", args, code, stdout,
+			stderr, says)
 	}
 	Plain(t, stderr)
 }
@@ -155,7 +159,8 @@ func (p Program) Files(t *testing.T, args []string, codes ...int) {
 				fits = fits || c == code
 			}
 			if !fits || stdout != "" || !strings.Contains(stderr, filepath.Base(file)) || len(stderr) > 4<<10 {
-				t.Errorf("%q: exit code %d, printed %q, said %.2000q; want %v and the file's name", args, code, stdout, stderr, codes)
+				t.Errorf("%q: exit code %d, printed %q, said %.2000q; want %v and the file's name", args, code, stdout,
+					stderr, codes)
 			}
 			Plain(t, stderr)
 		})

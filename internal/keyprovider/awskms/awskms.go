@@ -93,6 +93,7 @@ type Provider struct {
 	public     *ecdsa.PublicKey
 	publicFrom string // how the public key was come by, for people
 	hangUp     func() // closes idle connections
+	endSource  func() // ends a credential_process
 
 	mu     sync.Mutex
 	closed bool
@@ -175,6 +176,7 @@ func (p *Provider) Close() error {
 	p.mu.Lock()
 	p.closed = true
 	p.mu.Unlock()
+	p.endSource() // calls may wait for it
 	p.calls.Wait()
 	p.hangUp()
 	p.file.Wipe()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -38,6 +39,9 @@ const (
 
 // loadSDK reads environment, shared files and roles as every AWS tool does.
 func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
+	if err := CheckMachine(); err != nil {
+		return aws.Config{}, err
+	}
 	client := awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = connectTime }).
 		WithTransportOptions(func(t *http.Transport) {
@@ -51,6 +55,7 @@ func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithLogger(logging.Nop{}), // no dumps of requests, whatever the environment says
+		config.WithProcessCredentialOptions(func(p *processcreds.Options) { p.Timeout = o.source }),
 		config.WithEndpointCredentialOptions(func(e *endpointcreds.Options) { e.HTTPClient = client }),
 		config.WithDefaultRegion(keyRegion(o)), // STS needs one, and the key's will do
 	}
@@ -143,6 +148,9 @@ type credentialsError struct{ err error }
 func (e *credentialsError) Error() string {
 	var process *processcreds.ProviderError
 	if errors.As(e.err, &process) {
+		if strings.Contains(process.Error(), "timed out") {
+			return "credential_process did not end in time, and was killed: run it by hand"
+		}
 		return "credential_process failed or printed something else: run it by hand"
 	}
 	return brief(e.err.Error())

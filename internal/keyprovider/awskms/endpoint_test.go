@@ -26,7 +26,7 @@ func TestEndpoint(t *testing.T) {
 				} else {
 					t.Setenv(from, endpoint)
 				}
-				p := &Provider{opt: o, hangUp: func() {}}
+				p := &Provider{opt: o, hangUp: func() {}, endSource: func() {}}
 				err := p.connect(t.Context())
 				if (err == nil) != good || err != nil && strings.Contains(err.Error(), "SECRET") {
 					t.Errorf("%v", err)

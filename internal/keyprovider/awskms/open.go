@@ -29,7 +29,7 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	if o.DerivationKeyID != "" && o.DerivationFile != "" {
 		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in KMS or in the file")
 	}
-	p := &Provider{opt: o, hangUp: func() {}}
+	p := &Provider{opt: o, hangUp: func() {}, endSource: func() {}}
 	err := p.connect(ctx)
 	if err == nil {
 		err = p.findIdentity(ctx)
@@ -50,6 +50,7 @@ func (p *Provider) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.endSource = bindProcess(&cfg, p.opt.source)
 	transport := newTransport(cfg)
 	p.hangUp = transport.CloseIdleConnections
 	known := map[string]*region{}

@@ -132,10 +132,10 @@ func TestReplicaThatRefuses(t *testing.T) {
 // keeps nobody waiting for the others.
 func TestDescribeWithoutARegion(t *testing.T) {
 	f, o, _ := replicated(t)
-	o.reach = time.Second
+	o.reach = 3 * time.Second
 	p := open(t, o)
 	f.Everywhere(fault{Hang: true, Region: east})
-	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 	defer cancel()
 	facts, err := p.Describe(ctx)
 	text := fmt.Sprintf("%q", facts)
@@ -261,7 +261,7 @@ func TestOpenWithoutARegion(t *testing.T) {
 func TestOpenGivesUpOnARegion(t *testing.T) {
 	f, o, _ := replicated(t)
 	f.Everywhere(fault{Hang: true, Region: east})
-	o.DerivationKeyID, o.reach = "", time.Second
+	o.DerivationKeyID, o.reach = "", 3*time.Second
 	p := open(t, o)
 	if _, err := p.Sign(t.Context(), [32]byte{1}); err != nil {
 		t.Fatal(err)

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -75,38 +74,17 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readSecret checks the mode of what it opened, not of what the name meant a
-// moment before; that only keeps it from opening a pipe, where it would wait.
 func readSecret(path string) (*secret.Bytes, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("derivation secret %s is not a regular file", path)
-	}
-	f, err := os.Open(path)
+	data, err := secret.File{What: "derivation secret", Path: path, Max: 1 << 10}.Bytes()
 	if err != nil {
-		return nil, fmt.Errorf("open derivation secret: %w", err)
+		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("derivation secret: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("derivation secret %s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("derivation secret %s has mode %04o, so that others can reach it: chmod 600 %s", path, mode, path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, secretSize+1))
-	if err != nil {
-		clear(data)
-		return nil, fmt.Errorf("read derivation secret %s: %w", path, err)
-	}
-	if len(data) != secretSize {
-		clear(data)
+	if size := len(data.Expose()); size != secretSize {
+		data.Wipe()
 		return nil, fmt.Errorf("derivation secret %s has %d bytes, not %d: put the file back from its backup; "+
-			"only if this node never had a share, remove it and enrol anew", path, info.Size(), secretSize)
+			"only if this node never had a share, remove it and enrol anew", path, size, secretSize)
 	}
-	return secret.New(data), nil
+	return data, nil
 }
 
 // deriveFrom is what KMS computes with HMAC_SHA_256.

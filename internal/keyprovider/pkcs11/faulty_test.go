@@ -31,7 +31,10 @@ type faulty struct {
 	shift    uint // added to slot numbers
 }
 
-var faultyModules atomic.Int64
+var (
+	faultyModules atomic.Int64
+	stuck         atomic.Int64 // calls that met a block, ever
+)
 
 func newFaulty(t testing.TB, h *softhsm.HSM) *faulty {
 	t.Helper()
@@ -51,6 +54,7 @@ func (f *faulty) enter(function string) error {
 	n, fail, block := f.calls[function], f.fails[function], f.blocks[function]
 	f.mu.Unlock()
 	if block != nil {
+		stuck.Add(1)
 		<-block
 	}
 	if fail != nil {

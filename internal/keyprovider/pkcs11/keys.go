@@ -78,7 +78,11 @@ func (c *conn) lostDerivation(err *keyprovider.Error) error {
 
 // findIdentity gives nil if there is no key with the label.
 func (c *conn) findIdentity(s session) (*handle, error) {
-	h, err := c.findOne(s, p11.CKO_PRIVATE_KEY, c.p.o.KeyLabel)
+	var id []*p11.Attribute
+	if len(c.p.o.KeyID) > 0 {
+		id = append(id, p11.NewAttribute(p11.CKA_ID, c.p.o.KeyID))
+	}
+	h, err := c.findOne(s, p11.CKO_PRIVATE_KEY, c.p.o.KeyLabel, id...)
 	if h == nil || err != nil {
 		return nil, err
 	}
@@ -86,8 +90,8 @@ func (c *conn) findIdentity(s session) (*handle, error) {
 }
 
 // findOne gives nil if there is no object with the label.
-func (c *conn) findOne(s session, class uint, label string) (*handle, error) {
-	found, err := c.find(s, class, withLabel(label))
+func (c *conn) findOne(s session, class uint, label string, more ...*p11.Attribute) (*handle, error) {
+	found, err := c.find(s, class, append(more, withLabel(label))...)
 	switch {
 	case err != nil || len(found) == 0:
 		return nil, err

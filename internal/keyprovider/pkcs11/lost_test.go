@@ -111,12 +111,13 @@ func TestDialPause(t *testing.T) {
 	mustWork(t, p)
 	f.fail("C_Sign", p11.CKR_DEVICE_ERROR)
 	began, before := time.Now(), f.count("C_OpenSession")
-	for time.Since(began) < 2200*time.Millisecond {
+	opened := func() int { return f.count("C_OpenSession") - before }
+	for time.Since(began) < 2*dialPause+dialPause/5 || opened() < 3 {
 		wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
 		time.Sleep(5 * time.Millisecond)
 	}
-	// Three dials, each before and after an initialisation.
-	if n := f.count("C_OpenSession") - before; n < 3 || n > 6 {
+	// One dial a second, each before and after an initialisation.
+	if n, most := opened(), 2*(1+int(time.Since(began)/dialPause)); n > most {
 		t.Fatalf("%d sessions were opened in %s", n, time.Since(began))
 	}
 	f.release()
@@ -148,15 +149,13 @@ func TestShakyConnection(t *testing.T) {
 		return nil
 	})
 	began := time.Now()
-	for time.Since(began) < 2*dialPause+dialPause/5 {
+	for time.Since(began) < 2*dialPause+dialPause/5 || f.count("C_Login") == logins {
 		_ = trySign(t.Context(), p)
 		time.Sleep(5 * time.Millisecond)
 	}
 	// One login a second, and one more after an initialisation.
 	if n, most := f.count("C_Login")-logins, 2+2*int(time.Since(began)/dialPause); n > most {
 		t.Fatalf("%d logins in %s", n, time.Since(began))
-	} else if n == 0 {
-		t.Fatal("no connection was made")
 	}
 }
 

@@ -30,7 +30,11 @@ type Options struct {
 	Library            string // path of the library
 	Slot               *uint  // the token's slot, or
 	TokenLabel         string // its label; with both, both must hold
+	Manufacturer       string // of the token; these three may be empty
+	Model              string
+	Serial             string
 	KeyLabel           string // of the identity key
+	KeyID              []byte // its CKA_ID; may be empty
 	DerivationKeyLabel string // empty: the provider can't derive
 	Derivation         string // HMAC or ECDH insist on a kind of key; empty: the one that is there
 

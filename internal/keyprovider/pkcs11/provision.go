@@ -113,6 +113,9 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 	if err != nil {
 		return err
 	}
+	if given := c.p.o.KeyID; use == p11.CKA_SIGN && len(given) > 0 {
+		id = p11.NewAttribute(p11.CKA_ID, given)
+	}
 	public := []*p11.Attribute{
 		p11.NewAttribute(p11.CKA_TOKEN, true),
 		p11.NewAttribute(p11.CKA_PRIVATE, false), // read without login by other tools

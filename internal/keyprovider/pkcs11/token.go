@@ -31,7 +31,7 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 			continue
 		}
 		here := describeToken(slot, token)
-		if p.o.Slot != nil && *p.o.Slot != slot || p.o.TokenLabel != "" && p.o.TokenLabel != token.Label {
+		if p.o.Slot != nil && *p.o.Slot != slot || !p.o.named(token) {
 			if token.Flags&p11.CKF_TOKEN_INITIALIZED != 0 {
 				there = append(there, here)
 			}
@@ -57,6 +57,12 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 		return 0, info, p.fail(keyprovider.NotFound, actFindToken, p.tokenName(), "the token is not initialised: "+p.initCommand(fit[0]), nil)
 	}
 	return fit[0], info, nil
+}
+
+// named reports whether a token is the one that the options name.
+func (o *Options) named(t p11.TokenInfo) bool {
+	same := func(want, is string) bool { return want == "" || want == strings.TrimRight(is, " \x00") }
+	return same(o.TokenLabel, t.Label) && same(o.Manufacturer, t.ManufacturerID) && same(o.Model, t.Model) && same(o.Serial, t.SerialNumber)
 }
 
 func describeToken(slot uint, t p11.TokenInfo) string {

@@ -5,8 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -21,8 +19,10 @@ const maxPIN = 256 // bytes of a PIN file
 //
 //	pkcs11:token=node-0;object=frost-identity?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/frost/pin
 //
-// Attributes are token, object (the identity key), slot-id and, behind the
-// question mark, module-path, pin-value and pin-source (a file). An attribute
+// Attributes are those of the token (token, manufacturer, model, serial,
+// slot-id), of the identity key (object, id, type) and, behind the question
+// mark, module-path, pin-value and pin-source (a file), as p11tool prints them.
+// An attribute
 // that it does not know is an error, and so is one that says otherwise than
 // the options do, or a PIN where they have one. After an error the options are
 // as they were. Errors never quote a value, which may be a PIN.
@@ -40,7 +40,8 @@ func (o *Options) MergeURI(text string) error {
 }
 
 func (o *Options) merge(a map[string]string) error {
-	for name, field := range map[string]*string{"token": &o.TokenLabel, "object": &o.KeyLabel, "module-path": &o.Library} {
+	for name, field := range map[string]*string{"token": &o.TokenLabel, "object": &o.KeyLabel, "module-path": &o.Library,
+		"manufacturer": &o.Manufacturer, "model": &o.Model, "serial": &o.Serial} {
 		value, there := a[name]
 		if there && *field != "" && *field != value {
 			return fmt.Errorf("%s is another than the configuration's", name)
@@ -60,6 +61,9 @@ func (o *Options) merge(a map[string]string) error {
 		}
 		o.Slot = &slot
 	}
+	if id, there := a["id"]; there {
+		o.KeyID = []byte(id)
+	}
 	return o.mergePIN(a)
 }
 
@@ -74,7 +78,11 @@ func (o *Options) mergePIN(a map[string]string) error {
 	case o.PIN != nil:
 		return errors.New("it has a PIN, and the configuration has one too")
 	case hasValue:
-		o.PIN = fixedPIN(secret.New([]byte(value)))
+		pin, err := secret.ParseLine([]byte(value), maxPIN)
+		if err != nil {
+			return fmt.Errorf("pin-value %w", err)
+		}
+		o.PIN = fixedPIN(pin)
 		return nil
 	}
 	if path, found := strings.CutPrefix(source, "file:"); found {
@@ -92,32 +100,9 @@ func fixedPIN(pin *secret.Bytes) PINSource {
 	return func(context.Context) (*secret.Bytes, error) { return secret.New(bytes.Clone(pin.Expose())), nil }
 }
 
-// pinFile reads the PIN at each login, so that mending the file is enough. A
-// line break at the end is not part of it.
+// pinFile reads the PIN at each login, so that correcting the file is enough.
 func pinFile(path string) PINSource {
 	return func(context.Context) (*secret.Bytes, error) {
-		f, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("PIN file: %w", err)
-		}
-		defer f.Close()
-		info, err := f.Stat()
-		if err != nil {
-			return nil, fmt.Errorf("PIN file: %w", err)
-		}
-		if mode := info.Mode().Perm(); mode&0o077 != 0 {
-			return nil, fmt.Errorf("PIN file %s has mode %04o, so that others can reach it: chmod 600 %s", path, mode, path)
-		}
-		data, err := io.ReadAll(io.LimitReader(f, maxPIN+3))
-		if err != nil {
-			clear(data)
-			return nil, fmt.Errorf("read PIN file: %w", err)
-		}
-		pin := bytes.TrimSuffix(bytes.TrimSuffix(data, []byte("\n")), []byte("\r"))
-		if len(pin) == 0 || len(pin) > maxPIN || bytes.ContainsAny(pin, "\x00\r\n") {
-			clear(data)
-			return nil, fmt.Errorf("PIN file %s does not hold one line of 1 to %d bytes", path, maxPIN)
-		}
-		return secret.New(pin), nil
+		return secret.File{What: "PIN file", Path: path, Max: maxPIN}.Line()
 	}
 }

@@ -30,6 +30,12 @@ func TestMergeURI(t *testing.T) {
 		}
 		pin.Wipe()
 	}
+	// As p11tool prints it, with the padding of a token's label.
+	o = Options{}
+	err = o.MergeURI("PKCS11:model=SoftHSM%20v2;manufacturer=SoftHSM%20project;serial=0a1b;token=node%200%20%20%00;id=%00%01;object=frost-identity;type=private")
+	if err != nil || o.TokenLabel != "node 0" || o.Model != "SoftHSM v2" || o.Manufacturer != "SoftHSM project" || o.Serial != "0a1b" || string(o.KeyID) != "\x00\x01" {
+		t.Fatalf("%v, %+v", err, o)
+	}
 	// What the configuration says too is no conflict.
 	same := Options{TokenLabel: "a", KeyLabel: "b", Slot: new(uint(1)), Library: "/l"}
 	if err := same.MergeURI("pkcs11:token=a;object=b;slot-id=1?module-path=/l"); err != nil {
@@ -48,20 +54,20 @@ func TestMergeURIErrors(t *testing.T) {
 		want string
 	}{
 		{"", Options{}, "not of the form pkcs11:"},
-		{"PKCS11:token=a", Options{}, "not of the form pkcs11:"},
 		{"pkcs11:" + strings.Repeat("x", uri.Max), Options{}, "longer"},
 		{"pkcs11:token", Options{}, "attribute 1 is not of the form"},
 		{"pkcs11:token=a;", Options{}, "attribute 2 is not of the form"},
 		{"pkcs11:token=a?SECRET", Options{}, "attribute 1 is not of the form"},
-		{"pkcs11:serial=1;token=a", Options{}, `"serial" is not known here`},
+		{"pkcs11:library-version=1;token=a", Options{}, `"library-version" is not known here`},
+		{"pkcs11:type=SECRET;token=a", Options{}, "type is not private"},
 		{"pkcs11:token=a?module-name=softhsm2", Options{}, `"module-name" is not known here`},
 		{"pkcs11:?pin-value=1&SECRET=2", Options{}, "attribute 2 is not known here"},
 		{"pkcs11:pin-value=SECRET", Options{}, "wrong side"},
 		{"pkcs11:?token=a", Options{}, "wrong side"},
 		{"pkcs11:token=a;token=a", Options{}, "twice"},
 		{"pkcs11:token=", Options{}, "empty"},
-		{"pkcs11:token=a%00", Options{}, "not encoded"},
-		{"pkcs11:?pin-value=SECRET%zz", Options{}, "pin-value is empty or not encoded"},
+		{"pkcs11:object=a%00", Options{}, "NUL"},
+		{"pkcs11:?pin-value=SECRET%zz", Options{}, "pin-value has a % in it"},
 		{"pkcs11:slot-id=-1", Options{}, "no number"},
 		{"pkcs11:slot-id=4294967296", Options{}, "no number"},
 		{"pkcs11:slot-id=0x1", Options{}, "no number"},
@@ -97,7 +103,7 @@ func TestPINFile(t *testing.T) {
 		if err := o.MergeURI("pkcs11:?pin-source=" + source); err != nil {
 			t.Fatal(err)
 		}
-		for content, want := range map[string]string{"1234": "1234", "1234\n": "1234", "1234\r\n": "1234", " 12 34 \n": " 12 34 ",
+		for content, want := range map[string]string{"1234": "1234", "1234\n": "1234", "1234\r\n": "1234", "12 34\n": "12 34", " 1234": "", "1234 \n": "", "\"1234\"": "", "1234 # x": "", "\ufeff1234": "",
 			"": "", "\n": "", "1234\n5678\n": "", strings.Repeat("1", maxPIN+1): "", "12\x0034": ""} {
 			if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 				t.Fatal(err)

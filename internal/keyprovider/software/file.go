@@ -13,6 +13,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 const (
@@ -84,33 +86,16 @@ func syncDir(dir string) error {
 	return errors.Join(d.Sync(), d.Close())
 }
 
-// readFile checks the mode of what it opened, not of what the name meant a
-// moment before.
 func readFile(path string) (*keys, error) {
-	f, err := os.Open(path)
+	data, err := secret.File{What: "key file", Path: path, Max: maxFile}.Text()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("key file %s: %w: make one with frostctl, or mend key_file", path, fs.ErrNotExist)
+		return nil, fmt.Errorf("key file %s: %w: make one with frost-worker provision, or correct key_file", path, fs.ErrNotExist)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("open key file: %w", err)
+		return nil, err
 	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, fmt.Errorf("key file: %w", err)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("key file %s is not a regular file", path)
-	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("key file %s has mode %04o, so that others can reach it: chmod 600 %s", path, mode, path)
-	}
-	data, err := io.ReadAll(io.LimitReader(f, maxFile+1))
-	defer clear(data)
-	if err != nil {
-		return nil, fmt.Errorf("read key file: %w", err)
-	}
-	k, err := parse(data)
+	defer data.Wipe()
+	k, err := parse(data.Expose())
 	if err != nil {
 		return nil, fmt.Errorf("key file %s: %w", path, err)
 	}
@@ -120,9 +105,6 @@ func readFile(path string) (*keys, error) {
 // parse reads a key file strictly. Its errors say nothing of the content,
 // which encoding/json and crypto/x509 might quote.
 func parse(data []byte) (*keys, error) {
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("larger than %d bytes", maxFile)
-	}
 	var in file
 	defer func() { clear(in.Identity); clear(in.Derivation) }()
 	dec := json.NewDecoder(bytes.NewReader(data))

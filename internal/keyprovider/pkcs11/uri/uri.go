@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -16,34 +17,39 @@ const Max = 4096
 
 // attributes that count, and whether they stand in the query.
 var attributes = map[string]bool{
-	"token": false, "object": false, "slot-id": false,
+	"token": false, "manufacturer": false, "model": false, "serial": false, "slot-id": false, // the token
+	"object": false, "id": false, "type": false, // the identity key
 	"module-path": true, "pin-value": true, "pin-source": true,
 }
 
+// padded are those that PKCS #11 fills up with blanks, and some libraries with
+// NUL: what is behind the text is no part of it.
+var padded = []string{"token", "manufacturer", "model", "serial"}
+
 // others of RFC 7512. They are refused: who wrote one would think that it was
 // looked at.
-var others = []string{"manufacturer", "model", "serial", "library-manufacturer", "library-version", "library-description",
-	"id", "type", "slot-manufacturer", "slot-description", "module-name"}
+var others = []string{"library-manufacturer", "library-version", "library-description",
+	"slot-manufacturer", "slot-description", "module-name"}
 
-// InQuery tells whether an attribute stands behind the question mark; known,
+// InQuery reports whether an attribute stands behind the question mark; known,
 // whether it counts at all.
 func InQuery(attribute string) (query, known bool) {
 	query, known = attributes[attribute]
 	return query, known
 }
 
-// Parse gives the attributes, decoded. None is empty or holds a NUL. Errors
-// quote no value, which may be a PIN.
+// Parse returns the attributes, decoded. None is empty, and none but id holds a
+// NUL. Errors quote no value, which may be a PIN.
 func Parse(text string) (map[string]string, error) {
-	rest, found := strings.CutPrefix(text, "pkcs11:")
-	if !found {
+	const scheme = "pkcs11:"
+	if len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme) {
 		return nil, errors.New("it is not of the form pkcs11:token=LABEL;object=LABEL")
 	}
 	if len(text) > Max {
 		return nil, fmt.Errorf("it is longer than %d bytes", Max)
 	}
 	out := map[string]string{}
-	path, query, asks := strings.Cut(rest, "?")
+	path, query, asks := strings.Cut(text[len(scheme):], "?")
 	if path != "" {
 		if err := parsePart(out, strings.Split(path, ";"), false); err != nil {
 			return nil, err
@@ -72,13 +78,61 @@ func parsePart(out map[string]string, part []string, query bool) error {
 		if _, twice := out[name]; twice {
 			return fmt.Errorf("attribute %s is there twice", name)
 		}
-		decoded, err := url.PathUnescape(value)
-		if err != nil || decoded == "" || strings.ContainsRune(decoded, 0) {
-			return fmt.Errorf("attribute %s is empty or not encoded as RFC 3986 says", name)
+		decoded, err := decode(name, value, query)
+		if err != nil {
+			return fmt.Errorf("attribute %s %w", name, err)
 		}
 		out[name] = decoded
 	}
 	return nil
+}
+
+// The characters that RFC 7512 lets stand for themselves in a path and in a
+// query.
+var (
+	inPath  = regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=&%-]*$`)
+	inQuery = regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=/?|%-]*$`)
+)
+
+// swallowed finds a PIN that a wrong separator made part of another value,
+// which errors and /readyz may show.
+var swallowed = regexp.MustCompile(`(?i)(^|[^a-z])pin[-_]?(value|source)?\s*=`)
+
+// decode takes the percent signs out of a value. What follows "attribute NAME"
+// in its errors says nothing of the value.
+func decode(name, value string, query bool) (string, error) {
+	legal := inPath
+	if query {
+		legal = inQuery
+	}
+	switch {
+	case query && strings.Contains(value, ";"):
+		return "", errors.New("has a ; in it: behind the question mark, & separates attributes")
+	case strings.Contains(value, " "):
+		return "", errors.New("has a blank in it: write it as %20")
+	case name == "pin-value" && strings.Contains(value, "+"):
+		return "", errors.New("has a + in it: write a plus sign as %2B, and a blank as %20")
+	case !legal.MatchString(value):
+		return "", errors.New("has a character in it that must be percent-encoded, as RFC 7512 says")
+	}
+	decoded, err := url.PathUnescape(value)
+	if err != nil {
+		return "", errors.New("has a % in it that no two hexadecimal digits follow: write a percent sign as %25")
+	}
+	if slices.Contains(padded, name) {
+		decoded = strings.TrimRight(decoded, " \x00")
+	}
+	switch {
+	case decoded == "":
+		return "", errors.New("is empty")
+	case name != "id" && strings.ContainsRune(decoded, 0):
+		return "", errors.New("holds a NUL (%00)")
+	case !strings.HasPrefix(name, "pin-") && swallowed.MatchString(decoded):
+		return "", errors.New("has another attribute in it, for the PIN: ; separates attributes before the question mark, & behind it")
+	case name == "type" && decoded != "private" && decoded != "public":
+		return "", errors.New("is not private: the identity is a pair of keys")
+	}
+	return decoded, nil
 }
 
 // unknown names an attribute that RFC 7512 has, and no other: it could be part
@@ -88,5 +142,6 @@ func unknown(name string, number int) error {
 	if slices.Contains(others, name) {
 		attribute = fmt.Sprintf("attribute %q", name)
 	}
-	return fmt.Errorf("%s is not known here: use token, object and slot-id, then module-path, pin-value and pin-source behind a question mark", attribute)
+	return fmt.Errorf("%s is not known here: use token, manufacturer, model, serial, slot-id, object, id and type, "+
+		"then module-path, pin-value and pin-source behind a question mark", attribute)
 }

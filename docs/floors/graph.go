@@ -1,0 +1,128 @@
+// Package floors draws the architecture: packages of the module, or files of
+// one package, on floors. What uses nothing stands on floor 0, everything else
+// one floor above the highest that it uses, so that every arrow points down.
+//
+// In a cycle not every arrow can. Its members are put into the order of Eades,
+// Lin and Smyth, which keeps the arrows against the order few; those are the
+// upward arrows, and are left out when floors are counted.
+package floors
+
+import (
+	"maps"
+	"slices"
+)
+
+// Graph says what each room uses.
+type Graph map[string]map[string]bool
+
+// Arrow points from a room to one that it uses.
+type Arrow struct{ From, To string }
+
+func (g Graph) add(from, to string) {
+	for _, room := range []string{from, to} {
+		if g[room] == nil {
+			g[room] = map[string]bool{}
+		}
+	}
+	if from != to {
+		g[from][to] = true
+	}
+}
+
+// Arrows lists all of them, in order.
+func (g Graph) Arrows() (all []Arrow) {
+	for _, from := range slices.Sorted(maps.Keys(g)) {
+		for _, to := range slices.Sorted(maps.Keys(g[from])) {
+			all = append(all, Arrow{from, to})
+		}
+	}
+	return all
+}
+
+// Plan is a graph on floors.
+type Plan struct {
+	Floors [][]string // from the lowest
+	Arrows int
+	Upward []Arrow
+}
+
+// Plan puts the rooms on floors.
+func (g Graph) Plan() Plan {
+	p := Plan{Arrows: len(g.Arrows())}
+	place := g.order()
+	for _, a := range g.Arrows() {
+		if place[a.From] < place[a.To] {
+			p.Upward = append(p.Upward, a)
+		}
+	}
+	floor := map[string]int{}
+	for _, room := range slices.SortedFunc(maps.Keys(g), func(a, b string) int { return place[a] - place[b] }) {
+		for used := range g[room] {
+			if place[used] < place[room] {
+				floor[room] = max(floor[room], floor[used]+1)
+			}
+		}
+		for len(p.Floors) <= floor[room] {
+			p.Floors = append(p.Floors, nil)
+		}
+		p.Floors[floor[room]] = append(p.Floors[floor[room]], room)
+	}
+	for _, rooms := range p.Floors {
+		slices.Sort(rooms)
+	}
+	return p
+}
+
+// order numbers the rooms so that few arrows point from a lower number to a
+// higher one, and none if there is no cycle: rooms that use nothing come first,
+// rooms that nothing uses last; where there is neither, the room that is used
+// much and uses little goes first.
+func (g Graph) order() map[string]int {
+	left := map[string]bool{}
+	for room := range g {
+		left[room] = true
+	}
+	var first, last []string
+	for len(left) > 0 {
+		uses, used := g.degrees(left)
+		pick, front, best := "", true, -len(g)-1
+		for _, room := range slices.Sorted(maps.Keys(left)) {
+			switch {
+			case uses[room] == 0:
+				pick, front, best = room, true, len(g)+1
+			case used[room] == 0 && best < len(g):
+				pick, front, best = room, false, len(g)
+			case used[room]-uses[room] > best:
+				pick, front, best = room, true, used[room]-uses[room]
+			}
+			if best > len(g) {
+				break
+			}
+		}
+		delete(left, pick)
+		if front {
+			first = append(first, pick)
+		} else {
+			last = append(last, pick)
+		}
+	}
+	slices.Reverse(last)
+	place := map[string]int{}
+	for i, room := range append(first, last...) {
+		place[room] = i
+	}
+	return place
+}
+
+func (g Graph) degrees(left map[string]bool) (uses, used map[string]int) {
+	uses, used = map[string]int{}, map[string]int{}
+	for from := range left {
+		for to := range g[from] {
+			if left[to] {
+				uses[from]++
+				used[to]++
+			}
+		}
+	}
+	return uses, used
+}

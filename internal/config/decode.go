@@ -1,0 +1,80 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strings"
+
+	"github.com/pelletier/go-toml/v2"
+)
+
+// decode fills into, and reports whether the values can be judged. The library
+// stops at the first value of a wrong type; so the key is noted, blanked, and
+// the file decoded again.
+func (s *source) decode(into any) bool {
+	defer func() { s.errors = append(s.errors, s.respelled...) }()
+	target := reflect.ValueOf(into).Elem()
+	defaults := reflect.New(target.Type()).Elem()
+	defaults.Set(target)
+	for {
+		target.Set(defaults) // or a second round would append to arrays of tables
+		err := toml.NewDecoder(bytes.NewReader(s.text)).DisallowUnknownFields().Decode(into)
+		var unknown *toml.StrictMissingError
+		var wrong *toml.DecodeError
+		switch {
+		case err == nil:
+			return true
+		case errors.As(err, &unknown):
+			for i := range unknown.Errors {
+				s.unknown(&unknown.Errors[i])
+			}
+			return true
+		case !errors.As(err, &wrong):
+			s.errors = append(s.errors, &Error{File: s.path, Message: err.Error()})
+			return false
+		}
+		if !s.wrong(wrong) {
+			return false
+		}
+	}
+}
+
+// unknown notes a key that no file of this kind has. Of one in another case
+// it takes back that lower case would help.
+func (s *source) unknown(e *toml.DecodeError) {
+	line, _ := e.Position()
+	path := strings.Join(e.Key(), ".")
+	for _, other := range s.respelled {
+		if other.Line == line && strings.HasSuffix(strings.ToLower(other.Key), e.Key()[len(e.Key())-1]) {
+			other.Message = "unknown key"
+			return
+		}
+	}
+	s.errors = append(s.errors, &Error{s.path, line, path, "unknown key"})
+}
+
+// wrong notes a value of a wrong type and blanks it. It reports false if the
+// rest of the file can't be read.
+func (s *source) wrong(e *toml.DecodeError) bool {
+	line, _ := e.Position()
+	i := s.at(line)
+	if i < 0 || !s.expressions[i].isKeyValue || s.bad[s.expressions[i].path] {
+		s.errors = append(s.errors, &Error{s.path, line, strings.Join(e.Key(), "."), message(e)})
+		return false
+	}
+	key := s.expressions[i].path
+	s.bad[key] = true
+	s.errors = append(s.errors, &Error{s.path, line, key, message(e)})
+	s.blank(i, i+1)
+	return true
+}
+
+// message is the library's, without its names for our types.
+func message(e *toml.DecodeError) string {
+	text := strings.TrimPrefix(e.Error(), "toml: ")
+	if at := strings.Index(text, " into struct field"); at > 0 {
+		text = text[:at] + ": it has the wrong type"
+	}
+	return text
+}

@@ -1,0 +1,227 @@
+package protocol
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// What computations beside the machine could break: their answers come late, twice,
+// in another order, or when the log shows something else.
+
+// bulkTask is a session whose task is too large to be opened in its step.
+func bulkTask(t testing.TB) *signTest {
+	f := agedFleet(t)
+	var items []wire.JobItem
+	for i := range 200 {
+		items = append(items, item(f.btc, 0, fmt.Sprint(i)))
+	}
+	return newSession(t, f, "alice", nil, items...)
+}
+
+// N3: copies of a task that are opened side by side begin one session.
+func TestN3TaskOpenedTwice(t *testing.T) {
+	s := bulkTask(t)
+	a := s.at(0)
+	a.hold = true
+	s.deliver()
+	a.do(TaskMessage{s.work[0], s.now})
+	a.do(TaskMessage{s.work[0], s.now})
+	equal(t, "tasks being opened", len(a.held), 3)
+	a.hold = false
+	a.compute()
+	_, committed := a.reported(ReportCommitted)
+	equal(t, "commitments", committed, 1)
+	drawn, _, _ := a.NonceCounts()
+	equal(t, "nonces drawn", drawn, 200)
+}
+
+// N3, N4: a copy of a task that was long in opening begins nothing: neither while
+// its session is remembered, nor when the job has expired and it no longer is.
+func TestN3TaskOpenedLate(t *testing.T) {
+	s := bulkTask(t)
+	a := s.at(0)
+	s.deliver()
+	a.hold = true
+	a.do(TaskMessage{s.work[0], s.now})
+	a.do(TaskMessage{s.work[0], s.now})
+	late := a.held
+	a.held, a.hold = nil, false
+	a.do(Tick{s.now.Add(2 * sessionLife)})
+	a.do(late[0].Run())
+	equal(t, "sessions", len(a.sessions), 0)
+	a.do(Tick{s.now.Add(sessionLife + 2*finishedLife)})
+	a.do(Tick{s.now.Add(sessionLife + 4*finishedLife)})
+	equal(t, "sessions remembered", a.finished.count(), 0)
+	a.do(late[1].Run())
+	equal(t, "sessions", len(a.sessions), 0)
+	if r := a.expect(ReportBadTask); !strings.Contains(r.Reason, "expired") {
+		t.Errorf("refused by %q", r.Reason)
+	}
+	_, committed := a.reported(ReportCommitted)
+	equal(t, "commitments", committed, 1)
+}
+
+// N4: after a restart the own commitment is read before the task is opened.
+func TestN4TaskOpenedAfterRestart(t *testing.T) {
+	s := bulkTask(t)
+	s.deliver()
+	s.release(0, wire.SlotCommit)
+	a := s.at(0)
+	a.hold = true
+	a.restart()
+	equal(t, "tasks being opened", len(a.held), 1)
+	a.hold = false
+	a.compute()
+	a.expect(ReportSatOut)
+	_, nonces := a.Sessions()
+	equal(t, "sessions with nonces, and messages", nonces+len(a.out), 0)
+}
+
+// N3: keys that come twice draw nonces once, and no share of them is left.
+func TestN3LoadedTwice(t *testing.T) {
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", nil, item(f.btc, 0, "a"), item(f.btc, 0, "b"), item(f.btc, 0, "c"))
+	a := s.at(0)
+	a.hold = true
+	s.deliver()
+	var second []LoadedKey
+	for range 2 {
+		second = a.load([]wire.KeyID{{Batch: f.btc}, {Batch: f.btc}, {Batch: f.btc}})
+		a.do(Loaded{s.id, second})
+	}
+	a.hold = false
+	a.compute()
+	drawn, _, _ := a.NonceCounts()
+	equal(t, "nonces drawn", drawn, 3)
+	for _, k := range second {
+		equal(t, "bytes of a share that nobody needs", len(k.Key.Share.Expose()), 0)
+	}
+}
+
+// Shares of keys are wiped whatever becomes of the session that loaded them.
+func TestSharesAreWiped(t *testing.T) {
+	for name, end := range map[string]func(s *signTest, a *actor){
+		"signed": func(s *signTest, a *actor) {
+			a.hold = false
+			a.compute()
+			s.release(0, wire.SlotCommit)
+			s.release(1, wire.SlotCommit)
+			equal(s.t, "phase", s.phase(0), signDone)
+		},
+		"dropped while nonces are drawn": func(s *signTest, a *actor) {
+			a.do(SignLost{})
+			a.compute()
+		},
+		"dropped with nonces": func(s *signTest, a *actor) {
+			a.compute()
+			a.do(SignLost{})
+		},
+		"no randomness": func(_ *signTest, a *actor) { a.compute() },
+		"stopped": func(_ *signTest, a *actor) {
+			a.compute()
+			a.do(Stop{})
+		},
+	} {
+		f := agedFleet(t)
+		s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
+		a := s.at(0)
+		a.hold = true
+		if name == "no randomness" {
+			a.cfg.Rand = bytes.NewReader(nil)
+		}
+		s.deliver()
+		share := a.sessions[s.id].items[0].Key.Share
+		end(s, a)
+		equal(t, name+": bytes of the share", len(share.Expose()), 0)
+	}
+}
+
+// Stop wipes every secret, and nothing begins after it.
+func TestStop(t *testing.T) {
+	s := begun(t)
+	a := s.at(0)
+	nonces, host, seed := a.sessions[s.id].nonces, a.cfg.Host, a.cfg.SeedSecret
+	a.do(Stop{})
+	if _, err := nonces.Sign(nil); !errors.Is(err, frost.ErrNoncesUsed) {
+		t.Errorf("nonces are left: %v", err)
+	}
+	for _, key := range []*secret.Bytes{host, seed} {
+		equal(t, "bytes of a derived key", len(key.Expose()), 0)
+	}
+	drawn, used, dropped := a.NonceCounts()
+	equal(t, "nonces held", drawn-used-dropped, 0)
+	equal(t, "effects of a later event", len(a.Step(Recertify{ID: someBatch})), 0)
+}
+
+// A node certifies the deals that it checked, though the log shows another one
+// meanwhile that comes first: the others certify what they read, and no key is
+// made of two views.
+func TestCertifiesWhatItChecked(t *testing.T) {
+	b := dealt(t, "solana")
+	twin := b.newActor(2)
+	twin.do(TaskMessage{b.work[0], t0})
+	other := twin.want(wire.SlotDeal)
+	a := b.nodes[0]
+	a.hold = true
+	b.releaseAll(wire.SlotDeal)
+	checked := wire.Transcript(a.board.Get(b.id).Deals())
+	data := b.sessions[2].Seal(b.m, other.slot.String(), other.body)
+	a.do(KeysMessage{wire.LogMessage{Subject: other.slot.String(), Seq: 0, Time: t0, Data: data}})
+	if wire.Transcript(a.board.Get(b.id).Deals()) == checked {
+		t.Fatal("the log shows the same as before")
+	}
+	a.hold = false
+	a.compute()
+	equal(t, "certified", a.said.transcripts[b.id], checked)
+	equal(t, "stored", wire.Transcript(a.store[b.id].Deals), checked)
+}
+
+// Every event and effect prints as one line, and nothing secret with it.
+func TestPrint(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	var lines []string
+	f.step = func(_ string, ev Event, step func(Event) []Effect) []Effect {
+		effects := step(ev)
+		for _, format := range []string{"%s", "%v", "%+v", "%#v"} {
+			lines = append(lines, fmt.Sprintf(format, ev))
+			for _, e := range effects {
+				lines = append(lines, fmt.Sprintf(format, e))
+			}
+		}
+		return effects
+	}
+	f.desk.arrive(f.keygen(1, "alice", "bitcoin", 2), nil)
+	f.drain()
+	batch := f.desk.finished[0].Result.Batches[0].ID
+	f.desk.arrive(f.signing(2, "alice", item(batch, 0, "x")), nil)
+	f.drain()
+	var secrets []string
+	for i, a := range f.nodes {
+		share := a.store[batch].Batch.Shares.Expose()[:32]
+		for _, s := range [][]byte{share, f.host[i][:]} {
+			list := fmt.Sprint(s)
+			secrets = append(secrets, string(s), fmt.Sprintf("%x", s), strings.Trim(list, "[]"),
+				strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%#v", s), "[]byte{"), "}"))
+		}
+	}
+	for i, line := range lines {
+		for _, s := range secrets {
+			if strings.Contains(line, s) {
+				t.Errorf("a secret is printed: %.200s", line)
+			}
+		}
+		if goSyntax := strings.HasPrefix(line, "protocol."); !goSyntax && (len(line) > 300 || strings.Contains(line, "\n")) {
+			t.Errorf("line %d: %.400q", i, line)
+		}
+	}
+	if len(lines) < 200 {
+		t.Errorf("only %d lines were printed", len(lines))
+	}
+}

@@ -1,0 +1,45 @@
+package wire
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPlainRefusals: a refusal is read by people who don't write Go.
+func TestPlainRefusals(t *testing.T) {
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	good, err := json.Marshal(Job{
+		ID: "0198c0de-7a10-7cc3-98c4-dc0c0c07398f", Kind: KindKeygen, Chain: "solana", Count: 1, Expires: now.Add(time.Minute),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for count, want := range map[string]string{
+		"1.0": `field "count" is 1.0, want a whole number`, "1e3": `field "count" is 1e3, want a whole number`,
+		`"1"`: `field "count" is a JSON string, want a whole number`, "99999999999999999999": `want a whole number`,
+		"1,": "not JSON, at byte", "": "not JSON, at byte", `1,"colour":1`: `unknown field "colour"`,
+	} {
+		payload := strings.Replace(string(good), `"count":1`, `"count":`+count, 1)
+		_, refusal := SignedJob{Client: "alice", Kind: KindKeygen, Payload: []byte(payload)}.Parse(now)
+		if refusal == nil || refusal.Code != CodeMalformedJob || !strings.Contains(refusal.Reason, want) ||
+			strings.Contains(refusal.Reason, "Go ") || strings.Contains(refusal.Reason, "json:") {
+			t.Errorf("%s: %+v, want %s", payload, refusal, want)
+		}
+	}
+}
+
+func TestKeyIDOutOfRange(t *testing.T) {
+	for id, want := range map[string]string{
+		strings.Repeat("0", 32) + ".99999": "there is no index 99999, a batch has at most 1000 keys",
+		strings.Repeat("0", 32) + ".1000":  "there is no index 1000",
+		strings.Repeat("0", 32) + ".01":    "is not <32 hexadecimal digits>.<index>",
+		strings.Repeat("0", 32) + ".-1":    "there is no index -1",
+		strings.Repeat("0", 31) + ".1":     "is not <32 hexadecimal digits>.<index>",
+	} {
+		if _, err := ParseKeyID(id); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", id, err, want)
+		}
+	}
+}
