@@ -90,8 +90,12 @@ const (
 // refetch reads a batch's messages once more. It retries until it has them,
 // because the machine asks once. One batch at a time: it can be large.
 func (r *Runner[M]) refetch(id string) {
-	r.refetching.Lock()
-	defer r.refetching.Unlock()
+	select {
+	case r.refetching <- struct{}{}:
+		defer func() { <-r.refetching }()
+	case <-r.Stopping():
+		return
+	}
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
 		messages, err := r.cfg.Bus.Slots(r.intake, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {

@@ -101,7 +101,7 @@ type Runner[M Machine] struct {
 
 	tasks      pool.Tasks // goroutines that perform effects
 	rebuilds   chan struct{}
-	refetching sync.Mutex
+	refetching chan struct{} // one in it while a batch is read
 	started    atomic.Bool
 	fatal      chan error
 }
@@ -110,7 +110,7 @@ type Runner[M Machine] struct {
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),
-		rebuilds: make(chan struct{}, maxRebuilds()), fatal: make(chan error, 1),
+		rebuilds: make(chan struct{}, maxRebuilds()), refetching: make(chan struct{}, 1), fatal: make(chan error, 1),
 	}
 	r.stepped.L = &r.mu
 	r.life, r.cut = context.WithCancel(context.Background())

@@ -1,0 +1,181 @@
+package machine
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Batches are read one at a time, and until they are read.
+func TestRefetch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var calls []string
+		reading := 0
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Machine.step = answer(timer("start"), protocol.Refetch{ID: "a"}, protocol.Refetch{ID: "b"})
+			c.Bus = fakeLog{slots: func(_ context.Context, filter string) ([]bus.Message, error) {
+				if reading++; reading != 1 {
+					t.Error("two batches are read at once")
+				}
+				time.Sleep(time.Second)
+				reading--
+				calls = append(calls, filter)
+				if len(calls) < 3 {
+					return []bus.Message{{Subject: "part", Seq: 1}}, errTest
+				}
+				return []bus.Message{{Subject: filter, Seq: 7}}, nil
+			}}
+		})
+		b.run()
+		b.Step(timer("start"))
+		pause(time.Minute)
+		if len(calls) != 4 || calls[0] != calls[1] || calls[1] != calls[2] || calls[3] == calls[0] {
+			t.Fatalf("read %q, want one batch three times and then the other", calls)
+		}
+		if n := b.log.Count("batch not read"); n != 2 {
+			t.Errorf("%d failures logged, want 2", n)
+		}
+		want := []string{"part", "part", calls[0], calls[3]}
+		var subjects []string
+		for _, ev := range b.seen()[1:] {
+			subjects = append(subjects, ev.(protocol.KeysMessage).Subject)
+		}
+		if !slices.Equal(subjects, want) {
+			t.Errorf("the machine saw %q, want %q", subjects, want)
+		}
+		b.finish()
+	})
+}
+
+// What can't succeed is not read again, and the end ends the reading at once.
+func TestRefetchEnds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		calls, hang := 0, false
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Bus = fakeLog{slots: func(ctx context.Context, _ string) ([]bus.Message, error) {
+				if calls++; !hang {
+					return nil, bus.ErrTooMany
+				}
+				<-ctx.Done()
+				return nil, ctx.Err()
+			}}
+		})
+		b.run()
+		b.perform(protocol.Refetch{ID: "a"})
+		pause(time.Minute)
+		if calls != 1 {
+			t.Errorf("read %d times", calls)
+		}
+		hang = true
+		b.perform(protocol.Refetch{ID: "b"})
+		b.perform(protocol.Refetch{ID: "c"})
+		synctest.Wait()
+		start := time.Now()
+		b.finish()
+		if took := time.Since(start); took != 0 {
+			t.Errorf("reading held the end up for %s", took)
+		}
+	})
+}
+
+// Whoever reads the log waits while enough batches are being rebuilt, and no
+// longer: not beyond the end either.
+func TestRebuildsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.run()
+		finish := make(chan struct{})
+		slow := protocol.Compute{Rebuild: true, Run: func() protocol.Event { <-finish; return nil }}
+		for range maxRebuilds() {
+			b.Compute(slow)
+		}
+		begun := make(chan struct{}, 2)
+		next := func() { b.Compute(slow); begun <- struct{}{} }
+		go next()
+		synctest.Wait()
+		if len(begun) != 0 {
+			t.Error("one more was begun")
+		}
+		close(finish)
+		<-begun
+		synctest.Wait()
+		if len(b.rebuilds) != 0 {
+			t.Errorf("%d rebuilds did not end", len(b.rebuilds))
+		}
+
+		finish = make(chan struct{})
+		for range maxRebuilds() {
+			b.Compute(slow)
+		}
+		go next()
+		synctest.Wait()
+		b.stop()
+		<-begun
+		close(finish)
+		if err := <-b.ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// Each stream has its event. A task has its sender's trace, if spans are made, and
+// this machine's clock.
+func TestRead(t *testing.T) {
+	b := newBench(t)
+	m := bus.Message{Subject: "s", Seq: 3, Time: time.Unix(1, 0), Data: []byte("d")}
+	b.Read(bus.Keys, m)
+	b.Read(bus.Sign, m)
+	before := time.Now()
+	b.Read(bus.Work, m)
+	seen := b.seen()
+	same := func(l wire.LogMessage) bool {
+		return l.Subject == "s" && l.Seq == 3 && l.Time.Equal(m.Time) && string(l.Data) == "d"
+	}
+	task, _ := seen[2].(protocol.TaskMessage)
+	if keys, ok := seen[0].(protocol.KeysMessage); !ok || !same(keys.LogMessage) {
+		t.Errorf("KEYS: %v", seen[0])
+	}
+	if sign, ok := seen[1].(protocol.SignMessage); !ok || !same(sign.LogMessage) {
+		t.Errorf("SIGN: %v", seen[1])
+	}
+	if !same(task.LogMessage) || task.Now.Before(before) {
+		t.Errorf("WORK: %v", seen[2])
+	}
+}
+
+// SIGN and WORK may be lost, which the machine must know of SIGN. Without its
+// record of keys a program ends.
+func TestLostStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lost := map[bus.Stream]func(error){}
+		b := newBench(t, func(b *bench, c *Config[*script]) {
+			c.Bus = fakeLog{follow: func(s bus.Stream, o bus.FollowOptions) error { lost[s] = o.Lost; return nil }}
+			c.Start = func(ctx context.Context) error {
+				return errors.Join(b.Follow(ctx, bus.Keys, 1, bus.FollowOptions{CaughtUp: func() {}}),
+					b.Follow(ctx, bus.Sign, 1, bus.FollowOptions{}), b.Follow(ctx, bus.Work, 1, bus.FollowOptions{}))
+			}
+		})
+		b.run()
+		lost[bus.Work](errTest)
+		lost[bus.Sign](errTest)
+		synctest.Wait()
+		if err := b.Ready(); err != nil || b.log.Count("starts anew") != 2 {
+			t.Errorf("after the loss of memory streams: %v", err)
+		}
+		if seen := b.seen(); len(seen) != 1 || seen[0] != (protocol.SignLost{}) {
+			t.Errorf("the machine saw %v", seen)
+		}
+		lost[bus.Keys](errTest)
+		if err := <-b.ended; err == nil || !strings.Contains(err.Error(), "restore it from a mirror") {
+			t.Errorf("ended with %v", err)
+		}
+	})
+}
