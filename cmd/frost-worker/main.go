@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/pin"
 )
@@ -26,7 +25,7 @@ func newRootCommand() *cobra.Command {
 	root := &cobra.Command{Use: "frost-worker", Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
 	root.AddCommand(
 		launch.RunCommand("Run the node until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
-			n, err := config.LoadNode(path)
+			n, err := launch.LoadNode(path)
 			if err != nil {
 				return err
 			}

@@ -3,8 +3,9 @@
 //
 // An unknown key is an error, and all errors of a file come at once, each with
 // file and line. Relative paths in a file are relative to the file's folder,
-// and come out absolute. Values that are secret have the type Secret, which
-// prints as "[secret]"; no error repeats a value that could be one.
+// and come out absolute. Values that are secret have the type
+// keyprovider.Secret, which prints as "[secret]"; no error repeats a value that
+// could be one.
 package config
 
 import (
@@ -12,9 +13,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"time"
-
-	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 const maxFile = 1 << 20 // bytes
@@ -54,26 +52,6 @@ const (
 	defaultBusURL  = "nats://127.0.0.1:4222"
 	defaultBusPort = 4222
 )
-
-// Secret is a value that is never printed.
-type Secret struct{ *secret.Bytes }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (s *Secret) UnmarshalText(text []byte) error {
-	s.Bytes = secret.New(append([]byte(nil), text...))
-	return nil
-}
-
-// Duration is written as in Go: 500ms, 10s, 2m.
-type Duration struct{ time.Duration }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Duration) UnmarshalText(text []byte) (err error) {
-	if d.Duration, err = time.ParseDuration(string(text)); err != nil {
-		return fmt.Errorf("not a duration such as 500ms, 10s or 2m")
-	}
-	return nil
-}
 
 // load reads a file into what into points to and lets check judge it. All
 // errors found on the way come together, as Errors.

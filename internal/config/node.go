@@ -1,6 +1,10 @@
 package config
 
-import "path/filepath"
+import (
+	"path/filepath"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+)
 
 // Node is the configuration of a worker.
 type Node struct {
@@ -25,20 +29,26 @@ type NodeSection struct {
 
 const maxNodes = 255
 
-// LoadNode reads a node's file.
-func LoadNode(path string) (*Node, error) {
+// LoadNode reads a node's file, whose key provider is one of the back ends.
+func LoadNode(path string, backends []keyprovider.Backend) (*Node, error) {
 	n := new(Node)
-	err := load(path, n, n.check)
+	err := load(path, n, func(s *source) { n.check(s, backends) })
 	if err != nil {
 		return nil, err
 	}
 	return n, nil
 }
 
+// Provider is what the node's back end knows of it. Whether it has enrolled is
+// not in the file.
+func (n *Node) Provider() keyprovider.Node {
+	return keyprovider.Node{Index: n.Node.Index, Network: n.Network.Type, Storage: n.Node.StoragePath, File: n.src.path}
+}
+
 // Path is the file's, as it was given.
 func (n *Node) Path() string { return n.src.path }
 
-func (n *Node) check(s *source) {
+func (n *Node) check(s *source, backends []keyprovider.Backend) {
 	n.src = s
 	node := &n.Node
 	s.oneOf("network.type", n.Network.Type, networks)
@@ -63,7 +73,7 @@ func (n *Node) check(s *source) {
 	}
 	s.absolute(&node.Manifest)
 	s.absolute(&node.Access)
-	node.KeyProvider.check(s, n.Network.Type)
+	node.KeyProvider.check(s, n.Provider(), backends)
 	s.bus(&n.Bus)
 	s.externalBus()
 }

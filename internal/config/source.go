@@ -15,6 +15,7 @@ import (
 // source knows where each key of a file stands, and collects what is wrong.
 type source struct {
 	path, dir   string         // dir is absolute
+	data        []byte         // of the file; cleared once it is loaded
 	lines       map[string]int // line of each key and table: node.index, client[1].name
 	expressions []expression   // in file order
 	bad         map[string]bool
@@ -29,10 +30,13 @@ type expression struct {
 	isKeyValue bool
 }
 
+// unknownKey is the message of a key that this program does not have.
+const unknownKey = "unknown key"
+
 // newSource walks the file's expressions. It stops quietly at a fault in the
 // syntax, which decode then reports.
 func newSource(path, dir string, data []byte) *source {
-	s := &source{path: path, dir: dir, lines: map[string]int{}, bad: map[string]bool{}}
+	s := &source{path: path, dir: dir, data: data, lines: map[string]int{}, bad: map[string]bool{}}
 	tables := map[string]int{} // how often [[name]] was seen
 	table := ""
 	p := unstable.Parser{}
@@ -115,7 +119,7 @@ func (s *source) decode(data []byte, into any) bool {
 			for i := range unknown.Errors {
 				e := &unknown.Errors[i]
 				line, _ := e.Position()
-				s.errors = append(s.errors, &Error{s.path, line, strings.Join(e.Key(), "."), "unknown key"})
+				s.errors = append(s.errors, &Error{s.path, line, strings.Join(e.Key(), "."), unknownKey})
 			}
 			return true
 		case !errors.As(err, &wrong):

@@ -83,6 +83,15 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Err }
 
+// RemedyOf returns what to do about an error of a provider; empty if it does not
+// say.
+func RemedyOf(err error) string {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Remedy
+	}
+	return ""
+}
+
 // ReasonOf sorts any error of a provider: OK for nil.
 func ReasonOf(err error) Reason {
 	var e *Error

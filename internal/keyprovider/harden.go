@@ -57,7 +57,7 @@ var _ Provider = (*Hardened)(nil)
 // itself. It may be nil.
 func Harden(p Provider, policy Policy, o Observer) *Hardened {
 	if o == nil {
-		o = deaf{}
+		o = NopObserver{}
 	}
 	policy = policy.withDefaults()
 	health := newHealth(policy.Name, o)
@@ -174,11 +174,3 @@ func (g *guarded) ended(ctx context.Context) error {
 	}
 	return nil
 }
-
-// deaf is the observer where there is none.
-type deaf struct{}
-
-func (deaf) ProviderCall(Call)     {}
-func (deaf) ProviderState(error)   {}
-func (deaf) ProviderCached(bool)   {}
-func (deaf) ProviderCoalesced(int) {}

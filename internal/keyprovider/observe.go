@@ -39,6 +39,14 @@ type Observer interface {
 	ProviderCoalesced(digests int)
 }
 
+// NopObserver ignores everything.
+type NopObserver struct{}
+
+func (NopObserver) ProviderCall(Call)     {}
+func (NopObserver) ProviderState(error)   {}
+func (NopObserver) ProviderCached(bool)   {}
+func (NopObserver) ProviderCoalesced(int) {}
+
 // A Prober can tell whether the device and the identity key work without using
 // the key: the cheapest call that notices a key that was disabled or a token
 // that was pulled.

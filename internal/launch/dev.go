@@ -25,7 +25,7 @@ func Dev(ctx context.Context, dir string, o Options) error {
 	}
 	nodes := make([]*config.Node, m.N)
 	for i := range nodes {
-		if nodes[i], err = config.LoadNode(filepath.Join(dir, fleet.NodeFile(i))); err != nil {
+		if nodes[i], err = LoadNode(filepath.Join(dir, fleet.NodeFile(i))); err != nil {
 			return err
 		}
 	}

@@ -27,7 +27,7 @@ func nodeManifest(n *config.Node) (*protocol.Manifest, error) {
 // that /readyz tells what a node waits for that does not get ready.
 func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	log := o.Log.With("node", n.Node.Index)
-	if err := mustDerive(ctx, n); err != nil {
+	if err := requireDerivationKey(n); err != nil {
 		return err
 	}
 	m, err := nodeManifest(n)
@@ -47,7 +47,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	registry := telemetry.NewRegistry()
 	metrics := telemetry.NewMetrics(registry, identity(m, telemetry.RoleWorker, name))
 	observe := o.observer(metrics)
-	metrics.ForProvider(n.Node.KeyProvider.Type, prices(n))
+	metrics.ForProvider(n.Node.KeyProvider.Backend, n.Node.KeyProvider.Section.Charges())
 	deviceCheck, busCheck, workerCheck := waiting("opening"), waiting("not connected yet"), waiting("starting")
 	storeCheck, lagCheck, manifestCheck := waiting(notYet), waiting(notYet), waiting(notYet)
 	stop, err := listen(n.Server, registry, []telemetry.Check{
@@ -59,10 +59,10 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}
 	defer stop()
 
-	observe.ProviderState(keyprovider.ErrClosed) // down, for no reason of the device's
+	observe.ProviderState(keyprovider.ErrClosed) // down, and not because of the device
 	back, err := OpenProvider(ctx, n, ProviderOptions{
-		Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
-		Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
+		Options: keyprovider.Options{Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, AskPIN: o.PIN},
+		Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
 	})
 	if err != nil {
 		return err
@@ -104,21 +104,4 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	telemetry.Gauge(registry, "session_key_expires_timestamp_seconds", "Until when this node speaks with its session key, unless that is renewed; 0 while it has none.", func() float64 { return unix(w.SpeaksUntil()) })
 	defer whenReady(ctx, w.Ready, o.Ready)()
 	return w.Run(ctx)
-}
-
-// prices are what the node's device costs, by its file.
-func prices(n *config.Node) telemetry.Prices {
-	k := &n.Node.KeyProvider
-	keys := 0
-	if k.Type == config.AWSKMS {
-		keys = 1
-		if k.DerivationKeyID != "" {
-			keys = 2
-		}
-		keys *= max(1, len(k.Regions)) // a replica is charged as a key
-	}
-	return telemetry.Prices{
-		Sign: k.Prices.Sign, Derive: k.Prices.Derive, PublicKey: k.Prices.PublicKey, Describe: k.Prices.Describe,
-		KeyMonth: k.Prices.KeyMonth, Keys: keys,
-	}
 }

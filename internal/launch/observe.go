@@ -11,7 +11,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
-// observer hears all that a program's parts tell.
+// observer is the interface to all that a program's parts report.
 type observer interface {
 	bus.Observer
 	gateway.Observer
@@ -19,24 +19,20 @@ type observer interface {
 	worker.Observer
 }
 
-// observer of a program: its metrics, unless a benchmark asks what they cost.
+// observer returns a program's metrics, unless a benchmark asks what they cost.
 func (o Options) observer(m *telemetry.Metrics) observer {
 	if o.Unobserved {
-		return nobody{}
+		return nopObserver{}
 	}
 	return m
 }
 
-// nobody hears nothing.
-type nobody struct{}
+// nopObserver drops what it is told.
+type nopObserver struct{ keyprovider.NopObserver }
 
-func (nobody) Published(bus.Stream, string, time.Duration) {}
-func (nobody) Delivered(string, bool)                      {}
-func (nobody) Reconnected()                                {}
-func (nobody) Report(protocol.Report)                      {}
-func (nobody) Round(protocol.Round)                        {}
-func (nobody) JobDone(protocol.JobEnd)                     {}
-func (nobody) ProviderCall(keyprovider.Call)               {}
-func (nobody) ProviderState(error)                         {}
-func (nobody) ProviderCached(bool)                         {}
-func (nobody) ProviderCoalesced(int)                       {}
+func (nopObserver) Published(bus.Stream, string, time.Duration) {}
+func (nopObserver) Delivered(string, bool)                      {}
+func (nopObserver) Reconnected()                                {}
+func (nopObserver) Report(protocol.Report)                      {}
+func (nopObserver) Round(protocol.Round)                        {}
+func (nopObserver) JobDone(protocol.JobEnd)                     {}

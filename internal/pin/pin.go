@@ -1,15 +1,12 @@
-// Package pin gets a token's PIN to where a worker logs in: from the
-// configuration, from a file, from the terminal, or from an operator who runs
-// frost-worker unlock beside the worker.
+// Package pin gets a token's PIN to where a node logs in: from the
+// configuration, from a file, or from a person at the terminal; and it keeps
+// several processes from trying wrong ones.
 //
 // Tokens lock after a few wrong PINs. So there is one rule: a PIN that the
-// token refused is not given to it again. Keeper enforces it, whatever the
-// source and however often the worker logs in, and Tried for the processes after
-// and beside it.
+// token refused is not given to it again. The back end enforces it within a
+// process, and Tried between processes.
 //
-// PINs are secret.Bytes, wiped as soon as they are used. What an operator
-// typed stays in memory, and only there: the worker logs in with it again
-// after the token was pulled and put back.
+// PINs are secret.Bytes, wiped as soon as they are used.
 package pin
 
 import (
@@ -21,7 +18,6 @@ import (
 	"os"
 	"syscall"
 
-	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
@@ -37,30 +33,49 @@ func Literal(pin *secret.Bytes) Source {
 }
 
 // File reads a PIN from a file that nobody else may read, each time anew: a
-// corrected file counts at the next login, or with frost-worker unlock.
+// corrected file counts at the next login.
 func File(path string) Source {
 	return func(context.Context) (*secret.Bytes, error) { return readFile(path) }
 }
 
-// Once asks a source once, and then answers from memory.
-func Once(source Source) Source {
-	var pin *secret.Bytes
-	turn := make(chan struct{}, 1)
-	return func(ctx context.Context) (*secret.Bytes, error) {
-		select {
-		case turn <- struct{}{}:
-			defer func() { <-turn }()
-		case <-ctx.Done():
-			return nil, ctx.Err()
+// Typed asks a person once and then answers from memory: the token may be
+// pulled and put back while nobody is there to type.
+type Typed struct {
+	ask  Source
+	turn chan struct{} // held while the person is asked
+	pin  *secret.Bytes
+}
+
+// NewTyped returns a source of what ask answers.
+func NewTyped(ask Source) *Typed { return &Typed{ask: ask, turn: make(chan struct{}, 1)} }
+
+// PIN is a Source.
+func (t *Typed) PIN(ctx context.Context) (*secret.Bytes, error) {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if t.pin == nil {
+		fresh, err := t.ask(ctx)
+		if err != nil {
+			return nil, err
 		}
-		if pin == nil {
-			fresh, err := source(ctx)
-			if err != nil {
-				return nil, err
-			}
-			pin = fresh
-		}
-		return clone(pin), nil
+		t.pin = fresh
+	}
+	return clone(t.pin), nil
+}
+
+// Forget wipes the answer, so that the person is asked again. It does nothing
+// while the person is being asked.
+func (t *Typed) Forget() {
+	select {
+	case t.turn <- struct{}{}:
+		t.pin.Wipe()
+		t.pin = nil
+		<-t.turn
+	default:
 	}
 }
 
@@ -76,44 +91,30 @@ type Error struct {
 // Error gives "what: remedy".
 func (e *Error) Error() string { return e.What + ": " + e.Remedy }
 
-// RemedyOf finds what mends an error, of a PIN or of a device.
-func RemedyOf(err error) string {
-	var device *keyprovider.Error
-	if errors.As(err, &device) && device.Remedy != "" {
-		return device.Remedy
-	}
-	var pin *Error
-	if errors.As(err, &pin) {
-		return pin.Remedy
-	}
-	return ""
-}
-
-// thenUnlock ends the remedies of a file, which a worker that waits does not
-// look at again.
-const thenUnlock = "; if a worker waits for it, then frost-worker unlock --config FILE"
+// readAgain ends the remedies of a file.
+const readAgain = "; a worker that waits reads it again"
 
 // readFile checks the mode of what it opened, and waits for no writer of a
 // pipe.
 func readFile(path string) (*secret.Bytes, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
-		return nil, &Error{err.Error(), "write the PIN into pin_file, mode 0600" + thenUnlock}
+		return nil, &Error{err.Error(), "write the PIN into pin_file, mode 0600" + readAgain}
 	}
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, &Error{err.Error(), "mend pin_file" + thenUnlock}
+		return nil, &Error{err.Error(), "mend pin_file" + readAgain}
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &Error{"pin_file " + path + " is not a regular file", "name one, and start again"}
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, &Error{fmt.Sprintf("pin_file has mode %04o, and others can read it", mode), "chmod 600 " + path + thenUnlock}
+		return nil, &Error{fmt.Sprintf("pin_file has mode %04o, and others can read it", mode), "chmod 600 " + path + readAgain}
 	}
 	pin, err := Read(f)
 	if err != nil {
-		return nil, &Error{"pin_file " + path + ": " + err.Error(), "write the PIN alone into it" + thenUnlock}
+		return nil, &Error{"pin_file " + path + ": " + err.Error(), "write the PIN alone into it" + readAgain}
 	}
 	return pin, nil
 }

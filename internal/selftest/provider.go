@@ -9,7 +9,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 )
@@ -22,12 +21,12 @@ const (
 )
 
 func (t *test) load(ctx context.Context, s *Step) (err error) {
-	if t.node, err = config.LoadNode(t.path); err != nil {
+	if t.node, err = launch.LoadNode(t.path); err != nil {
 		return remedied{err, "correct " + t.path}
 	}
 	t.report.Provider = t.node.Node.KeyProvider.Type
 	t.loadManifest()
-	options := launch.ProviderOptions{PIN: t.o.PIN, Log: t.o.Log, Enrolling: t.o.Enrolling}
+	options := launch.ProviderOptions{Options: keyprovider.Options{AskPIN: t.o.PIN, Log: t.o.Log, Enrolling: t.o.Enrolling}}
 	if t.manifest != nil {
 		options.Pinned = t.manifest.Identity(t.node.Node.Index)
 	}

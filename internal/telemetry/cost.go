@@ -9,13 +9,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// Prices is what the owner of a device charges. The zero value: nothing.
-type Prices struct {
-	Sign, Derive, PublicKey, Describe float64 // USD per 10,000 calls
-	KeyMonth                          float64 // USD per key and month
-	Keys                              int     // of this node, replicas included
-}
-
 // month is that of price lists: 730 hours.
 const month = 730 * time.Hour
 
@@ -26,7 +19,7 @@ const window = 60
 // speaks of requests and exempts none. Free tiers and discounts are left out, so
 // it is an upper bound.
 type cost struct {
-	prices Prices
+	prices keyprovider.Prices
 	calls  map[string]float64 // USD per call, by operation
 	start  time.Time
 	total  prometheus.Counter // USD
@@ -41,7 +34,7 @@ type minute struct {
 	usd    float64
 }
 
-func newCost(p Prices) *cost {
+func newCost(p keyprovider.Prices) *cost {
 	return &cost{
 		prices: p, start: time.Now(),
 		calls: map[string]float64{

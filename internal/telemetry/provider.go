@@ -23,13 +23,6 @@ type providerMetrics struct {
 
 var _ keyprovider.Observer = (*Metrics)(nil)
 
-// likely are the operations of which a node's provider is sure to see some.
-var likely = map[string][]string{
-	"software": {keyprovider.OpSign, keyprovider.OpDerive},
-	"aws-kms":  {keyprovider.OpSign, keyprovider.OpDerive, keyprovider.OpPublicKey, keyprovider.OpDescribe},
-	"pkcs11":   {keyprovider.OpSign, keyprovider.OpDerive, keyprovider.OpPublicKey, keyprovider.OpLogin},
-}
-
 func newProviderMetrics() providerMetrics {
 	return providerMetrics{
 		calls: histograms("frostfleet_provider_call_seconds", "Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", buckets,
@@ -41,21 +34,21 @@ func newProviderMetrics() providerMetrics {
 		failing:   gauges("frostfleet_provider_failing", "1 for the reason why the key provider fails, 0 for every other.", "reason"),
 		cache:     counters("frostfleet_provider_cache_total", "Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
 		coalesced: prometheus.NewHistogram(histogram("frostfleet_provider_coalesced_digests", "Digests that one signature of the device served.", powers(frost.MaxBatch))),
-		cost:      newCost(Prices{}),
+		cost:      newCost(keyprovider.Prices{}),
 	}
 }
 
-// ForProvider registers the metrics of a node's key provider: software, aws-kms
-// or pkcs11. It is called once, before the provider is used. A failure has a
-// series per reason in frostfleet_provider_failing from the start; among the
-// calls it gets one when it happens, as there would be a thousand.
-func (m *Metrics) ForProvider(name string, prices Prices) {
+// ForProvider registers the metrics of a node's key provider. It is called once,
+// before the provider is used. A failure has a series per reason in
+// frostfleet_provider_failing from the start; among the calls it gets one when it
+// happens, as there would be a thousand.
+func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Prices) {
 	p := &m.provider
-	p.name, p.cost = name, newCost(prices)
+	p.name, p.cost = back.Type, newCost(prices)
 	m.registry.MustRegister(p.calls, p.up, p.circuit, p.failing, p.cache, p.coalesced)
 	p.cost.register(m.registry)
-	for _, operation := range likely[name] {
-		p.calls.WithLabelValues(name, operation, string(keyprovider.OK))
+	for _, operation := range back.Operations {
+		p.calls.WithLabelValues(back.Type, operation, string(keyprovider.OK))
 	}
 	p.cache.WithLabelValues("hit")
 	p.cache.WithLabelValues("miss")

@@ -53,24 +53,17 @@ import (
 
 // Options say which keys to use, and how.
 type Options struct {
-	KeyID           string   // ARN, id or alias of the identity key
-	DerivationKeyID string   // of the derivation key; Derive fails without one
-	DerivationFile  string   // path; in place of a derivation key
-	Regions         []string // in order of preference; else the key's, else the chain's
-	Endpoint        string   // URL in place of AWS's, the same for all regions
-	Profile         string   // of the shared configuration
-	// HedgeAfter is how long a region may take before the next is asked too;
-	// 500 ms when zero.
-	HedgeAfter time.Duration
+	Section
+	DerivationFile string // path; in place of a derivation key
 	// Pinned is the node's public key in the manifest; nil before it is in one.
 	Pinned *ecdsa.PublicKey
-	// Enrolled tells of a node that has a manifest: keys that are missing are to
-	// be put back, as new ones do not open its shares.
+	// Enrolled says that the node has a manifest: keys that are missing are to be
+	// put back, as new ones do not open its shares.
 	Enrolled bool
 	// NewSecret lets Open make DerivationFile if it is missing: for a node that
 	// enrols.
 	NewSecret bool
-	Observe   func(keyprovider.Call) // hears every call that was sent; may be nil
+	Observe   func(keyprovider.Call) // called for each call that was sent; may be nil
 	Log       *slog.Logger           // may be nil
 
 	reach  time.Duration // reachTime, but in tests

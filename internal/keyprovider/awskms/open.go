@@ -17,8 +17,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.HedgeAfter <= 0 {
-		o.HedgeAfter = defaultHedge
+	if o.HedgeAfter.Duration <= 0 {
+		o.HedgeAfter.Duration = defaultHedge
 	}
 	if o.reach == 0 {
 		o.reach = reachTime

@@ -108,7 +108,7 @@ func askInOrder[T any](ctx context.Context, p *Provider, first *place, order []*
 		})
 	}
 	start()
-	hedge := time.NewTicker(p.opt.HedgeAfter)
+	hedge := time.NewTicker(p.opt.HedgeAfter.Duration)
 	defer hedge.Stop()
 	for {
 		select {
@@ -117,7 +117,7 @@ func askInOrder[T any](ctx context.Context, p *Provider, first *place, order []*
 				return a.out, r.err()
 			} else if next {
 				start()
-				hedge.Reset(p.opt.HedgeAfter)
+				hedge.Reset(p.opt.HedgeAfter.Duration)
 			}
 		case <-hedge.C:
 			if len(r.waiting) > 0 {

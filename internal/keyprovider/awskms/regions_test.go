@@ -19,8 +19,8 @@ func replicated(t testing.TB) (f *kmstest.FaultKMS, o Options, log *logged) {
 	t.Helper()
 	kmstest.Setenv(t)
 	f, log = kmstest.StartFaultKMS(t), &logged{}
-	o = Options{KeyID: f.CreateKey(kmstest.Identity.Multi()), DerivationKeyID: f.CreateKey(kmstest.Derivation.Multi()),
-		Regions: []string{east, west}, Endpoint: f.URL, HedgeAfter: time.Minute, Log: log.logger()}
+	o = Options{Section: Section{KeyID: f.CreateKey(kmstest.Identity.Multi()), DerivationKeyID: f.CreateKey(kmstest.Derivation.Multi()),
+		Regions: []string{east, west}, Endpoint: f.URL, HedgeAfter: keyprovider.Duration{Duration: time.Minute}}, Log: log.logger()}
 	f.Replicate(o.KeyID, west)
 	f.Replicate(o.DerivationKeyID, west)
 	return f, o, log
@@ -51,7 +51,7 @@ func TestFailover(t *testing.T) {
 			f.Everywhere()
 			o := o
 			if fault.Hang {
-				o.HedgeAfter = defaultHedge
+				o.HedgeAfter.Duration = defaultHedge
 			}
 			p := open(t, o)
 			fault.Region = east

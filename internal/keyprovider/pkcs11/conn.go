@@ -25,6 +25,7 @@ type conn struct {
 	slot       uint
 	info       p11.TokenInfo
 	keys       *keys
+	visible    bool // the public key can be read without login
 
 	back chan struct{} // hears of sessions that come back
 	gone chan struct{} // closed once it is dead
@@ -56,7 +57,7 @@ func (c *conn) hasProven() bool {
 }
 
 // with lends a session: an idle one, or a new one. There are never more than
-// places.
+// permits.
 func (c *conn) with(ctx context.Context, do func(session) error) error {
 	c.p.mod.gate.RLock()
 	defer c.p.mod.gate.RUnlock()
@@ -142,7 +143,7 @@ func (c *conn) awaitSession(ctx context.Context) error {
 	if idle > 0 {
 		return nil
 	}
-	if len(c.p.flights.some((*flight).hangs)) >= lent {
+	if len(c.p.calls.some((*call).hangs)) >= lent {
 		return c.p.stuck(action, c.p.tokenName())
 	}
 	began := time.Now()

@@ -29,7 +29,7 @@ func (p *Provider) takeTurn(ctx context.Context, c *conn) (turn chan struct{}, e
 		return turn, nil
 	default:
 	}
-	if len(p.flights.some(func(f *flight) bool { return f.action == actDerive && f.hangs() })) > 0 {
+	if len(p.calls.some(func(f *call) bool { return f.action == actDerive && f.hangs() })) > 0 {
 		return nil, p.stuck(actDerive, key)
 	}
 	began := time.Now()
@@ -54,11 +54,11 @@ func (p *Provider) useInTurn(ctx context.Context, key string, do func(*conn, ses
 	if err != nil {
 		return nil, err
 	}
-	if err := p.takePlace(ctx, actDerive, key); err != nil {
+	if err := p.acquire(ctx, actDerive, key); err != nil {
 		<-turn
 		return nil, err
 	}
-	return p.fly(ctx, c, keyprovider.OpDerive, actDerive, key, do, func() { <-p.places; <-turn })
+	return p.run(ctx, c, keyprovider.OpDerive, actDerive, key, do, func() { <-p.permits; <-turn })
 }
 
 // derive gives 32 bytes, which the caller wipes.

@@ -32,7 +32,7 @@ func (c *conn) probe(s session) error {
 	if err != nil {
 		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), err)
 	}
-	if now.SerialNumber != c.info.SerialNumber || now.Label != c.info.Label {
+	if identify(now) != identify(c.info) {
 		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), p11.Error(p11.CKR_TOKEN_NOT_PRESENT)) // another one is in its slot
 	}
 	for label, h := range c.handles() {

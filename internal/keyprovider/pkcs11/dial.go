@@ -20,10 +20,11 @@ const dialPause = time.Second
 // known is what token and keys were at first: another token is refused, as is
 // one that comes back with other keys.
 type known struct {
-	serial string
-	public *ecdsa.PublicKey
-	kind   string   // of the derivation key
-	check  [32]byte // hash of a derived value; zero without a derivation key
+	token   identity
+	visible bool // its public key can be read without login
+	public  *ecdsa.PublicKey
+	kind    string   // of the derivation key
+	check   [32]byte // hash of a derived value; zero without a derivation key
 }
 
 // knownKeys is nil until there was a connection.
@@ -53,7 +54,7 @@ func (p *Provider) connection(ctx context.Context, action, key string) (*conn, e
 			return nil, keyprovider.ErrClosed
 		case <-ctx.Done():
 			if leads {
-				return nil, p.leave(ctx, f)
+				return nil, p.abandon(ctx, f)
 			}
 			return nil, p.gaveUp(ctx, action, key, f.began)
 		}
@@ -66,7 +67,7 @@ func isContext(err error) bool {
 
 // connOrDial gives one of three: a connection, a dial to wait for, which the
 // caller may lead, or the reason why there is neither.
-func (p *Provider) connOrDial(ctx context.Context) (c *conn, dial *flight, leads bool, err error) {
+func (p *Provider) connOrDial(ctx context.Context) (c *conn, dial *call, leads bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.conn
@@ -88,22 +89,22 @@ func (p *Provider) connOrDial(ctx context.Context) (c *conn, dial *flight, leads
 }
 
 // startDial wants p.mu.
-func (p *Provider) startDial(ctx context.Context, old *conn) *flight {
+func (p *Provider) startDial(ctx context.Context, old *conn) *call {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(p.life, cancel)
 	var c *conn
-	return p.launch("connect", p.tokenName(), func(f *flight) (_ []byte, err error) {
+	return p.start("connect", p.tokenName(), func(f *call) (_ []byte, err error) {
 		c, err = p.connect(ctx, f, old)
 		f.cutShort = ctx.Err() != nil && isContext(err)
 		return nil, err
-	}, func(f *flight) {
+	}, func(f *call) {
 		stop()
 		cancel()
 		p.dialEnded(c, f)
 	})
 }
 
-func (p *Provider) dialEnded(c *conn, f *flight) {
+func (p *Provider) dialEnded(c *conn, f *call) {
 	p.mu.Lock()
 	closed := p.closed
 	p.dial = nil
@@ -123,7 +124,7 @@ func (p *Provider) dialEnded(c *conn, f *flight) {
 // connect makes a connection. If that fails for a reason that a fresh look at
 // the device may mend, the library is initialised again: many list their
 // tokens at that time only.
-func (p *Provider) connect(ctx context.Context, f *flight, old *conn) (*conn, error) {
+func (p *Provider) connect(ctx context.Context, f *call, old *conn) (*conn, error) {
 	var spare *uint
 	if old != nil {
 		old.giveUp(nil)
@@ -162,7 +163,7 @@ func (p *Provider) connect(ctx context.Context, f *flight, old *conn) (*conn, er
 }
 
 // establish finds the token, logs in, and finds and tries the keys.
-func (p *Provider) establish(ctx context.Context, f *flight) (*conn, error) {
+func (p *Provider) establish(ctx context.Context, f *call) (*conn, error) {
 	m := p.mod
 	m.gate.RLock()
 	defer m.gate.RUnlock()
@@ -192,7 +193,10 @@ func (p *Provider) sessionFlags() uint {
 	return p11.CKF_SERIAL_SESSION
 }
 
-func (p *Provider) enter(ctx context.Context, f *flight, c *conn, s session) error {
+func (p *Provider) enter(ctx context.Context, f *call, c *conn, s session) error {
+	if err := c.recognize(s); err != nil {
+		return err
+	}
 	if err := p.login(ctx, f, c, s); err != nil {
 		return err
 	}

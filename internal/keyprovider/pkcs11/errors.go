@@ -14,9 +14,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// A verdict is what a return value means: for the operator, and for the
+// A class is what a return value means: for the operator, and for the
 // connection, which is given up if it is lost.
-type verdict struct {
+type class struct {
 	reason keyprovider.Reason
 	lost   bool // session, login, handles or device are gone: connect again
 	remedy string
@@ -24,12 +24,14 @@ type verdict struct {
 
 const (
 	again   = "the token is looked for again at the next call"
-	pinHelp = "mend pin or pin_file, then frost-worker unlock --config FILE"
+	pinHelp = "correct pin or pin_file, then " + unlockCommand
+
+	unlockCommand = "frost-worker unlock --config FILE"
 )
 
 var errPanicked = errors.New("the library gave an answer that makes no sense, or this program has a fault: a panic")
 
-var verdicts = map[p11.Error]verdict{
+var classes = map[p11.Error]class{
 	p11.CKR_SESSION_HANDLE_INVALID:   {keyprovider.Unavailable, true, "the session is gone; " + again},
 	p11.CKR_SESSION_CLOSED:           {keyprovider.Unavailable, true, "the session is gone; " + again},
 	p11.CKR_USER_NOT_LOGGED_IN:       {keyprovider.Unavailable, true, "the login is gone; " + again},
@@ -74,27 +76,27 @@ var verdicts = map[p11.Error]verdict{
 	p11.CKR_ACTION_PROHIBITED:     {keyprovider.Denied, false, "the token does not let its user do this: use its own tool"},
 }
 
-// judge sorts any error of a library. An unknown one of a vendor may be about
+// classify sorts any error of a library. An unknown one of a vendor may be about
 // the connection.
-func judge(err error) verdict {
+func classify(err error) class {
 	var rv p11.Error
 	switch {
 	case errors.Is(err, errPanicked): // in the midst of something
-		return verdict{keyprovider.Other, true, "if it comes again, look for news of the token's software; " + again}
+		return class{keyprovider.Other, true, "if it comes again, look for news of the token's software; " + again}
 	case !errors.As(err, &rv):
-		return verdict{reason: keyprovider.ReasonOf(err)}
+		return class{reason: keyprovider.ReasonOf(err)}
 	}
-	if v, ok := verdicts[rv]; ok {
+	if v, ok := classes[rv]; ok {
 		return v
 	}
 	if rv >= p11.CKR_VENDOR_DEFINED {
-		return verdict{keyprovider.Unavailable, true, "the vendor's manual tells what this value means; " + again}
+		return class{keyprovider.Unavailable, true, "the vendor's manual tells what this value means; " + again}
 	}
-	return verdict{reason: keyprovider.Other}
+	return class{reason: keyprovider.Other}
 }
 
 // lost tells failures after which the connection is of no use.
-func lost(err error) bool { return err != nil && judge(err).lost }
+func lost(err error) bool { return err != nil && classify(err).lost }
 
 // failed makes the library's error one for an operator. Errors made here go
 // through as they are.
@@ -103,7 +105,7 @@ func (p *Provider) failed(action, key string, err error) error {
 	if err == nil || errors.As(err, &told) || errors.Is(err, keyprovider.ErrClosed) {
 		return err
 	}
-	v := judge(err)
+	v := classify(err)
 	remedy := v.remedy
 	if v.lost {
 		remedy += " (" + p.look() + ")"

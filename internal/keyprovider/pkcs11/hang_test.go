@@ -75,7 +75,7 @@ func TestHang(t *testing.T) {
 	}
 	f.release()
 	eventually(t, "the calls returned", func() error {
-		if len(p.flights.some(anyFlight)) > 0 {
+		if len(p.calls.some(anyCall)) > 0 {
 			return errors.New("not yet")
 		}
 		return nil

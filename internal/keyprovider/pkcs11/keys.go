@@ -34,7 +34,7 @@ const (
 
 // findKeys finds both keys by label and checks their kind. The identity's
 // public key is found out with a signature.
-func (c *conn) findKeys(f *flight, s session) error {
+func (c *conn) findKeys(f *call, s session) error {
 	p := c.p
 	label := p.o.KeyLabel
 	private, err := c.findIdentity(s)
@@ -185,8 +185,8 @@ func (c *conn) wrong(label, remedy string) error {
 
 // publicKeys collects what may be the identity's public half: public keys with
 // its CKA_ID or label, then certificates with its CKA_ID or label.
-func (c *conn) publicKeys(f *flight, s session, private handle, label string) (out []*ecdsa.PublicKey, err error) {
-	err = c.p.call(f, keyprovider.OpPublicKey, "C_GetAttributeValue", c.p.keyName(label), func() error {
+func (c *conn) publicKeys(f *call, s session, private handle, label string) (out []*ecdsa.PublicKey, err error) {
+	err = c.p.observed(f, keyprovider.OpPublicKey, "C_GetAttributeValue", c.p.keyName(label), func() error {
 		by := []*p11.Attribute{withLabel(label)}
 		id, err := c.bytes(s, private, p11.CKA_ID)
 		if err != nil {

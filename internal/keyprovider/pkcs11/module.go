@@ -70,9 +70,6 @@ func acquire(path string, load loader) (*module, error) {
 
 // resolve gives the library its one name.
 func (o *Options) resolve() error {
-	if o.Library == "" {
-		return nil // check says so
-	}
 	path, err := filepath.EvalSymlinks(o.Library)
 	if err == nil {
 		path, err = filepath.Abs(path)
@@ -236,8 +233,8 @@ func (m *module) leave(p *Provider) {
 	m.left[p] = done
 	m.mu.Unlock()
 	go func() {
-		_ = p.Close()
-		for _, f := range p.flights.some(anyFlight) { // Close does not wait for ever
+		_ = p.close()
+		for _, f := range p.calls.some(anyCall) { // close does not wait for ever
 			<-f.done
 		}
 		m.mu.Lock()

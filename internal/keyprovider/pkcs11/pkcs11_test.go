@@ -141,34 +141,10 @@ func TestPoolIsBounded(t *testing.T) {
 	}
 }
 
-func TestOptions(t *testing.T) {
-	good := Options{Library: "/l", TokenLabel: "t", KeyLabel: "k", DerivationKeyLabel: "d"}
-	if err := good.check(); err != nil || good.Sessions != 4 {
-		t.Fatal(err)
-	}
-	for want, spoil := range map[string]func(*Options){
-		"pkcs11_library": func(o *Options) { o.Library = "" },
-		"token_label":    func(o *Options) { o.TokenLabel = "" },
-		"key_label":      func(o *Options) { o.KeyLabel = "" },
-		"two keys":       func(o *Options) { o.DerivationKeyLabel = o.KeyLabel },
-		"neither":        func(o *Options) { o.Derivation = "file" },
-		"sessions":       func(o *Options) { o.Sessions = 65 },
-	} {
-		o := good
-		spoil(&o)
-		if err := o.check(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want an error with %q, got %v", want, err)
-		}
-		if _, err := Open(t.Context(), o); err == nil {
-			t.Errorf("Open takes options without %s", want)
-		}
-	}
-}
-
 func TestNoSuchLibrary(t *testing.T) {
-	_, err := Open(t.Context(), Options{Library: "/nowhere/lib.so", TokenLabel: "t", KeyLabel: "k"})
+	_, err := Open(t.Context(), Options{Section: Section{Library: "/nowhere/lib.so", TokenLabel: "t", KeyLabel: "k"}})
 	wants(t, err, keyprovider.NotFound, "/nowhere/lib.so", "pkcs11_library", "softhsm2")
-	_, err = Open(t.Context(), Options{Library: "/etc/hostname", TokenLabel: "t", KeyLabel: "k"})
+	_, err = Open(t.Context(), Options{Section: Section{Library: "/etc/hostname", TokenLabel: "t", KeyLabel: "k"}})
 	wants(t, err, keyprovider.Other, "/etc/hostname", "no PKCS#11 library")
 }
 

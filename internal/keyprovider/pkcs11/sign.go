@@ -78,14 +78,14 @@ func encodeSignature(raw []byte) ([]byte, error) {
 }
 
 // matching gives the public key under which a fresh signature verifies.
-func (c *conn) matching(f *flight, s session, candidates []*ecdsa.PublicKey) (key *ecdsa.PublicKey, err error) {
+func (c *conn) matching(f *call, s session, candidates []*ecdsa.PublicKey) (key *ecdsa.PublicKey, err error) {
 	label := c.p.o.KeyLabel
 	var fresh [32]byte
 	if _, err := rand.Read(fresh[:]); err != nil {
 		return nil, err
 	}
 	digest := sha256.Sum256(append([]byte(tryDigestTag), fresh[:]...))
-	err = c.p.call(f, keyprovider.OpSign, "C_Sign", c.p.keyName(label), func() error {
+	err = c.p.observed(f, keyprovider.OpSign, "C_Sign", c.p.keyName(label), func() error {
 		sig, err := c.signRaw(s, digest)
 		if err != nil {
 			return err
@@ -102,9 +102,9 @@ func (c *conn) matching(f *flight, s session, candidates []*ecdsa.PublicKey) (ke
 }
 
 // tryKeys derives twice, and holds both keys against what they were at first.
-func (c *conn) tryKeys(ctx context.Context, f *flight, s session) error {
+func (c *conn) tryKeys(ctx context.Context, f *call, s session) error {
 	p := c.p
-	now := &known{serial: c.info.SerialNumber, public: c.keys.public, kind: c.keys.kind}
+	now := &known{token: identify(c.info), visible: c.visible, public: c.keys.public, kind: c.keys.kind}
 	if c.keys.kind != "" {
 		var err error
 		if now.check, err = c.tryDerive(ctx, f, s); err != nil {
@@ -125,7 +125,7 @@ func (c *conn) tryKeys(ctx context.Context, f *flight, s session) error {
 }
 
 // tryDerive gives the hash of a derived value.
-func (c *conn) tryDerive(ctx context.Context, f *flight, s session) (check [32]byte, err error) {
+func (c *conn) tryDerive(ctx context.Context, f *call, s session) (check [32]byte, err error) {
 	label := c.p.o.DerivationKeyLabel
 	if c.keys.kind == ECDH {
 		turn, err := c.p.takeTurn(ctx, c)
@@ -136,7 +136,7 @@ func (c *conn) tryDerive(ctx context.Context, f *flight, s session) (check [32]b
 	}
 	var out [2][]byte
 	for i := range out {
-		err := c.p.call(f, keyprovider.OpDerive, actDerive, c.p.keyName(label), func() (err error) {
+		err := c.p.observed(f, keyprovider.OpDerive, actDerive, c.p.keyName(label), func() (err error) {
 			out[i], err = c.derive(s, []byte(tryLabel))
 			return err
 		})

@@ -14,14 +14,13 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// hangTime is how long a call may go on after a caller that did not wait for
-// it, before it counts as one that hangs. A call that outlived a deadline
-// counts at once.
+// hangTime is how long a call that its caller canceled may go on before it
+// counts as one that hangs. A call that outlived a deadline counts at once.
 const hangTime = 5 * time.Second
 
-// A flight is work in the library on a goroutine of its own: C code knows no
-// context, so the caller leaves and the work goes on.
-type flight struct {
+// A call is work in the library on a goroutine of its own: C code takes no
+// context, so a caller whose context ends abandons the call, which goes on.
+type call struct {
 	action string // in the library's words, for errors
 	key    string
 	began  time.Time
@@ -29,67 +28,66 @@ type flight struct {
 	err    error                  // once done
 	op     atomic.Pointer[report] // the call under way, for the observer
 
-	// cutShort tells, once done, that it ended with its caller's context.
-	cutShort bool
+	cutShort bool // once done: it ended with its caller's context
 
-	mu     sync.Mutex
-	left   error // why its caller did not wait: ctx.Err()
-	landed bool
-	out    []byte // for the caller; wiped if that one has left
+	mu       sync.Mutex
+	left     error // why its caller abandoned it: ctx.Err()
+	finished bool
+	out      []byte // for the caller; wiped if that one has left
 }
 
-// flights are those in the air.
-type flights struct {
+// callSet is the calls under way.
+type callSet struct {
 	mu   sync.Mutex
-	all  map[*flight]struct{}
+	all  map[*call]struct{}
 	shut bool
 }
 
-// add tells whether it may start.
-func (fs *flights) add(f *flight) bool {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	if fs.shut {
+// add reports whether the call may start.
+func (cs *callSet) add(f *call) bool {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	if cs.shut {
 		return false
 	}
-	if fs.all == nil {
-		fs.all = map[*flight]struct{}{}
+	if cs.all == nil {
+		cs.all = map[*call]struct{}{}
 	}
-	fs.all[f] = struct{}{}
+	cs.all[f] = struct{}{}
 	return true
 }
 
-// close lets no more start.
-func (fs *flights) close() {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	fs.shut = true
+// close lets no more calls start.
+func (cs *callSet) close() {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	cs.shut = true
 }
 
-func (fs *flights) remove(f *flight) {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	delete(fs.all, f)
+func (cs *callSet) remove(f *call) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.all, f)
 }
 
-// some gives those that fit, the oldest first.
-func (fs *flights) some(fits func(*flight) bool) []*flight {
-	fs.mu.Lock()
-	defer fs.mu.Unlock()
-	var out []*flight
-	for f := range fs.all {
+// some returns the calls that match, the oldest first.
+func (cs *callSet) some(fits func(*call) bool) []*call {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	var out []*call
+	for f := range cs.all {
 		if fits(f) {
 			out = append(out, f)
 		}
 	}
-	slices.SortFunc(out, func(a, b *flight) int { return a.began.Compare(b.began) })
+	slices.SortFunc(out, func(a, b *call) int { return a.began.Compare(b.began) })
 	return out
 }
 
-func anyFlight(*flight) bool { return true }
+func anyCall(*call) bool { return true }
 
-// A report tells the observer of one call to the token, once: when the call
-// ends, or when its caller leaves.
+// A report is made to the observer once for a call to the token: when it ends,
+// or when its caller abandons it.
 type report struct {
 	once      sync.Once
 	observe   func(keyprovider.Call)
@@ -103,27 +101,27 @@ func (r *report) end(err error) {
 	})
 }
 
-// launch starts the work. finished runs after it, on its goroutine. It gives
-// nil, and does not start, once the provider is closed.
-func (p *Provider) launch(action, key string, work func(*flight) ([]byte, error), finished func(*flight)) *flight {
-	f := &flight{action: action, key: key, began: time.Now(), done: make(chan struct{})}
-	if !p.flights.add(f) {
+// start begins the work; finished runs after it, on its goroutine. It returns
+// nil, and begins nothing, once the provider is closed.
+func (p *Provider) start(action, key string, work func(*call) ([]byte, error), finished func(*call)) *call {
+	f := &call{action: action, key: key, began: time.Now(), done: make(chan struct{})}
+	if !p.calls.add(f) {
 		return nil
 	}
 	go func() {
 		var out []byte
 		err := p.failed(action, key, unpanicked(func() (err error) { out, err = work(f); return err }))
-		f.land(out, err)
-		p.flights.remove(f)
+		f.finish(out, err)
+		p.calls.remove(f)
 		finished(f)
 		close(f.done)
 	}()
 	return f
 }
 
-// unpanicked makes a panic an error, as nothing else on a flight's goroutine
-// catches it: the binding panics where a library's answer makes no sense. The
-// panic's value is not told, which may hold a PIN.
+// unpanicked turns a panic into an error, as nothing else on a call's goroutine
+// recovers: the binding panics where a library's answer makes no sense. The
+// panic's value is not reported, as it may hold a PIN.
 func unpanicked(do func() error) (err error) {
 	defer func() {
 		if recover() != nil {
@@ -133,10 +131,10 @@ func unpanicked(do func() error) (err error) {
 	return do()
 }
 
-func (f *flight) land(out []byte, err error) {
+func (f *call) finish(out []byte, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.out, f.err, f.landed = out, err, true
+	f.out, f.err, f.finished = out, err, true
 	if f.left != nil {
 		clear(f.out)
 	}
@@ -144,7 +142,7 @@ func (f *flight) land(out []byte, err error) {
 
 // call counts and times one call to the token, whose error it makes one for
 // an operator.
-func (p *Provider) call(f *flight, operation, action, key string, do func() error) error {
+func (p *Provider) observed(f *call, operation, action, key string, do func() error) error {
 	r := &report{observe: p.o.Observe, operation: operation, began: time.Now()}
 	f.op.Store(r)
 	err := p.failed(action, key, unpanicked(do))
@@ -153,11 +151,11 @@ func (p *Provider) call(f *flight, operation, action, key string, do func() erro
 }
 
 // leave notes that the caller does not wait, and gives the error for it.
-func (p *Provider) leave(ctx context.Context, f *flight) error {
+func (p *Provider) abandon(ctx context.Context, f *call) error {
 	err := p.gaveUp(ctx, f.action, f.key, f.began)
 	f.mu.Lock()
 	f.left = ctx.Err()
-	if f.landed {
+	if f.finished {
 		clear(f.out)
 	}
 	f.mu.Unlock()
@@ -168,7 +166,7 @@ func (p *Provider) leave(ctx context.Context, f *flight) error {
 }
 
 // hangs tells calls that the library does not answer from slow ones.
-func (f *flight) hangs() bool {
+func (f *call) hangs() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return errors.Is(f.left, context.DeadlineExceeded) || f.left != nil && time.Since(f.began) > hangTime
@@ -185,7 +183,7 @@ func (p *Provider) stuck(action, key string) error {
 
 // hanging tells of the calls that hang; it is empty if none does.
 func (p *Provider) hanging() string {
-	hanging := p.flights.some((*flight).hangs)
+	hanging := p.calls.some((*call).hangs)
 	if len(hanging) == 0 {
 		return ""
 	}
@@ -196,25 +194,25 @@ func (p *Provider) hanging() string {
 
 // use runs do in a session of the token and waits for it, or for ctx.
 func (p *Provider) use(ctx context.Context, operation, action, key string, do func(*conn, session) ([]byte, error)) ([]byte, error) {
-	if err := p.takePlace(ctx, action, key); err != nil {
+	if err := p.acquire(ctx, action, key); err != nil {
 		return nil, err
 	}
 	c, err := p.connection(ctx, action, key)
 	if err != nil {
-		<-p.places
+		<-p.permits
 		return nil, err
 	}
-	return p.fly(ctx, c, operation, action, key, do, func() { <-p.places })
+	return p.run(ctx, c, operation, action, key, do, func() { <-p.permits })
 }
 
 // fly is use with a connection and a place, which done gives back.
-func (p *Provider) fly(ctx context.Context, c *conn, operation, action, key string, do func(*conn, session) ([]byte, error), done func()) ([]byte, error) {
-	f := p.launch(action, key, func(f *flight) (out []byte, err error) {
+func (p *Provider) run(ctx context.Context, c *conn, operation, action, key string, do func(*conn, session) ([]byte, error), done func()) ([]byte, error) {
+	f := p.start(action, key, func(f *call) (out []byte, err error) {
 		err = c.with(ctx, func(s session) error {
-			return p.call(f, operation, action, key, func() (err error) { out, err = do(c, s); return err })
+			return p.observed(f, operation, action, key, func() (err error) { out, err = do(c, s); return err })
 		})
 		return out, err
-	}, func(*flight) { done() })
+	}, func(*call) { done() })
 	if f == nil {
 		done()
 		return nil, keyprovider.ErrClosed
@@ -223,24 +221,24 @@ func (p *Provider) fly(ctx context.Context, c *conn, operation, action, key stri
 	case <-f.done:
 		return f.out, f.err
 	case <-ctx.Done():
-		return nil, p.leave(ctx, f)
+		return nil, p.abandon(ctx, f)
 	}
 }
 
-// takePlace waits for one of the places, of which there are as many as
+// acquire waits for one of the permits, of which there are as many as
 // sessions. It does not wait if calls that hang have them all.
-func (p *Provider) takePlace(ctx context.Context, action, key string) error {
+func (p *Provider) acquire(ctx context.Context, action, key string) error {
 	select {
-	case p.places <- struct{}{}:
+	case p.permits <- struct{}{}:
 		return nil
 	default:
 	}
-	if len(p.flights.some((*flight).hangs)) >= cap(p.places) {
+	if len(p.calls.some((*call).hangs)) >= cap(p.permits) {
 		return p.stuck(action, key)
 	}
 	began := time.Now()
 	select {
-	case p.places <- struct{}{}:
+	case p.permits <- struct{}{}:
 		return nil
 	case <-p.life.Done():
 		return keyprovider.ErrClosed

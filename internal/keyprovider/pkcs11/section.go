@@ -1,0 +1,183 @@
+package pkcs11
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/pin"
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// Backend is HSMs and smart cards, through their PKCS#11 library.
+func Backend() keyprovider.Backend {
+	return keyprovider.Backend{
+		Type: name, Section: func() keyprovider.Section { return new(Section) },
+		Operations: []string{keyprovider.OpSign, keyprovider.OpDerive, keyprovider.OpPublicKey, keyprovider.OpLogin},
+	}
+}
+
+// Section is [node.key_provider] with type = "pkcs11".
+type Section struct {
+	Library            string             `toml:"pkcs11_library"`       // path of the token's .so
+	Slot               *uint              `toml:"slot"`                 // the token's slot, or
+	TokenLabel         string             `toml:"token_label"`          // its label; with both, both must hold
+	KeyLabel           string             `toml:"key_label"`            // of the identity key
+	DerivationKeyLabel string             `toml:"derivation_key_label"` // empty: the provider can't derive
+	Derivation         string             `toml:"derivation"`           // HMAC or ECDH insist on a kind of key
+	Pin                keyprovider.Secret `toml:"pin"`                  // nil: none here; ${NAME} is resolved by Check
+	PINFile            string             `toml:"pin_file"`             // path
+	URI                keyprovider.Secret `toml:"uri"`                  // RFC 7512; Check takes it apart
+	InitArgs           string             `toml:"init_args"`            // for C_Initialize; most libraries take none
+	Sessions           int                `toml:"sessions"`             // at most so many calls at once; 0: the default
+	keyprovider.Device
+
+	typed *pin.Typed // a person's PIN, kept over several tries to open
+}
+
+// Values of Section.Derivation.
+const (
+	HMAC = "hmac" // a generic secret, CKM_SHA256_HMAC
+	ECDH = "ecdh" // a P-256 key, CKM_ECDH1_DERIVE
+)
+
+// Check implements keyprovider.Section.
+func (s *Section) Check(t keyprovider.Table, n keyprovider.Node) {
+	s.CheckDevice(t, keyprovider.Prices{})
+	if t.Has("pin") {
+		s.checkPIN(t, "pin", n.File)
+	}
+	if t.Has("uri") {
+		s.takeURI(t, n.File)
+	}
+	t.Require("pkcs11_library", s.Library)
+	t.Require("key_label", s.KeyLabel)
+	if s.Slot == nil && s.TokenLabel == "" {
+		t.Fail("token_label", "is missing: say which token with token_label, slot or uri")
+	}
+	if s.KeyLabel != "" && s.DerivationKeyLabel == s.KeyLabel {
+		t.Fail("derivation_key_label", "is key_label: identity and derivation are two keys")
+	}
+	if s.Derivation != "" {
+		t.OneOf("derivation", s.Derivation, HMAC, ECDH)
+	}
+	if strings.ContainsRune(s.InitArgs, 0) {
+		t.Fail("init_args", "has a NUL in it")
+	}
+	if t.Has("sessions") {
+		t.Between("sessions", s.Sessions, 1, maxSessions)
+	}
+	t.Absolute(&s.Library)
+	t.Absolute(&s.PINFile)
+}
+
+// maxPIN bounds a PIN in bytes.
+const maxPIN = 255
+
+// checkPIN checks a PIN that stands in the file, under pin or in the uri, and
+// puts the value of an environment variable in place of ${NAME}.
+func (s *Section) checkPIN(t keyprovider.Table, key, file string) {
+	if s.PINFile != "" {
+		t.Fail(key, "and pin_file exclude each other: one place for the PIN")
+		return
+	}
+	text := s.Pin.Expose()
+	switch {
+	case len(text) == 0 || len(text) > maxPIN || bytes.ContainsAny(text, "\x00\r\n"):
+		t.Fail(key, "holds no PIN of 1 to %d bytes on one line: take it out to be asked for the PIN", maxPIN)
+	case bytes.HasPrefix(text, []byte("${")):
+		s.Pin.Bytes = environment(t, key, string(text))
+	default:
+		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Fail(key, "holds a PIN in a file of mode %04o that others can read: chmod 600 %s, or use pin_file", info.Mode().Perm(), file)
+		}
+	}
+}
+
+var variable = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
+
+// environment resolves ${NAME}. The error does not repeat what could be a PIN.
+func environment(t keyprovider.Table, key, text string) *secret.Bytes {
+	match := variable.FindStringSubmatch(text)
+	if match == nil {
+		t.Fail(key, "begins with ${ and is not the name of an environment variable such as ${FROST_PIN}")
+		return nil
+	}
+	value := os.Getenv(match[1])
+	if value == "" || len(value) > maxPIN || strings.ContainsAny(value, "\r\n") {
+		t.Fail(key, "names the environment variable %s, which is not set to a PIN of 1 to %d bytes on one line", match[1], maxPIN)
+		return nil
+	}
+	return secret.New([]byte(value))
+}
+
+const needsDerivation = "set derivation_key_label, and make the key with: frost-worker provision --config FILE"
+
+// CanDerive implements keyprovider.Section.
+func (s *Section) CanDerive(keyprovider.Node) error {
+	if s.DerivationKeyLabel != "" {
+		return nil
+	}
+	return &keyprovider.Error{Reason: keyprovider.CannotDerive, Provider: name, Remedy: needsDerivation, Err: keyprovider.ErrCannotDerive}
+}
+
+// Charges implements keyprovider.Section.
+func (s *Section) Charges() keyprovider.Prices { return s.Prices }
+
+// How long opening may take: without a person, and with one who types the PIN.
+const (
+	openTime = 30 * time.Second
+	askTime  = 5 * time.Minute
+)
+
+// Open implements keyprovider.Section.
+func (s *Section) Open(ctx context.Context, n keyprovider.Node, o keyprovider.Options) (keyprovider.Provider, error) {
+	options := s.options(n, o)
+	timeout := openTime
+	if s.typed != nil {
+		timeout = askTime
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	p, err := Open(ctx, options)
+	if err != nil {
+		if s.typed != nil && keyprovider.ReasonOf(err) == keyprovider.PIN {
+			s.typed.Forget()
+		}
+		return nil, err
+	}
+	return p, nil
+}
+
+// Provision implements keyprovider.Section.
+func (s *Section) Provision(ctx context.Context, n keyprovider.Node, o keyprovider.Options) (*keyprovider.Provisioned, error) {
+	facts, err := Provision(ctx, s.options(n, o))
+	if err != nil {
+		return nil, err
+	}
+	return &keyprovider.Provisioned{Provider: name, Facts: facts}, nil
+}
+
+func (s *Section) options(n keyprovider.Node, o keyprovider.Options) Options {
+	options := Options{
+		Section: *s, AfterWrongPIN: o.AfterWrongPIN, Observe: o.Observe, Log: o.Log,
+		Tried: pin.TriedIn(n.Storage, fmt.Sprintf("make sure of the PIN, then frost-worker unlock --config %s", n.File)),
+	}
+	switch {
+	case s.Pin.Bytes != nil:
+		options.PIN = pin.Literal(s.Pin.Bytes)
+	case s.PINFile != "":
+		options.PIN = pin.File(s.PINFile)
+	case o.AskPIN != nil:
+		if s.typed == nil {
+			s.typed = pin.NewTyped(o.AskPIN)
+		}
+		options.PIN, options.AfterWrongPIN = s.typed.PIN, true // whoever types it sees what happens
+	}
+	return options
+}
