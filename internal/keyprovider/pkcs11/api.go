@@ -13,8 +13,10 @@ type api interface {
 	Finalize() error
 	GetInfo() (p11.Info, error)
 	GetSlotList(tokenPresent bool) ([]uint, error)
+	GetSlotInfo(slot uint) (p11.SlotInfo, error)
 	GetTokenInfo(slot uint) (p11.TokenInfo, error)
 	GetMechanismList(slot uint) ([]*p11.Mechanism, error)
+	GetMechanismInfo(slot uint, m []*p11.Mechanism) (p11.MechanismInfo, error)
 
 	OpenSession(slot uint, flags uint) (p11.SessionHandle, error)
 	CloseSession(p11.SessionHandle) error

@@ -3,14 +3,17 @@
 package pkcs11
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -21,7 +24,9 @@ import (
 // loaded, as some libraries don't survive being unloaded, and is finalised
 // when nobody uses it.
 type module struct {
-	api api
+	api  api
+	args []byte         // for C_Initialize, ending in NUL; nil: none
+	pin  runtime.Pinner // of args, for ever: the library may keep the pointer
 
 	// gate is held for reading around every use of the library, and for
 	// writing around its initialisation. A call that hangs keeps it, so
@@ -48,8 +53,9 @@ var registry = struct {
 	modules map[string]*module // by resolved path
 }{modules: map[string]*module{}}
 
-// acquire gives the module at a path to one more user.
-func acquire(path string, load loader) (*module, error) {
+// acquire returns the module at a path to one more user, who wants it to be
+// initialised with args.
+func acquire(path, args string, load loader) (*module, error) {
 	registry.Lock()
 	defer registry.Unlock()
 	m := registry.modules[path]
@@ -60,7 +66,14 @@ func acquire(path string, load loader) (*module, error) {
 		}
 		m = &module{api: loaded, logins: make(chan struct{}, 1), inUse: map[uint]int{},
 			ecdh: map[uint]chan struct{}{}, left: map[*Provider]chan struct{}{}}
+		if args != "" {
+			m.args = append([]byte(args), 0)
+			m.pin.Pin(&m.args[0])
+		}
 		registry.modules[path] = m
+	}
+	if string(bytes.TrimSuffix(m.args, []byte{0})) != args {
+		return nil, errors.New("pkcs11: " + path + " is in use in this process with other init_args")
 	}
 	m.mu.Lock()
 	m.users++
@@ -118,7 +131,11 @@ func (m *module) isReady() bool {
 
 // initialize wants the write lock. It tells whether somebody else had done it.
 func (m *module) initialize() (theirs bool, err error) {
-	err = m.api.Initialize() // with CKF_OS_LOCKING_OK
+	var with []p11.InitializeOption // CKF_OS_LOCKING_OK is the binding's
+	if m.args != nil {
+		with = append(with, p11.InitializeWithReserved(unsafe.Pointer(&m.args[0])))
+	}
+	err = m.api.Initialize(with...)
 	theirs = errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_ALREADY_INITIALIZED))
 	if err != nil && !theirs {
 		return false, err

@@ -56,7 +56,7 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 // open is Open with another loader, and with a maker of missing keys.
 func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, error) {
 	o.setDefaults()
-	mod, err := acquire(o.Library, load)
+	mod, err := acquire(o.Library, o.InitArgs, load)
 	if err != nil {
 		return nil, err
 	}
