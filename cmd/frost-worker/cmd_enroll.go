@@ -38,7 +38,7 @@ frostctl fleet manifest joins the cards of all nodes.`,
 		if err != nil {
 			return err
 		}
-		provider := keyprovider.Harden(back, launch.Policy(n), nil)
+		provider := keyprovider.Supervise(back, launch.Policy(n), nil)
 		defer provider.Close()
 		if err := keyprovider.Check(ctx, provider); err != nil {
 			return err

@@ -178,7 +178,7 @@ func (w *world) start() (g *Gateway, stop func()) {
 func (w *world) startNode() {
 	w.t.Helper()
 	node, err := worker.New(w.t.Context(), worker.Config{
-		Manifest: w.manifest, Access: w.access, Storage: w.t.TempDir(), Provider: keyprovider.Harden(w.provider, keyprovider.Policy{}, nil), Bus: w.bus,
+		Manifest: w.manifest, Access: w.access, Storage: w.t.TempDir(), Provider: keyprovider.Supervise(w.provider, keyprovider.Policy{}, nil), Bus: w.bus,
 		Observe: &w.ends, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

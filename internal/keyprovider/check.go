@@ -93,11 +93,11 @@ func signsFor(ctx context.Context, p Provider, key *ecdsa.PublicKey) error {
 }
 
 // checkDerive wants the same bytes twice for one label, other bytes for
-// another, and not the zero string. From a Hardened it wants what the device
+// another, and not the zero string. From a Supervised it wants what the device
 // derives: the cache would say the same twice of anything.
 func checkDerive(ctx context.Context, p Provider) error {
-	if h, ok := p.(*Hardened); ok {
-		p = h.guarded
+	if s, ok := p.(*Supervised); ok {
+		p = s.supervisor
 	}
 	var out [3][32]byte
 	defer clear(out[:])

@@ -68,7 +68,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return err
 	}
 	observe.ProviderState(nil)
-	device := keyprovider.Harden(back, Policy(n), observe)
+	device := keyprovider.Supervise(back, Policy(n), observe)
 	defer func() { err = errors.Join(err, device.Close()) }()
 	deviceCheck.open(device.Ready)
 

@@ -7,16 +7,15 @@ import (
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
-// attester turns leaves into attestations, with as few calls to the device as
-// its speed asks for.
+// attester has the device sign leaves, with as few calls as its speed asks for.
 type attester = keyprovider.Coalescer[*protocol.Attestation]
 
-// newAttester gives an attester; its Life is to be set before the first leaf.
+// newAttester returns an attester. sign is one attempt.
 func newAttester(m *protocol.Manifest, sign func(context.Context, [32]byte) ([]byte, error), signed func(leaves int)) *attester {
 	return &attester{
-		Sign:   sign,
-		Digest: func(leaves [][32]byte) [32]byte { return protocol.AttestDigest(m, leaves) },
-		Prove:  protocol.NewAttestations,
-		Signed: signed,
+		SignOnce: sign,
+		Digest:   func(leaves [][32]byte) [32]byte { return protocol.AttestDigest(m, leaves) },
+		Prove:    protocol.NewAttestations,
+		Signed:   signed,
 	}
 }

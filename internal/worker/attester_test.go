@@ -14,15 +14,11 @@ import (
 
 var errDevice = errors.New("device says no")
 
-// fakeAttester is an attester over a fake provider; it ends with the test.
+// fakeAttester is an attester over a fake provider.
 func fakeAttester(t *testing.T) (*protocol.Manifest, *attester, *fakeProvider) {
 	p := &fakeProvider{Provider: newProvider(t)}
-	life, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
 	m := newManifest(t, 1, p)
-	a := newAttester(m, p.Sign, nil)
-	a.Life = life
-	return m, a, p
+	return m, newAttester(m, p.Sign, nil), p
 }
 
 // attestKey has a session key attested and checks the attestation as any
@@ -33,7 +29,7 @@ func attestKey(t *testing.T, m *protocol.Manifest, a *attester) error {
 		t.Error(err)
 		return nil
 	}
-	att, err := a.Attest(t.Context(), key.Leaf(m))
+	att, err := a.Sign(t.Context(), key.Leaf(m))
 	if err != nil {
 		return err
 	}
@@ -56,7 +52,6 @@ func attestKey(t *testing.T, m *protocol.Manifest, a *attester) error {
 func TestAttestations(t *testing.T) {
 	m, a, p := fakeAttester(t)
 	synctest.Test(t, func(t *testing.T) {
-		a.Life = t.Context()
 		p.set(func(context.Context) error { time.Sleep(time.Second); return nil })
 		var all sync.WaitGroup
 		for range 40 {

@@ -140,10 +140,10 @@ func (w *Worker) publish(e protocol.Publish) {
 	}
 	body := e.Body
 	if e.Leaf != nil {
-		att := w.mustAttest(ctx, *e.Leaf)
-		if att == nil {
-			w.unpublished(e.Slot, ctx.Err())
-			span.End(ctx.Err())
+		att, err := w.attester.Sign(ctx, *e.Leaf)
+		if err != nil {
+			w.unpublished(e.Slot, err)
+			span.End(err)
 			return
 		}
 		body = e.With(att)
@@ -172,17 +172,6 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-t.C:
 	case <-ctx.Done():
 	}
-}
-
-// mustAttest asks the key provider until it answers or ctx ends. The attester
-// paces the calls.
-func (w *Worker) mustAttest(ctx context.Context, leaf [32]byte) *protocol.Attestation {
-	for ctx.Err() == nil {
-		if att, err := w.attester.Attest(ctx, leaf); err == nil {
-			return att
-		}
-	}
-	return nil
 }
 
 // fillTime bounds one try to fill a slot. A session key with less to live
@@ -256,9 +245,8 @@ func (w *Worker) certify(e protocol.Certify) {
 		return
 	}
 	ctx := tracing.NewContext(w.ctx, span.Trace())
-	att := w.mustAttest(ctx, *e.Publish.Leaf)
-	if att == nil {
-		err = ctx.Err()
+	att, err := w.attester.Sign(ctx, *e.Publish.Leaf)
+	if err != nil {
 		return // on restart the stored record is certified again
 	}
 	body := e.Publish.With(att)

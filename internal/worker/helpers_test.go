@@ -250,8 +250,8 @@ func (w *world) connect() *bus.Bus {
 
 // harden is how a test's node stands to its device: as in production, but less
 // patient.
-func harden(p keyprovider.Provider) *keyprovider.Hardened {
-	return keyprovider.Harden(p, keyprovider.Policy{Cooldown: 50 * time.Millisecond}, nil)
+func harden(p keyprovider.Provider) *keyprovider.Supervised {
+	return keyprovider.Supervise(p, keyprovider.Policy{Cooldown: 50 * time.Millisecond}, nil)
 }
 
 func (w *world) config() Config {

@@ -21,7 +21,6 @@ func fakeSessions(t *testing.T) (*sessions, *fakeProvider) {
 func TestSessionRenewal(t *testing.T) {
 	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
-		s.attester.Life = t.Context()
 		if s.valid(time.Now()) || !s.due(time.Now()) {
 			t.Error("a node without a key is valid, or is not due for one")
 		}
@@ -42,7 +41,9 @@ func TestSessionRenewal(t *testing.T) {
 		at(protocol.DelegationLife-fillTime+2*time.Second, true, false)
 
 		p.set(func(context.Context) error { return errDevice })
-		if _, err := s.renew(t.Context()); !errors.Is(err, errDevice) {
+		failing, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if _, err := s.renew(failing); !errors.Is(err, errDevice) {
 			t.Errorf("renewal by a failing device gave %v", err)
 		}
 		if _, _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
@@ -77,7 +78,6 @@ func TestSessionRenewal(t *testing.T) {
 func TestOneRenewalAtATime(t *testing.T) {
 	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
-		s.attester.Life = t.Context()
 		p.set(func(context.Context) error { time.Sleep(20 * time.Second); return nil })
 		for range 19 {
 			go func() {
@@ -99,7 +99,6 @@ func TestOneRenewalAtATime(t *testing.T) {
 func TestRenewalInFlight(t *testing.T) {
 	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
-		s.attester.Life = t.Context()
 		p.set(func(context.Context) error { time.Sleep(time.Second); return nil })
 		go func() { time.Sleep(time.Second / 2); s.drop() }()
 		if renewed, err := s.renew(t.Context()); renewed || !errors.Is(err, errRefusedMeanwhile) {
@@ -119,7 +118,6 @@ func TestRenewalInFlight(t *testing.T) {
 func TestDroppedSession(t *testing.T) {
 	s, _ := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
-		s.attester.Life = t.Context()
 		if _, err := s.renew(t.Context()); err != nil {
 			t.Fatal(err)
 		}

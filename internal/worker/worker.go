@@ -40,7 +40,7 @@ type Config struct {
 	Access   *protocol.Access
 	Index    int
 	Storage  string // directory of the keystore
-	Provider *keyprovider.Hardened
+	Provider *keyprovider.Supervised
 	Bus      *bus.Bus
 	Log      *slog.Logger
 	Observe  Observer
@@ -95,7 +95,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{cfg: cfg, log: cfg.Log, pool: pool.New(), fatal: make(chan error, 1), rebuilds: make(chan struct{}, maxRebuilds())}
-	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, cfg.Observe.ProviderCoalesced)
+	w.attester = newAttester(cfg.Manifest, cfg.Provider.SignOnce, cfg.Observe.ProviderCoalesced)
 	if cfg.Tracer != nil {
 		w.attester.Begin = w.deviceCall
 	}
@@ -149,7 +149,6 @@ func (w *Worker) open(ctx context.Context) (err error) {
 func (w *Worker) Run(ctx context.Context) error {
 	// The worker's own context outlives ctx by the time that draining takes.
 	w.ctx, w.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	w.attester.Life = w.ctx
 	pooled := make(chan struct{})
 	poolCtx, stopPool := context.WithCancel(context.WithoutCancel(ctx))
 	go func() { w.pool.Run(poolCtx); close(pooled) }()
@@ -320,15 +319,15 @@ func (w *Worker) serve(ctx context.Context) error {
 	}
 }
 
-// renew asks for a session key, and takes the time of the device by that.
+// renew asks for a session key, for as long as the device allows it, and takes
+// the time of the device by that.
 func (w *Worker) renew(ctx context.Context) {
-	start := time.Now()
 	switch renewed, err := w.sessions.renew(ctx); {
 	case renewed:
 		w.mu.Lock()
-		w.node.Delay = HedgeDelay + 2*min(time.Since(start), time.Second)
+		w.node.Delay = HedgeDelay + 2*min(w.attester.Took(), time.Second)
 		w.mu.Unlock()
-	case err != nil && ctx.Err() == nil && keyprovider.ReasonOf(err) != keyprovider.CircuitOpen: // deviceChanged told of that
+	case err != nil && ctx.Err() == nil && !errors.Is(err, errRefusedMeanwhile): // deviceChanged reported that
 		w.log.Error("session key not renewed", "err", err)
 	}
 }

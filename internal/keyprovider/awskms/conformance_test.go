@@ -56,7 +56,14 @@ func TestConformance(t *testing.T) {
 			}
 			for name, options := range subjects {
 				t.Run(name, func(t *testing.T) {
-					conformance.Run(t, conformance.Subject{Open: opener(options(t)), OpenOther: opener(options(t))})
+					subject := conformance.Subject{Open: opener(options(t)), OpenOther: opener(options(t))}
+					if kms, ok := s.(*kmstest.FaultKMS); ok {
+						subject.Hang = func() (release func()) {
+							kms.Everywhere(kmstest.Fault{Hang: true})
+							return func() { kms.Everywhere() }
+						}
+					}
+					conformance.Run(t, subject)
 				})
 			}
 			t.Run("no derivation", func(t *testing.T) {

@@ -116,7 +116,7 @@ func TestReplicaThatRefuses(t *testing.T) {
 	wants(t, err, keyprovider.Denied, "needs kms:GenerateMac on "+inWest(o.DerivationKeyID))
 
 	f.Deny(inWest(o.KeyID), "kms:Sign")
-	h := keyprovider.Harden(p, keyprovider.Policy{Name: providerName}, nil)
+	h := keyprovider.Supervise(p, keyprovider.Policy{Name: providerName}, nil)
 	throttled := fault{Code: "ThrottlingException", Region: east, Times: 1}
 	f.Fault(kmstest.Sign, throttled)
 	if _, err := h.Sign(t.Context(), [32]byte{1}); err != nil {

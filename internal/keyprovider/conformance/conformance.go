@@ -23,6 +23,9 @@ type Subject struct {
 	Open func() (keyprovider.Provider, error)
 	// OpenOther gives a provider over two other keys.
 	OpenOther func() (keyprovider.Provider, error)
+	// Hang has the device hold back its answers until release is called. Nil for
+	// a provider that has nothing to wait for.
+	Hang func() (release func())
 	// CannotDerive declares a provider without a derivation key: the suite
 	// then wants ErrCannotDerive wherever it would derive.
 	CannotDerive bool
@@ -49,11 +52,12 @@ func cases() []testCase {
 		{"CannotDerive", false, cannotDerive},
 		{"Concurrent", false, concurrent},
 		{"Cancelled", false, cancelled},
+		{"ContextEnds", false, contextEnds},
 		{"Close", false, closing},
 	}
 }
 
-// Run runs the suite.
+// Run runs the suite, of which each case is a subtest.
 func Run(t *testing.T, s Subject) {
 	t.Helper()
 	if s.Open == nil || s.OpenOther == nil {

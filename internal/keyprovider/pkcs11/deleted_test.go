@@ -172,7 +172,7 @@ func TestHardened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hard := keyprovider.Harden(p, keyprovider.Policy{Name: "pkcs11", ProbeEvery: 100 * time.Millisecond, Cooldown: 200 * time.Millisecond}, nil)
+	hard := keyprovider.Supervise(p, keyprovider.Policy{Name: "pkcs11", ProbeEvery: 100 * time.Millisecond, Cooldown: 200 * time.Millisecond}, nil)
 	mustWork(t, hard)
 	ctx, cancel := context.WithCancel(t.Context())
 	var watch sync.WaitGroup

@@ -25,10 +25,17 @@ func TestConformance(t *testing.T) {
 			h := softhsm.New(t)
 			_, one := provisioned(t, h, "one", derivation)
 			_, two := provisioned(t, h, "two", derivation)
+			f := newFaulty(t, h)
 			opener := func(o Options) func() (keyprovider.Provider, error) {
-				return func() (keyprovider.Provider, error) { return Open(t.Context(), o) }
+				o.Library = f.name
+				return func() (keyprovider.Provider, error) { return open(t.Context(), o, f.load, nil) }
 			}
-			conformance.Run(t, conformance.Subject{Open: opener(one), OpenOther: opener(two)})
+			conformance.Run(t, conformance.Subject{Open: opener(one), OpenOther: opener(two), Hang: func() (release func()) {
+				for _, function := range []string{"C_SignInit", "C_Sign", "C_DeriveKey", "C_GetTokenInfo", "C_GetAttributeValue"} {
+					f.block(function)
+				}
+				return f.release
+			}})
 		})
 	}
 }

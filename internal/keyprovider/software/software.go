@@ -66,9 +66,6 @@ func Open(opt Options) (*Provider, error) {
 		return nil, err
 	}
 	public := k.identity().PublicKey
-	if opt.Observe == nil {
-		opt.Observe = func(keyprovider.Call) {}
-	}
 	return &Provider{path: opt.Path, observe: opt.Observe, public: &public, keys: k}, nil
 }
 
@@ -124,7 +121,9 @@ func (p *Provider) Describe(context.Context) ([]keyprovider.Fact, error) {
 }
 
 func (p *Provider) report(operation string, start time.Time, err *error) {
-	p.observe(keyprovider.Call{Provider: Type, Operation: operation, Took: time.Since(start), Err: *err})
+	if p.observe != nil {
+		p.observe(keyprovider.Call{Provider: Type, Operation: operation, Took: time.Since(start), Err: *err})
+	}
 }
 
 // Close implements keyprovider.Provider.
