@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -137,6 +138,23 @@ func TestPinNeedsAPrivateFile(t *testing.T) {
 			t.Errorf("%s: %v", tail, err)
 		} else if file := n.Node.KeyProvider.Section.(*pkcs11.Section).PINFile; file != "" && file != filepath.Join(filepath.Dir(path), "x") {
 			t.Errorf("pin file %s", file)
+		}
+	}
+}
+
+// TestKnowsNoDevice: back ends bring their configuration along, so a program
+// that reads a file links neither the AWS SDK nor a PKCS#11 binding.
+func TestKnowsNoDevice(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", ".")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range strings.Fields(string(out)) {
+		for _, device := range []string{"/internal/keyprovider/", "github.com/aws/", "github.com/miekg/"} {
+			if strings.Contains(path, device) {
+				t.Errorf("config depends on %s", path)
+			}
 		}
 	}
 }

@@ -192,29 +192,33 @@ func (p *Provider) hanging() string {
 		len(hanging), p.o.Library, first.action, time.Since(first.began).Round(time.Second), p.lookCommand())
 }
 
-// use runs do in a session of the token and waits for it, or for ctx.
+// use runs do in a session of the token and waits for it, or for ctx. A caller
+// that waits for its turn to derive has no permit: signatures go on beside a
+// derivation that hangs.
 func (p *Provider) use(ctx context.Context, operation, action, key string, do func(*conn, session) ([]byte, error)) ([]byte, error) {
-	if err := p.acquire(ctx, action, key); err != nil {
-		return nil, err
-	}
 	c, err := p.connection(ctx, action, key)
 	if err != nil {
-		<-p.permits
 		return nil, err
 	}
-	return p.run(ctx, c, operation, action, key, do, func() { <-p.permits })
-}
-
-// fly is use with a connection and a place, which done gives back.
-func (p *Provider) run(ctx context.Context, c *conn, operation, action, key string, do func(*conn, session) ([]byte, error), done func()) ([]byte, error) {
+	endTurn := func() {}
+	if operation == keyprovider.OpDerive && c.keys.kind == ECDH {
+		if endTurn, err = p.takeTurn(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if err := p.acquire(ctx, action, key); err != nil {
+		endTurn()
+		return nil, err
+	}
+	done := func(*call) { <-p.permits; endTurn() }
 	f := p.start(action, key, func(f *call) (out []byte, err error) {
 		err = c.with(ctx, func(s session) error {
 			return p.observed(f, operation, action, key, func() (err error) { out, err = do(c, s); return err })
 		})
 		return out, err
-	}, func(*call) { done() })
+	}, done)
 	if f == nil {
-		done()
+		done(nil)
 		return nil, keyprovider.ErrClosed
 	}
 	select {

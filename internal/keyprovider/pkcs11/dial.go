@@ -175,8 +175,7 @@ func (p *Provider) establish(ctx context.Context, f *call) (*conn, error) {
 	if err != nil {
 		return nil, p.failed("C_OpenSession", p.tokenName(), err)
 	}
-	c := &conn{p: p, generation: m.generation.Load(), slot: slot, info: info, idle: []session{s},
-		back: make(chan struct{}, maxSessions), gone: make(chan struct{})}
+	c := &conn{p: p, generation: m.generation.Load(), slot: slot, info: info, idle: []session{s}}
 	if err := p.enter(ctx, f, c, s); err != nil {
 		_ = m.api.CloseSession(s)
 		return nil, err

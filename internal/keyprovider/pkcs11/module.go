@@ -4,13 +4,10 @@ package pkcs11
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -37,15 +34,15 @@ type module struct {
 	// one mean nothing, or something else.
 	generation atomic.Int64
 
-	logins chan struct{} // holds one token: logins go one after the other
+	logins  chan struct{} // holds one token: logins go one after the other
+	opening chan struct{} // the same for openings, until nothing of them is under way
 
 	mu     sync.Mutex
-	users  int                         // providers
-	ready  bool                        // initialised
-	theirs bool                        // by somebody else in this process: not ours to finalise
-	inUse  map[uint]int                // connections that work, by slot
-	ecdh   map[uint]chan struct{}      // holds one token, for one derivation at a time, by slot
-	left   map[*Provider]chan struct{} // whose opening was given up; closed when nothing of it is under way
+	users  int                    // providers
+	ready  bool                   // initialised
+	theirs bool                   // by somebody else in this process: not ours to finalise
+	inUse  map[uint]int           // connections that work, by slot
+	ecdh   map[uint]chan struct{} // holds one token, for one derivation at a time, by slot
 }
 
 var registry = struct {
@@ -64,8 +61,8 @@ func acquire(path, args string, load loader) (*module, error) {
 		if err != nil {
 			return nil, err
 		}
-		m = &module{api: loaded, logins: make(chan struct{}, 1), inUse: map[uint]int{},
-			ecdh: map[uint]chan struct{}{}, left: map[*Provider]chan struct{}{}}
+		m = &module{api: loaded, logins: make(chan struct{}, 1), opening: make(chan struct{}, 1), inUse: map[uint]int{},
+			ecdh: map[uint]chan struct{}{}}
 		if args != "" {
 			m.args = append([]byte(args), 0)
 			m.pin.Pin(&m.args[0])
@@ -241,38 +238,4 @@ func (m *module) derivations(slot uint) chan struct{} {
 		m.ecdh[slot] = make(chan struct{}, 1)
 	}
 	return m.ecdh[slot]
-}
-
-// leave closes a provider whose opening was given up, in its own time.
-func (m *module) leave(p *Provider) {
-	done := make(chan struct{})
-	m.mu.Lock()
-	m.left[p] = done
-	m.mu.Unlock()
-	go func() {
-		_ = p.close()
-		for _, f := range p.calls.some(anyCall) { // close does not wait for ever
-			<-f.done
-		}
-		m.mu.Lock()
-		delete(m.left, p)
-		m.mu.Unlock()
-		close(done)
-	}()
-}
-
-// settle waits until nothing of earlier openings is under way, or until ctx
-// ends: each one that hangs costs a thread.
-func (m *module) settle(ctx context.Context) error {
-	m.mu.Lock()
-	left := slices.Collect(maps.Values(m.left))
-	m.mu.Unlock()
-	for _, done := range left {
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }

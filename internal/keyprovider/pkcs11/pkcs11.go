@@ -62,19 +62,30 @@ func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, err
 	}
 	p := &Provider{o: o, mod: mod, permits: make(chan struct{}, o.Sessions), maker: m}
 	p.life, p.end = context.WithCancel(context.Background())
-	if err := mod.settle(ctx); err != nil {
-		err = p.fail(keyprovider.ReasonOf(err), "open", p.tokenName(), "a call of an earlier try to open it hangs: if this stays so, look at the device ("+
-			p.lookCommand()+") and restart frost-worker", err)
+	select {
+	case mod.opening <- struct{}{}:
+	case <-ctx.Done():
+		err = p.fail(keyprovider.ReasonOf(ctx.Err()), "open", p.tokenName(), "a call of an earlier try to open it hangs: if this stays so, "+
+			"look at the device ("+p.lookCommand()+") and restart frost-worker", ctx.Err())
 		return nil, errors.Join(err, p.close())
 	}
-	if _, err := p.connection(ctx, "open", p.keyName(o.KeyLabel)); err != nil {
-		if ctx.Err() != nil { // the caller has waited long enough
-			mod.leave(p)
-			return nil, err
+	_, err = p.connection(ctx, "open", p.keyName(o.KeyLabel))
+	if err == nil {
+		<-mod.opening
+		return p, nil
+	}
+	closed := make(chan error, 1)
+	go func() { // in its own time: one that hangs costs a thread, so the next opening waits for it
+		closed <- p.close()
+		for _, f := range p.calls.some(anyCall) { // close does not wait for ever
+			<-f.done
 		}
-		return nil, errors.Join(err, p.close())
+		<-mod.opening
+	}()
+	if ctx.Err() == nil { // or the caller has waited long enough
+		err = errors.Join(err, <-closed)
 	}
-	return p, nil
+	return nil, err
 }
 
 // Identity implements keyprovider.Provider, from memory.
@@ -112,14 +123,7 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 			needsDerivation, keyprovider.ErrCannotDerive)
 	}
 	label = bytes.Clone(label) // a call that hangs may outlive the caller's
-	do := func(c *conn, s session) ([]byte, error) { return c.derive(s, label) }
-	var out []byte
-	var err error
-	if p.knownKeys().kind == ECDH {
-		out, err = p.useInTurn(ctx, key, do)
-	} else {
-		out, err = p.use(ctx, keyprovider.OpDerive, actDerive, key, do)
-	}
+	out, err := p.use(ctx, keyprovider.OpDerive, actDerive, key, func(c *conn, s session) ([]byte, error) { return c.derive(s, label) })
 	defer clear(out)
 	if err != nil {
 		return [32]byte{}, err

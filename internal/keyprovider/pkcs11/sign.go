@@ -128,11 +128,11 @@ func (c *conn) tryKeys(ctx context.Context, f *call, s session) error {
 func (c *conn) tryDerive(ctx context.Context, f *call, s session) (check [32]byte, err error) {
 	label := c.p.o.DerivationKeyLabel
 	if c.keys.kind == ECDH {
-		turn, err := c.p.takeTurn(ctx, c)
+		endTurn, err := c.p.takeTurn(ctx, c)
 		if err != nil {
 			return check, err
 		}
-		defer func() { <-turn }()
+		defer endTurn()
 	}
 	var out [2][]byte
 	for i := range out {
