@@ -174,7 +174,7 @@ func TestSelftestFindsWhatIsWrong(t *testing.T) {
 		"disabled":            {inKMS(disabled, mac), "reach", "disabled", "aws kms enable-key"},
 		"denied":              {inKMS(denied, mac), "sign", "denied", "check IAM permissions"},
 		"RSA":                 {inKMS(rsa, mac), "reach", "wrong_key", "must be ECC_NIST_P256 with SIGN_VERIFY"},
-		"no library":          {onToken("/none.so", "no keys", token.PIN), "load", "not_found", "mend pkcs11_library"},
+		"no library":          {onToken("/none.so", "no keys", token.PIN), "load", "not_found", "correct pkcs11_library"},
 		"no token":            {onToken(hsm.Library(), "none", token.PIN), "reach", "not_found", "softhsm2-util --show-slots"},
 		"no keys":             {onToken(hsm.Library(), "no keys", token.PIN), "reach", "not_found", "frost-worker provision"},
 		"a wrong PIN":         {onToken(hsm.Library(), "wrong PIN", "9876543210"), "reach", "pin", "frost-worker unlock"},

@@ -24,7 +24,7 @@ type Step struct {
 	Run  func(context.Context, Provider) error
 }
 
-// Steps gives the self-check in order: identity, sign, derive. A step that
+// Steps returns the self-check in order: identity, sign, derive. A step that
 // succeeds proves that the device is reachable, that the key is of the right
 // kind, and that the program may use it.
 func Steps() []Step {

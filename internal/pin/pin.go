@@ -24,10 +24,10 @@ import (
 // maxPIN is the longest PIN in bytes. Tokens take far less.
 const maxPIN = 255
 
-// Source gives a PIN when asked; the caller wipes it.
+// Source returns a PIN when asked; the caller wipes it.
 type Source func(context.Context) (*secret.Bytes, error)
 
-// Literal gives copies of a PIN that somebody else keeps.
+// Literal returns copies of a PIN that somebody else keeps.
 func Literal(pin *secret.Bytes) Source {
 	return func(context.Context) (*secret.Bytes, error) { return clone(pin), nil }
 }
@@ -88,7 +88,7 @@ type Error struct {
 	Remedy string
 }
 
-// Error gives "what: remedy".
+// Error returns "what: remedy".
 func (e *Error) Error() string { return e.What + ": " + e.Remedy }
 
 // readAgain ends the remedies of a file.
@@ -104,7 +104,7 @@ func readFile(path string) (*secret.Bytes, error) {
 	defer f.Close()
 	info, err := f.Stat()
 	if err != nil {
-		return nil, &Error{err.Error(), "mend pin_file" + readAgain}
+		return nil, &Error{err.Error(), "correct pin_file" + readAgain}
 	}
 	if !info.Mode().IsRegular() {
 		return nil, &Error{"pin_file " + path + " is not a regular file", "name one, and start again"}

@@ -9,8 +9,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// providerMetrics tell of a node's key provider: its calls, its health, what
-// the cache and the coalescer save, and what it costs.
+// providerMetrics are those of a node's key provider: its calls, its health,
+// what the cache and the coalescer save, and what it costs.
 type providerMetrics struct {
 	name        string // the only value of the label provider
 	calls       *prometheus.HistogramVec

@@ -116,7 +116,7 @@ func (p *Provider) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
 		return nil, err
 	}
 	defer end()
-	return ask(ctx, p, p.identity.places, func(ctx context.Context, at *place) ([]byte, error) {
+	return ask(ctx, p, p.identity.replicas, func(ctx context.Context, at *replica) ([]byte, error) {
 		return p.signAt(ctx, at, digest, p.public)
 	})
 }
@@ -137,7 +137,7 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 	case p.derivation == nil:
 		return [32]byte{}, cannotDerive(p.identity, p.opt.Enrolled || p.opt.Pinned != nil)
 	}
-	return ask(ctx, p, p.derivation.places, func(ctx context.Context, at *place) ([32]byte, error) {
+	return ask(ctx, p, p.derivation.replicas, func(ctx context.Context, at *replica) ([32]byte, error) {
 		mac, _, err := p.macAt(ctx, at, label)
 		return mac, err
 	})
@@ -153,7 +153,7 @@ func (p *Provider) Probe(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	_, err = askInOrder(ctx, p, p.identity.places[0], p.identity.places, func(ctx context.Context, at *place) (struct{}, error) {
+	_, err = askInOrder(ctx, p, p.identity.replicas[0], p.identity.replicas, func(ctx context.Context, at *replica) (struct{}, error) {
 		_, err := p.describeAt(ctx, at)
 		if keyprovider.ReasonOf(err) == keyprovider.Denied {
 			err = p.signFresh(ctx, at)

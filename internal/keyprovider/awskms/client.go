@@ -102,7 +102,7 @@ func regionClient(cfg aws.Config, o Options, region string, transport http.Round
 	})
 }
 
-// newTransport gives the transport of all regions, with the authorities of
+// newTransport returns the transport of all regions, with the authorities of
 // AWS_CA_BUNDLE.
 func newTransport(cfg aws.Config) *http.Transport {
 	return cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()

@@ -25,8 +25,8 @@ func TestDerivationWithoutDescribe(t *testing.T) {
 		if heard.String() != "describe ok, public_key ok, describe denied, derive ok" {
 			t.Fatalf("%s: %s", name, heard)
 		}
-		if p.derivation.places[0].id != arn {
-			t.Fatalf("%s was not resolved: %s", name, p.derivation.places[0].id)
+		if p.derivation.replicas[0].id != arn {
+			t.Fatalf("%s was not resolved: %s", name, p.derivation.replicas[0].id)
 		}
 	}
 	f.Deny(arn, "kms:DescribeKey", "kms:GenerateMac")

@@ -69,7 +69,7 @@ func (p *Provider) connect(ctx context.Context) error {
 	if p.identity, err = p.newKey(identityRole, p.opt.KeyID, find, home); err != nil || p.opt.DerivationKeyID == "" {
 		return err
 	}
-	home = func() string { return p.identity.places[0].region.name }
+	home = func() string { return p.identity.replicas[0].region.name }
 	p.derivation, err = p.newKey(derivationRole, p.opt.DerivationKeyID, find, home)
 	return err
 }
@@ -96,13 +96,13 @@ func (p *Provider) newKey(r role, configured string, find func(string) (*region,
 		}
 		if name.region != "" && name.region != to && !name.alias() && !name.multiRegion() {
 			return nil, k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %s, and this key is in %s alone, "+
-				"as it is no multi-Region key (mrk-): mend regions or leave it out", to, name.region), nil)
+				"as it is no multi-Region key (mrk-): correct regions or leave it out", to, name.region), nil)
 		}
 		at, err := find(to)
 		if err != nil {
 			return nil, err
 		}
-		k.places = append(k.places, &place{key: k, region: at, id: name.in(to).String()})
+		k.replicas = append(k.replicas, &replica{key: k, region: at, id: name.in(to).String()})
 	}
 	return k, nil
 }
@@ -115,14 +115,14 @@ type found struct {
 
 // locate asks every region for a key and keeps to what they name. A region
 // that is out of reach is left for later, with the name that the others gave.
-func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context, *place) (found, error)) error {
-	results := make([]found, len(k.places))
-	errs := make([]error, len(k.places))
-	if len(k.places) == 1 {
-		results[0], errs[0] = look(ctx, k.places[0])
+func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context, *replica) (found, error)) error {
+	results := make([]found, len(k.replicas))
+	errs := make([]error, len(k.replicas))
+	if len(k.replicas) == 1 {
+		results[0], errs[0] = look(ctx, k.replicas[0])
 	} else {
 		var all sync.WaitGroup
-		for i, at := range k.places {
+		for i, at := range k.replicas {
 			all.Go(func() {
 				ctx, cancel := context.WithTimeout(ctx, p.opt.reach)
 				defer cancel()
@@ -131,9 +131,9 @@ func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context
 		}
 		all.Wait()
 	}
-	var first *place // that answered
+	var first *replica // that answered
 	var proof *[32]byte
-	for i, at := range k.places {
+	for i, at := range k.replicas {
 		switch {
 		case ctx.Err() != nil && errs[i] != nil:
 			return errs[i]
@@ -157,7 +157,7 @@ func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context
 	if first == nil {
 		return errs[0]
 	}
-	for i, at := range k.places {
+	for i, at := range k.replicas {
 		if errs[i] == nil {
 			continue
 		}

@@ -111,7 +111,7 @@ func TestRegion(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.Close()
-			if at := p.identity.places[0]; at.region.name != "eu-west-1" || at.id != key {
+			if at := p.identity.replicas[0]; at.region.name != "eu-west-1" || at.id != key {
 				t.Fatalf("%s in %s", at.id, at.region.name)
 			}
 		})

@@ -138,7 +138,7 @@ func (r *script) key(n keyprovider.Node, at *site, what purpose, id, standard st
 	return nil
 }
 
-// putPolicies gives a key that is there its policy. Replicas have policies of
+// putPolicies attaches the policy to a key that exists. Replicas have policies of
 // their own, and share the id that begins with mrk-.
 func (r *script) putPolicies(at *site, id, resource, policy string) {
 	const command = "aws kms put-key-policy%s --key-id %s --policy-name default --policy file://%s"

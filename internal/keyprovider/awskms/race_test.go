@@ -28,7 +28,7 @@ func three() (*Provider, *key) {
 	log := slog.New(slog.DiscardHandler)
 	k := &key{configured: "alias/node"}
 	for _, name := range []string{"a", "b", "c"} {
-		k.places = append(k.places, &place{key: k, region: &region{name: name, log: log}})
+		k.replicas = append(k.replicas, &replica{key: k, region: &region{name: name, log: log}})
 	}
 	return &Provider{opt: Options{Section: Section{HedgeAfter: keyprovider.Duration{Duration: 500 * time.Millisecond}}, Log: log}, identity: k}, k
 }
@@ -38,7 +38,7 @@ func three() (*Provider, *key) {
 func (s regionScript) run(ctx context.Context, p *Provider, k *key) (out, asked, cancelled string, took time.Duration, err error) {
 	events := make(chan string, 10)
 	start := time.Now()
-	out, err = ask(ctx, p, k.places, func(ctx context.Context, at *place) (string, error) {
+	out, err = ask(ctx, p, k.replicas, func(ctx context.Context, at *replica) (string, error) {
 		name := at.region.name
 		events <- name
 		select {
@@ -111,7 +111,7 @@ func TestRegions(t *testing.T) {
 					out = string(keyprovider.ReasonOf(err))
 				}
 				avoided := ""
-				for _, at := range k.places {
+				for _, at := range k.replicas {
 					if at.region.avoided(time.Now()) {
 						avoided += at.region.name
 					}
@@ -145,7 +145,7 @@ func TestRefusalsWhileFirstIsAvoided(t *testing.T) {
 		{regionScript{"a": {0, off}, "b": {0, off}, "c": {0, busy}}, "disabled", "bca"},
 	} {
 		p, k := three()
-		k.places[0].region.fails("test")
+		k.replicas[0].region.fails("test")
 		out, asked, _, _, err := c.regionScript.run(t.Context(), p, k)
 		if err != nil {
 			out = string(keyprovider.ReasonOf(err))
@@ -162,7 +162,7 @@ func TestFailoverAndBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, k := three()
 		log := &logged{}
-		for _, at := range k.places {
+		for _, at := range k.replicas {
 			at.region.log = log.logger()
 		}
 		step := func(s regionScript, out, asked string) {
@@ -184,7 +184,7 @@ func TestFailoverAndBack(t *testing.T) {
 		time.Sleep(avoidTime)
 		step(good, "a", "a") // back
 		step(good, "a", "a")
-		for _, at := range k.places {
+		for _, at := range k.replicas {
 			at.region.fails("test")
 		}
 		step(good, "a", "a") // all avoided is none avoided
@@ -205,7 +205,7 @@ func TestCancelSaysNothingAboutRegions(t *testing.T) {
 		if !errors.Is(err, context.Canceled) || took != time.Second {
 			t.Fatalf("%v after %s", err, took)
 		}
-		for _, at := range k.places {
+		for _, at := range k.replicas {
 			if at.region.avoided(time.Now()) {
 				t.Errorf("%s is avoided", at.region.name)
 			}

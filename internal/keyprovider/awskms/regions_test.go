@@ -225,7 +225,7 @@ func TestOpenRegions(t *testing.T) {
 			}
 			defer p.Close()
 			for i, want := range []string{good.KeyID, inWest(good.KeyID)} {
-				if got := p.identity.places[i].id; got != want {
+				if got := p.identity.replicas[i].id; got != want {
 					t.Errorf("%s in place of %s", got, want)
 				}
 			}

@@ -31,8 +31,8 @@ func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
 // explain turns what the SDK says of one call into an Error.
-func explain(ctx context.Context, err error, a action, k *key, at *place) *keyprovider.Error {
-	v := judge(ctx, err)
+func explain(ctx context.Context, err error, a action, k *key, at *replica) *keyprovider.Error {
+	v := classify(ctx, err)
 	return k.fault(v.reason, a, remedy(v, a, k, at), &cause{at.region.name + ": " + v.cause, ctx.Err()})
 }
 
@@ -42,7 +42,7 @@ func (k *key) fault(r keyprovider.Reason, a action, remedy string, err error) *k
 }
 
 // remedy says what to do. Commands are complete: they name region and key.
-func remedy(v verdict, a action, k *key, at *place) string {
+func remedy(v class, a action, k *key, at *replica) string {
 	on := fmt.Sprintf("--region %s --key-id %s", at.region.name, at.id)
 	switch v.reason {
 	case keyprovider.Denied:
@@ -104,7 +104,7 @@ func credentialsRemedy(k kind) string {
 		"AWS_SECRET_ACCESS_KEY or profile; aws sts get-caller-identity shows what the chain finds"
 }
 
-func notFoundRemedy(k *key, at *place) string {
+func notFoundRemedy(k *key, at *replica) string {
 	name := at.region.name
 	if k.name.alias() && !strings.Contains(at.id, ":key/") {
 		return fmt.Sprintf("no such alias in %s (an alias belongs to one region and account): aws kms list-aliases --region %s, "+

@@ -113,7 +113,7 @@ func (s *Section) CanDerive(n keyprovider.Node) error {
 		regions = []string{cmp.Or(name.region, os.Getenv("AWS_REGION"), "REGION")}
 	}
 	for _, to := range regions {
-		k.places = append(k.places, &place{key: k, region: &region{name: to}, id: name.in(to).String()})
+		k.replicas = append(k.replicas, &replica{key: k, region: &region{name: to}, id: name.in(to).String()})
 	}
 	return cannotDerive(k, n.Enrolled)
 }

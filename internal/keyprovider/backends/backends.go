@@ -1,5 +1,5 @@
 // Package backends lists the kinds of key provider that this program has. It is
-// apart from package keyprovider, so that who uses the contract alone does not
+// apart from package keyprovider, so that users of the contract alone don't
 // link the AWS SDK and a PKCS#11 binding.
 package backends
 

@@ -18,10 +18,10 @@ import (
 
 // Subject is the provider under test.
 type Subject struct {
-	// Open gives the provider; each call opens the same two keys again, as
+	// Open returns the provider; each call opens the same two keys again, as
 	// after a restart. The suite closes what it opened.
 	Open func() (keyprovider.Provider, error)
-	// OpenOther gives a provider over two other keys.
+	// OpenOther returns a provider over two other keys.
 	OpenOther func() (keyprovider.Provider, error)
 	// Hang has the device hold back its answers until release is called. Nil for
 	// a provider that has nothing to wait for.

@@ -140,8 +140,7 @@ func (f *call) finish(out []byte, err error) {
 	}
 }
 
-// call counts and times one call to the token, whose error it makes one for
-// an operator.
+// observed counts and times one call to the token, and explains its error.
 func (p *Provider) observed(f *call, operation, action, key string, do func() error) error {
 	r := &report{observe: p.o.Observe, operation: operation, began: time.Now()}
 	f.op.Store(r)
@@ -165,7 +164,7 @@ func (p *Provider) abandon(ctx context.Context, f *call) error {
 	return err
 }
 
-// hangs tells calls that the library does not answer from slow ones.
+// hangs distinguishes calls that the library does not answer from slow ones.
 func (f *call) hangs() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -181,7 +180,7 @@ func (p *Provider) stuck(action, key string) error {
 	return p.fail(keyprovider.Unavailable, action, key, remedy, nil)
 }
 
-// hanging tells of the calls that hang; it is empty if none does.
+// hanging describes the calls that hang; it is empty if none does.
 func (p *Provider) hanging() string {
 	hanging := p.calls.some((*call).hangs)
 	if len(hanging) == 0 {

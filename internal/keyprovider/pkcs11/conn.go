@@ -40,14 +40,14 @@ type conn struct {
 // sessions and handles are tried.
 const maxFailed = 3
 
-// works tells whether nothing speaks against using it.
+// works reports whether nothing speaks against using it.
 func (c *conn) works() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.dead && c.generation == c.p.mod.generation.Load()
 }
 
-// hasProven tells whether a call succeeded since it was made.
+// hasProven reports whether a call succeeded since it was made.
 func (c *conn) hasProven() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -77,7 +77,7 @@ func (c *conn) lostByAnother() error {
 	return c.p.fail(keyprovider.Unavailable, "session", c.p.tokenName(), "another call lost the token; "+again, nil)
 }
 
-// speaksAgainst tells whether to give the connection up after a call.
+// speaksAgainst reports whether to give the connection up after a call.
 func (c *conn) speaksAgainst(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

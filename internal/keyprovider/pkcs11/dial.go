@@ -34,7 +34,7 @@ func (p *Provider) knownKeys() *known {
 	return p.known
 }
 
-// connection gives the connection that works, or makes one. All who wait for
+// connection returns the connection that works, or makes one. All who wait for
 // one wait for the same dial.
 func (p *Provider) connection(ctx context.Context, action, key string) (*conn, error) {
 	for {
@@ -65,7 +65,7 @@ func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// connOrDial gives one of three: a connection, a dial to wait for, which the
+// connOrDial returns one of three: a connection, a dial to wait for, which the
 // caller may lead, or the reason why there is neither.
 func (p *Provider) connOrDial(ctx context.Context) (c *conn, dial *call, leads bool, err error) {
 	p.mu.Lock()
@@ -108,7 +108,7 @@ func (p *Provider) dialEnded(c *conn, f *call) {
 	p.mu.Lock()
 	closed := p.closed
 	p.dial = nil
-	if !f.cutShort { // a caller's patience says nothing of the token
+	if !f.cutShort { // that says nothing about the token
 		p.dialed, p.dialErr = time.Now(), f.err
 	}
 	if c != nil && !closed {
@@ -122,7 +122,7 @@ func (p *Provider) dialEnded(c *conn, f *call) {
 }
 
 // connect makes a connection. If that fails for a reason that a fresh look at
-// the device may mend, the library is initialised again: many list their
+// the device may cure, the library is initialised again: many list their
 // tokens at that time only.
 func (p *Provider) connect(ctx context.Context, f *call, old *conn) (*conn, error) {
 	var spare *uint
@@ -136,19 +136,19 @@ func (p *Provider) connect(ctx context.Context, f *call, old *conn) (*conn, erro
 		return nil, p.failed("C_Initialize", p.o.Library, err)
 	}
 	c, err := p.establish(ctx, f)
-	var told *keyprovider.Error
-	if err == nil || fresh || !errors.As(err, &told) {
+	var failed *keyprovider.Error
+	if err == nil || fresh || !errors.As(err, &failed) {
 		return c, err
 	}
 	switch {
-	case told.Action == actFindToken, told.Reason == keyprovider.Unavailable:
-	case told.Reason == keyprovider.NotFound: // the others see that token as we do
+	case failed.Action == actFindToken, failed.Reason == keyprovider.Unavailable:
+	case failed.Reason == keyprovider.NotFound: // the others see that token as we do
 		spare = nil
 	default:
 		return nil, err
 	}
 	if why := p.mod.reset(spare); why != nil {
-		again := *told
+		again := *failed
 		again.Remedy += "; " + why.Error()
 		if hanging := p.hanging(); hanging != "" {
 			again.Remedy += ": " + hanging
@@ -156,7 +156,7 @@ func (p *Provider) connect(ctx context.Context, f *call, old *conn) (*conn, erro
 		return nil, &again
 	}
 	p.o.Log.Info("library was initialised again, after a failure", "library", p.o.Library, "error", err)
-	if told.Action == actLogin && isUnclear(err) { // the next dial is soon enough for a PIN that may be wrong
+	if failed.Action == actLogin && isUnclear(err) { // the next dial is soon enough for a PIN that may be wrong
 		return nil, err
 	}
 	return p.establish(ctx, f)

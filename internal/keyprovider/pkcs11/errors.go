@@ -90,7 +90,7 @@ func classify(err error) class {
 		return v
 	}
 	if rv >= p11.CKR_VENDOR_DEFINED {
-		return class{keyprovider.Unavailable, true, "the vendor's manual tells what this value means; " + again}
+		return class{keyprovider.Unavailable, true, "the vendor's manual explains this value; " + again}
 	}
 	return class{reason: keyprovider.Other}
 }
@@ -101,8 +101,8 @@ func lost(err error) bool { return err != nil && classify(err).lost }
 // failed makes the library's error one for an operator. Errors made here go
 // through as they are.
 func (p *Provider) failed(action, key string, err error) error {
-	var told *keyprovider.Error
-	if err == nil || errors.As(err, &told) || errors.Is(err, keyprovider.ErrClosed) {
+	var explained *keyprovider.Error
+	if err == nil || errors.As(err, &explained) || errors.Is(err, keyprovider.ErrClosed) {
 		return err
 	}
 	v := classify(err)

@@ -43,7 +43,7 @@ func (c *conn) findKeys(f *call, s session) error {
 	}
 	if private == nil {
 		return p.fail(keyprovider.NotFound, actFindKey, p.keyName(label),
-			"no private key has that label; there are: "+c.labels(s, p11.CKO_PRIVATE_KEY)+". Mend key_label, or "+provisionCommand, nil)
+			"no private key has that label; there are: "+c.labels(s, p11.CKO_PRIVATE_KEY)+". Correct key_label, or "+provisionCommand, nil)
 	}
 	c.keys = &keys{identity: *private}
 	candidates, err := c.publicKeys(f, s, *private, label)
@@ -59,7 +59,7 @@ func (c *conn) findKeys(f *call, s session) error {
 	c.keys.derivation, c.keys.kind, err = c.findDerivation(s)
 	if err == nil && c.keys.kind == "" {
 		err = c.lostDerivation(p.fail(keyprovider.NotFound, actFindKey, p.keyName(p.o.DerivationKeyLabel),
-			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. Mend derivation_key_label, or %s",
+			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. Correct derivation_key_label, or %s",
 				c.labels(s, p11.CKO_SECRET_KEY), c.labels(s, p11.CKO_PRIVATE_KEY), provisionCommand), nil))
 	}
 	return err
@@ -76,7 +76,7 @@ func (c *conn) lostDerivation(err *keyprovider.Error) error {
 	return err
 }
 
-// findIdentity gives nil if there is no key with the label.
+// findIdentity returns nil if there is no key with the label.
 func (c *conn) findIdentity(s session) (*handle, error) {
 	h, err := c.findOne(s, p11.CKO_PRIVATE_KEY, c.p.o.KeyLabel)
 	if h == nil || err != nil {
@@ -85,7 +85,7 @@ func (c *conn) findIdentity(s session) (*handle, error) {
 	return h, c.checkEC(s, *h, c.p.o.KeyLabel, p11.CKA_SIGN, "CKA_SIGN")
 }
 
-// findOne gives nil if there is no object with the label.
+// findOne returns nil if there is no object with the label.
 func (c *conn) findOne(s session, class uint, label string) (*handle, error) {
 	found, err := c.find(s, class, withLabel(label))
 	switch {
@@ -130,7 +130,7 @@ func (c *conn) checkEC(s session, h handle, label string, use uint, useName stri
 	return err
 }
 
-// findDerivation gives an empty kind if there is no key with the label.
+// findDerivation returns an empty kind if there is no key with the label.
 func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
 	label := c.p.o.DerivationKeyLabel
 	secret, err := c.findOne(s, p11.CKO_SECRET_KEY, label)
@@ -148,9 +148,9 @@ func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
 	case secret != nil && private != nil && insists == "":
 		return 0, "", c.wrong(label, `a secret key and a private key have that label: set derivation = "hmac" or "ecdh"`)
 	case insists == HMAC && secret == nil:
-		return 0, "", c.wrong(label, `derivation = "hmac", and it is a private key: mend derivation or derivation_key_label`)
+		return 0, "", c.wrong(label, `derivation = "hmac", and it is a private key: correct derivation or derivation_key_label`)
 	case insists == ECDH && private == nil:
-		return 0, "", c.wrong(label, `derivation = "ecdh", and it is a secret key: mend derivation or derivation_key_label`)
+		return 0, "", c.wrong(label, `derivation = "ecdh", and it is a secret key: correct derivation or derivation_key_label`)
 	case private == nil || insists == HMAC:
 		return *secret, HMAC, c.checkSecret(s, *secret, label)
 	}

@@ -86,7 +86,7 @@ func (o *Options) resolve() error {
 	}
 	if err != nil {
 		return &keyprovider.Error{Reason: keyprovider.NotFound, Provider: name, Action: "load", Key: o.Library,
-			Remedy: "mend pkcs11_library, or install the token's software (SoftHSM: apt-get install softhsm2)", Err: err}
+			Remedy: "correct pkcs11_library, or install the token's software (SoftHSM: apt-get install softhsm2)", Err: err}
 	}
 	o.Library = path
 	return nil
@@ -103,7 +103,7 @@ func loadLibrary(path string) (api, error) {
 	return ctx, nil
 }
 
-// ensure initialises the library unless it is. It tells whether it did.
+// ensure initialises the library unless it is. It reports whether it did.
 func (m *module) ensure() (fresh bool, err error) {
 	m.gate.RLock() // waits for a release under way
 	ready := m.isReady()
@@ -126,7 +126,7 @@ func (m *module) isReady() bool {
 	return m.ready
 }
 
-// initialize wants the write lock. It tells whether somebody else had done it.
+// initialize wants the write lock. It reports whether somebody else had done it.
 func (m *module) initialize() (theirs bool, err error) {
 	var with []p11.InitializeOption // CKF_OS_LOCKING_OK is the binding's
 	if m.args != nil {

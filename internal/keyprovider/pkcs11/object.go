@@ -17,7 +17,7 @@ const maxObjects = 1000
 
 type handle = p11.ObjectHandle
 
-// find gives the objects of a class that have these attributes too.
+// find returns the objects of a class that have these attributes too.
 func (c *conn) find(s session, class uint, attributes ...*p11.Attribute) ([]handle, error) {
 	m := c.p.mod.api
 	template := append([]*p11.Attribute{p11.NewAttribute(p11.CKA_CLASS, class)}, attributes...)
@@ -51,7 +51,7 @@ func (c *conn) bytes(s session, h handle, attribute uint) ([]byte, error) {
 	return values[0].Value, nil
 }
 
-// number reads an attribute of type CK_ULONG; ok tells whether it is one.
+// number reads an attribute of type CK_ULONG; ok reports whether it is one.
 func (c *conn) number(s session, h handle, attribute uint) (n uint, ok bool, err error) {
 	b, err := c.bytes(s, h, attribute)
 	switch len(b) { // the size of the library's CK_ULONG
@@ -63,7 +63,7 @@ func (c *conn) number(s session, h handle, attribute uint) (n uint, ok bool, err
 	return 0, false, err
 }
 
-// truth reads a boolean attribute; known tells whether the object has it.
+// truth reads a boolean attribute; known reports whether the object has it.
 func (c *conn) truth(s session, h handle, attribute uint) (is, known bool, err error) {
 	b, err := c.bytes(s, h, attribute)
 	if len(b) != 1 {

@@ -17,8 +17,8 @@ const actMakeKey = "make key"
 
 // Provision makes the keys that an initialised token lacks, and tries them as
 // Open does. It never touches a key that is there: one of the right kind is
-// kept, one of another kind is an error. The facts tell which were made, then
-// what Describe tells.
+// kept, one of another kind is an error. The facts say which were made, then
+// what Describe says.
 //
 // The derivation key is a secret for HMAC, or where the token can't make or
 // use one a key for ECDH, unless Options.Derivation says which. Without
@@ -201,8 +201,8 @@ func (c *conn) makeSureIsAlone(s session, class uint, label string, made ...hand
 		"another process made such a key at the same time, and the one made here was deleted again: run frost-worker provision --config FILE once more, alone", nil)
 }
 
-// refusesTemplate tells a token that does not make such keys from one that
-// could not make this one. Some (tpm2-pkcs11) have a general error for that.
+// refusesTemplate distinguishes a token that does not make such keys from one
+// that could not make this one. Some (tpm2-pkcs11) have a general error for that.
 func refusesTemplate(err error) bool {
 	return isOneOf(err, p11.CKR_TEMPLATE_INCONSISTENT, p11.CKR_TEMPLATE_INCOMPLETE, p11.CKR_ATTRIBUTE_TYPE_INVALID,
 		p11.CKR_ATTRIBUTE_VALUE_INVALID, p11.CKR_ATTRIBUTE_READ_ONLY, p11.CKR_KEY_TYPE_INCONSISTENT,

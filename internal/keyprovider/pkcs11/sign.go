@@ -26,7 +26,7 @@ const (
 	tryLabel     = "frostfleet/keyprovider/pkcs11/try/derive/v1"
 )
 
-// sign gives a signature that verifies.
+// sign returns a signature that verifies.
 func (c *conn) sign(s session, digest [32]byte) ([]byte, error) {
 	sig, err := c.signRaw(s, digest)
 	if err != nil {
@@ -77,7 +77,7 @@ func encodeSignature(raw []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// matching gives the public key under which a fresh signature verifies.
+// matching returns the public key under which a fresh signature verifies.
 func (c *conn) matching(f *call, s session, candidates []*ecdsa.PublicKey) (key *ecdsa.PublicKey, err error) {
 	label := c.p.o.KeyLabel
 	var fresh [32]byte
@@ -124,7 +124,7 @@ func (c *conn) tryKeys(ctx context.Context, f *call, s session) error {
 	return nil
 }
 
-// tryDerive gives the hash of a derived value.
+// tryDerive returns the hash of a derived value.
 func (c *conn) tryDerive(ctx context.Context, f *call, s session) (check [32]byte, err error) {
 	label := c.p.o.DerivationKeyLabel
 	if c.keys.kind == ECDH {

@@ -83,7 +83,7 @@ func (p *Provider) noToken(there []string) error {
 		found = "there is " + strings.Join(there, "; ")
 	}
 	return p.fail(keyprovider.NotFound, actFindToken, p.tokenName(),
-		fmt.Sprintf("no such token in %s: %s. Plug it in or restore it, or mend token_label or slot (%s)", p.o.Library, found, p.look()), nil)
+		fmt.Sprintf("no such token in %s: %s. Plug it in or restore it, or correct token_label or slot (%s)", p.o.Library, found, p.look()), nil)
 }
 
 func (p *Provider) initCommand(slot uint) string {

@@ -89,7 +89,7 @@ func syncDir(dir string) error {
 func readFile(path string) (*keys, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("key file %s: %w: make one with frostctl, or mend key_file", path, fs.ErrNotExist)
+		return nil, fmt.Errorf("key file %s: %w: make one with frostctl, or correct key_file", path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("open key file: %w", err)

@@ -138,7 +138,7 @@ func (p *Provider) Close() error {
 }
 
 // begin takes the read lock unless there is a reason not to go on; the
-// caller gives it back.
+// caller returns it back.
 func (p *Provider) begin(ctx context.Context) (*keys, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("key provider software: %w", err)
