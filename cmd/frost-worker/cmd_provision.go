@@ -25,7 +25,8 @@ policies, filled in from the configuration.`,
   frost-worker provision --config node.toml --role-arn arn:aws:iam::123456789012:role/frost-node-0 > keys.sh`,
 	}
 	path := addConfigFlag(cmd)
-	cmd.Flags().StringVar(&o.Role, "role-arn", "", "ARN of the node's role (AWS KMS; default: role frost-node-INDEX in the account of the keys)")
+	cmd.Flags().StringVar(&o.Role, "role-arn", "",
+		"ARN of the node's role (AWS KMS; default: role frost-node-INDEX in the account of the keys)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)

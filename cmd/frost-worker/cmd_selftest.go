@@ -31,7 +31,8 @@ storage_path yet, it makes the secret, as enroll would.`,
 		Example: "  frost-worker selftest --config node.toml\n  frost-worker selftest --config node.toml --json",
 	}
 	path := addConfigFlag(cmd)
-	cmd.Flags().BoolVar(&o.Enrolling, "enrolling", false, "the fleet has no manifest yet: without the file, skip what needs it")
+	cmd.Flags().BoolVar(&o.Enrolling, "enrolling", false,
+		"the fleet has no manifest yet: without the file, skip what needs it")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)

@@ -22,7 +22,8 @@ import (
 func main() { os.Exit(launch.Execute(newRootCommand())) }
 
 func newRootCommand() *cobra.Command {
-	root := &cobra.Command{Use: "frost-worker", Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
+	root := &cobra.Command{Use: "frost-worker",
+		Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
 	root.AddCommand(
 		launch.RunCommand("Run the node until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
 			n, err := launch.LoadNode(path)

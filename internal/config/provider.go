@@ -75,7 +75,8 @@ func (s *source) section(kind string, section keyprovider.Section) bool {
 // document is a pointer to a struct that TOML decodes a file into, of which it
 // has [node.key_provider] alone.
 func document(section keyprovider.Section) any {
-	node := reflect.StructOf([]reflect.StructField{{Name: "KeyProvider", Type: reflect.TypeOf(section), Tag: `toml:"key_provider"`}})
+	node := reflect.StructOf([]reflect.StructField{{Name: "KeyProvider", Type: reflect.TypeOf(section),
+		Tag: `toml:"key_provider"`}})
 	file := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "Node", Type: node, Tag: `toml:"node"`}}))
 	file.Elem().Field(0).Field(0).Set(reflect.ValueOf(section))
 	return file.Interface()

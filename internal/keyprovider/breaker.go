@@ -106,7 +106,8 @@ func saysNothing(err error) bool {
 // circuitOpen is the error of a call that the device did not get.
 func circuitOpen(provider string, cause error, next time.Time) error {
 	wait := max(time.Until(next), 0).Round(100 * time.Millisecond)
-	return &Error{Reason: CircuitOpen, Provider: provider, Remedy: "not tried; the next try is in " + wait.String(), Err: cause}
+	return &Error{Reason: CircuitOpen, Provider: provider, Remedy: "not tried; the next try is in " + wait.String(),
+		Err: cause}
 }
 
 // CauseOf is ReasonOf, but where a circuit is open it returns the reason of the

@@ -87,7 +87,8 @@ func signsFor(ctx context.Context, p Provider, key *ecdsa.PublicKey) error {
 		return err
 	}
 	if !ecdsa.VerifyASN1(key, digest[:], sig) {
-		return errors.New("signature does not verify under the identity key: the signing key is another one, or signs other digests")
+		return errors.New("signature does not verify under the identity key: the signing key is another one, or signs " +
+			"other digests")
 	}
 	return nil
 }

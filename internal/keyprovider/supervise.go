@@ -152,7 +152,8 @@ func attempt[T any](ctx context.Context, policy Policy, call func(context.Contex
 	defer cancel()
 	defer func() {
 		if recover() != nil { // not printed: it may have anything in it
-			err = &Error{Reason: Other, Provider: policy.Name, Remedy: "the back end panicked at " + origin() + "; please report this"}
+			err = &Error{Reason: Other, Provider: policy.Name, Remedy: "the back end panicked at " + origin() +
+				"; please report this"}
 		}
 	}()
 	return call(ctx)

@@ -81,7 +81,8 @@ func (r *reopening) failed(err error) {
 	r.report(err)
 	if reason := keyprovider.ReasonOf(err); reason != r.reason || time.Since(r.logged) >= sameAgain {
 		r.reason, r.logged = reason, time.Now()
-		r.log.Error("the key provider does not open; the node waits", "err", err, "do", "fix it; the worker retries automatically")
+		r.log.Error("the key provider does not open; the node waits", "err", err, "do",
+			"fix it; the worker retries automatically")
 	}
 }
 

@@ -110,7 +110,8 @@ func readFile(path string) (*secret.Bytes, error) {
 		return nil, &Error{"pin_file " + path + " is not a regular file", "name one, and start again"}
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, &Error{fmt.Sprintf("pin_file has mode %04o, and others can read it", mode), "chmod 600 " + path + readAgain}
+		return nil, &Error{fmt.Sprintf("pin_file has mode %04o, and others can read it", mode), "chmod 600 " + path +
+			readAgain}
 	}
 	pin, err := Read(f)
 	if err != nil {

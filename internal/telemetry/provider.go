@@ -25,16 +25,21 @@ var _ keyprovider.Observer = (*Metrics)(nil)
 
 func newProviderMetrics() providerMetrics {
 	return providerMetrics{
-		calls: histograms("frostfleet_provider_call_seconds", "Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", buckets,
+		calls: histograms("frostfleet_provider_call_seconds",
+			"Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", buckets,
 			"provider", "operation", "outcome"),
 		up: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "frostfleet_provider_up", Help: "1 while the key provider works, 0 while it fails."}),
 		circuit: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "frostfleet_provider_circuit_open", Help: "1 while calls fail at once and the device is left alone, but for a try now and then."}),
-		failing:   gauges("frostfleet_provider_failing", "1 for the reason why the key provider fails, 0 for every other.", "reason"),
-		cache:     counters("frostfleet_provider_cache_total", "Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
-		coalesced: prometheus.NewHistogram(histogram("frostfleet_provider_coalesced_digests", "Digests that one signature of the device served.", powers(frost.MaxBatch))),
-		cost:      newCost(keyprovider.Prices{}),
+			Name: "frostfleet_provider_circuit_open", Help: "1 while calls fail at once and the device is left alone, but for " +
+				"a try now and then."}),
+		failing: gauges("frostfleet_provider_failing", "1 for the reason why the key provider fails, 0 for every other.",
+			"reason"),
+		cache: counters("frostfleet_provider_cache_total",
+			"Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
+		coalesced: prometheus.NewHistogram(histogram("frostfleet_provider_coalesced_digests",
+			"Digests that one signature of the device served.", powers(frost.MaxBatch))),
+		cost: newCost(keyprovider.Prices{}),
 	}
 }
 
@@ -61,7 +66,8 @@ func (m *Metrics) ProviderCall(c keyprovider.Call) {
 	if !slices.Contains(keyprovider.Operations, operation) {
 		operation = other
 	}
-	m.provider.calls.WithLabelValues(m.provider.name, operation, string(known(keyprovider.ReasonOf(c.Err)))).Observe(c.Took.Seconds())
+	m.provider.calls.WithLabelValues(m.provider.name, operation,
+		string(known(keyprovider.ReasonOf(c.Err)))).Observe(c.Took.Seconds())
 	m.provider.cost.add(c.Operation)
 }
 
@@ -70,7 +76,8 @@ func (m *Metrics) ProviderState(err error) {
 	p, now := &m.provider, known(keyprovider.CauseOf(err))
 	for _, reason := range keyprovider.Reasons {
 		switch reason {
-		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen: // no failures of the device
+		// no failures of the device
+		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen:
 		default:
 			p.failing.WithLabelValues(string(reason)).Set(one(reason == now))
 		}

@@ -34,7 +34,8 @@ func parseKeyName(s string) (keyName, error) {
 	case s == "":
 		return keyName{}, errors.New("is missing")
 	case strings.HasPrefix(s, "arn:"):
-		return keyName{}, fmt.Errorf("%.300q is not the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID or arn:aws:kms:REGION:ACCOUNT:alias/NAME", s)
+		return keyName{}, fmt.Errorf("%.300q is not the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID or "+
+			"arn:aws:kms:REGION:ACCOUNT:alias/NAME", s)
 	}
 	return keyName{}, fmt.Errorf("%.300q is no ARN, key id or alias: an alias begins with alias/", s)
 }

@@ -153,13 +153,14 @@ func (p *Provider) Probe(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	_, err = askInOrder(ctx, p, p.identity.replicas[0], p.identity.replicas, func(ctx context.Context, at *replica) (struct{}, error) {
-		_, err := p.describeAt(ctx, at)
-		if keyprovider.ReasonOf(err) == keyprovider.Denied {
-			err = p.signFresh(ctx, at)
-		}
-		return struct{}{}, err
-	})
+	_, err = askInOrder(ctx, p, p.identity.replicas[0], p.identity.replicas,
+		func(ctx context.Context, at *replica) (struct{}, error) {
+			_, err := p.describeAt(ctx, at)
+			if keyprovider.ReasonOf(err) == keyprovider.Denied {
+				err = p.signFresh(ctx, at)
+			}
+			return struct{}{}, err
+		})
 	return err
 }
 

@@ -84,7 +84,9 @@ func (p *Provider) publicAt(ctx context.Context, at *replica) (public *ecdsa.Pub
 
 // signAt signs a digest. With a public key, the signature is verified under
 // it before it is returned.
-func (p *Provider) signAt(ctx context.Context, at *replica, digest [32]byte, public *ecdsa.PublicKey) (sig []byte, err error) {
+func (p *Provider) signAt(
+	ctx context.Context, at *replica, digest [32]byte, public *ecdsa.PublicKey,
+) (sig []byte, err error) {
 	err = p.call(ctx, sign, at, func() error {
 		out, err := at.region.client.Sign(ctx, &kms.SignInput{
 			KeyId: &at.id, Message: digest[:], MessageType: types.MessageTypeDigest,

@@ -40,11 +40,13 @@ func cannotDerive(identity *key, enrolled bool) *keyprovider.Error {
 		if identity.name.alias() {
 			setting = identity.name.resource + "-derivation"
 		}
-		commands = append(commands, fmt.Sprintf("aws kms create-alias --region %s --alias-name %s --target-key-id ARN_PRINTED_ABOVE", near.region, setting))
+		commands = append(commands, fmt.Sprintf("aws kms create-alias --region %s --alias-name %s --target-key-id "+
+			"ARN_PRINTED_ABOVE", near.region, setting))
 	}
 	regions := []string{near.region}
 	for _, other := range identity.replicas[1:] {
-		commands = append(commands, fmt.Sprintf("aws kms replicate-key --region %s --key-id ARN_PRINTED_ABOVE --replica-region %s", near.region, other.region.name))
+		commands = append(commands, fmt.Sprintf("aws kms replicate-key --region %s --key-id ARN_PRINTED_ABOVE "+
+			"--replica-region %s", near.region, other.region.name))
 		regions = append(regions, other.region.name)
 	}
 	putBack := ""

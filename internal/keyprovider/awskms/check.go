@@ -20,7 +20,8 @@ func (k *key) check(meta *types.KeyMetadata, at *replica) error {
 	}
 	if len(k.replicas) > 1 && (meta.MultiRegion == nil || !*meta.MultiRegion) {
 		return k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %d regions, and this key lives in one: "+
-			"leave regions out, or use a multi-Region key (%s)", len(k.replicas), k.role.create(k.replicas[0].region.name, true)), nil)
+			"leave regions out, or use a multi-Region key (%s)",
+			len(k.replicas), k.role.create(k.replicas[0].region.name, true)), nil)
 	}
 	v, text := stateClass(meta)
 	if v.reason == keyprovider.OK {
@@ -75,7 +76,8 @@ var errOtherKeys = errors.New("the regions have different keys")
 func (k *key) agree(first, other *replica) error {
 	a, errA := parseKeyName(first.id)
 	b, errB := parseKeyName(other.id)
-	if errA == nil && errB == nil && a.multiRegion() && a.resource == b.resource && (a.account == b.account || a.account == "" || b.account == "") {
+	if errA == nil && errB == nil && a.multiRegion() && a.resource == b.resource &&
+		(a.account == b.account || a.account == "" || b.account == "") {
 		return nil
 	}
 	return k.otherKey(first, other, describeKey)

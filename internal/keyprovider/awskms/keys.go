@@ -110,8 +110,9 @@ func (p *Provider) notPinned(at *replica, a action) error {
 	if p.public != nil { // another region's
 		return p.identity.otherKey(p.identity.replicas[0], at, a)
 	}
-	return p.identity.fault(keyprovider.WrongKey, a, "key_id names another key than the one that the manifest pins for this node: "+
-		"correct key_id or node.index (an alias may have been moved); a node that is to have a new key is enrolled anew",
+	return p.identity.fault(keyprovider.WrongKey, a,
+		"key_id names another key than the one that the manifest pins for this node: "+
+			"correct key_id or node.index (an alias may have been moved); a node that is to have a new key is enrolled anew",
 		&cause{text: fmt.Sprintf("%s: %s has another public key", at.region.name, at.id)})
 }
 
@@ -146,7 +147,8 @@ func (p *Provider) recoverPublic(ctx context.Context, at *replica) (*ecdsa.Publi
 
 func (p *Provider) badProof(at *replica, err error) error {
 	v := class{reason: keyprovider.BadAnswer}
-	return p.identity.fault(v.reason, sign, remedy(v, sign, p.identity, at), &cause{text: at.region.name + ": " + err.Error()})
+	return p.identity.fault(v.reason, sign, remedy(v, sign, p.identity, at),
+		&cause{text: at.region.name + ": " + err.Error()})
 }
 
 // findDerivation opens the file, or locates the derivation key. A role that

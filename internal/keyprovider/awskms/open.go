@@ -27,7 +27,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 		o.source = sourceTime
 	}
 	if o.DerivationKeyID != "" && o.DerivationFile != "" {
-		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in KMS or in the file")
+		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in " +
+			"KMS or in the file")
 	}
 	p := &Provider{opt: o, hangUp: func() {}}
 	err := p.connect(ctx)
@@ -76,7 +77,9 @@ func (p *Provider) connect(ctx context.Context) error {
 
 // newKey says in which regions a key is: those of the configuration, else that
 // of its ARN, else home.
-func (p *Provider) newKey(r role, configured string, find func(string) (*region, error), home func() string) (*key, error) {
+func (p *Provider) newKey(
+	r role, configured string, find func(string) (*region, error), home func() string,
+) (*key, error) {
 	name, err := parseKeyName(configured)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", r.setting, err)
@@ -92,7 +95,8 @@ func (p *Provider) newKey(r role, configured string, find func(string) (*region,
 	for _, to := range regions {
 		if to == "" {
 			return nil, fmt.Errorf("%s %s names no region, and neither do the AWS configuration and this machine: "+
-				"write its ARN (arn:aws:kms:REGION:ACCOUNT:alias/NAME), or regions = [\"REGION\"], or set AWS_REGION", r.setting, configured)
+				"write its ARN (arn:aws:kms:REGION:ACCOUNT:alias/NAME), or regions = [\"REGION\"], or set AWS_REGION",
+				r.setting, configured)
 		}
 		if name.region != "" && name.region != to && !name.alias() && !name.multiRegion() {
 			return nil, k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %s, and this key is in %s alone, "+
@@ -161,7 +165,8 @@ func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context
 		if errs[i] == nil {
 			continue
 		}
-		p.opt.Log.Warn("KMS region not reached: its copy of the key is not checked", "region", at.region.name, "key", k.configured, "error", errs[i])
+		p.opt.Log.Warn("KMS region not reached: its copy of the key is not checked",
+			"region", at.region.name, "key", k.configured, "error", errs[i])
 		at.region.fails(string(keyprovider.ReasonOf(errs[i])))
 		if name, err := parseKeyName(first.id); err == nil {
 			at.id = name.in(at.region.name).String()

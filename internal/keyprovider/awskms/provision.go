@@ -47,7 +47,9 @@ var (
 
 // Provision implements keyprovider.Section: it says what makes a node's keys,
 // as a worker's role must not be able to make them.
-func (s *Section) Provision(_ context.Context, n keyprovider.Node, o keyprovider.Options) (*keyprovider.Provisioned, error) {
+func (s *Section) Provision(
+	_ context.Context, n keyprovider.Node, o keyprovider.Options,
+) (*keyprovider.Provisioned, error) {
 	at, err := s.newSite(n, o.Role)
 	if err != nil {
 		return nil, err
@@ -61,8 +63,9 @@ func (s *Section) Provision(_ context.Context, n keyprovider.Node, o keyprovider
 		return nil, err
 	}
 	if s.Derivation == derivationFile {
-		r.Notes = append(r.Notes, `derivation = "file": the derivation secret is made by frost-worker enroll, in storage_path. `+
-			`KMS does not protect the shares.`)
+		r.Notes = append(r.Notes,
+			`derivation = "file": the derivation secret is made by frost-worker enroll, in storage_path. `+
+				`KMS does not protect the shares.`)
 		return r.Provisioned, nil
 	}
 	standard := fmt.Sprintf("alias/frost-node-%d-derivation", n.Index)
@@ -70,7 +73,8 @@ func (s *Section) Provision(_ context.Context, n keyprovider.Node, o keyprovider
 		standard = "alias/" + alias + "-derivation"
 	}
 	if s.DerivationKeyID == "" {
-		r.Notes = append(r.Notes, fmt.Sprintf("Then write under [node.key_provider] in %s: derivation_key_id = %q", n.File, standard))
+		r.Notes = append(r.Notes, fmt.Sprintf("Then write under [node.key_provider] in %s: derivation_key_id = %q",
+			n.File, standard))
 	}
 	return r.Provisioned, r.key(n, at, derivationPurpose, s.DerivationKeyID, standard)
 }
@@ -128,7 +132,8 @@ func (r *script) key(n keyprovider.Node, at *site, what purpose, id, standard st
 		multi = " --multi-region"
 	}
 	r.add(fmt.Sprintf("KEY=$(aws kms create-key%s --key-spec %s --key-usage %s%s --description 'Frostfleet node %d %s' "+
-		"--policy file://%s --query KeyMetadata.KeyId --output text)", at.in(at.region), what.spec, what.usage, multi, n.Index, what.name, policy))
+		"--policy file://%s --query KeyMetadata.KeyId --output text)",
+		at.in(at.region), what.spec, what.usage, multi, n.Index, what.name, policy))
 	r.add(fmt.Sprintf(`aws kms create-alias%s --alias-name alias/%s --target-key-id "$KEY"`, at.in(at.region), alias))
 	for _, region := range at.more {
 		r.add(fmt.Sprintf(`aws kms replicate-key%s --key-id "$KEY" --replica-region %s --policy file://%s`,

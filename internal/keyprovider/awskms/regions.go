@@ -71,7 +71,8 @@ func (r *region) avoided(now time.Time) bool {
 
 // ask returns the first good answer, from the preferred region that does not
 // fail. The package comment says when which region is asked.
-func ask[T any](ctx context.Context, p *Provider, replicas []*replica, call func(context.Context, *replica) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, p *Provider, replicas []*replica,
+	call func(context.Context, *replica) (T, error)) (T, error) {
 	if len(replicas) == 1 {
 		return call(ctx, replicas[0])
 	}
@@ -91,7 +92,8 @@ func ask[T any](ctx context.Context, p *Provider, replicas []*replica, call func
 
 // askInOrder asks the replicas one after the other. The refusal of the first
 // region of the configuration is final.
-func askInOrder[T any](ctx context.Context, p *Provider, first *replica, order []*replica, call func(context.Context, *replica) (T, error)) (T, error) {
+func askInOrder[T any](ctx context.Context, p *Provider, first *replica, order []*replica,
+	call func(context.Context, *replica) (T, error)) (T, error) {
 	if len(order) == 1 {
 		return call(ctx, order[0])
 	}

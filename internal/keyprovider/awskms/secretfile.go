@@ -29,7 +29,8 @@ func openSecret(path string, mayMake bool) (*secret.Bytes, error) {
 	}
 	if !mayMake {
 		return nil, fmt.Errorf("derivation secret %s: %w: the shares of this node are sealed with it: "+
-			"put the file back from its backup (a new one is made only at enrolment, by frost-worker enroll, while there is no manifest)", path, fs.ErrNotExist)
+			"put the file back from its backup (a new one is made only at enrolment, by frost-worker enroll, while there is "+
+			"no manifest)", path, fs.ErrNotExist)
 	}
 	if err := makeSecret(path); err != nil && !errors.Is(err, fs.ErrExist) { // another process made it meanwhile
 		return nil, err
@@ -94,7 +95,8 @@ func readSecret(path string) (*secret.Bytes, error) {
 		return nil, fmt.Errorf("derivation secret %s is not a regular file", path)
 	}
 	if mode := info.Mode().Perm(); mode&0o077 != 0 {
-		return nil, fmt.Errorf("derivation secret %s has mode %04o, so that others can reach it: chmod 600 %s", path, mode, path)
+		return nil, fmt.Errorf("derivation secret %s has mode %04o, so that others can reach it: chmod 600 %s",
+			path, mode, path)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, secretSize+1))
 	if err != nil {

@@ -26,13 +26,14 @@ func Backend() keyprovider.Backend {
 
 // Section is [node.key_provider] with type = "aws-kms".
 type Section struct {
-	KeyID           string               `toml:"key_id"`            // ARN, id or alias of the identity key
-	DerivationKeyID string               `toml:"derivation_key_id"` // of the HMAC_256 key; Derive fails without one
-	Derivation      string               `toml:"derivation"`        // kms or file; empty: kms, if there is a key
-	Endpoint        string               `toml:"endpoint"`          // URL in place of AWS's, the same for all regions
-	Profile         string               `toml:"profile"`           // of the shared configuration
-	Regions         []string             `toml:"regions"`           // in order of preference; else the key's, else the chain's
-	HedgeAfter      keyprovider.Duration `toml:"hedge_after"`       // until the next region is asked too; 500 ms when 0
+	KeyID           string `toml:"key_id"`            // ARN, id or alias of the identity key
+	DerivationKeyID string `toml:"derivation_key_id"` // of the HMAC_256 key; Derive fails without one
+	Derivation      string `toml:"derivation"`        // kms or file; empty: kms, if there is a key
+	Endpoint        string `toml:"endpoint"`          // URL in place of AWS's, the same for all regions
+	Profile         string `toml:"profile"`           // of the shared configuration
+	// in order of preference; else the key's, else the chain's
+	Regions    []string             `toml:"regions"`
+	HedgeAfter keyprovider.Duration `toml:"hedge_after"` // until the next region is asked too; 500 ms when 0
 	keyprovider.Device
 }
 
@@ -136,7 +137,8 @@ func (s *Section) Open(ctx context.Context, n keyprovider.Node, o keyprovider.Op
 	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	options := Options{
-		Section: *s, Pinned: o.Pinned, Enrolled: n.Enrolled, NewSecret: o.Enrolling && !n.Enrolled, Observe: o.Observe, Log: o.Log,
+		Section: *s, Pinned: o.Pinned, Enrolled: n.Enrolled, NewSecret: o.Enrolling && !n.Enrolled,
+		Observe: o.Observe, Log: o.Log,
 	}
 	if s.Derivation == derivationFile {
 		options.DerivationFile = filepath.Join(n.Storage, secretFile)

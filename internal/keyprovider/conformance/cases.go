@@ -254,7 +254,8 @@ func contextEnds(ctx context.Context, s Subject) error {
 			err = errors.Join(err, returns(ctx, "Probe", prober.Probe))
 		}
 		if d, ok := p.(keyprovider.Describer); ok {
-			err = errors.Join(err, returns(ctx, "Describe", func(ctx context.Context) error { _, err := d.Describe(ctx); return err }))
+			describe := func(ctx context.Context) error { _, err := d.Describe(ctx); return err }
+			err = errors.Join(err, returns(ctx, "Describe", describe))
 		}
 		release()
 		if err != nil {

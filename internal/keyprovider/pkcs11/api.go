@@ -33,7 +33,9 @@ type api interface {
 	Sign(p11.SessionHandle, []byte) ([]byte, error)
 	DeriveKey(p11.SessionHandle, []*p11.Mechanism, p11.ObjectHandle, []*p11.Attribute) (p11.ObjectHandle, error)
 	GenerateKey(p11.SessionHandle, []*p11.Mechanism, []*p11.Attribute) (p11.ObjectHandle, error)
-	GenerateKeyPair(s p11.SessionHandle, m []*p11.Mechanism, public, private []*p11.Attribute) (p11.ObjectHandle, p11.ObjectHandle, error)
+	GenerateKeyPair(
+		s p11.SessionHandle, m []*p11.Mechanism, public, private []*p11.Attribute,
+	) (p11.ObjectHandle, p11.ObjectHandle, error)
 }
 
 var _ api = (*p11.Ctx)(nil)

@@ -187,14 +187,16 @@ func (p *Provider) hanging() string {
 		return ""
 	}
 	first := hanging[0]
-	return fmt.Sprintf("%d calls to %s hang, the first, %s, for %s: if this stays so, look at the device (%s) and restart frost-worker",
+	return fmt.Sprintf("%d calls to %s hang, the first, %s, for %s: if this stays so, look at the device (%s) and "+
+		"restart frost-worker",
 		len(hanging), p.o.Library, first.action, time.Since(first.began).Round(time.Second), p.lookCommand())
 }
 
 // use runs do in a session of the token and waits for it, or for ctx. A caller
 // that waits for its turn to derive has no permit: signatures go on beside a
 // derivation that hangs.
-func (p *Provider) use(ctx context.Context, operation, action, key string, do func(*conn, session) ([]byte, error)) ([]byte, error) {
+func (p *Provider) use(ctx context.Context, operation, action, key string,
+	do func(*conn, session) ([]byte, error)) ([]byte, error) {
 	c, err := p.connection(ctx, action, key)
 	if err != nil {
 		return nil, err

@@ -106,5 +106,6 @@ func (c *conn) deriveECDH(s session, label []byte) ([]byte, error) {
 }
 
 func (c *conn) badDerived(what string) error {
-	return c.p.fail(keyprovider.BadAnswer, "derive", c.p.keyName(c.p.o.DerivationKeyLabel), what+": look for news of the token's firmware", nil)
+	return c.p.fail(keyprovider.BadAnswer, "derive", c.p.keyName(c.p.o.DerivationKeyLabel),
+		what+": look for news of the token's firmware", nil)
 }

@@ -22,7 +22,8 @@ func (p *Provider) Probe(ctx context.Context) error {
 	if err := p.begin(ctx, "probe", key); err != nil {
 		return err
 	}
-	_, err := p.use(ctx, keyprovider.OpDescribe, "probe", key, func(c *conn, s session) ([]byte, error) { return nil, c.probe(s) })
+	probe := func(c *conn, s session) ([]byte, error) { return nil, c.probe(s) }
+	_, err := p.use(ctx, keyprovider.OpDescribe, "probe", key, probe)
 	return err
 }
 
@@ -33,7 +34,8 @@ func (c *conn) probe(s session) error {
 		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), err)
 	}
 	if identify(now) != identify(c.info) {
-		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), p11.Error(p11.CKR_TOKEN_NOT_PRESENT)) // another one is in its slot
+		// another one is in its slot
+		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), p11.Error(p11.CKR_TOKEN_NOT_PRESENT))
 	}
 	for label, h := range c.handles() {
 		values, err := m.GetAttributeValue(s, h, []*p11.Attribute{p11.NewAttribute(p11.CKA_LABEL, nil)})
@@ -41,7 +43,8 @@ func (c *conn) probe(s session) error {
 			return c.p.failed("C_GetAttributeValue", c.p.keyName(label), err)
 		}
 		if len(values) != 1 || !bytes.Equal(values[0].Value, []byte(label)) {
-			return c.p.failed("C_GetAttributeValue", c.p.keyName(label), p11.Error(p11.CKR_OBJECT_HANDLE_INVALID)) // it was renamed
+			// it was renamed
+			return c.p.failed("C_GetAttributeValue", c.p.keyName(label), p11.Error(p11.CKR_OBJECT_HANDLE_INVALID))
 		}
 	}
 	return nil
@@ -81,7 +84,8 @@ func (c *conn) describe(s session) ([]keyprovider.Fact, error) {
 	}
 	t := c.info
 	facts := []keyprovider.Fact{
-		{Name: "library", Value: fmt.Sprintf("%s: %s, %s %d.%d, PKCS#11 %d.%d", c.p.o.Library, clean(lib.ManufacturerID), clean(lib.LibraryDescription),
+		{Name: "library", Value: fmt.Sprintf("%s: %s, %s %d.%d, PKCS#11 %d.%d", c.p.o.Library, clean(lib.ManufacturerID),
+			clean(lib.LibraryDescription),
 			lib.LibraryVersion.Major, lib.LibraryVersion.Minor, lib.CryptokiVersion.Major, lib.CryptokiVersion.Minor)},
 		{Name: "token", Value: fmt.Sprintf("%q in slot %d: %s %s, serial number %s, firmware %d.%d", t.Label, c.slot,
 			clean(t.ManufacturerID), clean(t.Model), clean(t.SerialNumber), t.FirmwareVersion.Major, t.FirmwareVersion.Minor)},
@@ -98,7 +102,8 @@ func (c *conn) describe(s session) ([]keyprovider.Fact, error) {
 		return nil, err
 	}
 	identity.Name = "identity"
-	identity.Value = fmt.Sprintf("%q: P-256, CKM_ECDSA, SHA-256 of the public key %x", c.p.o.KeyLabel, sha256.Sum256(der)) + identity.Value
+	identity.Value = fmt.Sprintf("%q: P-256, CKM_ECDSA, SHA-256 of the public key %x", c.p.o.KeyLabel,
+		sha256.Sum256(der)) + identity.Value
 	derivation, err := c.describeDerivation(s)
 	return append(facts, identity, derivation), err
 }
@@ -106,7 +111,8 @@ func (c *conn) describe(s session) ([]keyprovider.Fact, error) {
 // software are names of tokens that are no hardware, as makers and models are
 // written. A TPM that is a program (swtpm) says of itself that it is hardware.
 var software = map[string]string{
-	"softhsm": "SoftHSM", "mozilla foundation": "NSS", "kryoptic": "Kryoptic", "sw   tpm": "a software TPM", "opencryptoki": "opencryptoki",
+	"softhsm": "SoftHSM", "mozilla foundation": "NSS", "kryoptic": "Kryoptic", "sw   tpm": "a software TPM",
+	"opencryptoki": "opencryptoki",
 }
 
 // softwareWarning is for tokens of which the keys are in files: those known by
@@ -114,7 +120,8 @@ var software = map[string]string{
 // it is hardware.
 func (c *conn) softwareWarning(lib p11.Info) (string, error) {
 	const risk = " keeps its keys in files of this machine: whoever reads them and knows the PIN has the keys"
-	names := strings.ToLower(strings.Join([]string{c.info.ManufacturerID, c.info.Model, lib.ManufacturerID, lib.LibraryDescription}, "\n"))
+	names := strings.ToLower(strings.Join([]string{c.info.ManufacturerID, c.info.Model, lib.ManufacturerID,
+		lib.LibraryDescription}, "\n"))
 	for part, who := range software {
 		if strings.Contains(names, part) {
 			return who + risk, nil
@@ -129,14 +136,16 @@ func (c *conn) softwareWarning(lib p11.Info) (string, error) {
 		return "", c.p.failed("C_GetMechanismInfo", c.p.tokenName(), err)
 	}
 	if slot.Flags&p11.CKF_HW_SLOT == 0 && sign.Flags&p11.CKF_HW == 0 {
-		return "neither its slot nor its signatures are marked as hardware (CKF_HW_SLOT, CKF_HW); a token that is software" + risk, nil
+		return "neither its slot nor its signatures are marked as hardware (CKF_HW_SLOT, CKF_HW); a token that is software" +
+			risk, nil
 	}
 	return "", nil
 }
 
 func (c *conn) describeDerivation(s session) (keyprovider.Fact, error) {
 	if c.keys.kind == "" {
-		return keyprovider.Fact{Name: "derivation", Value: "none", Warning: "a node needs a derivation key: set derivation_key_label"}, nil
+		return keyprovider.Fact{Name: "derivation", Value: "none",
+			Warning: "a node needs a derivation key: set derivation_key_label"}, nil
 	}
 	fact, err := c.describeKey(s, c.keys.derivation)
 	what := "secret key, CKM_SHA256_HMAC"

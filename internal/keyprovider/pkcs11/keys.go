@@ -43,7 +43,8 @@ func (c *conn) findKeys(f *call, s session) error {
 	}
 	if private == nil {
 		return p.fail(keyprovider.NotFound, actFindKey, p.keyName(label),
-			"no private key has that label; there are: "+c.labels(s, p11.CKO_PRIVATE_KEY)+". Correct key_label, or "+provisionCommand, nil)
+			"no private key has that label; there are: "+c.labels(s, p11.CKO_PRIVATE_KEY)+
+				". Correct key_label, or "+provisionCommand, nil)
 	}
 	c.keys = &keys{identity: *private}
 	candidates, err := c.publicKeys(f, s, *private, label)
@@ -59,7 +60,8 @@ func (c *conn) findKeys(f *call, s session) error {
 	c.keys.derivation, c.keys.kind, err = c.findDerivation(s)
 	if err == nil && c.keys.kind == "" {
 		err = c.lostDerivation(p.fail(keyprovider.NotFound, actFindKey, p.keyName(p.o.DerivationKeyLabel),
-			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. Correct derivation_key_label, or %s",
+			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. "+
+				"Correct derivation_key_label, or %s",
 				c.labels(s, p11.CKO_SECRET_KEY), c.labels(s, p11.CKO_PRIVATE_KEY), provisionCommand), nil))
 	}
 	return err
@@ -92,7 +94,8 @@ func (c *conn) findOne(s session, class uint, label string) (*handle, error) {
 	case err != nil || len(found) == 0:
 		return nil, err
 	case len(found) > 1:
-		return nil, c.wrong(label, fmt.Sprintf("%d keys have that label, with the CKA_ID %s: rename or delete all but one", len(found), c.ids(s, found)))
+		return nil, c.wrong(label, fmt.Sprintf("%d keys have that label, with the CKA_ID %s: rename or delete all but one",
+			len(found), c.ids(s, found)))
 	}
 	return &found[0], nil
 }
@@ -107,14 +110,16 @@ func (c *conn) checkEC(s session, h handle, label string, use uint, useName stri
 	case known && kind == p11.CKK_RSA:
 		return c.wrong(label, "it is an RSA key, and must be an EC key on P-256: "+provisionCommand)
 	case known && kind != p11.CKK_EC:
-		return c.wrong(label, fmt.Sprintf("it is a key of type %#x, and must be an EC key on P-256: %s", kind, provisionCommand))
+		return c.wrong(label, fmt.Sprintf("it is a key of type %#x, and must be an EC key on P-256: %s", kind,
+			provisionCommand))
 	}
 	curve, err := c.bytes(s, h, p11.CKA_EC_PARAMS)
 	if err != nil {
 		return err
 	}
 	if curve != nil && !bytes.Equal(curve, p256) { // nil: its public key will tell
-		return c.wrong(label, fmt.Sprintf("it is an EC key on another curve than P-256 (CKA_EC_PARAMS %x): %s", curve, provisionCommand))
+		return c.wrong(label, fmt.Sprintf("it is an EC key on another curve than P-256 (CKA_EC_PARAMS %x): %s", curve,
+			provisionCommand))
 	}
 	may, known, err := c.truth(s, h, use)
 	if err != nil {
@@ -125,7 +130,8 @@ func (c *conn) checkEC(s session, h handle, label string, use uint, useName stri
 	}
 	always, _, err := c.truth(s, h, p11.CKA_ALWAYS_AUTHENTICATE)
 	if always {
-		return c.wrong(label, "it wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE): use a key that does not, on a YubiKey in slot 9a")
+		return c.wrong(label, "it wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE): use a key that does not, on a "+
+			"YubiKey in slot 9a")
 	}
 	return err
 }
@@ -163,7 +169,8 @@ func (c *conn) checkSecret(s session, h handle, label string) error {
 		return err
 	}
 	if known && kind != p11.CKK_GENERIC_SECRET && kind != p11.CKK_SHA256_HMAC {
-		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret or one for SHA-256 HMAC: %s", kind, provisionCommand))
+		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret or one for SHA-256 "+
+			"HMAC: %s", kind, provisionCommand))
 	}
 	size, known, err := c.number(s, h, p11.CKA_VALUE_LEN)
 	if err != nil {
@@ -219,7 +226,8 @@ func (c *conn) publicKeys(f *call, s session, private handle, label string) (out
 			return nil
 		}
 		return c.p.fail(keyprovider.NotFound, actFindKey, c.p.keyName(label), fmt.Sprintf(
-			"the private key is there, and neither a P-256 public key nor a certificate has its label or its CKA_ID %x: import the public key with %s --write-object FILE --type pubkey --label %q --id %x",
+			"the private key is there, and neither a P-256 public key nor a certificate has its label or its CKA_ID %x: "+
+				"import the public key with %s --write-object FILE --type pubkey --label %q --id %x",
 			id, c.p.tool(), label, id), nil)
 	})
 	return out, err

@@ -156,8 +156,9 @@ func (p *Provider) askPIN(ctx context.Context, info p11.TokenInfo) (*secret.Byte
 			"the token needs its PIN, and there is none: set pin_file or pin, or start this at a terminal", nil)
 	case n < info.MinPinLen || info.MaxPinLen >= info.MinPinLen && info.MaxPinLen > 0 && n > info.MaxPinLen:
 		given.Wipe()
-		return nil, p.fail(keyprovider.PIN, actLogin, p.tokenName(), fmt.Sprintf("the token takes PINs of %d to %d characters, "+
-			"and this one has another length; it was not tried: %s", info.MinPinLen, info.MaxPinLen, pinHelp), nil)
+		return nil, p.fail(keyprovider.PIN, actLogin, p.tokenName(),
+			fmt.Sprintf("the token takes PINs of %d to %d characters, "+
+				"and this one has another length; it was not tried: %s", info.MinPinLen, info.MaxPinLen, pinHelp), nil)
 	}
 	return given, nil
 }

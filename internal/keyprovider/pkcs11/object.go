@@ -42,7 +42,8 @@ func withLabel(label string) *p11.Attribute { return p11.NewAttribute(p11.CKA_LA
 // give it out.
 func (c *conn) bytes(s session, h handle, attribute uint) ([]byte, error) {
 	values, err := c.p.mod.api.GetAttributeValue(s, h, []*p11.Attribute{p11.NewAttribute(attribute, nil)})
-	if errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_TYPE_INVALID)) || errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_SENSITIVE)) {
+	if errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_TYPE_INVALID)) ||
+		errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_SENSITIVE)) {
 		return nil, nil
 	}
 	if err != nil || len(values) != 1 {

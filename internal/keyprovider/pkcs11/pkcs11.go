@@ -65,8 +65,9 @@ func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, err
 	select {
 	case mod.opening <- struct{}{}:
 	case <-ctx.Done():
-		err = p.fail(keyprovider.ReasonOf(ctx.Err()), "open", p.tokenName(), "a call of an earlier try to open it hangs: if this stays so, "+
-			"look at the device ("+p.lookCommand()+") and restart frost-worker", ctx.Err())
+		err = p.fail(keyprovider.ReasonOf(ctx.Err()), "open", p.tokenName(),
+			"a call of an earlier try to open it hangs: if this stays so, "+
+				"look at the device ("+p.lookCommand()+") and restart frost-worker", ctx.Err())
 		return nil, errors.Join(err, p.close())
 	}
 	_, err = p.connection(ctx, "open", p.keyName(o.KeyLabel))
@@ -106,7 +107,8 @@ func (p *Provider) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
 	if err := p.begin(ctx, "C_Sign", key); err != nil {
 		return nil, err
 	}
-	return p.use(ctx, keyprovider.OpSign, "C_Sign", key, func(c *conn, s session) ([]byte, error) { return c.sign(s, digest) })
+	return p.use(ctx, keyprovider.OpSign, "C_Sign", key,
+		func(c *conn, s session) ([]byte, error) { return c.sign(s, digest) })
 }
 
 // Derive implements keyprovider.Provider.
@@ -123,7 +125,8 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 			needsDerivation, keyprovider.ErrCannotDerive)
 	}
 	label = bytes.Clone(label) // a call that hangs may outlive the caller's
-	out, err := p.use(ctx, keyprovider.OpDerive, actDerive, key, func(c *conn, s session) ([]byte, error) { return c.derive(s, label) })
+	out, err := p.use(ctx, keyprovider.OpDerive, actDerive, key,
+		func(c *conn, s session) ([]byte, error) { return c.derive(s, label) })
 	defer clear(out)
 	if err != nil {
 		return [32]byte{}, err
@@ -172,7 +175,8 @@ func (p *Provider) close() error {
 		if n := len(p.calls.some(anyCall)); n > 0 {
 			what = fmt.Sprintf("%d calls hang", n)
 		}
-		return fmt.Errorf("pkcs11: %s was not closed within %s, as %s: it ends with the process", p.o.Library, closeTime, what)
+		return fmt.Errorf("pkcs11: %s was not closed within %s, as %s: it ends with the process",
+			p.o.Library, closeTime, what)
 	}
 }
 

@@ -98,15 +98,20 @@ func (c *conn) makeDerivation(s session, can map[uint]bool, label string) error 
 		return c.makePair(s, can, label, p11.CKA_DERIVE)
 	}
 	if can[p11.CKM_SHA256_HMAC] && c.p.o.Derivation != ECDH {
-		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label), "the token uses secrets for HMAC, and makes none through this "+
-			"library: make one with its own tool (a TPM: tpm2_ptool addkey --algorithm hmac:sha256), then frost-worker selftest --config FILE", nil)
+		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
+			"the token uses secrets for HMAC, and makes none through this "+
+				"library: make one with its own tool (a TPM: tpm2_ptool addkey --algorithm hmac:sha256), then frost-worker "+
+				"selftest --config FILE", nil)
 	}
 	return c.p.fail(keyprovider.CannotDerive, actMakeKey, c.p.keyName(label),
-		"the token can neither make a secret and use it (CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC) nor, unless derivation rules one out, "+
+		"the token can neither make a secret and use it (CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC) nor, unless "+
+			"derivation rules one out, "+
 			"a key for ECDH (CKM_EC_KEY_PAIR_GEN, CKM_ECDH1_DERIVE): use another token", keyprovider.ErrCannotDerive)
 }
 
-// makePair makes a P-256 pair for signing or for ECDH.
+// makePair makes a P-256 pair for signing or for ECDH. CKA_DECRYPT and
+// CKA_ENCRYPT, which are no use with such keys, are left out: tpm2-pkcs11 fails
+// where they are false, and leaks an object of the TPM.
 func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) error {
 	if !can[p11.CKM_EC_KEY_PAIR_GEN] {
 		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
@@ -135,7 +140,7 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 	var publicKey, privateKey handle
 	err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) (err error) {
 		publicKey, privateKey, err = c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN),
-			public, with(private, p11.CKA_UNWRAP)) // with CKA_DECRYPT or CKA_ENCRYPT false, tpm2-pkcs11 fails, and leaks an object
+			public, with(private, p11.CKA_UNWRAP))
 		return err
 	})
 	if err != nil {
@@ -193,12 +198,14 @@ func (c *conn) makeSureIsAlone(s session, class uint, label string, made ...hand
 	key := c.p.keyName(label)
 	for _, h := range made {
 		if err := c.p.mod.api.DestroyObject(s, h); err != nil {
-			return c.p.fail(keyprovider.Other, actMakeKey, key, fmt.Sprintf("another process made such a key at the same time, and the one made here can't be deleted again: "+
-				"delete all but one of those with the CKA_ID %s, before a node is enrolled", c.ids(s, found)), err)
+			return c.p.fail(keyprovider.Other, actMakeKey, key,
+				fmt.Sprintf("another process made such a key at the same time, and the one made here can't be deleted again: "+
+					"delete all but one of those with the CKA_ID %s, before a node is enrolled", c.ids(s, found)), err)
 		}
 	}
 	return c.p.fail(keyprovider.Other, actMakeKey, key,
-		"another process made such a key at the same time, and the one made here was deleted again: run frost-worker provision --config FILE once more, alone", nil)
+		"another process made such a key at the same time, and the one made here was deleted again: run frost-worker "+
+			"provision --config FILE once more, alone", nil)
 }
 
 // refusesTemplate distinguishes a token that does not make such keys from one
@@ -235,8 +242,10 @@ func (c *conn) notMade(label string, err error) error {
 		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
 			"the token's user may not make keys through this library (a YubiKey wants its management key)"+byHand, err)
 	case isOneOf(err, p11.CKR_GENERAL_ERROR, p11.CKR_FUNCTION_FAILED):
-		return c.p.fail(keyprovider.Other, actMakeKey, c.p.keyName(label), "the token works, but its library failed to make such a key, "+
-			"with these attributes and with fewer (a TPM: tpm2_ptool addkey --algorithm ecc256, or hmac:sha256 for derivation)"+byHand, err)
+		return c.p.fail(keyprovider.Other, actMakeKey, c.p.keyName(label),
+			"the token works, but its library failed to make such a key, "+
+				"with these attributes and with fewer (a TPM: tpm2_ptool addkey --algorithm ecc256, or hmac:sha256 for "+
+				"derivation)"+byHand, err)
 	}
 	return c.p.failed(actMakeKey, c.p.keyName(label), err)
 }

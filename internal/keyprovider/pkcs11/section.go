@@ -94,7 +94,8 @@ func (s *Section) checkPIN(t keyprovider.Table, key, file string) {
 		s.Pin.Bytes = environment(t, key, string(text))
 	default:
 		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
-			t.Fail(key, "holds a PIN in a file of mode %04o that others can read: chmod 600 %s, or use pin_file", info.Mode().Perm(), file)
+			t.Fail(key, "holds a PIN in a file of mode %04o that others can read: chmod 600 %s, or use pin_file",
+				info.Mode().Perm(), file)
 		}
 	}
 }
@@ -110,7 +111,8 @@ func environment(t keyprovider.Table, key, text string) *secret.Bytes {
 	}
 	value := os.Getenv(match[1])
 	if value == "" || len(value) > maxPIN || strings.ContainsAny(value, "\r\n") {
-		t.Fail(key, "names the environment variable %s, which is not set to a PIN of 1 to %d bytes on one line", match[1], maxPIN)
+		t.Fail(key, "names the environment variable %s, which is not set to a PIN of 1 to %d bytes on one line",
+			match[1], maxPIN)
 		return nil
 	}
 	return secret.New([]byte(value))
@@ -123,7 +125,8 @@ func (s *Section) CanDerive(keyprovider.Node) error {
 	if s.DerivationKeyLabel != "" {
 		return nil
 	}
-	return &keyprovider.Error{Reason: keyprovider.CannotDerive, Provider: name, Remedy: needsDerivation, Err: keyprovider.ErrCannotDerive}
+	return &keyprovider.Error{Reason: keyprovider.CannotDerive, Provider: name, Remedy: needsDerivation,
+		Err: keyprovider.ErrCannotDerive}
 }
 
 // Charges implements keyprovider.Section.
@@ -155,7 +158,9 @@ func (s *Section) Open(ctx context.Context, n keyprovider.Node, o keyprovider.Op
 }
 
 // Provision implements keyprovider.Section.
-func (s *Section) Provision(ctx context.Context, n keyprovider.Node, o keyprovider.Options) (*keyprovider.Provisioned, error) {
+func (s *Section) Provision(
+	ctx context.Context, n keyprovider.Node, o keyprovider.Options,
+) (*keyprovider.Provisioned, error) {
 	facts, err := Provision(ctx, s.options(n, o))
 	if err != nil {
 		return nil, err

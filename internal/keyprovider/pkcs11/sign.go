@@ -55,7 +55,8 @@ func (c *conn) signRaw(s session, digest [32]byte) ([]byte, error) {
 }
 
 func (c *conn) badAnswer(action, what string) error {
-	return c.p.fail(keyprovider.BadAnswer, action, c.p.keyName(c.p.o.KeyLabel), what+": look for news of the token's firmware", nil)
+	return c.p.fail(keyprovider.BadAnswer, action, c.p.keyName(c.p.o.KeyLabel),
+		what+": look for news of the token's firmware", nil)
 }
 
 // encodeSignature makes r||s an ASN.1 SEQUENCE.
@@ -96,7 +97,8 @@ func (c *conn) matching(f *call, s session, candidates []*ecdsa.PublicKey) (key 
 				return nil
 			}
 		}
-		return c.wrong(label, "its signatures verify under no public key or certificate that has its label or CKA_ID: delete the stray ones, and import the right one as a public key")
+		return c.wrong(label, "its signatures verify under no public key or certificate that has its label or CKA_ID: "+
+			"delete the stray ones, and import the right one as a public key")
 	})
 	return key, err
 }
@@ -117,9 +119,11 @@ func (c *conn) tryKeys(ctx context.Context, f *call, s session) error {
 	case p.known == nil:
 		p.known = now
 	case !p.known.public.Equal(now.public):
-		return c.wrong(p.o.KeyLabel, "it is another key than before: put the node's own token back, or restore it from its backup")
+		return c.wrong(p.o.KeyLabel, "it is another key than before: put the node's own token back, or restore it from its "+
+			"backup")
 	case p.known.check != now.check:
-		return c.wrong(p.o.DerivationKeyLabel, "it derives other values than before: put the node's own token back, or restore it from its backup")
+		return c.wrong(p.o.DerivationKeyLabel,
+			"it derives other values than before: put the node's own token back, or restore it from its backup")
 	}
 	return nil
 }

@@ -67,7 +67,8 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 		return 0, info, p.fail(keyprovider.WrongKey, actFindToken, p.tokenName(),
 			"several tokens have that label: set slot. They are "+strings.Join(alike, "; "), nil)
 	case info.Flags&p11.CKF_TOKEN_INITIALIZED == 0:
-		return 0, info, p.fail(keyprovider.NotFound, actFindToken, p.tokenName(), "the token is not initialised: "+p.initCommand(fit[0]), nil)
+		return 0, info, p.fail(keyprovider.NotFound, actFindToken, p.tokenName(),
+			"the token is not initialised: "+p.initCommand(fit[0]), nil)
 	}
 	return fit[0], info, nil
 }
@@ -83,7 +84,8 @@ func (p *Provider) noToken(there []string) error {
 		found = "there is " + strings.Join(there, "; ")
 	}
 	return p.fail(keyprovider.NotFound, actFindToken, p.tokenName(),
-		fmt.Sprintf("no such token in %s: %s. Plug it in or restore it, or correct token_label or slot (%s)", p.o.Library, found, p.look()), nil)
+		fmt.Sprintf("no such token in %s: %s. Plug it in or restore it, or correct token_label or slot (%s)",
+			p.o.Library, found, p.look()), nil)
 }
 
 func (p *Provider) initCommand(slot uint) string {
@@ -117,9 +119,10 @@ func (c *conn) recognize(s session) error {
 	if known == nil || !c.visible && !known.visible {
 		return nil
 	}
-	return c.p.fail(keyprovider.WrongKey, actFindToken, c.p.keyName(c.p.o.KeyLabel), fmt.Sprintf("it is another key than before, "+
-		"or gone; slot %d has %s, which was not given the PIN: put the node's own token back, or restore it from its backup",
-		c.slot, identify(c.info)), nil)
+	return c.p.fail(keyprovider.WrongKey, actFindToken, c.p.keyName(c.p.o.KeyLabel),
+		fmt.Sprintf("it is another key than before, "+
+			"or gone; slot %d has %s, which was not given the PIN: put the node's own token back, or restore it from its backup",
+			c.slot, identify(c.info)), nil)
 }
 
 // mechanisms are what the token can do.

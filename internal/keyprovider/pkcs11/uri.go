@@ -30,7 +30,10 @@ func (s *Section) takeURI(t keyprovider.Table, file string) {
 	for _, a := range []struct {
 		name, key string
 		field     *string
-	}{{"token", "token_label", &s.TokenLabel}, {"object", "key_label", &s.KeyLabel}, {"module-path", "pkcs11_library", &s.Library}} {
+	}{
+		{"token", "token_label", &s.TokenLabel}, {"object", "key_label", &s.KeyLabel},
+		{"module-path", "pkcs11_library", &s.Library},
+	} {
 		value, there := attributes[a.name]
 		if there && *a.field != "" && *a.field != value {
 			t.Fail("uri", "has another %s than %s says", a.name, a.key)
@@ -94,7 +97,8 @@ var attributes = map[string]bool{
 
 // others of RFC 7512. They are refused: their author would think that they had
 // an effect.
-var others = []string{"manufacturer", "model", "serial", "library-manufacturer", "library-version", "library-description",
+var others = []string{"manufacturer", "model", "serial", "library-manufacturer", "library-version",
+	"library-description",
 	"id", "type", "slot-manufacturer", "slot-description", "module-name"}
 
 // parseURI returns the attributes, decoded. None is empty or holds a NUL.

@@ -128,7 +128,8 @@ func parse(data []byte) (*keys, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
-		return nil, fmt.Errorf("not a key file: bad JSON, an unknown key, or a value of the wrong type by byte %d", dec.InputOffset())
+		return nil, fmt.Errorf("not a key file: bad JSON, an unknown key, or a value of the wrong type by byte %d",
+			dec.InputOffset())
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON object")
