@@ -27,10 +27,10 @@ func login(t *testing.T, tried *Tried, person bool, err error) error {
 	if err := turn.Trying(); err != nil {
 		return err
 	}
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		turn.Took()
-	case errAbsent:
+	case errors.Is(err, errAbsent):
 		turn.Unanswered()
 	}
 	return err
@@ -165,7 +165,7 @@ func TestTriedByRoot(t *testing.T) {
 
 func is(t *testing.T, got, want error) {
 	t.Helper()
-	if got != want {
+	if !errors.Is(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

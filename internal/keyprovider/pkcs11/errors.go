@@ -55,15 +55,16 @@ var classes = map[p11.Error]class{
 	p11.CKR_CRYPTOKI_NOT_INITIALIZED:  {away, true, "something in this process finalised the library; " + again},
 	p11.CKR_OPERATION_ACTIVE:          {away, true, "the session is out of step; " + again},
 	p11.CKR_OPERATION_NOT_INITIALIZED: {away, true, "the session is out of step; " + again},
-	p11.CKR_SESSION_COUNT:             {away, false, "the token has no session left: lower sessions, or close other programs"},
+	p11.CKR_SESSION_COUNT:             {away, false, "the token has no session left: lower sessions, or end others"},
 	p11.CKR_DEVICE_MEMORY:             {away, false, "the token is out of memory"},
 	p11.CKR_HOST_MEMORY:               {away, false, "the machine is out of memory"},
 
-	p11.CKR_PIN_INCORRECT:            {badPIN, false, "the PIN is wrong and is not tried again, as tokens lock: " + pinHelp},
-	p11.CKR_PIN_INVALID:              {badPIN, false, "the PIN has characters that the token does not take: " + pinHelp},
-	p11.CKR_PIN_LEN_RANGE:            {badPIN, false, "the PIN is too short or too long for the token: " + pinHelp},
-	p11.CKR_PIN_EXPIRED:              {badPIN, false, "the PIN has expired: set another with the token's own tool; " + pinHelp},
-	p11.CKR_PIN_LOCKED:               {badPIN, false, "the PIN is locked: the security officer sets another with pkcs11-tool --init-pin"},
+	p11.CKR_PIN_INCORRECT: {badPIN, false, "the PIN is wrong and is not tried again, as tokens lock: " + pinHelp},
+	p11.CKR_PIN_INVALID:   {badPIN, false, "the PIN has characters that the token does not take: " + pinHelp},
+	p11.CKR_PIN_LEN_RANGE: {badPIN, false, "the PIN is too short or too long for the token: " + pinHelp},
+	p11.CKR_PIN_EXPIRED:   {badPIN, false, "the PIN has expired: set another with the token's own tool; " + pinHelp},
+	p11.CKR_PIN_LOCKED:    {badPIN, false, "the PIN is locked: the security officer sets another, pkcs11-tool --init-pin"},
+
 	p11.CKR_USER_PIN_NOT_INITIALIZED: {badPIN, false, "the token has no user PIN: set one with pkcs11-tool --init-pin"},
 
 	p11.CKR_MECHANISM_INVALID:          {wrongKey, false, "the token does not do this with this key"},

@@ -154,9 +154,11 @@ func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
 	case secret != nil && private != nil && insists == "":
 		return 0, "", c.wrong(label, `a secret key and a private key have that label: set derivation = "hmac" or "ecdh"`)
 	case insists == HMAC && secret == nil:
-		return 0, "", c.wrong(label, `derivation = "hmac", and it is a private key: correct derivation or derivation_key_label`)
+		return 0, "", c.wrong(label,
+			`derivation = "hmac", and it is a private key: correct derivation or derivation_key_label`)
 	case insists == ECDH && private == nil:
-		return 0, "", c.wrong(label, `derivation = "ecdh", and it is a secret key: correct derivation or derivation_key_label`)
+		return 0, "", c.wrong(label,
+			`derivation = "ecdh", and it is a secret key: correct derivation or derivation_key_label`)
 	case private == nil || insists == HMAC:
 		return *secret, HMAC, c.checkSecret(s, *secret, label)
 	}

@@ -69,7 +69,8 @@ func (p *Provider) remember(token string, pin *secret.Bytes, err error) error {
 	case unclear.has(token, pin):
 		refused.add(token, pin)
 		return p.fail(keyprovider.PIN, actLogin, p.tokenName(), "the token failed twice at this PIN, which may be wrong; "+
-			"it is not tried again, as tokens lock: make sure of it ("+p.look()+"), restart frost-worker, then "+unlockCommand, err)
+			"it is not tried again, as tokens lock: make sure of it ("+p.look()+"), restart frost-worker, then "+
+			unlockCommand, err)
 	default:
 		unclear.add(token, pin)
 	}

@@ -59,8 +59,8 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 	switch {
 	case len(fit) == 0 && len(foreign) > 0: // it must not get the PIN
 		return 0, info, p.fail(keyprovider.WrongKey, actFindToken, p.tokenName(), fmt.Sprintf(
-			"it is another token than before, which was %s; there is %s: put the node's own token back, or if its keys were moved "+
-				"to that one restart frost-worker", known.token, strings.Join(foreign, "; ")), nil)
+			"it is another token than before, which was %s; there is %s: put the node's own token back, or if its keys "+
+				"were moved to that one restart frost-worker", known.token, strings.Join(foreign, "; ")), nil)
 	case len(fit) == 0:
 		return 0, info, p.noToken(there)
 	case len(fit) > 1:
