@@ -42,7 +42,7 @@ type answerError string
 func (e answerError) Error() string { return string(e) }
 
 // codes of KMS and of what stands before it (signatures, quotas), with what
-// they mean. A code that is not here is judged by its HTTP status.
+// they mean. A code that is not here is classified by its HTTP status.
 var codes = map[string]class{
 	"AccessDeniedException": {reason: keyprovider.Denied},
 	"AccessDenied":          {reason: keyprovider.Denied},

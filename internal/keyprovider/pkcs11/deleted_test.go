@@ -162,9 +162,9 @@ func deleteObject(t *testing.T, h *softhsm.HSM, token softhsm.Token, class, labe
 	}
 }
 
-// TestHardened: as a worker has it, an idle provider notices within a probe
+// TestSupervised: as a worker has it, an idle provider notices within a probe
 // that its token was deleted, tells why, and works again once it is back.
-func TestHardened(t *testing.T) {
+func TestSupervised(t *testing.T) {
 	h := softhsm.New(t)
 	token, o := provisioned(t, h, "node-0", "")
 	restore := h.Backup(t, token)

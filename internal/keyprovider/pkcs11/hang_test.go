@@ -15,17 +15,17 @@ import (
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
 
-const patience = 50 * time.Millisecond
+const brief = 50 * time.Millisecond
 
 // briefly calls do with a context that ends soon, and wants it back by then.
 func briefly(t *testing.T, do func(context.Context) error) error {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	ctx, cancel := context.WithTimeout(t.Context(), brief)
 	defer cancel()
 	began := time.Now()
 	err := do(ctx)
-	if took := time.Since(began); took > 100*patience {
-		t.Fatalf("a call with %s of patience took %s", patience, took)
+	if took := time.Since(began); took > 100*brief {
+		t.Fatalf("a call that had %s took %s", brief, took)
 	}
 	return err
 }
@@ -236,7 +236,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 	go func() { done <- trySign(t.Context(), p) }()
 	<-asked
 	go func() { done <- trySign(t.Context(), p) }()
-	time.Sleep(patience)
+	time.Sleep(brief)
 	mustClose(t, p)
 	for range 2 {
 		if err := <-done; !errors.Is(err, keyprovider.ErrClosed) && keyprovider.ReasonOf(err) != keyprovider.Canceled {

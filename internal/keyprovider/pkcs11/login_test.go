@@ -74,7 +74,7 @@ func TestWrongPIN(t *testing.T) {
 func TestWrongPINOfMany(t *testing.T) {
 	f, _, o := pinned(t)
 	o.PIN, o.AfterWrongPIN = pinOf("333333"), true
-	f.failWith("C_Login", func(int) error { time.Sleep(patience); return nil }) // so that they meet
+	f.failWith("C_Login", func(int) error { time.Sleep(brief); return nil }) // so that they meet
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
