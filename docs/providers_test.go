@@ -17,11 +17,14 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/awskms"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/backends"
+	"github.com/frostfleet/frostfleet/internal/launch"
 )
 
 // providerGuides are the pages about key providers, with the type that each
 // is about.
-var providerGuides = map[string]string{"aws-kms.md": config.AWSKMS, "hsm.md": config.PKCS11}
+var providerGuides = map[string]string{"aws-kms.md": awskms.Type, "hsm.md": "pkcs11"}
 
 // between gives what stands between two marks of a page.
 func between(t *testing.T, text, mark string) string {
@@ -121,7 +124,10 @@ func says(format, message string) bool {
 }
 
 func TestProviderKeysAreDocumented(t *testing.T) {
-	known := settings(t)
+	known := map[string][]string{}
+	for _, b := range backends.All() {
+		known[b.Type] = config.Keys(b.Section())
+	}
 	for guide, kind := range providerGuides {
 		documented := map[string]bool{}
 		for _, row := range rows(page(t, guide)) {
@@ -138,31 +144,6 @@ func TestProviderKeysAreDocumented(t *testing.T) {
 			}
 		}
 	}
-}
-
-// settings reads config.providerKeys, by the value of the type's constant.
-func settings(t *testing.T) map[string][]string {
-	t.Helper()
-	constants := map[string]string{"Software": config.Software, "AWSKMS": config.AWSKMS, "PKCS11": config.PKCS11}
-	found := map[string][]string{}
-	for _, s := range sources(t, "internal/config") {
-		ast.Inspect(s.file, func(n ast.Node) bool {
-			spec, ok := n.(*ast.ValueSpec)
-			if !ok || spec.Names[0].Name != "providerKeys" || len(spec.Values) != 1 {
-				return true
-			}
-			for _, row := range spec.Values[0].(*ast.CompositeLit).Elts {
-				kv := row.(*ast.KeyValueExpr)
-				kind := constants[kv.Key.(*ast.Ident).Name]
-				for _, key := range kv.Value.(*ast.CompositeLit).Elts {
-					name, _ := unquoted(key)
-					found[kind] = append(found[kind], name)
-				}
-			}
-			return false
-		})
-	}
-	return found
 }
 
 // node is a configuration without the key provider's section.
@@ -184,7 +165,7 @@ func TestProviderConfigurationsLoad(t *testing.T) {
 			if !strings.Contains(piece, "[network]") {
 				text = node + text
 			}
-			n, err := config.ParseNode(write(t, text))
+			n, err := launch.ParseNode(write(t, text))
 			if err != nil {
 				t.Errorf("%s: %v\n%s", guide, err, piece)
 			} else if n.Node.KeyProvider.Type != kind {
@@ -248,13 +229,13 @@ func TestPolicies(t *testing.T) {
 
 // TestCost computes the table from the default prices.
 func TestCost(t *testing.T) {
-	n, err := config.LoadNode(write(t, node+"[node.key_provider]\ntype = \"aws-kms\"\nkey_id = \"alias/a\"\n"))
+	n, err := launch.LoadNode(write(t, node+"[node.key_provider]\ntype = \"aws-kms\"\nkey_id = \"alias/a\"\n"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	const hours, nodes, share = 730, 3, 2.0 / 3
 	const users, transactions = 10_000, 10_000 * hours / 24.0
-	prices, sessions, looks := n.Node.KeyProvider.Prices, 12.0*hours, 120.0*hours
+	prices, sessions, looks := n.Node.KeyProvider.Section.Charges(), 12.0*hours, 120.0*hours
 	want := [][2]float64{ // signatures, keys
 		{sessions, 2},
 		{sessions + 1e6/1000, 2},

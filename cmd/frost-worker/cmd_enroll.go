@@ -3,7 +3,6 @@ package main
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -31,17 +30,17 @@ frostctl fleet manifest joins the cards of all nodes.`,
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		n, err := config.ParseNode(*path)
+		n, err := launch.ParseNode(*path)
 		if err != nil {
 			return err
 		}
-		back, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{
-			Pinned: launch.PinnedIdentity(n), Enrolling: true, PIN: person(cmd.InOrStdin()),
-		})
+		back, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{Options: keyprovider.Options{
+			Pinned: launch.PinnedIdentity(n), Enrolling: true, AskPIN: person(cmd.InOrStdin()),
+		}})
 		if err != nil {
 			return err
 		}
-		provider := keyprovider.Harden(back, launch.Policy(n), nil)
+		provider := keyprovider.Supervise(back, launch.Policy(n), nil)
 		defer provider.Close()
 		if err := keyprovider.Check(ctx, provider); err != nil {
 			return err

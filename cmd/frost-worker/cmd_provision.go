@@ -5,13 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/provision"
 )
 
 func newProvisionCommand() *cobra.Command {
-	var o provision.Options
+	var o keyprovider.Options
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "provision --config FILE", Short: "Make the node's keys, where a node may", Args: cobra.NoArgs,
@@ -26,18 +25,18 @@ policies, filled in from the configuration.`,
   frost-worker provision --config node.toml --role-arn arn:aws:iam::123456789012:role/frost-node-0 > keys.sh`,
 	}
 	path := addConfigFlag(cmd)
-	cmd.Flags().StringVar(&o.RoleARN, "role-arn", "",
+	cmd.Flags().StringVar(&o.Role, "role-arn", "",
 		"ARN of the node's role (AWS KMS; default: role frost-node-INDEX in the account of the keys)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		ctx, stop := interruptible(cmd)
 		defer stop()
-		n, err := config.ParseNode(*path)
+		n, err := launch.ParseNode(*path)
 		if err != nil {
 			return err
 		}
-		o.ProviderOptions = launch.ProviderOptions{PIN: person(cmd.InOrStdin())}
-		result, err := provision.Run(ctx, n, o)
+		o.AskPIN = person(cmd.InOrStdin())
+		result, err := launch.Provision(ctx, n, o)
 		if err != nil {
 			return err
 		}

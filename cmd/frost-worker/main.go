@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/selftest"
@@ -33,10 +32,11 @@ All that is wrong is printed at once, with what fixes it. The exit code is 0
 only if nothing is. --enrolling is for a node whose fleet has no manifest yet.`
 
 func newRootCommand() *cobra.Command {
-	root := &cobra.Command{Use: "frost-worker", Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
+	root := &cobra.Command{Use: "frost-worker",
+		Short: "One node of a Frostfleet: deals, certifies and signs with its share of every key"}
 	root.AddCommand(
 		launch.RunCommand("Run the node until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
-			n, err := config.LoadNode(path)
+			n, err := launch.LoadNode(path)
 			if err != nil {
 				return err
 			}

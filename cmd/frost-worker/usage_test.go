@@ -17,7 +17,6 @@ func TestWrongFiles(t *testing.T) {
 		{"provision", "--config", "FILE"},
 		{"enroll", "--fleet", "main", "--config", "FILE"},
 		{"unlock", "--config", "FILE"},
-		{"unlock", "--pin-stdin", "--config", "FILE"},
 	} {
 		t.Run(args[0], func(t *testing.T) { program.Files(t, args, command.CodeError) })
 	}

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,10 +10,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/launch"
-	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/selftest"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/kmstest"
@@ -234,9 +230,9 @@ func TestProvisionPrintsAScript(t *testing.T) {
 	}
 }
 
-// TestUnlockWithoutAWorker: a token that was given a wrong PIN works again
+// TestUnlock: a token that was given a wrong PIN works again
 // after unlock, and not before.
-func TestUnlockWithoutAWorker(t *testing.T) {
+func TestUnlock(t *testing.T) {
 	hsm := softhsm.New(t)
 	token := hsm.Token(t, "unlock alone")
 	section := func(pin string) string {
@@ -254,67 +250,14 @@ func TestUnlockWithoutAWorker(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	rewrite(t, path, section(""))
-	for stdin, want := range map[string]string{"12345678901\n": "PIN_INCORRECT", "": "not a PIN", "1\n2\n": "not a PIN"} {
-		stdout, _, err := call(t, stdin, "unlock", "--pin-stdin", "--config", path)
-		if err == nil || stdout != "" || !strings.Contains(err.Error(), want) {
-			t.Errorf("%q: printed %q, %v", stdin, stdout, err)
-		}
-	}
-	if _, _, err := call(t, "", "unlock", "--config", path); err == nil || !strings.Contains(err.Error(), "--pin-stdin") {
-		t.Errorf("got %v", err)
-	}
-	stdout, _, err := call(t, token.PIN+"\n", "unlock", "--pin-stdin", "--config", path)
+	stdout, _, err := call(t, "", "unlock", "--config", path)
 	if err != nil || !strings.Contains(stdout, "the token took the PIN, and forgets wrong ones") {
 		t.Errorf("printed %q, %v", stdout, err)
 	}
-	rewrite(t, path, right)
 	must(t, "enroll", "--config", path, "--fleet", "test")
-	if out := must(t, "unlock", "--config", path, "--json"); !strings.Contains(out, `"ok": true`) {
-		t.Errorf("printed %s", out)
-	}
-}
-
-// TestUnlockAWorker: the command brings the PIN to the worker that waits, and
-// says what the token says.
-func TestUnlockAWorker(t *testing.T) {
-	hsm := softhsm.New(t)
-	token := hsm.Token(t, "unlock worker")
-	section := fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"unlock worker\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\n", hsm.Library())
-	path := node(t, section+fmt.Sprintf("pin = %q\n", token.PIN))
-	must(t, "provision", "--config", path)
-	rewrite(t, path, section)
-	n, err := config.LoadNode(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	waits := make(chan struct{})
-	opened := make(chan error, 1)
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	go func() {
-		p, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{Unlock: true, Waiting: func(error) { close(waits) }})
-		if err == nil {
-			err = p.Close()
-		}
-		opened <- err
-	}()
-	select {
-	case <-waits:
-	case err := <-opened:
-		t.Fatal(err)
-	}
-	stdout, _, err := call(t, "9876543210", "unlock", "--pin-stdin", "--json", "--config", path)
-	var answer pin.Answer
-	if json.Unmarshal([]byte(stdout), &answer) != nil || err == nil || answer.OK || answer.Reason != keyprovider.PIN || !strings.Contains(answer.Error, "PIN_INCORRECT") {
-		t.Errorf("printed %s, %v", stdout, err)
-	}
-	stdout, _, err = call(t, token.PIN, "unlock", "--pin-stdin", "--config", path)
-	if err != nil || stdout != "the token took the PIN\n" {
-		t.Errorf("printed %q, %v", stdout, err)
-	}
-	if err := <-opened; err != nil {
-		t.Error(err)
+	rewrite(t, path, section(""))
+	if _, _, err := call(t, "", "unlock", "--config", path); err == nil || !strings.Contains(err.Error(), "start this at a terminal") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -325,9 +268,7 @@ func TestArguments(t *testing.T) {
 		"selftest":                        "required flag",
 		"provision x --config y":          "unknown command",
 		"enroll --config y":               "fleet",
-		"unlock --config " + software:     "has no PIN: unlock is for pkcs11",
 		"unlock --config /none.toml":      "/none.toml",
-		"unlock --ask --pin-stdin -c x":   "ask pin-stdin",
 		"enroll --fleet x -c " + software: "key.json",
 	} {
 		stdout, _, err := call(t, "", strings.Fields(args)...)

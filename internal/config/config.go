@@ -9,15 +9,15 @@
 // before the others are there.
 //
 // Relative paths in a file are relative to the file's folder, and come out
-// absolute. Values that are secret have the type Secret, which prints as
-// "[secret]"; no error repeats a value that could be one.
+// absolute. Values that are secret have the type
+// keyprovider.Secret, which prints as "[secret]"; no error repeats a value that
+// could be one.
 package config
 
 import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -60,26 +60,6 @@ const (
 	defaultBusPort = 4222
 )
 
-// Secret is a value that is never printed.
-type Secret struct{ *secret.Bytes }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (s *Secret) UnmarshalText(text []byte) error {
-	s.Bytes = secret.New(append([]byte(nil), text...))
-	return nil
-}
-
-// Duration is written as in Go: 500ms, 10s, 2m.
-type Duration struct{ time.Duration }
-
-// UnmarshalText implements encoding.TextUnmarshaler.
-func (d *Duration) UnmarshalText(text []byte) (err error) {
-	if d.Duration, err = time.ParseDuration(string(text)); err != nil {
-		return fmt.Errorf("not a duration such as 500ms, 10s or 2m")
-	}
-	return nil
-}
-
 // document is one kind of file.
 type document interface {
 	check(*source) // judges the values
@@ -105,15 +85,25 @@ func load[D document](path string, d D, read bool) (D, error) {
 	}
 	s := newSource(path, filepath.Dir(abs), text.Expose())
 	defer func() { clear(s.text); s.text = nil }() // it may have held a PIN
-	if s.decode(d) {
-		if d.check(s); read {
-			d.files(s)
-		}
+	if judge(s, d) && read {
+		d.files(s)
 	}
 	if err := s.result(); err != nil {
 		return none, err
 	}
 	return d, nil
+}
+
+// judge decodes d and checks its values. It reports false if they can't be judged.
+func judge(s *source, d document) bool {
+	if _, node := d.(*Node); node {
+		s.skip = s.isBackendKey // until the back end is known
+	}
+	ok := s.decode(d)
+	if ok {
+		d.check(s)
+	}
+	return ok
 }
 
 // atLineOne gives an error about the form of a file the shape of the others.

@@ -12,7 +12,19 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/awskms"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/backends"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
 )
+
+// loadNode is LoadNode with the back ends that programs have.
+func loadNode(path string) (*Node, error) { return LoadNode(path, backends.All()) }
+
+// parseNode is ParseNode with them.
+func parseNode(path string) (*Node, error) { return ParseNode(path, backends.All()) }
 
 // awsKMS is the file of the AWS KMS guide. Operators have it: it loads as it
 // is, for ever.
@@ -72,11 +84,11 @@ func TestGuideFileLoads(t *testing.T) {
 		{issueFile, "arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012"},
 		{alias, "alias/frost-node-0"},
 	} {
-		n, err := LoadNode(write(t, test.text))
+		n, err := loadNode(write(t, test.text))
 		if err != nil {
 			t.Fatal(err)
 		}
-		n.src = nil
+		n.src, n.backends, n.Node.KeyProvider.Backend = nil, nil, keyprovider.Backend{}
 		if want := guideNode(test.key); !reflect.DeepEqual(n, want) {
 			t.Errorf("got %+v\nwant %+v", n, want)
 		}
@@ -92,8 +104,11 @@ func guideNode(keyID string) *Node {
 			Manifest: "/data/frost-shares-node0/manifest.json",
 			Access:   "/data/frost-shares-node0/access.toml",
 			KeyProvider: KeyProvider{
-				Type: AWSKMS, KeyID: keyID,
-				Prices: Prices{Sign: 0.15, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 1},
+				Type: awskms.Type,
+				Section: &awskms.Section{
+					KeyID:  keyID,
+					Device: keyprovider.Device{Prices: keyprovider.Prices{Sign: 0.15, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 1}},
+				},
 			},
 		},
 		Bus: Bus{URL: "nats://127.0.0.1:4222", Replicas: 1},
@@ -113,7 +128,7 @@ func TestExamples(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			kind, _, _ := strings.Cut(strings.TrimSuffix(name, ".toml"), "-")
 			loaders := map[string]func() error{
-				"node":    func() error { _, err := ParseNode(path); return err },
+				"node":    func() error { _, err := parseNode(path); return err },
 				"gateway": func() error { _, err := ParseGateway(path); return err },
 				"client":  func() error { _, err := ParseClient(path); return err },
 				"access":  func() error { _, err := LoadAccess(path); return err },
@@ -165,7 +180,7 @@ func TestExamplesNameRealKeys(t *testing.T) {
 				clear(lines)
 			}
 		}
-		_, err = LoadNode(write(t, full))
+		_, err = loadNode(write(t, full))
 		for _, part := range []string{"unknown", "wrong type", "not a duration", "is not for", ": : "} {
 			if err != nil && strings.Contains(err.Error(), part) {
 				t.Errorf("%s: %v", name, err)
@@ -175,7 +190,7 @@ func TestExamplesNameRealKeys(t *testing.T) {
 }
 
 func TestLaterKeysParse(t *testing.T) {
-	n, err := LoadNode(write(t, awsKMS+`derivation_key_id = "alias/d"
+	n, err := loadNode(write(t, awsKMS+`derivation_key_id = "alias/d"
 derivation = "kms"
 endpoint = "http://localhost:4566"
 profile = "p"
@@ -190,13 +205,13 @@ key_month = 0.5
 	if err != nil {
 		t.Fatal(err)
 	}
-	k := n.Node.KeyProvider
+	k := n.Node.KeyProvider.Section.(*awskms.Section)
 	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 || k.DerivationKeyID != "alias/d" ||
-		k.HedgeAfter.Duration != 200*time.Millisecond || k.Prices != (Prices{Sign: 1, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 0.5}) {
+		k.HedgeAfter.Duration != 200*time.Millisecond || k.Prices != (keyprovider.Prices{Sign: 1, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 0.5}) {
 		t.Fatalf("%+v", k)
 	}
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
-	n, err = LoadNode(write(t, text+`type = "pkcs11"
+	n, err = loadNode(write(t, text+`type = "pkcs11"
 pkcs11_library = "lib.so"
 slot = 0
 token_label = "t"
@@ -212,14 +227,14 @@ prices.sign = 0.5
 	if err != nil {
 		t.Fatal(err)
 	}
-	k = n.Node.KeyProvider
-	if string(k.Pin.Expose()) != "123456" || k.Slot == nil || *k.Slot != 0 || !filepath.IsAbs(k.PKCS11Library) ||
-		k.Sessions != 8 || k.MaxAttempts != 2 || k.Prices != (Prices{Sign: 0.5}) {
-		t.Fatalf("%+v", k)
+	token := n.Node.KeyProvider.Section.(*pkcs11.Section)
+	if string(token.Pin.Expose()) != "123456" || token.Slot == nil || *token.Slot != 0 || !filepath.IsAbs(token.Library) ||
+		token.Sessions != 8 || token.MaxAttempts != 2 || token.Prices != (keyprovider.Prices{Sign: 0.5}) {
+		t.Fatalf("%+v", token)
 	}
 	var out bytes.Buffer
-	fmt.Fprintf(&out, "%v %+v %#v %s %x", n, n, n, k.Pin, k.Pin)
-	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "n", n, "pin", k.Pin)
+	fmt.Fprintf(&out, "%v %+v %#v %s %x", n, n, n, token.Pin, token.Pin)
+	slog.New(slog.NewJSONHandler(&out, nil)).Info("x", "n", n, "pin", token.Pin)
 	if err := json.NewEncoder(&out).Encode(n); err != nil {
 		t.Fatal(err)
 	}
@@ -246,17 +261,17 @@ key_provider = { type = "software", key_file = "k.json" }
 credentials = "c.creds"
 `)
 	dir := filepath.Dir(path)
-	n, err := ParseNode(path)
+	n, err := parseNode(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for got, want := range map[string]string{
-		n.Node.StoragePath:         filepath.Join(dir, "data"),
-		n.Node.Manifest:            filepath.Join(dir, "data", "manifest.json"),
-		n.Node.Access:              filepath.Join(filepath.Dir(dir), "a.toml"),
-		n.Node.KeyProvider.KeyFile: filepath.Join(dir, "k.json"),
-		n.Bus.Credentials:          filepath.Join(dir, "c.creds"),
-		n.Server.Host:              "127.0.0.1",
+		n.Node.StoragePath: filepath.Join(dir, "data"),
+		n.Node.Manifest:    filepath.Join(dir, "data", "manifest.json"),
+		n.Node.Access:      filepath.Join(filepath.Dir(dir), "a.toml"),
+		n.Node.KeyProvider.Section.(*software.Section).KeyFile: filepath.Join(dir, "k.json"),
+		n.Bus.Credentials: filepath.Join(dir, "c.creds"),
+		n.Server.Host:     "127.0.0.1",
 	} {
 		if got != want {
 			t.Errorf("got %s, want %s", got, want)
@@ -290,7 +305,7 @@ func TestGateway(t *testing.T) {
 
 func TestCheckManifest(t *testing.T) {
 	path := write(t, awsKMS)
-	n, err := LoadNode(path)
+	n, err := loadNode(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -44,14 +44,17 @@ func (s *source) decode(into any) bool {
 // it takes back that lower case would help.
 func (s *source) unknown(e *toml.DecodeError) {
 	line, _ := e.Position()
-	path := strings.Join(e.Key(), ".")
+	found := &Error{s.path, line, strings.Join(e.Key(), "."), unknownKey}
+	if s.skip != nil && s.skip(found) {
+		return
+	}
 	for _, other := range s.respelled {
 		if other.Line == line && strings.HasSuffix(strings.ToLower(other.Key), e.Key()[len(e.Key())-1]) {
-			other.Message = "unknown key"
+			other.Message = unknownKey
 			return
 		}
 	}
-	s.errors = append(s.errors, &Error{s.path, line, path, "unknown key"})
+	s.errors = append(s.errors, found)
 }
 
 // wrong notes a value of a wrong type and blanks it. It reports false if the

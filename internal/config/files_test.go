@@ -105,7 +105,7 @@ var roles = map[string]struct {
 	text string
 	load func(string) error
 }{
-	"node": {awsKMS, func(path string) error { _, err := LoadNode(path); return err }},
+	"node": {awsKMS, func(path string) error { _, err := loadNode(path); return err }},
 	"gateway": {"[server]\nrole = \"gateway\"\n[gateway]\nname = \"g\"\nkey_file = \"good.key\"\n",
 		func(path string) error { _, err := LoadGateway(path); return err }},
 	"client": {"[client]\nname = \"c\"\nkey_file = \"good.key\"\n", func(path string) error { _, err := LoadClient(path); return err }},

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
 // Node is the configuration of a worker.
@@ -13,7 +14,8 @@ type Node struct {
 	Node    NodeSection `toml:"node"`
 	Bus     Bus         `toml:"bus"`
 
-	src *source
+	backends []keyprovider.Backend
+	src      *source
 }
 
 // NodeSection is the section [node].
@@ -27,11 +29,24 @@ type NodeSection struct {
 	KeyProvider KeyProvider `toml:"key_provider"`
 }
 
-// LoadNode reads a node's file, and the files that its [bus] names.
-func LoadNode(path string) (*Node, error) { return load(path, new(Node), true) }
+// LoadNode reads a node's file, whose key provider is one of the back ends, and
+// the files that its [bus] names.
+func LoadNode(path string, backends []keyprovider.Backend) (*Node, error) {
+	return load(path, &Node{backends: backends}, true)
+}
 
 // ParseNode reads a node's file alone, for commands that do not connect.
-func ParseNode(path string) (*Node, error) { return load(path, new(Node), false) }
+func ParseNode(path string, backends []keyprovider.Backend) (*Node, error) {
+	return load(path, &Node{backends: backends}, false)
+}
+
+// Provider is what the node's back end knows of it. Whether it has enrolled is
+// not in the file.
+func (n *Node) Provider() keyprovider.Node {
+	return keyprovider.Node{
+		Index: n.Node.Index, Network: n.Network.Type, Storage: n.Node.StoragePath, File: n.src.path,
+	}
+}
 
 // CheckFiles reads the files that [bus] names, as LoadNode does.
 func (n *Node) CheckFiles() error {
@@ -70,7 +85,7 @@ func (n *Node) check(s *source) {
 	}
 	s.absolute(&node.Manifest)
 	s.absolute(&node.Access)
-	node.KeyProvider.check(s, n.Network.Type)
+	node.KeyProvider.check(s, n.Provider(), n.backends)
 	s.bus(&n.Bus)
 	s.externalBus()
 }

@@ -1,165 +1,119 @@
 package config
 
 import (
-	"net"
-	"net/url"
+	"fmt"
+	"reflect"
 	"slices"
 	"strings"
-	"time"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// Types of key providers.
-const (
-	Software = "software"
-	AWSKMS   = "aws-kms"
-	PKCS11   = "pkcs11"
-)
-
-// Ways to derive: KeyProvider.Derivation. Empty is by the key that is there.
-const (
-	DerivationKMS  = "kms"  // aws-kms: GenerateMac with derivation_key_id
-	DerivationFile = "file" // aws-kms: a secret in storage_path, outside KMS
-	DerivationHMAC = "hmac" // pkcs11: CKM_SHA256_HMAC
-	DerivationECDH = "ecdh" // pkcs11: CKM_ECDH1_DERIVE
-)
-
-// KeyProvider is the section [node.key_provider]. Type says which of the other
-// fields count; one of another type is an error.
+// KeyProvider is the table [node.key_provider]. Its keys but type are the back
+// end's: see the Section of each package below internal/keyprovider.
 type KeyProvider struct {
-	Type string `toml:"type"` // software, aws-kms, pkcs11
+	Type string `toml:"type"`
 
-	// software
-	KeyFile       string `toml:"key_file"`       // path
-	AllowInsecure bool   `toml:"allow_insecure"` // on mainnet all the same
-
-	// aws-kms
-	KeyID           string   `toml:"key_id"`            // ARN, id or alias of the identity key
-	DerivationKeyID string   `toml:"derivation_key_id"` // of the HMAC_256 key
-	Endpoint        string   `toml:"endpoint"`          // URL, for tests and VPC endpoints
-	Profile         string   `toml:"profile"`           // of the AWS configuration
-	Regions         []string `toml:"regions"`           // of a multi-Region key, in order of preference
-	HedgeAfter      Duration `toml:"hedge_after"`       // when to ask the next region too; 0: the provider's default
-
-	// pkcs11
-	PKCS11Library      string `toml:"pkcs11_library"` // path of the token's .so
-	Slot               *uint  `toml:"slot"`
-	TokenLabel         string `toml:"token_label"`
-	KeyLabel           string `toml:"key_label"`
-	DerivationKeyLabel string `toml:"derivation_key_label"`
-	Pin                Secret `toml:"pin"`      // nil: none here; ${NAME} is resolved already
-	PinFile            string `toml:"pin_file"` // path
-	URI                string `toml:"uri"`      // RFC 7512; its PIN has moved to Pin or PinFile
-	Sessions           int    `toml:"sessions"` // with the token; 0: the provider's default
-
-	// aws-kms and pkcs11
-	Derivation  string   `toml:"derivation"` // how Derive works: see the constants
-	Timeout     Duration `toml:"timeout"`    // of one call; 0: the default
-	MaxAttempts int      `toml:"max_attempts"`
-	Prices      Prices   `toml:"prices"`
-}
-
-// providerKeys says which keys belong to which type.
-var providerKeys = map[string][]string{
-	Software: {"key_file", "allow_insecure"},
-	AWSKMS: {"key_id", "derivation_key_id", "derivation", "endpoint", "profile", "timeout",
-		"max_attempts", "regions", "hedge_after", "prices"},
-	PKCS11: {"pkcs11_library", "slot", "token_label", "key_label", "derivation_key_label",
-		"derivation", "pin", "pin_file", "uri", "sessions", "timeout", "max_attempts", "prices"},
+	Backend keyprovider.Backend `toml:"-" json:"-"`
+	Section keyprovider.Section `toml:"-"` // checked
 }
 
 const providerTable = "node.key_provider."
 
-func (k *KeyProvider) check(s *source, network string) {
-	s.oneOf(providerTable+"type", k.Type, []string{Software, AWSKMS, PKCS11})
-	own, known := providerKeys[k.Type]
-	if !known {
+// check finds the back end of the type, and has it decode and check its keys.
+func (k *KeyProvider) check(s *source, n keyprovider.Node, backends []keyprovider.Backend) {
+	var types []string
+	for _, b := range backends {
+		types = append(types, b.Type)
+	}
+	s.oneOf(providerTable+"type", k.Type, types)
+	i := slices.Index(types, k.Type)
+	if i < 0 {
 		return
 	}
-	for _, keys := range providerKeys {
-		for _, key := range keys {
-			if s.has(providerTable+key) && !slices.Contains(own, key) {
-				s.fail(providerTable+key, "is not for type %q, which has %s", k.Type, strings.Join(own, ", "))
-			}
+	k.Backend = backends[i]
+	k.Section = k.Backend.Section()
+	if s.section(k.Type, k.Section) {
+		k.Section.Check(table{s}, n)
+	}
+}
+
+// isBackendKey reports whether an error is about a key of the back end's.
+func (s *source) isBackendKey(e *Error) bool { return s.backendKey(e) != "" }
+
+// backendKey returns the key of an error, without the table's name, if it is one
+// of the back end's. TOML leaves an inline table's own name out of a key.
+func (s *source) backendKey(e *Error) string {
+	key, found := strings.CutPrefix(e.Key, providerTable)
+	if i := s.at(e.Line); !found && i >= 0 && s.expressions[i].isKeyValue && s.expressions[i].path+"." == providerTable {
+		key, found = strings.TrimPrefix(e.Key, "node."), true
+	}
+	if !found || key == "type" {
+		return ""
+	}
+	return key
+}
+
+// section decodes the table into a back end's section. It reports whether the
+// values can be checked.
+func (s *source) section(kind string, section keyprovider.Section) bool {
+	pass := newSource(s.path, s.dir, s.text)
+	defer func() { clear(pass.text) }() // it may hold a PIN
+	pass.skip = func(e *Error) bool { return !s.isBackendKey(e) }
+	pass.respelled = s.respelled // are among the errors already
+	ok := pass.decode(fileOf(section))
+	for _, e := range pass.errors {
+		key := s.backendKey(e)
+		if key == "" || slices.Contains(s.respelled, e) {
+			continue
+		}
+		if strings.HasPrefix(e.Message, unknownKey) && !strings.Contains(key, ".") {
+			e.Message = fmt.Sprintf("is not for type %q, which has %s", kind, strings.Join(Keys(section), ", "))
+		}
+		e.Key = providerTable + key
+		s.bad[e.Key] = true
+		s.errors = append(s.errors, e)
+	}
+	return ok
+}
+
+// fileOf returns a pointer to a struct that TOML decodes a file into, of which it
+// has [node.key_provider] alone.
+func fileOf(section keyprovider.Section) any {
+	node := reflect.StructOf([]reflect.StructField{{Name: "KeyProvider", Type: reflect.TypeOf(section),
+		Tag: `toml:"key_provider"`}})
+	file := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "Node", Type: node, Tag: `toml:"node"`}}))
+	file.Elem().Field(0).Field(0).Set(reflect.ValueOf(section))
+	return file.Interface()
+}
+
+// Keys lists the keys of a section.
+func Keys(section keyprovider.Section) (keys []string) {
+	for _, field := range reflect.VisibleFields(reflect.TypeOf(section).Elem()) {
+		if key := field.Tag.Get("toml"); key != "" && key != "-" {
+			keys = append(keys, key)
 		}
 	}
-	s.duration(providerTable+"timeout", k.Timeout, 30*time.Second) // a node waits no longer for a call with its repetitions
-	if s.has(providerTable + "max_attempts") {
-		s.between(providerTable+"max_attempts", k.MaxAttempts, 1, 100)
-	}
-	k.Prices.check(s, k.Type)
-	switch k.Type {
-	case Software:
-		k.checkSoftware(s, network)
-	case AWSKMS:
-		k.checkAWSKMS(s)
-	case PKCS11:
-		k.checkPKCS11(s)
-	}
-	for _, path := range []*string{&k.KeyFile, &k.PKCS11Library, &k.PinFile} {
-		s.absolute(path)
-	}
+	return keys
 }
 
-// duration wants one that is set to be from a millisecond to high.
-func (s *source) duration(key string, d Duration, high time.Duration) {
-	if s.has(key) && (d.Duration < time.Millisecond || d.Duration > high) {
-		s.fail(key, "is %s: use 1ms to %s", d, high)
-	}
+// table is [node.key_provider] as a back end checks it.
+type table struct{ s *source }
+
+var _ keyprovider.Table = table{}
+
+func (t table) Has(key string) bool { return t.s.has(providerTable + key) }
+
+func (t table) Fail(key, format string, args ...any) { t.s.fail(providerTable+key, format, args...) }
+
+func (t table) Require(key, value string) { t.s.require(providerTable+key, value) }
+
+func (t table) OneOf(key, value string, choices ...string) {
+	t.s.oneOf(providerTable+key, value, choices)
 }
 
-func (k *KeyProvider) checkSoftware(s *source, network string) {
-	s.require(providerTable+"key_file", k.KeyFile)
-	if network == "mainnet" && !k.AllowInsecure {
-		s.fail(providerTable+"type", "is %q, which keeps keys in a plain file: on mainnet use %s or %s, "+
-			"or set allow_insecure = true if nothing of value is at stake", Software, AWSKMS, PKCS11)
-	}
+func (t table) Between(key string, value, low, high int) {
+	t.s.between(providerTable+key, value, low, high)
 }
 
-func (k *KeyProvider) checkAWSKMS(s *source) {
-	s.require(providerTable+"key_id", k.KeyID)
-	if k.DerivationKeyID != "" && k.DerivationKeyID == k.KeyID {
-		s.fail(providerTable+"derivation_key_id", "is key_id: identity and derivation are two keys")
-	}
-	k.checkDerivation(s, DerivationKMS, DerivationFile)
-	switch {
-	case k.Derivation == DerivationFile && k.DerivationKeyID != "":
-		s.fail(providerTable+"derivation", "is %q, and derivation_key_id names a key: take one of the two out; "+
-			"KMS protects the shares only with the key", DerivationFile)
-	case k.Derivation == DerivationKMS && k.DerivationKeyID == "":
-		s.fail(providerTable+"derivation", "is %q, and derivation_key_id is missing", DerivationKMS)
-	}
-	k.checkEndpoint(s)
-	for i, region := range k.Regions {
-		if region == "" || slices.Contains(k.Regions[:i], region) {
-			s.fail(providerTable+"regions", "has an empty or a repeated region")
-		}
-	}
-	s.duration(providerTable+"hedge_after", k.HedgeAfter, time.Minute)
-	if s.has(providerTable+"hedge_after") && len(k.Regions) < 2 {
-		s.fail(providerTable+"hedge_after", "is for a key in several regions: name two or more in regions")
-	}
-}
-
-// checkEndpoint wants TLS: who reads what KMS derives has the node's shares.
-func (k *KeyProvider) checkEndpoint(s *source) {
-	if k.Endpoint == "" {
-		return
-	}
-	u, err := url.Parse(k.Endpoint)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil:
-		s.fail(providerTable+"endpoint", "is not an URL without user name")
-	case u.Scheme == "http":
-		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			s.fail(providerTable+"endpoint", "is not https, and not on this machine: who can read along has the node's shares")
-		}
-	case u.Scheme != "https":
-		s.fail(providerTable+"endpoint", "is not an https URL")
-	}
-}
-
-func (k *KeyProvider) checkDerivation(s *source, ways ...string) {
-	if k.Derivation != "" {
-		s.oneOf(providerTable+"derivation", k.Derivation, ways)
-	}
-}
+func (t table) Absolute(path *string) { t.s.absolute(path) }

@@ -20,7 +20,8 @@ type source struct {
 	lines       map[string]int // line of each key and table: node.index, client[1].name
 	expressions []expression   // in file order
 	bad         map[string]bool
-	respelled   []*Error // keys that were put into lower case
+	respelled   []*Error          // keys that were put into lower case
+	skip        func(*Error) bool // of unknown keys: another pass knows them; may be nil
 	errors      Errors
 }
 
@@ -32,6 +33,9 @@ type expression struct {
 	isKeyValue bool
 	repeated   bool // an expression above has the same path
 }
+
+// unknownKey is the message of a key that this program does not have.
+const unknownKey = "unknown key"
 
 // newSource walks the file's expressions. It stops quietly at a fault in the
 // syntax, which decode then reports.
@@ -107,7 +111,7 @@ func (s *source) key(p *unstable.Parser, table string, key unstable.Iterator) (p
 		}
 	}
 	if written != path {
-		s.respelled = append(s.respelled, &Error{s.path, line, written, "unknown key: keys are in lower case: " + path})
+		s.respelled = append(s.respelled, &Error{s.path, line, written, unknownKey + ": keys are in lower case: " + path})
 	}
 	return path, line, start
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11"
 )
 
 // TestKeysInAnotherCase: a key in another case is refused in its line, with the
@@ -32,7 +34,7 @@ func TestKeysInAnotherCase(t *testing.T) {
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, c.text)
-			_, err := ParseNode(path)
+			_, err := parseNode(path)
 			if name == "Kelvin" { // whatever else it costs: it is not taken
 				if err == nil || !strings.Contains(err.Error(), "lower case: node."+at) {
 					t.Error(err)
@@ -71,7 +73,7 @@ func compareInOrder(t *testing.T, path string, err error, want []string) {
 func TestPINInAnotherCase(t *testing.T) {
 	for _, tail := range []string{`Pin = "87654321"`, `PIN = "87654321"`, `"pin" = "8765 4321 "`, `Pin = "${87654321}"`,
 		`Pin_File = "87654321 "` + "\nPin = '87654321'", `URI = "pkcs11:?pin-value=87654321"`} {
-		_, err := ParseNode(write(t, pkcs11(tail+"\n")))
+		_, err := parseNode(write(t, onToken(tail+"\n")))
 		if err == nil || strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), "87654321") {
 			t.Errorf("%s: %v", tail, err)
 		}
@@ -97,7 +99,7 @@ func TestTwice(t *testing.T) {
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
 			path := write(t, c.text)
-			_, err := ParseNode(path)
+			_, err := parseNode(path)
 			if name == "table and key" {
 				if err == nil || !strings.Contains(err.Error(), ":2: network: ") {
 					t.Error(err)
@@ -113,7 +115,7 @@ func TestTwice(t *testing.T) {
 // are refused with file, line and the command that mends them.
 func TestEncodings(t *testing.T) {
 	load := map[string]func(string) error{
-		"node":    func(path string) error { _, err := LoadNode(path); return err },
+		"node":    func(path string) error { _, err := loadNode(path); return err },
 		"gateway": func(path string) error { _, err := LoadGateway(path); return err },
 		"client":  func(path string) error { _, err := LoadClient(path); return err },
 		"access":  func(path string) error { _, err := LoadAccess(path); return err },
@@ -160,13 +162,13 @@ func TestHosts(t *testing.T) {
 		"\u202e127.0.0.1": "use an address",
 	} {
 		path := write(t, edit("0.0.0.0", host))
-		_, err := ParseNode(path)
+		_, err := parseNode(path)
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), path+":5: server.host: is ") || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %v, want %q", host, err, want)
 		}
 	}
 	for _, url := range []string{"nats://a:0", "nats://a:65536", "nats://a:4222,nats://b:99999", "nats://[::1", "nats://"} {
-		if _, err := ParseNode(write(t, awsKMS+"[bus]\nurl = \""+url+"\"\n")); err == nil || !strings.Contains(err.Error(), ":16: bus.url: ") {
+		if _, err := parseNode(write(t, awsKMS+"[bus]\nurl = \""+url+"\"\n")); err == nil || !strings.Contains(err.Error(), ":16: bus.url: ") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -178,27 +180,27 @@ func TestTokenNames(t *testing.T) {
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
 	text += "type = \"pkcs11\"\n"
 	for _, label := range []string{"node 0", "node 0" + strings.Repeat(" ", 26), `node 0\u0000\u0000`} {
-		n, err := ParseNode(write(t, text+"pkcs11_library = \"/l\"\nkey_label = \"k\"\ntoken_label = \""+label+"\"\n"))
-		if err != nil || n.Node.KeyProvider.TokenLabel != "node 0" {
+		n, err := parseNode(write(t, text+"pkcs11_library = \"/l\"\nkey_label = \"k\"\ntoken_label = \""+label+"\"\n"))
+		if err != nil || n.Node.KeyProvider.Section.(*pkcs11.Section).TokenLabel != "node 0" {
 			t.Errorf("%q: %v", label, err)
 		}
 	}
 	for label, want := range map[string]string{"   ": "token_label: is missing", strings.Repeat("x", 33): "longer than the 32 bytes"} {
-		if _, err := ParseNode(write(t, text+"pkcs11_library = \"/l\"\nkey_label = \"k\"\ntoken_label = \""+label+"\"\n")); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := parseNode(write(t, text+"pkcs11_library = \"/l\"\nkey_label = \"k\"\ntoken_label = \""+label+"\"\n")); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", label, err)
 		}
 	}
 	for _, uri := range []string{"pkcs11:token", "pkcs12:token=t", "pkcs11:token=t;object=o?module-path=/x.so;pin-value=87654321",
 		"pkcs11:token=a b", "pkcs11:object=a%00", "pkcs11:token=t;color=red", "pkcs11:?pin-value=%201234", "pkcs11:?pin-value=12+34"} {
 		path := write(t, text+"uri = \""+uri+"\"\n")
-		_, err := ParseNode(path)
+		_, err := parseNode(path)
 		compare(t, path, err, []string{"14: node.key_provider.uri: "})
 		if err != nil && strings.Contains(err.Error(), "87654321") {
 			t.Error(err)
 		}
 	}
 	for _, uri := range []string{"PKCS11:token=t;object=o?module-path=/x.so", "Pkcs11:token=t%20%00%00;object=o?module-path=/x.so"} {
-		if _, err := ParseNode(write(t, text+"uri = \""+uri+"\"\n")); err != nil {
+		if _, err := parseNode(write(t, text+"uri = \""+uri+"\"\n")); err != nil {
 			t.Errorf("%s: %v", uri, err)
 		}
 	}
@@ -208,14 +210,14 @@ func TestTokenNames(t *testing.T) {
 // stands, before a token counts it.
 func TestPINForms(t *testing.T) {
 	for _, pin := range []string{" 87654321", "87654321 ", "\ufeff87654321", "\\\"87654321\\\"", "'87654321'", "87654321 # of node 0", "87654321\\u0000", "87654321\\n", "\\t87654321", "87654321\u200b"} {
-		_, err := ParseNode(write(t, pkcs11("pin = \""+pin+"\"\n")))
+		_, err := parseNode(write(t, onToken("pin = \""+pin+"\"\n")))
 		if err == nil || !strings.Contains(err.Error(), "17: node.key_provider.pin: is no PIN of 1 to 255 bytes on one line: it ") || strings.Contains(err.Error(), "8765") {
 			t.Errorf("%q: %v", pin, err)
 		}
 	}
 	for _, pin := range []string{"87654321\n", " 87654321", "87654321\r", "\"87654321\"", "87654321 # x", "\ufeff87654321", ""} {
 		t.Setenv("FROST_TEST_PIN", pin)
-		_, err := ParseNode(write(t, pkcs11(`pin = "${FROST_TEST_PIN}"`+"\n")))
+		_, err := parseNode(write(t, onToken(`pin = "${FROST_TEST_PIN}"`+"\n")))
 		if err == nil || !strings.Contains(err.Error(), "pin: names the environment variable FROST_TEST_PIN, which is no PIN") || strings.Contains(err.Error(), "8765") {
 			t.Errorf("%q: %v", pin, err)
 		}

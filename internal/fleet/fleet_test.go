@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/backends"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -59,7 +61,7 @@ func TestInit(t *testing.T) {
 		t.Error(err)
 	}
 	for i := range 2 {
-		n, err := config.LoadNode(filepath.Join(dir, NodeFile(i)))
+		n, err := config.LoadNode(filepath.Join(dir, NodeFile(i)), backends.All())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -211,8 +213,8 @@ func TestMainnet(t *testing.T) {
 	if _, err := Init(t.Context(), dir, o); err != nil {
 		t.Fatal(err)
 	}
-	n, err := config.LoadNode(filepath.Join(dir, NodeFile(1)))
-	if err != nil || !n.Node.KeyProvider.AllowInsecure || n.Bus.URL != o.BusURL {
+	n, err := config.LoadNode(filepath.Join(dir, NodeFile(1)), backends.All())
+	if err != nil || !n.Node.KeyProvider.Section.(*software.Section).AllowInsecure || n.Bus.URL != o.BusURL {
 		t.Errorf("%+v, %v", n, err)
 	}
 	g, err := config.LoadGateway(filepath.Join(dir, GatewayFile))

@@ -55,7 +55,7 @@ func (w *world) startNode() {
 	w.Helper()
 	node, err := worker.New(w.Context(), worker.Config{
 		Manifest: w.Manifest, Access: w.Access, Storage: w.Storage, Bus: w.Bus,
-		Provider: keyprovider.Harden(w.Provider, keyprovider.Policy{}, nil),
+		Provider: keyprovider.Supervise(w.Provider, keyprovider.Policy{}, nil),
 		Observe:  &machinetest.Observer{}, Log: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {

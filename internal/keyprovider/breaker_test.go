@@ -18,7 +18,7 @@ var once = Policy{Name: "faulty", Attempts: 1}
 func TestCircuitTrips(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, once, nil)
+		h := Supervise(p, once, nil)
 		for _, failures := range []int{4, 5} { // the success between them starts the count anew
 			p.refuse(OpSign, Unavailable)
 			for range failures {
@@ -66,7 +66,7 @@ func TestRefusalOpensAtOnce(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			p := newFaulty(t)
-			h := Harden(p, Policy{}, nil)
+			h := Supervise(p, Policy{}, nil)
 			p.refuse(OpSign, r)
 			wantReason(t, sign(t, h), r)
 			err := sign(t, h)
@@ -82,7 +82,7 @@ func TestRefusalOpensAtOnce(t *testing.T) {
 func TestCoolDownDoubles(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, once, nil)
+		h := Supervise(p, once, nil)
 		p.refuse(OpSign, Disabled)
 		wantReason(t, sign(t, h), Disabled)
 		for _, cooldown := range []time.Duration{5, 10, 20, 30, 30} {
@@ -112,7 +112,7 @@ func TestCoolDownDoubles(t *testing.T) {
 func TestOneCallTries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, once, nil)
+		h := Supervise(p, once, nil)
 		p.refuse(OpSign, Denied)
 		wantReason(t, sign(t, h), Denied)
 		time.Sleep(5 * time.Second)
@@ -135,7 +135,7 @@ func TestOneCallTries(t *testing.T) {
 func TestBothKeysMustWork(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, once, nil)
+		h := Supervise(p, once, nil)
 		p.refuse(OpDerive, Disabled)
 		_, err := h.Derive(t.Context(), []byte("x"))
 		wantReason(t, err, Disabled)
@@ -153,7 +153,7 @@ func TestBothKeysMustWork(t *testing.T) {
 func TestRefusedStaysRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, once, nil)
+		h := Supervise(p, once, nil)
 		for i, step := range []struct{ now, ready Reason }{
 			{Unavailable, Unavailable}, {Disabled, Disabled}, {Unavailable, Disabled}, {PendingDeletion, PendingDeletion}, {OK, OK}, {Timeout, Timeout},
 		} {
@@ -175,7 +175,7 @@ func TestRefusedStaysRefused(t *testing.T) {
 func TestSparedResults(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, Policy{Trip: 1}, nil)
+		h := Supervise(p, Policy{Trip: 1}, nil)
 		over, cancel := context.WithCancel(t.Context())
 		cancel()
 		for range 3 {
@@ -209,7 +209,7 @@ func TestLateResults(t *testing.T) {
 	for _, late := range []error{nil, because(Timeout), errBroken} {
 		synctest.Test(t, func(t *testing.T) {
 			p := newFaulty(t)
-			h, ended := Harden(p, once, nil), make(chan error)
+			h, ended := Supervise(p, once, nil), make(chan error)
 			p.fail(OpSign, func(context.Context) error { time.Sleep(4 * time.Second); return late })
 			go func() { ended <- sign(t, h) }()
 			synctest.Wait()

@@ -10,9 +10,9 @@ import (
 // maxCached bounds the labels in the cache. A node has three.
 const maxCached = 1024
 
-// cache keeps what Derive gave, by label, and has one call for all who ask for
+// cache keeps what Derive gave, by label, and makes one call for all callers that ask for
 // a label at a time. Values are handed out as copies, and wiped when their time
-// is over or at close. A failed call is told to all that waited for it, and
+// is over or at close. A failed call is reported to all that waited for it, and
 // forgotten.
 type cache struct {
 	ttl    time.Duration
@@ -80,7 +80,7 @@ func (c *cache) entry(label string) (e *entry, mine bool, err error) {
 	return e, true, nil
 }
 
-// fill ends a call for all who wait. If its caller gave up, they call
+// fill ends a call for all that wait. If its caller gave up, they call
 // themselves.
 func (c *cache) fill(ctx context.Context, label string, e *entry, value [32]byte, err error) {
 	c.mu.Lock()

@@ -26,7 +26,7 @@ func derives(t *testing.T, p Provider, label string) {
 func TestDeriveIsCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, o := newFaulty(t), &heard{}
-		h := Harden(p, Policy{CacheTTL: time.Minute}, o)
+		h := Supervise(p, Policy{CacheTTL: time.Minute}, o)
 		for i, step := range []struct {
 			label string
 			calls int
@@ -57,7 +57,7 @@ func TestDeriveIsCached(t *testing.T) {
 // what was handed out is the caller's own.
 func TestCacheIsWiped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := Harden(newFaulty(t), Policy{}, nil)
+		h := Supervise(newFaulty(t), Policy{}, nil)
 		for _, end := range []func(){func() { time.Sleep(time.Minute) }, func() { _ = h.Close() }} {
 			value, err := h.Derive(t.Context(), labelA)
 			if err != nil {
@@ -88,7 +88,7 @@ func TestCacheIsWiped(t *testing.T) {
 func TestErrorsAreNotCached(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, Policy{}, nil)
+		h := Supervise(p, Policy{}, nil)
 		p.fail(OpDerive, func(context.Context) error { time.Sleep(time.Second); return errBroken })
 		var all sync.WaitGroup
 		for range 5 {
@@ -113,7 +113,7 @@ func TestErrorsAreNotCached(t *testing.T) {
 func TestOneDeriveAtATime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, o := newFaulty(t), &heard{}
-		h := Harden(p, Policy{}, o)
+		h := Supervise(p, Policy{}, o)
 		p.fail(OpDerive, sleeps(2*time.Second))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -147,7 +147,7 @@ func TestOneDeriveAtATime(t *testing.T) {
 func TestCacheIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, Policy{}, nil)
+		h := Supervise(p, Policy{}, nil)
 		for range 2 {
 			for i := range maxCached + 5 {
 				derives(t, h, fmt.Sprint(i))
@@ -162,7 +162,7 @@ func TestCacheIsBounded(t *testing.T) {
 
 // TestCacheRaces: readers, expiry and Close at once, for the race detector.
 func TestCacheRaces(t *testing.T) {
-	h := Harden(newFaulty(t), Policy{CacheTTL: time.Microsecond}, nil)
+	h := Supervise(newFaulty(t), Policy{CacheTTL: time.Microsecond}, nil)
 	var all sync.WaitGroup
 	for i := range 8 {
 		all.Go(func() {

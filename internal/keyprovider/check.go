@@ -24,7 +24,7 @@ type Step struct {
 	Run  func(context.Context, Provider) error
 }
 
-// Steps gives the self-check in order: identity, sign, derive. A step that
+// Steps returns the self-check in order: identity, sign, derive. A step that
 // succeeds proves that the device is reachable, that the key is of the right
 // kind, and that the program may use it.
 func Steps() []Step {
@@ -87,17 +87,18 @@ func signsFor(ctx context.Context, p Provider, key *ecdsa.PublicKey) error {
 		return err
 	}
 	if !ecdsa.VerifyASN1(key, digest[:], sig) {
-		return errors.New("signature does not verify under the identity key: the signing key is another one, or signs other digests")
+		return errors.New("signature does not verify under the identity key: the signing key is another one, or signs " +
+			"other digests")
 	}
 	return nil
 }
 
 // checkDerive wants the same bytes twice for one label, other bytes for
-// another, and not the zero string. From a Hardened it wants what the device
+// another, and not the zero string. From a Supervised it wants what the device
 // derives: the cache would say the same twice of anything.
 func checkDerive(ctx context.Context, p Provider) error {
-	if h, ok := p.(*Hardened); ok {
-		p = h.guarded
+	if s, ok := p.(*Supervised); ok {
+		p = s.supervisor
 	}
 	var out [3][32]byte
 	defer clear(out[:])

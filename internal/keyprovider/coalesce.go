@@ -2,31 +2,36 @@ package keyprovider
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
 )
 
 // Coalescer has many digests signed with few calls. While one call to the
 // device is under way, further digests wait; the next call signs the root of a
 // tree over all of them. So calls follow the device's speed, not the number of
-// messages. After a failure the next call waits a while, whoever asks: a device
-// in trouble is not hammered.
+// messages.
+//
+// It is the one place where signatures are repeated: a call that failed is made
+// again after a pause, with all that wait by then, for as long as somebody does.
 type Coalescer[A any] struct {
-	// Sign is one call to the device.
-	Sign func(ctx context.Context, digest [32]byte) ([]byte, error)
+	// SignOnce is one call to the device. It returns once its context has ended.
+	SignOnce func(ctx context.Context, digest [32]byte) ([]byte, error)
 	// Digest is what one call signs for its leaves.
 	Digest func(leaves [][32]byte) [32]byte
 	// Prove makes of one signature what each leaf is given, in their order.
 	Prove func(leaves [][32]byte, signature []byte) []A
-	// Life is the context of the calls: they serve many waiters, so they end
-	// with the node and not with one of them.
-	Life context.Context
-	// Signed hears how many leaves a signature served. May be nil.
+	// Signed is told how many leaves a signature served. May be nil.
 	Signed func(leaves int)
-	// Begin hears each call begin, with the contexts of those it serves, and
-	// gives what hears it end. May be nil.
+	// Begin is told about each call before it is made, with the contexts of those
+	// it serves, and returns what is told how it ended. May be nil.
 	Begin func(served []context.Context) (end func(error))
+
+	took atomic.Int64 // the latest call that succeeded
 
 	mu      sync.Mutex
 	waiting []*request[A]
@@ -38,15 +43,12 @@ type request[A any] struct {
 	leaf  [32]byte
 	done  chan struct{}
 	proof A
-	err   error
+
+	failed atomic.Pointer[error] // why it is not done yet: the latest call's error
 }
 
 // MaxLeaves bounds one tree, and with it the length of a path.
 const MaxLeaves = 1 << 10
-
-// coalescedTime bounds one call with all its repetitions. One that hangs for
-// longer is given up, and tried again.
-const coalescedTime = 30 * time.Second
 
 // The pause after a failed call, doubling.
 const (
@@ -54,9 +56,9 @@ const (
 	maxPause = 5 * time.Second
 )
 
-// Attest waits for the proof that the device signed leaf, or for the failure
-// of the call that was to give it.
-func (c *Coalescer[A]) Attest(ctx context.Context, leaf [32]byte) (proof A, err error) {
+// Sign waits for the proof that the device signed leaf, for as long as ctx
+// lasts: it fails only then, and says why the device has not signed.
+func (c *Coalescer[A]) Sign(ctx context.Context, leaf [32]byte) (proof A, err error) {
 	if err := ctx.Err(); err != nil {
 		return proof, err
 	}
@@ -67,57 +69,87 @@ func (c *Coalescer[A]) Attest(ctx context.Context, leaf [32]byte) (proof A, err 
 	c.busy = true
 	c.mu.Unlock()
 	if lead {
-		go c.serve() // a call under way at the end is the provider's to wait for
+		go c.serve() // until nobody waits
 	}
 	select {
 	case <-r.done:
-		return r.proof, r.err
+		return r.proof, nil
 	case <-ctx.Done():
+		if failed := r.failed.Load(); failed != nil {
+			return proof, errors.Join(ctx.Err(), *failed)
+		}
 		return proof, ctx.Err()
 	}
 }
 
-// serve signs for whoever waits until nobody does.
+// Took is how long the latest successful call to the device took.
+func (c *Coalescer[A]) Took() time.Duration { return time.Duration(c.took.Load()) }
+
+// serve signs until nobody waits.
 func (c *Coalescer[A]) serve() {
-	for pause := minPause; ; {
+	pause := backoff.Backoff{Min: minPause, Max: maxPause}
+	for {
 		batch := c.take()
 		if batch == nil {
 			return
 		}
-		if err := c.call(batch); err == nil {
-			pause = minPause
-			continue
+		ctx, stop := whileOneLasts(batch)
+		err := c.call(ctx, batch)
+		if err == nil {
+			pause.Reset()
+		} else {
+			c.putBack(batch, err)
+			_ = pause.Wait(ctx)
 		}
-		sleep(c.Life, pause)
-		pause = min(2*pause, maxPause)
+		stop()
+	}
+}
+
+// whileOneLasts returns a context that ends with the last of those that wait:
+// a call serves them all.
+func whileOneLasts[A any](batch []*request[A]) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var left atomic.Int64
+	left.Store(int64(len(batch)))
+	hooks := make([]func() bool, len(batch))
+	for i, r := range batch {
+		hooks[i] = context.AfterFunc(r.ctx, func() {
+			if left.Add(-1) == 0 {
+				cancel()
+			}
+		})
+	}
+	return ctx, func() {
+		for _, unhook := range hooks {
+			unhook()
+		}
+		cancel()
 	}
 }
 
 // call signs once, for all of the batch.
-func (c *Coalescer[A]) call(batch []*request[A]) error {
+func (c *Coalescer[A]) call(ctx context.Context, batch []*request[A]) error {
 	leaves := make([][32]byte, len(batch))
 	for i, r := range batch {
 		leaves[i] = r.leaf
 	}
-	ctx, cancel := context.WithTimeout(c.Life, coalescedTime)
-	defer cancel()
 	end := c.begin(batch)
-	signature, err := c.Sign(ctx, c.Digest(leaves))
+	start := time.Now()
+	signature, err := c.SignOnce(ctx, c.Digest(leaves))
 	end(err)
-	var proofs []A
-	if err == nil {
-		proofs = c.Prove(leaves, signature)
-		if c.Signed != nil {
-			c.Signed(len(leaves))
-		}
+	if err != nil {
+		return err
+	}
+	c.took.Store(int64(time.Since(start)))
+	proofs := c.Prove(leaves, signature)
+	if c.Signed != nil {
+		c.Signed(len(leaves))
 	}
 	for i, r := range batch {
-		if r.err = err; err == nil {
-			r.proof = proofs[i]
-		}
+		r.proof = proofs[i]
 		close(r.done)
 	}
-	return err
+	return nil
 }
 
 func (c *Coalescer[A]) begin(batch []*request[A]) (end func(error)) {
@@ -131,7 +163,7 @@ func (c *Coalescer[A]) begin(batch []*request[A]) (end func(error)) {
 	return c.Begin(served)
 }
 
-// take gives those who wait, without those who gave up meanwhile.
+// take returns those that wait, without those that gave up meanwhile.
 func (c *Coalescer[A]) take() []*request[A] {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -146,12 +178,12 @@ func (c *Coalescer[A]) take() []*request[A] {
 	return batch
 }
 
-// sleep waits until d is over or ctx ends.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+// putBack has a batch wait for the next call, before those that came later.
+func (c *Coalescer[A]) putBack(batch []*request[A], why error) {
+	for _, r := range batch {
+		r.failed.Store(&why)
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = append(slices.Clone(batch), c.waiting...)
 }

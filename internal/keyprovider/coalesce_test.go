@@ -20,7 +20,7 @@ type signer struct {
 	calls int
 }
 
-func (s *signer) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
+func (s *signer) SignOnce(ctx context.Context, digest [32]byte) ([]byte, error) {
 	s.mu.Lock()
 	fault := s.fault
 	s.calls++
@@ -60,10 +60,10 @@ func sum(leaves [][32]byte) (digest [32]byte) {
 	return digest
 }
 
-// newCoalescer is a coalescer over a faulty device; it lives as long as ctx.
-func newCoalescer(ctx context.Context) (*Coalescer[proof], *signer) {
+// newCoalescer is a coalescer over a faulty device.
+func newCoalescer() (*Coalescer[proof], *signer) {
 	s := new(signer)
-	return &Coalescer[proof]{Sign: s.Sign, Digest: sum, Life: ctx, Prove: func(leaves [][32]byte, signature []byte) []proof {
+	return &Coalescer[proof]{SignOnce: s.SignOnce, Digest: sum, Prove: func(leaves [][32]byte, signature []byte) []proof {
 		proofs := make([]proof, len(leaves))
 		for i, leaf := range leaves {
 			proofs[i] = proof{leaf, [32]byte(signature), len(leaves)}
@@ -72,10 +72,10 @@ func newCoalescer(ctx context.Context) (*Coalescer[proof], *signer) {
 	}}, s
 }
 
-// attest has a leaf attested, and checks that the proof is the leaf's.
-func attest(ctx context.Context, c *Coalescer[proof], i int) (proof, error) {
+// signLeaf has a leaf signed, and checks that the proof is the leaf's.
+func signLeaf(ctx context.Context, c *Coalescer[proof], i int) (proof, error) {
 	leaf := [32]byte{byte(i), byte(i >> 8), 1}
-	p, err := c.Attest(ctx, leaf)
+	p, err := c.Sign(ctx, leaf)
 	if err == nil && p.leaf != leaf {
 		err = fmt.Errorf("leaf %d got the proof of another", i)
 	}
@@ -86,14 +86,14 @@ func attest(ctx context.Context, c *Coalescer[proof], i int) (proof, error) {
 // one, and hears what was signed.
 func TestCoalescedCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCoalescer(t.Context())
+		c, s := newCoalescer()
 		var heard []int
 		c.Signed = func(leaves int) { heard = append(heard, leaves) }
 		s.set(func(context.Context) error { time.Sleep(time.Second); return nil })
 		var all sync.WaitGroup
 		for i := range 40 {
 			all.Go(func() {
-				p, err := attest(t.Context(), c, i)
+				p, err := signLeaf(t.Context(), c, i)
 				want := proof{leaf: p.leaf, leaves: 39}
 				for j := 1; j < 40; j++ {
 					want.signature[0] += byte(j)
@@ -112,7 +112,7 @@ func TestCoalescedCalls(t *testing.T) {
 		if n := s.count(); n != 2 { // the first alone, then all that waited
 			t.Errorf("40 leaves at once took %d calls, want 2", n)
 		}
-		if _, err := attest(t.Context(), c, 7); err != nil {
+		if _, err := signLeaf(t.Context(), c, 7); err != nil {
 			t.Error(err)
 		}
 		if fmt.Sprint(heard) != "[1 39 1]" {
@@ -124,12 +124,12 @@ func TestCoalescedCalls(t *testing.T) {
 // TestCoalescedBounds: more leaves than a tree holds take more calls.
 func TestCoalescedBounds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCoalescer(t.Context())
+		c, s := newCoalescer()
 		s.set(func(context.Context) error { time.Sleep(time.Second); return nil })
 		var all sync.WaitGroup
 		for i := range MaxLeaves + 2 {
 			all.Go(func() {
-				if p, err := attest(t.Context(), c, i); err != nil || p.leaves > MaxLeaves {
+				if p, err := signLeaf(t.Context(), c, i); err != nil || p.leaves > MaxLeaves {
 					t.Errorf("tree of %d, error %v", p.leaves, err)
 				}
 			})
@@ -144,53 +144,56 @@ func TestCoalescedBounds(t *testing.T) {
 	})
 }
 
-// TestCoalescedErrorFansOut: everybody in a failed call hears of it, the next
-// call waits, and a device that comes back is used.
-func TestCoalescedErrorFansOut(t *testing.T) {
+// TestCoalescedErrorIsRepeated: a call that failed is made again, with those
+// that came meanwhile, until the device works.
+func TestCoalescedErrorIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCoalescer(t.Context())
+		c, s := newCoalescer()
 		s.set(func(context.Context) error { time.Sleep(time.Second); return errDevice })
+		start := time.Now()
 		var all sync.WaitGroup
 		for i := range 10 {
 			all.Go(func() {
-				if _, err := attest(t.Context(), c, i); !errors.Is(err, errDevice) {
-					t.Errorf("got %v, want the device's error", err)
+				if p, err := signLeaf(t.Context(), c, i); err != nil || p.leaves != 10 {
+					t.Errorf("leaf %d: one of %d, %v", i, p.leaves, err)
 				}
 			})
 		}
-		all.Wait()
+		time.Sleep(10 * time.Second)
 		s.set(nil)
-		start := time.Now()
-		if _, err := attest(t.Context(), c, 0); err != nil {
-			t.Errorf("after the device came back: %v", err)
+		all.Wait()
+		if took := time.Since(start); took > 10*time.Second+maxPause+time.Second || s.count() > 9 {
+			t.Errorf("%d calls in %s", s.count(), took)
 		}
-		if pause := time.Since(start); pause < minPause || pause > maxPause {
-			t.Errorf("the call after a failed one came after %s", pause)
+		if c.Took() != 0 {
+			t.Errorf("the call that succeeded took %s", c.Took())
 		}
 	})
 }
 
-// TestFailingDeviceIsNotHammered: many who try again at once make no more
-// calls than one would.
-func TestFailingDeviceIsNotHammered(t *testing.T) {
+// TestWaiterEndsWhileTheDeviceFails: with its own error and the device's.
+func TestWaiterEndsWhileTheDeviceFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCoalescer(t.Context())
+		c, s := newCoalescer()
 		s.set(func(context.Context) error { return errDevice })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		defer cancel()
+		start := time.Now()
 		var all sync.WaitGroup
 		for i := range 100 {
 			all.Go(func() {
-				for ctx.Err() == nil {
-					if _, err := attest(ctx, c, i); err == nil {
-						t.Error("attested by a device that fails")
-					}
+				if _, err := signLeaf(ctx, c, i); !errors.Is(err, context.DeadlineExceeded) || !errors.Is(err, errDevice) {
+					t.Errorf("got %v", err)
 				}
 			})
 		}
 		all.Wait()
-		if n := s.count(); n < 10 || n > 40 {
-			t.Errorf("%d calls in a minute of failures", n)
+		if n := s.count(); n < 10 || n > 40 || time.Since(start) != time.Minute {
+			t.Errorf("%d calls in %s of failures", n, time.Since(start))
+		}
+		synctest.Wait()
+		if c.busy {
+			t.Error("the coalescer works for nobody")
 		}
 	})
 }
@@ -198,7 +201,7 @@ func TestFailingDeviceIsNotHammered(t *testing.T) {
 // TestOneWaiterLeaves: its end is nobody else's.
 func TestOneWaiterLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c, s := newCoalescer(t.Context())
+		c, s := newCoalescer()
 		s.set(func(context.Context) error { time.Sleep(time.Minute / 3); return nil })
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -206,55 +209,52 @@ func TestOneWaiterLeaves(t *testing.T) {
 		for i := range 20 {
 			all.Go(func() {
 				if i%2 == 0 { // also the one that leads
-					if _, err := attest(ctx, c, i); !errors.Is(err, context.DeadlineExceeded) {
+					if _, err := signLeaf(ctx, c, i); !errors.Is(err, context.DeadlineExceeded) {
 						t.Errorf("got %v, want the waiter's own end", err)
 					}
-				} else if _, err := attest(t.Context(), c, i); err != nil {
+				} else if _, err := signLeaf(t.Context(), c, i); err != nil {
 					t.Error(err)
 				}
 			})
 		}
 		all.Wait()
-		if _, err := attest(ctx, c, 0); !errors.Is(err, context.DeadlineExceeded) {
+		if _, err := signLeaf(ctx, c, 0); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("who comes after its end got %v", err)
 		}
 	})
 }
 
-// TestHangingCallIsGivenUp: a call without end does not stop the node for
-// ever, and ends with the node.
-func TestHangingCallIsGivenUp(t *testing.T) {
+// TestCallEndsWithItsLastWaiter: a call that nobody waits for any more is
+// canceled, and not before.
+func TestCallEndsWithItsLastWaiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		life, end := context.WithCancel(t.Context())
-		c, s := newCoalescer(life)
-		hang := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
-		s.set(hang)
+		c, s := newCoalescer()
+		ended := make(chan time.Time, 1)
+		s.set(func(ctx context.Context) error { <-ctx.Done(); ended <- time.Now(); return ctx.Err() })
 		start := time.Now()
-		if _, err := attest(t.Context(), c, 0); !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != coalescedTime {
-			t.Errorf("got %v after %s, want a deadline after %s", err, time.Since(start), coalescedTime)
+		for i := range 3 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(i+1)*time.Second)
+			defer cancel()
+			go func() { _, _ = signLeaf(ctx, c, i) }()
 		}
+		first := (<-ended).Sub(start) // the one that led, or all three: whoever was first
+		if first < time.Second || first > 3*time.Second {
+			t.Errorf("ended after %s", first)
+		}
+		time.Sleep(3 * time.Second)
 		s.set(nil)
-		if _, err := attest(t.Context(), c, 0); err != nil {
+		if _, err := signLeaf(t.Context(), c, 0); err != nil {
 			t.Errorf("after the hanging call: %v", err)
-		}
-		s.set(hang)
-		go func() { time.Sleep(time.Second); end() }()
-		if _, err := attest(t.Context(), c, 0); !errors.Is(err, context.Canceled) {
-			t.Errorf("a call under way when the node ends gave %v", err)
-		}
-		synctest.Wait()
-		if c.busy {
-			t.Error("the coalescer still works after its life")
 		}
 	})
 }
 
-// TestCallsAreTold: each call is told with the contexts of those it serves, and
+// TestCallsAreReported: each call is reported with the contexts of those it serves, and
 // how it ended.
-func TestCallsAreTold(t *testing.T) {
+func TestCallsAreReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		type name struct{}
-		c, s := newCoalescer(t.Context())
+		c, s := newCoalescer()
 		var told []string
 		c.Begin = func(served []context.Context) func(error) {
 			names := ""
@@ -268,7 +268,7 @@ func TestCallsAreTold(t *testing.T) {
 		for i := range 4 {
 			all.Go(func() {
 				ctx := context.WithValue(t.Context(), name{}, string(rune('a'+i)))
-				if _, err := attest(ctx, c, i); err != nil {
+				if _, err := signLeaf(ctx, c, i); err != nil {
 					t.Error(err)
 				}
 			})
@@ -276,7 +276,9 @@ func TestCallsAreTold(t *testing.T) {
 		}
 		all.Wait()
 		s.set(func(context.Context) error { return errDevice })
-		_, _ = attest(context.WithValue(t.Context(), name{}, "z"), c, 9)
+		short, cancel := context.WithTimeout(context.WithValue(t.Context(), name{}, "z"), time.Millisecond)
+		defer cancel()
+		_, _ = signLeaf(short, c, 9)
 		if got := fmt.Sprint(told); got != "[a <nil> bcd <nil> z "+errDevice.Error()+"]" {
 			t.Errorf("told %s", got)
 		}

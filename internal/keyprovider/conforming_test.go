@@ -21,7 +21,7 @@ func TestConformance(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			return keyprovider.Harden(p, keyprovider.Policy{Name: "software"}, nil), nil
+			return keyprovider.Supervise(p, keyprovider.Policy{Name: "software"}, nil), nil
 		}
 	}
 	conformance.Run(t, conformance.Subject{Open: subject(), OpenOther: subject()})

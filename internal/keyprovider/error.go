@@ -37,20 +37,20 @@ const (
 var Reasons = []Reason{OK, Canceled, Closed, Denied, Credentials, PIN, NotFound, Disabled, PendingDeletion,
 	WrongKey, CannotDerive, Throttled, Unavailable, Timeout, BadAnswer, CircuitOpen, Other}
 
-// Temporary tells failures that may pass by themselves: only these are tried
-// again.
+// Temporary reports failures that may pass by themselves: only these are
+// retried.
 func (r Reason) Temporary() bool {
 	return slices.Contains([]Reason{Throttled, Unavailable, Timeout, BadAnswer}, r)
 }
 
-// Refused tells failures by which somebody took the key away from the node. A
-// node whose key is refused says nothing more, not even with the session key
-// that its device vouched for before.
+// Refused reports failures by which somebody took the key away from the node. A
+// node whose key is refused publishes nothing more, not even with the session
+// key that its device vouched for before.
 func (r Reason) Refused() bool {
 	return slices.Contains([]Reason{Denied, PIN, NotFound, Disabled, PendingDeletion, WrongKey}, r)
 }
 
-// Error is a failed call, told so that an operator can mend it.
+// Error is a failed call, explained so that an operator can fix it.
 type Error struct {
 	Reason   Reason
 	Provider string // aws-kms, pkcs11, software
@@ -60,7 +60,7 @@ type Error struct {
 	Err      error  // the cause; nil if there is no more to say
 }
 
-// Error gives "aws-kms: kms:Sign with alias/node-0: disabled: <remedy> (<cause>)".
+// Error returns "aws-kms: kms:Sign with alias/node-0: disabled: <remedy> (<cause>)".
 func (e *Error) Error() string {
 	var b strings.Builder
 	b.WriteString(e.Provider)
@@ -80,8 +80,17 @@ func (e *Error) Error() string {
 	return b.String()
 }
 
-// Unwrap gives the cause.
+// Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
+
+// RemedyOf returns what to do about an error of a provider; empty if it does not
+// say.
+func RemedyOf(err error) string {
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return e.Remedy
+	}
+	return ""
+}
 
 // ReasonOf sorts any error of a provider: OK for nil.
 func ReasonOf(err error) Reason {

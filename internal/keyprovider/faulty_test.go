@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
 )
 
 // faulty is a provider in memory that fails as a test tells it to.
@@ -103,12 +105,19 @@ func (p *faulty) Close() error {
 
 // sleeps is a fault of latency only.
 func sleeps(d time.Duration) func(context.Context) error {
-	return func(ctx context.Context) error { sleep(ctx, d); return ctx.Err() }
+	return func(ctx context.Context) error { return backoff.Sleep(ctx, d) }
 }
 
-// hangs ignores its context, like a driver in C, until the test lets it go.
+// hangs does not answer until the test lets it, or its context ends.
 func hangs(release <-chan struct{}) func(context.Context) error {
-	return func(context.Context) error { <-release; return nil }
+	return func(ctx context.Context) error {
+		select {
+		case <-release:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // heard is an observer that remembers.

@@ -8,26 +8,26 @@ import (
 	"time"
 )
 
-// Ready gives nil while the device works, and else why not and since when. The
-// device fails from the first call that failed with all its attempts until the
-// first that succeeds, or, once the circuit is open, until it has passed a
-// trial. ReasonOf the error is the reason of the latest failure.
-func (h *Hardened) Ready() error {
-	f := h.health.failing.Load()
+// Ready returns nil while the device works, and else why not and since when. The
+// device fails from Policy.Attempts failures in a row, or one that does not pass
+// by itself, until the first success, or, once the circuit is open, until it has
+// passed a trial. ReasonOf the error is the reason of the latest failure.
+func (s *Supervised) Ready() error {
+	f := s.health.failing.Load()
 	if f == nil {
 		return nil
 	}
 	return fmt.Errorf("the key provider fails since %s: %w", f.since.UTC().Format(time.RFC3339), f.cause)
 }
 
-// OnChange has f hear when the device begins to fail, why, when the reason
-// becomes another one, and with nil when the device works again. Calls of f
-// come one at a time and hold up the device's: f must not wait and must not
-// call the provider, but it may ask Ready.
-func (h *Hardened) OnChange(f func(error)) {
-	h.health.mu.Lock()
-	defer h.health.mu.Unlock()
-	h.health.changed = f
+// OnChange sets a function that is called when the device begins to fail, with
+// the reason, when the reason becomes another one, and with nil when the device
+// works again. Its calls come one at a time and hold up the device's: it must
+// neither wait nor call the provider, but it may call Ready.
+func (s *Supervised) OnChange(f func(error)) {
+	s.health.mu.Lock()
+	defer s.health.mu.Unlock()
+	s.health.changed = f
 }
 
 // minWatch is the shortest time between two looks of Watch.
@@ -35,58 +35,58 @@ const minWatch = 50 * time.Millisecond
 
 // Watch looks after the device until ctx ends or the provider is closed. It
 // tries one that fails until it works again, without waiting for somebody's
-// call, and asks one that nobody has used for Policy.ProbeEvery whether it still
-// works, if the back end is a Prober.
-func (h *Hardened) Watch(ctx context.Context) {
+// call, and probes one that nobody has used for Policy.ProbeEvery, if the back
+// end is a Prober.
+func (s *Supervised) Watch(ctx context.Context) {
 	looked := time.Now()
-	for h.await(ctx, h.lookIn(looked)) {
+	for s.await(ctx, s.lookIn(looked)) {
 		switch {
-		case h.Ready() != nil:
-			h.try(ctx)
-		case h.idle(looked) >= h.policy.ProbeEvery:
-			_, _ = through(ctx, h.guarded, h.probe) // the breaker hears the result
+		case s.Ready() != nil:
+			s.try(ctx)
+		case s.idle(looked) >= s.policy.ProbeEvery:
+			_, _ = retried(ctx, s.supervisor, s.probe) // the breaker gets the result
 			looked = time.Now()
 		}
 	}
 }
 
 // await waits for d, or until there is news; false ends Watch.
-func (g *guarded) await(ctx context.Context, d time.Duration) bool {
+func (s *supervisor) await(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-g.health.wake:
+	case <-s.health.wake:
 	case <-ctx.Done():
-	case <-g.closed:
+	case <-s.closed.Done():
 	}
-	return g.ended(ctx) == nil
+	return s.ended(ctx) == nil
 }
 
-// lookIn tells how long Watch waits.
-func (g *guarded) lookIn(looked time.Time) time.Duration {
-	switch f := g.health.failing.Load(); {
+// lookIn is how long Watch waits.
+func (s *supervisor) lookIn(looked time.Time) time.Duration {
+	switch f := s.health.failing.Load(); {
 	case f == nil:
-		return max(minWatch, g.policy.ProbeEvery-g.idle(looked))
+		return max(minWatch, s.policy.ProbeEvery-s.idle(looked))
 	case f.next.IsZero():
-		return g.policy.Cooldown
+		return s.policy.Cooldown
 	default:
 		return max(minWatch, time.Until(f.next))
 	}
 }
 
-// idle is how long nobody has heard from the device.
-func (g *guarded) idle(looked time.Time) time.Duration {
-	return min(time.Since(looked), time.Since(*g.health.worked.Load()))
+// idle is how long there has been no sign of the device.
+func (s *supervisor) idle(looked time.Time) time.Duration {
+	return min(time.Since(looked), time.Since(*s.health.worked.Load()))
 }
 
 // try is a trial, if the breaker lets it pass.
-func (g *guarded) try(ctx context.Context) {
-	done, _, err := g.breaker.enter()
+func (s *supervisor) try(ctx context.Context) {
+	done, _, err := s.breaker.enter()
 	if err != nil {
 		return
 	}
-	done(ctx, g.trial(ctx))
+	done(ctx, s.trial(ctx))
 }
 
 // trialLabel is derived in trials and of no use elsewhere.
@@ -95,42 +95,42 @@ const trialLabel = "frostfleet/keyprovider/trial/v1"
 // trial uses both keys for real: a device that signs again, and whose
 // derivation key is still disabled, does not work; nor does one that signs
 // with another key than before. It probes first, or a device that signs and
-// whose probe fails would be up and down for ever. Each step has the time of a
-// call.
-func (g *guarded) trial(ctx context.Context) error {
-	for _, step := range []func(context.Context) (struct{}, error){g.probe, g.trialSign, g.trialDerive} {
-		if _, err := bounded(ctx, g, step); err != nil && ReasonOf(err) != CannotDerive { // it never could
+// whose probe fails would be up and down for ever. Each step has the time of an
+// attempt.
+func (s *supervisor) trial(ctx context.Context) error {
+	for _, step := range []func(context.Context) (struct{}, error){s.probe, s.trialSign, s.trialDerive} {
+		if _, err := attempt(ctx, s.policy, step); err != nil && ReasonOf(err) != CannotDerive { // it never could
 			return err
 		}
 	}
 	return nil
 }
 
-// probe asks the back end how it is, if it can tell.
-func (g *guarded) probe(ctx context.Context) (none struct{}, err error) {
-	if p, ok := g.device.(Prober); ok {
+// probe asks the back end how it is, if it is a Prober.
+func (s *supervisor) probe(ctx context.Context) (none struct{}, err error) {
+	if p, ok := s.device.(Prober); ok {
 		err = p.Probe(ctx)
 	}
 	return none, err
 }
 
-func (g *guarded) trialSign(ctx context.Context) (none struct{}, err error) {
-	key := g.identity.Load()
+func (s *supervisor) trialSign(ctx context.Context) (none struct{}, err error) {
+	key := s.identity.Load()
 	if key == nil { // nobody has asked for it yet
-		if key, err = identity(ctx, g.device); err != nil {
+		if key, err = identity(ctx, s.device); err != nil {
 			return none, err
 		}
 	}
-	if err := signsFor(ctx, g.device, key); ReasonOf(err) == Other {
-		return none, &Error{Reason: BadAnswer, Provider: g.policy.Name, Action: "sign", Err: err}
+	if err := signsFor(ctx, s.device, key); ReasonOf(err) == Other {
+		return none, &Error{Reason: BadAnswer, Provider: s.policy.Name, Action: "sign", Err: err}
 	} else if err != nil {
 		return none, err
 	}
 	return none, nil
 }
 
-func (g *guarded) trialDerive(ctx context.Context) (none struct{}, err error) {
-	value, err := g.device.Derive(ctx, []byte(trialLabel))
+func (s *supervisor) trialDerive(ctx context.Context) (none struct{}, err error) {
+	value, err := s.device.Derive(ctx, []byte(trialLabel))
 	clear(value[:])
 	return none, err
 }
@@ -141,7 +141,7 @@ type health struct {
 	observer Observer
 	failing  atomic.Pointer[failure]   // nil while the device works
 	worked   atomic.Pointer[time.Time] // the latest success
-	wake     chan struct{}             // tells Watch of a change
+	wake     chan struct{}             // wakes Watch after a change
 
 	mu      sync.Mutex
 	changed func(error)
@@ -161,8 +161,8 @@ func newHealth(provider string, o Observer) *health {
 	return h
 }
 
-// saw takes a result in. The breaker calls it, one at a time.
-func (h *health) saw(err error, next time.Time) {
+// update takes a result in. The breaker calls it, one at a time.
+func (h *health) update(err error, next time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := time.Now()

@@ -14,8 +14,8 @@ import (
 )
 
 // watched is a provider with Watch running; it ends with stop.
-func watched(t *testing.T, p Provider, policy Policy, o Observer) (h *Hardened, stop func()) {
-	h = Harden(p, policy, o)
+func watched(t *testing.T, p Provider, policy Policy, o Observer) (h *Supervised, stop func()) {
+	h = Supervise(p, policy, o)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { defer close(ended); h.Watch(ctx) }()
@@ -67,7 +67,7 @@ func TestDisabledKeyComesBack(t *testing.T) {
 func TestHealthChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p, o := newFaulty(t), &heard{}
-		h := Harden(p, Policy{Attempts: 1, Trip: 4}, o)
+		h := Supervise(p, Policy{Attempts: 1, Trip: 4}, o)
 		var changes []Reason
 		h.OnChange(func(err error) { changes = append(changes, ReasonOf(err)) })
 		for _, r := range []Reason{Throttled, Throttled, OK, Timeout, Throttled, Throttled, Throttled} {
@@ -166,7 +166,7 @@ func TestWatchWithoutProber(t *testing.T) {
 func TestWatchEndsWithClose(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, Policy{}, nil)
+		h := Supervise(p, Policy{}, nil)
 		p.refuse(OpSign, Disabled)
 		_ = sign(t, h)
 		ended := make(chan struct{})
@@ -185,7 +185,7 @@ func TestWatchEndsWithClose(t *testing.T) {
 func TestTrialNoticesAnotherKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, once, nil)
+		h := Supervise(p, once, nil)
 		own, err := h.Identity(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -250,7 +250,7 @@ func TestProbeThatIsRefused(t *testing.T) {
 func TestLateRefusal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, Policy{Attempts: 1, Trip: 2}, nil)
+		h := Supervise(p, Policy{Attempts: 1, Trip: 2}, nil)
 		var told []Reason
 		h.OnChange(func(err error) { told = append(told, ReasonOf(err)) })
 		answer, done := make(chan struct{}), make(chan error)
@@ -273,7 +273,7 @@ func TestLateRefusal(t *testing.T) {
 func TestIdentityTellsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, Policy{}, nil)
+		h := Supervise(p, Policy{}, nil)
 		if _, err := h.Identity(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -23,13 +23,13 @@ import (
 // be called concurrently, and return an error that wraps ctx.Err() once ctx
 // has ended. After Close they return ErrClosed.
 type Provider interface {
-	// Identity gives the public half of the identity key, on P-256.
+	// Identity returns the public half of the identity key, on P-256.
 	Identity(ctx context.Context) (*ecdsa.PublicKey, error)
 	// Sign signs a SHA-256 digest with the identity key: ECDSA, ASN.1 DER.
 	// Two signatures of one digest may differ.
 	Sign(ctx context.Context, digest [32]byte) ([]byte, error)
 	// Derive is a pseudo-random function of the derivation key: one label
-	// always gives the same 32 bytes. Labels have 1 to MaxLabel bytes. The
+	// always returns the same 32 bytes. Labels have 1 to MaxLabel bytes. The
 	// result is secret; the caller wipes it.
 	Derive(ctx context.Context, label []byte) ([32]byte, error)
 	// Close wipes or releases the keys. It waits for the calls under way
@@ -51,7 +51,7 @@ var (
 	ErrLabel = errors.New("derivation label is outside 1 to 1024 bytes")
 )
 
-// CheckLabel gives ErrLabel unless label has 1 to MaxLabel bytes. Every
+// CheckLabel returns ErrLabel unless label has 1 to MaxLabel bytes. Every
 // provider calls it first, so that no label works with one device only.
 func CheckLabel(label []byte) error {
 	if len(label) < 1 || len(label) > MaxLabel {

@@ -26,27 +26,35 @@ type Call struct {
 	Err       error
 }
 
-// An Observer hears what providers and decorators do, for metrics. It is
+// An Observer receives what providers and decorators do, for metrics. It is
 // called concurrently and must not block.
 type Observer interface {
 	ProviderCall(Call)
-	// ProviderState tells when the device begins to fail, why, and with nil
-	// when it works again.
+	// ProviderState reports why the device begins to fail, and nil when it works
+	// again.
 	ProviderState(err error)
-	// ProviderCached tells whether Derive was answered from memory.
+	// ProviderCached reports whether Derive was answered from memory.
 	ProviderCached(hit bool)
-	// ProviderCoalesced tells how many digests one signature served.
+	// ProviderCoalesced reports how many digests one signature served.
 	ProviderCoalesced(digests int)
 }
 
-// A Prober can tell whether the device and the identity key work without using
+// NopObserver ignores everything.
+type NopObserver struct{}
+
+func (NopObserver) ProviderCall(Call)     {}
+func (NopObserver) ProviderState(error)   {}
+func (NopObserver) ProviderCached(bool)   {}
+func (NopObserver) ProviderCoalesced(int) {}
+
+// A Prober can check whether the device and the identity key work without using
 // the key: the cheapest call that notices a key that was disabled or a token
 // that was pulled.
 type Prober interface {
 	Probe(ctx context.Context) error
 }
 
-// A Describer can tell what its keys are, for people.
+// A Describer can describe its keys to people.
 type Describer interface {
 	Describe(ctx context.Context) ([]Fact, error)
 }

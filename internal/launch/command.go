@@ -47,7 +47,7 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 	return cmd
 }
 
-// interrupted tells the end that was asked for from one that only came at the
+// interrupted distinguishes the end that was asked for from one that only came at the
 // same time: a keystore that did not close, or what failed just before.
 func interrupted(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && errors.Is(err, context.Canceled)

@@ -30,7 +30,7 @@ func Dev(ctx context.Context, dir string, o Options) error {
 	}
 	nodes, errs := make([]*config.Node, m.N), make([]error, m.N)
 	for i := range nodes {
-		nodes[i], errs[i] = config.LoadNode(filepath.Join(dir, fleet.NodeFile(i)))
+		nodes[i], errs[i] = LoadNode(filepath.Join(dir, fleet.NodeFile(i)))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return err

@@ -17,6 +17,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
@@ -62,9 +63,12 @@ func loadGateway(t *testing.T, dir string) *config.Gateway {
 	return g
 }
 
+// keyFile is where a node's file says that its keys are.
+func keyFile(n *config.Node) *string { return &n.Node.KeyProvider.Section.(*software.Section).KeyFile }
+
 func loadNode(t *testing.T, dir string, i int) *config.Node {
 	t.Helper()
-	n, err := config.LoadNode(filepath.Join(dir, fleet.NodeFile(i)))
+	n, err := LoadNode(filepath.Join(dir, fleet.NodeFile(i)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,14 +123,13 @@ func TestErrorsAtStart(t *testing.T) {
 		change(n)
 		return Node(t.Context(), n, o)
 	}
-	other := loadNode(t, dir, 1).Node.KeyProvider.KeyFile
+	other := keyFile(loadNode(t, dir, 1))
 	for _, test := range []struct {
 		name, want string
 		change     func(*config.Node)
 	}{
 		{"no manifest", "get the fleet's manifest.json", func(n *config.Node) { n.Node.Manifest += ".none" }},
-		{"another provider", "none of software, aws-kms, pkcs11", func(n *config.Node) { n.Node.KeyProvider.Type = "paper" }},
-		{"another node's keys", "wrong key_provider settings", func(n *config.Node) { n.Node.KeyProvider.KeyFile = other }},
+		{"another node's keys", "wrong key_provider settings", func(n *config.Node) { *keyFile(n) = *other }},
 		{"a port that is taken", "another program has the port", func(n *config.Node) { n.Server.Port = taken }},
 	} {
 		// Twice: the first must have let go of the keystore.
@@ -157,7 +160,7 @@ func TestDevEndsWithItsFirstFailure(t *testing.T) {
 	dir, o := newFleet(t, 2)
 	o.Ready = func() { t.Error("a fleet with a node that can't start got ready") }
 	n := loadNode(t, dir, 1)
-	if err := os.Chmod(n.Node.KeyProvider.KeyFile, 0o644); err != nil {
+	if err := os.Chmod(*keyFile(n), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)

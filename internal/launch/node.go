@@ -45,7 +45,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	registry := telemetry.NewRegistry()
 	metrics := telemetry.NewMetrics(registry, identity(m, telemetry.RoleWorker, name))
 	observe := o.observer(metrics)
-	metrics.ForProvider(n.Node.KeyProvider.Type, prices(n))
+	metrics.ForProvider(n.Node.KeyProvider.Backend, n.Node.KeyProvider.Section.Charges())
 	deviceCheck, busCheck, workerCheck := waiting("opening"), waiting("not connected yet"), waiting("starting")
 	storeCheck, lagCheck, manifestCheck := waiting(notYet), waiting(notYet), waiting(notYet)
 	stop, err := listen(n.Server, registry, []telemetry.Check{
@@ -62,15 +62,17 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	back := o.Device
 	if back == nil {
 		back, err = OpenProvider(ctx, n, ProviderOptions{
-			Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, PIN: o.PIN,
-			Unlock: true, Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
+			Options: keyprovider.Options{
+				Pinned: m.Identity(n.Node.Index), Observe: observe.ProviderCall, Log: log, AskPIN: o.PIN,
+			},
+			Waiting: func(err error) { deviceCheck.wait(err.Error()); observe.ProviderState(err) },
 		})
 	}
 	if err != nil {
 		return err
 	}
 	observe.ProviderState(nil)
-	device := keyprovider.Harden(back, Policy(n), observe)
+	device := keyprovider.Supervise(back, Policy(n), observe)
 	defer func() { err = errors.Join(err, device.Close()) }()
 	deviceCheck.open(device.Ready)
 
@@ -117,21 +119,4 @@ func nodeMetrics(registry *prometheus.Registry, metrics *telemetry.Metrics, w *w
 	telemetry.Gauge(registry, "session_key_expires_timestamp_seconds",
 		"Until when this node speaks with its session key, unless that is renewed; 0 while it has none.",
 		func() float64 { return unix(w.SpeaksUntil()) })
-}
-
-// prices are what the node's device costs, by its file.
-func prices(n *config.Node) telemetry.Prices {
-	k := &n.Node.KeyProvider
-	keys := 0
-	if k.Type == config.AWSKMS {
-		keys = 1
-		if k.DerivationKeyID != "" {
-			keys = 2
-		}
-		keys *= max(1, len(k.Regions)) // a replica is charged as a key
-	}
-	return telemetry.Prices{
-		Sign: k.Prices.Sign, Derive: k.Prices.Derive, PublicKey: k.Prices.PublicKey, Describe: k.Prices.Describe,
-		KeyMonth: k.Prices.KeyMonth, Keys: keys,
-	}
 }

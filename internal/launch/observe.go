@@ -19,7 +19,7 @@ type observer interface {
 	worker.Observer
 }
 
-// observer of a program: its metrics, unless a benchmark asks what they cost.
+// observer returns a program's metrics, unless a benchmark asks what they cost.
 func (o Options) observer(m *telemetry.Metrics) observer {
 	if o.Unobserved {
 		return nopObserver{}
@@ -28,7 +28,7 @@ func (o Options) observer(m *telemetry.Metrics) observer {
 }
 
 // nopObserver records nothing.
-type nopObserver struct{}
+type nopObserver struct{ keyprovider.NopObserver }
 
 func (nopObserver) Published(bus.Stream, string, time.Duration) {}
 func (nopObserver) Delivered(string, bool)                      {}
@@ -36,7 +36,3 @@ func (nopObserver) Reconnected()                                {}
 func (nopObserver) Report(protocol.Report)                      {}
 func (nopObserver) Round(protocol.Round)                        {}
 func (nopObserver) JobDone(protocol.JobEnd)                     {}
-func (nopObserver) ProviderCall(keyprovider.Call)               {}
-func (nopObserver) ProviderState(error)                         {}
-func (nopObserver) ProviderCached(bool)                         {}
-func (nopObserver) ProviderCoalesced(int)                       {}

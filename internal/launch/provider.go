@@ -3,37 +3,36 @@ package launch
 import (
 	"context"
 	"crypto/ecdsa"
-	"fmt"
+	"errors"
+	"io/fs"
 	"log/slog"
+	"os"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
-	"github.com/frostfleet/frostfleet/internal/pin"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/backends"
 )
 
-// ProviderOptions are what a node's file does not say of its key provider.
+// LoadNode reads a node's file, with the back ends that this program has, and the
+// files that its [bus] names.
+func LoadNode(path string) (*config.Node, error) { return config.LoadNode(path, backends.All()) }
+
+// ParseNode reads a node's file alone.
+func ParseNode(path string) (*config.Node, error) { return config.ParseNode(path, backends.All()) }
+
+// ProviderOptions are what a node's file does not say about its key provider.
 // All of them may be left out.
 type ProviderOptions struct {
-	Pinned  *ecdsa.PublicKey       // the identity key of the manifest; nil before there is one
-	Observe func(keyprovider.Call) // hears of every call to the device
-	Log     *slog.Logger
-	// Enrolling lets a secret outside the device be made (aws-kms, derivation =
-	// "file"), while the node has no manifest.
-	Enrolling bool
-
-	// A token's PIN, where the file names none.
-	PIN     pin.Source  // asks a person who is there now
-	Unlock  bool        // for a worker: waits for its device, and for frost-worker unlock, now and whenever the PIN is missing
-	Waiting func(error) // hears, with Unlock, why OpenProvider waits, at each try
-	// AfterWrongPIN logs in to a token that was given a wrong PIN before: for
-	// a person who is there to look.
-	AfterWrongPIN bool
+	keyprovider.Options
+	// Waiting, if not nil, makes OpenProvider wait for a device that may come
+	// back. It is called with the reason, at each attempt.
+	Waiting func(error)
 }
 
-// OpenProvider opens the back end that a node's file names. It has neither
-// patience nor a cache: see keyprovider.Harden and Policy.
+// OpenProvider opens the back end that a node's file names. It neither repeats
+// calls nor caches: see keyprovider.Guard and Policy.
 func OpenProvider(ctx context.Context, n *config.Node, o ProviderOptions) (keyprovider.Provider, error) {
 	if o.Observe == nil {
 		o.Observe = func(keyprovider.Call) {}
@@ -41,18 +40,54 @@ func OpenProvider(ctx context.Context, n *config.Node, o ProviderOptions) (keypr
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.Waiting == nil {
-		o.Waiting = func(error) {}
+	retry := reopening{log: o.Log, report: o.Waiting, pause: backoff.Backoff{Min: firstReopen, Max: lastReopen}}
+	for {
+		p, err := n.Node.KeyProvider.Section.Open(ctx, providerNode(n), o.Options)
+		if err == nil || o.Waiting == nil || !mayReopen(err) {
+			return p, err
+		}
+		retry.failed(err)
+		if ended := retry.pause.Wait(ctx); ended != nil {
+			return nil, errors.Join(ended, err)
+		}
 	}
-	switch n.Node.KeyProvider.Type {
-	case config.Software:
-		return openSoftware(n, o)
-	case config.AWSKMS:
-		return openPatiently(ctx, o, func(ctx context.Context) (keyprovider.Provider, error) { return openAWSKMS(ctx, n, o) })
-	case config.PKCS11:
-		return openPKCS11(ctx, n, o)
+}
+
+// The pause between two attempts to open a device, doubling.
+const (
+	firstReopen = time.Second
+	lastReopen  = 30 * time.Second
+)
+
+// sameAgain is how long a reason is not logged again.
+const sameAgain = 10 * time.Minute
+
+// reopening is how a node waits for a device that does not open: a KMS or an
+// HSM that is away, or whose key was switched off, does not end the program.
+type reopening struct {
+	log    *slog.Logger
+	report func(error)
+	pause  backoff.Backoff
+
+	reason keyprovider.Reason // logged last
+	logged time.Time
+}
+
+// mayReopen reports whether a failure may pass, or can be fixed from outside.
+func mayReopen(err error) bool {
+	reason := keyprovider.ReasonOf(err)
+	return reason.Temporary() || reason.Refused()
+}
+
+// failed reports why the node waits: to readiness and metrics each time, to the
+// log rarely.
+func (r *reopening) failed(err error) {
+	r.report(err)
+	if reason := keyprovider.ReasonOf(err); reason != r.reason || time.Since(r.logged) >= sameAgain {
+		r.reason, r.logged = reason, time.Now()
+		r.log.Error("the key provider does not open; the node waits", "err", err, "do",
+			"fix it; the worker retries automatically")
 	}
-	return nil, fmt.Errorf("[node.key_provider] type = %q is none of software, aws-kms, pkcs11", n.Node.KeyProvider.Type)
 }
 
 // PinnedIdentity is the identity key that the node's manifest has for it; nil
@@ -65,51 +100,29 @@ func PinnedIdentity(n *config.Node) *ecdsa.PublicKey {
 	return m.Identity(n.Node.Index)
 }
 
-// openTime bounds one try to open a device, if it asks nobody.
-const openTime = 30 * time.Second
+// Provision makes the keys that a node's file names, or says how to.
+func Provision(ctx context.Context, n *config.Node, o keyprovider.Options) (*keyprovider.Provisioned, error) {
+	return n.Node.KeyProvider.Section.Provision(ctx, providerNode(n), o)
+}
 
-// Policy is what a node's file says of its patience with the device.
+// Policy is what a node's file says about timeouts and attempts.
 func Policy(n *config.Node) keyprovider.Policy {
-	p := &n.Node.KeyProvider
-	return keyprovider.Policy{Name: p.Type, Timeout: p.Timeout.Duration, Attempts: p.MaxAttempts}
+	policy := n.Node.KeyProvider.Section.Policy()
+	policy.Name = n.Node.KeyProvider.Type
+	return policy
 }
 
-func openSoftware(n *config.Node, o ProviderOptions) (keyprovider.Provider, error) {
-	p := &n.Node.KeyProvider
-	provider, err := software.Open(software.Options{Path: p.KeyFile, Network: n.Network.Type, AllowInsecure: p.AllowInsecure})
-	if err != nil {
-		return nil, err
-	}
-	return &observed{provider, o.Observe, p.KeyFile}, nil
+// requireDerivationKey ends a node that can't work, as its file names no
+// derivation key, before anything else is waited for.
+func requireDerivationKey(n *config.Node) error {
+	return n.Node.KeyProvider.Section.CanDerive(providerNode(n))
 }
 
-// observed is the software provider as its calls are counted and its keys
-// described: it has no device that would do either.
-type observed struct {
-	keyprovider.Provider
-	observe func(keyprovider.Call)
-	path    string
-}
-
-func (p *observed) report(operation string, start time.Time, err error) {
-	p.observe(keyprovider.Call{Provider: config.Software, Operation: operation, Took: time.Since(start), Err: err})
-}
-
-func (p *observed) Sign(ctx context.Context, digest [32]byte) (sig []byte, err error) {
-	defer func(start time.Time) { p.report(keyprovider.OpSign, start, err) }(time.Now())
-	return p.Provider.Sign(ctx, digest)
-}
-
-func (p *observed) Derive(ctx context.Context, label []byte) (key [32]byte, err error) {
-	defer func(start time.Time) { p.report(keyprovider.OpDerive, start, err) }(time.Now())
-	return p.Provider.Derive(ctx, label)
-}
-
-// Describe implements keyprovider.Describer.
-func (p *observed) Describe(context.Context) ([]keyprovider.Fact, error) {
-	return []keyprovider.Fact{
-		{Name: "key file", Value: p.path, Warning: "private keys in the clear: for development only"},
-		{Name: "identity key", Value: "P-256, ECDSA"},
-		{Name: "derivation key", Value: "HMAC-SHA256"},
-	}, nil
+// providerNode is the node as its back end knows it. It is enrolled once it has
+// a manifest, valid or not.
+func providerNode(n *config.Node) keyprovider.Node {
+	node := n.Provider()
+	_, err := os.Stat(n.Node.Manifest)
+	node.Enrolled = !errors.Is(err, fs.ErrNotExist)
+	return node
 }

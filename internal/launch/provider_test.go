@@ -32,7 +32,7 @@ max_signers = 1
 min_signers = 1
 [node.key_provider]
 `+section, 0o600)
-	n, err := config.LoadNode(path)
+	n, err := LoadNode(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +71,7 @@ func TestSoftwareProvider(t *testing.T) {
 	}
 	var heard calls
 	n := nodeWith(t, dir, "type = \"software\"\nkey_file = \"key.json\"\n")
-	p, err := OpenProvider(t.Context(), n, ProviderOptions{Observe: heard.observe})
+	p, err := OpenProvider(t.Context(), n, ProviderOptions{Options: keyprovider.Options{Observe: heard.observe}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestSoftwareProvider(t *testing.T) {
 		t.Errorf("heard of %s", got)
 	}
 	facts, err := p.(keyprovider.Describer).Describe(t.Context())
-	if err != nil || facts[0].Value != n.Node.KeyProvider.KeyFile || facts[0].Warning == "" {
+	if err != nil || facts[0].Value != n.Node.KeyProvider.Section.(*software.Section).KeyFile || facts[0].Warning == "" {
 		t.Errorf("%+v, %v", facts, err)
 	}
 	if err := p.Close(); err != nil {
@@ -90,10 +90,6 @@ func TestSoftwareProvider(t *testing.T) {
 	}
 	if _, err := p.Sign(t.Context(), [32]byte{}); !errors.Is(err, keyprovider.ErrClosed) {
 		t.Error(err)
-	}
-	n.Node.KeyProvider.Type = "vault"
-	if _, err := OpenProvider(t.Context(), n, ProviderOptions{}); err == nil || !strings.Contains(err.Error(), `"vault"`) {
-		t.Errorf("got %v", err)
 	}
 }
 
@@ -152,7 +148,7 @@ func TestKMSProvider(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var heard calls
 			n := nodeWith(t, t.TempDir(), endpoint+test.section)
-			p, err := OpenProvider(t.Context(), n, ProviderOptions{Observe: heard.observe, Enrolling: true})
+			p, err := OpenProvider(t.Context(), n, ProviderOptions{Options: keyprovider.Options{Observe: heard.observe, Enrolling: true}})
 			if err != nil {
 				t.Fatal(err)
 			}

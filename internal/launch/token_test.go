@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,24 +20,13 @@ import (
 )
 
 // tokenNode makes a token with a node's keys, and the node's file with the
-// lines for its PIN, in a folder whose path leaves room for a socket.
+// lines for its PIN.
 func tokenNode(t *testing.T, hsm *softhsm.HSM, label, pinLines string) (softhsm.Token, *config.Node) {
 	t.Helper()
-	token := hsm.Token(t, label)
-	dir, err := os.MkdirTemp("", "launch")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	token, dir := hsm.Token(t, label), t.TempDir()
 	write(t, filepath.Join(dir, "pin"), token.PIN+"\n", 0o600)
 	section := fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = %q\nkey_label = \"identity\"\nderivation_key_label = \"derivation\"\n", hsm.Library(), label)
-	n := nodeWith(t, dir, section+"pin_file = \"pin\"\n")
-	options, keeper, err := TokenOptions(n, ProviderOptions{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer keeper.Wipe()
-	if _, err := pkcs11.Provision(t.Context(), options); err != nil {
+	if _, err := Provision(t.Context(), nodeWith(t, dir, section+"pin_file = \"pin\"\n"), keyprovider.Options{}); err != nil {
 		t.Fatal(err)
 	}
 	return token, nodeWith(t, dir, section+pinLines)
@@ -60,7 +48,7 @@ type opening struct {
 }
 
 func open(ctx context.Context, n *config.Node, person pin.Source) *opening {
-	o := &opening{make(chan error, 9), make(chan keyprovider.Provider, 1), make(chan error, 1), new(atomic.Int32)}
+	o := &opening{make(chan error, 99), make(chan keyprovider.Provider, 1), make(chan error, 1), new(atomic.Int32)}
 	observe := func(c keyprovider.Call) {
 		if c.Operation == keyprovider.OpLogin && keyprovider.ReasonOf(c.Err) == keyprovider.PIN {
 			o.wrong.Add(1)
@@ -68,7 +56,7 @@ func open(ctx context.Context, n *config.Node, person pin.Source) *opening {
 	}
 	go func() {
 		p, err := OpenProvider(ctx, n, ProviderOptions{
-			Observe: observe, Log: discard, PIN: person, Unlock: true, Waiting: func(err error) { o.waits <- err },
+			Options: keyprovider.Options{Observe: observe, Log: discard, AskPIN: person}, Waiting: func(err error) { o.waits <- err },
 		})
 		if err != nil {
 			o.failed <- err
@@ -111,44 +99,106 @@ func (o *opening) waiting(t *testing.T) error {
 	return nil
 }
 
-func send(t *testing.T, n *config.Node, p *secret.Bytes) pin.Answer {
+// section is what the node's file says about its token.
+func section(n *config.Node) *pkcs11.Section { return n.Node.KeyProvider.Section.(*pkcs11.Section) }
+
+// unlock does what frost-worker unlock does.
+func unlock(t *testing.T, n *config.Node) {
 	t.Helper()
-	a, err := pin.Send(t.Context(), n.Node.StoragePath, p)
+	again, err := LoadNode(n.Path())
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a
+	p, err := OpenProvider(t.Context(), again, ProviderOptions{Options: keyprovider.Options{AfterWrongPIN: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := p.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
-// TestUnlock: a worker without a PIN waits, says why, takes the right one after
-// a wrong one, keeps it for when the token comes back, and lets nobody wonder
-// whether a PIN was used.
-func TestUnlock(t *testing.T) {
-	hsm := softhsm.New(t)
-	token, n := tokenNode(t, hsm, "unlock", "")
-	o := open(t.Context(), n, nil)
-	if why := o.waiting(t); keyprovider.ReasonOf(why) != keyprovider.PIN || !strings.Contains(why.Error(), "frost-worker unlock --config "+n.Path()) {
-		t.Errorf("waits because of %v", why)
+// TestNoPIN: a worker that needs a PIN and has none ends, and says what to do.
+func TestNoPIN(t *testing.T) {
+	_, n := tokenNode(t, softhsm.New(t), "none", "")
+	err := <-open(t.Context(), n, nil).failed
+	if err == nil || !strings.Contains(keyprovider.RemedyOf(err), "set pin_file or pin, or start this at a terminal") {
+		t.Errorf("got %v", err)
 	}
-	for range 3 { // the token hears of it once
-		if a := send(t, n, wrong(token)); a.OK || a.Reason != keyprovider.PIN || a.Remedy == "" {
-			t.Errorf("a wrong PIN: %+v", a)
+}
+
+// TestWrongFile: a wrong pin_file is tried once, however often the worker looks;
+// it goes on by itself once the file is right and somebody said so.
+func TestWrongFile(t *testing.T) {
+	token, n := tokenNode(t, softhsm.New(t), "file", "pin_file = \"secret\"\n")
+	write(t, section(n).PINFile, string(wrong(token).Expose()), 0o600)
+	o := open(t.Context(), n, nil)
+	for range 2 {
+		if why := o.waiting(t); keyprovider.ReasonOf(why) != keyprovider.PIN || !strings.Contains(why.Error(), "frost-worker unlock") {
+			t.Errorf("waits because of %v", why)
 		}
 	}
+	write(t, section(n).PINFile, token.PIN, 0o600)
+	if why := o.waiting(t); keyprovider.ReasonOf(why) != keyprovider.PIN {
+		t.Errorf("without unlock it waits because of %v", why)
+	}
+	unlock(t, n)
+	works(t, n, o.provider(t))
 	if got := o.wrong.Load(); got != 1 {
 		t.Errorf("the token was given a wrong PIN %d times", got)
 	}
-	if a := send(t, n, newPIN(token.PIN)); !a.OK || a.Message != "the token took the PIN" {
-		t.Fatalf("%+v", a)
-	}
-	p := o.provider(t)
-	if err := keyprovider.Check(t.Context(), p); err != nil {
-		t.Fatal(err)
-	}
-	if a := send(t, n, newPIN("0000")); !a.OK || !strings.Contains(a.Message, "logged in already; the PIN was not tried") {
-		t.Errorf("while it works: %+v", a)
-	}
+}
 
+// TestFixedFile: a pin_file that was missing is read again, without unlock.
+func TestFixedFile(t *testing.T) {
+	token, n := tokenNode(t, softhsm.New(t), "fixed", "pin_file = \"later\"\n")
+	o := open(t.Context(), n, nil)
+	if why := o.waiting(t); !strings.Contains(why.Error(), "write the PIN into pin_file") {
+		t.Errorf("waits because of %v", why)
+	}
+	write(t, section(n).PINFile, token.PIN, 0o600)
+	works(t, n, o.provider(t))
+}
+
+// TestTriedFileOfANode: it is in storage_path, and holds a restarted worker
+// back.
+func TestTriedFileOfANode(t *testing.T) {
+	_, n := tokenNode(t, softhsm.New(t), "tried", "pin_file = \"pin\"\n")
+	write(t, filepath.Join(n.Node.StoragePath, pin.TriedFile), "somebody was here", 0o600)
+	if _, err := OpenProvider(t.Context(), n, ProviderOptions{}); keyprovider.ReasonOf(err) != keyprovider.PIN ||
+		!strings.Contains(err.Error(), "then frost-worker unlock --config "+n.Path()) {
+		t.Errorf("got %v", err)
+	}
+	o := open(t.Context(), n, nil)
+	if why := o.waiting(t); !strings.Contains(why.Error(), pin.TriedFile) {
+		t.Errorf("waits because of %v", why)
+	}
+	unlock(t, n)
+	o.provider(t)
+}
+
+// TestTerminal: who started the worker is asked until the PIN is right, and not
+// again when the token was pulled and put back.
+func TestTerminal(t *testing.T) {
+	hsm := softhsm.New(t)
+	token, n := tokenNode(t, hsm, "terminal", "")
+	typed := []*secret.Bytes{wrong(token), newPIN(token.PIN)}
+	left := make(chan time.Duration, 2)
+	person := func(ctx context.Context) (*secret.Bytes, error) {
+		end, _ := ctx.Deadline()
+		left <- time.Until(end)
+		next := typed[0]
+		typed = typed[1:]
+		return next, nil
+	}
+	p := open(t.Context(), n, person).provider(t)
+	works(t, n, p)
+	if len(typed) != 0 {
+		t.Error("the right PIN was not asked for")
+	}
+	if got := <-left; got < 4*time.Minute {
+		t.Errorf("a person has %s", got)
+	}
 	restore := hsm.Backup(t, token)
 	hsm.Delete(t, token.Label)
 	if _, err := p.Sign(t.Context(), [32]byte{}); err == nil {
@@ -170,63 +220,13 @@ func eventually(t *testing.T, f func() error) {
 	t.Fatal(err)
 }
 
-// TestUnlockAfterWrongFile: a wrong pin_file is tried once, and an operator
-// helps, though the token remembers the wrong PIN.
-func TestUnlockAfterWrongFile(t *testing.T) {
-	token, n := tokenNode(t, softhsm.New(t), "file", "pin_file = \"wrong\"\n")
-	write(t, n.Node.KeyProvider.PinFile, string(wrong(token).Expose()), 0o600)
-	o := open(t.Context(), n, nil)
-	if why := o.waiting(t); keyprovider.ReasonOf(why) != keyprovider.PIN {
-		t.Errorf("waits because of %v", why)
-	}
-	if a := send(t, n, newPIN(token.PIN)); !a.OK {
-		t.Fatalf("%+v", a)
-	}
-	if err := keyprovider.Check(t.Context(), o.provider(t)); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestUnlockAtTheTerminal: who started the worker is asked until the PIN is
-// right.
-func TestUnlockAtTheTerminal(t *testing.T) {
-	token, n := tokenNode(t, softhsm.New(t), "terminal", "")
-	typed := []*secret.Bytes{wrong(token), newPIN(token.PIN)}
-	person := func(context.Context) (*secret.Bytes, error) {
-		next := typed[0]
-		typed = typed[1:]
-		return next, nil
-	}
-	o := open(t.Context(), n, person)
-	if err := keyprovider.Check(t.Context(), o.provider(t)); err != nil {
-		t.Error(err)
-	}
-	if len(typed) != 0 {
-		t.Error("the right PIN was not asked for")
-	}
-}
-
-// TestUnlockEnds: a worker that is stopped while it waits leaves no socket,
-// whether for a PIN or for a token.
-func TestUnlockEnds(t *testing.T) {
-	_, n := tokenNode(t, softhsm.New(t), "ends", "")
+// TestWaitingEnds: a worker that is stopped while it waits for its token ends.
+func TestWaitingEnds(t *testing.T) {
+	_, n := tokenNode(t, softhsm.New(t), "ends", "pin_file = \"pin\"\n")
+	section(n).TokenLabel = "none"
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	o := open(ctx, n, nil)
-	if why := o.waiting(t); why == nil {
-		t.Error("it waits for nothing")
-	}
-	cancel()
-	if err := <-o.failed; !errors.Is(err, context.Canceled) {
-		t.Error(err)
-	}
-	if err := pin.Waiting(n.Node.StoragePath); !errors.Is(err, pin.ErrNoWorker) {
-		t.Error(err)
-	}
-	n.Node.KeyProvider.TokenLabel = "none"
-	ctx, cancel = context.WithCancel(t.Context())
-	defer cancel()
-	o = open(ctx, n, nil)
 	if why := o.waiting(t); keyprovider.ReasonOf(why) != keyprovider.NotFound {
 		t.Errorf("waits because of %v", why)
 	}
@@ -234,44 +234,14 @@ func TestUnlockEnds(t *testing.T) {
 	if err := <-o.failed; !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
-	if err := pin.Waiting(n.Node.StoragePath); !errors.Is(err, pin.ErrNoWorker) {
-		t.Error(err)
-	}
 }
 
-// TestUnlockWithoutASocket: nobody could unlock a worker that has no PIN and
-// can't listen; one that has a PIN runs, and says so.
-func TestUnlockWithoutASocket(t *testing.T) {
-	hsm := softhsm.New(t)
-	_, n := tokenNode(t, hsm, "deaf", "")
-	n.Node.StoragePath = filepath.Join(n.Node.StoragePath, strings.Repeat("long", 30))
-	if err := <-open(t.Context(), n, nil).failed; err == nil || !strings.Contains(err.Error(), "shorter storage_path") {
-		t.Errorf("got %v", err)
-	}
-	_, n = tokenNode(t, hsm, "deaf with a PIN", "pin_file = \"pin\"\n")
-	n.Node.StoragePath = filepath.Join(n.Node.StoragePath, strings.Repeat("long", 30))
-	warned := false
-	log := slog.New(slog.NewTextHandler(onWrite(func(line string) { warned = warned || strings.Contains(line, "unlock will not reach") }), nil))
-	p, err := OpenProvider(t.Context(), n, ProviderOptions{Log: log, Unlock: true})
-	if err != nil || !warned {
-		t.Fatalf("%v, warned %t", err, warned)
-	}
-	if err := p.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
-// TestTokenForCommands: a command asks a person, or fails at once; it does not
-// wait for others.
+// TestTokenForCommands: a command asks the person who started it, once.
 func TestTokenForCommands(t *testing.T) {
-
 	token, n := tokenNode(t, softhsm.New(t), "commands", "")
-	if _, err := OpenProvider(t.Context(), n, ProviderOptions{}); keyprovider.ReasonOf(err) != keyprovider.PIN ||
-		!strings.Contains(err.Error(), "run this on a terminal") {
-		t.Errorf("got %v", err)
-	}
 	asked := 0
-	p, err := OpenProvider(t.Context(), n, ProviderOptions{PIN: func(context.Context) (*secret.Bytes, error) { asked++; return newPIN(token.PIN), nil }})
+	person := func(context.Context) (*secret.Bytes, error) { asked++; return newPIN(token.PIN), nil }
+	p, err := OpenProvider(t.Context(), n, ProviderOptions{Options: keyprovider.Options{AskPIN: person}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -279,19 +249,14 @@ func TestTokenForCommands(t *testing.T) {
 	if err := p.Close(); err != nil || asked != 1 {
 		t.Errorf("asked %d times, %v", asked, err)
 	}
-	if err := pin.Waiting(n.Node.StoragePath); !errors.Is(err, pin.ErrNoWorker) {
-		t.Error("a command listens")
-	}
 }
 
-// TestTokenURI: what an URI says counts, with the PIN that the configuration
-// took out of it, and what it has wrong names the file.
+// TestTokenURI: what a URI says counts, its PIN too.
 func TestTokenURI(t *testing.T) {
 	hsm := softhsm.New(t)
 	token, n := tokenNode(t, hsm, "by uri", "")
-	section := "type = \"pkcs11\"\nderivation_key_label = \"derivation\"\nuri = \"pkcs11:token=by%%20uri;object=%s?module-path=%s&pin-value=%s\"\n"
-	dir := filepath.Dir(n.Path())
-	n = nodeWith(t, dir, fmt.Sprintf(section, "identity", hsm.Library(), token.PIN))
+	text := fmt.Sprintf("pkcs11:token=by%%20uri;object=identity?module-path=%s&pin-value=%s", hsm.Library(), token.PIN)
+	n = nodeWith(t, filepath.Dir(n.Path()), fmt.Sprintf("type = \"pkcs11\"\nderivation_key_label = \"derivation\"\nuri = %q\n", text))
 	p, err := OpenProvider(t.Context(), n, ProviderOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -300,9 +265,7 @@ func TestTokenURI(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	n = nodeWith(t, dir, fmt.Sprintf(section, "identity", hsm.Library(), token.PIN))
-	n.Node.KeyProvider.TokenLabel = "another"
-	if _, err := OpenProvider(t.Context(), n, ProviderOptions{}); err == nil || !strings.Contains(err.Error(), n.Path()+": node.key_provider.uri") {
-		t.Errorf("got %v", err)
+	if _, err := os.Stat(filepath.Join(n.Node.StoragePath, pin.TriedFile)); err != nil {
+		t.Error(err)
 	}
 }

@@ -1,15 +1,12 @@
-// Package pin gets a token's PIN to where a worker logs in: from the
-// configuration, from a file, from the terminal, or from an operator who runs
-// frost-worker unlock beside the worker.
+// Package pin gets a token's PIN to where a node logs in: from the
+// configuration, from a file, or from a person at the terminal; and it keeps
+// several processes from trying wrong ones.
 //
 // Tokens lock after a few wrong PINs. So there is one rule: a PIN that the
-// token refused is not given to it again. Keeper enforces it, whatever the
-// source and however often the worker logs in, and Tried for the processes after
-// and beside it.
+// token refused is not given to it again. The back end enforces it within a
+// process, and Tried between processes.
 //
-// PINs are secret.Bytes, wiped as soon as they are used. What an operator
-// typed stays in memory, and only there: the worker logs in with it again
-// after the token was pulled and put back.
+// PINs are secret.Bytes, wiped as soon as they are used.
 package pin
 
 import (
@@ -19,46 +16,64 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // maxPIN is the longest PIN in bytes. Tokens take far less.
 const maxPIN = 255
 
-// Source gives a PIN when asked; the caller wipes it.
+// Source returns a PIN when asked; the caller wipes it.
 type Source func(context.Context) (*secret.Bytes, error)
 
-// Literal gives copies of a PIN that somebody else keeps.
+// Literal returns copies of a PIN that somebody else keeps.
 func Literal(pin *secret.Bytes) Source {
 	return func(context.Context) (*secret.Bytes, error) { return clone(pin), nil }
 }
 
 // File reads a PIN from a file that nobody else may read, each time anew: a
-// corrected file counts at the next login, or with frost-worker unlock.
+// corrected file counts at the next login.
 func File(path string) Source {
 	return func(context.Context) (*secret.Bytes, error) { return readFile(path) }
 }
 
-// Once asks a source once, and then answers from memory.
-func Once(source Source) Source {
-	var pin *secret.Bytes
-	turn := make(chan struct{}, 1)
-	return func(ctx context.Context) (*secret.Bytes, error) {
-		select {
-		case turn <- struct{}{}:
-			defer func() { <-turn }()
-		case <-ctx.Done():
-			return nil, ctx.Err()
+// Typed asks a person once and then answers from memory: the token may be
+// pulled and put back while nobody is there to type.
+type Typed struct {
+	ask  Source
+	turn chan struct{} // held while the person is asked
+	pin  *secret.Bytes
+}
+
+// NewTyped returns a source of what ask answers.
+func NewTyped(ask Source) *Typed { return &Typed{ask: ask, turn: make(chan struct{}, 1)} }
+
+// PIN is a Source.
+func (t *Typed) PIN(ctx context.Context) (*secret.Bytes, error) {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if t.pin == nil {
+		fresh, err := t.ask(ctx)
+		if err != nil {
+			return nil, err
 		}
-		if pin == nil {
-			fresh, err := source(ctx)
-			if err != nil {
-				return nil, err
-			}
-			pin = fresh
-		}
-		return clone(pin), nil
+		t.pin = fresh
+	}
+	return clone(t.pin), nil
+}
+
+// Forget wipes the answer, so that the person is asked again. It does nothing
+// while the person is being asked.
+func (t *Typed) Forget() {
+	select {
+	case t.turn <- struct{}{}:
+		t.pin.Wipe()
+		t.pin = nil
+		<-t.turn
+	default:
 	}
 }
 
@@ -71,25 +86,11 @@ type Error struct {
 	Remedy string
 }
 
-// Error gives "what: remedy".
+// Error returns "what: remedy".
 func (e *Error) Error() string { return e.What + ": " + e.Remedy }
 
-// RemedyOf finds what mends an error, of a PIN or of a device.
-func RemedyOf(err error) string {
-	var device *keyprovider.Error
-	if errors.As(err, &device) && device.Remedy != "" {
-		return device.Remedy
-	}
-	var pin *Error
-	if errors.As(err, &pin) {
-		return pin.Remedy
-	}
-	return ""
-}
-
-// thenUnlock ends the remedies of a file, which a worker that waits does not
-// look at again.
-const thenUnlock = "; if a worker waits for it, then frost-worker unlock --config FILE"
+// readAgain ends the remedies of a file.
+const readAgain = "; a worker that waits reads it again"
 
 func readFile(path string) (*secret.Bytes, error) {
 	pin, err := secret.File{What: "pin_file", Path: path, Max: maxPIN}.Line()
@@ -98,7 +99,7 @@ func readFile(path string) (*secret.Bytes, error) {
 	case err == nil:
 		return pin, nil
 	case !errors.As(err, &bad):
-		return nil, &Error{err.Error(), "correct pin_file" + thenUnlock}
+		return nil, &Error{err.Error(), "correct pin_file" + readAgain}
 	}
 	remedy := bad.Remedy
 	switch {
@@ -109,7 +110,7 @@ func readFile(path string) (*secret.Bytes, error) {
 	}
 	what := *bad // without the remedy, which has a place of its own
 	what.Remedy = ""
-	return nil, &Error{what.Error(), remedy + thenUnlock}
+	return nil, &Error{what.Error(), remedy + readAgain}
 }
 
 // Read reads a PIN that stands alone in r, with or without a line end.

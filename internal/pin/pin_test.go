@@ -68,7 +68,7 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		case test.want != "" && (err == nil || pin != nil || !strings.Contains(err.Error(), test.want)):
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)
-		case test.want != "" && RemedyOf(fmt.Errorf("wrapped: %w", err)) == "":
+		case test.want != "" && !errors.As(err, new(*Error)):
 			t.Errorf("%s: no remedy in %v", test.name, err)
 		}
 		if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), digits) {
@@ -80,8 +80,8 @@ func TestFile(t *testing.T) {
 // TestSourcesGiveCopies: what a login wipes is not what the source keeps.
 func TestSourcesGiveCopies(t *testing.T) {
 	asked := 0
-	once := Once(func(context.Context) (*secret.Bytes, error) { asked++; return newPIN("1234"), nil })
-	for name, source := range map[string]Source{"literal": Literal(newPIN("1234")), "once": once} {
+	typed := NewTyped(func(context.Context) (*secret.Bytes, error) { asked++; return newPIN("1234"), nil })
+	for name, source := range map[string]Source{"literal": Literal(newPIN("1234")), "typed": typed.PIN} {
 		for range 3 {
 			pin, err := source(t.Context())
 			if err != nil || string(pin.Expose()) != "1234" {
@@ -90,23 +90,25 @@ func TestSourcesGiveCopies(t *testing.T) {
 			pin.Wipe()
 		}
 	}
-	if asked != 1 {
-		t.Errorf("asked %d times", asked)
+	kept := typed.pin.Expose()
+	typed.Forget()
+	if _, err := typed.PIN(t.Context()); err != nil || asked != 2 || string(kept) != "\x00\x00\x00\x00" {
+		t.Errorf("asked %d times, %v, %q is left", asked, err, kept)
 	}
 }
 
-// TestOnceAsksAgainAfterAFailure: only an answer is remembered.
-func TestOnceAsksAgainAfterAFailure(t *testing.T) {
+// TestTypedAsksAgainAfterAFailure: only an answer is remembered.
+func TestTypedAsksAgainAfterAFailure(t *testing.T) {
 	answers := []error{errors.New("no terminal"), nil}
-	once := Once(func(context.Context) (*secret.Bytes, error) {
+	typed := NewTyped(func(context.Context) (*secret.Bytes, error) {
 		err := answers[0]
 		answers = answers[1:]
 		return newPIN("1"), err
 	})
-	if _, err := once(t.Context()); err == nil {
-		t.Error("the failure was not told")
+	if _, err := typed.PIN(t.Context()); err == nil {
+		t.Error("the failure was not reported")
 	}
-	if pin, err := once(t.Context()); err != nil || string(pin.Expose()) != "1" {
+	if pin, err := typed.PIN(t.Context()); err != nil || string(pin.Expose()) != "1" {
 		t.Error(err)
 	}
 }

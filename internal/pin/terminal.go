@@ -16,7 +16,7 @@ import (
 // terminal is asked for one PIN at a time.
 var terminal sync.Mutex
 
-// IsTerminal tells whether a person can be asked there.
+// IsTerminal reports whether a person can be asked there.
 func IsTerminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // Prompt asks on a terminal, without echo. The end of ctx ends the question

@@ -15,9 +15,9 @@ import (
 // TriedFile is the name of a Tried in a worker's storage_path.
 const TriedFile = "pin.tried"
 
-// Tried is a file by which processes know of each other's logins to a token,
-// as many tokens don't tell of wrong PINs. It is locked while one logs in, and
-// not empty from before the token gets a PIN until the token has taken it.
+// Tried is a file by which processes learn of each other's logins to a token,
+// as many tokens don't report wrong PINs. It is locked while one logs in, and
+// not empty from before the token is given a PIN until the token has taken it.
 type Tried struct {
 	path   string
 	remedy string
@@ -29,38 +29,72 @@ func TriedIn(dir, remedy string) *Tried {
 	return &Tried{filepath.Join(dir, TriedFile), remedy}
 }
 
-// lockPause is the time between two looks whether another process is done.
+// lockPause is the time between two attempts to get the lock.
 const lockPause = 20 * time.Millisecond
 
-// enter waits until no other process logs in, or until ctx ends. Unless it is
-// after a wrong PIN, it fails if there was one.
-func (t *Tried) enter(ctx context.Context, afterWrongPIN bool) (leave func(), before bool, err error) {
+// A Turn is the exclusive right to log in, until Leave.
+type Turn struct {
+	t      *Tried
+	lock   *flock.Flock
+	before bool // the token has an unanswered or wrong PIN from before
+}
+
+// Enter waits until no other process logs in, or until ctx ends. It fails if
+// the token was given a PIN that it has not taken, unless a person made sure of
+// the PIN: afterWrongPIN.
+func (t *Tried) Enter(ctx context.Context, afterWrongPIN bool) (*Turn, error) {
 	if err := os.MkdirAll(filepath.Dir(t.path), 0o700); err != nil {
-		return nil, false, t.failed(err)
+		return nil, t.failed(err)
 	}
 	// Root follows no link of the worker's user.
 	lock := flock.New(t.path, flock.SetPermissions(0o600), flock.SetFlag(os.O_CREATE|os.O_RDWR|syscall.O_NOFOLLOW))
 	switch locked, err := lock.TryLockContext(ctx, lockPause); {
 	case err != nil && ctx.Err() != nil:
-		return nil, false, fmt.Errorf("another process has had %s locked, and logs in: %w", t.path, ctx.Err())
+		return nil, fmt.Errorf("another process has had %s locked, and logs in: %w", t.path, ctx.Err())
 	case err != nil || !locked:
-		return nil, false, t.failed(err)
+		return nil, t.failed(err)
 	}
-	leave = func() { _ = lock.Unlock() } // ends with the process at the latest
+	turn := &Turn{t: t, lock: lock}
 	info, err := lock.Stat()
 	if err == nil {
 		err = t.giveToOwner()
 	}
-	switch {
-	case err != nil:
-		leave()
-		return nil, false, t.failed(err)
-	case info.Size() > 0 && !afterWrongPIN:
-		leave()
-		return nil, false, &Error{"the token was given a PIN before and has not taken one since, says " + t.path +
-			"; it is not logged in to by itself, as tokens lock", t.remedy}
+	if err != nil {
+		turn.Leave()
+		return nil, t.failed(err)
 	}
-	return leave, info.Size() > 0, nil
+	if turn.before = info.Size() > 0; turn.before && !afterWrongPIN {
+		turn.Leave()
+		return nil, &Error{"the token was given a PIN before and has not taken one since, according to " + t.path +
+			"; there is no automatic login, as tokens lock", t.remedy}
+	}
+	return turn, nil
+}
+
+// Leave ends the turn; the end of the process does so at the latest.
+func (turn *Turn) Leave() { _ = turn.lock.Unlock() }
+
+// Trying notes that the token is given a PIN now. After an error it must not
+// be.
+func (turn *Turn) Trying() error {
+	err := turn.t.write("The token was given a PIN at " + time.Now().UTC().Format(time.RFC3339) +
+		" and has not taken it: " + turn.t.remedy + "\n")
+	if err != nil {
+		return turn.t.failed(err)
+	}
+	return nil
+}
+
+// Took notes that the token took the PIN, so that it has forgotten wrong ones.
+// An error costs no more than an operator's time.
+func (turn *Turn) Took() { _ = turn.t.write("") }
+
+// Unanswered notes that the login failed for a reason that says nothing about
+// the PIN, nor about an earlier one.
+func (turn *Turn) Unanswered() {
+	if !turn.before {
+		turn.Took()
+	}
 }
 
 // giveToOwner lets the worker's user have what root made in his directory.
@@ -76,19 +110,6 @@ func (t *Tried) giveToOwner() error {
 	return os.Lchown(t.path, int(owner.Uid), int(owner.Gid))
 }
 
-// trying notes that the token gets a PIN now.
-func (t *Tried) trying() error {
-	err := t.write("The token was given a PIN at " + time.Now().UTC().Format(time.RFC3339) + " and has not taken it: " + t.remedy + "\n")
-	if err != nil {
-		return t.failed(err)
-	}
-	return nil
-}
-
-// forget notes that the token has refused no PIN. An error costs no more than
-// an operator's time.
-func (t *Tried) forget() { _ = t.write("") }
-
 func (t *Tried) write(text string) error {
 	f, err := os.OpenFile(t.path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
 	if err != nil {
@@ -99,5 +120,6 @@ func (t *Tried) write(text string) error {
 }
 
 func (t *Tried) failed(err error) error {
-	return fmt.Errorf("no login without a note of it in %s: %w: run this as the owner of storage_path, which it must be able to write", t.path, err)
+	return fmt.Errorf("no login without a note of it in %s: %w: run this as the owner of storage_path, "+
+		"which it must be able to write", t.path, err)
 }

@@ -30,7 +30,7 @@ func (t *test) localSteps() []step {
 }
 
 func (t *test) config(_ context.Context, s *Step) (err error) {
-	if t.node, err = config.ParseNode(t.path); err != nil {
+	if t.node, err = launch.ParseNode(t.path); err != nil {
 		return remedied{err, "correct " + t.path}
 	}
 	t.report.Provider = t.node.Node.KeyProvider.Type

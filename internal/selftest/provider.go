@@ -21,7 +21,9 @@ const (
 )
 
 func (t *test) load(ctx context.Context, s *Step) (err error) {
-	options := launch.ProviderOptions{PIN: t.o.PIN, Log: t.o.Log, Enrolling: t.o.Enrolling}
+	options := launch.ProviderOptions{Options: keyprovider.Options{
+		AskPIN: t.o.PIN, Log: t.o.Log, Enrolling: t.o.Enrolling,
+	}}
 	if t.manifest != nil {
 		options.Pinned = t.manifest.Identity(t.node.Node.Index)
 	}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/pin"
 )
 
 // Status is how a step ended.
@@ -72,7 +71,7 @@ func (s *Step) fail(err error) {
 	case errors.As(err, &mend):
 		s.Remedy = mend.remedy
 	case errors.As(err, &device):
-		s.Remedy = pin.RemedyOf(err)
+		s.Remedy = keyprovider.RemedyOf(err)
 		short := *device // without the remedy, which has a line of its own
 		short.Remedy = ""
 		s.Error = strings.Replace(s.Error, device.Error(), short.Error(), 1)

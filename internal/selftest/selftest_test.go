@@ -170,7 +170,7 @@ func TestFailures(t *testing.T) {
 	}
 	manifest := func(t *testing.T, path string) string {
 		t.Helper()
-		n, err := config.LoadNode(path)
+		n, err := launch.LoadNode(path)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,13 +9,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// Prices is what the owner of a device charges. The zero value: nothing.
-type Prices struct {
-	Sign, Derive, PublicKey, Describe float64 // USD per 10,000 calls
-	KeyMonth                          float64 // USD per key and month
-	Keys                              int     // of this node, replicas included
-}
-
 // month is that of price lists: 730 hours.
 const month = 730 * time.Hour
 
@@ -26,7 +19,7 @@ const window = 60
 // speaks of requests and exempts none. Free tiers and discounts are left out, so
 // it is an upper bound.
 type cost struct {
-	prices Prices
+	prices keyprovider.Prices
 	calls  map[string]float64 // USD per call, by operation
 	start  time.Time
 	total  prometheus.Counter // USD
@@ -41,7 +34,7 @@ type minute struct {
 	usd    float64
 }
 
-func newCost(p Prices) *cost {
+func newCost(p keyprovider.Prices) *cost {
 	return &cost{
 		prices: p, start: time.Now(),
 		calls: map[string]float64{
@@ -49,13 +42,15 @@ func newCost(p Prices) *cost {
 			keyprovider.OpPublicKey: p.PublicKey / 10_000, keyprovider.OpDescribe: p.Describe / 10_000,
 		},
 		total: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "frostfleet_provider_cost_usd_total", Help: "Estimated price of the calls to the key provider's device in US dollars, without keys and free tiers."}),
+			Name: "frostfleet_provider_cost_usd_total", Help: "Estimated price of the calls to the key provider's device in " +
+				"US dollars, without keys and free tiers."}),
 	}
 }
 
 func (c *cost) register(r prometheus.Registerer) {
 	r.MustRegister(c.total, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "frostfleet_provider_month_usd", Help: "Estimated price of a month in US dollars, if all of it is like the last hour: calls and keys."}, c.month))
+		Name: "frostfleet_provider_month_usd", Help: "Estimated price of a month in US dollars, if all of it is like the " +
+			"last hour: calls and keys."}, c.month))
 }
 
 // add counts a call.

@@ -31,7 +31,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m.Disk("storage", t.TempDir())
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleWorker {
-		m.ForProvider("aws-kms", someone)
+		m.ForProvider(backend("aws-kms"), someone)
 		m.Nonces(func() (drawn, used, dropped uint64) { return 5, 3, 1 })
 	}
 	return m, r

@@ -9,8 +9,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// providerMetrics tell of a node's key provider: its calls, its health, what
-// the cache and the coalescer save, and what it costs.
+// providerMetrics are those of a node's key provider: its calls, its health,
+// what the cache and the coalescer save, and what it costs.
 type providerMetrics struct {
 	name        string // the only value of the label provider
 	calls       *prometheus.HistogramVec
@@ -23,39 +23,37 @@ type providerMetrics struct {
 
 var _ keyprovider.Observer = (*Metrics)(nil)
 
-// likely are the operations of which a node's provider is sure to see some.
-var likely = map[string][]string{
-	"software": {keyprovider.OpSign, keyprovider.OpDerive},
-	"aws-kms":  {keyprovider.OpSign, keyprovider.OpDerive, keyprovider.OpPublicKey, keyprovider.OpDescribe},
-	"pkcs11":   {keyprovider.OpSign, keyprovider.OpDerive, keyprovider.OpPublicKey, keyprovider.OpLogin},
-}
-
 func newProviderMetrics() providerMetrics {
 	return providerMetrics{
-		calls: histograms("frostfleet_provider_call_seconds", "Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", buckets,
+		calls: histograms("frostfleet_provider_call_seconds",
+			"Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", buckets,
 			"provider", "operation", "outcome"),
 		up: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "frostfleet_provider_up", Help: "1 while the key provider works, 0 while it fails."}),
 		circuit: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "frostfleet_provider_circuit_open", Help: "1 while calls fail at once and the device is left alone, but for a try now and then."}),
-		failing:   gauges("frostfleet_provider_failing", "1 for the reason why the key provider fails, 0 for every other.", "reason"),
-		cache:     counters("frostfleet_provider_cache_total", "Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
-		coalesced: prometheus.NewHistogram(histogram("frostfleet_provider_coalesced_digests", "Digests that one signature of the device served.", powers(frost.MaxBatch))),
-		cost:      newCost(Prices{}),
+			Name: "frostfleet_provider_circuit_open", Help: "1 while calls fail at once and the device is left alone, but for " +
+				"a try now and then."}),
+		failing: gauges("frostfleet_provider_failing", "1 for the reason why the key provider fails, 0 for every other.",
+			"reason"),
+		cache: counters("frostfleet_provider_cache_total",
+			"Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
+		coalesced: prometheus.NewHistogram(histogram("frostfleet_provider_coalesced_digests",
+			"Digests that one signature of the device served.", powers(frost.MaxBatch))),
+		cost: newCost(keyprovider.Prices{}),
 	}
 }
 
-// ForProvider registers the metrics of a node's key provider: software, aws-kms
-// or pkcs11. It is called once, before the provider is used. A failure has a
-// series per reason in frostfleet_provider_failing from the start; among the
-// calls it gets one when it happens, as there would be a thousand.
-func (m *Metrics) ForProvider(name string, prices Prices) {
+// ForProvider registers the metrics of a node's key provider. It is called once,
+// before the provider is used. A failure has a series per reason in
+// frostfleet_provider_failing from the start; among the calls it gets one when it
+// happens, as there would be a thousand.
+func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Prices) {
 	p := &m.provider
-	p.name, p.cost = name, newCost(prices)
+	p.name, p.cost = back.Type, newCost(prices)
 	m.registry.MustRegister(p.calls, p.up, p.circuit, p.failing, p.cache, p.coalesced)
 	p.cost.register(m.registry)
-	for _, operation := range likely[name] {
-		p.calls.WithLabelValues(name, operation, string(keyprovider.OK))
+	for _, operation := range back.Operations {
+		p.calls.WithLabelValues(back.Type, operation, string(keyprovider.OK))
 	}
 	p.cache.WithLabelValues("hit")
 	p.cache.WithLabelValues("miss")
@@ -68,7 +66,8 @@ func (m *Metrics) ProviderCall(c keyprovider.Call) {
 	if !slices.Contains(keyprovider.Operations, operation) {
 		operation = other
 	}
-	m.provider.calls.WithLabelValues(m.provider.name, operation, string(known(keyprovider.ReasonOf(c.Err)))).Observe(c.Took.Seconds())
+	m.provider.calls.WithLabelValues(m.provider.name, operation,
+		string(known(keyprovider.ReasonOf(c.Err)))).Observe(c.Took.Seconds())
 	m.provider.cost.add(c.Operation)
 }
 
@@ -77,7 +76,8 @@ func (m *Metrics) ProviderState(err error) {
 	p, now := &m.provider, known(keyprovider.CauseOf(err))
 	for _, reason := range keyprovider.Reasons {
 		switch reason {
-		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen: // no failures of the device
+		// no failures of the device
+		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen:
 		default:
 			p.failing.WithLabelValues(string(reason)).Set(boolGauge(reason == now))
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -14,19 +15,27 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/backends"
 )
 
-var someone = Prices{Sign: 0.15, Derive: 0.03, PublicKey: 0.15, Describe: 0.03, KeyMonth: 1, Keys: 2}
+var someone = keyprovider.Prices{Sign: 0.15, Derive: 0.03, PublicKey: 0.15, Describe: 0.03, KeyMonth: 1, Keys: 2}
 
-func newProvider(name string, p Prices) (*Metrics, *prometheus.Registry) {
+// backend is that of a type.
+func backend(name string) keyprovider.Backend {
+	all := backends.All()
+	return all[slices.IndexFunc(all, func(b keyprovider.Backend) bool { return b.Type == name })]
+}
+
+func newProvider(name string, p keyprovider.Prices) (*Metrics, *prometheus.Registry) {
 	r := prometheus.NewRegistry()
 	m := NewMetrics(r, worker0)
-	m.ForProvider(name, p)
+	m.ForProvider(backend(name), p)
 	return m, r
 }
 
 func TestProviderSeriesFromTheStart(t *testing.T) {
-	for name, operations := range likely {
+	for _, b := range backends.All() {
+		name, operations := b.Type, b.Operations
 		_, r := newProvider(name, someone)
 		want := map[string]float64{"provider_up{}": 1, "provider_circuit_open{}": 0, "provider_failing{reason=disabled}": 0, "provider_failing{reason=timeout}": 0, "provider_cache_total{result=hit}": 0,
 			"provider_cache_total{result=miss}": 0, "provider_coalesced_digests{} count": 0, "provider_cost_usd_total{}": 0, "provider_month_usd{}": 2}
@@ -86,7 +95,7 @@ func TestProviderCalls(t *testing.T) {
 }
 
 func TestProviderState(t *testing.T) {
-	m, r := newProvider("pkcs11", Prices{})
+	m, r := newProvider("pkcs11", keyprovider.Prices{})
 	disabled := &keyprovider.Error{Reason: keyprovider.Disabled}
 	for _, test := range []struct {
 		err     error

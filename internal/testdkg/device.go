@@ -36,7 +36,7 @@ func (d *device) report() NodeReport {
 			continue
 		}
 		c := callReport(operation, calls)
-		c.CostUSD = float64(len(calls)) * price(d.config.Node.KeyProvider.Prices, operation) / 10_000
+		c.CostUSD = float64(len(calls)) * price(d.config.Node.KeyProvider.Section.Charges(), operation) / 10_000
 		r.CostUSD += c.CostUSD
 		r.Calls = append(r.Calls, c)
 	}
@@ -60,7 +60,7 @@ func callReport(operation string, calls []keyprovider.Call) CallReport {
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
 // price of 10,000 calls. Logging in to a token costs nothing.
-func price(p config.Prices, operation string) float64 {
+func price(p keyprovider.Prices, operation string) float64 {
 	return map[string]float64{
 		keyprovider.OpSign: p.Sign, keyprovider.OpDerive: p.Derive,
 		keyprovider.OpPublicKey: p.PublicKey, keyprovider.OpDescribe: p.Describe,

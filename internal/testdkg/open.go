@@ -4,31 +4,23 @@ import (
 	"context"
 	"errors"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 )
 
 func (t *trial) openDevices(ctx context.Context) error {
 	for i, path := range t.Configs {
-		n, err := config.LoadNode(path)
+		n, err := launch.LoadNode(path)
 		if err != nil {
 			return err
 		}
 		d := &device{path: path, config: n, calls: map[string][]keyprovider.Call{}}
 		t.step("opening %s (%s)", path, n.Node.KeyProvider.Type)
-		options := launch.ProviderOptions{
-			Pinned: launch.PinnedIdentity(n), Observe: d.observe, Log: t.Log.With("config", path), PIN: t.PIN,
-		}
-		opened := n
-		if n.Node.KeyProvider.Derivation == config.DerivationFile {
-			// The secret of such a node lies in its storage_path. The run makes one of its own.
-			options.Enrolling = true
-			if opened, err = t.elsewhere(n, i); err != nil {
-				return err
-			}
-		}
-		if d.provider, err = launch.OpenProvider(ctx, opened, options); err != nil {
+		options := launch.ProviderOptions{Options: keyprovider.Options{
+			Pinned: launch.PinnedIdentity(n), Observe: d.observe, Log: t.Log.With("config", path), AskPIN: t.PIN,
+			Scratch: t.nodeDir(i),
+		}}
+		if d.provider, err = launch.OpenProvider(ctx, n, options); err != nil {
 			return err
 		}
 		t.devices = append(t.devices, d)

@@ -58,7 +58,9 @@ func tokenNode(t *testing.T, index int) string {
 	hsm := softhsm.New(t)
 	token := hsm.Token(t, "test-dkg")
 	if _, err := pkcs11.Provision(t.Context(), pkcs11.Options{
-		Library: hsm.Library(), TokenLabel: token.Label, KeyLabel: "i", DerivationKeyLabel: "d",
+		Section: pkcs11.Section{
+			Library: hsm.Library(), TokenLabel: token.Label, KeyLabel: "i", DerivationKeyLabel: "d",
+		},
 		PIN: pin.Literal(secret.New([]byte(token.PIN))),
 	}); err != nil {
 		t.Fatal(err)

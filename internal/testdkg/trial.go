@@ -46,6 +46,9 @@ func (t *trial) step(format string, args ...any) {
 func (t *trial) fleetDir() string { return filepath.Join(t.dir, "fleet") }
 func (t *trial) storeDir() string { return filepath.Join(t.dir, "bus") }
 
+// nodeDir is the storage of node i in the run's temporary directory.
+func (t *trial) nodeDir(i int) string { return filepath.Join(t.dir, fmt.Sprintf("node%d", i)) }
+
 // elsewhere is the configuration of node i with all its files in the run's
 // temporary directory.
 func (t *trial) elsewhere(n *config.Node, i int) (*config.Node, error) {
@@ -54,7 +57,7 @@ func (t *trial) elsewhere(n *config.Node, i int) (*config.Node, error) {
 	c.Server.Port = 0
 	c.Bus = config.Bus{} // the run has one of its own
 	c.Node.Index, c.Node.MaxSigners, c.Node.MinSigners = i, t.report.N, t.report.T
-	c.Node.StoragePath = filepath.Join(t.dir, fmt.Sprintf("node%d", i))
+	c.Node.StoragePath = t.nodeDir(i)
 	c.Node.Manifest = filepath.Join(t.fleetDir(), "manifest.json")
 	c.Node.Access = filepath.Join(t.fleetDir(), "access.toml")
 	return &c, os.MkdirAll(c.Node.StoragePath, 0o700)

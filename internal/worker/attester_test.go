@@ -16,15 +16,11 @@ import (
 
 var errDevice = errors.New("device says no")
 
-// fakeAttester is an attester over a fake provider; it ends with the test.
+// fakeAttester is an attester over a fake provider.
 func fakeAttester(t *testing.T) (*wire.Manifest, *attester, *machinetest.Provider) {
 	p := &machinetest.Provider{Provider: machinetest.NewProvider(t)}
-	life, cancel := context.WithCancel(context.Background())
-	t.Cleanup(cancel)
 	m := machinetest.Manifest(t, Card, 1, p)
-	a := newAttester(m, p.Sign, nil)
-	a.Life = life
-	return m, a, p
+	return m, newAttester(m, p.Sign, nil), p
 }
 
 // attestKey has a session key attested and checks the attestation as any
@@ -35,7 +31,7 @@ func attestKey(t *testing.T, m *wire.Manifest, a *attester) error {
 		t.Error(err)
 		return nil
 	}
-	att, err := a.Attest(t.Context(), key.Leaf(m))
+	att, err := a.Sign(t.Context(), key.Leaf(m))
 	if err != nil {
 		return err
 	}
@@ -58,7 +54,6 @@ func attestKey(t *testing.T, m *wire.Manifest, a *attester) error {
 func TestAttestations(t *testing.T) {
 	m, a, p := fakeAttester(t)
 	synctest.Test(t, func(t *testing.T) {
-		a.Life = t.Context()
 		p.SetFault(func(context.Context) error { time.Sleep(time.Second); return nil })
 		var all sync.WaitGroup
 		for range 40 {

@@ -28,8 +28,8 @@ func newWorldOn(t testing.TB, server natsserver.Config) *world {
 
 // harden is how a test's node stands to its device: as in production, but less
 // patient.
-func harden(p keyprovider.Provider) *keyprovider.Hardened {
-	return keyprovider.Harden(p, keyprovider.Policy{Cooldown: 50 * time.Millisecond}, nil)
+func harden(p keyprovider.Provider) *keyprovider.Supervised {
+	return keyprovider.Supervise(p, keyprovider.Policy{Cooldown: 50 * time.Millisecond}, nil)
 }
 
 func (w *world) config() Config {

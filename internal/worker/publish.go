@@ -39,26 +39,15 @@ func (w *Worker) publish(e protocol.Publish) {
 	}
 	body := e.Body
 	if e.Leaf != nil {
-		att := w.attestUntil(ctx, *e.Leaf)
-		if att == nil {
-			w.unpublished(e.Slot, ctx.Err())
-			span.End(ctx.Err())
+		att, err := w.attester.Sign(ctx, *e.Leaf)
+		if err != nil {
+			w.unpublished(e.Slot, err)
+			span.End(err)
 			return
 		}
 		body = e.With(att)
 	}
 	span.End(w.fill(ctx, e.Slot, body))
-}
-
-// attestUntil asks the key provider until it answers; nil if ctx ends before. The
-// attester paces the calls.
-func (w *Worker) attestUntil(ctx context.Context, leaf [32]byte) *wire.Attestation {
-	for ctx.Err() == nil {
-		if att, err := w.attester.Attest(ctx, leaf); err == nil {
-			return att
-		}
-	}
-	return nil
 }
 
 // fillTime is how long what was sealed may take to be published. A session key

@@ -35,7 +35,8 @@ func newSessions(m *wire.Manifest, index int, a *attester) *sessions {
 	return s
 }
 
-// renew has the HSM vouch for a fresh key, unless that is under way already.
+// renew has the HSM vouch for a fresh key, unless that is under way already. It
+// waits for the device until ctx ends or the device is refused.
 func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 	if !s.renewing.CompareAndSwap(false, true) {
 		return false, nil
@@ -48,7 +49,13 @@ func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	att, err := s.attester.Attest(ctx, key.Leaf(s.manifest))
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(authorized, cancel)()
+	att, err := s.attester.Sign(ctx, key.Leaf(s.manifest))
+	if authorized.Err() != nil {
+		return false, errRefusedMeanwhile
+	}
 	if err != nil {
 		return false, err
 	}

@@ -22,7 +22,6 @@ func fakeSessions(t *testing.T) (*sessions, *machinetest.Provider) {
 func TestSessionRenewal(t *testing.T) {
 	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
-		s.attester.Life = t.Context()
 		if s.valid(time.Now()) || !s.due(time.Now()) {
 			t.Error("a node without a key is valid, or is not due for one")
 		}
@@ -43,7 +42,9 @@ func TestSessionRenewal(t *testing.T) {
 		at(wire.DelegationLife-fillTime+2*time.Second, true, false)
 
 		p.SetFault(func(context.Context) error { return errDevice })
-		if _, err := s.renew(t.Context()); !errors.Is(err, errDevice) {
+		failing, stop := context.WithTimeout(t.Context(), time.Second)
+		defer stop()
+		if _, err := s.renew(failing); !errors.Is(err, errDevice) {
 			t.Errorf("renewal by a failing device gave %v", err)
 		}
 		if _, _, err := s.seal(t.Context(), "dkg.x", nil); err != nil {
@@ -78,7 +79,6 @@ func TestSessionRenewal(t *testing.T) {
 func TestOneRenewalAtATime(t *testing.T) {
 	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
-		s.attester.Life = t.Context()
 		p.SetFault(func(context.Context) error { time.Sleep(20 * time.Second); return nil })
 		for range 19 {
 			go func() {
@@ -100,7 +100,6 @@ func TestOneRenewalAtATime(t *testing.T) {
 func TestRenewalInFlight(t *testing.T) {
 	s, p := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
-		s.attester.Life = t.Context()
 		p.SetFault(func(context.Context) error { time.Sleep(time.Second); return nil })
 		go func() { time.Sleep(time.Second / 2); s.drop() }()
 		if renewed, err := s.renew(t.Context()); renewed || !errors.Is(err, errRefusedMeanwhile) {
@@ -120,7 +119,6 @@ func TestRenewalInFlight(t *testing.T) {
 func TestDroppedSession(t *testing.T) {
 	s, _ := fakeSessions(t)
 	synctest.Test(t, func(t *testing.T) {
-		s.attester.Life = t.Context()
 		if _, err := s.renew(t.Context()); err != nil {
 			t.Fatal(err)
 		}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -64,13 +65,13 @@ func (w *Worker) tick() {
 	}
 }
 
-// renew asks for a session key, and takes the time of the device by that.
+// renew asks for a session key, for as long as the device is not refused, and
+// takes the time of the device by that.
 func (w *Worker) renew(ctx context.Context) {
-	start := time.Now()
 	switch renewed, err := w.sessions.renew(ctx); {
 	case renewed:
-		w.run.Step(protocol.StandbyDelayChanged{Delay: StandbyDelay + 2*min(time.Since(start), time.Second)})
-	case err == nil, ctx.Err() != nil, keyprovider.ReasonOf(err) == keyprovider.CircuitOpen: // deviceChanged logged that
+		w.run.Step(protocol.StandbyDelayChanged{Delay: StandbyDelay + 2*min(w.attester.Took(), time.Second)})
+	case err == nil, ctx.Err() != nil, errors.Is(err, errRefusedMeanwhile): // deviceChanged logged that
 	default:
 		w.log.Error("session key not renewed", "err", err)
 	}

@@ -55,9 +55,8 @@ func (w *Worker) certify(e protocol.Certify) {
 		return
 	}
 	ctx := tracing.NewContext(w.run.Life(), span.Trace())
-	att := w.attestUntil(ctx, *e.Publish.Leaf)
-	if att == nil {
-		err = ctx.Err()
+	att, err := w.attester.Sign(ctx, *e.Publish.Leaf)
+	if err != nil {
 		return // on restart the stored record is certified again
 	}
 	body := e.Publish.With(att)

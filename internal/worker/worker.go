@@ -40,7 +40,7 @@ type Config struct {
 	Access   *wire.Access
 	Index    int
 	Storage  string // directory of the keystore
-	Provider *keyprovider.Hardened
+	Provider *keyprovider.Supervised
 	Bus      *bus.Bus
 	Log      *slog.Logger
 	Observe  Observer
@@ -116,8 +116,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 		Machine: w.node, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(cfg.Index)},
 		Observe: cfg.Observe.Report, Start: w.start, Perform: w.perform, Tick: w.tick,
 	})
-	w.attester = newAttester(cfg.Manifest, cfg.Provider.Sign, cfg.Observe.ProviderCoalesced)
-	w.attester.Life = w.run.Life()
+	w.attester = newAttester(cfg.Manifest, cfg.Provider.SignOnce, cfg.Observe.ProviderCoalesced)
 	if cfg.Tracer != nil {
 		w.attester.Begin = w.deviceCall
 	}

@@ -58,7 +58,9 @@ func startFleets(b *testing.B) *fleets {
 	f.hard = startSide(b, "KMS", sections)
 	f.soft = startSide(b, "software", nil)
 	var err error
-	f.provider, err = awskms.Open(b.Context(), awskms.Options{KeyID: f.kms.CreateKey(kmstest.Identity), Endpoint: f.kms.Endpoint()})
+	f.provider, err = awskms.Open(b.Context(), awskms.Options{
+		Section: awskms.Section{KeyID: f.kms.CreateKey(kmstest.Identity), Endpoint: f.kms.Endpoint()},
+	})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -150,7 +150,7 @@ func (f *Fleet) ClientFile() string { return filepath.Join(f.Dir, fleet.ClientFi
 // NodeConfig loads node i's configuration.
 func (f *Fleet) NodeConfig(i int) *config.Node {
 	f.t.Helper()
-	n, err := config.LoadNode(filepath.Join(f.Dir, fleet.NodeFile(i)))
+	n, err := launch.LoadNode(filepath.Join(f.Dir, fleet.NodeFile(i)))
 	if err != nil {
 		f.t.Fatal(err)
 	}

@@ -5,8 +5,8 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/launch"
 )
 
 // PID is the process id of a program that runs: NodeName(i), GatewayName, or
@@ -24,7 +24,7 @@ func (p *Processes) Signal(name string, s syscall.Signal) {
 // Storage is node i's storage_path.
 func (p *Processes) Storage(i int) string {
 	p.t.Helper()
-	n, err := config.LoadNode(filepath.Join(p.Dir, fleet.NodeFile(i)))
+	n, err := launch.LoadNode(filepath.Join(p.Dir, fleet.NodeFile(i)))
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -6,7 +6,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -52,7 +51,7 @@ func replaceSection(t T, path, section string) {
 
 func card(t T, path string) wire.NodeCard {
 	t.Helper()
-	n, err := config.LoadNode(path)
+	n, err := launch.LoadNode(path)
 	if err != nil {
 		t.Fatal(err)
 	}

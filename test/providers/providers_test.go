@@ -34,8 +34,10 @@ func token(t testing.TB, hsm *softhsm.HSM, label, derivation string) (softhsm.To
 	t.Helper()
 	made := hsm.Token(t, label)
 	o := pkcs11.Options{
-		Library: hsm.Library(), TokenLabel: label, KeyLabel: "frost-identity",
-		DerivationKeyLabel: "frost-derivation", Derivation: derivation,
+		Section: pkcs11.Section{
+			Library: hsm.Library(), TokenLabel: label, KeyLabel: "frost-identity",
+			DerivationKeyLabel: "frost-derivation", Derivation: derivation,
+		},
 		PIN: pin.Literal(secret.New([]byte(made.PIN))),
 	}
 	if _, err := pkcs11.Provision(t.Context(), o); err != nil {

@@ -14,7 +14,6 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/client"
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11"
 	"github.com/frostfleet/frostfleet/internal/keystore"
@@ -130,7 +129,7 @@ func secretsOf(t *testing.T, dir string) (all []known) {
 // each key, and the derived keys themselves.
 func sharesOf(t *testing.T, dir string, keys []client.Key) (all []known) {
 	t.Helper()
-	n, err := config.LoadNode(filepath.Join(dir, fleet.NodeFile(2)))
+	n, err := launch.LoadNode(filepath.Join(dir, fleet.NodeFile(2)))
 	if err != nil {
 		t.Fatal(err)
 	}

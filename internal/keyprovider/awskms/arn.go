@@ -34,12 +34,13 @@ func parseKeyName(s string) (keyName, error) {
 	case s == "":
 		return keyName{}, errors.New("is missing")
 	case strings.HasPrefix(s, "arn:"):
-		return keyName{}, fmt.Errorf("%.300q is not the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID or arn:aws:kms:REGION:ACCOUNT:alias/NAME", s)
+		return keyName{}, fmt.Errorf("%.300q is not the ARN of a key: arn:aws:kms:REGION:ACCOUNT:key/ID or "+
+			"arn:aws:kms:REGION:ACCOUNT:alias/NAME", s)
 	}
 	return keyName{}, fmt.Errorf("%.300q is no ARN, key id or alias: an alias begins with alias/", s)
 }
 
-// String gives what was parsed.
+// String returns what was parsed.
 func (k keyName) String() string {
 	if k.region == "" {
 		return strings.TrimPrefix(k.resource, "key/")
@@ -47,7 +48,7 @@ func (k keyName) String() string {
 	return "arn:" + k.partition + ":kms:" + k.region + ":" + k.account + ":" + k.resource
 }
 
-// in gives the key of the same name in another region: the replica, if the key
+// in returns the key of the same name in another region: the replica, if the key
 // has one there.
 func (k keyName) in(region string) keyName {
 	if k.region != "" {
@@ -62,7 +63,7 @@ func (k keyName) alias() bool { return strings.HasPrefix(k.resource, "alias/") }
 // knows.
 func (k keyName) multiRegion() bool { return strings.HasPrefix(k.resource, "key/mrk-") }
 
-// same tells whether two ARNs name one key or its replicas.
+// same reports whether two ARNs name one key or its replicas.
 func (k keyName) same(other keyName) bool {
 	return k.resource == other.resource && k.account == other.account
 }

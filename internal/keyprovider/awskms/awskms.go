@@ -53,24 +53,17 @@ import (
 
 // Options say which keys to use, and how.
 type Options struct {
-	KeyID           string   // ARN, id or alias of the identity key
-	DerivationKeyID string   // of the derivation key; Derive fails without one
-	DerivationFile  string   // path; in place of a derivation key
-	Regions         []string // in order of preference; else the key's, else the chain's
-	Endpoint        string   // URL in place of AWS's, the same for all regions
-	Profile         string   // of the shared configuration
-	// HedgeAfter is how long a region may take before the next is asked too;
-	// 500 ms when zero.
-	HedgeAfter time.Duration
+	Section
+	DerivationFile string // path; in place of a derivation key
 	// Pinned is the node's public key in the manifest; nil before it is in one.
 	Pinned *ecdsa.PublicKey
-	// Enrolled tells of a node that has a manifest: keys that are missing are to
-	// be put back, as new ones do not open its shares.
+	// Enrolled says that the node has a manifest: keys that are missing are to be
+	// put back, as new ones do not open its shares.
 	Enrolled bool
 	// NewSecret lets Open make DerivationFile if it is missing: for a node that
 	// enrols.
 	NewSecret bool
-	Observe   func(keyprovider.Call) // hears every call that was sent; may be nil
+	Observe   func(keyprovider.Call) // called for each call that was sent; may be nil
 	Log       *slog.Logger           // may be nil
 
 	reach  time.Duration // reachTime, but in tests
@@ -124,7 +117,7 @@ func (p *Provider) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
 		return nil, err
 	}
 	defer end()
-	return ask(ctx, p, p.identity.places, func(ctx context.Context, at *place) ([]byte, error) {
+	return ask(ctx, p, p.identity.replicas, func(ctx context.Context, at *replica) ([]byte, error) {
 		return p.signAt(ctx, at, digest, p.public)
 	})
 }
@@ -145,7 +138,7 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 	case p.derivation == nil:
 		return [32]byte{}, cannotDerive(p.identity, p.opt.Enrolled || p.opt.Pinned != nil)
 	}
-	return ask(ctx, p, p.derivation.places, func(ctx context.Context, at *place) ([32]byte, error) {
+	return ask(ctx, p, p.derivation.replicas, func(ctx context.Context, at *replica) ([32]byte, error) {
 		mac, _, err := p.macAt(ctx, at, label)
 		return mac, err
 	})
@@ -161,13 +154,14 @@ func (p *Provider) Probe(ctx context.Context) error {
 		return err
 	}
 	defer end()
-	_, err = askInOrder(ctx, p, p.identity.places[0], p.identity.places, func(ctx context.Context, at *place) (struct{}, error) {
-		_, err := p.describeAt(ctx, at)
-		if keyprovider.ReasonOf(err) == keyprovider.Denied {
-			err = p.signFresh(ctx, at)
-		}
-		return struct{}{}, err
-	})
+	_, err = askInOrder(ctx, p, p.identity.replicas[0], p.identity.replicas,
+		func(ctx context.Context, at *replica) (struct{}, error) {
+			_, err := p.describeAt(ctx, at)
+			if keyprovider.ReasonOf(err) == keyprovider.Denied {
+				err = p.signFresh(ctx, at)
+			}
+			return struct{}{}, err
+		})
 	return err
 }
 
@@ -187,7 +181,7 @@ func (p *Provider) Close() error {
 // counts it out.
 func (p *Provider) begin(ctx context.Context) (end func(), err error) {
 	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("key provider %s: %w", providerName, err)
+		return nil, fmt.Errorf("key provider %s: %w", Type, err)
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()

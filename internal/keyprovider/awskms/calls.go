@@ -19,7 +19,7 @@ import (
 
 // call makes one call, explains its failure and reports it if it was sent.
 // What call finds wrong with the answer belongs to the call.
-func (p *Provider) call(ctx context.Context, a action, at *place, call func() error) error {
+func (p *Provider) call(ctx context.Context, a action, at *replica, call func() error) error {
 	if ctx.Err() != nil {
 		return explain(ctx, ctx.Err(), a, at.key, at)
 	}
@@ -34,7 +34,7 @@ func (p *Provider) call(ctx context.Context, a action, at *place, call func() er
 		p.hangUp() // the idle connections may be as dead as this one
 	}
 	if p.opt.Observe != nil && !unsent {
-		p.opt.Observe(keyprovider.Call{Provider: providerName, Operation: a.operation, Took: time.Since(start), Err: err})
+		p.opt.Observe(keyprovider.Call{Provider: Type, Operation: a.operation, Took: time.Since(start), Err: err})
 	}
 	if badState && a != describeKey && keyprovider.ReasonOf(err).Temporary() { // the message does not say which
 		_, told := p.describeAt(ctx, at)
@@ -47,7 +47,7 @@ func (p *Provider) call(ctx context.Context, a action, at *place, call func() er
 
 // describeAt asks what a key is, and refuses one that is not what its role
 // wants or does not work now.
-func (p *Provider) describeAt(ctx context.Context, at *place) (meta *types.KeyMetadata, err error) {
+func (p *Provider) describeAt(ctx context.Context, at *replica) (meta *types.KeyMetadata, err error) {
 	err = p.call(ctx, describeKey, at, func() error {
 		out, err := at.region.client.DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &at.id})
 		if err != nil {
@@ -63,7 +63,7 @@ func (p *Provider) describeAt(ctx context.Context, at *place) (meta *types.KeyMe
 }
 
 // publicAt asks for the public key: one on P-256, or an error.
-func (p *Provider) publicAt(ctx context.Context, at *place) (public *ecdsa.PublicKey, err error) {
+func (p *Provider) publicAt(ctx context.Context, at *replica) (public *ecdsa.PublicKey, err error) {
 	err = p.call(ctx, getPublicKey, at, func() error {
 		out, err := at.region.client.GetPublicKey(ctx, &kms.GetPublicKeyInput{KeyId: &at.id})
 		if err != nil {
@@ -84,7 +84,9 @@ func (p *Provider) publicAt(ctx context.Context, at *place) (public *ecdsa.Publi
 
 // signAt signs a digest. With a public key, the signature is verified under
 // it before it is returned.
-func (p *Provider) signAt(ctx context.Context, at *place, digest [32]byte, public *ecdsa.PublicKey) (sig []byte, err error) {
+func (p *Provider) signAt(
+	ctx context.Context, at *replica, digest [32]byte, public *ecdsa.PublicKey,
+) (sig []byte, err error) {
 	err = p.call(ctx, sign, at, func() error {
 		out, err := at.region.client.Sign(ctx, &kms.SignInput{
 			KeyId: &at.id, Message: digest[:], MessageType: types.MessageTypeDigest,
@@ -109,7 +111,7 @@ func (p *Provider) signAt(ctx context.Context, at *place, digest [32]byte, publi
 }
 
 // signFresh has the key sign for real.
-func (p *Provider) signFresh(ctx context.Context, at *place) error {
+func (p *Provider) signFresh(ctx context.Context, at *replica) error {
 	digest, err := freshDigest()
 	if err != nil {
 		return err
@@ -119,7 +121,7 @@ func (p *Provider) signFresh(ctx context.Context, at *place) error {
 }
 
 // macAt computes a MAC; id is the key's, as KMS gives it.
-func (p *Provider) macAt(ctx context.Context, at *place, label []byte) (mac [32]byte, id string, err error) {
+func (p *Provider) macAt(ctx context.Context, at *replica, label []byte) (mac [32]byte, id string, err error) {
 	err = p.call(ctx, generateMac, at, func() error {
 		out, err := at.region.client.GenerateMac(ctx, &kms.GenerateMacInput{
 			KeyId: &at.id, Message: label, MacAlgorithm: types.MacAlgorithmSpecHmacSha256,

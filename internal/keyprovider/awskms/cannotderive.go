@@ -27,7 +27,7 @@ const putBackText = `This node is in a manifest: put back the derivation_key_id 
 // one region the second command makes an alias, in several it makes the
 // replicas.
 func cannotDerive(identity *key, enrolled bool) *keyprovider.Error {
-	at := identity.places[0]
+	at := identity.replicas[0]
 	near, err := parseKeyName(at.id)
 	if err != nil || near.region == "" { // KMS described the key without its ARN
 		near = keyName{"aws", at.region.name, "ACCOUNT", "key/ID"}
@@ -35,16 +35,18 @@ func cannotDerive(identity *key, enrolled bool) *keyprovider.Error {
 	commands := []string{derivationRole.create(near.region, near.multiRegion()) +
 		` --description "Frostfleet derivation key: shares are lost with it" --query KeyMetadata.Arn --output text`}
 	setting := "ARN_PRINTED_ABOVE"
-	if len(identity.places) == 1 {
+	if len(identity.replicas) == 1 {
 		setting = "alias/frost-derivation-" + short(near) // so that no two nodes are told the same
 		if identity.name.alias() {
 			setting = identity.name.resource + "-derivation"
 		}
-		commands = append(commands, fmt.Sprintf("aws kms create-alias --region %s --alias-name %s --target-key-id ARN_PRINTED_ABOVE", near.region, setting))
+		commands = append(commands, fmt.Sprintf("aws kms create-alias --region %s --alias-name %s --target-key-id "+
+			"ARN_PRINTED_ABOVE", near.region, setting))
 	}
 	regions := []string{near.region}
-	for _, other := range identity.places[1:] {
-		commands = append(commands, fmt.Sprintf("aws kms replicate-key --region %s --key-id ARN_PRINTED_ABOVE --replica-region %s", near.region, other.region.name))
+	for _, other := range identity.replicas[1:] {
+		commands = append(commands, fmt.Sprintf("aws kms replicate-key --region %s --key-id ARN_PRINTED_ABOVE "+
+			"--replica-region %s", near.region, other.region.name))
 		regions = append(regions, other.region.name)
 	}
 	putBack := ""

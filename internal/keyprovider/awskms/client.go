@@ -39,7 +39,7 @@ const (
 
 // loadSDK reads environment, shared files and roles as every AWS tool does.
 func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
-	if err := CheckMachine(); err != nil {
+	if err := checkSettings(); err != nil {
 		return aws.Config{}, err
 	}
 	client := awshttp.NewBuildableClient().
@@ -107,7 +107,7 @@ func regionClient(cfg aws.Config, o Options, region string, transport http.Round
 	})
 }
 
-// newTransport gives the transport of all regions, with the authorities of
+// newTransport returns the transport of all regions, with the authorities of
 // AWS_CA_BUNDLE.
 func newTransport(cfg aws.Config) *http.Transport {
 	return cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()

@@ -40,28 +40,35 @@ func TestConformance(t *testing.T) {
 			file := func(t *testing.T) string { return t.TempDir() + "/secret" }
 			subjects := map[string]func(t *testing.T) Options{
 				"ARN": func(*testing.T) Options {
-					return Options{KeyID: s.CreateKey(kmstest.Identity), DerivationKeyID: s.CreateKey(kmstest.Derivation)}
+					return Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity), DerivationKeyID: s.CreateKey(kmstest.Derivation)}}
 				},
 				"alias": func(t *testing.T) Options {
 					suffix := file(t)[len("/tmp/"):]
-					return Options{KeyID: alias("id/"+suffix, kmstest.Identity), DerivationKeyID: alias("mac/"+suffix, kmstest.Derivation),
-						Regions: regions[:1]}
+					return Options{Section: Section{KeyID: alias("id/"+suffix, kmstest.Identity), DerivationKeyID: alias("mac/"+suffix, kmstest.Derivation),
+						Regions: regions[:1]}}
 				},
 				"regions": func(*testing.T) Options {
-					return Options{KeyID: multi(kmstest.Identity), DerivationKeyID: multi(kmstest.Derivation), Regions: regions}
+					return Options{Section: Section{KeyID: multi(kmstest.Identity), DerivationKeyID: multi(kmstest.Derivation), Regions: regions}}
 				},
 				"file": func(t *testing.T) Options {
-					return Options{KeyID: s.CreateKey(kmstest.Identity), DerivationFile: file(t), NewSecret: true}
+					return Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity)}, DerivationFile: file(t), NewSecret: true}
 				},
 			}
 			for name, options := range subjects {
 				t.Run(name, func(t *testing.T) {
-					conformance.Run(t, conformance.Subject{Open: opener(options(t)), OpenOther: opener(options(t))})
+					subject := conformance.Subject{Open: opener(options(t)), OpenOther: opener(options(t))}
+					if kms, ok := s.(*kmstest.FaultKMS); ok {
+						subject.Hang = func() (release func()) {
+							kms.Everywhere(kmstest.Fault{Hang: true})
+							return func() { kms.Everywhere() }
+						}
+					}
+					conformance.Run(t, subject)
 				})
 			}
 			t.Run("no derivation", func(t *testing.T) {
 				conformance.Run(t, conformance.Subject{CannotDerive: true,
-					Open: opener(Options{KeyID: s.CreateKey(kmstest.Identity)}), OpenOther: opener(Options{KeyID: s.CreateKey(kmstest.Identity)})})
+					Open: opener(Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity)}}), OpenOther: opener(Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity)}})})
 			})
 		})
 	}

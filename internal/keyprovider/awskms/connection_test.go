@@ -95,7 +95,7 @@ func TestJudgeTransport(t *testing.T) {
 		{send(os.ErrDeadlineExceeded), "i/o timeout"},
 		{send(context.DeadlineExceeded), "deadline"}, // of the dialer, not of the caller
 	} {
-		v := judge(t.Context(), c.err)
+		v := classify(t.Context(), c.err)
 		if v.reason != keyprovider.Unavailable || v.kind != unreachable || !strings.Contains(v.cause, c.word) {
 			t.Errorf("%v: %+v", c.err, v)
 		}

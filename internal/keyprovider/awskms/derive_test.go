@@ -25,8 +25,8 @@ func TestDerivationWithoutDescribe(t *testing.T) {
 		if heard.String() != "describe ok, public_key ok, describe denied, derive ok" {
 			t.Fatalf("%s: %s", name, heard)
 		}
-		if p.derivation.places[0].id != arn {
-			t.Fatalf("%s was not resolved: %s", name, p.derivation.places[0].id)
+		if p.derivation.replicas[0].id != arn {
+			t.Fatalf("%s was not resolved: %s", name, p.derivation.replicas[0].id)
 		}
 	}
 	f.Deny(arn, "kms:DescribeKey", "kms:GenerateMac")
@@ -50,13 +50,13 @@ func TestCannotDerive(t *testing.T) {
 		setting  string
 		policy   string
 	}{
-		"ARN": {Options{KeyID: o.KeyID},
+		"ARN": {Options{Section: Section{KeyID: o.KeyID}},
 			[]string{create, "\n  aws kms create-alias --region us-east-1 --alias-name " + own + " --target-key-id ARN_PRINTED_ABOVE\n"},
 			own, `["` + arn + `"]`},
-		"alias": {Options{KeyID: "alias/frost-node-0", Regions: []string{kmstest.Region}},
+		"alias": {Options{Section: Section{KeyID: "alias/frost-node-0", Regions: []string{kmstest.Region}}},
 			[]string{create, "\n  aws kms create-alias --region us-east-1 --alias-name alias/frost-node-0-derivation --target-key-id ARN_PRINTED_ABOVE\n"},
 			"alias/frost-node-0-derivation", `["` + arn + `"]`},
-		"regions": {Options{KeyID: multi, Regions: []string{kmstest.Region, "eu-west-1"}},
+		"regions": {Options{Section: Section{KeyID: multi, Regions: []string{kmstest.Region, "eu-west-1"}}},
 			[]string{strings.Replace(create, "_MAC", "_MAC --multi-region", 1),
 				"\n  aws kms replicate-key --region us-east-1 --key-id ARN_PRINTED_ABOVE --replica-region eu-west-1\n"},
 			"ARN_PRINTED_ABOVE", `["` + arn + `", "` + strings.Replace(arn, "us-east-1", "eu-west-1", 1) + `"]`},

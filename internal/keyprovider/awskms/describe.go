@@ -47,7 +47,7 @@ func (p *Provider) Describe(ctx context.Context) ([]keyprovider.Fact, error) {
 
 // endpoints tells where the calls go.
 func (p *Provider) endpoints() (facts []keyprovider.Fact) {
-	for _, at := range p.identity.places {
+	for _, at := range p.identity.replicas {
 		fact := keyprovider.Fact{Name: "endpoint", Value: at.region.host + " for " + at.region.name}
 		if at.region.foreign {
 			fact.Warning = "not AWS's own but set by " + whereEndpoint + ": whoever runs it can read this node's shares"
@@ -57,14 +57,14 @@ func (p *Provider) endpoints() (facts []keyprovider.Fact) {
 	return facts
 }
 
-// describeKey gives one fact for each region.
+// describeKey returns one fact for each region.
 func (p *Provider) describeKey(ctx context.Context, name string, k *key) ([]keyprovider.Fact, error) {
-	facts, errs := make([]keyprovider.Fact, len(k.places)), make([]error, len(k.places))
+	facts, errs := make([]keyprovider.Fact, len(k.replicas)), make([]error, len(k.replicas))
 	var all sync.WaitGroup
-	for i, at := range k.places {
+	for i, at := range k.replicas {
 		all.Go(func() {
 			ctx, cancel := ctx, func() {}
-			if len(k.places) > 1 {
+			if len(k.replicas) > 1 {
 				ctx, cancel = context.WithTimeout(ctx, p.opt.reach)
 			}
 			defer cancel()
@@ -86,7 +86,7 @@ func (p *Provider) describeKey(ctx context.Context, name string, k *key) ([]keyp
 	return facts, nil
 }
 
-func (p *Provider) describeFact(ctx context.Context, name string, at *place) (keyprovider.Fact, error) {
+func (p *Provider) describeFact(ctx context.Context, name string, at *replica) (keyprovider.Fact, error) {
 	meta, err := p.describeAt(ctx, at)
 	if err != nil {
 		return keyprovider.Fact{Name: name, Value: at.id + " in " + at.region.name,

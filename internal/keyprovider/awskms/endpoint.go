@@ -20,12 +20,12 @@ func checkEndpoint(endpoint *string) error {
 	u, err := url.Parse(*endpoint)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil:
-		return errors.New("the endpoint is not an URL without user name: mend " + whereEndpoint)
+		return errors.New("the endpoint is not a URL without user name: correct " + whereEndpoint)
 	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
 		return nil
 	}
-	return fmt.Errorf("endpoint %.300q is not https: who can read along has the node's shares; "+
-		"mend %s", *endpoint, whereEndpoint)
+	return fmt.Errorf("endpoint %.300q is not https: whoever can read along has the node's shares; "+
+		"correct %s", *endpoint, whereEndpoint)
 }
 
 func loopback(name string) bool {

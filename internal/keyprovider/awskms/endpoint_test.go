@@ -20,7 +20,7 @@ func TestEndpoint(t *testing.T) {
 		for _, from := range []string{"endpoint", "AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_KMS"} {
 			t.Run(from+" "+endpoint, func(t *testing.T) {
 				kmstest.Setenv(t)
-				o := Options{KeyID: key}
+				o := Options{Section: Section{KeyID: key}}
 				if from == "endpoint" {
 					o.Endpoint = endpoint
 				} else {

@@ -116,7 +116,7 @@ func TestBareStatus(t *testing.T) {
 		429: keyprovider.Throttled, 502: keyprovider.Unavailable,
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }))
-		_, err := Open(t.Context(), Options{KeyID: "arn:aws:kms:us-east-1:123456789012:key/" + uuid, Endpoint: s.URL})
+		_, err := Open(t.Context(), Options{Section: Section{KeyID: "arn:aws:kms:us-east-1:123456789012:key/" + uuid, Endpoint: s.URL}})
 		s.Close()
 		wants(t, err, reason, strconv.Itoa(status))
 	}
@@ -188,7 +188,7 @@ func TestMotoErrors(t *testing.T) {
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
-			o := Options{KeyID: m.CreateKey(kmstest.Identity), Endpoint: m.URL}
+			o := Options{Section: Section{KeyID: m.CreateKey(kmstest.Identity), Endpoint: m.URL}}
 			p := open(t, o)
 			c.spoil(o.KeyID)
 			wants(t, p.Probe(t.Context()), c.reason, c.word)
@@ -196,19 +196,19 @@ func TestMotoErrors(t *testing.T) {
 			wants(t, err, c.reason, c.word)
 		})
 	}
-	denied := Options{KeyID: m.CreateKey(kmstest.Identity), Endpoint: m.URL}
+	denied := Options{Section: Section{KeyID: m.CreateKey(kmstest.Identity), Endpoint: m.URL}}
 	m.Deny(denied.KeyID, "kms:DescribeKey")
 	_, err := Open(t.Context(), denied)
 	wants(t, err, keyprovider.Denied, "needs kms:DescribeKey on arn")
 	for name, id := range map[string]string{
 		"key": "arn:aws:kms:us-east-1:123456789012:key/" + uuid, "alias": "arn:aws:kms:us-east-1:123456789012:alias/none",
 	} {
-		_, err := Open(t.Context(), Options{KeyID: id, Endpoint: m.URL})
+		_, err := Open(t.Context(), Options{Section: Section{KeyID: id, Endpoint: m.URL}})
 		wants(t, err, keyprovider.NotFound, "no such "+name+" in us-east-1")
 	}
-	_, err = Open(t.Context(), Options{KeyID: m.CreateKey(kmstest.Key{Spec: "RSA_2048", Usage: "SIGN_VERIFY"}), Endpoint: m.URL})
+	_, err = Open(t.Context(), Options{Section: Section{KeyID: m.CreateKey(kmstest.Key{Spec: "RSA_2048", Usage: "SIGN_VERIFY"}), Endpoint: m.URL}})
 	wants(t, err, keyprovider.WrongKey, "RSA")
-	_, err = Open(t.Context(), Options{KeyID: m.CreateKey(kmstest.Key{Spec: "ECC_SECG_P256K1", Usage: "SIGN_VERIFY"}), Endpoint: m.URL})
+	_, err = Open(t.Context(), Options{Section: Section{KeyID: m.CreateKey(kmstest.Key{Spec: "ECC_SECG_P256K1", Usage: "SIGN_VERIFY"}), Endpoint: m.URL}})
 	wants(t, err, keyprovider.WrongKey, "not on this curve")
 }
 

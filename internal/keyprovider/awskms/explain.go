@@ -17,8 +17,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// A verdict is what an error of the SDK means.
-type verdict struct {
+// A class is what an error of the SDK means.
+type class struct {
 	reason keyprovider.Reason
 	kind   kind   // which remedy, where the reason has several
 	cause  string // for people: one line
@@ -42,8 +42,8 @@ type answerError string
 func (e answerError) Error() string { return string(e) }
 
 // codes of KMS and of what stands before it (signatures, quotas), with what
-// they mean. A code that is not here is judged by its HTTP status.
-var codes = map[string]verdict{
+// they mean. A code that is not here is classified by its HTTP status.
+var codes = map[string]class{
 	"AccessDeniedException": {reason: keyprovider.Denied},
 	"AccessDenied":          {reason: keyprovider.Denied},
 	"OptInRequired":         {reason: keyprovider.Denied},
@@ -92,9 +92,9 @@ var codes = map[string]verdict{
 	"RequestAbortedException":     {reason: keyprovider.Unavailable},
 }
 
-// judge sorts an error of one call. The context's own end comes first, as the
+// classify sorts an error of one call. The context's own end comes first, as the
 // SDK reports it in several ways.
-func judge(ctx context.Context, err error) verdict {
+func classify(ctx context.Context, err error) class {
 	var noCredentials *credentialsError
 	var wrong answerError
 	var api smithy.APIError
@@ -102,26 +102,26 @@ func judge(ctx context.Context, err error) verdict {
 	var unsent *smithyhttp.RequestSendError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return verdict{reason: keyprovider.Canceled, cause: "the caller gave up"}
+		return class{reason: keyprovider.Canceled, cause: "the caller gave up"}
 	case ctx.Err() != nil && errors.As(err, &noCredentials):
-		return verdict{keyprovider.Timeout, source, "no AWS credentials in time"}
+		return class{keyprovider.Timeout, source, "no AWS credentials in time"}
 	case ctx.Err() != nil:
-		return verdict{reason: keyprovider.Timeout, cause: "no answer in time"}
+		return class{reason: keyprovider.Timeout, cause: "no answer in time"}
 	case errors.As(err, &wrong):
-		return verdict{reason: keyprovider.BadAnswer, cause: string(wrong)}
+		return class{reason: keyprovider.BadAnswer, cause: string(wrong)}
 	case errors.As(err, &noCredentials):
-		return judgeSource(noCredentials)
+		return classifySource(noCredentials)
 	case errors.As(err, &api):
-		return judgeAPI(err, api)
+		return classifyAPI(err, api)
 	case errors.As(err, &garbled):
-		return judgeStatus(status(err), "the answer breaks off, or is not the JSON of KMS") // its text may quote a secret
+		return classifyStatus(status(err), "the answer breaks off, or is not the JSON of KMS") // its text may quote a secret
 	case errors.As(err, &unsent):
-		return verdict{keyprovider.Unavailable, unreachable, brief(unsent.Err.Error())}
+		return class{keyprovider.Unavailable, unreachable, brief(unsent.Err.Error())}
 	}
-	return verdict{keyprovider.Other, endpoint, brief(err.Error())}
+	return class{keyprovider.Other, endpoint, brief(err.Error())}
 }
 
-func judgeAPI(err error, api smithy.APIError) verdict {
+func classifyAPI(err error, api smithy.APIError) class {
 	code, message := api.ErrorCode(), api.ErrorMessage()
 	v, known := codes[code]
 	var response *awshttp.ResponseError
@@ -131,11 +131,11 @@ func judgeAPI(err error, api smithy.APIError) verdict {
 	}
 	switch {
 	case code == "UnknownError" && request == "": // as the SDK calls what it can't read
-		return judgeStatus(status(err), "nothing in the answer is of KMS")
+		return classifyStatus(status(err), "nothing in the answer is of KMS")
 	case code == "KMSInvalidStateException":
-		v = judgeState(message)
+		v = classifyState(message)
 	case !known:
-		v = judgeStatus(status(err), "")
+		v = classifyStatus(status(err), "")
 	case v.reason == keyprovider.Credentials && clockWords(message):
 		v.kind = skewed
 	}
@@ -150,24 +150,24 @@ func judgeAPI(err error, api smithy.APIError) verdict {
 	return v
 }
 
-// judgeState reads the state out of the message: "ARN is pending deletion."
-func judgeState(message string) verdict {
+// classifyState reads the state out of the message: "ARN is pending deletion."
+func classifyState(message string) class {
 	message = strings.ToLower(message)
 	switch {
 	case strings.Contains(message, "pending deletion"), strings.Contains(message, "pending replica deletion"),
 		strings.Contains(message, "pendingdeletion"), strings.Contains(message, "pendingreplicadeletion"):
-		return verdict{reason: keyprovider.PendingDeletion}
+		return class{reason: keyprovider.PendingDeletion}
 	case strings.Contains(message, "pending import"), strings.Contains(message, "pendingimport"):
-		return verdict{reason: keyprovider.Disabled, kind: importing}
+		return class{reason: keyprovider.Disabled, kind: importing}
 	case strings.Contains(message, "disabled"):
-		return verdict{reason: keyprovider.Disabled}
+		return class{reason: keyprovider.Disabled}
 	}
 	// Creating, updating, or the custom key store is cut off.
-	return verdict{reason: keyprovider.Unavailable, kind: notReady}
+	return class{reason: keyprovider.Unavailable, kind: notReady}
 }
 
-func judgeStatus(status int, cause string) verdict {
-	v := verdict{reason: keyprovider.Other, cause: cause}
+func classifyStatus(status int, cause string) class {
+	v := class{reason: keyprovider.Other, cause: cause}
 	switch {
 	case status == http.StatusTooManyRequests:
 		v.reason = keyprovider.Throttled

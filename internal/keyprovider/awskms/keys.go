@@ -13,17 +13,17 @@ import (
 
 // findIdentity locates the identity key and learns its public half.
 func (p *Provider) findIdentity(ctx context.Context) error {
-	err := p.locate(ctx, p.identity, func(ctx context.Context, at *place) (found, error) {
+	err := p.locate(ctx, p.identity, func(ctx context.Context, at *replica) (found, error) {
 		meta, err := p.describeAt(ctx, at)
 		return found{id: nameOf(meta)}, err
 	})
 	if err != nil {
 		return err
 	}
-	if len(p.identity.places) == 1 {
-		return p.learnPublic(ctx, p.identity.places[0])
+	if len(p.identity.replicas) == 1 {
+		return p.learnPublic(ctx, p.identity.replicas[0])
 	}
-	for _, at := range p.identity.places {
+	for _, at := range p.identity.replicas {
 		if at.region.avoided(time.Now()) {
 			continue // locate did not reach it
 		}
@@ -57,7 +57,7 @@ const fromKMS = "from kms:GetPublicKey"
 
 // learnPublic gets the public key of one region, and wants the one that is
 // pinned, or that another region has.
-func (p *Provider) learnPublic(ctx context.Context, at *place) error {
+func (p *Provider) learnPublic(ctx context.Context, at *replica) error {
 	want := p.opt.Pinned
 	if p.public != nil {
 		want = p.public
@@ -80,7 +80,7 @@ func (p *Provider) learnPublic(ctx context.Context, at *place) error {
 	if p.public == nil {
 		p.public, p.publicFrom = public, how
 	}
-	if len(p.identity.places) > 1 && how == fromKMS {
+	if len(p.identity.replicas) > 1 && how == fromKMS {
 		return p.signFresh(ctx, at) // each replica has a policy of its own
 	}
 	return nil
@@ -88,7 +88,7 @@ func (p *Provider) learnPublic(ctx context.Context, at *place) error {
 
 // proveBySignature lets the key sign a fresh digest: where kms:GetPublicKey is
 // not granted, that shows that the key is the one expected.
-func (p *Provider) proveBySignature(ctx context.Context, at *place, want *ecdsa.PublicKey) error {
+func (p *Provider) proveBySignature(ctx context.Context, at *replica, want *ecdsa.PublicKey) error {
 	digest, err := freshDigest()
 	if err != nil {
 		return err
@@ -106,18 +106,19 @@ func (p *Provider) proveBySignature(ctx context.Context, at *place, want *ecdsa.
 	return nil
 }
 
-func (p *Provider) notPinned(at *place, a action) error {
+func (p *Provider) notPinned(at *replica, a action) error {
 	if p.public != nil { // another region's
-		return p.identity.otherKey(p.identity.places[0], at, a)
+		return p.identity.otherKey(p.identity.replicas[0], at, a)
 	}
-	return p.identity.fault(keyprovider.WrongKey, a, "key_id names another key than the one that the manifest pins for this node: "+
-		"mend key_id or node.index (an alias may have been moved); a node that is to have a new key is enrolled anew",
+	return p.identity.fault(keyprovider.WrongKey, a,
+		"key_id names another key than the one that the manifest pins for this node: "+
+			"correct key_id or node.index (an alias may have been moved); a node that is to have a new key is enrolled anew",
 		&cause{text: fmt.Sprintf("%s: %s has another public key", at.region.name, at.id)})
 }
 
 // recoverPublic computes the public key from signatures of fresh digests: two
 // leave one key, a third confirms it.
-func (p *Provider) recoverPublic(ctx context.Context, at *place) (*ecdsa.PublicKey, error) {
+func (p *Provider) recoverPublic(ctx context.Context, at *replica) (*ecdsa.PublicKey, error) {
 	var candidates [2][]*ecdsa.PublicKey
 	for i := range candidates {
 		digest, err := freshDigest()
@@ -144,9 +145,10 @@ func (p *Provider) recoverPublic(ctx context.Context, at *place) (*ecdsa.PublicK
 	return public, err
 }
 
-func (p *Provider) badProof(at *place, err error) error {
-	v := verdict{reason: keyprovider.BadAnswer}
-	return p.identity.fault(v.reason, sign, remedy(v, sign, p.identity, at), &cause{text: at.region.name + ": " + err.Error()})
+func (p *Provider) badProof(at *replica, err error) error {
+	v := class{reason: keyprovider.BadAnswer}
+	return p.identity.fault(v.reason, sign, remedy(v, sign, p.identity, at),
+		&cause{text: at.region.name + ": " + err.Error()})
 }
 
 // findDerivation opens the file, or locates the derivation key. A role that
@@ -163,10 +165,10 @@ func (p *Provider) findDerivation(ctx context.Context) (err error) {
 	if p.derivation == nil {
 		return nil
 	}
-	return p.locate(ctx, p.derivation, func(ctx context.Context, at *place) (found, error) {
+	return p.locate(ctx, p.derivation, func(ctx context.Context, at *replica) (found, error) {
 		meta, err := p.describeAt(ctx, at)
 		described := err == nil
-		if !described && keyprovider.ReasonOf(err) != keyprovider.Denied || described && len(p.derivation.places) == 1 {
+		if !described && keyprovider.ReasonOf(err) != keyprovider.Denied || described && len(p.derivation.replicas) == 1 {
 			return found{id: nameOf(meta)}, err
 		}
 		mac, id, err := p.macAt(ctx, at, []byte(proofTag))

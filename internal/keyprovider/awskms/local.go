@@ -26,9 +26,9 @@ const (
 	maxShared   = 1 << 20
 )
 
-// CheckMachine finds what is wrong with the AWS settings of this machine, its
+// checkSettings finds what is wrong with the AWS settings of this machine, its
 // environment and shared files, without a word to AWS. It repeats no value.
-func CheckMachine() error {
+func checkSettings() error {
 	var errs []error
 	for _, name := range variables {
 		value := os.Getenv(name)
@@ -40,11 +40,14 @@ func CheckMachine() error {
 			err = errors.New("holds a line end")
 		}
 		if err != nil {
-			errs = append(errs, badMachine(fmt.Sprintf("the environment variable %s %v", name, err), "set it anew, to the value alone"))
+			errs = append(errs, badMachine(fmt.Sprintf("the environment variable %s %v", name, err),
+				"set it anew, to the value alone"))
 		}
 	}
 	home, _ := os.UserHomeDir()
-	for _, f := range []struct{ variable, name string }{{"AWS_SHARED_CREDENTIALS_FILE", "credentials"}, {"AWS_CONFIG_FILE", "config"}} {
+	for _, f := range []struct{ variable, name string }{
+		{"AWS_SHARED_CREDENTIALS_FILE", "credentials"}, {"AWS_CONFIG_FILE", "config"},
+	} {
 		path := cmp.Or(os.Getenv(f.variable), filepath.Join(home, ".aws", f.name))
 		text, err := secret.File{What: "AWS " + f.name + " file", Path: path, Max: maxShared, Public: true}.Text()
 		text.Wipe()
@@ -59,35 +62,16 @@ func CheckMachine() error {
 }
 
 func badMachine(what, remedy string) error {
-	return &keyprovider.Error{Reason: keyprovider.Credentials, Provider: providerName, Action: "load", Remedy: remedy, Err: errors.New(what)}
+	return &keyprovider.Error{Reason: keyprovider.Credentials, Provider: Type, Action: "load", Remedy: remedy,
+		Err: errors.New(what)}
 }
 
-// CanDerive returns an error, with the commands that mend it, if the options
-// name no derivation key. It asks nobody: where the key's region is not known,
-// the commands say so.
-func CanDerive(o Options) error {
-	if o.DerivationKeyID != "" || o.DerivationFile != "" {
-		return nil
-	}
-	name, err := parseKeyName(o.KeyID)
-	if err != nil {
-		return fmt.Errorf("%s %w", identityRole.setting, err)
-	}
-	k := &key{role: identityRole, configured: o.KeyID, name: name}
-	regions := o.Regions
-	if len(regions) == 0 {
-		regions = []string{cmp.Or(name.region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "REGION")}
-	}
-	for _, to := range regions {
-		k.places = append(k.places, &place{key: k, region: &region{name: to}, id: name.in(to).String()})
-	}
-	return cannotDerive(k, o.Enrolled)
-}
-
-// CheckNames returns an error if a key name is none that KMS knows.
-func CheckNames(o Options) error {
+// checkNames returns an error if a key name is none that KMS knows.
+func (s *Section) checkNames() error {
 	var errs []error
-	for _, k := range []struct{ setting, name string }{{identityRole.setting, o.KeyID}, {derivationRole.setting, o.DerivationKeyID}} {
+	for _, k := range []struct{ setting, name string }{
+		{identityRole.setting, s.KeyID}, {derivationRole.setting, s.DerivationKeyID},
+	} {
 		if _, err := parseKeyName(k.name); err != nil && k.name != "" {
 			errs = append(errs, fmt.Errorf("%s %w", k.setting, err))
 		}

@@ -48,7 +48,7 @@ func TestMachine(t *testing.T) {
 				}
 				t.Setenv("AWS_SHARED_CREDENTIALS_FILE", path)
 			}
-			err := CheckMachine()
+			err := checkSettings()
 			if test.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -61,7 +61,9 @@ func TestMachine(t *testing.T) {
 			if test.file != "" && !strings.Contains(err.Error(), path) {
 				t.Errorf("%v does not name the file", err)
 			}
-			_, err = Open(t.Context(), Options{KeyID: "alias/a", Regions: []string{"us-east-1"}, Endpoint: "http://127.0.0.1:1"})
+			_, err = Open(t.Context(), Options{Section: Section{
+				KeyID: "alias/a", Regions: []string{"us-east-1"}, Endpoint: "http://127.0.0.1:1",
+			}})
 			if keyprovider.ReasonOf(err) != keyprovider.Credentials || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("Open: %v", err)
 			}

@@ -17,8 +17,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	if o.HedgeAfter <= 0 {
-		o.HedgeAfter = defaultHedge
+	if o.HedgeAfter.Duration <= 0 {
+		o.HedgeAfter.Duration = defaultHedge
 	}
 	if o.reach == 0 {
 		o.reach = reachTime
@@ -27,7 +27,8 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 		o.source = sourceTime
 	}
 	if o.DerivationKeyID != "" && o.DerivationFile != "" {
-		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in KMS or in the file")
+		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in " +
+			"KMS or in the file")
 	}
 	p := &Provider{opt: o, hangUp: func() {}, endSource: func() {}}
 	err := p.connect(ctx)
@@ -70,14 +71,16 @@ func (p *Provider) connect(ctx context.Context) error {
 	if p.identity, err = p.newKey(identityRole, p.opt.KeyID, find, home); err != nil || p.opt.DerivationKeyID == "" {
 		return err
 	}
-	home = func() string { return p.identity.places[0].region.name }
+	home = func() string { return p.identity.replicas[0].region.name }
 	p.derivation, err = p.newKey(derivationRole, p.opt.DerivationKeyID, find, home)
 	return err
 }
 
 // newKey says in which regions a key is: those of the configuration, else that
 // of its ARN, else home.
-func (p *Provider) newKey(r role, configured string, find func(string) (*region, error), home func() string) (*key, error) {
+func (p *Provider) newKey(
+	r role, configured string, find func(string) (*region, error), home func() string,
+) (*key, error) {
 	name, err := parseKeyName(configured)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", r.setting, err)
@@ -93,17 +96,18 @@ func (p *Provider) newKey(r role, configured string, find func(string) (*region,
 	for _, to := range regions {
 		if to == "" {
 			return nil, fmt.Errorf("%s %s names no region, and neither do the AWS configuration and this machine: "+
-				"write its ARN (arn:aws:kms:REGION:ACCOUNT:alias/NAME), or regions = [\"REGION\"], or set AWS_REGION", r.setting, configured)
+				"write its ARN (arn:aws:kms:REGION:ACCOUNT:alias/NAME), or regions = [\"REGION\"], or set AWS_REGION",
+				r.setting, configured)
 		}
 		if name.region != "" && name.region != to && !name.alias() && !name.multiRegion() {
 			return nil, k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %s, and this key is in %s alone, "+
-				"as it is no multi-Region key (mrk-): mend regions or leave it out", to, name.region), nil)
+				"as it is no multi-Region key (mrk-): correct regions or leave it out", to, name.region), nil)
 		}
 		at, err := find(to)
 		if err != nil {
 			return nil, err
 		}
-		k.places = append(k.places, &place{key: k, region: at, id: name.in(to).String()})
+		k.replicas = append(k.replicas, &replica{key: k, region: at, id: name.in(to).String()})
 	}
 	return k, nil
 }
@@ -116,14 +120,14 @@ type found struct {
 
 // locate asks every region for a key and keeps to what they name. A region
 // that is out of reach is left for later, with the name that the others gave.
-func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context, *place) (found, error)) error {
-	results := make([]found, len(k.places))
-	errs := make([]error, len(k.places))
-	if len(k.places) == 1 {
-		results[0], errs[0] = look(ctx, k.places[0])
+func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context, *replica) (found, error)) error {
+	results := make([]found, len(k.replicas))
+	errs := make([]error, len(k.replicas))
+	if len(k.replicas) == 1 {
+		results[0], errs[0] = look(ctx, k.replicas[0])
 	} else {
 		var all sync.WaitGroup
-		for i, at := range k.places {
+		for i, at := range k.replicas {
 			all.Go(func() {
 				ctx, cancel := context.WithTimeout(ctx, p.opt.reach)
 				defer cancel()
@@ -132,9 +136,9 @@ func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context
 		}
 		all.Wait()
 	}
-	var first *place // that answered
+	var first *replica // that answered
 	var proof *[32]byte
-	for i, at := range k.places {
+	for i, at := range k.replicas {
 		switch {
 		case ctx.Err() != nil && errs[i] != nil:
 			return errs[i]
@@ -158,11 +162,12 @@ func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context
 	if first == nil {
 		return errs[0]
 	}
-	for i, at := range k.places {
+	for i, at := range k.replicas {
 		if errs[i] == nil {
 			continue
 		}
-		p.opt.Log.Warn("KMS region not reached: its copy of the key is not checked", "region", at.region.name, "key", k.configured, "error", errs[i])
+		p.opt.Log.Warn("KMS region not reached: its copy of the key is not checked",
+			"region", at.region.name, "key", k.configured, "error", errs[i])
 		at.region.fails(string(keyprovider.ReasonOf(errs[i])))
 		if name, err := parseKeyName(first.id); err == nil {
 			at.id = name.in(at.region.name).String()

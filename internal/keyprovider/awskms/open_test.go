@@ -78,19 +78,19 @@ func TestRegion(t *testing.T) {
 		env  string // pairs, with a blank between them
 		want string // error
 	}{
-		{"ARN", Options{KeyID: key}, "", ""},
-		{"ARN over chain", Options{KeyID: key}, "AWS_REGION=us-east-1", ""},
-		{"alias ARN", Options{KeyID: "arn:aws:kms:eu-west-1:123456789012:alias/node"}, "", ""},
-		{"regions", Options{KeyID: "alias/node", Regions: []string{"eu-west-1"}}, "AWS_REGION=us-east-1", ""},
-		{"chain", Options{KeyID: "alias/node"}, "AWS_REGION=eu-west-1", ""},
-		{"chain and id", Options{KeyID: id}, "AWS_REGION=eu-west-1", ""},
-		{"instance", Options{KeyID: "alias/node"},
+		{"ARN", Options{Section: Section{KeyID: key}}, "", ""},
+		{"ARN over chain", Options{Section: Section{KeyID: key}}, "AWS_REGION=us-east-1", ""},
+		{"alias ARN", Options{Section: Section{KeyID: "arn:aws:kms:eu-west-1:123456789012:alias/node"}}, "", ""},
+		{"regions", Options{Section: Section{KeyID: "alias/node", Regions: []string{"eu-west-1"}}}, "AWS_REGION=us-east-1", ""},
+		{"chain", Options{Section: Section{KeyID: "alias/node"}}, "AWS_REGION=eu-west-1", ""},
+		{"chain and id", Options{Section: Section{KeyID: id}}, "AWS_REGION=eu-west-1", ""},
+		{"instance", Options{Section: Section{KeyID: "alias/node"}},
 			"AWS_EC2_METADATA_DISABLED=false AWS_EC2_METADATA_SERVICE_ENDPOINT=" + instance.URL, ""},
-		{"profile", Options{KeyID: "alias/node", Profile: "frost"}, "AWS_CONFIG_FILE=" + profile, ""},
-		{"none", Options{KeyID: "alias/node"}, "", `regions = ["REGION"], or set AWS_REGION`},
-		{"other than the ARN's", Options{KeyID: key, Regions: []string{"us-east-1"}}, "", "this key is in eu-west-1 alone"},
-		{"alias elsewhere", Options{KeyID: "alias/node", Regions: []string{"us-east-1"}}, "", "aws kms list-aliases --region us-east-1"},
-		{"no such profile", Options{KeyID: key, Profile: "frost"}, "", "frost"},
+		{"profile", Options{Section: Section{KeyID: "alias/node", Profile: "frost"}}, "AWS_CONFIG_FILE=" + profile, ""},
+		{"none", Options{Section: Section{KeyID: "alias/node"}}, "", `regions = ["REGION"], or set AWS_REGION`},
+		{"other than the ARN's", Options{Section: Section{KeyID: key, Regions: []string{"us-east-1"}}}, "", "this key is in eu-west-1 alone"},
+		{"alias elsewhere", Options{Section: Section{KeyID: "alias/node", Regions: []string{"us-east-1"}}}, "", "aws kms list-aliases --region us-east-1"},
+		{"no such profile", Options{Section: Section{KeyID: key, Profile: "frost"}}, "", "frost"},
 		{"no key", Options{}, "", "key_id is missing"},
 	}
 	for _, c := range tests {
@@ -111,7 +111,7 @@ func TestRegion(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer p.Close()
-			if at := p.identity.places[0]; at.region.name != "eu-west-1" || at.id != key {
+			if at := p.identity.replicas[0]; at.region.name != "eu-west-1" || at.id != key {
 				t.Fatalf("%s in %s", at.id, at.region.name)
 			}
 		})

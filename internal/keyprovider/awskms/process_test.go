@@ -67,11 +67,21 @@ func zombie(pid int) bool {
 	return err == nil && found && strings.HasPrefix(state, "Z")
 }
 
+// hanging are the options of a provider whose credentials a process has.
+func hanging(limit time.Duration) Options {
+	return Options{
+		Section: Section{
+			KeyID: "alias/a", Regions: []string{"us-east-1"}, Profile: "frost", Endpoint: "http://127.0.0.1:1",
+		},
+		source: limit,
+	}
+}
+
 // TestHangingProcess: a credential_process that hangs is given up after a
 // while, said to be what hangs, and leaves no child behind.
 func TestHangingProcess(t *testing.T) {
 	pidFile := withProcess(t, "sleep 1000")
-	_, err := Open(t.Context(), Options{KeyID: "alias/a", Regions: []string{"us-east-1"}, Profile: "frost", Endpoint: "http://127.0.0.1:1", source: time.Second})
+	_, err := Open(t.Context(), hanging(time.Second))
 	if keyprovider.ReasonOf(err) != keyprovider.Credentials || !strings.Contains(err.Error(), "credential_process did not end in time") {
 		t.Errorf("%v", err)
 	}
@@ -86,7 +96,7 @@ func TestProcessEndsWithTheProgram(t *testing.T) {
 	defer cancel()
 	ended := make(chan error, 1)
 	go func() {
-		_, err := Open(ctx, Options{KeyID: "alias/a", Regions: []string{"us-east-1"}, Profile: "frost", Endpoint: "http://127.0.0.1:1", source: time.Hour})
+		_, err := Open(ctx, hanging(time.Hour))
 		ended <- err
 	}()
 	for {
@@ -115,7 +125,7 @@ func TestGoodProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	withProcess(t, "cat "+answer)
-	p, err := Open(t.Context(), Options{KeyID: key, Profile: "frost", Endpoint: kms.Endpoint()})
+	p, err := Open(t.Context(), Options{Section: Section{KeyID: key, Profile: "frost", Endpoint: kms.Endpoint()}})
 	if err != nil {
 		t.Fatal(err)
 	}

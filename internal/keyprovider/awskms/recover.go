@@ -27,7 +27,7 @@ import (
 
 var order = elliptic.P256().Params().N
 
-// recoverVarTime gives the at most four public keys under which a signature
+// recoverVarTime returns the at most four public keys under which a signature
 // (ASN.1 DER) verifies for a digest. Only public data may go in.
 func recoverVarTime(digest [32]byte, sig []byte) ([]*ecdsa.PublicKey, error) {
 	r, s, err := parseSignature(sig)
@@ -62,7 +62,7 @@ func recoverVarTime(digest [32]byte, sig []byte) ([]*ecdsa.PublicKey, error) {
 	return found, nil
 }
 
-// commonKey gives the one key that is in both lists.
+// commonKey returns the one key that is in both lists.
 func commonKey(a, b []*ecdsa.PublicKey) (*ecdsa.PublicKey, error) {
 	var common *ecdsa.PublicKey
 	for _, x := range a {

@@ -33,11 +33,11 @@ type key struct {
 	role       role
 	configured string // as the operator wrote it
 	name       keyName
-	places     []*place // in order of preference, never empty
+	replicas   []*replica // in order of preference, never empty
 }
 
-// A place is a key in one region.
-type place struct {
+// A replica is a key in one region.
+type replica struct {
 	key    *key
 	region *region
 	id     string // ARN once KMS told it
@@ -69,15 +69,16 @@ func (r *region) avoided(now time.Time) bool {
 	return now.Before(r.until)
 }
 
-// ask gives the first good answer, from the preferred region that does not
+// ask returns the first good answer, from the preferred region that does not
 // fail. The package comment says when which region is asked.
-func ask[T any](ctx context.Context, p *Provider, places []*place, call func(context.Context, *place) (T, error)) (T, error) {
-	if len(places) == 1 {
-		return call(ctx, places[0])
+func ask[T any](ctx context.Context, p *Provider, replicas []*replica,
+	call func(context.Context, *replica) (T, error)) (T, error) {
+	if len(replicas) == 1 {
+		return call(ctx, replicas[0])
 	}
 	now := time.Now()
-	order := slices.Clone(places)
-	slices.SortStableFunc(order, func(a, b *place) int {
+	order := slices.Clone(replicas)
+	slices.SortStableFunc(order, func(a, b *replica) int {
 		switch x, y := a.region.avoided(now), b.region.avoided(now); {
 		case x == y:
 			return 0
@@ -86,12 +87,13 @@ func ask[T any](ctx context.Context, p *Provider, places []*place, call func(con
 		}
 		return 1
 	})
-	return askInOrder(ctx, p, places[0], order, call)
+	return askInOrder(ctx, p, replicas[0], order, call)
 }
 
-// askInOrder asks the places one after the other. The refusal of the first
+// askInOrder asks the replicas one after the other. The refusal of the first
 // region of the configuration is final.
-func askInOrder[T any](ctx context.Context, p *Provider, first *place, order []*place, call func(context.Context, *place) (T, error)) (T, error) {
+func askInOrder[T any](ctx context.Context, p *Provider, first *replica, order []*replica,
+	call func(context.Context, *replica) (T, error)) (T, error) {
 	if len(order) == 1 {
 		return call(ctx, order[0])
 	}
@@ -108,7 +110,7 @@ func askInOrder[T any](ctx context.Context, p *Provider, first *place, order []*
 		})
 	}
 	start()
-	hedge := time.NewTicker(p.opt.HedgeAfter)
+	hedge := time.NewTicker(p.opt.HedgeAfter.Duration)
 	defer hedge.Stop()
 	for {
 		select {
@@ -117,7 +119,7 @@ func askInOrder[T any](ctx context.Context, p *Provider, first *place, order []*
 				return a.out, r.err()
 			} else if next {
 				start()
-				hedge.Reset(p.opt.HedgeAfter)
+				hedge.Reset(p.opt.HedgeAfter.Duration)
 			}
 		case <-hedge.C:
 			if len(r.waiting) > 0 {
@@ -128,21 +130,21 @@ func askInOrder[T any](ctx context.Context, p *Provider, first *place, order []*
 }
 
 type answer[T any] struct {
-	at  *place
+	at  *replica
 	out T
 	err error
 }
 
 // race is one call to several regions.
 type race[T any] struct {
-	first            *place // in the configuration
+	first            *replica // in the configuration
 	answers          chan answer[T]
-	waiting, running []*place    // not asked yet; asked, in that order
+	waiting, running []*replica  // not asked yet; asked, in that order
 	failed           []answer[T] // in that order
 	good             bool
 }
 
-// take notes an answer. It tells whether the race is over, and if not, whether
+// take notes an answer. It reports whether the race is over, and if not, whether
 // another region is to be asked at once.
 func (r *race[T]) take(ctx context.Context, a answer[T]) (done, next bool) {
 	mine := slices.Index(r.running, a.at)

@@ -19,8 +19,8 @@ func replicated(t testing.TB) (f *kmstest.FaultKMS, o Options, log *logged) {
 	t.Helper()
 	kmstest.Setenv(t)
 	f, log = kmstest.StartFaultKMS(t), &logged{}
-	o = Options{KeyID: f.CreateKey(kmstest.Identity.Multi()), DerivationKeyID: f.CreateKey(kmstest.Derivation.Multi()),
-		Regions: []string{east, west}, Endpoint: f.URL, HedgeAfter: time.Minute, Log: log.logger()}
+	o = Options{Section: Section{KeyID: f.CreateKey(kmstest.Identity.Multi()), DerivationKeyID: f.CreateKey(kmstest.Derivation.Multi()),
+		Regions: []string{east, west}, Endpoint: f.URL, HedgeAfter: keyprovider.Duration{Duration: time.Minute}}, Log: log.logger()}
 	f.Replicate(o.KeyID, west)
 	f.Replicate(o.DerivationKeyID, west)
 	return f, o, log
@@ -51,7 +51,7 @@ func TestFailover(t *testing.T) {
 			f.Everywhere()
 			o := o
 			if fault.Hang {
-				o.HedgeAfter = defaultHedge
+				o.HedgeAfter.Duration = defaultHedge
 			}
 			p := open(t, o)
 			fault.Region = east
@@ -116,7 +116,7 @@ func TestReplicaThatRefuses(t *testing.T) {
 	wants(t, err, keyprovider.Denied, "needs kms:GenerateMac on "+inWest(o.DerivationKeyID))
 
 	f.Deny(inWest(o.KeyID), "kms:Sign")
-	h := keyprovider.Harden(p, keyprovider.Policy{Name: providerName}, nil)
+	h := keyprovider.Supervise(p, keyprovider.Policy{Name: Type}, nil)
 	throttled := fault{Code: "ThrottlingException", Region: east, Times: 1}
 	f.Fault(kmstest.Sign, throttled)
 	if _, err := h.Sign(t.Context(), [32]byte{1}); err != nil {
@@ -225,7 +225,7 @@ func TestOpenRegions(t *testing.T) {
 			}
 			defer p.Close()
 			for i, want := range []string{good.KeyID, inWest(good.KeyID)} {
-				if got := p.identity.places[i].id; got != want {
+				if got := p.identity.replicas[i].id; got != want {
 					t.Errorf("%s in place of %s", got, want)
 				}
 			}

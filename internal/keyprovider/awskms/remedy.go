@@ -8,8 +8,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-const providerName = "aws-kms"
-
 // An action is one operation of KMS, as metrics count it and as IAM calls it.
 type action struct{ operation, name string }
 
@@ -31,18 +29,19 @@ func (c *cause) Error() string { return c.text }
 func (c *cause) Unwrap() error { return c.err }
 
 // explain turns what the SDK says of one call into an Error.
-func explain(ctx context.Context, err error, a action, k *key, at *place) *keyprovider.Error {
-	v := judge(ctx, err)
+func explain(ctx context.Context, err error, a action, k *key, at *replica) *keyprovider.Error {
+	v := classify(ctx, err)
 	return k.fault(v.reason, a, remedy(v, a, k, at), &cause{at.region.name + ": " + v.cause, ctx.Err()})
 }
 
 // fault is an Error about a key.
 func (k *key) fault(r keyprovider.Reason, a action, remedy string, err error) *keyprovider.Error {
-	return &keyprovider.Error{Reason: r, Provider: providerName, Action: a.name, Key: k.configured, Remedy: remedy, Err: err}
+	return &keyprovider.Error{Reason: r, Provider: Type, Action: a.name, Key: k.configured, Remedy: remedy,
+		Err: err}
 }
 
 // remedy says what to do. Commands are complete: they name region and key.
-func remedy(v verdict, a action, k *key, at *place) string {
+func remedy(v class, a action, k *key, at *replica) string {
 	on := fmt.Sprintf("--region %s --key-id %s", at.region.name, at.id)
 	switch v.reason {
 	case keyprovider.Denied:
@@ -54,7 +53,8 @@ func remedy(v verdict, a action, k *key, at *place) string {
 		return notFoundRemedy(k, at)
 	case keyprovider.Disabled:
 		if v.kind == importing {
-			return fmt.Sprintf("its imported key material is missing or has expired: import it again (aws kms get-parameters-for-import %s ...)", on)
+			return fmt.Sprintf("its imported key material is missing or has expired: import it again (aws kms "+
+				"get-parameters-for-import %s ...)", on)
 		}
 		return "to switch it on: aws kms enable-key " + on
 	case keyprovider.PendingDeletion:
@@ -70,7 +70,8 @@ func remedy(v verdict, a action, k *key, at *place) string {
 			return fmt.Sprintf("endpoint not reached: check the region's name, DNS, routes, security groups, proxy and "+
 				"VPC endpoint from this machine to %s", at.region.host)
 		case source:
-			return "the source of the AWS credentials (STS, SSO, the container's agent) does not answer or fails by itself: " + sourceRemedy
+			return "the source of the AWS credentials (STS, SSO, the container's agent) does not answer or fails by itself: " +
+				sourceRemedy
 		case notReady:
 			return "the key is being made, or its key store is not connected: see aws kms describe-key " + on
 		}
@@ -91,12 +92,14 @@ func remedy(v verdict, a action, k *key, at *place) string {
 	return ""
 }
 
-const sourceRemedy = "it is asked again; if it stays, check the way to it from this machine: aws sts get-caller-identity"
+const sourceRemedy = "it is asked again; if it stays, check the way to it from this machine: aws sts " +
+	"get-caller-identity"
 
 func credentialsRemedy(k kind) string {
 	switch k {
 	case expired:
-		return "the AWS credentials have expired: log in again (aws sso login), and restart the worker if the keys are in a file or in the environment; or use an instance or task role, which renews itself"
+		return "the AWS credentials have expired: log in again (aws sso login), and restart the worker if the keys are in " +
+			"a file or in the environment; or use an instance or task role, which renews itself"
 	case skewed:
 		return "set this machine's clock, and keep it right (timedatectl set-ntp true): signatures live for five minutes"
 	}
@@ -104,13 +107,15 @@ func credentialsRemedy(k kind) string {
 		"AWS_SECRET_ACCESS_KEY or profile; aws sts get-caller-identity shows what the chain finds"
 }
 
-func notFoundRemedy(k *key, at *place) string {
+func notFoundRemedy(k *key, at *replica) string {
 	name := at.region.name
 	if k.name.alias() && !strings.Contains(at.id, ":key/") {
-		return fmt.Sprintf("no such alias in %s (an alias belongs to one region and account): aws kms list-aliases --region %s, "+
+		return fmt.Sprintf("no such alias in %s (an alias belongs to one region and account): aws kms list-aliases "+
+			"--region %s, "+
 			"or give the key's ARN, or its region as regions = [\"...\"]", name, name)
 	}
-	return fmt.Sprintf("no such key in %s: check %s, its region and its account: aws kms list-keys --region %s", name, k.role.setting, name)
+	return fmt.Sprintf("no such key in %s: check %s, its region and its account: aws kms list-keys --region %s",
+		name, k.role.setting, name)
 }
 
 // A role is what a key is for.

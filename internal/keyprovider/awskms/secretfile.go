@@ -28,7 +28,8 @@ func openSecret(path string, mayMake bool) (*secret.Bytes, error) {
 	}
 	if !mayMake {
 		return nil, fmt.Errorf("derivation secret %s: %w: the shares of this node are sealed with it: "+
-			"put the file back from its backup (a new one is made only at enrolment, by frost-worker enroll, while there is no manifest)", path, fs.ErrNotExist)
+			"put the file back from its backup (a new one is made only at enrolment, by frost-worker enroll, while there is "+
+			"no manifest)", path, fs.ErrNotExist)
 	}
 	if err := makeSecret(path); err != nil && !errors.Is(err, fs.ErrExist) { // another process made it meanwhile
 		return nil, err

@@ -12,11 +12,11 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// judgeSource tells credentials that are missing or refused from a source of
+// classifySource tells credentials that are missing or refused from a source of
 // credentials (STS, SSO, a container's agent) that fails by itself, which may
 // pass.
-func judgeSource(err *credentialsError) verdict {
-	v := verdict{reason: keyprovider.Credentials, cause: err.Error()}
+func classifySource(err *credentialsError) class {
+	v := class{reason: keyprovider.Credentials, cause: err.Error()}
 	if sourceFails(err.err) {
 		v.reason, v.kind = keyprovider.Unavailable, source
 	}

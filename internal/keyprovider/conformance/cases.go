@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
@@ -229,6 +231,69 @@ func cancelled(ctx context.Context, s Subject) error {
 		_, err = p.Sign(ctx, [32]byte{1})
 		return err // still alive
 	})
+}
+
+// returnTime is how long a call may go on after its context has ended.
+const returnTime = 3 * time.Second
+
+// contextEnds: every operation returns when its context ends, whatever the
+// device does, with an error that wraps the context's; and works again after
+// that. Nobody above a provider abandons its calls.
+func contextEnds(ctx context.Context, s Subject) error {
+	return with(s.Open, func(p keyprovider.Provider) error {
+		release := func() {}
+		if s.Hang != nil {
+			release = s.Hang()
+		}
+		err := errors.Join(
+			returns(ctx, "Identity", func(ctx context.Context) error { _, err := p.Identity(ctx); return err }),
+			returns(ctx, "Sign", func(ctx context.Context) error { _, err := p.Sign(ctx, [32]byte{1}); return err }),
+			returns(ctx, "Derive", func(ctx context.Context) error { _, err := p.Derive(ctx, []byte("c")); return err }),
+		)
+		if prober, ok := p.(keyprovider.Prober); ok {
+			err = errors.Join(err, returns(ctx, "Probe", prober.Probe))
+		}
+		if d, ok := p.(keyprovider.Describer); ok {
+			describe := func(ctx context.Context) error { _, err := d.Describe(ctx); return err }
+			err = errors.Join(err, returns(ctx, "Describe", describe))
+		}
+		release()
+		if err != nil {
+			return err
+		}
+		return eventually(ctx, func() error { _, err := p.Sign(ctx, [32]byte{1}); return err })
+	})
+}
+
+// returns makes a call whose context ends soon. A call that needs no device may
+// succeed, and one that is not made fails for a reason of its own.
+func returns(ctx context.Context, name string, call func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- call(ctx) }()
+	select {
+	case err := <-done:
+		if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
+			return fmt.Errorf("%s gave %v when its context ended, which does not wrap %w", name, err, ctx.Err())
+		}
+		return nil
+	case <-time.After(50*time.Millisecond + returnTime):
+		return fmt.Errorf("%s did not return after its context had ended", name)
+	}
+}
+
+// eventually repeats a call that a device may need a moment for.
+func eventually(ctx context.Context, call func() error) error {
+	for {
+		err := call()
+		if err == nil {
+			return nil
+		}
+		if backoff.Sleep(ctx, 50*time.Millisecond) != nil {
+			return fmt.Errorf("after it hung, the device does not work again: %w", err)
+		}
+	}
 }
 
 // closing: nothing works after Close, and a second Close is harmless.

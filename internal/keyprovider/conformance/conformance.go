@@ -18,11 +18,14 @@ import (
 
 // Subject is the provider under test.
 type Subject struct {
-	// Open gives the provider; each call opens the same two keys again, as
+	// Open returns the provider; each call opens the same two keys again, as
 	// after a restart. The suite closes what it opened.
 	Open func() (keyprovider.Provider, error)
-	// OpenOther gives a provider over two other keys.
+	// OpenOther returns a provider over two other keys.
 	OpenOther func() (keyprovider.Provider, error)
+	// Hang has the device hold back its answers until release is called. Nil for
+	// a provider that has nothing to wait for.
+	Hang func() (release func())
 	// CannotDerive declares a provider without a derivation key: the suite
 	// then wants ErrCannotDerive wherever it would derive.
 	CannotDerive bool
@@ -49,11 +52,12 @@ func cases() []testCase {
 		{"CannotDerive", false, cannotDerive},
 		{"Concurrent", false, concurrent},
 		{"Cancelled", false, cancelled},
+		{"ContextEnds", false, contextEnds},
 		{"Close", false, closing},
 	}
 }
 
-// Run runs the suite.
+// Run runs the suite, of which each case is a subtest.
 func Run(t *testing.T, s Subject) {
 	t.Helper()
 	if s.Open == nil || s.OpenOther == nil {

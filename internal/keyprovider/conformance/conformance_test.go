@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
@@ -88,7 +89,7 @@ func subject(t *testing.T, spoil func(*device)) Subject {
 			return d, nil
 		}
 	}
-	return Subject{Open: open(newKey(t), "one"), OpenOther: open(newKey(t), "two")}
+	return Subject{Open: open(newKey(t), "one"), OpenOther: open(newKey(t), "two"), Timeout: 10 * time.Second}
 }
 
 func TestRightProviderPasses(t *testing.T) { Run(t, subject(t, nil)) }
@@ -157,6 +158,18 @@ func TestFaultsAreFound(t *testing.T) {
 			d.sign = func(_ context.Context, h [32]byte) ([]byte, error) {
 				return ecdsa.SignASN1(rand.Reader, d.key, h[:])
 			}
+		}},
+		{"context ignored while it hangs", "ContextEnds", "Sign did not return", func(d *device) {
+			d.sign = func(context.Context, [32]byte) ([]byte, error) { select {} }
+		}},
+		{"context's error hidden", "ContextEnds", "does not wrap", func(d *device) {
+			d.derive = func(ctx context.Context, _ []byte) ([32]byte, error) {
+				<-ctx.Done()
+				return [32]byte{}, keyprovider.ErrLabel
+			}
+		}},
+		{"hangs for ever", "ContextEnds", "does not work again", func(d *device) {
+			d.sign = func(ctx context.Context, _ [32]byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
 		}},
 		{"Close does nothing", "Close", "not ErrClosed", func(d *device) { d.close = func() error { return nil } }},
 		{"second Close fails", "Close", "second Close", func(d *device) {

@@ -9,8 +9,6 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/pin"
-	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // TestUnclearLogin: a wrong PIN that is answered with a code that does not say
@@ -20,7 +18,7 @@ func TestUnclearLogin(t *testing.T) {
 		t.Run(p11.Error(rv).Error(), func(t *testing.T) {
 			f, token, o := pinned(t)
 			dir := t.TempDir()
-			o, _ = keptIn(t, dir, o, pin.Literal(secret.New([]byte(token.PIN))))
+			o = keptIn(dir, o, token.PIN)
 			f.fail("C_Login", rv)
 			if err := openErr(t, o, f); keyprovider.ReasonOf(err) == keyprovider.PIN || err == nil {
 				t.Fatal(err)
@@ -31,8 +29,8 @@ func TestUnclearLogin(t *testing.T) {
 			wants(t, openErr(t, o, f), keyprovider.PIN, "failed twice at this PIN", p11.Error(rv).Error(), "frost-worker unlock")
 			f.release()
 			wants(t, openErr(t, o, f), keyprovider.PIN)
-			after, _ := keptIn(t, dir, o, pin.Literal(secret.New([]byte(token.PIN))))
-			refused.pins = map[string][]*secret.Bytes{} // a new process
+			newProcess()
+			after := o
 			wants(t, openErr(t, after, f), keyprovider.PIN, "given a PIN before")
 			if n := f.count("C_Login"); n != 2 {
 				t.Fatalf("%d logins", n)
@@ -76,26 +74,17 @@ func TestUnlockedAgain(t *testing.T) {
 	for _, rv := range []uint{p11.CKR_PIN_LOCKED, p11.CKR_PIN_EXPIRED} {
 		t.Run(p11.Error(rv).Error(), func(t *testing.T) {
 			f, token, o := pinned(t)
-			o, keeper := keptIn(t, t.TempDir(), o, pin.Literal(secret.New([]byte(token.PIN))))
+			o = keptIn(t.TempDir(), o, token.PIN)
 			f.fail("C_Login", rv)
 			wants(t, openErr(t, o, f), keyprovider.PIN)
 			f.release()
-			wants(t, openErr(t, o, f), keyprovider.PIN, "refused this PIN before")
+			wants(t, openErr(t, o, f), keyprovider.PIN, "given a PIN before")
 			if n := f.count("C_Login"); n != 1 {
 				t.Fatalf("%d logins", n)
 			}
 			person := o
-			person.AfterWrongPIN = true
-			taken, err := keeper.Try(secret.New([]byte(token.PIN)), func() error {
-				p, err := open(t.Context(), person, f.load, nil)
-				if err == nil {
-					err = p.Close()
-				}
-				return err
-			})
-			if !taken || err != nil {
-				t.Fatal(taken, err)
-			}
+			person.AfterWrongPIN = true // frost-worker unlock
+			mustClose(t, mustOpenWith(t, person, f.load))
 			mustWork(t, mustOpenWith(t, o, f.load))
 		})
 	}

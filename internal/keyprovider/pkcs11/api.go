@@ -13,8 +13,10 @@ type api interface {
 	Finalize() error
 	GetInfo() (p11.Info, error)
 	GetSlotList(tokenPresent bool) ([]uint, error)
+	GetSlotInfo(slot uint) (p11.SlotInfo, error)
 	GetTokenInfo(slot uint) (p11.TokenInfo, error)
 	GetMechanismList(slot uint) ([]*p11.Mechanism, error)
+	GetMechanismInfo(slot uint, m []*p11.Mechanism) (p11.MechanismInfo, error)
 
 	OpenSession(slot uint, flags uint) (p11.SessionHandle, error)
 	CloseSession(p11.SessionHandle) error
@@ -31,7 +33,9 @@ type api interface {
 	Sign(p11.SessionHandle, []byte) ([]byte, error)
 	DeriveKey(p11.SessionHandle, []*p11.Mechanism, p11.ObjectHandle, []*p11.Attribute) (p11.ObjectHandle, error)
 	GenerateKey(p11.SessionHandle, []*p11.Mechanism, []*p11.Attribute) (p11.ObjectHandle, error)
-	GenerateKeyPair(s p11.SessionHandle, m []*p11.Mechanism, public, private []*p11.Attribute) (p11.ObjectHandle, p11.ObjectHandle, error)
+	GenerateKeyPair(
+		s p11.SessionHandle, m []*p11.Mechanism, public, private []*p11.Attribute,
+	) (p11.ObjectHandle, p11.ObjectHandle, error)
 }
 
 var _ api = (*p11.Ctx)(nil)

@@ -34,7 +34,7 @@ func TestChild(t *testing.T) {
 	label := os.Getenv("FROSTFLEET_LABEL")
 	classes := map[string][]uint{"privkey": {p11.CKO_PRIVATE_KEY}, "secrkey": {p11.CKO_SECRET_KEY},
 		"pair": {p11.CKO_PRIVATE_KEY, p11.CKO_PUBLIC_KEY}}[os.Getenv("FROSTFLEET_CLASS")]
-	o := Options{Library: softhsm.Installed(t)}
+	o := Options{Section: Section{Library: softhsm.Installed(t)}}
 	o.asAdmin(t, softhsm.Token{Slot: uint(slot), PIN: os.Getenv("FROSTFLEET_PIN")}, func(a *admin) {
 		for _, class := range classes {
 			a.must(a.api.FindObjectsInit(a.s, attributesOf(map[uint]any{p11.CKA_CLASS: class, p11.CKA_LABEL: label})))

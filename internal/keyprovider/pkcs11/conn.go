@@ -11,6 +11,7 @@ import (
 
 	p11 "github.com/miekg/pkcs11"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
@@ -25,9 +26,7 @@ type conn struct {
 	slot       uint
 	info       p11.TokenInfo
 	keys       *keys
-
-	back chan struct{} // hears of sessions that come back
-	gone chan struct{} // closed once it is dead
+	visible    bool // the public key can be read without login
 
 	mu     sync.Mutex
 	idle   []session
@@ -41,14 +40,14 @@ type conn struct {
 // sessions and handles are tried.
 const maxFailed = 3
 
-// works tells whether nothing speaks against using it.
+// works reports whether nothing speaks against using it.
 func (c *conn) works() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !c.dead && c.generation == c.p.mod.generation.Load()
 }
 
-// hasProven tells whether a call succeeded since it was made.
+// hasProven reports whether a call succeeded since it was made.
 func (c *conn) hasProven() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -56,7 +55,7 @@ func (c *conn) hasProven() bool {
 }
 
 // with lends a session: an idle one, or a new one. There are never more than
-// places.
+// permits.
 func (c *conn) with(ctx context.Context, do func(session) error) error {
 	c.p.mod.gate.RLock()
 	defer c.p.mod.gate.RUnlock()
@@ -78,7 +77,7 @@ func (c *conn) lostByAnother() error {
 	return c.p.fail(keyprovider.Unavailable, "session", c.p.tokenName(), "another call lost the token; "+again, nil)
 }
 
-// speaksAgainst tells whether to give the connection up after a call.
+// speaksAgainst reports whether to give the connection up after a call.
 func (c *conn) speaksAgainst(err error) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,9 +95,11 @@ func (c *conn) speaksAgainst(err error) bool {
 	return lost(err) || reason == keyprovider.BadAnswer || c.failed >= maxFailed
 }
 
-// take gives an idle session or opens one. Where the token has none left, it
+// take returns an idle session or opens one. Where the token has none left, it
 // waits for one that is lent.
 func (c *conn) take(ctx context.Context) (session, error) {
+	const action = "C_OpenSession"
+	began, pause := time.Now(), backoff.Backoff{Min: time.Millisecond, Max: 20 * time.Millisecond}
 	for {
 		c.mu.Lock()
 		c.lent++
@@ -113,55 +114,23 @@ func (c *conn) take(ctx context.Context) (session, error) {
 		if err == nil {
 			return s, nil
 		}
-		wait := c.notOpened()
-		if !wait || !errors.Is(err, p11.Error(p11.CKR_SESSION_COUNT)) {
-			return 0, c.p.failed("C_OpenSession", c.p.tokenName(), err)
+		c.mu.Lock()
+		c.lent--
+		idle, lent, dead := len(c.idle), c.lent, c.dead
+		c.mu.Unlock()
+		switch {
+		case !errors.Is(err, p11.Error(p11.CKR_SESSION_COUNT)), idle+lent == 0:
+			return 0, c.p.failed(action, c.p.tokenName(), err)
+		case idle > 0:
+		case dead:
+			return 0, c.lostByAnother()
+		case len(c.p.calls.some((*call).hangs)) >= lent:
+			return 0, c.p.stuck(action, c.p.tokenName())
+		case c.p.life.Err() != nil:
+			return 0, keyprovider.ErrClosed
+		case pause.Wait(ctx) != nil:
+			return 0, c.p.gaveUp(ctx, action, c.p.tokenName(), began)
 		}
-		if err := c.awaitSession(ctx); err != nil {
-			return 0, err
-		}
-	}
-}
-
-// notOpened tells whether one of ours is to come back, or has.
-func (c *conn) notOpened() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.lent--
-	if c.lent == 0 {
-		c.wake() // who waits for this one
-	}
-	return c.lent > 0 || len(c.idle) > 0
-}
-
-func (c *conn) awaitSession(ctx context.Context) error {
-	const action = "C_OpenSession"
-	c.mu.Lock()
-	idle, lent := len(c.idle), c.lent
-	c.mu.Unlock()
-	if idle > 0 {
-		return nil
-	}
-	if len(c.p.flights.some((*flight).hangs)) >= lent {
-		return c.p.stuck(action, c.p.tokenName())
-	}
-	began := time.Now()
-	select {
-	case <-c.back:
-		return nil
-	case <-c.gone:
-		return c.lostByAnother()
-	case <-c.p.life.Done():
-		return keyprovider.ErrClosed
-	case <-ctx.Done():
-		return c.p.gaveUp(ctx, action, c.p.tokenName(), began)
-	}
-}
-
-func (c *conn) wake() {
-	select {
-	case c.back <- struct{}{}:
-	default: // there is enough to wake all
 	}
 }
 
@@ -181,7 +150,6 @@ func (c *conn) put(s session, err error) {
 		c.lent--
 		c.mu.Unlock()
 	}
-	c.wake()
 }
 
 // giveUp ends the use of the connection; why is nil if it was closed.
@@ -193,7 +161,6 @@ func (c *conn) giveUp(why error) {
 	if dead {
 		return
 	}
-	close(c.gone)
 	c.p.mod.disconnected(c.slot, c.generation)
 	if why != nil {
 		c.p.o.Log.Warn("connection to the token is lost", "token", c.info.Label, "slot", c.slot, "error", why)

@@ -162,9 +162,9 @@ func deleteObject(t *testing.T, h *softhsm.HSM, token softhsm.Token, class, labe
 	}
 }
 
-// TestHardened: as a worker has it, an idle provider notices within a probe
+// TestSupervised: as a worker has it, an idle provider notices within a probe
 // that its token was deleted, tells why, and works again once it is back.
-func TestHardened(t *testing.T) {
+func TestSupervised(t *testing.T) {
 	h := softhsm.New(t)
 	token, o := provisioned(t, h, "node-0", "")
 	restore := h.Backup(t, token)
@@ -172,7 +172,7 @@ func TestHardened(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	hard := keyprovider.Harden(p, keyprovider.Policy{Name: "pkcs11", ProbeEvery: 100 * time.Millisecond, Cooldown: 200 * time.Millisecond}, nil)
+	hard := keyprovider.Supervise(p, keyprovider.Policy{Name: "pkcs11", ProbeEvery: 100 * time.Millisecond, Cooldown: 200 * time.Millisecond}, nil)
 	mustWork(t, hard)
 	ctx, cancel := context.WithCancel(t.Context())
 	var watch sync.WaitGroup

@@ -21,21 +21,20 @@ const actDerive = "derive"
 // takeTurn waits for the turn to derive: by ECDH it is one at a time, as some
 // libraries (ykcs11) have one place for the shared secret that all sessions of
 // a slot share. It does not wait for a derivation that hangs.
-func (p *Provider) takeTurn(ctx context.Context, c *conn) (turn chan struct{}, err error) {
-	key := p.keyName(p.o.DerivationKeyLabel)
-	turn = p.mod.derivations(c.slot)
+func (p *Provider) takeTurn(ctx context.Context, c *conn) (end func(), err error) {
+	key, turn, began := p.keyName(p.o.DerivationKeyLabel), p.mod.derivations(c.slot), time.Now()
+	end = func() { <-turn }
 	select {
 	case turn <- struct{}{}:
-		return turn, nil
+		return end, nil
 	default:
 	}
-	if len(p.flights.some(func(f *flight) bool { return f.action == actDerive && f.hangs() })) > 0 {
+	if len(p.calls.some(func(f *call) bool { return f.action == actDerive && f.hangs() })) > 0 {
 		return nil, p.stuck(actDerive, key)
 	}
-	began := time.Now()
 	select {
 	case turn <- struct{}{}:
-		return turn, nil
+		return end, nil
 	case <-p.life.Done():
 		return nil, keyprovider.ErrClosed
 	case <-ctx.Done():
@@ -43,25 +42,7 @@ func (p *Provider) takeTurn(ctx context.Context, c *conn) (turn chan struct{}, e
 	}
 }
 
-// useInTurn is use for a derivation by ECDH. Who waits for the turn has no
-// place: signatures go on beside a derivation that hangs.
-func (p *Provider) useInTurn(ctx context.Context, key string, do func(*conn, session) ([]byte, error)) ([]byte, error) {
-	c, err := p.connection(ctx, actDerive, key)
-	if err != nil {
-		return nil, err
-	}
-	turn, err := p.takeTurn(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if err := p.takePlace(ctx, actDerive, key); err != nil {
-		<-turn
-		return nil, err
-	}
-	return p.fly(ctx, c, keyprovider.OpDerive, actDerive, key, do, func() { <-p.places; <-turn })
-}
-
-// derive gives 32 bytes, which the caller wipes.
+// derive returns 32 bytes, which the caller wipes.
 func (c *conn) derive(s session, label []byte) ([]byte, error) {
 	if c.keys.kind == ECDH {
 		return c.deriveECDH(s, label)
@@ -125,5 +106,6 @@ func (c *conn) deriveECDH(s session, label []byte) ([]byte, error) {
 }
 
 func (c *conn) badDerived(what string) error {
-	return c.p.fail(keyprovider.BadAnswer, "derive", c.p.keyName(c.p.o.DerivationKeyLabel), what+": look for news of the token's firmware", nil)
+	return c.p.fail(keyprovider.BadAnswer, "derive", c.p.keyName(c.p.o.DerivationKeyLabel),
+		what+": look for news of the token's firmware", nil)
 }

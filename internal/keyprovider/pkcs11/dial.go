@@ -20,10 +20,11 @@ const dialPause = time.Second
 // known is what token and keys were at first: another token is refused, as is
 // one that comes back with other keys.
 type known struct {
-	serial string
-	public *ecdsa.PublicKey
-	kind   string   // of the derivation key
-	check  [32]byte // hash of a derived value; zero without a derivation key
+	token   identity
+	visible bool // its public key can be read without login
+	public  *ecdsa.PublicKey
+	kind    string   // of the derivation key
+	check   [32]byte // hash of a derived value; zero without a derivation key
 }
 
 // knownKeys is nil until there was a connection.
@@ -33,7 +34,7 @@ func (p *Provider) knownKeys() *known {
 	return p.known
 }
 
-// connection gives the connection that works, or makes one. All who wait for
+// connection returns the connection that works, or makes one. All who wait for
 // one wait for the same dial.
 func (p *Provider) connection(ctx context.Context, action, key string) (*conn, error) {
 	for {
@@ -53,7 +54,7 @@ func (p *Provider) connection(ctx context.Context, action, key string) (*conn, e
 			return nil, keyprovider.ErrClosed
 		case <-ctx.Done():
 			if leads {
-				return nil, p.leave(ctx, f)
+				return nil, p.abandon(ctx, f)
 			}
 			return nil, p.gaveUp(ctx, action, key, f.began)
 		}
@@ -64,9 +65,9 @@ func isContext(err error) bool {
 	return errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
-// connOrDial gives one of three: a connection, a dial to wait for, which the
+// connOrDial returns one of three: a connection, a dial to wait for, which the
 // caller may lead, or the reason why there is neither.
-func (p *Provider) connOrDial(ctx context.Context) (c *conn, dial *flight, leads bool, err error) {
+func (p *Provider) connOrDial(ctx context.Context) (c *conn, dial *call, leads bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	old := p.conn
@@ -88,26 +89,26 @@ func (p *Provider) connOrDial(ctx context.Context) (c *conn, dial *flight, leads
 }
 
 // startDial wants p.mu.
-func (p *Provider) startDial(ctx context.Context, old *conn) *flight {
+func (p *Provider) startDial(ctx context.Context, old *conn) *call {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(p.life, cancel)
 	var c *conn
-	return p.launch("connect", p.tokenName(), func(f *flight) (_ []byte, err error) {
+	return p.start("connect", p.tokenName(), func(f *call) (_ []byte, err error) {
 		c, err = p.connect(ctx, f, old)
 		f.cutShort = ctx.Err() != nil && isContext(err)
 		return nil, err
-	}, func(f *flight) {
+	}, func(f *call) {
 		stop()
 		cancel()
 		p.dialEnded(c, f)
 	})
 }
 
-func (p *Provider) dialEnded(c *conn, f *flight) {
+func (p *Provider) dialEnded(c *conn, f *call) {
 	p.mu.Lock()
 	closed := p.closed
 	p.dial = nil
-	if !f.cutShort { // a caller's patience says nothing of the token
+	if !f.cutShort { // that says nothing about the token
 		p.dialed, p.dialErr = time.Now(), f.err
 	}
 	if c != nil && !closed {
@@ -121,9 +122,9 @@ func (p *Provider) dialEnded(c *conn, f *flight) {
 }
 
 // connect makes a connection. If that fails for a reason that a fresh look at
-// the device may mend, the library is initialised again: many list their
+// the device may cure, the library is initialised again: many list their
 // tokens at that time only.
-func (p *Provider) connect(ctx context.Context, f *flight, old *conn) (*conn, error) {
+func (p *Provider) connect(ctx context.Context, f *call, old *conn) (*conn, error) {
 	var spare *uint
 	if old != nil {
 		old.giveUp(nil)
@@ -135,19 +136,19 @@ func (p *Provider) connect(ctx context.Context, f *flight, old *conn) (*conn, er
 		return nil, p.failed("C_Initialize", p.o.Library, err)
 	}
 	c, err := p.establish(ctx, f)
-	var told *keyprovider.Error
-	if err == nil || fresh || !errors.As(err, &told) {
+	var failed *keyprovider.Error
+	if err == nil || fresh || !errors.As(err, &failed) {
 		return c, err
 	}
 	switch {
-	case told.Action == actFindToken, told.Reason == keyprovider.Unavailable:
-	case told.Reason == keyprovider.NotFound: // the others see that token as we do
+	case failed.Action == actFindToken, failed.Reason == keyprovider.Unavailable:
+	case failed.Reason == keyprovider.NotFound: // the others see that token as we do
 		spare = nil
 	default:
 		return nil, err
 	}
 	if why := p.mod.reset(spare); why != nil {
-		again := *told
+		again := *failed
 		again.Remedy += "; " + why.Error()
 		if hanging := p.hanging(); hanging != "" {
 			again.Remedy += ": " + hanging
@@ -155,14 +156,14 @@ func (p *Provider) connect(ctx context.Context, f *flight, old *conn) (*conn, er
 		return nil, &again
 	}
 	p.o.Log.Info("library was initialised again, after a failure", "library", p.o.Library, "error", err)
-	if told.Action == actLogin && isUnclear(err) { // the next dial is soon enough for a PIN that may be wrong
+	if failed.Action == actLogin && isUnclear(err) { // the next dial is soon enough for a PIN that may be wrong
 		return nil, err
 	}
 	return p.establish(ctx, f)
 }
 
 // establish finds the token, logs in, and finds and tries the keys.
-func (p *Provider) establish(ctx context.Context, f *flight) (*conn, error) {
+func (p *Provider) establish(ctx context.Context, f *call) (*conn, error) {
 	m := p.mod
 	m.gate.RLock()
 	defer m.gate.RUnlock()
@@ -174,8 +175,7 @@ func (p *Provider) establish(ctx context.Context, f *flight) (*conn, error) {
 	if err != nil {
 		return nil, p.failed("C_OpenSession", p.tokenName(), err)
 	}
-	c := &conn{p: p, generation: m.generation.Load(), slot: slot, info: info, idle: []session{s},
-		back: make(chan struct{}, maxSessions), gone: make(chan struct{})}
+	c := &conn{p: p, generation: m.generation.Load(), slot: slot, info: info, idle: []session{s}}
 	if err := p.enter(ctx, f, c, s); err != nil {
 		_ = m.api.CloseSession(s)
 		return nil, err
@@ -192,7 +192,10 @@ func (p *Provider) sessionFlags() uint {
 	return p11.CKF_SERIAL_SESSION
 }
 
-func (p *Provider) enter(ctx context.Context, f *flight, c *conn, s session) error {
+func (p *Provider) enter(ctx context.Context, f *call, c *conn, s session) error {
+	if err := c.recognize(s); err != nil {
+		return err
+	}
 	if err := p.login(ctx, f, c, s); err != nil {
 		return err
 	}

@@ -32,8 +32,8 @@
 // does not help and no other token of the library is in use, the library is
 // initialised again: SoftHSM and others list their tokens at that time only.
 // There is at most one such try a second. Failures that say nothing of the
-// connection end it when they repeat. Another token with the same label, which
-// its serial number tells, gets neither a session nor the PIN.
+// connection end it when they repeat. Another token with the same label gets
+// no PIN: serial number, maker, model and public key tell them apart.
 //
 // A call runs on a goroutine of its own. When its context ends the caller goes
 // on, and the session is out of use until the call returns. Once as many calls
@@ -43,11 +43,11 @@
 //
 // Tokens lock after a few wrong PINs. A PIN that was refused is never tried
 // again in this process, one that was answered with an error that may mean
-// that it is wrong is tried once more, and a token whose flags tell of a wrong PIN since the
-// last right one is not logged in to unless Options.AfterWrongPIN says so,
-// which stops a supervisor's restarts from locking it. Many tokens tell nothing
-// of the kind, and two processes may look at the same time: Options.Guard
-// stands in for that.
+// that it is wrong is tried once more, and a token whose flags report a wrong
+// PIN since the last right one is not logged in to unless Options.AfterWrongPIN
+// says so, which stops a supervisor's restarts from locking it. Many tokens
+// report nothing of the kind, and two processes may look at the same time:
+// Options.Tried stands in for that.
 //
 // PINs and derived values are wiped here. The copies that C code makes of them
 // are freed without wiping, in the binding and in the vendor's library.

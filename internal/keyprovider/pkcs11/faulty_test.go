@@ -29,6 +29,7 @@ type faulty struct {
 	sessions map[p11.SessionHandle]bool
 	max      int
 	shift    uint // added to slot numbers
+	hardware bool // the slot claims to be
 }
 
 var (
@@ -172,6 +173,20 @@ func (f *faulty) GetTokenInfo(slot uint) (p11.TokenInfo, error) {
 		f.tokens(slot-f.shift, &info)
 	}
 	return info, err
+}
+
+func (f *faulty) GetSlotInfo(slot uint) (p11.SlotInfo, error) {
+	info, err := f.api.GetSlotInfo(f.real(slot))
+	f.set(func() {
+		if f.hardware {
+			info.Flags |= p11.CKF_HW_SLOT
+		}
+	})
+	return info, err
+}
+
+func (f *faulty) GetMechanismInfo(slot uint, m []*p11.Mechanism) (p11.MechanismInfo, error) {
+	return f.api.GetMechanismInfo(f.real(slot), m)
 }
 
 func (f *faulty) GetMechanismList(slot uint) ([]*p11.Mechanism, error) {

@@ -15,7 +15,7 @@ import (
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
 
-const patience = 50 * time.Millisecond
+const brief = 50 * time.Millisecond
 
 // briefly calls do with a context whose time is over soon, but not before do has
 // got to what hangs; or, if it is to wait for somebody else, has had ample time.
@@ -24,11 +24,11 @@ func briefly(t *testing.T, do func(context.Context) error) error {
 	ctx := expiring{t.Context(), make(chan struct{})}
 	before, done := stuck.Load(), make(chan error, 1)
 	go func() { done <- do(ctx) }()
-	for began := time.Now(); stuck.Load() == before && time.Since(began) < 40*patience; {
+	for began := time.Now(); stuck.Load() == before && time.Since(began) < 40*brief; {
 		select {
 		case err := <-done:
 			return err
-		case <-time.After(patience / 10):
+		case <-time.After(brief / 10):
 		}
 	}
 	close(ctx.over)
@@ -93,7 +93,7 @@ func TestHang(t *testing.T) {
 	}
 	f.release()
 	eventually(t, "the calls returned", func() error {
-		if len(p.flights.some(anyFlight)) > 0 {
+		if len(p.calls.some(anyCall)) > 0 {
 			return errors.New("not yet")
 		}
 		return nil
@@ -158,7 +158,7 @@ func TestImpatientCallers(t *testing.T) {
 		}
 	}
 	if heard.count(keyprovider.OpSign, keyprovider.Unavailable) > 0 || heard.count(keyprovider.OpSign, keyprovider.Canceled) != 5 {
-		t.Fatal("impatience passed for a failure")
+		t.Fatal("imbrief passed for a failure")
 	}
 }
 
@@ -249,7 +249,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 	go func() { done <- trySign(t.Context(), p) }()
 	<-asked
 	go func() { done <- trySign(t.Context(), p) }()
-	time.Sleep(patience)
+	time.Sleep(brief)
 	mustClose(t, p)
 	for range 2 {
 		if err := <-done; !errors.Is(err, keyprovider.ErrClosed) && keyprovider.ReasonOf(err) != keyprovider.Canceled {

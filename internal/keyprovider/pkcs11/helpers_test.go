@@ -17,6 +17,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
@@ -28,11 +29,13 @@ const (
 
 // optionsFor says how to open a token by its label.
 func optionsFor(h *softhsm.HSM, token softhsm.Token) Options {
-	return Options{Library: h.Library(), TokenLabel: token.Label, KeyLabel: identityLabel,
-		DerivationKeyLabel: derivationLabel, PIN: pinOf(token.PIN)}
+	return Options{
+		Section: Section{Library: h.Library(), TokenLabel: token.Label, KeyLabel: identityLabel, DerivationKeyLabel: derivationLabel},
+		PIN:     pinOf(token.PIN),
+	}
 }
 
-func pinOf(pin string) PINSource { return fixedPIN(secret.New([]byte(pin))) }
+func pinOf(text string) pin.Source { return pin.Literal(secret.New([]byte(text))) }
 
 // provisioned makes a token with its keys.
 func provisioned(t testing.TB, h *softhsm.HSM, label, derivation string) (softhsm.Token, Options) {

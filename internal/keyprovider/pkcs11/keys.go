@@ -34,7 +34,7 @@ const (
 
 // findKeys finds both keys by label and checks their kind. The identity's
 // public key is found out with a signature.
-func (c *conn) findKeys(f *flight, s session) error {
+func (c *conn) findKeys(f *call, s session) error {
 	p := c.p
 	label := p.o.KeyLabel
 	private, err := c.findIdentity(s)
@@ -43,7 +43,8 @@ func (c *conn) findKeys(f *flight, s session) error {
 	}
 	if private == nil {
 		return p.fail(keyprovider.NotFound, actFindKey, p.keyName(label),
-			"no private key has that label; there are: "+c.labels(s, p11.CKO_PRIVATE_KEY)+". Mend key_label, or "+provisionCommand, nil)
+			"no private key has that label; there are: "+c.labels(s, p11.CKO_PRIVATE_KEY)+
+				". Correct key_label, or "+provisionCommand, nil)
 	}
 	c.keys = &keys{identity: *private}
 	candidates, err := c.publicKeys(f, s, *private, label)
@@ -59,7 +60,8 @@ func (c *conn) findKeys(f *flight, s session) error {
 	c.keys.derivation, c.keys.kind, err = c.findDerivation(s)
 	if err == nil && c.keys.kind == "" {
 		err = c.lostDerivation(p.fail(keyprovider.NotFound, actFindKey, p.keyName(p.o.DerivationKeyLabel),
-			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. Mend derivation_key_label, or %s",
+			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. "+
+				"Correct derivation_key_label, or %s",
 				c.labels(s, p11.CKO_SECRET_KEY), c.labels(s, p11.CKO_PRIVATE_KEY), provisionCommand), nil))
 	}
 	return err
@@ -76,11 +78,11 @@ func (c *conn) lostDerivation(err *keyprovider.Error) error {
 	return err
 }
 
-// findIdentity gives nil if there is no key with the label.
+// findIdentity returns nil if there is no key with the label.
 func (c *conn) findIdentity(s session) (*handle, error) {
 	var id []*p11.Attribute
-	if len(c.p.o.KeyID) > 0 {
-		id = append(id, p11.NewAttribute(p11.CKA_ID, c.p.o.KeyID))
+	if len(c.p.o.keyID) > 0 {
+		id = append(id, p11.NewAttribute(p11.CKA_ID, c.p.o.keyID))
 	}
 	h, err := c.findOne(s, p11.CKO_PRIVATE_KEY, c.p.o.KeyLabel, id...)
 	if h == nil || err != nil {
@@ -89,14 +91,15 @@ func (c *conn) findIdentity(s session) (*handle, error) {
 	return h, c.checkEC(s, *h, c.p.o.KeyLabel, p11.CKA_SIGN, "CKA_SIGN")
 }
 
-// findOne gives nil if there is no object with the label.
+// findOne returns nil if there is no object with the label.
 func (c *conn) findOne(s session, class uint, label string, more ...*p11.Attribute) (*handle, error) {
 	found, err := c.find(s, class, append(more, withLabel(label))...)
 	switch {
 	case err != nil || len(found) == 0:
 		return nil, err
 	case len(found) > 1:
-		return nil, c.wrong(label, fmt.Sprintf("%d keys have that label, with the CKA_ID %s: rename or delete all but one", len(found), c.ids(s, found)))
+		return nil, c.wrong(label, fmt.Sprintf("%d keys have that label, with the CKA_ID %s: rename or delete all but one",
+			len(found), c.ids(s, found)))
 	}
 	return &found[0], nil
 }
@@ -111,14 +114,16 @@ func (c *conn) checkEC(s session, h handle, label string, use uint, useName stri
 	case known && kind == p11.CKK_RSA:
 		return c.wrong(label, "it is an RSA key, and must be an EC key on P-256: "+provisionCommand)
 	case known && kind != p11.CKK_EC:
-		return c.wrong(label, fmt.Sprintf("it is a key of type %#x, and must be an EC key on P-256: %s", kind, provisionCommand))
+		return c.wrong(label, fmt.Sprintf("it is a key of type %#x, and must be an EC key on P-256: %s", kind,
+			provisionCommand))
 	}
 	curve, err := c.bytes(s, h, p11.CKA_EC_PARAMS)
 	if err != nil {
 		return err
 	}
 	if curve != nil && !bytes.Equal(curve, p256) { // nil: its public key will tell
-		return c.wrong(label, fmt.Sprintf("it is an EC key on another curve than P-256 (CKA_EC_PARAMS %x): %s", curve, provisionCommand))
+		return c.wrong(label, fmt.Sprintf("it is an EC key on another curve than P-256 (CKA_EC_PARAMS %x): %s", curve,
+			provisionCommand))
 	}
 	may, known, err := c.truth(s, h, use)
 	if err != nil {
@@ -129,12 +134,13 @@ func (c *conn) checkEC(s session, h handle, label string, use uint, useName stri
 	}
 	always, _, err := c.truth(s, h, p11.CKA_ALWAYS_AUTHENTICATE)
 	if always {
-		return c.wrong(label, "it wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE): use a key that does not, on a YubiKey in slot 9a")
+		return c.wrong(label, "it wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE): use a key that does not, on a "+
+			"YubiKey in slot 9a")
 	}
 	return err
 }
 
-// findDerivation gives an empty kind if there is no key with the label.
+// findDerivation returns an empty kind if there is no key with the label.
 func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
 	label := c.p.o.DerivationKeyLabel
 	secret, err := c.findOne(s, p11.CKO_SECRET_KEY, label)
@@ -152,9 +158,11 @@ func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
 	case secret != nil && private != nil && insists == "":
 		return 0, "", c.wrong(label, `a secret key and a private key have that label: set derivation = "hmac" or "ecdh"`)
 	case insists == HMAC && secret == nil:
-		return 0, "", c.wrong(label, `derivation = "hmac", and it is a private key: mend derivation or derivation_key_label`)
+		return 0, "", c.wrong(label,
+			`derivation = "hmac", and it is a private key: correct derivation or derivation_key_label`)
 	case insists == ECDH && private == nil:
-		return 0, "", c.wrong(label, `derivation = "ecdh", and it is a secret key: mend derivation or derivation_key_label`)
+		return 0, "", c.wrong(label,
+			`derivation = "ecdh", and it is a secret key: correct derivation or derivation_key_label`)
 	case private == nil || insists == HMAC:
 		return *secret, HMAC, c.checkSecret(s, *secret, label)
 	}
@@ -167,7 +175,8 @@ func (c *conn) checkSecret(s session, h handle, label string) error {
 		return err
 	}
 	if known && kind != p11.CKK_GENERIC_SECRET && kind != p11.CKK_SHA256_HMAC {
-		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret or one for SHA-256 HMAC: %s", kind, provisionCommand))
+		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret or one for SHA-256 "+
+			"HMAC: %s", kind, provisionCommand))
 	}
 	size, known, err := c.number(s, h, p11.CKA_VALUE_LEN)
 	if err != nil {
@@ -189,8 +198,8 @@ func (c *conn) wrong(label, remedy string) error {
 
 // publicKeys collects what may be the identity's public half: public keys with
 // its CKA_ID or label, then certificates with its CKA_ID or label.
-func (c *conn) publicKeys(f *flight, s session, private handle, label string) (out []*ecdsa.PublicKey, err error) {
-	err = c.p.call(f, keyprovider.OpPublicKey, "C_GetAttributeValue", c.p.keyName(label), func() error {
+func (c *conn) publicKeys(f *call, s session, private handle, label string) (out []*ecdsa.PublicKey, err error) {
+	err = c.p.observed(f, keyprovider.OpPublicKey, "C_GetAttributeValue", c.p.keyName(label), func() error {
 		by := []*p11.Attribute{withLabel(label)}
 		id, err := c.bytes(s, private, p11.CKA_ID)
 		if err != nil {
@@ -223,7 +232,8 @@ func (c *conn) publicKeys(f *flight, s session, private handle, label string) (o
 			return nil
 		}
 		return c.p.fail(keyprovider.NotFound, actFindKey, c.p.keyName(label), fmt.Sprintf(
-			"the private key is there, and neither a P-256 public key nor a certificate has its label or its CKA_ID %x: import the public key with %s --write-object FILE --type pubkey --label %q --id %x",
+			"the private key is there, and neither a P-256 public key nor a certificate has its label or its CKA_ID %x: "+
+				"import the public key with %s --write-object FILE --type pubkey --label %q --id %x",
 			id, c.p.tool(), label, id), nil)
 	})
 	return out, err

@@ -46,7 +46,7 @@ func TestFindToken(t *testing.T) {
 
 func TestNoTokenAtAll(t *testing.T) {
 	h := softhsm.New(t)
-	_, err := Open(t.Context(), Options{Library: h.Library(), TokenLabel: "node-0", KeyLabel: "k"})
+	_, err := Open(t.Context(), Options{Section: Section{Library: h.Library(), TokenLabel: "node-0", KeyLabel: "k"}})
 	wants(t, err, keyprovider.NotFound, "no initialised token at all")
 }
 

@@ -12,6 +12,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
@@ -73,7 +74,7 @@ func TestWrongPIN(t *testing.T) {
 func TestWrongPINOfMany(t *testing.T) {
 	f, _, o := pinned(t)
 	o.PIN, o.AfterWrongPIN = pinOf("333333"), true
-	f.failWith("C_Login", func(int) error { time.Sleep(patience); return nil }) // so that they meet
+	f.failWith("C_Login", func(int) error { time.Sleep(brief); return nil }) // so that they meet
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
@@ -119,7 +120,8 @@ func (o Options) asSession(t *testing.T, f *faulty, token softhsm.Token, do func
 func TestRefusals(t *testing.T) {
 	for _, rv := range []uint{p11.CKR_PIN_INCORRECT, p11.CKR_PIN_INVALID, p11.CKR_PIN_LEN_RANGE, p11.CKR_PIN_EXPIRED, p11.CKR_PIN_LOCKED} {
 		t.Run(p11.Error(rv).Error(), func(t *testing.T) {
-			f, _, o := pinned(t)
+			f, token, o := pinned(t)
+			o = keptIn(t.TempDir(), o, token.PIN)
 			p := mustOpenWith(t, o, f.load)
 			mustWork(t, p)
 			logins := f.count("C_Login")
@@ -129,7 +131,7 @@ func TestRefusals(t *testing.T) {
 			wants(t, trySign(t.Context(), p), keyprovider.PIN)
 			f.release()
 			time.Sleep(dialPause)
-			wants(t, trySign(t.Context(), p), keyprovider.PIN, "refused this PIN before")
+			wants(t, trySign(t.Context(), p), keyprovider.PIN, " PIN before")
 			if n := f.count("C_Login") - logins; n != 1 {
 				t.Fatalf("tried %d times", n)
 			}
@@ -191,8 +193,7 @@ func TestNoLogin(t *testing.T) {
 
 // TestPINSource: what Options.PIN gives is not tried unless it can be right.
 func TestPINSource(t *testing.T) {
-	for want, source := range map[string]PINSource{
-		"frost-worker unlock":   func(context.Context) (*secret.Bytes, error) { return nil, nil },
+	for want, source := range map[string]pin.Source{
 		"4 to 255":              pinOf("123"),
 		"the prompt was closed": func(context.Context) (*secret.Bytes, error) { return nil, errors.New("the prompt was closed") },
 		"took too long":         func(context.Context) (*secret.Bytes, error) { return nil, errTookTooLong },
@@ -208,7 +209,7 @@ func TestPINSource(t *testing.T) {
 	}
 	f, _, o := pinned(t)
 	o.PIN = nil
-	wants(t, openErr(t, o, f), keyprovider.PIN, "pin_file", "frost-worker unlock")
+	wants(t, openErr(t, o, f), keyprovider.Credentials, "set pin_file or pin", "start this at a terminal")
 }
 
 // errTookTooLong wraps a context's error that is not the caller's.

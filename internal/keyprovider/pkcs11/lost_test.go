@@ -26,7 +26,7 @@ func TestEveryLoss(t *testing.T) {
 	o.Log = log.logger()
 	p := mustOpenWith(t, o, f.load)
 	losses := []p11.Error{p11.CKR_VENDOR_DEFINED + 7}
-	for rv, v := range verdicts {
+	for rv, v := range classes {
 		if v.lost {
 			losses = append(losses, rv)
 		}

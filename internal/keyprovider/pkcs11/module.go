@@ -3,14 +3,14 @@
 package pkcs11
 
 import (
-	"context"
+	"bytes"
 	"errors"
 	"fmt"
-	"maps"
 	"path/filepath"
-	"slices"
+	"runtime"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -21,7 +21,9 @@ import (
 // loaded, as some libraries don't survive being unloaded, and is finalised
 // when nobody uses it.
 type module struct {
-	api api
+	api  api
+	args []byte         // for C_Initialize, ending in NUL; nil: none
+	pin  runtime.Pinner // of args, for ever: the library may keep the pointer
 
 	// gate is held for reading around every use of the library, and for
 	// writing around its initialisation. A call that hangs keeps it, so
@@ -32,15 +34,15 @@ type module struct {
 	// one mean nothing, or something else.
 	generation atomic.Int64
 
-	logins chan struct{} // holds one token: logins go one after the other
+	logins  chan struct{} // holds one token: logins go one after the other
+	opening chan struct{} // the same for openings, until nothing of them is under way
 
 	mu     sync.Mutex
-	users  int                         // providers
-	ready  bool                        // initialised
-	theirs bool                        // by somebody else in this process: not ours to finalise
-	inUse  map[uint]int                // connections that work, by slot
-	ecdh   map[uint]chan struct{}      // holds one token, for one derivation at a time, by slot
-	left   map[*Provider]chan struct{} // whose opening was given up; closed when nothing of it is under way
+	users  int                    // providers
+	ready  bool                   // initialised
+	theirs bool                   // by somebody else in this process: not ours to finalise
+	inUse  map[uint]int           // connections that work, by slot
+	ecdh   map[uint]chan struct{} // holds one token, for one derivation at a time, by slot
 }
 
 var registry = struct {
@@ -48,8 +50,9 @@ var registry = struct {
 	modules map[string]*module // by resolved path
 }{modules: map[string]*module{}}
 
-// acquire gives the module at a path to one more user.
-func acquire(path string, load loader) (*module, error) {
+// acquire returns the module at a path to one more user, who wants it to be
+// initialised with args.
+func acquire(path, args string, load loader) (*module, error) {
 	registry.Lock()
 	defer registry.Unlock()
 	m := registry.modules[path]
@@ -58,9 +61,16 @@ func acquire(path string, load loader) (*module, error) {
 		if err != nil {
 			return nil, err
 		}
-		m = &module{api: loaded, logins: make(chan struct{}, 1), inUse: map[uint]int{},
-			ecdh: map[uint]chan struct{}{}, left: map[*Provider]chan struct{}{}}
+		m = &module{api: loaded, logins: make(chan struct{}, 1), opening: make(chan struct{}, 1), inUse: map[uint]int{},
+			ecdh: map[uint]chan struct{}{}}
+		if args != "" {
+			m.args = append([]byte(args), 0)
+			m.pin.Pin(&m.args[0])
+		}
 		registry.modules[path] = m
+	}
+	if string(bytes.TrimSuffix(m.args, []byte{0})) != args {
+		return nil, errors.New("pkcs11: " + path + " is in use in this process with other init_args")
 	}
 	m.mu.Lock()
 	m.users++
@@ -70,16 +80,13 @@ func acquire(path string, load loader) (*module, error) {
 
 // resolve gives the library its one name.
 func (o *Options) resolve() error {
-	if o.Library == "" {
-		return nil // check says so
-	}
 	path, err := filepath.EvalSymlinks(o.Library)
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}
 	if err != nil {
 		return &keyprovider.Error{Reason: keyprovider.NotFound, Provider: name, Action: "load", Key: o.Library,
-			Remedy: "mend pkcs11_library, or install the token's software (SoftHSM: apt-get install softhsm2)", Err: err}
+			Remedy: "correct pkcs11_library, or install the token's software (SoftHSM: apt-get install softhsm2)", Err: err}
 	}
 	o.Library = path
 	return nil
@@ -96,7 +103,7 @@ func loadLibrary(path string) (api, error) {
 	return ctx, nil
 }
 
-// ensure initialises the library unless it is. It tells whether it did.
+// ensure initialises the library unless it is. It reports whether it did.
 func (m *module) ensure() (fresh bool, err error) {
 	m.gate.RLock() // waits for a release under way
 	ready := m.isReady()
@@ -119,9 +126,13 @@ func (m *module) isReady() bool {
 	return m.ready
 }
 
-// initialize wants the write lock. It tells whether somebody else had done it.
+// initialize wants the write lock. It reports whether somebody else had done it.
 func (m *module) initialize() (theirs bool, err error) {
-	err = m.api.Initialize() // with CKF_OS_LOCKING_OK
+	var with []p11.InitializeOption // CKF_OS_LOCKING_OK is the binding's
+	if m.args != nil {
+		with = append(with, p11.InitializeWithReserved(unsafe.Pointer(&m.args[0])))
+	}
+	err = m.api.Initialize(with...)
 	theirs = errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_ALREADY_INITIALIZED))
 	if err != nil && !theirs {
 		return false, err
@@ -227,38 +238,4 @@ func (m *module) derivations(slot uint) chan struct{} {
 		m.ecdh[slot] = make(chan struct{}, 1)
 	}
 	return m.ecdh[slot]
-}
-
-// leave closes a provider whose opening was given up, in its own time.
-func (m *module) leave(p *Provider) {
-	done := make(chan struct{})
-	m.mu.Lock()
-	m.left[p] = done
-	m.mu.Unlock()
-	go func() {
-		_ = p.Close()
-		for _, f := range p.flights.some(anyFlight) { // Close does not wait for ever
-			<-f.done
-		}
-		m.mu.Lock()
-		delete(m.left, p)
-		m.mu.Unlock()
-		close(done)
-	}()
-}
-
-// settle waits until nothing of earlier openings is under way, or until ctx
-// ends: each one that hangs costs a thread.
-func (m *module) settle(ctx context.Context) error {
-	m.mu.Lock()
-	left := slices.Collect(maps.Values(m.left))
-	m.mu.Unlock()
-	for _, done := range left {
-		select {
-		case <-done:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }

@@ -17,7 +17,7 @@ const maxObjects = 1000
 
 type handle = p11.ObjectHandle
 
-// find gives the objects of a class that have these attributes too.
+// find returns the objects of a class that have these attributes too.
 func (c *conn) find(s session, class uint, attributes ...*p11.Attribute) ([]handle, error) {
 	m := c.p.mod.api
 	template := append([]*p11.Attribute{p11.NewAttribute(p11.CKA_CLASS, class)}, attributes...)
@@ -42,7 +42,8 @@ func withLabel(label string) *p11.Attribute { return p11.NewAttribute(p11.CKA_LA
 // give it out.
 func (c *conn) bytes(s session, h handle, attribute uint) ([]byte, error) {
 	values, err := c.p.mod.api.GetAttributeValue(s, h, []*p11.Attribute{p11.NewAttribute(attribute, nil)})
-	if errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_TYPE_INVALID)) || errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_SENSITIVE)) {
+	if errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_TYPE_INVALID)) ||
+		errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_SENSITIVE)) {
 		return nil, nil
 	}
 	if err != nil || len(values) != 1 {
@@ -51,7 +52,7 @@ func (c *conn) bytes(s session, h handle, attribute uint) ([]byte, error) {
 	return values[0].Value, nil
 }
 
-// number reads an attribute of type CK_ULONG; ok tells whether it is one.
+// number reads an attribute of type CK_ULONG; ok reports whether it is one.
 func (c *conn) number(s session, h handle, attribute uint) (n uint, ok bool, err error) {
 	b, err := c.bytes(s, h, attribute)
 	switch len(b) { // the size of the library's CK_ULONG
@@ -63,7 +64,7 @@ func (c *conn) number(s session, h handle, attribute uint) (n uint, ok bool, err
 	return 0, false, err
 }
 
-// truth reads a boolean attribute; known tells whether the object has it.
+// truth reads a boolean attribute; known reports whether the object has it.
 func (c *conn) truth(s session, h handle, attribute uint) (is, known bool, err error) {
 	b, err := c.bytes(s, h, attribute)
 	if len(b) != 1 {

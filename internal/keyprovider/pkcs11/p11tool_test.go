@@ -19,11 +19,11 @@ import (
 func TestURIOfAnotherTool(t *testing.T) {
 	h := softhsm.New(t)
 	token := h.Token(t, "node 0")
-	base := Options{Library: h.Library(), DerivationKeyLabel: derivationLabel, PIN: pinOf(token.PIN)}
-	whole := base
-	if err := whole.MergeURI("pkcs11:token=node%200%20%20;id=%0a%00;object=" + identityLabel); err != nil {
-		t.Fatal(err)
+	base := Options{
+		Section: Section{Library: h.Library(), DerivationKeyLabel: derivationLabel}, PIN: pinOf(token.PIN),
 	}
+	whole := base
+	whole.Section = withURI(t, base.Section, "pkcs11:token=node%200%20%20;id=%0a%00;object="+identityLabel)
 	for _, want := range []string{"made", "kept"} {
 		facts, err := Provision(t.Context(), whole)
 		if err != nil || !strings.HasPrefix(facts[0].Value, want) {
@@ -48,9 +48,7 @@ func TestURIOfAnotherTool(t *testing.T) {
 		printed(info.Model, info.SerialNumber, "%0A%01"):             keyprovider.NotFound,
 	} {
 		o := base
-		if err := o.MergeURI(text); err != nil {
-			t.Fatal(err)
-		}
+		o.Section = withURI(t, base.Section, text)
 		p, err := Open(t.Context(), o)
 		if keyprovider.ReasonOf(err) != reason {
 			t.Errorf("%s: %v, want reason %q", text, err, reason)

@@ -23,8 +23,8 @@ const closeTime = 3 * time.Second
 type Provider struct {
 	o       Options
 	mod     *module
-	places  chan struct{} // holds one token for each call under way
-	flights flights
+	permits chan struct{} // holds one token for each call under way
+	calls   callSet
 	life    context.Context // ends with Close
 	end     context.CancelFunc
 	maker   *maker // not nil: keys that are missing are made
@@ -32,7 +32,7 @@ type Provider struct {
 	mu      sync.Mutex
 	closed  bool
 	conn    *conn // the last one that worked, maybe no more
-	dial    *flight
+	dial    *call
 	dialed  time.Time // when the last dial ended
 	dialErr error     // why it failed
 	known   *known    // what the keys were at first
@@ -55,28 +55,38 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 
 // open is Open with another loader, and with a maker of missing keys.
 func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, error) {
-	if err := o.check(); err != nil {
-		return nil, err
-	}
-	mod, err := acquire(o.Library, load)
+	o.setDefaults()
+	mod, err := acquire(o.Library, o.InitArgs, load)
 	if err != nil {
 		return nil, err
 	}
-	p := &Provider{o: o, mod: mod, places: make(chan struct{}, o.Sessions), maker: m}
+	p := &Provider{o: o, mod: mod, permits: make(chan struct{}, o.Sessions), maker: m}
 	p.life, p.end = context.WithCancel(context.Background())
-	if err := mod.settle(ctx); err != nil {
-		err = p.fail(keyprovider.ReasonOf(err), "open", p.tokenName(), "a call of an earlier try to open it hangs: if this stays so, look at the device ("+
-			p.lookCommand()+") and restart frost-worker", err)
-		return nil, errors.Join(err, p.Close())
+	select {
+	case mod.opening <- struct{}{}:
+	case <-ctx.Done():
+		err = p.fail(keyprovider.ReasonOf(ctx.Err()), "open", p.tokenName(),
+			"a call of an earlier try to open it hangs: if this stays so, "+
+				"look at the device ("+p.lookCommand()+") and restart frost-worker", ctx.Err())
+		return nil, errors.Join(err, p.close())
 	}
-	if _, err := p.connection(ctx, "open", p.keyName(o.KeyLabel)); err != nil {
-		if ctx.Err() != nil { // the caller has waited long enough
-			mod.leave(p)
-			return nil, err
+	_, err = p.connection(ctx, "open", p.keyName(o.KeyLabel))
+	if err == nil {
+		<-mod.opening
+		return p, nil
+	}
+	closed := make(chan error, 1)
+	go func() { // in its own time: one that hangs costs a thread, so the next opening waits for it
+		closed <- p.close()
+		for _, f := range p.calls.some(anyCall) { // close does not wait for ever
+			<-f.done
 		}
-		return nil, errors.Join(err, p.Close())
+		<-mod.opening
+	}()
+	if ctx.Err() == nil { // or the caller has waited long enough
+		err = errors.Join(err, <-closed)
 	}
-	return p, nil
+	return nil, err
 }
 
 // Identity implements keyprovider.Provider, from memory.
@@ -97,7 +107,8 @@ func (p *Provider) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
 	if err := p.begin(ctx, "C_Sign", key); err != nil {
 		return nil, err
 	}
-	return p.use(ctx, keyprovider.OpSign, "C_Sign", key, func(c *conn, s session) ([]byte, error) { return c.sign(s, digest) })
+	return p.use(ctx, keyprovider.OpSign, "C_Sign", key,
+		func(c *conn, s session) ([]byte, error) { return c.sign(s, digest) })
 }
 
 // Derive implements keyprovider.Provider.
@@ -111,17 +122,11 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 	}
 	if p.o.DerivationKeyLabel == "" {
 		return [32]byte{}, p.fail(keyprovider.CannotDerive, actDerive, p.tokenName(),
-			"set derivation_key_label, and make the key with: frost-worker provision --config FILE", keyprovider.ErrCannotDerive)
+			needsDerivation, keyprovider.ErrCannotDerive)
 	}
 	label = bytes.Clone(label) // a call that hangs may outlive the caller's
-	do := func(c *conn, s session) ([]byte, error) { return c.derive(s, label) }
-	var out []byte
-	var err error
-	if p.knownKeys().kind == ECDH {
-		out, err = p.useInTurn(ctx, key, do)
-	} else {
-		out, err = p.use(ctx, keyprovider.OpDerive, actDerive, key, do)
-	}
+	out, err := p.use(ctx, keyprovider.OpDerive, actDerive, key,
+		func(c *conn, s session) ([]byte, error) { return c.derive(s, label) })
 	defer clear(out)
 	if err != nil {
 		return [32]byte{}, err
@@ -144,6 +149,13 @@ func (p *Provider) begin(ctx context.Context, action, key string) error {
 // library. If a call hangs, Close comes back after a few seconds with an error
 // that says so, and the rest is done when the call returns.
 func (p *Provider) Close() error {
+	if p.o.typed != nil {
+		p.o.typed.Forget()
+	}
+	return p.close()
+}
+
+func (p *Provider) close() error {
 	p.mu.Lock()
 	again := p.closed
 	p.closed = true
@@ -152,7 +164,7 @@ func (p *Provider) Close() error {
 		return nil
 	}
 	p.end()
-	p.flights.close()
+	p.calls.close()
 	closed := make(chan error, 1)
 	go func() { closed <- p.shutDown() }()
 	select {
@@ -160,15 +172,16 @@ func (p *Provider) Close() error {
 		return err
 	case <-time.After(closeTime):
 		what := "it does not answer"
-		if n := len(p.flights.some(anyFlight)); n > 0 {
+		if n := len(p.calls.some(anyCall)); n > 0 {
 			what = fmt.Sprintf("%d calls hang", n)
 		}
-		return fmt.Errorf("pkcs11: %s was not closed within %s, as %s: it ends with the process", p.o.Library, closeTime, what)
+		return fmt.Errorf("pkcs11: %s was not closed within %s, as %s: it ends with the process",
+			p.o.Library, closeTime, what)
 	}
 }
 
 func (p *Provider) shutDown() error {
-	for _, f := range p.flights.some(anyFlight) {
+	for _, f := range p.calls.some(anyCall) {
 		<-f.done
 	}
 	p.mu.Lock()

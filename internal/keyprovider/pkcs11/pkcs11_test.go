@@ -25,10 +25,17 @@ func TestConformance(t *testing.T) {
 			h := softhsm.New(t)
 			_, one := provisioned(t, h, "one", derivation)
 			_, two := provisioned(t, h, "two", derivation)
+			f := newFaulty(t, h)
 			opener := func(o Options) func() (keyprovider.Provider, error) {
-				return func() (keyprovider.Provider, error) { return Open(t.Context(), o) }
+				o.Library = f.name
+				return func() (keyprovider.Provider, error) { return open(t.Context(), o, f.load, nil) }
 			}
-			conformance.Run(t, conformance.Subject{Open: opener(one), OpenOther: opener(two)})
+			conformance.Run(t, conformance.Subject{Open: opener(one), OpenOther: opener(two), Hang: func() (release func()) {
+				for _, function := range []string{"C_SignInit", "C_Sign", "C_DeriveKey", "C_GetTokenInfo", "C_GetAttributeValue"} {
+					f.block(function)
+				}
+				return f.release
+			}})
 		})
 	}
 }
@@ -141,34 +148,10 @@ func TestPoolIsBounded(t *testing.T) {
 	}
 }
 
-func TestOptions(t *testing.T) {
-	good := Options{Library: "/l", TokenLabel: "t", KeyLabel: "k", DerivationKeyLabel: "d"}
-	if err := good.check(); err != nil || good.Sessions != 4 {
-		t.Fatal(err)
-	}
-	for want, spoil := range map[string]func(*Options){
-		"pkcs11_library": func(o *Options) { o.Library = "" },
-		"token_label":    func(o *Options) { o.TokenLabel = "" },
-		"key_label":      func(o *Options) { o.KeyLabel = "" },
-		"two keys":       func(o *Options) { o.DerivationKeyLabel = o.KeyLabel },
-		"neither":        func(o *Options) { o.Derivation = "file" },
-		"sessions":       func(o *Options) { o.Sessions = 65 },
-	} {
-		o := good
-		spoil(&o)
-		if err := o.check(); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("want an error with %q, got %v", want, err)
-		}
-		if _, err := Open(t.Context(), o); err == nil {
-			t.Errorf("Open takes options without %s", want)
-		}
-	}
-}
-
 func TestNoSuchLibrary(t *testing.T) {
-	_, err := Open(t.Context(), Options{Library: "/nowhere/lib.so", TokenLabel: "t", KeyLabel: "k"})
+	_, err := Open(t.Context(), Options{Section: Section{Library: "/nowhere/lib.so", TokenLabel: "t", KeyLabel: "k"}})
 	wants(t, err, keyprovider.NotFound, "/nowhere/lib.so", "pkcs11_library", "softhsm2")
-	_, err = Open(t.Context(), Options{Library: "/etc/hostname", TokenLabel: "t", KeyLabel: "k"})
+	_, err = Open(t.Context(), Options{Section: Section{Library: "/etc/hostname", TokenLabel: "t", KeyLabel: "k"}})
 	wants(t, err, keyprovider.Other, "/etc/hostname", "no PKCS#11 library")
 }
 

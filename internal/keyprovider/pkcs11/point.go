@@ -9,7 +9,7 @@ import (
 // pointTag begins what labels are hashed with.
 const pointTag = "frostfleet/keyprovider/pkcs11/ecdh/point/v1"
 
-// hashToPoint gives a point of P-256, uncompressed, of which nobody knows the
+// hashToPoint returns a point of P-256, uncompressed, of which nobody knows the
 // discrete logarithm: the first x among SHA-256(tag, counter, label) that is
 // on the curve, with the even y. How often it tries depends on the label, which
 // is public. The cofactor is 1, so every point will do.

@@ -7,7 +7,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -18,8 +17,8 @@ const actMakeKey = "make key"
 
 // Provision makes the keys that an initialised token lacks, and tries them as
 // Open does. It never touches a key that is there: one of the right kind is
-// kept, one of another kind is an error. The facts tell which were made, then
-// what Describe tells.
+// kept, one of another kind is an error. The facts say which were made, then
+// what Describe says.
 //
 // The derivation key is a secret for HMAC, or where the token can't make or
 // use one a key for ECDH, unless Options.Derivation says which. Without
@@ -98,12 +97,21 @@ func (c *conn) makeDerivation(s session, can map[uint]bool, label string) error 
 	case ecdh:
 		return c.makePair(s, can, label, p11.CKA_DERIVE)
 	}
+	if can[p11.CKM_SHA256_HMAC] && c.p.o.Derivation != ECDH {
+		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
+			"the token uses secrets for HMAC, and makes none through this "+
+				"library: make one with its own tool (a TPM: tpm2_ptool addkey --algorithm hmac:sha256), then frost-worker "+
+				"selftest --config FILE", nil)
+	}
 	return c.p.fail(keyprovider.CannotDerive, actMakeKey, c.p.keyName(label),
-		"the token can neither make a secret and use it (CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC) nor, unless derivation rules one out, "+
+		"the token can neither make a secret and use it (CKM_GENERIC_SECRET_KEY_GEN, CKM_SHA256_HMAC) nor, unless "+
+			"derivation rules one out, "+
 			"a key for ECDH (CKM_EC_KEY_PAIR_GEN, CKM_ECDH1_DERIVE): use another token", keyprovider.ErrCannotDerive)
 }
 
-// makePair makes a P-256 pair for signing or for ECDH.
+// makePair makes a P-256 pair for signing or for ECDH. CKA_DECRYPT and
+// CKA_ENCRYPT, which are no use with such keys, are left out: tpm2-pkcs11 fails
+// where they are false, and leaks an object of the TPM.
 func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) error {
 	if !can[p11.CKM_EC_KEY_PAIR_GEN] {
 		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
@@ -113,7 +121,7 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 	if err != nil {
 		return err
 	}
-	if given := c.p.o.KeyID; use == p11.CKA_SIGN && len(given) > 0 {
+	if given := c.p.o.keyID; use == p11.CKA_SIGN && len(given) > 0 {
 		id = p11.NewAttribute(p11.CKA_ID, given)
 	}
 	public := []*p11.Attribute{
@@ -135,7 +143,7 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 	var publicKey, privateKey handle
 	err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) (err error) {
 		publicKey, privateKey, err = c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN),
-			with(public, p11.CKA_ENCRYPT, p11.CKA_WRAP), with(private, p11.CKA_DECRYPT, p11.CKA_UNWRAP))
+			public, with(private, p11.CKA_UNWRAP))
 		return err
 	})
 	if err != nil {
@@ -193,20 +201,22 @@ func (c *conn) makeSureIsAlone(s session, class uint, label string, made ...hand
 	key := c.p.keyName(label)
 	for _, h := range made {
 		if err := c.p.mod.api.DestroyObject(s, h); err != nil {
-			return c.p.fail(keyprovider.Other, actMakeKey, key, fmt.Sprintf("another process made such a key at the same time, and the one made here can't be deleted again: "+
-				"delete all but one of those with the CKA_ID %s, before a node is enrolled", c.ids(s, found)), err)
+			return c.p.fail(keyprovider.Other, actMakeKey, key,
+				fmt.Sprintf("another process made such a key at the same time, and the one made here can't be deleted again: "+
+					"delete all but one of those with the CKA_ID %s, before a node is enrolled", c.ids(s, found)), err)
 		}
 	}
 	return c.p.fail(keyprovider.Other, actMakeKey, key,
-		"another process made such a key at the same time, and the one made here was deleted again: run frost-worker provision --config FILE once more, alone", nil)
+		"another process made such a key at the same time, and the one made here was deleted again: run frost-worker "+
+			"provision --config FILE once more, alone", nil)
 }
 
-// refusesTemplate tells a token that does not make such keys from one that
-// could not make this one.
+// refusesTemplate distinguishes a token that does not make such keys from one
+// that could not make this one. Some (tpm2-pkcs11) have a general error for that.
 func refusesTemplate(err error) bool {
-	var rv p11.Error
-	return errors.As(err, &rv) && slices.Contains([]p11.Error{p11.CKR_TEMPLATE_INCONSISTENT, p11.CKR_TEMPLATE_INCOMPLETE,
-		p11.CKR_ATTRIBUTE_TYPE_INVALID, p11.CKR_ATTRIBUTE_VALUE_INVALID, p11.CKR_ATTRIBUTE_READ_ONLY, p11.CKR_KEY_TYPE_INCONSISTENT}, rv)
+	return isOneOf(err, p11.CKR_TEMPLATE_INCONSISTENT, p11.CKR_TEMPLATE_INCOMPLETE, p11.CKR_ATTRIBUTE_TYPE_INVALID,
+		p11.CKR_ATTRIBUTE_VALUE_INVALID, p11.CKR_ATTRIBUTE_READ_ONLY, p11.CKR_KEY_TYPE_INCONSISTENT,
+		p11.CKR_GENERAL_ERROR, p11.CKR_FUNCTION_FAILED)
 }
 
 // narrowly makes a key that serves for nothing else: attributes that many
@@ -226,12 +236,19 @@ func narrowly(generate func(with func(template []*p11.Attribute, not ...uint) []
 }
 
 // notMade explains the answers of tokens that let nobody but their own tool
-// make keys, which PKCS#11 has no code for.
+// make keys, or these ones, which PKCS#11 has no code for. None of them is an
+// outage: the token has just logged in and listed its keys.
 func (c *conn) notMade(label string, err error) error {
-	if errors.Is(err, p11.Error(p11.CKR_USER_NOT_LOGGED_IN)) || errors.Is(err, p11.Error(p11.CKR_FUNCTION_NOT_SUPPORTED)) {
+	const byHand = ": make the key with the token's own tool, then frost-worker selftest --config FILE"
+	switch {
+	case isOneOf(err, p11.CKR_USER_NOT_LOGGED_IN, p11.CKR_FUNCTION_NOT_SUPPORTED):
 		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
-			"the token's user may not make keys through this library (a YubiKey wants its management key): "+
-				"make the key with the token's own tool, then frost-worker selftest --config FILE", err)
+			"the token's user may not make keys through this library (a YubiKey wants its management key)"+byHand, err)
+	case isOneOf(err, p11.CKR_GENERAL_ERROR, p11.CKR_FUNCTION_FAILED):
+		return c.p.fail(keyprovider.Other, actMakeKey, c.p.keyName(label),
+			"the token works, but its library failed to make such a key, "+
+				"with these attributes and with fewer (a TPM: tpm2_ptool addkey --algorithm ecc256, or hmac:sha256 for "+
+				"derivation)"+byHand, err)
 	}
 	return c.p.failed(actMakeKey, c.p.keyName(label), err)
 }

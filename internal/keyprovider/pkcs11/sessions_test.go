@@ -51,7 +51,7 @@ func TestOneSessionIsBusy(t *testing.T) {
 	first := make(chan error, 1)
 	go func() { first <- trySign(ctx, p) }()
 	eventually(t, "the session is lent", func() error {
-		if len(p.flights.some(anyFlight)) == 0 {
+		if len(p.calls.some(anyCall)) == 0 {
 			return context.Canceled
 		}
 		return nil
@@ -78,7 +78,7 @@ func TestOneSessionHangs(t *testing.T) {
 func TestLostWhileWaiting(t *testing.T) {
 	f, p := fewSessions(t, 1)
 	f.failWith("C_SignInit", func(int) error {
-		time.Sleep(patience) // so that the others wait by then
+		time.Sleep(brief) // so that the others wait by then
 		return p11.Error(p11.CKR_DEVICE_REMOVED)
 	})
 	var all sync.WaitGroup

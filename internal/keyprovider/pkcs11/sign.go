@@ -26,7 +26,7 @@ const (
 	tryLabel     = "frostfleet/keyprovider/pkcs11/try/derive/v1"
 )
 
-// sign gives a signature that verifies.
+// sign returns a signature that verifies.
 func (c *conn) sign(s session, digest [32]byte) ([]byte, error) {
 	sig, err := c.signRaw(s, digest)
 	if err != nil {
@@ -55,7 +55,8 @@ func (c *conn) signRaw(s session, digest [32]byte) ([]byte, error) {
 }
 
 func (c *conn) badAnswer(action, what string) error {
-	return c.p.fail(keyprovider.BadAnswer, action, c.p.keyName(c.p.o.KeyLabel), what+": look for news of the token's firmware", nil)
+	return c.p.fail(keyprovider.BadAnswer, action, c.p.keyName(c.p.o.KeyLabel),
+		what+": look for news of the token's firmware", nil)
 }
 
 // encodeSignature makes r||s an ASN.1 SEQUENCE.
@@ -77,15 +78,15 @@ func encodeSignature(raw []byte) ([]byte, error) {
 	return b.Bytes()
 }
 
-// matching gives the public key under which a fresh signature verifies.
-func (c *conn) matching(f *flight, s session, candidates []*ecdsa.PublicKey) (key *ecdsa.PublicKey, err error) {
+// matching returns the public key under which a fresh signature verifies.
+func (c *conn) matching(f *call, s session, candidates []*ecdsa.PublicKey) (key *ecdsa.PublicKey, err error) {
 	label := c.p.o.KeyLabel
 	var fresh [32]byte
 	if _, err := rand.Read(fresh[:]); err != nil {
 		return nil, err
 	}
 	digest := sha256.Sum256(append([]byte(tryDigestTag), fresh[:]...))
-	err = c.p.call(f, keyprovider.OpSign, "C_Sign", c.p.keyName(label), func() error {
+	err = c.p.observed(f, keyprovider.OpSign, "C_Sign", c.p.keyName(label), func() error {
 		sig, err := c.signRaw(s, digest)
 		if err != nil {
 			return err
@@ -96,15 +97,16 @@ func (c *conn) matching(f *flight, s session, candidates []*ecdsa.PublicKey) (ke
 				return nil
 			}
 		}
-		return c.wrong(label, "its signatures verify under no public key or certificate that has its label or CKA_ID: delete the stray ones, and import the right one as a public key")
+		return c.wrong(label, "its signatures verify under no public key or certificate that has its label or CKA_ID: "+
+			"delete the stray ones, and import the right one as a public key")
 	})
 	return key, err
 }
 
 // tryKeys derives twice, and holds both keys against what they were at first.
-func (c *conn) tryKeys(ctx context.Context, f *flight, s session) error {
+func (c *conn) tryKeys(ctx context.Context, f *call, s session) error {
 	p := c.p
-	now := &known{serial: c.info.SerialNumber, public: c.keys.public, kind: c.keys.kind}
+	now := &known{token: identify(c.info), visible: c.visible, public: c.keys.public, kind: c.keys.kind}
 	if c.keys.kind != "" {
 		var err error
 		if now.check, err = c.tryDerive(ctx, f, s); err != nil {
@@ -117,26 +119,28 @@ func (c *conn) tryKeys(ctx context.Context, f *flight, s session) error {
 	case p.known == nil:
 		p.known = now
 	case !p.known.public.Equal(now.public):
-		return c.wrong(p.o.KeyLabel, "it is another key than before: put the node's own token back, or restore it from its backup")
+		return c.wrong(p.o.KeyLabel, "it is another key than before: put the node's own token back, or restore it from its "+
+			"backup")
 	case p.known.check != now.check:
-		return c.wrong(p.o.DerivationKeyLabel, "it derives other values than before: put the node's own token back, or restore it from its backup")
+		return c.wrong(p.o.DerivationKeyLabel,
+			"it derives other values than before: put the node's own token back, or restore it from its backup")
 	}
 	return nil
 }
 
-// tryDerive gives the hash of a derived value.
-func (c *conn) tryDerive(ctx context.Context, f *flight, s session) (check [32]byte, err error) {
+// tryDerive returns the hash of a derived value.
+func (c *conn) tryDerive(ctx context.Context, f *call, s session) (check [32]byte, err error) {
 	label := c.p.o.DerivationKeyLabel
 	if c.keys.kind == ECDH {
-		turn, err := c.p.takeTurn(ctx, c)
+		endTurn, err := c.p.takeTurn(ctx, c)
 		if err != nil {
 			return check, err
 		}
-		defer func() { <-turn }()
+		defer endTurn()
 	}
 	var out [2][]byte
 	for i := range out {
-		err := c.p.call(f, keyprovider.OpDerive, actDerive, c.p.keyName(label), func() (err error) {
+		err := c.p.observed(f, keyprovider.OpDerive, actDerive, c.p.keyName(label), func() (err error) {
 			out[i], err = c.derive(s, []byte(tryLabel))
 			return err
 		})

@@ -14,7 +14,20 @@ import (
 
 const actFindToken = "find token"
 
-// findToken finds the one token that the options fit, wherever it is now.
+// An identity tells tokens apart wherever they are plugged in. Serial numbers
+// alone don't: every token of NSS and of a TPM has 0000000000000000.
+type identity struct{ label, serial, manufacturer, model string }
+
+func identify(t p11.TokenInfo) identity {
+	return identity{clean(t.Label), clean(t.SerialNumber), clean(t.ManufacturerID), clean(t.Model)}
+}
+
+// String is the token for people, and for a map.
+func (id identity) String() string {
+	return fmt.Sprintf("token %q, serial number %s, %s %s", id.label, id.serial, id.manufacturer, id.model)
+}
+
+// findToken finds the one token that the options name, wherever it is now.
 func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 	slots, err := p.mod.api.GetSlotList(true)
 	if err != nil {
@@ -37,7 +50,7 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 			}
 			continue
 		}
-		if known != nil && token.SerialNumber != known.serial {
+		if known != nil && identify(token) != known.token {
 			foreign = append(foreign, here)
 			continue
 		}
@@ -46,27 +59,29 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 	switch {
 	case len(fit) == 0 && len(foreign) > 0: // it must not get the PIN
 		return 0, info, p.fail(keyprovider.WrongKey, actFindToken, p.tokenName(), fmt.Sprintf(
-			"it is another token than before, whose serial number was %s; there is %s: put the node's own token back, or if its keys were moved to that one restart frost-worker",
-			clean(known.serial), strings.Join(foreign, "; ")), nil)
+			"it is another token than before, which was %s; there is %s: put the node's own token back, or if its keys "+
+				"were moved to that one restart frost-worker", known.token, strings.Join(foreign, "; ")), nil)
 	case len(fit) == 0:
 		return 0, info, p.noToken(there)
 	case len(fit) > 1:
 		return 0, info, p.fail(keyprovider.WrongKey, actFindToken, p.tokenName(),
 			"several tokens have that label: set slot. They are "+strings.Join(alike, "; "), nil)
 	case info.Flags&p11.CKF_TOKEN_INITIALIZED == 0:
-		return 0, info, p.fail(keyprovider.NotFound, actFindToken, p.tokenName(), "the token is not initialised: "+p.initCommand(fit[0]), nil)
+		return 0, info, p.fail(keyprovider.NotFound, actFindToken, p.tokenName(),
+			"the token is not initialised: "+p.initCommand(fit[0]), nil)
 	}
 	return fit[0], info, nil
 }
 
-// named reports whether a token is the one that the options name.
-func (o *Options) named(t p11.TokenInfo) bool {
-	same := func(want, is string) bool { return want == "" || want == strings.TrimRight(is, " \x00") }
-	return same(o.TokenLabel, t.Label) && same(o.Manufacturer, t.ManufacturerID) && same(o.Model, t.Model) && same(o.Serial, t.SerialNumber)
+// named reports whether a token is the one that the section names.
+func (s *Section) named(t p11.TokenInfo) bool {
+	same := func(want, is string) bool { return want == "" || want == strings.TrimRight(is, padding) }
+	return same(s.TokenLabel, t.Label) && same(s.manufacturer, t.ManufacturerID) && same(s.model, t.Model) &&
+		same(s.serial, t.SerialNumber)
 }
 
 func describeToken(slot uint, t p11.TokenInfo) string {
-	return fmt.Sprintf("slot %d: token %q, serial number %s", slot, t.Label, t.SerialNumber)
+	return fmt.Sprintf("slot %d: %s", slot, identify(t))
 }
 
 func (p *Provider) noToken(there []string) error {
@@ -76,7 +91,8 @@ func (p *Provider) noToken(there []string) error {
 		found = "there is " + strings.Join(there, "; ")
 	}
 	return p.fail(keyprovider.NotFound, actFindToken, p.tokenName(),
-		fmt.Sprintf("no such token in %s: %s. Plug it in or restore it, or mend token_label or slot (%s)", p.o.Library, found, p.look()), nil)
+		fmt.Sprintf("no such token in %s: %s. Plug it in or restore it, or correct token_label or slot (%s)",
+			p.o.Library, found, p.look()), nil)
 }
 
 func (p *Provider) initCommand(slot uint) string {
@@ -84,6 +100,36 @@ func (p *Provider) initCommand(slot uint) string {
 		return fmt.Sprintf("softhsm2-util --init-token --slot %d --label LABEL", slot)
 	}
 	return fmt.Sprintf("pkcs11-tool --module %s --slot %d --init-token --label LABEL, then --init-pin", p.o.Library, slot)
+}
+
+// recognize refuses another token before it gets the PIN, by the public keys
+// that can be read without login: label, serial number and maker may all be the
+// same.
+func (c *conn) recognize(s session) error {
+	found, err := c.find(s, p11.CKO_PUBLIC_KEY, withLabel(c.p.o.KeyLabel), p11.NewAttribute(p11.CKA_PRIVATE, false))
+	if err != nil {
+		return err
+	}
+	known := c.p.knownKeys()
+	for _, h := range found {
+		value, err := c.bytes(s, h, p11.CKA_EC_POINT)
+		if err != nil {
+			return err
+		}
+		if key := parsePoint(value); key != nil {
+			c.visible = true
+			if known != nil && key.Equal(known.public) {
+				return nil
+			}
+		}
+	}
+	if known == nil || !c.visible && !known.visible {
+		return nil
+	}
+	return c.p.fail(keyprovider.WrongKey, actFindToken, c.p.keyName(c.p.o.KeyLabel),
+		fmt.Sprintf("it is another key than before, "+
+			"or gone; slot %d has %s, which was not given the PIN: put the node's own token back, or restore it from its backup",
+			c.slot, identify(c.info)), nil)
 }
 
 // mechanisms are what the token can do.

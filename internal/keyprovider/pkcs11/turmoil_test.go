@@ -14,7 +14,7 @@ import (
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
 
-// TestTurmoil: callers with little patience, a library that fails and dawdles
+// TestTurmoil: callers with little brief, a library that fails and dawdles
 // at random, and a Close in the middle of it. Nothing races, no bad signature
 // comes out, and nothing is left behind.
 func TestTurmoil(t *testing.T) {

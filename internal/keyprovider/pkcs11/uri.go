@@ -1,108 +1,100 @@
 package pkcs11
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"fmt"
-	"path/filepath"
 	"strconv"
 	"strings"
 
-	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11/uri"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-const maxPIN = 256 // bytes of a PIN file
+// watched is a table that notes whether anything failed.
+type watched struct {
+	keyprovider.Table
+	failed bool
+}
 
-// MergeURI puts what an RFC 7512 URI says into the options:
+// Fail implements keyprovider.Table.
+func (w *watched) Fail(key, format string, args ...any) {
+	w.failed = true
+	w.Table.Fail(key, format, args...)
+}
+
+// takeURI puts what an RFC 7512 URI says into the section, and wipes the URI:
 //
 //	pkcs11:token=node-0;object=frost-identity?module-path=/usr/lib/softhsm/libsofthsm2.so&pin-source=file:/etc/frost/pin
 //
 // Attributes are those of the token (token, manufacturer, model, serial,
-// slot-id), of the identity key (object, id, type) and, behind the question
-// mark, module-path, pin-value and pin-source (a file), as p11tool prints them.
-// An attribute
-// that it does not know is an error, and so is one that says otherwise than
-// the options do, or a PIN where they have one. After an error the options are
-// as they were. Errors never quote a value, which may be a PIN.
-func (o *Options) MergeURI(text string) error {
-	a, err := uri.Parse(text)
+// slot-id), of the identity key (object, id, type) and, behind the question mark,
+// module-path, pin-value and pin-source (a file), as p11tool prints them. Errors
+// never quote a value, which may be a PIN.
+func (s *Section) takeURI(t keyprovider.Table, file string) {
+	read, err := parseURI(string(s.URI.Expose()))
+	s.URI.Wipe()
+	s.URI = keyprovider.Secret{}
 	if err != nil {
-		return fmt.Errorf("pkcs11 uri: %w", err)
+		t.Fail("uri", "is no PKCS#11 URI that can be used here: %v", err)
+		return
 	}
-	merged := *o
-	if err := merged.merge(a); err != nil {
-		return fmt.Errorf("pkcs11 uri: %w", err)
-	}
-	*o = merged
-	return nil
-}
-
-func (o *Options) merge(a map[string]string) error {
-	for name, field := range map[string]*string{"token": &o.TokenLabel, "object": &o.KeyLabel, "module-path": &o.Library,
-		"manufacturer": &o.Manufacturer, "model": &o.Model, "serial": &o.Serial} {
-		value, there := a[name]
-		if there && *field != "" && *field != value {
-			return fmt.Errorf("%s is another than the configuration's", name)
-		}
-		if there {
-			*field = value
+	for _, a := range []struct {
+		name, key string
+		field     *string
+	}{
+		{"token", "token_label", &s.TokenLabel}, {"object", "key_label", &s.KeyLabel},
+		{"module-path", "pkcs11_library", &s.Library},
+		{"manufacturer", "", &s.manufacturer}, {"model", "", &s.model}, {"serial", "", &s.serial},
+	} {
+		value, there := read[a.name]
+		if there && *a.field != "" && *a.field != value {
+			t.Fail("uri", "has another %s than %s says", a.name, a.key)
+		} else if there {
+			*a.field = value
 		}
 	}
-	if text, there := a["slot-id"]; there {
+	if id, there := read["id"]; there {
+		s.keyID = []byte(id)
+	}
+	if text, there := read["slot-id"]; there {
 		n, err := strconv.ParseUint(text, 10, 32)
-		if err != nil {
-			return errors.New("slot-id is no number")
-		}
 		slot := uint(n)
-		if o.Slot != nil && *o.Slot != slot {
-			return errors.New("slot-id is another than the configuration's")
+		switch {
+		case err != nil:
+			t.Fail("uri", "has a slot-id that is no number")
+		case s.Slot != nil && *s.Slot != slot:
+			t.Fail("uri", "has another slot-id than slot says")
 		}
-		o.Slot = &slot
+		s.Slot = &slot
 	}
-	if id, there := a["id"]; there {
-		o.KeyID = []byte(id)
-	}
-	return o.mergePIN(a)
+	s.takePIN(t, read, file)
 }
 
-func (o *Options) mergePIN(a map[string]string) error {
-	value, hasValue := a["pin-value"]
-	source, hasSource := a["pin-source"]
-	switch {
-	case !hasValue && !hasSource:
-		return nil
-	case hasValue && hasSource:
-		return errors.New("pin-value and pin-source exclude each other")
-	case o.PIN != nil:
-		return errors.New("it has a PIN, and the configuration has one too")
-	case hasValue:
-		pin, err := secret.ParseLine([]byte(value), maxPIN)
-		if err != nil {
-			return fmt.Errorf("pin-value %w", err)
+func (s *Section) takePIN(t keyprovider.Table, read map[string]string, file string) {
+	value, hasValue := read["pin-value"]
+	source, hasSource := read["pin-source"]
+	if !hasValue && !hasSource {
+		return
+	}
+	for _, other := range []string{"pin", "pin_file"} {
+		if t.Has(other) {
+			t.Fail("uri", "names a PIN, and so does %s: one place for the PIN", other)
+			return
 		}
-		o.PIN = fixedPIN(pin)
-		return nil
+	}
+	if hasValue && hasSource {
+		t.Fail("uri", "has both pin-value and pin-source: one place for the PIN")
+		return
+	}
+	if hasValue {
+		s.Pin.Bytes = secret.New([]byte(value))
+		s.checkPIN(t, "uri", file)
+		return
 	}
 	if path, found := strings.CutPrefix(source, "file:"); found {
 		source = strings.TrimPrefix(path, "//")
 	}
-	if !filepath.IsAbs(source) {
-		return errors.New("pin-source is no absolute path of a file, with or without file: before it")
+	if source == "" || strings.HasPrefix(source, "|") || strings.Contains(source, "://") {
+		t.Fail("uri", "has a pin-source that is not one file: programs are not run for a PIN")
+		return
 	}
-	o.PIN = pinFile(source)
-	return nil
-}
-
-// fixedPIN gives copies of a PIN that the caller keeps.
-func fixedPIN(pin *secret.Bytes) PINSource {
-	return func(context.Context) (*secret.Bytes, error) { return secret.New(bytes.Clone(pin.Expose())), nil }
-}
-
-// pinFile reads the PIN at each login, so that correcting the file is enough.
-func pinFile(path string) PINSource {
-	return func(context.Context) (*secret.Bytes, error) {
-		return secret.File{What: "PIN file", Path: path, Max: maxPIN}.Line()
-	}
+	s.PINFile = source
 }

@@ -89,7 +89,8 @@ func syncDir(dir string) error {
 func readFile(path string) (*keys, error) {
 	data, err := secret.File{What: "key file", Path: path, Max: maxFile}.Text()
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("key file %s: %w: make one with frost-worker provision, or correct key_file", path, fs.ErrNotExist)
+		return nil, fmt.Errorf("key file %s: %w: make one with frost-worker provision, or correct key_file",
+			path, fs.ErrNotExist)
 	}
 	if err != nil {
 		return nil, err
@@ -110,7 +111,8 @@ func parse(data []byte) (*keys, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&in); err != nil {
-		return nil, fmt.Errorf("not a key file: bad JSON, an unknown key, or a value of the wrong type by byte %d", dec.InputOffset())
+		return nil, fmt.Errorf("not a key file: bad JSON, an unknown key, or a value of the wrong type by byte %d",
+			dec.InputOffset())
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return nil, errors.New("something follows the JSON object")

@@ -18,6 +18,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/secret"
@@ -32,16 +33,23 @@ type Options struct {
 	Path          string // the key file, made by Generate
 	Network       string // mainnet, testnet, signet, regtest
 	AllowInsecure bool   // open it on mainnet all the same
+	Observe       func(keyprovider.Call)
 }
 
 // Provider implements keyprovider.Provider.
 type Provider struct {
+	path    string
+	observe func(keyprovider.Call)
+
 	mu     sync.RWMutex // held for writing by Close only
 	public *ecdsa.PublicKey
 	keys   *keys // nil once closed
 }
 
-var _ keyprovider.Provider = (*Provider)(nil)
+var (
+	_ keyprovider.Provider  = (*Provider)(nil)
+	_ keyprovider.Describer = (*Provider)(nil)
+)
 
 // Open reads a key file. Every network but the three test networks counts as
 // mainnet.
@@ -58,7 +66,7 @@ func Open(opt Options) (*Provider, error) {
 		return nil, err
 	}
 	public := k.identity().PublicKey
-	return &Provider{public: &public, keys: k}, nil
+	return &Provider{path: opt.Path, observe: opt.Observe, public: &public, keys: k}, nil
 }
 
 // Identity implements keyprovider.Provider.
@@ -72,27 +80,28 @@ func (p *Provider) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
 }
 
 // Sign implements keyprovider.Provider.
-func (p *Provider) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
+func (p *Provider) Sign(ctx context.Context, digest [32]byte) (sig []byte, err error) {
+	defer p.report(keyprovider.OpSign, time.Now(), &err)
 	k, err := p.begin(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer p.mu.RUnlock()
-	sig, err := ecdsa.SignASN1(rand.Reader, k.identity(), digest[:])
-	if err != nil {
+	if sig, err = ecdsa.SignASN1(rand.Reader, k.identity(), digest[:]); err != nil {
 		return nil, fmt.Errorf("software identity key: %w", err)
 	}
 	return sig, nil
 }
 
 // Derive implements keyprovider.Provider.
-func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
+func (p *Provider) Derive(ctx context.Context, label []byte) (out [32]byte, err error) {
 	if err := keyprovider.CheckLabel(label); err != nil {
-		return [32]byte{}, err
+		return out, err
 	}
+	defer p.report(keyprovider.OpDerive, time.Now(), &err)
 	k, err := p.begin(ctx)
 	if err != nil {
-		return [32]byte{}, err
+		return out, err
 	}
 	defer p.mu.RUnlock()
 	mac := hmac.New(sha256.New, k.derivation.Expose())
@@ -100,6 +109,21 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 	sum := mac.Sum(nil)
 	defer clear(sum)
 	return [32]byte(sum), nil
+}
+
+// Describe implements keyprovider.Describer.
+func (p *Provider) Describe(context.Context) ([]keyprovider.Fact, error) {
+	return []keyprovider.Fact{
+		{Name: "key file", Value: p.path, Warning: inTheClear},
+		{Name: "identity key", Value: "P-256, ECDSA"},
+		{Name: "derivation key", Value: "HMAC-SHA256"},
+	}, nil
+}
+
+func (p *Provider) report(operation string, start time.Time, err *error) {
+	if p.observe != nil {
+		p.observe(keyprovider.Call{Provider: Type, Operation: operation, Took: time.Since(start), Err: *err})
+	}
 }
 
 // Close implements keyprovider.Provider.
@@ -114,7 +138,7 @@ func (p *Provider) Close() error {
 }
 
 // begin takes the read lock unless there is a reason not to go on; the
-// caller gives it back.
+// caller returns it back.
 func (p *Provider) begin(ctx context.Context) (*keys, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("key provider software: %w", err)

@@ -1,4 +1,4 @@
-package provision
+package launch
 
 import (
 	"encoding/json"
@@ -12,12 +12,12 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
 
-// load loads a node's file with a section for its key provider.
-func load(t *testing.T, section string) *config.Node {
+// loadSection loads a node's file with a section for its key provider.
+func loadSection(t *testing.T, section string) *config.Node {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "node.toml")
 	text := `[network]
@@ -34,65 +34,64 @@ min_signers = 2
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n, err := config.LoadNode(path)
+	n, err := LoadNode(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return n
 }
 
-func run(t *testing.T, n *config.Node, o Options) *Result {
+func provision(t *testing.T, n *config.Node, o keyprovider.Options) *keyprovider.Provisioned {
 	t.Helper()
-	r, err := Run(t.Context(), n, o)
+	r, err := Provision(t.Context(), n, o)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return r
 }
 
-// TestSoftware: a file is made once, with its folder, and works.
-func TestSoftware(t *testing.T) {
-	n := load(t, "type = \"software\"\nkey_file = \"keys/key.json\"\n")
-	if r := run(t, n, Options{}); r.Facts[0].Value != "made" || r.Facts[0].Warning == "" {
+// TestProvisionSoftware: a file is made once, with its folder, and works.
+func TestProvisionSoftware(t *testing.T) {
+	n := loadSection(t, "type = \"software\"\nkey_file = \"keys/key.json\"\n")
+	if r := provision(t, n, keyprovider.Options{}); r.Facts[0].Value != "made" || r.Facts[0].Warning == "" {
 		t.Errorf("%+v", r)
 	}
-	before, err := os.ReadFile(n.Node.KeyProvider.KeyFile)
+	before, err := os.ReadFile(n.Node.KeyProvider.Section.(*software.Section).KeyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := run(t, n, Options{}).Print(&out); err != nil || !strings.Contains(out.String(), "was not touched\nWARNING: ") {
+	if err := provision(t, n, keyprovider.Options{}).Print(&out); err != nil || !strings.Contains(out.String(), "was not touched\nWARNING: ") {
 		t.Errorf("%v, %s", err, out.String())
 	}
-	if after, err := os.ReadFile(n.Node.KeyProvider.KeyFile); err != nil || string(after) != string(before) {
+	if after, err := os.ReadFile(n.Node.KeyProvider.Section.(*software.Section).KeyFile); err != nil || string(after) != string(before) {
 		t.Errorf("the file was changed: %v", err)
 	}
-	works(t, n)
+	opens(t, n)
 }
 
-func works(t *testing.T, n *config.Node) {
+// opens wants the keys to work.
+func opens(t *testing.T, n *config.Node) {
 	t.Helper()
-	p, err := launch.OpenProvider(t.Context(), n, launch.ProviderOptions{})
+	p, err := OpenProvider(t.Context(), n, ProviderOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer p.Close()
-	if err := keyprovider.Check(t.Context(), p); err != nil {
-		t.Error(err)
-	}
+	works(t, n, p)
 }
 
-// TestToken: on a fresh token both keys are made, once.
-func TestToken(t *testing.T) {
+// TestProvisionToken: on a fresh token both keys are made, once.
+func TestProvisionToken(t *testing.T) {
 	hsm := softhsm.New(t)
 	token := hsm.Token(t, "provision")
-	n := load(t, fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"provision\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin = %q\n", hsm.Library(), token.PIN))
-	first := run(t, n, Options{})
-	second := run(t, n, Options{})
+	n := loadSection(t, fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"provision\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin = %q\n", hsm.Library(), token.PIN))
+	first := provision(t, n, keyprovider.Options{})
+	second := provision(t, n, keyprovider.Options{})
 	if len(first.Facts) < 2 || !strings.HasPrefix(first.Facts[0].Value, "made") || strings.HasPrefix(second.Facts[0].Value, "made") {
 		t.Errorf("first %+v, then %+v", first.Facts, second.Facts)
 	}
-	works(t, n)
+	opens(t, n)
 }
 
 // policy is a key's policy as AWS reads it.
@@ -106,7 +105,7 @@ type policy struct {
 	}
 }
 
-func policies(t *testing.T, r *Result) map[string]policy {
+func policiesOf(t *testing.T, r *keyprovider.Provisioned) map[string]policy {
 	t.Helper()
 	found := map[string]policy{}
 	for _, d := range r.Documents {
@@ -122,8 +121,8 @@ func policies(t *testing.T, r *Result) map[string]policy {
 // TestKMSPolicies: the node's role uses its keys and nobody else does, not even
 // by a grant or by an administrator's IAM policy.
 func TestKMSPolicies(t *testing.T) {
-	r := run(t, load(t, "type = \"aws-kms\"\nkey_id = \"arn:aws-cn:kms:cn-north-1:123456789012:alias/node\"\n"), Options{})
-	found := policies(t, r)
+	r := provision(t, loadSection(t, "type = \"aws-kms\"\nkey_id = \"arn:aws-cn:kms:cn-north-1:123456789012:alias/node\"\n"), keyprovider.Options{})
+	found := policiesOf(t, r)
 	for name, want := range map[string][]string{
 		"frost-node-2-identity.json":   {"kms:DescribeKey", "kms:GetPublicKey", "kms:Sign"},
 		"frost-node-2-derivation.json": {"kms:DescribeKey", "kms:GenerateMac"},
@@ -189,7 +188,7 @@ func TestKMSScript(t *testing.T) {
 		"derivation in a file": {"key_id = \"alias/a\"\nderivation = \"file\"", role, []string{"create-key", "create-alias"}, []string{"KMS does not protect the shares"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := run(t, load(t, "type = \"aws-kms\"\n"+test.section+"\n"), Options{RoleARN: test.role})
+			r := provision(t, loadSection(t, "type = \"aws-kms\"\n"+test.section+"\n"), keyprovider.Options{Role: test.role})
 			var script strings.Builder
 			if err := r.Print(&script); err != nil {
 				t.Fatal(err)
@@ -214,7 +213,7 @@ func TestKMSScript(t *testing.T) {
 
 // execute runs a script with an aws that notes its arguments, checks that the
 // documents were written, and gives the calls.
-func execute(t *testing.T, script string, r *Result) []string {
+func execute(t *testing.T, script string, r *keyprovider.Provisioned) []string {
 	t.Helper()
 	dir := t.TempDir()
 	// Nothing is there yet: list-aliases prints nothing, describe-key fails.
@@ -244,7 +243,8 @@ func execute(t *testing.T, script string, r *Result) []string {
 // TestKMSScriptAgain: where the aliases and the replicas are, the script makes
 // nothing.
 func TestKMSScriptAgain(t *testing.T) {
-	r := run(t, load(t, "type = \"aws-kms\"\nkey_id = \"alias/a\"\nregions = [\"us-east-1\", \"eu-west-1\"]\n"), Options{})
+	r := provision(t, loadSection(t, "type = \"aws-kms\"\nkey_id = \"alias/a\"\n"+
+		"regions = [\"us-east-1\", \"eu-west-1\"]\n"), keyprovider.Options{})
 	var script strings.Builder
 	if err := r.Print(&script); err != nil {
 		t.Fatal(err)
@@ -275,17 +275,17 @@ func TestKMSScriptAgain(t *testing.T) {
 // TestScriptTakesNoCode: nothing of the configuration gets into the script that
 // a shell would run.
 func TestScriptTakesNoCode(t *testing.T) {
-	for section, o := range map[string]Options{
+	for section, o := range map[string]keyprovider.Options{
 		`key_id = "alias/a;reboot"`:                                {},
 		`key_id = "$(reboot)"`:                                     {},
 		"key_id = \"a\\nreboot\"":                                  {},
 		"key_id = \"alias/a\"\nregions = [\"a b\", \"$(reboot)\"]": {},
 		"key_id = \"alias/a\"\nderivation_key_id = \"'\"":          {},
-		`key_id = "alias/a"`:                                       {RoleARN: "arn:aws:iam::123456789012:role/r\nreboot"},
-		`key_id = "alias/b"`:                                       {RoleARN: "frost"},
+		`key_id = "alias/a"`:                                       {Role: "arn:aws:iam::123456789012:role/r\nreboot"},
+		`key_id = "alias/b"`:                                       {Role: "frost"},
 	} {
-		if r, err := Run(t.Context(), load(t, "type = \"aws-kms\"\n"+section+"\n"), o); err == nil {
-			t.Errorf("%s %s: %+v", section, o.RoleARN, r.Commands)
+		if r, err := Provision(t.Context(), loadSection(t, "type = \"aws-kms\"\n"+section+"\n"), o); err == nil {
+			t.Errorf("%s %s: %+v", section, o.Role, r.Commands)
 		}
 	}
 }

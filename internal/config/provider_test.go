@@ -3,13 +3,16 @@ package config
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11"
 )
 
-// pkcs11 is the file of a node with a token; what is added begins at line 17.
-func pkcs11(tail string) string {
+// onToken is the file of a node with a token; what is added begins at line 17.
+func onToken(tail string) string {
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
 	return text + `type = "pkcs11"
 pkcs11_library = "lib.so"
@@ -21,31 +24,31 @@ key_label = "k"
 // TestPIN: where a PIN may stand, and what comes out.
 func TestPIN(t *testing.T) {
 	t.Setenv("FROST_TEST_PIN", "from environment")
-	tests := map[string]struct{ tail, pin, file, uri string }{
-		"none":               {"", "", "", ""},
-		"literal":            {`pin = "776655"`, "776655", "", ""},
-		"environment":        {`pin = "${FROST_TEST_PIN}"`, "from environment", "", ""},
-		"inner dollar":       {`pin = "a${b}"`, "a${b}", "", ""},
-		"file":               {`pin_file = "/run/pin"`, "", "/run/pin", ""},
-		"uri":                {`uri = "pkcs11:object=o;slot-id=1?module-path=/lib.so"`, "", "", "pkcs11:object=o;slot-id=1?module-path=/lib.so"},
-		"pin-value":          {`uri = "pkcs11:object=o?pin-value=1%3f2&module-path=/l"`, "1?2", "", "pkcs11:object=o?module-path=/l"},
-		"pin-value, alone":   {`uri = "pkcs11:object=o?pin-value=7766"`, "7766", "", "pkcs11:object=o"},
-		"pin-value, named":   {`uri = "pkcs11:?pin-value=%24%7BFROST_TEST_PIN%7D"`, "from environment", "", "pkcs11:"},
-		"pin-source":         {`uri = "pkcs11:?pin-source=file:/run/my%20pin"`, "", "/run/my pin", "pkcs11:"},
-		"pin-source, URL":    {`uri = "pkcs11:?pin-source=file:///run/pin"`, "", "/run/pin", "pkcs11:"},
-		"pin-source, a path": {`uri = "pkcs11:?pin-source=/run/pin"`, "", "/run/pin", "pkcs11:"},
+	tests := map[string]struct{ tail, pin, file string }{
+		"none":               {"", "", ""},
+		"literal":            {`pin = "776655"`, "776655", ""},
+		"environment":        {`pin = "${FROST_TEST_PIN}"`, "from environment", ""},
+		"inner dollar":       {`pin = "a${b}"`, "a${b}", ""},
+		"file":               {`pin_file = "/run/pin"`, "", "/run/pin"},
+		"uri":                {`uri = "pkcs11:object=k;slot-id=1?module-path=lib.so"`, "", ""},
+		"pin-value":          {`uri = "pkcs11:object=k?pin-value=1%3f2&module-path=lib.so"`, "1?2", ""},
+		"pin-value, alone":   {`uri = "pkcs11:object=k?pin-value=7766"`, "7766", ""},
+		"pin-value, named":   {`uri = "pkcs11:?pin-value=%24%7BFROST_TEST_PIN%7D"`, "from environment", ""},
+		"pin-source":         {`uri = "pkcs11:?pin-source=file:/run/my%20pin"`, "", "/run/my pin"},
+		"pin-source, URL":    {`uri = "pkcs11:?pin-source=file:///run/pin"`, "", "/run/pin"},
+		"pin-source, a path": {`uri = "pkcs11:?pin-source=/run/pin"`, "", "/run/pin"},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
-			n, err := LoadNode(write(t, pkcs11(c.tail)))
+			n, err := loadNode(write(t, onToken(c.tail)))
 			if err != nil {
 				t.Fatal(err)
 			}
-			k := n.Node.KeyProvider
-			if string(k.Pin.Expose()) != c.pin || (k.Pin.Bytes == nil) != (c.pin == "") || k.PinFile != c.file || k.URI != c.uri {
-				t.Errorf("got pin %q, file %q, uri %q", k.Pin.Expose(), k.PinFile, k.URI)
+			k := n.Node.KeyProvider.Section.(*pkcs11.Section)
+			if string(k.Pin.Expose()) != c.pin || (k.Pin.Bytes == nil) != (c.pin == "") || k.PINFile != c.file || k.URI.Bytes != nil {
+				t.Errorf("got pin %q, file %q, uri %q", k.Pin.Expose(), k.PINFile, k.URI.Expose())
 			}
-			if c.pin != "" && strings.Contains(fmt.Sprintf("%v %+v %#v", n, n, n), c.pin) {
+			if c.pin != "" && strings.Contains(fmt.Sprintf("%v %+v %#v %+v", n, n, n, k), c.pin) {
 				t.Error("the pin is printed")
 			}
 		})
@@ -80,12 +83,18 @@ func TestPKCS11Errors(t *testing.T) {
 		"uri, unset":           {"uri = 'pkcs11:?pin-value=%24%7BFROST_TEST_UNSET%7D'", at + "uri: FROST_TEST_UNSET"},
 		"uri, library":         {"uri = 'pkcs11:token=t;library-version=1'", at + `uri: attribute "library-version" is not known here`},
 		"uri, type":            {"uri = 'pkcs11:token=t;type=cert'", at + "uri: attribute type is not private"},
+		"uri, other token":     {"uri = 'pkcs11:token=a'", at + "uri: another token than token_label"},
+		"uri, other key":       {"uri = 'pkcs11:object=a'", at + "uri: another object than key_label"},
+		"uri, other library":   {"uri = 'pkcs11:?module-path=/a'", at + "uri: another module-path than pkcs11_library"},
+		"uri, slot":            {"uri = 'pkcs11:slot-id=-1'", at + "uri: slot-id that is no number"},
+		"one key twice":        {"derivation_key_label = 'k'", at + "derivation_key_label: two keys"},
+		"init_args":            {`init_args = "a\u0000"`, at + "init_args: a NUL"},
 		"uri, pin in the path": {"uri = 'pkcs11:pin-value=1'", at + "uri: pin-value is on the wrong side"},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
-			path := write(t, pkcs11(c.tail+"\n"))
-			_, err := LoadNode(path)
+			path := write(t, onToken(c.tail+"\n"))
+			_, err := loadNode(path)
 			compare(t, path, err, []string{c.want})
 		})
 	}
@@ -96,11 +105,11 @@ func TestPKCS11Errors(t *testing.T) {
 func TestURIStandsForAll(t *testing.T) {
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
 	text += "type = \"pkcs11\"\nuri = \"%s\"\n"
-	if _, err := LoadNode(write(t, fmt.Sprintf(text, "pkcs11:token=t;object=k?module-path=/lib.so"))); err != nil {
+	if _, err := loadNode(write(t, fmt.Sprintf(text, "pkcs11:token=t;object=k?module-path=/lib.so"))); err != nil {
 		t.Error(err)
 	}
 	path := write(t, fmt.Sprintf(text, "pkcs11:"))
-	_, err := LoadNode(path)
+	_, err := loadNode(path)
 	compare(t, path, err, []string{"12: node.key_provider.pkcs11_library: missing", "12: node.key_provider.key_label: missing",
 		"12: node.key_provider.token_label: missing"})
 }
@@ -111,41 +120,41 @@ func TestPinNeedsAPrivateFile(t *testing.T) {
 	t.Setenv("FROST_TEST_PIN", "1")
 	for tail, want := range map[string][]string{
 		`pin = "1"`:                           {"17: node.key_provider.pin: chmod 600"},
-		`uri = "pkcs11:token=a?pin-value=1"`:  {"17: node.key_provider.uri: chmod 600"},
+		`uri = "pkcs11:token=t?pin-value=1"`:  {"17: node.key_provider.uri: chmod 600"},
 		`pin = "${FROST_TEST_PIN}"`:           nil,
-		`uri = "pkcs11:token=a?pin-source=x"`: nil,
+		`uri = "pkcs11:token=t?pin-source=x"`: nil,
 	} {
-		path := write(t, pkcs11(tail+"\n"))
-		if _, err := LoadNode(path); err != nil {
+		path := write(t, onToken(tail+"\n"))
+		if _, err := loadNode(path); err != nil {
 			t.Errorf("%s: %v", tail, err)
 		}
 		if err := os.Chmod(path, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		n, err := LoadNode(path)
+		n, err := loadNode(path)
 		if want != nil {
 			compare(t, path, err, want)
 		} else if err != nil {
 			t.Errorf("%s: %v", tail, err)
-		} else if file := n.Node.KeyProvider.PinFile; file != "" && file != filepath.Join(filepath.Dir(path), "x") {
+		} else if file := n.Node.KeyProvider.Section.(*pkcs11.Section).PINFile; file != "" && file != filepath.Join(filepath.Dir(path), "x") {
 			t.Errorf("pin file %s", file)
 		}
 	}
 }
 
-// FuzzURI: what is kept of an URI holds no PIN, and keeps being one.
-func FuzzURI(f *testing.F) {
-	for _, seed := range []string{"pkcs11:", "pkcs11:token=b;object=c?module-path=/e&pin-value=x", "pkcs11:?pin-source=file:///p&a", "pkcs11:%?&&pin-value", "http:"} {
-		f.Add(seed)
+// TestKnowsNoDevice: back ends bring their configuration along, so a program
+// that reads a file links neither the AWS SDK nor a PKCS#11 binding.
+func TestKnowsNoDevice(t *testing.T) {
+	list := exec.Command("go", "list", "-deps", ".")
+	out, err := list.Output()
+	if err != nil {
+		t.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, text string) {
-		u, err := parseURI(text)
-		if err != nil {
-			return
+	for _, path := range strings.Fields(string(out)) {
+		for _, device := range []string{"/internal/keyprovider/", "github.com/aws/", "github.com/miekg/"} {
+			if strings.Contains(path, device) {
+				t.Errorf("config depends on %s", path)
+			}
 		}
-		again, err := parseURI(u.rest)
-		if err != nil || again.pin != nil || again.source != "" || again.rest != u.rest {
-			t.Fatalf("%q keeps %q: %+v, %v", text, u.rest, again, err)
-		}
-	})
+	}
 }

@@ -21,12 +21,12 @@ func (randomised) Derive(context.Context, []byte) (out [32]byte, err error) {
 
 // TestCheckSeesTheDevice and not the cache.
 func TestCheckSeesTheDevice(t *testing.T) {
-	h := Harden(randomised{newFaulty(t)}, Policy{}, nil)
+	h := Supervise(randomised{newFaulty(t)}, Policy{}, nil)
 	if err := Check(t.Context(), h); err == nil || !strings.Contains(err.Error(), "one label gave two values") {
 		t.Errorf("Check gives %v", err)
 	}
 	p := newFaulty(t)
-	if err := Check(t.Context(), Harden(p, Policy{}, nil)); err != nil || p.count(OpDerive) != 3 {
+	if err := Check(t.Context(), Supervise(p, Policy{}, nil)); err != nil || p.count(OpDerive) != 3 {
 		t.Errorf("%d calls, %v", p.count(OpDerive), err)
 	}
 }
@@ -41,7 +41,7 @@ func TestCheckIsPatient(t *testing.T) {
 			}
 			return nil
 		})
-		if err := Check(t.Context(), Harden(p, Policy{}, nil)); err != nil {
+		if err := Check(t.Context(), Supervise(p, Policy{}, nil)); err != nil {
 			t.Error(err)
 		}
 	})
@@ -52,7 +52,7 @@ func TestCheckIsPatient(t *testing.T) {
 func TestCloseDuringCalls(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h := Harden(p, Policy{}, nil)
+		h := Supervise(p, Policy{}, nil)
 		p.fail(OpSign, sleeps(2*time.Second))
 		p.fail(OpDerive, sleeps(2*time.Second))
 		var all sync.WaitGroup

@@ -1,7 +1,4 @@
-// Package uri reads the RFC 7512 URIs that name a token and its key. Who loads
-// a configuration and who opens the token have one rule for what may stand in
-// one. It needs no PKCS#11 library.
-package uri
+package pkcs11
 
 import (
 	"errors"
@@ -12,8 +9,8 @@ import (
 	"strings"
 )
 
-// Max is the longest URI in bytes.
-const Max = 4096
+// maxURI is the longest URI in bytes.
+const maxURI = 4096
 
 // attributes that count, and whether they stand in the query.
 var attributes = map[string]bool{
@@ -22,31 +19,26 @@ var attributes = map[string]bool{
 	"module-path": true, "pin-value": true, "pin-source": true,
 }
 
-// padded are those that PKCS #11 fills up with blanks, and some libraries with
-// NUL: what is behind the text is no part of it.
+// padded are those that PKCS #11 fills up with padding: what is behind the text is
+// no part of it.
 var padded = []string{"token", "manufacturer", "model", "serial"}
 
-// others of RFC 7512. They are refused: who wrote one would think that it was
-// looked at.
-var others = []string{"library-manufacturer", "library-version", "library-description",
-	"slot-manufacturer", "slot-description", "module-name"}
-
-// InQuery reports whether an attribute stands behind the question mark; known,
-// whether it counts at all.
-func InQuery(attribute string) (query, known bool) {
-	query, known = attributes[attribute]
-	return query, known
+// others of RFC 7512. They are refused: their author would think that they had
+// an effect.
+var others = []string{
+	"library-manufacturer", "library-version", "library-description",
+	"slot-manufacturer", "slot-description", "module-name",
 }
 
-// Parse returns the attributes, decoded. None is empty, and none but id holds a
-// NUL. Errors quote no value, which may be a PIN.
-func Parse(text string) (map[string]string, error) {
+// parseURI returns the attributes, decoded. None is empty, and none but id holds
+// a NUL. Errors quote no value, which may be a PIN.
+func parseURI(text string) (map[string]string, error) {
 	const scheme = "pkcs11:"
 	if len(text) < len(scheme) || !strings.EqualFold(text[:len(scheme)], scheme) {
 		return nil, errors.New("it is not of the form pkcs11:token=LABEL;object=LABEL")
 	}
-	if len(text) > Max {
-		return nil, fmt.Errorf("it is longer than %d bytes", Max)
+	if len(text) > maxURI {
+		return nil, fmt.Errorf("it is longer than %d bytes", maxURI)
 	}
 	out := map[string]string{}
 	path, query, asks := strings.Cut(text[len(scheme):], "?")
@@ -78,7 +70,7 @@ func parsePart(out map[string]string, part []string, query bool) error {
 		if _, twice := out[name]; twice {
 			return fmt.Errorf("attribute %s is there twice", name)
 		}
-		decoded, err := decode(name, value, query)
+		decoded, err := decodeValue(name, value, query)
 		if err != nil {
 			return fmt.Errorf("attribute %s %w", name, err)
 		}
@@ -98,9 +90,9 @@ var (
 // which errors and /readyz may show.
 var swallowed = regexp.MustCompile(`(?i)(^|[^a-z])pin[-_]?(value|source)?\s*=`)
 
-// decode takes the percent signs out of a value. What follows "attribute NAME"
+// decodeValue takes the percent signs out of a value. What follows "attribute NAME"
 // in its errors says nothing of the value.
-func decode(name, value string, query bool) (string, error) {
+func decodeValue(name, value string, query bool) (string, error) {
 	legal := inPath
 	if query {
 		legal = inQuery
@@ -120,7 +112,7 @@ func decode(name, value string, query bool) (string, error) {
 		return "", errors.New("has a % in it that no two hexadecimal digits follow: write a percent sign as %25")
 	}
 	if slices.Contains(padded, name) {
-		decoded = strings.TrimRight(decoded, " \x00")
+		decoded = strings.TrimRight(decoded, padding)
 	}
 	switch {
 	case decoded == "":
@@ -128,7 +120,8 @@ func decode(name, value string, query bool) (string, error) {
 	case name != "id" && strings.ContainsRune(decoded, 0):
 		return "", errors.New("holds a NUL (%00)")
 	case !strings.HasPrefix(name, "pin-") && swallowed.MatchString(decoded):
-		return "", errors.New("has another attribute in it, for the PIN: ; separates attributes before the question mark, & behind it")
+		return "", errors.New("has another attribute in it, for the PIN: " +
+			"; separates attributes before the question mark, & behind it")
 	case name == "type" && decoded != "private" && decoded != "public":
 		return "", errors.New("is not private: the identity is a pair of keys")
 	}

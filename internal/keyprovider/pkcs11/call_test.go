@@ -17,15 +17,15 @@ func TestLateAnswers(t *testing.T) {
 	over, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, leavesFirst := range []bool{true, false} {
-		p := &Provider{o: Options{TokenLabel: "t"}}
-		f := &flight{began: time.Now()}
+		p := &Provider{o: Options{Section: Section{TokenLabel: "t"}}}
+		f := &call{began: time.Now()}
 		secret := []byte{1, 2, 3}
 		if leavesFirst {
-			_ = p.leave(over, f)
-			f.land(secret, nil)
+			_ = p.abandon(over, f)
+			f.finish(secret, nil)
 		} else {
-			f.land(secret, nil)
-			_ = p.leave(over, f)
+			f.finish(secret, nil)
+			_ = p.abandon(over, f)
 		}
 		if secret[0]|secret[1]|secret[2] != 0 {
 			t.Errorf("leaves first %t: %v is still there", leavesFirst, secret)
@@ -38,7 +38,7 @@ func TestLateAnswers(t *testing.T) {
 func TestNoneStartsAfterClose(t *testing.T) {
 	f, p, _ := hangable(t, 1)
 	signed := f.count("C_Sign")
-	p.flights.close()
+	p.calls.close()
 	for range 2 { // the place is given back
 		if err := trySign(t.Context(), p); !errors.Is(err, keyprovider.ErrClosed) {
 			t.Fatal(err)
