@@ -17,8 +17,9 @@ type directory struct {
 	out       *outbox
 	manifest  *wire.Manifest
 	finished  map[string]*finishedBatch
-	computing map[string]bool // batches on their way into finished
-	keys      int             // in finished
+	computing map[string]bool           // batches on their way into finished
+	keys      int                       // in finished
+	trace     func(batch string) string // of the job behind a batch; set by keygen
 	catchUp
 }
 
@@ -80,7 +81,7 @@ func (d *directory) summarize(b *board.Batch) {
 	d.computing[b.ID] = true
 	m, raw := d.manifest, b.Deals()
 	finished := &finishedBatch{id: b.ID, header: *b.Header(), certs: b.Certificates()}
-	d.out.do(Compute{Urgent: d.fetchFirst[b.ID], Name: "check deals", Run: func() Event {
+	d.out.do(Compute{Urgent: d.fetchFirst[b.ID], Name: "check deals", Trace: d.trace(b.ID), Run: func() Event {
 		return summarize(m, finished, cert, raw)
 	}})
 }

@@ -43,7 +43,18 @@ const batchPoll = 10 * time.Second
 const maxFaults = 4
 
 func newKeygen(cfg CoordinatorConfig, d *directory, out *outbox) *keygen {
-	return &keygen{cfg: cfg, directory: d, out: out, batches: map[string]*keygenBatch{}}
+	k := &keygen{cfg: cfg, directory: d, out: out, batches: map[string]*keygenBatch{}}
+	d.trace = k.trace
+	return k
+}
+
+// trace is the traceparent of the job that a batch belongs to, "" if it is none of
+// this gateway's.
+func (k *keygen) trace(batch string) string {
+	if b := k.batches[batch]; b != nil {
+		return b.job.Signed.Trace
+	}
+	return ""
 }
 
 func (k *keygen) start(j *activeJob) {
