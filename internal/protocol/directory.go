@@ -85,6 +85,15 @@ func (d *directory) summarize(b *board.Batch) {
 	}})
 }
 
+type summarized struct {
+	batch *finishedBatch
+	blame int // the node whose deal is no deal of the batch, or -1
+	code  wire.Code
+	err   error
+}
+
+func (summarized) event() {}
+
 // summarize always answers: a summary that is lost would hold up the directory
 // for ever.
 func summarize(m *wire.Manifest, b *finishedBatch, cert *wire.Certificate, raw [][]byte) (answer summarized) {
