@@ -82,7 +82,7 @@ func TestComputations(t *testing.T) {
 			b.Compute(e)
 		}
 		synctest.Wait()
-		if seen := b.seen(); len(seen) != 3 || slices.ContainsFunc(seen, func(ev protocol.Event) bool { return ev != timer("done") }) {
+		if seen := b.seen(); !slices.Equal(seen, []protocol.Event{timer("done"), timer("done"), timer("done")}) {
 			t.Errorf("the machine saw %v", seen)
 		}
 		b.finish()
@@ -123,7 +123,8 @@ func TestReports(t *testing.T) {
 		c.Observe = func(r protocol.Report) { seen = append(seen, r) }
 	})
 	b.perform(protocol.Report{
-		What: protocol.ReportAborted, ID: "i", Job: "j", Suite: frost.Secp256k1TR, Count: 3, Code: "bad_deal", Reason: "why", Culprit: 0,
+		What: protocol.ReportAborted, ID: "i", Job: "j", Suite: frost.Secp256k1TR, Count: 3,
+		Code: "bad_deal", Reason: "why", Culprit: 0,
 	})
 	b.perform(protocol.Report{What: protocol.ReportComplete, ID: "i", Job: "i", Culprit: -1})
 	b.perform(protocol.Report{What: protocol.ReportShared, Culprit: -1})
