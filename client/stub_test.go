@@ -180,7 +180,7 @@ func (s *gatewayStub) take(m bus.Message) error {
 	if err != nil {
 		return err
 	}
-	job := wire.SignedJob{Client: ref.Client, Kind: wire.Kind(ref.Kind), Payload: m.Data, Signature: signature}
+	job := wire.SignedJob{Client: ref.Client, Kind: ref.Kind, Payload: m.Data, Signature: signature}
 	if !ed25519.Verify(s.client.Public().(ed25519.PublicKey), wire.JobSigningInput(stubFleet, job.Kind, m.Header[wire.HeaderClient][0], m.Data), signature) {
 		return errors.New("the client's signature does not verify")
 	}

@@ -3,8 +3,9 @@
 // one floor above the highest that it uses, so that every arrow points down.
 //
 // In a cycle not every arrow can. Its members are put into the order of Eades,
-// Lin and Smyth, which keeps the arrows against the order few; those are the
-// upward arrows, and are left out when floors are counted.
+// Lin and Smyth, and then moved one by one as long as fewer arrows point against
+// the order; those are the upward arrows, and are left out when floors are
+// counted.
 package floors
 
 import (
@@ -107,11 +108,43 @@ func (g Graph) order() map[string]int {
 		}
 	}
 	slices.Reverse(last)
+	return places(g.improve(append(first, last...)))
+}
+
+func places(rooms []string) map[string]int {
 	place := map[string]int{}
-	for i, room := range append(first, last...) {
+	for i, room := range rooms {
 		place[room] = i
 	}
 	return place
+}
+
+// improve moves one room at a time, as long as that leaves fewer arrows upward.
+func (g Graph) improve(rooms []string) []string {
+	for best, better := g.upward(rooms), true; better; {
+		better = false
+		for i := range rooms {
+			for j := range rooms {
+				moved := slices.Insert(slices.Delete(slices.Clone(rooms), i, i+1), j, rooms[i])
+				if n := g.upward(moved); n < best {
+					rooms, best, better = moved, n, true
+				}
+			}
+		}
+	}
+	return rooms
+}
+
+func (g Graph) upward(rooms []string) (n int) {
+	place := places(rooms)
+	for from, uses := range g {
+		for to := range uses {
+			if place[from] < place[to] {
+				n++
+			}
+		}
+	}
+	return n
 }
 
 func (g Graph) degrees(left map[string]bool) (uses, used map[string]int) {

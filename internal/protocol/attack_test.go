@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -158,6 +159,66 @@ func TestStop(t *testing.T) {
 	drawn, used, dropped := a.NonceCounts()
 	equal(t, "nonces held", drawn-used-dropped, 0)
 	equal(t, "effects of a later event", len(a.Step(Recertify{ID: someBatch})), 0)
+	late := a.load([]wire.KeyID{{Batch: s.btc}})
+	a.do(Loaded{s.id, late})
+	equal(t, "bytes of a share that came after the end", len(late[0].Key.Share.Expose()), 0)
+}
+
+// What is under way when a node is stopped is wiped when it arrives.
+func TestStopWhileComputing(t *testing.T) {
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", nil, item(f.btc, 0, "x"))
+	a := s.at(0)
+	a.hold = true
+	s.deliver()
+	share := a.sessions[s.id].items[0].Key.Share
+	made := a.held[0].Run().(noncesMade)
+	a.do(Stop{})
+	a.do(made)
+	if _, err := made.nonces.Sign(nil); !errors.Is(err, frost.ErrNoncesUsed) {
+		t.Errorf("nonces are left: %v", err)
+	}
+	equal(t, "bytes of the share", len(share.Expose()), 0)
+
+	b := dealt(t, "solana")
+	a = b.nodes[0]
+	a.hold = true
+	b.releaseAll(wire.SlotDeal)
+	verified := a.held[0].Run().(dealsVerified)
+	a.do(Stop{})
+	a.do(verified)
+	equal(t, "bytes of new shares", len(verified.record.Batch.Shares.Expose()), 0)
+	equal(t, "messages", len(a.out), 0)
+}
+
+// Computations read nothing that steps change: for the race detector.
+func TestComputationsBesideTheMachine(t *testing.T) {
+	s := bulkTask(t)
+	a := s.at(0)
+	a.hold = true
+	s.deliver()
+	a.do(TaskMessage{s.work[0], s.now})
+	for len(a.held) > 0 {
+		held := a.held
+		a.held = nil
+		answers := make([]Event, len(held))
+		var running sync.WaitGroup
+		for i, c := range held {
+			running.Go(func() { answers[i] = c.Run() })
+		}
+		for i := range s.m.N { // new delegations, and a slot's junk
+			slot := wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: i}
+			data := s.fleet.session(i).Seal(s.m, slot.String(), []byte("junk"))
+			a.do(SignMessage{wire.LogMessage{Subject: slot.String(), Seq: 1, Time: t0.AddDate(1, 0, 0), Data: data}})
+			a.do(StandbyDelayChanged{0})
+			a.do(Tick{s.now})
+		}
+		running.Wait()
+		for _, ev := range answers {
+			a.do(ev)
+		}
+	}
+	a.expect(ReportCommitted)
 }
 
 // A node certifies the deals that it checked, though the log shows another one

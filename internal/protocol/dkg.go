@@ -61,7 +61,7 @@ func (b *dkg) to(next dkgPhase) {
 	b.phase = next
 }
 
-// fault is why a batch is given up; culprit -1 is nobody.
+// fault is why a batch is given up; culprit is -1 if no node is to blame.
 type fault struct {
 	code    wire.Code
 	reason  string
@@ -125,7 +125,7 @@ func (b *dkg) work() *board.Batch {
 }
 
 // current reports whether the node still works on this very batch in this phase:
-// answers of computations are for nobody else.
+// otherwise the answer of a computation is dropped.
 func (b *dkg) current(phase dkgPhase) bool { return b.phase == phase && b.node.batches[b.id] == b }
 
 // expire forgets a batch long after it began and the log last had something new

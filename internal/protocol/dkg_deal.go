@@ -85,8 +85,8 @@ func (b *dkg) verify(log *board.Batch) []Effect {
 	}}}
 }
 
-// check makes the node's record of a batch out of all its deals, or says whose
-// fault it is that there is none.
+// check makes the node's record of a batch out of all its deals, or returns why
+// there is none.
 func (b *dkg) check(raw [][]byte, own [32]byte) (*BatchRecord, *fault) {
 	cfg := &b.node.cfg
 	if ownDeal(raw[cfg.Index]) != own {

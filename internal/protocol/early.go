@@ -23,7 +23,7 @@ type sessionMessages struct {
 
 // maxOfNode bounds what is kept of one node in one session: three kinds of
 // messages, and room for junk. Only the node itself can write to its slots, so
-// nobody crowds another one out.
+// no node crowds another one out.
 const maxOfNode = 8
 
 // add reports whether there was room.
@@ -37,7 +37,7 @@ func (b *sessionMessages) add(node int, msg wire.LogMessage) bool {
 }
 
 // earlyOverhead is what a message costs besides its data, about, if it is the only
-// one of its session: somebody who makes up sessions must not get more memory.
+// one of its session: made-up sessions must not get more memory.
 const earlyOverhead = 768
 
 func newEarlyMessages(limit int) *earlyMessages {

@@ -45,7 +45,7 @@ type TimerKind int
 const (
 	timerStandby TimerKind = iota // a signer of the second rank looks whether it is needed
 	timerLoad                     // keys were missing: look again
-	timerCommits                  // gateway: the signing set should stand
+	timerCommits                  // gateway: the signing set should be complete
 	timerShares                   // gateway: the shares should be there
 	timerBatch                    // gateway: the batch should be finished
 	timerRetry                    // gateway: time for the next attempt

@@ -42,7 +42,7 @@ const (
 
 // Node is one worker's machine. Step changes it; everything else is a question
 // that changes nothing. It is not safe for concurrent use: its program calls it
-// from one place at a time.
+// from one goroutine at a time.
 type Node struct {
 	cfg      NodeConfig
 	opener   *wire.Opener
@@ -73,7 +73,7 @@ func NewNode(cfg NodeConfig) *Node {
 
 // Step takes an event and returns what is to be done.
 func (n *Node) Step(ev Event) []Effect {
-	if n.stopped {
+	if n.stopped && !carriesSecrets(ev) {
 		return nil
 	}
 	switch e := ev.(type) {
@@ -168,8 +168,8 @@ func (n *Node) onTick(now time.Time) []Effect {
 	return nil
 }
 
-// onSignLost gives up every session that is not over: its place in the log is
-// gone, and with it what the signing set was.
+// onSignLost gives up every session that is not over: the messages that its
+// signing set was read from are gone.
 func (n *Node) onSignLost() (effects []Effect) {
 	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
 		effects = append(effects, n.sessions[id].sitOut("the SIGN stream was lost")...)
@@ -179,21 +179,33 @@ func (n *Node) onSignLost() (effects []Effect) {
 
 func (n *Node) onSlotLost(slot wire.Slot) []Effect {
 	if s := n.sessions[slot.ID]; s != nil {
-		return s.sitOut("another message of this node stands in its slot: a second process with this index, " +
+		return s.sitOut("another message of this node is in its slot already: a second process with this index, " +
 			"or an earlier life")
 	}
 	if b := n.batches[slot.ID]; b != nil && slot.Kind == wire.SlotDeal && b.phase < dkgCertifying {
-		return b.giveUp(fault{wire.CodeRestarted, "another deal of this node stands in its slot", -1})
+		return b.giveUp(fault{wire.CodeRestarted, "another deal of this node is in its slot already", -1})
 	}
 	return nil
 }
 
-// stop wipes every secret that the machine holds.
+// stop wipes every secret that the machine holds. It keeps no batch and no session,
+// so that what still arrives is wiped as well.
 func (n *Node) stop() {
 	n.stopped = true
 	for _, s := range n.sessions {
 		s.drop()
 	}
+	clear(n.sessions)
+	clear(n.batches)
 	n.cfg.Host.Wipe()
 	n.cfg.SeedSecret.Wipe()
+}
+
+// carriesSecrets reports whether an event has shares or nonces in it.
+func carriesSecrets(ev Event) bool {
+	switch ev.(type) {
+	case Loaded, itemsChecked, noncesMade, dealsVerified, batchRebuilt:
+		return true
+	}
+	return false
 }

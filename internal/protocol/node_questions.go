@@ -6,8 +6,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Judge returns what a message that stands in one of this node's slots is, given
-// what the node wants to publish there.
+// Judge classifies a message that is in one of this node's slots, given what the
+// node wants to publish there.
 func (n *Node) Judge(slot wire.Slot, standing wire.LogMessage, body []byte) wire.Verdict {
 	got, err := wire.OpenNode(n.cfg.Manifest, n.cfg.Index, standing.Subject, standing.Time, standing.Data)
 	if slot.Kind == wire.SlotCert && err != nil {

@@ -24,8 +24,8 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 	return []Effect{Compute{Urgent: urgent, Name: "open task", Trace: e.Trace, Run: open}}
 }
 
-// open checks a task as if nobody had checked it before. It reads what never
-// changes only, so it may run beside the machine.
+// open checks a task as if no gateway had checked it before. It reads only what
+// never changes, so it may run beside the machine.
 func (n *Node) open(e TaskMessage) taskOpened {
 	bad := func(err error) taskOpened { return taskOpened{subject: e.Subject, err: err} }
 	body, err := n.opener.FromGateway(e.Subject, e.Data)
@@ -93,8 +93,8 @@ func (n *Node) readSign(task *wire.Task, job *wire.Job) (*signRequest, error) {
 }
 
 // onTaskOpened begins what a task asks for, unless it has expired by this node's
-// clock, which nobody else can set. That is asked here and not when the task came:
-// a session that is over is remembered for no longer.
+// clock, which no other party can set. That is checked here and not when the task
+// came: a session that is over is remembered for no longer.
 func (n *Node) onTaskOpened(e taskOpened) []Effect {
 	if e.err == nil && n.now.After(e.job.Expires.Add(wire.ClockSkew)) {
 		e.err = wire.Refuse(wire.CodeExpired, "the job expired at %s by this node's clock",

@@ -97,7 +97,7 @@ func (n *Node) startSigning(r *signRequest, exclude []uint8) []Effect {
 	return []Effect{After{Delay: delay, Timer: Timer{s.id, timerStandby}}}
 }
 
-// urgent reports whether somebody waits for this session.
+// urgent reports whether a client waits for this session.
 func (s *signing) urgent() bool { return s.count <= wire.InteractiveItems }
 
 func (s *signing) onTimer(kind TimerKind) []Effect {

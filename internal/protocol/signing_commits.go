@@ -88,7 +88,7 @@ func (s *signing) ownCommit(pos int) bool {
 func (s *signing) check(pos int) []Effect {
 	a, suite, count := s.commits.arrivals[pos], s.suite, s.count
 	if a.state != checkPending || suite == 0 {
-		return nil // judged, or to be checked once the keys tell the suite
+		return nil // judged, or to be checked once the suite is known
 	}
 	if a.Index == s.node.cfg.Index {
 		return s.onChecked(commitChecked{s: s, pos: pos})

@@ -10,7 +10,7 @@ import (
 // The life of a session's nonces: drawn, committed to, spent or wiped.
 
 // draw makes the nonces. They come from the system's generator, mixed with
-// the shares as BIP 445 and RFC 9591 say, and from nothing of the session.
+// the shares as BIP 445 and RFC 9591 require, and from nothing of the session.
 func (s *signing) draw() []Effect {
 	if s.commits.has(s.node.cfg.Index) {
 		return s.sitOut("this node committed in an earlier life and has no nonces for it")

@@ -36,7 +36,6 @@ min_signers = 2
 %s
 [bus]
 url = "tls://nats.example.org:4222"
-credentials = "missing.nk"
 `, index, section)
 	path := filepath.Join(dir, "node.toml")
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

@@ -80,7 +80,7 @@ func bash(t *testing.T, dir, script string, env ...string) string {
 	if err != nil {
 		t.Fatalf("%v\n%s\nof\n%s", err, out, script)
 	}
-	return regexp.MustCompile(`(?m)^\{"progress".*\n`).ReplaceAllString(string(out), "")
+	return regexp.MustCompile(`(?m)^\d+ of \d+ \w+\n`).ReplaceAllString(string(out), "")
 }
 
 // TestReadme runs what the README has a new user type, against a fleet that
