@@ -48,7 +48,7 @@ func (c *Coordinator) Jobs() int { return len(c.jobs) }
 func (c *Coordinator) Keys() int { return c.directory.keys }
 
 // JudgeTask says what stands under a task's subject, given what this gateway
-// wants to say there.
+// wants to say there. It changes nothing and may be called beside Step.
 func (c *Coordinator) JudgeTask(standing wire.LogMessage, body []byte) wire.Verdict {
 	got, err := c.opener.FromGateway(standing.Subject, standing.Data)
 	switch {
