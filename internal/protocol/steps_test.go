@@ -76,6 +76,14 @@ func TestStepsAreShort(t *testing.T) {
 	}
 }
 
+// A gateway follows other gateways' tasks by their subjects: it reads no payload.
+func TestTaskSeenUnread(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	task := wire.SignTask(f.job("alice", wire.KindSign, []byte("no JSON")), 3, []uint32{0}, nil)
+	f.task(task, jobID(7))
+	equal(t, "attempt", f.desk.signing.latest[jobKey("alice", jobID(7))].attempt, 3)
+}
+
 // What a gateway computes for a job is filed under the job's trace.
 func TestComputationsAreTraced(t *testing.T) {
 	f := newFleet(t, 2, 3).start()
