@@ -3,6 +3,7 @@ package protocol
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -70,7 +71,11 @@ func (c *Coordinator) onTaskSeen(e TaskMessage) {
 	if err != nil || task.Job.Kind != wire.KindSign {
 		return
 	}
-	c.signing.onTaskSeen(jobKey(task.Job.Client, wire.PeekJobID(task.Job.Payload)), task.Attempt, e.Time)
+	// The gateway's seal is over the subject, which names the job: the payload, which
+	// may list a thousand items, need not be read.
+	if tokens := strings.Split(e.Subject, "."); len(tokens) == 6 {
+		c.signing.onTaskSeen(jobKey(task.Job.Client, tokens[3]), task.Attempt, e.Time)
+	}
 }
 
 func (c *Coordinator) onTimer(t Timer) {
