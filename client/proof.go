@@ -71,13 +71,9 @@ func sameFleet(m *wire.Manifest, r *wire.Result) error {
 }
 
 func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key) ([]Key, error) {
-	on, err := chain.Parse(chainName)
-	if err != nil {
-		return nil, err
-	}
 	keys := make([]Key, len(claimed))
 	for i, k := range claimed {
-		address, err := on.Address(m.Network, k.PublicKey)
+		address, err := chain.Address(chainName, m.Network, k.PublicKey)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", k.ID, err)
 		}

@@ -135,15 +135,16 @@ func (it SignItem) check(i int) *JobError {
 	refuse := func(code Code, format string, args ...any) *JobError {
 		return &JobError{Code: code, Message: fmt.Sprintf("item %d: "+format, append([]any{i}, args...)...)}
 	}
-	switch bitcoin := len(it.PublicKey) == 33; {
-	case len(it.PublicKey) != 0 && len(it.PublicKey) != 32 && !bitcoin:
-		return refuse(CodeUnknownKey, "public key of %d bytes: bitcoin keys have 33, solana keys 32", len(it.PublicKey))
+	switch secp256k1 := len(it.PublicKey) == 33; {
+	case len(it.PublicKey) != 0 && len(it.PublicKey) != 32 && !secp256k1:
+		return refuse(CodeUnknownKey, "public key of %d bytes: keys of %s have 33, of %s 32", len(it.PublicKey),
+			SuiteSecp256k1TR, SuiteEd25519)
 	case len(it.Message) == 0 || len(it.Message) > frost.MaxMessage:
 		return refuse(CodeBadMessage, "message of %d bytes: want 1 to %d", len(it.Message), frost.MaxMessage)
-	case bitcoin && len(it.Message) != 32:
-		return refuse(CodeBadMessage, "message of %d bytes: bitcoin keys sign hashes of 32", len(it.Message))
+	case secp256k1 && len(it.Message) != 32:
+		return refuse(CodeBadMessage, "message of %d bytes: keys of %s sign hashes of 32", len(it.Message), SuiteSecp256k1TR)
 	case len(it.PublicKey) == 32 && len(it.ScriptRoot) != 0:
-		return refuse(CodeBadTweak, "script root with a solana key")
+		return refuse(CodeBadTweak, "script root with a key of %s", SuiteEd25519)
 	}
 	return nil
 }

@@ -290,10 +290,6 @@ func (s *gatewayStub) result(job wire.SignedJob) *wire.Result {
 
 func (s *gatewayStub) keygen(r *wire.Result, job wire.SignedJob, j *wire.Job) {
 	suite, _ := wire.ChainSuite(j.Chain)
-	on, err := chain.Parse(j.Chain)
-	if err != nil {
-		s.t.Fatal(err)
-	}
 	r.Chain, r.Suite = j.Chain, suite.String()
 	for part := range j.Parts(s.manifest) {
 		h := j.PartHeader(s.manifest, job.Client, job.Digest(s.manifest), part, 0)
@@ -303,7 +299,7 @@ func (s *gatewayStub) keygen(r *wire.Result, job wire.SignedJob, j *wire.Job) {
 		for i := range int(h.K) {
 			id := wire.KeyID{Batch: b.ID, Index: i}.String()
 			key := s.newKey(suite, id)
-			address, err := on.Address(s.manifest.Network, key)
+			address, err := chain.Address(j.Chain, s.manifest.Network, key)
 			if err != nil {
 				s.t.Fatal(err)
 			}

@@ -43,7 +43,7 @@ func VerifySignature(suite string, publicKey, message, signature []byte) error {
 		case smallOrder(publicKey):
 			return fmt.Errorf("%w: the public key is of small order, anybody can sign for it", ErrSignature)
 		case smallOrder(signature[:32]):
-			return fmt.Errorf("%w: its nonce commitment is of small order, Solana refuses it", ErrSignature)
+			return fmt.Errorf("%w: its nonce commitment is of small order", ErrSignature)
 		case !ed25519.Verify(publicKey, message, signature):
 			return ErrSignature
 		}

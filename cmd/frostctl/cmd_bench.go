@@ -117,7 +117,7 @@ people wait for while a sweep runs? Both loads are reported.`,
 
 func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string) {
 	f := cmd.Flags()
-	f.StringVar(&o.chain, "chain", "", "bitcoin (Taproot, BIP 86) or solana (Ed25519)")
+	f.StringVar(&o.chain, "chain", "", wire.AboutChains())
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long jobs are started")
 	f.IntVar(&o.batch, "batch", batch, batchUsage)
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "a job that takes longer has failed")
@@ -148,7 +148,7 @@ func (o *benchOptions) addKeys(cmd *cobra.Command) {
 // check refuses what can't be run.
 func (o *benchOptions) check(cmd *cobra.Command) error {
 	if _, ok := wire.ChainSuite(o.chain); !ok {
-		return usagef("--chain %q: use bitcoin or solana", o.chain)
+		return usagef("--chain %q: use %s", o.chain, wire.Or(wire.ChainNames()))
 	}
 	given := cmd.Flags().Changed
 	switch {

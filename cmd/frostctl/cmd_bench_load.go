@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/loadgen"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -183,7 +184,7 @@ func (b *benchRun) items(i, batch int) []client.SignItem {
 // text, for solana it is that text.
 func (b *benchRun) message(i, j int) []byte {
 	text := fmt.Appendf(nil, "frostctl bench %x %d %d", b.salt, i, j)
-	if b.chain == "solana" {
+	if suite, _ := wire.ChainSuite(b.chain); suite == frost.Ed25519 {
 		return text
 	}
 	hash := sha256.Sum256(text)

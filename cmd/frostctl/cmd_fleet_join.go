@@ -75,7 +75,7 @@ half for access.toml, which goes to the operators of the fleet.`,
 			party := fleet.Party{Name: gateway}
 			if client != "" {
 				if len(kinds) == 0 {
-					return usagef("--kinds is empty: name keygen, sign or both")
+					return usagef("--kinds is empty: name what the client may ask for: %s", wire.Or(wire.KindNames()))
 				}
 				party = fleet.Party{Name: client, Kinds: kinds}
 			}
@@ -94,7 +94,7 @@ half for access.toml, which goes to the operators of the fleet.`,
 	}
 	cmd.Flags().StringVar(&gateway, "gateway", "", "name of the gateway")
 	cmd.Flags().StringVar(&client, "client", "", "name of the client")
-	cmd.Flags().StringSliceVar(&kinds, "kinds", []string{"keygen", "sign"}, "what the client may ask for")
+	cmd.Flags().StringSliceVar(&kinds, "kinds", wire.KindNames(), "what the client may ask for")
 	cmd.MarkFlagsMutuallyExclusive("gateway", "client")
 	cmd.MarkFlagsOneRequired("gateway", "client")
 	cmd.MarkFlagsMutuallyExclusive("gateway", "kinds")

@@ -46,7 +46,7 @@ are good, and are printed. One command generates at most 1,000,000 keys.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return keygen(cmd, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.chain, "chain", "", "bitcoin (Taproot, BIP 86) or solana (Ed25519)")
+	f.StringVar(&o.chain, "chain", "", wire.AboutChains())
 	f.IntVar(&o.count, "count", 1, "how many keys")
 	f.StringVarP(&o.out, "out", "o", "", "append keys and certificates to this file")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long (default: when the jobs expire, 30m each)")
@@ -59,7 +59,7 @@ are good, and are printed. One command generates at most 1,000,000 keys.`,
 func keygen(cmd *cobra.Command, o keygenOptions) (err error) {
 	suite, ok := wire.ChainSuite(o.chain)
 	if !ok {
-		return usagef("--chain %q: use bitcoin or solana", o.chain)
+		return usagef("--chain %q: use %s", o.chain, wire.Or(wire.ChainNames()))
 	}
 	if o.count < 1 || o.count > client.MaxRequestKeys {
 		return usagef("--count %d: ask for 1 to %d keys, and again for more", o.count, client.MaxRequestKeys)

@@ -49,7 +49,7 @@ The exit code is 4 if something does not verify.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.chain, "chain", "", "bitcoin or solana")
+	f.StringVar(&o.chain, "chain", "", wire.AboutChains())
 	f.StringVar(&o.suite, "suite", "", "instead of a chain: secp256k1-tr or ed25519")
 	f.Var(&o.public, "public-key", "the key that verifies: x-only output key, or Ed25519; 32 bytes")
 	f.Var(&o.internalKey, "internal-key", "bitcoin: public key from keygen, 33 or 32 bytes")
@@ -122,7 +122,7 @@ func (o verifyOptions) suiteName() (string, error) {
 	}
 	suite, ok := wire.ChainSuite(o.chain)
 	if !ok {
-		return "", usagef("--chain %q: use bitcoin or solana", o.chain)
+		return "", usagef("--chain %q: use %s", o.chain, wire.Or(wire.ChainNames()))
 	}
 	return suite.String(), nil
 }

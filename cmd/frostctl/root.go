@@ -12,6 +12,7 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/command"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Exit codes: those that every program has, and frostctl's own.
@@ -118,7 +119,7 @@ func addConfigFlag(cmd *cobra.Command) {
 
 // completeChain makes shells complete --chain.
 func completeChain(cmd *cobra.Command) {
-	chains := cobra.FixedCompletions([]string{"bitcoin", "solana"}, cobra.ShellCompDirectiveNoFileComp)
+	chains := cobra.FixedCompletions(wire.ChainNames(), cobra.ShellCompDirectiveNoFileComp)
 	_ = cmd.RegisterFlagCompletionFunc("chain", chains) // fails only without such a flag
 }
 

@@ -12,6 +12,7 @@ import (
 // Batch is what the board holds of one batch.
 type Batch struct {
 	ID       string
+	Trace    string // traceparent of the job that it is pinned for; means nothing here
 	n        int
 	header   *wire.BatchHeader
 	values   map[key]*value

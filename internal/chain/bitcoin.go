@@ -11,8 +11,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-type bitcoin struct{}
-
 var bitcoinNetworks = map[string]*chaincfg.Params{
 	"mainnet": &chaincfg.MainNetParams,
 	"testnet": &chaincfg.TestNet3Params,
@@ -20,12 +18,9 @@ var bitcoinNetworks = map[string]*chaincfg.Params{
 	"regtest": &chaincfg.RegressionNetParams,
 }
 
-func (bitcoin) Name() string       { return "bitcoin" }
-func (bitcoin) Suite() frost.Suite { return frost.Secp256k1TR }
-
-// Address is the P2TR address of the key tweaked as BIP 86 says: no script
+// bitcoinAddress is the P2TR address of the key tweaked as BIP 86 says: no script
 // path, so nobody can have hidden one in the key.
-func (bitcoin) Address(network string, publicKey []byte) (string, error) {
+func bitcoinAddress(network string, publicKey []byte) (string, error) {
 	output, err := frost.OutputKey(frost.Secp256k1TR, publicKey, frost.Tweak{Mode: frost.TweakBIP86})
 	if err != nil {
 		return "", err

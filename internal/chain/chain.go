@@ -1,32 +1,27 @@
-// Package chain turns public keys into addresses. A chain is a suite and an
-// encoding; to add one, add a file beside bitcoin.go and solana.go and a line
+// Package chain turns public keys into addresses. A chain is a row of wire.Chains
+// and an encoding; to add one, add a file beside bitcoin.go and solana.go and a line
 // to the table.
 package chain
 
 import (
 	"fmt"
 
-	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Chain makes addresses.
-type Chain interface {
-	// Name as it stands in jobs.
-	Name() string
-	// Suite of the chain's keys.
-	Suite() frost.Suite
-	// Address of a public key as results carry it (33 bytes compressed, or 32)
-	// on a network: mainnet, testnet, signet, regtest.
-	Address(network string, publicKey []byte) (string, error)
+// addresses encode a public key as results carry it (33 bytes compressed, or 32)
+// on a network: mainnet, testnet, signet, regtest.
+var addresses = map[string]func(network string, publicKey []byte) (string, error){
+	wire.Bitcoin: bitcoinAddress,
+	wire.Solana:  solanaAddress,
 }
 
-var chains = map[string]Chain{"bitcoin": bitcoin{}, "solana": solana{}}
-
-// Parse finds a chain by its name.
-func Parse(name string) (Chain, error) {
-	c, ok := chains[name]
+// Address encodes the address of a public key, which is 33 bytes compressed for a
+// secp256k1 chain and 32 for an Ed25519 one. The network is a manifest's.
+func Address(chain, network string, publicKey []byte) (string, error) {
+	encode, ok := addresses[chain]
 	if !ok {
-		return nil, fmt.Errorf("chain %.64q: use bitcoin or solana", name)
+		return "", fmt.Errorf("chain %.64q: use %s", chain, wire.Or(wire.ChainNames()))
 	}
-	return c, nil
+	return encode(network, publicKey)
 }

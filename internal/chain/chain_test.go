@@ -14,7 +14,7 @@ import (
 	"github.com/btcsuite/btcd/txscript"
 	"github.com/mr-tron/base58"
 
-	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func unhex(t testing.TB, text string) []byte {
@@ -26,23 +26,18 @@ func unhex(t testing.TB, text string) []byte {
 	return out
 }
 
-func find(t testing.TB, name string) Chain {
-	t.Helper()
-	c, err := Parse(name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
-func TestParse(t *testing.T) {
-	for name, suite := range map[string]frost.Suite{"bitcoin": frost.Secp256k1TR, "solana": frost.Ed25519} {
-		if c := find(t, name); c.Name() != name || c.Suite() != suite {
-			t.Errorf("%s is %s with suite %s", name, c.Name(), c.Suite())
+// Every chain has an address, and nothing else has one.
+func TestEveryChainHasAnAddress(t *testing.T) {
+	for _, c := range wire.Chains {
+		if addresses[c.Name] == nil {
+			t.Errorf("%s has no address", c.Name)
 		}
 	}
+	if len(addresses) != len(wire.Chains) {
+		t.Errorf("%d addresses for %d chains", len(addresses), len(wire.Chains))
+	}
 	for _, name := range []string{"", "Bitcoin", "ethereum", strings.Repeat("x", 1000)} {
-		if _, err := Parse(name); err == nil || len(err.Error()) > 200 {
+		if _, err := Address(name, "regtest", nil); err == nil || len(err.Error()) > 200 {
 			t.Errorf("%.20q gave %v", name, err)
 		}
 	}
@@ -64,7 +59,7 @@ func TestBIP86(t *testing.T) {
 	}
 	for _, v := range vectors {
 		for _, parity := range []byte{2, 3} { // the internal key's parity doesn't matter
-			got, err := find(t, "bitcoin").Address("mainnet", append([]byte{parity}, unhex(t, v.internal)...))
+			got, err := Address("bitcoin", "mainnet", append([]byte{parity}, unhex(t, v.internal)...))
 			if err != nil || got != v.address {
 				t.Errorf("address of %d||%s is %s, %v; want %s", parity, v.internal, got, err, v.address)
 			}
@@ -85,7 +80,7 @@ func TestAgainstBtcd(t *testing.T) {
 		_, public := btcec.PrivKeyFromBytes(seed[:])
 		output := txscript.ComputeTaprootKeyNoScript(public)
 		for network, params := range bitcoinNetworks {
-			got, err := find(t, "bitcoin").Address(network, public.SerializeCompressed())
+			got, err := Address("bitcoin", network, public.SerializeCompressed())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -128,7 +123,7 @@ func TestBadBitcoinKeys(t *testing.T) {
 		"overflow":     {"mainnet", append([]byte{2}, bytes.Repeat([]byte{0xff}, 32)...)},
 	}
 	for name, c := range tests {
-		if got, err := find(t, "bitcoin").Address(c.network, c.key); err == nil || got != "" {
+		if got, err := Address("bitcoin", c.network, c.key); err == nil || got != "" {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
 	}
@@ -147,12 +142,12 @@ func TestSolana(t *testing.T) {
 		"06ddf6e1d765a193d9cbe146ceeb79ac1cb485ed5f5b37913a8cf5857eff00a9": "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA",
 	}
 	for key, want := range vectors {
-		if got, err := find(t, "solana").Address("mainnet", unhex(t, key)); err != nil || got != want {
+		if got, err := Address("solana", "mainnet", unhex(t, key)); err != nil || got != want {
 			t.Errorf("address of %s is %s, %v; want %s", key, got, err, want)
 		}
 	}
 	key := ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey)
-	address, err := find(t, "solana").Address("regtest", key)
+	address, err := Address("solana", "regtest", key)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +155,7 @@ func TestSolana(t *testing.T) {
 		t.Errorf("%s decodes to %x, %v", address, back, err)
 	}
 	for _, size := range []int{0, 31, 33, 64} {
-		if _, err := find(t, "solana").Address("mainnet", make([]byte, size)); err == nil {
+		if _, err := Address("solana", "mainnet", make([]byte, size)); err == nil {
 			t.Errorf("took a key of %d bytes", size)
 		}
 	}

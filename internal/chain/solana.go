@@ -8,13 +8,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-type solana struct{}
-
-func (solana) Name() string       { return "solana" }
-func (solana) Suite() frost.Suite { return frost.Ed25519 }
-
-// Address is the Base58 of the key, on every network.
-func (solana) Address(_ string, publicKey []byte) (string, error) {
+// solanaAddress is the Base58 of the key, on every network.
+func solanaAddress(_ string, publicKey []byte) (string, error) {
 	if len(publicKey) != frost.Ed25519.PublicKeySize() {
 		return "", fmt.Errorf("solana address of a public key of %d bytes, want %d", len(publicKey), frost.Ed25519.PublicKeySize())
 	}

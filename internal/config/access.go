@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Access is the access list: whom the fleet listens to. It is apart from the
@@ -47,8 +49,6 @@ func (k PublicKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, 
 // String gives the hexadecimal form.
 func (k PublicKey) String() string { return hex.EncodeToString(k) }
 
-var kinds = []string{"keygen", "sign"}
-
 // LoadAccess reads an access list.
 func LoadAccess(path string) (*Access, error) {
 	return load(path, new(Access), false)
@@ -67,10 +67,10 @@ func (a *Access) check(s *source) {
 		table := fmt.Sprintf("client[%d]", i)
 		s.party(table, "client "+c.Name, c.Name, c.PublicKey, names, keys)
 		if len(c.Kinds) == 0 {
-			s.fail(table+".kinds", `is empty or missing: name what the client may ask for, such as ["keygen", "sign"]`)
+			s.fail(table+".kinds", "is empty or missing: name what the client may ask for: %s", wire.Or(wire.KindNames()))
 		}
 		for j, kind := range c.Kinds {
-			s.oneOf(table+".kinds", kind, kinds)
+			s.oneOf(table+".kinds", kind, wire.KindNames())
 			if slices.Contains(c.Kinds[:j], kind) {
 				s.fail(table+".kinds", "has %q twice", kind)
 			}

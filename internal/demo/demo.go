@@ -18,6 +18,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // What the demo does.
@@ -155,8 +156,8 @@ func (d *demo) generate(ctx context.Context, _ *natsserver.Server) error {
 		keys  *[]client.Key
 		rate  *float64
 	}{
-		{"bitcoin", taprootCount, &d.taproot, &d.report.TaprootPerSecond},
-		{"solana", solanaCount, &d.solana, &d.report.SolanaPerSecond},
+		{wire.Bitcoin, taprootCount, &d.taproot, &d.report.TaprootPerSecond},
+		{wire.Solana, solanaCount, &d.solana, &d.report.SolanaPerSecond},
 	} {
 		start := time.Now()
 		result, err := d.client.Keygen(ctx, client.KeygenRequest{Chain: c.chain, Count: c.count})

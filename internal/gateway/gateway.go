@@ -76,7 +76,7 @@ func New(cfg Config) *Gateway {
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log}
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
-		Manifest: cfg.Manifest, Access: cfg.Access, Address: address,
+		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address,
 		MaxBatches: maxBatches, MaxBulk: maxBulk, CommitWait: commitWait, ShareWait: shareWait,
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
@@ -84,14 +84,6 @@ func New(cfg Config) *Gateway {
 		Observe: cfg.Observe.Report, Start: g.start, Perform: g.perform,
 	})
 	return g
-}
-
-func address(name, network string, publicKey []byte) (string, error) {
-	c, err := chain.Parse(name)
-	if err != nil {
-		return "", err
-	}
-	return c.Address(network, publicKey)
 }
 
 // Run works until ctx ends, and then stops as internal/machine does: intake, with

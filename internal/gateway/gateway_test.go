@@ -160,7 +160,9 @@ func TestStandingResultCounts(t *testing.T) {
 			w := newWorld(t)
 			job, id, subject := w.inWork()
 			digest := job.Digest(w.Manifest)
-			stored := &wire.Result{Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:], Status: wire.StatusDone}
+			stored := &wire.Result{
+				Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:], Status: wire.StatusDone,
+			}
 			w.store(subject, stored.Encode(), map[string][]string{wire.HeaderGateway: {by}})
 			w.startNode() // the job is done here as well
 			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
@@ -187,7 +189,8 @@ func TestDeadLetters(t *testing.T) {
 	if r := w.Result(forgedID); r.Code != wire.CodeBadSignature {
 		t.Errorf("forged: %s", r.Code)
 	}
-	if r := w.Result(expiredID); r.Code != wire.CodeKeygenFailed || !strings.Contains(r.Error, "expired before any node dealt") {
+	if r := w.Result(expiredID); r.Code != wire.CodeKeygenFailed ||
+		!strings.Contains(r.Error, "expired before any node dealt") {
 		t.Errorf("expired: %s: %s", r.Code, r.Error)
 	}
 	eventually(t, "every job is acknowledged", func() bool { return w.open() == 0 })
@@ -196,7 +199,8 @@ func TestDeadLetters(t *testing.T) {
 	}
 	for _, l := range w.letters() {
 		job, ok := want[l.Code]
-		if !ok || !bytes.Equal(l.Payload, job.Payload) || l.Client != machinetest.Client || l.Kind != wire.KindKeygen || l.Error == "" {
+		if !ok || !bytes.Equal(l.Payload, job.Payload) || l.Client != machinetest.Client ||
+			l.Kind != wire.KindKeygen || l.Error == "" {
 			t.Errorf("letter %+v", l)
 		}
 		delete(want, l.Code)
@@ -240,10 +244,14 @@ func TestResultTooLarge(t *testing.T) {
 	w.Publish(job)
 	inWork(t, g, 1)
 	digest := job.Digest(w.Manifest)
-	result := &wire.Result{Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:], Fleet: machinetest.Name, Status: wire.StatusDone,
-		Keys: []wire.Key{{Address: strings.Repeat("x", natsconn.MaxPayload)}}}
+	result := &wire.Result{
+		Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:],
+		Fleet: machinetest.Name, Status: wire.StatusDone,
+		Keys: []wire.Key{{Address: strings.Repeat("x", natsconn.MaxPayload)}},
+	}
 	g.finish(protocol.Finish{Token: 1, Job: job, Result: result})
-	if r := w.Result(id); r.Code != wire.CodeTooLarge || r.Status != wire.StatusFailed || !bytes.Equal(r.Digest, digest[:]) {
+	if r := w.Result(id); r.Code != wire.CodeTooLarge || r.Status != wire.StatusFailed ||
+		!bytes.Equal(r.Digest, digest[:]) {
 		t.Errorf("ended with %s: %s", r.Code, r.Error)
 	}
 	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })

@@ -77,7 +77,8 @@ func TestSpanOfADelivery(t *testing.T) {
 		if itself := s.ID == derived[36:52]; itself != (c.trace == derived[3:35] && c.parent == "") {
 			t.Errorf("%s: it is the derived span: %v", c.name, itself)
 		}
-		if s.Failed != "error: why" || s.Attributes["frostfleet.code"] != "poison" || s.Attributes["frostfleet.delivery"] != int64(c.attempt) {
+		if s.Failed != "error: why" || s.Attributes["frostfleet.code"] != "poison" ||
+			s.Attributes["frostfleet.delivery"] != int64(c.attempt) {
 			t.Errorf("%s: failed with %q, tells %v", c.name, s.Failed, s.Attributes)
 		}
 	}

@@ -60,7 +60,9 @@ func (l fakeLog) Follow(_ context.Context, s bus.Stream, _ uint64, o bus.FollowO
 	return nil, l.follow(s, o)
 }
 
-func (l fakeLog) FollowToEnd(ctx, _ context.Context, s bus.Stream, _ uint64, o bus.FollowOptions) (*bus.Follower, error) {
+func (l fakeLog) FollowToEnd(
+	_, _ context.Context, s bus.Stream, _ uint64, o bus.FollowOptions,
+) (*bus.Follower, error) {
 	return nil, l.follow(s, o)
 }
 

@@ -7,32 +7,32 @@
 //
 // A Runner owns its machine. Step calls it under one lock, so the machine takes
 // one event at a time, and performs the effects of the step without the lock.
-// Steps are short. Work that grows with a job's items belongs into a computation
-// or onto a goroutine of its own, never into the machine's step.
+// Steps are short. Work that grows with a job's items belongs in a computation or
+// on a goroutine of its own, never in the machine's step.
 //
-// The Runner performs what both machines ask for: Compute on a pool as wide as
-// there are cores, After by a timer, Refetch by reading the log, Report by a log
-// line and a metric. It hands every other effect to its program, which is the
-// worker or the gateway around it: Config.Perform. Perform holds up whoever
-// brought the event, often the one goroutine that reads a stream. That is right
-// for what must keep the order of the log; what waits for a device or a server
-// runs on a goroutine of its own (Go).
+// The Runner performs what both machines ask for: Compute on a pool of one worker
+// per core, After with a timer, Refetch by reading the log, Report with a log line
+// and a metric. It hands every other effect to its program, the worker or the
+// gateway around it: Config.Perform. Perform runs on the goroutine that called
+// Step, often the one that reads a stream, and holds it up. That is right for what
+// must keep the order of the log; what waits for a device or a server runs on a
+// goroutine of its own (Go).
 //
 // # Panics
 //
 // A panic in a step or in a computation is a fault of this program. It is logged
-// without its value, which may be secret, and costs the session whose message it
-// was: the session times out. The process goes on, because a signer gives out its
-// nonces once, whatever became of the session around it.
+// without its value, which may be secret, and costs one session: the session whose
+// message it was times out. The process goes on. That is safe because nonces are
+// handed out once, whatever happens to the session around them.
 //
 // # Goroutines and their end
 //
 // New starts nothing. Every goroutine begins in Run or later, and none outlives
 // Run. Run ends when its context ends, or by Fail, and both in this order:
 //
-//  1. Intake: no timer steps the machine any more, nothing is read again, and
-//     what Start began is stopped, the last first (OnStop, Intake). Whoever holds
-//     a job for a client hears Stopping and gives it back.
+//  1. Intake: timers no longer step the machine, nothing is read again, and what
+//     Start began is stopped, the last first (OnStop, Intake). Stopping is closed,
+//     so that handlers of jobs can give them back.
 //  2. Computations: those under way return; those that wait are dropped.
 //  3. Effects: publishes and stores under way (Go) have DrainTime to end by
 //     themselves, and may still step the machine. That is the drain.
@@ -74,8 +74,8 @@ type Config[M Machine] struct {
 	Tracer  *tracing.Tracer       // nil: no spans
 	Spans   []tracing.Attribute   // of every span
 	Observe func(protocol.Report) // for metrics
-	// Start reads the log up to its present end and then takes in what else there
-	// is. Its context ends with Run's, or when the Runner fails.
+	// Start reads the log up to its present end and begins intake. Its context ends
+	// with Run's, or when the Runner fails.
 	Start func(context.Context) error
 	// Perform performs the effects that the Runner does not.
 	Perform func(protocol.Effect)
@@ -106,7 +106,7 @@ type Runner[M Machine] struct {
 	fatal      chan error
 }
 
-// New returns a Runner that does nothing until Run, except for what it is asked to.
+// New returns a Runner that begins nothing by itself until Run.
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),
@@ -140,20 +140,20 @@ func (r *Runner[M]) contain(message string) {
 	}
 }
 
-// With calls f with the machine locked, for a question that changes nothing. f
-// must be as short as a step.
+// With calls f with the machine locked. f must be as short as a step and leaves
+// the state of the machine alone.
 func (r *Runner[M]) With(f func(M)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	f(r.machine)
 }
 
-// Await waits until a question about the machine is answered with yes. It is
-// asked after each step. False means that ctx ended before.
-func (r *Runner[M]) Await(ctx context.Context, question func(M) bool) bool {
+// Await waits until cond holds, which it checks after each step. It returns false
+// if ctx ends first.
+func (r *Runner[M]) Await(ctx context.Context, cond func(M) bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if question(r.machine) {
+	if cond(r.machine) {
 		return true
 	}
 	defer context.AfterFunc(ctx, func() {
@@ -161,7 +161,7 @@ func (r *Runner[M]) Await(ctx context.Context, question func(M) bool) bool {
 		defer r.mu.Unlock()
 		r.stepped.Broadcast()
 	})()
-	for !question(r.machine) {
+	for !cond(r.machine) {
 		if ctx.Err() != nil {
 			return false
 		}

@@ -10,9 +10,27 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
+// activeSign is a sign job in work.
+type activeSign struct {
+	*activeJob
+	items    []frost.Item   // nil until all keys are found
+	left     []uint32       // items to sign yet
+	sigs     [][]byte       // by item
+	next     int            // attempt
+	tries    int            // attempts that this gateway opened
+	loads    int            // looks for a key that is not there
+	bad      map[int]string // nodes proven faulty: out for this job
+	missing  map[int]bool   // nodes that sent no share in time: out until it arrives
+	late     map[int]int    // how often they were
+	current  *attempt
+	sessions []string // of all attempts
+
+	scheduled bool // a bulk job that counts as running
+}
+
 // attempt is one signing session seen from the gateway.
 type attempt struct {
-	job      *activeJob
+	job      *activeSign
 	id       string
 	session  [32]byte
 	which    []uint32 // of the job's items
@@ -34,15 +52,15 @@ type storedShare struct {
 	at time.Time
 }
 
-func newAttempt(j *activeJob, task *wire.Task, m *wire.Manifest, attested *wire.AttestationCache) *attempt {
+func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener) *attempt {
 	a := &attempt{
 		job: j, session: task.Session(m), which: task.Items,
 		shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{},
 	}
 	a.id = wire.ShortID(a.session)
-	a.commits = commitSet{attested: attested, session: a.session, exclude: task.Exclude}
+	a.commits = commitSet{opener: o, session: a.session, exclude: task.Exclude}
 	for _, i := range task.Items {
-		a.items = append(a.items, j.sign.items[i])
+		a.items = append(a.items, j.items[i])
 	}
 	return a
 }
@@ -58,7 +76,7 @@ func (a *attempt) suite() frost.Suite { return a.items[0].Key.Suite }
 // Who is no member can't hold an attempt up, and must not end one.
 func (a *attempt) badMember() int {
 	for _, c := range a.set {
-		if _, bad := a.job.sign.bad[c.Index]; bad {
+		if _, bad := a.job.bad[c.Index]; bad {
 			return c.Index
 		}
 	}
@@ -95,7 +113,7 @@ func (a *attempt) committed() (last time.Time) {
 
 // take keeps the signatures and notes who is to blame for what is missing.
 func (a *attempt) take(sigs [][]byte, blame []frost.Blame) {
-	s := a.job.sign
+	s := a.job
 	for _, b := range blame {
 		s.bad[b.Index] = b.Reason
 	}

@@ -14,7 +14,7 @@ import (
 // same messages and get the same set. Checking points costs, so it is done
 // elsewhere and its answers may come in any order; the set waits for them.
 type commitSet struct {
-	attested *wire.AttestationCache
+	opener   *wire.Opener
 	session  [32]byte
 	exclude  []uint8
 	arrivals []arrival
@@ -41,7 +41,7 @@ func (c *commitSet) add(node int, body []byte) (pos int, points []byte, ok bool)
 		return 0, nil, false
 	}
 	a := arrival{NonceCommitment: frost.NonceCommitment{Index: node}, state: checkBad}
-	commit, err := wire.DecodeCommit(body, c.attested, c.session, node)
+	commit, err := c.opener.DecodeCommit(body, c.session, node)
 	if err == nil {
 		a.Points, a.state = bytes.Clone(commit.Points), checkPending
 	}

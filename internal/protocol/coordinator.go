@@ -2,26 +2,9 @@ package protocol
 
 import (
 	"bytes"
-	"maps"
-	"slices"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
-
-// CoordinatorConfig is what a gateway's machine starts with.
-type CoordinatorConfig struct {
-	Manifest *wire.Manifest
-	Access   *wire.Access
-	// Address encodes a public key for a chain and the manifest's network.
-	Address func(chain, network string, publicKey []byte) (string, error)
-	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
-	// of more than InteractiveItems, and with them everybody's memory. Others wait.
-	MaxBatches, MaxBulk int
-	// CommitWait and ShareWait are how long an attempt waits for its signing
-	// set and then for its shares, before the time that its size needs.
-	CommitWait, ShareWait time.Duration
-}
 
 // Coordinator is one gateway's machine. It schedules and aggregates; it holds no
 // share, and nothing it says is believed without a proof. It is not safe for
@@ -50,111 +33,6 @@ func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	}
 }
 
-// outbox collects what one step wants done.
-type outbox struct {
-	effects []Effect
-	ended   []*activeJob
-}
-
-func (o *outbox) do(effects ...Effect) { o.effects = append(o.effects, effects...) }
-
-// end marks a job as ended. Its result is stored, and its capacity given to
-// others, when the step is over.
-func (o *outbox) end(j *activeJob, result *wire.Result) {
-	if j.result == nil {
-		j.result = result
-		o.ended = append(o.ended, j)
-	}
-}
-
-// fail ends a job without what it asked for.
-func (o *outbox) fail(j *activeJob, err *wire.JobError) { o.end(j, j.failure(err)) }
-
-// Step takes an event and returns what is to be done.
-func (c *Coordinator) Step(ev Event) []Effect {
-	c.dispatch(ev)
-	for len(c.out.ended) > 0 {
-		j := c.out.ended[0]
-		c.out.ended = c.out.ended[1:]
-		c.finish(j)
-	}
-	effects := c.out.effects
-	*c.out = outbox{}
-	return effects
-}
-
-func (c *Coordinator) dispatch(ev Event) {
-	switch e := ev.(type) {
-	case JobArrived:
-		c.onJob(e)
-	case JobPoisoned:
-		c.onPoison(e)
-	case KeysMessage:
-		c.onKeys(e.LogMessage)
-	case KeysRead:
-		c.directory.onRead()
-	case summarized:
-		if b := c.directory.onSummary(e); b != nil {
-			c.keygen.onFinished(b)
-		}
-	case TaskMessage:
-		c.onTaskSeen(e)
-	case SignMessage:
-		c.signing.onMessage(e.LogMessage)
-	case attemptChecked:
-		c.signing.onChecked(e)
-	case aggregated:
-		c.signing.onAggregated(e)
-	case resultMade:
-		c.onResult(e)
-	case Timer:
-		c.onTimer(e)
-	case Tick:
-		c.onTick(e.Now)
-	}
-}
-
-// onKeys follows every batch, this gateway's and others', into the directory.
-func (c *Coordinator) onKeys(msg wire.LogMessage) {
-	if b, slot, changed := c.directory.onMessage(msg); changed {
-		c.keygen.onLog(b, slot, msg.Time)
-	}
-}
-
-// onTaskSeen remembers how far another gateway, or an earlier life of this
-// one, got with a sign job.
-func (c *Coordinator) onTaskSeen(e TaskMessage) {
-	body, err := c.opener.FromGateway(e.Subject, e.Data)
-	if err != nil {
-		return
-	}
-	task, err := wire.DecodeTask(body, c.cfg.Manifest)
-	if err != nil || task.Job.Kind != wire.KindSign {
-		return
-	}
-	c.signing.onTaskSeen(jobKey(task.Job.Client, wire.PeekJobID(task.Job.Payload)), task.Attempt, e.Time)
-}
-
-func (c *Coordinator) onTimer(t Timer) {
-	if t.Kind != timerLoad {
-		c.keygen.onTimer(t)
-		c.signing.onTimer(t)
-	} else if j := c.jobs[t.ID]; j != nil && j.sign != nil && j.sign.items == nil {
-		c.signing.find(j)
-	}
-}
-
-// onTick ends what has expired: every job gets an answer.
-func (c *Coordinator) onTick(now time.Time) {
-	for _, key := range slices.Sorted(maps.Keys(c.jobs)) { // in one order, so that a simulation replays
-		if j := c.jobs[key]; now.After(j.job.Expires) {
-			c.out.fail(j, c.expiryReason(j))
-		}
-	}
-	c.signing.expire(now)
-	c.directory.board.Expire(now.Add(-boardLife))
-}
-
 // Complete reports whether everything that KEYS had at the start is in the
 // directory.
 func (c *Coordinator) Complete() bool { return c.directory.complete }
@@ -170,7 +48,7 @@ func (c *Coordinator) Jobs() int { return len(c.jobs) }
 func (c *Coordinator) Keys() int { return c.directory.keys }
 
 // JudgeTask says what stands under a task's subject, given what this gateway
-// wants to say there.
+// wants to say there. It changes nothing and may be called beside Step.
 func (c *Coordinator) JudgeTask(standing wire.LogMessage, body []byte) wire.Verdict {
 	got, err := c.opener.FromGateway(standing.Subject, standing.Data)
 	switch {

@@ -29,7 +29,9 @@ func newSignCase(t testing.TB, items ...wire.JobItem) *signCase {
 	return s
 }
 
-func (s *signCase) attempt() *attempt { return s.desk.jobs[jobKey("alice", jobID(9))].sign.current }
+func (s *signCase) attempt() *attempt {
+	return s.desk.signing.jobs[s.desk.jobs[jobKey("alice", jobID(9))]].current
+}
 
 // members publishes the commitments of the first rank and returns who they are.
 func (s *signCase) members() []int {
@@ -244,7 +246,7 @@ func TestMissingShare(t *testing.T) {
 	s.nodes[members[0]].out = nil
 	s.let(members[1], wire.SlotShare)
 	s.desk.timeout(timerShares)
-	run := first.job.sign
+	run := first.job
 	equal(t, "missing", fmt.Sprint(run.missing), fmt.Sprint(map[int]bool{members[0]: true}))
 	s.say(late.slot, late.body)
 	equal(t, "missing after its share came", len(run.missing), 0)

@@ -80,10 +80,19 @@ func (d *directory) summarize(b *board.Batch) {
 	d.computing[b.ID] = true
 	m, raw := d.manifest, b.Deals()
 	finished := &finishedBatch{id: b.ID, header: *b.Header(), certs: b.Certificates()}
-	d.out.do(Compute{Urgent: d.fetchFirst[b.ID], Name: "check deals", Run: func() Event {
+	d.out.do(Compute{Urgent: d.fetchFirst[b.ID], Name: "check deals", Trace: b.Trace, Run: func() Event {
 		return summarize(m, finished, cert, raw)
 	}})
 }
+
+type summarized struct {
+	batch *finishedBatch
+	blame int // the node whose deal is no deal of the batch, or -1
+	code  wire.Code
+	err   error
+}
+
+func (summarized) event() {}
 
 // summarize always answers: a summary that is lost would hold up the directory
 // for ever.

@@ -1,8 +1,6 @@
 package protocol
 
 import (
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
@@ -17,33 +15,20 @@ type keygen struct {
 	cfg       CoordinatorConfig
 	directory *directory
 	out       *outbox
+	jobs      map[*activeJob][]*keygenBatch
 	batches   map[string]*keygenBatch // in work, by the id of their attempt
 	queue     []*keygenBatch          // waiting for capacity
 	running   int                     // of cfg.MaxBatches
-}
-
-// keygenBatch is one batch of a keygen job.
-type keygenBatch struct {
-	job       *activeJob
-	part      int
-	attempt   int
-	id        string // of the attempt's batch
-	scheduled bool   // counts in running
-	faults    int    // attempts that ended by somebody's fault
-	paused    bool   // the attempt was given up, the next begins in a while
-	finished  *finishedBatch
-	lastAbort *wire.JobError
 }
 
 // batchPoll is how often a gateway makes sure that a batch's task is still in
 // WORK, for nodes that were away.
 const batchPoll = 10 * time.Second
 
-// maxFaults is how many attempts may end by a fault; restarts are no fault.
-const maxFaults = 4
-
 func newKeygen(cfg CoordinatorConfig, d *directory, out *outbox) *keygen {
-	return &keygen{cfg: cfg, directory: d, out: out, batches: map[string]*keygenBatch{}}
+	return &keygen{
+		cfg: cfg, directory: d, out: out, jobs: map[*activeJob][]*keygenBatch{}, batches: map[string]*keygenBatch{},
+	}
 }
 
 func (k *keygen) start(j *activeJob) {
@@ -55,7 +40,7 @@ func (k *keygen) start(j *activeJob) {
 	}
 	for i := range j.job.Parts(k.cfg.Manifest) {
 		b := &keygenBatch{job: j, part: i}
-		j.batches = append(j.batches, b)
+		k.jobs[j] = append(k.jobs[j], b)
 		k.queue = append(k.queue, b)
 	}
 	k.schedule()
@@ -77,9 +62,10 @@ func (k *keygen) schedule() {
 
 // release takes a job that has ended out of work.
 func (k *keygen) release(j *activeJob) {
-	for _, b := range j.batches {
+	for _, b := range k.jobs[j] {
 		k.close(b)
 	}
+	delete(k.jobs, j)
 	k.schedule()
 }
 
@@ -100,10 +86,6 @@ func (k *keygen) forget(b *keygenBatch) {
 	}
 }
 
-func (b *keygenBatch) header(m *wire.Manifest) wire.BatchHeader {
-	return b.job.job.PartHeader(m, b.job.Signed.Client, b.job.digest, b.part, b.attempt)
-}
-
 // open goes to the batch's first attempt that was not given up. Batch ids follow
 // from the job, so this also finds what an earlier life of the gateway began, or
 // finished.
@@ -117,6 +99,7 @@ func (k *keygen) open(b *keygenBatch) {
 			return
 		}
 		log := k.directory.board.Pin(b.id, b.job.stored)
+		log.Trace = b.job.Signed.Trace
 		node, abort := log.Abort()
 		if abort == nil || log.Certified() != nil {
 			k.publish(b)
@@ -128,20 +111,6 @@ func (k *keygen) open(b *keygenBatch) {
 		}
 	}
 	k.out.fail(b.job, b.lastAbort)
-}
-
-// blame notes why an attempt was given up, and returns the job's failure when
-// that was too often.
-func (b *keygenBatch) blame(node int, abort *wire.Complaint) *wire.JobError {
-	b.lastAbort = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: node %d gave up: %s: %s",
-		b.part, b.attempt, node, abort.Code, abort.Reason)
-	if abort.Code != wire.CodeRestarted {
-		b.faults++
-	}
-	if b.faults >= maxFaults {
-		return b.lastAbort
-	}
-	return nil
 }
 
 func (k *keygen) publish(b *keygenBatch) {
@@ -191,12 +160,6 @@ func (k *keygen) onAbort(b *keygenBatch, log *board.Batch) {
 	)
 }
 
-// pause is how long a batch waits before its next attempt. It doubles: KEYS keeps
-// every attempt's deals for ever, and a node that always gives up must not fill it.
-func (b *keygenBatch) pause() time.Duration {
-	return min(250*time.Millisecond<<min(b.attempt, 10), time.Minute)
-}
-
 func (k *keygen) onTimer(t Timer) {
 	b := k.batches[t.ID]
 	switch {
@@ -228,23 +191,20 @@ func (k *keygen) onFinished(f *finishedBatch) {
 func (k *keygen) done(b *keygenBatch, f *finishedBatch) {
 	b.finished = f
 	k.close(b)
-	for _, other := range b.job.batches {
+	for _, other := range k.jobs[b.job] {
 		if other.finished == nil {
 			k.schedule()
 			return
 		}
 	}
-	j, cfg := b.job, k.cfg
-	k.out.do(Compute{Urgent: j.job.Interactive(), Name: "result", Trace: j.Signed.Trace, Run: func() Event {
-		result, err := keygenResult(cfg, j)
-		return resultMade{job: j, result: result, err: err}
-	}})
+	j, cfg, batches := b.job, k.cfg, k.jobs[b.job]
+	k.out.compute(j, func() (*wire.Result, error) { return keygenResult(cfg, j, batches) })
 	k.schedule()
 }
 
 // expiryReason explains what an expired job was waiting for.
 func (k *keygen) expiryReason(j *activeJob) *wire.JobError {
-	for _, b := range j.batches {
+	for _, b := range k.jobs[j] {
 		if b.finished != nil {
 			continue
 		}
@@ -263,13 +223,4 @@ func (k *keygen) expiryReason(j *activeJob) *wire.JobError {
 			"expired: the certificates of part %d do not agree with each other", b.part)
 	}
 	return wire.Refuse(wire.CodeKeygenFailed, "expired")
-}
-
-// nodeList names nodes for a sentence.
-func nodeList(nodes []int) string {
-	words := make([]string, len(nodes))
-	for i, n := range nodes {
-		words[i] = strconv.Itoa(n)
-	}
-	return "node " + strings.Join(words, ", ")
 }

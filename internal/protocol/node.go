@@ -46,7 +46,6 @@ const (
 type Node struct {
 	cfg      NodeConfig
 	opener   *wire.Opener
-	attested *wire.AttestationCache
 	board    *board.Board
 	batches  map[string]*dkg // those that this process works on, or gave up
 	known    map[string]KnownBatch
@@ -65,7 +64,7 @@ func NewNode(cfg NodeConfig) *Node {
 	known := map[string]KnownBatch{}
 	maps.Copy(known, cfg.Known)
 	return &Node{
-		cfg: cfg, opener: opener, attested: wire.NewAttestationCache(cfg.Manifest), known: known,
+		cfg: cfg, opener: opener, known: known,
 		board: board.New(cfg.Manifest, opener, maxBoardBytes), batches: map[string]*dkg{},
 		sessions: map[string]*signing{}, finished: newFinishedSessions(maxFinished), early: newEarlyMessages(maxEarlyBytes),
 	}

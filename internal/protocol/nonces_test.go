@@ -41,9 +41,9 @@ func TestN1FreshNonces(t *testing.T) {
 	again.do(TaskMessage{s.work[0], s.now})
 	two := again.want(wire.SlotCommit)
 	c1, c2 := must(
-		wire.DecodeCommit(one.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index),
+		wire.NewOpener(s.m, nil).DecodeCommit(one.body, s.session, a.cfg.Index),
 	), must(
-		wire.DecodeCommit(two.body, wire.NewAttestationCache(s.m), s.session, a.cfg.Index),
+		wire.NewOpener(s.m, nil).DecodeCommit(two.body, s.session, a.cfg.Index),
 	)
 	size := frost.Secp256k1TR.PointSize()
 	for p := 0; p < len(c1.Points); p += size {
@@ -146,7 +146,7 @@ func TestN3TwoSets(t *testing.T) {
 		set := []frost.NonceCommitment{}
 		for _, rank := range []int{0, 1} {
 			c := must(
-				wire.DecodeCommit(s.at(rank).want(wire.SlotCommit).body, wire.NewAttestationCache(s.m), s.session, s.order[rank]),
+				wire.NewOpener(s.m, nil).DecodeCommit(s.at(rank).want(wire.SlotCommit).body, s.session, s.order[rank]),
 			)
 			set = append(set, frost.NonceCommitment{Index: s.order[rank], Points: c.Points})
 		}

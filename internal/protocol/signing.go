@@ -82,7 +82,7 @@ func (n *Node) startSigning(r *signRequest, exclude []uint8) []Effect {
 	}
 	s := &signing{
 		node: n, id: id, request: r, count: len(r.which), started: n.now, trace: r.trace,
-		commits: commitSet{attested: n.attested, session: r.session, exclude: exclude},
+		commits: commitSet{opener: n.opener, session: r.session, exclude: exclude},
 	}
 	n.sessions[id] = s
 	s.waiting = n.early.take(id)

@@ -80,7 +80,8 @@ func checkItem(item, first frost.Item) *wire.JobError {
 			item.Key.Suite, first.Key.Suite)
 	}
 	if item.Key.Suite != frost.Secp256k1TR && item.Tweak.Mode != frost.TweakNone {
-		return wire.Refuse(wire.CodeBadTweak, "script_root with a %s key: only Bitcoin keys are tweaked", item.Key.Suite)
+		return wire.Refuse(wire.CodeBadTweak, "script_root with a %s key: only keys of %s are tweaked", item.Key.Suite,
+			frost.Secp256k1TR)
 	}
 	if err := item.Validate(); err != nil {
 		return wire.Refuse(wire.CodeBadMessage, "%v", err)

@@ -287,7 +287,7 @@ func TestSlowNodeMeetsAFullSet(t *testing.T) {
 
 func TestCommitSet(t *testing.T) {
 	f := newFleet(t, 2, 4, func(m *wire.Manifest) { m.AttestSigning = false })
-	c := commitSet{attested: wire.NewAttestationCache(f.m), session: [32]byte{1}, exclude: []uint8{3}}
+	c := commitSet{opener: wire.NewOpener(f.m, nil), session: [32]byte{1}, exclude: []uint8{3}}
 	body := func(points string) []byte {
 		return wire.Encode(&wire.CommitBody{Session: c.session, Points: []byte(points)})
 	}

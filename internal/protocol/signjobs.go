@@ -15,7 +15,7 @@ type signJobs struct {
 	directory *directory
 	opener    *wire.Opener
 	out       *outbox
-	attested  *wire.AttestationCache
+	jobs      map[*activeJob]*activeSign
 	attempts  map[string]*attempt // by session
 	latest    map[string]lastTask // in WORK, by job
 	bulk      bulkQueue
@@ -27,41 +27,33 @@ type lastTask struct {
 	at      time.Time
 }
 
-// activeSign is what is special about a sign job in work.
-type activeSign struct {
-	items    []frost.Item   // nil until all keys are found
-	left     []uint32       // items to sign yet
-	sigs     [][]byte       // by item
-	next     int            // attempt
-	tries    int            // attempts that this gateway opened
-	loads    int            // looks for a key that is not there
-	bad      map[int]string // nodes proven faulty: out for this job
-	missing  map[int]bool   // nodes that sent no share in time: out until it arrives
-	late     map[int]int    // how often they were
-	current  *attempt
-	sessions []string // of all attempts
-
-	scheduled bool // a bulk job that counts as running
-}
-
 func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbox) *signJobs {
 	return &signJobs{
-		cfg: cfg, directory: d, opener: o, out: out, attested: wire.NewAttestationCache(cfg.Manifest),
+		cfg: cfg, directory: d, opener: o, out: out, jobs: map[*activeJob]*activeSign{},
 		attempts: map[string]*attempt{}, latest: map[string]lastTask{}, bulk: bulkQueue{running: map[string]int{}},
 	}
 }
 
-func (s *signJobs) start(j *activeJob) {
-	j.sign = &activeSign{
-		bad: map[int]string{}, missing: map[int]bool{}, late: map[int]int{}, sigs: make([][]byte, len(j.job.Items)),
+func (s *signJobs) start(job *activeJob) {
+	j := &activeSign{
+		activeJob: job, bad: map[int]string{}, missing: map[int]bool{}, late: map[int]int{},
+		sigs: make([][]byte, len(job.job.Items)),
 	}
-	for i := range j.job.Items {
-		j.sign.left = append(j.sign.left, uint32(i))
+	s.jobs[job] = j
+	for i := range job.job.Items {
+		j.left = append(j.left, uint32(i))
 	}
-	if last, ok := s.latest[j.key()]; ok {
-		j.sign.next = int(last.attempt) + 1
+	if last, ok := s.latest[job.key()]; ok {
+		j.next = int(last.attempt) + 1
 	}
 	s.find(j)
+}
+
+// lookAgain looks for the keys of a job once more, if it still lacks some.
+func (s *signJobs) lookAgain(job *activeJob) {
+	if j := s.jobs[job]; j != nil && j.items == nil {
+		s.find(j)
+	}
 }
 
 // onTaskSeen remembers the latest attempt of a job, of whichever gateway.
@@ -83,7 +75,7 @@ func (s *signJobs) expire(now time.Time) {
 // find looks the job's keys up, and opens its first attempt. A key that is not
 // there yet may be one that another gateway announced a moment ago, so the look is
 // repeated.
-func (s *signJobs) find(j *activeJob) {
+func (s *signJobs) find(j *activeSign) {
 	items := make([]frost.Item, len(j.job.Items))
 	for i, it := range j.job.Items {
 		id, _ := wire.ParseKeyID(it.Key)
@@ -93,21 +85,21 @@ func (s *signJobs) find(j *activeJob) {
 			s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
 			return
 		case b == nil || id.Index >= int(b.header.K):
-			s.out.fail(j, wire.Refuse(wire.CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
+			s.out.fail(j.activeJob, wire.Refuse(wire.CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
 			return
 		case b.header.Client != j.Signed.Client:
-			s.out.fail(j, wire.Refuse(wire.CodeNotOwner, "item %d: key %s belongs to another client", i, it.Key))
+			s.out.fail(j.activeJob, wire.Refuse(wire.CodeNotOwner, "item %d: key %s belongs to another client", i, it.Key))
 			return
 		}
 		items[i] = frost.Item{
 			Key: b.key(s.cfg.Manifest, id.Index), Message: it.Message, Tweak: it.Tweak(frost.Suite(b.header.Suite)),
 		}
 		if err := checkItem(items[i], items[0]); err != nil {
-			s.out.fail(j, wire.Refuse(err.Code, "item %d: %s", i, err.Reason))
+			s.out.fail(j.activeJob, wire.Refuse(err.Code, "item %d: %s", i, err.Reason))
 			return
 		}
 	}
-	j.sign.items = items
+	j.items = items
 	if j.job.Interactive() {
 		s.open(j)
 		return
@@ -118,12 +110,12 @@ func (s *signJobs) find(j *activeJob) {
 
 // again reports whether an unknown key is worth another look. While the directory
 // is being filled it always is.
-func (s *signJobs) again(j *activeJob) bool {
+func (s *signJobs) again(j *activeSign) bool {
 	if !s.directory.complete {
 		return true
 	}
-	j.sign.loads++
-	return j.sign.loads < loadRetries/2
+	j.loads++
+	return j.loads < loadRetries/2
 }
 
 // schedule opens bulk jobs while there is capacity.
@@ -138,11 +130,13 @@ func (s *signJobs) schedule() {
 }
 
 // release takes a job that has ended out of work.
-func (s *signJobs) release(j *activeJob) {
-	if j.sign == nil {
+func (s *signJobs) release(job *activeJob) {
+	j := s.jobs[job]
+	if j == nil {
 		return
 	}
-	for _, id := range j.sign.sessions {
+	delete(s.jobs, job)
+	for _, id := range j.sessions {
 		delete(s.attempts, id)
 	}
 	s.bulk.done(j)
@@ -156,28 +150,28 @@ const spareAttempts = 12
 
 // open asks for signatures of all that is left, from whoever is neither proven
 // faulty nor missing.
-func (s *signJobs) open(j *activeJob) {
-	js, n, t := j.sign, s.cfg.Manifest.N, s.cfg.Manifest.T
-	if js.current != nil {
-		js.current.closed = true
+func (s *signJobs) open(j *activeSign) {
+	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
+	if j.current != nil {
+		j.current.closed = true
 	}
-	for node := range js.bad {
-		delete(js.missing, node)
+	for node := range j.bad {
+		delete(j.missing, node)
 	}
-	if n-len(js.bad)-len(js.missing) < t {
-		clear(js.missing)
+	if n-len(j.bad)-len(j.missing) < t {
+		clear(j.missing)
 	}
-	if n-len(js.bad) < t || js.next > wire.MaxAttempts || js.tries >= n-t+spareAttempts {
-		s.out.fail(j, wire.Refuse(wire.CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s",
-			js.tries, len(js.left), len(j.job.Items), js.failureSummary(t)))
+	if n-len(j.bad) < t || j.next > wire.MaxAttempts || j.tries >= n-t+spareAttempts {
+		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s",
+			j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
 		return
 	}
-	task := wire.SignTask(j.Signed, js.next, slices.Clone(js.left), js.excluded(n))
-	js.next++
-	js.tries++
-	a := newAttempt(j, task, s.cfg.Manifest, s.attested)
-	js.current = a
-	js.sessions = append(js.sessions, a.id)
+	task := wire.SignTask(j.Signed, j.next, slices.Clone(j.left), j.excluded(n))
+	j.next++
+	j.tries++
+	a := newAttempt(j, task, s.cfg.Manifest, s.opener)
+	j.current = a
+	j.sessions = append(j.sessions, a.id)
 	s.attempts[a.id] = a
 	s.out.do(
 		PublishTask{Subject: wire.TaskSubject(task, j.ID), Body: wire.Encode(task), Trace: j.Signed.Trace},
@@ -186,30 +180,14 @@ func (s *signJobs) open(j *activeJob) {
 }
 
 // retry opens the next attempt; culprit -1 is nobody.
-func (s *signJobs) retry(j *activeJob, culprit int) {
-	s.out.do(j.retry(wire.CodeSigningFailed, j.sign.failureSummary(s.cfg.Manifest.T), culprit))
+func (s *signJobs) retry(j *activeSign, culprit int) {
+	s.out.do(j.retry(wire.CodeSigningFailed, j.failureSummary(s.cfg.Manifest.T), culprit))
 	s.open(j)
 }
 
-// rebuildPause is how long a gateway waits for nodes that lack a key.
-const rebuildPause = time.Second
-
-func (s *signJobs) onTimer(t Timer) {
-	a := s.attempts[t.ID]
-	switch t.Kind {
-	case timerRetry:
-		if a != nil && a.job.sign.current == a {
-			s.retry(a.job, -1)
-		}
-	case timerCommits, timerShares:
-		if a != nil {
-			s.onTimeout(a, t.Kind)
-		}
-	}
-}
-
 // expiryReason explains what an expired job was waiting for.
-func (s *signJobs) expiryReason(j *activeJob) *wire.JobError {
+func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
+	j := s.jobs[job]
 	return wire.Refuse(wire.CodeSigningFailed, "expired before %d of %d signatures were made: %s",
-		len(j.sign.left), len(j.job.Items), j.sign.failureSummary(s.cfg.Manifest.T))
+		len(j.left), len(j.job.Items), j.failureSummary(s.cfg.Manifest.T))
 }

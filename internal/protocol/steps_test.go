@@ -75,3 +75,39 @@ func TestStepsAreShort(t *testing.T) {
 		})
 	}
 }
+
+// A gateway follows other gateways' tasks by their subjects: it reads no payload.
+func TestTaskSeenUnread(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	task := wire.SignTask(f.job("alice", wire.KindSign, []byte("no JSON")), 3, []uint32{0}, nil)
+	f.task(task, jobID(7))
+	equal(t, "attempt", f.desk.signing.latest[jobKey("alice", jobID(7))].attempt, 3)
+}
+
+// What a gateway computes for a job is filed under the job's trace.
+func TestComputationsAreTraced(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	traces := map[string]string{}
+	f.step = func(who string, ev Event, step func(Event) []Effect) []Effect {
+		effects := step(ev)
+		for _, e := range effects {
+			if c, ok := e.(Compute); ok && who == "gateway" {
+				traces[c.Name] = c.Trace
+			}
+		}
+		return effects
+	}
+	job := f.keygen(1, "alice", "solana", 1)
+	job.Trace = "keygen's"
+	f.desk.arrive(job, nil)
+	f.drain()
+	batch := f.desk.finished[0].Result.Batches[0].ID
+	job = f.signing(2, "alice", wire.JobItem{Key: wire.KeyID{Batch: batch}.String(), Message: []byte("x")})
+	job.Trace = "signature's"
+	f.desk.arrive(job, nil)
+	f.drain()
+	want := map[string]string{"check deals": "keygen's", "aggregate": "signature's", "result": "signature's"}
+	if !maps.Equal(traces, want) {
+		t.Errorf("traces %v, want %v", traces, want)
+	}
+}

@@ -26,7 +26,13 @@ var writes = map[string][]bus.Stream{
 	RoleGateway: {bus.Work, bus.Keys, bus.Results, bus.Notices, bus.DeadLetter},
 }
 
-var durables = []string{bus.GatewaysDurable(string(wire.KindKeygen)), bus.GatewaysDurable(string(wire.KindSign))}
+// durables are the consumers that gateways share, one for each kind of job.
+func durables() (names []string) {
+	for _, kind := range wire.KindNames() {
+		names = append(names, bus.GatewaysDurable(kind))
+	}
+	return names
+}
 
 func newBusMetrics(of Identity) busMetrics {
 	b := busMetrics{
@@ -43,7 +49,7 @@ func newBusMetrics(of Identity) busMetrics {
 			b.publishes.WithLabelValues(string(stream), outcome)
 		}
 	}
-	for _, durable := range durables {
+	for _, durable := range durables() {
 		b.deliveries.WithLabelValues(durable)
 		b.redeliveries.WithLabelValues(durable)
 	}
@@ -68,7 +74,7 @@ func (m *Metrics) Published(stream bus.Stream, outcome string, took time.Duratio
 
 // Delivered implements bus.Observer.
 func (m *Metrics) Delivered(durable string, again bool) {
-	durable = knownOr(durable, durables)
+	durable = knownOr(durable, durables())
 	m.bus.deliveries.WithLabelValues(durable).Inc()
 	if again {
 		m.bus.redeliveries.WithLabelValues(durable).Inc()

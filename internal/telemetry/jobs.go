@@ -41,7 +41,7 @@ func newJobMetrics(of Identity) jobMetrics {
 		items:   histograms("frostfleet_job_items", "Keys or signatures that a job asked for, of the jobs that ended done.", powers(largestJob), "kind"),
 		rounds:  histograms("frostfleet_rounds_seconds", "From a job's storing in JOBS until a round was through, by the clock of the log.", buckets, "round", "suite", "load"),
 	}
-	for _, kind := range kinds {
+	for _, kind := range wire.Kinds {
 		for _, code := range endCodes {
 			j.ended.WithLabelValues(string(kind), string(code))
 		}

@@ -17,7 +17,6 @@ type workMetrics struct {
 
 var (
 	suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
-	kinds  = []wire.Kind{wire.KindKeygen, wire.KindSign}
 )
 
 // abortCodes say why batches were given up.
@@ -45,7 +44,7 @@ func newWorkMetrics(of Identity) workMetrics {
 			w.aborts.WithLabelValues(string(code), node)
 		}
 	}
-	for _, kind := range kinds {
+	for _, kind := range wire.Kinds {
 		w.batches.WithLabelValues(string(kind))
 	}
 	return w
@@ -73,7 +72,7 @@ func (m *Metrics) Report(r protocol.Report) {
 	case protocol.ReportAborted:
 		w.aborts.WithLabelValues(knownOr(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
 	case protocol.ReportRetry:
-		m.jobs.retries.WithLabelValues(knownOr(r.Kind, kinds), culprit(r.Culprit, w.nodes)).Inc()
+		m.jobs.retries.WithLabelValues(knownOr(r.Kind, wire.Kinds), culprit(r.Culprit, w.nodes)).Inc()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // use generates a key on each chain and signs with it.
@@ -21,7 +22,7 @@ func (t *trial) use(ctx context.Context) error {
 		return err
 	}
 	defer t.client.Close()
-	for _, chain := range []string{"bitcoin", "solana"} {
+	for _, chain := range wire.ChainNames() {
 		if err := t.useChain(ctx, chain); err != nil {
 			return err
 		}

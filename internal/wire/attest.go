@@ -73,35 +73,27 @@ func (a *Attestation) digest(m *Manifest, leaf [32]byte) ([32]byte, error) {
 	return attestDigest(m, root), nil
 }
 
-// AttestationCache remembers the signatures of devices that verified. Under load one
-// serves hundreds of messages, and verifying it costs as much as opening one.
-type AttestationCache struct {
-	manifest *Manifest
-	known    map[[32]byte]struct{}
-}
-
+// maxKnownAttested bounds the signatures of devices that an Opener remembers.
 const maxKnownAttested = 4096
 
-func NewAttestationCache(m *Manifest) *AttestationCache {
-	return &AttestationCache{manifest: m, known: map[[32]byte]struct{}{}}
-}
-
-// verify checks that node attested the leaf.
-func (v *AttestationCache) verify(a *Attestation, node int, leaf [32]byte) error {
-	digest, err := a.digest(v.manifest, leaf)
+// attested checks that node attested the leaf. It remembers the signatures that
+// verified: under load one serves hundreds of messages, and verifying it costs as
+// much as opening one.
+func (o *Opener) attested(a *Attestation, node int, leaf [32]byte) error {
+	digest, err := a.digest(o.manifest, leaf)
 	if err != nil {
 		return err
 	}
 	key := frost.Hash("frostfleet/attested-cache/v1", Be32(node), digest[:], a.Signature)
-	if _, ok := v.known[key]; ok {
+	if _, ok := o.signatures[key]; ok {
 		return nil
 	}
-	if !ecdsa.VerifyASN1(v.manifest.Identity(node), digest[:], a.Signature) {
+	if !ecdsa.VerifyASN1(o.manifest.Identity(node), digest[:], a.Signature) {
 		return errAttestation
 	}
-	if len(v.known) >= maxKnownAttested {
-		clear(v.known)
+	if len(o.signatures) >= maxKnownAttested {
+		clear(o.signatures)
 	}
-	v.known[key] = struct{}{}
+	o.signatures[key] = struct{}{}
 	return nil
 }

@@ -105,12 +105,14 @@ var (
 	errDelegation = errors.New("delegation is not valid at the message's time")
 )
 
-// Opener checks envelopes. It remembers delegations, as one serves thousands
-// of messages and costs an ECDSA verification.
+// Opener checks who sealed a message and whose device signed for it. It remembers
+// delegations, as one serves thousands of messages and costs an ECDSA verification.
+// It is not safe for concurrent use.
 type Opener struct {
-	Manifest *Manifest
-	access   *Access
-	known    map[[32]byte]*openDelegation
+	manifest   *Manifest
+	access     *Access
+	known      map[[32]byte]*openDelegation
+	signatures map[[32]byte]struct{} // of devices, that verified
 }
 
 // openDelegation is one that was verified.
@@ -121,8 +123,12 @@ type openDelegation struct {
 
 const maxKnownDelegations = 4096
 
+// NewOpener returns an Opener of a fleet. The access list names its gateways; it
+// may be nil where no gateway is heard.
 func NewOpener(m *Manifest, a *Access) *Opener {
-	return &Opener{Manifest: m, access: a, known: map[[32]byte]*openDelegation{}}
+	return &Opener{
+		manifest: m, access: a, known: map[[32]byte]*openDelegation{}, signatures: map[[32]byte]struct{}{},
+	}
 }
 
 // FromNode opens a message that must come from node i, and returns its body.
@@ -132,7 +138,7 @@ func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]b
 	if err != nil {
 		return nil, err
 	}
-	if !d.verifier.verify(sealed(o.Manifest, subject, e.Body), e.Signature) {
+	if !d.verifier.verify(sealed(o.manifest, subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil
@@ -178,11 +184,11 @@ func (o *Opener) delegation(raw []byte) (*openDelegation, error) {
 		return nil, err
 	}
 	key, err := newVerifier(d.Key)
-	if err != nil || int(d.Node) >= o.Manifest.N ||
+	if err != nil || int(d.Node) >= o.manifest.N ||
 		d.NotBefore < 0 || d.NotAfter < d.NotBefore || d.NotAfter-d.NotBefore > int64(DelegationLife.Seconds()) {
 		return nil, errDelegation
 	}
-	if err := d.Attestation.verify(o.Manifest, o.Manifest.Identity(int(d.Node)), d.leaf(o.Manifest)); err != nil {
+	if err := d.Attestation.verify(o.manifest, o.manifest.Identity(int(d.Node)), d.leaf(o.manifest)); err != nil {
 		return nil, err
 	}
 	if len(o.known) >= maxKnownDelegations {
@@ -202,7 +208,7 @@ func (o *Opener) FromGateway(subject string, data []byte) ([]byte, error) {
 	if !ok {
 		return nil, fmt.Errorf("no gateway %q in the access list", e.Gateway)
 	}
-	if !key.verify(sealed(o.Manifest, subject, e.Body), e.Signature) {
+	if !key.verify(sealed(o.manifest, subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -19,8 +20,11 @@ const (
 	KindSign   Kind = "sign"
 )
 
+// Kinds are all kinds. Everything that lists them reads this table.
+var Kinds = []Kind{KindKeygen, KindSign}
+
 // Valid reports whether k is a known kind.
-func (k Kind) Valid() bool { return k == KindKeygen || k == KindSign }
+func (k Kind) Valid() bool { return slices.Contains(Kinds, k) }
 
 // Limits of one job.
 const (
@@ -67,15 +71,6 @@ type SignedJob struct {
 	// Trace is the job's traceparent, for those who trace. It is signed by
 	// nobody, goes beside the job and means nothing to the protocol.
 	Trace string `cbor:"-"`
-}
-
-// chainSuites are the chains that addresses can be asked for.
-var chainSuites = map[string]frost.Suite{"bitcoin": frost.Secp256k1TR, "solana": frost.Ed25519}
-
-// ChainSuite is the suite of a chain's keys.
-func ChainSuite(chain string) (frost.Suite, bool) {
-	s, ok := chainSuites[chain]
-	return s, ok
 }
 
 // JobSigningInput is what a client's Ed25519 key signs: a tag, the subject
@@ -172,7 +167,7 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 	case KindSign:
 		err = job.checkSign()
 	default:
-		err = Refuse(CodeMalformedJob, "kind %.64q is unknown: use keygen or sign", string(job.Kind))
+		err = Refuse(CodeMalformedJob, "kind %.64q is unknown: use %s", string(job.Kind), Or(Kinds))
 	}
 	if err != nil {
 		return nil, err
@@ -181,11 +176,11 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 }
 
 func (job *Job) checkKeygen() *JobError {
-	switch _, known := chainSuites[job.Chain]; {
+	switch _, known := ChainSuite(job.Chain); {
 	case len(job.Items) > 0:
 		return Refuse(CodeMalformedJob, "items in a keygen job")
 	case !known:
-		return Refuse(CodeUnknownChain, "chain %.64q: use bitcoin or solana", job.Chain)
+		return Refuse(CodeUnknownChain, "chain %.64q: use %s", job.Chain, Or(ChainNames()))
 	case job.Count < 1:
 		return Refuse(CodeEmptyBatch, "count is %d: ask for at least one key", job.Count)
 	case job.Count > MaxJobKeys:
@@ -215,7 +210,10 @@ func (job *Job) checkSign() *JobError {
 }
 
 // Suite is the suite of the keys that a keygen job asks for.
-func (job *Job) Suite() frost.Suite { return chainSuites[job.Chain] }
+func (job *Job) Suite() frost.Suite {
+	suite, _ := ChainSuite(job.Chain)
+	return suite
+}
 
 // Tweak is the item's tweak under a suite.
 func (it JobItem) Tweak(s frost.Suite) frost.Tweak {
@@ -234,13 +232,13 @@ func (job *Job) Parts(m *Manifest) int {
 	if job.Kind != KindKeygen {
 		return 1
 	}
-	size := BatchSize(chainSuites[job.Chain], m.N, m.T)
+	size := BatchSize(job.Suite(), m.N, m.T)
 	return (job.Count + size - 1) / size
 }
 
 // PartHeader is the batch of one part and attempt.
 func (job *Job) PartHeader(m *Manifest, client string, digest [32]byte, part, attempt int) BatchHeader {
-	suite := chainSuites[job.Chain]
+	suite := job.Suite()
 	size := BatchSize(suite, m.N, m.T)
 	return BatchHeader{
 		Client: client, Digest: digest, Part: uint32(part), Attempt: uint32(attempt),

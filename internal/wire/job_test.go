@@ -201,7 +201,7 @@ func TestCuts(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {2, 3}, {16, 24}} {
 		m := newFleet(t, size[0], size[1]).m
 		for _, chain := range []string{"bitcoin", "solana"} {
-			batch := BatchSize(chainSuites[chain], m.N, m.T)
+			batch := BatchSize((&Job{Chain: chain}).Suite(), m.N, m.T)
 			for _, count := range []int{1, 2, batch - 1, batch, batch + 1, 2*batch - 1, 2 * batch, 999, 1000, 1001, 4999, MaxJobKeys} {
 				if count > 0 && count <= MaxJobKeys {
 					checkCut(t, &Job{Kind: KindKeygen, Chain: chain, Count: count}, m)

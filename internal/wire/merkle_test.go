@@ -202,40 +202,40 @@ func TestAttestedIsRemembered(t *testing.T) {
 	leaves := testLeaves(9)
 	digest := AttestDigest(f.m, leaves)
 	sig := must(ecdsa.SignASN1(rand.Reader, f.identity[0], digest[:]))
-	all, v := NewAttestations(leaves, sig), NewAttestationCache(f.m)
+	all, v := NewAttestations(leaves, sig), NewOpener(f.m, nil)
 	for range 2 {
 		for i, a := range all {
-			if err := v.verify(a, 0, leaves[i]); err != nil {
+			if err := v.attested(a, 0, leaves[i]); err != nil {
 				t.Fatal(err)
 			}
 		}
 	}
-	if len(v.known) != 1 {
-		t.Errorf("one signature is remembered %d times", len(v.known))
+	if len(v.signatures) != 1 {
+		t.Errorf("one signature is remembered %d times", len(v.signatures))
 	}
 	a := all[3]
 	bad := slices.Clone(sig)
 	bad[len(bad)-1] ^= 1
 	for what, err := range map[string]error{
-		"another leaf":      v.verify(a, 0, leaves[4]),
-		"another node":      v.verify(a, 1, leaves[3]),
-		"another signature": v.verify(&Attestation{a.Index, a.Size, a.Path, bad}, 0, leaves[3]),
-		"another tree":      v.verify(&Attestation{0, 1, nil, sig}, 0, leaves[3]),
-		"none":              v.verify(nil, 0, leaves[3]),
+		"another leaf":      v.attested(a, 0, leaves[4]),
+		"another node":      v.attested(a, 1, leaves[3]),
+		"another signature": v.attested(&Attestation{a.Index, a.Size, a.Path, bad}, 0, leaves[3]),
+		"another tree":      v.attested(&Attestation{0, 1, nil, sig}, 0, leaves[3]),
+		"none":              v.attested(nil, 0, leaves[3]),
 	} {
 		if err == nil {
 			t.Errorf("%s passes once a signature is known", what)
 		}
 	}
-	if len(v.known) != 1 {
+	if len(v.signatures) != 1 {
 		t.Error("a bad signature is remembered")
 	}
 	for i := range maxKnownAttested {
-		v.known[[32]byte{byte(i), byte(i >> 8)}] = struct{}{}
+		v.signatures[[32]byte{byte(i), byte(i >> 8)}] = struct{}{}
 	}
 	leaf := [32]byte{1}
-	if err := v.verify(f.attestOne(2, leaf), 2, leaf); err != nil || len(v.known) > maxKnownAttested {
-		t.Errorf("a full memory: %v, %d entries", err, len(v.known))
+	if err := v.attested(f.attestOne(2, leaf), 2, leaf); err != nil || len(v.signatures) > maxKnownAttested {
+		t.Errorf("a full memory: %v, %d entries", err, len(v.signatures))
 	}
 }
 

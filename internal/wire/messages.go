@@ -152,7 +152,9 @@ func CommitLeaf(m *Manifest, session [32]byte, node int, points []byte) [32]byte
 	return frost.Hash("frostfleet/commitment/v1", mh[:], session[:], Be32(node), points)
 }
 
-func DecodeCommit(body []byte, v *AttestationCache, session [32]byte, node int) (*CommitBody, error) {
+// DecodeCommit reads a node's commitment for a session, and checks that its HSM
+// signed it where the manifest asks for that. The points are not checked.
+func (o *Opener) DecodeCommit(body []byte, session [32]byte, node int) (*CommitBody, error) {
 	var c CommitBody
 	if err := Decode(body, MaxMessageSize, &c); err != nil {
 		return nil, err
@@ -160,8 +162,8 @@ func DecodeCommit(body []byte, v *AttestationCache, session [32]byte, node int) 
 	if c.Session != session {
 		return nil, fmt.Errorf("commitment for another session")
 	}
-	if v.manifest.AttestSigning {
-		if err := v.verify(c.Attestation, node, CommitLeaf(v.manifest, session, node, c.Points)); err != nil {
+	if o.manifest.AttestSigning {
+		if err := o.attested(c.Attestation, node, CommitLeaf(o.manifest, session, node, c.Points)); err != nil {
 			return nil, err
 		}
 	}

@@ -104,7 +104,7 @@ func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
 	if err := json.Unmarshal(job.Payload, &want); err != nil {
 		return fmt.Errorf("job: %w", err)
 	}
-	suite, ok := chainSuites[want.Chain]
+	suite, ok := ChainSuite(want.Chain)
 	if !ok || want.Count < 1 || want.Count > MaxJobKeys || want.Kind != KindKeygen || job.Kind != KindKeygen {
 		return fmt.Errorf("job asks for %d keys on chain %.64q", want.Count, want.Chain)
 	}

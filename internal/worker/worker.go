@@ -12,7 +12,6 @@ package worker
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,7 +23,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -68,30 +66,6 @@ type Worker struct {
 	unwritten atomic.Pointer[error] // why the keystore did not take the last write
 }
 
-// node is the machine, with a count of the batches that it let go of and that the
-// keystore does not have yet.
-type node struct {
-	*protocol.Node
-	unstored int
-}
-
-// Step counts what is to be stored under the very lock of the step that let go of
-// it: no cursor is saved in between.
-func (n *node) Step(ev protocol.Event) []protocol.Effect {
-	effects := n.Node.Step(ev)
-	n.count(effects)
-	return effects
-}
-
-func (n *node) count(effects []protocol.Effect) {
-	for _, effect := range effects {
-		switch effect.(type) {
-		case protocol.Complete, protocol.StoreRecovered:
-			n.unstored++
-		}
-	}
-}
-
 // openTime bounds what a worker asks of its key provider before it runs.
 const openTime = time.Minute
 
@@ -122,43 +96,6 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	}
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
 	return w, nil
-}
-
-// open opens the keystore and builds the machine over what is in it.
-func (w *Worker) open(ctx context.Context) (err error) {
-	m := w.cfg.Manifest
-	var keys [3]*secret.Bytes // host, seed, seal
-	defer func() {
-		keys[2].Wipe()
-		if err != nil {
-			keys[0].Wipe()
-			keys[1].Wipe()
-		}
-	}()
-	for i, purpose := range []string{purposeHost, purposeSeed, purposeSeal} {
-		key, err := derive(ctx, w.cfg.Provider, purpose, m.Fleet, m.Epoch)
-		if err != nil {
-			return err
-		}
-		keys[i] = key
-	}
-	store, err := keystore.Open(w.cfg.Storage, (*[32]byte)(keys[2].Expose()))
-	if err != nil {
-		return err
-	}
-	w.store = store
-	known := map[string]protocol.KnownBatch{}
-	err = store.Known(func(batch string, transcript [32]byte, complete bool) {
-		known[batch] = protocol.KnownBatch{Transcript: transcript, Complete: complete}
-	})
-	if err != nil {
-		return errors.Join(err, store.Close())
-	}
-	w.node = &node{Node: protocol.NewNode(protocol.NodeConfig{
-		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], SeedSecret: keys[1],
-		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known,
-	})}
-	return nil
 }
 
 // Run works until ctx ends, or the worker can't go on, and stops as

@@ -346,7 +346,8 @@ func TestFillRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	node, _ := w.startNode()
-	if err := node.fill(t.Context(), wire.Slot{Kind: wire.SlotAbort, ID: "no id"}, []byte("x")); !errors.Is(err, bus.ErrSubject) {
+	slot := wire.Slot{Kind: wire.SlotAbort, ID: "no id"}
+	if err := node.fill(t.Context(), slot, []byte("x")); !errors.Is(err, bus.ErrSubject) {
 		t.Errorf("a message that can't be published ended with %v", err)
 	}
 	if w.Lines.Count("message not published\"") != 1 {
@@ -379,7 +380,9 @@ func TestNewRefuses(t *testing.T) {
 	}{
 		{"an index that is not there", func(c *Config) { c.Index = 1 }, "nodes 0 to 0"},
 		{"a negative index", func(c *Config) { c.Index = -1 }, "nodes 0 to 0"},
-		{"another device", func(c *Config) { c.Provider = harden(machinetest.NewProvider(t)) }, "wrong key_provider settings"},
+		{"another device", func(c *Config) {
+			c.Provider = harden(machinetest.NewProvider(t))
+		}, "wrong key_provider settings"},
 		{"a second process", func(*Config) {}, "stop the other worker"},
 		{"a device that does not sign", func(c *Config) {
 			p := &machinetest.Provider{Provider: w.Provider.Provider}

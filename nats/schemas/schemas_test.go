@@ -194,3 +194,35 @@ func tags(v any) []string {
 	slices.Sort(names)
 	return names
 }
+
+// TestEnums: the chains and kinds of the schemas are the tables'.
+func TestEnums(t *testing.T) {
+	for name, want := range map[string]map[string][]string{
+		"job-keygen.json": {"chain": wire.ChainNames(), "kind": {string(wire.KindKeygen)}},
+		"job-sign.json":   {"kind": {string(wire.KindSign)}},
+		"result.json":     {"chain": wire.ChainNames(), "kind": wire.KindNames()},
+	} {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var schema struct {
+			Properties map[string]struct {
+				Enum  []string `json:"enum"`
+				Const string   `json:"const"`
+			} `json:"properties"`
+		}
+		if err := json.Unmarshal(data, &schema); err != nil {
+			t.Fatal(err)
+		}
+		for property, values := range want {
+			got := schema.Properties[property]
+			if got.Const != "" {
+				got.Enum = []string{got.Const}
+			}
+			if !slices.Equal(got.Enum, values) {
+				t.Errorf("%s: %s is one of %q, want %q", name, property, got.Enum, values)
+			}
+		}
+	}
+}

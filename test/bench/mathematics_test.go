@@ -10,6 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // floorWork are the works that have a floor. Each prepares, and returns what
@@ -74,18 +75,14 @@ func keygenWork(suite frost.Suite, t, n, k int) func() (func() (int, error), err
 		if err != nil {
 			return nil, err
 		}
-		name := map[frost.Suite]string{frost.Secp256k1TR: "bitcoin", frost.Ed25519: "solana"}[suite]
-		addresses, err := chain.Parse(name)
-		if err != nil {
-			return nil, err
-		}
+		name := map[frost.Suite]string{frost.Secp256k1TR: wire.Bitcoin, frost.Ed25519: wire.Solana}[suite]
 		return func() (int, error) {
 			batches, err := d.run()
 			if err != nil {
 				return 0, err
 			}
 			for _, key := range batches[0].PublicKeys { // the client's, who trusts no gateway
-				if _, err := addresses.Address("regtest", key); err != nil {
+				if _, err := chain.Address(name, "regtest", key); err != nil {
 					return 0, err
 				}
 			}

@@ -77,7 +77,7 @@ var parents = map[string][]string{
 	"job": {"keygen", "sign"}, "task": {"job"}, "result": {"job"}, "aggregate": {"job"}, "check deals": {"job"},
 	"deals": {"job"}, "certificates": {"job"}, "commitments": {"job"}, "shares": {"job"},
 	"make deal": {"task"}, "deal": {"task"}, "verify deals": {"task"}, "certify": {"task"}, "store": {"certify"},
-	"draw nonces": {"sign", "task"}, "commit": {"sign", "task"}, "make shares": {"sign", "task"}, "share": {"sign", "task"},
+	"draw nonces": {"task"}, "commit": {"task"}, "make shares": {"task"}, "share": {"task"},
 	"key provider sign": {"certify", "commit"},
 }
 
@@ -149,7 +149,7 @@ func TestOneTraceForAJob(t *testing.T) {
 	message := hex.EncodeToString([]byte("not for collectors"))
 	frostctl(t, p, "sign", "--key", key, "--message", message)
 	trace = traceOf(collector, "sign", map[string]int{
-		"sign": 1, "job": 1, "commitments": 1, "shares": 1, "aggregate": 1, "result": 1,
+		"sign": 1, "job": 1, "task": 1, "commitments": 1, "shares": 1, "aggregate": 1, "result": 1,
 		"draw nonces": 2, "commit": 2, "make shares": 2, "share": 2, "key provider sign": 2,
 	})
 	checkTrace(t, "sign", trace)
@@ -202,12 +202,21 @@ func TestTraceOfAnUntracedClient(t *testing.T) {
 				shares++
 			}
 		}
-		return shares >= 2 && slices.ContainsFunc(spans[seen:], func(s otlptest.Span) bool { return s.Name == "job" })
+		has := func(name string) bool {
+			return slices.ContainsFunc(spans[seen:], func(s otlptest.Span) bool { return s.Name == name })
+		}
+		return shares >= 2 && has("job") && has("task")
 	})[seen:]
-	job := spans[slices.IndexFunc(spans, func(s otlptest.Span) bool { return s.Name == "job" })]
+	named := func(name string) otlptest.Span {
+		return spans[slices.IndexFunc(spans, func(s otlptest.Span) bool { return s.Name == name })]
+	}
+	job, task := named("job"), named("task")
+	if task.Parent != job.ID || task.Trace != job.Trace {
+		t.Errorf("the task is below %s of trace %s, the job is %s of %s", task.Parent, task.Trace, job.ID, job.Trace)
+	}
 	for _, s := range spans {
-		if s.Name == "share" && (s.Parent != job.ID || s.Trace != job.Trace) {
-			t.Errorf("share of %s stands below %s of trace %s, the job is %s of %s", s.Instance, s.Parent, s.Trace, job.ID, job.Trace)
+		if s.Name == "share" && (s.Parent != task.ID || s.Trace != job.Trace) {
+			t.Errorf("share of %s is below %s of trace %s, the task is %s of %s", s.Instance, s.Parent, s.Trace, task.ID, job.Trace)
 		}
 	}
 }

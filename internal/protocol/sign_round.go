@@ -10,6 +10,22 @@ import (
 
 // What the nodes of a session answer, and what becomes of it.
 
+type attemptChecked struct {
+	a   *attempt
+	pos int
+	err error
+}
+
+type aggregated struct {
+	a     *attempt
+	sigs  [][]byte
+	blame []frost.Blame
+	err   error
+}
+
+func (attemptChecked) event() {}
+func (aggregated) event()     {}
+
 func (s *signJobs) onMessage(msg wire.LogMessage) {
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Node >= s.cfg.Manifest.N {
@@ -57,7 +73,7 @@ func (s *signJobs) onChecked(e attemptChecked) {
 	}
 	a.commits.checked(e.pos, e.err)
 	if e.err != nil {
-		a.job.sign.bad[a.commits.arrivals[e.pos].Index] = "commitment: " + e.err.Error()
+		a.job.bad[a.commits.arrivals[e.pos].Index] = "commitment: " + e.err.Error()
 	}
 	if a.set != nil || a.closed {
 		return
@@ -70,7 +86,7 @@ func (s *signJobs) onChecked(e attemptChecked) {
 		s.retry(a.job, bad)
 		return
 	}
-	s.out.round(a.job, RoundCommitments, a.id, a.suite(), a.committed())
+	s.out.round(a.job.activeJob, RoundCommitments, a.id, a.suite(), a.committed())
 	s.shareTimer(a)
 	s.aggregate(a)
 }
@@ -86,7 +102,7 @@ const maxLate = 2
 // onShare keeps a node's first share message. One that arrives after its
 // attempt was given up shows that the node is back.
 func (s *signJobs) onShare(a *attempt, node int, body []byte, at time.Time) {
-	js := a.job.sign
+	js := a.job
 	if js.late[node] < maxLate {
 		delete(js.missing, node)
 	}
@@ -115,7 +131,7 @@ func (s *signJobs) aggregate(a *attempt) {
 		return
 	}
 	a.aggregating = true
-	s.out.round(a.job, RoundShares, a.id, a.suite(), last)
+	s.out.round(a.job.activeJob, RoundShares, a.id, a.suite(), last)
 	items, set := a.items, a.set
 	s.out.do(Compute{
 		Urgent: len(items) <= wire.InteractiveItems, Name: "aggregate", Trace: a.job.Signed.Trace,
@@ -128,13 +144,13 @@ func (s *signJobs) aggregate(a *attempt) {
 
 func (s *signJobs) onAggregated(e aggregated) {
 	a := e.a
-	if s.attempts[a.id] != a || a.job.sign.current != a || a.closed {
+	if s.attempts[a.id] != a || a.job.current != a || a.closed {
 		return
 	}
 	a.closed = true
 	a.take(e.sigs, e.blame)
 	j := a.job
-	if len(j.sign.left) > 0 {
+	if len(j.left) > 0 {
 		culprit := -1
 		if len(e.blame) > 0 {
 			culprit = e.blame[0].Index
@@ -142,11 +158,11 @@ func (s *signJobs) onAggregated(e aggregated) {
 		s.retry(j, culprit)
 		return
 	}
-	s.out.do(Compute{Urgent: j.job.Interactive(), Name: "result", Trace: j.Signed.Trace, Run: func() Event {
-		result, err := signResult(j)
-		return resultMade{job: j, result: result, err: err}
-	}})
+	s.out.compute(j.activeJob, func() (*wire.Result, error) { return signResult(j) })
 }
+
+// rebuildPause is how long a gateway waits for nodes that lack a key.
+const rebuildPause = time.Second
 
 // onRefusal ends the job when so many nodes refuse that t can't be found.
 func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
@@ -167,7 +183,7 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 		// the log, or rebuild their storage. That takes its time, and is no
 		// failed attempt.
 		a.closed = true
-		a.job.sign.tries--
+		a.job.tries--
 		s.out.do(After{Delay: rebuildPause, Timer: Timer{a.id, timerRetry}})
 		return
 	}
@@ -175,7 +191,7 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 	if !slices.Contains(wire.JobCodes, code) {
 		code = wire.CodeSigningFailed // a node's own invention
 	}
-	s.out.fail(a.job, wire.Refuse(code, "node %d refused: %s", node, refusal.Reason))
+	s.out.fail(a.job.activeJob, wire.Refuse(code, "node %d refused: %s", node, refusal.Reason))
 }
 
 // maxAggregateWaits is for how many share timers an aggregation may go on.
@@ -191,7 +207,7 @@ func (s *signJobs) onTimeout(a *attempt, kind TimerKind) {
 		s.shareTimer(a)
 		return
 	}
-	js := a.job.sign
+	js := a.job
 	if a.set == nil {
 		// Who is left does not suffice: whoever was missing is asked again.
 		clear(js.missing)
@@ -203,4 +219,18 @@ func (s *signJobs) onTimeout(a *attempt, kind TimerKind) {
 		}
 	}
 	s.retry(a.job, -1)
+}
+
+func (s *signJobs) onTimer(t Timer) {
+	a := s.attempts[t.ID]
+	switch t.Kind {
+	case timerRetry:
+		if a != nil && a.job.current == a {
+			s.retry(a.job, -1)
+		}
+	case timerCommits, timerShares:
+		if a != nil {
+			s.onTimeout(a, t.Kind)
+		}
+	}
 }

@@ -7,51 +7,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Events of a Coordinator.
-type (
-	// JobArrived is a delivery from JOBS.
-	JobArrived struct {
-		Token    uint64 // names the delivery in the effects that end it
-		Job      *CheckedJob
-		Stored   time.Time
-		Existing *ExistingResult // under the job's client and id, if there is one
-	}
-	// JobPoisoned is a delivery that came too often: whoever worked on it died.
-	JobPoisoned struct {
-		Token      uint64
-		Job        *CheckedJob
-		Existing   *ExistingResult
-		Deliveries int
-	}
-	// KeysRead says that all of KEYS, as it stood at the start, was read. Once its
-	// summaries are done too the directory is complete; until then a key that is not
-	// in it is looked up by itself.
-	KeysRead struct{}
-
-	summarized struct {
-		batch *finishedBatch
-		blame int // the node whose deal is no deal of the batch, or -1
-		code  wire.Code
-		err   error
-	}
-	attemptChecked struct {
-		a   *attempt
-		pos int
-		err error
-	}
-	aggregated struct {
-		a     *attempt
-		sigs  [][]byte
-		blame []frost.Blame
-		err   error
-	}
-	resultMade struct {
-		job    *activeJob
-		result *wire.Result
-		err    error
-	}
-)
-
 // Effects of a Coordinator.
 type (
 	// PublishTask puts a task into WORK, unless its subject already has one.
@@ -119,14 +74,6 @@ type JobEnd struct {
 	Trace       string
 	Took        time.Duration
 }
-
-func (JobArrived) event()     {}
-func (KeysRead) event()       {}
-func (JobPoisoned) event()    {}
-func (summarized) event()     {}
-func (attemptChecked) event() {}
-func (aggregated) event()     {}
-func (resultMade) event()     {}
 
 func (PublishTask) effect() {}
 func (Finish) effect()      {}

@@ -1,0 +1,21 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// CoordinatorConfig is what a gateway's machine starts with.
+type CoordinatorConfig struct {
+	Manifest *wire.Manifest
+	Access   *wire.Access
+	// Address encodes a public key for a chain and the manifest's network.
+	Address func(chain, network string, publicKey []byte) (string, error)
+	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
+	// of more than InteractiveItems, and with them everybody's memory. Others wait.
+	MaxBatches, MaxBulk int
+	// CommitWait and ShareWait are how long an attempt waits for its signing
+	// set and then for its shares, before the time that its size needs.
+	CommitWait, ShareWait time.Duration
+}

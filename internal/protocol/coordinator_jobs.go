@@ -1,0 +1,140 @@
+package protocol
+
+import (
+	"bytes"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// How a job comes in, and the ways in which it ends.
+
+// Events of a Coordinator.
+type (
+	// JobArrived is a delivery from JOBS.
+	JobArrived struct {
+		Token    uint64 // names the delivery in the effects that end it
+		Job      *CheckedJob
+		Stored   time.Time
+		Existing *ExistingResult // under the job's client and id, if there is one
+	}
+	// JobPoisoned is a delivery that came too often: whoever worked on it died.
+	JobPoisoned struct {
+		Token      uint64
+		Job        *CheckedJob
+		Existing   *ExistingResult
+		Deliveries int
+	}
+	// KeysRead says that all of KEYS, as it stood at the start, was read. Once its
+	// summaries are done too the directory is complete; until then a key that is not
+	// in it is looked up by itself.
+	KeysRead struct{}
+)
+
+func (JobArrived) event()  {}
+func (JobPoisoned) event() {}
+func (KeysRead) event()    {}
+
+// onJob admits a job: who asks, what was answered before, and what is asked.
+func (c *Coordinator) onJob(e JobArrived) {
+	switch {
+	case e.Job.unsigned != nil:
+		c.reject(e.Token, e.Job, e.Job.unsigned)
+		return
+	case e.Job.ID == "":
+		c.reject(e.Token, e.Job, wire.Refuse(wire.CodeMalformedJob, "payload has no job id (a UUID in lower case)"))
+		return
+	case e.Existing != nil:
+		c.onExisting(e.Token, e.Job, e.Existing)
+		return
+	}
+	j := &activeJob{CheckedJob: e.Job, token: e.Token, stored: e.Stored}
+	if old := c.jobs[j.key()]; old != nil {
+		if old.digest != j.digest {
+			c.reject(e.Token, e.Job, wire.Refuse(wire.CodeJobIDReused,
+				"job %s is in work with other content: take a new id", j.ID))
+			return
+		}
+		c.supersede(old, e.Token)
+		return
+	}
+	c.jobs[j.key()] = j
+	switch {
+	case j.invalid != nil:
+		c.out.fail(j, j.invalid)
+	case j.job.Kind == wire.KindKeygen:
+		c.keygen.start(j)
+	default:
+		c.signing.start(j)
+	}
+}
+
+// onExisting answers a job whose id has a stored result: the same job gets it
+// again, another one is turned away.
+func (c *Coordinator) onExisting(token uint64, j *CheckedJob, existing *ExistingResult) {
+	if bytes.Equal(existing.Digest, j.digest[:]) {
+		c.out.do(Replay{Token: token, Client: j.Signed.Client, Job: j.ID})
+		return
+	}
+	c.reject(token, j, wire.Refuse(wire.CodeJobIDReused, "job %s was another job before: take a new id", j.ID))
+}
+
+// onPoison gives up a job that came too often.
+func (c *Coordinator) onPoison(e JobPoisoned) {
+	err := wire.Refuse(wire.CodePoison, "given up at delivery %d: no gateway finished it", e.Deliveries)
+	switch {
+	case e.Job.ID == "" || e.Job.unsigned != nil:
+		c.reject(e.Token, e.Job, err)
+		return
+	case e.Existing != nil:
+		c.onExisting(e.Token, e.Job, e.Existing)
+		return
+	}
+	j := &activeJob{CheckedJob: e.Job, token: e.Token}
+	if old := c.jobs[j.key()]; old != nil && old.digest == j.digest {
+		c.supersede(old, e.Token)
+		j = old
+	}
+	c.out.fail(j, err)
+}
+
+// supersede goes on with a job under its newer delivery.
+func (c *Coordinator) supersede(j *activeJob, token uint64) {
+	c.out.do(Supersede{Old: j.token, New: token})
+	j.token = token
+}
+
+// reject turns a job away. The answer repeats the job's signature, so that
+// nobody can pass it off as the answer to somebody else's job of that id.
+func (c *Coordinator) reject(token uint64, j *CheckedJob, err *wire.JobError) {
+	r := j.failure(err)
+	r.Rejected = j.Signed.Signature
+	c.out.do(Reject{Token: token, Job: j.Signed, Result: r})
+}
+
+// onResult ends a job whose result was computed.
+func (c *Coordinator) onResult(e resultMade) {
+	if e.err != nil {
+		c.out.fail(e.job, wire.Refuse(wire.CodeInternal, "result: %v", e.err))
+		return
+	}
+	c.out.end(e.job, e.result)
+}
+
+// finish answers a job that has ended, and lets others have its capacity.
+func (c *Coordinator) finish(j *activeJob) {
+	c.out.do(Finish{Token: j.token, Job: j.Signed, Result: j.result})
+	if c.jobs[j.key()] == j {
+		delete(c.jobs, j.key())
+	}
+	c.keygen.release(j)
+	c.signing.release(j)
+}
+
+// expiryReason explains what an expired job was waiting for.
+func (c *Coordinator) expiryReason(j *activeJob) *wire.JobError {
+	if j.Signed.Kind == wire.KindSign {
+		return c.signing.expiryReason(j)
+	}
+	return c.keygen.expiryReason(j)
+}

@@ -1,0 +1,99 @@
+package protocol
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Step takes an event and returns what is to be done.
+func (c *Coordinator) Step(ev Event) []Effect {
+	c.dispatch(ev)
+	for len(c.out.ended) > 0 {
+		j := c.out.ended[0]
+		c.out.ended = c.out.ended[1:]
+		c.finish(j)
+	}
+	effects := c.out.effects
+	*c.out = outbox{}
+	return effects
+}
+
+func (c *Coordinator) dispatch(ev Event) {
+	switch e := ev.(type) {
+	case JobArrived:
+		c.onJob(e)
+	case JobPoisoned:
+		c.onPoison(e)
+	case KeysMessage:
+		c.onKeys(e.LogMessage)
+	case KeysRead:
+		c.directory.onRead()
+	case summarized:
+		if b := c.directory.onSummary(e); b != nil {
+			c.keygen.onFinished(b)
+		}
+	case TaskMessage:
+		c.onTaskSeen(e)
+	case SignMessage:
+		c.signing.onMessage(e.LogMessage)
+	case attemptChecked:
+		c.signing.onChecked(e)
+	case aggregated:
+		c.signing.onAggregated(e)
+	case resultMade:
+		c.onResult(e)
+	case Timer:
+		c.onTimer(e)
+	case Tick:
+		c.onTick(e.Now)
+	}
+}
+
+// onKeys follows every batch, this gateway's and others', into the directory.
+func (c *Coordinator) onKeys(msg wire.LogMessage) {
+	if b, slot, changed := c.directory.onMessage(msg); changed {
+		c.keygen.onLog(b, slot, msg.Time)
+	}
+}
+
+// onTaskSeen remembers how far another gateway, or an earlier life of this
+// one, got with a sign job.
+func (c *Coordinator) onTaskSeen(e TaskMessage) {
+	body, err := c.opener.FromGateway(e.Subject, e.Data)
+	if err != nil {
+		return
+	}
+	task, err := wire.DecodeTask(body, c.cfg.Manifest)
+	if err != nil || task.Job.Kind != wire.KindSign {
+		return
+	}
+	// The gateway's seal is over the subject, which names the job: the payload, which
+	// may list a thousand items, need not be read.
+	if tokens := strings.Split(e.Subject, "."); len(tokens) == 6 {
+		c.signing.onTaskSeen(jobKey(task.Job.Client, tokens[3]), task.Attempt, e.Time)
+	}
+}
+
+func (c *Coordinator) onTimer(t Timer) {
+	if t.Kind != timerLoad {
+		c.keygen.onTimer(t)
+		c.signing.onTimer(t)
+	} else if j := c.jobs[t.ID]; j != nil {
+		c.signing.lookAgain(j)
+	}
+}
+
+// onTick ends what has expired: every job gets an answer.
+func (c *Coordinator) onTick(now time.Time) {
+	for _, key := range slices.Sorted(maps.Keys(c.jobs)) { // in one order, so that a simulation replays
+		if j := c.jobs[key]; now.After(j.job.Expires) {
+			c.out.fail(j, c.expiryReason(j))
+		}
+	}
+	c.signing.expire(now)
+	c.directory.board.Expire(now.Add(-boardLife))
+}

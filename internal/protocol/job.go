@@ -1,0 +1,88 @@
+package protocol
+
+import (
+	"encoding/json"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// CheckedJob is a job as it came, and what its own bytes say of it.
+type CheckedJob struct {
+	Signed   wire.SignedJob
+	ID       string // "" if the payload has none
+	manifest *wire.Manifest
+	digest   [32]byte
+	job      *wire.Job      // nil if invalid
+	unsigned *wire.JobError // nobody who may ask for it signed it
+	invalid  *wire.JobError
+}
+
+// CheckJob does all checks of a job that need nothing but the job. They take time
+// in proportion to its size, so its program does them before the machine's step.
+func CheckJob(m *wire.Manifest, a *wire.Access, job wire.SignedJob, stored time.Time) *CheckedJob {
+	c := &CheckedJob{Signed: job, ID: wire.PeekJobID(job.Payload), manifest: m, digest: job.Digest(m)}
+	if c.unsigned = job.Authenticate(m, a); c.unsigned == nil {
+		c.job, c.invalid = job.Parse(stored)
+	}
+	return c
+}
+
+// ExistingResult is the stored result under a job's client and id.
+type ExistingResult struct {
+	Digest []byte // of the job that it answers
+}
+
+// ReadExisting reads what is needed of a stored result. Bytes that are no result
+// answer no job.
+func ReadExisting(stored []byte) *ExistingResult {
+	var r struct {
+		Digest wire.HexBytes `json:"digest"`
+	}
+	if json.Unmarshal(stored, &r) != nil {
+		return &ExistingResult{}
+	}
+	return &ExistingResult{Digest: r.Digest}
+}
+
+// activeJob is a job in work.
+type activeJob struct {
+	*CheckedJob
+	token  uint64
+	stored time.Time    // in JOBS
+	result *wire.Result // set once the job has ended
+}
+
+func (j *activeJob) key() string { return jobKey(j.Signed.Client, j.ID) }
+
+func (j *activeJob) over() bool { return j.result != nil }
+
+func jobKey(client, id string) string { return client + "/" + id }
+
+// answer is the part of a result that every job has.
+func (j *CheckedJob) answer() *wire.Result {
+	m := j.manifest
+	mh := m.Hash()
+	return &wire.Result{
+		Job: j.ID, Client: j.Signed.Client, Kind: j.Signed.Kind, Digest: j.digest[:], Status: wire.StatusDone,
+		Fleet: m.Fleet, Network: m.Network, Manifest: mh[:],
+	}
+}
+
+func (j *CheckedJob) failure(err *wire.JobError) *wire.Result {
+	r := j.answer()
+	r.Status, r.Code, r.Error = wire.StatusFailed, err.Code, err.Reason
+	return r
+}
+
+// report is a report about a job in work.
+func (j *activeJob) report(what ReportKind, id string) Report {
+	return Report{What: what, Kind: j.Signed.Kind, ID: id, Job: j.key(), Trace: j.Signed.Trace, Culprit: -1}
+}
+
+// retry reports that an attempt begins again; culprit -1 is nobody.
+func (j *activeJob) retry(code wire.Code, reason string, culprit int) Report {
+	r := j.report(ReportRetry, j.ID)
+	r.Code, r.Reason, r.Culprit = code, reason, culprit
+	return r
+}

@@ -1,0 +1,98 @@
+package protocol
+
+import (
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// keygenBatch is one batch of a keygen job.
+type keygenBatch struct {
+	job       *activeJob
+	part      int
+	attempt   int
+	id        string // of the attempt's batch
+	scheduled bool   // counts in running
+	faults    int    // attempts that ended by somebody's fault
+	paused    bool   // the attempt was given up, the next begins in a while
+	finished  *finishedBatch
+	lastAbort *wire.JobError
+}
+
+// maxFaults is how many attempts may end by a fault; restarts are no fault.
+const maxFaults = 4
+
+func (b *keygenBatch) header(m *wire.Manifest) wire.BatchHeader {
+	return b.job.job.PartHeader(m, b.job.Signed.Client, b.job.digest, b.part, b.attempt)
+}
+
+// blame notes why an attempt was given up, and returns the job's failure when
+// that was too often.
+func (b *keygenBatch) blame(node int, abort *wire.Complaint) *wire.JobError {
+	b.lastAbort = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: node %d gave up: %s: %s",
+		b.part, b.attempt, node, abort.Code, abort.Reason)
+	if abort.Code != wire.CodeRestarted {
+		b.faults++
+	}
+	if b.faults >= maxFaults {
+		return b.lastAbort
+	}
+	return nil
+}
+
+// pause is how long a batch waits before its next attempt. It doubles: KEYS keeps
+// every attempt's deals for ever, and a node that always gives up must not fill it.
+func (b *keygenBatch) pause() time.Duration {
+	return min(250*time.Millisecond<<min(b.attempt, 10), time.Minute)
+}
+
+// Sizes in a result's JSON, at most.
+const (
+	maxResultSize   = 4<<20 - 4096
+	certificateJSON = 1300
+	keyJSON         = 256
+)
+
+// fitsResult is how many keys of a suite fit one result with their certificates.
+func fitsResult(m *wire.Manifest, suite frost.Suite) int {
+	size := wire.BatchSize(suite, m.N, m.T)
+	return maxResultSize / (m.N*certificateJSON + size*keyJSON) * size
+}
+
+// keygenResult makes the result of a job from its batches.
+// It is computed outside the step: output keys and addresses take time in
+// proportion to a job's items. What is read here does not change any more.
+func keygenResult(cfg CoordinatorConfig, j *activeJob, batches []*keygenBatch) (*wire.Result, error) {
+	res := j.answer()
+	res.Chain, res.Suite = j.job.Chain, j.job.Suite().String()
+	for _, b := range batches {
+		f := b.finished
+		proof := wire.Batch{ID: b.id, Part: uint32(b.part), Attempt: uint32(b.attempt), Count: f.header.K}
+		for _, cert := range f.certs {
+			proof.Certificates = append(proof.Certificates, cert)
+		}
+		res.Batches = append(res.Batches, proof)
+		res.Attempts = max(res.Attempts, b.attempt+1)
+		for i, pub := range f.public.PublicKeys {
+			address, err := cfg.Address(j.job.Chain, cfg.Manifest.Network, pub)
+			if err != nil {
+				return nil, err
+			}
+			id := wire.KeyID{Batch: b.id, Index: i}
+			res.Keys = append(res.Keys, wire.Key{ID: id.String(), PublicKey: pub, Address: address})
+		}
+	}
+	return res, nil
+}
+
+// nodeList names nodes for a sentence.
+func nodeList(nodes []int) string {
+	words := make([]string, len(nodes))
+	for i, n := range nodes {
+		words[i] = strconv.Itoa(n)
+	}
+	return "node " + strings.Join(words, ", ")
+}

@@ -1,0 +1,16 @@
+package protocol
+
+import (
+	"reflect"
+	"testing"
+)
+
+// TestSmallMachines: a gateway's machine is made of structs that fit in a head.
+func TestSmallMachines(t *testing.T) {
+	const limit = 8
+	for _, machine := range []any{Coordinator{}, directory{}, keygen{}, signJobs{}} {
+		if s := reflect.TypeOf(machine); s.NumField() > limit {
+			t.Errorf("%s has %d fields, more than %d: is it two machines?", s.Name(), s.NumField(), limit)
+		}
+	}
+}

@@ -1,0 +1,117 @@
+package wire
+
+import (
+	"go/ast"
+	"go/parser"
+	gotoken "go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// namesChains are the files of production code that name a chain, and why. A new
+// chain has to look at each, so the list stays short.
+var namesChains = map[string]string{
+	"internal/wire/chain.go":    "the table",
+	"internal/chain/chain.go":   "which file has the address",
+	"internal/chain/bitcoin.go": "its address",
+	"internal/chain/solana.go":  "its address",
+
+	"internal/demo/demo.go":   "it generates on each and verifies with the chain's own libraries",
+	"internal/demo/report.go": "what it prints of that",
+
+	"cmd/frostctl/root.go":         "an example in a help text",
+	"cmd/frostctl/cmd_bench.go":    "examples in help texts",
+	"cmd/frostctl/cmd_fleet.go":    "the example that it prints",
+	"cmd/frostctl/cmd_keygen.go":   "examples in a help text",
+	"cmd/frostctl/cmd_sign.go":     "its help text: what a message is for each",
+	"cmd/frostctl/cmd_test_dkg.go": "its help text",
+	"cmd/frostctl/cmd_verify.go":   "verifies with each chain's own library",
+}
+
+// namesKinds are those that name a kind of job, and what a new kind needs there.
+var namesKinds = map[string]string{
+	"internal/wire/job.go":     "the table, and its checks",
+	"internal/wire/result.go":  "what proves the result",
+	"internal/wire/subject.go": "whether its tasks are urgent",
+
+	"internal/protocol/coordinator_jobs.go": "which machine of the gateway runs it",
+	"internal/protocol/coordinator_step.go": "whether its tasks in WORK are remembered",
+	"internal/protocol/node_task.go":        "which machine of the node runs it",
+	"internal/protocol/directory.go":        "reports",
+	"internal/protocol/dkg.go":              "reports",
+	"internal/protocol/keygen.go":           "reports",
+	"internal/protocol/signing.go":          "reports",
+
+	"internal/gateway/gateway.go": "how many deliveries are handled at a time",
+	"internal/gateway/start.go":   "what must be read before it is taken",
+	"internal/telemetry/work.go":  "sizes of batches",
+
+	"client/keygen.go": "asks for it",
+	"client/proof.go":  "proves it",
+	"client/sign.go":   "asks for it",
+}
+
+// TestTables holds the lists to the code.
+func TestTables(t *testing.T) {
+	chains, kinds := map[string]bool{}, map[string]bool{}
+	chainWord := regexp.MustCompile(`(?i)\b(` + strings.Join(ChainNames(), "|") + `)\b`)
+	kindName := regexp.MustCompile(`^Kind(Keygen|Sign)$`)
+	for path, file := range production(t, "../..") {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.BasicLit:
+				chains[path] = chains[path] || n.Kind == gotoken.STRING && chainWord.MatchString(n.Value)
+			case *ast.Ident:
+				chains[path] = chains[path] || n.Name == "Bitcoin" || n.Name == "Solana"
+				kinds[path] = kinds[path] || kindName.MatchString(n.Name)
+			}
+			return true
+		})
+	}
+	same(t, "a chain", chains, namesChains)
+	same(t, "a kind", kinds, namesKinds)
+}
+
+func same(t *testing.T, what string, found map[string]bool, listed map[string]string) {
+	t.Helper()
+	for path, named := range found {
+		if named && listed[path] == "" {
+			t.Errorf("%s names %s: read the table, or list the file here with its reason", path, what)
+		}
+	}
+	for _, path := range slices.Sorted(maps.Keys(listed)) {
+		if !found[path] {
+			t.Errorf("%s no longer names %s: take it off the list", path, what)
+		}
+	}
+}
+
+// production parses the Go files that are no tests, nor support for tests.
+func production(t *testing.T, root string) map[string]*ast.File {
+	t.Helper()
+	files := map[string]*ast.File{}
+	for _, dir := range []string{"client", "cmd", "internal", "nats"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") ||
+				strings.HasSuffix(filepath.Base(filepath.Dir(path)), "test") {
+				return err
+			}
+			file, err := parser.ParseFile(gotoken.NewFileSet(), path, nil, 0)
+			name, _ := filepath.Rel(root, path)
+			files[filepath.ToSlash(name)] = file
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(files) < 200 {
+		t.Fatalf("%d files: the search is broken", len(files))
+	}
+	return files
+}
