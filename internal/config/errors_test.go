@@ -53,6 +53,7 @@ func TestNodeErrors(t *testing.T) {
 		"endpoint of FTP":   {awsKMS + "endpoint = \"ftp://x\"\n", []string{"15: node.key_provider.endpoint: not an https URL"}},
 		"no endpoint":       {awsKMS + "endpoint = \"https://u:p@x\"\n", []string{"15: node.key_provider.endpoint: without user name"}},
 		"sessions of KMS":   {awsKMS + "sessions = 4\n", []string{`15: node.key_provider.sessions: not for type "aws-kms"`}},
+		"inline, wrong":     {edit(provider, "key_provider = { type = \"aws-kms\", key_id = 1 }\n[bus]\n", "key_id", "url"), []string{"12: node.key_provider: wrong type", "14: bus.url: not a URL"}},
 		"inline, unknown":   {edit(provider, "key_provider = { type = \"software\", allow_insecure = true, pin = \"1\", key_file = \"k\" }\n[bus]\n", "key_id", "url"), []string{`12: node.key_provider.pin: not for type "software"`, "14: bus.url: not a URL"}},
 		"dotted, unknown":   {edit(provider, "key_provider.type = \"software\"\nkey_provider.allow_insecure = true\nkey_provider.slot = 1\n", "key_id", "key_provider.key_file"), []string{`14: node.key_provider.slot: not for type "software"`}},
 		"prices":            {awsKMS + "[node.key_provider.prices]\nsign = inf\nkey_month = -0.5\n", []string{"16: node.key_provider.prices.sign: use 0", "17: node.key_provider.prices.key_month: use 0"}},

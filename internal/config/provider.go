@@ -71,6 +71,9 @@ func (s *source) section(kind string, section keyprovider.Section) bool {
 			e.Message = fmt.Sprintf("is not for type %q, which has %s", kind, strings.Join(Keys(section), ", "))
 		}
 		e.Key = providerTable + key
+		if key == "key_provider" { // an inline table, of which one value was wrong, is blanked as a whole
+			e.Key, ok = strings.TrimSuffix(providerTable, "."), false
+		}
 		s.bad[e.Key] = true
 		s.errors = append(s.errors, e)
 	}
