@@ -26,7 +26,7 @@ const (
 	WrongKey        Reason = "wrong_key"        // another spec, usage, curve or public key
 	CannotDerive    Reason = "cannot_derive"    // no derivation key
 	Throttled       Reason = "throttled"        // too many calls
-	Unavailable     Reason = "unavailable"      // not reached, pulled, or failing by itself
+	Unavailable     Reason = "unavailable"      // not reached, pulled, or failing
 	Timeout         Reason = "timeout"          // no answer in time
 	BadAnswer       Reason = "bad_answer"       // no signature in it, cut short, or not verifying
 	CircuitOpen     Reason = "circuit_open"     // not tried, after failures

@@ -9,8 +9,8 @@ import (
 )
 
 // Ready returns nil while the device works, and else why not and since when. The
-// device fails from Policy.Attempts failures in a row, or one that does not pass
-// by itself, until the first success, or, once the circuit is open, until it has
+// device fails from Policy.Attempts failures in a row, or one that does not
+// pass, until the first success, or, once the circuit is open, until it has
 // passed a trial. ReasonOf the error is the reason of the latest failure.
 func (s *Supervised) Ready() error {
 	f := s.health.failing.Load()

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestRetry: only what may pass by itself is tried again.
+// TestRetry: only transient failures are retried.
 func TestRetry(t *testing.T) {
 	for _, r := range Reasons[1:] {
 		t.Run(string(r), func(t *testing.T) {

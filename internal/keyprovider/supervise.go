@@ -106,7 +106,7 @@ const (
 )
 
 // retried makes attempts until one succeeds or fails for a reason that does not
-// pass by itself.
+// pass.
 func retried[T any](ctx context.Context, s *supervisor, call func(context.Context) (T, error)) (T, error) {
 	pause := backoff.Backoff{Min: firstRetry, Max: lastRetry}
 	for n := 1; ; n++ {

@@ -36,7 +36,7 @@ func login(t *testing.T, tried *Tried, person bool, err error) error {
 	return err
 }
 
-// TestTried: after a wrong PIN no process logs in by itself, until a person got
+// TestTried: after a wrong PIN no process logs in on its own, until a person got
 // it right.
 func TestTried(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "storage") // made by the first login

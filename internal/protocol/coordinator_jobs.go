@@ -27,7 +27,7 @@ type (
 	}
 	// KeysRead says that all of KEYS, as it stood at the start, was read. Once its
 	// summaries are done too the directory is complete; until then a key that is not
-	// in it is looked up by itself.
+	// in it is looked up on its own.
 	KeysRead struct{}
 )
 

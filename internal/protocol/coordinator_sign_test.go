@@ -82,7 +82,7 @@ func TestSignJob(t *testing.T) {
 	}
 }
 
-// A key that is asked for while KEYS is still being read is looked up by itself,
+// A key that is asked for while KEYS is still being read is looked up on its own,
 // once. That there is no such key is said only when all was read.
 func TestKeyWantedBeforeItsTurn(t *testing.T) {
 	f := agedFleet(t)

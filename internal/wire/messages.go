@@ -64,7 +64,7 @@ func ascending[T uint8 | uint32](list []T, limit int) bool {
 }
 
 // dealBody is what stands in a deal slot. The header makes the log readable
-// by itself: a node that lost its disk needs nothing else.
+// on its own: a node that lost its disk needs nothing else.
 type dealBody struct {
 	Header      BatchHeader `cbor:"1,keyasint"`
 	Ephemeral   [32]byte    `cbor:"2,keyasint"`

@@ -60,7 +60,7 @@ func TestParseKeyName(t *testing.T) {
 }
 
 // FuzzParseKeyName: an error returns nothing, success re-encodes to the same
-// bytes, and a region never brings a character that could change an URL.
+// bytes, and a region never brings a character that could change a URL.
 func FuzzParseKeyName(f *testing.F) {
 	for _, s := range []string{"alias/a", uuid, "mrk-" + uuid, "arn:aws:kms:us-east-1:123456789012:key/" + uuid,
 		"arn:aws-cn:kms:cn-north-1:123456789012:alias/a/b_c", "arn:aws:kms:us-east-1:123456789012:key/mrk-0"} {

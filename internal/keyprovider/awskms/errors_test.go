@@ -52,7 +52,7 @@ func TestErrorsOfSign(t *testing.T) {
 		"old signature": {code("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"), keyprovider.Credentials, []string{"clock"}},
 		"clock": {fault{Code: "InvalidSignatureException", Message: "x", Date: time.Now().Add(time.Hour)},
 			keyprovider.Credentials, []string{"timedatectl", "clock is behind by 1h0m0s"}},
-		"dependency":      {fault{Code: "DependencyTimeoutException", Status: 503}, keyprovider.Unavailable, []string{"KMS in us-east-1 fails by itself"}},
+		"dependency":      {fault{Code: "DependencyTimeoutException", Status: 503}, keyprovider.Unavailable, []string{"KMS in us-east-1 is failing"}},
 		"unavailable":     {fault{Code: "KeyUnavailableException", Status: 500}, keyprovider.Unavailable, nil},
 		"internal":        {fault{Code: "KMSInternalException", Status: 500}, keyprovider.Unavailable, nil},
 		"unknown 500":     {fault{Code: "Unheard", Status: 502}, keyprovider.Unavailable, []string{"Unheard"}},

@@ -14,7 +14,7 @@ import (
 const east, west = kmstest.Region, "eu-west-1"
 
 // replicated gives a node with both keys in two regions. It does not hedge, as
-// on a busy machine that would happen by itself.
+// on a busy machine that would happen anyway.
 func replicated(t testing.TB) (f *kmstest.FaultKMS, o Options, log *logged) {
 	t.Helper()
 	kmstest.Setenv(t)

@@ -70,12 +70,12 @@ func remedy(v class, a action, k *key, at *replica) string {
 			return fmt.Sprintf("endpoint not reached: check the region's name, DNS, routes, security groups, proxy and "+
 				"VPC endpoint from this machine to %s", at.region.host)
 		case source:
-			return "the source of the AWS credentials (STS, SSO, the container's agent) does not answer or fails by itself: " +
+			return "the source of the AWS credentials (STS, SSO, the container's agent) does not answer or is failing: " +
 				sourceRemedy
 		case notReady:
 			return "the key is being made, or its key store is not connected: see aws kms describe-key " + on
 		}
-		return fmt.Sprintf("KMS in %s fails by itself: it is tried again (https://health.aws.amazon.com)", at.region.name)
+		return fmt.Sprintf("KMS in %s is failing: retried automatically (https://health.aws.amazon.com)", at.region.name)
 	case keyprovider.Timeout:
 		if v.kind == source {
 			return "the source of the AWS credentials (STS, SSO, the container's agent) does not answer in time: " + sourceRemedy

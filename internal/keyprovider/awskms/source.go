@@ -13,7 +13,7 @@ import (
 )
 
 // classifySource tells credentials that are missing or refused from a source of
-// credentials (STS, SSO, a container's agent) that fails by itself, which may
+// credentials (STS, SSO, a container's agent) that is failing, which may
 // pass.
 func classifySource(err *credentialsError) class {
 	v := class{reason: keyprovider.Credentials, cause: err.Error()}

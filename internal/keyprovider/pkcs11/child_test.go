@@ -21,7 +21,7 @@ func childEnv(args []any) []string {
 }
 
 // TestChild is what another process does to a token behind the provider's
-// back. By itself it does nothing.
+// back. Alone it does nothing.
 func TestChild(t *testing.T) {
 	task := os.Getenv("FROSTFLEET_CHILD")
 	if task == "" {
