@@ -19,6 +19,7 @@ type Batch struct {
 	lastTime time.Time     // of the last new value
 	quiet    *list.Element // in Board.quiet; nil while pinned
 	asked    bool          // Incomplete returned true
+	dropped  bool          // a value was evicted, and a later message may have taken its slot
 }
 
 // key names a slot within its batch.
@@ -169,13 +170,15 @@ func (b *Batch) Abort() (int, *wire.Complaint) {
 	return -1, nil
 }
 
-// Incomplete reports, once, that deals are missing: a certificate follows them in
-// the log, so whoever reads one and misses deals has to fetch the batch again.
+// Incomplete reports, once, that the batch does not stand here as it does in the
+// log: deals are missing, which a certificate follows there, or a value was evicted,
+// and what is in its slot now may not be the first. Whoever reads a certificate
+// then has to fetch the batch again.
 func (b *Batch) Incomplete() bool {
-	if b.asked || b.AllDeals() {
+	if b.asked || b.AllDeals() && !b.dropped {
 		return false
 	}
-	b.asked = true
+	b.asked, b.dropped = true, false
 	return true
 }
 

@@ -210,7 +210,7 @@ func (b *Board) evict(node int) {
 		b.unlist(v)
 		b.bytes -= v.size()
 		delete(h.batch.values, h.key)
-		h.batch.asked = false // what is missing now was not asked for
+		h.batch.asked, h.batch.dropped = false, true // what is missing now was not asked for
 		if len(h.batch.values) == 0 {
 			b.Forget(h.batch.ID)
 		}

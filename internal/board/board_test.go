@@ -303,3 +303,27 @@ func BenchmarkEviction(b *testing.B) {
 		})
 	}
 }
+
+// A node that floods the board makes it drop the node's first deal, and then writes
+// a second one. What is in the slot then is not what everybody else read there.
+func TestSecondDealAfterEviction(t *testing.T) {
+	const size = 4000
+	r, h := newReader(t, 2, 2*3*size), header(0)
+	first := r.deal(0, h, size)
+	r.Put(first)
+	r.Put(r.deal(1, h, size))
+	for i := 1; i < 4; i++ {
+		r.Put(r.deal(0, header(i), size))
+	}
+	r.Put(r.deal(0, h, size/2))
+	b, _ := r.Put(r.message(wire.SlotCert, 1, h, r.f.Certificate(1, h, 1)))
+	if !b.AllDeals() || !b.Incomplete() {
+		t.Fatal("the batch is not fetched again")
+	}
+	if b.Incomplete() {
+		t.Error("it is fetched again twice")
+	}
+	if _, changed := r.Put(first); !changed || !bytes.Equal(b.Deals()[0], r.f.Deal(h, size)) {
+		t.Error("the first deal is not the slot's value")
+	}
+}

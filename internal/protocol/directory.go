@@ -17,7 +17,7 @@ type directory struct {
 	out       *outbox
 	manifest  *wire.Manifest
 	finished  map[string]*finishedBatch
-	computing map[string]bool // batches on their way into finished
+	computing map[string]bool // batches on their way into finished: whether they changed meanwhile
 	keys      int             // in finished
 	catchUp
 }
@@ -67,7 +67,8 @@ func (d *directory) onMessage(msg wire.LogMessage) (b *board.Batch, slot wire.Sl
 // summarize has a certified batch's public keys computed from its deals. Where
 // deals are missing the batch is fetched again.
 func (d *directory) summarize(b *board.Batch) {
-	if d.computing[b.ID] {
+	if d.isComputing(b.ID) {
+		d.computing[b.ID] = true
 		return
 	}
 	if b.Incomplete() {
@@ -77,12 +78,17 @@ func (d *directory) summarize(b *board.Batch) {
 	if cert == nil || !b.AllDeals() || b.Header() == nil {
 		return
 	}
-	d.computing[b.ID] = true
+	d.computing[b.ID] = false
 	m, raw := d.manifest, b.Deals()
 	finished := &finishedBatch{id: b.ID, header: *b.Header(), certs: b.Certificates()}
 	d.out.do(Compute{Urgent: d.fetchFirst[b.ID], Name: "check deals", Trace: b.Trace, Run: func() Event {
 		return summarize(m, finished, cert, raw)
 	}})
+}
+
+func (d *directory) isComputing(id string) bool {
+	_, under := d.computing[id]
+	return under
 }
 
 type summarized struct {
@@ -123,7 +129,13 @@ func summarize(m *wire.Manifest, b *finishedBatch, cert *wire.Certificate, raw [
 // those that were certified.
 func (d *directory) onSummary(e summarized) *finishedBatch {
 	b := e.batch
+	changed := d.computing[b.id]
 	delete(d.computing, b.id)
+	if log := d.board.Get(b.id); e.err != nil && changed && log != nil {
+		if d.summarize(log); d.isComputing(b.id) {
+			return nil
+		}
+	}
 	defer d.caughtUp(b.id)
 	if e.err != nil {
 		d.out.do(Report{What: ReportAborted, Kind: wire.KindKeygen, ID: b.id,
@@ -159,7 +171,7 @@ func (d *directory) find(id string) *finishedBatch {
 	if b := d.finished[id]; b != nil {
 		return b
 	}
-	if !d.complete && !d.fetchFirst[id] && !d.computing[id] {
+	if !d.complete && !d.fetchFirst[id] && !d.isComputing(id) {
 		d.fetchFirst[id] = true
 		d.out.do(Refetch{ID: id})
 	}

@@ -52,6 +52,8 @@ type dkg struct {
 	// certified is the transcript that this node certified, here or in an earlier
 	// life: what its keystore holds of the batch.
 	certified [32]byte
+	// news is set when the log changed while the batch was rebuilt from it.
+	news bool
 }
 
 func (b *dkg) to(next dkgPhase) {
