@@ -16,6 +16,7 @@ type Batch struct {
 	n        int
 	header   *wire.BatchHeader
 	values   map[key]*value
+	firstSeq uint64        // lowest sequence of all values that it had, 0 if none
 	lastTime time.Time     // of the last new value
 	quiet    *list.Element // in Board.quiet; nil while pinned
 	asked    bool          // Incomplete returned true
