@@ -212,7 +212,7 @@ func TestBytesAreThoseOfMemory(t *testing.T) {
 	} {
 		r := newReader(t, 1, 64<<20)
 		before := heap()
-		for i := range 5000 {
+		for i := range 1000 {
 			kind, body := body(r, header(i))
 			r.Put(r.message(kind, 0, header(i), body))
 		}

@@ -90,5 +90,5 @@ func (c *Coordinator) onTick(now time.Time) {
 		}
 	}
 	c.signing.expire(now)
-	c.directory.board.Expire(now.Add(-boardLife))
+	c.directory.expire(now)
 }

@@ -165,6 +165,14 @@ func (d *directory) caughtUp(id string) {
 	}
 }
 
+// expire drops batches that nothing was heard of for long. While the directory is
+// being filled every batch is old, and the one that is being read would be dropped.
+func (d *directory) expire(now time.Time) {
+	if d.complete {
+		d.board.Expire(now.Add(-boardLife))
+	}
+}
+
 // find returns a batch, nil if it is not known. While the directory is being
 // filled, an unknown one is looked up in KEYS before its turn, once.
 func (d *directory) find(id string) *finishedBatch {

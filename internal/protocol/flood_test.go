@@ -91,3 +91,22 @@ func TestFloodHidesNoKeysMeanwhile(t *testing.T) {
 	equal(t, "keys in the directory", desk.Keys(), 2)
 	equal(t, "keys rebuilt", fresh.done[b.id], true)
 }
+
+// A record that is older than what the board remembers is read as the clock ticks:
+// it must not count as read while a part of it was dropped.
+func TestOldRecordIsReadWhole(t *testing.T) {
+	b := finished(t, "solana")
+	desk := b.newReader()
+	now := t0.Add(10 * boardLife)
+	for _, m := range b.keys[:4] { // all deals, and a certificate
+		desk.do(KeysMessage{m})
+	}
+	desk.do(Tick{now})
+	for _, m := range b.keys[4:] {
+		desk.do(KeysMessage{m})
+	}
+	desk.do(KeysRead{})
+	equal(t, "asked", len(desk.fetch), 0)
+	equal(t, "complete", desk.Complete(), true)
+	equal(t, "keys", desk.Keys(), 2)
+}
