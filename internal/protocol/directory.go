@@ -107,7 +107,7 @@ func summarize(m *wire.Manifest, b *finishedBatch, cert *wire.Certificate, raw [
 	fail := func(code wire.Code, reason string) { answer.code, answer.err = code, errors.New(reason) }
 	defer func() {
 		if recover() != nil {
-			fail(wire.CodeInternal, "a computation panicked")
+			fail(wire.CodeInternal, errPanicked.Error())
 		}
 	}()
 	deals, culprit := board.Decode(raw, b.header)
