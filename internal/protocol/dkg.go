@@ -46,6 +46,7 @@ type dkg struct {
 	job     string            // of the task, for reports
 	trace   string
 	started time.Time // by this node's clock; zero until that is known
+	expires time.Time // of the job; zero without a task
 	// own is the hash of the deal that this process made. It is the proof that
 	// the deal in the log is this process's, and gone after a restart.
 	own [32]byte
@@ -131,8 +132,18 @@ func (b *dkg) work() *board.Batch {
 func (b *dkg) current(phase dkgPhase) bool { return b.phase == phase && b.node.batches[b.id] == b }
 
 // expire forgets a batch long after it began and the log last had something new
-// of it. Late certificates bring a certified one back, by way of the log.
+// of it. Late certificates bring a certified one back, by way of the log. Once its
+// job has expired nobody waits for the batch, and it takes no memory of its own:
+// else jobs of short lives could fill all memory while one node is away.
 func (b *dkg) expire(now time.Time) {
+	over := !b.expires.IsZero() && now.After(b.expires.Add(wire.ClockSkew))
+	switch {
+	case over && b.phase < dkgCertifying:
+		b.forget()
+		return
+	case over && b.phase == dkgCertifying:
+		b.node.board.Unpin(b.id)
+	}
 	if b.started.IsZero() {
 		b.started = now
 	}
