@@ -96,16 +96,21 @@ func (r *Runner[M]) refetch(id string) {
 	case <-r.Stopping():
 		return
 	}
+	next := uint64(1)
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
-		messages, err := r.cfg.Bus.Slots(r.intake, bus.Keys, wire.BatchFilter(id))
+		messages, more, err := r.cfg.Bus.Part(r.intake, bus.Keys, next, wire.BatchFilter(id))
 		for _, m := range messages {
 			r.Read(bus.Keys, m)
+			next = m.Seq + 1
 		}
-		if err == nil || r.intake.Err() != nil {
+		if err == nil && !more || r.intake.Err() != nil {
 			return
 		}
+		if err == nil {
+			continue
+		}
 		r.log.Error("batch not read from the log", "batch", id, "err", err)
-		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
+		if errors.Is(err, bus.ErrClosed) {
 			return
 		}
 		_ = pause.Wait(r.intake) // the next attempt fails at its end

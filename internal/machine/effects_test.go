@@ -55,6 +55,30 @@ func TestRefetch(t *testing.T) {
 	})
 }
 
+// A node's junk in its own slots keeps nobody from reading the others: a batch is
+// read in parts until its end, each from where the last one ended.
+func TestRefetchInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []uint64
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Bus = fakeLog{part: func(from uint64) ([]bus.Message, bool, error) {
+				asked = append(asked, from)
+				if len(asked) == 2 {
+					return []bus.Message{{Subject: "s", Seq: 20}}, true, errTest
+				}
+				return []bus.Message{{Subject: "s", Seq: 10 * uint64(len(asked))}}, len(asked) < 4, nil
+			}}
+		})
+		b.run()
+		b.perform(protocol.Refetch{ID: "a"})
+		pause(time.Minute)
+		if !slices.Equal(asked, []uint64{1, 11, 21, 31}) || len(b.seen()) != 4 {
+			t.Errorf("read from %d, %d messages", asked, len(b.seen()))
+		}
+		b.finish()
+	})
+}
+
 // What can't succeed is not read again, and the end ends the reading at once.
 func TestRefetchEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +86,7 @@ func TestRefetchEnds(t *testing.T) {
 		b := newBench(t, func(_ *bench, c *Config[*script]) {
 			c.Bus = fakeLog{slots: func(ctx context.Context, _ string) ([]bus.Message, error) {
 				if calls++; !hang {
-					return nil, bus.ErrTooMany
+					return nil, bus.ErrClosed
 				}
 				<-ctx.Done()
 				return nil, ctx.Err()

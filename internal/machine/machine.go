@@ -63,7 +63,7 @@ type Machine interface {
 type Log interface {
 	Follow(ctx context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
 	FollowToEnd(ctx, life context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
-	Slots(ctx context.Context, stream bus.Stream, filter string) ([]bus.Message, error)
+	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
 }
 
 // Config is what a Runner is made of.
