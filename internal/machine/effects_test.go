@@ -3,7 +3,9 @@ package machine
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -50,6 +52,41 @@ func TestRefetch(t *testing.T) {
 		}
 		if !slices.Equal(subjects, want) {
 			t.Errorf("the machine saw %q, want %q", subjects, want)
+		}
+		b.finish()
+	})
+}
+
+// Batches that wait to be read take no goroutines, and wait once.
+func TestManyRefetches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finish, read := make(chan struct{}), map[string]int{}
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Bus = fakeLog{slots: func(_ context.Context, filter string) ([]bus.Message, error) {
+				<-finish
+				read[filter]++
+				return nil, nil
+			}}
+		})
+		b.run()
+		before := runtime.NumGoroutine()
+		for i := range 2000 {
+			b.perform(protocol.Refetch{ID: strconv.Itoa(i % 1000)})
+			synctest.Wait()
+		}
+		if more := runtime.NumGoroutine() - before; more > 10 {
+			t.Errorf("%d goroutines", more)
+		}
+		close(finish)
+		synctest.Wait()
+		// The first may have changed after it was begun.
+		if first := wire.BatchFilter("0"); len(read) != 1000 || read[first] != 2 || read[wire.BatchFilter("1")] != 1 {
+			t.Errorf("%d batches read, the first %d times", len(read), read[first])
+		}
+		b.perform(protocol.Refetch{ID: "1"})
+		synctest.Wait()
+		if read[wire.BatchFilter("1")] != 2 {
+			t.Error("a batch is not read a second time later")
 		}
 		b.finish()
 	})
