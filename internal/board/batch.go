@@ -17,7 +17,7 @@ type Batch struct {
 	header   *wire.BatchHeader
 	values   map[key]*value
 	firstSeq uint64        // lowest sequence of all values that it had, 0 if none
-	lastTime time.Time     // of the last new value
+	lastTime time.Time     // of the newest value
 	quiet    *list.Element // in Board.quiet; nil while pinned
 	asked    bool          // Incomplete returned true
 	dropped  bool          // a value was evicted, and a later message may have taken its slot
@@ -98,7 +98,7 @@ func (b *Batch) Header() *wire.BatchHeader { return b.header }
 // it is the preimage of the id.
 func (b *Batch) SetHeader(h wire.BatchHeader) { b.header = &h }
 
-// LastTime is when the last new value was stored, or the batch pinned.
+// LastTime is when the newest value was stored, or the batch pinned.
 func (b *Batch) LastTime() time.Time { return b.lastTime }
 
 // Has reports whether a node's slot has a value.

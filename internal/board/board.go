@@ -70,7 +70,9 @@ func (b *Board) Put(msg wire.LogMessage) (batch *Batch, changed bool) {
 		batch = b.add(slot.ID)
 	}
 	b.store(batch, slot, v)
-	batch.lastTime = msg.Time
+	if msg.Time.After(batch.lastTime) { // what is fetched again is old
+		batch.lastTime = msg.Time
+	}
 	if batch.quiet != nil {
 		b.quiet.MoveToBack(batch.quiet)
 		b.evict(slot.Node)

@@ -119,8 +119,10 @@ func TestLateCertificate(t *testing.T) {
 		for range a.fetch {
 			for _, m := range b.keys {
 				a.do(KeysMessage{m})
+				a.do(Tick{b.now}) // old messages make it no old batch
 			}
 		}
+		equal(t, "asked in all", len(a.fetch), 1)
 		if !a.done[b.id] {
 			t.Errorf("restarted %v: the batch has n certificates and the node not its keys", restarted)
 		}
