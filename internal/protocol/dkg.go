@@ -74,7 +74,7 @@ type fault struct {
 // onKeys keeps what the log has of every batch, also of those that this node
 // has no task for: it may have been down when they were made.
 func (n *Node) onKeys(msg wire.LogMessage) []Effect {
-	n.lastKeys = max(n.lastKeys, msg.Seq)
+	n.lastKeys, n.keysTime = max(n.lastKeys, msg.Seq), later(n.keysTime, msg.Time)
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
 		return nil

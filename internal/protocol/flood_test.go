@@ -109,4 +109,12 @@ func TestOldRecordIsReadWhole(t *testing.T) {
 	equal(t, "asked", len(desk.fetch), 0)
 	equal(t, "complete", desk.Complete(), true)
 	equal(t, "keys", desk.Keys(), 2)
+
+	fresh := b.newActor(0)
+	for _, m := range b.keys {
+		fresh.do(KeysMessage{m})
+		fresh.do(Tick{now})
+	}
+	equal(t, "asked by a node", len(fresh.fetch), 0)
+	equal(t, "keys rebuilt", fresh.done[b.id], true)
 }
