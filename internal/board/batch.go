@@ -16,9 +16,11 @@ type Batch struct {
 	n        int
 	header   *wire.BatchHeader
 	values   map[key]*value
-	lastTime time.Time     // of the last new value
+	firstSeq uint64        // lowest sequence of all values that it had, 0 if none
+	lastTime time.Time     // of the newest value
 	quiet    *list.Element // in Board.quiet; nil while pinned
 	asked    bool          // Incomplete returned true
+	dropped  bool          // a value was evicted, and a later message may have taken its slot
 }
 
 // key names a slot within its batch.
@@ -96,7 +98,7 @@ func (b *Batch) Header() *wire.BatchHeader { return b.header }
 // it is the preimage of the id.
 func (b *Batch) SetHeader(h wire.BatchHeader) { b.header = &h }
 
-// LastTime is when the last new value was stored, or the batch pinned.
+// LastTime is when the newest value was stored, or the batch pinned.
 func (b *Batch) LastTime() time.Time { return b.lastTime }
 
 // Has reports whether a node's slot has a value.
@@ -169,13 +171,15 @@ func (b *Batch) Abort() (int, *wire.Complaint) {
 	return -1, nil
 }
 
-// Incomplete reports, once, that deals are missing: a certificate follows them in
-// the log, so whoever reads one and misses deals has to fetch the batch again.
+// Incomplete reports, once, that the batch does not stand here as it does in the
+// log: deals are missing, which a certificate follows there, or a value was evicted,
+// and what is in its slot now may not be the first. Whoever reads a certificate
+// then has to fetch the batch again.
 func (b *Batch) Incomplete() bool {
-	if b.asked || b.AllDeals() {
+	if b.asked || b.AllDeals() && !b.dropped {
 		return false
 	}
-	b.asked = true
+	b.asked, b.dropped = true, false
 	return true
 }
 

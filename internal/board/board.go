@@ -21,9 +21,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// overhead is what a value costs beside its bytes: its share of the maps, lists
-// and structs around it.
-const overhead = 512
+// overhead is what a value costs beside its bytes, about, if it is the only one of
+// its batch: maps, lists and structs, and the decoded form.
+const overhead = 1024
 
 // Board holds the batches. It is not safe for concurrent use.
 type Board struct {
@@ -70,7 +70,9 @@ func (b *Board) Put(msg wire.LogMessage) (batch *Batch, changed bool) {
 		batch = b.add(slot.ID)
 	}
 	b.store(batch, slot, v)
-	batch.lastTime = msg.Time
+	if msg.Time.After(batch.lastTime) { // what is fetched again is old
+		batch.lastTime = msg.Time
+	}
 	if batch.quiet != nil {
 		b.quiet.MoveToBack(batch.quiet)
 		b.evict(slot.Node)
@@ -87,12 +89,12 @@ func (b *Board) Len() int { return len(b.batches) }
 // Bytes is what all values take, in bytes, about.
 func (b *Board) Bytes() int { return b.bytes }
 
-// FirstSeq returns the lowest sequence of all values, or next if that is lower
-// or there are none.
+// FirstSeq returns the lowest sequence of all values of the batches, dropped ones
+// included, or next if that is lower or there are none.
 func (b *Board) FirstSeq(next uint64) uint64 {
 	for _, batch := range b.batches {
-		for _, v := range batch.values {
-			next = min(next, v.seq)
+		if batch.firstSeq > 0 {
+			next = min(next, batch.firstSeq)
 		}
 	}
 	return next
@@ -174,6 +176,9 @@ func (b *Board) store(batch *Batch, slot wire.Slot, v *value) {
 	}
 	batch.values[k] = v
 	b.bytes += v.size()
+	if batch.firstSeq == 0 || v.seq < batch.firstSeq {
+		batch.firstSeq = v.seq
+	}
 	if batch.header == nil && v.header != nil {
 		batch.header = v.header
 	}
@@ -210,7 +215,7 @@ func (b *Board) evict(node int) {
 		b.unlist(v)
 		b.bytes -= v.size()
 		delete(h.batch.values, h.key)
-		h.batch.asked = false // what is missing now was not asked for
+		h.batch.asked, h.batch.dropped = false, true // what is missing now was not asked for
 		if len(h.batch.values) == 0 {
 			b.Forget(h.batch.ID)
 		}

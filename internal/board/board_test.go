@@ -3,7 +3,9 @@ package board_test
 import (
 	"bytes"
 	"fmt"
+	"runtime"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -186,6 +188,41 @@ func TestFloodOfSmallMessages(t *testing.T) {
 	}
 }
 
+// What the board counts is what the values cost.
+func TestBytesAreThoseOfMemory(t *testing.T) {
+	heap := func() int {
+		var m runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&m)
+		return int(m.HeapAlloc)
+	}
+	for what, body := range map[string]func(r *reader, h wire.BatchHeader) (wire.SlotKind, []byte){
+		"short aborts": func(r *reader, h wire.BatchHeader) (wire.SlotKind, []byte) {
+			return wire.SlotAbort, r.f.Abort(h, "")
+		},
+		"long aborts": func(r *reader, h wire.BatchHeader) (wire.SlotKind, []byte) {
+			return wire.SlotAbort, r.f.Abort(h, strings.Repeat("x", 400))
+		},
+		"certificates": func(r *reader, h wire.BatchHeader) (wire.SlotKind, []byte) {
+			return wire.SlotCert, r.f.Certificate(0, h, 1)
+		},
+		"deals": func(r *reader, h wire.BatchHeader) (wire.SlotKind, []byte) {
+			return wire.SlotDeal, r.f.Deal(h, 10)
+		},
+	} {
+		r := newReader(t, 1, 64<<20)
+		before := heap()
+		for i := range 1000 {
+			kind, body := body(r, header(i))
+			r.Put(r.message(kind, 0, header(i), body))
+		}
+		if used := heap() - before; used > r.Bytes()*13/10 {
+			t.Errorf("%s: %d bytes are counted, %d used", what, r.Bytes(), used)
+		}
+		runtime.KeepAlive(r)
+	}
+}
+
 // A pinned batch stays whole; unpinned, it may go.
 func TestPin(t *testing.T) {
 	const size = 4000
@@ -301,5 +338,32 @@ func BenchmarkEviction(b *testing.B) {
 				r.Put(flood[i%len(flood)])
 			}
 		})
+	}
+}
+
+// A node that floods the board makes it drop the node's first deal, and then writes
+// a second one. What is in the slot then is not what everybody else read there.
+func TestSecondDealAfterEviction(t *testing.T) {
+	const size = 4000
+	r, h := newReader(t, 2, 2*3*size), header(0)
+	first := r.deal(0, h, size)
+	r.Put(first)
+	r.Put(r.deal(1, h, size))
+	for i := 1; i < 4; i++ {
+		r.Put(r.deal(0, header(i), size))
+	}
+	r.Put(r.deal(0, h, size/2))
+	if got := r.FirstSeq(9); got != first.Seq {
+		t.Errorf("first sequence %d, want %d: who reads from there reads the second deal only", got, first.Seq)
+	}
+	b, _ := r.Put(r.message(wire.SlotCert, 1, h, r.f.Certificate(1, h, 1)))
+	if !b.AllDeals() || !b.Incomplete() {
+		t.Fatal("the batch is not fetched again")
+	}
+	if b.Incomplete() {
+		t.Error("it is fetched again twice")
+	}
+	if _, changed := r.Put(first); !changed || !bytes.Equal(b.Deals()[0], r.f.Deal(h, size)) {
+		t.Error("the first deal is not the slot's value")
 	}
 }

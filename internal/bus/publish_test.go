@@ -364,9 +364,28 @@ func TestSlotsLarge(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	got, err := b.Slots(ctx, Keys, "dkg."+testBatch+".deal.*")
+	filter := "dkg." + testBatch + ".deal.*"
+	got, err := b.Slots(ctx, Keys, filter)
 	if err != nil || len(got) != 6 || !bytes.Equal(got[5].Data, big) {
 		t.Errorf("%d messages, %v", len(got), err)
+	}
+	// In parts: by number, by size, and what is left.
+	for _, tt := range []struct {
+		from uint64
+		limits
+		want int
+		more bool
+	}{
+		{1, limits{4, 1 << 30}, 4, true}, {1, limits{9, 4 << 20}, 2, true},
+		{3, limits{4, 1 << 30}, 4, false}, {7, limits{4, 1}, 0, false},
+	} {
+		got, more, err := b.part(ctx, Keys, tt.from, filter, tt.limits)
+		if err != nil || len(got) != tt.want || more != tt.more || tt.want > 0 && got[0].Seq != tt.from {
+			t.Errorf("from %d, at most %v: %d messages, more %v, %v", tt.from, tt.limits, len(got), more, err)
+		}
+	}
+	if got, more, err := b.Part(ctx, Keys, 2, filter); err != nil || more || len(got) != 5 {
+		t.Errorf("Part: %d messages, more %v, %v", len(got), more, err)
 	}
 }
 

@@ -16,6 +16,8 @@ const (
 
 	maxSlots     = 1 << 16   // messages that Slots returns
 	maxSlotBytes = 512 << 20 // and their bytes
+	maxPart      = 1 << 14   // messages that Part returns
+	maxPartBytes = 64 << 20  // and their bytes
 )
 
 // Last reads the newest message on a subject; false if there is none. With
@@ -47,27 +49,43 @@ func (b *Bus) Last(ctx context.Context, stream Stream, subject string) (Message,
 // Slots reads all messages under a filter, such as dkg.<batch>.>, in stream
 // order. More than 65,536 messages or 512 MiB are ErrTooMany.
 func (b *Bus) Slots(ctx context.Context, stream Stream, filter string) ([]Message, error) {
-	if err := checkFilter(filter); err != nil {
-		return nil, err
-	}
-	var out []Message
-	total := 0
-	tooMany := false
-	err := b.scan(ctx, stream, 1, filter, func(m Message) bool {
-		total += len(m.Data)
-		if tooMany = len(out) == maxSlots || total > maxSlotBytes; tooMany {
-			return false
-		}
-		out = append(out, m)
-		return true
-	})
-	if err == nil && tooMany {
+	out, more, err := b.part(ctx, stream, 1, filter, limits{maxSlots, maxSlotBytes})
+	if err == nil && more {
 		err = fmt.Errorf("reading %s: %w", filter, ErrTooMany)
 	}
 	if err != nil {
 		return nil, err
 	}
 	return out, nil
+}
+
+// Part reads the messages under a filter from a sequence on, in stream order, and
+// tells whether there are more than it returns: 16,384 messages, or 64 MiB and a
+// message. Whoever may write to one of the subjects can't keep anybody from reading
+// the others, however much is there.
+func (b *Bus) Part(ctx context.Context, stream Stream, from uint64, filter string) ([]Message, bool, error) {
+	return b.part(ctx, stream, from, filter, limits{maxPart, maxPartBytes})
+}
+
+// limits bound what a read holds in memory.
+type limits struct{ messages, bytes int }
+
+func (b *Bus) part(
+	ctx context.Context, stream Stream, from uint64, filter string, l limits,
+) (out []Message, more bool, err error) {
+	if err := checkFilter(filter); err != nil {
+		return nil, false, err
+	}
+	total := 0
+	err = b.scan(ctx, stream, from, filter, func(m Message) bool {
+		if more = len(out) == l.messages || total > l.bytes; more {
+			return false
+		}
+		total += len(m.Data)
+		out = append(out, m)
+		return true
+	})
+	return out, more, err
 }
 
 // StreamID identifies one incarnation of a stream: a stream that was deleted

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
@@ -21,7 +22,9 @@ func (r *Runner[M]) perform(effect protocol.Effect) {
 	case protocol.After:
 		r.after(e)
 	case protocol.Refetch:
-		r.Go(func() { r.refetch(e.ID) })
+		if r.fetches.add(e.ID) {
+			r.Go(r.refetchAll)
+		}
 	case protocol.Report:
 		r.report(e)
 	default:
@@ -87,25 +90,71 @@ const (
 	maxPause = 5 * time.Second
 )
 
-// refetch reads a batch's messages once more. It retries until it has them,
-// because the machine asks once. One batch at a time: it can be large.
-func (r *Runner[M]) refetch(id string) {
-	select {
-	case r.refetching <- struct{}{}:
-		defer func() { <-r.refetching }()
-	case <-r.Stopping():
-		return
+// fetchQueue holds the batches that are to be read once more. Any node can have
+// many of them wanted, so each costs its id here and not a goroutine.
+type fetchQueue struct {
+	mu     sync.Mutex
+	ids    []string // the first is being read
+	queued map[string]bool
+}
+
+// add reports whether nobody works on the queue yet. A batch that waits is not
+// queued again.
+func (q *fetchQueue) add(id string) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.queued[id] {
+		return false
 	}
+	if q.queued == nil {
+		q.queued = map[string]bool{}
+	}
+	q.queued[id] = true
+	q.ids = append(q.ids, id)
+	return len(q.ids) == 1
+}
+
+// first is the batch to be read. From here on it may be queued again.
+func (q *fetchQueue) first() string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	delete(q.queued, q.ids[0])
+	return q.ids[0]
+}
+
+// done takes the first out, and reports whether there is another.
+func (q *fetchQueue) done() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.ids = q.ids[1:]
+	return len(q.ids) > 0
+}
+
+// refetchAll reads one batch at a time: it can be large.
+func (r *Runner[M]) refetchAll() {
+	for more := true; more && r.intake.Err() == nil; more = r.fetches.done() {
+		r.refetch(r.fetches.first())
+	}
+}
+
+// refetch reads a batch's messages once more. It retries until it has them,
+// because the machine asks once.
+func (r *Runner[M]) refetch(id string) {
+	next := uint64(1)
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
-		messages, err := r.cfg.Bus.Slots(r.intake, bus.Keys, wire.BatchFilter(id))
+		messages, more, err := r.cfg.Bus.Part(r.intake, bus.Keys, next, wire.BatchFilter(id))
 		for _, m := range messages {
 			r.Read(bus.Keys, m)
+			next = m.Seq + 1
 		}
-		if err == nil || r.intake.Err() != nil {
+		if err == nil && !more || r.intake.Err() != nil {
 			return
 		}
+		if err == nil {
+			continue
+		}
 		r.log.Error("batch not read from the log", "batch", id, "err", err)
-		if errors.Is(err, bus.ErrTooMany) || errors.Is(err, bus.ErrClosed) {
+		if errors.Is(err, bus.ErrClosed) {
 			return
 		}
 		_ = pause.Wait(r.intake) // the next attempt fails at its end

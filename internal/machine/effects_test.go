@@ -3,7 +3,9 @@ package machine
 import (
 	"context"
 	"errors"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -55,6 +57,65 @@ func TestRefetch(t *testing.T) {
 	})
 }
 
+// Batches that wait to be read take no goroutines, and wait once.
+func TestManyRefetches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		finish, read := make(chan struct{}), map[string]int{}
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Bus = fakeLog{slots: func(_ context.Context, filter string) ([]bus.Message, error) {
+				<-finish
+				read[filter]++
+				return nil, nil
+			}}
+		})
+		b.run()
+		before := runtime.NumGoroutine()
+		for i := range 2000 {
+			b.perform(protocol.Refetch{ID: strconv.Itoa(i % 1000)})
+			synctest.Wait()
+		}
+		if more := runtime.NumGoroutine() - before; more > 10 {
+			t.Errorf("%d goroutines", more)
+		}
+		close(finish)
+		synctest.Wait()
+		// The first may have changed after it was begun.
+		if first := wire.BatchFilter("0"); len(read) != 1000 || read[first] != 2 || read[wire.BatchFilter("1")] != 1 {
+			t.Errorf("%d batches read, the first %d times", len(read), read[first])
+		}
+		b.perform(protocol.Refetch{ID: "1"})
+		synctest.Wait()
+		if read[wire.BatchFilter("1")] != 2 {
+			t.Error("a batch is not read a second time later")
+		}
+		b.finish()
+	})
+}
+
+// A node's junk in its own slots keeps nobody from reading the others: a batch is
+// read in parts until its end, each from where the last one ended.
+func TestRefetchInParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []uint64
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Bus = fakeLog{part: func(from uint64) ([]bus.Message, bool, error) {
+				asked = append(asked, from)
+				if len(asked) == 2 {
+					return []bus.Message{{Subject: "s", Seq: 20}}, true, errTest
+				}
+				return []bus.Message{{Subject: "s", Seq: 10 * uint64(len(asked))}}, len(asked) < 4, nil
+			}}
+		})
+		b.run()
+		b.perform(protocol.Refetch{ID: "a"})
+		pause(time.Minute)
+		if !slices.Equal(asked, []uint64{1, 11, 21, 31}) || len(b.seen()) != 4 {
+			t.Errorf("read from %d, %d messages", asked, len(b.seen()))
+		}
+		b.finish()
+	})
+}
+
 // What can't succeed is not read again, and the end ends the reading at once.
 func TestRefetchEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -62,7 +123,7 @@ func TestRefetchEnds(t *testing.T) {
 		b := newBench(t, func(_ *bench, c *Config[*script]) {
 			c.Bus = fakeLog{slots: func(ctx context.Context, _ string) ([]bus.Message, error) {
 				if calls++; !hang {
-					return nil, bus.ErrTooMany
+					return nil, bus.ErrClosed
 				}
 				<-ctx.Done()
 				return nil, ctx.Err()

@@ -49,11 +49,16 @@ func answer(to protocol.Event, effects ...protocol.Effect) func(protocol.Event) 
 // fakeLog is a log that a test answers for.
 type fakeLog struct {
 	slots  func(ctx context.Context, filter string) ([]bus.Message, error)
+	part   func(from uint64) (messages []bus.Message, more bool, err error)
 	follow func(stream bus.Stream, opt bus.FollowOptions) error
 }
 
-func (l fakeLog) Slots(ctx context.Context, _ bus.Stream, filter string) ([]bus.Message, error) {
-	return l.slots(ctx, filter)
+func (l fakeLog) Part(ctx context.Context, _ bus.Stream, from uint64, filter string) ([]bus.Message, bool, error) {
+	if l.part != nil {
+		return l.part(from)
+	}
+	messages, err := l.slots(ctx, filter)
+	return messages, false, err
 }
 
 func (l fakeLog) Follow(_ context.Context, s bus.Stream, _ uint64, o bus.FollowOptions) (*bus.Follower, error) {

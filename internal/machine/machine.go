@@ -63,7 +63,7 @@ type Machine interface {
 type Log interface {
 	Follow(ctx context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
 	FollowToEnd(ctx, life context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
-	Slots(ctx context.Context, stream bus.Stream, filter string) ([]bus.Message, error)
+	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
 }
 
 // Config is what a Runner is made of.
@@ -99,18 +99,18 @@ type Runner[M Machine] struct {
 	stopIntake context.CancelFunc
 	onStop     []func() // owned by Run
 
-	tasks      pool.Tasks // goroutines that perform effects
-	rebuilds   chan struct{}
-	refetching chan struct{} // one in it while a batch is read
-	started    atomic.Bool
-	fatal      chan error
+	tasks    pool.Tasks // goroutines that perform effects
+	rebuilds chan struct{}
+	fetches  fetchQueue
+	started  atomic.Bool
+	fatal    chan error
 }
 
 // New returns a Runner that begins nothing until Run.
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),
-		rebuilds: make(chan struct{}, maxRebuilds()), refetching: make(chan struct{}, 1), fatal: make(chan error, 1),
+		rebuilds: make(chan struct{}, maxRebuilds()), fatal: make(chan error, 1),
 	}
 	r.stepped.L = &r.mu
 	r.life, r.cut = context.WithCancel(context.Background())

@@ -184,12 +184,32 @@ func TestBatchPoll(t *testing.T) {
 	equal(t, "tasks", len(f.desk.tasks), 0)
 }
 
+// A result that can't be made ends its job all the same.
 func TestNoAddress(t *testing.T) {
+	for _, address := range []func(string, string, []byte) (string, error){
+		func(string, string, []byte) (string, error) { return "", errors.New("no") },
+		func(string, string, []byte) (string, error) { panic("no") },
+	} {
+		f := newFleet(t, 1, 1).start()
+		f.desk.keygen.cfg.Address = address
+		f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
+		f.drain()
+		equal(t, "code", f.desk.result().Code, wire.CodeInternal)
+	}
+}
+
+// A job that expires while its result is being computed has its result.
+func TestExpiryWhileAnswering(t *testing.T) {
 	f := newFleet(t, 1, 1).start()
-	f.desk.keygen.cfg.Address = func(string, string, []byte) (string, error) { return "", errors.New("no") }
+	f.desk.hold = true
 	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
 	f.drain()
-	equal(t, "code", f.desk.result().Code, wire.CodeInternal)
+	f.desk.do(f.desk.held[0].Run()) // the keys; then the result
+	f.desk.do(Tick{f.now.Add(time.Hour)})
+	equal(t, "ended by the clock", len(f.desk.finished), 0)
+	f.desk.do(f.desk.held[1].Run())
+	equal(t, "status", f.desk.result().Status, wire.StatusDone)
+	equal(t, "jobs", f.desk.Jobs(), 0)
 }
 
 // What no job waits for is forgotten in the end; a batch in work stays.

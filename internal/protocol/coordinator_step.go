@@ -87,13 +87,14 @@ func (c *Coordinator) onTimer(t Timer) {
 	}
 }
 
-// onTick ends what has expired: every job gets an answer.
+// onTick ends what has expired: every job gets an answer. One that has all it asked
+// for gets that.
 func (c *Coordinator) onTick(now time.Time) {
 	for _, key := range slices.Sorted(maps.Keys(c.jobs)) { // in one order, so that a simulation replays
-		if j := c.jobs[key]; now.After(j.job.Expires) {
+		if j := c.jobs[key]; now.After(j.job.Expires) && !j.answering {
 			c.out.fail(j, c.expiryReason(j))
 		}
 	}
 	c.signing.expire(now)
-	c.directory.board.Expire(now.Add(-boardLife))
+	c.directory.expire(now)
 }

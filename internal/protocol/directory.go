@@ -17,7 +17,7 @@ type directory struct {
 	out       *outbox
 	manifest  *wire.Manifest
 	finished  map[string]*finishedBatch
-	computing map[string]bool // batches on their way into finished
+	computing map[string]bool // batches on their way into finished: whether they changed meanwhile
 	keys      int             // in finished
 	catchUp
 }
@@ -67,7 +67,8 @@ func (d *directory) onMessage(msg wire.LogMessage) (b *board.Batch, slot wire.Sl
 // summarize has a certified batch's public keys computed from its deals. Where
 // deals are missing the batch is fetched again.
 func (d *directory) summarize(b *board.Batch) {
-	if d.computing[b.ID] {
+	if d.isComputing(b.ID) {
+		d.computing[b.ID] = true
 		return
 	}
 	if b.Incomplete() {
@@ -77,12 +78,17 @@ func (d *directory) summarize(b *board.Batch) {
 	if cert == nil || !b.AllDeals() || b.Header() == nil {
 		return
 	}
-	d.computing[b.ID] = true
+	d.computing[b.ID] = false
 	m, raw := d.manifest, b.Deals()
 	finished := &finishedBatch{id: b.ID, header: *b.Header(), certs: b.Certificates()}
 	d.out.do(Compute{Urgent: d.fetchFirst[b.ID], Name: "check deals", Trace: b.Trace, Run: func() Event {
 		return summarize(m, finished, cert, raw)
 	}})
+}
+
+func (d *directory) isComputing(id string) bool {
+	_, under := d.computing[id]
+	return under
 }
 
 type summarized struct {
@@ -101,7 +107,7 @@ func summarize(m *wire.Manifest, b *finishedBatch, cert *wire.Certificate, raw [
 	fail := func(code wire.Code, reason string) { answer.code, answer.err = code, errors.New(reason) }
 	defer func() {
 		if recover() != nil {
-			fail(wire.CodeInternal, "a computation panicked")
+			fail(wire.CodeInternal, errPanicked.Error())
 		}
 	}()
 	deals, culprit := board.Decode(raw, b.header)
@@ -123,7 +129,13 @@ func summarize(m *wire.Manifest, b *finishedBatch, cert *wire.Certificate, raw [
 // those that were certified.
 func (d *directory) onSummary(e summarized) *finishedBatch {
 	b := e.batch
+	changed := d.computing[b.id]
 	delete(d.computing, b.id)
+	if log := d.board.Get(b.id); e.err != nil && changed && log != nil {
+		if d.summarize(log); d.isComputing(b.id) {
+			return nil
+		}
+	}
 	defer d.caughtUp(b.id)
 	if e.err != nil {
 		d.out.do(Report{What: ReportAborted, Kind: wire.KindKeygen, ID: b.id,
@@ -153,13 +165,21 @@ func (d *directory) caughtUp(id string) {
 	}
 }
 
+// expire drops batches that nothing was heard of for long. While the directory is
+// being filled every batch is old, and the one that is being read would be dropped.
+func (d *directory) expire(now time.Time) {
+	if d.complete {
+		d.board.Expire(now.Add(-boardLife))
+	}
+}
+
 // find returns a batch, nil if it is not known. While the directory is being
 // filled, an unknown one is looked up in KEYS before its turn, once.
 func (d *directory) find(id string) *finishedBatch {
 	if b := d.finished[id]; b != nil {
 		return b
 	}
-	if !d.complete && !d.fetchFirst[id] && !d.computing[id] {
+	if !d.complete && !d.fetchFirst[id] && !d.isComputing(id) {
 		d.fetchFirst[id] = true
 		d.out.do(Refetch{ID: id})
 	}

@@ -46,12 +46,15 @@ type dkg struct {
 	job     string            // of the task, for reports
 	trace   string
 	started time.Time // by this node's clock; zero until that is known
+	expires time.Time // of the job; zero without a task
 	// own is the hash of the deal that this process made. It is the proof that
 	// the deal in the log is this process's, and gone after a restart.
 	own [32]byte
 	// certified is the transcript that this node certified, here or in an earlier
 	// life: what its keystore holds of the batch.
 	certified [32]byte
+	// news is set when the log changed while the batch was rebuilt from it.
+	news bool
 }
 
 func (b *dkg) to(next dkgPhase) {
@@ -71,7 +74,7 @@ type fault struct {
 // onKeys keeps what the log has of every batch, also of those that this node
 // has no task for: it may have been down when they were made.
 func (n *Node) onKeys(msg wire.LogMessage) []Effect {
-	n.lastKeys = max(n.lastKeys, msg.Seq)
+	n.lastKeys, n.keysTime = max(n.lastKeys, msg.Seq), later(n.keysTime, msg.Time)
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
 		return nil
@@ -129,8 +132,18 @@ func (b *dkg) work() *board.Batch {
 func (b *dkg) current(phase dkgPhase) bool { return b.phase == phase && b.node.batches[b.id] == b }
 
 // expire forgets a batch long after it began and the log last had something new
-// of it. Late certificates bring a certified one back, by way of the log.
+// of it. Late certificates bring a certified one back, by way of the log. Once its
+// job has expired nobody waits for the batch, and it takes no memory of its own:
+// else jobs of short lives could fill all memory while one node is away.
 func (b *dkg) expire(now time.Time) {
+	over := !b.expires.IsZero() && now.After(b.expires.Add(wire.ClockSkew))
+	switch {
+	case over && b.phase < dkgCertifying:
+		b.forget()
+		return
+	case over && b.phase == dkgCertifying:
+		b.node.board.Unpin(b.id)
+	}
 	if b.started.IsZero() {
 		b.started = now
 	}

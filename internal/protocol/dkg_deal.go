@@ -22,7 +22,9 @@ func (n *Node) startBatch(header *wire.BatchHeader, task *wire.Task, job *wire.J
 	if log := n.board.Get(id); log != nil && log.Has(wire.SlotCert, n.cfg.Index) {
 		return nil // certified in an earlier life: the log completes it
 	}
-	b := &dkg{node: n, id: id, header: header, job: jobKey(task.Job.Client, job.ID), trace: task.Job.Trace}
+	b := &dkg{
+		node: n, id: id, header: header, job: jobKey(task.Job.Client, job.ID), trace: task.Job.Trace, expires: job.Expires,
+	}
 	log := b.work()
 	log.SetHeader(*header)
 	switch _, abort := log.Abort(); {

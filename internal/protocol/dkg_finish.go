@@ -27,6 +27,7 @@ func (n *Node) recertify(e Recertify) []Effect {
 
 // finish completes the batch once all n certificates are in the log.
 func (b *dkg) finish(log *board.Batch) []Effect {
+	b.news = b.phase == dkgRebuilding
 	if b.phase == dkgComplete || b.phase == dkgRebuilding {
 		return nil
 	}
@@ -119,12 +120,24 @@ func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
 		e.record.wipe()
 		return nil
 	case e.fault != nil:
-		b.abort()
-		return []Effect{b.aborted(*e.fault)}
+		return b.onRebuildFailed(*e.fault)
 	}
 	b.to(dkgComplete)
 	effects := b.done(StoreRecovered{Record: e.record, Certificates: e.certificates}, e.record.Transcript)
 	return append(effects, b.report(ReportRecovered))
+}
+
+// onRebuildFailed tries once more if the log has another value than the one that
+// the batch was rebuilt from.
+func (b *dkg) onRebuildFailed(f fault) []Effect {
+	b.to(dkgAborted)
+	if b.news {
+		if effects := b.finish(b.node.board.Get(b.id)); b.phase == dkgRebuilding {
+			return effects
+		}
+	}
+	b.node.board.Unpin(b.id)
+	return []Effect{b.aborted(f)}
 }
 
 // BatchRecord is what a node keeps of a batch.

@@ -48,9 +48,10 @@ func ReadExisting(stored []byte) *ExistingResult {
 // activeJob is a job in work.
 type activeJob struct {
 	*CheckedJob
-	token  uint64
-	stored time.Time    // in JOBS
-	result *wire.Result // set once the job has ended
+	token     uint64
+	stored    time.Time    // in JOBS
+	answering bool         // its result is being computed
+	result    *wire.Result // set once the job has ended
 }
 
 func (j *activeJob) key() string { return jobKey(j.Signed.Client, j.ID) }

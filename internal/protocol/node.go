@@ -53,7 +53,8 @@ type Node struct {
 	finished *finishedSessions
 	early    *earlyMessages
 	now      time.Time
-	lastKeys uint64 // sequence of the last KEYS message seen
+	lastKeys uint64    // sequence of the last KEYS message seen
+	keysTime time.Time // of the newest KEYS message seen
 	nonces   struct{ drawn, used, dropped uint64 }
 	stopped  bool
 }
@@ -162,8 +163,12 @@ func (n *Node) onTick(now time.Time) []Effect {
 	for _, b := range n.batches {
 		b.expire(now)
 	}
-	n.board.Expire(now.Add(-boardLife))
 	n.early.expire(now.Add(-sessionLife))
+	// While an old record is read, a batch is as old as the rest of it makes it.
+	if n.keysTime.Before(now) {
+		now = n.keysTime
+	}
+	n.board.Expire(now.Add(-boardLife))
 	return nil
 }
 

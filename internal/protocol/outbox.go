@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -27,13 +28,21 @@ func (o *outbox) end(j *activeJob, result *wire.Result) {
 // fail ends a job without what it asked for.
 func (o *outbox) fail(j *activeJob, err *wire.JobError) { o.end(j, j.failure(err)) }
 
-// compute has the job's result made. The job ends with it.
+// compute has the job's result made. The job ends with it, so it always answers.
 func (o *outbox) compute(j *activeJob, result func() (*wire.Result, error)) {
-	o.do(Compute{Urgent: j.job.Interactive(), Name: "result", Trace: j.Signed.Trace, Run: func() Event {
+	j.answering = true
+	o.do(Compute{Urgent: j.job.Interactive(), Name: "result", Trace: j.Signed.Trace, Run: func() (ev Event) {
+		defer func() {
+			if recover() != nil {
+				ev = resultMade{job: j, err: errPanicked}
+			}
+		}()
 		r, err := result()
 		return resultMade{job: j, result: r, err: err}
 	}})
 }
+
+var errPanicked = errors.New("a computation panicked")
 
 type resultMade struct {
 	job    *activeJob

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"testing"
+	"time"
 )
 
 // finished is a batch that all nodes completed.
@@ -118,8 +119,10 @@ func TestLateCertificate(t *testing.T) {
 		for range a.fetch {
 			for _, m := range b.keys {
 				a.do(KeysMessage{m})
+				a.do(Tick{b.now}) // old messages make it no old batch
 			}
 		}
+		equal(t, "asked in all", len(a.fetch), 1)
 		if !a.done[b.id] {
 			t.Errorf("restarted %v: the batch has n certificates and the node not its keys", restarted)
 		}
@@ -195,14 +198,40 @@ func TestPinned(t *testing.T) {
 	}
 }
 
+// A batch whose job has expired is given no certificate and no memory any more.
 func TestForgetting(t *testing.T) {
 	b := dealt(t, "solana")
 	b.nodes[0].hold = true
 	b.releaseAll(wire.SlotDeal)
-	b.nodes[0].do(Tick{t0.Add(boardLife)})
+	end := t0.Add(30*time.Minute + wire.ClockSkew) // see keygen
+	b.nodes[0].do(Tick{end})
 	equal(t, "entries", len(b.nodes[0].batches), 1)
-	b.nodes[0].do(Tick{t0.Add(boardLife + 1)})
-	equal(t, "entries after the time", len(b.nodes[0].batches), 0)
+	b.nodes[0].do(Tick{end.Add(1)})
+	equal(t, "entries after the time", len(b.nodes[0].batches)+b.nodes[0].board.Len(), 0)
 	b.nodes[0].compute() // an answer for nobody
 	equal(t, "stored", len(b.nodes[0].store)+len(b.nodes[0].out), 0)
+	b.now = end.Add(1)
+	b.nodes[0].do(TaskMessage{b.work[0], b.now})
+	equal(t, "entries after the task was shown again", len(b.nodes[0].batches), 0)
+}
+
+// One that this node has certified waits longer, among those that may be dropped,
+// and is complete with the last certificate.
+func TestForgettingTheCertified(t *testing.T) {
+	b := dealt(t, "solana")
+	a := b.nodes[0]
+	b.releaseAll(wire.SlotDeal)
+	b.release(0, wire.SlotCert)
+	b.release(1, wire.SlotCert)
+	a.do(Tick{t0.Add(30*time.Minute + wire.ClockSkew + 1)})
+	equal(t, "entries", len(a.batches), 1)
+	a.board.Expire(t0.Add(time.Second)) // what is not pinned
+	equal(t, "batches on the board", a.board.Len(), 0)
+	b.release(2, wire.SlotCert)
+	for _, m := range b.keys {
+		a.do(KeysMessage{m})
+	}
+	equal(t, "complete", a.done[b.id], true)
+	a.do(Tick{t0.Add(2*boardLife + 1)})
+	equal(t, "entries after the time", len(a.batches), 0)
 }
