@@ -21,6 +21,7 @@ type source struct {
 	expressions []expression   // in file order
 	bad         map[string]bool
 	respelled   []*Error // keys that were put into lower case
+	broken      error    // the fault in the syntax at which the expressions end
 	errors      Errors
 }
 
@@ -61,6 +62,7 @@ func newSource(path, dir string, data []byte) *source {
 			}
 		}
 	}
+	s.broken = p.Error()
 	s.dropRepeated()
 	return s
 }
