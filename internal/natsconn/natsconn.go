@@ -130,6 +130,7 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 		nats.IgnoreAuthErrorAbort(),
 		nats.RetryOnFailedConnect(false),
 		nats.ReconnectBufSize(-1), // nothing goes out behind the caller's back
+		nats.FlusherTimeout(2 * o.AckTimeout), // a write holds up every other call, and heeds no context
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(c.onDisconnect),
