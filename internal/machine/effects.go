@@ -99,7 +99,7 @@ func (r *Runner[M]) refetch(id string) {
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
 		messages, err := r.cfg.Bus.Slots(r.intake, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {
-			r.Read(bus.Keys, m)
+			r.Step(protocol.KeysAgain{LogMessage: LogMessage(m)})
 		}
 		if err == nil || r.intake.Err() != nil {
 			return
