@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
@@ -21,7 +22,7 @@ func (r *Runner[M]) perform(effect protocol.Effect) {
 	case protocol.After:
 		r.after(e)
 	case protocol.Refetch:
-		r.Go(func() { r.refetch(e.ID) })
+		r.refetch(e.ID)
 	case protocol.Report:
 		r.report(e)
 	default:
@@ -87,15 +88,45 @@ const (
 	maxPause = 5 * time.Second
 )
 
-// refetch reads a batch's messages once more. It retries until it has them,
-// because the machine asks once. One batch at a time: it can be large.
+// refetches are the batches to be read once more.
+type refetches struct {
+	mu      sync.Mutex
+	waiting []string
+	busy    bool // a goroutine reads them
+}
+
+// refetch reads batches one at a time, on one goroutine: a batch can be large, and
+// whoever writes to the log can have any number of them read.
 func (r *Runner[M]) refetch(id string) {
-	select {
-	case r.refetching <- struct{}{}:
-		defer func() { <-r.refetching }()
-	case <-r.Stopping():
-		return
+	q := &r.refetches
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.waiting = append(q.waiting, id)
+	if !q.busy {
+		q.busy = r.Go(r.refetchAll)
 	}
+}
+
+func (r *Runner[M]) refetchAll() {
+	for id := r.nextRefetch(); id != ""; id = r.nextRefetch() {
+		r.readAgain(id)
+	}
+}
+
+// nextRefetch is empty if there is none, and after the end.
+func (r *Runner[M]) nextRefetch() (id string) {
+	q := &r.refetches
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.busy = len(q.waiting) > 0 && r.intake.Err() == nil; q.busy {
+		id, q.waiting = q.waiting[0], q.waiting[1:]
+	}
+	return id
+}
+
+// readAgain reads a batch's messages. It retries until it has them, because the
+// machine asks once.
+func (r *Runner[M]) readAgain(id string) {
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
 		messages, err := r.cfg.Bus.Slots(r.intake, bus.Keys, wire.BatchFilter(id))
 		for _, m := range messages {

@@ -3,6 +3,8 @@ package machine
 import (
 	"context"
 	"errors"
+	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -50,6 +52,37 @@ func TestRefetch(t *testing.T) {
 		}
 		if !slices.Equal(subjects, want) {
 			t.Errorf("the machine saw %q, want %q", subjects, want)
+		}
+		b.finish()
+	})
+}
+
+// Any number of batches is read by one goroutine.
+func TestManyRefetches(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const many = 1000
+		read := map[string]bool{}
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Bus = fakeLog{slots: func(_ context.Context, filter string) ([]bus.Message, error) {
+				time.Sleep(time.Second)
+				read[filter] = true
+				return nil, nil
+			}}
+		})
+		b.run()
+		before := runtime.NumGoroutine()
+		for i := range many {
+			b.perform(protocol.Refetch{ID: fmt.Sprint(i)})
+		}
+		synctest.Wait()
+		if n := runtime.NumGoroutine() - before; n > many/2 {
+			t.Errorf("%d goroutines for %d batches", n, many)
+		}
+		pause(many * time.Second)
+		b.perform(protocol.Refetch{ID: "later"})
+		pause(time.Second)
+		if len(read) != many+1 {
+			t.Errorf("%d batches read, want %d", len(read), many+1)
 		}
 		b.finish()
 	})

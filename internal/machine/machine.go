@@ -99,19 +99,19 @@ type Runner[M Machine] struct {
 	stopIntake context.CancelFunc
 	onStop     []func() // owned by Run
 
-	tasks      pool.Tasks // goroutines that perform effects
-	rebuilds   chan struct{}
-	refetching chan struct{} // one in it while a batch is read
-	started    atomic.Bool
-	failed     context.Context // ends with the first failure as its cause
-	fail       context.CancelCauseFunc
+	tasks     pool.Tasks // goroutines that perform effects
+	rebuilds  chan struct{}
+	refetches refetches
+	started   atomic.Bool
+	failed    context.Context // ends with the first failure as its cause
+	fail      context.CancelCauseFunc
 }
 
 // New returns a Runner that does nothing until Run, except for what it is asked to.
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),
-		rebuilds: make(chan struct{}, maxRebuilds()), refetching: make(chan struct{}, 1),
+		rebuilds: make(chan struct{}, maxRebuilds()),
 	}
 	r.stepped.L = &r.mu
 	r.life, r.cut = context.WithCancel(context.Background())
