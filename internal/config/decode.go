@@ -83,8 +83,13 @@ var character = regexp.MustCompile(`( but got|:)? U\+[0-9A-F]+( '.*')?`)
 // value that strconv quotes.
 func message(e *toml.DecodeError) string {
 	text, _, _ := strings.Cut(strings.TrimPrefix(e.Error(), "toml: "), ": strconv.")
-	if at := strings.Index(text, " into struct field"); at > 0 {
+	switch at := strings.Index(text, " into struct field"); {
+	case at > 0:
 		text = text[:at] + ": it has the wrong type"
+	case strings.HasPrefix(text, "cannot store an array table in "):
+		text = "is no list of tables: it stands in single brackets, or is a value"
+	case strings.HasPrefix(text, "cannot store a table in "):
+		text = "is a value, not a table"
 	}
 	return text
 }
