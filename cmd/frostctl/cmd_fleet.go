@@ -47,6 +47,9 @@ nodes: the access list, and a gateway and a client.`,
 			if o.N < 1 || o.N > wire.MaxNodes || o.Manifest == nil && (o.T < 1 || o.T > o.N) {
 				return usagef("--threshold %d of --nodes %d: want 1 to n of n, and n at most %d", o.T, o.N, wire.MaxNodes)
 			}
+			if o.Manifest == nil && !wire.IsNetwork(o.Network) {
+				return usagef("--network %.64q: use mainnet, testnet, signet or regtest", o.Network)
+			}
 			if serverPort+o.N > 65535 {
 				return usagef("--server-port %d: the nodes' ports follow it, and would end above 65535", serverPort)
 			}

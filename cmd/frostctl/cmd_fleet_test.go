@@ -72,7 +72,7 @@ func TestFleetFromCards(t *testing.T) {
 func TestFleetUsage(t *testing.T) {
 	t.Chdir(t.TempDir())
 	for args, says := range map[string]string{
-		"fleet manifest --name a --network regtest --threshold 1":     "at least 1 arg",
+		"fleet manifest --name a --network regtest --threshold 1":     "too few",
 		"fleet manifest card.json":                                    "name",
 		"fleet init x --manifest m.json --nodes 3":                    "nodes",
 		"fleet init x --nodes -1":                                     "--nodes -1",
@@ -81,7 +81,8 @@ func TestFleetUsage(t *testing.T) {
 		"fleet init x --threshold -1":                                 "--threshold -1",
 		"fleet init x --bus-port 0":                                   "--bus-port",
 		"fleet init x --server-port 65534":                            "above 65535",
-		"fleet key":                                                   "1 arg",
+		"fleet init x --network moon":                                 "use mainnet, testnet, signet or regtest",
+		"fleet key":                                                   "too few",
 		"fleet key k":                                                 "gateway client",
 		"fleet key k --gateway a --client b":                          "gateway client",
 		"fleet key k --gateway a --kinds sign":                        "kinds",

@@ -110,7 +110,7 @@ func TestUsage(t *testing.T) {
 		{"verify --chain bitcoin --signature 00 --message 00 --public-key " + word + " --script-root " + word, "goes with --internal-key"},
 		{"verify --chain bitcoin --signature " + word + word + " --message 00 --internal-key 02" + word, "internal key"},
 		{"verify --keys -", "--manifest"},
-		{"test-dkg", "1 arg"},
+		{"test-dkg", "too few"},
 		{"test-dkg --threshold 3 a.toml b.toml", "--threshold 3"},
 		{"test-dkg --log-level loud a.toml", "loud"},
 	}

@@ -72,20 +72,25 @@ type Follower struct {
 // Follow starts reading at sequence from (0 and 1 are the start). It ends with
 // ctx, Stop, or Close of the bus. JOBS can't be followed: nothing announces it.
 func (b *Bus) Follow(ctx context.Context, stream Stream, from uint64, opt FollowOptions) (*Follower, error) {
+	return b.follow(ctx, ctx, stream, from, opt)
+}
+
+// follow begins until ctx ends, and follows until life does.
+func (b *Bus) follow(ctx, life context.Context, stream Stream, from uint64, opt FollowOptions) (*Follower, error) {
 	if opt.Handler == nil {
 		return nil, errors.New("bus: Follow needs a Handler")
 	}
 	if opt.MaxBytes <= 0 {
 		opt.MaxBytes = defaultMaxBytes
 	}
-	ctx, cancel := context.WithCancel(ctx)
+	life, cancel := context.WithCancel(life)
 	f := &Follower{
 		b: b, stream: stream, name: b.names.stream(stream), opt: opt, cancel: cancel,
 		done: make(chan struct{}), live: make(chan *nats.Msg, liveQueue), nudge: make(chan struct{}, 1),
 		id: opt.StreamID,
 	}
 	f.moveTo(max(from, 1))
-	if err := f.start(ctx); err != nil {
+	if err := f.start(ctx, life); err != nil {
 		cancel()
 		f.unsubscribe()
 		return nil, err
@@ -99,7 +104,7 @@ func (b *Bus) Follow(ctx context.Context, stream Stream, from uint64, opt Follow
 func (b *Bus) FollowToEnd(ctx, life context.Context, stream Stream, from uint64, opt FollowOptions) (*Follower, error) {
 	caught := make(chan struct{})
 	opt.CaughtUp = func() { close(caught) }
-	f, err := b.Follow(life, stream, from, opt)
+	f, err := b.follow(ctx, life, stream, from, opt)
 	if err != nil {
 		return nil, err
 	}
@@ -113,7 +118,7 @@ func (b *Bus) FollowToEnd(ctx, life context.Context, stream Stream, from uint64,
 	}
 }
 
-func (f *Follower) start(ctx context.Context) error {
+func (f *Follower) start(ctx, life context.Context) error {
 	subject, err := f.b.liveSubject(f.stream)
 	if err != nil {
 		return err
@@ -122,14 +127,14 @@ func (f *Follower) start(ctx context.Context) error {
 	if f.sub, err = f.b.nc.Subscribe(subject, f.receive); err != nil {
 		return classify(subject, err)
 	}
-	info, err := f.b.info(ctx, f.stream)
+	info, err := f.b.state(ctx, f.stream)
 	if err != nil {
 		return err
 	}
 	if !f.b.own(f) {
 		return ErrClosed
 	}
-	go f.run(ctx, info)
+	go f.run(life, info)
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -91,7 +92,7 @@ func (b *Bus) part(
 // StreamID identifies one incarnation of a stream: a stream that was deleted
 // and created again has another, and cursors into the old one mean nothing.
 func (b *Bus) StreamID(ctx context.Context, stream Stream) (string, error) {
-	info, err := b.info(ctx, stream)
+	info, err := b.state(ctx, stream)
 	if err != nil {
 		return "", err
 	}
@@ -102,6 +103,24 @@ type streamInfo struct {
 	id          string
 	first, last uint64
 	count       uint64
+}
+
+// state is info, asked for until ctx ends: a program that starts while the server
+// starts too has no stream in memory yet, or loses the answer with its connection.
+func (b *Bus) state(ctx context.Context, stream Stream) (streamInfo, error) {
+	for pause, warned := newPause(), false; ; {
+		info, err := b.info(ctx, stream)
+		if err == nil || isPermanent(err) || errors.Is(err, nats.ErrConnectionClosed) {
+			return info, err
+		}
+		if pause.Wait(ctx) != nil {
+			return info, fmt.Errorf("%w (last attempt: %w)", ctx.Err(), err)
+		}
+		if !warned {
+			b.log.Warn("stream does not answer, trying again", "stream", stream, "error", err)
+			warned = true
+		}
+	}
 }
 
 func (b *Bus) info(ctx context.Context, stream Stream) (streamInfo, error) {

@@ -78,7 +78,7 @@ func usageLine(cmd *cobra.Command) string {
 func prepare(root *cobra.Command, own []Exit) {
 	root.Version = Version()
 	root.SilenceErrors, root.SilenceUsage = true, true
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(newExitCodes(exits(own)))
 	root.SetHelpCommand(newHelp(root))
 	root.InitDefaultHelpCmd()
@@ -104,10 +104,23 @@ func markUsage(cmd *cobra.Command) {
 	}
 }
 
-// superfluous rewords cobra.NoArgs, which takes an argument for a command.
+// flagError is about the command line. Of a subcommand that is not there, cobra
+// looks at the flags first, and knows none of them.
+func flagError(cmd *cobra.Command, err error) error {
+	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
+		err = subcommand(cmd, args)
+	}
+	return usageError{err}
+}
+
+// superfluous rewords cobra.NoArgs, which takes an argument for a command, and
+// its like, which only count.
 func superfluous(cmd *cobra.Command, err error) error {
 	if err == nil || cmd.HasSubCommands() {
 		return err
+	}
+	if strings.Contains(err.Error(), " arg(s), ") {
+		return errors.New("too few or too many arguments")
 	}
 	if rest, ok := strings.CutPrefix(err.Error(), "unknown command "); ok {
 		argument, _, _ := strings.Cut(rest, " for ")

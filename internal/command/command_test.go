@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -67,6 +68,7 @@ func TestSentence(t *testing.T) {
 		{context.Canceled, "interrupted"},
 		{refused, "nothing listens at " + addr(refused) + ": check the address, and that the server runs"},
 		{taken, "another program listens at " + addr(taken) + " already: stop it, or use another port"},
+		{errors.New("nats: no servers available for connection"), "no NATS server answers"}, // natsconn says what to do
 		{errors.New("nats: timeout"), "the NATS server did not answer in time"},
 		{errors.New(`json: unknown field "massage"`), `unknown field "massage"`},
 		{errors.New("as it is"), "as it is"},
@@ -148,18 +150,21 @@ func TestDescribe(t *testing.T) {
 	}
 }
 
-// TestSuggestion: a misspelt command is answered with the one that is near.
+// TestSuggestion: a misspelt command is answered with the one that is near, also
+// if flags follow that it would have.
 func TestSuggestion(t *testing.T) {
 	root := &cobra.Command{Use: "program"}
 	group := &cobra.Command{Use: "fleet"}
 	run := func(*cobra.Command, []string) error { return nil }
-	group.AddCommand(&cobra.Command{Use: "init", RunE: run}, &cobra.Command{Use: "manifest", RunE: run})
+	group.AddCommand(&cobra.Command{Use: "init DIR", RunE: run, Args: cobra.ExactArgs(1)}, &cobra.Command{Use: "manifest", RunE: run})
 	root.AddCommand(group)
 	prepare(root, nil)
 	for args, want := range map[string]string{
 		"inti": `program fleet has no command "inti": try init`, "foo": `program fleet has no command "foo": try init, manifest`,
+		"inti --nodes 3": `program fleet has no command "inti": try init`, "--nodes": "unknown flag: --nodes",
+		"init": "too few or too many arguments", "init a b": "too few or too many arguments",
 	} {
-		root.SetArgs([]string{"fleet", args})
+		root.SetArgs(append([]string{"fleet"}, strings.Fields(args)...))
 		if err := root.Execute(); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"reflect"
+	"regexp"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
@@ -61,6 +62,11 @@ func (s *source) unknown(e *toml.DecodeError) {
 // rest of the file can't be read.
 func (s *source) wrong(e *toml.DecodeError) bool {
 	line, _ := e.Position()
+	if s.broken != nil && e.Error() == "toml: "+s.broken.Error() {
+		// Its key is not known, e has the one before. What is there may be a PIN.
+		s.errors = append(s.errors, &Error{File: s.path, Line: line, Message: character.ReplaceAllString(message(e), "")})
+		return false
+	}
 	i := s.at(line)
 	if i < 0 || !s.expressions[i].isKeyValue || s.bad[s.expressions[i].path] {
 		s.errors = append(s.errors, &Error{s.path, line, strings.Join(e.Key(), "."), message(e)})
@@ -73,11 +79,20 @@ func (s *source) wrong(e *toml.DecodeError) bool {
 	return true
 }
 
-// message is the library's, without its names for our types.
+// character is how the library's messages quote what they stumbled over.
+var character = regexp.MustCompile(`( but got|:)? U\+[0-9A-F]+( '.*')?`)
+
+// message is the library's, without its names for our types, and without the
+// value that strconv quotes.
 func message(e *toml.DecodeError) string {
-	text := strings.TrimPrefix(e.Error(), "toml: ")
-	if at := strings.Index(text, " into struct field"); at > 0 {
+	text, _, _ := strings.Cut(strings.TrimPrefix(e.Error(), "toml: "), ": strconv.")
+	switch at := strings.Index(text, " into struct field"); {
+	case at > 0:
 		text = text[:at] + ": it has the wrong type"
+	case strings.HasPrefix(text, "cannot store an array table in "):
+		text = "is no list of tables: it stands in single brackets, or is a value"
+	case strings.HasPrefix(text, "cannot store a table in "):
+		text = "is a value, not a table"
 	}
 	return text
 }

@@ -25,6 +25,8 @@ func TestNodeErrors(t *testing.T) {
 			"-: node.key_provider.type: missing"}},
 		"syntax":        {edit("index = 0", "index = "), []string{"8: : "}},
 		"unknown key":   {edit("index = 0", "indx = 0"), []string{"7: node.index: missing", "8: node.indx: unknown key"}},
+		"table twofold": {awsKMS + "[[bus]]\n", []string{"15: bus: single brackets"}},
+		"no table":      {awsKMS + "[bus.url]\n", []string{"15: bus.url: not a table"}},
 		"unknown table": {awsKMS + "[nodes]\na = 1\n", []string{"15: nodes: unknown key"}},
 		"wrong type": {edit("4000", `"4000"`, "= 3", "= true"), []string{"6: server.port: wrong type",
 			"10: node.max_signers: wrong type"}},
@@ -151,11 +153,32 @@ func TestErrorsKeepSecrets(t *testing.T) {
 		`uri = "pkcs11:?pin-value=77665544%zz"`, `uri = "pkcs11:?pin-value=77665544&pin-value=77665544"`, `uri = "pkcs12:?pin-value=77665544"`,
 		`uri = "pkcs11:pin-value=77665544"`, `uri = "pkcs11:?pin-value=77665544"` + "\npin = '1'", `pin = "${77665544"`, `pin = "${77665544}"`,
 		`uri = "pkcs11:?pin-source=|77665544"`, `pin = "77665544\n77665544"`,
-		`pin = 99999999999977665544`, `pin = 2024-01-01T77665544`, "pin 77665544",
+		`pin = 99999999999977665544`, `pin = 1e77665544`, `pin = 2024-01-01T77665544`, "pin 77665544",
 		"[bus]\nurl = \"nats://u:77665544@h\"", "[bus]\nurl = \"nats://u:77665544@h:x\"", "[bus]\nurl = \"nats://77665544@%zz\"",
 	} {
 		_, err := loadNode(write(t, text+"type = \"pkcs11\"\n"+tail+"\n"))
 		if err == nil || strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), "77665544") {
+			t.Errorf("%s: %v", tail, err)
+		}
+	}
+}
+
+// TestSyntaxErrors: a fault in the syntax has its line and no key, as the library
+// only knows the key before it, and shows no letter: it may be one of a PIN.
+func TestSyntaxErrors(t *testing.T) {
+	for tail, want := range map[string]string{
+		"pin = Q123":         "16: : unexpected character at start of value",
+		"pin = 123Q":         "16: : strings must be quoted",
+		"pin = \"a\\Qb\"":    "16: : invalid escape character",
+		"pin Q":              "16: : expected '=' after key",
+		"pin = \"Q":          "16: : cannot have new lines",
+		"\nregions = [Q123]": "17: : unexpected character at start of value",
+		"= 1":                "16: : invalid character at start of key",
+	} {
+		path := write(t, awsKMS+"\n"+tail+"\n")
+		_, err := parseNode(path)
+		compare(t, path, err, []string{want})
+		if all := (Errors{}); errors.As(err, &all) && (all[0].Key != "" || strings.ContainsAny(all[0].Message, "Q+")) {
 			t.Errorf("%s: %v", tail, err)
 		}
 	}

@@ -21,6 +21,7 @@ type source struct {
 	expressions []expression   // in file order
 	bad         map[string]bool
 	respelled   []*Error          // keys that were put into lower case
+	broken      error             // the fault in the syntax at which the expressions end
 	skip        func(*Error) bool // of unknown keys: another pass knows them; may be nil
 	errors      Errors
 }
@@ -65,6 +66,7 @@ func newSource(path, dir string, data []byte) *source {
 			}
 		}
 	}
+	s.broken = p.Error()
 	s.dropRepeated()
 	return s
 }

@@ -144,7 +144,7 @@ func (r *Runner[M]) refetch(id string) {
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
 		messages, more, err := r.cfg.Bus.Part(r.intake, bus.Keys, next, wire.BatchFilter(id))
 		for _, m := range messages {
-			r.Read(bus.Keys, m)
+			r.Step(protocol.KeysAgain{LogMessage: LogMessage(m)})
 			next = m.Seq + 1
 		}
 		if err == nil && !more || r.intake.Err() != nil {

@@ -48,7 +48,7 @@ func TestRefetch(t *testing.T) {
 		want := []string{"part", "part", calls[0], calls[3]}
 		var subjects []string
 		for _, ev := range b.seen()[1:] {
-			subjects = append(subjects, ev.(protocol.KeysMessage).Subject)
+			subjects = append(subjects, ev.(protocol.KeysAgain).Subject)
 		}
 		if !slices.Equal(subjects, want) {
 			t.Errorf("the machine saw %q, want %q", subjects, want)

@@ -21,7 +21,7 @@ func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, 
 	var f *bus.Follower
 	var err error
 	if opt.CaughtUp != nil {
-		f, err = r.cfg.Bus.Follow(r.life, stream, from, opt)
+		f, err = r.cfg.Bus.Follow(ctx, stream, from, opt)
 	} else {
 		f, err = r.cfg.Bus.FollowToEnd(ctx, r.life, stream, from, opt)
 	}

@@ -103,18 +103,20 @@ type Runner[M Machine] struct {
 	rebuilds chan struct{}
 	fetches  fetchQueue
 	started  atomic.Bool
-	fatal    chan error
+	failed   context.Context // ends with the first failure as its cause
+	fail     context.CancelCauseFunc
 }
 
 // New returns a Runner that begins nothing until Run.
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),
-		rebuilds: make(chan struct{}, maxRebuilds()), fatal: make(chan error, 1),
+		rebuilds: make(chan struct{}, maxRebuilds()),
 	}
 	r.stepped.L = &r.mu
 	r.life, r.cut = context.WithCancel(context.Background())
 	r.intake, r.stopIntake = context.WithCancel(r.life)
+	r.failed, r.fail = context.WithCancelCause(context.Background())
 	return r
 }
 

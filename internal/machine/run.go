@@ -17,15 +17,19 @@ const DrainTime = 5 * time.Second
 func (r *Runner[M]) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	defer context.AfterFunc(r.failed, cancel)()
 	poolCtx, stopPool := context.WithCancel(r.life)
 	computed := make(chan struct{})
 	go func() { r.pool.Run(poolCtx); close(computed) }()
 
 	err := r.cfg.Start(ctx)
-	if err == nil {
+	if err == nil && r.failed.Err() == nil {
 		r.started.Store(true)
 		r.log.Info("ready")
-		err = r.serve(ctx)
+		r.serve(ctx)
+	}
+	if r.failed.Err() != nil {
+		err = context.Cause(r.failed)
 	}
 
 	cancel()
@@ -42,15 +46,13 @@ func (r *Runner[M]) Run(ctx context.Context) error {
 }
 
 // serve lets the clock run.
-func (r *Runner[M]) serve(ctx context.Context) error {
+func (r *Runner[M]) serve(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return nil
-		case err := <-r.fatal:
-			return err
+			return
 		case now := <-tick.C:
 			r.Step(protocol.Tick{Now: now})
 			if r.cfg.Tick != nil {
@@ -70,13 +72,9 @@ func (r *Runner[M]) drain() {
 	}
 }
 
-// Fail ends the Runner with the first error that it is called with.
-func (r *Runner[M]) Fail(err error) {
-	select {
-	case r.fatal <- err:
-	default:
-	}
-}
+// Fail ends the Runner, also while it starts, with the first error that it is
+// called with.
+func (r *Runner[M]) Fail(err error) { r.fail(err) }
 
 // Go performs an effect on a goroutine of its own, which Run waits for. It reports
 // false, and begins nothing, after the end.

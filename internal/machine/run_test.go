@@ -143,6 +143,27 @@ func TestFail(t *testing.T) {
 	})
 }
 
+// A failure ends a start that is still reading, and is what Run returns: neither
+// the end of the start's context nor a start that was done at the same moment
+// hides it.
+func TestFailWhileStarting(t *testing.T) {
+	for name, outcome := range map[string]func(context.Context) error{
+		"waits": func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		"done":  func(context.Context) error { return nil },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t, func(b *bench, c *Config[*script]) {
+				c.Start = func(ctx context.Context) error { b.Fail(errTest); return outcome(ctx) }
+			})
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			if err := b.Run(ctx); !errors.Is(err, errTest) || b.Started() {
+				t.Errorf("%s: ended with %v, started %t", name, err, b.Started())
+			}
+		})
+	}
+}
+
 // A start that fails ends what it began, and its context.
 func TestStartFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

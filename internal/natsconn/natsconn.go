@@ -129,7 +129,8 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 		nats.ReconnectJitter(200*time.Millisecond, time.Second),
 		nats.IgnoreAuthErrorAbort(),
 		nats.RetryOnFailedConnect(false),
-		nats.ReconnectBufSize(-1), // nothing goes out behind the caller's back
+		nats.ReconnectBufSize(-1),             // nothing goes out behind the caller's back
+		nats.FlusherTimeout(2 * o.AckTimeout), // a write holds up every other call, and heeds no context
 		nats.PingInterval(10 * time.Second),
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(c.onDisconnect),

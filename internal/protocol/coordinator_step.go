@@ -29,7 +29,9 @@ func (c *Coordinator) dispatch(ev Event) {
 	case JobPoisoned:
 		c.onPoison(e)
 	case KeysMessage:
-		c.onKeys(e.LogMessage)
+		c.onKeys(e.LogMessage, false)
+	case KeysAgain:
+		c.onKeys(e.LogMessage, true)
 	case KeysRead:
 		c.directory.onRead()
 	case summarized:
@@ -54,8 +56,8 @@ func (c *Coordinator) dispatch(ev Event) {
 }
 
 // onKeys follows every batch, this gateway's and others', into the directory.
-func (c *Coordinator) onKeys(msg wire.LogMessage) {
-	if b, slot, changed := c.directory.onMessage(msg); changed {
+func (c *Coordinator) onKeys(msg wire.LogMessage, again bool) {
+	if b, slot, changed := c.directory.onMessage(msg, again); changed {
 		c.keygen.onLog(b, slot, msg.Time)
 	}
 }

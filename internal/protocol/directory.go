@@ -53,12 +53,15 @@ func newDirectory(m *wire.Manifest, o *wire.Opener, out *outbox) *directory {
 
 // onMessage takes a message of KEYS. It returns the batch and the slot that the
 // message changed, if it did.
-func (d *directory) onMessage(msg wire.LogMessage) (b *board.Batch, slot wire.Slot, changed bool) {
+func (d *directory) onMessage(msg wire.LogMessage, again bool) (b *board.Batch, slot wire.Slot, changed bool) {
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || d.finished[slot.ID] != nil {
 		return nil, slot, false
 	}
-	if b, changed = d.board.Put(msg); changed && (slot.Kind == wire.SlotCert || b.Certified() != nil) {
+	if b, changed = d.board.Put(msg); changed && again {
+		b.Asked()
+	}
+	if changed && (slot.Kind == wire.SlotCert || b.Certified() != nil) {
 		d.summarize(b)
 	}
 	return b, slot, changed

@@ -73,7 +73,7 @@ type fault struct {
 
 // onKeys keeps what the log has of every batch, also of those that this node
 // has no task for: it may have been down when they were made.
-func (n *Node) onKeys(msg wire.LogMessage) []Effect {
+func (n *Node) onKeys(msg wire.LogMessage, again bool) []Effect {
 	n.lastKeys, n.keysTime = max(n.lastKeys, msg.Seq), later(n.keysTime, msg.Time)
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
@@ -82,6 +82,9 @@ func (n *Node) onKeys(msg wire.LogMessage) []Effect {
 	log, changed := n.board.Put(msg)
 	if !changed {
 		return nil
+	}
+	if again {
+		log.Asked()
 	}
 	b := n.batches[slot.ID]
 	if b == nil {

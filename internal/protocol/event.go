@@ -24,6 +24,9 @@ type (
 	// KeysMessage and SignMessage are messages of those streams, in their order.
 	KeysMessage struct{ wire.LogMessage }
 	SignMessage struct{ wire.LogMessage }
+	// KeysAgain is a message of KEYS that Refetch asked for. What a batch lacks
+	// after it is not asked for again: it is not there, or there is no room for it.
+	KeysAgain struct{ wire.LogMessage }
 	// TaskMessage is a message of WORK, and the program's own clock.
 	TaskMessage struct {
 		wire.LogMessage
@@ -70,7 +73,7 @@ type (
 		Delay time.Duration
 		Timer Timer
 	}
-	// Refetch asks for all messages of a batch again, as KeysMessages: the log
+	// Refetch asks for all messages of a batch again, as KeysAgain: the log
 	// shows that it is finished and this machine does not have its deals (any more).
 	Refetch struct{ ID string }
 	// Report is for logs and metrics; it changes nothing.
@@ -111,6 +114,7 @@ var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, Rep
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask}
 
 func (KeysMessage) event() {}
+func (KeysAgain) event()   {}
 func (SignMessage) event() {}
 func (TaskMessage) event() {}
 func (Tick) event()        {}

@@ -78,7 +78,9 @@ func (n *Node) Step(ev Event) []Effect {
 	}
 	switch e := ev.(type) {
 	case KeysMessage:
-		return n.onKeys(e.LogMessage)
+		return n.onKeys(e.LogMessage, false)
+	case KeysAgain:
+		return n.onKeys(e.LogMessage, true)
 	case SignMessage:
 		return n.onSign(e.LogMessage)
 	case TaskMessage:

@@ -41,6 +41,7 @@ var timerNames = map[TimerKind]string{
 func (k TimerKind) String() string { return timerNames[k] }
 
 func (e KeysMessage) String() string { return logLine("KeysMessage", e.LogMessage) }
+func (e KeysAgain) String() string   { return logLine("KeysAgain", e.LogMessage) }
 func (e SignMessage) String() string { return logLine("SignMessage", e.LogMessage) }
 func (e TaskMessage) String() string { return logLine("TaskMessage", e.LogMessage) }
 func (e Tick) String() string        { return "Tick " + e.Now.UTC().Format("15:04:05.000") }

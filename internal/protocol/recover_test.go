@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"testing"
 	"time"
@@ -78,6 +79,32 @@ func TestRefetch(t *testing.T) {
 		equal(t, "asked in all", len(fresh.fetch), 1)
 		equal(t, "complete", fresh.done[b.id], true)
 	}
+}
+
+// A node that certifies more batches than its part of the board holds has each of
+// them asked for once: what comes of that drops others, and must not bring them back.
+func TestRefetchEnds(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	a, desk := f.nodes[0], f.desk
+	const many = 8
+	a.board = board.New(f.m, a.opener, 3*2048) // a few certificates each
+	desk.directory.board = board.New(f.m, desk.opener, 3*2048)
+	for i := range many {
+		cert := wire.Certificate{Context: [32]byte{byte(i)}, Node: 2}
+		cert.Attestation = f.attestOne(2, cert.Leaf(f.m))
+		f.say(wire.Slot{Kind: wire.SlotCert, ID: wire.ShortID(cert.Context), Node: 2}, wire.Encode(&cert))
+	}
+	if a.board.Len() == many || desk.directory.board.Len() == many {
+		t.Fatal("the board holds all of them")
+	}
+	for i := 0; i < len(a.fetch) && i < 10*many; i++ {
+		a.do(KeysAgain{f.keys[i%many]})
+	}
+	for i := 0; i < len(desk.fetch) && i < 10*many; i++ {
+		desk.do(KeysAgain{f.keys[i%many]})
+	}
+	equal(t, "asked by the node", len(a.fetch), many)
+	equal(t, "asked by the gateway", len(desk.fetch), many)
 }
 
 func TestGatewayRefetches(t *testing.T) {

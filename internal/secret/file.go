@@ -4,13 +4,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 )
 
 // File is a small file that is read whole. Unless it is Public, nobody but its
-// owner may have access to it.
+// owner may have access to it; a credential of systemd may have mode 0440.
 type File struct {
 	What   string // what messages call it: "key file", "pin_file"
 	Path   string
@@ -60,7 +62,7 @@ func (f File) Bytes() (*Bytes, error) {
 		return nil, f.fail("is a directory, not a regular file", "name a file in it", nil)
 	case !mode.IsRegular():
 		return nil, f.fail("is not a regular file", "name a regular file", nil)
-	case !f.Public && mode.Perm()&0o077 != 0:
+	case !f.Public && mode.Perm()&0o077 != 0 && !f.isCredential(mode):
 		return nil, f.fail(fmt.Sprintf("has mode %04o, which gives others access", mode.Perm()), "chmod 600 "+quote(f.Path), nil)
 	case info.Size() > int64(f.Max):
 		return nil, f.tooLarge()
@@ -76,6 +78,15 @@ func (f File) Bytes() (*Bytes, error) {
 		return nil, f.fail("cannot be read", "", err)
 	}
 	return New(data[:n]), nil
+}
+
+// isCredential reports whether systemd passed the file to this unit alone. Where
+// the unit has User=, the file is root's and an ACL lets that user read it; of the
+// ACL the mode shows its mask, in the place of the group: 0440. (systemd.exec(5),
+// LoadCredential=.)
+func (f File) isCredential(mode fs.FileMode) bool {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	return dir != "" && filepath.Dir(f.Path) == filepath.Clean(dir) && mode.Perm() == 0o440
 }
 
 func (f File) tooLarge() error { return f.fail(fmt.Sprintf("is larger than %d bytes", f.Max), "", nil) }

@@ -108,6 +108,28 @@ func TestFileKinds(t *testing.T) {
 	}
 }
 
+// TestCredentials: what systemd passes to a unit with User= is root's, of mode 0440
+// by the mask of its ACL, and is read. Nothing else is, there or elsewhere.
+func TestCredentials(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", dir+"/")
+	for path, mode := range map[string]fs.FileMode{
+		dir + "/pin": 0o440, dir + "/all": 0o444, dir + "/shared": 0o640, dir + "/deeper/pin": 0o440, t.TempDir() + "/pin": 0o440,
+	} {
+		err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, []byte("s3cret"), 0o600), os.Chmod(path, mode))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := (File{What: "pin_file", Path: path, Max: 10}).Line(); (err == nil) != (path == dir+"/pin") {
+			t.Errorf("%s of mode %04o: %v", path, mode, err)
+		}
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", "")
+	if _, err := (File{Path: dir + "/pin", Max: 10}).Line(); err == nil {
+		t.Error("mode 0440 is taken without systemd")
+	}
+}
+
 // kinds of text that editors, shells and other programs leave in a file.
 var texts = map[string]string{ // content: part of the error, "" for none
 	"s3cret": "", "s3cret\n": "", "s3cret\r\n": "", "two words": "", "#1": "", "a#b": "", "1\"2": "", "ÄÖ": "", "\"": "",

@@ -19,6 +19,9 @@ const MaxNodes = frost.MaxNodes
 // Networks that a fleet can belong to.
 var networks = map[string]bool{"mainnet": true, "testnet": true, "signet": true, "regtest": true}
 
+// IsNetwork reports whether a fleet can belong to a network of this name.
+func IsNetwork(name string) bool { return networks[name] }
+
 // fleetName keeps to lower case, as the names of the fleet's streams are upper
 // case, and two fleets must not meet there.
 var fleetName = regexp.MustCompile(`^[a-z0-9_-]{1,32}$`)
@@ -88,7 +91,7 @@ func (m *Manifest) Seal() error {
 	if !fleetName.MatchString(m.Fleet) {
 		bad("fleet %.64q: use 1 to 32 lower-case letters, digits, _ or -", m.Fleet)
 	}
-	if !networks[m.Network] {
+	if !IsNetwork(m.Network) {
 		bad("network %q: use mainnet, testnet, signet or regtest", m.Network)
 	}
 	if m.N < 1 || m.N > MaxNodes || m.T < 1 || m.T > m.N {

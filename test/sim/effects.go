@@ -46,7 +46,7 @@ func (p *worker) do(e protocol.Effect) {
 	case protocol.Load:
 		p.load(e)
 	case protocol.Refetch:
-		w.refetch(e.ID, func(l wire.LogMessage) { p.step(protocol.KeysMessage{LogMessage: l}) })
+		w.refetch(e.ID, func(l wire.LogMessage) { p.step(protocol.KeysAgain{LogMessage: l}) })
 	default:
 		w.fail(RuleNoPanic, "%s: unknown effect %T", p.name, e)
 	}

@@ -171,7 +171,7 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 	case protocol.Round:
 		w.check.round(l.g.name, e)
 	case protocol.Refetch:
-		w.refetch(e.ID, func(m wire.LogMessage) { l.step(protocol.KeysMessage{LogMessage: m}) })
+		w.refetch(e.ID, func(m wire.LogMessage) { l.step(protocol.KeysAgain{LogMessage: m}) })
 	case protocol.PublishTask:
 		l.publishTask(e, 0)
 	case protocol.Finish:
