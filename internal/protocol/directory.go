@@ -3,7 +3,6 @@ package protocol
 import (
 	"errors"
 	"maps"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -36,12 +35,6 @@ type finishedBatch struct {
 	certs  [][]byte
 	public *frost.Public
 }
-
-// Bounds of what is held of batches that nobody works on.
-const (
-	maxBoardBytes = 256 << 20
-	boardLife     = wire.MaxJobLife + 10*time.Minute
-)
 
 func newDirectory(m *wire.Manifest, o *wire.Opener, out *outbox) *directory {
 	return &directory{

@@ -105,7 +105,7 @@ func TestLateCertificate(t *testing.T) {
 		b.now = b.now.Add(boardLife + 1)
 		a := b.nodes[0]
 		a.do(Tick{b.now})
-		equal(t, "entries after a long time", len(a.batches), 0)
+		equal(t, "entries after a long time", len(a.dealer.batches), 0)
 		if restarted {
 			keys := b.keys
 			b.keys = nil // the cursor has passed them
@@ -146,7 +146,7 @@ func TestCertifiedBySecondProcess(t *testing.T) {
 			},
 		)
 	}
-	equal(t, "twin", twin.batches[b.id].phase, dkgCertifying)
+	equal(t, "twin", twin.dealer.batches[b.id].phase, dkgCertifying)
 	b.releaseAll(wire.SlotDeal)
 	b.releaseAll(wire.SlotCert)
 	for _, m := range b.keys {
@@ -176,7 +176,7 @@ func TestPinned(t *testing.T) {
 	b := dealt(t, "solana")
 	b.release(1, wire.SlotDeal)
 	a := b.nodes[0]
-	a.board.Pin(b.id, t0).SetHeader(b.head) // pinned twice is pinned
+	a.dealer.board.Pin(b.id, t0).SetHeader(b.head) // pinned twice is pinned
 	flood := func() {
 		for i := range maxBoardBytes/b.m.N/wire.MaxMessageSize + 2 {
 			slot := wire.Slot{Kind: wire.SlotDeal, ID: someSession(i), Node: 1}
@@ -185,12 +185,12 @@ func TestPinned(t *testing.T) {
 		}
 	}
 	flood()
-	equal(t, "deal of a batch in work", a.board.Get(b.id).Has(wire.SlotDeal, 1), true)
-	equal(t, "oldest of the flood", a.board.Get(someSession(0)) == nil, true)
+	equal(t, "deal of a batch in work", a.dealer.board.Get(b.id).Has(wire.SlotDeal, 1), true)
+	equal(t, "oldest of the flood", a.dealer.board.Get(someSession(0)) == nil, true)
 	a.do(SlotLost{wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: 0}})
 	equal(t, "phase", b.phase(0), dkgAborted)
 	flood()
-	if log := a.board.Get(b.id); log != nil && log.Has(wire.SlotDeal, 1) {
+	if log := a.dealer.board.Get(b.id); log != nil && log.Has(wire.SlotDeal, 1) {
 		t.Error("the deal of a batch that was given up is never dropped")
 	}
 }
@@ -200,9 +200,9 @@ func TestForgetting(t *testing.T) {
 	b.nodes[0].hold = true
 	b.releaseAll(wire.SlotDeal)
 	b.nodes[0].do(Tick{t0.Add(boardLife)})
-	equal(t, "entries", len(b.nodes[0].batches), 1)
+	equal(t, "entries", len(b.nodes[0].dealer.batches), 1)
 	b.nodes[0].do(Tick{t0.Add(boardLife + 1)})
-	equal(t, "entries after the time", len(b.nodes[0].batches), 0)
+	equal(t, "entries after the time", len(b.nodes[0].dealer.batches), 0)
 	b.nodes[0].compute() // an answer for nobody
 	equal(t, "stored", len(b.nodes[0].store)+len(b.nodes[0].out), 0)
 }

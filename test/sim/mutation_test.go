@@ -28,7 +28,7 @@ const (
 	signingFile = "internal/protocol/signing_nonces.go"
 	commitsFile = "internal/protocol/signing_commits.go"
 	dealFile    = "internal/protocol/dkg_deal.go"
-	finishFile  = "internal/protocol/dkg_finish.go"
+	dealerFile  = "internal/protocol/dealer.go"
 	boardFile   = "internal/board/batch.go"
 )
 
@@ -81,10 +81,11 @@ var mutations = []mutation{
 		name: "a second certificate for one batch", rule: RuleCertifyOnce, profile: Restarts, seeds: 60,
 		edits: []edit{
 			{
-				finishFile,
-				"cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root,",
-				"cert := wire.Certificate{Context: e.Context, Transcript: frost.Hash(\"mutation\", e.Transcript[:]), Root: e.Root,",
+				dealerFile,
+				"cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root}",
+				"cert := wire.Certificate{Context: e.Context, Transcript: frost.Hash(\"mutation\", e.Transcript[:]), Root: e.Root}",
 			},
+			{dealerFile, "import (\n", "import (\n\t\"github.com/frostfleet/frostfleet/internal/frost\"\n"},
 		},
 	},
 	{
