@@ -160,10 +160,10 @@ func (d *directory) find(id string) *finishedBatch {
 }
 
 // key is the gateway's view of one key: public parts only.
-func (b *finishedBatch) key(m *wire.Manifest, index int) *frost.Key {
+func (b *finishedBatch) key(m *wire.Manifest, index int) frost.Key {
 	suite := frost.Suite(b.header.Suite)
 	size := m.T * suite.PointSize()
-	return &frost.Key{
+	return frost.Key{
 		Suite: suite, N: m.N, T: m.T, PublicKey: b.public.PublicKeys[index],
 		VSSCommitment: b.public.Commitments[index*size : (index+1)*size],
 	}
