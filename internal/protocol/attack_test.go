@@ -191,6 +191,48 @@ func TestStopWhileComputing(t *testing.T) {
 	equal(t, "messages", len(a.out), 0)
 }
 
+// An answer that comes after the end has no effect, whatever was asked.
+func TestStopAtEveryComputation(t *testing.T) {
+	asked := map[string]int{}
+	end := func(a *actor) {
+		for _, c := range a.held {
+			asked[c.Name]++
+			answer := c.Run()
+			a.Step(Stop{})
+			equal(t, "effects after "+c.Name, len(a.Step(answer)), 0)
+		}
+	}
+	for round := range 5 {
+		s := bulkTask(t)
+		a := s.at(0)
+		a.hold = true
+		s.deliver()
+		for i := range round {
+			if a.compute(); i == 2 {
+				s.release(0, wire.SlotCommit)
+				s.release(1, wire.SlotCommit)
+			}
+		}
+		end(a)
+	}
+	f := newFleet(t, 2, 3).start()
+	f.nodes[0].hold = true
+	f.desk.arrive(f.keygen(1, "alice", "solana", 2), nil)
+	f.drain()
+	end(f.nodes[0])
+	b := dealt(t, "solana")
+	b.nodes[0].hold = true
+	b.releaseAll(wire.SlotDeal)
+	end(b.nodes[0])
+	for _, name := range []string{
+		"open task", "check items", "draw nonces", "check commitment", "make shares", "make deal", "verify deals",
+	} {
+		if asked[name] == 0 {
+			t.Errorf("no node was stopped during %q: %v", name, asked)
+		}
+	}
+}
+
 // Computations read nothing that steps change: for the race detector.
 func TestComputationsBesideTheMachine(t *testing.T) {
 	s := bulkTask(t)
