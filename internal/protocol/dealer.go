@@ -71,13 +71,6 @@ func (n *dealer) recertify(e Recertify) []Effect {
 	return append(effects, b.finish(log)...)
 }
 
-func (n *dealer) onCertifyFailed(e CertifyFailed) []Effect {
-	if b := n.batches[e.ID]; b != nil {
-		return b.giveUp(fault{e.Code, e.Err.Error(), -1})
-	}
-	return nil
-}
-
 // expire forgets a batch long after it began and the log last had something new
 // of it. Late certificates bring a certified one back, by way of the log.
 func (n *dealer) expire() {

@@ -147,14 +147,3 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportCertified)}
 	return append(effects, b.finish(b.node.board.Get(b.id))...)
 }
-
-func (b *dkg) publishCertificate(cert wire.Certificate) Publish {
-	cert.Node = uint32(b.node.cfg.Index)
-	leaf := cert.Leaf(b.node.cfg.Manifest)
-	with := func(a *wire.Attestation) []byte {
-		cert.Attestation = a
-		return wire.Encode(&cert)
-	}
-	slot := wire.Slot{Kind: wire.SlotCert, ID: b.id, Node: b.node.cfg.Index}
-	return Publish{Slot: slot, Trace: b.trace, Leaf: &leaf, With: with}
-}

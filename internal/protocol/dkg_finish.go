@@ -6,8 +6,19 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// How a batch ends: n certificates make the node's own record usable, or let it
-// rebuild one from the log.
+// How a batch ends: each node certifies it, and n certificates make the node's own
+// record usable, or let it rebuild one from the log.
+
+func (b *dkg) publishCertificate(cert wire.Certificate) Publish {
+	cert.Node = uint32(b.node.cfg.Index)
+	leaf := cert.Leaf(b.node.cfg.Manifest)
+	with := func(a *wire.Attestation) []byte {
+		cert.Attestation = a
+		return wire.Encode(&cert)
+	}
+	slot := wire.Slot{Kind: wire.SlotCert, ID: b.id, Node: b.node.cfg.Index}
+	return Publish{Slot: slot, Trace: b.trace, Leaf: &leaf, With: with}
+}
 
 // finish completes the batch once all n certificates are in the log.
 func (b *dkg) finish(log *board.Batch) []Effect {

@@ -48,7 +48,9 @@ func (n *Node) Step(ev Event) []Effect {
 	case Recertify:
 		return n.dealer.recertify(e)
 	case CertifyFailed:
-		return n.dealer.onCertifyFailed(e)
+		if b := n.dealer.batches[e.ID]; b != nil {
+			return b.giveUp(fault{e.Code, e.Err.Error(), -1})
+		}
 	case Timer:
 		return n.signer.onTimer(e)
 	case Sealed:

@@ -79,13 +79,12 @@ func (n *signer) onTimer(t Timer) []Effect {
 // unless enough others have committed.
 func (s *signing) begin() (effects []Effect) {
 	s.to(signLoading)
-	waiting := s.waiting
-	s.waiting = sessionMessages{}
-	for _, msg := range waiting.messages {
+	for _, msg := range s.waiting.messages {
 		if slot, err := wire.ParseSlot(msg.Subject); err == nil {
 			effects = append(effects, s.onLog(slot, msg)...)
 		}
 	}
+	s.waiting = sessionMessages{}
 	switch {
 	case s.phase != signLoading:
 		return effects
