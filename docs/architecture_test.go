@@ -11,8 +11,8 @@ import (
 
 var update = flag.Bool("update", false, "draw the packages in architecture.md anew")
 
-// TestArchitecture: the picture of the packages is that of the imports, and no
-// import points up.
+// TestArchitecture: the picture of the packages is that of the imports, no import
+// points up, and no file of the machines uses one above it.
 func TestArchitecture(t *testing.T) {
 	house, err := floors.Module("..")
 	if err != nil {
@@ -25,6 +25,13 @@ func TestArchitecture(t *testing.T) {
 		if house.Synopsis[name] == "" {
 			t.Errorf("%s has no package comment", name)
 		}
+	}
+	rooms, err := floors.Rooms("..", "internal/protocol")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if plan := rooms.Plan(); len(plan.Upward) > 0 || len(plan.Floors) < 5 {
+		t.Errorf("internal/protocol: %d floors, files that use a higher one: %v", len(plan.Floors), plan.Upward)
 	}
 	var drawn strings.Builder
 	if err := house.Print(&drawn); err != nil {

@@ -56,12 +56,12 @@ func TestN3TaskOpenedLate(t *testing.T) {
 	a.held, a.hold = nil, false
 	a.do(Tick{s.now.Add(2 * sessionLife)})
 	a.do(late[0].Run())
-	equal(t, "sessions", len(a.sessions), 0)
+	equal(t, "sessions", len(a.signer.sessions), 0)
 	a.do(Tick{s.now.Add(sessionLife + 2*finishedLife)})
 	a.do(Tick{s.now.Add(sessionLife + 4*finishedLife)})
-	equal(t, "sessions remembered", a.finished.count(), 0)
+	equal(t, "sessions remembered", a.signer.finished.count(), 0)
 	a.do(late[1].Run())
-	equal(t, "sessions", len(a.sessions), 0)
+	equal(t, "sessions", len(a.signer.sessions), 0)
 	if r := a.expect(ReportBadTask); !strings.Contains(r.Reason, "expired") {
 		t.Errorf("refused by %q", r.Reason)
 	}
@@ -138,7 +138,7 @@ func TestSharesAreWiped(t *testing.T) {
 			a.cfg.Rand = bytes.NewReader(nil)
 		}
 		s.deliver()
-		share := a.sessions[s.id].items[0].Key.Share
+		share := a.signer.sessions[s.id].items[0].Key.Share
 		end(s, a)
 		equal(t, name+": bytes of the share", len(share.Expose()), 0)
 	}
@@ -148,7 +148,7 @@ func TestSharesAreWiped(t *testing.T) {
 func TestStop(t *testing.T) {
 	s := begun(t)
 	a := s.at(0)
-	nonces, host, seed := a.sessions[s.id].nonces, a.cfg.Host, a.cfg.SeedSecret
+	nonces, host, seed := a.signer.sessions[s.id].nonces, a.cfg.Host, a.cfg.SeedSecret
 	a.do(Stop{})
 	if _, err := nonces.Sign(nil); !errors.Is(err, frost.ErrNoncesUsed) {
 		t.Errorf("nonces are left: %v", err)
@@ -171,7 +171,7 @@ func TestStopWhileComputing(t *testing.T) {
 	a := s.at(0)
 	a.hold = true
 	s.deliver()
-	share := a.sessions[s.id].items[0].Key.Share
+	share := a.signer.sessions[s.id].items[0].Key.Share
 	made := a.held[0].Run().(noncesMade)
 	a.do(Stop{})
 	a.do(made)
@@ -189,6 +189,48 @@ func TestStopWhileComputing(t *testing.T) {
 	a.do(verified)
 	equal(t, "bytes of new shares", len(verified.record.Batch.Shares.Expose()), 0)
 	equal(t, "messages", len(a.out), 0)
+}
+
+// An answer that comes after the end has no effect, whatever was asked.
+func TestStopAtEveryComputation(t *testing.T) {
+	asked := map[string]int{}
+	end := func(a *actor) {
+		for _, c := range a.held {
+			asked[c.Name]++
+			answer := c.Run()
+			a.Step(Stop{})
+			equal(t, "effects after "+c.Name, len(a.Step(answer)), 0)
+		}
+	}
+	for round := range 5 {
+		s := bulkTask(t)
+		a := s.at(0)
+		a.hold = true
+		s.deliver()
+		for i := range round {
+			if a.compute(); i == 2 {
+				s.release(0, wire.SlotCommit)
+				s.release(1, wire.SlotCommit)
+			}
+		}
+		end(a)
+	}
+	f := newFleet(t, 2, 3).start()
+	f.nodes[0].hold = true
+	f.desk.arrive(f.keygen(1, "alice", "solana", 2), nil)
+	f.drain()
+	end(f.nodes[0])
+	b := dealt(t, "solana")
+	b.nodes[0].hold = true
+	b.releaseAll(wire.SlotDeal)
+	end(b.nodes[0])
+	for _, name := range []string{
+		"open task", "check items", "draw nonces", "check commitment", "make shares", "make deal", "verify deals",
+	} {
+		if asked[name] == 0 {
+			t.Errorf("no node was stopped during %q: %v", name, asked)
+		}
+	}
 }
 
 // Computations read nothing that steps change: for the race detector.
@@ -232,10 +274,10 @@ func TestCertifiesWhatItChecked(t *testing.T) {
 	a := b.nodes[0]
 	a.hold = true
 	b.releaseAll(wire.SlotDeal)
-	checked := wire.Transcript(a.board.Get(b.id).Deals())
+	checked := wire.Transcript(a.dealer.board.Get(b.id).Deals())
 	data := b.sessions[2].Seal(b.m, other.slot.String(), other.body)
 	a.do(KeysMessage{wire.LogMessage{Subject: other.slot.String(), Seq: 0, Time: t0, Data: data}})
-	if wire.Transcript(a.board.Get(b.id).Deals()) == checked {
+	if wire.Transcript(a.dealer.board.Get(b.id).Deals()) == checked {
 		t.Fatal("the log shows the same as before")
 	}
 	a.hold = false

@@ -37,12 +37,6 @@ type finishedBatch struct {
 	public *frost.Public
 }
 
-// Bounds of what is held of batches that nobody works on.
-const (
-	maxBoardBytes = 256 << 20
-	boardLife     = wire.MaxJobLife + 10*time.Minute
-)
-
 func newDirectory(m *wire.Manifest, o *wire.Opener, out *outbox) *directory {
 	return &directory{
 		board: board.New(m, o, maxBoardBytes), out: out, manifest: m,
@@ -190,10 +184,10 @@ func (d *directory) find(id string) *finishedBatch {
 }
 
 // key is the gateway's view of one key: public parts only.
-func (b *finishedBatch) key(m *wire.Manifest, index int) *frost.Key {
+func (b *finishedBatch) key(m *wire.Manifest, index int) frost.Key {
 	suite := frost.Suite(b.header.Suite)
 	size := m.T * suite.PointSize()
-	return &frost.Key{
+	return frost.Key{
 		Suite: suite, N: m.N, T: m.T, PublicKey: b.public.PublicKeys[index],
 		VSSCommitment: b.public.Commitments[index*size : (index+1)*size],
 	}

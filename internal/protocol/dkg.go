@@ -1,8 +1,6 @@
 package protocol
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
@@ -36,10 +34,20 @@ var dkgMoves = map[dkgPhase][]dkgPhase{
 	dkgAborted:    {dkgRebuilding, dkgComplete},
 }
 
+// dealer makes a node's batches: it deals, checks all deals, and certifies.
+type dealer struct {
+	*nodeCore
+	board    *board.Board
+	batches  map[string]*dkg // those that this process works on, or gave up
+	known    map[string]KnownBatch
+	lastKeys uint64    // sequence of the last KEYS message seen
+	keysTime time.Time // of the newest KEYS message seen
+}
+
 // dkg is one batch at one node (docs/protocol.md, section 5). What the log has of
 // it is on the board, pinned while the batch is in work.
 type dkg struct {
-	node    *Node
+	node    *dealer
 	id      string
 	phase   dkgPhase
 	header  *wire.BatchHeader // of the task; nil without one
@@ -57,65 +65,13 @@ type dkg struct {
 	news bool
 }
 
-func (b *dkg) to(next dkgPhase) {
-	if !slices.Contains(dkgMoves[b.phase], next) {
-		panic(fmt.Sprintf("batch %s: no move from phase %d to %d", b.id, b.phase, next))
-	}
-	b.phase = next
-}
+func (b *dkg) to(next dkgPhase) { b.phase = move(dkgMoves, b.phase, next, b.id) }
 
 // fault is why a batch is given up; culprit is -1 if no node is to blame.
 type fault struct {
 	code    wire.Code
 	reason  string
 	culprit int
-}
-
-// onKeys keeps what the log has of every batch, also of those that this node
-// has no task for: it may have been down when they were made.
-func (n *Node) onKeys(msg wire.LogMessage, again bool) []Effect {
-	n.lastKeys, n.keysTime = max(n.lastKeys, msg.Seq), later(n.keysTime, msg.Time)
-	slot, err := wire.ParseSlot(msg.Subject)
-	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
-		return nil
-	}
-	log, changed := n.board.Put(msg)
-	if !changed {
-		return nil
-	}
-	if again {
-		log.Asked()
-	}
-	b := n.batches[slot.ID]
-	if b == nil {
-		b = &dkg{node: n, id: slot.ID}
-	}
-	return b.onLog(slot.Kind, log)
-}
-
-// onLog acts on a slot that just got its value.
-func (b *dkg) onLog(kind wire.SlotKind, log *board.Batch) (effects []Effect) {
-	switch kind {
-	case wire.SlotDeal:
-		effects = b.verify(log)
-	case wire.SlotCert:
-		if log.Incomplete() {
-			effects = append(effects, Refetch{ID: b.id})
-		}
-	case wire.SlotAbort:
-		b.onAbort()
-		return nil
-	}
-	return append(effects, b.finish(log)...)
-}
-
-// onAbort stops work that led to nothing yet. n certificates win over any
-// abort, so a node that may have certified only waits.
-func (b *dkg) onAbort() {
-	switch b.phase {
-	case dkgDealing, dkgDealt, dkgVerifying:
-		b.abort()
-	}
 }
 
 func (b *dkg) abort() {
@@ -133,31 +89,6 @@ func (b *dkg) work() *board.Batch {
 // current reports whether the node still works on this very batch in this phase:
 // otherwise the answer of a computation is dropped.
 func (b *dkg) current(phase dkgPhase) bool { return b.phase == phase && b.node.batches[b.id] == b }
-
-// expire forgets a batch long after it began and the log last had something new
-// of it. Late certificates bring a certified one back, by way of the log. Once its
-// job has expired nobody waits for the batch, and it takes no memory of its own:
-// else jobs of short lives could fill all memory while one node is away.
-func (b *dkg) expire(now time.Time) {
-	over := !b.expires.IsZero() && now.After(b.expires.Add(wire.ClockSkew))
-	switch {
-	case over && b.phase < dkgCertifying:
-		b.forget()
-		return
-	case over && b.phase == dkgCertifying:
-		b.node.board.Unpin(b.id)
-	}
-	if b.started.IsZero() {
-		b.started = now
-	}
-	last := b.started
-	if log := b.node.board.Get(b.id); log != nil {
-		last = later(last, log.LastTime())
-	}
-	if now.Sub(last) > boardLife {
-		b.forget()
-	}
-}
 
 func (b *dkg) forget() {
 	delete(b.node.batches, b.id)

@@ -10,11 +10,11 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// How a node makes a batch: it deals, checks all deals, and certifies.
+// How a batch is made.
 
-// startBatch begins a keygen task: this node deals, unless it did so in an
+// start begins a keygen task: this node deals, unless it did so in an
 // earlier life, which the log shows.
-func (n *Node) startBatch(header *wire.BatchHeader, task *wire.Task, job *wire.Job) []Effect {
+func (n *dealer) start(header *wire.BatchHeader, task *wire.Task, job *wire.Job) []Effect {
 	id := wire.ShortID(header.Context(n.cfg.Manifest))
 	if _, known := n.known[id]; known || n.batches[id] != nil {
 		return nil
@@ -58,6 +58,17 @@ func (b *dkg) makeDeal() Event {
 }
 
 func ownDeal(body []byte) [32]byte { return frost.Hash("frostfleet/own-deal/v1", body) }
+
+type dealMade struct {
+	b    *dkg
+	body []byte
+	hash [32]byte // ownDeal
+	err  error
+}
+
+func (dealMade) event() {}
+
+func (e dealMade) resume() []Effect { return e.b.onDealMade(e) }
 
 func (b *dkg) onDealMade(e dealMade) []Effect {
 	if !b.current(dkgDealing) {
@@ -113,6 +124,16 @@ func (b *dkg) check(raw [][]byte, own [32]byte) (*BatchRecord, *fault) {
 	return newRecord(cfg.Manifest, b.header, raw, batch), nil
 }
 
+type dealsVerified struct {
+	b      *dkg
+	record *BatchRecord
+	fault  *fault
+}
+
+func (dealsVerified) event() {}
+
+func (e dealsVerified) resume() []Effect { return e.b.onVerified(e) }
+
 // onVerified certifies, or names the culprit.
 func (b *dkg) onVerified(e dealsVerified) []Effect {
 	switch {
@@ -124,22 +145,7 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 	}
 	b.to(dkgCertifying)
 	b.certified = e.record.Transcript
-	cert := wire.Certificate{
-		Context: e.record.Context, Transcript: e.record.Transcript, Root: e.record.Root, Node: uint32(b.node.cfg.Index),
-	}
-	effects := []Effect{
-		Certify{Record: e.record, Publish: publishCertificate(b.node.cfg.Manifest, b.id, cert, b.trace)},
-		b.report(ReportCertified),
-	}
+	cert := wire.Certificate{Context: e.record.Context, Transcript: e.record.Transcript, Root: e.record.Root}
+	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportCertified)}
 	return append(effects, b.finish(b.node.board.Get(b.id))...)
-}
-
-func publishCertificate(m *wire.Manifest, id string, cert wire.Certificate, trace string) Publish {
-	leaf := cert.Leaf(m)
-	with := func(a *wire.Attestation) []byte {
-		cert.Attestation = a
-		return wire.Encode(&cert)
-	}
-	slot := wire.Slot{Kind: wire.SlotCert, ID: id, Node: int(cert.Node)}
-	return Publish{Slot: slot, Trace: trace, Leaf: &leaf, With: with}
 }

@@ -6,23 +6,18 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// How a batch ends: n certificates make the node's own record usable, or let it
-// rebuild one from the log.
+// How a batch ends: each node certifies it, and n certificates make the node's own
+// record usable, or let it rebuild one from the log.
 
-// recertify publishes again what a stored record certifies: the process that made
-// it may have ended before its certificate was out. The transcript is the
-// stored one, so this is the same certificate and no second.
-func (n *Node) recertify(e Recertify) []Effect {
-	if n.batches[e.ID] != nil {
-		return nil
+func (b *dkg) publishCertificate(cert wire.Certificate) Publish {
+	cert.Node = uint32(b.node.cfg.Index)
+	leaf := cert.Leaf(b.node.cfg.Manifest)
+	with := func(a *wire.Attestation) []byte {
+		cert.Attestation = a
+		return wire.Encode(&cert)
 	}
-	n.known[e.ID] = KnownBatch{Transcript: e.Transcript}
-	b := &dkg{node: n, id: e.ID, phase: dkgCertifying, certified: e.Transcript}
-	log := b.work()
-	log.Asked() // its certificates may lie before the cursor
-	cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root, Node: uint32(n.cfg.Index)}
-	effects := []Effect{publishCertificate(n.cfg.Manifest, e.ID, cert, ""), Refetch{ID: e.ID}}
-	return append(effects, b.finish(log)...)
+	slot := wire.Slot{Kind: wire.SlotCert, ID: b.id, Node: b.node.cfg.Index}
+	return Publish{Slot: slot, Trace: b.trace, Leaf: &leaf, With: with}
 }
 
 // finish completes the batch once all n certificates are in the log.
@@ -114,6 +109,17 @@ func (b *dkg) recover(raw [][]byte, cert *wire.Certificate) (*BatchRecord, *faul
 	return record, nil
 }
 
+type batchRebuilt struct {
+	b            *dkg
+	record       *BatchRecord
+	certificates [][]byte
+	fault        *fault
+}
+
+func (batchRebuilt) event() {}
+
+func (e batchRebuilt) resume() []Effect { return e.b.onRebuilt(e) }
+
 func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
 	switch {
 	case !b.current(dkgRebuilding):
@@ -138,30 +144,4 @@ func (b *dkg) onRebuildFailed(f fault) []Effect {
 	}
 	b.node.board.Unpin(b.id)
 	return []Effect{b.aborted(f)}
-}
-
-// BatchRecord is what a node keeps of a batch.
-type BatchRecord struct {
-	ID         string
-	Header     wire.BatchHeader
-	Context    [32]byte
-	Transcript [32]byte
-	Root       [32]byte // wire.KeyRoot
-	Deals      [][]byte // raw, in index order: the node's copy of the log
-	Batch      *frost.Batch
-}
-
-func newRecord(m *wire.Manifest, header *wire.BatchHeader, deals [][]byte, batch *frost.Batch) *BatchRecord {
-	ctx := header.Context(m)
-	return &BatchRecord{
-		ID: wire.ShortID(ctx), Header: *header, Context: ctx, Transcript: wire.Transcript(deals),
-		Root: wire.KeyRoot(batch.PublicKeys, header.Client), Deals: deals, Batch: batch,
-	}
-}
-
-// wipe wipes the shares of a record, if there is one.
-func (r *BatchRecord) wipe() {
-	if r != nil {
-		r.Batch.Shares.Wipe()
-	}
 }

@@ -166,7 +166,7 @@ func TestFalseCertificates(t *testing.T) {
 		c := right
 		change(&c)
 		b.say(w.slot, wire.Encode(&c))
-		if b.nodes[0].board.Get(b.id).Has(wire.SlotCert, 2) {
+		if b.nodes[0].dealer.board.Get(b.id).Has(wire.SlotCert, 2) {
 			t.Fatalf("%s: taken", name)
 		}
 	}

@@ -50,7 +50,7 @@ func (b *batchTest) releaseAll(kind wire.SlotKind) {
 
 // phase is how far a node is; forgotten batches count as idle.
 func (b *batchTest) phase(i int) dkgPhase {
-	if d := b.nodes[i].batches[b.id]; d != nil {
+	if d := b.nodes[i].dealer.batches[b.id]; d != nil {
 		return d.phase
 	}
 	return dkgIdle
@@ -69,7 +69,7 @@ func TestKeygen(t *testing.T) {
 			}
 			for i, a := range b.nodes {
 				equal(t, "phase with all deals", b.phase(i), dkgCertifying)
-				if a.known[b.id].Complete || a.done[b.id] {
+				if a.dealer.known[b.id].Complete || a.done[b.id] {
 					t.Fatal("complete without certificates")
 				}
 			}
@@ -80,7 +80,7 @@ func TestKeygen(t *testing.T) {
 			first := b.nodes[0].store[b.id]
 			for i, a := range b.nodes {
 				equal(t, "complete", a.done[b.id], true)
-				equal(t, "known as complete", a.known[b.id], KnownBatch{first.Transcript, true})
+				equal(t, "known as complete", a.dealer.known[b.id], KnownBatch{first.Transcript, true})
 				r := a.store[b.id]
 				if r.Context != b.head.Context(b.m) || r.Header != b.head || r.Transcript != wire.Transcript(r.Deals) ||
 					len(r.Deals) != 3 {
@@ -92,8 +92,8 @@ func TestKeygen(t *testing.T) {
 				if i > 0 && bytes.Equal(r.Batch.Shares.Expose(), first.Batch.Shares.Expose()) {
 					t.Errorf("nodes 0 and %d have the same shares", i)
 				}
-				if a.board.Bytes() != 0 || len(a.batches)+a.board.Len() != 0 {
-					t.Errorf("node %d still holds %d bytes of %d batches", i, a.board.Bytes(), len(a.batches))
+				if a.dealer.board.Bytes() != 0 || len(a.dealer.batches)+a.dealer.board.Len() != 0 {
+					t.Errorf("node %d still holds %d bytes of %d batches", i, a.dealer.board.Bytes(), len(a.dealer.batches))
 				}
 			}
 		})
@@ -145,13 +145,13 @@ func TestJunkInSlots(t *testing.T) {
 	}
 	b.post("dkg."+b.id+".deal.7", b.sessions[0].Seal(b.m, subject, real.body)) // no such node
 	b.post("dkg.x.y", nil)
-	if b.nodes[1].board.Get(b.id).Has(wire.SlotDeal, 0) {
+	if b.nodes[1].dealer.board.Get(b.id).Has(wire.SlotDeal, 0) {
 		t.Fatal("junk became the slot's value")
 	}
 	b.releaseAll(wire.SlotDeal)
 	b.releaseAll(wire.SlotCert)
 	equal(t, "complete", b.nodes[1].done[b.id], true)
-	if len(b.nodes[0].batches) != 0 {
+	if len(b.nodes[0].dealer.batches) != 0 {
 		t.Error("junk opened entries")
 	}
 }
@@ -289,7 +289,7 @@ func TestAbortedNodeRebuilds(t *testing.T) {
 	)
 	late.do(abort)
 	late.do(TaskMessage{b.work[0], t0})
-	equal(t, "phase", late.batches[b.id].phase, dkgAborted)
+	equal(t, "phase", late.dealer.batches[b.id].phase, dkgAborted)
 	equal(t, "messages", len(late.out), 0)
 	b.releaseAll(wire.SlotCert)
 	for _, m := range b.keys {
@@ -396,7 +396,7 @@ func TestTasksAreChecked(t *testing.T) {
 		m.Time = t0
 		a.do(TaskMessage{m, t0})
 		a.expect(ReportBadTask)
-		if len(a.out)+len(a.batches) > 0 {
+		if len(a.out)+len(a.dealer.batches) > 0 {
 			t.Errorf("%s: worked on", name)
 		}
 	}

@@ -52,58 +52,12 @@ type LoadedKey struct {
 	Owner string
 }
 
-// Answers of a Node's computations. They name the very batch or session that
-// asked, not its id: a later one of the same id must not take them for its own.
-type (
-	taskOpened struct {
-		subject string
-		task    *wire.Task
-		job     *wire.Job
-		header  *wire.BatchHeader // keygen
-		request *signRequest      // sign
-		err     error
-	}
-	dealMade struct {
-		b    *dkg
-		body []byte
-		hash [32]byte // ownDeal
-		err  error
-	}
-	dealsVerified struct {
-		b      *dkg
-		record *BatchRecord
-		fault  *fault
-	}
-	batchRebuilt struct {
-		b            *dkg
-		record       *BatchRecord
-		certificates [][]byte
-		fault        *fault
-	}
-	itemsChecked struct {
-		s       *signing
-		items   []frost.Item
-		refusal *wire.JobError
-	}
-	commitChecked struct {
-		s   *signing
-		pos int
-		err error
-	}
-	noncesMade struct {
-		s       *signing
-		items   []frost.Item
-		nonces  *frost.Nonces
-		points  []byte
-		publish Publish
-		err     error
-	}
-	sharesMade struct {
-		s    *signing
-		body []byte
-		err  error
-	}
-)
+// answer is what comes of a computation. It names the very batch or session that asked, not its id: a later one of the
+// same id must not take it for its own.
+type answer interface {
+	Event
+	resume() []Effect
+}
 
 // Effects of a Node.
 type (
@@ -147,14 +101,6 @@ func (SlotLost) event()            {}
 func (SignLost) event()            {}
 func (StandbyDelayChanged) event() {}
 func (Stop) event()                {}
-func (taskOpened) event()          {}
-func (dealMade) event()            {}
-func (dealsVerified) event()       {}
-func (batchRebuilt) event()        {}
-func (itemsChecked) event()        {}
-func (commitChecked) event()       {}
-func (noncesMade) event()          {}
-func (sharesMade) event()          {}
 
 func (Publish) effect()        {}
 func (Certify) effect()        {}

@@ -70,6 +70,3 @@ func (s *finishedSessions) expire(now time.Time) {
 		s.turn(now)
 	}
 }
-
-// count is how many sessions are remembered.
-func (s *finishedSessions) count() int { return len(s.young) + len(s.old) }

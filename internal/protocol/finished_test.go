@@ -53,16 +53,16 @@ func TestFinishedSessionsExpires(t *testing.T) {
 func TestN3SessionForgotten(t *testing.T) {
 	s := begun(t)
 	a := s.at(0)
-	first := string(a.sessions[s.id].points)
+	first := string(a.signer.sessions[s.id].points)
 	s.release(0, wire.SlotCommit)
-	a.finished = newFinishedSessions(1)
+	a.signer.finished = newFinishedSessions(1)
 	a.do(Tick{s.now.Add(2 * sessionLife)})
 	for i := range 2 {
-		a.finished.add(someSession(i), s.now)
+		a.signer.finished.add(someSession(i), s.now)
 	}
-	equal(t, "remembered", a.finished.has(s.id), false)
+	equal(t, "remembered", a.signer.finished.has(s.id), false)
 	a.do(TaskMessage{s.work[0], s.now})
-	again := a.sessions[s.id]
+	again := a.signer.sessions[s.id]
 	if again == nil || again.nonces == nil || string(again.points) == first {
 		t.Fatal("the session did not begin again with other nonces")
 	}
@@ -76,3 +76,6 @@ func TestN3SessionForgotten(t *testing.T) {
 		t.Error("nonces are still there")
 	}
 }
+
+// count is how many sessions are remembered.
+func (s *finishedSessions) count() int { return len(s.young) + len(s.old) }

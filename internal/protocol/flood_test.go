@@ -45,7 +45,7 @@ func TestFloodHidesNoKeys(t *testing.T) {
 	desk := b.newDesk()
 	desk.directory.board = board.New(b.m, desk.opener, smallBoard)
 	fresh := b.newActor(0)
-	fresh.board = board.New(b.m, fresh.opener, smallBoard)
+	fresh.dealer.board = board.New(b.m, fresh.opener, smallBoard)
 	for _, m := range b.keys {
 		desk.do(KeysMessage{m})
 		fresh.do(KeysMessage{m})

@@ -94,18 +94,18 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 		},
 		"tick":   func(*batchTest) Event { return Tick{t0} },
 		"end":    func(*batchTest) Event { return Tick{t0.Add(2 * boardLife)} },
-		"answer": func(b *batchTest) Event { return dealMade{b: b.nodes[0].batches[b.id], err: fmt.Errorf("late")} },
+		"answer": func(b *batchTest) Event { return dealMade{b: b.nodes[0].dealer.batches[b.id], err: fmt.Errorf("late")} },
 		"verified": func(b *batchTest) Event {
-			return dealsVerified{b: b.nodes[0].batches[b.id], fault: &fault{wire.CodeInternal, "late", -1}}
+			return dealsVerified{b: b.nodes[0].dealer.batches[b.id], fault: &fault{wire.CodeInternal, "late", -1}}
 		},
 		"rebuilt": func(b *batchTest) Event {
-			return batchRebuilt{b: b.nodes[0].batches[b.id], fault: &fault{wire.CodeInternal, "late", -1}}
+			return batchRebuilt{b: b.nodes[0].dealer.batches[b.id], fault: &fault{wire.CodeInternal, "late", -1}}
 		},
 	}
 	for name, event := range events {
 		for phase := dkgIdle; phase <= dkgAborted; phase++ {
 			b := dealt(t, "solana")
-			d := b.nodes[0].batches[b.id]
+			d := b.nodes[0].dealer.batches[b.id]
 			d.phase = phase
 			b.nodes[0].hold = true
 			b.nodes[0].out = nil

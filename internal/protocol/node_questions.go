@@ -46,17 +46,17 @@ func (n *Node) judgeCertificate(slot wire.Slot, got, body []byte) wire.Verdict {
 
 // Cursor is the KEYS sequence from which a restarted node has to read: what
 // lies before it is in the keystore or will never be needed.
-func (n *Node) Cursor() uint64 { return n.board.FirstSeq(n.lastKeys + 1) }
+func (n *Node) Cursor() uint64 { return n.dealer.board.FirstSeq(n.dealer.lastKeys + 1) }
 
 // Sessions counts what is in work, for metrics: batches that this node deals
 // in, and signing sessions that hold nonces.
 func (n *Node) Sessions() (batches, nonces int) {
-	for _, b := range n.batches {
+	for _, b := range n.dealer.batches {
 		if b.phase != dkgAborted {
 			batches++
 		}
 	}
-	for _, s := range n.sessions {
+	for _, s := range n.signer.sessions {
 		if s.nonces != nil {
 			nonces++
 		}
@@ -67,5 +67,5 @@ func (n *Node) Sessions() (batches, nonces int) {
 // NonceCounts counts nonce pairs, one for each item, since the start: drawn, and
 // of them used for a share and dropped unused. The rest is held.
 func (n *Node) NonceCounts() (drawn, used, dropped uint64) {
-	return n.nonces.drawn, n.nonces.used, n.nonces.dropped
+	return n.signer.nonces.drawn, n.signer.nonces.used, n.signer.nonces.dropped
 }

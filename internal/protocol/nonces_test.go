@@ -62,7 +62,7 @@ func TestN1FreshNonces(t *testing.T) {
 // N2: what holds the nonces prints nothing, and is empty after use.
 func TestN2NoncesStayInMemory(t *testing.T) {
 	s := begun(t)
-	session := s.at(0).sessions[s.id]
+	session := s.at(0).signer.sessions[s.id]
 	nonces := session.nonces
 	for _, verb := range []string{"%v", "%+v", "%#v", "%x", "%s"} {
 		if got := fmt.Sprintf(verb, nonces); got != "[secret]" {
@@ -173,7 +173,7 @@ func TestN3SecondProcess(t *testing.T) {
 	twin := s.twin(0)
 	s.release(0, wire.SlotCommit)
 	twin.fill(twin.want(wire.SlotCommit)) // finds the first's commitment
-	equal(t, "twin", twin.sessions[s.id].phase, signOut)
+	equal(t, "twin", twin.signer.sessions[s.id].phase, signOut)
 	s.release(1, wire.SlotCommit)
 	for _, m := range s.sign {
 		twin.do(SignMessage{m})
@@ -226,11 +226,11 @@ func TestN3SessionDropped(t *testing.T) {
 	for _, now := range []time.Time{s.now.Add(2 * sessionLife), expires, expires.Add(wire.ClockSkew), expires.Add(wire.ClockSkew + time.Second)} {
 		a.do(Tick{now})
 		a.do(TaskMessage{s.work[0], now})
-		equal(t, "sessions", len(a.sessions), 0)
+		equal(t, "sessions", len(a.signer.sessions), 0)
 	}
 	a.expect(ReportBadTask)
 	a.do(Tick{s.now.Add(2 * (sessionLife + finishedLife))})
-	equal(t, "sessions remembered when their job has expired", a.finished.count(), 0)
+	equal(t, "sessions remembered when their job has expired", a.signer.finished.count(), 0)
 	s.release(1, wire.SlotCommit)
 	for _, what := range []ReportKind{ReportCommitted, ReportShared} {
 		_, count := a.reported(what)
@@ -319,9 +319,9 @@ func TestEveryEventInEverySignPhase(t *testing.T) {
 		func(s *signTest) Event { return Timer{s.id, timerLoad} },
 		func(s *signTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: 0}} },
 		func(s *signTest) Event { return SignLost{} },
-		func(s *signTest) Event { return noncesMade{s: s.at(0).sessions[s.id], err: io.EOF} },
-		func(s *signTest) Event { return sharesMade{s: s.at(0).sessions[s.id], err: io.EOF} },
-		func(s *signTest) Event { return commitChecked{s: s.at(0).sessions[s.id], pos: 99} },
+		func(s *signTest) Event { return noncesMade{s: s.at(0).signer.sessions[s.id], err: io.EOF} },
+		func(s *signTest) Event { return sharesMade{s: s.at(0).signer.sessions[s.id], err: io.EOF} },
+		func(s *signTest) Event { return commitChecked{s: s.at(0).signer.sessions[s.id], pos: 99} },
 		func(s *signTest) Event { return Tick{s.now.Add(2 * sessionLife)} },
 	}
 	for i, event := range events {
@@ -330,7 +330,7 @@ func TestEveryEventInEverySignPhase(t *testing.T) {
 			a := s.at(0)
 			if stage == 0 { // still loading
 				a.done = map[string]bool{}
-				a.sessions = map[string]*signing{}
+				a.signer.sessions = map[string]*signing{}
 				a.out = nil
 				s.deliver()
 				a.done = s.at(1).done

@@ -87,14 +87,14 @@ func TestRefetchEnds(t *testing.T) {
 	f := newFleet(t, 2, 3).start()
 	a, desk := f.nodes[0], f.desk
 	const many = 8
-	a.board = board.New(f.m, a.opener, 3*2048) // a few certificates each
+	a.dealer.board = board.New(f.m, a.opener, 3*2048) // a few certificates each
 	desk.directory.board = board.New(f.m, desk.opener, 3*2048)
 	for i := range many {
 		cert := wire.Certificate{Context: [32]byte{byte(i)}, Node: 2}
 		cert.Attestation = f.attestOne(2, cert.Leaf(f.m))
 		f.say(wire.Slot{Kind: wire.SlotCert, ID: wire.ShortID(cert.Context), Node: 2}, wire.Encode(&cert))
 	}
-	if a.board.Len() == many || desk.directory.board.Len() == many {
+	if a.dealer.board.Len() == many || desk.directory.board.Len() == many {
 		t.Fatal("the board holds all of them")
 	}
 	for i := 0; i < len(a.fetch) && i < 10*many; i++ {
@@ -133,7 +133,7 @@ func TestLateCertificate(t *testing.T) {
 		b.now = b.now.Add(boardLife + 1)
 		a := b.nodes[0]
 		a.do(Tick{b.now})
-		equal(t, "entries after a long time", len(a.batches), 0)
+		equal(t, "entries after a long time", len(a.dealer.batches), 0)
 		if restarted {
 			keys := b.keys
 			b.keys = nil // the cursor has passed them
@@ -176,7 +176,7 @@ func TestCertifiedBySecondProcess(t *testing.T) {
 			},
 		)
 	}
-	equal(t, "twin", twin.batches[b.id].phase, dkgCertifying)
+	equal(t, "twin", twin.dealer.batches[b.id].phase, dkgCertifying)
 	b.releaseAll(wire.SlotDeal)
 	b.releaseAll(wire.SlotCert)
 	for _, m := range b.keys {
@@ -206,7 +206,7 @@ func TestPinned(t *testing.T) {
 	b := dealt(t, "solana")
 	b.release(1, wire.SlotDeal)
 	a := b.nodes[0]
-	a.board.Pin(b.id, t0).SetHeader(b.head) // pinned twice is pinned
+	a.dealer.board.Pin(b.id, t0).SetHeader(b.head) // pinned twice is pinned
 	flood := func() {
 		for i := range maxBoardBytes/b.m.N/wire.MaxMessageSize + 2 {
 			slot := wire.Slot{Kind: wire.SlotDeal, ID: someSession(i), Node: 1}
@@ -215,12 +215,12 @@ func TestPinned(t *testing.T) {
 		}
 	}
 	flood()
-	equal(t, "deal of a batch in work", a.board.Get(b.id).Has(wire.SlotDeal, 1), true)
-	equal(t, "oldest of the flood", a.board.Get(someSession(0)) == nil, true)
+	equal(t, "deal of a batch in work", a.dealer.board.Get(b.id).Has(wire.SlotDeal, 1), true)
+	equal(t, "oldest of the flood", a.dealer.board.Get(someSession(0)) == nil, true)
 	a.do(SlotLost{wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: 0}})
 	equal(t, "phase", b.phase(0), dkgAborted)
 	flood()
-	if log := a.board.Get(b.id); log != nil && log.Has(wire.SlotDeal, 1) {
+	if log := a.dealer.board.Get(b.id); log != nil && log.Has(wire.SlotDeal, 1) {
 		t.Error("the deal of a batch that was given up is never dropped")
 	}
 }
@@ -232,14 +232,14 @@ func TestForgetting(t *testing.T) {
 	b.releaseAll(wire.SlotDeal)
 	end := t0.Add(30*time.Minute + wire.ClockSkew) // see keygen
 	b.nodes[0].do(Tick{end})
-	equal(t, "entries", len(b.nodes[0].batches), 1)
+	equal(t, "entries", len(b.nodes[0].dealer.batches), 1)
 	b.nodes[0].do(Tick{end.Add(1)})
-	equal(t, "entries after the time", len(b.nodes[0].batches)+b.nodes[0].board.Len(), 0)
+	equal(t, "entries after the time", len(b.nodes[0].dealer.batches)+b.nodes[0].dealer.board.Len(), 0)
 	b.nodes[0].compute() // an answer for nobody
 	equal(t, "stored", len(b.nodes[0].store)+len(b.nodes[0].out), 0)
 	b.now = end.Add(1)
 	b.nodes[0].do(TaskMessage{b.work[0], b.now})
-	equal(t, "entries after the task was shown again", len(b.nodes[0].batches), 0)
+	equal(t, "entries after the task was shown again", len(b.nodes[0].dealer.batches), 0)
 }
 
 // One that this node has certified waits longer, among those that may be dropped,
@@ -251,14 +251,14 @@ func TestForgettingTheCertified(t *testing.T) {
 	b.release(0, wire.SlotCert)
 	b.release(1, wire.SlotCert)
 	a.do(Tick{t0.Add(30*time.Minute + wire.ClockSkew + 1)})
-	equal(t, "entries", len(a.batches), 1)
-	a.board.Expire(t0.Add(time.Second)) // what is not pinned
-	equal(t, "batches on the board", a.board.Len(), 0)
+	equal(t, "entries", len(a.dealer.batches), 1)
+	a.dealer.board.Expire(t0.Add(time.Second)) // what is not pinned
+	equal(t, "batches on the board", a.dealer.board.Len(), 0)
 	b.release(2, wire.SlotCert)
 	for _, m := range b.keys {
 		a.do(KeysMessage{m})
 	}
 	equal(t, "complete", a.done[b.id], true)
 	a.do(Tick{t0.Add(2*boardLife + 1)})
-	equal(t, "entries after the time", len(a.batches), 0)
+	equal(t, "entries after the time", len(a.dealer.batches), 0)
 }

@@ -5,10 +5,12 @@ import (
 	"testing"
 )
 
-// TestSmallMachines: a gateway's machine is made of structs that fit in a head.
+// TestSmallMachines: the machines are made of structs that fit in a head.
 func TestSmallMachines(t *testing.T) {
 	const limit = 8
-	for _, machine := range []any{Coordinator{}, directory{}, keygen{}, signJobs{}} {
+	for _, machine := range []any{
+		Coordinator{}, directory{}, keygen{}, signJobs{}, Node{}, nodeCore{}, dealer{}, signer{},
+	} {
 		if s := reflect.TypeOf(machine); s.NumField() > limit {
 			t.Errorf("%s has %d fields, more than %d: is it two machines?", s.Name(), s.NumField(), limit)
 		}

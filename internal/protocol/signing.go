@@ -1,8 +1,6 @@
 package protocol
 
 import (
-	"fmt"
-	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -33,9 +31,18 @@ var signMoves = map[signPhase][]signPhase{
 	signDone:      {signOut},
 }
 
+// signer runs a node's signing sessions.
+type signer struct {
+	*nodeCore
+	sessions map[string]*signing
+	finished *finishedSessions
+	early    *earlyMessages
+	nonces   struct{ drawn, used, dropped uint64 }
+}
+
 // signing is one signing session at one node (docs/protocol.md, section 6).
 type signing struct {
-	node    *Node
+	node    *signer
 	id      string
 	request *signRequest // nil once the session is over
 	count   int          // items
@@ -55,96 +62,15 @@ type signing struct {
 	trace   string
 }
 
-// signRequest is what a task asks of a session. It does not change, so that
-// computations may read it.
-type signRequest struct {
-	session [32]byte
-	job     *wire.Job
-	client  string
-	trace   string
-	draft   string       // of BIP 445, as the task names it
-	which   []uint32     // the job's items in this session
-	keys    []wire.KeyID // of these
-}
-
-func (s *signing) to(next signPhase) {
-	if !slices.Contains(signMoves[s.phase], next) {
-		panic(fmt.Sprintf("session %s: no move from phase %d to %d", s.id, s.phase, next))
-	}
-	s.phase = next
-}
-
-// startSigning begins a signing task.
-func (n *Node) startSigning(r *signRequest, exclude []uint8) []Effect {
-	id := wire.ShortID(r.session)
-	if n.finished.has(id) || n.sessions[id] != nil {
-		return nil // a session is begun once in a process, however often its task is shown
-	}
-	s := &signing{
-		node: n, id: id, request: r, count: len(r.which), started: n.now, trace: r.trace,
-		commits: commitSet{opener: n.opener, session: r.session, exclude: exclude},
-	}
-	n.sessions[id] = s
-	s.waiting = n.early.take(id)
-	switch rank := rankOf(r.session, exclude, n.cfg.Manifest.N, n.cfg.Index); {
-	case rank < 0:
-		return s.sitOut("excluded from this attempt")
-	case rank < n.cfg.Manifest.T:
-		return s.begin()
-	}
-	// Most sessions end without this node, so it spends nothing on them yet.
-	delay := n.cfg.StandbyDelay + time.Duration(s.count)*time.Millisecond
-	return []Effect{After{Delay: delay, Timer: Timer{s.id, timerStandby}}}
-}
+func (s *signing) to(next signPhase) { s.phase = move(signMoves, s.phase, next, s.id) }
 
 // urgent reports whether a client waits for this session.
 func (s *signing) urgent() bool { return s.count <= wire.InteractiveItems }
 
-func (s *signing) onTimer(kind TimerKind) []Effect {
-	switch {
-	case kind == timerLoad && s.phase == signLoading:
-		return []Effect{s.load()}
-	case kind == timerStandby && s.phase == signStandby:
-		return s.begin()
-	}
-	return nil
-}
-
-// begin looks at what the log has of the session, and goes for the keys
-// unless enough others have committed.
-func (s *signing) begin() (effects []Effect) {
-	s.to(signLoading)
-	waiting := s.waiting
-	s.waiting = sessionMessages{}
-	for _, msg := range waiting.messages {
-		if slot, err := wire.ParseSlot(msg.Subject); err == nil {
-			effects = append(effects, s.onLog(slot, msg)...)
-		}
-	}
-	switch {
-	case s.phase != signLoading:
-		return effects
-	case s.commits.maybeValid() >= s.node.cfg.Manifest.T:
-		return append(effects, s.sitOut("enough others have committed")...)
-	}
-	return append(effects, s.load())
-}
-
-// onSealed keeps how a message of this node goes to the log, so that it need not
-// be verified when it comes back.
-func (s *signing) onSealed(e Sealed) {
-	if e.Slot.Kind == wire.SlotCommit && s.phase == signCommitted {
-		s.sealed = e.Data
-	}
-}
-
 // report is a report of this session.
 func (s *signing) report(what ReportKind) Report {
-	r := Report{What: what, Kind: wire.KindSign, ID: s.id, Trace: s.trace, Culprit: -1}
-	if s.request != nil {
-		r.Job = jobKey(s.request.client, s.request.job.ID)
-	}
-	return r
+	job := jobKey(s.request.client, s.request.job.ID)
+	return Report{What: what, Kind: wire.KindSign, ID: s.id, Job: job, Trace: s.trace, Culprit: -1}
 }
 
 // counted is a report with the signatures in it.
@@ -152,4 +78,47 @@ func (s *signing) counted(what ReportKind) Report {
 	r := s.report(what)
 	r.Suite, r.Count = s.suite, s.count
 	return r
+}
+
+// sitOut ends this node's part without a word in the log.
+func (s *signing) sitOut(why string) []Effect {
+	if s.phase == signOut || s.phase == signDone {
+		return nil
+	}
+	report := s.report(ReportSatOut)
+	report.Reason = why
+	s.drop()
+	return []Effect{report}
+}
+
+// refuse ends this node's part and publishes why.
+func (s *signing) refuse(code wire.Code, reason string) []Effect {
+	report := s.report(ReportRefused)
+	report.Code, report.Reason = code, reason
+	c := wire.Complaint{Session: s.request.session, Code: code, Reason: wire.Clip(reason)}
+	s.drop()
+	slot := wire.Slot{Kind: wire.SlotRefuse, ID: s.id, Node: s.node.cfg.Index}
+	return []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: s.trace}, report}
+}
+
+// drop wipes the nonces and forgets the shares; the session stays known, so
+// that the same task does not start it again.
+func (s *signing) drop() {
+	if s.phase == signDrawing {
+		s.items = nil // the computation still reads the shares; onNonces wipes them
+	}
+	s.phase = signOut
+	if s.nonces != nil {
+		s.node.nonces.dropped += uint64(s.count)
+	}
+	s.nonces.Wipe()
+	s.nonces, s.points = nil, nil
+	s.release()
+}
+
+// release wipes the keys' shares and lets go of what the session held.
+func (s *signing) release() {
+	wipeItems(s.items)
+	s.items, s.request, s.set, s.sealed, s.commits.arrivals = nil, nil, nil, nil, nil
+	s.waiting = sessionMessages{}
 }

@@ -10,22 +10,6 @@ import (
 
 // The commitments of a session as they come by the log, until there is a set.
 
-// onSign takes a message of SIGN. Those of a session whose task has not come yet
-// wait for it.
-func (n *Node) onSign(msg wire.LogMessage) []Effect {
-	slot, err := wire.ParseSlot(msg.Subject)
-	if err != nil || !slot.Kind.Signing() || slot.Node >= n.cfg.Manifest.N {
-		return nil
-	}
-	if s := n.sessions[slot.ID]; s != nil {
-		return s.onLog(slot, msg)
-	}
-	if !n.finished.has(slot.ID) {
-		n.early.put(slot, msg)
-	}
-	return nil
-}
-
 // onLog takes a message of this session in log order.
 func (s *signing) onLog(slot wire.Slot, msg wire.LogMessage) []Effect {
 	if s.phase == signStandby && slot.Kind == wire.SlotShare {
@@ -101,6 +85,16 @@ func (s *signing) check(pos int) []Effect {
 	}
 	return []Effect{Compute{Urgent: s.urgent(), Name: "check commitment", Trace: s.trace, Run: run}}
 }
+
+type commitChecked struct {
+	s   *signing
+	pos int
+	err error
+}
+
+func (commitChecked) event() {}
+
+func (e commitChecked) resume() []Effect { return e.s.onChecked(e) }
 
 func (s *signing) onChecked(e commitChecked) []Effect {
 	if s.phase >= signDone {

@@ -46,6 +46,19 @@ func (s *signing) publishCommit() func(points []byte) Publish {
 	}
 }
 
+type noncesMade struct {
+	s       *signing
+	items   []frost.Item
+	nonces  *frost.Nonces
+	points  []byte
+	publish Publish
+	err     error
+}
+
+func (noncesMade) event() {}
+
+func (e noncesMade) resume() []Effect { return e.s.onNonces(e) }
+
 func (s *signing) onNonces(e noncesMade) []Effect {
 	counts := &s.node.nonces
 	if e.err == nil {
@@ -94,6 +107,16 @@ func (s *signing) sign() []Effect {
 	}}}
 }
 
+type sharesMade struct {
+	s    *signing
+	body []byte
+	err  error
+}
+
+func (sharesMade) event() {}
+
+func (e sharesMade) resume() []Effect { return e.s.onShares(e) }
+
 func (s *signing) onShares(e sharesMade) []Effect {
 	if s.phase != signComputing {
 		return nil
@@ -106,47 +129,4 @@ func (s *signing) onShares(e sharesMade) []Effect {
 	s.release()
 	slot := wire.Slot{Kind: wire.SlotShare, ID: s.id, Node: s.node.cfg.Index}
 	return []Effect{Publish{Slot: slot, Body: e.body, Trace: s.trace}, report}
-}
-
-// sitOut ends this node's part without a word in the log.
-func (s *signing) sitOut(why string) []Effect {
-	if s.phase == signOut || s.phase == signDone {
-		return nil
-	}
-	report := s.report(ReportSatOut)
-	report.Reason = why
-	s.drop()
-	return []Effect{report}
-}
-
-// refuse ends this node's part and publishes why.
-func (s *signing) refuse(code wire.Code, reason string) []Effect {
-	report := s.report(ReportRefused)
-	report.Code, report.Reason = code, reason
-	c := wire.Complaint{Session: s.request.session, Code: code, Reason: wire.Clip(reason)}
-	s.drop()
-	slot := wire.Slot{Kind: wire.SlotRefuse, ID: s.id, Node: s.node.cfg.Index}
-	return []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: s.trace}, report}
-}
-
-// drop wipes the nonces and forgets the shares; the session stays known, so
-// that the same task does not start it again.
-func (s *signing) drop() {
-	if s.phase == signDrawing {
-		s.items = nil // the computation still reads the shares; onNonces wipes them
-	}
-	s.phase = signOut
-	if s.nonces != nil {
-		s.node.nonces.dropped += uint64(s.count)
-	}
-	s.nonces.Wipe()
-	s.nonces, s.points = nil, nil
-	s.release()
-}
-
-// release wipes the keys' shares and lets go of what the session held.
-func (s *signing) release() {
-	wipeItems(s.items)
-	s.items, s.request, s.set, s.sealed, s.commits.arrivals = nil, nil, nil, nil, nil
-	s.waiting = sessionMessages{}
 }

@@ -54,7 +54,7 @@ func (s *signTest) deliver() { s.fleet.task(s.task, jobID(7)) }
 // at is the node of a rank.
 func (s *signTest) at(rank int) *actor { return s.nodes[s.order[rank]] }
 
-func (s *signTest) phase(rank int) signPhase { return s.at(rank).sessions[s.id].phase }
+func (s *signTest) phase(rank int) signPhase { return s.at(rank).signer.sessions[s.id].phase }
 
 func (s *signTest) release(rank int, kind wire.SlotKind) {
 	s.t.Helper()
@@ -131,7 +131,7 @@ func TestSigning(t *testing.T) {
 			t.Errorf("%s: shares %v and %v", suite, a, b)
 		}
 		for i := range 2 {
-			if _, nonces := s.at(i).Sessions(); nonces != 0 || s.at(i).sessions[s.id].items != nil {
+			if _, nonces := s.at(i).Sessions(); nonces != 0 || s.at(i).signer.sessions[s.id].items != nil {
 				t.Errorf("%s: rank %d still holds nonces or shares", suite, i)
 			}
 		}
@@ -190,7 +190,7 @@ func TestOwnCommitmentComesBack(t *testing.T) {
 		a.do(SignMessage{m})
 		a.do(SignMessage{m})
 		var others []int
-		for _, c := range a.sessions[s.id].commits.arrivals {
+		for _, c := range a.signer.sessions[s.id].commits.arrivals {
 			others = append(others, c.Index)
 		}
 		if counts := slices.Equal(others, []int{a.cfg.Index}); counts != test.counts || len(others) > 1 {
@@ -327,7 +327,7 @@ func TestCommitmentsBeforeTheTask(t *testing.T) {
 	late.do(TaskMessage{s.work[0], s.now})
 	late.fill(late.want(wire.SlotCommit))
 	late.do(SignMessage{s.sign[len(s.sign)-1]})
-	equal(t, "late node", late.sessions[s.id].phase, signDone)
+	equal(t, "late node", late.signer.sessions[s.id].phase, signDone)
 }
 
 // Checks of large commitments are computed elsewhere and answer in any order.
@@ -449,7 +449,7 @@ func TestSignTaskBounds(t *testing.T) {
 		change(s.task)
 		s.deliver()
 		s.nodes[0].expect(ReportBadTask)
-		equal(t, name+": sessions", len(s.nodes[0].sessions), 0)
+		equal(t, name+": sessions", len(s.nodes[0].signer.sessions), 0)
 	}
 }
 
@@ -464,10 +464,10 @@ func TestCommitFailsWithoutRandomness(t *testing.T) {
 func TestSessionsEnd(t *testing.T) {
 	s := begun(t)
 	s.at(0).do(Tick{s.now.Add(sessionLife)})
-	equal(t, "sessions", len(s.at(0).sessions), 1)
-	nonces := s.at(0).sessions[s.id].nonces
+	equal(t, "sessions", len(s.at(0).signer.sessions), 1)
+	nonces := s.at(0).signer.sessions[s.id].nonces
 	s.at(0).do(Tick{s.now.Add(sessionLife + time.Second)})
-	equal(t, "sessions after the time", len(s.at(0).sessions), 0)
+	equal(t, "sessions after the time", len(s.at(0).signer.sessions), 0)
 	if _, err := nonces.Sign(nil); !errors.Is(err, frost.ErrNoncesUsed) {
 		t.Errorf("nonces of a session that ended: %v", err)
 	}

@@ -37,11 +37,11 @@ func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbo
 func (s *signJobs) start(job *activeJob) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]bool{}, late: map[int]int{},
-		sigs: make([][]byte, len(job.job.Items)),
+		sigs: make([][]byte, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
 	}
 	s.jobs[job] = j
-	for i := range job.job.Items {
-		j.left = append(j.left, uint32(i))
+	for i := range j.left {
+		j.left[i] = uint32(i)
 	}
 	if last, ok := s.latest[job.key()]; ok {
 		j.next = int(last.attempt) + 1
@@ -76,7 +76,7 @@ func (s *signJobs) expire(now time.Time) {
 // there yet may be one that another gateway announced a moment ago, so the look is
 // repeated.
 func (s *signJobs) find(j *activeSign) {
-	items := make([]frost.Item, len(j.job.Items))
+	items, keys := make([]frost.Item, len(j.job.Items)), make([]frost.Key, len(j.job.Items))
 	for i, it := range j.job.Items {
 		id, _ := wire.ParseKeyID(it.Key)
 		b := s.directory.find(id.Batch)
@@ -91,9 +91,8 @@ func (s *signJobs) find(j *activeSign) {
 			s.out.fail(j.activeJob, wire.Refuse(wire.CodeNotOwner, "item %d: key %s belongs to another client", i, it.Key))
 			return
 		}
-		items[i] = frost.Item{
-			Key: b.key(s.cfg.Manifest, id.Index), Message: it.Message, Tweak: it.Tweak(frost.Suite(b.header.Suite)),
-		}
+		keys[i] = b.key(s.cfg.Manifest, id.Index)
+		items[i] = frost.Item{Key: &keys[i], Message: it.Message, Tweak: it.Tweak(keys[i].Suite)}
 		if err := checkItem(items[i], items[0]); err != nil {
 			s.out.fail(j.activeJob, wire.Refuse(err.Code, "item %d: %s", i, err.Reason))
 			return

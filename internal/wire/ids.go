@@ -65,7 +65,8 @@ func (id KeyID) String() string { return id.Batch + "." + strconv.Itoa(id.Index)
 func ParseKeyID(s string) (KeyID, error) {
 	batch, index, ok := strings.Cut(s, ".")
 	i, err := strconv.Atoi(index)
-	if !ok || err != nil || strconv.Itoa(i) != index || !isBatchID(batch) {
+	var digits [20]byte // on the stack: a job may have a thousand keys
+	if !ok || err != nil || string(strconv.AppendInt(digits[:0], int64(i), 10)) != index || !isBatchID(batch) {
 		return KeyID{}, fmt.Errorf("key id %.80q is not <32 hexadecimal digits>.<index>", s)
 	}
 	if i < 0 || i >= frost.MaxBatch {

@@ -1,6 +1,7 @@
 package wire
 
 import (
+	"encoding/binary"
 	"fmt"
 	"strings"
 
@@ -35,7 +36,7 @@ func (t *Task) Session(m *Manifest) [32]byte {
 	mh, digest := m.Hash(), t.Job.Digest(m)
 	var items []byte
 	for _, i := range t.Items {
-		items = append(items, Be32(i)...)
+		items = binary.BigEndian.AppendUint32(items, i)
 	}
 	return frost.Hash("frostfleet/sign/v2", mh[:], []byte(t.Draft), digest[:], Be32(t.Attempt), items, t.Exclude)
 }

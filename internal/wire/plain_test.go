@@ -30,6 +30,14 @@ func TestPlainRefusals(t *testing.T) {
 	}
 }
 
+// A job may list a thousand keys, which are read in one step of a machine.
+func TestKeyIDIsReadInPlace(t *testing.T) {
+	id := KeyID{strings.Repeat("0", 32), 999}.String()
+	if n := testing.AllocsPerRun(100, func() { _, _ = ParseKeyID(id) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestKeyIDOutOfRange(t *testing.T) {
 	for id, want := range map[string]string{
 		strings.Repeat("0", 32) + ".99999": "there is no index 99999, a batch has at most 1000 keys",

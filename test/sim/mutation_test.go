@@ -25,10 +25,11 @@ type mutation struct {
 
 const (
 	noncesFile  = "internal/frost/sign_nonces.go"
+	sessionFile = "internal/protocol/signing.go"
 	signingFile = "internal/protocol/signing_nonces.go"
 	commitsFile = "internal/protocol/signing_commits.go"
 	dealFile    = "internal/protocol/dkg_deal.go"
-	finishFile  = "internal/protocol/dkg_finish.go"
+	dealerFile  = "internal/protocol/dealer.go"
 	boardFile   = "internal/board/batch.go"
 )
 
@@ -49,7 +50,7 @@ var mutations = []mutation{
 				"\ts.release()\n\tslot := wire.Slot{Kind: wire.SlotShare",
 				"\ts.reopen()\n\tslot := wire.Slot{Kind: wire.SlotShare",
 			},
-			{signingFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n" +
+			{sessionFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n" +
 				"\t\tif a.Index == s.node.cfg.Index {\n\t\t\ts.commits.arrivals = []arrival{a}\n\t\t\tbreak\n\t\t}\n\t}\n" +
 				"\ts.phase, s.set = signCommitted, nil\n}\n\n// release wipes"},
 		},
@@ -81,10 +82,11 @@ var mutations = []mutation{
 		name: "a second certificate for one batch", rule: RuleCertifyOnce, profile: Restarts, seeds: 60,
 		edits: []edit{
 			{
-				finishFile,
-				"cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root,",
-				"cert := wire.Certificate{Context: e.Context, Transcript: frost.Hash(\"mutation\", e.Transcript[:]), Root: e.Root,",
+				dealerFile,
+				"cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root}",
+				"cert := wire.Certificate{Context: e.Context, Transcript: frost.Hash(\"mutation\", e.Transcript[:]), Root: e.Root}",
 			},
+			{dealerFile, "import (\n", "import (\n\t\"github.com/frostfleet/frostfleet/internal/frost\"\n"},
 		},
 	},
 	{

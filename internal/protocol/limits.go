@@ -1,0 +1,25 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Bounds on what both machines remember of batches and sessions that they may never work on.
+const (
+	maxBoardBytes = 256 << 20
+	boardLife     = wire.MaxJobLife + 10*time.Minute
+	sessionLife   = 5 * time.Minute
+)
+
+// How often a machine looks for keys that it does not have yet. Another node may have seen the batch's last
+// certificate earlier.
+const (
+	loadRetries = 60
+	loadDelay   = 50 * time.Millisecond
+)
+
+// inlineChecks is up to how many items a commitment, or the items themselves, are checked on the spot: a detour over
+// the pool would cost more.
+const inlineChecks = 2

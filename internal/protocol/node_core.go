@@ -1,0 +1,75 @@
+package protocol
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// NodeConfig is what a worker's machine starts with. The machine wipes Host and
+// SeedSecret when it is stopped.
+type NodeConfig struct {
+	Manifest   *wire.Manifest
+	Access     *wire.Access
+	Index      int
+	Host       *secret.Bytes // X25519 private key, Derive("host", ...)
+	SeedSecret *secret.Bytes // mixed into every deal's seed
+	Rand       io.Reader     // crypto/rand
+	// StandbyDelay is how long a signer of the second rank waits before it offers
+	// itself. StandbyDelayChanged replaces it.
+	StandbyDelay time.Duration
+	// Known are the batches in the keystore.
+	Known map[string]KnownBatch
+}
+
+// KnownBatch is what the keystore holds of a batch.
+type KnownBatch struct {
+	Transcript [32]byte
+	Complete   bool
+}
+
+// BatchRecord is what a node keeps of a batch.
+type BatchRecord struct {
+	ID         string
+	Header     wire.BatchHeader
+	Context    [32]byte
+	Transcript [32]byte
+	Root       [32]byte // wire.KeyRoot
+	Deals      [][]byte // raw, in index order: the node's copy of the log
+	Batch      *frost.Batch
+}
+
+func newRecord(m *wire.Manifest, header *wire.BatchHeader, deals [][]byte, batch *frost.Batch) *BatchRecord {
+	ctx := header.Context(m)
+	return &BatchRecord{
+		ID: wire.ShortID(ctx), Header: *header, Context: ctx, Transcript: wire.Transcript(deals),
+		Root: wire.KeyRoot(batch.PublicKeys, header.Client), Deals: deals, Batch: batch,
+	}
+}
+
+// wipe wipes the shares of a record, if there is one.
+func (r *BatchRecord) wipe() {
+	if r != nil {
+		r.Batch.Shares.Wipe()
+	}
+}
+
+// nodeCore is what all parts of a Node share.
+type nodeCore struct {
+	cfg    NodeConfig
+	opener *wire.Opener
+	now    time.Time
+}
+
+// move returns the phase that a batch or a session goes to, if its table has the move.
+func move[P ~int](moves map[P][]P, from, to P, id string) P {
+	if !slices.Contains(moves[from], to) {
+		panic(fmt.Sprintf("%s: no move from phase %d to %d", id, from, to))
+	}
+	return to
+}
