@@ -30,18 +30,25 @@ var likely = map[string][]string{
 	"pkcs11":   {keyprovider.OpSign, keyprovider.OpDerive, keyprovider.OpPublicKey, keyprovider.OpLogin},
 }
 
-func newProviderMetrics() providerMetrics {
+func newProviderMetrics(r prometheus.Registerer, name string, prices Prices) providerMetrics {
+	f := factoryOf(r)
 	return providerMetrics{
-		calls: histograms("frostfleet_provider_call_seconds", "Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", buckets,
-			"provider", "operation", "outcome"),
-		up: prometheus.NewGauge(prometheus.GaugeOpts{
+		name: name,
+		calls: f.histograms("frostfleet_provider_call_seconds",
+			"Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.",
+			buckets, "provider", "operation", "outcome"),
+		up: f.NewGauge(prometheus.GaugeOpts{
 			Name: "frostfleet_provider_up", Help: "1 while the key provider works, 0 while it fails."}),
-		circuit: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "frostfleet_provider_circuit_open", Help: "1 while calls fail at once and the device is left alone, but for a try now and then."}),
-		failing:   gauges("frostfleet_provider_failing", "1 for the reason why the key provider fails, 0 for every other.", "reason"),
-		cache:     counters("frostfleet_provider_cache_total", "Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
-		coalesced: prometheus.NewHistogram(histogram("frostfleet_provider_coalesced_digests", "Digests that one signature of the device served.", powers(frost.MaxBatch))),
-		cost:      newCost(Prices{}),
+		circuit: f.NewGauge(prometheus.GaugeOpts{
+			Name: "frostfleet_provider_circuit_open",
+			Help: "1 while calls fail at once and the device is left alone, but for a try now and then."}),
+		failing: f.gauges("frostfleet_provider_failing",
+			"1 for the reason why the key provider fails, 0 for every other.", "reason"),
+		cache: f.counters("frostfleet_provider_cache_total",
+			"Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
+		coalesced: f.NewHistogram(histogram("frostfleet_provider_coalesced_digests",
+			"Digests that one signature of the device served.", powers(frost.MaxBatch))),
+		cost: newCost(f, prices),
 	}
 }
 
@@ -50,10 +57,8 @@ func newProviderMetrics() providerMetrics {
 // series per reason in frostfleet_provider_failing from the start; among the
 // calls it gets one when it happens, as there would be a thousand.
 func (m *Metrics) ForProvider(name string, prices Prices) {
+	m.provider = newProviderMetrics(m.registry, name, prices)
 	p := &m.provider
-	p.name, p.cost = name, newCost(prices)
-	m.registry.MustRegister(p.calls, p.up, p.circuit, p.failing, p.cache, p.coalesced)
-	p.cost.register(m.registry)
 	for _, operation := range likely[name] {
 		p.calls.WithLabelValues(name, operation, string(keyprovider.OK))
 	}
@@ -64,11 +69,8 @@ func (m *Metrics) ForProvider(name string, prices Prices) {
 
 // ProviderCall implements keyprovider.Observer.
 func (m *Metrics) ProviderCall(c keyprovider.Call) {
-	operation := c.Operation
-	if !slices.Contains(keyprovider.Operations, operation) {
-		operation = other
-	}
-	m.provider.calls.WithLabelValues(m.provider.name, operation, string(known(keyprovider.ReasonOf(c.Err)))).Observe(c.Took.Seconds())
+	operation, outcome := knownOr(c.Operation, keyprovider.Operations), known(keyprovider.ReasonOf(c.Err))
+	m.provider.calls.WithLabelValues(m.provider.name, operation, string(outcome)).Observe(c.Took.Seconds())
 	m.provider.cost.add(c.Operation)
 }
 
@@ -77,7 +79,8 @@ func (m *Metrics) ProviderState(err error) {
 	p, now := &m.provider, known(keyprovider.CauseOf(err))
 	for _, reason := range keyprovider.Reasons {
 		switch reason {
-		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen: // no failures of the device
+		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen:
+			// no failures of the device
 		default:
 			p.failing.WithLabelValues(string(reason)).Set(boolGauge(reason == now))
 		}
