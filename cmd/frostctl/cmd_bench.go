@@ -245,19 +245,12 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 	if hgrm != nil {
 		failure = errors.Join(failure, loads[0].WritePercentiles(hgrm))
 	}
-	return errors.Join(failure, report.print(cmd), outcome(loads))
+	return errors.Join(failure, show(cmd, report, report.writeText), outcome(loads))
 }
 
 func (r *benchReport) title() string {
 	return fmt.Sprintf("frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s", r.Bench, r.Chain, r.Batch, r.Fleet,
 		r.T, r.N, r.Network)
-}
-
-func (r *benchReport) print(cmd *cobra.Command) error {
-	if wantJSON(cmd) {
-		return printJSON(cmd.OutOrStdout(), r)
-	}
-	return r.writeText(cmd.OutOrStdout())
 }
 
 func (r *benchReport) writeText(w io.Writer) error {

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
-	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -39,7 +39,7 @@ nodes: the access list, and a gateway and a client.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if manifest != "" {
-				if o.Manifest, err = launch.LoadManifest(manifest); err != nil {
+				if o.Manifest, err = config.LoadManifest(manifest); err != nil {
 					return err
 				}
 				o.N = o.Manifest.N

@@ -25,7 +25,7 @@ func Dev(ctx context.Context, dir string, o Options) error {
 	if err != nil {
 		return err
 	}
-	m, err := LoadManifest(g.Gateway.Manifest)
+	m, err := config.LoadManifest(g.Gateway.Manifest)
 	if err != nil {
 		return err
 	}

@@ -103,7 +103,7 @@ func CheckClient(path string, load func(path string) error) *Report {
 		}},
 		{"bus files", read, func(context.Context, *Step) error { return c.CheckFiles() }},
 		{"manifest file", read, func(context.Context, *Step) error {
-			_, err := launch.LoadManifest(c.Client.Manifest)
+			_, err := config.LoadManifest(c.Client.Manifest)
 			return err
 		}},
 		{"access list", read, func(_ context.Context, s *Step) error { return accessList(s, c.Client.Access, false) }},
