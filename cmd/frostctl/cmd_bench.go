@@ -121,7 +121,8 @@ func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long jobs are started")
 	f.IntVar(&o.batch, "batch", batch, batchUsage)
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "a job that takes longer has failed")
-	f.StringVar(&o.hgrm, "hgrm", "", "write the latency percentiles here, as HdrHistogram's plotters read them; of mixed, the single signatures'")
+	f.StringVar(&o.hgrm, "hgrm", "",
+		"write the latency percentiles here, as HdrHistogram's plotters read them; of mixed, the single signatures'")
 	f.BoolVar(&o.yes, "yes", false, "do it on a network that is not regtest")
 	addConfigFlag(cmd)
 	_ = cmd.MarkFlagRequired("chain") // fails only without such a flag

@@ -107,7 +107,8 @@ func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 	if nodes {
 		fmt.Fprintf(out, "all in one process:\n  frostctl dev %s\n\nor one process each:\n", dir)
 	} else {
-		fmt.Fprintf(out, "give every node %s and %s; then\n", filepath.Join(dir, fleet.ManifestFile), filepath.Join(dir, fleet.AccessFile))
+		fmt.Fprintf(out, "give every node %s and %s; then\n",
+			filepath.Join(dir, fleet.ManifestFile), filepath.Join(dir, fleet.AccessFile))
 	}
 	fmt.Fprintf(out, "  frost-gateway run --config %s\n", filepath.Join(dir, fleet.GatewayFile))
 	for i := range m.N {

@@ -137,7 +137,7 @@ public_key = "` + key + `"
 }
 
 // TestErrorsKeepSecrets: whatever is wrong with or near the pin or a password
-// in an URL, no error repeats it.
+// in a URL, no error repeats it.
 func TestErrorsKeepSecrets(t *testing.T) {
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
 	for _, tail := range []string{

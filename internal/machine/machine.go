@@ -106,7 +106,7 @@ type Runner[M Machine] struct {
 	fatal      chan error
 }
 
-// New returns a Runner that begins nothing by itself until Run.
+// New returns a Runner that does nothing until Run.
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),

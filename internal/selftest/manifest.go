@@ -68,7 +68,8 @@ func (t *test) checkIdentity(ctx context.Context, s *Step) error {
 		return fmt.Errorf("the key provider's identity key is not the one that the manifest has for node %d: "+
 			"wrong key_provider settings, wrong [node] index, or a manifest of another fleet", i)
 	}
-	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: the identity key is node %d's; what it derives is not known", m.Fleet, m.T, m.N, m.Epoch, i)
+	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: the identity key is node %d's; what it derives is not known",
+		m.Fleet, m.T, m.N, m.Epoch, i)
 	return nil
 }
 

@@ -33,7 +33,7 @@ func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey) (*Access
 			return nil, fmt.Errorf("client %q: use 1 to 64 letters, digits, _ or -", c.Name)
 		}
 		if _, ok := a.clients[c.Name]; ok {
-			return nil, fmt.Errorf("client %q stands twice", c.Name)
+			return nil, fmt.Errorf("client %q is listed twice", c.Name)
 		}
 		key, err := newVerifier(c.Key)
 		if err != nil {

@@ -69,7 +69,7 @@ func walkObject(dec *json.Decoder, depth int) error {
 		}
 		key, _ := t.(string)
 		if seen[key] || !plainKey(key) {
-			return fmt.Errorf("field %.64q stands twice or is not in lower case", key)
+			return fmt.Errorf("field %.64q occurs twice or is not in lower case", key)
 		}
 		seen[key] = true
 		if err := walkValue(dec, depth+1); err != nil {
