@@ -61,9 +61,6 @@ lint: $(LINTER) ## golangci-lint with the import rules of .golangci.yml
 fuzz: ## every fuzz target for FUZZTIME each (1m): make fuzz FUZZTIME=10m
 	GO="$(GO)" scripts/fuzz $(FUZZTIME)
 
-dashboards: ## write configs/grafana/dashboards from internal/dashboards
-	$(GO) run ./internal/dashboards/gen
-
 monitoring: setup ## a fleet under load with a real Prometheus, and trouble on request: make monitoring FAULT='kill 2'
 	$(GO) run ./test/monitor/run -faster $(FASTER)
 
@@ -97,4 +94,4 @@ $(VENV)/ready: $(REQUIREMENTS) | setup
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim bench bench-compare bench-save bench-hsm lint fuzz dashboards monitoring e2e devices setup clean
+.PHONY: help demo build test test-dkg emulator sim bench bench-compare bench-save bench-hsm lint fuzz monitoring e2e devices setup clean

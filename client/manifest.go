@@ -1,9 +1,7 @@
 package client
 
 import (
-	"fmt"
-
-	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -31,15 +29,11 @@ func ParseManifest(data []byte) (*Manifest, error) {
 
 // LoadManifest reads and validates a manifest.json.
 func LoadManifest(path string) (*Manifest, error) {
-	text, err := secret.File{What: "manifest", Path: path, Max: wire.MaxJobSize, Public: true}.Text()
+	m, err := config.LoadManifest(path)
 	if err != nil {
-		return nil, fmt.Errorf("%w: ask the fleet's operators for manifest.json", err)
+		return nil, err
 	}
-	m, err := ParseManifest(text.Expose())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
+	return public(m), nil
 }
 
 // Hash identifies the manifest: two fleets, or two versions of one, never have

@@ -121,7 +121,8 @@ func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long jobs are started")
 	f.IntVar(&o.batch, "batch", batch, batchUsage)
 	f.DurationVar(&o.timeout, "timeout", time.Minute, "a job that takes longer has failed")
-	f.StringVar(&o.hgrm, "hgrm", "", "write the latency percentiles here, as HdrHistogram's plotters read them; of mixed, the single signatures'")
+	f.StringVar(&o.hgrm, "hgrm", "",
+		"write the latency percentiles here, as HdrHistogram's plotters read them; of mixed, the single signatures'")
 	f.BoolVar(&o.yes, "yes", false, "do it on a network that is not regtest")
 	addConfigFlag(cmd)
 	_ = cmd.MarkFlagRequired("chain") // fails only without such a flag
@@ -245,19 +246,12 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 	if hgrm != nil {
 		failure = errors.Join(failure, loads[0].WritePercentiles(hgrm))
 	}
-	return errors.Join(failure, report.print(cmd), outcome(loads))
+	return errors.Join(failure, show(cmd, report, report.writeText), outcome(loads))
 }
 
 func (r *benchReport) title() string {
 	return fmt.Sprintf("frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s", r.Bench, r.Chain, r.Batch, r.Fleet,
 		r.T, r.N, r.Network)
-}
-
-func (r *benchReport) print(cmd *cobra.Command) error {
-	if wantJSON(cmd) {
-		return printJSON(cmd.OutOrStdout(), r)
-	}
-	return r.writeText(cmd.OutOrStdout())
 }
 
 func (r *benchReport) writeText(w io.Writer) error {

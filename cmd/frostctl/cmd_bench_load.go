@@ -103,61 +103,50 @@ func newLoadProgress(cmd *cobra.Command, l *loadgen.Load) *progress {
 	return bar
 }
 
-func isBusy(err error) bool {
-	var busy *client.BusyError
-	return errors.As(err, &busy)
+func isBusy(err error) bool { return is[*client.BusyError](err) }
+
+// ask has one job done. In an open loop the fleet may turn it away: the next one
+// that is due does not wait for that. In a closed loop the client waits until there
+// is room.
+func ask[Q, R any](ctx context.Context, open bool, request Q,
+	submit func(context.Context, Q) (*client.Handle[R], error), patient func(context.Context, Q) (*R, error)) (*R, error) {
+	if !open {
+		return patient(ctx, request)
+	}
+	h, err := submit(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	return h.Wait(ctx)
 }
 
-// keygenLoad is one keygen job after the other. In an open loop the fleet may
-// turn a job away: the next one that is due does not wait for that. In a closed
-// loop the client waits until there is room.
+// keygenLoad is one keygen job after the other.
 func (b *benchRun) keygenLoad(open bool) loadgen.Load {
 	note(b.cmd, "KEYS keeps for ever what this generates")
 	return loadgen.Load{Unit: "keys", Busy: isBusy, Do: func(ctx context.Context, _ int) (int, error) {
 		ctx, expires, cancel := b.untilTimeout(ctx)
 		defer cancel()
 		request := client.KeygenRequest{Chain: b.chain, Count: b.batch, Expires: expires}
-		if !open {
-			got, err := b.c.Keygen(ctx, request)
-			return len(got.Keys), err
-		}
-		h, err := b.c.SubmitKeygen(ctx, request)
-		if err != nil {
+		got, err := ask(ctx, open, request, b.c.SubmitKeygen, b.c.Keygen)
+		if got == nil {
 			return 0, err
 		}
-		got, err := h.Wait(ctx)
-		if err != nil {
-			return 0, err
-		}
-		return len(got.Keys), nil
+		return len(got.Keys), err
 	}}
 }
 
-// signLoad is one sign job after the other, as keygenLoad.
+// signLoad is one sign job after the other. A job makes all of its signatures, or
+// none.
 func (b *benchRun) signLoad(open bool, batch int) loadgen.Load {
 	return loadgen.Load{Unit: "signatures", Busy: isBusy, Do: func(ctx context.Context, i int) (int, error) {
 		ctx, expires, cancel := b.untilTimeout(ctx)
 		defer cancel()
 		request := client.SignRequest{Items: b.items(i, batch), Expires: expires}
-		if !open {
-			_, err := b.c.Sign(ctx, request)
-			return signed(batch, err), err
-		}
-		h, err := b.c.SubmitSign(ctx, request)
-		if err != nil {
+		if _, err := ask(ctx, open, request, b.c.SubmitSign, b.c.Sign); err != nil {
 			return 0, err
 		}
-		_, err = h.Wait(ctx)
-		return signed(batch, err), err
+		return batch, nil
 	}}
-}
-
-// signed is how many signatures a job made: it is all or nothing.
-func signed(batch int, err error) int {
-	if err != nil {
-		return 0
-	}
-	return batch
 }
 
 // untilTimeout bounds a job at both ends: here, and as its expiry at the

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,8 +66,6 @@ func newBusServeCommand() *cobra.Command {
 		Use: "serve --store DIR", Short: "Run a NATS server on loopback, for development", Args: cobra.NoArgs,
 		Long: "Serve runs the embedded nats-server as a process of its own: JetStream on\nfiles, every write synced, loopback only and without credentials.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			server, err := natsserver.Embed(store, port, log)
 			if err != nil {
@@ -77,7 +73,7 @@ func newBusServeCommand() *cobra.Command {
 			}
 			defer server.Shutdown()
 			if fleet != "" {
-				if err := applyTo(ctx, server, fleet); err != nil {
+				if err := applyTo(cmd.Context(), server, fleet); err != nil {
 					return err
 				}
 			}
@@ -86,7 +82,7 @@ func newBusServeCommand() *cobra.Command {
 			} else {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), server.URL())
 			}
-			<-ctx.Done()
+			<-cmd.Context().Done()
 			return err
 		},
 	}

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"os/signal"
-	"syscall"
-
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/demo"
@@ -24,18 +21,13 @@ frost-worker and frost-gateway must be beside frostctl (make build).`,
 		Example: "  frostctl demo\n  frostctl demo --json",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			report, err := demo.Run(ctx, demo.Options{Dir: dir, Step: func(format string, args ...any) {
+			report, err := demo.Run(cmd.Context(), demo.Options{Dir: dir, Step: func(format string, args ...any) {
 				note(cmd, format, args...)
 			}})
 			if err != nil {
 				return err
 			}
-			if wantJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), report)
-			}
-			return report.Print(cmd.OutOrStdout())
+			return show(cmd, report, report.Print)
 		},
 	}
 	cmd.Flags().StringVar(&dir, "dir", "",

@@ -1,9 +1,6 @@
 package main
 
 import (
-	"os/signal"
-	"syscall"
-
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/internal/command"
@@ -27,9 +24,7 @@ all shares: for development only.`,
 			if err != nil {
 				return command.Usage(err)
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			return launch.Dev(ctx, args[0], launch.Options{Log: log, Serve: natsserver.Embed, Ready: func() {
+			return launch.Dev(cmd.Context(), args[0], launch.Options{Log: log, Serve: natsserver.Embed, Ready: func() {
 				if wantJSON(cmd) {
 					ready := map[string]any{"ready": true, "directory": args[0]}
 					_ = printJSON(cmd.OutOrStdout(), ready) // the fleet runs all the same

@@ -7,8 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
-	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -39,7 +39,7 @@ nodes: the access list, and a gateway and a client.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if manifest != "" {
-				if o.Manifest, err = launch.LoadManifest(manifest); err != nil {
+				if o.Manifest, err = config.LoadManifest(manifest); err != nil {
 					return err
 				}
 				o.N = o.Manifest.N
@@ -110,7 +110,8 @@ func describeFleet(out io.Writer, dir string, m *wire.Manifest, nodes bool) {
 	if nodes {
 		fmt.Fprintf(out, "all in one process:\n  frostctl dev %s\n\nor one process each:\n", dir)
 	} else {
-		fmt.Fprintf(out, "give every node %s and %s; then\n", filepath.Join(dir, fleet.ManifestFile), filepath.Join(dir, fleet.AccessFile))
+		fmt.Fprintf(out, "give every node %s and %s; then\n",
+			filepath.Join(dir, fleet.ManifestFile), filepath.Join(dir, fleet.AccessFile))
 	}
 	fmt.Fprintf(out, "  frost-gateway run --config %s\n", filepath.Join(dir, fleet.GatewayFile))
 	for i := range m.N {

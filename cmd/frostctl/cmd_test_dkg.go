@@ -2,8 +2,6 @@ package main
 
 import (
 	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -47,9 +45,7 @@ afterwards. Use one node's file alone (1 of 1) where you have only that device.`
 			if err != nil {
 				return usagef("%w", err)
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), syscall.SIGINT, syscall.SIGTERM)
-			defer stop()
-			ctx, cancel := withTimeout(ctx, timeout)
+			ctx, cancel := withTimeout(cmd.Context(), timeout)
 			defer cancel()
 			o.Configs, o.Log = args, log
 			o.Step = func(format string, args ...any) { note(cmd, format, args...) }
@@ -60,10 +56,7 @@ afterwards. Use one node's file alone (1 of 1) where you have only that device.`
 			if err != nil {
 				return err
 			}
-			if wantJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), report)
-			}
-			return report.Print(cmd.OutOrStdout())
+			return show(cmd, report, report.Print)
 		},
 	}
 	f := cmd.Flags()

@@ -306,7 +306,7 @@ func TestPrintable(t *testing.T) {
 }
 
 // TestKeyFileMode: a key that others can read is refused, with the command
-// that mends it.
+// that fixes it.
 func TestKeyFileMode(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fleet")
 	if _, stderr, code := call(t, "", "fleet", "init", dir); code != 0 {

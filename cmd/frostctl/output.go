@@ -18,6 +18,14 @@ func wantJSON(cmd *cobra.Command) bool { return command.WantJSON(cmd) }
 
 func printJSON(w io.Writer, v any) error { return command.PrintJSON(w, v) }
 
+// show prints a value as JSON, or as text.
+func show(cmd *cobra.Command, v any, text func(io.Writer) error) error {
+	if wantJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), v)
+	}
+	return text(cmd.OutOrStdout())
+}
+
 // note says something to people, on standard error.
 func note(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintf(cmd.ErrOrStderr(), format+"\n", args...)

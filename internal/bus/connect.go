@@ -28,7 +28,7 @@ type Bus struct {
 	mu          sync.Mutex
 	ready       bool // Connect is done
 	closing     bool
-	owned       map[stopper]struct{} // followers, consumers, subscriptions
+	owned       map[stopper]struct{} // followers and consumers
 	reconnected chan struct{}        // closed and replaced at each reconnection
 
 	background sync.WaitGroup // restoring
@@ -172,7 +172,7 @@ func (b *Bus) disown(s stopper) {
 	delete(b.owned, s)
 }
 
-// Close ends followers, consumers and subscriptions and waits for their
+// Close ends followers and consumers and waits for their
 // handlers, waits for publishes under way, flushes and closes. It is
 // idempotent. If ctx ends first the connection is closed all the same and the
 // error says what was still running.

@@ -78,8 +78,8 @@ func TestProductionConfig(t *testing.T) {
 // testRolesWork is a job's way through the fleet.
 func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 	ctx := testContext(t)
-	result := make(chan Message, 1)
-	if _, err := alice.Subscribe("result.alice.*", func(m Message) { result <- m }); err != nil {
+	result := make(chan *nats.Msg, 1)
+	if _, err := alice.nc.ChanSubscribe(alice.names.prefix+"result.alice.*", result); err != nil {
 		t.Fatal(err)
 	}
 	if err := alice.nc.Flush(); err != nil {
@@ -114,14 +114,14 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 	if _, err := alice.Publish(ctx, "job.sign.alice", []byte("{}"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if m := <-result; string(m.Data) != "done" || m.Subject != "result.alice.j1" {
+	if m := <-result; string(m.Data) != "done" || m.Subject != "frost.main.result.alice.j1" {
 		t.Errorf("announced: %+v", m)
 	}
 	// A rejection takes no result's place.
 	if _, err := gateway.Publish(ctx, "notice.alice.j2", []byte("no"), nil); err != nil {
 		t.Fatal(err)
 	}
-	if m := <-result; string(m.Data) != "no" || m.Subject != "result.alice.j2" {
+	if m := <-result; string(m.Data) != "no" || m.Subject != "frost.main.result.alice.j2" {
 		t.Errorf("rejection: %+v", m)
 	}
 	if m, ok, err := alice.Last(ctx, Results, "res.alice.j1"); err != nil || !ok || string(m.Data) != "done" {

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -222,12 +223,10 @@ func TestPublishErrors(t *testing.T) {
 func TestResultsFirstWins(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
-	announced := make(chan Message, 4)
-	sub, err := b.Subscribe("result.alice.*", func(m Message) { announced <- m })
-	if err != nil {
+	announced := make(chan *nats.Msg, 4)
+	if _, err := b.nc.ChanSubscribe(b.names.prefix+"result.alice.*", announced); err != nil {
 		t.Fatal(err)
 	}
-	defer sub.Unsubscribe()
 	subject := "res.alice.j1"
 	seq, err := b.Publish(ctx, subject, []byte("first"), map[string][]string{"A": {"b"}})
 	if err != nil {
@@ -239,8 +238,9 @@ func TestResultsFirstWins(t *testing.T) {
 	if m, ok, err := b.Last(ctx, Results, subject); err != nil || !ok || string(m.Data) != "first" {
 		t.Errorf("%q %v %v", m.Data, ok, err)
 	}
-	m := <-announced
-	if string(m.Data) != "first" || m.Subject != "result.alice.j1" || m.Seq != seq || m.Header["A"] == nil {
+	m, number := <-announced, strconv.FormatUint(seq, 10)
+	if string(m.Data) != "first" || m.Subject != "frost.main.result.alice.j1" || m.Header["A"] == nil ||
+		m.Header.Get(hdrSeq) != number {
 		t.Errorf("announced: %+v", m)
 	}
 	for _, test := range []struct {

@@ -4,7 +4,7 @@
 // An unknown key is an error, and so is a known one in another case. All errors
 // of a file come at once, each with file and line. Load functions also read the
 // keys, credentials and certificates that a file names: what is missing or
-// damaged there stays so until somebody mends it, so that a program must not
+// damaged there stays so until somebody fixes it, so that a program must not
 // start and wait. Parse functions judge the file alone, for commands that run
 // before the others are there.
 //

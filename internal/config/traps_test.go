@@ -112,7 +112,7 @@ func TestTwice(t *testing.T) {
 }
 
 // TestEncodings: files of every role that an editor saved in another encoding
-// are refused with file, line and the command that mends them.
+// are refused with file, line and the command that fixes them.
 func TestEncodings(t *testing.T) {
 	load := map[string]func(string) error{
 		"node":    func(path string) error { _, err := loadNode(path); return err },

@@ -100,7 +100,8 @@ func (d *demo) start(ctx context.Context, server *natsserver.Server) error {
 		return err
 	}
 	for i := range nodes {
-		if err := d.launch(fmt.Sprintf("worker %d", i), "frost-worker", filepath.Join(dir, fleet.NodeFile(i)), ports[1+i]); err != nil {
+		name, file := fmt.Sprintf("worker %d", i), filepath.Join(dir, fleet.NodeFile(i))
+		if err := d.launch(name, "frost-worker", file, ports[1+i]); err != nil {
 			return err
 		}
 	}

@@ -106,7 +106,7 @@ func (p *process) kill() error {
 const stopTime = 20 * time.Second
 
 // stop asks the program to drain and waits for it. One that had ended before,
-// on its own, or does not drain within the limit is an error; none is left running.
+// unasked, or does not drain within the limit is an error; none is left running.
 func (p *process) stop(limit time.Duration) error {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return errors.Join(fmt.Errorf("%s: %w", p.name, err), p.kill())

@@ -120,7 +120,8 @@ func (s *Store) batch(data *bolt.Bucket, id string, raw []byte) (*batch, error) 
 func (s *Store) each(tx *bolt.Tx, f func(*batch) error) error {
 	data := tx.Bucket(bucketData)
 	walk := data.Cursor()
-	for name, raw := walk.Seek([]byte{prefixHeader}); bytes.HasPrefix(name, []byte{prefixHeader}); name, raw = walk.Next() {
+	prefix := []byte{prefixHeader}
+	for name, raw := walk.Seek(prefix); bytes.HasPrefix(name, prefix); name, raw = walk.Next() {
 		if len(name) != 1+batchIDChars {
 			return s.damaged("the name of a header has the wrong length")
 		}

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"testing"
 
+	bolt "go.etcd.io/bbolt"
+
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -125,4 +127,39 @@ func dirWith(t testing.TB, data []byte) string {
 		t.Fatal(err)
 	}
 	return dir
+}
+
+// Batch gives a record without Shares and Deals.
+func (s *Store) Batch(batch string) (r *Record, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		b, err := s.find(tx, batch)
+		if err != nil {
+			return err
+		}
+		r, err = s.public(b)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// Deals gives the raw deals of a batch in index order.
+func (s *Store) Deals(batch string) (deals [][]byte, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		b, err := s.find(tx, batch)
+		if err != nil {
+			return err
+		}
+		deals, err = s.getAll(b, partDeal, maxDeal)
+		for _, d := range deals {
+			s.touch(tx, int64(len(d)))
+		}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return deals, nil
 }

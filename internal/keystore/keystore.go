@@ -60,7 +60,8 @@ var (
 	ErrClosed = errors.New("keystore is closed")
 )
 
-const rebuild = "stop the worker, move the file away and start again: it is rebuilt from KEYS and the node's key provider"
+const rebuild = "stop the worker, move the file away and start again: " +
+	"it is rebuilt from KEYS and the node's key provider"
 
 // Names of buckets and keys in the database. bbolt copies a bucket whose place
 // in the page isn't a multiple of four, at the length that the page claims: so

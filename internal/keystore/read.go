@@ -37,22 +37,6 @@ func (s *Store) Key(batch string, index int) (key *Key, err error) {
 	return key, nil
 }
 
-// Batch gives a record without Shares and Deals.
-func (s *Store) Batch(batch string) (r *Record, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		b, err := s.find(tx, batch)
-		if err != nil {
-			return err
-		}
-		r, err = s.public(b)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
 // Pending gives the batches that are certified and not complete, without
 // Shares and Deals, in the order of their ids.
 func (s *Store) Pending() ([]*Record, error) {
@@ -71,25 +55,6 @@ func (s *Store) Pending() ([]*Record, error) {
 		return nil, err
 	}
 	return found, nil
-}
-
-// Deals gives the raw deals of a batch in index order.
-func (s *Store) Deals(batch string) (deals [][]byte, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		b, err := s.find(tx, batch)
-		if err != nil {
-			return err
-		}
-		deals, err = s.getAll(b, partDeal, maxDeal)
-		for _, d := range deals {
-			s.touch(tx, int64(len(d)))
-		}
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return deals, nil
 }
 
 // Cursor gives what SetCursor stored last: "" and 0 in a new store.

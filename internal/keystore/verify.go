@@ -85,7 +85,8 @@ func (v *verifier) meta(size uint64) error {
 		sum := fnv.New64a()
 		sum.Write(m[:metaSize-8])
 		pageSize := uint64(order.Uint32(m[8:]))
-		if order.Uint32(m) != boltMagic || order.Uint32(m[4:]) != boltVersion || sum.Sum64() != order.Uint64(m[metaSize-8:]) ||
+		if order.Uint32(m) != boltMagic || order.Uint32(m[4:]) != boltVersion ||
+			sum.Sum64() != order.Uint64(m[metaSize-8:]) ||
 			offset != 0 && offset != pageSize {
 			continue
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
 // Dev runs the gateway and all nodes of a fleet directory in this process
@@ -24,7 +25,7 @@ func Dev(ctx context.Context, dir string, o Options) error {
 	if err != nil {
 		return err
 	}
-	m, err := LoadManifest(g.Gateway.Manifest)
+	m, err := config.LoadManifest(g.Gateway.Manifest)
 	if err != nil {
 		return err
 	}
@@ -40,10 +41,15 @@ func Dev(ctx context.Context, dir string, o Options) error {
 		return err
 	}
 	defer shutdown() // after all that uses it
-	return runAll(ctx, g, nodes, o)
+	return All(ctx, g, nodes, nil, o)
 }
 
-func runAll(ctx context.Context, g *config.Gateway, nodes []*config.Node, o Options) error {
+// All runs a gateway and nodes in this process until ctx ends or one of them
+// fails. devices are the nodes', opened already, which then are theirs to close;
+// nil: each node opens its own.
+func All(
+	ctx context.Context, g *config.Gateway, nodes []*config.Node, devices []keyprovider.Provider, o Options,
+) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var running sync.WaitGroup
@@ -60,7 +66,11 @@ func runAll(ctx context.Context, g *config.Gateway, nodes []*config.Node, o Opti
 		})
 	}
 	run("gateway "+g.Gateway.Name, func() error { return Gateway(ctx, g, each) })
-	for _, n := range nodes {
+	for i, n := range nodes {
+		each := each
+		if devices != nil {
+			each.Device = devices[i]
+		}
 		run(fmt.Sprintf("node %d", n.Node.Index), func() error { return Node(ctx, n, each) })
 	}
 	if o.Ready != nil {

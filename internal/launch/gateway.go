@@ -15,7 +15,7 @@ import (
 
 // GatewayManifest loads the manifest, and wants the gateway's file to agree.
 func GatewayManifest(g *config.Gateway) (*wire.Manifest, error) {
-	m, err := LoadManifest(g.Gateway.Manifest)
+	m, err := config.LoadManifest(g.Gateway.Manifest)
 	if err == nil && g.Network.Type != "" && g.Network.Type != m.Network {
 		err = fmt.Errorf("[network] type = %q, and the manifest has network %q", g.Network.Type, m.Network)
 	}

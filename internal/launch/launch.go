@@ -5,8 +5,6 @@ package launch
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"log/slog"
 	"time"
 
@@ -18,9 +16,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/pin"
-	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Options are what a configuration file does not say.
@@ -43,23 +39,6 @@ type Options struct {
 // closeTime bounds how long a program that stops waits for the bus and for
 // HTTP requests.
 const closeTime = 10 * time.Second
-
-// LoadManifest reads and validates a manifest file.
-func LoadManifest(path string) (*wire.Manifest, error) {
-	text, err := secret.File{What: "manifest", Path: path, Max: wire.MaxJobSize, Public: true}.Text()
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("%w: get the fleet's manifest.json from its operators, "+
-			"or make a fleet with frostctl fleet init", err)
-	}
-	if err != nil {
-		return nil, err
-	}
-	m, err := wire.ParseManifest(text.Expose())
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
-	}
-	return m, nil
-}
 
 // connect reaches the bus.
 func connect(

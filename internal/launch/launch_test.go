@@ -86,7 +86,7 @@ func write(t *testing.T, path, text string, mode os.FileMode) string {
 	return path
 }
 
-// TestErrorsAtStart: each names the thing and the mend.
+// TestErrorsAtStart: each names what is wrong and the remedy.
 func TestErrorsAtStart(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

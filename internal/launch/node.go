@@ -19,7 +19,7 @@ import (
 
 // nodeManifest loads the manifest and checks the node's file against it.
 func nodeManifest(n *config.Node) (*wire.Manifest, error) {
-	m, err := LoadManifest(n.Node.Manifest)
+	m, err := config.LoadManifest(n.Node.Manifest)
 	if err != nil {
 		return nil, err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -23,7 +24,7 @@ func TestManifestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer closeBus(conn, o.Log)
-	mine, err := LoadManifest(filepath.Join(dir, fleet.ManifestFile))
+	mine, err := config.LoadManifest(filepath.Join(dir, fleet.ManifestFile))
 	if err != nil {
 		t.Fatal(err)
 	}

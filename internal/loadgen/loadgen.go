@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -121,8 +122,10 @@ func (l *Load) open(ctx context.Context, r *recorder) {
 	var under sync.WaitGroup
 	defer under.Wait()
 	permits := make(chan struct{}, l.Workers)
-	over, stop := l.deadline(r.start)
-	defer stop()
+	var over <-chan time.Time // fires when no further operation starts: never without a Duration
+	if l.Duration > 0 {
+		over = time.After(time.Until(r.start.Add(l.Duration)))
+	}
 	total := l.total()
 	for i := range total {
 		due := r.start.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
@@ -157,46 +160,24 @@ func acquire(ctx context.Context, permits chan struct{}, over <-chan time.Time) 
 
 // closed runs Workers operations at a time.
 func (l *Load) closed(ctx context.Context, r *recorder) {
+	var next atomic.Int64
 	var workers sync.WaitGroup
-	defer workers.Wait()
-	over, stop := l.deadline(r.start)
-	defer stop()
-	next := make(chan int)
 	for range l.Workers {
 		workers.Go(func() {
-			for i := range next {
+			for {
+				i := int(next.Add(1)) - 1
+				switch {
+				case l.Count > 0 && i >= l.Count, l.Duration > 0 && time.Since(r.start) >= l.Duration:
+					return
+				case ctx.Err() != nil:
+					r.givenUp(0, true)
+					return
+				}
 				l.one(ctx, r, i, time.Now())
 			}
 		})
 	}
-	defer close(next)
-	for i := 0; l.Count == 0 || i < l.Count; i++ {
-		select {
-		case <-over:
-			return
-		case <-ctx.Done():
-			r.givenUp(0, true)
-			return
-		default:
-		}
-		select {
-		case next <- i:
-		case <-over:
-			return
-		case <-ctx.Done():
-			r.givenUp(0, true)
-			return
-		}
-	}
-}
-
-// deadline fires when no further operation starts: never without a Duration.
-func (l *Load) deadline(start time.Time) (<-chan time.Time, func()) {
-	if l.Duration == 0 {
-		return nil, func() {}
-	}
-	t := time.NewTimer(time.Until(start.Add(l.Duration)))
-	return t.C, func() { t.Stop() }
+	workers.Wait()
 }
 
 func (l *Load) one(ctx context.Context, r *recorder, i int, due time.Time) {

@@ -107,7 +107,7 @@ type Runner[M Machine] struct {
 	fail     context.CancelCauseFunc
 }
 
-// New returns a Runner that begins nothing until Run.
+// New returns a Runner that does nothing until Run.
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),

@@ -54,7 +54,7 @@ func seedFiles(t *testing.T) (seed, broken string) {
 }
 
 // Each error names the file and what to do next, and shows no password and no
-// seed. What no repetition mends is an error at once.
+// seed. What no retry can fix is an error at once.
 func TestErrors(t *testing.T) {
 	dir, year := t.TempDir(), time.Now().AddDate(1, 0, 0)
 	in := func(name, content string) string {

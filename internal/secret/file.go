@@ -24,7 +24,7 @@ type File struct {
 // itself: its mode, its kind, its size.
 var ErrText = errors.New("not plain text")
 
-// FileError says what is wrong with a file and what mends it. It never repeats
+// FileError says what is wrong with a file and how to fix it. It never repeats
 // what the file holds.
 type FileError struct {
 	What, Path string

@@ -45,7 +45,7 @@ func within[T any](t *testing.T, read func() (T, error)) (T, error) {
 }
 
 // TestFileKinds: what is no private regular file is refused, by name, with the
-// command that mends it, and nothing of it is read.
+// command that fixes it, and nothing of it is read.
 func TestFileKinds(t *testing.T) {
 	dir := t.TempDir()
 	make := func(name string, mode fs.FileMode) string {

@@ -9,7 +9,7 @@ import (
 )
 
 // misencoded says why bytes are no text that programs agree on, and the command
-// that mends FILE. Empty: they are.
+// that fixes FILE. Empty: they are.
 func misencoded(data []byte) (problem, remedy string) {
 	const toUTF8 = "iconv -f UTF-16 -t UTF-8 FILE, and save that in its place without a byte-order mark"
 	switch {

@@ -10,11 +10,14 @@ import (
 
 // CheckCommand is the `check` command of a program that runs by a
 // configuration file.
-func CheckCommand(program, example, long string, check func(path string, enrolling bool) *Report, enrols bool) *cobra.Command {
+func CheckCommand(
+	program, example, long string, check func(path string, enrolling bool) *Report, enrols bool,
+) *cobra.Command {
 	var path string
 	var enrolling, asJSON bool
 	cmd := &cobra.Command{
-		Use: "check --config FILE", Short: "Check everything that run reads, and reach nothing", Args: cobra.NoArgs, Long: long,
+		Use: "check --config FILE", Short: "Check everything that run reads, and reach nothing",
+		Args: cobra.NoArgs, Long: long,
 		Example: "  " + program + " check --config " + example,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return check(path, enrolling).Write(cmd, asJSON)

@@ -23,7 +23,9 @@ func (t *test) localSteps() []step {
 		{"config", nil, t.config},
 		{"bus files", read, func(context.Context, *Step) error { return t.node.CheckFiles() }},
 		{"manifest file", read, t.manifestFile},
-		{"access list", read, func(_ context.Context, s *Step) error { return accessList(s, t.node.Node.Access, t.o.Enrolling) }},
+		{"access list", read, func(_ context.Context, s *Step) error {
+			return accessList(s, t.node.Node.Access, t.o.Enrolling)
+		}},
 		{"storage", read, func(context.Context, *Step) error { return launch.CheckStorage(t.node) }},
 		{"keys", read, func(context.Context, *Step) error { return launch.CheckProvider(t.node, t.o.Enrolling) }},
 	}
@@ -103,11 +105,12 @@ func CheckClient(path string, load func(path string) error) *Report {
 		}},
 		{"bus files", read, func(context.Context, *Step) error { return c.CheckFiles() }},
 		{"manifest file", read, func(context.Context, *Step) error {
-			_, err := launch.LoadManifest(c.Client.Manifest)
+			_, err := config.LoadManifest(c.Client.Manifest)
 			return err
 		}},
 		{"access list", read, func(_ context.Context, s *Step) error { return accessList(s, c.Client.Access, false) }},
-		{"agreement", []string{"bus files", "manifest file", "access list"}, func(context.Context, *Step) error { return load(path) }},
+		{"agreement", []string{"bus files", "manifest file", "access list"},
+			func(context.Context, *Step) error { return load(path) }},
 	}, nil)
 	return report
 }

@@ -9,7 +9,7 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
@@ -17,7 +17,7 @@ import (
 // loadManifest reads it before the provider is opened: where a device does not
 // give its public key away, the manifest's is proven.
 func (t *test) loadManifest() {
-	m, err := launch.LoadManifest(t.node.Node.Manifest)
+	m, err := config.LoadManifest(t.node.Node.Manifest)
 	if err == nil {
 		err = t.node.CheckManifest(m.N, m.T, m.Network, len(m.Nodes))
 	}
@@ -68,7 +68,8 @@ func (t *test) checkIdentity(ctx context.Context, s *Step) error {
 		return fmt.Errorf("the key provider's identity key is not the one that the manifest has for node %d: "+
 			"wrong key_provider settings, wrong [node] index, or a manifest of another fleet", i)
 	}
-	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: the identity key is node %d's; what it derives is not known", m.Fleet, m.T, m.N, m.Epoch, i)
+	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: the identity key is node %d's; what it derives is not known",
+		m.Fleet, m.T, m.N, m.Epoch, i)
 	return nil
 }
 

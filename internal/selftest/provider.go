@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -151,6 +150,6 @@ func (t *test) time(ctx context.Context, s *Step, operation string, call func(co
 	}
 	timing := newTiming(operation, took)
 	t.report.Timings = append(t.report.Timings, timing)
-	s.Detail = strings.TrimSpace(fmt.Sprintf("%d calls, p50 %.1f ms, p99 %.1f ms", timing.Calls, timing.P50MS, timing.P99MS))
+	s.Detail = fmt.Sprintf("%d calls, p50 %.1f ms, p99 %.1f ms", timing.Calls, timing.P50MS, timing.P99MS)
 	return nil
 }

@@ -52,7 +52,7 @@ type Timing struct {
 	P99MS     float64 `json:"p99_ms"`
 }
 
-// remedied is an error of this package with what mends it.
+// remedied is an error of this package with its remedy.
 type remedied struct {
 	error
 	remedy string
@@ -65,11 +65,11 @@ func (s *Step) fail(err error) {
 	if reason := keyprovider.ReasonOf(err); reason != keyprovider.Other {
 		s.Reason = reason
 	}
-	var mend remedied
+	var own remedied
 	var device *keyprovider.Error
 	switch {
-	case errors.As(err, &mend):
-		s.Remedy = mend.remedy
+	case errors.As(err, &own):
+		s.Remedy = own.remedy
 	case errors.As(err, &device):
 		s.Remedy = keyprovider.RemedyOf(err)
 		short := *device // without the remedy, which has a line of its own
@@ -78,7 +78,7 @@ func (s *Step) fail(err error) {
 	}
 }
 
-// Print writes a step for people, with what failed and what mends it on lines
+// Print writes a step for people, with what failed and its remedy on lines
 // of their own.
 func (s Step) Print(w io.Writer) error {
 	status := string(s.Status)

@@ -125,7 +125,9 @@ func (t *test) close(ctx context.Context) {
 
 // bounded gives up on a call that takes too long, whether or not the device's
 // driver minds its context.
-func bounded[T any](ctx context.Context, timeout time.Duration, what string, call func(context.Context) (T, error)) (T, error) {
+func bounded[T any](
+	ctx context.Context, timeout time.Duration, what string, call func(context.Context) (T, error),
+) (T, error) {
 	type result struct {
 		value T
 		err   error

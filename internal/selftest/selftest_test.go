@@ -301,7 +301,7 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-// TestPrint: what failed and what mends it stand on lines of their own, and
+// TestPrint: what failed and its remedy are on lines of their own, and
 // the remedy once.
 func TestPrint(t *testing.T) {
 	var out strings.Builder

@@ -34,13 +34,17 @@ func durables() (names []string) {
 	return names
 }
 
-func newBusMetrics(of Identity) busMetrics {
+func newBusMetrics(both, gateway factory, of Identity) busMetrics {
 	b := busMetrics{
-		publishes:    counters("frostfleet_bus_publishes_total", "Attempts to publish, by stream and outcome: ok, or why not.", "stream", "outcome"),
-		took:         histograms("frostfleet_bus_publish_seconds", "Publishes that were ok, until the server had stored them.", buckets, "stream"),
-		deliveries:   counters("frostfleet_bus_deliveries_total", "Jobs that came to this gateway.", "durable"),
-		redeliveries: counters("frostfleet_bus_redeliveries_total", "Jobs that came, and not for the first time.", "durable"),
-		reconnects: prometheus.NewCounter(prometheus.CounterOpts{
+		publishes: both.counters("frostfleet_bus_publishes_total",
+			"Attempts to publish, by stream and outcome: ok, or why not.", "stream", "outcome"),
+		took: both.histograms("frostfleet_bus_publish_seconds",
+			"Publishes that were ok, until the server had stored them.", buckets, "stream"),
+		deliveries: gateway.counters("frostfleet_bus_deliveries_total",
+			"Jobs that came to this gateway.", "durable"),
+		redeliveries: gateway.counters("frostfleet_bus_redeliveries_total",
+			"Jobs that came, and not for the first time.", "durable"),
+		reconnects: both.NewCounter(prometheus.CounterOpts{
 			Name: "frostfleet_bus_reconnects_total", Help: "Times that the connection to NATS was made again."}),
 	}
 	for _, stream := range writes[of.Role] {
@@ -54,13 +58,6 @@ func newBusMetrics(of Identity) busMetrics {
 		b.redeliveries.WithLabelValues(durable)
 	}
 	return b
-}
-
-func (b *busMetrics) register(r prometheus.Registerer, of Identity) {
-	r.MustRegister(b.publishes, b.took, b.reconnects)
-	if of.Role == RoleGateway {
-		r.MustRegister(b.deliveries, b.redeliveries)
-	}
 }
 
 // Published implements bus.Observer.

@@ -8,79 +8,75 @@ import (
 	"github.com/frostfleet/frostfleet/internal/buswatch"
 )
 
-// sampled are the metrics that come from the last look at the bus.
-type sampled struct {
-	connected, rtt, offset                              *prometheus.Desc
-	lagMessages, lagSeconds, expires                    *prometheus.Desc
-	pending, unacknowledged                             *prometheus.Desc
-	messages, bytes, limit, stored, storage, storageMax *prometheus.Desc
-}
-
-func newSampled() sampled {
-	return sampled{
-		connected:      desc("frostfleet_bus_connected", "1 while there is a connection to NATS."),
-		rtt:            desc("frostfleet_bus_rtt_seconds", "To the NATS server and back."),
-		offset:         desc("frostfleet_bus_clock_offset_seconds", "This machine's clock minus the NATS server's; 0 if that can't be told from none."),
-		lagMessages:    desc("frostfleet_bus_follower_lag_messages", "Messages by which reading is behind a stream's end.", "stream"),
-		lagSeconds:     desc("frostfleet_bus_follower_lag_seconds", "Time since which reading is behind a stream's end.", "stream"),
-		expires:        desc("frostfleet_credential_expires_timestamp_seconds", "When something ends without which there is no connection to NATS.", "credential"),
-		pending:        desc("frostfleet_bus_consumer_pending_messages", "Jobs that no gateway has got yet.", "durable"),
-		unacknowledged: desc("frostfleet_bus_consumer_unacknowledged_messages", "Jobs that a gateway has got and not ended, any gateway.", "durable"),
-		messages:       desc("frostfleet_bus_stream_messages", "Messages in a stream.", "stream"),
-		bytes:          desc("frostfleet_bus_stream_bytes", "Size of a stream.", "stream"),
-		limit:          desc("frostfleet_bus_stream_limit_bytes", "Size that a stream may have.", "stream"),
-		stored:         desc("frostfleet_bus_stream_stored_total", "Messages that a stream ever got: its last sequence.", "stream"),
-		storage:        desc("frostfleet_bus_storage_bytes", "What the fleet's NATS account takes of the server's storage.", "storage"),
-		storageMax:     desc("frostfleet_bus_storage_limit_bytes", "What it may take.", "storage"),
-	}
-}
-
 // Bus tells of the connection, by the last sample: while there is none, or it is
 // old, of nothing but whether there is a connection.
 func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() error) {
-	d, gateway := newSampled(), m.of.Role == RoleGateway
+	var (
+		connectedDesc = desc("frostfleet_bus_connected", "1 while there is a connection to NATS.")
+		rtt           = desc("frostfleet_bus_rtt_seconds", "To the NATS server and back.")
+		offset        = desc("frostfleet_bus_clock_offset_seconds",
+			"This machine's clock minus the NATS server's; 0 if that can't be told from none.")
+		lagMessages = desc("frostfleet_bus_follower_lag_messages",
+			"Messages by which reading is behind a stream's end.", "stream")
+		lagSeconds = desc("frostfleet_bus_follower_lag_seconds",
+			"Time since which reading is behind a stream's end.", "stream")
+		expires = desc("frostfleet_credential_expires_timestamp_seconds",
+			"When something ends without which there is no connection to NATS.", "credential")
+		pending = desc("frostfleet_bus_consumer_pending_messages",
+			"Jobs that no gateway has got yet.", "durable")
+		unacknowledged = desc("frostfleet_bus_consumer_unacknowledged_messages",
+			"Jobs that a gateway has got and not ended, any gateway.", "durable")
+		messages = desc("frostfleet_bus_stream_messages", "Messages in a stream.", "stream")
+		bytes    = desc("frostfleet_bus_stream_bytes", "Size of a stream.", "stream")
+		limit    = desc("frostfleet_bus_stream_limit_bytes", "Size that a stream may have.", "stream")
+		stored   = desc("frostfleet_bus_stream_stored_total",
+			"Messages that a stream ever got: its last sequence.", "stream")
+		used = desc("frostfleet_bus_storage_bytes",
+			"What the fleet's NATS account takes of the server's storage.", "storage")
+		usedLimit = desc("frostfleet_bus_storage_limit_bytes", "What it may take.", "storage")
+	)
 	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
 		gauge := func(desc *prometheus.Desc, value float64, labels ...string) {
 			out <- prometheus.MustNewConstMetric(desc, prometheus.GaugeValue, value, labels...)
 		}
-		gauge(d.connected, boolGauge(connected() == nil))
+		gauge(connectedDesc, boolGauge(connected() == nil))
 		s, ok := sample()
 		if !ok {
 			return
 		}
 		if s.RTT > 0 {
-			gauge(d.rtt, s.RTT.Seconds())
+			gauge(rtt, s.RTT.Seconds())
 		}
 		if s.ClockKnown {
-			gauge(d.offset, s.ClockOffset.Seconds())
+			gauge(offset, s.ClockOffset.Seconds())
 		}
 		for _, f := range s.Followers {
-			gauge(d.lagMessages, float64(f.Behind), string(f.Stream))
-			gauge(d.lagSeconds, f.For.Seconds(), string(f.Stream))
+			gauge(lagMessages, float64(f.Behind), string(f.Stream))
+			gauge(lagSeconds, f.For.Seconds(), string(f.Stream))
 		}
 		for _, c := range s.Credentials {
-			gauge(d.expires, float64(c.Expires.UnixNano())/float64(time.Second), "bus_"+c.Name)
+			gauge(expires, float64(c.Expires.UnixNano())/float64(time.Second), "bus_"+c.Name)
 		}
-		if !gateway {
+		if m.of.Role != RoleGateway {
 			return
 		}
 		for _, c := range s.Consumers {
-			gauge(d.pending, float64(c.Pending), c.Durable)
-			gauge(d.unacknowledged, float64(c.Unacknowledged), c.Durable)
+			gauge(pending, float64(c.Pending), c.Durable)
+			gauge(unacknowledged, float64(c.Unacknowledged), c.Durable)
 		}
 		for _, stream := range s.Streams {
 			name := string(stream.Stream)
-			gauge(d.messages, float64(stream.Messages), name)
-			gauge(d.bytes, float64(stream.Bytes), name)
+			gauge(messages, float64(stream.Messages), name)
+			gauge(bytes, float64(stream.Bytes), name)
 			if stream.MaxBytes > 0 {
-				gauge(d.limit, float64(stream.MaxBytes), name)
+				gauge(limit, float64(stream.MaxBytes), name)
 			}
-			out <- prometheus.MustNewConstMetric(d.stored, prometheus.CounterValue, float64(stream.Last), name)
+			out <- prometheus.MustNewConstMetric(stored, prometheus.CounterValue, float64(stream.Last), name)
 		}
 		for _, storage := range s.Storage {
-			gauge(d.storage, float64(storage.Used), storage.Kind)
+			gauge(used, float64(storage.Used), storage.Kind)
 			if storage.Limit > 0 {
-				gauge(d.storageMax, float64(storage.Limit), storage.Kind)
+				gauge(usedLimit, float64(storage.Limit), storage.Kind)
 			}
 		}
 	}))

@@ -25,7 +25,8 @@ func desc(name, help string, labels ...string) *prometheus.Desc {
 // Disk tells of the file system of a directory, under a label that says what is
 // kept there. If it can't be read there is no series.
 func (m *Metrics) Disk(path, dir string) {
-	free := desc("frostfleet_disk_free_bytes", "Free space of the file system of a directory, as far as this program may use it.", "path")
+	free := desc("frostfleet_disk_free_bytes",
+		"Free space of the file system of a directory, as far as this program may use it.", "path")
 	size := desc("frostfleet_disk_size_bytes", "Size of the file system of a directory.", "path")
 	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
 		var fs syscall.Statfs_t

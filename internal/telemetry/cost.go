@@ -34,23 +34,21 @@ type minute struct {
 	usd    float64
 }
 
-func newCost(p keyprovider.Prices) *cost {
-	return &cost{
+func newCost(f factory, p keyprovider.Prices) *cost {
+	c := &cost{
 		prices: p, start: time.Now(),
 		calls: map[string]float64{
 			keyprovider.OpSign: p.Sign / 10_000, keyprovider.OpDerive: p.Derive / 10_000,
 			keyprovider.OpPublicKey: p.PublicKey / 10_000, keyprovider.OpDescribe: p.Describe / 10_000,
 		},
-		total: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "frostfleet_provider_cost_usd_total", Help: "Estimated price of the calls to the key provider's device in " +
-				"US dollars, without keys and free tiers."}),
+		total: f.NewCounter(prometheus.CounterOpts{
+			Name: "frostfleet_provider_cost_usd_total",
+			Help: "Estimated price of the calls to the key provider's device in US dollars, without keys and free tiers."}),
 	}
-}
-
-func (c *cost) register(r prometheus.Registerer) {
-	r.MustRegister(c.total, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
-		Name: "frostfleet_provider_month_usd", Help: "Estimated price of a month in US dollars, if all of it is like the " +
-			"last hour: calls and keys."}, c.month))
+	f.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "frostfleet_provider_month_usd",
+		Help: "Estimated price of a month in US dollars, if all of it is like the last hour: calls and keys."}, c.month)
+	return c
 }
 
 // add counts a call.

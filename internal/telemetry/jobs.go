@@ -33,13 +33,20 @@ func load(interactive bool) string {
 // largestJob is what frostfleet_job_items reaches to.
 const largestJob = 1 << 17
 
-func newJobMetrics(of Identity) jobMetrics {
+func newJobMetrics(gateway factory, of Identity) jobMetrics {
 	j := jobMetrics{
-		ended:   counters("frostfleet_jobs_total", "Jobs that ended, by kind and code; done is success.", "kind", "code"),
-		retries: counters("frostfleet_retries_total", "Attempts at a batch or a signing session begun again, by the node whose fault it was; none if nobody's.", "kind", "culprit"),
-		seconds: histograms("frostfleet_job_seconds", "Jobs that ended done, from their storing in JOBS until their result is stored.", jobBuckets, "kind", "load"),
-		items:   histograms("frostfleet_job_items", "Keys or signatures that a job asked for, of the jobs that ended done.", powers(largestJob), "kind"),
-		rounds:  histograms("frostfleet_rounds_seconds", "From a job's storing in JOBS until a round was through, by the clock of the log.", buckets, "round", "suite", "load"),
+		ended: gateway.counters("frostfleet_jobs_total",
+			"Jobs that ended, by kind and code; done is success.", "kind", "code"),
+		retries: gateway.counters("frostfleet_retries_total",
+			"Attempts at a batch or a signing session begun again, by the node whose fault it was; none if nobody's.",
+			"kind", "culprit"),
+		seconds: gateway.histograms("frostfleet_job_seconds",
+			"Jobs that ended done, from their storing in JOBS until their result is stored.", jobBuckets, "kind", "load"),
+		items: gateway.histograms("frostfleet_job_items",
+			"Keys or signatures that a job asked for, of the jobs that ended done.", powers(largestJob), "kind"),
+		rounds: gateway.histograms("frostfleet_rounds_seconds",
+			"From a job's storing in JOBS until a round was complete, by the clock of the log.",
+			buckets, "round", "suite", "load"),
 	}
 	for _, kind := range wire.Kinds {
 		for _, code := range endCodes {
@@ -63,10 +70,6 @@ func newJobMetrics(of Identity) jobMetrics {
 	return j
 }
 
-func (j *jobMetrics) register(r prometheus.Registerer) {
-	r.MustRegister(j.ended, j.retries, j.seconds, j.items, j.rounds)
-}
-
 // JobDone implements gateway.Observer.
 func (m *Metrics) JobDone(e protocol.JobEnd) {
 	if !e.Kind.Valid() {
@@ -84,7 +87,8 @@ func (m *Metrics) JobDone(e protocol.JobEnd) {
 
 // Round implements gateway.Observer.
 func (m *Metrics) Round(r protocol.Round) {
-	m.jobs.rounds.WithLabelValues(knownOr(r.Round, protocol.Rounds), knownOr(r.Suite.String(), suites), load(r.Interactive)).Observe(seconds(r.To.Sub(r.From)))
+	round, suite := knownOr(r.Round, protocol.Rounds), knownOr(r.Suite.String(), suites)
+	m.jobs.rounds.WithLabelValues(round, suite, load(r.Interactive)).Observe(seconds(r.To.Sub(r.From)))
 }
 
 // observe leaves the trace of what took so long as an exemplar, if it is kept.

@@ -7,6 +7,9 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
 // Identity is who a program is.
@@ -49,19 +52,26 @@ func NewRegistry() *prometheus.Registry {
 // NewMetrics registers the metrics of a role. Those that tell of a part of the
 // program come with the part: ForProvider, Bus, Disk, Nonces, Gauge, Listen.
 func NewMetrics(r prometheus.Registerer, of Identity) *Metrics {
-	m := &Metrics{of: of, registry: r, work: newWorkMetrics(of), jobs: newJobMetrics(of), bus: newBusMetrics(of), provider: newProviderMetrics()}
-	info := gauges("frostfleet_info", "1, with who this program is as labels.",
+	both, worker, gateway := factoryOf(r), factoryOf(nil), factoryOf(nil)
+	if of.Role == RoleGateway {
+		gateway = both
+	} else {
+		worker = both
+	}
+	info := both.gauges("frostfleet_info", "1, with who this program is as labels.",
 		"program_role", "name", "version", "fleet_name", "manifest", "goversion")
 	info.WithLabelValues(of.Role, of.Name, of.Version, of.Fleet, of.Manifest, runtime.Version()).Set(1)
-	r.MustRegister(info)
-	Gauge(r, "fleet_nodes", "Nodes of the fleet, by the manifest.", func() float64 { return float64(of.Nodes) })
-	Gauge(r, "fleet_threshold", "Nodes that it takes to sign, by the manifest.", func() float64 { return float64(of.Threshold) })
-	m.work.register(r, of)
-	if of.Role == RoleGateway {
-		m.jobs.register(r)
+	Gauge(r, "fleet_nodes", "Nodes of the fleet, by the manifest.",
+		func() float64 { return float64(of.Nodes) })
+	Gauge(r, "fleet_threshold", "Nodes that it takes to sign, by the manifest.",
+		func() float64 { return float64(of.Threshold) })
+	return &Metrics{
+		of: of, registry: r,
+		work:     newWorkMetrics(both, worker, of),
+		jobs:     newJobMetrics(gateway, of),
+		bus:      newBusMetrics(both, gateway, of),
+		provider: newProviderMetrics(nil, "", keyprovider.Prices{}),
 	}
-	m.bus.register(r, of)
-	return m
 }
 
 // Gauge registers a value that is read when asked for; name goes without its
@@ -70,12 +80,22 @@ func Gauge(r prometheus.Registerer, name, help string, read func() float64) {
 	r.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "frostfleet_" + name, Help: help}, read))
 }
 
-func counters(name, help string, labels ...string) *prometheus.CounterVec {
-	return prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+// factory makes metrics and registers them. That of no registry makes those
+// which the other role has: they count, and nobody reads them.
+type factory struct{ promauto.Factory }
+
+func factoryOf(r prometheus.Registerer) factory { return factory{promauto.With(r)} }
+
+func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
+	return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 }
 
-func gauges(name, help string, labels ...string) *prometheus.GaugeVec {
-	return prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+func (f factory) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
+	return f.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
+}
+
+func (f factory) histograms(name, help string, classic []float64, labels ...string) *prometheus.HistogramVec {
+	return f.NewHistogramVec(histogram(name, help, classic), labels)
 }
 
 // boolGauge is the value of a gauge that answers a question.

@@ -23,35 +23,35 @@ type providerMetrics struct {
 
 var _ keyprovider.Observer = (*Metrics)(nil)
 
-func newProviderMetrics() providerMetrics {
+func newProviderMetrics(r prometheus.Registerer, name string, prices keyprovider.Prices) providerMetrics {
+	f := factoryOf(r)
 	return providerMetrics{
-		calls: histograms("frostfleet_provider_call_seconds",
-			"Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.", buckets,
-			"provider", "operation", "outcome"),
-		up: prometheus.NewGauge(prometheus.GaugeOpts{
+		name: name,
+		calls: f.histograms("frostfleet_provider_call_seconds",
+			"Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.",
+			buckets, "provider", "operation", "outcome"),
+		up: f.NewGauge(prometheus.GaugeOpts{
 			Name: "frostfleet_provider_up", Help: "1 while the key provider works, 0 while it fails."}),
-		circuit: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: "frostfleet_provider_circuit_open", Help: "1 while calls fail at once and the device is left alone, but for " +
-				"a try now and then."}),
-		failing: gauges("frostfleet_provider_failing", "1 for the reason why the key provider fails, 0 for every other.",
-			"reason"),
-		cache: counters("frostfleet_provider_cache_total",
+		circuit: f.NewGauge(prometheus.GaugeOpts{
+			Name: "frostfleet_provider_circuit_open",
+			Help: "1 while calls fail at once and the device is left alone, but for a try now and then."}),
+		failing: f.gauges("frostfleet_provider_failing",
+			"1 for the reason why the key provider fails, 0 for every other.", "reason"),
+		cache: f.counters("frostfleet_provider_cache_total",
 			"Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
-		coalesced: prometheus.NewHistogram(histogram("frostfleet_provider_coalesced_digests",
+		coalesced: f.NewHistogram(histogram("frostfleet_provider_coalesced_digests",
 			"Digests that one signature of the device served.", powers(frost.MaxBatch))),
-		cost: newCost(keyprovider.Prices{}),
+		cost: newCost(f, prices),
 	}
 }
 
 // ForProvider registers the metrics of a node's key provider. It is called once,
-// before the provider is used. A failure has a series per reason in
-// frostfleet_provider_failing from the start; among the calls it gets one when it
-// happens, as there would be a thousand.
+// before the provider is used. A failure has a
+// series per reason in frostfleet_provider_failing from the start; among the
+// calls it gets one when it happens, as there would be a thousand.
 func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Prices) {
+	m.provider = newProviderMetrics(m.registry, back.Type, prices)
 	p := &m.provider
-	p.name, p.cost = back.Type, newCost(prices)
-	m.registry.MustRegister(p.calls, p.up, p.circuit, p.failing, p.cache, p.coalesced)
-	p.cost.register(m.registry)
 	for _, operation := range back.Operations {
 		p.calls.WithLabelValues(back.Type, operation, string(keyprovider.OK))
 	}
@@ -62,12 +62,8 @@ func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Price
 
 // ProviderCall implements keyprovider.Observer.
 func (m *Metrics) ProviderCall(c keyprovider.Call) {
-	operation := c.Operation
-	if !slices.Contains(keyprovider.Operations, operation) {
-		operation = other
-	}
-	m.provider.calls.WithLabelValues(m.provider.name, operation,
-		string(known(keyprovider.ReasonOf(c.Err)))).Observe(c.Took.Seconds())
+	operation, outcome := knownOr(c.Operation, keyprovider.Operations), known(keyprovider.ReasonOf(c.Err))
+	m.provider.calls.WithLabelValues(m.provider.name, operation, string(outcome)).Observe(c.Took.Seconds())
 	m.provider.cost.add(c.Operation)
 }
 
@@ -76,8 +72,8 @@ func (m *Metrics) ProviderState(err error) {
 	p, now := &m.provider, known(keyprovider.CauseOf(err))
 	for _, reason := range keyprovider.Reasons {
 		switch reason {
-		// no failures of the device
 		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen:
+			// no failures of the device
 		default:
 			p.failing.WithLabelValues(string(reason)).Set(boolGauge(reason == now))
 		}

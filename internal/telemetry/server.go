@@ -37,7 +37,8 @@ func Listen(host string, port int, registry *prometheus.Registry, checks []Check
 	address := net.JoinHostPort(host, strconv.Itoa(port))
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("[server] host and port: %w (another program has the port, or this host has no such address)", err)
+		return nil, fmt.Errorf("[server] host and port: %w: "+
+			"another program has the port, or this host has no such address", err)
 	}
 	if err := registry.Register(readiness(checks)); err != nil {
 		return nil, errors.Join(err, listener.Close())

@@ -15,26 +15,32 @@ type workMetrics struct {
 	nodes                 int
 }
 
-var (
-	suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
-)
+var suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
 
 // abortCodes say why batches were given up.
 var abortCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
 	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeOtherTranscript, wire.CodeInternal, other}
 
-func newWorkMetrics(of Identity) workMetrics {
+func newWorkMetrics(both, worker factory, of Identity) workMetrics {
 	w := workMetrics{
-		nodes:   of.Nodes,
-		events:  counters("frostfleet_events_total", "What this program did or saw in batches and signing sessions, by event.", "event"),
-		items:   counters("frostfleet_items_total", "Keys and signature shares behind the events, by event and suite.", "event", "suite"),
-		aborts:  counters("frostfleet_aborts_total", "Batches given up, by why and by the node whose fault it was; none if nobody's.", "code", "culprit"),
-		batches: histograms("frostfleet_batch_items", "Keys of a batch that this node dealt in, and items of a session that it committed to.", powers(frost.MaxBatch), "kind"),
+		nodes: of.Nodes,
+		events: both.counters("frostfleet_events_total",
+			"What this program did or saw in batches and signing sessions, by event.", "event"),
+		items: both.counters("frostfleet_items_total",
+			"Keys and signature shares behind the events, by event and suite.", "event", "suite"),
+		aborts: both.counters("frostfleet_aborts_total",
+			"Batches given up, by why and by the node whose fault it was; none if nobody's.", "code", "culprit"),
+		batches: worker.histograms("frostfleet_batch_items",
+			"Keys of a batch that this node dealt in, and items of a session that it committed to.",
+			powers(frost.MaxBatch), "kind"),
 	}
 	for _, event := range protocol.ReportKinds {
 		w.events.WithLabelValues(string(event))
 	}
-	for _, event := range []protocol.ReportKind{protocol.ReportDealt, protocol.ReportCertified, protocol.ReportComplete, protocol.ReportRecovered, protocol.ReportCommitted, protocol.ReportShared} {
+	for _, event := range []protocol.ReportKind{
+		protocol.ReportDealt, protocol.ReportCertified, protocol.ReportComplete,
+		protocol.ReportRecovered, protocol.ReportCommitted, protocol.ReportShared,
+	} {
 		for _, suite := range suites {
 			w.items.WithLabelValues(string(event), suite)
 		}
@@ -48,13 +54,6 @@ func newWorkMetrics(of Identity) workMetrics {
 		w.batches.WithLabelValues(string(kind))
 	}
 	return w
-}
-
-func (w *workMetrics) register(r prometheus.Registerer, of Identity) {
-	r.MustRegister(w.events, w.items, w.aborts)
-	if of.Role == RoleWorker {
-		r.MustRegister(w.batches)
-	}
 }
 
 // Report implements worker.Observer and gateway.Observer.
@@ -79,7 +78,8 @@ func (m *Metrics) Report(r protocol.Report) {
 // Nonces tells of nonce pairs, one for each item of a session: how many this node
 // drew, and of them how many made a share and how many were wiped unused.
 func (m *Metrics) Nonces(read func() (drawn, used, dropped uint64)) {
-	nonces := desc("frostfleet_nonces_total", "Nonce pairs, one for each item of a session: drawn, used for a share, dropped unused.", "state")
+	nonces := desc("frostfleet_nonces_total",
+		"Nonce pairs, one for each item of a session: drawn, used for a share, dropped unused.", "state")
 	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
 		drawn, used, dropped := read()
 		for state, n := range map[string]uint64{"drawn": drawn, "used": used, "dropped": dropped} {

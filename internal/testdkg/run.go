@@ -2,88 +2,51 @@ package testdkg
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"path/filepath"
-	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 )
 
-// programs are the fleet's nodes and its gateway, each in a goroutine.
-type programs struct {
-	ctx     context.Context // ends with the first program that ends
-	cancel  context.CancelCauseFunc
-	running sync.WaitGroup
-	ready   chan struct{}
-	count   int
-}
-
-// errStopped is the end that was asked for.
-var errStopped = errors.New("stopped")
-
-func (t *trial) start(ctx context.Context, server *natsserver.Server) *programs {
-	p := &programs{count: 1 + len(t.devices), ready: make(chan struct{}, 1+len(t.devices))}
-	p.ctx, p.cancel = context.WithCancelCause(ctx)
-	options := launch.Options{Log: t.Log, Embedded: server, Ready: func() { p.ready <- struct{}{} }}
-	p.run("gateway", func() error { return t.gateway(p.ctx, options) })
-	for i, d := range t.devices {
-		provider := d.provider
-		d.provider = nil // the node closes it
-		p.run(d.path, func() error {
-			n, err := t.elsewhere(d.config, i)
-			if err != nil {
-				return errors.Join(err, provider.Close())
-			}
-			options := options
-			options.Device = provider
-			return launch.Node(p.ctx, n, options)
-		})
-	}
-	return p
-}
-
-func (t *trial) gateway(ctx context.Context, o launch.Options) error {
+// runFleet runs the gateway and the nodes, and calls use once all are ready. The
+// error of a program that ended explains more than that of a client which waited
+// for it, so it comes first.
+func (t *trial) runFleet(ctx context.Context, server *natsserver.Server, use func(context.Context) error) error {
 	g, err := config.LoadGateway(filepath.Join(t.fleetDir(), fleet.GatewayFile))
 	if err != nil {
 		return err
 	}
 	g.Server.Port = 0
 	g.Bus = config.Bus{Embedded: true, StorePath: t.storeDir()}
-	return launch.Gateway(ctx, g, o)
-}
-
-func (p *programs) run(name string, program func() error) {
-	p.running.Go(func() {
-		err := program()
-		if err == nil {
-			err = errors.New("ended too early")
-		}
-		p.cancel(fmt.Errorf("%s: %w", name, err)) // without effect once there is a cause
-	})
-}
-
-func (p *programs) awaitReady() error {
-	for range p.count {
-		select {
-		case <-p.ready:
-		case <-p.ctx.Done():
-			return context.Cause(p.ctx)
+	nodes, devices := make([]*config.Node, len(t.devices)), make([]keyprovider.Provider, len(t.devices))
+	for i, d := range t.devices {
+		if nodes[i], err = t.elsewhere(d.config, i); err != nil {
+			return err
 		}
 	}
-	return nil
-}
-
-// stop ends all programs. It returns the error of the first that had ended
-// before.
-func (p *programs) stop() error {
-	p.cancel(errStopped)
-	p.running.Wait()
-	if err := context.Cause(p.ctx); !errors.Is(err, errStopped) {
-		return err
+	for i, d := range t.devices {
+		devices[i], d.provider = d.provider, nil // the node closes it
 	}
-	return nil
+	running, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ready, ended := make(chan struct{}), make(chan error, 1)
+	options := launch.Options{Log: t.Log, Embedded: server, Ready: func() { close(ready) }}
+	go func() {
+		defer cancel()
+		ended <- launch.All(running, g, nodes, devices, options)
+	}()
+	select {
+	case <-ready:
+		err = use(running)
+	case <-running.Done():
+		err = running.Err()
+	}
+	cancel()
+	if failure := <-ended; failure != nil && ctx.Err() == nil {
+		return failure
+	}
+	return err
 }

@@ -61,17 +61,7 @@ func (t *trial) run(ctx context.Context) (err error) {
 	if err := t.enrol(ctx, server.URL()); err != nil {
 		return err
 	}
-	programs := t.start(ctx, server)
-	err = programs.awaitReady()
-	if err == nil {
-		err = t.use(programs.ctx)
-	}
-	// The error of a program that ended says more than that of the client, which
-	// waited for it in vain.
-	if ended := programs.stop(); ended != nil {
-		return ended
-	}
-	return err
+	return t.runFleet(ctx, server, t.use)
 }
 
 // enrol asks each device for its card, and writes the fleet around them.

@@ -183,7 +183,7 @@ func TestSilentNodeDropsSigning(t *testing.T) {
 }
 
 // TestRefusedDevice: a node whose key is taken away is silent at once, says
-// so, and comes back by itself when it is given the key again.
+// so, and comes back on its own when it is given the key again.
 func TestRefusedDevice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -368,7 +368,7 @@ func TestPublishEnds(t *testing.T) {
 	}
 }
 
-// TestNewRefuses: each error names the thing and the mend.
+// TestNewRefuses: each error names what is wrong and the remedy.
 func TestNewRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -63,7 +63,7 @@ func checkKeys(t *testing.T, c *client.Client, keys []client.Key) {
 	seen := map[string]bool{}
 	for _, k := range keys {
 		if seen[k.ID] || seen[k.Address] {
-			t.Fatalf("key %s or its address stands twice", k.ID)
+			t.Fatalf("key %s or its address occurs twice", k.ID)
 		}
 		seen[k.ID], seen[k.Address] = true, true
 	}

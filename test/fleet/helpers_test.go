@@ -26,7 +26,7 @@ type raw struct {
 	bus     *bus.Bus
 	name    string
 	key     ed25519.PrivateKey
-	results chan bus.Message
+	results chan *nats.Msg
 }
 
 func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
@@ -35,14 +35,15 @@ func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &raw{t: t, bus: f.Bus(), name: fleettest.Client, key: key, results: make(chan bus.Message, 64)}
+	r := &raw{t: t, bus: f.Bus(), name: fleettest.Client, key: key, results: make(chan *nats.Msg, 64)}
 	r.listen(r.name)
 	return r
 }
 
 func (r *raw) listen(client string) {
 	r.t.Helper()
-	if _, err := r.bus.Subscribe(wire.ResultSubject(client, "*"), func(m bus.Message) { r.results <- m }); err != nil {
+	subject := wire.FleetSubject(fleettest.Name, wire.ResultSubject(client, "*"))
+	if _, err := r.bus.Conn().ChanSubscribe(subject, r.results); err != nil {
 		r.t.Fatal(err)
 	}
 }

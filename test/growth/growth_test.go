@@ -149,7 +149,7 @@ func (g *grower) await(what string, limit time.Duration, reached func() bool) {
 }
 
 // restartGateway: a gateway that starts signs with any key at once, looking it up
-// by itself, and makes keys once it has read the record.
+// unasked, and makes keys once it has read the record.
 func (g *grower) restartGateway() {
 	g.Helper()
 	g.fleet.Kill(fleettest.GatewayName)

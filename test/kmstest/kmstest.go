@@ -5,7 +5,7 @@
 // far (5.2.5): aliases, multi-Region replicas, the state of a key and a policy
 // that denies are all seen by DescribeKey, but Sign, GetPublicKey and
 // GenerateMac ask neither state nor policy. It also hashes a digest once more,
-// which the launcher here mends.
+// which the launcher here fixes.
 //
 // FaultKMS is our own, for what moto can't: Sign with a key that is disabled
 // or denied, latency, throttling, hangs, failures of the service, damaged

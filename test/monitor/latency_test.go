@@ -13,8 +13,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/dashboards"
 	"github.com/frostfleet/frostfleet/internal/loadgen"
+	"github.com/frostfleet/frostfleet/test/dashboards"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/dashboards"
+	"github.com/frostfleet/frostfleet/test/dashboards"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 

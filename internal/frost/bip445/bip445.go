@@ -5,21 +5,20 @@
 // Signer i holds f(i+1), where f is a polynomial of degree t-1 and f(0)·G the
 // threshold public key. In round one each signer draws two nonces k1, k2
 // ([NonceGen]) and publishes R1 = k1·G, R2 = k2·G. In round two, with the nonces of
-// all signers summed ([NonceAgg]), everyone computes
+// all signers summed ([AggregateAll]), everyone computes ([NewSessions])
 //
 //	b = H(u, ids, R1, R2, Q, m)   R = R1 + b·R2   e = H(R, Q, m)
 //
-// and each signer sends the partial signature s = k1 + b·k2 + e·λ·d ([Sign]), with
-// signs adapted to the parities of R and Q. They add up to a signature
-// ([PartialSigAgg]); each can be checked against its signer's public nonce and
-// public share ([PartialSigVerify]).
+// and each signer sends the partial signature s = k1 + b·k2 + e·λ·d
+// ([Session.Respond]), with signs adapted to the parities of R and Q. They add up
+// to a signature ([Session.Signature]); each can be checked against its signer's
+// public nonce and public share ([VerifyBatch], [Session.Verify]).
 //
 // What the specification passes around as bytes and validates in each call is
-// validated once here and then has a type: [SignerSet] and [SignersContext],
-// [TweakContext], [PubNonce], [AggNonce], [Session]. The functions named as in
-// the specification take bytes and return its errors; the methods behind them
-// take those types, so that a batch does each computation once. A [SecNonce]
-// hands out its secret once.
+// validated once here and then has a type: [SignerSet], [TweakContext],
+// [PubNonce], [AggNonce], [Session], so that a batch does each computation once.
+// Tests build the specification's own functions on them and run its vectors. A
+// [SecNonce] hands out its secret once.
 //
 // Identifiers are the specification's, 0..n-1; identifier i belongs to the
 // polynomial's value at i+1. Arithmetic on secrets is constant time.

@@ -237,7 +237,7 @@ func claims(t testing.TB, count int) []Claim {
 		}
 		s := NewSession(set, key, Aggregate(pubs), []byte("m"))
 		for i, id := range []int{2, 0} {
-			share, err := secretScalar(d.shares[id], BadSecretShare)
+			share, err := secretScalar((*[32]byte)(d.shares[id]), BadSecretShare)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -46,10 +46,10 @@ func (n *SecNonce) take() (k1, k2 *Scalar, err error) {
 		return nil, nil, ErrNonceUsed
 	}
 	defer clear(b[:])
-	if k1, err = secretScalar(b[:32], BadFirstNonce); err != nil {
+	if k1, err = secretScalar((*[32]byte)(b[:32]), BadFirstNonce); err != nil {
 		return nil, nil, err
 	}
-	if k2, err = secretScalar(b[32:], BadSecondNonce); err != nil {
+	if k2, err = secretScalar((*[32]byte)(b[32:]), BadSecondNonce); err != nil {
 		k1.Zero()
 		return nil, nil, err
 	}
@@ -57,11 +57,8 @@ func (n *SecNonce) take() (k1, k2 *Scalar, err error) {
 }
 
 // secretScalar reads a canonical scalar other than zero, constant time.
-func secretScalar(b []byte, otherwise Reason) (*Scalar, error) {
-	if len(b) != 32 {
-		return nil, invalid(otherwise)
-	}
-	s, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(b))
+func secretScalar(b *[32]byte, otherwise Reason) (*Scalar, error) {
+	s, err := secp.NewScalarFromCanonicalBytes(b)
 	if err != nil || s.IsZero() == 1 {
 		return nil, invalid(otherwise)
 	}
@@ -145,22 +142,6 @@ func nonceGen(random *[32]byte, in NonceInput) (*SecNonce, *PubNonce, error) {
 // PubNonce is a signer's public nonce, two points.
 type PubNonce struct{ r [2]vartime.Point }
 
-// ParsePubNonce reads the specification's encoding, 66 bytes.
-func ParsePubNonce(b []byte) (*PubNonce, bool) {
-	if len(b) != PubNonceSize {
-		return nil, false
-	}
-	n := new(PubNonce)
-	for j := range n.r {
-		p, ok := parsePoint(b[j*PointSize:][:PointSize])
-		if !ok {
-			return nil, false
-		}
-		n.r[j] = p
-	}
-	return n, true
-}
-
 // PubNonceFromWire reads two wire points, 128 bytes.
 func PubNonceFromWire(b []byte) (*PubNonce, bool) {
 	if len(b) != 2*vartime.PointSize {
@@ -180,11 +161,6 @@ func PubNonceFromWire(b []byte) (*PubNonce, bool) {
 // AppendWire appends the nonce as two wire points, 128 bytes.
 func (n *PubNonce) AppendWire(dst []byte) []byte {
 	return n.r[1].AppendWire(n.r[0].AppendWire(dst))
-}
-
-// Bytes returns the specification's encoding.
-func (n *PubNonce) Bytes() []byte {
-	return n.r[1].AppendCompressed(n.r[0].AppendCompressed(make([]byte, 0, PubNonceSize)))
 }
 
 // AggNonce is the sum of public nonces. Its points may be the identity.
@@ -214,62 +190,4 @@ func AggregateAll(nonces [][]*PubNonce) []*AggNonce {
 		out[i] = a
 	}
 	return out
-}
-
-// Aggregate sums public nonces.
-func Aggregate(nonces []*PubNonce) *AggNonce { return AggregateAll([][]*PubNonce{nonces})[0] }
-
-// ParseAggNonce reads an aggregate nonce, in which 33 zero bytes are the
-// identity.
-func ParseAggNonce(b []byte) (*AggNonce, bool) {
-	if len(b) != PubNonceSize {
-		return nil, false
-	}
-	a := &AggNonce{bytes: [PubNonceSize]byte(b)}
-	for j := range a.r {
-		part := [PointSize]byte(b[j*PointSize:])
-		if part == [PointSize]byte{} {
-			continue // the identity
-		}
-		p, ok := parsePoint(part[:])
-		if !ok {
-			return nil, false
-		}
-		a.r[j] = p
-	}
-	return a, true
-}
-
-// NonceAgg sums public nonces of 66 bytes each; an invalid one is its signer's
-// fault. BIP 445, NonceAgg.
-func NonceAgg(pubnonces [][]byte) ([]byte, error) {
-	nonces, err := parsePubNonces(pubnonces)
-	if err != nil {
-		return nil, err
-	}
-	return Aggregate(nonces).bytes[:], nil
-}
-
-// parsePubNonces blames in the specification's order: every first half before
-// any second half.
-func parsePubNonces(pubnonces [][]byte) ([]*PubNonce, error) {
-	nonces := make([]*PubNonce, len(pubnonces))
-	first := -1
-	for i, b := range pubnonces {
-		n, ok := ParsePubNonce(b)
-		if ok {
-			nonces[i] = n
-			continue
-		}
-		if _, ok := parsePoint(b[:min(len(b), PointSize)]); !ok {
-			return nil, &ContributionError{i, PublicNonce}
-		}
-		if first < 0 {
-			first = i
-		}
-	}
-	if first >= 0 {
-		return nil, &ContributionError{first, PublicNonce}
-	}
-	return nonces, nil
 }

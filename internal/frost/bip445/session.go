@@ -46,75 +46,8 @@ func NewSessions(set *SignerSet, openings []Opening) []*Session {
 	return sessions
 }
 
-// NewSession computes the values of one session.
-func NewSession(set *SignerSet, tweak *TweakContext, nonce *AggNonce, message []byte) *Session {
-	return NewSessions(set, []Opening{{tweak, nonce, message}})[0]
-}
-
 // Nonce returns the point R of the signature.
 func (s *Session) Nonce() vartime.Point { return s.r }
-
-// SessionContext is the specification's, as bytes. The specification makes public
-// shares optional in draft 0.10.0; here they are required, as every node
-// has them from the key generation and checks partial signatures with them.
-type SessionContext struct {
-	AggNonce []byte
-	Signers  *SignersContext
-	Tweaks   [][]byte
-	XOnly    []bool
-	Message  []byte
-}
-
-// session validates a context and computes its values.
-func (c *SessionContext) session() (*Session, error) {
-	tweak, err := untweaked(c.Signers.key).applyAll(c.Tweaks, c.XOnly)
-	if err != nil {
-		return nil, err
-	}
-	nonce, ok := ParseAggNonce(c.AggNonce)
-	if !ok {
-		return nil, &ContributionError{Coordinator, AggregateNonce}
-	}
-	return NewSession(c.Signers.set, tweak, nonce, c.Message), nil
-}
-
-// Sign consumes the secret nonce, whatever it returns, and returns the signer's
-// partial signature, checked. BIP 445, Sign. The share is 32 bytes.
-func Sign(nonce *SecNonce, share []byte, id int, c *SessionContext) ([]byte, error) {
-	k1, k2, err := nonce.take()
-	if err != nil {
-		return nil, err
-	}
-	defer k1.Zero()
-	defer k2.Zero()
-	s, err := c.session()
-	if err != nil {
-		return nil, err
-	}
-	d, err := secretScalar(share, BadSecretShare)
-	if err != nil {
-		return nil, err
-	}
-	defer d.Zero()
-	point, _ := encode(secp.NewIdentityPoint().ScalarBaseMult(d))
-	pub, ok := NewPubshare(point)
-	if !ok || !c.Signers.holds(pub) {
-		return nil, invalid(OwnPubshareMissing)
-	}
-	pos, ok := s.set.Position(id)
-	if !ok {
-		return nil, invalid(OwnIDMissing)
-	}
-	psig := s.respond(k1, k2, d, pos)
-	own := new(PubNonce)
-	for j, k := range []*Scalar{k1, k2} {
-		own.r[j], _ = encode(secp.NewIdentityPoint().ScalarBaseMult(k))
-	}
-	if !s.verify(psig, own, pub, pos) {
-		return nil, ErrSelfCheck
-	}
-	return psig.Bytes(), nil
-}
 
 // Respond consumes the secret nonce and returns the partial signature of the
 // signer id with the share d, unchecked: the caller passes it through
@@ -133,17 +66,13 @@ func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
 	if d.IsZero() == 1 {
 		return nil, invalid(BadSecretShare)
 	}
-	return s.respond(k1, k2, d, pos), nil
-}
-
-// respond returns ±(k1 + b·k2) + e·λ·(g·gacc)·d in constant time.
-func (s *Session) respond(k1, k2, d *Scalar, pos int) *Scalar {
+	// ±(k1 + b·k2) + e·λ·(g·gacc)·d, in constant time
 	k := secp.NewScalar().Multiply(s.b, k2)
 	k.ConditionalNegate(k.Add(k, k1), bit(s.r.YIsOdd()))
 	psig := secp.NewScalar().Multiply(s.weightOf(pos), d)
 	psig.Add(psig, k)
 	k.Zero()
-	return psig
+	return psig, nil
 }
 
 // weightOf returns e·λ·g·gacc: the weight of a share in its signer's partial signature.
@@ -162,29 +91,6 @@ func (s *Session) Signature(sum *Scalar) [64]byte {
 	copy(sig[:32], x[:])
 	copy(sig[32:], z.Bytes())
 	return sig
-}
-
-// PartialSigAgg sums partial signatures of 32 bytes, one per signer in the
-// order of the context's ids; one that is not a scalar is its signer's fault. The
-// signature is not verified. BIP 445, PartialSigAgg.
-func PartialSigAgg(psigs [][]byte, c *SessionContext) ([]byte, error) {
-	s, err := c.session()
-	if err != nil {
-		return nil, err
-	}
-	if len(psigs) != s.set.Len() {
-		return nil, invalid(BadPartialSigCount)
-	}
-	sum := secp.NewScalar()
-	for i, b := range psigs {
-		p, ok := ParsePartialSig(b)
-		if !ok {
-			return nil, &ContributionError{i, PartialSignature}
-		}
-		sum.Add(sum, p)
-	}
-	sig := s.Signature(sum)
-	return sig[:], nil
 }
 
 // ParsePartialSig reads a canonical scalar of 32 bytes.

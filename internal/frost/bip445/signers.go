@@ -5,7 +5,6 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
@@ -19,29 +18,17 @@ type SignerSet struct {
 
 // NewSignerSet validates ids, t ≤ len(ids) ≤ n distinct numbers below n.
 func NewSignerSet(n, t int, ids []int) (*SignerSet, error) {
-	if err := checkCounts(n, t, len(ids)); err != nil {
-		return nil, err
+	if t < 1 || t > n || n > MaxParticipants {
+		return nil, invalid(BadThreshold)
+	}
+	if len(ids) < t || len(ids) > n {
+		return nil, invalid(BadSignerCount)
 	}
 	for i, id := range ids {
 		if id < 0 || id >= n {
 			return nil, invalidAt(BadID, i)
 		}
 	}
-	return newSignerSet(ids)
-}
-
-func checkCounts(n, t, u int) error {
-	if t < 1 || t > n || n > MaxParticipants {
-		return invalid(BadThreshold)
-	}
-	if u < t || u > n {
-		return invalid(BadSignerCount)
-	}
-	return nil
-}
-
-// newSignerSet takes ids that are in range.
-func newSignerSet(ids []int) (*SignerSet, error) {
 	ascending := slices.Sorted(slices.Values(ids))
 	if len(slices.Compact(slices.Clone(ascending))) != len(ids) {
 		return nil, invalid(DuplicateID)
@@ -82,61 +69,8 @@ func interpolatingValues(ids []int) []*Scalar {
 	return nums
 }
 
-// Len is the number of signers.
-func (s *SignerSet) Len() int { return len(s.ids) }
-
 // Position returns the index of id in the list that the set was made from.
 func (s *SignerSet) Position(id int) (int, bool) {
 	i := slices.Index(s.ids, id)
 	return i, i >= 0
-}
-
-// SignersContext is a signer set with the public shares of one key, validated.
-type SignersContext struct {
-	set       *SignerSet
-	pubshares []*Pubshare   // in the order of the set's ids
-	key       vartime.Point // the threshold public key
-}
-
-// NewSignersContext validates the ids and that their public shares (33 bytes
-// each, in the same order) interpolate to thresholdKey. Both must come from the
-// signer's own key generation, never from the coordinator. BIP 445,
-// ValidateSignersCtx; part of ValidateThresholdInfo in draft 0.10.0.
-func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []byte) (*SignersContext, error) {
-	if err := checkCounts(n, t, len(ids)); err != nil {
-		return nil, err
-	}
-	if len(pubshares) != len(ids) {
-		return nil, invalid(BadPubshareCount)
-	}
-	points := make([]vartime.Point, len(ids))
-	shares := make([]*Pubshare, len(ids))
-	for i, id := range ids {
-		if id < 0 || id >= n {
-			return nil, invalidAt(BadID, i)
-		}
-		p, ok := parsePoint(pubshares[i])
-		if !ok {
-			return nil, invalidAt(BadPubshare, i)
-		}
-		points[i] = p
-		shares[i], _ = NewPubshare(p) // a compressed point is never the identity
-	}
-	set, err := newSignerSet(ids)
-	if err != nil {
-		return nil, err
-	}
-	sum := vartime.Affine(vartime.MultiScalarMult(set.lambdas(), points))[0]
-	if sum.IsIdentity() {
-		return nil, invalid(KeyAtInfinity)
-	}
-	if !slices.Equal(sum.AppendCompressed(nil), thresholdKey) {
-		return nil, invalid(WrongKeyMaterial)
-	}
-	return &SignersContext{set, shares, sum}, nil
-}
-
-// holds reports whether a public share is among the signers'.
-func (c *SignersContext) holds(pubshare *Pubshare) bool {
-	return slices.ContainsFunc(c.pubshares, func(p *Pubshare) bool { return p.p == pubshare.p })
 }

@@ -96,20 +96,6 @@ func bit(condition bool) uint64 {
 	return 0
 }
 
-// applyAll applies tweaks in order, each with its mode.
-func (c *TweakContext) applyAll(tweaks [][]byte, xonly []bool) (*TweakContext, error) {
-	if len(tweaks) != len(xonly) {
-		return nil, invalid(BadTweakCount)
-	}
-	var err error
-	for i := range tweaks {
-		if c, err = c.Apply(tweaks[i], xonly[i]); err != nil {
-			return nil, err
-		}
-	}
-	return c, nil
-}
-
 // XOnly returns the key as BIP 340 encodes it. BIP 445, GetXonlyPubkey.
 func (c *TweakContext) XOnly() [32]byte { return c.q.X() }
 

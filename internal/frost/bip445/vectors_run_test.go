@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
@@ -119,7 +120,11 @@ func (g *group) sign(v *vector) ([]byte, error) {
 	pair := [SecNonceSize]byte(g.Secnonces[v.SecnonceI])
 	nonce := newSecNonce(&pair)
 	psig, err := Sign(nonce, g.Secshares[v.SecshareI], v.MyID, c)
-	if _, again := Sign(nonce, g.Secshares[v.SecshareI], v.MyID, c); !errors.Is(again, ErrNonceUsed) {
+	spent := err == nil
+	if value := (*ValueError)(nil); errors.As(err, &value) {
+		spent = slices.Contains([]Reason{BadFirstNonce, BadSecondNonce, OwnIDMissing}, value.Reason)
+	}
+	if _, again := Sign(nonce, g.Secshares[v.SecshareI], v.MyID, c); spent && !errors.Is(again, ErrNonceUsed) {
 		return nil, fmt.Errorf("a second Sign returns %v after %v", again, err)
 	}
 	return psig, err

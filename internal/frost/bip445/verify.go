@@ -8,41 +8,15 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// PartialSigVerify reports whether psig is the correct partial signature of the
-// signer at index i of the context's ids, given the public nonces of all of them in the
-// same order. BIP 445, PartialSigVerify. An invalid nonce is an error that
-// blames its signer; the context's AggNonce is not used.
-func PartialSigVerify(psig []byte, pubnonces [][]byte, c *SessionContext, i int) (bool, error) {
-	if len(pubnonces) != c.Signers.set.Len() {
-		return false, invalid(BadNonceCount)
-	}
-	if i < 0 || i >= len(pubnonces) {
-		return false, invalid(BadSignerIndex)
-	}
-	tweak, err := untweaked(c.Signers.key).applyAll(c.Tweaks, c.XOnly)
-	if err != nil {
-		return false, err
-	}
-	nonces, err := parsePubNonces(pubnonces)
-	if err != nil {
-		return false, err
-	}
-	s := NewSession(c.Signers.set, tweak, Aggregate(nonces), c.Message)
-	z, ok := ParsePartialSig(psig)
-	return ok && s.verify(z, nonces[i], c.Signers.pubshares[i], i), nil
-}
-
 // Verify reports whether psig is the correct partial signature of the signer id
-// with this public nonce and public share. Public data only: variable time.
+// with this public nonce and public share: psig·G = ±(R1 + b·R2) + e·λ·g·gacc·P.
+// BIP 445, PartialSigVerifyInternal. The partial signature, which may not be
+// public yet, is handled in constant time.
 func (s *Session) Verify(psig *Scalar, nonce *PubNonce, pubshare *Pubshare, id int) bool {
 	pos, ok := s.set.Position(id)
-	return ok && s.verify(psig, nonce, pubshare, pos)
-}
-
-// verify checks psig·G = ±(R1 + b·R2) + e·λ·g·gacc·P. BIP 445,
-// PartialSigVerifyInternal. The partial signature, which may not be public yet,
-// is handled in constant time.
-func (s *Session) verify(psig *Scalar, nonce *PubNonce, pubshare *Pubshare, pos int) bool {
+	if !ok {
+		return false
+	}
 	odd := s.r.YIsOdd()
 	weight := s.weightOf(pos)
 	sum := vartime.MultiScalarMult(

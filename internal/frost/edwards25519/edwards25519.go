@@ -66,10 +66,6 @@ func isTorsionFreeVartime(p *Point) bool {
 
 var minusOne = scalar.New().Neg(scalar.NewFromUint64(1))
 
-// DecodePoints reads concatenated points as [DecodePoint] does. One bad point
-// refuses them all.
-func DecodePoints(b []byte) ([]*Point, error) { return decodeAll(b, DecodePoint) }
-
 // DecodeDivided reads the encoding of some D and returns 8·D, which is of prime
 // order whatever D was. It refuses what is not a canonical encoding of a point
 // of the curve ([ErrPoint]), and a D of small order, as that becomes the
@@ -127,19 +123,4 @@ func decompress(b []byte) (*Point, error) {
 		return nil, ErrPoint
 	}
 	return p, nil
-}
-
-func decodeAll(b []byte, decode func([]byte) (*Point, error)) ([]*Point, error) {
-	if len(b)%PointSize != 0 {
-		return nil, ErrPoint
-	}
-	points := make([]*Point, len(b)/PointSize)
-	for i := range points {
-		p, err := decode(b[i*PointSize:][:PointSize])
-		if err != nil {
-			return nil, err
-		}
-		points[i] = p
-	}
-	return points, nil
 }

@@ -9,10 +9,12 @@ import (
 	"encoding/json"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/nats-io/nats.go"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -77,7 +79,10 @@ func NewOn(t testing.TB, card CardOf, server natsserver.Config) *Fleet {
 	if err := f.Bus.Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.Bus.Subscribe("result.*.*", func(m bus.Message) { f.Results <- m }); err != nil {
+	if _, err := f.Bus.Conn().Subscribe(wire.FleetSubject(Name, "result.*.*"), func(m *nats.Msg) {
+		subject := strings.TrimPrefix(m.Subject, wire.FleetSubject(Name, ""))
+		f.Results <- bus.Message{Subject: subject, Data: m.Data, Header: m.Header}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	return f

@@ -27,7 +27,7 @@ func Main(m *testing.M) {
 	code := m.Run()
 	left := goleak.Find()
 	for deadline := time.Now().Add(WaitLimit); left != nil && time.Now().Before(deadline); {
-		left = goleak.Find() // pauses by itself
+		left = goleak.Find() // pauses between tries
 	}
 	if code == 0 && left != nil {
 		fmt.Fprintln(os.Stderr, left)

@@ -52,7 +52,7 @@ func (d Dashboard) Queries(v Values) []Query {
 
 var labelValues = regexp.MustCompile(`^label_values\((.+), (\w+)\)$`)
 
-// series makes the question for a label's values one that Prometheus knows.
+// series turns a variable's definition, which is Grafana's, into a query for Prometheus.
 func series(definition string) (string, bool) {
 	m := labelValues.FindStringSubmatch(definition)
 	if m == nil {
@@ -66,7 +66,12 @@ func (v Values) into(expr string) string {
 	if node == "" {
 		node = ".+"
 	}
-	return strings.NewReplacer("$fleet", v.Fleet, "$node", node, "$__rate_interval", length(v.Rate), "$__range", length(v.Range)).Replace(expr)
+	return strings.NewReplacer(
+		"$fleet", v.Fleet,
+		"$node", node,
+		"$__rate_interval", length(v.Rate),
+		"$__range", length(v.Range),
+	).Replace(expr)
 }
 
 // length is a duration as Prometheus writes it.

@@ -18,22 +18,19 @@ import (
 )
 
 // TestPrometheusReads: a real Prometheus parses every expression of the files.
-// That they find what they look for shows in test/monitor, on a fleet.
+// test/monitor checks on a fleet that they find something.
 func TestPrometheusReads(t *testing.T) {
 	server := startPrometheus(t)
 	if err := query(server, `rate(up[1m]`); err == nil || !strings.Contains(err.Error(), "bad_data") {
 		t.Fatalf("half an expression: %v", err)
 	}
-	pages, err := Load(folder)
-	if err != nil {
-		t.Fatal(err)
-	}
+	pages := load(t)
 	count := 0
 	for _, d := range pages {
 		for _, q := range d.Queries(Values{Fleet: "main", Rate: time.Minute, Range: time.Hour}) {
 			count++
 			if strings.Contains(q.Expr, "$") {
-				t.Errorf("%s, %s: a variable that nobody knows: %s", q.Dashboard, q.Panel, q.Expr)
+				t.Errorf("%s, %s: an unknown variable: %s", q.Dashboard, q.Panel, q.Expr)
 			}
 			if err := query(server, q.Expr); err != nil {
 				t.Errorf("%s, %s: %s: %v", q.Dashboard, q.Panel, q.Expr, err)
@@ -60,7 +57,8 @@ func startPrometheus(t *testing.T) string {
 	}
 	address := fmt.Sprintf("127.0.0.1:%d", freeport.New(t))
 	var log bytes.Buffer
-	c := exec.Command(program, "--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
+	c := exec.Command(program, "--config.file="+config,
+		"--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)
 	c.Stdout, c.Stderr = &log, &log
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
@@ -81,7 +79,7 @@ func startPrometheus(t *testing.T) string {
 	return ""
 }
 
-// query asks now, and gives Prometheus's complaint.
+// query asks now, and returns Prometheus's error.
 func query(server, expr string) error {
 	answer, err := http.PostForm(server+"/api/v1/query", url.Values{"query": {expr}})
 	if err != nil {
