@@ -24,6 +24,7 @@ type source struct {
 	broken      error             // the fault in the syntax at which the expressions end
 	skip        func(*Error) bool // of unknown keys: another pass knows them; may be nil
 	errors      Errors
+	counted     struct{ offset, lines int } // see lineAt
 }
 
 // expression is a table header or a key with its value.
@@ -71,6 +72,17 @@ func newSource(path, dir string, data []byte) *source {
 	return s
 }
 
+// lineAt is the line of an offset. Offsets come in file order, so the whole file is
+// counted once.
+func (s *source) lineAt(offset int) int {
+	if offset < s.counted.offset {
+		s.counted.offset, s.counted.lines = 0, 0
+	}
+	s.counted.lines += bytes.Count(s.text[s.counted.offset:offset], []byte("\n"))
+	s.counted.offset = offset
+	return s.counted.lines + 1
+}
+
 // add notes an expression, and reports whether it is there twice. The first of
 // two keeps its line.
 func (s *source) add(e expression) (twice bool) {
@@ -100,7 +112,7 @@ func (s *source) key(p *unstable.Parser, table string, key unstable.Iterator) (p
 	for first := true; key.Next(); first = false {
 		node := key.Node()
 		if first {
-			line = p.Shape(node.Raw).Start.Line
+			line = s.lineAt(int(node.Raw.Offset))
 			start = bytes.LastIndexByte(s.text[:node.Raw.Offset], '\n') + 1
 		}
 		lower := strings.ToLower(string(node.Data))

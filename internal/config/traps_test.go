@@ -2,6 +2,9 @@ package config
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -221,5 +224,25 @@ func TestPINForms(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "pin: names the environment variable FROST_TEST_PIN, which is no PIN") || strings.Contains(err.Error(), "8765") {
 			t.Errorf("%q: %v", pin, err)
 		}
+	}
+}
+
+// BenchmarkAccess reads an access list of many clients: its time grows with the
+// file, and not with the square of it.
+func BenchmarkAccess(b *testing.B) {
+	for _, clients := range []int{500, 5000} {
+		b.Run(strconv.Itoa(clients), func(b *testing.B) {
+			var text strings.Builder
+			for i := range clients {
+				fmt.Fprintf(&text, "[[client]]\nname = \"c%d\"\npublic_key = \"%064x\"\nkinds = [\"sign\"]\n", i, i+1)
+			}
+			path := filepath.Join(b.TempDir(), "access.toml")
+			if err := os.WriteFile(path, []byte(text.String()), 0o600); err != nil {
+				b.Fatal(err)
+			}
+			for b.Loop() {
+				_, _ = LoadAccess(path) // the keys are made up
+			}
+		})
 	}
 }

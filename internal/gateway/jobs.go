@@ -35,10 +35,12 @@ func (g *Gateway) handle(d bus.Delivery) {
 	}
 	token := g.held.add(held)
 	defer g.held.take(token)
+	var event protocol.Event = protocol.JobArrived{Token: token, Job: checked, Stored: msg.Time, Existing: existing}
 	if d.Attempt() > maxDeliveries {
-		g.run.Step(protocol.JobPoisoned{Token: token, Job: checked, Existing: existing, Deliveries: d.Attempt()})
-	} else {
-		g.run.Step(protocol.JobArrived{Token: token, Job: checked, Stored: msg.Time, Existing: existing})
+		event = protocol.JobPoisoned{Token: token, Job: checked, Existing: existing, Deliveries: d.Attempt()}
+	}
+	if !g.run.Step(event) {
+		g.giveBack(token) // it comes again, and is poison in the end
 	}
 	g.hold(held)
 }

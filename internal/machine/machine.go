@@ -120,19 +120,22 @@ func New[M Machine](cfg Config[M]) *Runner[M] {
 	return r
 }
 
-// Step feeds the machine and performs what it asks for.
-func (r *Runner[M]) Step(ev protocol.Event) {
-	for _, effect := range r.step(ev) {
+// Step feeds the machine and performs what it asks for. It reports whether the
+// machine took the event: one at which it panics is lost.
+func (r *Runner[M]) Step(ev protocol.Event) bool {
+	effects, ok := r.step(ev)
+	for _, effect := range effects {
 		r.perform(effect)
 	}
+	return ok
 }
 
-func (r *Runner[M]) step(ev protocol.Event) []protocol.Effect {
+func (r *Runner[M]) step(ev protocol.Event) (effects []protocol.Effect, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.stepped.Broadcast()
 	defer r.contain("the machine panicked; please report this")
-	return r.machine.Step(ev)
+	return r.machine.Step(ev), true
 }
 
 // contain, deferred, ends a panic. What it logs of it holds no values.

@@ -63,7 +63,9 @@ func TestPanicIsContained(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				b := newBench(t, func(_ *bench, c *Config[*script]) { c.Machine.step = panicking })
 				b.run()
-				b.Step(timer("bad"))
+				if took := b.Step(timer("bad")); took == (name == "step") {
+					t.Errorf("the machine took the event at which it panics: %v", took)
+				}
 				synctest.Wait()
 				b.Step(timer("good"))
 				if seen := b.seen(); len(seen) != 2 || seen[1] != timer("good") {
