@@ -58,7 +58,10 @@ func startFleets(b *testing.B) *fleets {
 	f.hard = startSide(b, "KMS", sections)
 	f.soft = startSide(b, "software", nil)
 	var err error
-	f.provider, err = awskms.Open(b.Context(), awskms.Options{KeyID: f.kms.CreateKey(kmstest.Identity), Endpoint: f.kms.Endpoint()})
+	f.provider, err = awskms.Open(
+		b.Context(),
+		awskms.Options{KeyID: f.kms.CreateKey(kmstest.Identity), Endpoint: f.kms.Endpoint()},
+	)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -138,7 +141,10 @@ func (f *fleets) calls() (all [nodes]calls) {
 		}
 		metrics := f.hard.p.Metrics(i)
 		c.renewals = metric(metrics, "frostfleet_provider_coalesced_digests_sum") -
-			metric(metrics, `frostfleet_events_total{event="certified"}`) - metric(metrics, `frostfleet_events_total{event="committed"}`)
+			metric(
+				metrics,
+				`frostfleet_events_total{event="certified"}`,
+			) - metric(metrics, `frostfleet_events_total{event="committed"}`)
 	}
 	return all
 }
@@ -164,7 +170,14 @@ func (c calls) minus(o calls) calls {
 func (c calls) total() int { return c.sign + c.mac + c.describe + c.public }
 
 func (c calls) String() string {
-	return fmt.Sprintf("%d Sign (%d session keys), %d GenerateMac, %d DescribeKey, %d GetPublicKey", c.sign, c.renewals, c.mac, c.describe, c.public)
+	return fmt.Sprintf(
+		"%d Sign (%d session keys), %d GenerateMac, %d DescribeKey, %d GetPublicKey",
+		c.sign,
+		c.renewals,
+		c.mac,
+		c.describe,
+		c.public,
+	)
 }
 
 // since gives the calls of the node that made most since then. It looks once
