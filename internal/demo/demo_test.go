@@ -46,7 +46,10 @@ func program(path string) int {
 			status = http.StatusOK
 		}
 		go func() {
-			_ = http.ListenAndServe("127.0.0.1:"+port, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+			_ = http.ListenAndServe(
+				"127.0.0.1:"+port,
+				http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }),
+			)
 		}()
 	}
 	<-stop

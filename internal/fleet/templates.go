@@ -1,12 +1,34 @@
 package fleet
 
-import "fmt"
+import (
+	"embed"
+	"fmt"
+	"strings"
+	"text/template"
+)
 
-func (o Options) busURL() string {
-	if o.BusURL != "" {
-		return o.BusURL
+//go:embed templates
+var templateFiles embed.FS
+
+var templates = template.Must(template.ParseFS(templateFiles, "templates/*.toml"))
+
+// values are what the templates read.
+type values struct {
+	Options
+	Gateway, URL string
+	Index, Port  int // of the node; the program's health and metrics
+}
+
+func (o Options) config(name string, index, port int) string {
+	v := values{Options: o, Gateway: gatewayName, URL: o.BusURL, Index: index, Port: port}
+	if v.URL == "" {
+		v.URL = fmt.Sprintf("nats://127.0.0.1:%d", o.BusPort)
 	}
-	return fmt.Sprintf("nats://127.0.0.1:%d", o.BusPort)
+	var text strings.Builder
+	if err := templates.ExecuteTemplate(&text, name, v); err != nil {
+		panic("fleet: " + err.Error()) // of a template that names what there is not
+	}
+	return text.String()
 }
 
 func (o Options) port(i int) int {
@@ -16,73 +38,8 @@ func (o Options) port(i int) int {
 	return o.ServerPorts[i]
 }
 
-func nodeConfig(o Options, i int) string {
-	insecure := ""
-	if o.AllowInsecure {
-		insecure = "allow_insecure = true\n"
-	}
-	return fmt.Sprintf(`# Node %d of fleet %s.
-[network]
-type = %q
+func nodeConfig(o Options, i int) string { return o.config("node.toml", i, o.port(1+i)) }
 
-[server]
-role = "node"
-host = "127.0.0.1"
-port = %d # /livez, /readyz, /metrics
+func gatewayConfig(o Options) string { return o.config("gateway.toml", 0, o.port(0)) }
 
-[node]
-index = %d
-storage_path = "data"
-max_signers = %d # n of the manifest
-min_signers = %d # t of the manifest
-manifest = "../manifest.json"
-access = "../access.toml"
-
-[node.key_provider]
-type = "software" # for development: the keys lie in a file
-key_file = "key.json"
-%s
-[bus]
-url = %q
-`, i, o.Name, o.Network, o.port(1+i), i, o.N, o.T, insecure, o.busURL())
-}
-
-func gatewayConfig(o Options) string {
-	bus := fmt.Sprintf("url = %q\n", o.BusURL)
-	if o.BusURL == "" {
-		bus = fmt.Sprintf(
-			"embedded = true # a nats-server in this process, for one machine\nstore_path = \"bus\"\nport = %d\n",
-			o.BusPort,
-		)
-	}
-	return fmt.Sprintf(`# The gateway of fleet %s.
-[network]
-type = %q
-
-[server]
-role = "gateway"
-host = "127.0.0.1"
-port = %d # /livez, /readyz, /metrics
-
-[gateway]
-name = %q
-key_file = "gateway.key"
-manifest = "../manifest.json"
-access = "../access.toml"
-
-[bus]
-%s`, o.Name, o.Network, o.port(0), gatewayName, bus)
-}
-
-func clientConfig(o Options) string {
-	return fmt.Sprintf(`# How client %s reaches fleet %s.
-[client]
-name = %q
-key_file = "client.key"
-manifest = "manifest.json"
-access = "access.toml"
-
-[bus]
-url = %q
-`, o.Client, o.Name, o.Client, o.busURL())
-}
+func clientConfig(o Options) string { return o.config("client.toml", 0, 0) }

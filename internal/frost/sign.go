@@ -2,7 +2,6 @@ package frost
 
 import (
 	"bytes"
-	"crypto/ed25519"
 	"errors"
 	"fmt"
 
@@ -157,20 +156,4 @@ func tapTweak(internal *bip445.TweakContext, tweak Tweak) []byte {
 	}
 	t := tapTweakTag.Hash(x[:], root)
 	return t[:]
-}
-
-// VerifySignature reports whether sig (64 bytes) is a valid signature of the
-// message under the output key: BIP 340's verification, or Ed25519's as
-// crypto/ed25519 does it.
-func VerifySignature(s Suite, outputKey, message, sig []byte) bool {
-	if len(outputKey) != 32 || len(sig) != SignatureSize {
-		return false
-	}
-	switch s {
-	case Secp256k1TR:
-		return bip340.Verify(outputKey, message, sig)
-	case Ed25519:
-		return ed25519.Verify(outputKey, message, sig)
-	}
-	return false
 }

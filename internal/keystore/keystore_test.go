@@ -227,7 +227,8 @@ func TestWrongSealKey(t *testing.T) {
 	}
 	_ = s.Close()
 	_, err := Open(dir, &[32]byte{9})
-	if !errors.Is(err, ErrSealKey) || !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "rebuilt from KEYS") {
+	if !errors.Is(err, ErrSealKey) || !strings.Contains(err.Error(), dir) ||
+		!strings.Contains(err.Error(), "rebuilt from KEYS") {
 		t.Fatalf("wrong seal key gave %v", err)
 	}
 	check(t, open(t, dir), r, false) // and nothing was changed or left locked

@@ -71,7 +71,10 @@ func TestVerify(t *testing.T) {
 			order.PutUint16(b[free+10:], 0xffff)
 			order.PutUint64(b[free+headerSize:], 1<<40)
 		}, "list of free pages"},
-		"free page in use":  {func(b []byte) { order.PutUint64(b[free+headerSize:], uint64(leaf/size)) }, "in use, listed twice"},
+		"free page in use": {
+			func(b []byte) { order.PutUint64(b[free+headerSize:], uint64(leaf/size)) },
+			"in use, listed twice",
+		},
 		"free page outside": {func(b []byte) { order.PutUint64(b[free+headerSize:], v.pages) }, "outside the file"},
 		"meta pages":        {func(b []byte) { b[headerSize+20]++; b[size+headerSize+20]++ }, "no meta page is whole"},
 	}

@@ -175,7 +175,9 @@ func TestInterrupted(t *testing.T) {
 					}
 				}
 				r, err := Run(ctx, l)
-				if !errors.Is(err, context.DeadlineExceeded) || r == nil || r.Done != 10 || r.Broken != 1 || r.Failed != 0 || r.Unstarted != 0 || !r.Interrupted {
+				if !errors.Is(err, context.DeadlineExceeded) || r == nil || r.Done != 10 || r.Broken != 1 || r.Failed != 0 ||
+					r.Unstarted != 0 ||
+					!r.Interrupted {
 					t.Errorf("%v, %+v", err, r)
 				}
 			})

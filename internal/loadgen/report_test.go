@@ -51,10 +51,12 @@ func TestWritePercentiles(t *testing.T) {
 		}
 	}
 	last := len(values) - 1
-	if last < 20 || !slices.IsSorted(values) || !near(values[0], 1) || !near(values[last], 1000) || percentiles[last] != 1 {
+	if last < 20 || !slices.IsSorted(values) || !near(values[0], 1) || !near(values[last], 1000) ||
+		percentiles[last] != 1 {
 		t.Errorf("latencies %v at %v in\n%s", values, percentiles, out.String())
 	}
-	if !strings.HasPrefix(strings.TrimSpace(out.String()), "Value") || !strings.Contains(out.String(), "Total count    =         1000]") {
+	if !strings.HasPrefix(strings.TrimSpace(out.String()), "Value") ||
+		!strings.Contains(out.String(), "Total count    =         1000]") {
 		t.Error(out.String())
 	}
 }
@@ -64,7 +66,8 @@ func TestClamp(t *testing.T) {
 	r := newRecorder(&Load{})
 	r.done(0, -time.Second)
 	r.done(0, 100*time.Hour)
-	if n, least, most := r.latency.TotalCount(), r.latency.Min(), r.latency.Max(); n != 2 || least != 1 || !near(float64(most), 3.6e9) {
+	if n, least, most := r.latency.TotalCount(), r.latency.Min(), r.latency.Max(); n != 2 || least != 1 ||
+		!near(float64(most), 3.6e9) {
 		t.Errorf("%d recorded, %d to %d µs", n, least, most)
 	}
 }
@@ -152,7 +155,8 @@ func TestTimeline(t *testing.T) {
 		if math.Abs(sum-float64(7*tt.n)) > 0.01*sum {
 			t.Errorf("%s: %g items of %d", tt.ended, sum, 7*tt.n)
 		}
-		if len(points) == 0 || len(points) > maxSlots || line.slot != tt.slot || points[len(points)-1].To != tt.ended.Seconds() {
+		if len(points) == 0 || len(points) > maxSlots || line.slot != tt.slot ||
+			points[len(points)-1].To != tt.ended.Seconds() {
 			t.Errorf("%s: %d points in slots of %s", tt.ended, len(points), line.slot)
 		}
 	}

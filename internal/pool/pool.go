@@ -84,13 +84,6 @@ func (p *Pool) done() {
 	p.mu.Unlock()
 }
 
-// Waiting counts the functions that wait.
-func (p *Pool) Waiting() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.urgent) + len(p.bulk)
-}
-
 func (p *Pool) work(bulk bool) {
 	for {
 		f := p.next(bulk)

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -53,10 +53,10 @@ func (s *signCase) done(attempts int) *wire.Result {
 		s.t.Fatalf("%s: %s", r.Code, r.Error)
 	}
 	job, _ := s.job.Parse(s.now)
-	suite := map[string]frost.Suite{"secp256k1-tr": frost.Secp256k1TR, "ed25519": frost.Ed25519}[r.Suite]
 	for i, sig := range r.Sigs {
-		if sig.Key != job.Items[i].Key || !frost.VerifySignature(suite, sig.PublicKey, job.Items[i].Message, sig.Signature) {
-			s.t.Fatalf("signature %d does not verify", i)
+		err := client.VerifySignature(r.Suite, sig.PublicKey, job.Items[i].Message, sig.Signature)
+		if err != nil || sig.Key != job.Items[i].Key {
+			s.t.Fatalf("signature %d: %v", i, err)
 		}
 	}
 	equal(s.t, "signatures", len(r.Sigs), len(job.Items))

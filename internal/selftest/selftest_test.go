@@ -73,7 +73,13 @@ func (d *device) Describe(context.Context) ([]keyprovider.Fact, error) {
 	return []keyprovider.Fact{{Name: "key", Value: "a key", Warning: "beware"}}, nil
 }
 
-var broken = &keyprovider.Error{Reason: keyprovider.Denied, Provider: "aws-kms", Action: "kms:Sign", Key: "alias/a", Remedy: "allow it"}
+var broken = &keyprovider.Error{
+	Reason:   keyprovider.Denied,
+	Provider: "aws-kms",
+	Action:   "kms:Sign",
+	Key:      "alias/a",
+	Remedy:   "allow it",
+}
 
 func fails(int) error { return broken }
 
@@ -189,26 +195,82 @@ func TestFailures(t *testing.T) {
 		step    string
 		says    []string
 	}{
-		"a file that is none":    {prepare: change("[node]", "[node"), want: "!----- ----------", step: "config", says: []string{"node.toml:"}},
-		"a file with errors":     {prepare: change("index = 0", "index = 7\nx = 1"), want: "!----- ----------", step: "config", says: []string{"node.index", "node.x", "correct "}},
-		"no library":             {o: Options{open: unopened(&keyprovider.Error{Reason: keyprovider.NotFound, Action: "load", Remedy: "install it"})}, want: "++++++ !---------", step: "load", says: []string{"install it"}},
-		"no keys file":           {prepare: change(`"key.json"`, `"none.json"`), o: Options{open: launch.OpenProvider}, want: "+++++! ----------", step: "keys", says: []string{"none.json"}},
-		"a token that is gone":   {o: Options{open: unopened(&keyprovider.Error{Reason: keyprovider.NotFound, Action: "find token", Remedy: "put it in"})}, want: "++++++ +!--------", step: "reach", says: []string{"not_found", "put it in"}},
-		"not reached":            {device: &device{probe: func() error { return broken }}, want: "++++++ +!--------", step: "reach", says: []string{"denied", "allow it"}},
-		"not described":          {device: &device{describe: func() error { return broken }}, want: "++++++ ++!+++++++", step: "describe", says: []string{"denied"}},
-		"no identity":            {device: &device{identity: func() (*ecdsa.PublicKey, error) { return nil, broken }}, want: "++++++ +++!-+-+--", step: "identity", says: []string{"denied"}},
-		"does not sign":          {device: &device{sign: fails}, want: "++++++ ++++!+-++-", step: "sign", says: []string{"kms:Sign with alias/a: denied", "allow it"}},
-		"can't derive":           {device: &device{derive: func(int) error { return keyprovider.ErrCannotDerive }}, want: "++++++ +++++!+-++", step: "derive", says: []string{"cannot_derive"}},
-		"another identity":       {prepare: change("index = 0", "index = 1"), device: &device{derive: func(int) error { return keyprovider.ErrCannotDerive }}, want: "++++++ +++++!+-!-", step: "manifest", says: []string{"for node 1", "wrong [node] index"}},
-		"signs ten times":        {device: &device{sign: after(10)}, want: "++++++ ++++++!++!", step: "time sign", says: []string{"call 10 of 20", "throttled", "wait"}},
-		"derives ten times":      {device: &device{derive: after(10)}, want: "++++++ +++++++!!-", step: "time derive", says: []string{"call 8 of 20", "throttled"}},
-		"the last one":           {device: &device{sign: after(21)}, want: "++++++ +++++++++!", step: "session", says: []string{"throttled"}},
-		"no manifest":            {prepare: func(t *testing.T, path string) { _ = os.Remove(manifest(t, path)) }, want: "++!+++ ++++++++--", step: "manifest file", says: []string{"--enrolling"}},
-		"no manifest yet":        {prepare: func(t *testing.T, path string) { _ = os.Remove(manifest(t, path)) }, o: Options{Enrolling: true}, want: "++..++ ++++++++..", step: "manifest", says: []string{"no manifest yet at"}},
-		"a broken manifest":      {prepare: func(t *testing.T, path string) { _ = os.WriteFile(manifest(t, path), []byte("{"), 0o600) }, o: Options{Enrolling: true}, want: "++..++ ++++++++!-", step: "manifest", says: []string{"manifest.json"}},
-		"another manifest":       {prepare: change("max_signers = 2", "max_signers = 3"), o: Options{Enrolling: true}, want: "++..++ ++++++++!-", step: "manifest", says: []string{"is 3, and the manifest has n = 2"}},
-		"another node's place":   {prepare: change("index = 0", "index = 1"), want: "++++++ ++++++++!-", step: "manifest", says: []string{"for node 1", "wrong [node] index"}},
-		"a text not of a device": {device: &device{sign: func(int) error { return errors.New("strange") }}, want: "++++++ ++++!+-++-", step: "sign", says: []string{"strange"}},
+		"a file that is none": {
+			prepare: change("[node]", "[node"), want: "!----- ----------", step: "config", says: []string{"node.toml:"},
+		},
+		"a file with errors": {
+			prepare: change("index = 0", "index = 7\nx = 1"), want: "!----- ----------", step: "config",
+			says: []string{"node.index", "node.x", "correct "},
+		},
+		"no library": {
+			o:    Options{open: unopened(&keyprovider.Error{Reason: keyprovider.NotFound, Action: "load", Remedy: "install it"})},
+			want: "++++++ !---------", step: "load", says: []string{"install it"},
+		},
+		"no keys file": {
+			prepare: change(`"key.json"`, `"none.json"`), o: Options{open: launch.OpenProvider}, want: "+++++! ----------",
+			step: "keys", says: []string{"none.json"},
+		},
+		"a token that is gone": {o: Options{open: unopened(&keyprovider.Error{Reason: keyprovider.NotFound, Action: "find token", Remedy: "put it in"})}, want: "++++++ +!--------", step: "reach", says: []string{"not_found", "put it in"}},
+		"not reached": {
+			device: &device{probe: func() error { return broken }}, want: "++++++ +!--------", step: "reach",
+			says: []string{"denied", "allow it"},
+		},
+		"not described": {
+			device: &device{describe: func() error { return broken }}, want: "++++++ ++!+++++++", step: "describe",
+			says: []string{"denied"},
+		},
+		"no identity": {
+			device: &device{identity: func() (*ecdsa.PublicKey, error) { return nil, broken }}, want: "++++++ +++!-+-+--",
+			step: "identity", says: []string{"denied"},
+		},
+		"does not sign": {
+			device: &device{sign: fails}, want: "++++++ ++++!+-++-", step: "sign",
+			says: []string{"kms:Sign with alias/a: denied", "allow it"},
+		},
+		"can't derive": {
+			device: &device{derive: func(int) error { return keyprovider.ErrCannotDerive }}, want: "++++++ +++++!+-++",
+			step: "derive", says: []string{"cannot_derive"},
+		},
+		"another identity": {
+			prepare: change("index = 0", "index = 1"),
+			device:  &device{derive: func(int) error { return keyprovider.ErrCannotDerive }}, want: "++++++ +++++!+-!-",
+			step: "manifest", says: []string{"for node 1", "wrong [node] index"},
+		},
+		"signs ten times": {
+			device: &device{sign: after(10)}, want: "++++++ ++++++!++!", step: "time sign",
+			says: []string{"call 10 of 20", "throttled", "wait"},
+		},
+		"derives ten times": {
+			device: &device{derive: after(10)}, want: "++++++ +++++++!!-", step: "time derive",
+			says: []string{"call 8 of 20", "throttled"},
+		},
+		"the last one": {
+			device: &device{sign: after(21)}, want: "++++++ +++++++++!", step: "session", says: []string{"throttled"},
+		},
+		"no manifest": {
+			prepare: func(t *testing.T, path string) { _ = os.Remove(manifest(t, path)) }, want: "++!+++ ++++++++--",
+			step: "manifest file", says: []string{"--enrolling"},
+		},
+		"no manifest yet": {
+			prepare: func(t *testing.T, path string) { _ = os.Remove(manifest(t, path)) }, o: Options{Enrolling: true},
+			want: "++..++ ++++++++..", step: "manifest", says: []string{"no manifest yet at"},
+		},
+		"a broken manifest": {
+			prepare: func(t *testing.T, path string) { _ = os.WriteFile(manifest(t, path), []byte("{"), 0o600) },
+			o:       Options{Enrolling: true}, want: "++..++ ++++++++!-", step: "manifest", says: []string{"manifest.json"},
+		},
+		"another manifest": {
+			prepare: change("max_signers = 2", "max_signers = 3"), o: Options{Enrolling: true}, want: "++..++ ++++++++!-",
+			step: "manifest", says: []string{"is 3, and the manifest has n = 2"},
+		},
+		"another node's place": {
+			prepare: change("index = 0", "index = 1"), want: "++++++ ++++++++!-", step: "manifest",
+			says: []string{"for node 1", "wrong [node] index"},
+		},
+		"a text not of a device": {
+			device: &device{sign: func(int) error { return errors.New("strange") }}, want: "++++++ ++++!+-++-", step: "sign",
+			says: []string{"strange"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := newNode(t)
@@ -257,7 +319,9 @@ func TestHang(t *testing.T) {
 	}{
 		"probe":    {func(hang func() error) *device { return &device{probe: hang} }, "++++++ +!--------"},
 		"describe": {func(hang func() error) *device { return &device{describe: hang} }, "++++++ ++!+++++++"},
-		"sign":     {func(hang func() error) *device { return &device{sign: func(int) error { return hang() }} }, "++++++ ++++!+-++-"},
+		"sign": {
+			func(hang func() error) *device { return &device{sign: func(int) error { return hang() }} }, "++++++ ++++!+-++-",
+		},
 		"derive": {func(hang func() error) *device {
 			return &device{derive: func(n int) error {
 				if n < 10 {

@@ -32,10 +32,18 @@ func TestBusSample(t *testing.T) {
 		"credential_expires_timestamp_seconds{credential=bus_tls_cert}": 17,
 	}
 	gateways := map[string]float64{
-		"bus_consumer_pending_messages{durable=gateways-sign}": 14, "bus_consumer_unacknowledged_messages{durable=gateways-sign}": 15,
-		"bus_stream_messages{stream=KEYS}": 4, "bus_stream_bytes{stream=KEYS}": 5, "bus_stream_stored_total{stream=KEYS}": 6, "bus_stream_limit_bytes{stream=KEYS}": 7,
-		"bus_stream_messages{stream=JOBS}": 8, "bus_stream_bytes{stream=JOBS}": 9, "bus_stream_stored_total{stream=JOBS}": 10,
-		"bus_storage_bytes{storage=file}": 11, "bus_storage_limit_bytes{storage=file}": 12, "bus_storage_bytes{storage=memory}": 13,
+		"bus_consumer_pending_messages{durable=gateways-sign}":        14,
+		"bus_consumer_unacknowledged_messages{durable=gateways-sign}": 15,
+		"bus_stream_messages{stream=KEYS}":                            4,
+		"bus_stream_bytes{stream=KEYS}":                               5,
+		"bus_stream_stored_total{stream=KEYS}":                        6,
+		"bus_stream_limit_bytes{stream=KEYS}":                         7,
+		"bus_stream_messages{stream=JOBS}":                            8,
+		"bus_stream_bytes{stream=JOBS}":                               9,
+		"bus_stream_stored_total{stream=JOBS}":                        10,
+		"bus_storage_bytes{storage=file}":                             11,
+		"bus_storage_limit_bytes{storage=file}":                       12,
+		"bus_storage_bytes{storage=memory}":                           13,
 	}
 	for _, of := range []Identity{worker0, gateway0} {
 		_, r := full(t, of)

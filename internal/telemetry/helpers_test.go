@@ -10,8 +10,24 @@ import (
 )
 
 var (
-	worker0  = Identity{Role: RoleWorker, Name: "worker-0", Fleet: "test", Manifest: "0a0b", Version: "v1", Nodes: 3, Threshold: 2}
-	gateway0 = Identity{Role: RoleGateway, Name: "gateway0", Fleet: "test", Manifest: "0a0b", Version: "v1", Nodes: 3, Threshold: 2}
+	worker0 = Identity{
+		Role:      RoleWorker,
+		Name:      "worker-0",
+		Fleet:     "test",
+		Manifest:  "0a0b",
+		Version:   "v1",
+		Nodes:     3,
+		Threshold: 2,
+	}
+	gateway0 = Identity{
+		Role:      RoleGateway,
+		Name:      "gateway0",
+		Fleet:     "test",
+		Manifest:  "0a0b",
+		Version:   "v1",
+		Nodes:     3,
+		Threshold: 2,
+	}
 )
 
 // read gives every sample as "name{label=value,...}", without the prefix of all

@@ -39,9 +39,18 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 
 // everything is a sample that has all there can be.
 var everything = buswatch.Sample{
-	At: time.Unix(1, 0), RTT: 2 * time.Millisecond, ClockOffset: -3 * time.Second, ClockKnown: true,
-	Streams:     []buswatch.StreamState{{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7}, {Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10}},
-	Storage:     []buswatch.StorageState{{Kind: buswatch.StorageFile, Used: 11, Limit: 12}, {Kind: buswatch.StorageMemory, Used: 13, Limit: -1}},
+	At:          time.Unix(1, 0),
+	RTT:         2 * time.Millisecond,
+	ClockOffset: -3 * time.Second,
+	ClockKnown:  true,
+	Streams: []buswatch.StreamState{
+		{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7},
+		{Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10},
+	},
+	Storage: []buswatch.StorageState{
+		{Kind: buswatch.StorageFile, Used: 11, Limit: 12},
+		{Kind: buswatch.StorageMemory, Used: 13, Limit: -1},
+	},
 	Consumers:   []buswatch.ConsumerState{{Durable: "gateways-sign", Pending: 14, Unacknowledged: 15}},
 	Followers:   []buswatch.FollowerState{{Stream: bus.Keys, Behind: 16, For: 1500 * time.Millisecond}},
 	Credentials: []natsconn.Credential{{Name: natsconn.CredentialCert, Expires: time.Unix(17, 0)}},
@@ -65,7 +74,10 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 		"certified": {worker0, func(m *Metrics) {
 			m.Report(protocol.Report{What: protocol.ReportCertified, Suite: frost.Ed25519, Count: 7, Culprit: -1})
 		}, map[string]float64{"events_total{event=certified}": 1, "items_total{event=certified,suite=ed25519}": 7}},
-		"sat out": {worker0, func(m *Metrics) { m.Report(protocol.Report{What: protocol.ReportSatOut, Culprit: -1}) }, map[string]float64{"events_total{event=sat_out}": 1}},
+		"sat out": {
+			worker0, func(m *Metrics) { m.Report(protocol.Report{What: protocol.ReportSatOut, Culprit: -1}) },
+			map[string]float64{"events_total{event=sat_out}": 1},
+		},
 		"aborted": {worker0, func(m *Metrics) {
 			m.Report(protocol.Report{What: protocol.ReportAborted, Code: frost.CodeProof, Culprit: 2})
 		}, map[string]float64{"events_total{event=aborted}": 1, "aborts_total{code=deal_proof,culprit=2}": 1}},
@@ -91,8 +103,14 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 		}, map[string]float64{"rounds_seconds{load=interactive,round=shares,suite=ed25519} count": 1, "rounds_seconds{load=interactive,round=shares,suite=ed25519} sum": .02}},
 		"published": {worker0, func(m *Metrics) { m.Published(bus.Sign, bus.OutcomeOK, took) },
 			map[string]float64{"bus_publishes_total{outcome=ok,stream=SIGN}": 1, "bus_publish_seconds{stream=SIGN} count": 1, "bus_publish_seconds{stream=SIGN} sum": .02}},
-		"not published": {gateway0, func(m *Metrics) { m.Published(bus.Results, bus.OutcomeBusy, took) }, map[string]float64{"bus_publishes_total{outcome=busy,stream=RESULTS}": 1}},
-		"delivered":     {gateway0, func(m *Metrics) { m.Delivered("gateways-sign", false) }, map[string]float64{"bus_deliveries_total{durable=gateways-sign}": 1}},
+		"not published": {
+			gateway0, func(m *Metrics) { m.Published(bus.Results, bus.OutcomeBusy, took) },
+			map[string]float64{"bus_publishes_total{outcome=busy,stream=RESULTS}": 1},
+		},
+		"delivered": {
+			gateway0, func(m *Metrics) { m.Delivered("gateways-sign", false) },
+			map[string]float64{"bus_deliveries_total{durable=gateways-sign}": 1},
+		},
 		"redelivered": {gateway0, func(m *Metrics) { m.Delivered("gateways-keygen", true) },
 			map[string]float64{"bus_deliveries_total{durable=gateways-keygen}": 1, "bus_redeliveries_total{durable=gateways-keygen}": 1}},
 		"reconnected": {worker0, func(m *Metrics) { m.Reconnected() }, map[string]float64{"bus_reconnects_total{}": 1}},
@@ -148,8 +166,13 @@ func TestInfo(t *testing.T) {
 	m.Keystore(filepath.Join(t.TempDir(), "none"))
 	wantSamples(t, r, map[string]float64{
 		"info{fleet_name=test,goversion=" + runtime.Version() + ",manifest=0a0b,name=worker-0,program_role=worker,version=v1}": 1,
-		"fleet_nodes{}": 3, "fleet_threshold{}": 2, "ready{}": 1, "check{check=bus}": 1,
-		"nonces_total{state=drawn}": 5, "nonces_total{state=used}": 3, "nonces_total{state=dropped}": 1,
+		"fleet_nodes{}":               3,
+		"fleet_threshold{}":           2,
+		"ready{}":                     1,
+		"check{check=bus}":            1,
+		"nonces_total{state=drawn}":   5,
+		"nonces_total{state=used}":    3,
+		"nonces_total{state=dropped}": 1,
 	})
 	if _, there := read(t, r)["keystore_bytes{}"]; there {
 		t.Error("a keystore that is not there has a size")
@@ -239,7 +262,10 @@ func TestObjectives(t *testing.T) {
 	}
 	m.JobDone(protocol.JobEnd{Kind: wire.KindKeygen, Items: largestJob, Took: time.Hour})
 	wantSamples(t, r, map[string]float64{
-		"job_seconds{kind=sign,load=interactive} le 0.25": 1, "job_seconds{kind=sign,load=interactive} le 0.3": 2,
-		"job_seconds{kind=keygen,load=bulk} le 3600": 1, "job_items{kind=keygen} le 131072": 1, "job_items{kind=keygen} le 65536": 0,
+		"job_seconds{kind=sign,load=interactive} le 0.25": 1,
+		"job_seconds{kind=sign,load=interactive} le 0.3":  2,
+		"job_seconds{kind=keygen,load=bulk} le 3600":      1,
+		"job_items{kind=keygen} le 131072":                1,
+		"job_items{kind=keygen} le 65536":                 0,
 	})
 }

@@ -37,14 +37,24 @@ func TestProviderSeriesFromTheStart(t *testing.T) {
 	for _, b := range backends.All() {
 		name, operations := b.Type, b.Operations
 		_, r := newProvider(name, someone)
-		want := map[string]float64{"provider_up{}": 1, "provider_circuit_open{}": 0, "provider_failing{reason=disabled}": 0, "provider_failing{reason=timeout}": 0, "provider_cache_total{result=hit}": 0,
-			"provider_cache_total{result=miss}": 0, "provider_coalesced_digests{} count": 0, "provider_cost_usd_total{}": 0, "provider_month_usd{}": 2}
+		want := map[string]float64{
+			"provider_up{}":                      1,
+			"provider_circuit_open{}":            0,
+			"provider_failing{reason=disabled}":  0,
+			"provider_failing{reason=timeout}":   0,
+			"provider_cache_total{result=hit}":   0,
+			"provider_cache_total{result=miss}":  0,
+			"provider_coalesced_digests{} count": 0,
+			"provider_cost_usd_total{}":          0,
+			"provider_month_usd{}":               2,
+		}
 		for _, operation := range operations {
 			want[fmt.Sprintf("provider_call_seconds{operation=%s,outcome=ok,provider=%s} count", operation, name)] = 0
 		}
 		wantSamples(t, r, want)
 		for sample := range read(t, r) {
-			if _, wanted := want[sample]; !wanted && strings.HasPrefix(sample, "provider_call_seconds") && strings.HasSuffix(sample, "count") {
+			if _, wanted := want[sample]; !wanted && strings.HasPrefix(sample, "provider_call_seconds") &&
+				strings.HasSuffix(sample, "count") {
 				t.Errorf("a series of %s that it does not need: %s", name, sample)
 			}
 		}

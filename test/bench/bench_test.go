@@ -62,7 +62,12 @@ func (s *side) benchBulk(b *testing.B, w bulk) float64 {
 	results.RecordFloor("cpu_us_per_"+w.item(), medianOf(func(r round) float64 { return r.cpuMicros }), "µs", "",
 		medianOf(func(r round) float64 { return r.floor.cpuMicros }),
 		medianOf(func(r round) float64 { return r.floor.cpuMicros / r.cpuMicros }))
-	results.Record("allocations_per_"+w.item(), medianOf(func(r round) float64 { return r.floor.mallocs }), "allocations", "")
+	results.Record(
+		"allocations_per_"+w.item(),
+		medianOf(func(r round) float64 { return r.floor.mallocs }),
+		"allocations",
+		"",
+	)
 	results.Record("allocated_bytes_per_"+w.item(), medianOf(func(r round) float64 { return r.floor.bytes }), "B", "")
 	return value
 }

@@ -92,7 +92,13 @@ func (f *fleets) benchKeygen(b *testing.B, chain string, count, pairs int, name 
 			took[s] = time.Since(start)
 		}
 		ratios = append(ratios, took[f.soft].Seconds()/took[f.hard].Seconds())
-		results.Say("%d addresses (%s): software %.2fs, KMS %.2fs", count, chain, took[f.soft].Seconds(), took[f.hard].Seconds())
+		results.Say(
+			"%d addresses (%s): software %.2fs, KMS %.2fs",
+			count,
+			chain,
+			took[f.soft].Seconds(),
+			took[f.hard].Seconds(),
+		)
 	}
 	results.Record(name, median(ratios), "ratio", ">= 0.9")
 }

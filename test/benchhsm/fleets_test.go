@@ -140,7 +140,10 @@ func (f *fleets) calls() (all [nodes]calls) {
 		}
 		metrics := f.hard.p.Metrics(i)
 		c.renewals = metric(metrics, "frostfleet_provider_coalesced_digests_sum") -
-			metric(metrics, `frostfleet_events_total{event="certified"}`) - metric(metrics, `frostfleet_events_total{event="committed"}`)
+			metric(
+				metrics,
+				`frostfleet_events_total{event="certified"}`,
+			) - metric(metrics, `frostfleet_events_total{event="committed"}`)
 	}
 	return all
 }
@@ -166,7 +169,14 @@ func (c calls) minus(o calls) calls {
 func (c calls) total() int { return c.sign + c.mac + c.describe + c.public }
 
 func (c calls) String() string {
-	return fmt.Sprintf("%d Sign (%d session keys), %d GenerateMac, %d DescribeKey, %d GetPublicKey", c.sign, c.renewals, c.mac, c.describe, c.public)
+	return fmt.Sprintf(
+		"%d Sign (%d session keys), %d GenerateMac, %d DescribeKey, %d GetPublicKey",
+		c.sign,
+		c.renewals,
+		c.mac,
+		c.describe,
+		c.public,
+	)
 }
 
 // since gives the calls of the node that made most since then. It looks once

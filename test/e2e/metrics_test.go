@@ -25,12 +25,26 @@ func TestMetricsTell(t *testing.T) {
 		t.Fatal(err)
 	}
 	gateway := settle(t, "gateway", f.GatewayMetrics, samples{
-		`ready`: 1, `check{check="lag"}`: 1, `bus_connected`: 1, `fleet_nodes`: 3, `fleet_threshold`: 2, `keys`: 1, `jobs_in_work`: 0,
-		`jobs_total{code="done",kind="keygen"}`: 1, `jobs_total{code="done",kind="sign"}`: 1, `jobs_total{code="expired",kind="sign"}`: 0,
-		`job_items_sum{kind="keygen"}`: 1, `job_items_sum{kind="sign"}`: 1, `job_seconds_count{kind="sign",load="interactive"}`: 1, `job_seconds_count{kind="sign",load="bulk"}`: 0,
-		`bus_deliveries_total{durable="gateways-sign"}`: 1, `bus_redeliveries_total{durable="gateways-sign"}`: 0,
-		`bus_publishes_total{outcome="ok",stream="RESULTS"}`: 2, `bus_stream_stored_total{stream="RESULTS"}`: 2,
-		`bus_consumer_unacknowledged_messages{durable="gateways-sign"}`: 0, `bus_follower_lag_messages{stream="KEYS"}`: 0,
+		`ready`:                                  1,
+		`check{check="lag"}`:                     1,
+		`bus_connected`:                          1,
+		`fleet_nodes`:                            3,
+		`fleet_threshold`:                        2,
+		`keys`:                                   1,
+		`jobs_in_work`:                           0,
+		`jobs_total{code="done",kind="keygen"}`:  1,
+		`jobs_total{code="done",kind="sign"}`:    1,
+		`jobs_total{code="expired",kind="sign"}`: 0,
+		`job_items_sum{kind="keygen"}`:           1,
+		`job_items_sum{kind="sign"}`:             1,
+		`job_seconds_count{kind="sign",load="interactive"}`:             1,
+		`job_seconds_count{kind="sign",load="bulk"}`:                    0,
+		`bus_deliveries_total{durable="gateways-sign"}`:                 1,
+		`bus_redeliveries_total{durable="gateways-sign"}`:               0,
+		`bus_publishes_total{outcome="ok",stream="RESULTS"}`:            2,
+		`bus_stream_stored_total{stream="RESULTS"}`:                     2,
+		`bus_consumer_unacknowledged_messages{durable="gateways-sign"}`: 0,
+		`bus_follower_lag_messages{stream="KEYS"}`:                      0,
 	})
 	// Rounds follow each other, and the job is the last of them.
 	before := 0.0
@@ -46,9 +60,16 @@ func TestMetricsTell(t *testing.T) {
 	var used float64
 	for i := range 3 {
 		w := settle(t, fleettest.NodeName(i), func() string { return f.Metrics(i) }, samples{
-			`ready`: 1, `check{check="key_provider"}`: 1, `check{check="keystore"}`: 1, `provider_up`: 1, `bus_connected`: 1, `keys`: 1,
-			`items_total{event="complete",suite="secp256k1-tr"}`: 1, `batch_items_sum{kind="keygen"}`: 1, `aborts_total{code="deal_share",culprit="1"}`: 0,
-			`bus_publishes_total{outcome="ok",stream="KEYS"}`: 2,
+			`ready`:                       1,
+			`check{check="key_provider"}`: 1,
+			`check{check="keystore"}`:     1,
+			`provider_up`:                 1,
+			`bus_connected`:               1,
+			`keys`:                        1,
+			`items_total{event="complete",suite="secp256k1-tr"}`: 1,
+			`batch_items_sum{kind="keygen"}`:                     1,
+			`aborts_total{code="deal_share",culprit="1"}`:        0,
+			`bus_publishes_total{outcome="ok",stream="KEYS"}`:    2,
 		})
 		used += w[`nonces_total{state="used"}`]
 		drawn, gone := w[`nonces_total{state="drawn"}`], w[`nonces_total{state="used"}`]+w[`nonces_total{state="dropped"}`]
@@ -58,7 +79,8 @@ func TestMetricsTell(t *testing.T) {
 		if left := w[`session_key_expires_timestamp_seconds`] - float64(time.Now().Unix()); left < 60 {
 			t.Errorf("node %d may speak for another %g s", i, left)
 		}
-		if free := w[`disk_free_bytes{path="storage"}`]; free <= 0 || free > w[`disk_size_bytes{path="storage"}`] || w[`keystore_bytes`] <= 0 {
+		if free := w[`disk_free_bytes{path="storage"}`]; free <= 0 || free > w[`disk_size_bytes{path="storage"}`] ||
+			w[`keystore_bytes`] <= 0 {
 			t.Errorf("node %d: %g bytes free, keystore of %g", i, free, w[`keystore_bytes`])
 		}
 	}

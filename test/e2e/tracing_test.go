@@ -33,7 +33,9 @@ func frostctl(t *testing.T, p *fleettest.Processes, args ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(filepath.Join(bin, "frostctl"), append(args, "--config", filepath.Join(p.Dir, fleet.ClientFile))...)
+	cmd := exec.Command(
+		filepath.Join(bin, "frostctl"),
+		append(args, "--config", filepath.Join(p.Dir, fleet.ClientFile))...)
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatalf("frostctl %v: %v", args, err)
@@ -107,7 +109,15 @@ func checkTrace(t *testing.T, root string, trace []otlptest.Span) {
 		}
 		const clocks = 50 * time.Millisecond // one machine; the server's clock is known by half a round trip
 		if s.End.Before(s.Start) || ok && s.Start.Before(parent.Start.Add(-clocks)) {
-			t.Errorf("%s of %s lasted from %s to %s, and its %s began at %s", s.Name, s.Instance, s.Start, s.End, parent.Name, parent.Start)
+			t.Errorf(
+				"%s of %s lasted from %s to %s, and its %s began at %s",
+				s.Name,
+				s.Instance,
+				s.Start,
+				s.End,
+				parent.Name,
+				parent.Start,
+			)
 		}
 		if s.Failed != "" {
 			t.Errorf("%s of %s failed: %s", s.Name, s.Instance, s.Failed)
@@ -142,7 +152,8 @@ func TestOneTraceForAJob(t *testing.T) {
 		"make deal": 3, "deal": 3, "verify deals": 3, "certify": 3, "store": 3, "key provider sign": 3,
 	})
 	checkTrace(t, "keygen", trace)
-	if id := "trace_id=" + trace[0].Trace; !strings.Contains(p.Log(fleettest.GatewayName), id) || !strings.Contains(p.Log(fleettest.NodeName(0)), id) {
+	if id := "trace_id=" + trace[0].Trace; !strings.Contains(p.Log(fleettest.GatewayName), id) ||
+		!strings.Contains(p.Log(fleettest.NodeName(0)), id) {
 		t.Errorf("gateway or node 0 logged nothing with %s", id)
 	}
 
@@ -216,7 +227,14 @@ func TestTraceOfAnUntracedClient(t *testing.T) {
 	}
 	for _, s := range spans {
 		if s.Name == "share" && (s.Parent != task.ID || s.Trace != job.Trace) {
-			t.Errorf("share of %s is below %s of trace %s, the task is %s of %s", s.Instance, s.Parent, s.Trace, task.ID, job.Trace)
+			t.Errorf(
+				"share of %s is below %s of trace %s, the task is %s of %s",
+				s.Instance,
+				s.Parent,
+				s.Trace,
+				task.ID,
+				job.Trace,
+			)
 		}
 	}
 }

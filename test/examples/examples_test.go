@@ -128,7 +128,16 @@ func TestFrostctl(t *testing.T) {
 	if err := json.Unmarshal([]byte(line), &signed); err != nil {
 		t.Fatal(err)
 	}
-	verify := []string{"verify", "--chain", "bitcoin", "--internal-key", key.PublicKey, "--signature", signed.Signature, "--message"}
+	verify := []string{
+		"verify",
+		"--chain",
+		"bitcoin",
+		"--internal-key",
+		key.PublicKey,
+		"--signature",
+		signed.Signature,
+		"--message",
+	}
 	succeed(t, frostctl, append(verify, message)...)
 
 	items := `{"key":"` + key.ID + `","message":"` + message + `"}` + "\n\n" +
@@ -143,7 +152,10 @@ func TestFrostctl(t *testing.T) {
 		says string
 	}{
 		{"unknown key", []string{"sign", "--key", strings.Repeat("0", 32) + ".0", "--message", message}, 3, "unknown_key"},
-		{"key that the file lacks", []string{"sign", "--keys", keys, "--key", strings.Repeat("0", 32) + ".0", "--message", message}, 1, "is not in"},
+		{
+			"key that the file lacks",
+			[]string{"sign", "--keys", keys, "--key", strings.Repeat("0", 32) + ".0", "--message", message}, 1, "is not in",
+		},
 		{"another message", append(verify, strings.Repeat("00", 32)), 4, "does not verify"},
 		{"no answer in time", []string{"keygen", "--chain", "bitcoin", "--timeout", "1ns"}, 6, "no answer in time"},
 		{"no such file", []string{"keygen", "--chain", "bitcoin", "--config", "missing.toml"}, 1, "missing.toml"},
@@ -158,7 +170,8 @@ func TestFrostctl(t *testing.T) {
 		})
 	}
 	list := succeed(t, frostctl, "jobs")
-	if strings.Count(list, " keygen ") != 2 || strings.Count(list, "unknown_key") != 1 || strings.Contains(list, "unverified") {
+	if strings.Count(list, " keygen ") != 2 || strings.Count(list, "unknown_key") != 1 ||
+		strings.Contains(list, "unverified") {
 		t.Errorf("jobs prints\n%s", list)
 	}
 }

@@ -36,7 +36,11 @@ func TestBadJobs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		text = fmt.Appendf(text, "\n[[client]]\nname = \"other\"\npublic_key = \"%x\"\nkinds = [\"sign\"]\n", []byte(otherPublic))
+		text = fmt.Appendf(
+			text,
+			"\n[[client]]\nname = \"other\"\npublic_key = \"%x\"\nkinds = [\"sign\"]\n",
+			[]byte(otherPublic),
+		)
 		if err := os.WriteFile(access, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -65,10 +69,22 @@ func TestBadJobs(t *testing.T) {
 		job  wire.SignedJob
 		code wire.Code
 	}{
-		{"unknown client", func() wire.SignedJob { s := keygen(none); s.Client = "nobody"; return s }(), wire.CodeUnknownClient},
-		{"bad signature", func() wire.SignedJob { s := keygen(none); s.Signature[3] ^= 1; return s }(), wire.CodeBadSignature},
-		{"signature of another payload", func() wire.SignedJob { s := keygen(none); s.Payload = keygen(none).Payload; return s }(), wire.CodeBadSignature},
-		{"signature for another kind", func() wire.SignedJob { s := keygen(none); s.Kind = wire.KindSign; return s }(), wire.CodeBadSignature},
+		{
+			"unknown client", func() wire.SignedJob { s := keygen(none); s.Client = "nobody"; return s }(),
+			wire.CodeUnknownClient,
+		},
+		{
+			"bad signature", func() wire.SignedJob { s := keygen(none); s.Signature[3] ^= 1; return s }(),
+			wire.CodeBadSignature,
+		},
+		{
+			"signature of another payload",
+			func() wire.SignedJob { s := keygen(none); s.Payload = keygen(none).Payload; return s }(), wire.CodeBadSignature,
+		},
+		{
+			"signature for another kind", func() wire.SignedJob { s := keygen(none); s.Kind = wire.KindSign; return s }(),
+			wire.CodeBadSignature,
+		},
 		{"kind not allowed", other.sign(wire.KindKeygen, payload(t, job(wire.KindKeygen))), wire.CodeKindNotAllowed},
 		{"expired", keygen(func(j *wire.Job) { j.Expires = time.Now().Add(-time.Minute) }), wire.CodeExpired},
 		{"expires too late", keygen(func(j *wire.Job) { j.Expires = time.Now().Add(3 * time.Hour) }), wire.CodeExpiryTooFar},
@@ -81,15 +97,41 @@ func TestBadJobs(t *testing.T) {
 		{"unknown key", sign([]string{unknown}, none), wire.CodeUnknownKey},
 		{"index past the batch", sign([]string{strings.Split(taproot[0].ID, ".")[0] + ".99"}, none), wire.CodeUnknownKey},
 		{"no key id", sign([]string{"x"}, none), wire.CodeUnknownKey},
-		{"another client's key", func() wire.SignedJob { j := signJob(taproot[0].ID); return other.sign(j.Kind, payload(t, j)) }(), wire.CodeNotOwner},
-		{"short message", sign([]string{taproot[0].ID}, func(j *wire.Job) { j.Items[0].Message = j.Items[0].Message[:31] }), wire.CodeBadMessage},
-		{"empty ed25519 message", sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].Message = nil }), wire.CodeBadMessage},
-		{"long ed25519 message", sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].Message = make([]byte, 4097) }), wire.CodeBadMessage},
+		{
+			"another client's key",
+			func() wire.SignedJob { j := signJob(taproot[0].ID); return other.sign(j.Kind, payload(t, j)) }(),
+			wire.CodeNotOwner,
+		},
+		{
+			"short message", sign([]string{taproot[0].ID}, func(j *wire.Job) { j.Items[0].Message = j.Items[0].Message[:31] }),
+			wire.CodeBadMessage,
+		},
+		{
+			"empty ed25519 message", sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].Message = nil }),
+			wire.CodeBadMessage,
+		},
+		{
+			"long ed25519 message",
+			sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].Message = make([]byte, 4097) }), wire.CodeBadMessage,
+		},
 		{"two suites", sign([]string{taproot[0].ID, solana[0].ID}, none), wire.CodeBadMessage},
-		{"script root with ed25519", sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 32) }), wire.CodeBadTweak},
-		{"short script root", sign([]string{taproot[0].ID}, func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }), wire.CodeBadTweak},
-		{"unknown field", r.sign(wire.KindKeygen, bytes.Replace(payload(t, job(wire.KindKeygen)), []byte(`{`), []byte(`{"colour":"red",`), 1)), wire.CodeMalformedJob},
-		{"kind that contradicts the subject", r.sign(wire.KindKeygen, payload(t, signJob(taproot[0].ID))), wire.CodeMalformedJob},
+		{
+			"script root with ed25519",
+			sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 32) }), wire.CodeBadTweak,
+		},
+		{
+			"short script root", sign([]string{taproot[0].ID}, func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }),
+			wire.CodeBadTweak,
+		},
+		{
+			"unknown field",
+			r.sign(wire.KindKeygen, bytes.Replace(payload(t, job(wire.KindKeygen)), []byte(`{`), []byte(`{"colour":"red",`), 1)),
+			wire.CodeMalformedJob,
+		},
+		{
+			"kind that contradicts the subject", r.sign(wire.KindKeygen, payload(t, signJob(taproot[0].ID))),
+			wire.CodeMalformedJob,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			result := r.do(c.job)

@@ -54,7 +54,10 @@ func TestAddressesAndSignatures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, err := btcutil.NewAddressTaproot(schnorr.SerializePubKey(txscript.ComputeTaprootKeyNoScript(internal)), &chaincfg.TestNet3Params)
+		want, err := btcutil.NewAddressTaproot(
+			schnorr.SerializePubKey(txscript.ComputeTaprootKeyNoScript(internal)),
+			&chaincfg.TestNet3Params,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

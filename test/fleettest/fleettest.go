@@ -55,7 +55,14 @@ func (o Options) withDefaults() Options {
 func (o Options) initialise(t T, dir, busURL string, ports []int) *wire.Manifest {
 	t.Helper()
 	m, err := fleet.Init(t.Context(), dir, fleet.Options{
-		Name: Name, Network: o.Network, N: o.N, T: o.T, AttestSigning: true, BusURL: busURL, Client: Client, ServerPorts: ports,
+		Name:          Name,
+		Network:       o.Network,
+		N:             o.N,
+		T:             o.T,
+		AttestSigning: true,
+		BusURL:        busURL,
+		Client:        Client,
+		ServerPorts:   ports,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +117,14 @@ func Prepare(t testing.TB, o Options) *Fleet {
 	if o.Log == nil {
 		o.Log = logger(t)
 	}
-	f := &Fleet{URL: server.URL(), Dir: filepath.Join(t.TempDir(), "fleet"), Server: server, t: t, run: launch.Options{Log: o.Log, Unobserved: o.Unobserved}, stops: map[string]func(){}}
+	f := &Fleet{
+		URL:    server.URL(),
+		Dir:    filepath.Join(t.TempDir(), "fleet"),
+		Server: server,
+		t:      t,
+		run:    launch.Options{Log: o.Log, Unobserved: o.Unobserved},
+		stops:  map[string]func(){},
+	}
 	f.Manifest = o.initialise(t, f.Dir, f.URL, o.Ports)
 	admin := f.Bus()
 	if err := admin.Apply(t.Context()); err != nil {

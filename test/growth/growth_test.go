@@ -84,9 +84,19 @@ func (g *grower) step(size int) (s step) {
 	s.log, s.store = onDisk(g.T, streamDir(g.T, g.fleet.Store, "KEYS")), onDisk(g.T, g.fleet.Storage(0))
 	g.fleet.Kill(fleettest.NodeName(0))
 	s.start, s.startCPU = g.startNode(0)
-	results.Say("%8d keys: %.3f ms a key (%.3f ms of CPU), %s, start %.2f s (%.2f s of CPU), signature p50 %.1f p99 %.1f ms, disk a key: KEYS %d, keystore %d B",
-		s.keys, ms(s.perKey), ms(s.perKeyCPU), s.memory, s.start.Seconds(), s.startCPU.Seconds(), ms(s.signP50), ms(s.signP99),
-		s.log/int64(s.keys), s.store/int64(s.keys))
+	results.Say(
+		"%8d keys: %.3f ms a key (%.3f ms of CPU), %s, start %.2f s (%.2f s of CPU), signature p50 %.1f p99 %.1f ms, disk a key: KEYS %d, keystore %d B",
+		s.keys,
+		ms(s.perKey),
+		ms(s.perKeyCPU),
+		s.memory,
+		s.start.Seconds(),
+		s.startCPU.Seconds(),
+		ms(s.signP50),
+		ms(s.signP99),
+		s.log/int64(s.keys),
+		s.store/int64(s.keys),
+	)
 	g.bounded(s.memory)
 	return s
 }

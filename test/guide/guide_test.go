@@ -63,7 +63,10 @@ func newOperator(t *testing.T) *operator {
 	}
 	dir, tools := t.TempDir(), startAWS(t)
 	// The command line takes a variable that is set and empty for a name.
-	env := slices.DeleteFunc(append(os.Environ(), kmstest.Env()...), func(pair string) bool { return strings.HasSuffix(pair, "=") })
+	env := slices.DeleteFunc(
+		append(os.Environ(), kmstest.Env()...),
+		func(pair string) bool { return strings.HasSuffix(pair, "=") },
+	)
 	return &operator{t, moto, dir, append(env, "AWS_ENDPOINT_URL="+moto.URL, "PATH="+tools+":"+bin+":"+os.Getenv("PATH"))}
 }
 

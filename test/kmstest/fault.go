@@ -176,7 +176,12 @@ func (f *FaultKMS) fault(operation, region, id string) Fault {
 
 // happens does what a fault says, unless it leaves the right answer whole: it
 // tells whether the call is over.
-func (f *FaultKMS) happens(w http.ResponseWriter, r *http.Request, fault Fault, answer func() (map[string]any, *awsError)) bool {
+func (f *FaultKMS) happens(
+	w http.ResponseWriter,
+	r *http.Request,
+	fault Fault,
+	answer func() (map[string]any, *awsError),
+) bool {
 	if fault.Latency > 0 && !f.wait(r, fault.latency()) || fault.Hang && !f.wait(r, 365*24*time.Hour) {
 		return true
 	}

@@ -30,7 +30,9 @@ func StartMoto(t testing.TB) *Moto {
 	t.Helper()
 	python := os.Getenv("FROSTFLEET_PYTHON")
 	if python == "" {
-		t.Fatal("FROSTFLEET_PYTHON does not name a Python with moto: run make test, which installs it (test/requirements.txt)")
+		t.Fatal(
+			"FROSTFLEET_PYTHON does not name a Python with moto: run make test, which installs it (test/requirements.txt)",
+		)
 	}
 	if out, err := exec.Command(python, "-c", "import moto.server, moto.kms").CombinedOutput(); err != nil {
 		t.Fatalf("%s has no moto: run make test, which installs it, or %s -m pip install -r test/requirements.txt\n%v\n%s",

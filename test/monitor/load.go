@@ -165,7 +165,14 @@ func (u *users) Said() string {
 	text := ""
 	for _, l := range u.loads {
 		said := u.said[l.name]
-		text += fmt.Sprintf("%s: %d jobs asked for, %d done, %d failed, %d turned away\n", l.name, said.Started, said.Done, said.Failed, said.Busy)
+		text += fmt.Sprintf(
+			"%s: %d jobs asked for, %d done, %d failed, %d turned away\n",
+			l.name,
+			said.Started,
+			said.Done,
+			said.Failed,
+			said.Busy,
+		)
 	}
 	return text
 }

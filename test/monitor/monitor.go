@@ -76,7 +76,12 @@ func (s *Stand) providers() map[int]string {
 	for i := range Nodes {
 		identity, derivation := s.kms.CreateKey(kmstest.Identity), s.kms.CreateKey(kmstest.Derivation)
 		s.keys[i] = []string{identity, derivation}
-		sections[i] = fmt.Sprintf("type = \"aws-kms\"\nkey_id = %q\nderivation_key_id = %q\nendpoint = %q\n", identity, derivation, s.kms.Endpoint())
+		sections[i] = fmt.Sprintf(
+			"type = \"aws-kms\"\nkey_id = %q\nderivation_key_id = %q\nendpoint = %q\n",
+			identity,
+			derivation,
+			s.kms.Endpoint(),
+		)
 	}
 	s.Well()
 	return sections

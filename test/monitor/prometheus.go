@@ -62,8 +62,19 @@ func StartPrometheus(t fleettest.T, o PrometheusOptions) *Prometheus {
 		t.Fatalf("prometheus: %v: choose another port with -port", err)
 	}
 	p := &Prometheus{URL: "http://" + address, Interval: scrapeInterval(config)}
-	cmd := exec.Command(program, "--config.file", filepath.Join(dir, configFile), "--storage.tsdb.path", filepath.Join(dir, "data"),
-		"--web.listen-address", address, "--log.level", "warn", "--enable-feature", "exemplar-storage")
+	cmd := exec.Command(
+		program,
+		"--config.file",
+		filepath.Join(dir, configFile),
+		"--storage.tsdb.path",
+		filepath.Join(dir, "data"),
+		"--web.listen-address",
+		address,
+		"--log.level",
+		"warn",
+		"--enable-feature",
+		"exemplar-storage",
+	)
 	var output bytes.Buffer // read once the program has ended
 	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {

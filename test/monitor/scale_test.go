@@ -21,7 +21,11 @@ func TestFaster(t *testing.T) {
 		{"subquery of the default step", "max_over_time(x[1h:])", "max_over_time(x[240000ms:])"},
 		{"days", "increase(x[3d])", "increase(x[17280000ms])"},
 		{"offset", "x offset 5m", "x offset 20000ms"},
-		{"prediction", "predict_linear(x{a=\"b,(\"}[6h], 4 * 3600) < 0", "predict_linear(x{a=\"b,(\"}[1440000ms], (4 * 3600) / 15) < 0"},
+		{
+			"prediction",
+			"predict_linear(x{a=\"b,(\"}[6h], 4 * 3600) < 0",
+			"predict_linear(x{a=\"b,(\"}[1440000ms], (4 * 3600) / 15) < 0",
+		},
 		{"two predictions", "predict_linear(x[1h], 60) - predict_linear((y)[1h:15s], (60))",
 			"predict_linear(x[240000ms], (60) / 15) - predict_linear((y)[240000ms:1000ms], ((60)) / 15)"},
 		{"seconds that pass for others too", "expires - time() < 14 * 86400", "expires - time() < 14 * 86400"},

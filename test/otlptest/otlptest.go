@@ -88,8 +88,15 @@ func payload(r *http.Request) ([]byte, error) {
 
 func read(about map[string]any, s *spans.Span) Span {
 	out := Span{
-		Name: s.Name, Trace: hex.EncodeToString(s.TraceId), ID: hex.EncodeToString(s.SpanId), Parent: hex.EncodeToString(s.ParentSpanId),
-		Attributes: attributes(s.Attributes), Start: time.Unix(0, int64(s.StartTimeUnixNano)), End: time.Unix(0, int64(s.EndTimeUnixNano)),
+		Name:   s.Name,
+		Trace:  hex.EncodeToString(s.TraceId),
+		ID:     hex.EncodeToString(s.SpanId),
+		Parent: hex.EncodeToString(s.ParentSpanId),
+		Attributes: attributes(
+			s.Attributes,
+		),
+		Start: time.Unix(0, int64(s.StartTimeUnixNano)),
+		End:   time.Unix(0, int64(s.EndTimeUnixNano)),
 	}
 	out.Service, _ = about["service.name"].(string)
 	out.Instance, _ = about["service.instance.id"].(string)

@@ -66,8 +66,12 @@ func TestNothingTellsASecret(t *testing.T) {
 		}
 	}
 	secrets := append(shares, secretsOf(t, f.Dir)...)
-	secrets = append(secrets, known{"the token's PIN", []byte(token.PIN)}, known{"the token's SO PIN", []byte(token.SOPIN)},
-		known{"the AWS secret key", []byte(os.Getenv("AWS_SECRET_ACCESS_KEY"))})
+	secrets = append(
+		secrets,
+		known{"the token's PIN", []byte(token.PIN)},
+		known{"the token's SO PIN", []byte(token.SOPIN)},
+		known{"the AWS secret key", []byte(os.Getenv("AWS_SECRET_ACCESS_KEY"))},
+	)
 	for _, s := range secrets {
 		if len(s.bytes) < 8 {
 			t.Fatalf("%s has %d bytes: too few to search for", s.what, len(s.bytes))
@@ -91,11 +95,18 @@ type known struct {
 func forms(b []byte) map[string]string {
 	quoted, _ := json.Marshal(string(b))
 	return map[string]string{
-		"plain text": string(b), "JSON": strings.Trim(string(quoted), `"`), "%q": strings.Trim(fmt.Sprintf("%q", b), `"`),
-		"hexadecimal": hex.EncodeToString(b), "HEXADECIMAL": strings.ToUpper(hex.EncodeToString(b)),
-		"base64":     strings.TrimRight(base64.StdEncoding.EncodeToString(b), "="),
-		"base64 URL": strings.TrimRight(base64.URLEncoding.EncodeToString(b), "="),
-		"%v":         strings.Trim(fmt.Sprint(b), "[]"), "a JSON list": strings.ReplaceAll(strings.Trim(fmt.Sprint(b), "[]"), " ", ","),
+		"plain text":  string(b),
+		"JSON":        strings.Trim(string(quoted), `"`),
+		"%q":          strings.Trim(fmt.Sprintf("%q", b), `"`),
+		"hexadecimal": hex.EncodeToString(b),
+		"HEXADECIMAL": strings.ToUpper(hex.EncodeToString(b)),
+		"base64":      strings.TrimRight(base64.StdEncoding.EncodeToString(b), "="),
+		"base64 URL":  strings.TrimRight(base64.URLEncoding.EncodeToString(b), "="),
+		"%v": strings.Trim(
+			fmt.Sprint(b),
+			"[]",
+		),
+		"a JSON list": strings.ReplaceAll(strings.Trim(fmt.Sprint(b), "[]"), " ", ","),
 	}
 }
 

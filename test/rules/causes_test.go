@@ -24,20 +24,44 @@ type scenario struct {
 var scenarios = map[string]scenario{
 	"all is well":      {change: func(fleet) {}},
 	"a node is killed": {change: func(f fleet) { f.kill(3) }, firing: []string{"FrostfleetNodeDown worker-3"}},
-	"two nodes":        {change: func(f fleet) { f.kill(2); f.kill(3) }, firing: []string{"FrostfleetMarginGone", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"}},
+	"two nodes": {
+		change: func(f fleet) { f.kill(2); f.kill(3) },
+		firing: []string{"FrostfleetMarginGone", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"},
+	},
 	"three nodes": {
 		change: func(f fleet) { f.kill(1); f.kill(2); f.kill(3); f.signing(0) },
-		firing: []string{"FrostfleetBelowThreshold", "FrostfleetNodeDown worker-1", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"},
+		firing: []string{
+			"FrostfleetBelowThreshold",
+			"FrostfleetNodeDown worker-1",
+			"FrostfleetNodeDown worker-2",
+			"FrostfleetNodeDown worker-3",
+		},
 	},
-	"a node comes and goes":    {change: func(f fleet) { f.flap(3) }, firing: []string{"FrostfleetNodeFlapping worker-3"}, lasts: 35},
-	"a crash every 10 minutes": {change: func(f fleet) { f.crash(2) }, firing: []string{"FrostfleetRestarting worker-2"}, lasts: 45},
+	"a node comes and goes": {
+		change: func(f fleet) { f.flap(3) },
+		firing: []string{"FrostfleetNodeFlapping worker-3"},
+		lasts:  35,
+	},
+	"a crash every 10 minutes": {
+		change: func(f fleet) { f.crash(2) },
+		firing: []string{"FrostfleetRestarting worker-2"},
+		lasts:  45,
+	},
 	"a keystore that fails on three nodes": {
 		change: func(f fleet) { f.keystore(1); f.keystore(2); f.keystore(3); f.keygen(0) },
-		firing: []string{"FrostfleetNodeNotReady worker-1", "FrostfleetNodeNotReady worker-2", "FrostfleetNodeNotReady worker-3"},
+		firing: []string{
+			"FrostfleetNodeNotReady worker-1",
+			"FrostfleetNodeNotReady worker-2",
+			"FrostfleetNodeNotReady worker-3",
+		},
 	},
 	"a slow KMS":        {change: slowKMS, firing: []string{"FrostfleetKeyProviderSlow worker-1"}},
 	"a KMS that denies": {change: deniedKMS, firing: []string{"FrostfleetKeyProviderFailing worker-1"}},
-	"a KMS that throttles until it is left alone": {change: throttledKMS, firing: []string{"FrostfleetKeyProviderThrottled worker-1"}, lasts: 10},
+	"a KMS that throttles until it is left alone": {
+		change: throttledKMS,
+		firing: []string{"FrostfleetKeyProviderThrottled worker-1"},
+		lasts:  10,
+	},
 	"KEYS is full": {
 		change: func(f fleet) { f.full("KEYS", worker(0), worker(1), worker(2), worker(3)); f.keygen(0) },
 		firing: []string{"FrostfleetStreamFull"},
@@ -50,8 +74,14 @@ var scenarios = map[string]scenario{
 		},
 		firing: []string{"FrostfleetDeadLetters", "FrostfleetSigningFails", "FrostfleetStreamFull"}, lasts: 45,
 	},
-	"RESULTS is full":     {change: func(f fleet) { f.full("RESULTS", gateway); f.keygen(0); f.jam() }, firing: []string{"FrostfleetStreamFull"}},
-	"NATS does not store": {change: func(f fleet) { f.lost(); f.keygen(0); f.jam() }, firing: []string{"FrostfleetBusNotWriting"}},
+	"RESULTS is full": {
+		change: func(f fleet) { f.full("RESULTS", gateway); f.keygen(0); f.jam() },
+		firing: []string{"FrostfleetStreamFull"},
+	},
+	"NATS does not store": {
+		change: func(f fleet) { f.lost(); f.keygen(0); f.jam() },
+		firing: []string{"FrostfleetBusNotWriting"},
+	},
 	"no disk under an embedded bus": {
 		change: func(f fleet) {
 			f[`frostfleet_disk_free_bytes{path="bus", `+gateway+`}`] = series{nil, gauge, 50, 0, 50}
@@ -69,8 +99,14 @@ var scenarios = map[string]scenario{
 		},
 		firing: []string{"FrostfleetJobsWaiting"},
 	},
-	"NATS is away":                          {change: func(f fleet) { f.disconnect(); f.signing(0); f.keygen(0) }, firing: []string{"FrostfleetBusDown"}},
-	"the gateway with NATS in it is killed": {change: func(f fleet) { f.disconnect(); f.gone(gateway) }, firing: []string{"FrostfleetNoGateway"}},
+	"NATS is away": {
+		change: func(f fleet) { f.disconnect(); f.signing(0); f.keygen(0) },
+		firing: []string{"FrostfleetBusDown"},
+	},
+	"the gateway with NATS in it is killed": {
+		change: func(f fleet) { f.disconnect(); f.gone(gateway) },
+		firing: []string{"FrostfleetNoGateway"},
+	},
 	"NATS is away from an operator's own worker": {
 		change: func(f fleet) {
 			maps.DeleteFunc(f, func(name string, _ series) bool { return !strings.Contains(name, worker(2)) })

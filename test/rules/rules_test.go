@@ -188,7 +188,8 @@ func TestRunbook(t *testing.T) {
 		if !strings.HasPrefix(r.alert, "Frostfleet") || r.severity != "page" && r.severity != "ticket" {
 			t.Errorf("%s: severity %q: alerts are named Frostfleet... and are a page or a ticket", r.alert, r.severity)
 		}
-		if r.url != runbook+strings.ToLower(r.alert) || !strings.Contains(r.text, "summary:") || !strings.Contains(r.text, "description:") {
+		if r.url != runbook+strings.ToLower(r.alert) || !strings.Contains(r.text, "summary:") ||
+			!strings.Contains(r.text, "description:") {
 			t.Errorf("%s: needs a summary, a description and runbook_url: %s", r.alert, runbook+strings.ToLower(r.alert))
 		}
 		for _, part := range []string{"**Means**", "**Look at**", "**Do**"} {
@@ -196,7 +197,9 @@ func TestRunbook(t *testing.T) {
 				t.Errorf("docs/operations.md, section %s: no %s", r.alert, part)
 			}
 		}
-		fires := regexp.MustCompile(`alertname: ` + r.alert + `\n\s+exp_alerts:\n\s+- exp_labels: \{severity: ` + r.severity + `[,}]`)
+		fires := regexp.MustCompile(
+			`alertname: ` + r.alert + `\n\s+exp_alerts:\n\s+- exp_labels: \{severity: ` + r.severity + `[,}]`,
+		)
 		if !fires.MatchString(tests.String()) {
 			t.Errorf("%s, severity %s: no test in %s/tests in which it fires", r.alert, r.severity, folder)
 		}

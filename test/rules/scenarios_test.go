@@ -152,7 +152,10 @@ func (f fleet) test(t *testing.T, s scenario) string {
 	over := 60 + cmp.Or(s.lasts, 7)
 	var b strings.Builder
 	fmt.Fprintf(&b, "rule_files: ['%s']\nevaluation_interval: 30s\n", without(t, s.without))
-	fmt.Fprintln(&b, "group_eval_order: [frostfleet-fleet, frostfleet-work, frostfleet-objectives, frostfleet-nodes, frostfleet-gateways, frostfleet-provider, frostfleet-jobs, frostfleet-bus, frostfleet-burn]")
+	fmt.Fprintln(
+		&b,
+		"group_eval_order: [frostfleet-fleet, frostfleet-work, frostfleet-objectives, frostfleet-nodes, frostfleet-gateways, frostfleet-provider, frostfleet-jobs, frostfleet-bus, frostfleet-burn]",
+	)
 	fmt.Fprintln(&b, "tests:\n- interval: 30s\n  input_series:")
 	for _, name := range slices.Sorted(maps.Keys(f)) {
 		fmt.Fprintf(&b, "  - series: '%s'\n    values: '%s'\n", name, f[name].values())
@@ -162,7 +165,12 @@ func (f fleet) test(t *testing.T, s scenario) string {
 		from, to int
 		firing   []string
 	}{{0, 29, nil}, {30, 59, s.firing}, {59, over, s.firing}, {over, 118, nil}} {
-		fmt.Fprintf(&b, "  - expr: count by (alertname, node) (max_over_time(ALERTS{alertstate=\"firing\"}[%dm]))\n    eval_time: %dm\n    exp_samples:\n", look.to-look.from, look.to)
+		fmt.Fprintf(
+			&b,
+			"  - expr: count by (alertname, node) (max_over_time(ALERTS{alertstate=\"firing\"}[%dm]))\n    eval_time: %dm\n    exp_samples:\n",
+			look.to-look.from,
+			look.to,
+		)
 		for _, alert := range look.firing {
 			name, node, _ := strings.Cut(alert, " ")
 			labels := fmt.Sprintf(`alertname="%s"`, name)

@@ -73,7 +73,10 @@ func (g *gateway) start() {
 		caught func()
 		event  func(wire.LogMessage) protocol.Event
 	}{
-		{w.bus.keys, func() { life.step(protocol.KeysRead{}) }, func(l wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
+		{
+			w.bus.keys, func() { life.step(protocol.KeysRead{}) },
+			func(l wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} },
+		},
 		{w.bus.work, func() { life.pending-- }, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
 		}},

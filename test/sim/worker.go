@@ -51,8 +51,14 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 		lost   func()
 		event  func(wire.LogMessage) protocol.Event
 	}{
-		{w.bus.keys, max(d.cursor, 1) - 1, nil, func(l wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} }},
-		{w.bus.sign, 0, func() { p.step(protocol.SignLost{}) }, func(l wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
+		{
+			w.bus.keys, max(d.cursor, 1) - 1, nil,
+			func(l wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} },
+		},
+		{
+			w.bus.sign, 0, func() { p.step(protocol.SignLost{}) },
+			func(l wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} },
+		},
 		{w.bus.work, 0, nil, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: m.clock()}
 		}},

@@ -99,7 +99,10 @@ func (h *HSM) setUp(t testing.TB) {
 	if err := os.MkdirAll(h.tokens(), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	conf := fmt.Sprintf("directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n", h.tokens())
+	conf := fmt.Sprintf(
+		"directories.tokendir = %s\nobjectstore.backend = file\nlog.level = ERROR\nslots.removable = false\n",
+		h.tokens(),
+	)
 	if err := os.WriteFile(h.conf(), []byte(conf), 0o600); err != nil {
 		t.Fatal(err)
 	}
