@@ -62,8 +62,3 @@ func (k keyName) alias() bool { return strings.HasPrefix(k.resource, "alias/") }
 // multiRegion tells keys that may have replicas. Of an alias only DescribeKey
 // knows.
 func (k keyName) multiRegion() bool { return strings.HasPrefix(k.resource, "key/mrk-") }
-
-// same reports whether two ARNs name one key or its replicas.
-func (k keyName) same(other keyName) bool {
-	return k.resource == other.resource && k.account == other.account
-}
