@@ -14,7 +14,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -111,17 +110,6 @@ func readFile(path string) (*secret.Bytes, error) {
 	what := *bad // without the remedy, which has a place of its own
 	what.Remedy = ""
 	return nil, &Error{what.Error(), remedy + readAgain}
-}
-
-// Read reads a PIN that stands alone in r, with or without a line end.
-func Read(r io.Reader) (*secret.Bytes, error) {
-	var text [maxPIN + 3]byte // a line end, and one byte too many
-	defer clear(text[:])
-	n, err := io.ReadFull(r, text[:])
-	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
-		return nil, err
-	}
-	return parse(text[:n])
 }
 
 // parse copies a PIN out of text.
