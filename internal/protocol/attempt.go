@@ -20,12 +20,13 @@ type activeSign struct {
 	tries    int            // attempts that this gateway opened
 	loads    int            // looks for a key that is not there
 	bad      map[int]string // nodes proven faulty: out for this job
-	missing  map[int]bool   // nodes that sent no share in time: out until it arrives
-	late     map[int]int    // how often they were
-	current  *attempt
-	sessions []string // of all attempts
+	missing  map[int]bool   // nodes that held an attempt up: out until they answer it
+	everyone bool           // but those proven faulty take part in the next attempt
+	pauses   int            // between attempts
+	attempts []*attempt     // of this gateway; the last one counts for what is said of the job
 
-	scheduled bool // a bulk job that counts as running
+	flying bool // it counts as in flight
+	alone  bool // hardly anything else was when it began
 }
 
 // attempt is one signing session seen from the gateway.
@@ -40,10 +41,12 @@ type attempt struct {
 	setHash  [32]byte
 	shares   map[int]storedShare
 	refusals map[int]*wire.Complaint
-	closed   bool // answered, or replaced by a later attempt
+	closed   bool // answered, or hopeless
+	number   uint32
+	sent     time.Time // when WORK stored its task; zero until that was seen
+	waits    int       // timers that found it late
 
 	aggregating bool // all shares are there and being summed
-	waits       int  // share timers that found it so
 }
 
 // storedShare is a share message and when SIGN stored it.
@@ -54,7 +57,7 @@ type storedShare struct {
 
 func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener) *attempt {
 	a := &attempt{
-		job: j, session: task.Session(m), which: task.Items,
+		job: j, session: task.Session(m), which: task.Items, number: task.Attempt,
 		shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{},
 	}
 	a.id = wire.ShortID(a.session)
@@ -65,10 +68,14 @@ func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener
 	return a
 }
 
-// perItemWait is the time that an attempt gets for each of its items.
+// perItemWait is the time that an attempt gets for each of its items while nothing was measured.
 const perItemWait = 20 * time.Millisecond
 
-func (a *attempt) sizeWait() time.Duration { return time.Duration(len(a.items)) * perItemWait }
+// attemptLife is how long an attempt may take, from the moment that WORK stores its
+// task. Nodes know it too: nobody works for one that is over.
+func attemptLife(items int) time.Duration {
+	return 10*time.Second + 2*perItemWait*time.Duration(items)
+}
 
 func (a *attempt) suite() frost.Suite { return a.items[0].Key.Suite }
 
@@ -117,24 +124,52 @@ func (a *attempt) take(sigs [][]byte, blame []frost.Blame) {
 	for _, b := range blame {
 		s.bad[b.Index] = b.Reason
 	}
-	s.left = nil
 	for i, w := range a.which {
 		if i < len(sigs) && sigs[i] != nil {
 			s.sigs[w] = sigs[i]
-		} else {
-			s.left = append(s.left, w)
 		}
 	}
+	s.left = slices.DeleteFunc(s.left, func(i uint32) bool { return s.sigs[i] != nil })
 }
 
-// excluded lists the nodes that sit the next attempt out, ascending.
-func (s *activeSign) excluded(n int) (exclude []uint8) {
-	for i := range n {
-		if _, bad := s.bad[i]; bad || s.missing[i] {
-			exclude = append(exclude, uint8(i))
+// late lists the nodes that hold the attempt up: leaders without a commitment, or members without a share. It is
+// nobody in particular if nobody answered.
+func (a *attempt) late(n, t int) (nodes []int) {
+	answered := 0
+	if a.set == nil {
+		leaders := ranking(a.session, a.commits.exclude, n)
+		for _, node := range leaders[:min(t, len(leaders))] {
+			if a.commits.has(node) || a.refusals[node] != nil {
+				answered++
+			} else {
+				nodes = append(nodes, node)
+			}
 		}
 	}
-	return exclude
+	for _, c := range a.set {
+		if a.hasShare(c.Index) || a.refusals[c.Index] != nil {
+			answered++
+		} else {
+			nodes = append(nodes, c.Index)
+		}
+	}
+	if answered == 0 {
+		return nil
+	}
+	return nodes
+}
+
+// last is the latest attempt; nil before the first.
+func (s *activeSign) last() *attempt {
+	if len(s.attempts) == 0 {
+		return nil
+	}
+	return s.attempts[len(s.attempts)-1]
+}
+
+// waits reports whether an attempt may still be answered.
+func (s *activeSign) waits() bool {
+	return slices.ContainsFunc(s.attempts, func(a *attempt) bool { return !a.closed })
 }
 
 // failureSummary says what is known of why signing takes so long.
@@ -144,9 +179,9 @@ func (s *activeSign) failureSummary(t int) string {
 		words = append(words, fmt.Sprintf("node %d: %s", node, reason))
 	}
 	for node := range s.missing {
-		words = append(words, fmt.Sprintf("node %d sent no share in time", node))
+		words = append(words, fmt.Sprintf("node %d did not answer in time", node))
 	}
-	if a := s.current; a != nil {
+	if a := s.last(); a != nil {
 		for node, r := range a.refusals {
 			words = append(words, fmt.Sprintf("node %d refused: %s: %s", node, r.Code, r.Reason))
 		}

@@ -31,7 +31,7 @@ func (f *fleet) beside(n int, job wire.SignedJob) {
 			d.do(TaskMessage{m, f.now})
 		}
 		for _, timer := range d.timers {
-			if timer.Kind != timerShares && timer.Kind != timerCommits { // those give attempts up
+			if timer.Kind != timerLate && timer.Kind != timerOver { // those give attempts up
 				d.do(timer)
 			}
 		}

@@ -48,8 +48,8 @@ type TimerKind int
 const (
 	timerStandby TimerKind = iota // a signer of the second rank looks whether it is needed
 	timerLoad                     // keys were missing: look again
-	timerCommits                  // gateway: the signing set should be complete
-	timerShares                   // gateway: the shares should be there
+	timerLate                     // gateway: the attempt should be answered
+	timerOver                     // gateway: the attempt is over
 	timerBatch                    // gateway: the batch should be finished
 	timerRetry                    // gateway: time for the next attempt
 )

@@ -82,29 +82,31 @@ func (s *signJobs) onChecked(e attemptChecked) {
 		return
 	}
 	a.setHash = wire.SetHash(a.set)
-	if bad := a.badMember(); bad >= 0 {
-		s.retry(a.job, bad)
+	if s.dropBad(a) {
 		return
 	}
 	s.out.round(a.job.activeJob, RoundCommitments, a.id, a.suite(), a.committed())
-	s.shareTimer(a)
 	s.aggregate(a)
 }
 
-func (s *signJobs) shareTimer(a *attempt) {
-	s.out.do(After{Delay: s.cfg.ShareWait + a.sizeWait(), Timer: Timer{a.id, timerShares}})
+// dropBad gives an attempt up that has a member who is proven faulty, and opens another.
+func (s *signJobs) dropBad(a *attempt) bool {
+	bad := a.badMember()
+	if bad < 0 {
+		return false
+	}
+	a.closed = true
+	s.retry(a.job, bad)
+	return true
 }
 
-// maxLate is how often a node may be late before a share that arrives after
-// all does not bring it back: two that take turns would use up all attempts.
-const maxLate = 2
-
-// onShare keeps a node's first share message. One that arrives after its
-// attempt was given up shows that the node is back.
+// onShare keeps a node's first share message. One that arrives after all shows that
+// the node is back.
 func (s *signJobs) onShare(a *attempt, node int, body []byte, at time.Time) {
 	js := a.job
-	if js.late[node] < maxLate {
+	if js.missing[node] {
 		delete(js.missing, node)
+		s.traffic.nodes.returned(node)
 	}
 	if a.closed || a.shares[node].ShareBody != nil || slices.Contains(a.commits.exclude, uint8(node)) {
 		return
@@ -112,9 +114,7 @@ func (s *signJobs) onShare(a *attempt, node int, body []byte, at time.Time) {
 	share, err := wire.DecodeShare(body, a.session)
 	if err != nil || len(share.Shares) != len(a.items)*frost.ScalarSize {
 		js.bad[node] = "share message malformed"
-		if bad := a.badMember(); bad >= 0 {
-			s.retry(a.job, bad)
-		}
+		s.dropBad(a)
 		return
 	}
 	a.shares[node] = storedShare{share, at}
@@ -131,6 +131,7 @@ func (s *signJobs) aggregate(a *attempt) {
 		return
 	}
 	a.aggregating = true
+	s.answered(a, last)
 	s.out.round(a.job.activeJob, RoundShares, a.id, a.suite(), last)
 	items, set := a.items, a.set
 	s.out.do(Compute{
@@ -142,9 +143,25 @@ func (s *signJobs) aggregate(a *attempt) {
 	})
 }
 
+// answered learns from an attempt that has all its shares.
+func (s *signJobs) answered(a *attempt, last time.Time) {
+	s.traffic.retries.answered()
+	for _, c := range a.set {
+		s.traffic.nodes.answered(c.Index)
+	}
+	for _, node := range ranking(a.session, a.commits.exclude, s.cfg.Manifest.N)[:s.cfg.Manifest.T] {
+		if !a.commits.has(node) && a.refusals[node] == nil {
+			s.traffic.nodes.missed(node) // others of the second rank stepped in, who waited for it
+		}
+	}
+	if took := last.Sub(a.sent); !a.sent.IsZero() && took > 0 {
+		s.traffic.lane(a.job).took(a, took)
+	}
+}
+
 func (s *signJobs) onAggregated(e aggregated) {
 	a := e.a
-	if s.attempts[a.id] != a || a.job.current != a || a.closed {
+	if s.attempts[a.id] != a || a.closed {
 		return
 	}
 	a.closed = true
@@ -171,12 +188,15 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 		return
 	}
 	a.refusals[node] = refusal
+	a.job.missing[node] = true
 	if len(a.refusals) <= s.cfg.Manifest.N-s.cfg.Manifest.T {
 		return
 	}
 	switch refusal.Code {
 	case wire.CodeInternal:
-		s.retry(a.job, node)
+		a.closed = true
+		s.out.do(a.job.retry(wire.CodeSigningFailed, a.job.failureSummary(s.cfg.Manifest.T), node))
+		s.pause(a.job)
 		return
 	case wire.CodeUnknownKey:
 		// All n nodes certified the key: those that lack it are still reading
@@ -184,7 +204,7 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 		// failed attempt.
 		a.closed = true
 		a.job.tries--
-		s.out.do(After{Delay: rebuildPause, Timer: Timer{a.id, timerRetry}})
+		s.wait(a.job, rebuildPause)
 		return
 	}
 	code := refusal.Code
@@ -194,43 +214,67 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 	s.out.fail(a.job.activeJob, wire.Refuse(code, "node %d refused: %s", node, refusal.Reason))
 }
 
-// maxAggregateWaits is for how many share timers an aggregation may go on.
-const maxAggregateWaits = 5
-
-// onTimeout opens the next attempt without those that did not answer.
-func (s *signJobs) onTimeout(a *attempt, kind TimerKind) {
-	if a.closed || kind == timerCommits && a.set != nil {
+// onLate looks at an attempt that takes longer than usual. Another is opened beside it without those that hold it
+// up; whichever is answered first counts. Without a suspect that is a retry on top of work that may only be slow, and
+// the budget bounds it.
+func (s *signJobs) onLate(a *attempt) {
+	if a.closed || a.aggregating || a.job.last() != a {
 		return
 	}
-	if a.aggregating && a.waits < maxAggregateWaits {
-		a.waits++ // a busy gateway; one whose computation is lost asks again in the end
-		s.shareTimer(a)
+	if !s.suspect(a) && !s.traffic.retries.take() {
+		a.waits++
+		wait := s.traffic.lane(a.job).wait(len(a.items)) << min(a.waits, 6)
+		s.out.do(After{Delay: wait, Timer: Timer{a.id, timerLate}})
 		return
-	}
-	js := a.job
-	if a.set == nil {
-		// Who is left does not suffice: whoever was missing is asked again.
-		clear(js.missing)
-	}
-	for _, c := range a.set {
-		if !a.hasShare(c.Index) {
-			js.missing[c.Index] = true
-			js.late[c.Index]++
-		}
 	}
 	s.retry(a.job, -1)
 }
 
+// suspect notes who holds an attempt up, and reports whether that is news. Where no signing set came about, whoever
+// sat out is needed again.
+func (s *signJobs) suspect(a *attempt) (news bool) {
+	a.job.everyone = a.set == nil
+	for _, node := range a.late(s.cfg.Manifest.N, s.cfg.Manifest.T) {
+		if !a.job.missing[node] {
+			a.job.missing[node], news = true, true
+			s.traffic.nodes.missed(node)
+		}
+	}
+	return news
+}
+
+// maxAggregateWaits is for how many lives of an attempt an aggregation may go on: a busy gateway. One whose
+// computation is lost asks again in the end.
+const maxAggregateWaits = 5
+
+// onOver ends an attempt that nobody works for any more. Its job comes again after a pause, unless another attempt of
+// it is under way.
+func (s *signJobs) onOver(a *attempt) {
+	if a.closed {
+		return
+	}
+	if a.aggregating && a.waits < maxAggregateWaits {
+		a.waits++
+		s.out.do(After{Delay: attemptLife(len(a.items)), Timer: Timer{a.id, timerOver}})
+		return
+	}
+	a.closed = true
+	s.suspect(a)
+	if a.job.waits() {
+		return
+	}
+	s.traffic.lane(a.job).window.lost()
+	s.out.do(a.job.retry(wire.CodeSigningFailed, a.job.failureSummary(s.cfg.Manifest.T), -1))
+	s.pause(a.job)
+}
+
 func (s *signJobs) onTimer(t Timer) {
 	a := s.attempts[t.ID]
-	switch t.Kind {
-	case timerRetry:
-		if a != nil && a.job.current == a {
-			s.retry(a.job, -1)
-		}
-	case timerCommits, timerShares:
-		if a != nil {
-			s.onTimeout(a, t.Kind)
-		}
+	switch {
+	case a == nil:
+	case t.Kind == timerLate:
+		s.onLate(a)
+	case t.Kind == timerOver:
+		s.onOver(a)
 	}
 }

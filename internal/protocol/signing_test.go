@@ -33,12 +33,7 @@ func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...w
 	}
 	s.session = s.task.Session(f.m)
 	s.id = wire.ShortID(s.session)
-	s.order = make([]int, f.m.N)
-	for i := range f.m.N {
-		if r := rankOf(s.session, exclude, f.m.N, i); r >= 0 {
-			s.order[r] = i
-		}
-	}
+	s.order = ranking(s.session, exclude, f.m.N)
 	return s
 }
 
@@ -90,7 +85,7 @@ func TestRank(t *testing.T) {
 		session := [32]byte{byte(i)}
 		seen := map[int]bool{}
 		for node := range 5 {
-			r := rankOf(session, []uint8{3}, 5, node)
+			r := slices.Index(ranking(session, []uint8{3}, 5), node)
 			if (r < 0) != (node == 3) || r >= 4 || seen[r] {
 				t.Fatalf("node %d has rank %d", node, r)
 			}

@@ -65,7 +65,6 @@ func (g *gateway) start() {
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
-		CommitWait: 2 * time.Second, ShareWait: 2 * time.Second,
 		Address: func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 	})
 	for _, s := range []struct {

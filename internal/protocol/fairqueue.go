@@ -1,0 +1,77 @@
+package protocol
+
+import "slices"
+
+// fairQueue holds the sign jobs that wait, and gives each client its turn: deficit
+// round robin over items (Shreedhar and Varghese, 1995). Many jobs, or large ones,
+// delay those of their own client only.
+type fairQueue struct {
+	ring []*clientQueue
+}
+
+// turn is how many items a client may begin in its turn, besides what it saved up. It is small, so that turns are
+// short; a large job waits for several.
+const turn = 10
+
+// clientQueue is what one client has waiting. It is in the ring while it has some.
+type clientQueue struct {
+	client  string
+	deficit int // items that it may still begin in this turn
+	jobs    []*activeSign
+}
+
+func (q *fairQueue) of(client string) *clientQueue {
+	i := slices.IndexFunc(q.ring, func(c *clientQueue) bool { return c.client == client })
+	if i >= 0 {
+		return q.ring[i]
+	}
+	c := &clientQueue{client: client}
+	q.ring = append(q.ring, c)
+	return c
+}
+
+// add has a job wait behind the others of its client.
+func (q *fairQueue) add(j *activeSign) {
+	c := q.of(j.Signed.Client)
+	c.jobs = append(c.jobs, j)
+}
+
+// again has a job wait that was begun before: it goes first.
+func (q *fairQueue) again(j *activeSign) {
+	c := q.of(j.Signed.Client)
+	c.jobs = slices.Insert(c.jobs, 0, j)
+}
+
+// next takes the job whose turn it is; nil if none waits.
+func (q *fairQueue) next() *activeSign {
+	for len(q.ring) > 0 {
+		c := q.ring[0]
+		for len(c.jobs) > 0 && c.jobs[0].over() {
+			c.jobs = c.jobs[1:]
+		}
+		if len(c.jobs) == 0 {
+			q.ring = q.ring[1:]
+			continue
+		}
+		if j := c.jobs[0]; len(j.left) <= c.deficit {
+			c.deficit -= len(j.left)
+			c.jobs = c.jobs[1:]
+			return j
+		}
+		c.deficit += turn
+		q.ring = append(q.ring[1:], c)
+	}
+	return nil
+}
+
+// waiting counts the jobs.
+func (q *fairQueue) waiting() (count int) {
+	for _, c := range q.ring {
+		for _, j := range c.jobs {
+			if !j.over() {
+				count++
+			}
+		}
+	}
+	return count
+}
