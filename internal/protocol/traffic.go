@@ -14,7 +14,7 @@ func newTraffic(cfg CoordinatorConfig) traffic {
 		small:   lane{window: newWindow(firstWindow, maxWindow)},
 		bulk:    lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk))},
 		nodes:   newStandings(cfg.Manifest.N),
-		retries: budget{tokens: maxRetries},
+		retries: budget{tenths: 10 * maxRetries},
 	}
 }
 
@@ -105,20 +105,17 @@ func (p *pace) add(took time.Duration) {
 // budget bounds the attempts that are opened beside others that may still be
 // answered: a tenth of those that succeed, and one a second. Retries on top of work
 // that is merely slow are what keeps a fleet in trouble in trouble.
-type budget struct{ tokens float64 }
+type budget struct{ tenths int }
 
-const (
-	maxRetries       = 10
-	retriesPerAnswer = 0.1
-)
+const maxRetries = 10
 
-func (b *budget) answered() { b.tokens = min(b.tokens+retriesPerAnswer, maxRetries) }
-func (b *budget) tick()     { b.tokens = min(b.tokens+1, maxRetries) }
+func (b *budget) answered() { b.tenths = min(b.tenths+1, 10*maxRetries) }
+func (b *budget) tick()     { b.tenths = min(b.tenths+10, 10*maxRetries) }
 
 func (b *budget) take() bool {
-	if b.tokens < 1 {
+	if b.tenths < 10 {
 		return false
 	}
-	b.tokens--
+	b.tenths -= 10
 	return true
 }

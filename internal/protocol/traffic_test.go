@@ -77,14 +77,14 @@ func (m fleetModel) took(flying int) time.Duration {
 // jobs are in flight in the end.
 func flood(w *window, m fleetModel, answers int) int {
 	flying := 0
-	for range answers {
+	for i := range answers {
 		for w.open(flying) {
 			flying++
 		}
 		w.took(m.took(flying), flying <= idleFlights)
 		flying--
-		if w.unseen++; w.unseen%200 != 0 { // a tick every 200 answers
-			w.unseen--
+		if i%200 == 0 {
+			w.tick()
 		}
 	}
 	return flying
@@ -172,7 +172,7 @@ func TestStandings(t *testing.T) {
 
 // Retries are bounded by what succeeds.
 func TestBudget(t *testing.T) {
-	b := budget{tokens: maxRetries}
+	b := budget{tenths: 10 * maxRetries}
 	count := func() (n int) {
 		for b.take() {
 			n++
@@ -185,7 +185,7 @@ func TestBudget(t *testing.T) {
 	for range 50 {
 		b.answered()
 	}
-	equal(t, "after 50 answers", count(), 4+1)
+	equal(t, "after 50 answers", count(), 5)
 	for range 1000 {
 		b.answered()
 	}

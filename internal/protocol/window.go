@@ -1,6 +1,9 @@
 package protocol
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // window bounds the jobs of a lane that are in flight by measurement: it opens while
 // they take about as long as on an idle fleet, and closes when they begin to wait
@@ -11,9 +14,10 @@ type window struct {
 	idle        time.Duration // what a job takes that has the fleet to itself, smoothed
 	loaded      time.Duration // what others take
 	unseen      int           // ticks since a job had the fleet to itself
-	answers     int           // since the window was closed a little
-	recent      bool          // loaded was measured since the last tick
-	ramping     bool          // it was never closed: it opens fast
+	looks       []time.Duration
+	answers     int  // since the window was closed a little
+	recent      bool // loaded was measured since the last tick
+	ramping     bool // it was never closed: it opens fast
 }
 
 const (
@@ -25,8 +29,9 @@ const (
 	// slowdown is how many times as long as on an idle fleet a job may take.
 	slowdown = 2
 	// maxUnseen is how many seconds a window goes by what it knows of the idle
-	// fleet. Then it lets few jobs through until one of them has told.
+	// fleet. Then it lets few jobs through until idleLooks of them have told.
 	maxUnseen = 60
+	idleLooks = 5
 )
 
 func newWindow(limit, most float64) window { return window{limit: limit, most: most, ramping: true} }
@@ -45,7 +50,7 @@ func (w *window) blind() bool { return w.unseen > maxUnseen }
 // took learns what a job took; alone: it had the fleet to itself when it began.
 func (w *window) took(took time.Duration, alone bool) {
 	if alone {
-		w.idle, w.unseen = smooth(w.idle, took), 0
+		w.alone(took)
 		return
 	}
 	w.loaded = smooth(w.loaded, took)
@@ -61,6 +66,19 @@ func (w *window) took(took time.Duration, alone bool) {
 		w.limit = min(w.limit+1, w.most)
 	default:
 		w.limit = min(w.limit+1/w.limit, w.most)
+	}
+}
+
+// alone learns what a job took that had the fleet to itself. Who knew nothing of an idle fleet looks at a few.
+func (w *window) alone(took time.Duration) {
+	if !w.blind() {
+		w.idle, w.unseen = smooth(w.idle, took), 0
+		return
+	}
+	w.looks = append(w.looks, took)
+	if len(w.looks) == idleLooks {
+		slices.Sort(w.looks)
+		w.idle, w.unseen, w.looks = w.looks[idleLooks/2], 0, nil
 	}
 }
 
