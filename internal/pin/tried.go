@@ -85,15 +85,12 @@ func (turn *Turn) Trying() error {
 	return nil
 }
 
-// Took notes that the token took the PIN, so that it has forgotten wrong ones.
-// An error costs no more than an operator's time.
-func (turn *Turn) Took() { _ = turn.t.write("") }
-
-// Unanswered notes that the login failed for a reason that says nothing about
-// the PIN, nor about an earlier one.
-func (turn *Turn) Unanswered() {
-	if !turn.before {
-		turn.Took()
+// Answered notes how the login ended. A token that took the PIN has forgotten
+// wrong ones; a failure that does not blame the PIN says nothing about an earlier
+// one. An error costs no more than an operator's time.
+func (turn *Turn) Answered(took, blamed bool) {
+	if took || !blamed && !turn.before {
+		_ = turn.t.write("")
 	}
 }
 

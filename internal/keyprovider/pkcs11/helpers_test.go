@@ -56,7 +56,7 @@ func mustOpen(t testing.TB, o Options) *Provider {
 
 func mustOpenWith(t testing.TB, o Options, load loader) *Provider {
 	t.Helper()
-	p, err := open(t.Context(), o, load, nil)
+	p, err := open(t.Context(), o, load, false)
 	if err != nil {
 		t.Fatal(err)
 	}

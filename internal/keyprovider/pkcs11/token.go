@@ -36,7 +36,7 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 	var fit []uint
 	var info p11.TokenInfo
 	var there, alike, foreign []string
-	known := p.knownKeys()
+	first := p.firstKeys()
 	for _, slot := range slots {
 		token, err := p.mod.api.GetTokenInfo(slot)
 		if err != nil {
@@ -50,7 +50,7 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 			}
 			continue
 		}
-		if known != nil && identify(token) != known.token {
+		if first != nil && identify(token) != first.token {
 			foreign = append(foreign, here)
 			continue
 		}
@@ -60,7 +60,7 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 	case len(fit) == 0 && len(foreign) > 0: // it must not get the PIN
 		return 0, info, p.fail(keyprovider.WrongKey, actFindToken, p.tokenName(), fmt.Sprintf(
 			"it is another token than before, which was %s; there is %s: put the node's own token back, or if its keys "+
-				"were moved to that one restart frost-worker", known.token, strings.Join(foreign, "; ")), nil)
+				"were moved to that one restart frost-worker", first.token, strings.Join(foreign, "; ")), nil)
 	case len(fit) == 0:
 		return 0, info, p.noToken(there)
 	case len(fit) > 1:
@@ -110,26 +110,31 @@ func (c *conn) recognize(s session) error {
 	if err != nil {
 		return err
 	}
-	known := c.p.knownKeys()
+	first, r := c.p.firstKeys(), reader{c: c, s: s}
 	for _, h := range found {
-		value, err := c.bytes(s, h, p11.CKA_EC_POINT)
-		if err != nil {
-			return err
-		}
-		if key := parsePoint(value); key != nil {
-			c.visible = true
-			if known != nil && key.Equal(known.public) {
+		if key := parsePoint(r.bytes(h, p11.CKA_EC_POINT)); key != nil {
+			c.keys.visible = true
+			if first != nil && key.Equal(first.public) {
 				return nil
 			}
 		}
 	}
-	if known == nil || !c.visible && !known.visible {
-		return nil
+	if r.err != nil || first == nil || !c.keys.visible && !first.visible {
+		return r.err
 	}
 	return c.p.fail(keyprovider.WrongKey, actFindToken, c.p.keyName(c.p.o.KeyLabel),
 		fmt.Sprintf("it is another key than before, "+
 			"or gone; slot %d has %s, which was not given the PIN: put the node's own token back, or restore it from its backup",
 			c.slot, identify(c.info)), nil)
+}
+
+// tokenInfo is what the token in the slot says now; it must be the one of before.
+func (c *conn) tokenInfo() (p11.TokenInfo, error) {
+	info, err := c.p.mod.api.GetTokenInfo(c.slot)
+	if err == nil && identify(info) != c.keys.token {
+		err = p11.Error(p11.CKR_TOKEN_NOT_PRESENT)
+	}
+	return info, c.p.failed("C_GetTokenInfo", c.p.tokenName(), err)
 }
 
 // mechanisms are what the token can do.
