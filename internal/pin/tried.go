@@ -65,8 +65,8 @@ func (t *Tried) Enter(ctx context.Context, afterWrongPIN bool) (*Turn, error) {
 	}
 	if turn.before = info.Size() > 0; turn.before && !afterWrongPIN {
 		turn.Leave()
-		return nil, &Error{"the token was given a PIN before and has not taken one since, according to " + t.path +
-			"; there is no automatic login, as tokens lock", t.remedy}
+		return nil, fmt.Errorf("the token was given a PIN before and has not taken one since, according to %s; "+
+			"there is no automatic login, as tokens lock: %s", t.path, t.remedy)
 	}
 	return turn, nil
 }
