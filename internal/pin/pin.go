@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -38,24 +39,18 @@ func File(path string) Source {
 // Typed asks a person once and then answers from memory: the token may be
 // pulled and put back while nobody is there to type.
 type Typed struct {
-	ask  Source
-	turn chan struct{} // held while the person is asked
-	pin  *secret.Bytes
-}
+	Ask Source
 
-// NewTyped returns a source of what ask answers.
-func NewTyped(ask Source) *Typed { return &Typed{ask: ask, turn: make(chan struct{}, 1)} }
+	mu  sync.Mutex // also while the person is asked
+	pin *secret.Bytes
+}
 
 // PIN is a Source.
 func (t *Typed) PIN(ctx context.Context) (*secret.Bytes, error) {
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.pin == nil {
-		fresh, err := t.ask(ctx)
+		fresh, err := t.Ask(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -67,12 +62,10 @@ func (t *Typed) PIN(ctx context.Context) (*secret.Bytes, error) {
 // Forget wipes the answer, so that the person is asked again. It does nothing
 // while the person is being asked.
 func (t *Typed) Forget() {
-	select {
-	case t.turn <- struct{}{}:
+	if t.mu.TryLock() {
+		defer t.mu.Unlock()
 		t.pin.Wipe()
 		t.pin = nil
-		<-t.turn
-	default:
 	}
 }
 

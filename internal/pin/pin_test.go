@@ -80,7 +80,7 @@ func TestFile(t *testing.T) {
 // TestSourcesGiveCopies: what a login wipes is not what the source keeps.
 func TestSourcesGiveCopies(t *testing.T) {
 	asked := 0
-	typed := NewTyped(func(context.Context) (*secret.Bytes, error) { asked++; return newPIN("1234"), nil })
+	typed := &Typed{Ask: func(context.Context) (*secret.Bytes, error) { asked++; return newPIN("1234"), nil }}
 	for name, source := range map[string]Source{"literal": Literal(newPIN("1234")), "typed": typed.PIN} {
 		for range 3 {
 			pin, err := source(t.Context())
@@ -100,11 +100,11 @@ func TestSourcesGiveCopies(t *testing.T) {
 // TestTypedAsksAgainAfterAFailure: only an answer is remembered.
 func TestTypedAsksAgainAfterAFailure(t *testing.T) {
 	answers := []error{errors.New("no terminal"), nil}
-	typed := NewTyped(func(context.Context) (*secret.Bytes, error) {
+	typed := &Typed{Ask: func(context.Context) (*secret.Bytes, error) {
 		err := answers[0]
 		answers = answers[1:]
 		return newPIN("1"), err
-	})
+	}}
 	if _, err := typed.PIN(t.Context()); err == nil {
 		t.Error("the failure was not reported")
 	}

@@ -20,7 +20,6 @@ const hangTime = 5 * time.Second
 // context, so a caller whose context ends abandons the call, which goes on.
 type call struct {
 	action string // in the library's words, for errors
-	key    string
 	began  time.Time
 
 	// Under the provider's lock.
@@ -35,7 +34,7 @@ type call struct {
 func (p *Provider) run(
 	ctx context.Context, action, key string, work func(*call) ([]byte, error), ended func(),
 ) (out []byte, err error) {
-	f := &call{action: action, key: key, began: time.Now()}
+	f := &call{action: action, began: time.Now()}
 	if !p.start(f) {
 		ended()
 		return nil, keyprovider.ErrClosed
@@ -62,7 +61,12 @@ func (p *Provider) run(
 		return a.out, a.err
 	case <-ctx.Done():
 		close(left)
-		return nil, p.abandon(ctx, f)
+		err := p.gaveUp(ctx, action, key, f.began)
+		p.mu.Lock()
+		f.left = ctx.Err()
+		p.mu.Unlock()
+		p.report(f, err)
+		return nil, err
 	}
 }
 
@@ -89,16 +93,6 @@ func (p *Provider) calling() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.calls)
-}
-
-// abandon notes that the caller does not wait, and gives the error for it.
-func (p *Provider) abandon(ctx context.Context, f *call) error {
-	err := p.gaveUp(ctx, f.action, f.key, f.began)
-	p.mu.Lock()
-	f.left = ctx.Err()
-	p.mu.Unlock()
-	p.report(f, err)
-	return err
 }
 
 // unpanicked turns a panic into an error, as nothing else on a call's goroutine
@@ -203,11 +197,9 @@ func (p *Provider) use(ctx context.Context, operation, action, key string,
 	if err != nil {
 		return nil, err
 	}
-	endTurn := func() {}
-	if operation == keyprovider.OpDerive {
-		if endTurn, err = c.takeTurn(ctx); err != nil {
-			return nil, err
-		}
+	endTurn, err := c.takeTurn(ctx, operation)
+	if err != nil {
+		return nil, err
 	}
 	if err := p.enter(ctx, p.permits, len(p.hung("")) >= cap(p.permits), action, key); err != nil {
 		endTurn()

@@ -5,7 +5,6 @@ package pkcs11
 import (
 	"context"
 	"errors"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -81,10 +80,10 @@ func (c *conn) lostByAnother() error {
 // speaksAgainst reports whether to give the connection up after a call.
 func (c *conn) speaksAgainst(err error) bool {
 	reason := keyprovider.ReasonOf(err)
-	switch {
-	case err == nil:
+	switch reason {
+	case keyprovider.OK:
 		c.failed.Store(0)
-	case slices.Contains([]keyprovider.Reason{keyprovider.Canceled, keyprovider.Timeout, keyprovider.Closed}, reason):
+	case keyprovider.Canceled, keyprovider.Timeout, keyprovider.Closed:
 		return false // that was the caller
 	default:
 		c.failed.Add(1)

@@ -8,6 +8,8 @@ import (
 	"fmt"
 
 	p11 "github.com/miekg/pkcs11"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
 // valueTag begins what ECDH's x coordinate is hashed with.
@@ -16,13 +18,13 @@ const valueTag = "frostfleet/keyprovider/pkcs11/ecdh/value/v1"
 const actDerive = "derive"
 
 // takeTurn waits for the turn to derive: by ECDH it is one at a time, as some
-// libraries (ykcs11) have one place for the shared secret that all sessions of
-// a slot share. It does not wait for a derivation that hangs.
-func (c *conn) takeTurn(ctx context.Context) (end func(), err error) {
-	if c.keys.kind != ECDH {
+// libraries (ykcs11) have one place for the shared secrets of all sessions. It
+// does not wait for a derivation that hangs.
+func (c *conn) takeTurn(ctx context.Context, operation string) (end func(), err error) {
+	if operation != keyprovider.OpDerive || c.keys.kind != ECDH {
 		return func() {}, nil
 	}
-	turn := c.p.mod.derivations(c.slot)
+	turn := c.p.mod.ecdh
 	err = c.p.enter(ctx, turn, len(c.p.hung(actDerive)) > 0, actDerive, c.p.keyName(c.p.o.DerivationKeyLabel))
 	return func() { <-turn }, err
 }
@@ -36,11 +38,7 @@ func (c *conn) derive(s session, label []byte) ([]byte, error) {
 }
 
 func (c *conn) deriveHMAC(s session, label []byte) ([]byte, error) {
-	m := c.p.mod.api
-	if err := m.SignInit(s, mechanism(p11.CKM_SHA256_HMAC), c.keys.derivation); err != nil {
-		return nil, err
-	}
-	out, err := m.Sign(s, label)
+	out, err := c.signWith(s, p11.CKM_SHA256_HMAC, c.keys.derivation, label)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +79,8 @@ func (c *conn) deriveECDH(s session, label []byte) ([]byte, error) {
 		return nil, err
 	}
 	if len(x) != 32 {
-		return nil, c.badAnswer(actDerive, c.p.o.DerivationKeyLabel, fmt.Sprintf("the shared x coordinate has %d bytes, not 32", len(x)))
+		return nil, c.badAnswer(actDerive, c.p.o.DerivationKeyLabel,
+			fmt.Sprintf("the shared x coordinate has %d bytes, not 32", len(x)))
 	}
 	hash := sha256.New()
 	hash.Write([]byte(valueTag))

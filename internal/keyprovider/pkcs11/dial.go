@@ -66,7 +66,7 @@ func (p *Provider) dial(ctx context.Context, f *call) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(p.life, cancel)()
-	err := p.failed(f.action, f.key, unpanicked(func() error { return p.connect(ctx, f) }))
+	err := p.failed(actConnect, p.tokenName(), unpanicked(func() error { return p.connect(ctx, f) }))
 	if ctx.Err() == nil || !isContext(err) { // otherwise it says nothing about the token
 		p.mu.Lock()
 		p.dialed, p.dialErr = time.Now(), err
@@ -152,20 +152,20 @@ func (p *Provider) establish(ctx context.Context, f *call) error {
 	return nil
 }
 
-func (c *conn) prepare(ctx context.Context, f *call, s session) (err error) {
-	if err = c.recognize(s); err != nil {
+func (c *conn) prepare(ctx context.Context, f *call, s session) error {
+	if err := c.recognize(s); err != nil {
 		return err
 	}
-	if err = c.login(ctx, f, s); err != nil {
+	if err := c.login(ctx, f, s); err != nil {
 		return err
 	}
 	if c.p.making {
 		c.p.made = nil // of a dial before this one
-		if c.can, err = c.mechanisms(); err != nil {
+		if err := c.askMechanisms(); err != nil {
 			return err
 		}
 	}
-	if err = c.findKeys(f, s); err != nil {
+	if err := c.findKeys(f, s); err != nil {
 		return err
 	}
 	return c.tryKeys(ctx, f, s)

@@ -224,7 +224,7 @@ func TestCloseBesideAHang(t *testing.T) {
 			}
 			f.release()
 			eventually(t, "the rest is done when the call returns", func() error {
-				if p.mod.isReady() || f.openSessions() > 0 {
+				if isReady(p.mod) || f.openSessions() > 0 {
 					return errors.New("the library was not finalised")
 				}
 				return nil

@@ -118,6 +118,12 @@ func eventually(t *testing.T, what string, f func() error) {
 	t.Fatalf("%s: %v", what, err)
 }
 
+func isReady(m *module) bool {
+	m.gate.RLock()
+	defer m.gate.RUnlock()
+	return m.ready
+}
+
 // calls is an observer that keeps what it hears.
 type calls struct {
 	mu  sync.Mutex

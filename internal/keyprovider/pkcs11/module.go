@@ -34,14 +34,17 @@ type module struct {
 	// one mean nothing, or something else.
 	generation atomic.Int64
 
-	logins  chan struct{} // holds one token: logins go one after the other
-	opening chan struct{} // the same for openings, until nothing of them is under way
+	// Each holds one token, for one at a time.
+	logins  chan struct{}
+	opening chan struct{} // until nothing of the opening is under way
+	ecdh    chan struct{} // derivations by ECDH
 
-	mu     sync.Mutex
-	users  map[*Provider]bool
-	ready  bool                   // initialised
-	theirs bool                   // by somebody else in this process: not ours to finalise
-	ecdh   map[uint]chan struct{} // holds one token, for one derivation at a time, by slot
+	// Under the gate.
+	ready  bool // initialised
+	theirs bool // by somebody else in this process: not ours to finalise
+
+	mu    sync.Mutex
+	users map[*Provider]bool
 }
 
 var registry = struct {
@@ -61,7 +64,7 @@ func acquire(p *Provider, load loader) (*module, error) {
 			return nil, err
 		}
 		m = &module{api: loaded, logins: make(chan struct{}, 1), opening: make(chan struct{}, 1),
-			users: map[*Provider]bool{}, ecdh: map[uint]chan struct{}{}}
+			ecdh: make(chan struct{}, 1), users: map[*Provider]bool{}}
 		if args != "" {
 			m.args = append([]byte(args), 0)
 			m.pin.Pin(&m.args[0])
@@ -105,24 +108,18 @@ func loadLibrary(path string) (api, error) {
 // ensure initialises the library unless it is. It reports whether it did.
 func (m *module) ensure() (fresh bool, err error) {
 	m.gate.RLock() // waits for a release under way
-	ready := m.isReady()
+	ready := m.ready
 	m.gate.RUnlock()
 	if ready {
 		return false, nil
 	}
 	m.gate.Lock() // nobody is in a library that is not initialised
 	defer m.gate.Unlock()
-	if m.isReady() {
+	if m.ready {
 		return false, nil
 	}
 	_, err = m.initialize()
 	return true, err
-}
-
-func (m *module) isReady() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ready
 }
 
 // initialize wants the write lock. It reports whether somebody else had done it.
@@ -136,8 +133,6 @@ func (m *module) initialize() (theirs bool, err error) {
 	if err != nil && !theirs {
 		return false, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if !theirs || !m.ready {
 		m.generation.Add(1)
 	}
@@ -153,11 +148,10 @@ func (m *module) reset(spare *uint) error {
 		return errors.New("other calls to the library are under way")
 	}
 	defer m.gate.Unlock()
-	theirs, others := m.inUse(spare)
-	if others {
+	if m.inUse(spare) {
 		return errors.New("other tokens of the library are in use in this process: restart it for a fresh list of tokens")
 	}
-	if !theirs {
+	if !m.theirs {
 		if err := m.finalize(); err != nil {
 			return err
 		}
@@ -169,16 +163,16 @@ func (m *module) reset(spare *uint) error {
 	return err
 }
 
-// inUse reports whether the library was initialised by somebody else, and
-// whether there are connections that work, but to the slot spare.
-func (m *module) inUse(spare *uint) (theirs, others bool) {
+// inUse reports whether there are connections that work, but to the slot spare.
+func (m *module) inUse(spare *uint) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for p := range m.users {
-		c := p.last()
-		others = others || c != nil && c.works() && (spare == nil || c.slot != *spare)
+		if c := p.last(); c != nil && c.works() && (spare == nil || c.slot != *spare) {
+			return true
+		}
 	}
-	return m.theirs, others
+	return false
 }
 
 // finalize wants the write lock.
@@ -186,8 +180,6 @@ func (m *module) finalize() error {
 	if err := m.api.Finalize(); err != nil && !errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_NOT_INITIALIZED)) {
 		return fmt.Errorf("C_Finalize: %w", err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.ready = false
 	m.generation.Add(1) // at once: the next initialisation may fail
 	return nil
@@ -205,20 +197,10 @@ func (m *module) release(p *Provider) error {
 	}
 	defer m.gate.Unlock()
 	m.mu.Lock()
-	wanted := len(m.users) > 0 || !m.ready || m.theirs
+	last = len(m.users) == 0
 	m.mu.Unlock()
-	if wanted {
+	if !last || !m.ready || m.theirs {
 		return nil
 	}
 	return m.finalize()
-}
-
-// derivations holds a token while there is an ECDH derivation in a slot.
-func (m *module) derivations(slot uint) chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.ecdh[slot] == nil {
-		m.ecdh[slot] = make(chan struct{}, 1)
-	}
-	return m.ecdh[slot]
 }

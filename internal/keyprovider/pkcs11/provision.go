@@ -76,10 +76,7 @@ func (c *conn) makePair(s session, label string, use uint) error {
 		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
 			"the token makes no EC keys through this library (CKM_EC_KEY_PAIR_GEN): make the key with the token's own tool", nil)
 	}
-	id, err := newID()
-	if err != nil {
-		return err
-	}
+	id := newID()
 	if given := c.p.o.keyID; use == p11.CKA_SIGN && len(given) > 0 {
 		id = p11.NewAttribute(p11.CKA_ID, given)
 	}
@@ -94,6 +91,7 @@ func (c *conn) makePair(s session, label string, use uint) error {
 		p11.NewAttribute(p11.CKA_SIGN, use == p11.CKA_SIGN),
 		p11.NewAttribute(p11.CKA_DERIVE, use == p11.CKA_DERIVE))
 	var publicKey, privateKey handle
+	var err error
 	for _, narrow := range narrowly(p11.CKA_UNWRAP) {
 		publicKey, privateKey, err = c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN),
 			public, slices.Concat(private, narrow))
@@ -111,13 +109,10 @@ func (c *conn) makePair(s session, label string, use uint) error {
 // refuses that a secret of the type for SHA-256 HMAC, whose size some tokens
 // don't let us choose (a YubiHSM 2).
 func (c *conn) makeSecret(s session, label string) error {
-	id, err := newID()
-	if err != nil {
-		return err
-	}
-	template := append(guarded(label, id),
+	template := append(guarded(label, newID()),
 		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_SIGN, true))
 	size := p11.NewAttribute(p11.CKA_VALUE_LEN, minSecret)
+	var err error
 	for _, kind := range [][]*p11.Attribute{
 		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET), size},
 		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_SHA256_HMAC), size},
@@ -208,10 +203,8 @@ func (c *conn) notMade(label string, err error) error {
 }
 
 // newID is the CKA_ID that ties a pair together.
-func newID() (*p11.Attribute, error) {
+func newID() *p11.Attribute {
 	id := make([]byte, 8)
-	if _, err := rand.Read(id); err != nil {
-		return nil, err
-	}
-	return p11.NewAttribute(p11.CKA_ID, id), nil
+	rand.Read(id) // does not fail
+	return p11.NewAttribute(p11.CKA_ID, id)
 }

@@ -73,12 +73,12 @@ func parseURI(text string) (map[string]string, error) {
 	return out, nil
 }
 
-// The characters that RFC 7512 lets stand for themselves in a path and in a
-// query.
-var (
-	inPath  = regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=&%-]*$`)
-	inQuery = regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=/?|%-]*$`)
-)
+// legal are the characters that RFC 7512 lets stand for themselves in a path,
+// and in a query.
+var legal = map[bool]*regexp.Regexp{
+	false: regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=&%-]*$`),
+	true:  regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=/?|%-]*$`),
+}
 
 // swallowed finds a PIN that a wrong separator made part of another value,
 // which errors and /readyz may show.
@@ -87,10 +87,6 @@ var swallowed = regexp.MustCompile(`(?i)(^|[^a-z])pin[-_]?(value|source)?\s*=`)
 // decodeValue takes the percent signs out of a value. What follows "attribute NAME"
 // in its errors says nothing of the value.
 func decodeValue(name, value string, query bool) (string, error) {
-	legal := inPath
-	if query {
-		legal = inQuery
-	}
 	switch {
 	case query && strings.Contains(value, ";"):
 		return "", errors.New("has a ; in it: behind the question mark, & separates attributes")
@@ -98,7 +94,7 @@ func decodeValue(name, value string, query bool) (string, error) {
 		return "", errors.New("has a blank in it: write it as %20")
 	case name == "pin-value" && strings.Contains(value, "+"):
 		return "", errors.New("has a + in it: write a plus sign as %2B, and a blank as %20")
-	case !legal.MatchString(value):
+	case !legal[query].MatchString(value):
 		return "", errors.New("has a character in it that must be percent-encoded, as RFC 7512 says")
 	}
 	decoded, err := url.PathUnescape(value)

@@ -64,7 +64,11 @@ func (s *Section) Check(t keyprovider.Table, n keyprovider.Node) {
 	if err := s.takeURI(n.File); err != nil {
 		t.Fail("uri", "%v", err) // nobody knows what a wrong one lacks
 	} else {
-		s.checkNames(t)
+		t.Require("pkcs11_library", s.Library)
+		t.Require("key_label", s.KeyLabel)
+		if s.Slot == nil && s.TokenLabel == "" {
+			t.Fail("token_label", "is missing: say which token with token_label, slot or uri")
+		}
 	}
 	if s.KeyLabel != "" && s.DerivationKeyLabel == s.KeyLabel {
 		t.Fail("derivation_key_label", "is key_label: identity and derivation are two keys")
@@ -80,15 +84,6 @@ func (s *Section) Check(t keyprovider.Table, n keyprovider.Node) {
 	}
 	t.Absolute(&s.Library)
 	t.Absolute(&s.PINFile)
-}
-
-// checkNames wants library, token and identity key to be named.
-func (s *Section) checkNames(t keyprovider.Table) {
-	t.Require("pkcs11_library", s.Library)
-	t.Require("key_label", s.KeyLabel)
-	if s.Slot == nil && s.TokenLabel == "" {
-		t.Fail("token_label", "is missing: say which token with token_label, slot or uri")
-	}
 }
 
 // A token fills up its label, and what it says of its maker, with padding:
@@ -215,7 +210,7 @@ func (s *Section) options(n keyprovider.Node, o keyprovider.Options) Options {
 		options.PIN = pin.File(s.PINFile)
 	case o.AskPIN != nil:
 		if s.typed == nil {
-			s.typed = pin.NewTyped(o.AskPIN)
+			s.typed = &pin.Typed{Ask: o.AskPIN}
 		}
 		options.PIN, options.AfterWrongPIN = s.typed.PIN, true // whoever types it sees what happens
 	}

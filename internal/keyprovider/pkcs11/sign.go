@@ -39,11 +39,7 @@ func (c *conn) sign(s session, digest [32]byte) ([]byte, error) {
 }
 
 func (c *conn) signRaw(s session, digest [32]byte) ([]byte, error) {
-	m := c.p.mod.api
-	if err := m.SignInit(s, mechanism(p11.CKM_ECDSA), c.keys.identity); err != nil {
-		return nil, err
-	}
-	raw, err := m.Sign(s, digest[:])
+	raw, err := c.signWith(s, p11.CKM_ECDSA, c.keys.identity, digest[:])
 	if err != nil {
 		return nil, err
 	}
@@ -52,6 +48,13 @@ func (c *conn) signRaw(s session, digest [32]byte) ([]byte, error) {
 		return nil, c.badAnswer("C_Sign", c.p.o.KeyLabel, err.Error())
 	}
 	return sig, nil
+}
+
+func (c *conn) signWith(s session, m uint, key handle, message []byte) ([]byte, error) {
+	if err := c.p.mod.api.SignInit(s, mechanism(m), key); err != nil {
+		return nil, err
+	}
+	return c.p.mod.api.Sign(s, message)
 }
 
 func (c *conn) badAnswer(action, label, what string) error {
@@ -82,9 +85,7 @@ func encodeSignature(raw []byte) ([]byte, error) {
 func (c *conn) matching(f *call, s session, candidates []*ecdsa.PublicKey) (key *ecdsa.PublicKey, err error) {
 	label := c.p.o.KeyLabel
 	var fresh [32]byte
-	if _, err := rand.Read(fresh[:]); err != nil {
-		return nil, err
-	}
+	rand.Read(fresh[:]) // does not fail
 	digest := sha256.Sum256(append([]byte(tryDigestTag), fresh[:]...))
 	err = c.p.observed(f, keyprovider.OpSign, "C_Sign", c.p.keyName(label), func() error {
 		sig, err := c.signRaw(s, digest)
@@ -131,7 +132,7 @@ func (c *conn) tryKeys(ctx context.Context, f *call, s session) error {
 // tryDerive returns the hash of a derived value.
 func (c *conn) tryDerive(ctx context.Context, f *call, s session) (check [32]byte, err error) {
 	label := c.p.o.DerivationKeyLabel
-	endTurn, err := c.takeTurn(ctx)
+	endTurn, err := c.takeTurn(ctx, keyprovider.OpDerive)
 	if err != nil {
 		return check, err
 	}

@@ -70,7 +70,9 @@ func TestURI(t *testing.T) {
 	// What the configuration says too is no conflict.
 	same := Section{TokenLabel: "a", KeyLabel: "b", Slot: new(uint(1)), Library: "/l"}
 	withURI(t, same, "pkcs11:token=a;object=b;slot-id=1?module-path=/l")
-	withURI(t, same, "pkcs11:")
+	for _, empty := range []string{"pkcs11:", "pkcs11:?"} { // by RFC 7512
+		withURI(t, same, empty)
+	}
 }
 
 // TestURIAttributes: every one of RFC 7512 is either read or refused by its
