@@ -257,6 +257,98 @@ func TestMissingShare(t *testing.T) {
 	s.done(2)
 }
 
+// A late attempt is not given up when another is opened beside it: if its last
+// share comes after all, it counts, and the other one's signatures are not needed.
+func TestLateAttemptIsAnswered(t *testing.T) {
+	s := newSignCase(t)
+	members := s.members()
+	late := s.nodes[members[0]].want(wire.SlotShare)
+	s.nodes[members[0]].out = nil
+	s.let(members[1], wire.SlotShare)
+	s.desk.timeout(timerLate)
+	s.drainTasks() // the second attempt begins
+	s.say(late.slot, late.body)
+	s.done(2)
+	s.drain()
+	equal(t, "results", len(s.desk.finished), 1)
+}
+
+// A node that kept its share to itself sits out in the next job too, and takes part
+// again after a while. It sits out of no job that needs it.
+func TestStandingHoldsForOtherJobs(t *testing.T) {
+	s := newSignCase(t)
+	members := s.members()
+	s.nodes[members[0]].out = nil
+	s.let(members[1], wire.SlotShare)
+	s.desk.timeout(timerLate)
+	s.drain()
+	s.done(2)
+	excluded := func(n int) []uint8 {
+		s.desk.arrive(s.signing(n, "alice", item(s.btc, 0, "next")), nil)
+		s.drain()
+		return s.lastTask().Exclude
+	}
+	equal(t, "sits out", fmt.Sprint(excluded(10)), fmt.Sprint([]uint8{uint8(members[0])}))
+	s.now = s.now.Add(10 * time.Second)
+	s.desk.do(Tick{s.now})
+	equal(t, "sits out after a while", fmt.Sprint(excluded(11)), "[]")
+	for node := range s.m.N {
+		s.desk.signing.traffic.nodes.missed(node)
+	}
+	equal(t, "sits out though all are late", fmt.Sprint(excluded(12)), "[]")
+}
+
+// While nobody answers, nobody in particular is late: what was lost, or slow, is
+// the bus. Attempts beside others are bounded by the budget.
+func TestNobodyIsSuspected(t *testing.T) {
+	f := agedFleet(t)
+	opened := func(a *signJobs) (n int) {
+		for _, j := range a.jobs {
+			n += len(j.attempts)
+		}
+		return n
+	}
+	const jobs = 14
+	for i := range jobs {
+		f.desk.arrive(f.signing(20+i, "alice", item(f.btc, 0, fmt.Sprint(i))), nil)
+	}
+	f.drainTasks()
+	for _, a := range f.nodes {
+		a.out = nil
+	}
+	for range 5 {
+		for _, timer := range slices.Clone(f.desk.timers) {
+			if timer.Kind == timerLate {
+				f.desk.do(timer)
+			}
+		}
+		f.drainTasks()
+		for _, a := range f.nodes {
+			a.out = nil
+		}
+	}
+	equal(t, "attempts", opened(f.desk.signing), jobs+maxRetries)
+	for node := range f.m.N {
+		equal(t, "sits out", f.desk.signing.traffic.nodes.out(node), false)
+	}
+}
+
+// Another gateway's task stands where this one's should: this attempt will never
+// be seen, and the next is opened at once.
+func TestTaskOfAnotherGatewayStands(t *testing.T) {
+	f := agedFleet(t)
+	s := &signCase{f, f.signing(9, "alice", item(f.btc, 0, "one"))}
+	s.desk.arrive(s.job, nil)
+	other := wire.SignTask(s.job, 0, []uint32{0}, []uint8{3})
+	s.task(other, jobID(9))
+	equal(t, "attempts", s.attempt().number, 1)
+	for _, a := range s.nodes {
+		a.out = nil
+	}
+	s.drain()
+	s.done(2)
+}
+
 // No set comes about in time: the next attempt asks everybody again.
 func TestNoCommitments(t *testing.T) {
 	s := newSignCase(t)
