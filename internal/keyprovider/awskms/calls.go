@@ -21,14 +21,14 @@ import (
 // What call finds wrong with the answer belongs to the call.
 func (p *Provider) call(ctx context.Context, a action, at *replica, call func() error) error {
 	if ctx.Err() != nil {
-		return explain(ctx, ctx.Err(), a, at.key, at)
+		return explain(ctx, ctx.Err(), a, at)
 	}
 	start := time.Now()
 	err := call()
 	badState := errors.As(err, new(*types.KMSInvalidStateException))
 	unsent := neverSent(err)
 	if err != nil && !errors.As(err, new(*keyprovider.Error)) {
-		err = explain(ctx, err, a, at.key, at)
+		err = explain(ctx, err, a, at)
 	}
 	if keyprovider.ReasonOf(err) == keyprovider.Timeout {
 		p.hangUp() // the idle connections may be as dead as this one
@@ -112,11 +112,7 @@ func (p *Provider) signAt(
 
 // signFresh has the key sign for real.
 func (p *Provider) signFresh(ctx context.Context, at *replica) error {
-	digest, err := freshDigest()
-	if err != nil {
-		return err
-	}
-	_, err = p.signAt(ctx, at, digest, p.public)
+	_, err := p.signAt(ctx, at, freshDigest(), p.public)
 	return err
 }
 
@@ -146,10 +142,6 @@ func (p *Provider) macAt(ctx context.Context, at *replica, label []byte) (mac [3
 const proofTag = "frostfleet/keyprovider/awskms/proof/v1"
 
 // freshDigest is one that nobody has a signature of.
-func freshDigest() ([32]byte, error) {
-	var fresh [32]byte
-	if _, err := rand.Read(fresh[:]); err != nil {
-		return fresh, err
-	}
-	return sha256.Sum256(append([]byte(proofTag), fresh[:]...)), nil
+func freshDigest() [32]byte {
+	return sha256.Sum256(append([]byte(proofTag), rand.Text()...))
 }

@@ -15,43 +15,26 @@ import (
 // the key is, then whether it works now.
 func (k *key) check(meta *types.KeyMetadata, at *replica) error {
 	if why := k.role.misfit(string(meta.KeySpec), string(meta.KeyUsage), at.region.name); why != "" {
-		return k.fault(keyprovider.WrongKey, describeKey, why, &cause{text: at.region.name + ": it is " +
-			string(meta.KeySpec) + " with " + string(meta.KeyUsage)})
+		return k.fault(keyprovider.WrongKey, describeKey, why,
+			fmt.Errorf("%s: it is %s with %s", at.region.name, meta.KeySpec, meta.KeyUsage))
 	}
 	if len(k.replicas) > 1 && (meta.MultiRegion == nil || !*meta.MultiRegion) {
 		return k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %d regions, and this key lives in one: "+
 			"leave regions out, or use a multi-Region key (%s)",
 			len(k.replicas), k.role.create(k.replicas[0].region.name, true)), nil)
 	}
-	v, text := stateClass(meta)
-	if v.reason == keyprovider.OK {
-		return nil
+	if meta.KeyState == types.KeyStateEnabled || meta.KeyState == types.KeyStateUpdating {
+		return nil // while it is updated, its primary Region moves, and it works
+	}
+	text := at.region.name + ": its state is " + string(meta.KeyState)
+	if meta.DeletionDate != nil {
+		text += ", to be deleted on " + meta.DeletionDate.UTC().Format(time.DateOnly)
 	}
 	named := *at
 	if meta.Arn != nil {
 		named.id = *meta.Arn // most commands that mend take no alias
 	}
-	return k.fault(v.reason, describeKey, remedy(v, describeKey, k, &named), &cause{text: at.region.name + ": " + text})
-}
-
-func stateClass(meta *types.KeyMetadata) (v class, text string) {
-	text = "its state is " + string(meta.KeyState)
-	switch meta.KeyState {
-	case types.KeyStateEnabled, types.KeyStateUpdating: // its primary Region moves; it works meanwhile
-		return class{reason: keyprovider.OK}, ""
-	case types.KeyStateDisabled:
-		v.reason = keyprovider.Disabled
-	case types.KeyStatePendingImport:
-		v = class{reason: keyprovider.Disabled, kind: importing}
-	case types.KeyStatePendingDeletion, types.KeyStatePendingReplicaDeletion:
-		v.reason = keyprovider.PendingDeletion
-		if meta.DeletionDate != nil {
-			text += ", to be deleted on " + meta.DeletionDate.UTC().Format(time.DateOnly)
-		}
-	default: // Creating, Unavailable, and what AWS may add
-		v = class{reason: keyprovider.Unavailable, kind: notReady}
-	}
-	return v, text
+	return named.fault(classifyState(string(meta.KeyState)), describeKey, errors.New(text))
 }
 
 // misfit says why a key can't have this role; empty if it can.

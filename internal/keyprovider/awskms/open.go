@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
@@ -121,31 +120,14 @@ type found struct {
 // locate asks every region for a key and keeps to what they name. A region
 // that is out of reach is left for later, with the name that the others gave.
 func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context, *replica) (found, error)) error {
-	results := make([]found, len(k.replicas))
-	errs := make([]error, len(k.replicas))
-	if len(k.replicas) == 1 {
-		results[0], errs[0] = look(ctx, k.replicas[0])
-	} else {
-		var all sync.WaitGroup
-		for i, at := range k.replicas {
-			all.Go(func() {
-				ctx, cancel := context.WithTimeout(ctx, p.opt.reach)
-				defer cancel()
-				results[i], errs[i] = look(ctx, at)
-			})
-		}
-		all.Wait()
-	}
+	results, errs := everywhere(ctx, p, k, look)
 	var first *replica // that answered
 	var proof *[32]byte
 	for i, at := range k.replicas {
-		switch {
-		case ctx.Err() != nil && errs[i] != nil:
-			return errs[i]
-		case errs[i] != nil && keyprovider.ReasonOf(errs[i]).Temporary():
+		if err := errs[i]; err != nil && (ctx.Err() != nil || !keyprovider.ReasonOf(err).Temporary()) {
+			return err
+		} else if err != nil {
 			continue
-		case errs[i] != nil:
-			return errs[i]
 		}
 		at.id = results[i].id
 		if first == nil {

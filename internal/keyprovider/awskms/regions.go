@@ -69,6 +69,30 @@ func (r *region) avoided(now time.Time) bool {
 	return now.Before(r.until)
 }
 
+// reach bounds what is asked of one region of a key, if there are others.
+func (p *Provider) reach(ctx context.Context, k *key) (context.Context, context.CancelFunc) {
+	if len(k.replicas) == 1 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, p.opt.reach)
+}
+
+// everywhere asks all regions of a key, at once.
+func everywhere[T any](ctx context.Context, p *Provider, k *key,
+	call func(context.Context, *replica) (T, error)) ([]T, []error) {
+	out, errs := make([]T, len(k.replicas)), make([]error, len(k.replicas))
+	var all sync.WaitGroup
+	for i, at := range k.replicas {
+		all.Go(func() {
+			ctx, cancel := p.reach(ctx, k)
+			defer cancel()
+			out[i], errs[i] = call(ctx, at)
+		})
+	}
+	all.Wait()
+	return out, errs
+}
+
 // ask returns the first good answer, from the preferred region that does not
 // fail. The package comment says when which region is asked.
 func ask[T any](ctx context.Context, p *Provider, replicas []*replica,
@@ -77,16 +101,15 @@ func ask[T any](ctx context.Context, p *Provider, replicas []*replica,
 		return call(ctx, replicas[0])
 	}
 	now := time.Now()
-	order := slices.Clone(replicas)
-	slices.SortStableFunc(order, func(a, b *replica) int {
-		switch x, y := a.region.avoided(now), b.region.avoided(now); {
-		case x == y:
-			return 0
-		case y:
-			return -1
+	var order, avoided []*replica
+	for _, at := range replicas {
+		if at.region.avoided(now) {
+			avoided = append(avoided, at)
+		} else {
+			order = append(order, at)
 		}
-		return 1
-	})
+	}
+	order = append(order, avoided...)
 	return askInOrder(ctx, p, replicas[0], order, call)
 }
 
