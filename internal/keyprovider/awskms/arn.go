@@ -43,10 +43,13 @@ func parseKeyName(s string) (keyName, error) {
 // String returns what was parsed.
 func (k keyName) String() string {
 	if k.region == "" {
-		return strings.TrimPrefix(k.resource, "key/")
+		return k.id()
 	}
 	return "arn:" + k.partition + ":kms:" + k.region + ":" + k.account + ":" + k.resource
 }
+
+// id is the key's without its account and region, or its alias.
+func (k keyName) id() string { return strings.TrimPrefix(k.resource, "key/") }
 
 // in returns the key of the same name in another region: the replica, if the key
 // has one there.

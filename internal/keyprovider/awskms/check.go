@@ -38,7 +38,7 @@ func (k *key) check(meta *types.KeyMetadata, at *replica) error {
 }
 
 // misfit says why a key can't have this role; empty if it can.
-func (r role) misfit(spec, usage, region string) string {
+func (r *role) misfit(spec, usage, region string) string {
 	if spec == r.spec && usage == r.usage {
 		return ""
 	}

@@ -74,7 +74,7 @@ func keyRegion(o Options) string {
 	if len(o.Regions) > 0 {
 		return o.Regions[0]
 	}
-	name, _ := parseKeyName(o.KeyID) // newKey tells what is wrong with it
+	name, _ := parseKeyName(o.KeyID) // placeKey tells what is wrong with it
 	return name.region
 }
 

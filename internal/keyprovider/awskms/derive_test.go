@@ -3,7 +3,6 @@ package awskms
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -81,10 +80,12 @@ func TestCannotDeriveAnyMore(t *testing.T) {
 	f, o := faulty(t)
 	o.DerivationKeyID = ""
 	const back = "put back the derivation_key_id"
-	for name, enrolled := range map[string]Options{
-		"pinned": {Pinned: publicKey(t, f, o.KeyID)}, "enrolled": {Enrolled: true}, "new": {},
-	} {
-		o.Pinned, o.Enrolled = enrolled.Pinned, enrolled.Enrolled
+	pinned := publicKey(t, f, o.KeyID)
+	for _, name := range []string{"pinned", "enrolled", "new"} {
+		o.Pinned, o.Enrolled = nil, name == "enrolled"
+		if name == "pinned" {
+			o.Pinned = pinned
+		}
 		_, err := open(t, o).Derive(t.Context(), []byte("x"))
 		wants(t, err, keyprovider.CannotDerive, "aws kms create-key", "frost-worker provision")
 		at := strings.Index(err.Error(), back)
@@ -96,15 +97,11 @@ func TestCannotDeriveAnyMore(t *testing.T) {
 
 func TestDerivationFile(t *testing.T) {
 	f, o := faulty(t)
-	o.DerivationFile = filepath.Join(t.TempDir(), "derivation.secret")
-	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "exclude each other") {
-		t.Fatal(err)
-	}
-	o.DerivationKeyID = ""
+	o.Derivation, o.DerivationKeyID, o.Storage = derivationFile, "", t.TempDir()
 	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "frost-worker enroll") {
 		t.Fatalf("made without being asked for: %v", err)
 	}
-	o.NewSecret = true
+	o.Enrolling = true
 	var seen [][32]byte
 	for range 2 {
 		log := &logged{}
@@ -123,7 +120,7 @@ func TestDerivationFile(t *testing.T) {
 	if seen[0] != seen[1] || f.Calls(kmstest.GenerateMac) != 0 {
 		t.Fatalf("not stable, or %d calls", f.Calls(kmstest.GenerateMac))
 	}
-	if err := os.Remove(o.DerivationFile); err != nil {
+	if err := os.Remove(secretFile(o.Node)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -36,7 +36,7 @@ func (p *Provider) Describe(ctx context.Context) ([]keyprovider.Fact, error) {
 	facts = append(facts, keyprovider.Fact{Name: "public key", Value: p.publicFrom})
 	switch {
 	case p.file != nil:
-		facts = append(facts, keyprovider.Fact{Name: "derivation secret", Value: p.opt.DerivationFile,
+		facts = append(facts, keyprovider.Fact{Name: "derivation secret", Value: secretFile(p.opt.Node),
 			Warning: "KMS does not protect this node's shares: back this file up, and keep it as safe as a key"})
 	case p.derivation == nil:
 		facts = append(facts, keyprovider.Fact{Name: "derivation key", Value: "none",

@@ -85,7 +85,7 @@ func classify(ctx context.Context, err error) (p problem, text string) {
 	case errors.As(err, &unsent):
 		return unreachable, brief(unsent.Err.Error())
 	}
-	return badEndpoint, brief(err.Error())
+	return noURL, brief(err.Error())
 }
 
 func classifyAPI(err error, api smithy.APIError) (p problem, text string) {

@@ -131,8 +131,9 @@ func (p *Provider) notPinned(at *replica, a action) error {
 // may only call kms:GenerateMac will do: the MAC is then the proof. In several
 // regions it always is, as each replica has a policy of its own.
 func (p *Provider) findDerivation(ctx context.Context) (err error) {
-	if path := p.opt.DerivationFile; path != "" {
-		if p.file, err = openSecret(path, p.opt.NewSecret && !p.opt.Enrolled && p.opt.Pinned == nil); err == nil {
+	if p.opt.Derivation == derivationFile {
+		path := secretFile(p.opt.Node)
+		if p.file, err = openSecret(path, p.opt.Enrolling && !p.opt.Enrolled && p.opt.Pinned == nil); err == nil {
 			p.opt.Log.Warn("derivation = \"file\": KMS does not protect this node's shares. Who reads the file has them, "+
 				"and without it they are lost: back it up, and keep it as safe as a key", "file", path)
 		}

@@ -2,7 +2,6 @@ package awskms
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 
@@ -24,10 +23,6 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	}
 	if o.source == 0 {
 		o.source = sourceTime
-	}
-	if o.DerivationKeyID != "" && o.DerivationFile != "" {
-		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in " +
-			"KMS or in the file")
 	}
 	p := &Provider{opt: o, hangUp: func() {}, endSource: func() {}}
 	err := p.connect(ctx)
@@ -60,32 +55,32 @@ func (p *Provider) connect(ctx context.Context) error {
 		}
 		client := regionClient(cfg, p.opt, name, transport)
 		base := client.Options().BaseEndpoint
-		if err := checkEndpoint(base); err != nil {
-			return nil, err
+		if base != nil && badEndpoint(*base) != "" {
+			return nil, fmt.Errorf("the endpoint %s: correct %s", badEndpoint(*base), whereEndpoint)
 		}
 		known[name] = &region{name: name, host: host(base, name), foreign: foreign(base), log: p.opt.Log, client: client}
 		return known[name], nil
 	}
 	home := func() string { return chainRegion(ctx, cfg) }
-	if p.identity, err = p.newKey(identityRole, p.opt.KeyID, find, home); err != nil || p.opt.DerivationKeyID == "" {
+	if p.identity, err = placeKey(identityRole, p.opt.KeyID, p.opt.Regions, find, home); err != nil ||
+		p.opt.DerivationKeyID == "" {
 		return err
 	}
 	home = func() string { return p.identity.replicas[0].region.name }
-	p.derivation, err = p.newKey(derivationRole, p.opt.DerivationKeyID, find, home)
+	p.derivation, err = placeKey(derivationRole, p.opt.DerivationKeyID, p.opt.Regions, find, home)
 	return err
 }
 
-// newKey says in which regions a key is: those of the configuration, else that
+// placeKey says in which regions a key is: those of the configuration, else that
 // of its ARN, else home.
-func (p *Provider) newKey(
-	r role, configured string, find func(string) (*region, error), home func() string,
+func placeKey(
+	r *role, configured string, regions []string, find func(string) (*region, error), home func() string,
 ) (*key, error) {
 	name, err := parseKeyName(configured)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", r.setting, err)
 	}
 	k := &key{role: r, configured: configured, name: name}
-	regions := p.opt.Regions
 	if len(regions) == 0 && name.region != "" {
 		regions = []string{name.region}
 	}

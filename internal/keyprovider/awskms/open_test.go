@@ -153,7 +153,7 @@ func TestDescribe(t *testing.T) {
 	if got := describe(); !strings.Contains(got, "set derivation_key_id") {
 		t.Error(got)
 	}
-	o.DerivationFile, o.NewSecret = filepath.Join(t.TempDir(), "secret"), true
+	o.Derivation, o.Storage, o.Enrolling = derivationFile, t.TempDir(), true
 	if got := describe(); !strings.Contains(got, "back this file up") {
 		t.Error(got)
 	}

@@ -85,7 +85,8 @@ func TestAliasIsResolvedOnce(t *testing.T) {
 	f := kmstest.StartFaultKMS(t)
 	first, second := f.CreateKey(kmstest.Identity), f.CreateKey(kmstest.Identity)
 	f.CreateAlias(kmstest.Region, "alias/node", first)
-	o := Options{Section: Section{KeyID: "alias/node", Regions: []string{kmstest.Region}, Endpoint: f.URL}, Pinned: publicKey(t, f, first)}
+	o := Options{Section: Section{KeyID: "alias/node", Regions: []string{kmstest.Region}, Endpoint: f.URL}}
+	o.Pinned = publicKey(t, f, first)
 	p := open(t, o)
 	f.CreateAlias(kmstest.Region, "alias/node", second)
 	if _, err := p.Sign(t.Context(), [32]byte{1}); err != nil || f.CallsTo(second, kmstest.Sign) != 0 {

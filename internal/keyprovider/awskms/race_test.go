@@ -30,7 +30,9 @@ func three() (*Provider, *key) {
 	for _, name := range []string{"a", "b", "c"} {
 		k.replicas = append(k.replicas, &replica{key: k, region: &region{name: name, log: log}})
 	}
-	return &Provider{opt: Options{Section: Section{HedgeAfter: keyprovider.Duration{Duration: 500 * time.Millisecond}}, Log: log}, identity: k}, k
+	p := &Provider{identity: k}
+	p.opt.HedgeAfter.Duration = 500 * time.Millisecond
+	return p, k
 }
 
 // run asks once. It gives the region that answered, the order in which regions

@@ -30,7 +30,7 @@ type region struct {
 
 // A key is one that the operator configured.
 type key struct {
-	role       role
+	role       *role
 	configured string // as the operator wrote it
 	name       keyName
 	replicas   []*replica // in order of preference, never empty

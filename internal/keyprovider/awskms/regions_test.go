@@ -19,8 +19,9 @@ func replicated(t testing.TB) (f *kmstest.FaultKMS, o Options, log *logged) {
 	t.Helper()
 	kmstest.Setenv(t)
 	f, log = kmstest.StartFaultKMS(t), &logged{}
-	o = Options{Section: Section{KeyID: f.CreateKey(kmstest.Identity.Multi()), DerivationKeyID: f.CreateKey(kmstest.Derivation.Multi()),
-		Regions: []string{east, west}, Endpoint: f.URL, HedgeAfter: keyprovider.Duration{Duration: time.Minute}}, Log: log.logger()}
+	o.KeyID, o.DerivationKeyID = f.CreateKey(kmstest.Identity.Multi()), f.CreateKey(kmstest.Derivation.Multi())
+	o.Regions, o.HedgeAfter.Duration = []string{east, west}, time.Minute
+	o.Endpoint, o.Log = f.URL, log.logger()
 	f.Replicate(o.KeyID, west)
 	f.Replicate(o.DerivationKeyID, west)
 	return f, o, log

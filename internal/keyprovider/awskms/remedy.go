@@ -68,8 +68,8 @@ var (
 
 	badAnswer = problem{keyprovider.BadAnswer, "what answers at {host} is not KMS, or damaged on its way: check " +
 		"endpoint and proxy"}
-	badEndpoint = problem{keyprovider.Other, "check region ({region}) and endpoint"}
-	badRequest  = problem{keyprovider.Other, "KMS does not take this request: check {setting}"}
+	noURL      = problem{keyprovider.Other, "check region ({region}) and endpoint"}
+	badRequest = problem{keyprovider.Other, "KMS does not take this request: check {setting}"}
 )
 
 const askSource = "it is asked again; if it stays, check the way to it from this machine: aws sts get-caller-identity"
@@ -109,19 +109,22 @@ func (k *key) fault(r keyprovider.Reason, a action, remedy string, err error) *k
 
 // A role is what a key is for.
 type role struct {
-	setting, spec, usage string
+	name, setting, spec, usage string
+	actions                    []string // that the node needs
 }
 
 var (
-	identityRole   = role{"key_id", "ECC_NIST_P256", "SIGN_VERIFY"}
-	derivationRole = role{"derivation_key_id", "HMAC_256", "GENERATE_VERIFY_MAC"}
+	identityRole = &role{"identity", "key_id", "ECC_NIST_P256", "SIGN_VERIFY",
+		[]string{"kms:DescribeKey", "kms:GetPublicKey", "kms:Sign"}}
+	derivationRole = &role{"derivation", "derivation_key_id", "HMAC_256", "GENERATE_VERIFY_MAC",
+		[]string{"kms:DescribeKey", "kms:GenerateMac"}}
 )
 
-func (r role) must() string {
+func (r *role) must() string {
 	return fmt.Sprintf("%s must be %s with %s", r.setting, r.spec, r.usage)
 }
 
-func (r role) create(region string, multi bool) string {
+func (r *role) create(region string, multi bool) string {
 	flag := ""
 	if multi {
 		flag = " --multi-region"

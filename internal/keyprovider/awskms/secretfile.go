@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -37,42 +35,15 @@ func openSecret(path string, mayMake bool) (*secret.Bytes, error) {
 	return readSecret(path)
 }
 
-// makeSecret gives the file its name when it is complete, whatever happens in
-// between, and never in place of another.
+// makeSecret never writes in place of another.
 func makeSecret(path string) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return fmt.Errorf("make folder of derivation secret: %w", err)
-	}
 	data := make([]byte, secretSize)
 	defer clear(data)
-	if _, err := rand.Read(data); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+"-*") // of mode 0600
-	if err != nil {
+	_, _ = rand.Read(data) // never fails
+	if err := secret.Create(path, data); err != nil {
 		return fmt.Errorf("make derivation secret: %w", err)
 	}
-	defer os.Remove(f.Name())
-	_, err = f.Write(data)
-	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
-		err = os.Link(f.Name(), path)
-	}
-	if err == nil {
-		err = errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))) // dir may be new too
-	}
-	if err != nil {
-		return fmt.Errorf("write derivation secret %s: %w", path, err)
-	}
 	return nil
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func readSecret(path string) (*secret.Bytes, error) {
