@@ -143,5 +143,5 @@ const proofTag = "frostfleet/keyprovider/awskms/proof/v1"
 
 // freshDigest is one that nobody has a signature of.
 func freshDigest() [32]byte {
-	return sha256.Sum256(append([]byte(proofTag), rand.Text()...))
+	return sha256.Sum256([]byte(proofTag + rand.Text()))
 }
