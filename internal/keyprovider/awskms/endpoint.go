@@ -1,9 +1,12 @@
 package awskms
 
 import (
+	"context"
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
 const whereEndpoint = "endpoint, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL or the profile's endpoint_url, whichever is set"
@@ -41,13 +44,10 @@ func foreign(endpoint *string) bool {
 // host is where calls go, for people: the configuration and the environment
 // may both name an endpoint.
 func host(endpoint *string, region string) string {
-	if endpoint != nil {
-		if u, err := url.Parse(*endpoint); err == nil && u.Host != "" {
-			return u.Host
-		}
+	to, err := kms.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(),
+		kms.EndpointParameters{Region: &region, Endpoint: endpoint}.WithDefaults())
+	if err != nil {
+		return "KMS"
 	}
-	if strings.HasPrefix(region, "cn-") {
-		return "kms." + region + ".amazonaws.com.cn"
-	}
-	return "kms." + region + ".amazonaws.com"
+	return to.URI.Host
 }

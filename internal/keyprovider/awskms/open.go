@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,18 +13,9 @@ import (
 // the public key is. Its errors are *keyprovider.Error where KMS was asked.
 // Without a derivation key it succeeds, and Derive fails.
 func Open(ctx context.Context, o Options) (*Provider, error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.HedgeAfter.Duration <= 0 {
-		o.HedgeAfter.Duration = defaultHedge
-	}
-	if o.reach == 0 {
-		o.reach = reachTime
-	}
-	if o.source == 0 {
-		o.source = sourceTime
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.HedgeAfter.Duration = cmp.Or(o.HedgeAfter.Duration, defaultHedge)
+	o.reach, o.source = cmp.Or(o.reach, reachTime), cmp.Or(o.source, sourceTime)
 	p := &Provider{opt: o, hangUp: func() {}, endSource: func() {}}
 	err := p.connect(ctx)
 	if err == nil {

@@ -29,8 +29,6 @@ type file struct {
 	Derivation []byte `json:"derivation"` // 32 bytes
 }
 
-const warning = "private keys in the clear: development only"
-
 // Generate writes a fresh key file of mode 0600, durable when it returns, and
 // its folder. A file that exists is never touched: the error wraps fs.ErrExist.
 func Generate(path string) error {
@@ -62,7 +60,7 @@ func newFile() ([]byte, error) {
 	derivation := make([]byte, derivationSize)
 	defer clear(derivation)
 	_, _ = rand.Read(derivation) // never fails
-	data, err := json.MarshalIndent(file{fileVersion, warning, der, derivation}, "", "  ")
+	data, err := json.MarshalIndent(file{fileVersion, inTheClear, der, derivation}, "", "  ")
 	return append(data, '\n'), err
 }
 
