@@ -51,7 +51,7 @@ func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
 			// silence is noticed; else every retry would use it again.
 			t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: connectTime}
 		}).
-		WithTimeout(o.source) // KMS has the transport, not the client: see newTransport
+		WithTimeout(o.source) // KMS has the transport, not the client: see connect
 	options := []func(*config.LoadOptions) error{
 		config.WithHTTPClient(client),
 		config.WithLogger(logging.Nop{}), // no dumps of requests, whatever the environment says
@@ -105,12 +105,6 @@ func regionClient(cfg aws.Config, o Options, region string, transport http.Round
 			k.BaseEndpoint = &o.Endpoint
 		}
 	})
-}
-
-// newTransport returns the transport of all regions, with the authorities of
-// AWS_CA_BUNDLE.
-func newTransport(cfg aws.Config) *http.Transport {
-	return cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
 }
 
 // client sends one request, follows no redirect and reads no endless answer.

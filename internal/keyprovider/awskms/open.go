@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
@@ -37,8 +39,8 @@ func (p *Provider) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.endSource = bindProcess(&cfg, p.opt.source)
-	transport := newTransport(cfg)
+	p.bindProcess(&cfg)
+	transport := cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport() // with the authorities of AWS_CA_BUNDLE
 	p.hangUp = transport.CloseIdleConnections
 	known := map[string]*region{}
 	find := func(name string) (*region, error) {

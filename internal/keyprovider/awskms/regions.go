@@ -138,9 +138,13 @@ func askInOrder[T any](ctx context.Context, p *Provider, first *replica, order [
 	for {
 		select {
 		case a := <-r.answers:
-			if done, next := r.take(ctx, a); done {
+			done, next := r.take(ctx, a)
+			switch {
+			case a.err == nil:
+				return a.out, nil
+			case done:
 				return a.out, r.err()
-			} else if next {
+			case next:
 				start()
 				hedge.Reset(p.opt.HedgeAfter.Duration)
 			}
@@ -164,7 +168,6 @@ type race[T any] struct {
 	answers          chan answer[T]
 	waiting, running []*replica  // not asked yet; asked, in that order
 	failed           []answer[T] // in that order
-	good             bool
 }
 
 // take notes an answer. It reports whether the race is over, and if not, whether
@@ -176,7 +179,6 @@ func (r *race[T]) take(ctx context.Context, a answer[T]) (done, next bool) {
 		for _, slow := range r.running[:mine] {
 			slow.region.fails("slow")
 		}
-		r.good = true
 		return true, false
 	}
 	r.running = slices.Delete(r.running, mine, mine+1)
@@ -199,34 +201,29 @@ func (r *race[T]) take(ctx context.Context, a answer[T]) (done, next bool) {
 	return !next && len(r.running) == 0, next
 }
 
-// err is nil after a good answer. Else it is the failure that counts, with the
-// others behind it: the end of the context, that of the first region, one that
-// may pass, the first to come.
+// err is the failure that counts, with the others behind it: the end of the
+// context, that of the first region, one that may pass, the first to come.
 func (r *race[T]) err() error {
-	if r.good {
-		return nil
-	}
-	var main int
-	for _, counts := range []func(answer[T]) bool{
-		func(a answer[T]) bool { return keyprovider.ReasonOf(a.err) == keyprovider.Canceled },
-		func(a answer[T]) bool { return a.at == r.first },
-		func(a answer[T]) bool { return keyprovider.ReasonOf(a.err).Temporary() },
-		func(answer[T]) bool { return true },
-	} {
-		if main = slices.IndexFunc(r.failed, counts); main >= 0 {
-			break
+	rank := func(a answer[T]) int {
+		switch reason := keyprovider.ReasonOf(a.err); {
+		case reason == keyprovider.Canceled:
+			return 0
+		case a.at == r.first:
+			return 1
+		case reason.Temporary():
+			return 2
 		}
+		return 3
 	}
+	slices.SortStableFunc(r.failed, func(a, b answer[T]) int { return rank(a) - rank(b) })
 	var e *keyprovider.Error
-	if len(r.failed) == 1 || !errors.As(r.failed[main].err, &e) {
-		return r.failed[main].err
+	if !errors.As(r.failed[0].err, &e) {
+		return r.failed[0].err
 	}
 	told := *e
-	told.Err = e.Err
-	for i, other := range r.failed {
-		var o *keyprovider.Error
-		if i != main && errors.As(other.err, &o) {
-			told.Err = fmt.Errorf("%w; also %s: %v", told.Err, o.Reason, o.Err)
+	for _, other := range r.failed[1:] {
+		if errors.As(other.err, &e) {
+			told.Err = fmt.Errorf("%w; also %s: %v", told.Err, e.Reason, e.Err)
 		}
 	}
 	return &told

@@ -20,30 +20,23 @@ const secretSize = 32
 // a node that enrols: one that is in the manifest has lost its secret and must
 // have the old one back.
 func openSecret(path string, mayMake bool) (*secret.Bytes, error) {
-	data, err := readSecret(path)
+	kept, err := readSecret(path)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return data, err
+		return kept, err
 	}
 	if !mayMake {
 		return nil, fmt.Errorf("derivation secret %s: %w: the shares of this node are sealed with it: "+
 			"put the file back from its backup (a new one is made only at enrolment, by frost-worker enroll, while there is "+
 			"no manifest)", path, fs.ErrNotExist)
 	}
-	if err := makeSecret(path); err != nil && !errors.Is(err, fs.ErrExist) { // another process made it meanwhile
-		return nil, err
-	}
-	return readSecret(path)
-}
-
-// makeSecret never writes in place of another.
-func makeSecret(path string) error {
 	data := make([]byte, secretSize)
 	defer clear(data)
 	_, _ = rand.Read(data) // never fails
-	if err := secret.Create(path, data); err != nil {
-		return fmt.Errorf("make derivation secret: %w", err)
+	err = secret.Create(path, data)
+	if err != nil && !errors.Is(err, fs.ErrExist) { // another process made it meanwhile
+		return nil, fmt.Errorf("make derivation secret: %w", err)
 	}
-	return nil
+	return readSecret(path)
 }
 
 func readSecret(path string) (*secret.Bytes, error) {
