@@ -40,7 +40,9 @@ func (s *Supervised) Watch(ctx context.Context) {
 	for s.await(ctx, s.lookIn(looked)) {
 		switch {
 		case s.Ready() != nil:
-			s.try(ctx)
+			if done, _, err := s.breaker.enter(); err == nil {
+				done(ctx, s.trial(ctx))
+			}
 		case s.idle(looked) >= s.policy.ProbeEvery:
 			_, _ = retried(ctx, s, s.probe) // the breaker gets the result
 			looked = time.Now()
@@ -78,15 +80,6 @@ func (s *Supervised) idle(looked time.Time) time.Duration {
 	return min(time.Since(looked), time.Since(*s.breaker.worked.Load()))
 }
 
-// try is a trial, if the breaker lets it pass.
-func (s *Supervised) try(ctx context.Context) {
-	done, _, err := s.breaker.enter()
-	if err != nil {
-		return
-	}
-	done(ctx, s.trial(ctx))
-}
-
 // trialLabel is derived in trials and of no use elsewhere.
 const trialLabel = "frostfleet/keyprovider/trial/v1"
 
@@ -119,12 +112,10 @@ func (s *Supervised) trialSign(ctx context.Context) (none struct{}, err error) {
 			return none, err
 		}
 	}
-	if err := signsFor(ctx, s.device, key); ReasonOf(err) == Other {
-		return none, &Error{Reason: BadAnswer, Provider: s.policy.Name, Action: "sign", Err: err}
-	} else if err != nil {
-		return none, err
+	if err = signsFor(ctx, s.device, key); ReasonOf(err) == Other {
+		err = &Error{Reason: BadAnswer, Provider: s.policy.Name, Action: "sign", Err: err}
 	}
-	return none, nil
+	return none, err
 }
 
 func (s *Supervised) trialDerive(ctx context.Context) (none struct{}, err error) {

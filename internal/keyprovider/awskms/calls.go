@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
@@ -129,10 +130,7 @@ func (p *Provider) macAt(ctx context.Context, at *replica, label []byte) (mac [3
 		if len(out.Mac) != len(mac) {
 			return answerError(fmt.Sprintf("the MAC has %d bytes, not %d", len(out.Mac), len(mac)))
 		}
-		if out.KeyId != nil {
-			id = *out.KeyId
-		}
-		copy(mac[:], out.Mac)
+		mac, id = [32]byte(out.Mac), aws.ToString(out.KeyId)
 		return nil
 	})
 	return mac, id, err

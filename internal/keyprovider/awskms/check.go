@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -18,7 +19,7 @@ func (k *key) check(meta *types.KeyMetadata, at *replica) error {
 		return k.fault(keyprovider.WrongKey, describeKey, why,
 			fmt.Errorf("%s: it is %s with %s", at.region.name, meta.KeySpec, meta.KeyUsage))
 	}
-	if len(k.replicas) > 1 && (meta.MultiRegion == nil || !*meta.MultiRegion) {
+	if len(k.replicas) > 1 && !aws.ToBool(meta.MultiRegion) {
 		return k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %d regions, and this key lives in one: "+
 			"leave regions out, or use a multi-Region key (%s)",
 			len(k.replicas), k.role.create(k.replicas[0].region.name, true)), nil)
@@ -31,9 +32,7 @@ func (k *key) check(meta *types.KeyMetadata, at *replica) error {
 		text += ", to be deleted on " + meta.DeletionDate.UTC().Format(time.DateOnly)
 	}
 	named := *at
-	if meta.Arn != nil {
-		named.id = *meta.Arn // most commands that mend take no alias
-	}
+	named.id = nameOf(meta) // most commands that mend take no alias
 	return named.fault(classifyState(string(meta.KeyState)), describeKey, errors.New(text))
 }
 
@@ -53,8 +52,6 @@ func (r *role) misfit(spec, usage, region string) string {
 	return why + "; make one: " + r.create(region, false)
 }
 
-var errOtherKeys = errors.New("the regions have different keys")
-
 // agree wants the key that one region named to be the one that another did.
 func (k *key) agree(first, other *replica) error {
 	a, errA := parseKeyName(first.id)
@@ -70,5 +67,5 @@ func (k *key) otherKey(first, other *replica, a action) error {
 	return k.fault(keyprovider.WrongKey, a, fmt.Sprintf("all of regions must have replicas of one multi-Region key: "+
 		"aws kms replicate-key --region %s --key-id %s --replica-region %s --policy file://POLICY.json, "+
 		"with the key policy that frost-worker provision prints", first.region.name, first.id, other.region.name),
-		fmt.Errorf("%w: %s has %s, %s has %s", errOtherKeys, first.region.name, first.id, other.region.name, other.id))
+		fmt.Errorf("the regions have different keys: %s has %s, %s has %s", first.region.name, first.id, other.region.name, other.id))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -52,17 +51,14 @@ func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
 			t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: connectTime}
 		}).
 		WithTimeout(o.source) // KMS has the transport, not the client: see connect
-	options := []func(*config.LoadOptions) error{
+	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(client),
 		config.WithLogger(logging.Nop{}), // no dumps of requests, whatever the environment says
 		config.WithProcessCredentialOptions(func(p *processcreds.Options) { p.Timeout = o.source }),
 		config.WithEndpointCredentialOptions(func(e *endpointcreds.Options) { e.HTTPClient = client }),
 		config.WithDefaultRegion(keyRegion(o)), // STS needs one, and the key's will do
-	}
-	if o.Profile != "" {
-		options = append(options, config.WithSharedConfigProfile(o.Profile))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+		config.WithSharedConfigProfile(o.Profile),
+	)
 	if err != nil {
 		return cfg, fmt.Errorf("AWS configuration: %s", brief(err.Error()))
 	}
@@ -112,14 +108,10 @@ type client struct{ http.RoundTripper }
 
 func (c client) Do(r *http.Request) (*http.Response, error) {
 	resp, err := c.RoundTrip(r)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
-	return resp, nil
+	return resp, err
 }
 
 // credentials marks the failures of the chain, which the SDK does not.

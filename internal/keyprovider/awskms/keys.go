@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -41,14 +42,12 @@ func (p *Provider) findIdentity(ctx context.Context) error {
 	return nil
 }
 
+// nameOf is the ARN of a key, where KMS told it.
 func nameOf(meta *types.KeyMetadata) string {
-	switch {
-	case meta == nil:
+	if meta == nil {
 		return ""
-	case meta.Arn != nil:
-		return *meta.Arn
 	}
-	return *meta.KeyId
+	return cmp.Or(aws.ToString(meta.Arn), aws.ToString(meta.KeyId))
 }
 
 // learnPublic gets the public key of one region, and wants the one that is
