@@ -7,9 +7,10 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-const cannotDeriveText = `ECDSA signatures by KMS are randomised: no two are equal, so that no secret can be recovered from them. ` +
-	`A node needs a second key, of spec HMAC_256, for its shares; no two nodes may have the same. Make it as an administrator, ` +
-	`with the commands that frost-worker provision prints, which give it its key policy in every region; or by hand:
+const cannotDeriveText = "ECDSA signatures by KMS are randomised: no two are equal, so that no secret can be " +
+	"recovered from them. A node needs a second key, of spec HMAC_256, for its shares; no two nodes may have the same. Make it " +
+	"as an administrator, with the commands that frost-worker provision prints, which give it its key policy in every " +
+	`region; or by hand:
 %s
 Write under [node.key_provider]:
   derivation_key_id = "%s"
@@ -18,9 +19,9 @@ Let nobody but the node's role use it, as who may call kms:GenerateMac can decry
 Or set derivation = "file", which keeps the secret in storage_path: KMS then no longer protects the shares.`
 
 // putBackText comes first for a node that has shares, or is about to get some.
-const putBackText = `This node is in a manifest: put back the derivation_key_id (or the derivation = "file") that it enrolled with; ` +
-	`a new key does not open its shares, and the manifest refuses it. What follows is for a node that enrols anew.
-`
+const putBackText = `This node is in a manifest: put back the derivation_key_id (or the derivation = "file") that it ` +
+	"enrolled with; a new key does not open its shares, and the manifest refuses it. What follows is for a node that " +
+	"enrols anew.\n"
 
 // cannotDerive says why a key for signatures derives nothing and prints what
 // mends it: commands, the line of the configuration, the policy statement. In

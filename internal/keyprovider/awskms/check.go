@@ -67,5 +67,6 @@ func (k *key) otherKey(first, other *replica, a action) error {
 	return k.fault(keyprovider.WrongKey, a, fmt.Sprintf("all of regions must have replicas of one multi-Region key: "+
 		"aws kms replicate-key --region %s --key-id %s --replica-region %s --policy file://POLICY.json, "+
 		"with the key policy that frost-worker provision prints", first.region.name, first.id, other.region.name),
-		fmt.Errorf("the regions have different keys: %s has %s, %s has %s", first.region.name, first.id, other.region.name, other.id))
+		fmt.Errorf("the regions have different keys: %s has %s, %s has %s",
+			first.region.name, first.id, other.region.name, other.id))
 }
