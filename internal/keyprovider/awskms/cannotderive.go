@@ -8,9 +8,9 @@ import (
 )
 
 const cannotDeriveText = "ECDSA signatures by KMS are randomised: no two are equal, so that no secret can be " +
-	"recovered from them. A node needs a second key, of spec HMAC_256, for its shares; no two nodes may have the same. Make it " +
-	"as an administrator, with the commands that frost-worker provision prints, which give it its key policy in every " +
-	`region; or by hand:
+	"recovered from them. A node needs a second key, of spec HMAC_256, for its shares; no two nodes may have the " +
+	"same. Make it as an administrator, with the commands that frost-worker provision prints, which give it its key " +
+	`policy in every region; or by hand:
 %s
 Write under [node.key_provider]:
   derivation_key_id = "%s"

@@ -33,7 +33,9 @@ func TestDerivationWithoutDescribe(t *testing.T) {
 	wants(t, err, keyprovider.Denied, "check IAM permissions", "kms:GenerateMac on ")
 }
 
-var policyForm = regexp.MustCompile(`\{"Effect": "Allow", "Action": \["kms:DescribeKey", "kms:GenerateMac"\], "Resource": \[.*\]\}`)
+var policyForm = regexp.MustCompile(
+	`\{"Effect": "Allow", "Action": \["kms:DescribeKey", "kms:GenerateMac"\], "Resource": \[.*\]\}`,
+)
 
 func TestCannotDerive(t *testing.T) {
 	f, o := faulty(t)
@@ -42,19 +44,31 @@ func TestCannotDerive(t *testing.T) {
 	f.CreateAlias(kmstest.Region, "alias/frost-node-0", o.KeyID)
 	arn := "arn:aws:kms:us-east-1:123456789012:key/KEY_ID_PRINTED_ABOVE"
 	own := "alias/frost-derivation-" + o.KeyID[strings.LastIndex(o.KeyID, "/")+1:][:12]
-	const create = "\n  aws kms create-key --region us-east-1 --key-spec HMAC_256 --key-usage GENERATE_VERIFY_MAC --description "
+	const create = "\n  aws kms create-key --region us-east-1 --key-spec HMAC_256 " +
+		"--key-usage GENERATE_VERIFY_MAC --description "
 	tests := map[string]struct {
 		o        Options
 		commands []string
 		setting  string
 		policy   string
 	}{
-		"ARN": {Options{Section: Section{KeyID: o.KeyID}},
-			[]string{create, "\n  aws kms create-alias --region us-east-1 --alias-name " + own + " --target-key-id ARN_PRINTED_ABOVE\n"},
-			own, `["` + arn + `"]`},
-		"alias": {Options{Section: Section{KeyID: "alias/frost-node-0", Regions: []string{kmstest.Region}}},
-			[]string{create, "\n  aws kms create-alias --region us-east-1 --alias-name alias/frost-node-0-derivation --target-key-id ARN_PRINTED_ABOVE\n"},
-			"alias/frost-node-0-derivation", `["` + arn + `"]`},
+		"ARN": {
+			Options{Section: Section{KeyID: o.KeyID}},
+			[]string{
+				create,
+				"\n  aws kms create-alias --region us-east-1 --alias-name " + own + " --target-key-id ARN_PRINTED_ABOVE\n",
+			},
+			own, `["` + arn + `"]`,
+		},
+		"alias": {
+			Options{Section: Section{KeyID: "alias/frost-node-0", Regions: []string{kmstest.Region}}},
+			[]string{
+				create,
+				"\n  aws kms create-alias --region us-east-1 --alias-name alias/frost-node-0-derivation " +
+					"--target-key-id ARN_PRINTED_ABOVE\n",
+			},
+			"alias/frost-node-0-derivation", `["` + arn + `"]`,
+		},
 		"regions": {Options{Section: Section{KeyID: multi, Regions: []string{kmstest.Region, "eu-west-1"}}},
 			[]string{strings.Replace(create, "_MAC", "_MAC --multi-region", 1),
 				"\n  aws kms replicate-key --region us-east-1 --key-id ARN_PRINTED_ABOVE --replica-region eu-west-1\n"},
@@ -67,7 +81,8 @@ func TestCannotDerive(t *testing.T) {
 			if !errors.Is(err, keyprovider.ErrCannotDerive) {
 				t.Fatal(err)
 			}
-			wants(t, err, keyprovider.CannotDerive, append(c.commands, "randomised", `derivation_key_id = "`+c.setting+`"`, `derivation = "file"`)...)
+			wants(t, err, keyprovider.CannotDerive, append(c.commands, "randomised",
+				`derivation_key_id = "`+c.setting+`"`, `derivation = "file"`)...)
 			if policy := policyForm.FindString(err.Error()); !strings.Contains(policy, `"Resource": `+c.policy) {
 				t.Fatalf("policy statement %s", policy)
 			}

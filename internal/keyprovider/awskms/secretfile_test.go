@@ -26,7 +26,8 @@ func TestDeriveIsHMAC(t *testing.T) {
 
 func TestSecretIsMadeOnce(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "storage", "derivation.secret")
-	if _, err := openSecret(path, false); !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "put the file back") {
+	_, err := openSecret(path, false)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "put the file back") {
 		t.Fatalf("a node of the manifest without its secret: %v", err)
 	}
 	first, err := openSecret(path, true)
@@ -103,7 +104,8 @@ func TestSecretIsRefused(t *testing.T) {
 	}
 	for name, c := range tests {
 		before, _ := os.ReadFile(c.path)
-		if s, err := openSecret(c.path, true); err == nil || s != nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "SSS") {
+		s, err := openSecret(c.path, true)
+		if err == nil || s != nil || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), "SSS") {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
 		}
 		if after, _ := os.ReadFile(c.path); !bytes.Equal(before, after) {
@@ -114,7 +116,8 @@ func TestSecretIsRefused(t *testing.T) {
 	if err := syscall.Mkfifo(pipe, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := openSecret(pipe, true); err == nil || !strings.Contains(err.Error(), "not a regular file") { // who opens it waits for ever
+	_, err := openSecret(pipe, true) // who opens it waits for ever
+	if err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("pipe: %v", err)
 	}
 	if s, err := openSecret(write("read only", 32, 0o400), false); err != nil || len(s.Expose()) != 32 {

@@ -171,7 +171,9 @@ func TestFaultsAreFound(t *testing.T) {
 		{"hangs for ever", "ContextEnds", "does not work again", func(d *device) {
 			d.sign = func(ctx context.Context, _ [32]byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
 		}},
-		{"Close does nothing", "Close", "not key provider is closed", func(d *device) { d.close = func() error { return nil } }},
+		{"Close does nothing", "Close", "not key provider is closed", func(d *device) {
+			d.close = func() error { return nil }
+		}},
 		{"second Close fails", "Close", "second Close", func(d *device) {
 			d.close = func() error {
 				if d.closed.Swap(true) {
