@@ -19,7 +19,7 @@ type Provisioned struct {
 // Document is a file to be written before the commands run.
 type Document struct {
 	Name    string          `json:"name"`
-	Content json.RawMessage `json:"content"`
+	Content json.RawMessage `json:"content"` // indented, for people
 }
 
 // Print writes the result for people. Of commands it makes a shell script.
@@ -47,11 +47,7 @@ func (p *Provisioned) shell(b *strings.Builder) {
 	}
 	b.WriteString("set -eu\n")
 	for _, d := range p.Documents {
-		indented, err := json.MarshalIndent(d.Content, "", "  ")
-		if err != nil {
-			indented = d.Content // not reached: it was made by Marshal
-		}
-		fmt.Fprintf(b, "\ncat > %s <<'END'\n%s\nEND\n", d.Name, indented)
+		fmt.Fprintf(b, "\ncat > %s <<'END'\n%s\nEND\n", d.Name, d.Content)
 	}
 	b.WriteString("\n" + strings.Join(p.Commands, "\n") + "\n")
 }

@@ -125,7 +125,7 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 	defer end()
 	switch {
 	case p.file != nil:
-		return deriveFrom(p.file, label), nil
+		return keyprovider.HMAC(p.file, label), nil
 	case p.derivation == nil:
 		return [32]byte{}, cannotDerive(p.identity, p.opt.Enrolled || p.opt.Pinned != nil)
 	}

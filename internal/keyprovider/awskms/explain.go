@@ -23,39 +23,35 @@ type answerError string
 
 func (e answerError) Error() string { return string(e) }
 
-// codes of KMS and of what stands before it (signatures, quotas), with what
-// they mean. A code that is not here is classified by its HTTP status.
-var codes = byCode(map[problem][]string{
-	denied: {"AccessDeniedException", "AccessDenied", "OptInRequired", "NotAuthorized", "SubscriptionRequiredException"},
-	noCredentials: {
-		"UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch",
+// byCode is what a code of KMS means, or of what stands before it (signatures,
+// quotas). One that is not known is classified by its HTTP status.
+func byCode(code string) (p problem, known bool) {
+	switch code {
+	case "AccessDeniedException", "AccessDenied", "OptInRequired", "NotAuthorized", "SubscriptionRequiredException":
+		return denied, true
+	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch",
 		"IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken",
-		"MissingAuthenticationTokenException",
-	},
-	expired:  {"ExpiredToken", "ExpiredTokenException"},
-	skewed:   {"RequestExpired", "RequestTimeTooSkewed"},
-	notFound: {"NotFoundException", "InvalidArnException"},
-	disabled: {"DisabledException"},
-	wrongKey: {"InvalidKeyUsageException", "UnsupportedOperationException"},
-	failing: {
-		"DependencyTimeoutException", "KeyUnavailableException", "KMSInternalException", "InternalFailure",
+		"MissingAuthenticationTokenException":
+		return noCredentials, true
+	case "ExpiredToken", "ExpiredTokenException":
+		return expired, true
+	case "RequestExpired", "RequestTimeTooSkewed":
+		return skewed, true
+	case "NotFoundException", "InvalidArnException":
+		return notFound, true
+	case "DisabledException":
+		return disabled, true
+	case "InvalidKeyUsageException", "UnsupportedOperationException":
+		return wrongKey, true
+	case "DependencyTimeoutException", "KeyUnavailableException", "KMSInternalException", "InternalFailure",
 		"InternalError", "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout",
-		"RequestTimeoutException", "RequestAbortedException",
-	},
-})
-
-// byCode turns the table round, and adds the SDK's list of quotas.
-func byCode(table map[problem][]string) map[string]problem {
-	codes := map[string]problem{}
-	for code := range retry.DefaultThrottleErrorCodes {
-		codes[code] = throttled
+		"RequestTimeoutException", "RequestAbortedException":
+		return failing, true
 	}
-	for p, list := range table {
-		for _, code := range list {
-			codes[code] = p
-		}
+	if _, quota := retry.DefaultThrottleErrorCodes[code]; quota {
+		return throttled, true
 	}
-	return codes
+	return problem{}, false
 }
 
 // classify sorts an error of one call, and says in one line what happened. The
@@ -94,7 +90,7 @@ func classifyAPI(err error, api smithy.APIError) (p problem, text string) {
 	if r := (*awshttp.ResponseError)(nil); errors.As(err, &r) {
 		request = r.ServiceRequestID()
 	}
-	p, known := codes[code]
+	p, known := byCode(code)
 	switch {
 	case code == "UnknownError" && request == "": // as the SDK calls what it can't read
 		return classifyStatus(err, "nothing in the answer is of KMS")

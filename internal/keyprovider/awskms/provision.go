@@ -175,12 +175,12 @@ func (at *site) policy(index int, what *role) (json.RawMessage, error) {
 		Action    []string
 		Resource  string
 	}
-	return json.Marshal(struct {
+	return json.MarshalIndent(struct {
 		Version   string
 		Statement []statement
 	}{"2012-10-17", []statement{
 		{"Administration", "Allow", map[string]string{"AWS": fmt.Sprintf("arn:%s:iam::%s:root", at.partition, at.account)},
 			administration, "*"},
 		{fmt.Sprintf("Node%d", index), "Allow", map[string]string{"AWS": at.role}, what.actions, "*"},
-	}})
+	}}, "", "  ")
 }

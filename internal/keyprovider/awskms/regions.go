@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -24,8 +25,7 @@ type region struct {
 	client     *kms.Client
 	log        *slog.Logger
 
-	mu    sync.Mutex
-	until time.Time // avoided until then; zero while it works
+	until atomic.Pointer[time.Time] // avoided until then; nil while it works
 }
 
 // A key is one that the operator configured.
@@ -45,28 +45,22 @@ type replica struct {
 
 // fails notes that a region is to be avoided, and says so once.
 func (r *region) fails(why string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.until.IsZero() {
+	until := time.Now().Add(avoidTime)
+	if r.until.Swap(&until) == nil {
 		r.log.Warn("KMS region fails: the next one is asked first", "region", r.name, "reason", why, "for", avoidTime)
 	}
-	r.until = time.Now().Add(avoidTime)
 }
 
 // works notes that it answered.
 func (r *region) works() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.until.IsZero() {
+	if r.until.Swap(nil) != nil {
 		r.log.Info("KMS region works again", "region", r.name)
 	}
-	r.until = time.Time{}
 }
 
 func (r *region) avoided(now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return now.Before(r.until)
+	until := r.until.Load()
+	return until != nil && now.Before(*until)
 }
 
 // reach bounds what is asked of one region of a key, if there are others.

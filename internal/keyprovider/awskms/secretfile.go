@@ -1,9 +1,7 @@
 package awskms
 
 import (
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,13 +48,4 @@ func readSecret(path string) (*secret.Bytes, error) {
 			"only if this node never had a share, remove it and enrol anew", path, size, secretSize)
 	}
 	return data, nil
-}
-
-// deriveFrom is what KMS computes with HMAC_SHA_256.
-func deriveFrom(key *secret.Bytes, label []byte) [32]byte {
-	mac := hmac.New(sha256.New, key.Expose())
-	mac.Write(label)
-	sum := mac.Sum(nil)
-	defer clear(sum)
-	return [32]byte(sum)
 }

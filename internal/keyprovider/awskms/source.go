@@ -20,7 +20,8 @@ func sourceFails(err error) bool {
 	case errors.As(err, new(*smithyhttp.RequestSendError)), code >= 500, code == http.StatusTooManyRequests:
 		return true
 	case errors.As(err, &api):
-		return api.ErrorFault() == smithy.FaultServer || codes[api.ErrorCode()].reason.Temporary()
+		p, _ := byCode(api.ErrorCode())
+		return api.ErrorFault() == smithy.FaultServer || p.reason.Temporary()
 	}
 	return false
 }

@@ -11,12 +11,11 @@ package software
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,12 +53,8 @@ var (
 // Open reads a key file. Every network but the three test networks counts as
 // mainnet.
 func Open(opt Options) (*Provider, error) {
-	switch opt.Network {
-	case "testnet", "signet", "regtest":
-	default:
-		if !opt.AllowInsecure {
-			return nil, ErrMainnet
-		}
+	if !opt.AllowInsecure && !slices.Contains([]string{"testnet", "signet", "regtest"}, opt.Network) {
+		return nil, ErrMainnet
 	}
 	k, err := readFile(opt.Path)
 	if err != nil {
@@ -96,9 +91,7 @@ func (p *Provider) Derive(ctx context.Context, label []byte) (out [32]byte, err 
 	}
 	defer p.report(keyprovider.OpDerive, time.Now(), &err)
 	err = p.use(ctx, func(k *keys) error {
-		mac := hmac.New(sha256.New, k.derivation.Expose())
-		mac.Write(label)
-		mac.Sum(out[:0])
+		out = keyprovider.HMAC(k.derivation, label)
 		return nil
 	})
 	return out, err
