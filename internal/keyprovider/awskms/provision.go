@@ -22,7 +22,7 @@ var administration = []string{
 // site is where a node's keys are to be made, and for whom.
 type site struct {
 	partition, account string
-	regions            []string // the first is empty: that of whoever runs the commands
+	regions            []string // the first may be empty: that of whoever runs the commands
 	role               string   // ARN
 }
 
