@@ -20,6 +20,7 @@ type device struct {
 	key    *ecdsa.PrivateKey
 	prf    []byte
 	closed atomic.Bool
+	memory bool // Identity asks nobody
 	sign   func(context.Context, [32]byte) ([]byte, error)
 	derive func(context.Context, []byte) ([32]byte, error)
 	close  func() error
@@ -33,6 +34,9 @@ func (d *device) begin(ctx context.Context) error {
 }
 
 func (d *device) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
+	if d.memory {
+		return &d.key.PublicKey, nil
+	}
 	return &d.key.PublicKey, d.begin(ctx)
 }
 
@@ -159,6 +163,7 @@ func TestFaultsAreFound(t *testing.T) {
 				return ecdsa.SignASN1(rand.Reader, d.key, h[:])
 			}
 		}},
+		{"context ignored by Identity", "Cancelled", "Identity with a cancelled", func(d *device) { d.memory = true }},
 		{"context ignored while it hangs", "ContextEnds", "Sign did not return", func(d *device) {
 			d.sign = func(context.Context, [32]byte) ([]byte, error) { select {} }
 		}},
