@@ -25,12 +25,13 @@ func Create(path string, data []byte) error {
 		err = os.Link(f.Name(), path)
 	}
 	if err == nil {
-		err = errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))) // dir may be new too
+		err = errors.Join(SyncDir(dir), SyncDir(filepath.Dir(dir))) // dir may be new too
 	}
 	return err
 }
 
-func syncDir(dir string) error {
+// SyncDir makes the names in a folder durable.
+func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {
 		return err
