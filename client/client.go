@@ -75,7 +75,7 @@ type Client struct {
 	closed chan struct{}
 
 	mu      sync.Mutex
-	waiting map[string][]*pending // by job id
+	waiting map[*pending]bool
 	closing bool
 }
 
@@ -98,7 +98,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
-		closed: make(chan struct{}), waiting: map[string][]*pending{},
+		closed: make(chan struct{}), waiting: map[*pending]bool{},
 	}
 	if err = c.dial(ctx, &cfg); err != nil {
 		return nil, err

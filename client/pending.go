@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -49,33 +49,29 @@ func (c *Client) register(j *prepared) (*pending, error) {
 	if c.closing {
 		return nil, ErrClosed
 	}
-	for id, list := range c.waiting { // abandoned handles
-		if time.Since(list[0].job.job.Expires) > 2*defaultGrace {
-			delete(c.waiting, id)
-		}
-	}
-	c.waiting[j.job.ID] = append(c.waiting[j.job.ID], p)
+	maps.DeleteFunc(c.waiting, func(p *pending, _ bool) bool { // abandoned handles
+		return time.Since(p.job.job.Expires) > 2*defaultGrace
+	})
+	c.waiting[p] = true
 	return p, nil
 }
 
 func (c *Client) unregister(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id := p.job.job.ID
-	c.waiting[id] = slices.DeleteFunc(c.waiting[id], func(other *pending) bool { return other == p })
-	if len(c.waiting[id]) == 0 {
-		delete(c.waiting, id)
-	}
+	delete(c.waiting, p)
 }
 
 // onResult is the subscription's handler.
 func (c *Client) onResult(m *nats.Msg) {
 	id := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
 	c.mu.Lock()
-	waiting := append([]*pending(nil), c.waiting[id]...)
+	waiting := maps.Clone(c.waiting)
 	c.mu.Unlock()
-	for _, p := range waiting {
-		p.offer(m)
+	for p := range waiting {
+		if p.job.job.ID == id {
+			p.offer(m)
+		}
 	}
 }
 
@@ -201,14 +197,13 @@ func (p *pending) poll(ctx context.Context) {
 
 func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 	m, err := p.c.stored(ctx, stream, subject)
-	if err != nil {
-		p.mu.Lock()
-		p.ignored = err
-		p.mu.Unlock()
+	switch {
+	case err != nil:
 		p.c.log.Warn("reading the stored result", "job", p.job.job.ID, "error", err)
-		return
-	}
-	if m != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ignored = err
+	case m != nil:
 		p.offer(m)
 	}
 }

@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -65,24 +64,13 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error)
 	for i := 1; i < len(parts); i++ {
 		starts[i] = starts[i-1] + len(parts[i-1])
 	}
-	var mu sync.Mutex
 	done := 0
-	err := pipeline(ctx, len(parts), c.width, func(ctx context.Context, i int) error {
-		from, to := starts[i], starts[i]+len(parts[i])
-		h, err := c.startSign(ctx, req, req.Items[from:to], parts[i], true)
-		if err != nil {
-			return err
-		}
-		defer c.unregister(h.p)
-		part, err := h.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
+	err := doAll(ctx, c, len(parts), func(ctx context.Context, i int) (*Handle[SignResult], error) {
+		return c.startSign(ctx, req, req.Items[starts[i]:starts[i]+len(parts[i])], parts[i], true)
+	}, func(i int, part *SignResult) error {
 		all.Suite = part.Suite
-		copy(all.Signatures[from:to], part.Signatures)
-		if done += to - from; req.Progress != nil {
+		copy(all.Signatures[starts[i]:], part.Signatures)
+		if done += len(part.Signatures); req.Progress != nil {
 			req.Progress(done, len(req.Items))
 		}
 		return nil
@@ -112,21 +100,15 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 			return nil, err
 		}
 	}
-	j, err := c.prepare(wire.Job{ID: req.JobID, Kind: wire.KindSign, Expires: req.Expires, Items: items})
-	if err != nil {
-		return nil, err
-	}
-	ctx, span := c.begin(ctx, j)
-	p, err := c.submit(ctx, j, patient)
-	if err != nil {
-		finish(span, err)
-		return nil, err
-	}
-	// While the fleet signs there is time for what its answer is compared with.
-	keys := outputKeys(want)
-	return &Handle[SignResult]{p: p, span: span, check: func(a *answer) (*SignResult, error) {
+	var keys []outputKey
+	job := wire.Job{ID: req.JobID, Kind: wire.KindSign, Expires: req.Expires, Items: items}
+	h, err := submitJob(ctx, c, job, patient, func(_ *prepared, a *answer) (*SignResult, error) {
 		return checkSignatures(c.manifest, want, keys, &a.result)
-	}}, nil
+	})
+	if err == nil {
+		keys = outputKeys(want) // now there is time, while the fleet signs
+	}
+	return h, err
 }
 
 // check refuses what can't be right whatever the key, and what can't be right
