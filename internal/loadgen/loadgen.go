@@ -16,6 +16,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Load is what to do, and how fast.
@@ -68,10 +70,10 @@ func Run(ctx context.Context, l Load) (*Report, error) {
 	} else {
 		l.closed(ctx, r)
 	}
-	report := r.report(&l)
 	close(ended)
 	progress.Wait()
-	if ctx.Err() != nil && report.Interrupted {
+	report := r.finish()
+	if report.Interrupted {
 		return report, ctx.Err()
 	}
 	return report, nil
@@ -121,41 +123,27 @@ func (l *Load) total() int {
 func (l *Load) open(ctx context.Context, r *recorder) {
 	var under sync.WaitGroup
 	defer under.Wait()
-	permits := make(chan struct{}, l.Workers)
-	var over <-chan time.Time // fires when no further operation starts: never without a Duration
+	permits := semaphore.NewWeighted(int64(l.Workers))
+	starting := ctx // ends when no further operation starts
 	if l.Duration > 0 {
-		over = time.After(time.Until(r.start.Add(l.Duration)))
+		var cancel context.CancelFunc
+		starting, cancel = context.WithDeadline(ctx, r.start.Add(l.Duration))
+		defer cancel()
 	}
 	total := l.total()
 	for i := range total {
 		due := r.start.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
-		if !sleepUntil(ctx, due) || !acquire(ctx, permits, over) {
+		// After the load's time only a free permit is taken: an operation that was due just before
+		// the end is not lost, and a backlog does not go on for ever.
+		if !sleepUntil(ctx, due) || !permits.TryAcquire(1) && permits.Acquire(starting, 1) != nil {
 			r.givenUp(total-i, ctx.Err() != nil)
 			return
 		}
 		under.Go(func() {
-			defer func() { <-permits }()
+			defer permits.Release(1)
 			l.one(ctx, r, i, due)
 		})
 	}
-}
-
-// acquire waits for one of the permits of operations under way. After the load's
-// time it takes one only if that is free: an operation that was due just before
-// the end is not lost, and a backlog does not go on for ever.
-func acquire(ctx context.Context, permits chan struct{}, over <-chan time.Time) bool {
-	select {
-	case permits <- struct{}{}:
-		return true
-	default:
-	}
-	select {
-	case permits <- struct{}{}:
-		return true
-	case <-over:
-	case <-ctx.Done():
-	}
-	return false
 }
 
 // closed runs Workers operations at a time.
@@ -183,16 +171,7 @@ func (l *Load) closed(ctx context.Context, r *recorder) {
 func (l *Load) one(ctx context.Context, r *recorder, i int, due time.Time) {
 	r.begin()
 	items, err := l.Do(ctx, i)
-	switch {
-	case err == nil:
-		r.done(items, time.Since(due))
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		r.interrupted(items)
-	case l.Busy != nil && l.Busy(err):
-		r.busy(items)
-	default:
-		r.failed(items, err)
-	}
+	r.ended(ctx, items, time.Since(due), err)
 }
 
 // sleepUntil reports whether the time came before ctx ended.
