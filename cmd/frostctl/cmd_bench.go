@@ -231,11 +231,11 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 		}
 		defer func() { err = errors.Join(err, hgrm.Close()) }()
 	}
-	c, err := dial(cmd, cfg)
+	c, done, err := dial(cmd, cfg)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer done()
 	o.complete(m)
 	run := &benchRun{cmd: cmd, c: c, benchOptions: o}
 	loads, failure := measure(run)

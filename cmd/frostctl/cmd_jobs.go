@@ -67,33 +67,29 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
-	defer cancel()
-	if r.bus, err = connectBus(cmd, bus.Options{
+	var lines []jobLine
+	err = withBus(cmd, bus.Options{
 		Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL, Credentials: cfg.Credentials,
 		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
-	}); err != nil {
+	}, func(ctx context.Context, b *bus.Bus) (err error) {
+		if r.bus = b; len(ids) > 0 {
+			lines, err = r.byID(ctx, ids)
+		} else {
+			lines, err = r.list(ctx)
+		}
 		return err
-	}
-	defer func() { err = errors.Join(err, r.bus.Close(ctx)) }()
-	read := r.list
-	if len(ids) > 0 {
-		read = func(ctx context.Context) ([]jobLine, error) { return r.byID(ctx, ids) }
-	}
-	lines, err := read(ctx)
-	if wantJSON(cmd) {
+	})
+	switch {
+	case wantJSON(cmd):
 		for _, l := range lines {
 			err = errors.Join(err, printJSON(cmd.OutOrStdout(), l))
 		}
-		return err
+	case len(lines) > 0:
+		err = errors.Join(err, printJobs(cmd.OutOrStdout(), lines))
+	case err == nil:
+		note(cmd, "client %s has no stored results and no dead letters", cfg.Name)
 	}
-	if len(lines) == 0 {
-		if err == nil {
-			note(cmd, "client %s has no stored results and no dead letters", cfg.Name)
-		}
-		return err
-	}
-	return errors.Join(err, printJobs(cmd.OutOrStdout(), lines))
+	return err
 }
 
 // jobReader reads results and dead letters.

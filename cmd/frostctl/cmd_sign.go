@@ -68,11 +68,11 @@ func sign(cmd *cobra.Command, o signOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := connect(cmd)
+	c, done, err := connect(cmd)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer done()
 	if err := expectKeys(cmd, c.Manifest(), o.keys, items); err != nil {
 		return err
 	}
@@ -168,13 +168,8 @@ func printSignatures(cmd *cobra.Command, r *client.SignResult) error {
 		if s.Signature == nil {
 			continue
 		}
-		var err error
-		if wantJSON(cmd) {
-			err = printJSON(cmd.OutOrStdout(), signatureLine{s.Key, r.Suite, s.PublicKey, s.Signature})
-		} else {
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\t%x\n", s.Key, s.Signature)
-		}
-		if err != nil {
+		line := signatureLine{s.Key, r.Suite, s.PublicKey, s.Signature}
+		if err := say(cmd, line, "%s\t%x\n", s.Key, s.Signature); err != nil {
 			return err
 		}
 	}

@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -104,13 +104,11 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 	if err != nil && !errors.Is(err, client.ErrSignature) {
 		return command.Usage(err)
 	}
-	if wantJSON(cmd) {
-		return errors.Join(err, printJSON(cmd.OutOrStdout(), verdict{err == nil, suite, key}))
-	}
+	text := "" // the error says the rest
 	if err == nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "valid %s signature under %s\n", suite, hex.EncodeToString(key))
+		text = fmt.Sprintf("valid %s signature under %x\n", suite, key)
 	}
-	return err
+	return errors.Join(err, say(cmd, verdict{err == nil, suite, key}, "%s", text))
 }
 
 func (o verifyOptions) suiteName() (string, error) {
@@ -149,12 +147,10 @@ func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
 	defer f.Close()
 	hash := m.Hash()
 	v := keysVerdict{Fleet: m.Fleet, Network: m.Network, Manifest: hash[:]}
-	seen := map[string]bool{}
 	if err := readProofs(f, m, func(p client.Proof, keys []client.Key) error {
 		v.Jobs++
 		v.Keys += len(keys)
-		if !seen[p.Client] {
-			seen[p.Client] = true
+		if !slices.Contains(v.Owners, p.Client) {
 			v.Owners = append(v.Owners, p.Client)
 		}
 		return nil
@@ -164,13 +160,8 @@ func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
 	if v.Keys == 0 {
 		return fmt.Errorf("%s: %w: there are no keys in it", o.keys, errUnproven)
 	}
-	if wantJSON(cmd) {
-		return printJSON(cmd.OutOrStdout(), v)
-	}
-	fmt.Fprintf(cmd.OutOrStdout(),
-		"%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n", v.Keys, v.Jobs,
-		m.N, m.Fleet, hash, m.Network)
-	return nil
+	return say(cmd, v, "%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n",
+		v.Keys, v.Jobs, m.N, m.Fleet, hash, m.Network)
 }
 
 func (o verifyOptions) loadManifest(cmd *cobra.Command) (*client.Manifest, error) {

@@ -18,12 +18,20 @@ func wantJSON(cmd *cobra.Command) bool { return command.WantJSON(cmd) }
 
 func printJSON(w io.Writer, v any) error { return command.PrintJSON(w, v) }
 
-// show prints a value as JSON, or as text.
+// show prints a value as JSON, or as what text writes.
 func show(cmd *cobra.Command, v any, text func(io.Writer) error) error {
 	if wantJSON(cmd) {
 		return printJSON(cmd.OutOrStdout(), v)
 	}
 	return text(cmd.OutOrStdout())
+}
+
+// say prints a value as JSON, or as text.
+func say(cmd *cobra.Command, v any, format string, args ...any) error {
+	return show(cmd, v, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, format, args...)
+		return err
+	})
 }
 
 // note says something to people, on standard error.
