@@ -63,10 +63,8 @@ func newBenchKeygenCommand() *cobra.Command {
 frostctl keygen does. The keys stay in KEYS for ever.`,
 		Example: `  frostctl bench keygen --chain bitcoin --duration 30s --workers 4
   frostctl bench keygen --chain solana --batch 1 --rate 50 --hgrm keygen.hgrm`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).keygen) },
 	}
-	o.addFlags(cmd, 0, "keys in a job (default: as many as one batch holds, 1000 for three nodes)")
+	o.addFlags(cmd, (*benchRun).keygen, 0, "keys in a job (default: as many as one batch holds, 1000 for three nodes)")
 	o.addLoad(cmd)
 	return cmd
 }
@@ -82,10 +80,8 @@ file of frostctl keygen, or are generated before the measurement.`,
 		Example: `  frostctl bench sign --chain bitcoin --keys keys.jsonl --duration 1m
   frostctl bench sign --chain solana --rate 100 --hgrm sign.hgrm
   frostctl bench sign --chain bitcoin --batch 1000 --workers 4`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).sign) },
 	}
-	o.addFlags(cmd, 1, "messages in a job")
+	o.addFlags(cmd, (*benchRun).sign, 1, "messages in a job")
 	o.addLoad(cmd)
 	o.addKeys(cmd)
 	return cmd
@@ -101,10 +97,9 @@ and beside them asks for single signatures at --rate, in an open loop: what do
 people wait for while a sweep runs? Both loads are reported.`,
 		Example: `  frostctl bench mixed --chain bitcoin --rate 20 --duration 30s --hgrm mixed.hgrm
   frostctl bench mixed --chain solana --bulk keygen --workers 2`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).mixed) },
 	}
-	o.addFlags(cmd, 0, "keys or messages in a bulk job (default: as many as one batch holds, 1000 for three nodes)")
+	o.addFlags(cmd, (*benchRun).mixed, 0,
+		"keys or messages in a bulk job (default: as many as one batch holds, 1000 for three nodes)")
 	o.addKeys(cmd)
 	f := cmd.Flags()
 	f.Float64Var(&o.rate, "rate", 20, "single signatures a second, in an open loop")
@@ -115,7 +110,10 @@ people wait for while a sweep runs? Both loads are reported.`,
 	return cmd
 }
 
-func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string) {
+// addFlags adds what all benchmarks have.
+func (o *benchOptions) addFlags(cmd *cobra.Command, measure measurement, batch int, batchUsage string) {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return bench(cmd, *o, measure) }
 	f := cmd.Flags()
 	f.StringVar(&o.chain, "chain", "", wire.AboutChains())
 	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long jobs are started")
@@ -152,19 +150,18 @@ func (o *benchOptions) check(cmd *cobra.Command) error {
 		return usagef("--chain %q: use %s", o.chain, wire.Or(wire.ChainNames()))
 	}
 	given := cmd.Flags().Changed
+	for name, n := range map[string]int{
+		"count": o.count, "workers": o.workers, "batch": o.batch, "key-count": o.keyCount,
+	} {
+		if given(name) && n < 1 {
+			return usagef("--%s %d: use at least 1", name, n)
+		}
+	}
 	switch {
 	case given("rate") && !(o.rate > 0 && o.rate <= maxBenchRate):
 		return usagef("--rate %g: use more than 0 and at most %d jobs a second", o.rate, int(maxBenchRate))
-	case given("count") && o.count < 1:
-		return usagef("--count %d: ask for at least one job", o.count)
 	case o.duration <= 0:
 		return usagef("--duration %s: use a positive time", o.duration)
-	case given("workers") && o.workers < 1:
-		return usagef("--workers %d: at least one is needed", o.workers)
-	case given("batch") && o.batch < 1:
-		return usagef("--batch %d: a job has at least one", o.batch)
-	case given("key-count") && o.keyCount < 1:
-		return usagef("--key-count %d: at least one key is needed", o.keyCount)
 	case o.timeout < time.Second || o.timeout > wire.MaxJobLife/2:
 		return usagef("--timeout %s: use 1s to %s", o.timeout, wire.MaxJobLife/2)
 	case given("bulk") && o.bulk != "sign" && o.bulk != "keygen":
@@ -205,9 +202,12 @@ type benchReport struct {
 	Loads   []*loadgen.Report `json:"loads"`
 }
 
+// measurement is one of the benchmarks.
+type measurement func(*benchRun) ([]*loadgen.Report, error)
+
 // bench runs one of the benchmarks and reports what it measured, also when it
 // was interrupted.
-func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadgen.Report, error)) (err error) {
+func bench(cmd *cobra.Command, o benchOptions, measure measurement) (err error) {
 	if err := o.check(cmd); err != nil {
 		return err
 	}
@@ -217,12 +217,8 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 	}
 	m := cfg.Manifest
 	if m.Network != "regtest" && !o.yes {
-		return usagef(
-			"fleet %s is on %s: this puts load on it, and KEYS keeps for ever what keys the benchmark generates; "+
-				"use a fleet on regtest, or add --yes",
-			m.Fleet,
-			m.Network,
-		)
+		return usagef("fleet %s is on %s: this puts load on it, and KEYS keeps for ever what keys the benchmark "+
+			"generates; use a fleet on regtest, or add --yes", m.Fleet, m.Network)
 	}
 	var hgrm *os.File // made now: a measurement is not lost to a wrong name
 	if o.hgrm != "" {
@@ -249,13 +245,9 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 	return errors.Join(failure, show(cmd, report, report.writeText), outcome(loads))
 }
 
-func (r *benchReport) title() string {
-	return fmt.Sprintf("frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s", r.Bench, r.Chain, r.Batch, r.Fleet,
-		r.T, r.N, r.Network)
-}
-
 func (r *benchReport) writeText(w io.Writer) error {
-	_, err := fmt.Fprintln(w, r.title())
+	_, err := fmt.Fprintf(w, "frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s\n",
+		r.Bench, r.Chain, r.Batch, r.Fleet, r.T, r.N, r.Network)
 	for _, l := range r.Loads {
 		err = errors.Join(err, l.WriteText(w))
 	}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"os"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -65,20 +64,18 @@ func (b *benchRun) mixed() ([]*loadgen.Report, error) {
 
 // run puts loads on at the same time. Progress is the first one's.
 func (b *benchRun) run(loads ...loadgen.Load) ([]*loadgen.Report, error) {
-	reports, errs := make([]*loadgen.Report, len(loads)), make([]error, len(loads))
+	reports := make([]*loadgen.Report, len(loads))
 	bar := newLoadProgress(b.cmd, &loads[0])
-	var wg sync.WaitGroup
+	defer bar.finish()
+	var running errgroup.Group
 	for i, l := range loads {
-		wg.Go(func() { reports[i], errs[i] = loadgen.Run(b.cmd.Context(), l) })
+		running.Go(func() (err error) {
+			reports[i], err = loadgen.Run(b.cmd.Context(), l)
+			return err
+		})
 	}
-	wg.Wait()
-	bar.finish()
-	for _, r := range reports {
-		if r == nil { // a load that can't be: none was complete
-			return nil, errors.Join(errs...)
-		}
-	}
-	return reports, errors.Join(errs...)
+	err := running.Wait()
+	return slices.DeleteFunc(reports, func(r *loadgen.Report) bool { return r == nil }), err // nil: it can't be
 }
 
 // newLoadProgress shows how many jobs ended of how many or, where that is not
@@ -103,8 +100,6 @@ func newLoadProgress(cmd *cobra.Command, l *loadgen.Load) *progress {
 	return bar
 }
 
-func isBusy(err error) bool { return is[*client.BusyError](err) }
-
 // ask has one job done. In an open loop the fleet may turn it away: the next one
 // that is due does not wait for that. In a closed loop the client waits until there
 // is room.
@@ -120,41 +115,38 @@ func ask[Q, R any](ctx context.Context, open bool, request Q,
 	return h.Wait(ctx)
 }
 
-// keygenLoad is one keygen job after the other.
+// load is one job after the other. Each is bounded at both ends: here, and by its
+// expiry at the fleet, so that jobs which are no longer awaited do not go on there.
+func (b *benchRun) load(unit string, do func(ctx context.Context, i int, expires time.Time) (int, error)) loadgen.Load {
+	return loadgen.Load{Unit: unit, Busy: is[*client.BusyError], Do: func(ctx context.Context, i int) (int, error) {
+		expires := time.Now().Add(b.timeout)
+		ctx, cancel := context.WithDeadline(ctx, expires)
+		defer cancel()
+		return do(ctx, i, expires)
+	}}
+}
+
 func (b *benchRun) keygenLoad(open bool) loadgen.Load {
 	note(b.cmd, "KEYS keeps for ever what this generates")
-	return loadgen.Load{Unit: "keys", Busy: isBusy, Do: func(ctx context.Context, _ int) (int, error) {
-		ctx, expires, cancel := b.untilTimeout(ctx)
-		defer cancel()
+	return b.load("keys", func(ctx context.Context, _ int, expires time.Time) (int, error) {
 		request := client.KeygenRequest{Chain: b.chain, Count: b.batch, Expires: expires}
 		got, err := ask(ctx, open, request, b.c.SubmitKeygen, b.c.Keygen)
 		if got == nil {
 			return 0, err
 		}
 		return len(got.Keys), err
-	}}
+	})
 }
 
-// signLoad is one sign job after the other. A job makes all of its signatures, or
-// none.
+// signLoad is of sign jobs. A job makes all of its signatures, or none.
 func (b *benchRun) signLoad(open bool, batch int) loadgen.Load {
-	return loadgen.Load{Unit: "signatures", Busy: isBusy, Do: func(ctx context.Context, i int) (int, error) {
-		ctx, expires, cancel := b.untilTimeout(ctx)
-		defer cancel()
+	return b.load("signatures", func(ctx context.Context, i int, expires time.Time) (int, error) {
 		request := client.SignRequest{Items: b.items(i, batch), Expires: expires}
 		if _, err := ask(ctx, open, request, b.c.SubmitSign, b.c.Sign); err != nil {
 			return 0, err
 		}
 		return batch, nil
-	}}
-}
-
-// untilTimeout bounds a job at both ends: here, and as its expiry at the
-// fleet, so that jobs which are no longer awaited do not go on there.
-func (b *benchRun) untilTimeout(ctx context.Context) (context.Context, time.Time, context.CancelFunc) {
-	expires := time.Now().Add(b.timeout)
-	ctx, cancel := context.WithDeadline(ctx, expires)
-	return ctx, expires, cancel
+	})
 }
 
 // items are what job i signs: messages that no other job has, under keys in a
@@ -198,12 +190,7 @@ func (b *benchRun) findKeys() error {
 }
 
 func (b *benchRun) readKeys() error {
-	f, err := os.Open(b.keys)
-	if err != nil {
-		return fmt.Errorf("--keys: %w", err)
-	}
-	defer f.Close()
-	if err := readProofs(f, b.c.Manifest(), func(_ client.Proof, keys []client.Key) error {
+	if err := readProofs(b.cmd, b.keys, b.c.Manifest(), func(_ client.Proof, keys []client.Key) error {
 		for _, k := range keys {
 			if k.Chain == b.chain {
 				b.signers = append(b.signers, k)
@@ -211,7 +198,7 @@ func (b *benchRun) readKeys() error {
 		}
 		return nil
 	}); err != nil {
-		return fmt.Errorf("--keys %s: %w", b.keys, err)
+		return err
 	}
 	if len(b.signers) == 0 {
 		return fmt.Errorf("--keys %s: there are no %s keys in it: frostctl keygen --chain %s --out %s makes some",

@@ -132,7 +132,7 @@ func TestBenchOutcome(t *testing.T) {
 }
 
 func TestIsBusy(t *testing.T) {
-	if !isBusy(fmt.Errorf("publishing: %w", errors.Join(io.EOF, &client.BusyError{}))) || isBusy(io.EOF) || isBusy(nil) {
+	if !is[*client.BusyError](fmt.Errorf("publishing: %w", errors.Join(io.EOF, &client.BusyError{}))) || is[*client.BusyError](io.EOF) || is[*client.BusyError](nil) {
 		t.Error("busy is a *client.BusyError and nothing else")
 	}
 }

@@ -126,13 +126,8 @@ func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []cli
 		note(cmd, "warning: without --keys FILE or --public-key nothing shows that the right key signed")
 		return nil
 	}
-	f, err := openInput(cmd, path)
-	if err != nil {
-		return fmt.Errorf("--keys: %w", err)
-	}
-	defer f.Close()
 	public := map[string][]byte{}
-	if err := readProofs(f, m, func(_ client.Proof, keys []client.Key) error {
+	if err := readProofs(cmd, path, m, func(_ client.Proof, keys []client.Key) error {
 		for _, k := range keys {
 			if lacking[k.ID] {
 				public[k.ID] = k.PublicKey
@@ -140,7 +135,7 @@ func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []cli
 		}
 		return nil
 	}); err != nil {
-		return fmt.Errorf("--keys %s: %w", path, err)
+		return err
 	}
 	for i, it := range items {
 		if len(it.PublicKey) > 0 {

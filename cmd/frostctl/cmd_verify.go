@@ -140,14 +140,9 @@ func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	f, err := openInput(cmd, o.keys)
-	if err != nil {
-		return fmt.Errorf("--keys: %w", err)
-	}
-	defer f.Close()
 	hash := m.Hash()
 	v := keysVerdict{Fleet: m.Fleet, Network: m.Network, Manifest: hash[:]}
-	if err := readProofs(f, m, func(p client.Proof, keys []client.Key) error {
+	if err := readProofs(cmd, o.keys, m, func(p client.Proof, keys []client.Key) error {
 		v.Jobs++
 		v.Keys += len(keys)
 		if !slices.Contains(v.Owners, p.Client) {
@@ -155,10 +150,10 @@ func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
 		}
 		return nil
 	}); err != nil {
-		return fmt.Errorf("%s: %w", o.keys, err)
+		return err
 	}
 	if v.Keys == 0 {
-		return fmt.Errorf("%s: %w: there are no keys in it", o.keys, errUnproven)
+		return fmt.Errorf("--keys %s: %w: there are no keys in it", o.keys, errUnproven)
 	}
 	return say(cmd, v, "%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n",
 		v.Keys, v.Jobs, m.N, m.Fleet, hash, m.Network)

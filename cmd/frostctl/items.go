@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/spf13/cobra"
+
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -91,9 +93,14 @@ func readItems(r io.Reader) ([]client.SignItem, error) {
 	return items, nil
 }
 
-// readProofs verifies the lines of a keys file one by one.
-func readProofs(r io.Reader, m *client.Manifest, fn func(client.Proof, []client.Key) error) error {
-	return readLines(r, func(line []byte) error {
+// readProofs verifies the lines of a keys file one by one. Errors name the file.
+func readProofs(cmd *cobra.Command, path string, m *client.Manifest, fn func(client.Proof, []client.Key) error) error {
+	f, err := openInput(cmd, path)
+	if err != nil {
+		return fmt.Errorf("--keys: %w", err)
+	}
+	defer f.Close()
+	err = readLines(f, func(line []byte) error {
 		var p client.Proof
 		if err := json.Unmarshal(line, &p); err != nil {
 			return fmt.Errorf("not a line of frostctl keygen: %w", err)
@@ -104,4 +111,8 @@ func readProofs(r io.Reader, m *client.Manifest, fn func(client.Proof, []client.
 		}
 		return fn(p, keys)
 	})
+	if err != nil {
+		return fmt.Errorf("--keys %s: %w", path, err)
+	}
+	return nil
 }
