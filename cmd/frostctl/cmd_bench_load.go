@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"fmt"
 	mathrand "math/rand/v2"
-	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,40 +17,24 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// benchRun is one benchmark against one fleet.
-type benchRun struct {
-	benchOptions
-	cmd *cobra.Command
-	c   *client.Client
-
-	signers []client.Key // to sign with
-	salt    [16]byte     // makes the messages of each run its own
-}
-
 // keygen is frostctl bench keygen.
-func (b *benchRun) keygen() ([]*loadgen.Report, error) {
+func (b *benchmark) keygen() []loadgen.Load {
 	return b.one("keygen", b.keygenLoad(b.rate > 0))
 }
 
 // sign is frostctl bench sign.
-func (b *benchRun) sign() ([]*loadgen.Report, error) {
-	if err := b.findKeys(); err != nil {
-		return nil, err
-	}
+func (b *benchmark) sign() []loadgen.Load {
 	return b.one("sign", b.signLoad(b.rate > 0, b.batch))
 }
 
-// one runs a load as the flags say.
-func (b *benchRun) one(name string, l loadgen.Load) ([]*loadgen.Report, error) {
+// one is a load as the flags say.
+func (b *benchmark) one(name string, l loadgen.Load) []loadgen.Load {
 	l.Name, l.Rate, l.Workers, l.Duration, l.Count = name, b.rate, b.workers, b.duration, b.count
-	return b.run(l)
+	return []loadgen.Load{l}
 }
 
 // mixed is frostctl bench mixed.
-func (b *benchRun) mixed() ([]*loadgen.Report, error) {
-	if err := b.findKeys(); err != nil {
-		return nil, err
-	}
+func (b *benchmark) mixed() []loadgen.Load {
 	single := b.signLoad(true, 1)
 	single.Name, single.Rate, single.Duration = "single signatures", b.rate, b.duration
 	bulk := b.signLoad(false, b.batch)
@@ -59,11 +42,12 @@ func (b *benchRun) mixed() ([]*loadgen.Report, error) {
 		bulk = b.keygenLoad(false)
 	}
 	bulk.Name, bulk.Workers, bulk.Duration = "bulk "+b.bulk, b.workers, b.duration
-	return b.run(single, bulk)
+	return []loadgen.Load{single, bulk}
 }
 
-// run puts loads on at the same time. Progress is the first one's.
-func (b *benchRun) run(loads ...loadgen.Load) ([]*loadgen.Report, error) {
+// measure puts loads on at the same time. Progress is the first one's. A load
+// that check let through has a report, however it ends.
+func (b *benchmark) measure(loads []loadgen.Load) ([]*loadgen.Report, error) {
 	reports := make([]*loadgen.Report, len(loads))
 	bar := newLoadProgress(b.cmd, &loads[0])
 	defer bar.finish()
@@ -74,8 +58,7 @@ func (b *benchRun) run(loads ...loadgen.Load) ([]*loadgen.Report, error) {
 			return err
 		})
 	}
-	err := running.Wait()
-	return slices.DeleteFunc(reports, func(r *loadgen.Report) bool { return r == nil }), err // nil: it can't be
+	return reports, running.Wait()
 }
 
 // newLoadProgress shows how many jobs ended of how many or, where that is not
@@ -117,7 +100,7 @@ func ask[Q, R any](ctx context.Context, open bool, request Q,
 
 // load is one job after the other. Each is bounded at both ends: here, and by its
 // expiry at the fleet, so that jobs which are no longer awaited do not go on there.
-func (b *benchRun) load(unit string, do func(ctx context.Context, i int, expires time.Time) (int, error)) loadgen.Load {
+func (b *benchmark) load(unit string, do func(ctx context.Context, i int, end time.Time) (int, error)) loadgen.Load {
 	return loadgen.Load{Unit: unit, Busy: is[*client.BusyError], Do: func(ctx context.Context, i int) (int, error) {
 		expires := time.Now().Add(b.timeout)
 		ctx, cancel := context.WithDeadline(ctx, expires)
@@ -126,7 +109,7 @@ func (b *benchRun) load(unit string, do func(ctx context.Context, i int, expires
 	}}
 }
 
-func (b *benchRun) keygenLoad(open bool) loadgen.Load {
+func (b *benchmark) keygenLoad(open bool) loadgen.Load {
 	note(b.cmd, "KEYS keeps for ever what this generates")
 	return b.load("keys", func(ctx context.Context, _ int, expires time.Time) (int, error) {
 		request := client.KeygenRequest{Chain: b.chain, Count: b.batch, Expires: expires}
@@ -139,7 +122,7 @@ func (b *benchRun) keygenLoad(open bool) loadgen.Load {
 }
 
 // signLoad is of sign jobs. A job makes all of its signatures, or none.
-func (b *benchRun) signLoad(open bool, batch int) loadgen.Load {
+func (b *benchmark) signLoad(open bool, batch int) loadgen.Load {
 	return b.load("signatures", func(ctx context.Context, i int, expires time.Time) (int, error) {
 		request := client.SignRequest{Items: b.items(i, batch), Expires: expires}
 		if _, err := ask(ctx, open, request, b.c.SubmitSign, b.c.Sign); err != nil {
@@ -151,7 +134,7 @@ func (b *benchRun) signLoad(open bool, batch int) loadgen.Load {
 
 // items are what job i signs: messages that no other job has, under keys in a
 // row from anywhere among those there are.
-func (b *benchRun) items(i, batch int) []client.SignItem {
+func (b *benchmark) items(i, batch int) []client.SignItem {
 	items := make([]client.SignItem, batch)
 	first := mathrand.IntN(len(b.signers)) // no secret
 	for j := range items {
@@ -163,7 +146,7 @@ func (b *benchRun) items(i, batch int) []client.SignItem {
 
 // message can't be mistaken for a transaction: for bitcoin it is the hash of a
 // text, for solana it is that text.
-func (b *benchRun) message(i, j int) []byte {
+func (b *benchmark) message(i, j int) []byte {
 	text := fmt.Appendf(nil, "frostctl bench %x %d %d", b.salt, i, j)
 	if suite, _ := wire.ChainSuite(b.chain); suite == frost.Ed25519 {
 		return text
@@ -173,7 +156,7 @@ func (b *benchRun) message(i, j int) []byte {
 }
 
 // findKeys reads the keys to sign with, or has them generated.
-func (b *benchRun) findKeys() error {
+func (b *benchmark) findKeys() error {
 	_, _ = rand.Read(b.salt[:]) // never fails
 	if b.keys != "" {
 		return b.readKeys()
@@ -189,7 +172,7 @@ func (b *benchRun) findKeys() error {
 	return nil
 }
 
-func (b *benchRun) readKeys() error {
+func (b *benchmark) readKeys() error {
 	if err := readProofs(b.cmd, b.keys, b.c.Manifest(), func(_ client.Proof, keys []client.Key) error {
 		for _, k := range keys {
 			if k.Chain == b.chain {

@@ -53,7 +53,8 @@ func newBusServeCommand() *cobra.Command {
 	port := 4222
 	cmd := &cobra.Command{
 		Use: "serve --store DIR", Short: "Run a NATS server on loopback, for development", Args: cobra.NoArgs,
-		Long: "Serve runs the embedded nats-server as a process of its own: JetStream on\nfiles, every write synced, loopback only and without credentials.",
+		Long: `Serve runs the embedded nats-server as a process of its own: JetStream on
+files, every write synced, loopback only and without credentials.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			server, err := natsserver.Embed(store, port, log)

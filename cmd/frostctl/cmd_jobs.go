@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -157,8 +158,8 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 func (r *jobReader) result(m bus.Message) jobLine {
 	ref, err := wire.ParseResult(m.Subject)
 	line := jobLine{Job: ref.Job, Time: m.Time.UTC()}
-	signature, gateway := header(m, wire.HeaderSignature), header(m, wire.HeaderGateway)
-	raw, errHex := hex.DecodeString(signature)
+	gateway := strings.Join(m.Header[wire.HeaderGateway], "")
+	raw, errHex := hex.DecodeString(strings.Join(m.Header[wire.HeaderSignature], ""))
 	var res wire.Result
 	err = errors.Join(err, errHex,
 		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
@@ -186,13 +187,6 @@ func letter(m bus.Message) jobLine {
 	}
 	line.Code, line.Error = d.Code, d.Error
 	return line
-}
-
-func header(m bus.Message, name string) string {
-	if len(m.Header[name]) == 0 {
-		return ""
-	}
-	return m.Header[name][0]
 }
 
 func printJobs(w io.Writer, lines []jobLine) error {

@@ -96,19 +96,7 @@ func signItems(cmd *cobra.Command, o signOptions) ([]client.SignItem, error) {
 	if o.root != nil || o.public != nil {
 		return nil, usagef("--script-root and --public-key go with --key; in a file each line has its own")
 	}
-	f, err := openInput(cmd, o.file)
-	if err != nil {
-		return nil, fmt.Errorf("--file: %w", err)
-	}
-	defer f.Close()
-	items, err := readItems(f)
-	if err != nil {
-		return nil, fmt.Errorf("--file %s: %w", o.file, err)
-	}
-	if len(items) == 0 {
-		return nil, fmt.Errorf("--file %s: there is nothing to sign in it", o.file)
-	}
-	return items, nil
+	return readItems(cmd, o.file)
 }
 
 // expectKeys fills in, from a keys file, the public keys that items lack.

@@ -86,11 +86,3 @@ func (p portFlag) String() string {
 
 // Type is shown in help texts.
 func (portFlag) Type() string { return "port" }
-
-// openInput opens a file, or standard input for "-".
-func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {
-	if path == "-" {
-		return io.NopCloser(cmd.InOrStdin()), nil
-	}
-	return os.Open(path)
-}
