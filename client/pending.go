@@ -46,7 +46,7 @@ func (c *Client) register(j *prepared) (*pending, error) {
 	p := &pending{c: c, job: j, done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing {
+	if c.closed.Err() != nil {
 		return nil, ErrClosed
 	}
 	maps.DeleteFunc(c.waiting, func(p *pending, _ bool) bool { // abandoned handles
@@ -161,7 +161,7 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 			}
 		case <-ctx.Done():
 			return nil, p.explain(ctx.Err())
-		case <-p.c.closed:
+		case <-p.c.closed.Done():
 			return nil, p.explain(ErrClosed)
 		}
 	}
