@@ -32,7 +32,7 @@ type benchmark struct {
 	cmd     *cobra.Command
 	c       *client.Client
 	signers []client.Key // to sign with
-	salt    [16]byte     // makes the messages of each run its own
+	salt    string       // makes the messages of each run its own
 }
 
 func newBenchCommand() *cobra.Command {

@@ -147,7 +147,7 @@ func (b *benchmark) items(i, batch int) []client.SignItem {
 // message can't be mistaken for a transaction: for bitcoin it is the hash of a
 // text, for solana it is that text.
 func (b *benchmark) message(i, j int) []byte {
-	text := fmt.Appendf(nil, "frostctl bench %x %d %d", b.salt, i, j)
+	text := fmt.Appendf(nil, "frostctl bench %s %d %d", b.salt, i, j)
 	if suite, _ := wire.ChainSuite(b.chain); suite == frost.Ed25519 {
 		return text
 	}
@@ -157,7 +157,7 @@ func (b *benchmark) message(i, j int) []byte {
 
 // findKeys reads the keys to sign with, or has them generated.
 func (b *benchmark) findKeys() error {
-	_, _ = rand.Read(b.salt[:]) // never fails
+	b.salt = rand.Text()
 	if b.keys != "" {
 		return b.readKeys()
 	}

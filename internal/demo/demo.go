@@ -52,9 +52,6 @@ type demo struct {
 func Run(ctx context.Context, o Options) (report *Report, err error) {
 	start := time.Now()
 	d := &demo{Options: o}
-	if d.Step == nil {
-		d.Step = func(string, ...any) {}
-	}
 	if d.Dir == "" {
 		if d.Dir, err = os.MkdirTemp("", "frostfleet-demo-"); err != nil {
 			return nil, err

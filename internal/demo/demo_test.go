@@ -166,10 +166,10 @@ func TestRunCleansUp(t *testing.T) {
 	t.Setenv("TMPDIR", tmp)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Run(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "make build") {
+	if _, err := Run(t.Context(), Options{Step: t.Logf}); err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("without the programs: %v", err)
 	}
-	if _, err := Run(ended, Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := Run(ended, Options{Step: t.Logf}); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	left, err := os.ReadDir(tmp)
@@ -177,7 +177,7 @@ func TestRunCleansUp(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 	dir := filepath.Join(t.TempDir(), "mine")
-	if _, err := Run(t.Context(), Options{Dir: dir}); err == nil {
+	if _, err := Run(t.Context(), Options{Dir: dir, Step: t.Logf}); err == nil {
 		t.Error("ran without the programs")
 	}
 	if _, err := os.Stat(dir); err != nil {

@@ -14,7 +14,6 @@ import (
 	"fmt"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -65,11 +64,7 @@ func Run(ctx context.Context, l Load) (*Report, error) {
 	if l.Progress != nil {
 		progress.Go(func() { r.follow(l.Progress, ended) })
 	}
-	if l.Rate > 0 {
-		l.open(ctx, r)
-	} else {
-		l.closed(ctx, r)
-	}
+	l.run(ctx, r)
 	close(ended)
 	progress.Wait()
 	report := r.finish()
@@ -119,8 +114,9 @@ func (l *Load) total() int {
 	return min(l.Count, due)
 }
 
-// open starts each operation when it is due.
-func (l *Load) open(ctx context.Context, r *recorder) {
+// run starts operations, in an open loop each when it is due and in a closed loop
+// as soon as one of the workers is free, and waits for them.
+func (l *Load) run(ctx context.Context, r *recorder) {
 	var under sync.WaitGroup
 	defer under.Wait()
 	permits := semaphore.NewWeighted(int64(l.Workers))
@@ -131,62 +127,38 @@ func (l *Load) open(ctx context.Context, r *recorder) {
 		defer cancel()
 	}
 	total := l.total()
-	for i := range total {
-		due := r.start.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
-		// After the load's time only a free permit is taken: an operation that was due just before
-		// the end is not lost, and a backlog does not go on for ever.
-		if !sleepUntil(ctx, due) || !permits.TryAcquire(1) && permits.Acquire(starting, 1) != nil {
+	for i := 0; total == 0 || i < total; i++ {
+		var due time.Time
+		var permitted bool
+		if l.Rate > 0 {
+			due = r.start.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
+			// After the load's time only a free permit is taken: an operation that was due just before
+			// the end is not lost, and a backlog does not go on for ever.
+			permitted = sleepUntil(ctx, due) && (permits.TryAcquire(1) || permits.Acquire(starting, 1) == nil)
+		} else {
+			permitted = permits.Acquire(starting, 1) == nil
+			due = time.Now()
+		}
+		if !permitted {
 			r.givenUp(total-i, ctx.Err() != nil)
 			return
 		}
 		under.Go(func() {
 			defer permits.Release(1)
-			l.one(ctx, r, i, due)
+			r.begin()
+			items, err := l.Do(ctx, i)
+			r.ended(ctx, items, time.Since(due), err)
 		})
 	}
-}
-
-// closed runs Workers operations at a time.
-func (l *Load) closed(ctx context.Context, r *recorder) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range l.Workers {
-		workers.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				switch {
-				case l.Count > 0 && i >= l.Count, l.Duration > 0 && time.Since(r.start) >= l.Duration:
-					return
-				case ctx.Err() != nil:
-					r.givenUp(0, true)
-					return
-				}
-				l.one(ctx, r, i, time.Now())
-			}
-		})
-	}
-	workers.Wait()
-}
-
-func (l *Load) one(ctx context.Context, r *recorder, i int, due time.Time) {
-	r.begin()
-	items, err := l.Do(ctx, i)
-	r.ended(ctx, items, time.Since(due), err)
 }
 
 // sleepUntil reports whether the time came before ctx ended.
 func sleepUntil(ctx context.Context, due time.Time) bool {
+	soon, cancel := context.WithDeadline(ctx, due.Add(-timerSlack))
+	defer cancel()
+	<-soon.Done()
 	if ctx.Err() != nil {
 		return false
-	}
-	if wait := time.Until(due) - timerSlack; wait > 0 {
-		t := time.NewTimer(wait)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return false
-		}
 	}
 	rest(time.Until(due))
 	time.Sleep(time.Until(due)) // nothing is left, but by the clock of a test

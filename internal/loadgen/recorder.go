@@ -85,14 +85,14 @@ func (r *recorder) failed(err error) {
 	r.failures[text]++
 }
 
-// givenUp notes operations that were due and never started; all of them, if the
-// load was interrupted.
+// givenUp notes that a load ended early: it was interrupted, or n operations
+// of an open loop were due and never started.
 func (r *recorder) givenUp(n int, interrupted bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if interrupted {
 		r.report.Interrupted = true
-	} else {
+	} else if r.load.Rate > 0 {
 		r.report.Unstarted = n
 	}
 }

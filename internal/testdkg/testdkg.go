@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/fleet"
@@ -67,12 +68,8 @@ func (t *trial) run(ctx context.Context) (err error) {
 // enrol asks each device for its card, and writes the fleet around them.
 func (t *trial) enrol(ctx context.Context, url string) error {
 	t.step("starting a throwaway fleet, %d of %d", t.report.T, t.report.N)
-	var id [8]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return err
-	}
 	m := &wire.Manifest{
-		Version: 1, Fleet: fmt.Sprintf("test-dkg-%x", id), Network: network, N: t.report.N, T: t.report.T, Epoch: 1,
+		Version: 1, Fleet: "test-dkg-" + strings.ToLower(rand.Text()[:16]), Network: network, N: t.report.N, T: t.report.T, Epoch: 1,
 		AttestSigning: true,
 	}
 	for i, d := range t.devices {
