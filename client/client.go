@@ -92,12 +92,13 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
-		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
+		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name,
+		log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
 		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
 			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
-		waiting: map[*pending]bool{},
+		waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
 	}
 	c.closed, c.end = context.WithCancel(context.Background())
 	if err = c.dial(ctx, &cfg); err != nil {

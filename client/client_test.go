@@ -46,7 +46,7 @@ func TestKeygen(t *testing.T) {
 					t.Errorf("key %+v is not the stub's", k)
 				}
 			}
-			checkSaved(t, public(s.manifest), got)
+			checkSaved(t, stated(s.manifest), got)
 		})
 	}
 }
@@ -517,7 +517,7 @@ func TestDenied(t *testing.T) {
 	if !errors.Is(err, ErrDenied) {
 		t.Errorf("got %v, want ErrDenied", err)
 	}
-	cfg := Config{URL: strings.Replace(at, ":x@", ":y@", 1), Manifest: public(s.manifest), Name: stubClient, Key: s.client,
+	cfg := Config{URL: strings.Replace(at, ":x@", ":y@", 1), Manifest: stated(s.manifest), Name: stubClient, Key: s.client,
 		Gateways: map[string]ed25519.PublicKey{stubGateway: s.gateway.Public().(ed25519.PublicKey)}}
 	if _, err := New(t.Context(), cfg); !errors.Is(err, nats.ErrAuthorization) || strings.Contains(err.Error(), ":y@") {
 		t.Errorf("wrong password: %v, want a refusal without the password in it", err)
@@ -527,7 +527,7 @@ func TestDenied(t *testing.T) {
 func TestConfig(t *testing.T) {
 	m, _ := newManifest(t)
 	key := newKey(t)
-	good := Config{Manifest: public(m), Name: stubClient, Key: key, Gateways: map[string]ed25519.PublicKey{stubGateway: key.Public().(ed25519.PublicKey)}}
+	good := Config{Manifest: stated(m), Name: stubClient, Key: key, Gateways: map[string]ed25519.PublicKey{stubGateway: key.Public().(ed25519.PublicKey)}}
 	broken := append(ed25519.PrivateKey{}, key...)
 	broken[40] ^= 1
 	tests := []struct {

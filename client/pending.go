@@ -95,12 +95,9 @@ func (p *pending) offer(m *nats.Msg) {
 }
 
 func (p *pending) answered() bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answer != nil
 }
 
 // read decides whether a message answers the job. A rejection answers only the
@@ -213,18 +210,20 @@ func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 func (c *Client) stored(ctx context.Context, stream, subject string) (*nats.Msg, error) {
 	subject = "$JS.API.DIRECT.GET." + c.stream(stream) + "." + wire.FleetSubject(c.manifest.Fleet, subject)
 	m, err := c.nc.Ask(ctx, subject, nil)
-	switch {
-	case err == nil && m.Header.Get("Status") == "":
-		return m, nil
-	case err == nil && m.Header.Get("Status") == "404":
-		return nil, nil
-	case err == nil:
-		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s",
-			m.Header.Get("Status"), m.Header.Get("Description"))
-	case errors.Is(err, nats.ErrNoResponders):
-		return nil, fmt.Errorf("reading the stored result: %w", errNoDirectGet)
+	if errors.Is(err, nats.ErrNoResponders) {
+		err = errNoDirectGet
 	}
-	return nil, fmt.Errorf("reading the stored result: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("reading the stored result: %w", err)
+	}
+	switch status := m.Header.Get("Status"); status {
+	case "":
+		return m, nil
+	case "404":
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", status, m.Header.Get("Description"))
+	}
 }
 
 var errNoDirectGet = errors.New("no answer: the stream is missing (administrator: frostctl bus apply) " +

@@ -222,14 +222,14 @@ func FuzzProof(f *testing.F) {
 	}
 	job := wire.SignedJob{Client: stubClient, Kind: wire.KindKeygen, Payload: payload}
 	good := Proof{Client: stubClient, Job: string(payload), Result: s.result(job).Encode()}
-	keys, err := good.Verify(public(m))
+	keys, err := good.Verify(stated(m))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good.Client, good.Job, []byte(good.Result))
 	f.Add(good.Client, strings.Replace(good.Job, `"count":2`, `"count":4611686018427387904`, 1), []byte(good.Result))
 	f.Fuzz(func(t *testing.T, client, job string, result []byte) {
-		got, err := Proof{Client: client, Job: job, Result: result}.Verify(public(m))
+		got, err := Proof{Client: client, Job: job, Result: result}.Verify(stated(m))
 		if err != nil {
 			if got != nil {
 				t.Errorf("keys beside an error: %v", got)

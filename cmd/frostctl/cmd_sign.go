@@ -101,23 +101,22 @@ func signItems(cmd *cobra.Command, o signOptions) ([]client.SignItem, error) {
 
 // expectKeys fills in, from a keys file, the public keys that items lack.
 func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []client.SignItem) error {
-	lacking := map[string]bool{}
+	public := map[string][]byte{} // of the keys of such items
 	for _, it := range items {
 		if len(it.PublicKey) == 0 {
-			lacking[it.Key] = true
+			public[it.Key] = nil
 		}
 	}
-	if len(lacking) == 0 {
+	if len(public) == 0 {
 		return nil
 	}
 	if path == "" {
 		note(cmd, "warning: without --keys FILE or --public-key nothing shows that the right key signed")
 		return nil
 	}
-	public := map[string][]byte{}
 	if err := readProofs(cmd, path, m, func(_ client.Proof, keys []client.Key) error {
 		for _, k := range keys {
-			if lacking[k.ID] {
+			if _, lacks := public[k.ID]; lacks {
 				public[k.ID] = k.PublicKey
 			}
 		}
@@ -125,13 +124,13 @@ func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []cli
 	}); err != nil {
 		return err
 	}
-	for i, it := range items {
-		if len(it.PublicKey) > 0 {
-			continue
+	for i := range items {
+		it := &items[i]
+		if len(it.PublicKey) == 0 {
+			it.PublicKey = public[it.Key]
 		}
-		if items[i].PublicKey = public[it.Key]; items[i].PublicKey == nil {
-			return fmt.Errorf("key %s is not in %s: name the keys file that has it, or give its public key", it.Key,
-				path)
+		if it.PublicKey == nil {
+			return fmt.Errorf("key %s is not in %s: name the keys file that has it, or give its public key", it.Key, path)
 		}
 	}
 	return nil

@@ -92,10 +92,8 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 			return command.Usage(err)
 		}
 	case len(key) != 32:
-		return usagef(
-			"--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)",
-			len(key),
-		)
+		return usagef("--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)",
+			len(key))
 	}
 	if len(o.sig) != 64 {
 		return usagef("--signature of %d bytes, want 64", len(o.sig))
@@ -112,17 +110,16 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 }
 
 func (o verifyOptions) suiteName() (string, error) {
-	if o.suite != "" {
-		if o.suite != client.SuiteSecp256k1TR && o.suite != client.SuiteEd25519 {
-			return "", usagef("--suite %q: use %s or %s", o.suite, client.SuiteSecp256k1TR, client.SuiteEd25519)
-		}
-		return o.suite, nil
-	}
 	suite, ok := wire.ChainSuite(o.chain)
-	if !ok {
+	switch {
+	case ok:
+		return suite.String(), nil
+	case o.suite == "":
 		return "", usagef("--chain %q: use %s", o.chain, wire.Or(wire.ChainNames()))
+	case o.suite != client.SuiteSecp256k1TR && o.suite != client.SuiteEd25519:
+		return "", usagef("--suite %q: use %s or %s", o.suite, client.SuiteSecp256k1TR, client.SuiteEd25519)
 	}
-	return suite.String(), nil
+	return o.suite, nil
 }
 
 // keysVerdict is the output of verify --keys with --json.

@@ -20,6 +20,12 @@ import (
 	"github.com/frostfleet/frostfleet/internal/command"
 )
 
+// Exit codes that every program has.
+const (
+	exitError = command.CodeError
+	exitUsage = command.CodeUsage
+)
+
 // call runs frostctl in this process.
 func call(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()

@@ -15,10 +15,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Exit codes: those that every program has, and frostctl's own.
+// Exit codes of frostctl's own, beside those that every program has.
 const (
-	exitError    = command.CodeError
-	exitUsage    = command.CodeUsage
 	exitRefused  = 3 // the fleet refused or gave up the job
 	exitUnproven = 4 // a signature, certificate or address that does not verify
 	exitBusy     = 5 // no room for the job until the time was over

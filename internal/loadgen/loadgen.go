@@ -9,6 +9,7 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -95,9 +96,7 @@ func (l *Load) check() error {
 			l.Workers = defaultOpenWorkers
 		}
 	}
-	if l.Unit == "" {
-		l.Unit = "items"
-	}
+	l.Unit = cmp.Or(l.Unit, "items")
 	return errors.Join(errs...)
 }
 

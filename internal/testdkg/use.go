@@ -43,7 +43,7 @@ func (t *trial) useChain(ctx context.Context, chain string) error {
 	generated, key := time.Since(start), made.Keys[0]
 
 	t.step("signing with %s", key.Address)
-	message := sha256.Sum256([]byte(t.fleet.Fleet))
+	message := sha256.Sum256([]byte(key.ID))
 	start = time.Now()
 	signed, err := t.client.Sign(ctx, client.SignRequest{
 		Items: []client.SignItem{{Key: key.ID, PublicKey: key.PublicKey, Message: message[:]}},
