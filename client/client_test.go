@@ -577,3 +577,18 @@ func TestConfigRedacted(t *testing.T) {
 		}
 	}
 }
+
+// TestNoFurtherJobs: after an error, or the end of ctx, no job starts.
+func TestNoFurtherJobs(t *testing.T) {
+	c := &Client{width: 1}
+	started := 0
+	fail := func(context.Context, int) (*Handle[SignResult], error) { started++; return nil, io.ErrShortWrite }
+	if err := doAll(t.Context(), c, 10, fail, nil); !errors.Is(err, io.ErrShortWrite) || started != 1 {
+		t.Errorf("%v after %d jobs", err, started)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := doAll(ended, c, 10, fail, nil); !errors.Is(err, context.Canceled) || started != 1 {
+		t.Errorf("%v, %d jobs started", err, started-1)
+	}
+}
