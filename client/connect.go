@@ -18,7 +18,6 @@ func (c *Client) dial(ctx context.Context, cfg *Config) (err error) {
 			TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
 			InboxPrefix: cfg.InboxPrefix, AckTimeout: ackTimeout, Log: cfg.Logger,
 		})
-		c.owned = err == nil
 	}
 	if err != nil {
 		return fmt.Errorf("client: %w", err)

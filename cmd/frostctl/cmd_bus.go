@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,22 +27,13 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 	cmd := &cobra.Command{
 		Use: use + " --fleet NAME", Short: short, Args: cobra.NoArgs,
 		Example: "  frostctl bus " + use + " --fleet dev --url nats://127.0.0.1:4222",
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
-			defer cancel()
-			b, err := connectBus(cmd, o)
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			err := withBus(cmd, o, func(ctx context.Context, b *bus.Bus) error { return run(b, ctx) })
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, b.Close(ctx)) }()
-			if err := run(b, ctx); err != nil {
-				return err
-			}
-			if wantJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), map[string]any{"fleet": o.Fleet, "as_declared": true})
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "the streams of fleet %s are as declared\n", o.Fleet)
-			return nil
+			declared := map[string]any{"fleet": o.Fleet, "as_declared": true}
+			return say(cmd, declared, "the streams of fleet %s are as declared\n", o.Fleet)
 		},
 	}
 	f := cmd.Flags()
@@ -64,7 +53,8 @@ func newBusServeCommand() *cobra.Command {
 	port := 4222
 	cmd := &cobra.Command{
 		Use: "serve --store DIR", Short: "Run a NATS server on loopback, for development", Args: cobra.NoArgs,
-		Long: "Serve runs the embedded nats-server as a process of its own: JetStream on\nfiles, every write synced, loopback only and without credentials.",
+		Long: `Serve runs the embedded nats-server as a process of its own: JetStream on
+files, every write synced, loopback only and without credentials.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			server, err := natsserver.Embed(store, port, log)
@@ -77,11 +67,7 @@ func newBusServeCommand() *cobra.Command {
 					return err
 				}
 			}
-			if wantJSON(cmd) {
-				err = printJSON(cmd.OutOrStdout(), map[string]string{"url": server.URL()})
-			} else {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), server.URL())
-			}
+			err = say(cmd, map[string]string{"url": server.URL()}, "%s\n", server.URL())
 			<-cmd.Context().Done()
 			return err
 		},

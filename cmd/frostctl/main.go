@@ -21,7 +21,5 @@ func main() { os.Exit(run()) }
 func run() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	ctx, spans := withSpans(ctx)
-	defer spans.send()
 	return command.Run(ctx, newRootCommand(), exits...)
 }
