@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +12,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/internal/pool"
 )
 
 // The server keeps a request for messages for pullExpiry. If it has not
@@ -229,7 +230,7 @@ func (c *Consumer) handle(m *nats.Msg) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.b.log.Error("handler panicked", "stream", c.stream, "subject", d.msg.Subject, "seq", d.msg.Seq,
-				"attempt", d.attempt, "panic", p, "stack", string(debug.Stack()))
+				"attempt", d.attempt, "panic", fmt.Sprintf("%T", p), "at", pool.Trace())
 			if err := d.Nak(time.Second); err != nil {
 				c.b.log.Warn("giving a delivery back failed", "error", err)
 			}
