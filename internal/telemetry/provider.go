@@ -55,7 +55,8 @@ func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Price
 
 // ProviderCall implements keyprovider.Observer.
 func (m *Metrics) ProviderCall(c keyprovider.Call) {
-	operation, outcome := knownOr(c.Operation, keyprovider.Operations), knownOr(keyprovider.ReasonOf(c.Err), keyprovider.Reasons)
+	operation := knownOr(c.Operation, keyprovider.Operations)
+	outcome := knownOr(keyprovider.ReasonOf(c.Err), keyprovider.Reasons)
 	m.provider.calls.WithLabelValues(m.provider.name, operation, outcome).Observe(c.Took.Seconds())
 	m.provider.cost.add(c.Operation)
 }
