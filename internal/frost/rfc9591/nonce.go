@@ -18,15 +18,15 @@ type SecNonce struct {
 	pair atomic.Pointer[noncePair]
 }
 
-// noncePair is two encoded scalars and their public nonce.
+// noncePair is two scalars and their public nonce.
 type noncePair struct {
-	hiding, binding [32]byte
+	hiding, binding Scalar
 	pub             *PubNonce
 }
 
 func (p *noncePair) wipe() {
-	clear(p.hiding[:])
-	clear(p.binding[:])
+	p.hiding.Zero()
+	p.binding.Zero()
 }
 
 // Format implements fmt.Formatter for every verb.
@@ -62,15 +62,15 @@ func NonceGen(rand io.Reader, share []byte) (*SecNonce, *PubNonce, error) {
 	}
 	pair := new(noncePair)
 	pub := new(PubNonce)
-	for i, b := range []*[32]byte{&pair.hiding, &pair.binding} {
-		k := h3(random[32*i:][:32], share)
+	for i, k := range []*Scalar{&pair.hiding, &pair.binding} {
+		drawn := h3(random[32*i:][:32], share)
+		k.Set(drawn)
+		drawn.Zero()
 		if k.Equal(scalar.New()) == 1 {
 			return nil, nil, errors.New("drawing a nonce: it is zero, which a working hash function never produces")
 		}
-		*b = encodeScalar(k)
 		p := encodePoint(baseMult(k))
 		copy(pub.bytes[32*i:], p[:])
-		k.Zero()
 	}
 	pub, ok := parseOwn(pub.bytes[:])
 	if !ok {

@@ -113,7 +113,8 @@ func TestVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		pair := sec.pair.Load()
-		if !bytes.Equal(pair.hiding[:], o.Hiding) || !bytes.Equal(pair.binding[:], o.Binding) {
+		hiding, binding := encodeScalar(&pair.hiding), encodeScalar(&pair.binding)
+		if !bytes.Equal(hiding[:], o.Hiding) || !bytes.Equal(binding[:], o.Binding) {
 			t.Fatalf("nonces of %d are wrong", o.ID)
 		}
 		if !bytes.Equal(pub.Bytes(), append(bytes.Clone(o.HidingPoint), o.BindingPoint...)) {
