@@ -8,7 +8,6 @@ import (
 	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/oasisprotocol/curve25519-voi/curve"
 )
 
 // Key is the public part of a key shared by n signers, t of whom sign.
@@ -35,27 +34,13 @@ func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 	}
 	k := &Key{n: uint16(n), t: uint16(t), public: [32]byte(publicKey), encoded: bytes.Clone(commitments)}
 	for c := range slices.Chunk(commitments, 32) {
-		p, err := decodeTrusted(c)
+		p, err := edwards25519.DecodeTrusted(c)
 		if err != nil {
 			return nil, fmt.Errorf("key: commitment: %w", err)
 		}
 		k.commitments = append(k.commitments, p)
 	}
 	return k, nil
-}
-
-// decodeTrusted reads a point that is known to be of prime order: it skips that
-// check, which is nine tenths of the cost.
-func decodeTrusted(b []byte) (*Point, error) {
-	c, err := curve.NewCompressedEdwardsYFromBytes(b)
-	if err != nil || !c.IsCanonicalVartime() {
-		return nil, edwards25519.ErrPoint
-	}
-	p, err := curve.NewEdwardsPoint().SetCompressedY(c)
-	if err != nil || p.IsIdentity() {
-		return nil, edwards25519.ErrPoint
-	}
-	return p, nil
 }
 
 // Pubshare returns the public share f(id)·B.

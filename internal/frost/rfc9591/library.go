@@ -9,6 +9,7 @@ import (
 	"github.com/bytemare/ecc"
 	"github.com/bytemare/frost"
 	"github.com/bytemare/secret-sharing/keys"
+	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/oasisprotocol/curve25519-voi/curve"
 )
 
@@ -119,7 +120,7 @@ var standIns = sync.OnceValue(func() []*keys.PublicKeyShare {
 
 // publicShare returns the library's form of a public share.
 func publicShare(id uint16, p *Point) (*keys.PublicKeyShare, error) {
-	b := encodePoint(p)
+	b := edwards25519.Encode(p)
 	e, err := element(b[:])
 	if err != nil {
 		return nil, err

@@ -69,7 +69,7 @@ func NonceGen(rand io.Reader, share []byte) (*SecNonce, *PubNonce, error) {
 		if k.Equal(scalar.New()) == 1 {
 			return nil, nil, errors.New("drawing a nonce: it is zero, which a working hash function never produces")
 		}
-		p := encodePoint(baseMult(k))
+		p := edwards25519.Encode(edwards25519.BaseMult(k))
 		copy(pub.bytes[32*i:], p[:])
 	}
 	pub, ok := parseOwn(pub.bytes[:])
@@ -98,7 +98,9 @@ func ParsePubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, edwards25
 // ParseCheckedPubNonce is [ParsePubNonce] without the check that the points are
 // of prime order, which is nine tenths of the cost: for nonces that passed it
 // before, or whose signature will be verified.
-func ParseCheckedPubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, decodeTrusted) }
+func ParseCheckedPubNonce(b []byte) (*PubNonce, bool) {
+	return parseTheirs(b, edwards25519.DecodeTrusted)
+}
 
 func parseTheirs(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
 	n, ok := parsePubNonce(b, decode)
@@ -111,7 +113,7 @@ func parseTheirs(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool
 // parseOwn reads a nonce that was made here, certainly of prime order. It
 // decodes the points again, as the projective coordinates of those computed from
 // the secret scalars reveal more than the points do.
-func parseOwn(b []byte) (*PubNonce, bool) { return parsePubNonce(b, decodeTrusted) }
+func parseOwn(b []byte) (*PubNonce, bool) { return parsePubNonce(b, edwards25519.DecodeTrusted) }
 
 func parsePubNonce(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
 	if len(b) != PubNonceSize {

@@ -33,7 +33,6 @@ import (
 	"errors"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
@@ -61,26 +60,5 @@ var (
 	// ErrNotASigner means that an identifier is not in the set.
 	ErrNotASigner = errors.New("own identifier is not in the set of signers")
 )
-
-// encodePoint returns RFC 8032's encoding.
-func encodePoint(p *Point) [32]byte {
-	var c curve.CompressedEdwardsY
-	c.SetEdwardsPoint(p)
-	return [32]byte(c)
-}
-
-// baseMult returns s·B in constant time.
-func baseMult(s *Scalar) *Point {
-	return curve.NewEdwardsPoint().MulBasepoint(curve.ED25519_BASEPOINT_TABLE, s)
-}
-
-// encodeScalar returns the canonical encoding.
-func encodeScalar(s *Scalar) [32]byte {
-	var b [32]byte
-	if err := s.ToBytes(b[:]); err != nil {
-		panic("rfc9591: 32 bytes do not hold a scalar: " + err.Error())
-	}
-	return b
-}
 
 func scalarOf(id uint16) *Scalar { return scalar.NewFromUint64(uint64(id)) }

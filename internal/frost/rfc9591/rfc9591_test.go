@@ -37,7 +37,7 @@ func deal(t testing.TB, n, threshold int) (*Key, map[uint16][]byte) {
 			t.Fatal(err)
 		}
 		coefficients[i] = s
-		p := encodePoint(baseMult(s))
+		p := edwards25519.Encode(edwards25519.BaseMult(s))
 		commitments = append(commitments, p[:]...)
 	}
 	shares := map[uint16][]byte{}
@@ -47,7 +47,7 @@ func deal(t testing.TB, n, threshold int) (*Key, map[uint16][]byte) {
 			y.Mul(y, scalarOf(uint16(id+1)))
 			y.Add(y, coefficients[c])
 		}
-		b := encodeScalar(y)
+		b := edwards25519.EncodeScalar(y)
 		shares[uint16(id+1)] = b[:]
 	}
 	key, err := NewKey(n, threshold, commitments[:32], commitments)
@@ -189,9 +189,9 @@ func TestPanicBecomesError(t *testing.T) {
 }
 
 func TestPubNonceRefusesBadPoints(t *testing.T) {
-	good := encodePoint(baseMult(scalarOf(12345)))
+	good := edwards25519.Encode(edwards25519.BaseMult(scalarOf(12345)))
 	torsion := curve.EIGHT_TORSION
-	mixed := encodePoint(curve.NewEdwardsPoint().Add(baseMult(scalarOf(7)), torsion[1]))
+	mixed := edwards25519.Encode(curve.NewEdwardsPoint().Add(edwards25519.BaseMult(scalarOf(7)), torsion[1]))
 	bad := map[string][]byte{
 		"identity":      append([]byte{1}, make([]byte, 31)...),
 		"mixed order":   mixed[:],
@@ -201,7 +201,7 @@ func TestPubNonceRefusesBadPoints(t *testing.T) {
 		"short":         good[:31],
 	}
 	for i, p := range torsion {
-		b := encodePoint(p)
+		b := edwards25519.Encode(p)
 		bad[fmt.Sprintf("small order %d", i)] = bytes.Clone(b[:])
 	}
 	if _, ok := ParsePubNonce(append(bytes.Clone(good[:]), good[:]...)); !ok {
@@ -305,7 +305,7 @@ func shift(t *testing.T, c *Claim, by int) {
 	} else {
 		s.Sub(s, scalarOf(1))
 	}
-	b := encodeScalar(s)
+	b := edwards25519.EncodeScalar(s)
 	c.Share = b[:]
 }
 
@@ -346,7 +346,7 @@ func FuzzParsePubNonce(f *testing.F) {
 	}
 	f.Add(pub.Bytes())
 	for _, p := range curve.EIGHT_TORSION {
-		b := encodePoint(p)
+		b := edwards25519.Encode(p)
 		f.Add(slices.Concat(b[:], pub.Bytes()[32:]))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -354,7 +354,7 @@ func FuzzParsePubNonce(f *testing.F) {
 		if !ok {
 			return
 		}
-		h, e := encodePoint(n.hiding), encodePoint(n.binding)
+		h, e := edwards25519.Encode(n.hiding), edwards25519.Encode(n.binding)
 		if !bytes.Equal(n.Bytes(), b) || !bytes.Equal(slices.Concat(h[:], e[:]), b) {
 			t.Fatal("decoding and encoding give other bytes")
 		}

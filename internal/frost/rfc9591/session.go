@@ -57,7 +57,7 @@ func (s *Session) hash() *transcript {
 		binding[i] = n.binding
 		sum.Add(sum, n.hiding)
 	}
-	t.r = encodePoint(sum.Add(sum, edwards25519.MultiScalarMultVartime(t.rho, binding)))
+	t.r = edwards25519.Encode(sum.Add(sum, edwards25519.MultiScalarMultVartime(t.rho, binding)))
 	t.c = h2(t.r[:], s.key.public[:], s.message)
 	return t
 }
@@ -89,7 +89,7 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 	defer z.Zero()
 	z.Add(&pair.hiding, z.Mul(t.rho[pos], &pair.binding))
 	z.Add(z, secret.Mul(secret, scalar.New().Mul(t.c, s.set.lambdas[pos])))
-	out := encodeScalar(z)
+	out := edwards25519.EncodeScalar(z)
 	return out[:], nil
 }
 
@@ -138,7 +138,7 @@ func VerifyBatch(claims []Claim) bool {
 		points = append(points, s.nonces[pos].hiding, s.nonces[pos].binding, s.key.Pubshare(c.ID))
 	}
 	right := edwards25519.MultiScalarMultVartime(scalars, points)
-	return right.Equal(baseMult(sum)) == 1
+	return right.Equal(edwards25519.BaseMult(sum)) == 1
 }
 
 // hashClaims hashes everything the equation depends on. The challenge represents
@@ -146,7 +146,7 @@ func VerifyBatch(claims []Claim) bool {
 func hashClaims(claims []Claim, ts []*transcript) [64]byte {
 	var parts [][]byte
 	for i, c := range claims {
-		challenge := encodeScalar(ts[i].c)
+		challenge := edwards25519.EncodeScalar(ts[i].c)
 		parts = append(parts, challenge[:], idBytes(c.ID), c.Share, c.Session.key.encoded)
 		for _, n := range c.Session.nonces {
 			parts = append(parts, n.bytes[:])

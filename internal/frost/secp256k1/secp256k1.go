@@ -37,22 +37,6 @@ var (
 	ErrScalar = errors.New("not a canonical secp256k1 scalar: want 32 bytes below the group order")
 )
 
-// EncodePoints appends the wire encoding of each point to dst. It is constant
-// time: the points may come fresh from secret scalars, whose projective
-// coordinates reveal more than the points do, so each pays for its own constant
-// time inversion. It panics on the identity, which has no encoding; a caller
-// whose points come from others checks first.
-func EncodePoints(dst []byte, points []*Point) []byte {
-	for _, p := range points {
-		b := p.UncompressedBytes()
-		if len(b) != 1+PointSize {
-			panic("secp256k1: the identity has no wire encoding")
-		}
-		dst = append(dst, b[1:]...)
-	}
-	return dst
-}
-
 // DecodeScalar reads a canonical scalar: 32 bytes, big-endian, below the order.
 func DecodeScalar(b []byte) (*Scalar, error) {
 	if len(b) != ScalarSize {

@@ -3,18 +3,7 @@ package secp256k1
 import (
 	"bytes"
 	"testing"
-
-	secp "gitlab.com/yawning/secp256k1-voi"
 )
-
-func TestEncodeIdentityPanics(t *testing.T) {
-	defer func() {
-		if recover() == nil {
-			t.Error("the identity was encoded")
-		}
-	}()
-	EncodePoints(nil, []*Point{secp.NewIdentityPoint()})
-}
 
 func FuzzDecodeScalar(f *testing.F) {
 	f.Add(new(Scalar).Negate(new(Scalar).One()).Bytes())

@@ -37,6 +37,7 @@ func BenchmarkPoint(b *testing.B) {
 		f    func()
 	}{
 		{"double", q.double},
+		{"from secret", func() { p = FromPoint(secp.NewGeneratorPoint()) }},
 		{"addAffine", func() { q.addAffine(&p) }},
 		{"add", func() { r := q; r.add(&q) }},
 		{"decode", func() { Decode(wire) }},
