@@ -49,8 +49,6 @@ const (
 	PointSize = 33
 	// PartialSigSize is the length of a partial signature, a scalar.
 	PartialSigSize = 32
-	// SecNonceSize is the length of a secret nonce, two scalars.
-	SecNonceSize = 64
 )
 
 var (

@@ -200,15 +200,37 @@ func TestSecNonceGoesToOne(t *testing.T) {
 	}
 }
 
-func TestNewSecNonceTakesTheBytes(t *testing.T) {
-	pair := [SecNonceSize]byte{1, 2, 3}
-	n := newSecNonce(&pair)
-	held := n.pair.Load()
-	if pair != [SecNonceSize]byte{} || held[1] != 2 {
-		t.Fatal("the caller keeps a copy")
+// Whatever comes of it, what was taken is wiped.
+func TestNoncesAreWiped(t *testing.T) {
+	d := deal(t, 3, 2)
+	set, err := NewSignerSet(3, 2, []int{0, 1})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, _, err := n.take(); err == nil || *held != [SecNonceSize]byte{} {
-		t.Fatal("a nonce out of range outlives its use")
+	key, err := NewTweakContext(d.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	share, err := secretScalar((*[32]byte)(d.shares[0]), BadSecretShare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, use := range map[string]func(s *Session, n *SecNonce) error{
+		"signed":  func(s *Session, n *SecNonce) error { _, err := s.Respond(n, share, 0); return err },
+		"refused": func(s *Session, n *SecNonce) error { _, _ = s.Respond(n, share, 2); return nil },
+		"wiped":   func(_ *Session, n *SecNonce) error { n.Wipe(); return nil },
+	} {
+		sec, pub, err := NonceGen(rand.Reader, NonceInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair := sec.pair.Load()
+		if err := use(NewSession(set, key, Aggregate([]*PubNonce{pub}), []byte("m")), sec); err != nil {
+			t.Fatal(err)
+		}
+		if sec.pair.Load() != nil || pair[0].IsZero() != 1 || pair[1].IsZero() != 1 {
+			t.Errorf("%s: a secret nonce outlives its use", name)
+		}
 	}
 }
 

@@ -36,8 +36,6 @@ const (
 	BadTweakLength  Reason = "tweak is not 32 bytes long"
 	BadTweak        Reason = "tweak is not below the group order"
 	TweakToInfinity Reason = "tweaked key is the point at infinity"
-	BadFirstNonce   Reason = "first secret nonce is zero or not below the group order"
-	BadSecondNonce  Reason = "second secret nonce is zero or not below the group order"
 	BadSecretShare  Reason = "secret share is zero or not below the group order"
 	OwnIDMissing    Reason = "own id is not among the signers' ids"
 	BadInputLength  Reason = "optional input of the nonce generation has a wrong length"

@@ -53,12 +53,11 @@ func (s *Session) Nonce() vartime.Point { return s.r }
 // signer id with the share d, unchecked: the caller passes it through
 // [VerifyBatch] before anyone sees it.
 func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
-	k1, k2, err := nonce.take()
-	if err != nil {
-		return nil, err
+	pair := nonce.pair.Swap(nil)
+	if pair == nil {
+		return nil, ErrNonceUsed
 	}
-	defer k1.Zero()
-	defer k2.Zero()
+	defer pair.wipe()
 	pos, ok := s.set.Position(id)
 	if !ok {
 		return nil, invalid(OwnIDMissing)
@@ -67,8 +66,8 @@ func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
 		return nil, invalid(BadSecretShare)
 	}
 	// ±(k1 + b·k2) + e·λ·(g·gacc)·d, in constant time
-	k := secp.NewScalar().Multiply(s.b, k2)
-	k.ConditionalNegate(k.Add(k, k1), bit(s.r.YIsOdd()))
+	k := secp.NewScalar().Multiply(s.b, &pair[1])
+	k.ConditionalNegate(k.Add(k, &pair[0]), bit(s.r.YIsOdd()))
 	psig := secp.NewScalar().Multiply(s.weightOf(pos), d)
 	psig.Add(psig, k)
 	k.Zero()

@@ -71,6 +71,35 @@ func ParsePubNonce(b []byte) (*PubNonce, bool) {
 	return n, true
 }
 
+// ParseSecNonce reads the specification's encoding, two scalars other than zero.
+func ParseSecNonce(b []byte) (*SecNonce, error) {
+	n, pair := new(SecNonce), new(noncePair)
+	for j, reason := range []Reason{BadFirstNonce, BadSecondNonce} {
+		k, err := secretScalar((*[32]byte)(b[32*j:]), reason)
+		if err != nil {
+			return nil, err
+		}
+		pair[j].Set(k)
+	}
+	n.pair.Store(pair)
+	return n, nil
+}
+
+// secretScalar reads a canonical scalar other than zero.
+func secretScalar(b *[32]byte, otherwise Reason) (*Scalar, error) {
+	s, err := secp.NewScalarFromCanonicalBytes(b)
+	if err != nil || s.IsZero() == 1 {
+		return nil, invalid(otherwise)
+	}
+	return s, nil
+}
+
+// Bytes returns the specification's encoding.
+func (n *SecNonce) Bytes() []byte {
+	pair := n.pair.Load()
+	return append(pair[0].Bytes(), pair[1].Bytes()...)
+}
+
 // Bytes returns the specification's encoding.
 func (n *PubNonce) Bytes() []byte {
 	return n.r[1].AppendCompressed(n.r[0].AppendCompressed(make([]byte, 0, PubNonceSize)))
@@ -277,6 +306,8 @@ func (e *ContributionError) Error() string {
 
 // Preconditions that only the specification's functions have.
 const (
+	BadFirstNonce      Reason = "first secret nonce is zero or not below the group order"
+	BadSecondNonce     Reason = "second secret nonce is zero or not below the group order"
 	BadPubshareCount   Reason = "one public share per signer id is needed"
 	BadPubshare        Reason = "public share is not a point"
 	WrongKeyMaterial   Reason = "public shares do not interpolate to the threshold public key"
