@@ -160,7 +160,7 @@ func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
 	nonces := make([][]*bip445.PubNonce, len(b))
 	for i := range b {
 		var blame []*Blame
-		if nonces[i], blame = secpNonces(set, i); blame != nil {
+		if nonces[i], blame = decodeNonces(Secp256k1TR, set, i, bip445.PubNonceFromWire); blame != nil {
 			return nil, blame[0]
 		}
 	}
@@ -183,19 +183,6 @@ func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
 		return nil, ErrSelfCheck
 	}
 	return out, nil
-}
-
-// secpNonces decodes one item's public nonces, or blames.
-func secpNonces(set []NonceCommitment, item int) ([]*bip445.PubNonce, []*Blame) {
-	nonces := make([]*bip445.PubNonce, len(set))
-	var blame []*Blame
-	for i, c := range set {
-		var ok bool
-		if nonces[i], ok = bip445.PubNonceFromWire(nonceOf(Secp256k1TR, c.Points, item)); !ok {
-			blame = append(blame, &Blame{c.Index, item, reasonCommitmentPoint})
-		}
-	}
-	return nonces, blame
 }
 
 // secpAggregator is aggregator for secp256k1-tr.
@@ -227,7 +214,7 @@ func (a *secpAggregator) sum(items []Item, set []NonceCommitment, all []contribu
 			continue
 		}
 		a.open[i].key = keys[i]
-		a.open[i].nonces, out[i].blame = secpNonces(set, i)
+		a.open[i].nonces, out[i].blame = decodeNonces(Secp256k1TR, set, i, bip445.PubNonceFromWire)
 		out[i].blame = append(out[i].blame, a.open[i].parse(all, i)...)
 		if out[i].blame == nil {
 			at, nonces = append(at, i), append(nonces, a.open[i].nonces)

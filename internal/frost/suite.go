@@ -57,6 +57,3 @@ func (s Suite) NonceSize() int { return 2 * s.PointSize() }
 
 // ScalarSize is the length of an encoded scalar in bytes, in both suites.
 const ScalarSize = 32
-
-// SignatureSize is the length of a signature in bytes, in both suites.
-const SignatureSize = 64

@@ -47,8 +47,6 @@ const (
 	PubNonceSize = 64
 	// ShareSize is the length of a secret share and of a signature share.
 	ShareSize = 32
-	// SignatureSize is the length of a signature.
-	SignatureSize = 64
 )
 
 // Errors that callers distinguish.

@@ -38,8 +38,8 @@ func BenchmarkPoint(b *testing.B) {
 	}{
 		{"double", q.double},
 		{"from secret", func() { p = FromPoint(secp.NewGeneratorPoint()) }},
-		{"addAffine", func() { q.addAffine(&p) }},
-		{"add", func() { r := q; r.add(&q) }},
+		{"addAffine", func() { q.AddPoint(&p) }},
+		{"add", func() { r := q; r.Add(&q) }},
 		{"decode", func() { Decode(wire) }},
 		{"baseMult", func() { BaseMult(s) }},
 		{"voiBaseMult", func() { secp.NewIdentityPoint().ScalarBaseMult(s) }},
