@@ -129,8 +129,7 @@ func TestPartialSigAggErrors(t *testing.T) {
 		psigs = append(psigs, p)
 	}
 	_, err := PartialSigAgg(psigs[:1], c)
-	var value *ValueError
-	if !errors.As(err, &value) || value.Reason != BadPartialSigCount {
+	if !errors.Is(err, BadPartialSigCount) {
 		t.Errorf("one partial signature too few: %v", err)
 	}
 	psigs[1] = bytes.Repeat([]byte{255}, 32)
@@ -141,7 +140,7 @@ func TestPartialSigAggErrors(t *testing.T) {
 	}
 	for _, i := range []int{-1, 2} {
 		_, err := PartialSigVerify(psigs[0], [][]byte{make([]byte, 66), make([]byte, 66)}, c, i)
-		if !errors.As(err, &value) || value.Reason != BadSignerIndex {
+		if !errors.Is(err, BadSignerIndex) {
 			t.Errorf("signer index %d: %v", i, err)
 		}
 	}
@@ -151,8 +150,7 @@ func TestMaxParticipants(t *testing.T) {
 	if _, err := NewSignerSet(MaxParticipants, 1, []int{127}); err != nil {
 		t.Errorf("128 participants: %v", err)
 	}
-	var value *ValueError
-	if _, err := NewSignerSet(MaxParticipants+1, 1, []int{0}); !errors.As(err, &value) || value.Reason != BadThreshold {
+	if _, err := NewSignerSet(MaxParticipants+1, 1, []int{0}); !errors.Is(err, BadThreshold) {
 		t.Errorf("129 participants: %v", err)
 	}
 }
@@ -162,8 +160,7 @@ func TestNonceGenRefusesLengths(t *testing.T) {
 		{SecretShare: make([]byte, 31)}, {SecretShare: []byte{}},
 		{Pubshare: make([]byte, 32)}, {ThresholdKey: make([]byte, 33)},
 	} {
-		var value *ValueError
-		if _, _, err := NonceGen(rand.Reader, in); !errors.As(err, &value) || value.Reason != BadInputLength {
+		if _, _, err := NonceGen(rand.Reader, in); !errors.Is(err, BadInputLength) {
 			t.Errorf("%+v: %v", in, err)
 		}
 	}

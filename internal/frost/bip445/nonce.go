@@ -53,7 +53,7 @@ func (in *NonceInput) validate() error {
 		size int
 	}{{in.SecretShare, 32}, {in.Pubshare, PointSize}, {in.ThresholdKey, 32}} {
 		if f.b != nil && len(f.b) != f.size {
-			return invalid(BadInputLength)
+			return BadInputLength
 		}
 	}
 	return nil

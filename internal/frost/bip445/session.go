@@ -60,10 +60,10 @@ func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
 	defer pair.wipe()
 	pos, ok := s.set.Position(id)
 	if !ok {
-		return nil, invalid(OwnIDMissing)
+		return nil, OwnIDMissing
 	}
 	if d.IsZero() == 1 {
-		return nil, invalid(BadSecretShare)
+		return nil, BadSecretShare
 	}
 	// ±(k1 + b·k2) + e·λ·(g·gacc)·d, in constant time
 	k := secp.NewScalar().Multiply(s.b, &pair[1])
@@ -76,7 +76,7 @@ func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
 
 // weightOf returns e·λ·g·gacc: the weight of a share in its signer's partial signature.
 func (s *Session) weightOf(pos int) *Scalar {
-	w := secp.NewScalar().Multiply(s.e, s.set.lambdas()[pos])
+	w := secp.NewScalar().Multiply(s.e, s.set.lambdas[pos]())
 	return w.Multiply(w, s.tweak.sign())
 }
 

@@ -121,10 +121,7 @@ func (g *group) sign(v *vector) ([]byte, error) {
 		return nil, err
 	}
 	psig, err := Sign(nonce, g.Secshares[v.SecshareI], v.MyID, c)
-	spent := err == nil
-	if value := (*ValueError)(nil); errors.As(err, &value) {
-		spent = value.Reason == OwnIDMissing
-	}
+	spent := err == nil || errors.Is(err, OwnIDMissing)
 	if _, again := Sign(nonce, g.Secshares[v.SecshareI], v.MyID, c); spent && !errors.Is(again, ErrNonceUsed) {
 		return nil, fmt.Errorf("a second Sign returns %v after %v", again, err)
 	}

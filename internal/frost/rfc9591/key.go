@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 )
@@ -51,7 +52,7 @@ func (k *Key) Pubshare(id uint16) *Point {
 // SignerSet is t distinct identifiers, ascending, and what follows from them.
 type SignerSet struct {
 	ids     []uint16
-	lambdas []*Scalar
+	lambdas []func() *Scalar // each computed when first needed
 }
 
 // NewSignerSet takes exactly t ascending identifiers in 1..n.
@@ -68,7 +69,7 @@ func NewSignerSet(n, t int, ids []uint16) (*SignerSet, error) {
 	}
 	s := &SignerSet{ids: slices.Clone(ids)}
 	for _, id := range ids {
-		s.lambdas = append(s.lambdas, interpolatingValue(ids, id))
+		s.lambdas = append(s.lambdas, sync.OnceValue(func() *Scalar { return interpolatingValue(s.ids, id) }))
 	}
 	return s, nil
 }

@@ -8,7 +8,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/oasisprotocol/curve25519-voi/curve"
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
 // SecNonce holds the hiding and the binding nonce of one signature share and hands
@@ -66,16 +65,15 @@ func NonceGen(rand io.Reader, share []byte) (*SecNonce, *PubNonce, error) {
 		drawn := h3(random[32*i:][:32], share)
 		k.Set(drawn)
 		drawn.Zero()
-		if k.Equal(scalar.New()) == 1 {
-			return nil, nil, errors.New("drawing a nonce: it is zero, which a working hash function never produces")
-		}
 		p := edwards25519.Encode(edwards25519.BaseMult(k))
 		copy(pub.bytes[32*i:], p[:])
 	}
-	pub, ok := parseOwn(pub.bytes[:])
+	// Decoded again: the projective coordinates of points that were computed from
+	// the secret scalars reveal more than the points do.
+	pub, ok := ParseCheckedPubNonce(pub.bytes[:])
 	if !ok {
 		pair.wipe()
-		return nil, nil, errors.New("drawing a nonce: its point does not decode")
+		return nil, nil, errors.New("drawing a nonce: it is 0 or 1, which a working hash function never produces")
 	}
 	pair.pub = pub
 	n := new(SecNonce)
@@ -93,41 +91,27 @@ type PubNonce struct {
 // that are not canonical, points outside the prime-order group, the identity,
 // and the base point: that is the nonce 1, which no signer draws, and which the
 // library refuses only when it is too late to blame anyone.
-func ParsePubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, edwards25519.DecodePoint) }
+func ParsePubNonce(b []byte) (*PubNonce, bool) { return parsePubNonce(b, edwards25519.DecodePoint) }
 
 // ParseCheckedPubNonce is [ParsePubNonce] without the check that the points are
 // of prime order, which is nine tenths of the cost: for nonces that passed it
 // before, or whose signature will be verified.
 func ParseCheckedPubNonce(b []byte) (*PubNonce, bool) {
-	return parseTheirs(b, edwards25519.DecodeTrusted)
+	return parsePubNonce(b, edwards25519.DecodeTrusted)
 }
-
-func parseTheirs(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
-	n, ok := parsePubNonce(b, decode)
-	if !ok || n.hiding.Equal(curve.ED25519_BASEPOINT_POINT) == 1 || n.binding.Equal(curve.ED25519_BASEPOINT_POINT) == 1 {
-		return nil, false
-	}
-	return n, true
-}
-
-// parseOwn reads a nonce that was made here, certainly of prime order. It
-// decodes the points again, as the projective coordinates of those computed from
-// the secret scalars reveal more than the points do.
-func parseOwn(b []byte) (*PubNonce, bool) { return parsePubNonce(b, edwards25519.DecodeTrusted) }
 
 func parsePubNonce(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
 	if len(b) != PubNonceSize {
 		return nil, false
 	}
-	hiding, err := decode(b[:32])
-	if err != nil {
-		return nil, false
+	n := &PubNonce{bytes: [PubNonceSize]byte(b)}
+	for i, p := range []**Point{&n.hiding, &n.binding} {
+		var err error
+		if *p, err = decode(b[32*i:][:32]); err != nil || (*p).Equal(curve.ED25519_BASEPOINT_POINT) == 1 {
+			return nil, false
+		}
 	}
-	binding, err := decode(b[32:])
-	if err != nil {
-		return nil, false
-	}
-	return &PubNonce{hiding, binding, [PubNonceSize]byte(b)}, true
+	return n, true
 }
 
 // Bytes returns the encoding.

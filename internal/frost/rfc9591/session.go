@@ -88,7 +88,7 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 	t, z := s.transcript(), scalar.New()
 	defer z.Zero()
 	z.Add(&pair.hiding, z.Mul(t.rho[pos], &pair.binding))
-	z.Add(z, secret.Mul(secret, scalar.New().Mul(t.c, s.set.lambdas[pos])))
+	z.Add(z, secret.Mul(secret, scalar.New().Mul(t.c, s.set.lambdas[pos]())))
 	out := edwards25519.EncodeScalar(z)
 	return out[:], nil
 }
@@ -133,7 +133,7 @@ func VerifyBatch(claims []Claim) bool {
 		}
 		a := weight(&seed, i)
 		sum.Add(sum, z.Mul(z, a))
-		lambdaC := scalar.New().Mul(ts[i].c, s.set.lambdas[pos])
+		lambdaC := scalar.New().Mul(ts[i].c, s.set.lambdas[pos]())
 		scalars = append(scalars, a, scalar.New().Mul(a, ts[i].rho[pos]), lambdaC.Mul(lambdaC, a))
 		points = append(points, s.nonces[pos].hiding, s.nonces[pos].binding, s.key.Pubshare(c.ID))
 	}
