@@ -15,8 +15,14 @@ import (
 // how long the answer took.
 func (b *Bus) Ask(ctx context.Context, subject string, answer any) (asked time.Time, rtt time.Duration, err error) {
 	asked = time.Now()
-	m, err := b.nc.Ask(ctx, subject, nil)
-	rtt = time.Since(asked)
+	came, err := b.ask(ctx, subject, nil, answer)
+	return asked, came.Sub(asked), err
+}
+
+// ask is Ask with a question; it returns when the answer came.
+func (b *Bus) ask(ctx context.Context, subject string, question []byte, answer any) (came time.Time, err error) {
+	m, err := b.nc.Ask(ctx, subject, question)
+	came = time.Now()
 	var refused struct {
 		Error *jetstream.APIError `json:"error"`
 	}
@@ -32,7 +38,7 @@ func (b *Bus) Ask(ctx context.Context, subject string, answer any) (asked time.T
 	if err != nil {
 		err = fmt.Errorf("%s: %w", subject, err)
 	}
-	return asked, rtt, err
+	return came, err
 }
 
 // Ping is the time of a round trip to the server.

@@ -30,8 +30,9 @@ type Consumer struct {
 	durable string
 	config  jetstream.ConsumerConfig
 	handler func(Delivery)
-	slots   chan struct{} // one in it for each delivery at work
-	freed   chan struct{} // signals that a slot became free
+	most    int           // handlers
+	active  int           // of them at work; serve's
+	done    chan struct{} // a handler has ended
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
 	once    sync.Once
@@ -49,7 +50,7 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handle
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	c := &Consumer{b: b, stream: stream, durable: durable, config: declared.config(b.names, 0), handler: handler,
-		slots: make(chan struct{}, handlers), freed: make(chan struct{}, 1), cancel: cancel}
+		most: handlers, done: make(chan struct{}, handlers), cancel: cancel}
 	if err := c.ensure(ctx); err != nil {
 		cancel()
 		return nil, err
@@ -119,13 +120,13 @@ func (c *Consumer) serve(ctx context.Context) {
 	}
 }
 
-// pull keeps the server asked for as many messages as there are free slots,
+// pull keeps the server asked for as many messages as there are idle handlers,
 // and no more: what is asked for is not given to another process. It returns
 // when the connection was made anew, since a request may be lost then, with an
 // error if the server refused, and whether any message came.
 func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 	inbox := c.b.nc.NewInbox()
-	msgs := make(chan *nats.Msg, 2*cap(c.slots)+16)
+	msgs := make(chan *nats.Msg, 2*c.most+16)
 	reconnected := c.b.nextReconnect()
 	sub, err := c.b.nc.ChanSubscribe(inbox, msgs)
 	if err != nil {
@@ -137,7 +138,7 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 	asked := 0
 	for {
 		// A few large requests rather than one for each message; but never none.
-		if free := cap(c.slots) - asked - len(c.slots); free > 0 && (asked == 0 || free > cap(c.slots)/2) {
+		if free := c.most - asked - c.active; free > 0 && (asked == 0 || free > c.most/2) {
 			if err := c.ask(inbox, free); err != nil {
 				return came, err
 			}
@@ -147,7 +148,7 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 		select {
 		case m := <-msgs:
 			switch {
-			case ctx.Err() != nil:
+			case ctx.Err() != nil, isDelivery(m) && asked == 0: // stopped, or more than was asked for
 				if isDelivery(m) {
 					c.delivery(m).giveBack()
 				}
@@ -155,14 +156,10 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 			case isDelivery(m):
 				came = true
 				asked--
-				c.slots <- struct{}{} // free: no more was asked for
+				c.active++
 				c.wg.Go(func() {
 					c.handle(m)
-					<-c.slots
-					select {
-					case c.freed <- struct{}{}:
-					default: // already signalled
-					}
+					c.done <- struct{}{}
 				})
 			case last(m.Header, hdrStatus) == "408": // expired
 				text := last(m.Header, hdrUnused)
@@ -174,7 +171,8 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 			default:
 				return came, statusError(m)
 			}
-		case <-c.freed:
+		case <-c.done:
+			c.active--
 		case <-reconnected:
 			return came, nil
 		case <-patience.C:
