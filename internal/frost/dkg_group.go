@@ -6,7 +6,6 @@ import (
 	secp "gitlab.com/yawning/secp256k1-voi"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
@@ -88,7 +87,7 @@ func (secpGroup) appendDealt(dst []byte, s *secp.Scalar) []byte {
 func (secpGroup) decodeDealt(dst *vartime.Point, b []byte) error {
 	p, ok := vartime.Decode(b)
 	if !ok {
-		return secp256k1.ErrPoint
+		return vartime.ErrPoint
 	}
 	*dst = p
 	return nil

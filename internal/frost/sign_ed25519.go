@@ -9,12 +9,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
 )
 
-// openEd25519Key decodes a key, whose commitments are what a key generation
-// made and checked.
-func openEd25519Key(k *Key) (*rfc9591.Key, error) {
-	return rfc9591.NewKey(k.N, k.T, k.PublicKey, k.VSSCommitment)
-}
-
 // edwardsID returns RFC 9591's identifier of a node.
 func edwardsID(index int) uint16 { return uint16(index + 1) }
 
@@ -56,7 +50,7 @@ func commitEd25519(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 	batch := make(edwardsBatch, 0, len(items))
 	points := make([]byte, 0, len(items)*Ed25519.NonceSize())
 	for i, it := range items {
-		key, err := openEd25519Key(it.Key)
+		key, err := rfc9591.NewKey(it.Key.N, it.Key.T, it.Key.PublicKey, it.Key.VSSCommitment)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
@@ -129,7 +123,7 @@ func (a *edwardsAggregator) sum(items []Item, set []NonceCommitment, all []contr
 }
 
 func (a *edwardsAggregator) sumOne(i int, it *Item, set []NonceCommitment, shares [][]byte) ([]byte, []*Blame, error) {
-	key, err := openEd25519Key(it.Key)
+	key, err := rfc9591.NewKey(it.Key.N, it.Key.T, it.Key.PublicKey, it.Key.VSSCommitment)
 	if err != nil {
 		return nil, nil, err
 	}

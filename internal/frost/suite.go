@@ -3,7 +3,7 @@
 // or context. Randomness comes in as an argument.
 //
 // The root package deals in bytes and batches; the sub-packages hold the groups
-// (secp256k1, edwards25519) and the schemes (bip340, bip445, rfc9591).
+// (secp256k1/vartime, edwards25519) and the schemes (bip340, bip445, rfc9591).
 package frost
 
 import "fmt"

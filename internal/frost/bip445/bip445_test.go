@@ -368,3 +368,13 @@ func BenchmarkVerify(b *testing.B) {
 		c.Session.Verify(c.Sig, c.Nonce, c.Pubshare, c.ID)
 	}
 }
+
+func FuzzParseScalar(f *testing.F) {
+	f.Add(new(Scalar).Negate(new(Scalar).One()).Bytes())
+	f.Add(bytes.Repeat([]byte{0xff}, 32))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, ok := ParseScalar(b); ok && !bytes.Equal(s.Bytes(), b) {
+			t.Fatal("another encoding of the same scalar was accepted")
+		}
+	})
+}

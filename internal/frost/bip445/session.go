@@ -91,12 +91,3 @@ func (s *Session) Signature(sum *Scalar) [64]byte {
 	copy(sig[32:], z.Bytes())
 	return sig
 }
-
-// ParsePartialSig reads a canonical scalar of 32 bytes.
-func ParsePartialSig(b []byte) (*Scalar, bool) {
-	if len(b) != PartialSigSize {
-		return nil, false
-	}
-	s, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(b))
-	return s, err == nil
-}

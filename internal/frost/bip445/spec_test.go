@@ -247,7 +247,7 @@ func PartialSigAgg(psigs [][]byte, c *SessionContext) ([]byte, error) {
 	}
 	sum := secp.NewScalar()
 	for i, b := range psigs {
-		p, ok := ParsePartialSig(b)
+		p, ok := ParseScalar(b)
 		if !ok {
 			return nil, &ContributionError{i, PartialSignature}
 		}
@@ -277,7 +277,7 @@ func PartialSigVerify(psig []byte, pubnonces [][]byte, c *SessionContext, i int)
 		return false, err
 	}
 	s := NewSession(c.Signers.set, tweak, Aggregate(nonces), c.Message)
-	z, ok := ParsePartialSig(psig)
+	z, ok := ParseScalar(psig)
 	return ok && s.Verify(z, nonces[i], c.Signers.pubshares[i], s.set.ids[i]), nil
 }
 
