@@ -2,7 +2,6 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"strconv"
@@ -35,7 +34,6 @@ type Consumer struct {
 	done    chan struct{} // a handler has ended
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
-	once    sync.Once
 }
 
 // Consume hands every message of a declared durable to handler, in up to
@@ -65,8 +63,8 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handle
 
 // durable is the declared consumer of a stream; nil if there is none.
 func (b *Bus) durable(stream Stream, name string) *durable {
-	for i := range b.declared {
-		if d := &b.declared[i]; d.Name == stream {
+	for _, d := range b.declared {
+		if d.Name == stream {
 			return d.durable(name)
 		}
 	}
@@ -93,10 +91,8 @@ func (c *Consumer) ensure(ctx context.Context) error {
 
 // Stop asks for no more messages, waits for the handlers at work, and ends.
 func (c *Consumer) Stop() {
-	c.once.Do(func() {
-		c.cancel()
-		c.b.disown(c)
-	})
+	c.cancel()
+	c.b.disown(c)
 	c.wg.Wait()
 }
 
@@ -195,10 +191,7 @@ func (c *Consumer) isLost(ctx context.Context, msgs <-chan *nats.Msg) bool {
 
 // ask requests count messages.
 func (c *Consumer) ask(inbox string, count int) error {
-	question, err := json.Marshal(map[string]any{"batch": count, "expires": pullExpiry})
-	if err != nil {
-		return err
-	}
+	question := fmt.Appendf(nil, `{"batch":%d,"expires":%d}`, count, pullExpiry)
 	subject := "$JS.API.CONSUMER.MSG.NEXT." + c.b.names.stream(c.stream) + "." + c.durable
 	if err := c.b.nc.PublishRequest(subject, inbox, question); err != nil {
 		return classify(subject, err)

@@ -154,7 +154,7 @@ func (b *Bus) getJSON(ctx context.Context, stream string, question map[string]an
 			Time    time.Time `json:"time"`
 		} `json:"message"`
 	}
-	_, err = b.ask(ctx, "$JS.API.STREAM.MSG.GET."+stream, body, &answer)
+	err = b.Ask(ctx, "$JS.API.STREAM.MSG.GET."+stream, body, &answer)
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jetstream.JSErrCodeMessageNotFound {
 		return Message{}, false, nil
 	}

@@ -1,6 +1,7 @@
 package frost
 
 import (
+	"bytes"
 	"errors"
 
 	secp "gitlab.com/yawning/secp256k1-voi"
@@ -45,11 +46,7 @@ type secpGroup struct{}
 
 // twoTo256 is 2^256 modulo the order.
 var twoTo256 = func() *secp.Scalar {
-	var ones [32]byte
-	for i := range ones {
-		ones[i] = 0xff
-	}
-	s, _ := secp.NewScalarFromBytes(&ones)
+	s, _ := secp.NewScalarFromBytes((*[32]byte)(bytes.Repeat([]byte{0xff}, 32)))
 	return s.Add(s, secp.NewScalarFromUint64(1))
 }()
 

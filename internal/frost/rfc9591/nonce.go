@@ -11,7 +11,7 @@ import (
 )
 
 // SecNonce holds the hiding and the binding nonce of one signature share and hands
-// them out once. It must not be copied (go vet reports copies); it prints as
+// them out once, to the first caller of [Session.Sign]. It must not be copied (go vet reports copies); it prints as
 // "[secret]".
 type SecNonce struct {
 	pair atomic.Pointer[noncePair]
@@ -36,15 +36,6 @@ func (n *SecNonce) Wipe() {
 	if p := n.pair.Swap(nil); p != nil {
 		p.wipe()
 	}
-}
-
-// take hands the pair to the first caller and to no other; the taker wipes it.
-func (n *SecNonce) take() (*noncePair, error) {
-	p := n.pair.Swap(nil)
-	if p == nil {
-		return nil, ErrNonceUsed
-	}
-	return p, nil
 }
 
 // NonceGen draws two nonces: each is the hash of 32 bytes from rand, a

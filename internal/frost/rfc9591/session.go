@@ -67,9 +67,9 @@ func (s *Session) hash() *transcript {
 // checked: the caller passes it through [VerifyBatch] before anyone sees it, which
 // also finds a secret share that is not the signer's. RFC 9591, section 5.2, sign.
 func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error) {
-	pair, err := nonce.take()
-	if err != nil {
-		return nil, err
+	pair := nonce.pair.Swap(nil)
+	if pair == nil {
+		return nil, ErrNonceUsed
 	}
 	defer pair.wipe()
 	pos, ok := s.set.Position(id)
@@ -79,8 +79,8 @@ func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error)
 	if pair.pub.bytes != s.nonces[pos].bytes {
 		return nil, errors.New("own public nonce in the set is not the one that belongs to the secret nonce")
 	}
-	secret, err := edwards25519.DecodeScalar(share)
-	if err != nil || secret.Equal(scalar.New()) == 1 {
+	secret, ok := decodeShare(share)
+	if !ok {
 		return nil, ErrShare
 	}
 	defer secret.Zero()
@@ -174,6 +174,12 @@ func weight(seed *[64]byte, i int) *Scalar {
 // IsShare reports whether b encodes a signature share: a canonical scalar. The
 // library treats zero as missing, and no honest signer sends it.
 func IsShare(b []byte) bool {
+	_, ok := decodeShare(b)
+	return ok
+}
+
+// decodeShare reads a scalar other than zero.
+func decodeShare(b []byte) (*Scalar, bool) {
 	s, err := edwards25519.DecodeScalar(b)
-	return err == nil && s.Equal(scalar.New()) == 0
+	return s, err == nil && s.Equal(scalar.New()) == 0
 }

@@ -41,12 +41,9 @@ var seven = element{7}
 var beta = element{0xc1396c28719501ee, 0x9cf0497512f58995, 0x6e64479eac3434e9, 0x7ae96a2b657c0710}
 
 // Generator returns G.
-func Generator() Point { return *generator }
+func Generator() Point { return generator }
 
-var generator = func() *Point {
-	p := FromPoint(secp.NewGeneratorPoint())
-	return &p
-}()
+var generator = FromPoint(secp.NewGeneratorPoint())
 
 // FromPoint returns p, whose encoding, if not p itself, is public from here on.
 // It brings p to affine coordinates in constant time, so that nothing remains
