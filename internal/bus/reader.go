@@ -163,7 +163,7 @@ func (b *Bus) getJSON(ctx context.Context, stream string, question map[string]an
 	}
 	got := Message{Data: answer.Message.Data, Seq: answer.Message.Seq, Time: answer.Message.Time}
 	got.Subject, _ = b.names.relative(answer.Message.Subject)
-	if h, err := nats.DecodeHeadersMsg(answer.Message.Header); err == nil { // malformed: none, the reader will call it junk
+	if h, err := nats.DecodeHeadersMsg(answer.Message.Header); err == nil { // malformed: none, readers call it junk
 		got.Header = userHeader(h)
 	}
 	return got, true, nil

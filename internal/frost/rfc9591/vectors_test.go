@@ -103,7 +103,7 @@ func TestVectors(t *testing.T) {
 	secrets := map[uint16][]byte{}
 	for _, s := range v.Inputs.Shares {
 		secrets[s.ID] = s.Share
-		if want := edwards25519.Encode(edwards25519.BaseMult(mustScalar(t, s.Share))); edwards25519.Encode(key.Pubshare(s.ID)) != want {
+		if key.Pubshare(s.ID).Equal(edwards25519.BaseMult(mustScalar(t, s.Share))) != 1 {
 			t.Fatalf("public share of %d is wrong", s.ID)
 		}
 	}
