@@ -28,14 +28,6 @@ func Affine(points ...Jacobian) []Point {
 	return out
 }
 
-// Jacobian returns p in Jacobian coordinates.
-func (p *Point) Jacobian() Jacobian {
-	if p.IsIdentity() {
-		return Jacobian{}
-	}
-	return Jacobian{p.x, p.y, one}
-}
-
 // IsIdentity reports whether p is the identity.
 func (p *Jacobian) IsIdentity() bool { return p.z.isZero() }
 
