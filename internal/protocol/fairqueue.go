@@ -6,12 +6,9 @@ import "slices"
 // round robin over items (Shreedhar and Varghese, 1995). Many jobs, or large ones,
 // delay those of their own client only.
 type fairQueue struct {
+	turn int // items that a client may begin in its turn, besides what it saved up; a large job waits for several
 	ring []*clientQueue
 }
-
-// turn is how many items a client may begin in its turn, besides what it saved up. It is small, so that turns are
-// short; a large job waits for several.
-const turn = 10
 
 // clientQueue is what one client has waiting. It is in the ring while it has some.
 type clientQueue struct {
@@ -58,7 +55,7 @@ func (q *fairQueue) next() *activeSign {
 			c.jobs = c.jobs[1:]
 			return j
 		}
-		c.deficit += turn
+		c.deficit += q.turn
 		q.ring = append(q.ring[1:], c)
 	}
 	return nil

@@ -11,12 +11,15 @@ type traffic struct {
 
 func newTraffic(cfg CoordinatorConfig) traffic {
 	return traffic{
-		small:   lane{window: newWindow(firstWindow, maxWindow)},
-		bulk:    lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk))},
+		small:   lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}},
+		bulk:    lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
 		nodes:   newStandings(cfg.Manifest.N),
 		retries: budget{tenths: 10 * maxRetries},
 	}
 }
+
+// bulkTurn is a part of a large job: turns are short, and there are not too many of them.
+const bulkTurn = 10
 
 func (t *traffic) lane(j *activeSign) *lane {
 	if j.job.Interactive() {
