@@ -84,7 +84,6 @@ func load[D document](path string, d D, read bool) (D, error) {
 		return none, fmt.Errorf("configuration file: %w", err)
 	}
 	s := newSource(path, filepath.Dir(abs), text.Expose())
-	defer func() { clear(s.text); s.text = nil }() // it may have held a PIN
 	if judge(s, d) && read {
 		d.files(s)
 	}
@@ -96,14 +95,14 @@ func load[D document](path string, d D, read bool) (D, error) {
 
 // judge decodes d and checks its values. It reports false if they can't be judged.
 func judge(s *source, d document) bool {
-	if _, node := d.(*Node); node {
-		s.skip = s.isBackendKey // until the back end is known
+	if s.broken {
+		return false
 	}
-	ok := s.decode(d)
-	if ok {
-		d.check(s)
-	}
-	return ok
+	_, node := d.(*Node)
+	s.decode(d, func(path string) (string, bool) { return path, !node || !isBackendKey(path) })
+	d.check(s)
+	s.entries = nil // the text that they are part of may have held a PIN
+	return true
 }
 
 // atLineOne gives an error about the form of a file the shape of the others.

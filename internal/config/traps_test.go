@@ -96,7 +96,7 @@ func TestTwice(t *testing.T) {
 		"table, dotted":  {awsKMS + "prices.sign = 1.0\n[node.key_provider.prices]\nderive = 1.0\n", []string{"16: node.key_provider.prices: already exists"}},
 		"key":            {edit("index = 0", "index = 0\nindex = 7"), []string{"9: node.index: line 8 has it too"}},
 		"key, wrong too": {edit("index = 0", "index = 0\nindex = 7", "port = 4000", "port = 70000"), []string{"6: server.port: use 0 to", "9: node.index: line 8 has it too"}},
-		"key, inline":    {awsKMS + "prices = { sign = 1.0, sign = 2.0 }\n", []string{"15: : already defined"}},
+		"key, inline":    {awsKMS + "prices = { sign = 1.0, sign = 2.0 }\n", []string{"15: node.key_provider.prices.sign: line 15 has it too"}},
 		"table and key":  {edit("[network]\n", "network = 1\n[network]\n"), []string{"2: network: line 1 has it too"}},
 	}
 	for name, c := range tests {
@@ -111,6 +111,30 @@ func TestTwice(t *testing.T) {
 			}
 			compareInOrder(t, path, err, c.want)
 		})
+	}
+}
+
+// TestEachValueByItself: of the values in one inline table each is judged, an
+// array in several lines is at fault in its own line, and dots in quotes are no
+// dots.
+func TestEachValueByItself(t *testing.T) {
+	access := func(path string) error { _, err := LoadAccess(path); return err }
+	node := func(path string) error { _, err := parseNode(path); return err }
+	name := "name = \"a\", public_key = \"" + strings.Repeat("ab", 32) + "\""
+	for text, c := range map[string]struct {
+		load func(string) error
+		want []string
+	}{
+		"server = { role = 1, port = \"x\", Hots = 1 }\n" + edit("[server]", "[other]"): {node, []string{
+			"1: server.role: wrong type", "1: server.port: wrong type", "1: server.Hots: unknown key", "4: other: unknown key"}},
+		awsKMS + "regions = [\n\"a\",\n1]\n":                       {node, []string{"17: node.key_provider.regions: wrong type"}},
+		"\"server.port\" = 70000\n" + awsKMS:                       {node, []string{"1: \"server.port\": unknown key"}},
+		"client = [{ " + name + ", Kinds = [\"sign\"], x = 1 }]\n": {access, []string{"1: client[0].Kinds: lower case", "1: client[0].x: unknown"}},
+		"[client]\n" + strings.ReplaceAll(name, ", ", "\n") + "\n": {access, []string{"1: client: list of tables"}},
+		"client = [1, {}]\n":                                       {access, []string{"1: client: wrong type"}},
+	} {
+		path := write(t, text)
+		compareInOrder(t, path, c.load(path), c.want)
 	}
 }
 
