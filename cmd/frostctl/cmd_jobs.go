@@ -69,10 +69,9 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 	defer cancel()
-	if r.bus, err = connectBus(cmd, bus.Options{
-		Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL, Credentials: cfg.Credentials,
-		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
-	}); err != nil {
+	o := bus.Options{Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL}
+	o.Credentials, o.TLSCA, o.TLSCert, o.TLSKey = cfg.Credentials, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey
+	if r.bus, err = connectBus(cmd, o); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, r.bus.Close(ctx)) }()

@@ -7,9 +7,9 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-)
 
-var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
 
 // require wants a key to be there and not empty.
 func (s *source) require(key, value string) {
@@ -33,7 +33,7 @@ func (s *source) oneOf(key, value string, choices []string) {
 // token wants a name that can be part of a subject.
 func (s *source) token(key, value string) {
 	s.require(key, value)
-	if !tokenPattern.MatchString(value) {
+	if !wire.IsToken(value) {
 		s.fail(key, "is %.80q: use 1 to 64 letters, digits, _ or -", value)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
@@ -42,15 +43,12 @@ type Server struct {
 // Bus is the section [bus]: how to reach NATS. Embedded, StorePath and Port
 // are for gateways only.
 type Bus struct {
-	URL         string `toml:"url"`         // nats://127.0.0.1:4222 by default; several with commas
-	Credentials string `toml:"credentials"` // path of a .creds file, or of an nkey seed
-	TLSCA       string `toml:"tls_ca"`      // path, PEM
-	TLSCert     string `toml:"tls_cert"`    // path, PEM
-	TLSKey      string `toml:"tls_key"`     // path, PEM
-	Replicas    int    `toml:"replicas"`    // of the streams: 1 (default), 3 or 5
-	Embedded    bool   `toml:"embedded"`    // a NATS server in the gateway's process
-	StorePath   string `toml:"store_path"`  // its storage
-	Port        int    `toml:"port"`        // its port on loopback; 4222 by default, -1: any
+	URL string `toml:"url"` // nats://127.0.0.1:4222 by default; several with commas
+	natsconn.Files
+	Replicas  int    `toml:"replicas"`   // of the streams: 1 (default), 3 or 5
+	Embedded  bool   `toml:"embedded"`   // a NATS server in the gateway's process
+	StorePath string `toml:"store_path"` // its storage
+	Port      int    `toml:"port"`       // its port on loopback; 4222 by default, -1: any
 }
 
 const (

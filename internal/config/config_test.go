@@ -18,6 +18,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider/backends"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // loadNode is LoadNode with the back ends that programs have.
@@ -111,7 +112,7 @@ func guideNode(keyID string) *Node {
 				},
 			},
 		},
-		Bus: Bus{URL: "nats://127.0.0.1:4222", Replicas: 1},
+		connected: connected{Bus: Bus{URL: "nats://127.0.0.1:4222", Replicas: 1}},
 	}
 }
 
@@ -309,13 +310,12 @@ func TestCheckManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.CheckManifest(3, 2, "mainnet", 3); err != nil {
+	if err := n.checkManifest(&wire.Manifest{N: 3, T: 2, Network: "mainnet", Nodes: make([]wire.NodeCard, 3)}); err != nil {
 		t.Fatal(err)
 	}
-	err = n.CheckManifest(5, 4, "signet", 0)
+	err = n.checkManifest(&wire.Manifest{N: 5, T: 4, Network: "signet"})
 	want := []string{
 		path + `:2: network.type: is "mainnet", and the manifest has network "signet"`,
-		path + `:7: node.manifest: the manifest has n = 5 and lists 0 nodes`,
 		path + `:8: node.index: is 0, and the manifest lists 0 nodes, from 0`,
 		path + `:10: node.max_signers: is 3, and the manifest has n = 5`,
 		path + `:11: node.min_signers: is 2, and the manifest has t = 4`,

@@ -35,8 +35,8 @@ func (s *source) decode(into any, own func(path string) (name string, ok bool)) 
 			misplaced = e.path + "."
 			continue
 		}
-		if e.written != e.path {
-			s.note(e.line, e.written, unknownKey+": keys are in lower case: "+e.path)
+		if lower := strings.ToLower(e.written); e.written != lower {
+			s.note(e.line, e.written, unknownKey+": keys are in lower case: "+lower)
 		}
 		if e.value == nil {
 			continue

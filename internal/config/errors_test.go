@@ -25,7 +25,7 @@ func TestNodeErrors(t *testing.T) {
 			"-: node.key_provider.type: missing"}},
 		"syntax":        {edit("index = 0", "index = "), []string{"8: : "}},
 		"unknown key":   {edit("index = 0", "indx = 0"), []string{"7: node.index: missing", "8: node.indx: unknown key"}},
-		"table twofold": {awsKMS + "[[bus]]\n", []string{"15: bus[0]: single brackets"}},
+		"table twofold": {awsKMS + "[[bus]]\n", []string{"15: bus: single brackets"}},
 		"no table":      {awsKMS + "[bus.url]\n", []string{"15: bus.url: not a table"}},
 		"unknown table": {awsKMS + "[nodes]\na = 1\n", []string{"15: nodes: unknown key"}},
 		"wrong type": {edit("4000", `"4000"`, "= 3", "= true"), []string{"6: server.port: wrong type",

@@ -5,6 +5,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Node is the configuration of a worker.
@@ -12,10 +13,9 @@ type Node struct {
 	Network Network     `toml:"network"`
 	Server  Server      `toml:"server"`
 	Node    NodeSection `toml:"node"`
-	Bus     Bus         `toml:"bus"`
+	connected
 
 	backends []keyprovider.Backend
-	src      *source
 }
 
 // NodeSection is the section [node].
@@ -47,15 +47,6 @@ func (n *Node) Provider() keyprovider.Node {
 		Index: n.Node.Index, Network: n.Network.Type, Storage: n.Node.StoragePath, File: n.src.path,
 	}
 }
-
-// CheckFiles reads the files that [bus] names, as LoadNode does.
-func (n *Node) CheckFiles() error {
-	s := n.src.again()
-	n.files(s)
-	return s.result()
-}
-
-func (n *Node) files(s *source) { s.busFiles(&n.Bus) }
 
 // Path is the file's, as it was given.
 func (n *Node) Path() string { return n.src.path }
@@ -90,34 +81,28 @@ func (n *Node) check(s *source) {
 	s.externalBus()
 }
 
-// CheckManifest compares the file with the manifest that it names: n, t and
-// network as the manifest says, nodes the number of nodes that it lists. Every
-// disagreement is named with its line and both values. A node that disagrees
-// must not start.
-func (n *Node) CheckManifest(manifestN, manifestT int, network string, nodes int) error {
-	var found Errors
-	add := func(key, format string, args ...any) {
-		s := n.src.again()
-		s.fail(key, format, args...)
-		found = append(found, s.errors...)
+// LoadManifest reads the manifest that the file names, and compares the two. Every
+// disagreement is named with its line and both values. A node that disagrees must
+// not start.
+func (n *Node) LoadManifest() (*wire.Manifest, error) {
+	m, err := LoadManifest(n.Node.Manifest)
+	if err != nil {
+		return nil, err
 	}
-	if n.Network.Type != network {
-		add("network.type", "is %q, and the manifest has network %.64q", n.Network.Type, network)
+	return m, n.checkManifest(m)
+}
+
+func (n *Node) checkManifest(m *wire.Manifest) error {
+	s := n.src.again()
+	s.network(n.Network.Type, m)
+	if n.Node.MaxSigners != m.N {
+		s.fail("node.max_signers", "is %d, and the manifest has n = %d", n.Node.MaxSigners, m.N)
 	}
-	if n.Node.MaxSigners != manifestN {
-		add("node.max_signers", "is %d, and the manifest has n = %d", n.Node.MaxSigners, manifestN)
+	if n.Node.MinSigners != m.T {
+		s.fail("node.min_signers", "is %d, and the manifest has t = %d", n.Node.MinSigners, m.T)
 	}
-	if n.Node.MinSigners != manifestT {
-		add("node.min_signers", "is %d, and the manifest has t = %d", n.Node.MinSigners, manifestT)
+	if n.Node.Index >= len(m.Nodes) {
+		s.fail("node.index", "is %d, and the manifest lists %d nodes, from 0", n.Node.Index, len(m.Nodes))
 	}
-	if n.Node.Index >= nodes {
-		add("node.index", "is %d, and the manifest lists %d nodes, from 0", n.Node.Index, nodes)
-	}
-	if manifestN != nodes {
-		add("node.manifest", "the manifest has n = %d and lists %d nodes", manifestN, nodes)
-	}
-	if len(found) == 0 {
-		return nil
-	}
-	return found.sorted()
+	return s.result()
 }

@@ -38,7 +38,7 @@ type entry struct {
 
 // element is one table of a list.
 func (e entry) element(i int) entry {
-	e.path, e.written = fmt.Sprintf("%s[%d]", e.path, i), fmt.Sprintf("%s[%d]", e.written, i)
+	e.path = fmt.Sprintf("%s[%d]", e.path, i)
 	return e
 }
 
@@ -137,7 +137,7 @@ func (w *walk) entry(table string, key unstable.Iterator) (e entry, end int) {
 
 // join quotes a key that would not be one by itself, so that "a.b" is not a.b.
 func join(table, key string) string {
-	if !bareKey.MatchString(key) {
+	if !bareKey.MatchString(strings.ToLower(key)) {
 		key = strconv.Quote(key)
 	}
 	if table == "" {

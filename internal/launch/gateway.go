@@ -3,30 +3,19 @@ package launch
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
-
-// GatewayManifest loads the manifest, and wants the gateway's file to agree.
-func GatewayManifest(g *config.Gateway) (*wire.Manifest, error) {
-	m, err := config.LoadManifest(g.Gateway.Manifest)
-	if err == nil && g.Network.Type != "" && g.Network.Type != m.Network {
-		err = fmt.Errorf("[network] type = %q, and the manifest has network %q", g.Network.Type, m.Network)
-	}
-	return m, err
-}
 
 // Gateway runs a gateway until ctx ends, with the embedded bus in front of it
 // if its file asks for one.
 func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	log := o.Log.With("gateway", g.Gateway.Name)
-	m, errManifest := GatewayManifest(g)
+	m, errManifest := g.LoadManifest()
 	access, errAccess := LoadAccess(g.Gateway.Access)
 	key, errKey := config.LoadKey(g.Gateway.KeyFile)
 	if err := errors.Join(errManifest, errAccess, errKey); err != nil {

@@ -45,8 +45,7 @@ func connect(
 	ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool,
 ) (*bus.Bus, error) {
 	return bus.Connect(ctx, bus.Options{
-		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
-		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
+		Fleet: fleet, URL: b.URL, Name: name, Files: b.Files,
 		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, Replicas: b.Replicas,
 	})
 }

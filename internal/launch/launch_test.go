@@ -109,7 +109,7 @@ func TestErrorsAtStart(t *testing.T) {
 		{"no manifest", "get the fleet's manifest.json", func(g *config.Gateway) { g.Gateway.Manifest += ".none" }},
 		{"no access list", "no such file", func(g *config.Gateway) { g.Gateway.Access += ".none" }},
 		{"no manifest but a key", "manifest", func(g *config.Gateway) { g.Gateway.Manifest = g.Gateway.KeyFile }},
-		{"another network", `[network] type = "mainnet"`, func(g *config.Gateway) { g.Network.Type = "mainnet" }},
+		{"another network", `gateway.toml:3: network.type: is "mainnet"`, func(g *config.Gateway) { g.Network.Type = "mainnet" }},
 		{"no key", "no such file", func(g *config.Gateway) { g.Gateway.KeyFile += ".none" }},
 		{"a port that is taken", "another program has the port", func(g *config.Gateway) { g.Server.Port = taken }},
 	} {

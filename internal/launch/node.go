@@ -13,25 +13,15 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
-	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
-
-// nodeManifest loads the manifest and checks the node's file against it.
-func nodeManifest(n *config.Node) (*wire.Manifest, error) {
-	m, err := config.LoadManifest(n.Node.Manifest)
-	if err != nil {
-		return nil, err
-	}
-	return m, n.CheckManifest(m.N, m.T, m.Network, len(m.Nodes))
-}
 
 // Node runs a worker until ctx ends. What this machine alone can tell is checked
 // before anything is dialed. The HTTP server answers from the beginning, so that
 // /readyz says what a node waits for.
 func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	log := o.Log.With("node", n.Node.Index)
-	m, errManifest := nodeManifest(n)
+	m, errManifest := n.LoadManifest()
 	access, errAccess := LoadAccess(n.Node.Access)
 	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess); err != nil {
 		return err

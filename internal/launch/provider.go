@@ -93,7 +93,7 @@ func (r *reopening) failed(err error) {
 // PinnedIdentity is the identity key that the node's manifest has for it; nil
 // while there is no manifest, or another fleet's.
 func PinnedIdentity(n *config.Node) *ecdsa.PublicKey {
-	m, err := nodeManifest(n)
+	m, err := n.LoadManifest()
 	if err != nil {
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -100,7 +101,7 @@ func expiryOf(path string, read func([]byte) (time.Time, error)) (time.Time, err
 	defer content.Wipe()
 	expires, err := read(content.Expose())
 	if err != nil {
-		return time.Time{}, named(path, err)
+		return time.Time{}, fmt.Errorf("file %s %w", path, err)
 	}
 	return expires, nil
 }
@@ -171,12 +172,12 @@ func certificates(content []byte) (certs []*x509.Certificate, err error) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("holds a certificate that cannot be read: %w", err)
 		}
 		certs = append(certs, c)
 	}
 	if len(certs) == 0 {
-		return nil, errors.New("no certificate in this file")
+		return nil, errors.New("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
 	}
 	return certs, nil
 }
@@ -191,7 +192,7 @@ func credsExpiry(content []byte) (time.Time, error) {
 	token, _, _ := bytes.Cut(rest, []byte("-----"))
 	parts := bytes.Split(bytes.TrimSpace(token), []byte("."))
 	if len(parts) != 3 {
-		return time.Time{}, errors.New("not a JWT between its marks")
+		return time.Time{}, errors.New("holds no JWT between its marks")
 	}
 	claims, err := base64.RawURLEncoding.DecodeString(string(parts[1]))
 	var body struct {
@@ -201,7 +202,7 @@ func credsExpiry(content []byte) (time.Time, error) {
 		err = json.Unmarshal(claims, &body)
 	}
 	if err != nil {
-		return time.Time{}, errors.New("the JWT does not decode")
+		return time.Time{}, errors.New("holds a JWT that does not decode")
 	}
 	if body.Expires <= 0 {
 		return time.Time{}, nil

@@ -46,9 +46,7 @@ type Options struct {
 	Embedded Server // if not nil, connect to this one, without a socket
 	Name     string // shown in the server's monitoring
 
-	// Credentials is a file: .creds (JWT and seed), or an nkey seed alone.
-	Credentials            string
-	TLSCA, TLSCert, TLSKey string // PEM files
+	Files
 
 	InboxPrefix string        // where answers arrive; "_INBOX" if empty
 	AckTimeout  time.Duration // bounds one request
@@ -143,7 +141,7 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 	if o.InboxPrefix != "" {
 		opts = append(opts, nats.CustomInboxPrefix(o.InboxPrefix))
 	}
-	files, err := o.fileOptions()
+	files, err := o.Files.options()
 	if err != nil {
 		return nil, err
 	}

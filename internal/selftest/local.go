@@ -74,7 +74,7 @@ func CheckGateway(path string) *Report {
 		}},
 		{"bus files", read, func(context.Context, *Step) error { return g.CheckFiles() }},
 		{"manifest file", read, func(context.Context, *Step) error {
-			_, err := launch.GatewayManifest(g)
+			_, err := g.LoadManifest()
 			return err
 		}},
 		{"access list", read, func(_ context.Context, s *Step) error { return accessList(s, g.Gateway.Access, false) }},

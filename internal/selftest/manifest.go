@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
@@ -17,10 +16,7 @@ import (
 // loadManifest reads it before the provider is opened: where a device does not
 // give its public key away, the manifest's is proven.
 func (t *test) loadManifest() {
-	m, err := config.LoadManifest(t.node.Node.Manifest)
-	if err == nil {
-		err = t.node.CheckManifest(m.N, m.T, m.Network, len(m.Nodes))
-	}
+	m, err := t.node.LoadManifest()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		t.noGood = remedied{err, "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"}
