@@ -10,8 +10,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/frostfleet/frostfleet/internal/command"
 )
@@ -19,9 +17,7 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, spans := withSpans(ctx)
+	ctx, spans := withSpans(context.Background())
 	defer spans.send()
 	return command.Run(ctx, newRootCommand(), exits...)
 }
