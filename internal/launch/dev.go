@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
@@ -54,9 +55,14 @@ func All(
 	defer cancel()
 	var running sync.WaitGroup
 	errs := make(chan error, 1+len(nodes))
-	ready := make(chan struct{}, 1+len(nodes))
+	var unready atomic.Int64
+	unready.Store(1 + int64(len(nodes)))
 	each := o
-	each.Ready = func() { ready <- struct{}{} }
+	each.Ready = func() {
+		if unready.Add(-1) == 0 && o.Ready != nil {
+			o.Ready()
+		}
+	}
 	run := func(what string, f func() error) {
 		running.Go(func() {
 			defer cancel() // one that ends, ends the rest
@@ -73,9 +79,6 @@ func All(
 		}
 		run(fmt.Sprintf("node %d", n.Node.Index), func() error { return Node(ctx, n, each) })
 	}
-	if o.Ready != nil {
-		running.Go(func() { whenAll(ctx, ready, cap(ready), o.Ready) })
-	}
 	running.Wait()
 	close(errs)
 	var all []error
@@ -83,16 +86,4 @@ func All(
 		all = append(all, err)
 	}
 	return errors.Join(all...)
-}
-
-// whenAll calls f once n programs are ready.
-func whenAll(ctx context.Context, ready <-chan struct{}, n int, f func()) {
-	for range n {
-		select {
-		case <-ready:
-		case <-ctx.Done():
-			return
-		}
-	}
-	f()
 }

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -252,21 +251,5 @@ func TestWhenReady(t *testing.T) {
 		ready.Store(1)
 		time.Sleep(time.Second)
 		whenReady(t.Context(), fail, nil)()
-	})
-}
-
-// TestWhenAll: a fleet of which one never gets ready is never ready, and the
-// wait ends with the fleet.
-func TestWhenAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ready := make(chan struct{}, 3)
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { whenAll(ctx, ready, 3, func() { t.Error("two of three are not all") }) })
-		ready <- struct{}{}
-		ready <- struct{}{}
-		synctest.Wait()
-		cancel()
-		wg.Wait()
 	})
 }

@@ -40,14 +40,20 @@ func OpenProvider(ctx context.Context, n *config.Node, o ProviderOptions) (keypr
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	retry := reopening{log: o.Log, report: o.Waiting, pause: backoff.Backoff{Min: firstReopen, Max: lastReopen}}
-	for {
+	pause := backoff.Backoff{Min: firstReopen, Max: lastReopen}
+	var reason keyprovider.Reason // logged last
+	for logged := (time.Time{}); ; {
 		p, err := n.Node.KeyProvider.Section.Open(ctx, providerNode(n), o.Options)
 		if err == nil || o.Waiting == nil || !mayReopen(err) {
 			return p, err
 		}
-		retry.failed(err)
-		if ended := retry.pause.Wait(ctx); ended != nil {
+		o.Waiting(err)
+		if why := keyprovider.ReasonOf(err); why != reason || time.Since(logged) >= sameAgain {
+			reason, logged = why, time.Now()
+			o.Log.Error("the key provider does not open; the node waits", "err", err,
+				"do", "fix it; the worker retries automatically")
+		}
+		if ended := pause.Wait(ctx); ended != nil {
 			return nil, errors.Join(ended, err)
 		}
 	}
@@ -62,32 +68,11 @@ const (
 // sameAgain is how long a reason is not logged again.
 const sameAgain = 10 * time.Minute
 
-// reopening is how a node waits for a device that does not open: a KMS or an
-// HSM that is away, or whose key was switched off, does not end the program.
-type reopening struct {
-	log    *slog.Logger
-	report func(error)
-	pause  backoff.Backoff
-
-	reason keyprovider.Reason // logged last
-	logged time.Time
-}
-
-// mayReopen reports whether a failure may pass, or can be fixed from outside.
+// mayReopen reports whether a failure may pass, or can be fixed from outside: a KMS
+// or an HSM that is away, or whose key was switched off, does not end the program.
 func mayReopen(err error) bool {
 	reason := keyprovider.ReasonOf(err)
 	return reason.Temporary() || reason.Refused()
-}
-
-// failed reports why the node waits: to readiness and metrics each time, to the
-// log rarely.
-func (r *reopening) failed(err error) {
-	r.report(err)
-	if reason := keyprovider.ReasonOf(err); reason != r.reason || time.Since(r.logged) >= sameAgain {
-		r.reason, r.logged = reason, time.Now()
-		r.log.Error("the key provider does not open; the node waits", "err", err, "do",
-			"fix it; the worker retries automatically")
-	}
 }
 
 // PinnedIdentity is the identity key that the node's manifest has for it; nil

@@ -15,7 +15,7 @@ import (
 
 // loadManifest reads it before the provider is opened: where a device does not
 // give its public key away, the manifest's is proven.
-func (t *test) loadManifest() {
+func (t *test) loadManifest() error {
 	m, err := t.node.LoadManifest()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
@@ -25,6 +25,7 @@ func (t *test) loadManifest() {
 	default:
 		t.manifest = m
 	}
+	return t.noGood
 }
 
 func (t *test) checkManifest(ctx context.Context, s *Step) error {
@@ -43,8 +44,8 @@ func (t *test) checkManifest(ctx context.Context, s *Step) error {
 	if !t.derives {
 		return t.checkIdentity(ctx, s)
 	}
-	_, err := bounded(ctx, 2*t.timeout(), "card", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, worker.CheckCard(ctx, t.provider, m, i)
+	err := t.within(ctx, 2, "card", func(ctx context.Context) error {
+		return worker.CheckCard(ctx, t.provider, m, i)
 	})
 	if err != nil {
 		return err
@@ -56,7 +57,7 @@ func (t *test) checkManifest(ctx context.Context, s *Step) error {
 // checkIdentity is what can be checked of a device that does not derive.
 func (t *test) checkIdentity(ctx context.Context, s *Step) error {
 	m, i := t.manifest, t.node.Node.Index
-	key, err := bounded(ctx, t.timeout(), "identity", t.provider.Identity)
+	key, err := t.publicKey(ctx)
 	if err != nil {
 		return err
 	}
@@ -82,10 +83,11 @@ func (t *test) session(ctx context.Context, s *Step) error {
 		return err
 	}
 	leaves := [][32]byte{key.Leaf(m)}
-	signature, err := bounded(ctx, t.timeout(), "sign", func(ctx context.Context) ([]byte, error) {
-		return t.provider.Sign(ctx, wire.AttestDigest(m, leaves))
-	})
-	if err != nil {
+	var signature []byte
+	if err := t.within(ctx, 1, "sign", func(ctx context.Context) (err error) {
+		signature, err = t.provider.Sign(ctx, wire.AttestDigest(m, leaves))
+		return err
+	}); err != nil {
 		return err
 	}
 	key.Delegate(wire.NewAttestations(leaves, signature)[0])

@@ -2,10 +2,12 @@ package selftest
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -19,7 +21,7 @@ const (
 	askTime  = 5 * time.Minute
 )
 
-func (t *test) load(ctx context.Context, s *Step) (err error) {
+func (t *test) load(ctx context.Context, _ *Step) (err error) {
 	options := launch.ProviderOptions{Options: keyprovider.Options{
 		AskPIN: t.o.PIN, Log: t.o.Log, Enrolling: t.o.Enrolling,
 	}}
@@ -30,19 +32,17 @@ func (t *test) load(ctx context.Context, s *Step) (err error) {
 	if t.o.PIN != nil {
 		timeout = askTime
 	}
-	p, err := bounded(ctx, timeout, "open", func(ctx context.Context) (keyprovider.Provider, error) {
-		return t.o.open(ctx, t.node, options)
-	})
-	var device *keyprovider.Error
-	switch {
-	case err == nil:
-		t.provider = p
-	case errors.As(err, &device) && device.Action != "load":
-		t.unopened = err // the configuration is good: reach tells the rest
-	default:
+	err = bounded(ctx, timeout, "open", func(ctx context.Context) error {
+		p, err := t.o.open(ctx, t.node, options)
+		if err == nil {
+			t.provider = p
+		}
 		return err
+	})
+	if device, ok := errors.AsType[*keyprovider.Error](err); ok && device.Action != "load" {
+		t.unopened, err = err, nil // the configuration is good: reach tells the rest
 	}
-	return nil
+	return err
 }
 
 func (t *test) reach(ctx context.Context, s *Step) error {
@@ -54,66 +54,62 @@ func (t *test) reach(ctx context.Context, s *Step) error {
 		s.Detail = "there is no device: the keys are in a file"
 		return nil
 	}
-	_, err := bounded(ctx, t.timeout(), "probe", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, prober.Probe(ctx)
-	})
-	return err
+	return t.within(ctx, 1, "probe", prober.Probe)
 }
 
-func (t *test) describe(ctx context.Context, s *Step) (err error) {
+func (t *test) describe(ctx context.Context, s *Step) error {
 	d, ok := t.provider.(keyprovider.Describer)
 	if !ok {
 		s.Detail = "nothing to tell"
 		return nil
 	}
-	s.Facts, err = bounded(ctx, t.timeout(), "describe", d.Describe)
-	return err
+	return t.within(ctx, 1, "describe", func(ctx context.Context) (err error) {
+		s.Facts, err = d.Describe(ctx)
+		return err
+	})
 }
 
-func (t *test) identity(ctx context.Context, s *Step) error {
-	if err := t.check(ctx, "identity"); err != nil {
-		return err
+// check returns the step of that name that every worker runs at its start.
+func (t *test) check(name string, passed func(context.Context, *Step) error) func(context.Context, *Step) error {
+	steps := keyprovider.Steps()
+	run := steps[slices.IndexFunc(steps, func(s keyprovider.Step) bool { return s.Name == name })].Run
+	return func(ctx context.Context, s *Step) error {
+		if err := t.within(ctx, 4, name, func(ctx context.Context) error { return run(ctx, t.provider) }); err != nil {
+			return err
+		}
+		return passed(ctx, s)
 	}
-	key, err := bounded(ctx, t.timeout(), "identity", t.provider.Identity)
+}
+
+func (t *test) identified(ctx context.Context, s *Step) error {
+	key, err := t.publicKey(ctx)
 	if err != nil {
 		return err
 	}
 	point, err := key.Bytes()
-	if err != nil {
-		return err
+	if err == nil {
+		s.Detail = "P-256 " + hex.EncodeToString(point[:9]) + "..."
 	}
-	s.Detail = "P-256 " + hex.EncodeToString(point[:9]) + "..."
+	return err
+}
+
+func (t *test) publicKey(ctx context.Context) (key *ecdsa.PublicKey, err error) {
+	err = t.within(ctx, 1, "identity", func(ctx context.Context) (err error) {
+		key, err = t.provider.Identity(ctx)
+		return err
+	})
+	return key, err
+}
+
+func (t *test) signed(_ context.Context, s *Step) error {
+	s.Detail = "signed and verified"
 	return nil
 }
 
-func (t *test) sign(ctx context.Context, s *Step) error {
-	err := t.check(ctx, "sign")
-	if err == nil {
-		s.Detail = "signed and verified"
-	}
-	return err
-}
-
-func (t *test) derive(ctx context.Context, s *Step) error {
-	err := t.check(ctx, "derive")
-	if err == nil {
-		t.derives = true
-		s.Detail = "the same twice, different for another label"
-	}
-	return err
-}
-
-// check runs the step of that name that every worker runs at its start.
-func (t *test) check(ctx context.Context, name string) error {
-	for _, step := range keyprovider.Steps() {
-		if step.Name == name {
-			_, err := bounded(ctx, 4*t.timeout(), name, func(ctx context.Context) (struct{}, error) {
-				return struct{}{}, step.Run(ctx, t.provider)
-			})
-			return err
-		}
-	}
-	return fmt.Errorf("keyprovider has no step %s", name)
+func (t *test) derived(_ context.Context, s *Step) error {
+	t.derives = true
+	s.Detail = "the same twice, different for another label"
+	return nil
 }
 
 func (t *test) timeSign(ctx context.Context, s *Step) error {
@@ -136,10 +132,7 @@ func (t *test) time(ctx context.Context, s *Step, operation string, call func(co
 	var took []time.Duration
 	for i := range Calls {
 		start := time.Now()
-		_, err := bounded(ctx, t.timeout(), operation, func(ctx context.Context) (struct{}, error) {
-			return struct{}{}, call(ctx, i)
-		})
-		if err != nil {
+		if err := t.within(ctx, 1, operation, func(ctx context.Context) error { return call(ctx, i) }); err != nil {
 			return fmt.Errorf("call %d of %d: %w", i+1, Calls, err)
 		}
 		took = append(took, time.Since(start))
