@@ -53,6 +53,12 @@ func applyStreams(t *testing.T, o Options) {
 	}
 }
 
+func closeBus(conn *bus.Bus, log *slog.Logger) {
+	if err := conn.Close(context.Background()); err != nil {
+		log.Warn("bus", "err", err)
+	}
+}
+
 func loadGateway(t *testing.T, dir string) *config.Gateway {
 	t.Helper()
 	g, err := config.LoadGateway(filepath.Join(dir, fleet.GatewayFile))

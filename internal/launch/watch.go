@@ -9,7 +9,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -33,17 +32,16 @@ func manifestHash(m *wire.Manifest) string {
 	return hex.EncodeToString(hash[:])
 }
 
-// watch samples the bus for metrics and checks until ctx ends or it is stopped.
-func (o Options) watch(ctx context.Context, conn *bus.Bus, watcher *buswatch.Watcher, m *wire.Manifest,
-	metrics *telemetry.Metrics, manifest *gate) (stop func()) {
-	metrics.Bus(watcher.Sample, conn.Healthy)
+// watch samples the bus for metrics and checks until ctx ends or the program stops.
+func (p *program) watch(ctx context.Context) {
+	p.metrics.Bus(p.watcher.Sample, p.conn.Healthy)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	if !o.Unobserved {
-		running.Go(func() { watcher.Run(ctx, watchEvery) })
+	if p.Observe == Observer(p.metrics) {
+		running.Go(func() { p.watcher.Run(ctx, watchEvery) })
 	}
-	running.Go(func() { watchManifest(ctx, conn, manifestHash(m), manifest) })
-	return func() { cancel(); running.Wait() }
+	running.Go(func() { watchManifest(ctx, p.conn, manifestHash(p.manifest), p.agrees) })
+	p.ends = append(p.ends, func() { cancel(); running.Wait() })
 }
 
 // manifestEvery is how often the manifest that gateways stored is compared.
