@@ -14,14 +14,18 @@ type ClientSection struct {
 
 // LoadClient reads a client's file, its key, and the files that its [bus]
 // names.
-func LoadClient(path string) (*Client, error) { return load(path, new(Client), true) }
+func LoadClient(path string) (*Client, error) {
+	return load(path, &Client{connected: defaultBus}, true)
+}
 
 // ParseClient reads a client's file alone.
-func ParseClient(path string) (*Client, error) { return load(path, new(Client), false) }
+func ParseClient(path string) (*Client, error) {
+	return load(path, &Client{connected: defaultBus}, false)
+}
 
 func (c *Client) check(s *source) {
 	c.src = s
-	if s.has("client.fleet") {
+	if s.Has("client.fleet") {
 		s.token("client.fleet", c.Client.Fleet)
 	}
 	c.own = c.Client.check(s, "client")

@@ -51,11 +51,12 @@ type Bus struct {
 	Port      int    `toml:"port"`       // its port on loopback; 4222 by default, -1: any
 }
 
-const (
-	defaultHost    = "127.0.0.1"
-	defaultPort    = 4000
-	defaultBusURL  = "nats://127.0.0.1:4222"
-	defaultBusPort = 4222
+const defaultBusPort = 4222
+
+// defaultServer and defaultBus are what a file need not say.
+var (
+	defaultServer = Server{Host: "127.0.0.1", Port: 4000}
+	defaultBus    = connected{Bus: Bus{URL: natsconn.DefaultURL, Replicas: 1}}
 )
 
 // document is one kind of file.

@@ -65,7 +65,6 @@ func TestNodeErrors(t *testing.T) {
 		"bus for a gateway": {awsKMS + "[bus]\nembedded = true\n", []string{"16: bus.embedded: gateways only"}},
 		"bus scheme":        {awsKMS + "[bus]\nurl = \"http://a\"\n", []string{"16: bus.url: scheme"}},
 		"bus not a URL":     {awsKMS + "[bus]\nurl = \"a\"\n", []string{"16: bus.url: not a URL"}},
-		"bus half TLS":      {awsKMS + "[bus]\ntls_key = \"k\"\n", []string{"15: bus.tls_cert: belong together"}},
 		"bus replicas":      {awsKMS + "[bus]\nreplicas = 2\n", []string{"16: bus.replicas: use 1, 3 or 5"}},
 		"inline":            {edit(provider, "key_provider = { type = \"vault\" }\n[bus]\n", "key_id", "url"), []string{"12: node.key_provider.type: use software", "14: bus.url: not a URL"}},
 	}

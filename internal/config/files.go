@@ -23,8 +23,8 @@ func (c *connected) files(s *source) {
 		key, err := LoadKey(c.own.path)
 		clear(key)
 		if err != nil {
-			s.fail(c.own.setting, "%v", err)
+			s.Fail(c.own.setting, "%v", err)
 		}
 	}
-	c.Bus.Check(func(setting string, err error) { s.fail("bus."+setting, "%v", err) })
+	c.Bus.Check(func(setting string, err error) { s.Fail("bus."+setting, "%v", err) })
 }

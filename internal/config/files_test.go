@@ -132,6 +132,7 @@ func TestBusFiles(t *testing.T) {
 		{"tls_ca=key.pem", "tls_ca", "no certificate"},
 		{"tls_ca=garbage.pem", "tls_ca", "cannot be read"},
 		{"tls_cert=none.pem tls_key=key.pem", "tls_cert", "no such file"},
+		{"tls_cert=ca.pem", "tls_cert", "belong together"},
 		{"tls_cert=key.pem tls_key=key.pem", "tls_cert", "no certificate"},
 		{"tls_cert=ca.pem tls_key=ca.pem", "tls_key", "no private key"},
 		{"tls_cert=ca.pem tls_key=other.pem", "tls_key", "not the key of the certificate"},

@@ -22,10 +22,12 @@ type Party struct {
 
 // LoadGateway reads a gateway's file, its key, and the files that its [bus]
 // names.
-func LoadGateway(path string) (*Gateway, error) { return load(path, new(Gateway), true) }
+func LoadGateway(path string) (*Gateway, error) { return load(path, newGateway(), true) }
 
 // ParseGateway reads a gateway's file alone.
-func ParseGateway(path string) (*Gateway, error) { return load(path, new(Gateway), false) }
+func ParseGateway(path string) (*Gateway, error) { return load(path, newGateway(), false) }
+
+func newGateway() *Gateway { return &Gateway{Server: defaultServer, connected: defaultBus} }
 
 // LoadManifest reads the manifest that the file names, and wants the file to agree.
 func (g *Gateway) LoadManifest() (*wire.Manifest, error) {
@@ -40,17 +42,25 @@ func (g *Gateway) LoadManifest() (*wire.Manifest, error) {
 	return m, s.result()
 }
 
+// document makes a path absolute, and gives it its default.
+func (s *source) document(path *string, standard string) {
+	if *path == "" {
+		*path = standard
+	}
+	s.Absolute(path)
+}
+
 // network compares a file's with its manifest's.
 func (s *source) network(network string, m *wire.Manifest) {
 	if network != m.Network {
-		s.fail("network.type", "is %q, and the manifest has network %.64q", network, m.Network)
+		s.Fail("network.type", "is %q, and the manifest has network %.64q", network, m.Network)
 	}
 }
 
 func (g *Gateway) check(s *source) {
 	g.src = s
-	if s.has("network.type") {
-		s.oneOf("network.type", g.Network.Type, networks)
+	if s.Has("network.type") {
+		s.OneOf("network.type", g.Network.Type, networks...)
 	}
 	s.server(&g.Server, "gateway")
 	g.own = g.Gateway.check(s, "gateway")
@@ -62,15 +72,9 @@ func (g *Gateway) check(s *source) {
 // defaults.
 func (p *Party) check(s *source, section string) ownKey {
 	s.token(section+".name", p.Name)
-	s.require(section+".key_file", p.KeyFile)
-	if p.Manifest == "" {
-		p.Manifest = "manifest.json"
-	}
-	if p.Access == "" {
-		p.Access = "access.toml"
-	}
-	for _, path := range []*string{&p.KeyFile, &p.Manifest, &p.Access} {
-		s.absolute(path)
-	}
+	s.Require(section+".key_file", p.KeyFile)
+	s.Absolute(&p.KeyFile)
+	s.document(&p.Manifest, "manifest.json")
+	s.document(&p.Access, "access.toml")
 	return ownKey{section + ".key_file", p.KeyFile}
 }

@@ -32,12 +32,16 @@ type NodeSection struct {
 // LoadNode reads a node's file, whose key provider is one of the back ends, and
 // the files that its [bus] names.
 func LoadNode(path string, backends []keyprovider.Backend) (*Node, error) {
-	return load(path, &Node{backends: backends}, true)
+	return load(path, newNode(backends), true)
 }
 
 // ParseNode reads a node's file alone, for commands that do not connect.
 func ParseNode(path string, backends []keyprovider.Backend) (*Node, error) {
-	return load(path, &Node{backends: backends}, false)
+	return load(path, newNode(backends), false)
+}
+
+func newNode(backends []keyprovider.Backend) *Node {
+	return &Node{Server: defaultServer, connected: defaultBus, backends: backends}
 }
 
 // Provider is what the node's back end knows of it. Whether it has enrolled is
@@ -54,28 +58,22 @@ func (n *Node) Path() string { return n.src.path }
 func (n *Node) check(s *source) {
 	n.src = s
 	node := &n.Node
-	s.oneOf("network.type", n.Network.Type, networks)
+	s.OneOf("network.type", n.Network.Type, networks...)
 	s.server(&n.Server, "node")
-	s.between("node.max_signers", node.MaxSigners, 1, frost.MaxNodes)
-	s.between("node.min_signers", node.MinSigners, 1, frost.MaxNodes)
-	s.between("node.index", node.Index, 0, frost.MaxNodes-1)
+	s.Between("node.max_signers", node.MaxSigners, 1, frost.MaxNodes)
+	s.Between("node.min_signers", node.MinSigners, 1, frost.MaxNodes)
+	s.Between("node.index", node.Index, 0, frost.MaxNodes-1)
 	if node.MaxSigners >= 1 && node.MinSigners > node.MaxSigners {
-		s.fail("node.min_signers", "is %d, more than node.max_signers = %d", node.MinSigners, node.MaxSigners)
+		s.Fail("node.min_signers", "is %d, more than node.max_signers = %d", node.MinSigners, node.MaxSigners)
 	}
 	if node.MaxSigners >= 1 && node.Index >= node.MaxSigners {
-		s.fail("node.index", "is %d: with node.max_signers = %d, indices are 0 to %d",
+		s.Fail("node.index", "is %d: with node.max_signers = %d, indices are 0 to %d",
 			node.Index, node.MaxSigners, node.MaxSigners-1)
 	}
-	s.require("node.storage_path", node.StoragePath)
-	s.absolute(&node.StoragePath)
-	if node.Manifest == "" {
-		node.Manifest = filepath.Join(node.StoragePath, "manifest.json")
-	}
-	if node.Access == "" {
-		node.Access = filepath.Join(node.StoragePath, "access.toml")
-	}
-	s.absolute(&node.Manifest)
-	s.absolute(&node.Access)
+	s.Require("node.storage_path", node.StoragePath)
+	s.Absolute(&node.StoragePath)
+	s.document(&node.Manifest, filepath.Join(node.StoragePath, "manifest.json"))
+	s.document(&node.Access, filepath.Join(node.StoragePath, "access.toml"))
 	node.KeyProvider.check(s, n.Provider(), n.backends)
 	s.bus(&n.Bus)
 	s.externalBus()
@@ -96,13 +94,13 @@ func (n *Node) checkManifest(m *wire.Manifest) error {
 	s := n.src.again()
 	s.network(n.Network.Type, m)
 	if n.Node.MaxSigners != m.N {
-		s.fail("node.max_signers", "is %d, and the manifest has n = %d", n.Node.MaxSigners, m.N)
+		s.Fail("node.max_signers", "is %d, and the manifest has n = %d", n.Node.MaxSigners, m.N)
 	}
 	if n.Node.MinSigners != m.T {
-		s.fail("node.min_signers", "is %d, and the manifest has t = %d", n.Node.MinSigners, m.T)
+		s.Fail("node.min_signers", "is %d, and the manifest has t = %d", n.Node.MinSigners, m.T)
 	}
 	if n.Node.Index >= len(m.Nodes) {
-		s.fail("node.index", "is %d, and the manifest lists %d nodes, from 0", n.Node.Index, len(m.Nodes))
+		s.Fail("node.index", "is %d, and the manifest lists %d nodes, from 0", n.Node.Index, len(m.Nodes))
 	}
 	return s.result()
 }

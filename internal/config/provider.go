@@ -26,7 +26,7 @@ func (k *KeyProvider) check(s *source, n keyprovider.Node, backends []keyprovide
 	for _, b := range backends {
 		types = append(types, b.Type)
 	}
-	s.oneOf(providerTable+"type", k.Type, types)
+	s.OneOf(providerTable+"type", k.Type, types...)
 	i := slices.Index(types, k.Type)
 	if i < 0 {
 		return
@@ -34,7 +34,10 @@ func (k *KeyProvider) check(s *source, n keyprovider.Node, backends []keyprovide
 	k.Backend = backends[i]
 	k.Section = k.Backend.Section()
 	s.section(k.Type, k.Section)
-	k.Section.Check(table{s}, n)
+	table := *s
+	table.table = providerTable
+	k.Section.Check(&table, n)
+	s.errors = table.errors
 }
 
 // isBackendKey reports whether a key is one of the back end's.
@@ -64,24 +67,3 @@ func Keys(section keyprovider.Section) (keys []string) {
 	}
 	return keys
 }
-
-// table is [node.key_provider] as a back end checks it.
-type table struct{ s *source }
-
-var _ keyprovider.Table = table{}
-
-func (t table) Has(key string) bool { return t.s.has(providerTable + key) }
-
-func (t table) Fail(key, format string, args ...any) { t.s.fail(providerTable+key, format, args...) }
-
-func (t table) Require(key, value string) { t.s.require(providerTable+key, value) }
-
-func (t table) OneOf(key, value string, choices ...string) {
-	t.s.oneOf(providerTable+key, value, choices)
-}
-
-func (t table) Between(key string, value, low, high int) {
-	t.s.between(providerTable+key, value, low, high)
-}
-
-func (t table) Absolute(path *string) { t.s.absolute(path) }

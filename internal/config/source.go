@@ -12,6 +12,8 @@ import (
 
 	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
 // source knows where each key of a file stands, and collects what is wrong.
@@ -21,12 +23,15 @@ import (
 // value without its line is half an error. FuzzLoad holds the two together.
 type source struct {
 	path, dir string         // dir is absolute
+	table     string         // keys are given without this
 	lines     map[string]int // line of each key and table: node.index, client[1].name
 	entries   []entry        // in file order
 	broken    bool           // the entries end at a fault in the syntax
 	bad       map[string]bool
 	errors    Errors
 }
+
+var _ keyprovider.Table = (*source)(nil)
 
 // entry is a table, or a key with its value.
 type entry struct {
@@ -161,9 +166,9 @@ func (s *source) add(e entry) bool {
 	return true
 }
 
-// has reports whether the file sets a key.
-func (s *source) has(key string) bool {
-	_, ok := s.lines[key]
+// Has reports whether the file sets a key.
+func (s *source) Has(key string) bool {
+	_, ok := s.lines[s.table+key]
 	return ok
 }
 
@@ -182,9 +187,9 @@ func (s *source) note(line int, key, message string) {
 	s.errors = append(s.errors, &Error{s.path, line, key, message})
 }
 
-// fail notes an error, unless the key had one already.
-func (s *source) fail(key, format string, args ...any) {
-	if !s.bad[key] {
+// Fail notes an error, unless the key had one already.
+func (s *source) Fail(key, format string, args ...any) {
+	if key = s.table + key; !s.bad[key] {
 		s.bad[key] = true
 		s.note(s.line(key), key, fmt.Sprintf(format, args...))
 	}
@@ -202,8 +207,8 @@ func (s *source) again() *source {
 	return &source{path: s.path, dir: s.dir, lines: s.lines, bad: map[string]bool{}}
 }
 
-// absolute makes a path in the file absolute, and leaves an empty one.
-func (s *source) absolute(path *string) {
+// Absolute makes a path in the file absolute, and leaves an empty one.
+func (s *source) Absolute(path *string) {
 	if *path != "" && !filepath.IsAbs(*path) {
 		*path = filepath.Join(s.dir, *path)
 	}

@@ -23,7 +23,7 @@ func (c *Conn) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 		return
 	}
 	if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 { // ... "subject"
-		c.calls.fail(parts[1], fmt.Errorf("%w: %v%s: the server's administrator can allow it (nats/server.conf)",
+		c.fail(parts[1], fmt.Errorf("%w: %v%s: the server's administrator can allow it (nats/server.conf)",
 			ErrDenied, err, c.as()))
 	}
 	c.opt.Log.Error("NATS permission denied", args...)

@@ -46,6 +46,9 @@ func (f *Files) Check(report func(setting string, err error)) {
 		}
 		return nil
 	})
+	if (f.TLSCert == "") != (f.TLSKey == "") {
+		report("tls_cert", errors.New("and tls_key belong together: set both or neither"))
+	}
 	cert := check("tls_cert", f.TLSCert, checkCertificates)
 	if check("tls_key", f.TLSKey, checkPrivateKey) && cert {
 		check("tls_key", f.TLSKey, f.checkPair)
@@ -56,9 +59,6 @@ func (f *Files) Check(report func(setting string, err error)) {
 // connection which fails for ever. nats.go reads the files again at each
 // connection: renewed ones count from the next on.
 func (f *Files) options() (opts []nats.Option, err error) {
-	if (f.TLSCert == "") != (f.TLSKey == "") {
-		return nil, errors.New("tls_cert and tls_key go together: set both or neither")
-	}
 	f.Check(func(setting string, bad error) { err = errors.Join(err, fmt.Errorf("%s: %w", setting, bad)) })
 	if err != nil {
 		return nil, err

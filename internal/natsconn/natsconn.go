@@ -16,6 +16,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -62,7 +63,7 @@ type Conn struct {
 	JS jetstream.JetStream
 
 	opt       Options
-	calls     calls
+	calls     sync.Map // of *call: those that wait
 	closing   atomic.Bool
 	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
 }
@@ -181,7 +182,7 @@ func (c *Conn) Healthy() error {
 // connection.
 func (c *Conn) Close() {
 	c.closing.Store(true)
-	c.calls.failAll(ErrClosed)
+	c.fail("", ErrClosed)
 	c.Conn.Close()
 }
 
@@ -190,7 +191,7 @@ func (c *Conn) onDisconnect(_ *nats.Conn, err error) {
 		return
 	}
 	c.opt.Log.Warn("NATS connection lost, reconnecting", "error", err)
-	c.calls.failAll(ErrDisconnected)
+	c.fail("", ErrDisconnected)
 }
 
 func (c *Conn) onReconnect(nc *nats.Conn) {

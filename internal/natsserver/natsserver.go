@@ -24,7 +24,6 @@ import (
 // Config says how to run a NATS server within this process.
 type Config struct {
 	StoreDir string // holds the streams; one process at a time
-	Host     string // 127.0.0.1 if empty: there are no credentials
 	Port     int    // -1: any free one; 0: no socket, in-process connections only
 
 	// SyncAlways has every acknowledged message on disk. Without it, up to two
@@ -54,9 +53,6 @@ const (
 func Start(c Config) (*Server, error) {
 	if c.StoreDir == "" {
 		return nil, errors.New("embedded NATS server: store_path is empty: name a folder for the streams")
-	}
-	if c.Host == "" {
-		c.Host = "127.0.0.1"
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -88,7 +84,7 @@ func Embed(store string, port int, log *slog.Logger) (natsconn.Server, error) {
 func startServer(c Config) (*server.Server, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName:             "frostfleet-embedded",
-		Host:                   c.Host,
+		Host:                   "127.0.0.1", // there are no credentials
 		Port:                   c.Port,
 		DontListen:             c.Port == 0,
 		MaxPayload:             natsconn.MaxPayload,
