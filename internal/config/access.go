@@ -25,9 +25,9 @@ type AccessGateway struct {
 
 // AccessClient is one [[client]].
 type AccessClient struct {
-	Name      string    `toml:"name"`
-	PublicKey PublicKey `toml:"public_key"`
-	Kinds     []string  `toml:"kinds"` // keygen, sign
+	Name      string      `toml:"name"`
+	PublicKey PublicKey   `toml:"public_key"`
+	Kinds     []wire.Kind `toml:"kinds"` // keygen, sign
 }
 
 // PublicKey is an Ed25519 public key, written in hexadecimal.
@@ -70,7 +70,7 @@ func (a *Access) check(s *source) {
 			s.Fail(table+".kinds", "is empty or missing: name what the client may ask for: %s", wire.Or(wire.KindNames()))
 		}
 		for j, kind := range c.Kinds {
-			s.OneOf(table+".kinds", kind, wire.KindNames()...)
+			s.OneOf(table+".kinds", string(kind), wire.KindNames()...)
 			if slices.Contains(c.Kinds[:j], kind) {
 				s.Fail(table+".kinds", "has %q twice", kind)
 			}

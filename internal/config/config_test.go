@@ -289,7 +289,7 @@ func TestAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(a.Gateways) != 1 || len(a.Clients) != 2 || a.Clients[1].Name != "deposits" ||
-		!reflect.DeepEqual(a.Clients[0].Kinds, []string{"keygen", "sign"}) || len(a.Clients[0].PublicKey) != 32 {
+		!reflect.DeepEqual(a.Clients[0].Kinds, []wire.Kind{"keygen", "sign"}) || len(a.Clients[0].PublicKey) != 32 {
 		t.Fatalf("%+v", a)
 	}
 }

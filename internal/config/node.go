@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"io/fs"
+	"os"
 	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -44,11 +47,13 @@ func newNode(backends []keyprovider.Backend) *Node {
 	return &Node{Server: defaultServer, connected: defaultBus, backends: backends}
 }
 
-// Provider is what the node's back end knows of it. Whether it has enrolled is
-// not in the file.
+// Provider is what the node's back end knows of it. It is enrolled once it has a
+// manifest, valid or not.
 func (n *Node) Provider() keyprovider.Node {
+	_, err := os.Stat(n.Node.Manifest)
 	return keyprovider.Node{
 		Index: n.Node.Index, Network: n.Network.Type, Storage: n.Node.StoragePath, File: n.src.path,
+		Enrolled: !errors.Is(err, fs.ErrNotExist),
 	}
 }
 

@@ -48,7 +48,8 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",
 		func() float64 { _, keys := gw.Stats(); return float64(keys) })
 	works.open(gw.Ready)
-	return p.run(ctx, gw.Ready, gw.Run)
+	defer whenReady(ctx, gw.Ready, p.Ready)()
+	return gw.Run(ctx)
 }
 
 // prepare makes the streams on a bus of the gateway's own. On any other the

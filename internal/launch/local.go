@@ -15,7 +15,7 @@ import (
 // machine alone can tell: files, environment, what no device is needed for. A
 // node that enrols has no secrets yet.
 func CheckProvider(n *config.Node, enrolling bool) error {
-	return errors.Join(requireDerivationKey(n), n.Node.KeyProvider.Section.CheckMachine(providerNode(n), enrolling))
+	return errors.Join(requireDerivationKey(n), n.Node.KeyProvider.Section.CheckMachine(n.Provider(), enrolling))
 }
 
 // CheckDirectory wants a directory that this user may write to, or make: a

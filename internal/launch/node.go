@@ -50,7 +50,8 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	works.open(w.Ready)
 	stores.open(w.Keystore)
 	p.nodeMetrics(w, n.Node.StoragePath)
-	return p.run(ctx, w.Ready, w.Run)
+	defer whenReady(ctx, w.Ready, p.Ready)()
+	return w.Run(ctx)
 }
 
 // device opens a node's, and waits for one that may come back.

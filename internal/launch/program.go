@@ -130,12 +130,6 @@ func (p *program) connect(ctx context.Context, b config.Bus, prepare func(*bus.B
 	return nil
 }
 
-// run runs what the program is for. fail says why that is not ready.
-func (p *program) run(ctx context.Context, fail func() error, run func(context.Context) error) error {
-	defer whenReady(ctx, fail, p.Ready)()
-	return run(ctx)
-}
-
 // awaitStreams waits for the streams to be there: they may be applied a moment
 // after the workers start.
 func (p *program) awaitStreams(ctx context.Context, conn *bus.Bus) error {

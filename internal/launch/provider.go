@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"errors"
-	"io/fs"
 	"log/slog"
-	"os"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
@@ -43,7 +41,7 @@ func OpenProvider(ctx context.Context, n *config.Node, o ProviderOptions) (keypr
 	pause := backoff.Backoff{Min: firstReopen, Max: lastReopen}
 	var reason keyprovider.Reason // logged last
 	for logged := (time.Time{}); ; {
-		p, err := n.Node.KeyProvider.Section.Open(ctx, providerNode(n), o.Options)
+		p, err := n.Node.KeyProvider.Section.Open(ctx, n.Provider(), o.Options)
 		if err == nil || o.Waiting == nil || !mayReopen(err) {
 			return p, err
 		}
@@ -87,7 +85,7 @@ func PinnedIdentity(n *config.Node) *ecdsa.PublicKey {
 
 // Provision makes the keys that a node's file names, or says how to.
 func Provision(ctx context.Context, n *config.Node, o keyprovider.Options) (*keyprovider.Provisioned, error) {
-	return n.Node.KeyProvider.Section.Provision(ctx, providerNode(n), o)
+	return n.Node.KeyProvider.Section.Provision(ctx, n.Provider(), o)
 }
 
 // Policy is what a node's file says about timeouts and attempts.
@@ -100,14 +98,6 @@ func Policy(n *config.Node) keyprovider.Policy {
 // requireDerivationKey ends a node that can't work, as its file names no
 // derivation key, before anything else is waited for.
 func requireDerivationKey(n *config.Node) error {
-	return n.Node.KeyProvider.Section.CanDerive(providerNode(n))
+	return n.Node.KeyProvider.Section.CanDerive(n.Provider())
 }
 
-// providerNode is the node as its back end knows it. It is enrolled once it has
-// a manifest, valid or not.
-func providerNode(n *config.Node) keyprovider.Node {
-	node := n.Provider()
-	_, err := os.Stat(n.Node.Manifest)
-	node.Enrolled = !errors.Is(err, fs.ErrNotExist)
-	return node
-}

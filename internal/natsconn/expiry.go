@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -134,12 +135,10 @@ func certExpiry(content []byte) (time.Time, error) {
 // them, and the server's certificate says whether the old one is still needed.
 func caExpiry(content []byte) (end time.Time, err error) {
 	certs, err := certificates(content)
-	for _, c := range certs {
-		if c.NotAfter.After(end) {
-			end = c.NotAfter
-		}
+	if err != nil {
+		return end, err
 	}
-	return end, err
+	return slices.MaxFunc(certs, byEnd).NotAfter, nil
 }
 
 // serverExpiry is the first end in the chain that holds longest.
@@ -153,13 +152,13 @@ func serverExpiry(state tls.ConnectionState) (end time.Time) {
 }
 
 func earliest(certs []*x509.Certificate) (end time.Time) {
-	for _, c := range certs {
-		if end.IsZero() || c.NotAfter.Before(end) {
-			end = c.NotAfter
-		}
+	if len(certs) == 0 {
+		return end
 	}
-	return end
+	return slices.MinFunc(certs, byEnd).NotAfter
 }
+
+func byEnd(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }
 
 func certificates(content []byte) (certs []*x509.Certificate, err error) {
 	for {

@@ -15,7 +15,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
+	"regexp"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -94,7 +94,7 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 		if c.Conn, err = nats.Connect(opt.URL, opts...); err == nil {
 			return c.open()
 		}
-		if isRefusal(err) {
+		if isOneOf(err, refusals...) {
 			return nil, c.refused(err)
 		}
 		err = c.explain(err)
@@ -154,18 +154,11 @@ func (c *Conn) Server() string {
 	if c.opt.Embedded != nil {
 		return "the embedded NATS server"
 	}
-	urls := strings.Split(c.opt.URL, ",")
-	for i, u := range urls {
-		if at := strings.LastIndexByte(u, '@'); at >= 0 {
-			scheme, _, found := strings.Cut(u, "://")
-			if !found {
-				scheme = "nats"
-			}
-			urls[i] = scheme + "://" + u[at+1:]
-		}
-	}
-	return "NATS at " + strings.Join(urls, ",")
+	return "NATS at " + userInfo.ReplaceAllString(c.opt.URL, "$1")
 }
+
+// userInfo is all that stands before a host: also where a password has an @.
+var userInfo = regexp.MustCompile(`(\w+://)?[^,]*@`)
 
 // Healthy is nil while connected.
 func (c *Conn) Healthy() error {

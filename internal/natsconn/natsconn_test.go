@@ -236,7 +236,7 @@ func TestServerName(t *testing.T) {
 	for url, want := range map[string]string{
 		"nats://a:4222":                      "NATS at nats://a:4222",
 		"tls://u:hunter2@a:4222,nats://b:1":  "NATS at tls://a:4222,nats://b:1",
-		"u:hunter2@a":                        "NATS at nats://a",
+		"u:hunter2@a":                        "NATS at a",
 		"nats://u:hun@ter2@a,nats://t0ken@b": "NATS at nats://a,nats://b",
 	} {
 		c := &Conn{opt: Options{URL: url}}
