@@ -93,12 +93,14 @@ const checkAddress = "check the address, and that the server runs"
 // untyped are the words of errors without a type of their own, by their texts:
 // some are of packages that may not be imported here.
 var untyped = map[string]string{
-	context.DeadlineExceeded.Error():                       "timed out",
-	context.Canceled.Error():                               "interrupted",
-	"nats: no servers available for connection":            "no NATS server answers",
-	"nats: timeout":                                        "the NATS server did not answer in time",
-	"nats: no responders available for request":            "nothing answers there: the fleet's streams may be missing (frostctl bus apply)",
-	"tls: first record does not look like a TLS handshake": "the server does not speak TLS: use nats://, or set up TLS there",
+	context.DeadlineExceeded.Error():            "timed out",
+	context.Canceled.Error():                    "interrupted",
+	"nats: no servers available for connection": "no NATS server answers",
+	"nats: timeout":                             "the NATS server did not answer in time",
+	"nats: no responders available for request": "nothing answers there: the fleet's streams may be missing " +
+		"(frostctl bus apply)",
+	"tls: first record does not look like a TLS handshake": "the server does not speak TLS: use nats://, " +
+		"or set up TLS there",
 }
 
 func flagWords(e *pflag.InvalidValueError) string {

@@ -111,9 +111,13 @@ func (s *source) busURL(text string) {
 
 // externalBus refuses what only a gateway can have.
 func (s *source) externalBus() {
-	for _, key := range []string{"bus.embedded", "bus.store_path", "bus.port"} {
+	s.refuse("is for gateways only", "bus.embedded", "bus.store_path", "bus.port")
+}
+
+func (s *source) refuse(why string, keys ...string) {
+	for _, key := range keys {
 		if s.Has(key) {
-			s.Fail(key, "is for gateways only")
+			s.Fail(key, "%s", why)
 		}
 	}
 }
@@ -121,16 +125,10 @@ func (s *source) externalBus() {
 // embeddedBus checks the server in a gateway's process.
 func (s *source) embeddedBus(b *Bus) {
 	if !b.Embedded {
-		for _, key := range []string{"bus.store_path", "bus.port"} {
-			if s.Has(key) {
-				s.Fail(key, "needs bus.embedded = true")
-			}
-		}
+		s.refuse("needs bus.embedded = true", "bus.store_path", "bus.port")
 		return
 	}
-	if s.Has("bus.url") {
-		s.Fail("bus.url", "and bus.embedded exclude each other")
-	}
+	s.refuse("and bus.embedded exclude each other", "bus.url")
 	if b.Replicas != 1 {
 		s.Fail("bus.replicas", "is %d: an embedded server is alone", b.Replicas)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -87,7 +88,10 @@ func (p *program) start(ctx context.Context, s config.Server, gates ...*gate) (e
 	}
 	p.atEnd("tracing", sendTime, p.tracer.Stop)
 	p.registry = telemetry.NewRegistry()
-	p.metrics = telemetry.NewMetrics(p.registry, identity(p.manifest, p.role, p.name))
+	p.metrics = telemetry.NewMetrics(p.registry, telemetry.Identity{
+		Role: p.role, Name: p.name, Fleet: p.manifest.Fleet, Manifest: manifestHash(p.manifest),
+		Version: command.Version(), Nodes: p.manifest.N, Threshold: p.manifest.T,
+	})
 	if p.Observe == nil {
 		p.Observe = p.metrics
 	}
@@ -156,15 +160,14 @@ func whenReady(ctx context.Context, fail func() error, f func()) (stop func()) {
 		return func() {}
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
+	var waiting sync.WaitGroup
+	waiting.Go(func() {
 		for fail() != nil {
 			if backoff.Sleep(ctx, 5*time.Millisecond) != nil {
 				return
 			}
 		}
 		f()
-	}()
-	return func() { cancel(); <-done }
+	})
+	return func() { cancel(); waiting.Wait() }
 }

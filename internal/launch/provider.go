@@ -100,4 +100,3 @@ func Policy(n *config.Node) keyprovider.Policy {
 func requireDerivationKey(n *config.Node) error {
 	return n.Node.KeyProvider.Section.CanDerive(n.Provider())
 }
-

@@ -9,8 +9,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/command"
-	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -19,13 +17,6 @@ const watchEvery = 5 * time.Second
 
 // notYet is the state of a check whose part of the program starts later.
 const notYet = "waiting for an earlier start-up step"
-
-func identity(m *wire.Manifest, role, name string) telemetry.Identity {
-	return telemetry.Identity{
-		Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: command.Version(),
-		Nodes: m.N, Threshold: m.T,
-	}
-}
 
 func manifestHash(m *wire.Manifest) string {
 	hash := m.Hash()

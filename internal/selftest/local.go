@@ -17,7 +17,7 @@ type program struct {
 }
 
 // programSteps are those of every program. configure reads the configuration file.
-func programSteps(path string, enrolling bool, configure func() (program, error)) []step {
+func programSteps(enrolling bool, configure func() (program, error)) []step {
 	var p program
 	read := []string{"config"}
 	unless := func(check func() error) func(context.Context, *Step) error {
@@ -32,11 +32,9 @@ func programSteps(path string, enrolling bool, configure func() (program, error)
 	}
 	return []step{
 		{"config", nil, func(_ context.Context, s *Step) (err error) {
-			if p, err = configure(); err != nil {
-				return remedied{err, "correct " + path}
-			}
+			p, err = configure()
 			s.Detail = p.detail
-			return nil
+			return err
 		}},
 		{"bus files", read, func(context.Context, *Step) error { return p.files() }},
 		{"manifest file", read, unless(func() error { return p.manifest() })},
@@ -55,7 +53,7 @@ func CheckNode(path string, enrolling bool) *Report {
 // localSteps are those that need no device.
 func (t *test) localSteps() []step {
 	read := []string{"config"}
-	return append(programSteps(t.path, t.o.Enrolling, t.configure),
+	return append(programSteps(t.o.Enrolling, t.configure),
 		step{"storage", read, func(context.Context, *Step) error {
 			return launch.CheckDirectory("node.storage_path", t.node.Node.StoragePath)
 		}},
@@ -77,20 +75,21 @@ func (t *test) configure() (_ program, err error) {
 func CheckGateway(path string) *Report {
 	var g *config.Gateway
 	report := &Report{Config: path}
-	steps := programSteps(path, false, func() (_ program, err error) {
+	steps := programSteps(false, func() (_ program, err error) {
 		if g, err = config.ParseGateway(path); err != nil {
 			return program{}, err
 		}
 		manifest := func() error { _, err := g.LoadManifest(); return err }
 		return program{"gateway " + g.Gateway.Name, g.CheckFiles, manifest, g.Gateway.Access}, nil
 	})
-	walk(context.Background(), report, append(steps, step{"storage", []string{"config"}, func(_ context.Context, s *Step) error {
+	storage := func(_ context.Context, s *Step) error {
 		if !g.Bus.Embedded {
 			s.Detail = "this gateway stores nothing"
 			return nil
 		}
 		return launch.CheckDirectory("bus.store_path", g.Bus.StorePath)
-	}}), nil)
+	}
+	walk(context.Background(), report, append(steps, step{"storage", []string{"config"}, storage}), nil)
 	return report
 }
 
@@ -98,7 +97,7 @@ func CheckGateway(path string) *Report {
 // configuration of that, in which one thing must agree with the other.
 func CheckClient(path string, load func(path string) error) *Report {
 	report := &Report{Config: path}
-	steps := programSteps(path, false, func() (program, error) {
+	steps := programSteps(false, func() (program, error) {
 		c, err := config.ParseClient(path)
 		if err != nil {
 			return program{}, err
@@ -106,7 +105,8 @@ func CheckClient(path string, load func(path string) error) *Report {
 		manifest := func() error { _, err := config.LoadManifest(c.Client.Manifest); return err }
 		return program{"client " + c.Client.Name, c.CheckFiles, manifest, c.Client.Access}, nil
 	})
-	walk(context.Background(), report, append(steps, step{"agreement", []string{"bus files", "manifest file", "access list"},
-		func(context.Context, *Step) error { return load(path) }}), nil)
+	agreement := func(context.Context, *Step) error { return load(path) }
+	needs := []string{"bus files", "manifest file", "access list"}
+	walk(context.Background(), report, append(steps, step{"agreement", needs, agreement}), nil)
 	return report
 }

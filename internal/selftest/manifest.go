@@ -19,9 +19,9 @@ func (t *test) loadManifest() error {
 	m, err := t.node.LoadManifest()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		t.noGood = remedied{err, "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"}
+		t.noGood = fmt.Errorf("%w; before the fleet has one, test with --enrolling", err)
 	case err != nil:
-		t.noGood = remedied{err, "correct the node's file, or get the manifest of its fleet"}
+		t.noGood = fmt.Errorf("%w: correct the node's file, or get the manifest of its fleet", err)
 	default:
 		t.manifest = m
 	}

@@ -112,37 +112,36 @@ func (t *test) derived(_ context.Context, s *Step) error {
 	return nil
 }
 
-func (t *test) timeSign(ctx context.Context, s *Step) error {
-	return t.time(ctx, s, keyprovider.OpSign, func(ctx context.Context, i int) error {
-		_, err := t.provider.Sign(ctx, sha256.Sum256(fmt.Appendf(nil, "frostfleet selftest %d", i)))
-		return err
-	})
+func (t *test) signDistinct(ctx context.Context, text []byte) error {
+	_, err := t.provider.Sign(ctx, sha256.Sum256(text))
+	return err
 }
 
-func (t *test) timeDerive(ctx context.Context, s *Step) error {
-	return t.time(ctx, s, keyprovider.OpDerive, func(ctx context.Context, i int) error {
-		value, err := t.provider.Derive(ctx, fmt.Appendf(nil, "frostfleet selftest %d", i))
-		clear(value[:])
-		return err
-	})
+func (t *test) deriveDistinct(ctx context.Context, text []byte) error {
+	value, err := t.provider.Derive(ctx, text)
+	clear(value[:])
+	return err
 }
 
-// time makes the calls one after the other, as a node's coalescer does.
-func (t *test) time(ctx context.Context, s *Step, operation string, call func(context.Context, int) error) error {
-	var took []time.Duration
-	for i := range Calls {
-		start := time.Now()
-		if err := t.within(ctx, 1, operation, func(ctx context.Context) error { return call(ctx, i) }); err != nil {
-			return fmt.Errorf("call %d of %d: %w", i+1, Calls, err)
+// time makes the calls one after the other, as a node's coalescer does, each with
+// another text.
+func (t *test) time(operation string, call func(context.Context, []byte) error) func(context.Context, *Step) error {
+	return func(ctx context.Context, s *Step) error {
+		var took []time.Duration
+		for i := range Calls {
+			start, text := time.Now(), fmt.Appendf(nil, "frostfleet selftest %d", i)
+			if err := t.within(ctx, 1, operation, func(ctx context.Context) error { return call(ctx, text) }); err != nil {
+				return fmt.Errorf("call %d of %d: %w", i+1, Calls, err)
+			}
+			took = append(took, time.Since(start))
+			t.timed++
+			if t.o.Progress != nil {
+				t.o.Progress(t.timed, 2*Calls)
+			}
 		}
-		took = append(took, time.Since(start))
-		t.timed++
-		if t.o.Progress != nil {
-			t.o.Progress(t.timed, 2*Calls)
-		}
+		timing := newTiming(operation, took)
+		t.report.Timings = append(t.report.Timings, timing)
+		s.Detail = fmt.Sprintf("%d calls, p50 %.1f ms, p99 %.1f ms", timing.Calls, timing.P50MS, timing.P99MS)
+		return nil
 	}
-	timing := newTiming(operation, took)
-	t.report.Timings = append(t.report.Timings, timing)
-	s.Detail = fmt.Sprintf("%d calls, p50 %.1f ms, p99 %.1f ms", timing.Calls, timing.P50MS, timing.P99MS)
-	return nil
 }

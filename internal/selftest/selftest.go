@@ -84,8 +84,8 @@ func (t *test) deviceSteps() []step {
 		{"identity", []string{"reach"}, t.check("identity", t.identified)},
 		{"sign", []string{"identity"}, t.check("sign", t.signed)},
 		{"derive", []string{"reach"}, t.check("derive", t.derived)},
-		{"time sign", []string{"sign"}, t.timeSign},
-		{"time derive", []string{"derive"}, t.timeDerive},
+		{"time sign", []string{"sign"}, t.time(keyprovider.OpSign, t.signDistinct)},
+		{"time derive", []string{"derive"}, t.time(keyprovider.OpDerive, t.deriveDistinct)},
 		{"manifest", []string{"identity"}, t.checkManifest},
 		{"session", []string{"sign", "manifest"}, t.session},
 	}

@@ -218,7 +218,7 @@ func TestFailures(t *testing.T) {
 		},
 		"a file with errors": {
 			prepare: change("index = 0", "index = 7\nx = 1"), want: "!----- ----------", step: "config",
-			says: []string{"node.index", "node.x", "correct "},
+			says: []string{"node.index", "node.x"},
 		},
 		"no library": {
 			o:    Options{open: unopened(&keyprovider.Error{Reason: keyprovider.NotFound, Action: "load", Remedy: "install it"})},
