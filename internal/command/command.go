@@ -67,17 +67,14 @@ func Run(ctx context.Context, root *cobra.Command, own ...Exit) int {
 	if err != nil {
 		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), Sentence(err))
 		if isUsage(err) {
-			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", usageLine(cmd), cmd.CommandPath())
+			usage := cmd.UseLine()
+			if cmd.HasSubCommands() {
+				usage = cmd.CommandPath() + " COMMAND"
+			}
+			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", usage, cmd.CommandPath())
 		}
 	}
 	return ExitCode(err, own)
-}
-
-func usageLine(cmd *cobra.Command) string {
-	if cmd.HasSubCommands() {
-		return cmd.CommandPath() + " COMMAND"
-	}
-	return cmd.UseLine()
 }
 
 // prepare gives a tree of commands the behaviour that all programs share.

@@ -88,5 +88,11 @@ func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 		func() float64 { _, _, _, nonces := w.Stats(); return float64(nonces) })
 	telemetry.Gauge(p.registry, "session_key_expires_timestamp_seconds",
 		"Until when this node speaks with its session key, unless that is renewed; 0 while it has none.",
-		func() float64 { return unix(w.SpeaksUntil()) })
+		func() float64 {
+			until := w.SpeaksUntil()
+			if until.IsZero() {
+				return 0
+			}
+			return float64(until.UnixMilli()) / 1000
+		})
 }

@@ -71,11 +71,3 @@ func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error)
 	}
 	return hash, err
 }
-
-// unix converts a time for a metric; 0 means none.
-func unix(t time.Time) float64 {
-	if t.IsZero() {
-		return 0
-	}
-	return float64(t.UnixMilli()) / 1000
-}

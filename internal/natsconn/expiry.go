@@ -45,12 +45,11 @@ type Expiry struct {
 	files map[string]fileExpiry // by path
 }
 
-// fileExpiry is what a file said about its end.
+// fileExpiry is what a file said about its end. Without an error, zero is never.
 type fileExpiry struct {
 	written time.Time
 	size    int64
-	expires time.Time // zero: never
-	err     error
+	Credential
 }
 
 // Expiry of this connection.
@@ -58,38 +57,36 @@ func (c *Conn) Expiry() *Expiry { return &Expiry{conn: c, files: make(map[string
 
 // Read lists what expires, and what could not be read.
 func (e *Expiry) Read() (out []Credential) {
-	file := func(name, path string, read func([]byte) (time.Time, error)) {
-		if path == "" {
-			return
-		}
-		if expires, err := e.file(path, read); err != nil || !expires.IsZero() {
-			out = append(out, Credential{name, expires, err})
-		}
-	}
 	opt := &e.conn.opt
-	file(CredentialCert, opt.TLSCert, certExpiry)
-	file(CredentialCA, opt.TLSCA, caExpiry)
+	out = e.file(out, CredentialCert, opt.TLSCert, certExpiry)
+	out = e.file(out, CredentialCA, opt.TLSCA, caExpiry)
 	if end := e.conn.serverEnd.Load(); end != nil && !end.IsZero() {
 		out = append(out, Credential{CredentialServer, *end, nil})
 	}
-	file(CredentialCreds, opt.Credentials, credsExpiry)
-	return out
+	return e.file(out, CredentialCreds, opt.Credentials, credsExpiry)
 }
 
 // file reads a file only if it was written since: it may hold a seed.
-func (e *Expiry) file(path string, read func([]byte) (time.Time, error)) (time.Time, error) {
+func (e *Expiry) file(
+	out []Credential, name, path string, read func([]byte) (time.Time, error),
+) []Credential {
+	if path == "" {
+		return out
+	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return time.Time{}, err
+		return append(out, Credential{Name: name, Err: err})
 	}
-	cached, ok := e.files[path]
-	if ok && cached.written.Equal(info.ModTime()) && cached.size == info.Size() {
-		return cached.expires, cached.err
+	known := e.files[path]
+	if !known.written.Equal(info.ModTime()) || known.size != info.Size() {
+		expires, err := expiryOf(path, read)
+		known = fileExpiry{info.ModTime(), info.Size(), Credential{name, expires, err}}
+		e.files[path] = known
 	}
-	cached = fileExpiry{written: info.ModTime(), size: info.Size()}
-	cached.expires, cached.err = expiryOf(path, read)
-	e.files[path] = cached
-	return cached.expires, cached.err
+	if known.Err == nil && known.Expires.IsZero() {
+		return out
+	}
+	return append(out, known.Credential)
 }
 
 // expiryOf reads when what a file holds expires. The file's mode was checked when

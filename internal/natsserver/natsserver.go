@@ -148,7 +148,7 @@ func (s *Server) Shutdown() {
 
 // lockStore keeps a second server off the same files: two would destroy them.
 func lockStore(dir string) (*flock.Flock, error) {
-	path, holder := filepath.Join(dir, "frostfleet.lock"), filepath.Join(dir, "frostfleet.holder")
+	path := filepath.Join(dir, "frostfleet.lock") // with its holder in it
 	lock := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
@@ -156,10 +156,10 @@ func lockStore(dir string) (*flock.Flock, error) {
 	}
 	if !ok {
 		return nil, fmt.Errorf("the NATS store %s is in use by %s: stop that process, "+
-			"or give this one another store_path", dir, readHolder(holder))
+			"or give this one another store_path", dir, readHolder(path))
 	}
 	text := "process " + strconv.Itoa(os.Getpid()) + " since " + time.Now().UTC().Format(time.RFC3339) + "\n"
-	if err := os.WriteFile(holder, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w", err), lock.Unlock())
 	}
 	return lock, nil

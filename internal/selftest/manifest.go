@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
@@ -41,33 +42,26 @@ func (t *test) checkManifest(ctx context.Context, s *Step) error {
 		return t.noGood
 	}
 	m, i := t.manifest, t.node.Node.Index
+	found, compare := fmt.Sprintf("node %d is this one", i), worker.CheckCard
 	if !t.derives {
-		return t.checkIdentity(ctx, s)
+		found = fmt.Sprintf("the identity key is node %d's; what it derives is not known", i)
+		compare = checkIdentity
 	}
-	err := t.within(ctx, 2, "card", func(ctx context.Context) error {
-		return worker.CheckCard(ctx, t.provider, m, i)
-	})
-	if err != nil {
-		return err
+	err := t.within(ctx, 2, "card", func(ctx context.Context) error { return compare(ctx, t.provider, m, i) })
+	if err == nil {
+		s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: %s", m.Fleet, m.T, m.N, m.Epoch, found)
 	}
-	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: node %d is this one", m.Fleet, m.T, m.N, m.Epoch, i)
-	return nil
+	return err
 }
 
 // checkIdentity is what can be checked of a device that does not derive.
-func (t *test) checkIdentity(ctx context.Context, s *Step) error {
-	m, i := t.manifest, t.node.Node.Index
-	key, err := t.publicKey(ctx)
-	if err != nil {
-		return err
-	}
-	if !key.Equal(m.Identity(i)) {
-		return fmt.Errorf("the key provider's identity key is not the one that the manifest has for node %d: "+
+func checkIdentity(ctx context.Context, p keyprovider.Provider, m *wire.Manifest, i int) error {
+	key, err := p.Identity(ctx)
+	if err == nil && !key.Equal(m.Identity(i)) {
+		err = fmt.Errorf("the key provider's identity key is not the one that the manifest has for node %d: "+
 			"wrong key_provider settings, wrong [node] index, or a manifest of another fleet", i)
 	}
-	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: the identity key is node %d's; what it derives is not known",
-		m.Fleet, m.T, m.N, m.Epoch, i)
-	return nil
+	return err
 }
 
 // subject is one that no stream has.

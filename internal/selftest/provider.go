@@ -2,7 +2,6 @@ package selftest
 
 import (
 	"context"
-	"crypto/ecdsa"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -82,23 +81,17 @@ func (t *test) check(name string, passed func(context.Context, *Step) error) fun
 }
 
 func (t *test) identified(ctx context.Context, s *Step) error {
-	key, err := t.publicKey(ctx)
-	if err != nil {
-		return err
-	}
-	point, err := key.Bytes()
-	if err == nil {
-		s.Detail = "P-256 " + hex.EncodeToString(point[:9]) + "..."
-	}
-	return err
-}
-
-func (t *test) publicKey(ctx context.Context) (key *ecdsa.PublicKey, err error) {
-	err = t.within(ctx, 1, "identity", func(ctx context.Context) (err error) {
-		key, err = t.provider.Identity(ctx)
+	return t.within(ctx, 1, "identity", func(ctx context.Context) error {
+		key, err := t.provider.Identity(ctx)
+		if err != nil {
+			return err
+		}
+		point, err := key.Bytes()
+		if err == nil {
+			s.Detail = "P-256 " + hex.EncodeToString(point[:9]) + "..."
+		}
 		return err
 	})
-	return key, err
 }
 
 func (t *test) signed(_ context.Context, s *Step) error {
