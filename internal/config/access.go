@@ -43,9 +43,6 @@ func (k *PublicKey) UnmarshalText(text []byte) error {
 	return nil
 }
 
-// MarshalText gives the hexadecimal form.
-func (k PublicKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k), nil }
-
 // String gives the hexadecimal form.
 func (k PublicKey) String() string { return hex.EncodeToString(k) }
 

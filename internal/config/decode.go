@@ -88,7 +88,7 @@ func find(v reflect.Value, name string) (field reflect.Value, problem string) {
 		if isTable(v) {
 			fields = reflect.VisibleFields(v.Type())
 		}
-		i := slices.IndexFunc(fields, func(f reflect.StructField) bool { return keyOf(f) == key })
+		i := slices.IndexFunc(fields, func(f reflect.StructField) bool { return f.Tag.Get("toml") == key })
 		if i < 0 {
 			return v, unknownKey
 		}
@@ -106,14 +106,6 @@ func find(v reflect.Value, name string) (field reflect.Value, problem string) {
 		v = v.Index(n)
 	}
 	return v, ""
-}
-
-// keyOf is the key of a field, which has none if it is not in the file.
-func keyOf(f reflect.StructField) string {
-	if key := f.Tag.Get("toml"); key != "-" {
-		return key
-	}
-	return ""
 }
 
 // isTable reports whether a field is a table of the file.

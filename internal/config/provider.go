@@ -61,7 +61,7 @@ func (s *source) section(kind string, section keyprovider.Section) {
 // Keys lists the keys of a section.
 func Keys(section keyprovider.Section) (keys []string) {
 	for _, field := range reflect.VisibleFields(reflect.TypeOf(section).Elem()) {
-		if key := keyOf(field); key != "" {
+		if key := field.Tag.Get("toml"); key != "" && key != "-" {
 			keys = append(keys, key)
 		}
 	}

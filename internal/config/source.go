@@ -121,7 +121,7 @@ func (w *walk) value(e entry, v *unstable.Node) {
 	}
 }
 
-var bareKey = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
+var bareKey = regexp.MustCompile(`^\w[\w-]*$`)
 
 // entry joins a dotted key to its table, and finds where it ends. Keys come in file
 // order, so the lines are counted once.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"errors"
-	"log/slog"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
@@ -25,19 +24,13 @@ func ParseNode(path string) (*config.Node, error) { return config.ParseNode(path
 type ProviderOptions struct {
 	keyprovider.Options
 	// Waiting, if not nil, makes OpenProvider wait for a device that may come
-	// back. It is called with the reason, at each attempt.
+	// back. It is called with the reason, at each attempt. The log has it too.
 	Waiting func(error)
 }
 
 // OpenProvider opens the back end that a node's file names. It neither repeats
 // calls nor caches: see keyprovider.Guard and Policy.
 func OpenProvider(ctx context.Context, n *config.Node, o ProviderOptions) (keyprovider.Provider, error) {
-	if o.Observe == nil {
-		o.Observe = func(keyprovider.Call) {}
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
 	pause := backoff.Backoff{Min: firstReopen, Max: lastReopen}
 	var reason keyprovider.Reason // logged last
 	for logged := (time.Time{}); ; {

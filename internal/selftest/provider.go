@@ -22,7 +22,7 @@ const (
 
 func (t *test) load(ctx context.Context, _ *Step) (err error) {
 	options := launch.ProviderOptions{Options: keyprovider.Options{
-		AskPIN: t.o.PIN, Log: t.o.Log, Enrolling: t.o.Enrolling,
+		AskPIN: t.o.PIN, Enrolling: t.o.Enrolling,
 	}}
 	if t.manifest != nil {
 		options.Pinned = t.manifest.Identity(t.node.Node.Index)
