@@ -107,8 +107,9 @@ func guideNode(keyID string) *Node {
 			KeyProvider: KeyProvider{
 				Type: awskms.Type,
 				Section: &awskms.Section{
-					KeyID:  keyID,
-					Device: keyprovider.Device{Prices: keyprovider.Prices{Sign: 0.15, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 1}},
+					KeyID: keyID,
+					Device: keyprovider.Device{Prices: keyprovider.Prices{Sign: 0.15, Derive: 0.03, Describe: 0.03, PublicKey: 0.15,
+						KeyMonth: 1}},
 				},
 			},
 		},
@@ -207,8 +208,10 @@ key_month = 0.5
 		t.Fatal(err)
 	}
 	k := n.Node.KeyProvider.Section.(*awskms.Section)
-	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 || k.DerivationKeyID != "alias/d" ||
-		k.HedgeAfter.Duration != 200*time.Millisecond || k.Prices != (keyprovider.Prices{Sign: 1, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 0.5}) {
+	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 ||
+		k.DerivationKeyID != "alias/d" ||
+		k.HedgeAfter.Duration != 200*time.Millisecond ||
+		k.Prices != (keyprovider.Prices{Sign: 1, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 0.5}) {
 		t.Fatalf("%+v", k)
 	}
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
@@ -310,7 +313,8 @@ func TestCheckManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.checkManifest(&wire.Manifest{N: 3, T: 2, Network: "mainnet", Nodes: make([]wire.NodeCard, 3)}); err != nil {
+	if err := n.checkManifest(&wire.Manifest{N: 3, T: 2, Network: "mainnet",
+		Nodes: make([]wire.NodeCard, 3)}); err != nil {
 		t.Fatal(err)
 	}
 	err = n.checkManifest(&wire.Manifest{N: 5, T: 4, Network: "signet"})
