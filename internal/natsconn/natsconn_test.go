@@ -94,6 +94,9 @@ func TestErrors(t *testing.T) {
 		{"a bad seed in a .creds file", Options{Files: Files{Credentials: brokenCreds}},
 			[]string{"credentials", brokenCreds, "neither", "administrator"}, false},
 
+		{"three bad files", Options{Files: Files{TLSCA: gone, TLSCert: cert, TLSKey: nonsense, Credentials: nonsense}},
+			[]string{"tls_ca: file " + gone, "tls_key: file " + nonsense, "credentials: file " + nonsense}, false},
+
 		{"another CA", Options{URL: secure, Files: Files{TLSCA: otherCA}},
 			[]string{otherCA, "is not the authority that signed"}, true},
 		{"no CA", Options{URL: strings.Replace(secure, "nats:", "tls:", 1)}, []string{"set tls_ca"}, true},

@@ -12,7 +12,7 @@ import (
 type program struct {
 	detail   string       // says which one it is
 	files    func() error // that [bus] names, and its own key
-	manifest func() error
+	manifest func(*Step) error
 	access   string
 }
 
@@ -20,11 +20,11 @@ type program struct {
 func programSteps(enrolling bool, configure func() (program, error)) []step {
 	var p program
 	read := []string{"config"}
-	unless := func(check func() error) func(context.Context, *Step) error {
+	unless := func(check func(*Step) error) func(context.Context, *Step) error {
 		return func(_ context.Context, s *Step) error {
-			err := check()
+			err := check(s)
 			if enrolling {
-				s.Status, s.Detail = Skipped, "not looked at while the node enrols"
+				s.Status, s.Detail, s.Remedy = Skipped, "not looked at while the node enrols", ""
 				return nil
 			}
 			return err
@@ -37,8 +37,8 @@ func programSteps(enrolling bool, configure func() (program, error)) []step {
 			return err
 		}},
 		{"bus files", read, func(context.Context, *Step) error { return p.files() }},
-		{"manifest file", read, unless(func() error { return p.manifest() })},
-		{"access list", read, unless(func() error { _, err := launch.LoadAccess(p.access); return err })},
+		{"manifest file", read, unless(func(s *Step) error { return p.manifest(s) })},
+		{"access list", read, unless(func(*Step) error { _, err := launch.LoadAccess(p.access); return err })},
 	}
 }
 
@@ -79,7 +79,7 @@ func CheckGateway(path string) *Report {
 		if g, err = config.ParseGateway(path); err != nil {
 			return program{}, err
 		}
-		manifest := func() error { _, err := g.LoadManifest(); return err }
+		manifest := func(*Step) error { _, err := g.LoadManifest(); return err }
 		return program{"gateway " + g.Gateway.Name, g.CheckFiles, manifest, g.Gateway.Access}, nil
 	})
 	storage := func(_ context.Context, s *Step) error {
@@ -102,7 +102,7 @@ func CheckClient(path string, load func(path string) error) *Report {
 		if err != nil {
 			return program{}, err
 		}
-		manifest := func() error { _, err := config.LoadManifest(c.Client.Manifest); return err }
+		manifest := func(*Step) error { _, err := config.LoadManifest(c.Client.Manifest); return err }
 		return program{"client " + c.Client.Name, c.CheckFiles, manifest, c.Client.Access}, nil
 	})
 	agreement := func(context.Context, *Step) error { return load(path) }

@@ -14,19 +14,22 @@ import (
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
+const otherManifest = "correct the node's file, or get the manifest of its fleet"
+
 // loadManifest reads it before the provider is opened: where a device does not
 // give its public key away, the manifest's is proven.
-func (t *test) loadManifest() error {
+func (t *test) loadManifest(s *Step) error {
 	m, err := t.node.LoadManifest()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		t.noGood = fmt.Errorf("%w; before the fleet has one, test with --enrolling", err)
+		s.Remedy = "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"
 	case err != nil:
-		t.noGood = fmt.Errorf("%w: correct the node's file, or get the manifest of its fleet", err)
+		s.Remedy = otherManifest
 	default:
 		t.manifest = m
 	}
-	return t.noGood
+	t.noGood = err
+	return err
 }
 
 func (t *test) checkManifest(ctx context.Context, s *Step) error {
@@ -39,6 +42,7 @@ func (t *test) checkManifest(ctx context.Context, s *Step) error {
 		return nil
 	}
 	if t.noGood != nil {
+		s.Remedy = otherManifest
 		return t.noGood
 	}
 	m, i := t.manifest, t.node.Node.Index
