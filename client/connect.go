@@ -14,8 +14,10 @@ func (c *Client) dial(ctx context.Context, cfg *Config) (err error) {
 		c.nc, err = natsconn.Wrap(cfg.Conn, ackTimeout)
 	} else {
 		c.nc, err = natsconn.Connect(ctx, natsconn.Options{
-			URL: cfg.URL, Name: "frostfleet client " + cfg.Name, Credentials: cfg.Credentials,
-			TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
+			URL: cfg.URL, Name: "frostfleet client " + cfg.Name,
+			Files: natsconn.Files{
+				Credentials: cfg.Credentials, TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
+			},
 			InboxPrefix: cfg.InboxPrefix, AckTimeout: ackTimeout, Log: cfg.Logger,
 		})
 	}

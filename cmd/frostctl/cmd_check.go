@@ -27,7 +27,7 @@ only if nothing is.`,
 				clear(cfg.Key)
 				return err
 			}
-			return selftest.CheckClient(path, load).Write(cmd, wantJSON(cmd))
+			return selftest.CheckClient(path, load).Write(cmd)
 		},
 	}
 	addConfigFlag(cmd)

@@ -68,11 +68,10 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err != nil {
 		return err
 	}
+	o := bus.Options{Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL}
+	o.Credentials, o.TLSCA, o.TLSCert, o.TLSKey = cfg.Credentials, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey
 	var lines []jobLine
-	err = withBus(cmd, bus.Options{
-		Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL, Credentials: cfg.Credentials,
-		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
-	}, func(ctx context.Context, b *bus.Bus) (err error) {
+	err = withBus(cmd, o, func(ctx context.Context, b *bus.Bus) (err error) {
 		if r.bus = b; len(ids) > 0 {
 			lines, err = r.byID(ctx, ids)
 		} else {
