@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var errWrong, errAbsent = errors.New("wrong"), errors.New("absent")
+var errWrong, errDoubt, errAbsent = errors.New("wrong"), errors.New("in doubt"), errors.New("absent")
 
 // process is what another process has.
 func process(dir string) *Tried { return TriedIn(dir, "look, then unlock") }
@@ -27,7 +27,7 @@ func login(t *testing.T, tried *Tried, person bool, err error) error {
 	if err := turn.Trying(); err != nil {
 		return err
 	}
-	turn.Answered(err == nil, errors.Is(err, errWrong))
+	turn.Answered(map[error]Answer{nil: Right, errWrong: Wrong, errDoubt: Doubt, errAbsent: Nothing}[err])
 	return err
 }
 
@@ -62,6 +62,27 @@ func TestTried(t *testing.T) {
 			t.Errorf("%s: %v, %v", path, info, err)
 		}
 	}
+}
+
+// TestTriedInDoubt: a doubt may come once, whoever had it, until a login is right.
+func TestTriedInDoubt(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		is(t, login(t, process(dir), false, errDoubt), errDoubt)
+		is(t, login(t, process(dir), false, errAbsent), errAbsent) // says nothing about it
+		is(t, login(t, process(dir), false, nil), nil)
+	}
+	is(t, login(t, process(dir), false, errDoubt), errDoubt)
+	is(t, login(t, process(dir), false, errDoubt), errDoubt)
+	if err := login(t, process(dir), false, nil); err == nil || !strings.Contains(err.Error(), "look, then unlock") {
+		t.Error(err)
+	}
+	is(t, login(t, process(dir), true, errDoubt), errDoubt)
+	if err := login(t, process(dir), false, nil); err == nil {
+		t.Error("a person's doubt made it good")
+	}
+	is(t, login(t, process(dir), true, nil), nil)
+	is(t, login(t, process(dir), false, nil), nil)
 }
 
 // TestTriedAndKilled: a process that ends in the middle of a login may have
