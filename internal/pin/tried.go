@@ -137,12 +137,15 @@ func (t *Tried) read() (string, error) {
 	return string(text), err
 }
 
+// write puts a text in place of what is there, which stays if it can't.
 func (t *Tried) write(text string) error {
-	f, err := os.OpenFile(t.path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(t.path, os.O_WRONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(text)
+	if _, err = f.WriteString(text); err == nil {
+		err = f.Truncate(int64(len(text)))
+	}
 	return errors.Join(err, f.Sync(), f.Close())
 }
 

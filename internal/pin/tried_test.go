@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -83,6 +84,30 @@ func TestTriedInDoubt(t *testing.T) {
 	}
 	is(t, login(t, process(dir), true, nil), nil)
 	is(t, login(t, process(dir), false, nil), nil)
+}
+
+// TestTriedOnAFullDisk: a login that can't be noted takes no earlier note away.
+func TestTriedOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	is(t, login(t, process(dir), false, errWrong), errWrong)
+	turn, err := process(dir).Enter(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit syscall.Rlimit
+	is(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit), nil)
+	is(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Max: limit.Max}), nil)
+	full := turn.Trying()
+	is(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit), nil)
+	turn.Leave()
+	if full == nil {
+		t.Error("a login without a note")
+	}
+	if err := login(t, process(dir), false, nil); err == nil {
+		t.Error("the note is gone")
+	}
 }
 
 // TestTriedAndKilled: a process that ends in the middle of a login may have
