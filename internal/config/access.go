@@ -87,6 +87,11 @@ func (s *source) party(table, who, name string, key PublicKey, names map[string]
 	}
 	names[name] = true
 	s.require(table+".public_key", string(key))
+	if len(key) > 0 {
+		if err := wire.CheckPublicKey(key); err != nil {
+			s.fail(table+".public_key", "of %s: %v", who, err)
+		}
+	}
 	if other, dup := keys[string(key)]; dup && len(key) > 0 {
 		s.fail(table+".public_key", "is the key of %s too", other)
 	}
