@@ -86,9 +86,9 @@ func (r *Result) Encode() []byte { return must(json.Marshal(r)) }
 
 // VerifyResult checks that one of the fleet's gateways signed a result.
 func (a *Access) VerifyResult(gateway, fleet, client, job string, payload, signature []byte) error {
-	key, ok := a.gateways[gateway]
-	if !ok {
-		return fmt.Errorf("result by gateway %.64q, which is not in the access list", gateway)
+	key, err := a.gateway(gateway)
+	if err != nil {
+		return fmt.Errorf("result: %w", err)
 	}
 	if !key.verify(ResultSigningInput(fleet, client, job, payload), signature) {
 		return fmt.Errorf("result's signature does not verify under gateway %s's key", gateway)
