@@ -92,8 +92,9 @@ func (c *Coordinator) onTimer(t Timer) {
 // onTick ends what has expired: every job gets an answer. One that has all it asked
 // for gets that.
 func (c *Coordinator) onTick(now time.Time) {
+	c.opener.SetTime(now)
 	for _, key := range slices.Sorted(maps.Keys(c.jobs)) { // in one order, so that a simulation replays
-		if j := c.jobs[key]; now.After(j.job.Expires) && !j.answering {
+		if j := c.jobs[key]; expired(j.job, now) && !j.answering {
 			c.out.fail(j, c.expiryReason(j))
 		}
 	}

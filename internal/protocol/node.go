@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"strings"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -65,8 +64,9 @@ func (n *Node) Step(ev Event) []Effect {
 		n.cfg.StandbyDelay = e.Delay
 	case Tick:
 		n.now = e.Now
-		n.signer.expire()
+		effects := n.signer.expire()
 		n.dealer.expire()
+		return effects
 	case Stop:
 		n.stop()
 	}
@@ -112,9 +112,8 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 // clock, which no other party can set. That is checked here and not when the task
 // came: a session that is over is remembered for no longer.
 func (n *Node) onTaskOpened(e taskOpened) []Effect {
-	if e.err == nil && n.now.After(e.job.Expires.Add(wire.ClockSkew)) {
-		e.err = wire.Refuse(wire.CodeExpired, "the job expired at %s by this node's clock",
-			e.job.Expires.UTC().Format(time.RFC3339))
+	if e.err == nil {
+		e.err = n.checkExpiry(e.job)
 	}
 	switch {
 	case e.err != nil:

@@ -154,6 +154,10 @@ func (s *signJobs) open(j *activeSign) {
 	if j.current != nil {
 		j.current.closed = true
 	}
+	if expired(j.job, s.opener.Time()) {
+		s.out.fail(j.activeJob, s.expiryReason(j.activeJob))
+		return
+	}
 	for node := range j.bad {
 		delete(j.missing, node)
 	}

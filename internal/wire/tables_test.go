@@ -42,6 +42,7 @@ var namesKinds = map[string]string{
 	"internal/protocol/coordinator_jobs.go": "which machine of the gateway runs it",
 	"internal/protocol/coordinator_step.go": "whether its tasks in WORK are remembered",
 	"internal/protocol/node_task.go":        "which machine of the node runs it",
+	"internal/protocol/expiry.go":           "how exact its end is",
 	"internal/protocol/directory.go":        "reports",
 	"internal/protocol/dkg.go":              "reports",
 	"internal/protocol/keygen.go":           "reports",
