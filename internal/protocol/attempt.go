@@ -127,6 +127,13 @@ func (a *attempt) take(sigs [][]byte, blame []frost.Blame) {
 	}
 }
 
+// leaveOut keeps nodes out of all later attempts of a job.
+func (s *activeSign) leaveOut(revoked []int) {
+	for _, node := range revoked {
+		s.bad[node] = "revoked in the access list"
+	}
+}
+
 // excluded lists the nodes that sit the next attempt out, ascending.
 func (s *activeSign) excluded(n int) (exclude []uint8) {
 	for i := range n {

@@ -66,9 +66,13 @@ func (c *Coordinator) onJob(e JobArrived) {
 		c.out.fail(j, wire.Refuse(wire.CodeExpired, "the job expired at %s, before this gateway had it; "+
 			"another may have worked on it", j.job.Expires.UTC().Format(time.RFC3339)))
 	case j.job.Kind == wire.KindKeygen:
+		if err := c.refuseKeygen(j); err != nil {
+			c.out.fail(j, err)
+			return
+		}
 		c.keygen.start(j)
 	default:
-		c.signing.start(j)
+		c.signing.start(j, c.revokedNodes())
 	}
 }
 

@@ -48,6 +48,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.signing.onAggregated(e)
 	case resultMade:
 		c.onResult(e)
+	case AccessChanged:
+		c.onAccess(e.Access)
 	case Timer:
 		c.onTimer(e)
 	case Tick:

@@ -34,12 +34,13 @@ func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbo
 	}
 }
 
-func (s *signJobs) start(job *activeJob) {
+func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]bool{}, late: map[int]int{},
 		sigs: make([][]byte, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
 	}
 	s.jobs[job] = j
+	j.leaveOut(revoked)
 	for i := range j.left {
 		j.left[i] = uint32(i)
 	}
@@ -186,6 +187,18 @@ func (s *signJobs) open(j *activeSign) {
 func (s *signJobs) retry(j *activeSign, culprit int) {
 	s.out.do(j.retry(wire.CodeSigningFailed, j.failureSummary(s.cfg.Manifest.T), culprit))
 	s.open(j)
+}
+
+// onAccess begins a job's current attempt again, without the nodes that are revoked.
+func (s *signJobs) onAccess(job *activeJob, revoked []int) {
+	j := s.jobs[job]
+	if j == nil {
+		return
+	}
+	j.leaveOut(revoked)
+	if j.current != nil && !j.current.closed {
+		s.retry(j, -1)
+	}
 }
 
 // expiryReason explains what an expired job was waiting for.

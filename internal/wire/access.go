@@ -115,7 +115,8 @@ func (a *Access) RevokedNode(m *Manifest) int {
 	return slices.IndexFunc(m.Nodes, func(n NodeCard) bool { return a.RevokesNode(m, n.Index) })
 }
 
-func (a *Access) revokesKey(key []byte) bool { return a != nil && contains(a.revoked.SessionKeys, key) }
+// RevokesKey reports whether a session key is revoked.
+func (a *Access) RevokesKey(key []byte) bool { return a != nil && contains(a.revoked.SessionKeys, key) }
 
 func contains(list [][]byte, key []byte) bool {
 	return slices.ContainsFunc(list, func(other []byte) bool { return bytes.Equal(other, key) })

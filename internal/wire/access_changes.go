@@ -47,6 +47,11 @@ func (a *Access) Changes(before *Access) []AccessChange {
 	return c
 }
 
+// TakesAway reports whether somebody may do less by a list than by the one before.
+func (a *Access) TakesAway(before *Access) bool {
+	return slices.ContainsFunc(a.Changes(before), func(c AccessChange) bool { return c.TakesAway })
+}
+
 type changes []AccessChange
 
 func (c *changes) add(takesAway bool, format string, args ...any) {

@@ -70,6 +70,15 @@ func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]b
 	return o.open(i, subject, at, data, o.access)
 }
 
+// FromRound opens a message of a key generation in progress that must come from
+// node i. It may have been stored hours ago; who is revoked does not count.
+func (o *Opener) FromRound(i int, subject string, at time.Time, data []byte) ([]byte, error) {
+	if o.access.RevokesNode(o.manifest, i) {
+		return nil, errRevoked
+	}
+	return o.open(i, subject, at, data, o.access)
+}
+
 // FromLog opens a message of the permanent log that node i sealed. It is judged by the
 // time at which it was stored alone: what the log says never changes, whoever is
 // revoked later.
@@ -82,7 +91,7 @@ func (o *Opener) open(i int, subject string, at time.Time, data []byte, access *
 	if err != nil {
 		return nil, err
 	}
-	if access.revokesKey(d.Key) {
+	if access.RevokesKey(d.Key) {
 		return nil, errRevoked
 	}
 	if !d.verifier.verify(sealed(o.manifest, subject, e.Body), e.Signature) {
@@ -98,7 +107,7 @@ func (o *Opener) ClaimedBody(i int, at time.Time, data []byte) ([]byte, error) {
 		return nil, err
 	}
 	e, d, err := o.claims(i, at, data)
-	if err == nil && o.access.revokesKey(d.Key) {
+	if err == nil && o.access.RevokesKey(d.Key) {
 		err = errRevoked
 	}
 	if err != nil {
