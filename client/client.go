@@ -45,6 +45,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -57,8 +58,8 @@ import (
 // Client is one client of one fleet. All methods may be called concurrently.
 type Client struct {
 	stated    *Manifest
-	manifest  *wire.Manifest // what stated was parsed into
-	access    *wire.Access   // the gateways
+	manifest  *wire.Manifest              // what stated was parsed into
+	access    atomic.Pointer[wire.Access] // the gateways
 	name      string
 	sign      signFunc
 	log       *slog.Logger
@@ -73,6 +74,7 @@ type Client struct {
 	sub   *nats.Subscription
 
 	closed chan struct{}
+	follow func() // ends the following of Config.AccessFile
 
 	mu      sync.Mutex
 	waiting map[string][]*pending // by job id
@@ -93,15 +95,20 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
-		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
+		stated: cfg.Manifest, manifest: cfg.Manifest.core, name: cfg.Name, log: cfg.Logger,
+		tracer: newTracer(cfg.TracerProvider), follow: func() {},
 		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
 			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
 		closed: make(chan struct{}), waiting: map[string][]*pending{},
 	}
+	c.access.Store(access)
 	if err = c.dial(ctx, &cfg); err != nil {
 		return nil, err
+	}
+	if cfg.AccessFile != "" {
+		c.follow = c.followAccess(cfg.AccessFile)
 	}
 	if err := c.open(ctx); err != nil {
 		c.Close()
@@ -141,6 +148,7 @@ func (c *Client) Close() {
 	}
 	c.closing = true
 	close(c.closed)
+	c.follow()
 	if c.sub != nil {
 		if err := c.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
 			c.log.Debug("unsubscribing", "error", err)

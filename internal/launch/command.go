@@ -15,7 +15,7 @@ import (
 )
 
 // RunCommand is the `run` command of a program: it loads a configuration,
-// runs until SIGTERM or SIGINT, and drains.
+// runs until SIGTERM or SIGINT, and drains. SIGHUP has it read its access list again.
 func RunCommand(short string, run func(ctx context.Context, path string, o Options) error) *cobra.Command {
 	var path, format, level string
 	cmd := &cobra.Command{
@@ -28,7 +28,10 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
 			defer stop()
 			defer context.AfterFunc(ctx, stop)() // a second signal ends it at once
-			err = run(ctx, path, Options{Log: log})
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
+			err = run(ctx, path, Options{Log: log, Reload: reload})
 			switch {
 			case err == nil:
 				log.Info("stopped")

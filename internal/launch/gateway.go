@@ -41,10 +41,11 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	registry := telemetry.NewRegistry()
 	metrics := telemetry.NewMetrics(registry, identity(m, telemetry.RoleGateway, g.Gateway.Name))
 	busCheck, gatewayCheck := waiting("connecting to NATS"), waiting("starting")
-	lagCheck, manifestCheck := waiting(notYet), waiting(notYet)
+	lagCheck, manifestCheck, accessCheck := waiting(notYet), waiting(notYet), waiting(notYet)
 	stop, err := listen(g.Server, registry, []telemetry.Check{
 		{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail},
 		{Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail},
+		{Name: "access", Fail: accessCheck.Fail},
 	}, log)
 	if err != nil {
 		return err
@@ -74,6 +75,9 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		Manifest: m, Access: access, Name: g.Gateway.Name, Key: key,
 		Bus: conn, Log: log, Observe: observe, Tracer: tracer, Offset: watcher.Offset,
 	})
+	defer o.follow(ctx, &accessFollower{
+		path: g.Gateway.Access, manifest: m, current: access, use: gw.SetAccess, check: accessCheck, log: log,
+	})()
 	telemetry.Gauge(registry, "jobs_in_work", "Jobs that this gateway is working on.",
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.",

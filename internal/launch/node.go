@@ -47,11 +47,12 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	observe := o.observer(metrics)
 	metrics.ForProvider(n.Node.KeyProvider.Backend, n.Node.KeyProvider.Section.Charges())
 	deviceCheck, busCheck, workerCheck := waiting("opening"), waiting("not connected yet"), waiting("starting")
-	storeCheck, lagCheck, manifestCheck := waiting(notYet), waiting(notYet), waiting(notYet)
+	storeCheck, lagCheck, manifestCheck, accessCheck := waiting(notYet), waiting(notYet), waiting(notYet), waiting(notYet)
 	stop, err := listen(n.Server, registry, []telemetry.Check{
 		{Name: "key_provider", Fail: deviceCheck.Fail}, {Name: "bus", Fail: busCheck.Fail},
 		{Name: "keystore", Fail: storeCheck.Fail}, {Name: "lag", Fail: lagCheck.Fail},
-		{Name: "manifest", Fail: manifestCheck.Fail}, {Name: "worker", Fail: workerCheck.Fail},
+		{Name: "manifest", Fail: manifestCheck.Fail}, {Name: "access", Fail: accessCheck.Fail},
+		{Name: "worker", Fail: workerCheck.Fail},
 	}, log)
 	if err != nil {
 		return err
@@ -98,6 +99,9 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	defer o.follow(ctx, &accessFollower{
+		path: n.Node.Access, manifest: m, current: access, use: w.SetAccess, check: accessCheck, log: log,
+	})()
 	workerCheck.open(w.Ready)
 	storeCheck.open(w.Keystore)
 	nodeMetrics(registry, metrics, w, n.Node.StoragePath)

@@ -90,16 +90,25 @@ func (c Client) allows(k Kind) bool { return slices.Contains(c.Kinds, k) }
 // gateway returns the key of a gateway that may speak.
 func (a *Access) gateway(name string) (gatewayKey, error) {
 	if a == nil {
-		return gatewayKey{}, fmt.Errorf("no gateway %.64q: there is no access list", name)
+		return gatewayKey{}, fmt.Errorf("gateway %.64q: there is no access list", name)
 	}
 	key, ok := a.gateways[name]
 	switch {
 	case slices.Contains(a.revoked.Gateways, name):
 		return gatewayKey{}, fmt.Errorf("gateway %.64q is revoked in the access list", name)
 	case !ok:
-		return gatewayKey{}, fmt.Errorf("no gateway %.64q in the access list", name)
+		return gatewayKey{}, fmt.Errorf("gateway %.64q is not in the access list", name)
 	}
 	return key, nil
+}
+
+// CheckGateway returns why nobody listens to a gateway with this name and key.
+func (a *Access) CheckGateway(name string, key ed25519.PublicKey) error {
+	listed, err := a.gateway(name)
+	if err == nil && !listed.bytes.Equal(key) {
+		err = fmt.Errorf("gateway %.64q has another key in the access list", name)
+	}
+	return err
 }
 
 // RevokesNode reports whether node i of a manifest is revoked.

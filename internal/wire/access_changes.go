@@ -108,6 +108,21 @@ func (a *Access) revocations() (all []string) {
 	return all
 }
 
+// Strangers are the nodes that a list revokes and a manifest does not have.
+func (a *Access) Strangers(m *Manifest) (all []string) {
+	for _, i := range a.revoked.Nodes {
+		if i >= len(m.Nodes) {
+			all = append(all, strconv.Itoa(i))
+		}
+	}
+	for _, key := range a.revoked.Identities {
+		if !slices.ContainsFunc(m.Nodes, func(n NodeCard) bool { return slices.Equal(n.Identity, key) }) {
+			all = append(all, hex.EncodeToString(key))
+		}
+	}
+	return all
+}
+
 func sortedKeys(maps ...map[string]party) (keys []string) {
 	for _, m := range maps {
 		for key := range m {
