@@ -98,7 +98,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		stated: cfg.Manifest, manifest: cfg.Manifest.core, name: cfg.Name, log: cfg.Logger,
 		tracer: newTracer(cfg.TracerProvider), follow: func() {},
 		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
-			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
+			return wire.SignJob(cfg.Key, cfg.Manifest.core, kind, cfg.Name, payload)
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
 		closed: make(chan struct{}), waiting: map[string][]*pending{},

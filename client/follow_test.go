@@ -27,8 +27,9 @@ func TestRevokedGatewayIsNotBelieved(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = s.connect(Config{URL: s.url, AccessFile: path})
-	for first := c.access.Load(); c.access.Load() == first; time.Sleep(time.Millisecond) {
-		if t.Context().Err() != nil {
+	public := s.gateway.Public().(ed25519.PublicKey)
+	for deadline := time.Now().Add(time.Minute); c.access.Load().CheckGateway(stubGateway, public) == nil; {
+		if time.Sleep(time.Millisecond); time.Now().After(deadline) {
 			t.Fatal("the list is not read")
 		}
 	}

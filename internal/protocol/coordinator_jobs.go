@@ -115,9 +115,14 @@ func (c *Coordinator) supersede(j *activeJob, token uint64) {
 // nobody can pass it off as the answer to somebody else's job of that id.
 func (c *Coordinator) reject(token uint64, j *CheckedJob, err *wire.JobError) {
 	r := j.failure(err)
-	r.Rejected = j.Signed.Signature
+	if r.Rejected = j.Signed.Signature; len(r.Rejected) == 0 {
+		r.Rejected = unsigned // nobody's, as an answer without it would count by its digest
+	}
 	c.out.do(Reject{Token: token, Job: j.Signed, Result: r})
 }
+
+// unsigned stands for the signature of a job that had none.
+var unsigned = []byte{0}
 
 // onResult ends a job whose result was computed.
 func (c *Coordinator) onResult(e resultMade) {

@@ -47,8 +47,8 @@ var mutations = []mutation{
 			// The session opens again once its shares are out.
 			{
 				signingFile,
-				"\ts.release()\n\tslot := wire.Slot{Kind: wire.SlotShare",
-				"\ts.reopen()\n\tslot := wire.Slot{Kind: wire.SlotShare",
+				"\ts.to(signDone)\n\ts.release()\n",
+				"\ts.to(signDone)\n\ts.reopen()\n",
 			},
 			{sessionFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n" +
 				"\t\tif a.Index == s.node.cfg.Index {\n\t\t\ts.commits.arrivals = []arrival{a}\n\t\t\tbreak\n\t\t}\n\t}\n" +
