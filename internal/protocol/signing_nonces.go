@@ -9,8 +9,9 @@ import (
 
 // The life of a session's nonces: drawn, committed to, spent or wiped.
 
-// draw makes the nonces. They come from the system's generator, mixed with
-// the shares as BIP 445 and RFC 9591 require, and from nothing of the session.
+// draw makes the nonces. They come from the system's generator, and nothing of the
+// session replaces that: it is mixed in, with the shares as BIP 445 and RFC 9591
+// require.
 func (s *signing) draw() []Effect {
 	if s.commits.has(s.node.cfg.Index) {
 		return s.sitOut("this node committed in an earlier life and has no nonces for it")
@@ -19,9 +20,9 @@ func (s *signing) draw() []Effect {
 		return ended
 	}
 	s.to(signDrawing)
-	items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()
+	items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session
 	return []Effect{Compute{Urgent: s.urgent(), Name: "draw nonces", Trace: s.trace, Run: func() Event {
-		nonces, points, err := frost.Commit(rand, items)
+		nonces, points, err := frost.Commit(rand, session, items)
 		if err != nil {
 			return noncesMade{s: s, items: items, err: err}
 		}

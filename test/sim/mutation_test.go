@@ -60,11 +60,11 @@ var mutations = []mutation{
 		edits: []edit{
 			{
 				signingFile,
-				"items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()",
-				"items, publish := s.items, s.publishCommit()\n" +
-					"\trand := io.Reader(bytes.NewReader(bytes.Repeat(s.request.session[:], 400)))",
+				"items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session",
+				"items, publish, session := s.items, s.publishCommit(), s.request.session\n" +
+					"\trand := rand.NewChaCha8(session)",
 			},
-			{signingFile, "import (\n", "import (\n\t\"bytes\"\n\t\"io\"\n"},
+			{signingFile, "import (\n", "import (\n\t\"math/rand/v2\"\n"},
 		},
 	},
 	{
