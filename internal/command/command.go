@@ -53,9 +53,11 @@ func ExitCode(err error, own []Exit) int {
 
 // Run runs a program and returns its exit code. Errors go to standard error
 // as sentences; what is wrong with the command line is followed by its usage.
-// Programs that hold secrets dump no core.
+// Programs that hold secrets dump no core, and no other process of their user looks
+// into their memory.
 func Run(ctx context.Context, root *cobra.Command, own ...Exit) int {
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	hideMemory()
 	prepare(root, own)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
