@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -84,9 +85,14 @@ func TestRevokedErrors(t *testing.T) {
 }
 
 // reading is what a follower reported, a line each.
-type reading struct{ lines []string }
+type reading struct {
+	mu    sync.Mutex
+	lines []string
+}
 
 func (r *reading) changed(a *Access, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if err != nil {
 		r.lines = append(r.lines, "error")
 		return
@@ -96,6 +102,8 @@ func (r *reading) changed(a *Access, err error) {
 
 func (r *reading) want(t *testing.T, what string, lines ...string) {
 	t.Helper()
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	if fmt.Sprint(r.lines) != fmt.Sprint(lines) {
 		t.Fatalf("%s: %q, want %q", what, r.lines, lines)
 	}
