@@ -44,6 +44,7 @@ import (
 	"maps"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -56,8 +57,8 @@ import (
 // Client is one client of one fleet. All methods may be called concurrently.
 type Client struct {
 	stated    *Manifest
-	manifest  *wire.Manifest // what stated was parsed into
-	access    *wire.Access   // the gateways
+	manifest  *wire.Manifest              // what stated was parsed into
+	access    atomic.Pointer[wire.Access] // the gateways
 	name      string
 	sign      signFunc
 	log       *slog.Logger
@@ -73,6 +74,7 @@ type Client struct {
 
 	closed context.Context // ends with Close
 	end    context.CancelFunc
+	follow func() // waits for the end of what follows Config.AccessFile
 
 	mu      sync.Mutex
 	waiting map[*pending]bool
@@ -92,17 +94,21 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
-		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name,
-		log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
+		stated: cfg.Manifest, manifest: cfg.Manifest.core, name: cfg.Name,
+		log: cfg.Logger, tracer: newTracer(cfg.TracerProvider), follow: func() {},
 		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
-			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
+			return wire.SignJob(cfg.Key, cfg.Manifest.core, kind, cfg.Name, payload)
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
 		waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
 	}
+	c.access.Store(access)
 	c.closed, c.end = context.WithCancel(context.Background())
 	if err = c.dial(ctx, &cfg); err != nil {
 		return nil, err
+	}
+	if cfg.AccessFile != "" {
+		c.follow = c.followAccess(cfg.AccessFile)
 	}
 	if err := c.open(ctx); err != nil {
 		c.Close()
@@ -136,6 +142,7 @@ func (c *Client) Name() string { return c.name }
 // still wait return ErrClosed; published jobs go on. Idempotent.
 func (c *Client) Close() {
 	c.end()
+	c.follow()
 	_ = c.sub.Unsubscribe() // fails only without a subscription or a connection
 	if c.owned {
 		c.nc.Close()

@@ -23,6 +23,10 @@ type Config struct {
 	Name     string                       // of this client, as in the fleet's access list
 	Key      ed25519.PrivateKey           // signs the jobs
 
+	// AccessFile is an access list, by which Gateways are replaced whenever it
+	// changes: a gateway that is revoked there is believed nothing more. Load sets it.
+	AccessFile string
+
 	// Conn is used if set; it stays the caller's to close. Otherwise New
 	// connects by the fields below.
 	Conn *nats.Conn

@@ -20,7 +20,7 @@ const (
 	CodeMalformedJob   Code = "malformed_job"    // the payload can't be read, or a field is wrong
 	CodeTooLarge       Code = "too_large"        // more than MaxJobKeys or MaxJobItems, or over 1 MiB
 	CodeEmptyBatch     Code = "empty_batch"      // it asks for nothing
-	CodeExpired        Code = "expired"          // Expires had passed when the job arrived
+	CodeExpired        Code = "expired"          // Expires had passed before the job was done
 	CodeExpiryTooFar   Code = "expiry_too_far"   // it expires more than an hour ahead
 	CodeJobIDReused    Code = "job_id_reused"    // another job has this id
 	CodeUnknownChain   Code = "unknown_chain"    // neither bitcoin nor solana
@@ -48,7 +48,9 @@ var (
 	ErrClosed = errors.New("client is closed")
 )
 
-// JobError is the fleet's answer to a job that it refused or gave up. A job
+// JobError is the fleet's answer to a job that it refused or gave up. A sign job
+// that was given up may still have been signed: repeat the same transaction, and
+// build another for the same payment only if it spends an input of the first. A job
 // that can't be right is refused by this package in the same words, before it
 // is published; Gateway is empty then.
 type JobError struct {

@@ -35,6 +35,9 @@ func TestIgnored(t *testing.T) {
 		{"rejection of another publication", resigned(func(r *wire.Result) {
 			r.Rejected, r.Status, r.Code = make([]byte, 64), wire.StatusFailed, wire.CodeBadSignature
 		}), "turns away another"},
+		{"rejection of this payload without a signature", resigned(func(r *wire.Result) {
+			r.Rejected, r.Status, r.Code = []byte{0}, wire.StatusFailed, wire.CodeBadSignature
+		}), "turns away another"},
 		{"rejection that is done", resigned(func(r *wire.Result) { r.Rejected = s.last().Signature }), "turns away another"},
 		{"unknown status", resigned(func(r *wire.Result) { r.Status = "maybe" }), "unknown status"},
 		{"other kind", resigned(func(r *wire.Result) { r.Kind = wire.KindSign }), "it says"},

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Load makes a Config of a client.toml and the files that it names: the
@@ -29,13 +30,19 @@ func Load(path string) (Config, error) {
 	if err := errors.Join(errManifest, errAccess, errKey); err != nil {
 		return Config{}, err
 	}
+	listed, err := access.Wire()
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", file.Client.Access, err)
+	}
 	cfg := Config{
 		Name: file.Client.Name, Key: key, Manifest: manifest, Gateways: map[string]ed25519.PublicKey{},
 		URL: file.Bus.URL, Credentials: file.Bus.Credentials,
-		TLSCA: file.Bus.TLSCA, TLSCert: file.Bus.TLSCert, TLSKey: file.Bus.TLSKey,
+		TLSCA: file.Bus.TLSCA, TLSCert: file.Bus.TLSCert, TLSKey: file.Bus.TLSKey, AccessFile: file.Client.Access,
 	}
 	for _, g := range access.Gateways {
-		cfg.Gateways[g.Name] = ed25519.PublicKey(g.PublicKey)
+		if listed.CheckGateway(g.Name, ed25519.PublicKey(g.PublicKey)) == nil { // not revoked
+			cfg.Gateways[g.Name] = ed25519.PublicKey(g.PublicKey)
+		}
 	}
 	return cfg, nil
 }
@@ -50,4 +57,25 @@ func checkListed(name string, key ed25519.PublicKey, access *config.Access, path
 		}
 	}
 	return nil
+}
+
+// followAccess keeps the gateways as an access list has them, until the client is
+// closed. A list that can't be read changes nothing.
+func (c *Client) followAccess(path string) (ended func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		config.FollowAccess[struct{}](c.closed, path, nil, func(list *config.Access, err error) {
+			var next *wire.Access
+			if err == nil {
+				next, err = list.Wire()
+			}
+			if err != nil {
+				c.log.Error("access list not read; the one from before stays in use", "file", path, "error", err)
+				return
+			}
+			c.access.Store(next)
+		})
+	}()
+	return func() { <-done }
 }

@@ -109,7 +109,7 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("header %s: %w", wire.HeaderSignature, err)
 	}
-	if err := c.access.VerifyResult(a.gateway, c.manifest.Fleet, c.name, j.job.ID, m.Data, signature); err != nil {
+	if err := c.access.Load().VerifyResult(c.manifest, a.gateway, c.name, j.job.ID, m.Data, signature); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(m.Data, &a.result); err != nil {

@@ -187,7 +187,7 @@ func (s *gatewayStub) take(m bus.Message) error {
 		return err
 	}
 	job := wire.SignedJob{Client: ref.Client, Kind: ref.Kind, Payload: m.Data, Signature: signature}
-	if !ed25519.Verify(s.client.Public().(ed25519.PublicKey), wire.JobSigningInput(stubFleet, job.Kind, m.Header[wire.HeaderClient][0], m.Data), signature) {
+	if !ed25519.Verify(s.client.Public().(ed25519.PublicKey), wire.JobSigningInput(s.manifest, job.Kind, m.Header[wire.HeaderClient][0], m.Data), signature) {
 		return errors.New("the client's signature does not verify")
 	}
 	s.mu.Lock()
@@ -231,11 +231,11 @@ func (s *gatewayStub) published() int {
 
 // header signs a result for the job that it names, headerFor anything for any.
 func (s *gatewayStub) header(r *wire.Result, key ed25519.PrivateKey, name string) map[string][]string {
-	return signHeader(key, name, wire.ResultSigningInput(r.Fleet, r.Client, r.Job, r.Encode()))
+	return signHeader(key, name, wire.ResultSigningInput(s.manifest, r.Client, r.Job, r.Encode()))
 }
 
 func (s *gatewayStub) headerFor(job string, data []byte) map[string][]string {
-	return signHeader(s.gateway, stubGateway, wire.ResultSigningInput(stubFleet, stubClient, job, data))
+	return signHeader(s.gateway, stubGateway, wire.ResultSigningInput(s.manifest, stubClient, job, data))
 }
 
 func signHeader(key ed25519.PrivateKey, name string, input []byte) map[string][]string {

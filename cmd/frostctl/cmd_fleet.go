@@ -14,7 +14,7 @@ import (
 
 func newFleetCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "fleet", Short: "Make fleets"}
-	cmd.AddCommand(newFleetInitCommand(), newFleetManifestCommand(), newFleetKeyCommand())
+	cmd.AddCommand(newFleetInitCommand(), newFleetManifestCommand(), newFleetKeyCommand(), newFleetHashCommand())
 	return cmd
 }
 

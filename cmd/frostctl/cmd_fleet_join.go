@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -99,4 +100,26 @@ half for access.toml, which goes to the operators of the fleet.`,
 	cmd.MarkFlagsOneRequired("gateway", "client")
 	cmd.MarkFlagsMutuallyExclusive("gateway", "kinds")
 	return cmd
+}
+
+func newFleetHashCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "hash MANIFEST",
+		Short: "Print the hash of a manifest, which jobs and results name",
+		Long: `Hash prints what identifies a manifest. Every job and every result names it in
+what is signed, so that one for this fleet counts for no other.`,
+		Example: `  MANIFEST=$(frostctl fleet hash manifest.json)`,
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := config.LoadManifest(args[0])
+			if err != nil {
+				return err
+			}
+			if wantJSON(cmd) {
+				return printJSON(cmd.OutOrStdout(), describe(args[0], m))
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%x\n", m.Hash())
+			return nil
+		},
+	}
 }

@@ -65,6 +65,9 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 		return err
 	}
 	r := &jobReader{cfg: cfg}
+	if r.manifest, err = loadManifest(cmd); err != nil {
+		return err
+	}
 	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err != nil {
 		return err
 	}
@@ -94,9 +97,10 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 
 // jobReader reads results and dead letters.
 type jobReader struct {
-	cfg    client.Config
-	access *wire.Access
-	bus    *bus.Bus
+	cfg      client.Config
+	manifest *wire.Manifest
+	access   *wire.Access
+	bus      *bus.Bus
 }
 
 // errListing explains what a client can do instead.
@@ -161,7 +165,7 @@ func (r *jobReader) result(m bus.Message) jobLine {
 	raw, errHex := hex.DecodeString(strings.Join(m.Header[wire.HeaderSignature], ""))
 	var res wire.Result
 	err = errors.Join(err, errHex,
-		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
+		r.access.VerifyResult(r.manifest, gateway, r.cfg.Name, ref.Job, m.Data, raw),
 		json.Unmarshal(m.Data, &res))
 	if err != nil {
 		line.Status, line.Error = "unverified", command.Sentence(err)

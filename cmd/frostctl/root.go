@@ -12,6 +12,7 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/command"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -128,6 +129,19 @@ func loadConfig(cmd *cobra.Command) (client.Config, error) {
 		return client.Config{}, err
 	}
 	return client.Load(path)
+}
+
+// loadManifest reads the manifest that the client's file names.
+func loadManifest(cmd *cobra.Command) (*wire.Manifest, error) {
+	path, err := configPath(cmd)
+	if err != nil {
+		return nil, err
+	}
+	file, err := config.ParseClient(path)
+	if err != nil {
+		return nil, err
+	}
+	return config.LoadManifest(file.Client.Manifest)
 }
 
 // How long frostctl looks for the NATS server, which may start at the same

@@ -45,7 +45,11 @@ func (v *value) size() int { return len(v.body) + overhead }
 
 // read opens a message and returns its value, nil if it is junk.
 func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
-	body, err := b.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data)
+	open := b.opener.FromLog
+	if batch := b.batches[slot.ID]; batch != nil && batch.quiet == nil {
+		open = b.opener.FromRound // the program works on it
+	}
+	body, err := open(slot.Node, msg.Subject, msg.Time, msg.Data)
 	if slot.Kind == wire.SlotCert && err != nil {
 		// A certificate proves itself by the HSM's signature. One that was sealed
 		// under a delegation that this reader judges stale still counts.

@@ -56,12 +56,14 @@ func ExitCode(err error, own []Exit) int {
 // Run runs a program and returns its exit code. Errors go to standard error
 // as sentences; what is wrong with the command line is followed by its usage.
 // SIGINT and SIGTERM end the command's context, and the second of them ends the
-// program at once. Programs that hold secrets dump no core.
+// program at once. Programs that hold secrets dump no core, and no other process of
+// their user looks into their memory.
 func Run(ctx context.Context, root *cobra.Command, own ...Exit) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	defer context.AfterFunc(ctx, stop)()
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
+	hideMemory()
 	prepare(root, own)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {

@@ -1,7 +1,9 @@
 package config
 
 import (
+	"crypto/ecdsa"
 	"crypto/ed25519"
+	"crypto/elliptic"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -10,12 +12,17 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Access is the access list: whom the fleet listens to. It is apart from the
-// manifest, so that adding a client changes no transcript.
+// Access is the access list: whom the fleet listens to, and to whom not any more. It
+// is apart from the manifest, so that adding a client changes no transcript.
 type Access struct {
+	Version  int             `toml:"version"` // accessVersion by default
 	Gateways []AccessGateway `toml:"gateway"`
 	Clients  []AccessClient  `toml:"client"`
+	Revoked  []AccessRevoked `toml:"revoked"`
 }
+
+// accessVersion is the version of access lists that this program reads.
+const accessVersion = 1
 
 // AccessGateway is one [[gateway]].
 type AccessGateway struct {
@@ -28,6 +35,16 @@ type AccessClient struct {
 	Name      string      `toml:"name"`
 	PublicKey PublicKey   `toml:"public_key"`
 	Kinds     []wire.Kind `toml:"kinds"` // keygen, sign
+}
+
+// AccessRevoked is one [[revoked]]: a node, by its index or by its identity key, a
+// node's session key, or a gateway.
+type AccessRevoked struct {
+	Node       *int          `toml:"node"`
+	Identity   wire.HexBytes `toml:"identity"`
+	SessionKey PublicKey     `toml:"session_key"`
+	Gateway    string        `toml:"gateway"`
+	Reason     string        `toml:"reason"` // for people
 }
 
 // PublicKey is an Ed25519 public key, written in hexadecimal.
@@ -54,6 +71,9 @@ func LoadAccess(path string) (*Access, error) {
 func (*Access) files(*source) {}
 
 func (a *Access) check(s *source) {
+	if s.Has("version") && a.Version != accessVersion {
+		s.Fail("version", "is %d: this program reads access lists of version %d", a.Version, accessVersion)
+	}
 	keys := map[string]string{} // public key -> whose
 	names := map[string]bool{}
 	for i, g := range a.Gateways {
@@ -73,6 +93,73 @@ func (a *Access) check(s *source) {
 			}
 		}
 	}
+	for i := range a.Revoked {
+		a.Revoked[i].check(s, fmt.Sprintf("revoked[%d]", i))
+	}
+}
+
+// check wants exactly one that is revoked. An entry that meant nobody would pass
+// for a revocation.
+func (r *AccessRevoked) check(s *source, table string) {
+	var named []string
+	for _, key := range []string{"node", "identity", "session_key", "gateway"} {
+		if s.Has(table + "." + key) {
+			named = append(named, key)
+		}
+	}
+	if len(named) == 0 && !s.Has(table) {
+		s.Fail("revoked", "is no list of tables: write [[revoked]] for each, with node, identity, session_key or gateway")
+		return
+	}
+	if len(named) != 1 {
+		s.Fail(table, "names %d of node, identity, session_key and gateway: name one, and make a [[revoked]] for each",
+			len(named))
+		return
+	}
+	key := table + "." + named[0]
+	switch named[0] {
+	case "node":
+		if r.Node != nil {
+			s.Between(key, *r.Node, 0, wire.MaxNodes-1)
+		}
+	case "identity":
+		if _, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), r.Identity); err != nil {
+			s.Fail(key, "is not a node's identity key as the manifest has it (P-256, 130 hexadecimal characters)")
+		}
+	case "session_key":
+		s.Require(key, string(r.SessionKey))
+	case "gateway":
+		s.token(key, r.Gateway)
+	}
+}
+
+// Wire makes the list that programs use.
+func (a *Access) Wire() (*wire.Access, error) {
+	gateways := map[string]ed25519.PublicKey{}
+	for _, g := range a.Gateways {
+		gateways[g.Name] = ed25519.PublicKey(g.PublicKey)
+	}
+	var clients []wire.Client
+	for _, c := range a.Clients {
+		clients = append(clients, wire.Client{Name: c.Name, Key: ed25519.PublicKey(c.PublicKey), Kinds: c.Kinds})
+	}
+	return wire.NewAccess(clients, gateways, a.revoked())
+}
+
+func (a *Access) revoked() (all wire.Revoked) {
+	for _, r := range a.Revoked {
+		switch {
+		case r.Node != nil:
+			all.Nodes = append(all.Nodes, *r.Node)
+		case len(r.Identity) > 0:
+			all.Identities = append(all.Identities, r.Identity)
+		case len(r.SessionKey) > 0:
+			all.SessionKeys = append(all.SessionKeys, r.SessionKey)
+		default:
+			all.Gateways = append(all.Gateways, r.Gateway)
+		}
+	}
+	return all
 }
 
 // party checks what a gateway and a client have in common: names are unique
@@ -84,6 +171,11 @@ func (s *source) party(table, who, name string, key PublicKey, names map[string]
 	}
 	names[name] = true
 	s.Require(table+".public_key", string(key))
+	if len(key) > 0 {
+		if err := wire.CheckPublicKey(key); err != nil {
+			s.Fail(table+".public_key", "of %s: %v", who, err)
+		}
+	}
 	if other, dup := keys[string(key)]; dup && len(key) > 0 {
 		s.Fail(table+".public_key", "is the key of %s too", other)
 	}

@@ -125,7 +125,7 @@ func compare(t *testing.T, path string, err error, want []string) {
 }
 
 func TestOtherErrors(t *testing.T) {
-	key := strings.Repeat("ab", 32)
+	key := "b6bfc3e940c92676e93a7eeb6726de7540a53eb135c21fbba130b9291958e097"
 	client := "[client]\nname = \"a\"\nkey_file = \"k\"\n"
 	gateway := "[server]\nrole = \"gateway\"\n[gateway]\nname = \"g\"\nkey_file = \"k\"\n[bus]\n"
 	access := func(path string) error { _, err := LoadAccess(path); return err }
@@ -151,6 +151,14 @@ public_key = "` + key + `"
 			"7: client[0].kinds: use keygen", "8: client[1].kinds: missing",
 			"9: client[1].name: taken", "10: client[1].public_key: gateway a.b too",
 			"11: client[2].name: missing", "11: client[2].public_key: missing", "11: client[2].kinds: missing"}},
+		"access, weak keys": {access, `[[gateway]]
+name = "g"
+public_key = "` + strings.Repeat("00", 32) + `"
+[[client]]
+name = "c"
+public_key = "01` + strings.Repeat("00", 31) + `"
+kinds = ["sign"]
+`, []string{"3: gateway[0].public_key: of gateway g: not a usable", "6: client[0].public_key: of client c: not a usable"}},
 		"client": {clients, "[client]\nname = \"\"\nfleet = \"a b\"\n",
 			[]string{"1: client.key_file: missing", "2: client.name: empty", "3: client.fleet: letters"}},
 		"client, embedded": {clients, client + "[bus]\nport = 1\n", []string{"5: bus.port: gateways only"}},

@@ -154,7 +154,7 @@ func writePublic(dir string, o Options, m *wire.Manifest) error {
 		return err
 	}
 	for _, f := range []struct{ name, content string }{
-		{AccessFile, fmt.Sprintf("# Whom fleet %s obeys. Every node and gateway reads this file at start.\n%s\n%s",
+		{AccessFile, fmt.Sprintf("# Whom fleet %s obeys. Nodes, gateways and clients read this file again when it changes.\nversion = 1\n\n%s\n%s",
 			o.Name, gateway, client)},
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},

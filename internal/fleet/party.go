@@ -31,8 +31,9 @@ func (p Party) NewKey(path string) (public ed25519.PublicKey, entry string, err 
 	return public, p.entry(public), nil
 }
 
+// check judges the party before it has a key, so another key stands in.
 func (p Party) check() (err error) {
-	key := make(ed25519.PublicKey, ed25519.PublicKeySize)
+	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)
 	if len(p.Kinds) == 0 {
 		_, err = wire.NewAccess(nil, map[string]ed25519.PublicKey{p.Name: key})
 		return err

@@ -23,7 +23,7 @@ func BenchmarkCommit(b *testing.B) {
 		items := newItems(b, s, n, t, count)
 		b.ResetTimer()
 		for range b.N {
-			if _, _, err := Commit(rand.Reader, items[0]); err != nil {
+			if _, _, err := Commit(rand.Reader, [32]byte{}, items[0]); err != nil {
 				b.Fatal(err)
 			}
 		}
@@ -48,7 +48,7 @@ func BenchmarkSign(b *testing.B) {
 		b.ResetTimer()
 		for range b.N {
 			b.StopTimer()
-			nonces, points, err := Commit(rand.Reader, g.items[0])
+			nonces, points, err := Commit(rand.Reader, [32]byte{}, g.items[0])
 			if err != nil {
 				b.Fatal(err)
 			}

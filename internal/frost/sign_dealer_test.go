@@ -82,7 +82,7 @@ func commitAll(t testing.TB, s Suite, items [][]Item, nodes []int) *signing {
 	t.Helper()
 	g := &signing{suite: s, items: items, nodes: nodes}
 	for _, i := range nodes {
-		n, points, err := Commit(rand.Reader, items[i])
+		n, points, err := Commit(rand.Reader, [32]byte{}, items[i])
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -74,7 +74,7 @@ func TestChosenOwnShare(t *testing.T) {
 						items[i] = append(items[i], Item{k, make([]byte, 32), tweaks[suite][0]})
 					}
 				}
-				honest, points, err := Commit(rand.Reader, items[victim])
+				honest, points, err := Commit(rand.Reader, [32]byte{}, items[victim])
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -116,7 +116,7 @@ func TestChosenOwnShare(t *testing.T) {
 // commitWithAnyShare is Commit, if the share does not stop it, and otherwise
 // Commit with another share: the liar can draw nonces in any case.
 func commitWithAnyShare(s Suite, items []Item) (*Nonces, []byte, error) {
-	if n, points, err := Commit(rand.Reader, items); err == nil {
+	if n, points, err := Commit(rand.Reader, [32]byte{}, items); err == nil {
 		return n, points, nil
 	}
 	others := slices.Clone(items)
@@ -128,7 +128,7 @@ func commitWithAnyShare(s Suite, items []Item) (*Nonces, []byte, error) {
 		k.Share = secret.New(anyShare)
 		others[i].Key = &k
 	}
-	return Commit(rand.Reader, others)
+	return Commit(rand.Reader, [32]byte{}, others)
 }
 
 // Two nodes that work together can have equal shares, which the signing

@@ -3,6 +3,7 @@ package frost
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"fmt"
 	"io"
 
@@ -46,7 +47,7 @@ func (b edwardsBatch) wipe() {
 	}
 }
 
-func commitEd25519(rand io.Reader, items []Item) (heldBatch, []byte, error) {
+func commitEd25519(rand io.Reader, session [32]byte, items []Item) (heldBatch, []byte, error) {
 	batch := make(edwardsBatch, 0, len(items))
 	points := make([]byte, 0, len(items)*Ed25519.NonceSize())
 	for i, it := range items {
@@ -55,7 +56,7 @@ func commitEd25519(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
 		}
-		nonce, pub, err := rfc9591.NonceGen(rand, it.Key.Share.Expose())
+		nonce, pub, err := drawEd25519(rand, it, session, i)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
@@ -64,6 +65,25 @@ func commitEd25519(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 		points = append(points, pub.Bytes()...)
 	}
 	return batch, points, nil
+}
+
+// drawEd25519 draws an item's nonces. RFC 9591 hashes nothing but randomness and the
+// share into them, so session, place and message go into the randomness.
+func drawEd25519(rand io.Reader, it Item, session [32]byte, position int) (
+	*rfc9591.SecNonce, *rfc9591.PubNonce, error) {
+	var random [2 * freshSize]byte // of the hiding and of the binding nonce
+	defer clear(random[:])
+	if _, err := io.ReadFull(rand, random[:]); err != nil {
+		return nil, nil, fmt.Errorf("drawing a nonce: %w", err)
+	}
+	place := binary.BigEndian.AppendUint32(nil, uint32(position))
+	for j := range 2 {
+		half := random[freshSize*j:][:freshSize]
+		bound := Hash("frostfleet/nonce/v1", half, session[:], place, []byte{byte(j)}, it.Message)
+		copy(half, bound[:])
+		clear(bound[:])
+	}
+	return rfc9591.NonceGen(bytes.NewReader(random[:]), it.Key.Share.Expose())
 }
 
 func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {

@@ -33,6 +33,32 @@ func repeats(points []byte, size int) bool {
 	return false
 }
 
+// freshSize is how many bytes of randomness a nonce takes.
+const freshSize = 32
+
+// fresh reads a batch's randomness. What repeats itself within the batch is no
+// randomness: nonces are bound to session and place, so they would not show it.
+type fresh struct {
+	rand io.Reader
+	seen map[[32]byte]struct{}
+}
+
+// Read reads all of p, in whole nonces.
+func (f *fresh) Read(p []byte) (int, error) {
+	n, err := io.ReadFull(f.rand, p)
+	if err != nil {
+		return n, err
+	}
+	for b := range slices.Chunk(p, freshSize) {
+		h := Hash("frostfleet/nonce-repeats/v1", b)
+		if _, twice := f.seen[h]; twice {
+			return 0, ErrRandom
+		}
+		f.seen[h] = struct{}{}
+	}
+	return n, nil
+}
+
 // Nonces holds the secret nonces of one batch, together with what they may be
 // used for: the items as they were when the node committed. It produces one
 // round of signature shares, whatever it is asked. It must not be copied (go
@@ -63,10 +89,12 @@ func (*Nonces) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret]"
 
 // Commit draws fresh nonces for every item from rand, which must be a
 // cryptographic source, mixed with the node's share as BIP 445 and RFC 9591
-// specify. It returns the holder and the public nonces, NonceSize bytes per item.
+// specify, and with the session, the item's place in it and its message. So a random
+// source in one state for two sessions, as after the memory of a machine was cloned,
+// gives no nonce twice; within one session nothing helps. It returns the holder and the public nonces, NonceSize bytes per item.
 // The keys must have shares, and one suite, number of nodes, threshold and
 // index. Nothing of the items is shared with the caller afterwards.
-func Commit(rand io.Reader, items []Item) (*Nonces, []byte, error) {
+func Commit(rand io.Reader, session [32]byte, items []Item) (*Nonces, []byte, error) {
 	if err := validateItems(items); err != nil {
 		return nil, nil, err
 	}
@@ -86,7 +114,8 @@ func Commit(rand io.Reader, items []Item) (*Nonces, []byte, error) {
 	if k.Suite == Ed25519 {
 		commit = commitEd25519
 	}
-	batch, points, err := commit(rand, items)
+	source := &fresh{rand: rand, seen: make(map[[32]byte]struct{}, len(items))}
+	batch, points, err := commit(source, session, items)
 	if err != nil {
 		return nil, nil, err
 	}

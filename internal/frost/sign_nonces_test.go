@@ -180,7 +180,7 @@ func TestSelfCheck(t *testing.T) {
 func TestNoncesDiffer(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
 		item := newItems(t, s, 3, 2, 1)[0][0]
-		_, points, err := Commit(rand.Reader, slices.Repeat([]Item{item}, 100))
+		_, points, err := Commit(rand.Reader, [32]byte{}, slices.Repeat([]Item{item}, 100))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -101,7 +101,7 @@ func (b secpBatch) wipe() {
 	}
 }
 
-func commitSecp(rand io.Reader, items []Item) (heldBatch, []byte, error) {
+func commitSecp(rand io.Reader, session [32]byte, items []Item) (heldBatch, []byte, error) {
 	keys, errs := openSecpKeys(items)
 	for i, err := range errs {
 		if err != nil {
@@ -116,7 +116,7 @@ func commitSecp(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 	points := make([]byte, 0, len(items)*Secp256k1TR.NonceSize())
 	for i := range items {
 		h := secpHeld{key: keys[i], message: bytes.Clone(items[i].Message), pubshare: shares[i]}
-		pub, err := h.draw(rand, items[i].Key.Share.Expose(), i)
+		pub, err := h.draw(rand, items[i].Key.Share.Expose(), session, i)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
@@ -127,9 +127,10 @@ func commitSecp(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 	return batch, points, nil
 }
 
-// draw draws an item's nonces. The item's position in the batch is hashed too, so
-// that equal items get different nonces even if the random source fails.
-func (h *secpHeld) draw(rand io.Reader, secret []byte, position int) (*bip445.PubNonce, error) {
+// draw draws an item's nonces. The session and the item's position in it are hashed
+// too, so that other sessions and equal items get different nonces even if the random
+// source fails.
+func (h *secpHeld) draw(rand io.Reader, secret []byte, session [32]byte, position int) (*bip445.PubNonce, error) {
 	share, ok := bip445.ParseScalar(secret)
 	if !ok {
 		return nil, errors.New("secret share is not a scalar in range")
@@ -140,7 +141,7 @@ func (h *secpHeld) draw(rand io.Reader, secret []byte, position int) (*bip445.Pu
 		Pubshare:     h.pubshare.Bytes(),
 		ThresholdKey: output[:],
 		Message:      h.message,
-		Extra:        binary.BigEndian.AppendUint32(nil, uint32(position)),
+		Extra:        binary.BigEndian.AppendUint32(session[:], uint32(position)),
 	})
 	if err != nil {
 		share.Zero()

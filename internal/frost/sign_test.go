@@ -170,12 +170,12 @@ func TestCommitRefuses(t *testing.T) {
 			}),
 		} {
 			t.Run(name, func(t *testing.T) {
-				if n, points, err := Commit(rand.Reader, batch); err == nil || n != nil || points != nil {
+				if n, points, err := Commit(rand.Reader, [32]byte{}, batch); err == nil || n != nil || points != nil {
 					t.Fatalf("got %v, %x, %v", n, points, err)
 				}
 			})
 		}
-		if _, _, err := Commit(bytes.NewReader(make([]byte, 40)), items[0]); err == nil {
+		if _, _, err := Commit(bytes.NewReader(make([]byte, 40)), [32]byte{}, items[0]); err == nil {
 			t.Fatal("a source that runs dry was taken for randomness")
 		}
 	})

@@ -6,7 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"maps"
-	"strconv"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -16,8 +15,8 @@ import (
 )
 
 // headers are the gateway's signature over a result, and the job's trace.
-func (g *Gateway) headers(r *wire.Result, payload []byte, trace string) map[string][]string {
-	sig := ed25519.Sign(g.cfg.Key, wire.ResultSigningInput(r.Fleet, r.Client, r.Job, payload))
+func (g *Gateway) headers(client, job string, payload []byte, trace string) map[string][]string {
+	sig := ed25519.Sign(g.cfg.Key, wire.ResultSigningInput(g.cfg.Manifest, client, job, payload))
 	headers := map[string][]string{
 		wire.HeaderGateway:   {g.cfg.Name},
 		wire.HeaderSignature: {hex.EncodeToString(sig)},
@@ -41,10 +40,7 @@ func (g *Gateway) store(ctx context.Context, subject string, data []byte, header
 
 // deadLetter keeps what was given up, and why.
 func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
-	id := r.Job
-	if id == "" {
-		id = "unnamed-" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	}
+	id := wire.AnswerID(job.Payload)
 	subject := wire.DeadSubject(job.Kind, job.Client, id)
 	letter := wire.DeadLetter{
 		Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload,
@@ -59,11 +55,9 @@ func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
 // reject answers without taking the place of a result.
 func (g *Gateway) reject(e protocol.Reject) {
 	g.deadLetter(e.Job, e.Result)
-	if e.Result.Job != "" {
-		payload := e.Result.Encode()
-		if err := g.notify(e.Result.Client, e.Result.Job, payload, g.headers(e.Result, payload, e.Job.Trace)); err != nil {
-			g.log.Warn("rejection not announced", "client", e.Result.Client, "job", e.Result.Job, "err", err)
-		}
+	payload, id := e.Result.Encode(), wire.AnswerID(e.Job.Payload)
+	if err := g.notify(e.Result.Client, id, payload, g.headers(e.Result.Client, id, payload, e.Job.Trace)); err != nil {
+		g.log.Warn("rejection not announced", "client", e.Result.Client, "job", id, "err", err)
 	}
 	g.done(e.Token, e.Result)
 }

@@ -88,7 +88,7 @@ func (g *Gateway) storeResult(r *wire.Result, trace string) (stored bool, subjec
 	payload := r.Encode()
 	subject = wire.StoredResultSubject(r.Client, r.Job)
 	span := g.run.ChildSpan(trace, "result")
-	stored, err = g.store(g.run.Life(), subject, payload, g.headers(r, payload, trace))
+	stored, err = g.store(g.run.Life(), subject, payload, g.headers(r.Client, r.Job, payload, trace))
 	span.End(err)
 	return stored, subject, err
 }

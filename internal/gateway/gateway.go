@@ -13,6 +13,7 @@ import (
 	"context"
 	"crypto/ed25519"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -65,6 +66,7 @@ type Gateway struct {
 	run         *machine.Runner[*protocol.Coordinator]
 	coordinator *protocol.Coordinator // the runner's; JudgeTask may be called beside a step
 	held        deliveries
+	access      atomic.Pointer[wire.Access]
 }
 
 // New returns a gateway that does nothing until Run.
@@ -73,6 +75,7 @@ func New(cfg Config) *Gateway {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log}
+	g.access.Store(cfg.Access)
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address,
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
@@ -89,7 +92,18 @@ func New(cfg Config) *Gateway {
 func (g *Gateway) Run(ctx context.Context) error { return g.run.Run(ctx) }
 
 // Ready returns what keeps the gateway from working; nil if nothing does.
-func (g *Gateway) Ready() error { return g.run.Ready() }
+func (g *Gateway) Ready() error {
+	if err := g.access.Load().CheckGateway(g.cfg.Name, g.cfg.Key.Public().(ed25519.PublicKey)); err != nil {
+		return err
+	}
+	return g.run.Ready()
+}
+
+// SetAccess replaces the access list. What it takes away ends at once.
+func (g *Gateway) SetAccess(a *wire.Access) {
+	g.access.Store(a)
+	g.run.Step(protocol.AccessChanged{Access: a})
+}
 
 // Stats counts the jobs in work and the keys in the directory.
 func (g *Gateway) Stats() (jobs, keys int) {

@@ -3,6 +3,8 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"strings"
 	"testing"
@@ -182,7 +184,7 @@ func TestDeadLetters(t *testing.T) {
 	expired, expiredID := w.newJob(5 * time.Second)
 	forged, forgedID := w.newJob(time.Minute)
 	forged.Signature = bytes.Repeat([]byte{1}, 64)
-	unnamed := wire.SignJob(w.ClientKey, machinetest.Name, wire.KindKeygen, machinetest.Client, []byte(`{}`))
+	unnamed := wire.SignJob(w.ClientKey, w.Manifest, wire.KindKeygen, machinetest.Client, []byte(`{}`))
 	w.Publish(expired)
 	w.Publish(forged)
 	w.Publish(unnamed)
@@ -232,6 +234,64 @@ func TestPoison(t *testing.T) {
 	if l := w.letters(); len(l) != 1 || l[0].Code != wire.CodePoison {
 		t.Errorf("letters %+v", l)
 	}
+}
+
+// TestEverythingIsAnswered: whatever was stored under a client's subject has an
+// answer there, under the job's id or one that follows from the payload, and names
+// the publication that it turns away.
+func TestEverythingIsAnswered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	for name, test := range map[string]struct {
+		payload string
+		signed  bool
+		code    wire.Code
+	}{
+		"no JSON":             {"{", true, wire.CodeMalformedJob},
+		"empty":               {"", true, wire.CodeMalformedJob},
+		"no id":               {"{}", true, wire.CodeMalformedJob},
+		"id of another kind":  {`{"job":7}`, true, wire.CodeMalformedJob},
+		"id in capitals":      {`{"job":"0198C0DE-0000-7000-8000-000000000009"}`, true, wire.CodeMalformedJob},
+		"binary":              {string([]byte{0, 0xff, '.', '*'}), true, wire.CodeMalformedJob},
+		"no id, no signature": {`{"x":1}`, false, wire.CodeBadSignature},
+	} {
+		job := wire.SignJob(w.ClientKey, w.Manifest, wire.KindSign, machinetest.Client, []byte(test.payload))
+		rejected := job.Signature
+		if !test.signed {
+			job.Signature, rejected = nil, []byte{0}
+		}
+		w.Publish(job)
+		id := wire.AnswerID(job.Payload)
+		if !wire.IsToken(id) || !strings.HasPrefix(id, "unnamed-") {
+			t.Errorf("%s: answered under %q", name, id)
+		}
+		for answered := false; !answered; {
+			select {
+			case m := <-w.Results:
+				ref, err := wire.ParseResult(m.Subject)
+				if err != nil || ref.Job != id {
+					t.Fatalf("%s: answer on %s, %v", name, m.Subject, err)
+				}
+				sig, err := hex.DecodeString(m.Header[wire.HeaderSignature][0])
+				if err != nil {
+					t.Fatal(err)
+				}
+				err = w.Access.VerifyResult(w.Manifest, machinetest.Gateway, machinetest.Client, id, m.Data, sig)
+				var r wire.Result
+				if err = errors.Join(err, json.Unmarshal(m.Data, &r)); err != nil {
+					t.Fatalf("%s: %v", name, err)
+				}
+				if r.Code != test.code || r.Job != "" || !bytes.Equal(r.Rejected, rejected) {
+					t.Errorf("%s: %s, job %q, rejected %x", name, r.Code, r.Job, []byte(r.Rejected))
+				}
+				answered = true
+			case <-time.After(machinetest.WaitLimit):
+				t.Fatalf("%s: no answer", name)
+			}
+		}
+	}
+	eventually(t, "every job is acknowledged", func() bool { return w.open() == 0 })
 }
 
 // TestResultTooLarge: a result that no message can hold ends its job all the

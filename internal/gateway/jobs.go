@@ -26,7 +26,7 @@ func (g *Gateway) handle(d bus.Delivery) {
 	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
 	held.span = g.begin(d, &job, held.since)
 	defer held.span.End(errNotEnded) // unless it has
-	checked := protocol.CheckJob(g.cfg.Manifest, g.cfg.Access, job, msg.Time)
+	checked := protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time)
 	existing, err := g.existing(checked)
 	if err != nil {
 		g.log.Warn("job put back: the results could not be read", "err", err)

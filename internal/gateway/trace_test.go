@@ -89,11 +89,12 @@ func TestSpanOfADelivery(t *testing.T) {
 
 // A result goes with its job's traceparent, and without where there is none.
 func TestTraceparentOfAResult(t *testing.T) {
-	g := &Gateway{cfg: Config{Name: "gateway0", Key: ed25519.NewKeyFromSeed(make([]byte, 32))}}
-	if h := g.headers(&wire.Result{}, nil, traceparent); tracing.Parse(h) != traceparent || len(h) != 3 {
+	key := ed25519.NewKeyFromSeed(make([]byte, 32))
+	g := &Gateway{cfg: Config{Name: "gateway0", Key: key, Manifest: new(wire.Manifest)}}
+	if h := g.headers("alice", "job", nil, traceparent); tracing.Parse(h) != traceparent || len(h) != 3 {
 		t.Errorf("headers %v", h)
 	}
-	if h := g.headers(&wire.Result{}, nil, ""); len(h) != 2 {
+	if h := g.headers("alice", "job", nil, ""); len(h) != 2 {
 		t.Errorf("headers %v", h)
 	}
 }

@@ -52,7 +52,7 @@ var (
 	// ErrLocked says that another process has the storage open.
 	ErrLocked = errors.New("keystore is in use by another process")
 	// ErrSealKey says that the seal key doesn't open this file.
-	ErrSealKey = errors.New("keystore was sealed with another derivation key, or for another fleet or epoch")
+	ErrSealKey = errors.New("keystore was sealed with another derivation key, or for another manifest")
 	// ErrDamaged says that the file's content can't be what was written.
 	ErrDamaged = errors.New("keystore is damaged")
 	// ErrGone says that the file was removed while it was open: what is
@@ -190,7 +190,8 @@ func (s *Store) initialise(tx *bolt.Tx) error {
 		return fmt.Errorf("keystore %s has format %d and this program reads format %d: %s", s.path, v, formatVersion, rebuild)
 	}
 	if !s.openCheck(meta.Get(keyCheck)) {
-		return fmt.Errorf("%w: %s: check [node.key_provider] and storage_path; if the key was changed on purpose, %s",
+		return fmt.Errorf("%w: %s: check [node.key_provider], storage_path and "+
+			"manifest.json; if the key or the manifest was changed on purpose, %s",
 			ErrSealKey, s.path, rebuild)
 	}
 	return errNoChange

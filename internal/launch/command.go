@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"runtime"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -13,7 +15,7 @@ import (
 )
 
 // RunCommand is the `run` command of a program: it loads a configuration,
-// runs until SIGTERM or SIGINT, and drains.
+// runs until SIGTERM or SIGINT, and drains. SIGHUP has it read its access list again.
 func RunCommand(short string, run func(ctx context.Context, path string, o Options) error) *cobra.Command {
 	var format, level string
 	var path *string
@@ -24,8 +26,11 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 			if err != nil {
 				return command.Usage(err)
 			}
+			reload := make(chan os.Signal, 1)
+			signal.Notify(reload, syscall.SIGHUP)
+			defer signal.Stop(reload)
 			ctx := cmd.Context()
-			err = run(ctx, *path, Options{Log: log})
+			err = run(ctx, *path, Options{Log: log, Reload: reload})
 			switch {
 			case err == nil:
 				log.Info("stopped")

@@ -25,7 +25,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	defer clear(key)
 	defer p.stop()
 	works := waiting("gateway", "starting")
-	if err := p.start(ctx, g.Server, works, p.connected, p.lag, p.agrees); err != nil {
+	if err := p.start(ctx, g.Server, works, p.connected, p.lag, p.agrees, p.listed); err != nil {
 		return err
 	}
 	shutdown, err := p.embed(g.Bus)
@@ -43,6 +43,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		Manifest: p.manifest, Access: p.access, Name: p.name, Key: key,
 		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
 	})
+	p.follow(ctx, g.Gateway.Access, gw.SetAccess)
 	telemetry.Gauge(p.registry, "jobs_in_work", "Jobs that this gateway is working on.",
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",

@@ -5,6 +5,7 @@ package launch
 import (
 	"errors"
 	"log/slog"
+	"os"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -19,8 +20,10 @@ type Options struct {
 	// Serve starts the NATS server that a gateway's file may ask for. Programs
 	// without it (a worker's) don't link one: natsserver.Embed, or nil.
 	Serve func(store string, port int, log *slog.Logger) (natsconn.Server, error)
-	Ready func()     // called once, when the program is ready
-	PIN   pin.Source // asks the person who started a node for its token's PIN, if the file has none
+	Ready func() // called once, when the program is ready
+	// Reload has the access list read at once; it is read after a change in any case.
+	Reload <-chan os.Signal
+	PIN    pin.Source // asks the person who started a node for its token's PIN, if the file has none
 	// Device is a node's, opened already; Node closes it. Nil: Node opens what its
 	// file names.
 	Device keyprovider.Provider

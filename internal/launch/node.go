@@ -28,7 +28,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}
 	defer p.stop()
 	opens, stores, works := waiting("key_provider", "opening"), waiting("keystore", notYet), waiting("worker", "starting")
-	if err := p.start(ctx, n.Server, opens, p.connected, stores, p.lag, p.agrees, works); err != nil {
+	if err := p.start(ctx, n.Server, opens, p.connected, stores, p.lag, p.agrees, p.listed, works); err != nil {
 		return err
 	}
 	p.metrics.ForProvider(n.Node.KeyProvider.Backend, n.Node.KeyProvider.Section.Charges())
@@ -47,6 +47,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err != nil {
 		return err
 	}
+	p.follow(ctx, n.Node.Access, w.SetAccess)
 	works.open(w.Ready)
 	stores.open(w.Keystore)
 	p.nodeMetrics(w, n.Node.StoragePath)

@@ -46,13 +46,13 @@ type program struct {
 	watcher  *buswatch.Watcher
 	ends     []func()
 
-	connected, lag, agrees *gate // checks of readiness
+	connected, lag, agrees, listed *gate // checks of readiness
 }
 
 func newProgram(o Options, role, name string) *program {
 	return &program{
 		Options: o, role: role, name: name, connected: waiting("bus", notYet),
-		lag: waiting("lag", notYet), agrees: waiting("manifest", notYet),
+		lag: waiting("lag", notYet), agrees: waiting("manifest", notYet), listed: waiting("access", notYet),
 	}
 }
 

@@ -18,6 +18,7 @@ func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, 
 		opt.Handler = func(m bus.Message) { r.Read(stream, m) }
 	}
 	opt.Lost = func(err error) { r.lost(stream, err) }
+	r.Step(protocol.Tick{Now: time.Now()}) // live messages are judged by the clock
 	var f *bus.Follower
 	var err error
 	if opt.CaughtUp != nil {

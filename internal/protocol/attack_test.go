@@ -7,6 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/secret"
@@ -117,6 +118,26 @@ func TestSharesAreWiped(t *testing.T) {
 			equal(s.t, "phase", s.phase(0), signDone)
 		},
 		"dropped while nonces are drawn": func(s *signTest, a *actor) {
+			a.do(SignLost{})
+			a.compute()
+		},
+		"slot lost while nonces are drawn": func(s *signTest, a *actor) {
+			a.do(SlotLost{wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: a.cfg.Index}})
+			a.compute()
+		},
+		"expired while nonces are drawn": func(s *signTest, a *actor) {
+			a.do(Tick{s.now.Add(11 * time.Minute)})
+			a.compute()
+		},
+		"revoked while nonces are drawn": func(s *signTest, a *actor) {
+			s.change(s.identityOf(s.order[1]))
+			a.compute()
+		},
+		"dropped while shares are made": func(s *signTest, a *actor) {
+			a.compute()
+			s.release(0, wire.SlotCommit)
+			s.release(1, wire.SlotCommit)
+			equal(s.t, "phase", s.phase(0), signComputing)
 			a.do(SignLost{})
 			a.compute()
 		},
@@ -326,5 +347,53 @@ func TestPrint(t *testing.T) {
 	}
 	if len(lines) < 200 {
 		t.Errorf("only %d lines were printed", len(lines))
+	}
+}
+
+// The shares of a session that is dropped while its items are checked are wiped when
+// that is done.
+func TestSharesOfCheckedItemsAreWiped(t *testing.T) {
+	f := agedFleet(t)
+	items := []wire.JobItem{item(f.sol, 0, "1"), item(f.sol, 1, "2"), item(f.sol, 0, "3")}
+	s := newSession(t, f, "alice", nil, items...)
+	a := s.at(0)
+	a.hold = true
+	var shares []*secret.Bytes
+	f.step = func(who string, ev Event, step func(Event) []Effect) []Effect {
+		if e, ok := ev.(Loaded); ok && who == fmt.Sprintf("node %d", a.cfg.Index) {
+			for _, k := range e.Keys {
+				shares = append(shares, k.Key.Share)
+			}
+		}
+		return step(ev)
+	}
+	s.deliver()
+	equal(t, "phase", s.phase(0), signLoading)
+	equal(t, "computations", len(a.held), 1)
+	a.do(SignLost{})
+	a.compute()
+	equal(t, "shares", len(shares), 3)
+	for _, share := range shares {
+		equal(t, "bytes of a share", len(share.Expose()), 0)
+	}
+}
+
+// A certificate proves itself, so a broker may give it any time: that of 1970 makes
+// no node forget a batch that it works on, and deal in it again.
+func TestCertificateOfLongAgo(t *testing.T) {
+	b := dealt(t, "solana")
+	a := b.nodes[0]
+	one := a.want(wire.SlotDeal)
+	cert := wire.Certificate{Context: b.header(b.job, 0, 0).Context(b.m), Node: 2}
+	cert.Attestation = b.attestOne(2, cert.Leaf(b.m))
+	slot := wire.Slot{Kind: wire.SlotCert, ID: b.id, Node: 2}
+	for seq, at := range []time.Time{time.Unix(1000, 0), {}, b.now.Add(-24 * time.Hour)} {
+		a.do(KeysMessage{wire.LogMessage{Subject: slot.String(), Seq: uint64(seq + 1), Time: at,
+			Data: b.sessions[2].Seal(b.m, slot.String(), wire.Encode(&cert))}})
+		a.do(Tick{b.now.Add(time.Second)})
+		a.do(TaskMessage{b.work[0], b.now.Add(time.Second)})
+		if two := a.want(wire.SlotDeal); !bytes.Equal(one.body, two.body) {
+			t.Errorf("certificate of %s: the node deals again", at)
+		}
 	}
 }

@@ -132,6 +132,13 @@ func (a *attempt) take(sigs [][]byte, blame []frost.Blame) {
 	s.left = slices.DeleteFunc(s.left, func(i uint32) bool { return s.sigs[i] != nil })
 }
 
+// leaveOut keeps nodes out of all later attempts of a job.
+func (s *activeSign) leaveOut(revoked []int) {
+	for _, node := range revoked {
+		s.bad[node] = "revoked in the access list"
+	}
+}
+
 // late lists the nodes that hold the attempt up: leaders without a commitment, or members without a share. It is
 // nobody in particular if nobody answered.
 func (a *attempt) late(n, t int) (nodes []int) {

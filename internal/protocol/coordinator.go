@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -21,16 +22,19 @@ type Coordinator struct {
 	keygen    *keygen
 	signing   *signJobs
 	jobs      map[string]*activeJob
+	access    atomic.Pointer[wire.Access]
 }
 
 // NewCoordinator returns a machine that has seen nothing of the log.
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	out, opener := &outbox{}, wire.NewOpener(cfg.Manifest, cfg.Access)
 	d := newDirectory(cfg.Manifest, opener, out)
-	return &Coordinator{
+	c := &Coordinator{
 		cfg: cfg, opener: opener, out: out, directory: d,
 		keygen: newKeygen(cfg, d, out), signing: newSignJobs(cfg, d, opener, out), jobs: map[string]*activeJob{},
 	}
+	c.access.Store(cfg.Access)
+	return c
 }
 
 // Complete reports whether everything that KEYS had at the start is in the
@@ -50,7 +54,7 @@ func (c *Coordinator) Keys() int { return c.directory.keys }
 // JudgeTask says what stands under a task's subject, given what this gateway
 // wants to say there. It changes nothing and may be called beside Step.
 func (c *Coordinator) JudgeTask(standing wire.LogMessage, body []byte) wire.Verdict {
-	got, err := c.opener.FromGateway(standing.Subject, standing.Data)
+	got, err := c.access.Load().FromGateway(c.cfg.Manifest, standing.Subject, standing.Data)
 	switch {
 	case err != nil:
 		return wire.Junk

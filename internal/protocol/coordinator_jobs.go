@@ -62,10 +62,17 @@ func (c *Coordinator) onJob(e JobArrived) {
 	switch {
 	case j.invalid != nil:
 		c.out.fail(j, j.invalid)
+	case expired(j.job, c.opener.Time()):
+		c.out.fail(j, wire.Refuse(wire.CodeExpired, "the job expired at %s, before this gateway had it; "+
+			"another may have worked on it", j.job.Expires.UTC().Format(time.RFC3339)))
 	case j.job.Kind == wire.KindKeygen:
+		if err := c.refuseKeygen(j); err != nil {
+			c.out.fail(j, err)
+			return
+		}
 		c.keygen.start(j)
 	default:
-		c.signing.start(j)
+		c.signing.start(j, c.revokedNodes())
 	}
 }
 
@@ -108,9 +115,14 @@ func (c *Coordinator) supersede(j *activeJob, token uint64) {
 // nobody can pass it off as the answer to somebody else's job of that id.
 func (c *Coordinator) reject(token uint64, j *CheckedJob, err *wire.JobError) {
 	r := j.failure(err)
-	r.Rejected = j.Signed.Signature
+	if r.Rejected = j.Signed.Signature; len(r.Rejected) == 0 {
+		r.Rejected = unsigned // nobody's, as an answer without it would count by its digest
+	}
 	c.out.do(Reject{Token: token, Job: j.Signed, Result: r})
 }
+
+// unsigned stands for the signature of a job that had none.
+var unsigned = []byte{0}
 
 // onResult ends a job whose result was computed.
 func (c *Coordinator) onResult(e resultMade) {

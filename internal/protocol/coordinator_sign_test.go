@@ -164,7 +164,8 @@ func TestBulkSignJobsWait(t *testing.T) {
 	f.desk.giveUp("alice", 20)
 	equal(t, "places taken by the second", f.desk.signing.traffic.bulk.flying, 1)
 	equal(t, "waiting", f.desk.signing.traffic.bulk.queue.waiting(), 1)
-	f.desk.do(Tick{f.now.Add(11 * time.Minute)}) // all expire
+	f.now = f.now.Add(11 * time.Minute)
+	f.desk.do(Tick{f.now}) // all expire
 	equal(t, "places taken", f.desk.signing.traffic.bulk.flying, 0)
 	equal(t, "waiting", f.desk.signing.traffic.bulk.queue.waiting(), 0)
 	f.desk.arrive(bulk(30), nil)

@@ -48,6 +48,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.signing.onAggregated(e)
 	case resultMade:
 		c.onResult(e)
+	case AccessChanged:
+		c.onAccess(e.Access)
 	case Timer:
 		c.onTimer(e)
 	case Tick:
@@ -96,8 +98,9 @@ func (c *Coordinator) onTimer(t Timer) {
 // onTick ends what has expired: every job gets an answer. One that has all it asked
 // for gets that.
 func (c *Coordinator) onTick(now time.Time) {
+	c.opener.SetTime(now)
 	for _, key := range slices.Sorted(maps.Keys(c.jobs)) { // in one order, so that a simulation replays
-		if j := c.jobs[key]; now.After(j.job.Expires) && !j.answering {
+		if j := c.jobs[key]; expired(j.job, now) && !j.answering {
 			c.out.fail(j, c.expiryReason(j))
 		}
 	}

@@ -71,7 +71,7 @@ func TestJobsTurnedAway(t *testing.T) {
 		case len(f.desk.rejected) == 1:
 			r = f.desk.rejected[0].Result
 			equal(t, name+": token", f.desk.rejected[0].Token, token)
-			if !bytes.Equal(r.Rejected, test.job.Signature) {
+			if !bytes.Equal(r.Rejected, namedAs(test.job)) {
 				t.Errorf("%s: the answer does not repeat the job's signature", name)
 			}
 		default:
@@ -243,4 +243,12 @@ func (f *fleet) drainTasks() {
 		f.post(p.Subject, wire.SealGateway(f.gateway, "gw", f.m, p.Subject, p.Body))
 	}
 	f.desk.tasks = nil
+}
+
+// namedAs is how a rejection names the publication that it turns away.
+func namedAs(job wire.SignedJob) []byte {
+	if len(job.Signature) == 0 {
+		return []byte{0}
+	}
+	return job.Signature
 }

@@ -32,8 +32,11 @@ type (
 		wire.LogMessage
 		Now time.Time
 	}
-	// Tick is the program's clock, every second or so.
+	// Tick is the program's clock, every second or so, and before a stream is read.
 	Tick struct{ Now time.Time }
+	// AccessChanged replaces the access list. What it takes away from somebody ends
+	// at once.
+	AccessChanged struct{ Access *wire.Access }
 	// Timer is what After asked for.
 	Timer struct {
 		ID   string
@@ -119,6 +122,8 @@ func (SignMessage) event() {}
 func (TaskMessage) event() {}
 func (Tick) event()        {}
 func (Timer) event()       {}
+
+func (AccessChanged) event() {}
 
 func (Compute) effect() {}
 func (After) effect()   {}

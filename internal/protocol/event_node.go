@@ -69,6 +69,9 @@ type (
 		Leaf  *[32]byte
 		With  func(*wire.Attestation) []byte
 		Trace string // the job's traceparent
+		// Expires is when the message must not leave the node any more, by its own
+		// clock; zero: whenever it can.
+		Expires time.Time
 	}
 	// Certify stores the record durably, then has the HSM sign Leaf, then
 	// fills the slot, in this order. A failure is answered by CertifyFailed.

@@ -205,7 +205,7 @@ func (f *fleet) task(task *wire.Task, jobID string) {
 
 // job signs a payload for a client.
 func (f *fleet) job(client string, kind wire.Kind, payload []byte) wire.SignedJob {
-	return wire.SignJob(f.clients[client], f.m.Fleet, kind, client, payload)
+	return wire.SignJob(f.clients[client], f.m, kind, client, payload)
 }
 
 // keygen is a job for count keys; n makes its id.

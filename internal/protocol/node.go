@@ -1,8 +1,9 @@
 package protocol
 
 import (
+	"maps"
+	"slices"
 	"strings"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -63,14 +64,41 @@ func (n *Node) Step(ev Event) []Effect {
 		return n.signer.onLost()
 	case StandbyDelayChanged:
 		n.cfg.StandbyDelay = e.Delay
+	case AccessChanged:
+		return n.onAccess(e.Access)
 	case Tick:
-		n.now = e.Now
-		n.signer.expire()
+		n.setTime(e.Now)
+		effects := n.signer.expire()
 		n.dealer.expire()
+		return effects
 	case Stop:
 		n.stop()
 	}
 	return nil
+}
+
+// onAccess takes a new access list.
+func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
+	before := n.cfg.Access
+	n.cfg.Access = access
+	n.opener.SetAccess(access)
+	if !access.TakesAway(before) {
+		return nil
+	}
+	for _, id := range slices.Sorted(maps.Keys(n.signer.sessions)) {
+		effects = append(effects, n.signer.sessions[id].sitOut("the access list took rights away; the gateway begins again")...)
+	}
+	node := access.RevokedNode(n.cfg.Manifest)
+	if node < 0 {
+		return effects
+	}
+	err := errRevokedNode(node)
+	for _, id := range slices.Sorted(maps.Keys(n.dealer.batches)) {
+		if b := n.dealer.batches[id]; b.phase > dkgIdle && b.phase < dkgCertifying {
+			effects = append(effects, b.giveUp(fault{err.Code, err.Reason, node})...)
+		}
+	}
+	return effects
 }
 
 func (n *Node) onSlotLost(slot wire.Slot) []Effect {
@@ -99,22 +127,28 @@ func (n *Node) stop() {
 const inlineTask = 8 << 10
 
 func (n *Node) onTask(e TaskMessage) []Effect {
-	n.now = e.Now
+	n.setTime(e.Now)
+	access := n.cfg.Access
+	if access.RevokesNode(n.cfg.Manifest, n.cfg.Index) {
+		return nil
+	}
 	if len(e.Data) <= inlineTask {
-		return n.onTaskOpened(n.open(e))
+		return n.onTaskOpened(n.open(e, access))
 	}
 	// Who writes the subject chooses the lane; open then holds it against the task.
 	urgent := strings.HasPrefix(e.Subject, "work.interactive.")
-	return []Effect{Compute{Urgent: urgent, Name: "open task", Trace: e.Trace, Run: func() Event { return n.open(e) }}}
+	return []Effect{Compute{Urgent: urgent, Name: "open task", Trace: e.Trace, Run: func() Event { return n.open(e, access) }}}
 }
 
 // onTaskOpened begins what a task asks for, unless it has expired by this node's
 // clock, which no other party can set. That is checked here and not when the task
 // came: a session that is over is remembered for no longer.
 func (n *Node) onTaskOpened(e taskOpened) []Effect {
-	if e.err == nil && n.now.After(e.job.Expires.Add(wire.ClockSkew)) {
-		e.err = wire.Refuse(wire.CodeExpired, "the job expired at %s by this node's clock",
-			e.job.Expires.UTC().Format(time.RFC3339))
+	if e.err == nil {
+		e.err = n.checkExpiry(e.job)
+	}
+	if e.err == nil {
+		e.err = n.checkAccess(e)
 	}
 	switch {
 	case e.err != nil:

@@ -66,6 +66,11 @@ type nodeCore struct {
 	now    time.Time
 }
 
+func (n *nodeCore) setTime(now time.Time) {
+	n.now = now
+	n.opener.SetTime(now)
+}
+
 // move returns the phase that a batch or a session goes to, if its table has the move.
 func move[P ~int](moves map[P][]P, from, to P, id string) P {
 	if !slices.Contains(moves[from], to) {

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -13,16 +14,22 @@ type taskOpened struct {
 	job     *wire.Job
 	header  *wire.BatchHeader // keygen
 	request *signRequest      // sign
+	access  *wire.Access      // by which all this was checked
 	err     error
 }
 
 func (taskOpened) event() {}
 
+var errOld = errors.New("the bus says that it stored the task at a time far from this node's clock")
+
 // open checks a task as if no gateway had checked it before. It reads only what
 // never changes, so it may run beside the machine.
-func (n *nodeCore) open(e TaskMessage) taskOpened {
+func (n *nodeCore) open(e TaskMessage, access *wire.Access) taskOpened {
 	bad := func(err error) taskOpened { return taskOpened{subject: e.Subject, err: err} }
-	body, err := n.opener.FromGateway(e.Subject, e.Data)
+	if !wire.Live(e.Time, e.Now) {
+		return bad(errOld)
+	}
+	body, err := access.FromGateway(n.cfg.Manifest, e.Subject, e.Data)
 	if err != nil {
 		return bad(err)
 	}
@@ -31,7 +38,7 @@ func (n *nodeCore) open(e TaskMessage) taskOpened {
 		return bad(err)
 	}
 	task.Job.Trace = e.LogMessage.Trace
-	if err := task.Job.Authenticate(n.cfg.Manifest, n.cfg.Access); err != nil {
+	if err := task.Job.Authenticate(n.cfg.Manifest, access); err != nil {
 		return bad(err)
 	}
 	job, jobErr := task.Job.Parse(e.Time) // expiry by the stream's clock, which all nodes share
@@ -41,7 +48,7 @@ func (n *nodeCore) open(e TaskMessage) taskOpened {
 	if e.Subject != wire.TaskSubject(task, job.ID) {
 		return bad(wire.Refuse(wire.CodeMalformedJob, "task under another task's subject"))
 	}
-	opened := taskOpened{subject: e.Subject, task: task, job: job}
+	opened := taskOpened{subject: e.Subject, task: task, job: job, access: access}
 	switch job.Kind {
 	case wire.KindKeygen:
 		opened.header, err = n.readKeygen(task, job)

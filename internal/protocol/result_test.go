@@ -137,17 +137,28 @@ func TestVerifyKeysWantsEveryNode(t *testing.T) {
 func TestVerifyResult(t *testing.T) {
 	f := newFleet(t, 1, 1)
 	payload := []byte(`{"x":1}`)
-	sig := ed25519.Sign(f.gateway, wire.ResultSigningInput("test", "alice", jobID(1), payload))
-	if err := f.access.VerifyResult("gw", "test", "alice", jobID(1), payload, sig); err != nil {
+	sig := ed25519.Sign(f.gateway, wire.ResultSigningInput(f.m, "alice", jobID(1), payload))
+	if err := f.access.VerifyResult(f.m, "gw", "alice", jobID(1), payload, sig); err != nil {
 		t.Fatal(err)
 	}
+	other := func(change func(*wire.Manifest)) *wire.Manifest {
+		m := *f.m
+		change(&m)
+		f.check(m.Seal())
+		return &m
+	}
 	for name, err := range map[string]error{
-		"gateway":   f.access.VerifyResult("other", "test", "alice", jobID(1), payload, sig),
-		"fleet":     f.access.VerifyResult("gw", "tess", "alice", jobID(1), payload, sig),
-		"client":    f.access.VerifyResult("gw", "test", "bob", jobID(1), payload, sig),
-		"job":       f.access.VerifyResult("gw", "test", "alice", jobID(2), payload, sig),
-		"payload":   f.access.VerifyResult("gw", "test", "alice", jobID(1), payload[1:], sig),
-		"signature": f.access.VerifyResult("gw", "test", "alice", jobID(1), payload, sig[1:]),
+		"gateway": f.access.VerifyResult(f.m, "other", "alice", jobID(1), payload, sig),
+		"fleet": f.access.VerifyResult(other(func(m *wire.Manifest) { m.Fleet = "tess" }),
+			"gw", "alice", jobID(1), payload, sig),
+		"network": f.access.VerifyResult(other(func(m *wire.Manifest) { m.Network = "mainnet" }),
+			"gw", "alice", jobID(1), payload, sig),
+		"manifest": f.access.VerifyResult(other(func(m *wire.Manifest) { m.Epoch++ }),
+			"gw", "alice", jobID(1), payload, sig),
+		"client":    f.access.VerifyResult(f.m, "gw", "bob", jobID(1), payload, sig),
+		"job":       f.access.VerifyResult(f.m, "gw", "alice", jobID(2), payload, sig),
+		"payload":   f.access.VerifyResult(f.m, "gw", "alice", jobID(1), payload[1:], sig),
+		"signature": f.access.VerifyResult(f.m, "gw", "alice", jobID(1), payload, sig[1:]),
 	} {
 		if err == nil {
 			t.Errorf("another %s passes", name)

@@ -111,9 +111,12 @@ func (n *signer) onLost() (effects []Effect) {
 	return effects
 }
 
-// expire drops what has outlived its use, and with it every nonce in it.
-func (n *signer) expire() {
-	for id, s := range n.sessions {
+// expire ends the sessions whose job is over, and forgets what has outlived its use.
+func (n *signer) expire() (effects []Effect) {
+	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
+		s := n.sessions[id]
+		ended, _ := s.expired()
+		effects = append(effects, ended...)
 		age, over := n.now.Sub(s.started), s.phase >= signDone
 		if age > sessionLife || over && age > overLife {
 			s.drop()
@@ -123,6 +126,7 @@ func (n *signer) expire() {
 	}
 	n.finished.expire(n.now)
 	n.early.expire(n.now.Add(-sessionLife))
+	return effects
 }
 
 // stop wipes every nonce and share. It keeps no session, so that what still arrives

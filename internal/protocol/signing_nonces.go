@@ -9,16 +9,20 @@ import (
 
 // The life of a session's nonces: drawn, committed to, spent or wiped.
 
-// draw makes the nonces. They come from the system's generator, mixed with
-// the shares as BIP 445 and RFC 9591 require, and from nothing of the session.
+// draw makes the nonces. They come from the system's generator, and nothing of the
+// session replaces that: it is mixed in, with the shares as BIP 445 and RFC 9591
+// require.
 func (s *signing) draw() []Effect {
 	if s.commits.has(s.node.cfg.Index) {
 		return s.sitOut("this node committed in an earlier life and has no nonces for it")
 	}
+	if ended, over := s.expired(); over {
+		return ended
+	}
 	s.to(signDrawing)
-	items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()
+	items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session
 	return []Effect{Compute{Urgent: s.urgent(), Name: "draw nonces", Trace: s.trace, Run: func() Event {
-		nonces, points, err := frost.Commit(rand, items)
+		nonces, points, err := frost.Commit(rand, session, items)
 		if err != nil {
 			return noncesMade{s: s, items: items, err: err}
 		}
@@ -30,7 +34,7 @@ func (s *signing) draw() []Effect {
 // computation: both grow with the items.
 func (s *signing) publishCommit() func(points []byte) Publish {
 	m, session, node := s.node.cfg.Manifest, s.request.session, s.node.cfg.Index
-	p := Publish{Slot: wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: node}, Trace: s.trace}
+	p := s.publish(wire.SlotCommit, nil)
 	return func(points []byte) Publish {
 		body := wire.CommitBody{Session: session, Points: points}
 		if !m.AttestSigning {
@@ -78,6 +82,9 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 	}
 	s.to(signCommitted)
 	s.nonces, s.points = e.nonces, e.points
+	if ended, over := s.expired(); over {
+		return ended
+	}
 	return []Effect{e.publish, s.counted(ReportCommitted)}
 }
 
@@ -90,6 +97,9 @@ func (s *signing) sign() []Effect {
 	}
 	if !slices.Contains(setIndices(s.set), uint8(s.node.cfg.Index)) || s.phase != signCommitted {
 		return s.sitOut("not in the signing set")
+	}
+	if ended, over := s.expired(); over {
+		return ended // its nonces are wiped
 	}
 	s.to(signComputing)
 	nonces, set, items := s.nonces, s.set, s.items
@@ -124,9 +134,12 @@ func (s *signing) onShares(e sharesMade) []Effect {
 	if e.err != nil {
 		return s.refuse(wire.CodeInternal, "sign: "+e.err.Error())
 	}
+	if ended, over := s.expired(); over {
+		clear(e.body)
+		return ended
+	}
+	publish, report := s.publish(wire.SlotShare, e.body), s.counted(ReportShared)
 	s.to(signDone)
-	report := s.counted(ReportShared)
 	s.release()
-	slot := wire.Slot{Kind: wire.SlotShare, ID: s.id, Node: s.node.cfg.Index}
-	return []Effect{Publish{Slot: slot, Body: e.body, Trace: s.trace}, report}
+	return []Effect{publish, report}
 }

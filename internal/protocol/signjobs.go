@@ -34,12 +34,13 @@ func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbo
 	}
 }
 
-func (s *signJobs) start(job *activeJob) {
+func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]bool{},
 		sigs: make([][]byte, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
 	}
 	s.jobs[job] = j
+	j.leaveOut(revoked)
 	for i := range j.left {
 		j.left[i] = uint32(i)
 	}
@@ -166,6 +167,10 @@ func (s *signJobs) release(job *activeJob) {
 // faulty nor in bad standing.
 func (s *signJobs) open(j *activeSign) {
 	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
+	if expired(j.job, s.opener.Time()) {
+		s.out.fail(j.activeJob, s.expiryReason(j.activeJob))
+		return
+	}
 	if n-len(j.bad) < t || j.next > wire.MaxAttempts {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s",
 			j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
@@ -239,6 +244,25 @@ func (s *signJobs) again(job *activeJob) {
 	if j := s.jobs[job]; j != nil && !j.flying {
 		s.traffic.lane(j).queue.again(j)
 		s.schedule()
+	}
+}
+
+// onAccess gives a job's attempts up, and opens another without the nodes that are
+// revoked. One whose shares are all there needs nobody any more.
+func (s *signJobs) onAccess(job *activeJob, revoked []int) {
+	j := s.jobs[job]
+	if j == nil {
+		return
+	}
+	j.leaveOut(revoked)
+	gaveUp := false
+	for _, a := range j.attempts {
+		if !a.closed && !a.aggregating {
+			a.closed, gaveUp = true, true
+		}
+	}
+	if gaveUp && j.flying && !j.waits() { // who is not in flight waits for its turn
+		s.retry(j, -1)
 	}
 }
 

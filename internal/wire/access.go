@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"bytes"
 	"crypto/ed25519"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -13,12 +15,30 @@ type Client struct {
 	Kinds []Kind
 }
 
-// Access says which clients and gateways the fleet listens to. It is kept
-// apart from the manifest, so that adding a client splits nothing.
+// Access says which clients and gateways the fleet listens to, and to whom it does
+// not listen any more. It is kept apart from the manifest, so that adding a client
+// splits nothing. It does not change: a new list replaces it. A nil list has nobody.
 type Access struct {
 	clients  map[string]client
-	gateways map[string]*verifier
+	gateways map[string]gatewayKey
+	revoked  Revoked
 }
+
+// Revoked lists whom the fleet does not listen to any more. It is about live messages
+// only: a batch that all nodes certified stays what it is.
+type Revoked struct {
+	Nodes       []int    // by index in the manifest
+	Identities  [][]byte // nodes by identity key, as in the manifest
+	SessionKeys [][]byte // Ed25519 keys that a node's device vouched for
+	Gateways    []string // by name
+}
+
+type gatewayKey struct {
+	bytes ed25519.PublicKey
+	*verifier
+}
+
+var errRevoked = errors.New("its sender is revoked in the access list")
 
 type client struct {
 	Client
@@ -26,8 +46,14 @@ type client struct {
 }
 
 // NewAccess checks the names and keys and builds the look-ups.
-func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey) (*Access, error) {
-	a := &Access{clients: map[string]client{}, gateways: map[string]*verifier{}}
+func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey, revoked ...Revoked) (*Access, error) {
+	a := &Access{clients: map[string]client{}, gateways: map[string]gatewayKey{}}
+	for _, r := range revoked {
+		a.revoked.Nodes = append(a.revoked.Nodes, r.Nodes...)
+		a.revoked.Identities = append(a.revoked.Identities, r.Identities...)
+		a.revoked.SessionKeys = append(a.revoked.SessionKeys, r.SessionKeys...)
+		a.revoked.Gateways = append(a.revoked.Gateways, r.Gateways...)
+	}
 	for _, c := range clients {
 		if !token.MatchString(c.Name) {
 			return nil, fmt.Errorf("client %q: use 1 to 64 letters, digits, _ or -", c.Name)
@@ -54,9 +80,53 @@ func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey) (*Access
 		if err != nil {
 			return nil, fmt.Errorf("gateway %q: %w", name, err)
 		}
-		a.gateways[name] = v
+		a.gateways[name] = gatewayKey{key, v}
 	}
 	return a, nil
 }
 
 func (c Client) allows(k Kind) bool { return slices.Contains(c.Kinds, k) }
+
+// gateway returns the key of a gateway that may speak.
+func (a *Access) gateway(name string) (gatewayKey, error) {
+	if a == nil {
+		return gatewayKey{}, fmt.Errorf("gateway %.64q: there is no access list", name)
+	}
+	key, ok := a.gateways[name]
+	switch {
+	case slices.Contains(a.revoked.Gateways, name):
+		return gatewayKey{}, fmt.Errorf("gateway %.64q is revoked in the access list", name)
+	case !ok:
+		return gatewayKey{}, fmt.Errorf("gateway %.64q is not in the access list", name)
+	}
+	return key, nil
+}
+
+// CheckGateway returns why nobody listens to a gateway with this name and key.
+func (a *Access) CheckGateway(name string, key ed25519.PublicKey) error {
+	listed, err := a.gateway(name)
+	if err == nil && !listed.bytes.Equal(key) {
+		err = fmt.Errorf("gateway %.64q has another key in the access list", name)
+	}
+	return err
+}
+
+// RevokesNode reports whether node i of a manifest is revoked.
+func (a *Access) RevokesNode(m *Manifest, i int) bool {
+	if a == nil || len(a.revoked.Nodes)+len(a.revoked.Identities) == 0 || i >= len(m.Nodes) {
+		return false
+	}
+	return slices.Contains(a.revoked.Nodes, i) || contains(a.revoked.Identities, m.Nodes[i].Identity)
+}
+
+// RevokedNode returns the first node of a manifest that is revoked, -1 if none is.
+func (a *Access) RevokedNode(m *Manifest) int {
+	return slices.IndexFunc(m.Nodes, func(n NodeCard) bool { return a.RevokesNode(m, n.Index) })
+}
+
+// RevokesKey reports whether a session key is revoked.
+func (a *Access) RevokesKey(key []byte) bool { return a != nil && contains(a.revoked.SessionKeys, key) }
+
+func contains(list [][]byte, key []byte) bool {
+	return slices.ContainsFunc(list, func(other []byte) bool { return bytes.Equal(other, key) })
+}

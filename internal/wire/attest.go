@@ -9,7 +9,8 @@ import (
 
 // Attestation is a signature by a node's HSM key over one leaf, or over the
 // root of an RFC 6962 tree of leaves that waited for the same HSM call. One
-// leaf is a tree of one.
+// leaf is a tree of one. The signature covers the size, so that a leaf's place in the
+// tree is one place.
 type Attestation struct {
 	Index     uint32   `cbor:"1,keyasint"`
 	Size      uint32   `cbor:"2,keyasint"`
@@ -17,11 +18,18 @@ type Attestation struct {
 	Signature []byte   `cbor:"4,keyasint"` // ECDSA P-256, ASN.1 DER
 }
 
-const maxAttestPath = 16
+// MaxAttested is how many leaves one signature attests at most. Leaves may be
+// delegations that begin at any time in the future: one signature speaks for its
+// node for 1,024 times DelegationLife at most, which is a week in all. Only a
+// revocation ends that.
+const (
+	maxAttestPath = 10
+	MaxAttested   = 1 << maxAttestPath
+)
 
 // AttestDigest is what the HSM signs for a set of leaves.
 func AttestDigest(m *Manifest, leaves [][32]byte) [32]byte {
-	return attestDigest(m, merkleRoot(hashLeaves(leaves)))
+	return attestDigest(m, len(leaves), merkleRoot(hashLeaves(leaves)))
 }
 
 func hashLeaves(leaves [][32]byte) [][32]byte {
@@ -32,9 +40,9 @@ func hashLeaves(leaves [][32]byte) [][32]byte {
 	return hashed
 }
 
-func attestDigest(m *Manifest, root [32]byte) [32]byte {
+func attestDigest(m *Manifest, size int, root [32]byte) [32]byte {
 	mh := m.Hash()
-	return frost.Hash("frostfleet/attest/v1", mh[:], root[:])
+	return frost.Hash("frostfleet/attest/v2", mh[:], Be32(size), root[:])
 }
 
 // NewAttestations are the attestations of all leaves, in their order, once the
@@ -63,14 +71,14 @@ func (a *Attestation) verify(m *Manifest, pub *ecdsa.PublicKey, leaf [32]byte) e
 
 // digest is what the signature must be of.
 func (a *Attestation) digest(m *Manifest, leaf [32]byte) ([32]byte, error) {
-	if a == nil || len(a.Path) > maxAttestPath || a.Size > 1<<maxAttestPath || len(a.Signature) > 80 {
+	if a == nil || len(a.Path) > maxAttestPath || a.Size > MaxAttested || len(a.Signature) > 80 {
 		return [32]byte{}, errAttestation
 	}
 	root, err := rootFromPath(leafHash(leaf[:]), int(a.Index), int(a.Size), a.Path)
 	if err != nil {
 		return [32]byte{}, err
 	}
-	return attestDigest(m, root), nil
+	return attestDigest(m, int(a.Size), root), nil
 }
 
 // maxKnownAttested bounds the signatures of devices that an Opener remembers.

@@ -41,6 +41,7 @@ const (
 	CodeOtherTranscript Code = "other_transcript"
 	CodeInternal        Code = "internal"
 	CodeOtherDraft      Code = "other_draft"
+	CodeRevoked         Code = "revoked"
 )
 
 // JobError is a refusal with its code.

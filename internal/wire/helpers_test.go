@@ -79,7 +79,7 @@ func (f *fleet) session(i int) *SessionKey {
 
 // job signs a payload for a client.
 func (f *fleet) job(client string, kind Kind, payload []byte) SignedJob {
-	return SignJob(f.clients[client], f.m.Fleet, kind, client, payload)
+	return SignJob(f.clients[client], f.m, kind, client, payload)
 }
 
 // keygen is a job for count keys; n makes its id.

@@ -2,8 +2,10 @@ package wire
 
 import (
 	"crypto/ed25519"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
 	"time"
@@ -73,16 +75,23 @@ type SignedJob struct {
 	Trace string `cbor:"-"`
 }
 
-// JobSigningInput is what a client's Ed25519 key signs: a tag, the subject
-// and the payload, with line ends between (neither tag nor subject has one).
-func JobSigningInput(fleet string, kind Kind, client string, payload []byte) []byte {
-	return append([]byte("frostfleet/job/v1\n"+FleetSubject(fleet, JobSubject(kind, client))+"\n"), payload...)
+// JobSigningInput is what a client's Ed25519 key signs: a tag, the subject, the
+// network, the manifest's hash and the payload, with line ends between (none but the
+// payload has one). The manifest is part of it so that a job for one fleet is none for
+// another of the same name, of which the client may have the same key.
+func JobSigningInput(m *Manifest, kind Kind, client string, payload []byte) []byte {
+	return signingInput("frostfleet/job/v2", m, JobSubject(kind, client), payload)
+}
+
+func signingInput(tag string, m *Manifest, subject string, payload []byte) []byte {
+	head := fmt.Sprintf("%s\n%s\n%s\n%x\n", tag, FleetSubject(m.Fleet, subject), m.Network, m.Hash())
+	return append([]byte(head), payload...)
 }
 
 // SignJob signs a payload for the two headers of a job.
-func SignJob(key ed25519.PrivateKey, fleet string, kind Kind, client string, payload []byte) SignedJob {
+func SignJob(key ed25519.PrivateKey, m *Manifest, kind Kind, client string, payload []byte) SignedJob {
 	return SignedJob{Client: client, Kind: kind, Payload: payload,
-		Signature: ed25519.Sign(key, JobSigningInput(fleet, kind, client, payload))}
+		Signature: ed25519.Sign(key, JobSigningInput(m, kind, client, payload))}
 }
 
 // Interactive reports whether a job asks for few items only: its latency is one
@@ -96,7 +105,7 @@ func ReadJob(kind Kind, client string, payload []byte, headers map[string][]stri
 	if named := headers[HeaderClient]; len(named) != 1 || named[0] != client {
 		return j
 	}
-	if values := headers[HeaderSignature]; len(values) == 1 {
+	if values := headers[HeaderSignature]; len(values) == 1 && len(values[0]) == 2*ed25519.SignatureSize {
 		if sig, err := hex.DecodeString(values[0]); err == nil {
 			j.Signature = sig
 		}
@@ -104,9 +113,21 @@ func ReadJob(kind Kind, client string, payload []byte, headers map[string][]stri
 	return j
 }
 
-// Digest is the job's identity: fleet, kind, client and payload.
+// AnswerID is the last token of the subject on which a job is answered: its id, or if
+// its payload has none that can be used, one that follows from the payload.
+func AnswerID(payload []byte) string {
+	if id := PeekJobID(payload); id != "" {
+		return id
+	}
+	sum := sha256.Sum256(payload)
+	return "unnamed-" + hex.EncodeToString(sum[:16])
+}
+
+// Digest is the job's identity: manifest, fleet, network, kind, client and payload.
 func (j SignedJob) Digest(m *Manifest) [32]byte {
-	return frost.Hash("frostfleet/job/v1", []byte(m.Fleet), []byte(j.Kind), []byte(j.Client), j.Payload)
+	mh := m.Hash()
+	return frost.Hash("frostfleet/job/v2", mh[:], []byte(m.Fleet), []byte(m.Network), []byte(j.Kind), []byte(j.Client),
+		j.Payload)
 }
 
 var jobIDPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
@@ -129,8 +150,9 @@ func (j SignedJob) Authenticate(m *Manifest, a *Access) *JobError {
 	if !ok {
 		return Refuse(CodeUnknownClient, "no client %.64q in the access list", j.Client)
 	}
-	if !client.key.verify(JobSigningInput(m.Fleet, j.Kind, j.Client, j.Payload), j.Signature) {
-		return Refuse(CodeBadSignature, "the %s header is not this client's Ed25519 signature over tag, subject and payload", HeaderSignature)
+	if !client.key.verify(JobSigningInput(m, j.Kind, j.Client, j.Payload), j.Signature) {
+		return Refuse(CodeBadSignature, "the %s header is not this client's Ed25519 signature over tag, subject, "+
+			"network, manifest and payload", HeaderSignature)
 	}
 	if !client.allows(j.Kind) {
 		return Refuse(CodeKindNotAllowed, "client %s may not publish %s jobs", j.Client, j.Kind)

@@ -27,6 +27,15 @@ func TestAuthenticate(t *testing.T) {
 		c(&j)
 		return j
 	}
+	other := func(change func(*Manifest)) *Manifest {
+		m := *f.m
+		change(&m)
+		must(0, m.Seal())
+		if good.Digest(&m) == good.Digest(f.m) {
+			t.Error("one digest under two manifests")
+		}
+		return &m
+	}
 	for name, test := range map[string]struct {
 		job  SignedJob
 		code Code
@@ -36,10 +45,15 @@ func TestAuthenticate(t *testing.T) {
 		"another kind":    {change(func(j *SignedJob) { j.Kind = KindSign }), CodeBadSignature},
 		"another payload": {change(func(j *SignedJob) { j.Payload = append(good.Payload[:len(good.Payload):len(good.Payload)], ' ') }), CodeBadSignature},
 		"no signature":    {change(func(j *SignedJob) { j.Signature = nil }), CodeBadSignature},
-		"another fleet":   {SignJob(f.clients["alice"], "tess", KindKeygen, "alice", good.Payload), CodeBadSignature},
-		"another key":     {SignJob(stranger, f.m.Fleet, KindKeygen, "alice", good.Payload), CodeBadSignature},
-		"not allowed":     {f.keygen(1, "carol", "bitcoin", 1), CodeKindNotAllowed},
-		"unknown kind":    {f.job("alice", "mint", nil), CodeKindNotAllowed},
+		"another fleet": {SignJob(f.clients["alice"], other(func(m *Manifest) { m.Fleet = "tess" }), KindKeygen, "alice",
+			good.Payload), CodeBadSignature},
+		"another network": {SignJob(f.clients["alice"], other(func(m *Manifest) { m.Network = "mainnet" }), KindKeygen,
+			"alice", good.Payload), CodeBadSignature},
+		"another manifest": {SignJob(f.clients["alice"], other(func(m *Manifest) { m.AttestSigning = false }), KindKeygen,
+			"alice", good.Payload), CodeBadSignature},
+		"another key":  {SignJob(stranger, f.m, KindKeygen, "alice", good.Payload), CodeBadSignature},
+		"not allowed":  {f.keygen(1, "carol", "bitcoin", 1), CodeKindNotAllowed},
+		"unknown kind": {f.job("alice", "mint", nil), CodeKindNotAllowed},
 	} {
 		if err := test.job.Authenticate(f.m, f.access); err == nil || err.Code != test.code {
 			t.Errorf("%s: got %v, want %s", name, err, test.code)

@@ -139,7 +139,7 @@ func TestManifestHashBindsEveryField(t *testing.T) {
 }
 
 func TestAccess(t *testing.T) {
-	pub := make(ed25519.PublicKey, 32)
+	pub := ed25519.NewKeyFromSeed(make([]byte, 32)).Public().(ed25519.PublicKey)
 	good := Client{Name: "alice", Key: pub, Kinds: []Kind{KindSign}}
 	a, err := NewAccess([]Client{good}, map[string]ed25519.PublicKey{"gw": pub})
 	if err != nil || !a.clients["alice"].allows(KindSign) || a.clients["alice"].allows(KindKeygen) {

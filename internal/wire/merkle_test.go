@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 )
 
 // Known answers for RFC 6962, section 2.1, as the Certificate Transparency
@@ -174,6 +175,8 @@ func TestAttestation(t *testing.T) {
 				"wrong fleet":   a.verify(foreign.m, pub, leaves[i]),
 				"wrong index":   (&Attestation{a.Index + 1, a.Size, a.Path, sig}).verify(f.m, pub, leaves[i]),
 				"size 0":        (&Attestation{0, 0, nil, sig}).verify(f.m, pub, leaves[i]),
+				"next size":     (&Attestation{a.Index, a.Size + 1, a.Path, sig}).verify(f.m, pub, leaves[i]),
+				"twice as many": (&Attestation{2 * a.Index, 2 * a.Size, a.Path, sig}).verify(f.m, pub, leaves[i]),
 				"huge size":     (&Attestation{a.Index, 1 << 31, a.Path, sig}).verify(f.m, pub, leaves[i]),
 				"over-long":     (&Attestation{a.Index, a.Size, make([][]byte, maxAttestPath+1), sig}).verify(f.m, pub, leaves[i]),
 				"no signature":  (&Attestation{a.Index, a.Size, a.Path, nil}).verify(f.m, pub, leaves[i]),
@@ -250,10 +253,56 @@ func TestAttestationTreeIsBounded(t *testing.T) {
 			a.Path = append(a.Path, make([]byte, 32))
 			root = nodeHash(root, [32]byte{})
 		}
-		digest := attestDigest(f.m, root)
+		digest := attestDigest(f.m, 1<<depth, root)
 		a.Signature = must(ecdsa.SignASN1(rand.Reader, f.identity[0], digest[:]))
 		if err := a.verify(f.m, f.m.Identity(0), leaf); (err == nil) != ok {
 			t.Errorf("depth %d: %v", depth, err)
+		}
+	}
+}
+
+// One signature of a device speaks for its node for a week at most, whatever dates an
+// intruder puts into the delegations.
+func TestDelegationsDatedAhead(t *testing.T) {
+	f := newFleet(t, 2, 3)
+	open := func(count, which int) error {
+		leaves, all := make([][32]byte, count), make([]delegation, count)
+		for i := range all {
+			from := t0.Add(time.Duration(i) * DelegationLife)
+			all[i] = delegation{Node: 1, Key: f.sessions[0].pending.Key, NotBefore: from.Unix(),
+				NotAfter: from.Add(DelegationLife).Unix()}
+			leaves[i] = all[i].leaf(f.m)
+		}
+		d := all[which]
+		d.Attestation = f.attest(1, leaves, which)
+		_, err := NewOpener(f.m, f.access).delegation(Encode(&d))
+		return err
+	}
+	for _, test := range []struct {
+		count, which int
+		opens        bool
+	}{
+		{MaxAttested, MaxAttested - 1, true}, {MaxAttested + 1, MaxAttested, false}, {MaxAttested + 1, 0, false},
+		{1 << 13, 1<<13 - 1, false}, {3000, 2999, false}, // the last leaf of 3,000 has a path of 7
+	} {
+		if err := open(test.count, test.which); (err == nil) != test.opens {
+			t.Errorf("delegation %d of %d under one signature: %v", test.which, test.count, err)
+		}
+	}
+}
+
+// An attestation has one form: the place of a leaf is that of the tree that was signed.
+func TestAttestationHasOnePlace(t *testing.T) {
+	f := newFleet(t, 1, 1)
+	leaves := testLeaves(2)
+	a := f.attest(0, leaves, 1) // 1 of 2 has the path of 2 of 3 and of 4 of 5
+	for size := uint32(1); size <= 16; size++ {
+		for index := range size {
+			b := &Attestation{index, size, a.Path, a.Signature}
+			err := b.verify(f.m, f.m.Identity(0), leaves[1])
+			if same := index == a.Index && size == a.Size; (err == nil) != same {
+				t.Errorf("leaf %d of %d: %v", index, size, err)
+			}
 		}
 	}
 }

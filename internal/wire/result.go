@@ -16,7 +16,7 @@ type Result struct {
 	Client   string   `json:"client"`
 	Kind     Kind     `json:"kind"`
 	Digest   HexBytes `json:"digest"`               // of the job that this answers
-	Rejected HexBytes `json:"rejected,omitempty"`   // the signature of a job that was turned away unstored
+	Rejected HexBytes `json:"rejected,omitempty"`   // the signature of a job that was turned away; 00: it had none
 	Status   Status   `json:"status"`               // done or failed
 	Code     Code     `json:"code,omitempty"`       // failed: why, for programs
 	Error    string   `json:"error,omitempty"`      // failed: why, for people
@@ -63,9 +63,10 @@ type Signed struct {
 	Signature HexBytes `json:"signature"`
 }
 
-// ResultSigningInput is what a gateway signs: tag, result subject, payload.
-func ResultSigningInput(fleet, client, job string, payload []byte) []byte {
-	return append([]byte("frostfleet/result/v1\n"+FleetSubject(fleet, ResultSubject(client, job))+"\n"), payload...)
+// ResultSigningInput is what a gateway signs: tag, result subject, network, manifest
+// and payload, as JobSigningInput has them.
+func ResultSigningInput(m *Manifest, client, job string, payload []byte) []byte {
+	return signingInput("frostfleet/result/v2", m, ResultSubject(client, job), payload)
 }
 
 // DeadLetter says why a job was given up, with what it was.
@@ -85,12 +86,12 @@ func (d *DeadLetter) Encode() []byte { return must(json.Marshal(d)) }
 func (r *Result) Encode() []byte { return must(json.Marshal(r)) }
 
 // VerifyResult checks that one of the fleet's gateways signed a result.
-func (a *Access) VerifyResult(gateway, fleet, client, job string, payload, signature []byte) error {
-	key, ok := a.gateways[gateway]
-	if !ok {
-		return fmt.Errorf("result by gateway %.64q, which is not in the access list", gateway)
+func (a *Access) VerifyResult(m *Manifest, gateway, client, job string, payload, signature []byte) error {
+	key, err := a.gateway(gateway)
+	if err != nil {
+		return fmt.Errorf("result: %w", err)
 	}
-	if !key.verify(ResultSigningInput(fleet, client, job, payload), signature) {
+	if !key.verify(ResultSigningInput(m, client, job, payload), signature) {
 		return fmt.Errorf("result's signature does not verify under gateway %s's key", gateway)
 	}
 	return nil

@@ -10,6 +10,9 @@ import (
 // attester has the device sign leaves, with as few calls as its speed asks for.
 type attester = keyprovider.Coalescer[*wire.Attestation]
 
+// A tree that the device signs is one that readers take.
+const _ = uint(wire.MaxAttested - keyprovider.MaxLeaves)
+
 // newAttester returns an attester. sign is one attempt.
 func newAttester(
 	m *wire.Manifest, sign func(context.Context, [32]byte) ([]byte, error), signed func(leaves int),

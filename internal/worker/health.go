@@ -6,12 +6,17 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // What a running node reports of itself, for readiness and metrics.
 
 // Ready returns what keeps the node from working; nil if nothing does.
 func (w *Worker) Ready() error {
+	if w.revoked() {
+		return errRevoked
+	}
 	if err := w.run.Ready(); err != nil {
 		return err
 	}
@@ -19,6 +24,22 @@ func (w *Worker) Ready() error {
 		return errors.New("no session key: the key provider does not sign")
 	}
 	return nil
+}
+
+var errRevoked = errors.New("this node is revoked in the access list, and silent")
+
+// revoked reports whether this very node is.
+func (w *Worker) revoked() bool { return w.access.Load().RevokesNode(w.cfg.Manifest, w.cfg.Index) }
+
+// SetAccess replaces the access list. What it takes away ends at once. A node that is
+// revoked itself, or whose session key is, forgets the key and says nothing under it.
+func (w *Worker) SetAccess(a *wire.Access) {
+	w.access.Store(a)
+	w.run.Step(protocol.AccessChanged{Access: a})
+	if w.revoked() || w.sessions.uses(a.RevokesKey) {
+		w.sessions.drop()
+		w.log.Error("the access list revokes this node or its session key", "node", w.revoked())
+	}
 }
 
 // Stats counts what the node holds.

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdh"
 	"fmt"
 
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -29,6 +30,14 @@ func derive(ctx context.Context, p keyprovider.Provider, purpose, fleet string, 
 		return nil, fmt.Errorf("derive the %s key of fleet %s, epoch %d: %w", purpose, fleet, epoch, err)
 	}
 	return secret.New(key[:]), nil
+}
+
+// sealKey is what seals a node's keystore. It is one manifest's: keys that were made
+// under another one, even of the same fleet and epoch, stay with that, and this node
+// signs with none of them.
+func sealKey(derived *secret.Bytes, m *wire.Manifest) [32]byte {
+	mh := m.Hash()
+	return frost.Hash("frostfleet/seal-key/v1", derived.Expose(), mh[:])
 }
 
 // Card asks a provider for what the manifest says of a node.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
@@ -94,4 +95,33 @@ type twoDevices struct {
 
 func (p twoDevices) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 	return p.other.Derive(ctx, label)
+}
+
+// TestOtherManifest: keys stay with the manifest that they were made under. A node
+// that is started under another one of the same fleet, epoch and nodes has none of
+// them, and says why.
+func TestOtherManifest(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, r := w.startNode()
+	_ = node
+	r.Stop()
+	other := *w.Manifest
+	other.AttestSigning = !other.AttestSigning
+	if err := other.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	cfg := w.config()
+	cfg.Manifest = &other
+	if node, err := New(t.Context(), cfg); !errors.Is(err, keystore.ErrSealKey) || !strings.Contains(err.Error(), "manifest") {
+		if err == nil {
+			_ = node.Close()
+		}
+		t.Errorf("a keystore of another manifest: %v", err)
+	}
+	node, r = w.startNode() // it is whole
+	if err := node.Ready(); err != nil {
+		t.Error(err)
+	}
+	r.Stop()
 }

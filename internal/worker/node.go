@@ -52,7 +52,9 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		}
 		keys[i] = key
 	}
-	store, err := keystore.Open(w.cfg.Storage, (*[32]byte)(keys[2].Expose()))
+	seal := sealKey(keys[2], m)
+	defer clear(seal[:])
+	store, err := keystore.Open(w.cfg.Storage, &seal)
 	if err != nil {
 		return err
 	}

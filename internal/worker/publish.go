@@ -37,6 +37,11 @@ func (w *Worker) publish(e protocol.Publish) {
 		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
+	if !e.Expires.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadlineCause(ctx, e.Expires, errJobExpired)
+		defer cancel()
+	}
 	body := e.Body
 	if e.Leaf != nil {
 		att, err := w.attester.Sign(ctx, *e.Leaf)
@@ -47,8 +52,10 @@ func (w *Worker) publish(e protocol.Publish) {
 		}
 		body = e.With(att)
 	}
-	span.End(w.fill(ctx, e.Slot, body))
+	span.End(w.fill(ctx, e, body))
 }
+
+var errJobExpired = errors.New("the job has expired")
 
 // fillTime is how long what was sealed may take to be published. A session key
 // with less time left seals nothing.
@@ -56,9 +63,10 @@ const fillTime = time.Minute
 
 // fill returns why the message was not published; it has logged that then. The
 // bus retries until the sealed message counts no more; then it is sealed anew.
-func (w *Worker) fill(ctx context.Context, slot wire.Slot, body []byte) error {
+func (w *Worker) fill(ctx context.Context, e protocol.Publish, body []byte) error {
+	slot := e.Slot
 	for {
-		lost, err := w.fillSealed(ctx, slot, body)
+		lost, err := w.fillSealed(ctx, e, body)
 		stale := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 		switch {
 		case lost:
@@ -78,11 +86,15 @@ var errSlotLost = errors.New("this node said something else there before")
 // fillSealed publishes for as long as the session key that sealed counts: for
 // fillTime, unless the device is refused before. lost means that the slot
 // holds another message of this node.
-func (w *Worker) fillSealed(ctx context.Context, slot wire.Slot, body []byte) (lost bool, err error) {
-	subject := slot.String()
+func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte) (lost bool, err error) {
+	slot, subject := e.Slot, e.Slot.String()
 	sealed, authorized, err := w.sessions.seal(ctx, subject, body)
 	if err != nil {
 		return false, err
+	}
+	// The deadline of ctx is a timer, which stands still while the machine sleeps.
+	if !e.Expires.IsZero() && time.Now().After(e.Expires) {
+		return false, errJobExpired
 	}
 	w.run.Step(protocol.Sealed{Slot: slot, Data: sealed})
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
@@ -97,6 +109,10 @@ func (w *Worker) fillSealed(ctx context.Context, slot wire.Slot, body []byte) (l
 }
 
 func (w *Worker) unpublished(slot wire.Slot, err error) {
+	if errors.Is(err, errJobExpired) {
+		w.log.Warn("message dropped: its job has expired", "subject", slot.String())
+		return
+	}
 	if w.run.Life().Err() == nil {
 		w.log.Error("message not published", "subject", slot.String(), "err", err)
 	}

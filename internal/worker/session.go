@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"sync"
 	"sync/atomic"
@@ -72,6 +73,7 @@ func (s *sessions) use(key *wire.SessionKey, authorized context.Context) error {
 	if authorized.Err() != nil {
 		return errRefusedMeanwhile
 	}
+	s.current.Wipe()
 	s.current = key
 	if s.renewed != nil {
 		close(s.renewed)
@@ -86,9 +88,36 @@ func (s *sessions) use(key *wire.SessionKey, authorized context.Context) error {
 func (s *sessions) drop() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.current.Wipe()
 	s.current = nil
 	s.revoke()
 	s.authorized, s.revoke = context.WithCancel(context.Background())
+}
+
+// wipe is the end: nothing is sealed any more.
+func (s *sessions) wipe() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.current.Wipe()
+	s.current = nil
+}
+
+// uses reports whether the current key is one of some kind.
+func (s *sessions) uses(kind func(public []byte) bool) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.current != nil && kind(s.current.Public())
+}
+
+// public is the current key's public half in hexadecimal, as an access list would
+// revoke it; empty without a key.
+func (s *sessions) public() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.current == nil {
+		return ""
+	}
+	return hex.EncodeToString(s.current.Public())
 }
 
 // silent reports whether there is no key at all: the device does not vouch for
@@ -139,7 +168,10 @@ func (s *sessions) seal(ctx context.Context, subject string, body []byte) (
 	for {
 		key, authorized, renewed := s.usable(time.Now())
 		if key != nil {
-			return key.Seal(s.manifest, subject, body), authorized, nil
+			if sealed := key.Seal(s.manifest, subject, body); sealed != nil {
+				return sealed, authorized, nil
+			}
+			continue // it was replaced meanwhile
 		}
 		select {
 		case <-renewed:

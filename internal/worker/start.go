@@ -68,8 +68,12 @@ func (w *Worker) tick() {
 // renew asks for a session key, for as long as the device is not refused, and
 // takes the time of the device by that.
 func (w *Worker) renew(ctx context.Context) {
+	if w.revoked() {
+		return
+	}
 	switch renewed, err := w.sessions.renew(ctx); {
 	case renewed:
+		w.log.Info("new session key", "key", w.sessions.public(), "until", w.sessions.until())
 		w.run.Step(protocol.StandbyDelayChanged{Delay: StandbyDelay + 2*min(w.attester.Took(), time.Second)})
 	case err == nil, ctx.Err() != nil, errors.Is(err, errRefusedMeanwhile): // deviceChanged logged that
 	default:

@@ -63,7 +63,7 @@ func (w *Worker) certify(e protocol.Certify) {
 	if err := w.store.SetCert(e.Record.ID, body); err != nil {
 		w.log.Error("own certificate not stored; it is in the log all the same", "batch", e.Record.ID, "err", err)
 	}
-	err = w.fill(ctx, e.Publish.Slot, body)
+	err = w.fill(ctx, e.Publish, body)
 }
 
 // errStorage is what the log keeps for ever; paths and the like stay here.

@@ -60,6 +60,7 @@ type Worker struct {
 	store    *keystore.Store
 	attester *attester
 	sessions *sessions
+	access   atomic.Pointer[wire.Access]
 
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
 	ticks     int                   // since the start; owned by the clock
@@ -83,6 +84,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w := &Worker{cfg: cfg, log: cfg.Log}
+	w.access.Store(cfg.Access)
 	if err := w.open(ctx); err != nil {
 		return nil, err
 	}
@@ -114,5 +116,6 @@ func (w *Worker) Run(ctx context.Context) error {
 // Close ends a worker that was never run.
 func (w *Worker) Close() error {
 	w.run.Step(protocol.Stop{})
+	w.sessions.wipe()
 	return w.store.Close()
 }

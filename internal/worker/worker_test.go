@@ -135,7 +135,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	w.Server.Shutdown()
 	eventually(t, "the bus is away", func() bool { return w.Bus.Healthy() != nil })
 	slot := wire.Slot{Kind: wire.SlotAbort, ID: "0123456789abcdef0123456789abcdef"}
-	node.run.Go(func() { _ = node.fill(node.run.Life(), slot, []byte("x")) })
+	node.run.Go(func() { _ = node.fill(node.run.Life(), protocol.Publish{Slot: slot}, []byte("x")) })
 	time.Sleep(100 * time.Millisecond) // sealed by now, and waiting
 	w.Provider.SetFault(func(context.Context) error { return disabled })
 	if _, err := node.cfg.Provider.Sign(t.Context(), [32]byte{}); keyprovider.ReasonOf(err) != keyprovider.Disabled {
@@ -341,13 +341,35 @@ func TestCursorWaitsForStores(t *testing.T) {
 	}
 }
 
+// TestExpiredIsNotPublished: what waited for the bus or the device until its job
+// had expired does not leave the node, nor does it keep anything waiting.
+func TestExpiredIsNotPublished(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, _ := w.startNode()
+	slot := wire.Slot{Kind: wire.SlotShare, ID: "0123456789abcdef0123456789abcdef"}
+	message := protocol.Publish{Slot: slot, Body: []byte("x"), Expires: time.Now().Add(-time.Second)}
+	node.publish(message)
+	if err := node.fill(t.Context(), message, message.Body); !errors.Is(err, errJobExpired) {
+		t.Errorf("an expired message ended with %v", err)
+	}
+	if all, err := w.Bus.Slots(t.Context(), bus.Sign, "sign.>"); err != nil || len(all) != 0 {
+		t.Fatalf("%d messages in SIGN, %v", len(all), err)
+	}
+	message.Expires = time.Now().Add(machinetest.WaitLimit)
+	node.publish(message)
+	if all, err := w.Bus.Slots(t.Context(), bus.Sign, "sign.>"); err != nil || len(all) != 1 {
+		t.Fatalf("%d messages in SIGN before the expiry, %v", len(all), err)
+	}
+}
+
 // TestFillRefused: what can never be published is given up at once, and logged.
 func TestFillRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	node, _ := w.startNode()
 	slot := wire.Slot{Kind: wire.SlotAbort, ID: "no id"}
-	if err := node.fill(t.Context(), slot, []byte("x")); !errors.Is(err, bus.ErrSubject) {
+	if err := node.fill(t.Context(), protocol.Publish{Slot: slot}, []byte("x")); !errors.Is(err, bus.ErrSubject) {
 		t.Errorf("a message that can't be published ended with %v", err)
 	}
 	if w.Lines.Count("message not published\"") != 1 {

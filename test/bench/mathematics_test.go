@@ -151,7 +151,7 @@ func (s *signing) run() error {
 	var nonces []*frost.Nonces
 	var set []frost.NonceCommitment
 	for i, items := range s.signer {
-		own, points, err := frost.Commit(rand.Reader, items)
+		own, points, err := frost.Commit(rand.Reader, [32]byte{}, items)
 		if err != nil {
 			return err
 		}

@@ -79,7 +79,7 @@ func TestExamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := filepath.Join(t.TempDir(), "keys.jsonl")
-	args := []string{f.URL, fleettest.Name, fleettest.Client, filepath.Join(f.Dir, "client.key"),
+	args := []string{f.URL, filepath.Join(f.Dir, "manifest.json"), fleettest.Client, filepath.Join(f.Dir, "client.key"),
 		access.Gateways[0].Name, access.Gateways[0].PublicKey.String(), keys}
 	t.Run("go", func(t *testing.T) { checkExample(t, succeed(t, build(t, "docs/examples/go"), args...)) })
 	t.Run("python", func(t *testing.T) {

@@ -145,6 +145,10 @@ func TestSignByShell(t *testing.T) {
 	if err := os.Symlink(self, filepath.Join(tools, "nats")); err != nil {
 		t.Fatal(err)
 	}
+	frostctl := build(t, "cmd/frostctl")
+	if err := os.Symlink(frostctl, filepath.Join(tools, "frostctl")); err != nil {
+		t.Fatal(err)
+	}
 	script = strings.Replace(script, "FLEET=dev CLIENT=client0", "FLEET="+fleettest.Name+" CLIENT="+fleettest.Client, 1)
 	env := []string{"PATH=" + tools + ":" + os.Getenv("PATH"), "NATS_URL=" + f.URL}
 	out := bash(t, f.Dir, script+"echo $JOB\n", env...)
@@ -153,7 +157,6 @@ func TestSignByShell(t *testing.T) {
 		t.Fatalf("published: %s", out)
 	}
 	t.Setenv("FROSTCTL_CONFIG", f.ClientFile())
-	frostctl := build(t, "cmd/frostctl")
 	for range 600 {
 		if text, code, _ := output(t, "", frostctl, "jobs", job, "--json"); code == 0 {
 			if !strings.Contains(text, `"status":"done"`) {

@@ -79,7 +79,12 @@ func TestCredentials(t *testing.T) {
 		t.Fatal(err)
 	}
 	point := "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a" // RFC 8032, 7.1, test 1
-	args := []string{url, "dev", "client0", keyFile, "gateway0", point, filepath.Join(t.TempDir(), "keys.jsonl")}
+	manifest := filepath.Join(t.TempDir(), "manifest.json")
+	if err := os.WriteFile(manifest, []byte(`{"fleet":"dev","network":"regtest","n":1,"t":1,"epoch":0,`+
+		`"attest_signing":true,"nodes":[]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	args := []string{url, manifest, "client0", keyFile, "gateway0", point, filepath.Join(t.TempDir(), "keys.jsonl")}
 	for name, command := range map[string][]string{
 		"go":     {build(t, "docs/examples/go")},
 		"python": {python(t), filepath.Join(root, "docs/examples/python/jobs.py")},

@@ -46,7 +46,7 @@ func TestBadJobs(t *testing.T) {
 		}
 	}})
 	r := newRaw(t, f)
-	other := &raw{t: t, bus: r.bus, name: "other", key: otherKey, results: r.results}
+	other := &raw{t: t, bus: r.bus, name: "other", fleet: r.fleet, key: otherKey, results: r.results}
 	r.listen("other")
 	r.listen("nobody")
 	taproot, solana := r.keygen(f, "bitcoin", 2), r.keygen(f, "solana", 1)

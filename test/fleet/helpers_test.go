@@ -25,6 +25,7 @@ type raw struct {
 	t       testing.TB
 	bus     *bus.Bus
 	name    string
+	fleet   *wire.Manifest
 	key     ed25519.PrivateKey
 	results chan *nats.Msg
 }
@@ -35,7 +36,7 @@ func newRaw(t testing.TB, f *fleettest.Fleet) *raw {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := &raw{t: t, bus: f.Bus(), name: fleettest.Client, key: key, results: make(chan *nats.Msg, 64)}
+	r := &raw{t: t, bus: f.Bus(), name: fleettest.Client, fleet: f.Manifest, key: key, results: make(chan *nats.Msg, 64)}
 	r.listen(r.name)
 	return r
 }
@@ -67,7 +68,7 @@ func payload(t testing.TB, j wire.Job) []byte {
 }
 
 func (r *raw) sign(kind wire.Kind, payload []byte) wire.SignedJob {
-	return wire.SignJob(r.key, fleettest.Name, kind, r.name, payload)
+	return wire.SignJob(r.key, r.fleet, kind, r.name, payload)
 }
 
 // publish makes one attempt to store a job; it returns the server's refusal.

@@ -152,7 +152,7 @@ func (f *Fleet) Job(j wire.Job, life time.Duration) (job wire.SignedJob, id stri
 	if err != nil {
 		f.Fatal(err)
 	}
-	return wire.SignJob(f.ClientKey, Name, j.Kind, Client, payload), j.ID
+	return wire.SignJob(f.ClientKey, f.Manifest, j.Kind, Client, payload), j.ID
 }
 
 // Publish leaves a job in JOBS.
@@ -183,7 +183,7 @@ func (f *Fleet) Result(id string) *wire.Result {
 			if err != nil {
 				f.Fatal(err)
 			}
-			if err := f.Access.VerifyResult(m.Header[wire.HeaderGateway][0], Name, r.Client, r.Job, m.Data, sig); err != nil {
+			if err := f.Access.VerifyResult(f.Manifest, m.Header[wire.HeaderGateway][0], r.Client, r.Job, m.Data, sig); err != nil {
 				f.Fatal(err)
 			}
 			return &r

@@ -14,7 +14,9 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/launch"
@@ -158,6 +160,13 @@ func sharesOf(t *testing.T, dir string, keys []client.Key) (all []known) {
 		seal = key
 		all = append(all, known{"the " + purpose + " key", key[:]})
 	}
+	m, err := config.LoadManifest(n.Node.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	mh := m.Hash()
+	seal = frost.Hash("frostfleet/seal-key/v1", seal[:], mh[:])
+	all = append(all, known{"the seal key under the manifest", bytes.Clone(seal[:])})
 	store, err := keystore.Open(n.Node.StoragePath, &seal)
 	if err != nil {
 		t.Fatal(err)

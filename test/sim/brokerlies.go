@@ -21,6 +21,10 @@ func (f *follower) lie(msg wire.LogMessage) {
 		return
 	case w.fault(BrokerClock):
 		msg.Time = msg.Time.Add(w.between(-20*time.Minute, 20*time.Minute))
+	case w.fault(BrokerBackdates):
+		if info, ok := w.check.seals[string(msg.Data)]; ok {
+			msg.Time = info.expiry.Add(-w.between(0, wire.DelegationLife))
+		}
 	}
 	if w.fault(BrokerJunk) {
 		f.hand(w.bus.junk(msg))

@@ -64,6 +64,19 @@ func (s sealInfo) validAt(t time.Time) validity {
 	return perhaps
 }
 
+// liveAt says whether a reader whose clock says now accepts a message of a live
+// stream that was stored at t.
+func liveAt(t, now time.Time) validity {
+	const margin = 10 * time.Second
+	switch off, bound := now.Sub(t).Abs(), wire.LiveAge+wire.ClockSkew; {
+	case off < bound-margin:
+		return surely
+	case off > bound+margin:
+		return never
+	}
+	return perhaps
+}
+
 func newChecker(w *world) *checker {
 	return &checker{
 		w:          w,
@@ -78,12 +91,10 @@ func newChecker(w *world) *checker {
 }
 
 // sealed notes who made a message.
-func (c *checker) sealed(p *worker, slot wire.Slot, body, data []byte, stale bool) {
-	info := sealInfo{slot: slot, body: body, at: p.m.clock(), expiry: p.session.NotAfter(), stale: stale}
-	if stale {
-		info.expiry = info.at.Add(-wire.DelegationLife)
+func (c *checker) sealed(p *worker, slot wire.Slot, body, data []byte, key *wire.SessionKey) {
+	c.seals[string(data)] = sealInfo{
+		slot: slot, body: body, at: p.m.clock(), expiry: key.NotAfter(), stale: key != p.session,
 	}
-	c.seals[string(data)] = info
 	if !p.liar {
 		c.leaks(p.name, slot.String(), data)
 	}

@@ -144,7 +144,7 @@ func (c *client) watch(job wire.Job, keys []announcedKey) *clientJob {
 		panic(err)
 	}
 	j := &clientJob{c: c, job: job, keys: keys}
-	j.signed = wire.SignJob(c.key, c.w.manifest.Fleet, job.Kind, c.name, payload)
+	j.signed = wire.SignJob(c.key, c.w.manifest, job.Kind, c.name, payload)
 	c.expect(j)
 	return j
 }

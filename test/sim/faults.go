@@ -45,6 +45,7 @@ const (
 	LiarReplays     Fault = "liar: replays another session"
 	LiarEquivocates Fault = "liar: equivocates"
 	LiarSilent      Fault = "liar: silent"
+	LiarDates       Fault = "liar: session key dated ahead or back"
 
 	BrokerDrops     Fault = "broker: drops"
 	BrokerReorders  Fault = "broker: reorders"
@@ -52,6 +53,7 @@ const (
 	BrokerReplaces  Fault = "broker: replaces a message"
 	BrokerJunk      Fault = "broker: junk"
 	BrokerClock     Fault = "broker: false time"
+	BrokerBackdates Fault = "broker: dates a message into the life of its session key"
 	BrokerFalseAck  Fault = "broker: acknowledges and drops"
 	BrokerFalseSlot Fault = "broker: shows something else in a slot"
 )
@@ -74,11 +76,11 @@ var (
 	}
 	liarFaults = rates{
 		LiarDeal: 0.2, LiarCert: 0.2, LiarCommit: 0.3, LiarShare: 0.3, LiarComplains: 0.05,
-		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1,
+		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1, LiarDates: 0.1,
 	}
 	brokerFaults = rates{
 		BrokerDrops: 0.04, BrokerReorders: 0.08, BrokerReplays: 0.08, BrokerReplaces: 0.04, BrokerJunk: 0.04,
-		BrokerClock: 0.02, BrokerFalseAck: 0.04, BrokerFalseSlot: 0.04,
+		BrokerClock: 0.02, BrokerBackdates: 0.05, BrokerFalseAck: 0.04, BrokerFalseSlot: 0.04,
 	}
 )
 

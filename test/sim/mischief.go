@@ -60,7 +60,7 @@ func (c *client) forge() {
 	if err != nil {
 		panic(err)
 	}
-	j.signed = wire.SignJob(c.w.gateways[0].key, c.w.manifest.Fleet, j.job.Kind, c.name, payload)
+	j.signed = wire.SignJob(c.w.gateways[0].key, c.w.manifest, j.job.Kind, c.name, payload)
 	c.expect(j)
 	c.w.jobs.push(j.signed)
 }
@@ -116,7 +116,7 @@ func (c *client) malformed() {
 func (c *client) garbage() {
 	payload := []byte(`{"job":` + string(rune(c.w.rng.IntN(128))) + `}`)
 	j := &clientJob{c: c, job: wire.Job{Kind: wire.KindSign, Expires: c.w.now().Add(10 * time.Second)}}
-	j.signed = wire.SignJob(c.key, c.w.manifest.Fleet, j.job.Kind, c.name, payload)
+	j.signed = wire.SignJob(c.key, c.w.manifest, j.job.Kind, c.name, payload)
 	c.expect(j)
 	c.w.jobs.push(j.signed)
 }

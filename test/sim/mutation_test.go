@@ -47,8 +47,8 @@ var mutations = []mutation{
 			// The session opens again once its shares are out.
 			{
 				signingFile,
-				"\ts.release()\n\tslot := wire.Slot{Kind: wire.SlotShare",
-				"\ts.reopen()\n\tslot := wire.Slot{Kind: wire.SlotShare",
+				"\ts.to(signDone)\n\ts.release()\n",
+				"\ts.to(signDone)\n\ts.reopen()\n",
 			},
 			{sessionFile, "// release wipes", "func (s *signing) reopen() {\n\tfor _, a := range s.commits.arrivals {\n" +
 				"\t\tif a.Index == s.node.cfg.Index {\n\t\t\ts.commits.arrivals = []arrival{a}\n\t\t\tbreak\n\t\t}\n\t}\n" +
@@ -60,11 +60,11 @@ var mutations = []mutation{
 		edits: []edit{
 			{
 				signingFile,
-				"items, rand, publish := s.items, s.node.cfg.Rand, s.publishCommit()",
-				"items, publish := s.items, s.publishCommit()\n" +
-					"\trand := io.Reader(bytes.NewReader(bytes.Repeat(s.request.session[:], 400)))",
+				"items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session",
+				"items, publish, session := s.items, s.publishCommit(), s.request.session\n" +
+					"\trand := rand.NewChaCha8(session)",
 			},
-			{signingFile, "import (\n", "import (\n\t\"bytes\"\n\t\"io\"\n"},
+			{signingFile, "import (\n", "import (\n\t\"math/rand/v2\"\n"},
 		},
 	},
 	{

@@ -36,7 +36,7 @@ func (n *nonceMemory) saw(l wire.LogMessage) {
 		return
 	}
 	body, ok := decode[commitBody](info.body)
-	switch valid := info.validAt(l.Time); {
+	switch valid := min(info.validAt(l.Time), liveAt(l.Time, n.p.m.clock())); {
 	case !ok || valid == never || n.first[info.slot.ID] != nil:
 	case valid == perhaps:
 		n.unsure[info.slot.ID] = true

@@ -72,7 +72,7 @@ func (x *slotWriter) send() {
 	}
 	data := key.Seal(w.manifest, subject, x.body)
 	p.step(protocol.Sealed{Slot: x.slot, Data: data})
-	w.check.sealed(p, x.slot, x.body, data, stale)
+	w.check.sealed(p, x.slot, x.body, data, key)
 	w.bus.remember(subject, data)
 	w.tracef("%s -> %s (%d bytes, after %d)", p.name, short(subject), len(data), x.judged)
 	w.at(w.lag(), func() { x.arrive(subject, data, stale) })

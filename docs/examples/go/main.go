@@ -1,7 +1,7 @@
 // Command go generates a Solana key with a Frostfleet and has a message
 // signed, with nothing but nats.go and crypto/ed25519.
 //
-//	go run . nats://127.0.0.1:4222 dev client0 client.key gateway0 GATEWAY_PUBLIC_KEY keys.jsonl
+//	go run . nats://127.0.0.1:4222 manifest.json client0 client.key gateway0 GATEWAY_PUBLIC_KEY keys.jsonl
 //
 // It shows what goes over the wire. Programs in Go use the package client, which
 // also checks certificates, cuts large requests and waits while the fleet is busy.
@@ -30,11 +30,24 @@ import (
 
 // fleet is one client of one fleet.
 type fleet struct {
-	nc           *nats.Conn
-	name, client string
-	key          ed25519.PrivateKey
-	gateway      string
-	gatewayKey   ed25519.PublicKey
+	nc         *nats.Conn
+	manifest   manifest
+	client     string
+	key        ed25519.PrivateKey
+	gateway    string
+	gatewayKey ed25519.PublicKey
+}
+
+// manifest is the fleet's manifest.json.
+type manifest struct {
+	Version        int
+	Fleet, Network string
+	N, T, Epoch    uint32
+	AttestSigning  bool `json:"attest_signing"`
+	Nodes          []struct {
+		Index                uint32
+		Identity, Encryption string // hexadecimal
+	}
 }
 
 // result is what this example needs of a result.
@@ -64,9 +77,9 @@ func (f *fleet) run(kind string, fields map[string]any) (payload []byte, r *resu
 		return nil, nil, nil, err
 	}
 	defer func() { _ = announced.Unsubscribe() }()
-	m := nats.NewMsg("frost." + f.name + ".job." + kind + "." + f.client)
+	m := nats.NewMsg("frost." + f.manifest.Fleet + ".job." + kind + "." + f.client)
 	m.Data = payload
-	signature := hex.EncodeToString(ed25519.Sign(f.key, []byte("frostfleet/job/v1\n"+m.Subject+"\n"+string(payload))))
+	signature := hex.EncodeToString(ed25519.Sign(f.key, f.signed("frostfleet/job/v2", m.Subject, payload)))
 	m.Header.Set("Frost-Client", f.client)
 	m.Header.Set("Frost-Signature", signature)
 	ack, err := f.nc.RequestMsg(m, 5*time.Second)
@@ -77,7 +90,8 @@ func (f *fleet) run(kind string, fields map[string]any) (payload []byte, r *resu
 	if err := json.Unmarshal(ack.Data, &stored); err != nil || stored.Error != nil { // 10077: busy, 256 open jobs of this kind
 		return nil, nil, nil, fmt.Errorf("not stored: %s", ack.Data)
 	}
-	want := digest(f.name, kind, f.client, string(payload))
+	want := hex.EncodeToString(hash("frostfleet/job/v2", f.manifest.hash(), []byte(f.manifest.Fleet),
+		[]byte(f.manifest.Network), []byte(kind), []byte(f.client), payload))
 	for time.Now().Before(expires) {
 		m, err := f.answer(announced, job)
 		if err != nil {
@@ -102,7 +116,13 @@ func (f *fleet) run(kind string, fields map[string]any) (payload []byte, r *resu
 }
 
 func (f *fleet) resultSubject(job string) string {
-	return "frost." + f.name + ".result." + f.client + "." + job
+	return "frost." + f.manifest.Fleet + ".result." + f.client + "." + job
+}
+
+// signed is what client and gateways sign: a tag, the subject, the network, the
+// manifest's hash and the payload, a line each.
+func (f *fleet) signed(tag, subject string, payload []byte) []byte {
+	return fmt.Appendf(nil, "%s\n%s\n%s\n%x\n%s", tag, subject, f.manifest.Network, f.manifest.hash(), payload)
 }
 
 // answer is the announced result, or after a while of silence the stored one.
@@ -111,8 +131,8 @@ func (f *fleet) answer(announced *nats.Subscription, job string) (*nats.Msg, err
 	if !errors.Is(err, nats.ErrTimeout) {
 		return m, err
 	}
-	stream := "FROST_" + strings.ToUpper(f.name) + "_RESULTS"
-	m, err = f.nc.Request("$JS.API.DIRECT.GET."+stream+".frost."+f.name+".res."+f.client+"."+job, nil, 5*time.Second)
+	stream := "FROST_" + strings.ToUpper(f.manifest.Fleet) + "_RESULTS"
+	m, err = f.nc.Request("$JS.API.DIRECT.GET."+stream+".frost."+f.manifest.Fleet+".res."+f.client+"."+job, nil, 5*time.Second)
 	if err != nil || m.Header.Get("Status") != "" {
 		return nil, err
 	}
@@ -122,7 +142,7 @@ func (f *fleet) answer(announced *nats.Subscription, job string) (*nats.Msg, err
 // verified is the result, if the fleet's gateway signed it.
 func (f *fleet) verified(m *nats.Msg, job string) (*result, error) {
 	signature, err := hex.DecodeString(m.Header.Get("Frost-Signature"))
-	signed := append([]byte("frostfleet/result/v1\n"+f.resultSubject(job)+"\n"), m.Data...)
+	signed := f.signed("frostfleet/result/v2", f.resultSubject(job), m.Data)
 	if err != nil || m.Header.Get("Frost-Gateway") != f.gateway || !ed25519.Verify(f.gatewayKey, signed, signature) {
 		return nil, errors.New("not signed by " + f.gateway)
 	}
@@ -130,16 +150,34 @@ func (f *fleet) verified(m *nats.Msg, job string) (*result, error) {
 	return &r, json.Unmarshal(m.Data, &r)
 }
 
-// digest is a job's identity: a tagged hash over fleet, kind, client and
-// payload.
-func digest(parts ...string) string {
-	tag := sha256.Sum256([]byte("frostfleet/job/v1"))
-	b := append(tag[:], tag[:]...)
+// hash is SHA-256 over the tag's hash, twice, and parts with their lengths.
+func hash(tag string, parts ...[]byte) []byte {
+	t := sha256.Sum256([]byte(tag))
+	b := append(t[:], t[:]...)
 	for _, part := range parts {
 		b = append(binary.BigEndian.AppendUint64(b, uint64(len(part))), part...)
 	}
 	sum := sha256.Sum256(b)
-	return hex.EncodeToString(sum[:])
+	return sum[:]
+}
+
+// hash is the manifest's identity, which every signature of the fleet names.
+func (m manifest) hash() []byte {
+	parts := [][]byte{[]byte(m.Fleet), []byte(m.Network)}
+	attest := uint32(0)
+	if m.AttestSigning {
+		attest = 1
+	}
+	for _, v := range []uint32{m.N, m.T, m.Epoch, attest} {
+		parts = append(parts, binary.BigEndian.AppendUint32(nil, v))
+	}
+	for _, node := range m.Nodes {
+		for _, key := range []string{node.Identity, node.Encryption} {
+			raw, _ := hex.DecodeString(key) // what is wrong with it shows in the hash
+			parts = append(parts, raw)
+		}
+	}
+	return hash("frostfleet/manifest/v1", parts...)
 }
 
 // connection reads credentials, a file with an nkey's seed or a .creds file, and
@@ -164,7 +202,7 @@ func connection() (options []nats.Option, err error) {
 func main() {
 	log.SetFlags(0)
 	if len(os.Args) != 8 {
-		log.Fatal("usage: go run . URL FLEET CLIENT KEY_FILE GATEWAY GATEWAY_PUBLIC_KEY KEYS_FILE")
+		log.Fatal("usage: go run . URL MANIFEST CLIENT KEY_FILE GATEWAY GATEWAY_PUBLIC_KEY KEYS_FILE")
 	}
 	if err := run(os.Args[1:]); err != nil {
 		log.Fatal(err)
@@ -172,7 +210,15 @@ func main() {
 }
 
 func run(args []string) error {
-	text, err := os.ReadFile(args[3])
+	f := &fleet{client: args[2], gateway: args[4]}
+	text, err := os.ReadFile(args[1])
+	if err == nil {
+		err = json.Unmarshal(text, &f.manifest)
+	}
+	if err != nil {
+		return err
+	}
+	text, err = os.ReadFile(args[3])
 	if err != nil {
 		return err
 	}
@@ -188,12 +234,11 @@ func run(args []string) error {
 	if err != nil {
 		return err
 	}
-	nc, err := nats.Connect(args[0], options...)
-	if err != nil {
+	if f.nc, err = nats.Connect(args[0], options...); err != nil {
 		return err
 	}
-	defer nc.Close()
-	f := &fleet{nc: nc, name: args[1], client: args[2], key: ed25519.NewKeyFromSeed(seed), gateway: args[4], gatewayKey: gatewayKey}
+	defer f.nc.Close()
+	f.key, f.gatewayKey = ed25519.NewKeyFromSeed(seed), gatewayKey
 
 	job, r, raw, err := f.run("keygen", map[string]any{"chain": "solana", "count": 1})
 	if err != nil {

@@ -2,7 +2,7 @@
 nothing but NATS and an Ed25519 library.
 
     pip install -r requirements.txt
-    python jobs.py nats://127.0.0.1:4222 dev client0 client.key gateway0 GATEWAY_PUBLIC_KEY keys.jsonl
+    python jobs.py nats://127.0.0.1:4222 manifest.json client0 client.key gateway0 GATEWAY_PUBLIC_KEY keys.jsonl
 
 Credentials and TLS come from the variables that the nats command line reads: NATS_NKEY or NATS_CREDS, NATS_CA.
 """
@@ -20,13 +20,21 @@ import nats
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 
-def digest(*parts):
-    """Identity of a job: a tagged hash over fleet, kind, client and payload."""
-    tag = sha256(b"frostfleet/job/v1").digest()
-    h = sha256(tag + tag)
+def tagged(tag, *parts):
+    """The fleet's hash: SHA-256 over the tag's hash, twice, and parts with their lengths."""
+    t = sha256(tag).digest()
+    h = sha256(t + t)
     for part in parts:
         h.update(len(part).to_bytes(8, "big") + part)
-    return h.hexdigest()
+    return h.digest()
+
+
+def manifest_hash(m):
+    """Identity of a manifest, which every signature of the fleet names."""
+    counts = (m["n"], m["t"], m["epoch"], int(m["attest_signing"]))
+    keys = (bytes.fromhex(node[key]) for node in m["nodes"] for key in ("identity", "encryption"))
+    head = (m["fleet"].encode(), m["network"].encode())
+    return tagged(b"frostfleet/manifest/v1", *head, *(c.to_bytes(4, "big") for c in counts), *keys)
 
 
 def connection():
@@ -42,8 +50,13 @@ def connection():
 
 
 class Fleet:
-    def __init__(self, nc, fleet, client, key, gateways):
-        self.nc, self.fleet, self.client, self.key, self.gateways = nc, fleet, client, key, gateways
+    def __init__(self, nc, manifest, client, key, gateways):
+        self.nc, self.client, self.key, self.gateways = nc, client, key, gateways
+        self.fleet, self.network, self.manifest = manifest["fleet"], manifest["network"], manifest_hash(manifest)
+
+    def signed(self, tag, subject, payload):
+        """What client and gateways sign: tag, subject, network, the manifest's hash and the payload, a line each."""
+        return "\n".join((tag, subject, self.network, self.manifest.hex(), "")).encode() + payload
 
     async def run(self, kind, **fields):
         """Publishes a job and returns its payload and its result."""
@@ -51,13 +64,14 @@ class Fleet:
         expires = datetime.now(timezone.utc) + timedelta(minutes=10)
         payload = json.dumps({"job": job, "kind": kind, "expires": expires.isoformat(), **fields}).encode()
         subject = f"frost.{self.fleet}.job.{kind}.{self.client}"
-        signature = self.key.sign(b"frostfleet/job/v1\n" + subject.encode() + b"\n" + payload)
+        signature = self.key.sign(self.signed("frostfleet/job/v2", subject, payload))
         announced = await self.nc.subscribe(f"frost.{self.fleet}.result.{self.client}.{job}")
         ack = json.loads((await self.nc.request(subject, payload, timeout=5, headers={
             "Frost-Client": self.client, "Frost-Signature": signature.hex()})).data)
         if "error" in ack:  # 10077: busy, 256 open jobs of this kind
             raise RuntimeError(f"not stored: {ack['error']['description']}")
-        want = digest(self.fleet.encode(), kind.encode(), self.client.encode(), payload)
+        names = (name.encode() for name in (self.fleet, self.network, kind, self.client))
+        want = tagged(b"frostfleet/job/v2", self.manifest, *names, payload).hex()
         while datetime.now(timezone.utc) < expires:
             msg = await self.answer(announced, job)
             result = msg and self.verified(msg, job)
@@ -86,7 +100,7 @@ class Fleet:
         headers = msg.headers or {}
         try:
             gateway = self.gateways[headers.get("Frost-Gateway")]
-            signed = b"frostfleet/result/v1\n" + subject.encode() + b"\n" + msg.data
+            signed = self.signed("frostfleet/result/v2", subject, msg.data)
             gateway.verify(bytes.fromhex(headers.get("Frost-Signature", "")), signed)
             return json.loads(msg.data)
         except Exception as err:  # anybody may have put it there
@@ -94,13 +108,15 @@ class Fleet:
             return None
 
 
-async def main(url, fleet, client, key_file, gateway, gateway_key, keys_file):
+async def main(url, manifest_file, client, key_file, gateway, gateway_key, keys_file):
+    with open(manifest_file) as f:
+        manifest = json.load(f)
     with open(key_file) as f:
         key = Ed25519PrivateKey.from_private_bytes(bytes.fromhex(f.read().strip()))
     gateways = {gateway: Ed25519PublicKey.from_public_bytes(bytes.fromhex(gateway_key))}
     nc = await nats.connect(url, **connection())
     try:
-        f = Fleet(nc, fleet, client, key, gateways)
+        f = Fleet(nc, manifest, client, key, gateways)
 
         job, result = await f.run("keygen", chain="solana", count=1)
         with open(keys_file, "a") as out:  # for: frostctl verify --keys

@@ -1,0 +1,134 @@
+package wire
+
+import (
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strconv"
+)
+
+// AccessChange is one difference between two access lists.
+type AccessChange struct {
+	Text string
+	// TakesAway says that somebody may do less than before, so that what is in work
+	// may be theirs.
+	TakesAway bool
+}
+
+// Changes are the differences of a list from the one before it, in a fixed order.
+func (a *Access) Changes(before *Access) []AccessChange {
+	c := changes{}
+	was, is := before.parties(), a.parties()
+	for _, who := range sortedKeys(was, is) {
+		old, had := was[who]
+		now, has := is[who]
+		switch {
+		case !had:
+			c.add(false, "%s was added", who)
+		case !has:
+			c.add(true, "%s was removed", who)
+		case old.key != now.key:
+			c.add(true, "%s has another key", who)
+		default:
+			c.kinds(who, old.kinds, now.kinds)
+		}
+	}
+	revokedBefore, revoked := before.revocations(), a.revocations()
+	for _, who := range revoked {
+		if !slices.Contains(revokedBefore, who) {
+			c.add(true, "%s was revoked", who)
+		}
+	}
+	for _, who := range revokedBefore {
+		if !slices.Contains(revoked, who) {
+			c.add(false, "%s is revoked no more", who)
+		}
+	}
+	return c
+}
+
+// TakesAway reports whether somebody may do less by a list than by the one before.
+func (a *Access) TakesAway(before *Access) bool {
+	return slices.ContainsFunc(a.Changes(before), func(c AccessChange) bool { return c.TakesAway })
+}
+
+type changes []AccessChange
+
+func (c *changes) add(takesAway bool, format string, args ...any) {
+	*c = append(*c, AccessChange{fmt.Sprintf(format, args...), takesAway})
+}
+
+func (c *changes) kinds(who string, was, is []Kind) {
+	for _, k := range Kinds {
+		switch had, has := slices.Contains(was, k), slices.Contains(is, k); {
+		case had && !has:
+			c.add(true, "%s may not publish %s jobs any more", who, k)
+		case has && !had:
+			c.add(false, "%s may publish %s jobs", who, k)
+		}
+	}
+}
+
+// party is a client or a gateway of a list.
+type party struct {
+	key   string
+	kinds []Kind
+}
+
+func (a *Access) parties() map[string]party {
+	all := map[string]party{}
+	if a == nil {
+		return all
+	}
+	for name, c := range a.clients {
+		all["client "+name] = party{string(c.Key), c.Kinds}
+	}
+	for name, g := range a.gateways {
+		all["gateway "+name] = party{key: string(g.bytes)}
+	}
+	return all
+}
+
+func (a *Access) revocations() (all []string) {
+	if a == nil {
+		return nil
+	}
+	for _, i := range a.revoked.Nodes {
+		all = append(all, "node "+strconv.Itoa(i))
+	}
+	for _, key := range a.revoked.Identities {
+		all = append(all, "the node with the identity key "+hex.EncodeToString(key))
+	}
+	for _, key := range a.revoked.SessionKeys {
+		all = append(all, "the session key "+hex.EncodeToString(key))
+	}
+	for _, name := range a.revoked.Gateways {
+		all = append(all, "gateway "+name)
+	}
+	return all
+}
+
+// Strangers are the nodes that a list revokes and a manifest does not have.
+func (a *Access) Strangers(m *Manifest) (all []string) {
+	for _, i := range a.revoked.Nodes {
+		if i >= len(m.Nodes) {
+			all = append(all, strconv.Itoa(i))
+		}
+	}
+	for _, key := range a.revoked.Identities {
+		if !slices.ContainsFunc(m.Nodes, func(n NodeCard) bool { return slices.Equal(n.Identity, key) }) {
+			all = append(all, hex.EncodeToString(key))
+		}
+	}
+	return all
+}
+
+func sortedKeys(maps ...map[string]party) (keys []string) {
+	for _, m := range maps {
+		for key := range m {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
