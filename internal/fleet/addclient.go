@@ -1,0 +1,195 @@
+package fleet
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/frostfleet/frostfleet/internal/config"
+)
+
+// NewClient is one more client of a fleet with a cluster. One that made its keys
+// itself gives their public halves; for another, AddClient makes them.
+type NewClient struct {
+	Party
+	PublicKey config.PublicKey // Ed25519, for its jobs
+	NKey      string           // for NATS
+}
+
+// AddClient adds a client to the access list and to every server's
+// configuration, and returns the directory that is for the client. Either all
+// files change or none. The servers take it at their next reload.
+func AddClient(dir string, c NewClient) (clientDir string, err error) {
+	if (c.PublicKey == nil) != (c.NKey == "") {
+		return "", errors.New("a client that has keys has two: give its Ed25519 key and its nkey, or neither")
+	}
+	if err := c.check(); err != nil {
+		return "", err
+	}
+	first, servers, err := loadCluster(dir)
+	if err != nil {
+		return "", err
+	}
+	access, err := config.LoadAccess(filepath.Join(dir, AccessFile))
+	if err != nil {
+		return "", err
+	}
+	for _, other := range access.Clients {
+		if other.Name == c.Name {
+			return "", fmt.Errorf("client %s is in %s already: use another name", c.Name, AccessFile)
+		}
+	}
+	clientDir = filepath.Join(dir, clientsDir, c.Name)
+	if err := os.MkdirAll(filepath.Dir(clientDir), 0o700); err != nil {
+		return "", err
+	}
+	if err := os.Mkdir(clientDir, 0o700); err != nil {
+		return "", fmt.Errorf("%w: it may hold a client's keys, and is not replaced", err)
+	}
+	changes := edits{created: []string{clientDir}}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, changes.undo())
+		}
+	}()
+	if err := c.makeKeys(clientDir); err != nil {
+		return "", err
+	}
+	return clientDir, c.add(dir, clientDir, first, servers, &changes)
+}
+
+// loadCluster reads what the first client's file says of the fleet and finds the
+// directories of the servers.
+func loadCluster(dir string) (first *config.Client, servers []string, err error) {
+	if first, err = config.ParseClient(filepath.Join(dir, ClientFile)); err != nil {
+		return nil, nil, err
+	}
+	found, err := filepath.Glob(filepath.Join(dir, natsDir, "*", clientsConf))
+	if err == nil && len(found) == 0 {
+		err = fmt.Errorf("%s has no NATS servers: make a fleet with frostctl fleet init DIR --cluster 3",
+			filepath.Join(dir, natsDir))
+	}
+	for _, file := range found {
+		servers = append(servers, filepath.Dir(file))
+	}
+	return first, servers, err
+}
+
+// makeKeys makes the keys of a client that has none.
+func (c *NewClient) makeKeys(dir string) (err error) {
+	if c.NKey != "" {
+		return checkUser(c.NKey)
+	}
+	if c.NKey, err = newSeed(filepath.Join(dir, clientSeed)); err != nil {
+		return err
+	}
+	public, err := makeKey(filepath.Join(dir, clientKey))
+	c.PublicKey = config.PublicKey(public)
+	return err
+}
+
+// add writes the client's directory and then the servers' and the access list.
+func (c *NewClient) add(dir, clientDir string, first *config.Client, servers []string, changes *edits) error {
+	manifest, err := config.LoadManifest(filepath.Join(dir, ManifestFile))
+	if err != nil {
+		return err
+	}
+	entry := "\n" + c.entry([]byte(c.PublicKey))
+	permits := clientPermissions(manifest.Fleet, c.Name)
+	account := clientAccount(c.Name, c.NKey)
+	for _, server := range servers {
+		if err := errors.Join(
+			changes.create(filepath.Join(server, permissions, "client-"+c.Name+".conf"), []byte(permits)),
+			changes.extend(filepath.Join(server, clientsConf), account),
+		); err != nil {
+			return err
+		}
+	}
+	if err := changes.extend(filepath.Join(dir, AccessFile), entry); err != nil {
+		return err
+	}
+	if _, err := config.LoadAccess(filepath.Join(dir, AccessFile)); err != nil {
+		return err // a key that is another's
+	}
+	for _, name := range []string{ManifestFile, AccessFile, AuthorityFile} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil {
+			return err
+		}
+		if err := writeNew(filepath.Join(clientDir, name), data); err != nil {
+			return err
+		}
+	}
+	o := Options{Name: manifest.Fleet, Client: c.Name, BusURL: first.Bus.URL, Cluster: new(Cluster)}
+	return writeNew(filepath.Join(clientDir, ClientFile), clientConfig(o))
+}
+
+// edits are changes to files that can be taken back.
+type edits struct {
+	created []string
+	before  map[string][]byte
+}
+
+// create writes a file that is not there, or is the same.
+func (e *edits) create(path string, data []byte) error {
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, data) {
+		return nil
+	}
+	err := writeNew(path, data)
+	if err == nil {
+		e.created = append(e.created, path)
+	}
+	return err
+}
+
+// extend replaces a file with itself and more at its end.
+func (e *edits) extend(path, more string) error {
+	old, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := replace(path, append(bytes.Clone(old), more...)); err != nil {
+		return err
+	}
+	if e.before == nil {
+		e.before = map[string][]byte{}
+	}
+	e.before[path] = old
+	return nil
+}
+
+func (e *edits) undo() error {
+	var errs []error
+	for path, old := range e.before {
+		errs = append(errs, replace(path, old))
+	}
+	for _, path := range e.created {
+		errs = append(errs, os.RemoveAll(path))
+	}
+	return errors.Join(errs...)
+}
+
+// replace writes a file anew, as a whole.
+func replace(path string, data []byte) error {
+	next := path + ".new"
+	if err := os.Remove(next); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := writeNew(next, data); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
+// ReloadCommands have every server in a fleet directory read its configuration
+// again, each on its machine.
+func ReloadCommands(dir string) (commands []string) {
+	found, _ := filepath.Glob(filepath.Join(dir, natsDir, "*", clientsConf)) // a bad pattern finds nothing
+	for _, file := range found {
+		commands = append(commands, "nats-server --signal reload="+filepath.Join(filepath.Dir(file), "nats-server.pid"))
+	}
+	return commands
+}
