@@ -17,22 +17,26 @@ import (
 func newBusCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bus", Short: "Administer the fleet's streams on NATS"}
 	cmd.AddCommand(
-		newStreamsCommand("apply", "Create or update the fleet's streams (administrator)", (*bus.Bus).Apply),
-		newStreamsCommand("check", "Compare the fleet's streams with their declaration", (*bus.Bus).Check),
+		newStreamsCommand("apply", "Create or update the fleet's streams (administrator)", applyTimeout, (*bus.Bus).Apply),
+		newStreamsCommand("check", "Compare the fleet's streams with their declaration", dialTimeout, (*bus.Bus).Check),
 		newBusServeCommand(),
 	)
 	return cmd
 }
 
-func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) error) *cobra.Command {
+// newStreamsCommand makes a command that reaches NATS and runs within a time.
+func newStreamsCommand(
+	use, short string, limit time.Duration, run func(*bus.Bus, context.Context) error,
+) *cobra.Command {
 	o := bus.Options{Name: "frostctl"}
 	cmd := &cobra.Command{
 		Use: use + " --fleet NAME", Short: short, Args: cobra.NoArgs,
 		Example: "  frostctl bus " + use + " --fleet dev --url nats://127.0.0.1:4222",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
-			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 			defer cancel()
-			b, err := connectBus(cmd, o)
+			defer waiting(cmd, limit)()
+			b, err := bus.Connect(ctx, o)
 			if err != nil {
 				return err
 			}

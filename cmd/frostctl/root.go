@@ -133,10 +133,12 @@ func loadConfig(cmd *cobra.Command) (client.Config, error) {
 }
 
 // How long frostctl looks for the NATS server, which may start at the same
-// time, and when it says that it does.
+// time, and when it says that it does. A cluster that starts takes a while to
+// elect leaders, so that what makes its streams waits longer.
 const (
-	dialTimeout = 10 * time.Second
-	dialNote    = time.Second
+	dialTimeout  = 10 * time.Second
+	applyTimeout = time.Minute
+	dialNote     = time.Second
 )
 
 // connect opens the client that the command's flags name.
@@ -155,20 +157,20 @@ func dial(cmd *cobra.Command, cfg client.Config) (*client.Client, error) {
 	if cfg.TracerProvider, err = tracerProvider(ctx, cfg.Name); err != nil {
 		return nil, err
 	}
-	defer waiting(cmd)()
+	defer waiting(cmd, dialTimeout)()
 	return client.New(ctx, cfg)
 }
 
 // waiting says after a while that the command waits for the NATS server, until
 // stop is called.
-func waiting(cmd *cobra.Command) (stop func() bool) {
-	return time.AfterFunc(dialNote, func() { note(cmd, "waiting up to %v for NATS", dialTimeout) }).Stop
+func waiting(cmd *cobra.Command, limit time.Duration) (stop func() bool) {
+	return time.AfterFunc(dialNote, func() { note(cmd, "waiting up to %v for NATS", limit) }).Stop
 }
 
 // connectBus is dial for commands that read streams or make them.
 func connectBus(cmd *cobra.Command, o bus.Options) (*bus.Bus, error) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
 	defer cancel()
-	defer waiting(cmd)()
+	defer waiting(cmd, dialTimeout)()
 	return bus.Connect(ctx, o)
 }

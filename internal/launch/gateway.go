@@ -95,5 +95,5 @@ func prepare(ctx context.Context, conn *bus.Bus, g *config.Gateway, o Options) e
 	if err := conn.Restore(ctx); err != nil {
 		o.Log.Warn("memory streams not restored", "err", err)
 	}
-	return awaitStreams(ctx, conn, o.Log)
+	return awaitStreams(ctx, conn.Check, o.Log)
 }

@@ -53,14 +53,14 @@ func connect(
 
 // awaitStreams waits for the streams to be there: they may be applied a moment
 // after the workers start.
-func awaitStreams(ctx context.Context, conn *bus.Bus, log *slog.Logger) error {
+func awaitStreams(ctx context.Context, check func(context.Context) error, log *slog.Logger) error {
 	for tries := 0; ; tries++ {
-		err := conn.Check(ctx)
+		err := check(ctx)
 		switch {
 		case err == nil:
 			return nil
 		case tries == 0:
-			log.Info("waiting for the fleet's streams")
+			log.Info("waiting for the fleet's streams: the administrator runs frostctl bus apply")
 		case tries%30 == 5:
 			log.Warn("still waiting for the fleet's streams", "err", err)
 		}

@@ -83,7 +83,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}
 	defer closeBus(conn, log)
 	busCheck.wait("waiting for the fleet's streams: frostctl bus apply")
-	if err := awaitStreams(ctx, conn, log); err != nil {
+	if err := awaitStreams(ctx, conn.CheckStreams, log); err != nil {
 		return err
 	}
 	busCheck.open(conn.Healthy)
