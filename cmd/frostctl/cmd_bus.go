@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,12 +66,19 @@ func newStreamsCommand(
 }
 
 func newBusServeCommand() *cobra.Command {
-	var store, fleet string
+	var store, fleet, file string
 	port := 4222
 	cmd := &cobra.Command{
-		Use: "serve --store DIR", Short: "Run a NATS server on loopback, for development", Args: cobra.NoArgs,
-		Long: "Serve runs the embedded nats-server as a process of its own: JetStream on\nfiles, every write synced, loopback only and without credentials.",
+		Use: "serve (--store DIR | --config FILE)", Short: "Run a NATS server", Args: cobra.NoArgs,
+		Long: `Serve runs the embedded nats-server as a process of its own. With --store it is
+one for development: JetStream on files, every write synced, loopback only and
+without credentials. With --config it is nats-server -c FILE, run in the file's
+folder: one of the servers that frostctl fleet init --cluster writes.`,
+		Example: "  frostctl bus serve --store ./bus --fleet dev\n  frostctl bus serve --config ./fleet/nats/nats-1/server.conf",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" {
+				return serveConfig(file)
+			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			server, err := natsserver.Embed(store, port, log)
 			if err != nil {
@@ -93,8 +102,21 @@ func newBusServeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&store, "store", "", "folder of the streams")
 	cmd.Flags().Var(portFlag{&port, -1}, "port", "port on loopback; -1: any")
 	cmd.Flags().StringVar(&fleet, "fleet", "", "also create this fleet's streams")
-	_ = cmd.MarkFlagRequired("store")
+	cmd.Flags().StringVar(&file, "config", "", "configuration of nats-server")
+	cmd.MarkFlagsOneRequired("store", "config")
+	for _, flag := range []string{"store", "port", "fleet"} {
+		cmd.MarkFlagsMutuallyExclusive("config", flag)
+	}
 	return cmd
+}
+
+// serveConfig runs the server of a file in the file's folder, on which the paths
+// in it depend.
+func serveConfig(file string) error {
+	if err := os.Chdir(filepath.Dir(file)); err != nil {
+		return err
+	}
+	return natsserver.Serve(filepath.Base(file))
 }
 
 func applyTo(ctx context.Context, server natsconn.Server, fleet string) error {

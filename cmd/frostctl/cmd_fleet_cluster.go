@@ -72,8 +72,9 @@ the configuration of every NATS server in DIR. A client that makes its keys
 itself (frostctl fleet key; nk -gen user -pubout) sends their public halves; for
 another, they are made in DIR/clients/NAME, which then goes to the client.
 
-The servers take it with a reload, in which no connection is lost. Nodes and
-gateways read access.toml at start: restart them one after the other.`,
+The servers take it with two reloads, in which no connection is lost: the first
+one leaves a new account without what it imports. Nodes and gateways read
+access.toml at start: restart them one after the other.`,
 		Example: "  frostctl fleet add-client ./fleet treasury\n" +
 			"  frostctl fleet add-client ./fleet deposits --kinds keygen --public-key HEX --nkey UC...",
 		Args: cobra.ExactArgs(2),
@@ -92,12 +93,15 @@ gateways read access.toml at start: restart them one after the other.`,
 			if err != nil {
 				return err
 			}
-			reload := fleet.ReloadCommands(args[0])
+			reload, err := fleet.ReloadCommands(args[0])
+			if err != nil {
+				return err
+			}
 			if wantJSON(cmd) {
 				return printJSON(cmd.OutOrStdout(), map[string]any{"name": args[1], "directory": dir, "reload": reload})
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "client %s: give it %s\n\nthe servers take it with\n", args[1], dir)
+			fmt.Fprintf(out, "client %s: give it %s\n\nthe servers take it with two reloads:\n", args[1], dir)
 			for _, command := range reload {
 				fmt.Fprintf(out, "  %s\n", command)
 			}

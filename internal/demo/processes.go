@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
 // process is one of the fleet's programs, as its own process.
@@ -49,7 +51,7 @@ func startProcess(name, path, config string, port int) (*process, error) {
 	defer out.Close()
 	p.cmd.Stdout, p.cmd.Stderr = out, out
 	// The children end with the demo, however it ends.
-	p.cmd.SysProcAttr = childAttributes()
+	p.cmd.SysProcAttr = command.ChildAttributes()
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}

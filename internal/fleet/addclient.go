@@ -29,7 +29,7 @@ func AddClient(dir string, c NewClient) (clientDir string, err error) {
 	if err := c.check(); err != nil {
 		return "", err
 	}
-	first, servers, err := loadCluster(dir)
+	servers, err := ServerFiles(dir)
 	if err != nil {
 		return "", err
 	}
@@ -58,24 +58,7 @@ func AddClient(dir string, c NewClient) (clientDir string, err error) {
 	if err := c.makeKeys(clientDir); err != nil {
 		return "", err
 	}
-	return clientDir, c.add(dir, clientDir, first, servers, &changes)
-}
-
-// loadCluster reads what the first client's file says of the fleet and finds the
-// directories of the servers.
-func loadCluster(dir string) (first *config.Client, servers []string, err error) {
-	if first, err = config.ParseClient(filepath.Join(dir, ClientFile)); err != nil {
-		return nil, nil, err
-	}
-	found, err := filepath.Glob(filepath.Join(dir, natsDir, "*", clientsConf))
-	if err == nil && len(found) == 0 {
-		err = fmt.Errorf("%s has no NATS servers: make a fleet with frostctl fleet init DIR --cluster 3",
-			filepath.Join(dir, natsDir))
-	}
-	for _, file := range found {
-		servers = append(servers, filepath.Dir(file))
-	}
-	return first, servers, err
+	return clientDir, c.add(dir, clientDir, servers, &changes)
 }
 
 // makeKeys makes the keys of a client that has none.
@@ -92,7 +75,11 @@ func (c *NewClient) makeKeys(dir string) (err error) {
 }
 
 // add writes the client's directory and then the servers' and the access list.
-func (c *NewClient) add(dir, clientDir string, first *config.Client, servers []string, changes *edits) error {
+func (c *NewClient) add(dir, clientDir string, servers []string, changes *edits) error {
+	first, err := config.ParseClient(filepath.Join(dir, ClientFile))
+	if err != nil {
+		return err
+	}
 	manifest, err := config.LoadManifest(filepath.Join(dir, ManifestFile))
 	if err != nil {
 		return err
@@ -100,7 +87,8 @@ func (c *NewClient) add(dir, clientDir string, first *config.Client, servers []s
 	entry := "\n" + c.entry([]byte(c.PublicKey))
 	permits := clientPermissions(manifest.Fleet, c.Name)
 	account := clientAccount(c.Name, c.NKey)
-	for _, server := range servers {
+	for _, file := range servers {
+		server := filepath.Dir(file)
 		if err := errors.Join(
 			changes.create(filepath.Join(server, permissions, "client-"+c.Name+".conf"), []byte(permits)),
 			changes.extend(filepath.Join(server, clientsConf), account),
@@ -184,12 +172,27 @@ func replace(path string, data []byte) error {
 	return os.Rename(next, path)
 }
 
-// ReloadCommands have every server in a fleet directory read its configuration
-// again, each on its machine.
-func ReloadCommands(dir string) (commands []string) {
-	found, _ := filepath.Glob(filepath.Join(dir, natsDir, "*", clientsConf)) // a bad pattern finds nothing
-	for _, file := range found {
-		commands = append(commands, "nats-server --signal reload="+filepath.Join(filepath.Dir(file), "nats-server.pid"))
+// ServerFiles are the configurations of the NATS servers in a fleet directory.
+func ServerFiles(dir string) ([]string, error) {
+	files, err := filepath.Glob(filepath.Join(dir, natsDir, "*", serverConf))
+	if err == nil && len(files) == 0 {
+		err = fmt.Errorf("%s has no NATS servers: make a fleet with frostctl fleet init DIR --cluster 3",
+			filepath.Join(dir, natsDir))
 	}
-	return commands
+	return files, err
+}
+
+// ReloadCommands have every server in a fleet directory read its configuration
+// again, each on its machine. They do so twice: in its first reload with a new
+// account, nats-server (2.15.2 and before) does not set up what that imports, and
+// the account's requests get no responders.
+func ReloadCommands(dir string) ([]string, error) {
+	files, err := ServerFiles(dir)
+	var commands []string
+	for range 2 {
+		for _, file := range files {
+			commands = append(commands, "nats-server --signal reload="+filepath.Join(filepath.Dir(file), pidFile))
+		}
+	}
+	return commands, err
 }

@@ -40,6 +40,7 @@ const (
 	busSeed     = "bus.nk" // of a node or the gateway, beside its file
 	serverConf  = "server.conf"
 	clientsConf = "clients.conf"
+	pidFile     = "nats-server.pid"
 	routesCA    = "routes-ca.crt"
 	permissions = "permissions"
 	clientsDir  = "clients"
