@@ -26,7 +26,8 @@ func newBusCommand() *cobra.Command {
 	return cmd
 }
 
-// newStreamsCommand makes a command that reaches NATS and runs within a time.
+// newStreamsCommand makes a command that reaches NATS and runs within limit, unless
+// a flag gives it another.
 func newStreamsCommand(
 	use, short string, limit time.Duration, run func(*bus.Bus, context.Context) error,
 ) *cobra.Command {
@@ -35,6 +36,9 @@ func newStreamsCommand(
 		Use: use + " --fleet NAME", Short: short, Args: cobra.NoArgs,
 		Example: "  frostctl bus " + use + " --fleet dev --url nats://127.0.0.1:4222",
 		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+			if limit <= 0 {
+				return usagef("--timeout %v: want more than 0", limit)
+			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 			defer cancel()
 			defer waiting(cmd, limit)()
@@ -60,6 +64,7 @@ func newStreamsCommand(
 	f.StringVar(&o.TLSCA, "tls-ca", "", "PEM file of the server's CA")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file of the client certificate")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM file of its key")
+	f.DurationVar(&limit, "timeout", limit, "how long to wait for the servers, which may be starting")
 	f.IntVar(&o.Replicas, "replicas", 0, "copies of each stream; 0 keeps what is there, or 1")
 	_ = cmd.MarkFlagRequired("fleet")
 	return cmd
