@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -19,18 +18,15 @@ import (
 func newBusCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bus", Short: "Administer the fleet's streams on NATS"}
 	cmd.AddCommand(
-		newStreamsCommand("apply", "Create or update the fleet's streams (administrator)", applyTimeout, (*bus.Bus).Apply),
-		newStreamsCommand("check", "Compare the fleet's streams with their declaration", dialTimeout, (*bus.Bus).Check),
+		newStreamsCommand("apply", "Create or update the fleet's streams (administrator)", (*bus.Bus).Apply),
+		newStreamsCommand("check", "Compare the fleet's streams with their declaration", (*bus.Bus).Check),
 		newBusServeCommand(),
 	)
 	return cmd
 }
 
-// newStreamsCommand makes a command that reaches NATS and runs within limit, unless
-// a flag gives it another.
-func newStreamsCommand(
-	use, short string, limit time.Duration, run func(*bus.Bus, context.Context) error,
-) *cobra.Command {
+func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) error) *cobra.Command {
+	limit := busTimeout
 	o := bus.Options{Name: "frostctl"}
 	cmd := &cobra.Command{
 		Use: use + " --fleet NAME", Short: short, Args: cobra.NoArgs,

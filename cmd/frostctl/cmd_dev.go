@@ -24,7 +24,7 @@ hosts on loopback: each NATS server runs as a process of its own and logs to a
 file in its directory, and the streams are made.`,
 		Example: "  frostctl fleet init ./fleet && frostctl dev ./fleet\n" +
 			"  frostctl fleet init ./fleet --cluster 3 && frostctl dev ./fleet --cluster",
-		Args:    cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			log, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, level)
 			if err != nil {

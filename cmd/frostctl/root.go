@@ -134,11 +134,11 @@ func loadConfig(cmd *cobra.Command) (client.Config, error) {
 
 // How long frostctl looks for the NATS server, which may start at the same
 // time, and when it says that it does. A cluster that starts takes a while to
-// elect leaders, so that what makes its streams waits longer.
+// elect leaders, so that what looks after its streams waits longer.
 const (
-	dialTimeout  = 10 * time.Second
-	applyTimeout = time.Minute
-	dialNote     = time.Second
+	dialTimeout = 10 * time.Second
+	busTimeout  = time.Minute
+	dialNote    = time.Second
 )
 
 // connect opens the client that the command's flags name.

@@ -11,8 +11,9 @@ import (
 )
 
 // Check compares every stream and its consumers with their declaration. The error
-// is a *DriftError if all could be read. Replicas are compared only if
-// Options.Replicas says how many there should be.
+// is a *DriftError if all could be read; while streams elect leaders, it waits for
+// that until ctx ends. Replicas are compared only if Options.Replicas says how many
+// there should be.
 func (b *Bus) Check(ctx context.Context) error { return b.check(ctx, true) }
 
 // CheckStreams is Check without consumers, which workers may not read.
@@ -21,26 +22,35 @@ func (b *Bus) CheckStreams(ctx context.Context) error { return b.check(ctx, fals
 func (b *Bus) check(ctx context.Context, consumers bool) error {
 	var drifts []Drift
 	for i := range b.declared {
-		d := &b.declared[i]
-		want := d.config(b.names, b.opt.Replicas)
-		have, err := b.streamConfig(ctx, want.Name)
-		if err != nil {
+		if err := b.onceFormed(ctx, func(ctx context.Context) error {
+			more, err := b.checkStream(ctx, &b.declared[i], consumers)
+			drifts = append(drifts, more...)
+			return err
+		}); err != nil {
 			return err
 		}
-		drifts = append(drifts, b.compare(&want, have)...)
-		if have == nil || !consumers {
-			continue
-		}
-		more, err := b.checkConsumers(ctx, d)
-		if err != nil {
-			return err
-		}
-		drifts = append(drifts, more...)
 	}
 	if len(drifts) > 0 {
 		return &DriftError{Drifts: drifts}
 	}
 	return nil
+}
+
+func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers bool) ([]Drift, error) {
+	want := d.config(b.names, b.opt.Replicas)
+	have, err := b.streamConfig(ctx, want.Name)
+	if err != nil {
+		return nil, err
+	}
+	drifts := b.compare(&want, have)
+	if have == nil || !consumers {
+		return drifts, nil
+	}
+	more, err := b.checkConsumers(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return append(drifts, more...), nil
 }
 
 // Apply creates what is missing and corrects what drifted. It needs the

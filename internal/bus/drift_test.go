@@ -26,43 +26,51 @@ func jsonFields(c any) (names []string) {
 // field of nats.go that is missing here, and not harmless, has to be decided on:
 // does it touch what a stream keeps, or where a message goes?
 var streamChanges = map[string]func(*jetstream.StreamConfig){
-	"name":                      nil, // how the stream is found
-	"subjects":                  func(c *jetstream.StreamConfig) { c.Subjects = []string{c.Subjects[0] + ".more"} },
-	"retention":                 func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy },
-	"max_consumers":             func(c *jetstream.StreamConfig) { c.MaxConsumers = 7 },
-	"max_msgs":                  func(c *jetstream.StreamConfig) { c.MaxMsgs = 7 },
-	"max_bytes":                 func(c *jetstream.StreamConfig) { c.MaxBytes = 7 << 20 },
-	"discard":                   func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld; c.DiscardNewPerSubject = false },
-	"discard_new_per_subject":   func(c *jetstream.StreamConfig) { c.DiscardNewPerSubject = false },
-	"max_age":                   func(c *jetstream.StreamConfig) { c.MaxAge = 7 * time.Minute },
-	"max_msgs_per_subject":      func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 7 },
-	"max_msg_size":              func(c *jetstream.StreamConfig) { c.MaxMsgSize = 7 },
-	"storage":                   func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage },
-	"num_replicas":              func(c *jetstream.StreamConfig) { c.Replicas = 3 },
-	"no_ack":                    func(c *jetstream.StreamConfig) { c.NoAck = true },
-	"duplicate_window":          func(c *jetstream.StreamConfig) { c.Duplicates = 7 * time.Second },
-	"placement":                 func(c *jetstream.StreamConfig) { c.Placement = &jetstream.Placement{Tags: []string{"slow"}} },
-	"mirror":                    mirror,
-	"sources":                   func(c *jetstream.StreamConfig) { c.Sources = []*jetstream.StreamSource{{Name: "OTHER"}} },
-	"sealed":                    func(c *jetstream.StreamConfig) { c.Sealed = true },
-	"deny_delete":               func(c *jetstream.StreamConfig) { c.DenyDelete = !c.DenyDelete },
-	"deny_purge":                func(c *jetstream.StreamConfig) { c.DenyPurge = !c.DenyPurge },
-	"allow_rollup_hdrs":         func(c *jetstream.StreamConfig) { c.AllowRollup, c.DenyPurge = true, false },
-	"compression":               func(c *jetstream.StreamConfig) { c.Compression = jetstream.S2Compression },
-	"first_seq":                 func(c *jetstream.StreamConfig) { c.FirstSeq = 7 },
-	"subject_transform":         func(c *jetstream.StreamConfig) { c.SubjectTransform = &jetstream.SubjectTransformConfig{Destination: "x.>"} },
-	"republish":                 func(c *jetstream.StreamConfig) { c.RePublish = nil },
-	"allow_direct":              func(c *jetstream.StreamConfig) { c.AllowDirect = false },
-	"mirror_direct":             func(c *jetstream.StreamConfig) { mirror(c); c.MirrorDirect = true },
-	"consumer_limits":           func(c *jetstream.StreamConfig) { c.ConsumerLimits.MaxAckPending = 2048 },
-	"template_owner":            func(c *jetstream.StreamConfig) { c.Template = "x" },
-	"allow_msg_ttl":             func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true },
-	"subject_delete_marker_ttl": func(c *jetstream.StreamConfig) { c.SubjectDeleteMarkerTTL, c.AllowRollup, c.DenyPurge = time.Hour, true, false },
-	"allow_msg_counter":         func(c *jetstream.StreamConfig) { c.AllowMsgCounter, c.Discard, c.DiscardNewPerSubject = true, jetstream.DiscardOld, false },
-	"allow_atomic":              func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = true },
-	"allow_msg_schedules":       func(c *jetstream.StreamConfig) { c.AllowMsgSchedules, c.AllowRollup, c.DenyPurge, c.Discard, c.DiscardNewPerSubject = true, true, false, jetstream.DiscardOld, false },
-	"persist_mode":              func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode },
-	"allow_batched":             func(c *jetstream.StreamConfig) { c.AllowBatchPublish = true },
+	"name":                    nil, // how the stream is found
+	"subjects":                func(c *jetstream.StreamConfig) { c.Subjects = []string{c.Subjects[0] + ".more"} },
+	"retention":               func(c *jetstream.StreamConfig) { c.Retention = jetstream.InterestPolicy },
+	"max_consumers":           func(c *jetstream.StreamConfig) { c.MaxConsumers = 7 },
+	"max_msgs":                func(c *jetstream.StreamConfig) { c.MaxMsgs = 7 },
+	"max_bytes":               func(c *jetstream.StreamConfig) { c.MaxBytes = 7 << 20 },
+	"discard":                 func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardOld; c.DiscardNewPerSubject = false },
+	"discard_new_per_subject": func(c *jetstream.StreamConfig) { c.DiscardNewPerSubject = false },
+	"max_age":                 func(c *jetstream.StreamConfig) { c.MaxAge = 7 * time.Minute },
+	"max_msgs_per_subject":    func(c *jetstream.StreamConfig) { c.MaxMsgsPerSubject = 7 },
+	"max_msg_size":            func(c *jetstream.StreamConfig) { c.MaxMsgSize = 7 },
+	"storage":                 func(c *jetstream.StreamConfig) { c.Storage = jetstream.MemoryStorage },
+	"num_replicas":            func(c *jetstream.StreamConfig) { c.Replicas = 3 },
+	"no_ack":                  func(c *jetstream.StreamConfig) { c.NoAck = true },
+	"duplicate_window":        func(c *jetstream.StreamConfig) { c.Duplicates = 7 * time.Second },
+	"placement":               func(c *jetstream.StreamConfig) { c.Placement = &jetstream.Placement{Tags: []string{"slow"}} },
+	"mirror":                  mirror,
+	"sources":                 func(c *jetstream.StreamConfig) { c.Sources = []*jetstream.StreamSource{{Name: "OTHER"}} },
+	"sealed":                  func(c *jetstream.StreamConfig) { c.Sealed = true },
+	"deny_delete":             func(c *jetstream.StreamConfig) { c.DenyDelete = !c.DenyDelete },
+	"deny_purge":              func(c *jetstream.StreamConfig) { c.DenyPurge = !c.DenyPurge },
+	"allow_rollup_hdrs":       func(c *jetstream.StreamConfig) { c.AllowRollup, c.DenyPurge = true, false },
+	"compression":             func(c *jetstream.StreamConfig) { c.Compression = jetstream.S2Compression },
+	"first_seq":               func(c *jetstream.StreamConfig) { c.FirstSeq = 7 },
+	"subject_transform": func(c *jetstream.StreamConfig) {
+		c.SubjectTransform = &jetstream.SubjectTransformConfig{Destination: "x.>"}
+	},
+	"republish":       func(c *jetstream.StreamConfig) { c.RePublish = nil },
+	"allow_direct":    func(c *jetstream.StreamConfig) { c.AllowDirect = false },
+	"mirror_direct":   func(c *jetstream.StreamConfig) { mirror(c); c.MirrorDirect = true },
+	"consumer_limits": func(c *jetstream.StreamConfig) { c.ConsumerLimits.MaxAckPending = 2048 },
+	"template_owner":  func(c *jetstream.StreamConfig) { c.Template = "x" },
+	"allow_msg_ttl":   func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true },
+	"subject_delete_marker_ttl": func(c *jetstream.StreamConfig) {
+		c.SubjectDeleteMarkerTTL, c.AllowRollup, c.DenyPurge = time.Hour, true, false
+	},
+	"allow_msg_counter": func(c *jetstream.StreamConfig) {
+		c.AllowMsgCounter, c.Discard, c.DiscardNewPerSubject = true, jetstream.DiscardOld, false
+	},
+	"allow_atomic": func(c *jetstream.StreamConfig) { c.AllowAtomicPublish = true },
+	"allow_msg_schedules": func(c *jetstream.StreamConfig) {
+		c.AllowMsgSchedules, c.AllowRollup, c.DenyPurge, c.Discard, c.DiscardNewPerSubject = true, true, false, jetstream.DiscardOld, false
+	},
+	"persist_mode":  func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode },
+	"allow_batched": func(c *jetstream.StreamConfig) { c.AllowBatchPublish = true },
 }
 
 func mirror(c *jetstream.StreamConfig) {
@@ -71,11 +79,16 @@ func mirror(c *jetstream.StreamConfig) {
 
 // consumerChanges are the same for a consumer.
 var consumerChanges = map[string]func(*jetstream.ConsumerConfig){
-	"name":               nil, // how the consumer is found
-	"durable_name":       nil,
-	"deliver_policy":     func(c *jetstream.ConsumerConfig) { c.DeliverPolicy = jetstream.DeliverNewPolicy },
-	"opt_start_seq":      func(c *jetstream.ConsumerConfig) { c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, 7 },
-	"opt_start_time":     func(c *jetstream.ConsumerConfig) { now := time.Now(); c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &now },
+	"name":           nil, // how the consumer is found
+	"durable_name":   nil,
+	"deliver_policy": func(c *jetstream.ConsumerConfig) { c.DeliverPolicy = jetstream.DeliverNewPolicy },
+	"opt_start_seq": func(c *jetstream.ConsumerConfig) {
+		c.DeliverPolicy, c.OptStartSeq = jetstream.DeliverByStartSequencePolicy, 7
+	},
+	"opt_start_time": func(c *jetstream.ConsumerConfig) {
+		now := time.Now()
+		c.DeliverPolicy, c.OptStartTime = jetstream.DeliverByStartTimePolicy, &now
+	},
 	"ack_policy":         func(c *jetstream.ConsumerConfig) { c.AckPolicy = jetstream.AckNonePolicy },
 	"ack_wait":           func(c *jetstream.ConsumerConfig) { c.AckWait = 7 * time.Second },
 	"max_deliver":        func(c *jetstream.ConsumerConfig) { c.MaxDeliver = 7 },
@@ -93,15 +106,30 @@ var consumerChanges = map[string]func(*jetstream.ConsumerConfig){
 	"inactive_threshold": func(c *jetstream.ConsumerConfig) { c.InactiveThreshold = 7 * time.Minute },
 	"num_replicas":       func(c *jetstream.ConsumerConfig) { c.Replicas = 1 },
 	"mem_storage":        func(c *jetstream.ConsumerConfig) { c.MemoryStorage = true },
-	"filter_subjects":    func(c *jetstream.ConsumerConfig) { c.FilterSubjects = []string{c.FilterSubject, c.FilterSubject + ".x"}; c.FilterSubject = "" },
-	"pause_until":        func(c *jetstream.ConsumerConfig) { later := time.Now().Add(time.Hour); c.PauseUntil = &later },
-	"priority_policy":    func(c *jetstream.ConsumerConfig) { c.PriorityPolicy, c.PriorityGroups = jetstream.PriorityPolicyOverflow, []string{"a"} },
-	"priority_timeout":   func(c *jetstream.ConsumerConfig) { c.PriorityPolicy, c.PriorityGroups, c.PinnedTTL = jetstream.PriorityPolicyPinned, []string{"a"}, time.Minute },
-	"priority_groups":    func(c *jetstream.ConsumerConfig) { c.PriorityPolicy, c.PriorityGroups = jetstream.PriorityPolicyOverflow, []string{"a"} },
-	"deliver_subject":    func(c *jetstream.ConsumerConfig) { c.DeliverSubject, c.MaxWaiting = "elsewhere", 0 },
-	"deliver_group":      func(c *jetstream.ConsumerConfig) { c.DeliverSubject, c.DeliverGroup, c.MaxWaiting = "elsewhere", "a", 0 },
-	"flow_control":       func(c *jetstream.ConsumerConfig) { c.DeliverSubject, c.FlowControl, c.IdleHeartbeat, c.MaxWaiting = "elsewhere", true, time.Second, 0 },
-	"idle_heartbeat":     func(c *jetstream.ConsumerConfig) { c.DeliverSubject, c.IdleHeartbeat, c.MaxWaiting = "elsewhere", time.Second, 0 },
+	"filter_subjects": func(c *jetstream.ConsumerConfig) {
+		c.FilterSubjects = []string{c.FilterSubject, c.FilterSubject + ".x"}
+		c.FilterSubject = ""
+	},
+	"pause_until": func(c *jetstream.ConsumerConfig) { later := time.Now().Add(time.Hour); c.PauseUntil = &later },
+	"priority_policy": func(c *jetstream.ConsumerConfig) {
+		c.PriorityPolicy, c.PriorityGroups = jetstream.PriorityPolicyOverflow, []string{"a"}
+	},
+	"priority_timeout": func(c *jetstream.ConsumerConfig) {
+		c.PriorityPolicy, c.PriorityGroups, c.PinnedTTL = jetstream.PriorityPolicyPinned, []string{"a"}, time.Minute
+	},
+	"priority_groups": func(c *jetstream.ConsumerConfig) {
+		c.PriorityPolicy, c.PriorityGroups = jetstream.PriorityPolicyOverflow, []string{"a"}
+	},
+	"deliver_subject": func(c *jetstream.ConsumerConfig) { c.DeliverSubject, c.MaxWaiting = "elsewhere", 0 },
+	"deliver_group": func(c *jetstream.ConsumerConfig) {
+		c.DeliverSubject, c.DeliverGroup, c.MaxWaiting = "elsewhere", "a", 0
+	},
+	"flow_control": func(c *jetstream.ConsumerConfig) {
+		c.DeliverSubject, c.FlowControl, c.IdleHeartbeat, c.MaxWaiting = "elsewhere", true, time.Second, 0
+	},
+	"idle_heartbeat": func(c *jetstream.ConsumerConfig) {
+		c.DeliverSubject, c.IdleHeartbeat, c.MaxWaiting = "elsewhere", time.Second, 0
+	},
 }
 
 // TestEveryFieldIsDecided: what nats.go can set is compared, or harmless. What
