@@ -100,7 +100,7 @@ func (c *Cluster) Check() error {
 	if !storePattern.MatchString(c.MaxStore) {
 		errs = append(errs, fmt.Errorf("size %.32q of the streams: use a number with MB, GB or TB", c.MaxStore))
 	}
-	if c.StoreDir == "" || strings.ContainsFunc(c.StoreDir, func(r rune) bool { return r < ' ' || r == '"' || r == '\\' }) {
+	if c.StoreDir == "" || strings.ContainsAny(c.StoreDir, "\"\\$\x00\n\r\t") {
 		errs = append(errs, fmt.Errorf("%.64q is not a directory for the streams", c.StoreDir))
 	}
 	return errors.Join(errs...)

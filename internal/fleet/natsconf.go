@@ -56,6 +56,9 @@ func clientPermissions(fleet, client string) string {
 	).Replace(ofFleet(fleet, exampleClient))
 }
 
+// clientsHead begins the file of the clients' accounts.
+const clientsHead = "# An account for each client: its own jobs, its own results.\n"
+
 // clientAccount is a client's account, as an entry of clients.conf.
 func clientAccount(client, public string) string {
 	return fmt.Sprintf("CLIENT_%s {\n  include %q\n  users: [ { nkey: %s } ]\n}\n",
@@ -114,7 +117,7 @@ func writeServer(dir string, o Options, i int, users natsUsers, certificates, ro
 	}
 	files := map[string][]byte{
 		serverConf:   o.serverConf(i, users),
-		clientsConf:  []byte("# An account for each client: its own jobs, its own results.\n" + clientAccount(o.Client, users.Client)),
+		clientsConf:  []byte(clientsHead + clientAccount(o.Client, users.Client)),
 		"server.crt": cert, "server.key": key, "route.crt": routeCert, "route.key": routeKey,
 		routesCA: routes.certPEM,
 	}
