@@ -19,6 +19,8 @@ type Drift struct {
 	Want, Have string // JSON
 }
 
+const fieldReplicas = "num_replicas"
+
 // DriftError lists every difference that Check found.
 type DriftError struct{ Drifts []Drift }
 
@@ -27,6 +29,9 @@ func (e *DriftError) Error() string {
 	b.WriteString("streams are not as declared; the administrator runs: frostctl bus apply")
 	for _, d := range e.Drifts {
 		fmt.Fprintf(&b, "\n  %s: %s: want %s, have %s", d.Stream, d.Field, d.Want, d.Have)
+		if d.Field == fieldReplicas {
+			fmt.Fprintf(&b, " (--replicas %s, or set replicas = %s under [bus] in this program's file)", d.Want, d.Have)
+		}
 	}
 	return b.String()
 }
@@ -45,8 +50,8 @@ func (b *Bus) compare(want, have *jetstream.StreamConfig) []Drift {
 	}
 	w, h := fields(want), fields(have)
 	if b.opt.Replicas == 0 {
-		delete(w, "num_replicas")
-		delete(h, "num_replicas")
+		delete(w, fieldReplicas)
+		delete(h, fieldReplicas)
 	}
 	return differences(want.Name, w, h)
 }
