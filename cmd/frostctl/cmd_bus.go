@@ -42,7 +42,7 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, b.Close(ctx)) }()
+			defer func() { err = errors.Join(err, b.Close(cmd.Context())) }()
 			if err := run(b, ctx); err != nil {
 				return err
 			}

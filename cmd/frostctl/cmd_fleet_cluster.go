@@ -101,7 +101,7 @@ access.toml at start: restart them one after the other.`,
 				return printJSON(cmd.OutOrStdout(), map[string]any{"name": args[1], "directory": dir, "reload": reload})
 			}
 			out := cmd.OutOrStdout()
-			fmt.Fprintf(out, "client %s: give it %s\n\nthe servers take it with two reloads:\n", args[1], dir)
+			fmt.Fprintf(out, "client %s: give it %s\n\nthe servers take it with two reloads, a few seconds apart:\n", args[1], dir)
 			for _, command := range reload {
 				fmt.Fprintf(out, "  %s\n", command)
 			}

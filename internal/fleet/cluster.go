@@ -6,7 +6,6 @@ import (
 	"net"
 	"net/netip"
 	"path"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -129,46 +128,4 @@ func (s NATSServer) listen(port int) string {
 		host = "::"
 	}
 	return net.JoinHostPort(host, strconv.Itoa(port))
-}
-
-// writeCluster writes the servers' directories, the administrator's files, and
-// the credentials of every program.
-func writeCluster(dir string, o Options) error {
-	certificates, err := newAuthority("Frostfleet " + o.Name + " NATS")
-	if err != nil {
-		return err
-	}
-	routes, err := newAuthority("Frostfleet " + o.Name + " NATS routes")
-	if err != nil {
-		return err
-	}
-	users, err := writeUsers(dir, o)
-	if err != nil {
-		return err
-	}
-	for _, f := range []struct {
-		name string
-		data []byte
-	}{
-		{filepath.Join(natsDir, "ca.key"), certificates.keyPEM},
-		{filepath.Join(natsDir, "routes-ca.key"), routes.keyPEM},
-		{AuthorityFile, certificates.certPEM},
-		{filepath.Join(filepath.Dir(GatewayFile), AuthorityFile), certificates.certPEM},
-		{ReadmeFile, o.readme()},
-	} {
-		if err := writeNew(filepath.Join(dir, f.name), f.data); err != nil {
-			return err
-		}
-	}
-	for i := range o.N {
-		if err := writeNodeBus(dir, o, i, certificates.certPEM); err != nil {
-			return err
-		}
-	}
-	for i := range o.Cluster.Servers {
-		if err := writeServer(dir, o, i, users, certificates, routes); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -3,7 +3,6 @@ package fleet
 import (
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -101,33 +100,4 @@ func accountStore(perServer string, servers int) string {
 	}
 	smaller := map[string]string{"MB": "KB", "GB": "MB", "TB": "GB"}[unit]
 	return fmt.Sprintf("%d%s", n*900*uint64(servers), smaller)
-}
-
-// writeServer writes the directory of server i: all that its machine needs, and
-// no key of any other's.
-func writeServer(dir string, o Options, i int, users natsUsers, certificates, routes *authority) error {
-	host, name := o.Cluster.Servers[i].Host, serverName(i)
-	cert, key, err := certificates.leaf(name, host)
-	if err != nil {
-		return err
-	}
-	routeCert, routeKey, err := routes.leaf(name, host)
-	if err != nil {
-		return err
-	}
-	files := map[string][]byte{
-		serverConf:   o.serverConf(i, users),
-		clientsConf:  []byte(clientsHead + clientAccount(o.Client, users.Client)),
-		"server.crt": cert, "server.key": key, "route.crt": routeCert, "route.key": routeKey,
-		routesCA: routes.certPEM,
-	}
-	for file, text := range o.permissionFiles() {
-		files[file] = []byte(text)
-	}
-	for file, data := range files {
-		if err := writeNew(filepath.Join(dir, ServerDir(i), file), data); err != nil {
-			return err
-		}
-	}
-	return nil
 }

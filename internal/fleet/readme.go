@@ -31,15 +31,3 @@ func (o Options) readme() []byte {
 	}
 	return render(ReadmeFile, v)
 }
-
-// writeNodeBus writes what a node needs beside its own file to reach the bus,
-// and, for a node that has one already, what is to be added to it.
-func writeNodeBus(dir string, o Options, i int, authority []byte) error {
-	node := filepath.Join(dir, filepath.Dir(NodeFile(i)))
-	if o.Manifest != nil {
-		if err := writeNew(filepath.Join(node, "bus.toml"), render("bus.toml", o.values(i, 0))); err != nil {
-			return err
-		}
-	}
-	return writeNew(filepath.Join(node, AuthorityFile), authority)
-}
