@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -31,26 +30,16 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 	cmd := &cobra.Command{
 		Use: use + " --fleet NAME", Short: short, Args: cobra.NoArgs,
 		Example: "  frostctl bus " + use + " --fleet dev --url nats://127.0.0.1:4222",
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if limit <= 0 {
 				return usagef("--timeout %v: want more than 0", limit)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), limit)
-			defer cancel()
-			defer waiting(cmd, limit)()
-			b, err := bus.Connect(ctx, o)
+			err := withBus(cmd, o, limit, limit, func(ctx context.Context, b *bus.Bus) error { return run(b, ctx) })
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, b.Close(cmd.Context())) }()
-			if err := run(b, ctx); err != nil {
-				return err
-			}
-			if wantJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), map[string]any{"fleet": o.Fleet, "as_declared": true})
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "the streams of fleet %s are as declared\n", o.Fleet)
-			return nil
+			declared := map[string]any{"fleet": o.Fleet, "as_declared": true}
+			return say(cmd, declared, "the streams of fleet %s are as declared\n", o.Fleet)
 		},
 	}
 	f := cmd.Flags()
@@ -91,11 +80,7 @@ folder: one of the servers that frostctl fleet init --cluster writes.`,
 					return err
 				}
 			}
-			if wantJSON(cmd) {
-				err = printJSON(cmd.OutOrStdout(), map[string]string{"url": server.URL()})
-			} else {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), server.URL())
-			}
+			err = say(cmd, map[string]string{"url": server.URL()}, "%s\n", server.URL())
 			<-cmd.Context().Done()
 			return err
 		},

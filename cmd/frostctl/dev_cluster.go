@@ -15,6 +15,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/launch"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
 // devCluster runs a directory's NATS servers as processes, makes the streams, and
@@ -61,8 +62,8 @@ func applyAs(ctx context.Context, dir string, o launch.Options) error {
 		return err
 	}
 	b, err := bus.Connect(ctx, bus.Options{
-		Fleet: m.Fleet, URL: gateway.Bus.URL, Name: "frostctl", TLSCA: gateway.Bus.TLSCA, Replicas: gateway.Bus.Replicas,
-		Credentials: filepath.Join(dir, fleet.AdministratorFile), Logger: o.Log,
+		Fleet: m.Fleet, URL: gateway.Bus.URL, Name: "frostctl", Replicas: gateway.Bus.Replicas, Logger: o.Log,
+		Files: natsconn.Files{Credentials: filepath.Join(dir, fleet.AdministratorFile), TLSCA: gateway.Bus.TLSCA},
 	})
 	if err != nil {
 		return err

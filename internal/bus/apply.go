@@ -142,7 +142,7 @@ func (b *Bus) applyStream(ctx context.Context, d *declaration) error {
 		want.Replicas = have.Replicas
 	}
 	if _, err := b.nc.JS.UpdateStream(ctx, want); err != nil {
-		return fmt.Errorf("updating stream %s: %w (its storage and retention can't be changed; %w)",
+		return fmt.Errorf("updating stream %s: %w (its storage, retention and persist mode can't be changed; %w)",
 			want.Name, err, &DriftError{Drifts: drifts})
 	}
 	b.log.Info("stream updated", "stream", want.Name, "drifts", len(drifts))

@@ -84,8 +84,7 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 func (b *Bus) dial(ctx context.Context) (err error) {
 	o := &b.opt
 	b.nc, err = natsconn.Connect(ctx, natsconn.Options{
-		URL: o.URL, Embedded: o.Embedded, Name: o.Name, Credentials: o.Credentials,
-		TLSCA: o.TLSCA, TLSCert: o.TLSCert, TLSKey: o.TLSKey,
+		URL: o.URL, Embedded: o.Embedded, Name: o.Name, Files: o.Files,
 		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger, Reconnected: b.onReconnect,
 	})
 	if err != nil {
@@ -107,7 +106,7 @@ func (b *Bus) awaitServer(ctx context.Context) error {
 	}
 	pause := newPause()
 	for logged := (time.Time{}); ; {
-		_, _, err := b.Ask(ctx, "$JS.API.INFO", new(struct{}))
+		err := b.Ask(ctx, "$JS.API.INFO", nil, new(struct{}))
 		if err == nil {
 			return nil
 		}

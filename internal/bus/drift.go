@@ -82,7 +82,7 @@ func compareConsumer(stream string, want, have *jetstream.ConsumerConfig) []Drif
 // consumerConfig is nil without error if the consumer does not exist.
 func (b *Bus) consumerConfig(ctx context.Context, stream, durable string) (*jetstream.ConsumerConfig, error) {
 	var info jetstream.ConsumerInfo
-	_, _, err := b.Ask(ctx, "$JS.API.CONSUMER.INFO."+stream+"."+durable, &info)
+	err := b.Ask(ctx, "$JS.API.CONSUMER.INFO."+stream+"."+durable, nil, &info)
 	var api *jetstream.APIError
 	if errors.As(err, &api) && api.ErrorCode == jetstream.JSErrCodeConsumerNotFound {
 		return nil, nil
