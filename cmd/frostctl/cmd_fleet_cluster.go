@@ -27,7 +27,7 @@ func (c *clusterFlags) add(cmd *cobra.Command) {
 	f.StringSliceVar(&c.hosts, "hosts", nil, "machines of these servers, names or addresses (default: loopback)")
 	f.Var(portFlag{&c.routePort, 1}, "route-port", "port of these servers for each other; further ones of one host follow")
 	f.StringVar(&c.storeDir, "store-dir", "jetstream", "where they keep streams; relative: inside each one's directory")
-	f.StringVar(&c.maxStore, "max-file-store", "100GB", "what streams may take of each one's disk")
+	f.StringVar(&c.maxStore, "max-file-store", "200GB", "what streams may take of each one's disk")
 	cmd.MarkFlagsMutuallyExclusive("cluster", "bus-url")
 }
 

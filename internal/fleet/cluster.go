@@ -17,7 +17,7 @@ import (
 type Cluster struct {
 	Servers  []NATSServer // 3 or 5
 	StoreDir string       // of the streams, on each server; relative: inside the server's directory
-	MaxStore string       // what streams may take of each server's disk, such as 100GB
+	MaxStore string       // what streams may take of each server's disk, such as 200GB
 }
 
 // NATSServer is where one server of a cluster listens.
@@ -63,7 +63,7 @@ func NewCluster(n int, hosts []string, port, routePort int) (*Cluster, error) {
 	if len(hosts) != n {
 		return nil, fmt.Errorf("%d hosts for a cluster of %d servers: name one of each", len(hosts), n)
 	}
-	c := &Cluster{StoreDir: "jetstream", MaxStore: "100GB"}
+	c := &Cluster{StoreDir: "jetstream", MaxStore: "200GB"}
 	here := map[string]int{}
 	for _, host := range hosts {
 		c.Servers = append(c.Servers, NATSServer{host, port + here[host], routePort + here[host]})

@@ -90,7 +90,7 @@ func TestClusterFiles(t *testing.T) {
 		if len(s.Nkeys) != len(users) {
 			t.Errorf("server %d has %d users, %d have seeds", i, len(s.Nkeys), len(users))
 		}
-		if !s.SyncAlways || !s.JetStream || s.JetStreamMaxStore != 100<<30 || s.JetStreamDomain != "" || s.SystemAccount != "SYS" ||
+		if !s.SyncAlways || !s.JetStream || s.JetStreamMaxStore != 200<<30 || s.JetStreamDomain != "" || s.SystemAccount != "SYS" ||
 			s.TLSConfig == nil || s.Cluster.TLSConfig == nil || len(s.Routes) != 2 || s.Port != 4222+i || s.Cluster.Port != 6222+i {
 			t.Errorf("server %d: %+v", i, s)
 		}
@@ -226,6 +226,22 @@ func TestPermissionFiles(t *testing.T) {
 		if strings.HasSuffix(name, "worker-11.conf") && (strings.Contains(text, `.0"`) || !strings.Contains(text, `frost.other-2.dkg.*.deal.11"`)) {
 			t.Errorf("%s:\n%s", name, text)
 		}
+	}
+}
+
+// TestPerNode: what stands for three nodes in the example is there for every node.
+func TestPerNode(t *testing.T) {
+	const example = "a\n  INFO.FROST_A_ROUNDS_0\n  INFO.FROST_A_ROUNDS_1\n  INFO.FROST_A_ROUNDS_2\n" +
+		"  GET.FROST_A_ROUNDS_0.>\n  GET.FROST_A_ROUNDS_1.>\n  GET.FROST_A_ROUNDS_2.>\nb\n"
+	if got := perNode(example, 3); got != example {
+		t.Errorf("three nodes: %s", got)
+	}
+	const two = "a\n  INFO.FROST_A_ROUNDS_0\n  INFO.FROST_A_ROUNDS_1\n  GET.FROST_A_ROUNDS_0.>\n  GET.FROST_A_ROUNDS_1.>\nb\n"
+	if got := perNode(example, 2); got != two {
+		t.Errorf("two nodes: %s", got)
+	}
+	if got := perNode(example, 12); !strings.Contains(got, "  GET.FROST_A_ROUNDS_11.>\n") || strings.Count(got, "\n") != 26 {
+		t.Errorf("twelve nodes: %s", got)
 	}
 }
 

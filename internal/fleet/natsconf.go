@@ -3,6 +3,7 @@ package fleet
 import (
 	"fmt"
 	"io/fs"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -23,7 +24,7 @@ func (o Options) permissionFiles() map[string]string {
 		permissions + "/client-" + o.Client + ".conf": clientPermissions(o.Name, o.Client),
 	}
 	for _, name := range []string{"exports.conf", "gateway.conf", "worker-imports.conf"} {
-		files[permissions+"/"+name] = ofFleet(o.Name, permissions+"/"+name)
+		files[permissions+"/"+name] = perNode(ofFleet(o.Name, permissions+"/"+name), o.N)
 	}
 	for i := range o.N {
 		files[fmt.Sprintf("%s/worker-%d.conf", permissions, i)] = workerPermissions(o.Name, i)
@@ -41,6 +42,25 @@ func ofFleet(fleet, file string) string {
 		"frost."+exampleFleet+".", "frost."+fleet+".",
 		"FROST_"+strings.ToUpper(exampleFleet)+"_", "FROST_"+strings.ToUpper(fleet)+"_",
 	).Replace(string(text))
+}
+
+var nodeStream = regexp.MustCompile(`_ROUNDS_(\d+)`)
+
+// perNode repeats each line about the stream of node 0 for every node, in place of
+// those about the other nodes of the example.
+func perNode(text string, n int) string {
+	var out strings.Builder
+	for line := range strings.Lines(text) {
+		switch found := nodeStream.FindStringSubmatch(line); {
+		case found == nil:
+			out.WriteString(line)
+		case found[1] == "0":
+			for i := range n {
+				out.WriteString(nodeStream.ReplaceAllString(line, fmt.Sprintf("_ROUNDS_%d", i)))
+			}
+		}
+	}
+	return out.String()
 }
 
 func workerPermissions(fleet string, i int) string {
