@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -23,12 +25,16 @@ func newBusCommand() *cobra.Command {
 }
 
 func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) error) *cobra.Command {
+	limit := busTimeout
 	o := bus.Options{Name: "frostctl"}
 	cmd := &cobra.Command{
 		Use: use + " --fleet NAME", Short: short, Args: cobra.NoArgs,
 		Example: "  frostctl bus " + use + " --fleet dev --url nats://127.0.0.1:4222",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			err := withBus(cmd, o, func(ctx context.Context, b *bus.Bus) error { return run(b, ctx) })
+			if limit <= 0 {
+				return usagef("--timeout %v: want more than 0", limit)
+			}
+			err := withBus(cmd, o, limit, limit, func(ctx context.Context, b *bus.Bus) error { return run(b, ctx) })
 			if err != nil {
 				return err
 			}
@@ -43,19 +49,26 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 	f.StringVar(&o.TLSCA, "tls-ca", "", "PEM file of the server's CA")
 	f.StringVar(&o.TLSCert, "tls-cert", "", "PEM file of the client certificate")
 	f.StringVar(&o.TLSKey, "tls-key", "", "PEM file of its key")
+	f.DurationVar(&limit, "timeout", limit, "how long to wait for the servers, which may be starting")
 	f.IntVar(&o.Replicas, "replicas", 0, "copies of each stream; 0 keeps what is there, or 1")
 	_ = cmd.MarkFlagRequired("fleet")
 	return cmd
 }
 
 func newBusServeCommand() *cobra.Command {
-	var store, fleet string
+	var store, fleet, file string
 	port := 4222
 	cmd := &cobra.Command{
-		Use: "serve --store DIR", Short: "Run a NATS server on loopback, for development", Args: cobra.NoArgs,
-		Long: `Serve runs the embedded nats-server as a process of its own: JetStream on
-files, every write synced, loopback only and without credentials.`,
+		Use: "serve (--store DIR | --config FILE)", Short: "Run a NATS server", Args: cobra.NoArgs,
+		Long: `Serve runs the embedded nats-server as a process of its own. With --store it is
+one for development: JetStream on files, every write synced, loopback only and
+without credentials. With --config it is nats-server -c FILE, run in the file's
+folder: one of the servers that frostctl fleet init --cluster writes.`,
+		Example: "  frostctl bus serve --store ./bus --fleet dev\n  frostctl bus serve --config ./fleet/nats/nats-1/server.conf",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if file != "" {
+				return serveConfig(file)
+			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			server, err := natsserver.Embed(store, port, log)
 			if err != nil {
@@ -75,8 +88,21 @@ files, every write synced, loopback only and without credentials.`,
 	cmd.Flags().StringVar(&store, "store", "", "folder of the streams")
 	cmd.Flags().Var(portFlag{&port, -1}, "port", "port on loopback; -1: any")
 	cmd.Flags().StringVar(&fleet, "fleet", "", "also create this fleet's streams")
-	_ = cmd.MarkFlagRequired("store")
+	cmd.Flags().StringVar(&file, "config", "", "configuration of nats-server")
+	cmd.MarkFlagsOneRequired("store", "config")
+	for _, flag := range []string{"store", "port", "fleet"} {
+		cmd.MarkFlagsMutuallyExclusive("config", flag)
+	}
 	return cmd
+}
+
+// serveConfig runs the server of a file in the file's folder, on which the paths
+// in it depend.
+func serveConfig(file string) error {
+	if err := os.Chdir(filepath.Dir(file)); err != nil {
+		return err
+	}
+	return natsserver.Serve(filepath.Base(file))
 }
 
 func applyTo(ctx context.Context, server natsconn.Server, fleet string) error {

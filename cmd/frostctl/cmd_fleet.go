@@ -14,7 +14,8 @@ import (
 
 func newFleetCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "fleet", Short: "Make fleets"}
-	cmd.AddCommand(newFleetInitCommand(), newFleetManifestCommand(), newFleetKeyCommand(), newFleetHashCommand())
+	cmd.AddCommand(newFleetInitCommand(), newFleetManifestCommand(), newFleetKeyCommand(), newFleetHashCommand(),
+		newFleetAddClientCommand())
 	return cmd
 }
 
@@ -22,6 +23,7 @@ func newFleetInitCommand() *cobra.Command {
 	o := fleet.Options{BusPort: 4222}
 	serverPort := 4000
 	var manifest string
+	var cluster clusterFlags
 	cmd := &cobra.Command{
 		Use:   "init DIR",
 		Short: "Write a complete fleet directory with fresh software keys, or one around a manifest",
@@ -31,11 +33,20 @@ prometheus-targets.json lists where Prometheus finds their metrics.
 
 In production every node makes its keys on its own KMS or HSM, and frostctl
 fleet manifest joins their cards. With that manifest, init writes all but the
-nodes: the access list, and a gateway and a client.`,
+nodes: the access list, and a gateway and a client.
+
+With --cluster, init also writes the configurations of 3 or 5 NATS servers: TLS,
+an account and credentials for every role, streams that are on every server.
+README.md in DIR has the commands that start it all, and says what goes to which
+machine.`,
 		Example: `  frostctl fleet init ./fleet --nodes 3 --threshold 2 --network regtest
   frostctl dev ./fleet
 
-  frostctl fleet init ./fleet --manifest manifest.json --bus-url tls://nats.example.org:4222`,
+  frostctl fleet init ./fleet --cluster 3
+  frostctl dev ./fleet --cluster
+
+  frostctl fleet init ./fleet --manifest manifest.json --cluster 3 \
+    --hosts nats-1.example.org,nats-2.example.org,nats-3.example.org`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			if manifest != "" {
@@ -58,12 +69,23 @@ nodes: the access list, and a gateway and a client.`,
 					o.ServerPorts = append(o.ServerPorts, serverPort+i)
 				}
 			}
+			if o.Cluster, err = cluster.cluster(cmd, o.BusPort); err != nil {
+				return usagef("%v", err)
+			}
 			m, err := fleet.Init(cmd.Context(), args[0], o)
 			if err != nil {
 				return err
 			}
 			if wantJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), describe(filepath.Join(args[0], fleet.ManifestFile), m))
+				line := describe(filepath.Join(args[0], fleet.ManifestFile), m)
+				if o.Cluster != nil {
+					line.URL, line.Readme = o.Cluster.URL(), filepath.Join(args[0], fleet.ReadmeFile)
+				}
+				return printJSON(cmd.OutOrStdout(), line)
+			}
+			if o.Cluster != nil {
+				describeCluster(cmd.OutOrStdout(), args[0], m, o.Cluster)
+				return nil
 			}
 			describeFleet(cmd.OutOrStdout(), args[0], m, o.Manifest == nil)
 			return nil
@@ -76,12 +98,14 @@ nodes: the access list, and a gateway and a client.`,
 	f.StringVar(&o.Network, "network", "regtest", "mainnet, testnet, signet or regtest")
 	f.StringVar(&o.Client, "client", "client0", "name of the first client")
 	f.StringVar(&o.BusURL, "bus-url", "", "an external NATS (default: the gateway embeds one)")
-	f.Var(portFlag{&o.BusPort, 1}, "bus-port", "port of the embedded NATS, on loopback")
+	f.Var(portFlag{&o.BusPort, 1}, "bus-port",
+		"port of the embedded NATS, on loopback, or of the cluster's servers; further ones of one host follow")
 	f.Var(portFlag{&serverPort, 0}, "server-port", "health and metrics: the gateway's port, nodes follow; 0: none")
 	f.BoolVar(&o.AttestSigning, "attest-signing", true,
 		"every signing commitment is authorised by the node's key provider")
 	f.BoolVar(&o.AllowInsecure, "allow-insecure", false, "software keys on mainnet, where nothing of value is at stake")
 	f.StringVar(&manifest, "manifest", "", "manifest of nodes that have keys of their own: write none")
+	cluster.add(cmd)
 	_ = cmd.MarkFlagFilename("manifest", "json")
 	for _, flag := range []string{"name", "nodes", "threshold", "network", "attest-signing", "allow-insecure"} {
 		cmd.MarkFlagsMutuallyExclusive("manifest", flag)
@@ -97,10 +121,14 @@ type fleetLine struct {
 	N        int    `json:"n"`
 	T        int    `json:"t"`
 	Hash     string `json:"hash"`
+	URL      string `json:"url,omitempty"`    // of a cluster
+	Readme   string `json:"readme,omitempty"` // its instructions
 }
 
 func describe(file string, m *wire.Manifest) fleetLine {
-	return fleetLine{file, m.Fleet, m.Network, m.N, m.T, fmt.Sprintf("%x", m.Hash())}
+	return fleetLine{
+		Manifest: file, Fleet: m.Fleet, Network: m.Network, N: m.N, T: m.T, Hash: fmt.Sprintf("%x", m.Hash()),
+	}
 }
 
 // describeFleet prints what was written and how to run it. nodes says whether

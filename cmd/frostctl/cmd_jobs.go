@@ -74,7 +74,7 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	o := bus.Options{Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL}
 	o.Credentials, o.TLSCA, o.TLSCert, o.TLSKey = cfg.Credentials, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey
 	var lines []jobLine
-	err = withBus(cmd, o, func(ctx context.Context, b *bus.Bus) (err error) {
+	err = withBus(cmd, o, dialTimeout, 30*time.Second, func(ctx context.Context, b *bus.Bus) (err error) {
 		if r.bus = b; len(ids) > 0 {
 			lines, err = r.byID(ctx, ids)
 		} else {

@@ -145,9 +145,11 @@ func loadManifest(cmd *cobra.Command) (*wire.Manifest, error) {
 }
 
 // How long frostctl looks for the NATS server, which may start at the same
-// time, and when it says that it does.
+// time, and when it says that it does. A cluster that starts takes a while to
+// elect leaders, so that what looks after its streams waits longer.
 const (
 	dialTimeout = 10 * time.Second
+	busTimeout  = time.Minute
 	dialNote    = time.Second
 )
 
@@ -169,7 +171,7 @@ func dial(cmd *cobra.Command, cfg client.Config) (c *client.Client, done func(),
 		return nil, nil, err
 	}
 	cfg.TracerProvider = provider
-	defer waiting(cmd)()
+	defer waiting(cmd, dialTimeout)()
 	if c, err = client.New(ctx, cfg); err != nil {
 		return nil, nil, err
 	}
@@ -178,21 +180,24 @@ func dial(cmd *cobra.Command, cfg client.Config) (c *client.Client, done func(),
 
 // waiting says after a while that the command waits for the NATS server, until
 // stop is called.
-func waiting(cmd *cobra.Command) (stop func() bool) {
-	return time.AfterFunc(dialNote, func() { note(cmd, "waiting up to %v for NATS", dialTimeout) }).Stop
+func waiting(cmd *cobra.Command, limit time.Duration) (stop func() bool) {
+	return time.AfterFunc(dialNote, func() { note(cmd, "waiting up to %v for NATS", limit) }).Stop
 }
 
-// withBus is for commands that read streams or make them.
-func withBus(cmd *cobra.Command, o bus.Options, use func(context.Context, *bus.Bus) error) error {
-	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
+// withBus is for commands that read streams or make them: it gives dial to the
+// connection, and limit to all of it.
+func withBus(
+	cmd *cobra.Command, o bus.Options, dial, limit time.Duration, use func(context.Context, *bus.Bus) error,
+) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), limit)
 	defer cancel()
-	stop := waiting(cmd)
-	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
+	stop := waiting(cmd, dial)
+	dialling, cancel := context.WithTimeout(ctx, dial)
 	defer cancel()
 	b, err := bus.Connect(dialling, o)
-	stop()
-	if err != nil {
-		return err
+	if err == nil {
+		err = errors.Join(use(ctx, b), b.Close(cmd.Context()))
 	}
-	return errors.Join(use(ctx, b), b.Close(ctx))
+	stop()
+	return err
 }

@@ -2,49 +2,33 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
-	"strings"
 
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
-// Drift is one difference between nats/streams.json and the server.
-type Drift struct {
-	Stream     string // name on the server
-	Field      string // as in the JetStream API; "stream" when it is missing
-	Want, Have string // JSON
-}
+// Check compares every stream and its consumers with their declaration. The error
+// is a *DriftError if all could be read; while streams elect leaders, it waits for
+// that until ctx ends. Replicas are compared only if Options.Replicas says how many
+// there should be.
+func (b *Bus) Check(ctx context.Context) error { return b.check(ctx, true) }
 
-// DriftError lists every difference that Check found.
-type DriftError struct{ Drifts []Drift }
+// CheckStreams is Check without consumers, which workers may not read.
+func (b *Bus) CheckStreams(ctx context.Context) error { return b.check(ctx, false) }
 
-func (e *DriftError) Error() string {
-	var b strings.Builder
-	b.WriteString("streams are not as declared; the administrator runs: frostctl bus apply")
-	for _, d := range e.Drifts {
-		fmt.Fprintf(&b, "\n  %s: %s: want %s, have %s", d.Stream, d.Field, d.Want, d.Have)
-	}
-	return b.String()
-}
-
-// Check compares every stream with its declaration. The error is a
-// *DriftError if all could be read. Replicas are compared only if
-// Options.Replicas says how many there should be.
-func (b *Bus) Check(ctx context.Context) error {
+func (b *Bus) check(ctx context.Context, consumers bool) error {
 	var drifts []Drift
 	for i := range b.declared {
-		want := b.declared[i].config(b.names, b.opt.Replicas)
-		have, err := b.streamConfig(ctx, want.Name)
-		if err != nil {
+		if err := b.onceFormed(ctx, func(ctx context.Context) error {
+			more, err := b.checkStream(ctx, &b.declared[i], consumers)
+			drifts = append(drifts, more...)
+			return err
+		}); err != nil {
 			return err
 		}
-		drifts = append(drifts, b.compare(&want, have)...)
 	}
 	if len(drifts) > 0 {
 		return &DriftError{Drifts: drifts}
@@ -52,15 +36,35 @@ func (b *Bus) Check(ctx context.Context) error {
 	return nil
 }
 
+func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers bool) ([]Drift, error) {
+	want := d.config(b.names, b.opt.Replicas)
+	have, err := b.streamConfig(ctx, want.Name)
+	if err != nil {
+		return nil, err
+	}
+	drifts := b.compare(&want, have)
+	if have == nil || !consumers {
+		return drifts, nil
+	}
+	more, err := b.checkConsumers(ctx, d)
+	if err != nil {
+		return nil, err
+	}
+	return append(drifts, more...), nil
+}
+
 // Apply creates what is missing and corrects what drifted. It needs the
-// administrator's permissions.
+// administrator's permissions. While the servers of a cluster are still starting
+// it waits for them until ctx ends.
 func (b *Bus) Apply(ctx context.Context) error {
 	for i := range b.declared {
 		d := &b.declared[i]
-		if err := b.applyStream(ctx, d); err != nil {
-			return err
-		}
-		if err := b.applyConsumers(ctx, d); err != nil {
+		if err := b.onceFormed(ctx, func(ctx context.Context) error {
+			if err := b.applyStream(ctx, d); err != nil {
+				return err
+			}
+			return b.applyConsumers(ctx, d)
+		}); err != nil {
 			return err
 		}
 	}
@@ -180,54 +184,4 @@ func (b *Bus) streamConfig(ctx context.Context, name string) (*jetstream.StreamC
 		return nil, fmt.Errorf("reading stream %s: %w", name, err)
 	}
 	return &s.CachedInfo().Config, nil
-}
-
-// undeclared are the fields that the declaration leaves to the operator or
-// the server.
-var undeclared = []string{"description", "metadata", "placement", "consumer_limits"}
-
-// compare looks at every field of the API's JSON form, so that an unforeseen
-// setting counts as drift too.
-func (b *Bus) compare(want, have *jetstream.StreamConfig) []Drift {
-	if have == nil {
-		return []Drift{{Stream: want.Name, Field: "stream", Want: "present", Have: "missing"}}
-	}
-	w, h := fields(want), fields(have)
-	if b.opt.Replicas == 0 {
-		delete(w, "num_replicas")
-		delete(h, "num_replicas")
-	}
-	all := maps.Clone(w)
-	maps.Copy(all, h)
-	var drifts []Drift
-	for _, field := range slices.Sorted(maps.Keys(all)) {
-		if !slices.Contains(undeclared, field) && w[field] != h[field] {
-			drifts = append(drifts, Drift{want.Name, field, orNone(w[field]), orNone(h[field])})
-		}
-	}
-	return drifts
-}
-
-func orNone(s string) string {
-	if s == "" {
-		return "none"
-	}
-	return s
-}
-
-// fields maps each field of the JSON form to its JSON.
-func fields(c *jetstream.StreamConfig) map[string]string {
-	raw, err := json.Marshal(c)
-	if err != nil {
-		panic("bus: stream configuration does not encode: " + err.Error()) // a struct of plain values
-	}
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &m); err != nil {
-		panic("bus: stream configuration does not decode: " + err.Error())
-	}
-	out := make(map[string]string, len(m))
-	for k, v := range m {
-		out[k] = string(v)
-	}
-	return out
 }

@@ -100,8 +100,10 @@ func TestCheckReplicas(t *testing.T) {
 	b, s := newTestBus(t)
 	three := connectTest(t, s.URL(), func(o *Options) { o.Replicas = 3 })
 	err := three.Check(testContext(t))
-	if err == nil || !strings.Contains(err.Error(), "num_replicas: want 3, have 1") {
-		t.Errorf("want a drift of replicas, have %v", err)
+	for _, part := range []string{"num_replicas: want 3, have 1 (--replicas 3, ", "set replicas = 1 under [bus]"} {
+		if err == nil || !strings.Contains(err.Error(), part) {
+			t.Errorf("want a drift of replicas, have %v", err)
+		}
 	}
 	if err := b.Check(testContext(t)); err != nil {
 		t.Errorf("unspecified replicas: %v", err)

@@ -45,8 +45,8 @@ func newPause() *backoff.Backoff {
 type stopper interface{ Stop() }
 
 // Connect reaches the server, trying again until ctx ends, and checks that it
-// can carry the fleet: JetStream and max_payload. After that, reconnecting goes on
-// for ever and is logged.
+// can carry the fleet: its version, JetStream and max_payload. After that,
+// reconnecting goes on for ever and is logged.
 func Connect(ctx context.Context, opt Options) (*Bus, error) {
 	if err := opt.setDefaults(); err != nil {
 		return nil, err
@@ -70,7 +70,7 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 		b.stop()
 		return nil, err
 	}
-	if err := b.checkServer(ctx); err != nil {
+	if err := b.awaitServer(ctx); err != nil {
 		b.stop()
 		b.nc.Close()
 		return nil, err
@@ -93,18 +93,34 @@ func (b *Bus) dial(ctx context.Context) (err error) {
 	return nil
 }
 
-// checkServer asks for what the fleet needs and names the setting to change.
-func (b *Bus) checkServer(ctx context.Context) error {
+// How often a wait for the server is logged.
+const logEvery = 30 * time.Second
+
+// awaitServer wants what the fleet needs, and names the setting to change. For
+// JetStream it waits until ctx ends: the servers of a cluster that starts elect a
+// leader first, and until then look as if they had none.
+func (b *Bus) awaitServer(ctx context.Context) error {
 	if have := b.nc.MaxPayload(); have < natsconn.MaxPayload {
 		return fmt.Errorf("bus: %s takes messages of %d bytes, %d are needed: "+
 			"set max_payload = 4MB in its configuration", b.nc.Server(), have, natsconn.MaxPayload)
 	}
-	if err := b.Ask(ctx, "$JS.API.INFO", nil, new(struct{})); err != nil {
-		return fmt.Errorf("bus: %s has no JetStream for this account: %w: add a jetstream section with store_dir "+
-			"to its configuration (with accounts: jetstream = enabled, or an import of $JS.API.INFO)",
-			b.nc.Server(), err)
+	pause := newPause()
+	for logged := (time.Time{}); ; {
+		err := b.Ask(ctx, "$JS.API.INFO", nil, new(struct{}))
+		if err == nil {
+			return nil
+		}
+		explained := fmt.Errorf("bus: %s has no JetStream for this account: %w: add a jetstream section with store_dir "+
+			"to its configuration (with accounts: jetstream = enabled, or an import of $JS.API.INFO; after a reload that "+
+			"adds an account, reload once more)", b.nc.Server(), err)
+		if isPermanent(err) || pause.Wait(ctx) != nil {
+			return explained
+		}
+		if time.Since(logged) > logEvery {
+			logged = time.Now()
+			b.log.Warn("waiting for JetStream: a cluster that starts elects a leader first", "error", explained)
+		}
 	}
-	return nil
 }
 
 func (b *Bus) onReconnect() {

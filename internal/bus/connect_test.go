@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
 
 	"github.com/frostfleet/frostfleet/internal/natsconn"
@@ -109,6 +110,85 @@ func TestConnectWaits(t *testing.T) {
 	startTest(t, t.TempDir(), port)
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// A server that has no JetStream yet is one that starts: Connect says what it
+// waits for, and ends with ctx.
+func TestConnectWaitsForJetStream(t *testing.T) {
+	port := freeport.New(t)
+	plain, err := server.NewServer(&server.Options{
+		Host: "127.0.0.1", Port: port, MaxPayload: natsconn.MaxPayload, NoSigs: true, NoLog: true,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain.Start()
+	stop := func() { plain.Shutdown(); plain.WaitForShutdown() }
+	t.Cleanup(stop)
+	if !plain.ReadyForConnections(patience) {
+		t.Fatal("server did not start")
+	}
+	connecting := func(ctx context.Context, log *logSink) chan error {
+		done := make(chan error, 1)
+		go func() {
+			b, err := Connect(ctx, Options{Fleet: "main", URL: plain.ClientURL(), Logger: log.logger()})
+			if err == nil {
+				err = b.Close(testContext(t))
+			}
+			done <- err
+		}()
+		eventually(t, "waiting", func() error {
+			if len(done) > 0 || !strings.Contains(log.String(), "waiting for JetStream") {
+				return fmt.Errorf("%d ended, logged %q", len(done), log)
+			}
+			return nil
+		})
+		return done
+	}
+	ctx, cancel := context.WithCancel(testContext(t))
+	interrupted := connecting(ctx, new(logSink))
+	waits := connecting(testContext(t), new(logSink))
+	cancel()
+	if err := <-interrupted; err == nil || !strings.Contains(err.Error(), "jetstream section") {
+		t.Errorf("interrupted: %v", err)
+	}
+	stop()
+	startTest(t, t.TempDir(), port)
+	if err := <-waits; err != nil {
+		t.Error(err)
+	}
+}
+
+// What a cluster answers while it forms is tried again; everything else is not.
+func TestOnceFormed(t *testing.T) {
+	b := connectTest(t, startTest(t, t.TempDir(), -1).URL())
+	for _, test := range []struct {
+		err   error
+		again bool
+	}{
+		{&jetstream.APIError{Code: 400, ErrorCode: 10005}, true},
+		{fmt.Errorf("creating: %w", &jetstream.APIError{Code: 503, ErrorCode: 10008}), true},
+		{nats.ErrNoResponders, true},
+		{fmt.Errorf("reading: %w", context.DeadlineExceeded), true},
+		{&jetstream.APIError{Code: 500, ErrorCode: 10023}, false},
+		{ErrDenied, false},
+	} {
+		tries := 0
+		err := b.onceFormed(testContext(t), func(context.Context) error {
+			if tries++; tries == 1 {
+				return test.err
+			}
+			return nil
+		})
+		if again := tries == 2; again != test.again || again != (err == nil) {
+			t.Errorf("%v: %d tries, %v", test.err, tries, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(testContext(t))
+	err := b.onceFormed(ctx, func(context.Context) error { cancel(); return nats.ErrNoResponders })
+	if !errors.Is(err, context.Canceled) || !errors.Is(err, nats.ErrNoResponders) {
+		t.Errorf("interrupted: %v", err)
 	}
 }
 

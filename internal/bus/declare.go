@@ -133,14 +133,18 @@ func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
 	return c
 }
 
+// config is the whole configuration of the consumer on the server, as that of a
+// stream.
 func (d *durable) config(n naming, replicas int) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
+		Name:          d.Durable,
 		Durable:       d.Durable,
 		FilterSubject: n.prefix + d.Filter,
 		AckPolicy:     jetstream.AckExplicitPolicy,
 		AckWait:       time.Duration(d.AckWait),
 		MaxAckPending: d.MaxAckPending,
 		MaxDeliver:    -1,
+		MaxWaiting:    512,
 		Replicas:      replicas,
 	}
 }

@@ -19,9 +19,9 @@ import (
 	declared "github.com/frostfleet/frostfleet/nats"
 )
 
-// production runs nats/server.conf itself; only address and store differ. It
-// returns the URL and each user's seed file.
-func production(t *testing.T) (url string, seeds map[string]string) {
+// production runs nats/server.conf itself; only address and store differ, and what
+// change does. It returns the URL and each user's seed file.
+func production(t *testing.T, change func(*server.Options)) (url string, seeds map[string]string) {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, declared.Config); err != nil {
@@ -42,6 +42,7 @@ func production(t *testing.T) (url string, seeds map[string]string) {
 		t.Errorf("sync_interval always: %v, max_payload: %d", opts.SyncAlways, opts.MaxPayload)
 	}
 	opts.StoreDir = t.TempDir()
+	change(opts)
 	return foreignServer(t, opts), seeds
 }
 
@@ -53,7 +54,7 @@ func connectAs(t *testing.T, url, seed, name string) *Bus {
 }
 
 func TestProductionConfig(t *testing.T) {
-	url, seeds := production(t)
+	url, seeds := production(t, func(*server.Options) {})
 	ctx := testContext(t)
 	admin := connectAs(t, url, seeds["administrator"], "administrator")
 	if err := admin.Apply(ctx); err != nil {
@@ -64,8 +65,10 @@ func TestProductionConfig(t *testing.T) {
 	alice := connectAs(t, url, seeds["client-alice"], "alice")
 
 	t.Run("each role can do its work", func(t *testing.T) {
-		for name, b := range map[string]*Bus{"administrator": admin, "worker": worker, "gateway": gateway} {
-			if err := b.Check(ctx); err != nil {
+		for name, check := range map[string]func(context.Context) error{
+			"administrator": admin.Check, "worker": worker.CheckStreams, "gateway": gateway.Check,
+		} {
+			if err := check(ctx); err != nil {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -73,6 +76,44 @@ func TestProductionConfig(t *testing.T) {
 	})
 	t.Run("each role can watch", func(t *testing.T) { testRolesWatch(t, url, seeds) })
 	t.Run("and nothing else", func(t *testing.T) { testRolesRefused(t, admin, url, seeds) })
+}
+
+// TestBothAcknowledgements: gateways can acknowledge what a server hands out under
+// either form of reply subject. What is not acknowledged comes again.
+func TestBothAcknowledgements(t *testing.T) {
+	for form, parts := range map[string]struct {
+		v2     bool
+		prefix string
+	}{"old": {false, "$JS.ACK.FROST_MAIN_JOBS.gateways-sign."}, "with domain and account": {true, "$JS.ACK._."}} {
+		t.Run(form, func(t *testing.T) {
+			url, seeds := production(t, func(o *server.Options) {
+				o.FeatureFlags = map[string]bool{server.FeatureFlagJsAckFormatV2: parts.v2}
+			})
+			if err := connectAs(t, url, seeds["administrator"], "administrator").Apply(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			gateway := connectAs(t, url, seeds["gateway-a"], "gateway-a")
+			alice := connectAs(t, url, seeds["client-alice"], "alice")
+			acknowledged := make(chan error, 1)
+			consume(t, gateway, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
+				if reply := d.(*delivery).reply; !strings.HasPrefix(reply, parts.prefix) {
+					t.Errorf("acknowledged on %s, want %s", reply, parts.prefix)
+				}
+				err := d.Ack(context.Background())
+				select {
+				case acknowledged <- err:
+				default: // it came again, as the first answer says
+				}
+			})
+			if _, err := alice.Publish(testContext(t), "job.sign.alice", []byte("{}"), nil); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-acknowledged; err != nil {
+				t.Fatal(err)
+			}
+			noneLeft(t, gateway)
+		})
+	}
 }
 
 // testRolesWork is a job's way through the fleet.

@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
 // process is one of the fleet's programs, as its own process.
@@ -49,7 +51,7 @@ func startProcess(name, program, config string, port int, limit time.Duration) (
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = limit
 	// The children end with the demo, however it ends.
-	p.cmd.SysProcAttr = childAttributes()
+	p.cmd.SysProcAttr = command.ChildAttributes()
 	if err := p.cmd.Start(); err != nil {
 		drain()
 		return nil, err

@@ -32,6 +32,9 @@ type Options struct {
 	Client        string // the first client's name
 	AllowInsecure bool   // software keys on mainnet
 
+	// Cluster, if not nil, is of NATS servers to write too. It replaces BusURL.
+	Cluster *Cluster
+
 	// Manifest of nodes that have keys and configurations of their own. It
 	// replaces name, network, N, T and AttestSigning, and no node is written.
 	Manifest *wire.Manifest
@@ -61,6 +64,9 @@ func Init(ctx context.Context, dir string, o Options) (m *wire.Manifest, err err
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	if o.Cluster != nil {
+		o.BusURL = o.Cluster.URL()
+	}
 	entries, err := os.ReadDir(dir)
 	switch {
 	case len(entries) > 0:
@@ -75,6 +81,11 @@ func Init(ctx context.Context, dir string, o Options) (m *wire.Manifest, err err
 	}()
 	if m = o.Manifest; m == nil {
 		if m, err = makeNodes(ctx, dir, o); err != nil {
+			return nil, err
+		}
+	}
+	if o.Cluster != nil {
+		if err := writeCluster(dir, o); err != nil {
 			return nil, err
 		}
 	}
@@ -104,6 +115,11 @@ func (o Options) check() error {
 	if o.N < 1 || o.N > wire.MaxNodes {
 		return fmt.Errorf("%d nodes: use 1 to %d", o.N, wire.MaxNodes)
 	}
+	if o.Cluster != nil {
+		if err := o.Cluster.Check(); err != nil {
+			return err
+		}
+	}
 	return o.client().check()
 }
 
@@ -116,8 +132,10 @@ func discard(dir string, n int) error {
 	for i := range n {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, filepath.Dir(NodeFile(i)))))
 	}
-	public := []string{filepath.Dir(GatewayFile), clientKey, ManifestFile, AccessFile, ClientFile, TargetsFile}
-	for _, name := range public {
+	for _, name := range []string{
+		filepath.Dir(GatewayFile), clientKey, ManifestFile, AccessFile, ClientFile, TargetsFile,
+		natsDir, clientSeed, AuthorityFile, ReadmeFile,
+	} {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
 	}
 	return errors.Join(errs...)
@@ -141,7 +159,7 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card wire.Node
 	if err != nil {
 		return card, err
 	}
-	return card, writeNew(config, []byte(nodeConfig(o, i)))
+	return card, writeNew(config, nodeConfig(o, i))
 }
 
 func writePublic(dir string, o Options, m *wire.Manifest) error {
@@ -153,14 +171,18 @@ func writePublic(dir string, o Options, m *wire.Manifest) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range []struct{ name, content string }{
-		{AccessFile, fmt.Sprintf("# Whom fleet %s obeys. Nodes, gateways and clients read this file again when it changes.\nversion = 1\n\n%s\n%s",
+	for _, f := range []struct {
+		name    string
+		content []byte
+	}{
+		{AccessFile, fmt.Appendf(nil, "# Whom fleet %s obeys. Nodes, gateways and clients read this file again when it changes.\n"+
+			"version = 1\n\n%s\n%s",
 			o.Name, gateway, client)},
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},
-		{TargetsFile, string(o.targets())},
+		{TargetsFile, o.targets()},
 	} {
-		if err := writeNew(filepath.Join(dir, f.name), []byte(f.content)); err != nil {
+		if err := writeNew(filepath.Join(dir, f.name), f.content); err != nil {
 			return err
 		}
 	}
@@ -168,8 +190,11 @@ func writePublic(dir string, o Options, m *wire.Manifest) error {
 }
 
 // writeNew writes a file that only its owner reads, durable when it returns.
-// One that exists is an error.
+// One that exists is an error; a folder that does not is made.
 func writeNew(path string, data []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

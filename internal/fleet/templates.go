@@ -10,7 +10,7 @@ import (
 //go:embed templates
 var templateFiles embed.FS
 
-var templates = template.Must(template.ParseFS(templateFiles, "templates/*.toml"))
+var templates = template.Must(template.ParseFS(templateFiles, "templates/*"))
 
 // values are what the templates read.
 type values struct {
@@ -19,16 +19,20 @@ type values struct {
 	Index, Port  int // of the node; the program's health and metrics
 }
 
-func (o Options) config(name string, index, port int) string {
+func (o Options) values(index, port int) values {
 	v := values{Options: o, Gateway: gatewayName, URL: o.BusURL, Index: index, Port: port}
 	if v.URL == "" {
 		v.URL = fmt.Sprintf("nats://127.0.0.1:%d", o.BusPort)
 	}
+	return v
+}
+
+func render(name string, v any) []byte {
 	var text strings.Builder
 	if err := templates.ExecuteTemplate(&text, name, v); err != nil {
 		panic("fleet: " + err.Error()) // of a template that names what there is not
 	}
-	return text.String()
+	return []byte(text.String())
 }
 
 func (o Options) port(i int) int {
@@ -38,8 +42,8 @@ func (o Options) port(i int) int {
 	return o.ServerPorts[i]
 }
 
-func nodeConfig(o Options, i int) string { return o.config("node.toml", i, o.port(1+i)) }
+func nodeConfig(o Options, i int) []byte { return render("node.toml", o.values(i, o.port(1+i))) }
 
-func gatewayConfig(o Options) string { return o.config("gateway.toml", 0, o.port(0)) }
+func gatewayConfig(o Options) []byte { return render("gateway.toml", o.values(0, o.port(0))) }
 
-func clientConfig(o Options) string { return o.config("client.toml", 0, 0) }
+func clientConfig(o Options) []byte { return render("client.toml", o.values(0, 0)) }

@@ -136,14 +136,14 @@ func (p *program) connect(ctx context.Context, b config.Bus, prepare func(*bus.B
 
 // awaitStreams waits for the streams to be there: they may be applied a moment
 // after the workers start.
-func (p *program) awaitStreams(ctx context.Context, conn *bus.Bus) error {
+func (p *program) awaitStreams(ctx context.Context, check func(context.Context) error) error {
 	for tries := 0; ; tries++ {
-		err := conn.Check(ctx)
+		err := check(ctx)
 		switch {
 		case err == nil:
 			return nil
 		case tries == 0:
-			p.Log.Info("waiting for the fleet's streams")
+			p.Log.Info("waiting for the fleet's streams: the administrator runs frostctl bus apply")
 		case tries%30 == 5:
 			p.Log.Warn("still waiting for the fleet's streams", "err", err)
 		}

@@ -76,7 +76,8 @@ const (
 )
 
 // Connect reaches the server, trying again until ctx ends. What no repetition
-// can change is an error at once: a bad file, or credentials that the server refuses.
+// can change is an error at once: a bad file, credentials that the server refuses,
+// or a server older than MinVersion.
 func Connect(ctx context.Context, opt Options) (*Conn, error) {
 	if opt.URL == "" {
 		opt.URL = DefaultURL
@@ -92,7 +93,11 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 	pause := backoff.Backoff{Min: minPause, Max: maxPause}
 	for logged := (time.Time{}); ; {
 		if c.Conn, err = nats.Connect(opt.URL, opts...); err == nil {
-			return c.open()
+			if _, err = c.open(); err != nil {
+				c.Close()
+				return nil, err
+			}
+			return c, nil
 		}
 		if isOneOf(err, refusals...) {
 			return nil, c.refused(err)
@@ -115,6 +120,9 @@ func Wrap(nc *nats.Conn, ackTimeout time.Duration) (*Conn, error) {
 }
 
 func (c *Conn) open() (_ *Conn, err error) {
+	if err := c.checkVersion(); err != nil {
+		return nil, err
+	}
 	c.JS, err = jetstream.New(c.Conn, jetstream.WithDefaultTimeout(c.opt.AckTimeout))
 	return c, err
 }
@@ -160,11 +168,12 @@ func (c *Conn) Server() string {
 // userInfo is all that stands before a host: also where a password has an @.
 var userInfo = regexp.MustCompile(`(\w+://)?[^,]*@`)
 
-// Healthy is nil while connected.
+// Healthy is nil while connected, to a server that is new enough: another one of
+// a cluster may be older.
 func (c *Conn) Healthy() error {
 	switch c.Status() {
 	case nats.CONNECTED:
-		return nil
+		return c.checkVersion()
 	case nats.CLOSED, nats.DRAINING_PUBS, nats.DRAINING_SUBS:
 		return ErrClosed
 	}
@@ -189,6 +198,9 @@ func (c *Conn) onDisconnect(_ *nats.Conn, err error) {
 
 func (c *Conn) onReconnect(nc *nats.Conn) {
 	c.opt.Log.Info("NATS reconnected", "server", nc.ConnectedServerName())
+	if err := c.checkVersion(); err != nil {
+		c.opt.Log.Error("NATS reconnected", "error", err)
+	}
 	if c.opt.Reconnected != nil {
 		c.opt.Reconnected()
 	}

@@ -81,6 +81,24 @@ func Embed(store string, port int, log *slog.Logger) (natsconn.Server, error) {
 	return s, nil
 }
 
+// Serve is nats-server -c FILE: it runs the server of a configuration file until a
+// signal ends it or, for a reload, has it read the file again. Relative paths in
+// the file are relative to the process's folder.
+func Serve(file string) error {
+	opts, err := server.ProcessConfigFile(file)
+	if err != nil {
+		return fmt.Errorf("NATS server: %w", err)
+	}
+	s, err := server.NewServer(opts)
+	if err != nil {
+		return fmt.Errorf("NATS server: %w", err)
+	}
+	s.ConfigureLogger()
+	s.Start()
+	s.WaitForShutdown()
+	return nil
+}
+
 func startServer(c Config) (*server.Server, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName:             "frostfleet-embedded",

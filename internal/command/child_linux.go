@@ -1,9 +1,9 @@
-package demo
+package command
 
 import "syscall"
 
-// childAttributes has the kernel end a child when its parent is gone, and
+// ChildAttributes has the kernel end a child when its parent is gone, and
 // keeps a terminal's Ctrl-C for the parent, who ends the children in order.
-func childAttributes() *syscall.SysProcAttr {
+func ChildAttributes() *syscall.SysProcAttr {
 	return &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

@@ -1,0 +1,36 @@
+package natsconn
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+)
+
+// MinVersion is the oldest NATS server that works. Followers read streams with
+// direct gets of many messages at once (ADR-31), which came with 2.11: an older
+// server takes the question for one about a single message and never says that
+// it is done. Everything else that the fleet uses is older.
+const (
+	MinVersion = "2.11.0"
+
+	minMajor, minMinor = 2, 11
+)
+
+var versionPattern = regexp.MustCompile(`^v?(\d{1,9})\.(\d{1,9})\.`)
+
+// checkVersion refuses a server that is too old. One whose version is no number
+// is somebody's own build, and is taken.
+func (c *Conn) checkVersion() error {
+	have := c.ConnectedServerVersion()
+	parts := versionPattern.FindStringSubmatch(have)
+	if parts == nil {
+		return nil
+	}
+	major, _ := strconv.Atoi(parts[1]) // digits, by the pattern
+	minor, _ := strconv.Atoi(parts[2])
+	if major > minMajor || major == minMajor && minor >= minMinor {
+		return nil
+	}
+	return fmt.Errorf("%s (%s) is nats-server %.32s, and %s or newer is needed: upgrade every server of the cluster",
+		c.Server(), c.ConnectedUrlRedacted(), have, MinVersion)
+}
