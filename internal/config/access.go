@@ -107,10 +107,6 @@ func (r *AccessRevoked) check(s *source, table string) {
 			named = append(named, key)
 		}
 	}
-	if len(named) == 0 && !s.Has(table) {
-		s.Fail("revoked", "is no list of tables: write [[revoked]] for each, with node, identity, session_key or gateway")
-		return
-	}
 	if len(named) != 1 {
 		s.Fail(table, "names %d of node, identity, session_key and gateway: name one, and make a [[revoked]] for each",
 			len(named))

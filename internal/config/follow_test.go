@@ -70,11 +70,11 @@ func TestRevokedErrors(t *testing.T) {
 		"[[revoked]]\nsession_key = \"\"":                       "2: ",
 		"[[revoked]]\nsession_key = \"ab\"":                     "2: ",
 		"[[revoked]]\ngateway = \"a b\"":                        "2: revoked[0].gateway: is",
-		"[[revoked]]\nnodes = 1":                                "2: revoked.nodes: unknown key",
-		"[revoked]\nnode = 1":                                   "1: revoked: is no list of tables",
+		"[[revoked]]\nnodes = 1":                                "2: revoked[0].nodes: unknown key",
+		"[revoked]\nnode = 1":                                   "1: revoked: is a value or a list of tables, not a table",
 		"version = 2\n[[revoked]]\nnode = 1":                    "1: version: is 2: this program reads",
 		"version = 0":                                           "1: version: is 0: this program reads",
-		"[[revoked]]\nnode = 1\n[[revoked]]\nsession_keys = []": "4: revoked.session_keys: unknown key",
+		"[[revoked]]\nnode = 1\n[[revoked]]\nsession_keys = []": "4: revoked[1].session_keys: unknown key",
 	} {
 		path := write(t, text+"\n")
 		_, err := LoadAccess(path)

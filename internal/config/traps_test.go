@@ -132,7 +132,7 @@ func TestTwice(t *testing.T) {
 func TestEachValueByItself(t *testing.T) {
 	access := func(path string) error { _, err := LoadAccess(path); return err }
 	node := func(path string) error { _, err := parseNode(path); return err }
-	name := "name = \"a\", public_key = \"" + strings.Repeat("ab", 32) + "\""
+	name := "name = \"a\", public_key = \"" + keyA + "\""
 	for text, c := range map[string]struct {
 		load func(string) error
 		want []string
