@@ -158,7 +158,8 @@ public_key = "` + strings.Repeat("00", 32) + `"
 name = "c"
 public_key = "01` + strings.Repeat("00", 31) + `"
 kinds = ["sign"]
-`, []string{"3: gateway[0].public_key: of gateway g: not a usable", "6: client[0].public_key: of client c: not a usable"}},
+`, []string{"3: gateway[0].public_key: of gateway g: not a usable",
+			"6: client[0].public_key: of client c: not a usable"}},
 		"client": {clients, "[client]\nname = \"\"\nfleet = \"a b\"\n",
 			[]string{"1: client.key_file: missing", "2: client.name: empty", "3: client.fleet: letters"}},
 		"client, embedded": {clients, client + "[bus]\nport = 1\n", []string{"5: bus.port: gateways only"}},

@@ -175,9 +175,8 @@ func writePublic(dir string, o Options, m *wire.Manifest) error {
 		name    string
 		content []byte
 	}{
-		{AccessFile, fmt.Appendf(nil, "# Whom fleet %s obeys. Nodes, gateways and clients read this file again when it changes.\n"+
-			"version = 1\n\n%s\n%s",
-			o.Name, gateway, client)},
+		{AccessFile, fmt.Appendf(nil, "# Whom fleet %s obeys. Nodes, gateways and clients read this file again when it "+
+			"changes.\nversion = 1\n\n%s\n%s", o.Name, gateway, client)},
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},
 		{TargetsFile, o.targets()},

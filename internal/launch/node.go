@@ -37,7 +37,8 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return err
 	}
 	p.ends = append(p.ends, func() { err = errors.Join(err, device.Close()) })
-	if err := p.connect(ctx, n.Bus, func(conn *bus.Bus) error { return p.awaitStreams(ctx, conn.CheckStreams) }); err != nil {
+	wait := func(conn *bus.Bus) error { return p.awaitStreams(ctx, conn.CheckStreams) }
+	if err := p.connect(ctx, n.Bus, wait); err != nil {
 		return err
 	}
 	w, err := worker.New(ctx, worker.Config{

@@ -86,7 +86,8 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 		return nil
 	}
 	for _, id := range slices.Sorted(maps.Keys(n.signer.sessions)) {
-		effects = append(effects, n.signer.sessions[id].sitOut("the access list took rights away; the gateway begins again")...)
+		s := n.signer.sessions[id]
+		effects = append(effects, s.sitOut("the access list took rights away; the gateway begins again")...)
 	}
 	node := access.RevokedNode(n.cfg.Manifest)
 	if node < 0 {
@@ -137,7 +138,8 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 	}
 	// Who writes the subject chooses the lane; open then holds it against the task.
 	urgent := strings.HasPrefix(e.Subject, "work.interactive.")
-	return []Effect{Compute{Urgent: urgent, Name: "open task", Trace: e.Trace, Run: func() Event { return n.open(e, access) }}}
+	run := func() Event { return n.open(e, access) }
+	return []Effect{Compute{Urgent: urgent, Name: "open task", Trace: e.Trace, Run: run}}
 }
 
 // onTaskOpened begins what a task asks for, unless it has expired by this node's
