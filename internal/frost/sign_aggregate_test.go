@@ -209,3 +209,19 @@ func TestCopiedCommitmentIsBlamed(t *testing.T) {
 		checkSigs(t, g.public(), sigs, blame)
 	})
 }
+
+// A point of mixed order that was not refused before makes the signature fail, and
+// it is the commitment that is blamed.
+func TestMixedOrderIsBlamed(t *testing.T) {
+	for half := range 2 {
+		g := newSigning(t, Ed25519, 3, 1, 1)
+		shares := g.signAll(t)
+		g.set[0].Points = slices.Clone(g.set[0].Points)
+		addTorsion(g.set[0].Points[32*half:][:32])
+		sigs, blame, err := Aggregate(g.public(), g.set, shares)
+		if want := []Blame{{0, 0, reasonCommitmentPoint}}; err != nil || !slices.Equal(blame, want) {
+			t.Fatalf("blame %v, %v, want %v", blame, err, want)
+		}
+		checkSigs(t, g.public(), sigs, blame)
+	}
+}

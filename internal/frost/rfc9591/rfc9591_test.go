@@ -327,7 +327,7 @@ func shift(t *testing.T, c *Claim, by int) {
 }
 
 func TestRefusals(t *testing.T) {
-	key, _ := deal(t, 3, 2)
+	key, shares := deal(t, 3, 2)
 	for _, ids := range [][]uint16{nil, {1}, {1, 2, 3}, {0, 1}, {2, 1}, {1, 1}, {1, 4}} {
 		if _, err := NewSignerSet(3, 2, ids); err == nil {
 			t.Errorf("set %v is taken", ids)
@@ -344,6 +344,22 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := NewKey(maxSigners+1, 2, key.public[:], key.encoded); err == nil {
 		t.Error("a key of more signers than there are stand-ins for is taken")
+	}
+	session, _ := begin(t, key, shares, nil)
+	for name, nonces := range map[string][]*PubNonce{"no nonces": nil, "one nonce": session.nonces[:1],
+		"three nonces": slices.Concat(session.nonces, session.nonces[:1])} {
+		if _, err := NewSession(key, session.set, nonces, nil); err == nil {
+			t.Errorf("%s for two signers are taken", name)
+		}
+	}
+	for name, ids := range map[string][]uint16{"more signers": {1, 2, 3}, "fewer signers": {1}, "a foreign signer": {1, 4}} {
+		set, err := NewSignerSet(5, len(ids), ids) // of another key
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewSession(key, set, slices.Repeat(session.nonces[:1], len(ids)), nil); err == nil {
+			t.Errorf("a set with %s is taken", name)
+		}
 	}
 }
 
