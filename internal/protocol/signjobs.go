@@ -229,7 +229,7 @@ func (s *signJobs) retry(j *activeSign, culprit int, atOnce bool) {
 // Bounds of the pause between two attempts of a job, which doubles. In an hour of them no job comes to MaxAttempts.
 const (
 	leastPause = 250 * time.Millisecond
-	mostPause  = 16 * time.Second
+	mostPause  = 20 * time.Second
 )
 
 // pause has a job wait before it is in the queue again. The pause is a little different for each, so that jobs that
