@@ -29,12 +29,16 @@ func TestRefusedTwice(t *testing.T) {
 			s.refuses(a, node, wire.CodeUnknownKey)
 		}
 	}
+	s.desk.signing.traffic.small.window = newWindow(0, 0)
 	for _, timer := range slices.Clone(s.desk.timers) {
 		if timer.Kind == timerRetry {
 			s.desk.do(timer)
 			s.desk.do(timer)
 		}
 	}
+	equal(t, "waiting", s.desk.signing.traffic.small.queue.waiting(), 1)
+	s.desk.signing.traffic.small.window = newWindow(4, 4)
+	s.desk.do(Tick{s.now})
 	s.drainTasks()
 	equal(t, "in flight", s.flying(), 1)
 	equal(t, "attempts after the pause", len(s.attempt().job.attempts), 3)
@@ -341,4 +345,32 @@ func TestJobsLeaveTheQueue(t *testing.T) {
 		}
 	}
 	equal(t, "kept in the end", len(lane.queue.ring)+lane.flying+len(f.desk.signing.jobs), 0)
+}
+
+// A node that commits and keeps its shares to itself, for ever, costs the first jobs an attempt each, and later ones
+// hardly any: it sits out longer each time.
+func TestWithholdingForEver(t *testing.T) {
+	c := newClockwork(agedFleet(t))
+	c.nodes[1].mute = []wire.SlotKind{wire.SlotShare}
+	var attempts []int
+	var slowest time.Duration
+	for n := range 200 {
+		begun := c.now
+		c.desk.arrive(c.jobFor(100+n), nil)
+		c.run(time.Minute, func() bool { return len(c.desk.finished) > n })
+		r := c.desk.finished[n].Result
+		equal(t, "status", r.Status, wire.StatusDone)
+		attempts, slowest = append(attempts, r.Attempts), max(slowest, c.now.Sub(begun))
+		c.run(time.Second, func() bool { return false })
+	}
+	retries := 0
+	for _, a := range attempts[10:] {
+		retries += a - 1
+	}
+	slices.Sort(attempts)
+	equal(t, "median of attempts", attempts[len(attempts)/2], 1)
+	equal(t, "most attempts", attempts[len(attempts)-1], 2)
+	if retries > maxStrikes || slowest > firstWait+perItemWait {
+		t.Errorf("%d retries in 190 jobs, the slowest took %s", retries, slowest)
+	}
 }

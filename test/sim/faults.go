@@ -45,6 +45,8 @@ const (
 	LiarReplays     Fault = "liar: replays another session"
 	LiarEquivocates Fault = "liar: equivocates"
 	LiarSilent      Fault = "liar: silent"
+	LiarWithholds   Fault = "liar: commits and withholds its share"
+	LiarSlow        Fault = "liar: answers just before it is late"
 
 	BrokerDrops     Fault = "broker: drops"
 	BrokerReorders  Fault = "broker: reorders"
@@ -74,7 +76,7 @@ var (
 	}
 	liarFaults = rates{
 		LiarDeal: 0.2, LiarCert: 0.2, LiarCommit: 0.3, LiarShare: 0.3, LiarComplains: 0.05,
-		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1,
+		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1, LiarWithholds: 0.45, LiarSlow: 0.45,
 	}
 	brokerFaults = rates{
 		BrokerDrops: 0.04, BrokerReorders: 0.08, BrokerReplays: 0.08, BrokerReplaces: 0.04, BrokerJunk: 0.04,

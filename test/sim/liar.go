@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -12,7 +13,11 @@ import (
 // the node's keys, so its messages are well signed; it minds no slots.
 func (p *worker) lie(slot wire.Slot, body []byte) {
 	w := p.w
-	if w.fault(LiarSilent) {
+	if w.fault(LiarSilent) || slot.Kind == wire.SlotShare && w.fault(LiarWithholds) {
+		return
+	}
+	if (slot.Kind == wire.SlotCommit || slot.Kind == wire.SlotShare) && w.fault(LiarSlow) {
+		w.at(w.between(100*time.Millisecond, 250*time.Millisecond), func() { p.say(slot, body) })
 		return
 	}
 	lie := body
