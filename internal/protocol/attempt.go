@@ -162,8 +162,9 @@ func (a *attempt) delays(leaders []int) map[int]time.Duration {
 const leastStandby = 100 * time.Millisecond
 
 // absent lists the leaders who let others wait, so that a node of the second rank stepped in. Who was only slower than
-// one that did not wait its time is not to blame: it sat out since there were enough without it.
-func (a *attempt) absent(leaders []int) (nodes []int) {
+// one that did not wait its time is not to blame: it sat out since there were enough without it. No more is who is as
+// slow as all are now.
+func (a *attempt) absent(leaders []int, usual time.Duration) (nodes []int) {
 	var first, whole time.Time
 	for _, c := range a.set {
 		heard := a.commits.of(c.Index).heard
@@ -172,7 +173,7 @@ func (a *attempt) absent(leaders []int) (nodes []int) {
 			first = heard
 		}
 	}
-	if whole.Sub(later(a.sent, first)) < leastStandby {
+	if whole.Sub(later(a.sent, first)) < max(leastStandby, usual) {
 		return nil
 	}
 	for _, node := range leaders {

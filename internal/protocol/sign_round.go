@@ -178,7 +178,7 @@ func (s *signJobs) answered(a *attempt) {
 	}
 	t := s.cfg.Manifest.T
 	leaders := ranking(a.session, a.commits.exclude, s.cfg.Manifest.N)[:t]
-	for _, node := range a.absent(leaders) {
+	for _, node := range a.absent(leaders, s.traffic.lane(a.job).usual(len(a.items))) {
 		s.traffic.nodes.missed(node, a.opened)
 	}
 	s.traffic.took(a, a.delays(leaders), t)

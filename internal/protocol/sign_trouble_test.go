@@ -152,18 +152,25 @@ func TestHiccupIsOneStrike(t *testing.T) {
 // A node of the second rank that does not wait its time gets no leader struck, who sat out since there were enough
 // without it. One that was really late is.
 func TestEarlyStandby(t *testing.T) {
-	for delay, strikes := range map[time.Duration]int{0: 0, 20 * time.Millisecond: 0, leastStandby: 1} {
+	for _, x := range []struct {
+		pace, delay time.Duration
+		strikes     int
+	}{
+		{0, 0, 0}, {0, 20 * time.Millisecond, 0}, {0, leastStandby, 1}, {time.Millisecond, leastStandby, 1},
+		{100 * time.Millisecond, 2 * leastStandby, 0},
+	} {
 		s := newSignCase(t)
+		s.desk.signing.traffic.small.pace.mean = x.pace
 		leaders := ranking(s.attempt().session, nil, s.m.N)
 		s.let(leaders[0], wire.SlotCommit)
-		s.now = s.now.Add(delay)
+		s.now = s.now.Add(x.delay)
 		early := s.nodes[leaders[2]]
 		early.do(early.timers[len(early.timers)-1])
 		s.let(leaders[2], wire.SlotCommit)
 		s.nodes[leaders[1]].out = nil
 		s.drain()
 		s.done(1)
-		equal(t, fmt.Sprint("strikes after ", delay), s.desk.signing.traffic.nodes.nodes[leaders[1]].strikes, strikes)
+		equal(t, fmt.Sprint("strikes ", x), s.desk.signing.traffic.nodes.nodes[leaders[1]].strikes, x.strikes)
 	}
 }
 

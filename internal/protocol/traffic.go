@@ -141,8 +141,12 @@ func (l *lane) wait(items int) time.Duration {
 	if l.pace.mean == 0 {
 		return firstWait + time.Duration(items)*perItemWait
 	}
-	usual := max(latePaces*l.pace.mean, l.pace.mean+4*l.pace.deviation)
-	return min(max(usual*time.Duration(items), leastWait), attemptLife(items)/2)
+	return min(max(l.usual(items), leastWait), attemptLife(items)/2)
+}
+
+// usual is up to how long an attempt takes that nobody holds up; zero while nothing was measured.
+func (l *lane) usual(items int) time.Duration {
+	return max(latePaces*l.pace.mean, l.pace.mean+4*l.pace.deviation) * time.Duration(items)
 }
 
 // pace is a smoothed time and its mean deviation, as TCP measures round trips (RFC
