@@ -167,8 +167,8 @@ func (s *signJobs) open(j *activeSign) {
 		j.next = max(j.next, int(last.attempt)+1)
 	}
 	if n-len(j.bad) < t || j.next > wire.MaxAttempts {
-		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s",
-			j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
+		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed,
+			"given up after %d attempts with %d of %d signatures missing: %s", j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
 		return
 	}
 	task := wire.SignTask(j.Signed, j.next, slices.Clone(j.left), s.excluded(j))
