@@ -47,8 +47,6 @@ type Observer interface {
 const (
 	maxBatches = 4                // in work at a time
 	maxBulk    = 6                // sign jobs of up to 1,000 items in work at a time
-	commitWait = 2 * time.Second  // for a signing set, and more for each item
-	shareWait  = 2 * time.Second  // for the shares of a set
 	progress   = 3 * time.Second  // how often a job in work is kept from redelivery
 	minPause   = time.Second / 10 // between attempts, doubling
 	maxPause   = 5 * time.Second
@@ -77,7 +75,7 @@ func New(cfg Config) *Gateway {
 	g := &Gateway{cfg: cfg, log: cfg.Log}
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address,
-		MaxBatches: maxBatches, MaxBulk: maxBulk, CommitWait: commitWait, ShareWait: shareWait,
+		MaxBatches: maxBatches, MaxBulk: maxBulk,
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
 		Machine: g.coordinator, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,

@@ -25,13 +25,13 @@ func (f *fleet) beside(n int, job wire.SignedJob) {
 			d.do(KeysMessage{m})
 		}
 		for _, m := range f.sign {
-			d.do(SignMessage{m})
+			d.do(SignMessage{LogMessage: m})
 		}
 		for _, m := range f.work {
 			d.do(TaskMessage{m, f.now})
 		}
 		for _, timer := range d.timers {
-			if timer.Kind != timerShares && timer.Kind != timerCommits { // those give attempts up
+			if timer.Kind != timerLate && timer.Kind != timerOver { // those give attempts up
 				d.do(timer)
 			}
 		}

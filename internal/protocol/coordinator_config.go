@@ -1,10 +1,6 @@
 package protocol
 
-import (
-	"time"
-
-	"github.com/frostfleet/frostfleet/internal/wire"
-)
+import "github.com/frostfleet/frostfleet/internal/wire"
 
 // CoordinatorConfig is what a gateway's machine starts with.
 type CoordinatorConfig struct {
@@ -15,7 +11,4 @@ type CoordinatorConfig struct {
 	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
 	// of more than InteractiveItems, and with them everybody's memory. Others wait.
 	MaxBatches, MaxBulk int
-	// CommitWait and ShareWait are how long an attempt waits for its signing
-	// set and then for its shares, before the time that its size needs.
-	CommitWait, ShareWait time.Duration
 }

@@ -76,11 +76,7 @@ func TestOneNodeCannotStopSigning(t *testing.T) {
 				}
 				s.drain()
 				if len(s.desk.finished) == 0 {
-					kind := timerCommits
-					if s.attempt().set != nil {
-						kind = timerShares
-					}
-					s.desk.timeout(kind)
+					s.desk.timeout(timerLate)
 				}
 			}
 			if r := s.desk.result(); r.Status != wire.StatusDone || r.Attempts > 3 {

@@ -41,7 +41,7 @@ func (c *Coordinator) dispatch(ev Event) {
 	case TaskMessage:
 		c.onTaskSeen(e)
 	case SignMessage:
-		c.signing.onMessage(e.LogMessage)
+		c.signing.onMessage(e.LogMessage, e.Now)
 	case attemptChecked:
 		c.signing.onChecked(e)
 	case aggregated:
@@ -76,16 +76,20 @@ func (c *Coordinator) onTaskSeen(e TaskMessage) {
 	// The gateway's seal is over the subject, which names the job: the payload, which
 	// may list a thousand items, need not be read.
 	if tokens := strings.Split(e.Subject, "."); len(tokens) == 6 {
-		c.signing.onTaskSeen(jobKey(task.Job.Client, tokens[3]), task.Attempt, e.Time)
+		key := jobKey(task.Job.Client, tokens[3])
+		c.signing.onTaskSeen(c.jobs[key], key, task, e)
 	}
 }
 
 func (c *Coordinator) onTimer(t Timer) {
-	if t.Kind != timerLoad {
+	switch j := c.jobs[t.ID]; {
+	case j == nil:
 		c.keygen.onTimer(t)
 		c.signing.onTimer(t)
-	} else if j := c.jobs[t.ID]; j != nil {
+	case t.Kind == timerLoad:
 		c.signing.lookAgain(j)
+	case t.Kind == timerRetry:
+		c.signing.again(j)
 	}
 }
 
@@ -97,6 +101,6 @@ func (c *Coordinator) onTick(now time.Time) {
 			c.out.fail(j, c.expiryReason(j))
 		}
 	}
-	c.signing.expire(now)
+	c.signing.tick(now)
 	c.directory.expire(now)
 }

@@ -3,7 +3,6 @@ package protocol
 import (
 	"fmt"
 	"github.com/frostfleet/frostfleet/internal/wire"
-	"time"
 )
 
 // desk is a gateway's machine with its program.
@@ -26,7 +25,7 @@ type desk struct {
 
 func (f *fleet) newDesk() *desk {
 	d := &desk{f: f, Coordinator: NewCoordinator(CoordinatorConfig{
-		Manifest: f.m, Access: f.access, MaxBatches: 4, MaxBulk: 2, CommitWait: time.Second, ShareWait: time.Second,
+		Manifest: f.m, Access: f.access, MaxBatches: 4, MaxBulk: 2,
 		Address: func(chain, network string, key []byte) (string, error) {
 			return fmt.Sprintf("%s:%s:%x", chain, network, key), nil
 		},
@@ -52,7 +51,7 @@ func (f *fleet) newLife() {
 		f.desk.do(TaskMessage{m, f.now})
 	}
 	for _, m := range f.sign {
-		f.desk.do(SignMessage{m})
+		f.desk.do(SignMessage{LogMessage: m})
 	}
 }
 

@@ -3,6 +3,8 @@ package protocol
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -60,8 +62,8 @@ func TestShareForAnotherSet(t *testing.T) {
 	b.Shares[9] ^= 1
 	s.say(w.slot, wire.Encode(&b))
 	s.let(members[1], wire.SlotShare)
-	s.desk.timeout(timerShares)
+	s.desk.timeout(timerLate)
 	j := s.attempt().job
 	equal(t, "blamed", len(j.bad), 0)
-	equal(t, "missing", fmt.Sprint(j.missing), fmt.Sprint(map[int]bool{members[0]: true}))
+	equal(t, "missing", fmt.Sprint(slices.Collect(maps.Keys(j.missing))), fmt.Sprint([]int{members[0]}))
 }

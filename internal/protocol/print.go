@@ -34,7 +34,7 @@ func (f *fault) String() string {
 }
 
 var timerNames = map[TimerKind]string{
-	timerStandby: "standby", timerLoad: "load", timerCommits: "commitments", timerShares: "shares",
+	timerStandby: "standby", timerLoad: "load", timerLate: "late", timerOver: "over",
 	timerBatch: "batch", timerRetry: "retry",
 }
 

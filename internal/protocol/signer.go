@@ -52,7 +52,7 @@ func (n *signer) start(r *signRequest, exclude []uint8) []Effect {
 		commits: commitSet{opener: n.opener, session: r.session, exclude: exclude}, waiting: n.early.take(id),
 	}
 	n.sessions[id] = s
-	switch rank := rankOf(r.session, exclude, n.cfg.Manifest.N, n.cfg.Index); {
+	switch rank := slices.Index(ranking(r.session, exclude, n.cfg.Manifest.N), n.cfg.Index); {
 	case rank < 0:
 		return s.sitOut("excluded from this attempt")
 	case rank < n.cfg.Manifest.T:
@@ -134,9 +134,9 @@ func (n *signer) stop() {
 	clear(n.sessions)
 }
 
-// rankOf orders the nodes that take part by a hash of the session, so that load
-// spreads: the first t commit at once. It returns -1 for an excluded node.
-func rankOf(session [32]byte, exclude []uint8, n, node int) int {
+// ranking orders the nodes that take part by a hash of the session, so that load spreads: the first t, its
+// leaders, commit at once.
+func ranking(session [32]byte, exclude []uint8, n int) []int {
 	type ranked struct {
 		node int
 		hash [32]byte
@@ -148,5 +148,9 @@ func rankOf(session [32]byte, exclude []uint8, n, node int) int {
 		}
 	}
 	slices.SortFunc(all, func(a, b ranked) int { return bytes.Compare(a.hash[:], b.hash[:]) })
-	return slices.IndexFunc(all, func(r ranked) bool { return r.node == node })
+	nodes := make([]int, len(all))
+	for i, r := range all {
+		nodes[i] = r.node
+	}
+	return nodes
 }

@@ -33,12 +33,7 @@ func newSession(t testing.TB, f aged, client string, exclude []uint8, items ...w
 	}
 	s.session = s.task.Session(f.m)
 	s.id = wire.ShortID(s.session)
-	s.order = make([]int, f.m.N)
-	for i := range f.m.N {
-		if r := rankOf(s.session, exclude, f.m.N, i); r >= 0 {
-			s.order[r] = i
-		}
-	}
+	s.order = ranking(s.session, exclude, f.m.N)
 	return s
 }
 
@@ -90,7 +85,7 @@ func TestRank(t *testing.T) {
 		session := [32]byte{byte(i)}
 		seen := map[int]bool{}
 		for node := range 5 {
-			r := rankOf(session, []uint8{3}, 5, node)
+			r := slices.Index(ranking(session, []uint8{3}, 5), node)
 			if (r < 0) != (node == 3) || r >= 4 || seen[r] {
 				t.Fatalf("node %d has rank %d", node, r)
 			}
@@ -187,8 +182,8 @@ func TestOwnCommitmentComesBack(t *testing.T) {
 		a.do(Sealed{w.slot, data})
 		m := wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now, Data: data}
 		test.change(&m)
-		a.do(SignMessage{m})
-		a.do(SignMessage{m})
+		a.do(SignMessage{LogMessage: m})
+		a.do(SignMessage{LogMessage: m})
 		var others []int
 		for _, c := range a.signer.sessions[s.id].commits.arrivals {
 			others = append(others, c.Index)
@@ -322,11 +317,11 @@ func TestCommitmentsBeforeTheTask(t *testing.T) {
 	late.store, late.done = s.at(1).store, s.at(1).done
 	s.release(0, wire.SlotCommit)
 	for _, m := range s.sign {
-		late.do(SignMessage{m})
+		late.do(SignMessage{LogMessage: m})
 	}
 	late.do(TaskMessage{s.work[0], s.now})
 	late.fill(late.want(wire.SlotCommit))
-	late.do(SignMessage{s.sign[len(s.sign)-1]})
+	late.do(SignMessage{LogMessage: s.sign[len(s.sign)-1]})
 	equal(t, "late node", late.signer.sessions[s.id].phase, signDone)
 }
 

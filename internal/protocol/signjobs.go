@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -8,8 +9,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// signJobs runs sign jobs: it finds their keys, has bulk jobs wait for capacity,
-// and opens attempts until every item is signed.
+// signJobs runs sign jobs: it finds their keys, has them wait for their turn, and
+// opens attempts until every item is signed, or the job's time is up.
 type signJobs struct {
 	cfg       CoordinatorConfig
 	directory *directory
@@ -18,7 +19,7 @@ type signJobs struct {
 	jobs      map[*activeJob]*activeSign
 	attempts  map[string]*attempt // by session
 	latest    map[string]lastTask // in WORK, by job
-	bulk      bulkQueue
+	traffic   traffic
 }
 
 // lastTask is the latest attempt of a job that stands in WORK.
@@ -30,21 +31,18 @@ type lastTask struct {
 func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbox) *signJobs {
 	return &signJobs{
 		cfg: cfg, directory: d, opener: o, out: out, jobs: map[*activeJob]*activeSign{},
-		attempts: map[string]*attempt{}, latest: map[string]lastTask{}, bulk: bulkQueue{running: map[string]int{}},
+		attempts: map[string]*attempt{}, latest: map[string]lastTask{}, traffic: newTraffic(cfg),
 	}
 }
 
 func (s *signJobs) start(job *activeJob) {
 	j := &activeSign{
-		activeJob: job, bad: map[int]string{}, missing: map[int]bool{}, late: map[int]int{},
+		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
 		sigs: make([][]byte, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
 	}
 	s.jobs[job] = j
 	for i := range j.left {
 		j.left[i] = uint32(i)
-	}
-	if last, ok := s.latest[job.key()]; ok {
-		j.next = int(last.attempt) + 1
 	}
 	s.find(j)
 }
@@ -56,15 +54,42 @@ func (s *signJobs) lookAgain(job *activeJob) {
 	}
 }
 
-// onTaskSeen remembers the latest attempt of a job, of whichever gateway.
-func (s *signJobs) onTaskSeen(key string, attempt uint32, at time.Time) {
-	if last, ok := s.latest[key]; !ok || last.attempt < attempt {
-		s.latest[key] = lastTask{attempt: attempt, at: at}
+// onTaskSeen remembers the latest attempt of a job, of whichever gateway. The time of this gateway's own begins.
+func (s *signJobs) onTaskSeen(job *activeJob, key string, task *wire.Task, e TaskMessage) {
+	if last, ok := s.latest[key]; !ok || last.attempt < task.Attempt {
+		s.latest[key] = lastTask{attempt: task.Attempt, at: e.Time}
+	}
+	j := s.jobs[job]
+	if j == nil {
+		return
+	}
+	for _, a := range j.attempts {
+		switch {
+		case a.number != task.Attempt || a.closed || !a.sent.IsZero():
+		case task.Session(s.cfg.Manifest) != a.session: // another gateway's stands there, and nobody sees this one
+			a.close()
+			s.open(j)
+			return
+		default:
+			a.sent = e.Now
+			s.watch(a)
+		}
 	}
 }
 
-// expire forgets tasks that nobody will follow up.
-func (s *signJobs) expire(now time.Time) {
+// watch has the machine look at an attempt that WORK has.
+func (s *signJobs) watch(a *attempt) {
+	wait := s.traffic.lane(a.job).wait(len(a.items))
+	s.out.do(
+		After{Delay: wait, Timer: Timer{a.id, timerLate}},
+		After{Delay: attemptLife(len(a.items)), Timer: Timer{a.id, timerOver}},
+	)
+}
+
+// tick is told the time, and forgets tasks that nobody will follow up.
+func (s *signJobs) tick(now time.Time) {
+	s.traffic.tick(now)
+	s.schedule()
 	for key, last := range s.latest {
 		if now.Sub(last.at) > 2*sessionLife {
 			delete(s.latest, key)
@@ -81,7 +106,7 @@ func (s *signJobs) find(j *activeSign) {
 		id, _ := wire.ParseKeyID(it.Key)
 		b := s.directory.find(id.Batch)
 		switch {
-		case b == nil && s.again(j):
+		case b == nil && s.worthALook(j):
 			s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
 			return
 		case b == nil || id.Index >= int(b.header.K):
@@ -99,17 +124,13 @@ func (s *signJobs) find(j *activeSign) {
 		}
 	}
 	j.items = items
-	if j.job.Interactive() {
-		s.open(j)
-		return
-	}
-	s.bulk.add(j)
+	s.traffic.add(j)
 	s.schedule()
 }
 
-// again reports whether an unknown key is worth another look. While the directory
+// worthALook reports whether to look for an unknown key once more. While the directory
 // is being filled it always is.
-func (s *signJobs) again(j *activeSign) bool {
+func (s *signJobs) worthALook(j *activeSign) bool {
 	if !s.directory.complete {
 		return true
 	}
@@ -117,13 +138,9 @@ func (s *signJobs) again(j *activeSign) bool {
 	return j.loads < loadRetries/2
 }
 
-// schedule opens bulk jobs while there is capacity.
+// schedule opens the jobs whose turn it is.
 func (s *signJobs) schedule() {
-	for s.bulk.total < s.cfg.MaxBulk {
-		j := s.bulk.next()
-		if j == nil {
-			return
-		}
+	for j := s.traffic.next(); j != nil; j = s.traffic.next() {
 		s.open(j)
 	}
 }
@@ -135,58 +152,112 @@ func (s *signJobs) release(job *activeJob) {
 		return
 	}
 	delete(s.jobs, job)
-	for _, id := range j.sessions {
-		delete(s.attempts, id)
+	for _, a := range j.attempts {
+		delete(s.attempts, a.id)
 	}
-	s.bulk.done(j)
+	s.traffic.end(j)
 	s.schedule()
 }
 
-// spareAttempts is how many attempts a job gets besides one for each node that
-// may be faulty: a restart of a member costs one, and so do two seconds without
-// the bus.
-const spareAttempts = 12
-
 // open asks for signatures of all that is left, from whoever is neither proven
-// faulty nor missing.
+// faulty nor in bad standing.
 func (s *signJobs) open(j *activeSign) {
 	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
-	if j.current != nil {
-		j.current.closed = true
+	if last, ok := s.latest[j.key()]; ok { // another gateway may have come this far while the job waited
+		j.next = max(j.next, int(last.attempt)+1)
 	}
-	for node := range j.bad {
-		delete(j.missing, node)
-	}
-	if n-len(j.bad)-len(j.missing) < t {
-		clear(j.missing)
-	}
-	if n-len(j.bad) < t || j.next > wire.MaxAttempts || j.tries >= n-t+spareAttempts {
-		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s",
-			j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
+	if n-len(j.bad) < t || j.next > wire.MaxAttempts {
+		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed,
+			"given up after %d attempts with %d of %d signatures missing: %s", j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
 		return
 	}
-	task := wire.SignTask(j.Signed, j.next, slices.Clone(j.left), j.excluded(n))
+	task := wire.SignTask(j.Signed, j.next, slices.Clone(j.left), s.excluded(j))
 	j.next++
 	j.tries++
 	a := newAttempt(j, task, s.cfg.Manifest, s.opener)
-	j.current = a
-	j.sessions = append(j.sessions, a.id)
+	a.opened = s.traffic.nodes.now
+	j.attempts = append(j.attempts, a)
 	s.attempts[a.id] = a
 	s.out.do(
 		PublishTask{Subject: wire.TaskSubject(task, j.ID), Body: wire.Encode(task), Trace: j.Signed.Trace},
-		After{Delay: s.cfg.CommitWait + a.sizeWait(), Timer: Timer{a.id, timerCommits}},
+		After{Delay: publishLife, Timer: Timer{a.id, timerOver}},
 	)
 }
 
-// retry opens the next attempt; culprit -1 is nobody.
-func (s *signJobs) retry(j *activeSign, culprit int) {
+// publishLife is how long an attempt waits for WORK to show its task: longer than the program tries to publish it.
+const publishLife = 75 * time.Second
+
+// excluded lists the nodes that sit the next attempt out, ascending. Where the others do not suffice, as many come back
+// as it takes: those that this job missed longest ago, or never, and whose time is up first.
+func (s *signJobs) excluded(j *activeSign) []uint8 {
+	var out []uint8
+	var late []int
+	for i := range s.cfg.Manifest.N {
+		_, proven := j.bad[i]
+		_, missing := j.missing[i]
+		switch {
+		case proven:
+			out = append(out, uint8(i))
+		case !j.everyone && (missing || s.traffic.nodes.out(i)):
+			late = append(late, i)
+		}
+	}
+	j.everyone = false
+	slices.SortStableFunc(late, func(a, b int) int {
+		until := s.traffic.nodes.nodes[a].until.Compare(s.traffic.nodes.nodes[b].until)
+		return cmp.Or(cmp.Compare(j.missing[a], j.missing[b]), until)
+	})
+	for _, i := range late[max(s.cfg.Manifest.T-(s.cfg.Manifest.N-len(out)-len(late)), 0):] {
+		out = append(out, uint8(i))
+	}
+	slices.Sort(out)
+	return out
+}
+
+// retry reports that an attempt came to nothing, and opens another: at once, or else after a pause, unless one is
+// under way. Culprit -1 is nobody.
+func (s *signJobs) retry(j *activeSign, culprit int, atOnce bool) {
 	s.out.do(j.retry(wire.CodeSigningFailed, j.failureSummary(s.cfg.Manifest.T), culprit))
-	s.open(j)
+	switch {
+	case atOnce:
+		s.open(j)
+	case !j.waits():
+		s.pause(j)
+	}
+}
+
+// Bounds of the pause between two attempts of a job, which doubles. In an hour of them no job comes to MaxAttempts.
+const (
+	leastPause = 250 * time.Millisecond
+	mostPause  = 20 * time.Second
+)
+
+// pause has a job wait before it is in the queue again. The pause is a little different for each, so that jobs that
+// failed together do not come together again.
+func (s *signJobs) pause(j *activeSign) {
+	pause := min(leastPause<<min(j.pauses, 10), mostPause)
+	j.pauses++
+	pause -= pause / 2 * time.Duration(j.last().session[0]) / 256
+	s.traffic.end(j)
+	j.place = paused
+	s.out.do(After{Delay: pause, Timer: Timer{j.key(), timerRetry}})
+	s.schedule()
+}
+
+// again has a job wait for its turn once more.
+func (s *signJobs) again(job *activeJob) {
+	if j := s.jobs[job]; j != nil {
+		s.traffic.again(j)
+		s.schedule()
+	}
 }
 
 // expiryReason explains what an expired job was waiting for.
 func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 	j := s.jobs[job]
+	if len(j.attempts) == 0 && j.items != nil {
+		return wire.Refuse(wire.CodeSigningFailed, "expired before its turn came: the fleet has more to sign than it can")
+	}
 	return wire.Refuse(wire.CodeSigningFailed, "expired before %d of %d signatures were made: %s",
 		len(j.left), len(j.job.Items), j.failureSummary(s.cfg.Manifest.T))
 }

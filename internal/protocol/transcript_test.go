@@ -352,7 +352,7 @@ func (s *stage) index(name string) int {
 	if rank, ok := strings.CutPrefix(name, "rank"); ok {
 		task := s.latestTask()
 		for i := range s.nodes {
-			if rank == fmt.Sprint(rankOf(task.Session(s.m), task.Exclude, s.m.N, i)) {
+			if rank == fmt.Sprint(slices.Index(ranking(task.Session(s.m), task.Exclude, s.m.N), i)) {
 				return i
 			}
 		}

@@ -82,6 +82,7 @@ var (
 	liarFaults = rates{
 		LiarDeal: 0.2, LiarCert: 0.2, LiarCommit: 0.3, LiarShare: 0.3, LiarComplains: 0.05,
 		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1, LiarAhead: 0.05, LiarFloods: 0.05,
+		LiarWithholds: 0.45, LiarStalls: 0.45,
 	}
 	gatewayFaults = rates{GatewayOlder: 0.9}
 	splitFaults   = rates{LiarSplits: 0.9}

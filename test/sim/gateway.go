@@ -55,10 +55,6 @@ func newAccess(clients []wire.Client, gateways map[string][]byte) *wire.Access {
 	return a
 }
 
-// signWait is how long a gateway waits for commitments, and then for shares, before
-// the time that an attempt's size needs.
-const signWait = 2 * time.Second
-
 // start begins a life: the machine reads WORK, then takes sign jobs, and
 // key generations once it has read KEYS as well.
 func (g *gateway) start() {
@@ -69,7 +65,6 @@ func (g *gateway) start() {
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
-		CommitWait: signWait, ShareWait: signWait,
 		Address: func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 	})
 	for _, s := range []struct {
@@ -84,7 +79,9 @@ func (g *gateway) start() {
 		{w.bus.work, func() { life.pending-- }, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
 		}},
-		{w.bus.sign, nil, func(l wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
+		{w.bus.sign, nil, func(l wire.LogMessage) protocol.Event {
+			return protocol.SignMessage{LogMessage: l, Now: w.now()}
+		}},
 	} {
 		s.stream.follow(
 			&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }},

@@ -22,8 +22,11 @@ func (p *worker) stall(slot wire.Slot, body []byte) time.Duration {
 		c, _ := decode[commitBody](body)
 		items = len(c.Points) / points // of the larger suite, so rather too few
 	}
-	deadline := signWait + time.Duration(items)*20*time.Millisecond
-	return deadline - p.w.between(0, 100*time.Millisecond)
+	size := time.Duration(items) * 20 * time.Millisecond
+	deadlines := []time.Duration{ // late on a fast fleet, late before anything was measured, over
+		250 * time.Millisecond, 2*time.Second + size, 10*time.Second + 2*size,
+	}
+	return deadlines[p.w.rng.IntN(len(deadlines))] - p.w.between(0, 100*time.Millisecond)
 }
 
 // flood fills slots of batches and sessions that nobody asked for.

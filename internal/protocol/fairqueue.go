@@ -1,0 +1,72 @@
+package protocol
+
+import "slices"
+
+// fairQueue holds the sign jobs that wait, and gives each client its turn: deficit
+// round robin over items (Shreedhar and Varghese, 1995). Many jobs, or large ones,
+// delay those of their own client only.
+type fairQueue struct {
+	turn int // items that a client may begin in its turn, besides what it saved up; a large job waits for several
+	ring []*clientQueue
+}
+
+// clientQueue is what one client has waiting. It is in the ring while it has some.
+type clientQueue struct {
+	client  string
+	deficit int // items that it may still begin in this turn
+	jobs    []*activeSign
+}
+
+func (q *fairQueue) of(client string) *clientQueue {
+	i := slices.IndexFunc(q.ring, func(c *clientQueue) bool { return c.client == client })
+	if i >= 0 {
+		return q.ring[i]
+	}
+	c := &clientQueue{client: client}
+	q.ring = append(q.ring, c)
+	return c
+}
+
+// add has a job wait behind the others of its client.
+func (q *fairQueue) add(j *activeSign) {
+	c := q.of(j.Signed.Client)
+	c.jobs = append(c.jobs, j)
+}
+
+// again has a job wait that was begun before: it goes first.
+func (q *fairQueue) again(j *activeSign) {
+	c := q.of(j.Signed.Client)
+	c.jobs = slices.Insert(c.jobs, 0, j)
+}
+
+// next takes the job whose turn it is; nil if none waits.
+func (q *fairQueue) next() *activeSign {
+	for len(q.ring) > 0 {
+		c := q.ring[0]
+		if j := c.jobs[0]; len(j.left) <= c.deficit {
+			c.deficit -= len(j.left)
+			q.remove(j)
+			return j
+		}
+		c.deficit += q.turn
+		q.ring = append(q.ring[1:], c)
+	}
+	return nil
+}
+
+// remove takes a job out, wherever it stands.
+func (q *fairQueue) remove(j *activeSign) {
+	c := q.of(j.Signed.Client)
+	c.jobs = slices.DeleteFunc(c.jobs, func(other *activeSign) bool { return other == j })
+	if len(c.jobs) == 0 {
+		q.ring = slices.DeleteFunc(q.ring, func(other *clientQueue) bool { return other == c })
+	}
+}
+
+// waiting counts the jobs.
+func (q *fairQueue) waiting() (count int) {
+	for _, c := range q.ring {
+		count += len(c.jobs)
+	}
+	return count
+}

@@ -1,0 +1,118 @@
+package protocol
+
+import (
+	"slices"
+	"time"
+)
+
+// window bounds the jobs of a lane that are in flight by measurement: it opens while
+// they take about as long as on an idle fleet, and closes when they begin to wait
+// for one another (the idea of TCP Vegas: Brakmo and Peterson, 1995). More jobs
+// in flight would not be done sooner, and everybody's next job would be later.
+type window struct {
+	limit, most float64
+	idle        time.Duration // what a job takes that has the fleet to itself, smoothed
+	loaded      time.Duration // what others take
+	unseen      int           // ticks since a job had the fleet to itself
+	looks       []time.Duration
+	answers     int  // since the window was closed a little
+	recent      bool // loaded was measured since the last tick
+	ramping     bool // it was never closed: it opens fast
+}
+
+const (
+	firstWindow = 16
+	leastWindow = 4
+	maxWindow   = 1024
+	// idleFlights is up to how many jobs in flight leave a fleet idle.
+	idleFlights = 2
+	// slowdown is how many times as long as on an idle fleet a job may take.
+	slowdown = 2
+	// maxUnseen is how many seconds a window goes by what it knows of the idle
+	// fleet. Then it lets few jobs through until idleLooks of them have told.
+	maxUnseen = 60
+	idleLooks = 5
+)
+
+func newWindow(limit, most float64) window { return window{limit: limit, most: most, ramping: true} }
+
+// open reports whether one more job may begin.
+func (w *window) open(flying int) bool {
+	if w.blind() {
+		return flying < idleFlights
+	}
+	return flying < int(w.limit)
+}
+
+// blind reports whether it was long ago that a job had the fleet to itself.
+func (w *window) blind() bool { return w.unseen > maxUnseen }
+
+// took learns what a job took; alone: it had the fleet to itself when it began.
+func (w *window) took(took time.Duration, alone bool) {
+	if alone {
+		w.alone(took)
+		return
+	}
+	w.loaded = smooth(w.loaded, took)
+	w.answers++
+	w.recent = true
+	switch {
+	case w.idle == 0: // nothing to compare with
+	case w.slow():
+		if w.ramping || w.answers >= int(w.limit) { // once in a round trip
+			w.shrink(0.85)
+		}
+	case w.ramping:
+		w.limit = min(w.limit+1, w.most)
+	default:
+		w.limit = min(w.limit+1/w.limit, w.most)
+	}
+}
+
+// alone learns what a job took that had the fleet to itself. Who knew nothing of an idle fleet looks at a few.
+func (w *window) alone(took time.Duration) {
+	if !w.blind() {
+		w.idle, w.unseen = smooth(w.idle, took), 0
+		return
+	}
+	w.looks = append(w.looks, took)
+	if len(w.looks) == idleLooks {
+		slices.Sort(w.looks)
+		w.idle, w.unseen, w.looks = w.looks[idleLooks/2], 0, nil
+	}
+}
+
+func smooth(old, took time.Duration) time.Duration {
+	if old == 0 {
+		return took
+	}
+	return old + (took-old)/8
+}
+
+// slow reports whether jobs wait for one another.
+func (w *window) slow() bool { return w.idle > 0 && w.loaded > slowdown*w.idle }
+
+func (w *window) shrink(factor float64) {
+	w.limit, w.answers, w.ramping = max(w.limit*factor, min(leastWindow, w.most)), 0, false
+}
+
+// lost says that an attempt was not answered at all.
+func (w *window) lost() {
+	if w.answers > 0 { // only once while nothing is answered
+		w.shrink(0.5)
+	}
+}
+
+func (w *window) tick() {
+	w.unseen++
+	w.recent = false
+}
+
+// follow opens or closes a window by how slow the jobs of another one are.
+func (w *window) follow(other *window) {
+	if other.slow() && other.recent {
+		w.limit = max(w.limit-1, 1)
+	} else {
+		w.limit = min(w.limit+1, w.most)
+	}
+}
