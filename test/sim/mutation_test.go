@@ -39,9 +39,9 @@ var mutations = []mutation{
 		edits: []edit{
 			{noncesFile, "h := n.held.Swap(nil)\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}\n\tdefer h.batch.wipe()",
 				"h := n.held.Load()\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}"},
-			{"internal/frost/bip445/nonce.go",
-				"b := n.pair.Swap(nil)\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}\n\tdefer clear(b[:])",
-				"b := n.pair.Load()\n\tif b == nil {\n\t\treturn nil, nil, ErrNonceUsed\n\t}"},
+			{"internal/frost/bip445/session.go",
+				"pair := nonce.pair.Swap(nil)\n\tif pair == nil {\n\t\treturn nil, ErrNonceUsed\n\t}\n\tdefer pair.wipe()",
+				"pair := nonce.pair.Load()\n\tif pair == nil {\n\t\treturn nil, ErrNonceUsed\n\t}"},
 			{signingFile, "\ts.nonces, s.items = nil, nil\n", ""},
 			{signingFile, "defer wipeItems(items)", "_ = items"},
 			// The session opens again once its shares are out.
