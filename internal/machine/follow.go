@@ -39,7 +39,7 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	case bus.Keys:
 		r.Step(protocol.KeysMessage{LogMessage: read})
 	case bus.Sign:
-		r.Step(protocol.SignMessage{LogMessage: read})
+		r.Step(protocol.SignMessage{LogMessage: read, Now: time.Now()})
 	case bus.Work:
 		read.Trace = r.cfg.Tracer.Parse(m.Header)
 		r.Step(protocol.TaskMessage{LogMessage: read, Now: time.Now()})

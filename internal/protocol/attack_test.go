@@ -272,7 +272,7 @@ func TestComputationsBesideTheMachine(t *testing.T) {
 		for i := range s.m.N { // new delegations, and a slot's junk
 			slot := wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: i}
 			data := s.fleet.session(i).Seal(s.m, slot.String(), []byte("junk"))
-			a.do(SignMessage{wire.LogMessage{Subject: slot.String(), Seq: 1, Time: t0.AddDate(1, 0, 0), Data: data}})
+			a.do(SignMessage{LogMessage: wire.LogMessage{Subject: slot.String(), Seq: 1, Time: t0.AddDate(1, 0, 0), Data: data}})
 			a.do(StandbyDelayChanged{0})
 			a.do(Tick{s.now})
 		}

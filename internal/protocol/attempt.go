@@ -20,14 +20,28 @@ type activeSign struct {
 	tries    int            // attempts that this gateway opened
 	loads    int            // looks for a key that is not there
 	bad      map[int]string // nodes proven faulty: out for this job
-	missing  map[int]bool   // nodes that held an attempt up: out until they answer it
+	missing  map[int]int    // nodes that held an attempt up, and which the last one was: out until they answer it
+	known    map[int]bool   // nodes that ever did, so that it is no news
+	denied   map[int]bool   // nodes that refused for what will not pass
 	everyone bool           // but those proven faulty take part in the next attempt
 	pauses   int            // between attempts
+	beside   int            // attempts that came out of the budget
 	attempts []*attempt     // of this gateway; the last one counts for what is said of the job
 
-	flying bool // it counts as in flight
-	alone  bool // hardly anything else was when it began
+	place  place
+	alone  bool // hardly anything else was in flight when it began
+	crowds int  // traffic.crowds at that time
 }
+
+// place is where a job is: in one place at a time.
+type place int
+
+const (
+	nowhere place = iota // it lacks keys yet, or has ended
+	queued
+	flying
+	paused // between attempts, none of which is open
+)
 
 // attempt is one signing session seen from the gateway.
 type attempt struct {
@@ -43,16 +57,17 @@ type attempt struct {
 	refusals map[int]*wire.Complaint
 	closed   bool // answered, or hopeless
 	number   uint32
-	sent     time.Time // when WORK stored its task; zero until that was seen
+	opened   time.Time // by the gateway's last tick
+	sent     time.Time // when WORK showed its task, by the gateway's clock; zero until then
 	waits    int       // timers that found it late
 
 	aggregating bool // all shares are there and being summed
 }
 
-// storedShare is a share message and when SIGN stored it.
+// storedShare is a share message, when SIGN stored it, and when the gateway heard of it.
 type storedShare struct {
 	*wire.ShareBody
-	at time.Time
+	at, heard time.Time
 }
 
 func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener) *attempt {
@@ -79,11 +94,19 @@ func attemptLife(items int) time.Duration {
 
 func (a *attempt) suite() frost.Suite { return a.items[0].Key.Suite }
 
-// badMember returns a member of the set that is proven faulty, -1 if none is.
-// Who is no member can't hold an attempt up, and must not end one.
+// close ends the attempt, and lets go of what only an open one needs.
+func (a *attempt) close() {
+	a.closed, a.shares = true, nil
+	if a.set != nil {
+		a.items, a.commits.arrivals = nil, nil
+	}
+}
+
+// badMember returns a member of the set that is proven faulty, or refused what it
+// committed to; -1 if none did. Who is no member can't hold an attempt up, and must not end one.
 func (a *attempt) badMember() int {
 	for _, c := range a.set {
-		if _, bad := a.job.bad[c.Index]; bad {
+		if _, bad := a.job.bad[c.Index]; bad || a.refusals[c.Index] != nil && !a.hasShare(c.Index) {
 			return c.Index
 		}
 	}
@@ -118,12 +141,52 @@ func (a *attempt) committed() (last time.Time) {
 	return last
 }
 
-// take keeps the signatures and notes who is to blame for what is missing.
-func (a *attempt) take(sigs [][]byte, blame []frost.Blame) {
-	s := a.job
-	for _, b := range blame {
-		s.bad[b.Index] = b.Reason
+// delays is how long each leader in the set took: to its commitment, and from the last one to its share. Everything is
+// measured by the gateway's clock: the leaders of WORK and SIGN may disagree by more than an attempt takes.
+func (a *attempt) delays(leaders []int) map[int]time.Duration {
+	var whole time.Time
+	for _, c := range a.set {
+		whole = later(whole, a.commits.of(c.Index).heard)
 	}
+	delays := map[int]time.Duration{}
+	for _, c := range a.set {
+		if slices.Contains(leaders, c.Index) && !a.sent.IsZero() {
+			committed := a.commits.of(c.Index).heard.Sub(a.sent)
+			delays[c.Index] = max(committed, 0) + max(a.shares[c.Index].heard.Sub(whole), 0)
+		}
+	}
+	return delays
+}
+
+// leastStandby is the least time that a node of the second rank waits for the leaders.
+const leastStandby = 100 * time.Millisecond
+
+// absent lists the leaders who let others wait, so that a node of the second rank stepped in. Who was only slower than
+// one that did not wait its time is not to blame: it sat out since there were enough without it. No more is who is as
+// slow as all are now.
+func (a *attempt) absent(leaders []int, usual time.Duration) (nodes []int) {
+	var first, whole time.Time
+	for _, c := range a.set {
+		heard := a.commits.of(c.Index).heard
+		whole = later(whole, heard)
+		if slices.Contains(leaders, c.Index) && (first.IsZero() || heard.Before(first)) {
+			first = heard
+		}
+	}
+	if whole.Sub(later(a.sent, first)) < max(leastStandby, usual) {
+		return nil
+	}
+	for _, node := range leaders {
+		if !a.commits.good(node) && a.refusals[node] == nil {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// take keeps the signatures.
+func (a *attempt) take(sigs [][]byte) {
+	s := a.job
 	for i, w := range a.which {
 		if i < len(sigs) && sigs[i] != nil {
 			s.sigs[w] = sigs[i]
@@ -146,7 +209,7 @@ func (a *attempt) late(n, t int) (nodes []int) {
 	if a.set == nil {
 		leaders := ranking(a.session, a.commits.exclude, n)
 		for _, node := range leaders[:min(t, len(leaders))] {
-			if a.commits.has(node) || a.refusals[node] != nil {
+			if a.commits.good(node) || a.refusals[node] != nil {
 				answered++
 			} else {
 				nodes = append(nodes, node)

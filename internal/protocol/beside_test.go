@@ -25,7 +25,7 @@ func (f *fleet) beside(n int, job wire.SignedJob) {
 			d.do(KeysMessage{m})
 		}
 		for _, m := range f.sign {
-			d.do(SignMessage{m})
+			d.do(SignMessage{LogMessage: m})
 		}
 		for _, m := range f.work {
 			d.do(TaskMessage{m, f.now})

@@ -23,7 +23,8 @@ type commitSet struct {
 type arrival struct {
 	frost.NonceCommitment
 	state checkState
-	at    time.Time // when it was stored; gateways only
+	// Gateways only: when it was stored, and when the gateway heard of it.
+	at, heard time.Time
 }
 
 type checkState int
@@ -58,6 +59,12 @@ func (c *commitSet) addOwn(node int, points []byte) {
 }
 
 func (c *commitSet) has(node int) bool { return c.of(node) != nil }
+
+// good reports whether a node's commitment is there and not known to be bad.
+func (c *commitSet) good(node int) bool {
+	a := c.of(node)
+	return a != nil && a.state != checkBad
+}
 
 func (c *commitSet) of(node int) *arrival {
 	for i := range c.arrivals {

@@ -133,7 +133,7 @@ func TestBulkPlacesAreShared(t *testing.T) {
 	}
 	f.desk.arrive(bulk(30, "bob", f.bob), nil)
 	flies := func(client string, n int) bool {
-		return f.desk.signing.jobs[f.desk.jobs[jobKey(client, jobID(n))]].flying
+		return f.desk.signing.jobs[f.desk.jobs[jobKey(client, jobID(n))]].place == flying
 	}
 	equal(t, "bob's, before there is a place", flies("bob", 30), false)
 	for n := range 3 {
@@ -250,7 +250,7 @@ func TestMissingShare(t *testing.T) {
 	s.let(members[1], wire.SlotShare)
 	s.desk.timeout(timerLate)
 	run := first.job
-	equal(t, "missing", fmt.Sprint(run.missing), fmt.Sprint(map[int]bool{members[0]: true}))
+	equal(t, "missing", fmt.Sprint(run.missing), fmt.Sprint(map[int]int{members[0]: 1}))
 	s.say(late.slot, late.body)
 	equal(t, "missing after its share came", len(run.missing), 0)
 	s.drain()
@@ -294,9 +294,9 @@ func TestStandingHoldsForOtherJobs(t *testing.T) {
 	s.desk.do(Tick{s.now})
 	equal(t, "sits out after a while", fmt.Sprint(excluded(11)), "[]")
 	for node := range s.m.N {
-		s.desk.signing.traffic.nodes.missed(node)
+		s.desk.signing.traffic.nodes.missed(node, s.now)
 	}
-	equal(t, "sits out though all are late", fmt.Sprint(excluded(12)), "[]")
+	equal(t, "sit out though all are late", len(excluded(12)), s.m.N-s.m.T)
 }
 
 // While nobody answers, nobody in particular is late: what was lost, or slow, is
@@ -508,7 +508,7 @@ func TestJunkOnSign(t *testing.T) {
 	s.done(1)
 	seen := len(s.desk.reports)
 	for _, m := range s.sign { // everything again, after the end
-		s.desk.do(SignMessage{m})
+		s.desk.do(SignMessage{LogMessage: m})
 	}
 	equal(t, "reports", len(s.desk.reports), seen)
 }

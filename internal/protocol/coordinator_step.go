@@ -41,7 +41,7 @@ func (c *Coordinator) dispatch(ev Event) {
 	case TaskMessage:
 		c.onTaskSeen(e)
 	case SignMessage:
-		c.signing.onMessage(e.LogMessage)
+		c.signing.onMessage(e.LogMessage, e.Now)
 	case attemptChecked:
 		c.signing.onChecked(e)
 	case aggregated:
@@ -79,7 +79,7 @@ func (c *Coordinator) onTaskSeen(e TaskMessage) {
 	// may list a thousand items, need not be read.
 	if tokens := strings.Split(e.Subject, "."); len(tokens) == 6 {
 		key := jobKey(task.Job.Client, tokens[3])
-		c.signing.onTaskSeen(c.jobs[key], key, task, e.Time)
+		c.signing.onTaskSeen(c.jobs[key], key, task, e)
 	}
 }
 

@@ -21,9 +21,13 @@ type Effect interface {
 
 // Events of both machines.
 type (
-	// KeysMessage and SignMessage are messages of those streams, in their order.
+	// KeysMessage and SignMessage are messages of those streams, in their order. Now is
+	// the program's own clock.
 	KeysMessage struct{ wire.LogMessage }
-	SignMessage struct{ wire.LogMessage }
+	SignMessage struct {
+		wire.LogMessage
+		Now time.Time
+	}
 	// KeysAgain is a message of KEYS that Refetch asked for. What a batch lacks
 	// after it is not asked for again: it is not there, or there is no room for it.
 	KeysAgain struct{ wire.LogMessage }

@@ -43,16 +43,9 @@ func (q *fairQueue) again(j *activeSign) {
 func (q *fairQueue) next() *activeSign {
 	for len(q.ring) > 0 {
 		c := q.ring[0]
-		for len(c.jobs) > 0 && c.jobs[0].over() {
-			c.jobs = c.jobs[1:]
-		}
-		if len(c.jobs) == 0 {
-			q.ring = q.ring[1:]
-			continue
-		}
 		if j := c.jobs[0]; len(j.left) <= c.deficit {
 			c.deficit -= len(j.left)
-			c.jobs = c.jobs[1:]
+			q.remove(j)
 			return j
 		}
 		c.deficit += q.turn
@@ -61,14 +54,19 @@ func (q *fairQueue) next() *activeSign {
 	return nil
 }
 
+// remove takes a job out, wherever it stands.
+func (q *fairQueue) remove(j *activeSign) {
+	c := q.of(j.Signed.Client)
+	c.jobs = slices.DeleteFunc(c.jobs, func(other *activeSign) bool { return other == j })
+	if len(c.jobs) == 0 {
+		q.ring = slices.DeleteFunc(q.ring, func(other *clientQueue) bool { return other == c })
+	}
+}
+
 // waiting counts the jobs.
 func (q *fairQueue) waiting() (count int) {
 	for _, c := range q.ring {
-		for _, j := range c.jobs {
-			if !j.over() {
-				count++
-			}
-		}
+		count += len(c.jobs)
 	}
 	return count
 }

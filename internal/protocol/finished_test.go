@@ -67,7 +67,7 @@ func TestN3SessionForgotten(t *testing.T) {
 		t.Fatal("the session did not begin again with other nonces")
 	}
 	for _, m := range s.sign { // a broker shows it its first commitment, and the other's
-		a.do(SignMessage{m})
+		a.do(SignMessage{LogMessage: m})
 	}
 	s.release(1, wire.SlotCommit)
 	_, shared := a.reported(ReportShared)

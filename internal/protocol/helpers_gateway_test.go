@@ -51,7 +51,7 @@ func (f *fleet) newLife() {
 		f.desk.do(TaskMessage{m, f.now})
 	}
 	for _, m := range f.sign {
-		f.desk.do(SignMessage{m})
+		f.desk.do(SignMessage{LogMessage: m})
 	}
 }
 

@@ -79,7 +79,7 @@ func (a *actor) replay() {
 		a.do(KeysMessage{m})
 	}
 	for _, m := range a.f.sign {
-		a.do(SignMessage{m})
+		a.do(SignMessage{LogMessage: m})
 	}
 	for _, m := range a.f.work {
 		a.do(TaskMessage{m, a.f.now})

@@ -35,6 +35,7 @@ type fleet struct {
 	desk             *desk
 	spoil            func() // called when drain posted a task
 	step             stepper
+	skew             time.Duration // of the server that leads SIGN
 }
 
 // stepper steps a machine, and may look at what it does.
@@ -131,7 +132,7 @@ func (f *fleet) start() *fleet {
 
 // post stores a message in its stream and shows it to every machine.
 func (f *fleet) post(subject string, data []byte) {
-	stream, ev := &f.sign, func(m wire.LogMessage) Event { return SignMessage{m} }
+	stream, ev := &f.sign, func(m wire.LogMessage) Event { return SignMessage{m, f.now} }
 	switch subject[:4] {
 	case "dkg.":
 		stream, ev = &f.keys, func(m wire.LogMessage) Event { return KeysMessage{m} }
@@ -139,6 +140,9 @@ func (f *fleet) post(subject string, data []byte) {
 		stream, ev = &f.work, func(m wire.LogMessage) Event { return TaskMessage{m, f.now} }
 	}
 	msg := wire.LogMessage{Subject: subject, Seq: uint64(len(*stream) + 1), Time: f.now, Data: data}
+	if stream == &f.sign {
+		msg.Time = f.now.Add(f.skew)
+	}
 	*stream = append(*stream, msg)
 	for _, a := range f.nodes {
 		a.do(ev(msg))

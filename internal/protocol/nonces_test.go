@@ -105,7 +105,7 @@ func TestN3MessagesAgain(t *testing.T) {
 	for _, order := range [][]int{{2, 1, 0}, {1, 0, 2}, {0, 0, 0}} {
 		for _, i := range order {
 			for _, a := range s.nodes {
-				a.do(SignMessage{s.sign[i]})
+				a.do(SignMessage{LogMessage: s.sign[i]})
 			}
 		}
 	}
@@ -135,11 +135,11 @@ func TestN3TwoSets(t *testing.T) {
 		}
 		me.hold = held
 		for _, rank := range []int{0, 1, 0, 2} {
-			me.do(SignMessage{messages[rank]})
+			me.do(SignMessage{LogMessage: messages[rank]})
 		}
 		me.compute()
 		for _, rank := range []int{2, 0, 1} {
-			me.do(SignMessage{messages[rank]})
+			me.do(SignMessage{LogMessage: messages[rank]})
 		}
 		me.compute()
 		share := must(wire.DecodeShare(me.want(wire.SlotShare).body, s.session))
@@ -176,7 +176,7 @@ func TestN3SecondProcess(t *testing.T) {
 	equal(t, "twin", twin.signer.sessions[s.id].phase, signOut)
 	s.release(1, wire.SlotCommit)
 	for _, m := range s.sign {
-		twin.do(SignMessage{m})
+		twin.do(SignMessage{LogMessage: m})
 	}
 	_, first := s.at(0).reported(ReportShared)
 	_, second := twin.reported(ReportShared)
@@ -341,7 +341,7 @@ func TestEveryEventInEverySignPhase(t *testing.T) {
 			}
 			a.do(event(s))
 			for _, m := range s.sign {
-				a.do(SignMessage{m})
+				a.do(SignMessage{LogMessage: m})
 			}
 			if _, shared := a.reported(ReportShared); shared > 1 {
 				t.Errorf("event %d at stage %d: %d shares", i, stage, shared)

@@ -243,7 +243,7 @@ func TestBackdatedMessages(t *testing.T) {
 	w := s.at(1).want(wire.SlotCommit)
 	msg := wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: t0.Add(time.Minute),
 		Data: old[thief].Seal(s.m, w.slot.String(), w.body)}
-	s.at(0).do(SignMessage{msg})
+	s.at(0).do(SignMessage{LogMessage: msg})
 	if s.at(0).signer.sessions[s.id].commits.has(thief) {
 		t.Error("a node takes a commitment under a session key of three years ago")
 	}
@@ -255,7 +255,7 @@ func TestBackdatedMessages(t *testing.T) {
 	d.arrive(s.job, nil)
 	msg.Subject = strings.Replace(msg.Subject, s.id, d.signing.jobs[d.jobs[jobKey("alice", jobID(7))]].last().id, 1)
 	msg.Data = old[thief].Seal(s.m, msg.Subject, w.body)
-	d.do(SignMessage{msg})
+	d.do(SignMessage{LogMessage: msg})
 	if d.signing.jobs[d.jobs[jobKey("alice", jobID(7))]].last().commits.has(thief) {
 		t.Error("a gateway takes a commitment under a session key of three years ago")
 	}

@@ -26,7 +26,7 @@ type aggregated struct {
 func (attemptChecked) event() {}
 func (aggregated) event()     {}
 
-func (s *signJobs) onMessage(msg wire.LogMessage) {
+func (s *signJobs) onMessage(msg wire.LogMessage, now time.Time) {
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Node >= s.cfg.Manifest.N {
 		return
@@ -41,20 +41,24 @@ func (s *signJobs) onMessage(msg wire.LogMessage) {
 	}
 	switch slot.Kind {
 	case wire.SlotCommit:
-		s.onCommit(a, slot.Node, body, msg.Time)
+		s.onCommit(a, slot.Node, body, msg.Time, now)
 	case wire.SlotShare:
-		s.onShare(a, slot.Node, body, msg.Time)
+		s.onShare(a, slot.Node, body, msg.Time, now)
 	case wire.SlotRefuse:
 		s.onRefusal(a, slot.Node, body)
 	}
 }
 
-func (s *signJobs) onCommit(a *attempt, node int, body []byte, at time.Time) {
-	pos, points, ok := a.commits.add(node, body)
-	if !ok || a.closed {
+func (s *signJobs) onCommit(a *attempt, node int, body []byte, at, now time.Time) {
+	if a.closed || a.commits.has(node) || slices.Contains(a.commits.exclude, uint8(node)) {
 		return
 	}
-	a.commits.arrivals[pos].at = at
+	pos, points, ok := a.commits.add(node, body)
+	if !ok {
+		s.proven(a, node, "commitment message malformed")
+		return
+	}
+	a.commits.arrivals[pos].at, a.commits.arrivals[pos].heard = at, now
 	suite, count := a.suite(), len(a.items)
 	run := func() Event {
 		return attemptChecked{a: a, pos: pos, err: frost.CheckCommitment(suite, count, points)}
@@ -68,14 +72,14 @@ func (s *signJobs) onCommit(a *attempt, node int, body []byte, at time.Time) {
 
 func (s *signJobs) onChecked(e attemptChecked) {
 	a := e.a
-	if s.attempts[a.id] != a {
+	if s.attempts[a.id] != a || a.closed {
 		return
 	}
 	a.commits.checked(e.pos, e.err)
 	if e.err != nil {
-		a.job.bad[a.commits.arrivals[e.pos].Index] = "commitment: " + e.err.Error()
+		s.proven(a, a.commits.arrivals[e.pos].Index, "commitment: "+e.err.Error())
 	}
-	if a.set != nil || a.closed {
+	if a.set != nil {
 		return
 	}
 	if a.set = a.commits.set(s.cfg.Manifest.T); a.set == nil {
@@ -89,35 +93,58 @@ func (s *signJobs) onChecked(e attemptChecked) {
 	s.aggregate(a)
 }
 
-// dropBad gives an attempt up that has a member who is proven faulty, and opens another.
+// proven notes a proof that a node is faulty. It is out for this job, and sits out in others.
+func (s *signJobs) proven(a *attempt, node int, reason string) {
+	a.job.bad[node] = reason
+	s.traffic.nodes.missed(node, a.opened)
+}
+
+// dropBad gives an attempt up that has a member who is proven faulty, or refused, and opens another. Each node has
+// that done at once only once.
 func (s *signJobs) dropBad(a *attempt) bool {
-	bad := a.badMember()
-	if bad < 0 {
+	node, j := a.badMember(), a.job
+	if node < 0 || a.closed {
 		return false
 	}
-	a.closed = true
-	s.retry(a.job, bad)
+	a.close()
+	_, bad := j.bad[node]
+	news := bad || s.held(a, node)
+	s.retry(j, node, news)
 	return true
+}
+
+// held notes that a node holds an attempt up, and reports whether that is news.
+func (s *signJobs) held(a *attempt, node int) (news bool) {
+	s.traffic.nodes.missed(node, a.opened)
+	a.job.missing[node] = len(a.job.attempts)
+	news = !a.job.known[node]
+	a.job.known[node] = true
+	return news
 }
 
 // onShare keeps a node's first share message. One that arrives after all shows that
 // the node is back.
-func (s *signJobs) onShare(a *attempt, node int, body []byte, at time.Time) {
-	js := a.job
-	if js.missing[node] {
-		delete(js.missing, node)
+func (s *signJobs) onShare(a *attempt, node int, body []byte, at, now time.Time) {
+	if slices.Contains(a.commits.exclude, uint8(node)) {
+		return
+	}
+	j := a.job
+	share, err := wire.DecodeShare(body, a.session)
+	if err != nil || len(share.Shares) != len(a.which)*frost.ScalarSize {
+		if a.shares[node].ShareBody == nil {
+			s.proven(a, node, "share message malformed")
+			s.dropBad(a)
+		}
+		return
+	}
+	if _, missing := j.missing[node]; missing && share.Set == a.setHash {
+		delete(j.missing, node)
 		s.traffic.nodes.returned(node)
 	}
-	if a.closed || a.shares[node].ShareBody != nil || slices.Contains(a.commits.exclude, uint8(node)) {
+	if a.closed || a.shares[node].ShareBody != nil {
 		return
 	}
-	share, err := wire.DecodeShare(body, a.session)
-	if err != nil || len(share.Shares) != len(a.items)*frost.ScalarSize {
-		js.bad[node] = "share message malformed"
-		s.dropBad(a)
-		return
-	}
-	a.shares[node] = storedShare{share, at}
+	a.shares[node] = storedShare{share, at, now}
 	s.aggregate(a)
 }
 
@@ -131,7 +158,7 @@ func (s *signJobs) aggregate(a *attempt) {
 		return
 	}
 	a.aggregating = true
-	s.answered(a, last)
+	s.answered(a)
 	s.out.round(a.job.activeJob, RoundShares, a.id, a.suite(), last)
 	items, set := a.items, a.set
 	s.out.do(Compute{
@@ -144,19 +171,17 @@ func (s *signJobs) aggregate(a *attempt) {
 }
 
 // answered learns from an attempt that has all its shares.
-func (s *signJobs) answered(a *attempt, last time.Time) {
+func (s *signJobs) answered(a *attempt) {
 	s.traffic.retries.answered()
 	for _, c := range a.set {
 		s.traffic.nodes.answered(c.Index)
 	}
-	for _, node := range ranking(a.session, a.commits.exclude, s.cfg.Manifest.N)[:s.cfg.Manifest.T] {
-		if !a.commits.has(node) && a.refusals[node] == nil {
-			s.traffic.nodes.missed(node) // others of the second rank stepped in, who waited for it
-		}
+	t := s.cfg.Manifest.T
+	leaders := ranking(a.session, a.commits.exclude, s.cfg.Manifest.N)[:t]
+	for _, node := range a.absent(leaders, s.traffic.lane(a.job).usual(len(a.items))) {
+		s.traffic.nodes.missed(node, a.opened)
 	}
-	if took := last.Sub(a.sent); !a.sent.IsZero() && took > 0 {
-		s.traffic.lane(a.job).took(a, took)
-	}
+	s.traffic.took(a, a.delays(leaders), t)
 }
 
 func (s *signJobs) onAggregated(e aggregated) {
@@ -164,83 +189,85 @@ func (s *signJobs) onAggregated(e aggregated) {
 	if s.attempts[a.id] != a || a.closed {
 		return
 	}
-	a.closed = true
-	a.take(e.sigs, e.blame)
-	j := a.job
+	a.close()
+	j, culprit := a.job, -1
+	for _, b := range e.blame {
+		s.proven(a, b.Index, b.Reason)
+		culprit = e.blame[0].Index
+	}
+	a.take(e.sigs)
 	if len(j.left) > 0 {
-		culprit := -1
-		if len(e.blame) > 0 {
-			culprit = e.blame[0].Index
-		}
-		s.retry(j, culprit)
+		s.retry(j, culprit, culprit >= 0)
 		return
+	}
+	for _, other := range j.attempts {
+		other.close() // the result is being made of what the job has now
 	}
 	s.out.compute(j.activeJob, func() (*wire.Result, error) { return signResult(j) })
 }
 
-// rebuildPause is how long a gateway waits for nodes that lack a key.
-const rebuildPause = time.Second
-
-// onRefusal ends the job when so many nodes refuse that t can't be found.
+// onRefusal ends the job when so many nodes refuse that one of them is honest, for what will not pass. While it may
+// pass the job tries again.
 func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 	refusal, err := wire.DecodeComplaint(body)
-	if err != nil || refusal.Session != a.session || a.closed || slices.Contains(a.commits.exclude, uint8(node)) {
+	if err != nil || refusal.Session != a.session || a.closed || a.aggregating ||
+		slices.Contains(a.commits.exclude, uint8(node)) {
 		return
 	}
 	a.refusals[node] = refusal
-	a.job.missing[node] = true
-	if len(a.refusals) <= s.cfg.Manifest.N-s.cfg.Manifest.T {
-		return
+	a.job.missing[node] = len(a.job.attempts)
+	// All n nodes certified the key: those that lack it are still reading the log, or rebuild their storage.
+	passes := refusal.Code == wire.CodeInternal || refusal.Code == wire.CodeUnknownKey
+	if !passes {
+		a.job.denied[node] = true
 	}
-	switch refusal.Code {
-	case wire.CodeInternal:
-		a.closed = true
-		s.out.do(a.job.retry(wire.CodeSigningFailed, a.job.failureSummary(s.cfg.Manifest.T), node))
-		s.pause(a.job)
-		return
-	case wire.CodeUnknownKey:
-		// All n nodes certified the key: those that lack it are still reading
-		// the log, or rebuild their storage. That takes its time, and is no
-		// failed attempt.
-		a.closed = true
-		a.job.tries--
-		s.wait(a.job, rebuildPause)
-		return
+	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
+	switch code := refusal.Code; {
+	case len(a.job.denied) > n-t:
+		if !slices.Contains(wire.JobCodes, code) {
+			code = wire.CodeSigningFailed // a node's own invention
+		}
+		s.out.fail(a.job.activeJob, wire.Refuse(code, "node %d refused: %s", node, refusal.Reason))
+	case n-len(a.commits.exclude)-len(a.refusals) < t: // nobody is left to step in
+		a.close()
+		if refusal.Code == wire.CodeUnknownKey {
+			a.job.tries--
+		}
+		s.retry(a.job, node, false)
+	default:
+		s.dropBad(a)
 	}
-	code := refusal.Code
-	if !slices.Contains(wire.JobCodes, code) {
-		code = wire.CodeSigningFailed // a node's own invention
-	}
-	s.out.fail(a.job.activeJob, wire.Refuse(code, "node %d refused: %s", node, refusal.Reason))
 }
 
 // onLate looks at an attempt that takes longer than usual. Another is opened beside it without those that hold it
-// up; whichever is answered first counts. Without a suspect that is a retry on top of work that may only be slow, and
-// the budget bounds it.
+// up; whichever is answered first counts. Without a suspect that is a retry on top of work that may only be slow: the
+// budget bounds it, and each of a job waits twice as long as the one before.
 func (s *signJobs) onLate(a *attempt) {
-	if a.closed || a.aggregating || a.job.last() != a {
+	j := a.job
+	if a.closed || a.aggregating || j.last() != a {
 		return
 	}
-	if !s.suspect(a) && !s.traffic.retries.take() {
-		a.waits++
-		wait := s.traffic.lane(a.job).wait(len(a.items)) << min(a.waits, 6)
-		s.out.do(After{Delay: wait, Timer: Timer{a.id, timerLate}})
-		return
+	if !s.suspect(a) {
+		if a.waits < j.beside || !s.traffic.retries.take() {
+			a.waits++
+			wait := s.traffic.lane(j).wait(len(a.items)) << min(a.waits, 6)
+			s.out.do(After{Delay: wait, Timer: Timer{a.id, timerLate}})
+			return
+		}
+		j.beside++
 	}
-	s.retry(a.job, -1)
+	s.retry(j, -1, true)
 }
 
-// suspect notes who holds an attempt up, and reports whether that is news. Where no signing set came about, whoever
-// sat out is needed again.
+// suspect notes who holds an attempt up, and reports whether that is news and others can do without. Where no signing
+// set came about, whoever sat out is needed again.
 func (s *signJobs) suspect(a *attempt) (news bool) {
+	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
 	a.job.everyone = a.set == nil
-	for _, node := range a.late(s.cfg.Manifest.N, s.cfg.Manifest.T) {
-		if !a.job.missing[node] {
-			a.job.missing[node], news = true, true
-			s.traffic.nodes.missed(node)
-		}
+	for _, node := range a.late(n, t) {
+		news = s.held(a, node) || news
 	}
-	return news
+	return news && n-len(a.job.bad) > t
 }
 
 // maxAggregateWaits is for how many lives of an attempt an aggregation may go on: a busy gateway. One whose
@@ -258,14 +285,12 @@ func (s *signJobs) onOver(a *attempt) {
 		s.out.do(After{Delay: attemptLife(len(a.items)), Timer: Timer{a.id, timerOver}})
 		return
 	}
-	a.closed = true
 	s.suspect(a)
-	if a.job.waits() {
-		return
+	a.close()
+	if !a.job.waits() {
+		s.traffic.lane(a.job).window.lost()
+		s.retry(a.job, -1, false)
 	}
-	s.traffic.lane(a.job).window.lost()
-	s.out.do(a.job.retry(wire.CodeSigningFailed, a.job.failureSummary(s.cfg.Manifest.T), -1))
-	s.pause(a.job)
 }
 
 func (s *signJobs) onTimer(t Timer) {

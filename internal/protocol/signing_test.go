@@ -182,8 +182,8 @@ func TestOwnCommitmentComesBack(t *testing.T) {
 		a.do(Sealed{w.slot, data})
 		m := wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now, Data: data}
 		test.change(&m)
-		a.do(SignMessage{m})
-		a.do(SignMessage{m})
+		a.do(SignMessage{LogMessage: m})
+		a.do(SignMessage{LogMessage: m})
 		var others []int
 		for _, c := range a.signer.sessions[s.id].commits.arrivals {
 			others = append(others, c.Index)
@@ -317,11 +317,11 @@ func TestCommitmentsBeforeTheTask(t *testing.T) {
 	late.store, late.done = s.at(1).store, s.at(1).done
 	s.release(0, wire.SlotCommit)
 	for _, m := range s.sign {
-		late.do(SignMessage{m})
+		late.do(SignMessage{LogMessage: m})
 	}
 	late.do(TaskMessage{s.work[0], s.now})
 	late.fill(late.want(wire.SlotCommit))
-	late.do(SignMessage{s.sign[len(s.sign)-1]})
+	late.do(SignMessage{LogMessage: s.sign[len(s.sign)-1]})
 	equal(t, "late node", late.signer.sessions[s.id].phase, signDone)
 }
 

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -36,16 +37,13 @@ func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbo
 
 func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
-		activeJob: job, bad: map[int]string{}, missing: map[int]bool{},
+		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
 		sigs: make([][]byte, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
 	}
 	s.jobs[job] = j
 	j.leaveOut(revoked)
 	for i := range j.left {
 		j.left[i] = uint32(i)
-	}
-	if last, ok := s.latest[job.key()]; ok {
-		j.next = int(last.attempt) + 1
 	}
 	s.find(j)
 }
@@ -58,9 +56,9 @@ func (s *signJobs) lookAgain(job *activeJob) {
 }
 
 // onTaskSeen remembers the latest attempt of a job, of whichever gateway. The time of this gateway's own begins.
-func (s *signJobs) onTaskSeen(job *activeJob, key string, task *wire.Task, at time.Time) {
+func (s *signJobs) onTaskSeen(job *activeJob, key string, task *wire.Task, e TaskMessage) {
 	if last, ok := s.latest[key]; !ok || last.attempt < task.Attempt {
-		s.latest[key] = lastTask{attempt: task.Attempt, at: at}
+		s.latest[key] = lastTask{attempt: task.Attempt, at: e.Time}
 	}
 	j := s.jobs[job]
 	if j == nil {
@@ -70,12 +68,11 @@ func (s *signJobs) onTaskSeen(job *activeJob, key string, task *wire.Task, at ti
 		switch {
 		case a.number != task.Attempt || a.closed || !a.sent.IsZero():
 		case task.Session(s.cfg.Manifest) != a.session: // another gateway's stands there, and nobody sees this one
-			a.closed = true
-			j.next = max(j.next, int(s.latest[key].attempt)+1)
+			a.close()
 			s.open(j)
 			return
 		default:
-			a.sent = at
+			a.sent = e.Now
 			s.watch(a)
 		}
 	}
@@ -128,7 +125,7 @@ func (s *signJobs) find(j *activeSign) {
 		}
 	}
 	j.items = items
-	s.traffic.lane(j).queue.add(j)
+	s.traffic.add(j)
 	s.schedule()
 }
 
@@ -171,8 +168,12 @@ func (s *signJobs) open(j *activeSign) {
 		s.out.fail(j.activeJob, s.expiryReason(j.activeJob))
 		return
 	}
+	if last, ok := s.latest[j.key()]; ok { // another gateway may have come this far while the job waited
+		j.next = max(j.next, int(last.attempt)+1)
+	}
 	if n-len(j.bad) < t || j.next > wire.MaxAttempts {
-		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed, "given up after %d attempts with %d of %d signatures missing: %s",
+		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed,
+			"given up after %d attempts with %d of %d signatures missing: %s",
 			j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
 		return
 	}
@@ -180,6 +181,7 @@ func (s *signJobs) open(j *activeSign) {
 	j.next++
 	j.tries++
 	a := newAttempt(j, task, s.cfg.Manifest, s.opener)
+	a.opened = s.traffic.nodes.now
 	j.attempts = append(j.attempts, a)
 	s.attempts[a.id] = a
 	s.out.do(
@@ -191,37 +193,49 @@ func (s *signJobs) open(j *activeSign) {
 // publishLife is how long an attempt waits for WORK to show its task: longer than the program tries to publish it.
 const publishLife = 75 * time.Second
 
-// excluded lists the nodes that sit the next attempt out, ascending. Where the others do not suffice, only those
-// that are proven faulty do: who was late is better than nobody.
+// excluded lists the nodes that sit the next attempt out, ascending. Where the others do not suffice, as many come back
+// as it takes: those that this job missed longest ago, or never, and whose time is up first.
 func (s *signJobs) excluded(j *activeSign) []uint8 {
-	var bad, all []uint8
+	var out []uint8
+	var late []int
 	for i := range s.cfg.Manifest.N {
 		_, proven := j.bad[i]
-		if proven {
-			bad = append(bad, uint8(i))
-		}
-		if proven || j.missing[i] || s.traffic.nodes.out(i) {
-			all = append(all, uint8(i))
+		_, missing := j.missing[i]
+		switch {
+		case proven:
+			out = append(out, uint8(i))
+		case !j.everyone && (missing || s.traffic.nodes.out(i)):
+			late = append(late, i)
 		}
 	}
-	if j.everyone || s.cfg.Manifest.N-len(all) < s.cfg.Manifest.T {
-		j.everyone = false
-		clear(j.missing)
-		return bad
+	j.everyone = false
+	slices.SortStableFunc(late, func(a, b int) int {
+		until := s.traffic.nodes.nodes[a].until.Compare(s.traffic.nodes.nodes[b].until)
+		return cmp.Or(cmp.Compare(j.missing[a], j.missing[b]), until)
+	})
+	for _, i := range late[max(s.cfg.Manifest.T-(s.cfg.Manifest.N-len(out)-len(late)), 0):] {
+		out = append(out, uint8(i))
 	}
-	return all
+	slices.Sort(out)
+	return out
 }
 
-// retry opens another attempt; culprit -1 is nobody.
-func (s *signJobs) retry(j *activeSign, culprit int) {
+// retry reports that an attempt came to nothing, and opens another: at once, or else after a pause, unless one is
+// under way. Culprit -1 is nobody.
+func (s *signJobs) retry(j *activeSign, culprit int, atOnce bool) {
 	s.out.do(j.retry(wire.CodeSigningFailed, j.failureSummary(s.cfg.Manifest.T), culprit))
-	s.open(j)
+	switch {
+	case atOnce:
+		s.open(j)
+	case !j.waits():
+		s.pause(j)
+	}
 }
 
-// Bounds of the pause between two attempts of a job, which doubles.
+// Bounds of the pause between two attempts of a job, which doubles. In an hour of them no job comes to MaxAttempts.
 const (
 	leastPause = 250 * time.Millisecond
-	mostPause  = 8 * time.Second
+	mostPause  = 20 * time.Second
 )
 
 // pause has a job wait before it is in the queue again. The pause is a little different for each, so that jobs that
@@ -230,19 +244,16 @@ func (s *signJobs) pause(j *activeSign) {
 	pause := min(leastPause<<min(j.pauses, 10), mostPause)
 	j.pauses++
 	pause -= pause / 2 * time.Duration(j.last().session[0]) / 256
-	s.wait(j, pause)
-}
-
-func (s *signJobs) wait(j *activeSign, pause time.Duration) {
 	s.traffic.end(j)
+	j.place = paused
 	s.out.do(After{Delay: pause, Timer: Timer{j.key(), timerRetry}})
 	s.schedule()
 }
 
 // again has a job wait for its turn once more.
 func (s *signJobs) again(job *activeJob) {
-	if j := s.jobs[job]; j != nil && !j.flying {
-		s.traffic.lane(j).queue.again(j)
+	if j := s.jobs[job]; j != nil {
+		s.traffic.again(j)
 		s.schedule()
 	}
 }
@@ -258,11 +269,12 @@ func (s *signJobs) onAccess(job *activeJob, revoked []int) {
 	gaveUp := false
 	for _, a := range j.attempts {
 		if !a.closed && !a.aggregating {
-			a.closed, gaveUp = true, true
+			a.close()
+			gaveUp = true
 		}
 	}
-	if gaveUp && j.flying && !j.waits() { // who is not in flight waits for its turn
-		s.retry(j, -1)
+	if gaveUp && j.place == flying && !j.waits() { // who is not in flight waits for its turn
+		s.retry(j, -1, true)
 	}
 }
 

@@ -13,7 +13,8 @@ type standings struct {
 
 type standing struct {
 	strikes int
-	good    int // answers since the last strike, or since one was forgiven
+	good    int       // answers since the last strike, or since one was forgiven
+	since   time.Time // of the last strike
 	until   time.Time
 }
 
@@ -28,11 +29,15 @@ const (
 
 func newStandings(n int) standings { return standings{nodes: make([]standing, n)} }
 
-// missed says that a node held an attempt up.
-func (s *standings) missed(node int) {
+// missed says that a node held an attempt up. All that were open when it was last
+// noticed are one and the same trouble: a second's hiccup under load is one strike.
+func (s *standings) missed(node int, opened time.Time) {
 	n := &s.nodes[node]
+	if !n.since.IsZero() && !opened.After(n.since) {
+		return
+	}
 	n.strikes = min(n.strikes+1, maxStrikes)
-	n.good, n.until = 0, s.now.Add(firstPause<<n.strikes)
+	n.good, n.since, n.until = 0, s.now, s.now.Add(firstPause<<n.strikes)
 }
 
 // answered says that a node answered an attempt in time.

@@ -1,12 +1,17 @@
 package protocol
 
-import "time"
+import (
+	"maps"
+	"slices"
+	"time"
+)
 
 // traffic is what a gateway knows of how signing goes, and what it lets through.
 type traffic struct {
 	small, bulk lane // jobs of at most InteractiveItems items, and larger ones
 	nodes       standings
 	retries     budget
+	crowds      int // how often a job began while others were in flight
 }
 
 func newTraffic(cfg CoordinatorConfig) traffic {
@@ -39,7 +44,7 @@ func (t *traffic) tick(now time.Time) {
 
 // next begins the flight of a job; nil if none waits, or none may begin.
 func (t *traffic) next() *activeSign {
-	for _, l := range []*lane{&t.small, &t.bulk} {
+	for _, l := range [...]*lane{&t.small, &t.bulk} {
 		// Whoever wants to know what an idle fleet takes needs an idle fleet.
 		wanted := l == &t.bulk && t.small.window.blind() && t.small.queue.waiting() > 0
 		if wanted || !l.window.open(l.flying) {
@@ -47,33 +52,81 @@ func (t *traffic) next() *activeSign {
 		}
 		if j := l.queue.next(); j != nil {
 			l.flying++
-			j.flying, j.alone = true, t.small.flying+t.bulk.flying <= idleFlights
+			j.place, j.alone = flying, t.small.flying+t.bulk.flying <= idleFlights
+			if !j.alone {
+				t.crowds++
+			}
+			j.crowds = t.crowds
 			return j
 		}
 	}
 	return nil
 }
 
-// end ends the flight of a job.
+// add has a job wait for its turn.
+func (t *traffic) add(j *activeSign) {
+	j.place = queued
+	t.lane(j).queue.add(j)
+}
+
+// again has a job wait for another turn after its pause.
+func (t *traffic) again(j *activeSign) {
+	if j.place == paused {
+		j.place = queued
+		t.lane(j).queue.again(j)
+	}
+}
+
+// end takes a job out of the queue, or out of the air.
 func (t *traffic) end(j *activeSign) {
-	if j.flying {
-		j.flying = false
+	switch j.place {
+	case queued:
+		t.lane(j).queue.remove(j)
+	case flying:
 		t.lane(j).flying--
 	}
+	j.place = nowhere
+}
+
+// took learns from an attempt that was answered. A job that had the fleet to itself when it began, and no more when
+// others came, shows nothing of an idle fleet.
+func (t *traffic) took(a *attempt, delays map[int]time.Duration, threshold int) {
+	alone := a.job.alone && a.job.crowds == t.crowds
+	t.lane(a.job).took(len(a.items), delays, threshold, alone)
 }
 
 // lane is one kind of sign job: those that wait, and how many are in flight.
 type lane struct {
 	queue  fairQueue
 	window window
-	pace   pace // an item's share of the time from a task to the last of its shares
+	pace   pace // an item's share of what the fleet takes
 	flying int
+	// What each node took last for an item, with the fleet to itself and with others.
+	idle, loaded map[int]time.Duration
 }
 
-// took learns from an attempt that was answered.
-func (l *lane) took(a *attempt, took time.Duration) {
-	l.pace.add(took / time.Duration(len(a.items)))
-	l.window.took(took/time.Duration(len(a.items)), a.job.alone)
+// took learns how long the nodes of an attempt took. What the fleet takes is what the t fastest nodes do: at least
+// that many are honest, so those who are slow on purpose can make nothing look slow, and lateness be later.
+func (l *lane) took(items int, delays map[int]time.Duration, t int, alone bool) {
+	seen := &l.loaded
+	if alone {
+		seen = &l.idle
+	}
+	if *seen == nil {
+		*seen = map[int]time.Duration{}
+	}
+	fresh := false
+	for node, delay := range delays {
+		if delay > 0 {
+			(*seen)[node], fresh = max(delay/time.Duration(items), 1), true
+		}
+	}
+	if !fresh || len(*seen) < t {
+		return
+	}
+	took := slices.Sorted(maps.Values(*seen))[t-1]
+	l.pace.add(took)
+	l.window.took(took, alone)
 }
 
 // Bounds of the time after which an attempt counts as late.
@@ -88,8 +141,12 @@ func (l *lane) wait(items int) time.Duration {
 	if l.pace.mean == 0 {
 		return firstWait + time.Duration(items)*perItemWait
 	}
-	usual := max(latePaces*l.pace.mean, l.pace.mean+4*l.pace.deviation)
-	return min(max(usual*time.Duration(items), leastWait), attemptLife(items)/2)
+	return min(max(l.usual(items), leastWait), attemptLife(items)/2)
+}
+
+// usual is up to how long an attempt takes that nobody holds up; zero while nothing was measured.
+func (l *lane) usual(items int) time.Duration {
+	return max(latePaces*l.pace.mean, l.pace.mean+4*l.pace.deviation) * time.Duration(items)
 }
 
 // pace is a smoothed time and its mean deviation, as TCP measures round trips (RFC

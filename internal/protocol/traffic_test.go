@@ -54,7 +54,7 @@ func TestFairQueueKeepsOrder(t *testing.T) {
 	q.add(over)
 	q.add(first)
 	q.add(second)
-	over.result = &wire.Result{}
+	q.remove(over)
 	equal(t, "waiting", q.waiting(), 2)
 	equal(t, "first", q.next(), first)
 	q.again(first) // its attempt failed
@@ -147,7 +147,7 @@ func TestStandings(t *testing.T) {
 	s := newStandings(2)
 	s.now = time.Now()
 	sitsOut := func() (seconds int) {
-		for s.missed(0); s.out(0); s.now = s.now.Add(time.Second) {
+		for s.missed(0, s.now); s.out(0); s.now = s.now.Add(time.Second) {
 			seconds++
 		}
 		return seconds
@@ -158,7 +158,7 @@ func TestStandings(t *testing.T) {
 	}
 	equal(t, "seconds", fmt.Sprint(times), "[8 16 32 64 128 256 512 1024 1024 1024]")
 	equal(t, "the other one", s.out(1), false)
-	s.missed(0)
+	s.missed(0, s.now)
 	s.returned(0)
 	equal(t, "back though it was late eleven times", s.out(0), true)
 	s.now = s.now.Add(time.Hour)
@@ -166,7 +166,7 @@ func TestStandings(t *testing.T) {
 		s.answered(0)
 	}
 	equal(t, "seconds after many answers", sitsOut(), 8)
-	s.missed(0)
+	s.missed(0, s.now)
 	s.returned(0)
 	equal(t, "out though its answer came", s.out(0), false)
 }

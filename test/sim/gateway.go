@@ -79,7 +79,9 @@ func (g *gateway) start() {
 		{w.bus.work, func() { life.pending-- }, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
 		}},
-		{w.bus.sign, nil, func(l wire.LogMessage) protocol.Event { return protocol.SignMessage{LogMessage: l} }},
+		{w.bus.sign, nil, func(l wire.LogMessage) protocol.Event {
+			return protocol.SignMessage{LogMessage: l, Now: w.now()}
+		}},
 	} {
 		s.stream.follow(
 			&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }},
@@ -240,6 +242,7 @@ func (l *gatewayLife) finish(e protocol.Finish) {
 			return
 		}
 	}
+	l.tempt(e.Result)
 	l.end(e.Token, fmt.Sprintf("finishes (%s %s)", e.Result.Status, e.Result.Code), func() {
 		l.w.check.leaks(l.g.name, "result", payload)
 		if l.w.bus.results[key] == nil {

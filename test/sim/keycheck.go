@@ -86,7 +86,7 @@ func (c *checker) intact(batch string) bool {
 			return false
 		}
 		cert, ok := decode[wire.Certificate](c.standing(wire.Slot{Kind: wire.SlotCert, ID: batch, Node: i}))
-		if !ok || cert.Transcript != r.Transcript {
+		if !ok || cert.Transcript != r.Transcript || cert.Root != r.Root {
 			return false
 		}
 	}

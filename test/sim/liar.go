@@ -13,7 +13,17 @@ import (
 // the node's keys, so its messages are well signed; it minds no slots.
 func (p *worker) lie(slot wire.Slot, body []byte) {
 	w := p.w
-	if w.fault(LiarSilent) {
+	if w.fault(LiarFloods) {
+		p.flood()
+	}
+	switch {
+	case w.fault(LiarSilent), slot.Kind == wire.SlotShare && w.fault(LiarWithholds):
+		return
+	case slot.Kind.Signing() && w.fault(LiarStalls):
+		w.at(p.stall(slot, body), func() { p.say(slot, body) })
+		return
+	case slot.Kind == wire.SlotDeal && w.fault(LiarSplits):
+		p.split(slot, body)
 		return
 	}
 	lie := body
