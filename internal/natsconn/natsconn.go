@@ -65,6 +65,8 @@ type Conn struct {
 
 	opt       Options
 	calls     calls
+	link      link
+	stop      context.CancelFunc // ends watch; nil if it does not run
 	closing   atomic.Bool
 	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
 }
@@ -93,6 +95,11 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 	pause := backoff.Backoff{Min: minPause, Max: maxPause}
 	for logged := (time.Time{}); ; {
 		if c.Conn, err = nats.Connect(opt.URL, opts...); err == nil {
+			if opt.Embedded == nil {
+				var watching context.Context
+				watching, c.stop = context.WithCancel(context.Background())
+				go c.watch(watching)
+			}
 			return c.open()
 		}
 		if isRefusal(err) {
@@ -126,12 +133,12 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 		nats.Name(o.Name),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
-		nats.ReconnectJitter(200*time.Millisecond, time.Second),
+		nats.ReconnectJitter(200*time.Millisecond, 400*time.Millisecond),
 		nats.IgnoreAuthErrorAbort(),
 		nats.RetryOnFailedConnect(false),
 		nats.ReconnectBufSize(-1),             // nothing goes out behind the caller's back
 		nats.FlusherTimeout(2 * o.AckTimeout), // a write holds up every other call, and heeds no context
-		nats.PingInterval(10 * time.Second),
+		nats.PingInterval(10 * time.Second),   // besides watch
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(c.onDisconnect),
 		nats.ReconnectHandler(c.onReconnect),
@@ -139,6 +146,8 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 	}
 	if o.Embedded != nil {
 		opts = append(opts, nats.InProcessServer(o.Embedded))
+	} else {
+		opts = append(opts, nats.SetCustomDialer(&c.link))
 	}
 	if o.InboxPrefix != "" {
 		opts = append(opts, nats.CustomInboxPrefix(o.InboxPrefix))
@@ -183,6 +192,9 @@ func (c *Conn) Healthy() error {
 // connection.
 func (c *Conn) Close() {
 	c.closing.Store(true)
+	if c.stop != nil {
+		c.stop()
+	}
 	c.calls.failAll(ErrClosed)
 	c.Conn.Close()
 }
