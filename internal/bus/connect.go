@@ -24,6 +24,7 @@ type Bus struct {
 	nc *natsconn.Conn
 
 	inFlight chan struct{} // one in it for each publish under way
+	unacked  unacked       // what was published for nothing
 
 	mu          sync.Mutex
 	ready       bool // Connect is done

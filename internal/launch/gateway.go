@@ -41,10 +41,11 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	registry := telemetry.NewRegistry()
 	metrics := telemetry.NewMetrics(registry, identity(m, telemetry.RoleGateway, g.Gateway.Name))
 	busCheck, gatewayCheck := waiting("connecting to NATS"), waiting("starting")
-	lagCheck, manifestCheck := waiting(notYet), waiting(notYet)
+	lagCheck, manifestCheck, streams := waiting(notYet), waiting(notYet), waiting(notYet)
 	stop, err := listen(g.Server, registry, []telemetry.Check{
 		{Name: "gateway", Fail: gatewayCheck.Fail}, {Name: "bus", Fail: busCheck.Fail},
-		{Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail},
+		{Name: "streams", Fail: streams.Fail}, {Name: "lag", Fail: lagCheck.Fail},
+		{Name: "manifest", Fail: manifestCheck.Fail},
 	}, log)
 	if err != nil {
 		return err
@@ -79,6 +80,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	telemetry.Gauge(registry, "keys", "Keys in this gateway's directory.",
 		func() float64 { _, keys := gw.Stats(); return float64(keys) })
 	busCheck.open(conn.Healthy)
+	streams.open(streamsCheck(conn, watcher))
 	lagCheck.open(watcher.Lagging)
 	gatewayCheck.open(gw.Ready)
 	defer whenReady(ctx, gw.Ready, o.Ready)()

@@ -47,11 +47,12 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	observe := o.observer(metrics)
 	metrics.ForProvider(n.Node.KeyProvider.Backend, n.Node.KeyProvider.Section.Charges())
 	deviceCheck, busCheck, workerCheck := waiting("opening"), waiting("not connected yet"), waiting("starting")
-	storeCheck, lagCheck, manifestCheck := waiting(notYet), waiting(notYet), waiting(notYet)
+	storeCheck, lagCheck, manifestCheck, streams := waiting(notYet), waiting(notYet), waiting(notYet), waiting(notYet)
 	stop, err := listen(n.Server, registry, []telemetry.Check{
 		{Name: "key_provider", Fail: deviceCheck.Fail}, {Name: "bus", Fail: busCheck.Fail},
-		{Name: "keystore", Fail: storeCheck.Fail}, {Name: "lag", Fail: lagCheck.Fail},
-		{Name: "manifest", Fail: manifestCheck.Fail}, {Name: "worker", Fail: workerCheck.Fail},
+		{Name: "streams", Fail: streams.Fail}, {Name: "keystore", Fail: storeCheck.Fail},
+		{Name: "lag", Fail: lagCheck.Fail}, {Name: "manifest", Fail: manifestCheck.Fail},
+		{Name: "worker", Fail: workerCheck.Fail},
 	}, log)
 	if err != nil {
 		return err
@@ -88,6 +89,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}
 	busCheck.open(conn.Healthy)
 	watcher := buswatch.New(conn, buswatch.Options{Log: log})
+	streams.open(streamsCheck(conn, watcher))
 	lagCheck.open(watcher.Lagging)
 	defer o.watch(ctx, conn, watcher, m, metrics, manifestCheck)()
 

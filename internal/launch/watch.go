@@ -46,6 +46,16 @@ func (o Options) watch(ctx context.Context, conn *bus.Bus, watcher *buswatch.Wat
 	return func() { cancel(); running.Wait() }
 }
 
+// streamsCheck returns what keeps a program from reading or writing the log.
+func streamsCheck(conn *bus.Bus, watcher *buswatch.Watcher) func() error {
+	return func() error {
+		if err := watcher.Streams(); err != nil {
+			return err
+		}
+		return conn.Publishing()
+	}
+}
+
 // manifestEvery is how often the manifest that gateways stored is compared.
 const manifestEvery = 30 * time.Second
 
