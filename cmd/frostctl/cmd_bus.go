@@ -57,7 +57,7 @@ func newBusServeCommand() *cobra.Command {
 files, every write synced, loopback only and without credentials.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			server, err := natsserver.Embed(store, port, log)
+			server, err := natsserver.Embed(cmd.Context(), store, port, log)
 			if err != nil {
 				return err
 			}

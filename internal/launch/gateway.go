@@ -51,7 +51,10 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		return err
 	}
 	defer stop()
-	shutdown, err := o.embed(g.Bus)
+	if g.Bus.Embedded {
+		busCheck.wait("opening the embedded NATS server's store: the log says which stream it is at")
+	}
+	shutdown, err := o.embed(ctx, g.Bus)
 	if err != nil {
 		return err
 	}
@@ -59,6 +62,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	if g.Bus.Embedded {
 		metrics.Disk("bus", g.Bus.StorePath)
 	}
+	busCheck.wait("connecting to NATS")
 	observe := o.observer(metrics)
 	conn, err := connect(ctx, g.Bus, m.Fleet, g.Gateway.Name, o, observe, true)
 	if err != nil {
