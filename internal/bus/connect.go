@@ -87,7 +87,8 @@ func (b *Bus) dial(ctx context.Context) (err error) {
 	b.nc, err = natsconn.Connect(ctx, natsconn.Options{
 		URL: o.URL, Embedded: o.Embedded, Name: o.Name, Credentials: o.Credentials,
 		TLSCA: o.TLSCA, TLSCert: o.TLSCert, TLSKey: o.TLSKey,
-		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger, Reconnected: b.onReconnect,
+		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger,
+		Waiting: o.Waiting, Reconnected: b.onReconnect,
 	})
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)

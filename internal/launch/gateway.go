@@ -64,7 +64,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}
 	busCheck.wait("connecting to NATS")
 	observe := o.observer(metrics)
-	conn, err := connect(ctx, g.Bus, m.Fleet, g.Gateway.Name, o, observe, true)
+	conn, err := connect(ctx, g.Bus, m.Fleet, g.Gateway.Name, o, observe, true, busCheck)
 	if err != nil {
 		return err
 	}

@@ -42,11 +42,12 @@ const closeTime = 10 * time.Second
 
 // connect reaches the bus.
 func connect(
-	ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool,
+	ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool, check *gate,
 ) (*bus.Bus, error) {
 	return bus.Connect(ctx, bus.Options{
 		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
+		Waiting:  func(err error) { check.wait("connecting to NATS: " + err.Error()) },
 		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, Replicas: b.Replicas,
 	})
 }

@@ -23,6 +23,7 @@ const (
 	deafAfter = 2 * time.Second
 	muteAfter = 5 * time.Second
 	dialTime  = nats.DefaultTimeout
+	awayTicks = 4 // without a connection, until that is logged, and why
 )
 
 // link dials, and keeps the socket of the latest connection. nats.go has a lock
@@ -125,6 +126,7 @@ func (c *Conn) watch(ctx context.Context) {
 	tick := time.NewTicker(aliveTick)
 	defer tick.Stop()
 	ping, s := &pinger{conn: c.Conn}, new(silence)
+	away := 0 // ticks without a connection
 	for {
 		select {
 		case <-ctx.Done():
@@ -132,10 +134,16 @@ func (c *Conn) watch(ctx context.Context) {
 		case <-tick.C:
 		}
 		of := c.link.now.Load()
-		if of == nil || of.closed.Load() {
+		if of == nil || of.closed.Load() || c.down.Load() {
 			*s = silence{}
+			if away++; away%int(logEvery/aliveTick) == awayTicks {
+				if err := c.Healthy(); err != nil {
+					c.opt.Log.Warn("no connection to NATS, retrying", "error", err)
+				}
+			}
 			continue
 		}
+		away = 0
 		if how, since := s.tick(of, ping.ping(ctx)); how != "" {
 			c.opt.Log.Warn("the NATS server is silent, giving the connection up",
 				"address", of.RemoteAddr(), "how", how, "for", since)

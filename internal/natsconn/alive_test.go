@@ -123,7 +123,7 @@ func TestWatchEnds(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		done := make(chan struct{})
 		go func() { c.watch(ctx); close(done) }()
-		time.Sleep(10 * aliveTick)
+		time.Sleep(3 * aliveTick)
 		cancel()
 		<-done
 	})

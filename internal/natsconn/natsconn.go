@@ -54,7 +54,9 @@ type Options struct {
 	AckTimeout  time.Duration // bounds one request
 	Log         *slog.Logger
 
-	// Reconnected is called after each reconnection. It may be nil.
+	// Waiting is called with the reason while Connect has no connection, and
+	// Reconnected after each reconnection. Either may be nil.
+	Waiting     func(error)
 	Reconnected func()
 }
 
@@ -68,7 +70,9 @@ type Conn struct {
 	link      link
 	stop      context.CancelFunc // ends watch; nil if it does not run
 	closing   atomic.Bool
+	down      atomic.Bool               // between two connections
 	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
+	failing   atomic.Pointer[error]     // of the latest attempt to reconnect
 }
 
 // The pauses between attempts to connect, and how often a failure is logged.
@@ -106,6 +110,9 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 			return nil, c.refused(err)
 		}
 		err = c.explain(err)
+		if opt.Waiting != nil {
+			opt.Waiting(err)
+		}
 		if pause.Wait(ctx) != nil {
 			return nil, fmt.Errorf("no connection to %s: %w (last attempt: %w)", c.Server(), ctx.Err(), err)
 		}
@@ -142,6 +149,7 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(c.onDisconnect),
 		nats.ReconnectHandler(c.onReconnect),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.failing.Store(&err) }),
 		nats.ErrorHandler(c.onError),
 	}
 	if o.Embedded != nil {
@@ -185,7 +193,25 @@ func (c *Conn) Healthy() error {
 	case nats.CLOSED, nats.DRAINING_PUBS, nats.DRAINING_SUBS:
 		return ErrClosed
 	}
+	if why := c.whyNot(); why != nil {
+		return fmt.Errorf("%w: reconnecting to %s: %w", ErrDisconnected, c.Server(), why)
+	}
 	return fmt.Errorf("%w: reconnecting to %s", ErrDisconnected, c.Server())
+}
+
+// whyNot is why there is no reconnection yet, if that is known: a file that was
+// removed or spoilt since the start, which no repetition mends, or the latest error.
+func (c *Conn) whyNot() error {
+	if _, err := c.opt.fileOptions(); err != nil {
+		return err
+	}
+	if err := c.LastError(); err != nil { // of a handshake
+		return c.explain(err)
+	}
+	if err := c.failing.Load(); err != nil { // without one
+		return c.explain(*err)
+	}
+	return nil
 }
 
 // Close ends what still waits for an answer with ErrClosed, and closes the
@@ -203,11 +229,14 @@ func (c *Conn) onDisconnect(_ *nats.Conn, err error) {
 	if c.closing.Load() {
 		return
 	}
+	c.down.Store(true)
 	c.opt.Log.Warn("NATS connection lost, reconnecting", "error", err)
 	c.calls.failAll(ErrDisconnected)
 }
 
 func (c *Conn) onReconnect(nc *nats.Conn) {
+	c.down.Store(false)
+	c.failing.Store(nil)
 	c.opt.Log.Info("NATS reconnected", "server", nc.ConnectedServerName())
 	if c.opt.Reconnected != nil {
 		c.opt.Reconnected()
