@@ -164,7 +164,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("protocol.md has no row %q", row)
 		}
 	}
-	for _, name := range []string{"maxFaults", "maxDeliveries"} {
+	for _, name := range []string{"maxFaults", "maxDeliveries", "suspectAfter"} {
 		if row := "| `" + name + "` | " + constant(t, name) + " |"; !strings.Contains(text, row) {
 			t.Errorf("protocol.md has no row %q", row)
 		}

@@ -70,7 +70,7 @@ folder: one of the servers that frostctl fleet init --cluster writes.`,
 				return serveConfig(file)
 			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
-			server, err := natsserver.Embed(store, port, log)
+			server, err := natsserver.Embed(cmd.Context(), store, port, log)
 			if err != nil {
 				return err
 			}

@@ -181,14 +181,14 @@ func (r *jobReader) result(m bus.Message) jobLine {
 func letter(m bus.Message) jobLine {
 	line := jobLine{Time: m.Time.UTC(), Status: wire.StatusFailed, Letter: true}
 	if ref, err := wire.ParseDead(m.Subject); err == nil {
-		line.Job, line.Kind = ref.Job, ref.Kind
+		line.Kind = ref.Kind
 	}
 	var d wire.DeadLetter
 	if err := json.Unmarshal(m.Data, &d); err != nil {
 		line.Error = "unreadable: " + command.Sentence(err)
 		return line
 	}
-	line.Code, line.Error = d.Code, d.Error
+	line.Job, line.Code, line.Error = cmp.Or(d.Job, "-"), d.Code, d.Error
 	return line
 }
 

@@ -24,6 +24,7 @@ type Bus struct {
 	nc *natsconn.Conn
 
 	inFlight chan struct{} // one in it for each publish under way
+	unacked  unacked       // what was published for nothing
 
 	mu          sync.Mutex
 	ready       bool // Connect is done
@@ -85,7 +86,8 @@ func (b *Bus) dial(ctx context.Context) (err error) {
 	o := &b.opt
 	b.nc, err = natsconn.Connect(ctx, natsconn.Options{
 		URL: o.URL, Embedded: o.Embedded, Name: o.Name, Files: o.Files,
-		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger, Reconnected: b.onReconnect,
+		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger,
+		Waiting: o.Waiting, Reconnected: b.onReconnect,
 	})
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)

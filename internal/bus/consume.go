@@ -4,22 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/pool"
-)
-
-// The server keeps a request for messages for pullExpiry. If it has not
-// answered by pullPatience, the request is lost.
-const (
-	pullExpiry   = 20 * time.Second
-	pullPatience = pullExpiry + 2*time.Second
 )
 
 // Consumer hands deliveries to a handler until it is stopped.
@@ -31,6 +23,7 @@ type Consumer struct {
 	handler func(Delivery)
 	most    int           // handlers
 	active  int           // of them at work; serve's
+	lost    int           // requests in a row that were lost; serve's
 	done    chan struct{} // a handler has ended
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -100,13 +93,18 @@ func (c *Consumer) Stop() {
 func (c *Consumer) serve(ctx context.Context) {
 	for pause := newPause(); ctx.Err() == nil; {
 		came, err := c.pull(ctx)
+		if came {
+			pause.Reset()
+			c.lost = 0
+		}
 		if err == nil {
 			continue // reconnected, or stopped
 		}
-		c.b.log.Warn("consumer failed, trying again", "stream", c.stream, "durable", c.durable, "error", err)
-		if came {
-			pause.Reset()
+		if errors.Is(err, errLost) && c.again(err) {
+			_ = backoff.Sleep(ctx, lostPause) // its end ends the loop
+			continue                          // a new leader of the consumer knows nothing of the request
 		}
+		c.b.log.Warn("consumer failed, trying again", "stream", c.stream, "durable", c.durable, "error", err)
 		if pause.Wait(ctx) != nil {
 			return
 		}
@@ -116,104 +114,21 @@ func (c *Consumer) serve(ctx context.Context) {
 	}
 }
 
-// pull keeps the server asked for as many messages as there are idle handlers,
-// and no more: what is asked for is not given to another process. It returns
-// when the connection was made anew, since a request may be lost then, with an
-// error if the server refused, and whether any message came.
-func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
-	inbox := c.b.nc.NewInbox()
-	msgs := make(chan *nats.Msg, 2*c.most+16)
-	reconnected := c.b.nextReconnect()
-	sub, err := c.b.nc.ChanSubscribe(inbox, msgs)
-	if err != nil {
-		return false, fmt.Errorf("subscribing: %w", err)
-	}
-	defer c.giveBack(sub, msgs)
-	patience := time.NewTimer(pullPatience)
-	defer patience.Stop()
-	asked := 0
-	for {
-		// A few large requests rather than one for each message; but never none.
-		if free := c.most - asked - c.active; free > 0 && (asked == 0 || free > c.most/2) {
-			if err := c.ask(inbox, free); err != nil {
-				return came, err
-			}
-			asked += free
-			patience.Reset(pullPatience)
-		}
-		select {
-		case m := <-msgs:
-			switch {
-			case ctx.Err() != nil, isDelivery(m) && asked == 0: // stopped, or more than was asked for
-				if isDelivery(m) {
-					c.delivery(m).giveBack()
-				}
-				return came, nil
-			case isDelivery(m):
-				came = true
-				asked--
-				c.active++
-				c.wg.Go(func() {
-					c.handle(m)
-					c.done <- struct{}{}
-				})
-			case last(m.Header, hdrStatus) == "408": // expired
-				text := last(m.Header, hdrUnused)
-				unused, err := strconv.Atoi(text)
-				if err != nil || unused < 0 || unused > asked {
-					return came, fmt.Errorf("expired request: %s %q of %d asked for", hdrUnused, text, asked)
-				}
-				asked -= unused
-			default:
-				return came, statusError(m)
-			}
-		case <-c.done:
-			c.active--
-		case <-reconnected:
-			return came, nil
-		case <-patience.C:
-			if asked > 0 && c.isLost(ctx, msgs) {
-				return came, fmt.Errorf("no answer to a request for messages in %v", pullPatience)
-			}
-			patience.Reset(pullPatience - pullExpiry)
-		case <-ctx.Done():
-			return came, nil
-		}
-	}
-}
+// checkLost is how many requests are lost in a row before the consumer is looked
+// for, which without a leader takes as long as an answer may.
+const (
+	checkLost = 4
+	lostPause = 50 * time.Millisecond
+)
 
-// isLost reports whether a request that is overdue was lost. On a machine that
-// was too busy to read, the answer is here or arrives before a pong does.
-func (c *Consumer) isLost(ctx context.Context, msgs <-chan *nats.Msg) bool {
-	_, err := c.b.Ping(ctx)
-	return err == nil && len(msgs) == 0
-}
-
-// ask requests count messages.
-func (c *Consumer) ask(inbox string, count int) error {
-	question := fmt.Appendf(nil, `{"batch":%d,"expires":%d}`, count, pullExpiry)
-	subject := "$JS.API.CONSUMER.MSG.NEXT." + c.b.names.stream(c.stream) + "." + c.durable
-	if err := c.b.nc.PublishRequest(subject, inbox, question); err != nil {
-		return classify(subject, err)
+// again counts a lost request, and is false where the consumer may be gone.
+func (c *Consumer) again(err error) bool {
+	c.lost++
+	if c.lost == 1 {
+		c.b.log.Warn("the server forgot a request for messages, asking again",
+			"stream", c.stream, "durable", c.durable, "error", err)
 	}
-	return nil
-}
-
-func isDelivery(m *nats.Msg) bool { return strings.HasPrefix(m.Reply, "$JS.ACK.") }
-
-// giveBack returns what arrived too late to be handled.
-func (c *Consumer) giveBack(sub *nats.Subscription, msgs <-chan *nats.Msg) {
-	_ = sub.Unsubscribe() // fails only if the connection is closed
-	for {
-		select {
-		case m := <-msgs:
-			if isDelivery(m) {
-				c.delivery(m).giveBack()
-			}
-		default:
-			return
-		}
-	}
+	return c.lost%checkLost != 0
 }
 
 func (c *Consumer) handle(m *nats.Msg) {

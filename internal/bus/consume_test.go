@@ -10,8 +10,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
@@ -274,35 +272,6 @@ func TestConsumeHostileHeaders(t *testing.T) {
 	noneLeft(t, b)
 	if handled.Load() != 3 {
 		t.Errorf("%d handled, want 3", handled.Load())
-	}
-}
-
-// An answer that waits to be read, and a server that is away, are no lost request.
-func TestLostRequest(t *testing.T) {
-	b, s := newTestBus(t)
-	c := &Consumer{b: b}
-	msgs := make(chan *nats.Msg, 1)
-	if !c.isLost(testContext(t), msgs) {
-		t.Error("the server answers, and sent nothing")
-	}
-	if must[*nats.Subscription](t)(b.nc.ChanSubscribe("late", msgs)); b.nc.Publish("late", nil) != nil {
-		t.Fatal("not published")
-	}
-	if c.isLost(testContext(t), msgs) {
-		t.Error("the answer was under way")
-	}
-	<-msgs
-	s.Shutdown()
-	eventually(t, "losing the connection", func() error {
-		if b.Healthy() == nil {
-			return errors.New("still connected")
-		}
-		return nil
-	})
-	ended, cancel := context.WithCancel(testContext(t))
-	cancel()
-	if c.isLost(ended, msgs) {
-		t.Error("without a server nothing is known")
 	}
 }
 

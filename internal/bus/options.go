@@ -24,6 +24,7 @@ type Options struct {
 	// Embedded connects within the process, without a socket.
 	Embedded natsconn.Server
 
+	Waiting func(error)  // called with the reason while Connect has no connection; may be nil
 	Logger  *slog.Logger // nil: silent
 	Observe Observer     // may be nil
 

@@ -74,9 +74,13 @@ func (b *Bus) store(ctx context.Context, stream Stream, subject string, m *nats.
 	}
 	start = time.Now()
 	if seq, err = b.nc.Store(ctx, m); err != nil {
-		return 0, outcomeOf(stream, subject, err)
+		err = outcomeOf(stream, subject, err)
+		if ctx.Err() != nil && time.Since(start) < unackedAfter {
+			return 0, err // its caller gave up, early
+		}
 	}
-	return seq, nil
+	b.unacked.note(stream, start, err)
+	return seq, err
 }
 
 // expecting sets the condition of a slot's write.

@@ -21,6 +21,13 @@ type question struct {
 	err   error
 }
 
+// storageQuestion is what the account takes. It is also how to see whether JetStream
+// is there at all.
+const storageQuestion = "storage"
+
+func streamQuestion(stream bus.Stream) string { return "stream " + string(stream) }
+func consumerQuestion(durable string) string  { return "consumer " + durable }
+
 // ask puts all questions at once, so that one without an answer hides no other,
 // and then calls done for each, in their order.
 func (w *Watcher) ask(ctx context.Context, s *Sample, all []*question) {
@@ -58,18 +65,24 @@ func (w *Watcher) streams(s *Sample, ends map[bus.Stream]end) (all []*question) 
 			if follow {
 				w.reached(d.Stream, q)
 			}
+			w.judge(q, info.Cluster)
 			if q.err != nil {
+				if !w.interrupted(q.err) {
+					s.Leaderless = append(s.Leaderless, d.Stream)
+				}
 				return
 			}
+			want, current := replicas(info)
 			s.Streams = append(s.Streams, StreamState{Stream: d.Stream, Messages: info.State.Msgs,
-				Bytes: info.State.Bytes, Last: info.State.LastSeq, MaxBytes: info.Config.MaxBytes})
+				Bytes: info.State.Bytes, Last: info.State.LastSeq, MaxBytes: info.Config.MaxBytes,
+				Replicas: want, Current: current})
 			ends[d.Stream] = end{q.asked, info.Created.String(), info.State.FirstSeq, info.State.LastSeq}
 			if first && !info.TimeStamp.IsZero() {
 				w.compare(d.Stream, newReading(q.asked, q.rtt, info.TimeStamp))
 				s.ClockKnown = true
 			}
 		}
-		all = append(all, &question{what: "stream " + string(d.Stream), subject: "$JS.API.STREAM.INFO." + d.Name,
+		all = append(all, &question{what: streamQuestion(d.Stream), subject: "$JS.API.STREAM.INFO." + d.Name,
 			answer: info, done: done})
 	}
 	return all
@@ -88,12 +101,13 @@ func (w *Watcher) consumers(s *Sample) (all []*question) {
 		for _, durable := range d.Durables {
 			info := new(jetstream.ConsumerInfo)
 			done := func(q *question) {
+				w.judge(q, info.Cluster)
 				if q.err == nil {
 					s.Consumers = append(s.Consumers, ConsumerState{Durable: durable, Pending: info.NumPending,
 						Unacknowledged: uint64(max(info.NumAckPending, 0))})
 				}
 			}
-			all = append(all, &question{what: "consumer " + durable,
+			all = append(all, &question{what: consumerQuestion(durable),
 				subject: "$JS.API.CONSUMER.INFO." + d.Name + "." + durable, answer: info, done: done})
 		}
 	}
@@ -102,8 +116,9 @@ func (w *Watcher) consumers(s *Sample) (all []*question) {
 
 func (w *Watcher) storage(s *Sample) *question {
 	info := new(jetstream.AccountInfo)
-	return &question{what: "storage", subject: "$JS.API.INFO", answer: info, done: func(q *question) {
-		if q.err != nil {
+	return &question{what: storageQuestion, subject: "$JS.API.INFO", answer: info, done: func(q *question) {
+		w.judge(q, nil)
+		if q.err != nil || !w.opt.AllStreams {
 			return
 		}
 		file := StorageState{Kind: StorageFile, Used: info.Store, Limit: info.Limits.MaxStore}

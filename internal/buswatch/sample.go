@@ -22,6 +22,7 @@ type Sample struct {
 	ClockKnown  bool // this sample compared the clocks; otherwise ClockOffset is an older one's
 
 	Streams     []StreamState
+	Leaderless  []bus.Stream   // asked about, without an answer: they are missing, or have no leader
 	Storage     []StorageState // only with Options.AllStreams
 	Consumers   []ConsumerState
 	Followers   []FollowerState
@@ -34,6 +35,8 @@ type StreamState struct {
 	Messages, Bytes uint64
 	Last            uint64 // sequence: how many were ever stored
 	MaxBytes        int64  // <= 0: none
+	Replicas        int    // copies that it should have
+	Current         int    // copies that are there and complete; 0 without a leader
 }
 
 // StorageState is what the fleet's account takes of the server's storage.
@@ -69,6 +72,7 @@ type FollowerState struct {
 type taken struct {
 	Sample
 	lagging error
+	broken  error
 	every   time.Duration
 }
 

@@ -35,12 +35,13 @@ type Watcher struct {
 	sampled  atomic.Pointer[taken]
 
 	// Owned by Run.
-	clock   clock
-	clockOf bus.Stream // whose leader's clock that is
-	lags    map[*bus.Follower]*lag
-	unasked map[bus.Stream]unasked
-	expiry  *natsconn.Expiry
-	failing map[string]bool // what was warned about
+	clock    clock
+	clockOf  bus.Stream // whose leader's clock that is
+	lags     map[*bus.Follower]*lag
+	unasked  map[bus.Stream]unasked
+	problems map[string]problem // of streams and consumers, by the question about them
+	expiry   *natsconn.Expiry
+	failing  map[string]bool // what was warned about
 }
 
 // New returns a Watcher that has not looked yet.
@@ -50,7 +51,8 @@ func New(b *bus.Bus, opt Options) *Watcher {
 	}
 	return &Watcher{
 		bus: b, opt: opt, declared: b.Declared(), expiry: b.Conn().Expiry(),
-		lags: make(map[*bus.Follower]*lag), unasked: make(map[bus.Stream]unasked), failing: make(map[string]bool),
+		lags: make(map[*bus.Follower]*lag), unasked: make(map[bus.Stream]unasked),
+		problems: make(map[string]problem), failing: make(map[string]bool),
 	}
 }
 
@@ -64,7 +66,7 @@ func (w *Watcher) Run(ctx context.Context, every time.Duration) {
 	defer tick.Stop()
 	for {
 		if s, lagging := w.sample(ctx); ctx.Err() == nil {
-			w.sampled.Store(&taken{Sample: s, lagging: lagging, every: every})
+			w.sampled.Store(&taken{Sample: s, lagging: lagging, broken: w.broken(s.At), every: every})
 		}
 		select {
 		case <-tick.C:
@@ -84,11 +86,12 @@ func (w *Watcher) sample(ctx context.Context) (s Sample, lagging error) {
 		all := w.streams(&s, ends)
 		if w.opt.AllStreams {
 			all = append(all, w.consumers(&s)...)
-			all = append(all, w.storage(&s))
 		}
+		all = append(all, w.storage(&s))
 		w.ask(ctx, &s, all)
 	} else {
 		clear(w.unasked)
+		clear(w.problems)
 	}
 	s.At = time.Now()
 	s.ClockOffset = w.clock.offset()

@@ -40,15 +40,17 @@ func (g *Gateway) store(ctx context.Context, subject string, data []byte, header
 
 // deadLetter keeps what was given up, and why.
 func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
-	id := wire.AnswerID(job.Payload)
-	subject := wire.DeadSubject(job.Kind, job.Client, id)
+	subject := wire.DeadSubject(job.Kind, job.Client, r.Code)
 	letter := wire.DeadLetter{
 		Job: r.Job, Client: job.Client, Kind: job.Kind, Code: r.Code, Error: r.Error, Payload: job.Payload,
+	}
+	if r.Code != wire.CodePoison && r.Code != wire.CodeInternal { // whose whole payload the operators need
+		letter.Cut()
 	}
 	ctx, cancel := context.WithTimeout(g.run.Life(), letterTime)
 	defer cancel()
 	_, _ = g.store(ctx, subject, letter.Encode(), nil) // it has logged what went wrong
-	args := []any{"client", job.Client, "job", id, "code", string(r.Code), "reason", r.Error}
+	args := []any{"client", job.Client, "job", r.Job, "code", string(r.Code), "reason", r.Error}
 	g.log.Warn("job given up", tracing.Args(args, job.Trace)...)
 }
 

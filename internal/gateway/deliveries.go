@@ -1,19 +1,44 @@
 package gateway
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 )
 
 // delivery is a job that JetStream gave to this gateway.
 type delivery struct {
 	bus.Delivery
+	job   *protocol.CheckedJob
 	span  *tracing.Span // nil if it is not traced
 	since time.Time     // when it was stored, by this machine's clock
 	done  chan struct{} // closed when the gateway has finished it
+	given bool          // to the machine; guarded by deliveries.mu
+}
+
+// givenBack is in place of a delivery that this gateway no longer holds.
+func givenBack() *delivery {
+	d := &delivery{done: make(chan struct{})}
+	close(d.done)
+	return d
+}
+
+// context ends with the delivery, or when stopping is closed.
+func (d *delivery) context(stopping <-chan struct{}) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.Background())
+	go func() {
+		defer cancel()
+		select {
+		case <-d.done:
+		case <-stopping:
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
 }
 
 // deliveries are those that this gateway holds, by the token that the machine
@@ -22,7 +47,14 @@ type deliveries struct {
 	mu    sync.Mutex
 	held  map[uint64]*delivery
 	token uint64 // the latest
+
+	// survived counts the deliveries of a message that this gateway took and outlived.
+	survived map[uint64]int
 }
+
+// maxSurvived bounds what is remembered of messages that another gateway may have
+// ended. Without it they only look more suspicious than they are.
+const maxSurvived = 1 << 14
 
 func (d *deliveries) add(job *delivery) (token uint64) {
 	d.mu.Lock()
@@ -49,4 +81,42 @@ func (d *deliveries) take(token uint64) *delivery {
 	job := d.held[token]
 	delete(d.held, token)
 	return job
+}
+
+// attempt counts the deliveries of a message that may have ended a gateway: not
+// those that this one outlived. After an outage of NATS all jobs come again.
+func (d *deliveries) attempt(job *delivery) int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return job.Attempt() - d.survived[job.Message().Seq]
+}
+
+// lived notes that a delivery did not end this gateway.
+func (d *deliveries) lived(job *delivery) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.survived == nil || len(d.survived) >= maxSurvived {
+		d.survived = map[uint64]int{}
+	}
+	d.survived[job.Message().Seq]++
+	job.given = true
+}
+
+// forget ends what is remembered of a message.
+func (d *deliveries) forget(job *delivery) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.survived, job.Message().Seq)
+}
+
+// inWork reports whether the machine works on an earlier delivery of the message.
+func (d *deliveries) inWork(job *delivery) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, other := range d.held {
+		if other.given && other.Message().Seq == job.Message().Seq {
+			return true
+		}
+	}
+	return false
 }

@@ -51,13 +51,17 @@ func (g *Gateway) publishTask(e protocol.PublishTask) {
 
 // finish stores the result, then the dead letter if there is one, and only
 // then acknowledges the job. If the job has a result already, that one is
-// announced again.
+// announced again. What can't be stored or read now is tried again in place.
 func (g *Gateway) finish(e protocol.Finish) {
-	stored, subject, err := g.storeResult(e.Result, e.Job.Trace)
+	d := g.held.get(e.Token)
+	if d == nil {
+		d = givenBack() // its result counts all the same
+	}
+	stored, subject, err := g.storeResult(d, e.Result, e.Job.Trace)
 	if errors.Is(err, bus.ErrTooLarge) {
 		// What can never be stored must not hold its job for ever.
 		e.Result = tooLarge(e.Result)
-		stored, subject, err = g.storeResult(e.Result, e.Job.Trace)
+		stored, subject, err = g.storeResult(d, e.Result, e.Job.Trace)
 	}
 	if err != nil {
 		g.giveBack(e.Token)
@@ -65,11 +69,17 @@ func (g *Gateway) finish(e protocol.Finish) {
 	}
 	counted := e.Result
 	if !stored {
-		standing, mine := g.standing(subject)
-		if standing == nil || !bytes.Equal(standing.Digest, e.Result.Digest) {
-			// Another gateway had a job of this id and other content. This one comes
-			// again, and is told so.
+		standing, mine, ok := g.standing(d, subject)
+		if !ok {
 			g.giveBack(e.Token)
+			return
+		}
+		if standing == nil || !bytes.Equal(standing.Digest, e.Result.Digest) {
+			// Another gateway had a job of this id and other content. This one is
+			// looked at again, and is told so.
+			if d.job != nil {
+				g.arrive(e.Token, d)
+			}
 			return
 		}
 		e.Result, counted = standing, standing
@@ -84,11 +94,23 @@ func (g *Gateway) finish(e protocol.Finish) {
 	g.done(e.Token, counted)
 }
 
-func (g *Gateway) storeResult(r *wire.Result, trace string) (stored bool, subject string, err error) {
+func (g *Gateway) storeResult(d *delivery, r *wire.Result, trace string) (stored bool, subject string, err error) {
 	payload := r.Encode()
 	subject = wire.StoredResultSubject(r.Client, r.Job)
 	span := g.run.ChildSpan(trace, "result")
-	stored, err = g.store(g.run.Life(), subject, payload, g.headers(r.Client, r.Job, payload, trace))
+	headers := g.headers(r.Client, r.Job, payload, trace)
+	tooLarge := false
+	err = g.insist(d, "jobs wait: their results can't be stored", func(context.Context) (err error) {
+		// Publish repeats by itself what may pass, until the end of the drain.
+		stored, err = g.store(g.run.Life(), subject, payload, headers)
+		if tooLarge = errors.Is(err, bus.ErrTooLarge); tooLarge {
+			return nil
+		}
+		return err
+	})
+	if tooLarge {
+		err = bus.ErrTooLarge
+	}
 	span.End(err)
 	return stored, subject, err
 }
@@ -103,18 +125,16 @@ func tooLarge(r *wire.Result) *wire.Result {
 	}
 }
 
-// standing is the stored result, nil if it can't be read, and whether this gateway
-// stored it.
-func (g *Gateway) standing(subject string) (result *wire.Result, mine bool) {
-	ctx, cancel := context.WithTimeout(g.run.Life(), 10*time.Second)
-	defer cancel()
-	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, subject)
+// standing is the stored result, nil if it is none, and whether this gateway stored
+// it. It is not ok if the delivery ended before it could be read.
+func (g *Gateway) standing(d *delivery, subject string) (result *wire.Result, mine, ok bool) {
+	msg, found, ok := g.last(d, subject)
 	var stored wire.Result
-	if err != nil || !ok || json.Unmarshal(msg.Data, &stored) != nil {
-		return nil, false
+	if !ok || !found || json.Unmarshal(msg.Data, &stored) != nil {
+		return nil, false, ok
 	}
 	by := msg.Header[wire.HeaderGateway]
-	return &stored, len(by) == 1 && by[0] == g.cfg.Name
+	return &stored, len(by) == 1 && by[0] == g.cfg.Name, true
 }
 
 // done acknowledges a job whose answer is stored. An answer that somebody stored

@@ -48,7 +48,8 @@ type Observer interface {
 const (
 	maxBatches = 4                // in work at a time
 	maxBulk    = 6                // sign jobs of up to 1,000 items in work at a time
-	progress   = 3 * time.Second  // how often a job in work is kept from redelivery
+	progress   = time.Second      // how often a job that is held for longer is kept from redelivery
+	readTime   = 5 * time.Second  // for one look at a stored result
 	minPause   = time.Second / 10 // between attempts, doubling
 	maxPause   = 5 * time.Second
 	letterTime = time.Minute     // for a dead letter, before its job ends without
@@ -67,6 +68,8 @@ type Gateway struct {
 	coordinator *protocol.Coordinator // the runner's; JudgeTask may be called beside a step
 	held        deliveries
 	access      atomic.Pointer[wire.Access]
+	turns       *turns // of suspicious jobs
+	waits       seldom // that jobs wait for RESULTS
 }
 
 // New returns a gateway that does nothing until Run.
@@ -74,7 +77,7 @@ func New(cfg Config) *Gateway {
 	if cfg.Offset == nil {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Log}
+	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns()}
 	g.access.Store(cfg.Access)
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address,

@@ -215,6 +215,33 @@ func TestDeadLetters(t *testing.T) {
 	}
 }
 
+// TestLettersOfOneClient: whatever a client sends, its letters stay small, and so
+// does their number; each is still about its job.
+func TestLettersOfOneClient(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	const n, most = 200, 128
+	large, sent := bytes.Repeat([]byte{'x'}, 100<<10), 0
+	for i := range n {
+		job := wire.SignJob(w.ClientKey, w.Manifest, wire.KindKeygen, machinetest.Client, append(large, byte(i)))
+		w.Publish(job)
+		sent += len(job.Payload)
+	}
+	eventually(t, "every job is acknowledged", func() bool { return w.open() == 0 })
+	letters, stored := w.letters(), 0
+	for _, l := range letters {
+		stored += len(l.Encode())
+		if l.Code != wire.CodeMalformedJob || l.Size != len(large)+1 || len(l.SHA256) != 64 ||
+			!bytes.Equal(l.Payload, large[:wire.MaxLetterPayload]) {
+			t.Fatalf("letter %.200s", l.Encode())
+		}
+	}
+	if len(letters) != most || stored > most*2*wire.MaxLetterPayload {
+		t.Errorf("%d letters of %d bytes for %d jobs of %d bytes", len(letters), stored, n, sent)
+	}
+}
+
 // TestPoison: a job that comes too often is given up, with an answer.
 func TestPoison(t *testing.T) {
 	t.Parallel()

@@ -2,16 +2,14 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
-
-// maxDeliveries is how often a job is tried. One that ends every gateway that
-// touches it must not go round for ever.
-const maxDeliveries = 5
 
 // handle holds a job from its delivery to its end.
 func (g *Gateway) handle(d bus.Delivery) {
@@ -26,23 +24,37 @@ func (g *Gateway) handle(d bus.Delivery) {
 	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
 	held.span = g.begin(d, &job, held.since)
 	defer held.span.End(errNotEnded) // unless it has
-	checked := protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time)
-	existing, err := g.existing(checked)
-	if err != nil {
-		g.log.Warn("job put back: the results could not be read", "err", err)
-		_ = d.Nak(time.Second)
-		return
-	}
+	held.job = protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time)
 	token := g.held.add(held)
 	defer g.held.take(token)
-	var event protocol.Event = protocol.JobArrived{Token: token, Job: checked, Stored: msg.Time, Existing: existing}
-	if d.Attempt() > maxDeliveries {
-		event = protocol.JobPoisoned{Token: token, Job: checked, Existing: existing, Deliveries: d.Attempt()}
+	g.run.Go(func() { g.arrive(token, held) }) // or it is stopping, which hold sees
+	g.hold(held)
+}
+
+// arrive hands a job to the machine, once it is known whether it has a result. The
+// delivery is kept in progress meanwhile: RESULTS being away is no fault of the job.
+func (g *Gateway) arrive(token uint64, d *delivery) {
+	attempt := g.held.attempt(d)
+	if attempt > suspectAfter && attempt <= maxDeliveries {
+		if !g.held.inWork(d) && !g.turns.await(g.run.Stopping(), d) {
+			return
+		}
+	}
+	existing, ok := g.existing(d)
+	if !ok {
+		return // stopping
+	}
+	var event protocol.Event = protocol.JobArrived{
+		Token: token, Job: d.job, Stored: d.Message().Time, Existing: existing,
+	}
+	if attempt > maxDeliveries {
+		event = protocol.JobPoisoned{Token: token, Job: d.job, Existing: existing, Deliveries: attempt}
 	}
 	if !g.run.Step(event) {
 		g.giveBack(token) // it comes again, and is poison in the end
+		return
 	}
-	g.hold(held)
+	g.held.lived(d)
 }
 
 // stored is when a message was stored, by this machine's clock. Going back from
@@ -52,18 +64,50 @@ func (g *Gateway) stored(m bus.Message) time.Time {
 	return now.Add(min(m.Time.Add(g.cfg.Offset()).Sub(now), 0))
 }
 
-// existing reads the stored result under the job's client and id.
-func (g *Gateway) existing(job *protocol.CheckedJob) (*protocol.ExistingResult, error) {
-	if job.ID == "" {
-		return nil, nil
+// existing reads the stored result under the job's client and id, again and again
+// until it can. It is false if the gateway stops before, or if the job has ended.
+func (g *Gateway) existing(d *delivery) (result *protocol.ExistingResult, ok bool) {
+	if d.job.ID == "" {
+		return nil, true
 	}
-	ctx, cancel := context.WithTimeout(g.run.Life(), 5*time.Second)
+	msg, found, ok := g.last(d, wire.StoredResultSubject(d.job.Signed.Client, d.job.ID))
+	if !ok || !found {
+		return nil, ok
+	}
+	return protocol.ReadExisting(msg.Data), true
+}
+
+// last reads a stored result, again and again until it can. It is false if the
+// gateway stops before, or if the delivery ends.
+func (g *Gateway) last(d *delivery, subject string) (msg bus.Message, found, ok bool) {
+	err := g.insist(d, "jobs wait: their results can't be read", func(ctx context.Context) (err error) {
+		ctx, cancel := context.WithTimeout(ctx, readTime)
+		defer cancel()
+		msg, found, err = g.cfg.Bus.Last(ctx, bus.Results, subject)
+		return err
+	})
+	return msg, found, err == nil
+}
+
+// insist repeats for a delivery, which is kept in progress meanwhile, what fails with
+// the bus and not with the job. The error is the last one before the delivery's end
+// or the gateway's.
+func (g *Gateway) insist(d *delivery, waiting string, f func(context.Context) error) error {
+	err := f(g.run.Life())
+	if err == nil || errors.Is(err, bus.ErrSubject) { // no repetition changes that
+		return err
+	}
+	ctx, cancel := d.context(g.run.Stopping())
 	defer cancel()
-	msg, ok, err := g.cfg.Bus.Last(ctx, bus.Results, wire.StoredResultSubject(job.Signed.Client, job.ID))
-	if err != nil || !ok {
-		return nil, err
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); err != nil; err = f(ctx) {
+		if ctx.Err() == nil && g.waits.due() {
+			g.log.Warn(waiting, "err", err)
+		}
+		if pause.Wait(ctx) != nil {
+			return err
+		}
 	}
-	return protocol.ReadExisting(msg.Data), nil
+	return nil
 }
 
 // hold keeps the job from redelivery until it has ended or the gateway stops;
@@ -111,6 +155,7 @@ func (g *Gateway) supersede(e protocol.Supersede) {
 }
 
 func (g *Gateway) acknowledge(d *delivery) {
+	g.held.forget(d)
 	ctx, cancel := context.WithTimeout(g.run.Life(), 10*time.Second)
 	defer cancel()
 	if err := d.Ack(ctx); err != nil {

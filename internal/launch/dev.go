@@ -37,7 +37,7 @@ func Dev(ctx context.Context, dir string, o Options) error {
 	if err := errors.Join(errs...); err != nil {
 		return err
 	}
-	shutdown, err := o.embed(g.Bus)
+	shutdown, err := o.embed(ctx, g.Bus)
 	if err != nil {
 		return err
 	}

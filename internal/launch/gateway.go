@@ -25,10 +25,13 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	defer clear(key)
 	defer p.stop()
 	works := waiting("gateway", "starting")
-	if err := p.start(ctx, g.Server, works, p.connected, p.lag, p.agrees, p.listed); err != nil {
+	if err := p.start(ctx, g.Server, works, p.connected, p.streams, p.lag, p.agrees, p.listed); err != nil {
 		return err
 	}
-	shutdown, err := p.embed(g.Bus)
+	if g.Bus.Embedded {
+		p.connected.wait("opening the embedded NATS server's store: the log says which stream it is at")
+	}
+	shutdown, err := p.embed(ctx, g.Bus)
 	if err != nil {
 		return err
 	}

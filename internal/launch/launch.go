@@ -3,6 +3,7 @@
 package launch
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -19,7 +20,7 @@ type Options struct {
 	Embedded natsconn.Server // connect within the process instead of by URL
 	// Serve starts the NATS server that a gateway's file may ask for. Programs
 	// without it (a worker's) don't link one: natsserver.Embed, or nil.
-	Serve func(store string, port int, log *slog.Logger) (natsconn.Server, error)
+	Serve func(ctx context.Context, store string, port int, log *slog.Logger) (natsconn.Server, error)
 	Ready func() // called once, when the program is ready
 	// Reload has the access list read at once; it is read after a change in any case.
 	Reload <-chan os.Signal
@@ -34,7 +35,7 @@ type Options struct {
 
 // embed starts the NATS server that a gateway's file asks for, unless there is
 // one already. stop ends it.
-func (o *Options) embed(b config.Bus) (stop func(), err error) {
+func (o *Options) embed(ctx context.Context, b config.Bus) (stop func(), err error) {
 	if !b.Embedded || o.Embedded != nil {
 		return func() {}, nil
 	}
@@ -42,7 +43,7 @@ func (o *Options) embed(b config.Bus) (stop func(), err error) {
 		return nil, errors.New("[bus] embedded = true: this program has no NATS server in it; " +
 			"frost-gateway and frostctl have one")
 	}
-	if o.Embedded, err = o.Serve(b.StorePath, b.Port, o.Log); err != nil {
+	if o.Embedded, err = o.Serve(ctx, b.StorePath, b.Port, o.Log); err != nil {
 		return nil, err
 	}
 	o.Log.Info("embedded NATS server started", "url", o.Embedded.URL())

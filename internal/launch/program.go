@@ -46,13 +46,14 @@ type program struct {
 	watcher  *buswatch.Watcher
 	ends     []func()
 
-	connected, lag, agrees, listed *gate // checks of readiness
+	connected, streams, lag, agrees, listed *gate // checks of readiness
 }
 
 func newProgram(o Options, role, name string) *program {
 	return &program{
 		Options: o, role: role, name: name, connected: waiting("bus", notYet),
-		lag: waiting("lag", notYet), agrees: waiting("manifest", notYet), listed: waiting("access", notYet),
+		streams: waiting("streams", notYet), lag: waiting("lag", notYet),
+		agrees: waiting("manifest", notYet), listed: waiting("access", notYet),
 	}
 }
 
@@ -117,6 +118,7 @@ func (p *program) connect(ctx context.Context, b config.Bus, prepare func(*bus.B
 	isGateway := p.role == telemetry.RoleGateway
 	p.conn, err = bus.Connect(ctx, bus.Options{
 		Fleet: p.manifest.Fleet, URL: b.URL, Name: p.name, Files: b.Files, Embedded: p.Embedded, Logger: p.Log,
+		Waiting: func(err error) { p.connected.wait("connecting to NATS: " + err.Error()) },
 		Observe: p.Observe, RestoreMemory: isGateway, Replicas: b.Replicas,
 	})
 	if err != nil {
@@ -129,6 +131,7 @@ func (p *program) connect(ctx context.Context, b config.Bus, prepare func(*bus.B
 	}
 	p.connected.open(p.conn.Healthy)
 	p.watcher = buswatch.New(p.conn, buswatch.Options{Log: p.Log, AllStreams: isGateway, Embedded: p.Embedded})
+	p.streams.open(streamsCheck(p.conn, p.watcher))
 	p.lag.open(p.watcher.Lagging)
 	p.watch(ctx)
 	return nil

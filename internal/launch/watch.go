@@ -9,6 +9,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/buswatch"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -33,6 +34,16 @@ func (p *program) watch(ctx context.Context) {
 	}
 	running.Go(func() { watchManifest(ctx, p.conn, manifestHash(p.manifest), p.agrees) })
 	p.ends = append(p.ends, func() { cancel(); running.Wait() })
+}
+
+// streamsCheck returns what keeps a program from reading or writing the log.
+func streamsCheck(conn *bus.Bus, watcher *buswatch.Watcher) func() error {
+	return func() error {
+		if err := watcher.Streams(); err != nil {
+			return err
+		}
+		return conn.Publishing()
+	}
 }
 
 // manifestEvery is how often the manifest that gateways stored is compared.

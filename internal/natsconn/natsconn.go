@@ -53,7 +53,9 @@ type Options struct {
 	AckTimeout  time.Duration // bounds one request
 	Log         *slog.Logger
 
-	// Reconnected is called after each reconnection. It may be nil.
+	// Waiting is called with the reason while Connect has no connection, and
+	// Reconnected after each reconnection. Either may be nil.
+	Waiting     func(error)
 	Reconnected func()
 }
 
@@ -64,8 +66,12 @@ type Conn struct {
 
 	opt       Options
 	calls     sync.Map // of *call: those that wait
+	link      link
+	stop      context.CancelFunc // ends watch; nil if it does not run
 	closing   atomic.Bool
+	down      atomic.Bool               // between two connections
 	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
+	failing   atomic.Pointer[error]     // of the latest attempt to reconnect
 }
 
 // The pauses between attempts to connect, and how often a failure is logged.
@@ -97,12 +103,20 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 				c.Close()
 				return nil, err
 			}
+			if opt.Embedded == nil {
+				var watching context.Context
+				watching, c.stop = context.WithCancel(context.Background())
+				go c.watch(watching)
+			}
 			return c, nil
 		}
 		if isOneOf(err, refusals...) {
 			return nil, c.refused(err)
 		}
 		err = c.explain(err)
+		if opt.Waiting != nil {
+			opt.Waiting(err)
+		}
 		if pause.Wait(ctx) != nil {
 			return nil, fmt.Errorf("no connection to %s: %w (last attempt: %w)", c.Server(), ctx.Err(), err)
 		}
@@ -133,19 +147,22 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 		nats.Name(o.Name),
 		nats.MaxReconnects(-1),
 		nats.ReconnectWait(100 * time.Millisecond),
-		nats.ReconnectJitter(200*time.Millisecond, time.Second),
+		nats.ReconnectJitter(200*time.Millisecond, 400*time.Millisecond),
 		nats.IgnoreAuthErrorAbort(),
 		nats.RetryOnFailedConnect(false),
 		nats.ReconnectBufSize(-1),             // nothing goes out behind the caller's back
 		nats.FlusherTimeout(2 * o.AckTimeout), // a write holds up every other call, and heeds no context
-		nats.PingInterval(10 * time.Second),
+		nats.PingInterval(10 * time.Second),   // besides watch
 		nats.MaxPingsOutstanding(2),
 		nats.DisconnectErrHandler(c.onDisconnect),
 		nats.ReconnectHandler(c.onReconnect),
+		nats.ReconnectErrHandler(func(_ *nats.Conn, err error) { c.failing.Store(&err) }),
 		nats.ErrorHandler(c.onError),
 	}
 	if o.Embedded != nil {
 		opts = append(opts, nats.InProcessServer(o.Embedded))
+	} else {
+		opts = append(opts, nats.SetCustomDialer(&c.link))
 	}
 	if o.InboxPrefix != "" {
 		opts = append(opts, nats.CustomInboxPrefix(o.InboxPrefix))
@@ -177,13 +194,34 @@ func (c *Conn) Healthy() error {
 	case nats.CLOSED, nats.DRAINING_PUBS, nats.DRAINING_SUBS:
 		return ErrClosed
 	}
+	if why := c.whyNot(); why != nil {
+		return fmt.Errorf("%w: reconnecting to %s: %w", ErrDisconnected, c.Server(), why)
+	}
 	return fmt.Errorf("%w: reconnecting to %s", ErrDisconnected, c.Server())
+}
+
+// whyNot is why there is no reconnection yet, if that is known: a file that was
+// removed or spoilt since the start, which no repetition mends, or the latest error.
+func (c *Conn) whyNot() error {
+	if _, err := c.opt.Files.options(); err != nil {
+		return err
+	}
+	if err := c.LastError(); err != nil { // of a handshake
+		return c.explain(err)
+	}
+	if err := c.failing.Load(); err != nil { // without one
+		return c.explain(*err)
+	}
+	return nil
 }
 
 // Close ends what still waits for an answer with ErrClosed, and closes the
 // connection.
 func (c *Conn) Close() {
 	c.closing.Store(true)
+	if c.stop != nil {
+		c.stop()
+	}
 	c.fail("", ErrClosed)
 	c.Conn.Close()
 }
@@ -192,11 +230,14 @@ func (c *Conn) onDisconnect(_ *nats.Conn, err error) {
 	if c.closing.Load() {
 		return
 	}
+	c.down.Store(true)
 	c.opt.Log.Warn("NATS connection lost, reconnecting", "error", err)
 	c.fail("", ErrDisconnected)
 }
 
 func (c *Conn) onReconnect(nc *nats.Conn) {
+	c.down.Store(false)
+	c.failing.Store(nil)
 	c.opt.Log.Info("NATS reconnected", "server", nc.ConnectedServerName())
 	if err := c.checkVersion(); err != nil {
 		c.opt.Log.Error("NATS reconnected", "error", err)

@@ -3,8 +3,10 @@ package natsserver
 import (
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // serverLog passes the server's log on. Its notices are of no interest here
@@ -14,16 +16,32 @@ type serverLog struct {
 	fatal chan struct{} // closed by the first fatal error
 
 	last atomic.Pointer[string] // newest error
+	mu   sync.Mutex
+	step string // newest notice
+	at   time.Time
 	once sync.Once
 }
 
 func newServerLog(log *slog.Logger) *serverLog {
-	return &serverLog{log: log, fatal: make(chan struct{})}
+	return &serverLog{log: log, fatal: make(chan struct{}), step: "start", at: time.Now()}
 }
 
+// Noticef implements server.Logger: a step of the start, as it is begun or done.
 func (l *serverLog) Noticef(format string, v ...any) {
-	l.log.Debug("nats: " + fmt.Sprintf(format, v...))
+	text := strings.TrimSpace(fmt.Sprintf(format, v...))
+	l.mu.Lock()
+	l.step, l.at = text, time.Now()
+	l.mu.Unlock()
+	l.log.Debug("nats: " + text)
 }
+
+// doing is what the server said last, and for how long it has said no more.
+func (l *serverLog) doing() (step string, since time.Duration) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.step, time.Since(l.at)
+}
+
 func (l *serverLog) Debugf(format string, v ...any) {
 	l.log.Debug("nats: " + fmt.Sprintf(format, v...))
 }

@@ -4,6 +4,7 @@
 package natsserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -43,14 +44,18 @@ type Server struct {
 
 // Limits of the embedded server. They are limits, nothing is set aside.
 const (
-	maxMemory    = 8 << 30
-	maxStore     = 1 << 40
-	startTimeout = 60 * time.Second // a large store takes long to open
+	maxMemory = 8 << 30
+	maxStore  = 1 << 40
 )
 
-// Start runs a server until Shutdown. It handles no signals and
-// locks its store.
-func Start(c Config) (*Server, error) {
+// Start is StartContext that nothing cuts short.
+func Start(c Config) (*Server, error) { return StartContext(context.Background(), c) }
+
+// StartContext runs a server until Shutdown. It handles no signals and locks its
+// store. If ctx ends before the server serves, it is an error. What the server is at
+// then may go on until the process ends, with the store locked: a damaged file can
+// have it search for ever.
+func StartContext(ctx context.Context, c Config) (*Server, error) {
 	if c.StoreDir == "" {
 		return nil, errors.New("embedded NATS server: store_path is empty: name a folder for the streams")
 	}
@@ -64,7 +69,10 @@ func Start(c Config) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := startServer(c)
+	s, err := startServer(ctx, c)
+	if errors.Is(err, errStillAtIt) {
+		return nil, err
+	}
 	if err != nil {
 		return nil, errors.Join(err, lock.Unlock())
 	}
@@ -73,8 +81,8 @@ func Start(c Config) (*Server, error) {
 
 // Embed starts the server that a gateway's configuration asks for: on files,
 // every write synced, loopback only.
-func Embed(store string, port int, log *slog.Logger) (natsconn.Server, error) {
-	s, err := Start(Config{StoreDir: store, Port: port, SyncAlways: true, Logger: log})
+func Embed(ctx context.Context, store string, port int, log *slog.Logger) (natsconn.Server, error) {
+	s, err := StartContext(ctx, Config{StoreDir: store, Port: port, SyncAlways: true, Logger: log})
 	if err != nil {
 		return nil, err // not s, which is a *Server
 	}
@@ -99,7 +107,7 @@ func Serve(file string) error {
 	return nil
 }
 
-func startServer(c Config) (*server.Server, error) {
+func startServer(ctx context.Context, c Config) (*server.Server, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName:             "frostfleet-embedded",
 		Host:                   "127.0.0.1", // there are no credentials
@@ -120,25 +128,10 @@ func startServer(c Config) (*server.Server, error) {
 	}
 	log := newServerLog(c.Logger)
 	s.SetLoggerV2(log, false, false, false)
-	s.Start()
-	if !isReady(s, log) {
-		s.Shutdown()
-		s.WaitForShutdown()
-		return nil, fmt.Errorf("embedded NATS server did not start: %s", log.lastError())
+	if err := await(ctx, s, log); err != nil {
+		return nil, fmt.Errorf("embedded NATS server did not start: %w", errors.Join(err, stop(s)))
 	}
 	return s, nil
-}
-
-// isReady waits until the server serves or gave up.
-func isReady(s *server.Server, log *serverLog) bool {
-	ready := make(chan bool, 1)
-	go func() { ready <- s.ReadyForConnections(startTimeout) && s.JetStreamEnabled() }()
-	select {
-	case ok := <-ready:
-		return ok
-	case <-log.fatal:
-		return false
-	}
 }
 
 // URL is where other processes connect; empty without a socket.

@@ -57,7 +57,7 @@ func TestNeedsStore(t *testing.T) {
 
 // A server without a socket takes connections from its own process.
 func TestInProcessOnly(t *testing.T) {
-	s, err := Embed(t.TempDir(), 0, nil)
+	s, err := Embed(t.Context(), t.TempDir(), 0, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func TestInProcessOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
-	if s, err := Embed("", 0, nil); err == nil || s != nil {
+	if s, err := Embed(t.Context(), "", 0, nil); err == nil || s != nil {
 		t.Errorf("a server without a store: %v, %v", s, err)
 	}
 }

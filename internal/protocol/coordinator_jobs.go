@@ -37,6 +37,10 @@ func (KeysRead) event()    {}
 
 // onJob admits a job: who asks, what was answered before, and what is asked.
 func (c *Coordinator) onJob(e JobArrived) {
+	if err := c.revoked(e.Job); err != nil {
+		c.reject(e.Token, e.Job, err)
+		return
+	}
 	switch {
 	case e.Job.unsigned != nil:
 		c.reject(e.Token, e.Job, e.Job.unsigned)
@@ -74,6 +78,16 @@ func (c *Coordinator) onJob(e JobArrived) {
 	default:
 		c.signing.start(j, c.revokedNodes())
 	}
+}
+
+// revoked returns what keeps a job out that waited, after its checks, while the access
+// list changed.
+func (c *Coordinator) revoked(j *CheckedJob) *wire.JobError {
+	access := c.access.Load()
+	if j.access == access || j.unsigned != nil {
+		return nil
+	}
+	return j.Signed.Authenticate(c.cfg.Manifest, access)
 }
 
 // onExisting answers a job whose id has a stored result: the same job gets it

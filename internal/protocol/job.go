@@ -12,6 +12,7 @@ type CheckedJob struct {
 	Signed   wire.SignedJob
 	ID       string // "" if the payload has none
 	manifest *wire.Manifest
+	access   *wire.Access // by which it was checked
 	digest   [32]byte
 	job      *wire.Job      // nil if invalid
 	unsigned *wire.JobError // nobody who may ask for it signed it
@@ -21,7 +22,7 @@ type CheckedJob struct {
 // CheckJob does all checks of a job that need nothing but the job. They take time
 // in proportion to its size, so its program does them before the machine's step.
 func CheckJob(m *wire.Manifest, a *wire.Access, job wire.SignedJob, stored time.Time) *CheckedJob {
-	c := &CheckedJob{Signed: job, ID: wire.PeekJobID(job.Payload), manifest: m, digest: job.Digest(m)}
+	c := &CheckedJob{Signed: job, ID: wire.PeekJobID(job.Payload), manifest: m, access: a, digest: job.Digest(m)}
 	if c.unsigned = job.Authenticate(m, a); c.unsigned == nil {
 		c.job, c.invalid = job.Parse(stored)
 	}

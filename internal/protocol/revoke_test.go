@@ -148,6 +148,19 @@ func TestRemovedClient(t *testing.T) {
 	}
 }
 
+// A job that waited after its checks, while its client was taken off the list, does
+// not begin.
+func TestRemovedClientOfAWaitingJob(t *testing.T) {
+	s := newSignCase(t)
+	waiting := s.desk.checked(s.signing(10, "bob", item(s.bob, 0, "bob's")))
+	s.change(wire.Revoked{}, "bob")
+	s.desk.do(JobArrived{Token: 99, Job: waiting, Stored: s.now})
+	if len(s.desk.jobs) != 1 || len(s.desk.rejected) != 1 {
+		t.Fatalf("%d jobs go on, want alice's; %d are rejected", len(s.desk.jobs), len(s.desk.rejected))
+	}
+	equal(t, "code", s.desk.rejected[0].Result.Code, wire.CodeUnknownClient)
+}
+
 // A list that only adds somebody disturbs nothing.
 func TestAddedClientDisturbsNothing(t *testing.T) {
 	f := agedFleet(t)

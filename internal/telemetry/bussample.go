@@ -31,6 +31,9 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 		limit    = desc("frostfleet_bus_stream_limit_bytes", "Size that a stream may have.", "stream")
 		stored   = desc("frostfleet_bus_stream_stored_total",
 			"Messages that a stream ever got: its last sequence.", "stream")
+		replicas = desc("frostfleet_bus_stream_replicas", "Copies of a stream that there should be.", "stream")
+		current  = desc("frostfleet_bus_stream_replicas_current",
+			"Copies of a stream that are there and complete; 0 while it is missing or has no leader.", "stream")
 		used = desc("frostfleet_bus_storage_bytes",
 			"What the fleet's NATS account takes of the server's storage.", "storage")
 		usedLimit = desc("frostfleet_bus_storage_limit_bytes", "What it may take.", "storage")
@@ -72,6 +75,11 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 				gauge(limit, float64(stream.MaxBytes), name)
 			}
 			out <- prometheus.MustNewConstMetric(stored, prometheus.CounterValue, float64(stream.Last), name)
+			gauge(replicas, float64(stream.Replicas), name)
+			gauge(current, float64(stream.Current), name)
+		}
+		for _, stream := range s.Leaderless {
+			gauge(current, 0, string(stream))
 		}
 		for _, storage := range s.Storage {
 			gauge(used, float64(storage.Used), storage.Kind)

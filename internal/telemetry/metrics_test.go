@@ -44,9 +44,10 @@ var everything = buswatch.Sample{
 	ClockOffset: -3 * time.Second,
 	ClockKnown:  true,
 	Streams: []buswatch.StreamState{
-		{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7},
-		{Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10},
+		{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7, Replicas: 3, Current: 2},
+		{Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10, Replicas: 1, Current: 1},
 	},
+	Leaderless: []bus.Stream{bus.Sign},
 	Storage: []buswatch.StorageState{
 		{Kind: buswatch.StorageFile, Used: 11, Limit: 12},
 		{Kind: buswatch.StorageMemory, Used: 13, Limit: -1},

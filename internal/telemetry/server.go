@@ -23,6 +23,10 @@ type Check struct {
 	Fail func() error
 }
 
+// maxScrapes is how many scrapes are answered at once. They share one look at the
+// metrics.
+const maxScrapes = 64
+
 // Server answers /livez (the process runs), /readyz (every check passes) and
 // /metrics.
 type Server struct {
@@ -46,8 +50,8 @@ func Listen(host string, port int, registry *prometheus.Registry, checks []Check
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.Handle("GET /readyz", readyz(checks))
-	mux.Handle("GET /metrics", promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		MaxRequestsInFlight: 4, Timeout: 10 * time.Second,
+	mux.Handle("GET /metrics", promhttp.HandlerFor(&together{Gatherer: registry}, promhttp.HandlerOpts{
+		MaxRequestsInFlight: maxScrapes, Timeout: 10 * time.Second,
 		EnableOpenMetrics: true,                     // for exemplars
 		ErrorHandling:     promhttp.ContinueOnError, // one metric that can't be read must not hide the others
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),

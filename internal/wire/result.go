@@ -2,6 +2,8 @@ package wire
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -69,14 +71,31 @@ func ResultSigningInput(m *Manifest, client, job string, payload []byte) []byte 
 	return signingInput("frostfleet/result/v2", m, ResultSubject(client, job), payload)
 }
 
-// DeadLetter says why a job was given up, with what it was.
+// MaxLetterPayload is how much of a payload a dead letter has, unless the job may
+// have ended a gateway.
+const MaxLetterPayload = 4 << 10
+
+// DeadLetter says why a job was given up, with what it was: of a large payload the
+// beginning, its size and its SHA-256.
 type DeadLetter struct {
 	Job     string `json:"job,omitempty"`
 	Client  string `json:"client"`
 	Kind    Kind   `json:"kind"`
 	Code    Code   `json:"code"`
 	Error   string `json:"error"`
-	Payload []byte `json:"payload"` // base64
+	Payload []byte `json:"payload"`                  // base64
+	Size    int    `json:"payload_size,omitempty"`   // only where Payload is cut
+	SHA256  string `json:"payload_sha256,omitempty"` // hexadecimal
+}
+
+// Cut shortens a payload that is too large for a letter.
+func (d *DeadLetter) Cut() {
+	if len(d.Payload) <= MaxLetterPayload {
+		return
+	}
+	sum := sha256.Sum256(d.Payload)
+	d.Size, d.SHA256 = len(d.Payload), hex.EncodeToString(sum[:])
+	d.Payload = d.Payload[:MaxLetterPayload]
 }
 
 // Encode gives the letter's JSON.

@@ -28,9 +28,10 @@ func ResultSubject(client, job string) string { return "result." + client + "." 
 // that must not take the place of a stored result.
 func NoticeSubject(client, job string) string { return "notice." + client + "." + job }
 
-// DeadSubject is where a gateway keeps a job that it gave up.
-func DeadSubject(kind Kind, client, job string) string {
-	return "dead." + string(kind) + "." + client + "." + job
+// DeadSubject is where a gateway keeps the jobs of a client that ended with a code.
+// The stream keeps so many of a subject, so that no client's displace another's.
+func DeadSubject(kind Kind, client string, code Code) string {
+	return "dead." + string(kind) + "." + client + "." + string(code)
 }
 
 // TaskSubject is the subject of a task. The lane tells small urgent work from
@@ -98,13 +99,20 @@ func ParseResult(subject string) (JobRef, error) {
 	return JobRef{Client: t[1], Job: t[2]}, nil
 }
 
+// DeadRef is what the subject of a dead letter says.
+type DeadRef struct {
+	Kind   Kind
+	Client string
+	Code   Code
+}
+
 // ParseDead is the reverse of DeadSubject.
-func ParseDead(subject string) (JobRef, error) {
+func ParseDead(subject string) (DeadRef, error) {
 	t, err := tokens(subject, 4, "dead")
 	if err != nil {
-		return JobRef{}, err
+		return DeadRef{}, err
 	}
-	return JobRef{Kind: Kind(t[1]), Client: t[2], Job: t[3]}, nil
+	return DeadRef{Kind: Kind(t[1]), Client: t[2], Code: Code(t[3])}, nil
 }
 
 // tokens splits a subject into n tokens, of which the first is given.

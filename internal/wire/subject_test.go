@@ -14,7 +14,7 @@ func TestSubjects(t *testing.T) {
 		StoredResultSubject("alice", "j"):                   "res.alice.j",
 		ResultSubject("alice", "*"):                         "result.alice.*",
 		NoticeSubject("alice", "j"):                         "notice.alice.j",
-		DeadSubject(KindSign, "alice", "j"):                 "dead.sign.alice.j",
+		DeadSubject(KindSign, "alice", CodePoison):          "dead.sign.alice.poison",
 		BatchFilter(testBatch):                              "dkg." + testBatch + ".>",
 		Slot{SlotDeal, testBatch, 7}.String():               "dkg." + testBatch + ".deal.7",
 		Slot{SlotShare, testBatch, 0}.String():              "sign." + testBatch + ".share.0",
@@ -60,7 +60,7 @@ func FuzzParseSubject(f *testing.F) {
 		}
 		check("ParseResult", res == JobRef{}, err, rebuilt)
 		dead, err := ParseDead(s)
-		check("ParseDead", dead == JobRef{}, err, DeadSubject(dead.Kind, dead.Client, dead.Job))
+		check("ParseDead", dead == DeadRef{}, err, DeadSubject(dead.Kind, dead.Client, dead.Code))
 		slot, err := ParseSlot(s)
 		check("ParseSlot", slot == Slot{}, err, slot.String())
 	})
