@@ -81,7 +81,10 @@ func NewOn(t testing.TB, card CardOf, server natsserver.Config) *Fleet {
 	}
 	if _, err := f.Bus.Conn().Subscribe(wire.FleetSubject(Name, "result.*.*"), func(m *nats.Msg) {
 		subject := strings.TrimPrefix(m.Subject, wire.FleetSubject(Name, ""))
-		f.Results <- bus.Message{Subject: subject, Data: m.Data, Header: m.Header}
+		select {
+		case f.Results <- bus.Message{Subject: subject, Data: m.Data, Header: m.Header}:
+		case <-t.Context().Done(): // the test reads no more
+		}
 	}); err != nil {
 		t.Fatal(err)
 	}

@@ -100,7 +100,7 @@ var keygenMutants = []Mutant{
 	never("a rebuilt key's root is not compared", finishFile, "record.Root != cert.Root").
 		killed("rebuilt keys are the certified ones", inProtocol, "TestCertifiedRootIsHeldAgainstTheDeals"),
 	never("own clock's expiry is not looked at", "internal/protocol/expiry.go", "expired(job, now)").
-		killed("no broker's clock revives a job", inProtocol, "TestTasksAreChecked"),
+		killed("no broker's clock revives a job", inProtocol, "TestTaskAfterExpiry"),
 
 	// Gateways.
 	never("the gateway does not compare the transcript", directoryFile, "wire.Transcript(raw) != cert.Transcript").
