@@ -28,7 +28,8 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}
 	defer p.stop()
 	opens, stores, works := waiting("key_provider", "opening"), waiting("keystore", notYet), waiting("worker", "starting")
-	if err := p.start(ctx, n.Server, opens, p.connected, p.streams, stores, p.lag, p.agrees, p.listed, works); err != nil {
+	gates := []*gate{opens, p.connected, p.streams, stores, p.lag, p.agrees, p.listed, works}
+	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
 	p.metrics.ForProvider(n.Node.KeyProvider.Backend, n.Node.KeyProvider.Section.Charges())
