@@ -4,7 +4,6 @@ const (
 	inWire     = "internal/wire"
 	inProtocol = "internal/protocol"
 
-	accessFile   = "internal/wire/access.go"
 	attestFile   = "internal/wire/attest.go"
 	envelopeFile = "internal/wire/envelope.go"
 	idsFile      = "internal/wire/ids.go"
