@@ -43,7 +43,7 @@ emulator: $(VENV)/ready ## an imitation of AWS on http://127.0.0.1:5000, to rehe
 sim: ## more of the simulator: make sim SEEDS=100000
 	$(GO) test ./test/sim -run TestSeeds -count 1 -timeout 0 -v -seeds $(SEEDS)
 
-mutants: ## take one property after the other away from the code: does its test notice? (20 minutes; ONLY=regexp)
+mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
 	$(GO) run ./test/mutants -out bench/mutants.json -only '$(ONLY)'
 
 bench-hsm: devices ## what key hardware costs, with injected latency; writes bench/hsm.json

@@ -16,7 +16,7 @@ import (
 const unknownKey = "unknown key"
 
 // decode fills in a struct. own gives the name in it of an entry, or false for
-// one that belongs elsewhere. Each value is decoded by itself: the library stops
+// one that belongs elsewhere. Each value is decoded on its own: the library stops
 // at the first one of a wrong type, and we want them all.
 func (s *source) decode(into any, own func(path string) (name string, ok bool)) {
 	misplaced := "." // table whose keys are not looked at either; at first, none

@@ -140,7 +140,7 @@ func (w *walk) entry(table string, key unstable.Iterator) (e entry, end int) {
 	return e, end
 }
 
-// join quotes a key that would not be one by itself, so that "a.b" is not a.b.
+// join quotes a key that would not be one on its own, so that "a.b" is not a.b.
 func join(table, key string) string {
 	if !bareKey.MatchString(strings.ToLower(key)) {
 		key = strconv.Quote(key)

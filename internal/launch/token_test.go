@@ -128,7 +128,7 @@ func TestNoPIN(t *testing.T) {
 }
 
 // TestWrongFile: a wrong pin_file is tried once, however often the worker looks;
-// it goes on by itself once the file is right and somebody said so.
+// it goes on without a restart once the file is right and somebody said so.
 func TestWrongFile(t *testing.T) {
 	token, n := tokenNode(t, softhsm.New(t), "file", "pin_file = \"secret\"\n")
 	write(t, section(n).PINFile, string(wrong(token).Expose()), 0o600)

@@ -86,8 +86,7 @@ func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener
 // perItemWait is the time that an attempt gets for each of its items while nothing was measured.
 const perItemWait = 20 * time.Millisecond
 
-// attemptLife is how long an attempt may take, from the moment that WORK stores its
-// task. Nodes know it too: nobody works for one that is over.
+// attemptLife is how long a gateway waits for an attempt, from the moment that WORK shows it the task.
 func attemptLife(items int) time.Duration {
 	return 10*time.Second + 2*perItemWait*time.Duration(items)
 }

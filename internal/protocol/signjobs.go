@@ -98,7 +98,7 @@ func (s *signJobs) tick(now time.Time) {
 	}
 }
 
-// find looks the job's keys up, and opens its first attempt. A key that is not
+// find looks the job's keys up, and has it wait for its turn. A key that is not
 // there yet may be one that another gateway announced a moment ago, so the look is
 // repeated.
 func (s *signJobs) find(j *activeSign) {

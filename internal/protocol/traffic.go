@@ -39,7 +39,7 @@ func (t *traffic) tick(now time.Time) {
 	t.retries.tick()
 	// Large jobs make small ones slow, and hardly the other way round.
 	t.bulk.window.follow(&t.small.window)
-	t.small.window.tick()
+	t.small.window.tick(t.small.queue.waiting())
 }
 
 // next begins the flight of a job; nil if none waits, or none may begin.

@@ -85,7 +85,7 @@ func flood(w *window, m fleetModel, answers int) int {
 		w.took(m.took(flying), flying <= idleFlights)
 		flying--
 		if i%200 == 0 {
-			w.tick()
+			w.tick(1)
 		}
 	}
 	return flying
@@ -104,6 +104,21 @@ func TestWindow(t *testing.T) {
 			t.Errorf("%d in flight in a fleet that does %d", got, m.capacity)
 		}
 	}
+}
+
+// A window that a flood has closed is wide again soon after it: the next burst finds it open.
+func TestWindowAfterAFlood(t *testing.T) {
+	w := newWindow(firstWindow, maxWindow)
+	w.took(5*time.Millisecond, true)
+	if got := flood(&w, fleetModel{5 * time.Millisecond, 4}, 20_000); got > 12 {
+		t.Fatalf("%d in flight in a fleet that does 4", got)
+	}
+	for range 8 {
+		w.tick(0)
+	}
+	equal(t, "wide again", int(w.limit), firstWindow)
+	w.tick(0)
+	equal(t, "and no wider", int(w.limit), firstWindow)
 }
 
 // Where nothing is answered the window closes, once for as long as that lasts, and

@@ -21,7 +21,8 @@ type window struct {
 }
 
 const (
-	firstWindow = 16
+	// firstWindow is wide: a burst on an idle fleet costs nobody anything, and devices far away want many at a time.
+	firstWindow = 256
 	leastWindow = 4
 	maxWindow   = 1024
 	// idleFlights is up to how many jobs in flight leave a fleet idle.
@@ -59,7 +60,11 @@ func (w *window) took(took time.Duration, alone bool) {
 	switch {
 	case w.idle == 0: // nothing to compare with
 	case w.slow():
-		if w.ramping || w.answers >= int(w.limit) { // once in a round trip
+		switch { // once in a round trip
+		case !w.ramping && w.answers < int(w.limit):
+		case w.loaded > 2*slowdown*w.idle:
+			w.shrink(0.5)
+		default:
 			w.shrink(0.85)
 		}
 	case w.ramping:
@@ -103,9 +108,13 @@ func (w *window) lost() {
 	}
 }
 
-func (w *window) tick() {
+// tick passes a second. While nobody waits for the window, what closed it is over.
+func (w *window) tick(waiting int) {
 	w.unseen++
 	w.recent = false
+	if waiting == 0 {
+		w.limit = max(w.limit, min(2*w.limit, firstWindow, w.most))
+	}
 }
 
 // follow opens or closes a window by how slow the jobs of another one are.

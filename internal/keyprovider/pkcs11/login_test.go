@@ -270,7 +270,7 @@ func TestPINThatWaits(t *testing.T) {
 }
 
 // TestPersonHasGone: who typed the PIN, or unlocks, answers for the first login
-// and for none that comes by itself later.
+// and for none that comes later without one.
 func TestPersonHasGone(t *testing.T) {
 	f, token, o := pinned(t)
 	o.PIN, o.AfterWrongPIN = pinOf(token.PIN), true
