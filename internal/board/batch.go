@@ -16,7 +16,6 @@ type Batch struct {
 	n        int
 	header   *wire.BatchHeader
 	values   map[key]*value
-	firstSeq uint64        // lowest sequence of all values that it had, 0 if none
 	lastTime time.Time     // of the newest value
 	quiet    *list.Element // in Board.quiet; nil while pinned
 	asked    bool          // Incomplete returned true
@@ -34,6 +33,7 @@ type key struct {
 type value struct {
 	seq         uint64
 	body        []byte
+	digest      [32]byte          // of a deal
 	header      *wire.BatchHeader // of a deal that proves its batch's id
 	certificate *wire.Certificate
 	abort       *wire.Complaint
@@ -56,6 +56,7 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 	v := &value{seq: msg.Seq, body: bytes.Clone(body)}
 	switch slot.Kind {
 	case wire.SlotDeal:
+		v.digest = wire.DealDigest(v.body)
 		if batch := b.batches[slot.ID]; batch == nil || batch.header == nil {
 			v.header = headerOf(b.manifest, slot.ID, v.body)
 		}
@@ -183,8 +184,77 @@ func (b *Batch) Incomplete() bool {
 	return true
 }
 
+// Dropped reports, once, that a value of the batch was evicted.
+func (b *Batch) Dropped() bool {
+	dropped := b.dropped
+	b.dropped = false
+	return dropped
+}
+
 // Asked notes that the batch is being fetched again anyway.
 func (b *Batch) Asked() { b.asked = true }
+
+// Transcript is the hash of the batch's deals; false if some are missing.
+func (b *Batch) Transcript() (transcript [32]byte, ok bool) {
+	if !b.AllDeals() {
+		return transcript, false
+	}
+	return wire.Transcript(b.Digests()), true
+}
+
+// Digests are those of the batch's n deals, zero where one is missing.
+func (b *Batch) Digests() [][32]byte {
+	all := make([][32]byte, b.n)
+	for node := range all {
+		if v := b.values[key{wire.SlotDeal, node}]; v != nil {
+			all[node] = v.digest
+		}
+	}
+	return all
+}
+
+// FalseCertificate returns the first node, by index, whose certificate is over other
+// deals than those of the batch, -1 if there is none or deals are missing. The node's
+// device signed it: no other party could have made it say so.
+func (b *Batch) FalseCertificate() int {
+	transcript, ok := b.Transcript()
+	if !ok {
+		return -1
+	}
+	for node := range b.n {
+		if v := b.values[key{wire.SlotCert, node}]; v != nil && v.certificate.Transcript != transcript {
+			return node
+		}
+	}
+	return -1
+}
+
+// FalseRoots lists the nodes, ascending, whose certificate is over other keys than
+// those that follow from the deals.
+func (b *Batch) FalseRoots(root [32]byte) (nodes []int) {
+	for node := range b.n {
+		if v := b.values[key{wire.SlotCert, node}]; v != nil && v.certificate.Root != root {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// RootsDiffer reports whether two nodes certified different keys.
+func (b *Batch) RootsDiffer() bool {
+	var first *wire.Certificate
+	for node := range b.n {
+		v := b.values[key{wire.SlotCert, node}]
+		switch {
+		case v == nil:
+		case first == nil:
+			first = v.certificate
+		case v.certificate.Root != first.Root:
+			return true
+		}
+	}
+	return false
+}
 
 // Decode opens a batch's n deals. If one is not a deal of this batch, it returns
 // its node, else -1. It takes time in proportion to the deals.

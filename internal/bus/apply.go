@@ -137,6 +137,9 @@ func (b *Bus) applyStream(ctx context.Context, d *declaration) error {
 	if b.opt.Replicas == 0 {
 		want.Replicas = have.Replicas
 	}
+	if raised(&want, have) {
+		want.MaxBytes = have.MaxBytes
+	}
 	if _, err := b.nc.JS.UpdateStream(ctx, want); err != nil {
 		return fmt.Errorf("updating stream %s: %w (its storage and retention can't be changed; %w)",
 			want.Name, err, &DriftError{Drifts: drifts})
@@ -197,6 +200,10 @@ func (b *Bus) compare(want, have *jetstream.StreamConfig) []Drift {
 		delete(w, "num_replicas")
 		delete(h, "num_replicas")
 	}
+	if raised(want, have) {
+		delete(w, "max_bytes")
+		delete(h, "max_bytes")
+	}
 	all := maps.Clone(w)
 	maps.Copy(all, h)
 	var drifts []Drift
@@ -206,6 +213,12 @@ func (b *Bus) compare(want, have *jetstream.StreamConfig) []Drift {
 		}
 	}
 	return drifts
+}
+
+// raised says that the operator gave a stream more room than is declared, but still
+// a bound: without one it could take the others' storage.
+func raised(want, have *jetstream.StreamConfig) bool {
+	return want.MaxBytes > 0 && have.MaxBytes > want.MaxBytes
 }
 
 func orNone(s string) string {

@@ -10,14 +10,16 @@ import (
 // share, and nothing it says is believed without a proof. It is not safe for
 // concurrent use.
 //
-// Three machines do the work: the directory reads finished batches, keygen runs
-// key generations on top of it, and signing runs sign jobs. Each leaves what it
+// Four machines do the work: the directory reads finished batches from the register,
+// the registrar reads the rounds and makes entries of what all nodes certified, keygen
+// runs key generations on top of both, and signing runs sign jobs. Each leaves what it
 // wants done in the outbox. The Coordinator admits jobs and ends them.
 type Coordinator struct {
 	cfg       CoordinatorConfig
 	opener    *wire.Opener
 	out       *outbox
 	directory *directory
+	registrar *registrar
 	keygen    *keygen
 	signing   *signJobs
 	jobs      map[string]*activeJob
@@ -26,10 +28,11 @@ type Coordinator struct {
 // NewCoordinator returns a machine that has seen nothing of the log.
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	out, opener := &outbox{}, wire.NewOpener(cfg.Manifest, cfg.Access)
-	d := newDirectory(cfg.Manifest, opener, out)
+	d := newDirectory(cfg.Manifest, out)
+	r := newRegistrar(cfg.Manifest, opener, d, out)
 	return &Coordinator{
-		cfg: cfg, opener: opener, out: out, directory: d,
-		keygen: newKeygen(cfg, d, out), signing: newSignJobs(cfg, d, opener, out), jobs: map[string]*activeJob{},
+		cfg: cfg, opener: opener, out: out, directory: d, registrar: r,
+		keygen: newKeygen(cfg, d, r, out), signing: newSignJobs(cfg, d, opener, out), jobs: map[string]*activeJob{},
 	}
 }
 

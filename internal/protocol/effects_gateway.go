@@ -15,6 +15,16 @@ type (
 		Body    []byte
 		Trace   string // the job's traceparent
 	}
+	// WriteEntry stores a batch's entry in KEYS: the head and then the deals, each
+	// under its own subject unless the same value stands there. EntryWritten answers it
+	// once KEYS has acknowledged all of it.
+	WriteEntry struct {
+		ID    string
+		Head  []byte
+		Deals [][]byte
+		Trace string // the job's traceparent
+		batch *finishedBatch
+	}
 	// Finish stores a job's result (the first one stored wins), with a dead
 	// letter if it failed, and then acknowledges the delivery.
 	Finish struct {
@@ -76,6 +86,7 @@ type JobEnd struct {
 }
 
 func (PublishTask) effect() {}
+func (WriteEntry) effect()  {}
 func (Finish) effect()      {}
 func (Reject) effect()      {}
 func (Replay) effect()      {}

@@ -21,12 +21,16 @@ type Effect interface {
 
 // Events of both machines.
 type (
-	// KeysMessage and SignMessage are messages of those streams, in their order.
-	KeysMessage struct{ wire.LogMessage }
-	SignMessage struct{ wire.LogMessage }
-	// KeysAgain is a message of KEYS that Refetch asked for. What a batch lacks
-	// after it is not asked for again: it is not there, or there is no room for it.
-	KeysAgain struct{ wire.LogMessage }
+	// RoundsMessage, KeysMessage and SignMessage are messages of those streams, in
+	// their order. Each node has rounds of its own; between two there is no order.
+	RoundsMessage struct{ wire.LogMessage }
+	KeysMessage   struct{ wire.LogMessage }
+	SignMessage   struct{ wire.LogMessage }
+	// RoundsAgain and KeysAgain are messages that Refetch asked for. What a batch
+	// lacks in the rounds after it is not asked for again: it is not there, or there is
+	// no room for it.
+	RoundsAgain struct{ wire.LogMessage }
+	KeysAgain   struct{ wire.LogMessage }
 	// TaskMessage is a message of WORK, and the program's own clock.
 	TaskMessage struct {
 		wire.LogMessage
@@ -46,12 +50,13 @@ type TimerKind int
 
 // The timers.
 const (
-	timerStandby TimerKind = iota // a signer of the second rank looks whether it is needed
-	timerLoad                     // keys were missing: look again
-	timerCommits                  // gateway: the signing set should be complete
-	timerShares                   // gateway: the shares should be there
-	timerBatch                    // gateway: the batch should be finished
-	timerRetry                    // gateway: time for the next attempt
+	timerStandby  TimerKind = iota // a signer of the second rank looks whether it is needed
+	timerLoad                      // keys were missing: look again
+	timerCommits                   // gateway: the signing set should be complete
+	timerShares                    // gateway: the shares should be there
+	timerBatch                     // gateway: the batch should be finished
+	timerRetry                     // gateway: time for the next attempt
+	timerRegister                  // gateway: the batch's own gateway should have registered it
 )
 
 // Effects of both machines.
@@ -73,9 +78,13 @@ type (
 		Delay time.Duration
 		Timer Timer
 	}
-	// Refetch asks for all messages of a batch again, as KeysAgain: the log
-	// shows that it is finished and this machine does not have its deals (any more).
-	Refetch struct{ ID string }
+	// Refetch asks for all messages of a batch again: of the rounds, as RoundsAgain,
+	// where they show that it is finished and this machine does not have its deals (any
+	// more); or of the register, as KeysAgain, where an entry lacks deals.
+	Refetch struct {
+		ID       string
+		Register bool
+	}
 	// Report is for logs and metrics; it changes nothing.
 	Report struct {
 		What    ReportKind
@@ -107,18 +116,25 @@ const (
 	ReportRefused   ReportKind = "refused"
 	ReportRetry     ReportKind = "retry"
 	ReportBadTask   ReportKind = "bad_task"
+
+	ReportRegistered ReportKind = "registered"     // this gateway stored the batch's entry in KEYS
+	ReportBadEntry   ReportKind = "bad_entry"      // a message of KEYS was dropped
+	ReportConflict   ReportKind = "entry_conflict" // a batch has two valid entries: its keys are refused
 )
 
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
-	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask}
+	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
+	ReportBadEntry, ReportConflict}
 
-func (KeysMessage) event() {}
-func (KeysAgain) event()   {}
-func (SignMessage) event() {}
-func (TaskMessage) event() {}
-func (Tick) event()        {}
-func (Timer) event()       {}
+func (RoundsMessage) event() {}
+func (RoundsAgain) event()   {}
+func (KeysMessage) event()   {}
+func (KeysAgain) event()     {}
+func (SignMessage) event()   {}
+func (TaskMessage) event()   {}
+func (Tick) event()          {}
+func (Timer) event()         {}
 
 func (Compute) effect() {}
 func (After) effect()   {}

@@ -14,10 +14,11 @@ type keygenBatch struct {
 	job       *activeJob
 	part      int
 	attempt   int
-	id        string // of the attempt's batch
-	scheduled bool   // counts in running
-	faults    int    // attempts that ended by somebody's fault
-	paused    bool   // the attempt was given up, the next begins in a while
+	context   [32]byte // of the attempt's batch
+	id        string
+	scheduled bool // counts in running
+	faults    int  // attempts that ended by somebody's fault
+	paused    bool // the attempt was given up, the next begins in a while
 	finished  *finishedBatch
 	lastAbort *wire.JobError
 }
@@ -43,8 +44,8 @@ func (b *keygenBatch) blame(node int, abort *wire.Complaint) *wire.JobError {
 	return nil
 }
 
-// pause is how long a batch waits before its next attempt. It doubles: KEYS keeps
-// every attempt's deals for ever, and a node that always gives up must not fill it.
+// pause is how long a batch waits before its next attempt. It doubles: the rounds keep
+// every attempt's deals for a while, and a node that always gives up must not fill them.
 func (b *keygenBatch) pause() time.Duration {
 	return min(250*time.Millisecond<<min(b.attempt, 10), time.Minute)
 }

@@ -21,7 +21,7 @@ type Node struct {
 
 // NewNode returns a machine that has seen nothing of the log.
 func NewNode(cfg NodeConfig) *Node {
-	core := &nodeCore{cfg: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access)}
+	core := &nodeCore{cfg: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access), refused: map[string]bool{}}
 	return &Node{nodeCore: core, dealer: newDealer(core), signer: newSigner(core)}
 }
 
@@ -37,10 +37,14 @@ func (n *Node) Step(ev Event) []Effect {
 		return nil
 	}
 	switch e := ev.(type) {
+	case RoundsMessage:
+		return n.dealer.onRounds(e.LogMessage, false)
+	case RoundsAgain:
+		return n.dealer.onRounds(e.LogMessage, true)
 	case KeysMessage:
-		return n.dealer.onMessage(e.LogMessage, false)
+		return n.dealer.onKeys(e.LogMessage)
 	case KeysAgain:
-		return n.dealer.onMessage(e.LogMessage, true)
+		return n.dealer.onKeys(e.LogMessage)
 	case SignMessage:
 		return n.signer.onMessage(e.LogMessage)
 	case TaskMessage:
@@ -66,7 +70,7 @@ func (n *Node) Step(ev Event) []Effect {
 	case Tick:
 		n.now = e.Now
 		n.signer.expire()
-		n.dealer.expire()
+		return n.dealer.expire()
 	case Stop:
 		n.stop()
 	}
