@@ -12,7 +12,8 @@ import (
 // Batch is what the board holds of one batch.
 type Batch struct {
 	ID       string
-	Trace    string // traceparent of the job that it is pinned for; means nothing here
+	Job      string // that it is pinned for, and the job's traceparent: mean nothing here
+	Trace    string
 	n        int
 	header   *wire.BatchHeader
 	values   map[key]*value
@@ -184,13 +185,6 @@ func (b *Batch) Incomplete() bool {
 	return true
 }
 
-// Dropped reports, once, that a value of the batch was evicted.
-func (b *Batch) Dropped() bool {
-	dropped := b.dropped
-	b.dropped = false
-	return dropped
-}
-
 // Asked notes that the batch is being fetched again anyway.
 func (b *Batch) Asked() { b.asked = true }
 
@@ -229,31 +223,15 @@ func (b *Batch) FalseCertificate() int {
 	return -1
 }
 
-// FalseRoots lists the nodes, ascending, whose certificate is over other keys than
-// those that follow from the deals.
-func (b *Batch) FalseRoots(root [32]byte) (nodes []int) {
+// Roots are the roots that nodes certified, by node.
+func (b *Batch) Roots() map[int][32]byte {
+	roots := map[int][32]byte{}
 	for node := range b.n {
-		if v := b.values[key{wire.SlotCert, node}]; v != nil && v.certificate.Root != root {
-			nodes = append(nodes, node)
+		if v := b.values[key{wire.SlotCert, node}]; v != nil {
+			roots[node] = v.certificate.Root
 		}
 	}
-	return nodes
-}
-
-// RootsDiffer reports whether two nodes certified different keys.
-func (b *Batch) RootsDiffer() bool {
-	var first *wire.Certificate
-	for node := range b.n {
-		v := b.values[key{wire.SlotCert, node}]
-		switch {
-		case v == nil:
-		case first == nil:
-			first = v.certificate
-		case v.certificate.Root != first.Root:
-			return true
-		}
-	}
-	return false
+	return roots
 }
 
 // Decode opens a batch's n deals. If one is not a deal of this batch, it returns

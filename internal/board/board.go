@@ -44,6 +44,7 @@ type Board struct {
 	values   []*list.List // by node: values in batches that are not pinned, oldest first
 	used     []int        // by node: their bytes
 	bytes    int          // of all values
+	evicted  bool         // something was dropped, ever
 }
 
 // New returns an empty board of a fleet that holds maxBytes of batches that are
@@ -150,12 +151,9 @@ func (b *Board) Forget(id string) {
 	delete(b.batches, id)
 }
 
-// Batches calls f for every batch, in no order.
-func (b *Board) Batches(f func(*Batch)) {
-	for _, batch := range b.batches {
-		f(batch)
-	}
-}
+// Evicted reports whether a value was ever dropped for want of room: what the board
+// has of a batch that was not pinned may be less than the rounds have.
+func (b *Board) Evicted() bool { return b.evicted }
 
 // Expire drops the batches that are not pinned and unheard of since the time.
 func (b *Board) Expire(since time.Time) {
@@ -216,6 +214,7 @@ func (b *Board) evict(node int) {
 		b.unlist(v)
 		b.bytes -= v.size()
 		delete(h.batch.values, h.key)
+		b.evicted = true
 		h.batch.asked, h.batch.dropped = false, true // what is missing now was not asked for
 		if len(h.batch.values) == 0 {
 			b.Forget(h.batch.ID)

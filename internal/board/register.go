@@ -10,7 +10,6 @@ import (
 
 // Register reads entries from KEYS. It is not safe for concurrent use.
 type Register struct {
-	manifest *wire.Manifest
 	max      int                                            // bytes of deals that wait for others
 	done     func(id string) (transcript [32]byte, ok bool) // of the entry that the program has already
 	entries  map[string]*Entry                              // verified heads that lack deals, or were not taken yet
@@ -18,6 +17,30 @@ type Register struct {
 	wanted   map[[32]byte]want                              // by digest: deals that a head names and that did not come yet
 	refused  map[string]bool                                // ids with two valid entries
 	bytes    int
+	now      time.Time
+}
+
+// Message is a message of KEYS that was read: what it proves, or why it is dropped.
+type Message struct {
+	seq    uint64
+	data   []byte
+	entry  *wire.Entry // of a head
+	digest [32]byte    // of a deal
+	err    error
+}
+
+// Read reads a message of KEYS. It verifies n signatures of a head, or hashes a deal,
+// so machines have it done before their steps.
+func Read(m *wire.Manifest, msg wire.LogMessage) Message {
+	read := Message{seq: msg.Seq, data: msg.Data}
+	switch entry, head := wire.IsEntry(msg.Subject); {
+	case !entry:
+	case head:
+		read.entry, read.err = wire.VerifyEntry(msg.Data, m)
+	default:
+		read.digest = wire.DealDigest(msg.Data)
+	}
+	return read
 }
 
 type want struct {
@@ -44,9 +67,9 @@ func (e *Entry) Whole() bool { return e.missing == 0 }
 
 // NewRegister returns a reader that has seen nothing. done tells of entries that
 // need not be read again.
-func NewRegister(m *wire.Manifest, maxBytes int, done func(id string) ([32]byte, bool)) *Register {
+func NewRegister(maxBytes int, done func(id string) ([32]byte, bool)) *Register {
 	return &Register{
-		manifest: m, max: maxBytes, done: done, entries: map[string]*Entry{}, order: list.New(),
+		max: maxBytes, done: done, entries: map[string]*Entry{}, order: list.New(),
 		wanted: map[[32]byte]want{}, refused: map[string]bool{},
 	}
 }
@@ -61,61 +84,53 @@ func (e *ConflictError) Error() string {
 
 // Put takes a message of KEYS. It returns the entry that the message added to, nil if
 // it is no news. An error is why a message was dropped: junk, or a *ConflictError.
-func (r *Register) Put(msg wire.LogMessage, now time.Time) (*Entry, error) {
-	entry, head := wire.IsEntry(msg.Subject)
+func (r *Register) Put(msg Message) (*Entry, error) {
 	switch {
-	case !entry:
-		return nil, nil
-	case head:
-		return r.putHead(msg, now)
+	case msg.err != nil:
+		return nil, msg.err
+	case msg.entry != nil:
+		return r.putHead(msg)
 	}
-	return r.putDeal(msg, now), nil
+	return r.putDeal(msg), nil
 }
 
-func (r *Register) putHead(msg wire.LogMessage, now time.Time) (*Entry, error) {
-	e, err := wire.DecodeEntry(msg.Data, r.manifest)
-	if err != nil || r.refused[e.ID] {
-		return nil, err
+func (r *Register) putHead(msg Message) (*Entry, error) {
+	e := msg.entry
+	if r.refused[e.ID] {
+		return nil, nil
 	}
 	done, known := r.done(e.ID)
 	old := r.entries[e.ID]
 	if known && done == e.Transcript || old != nil && old.Same(e) {
 		return nil, nil // once more: what it says is known, whoever says so
 	}
-	if err := e.Verify(r.manifest); err != nil {
-		return nil, err
-	}
 	if known || old != nil {
 		r.refused[e.ID] = true
 		r.Forget(e.ID)
 		return nil, &ConflictError{ID: e.ID}
 	}
-	added := &Entry{Entry: e, seq: msg.Seq, deals: make([][]byte, len(e.Deals)), missing: len(e.Deals)}
+	added := &Entry{Entry: e, seq: msg.seq, deals: make([][]byte, len(e.Deals)), missing: len(e.Deals)}
 	r.entries[e.ID] = added
 	added.listed = r.order.PushBack(added)
 	for i, digest := range e.Deals {
 		r.wanted[digest] = want{added, i}
 	}
-	added.waits(now)
+	added.waits(r.now)
 	return added, nil
 }
 
 // putDeal takes a deal that some head names. Whatever else stands there is of no use
 // to anybody, and no fault of its writer: an entry that is stored twice leaves some.
-func (r *Register) putDeal(msg wire.LogMessage, now time.Time) *Entry {
-	if len(r.wanted) == 0 {
-		return nil
-	}
-	digest := wire.DealDigest(msg.Data)
-	w, ok := r.wanted[digest]
+func (r *Register) putDeal(msg Message) *Entry {
+	w, ok := r.wanted[msg.digest]
 	if !ok {
 		return nil
 	}
-	delete(r.wanted, digest)
-	w.entry.deals[w.index] = msg.Data
+	delete(r.wanted, msg.digest)
+	w.entry.deals[w.index] = msg.data
 	w.entry.missing--
-	w.entry.waits(now)
-	r.bytes += len(msg.Data)
+	w.entry.waits(r.now)
+	r.bytes += len(msg.data)
 	r.evict(w.entry)
 	return w.entry
 }
@@ -186,8 +201,12 @@ const (
 
 func (e *Entry) waits(now time.Time) { e.look, e.pause = now.Add(minLook), minLook }
 
+// Tick tells the time by the program's clock.
+func (r *Register) Tick(now time.Time) { r.now = now }
+
 // Late lists the entries that have lacked deals for a while, each now and then.
-func (r *Register) Late(now time.Time) (ids []string) {
+func (r *Register) Late() (ids []string) {
+	now := r.now
 	for el := r.order.Front(); el != nil; el = el.Next() {
 		if e := el.Value.(*Entry); !e.Whole() && !now.Before(e.look) {
 			e.pause = min(2*e.pause, maxLook)

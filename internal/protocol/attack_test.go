@@ -274,16 +274,16 @@ func TestCertifiesWhatItChecked(t *testing.T) {
 	a := b.nodes[0]
 	a.hold = true
 	b.releaseAll(wire.SlotDeal)
-	checked := wire.Transcript(a.dealer.board.Get(b.id).Deals())
+	checked := wire.Transcript(a.dealer.board.Get(b.id).Digests())
 	data := b.sessions[2].Seal(b.m, other.slot.String(), other.body)
-	a.do(KeysMessage{wire.LogMessage{Subject: other.slot.String(), Seq: 0, Time: t0, Data: data}})
-	if wire.Transcript(a.dealer.board.Get(b.id).Deals()) == checked {
+	a.do(RoundsMessage{wire.LogMessage{Subject: other.slot.String(), Seq: 0, Time: t0, Data: data}})
+	if wire.Transcript(a.dealer.board.Get(b.id).Digests()) == checked {
 		t.Fatal("the log shows the same as before")
 	}
 	a.hold = false
 	a.compute()
 	equal(t, "certified", a.said.transcripts[b.id], checked)
-	equal(t, "stored", wire.Transcript(a.store[b.id].Deals), checked)
+	equal(t, "stored", wire.Transcript(wire.DealDigests(a.store[b.id].Deals)), checked)
 }
 
 // Every event and effect prints as one line, and nothing secret with it.

@@ -28,8 +28,9 @@ type Coordinator struct {
 // NewCoordinator returns a machine that has seen nothing of the log.
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	out, opener := &outbox{}, wire.NewOpener(cfg.Manifest, cfg.Access)
-	d := newDirectory(cfg.Manifest, out)
-	r := newRegistrar(cfg.Manifest, opener, d, out)
+	r := newRegistrar(cfg.Manifest, opener, out)
+	d := newDirectory(cfg.Manifest, out, r.transcriptOf)
+	r.directory = d
 	return &Coordinator{
 		cfg: cfg, opener: opener, out: out, directory: d, registrar: r,
 		keygen: newKeygen(cfg, d, r, out), signing: newSignJobs(cfg, d, opener, out), jobs: map[string]*activeJob{},

@@ -32,8 +32,8 @@ type (
 	// EntryWritten answers WriteEntry. Err is why the entry was not written, and can't
 	// be.
 	EntryWritten struct {
-		Entry WriteEntry
-		Err   error
+		ID, Job, Trace string // of the effect
+		Err            error
 	}
 )
 

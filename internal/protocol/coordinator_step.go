@@ -33,16 +33,16 @@ func (c *Coordinator) dispatch(ev Event) {
 	case RoundsAgain:
 		c.onRounds(e.LogMessage, true)
 	case KeysMessage:
-		c.directory.onKeys(e.LogMessage)
+		c.directory.onKeys(e.readMessage)
 	case KeysAgain:
-		c.directory.onKeys(e.LogMessage)
+		c.directory.onKeys(e.readMessage)
 	case KeysRead:
 		c.directory.onRead()
 	case summarized:
 		c.onFinished(c.directory.onSummary(e))
 	case assembled:
 		if node := c.registrar.onAssembled(e); node >= 0 {
-			c.keygen.onFalseRoot(e.id, node)
+			c.keygen.onFalseRoot(e.batch.id, node)
 		}
 	case EntryWritten:
 		c.onFinished(c.registrar.onWritten(e))

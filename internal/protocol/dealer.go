@@ -16,7 +16,7 @@ func newDealer(core *nodeCore) *dealer {
 		nodeCore: core, batches: map[string]*dkg{}, known: maps.Collect(maps.All(core.cfg.Known)),
 		board: board.New(core.cfg.Manifest, core.opener, maxBoardBytes),
 	}
-	n.register = board.NewRegister(core.cfg.Manifest, maxBoardBytes, func(id string) ([32]byte, bool) {
+	n.register = board.NewRegister(maxBoardBytes, func(id string) ([32]byte, bool) {
 		known := n.known[id]
 		return known.Transcript, known.Complete
 	})
@@ -62,9 +62,8 @@ func (b *dkg) onLog(kind wire.SlotKind, log *board.Batch) []Effect {
 
 // onKeys reads the register: its entries complete what this node certified, and give
 // back what its storage lost.
-func (n *dealer) onKeys(msg wire.LogMessage) []Effect {
-	n.lastKeys = max(n.lastKeys, msg.Seq)
-	entry, err := n.register.Put(msg, n.now)
+func (n *dealer) onKeys(msg readMessage) []Effect {
+	entry, err := n.register.Put(msg.read)
 	switch {
 	case err != nil:
 		report := badEntry(msg, err)
@@ -83,7 +82,7 @@ func (n *dealer) onKeys(msg wire.LogMessage) []Effect {
 }
 
 // badEntry reports what was dropped of KEYS, and why.
-func badEntry(msg wire.LogMessage, err error) Report {
+func badEntry(msg readMessage, err error) Report {
 	r := Report{What: ReportBadEntry, Kind: wire.KindKeygen, ID: msg.Subject, Reason: err.Error(), Culprit: -1}
 	if conflict, ok := errors.AsType[*board.ConflictError](err); ok {
 		r.What, r.ID = ReportConflict, conflict.ID
@@ -125,7 +124,8 @@ func (n *dealer) expire() (effects []Effect) {
 		now = n.roundsTime
 	}
 	n.board.Expire(now.Add(-boardLife))
-	for _, id := range n.register.Late(n.now) {
+	n.register.Tick(n.now)
+	for _, id := range n.register.Late() {
 		effects = append(effects, Refetch{ID: id, Register: true})
 	}
 	return effects

@@ -16,11 +16,9 @@ type directory struct {
 	register  *board.Register
 	out       *outbox
 	manifest  *wire.Manifest
-	now       time.Time
 	finished  map[string]*finishedBatch
-	writing   map[string][32]byte // batches whose entry this gateway writes: their transcripts
-	computing map[string]bool     // entries on their way into finished
-	keys      int                 // in finished
+	computing map[string]bool // entries on their way into finished
+	keys      int             // in finished
 	catchUp
 }
 
@@ -40,27 +38,26 @@ type finishedBatch struct {
 	public     *frost.Public
 }
 
-func newDirectory(m *wire.Manifest, out *outbox) *directory {
+// newDirectory returns an empty directory. writing tells the transcripts of the entries
+// that this gateway is writing: they come into the directory by themselves.
+func newDirectory(
+	m *wire.Manifest, out *outbox, writing func(id string) (transcript [32]byte, ok bool),
+) *directory {
 	d := &directory{
-		out: out, manifest: m, finished: map[string]*finishedBatch{}, writing: map[string][32]byte{},
-		computing: map[string]bool{}, catchUp: catchUp{fetchFirst: map[string]bool{}},
+		out: out, manifest: m, finished: map[string]*finishedBatch{}, computing: map[string]bool{}, catchUp: catchUp{fetchFirst: map[string]bool{}},
 	}
-	d.register = board.NewRegister(m, maxBoardBytes, d.has)
+	d.register = board.NewRegister(maxBoardBytes, func(id string) (transcript [32]byte, ok bool) {
+		if f := d.finished[id]; f != nil {
+			return f.transcript, true
+		}
+		return writing(id)
+	})
 	return d
 }
 
-// has tells of the entries that need not be read: they are here, or made here.
-func (d *directory) has(id string) (transcript [32]byte, ok bool) {
-	if f := d.finished[id]; f != nil {
-		return f.transcript, true
-	}
-	transcript, ok = d.writing[id]
-	return transcript, ok
-}
-
 // onKeys takes a message of KEYS.
-func (d *directory) onKeys(msg wire.LogMessage) {
-	entry, err := d.register.Put(msg, d.now)
+func (d *directory) onKeys(msg readMessage) {
+	entry, err := d.register.Put(msg.read)
 	switch {
 	case err != nil:
 		report := badEntry(msg, err)
@@ -171,11 +168,11 @@ func (d *directory) caughtUp(id string) {
 
 // onTick has entries that lack deals read once more.
 func (d *directory) onTick(now time.Time) {
-	d.now = now
+	d.register.Tick(now)
 	if !d.complete {
 		return // what they lack may be read yet
 	}
-	for _, id := range d.register.Late(now) {
+	for _, id := range d.register.Late() {
 		d.out.do(Refetch{ID: id, Register: true})
 	}
 }

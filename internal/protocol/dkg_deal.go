@@ -36,7 +36,7 @@ func (n *dealer) start(header *wire.BatchHeader, task *wire.Task, job *wire.Job)
 	}
 	b.to(dkgDealing)
 	var effects []Effect
-	if log.Dropped() {
+	if n.board.Evicted() { // some of the batch's deals perhaps
 		log.Asked()
 		effects = append(effects, Refetch{ID: id})
 	}

@@ -22,8 +22,8 @@ type (
 		ID    string
 		Head  []byte
 		Deals [][]byte
+		Job   string // client and id, "" if another gateway works on it
 		Trace string // the job's traceparent
-		batch *finishedBatch
 	}
 	// Finish stores a job's result (the first one stored wins), with a dead
 	// letter if it failed, and then acknowledges the delivery.

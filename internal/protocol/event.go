@@ -3,6 +3,7 @@ package protocol
 import (
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -24,13 +25,13 @@ type (
 	// RoundsMessage, KeysMessage and SignMessage are messages of those streams, in
 	// their order. Each node has rounds of its own; between two there is no order.
 	RoundsMessage struct{ wire.LogMessage }
-	KeysMessage   struct{ wire.LogMessage }
+	KeysMessage   struct{ readMessage } // ReadKeys makes it
 	SignMessage   struct{ wire.LogMessage }
 	// RoundsAgain and KeysAgain are messages that Refetch asked for. What a batch
 	// lacks in the rounds after it is not asked for again: it is not there, or there is
 	// no room for it.
 	RoundsAgain struct{ wire.LogMessage }
-	KeysAgain   struct{ wire.LogMessage }
+	KeysAgain   struct{ readMessage } // ReadKeysAgain makes it
 	// TaskMessage is a message of WORK, and the program's own clock.
 	TaskMessage struct {
 		wire.LogMessage
@@ -44,6 +45,23 @@ type (
 		Kind TimerKind
 	}
 )
+
+// readMessage is a message of KEYS and what it proves.
+type readMessage struct {
+	wire.LogMessage
+	read board.Message
+}
+
+// ReadKeys reads a message of KEYS. That takes time in proportion to a fleet's nodes
+// and a batch's keys, so the program does it before the machine's step.
+func ReadKeys(m *wire.Manifest, msg wire.LogMessage) KeysMessage {
+	return KeysMessage{readMessage{msg, board.Read(m, msg)}}
+}
+
+// ReadKeysAgain is ReadKeys for what Refetch asked for.
+func ReadKeysAgain(m *wire.Manifest, msg wire.LogMessage) KeysAgain {
+	return KeysAgain{readMessage{msg, board.Read(m, msg)}}
+}
 
 // TimerKind names what a timer is for.
 type TimerKind int

@@ -102,7 +102,7 @@ func (k *keygen) open(b *keygenBatch) {
 			return
 		}
 		log := k.registrar.rounds.Pin(b.id, b.job.stored)
-		log.Trace = b.job.Signed.Trace
+		log.Job, log.Trace = b.job.key(), b.job.Signed.Trace
 		log.SetHeader(header)
 		node, abort := givenUp(log, b.context)
 		if abort == nil || log.Certified() != nil {

@@ -42,9 +42,10 @@ func (n *Node) Step(ev Event) []Effect {
 	case RoundsAgain:
 		return n.dealer.onRounds(e.LogMessage, true)
 	case KeysMessage:
-		return n.dealer.onKeys(e.LogMessage)
+		n.dealer.lastKeys = max(n.dealer.lastKeys, e.Seq)
+		return n.dealer.onKeys(e.readMessage)
 	case KeysAgain:
-		return n.dealer.onKeys(e.LogMessage)
+		return n.dealer.onKeys(e.readMessage)
 	case SignMessage:
 		return n.signer.onMessage(e.LogMessage)
 	case TaskMessage:

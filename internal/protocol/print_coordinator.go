@@ -46,11 +46,11 @@ func (e resultMade) String() string {
 }
 
 func (e assembled) String() string {
-	return fmt.Sprintf("entry made %s: %s", e.id, outcome(e.err))
+	return fmt.Sprintf("entry made %s: %s", e.batch.id, outcome(e.err))
 }
 
 func (e EntryWritten) String() string {
-	return fmt.Sprintf("EntryWritten %s: %s", e.Entry.ID, outcome(e.Err))
+	return fmt.Sprintf("EntryWritten %s: %s", e.ID, outcome(e.Err))
 }
 
 func (e WriteEntry) String() string {

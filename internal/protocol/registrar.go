@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
@@ -20,16 +21,26 @@ type registrar struct {
 	manifest  *wire.Manifest
 	waiting   map[string]bool // batches that another gateway should write
 	computing map[string]bool // entries in the making
+	writing   map[string]*finishedBatch
 }
 
 // registerWait is how long a gateway leaves a batch to the one that works on its job.
 const registerWait = 10 * time.Second
 
-func newRegistrar(m *wire.Manifest, o *wire.Opener, d *directory, out *outbox) *registrar {
+// newRegistrar returns a registrar without its directory.
+func newRegistrar(m *wire.Manifest, o *wire.Opener, out *outbox) *registrar {
 	return &registrar{
-		rounds: board.New(m, o, maxBoardBytes), directory: d, out: out, manifest: m,
-		waiting: map[string]bool{}, computing: map[string]bool{},
+		rounds: board.New(m, o, maxBoardBytes), out: out, manifest: m,
+		waiting: map[string]bool{}, computing: map[string]bool{}, writing: map[string]*finishedBatch{},
 	}
+}
+
+// transcriptOf tells the transcript of an entry that is being written.
+func (r *registrar) transcriptOf(id string) (transcript [32]byte, ok bool) {
+	if f := r.writing[id]; f != nil {
+		return f.transcript, true
+	}
+	return transcript, false
 }
 
 // onRounds takes a message of the rounds. It returns the batch and the slot that the
@@ -75,31 +86,57 @@ func (r *registrar) onTimer(t Timer) {
 // register has a batch's entry made, if all certificates and deals are there. Where
 // two nodes certified other keys over the same deals it finds out who is wrong.
 func (r *registrar) register(b *board.Batch) {
-	_, writing := r.directory.writing[b.ID]
-	if writing || r.computing[b.ID] || r.directory.finished[b.ID] != nil || b.FalseCertificate() >= 0 ||
-		!b.AllDeals() || b.Header() == nil || b.Certified() == nil && !b.RootsDiffer() {
+	cert := b.Certified()
+	if r.writing[b.ID] != nil || r.computing[b.ID] || r.directory.finished[b.ID] != nil || b.FalseCertificate() >= 0 ||
+		!b.AllDeals() || b.Header() == nil || cert == nil && !differ(b.Roots()) {
 		return
 	}
 	r.computing[b.ID] = true
-	m, h, raw, digests := r.manifest, *b.Header(), b.Deals(), b.Digests()
-	made := assembled{id: b.ID, header: h, deals: raw, digests: digests}
+	made := assembled{
+		batch: &finishedBatch{
+			id: b.ID, header: *b.Header(), transcript: wire.Transcript(b.Digests()), certs: b.Certificates(),
+		},
+		write: WriteEntry{ID: b.ID, Deals: b.Deals(), Job: b.Job, Trace: b.Trace},
+	}
+	m, digests, roots := r.manifest, b.Digests(), b.Roots()
 	r.out.do(Compute{Name: "make entry", Trace: b.Trace, Run: func() Event {
-		transcript := wire.Transcript(digests)
-		if made.public, made.err = sumUp(m, h, raw); made.err == nil {
-			made.root = wire.KeyRoot(wire.EntryKeys(made.public.PublicKeys, h.Client, transcript))
-		}
+		made.assemble(m, digests, roots)
 		return made
 	}})
 }
 
+func differ(roots map[int][32]byte) bool {
+	seen := map[[32]byte]bool{}
+	for _, root := range roots {
+		seen[root] = true
+	}
+	return len(seen) > 1
+}
+
+// assembled is an entry, or the nodes whose certificates don't follow from its deals.
 type assembled struct {
-	id      string
-	header  wire.BatchHeader
-	deals   [][]byte
-	digests [][32]byte
-	public  *frost.Public
-	root    [32]byte
-	err     error
+	batch *finishedBatch
+	write WriteEntry
+	liars []int // ascending
+	err   error
+}
+
+func (a *assembled) assemble(m *wire.Manifest, digests [][32]byte, roots map[int][32]byte) {
+	f := a.batch
+	if f.public, a.err = sumUp(m, f.header, a.write.Deals); a.err != nil {
+		return
+	}
+	head := wire.NewEntryHead(m, f.header, f.public.PublicKeys, f.certs, digests)
+	root := wire.KeyRoot(head.Keys)
+	for node, certified := range roots {
+		if certified != root {
+			a.liars = append(a.liars, node)
+		}
+	}
+	slices.Sort(a.liars)
+	if len(roots) == m.N && len(a.liars) == 0 {
+		a.write.Head = wire.Encode(head)
+	}
 }
 
 func (assembled) event() {}
@@ -107,45 +144,37 @@ func (assembled) event() {}
 // onAssembled has an entry written. It returns the node whose certificate is false,
 // or -1.
 func (r *registrar) onAssembled(e assembled) (culprit int) {
-	delete(r.computing, e.id)
-	b := r.rounds.Get(e.id)
-	if b == nil || r.directory.finished[e.id] != nil {
-		return -1
-	}
-	if e.err != nil {
-		r.out.do(Report{What: ReportAborted, Kind: wire.KindKeygen, ID: e.id,
+	id := e.batch.id
+	delete(r.computing, id)
+	switch {
+	case r.directory.finished[id] != nil:
+	case e.err != nil:
+		r.out.do(Report{What: ReportAborted, Kind: wire.KindKeygen, ID: id, Job: e.write.Job, Trace: e.write.Trace,
 			Code: wire.CodeInternal, Reason: e.err.Error(), Culprit: -1})
-		return -1
+	case len(e.liars) > 0:
+		return e.liars[0]
+	case e.write.Head != nil:
+		r.writing[id] = e.batch
+		r.out.do(e.write)
 	}
-	if wrong := b.FalseRoots(e.root); len(wrong) > 0 {
-		return wrong[0]
-	}
-	cert, transcript := b.Certified(), wire.Transcript(e.digests)
-	if cert == nil || cert.Transcript != transcript {
-		return -1 // the rounds changed meanwhile
-	}
-	f := &finishedBatch{
-		id: e.id, header: e.header, transcript: transcript, certs: b.Certificates(), public: e.public,
-	}
-	head := wire.NewEntryHead(r.manifest, f.header, f.public.PublicKeys, f.certs, e.digests)
-	r.directory.writing[e.id] = transcript
-	r.out.do(WriteEntry{ID: e.id, Head: wire.Encode(head), Deals: e.deals, Trace: b.Trace, batch: f})
 	return -1
 }
 
 // onWritten takes a batch into the directory that KEYS has acknowledged, all of it.
 func (r *registrar) onWritten(e EntryWritten) *finishedBatch {
-	f := e.Entry.batch
-	delete(r.directory.writing, f.id)
-	if e.Err != nil { // somebody else may have succeeded
-		r.out.do(
-			Report{What: ReportBadEntry, Kind: wire.KindKeygen, ID: f.id, Reason: fmt.Sprintf("not written: %v", e.Err), Culprit: -1},
-			Refetch{ID: f.id, Register: true},
-		)
+	f := r.writing[e.ID]
+	if f == nil {
 		return nil
 	}
-	r.out.do(Report{What: ReportRegistered, Kind: wire.KindKeygen, ID: f.id, Trace: e.Entry.Trace,
-		Suite: frost.Suite(f.header.Suite), Count: int(f.header.K), Culprit: -1})
+	delete(r.writing, e.ID)
+	report := Report{What: ReportRegistered, Kind: wire.KindKeygen, ID: f.id, Job: e.Job, Trace: e.Trace, Culprit: -1}
+	if e.Err != nil { // somebody else may have succeeded
+		report.What, report.Reason = ReportBadEntry, fmt.Sprintf("not written: %v", e.Err)
+		r.out.do(report, Refetch{ID: f.id, Register: true})
+		return nil
+	}
+	report.Suite, report.Count = frost.Suite(f.header.Suite), int(f.header.K)
+	r.out.do(report)
 	return r.directory.add(f)
 }
 
