@@ -92,7 +92,7 @@ func (d *demo) start(ctx context.Context, server *natsserver.Server) error {
 	}); err != nil {
 		return err
 	}
-	admin, err := bus.Connect(ctx, bus.Options{Fleet: "demo", Name: "demo", Embedded: server})
+	admin, err := bus.Connect(ctx, bus.Options{Fleet: "demo", Nodes: nodes, Name: "demo", Embedded: server})
 	if err != nil {
 		return err
 	}

@@ -59,7 +59,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		metrics.Disk("bus", g.Bus.StorePath)
 	}
 	observe := o.observer(metrics)
-	conn, err := connect(ctx, g.Bus, m.Fleet, g.Gateway.Name, o, observe, true)
+	conn, err := connect(ctx, g.Bus, m, g.Gateway.Name, o, observe, true)
 	if err != nil {
 		return err
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Options are what a configuration file does not say.
@@ -42,10 +43,10 @@ const closeTime = 10 * time.Second
 
 // connect reaches the bus.
 func connect(
-	ctx context.Context, b config.Bus, fleet, name string, o Options, observe bus.Observer, gateway bool,
+	ctx context.Context, b config.Bus, m *wire.Manifest, name string, o Options, observe bus.Observer, gateway bool,
 ) (*bus.Bus, error) {
 	return bus.Connect(ctx, bus.Options{
-		Fleet: fleet, URL: b.URL, Name: name, Credentials: b.Credentials,
+		Fleet: m.Fleet, Nodes: m.N, URL: b.URL, Name: name, Credentials: b.Credentials,
 		TLSCA: b.TLSCA, TLSCert: b.TLSCert, TLSKey: b.TLSKey,
 		Embedded: o.Embedded, Logger: o.Log, Observe: observe, RestoreMemory: gateway, Replicas: b.Replicas,
 	})

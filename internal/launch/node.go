@@ -77,7 +77,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	deviceCheck.open(device.Ready)
 
 	busCheck.wait("connecting to NATS")
-	conn, err := connect(ctx, n.Bus, m.Fleet, name, o, observe, false)
+	conn, err := connect(ctx, n.Bus, m, name, o, observe, false)
 	if err != nil {
 		return err
 	}
