@@ -21,6 +21,7 @@ type Batch struct {
 	quiet    *list.Element // in Board.quiet; nil while pinned
 	asked    bool          // Incomplete returned true
 	dropped  bool          // a value was evicted, and a later message may have taken its slot
+	partial  bool          // something may have been evicted, ever: what is here may not be what others read
 }
 
 // key names a slot within its batch.
@@ -207,10 +208,9 @@ func (b *Batch) Digests() [][32]byte {
 	return all
 }
 
-// FalseCertificate returns the first node, by index, whose certificate is over other
-// deals than those of the batch, -1 if there is none or deals are missing. The node's
-// device signed it: no other party could have made it say so.
-func (b *Batch) FalseCertificate() int {
+// OtherTranscript returns the first node, by index, whose certificate is over other
+// deals than those here; -1 if there is none, or deals are missing.
+func (b *Batch) OtherTranscript() int {
 	transcript, ok := b.Transcript()
 	if !ok {
 		return -1
@@ -221,6 +221,17 @@ func (b *Batch) FalseCertificate() int {
 		}
 	}
 	return -1
+}
+
+// FalseCertificate is OtherTranscript where that proves something against the node:
+// its device signed it, and no other party could have made it say so. Where the board
+// ever had to drop something it blames nobody, as the deals here may not be the first
+// ones.
+func (b *Batch) FalseCertificate() int {
+	if b.partial {
+		return -1
+	}
+	return b.OtherTranscript()
 }
 
 // Roots are the roots that nodes certified, by node.

@@ -163,7 +163,7 @@ func (b *Board) Expire(since time.Time) {
 }
 
 func (b *Board) add(id string) *Batch {
-	batch := &Batch{ID: id, n: b.manifest.N, values: map[key]*value{}}
+	batch := &Batch{ID: id, n: b.manifest.N, values: map[key]*value{}, partial: b.evicted}
 	batch.quiet = b.quiet.PushBack(batch)
 	b.batches[id] = batch
 	return batch
@@ -216,6 +216,7 @@ func (b *Board) evict(node int) {
 		delete(h.batch.values, h.key)
 		b.evicted = true
 		h.batch.asked, h.batch.dropped = false, true // what is missing now was not asked for
+		h.batch.partial = true
 		if len(h.batch.values) == 0 {
 			b.Forget(h.batch.ID)
 		}

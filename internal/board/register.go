@@ -10,14 +10,14 @@ import (
 
 // Register reads entries from KEYS. It is not safe for concurrent use.
 type Register struct {
-	max      int                                            // bytes of deals that wait for others
-	done     func(id string) (transcript [32]byte, ok bool) // of the entry that the program has already
-	entries  map[string]*Entry                              // verified heads that lack deals, or were not taken yet
-	order    *list.List                                     // of *Entry, oldest head first
-	wanted   map[[32]byte]want                              // by digest: deals that a head names and that did not come yet
-	refused  map[string]bool                                // ids with two valid entries
-	bytes    int
-	now      time.Time
+	max     int                                            // bytes of deals that wait for others
+	done    func(id string) (transcript [32]byte, ok bool) // of the entry that the program has already
+	entries map[string]*Entry                              // verified heads that lack deals, or were not taken yet
+	order   *list.List                                     // of *Entry, oldest head first
+	wanted  map[[32]byte]want                              // by digest: deals that a head names and that did not come yet
+	refused map[string]bool                                // ids with two valid entries
+	bytes   int
+	now     time.Time
 }
 
 // Message is a message of KEYS that was read: what it proves, or why it is dropped.

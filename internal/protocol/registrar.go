@@ -87,7 +87,7 @@ func (r *registrar) onTimer(t Timer) {
 // two nodes certified other keys over the same deals it finds out who is wrong.
 func (r *registrar) register(b *board.Batch) {
 	cert := b.Certified()
-	if r.writing[b.ID] != nil || r.computing[b.ID] || r.directory.finished[b.ID] != nil || b.FalseCertificate() >= 0 ||
+	if r.writing[b.ID] != nil || r.computing[b.ID] || r.directory.finished[b.ID] != nil || b.OtherTranscript() >= 0 ||
 		!b.AllDeals() || b.Header() == nil || cert == nil && !differ(b.Roots()) {
 		return
 	}
