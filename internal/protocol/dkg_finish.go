@@ -20,7 +20,9 @@ func (b *dkg) publishCertificate(cert wire.Certificate) Publish {
 	return Publish{Slot: slot, Trace: b.trace, Leaf: &leaf, With: with}
 }
 
-// onEntry completes the batch: the register has what all n nodes certified.
+// onEntry completes the batch once the register has all of what n nodes certified: a
+// head without its deals is no copy of them, and a node that holds them says them again
+// until there is one.
 func (b *dkg) onEntry(e *board.Entry) []Effect {
 	if b.phase == dkgComplete || b.phase == dkgRebuilding {
 		return nil
@@ -34,11 +36,11 @@ func (b *dkg) onEntry(e *board.Entry) []Effect {
 	switch {
 	case stored && e.Transcript != certified:
 		return b.otherTranscript()
+	case !e.Whole():
+		return nil // its deals follow, or are read once more
 	case stored:
 		b.to(dkgComplete)
 		return b.done(Complete{ID: b.id, Certificates: e.Certificates}, e.Transcript)
-	case !e.Whole():
-		return nil // its deals follow, or are read once more
 	}
 	return b.rebuild(e)
 }

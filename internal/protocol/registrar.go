@@ -59,11 +59,18 @@ func (r *registrar) onRounds(msg wire.LogMessage, again bool) (b *board.Batch, s
 	if slot.Kind == wire.SlotCert && b.Incomplete() {
 		r.out.do(Refetch{ID: b.ID})
 	}
-	if b.Certified() != nil && !r.waiting[b.ID] {
-		r.waiting[b.ID] = true
-		r.out.do(After{Delay: registerWait, Timer: Timer{b.ID, timerRegister}})
+	if b.Certified() != nil && b.Job == "" {
+		r.wait(b.ID)
 	}
 	return b, slot, true
+}
+
+// wait has a look taken a while later whether the batch was registered.
+func (r *registrar) wait(id string) {
+	if !r.waiting[id] {
+		r.waiting[id] = true
+		r.out.do(After{Delay: registerWait, Timer: Timer{id, timerRegister}})
+	}
 }
 
 // onTimer writes a batch that nobody else has written. Before the register is read it
@@ -171,6 +178,7 @@ func (r *registrar) onWritten(e EntryWritten) *finishedBatch {
 	if e.Err != nil { // somebody else may have succeeded
 		report.What, report.Reason = ReportBadEntry, fmt.Sprintf("not written: %v", e.Err)
 		r.out.do(report, Refetch{ID: f.id, Register: true})
+		r.wait(f.id)
 		return nil
 	}
 	report.Suite, report.Count = frost.Suite(f.header.Suite), int(f.header.K)
