@@ -295,7 +295,7 @@ func (f *Follower) startTarget() uint64 {
 
 // settled calls CaughtUp when it is due.
 func (f *Follower) settled() {
-	if f.caught.Load() || f.next <= f.target {
+	if f.caught.Load() || f.next <= f.target || !f.short.IsZero() {
 		return
 	}
 	f.caught.Store(true)
