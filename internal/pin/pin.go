@@ -14,6 +14,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -38,24 +39,18 @@ func File(path string) Source {
 // Typed asks a person once and then answers from memory: the token may be
 // pulled and put back while nobody is there to type.
 type Typed struct {
-	ask  Source
-	turn chan struct{} // held while the person is asked
-	pin  *secret.Bytes
-}
+	Ask Source
 
-// NewTyped returns a source of what ask answers.
-func NewTyped(ask Source) *Typed { return &Typed{ask: ask, turn: make(chan struct{}, 1)} }
+	mu  sync.Mutex // also while the person is asked
+	pin *secret.Bytes
+}
 
 // PIN is a Source.
 func (t *Typed) PIN(ctx context.Context) (*secret.Bytes, error) {
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
 	if t.pin == nil {
-		fresh, err := t.ask(ctx)
+		fresh, err := t.Ask(ctx)
 		if err != nil {
 			return nil, err
 		}
@@ -67,56 +62,38 @@ func (t *Typed) PIN(ctx context.Context) (*secret.Bytes, error) {
 // Forget wipes the answer, so that the person is asked again. It does nothing
 // while the person is being asked.
 func (t *Typed) Forget() {
-	select {
-	case t.turn <- struct{}{}:
+	if t.mu.TryLock() {
+		defer t.mu.Unlock()
 		t.pin.Wipe()
 		t.pin = nil
-		<-t.turn
-	default:
 	}
 }
 
 func clone(pin *secret.Bytes) *secret.Bytes { return secret.New(bytes.Clone(pin.Expose())) }
 
-// Error is why a PIN could not be had, or was not taken. It says nothing of the
-// PIN.
-type Error struct {
-	What   string
-	Remedy string
-}
-
-// Error returns "what: remedy".
-func (e *Error) Error() string { return e.What + ": " + e.Remedy }
-
-// readAgain ends the remedies of a file.
-const readAgain = "; a worker that waits reads it again"
-
 func readFile(path string) (*secret.Bytes, error) {
 	pin, err := secret.File{What: "pin_file", Path: path, Max: maxPIN}.Line()
-	var bad *secret.FileError
-	switch {
-	case err == nil:
-		return pin, nil
-	case !errors.As(err, &bad):
-		return nil, &Error{err.Error(), "correct pin_file" + readAgain}
+	if bad := (*secret.FileError)(nil); errors.As(err, &bad) {
+		explained := *bad
+		if explained.Remedy == "" {
+			explained.Remedy = "write the PIN into pin_file, mode 0600"
+		}
+		explained.Remedy += "; a worker that waits reads it again"
+		err = &explained
 	}
-	remedy := bad.Remedy
-	switch {
-	case errors.Is(err, secret.ErrText) && remedy == "":
-		remedy = "write the PIN alone into it"
-	case remedy == "":
-		remedy = "write the PIN into pin_file, mode 0600"
-	}
-	what := *bad // without the remedy, which has a place of its own
-	what.Remedy = ""
-	return nil, &Error{what.Error(), remedy + readAgain}
+	return pin, err
 }
 
-// parse copies a PIN out of text.
-func parse(text []byte) (*secret.Bytes, error) {
+// Parse copies a PIN that is typed or that stands in a text: it ends no line, as
+// in a file. The error says nothing of the PIN.
+func Parse(text []byte) (*secret.Bytes, error) {
 	pin, err := secret.ParseLine(text, maxPIN)
+	if err == nil && len(pin.Expose()) < len(text) {
+		err = errors.New("ends with a line end")
+	}
 	if err != nil {
-		return nil, fmt.Errorf("not a PIN of 1 to %d bytes on one line: what was given %w", maxPIN, err)
+		pin.Wipe()
+		return nil, fmt.Errorf("is no PIN of 1 to %d bytes on one line: it %w", maxPIN, err)
 	}
 	return pin, nil
 }

@@ -68,7 +68,7 @@ func TestFile(t *testing.T) {
 			t.Errorf("%s: %v", test.name, err)
 		case test.want != "" && (err == nil || pin != nil || !strings.Contains(err.Error(), test.want)):
 			t.Errorf("%s: %v, want %q", test.name, err, test.want)
-		case test.want != "" && !errors.As(err, new(*Error)):
+		case test.want != "" && !errors.As(err, new(*secret.FileError)):
 			t.Errorf("%s: no remedy in %v", test.name, err)
 		}
 		if strings.Contains(fmt.Sprintf("%v %+v %#v", err, err, err), digits) {
@@ -80,7 +80,7 @@ func TestFile(t *testing.T) {
 // TestSourcesGiveCopies: what a login wipes is not what the source keeps.
 func TestSourcesGiveCopies(t *testing.T) {
 	asked := 0
-	typed := NewTyped(func(context.Context) (*secret.Bytes, error) { asked++; return newPIN("1234"), nil })
+	typed := &Typed{Ask: func(context.Context) (*secret.Bytes, error) { asked++; return newPIN("1234"), nil }}
 	for name, source := range map[string]Source{"literal": Literal(newPIN("1234")), "typed": typed.PIN} {
 		for range 3 {
 			pin, err := source(t.Context())
@@ -100,11 +100,11 @@ func TestSourcesGiveCopies(t *testing.T) {
 // TestTypedAsksAgainAfterAFailure: only an answer is remembered.
 func TestTypedAsksAgainAfterAFailure(t *testing.T) {
 	answers := []error{errors.New("no terminal"), nil}
-	typed := NewTyped(func(context.Context) (*secret.Bytes, error) {
+	typed := &Typed{Ask: func(context.Context) (*secret.Bytes, error) {
 		err := answers[0]
 		answers = answers[1:]
 		return newPIN("1"), err
-	})
+	}}
 	if _, err := typed.PIN(t.Context()); err == nil {
 		t.Error("the failure was not reported")
 	}
@@ -130,13 +130,14 @@ func TestPromptNeedsATerminal(t *testing.T) {
 	}
 }
 
-// FuzzParse: what is taken is on one line and in bounds, and is taken again.
+// FuzzParse: what is taken is the text, on one line and in bounds, and is taken
+// again.
 func FuzzParse(f *testing.F) {
-	for _, seed := range []string{"1234\n", "\r\n", "a\r\nb", "\x00", strings.Repeat("1", maxPIN+1)} {
+	for _, seed := range []string{"1234", "1234\n", "\r\n", "a\r\nb", "\x00", strings.Repeat("1", maxPIN+1)} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		pin, err := parse(text)
+		pin, err := Parse(text)
 		if err != nil {
 			if pin != nil {
 				t.Fatal("a PIN beside an error")
@@ -144,8 +145,8 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		got := pin.Expose()
-		again, err := parse(append(append([]byte{}, got...), '\n'))
-		if len(got) == 0 || len(got) > maxPIN || err != nil || string(again.Expose()) != string(got) {
+		again, err := Parse(got)
+		if len(got) == 0 || len(got) > maxPIN || string(got) != string(text) || err != nil || string(again.Expose()) != string(got) {
 			t.Fatalf("%q from %q, then %v", got, text, err)
 		}
 	})

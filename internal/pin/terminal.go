@@ -31,7 +31,7 @@ func Prompt(in *os.File, out io.Writer, text string) Source {
 		fd := int(in.Fd())
 		state, err := term.GetState(fd)
 		if err != nil {
-			return nil, &Error{"no terminal: " + err.Error(), "run this on a terminal, or name a file with pin_file"}
+			return nil, fmt.Errorf("no terminal: %w: run this on a terminal, or name a file with pin_file", err)
 		}
 		type line struct {
 			text []byte
@@ -48,11 +48,11 @@ func Prompt(in *os.File, out io.Writer, text string) Source {
 			defer clear(l.text)
 			fmt.Fprintln(out)
 			if l.err != nil {
-				return nil, &Error{"no PIN was typed: " + l.err.Error(), "type it and press Return"}
+				return nil, fmt.Errorf("no PIN was typed: %w: type it and press Return", l.err)
 			}
-			pin, err := parse(l.text)
+			pin, err := Parse(l.text)
 			if err != nil {
-				return nil, &Error{err.Error(), "type it and press Return"}
+				return nil, fmt.Errorf("what was typed %w: type it and press Return", err)
 			}
 			return pin, nil
 		case <-ctx.Done():

@@ -65,8 +65,8 @@ func (t *Tried) Enter(ctx context.Context, afterWrongPIN bool) (*Turn, error) {
 	}
 	if turn.before = info.Size() > 0; turn.before && !afterWrongPIN {
 		turn.Leave()
-		return nil, &Error{"the token was given a PIN before and has not taken one since, according to " + t.path +
-			"; there is no automatic login, as tokens lock", t.remedy}
+		return nil, fmt.Errorf("the token was given a PIN before and has not taken one since, according to %s; "+
+			"there is no automatic login, as tokens lock: %s", t.path, t.remedy)
 	}
 	return turn, nil
 }
@@ -85,15 +85,12 @@ func (turn *Turn) Trying() error {
 	return nil
 }
 
-// Took notes that the token took the PIN, so that it has forgotten wrong ones.
-// An error costs no more than an operator's time.
-func (turn *Turn) Took() { _ = turn.t.write("") }
-
-// Unanswered notes that the login failed for a reason that says nothing about
-// the PIN, nor about an earlier one.
-func (turn *Turn) Unanswered() {
-	if !turn.before {
-		turn.Took()
+// Answered notes how the login ended. A token that took the PIN has forgotten
+// wrong ones; a failure that does not blame the PIN says nothing about an earlier
+// one. An error costs no more than an operator's time.
+func (turn *Turn) Answered(took, blamed bool) {
+	if took || !blamed && !turn.before {
+		_ = turn.t.write("")
 	}
 }
 

@@ -27,12 +27,7 @@ func login(t *testing.T, tried *Tried, person bool, err error) error {
 	if err := turn.Trying(); err != nil {
 		return err
 	}
-	switch {
-	case err == nil:
-		turn.Took()
-	case errors.Is(err, errAbsent):
-		turn.Unanswered()
-	}
+	turn.Answered(err == nil, errors.Is(err, errWrong))
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // TestUnclearLogin: a wrong PIN that is answered with a code that does not say
@@ -54,6 +55,36 @@ func TestOneUnclearLogin(t *testing.T) {
 		time.Sleep(dialPause)
 	}
 	mustWork(t, p)
+}
+
+// TestDoubtsAreForgiven once the token takes a PIN; refusals are not, nor doubts
+// that came twice.
+func TestDoubtsAreForgiven(t *testing.T) {
+	newProcess()
+	defer newProcess()
+	p := &Provider{o: Options{Section: Section{TokenLabel: "t"}}}
+	pin := func(text string) *secret.Bytes { return secret.New([]byte(text)) }
+	for given, answers := range map[string][]error{
+		"once":    {p11.Error(p11.CKR_DEVICE_ERROR)},
+		"twice":   {p11.Error(p11.CKR_DEVICE_ERROR), p11.Error(p11.CKR_GENERAL_ERROR)},
+		"refused": {p11.Error(p11.CKR_PIN_INCORRECT)},
+		"spared":  {p11.Error(p11.CKR_PIN_LOCKED), p11.Error(p11.CKR_TOKEN_NOT_PRESENT)},
+	} {
+		for _, answer := range answers {
+			_ = p.remember("token", pin(given), answer)
+		}
+	}
+	for range 2 {
+		for given, out := range map[string]bool{"once": false, "twice": true, "refused": true, "spared": false} {
+			if strikes.of("token", pin(given)) >= struckOut != out || strikes.of("another", pin(given)) > 0 {
+				t.Errorf("%s: out %t", given, !out)
+			}
+		}
+		_ = p.remember("token", pin("right"), nil)
+		if strikes.of("token", pin("once")) > 0 {
+			t.Error("a doubt was not forgiven")
+		}
+	}
 }
 
 // failsOnce fails the first call that it is asked about.

@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -22,101 +20,79 @@ const hangTime = 5 * time.Second
 // context, so a caller whose context ends abandons the call, which goes on.
 type call struct {
 	action string // in the library's words, for errors
-	key    string
 	began  time.Time
-	done   chan struct{}
-	err    error                  // once done
-	op     atomic.Pointer[report] // the call under way, for the observer
 
-	cutShort bool // once done: it ended with its caller's context
-
-	mu       sync.Mutex
-	left     error // why its caller abandoned it: ctx.Err()
-	finished bool
-	out      []byte // for the caller; wiped if that one has left
+	// Under the provider's lock.
+	left      error  // why its caller abandoned it: ctx.Err()
+	operation string // under way, until the observer heard how it ended
+	opBegan   time.Time
 }
 
-// callSet is the calls under way.
-type callSet struct {
-	mu   sync.Mutex
-	all  map[*call]struct{}
-	shut bool
+// run does work on a goroutine of its own and waits for it, or for ctx. What the
+// work gives after that is wiped. In the end, ended is called, also if there was
+// no work to do, as the provider was closed.
+func (p *Provider) run(
+	ctx context.Context, action, key string, work func(*call) ([]byte, error), ended func(),
+) (out []byte, err error) {
+	f := &call{action: action, began: time.Now()}
+	if !p.start(f) {
+		ended()
+		return nil, keyprovider.ErrClosed
+	}
+	type answer struct {
+		out []byte
+		err error
+	}
+	answers, left := make(chan answer), make(chan struct{})
+	go func() {
+		defer p.underWay.Done()
+		var a answer
+		a.err = p.failed(action, key, unpanicked(func() (err error) { a.out, err = work(f); return err }))
+		p.finish(f)
+		ended()
+		select {
+		case answers <- a:
+		case <-left:
+			clear(a.out)
+		}
+	}()
+	select {
+	case a := <-answers:
+		return a.out, a.err
+	case <-ctx.Done():
+		close(left)
+		err := p.gaveUp(ctx, action, key, f.began)
+		p.mu.Lock()
+		f.left = ctx.Err()
+		p.mu.Unlock()
+		p.report(f, err)
+		return nil, err
+	}
 }
 
-// add reports whether the call may start.
-func (cs *callSet) add(f *call) bool {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	if cs.shut {
+// start reports whether the call may start.
+func (p *Provider) start(f *call) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.life.Err() != nil {
 		return false
 	}
-	if cs.all == nil {
-		cs.all = map[*call]struct{}{}
-	}
-	cs.all[f] = struct{}{}
+	p.calls = append(p.calls, f)
+	p.underWay.Add(1)
 	return true
 }
 
-// close lets no more calls start.
-func (cs *callSet) close() {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	cs.shut = true
+func (p *Provider) finish(f *call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.calls = slices.DeleteFunc(p.calls, func(other *call) bool { return other == f })
 }
 
-func (cs *callSet) remove(f *call) {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	delete(cs.all, f)
-}
-
-// some returns the calls that match, the oldest first.
-func (cs *callSet) some(fits func(*call) bool) []*call {
-	cs.mu.Lock()
-	defer cs.mu.Unlock()
-	var out []*call
-	for f := range cs.all {
-		if fits(f) {
-			out = append(out, f)
-		}
-	}
-	slices.SortFunc(out, func(a, b *call) int { return a.began.Compare(b.began) })
-	return out
-}
-
-func anyCall(*call) bool { return true }
-
-// A report is made to the observer once for a call to the token: when it ends,
-// or when its caller abandons it.
-type report struct {
-	once      sync.Once
-	observe   func(keyprovider.Call)
-	operation string
-	began     time.Time
-}
-
-func (r *report) end(err error) {
-	r.once.Do(func() {
-		r.observe(keyprovider.Call{Provider: name, Operation: r.operation, Took: time.Since(r.began), Err: err})
-	})
-}
-
-// start begins the work; finished runs after it, on its goroutine. It returns
-// nil, and begins nothing, once the provider is closed.
-func (p *Provider) start(action, key string, work func(*call) ([]byte, error), finished func(*call)) *call {
-	f := &call{action: action, key: key, began: time.Now(), done: make(chan struct{})}
-	if !p.calls.add(f) {
-		return nil
-	}
-	go func() {
-		var out []byte
-		err := p.failed(action, key, unpanicked(func() (err error) { out, err = work(f); return err }))
-		f.finish(out, err)
-		p.calls.remove(f)
-		finished(f)
-		close(f.done)
-	}()
-	return f
+// calling counts the calls under way.
+func (p *Provider) calling() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.calls)
 }
 
 // unpanicked turns a panic into an error, as nothing else on a call's goroutine
@@ -131,44 +107,51 @@ func unpanicked(do func() error) (err error) {
 	return do()
 }
 
-func (f *call) finish(out []byte, err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.out, f.err, f.finished = out, err, true
-	if f.left != nil {
-		clear(f.out)
-	}
-}
-
 // observed counts and times one call to the token, and explains its error.
 func (p *Provider) observed(f *call, operation, action, key string, do func() error) error {
-	r := &report{observe: p.o.Observe, operation: operation, began: time.Now()}
-	f.op.Store(r)
+	p.mu.Lock()
+	f.operation, f.opBegan = operation, time.Now()
+	p.mu.Unlock()
 	err := p.failed(action, key, unpanicked(do))
-	r.end(err)
+	p.report(f, err)
 	return err
 }
 
-// leave notes that the caller does not wait, and gives the error for it.
-func (p *Provider) abandon(ctx context.Context, f *call) error {
-	err := p.gaveUp(ctx, f.action, f.key, f.began)
-	f.mu.Lock()
-	f.left = ctx.Err()
-	if f.finished {
-		clear(f.out)
+// report tells the observer how an operation ended: once, when it ends or when
+// its caller abandons it.
+func (p *Provider) report(f *call, err error) {
+	p.mu.Lock()
+	operation, took := f.operation, time.Since(f.opBegan)
+	f.operation = ""
+	p.mu.Unlock()
+	if operation != "" {
+		p.o.Observe(keyprovider.Call{Provider: name, Operation: operation, Took: took, Err: err})
 	}
-	f.mu.Unlock()
-	if r := f.op.Load(); r != nil {
-		r.end(err)
-	}
-	return err
 }
 
-// hangs distinguishes calls that the library does not answer from slow ones.
-func (f *call) hangs() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return errors.Is(f.left, context.DeadlineExceeded) || f.left != nil && time.Since(f.began) > hangTime
+// hung returns the calls that the library does not answer, in contrast to slow
+// ones, the oldest first: those of an action, or all if it is empty.
+func (p *Provider) hung(action string) (out []*call) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, f := range p.calls {
+		late := errors.Is(f.left, context.DeadlineExceeded) || f.left != nil && time.Since(f.began) > hangTime
+		if late && (action == "" || f.action == action) {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// hanging describes the calls that hang; it is empty if none does.
+func (p *Provider) hanging() string {
+	hung := p.hung("")
+	if len(hung) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d calls to %s hang, the first, %s, for %s: if this stays so, look at the device (%s) and "+
+		"restart frost-worker",
+		len(hung), p.o.Library, hung[0].action, time.Since(hung[0].began).Round(time.Second), p.lookCommand())
 }
 
 // stuck is the error of calls that are not made, as others hang.
@@ -180,74 +163,52 @@ func (p *Provider) stuck(action, key string) error {
 	return p.fail(keyprovider.Unavailable, action, key, remedy, nil)
 }
 
-// hanging describes the calls that hang; it is empty if none does.
-func (p *Provider) hanging() string {
-	hanging := p.calls.some((*call).hangs)
-	if len(hanging) == 0 {
-		return ""
-	}
-	first := hanging[0]
-	return fmt.Sprintf("%d calls to %s hang, the first, %s, for %s: if this stays so, look at the device (%s) and "+
-		"restart frost-worker",
-		len(hanging), p.o.Library, first.action, time.Since(first.began).Round(time.Second), p.lookCommand())
-}
-
-// use runs do in a session of the token and waits for it, or for ctx. A caller
-// that waits for its turn to derive has no permit: signatures go on beside a
-// derivation that hangs.
-func (p *Provider) use(ctx context.Context, operation, action, key string,
-	do func(*conn, session) ([]byte, error)) ([]byte, error) {
-	c, err := p.connection(ctx, action, key)
-	if err != nil {
-		return nil, err
-	}
-	endTurn := func() {}
-	if operation == keyprovider.OpDerive && c.keys.kind == ECDH {
-		if endTurn, err = p.takeTurn(ctx, c); err != nil {
-			return nil, err
-		}
-	}
-	if err := p.acquire(ctx, action, key); err != nil {
-		endTurn()
-		return nil, err
-	}
-	done := func(*call) { <-p.permits; endTurn() }
-	f := p.start(action, key, func(f *call) (out []byte, err error) {
-		err = c.with(ctx, func(s session) error {
-			return p.observed(f, operation, action, key, func() (err error) { out, err = do(c, s); return err })
-		})
-		return out, err
-	}, done)
-	if f == nil {
-		done(nil)
-		return nil, keyprovider.ErrClosed
-	}
+// enter waits for a place, which the caller gives back by receiving from it. It
+// does not wait behind calls that hang.
+func (p *Provider) enter(ctx context.Context, place chan struct{}, hang bool, action, key string) error {
 	select {
-	case <-f.done:
-		return f.out, f.err
-	case <-ctx.Done():
-		return nil, p.abandon(ctx, f)
-	}
-}
-
-// acquire waits for one of the permits, of which there are as many as
-// sessions. It does not wait if calls that hang have them all.
-func (p *Provider) acquire(ctx context.Context, action, key string) error {
-	select {
-	case p.permits <- struct{}{}:
+	case place <- struct{}{}:
 		return nil
 	default:
 	}
-	if len(p.calls.some((*call).hangs)) >= cap(p.permits) {
+	if hang {
 		return p.stuck(action, key)
 	}
 	began := time.Now()
 	select {
-	case p.permits <- struct{}{}:
+	case place <- struct{}{}:
 		return nil
 	case <-p.life.Done():
 		return keyprovider.ErrClosed
 	case <-ctx.Done():
 		return p.gaveUp(ctx, action, key, began)
 	}
+}
+
+// use runs do in a session of the token. Its permit is one of as many as there
+// are sessions. A caller that waits for its turn to derive has no permit:
+// signatures go on beside a derivation that hangs.
+func (p *Provider) use(ctx context.Context, operation, action, key string,
+	do func(*conn, session) ([]byte, error)) ([]byte, error) {
+	if err := p.begin(ctx, action, key); err != nil {
+		return nil, err
+	}
+	c, err := p.connection(ctx, action, key)
+	if err != nil {
+		return nil, err
+	}
+	endTurn, err := c.takeTurn(ctx, operation)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.enter(ctx, p.permits, len(p.hung("")) >= cap(p.permits), action, key); err != nil {
+		endTurn()
+		return nil, err
+	}
+	return p.run(ctx, action, key, func(f *call) (out []byte, err error) {
+		err = c.with(ctx, func(s session) error {
+			return p.observed(f, operation, action, key, func() (err error) { out, err = do(c, s); return err })
+		})
+		return out, err
+	}, func() { <-p.permits; endTurn() })
 }

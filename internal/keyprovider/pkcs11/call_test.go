@@ -6,45 +6,45 @@ import (
 	"context"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// TestLateAnswers: what a call gives after its caller has left is wiped,
-// whichever of them is first.
+// TestLateAnswers: what a call gives after its caller has left is wiped.
 func TestLateAnswers(t *testing.T) {
-	over, cancel := context.WithCancel(t.Context())
-	cancel()
-	for _, leavesFirst := range []bool{true, false} {
-		p := &Provider{o: Options{Section: Section{TokenLabel: "t"}}}
-		f := &call{began: time.Now()}
+	p := &Provider{o: Options{Section: Section{TokenLabel: "t"}}}
+	p.life, p.end = context.WithCancel(t.Context())
+	for range 100 {
+		ctx, cancel := context.WithCancel(t.Context())
 		secret := []byte{1, 2, 3}
-		if leavesFirst {
-			_ = p.abandon(over, f)
-			f.finish(secret, nil)
-		} else {
-			f.finish(secret, nil)
-			_ = p.abandon(over, f)
+		out, err := p.run(ctx, "call", "key", func(*call) ([]byte, error) { cancel(); return secret, nil }, func() {})
+		p.underWay.Wait()
+		if err == nil && out[0] != 1 || err != nil && (out != nil || secret[0]|secret[1]|secret[2] != 0) {
+			t.Fatalf("%v, %v: %v is there", out, err, secret)
 		}
-		if secret[0]|secret[1]|secret[2] != 0 {
-			t.Errorf("leaves first %t: %v is still there", leavesFirst, secret)
-		}
+	}
+	leave, cancel := context.WithCancel(t.Context())
+	secret, goOn := []byte{1, 2, 3}, make(chan struct{})
+	cancel()
+	_, err := p.run(leave, "call", "key", func(*call) ([]byte, error) { <-goOn; return secret, nil }, func() {})
+	wants(t, err, keyprovider.Canceled)
+	close(goOn)
+	p.underWay.Wait()
+	if secret[0]|secret[1]|secret[2] != 0 {
+		t.Errorf("%v is still there", secret)
 	}
 }
 
 // TestNoneStartsAfterClose: a caller who was on the way in when the provider
-// was closed does not get into a library that is being finalised.
+// was closed does not get into a library that is being finalised, and gives
+// back what it held.
 func TestNoneStartsAfterClose(t *testing.T) {
-	f, p, _ := hangable(t, 1)
-	signed := f.count("C_Sign")
-	p.calls.close()
-	for range 2 { // the place is given back
-		if err := trySign(t.Context(), p); !errors.Is(err, keyprovider.ErrClosed) {
-			t.Fatal(err)
-		}
-	}
-	if f.count("C_Sign") != signed {
-		t.Fatal("signed")
+	_, p, _ := hangable(t, 1)
+	mustClose(t, p)
+	ended := false
+	_, err := p.run(t.Context(), "call", "key", func(*call) ([]byte, error) { t.Error("it started"); return nil, nil },
+		func() { ended = true })
+	if !errors.Is(err, keyprovider.ErrClosed) || !ended {
+		t.Fatalf("%v, ended %t", err, ended)
 	}
 }

@@ -6,7 +6,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -19,27 +18,15 @@ const valueTag = "frostfleet/keyprovider/pkcs11/ecdh/value/v1"
 const actDerive = "derive"
 
 // takeTurn waits for the turn to derive: by ECDH it is one at a time, as some
-// libraries (ykcs11) have one place for the shared secret that all sessions of
-// a slot share. It does not wait for a derivation that hangs.
-func (p *Provider) takeTurn(ctx context.Context, c *conn) (end func(), err error) {
-	key, turn, began := p.keyName(p.o.DerivationKeyLabel), p.mod.derivations(c.slot), time.Now()
-	end = func() { <-turn }
-	select {
-	case turn <- struct{}{}:
-		return end, nil
-	default:
+// libraries (ykcs11) have one place for the shared secrets of all sessions. It
+// does not wait for a derivation that hangs.
+func (c *conn) takeTurn(ctx context.Context, operation string) (end func(), err error) {
+	if operation != keyprovider.OpDerive || c.keys.kind != ECDH {
+		return func() {}, nil
 	}
-	if len(p.calls.some(func(f *call) bool { return f.action == actDerive && f.hangs() })) > 0 {
-		return nil, p.stuck(actDerive, key)
-	}
-	select {
-	case turn <- struct{}{}:
-		return end, nil
-	case <-p.life.Done():
-		return nil, keyprovider.ErrClosed
-	case <-ctx.Done():
-		return nil, p.gaveUp(ctx, actDerive, key, began)
-	}
+	turn := c.p.mod.ecdh
+	err = c.p.enter(ctx, turn, len(c.p.hung(actDerive)) > 0, actDerive, c.p.keyName(c.p.o.DerivationKeyLabel))
+	return func() { <-turn }, err
 }
 
 // derive returns 32 bytes, which the caller wipes.
@@ -51,17 +38,13 @@ func (c *conn) derive(s session, label []byte) ([]byte, error) {
 }
 
 func (c *conn) deriveHMAC(s session, label []byte) ([]byte, error) {
-	m := c.p.mod.api
-	if err := m.SignInit(s, mechanism(p11.CKM_SHA256_HMAC), c.keys.derivation); err != nil {
-		return nil, err
-	}
-	out, err := m.Sign(s, label)
+	out, err := c.signWith(s, p11.CKM_SHA256_HMAC, c.keys.derivation, label)
 	if err != nil {
 		return nil, err
 	}
 	if len(out) != 32 {
 		clear(out)
-		return nil, c.badDerived(fmt.Sprintf("the HMAC has %d bytes, not 32", len(out)))
+		return nil, c.badAnswer(actDerive, c.p.o.DerivationKeyLabel, fmt.Sprintf("the HMAC has %d bytes, not 32", len(out)))
 	}
 	return out, nil
 }
@@ -96,16 +79,12 @@ func (c *conn) deriveECDH(s session, label []byte) ([]byte, error) {
 		return nil, err
 	}
 	if len(x) != 32 {
-		return nil, c.badDerived(fmt.Sprintf("the shared x coordinate has %d bytes, not 32", len(x)))
+		return nil, c.badAnswer(actDerive, c.p.o.DerivationKeyLabel,
+			fmt.Sprintf("the shared x coordinate has %d bytes, not 32", len(x)))
 	}
 	hash := sha256.New()
 	hash.Write([]byte(valueTag))
 	hash.Write(x)
 	hash.Write(label)
 	return hash.Sum(nil), nil
-}
-
-func (c *conn) badDerived(what string) error {
-	return c.p.fail(keyprovider.BadAnswer, "derive", c.p.keyName(c.p.o.DerivationKeyLabel),
-		what+": look for news of the token's firmware", nil)
 }

@@ -18,63 +18,40 @@ import (
 // Probe implements keyprovider.Prober: the token is still the one in its slot,
 // and the keys' labels can be read. It costs the token no use of a key.
 func (p *Provider) Probe(ctx context.Context) error {
-	key := p.keyName(p.o.KeyLabel)
-	if err := p.begin(ctx, "probe", key); err != nil {
-		return err
-	}
-	probe := func(c *conn, s session) ([]byte, error) { return nil, c.probe(s) }
-	_, err := p.use(ctx, keyprovider.OpDescribe, "probe", key, probe)
+	_, err := p.use(ctx, keyprovider.OpDescribe, "probe", p.keyName(p.o.KeyLabel),
+		func(c *conn, s session) ([]byte, error) { return nil, c.probe(s) })
 	return err
 }
 
 func (c *conn) probe(s session) error {
-	m := c.p.mod.api
-	now, err := m.GetTokenInfo(c.slot)
-	if err != nil {
-		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), err)
+	if _, err := c.tokenInfo(); err != nil {
+		return err
 	}
-	if identify(now) != identify(c.info) {
-		// another one is in its slot
-		return c.p.failed("C_GetTokenInfo", c.p.tokenName(), p11.Error(p11.CKR_TOKEN_NOT_PRESENT))
+	labels := map[string]handle{c.p.o.KeyLabel: c.keys.identity}
+	if c.keys.kind != "" {
+		labels[c.p.o.DerivationKeyLabel] = c.keys.derivation
 	}
-	for label, h := range c.handles() {
-		values, err := m.GetAttributeValue(s, h, []*p11.Attribute{p11.NewAttribute(p11.CKA_LABEL, nil)})
+	for label, h := range labels {
+		values, err := c.p.mod.api.GetAttributeValue(s, h, []*p11.Attribute{p11.NewAttribute(p11.CKA_LABEL, nil)})
+		if err == nil && (len(values) != 1 || !bytes.Equal(values[0].Value, []byte(label))) {
+			err = p11.Error(p11.CKR_OBJECT_HANDLE_INVALID) // it was renamed
+		}
 		if err != nil {
 			return c.p.failed("C_GetAttributeValue", c.p.keyName(label), err)
-		}
-		if len(values) != 1 || !bytes.Equal(values[0].Value, []byte(label)) {
-			// it was renamed
-			return c.p.failed("C_GetAttributeValue", c.p.keyName(label), p11.Error(p11.CKR_OBJECT_HANDLE_INVALID))
 		}
 	}
 	return nil
 }
 
-// handles are the keys by label.
-func (c *conn) handles() map[string]handle {
-	out := map[string]handle{c.p.o.KeyLabel: c.keys.identity}
-	if c.keys.kind != "" {
-		out[c.p.o.DerivationKeyLabel] = c.keys.derivation
-	}
-	return out
-}
-
 // Describe implements keyprovider.Describer.
 func (p *Provider) Describe(ctx context.Context) ([]keyprovider.Fact, error) {
-	key := p.keyName(p.o.KeyLabel)
-	if err := p.begin(ctx, "describe", key); err != nil {
+	var facts []keyprovider.Fact
+	_, err := p.use(ctx, keyprovider.OpDescribe, "describe", p.keyName(p.o.KeyLabel),
+		func(c *conn, s session) (_ []byte, err error) { facts, err = c.describe(s); return nil, err })
+	if err != nil { // facts may be those of a call that goes on
 		return nil, err
 	}
-	answer := make(chan []keyprovider.Fact, 1)
-	_, err := p.use(ctx, keyprovider.OpDescribe, "describe", key, func(c *conn, s session) ([]byte, error) {
-		facts, err := c.describe(s)
-		answer <- facts
-		return nil, err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return <-answer, nil
+	return facts, nil
 }
 
 func (c *conn) describe(s session) ([]keyprovider.Fact, error) {
@@ -93,20 +70,22 @@ func (c *conn) describe(s session) ([]keyprovider.Fact, error) {
 	if facts[1].Warning, err = c.softwareWarning(lib); err != nil {
 		return nil, err
 	}
-	identity, err := c.describeKey(s, c.keys.identity)
-	if err != nil {
-		return nil, err
-	}
 	der, err := x509.MarshalPKIXPublicKey(c.keys.public)
 	if err != nil {
 		return nil, err
 	}
-	identity.Name = "identity"
-	identity.Value = fmt.Sprintf("%q: P-256, CKM_ECDSA, SHA-256 of the public key %x", c.p.o.KeyLabel,
-		sha256.Sum256(der)) + identity.Value
-	derivation, err := c.describeDerivation(s)
-	return append(facts, identity, derivation), err
+	r := reader{c: c, s: s}
+	facts = append(facts, r.describeKey("identity", c.keys.identity, fmt.Sprintf(
+		"%q: P-256, CKM_ECDSA, SHA-256 of the public key %x", c.p.o.KeyLabel, sha256.Sum256(der))))
+	derivation := keyprovider.Fact{Name: "derivation", Value: "none",
+		Warning: "a node needs a derivation key: set derivation_key_label"}
+	if kind := derivationKeys[c.keys.kind]; kind != "" {
+		derivation = r.describeKey("derivation", c.keys.derivation, fmt.Sprintf("%q: %s", c.p.o.DerivationKeyLabel, kind))
+	}
+	return append(facts, derivation), r.err
 }
+
+var derivationKeys = map[string]string{HMAC: "secret key, CKM_SHA256_HMAC", ECDH: "P-256, CKM_ECDH1_DERIVE"}
 
 // software are names of tokens that are no hardware, as makers and models are
 // written. A TPM that is a program (swtpm) says of itself that it is hardware.
@@ -142,23 +121,9 @@ func (c *conn) softwareWarning(lib p11.Info) (string, error) {
 	return "", nil
 }
 
-func (c *conn) describeDerivation(s session) (keyprovider.Fact, error) {
-	if c.keys.kind == "" {
-		return keyprovider.Fact{Name: "derivation", Value: "none",
-			Warning: "a node needs a derivation key: set derivation_key_label"}, nil
-	}
-	fact, err := c.describeKey(s, c.keys.derivation)
-	what := "secret key, CKM_SHA256_HMAC"
-	if c.keys.kind == ECDH {
-		what = "P-256, CKM_ECDH1_DERIVE"
-	}
-	fact.Name, fact.Value = "derivation", fmt.Sprintf("%q: %s", c.p.o.DerivationKeyLabel, what)+fact.Value
-	return fact, err
-}
-
 // describeKey warns of attributes by which a key may have left the token, or
 // may yet.
-func (c *conn) describeKey(s session, h handle) (fact keyprovider.Fact, err error) {
+func (r *reader) describeKey(what string, h handle, value string) keyprovider.Fact {
 	var warnings []string
 	for _, a := range []struct {
 		attribute uint
@@ -171,35 +136,29 @@ func (c *conn) describeKey(s session, h handle) (fact keyprovider.Fact, err erro
 		{p11.CKA_ALWAYS_SENSITIVE, true, "it could be read in the clear before (not CKA_ALWAYS_SENSITIVE)"},
 		{p11.CKA_PRIVATE, true, "it is seen without login (not CKA_PRIVATE)"},
 	} {
-		is, known, err := c.truth(s, h, a.attribute)
-		if err != nil {
-			return fact, err
-		}
-		if known && is != a.good {
+		if is, known := r.truth(h, a.attribute); known && is != a.good {
 			warnings = append(warnings, a.warning)
 		}
 	}
-	switch local, known, err := c.madeHere(s, h, len(warnings) == 0); {
-	case err != nil:
-		return fact, err
+	switch local, known := r.madeHere(h, len(warnings) == 0); {
 	case !known:
-		fact.Value = "; the token does not say whether it was made there"
+		value += "; the token does not say whether it was made there"
 	case !local:
 		warnings = append(warnings, "it was not made on the token: there may be copies (not CKA_LOCAL)")
 	}
-	fact.Warning = strings.Join(warnings, "; ")
-	return fact, nil
+	return keyprovider.Fact{Name: what, Value: value, Warning: strings.Join(warnings, "; ")}
 }
 
-// madeHere reads CKA_LOCAL, if the token says so. NSS gives it as false for keys that it made; it
-// does not keep CKA_KEY_GEN_MECHANISM, which goes with it, and calls the same
-// keys never extractable and always sensitive, which an imported key is not.
-func (c *conn) madeHere(s session, h handle, neverOutside bool) (local, known bool, err error) {
-	local, known, err = c.truth(s, h, p11.CKA_LOCAL)
-	if err == nil && known && !local && neverOutside {
-		_, known, err = c.number(s, h, p11.CKA_KEY_GEN_MECHANISM)
+// madeHere reads CKA_LOCAL, if the token says so. NSS gives it as false for keys
+// that it made; it does not keep CKA_KEY_GEN_MECHANISM, which goes with it, and
+// calls the same keys never extractable and always sensitive, which an imported
+// key is not.
+func (r *reader) madeHere(h handle, neverOutside bool) (local, known bool) {
+	local, known = r.truth(h, p11.CKA_LOCAL)
+	if known && !local && neverOutside {
+		_, known = r.number(h, p11.CKA_KEY_GEN_MECHANISM)
 	}
-	return local, known, err
+	return local, known
 }
 
 // clean takes the padding off a text of the token, and what would not print.

@@ -35,7 +35,8 @@ const userPIN = "123456"
 // is so, and its user's userPIN. The label of a token that has one stays.
 func initialise(t *testing.T, o Options, slot uint, label, so string) {
 	t.Helper()
-	m, err := acquire(o.Library, o.InitArgs, loadLibrary)
+	p := &Provider{o: o}
+	m, err := acquire(p, loadLibrary)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,7 +53,7 @@ func initialise(t *testing.T, o Options, slot uint, label, so string) {
 	a.must(a.api.InitPIN(a.s, userPIN))
 	a.must(a.api.Logout(a.s))
 	a.must(a.api.CloseSession(a.s))
-	a.must(m.release())
+	a.must(m.release(p))
 }
 
 // fact is what is said about one thing.

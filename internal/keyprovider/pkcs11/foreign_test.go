@@ -104,7 +104,7 @@ func TestTokensAlike(t *testing.T) {
 	f.failOnce("C_SignInit", p11.CKR_DEVICE_ERROR)
 	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
 	mustWork(t, p)
-	_, err := open(t.Context(), o, f.load, nil)
+	_, err := open(t.Context(), o, f.load, false)
 	wants(t, err, keyprovider.WrongKey, "several tokens have that label")
 }
 

@@ -56,7 +56,7 @@ func TestTriedFile(t *testing.T) {
 	}
 	o.AfterWrongPIN = true
 	f.block("C_Login")
-	err := briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, nil); return err })
+	err := briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, false); return err })
 	wants(t, err, keyprovider.Timeout)
 	if triedFile(t, dir) == "" {
 		t.Error("a login that hangs is not noted")
@@ -94,7 +94,7 @@ func TestWrongPINOverProcesses(t *testing.T) {
 }
 
 // newProcess forgets what this one knows about PINs.
-func newProcess() { refused.all, unclear.all = nil, nil }
+func newProcess() { clear(strikes.all) }
 
 // onePlace is a library that has one place for derived secrets, as ykcs11.
 type onePlace struct {
@@ -157,10 +157,10 @@ func TestOpeningAgainAndAgain(t *testing.T) {
 	f, _, o := pinned(t)
 	f.block("C_OpenSession")
 	for range 3 {
-		err := briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, nil); return err })
+		err := briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, false); return err })
 		wants(t, err, keyprovider.Timeout)
 	}
-	wants(t, briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, nil); return err }), keyprovider.Timeout,
+	wants(t, briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, false); return err }), keyprovider.Timeout,
 		"an earlier try to open it hangs", "restart frost-worker")
 	if n := f.count("C_OpenSession"); n != 1 {
 		t.Errorf("%d calls hang", n)

@@ -93,7 +93,7 @@ func TestHang(t *testing.T) {
 	}
 	f.release()
 	eventually(t, "the calls returned", func() error {
-		if len(p.calls.some(anyCall)) > 0 {
+		if p.calling() > 0 {
 			return errors.New("not yet")
 		}
 		return nil
@@ -195,7 +195,7 @@ func TestOpenHangs(t *testing.T) {
 			f := newFaulty(t, h)
 			o.Library = f.name
 			f.block(function)
-			err := briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, nil); return err })
+			err := briefly(t, func(ctx context.Context) error { _, err := open(ctx, o, f.load, false); return err })
 			wants(t, err, keyprovider.Timeout)
 			f.release()
 			mustWork(t, mustOpenWith(t, o, f.load))
@@ -224,7 +224,7 @@ func TestCloseBesideAHang(t *testing.T) {
 			}
 			f.release()
 			eventually(t, "the rest is done when the call returns", func() error {
-				if p.mod.isReady() || f.openSessions() > 0 {
+				if isReady(p.mod) || f.openSessions() > 0 {
 					return errors.New("the library was not finalised")
 				}
 				return nil

@@ -56,7 +56,7 @@ func mustOpen(t testing.TB, o Options) *Provider {
 
 func mustOpenWith(t testing.TB, o Options, load loader) *Provider {
 	t.Helper()
-	p, err := open(t.Context(), o, load, nil)
+	p, err := open(t.Context(), o, load, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -116,6 +116,12 @@ func eventually(t *testing.T, what string, f func() error) {
 		}
 	}
 	t.Fatalf("%s: %v", what, err)
+}
+
+func isReady(m *module) bool {
+	m.gate.RLock()
+	defer m.gate.RUnlock()
+	return m.ready
 }
 
 // calls is an observer that keeps what it hears.

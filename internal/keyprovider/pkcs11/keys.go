@@ -15,12 +15,23 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// keys are the handles of a connection's keys.
+// keys are a token's keys. Those found at first are kept: another token is
+// refused, as is one that comes back with other keys.
 type keys struct {
+	token      identity
+	visible    bool // the public key can be read without login
 	identity   handle
 	public     *ecdsa.PublicKey
-	derivation handle // if kind is not empty
-	kind       string // HMAC, ECDH, or empty: none
+	derivation handle   // if kind is not empty
+	kind       string   // HMAC, ECDH, or empty: none
+	check      [32]byte // hash of a derived value; zero without a derivation key
+}
+
+// firstKeys is nil until there was a connection.
+func (p *Provider) firstKeys() *keys {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.first
 }
 
 // p256 is the OBJECT IDENTIFIER 1.2.840.10045.3.1.7 in DER: CKA_EC_PARAMS.
@@ -37,58 +48,70 @@ const (
 func (c *conn) findKeys(f *call, s session) error {
 	p := c.p
 	label := p.o.KeyLabel
-	private, err := c.findIdentity(s)
+	found, err := c.findOrMake("identity key", label,
+		func() (bool, error) { return c.findIdentity(s) }, func() error { return c.makePair(s, label, p11.CKA_SIGN) })
 	if err != nil {
 		return err
 	}
-	if private == nil {
+	if !found {
 		return p.fail(keyprovider.NotFound, actFindKey, p.keyName(label),
 			"no private key has that label; there are: "+c.labels(s, p11.CKO_PRIVATE_KEY)+
 				". Correct key_label, or "+provisionCommand, nil)
 	}
-	c.keys = &keys{identity: *private}
-	candidates, err := c.publicKeys(f, s, *private, label)
+	candidates, err := c.publicKeys(f, s, label)
 	if err != nil {
 		return err
 	}
 	if c.keys.public, err = c.matching(f, s, candidates); err != nil {
 		return err
 	}
-	if p.o.DerivationKeyLabel == "" {
+	if label = p.o.DerivationKeyLabel; label == "" {
 		return nil
 	}
-	c.keys.derivation, c.keys.kind, err = c.findDerivation(s)
-	if err == nil && c.keys.kind == "" {
-		err = c.lostDerivation(p.fail(keyprovider.NotFound, actFindKey, p.keyName(p.o.DerivationKeyLabel),
-			fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. "+
-				"Correct derivation_key_label, or %s",
-				c.labels(s, p11.CKO_SECRET_KEY), c.labels(s, p11.CKO_PRIVATE_KEY), provisionCommand), nil))
+	found, err = c.findOrMake("derivation key", label,
+		func() (bool, error) { return c.findDerivation(s) }, func() error { return c.makeDerivation(s, label) })
+	if err != nil || found {
+		return err
 	}
-	return err
+	missing := p.fail(keyprovider.NotFound, actFindKey, p.keyName(label),
+		fmt.Sprintf("no secret key and no private key has that label; there are secret keys: %s; private keys: %s. "+
+			"Correct derivation_key_label, or %s",
+			c.labels(s, p11.CKO_SECRET_KEY), c.labels(s, p11.CKO_PRIVATE_KEY), provisionCommand), nil)
+	if p.firstKeys() == nil { // otherwise it could derive, and its key was taken away
+		missing.Err = keyprovider.ErrCannotDerive
+	}
+	return missing
 }
 
-// lostDerivation tells a token that can't derive from one that could, and
-// whose key was taken away.
-func (c *conn) lostDerivation(err *keyprovider.Error) error {
-	c.p.mu.Lock()
-	defer c.p.mu.Unlock()
-	if c.p.known == nil {
-		err.Err = keyprovider.ErrCannotDerive
+// findOrMake reports whether there is a key, in the end.
+func (c *conn) findOrMake(what, label string, find func() (bool, error), generate func() error) (bool, error) {
+	found, err := find()
+	if err != nil || !c.p.making {
+		return found, err
 	}
-	return err
+	fact := keyprovider.Fact{Name: what, Value: fmt.Sprintf("kept %q, which was there", label)}
+	if !found {
+		fact.Value = fmt.Sprintf("made %q", label)
+		if err = generate(); err == nil {
+			found, err = find()
+		}
+	}
+	c.p.made = append(c.p.made, fact)
+	return found, err
 }
 
-// findIdentity returns nil if there is no key with the label.
-func (c *conn) findIdentity(s session) (*handle, error) {
+// findIdentity reports whether there is a key with the label.
+func (c *conn) findIdentity(s session) (bool, error) {
 	var id []*p11.Attribute
 	if len(c.p.o.keyID) > 0 {
 		id = append(id, p11.NewAttribute(p11.CKA_ID, c.p.o.keyID))
 	}
 	h, err := c.findOne(s, p11.CKO_PRIVATE_KEY, c.p.o.KeyLabel, id...)
 	if h == nil || err != nil {
-		return nil, err
+		return false, err
 	}
-	return h, c.checkEC(s, *h, c.p.o.KeyLabel, p11.CKA_SIGN, "CKA_SIGN")
+	c.keys.identity = *h
+	return true, c.checkEC(s, *h, c.p.o.KeyLabel, p11.CKA_SIGN, "CKA_SIGN")
 }
 
 // findOne returns nil if there is no object with the label.
@@ -99,7 +122,7 @@ func (c *conn) findOne(s session, class uint, label string, more ...*p11.Attribu
 		return nil, err
 	case len(found) > 1:
 		return nil, c.wrong(label, fmt.Sprintf("%d keys have that label, with the CKA_ID %s: rename or delete all but one",
-			len(found), c.ids(s, found)))
+			len(found), c.list(s, found, p11.CKA_ID, "%x")))
 	}
 	return &found[0], nil
 }
@@ -107,89 +130,78 @@ func (c *conn) findOne(s session, class uint, label string, more ...*p11.Attribu
 // checkEC wants a P-256 private key that may do what it is for, without a PIN
 // for each use.
 func (c *conn) checkEC(s session, h handle, label string, use uint, useName string) error {
-	kind, known, err := c.number(s, h, p11.CKA_KEY_TYPE)
+	r := reader{c: c, s: s}
+	kind, known := r.number(h, p11.CKA_KEY_TYPE)
+	curve := r.bytes(h, p11.CKA_EC_PARAMS) // nil: its public key will tell
+	may, says := r.truth(h, use)
+	always, _ := r.truth(h, p11.CKA_ALWAYS_AUTHENTICATE)
 	switch {
-	case err != nil:
-		return err
 	case known && kind == p11.CKK_RSA:
 		return c.wrong(label, "it is an RSA key, and must be an EC key on P-256: "+provisionCommand)
 	case known && kind != p11.CKK_EC:
 		return c.wrong(label, fmt.Sprintf("it is a key of type %#x, and must be an EC key on P-256: %s", kind,
 			provisionCommand))
-	}
-	curve, err := c.bytes(s, h, p11.CKA_EC_PARAMS)
-	if err != nil {
-		return err
-	}
-	if curve != nil && !bytes.Equal(curve, p256) { // nil: its public key will tell
+	case curve != nil && !bytes.Equal(curve, p256):
 		return c.wrong(label, fmt.Sprintf("it is an EC key on another curve than P-256 (CKA_EC_PARAMS %x): %s", curve,
 			provisionCommand))
-	}
-	may, known, err := c.truth(s, h, use)
-	if err != nil {
-		return err
-	}
-	if known && !may {
+	case says && !may:
 		return c.wrong(label, "its attribute "+useName+" is false: "+provisionCommand)
-	}
-	always, _, err := c.truth(s, h, p11.CKA_ALWAYS_AUTHENTICATE)
-	if always {
+	case always:
 		return c.wrong(label, "it wants the PIN for each use (CKA_ALWAYS_AUTHENTICATE): use a key that does not, on a "+
 			"YubiKey in slot 9a")
 	}
-	return err
+	return r.err
 }
 
-// findDerivation returns an empty kind if there is no key with the label.
-func (c *conn) findDerivation(s session) (h handle, kind string, err error) {
+// findDerivation reports whether there is a key with the label.
+func (c *conn) findDerivation(s session) (bool, error) {
 	label := c.p.o.DerivationKeyLabel
 	secret, err := c.findOne(s, p11.CKO_SECRET_KEY, label)
 	if err != nil {
-		return 0, "", err
+		return false, err
 	}
 	private, err := c.findOne(s, p11.CKO_PRIVATE_KEY, label)
 	if err != nil {
-		return 0, "", err
+		return false, err
 	}
 	insists := c.p.o.Derivation
 	switch {
 	case secret == nil && private == nil:
-		return 0, "", nil
+		return false, nil
 	case secret != nil && private != nil && insists == "":
-		return 0, "", c.wrong(label, `a secret key and a private key have that label: set derivation = "hmac" or "ecdh"`)
+		return false, c.wrong(label, `a secret key and a private key have that label: set derivation = "hmac" or "ecdh"`)
 	case insists == HMAC && secret == nil:
-		return 0, "", c.wrong(label,
+		return false, c.wrong(label,
 			`derivation = "hmac", and it is a private key: correct derivation or derivation_key_label`)
 	case insists == ECDH && private == nil:
-		return 0, "", c.wrong(label,
+		return false, c.wrong(label,
 			`derivation = "ecdh", and it is a secret key: correct derivation or derivation_key_label`)
 	case private == nil || insists == HMAC:
-		return *secret, HMAC, c.checkSecret(s, *secret, label)
+		c.keys.derivation, c.keys.kind = *secret, HMAC
+		return true, c.checkSecret(s, *secret, label)
 	}
-	return *private, ECDH, c.checkEC(s, *private, label, p11.CKA_DERIVE, "CKA_DERIVE")
+	c.keys.derivation, c.keys.kind = *private, ECDH
+	return true, c.checkEC(s, *private, label, p11.CKA_DERIVE, "CKA_DERIVE")
 }
 
 func (c *conn) checkSecret(s session, h handle, label string) error {
-	kind, known, err := c.number(s, h, p11.CKA_KEY_TYPE)
-	if err != nil && !errors.Is(err, p11.Error(p11.CKR_FUNCTION_FAILED)) { // a YubiHSM 2's for every HMAC key
-		return err
+	r := reader{c: c, s: s}
+	kind, known := r.number(h, p11.CKA_KEY_TYPE)
+	if errors.Is(r.err, p11.Error(p11.CKR_FUNCTION_FAILED)) { // a YubiHSM 2's for every HMAC key
+		r.err = nil
 	}
-	if known && kind != p11.CKK_GENERIC_SECRET && kind != p11.CKK_SHA256_HMAC {
+	size, sized := r.number(h, p11.CKA_VALUE_LEN)
+	may, says := r.truth(h, p11.CKA_SIGN)
+	switch {
+	case known && kind != p11.CKK_GENERIC_SECRET && kind != p11.CKK_SHA256_HMAC:
 		return c.wrong(label, fmt.Sprintf("it is a secret key of type %#x, and must be a generic secret or one for SHA-256 "+
 			"HMAC: %s", kind, provisionCommand))
-	}
-	size, known, err := c.number(s, h, p11.CKA_VALUE_LEN)
-	if err != nil {
-		return err
-	}
-	if known && size < minSecret {
+	case sized && size < minSecret:
 		return c.wrong(label, fmt.Sprintf("it has %d bytes, and must have %d: %s", size, minSecret, provisionCommand))
-	}
-	may, known, err := c.truth(s, h, p11.CKA_SIGN)
-	if err == nil && known && !may {
+	case says && !may:
 		return c.wrong(label, "its attribute CKA_SIGN is false: "+provisionCommand)
 	}
-	return err
+	return r.err
 }
 
 func (c *conn) wrong(label, remedy string) error {
@@ -198,13 +210,10 @@ func (c *conn) wrong(label, remedy string) error {
 
 // publicKeys collects what may be the identity's public half: public keys with
 // its CKA_ID or label, then certificates with its CKA_ID or label.
-func (c *conn) publicKeys(f *call, s session, private handle, label string) (out []*ecdsa.PublicKey, err error) {
+func (c *conn) publicKeys(f *call, s session, label string) (out []*ecdsa.PublicKey, err error) {
 	err = c.p.observed(f, keyprovider.OpPublicKey, "C_GetAttributeValue", c.p.keyName(label), func() error {
-		by := []*p11.Attribute{withLabel(label)}
-		id, err := c.bytes(s, private, p11.CKA_ID)
-		if err != nil {
-			return err
-		}
+		r, by := reader{c: c, s: s}, []*p11.Attribute{withLabel(label)}
+		id := r.bytes(c.keys.identity, p11.CKA_ID)
 		if len(id) > 0 {
 			by = append(by, p11.NewAttribute(p11.CKA_ID, id))
 		}
@@ -218,18 +227,14 @@ func (c *conn) publicKeys(f *call, s session, private handle, label string) (out
 					return err
 				}
 				for _, h := range found {
-					value, err := c.bytes(s, h, where.attribute)
-					if err != nil {
-						return err
-					}
-					if key := where.parse(value); key != nil {
+					if key := where.parse(r.bytes(h, where.attribute)); key != nil {
 						out = append(out, key)
 					}
 				}
 			}
 		}
-		if len(out) > 0 {
-			return nil
+		if r.err != nil || len(out) > 0 {
+			return r.err
 		}
 		return c.p.fail(keyprovider.NotFound, actFindKey, c.p.keyName(label), fmt.Sprintf(
 			"the private key is there, and neither a P-256 public key nor a certificate has its label or its CKA_ID %x: "+

@@ -20,49 +20,43 @@ const actLogin = "C_Login"
 
 // login logs the process in to the token, unless it is logged in. A PIN is
 // tried once.
-func (p *Provider) login(ctx context.Context, f *call, c *conn, s session) error {
-	if in, err := p.loggedIn(c, s); in || err != nil {
+func (c *conn) login(ctx context.Context, f *call, s session) error {
+	p := c.p
+	if in, err := c.loggedIn(s); in || err != nil {
 		return err
 	}
 	given, err := p.askPIN(ctx, c.info)
 	if err != nil {
 		return err
 	}
-	defer func() { given.Wipe() }()
-
-	select {
-	case p.mod.logins <- struct{}{}:
-		defer func() { <-p.mod.logins }()
-	case <-ctx.Done():
-		return p.gaveUp(ctx, actLogin, p.tokenName(), f.began)
+	defer given.Wipe()
+	if err := p.enter(ctx, p.mod.logins, false, actLogin, p.tokenName()); err != nil {
+		return err
 	}
+	defer func() { <-p.mod.logins }()
 	if p.o.Tried == nil || given == nil {
-		return p.logInOnce(f, c, s, given, nil)
+		return c.logInOnce(f, s, given, nil)
 	}
 	turn, err := p.o.Tried.Enter(ctx, p.o.AfterWrongPIN)
 	if err != nil {
 		return p.noPIN(ctx, actLogin, err, f.began)
 	}
 	defer turn.Leave()
-	return p.logInOnce(f, c, s, given, turn)
+	return c.logInOnce(f, s, given, turn)
 }
 
 // logInOnce looks at the token again, as another one may have tried while this
 // one waited for its turn, and gives it the PIN.
-func (p *Provider) logInOnce(f *call, c *conn, s session, given *secret.Bytes, turn *pin.Turn) error {
-	before := identify(c.info)
-	var err error
-	if c.info, err = p.mod.api.GetTokenInfo(c.slot); err != nil {
-		return p.failed("C_GetTokenInfo", p.tokenName(), err)
-	}
-	if identify(c.info) != before { // it was swapped meanwhile, and this PIN is not the other's
-		return p.failed("C_GetTokenInfo", p.tokenName(), p11.Error(p11.CKR_TOKEN_NOT_PRESENT))
-	}
-	if in, err := p.loggedIn(c, s); in || err != nil {
+func (c *conn) logInOnce(f *call, s session, given *secret.Bytes, turn *pin.Turn) (err error) {
+	p := c.p
+	if c.info, err = c.tokenInfo(); err != nil { // it was swapped meanwhile, and this PIN is not the other's
 		return err
 	}
-	token := p.o.Library + "\x00" + before.String()
-	if refused.has(token, given) {
+	if in, err := c.loggedIn(s); in || err != nil {
+		return err
+	}
+	token := p.o.Library + "\x00" + c.keys.token.String()
+	if strikes.of(token, given) >= struckOut {
 		return p.fail(keyprovider.PIN, actLogin, p.tokenName(), "the token refused this PIN before; it is not tried again: "+
 			pinHelp+". If it is the token's PIN since, restart frost-worker first", nil)
 	}
@@ -76,12 +70,8 @@ func (p *Provider) logInOnce(f *call, c *conn, s session, given *secret.Bytes, t
 		return err
 	}
 	err = p.remember(token, given, err)
-	switch {
-	case turn == nil:
-	case err == nil:
-		turn.Took()
-	case keyprovider.ReasonOf(err) != keyprovider.PIN:
-		turn.Unanswered()
+	if turn != nil {
+		turn.Answered(err == nil, keyprovider.ReasonOf(err) == keyprovider.PIN)
 	}
 	return err
 }
@@ -99,16 +89,16 @@ func (p *Provider) try(s session, pin *secret.Bytes) error {
 
 // loggedIn asks the session, as the login may be another provider's. Its error
 // says why there must be no login.
-func (p *Provider) loggedIn(c *conn, s session) (bool, error) {
+func (c *conn) loggedIn(s session) (bool, error) {
 	if c.info.Flags&p11.CKF_LOGIN_REQUIRED == 0 {
 		return true, nil
 	}
-	if remedy := p.mustNotLogIn(c.info.Flags); remedy != "" {
-		return false, p.fail(keyprovider.PIN, actLogin, p.tokenName(), remedy, nil)
+	if remedy := c.p.mustNotLogIn(c.info.Flags); remedy != "" {
+		return false, c.p.fail(keyprovider.PIN, actLogin, c.p.tokenName(), remedy, nil)
 	}
-	info, err := p.mod.api.GetSessionInfo(s)
+	info, err := c.p.mod.api.GetSessionInfo(s)
 	if err != nil {
-		return false, p.failed("C_GetSessionInfo", p.tokenName(), err)
+		return false, c.p.failed("C_GetSessionInfo", c.p.tokenName(), err)
 	}
 	return info.State == p11.CKS_RO_USER_FUNCTIONS || info.State == p11.CKS_RW_USER_FUNCTIONS, nil
 }

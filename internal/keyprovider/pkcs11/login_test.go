@@ -29,7 +29,7 @@ func pinned(t *testing.T) (*faulty, softhsm.Token, Options) {
 
 func openErr(t *testing.T, o Options, f *faulty) error {
 	t.Helper()
-	p, err := open(t.Context(), o, f.load, nil)
+	p, err := open(t.Context(), o, f.load, false)
 	if err == nil {
 		t.Cleanup(func() { _ = p.Close() })
 	}
@@ -78,7 +78,7 @@ func TestWrongPINOfMany(t *testing.T) {
 	var all sync.WaitGroup
 	for range 8 {
 		all.Go(func() {
-			if _, err := open(t.Context(), o, f.load, nil); keyprovider.ReasonOf(err) != keyprovider.PIN {
+			if _, err := open(t.Context(), o, f.load, false); keyprovider.ReasonOf(err) != keyprovider.PIN {
 				t.Errorf("want a PIN error: %v", err)
 			}
 		})

@@ -276,7 +276,7 @@ func TestNotInitializedAgain(t *testing.T) {
 	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
 	f.fail("C_Initialize", p11.CKR_GENERAL_ERROR)
 	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
-	if p.mod.isReady() {
+	if isReady(p.mod) {
 		t.Fatal("the library is initialised")
 	}
 	before := f.count("C_SignInit")

@@ -34,15 +34,17 @@ type module struct {
 	// one mean nothing, or something else.
 	generation atomic.Int64
 
-	logins  chan struct{} // holds one token: logins go one after the other
-	opening chan struct{} // the same for openings, until nothing of them is under way
+	// Each holds one token, for one at a time.
+	logins  chan struct{}
+	opening chan struct{} // until nothing of the opening is under way
+	ecdh    chan struct{} // derivations by ECDH
 
-	mu     sync.Mutex
-	users  int                    // providers
-	ready  bool                   // initialised
-	theirs bool                   // by somebody else in this process: not ours to finalise
-	inUse  map[uint]int           // connections that work, by slot
-	ecdh   map[uint]chan struct{} // holds one token, for one derivation at a time, by slot
+	// Under the gate.
+	ready  bool // initialised
+	theirs bool // by somebody else in this process: not ours to finalise
+
+	mu    sync.Mutex
+	users map[*Provider]bool
 }
 
 var registry = struct {
@@ -50,19 +52,19 @@ var registry = struct {
 	modules map[string]*module // by resolved path
 }{modules: map[string]*module{}}
 
-// acquire returns the module at a path to one more user, who wants it to be
-// initialised with args.
-func acquire(path, args string, load loader) (*module, error) {
+// acquire returns the module of a provider, which uses it until release.
+func acquire(p *Provider, load loader) (*module, error) {
 	registry.Lock()
 	defer registry.Unlock()
+	path, args := p.o.Library, p.o.InitArgs
 	m := registry.modules[path]
 	if m == nil {
 		loaded, err := load(path)
 		if err != nil {
 			return nil, err
 		}
-		m = &module{api: loaded, logins: make(chan struct{}, 1), opening: make(chan struct{}, 1), inUse: map[uint]int{},
-			ecdh: map[uint]chan struct{}{}}
+		m = &module{api: loaded, logins: make(chan struct{}, 1), opening: make(chan struct{}, 1),
+			ecdh: make(chan struct{}, 1), users: map[*Provider]bool{}}
 		if args != "" {
 			m.args = append([]byte(args), 0)
 			m.pin.Pin(&m.args[0])
@@ -73,8 +75,8 @@ func acquire(path, args string, load loader) (*module, error) {
 		return nil, errors.New("pkcs11: " + path + " is in use in this process with other init_args")
 	}
 	m.mu.Lock()
-	m.users++
-	m.mu.Unlock()
+	defer m.mu.Unlock()
+	m.users[p] = true
 	return m, nil
 }
 
@@ -106,24 +108,18 @@ func loadLibrary(path string) (api, error) {
 // ensure initialises the library unless it is. It reports whether it did.
 func (m *module) ensure() (fresh bool, err error) {
 	m.gate.RLock() // waits for a release under way
-	ready := m.isReady()
+	ready := m.ready
 	m.gate.RUnlock()
 	if ready {
 		return false, nil
 	}
 	m.gate.Lock() // nobody is in a library that is not initialised
 	defer m.gate.Unlock()
-	if m.isReady() {
+	if m.ready {
 		return false, nil
 	}
 	_, err = m.initialize()
 	return true, err
-}
-
-func (m *module) isReady() bool {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.ready
 }
 
 // initialize wants the write lock. It reports whether somebody else had done it.
@@ -137,11 +133,8 @@ func (m *module) initialize() (theirs bool, err error) {
 	if err != nil && !theirs {
 		return false, err
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	if !theirs || !m.ready {
 		m.generation.Add(1)
-		clear(m.inUse)
 	}
 	m.ready, m.theirs = true, theirs
 	return theirs, nil
@@ -155,18 +148,10 @@ func (m *module) reset(spare *uint) error {
 		return errors.New("other calls to the library are under way")
 	}
 	defer m.gate.Unlock()
-	m.mu.Lock()
-	theirs, others := m.theirs, 0
-	for slot, n := range m.inUse {
-		if spare == nil || slot != *spare {
-			others += n
-		}
-	}
-	m.mu.Unlock()
-	if others > 0 {
+	if m.inUse(spare) {
 		return errors.New("other tokens of the library are in use in this process: restart it for a fresh list of tokens")
 	}
-	if !theirs {
+	if !m.theirs {
 		if err := m.finalize(); err != nil {
 			return err
 		}
@@ -178,64 +163,44 @@ func (m *module) reset(spare *uint) error {
 	return err
 }
 
+// inUse reports whether there are connections that work, but to the slot spare.
+func (m *module) inUse(spare *uint) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for p := range m.users {
+		if c := p.last(); c != nil && c.works() && (spare == nil || c.slot != *spare) {
+			return true
+		}
+	}
+	return false
+}
+
 // finalize wants the write lock.
 func (m *module) finalize() error {
 	if err := m.api.Finalize(); err != nil && !errors.Is(err, p11.Error(p11.CKR_CRYPTOKI_NOT_INITIALIZED)) {
 		return fmt.Errorf("C_Finalize: %w", err)
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.ready = false
 	m.generation.Add(1) // at once: the next initialisation may fail
-	clear(m.inUse)
 	return nil
 }
 
 // release takes a user away, who has no call under way. The last one finalises
 // the library.
-func (m *module) release() error {
+func (m *module) release(p *Provider) error {
 	m.mu.Lock()
-	m.users--
-	last := m.users == 0
+	delete(m.users, p)
+	last := len(m.users) == 0
 	m.mu.Unlock()
 	if !last || !m.gate.TryLock() { // a new user is in it already
 		return nil
 	}
 	defer m.gate.Unlock()
 	m.mu.Lock()
-	wanted := m.users > 0 || !m.ready || m.theirs
+	last = len(m.users) == 0
 	m.mu.Unlock()
-	if wanted {
+	if !last || !m.ready || m.theirs {
 		return nil
 	}
 	return m.finalize()
-}
-
-// connected and disconnected count the connections that work. Those of an
-// earlier generation are not in the count.
-func (m *module) connected(slot uint) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.inUse[slot]++
-}
-
-func (m *module) disconnected(slot uint, generation int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if generation != m.generation.Load() {
-		return
-	}
-	if m.inUse[slot]--; m.inUse[slot] <= 0 {
-		delete(m.inUse, slot)
-	}
-}
-
-// derivations holds a token while there is an ECDH derivation in a slot.
-func (m *module) derivations(slot uint) chan struct{} {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.ecdh[slot] == nil {
-		m.ecdh[slot] = make(chan struct{}, 1)
-	}
-	return m.ecdh[slot]
 }

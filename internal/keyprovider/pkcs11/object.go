@@ -38,39 +38,45 @@ func (c *conn) find(s session, class uint, attributes ...*p11.Attribute) ([]hand
 
 func withLabel(label string) *p11.Attribute { return p11.NewAttribute(p11.CKA_LABEL, label) }
 
-// bytes reads an attribute. It is nil if the object has none, or does not
-// give it out.
-func (c *conn) bytes(s session, h handle, attribute uint) ([]byte, error) {
-	values, err := c.p.mod.api.GetAttributeValue(s, h, []*p11.Attribute{p11.NewAttribute(attribute, nil)})
-	if errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_TYPE_INVALID)) ||
-		errors.Is(err, p11.Error(p11.CKR_ATTRIBUTE_SENSITIVE)) {
-		return nil, nil
-	}
-	if err != nil || len(values) != 1 {
-		return nil, c.p.failed("C_GetAttributeValue", c.p.tokenName(), err)
-	}
-	return values[0].Value, nil
+// A reader reads attributes of objects up to the first failure; after that it
+// finds none.
+type reader struct {
+	c   *conn
+	s   session
+	err error
 }
 
-// number reads an attribute of type CK_ULONG; ok reports whether it is one.
-func (c *conn) number(s session, h handle, attribute uint) (n uint, ok bool, err error) {
-	b, err := c.bytes(s, h, attribute)
+// bytes is nil if the object has no such attribute, or does not give it out.
+func (r *reader) bytes(h handle, attribute uint) []byte {
+	if r.err != nil {
+		return nil
+	}
+	values, err := r.c.p.mod.api.GetAttributeValue(r.s, h, []*p11.Attribute{p11.NewAttribute(attribute, nil)})
+	if err == nil && len(values) == 1 {
+		return values[0].Value
+	}
+	if !isOneOf(err, p11.CKR_ATTRIBUTE_TYPE_INVALID, p11.CKR_ATTRIBUTE_SENSITIVE) {
+		r.err = r.c.p.failed("C_GetAttributeValue", r.c.p.tokenName(), err)
+	}
+	return nil
+}
+
+// number reads an attribute of type CK_ULONG; known reports whether it is one.
+func (r *reader) number(h handle, attribute uint) (n uint, known bool) {
+	b := r.bytes(h, attribute)
 	switch len(b) { // the size of the library's CK_ULONG
 	case 4:
-		return uint(binary.NativeEndian.Uint32(b)), true, err
+		return uint(binary.NativeEndian.Uint32(b)), true
 	case 8:
-		return uint(binary.NativeEndian.Uint64(b)), true, err
+		return uint(binary.NativeEndian.Uint64(b)), true
 	}
-	return 0, false, err
+	return 0, false
 }
 
 // truth reads a boolean attribute; known reports whether the object has it.
-func (c *conn) truth(s session, h handle, attribute uint) (is, known bool, err error) {
-	b, err := c.bytes(s, h, attribute)
-	if len(b) != 1 {
-		return false, false, err
-	}
-	return b[0] != 0, true, err
+func (r *reader) truth(h handle, attribute uint) (is, known bool) {
+	b := r.bytes(h, attribute)
+	return len(b) == 1 && b[0] != 0, len(b) == 1
 }
 
 // labels lists the labels of a class, for an error.
@@ -79,24 +85,19 @@ func (c *conn) labels(s session, class uint) string {
 	if err != nil {
 		return "unknown: " + err.Error()
 	}
-	var out []string
-	for _, h := range all[:min(len(all), 20)] {
-		b, _ := c.bytes(s, h, p11.CKA_LABEL)
-		out = append(out, fmt.Sprintf("%q", b))
-	}
-	if len(out) == 0 {
+	if len(all) == 0 {
 		return "none"
 	}
-	slices.Sort(out)
-	return strings.Join(out, ", ")
+	return c.list(s, all[:min(len(all), 20)], p11.CKA_LABEL, "%q")
 }
 
-// ids lists the CKA_ID of objects, for an error.
-func (c *conn) ids(s session, objects []handle) string {
+// list is one attribute of all objects, for an error.
+func (c *conn) list(s session, objects []handle, attribute uint, format string) string {
 	var out []string
 	for _, h := range objects {
-		b, _ := c.bytes(s, h, p11.CKA_ID)
-		out = append(out, fmt.Sprintf("%x", b))
+		r := reader{c: c, s: s}
+		out = append(out, fmt.Sprintf(format, r.bytes(h, attribute)))
 	}
+	slices.Sort(out)
 	return strings.Join(out, ", ")
 }

@@ -15,44 +15,52 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// pins are PINs by token: themselves and no hash, which could be guessed as
-// well.
-type pins struct {
+// A strike is an answer of a token that speaks against a PIN. PINs are kept
+// themselves and not as hashes, which could be guessed as well.
+type strike struct {
+	pin   *secret.Bytes
+	count int
+}
+
+// struckOut is how many strikes keep a PIN from being tried: a refusal counts as
+// all of them at once.
+const struckOut = 2
+
+// strikes are those of this process, by token.
+var strikes = book{all: map[string][]strike{}}
+
+type book struct {
 	mu  sync.Mutex
-	all map[string][]*secret.Bytes
+	all map[string][]strike
 }
 
-var (
-	refused pins // by their tokens, in this process
-	unclear pins // got an answer once that may mean that they are wrong
-)
-
-func (ps *pins) add(token string, pin *secret.Bytes) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	if ps.all == nil {
-		ps.all = map[string][]*secret.Bytes{}
-	}
-	ps.all[token] = append(ps.all[token], secret.New(bytes.Clone(pin.Expose())))
+func (b *book) add(token string, pin *secret.Bytes, count int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all[token] = append(b.all[token], strike{secret.New(bytes.Clone(pin.Expose())), count})
 }
 
-func (ps *pins) has(token string, pin *secret.Bytes) bool {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	found := 0
-	for _, old := range ps.all[token] {
-		found |= subtle.ConstantTimeCompare(old.Expose(), pin.Expose())
+// of counts the strikes of a PIN.
+func (b *book) of(token string, pin *secret.Bytes) (count int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, s := range b.all[token] {
+		count += s.count * subtle.ConstantTimeCompare(s.pin.Expose(), pin.Expose())
 	}
-	return found == 1
+	return count
 }
 
-func (ps *pins) forget(token string) {
-	ps.mu.Lock()
-	defer ps.mu.Unlock()
-	for _, pin := range ps.all[token] {
-		pin.Wipe()
-	}
-	delete(ps.all, token)
+// forgive takes the strikes away that did not put a PIN out.
+func (b *book) forgive(token string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all[token] = slices.DeleteFunc(b.all[token], func(s strike) bool {
+		forgiven := s.count < struckOut
+		if forgiven {
+			s.pin.Wipe()
+		}
+		return forgiven
+	})
 }
 
 // remember keeps what the token answered to a PIN, which decides whether it is
@@ -62,17 +70,17 @@ func (ps *pins) forget(token string) {
 func (p *Provider) remember(token string, pin *secret.Bytes, err error) error {
 	switch {
 	case err == nil:
-		unclear.forget(token)
+		strikes.forgive(token)
 	case isRefusal(err):
-		refused.add(token, pin)
-	case !isUnclear(err):
-	case unclear.has(token, pin):
-		refused.add(token, pin)
-		return p.fail(keyprovider.PIN, actLogin, p.tokenName(), "the token failed twice at this PIN, which may be wrong; "+
-			"it is not tried again, as tokens lock: make sure of it ("+p.look()+"), restart frost-worker, then "+
-			unlockCommand, err)
-	default:
-		unclear.add(token, pin)
+		strikes.add(token, pin, struckOut)
+	case isUnclear(err):
+		before := strikes.of(token, pin)
+		strikes.add(token, pin, before+1)
+		if before > 0 {
+			return p.fail(keyprovider.PIN, actLogin, p.tokenName(), "the token failed twice at this PIN, which may be wrong; "+
+				"it is not tried again, as tokens lock: make sure of it ("+p.look()+"), restart frost-worker, then "+
+				unlockCommand, err)
+		}
 	}
 	return err
 }

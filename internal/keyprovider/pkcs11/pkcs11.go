@@ -21,21 +21,22 @@ const closeTime = 3 * time.Second
 // Provider implements keyprovider.Provider, keyprovider.Prober and
 // keyprovider.Describer.
 type Provider struct {
-	o       Options
-	mod     *module
-	permits chan struct{} // holds one token for each call under way
-	calls   callSet
-	life    context.Context // ends with Close
-	end     context.CancelFunc
-	maker   *maker // not nil: keys that are missing are made
+	o        Options
+	mod      *module
+	making   bool          // keys that are missing are made
+	permits  chan struct{} // holds one token for each call in a session
+	dialing  chan struct{} // holds one token while a connection is made
+	underWay sync.WaitGroup
+	life     context.Context // ends with Close
+	end      context.CancelFunc
 
 	mu      sync.Mutex
-	closed  bool
-	conn    *conn // the last one that worked, maybe no more
-	dial    *call
+	calls   []*call   // under way, the oldest first
+	conn    *conn     // the last one, maybe no more
 	dialed  time.Time // when the last dial ended
 	dialErr error     // why it failed
-	known   *known    // what the keys were at first
+	first   *keys     // what the keys were at first
+	made    []keyprovider.Fact
 }
 
 var (
@@ -50,20 +51,21 @@ func Open(ctx context.Context, o Options) (*Provider, error) {
 	if err := o.resolve(); err != nil {
 		return nil, err
 	}
-	return open(ctx, o, loadLibrary, nil)
+	return open(ctx, o, loadLibrary, false)
 }
 
-// open is Open with another loader, and with a maker of missing keys.
-func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, error) {
+// open is Open with another loader; it may make keys that are missing.
+func open(ctx context.Context, o Options, load loader, making bool) (*Provider, error) {
 	o.setDefaults()
-	mod, err := acquire(o.Library, o.InitArgs, load)
-	if err != nil {
+	p := &Provider{o: o, making: making, permits: make(chan struct{}, o.Sessions), dialing: make(chan struct{}, 1)}
+	var err error
+	if p.mod, err = acquire(p, load); err != nil {
 		return nil, err
 	}
-	p := &Provider{o: o, mod: mod, permits: make(chan struct{}, o.Sessions), maker: m}
 	p.life, p.end = context.WithCancel(context.Background())
+	opening := p.mod.opening
 	select {
-	case mod.opening <- struct{}{}:
+	case opening <- struct{}{}:
 	case <-ctx.Done():
 		err = p.fail(keyprovider.ReasonOf(ctx.Err()), "open", p.tokenName(),
 			"a call of an earlier try to open it hangs: if this stays so, "+
@@ -72,16 +74,14 @@ func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, err
 	}
 	_, err = p.connection(ctx, "open", p.keyName(o.KeyLabel))
 	if err == nil {
-		<-mod.opening
+		<-opening
 		return p, nil
 	}
 	closed := make(chan error, 1)
 	go func() { // in its own time: one that hangs costs a thread, so the next opening waits for it
 		closed <- p.close()
-		for _, f := range p.calls.some(anyCall) { // close does not wait for ever
-			<-f.done
-		}
-		<-mod.opening
+		p.underWay.Wait() // close does not wait for ever
+		<-opening
 	}()
 	if ctx.Err() == nil { // or the caller has waited long enough
 		err = errors.Join(err, <-closed)
@@ -91,23 +91,16 @@ func open(ctx context.Context, o Options, load loader, m *maker) (*Provider, err
 
 // Identity implements keyprovider.Provider, from memory.
 func (p *Provider) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
-	key := p.keyName(p.o.KeyLabel)
-	if err := p.begin(ctx, "identity", key); err != nil {
+	if err := p.begin(ctx, "identity", p.keyName(p.o.KeyLabel)); err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	public := *p.known.public
+	public := *p.firstKeys().public
 	return &public, nil
 }
 
 // Sign implements keyprovider.Provider. The signature verifies.
 func (p *Provider) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
-	key := p.keyName(p.o.KeyLabel)
-	if err := p.begin(ctx, "C_Sign", key); err != nil {
-		return nil, err
-	}
-	return p.use(ctx, keyprovider.OpSign, "C_Sign", key,
+	return p.use(ctx, keyprovider.OpSign, "C_Sign", p.keyName(p.o.KeyLabel),
 		func(c *conn, s session) ([]byte, error) { return c.sign(s, digest) })
 }
 
@@ -157,14 +150,12 @@ func (p *Provider) Close() error {
 
 func (p *Provider) close() error {
 	p.mu.Lock()
-	again := p.closed
-	p.closed = true
+	again := p.life.Err() != nil
+	p.end() // no call starts from now on
 	p.mu.Unlock()
 	if again {
 		return nil
 	}
-	p.end()
-	p.calls.close()
 	closed := make(chan error, 1)
 	go func() { closed <- p.shutDown() }()
 	select {
@@ -172,7 +163,7 @@ func (p *Provider) close() error {
 		return err
 	case <-time.After(closeTime):
 		what := "it does not answer"
-		if n := len(p.calls.some(anyCall)); n > 0 {
+		if n := p.calling(); n > 0 {
 			what = fmt.Sprintf("%d calls hang", n)
 		}
 		return fmt.Errorf("pkcs11: %s was not closed within %s, as %s: it ends with the process",
@@ -181,17 +172,11 @@ func (p *Provider) close() error {
 }
 
 func (p *Provider) shutDown() error {
-	for _, f := range p.calls.some(anyCall) {
-		<-f.done
+	p.underWay.Wait()
+	if c := p.last(); c != nil {
+		c.leave()
 	}
-	p.mu.Lock()
-	c := p.conn
-	p.mu.Unlock()
-	if c != nil {
-		c.giveUp(nil)
-		c.closeIdle()
-	}
-	if err := p.mod.release(); err != nil {
+	if err := p.mod.release(p); err != nil {
 		return fmt.Errorf("pkcs11: close %s: %w", p.o.Library, err)
 	}
 	return nil

@@ -28,7 +28,7 @@ func TestConformance(t *testing.T) {
 			f := newFaulty(t, h)
 			opener := func(o Options) func() (keyprovider.Provider, error) {
 				o.Library = f.name
-				return func() (keyprovider.Provider, error) { return open(t.Context(), o, f.load, nil) }
+				return func() (keyprovider.Provider, error) { return open(t.Context(), o, f.load, false) }
 			}
 			conformance.Run(t, conformance.Subject{Open: opener(one), OpenOther: opener(two), Hang: func() (release func()) {
 				for _, function := range []string{"C_SignInit", "C_Sign", "C_DeriveKey", "C_GetTokenInfo", "C_GetAttributeValue"} {

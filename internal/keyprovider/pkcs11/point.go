@@ -4,6 +4,7 @@ import (
 	"crypto/elliptic"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 )
 
 // pointTag begins what labels are hashed with.
@@ -23,10 +24,6 @@ func hashToPoint(label []byte) []byte {
 		if x == nil { // no such point: every second time
 			continue
 		}
-		point := make([]byte, 65)
-		point[0] = 4
-		x.FillBytes(point[1:33])
-		y.FillBytes(point[33:])
-		return point
+		return slices.Concat([]byte{4}, x.FillBytes(make([]byte, 32)), y.FillBytes(make([]byte, 32)))
 	}
 }

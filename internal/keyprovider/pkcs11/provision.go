@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -31,58 +32,16 @@ func Provision(ctx context.Context, o Options) ([]keyprovider.Fact, error) {
 }
 
 func provision(ctx context.Context, o Options, load loader) ([]keyprovider.Fact, error) {
-	m := &maker{}
-	p, err := open(ctx, o, load, m)
+	p, err := open(ctx, o, load, true)
 	if err != nil {
 		return nil, err
 	}
 	facts, err := p.Describe(ctx)
-	return append(m.facts, facts...), errors.Join(err, p.Close())
+	return append(p.made, facts...), errors.Join(err, p.Close())
 }
 
-// A maker makes the keys that a dial finds missing.
-type maker struct{ facts []keyprovider.Fact }
-
-func (m *maker) make(c *conn, s session) error {
-	m.facts = nil // of a dial before this one
-	can, err := c.mechanisms()
-	if err != nil {
-		return err
-	}
-	label := c.p.o.KeyLabel
-	old, err := c.findIdentity(s)
-	if err != nil {
-		return err
-	}
-	m.note("identity key", label, old != nil)
-	if old == nil {
-		if err := c.makePair(s, can, label, p11.CKA_SIGN); err != nil {
-			return err
-		}
-	}
-	if label = c.p.o.DerivationKeyLabel; label == "" {
-		return nil
-	}
-	_, kind, err := c.findDerivation(s)
-	if err != nil {
-		return err
-	}
-	m.note("derivation key", label, kind != "")
-	if kind != "" {
-		return nil
-	}
-	return c.makeDerivation(s, can, label)
-}
-
-func (m *maker) note(what, label string, kept bool) {
-	value := fmt.Sprintf("made %q", label)
-	if kept {
-		value = fmt.Sprintf("kept %q, which was there", label)
-	}
-	m.facts = append(m.facts, keyprovider.Fact{Name: what, Value: value})
-}
-
-func (c *conn) makeDerivation(s session, can map[uint]bool, label string) error {
+func (c *conn) makeDerivation(s session, label string) error {
+	can := c.can
 	hmac := can[p11.CKM_SHA256_HMAC] && can[p11.CKM_GENERIC_SECRET_KEY_GEN]
 	ecdh := can[p11.CKM_ECDH1_DERIVE] && can[p11.CKM_EC_KEY_PAIR_GEN]
 	switch c.p.o.Derivation {
@@ -95,7 +54,7 @@ func (c *conn) makeDerivation(s session, can map[uint]bool, label string) error 
 	case hmac:
 		return c.makeSecret(s, label)
 	case ecdh:
-		return c.makePair(s, can, label, p11.CKA_DERIVE)
+		return c.makePair(s, label, p11.CKA_DERIVE)
 	}
 	if can[p11.CKM_SHA256_HMAC] && c.p.o.Derivation != ECDH {
 		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
@@ -112,15 +71,12 @@ func (c *conn) makeDerivation(s session, can map[uint]bool, label string) error 
 // makePair makes a P-256 pair for signing or for ECDH. CKA_DECRYPT and
 // CKA_ENCRYPT, which are no use with such keys, are left out: tpm2-pkcs11 fails
 // where they are false, and leaks an object of the TPM.
-func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) error {
-	if !can[p11.CKM_EC_KEY_PAIR_GEN] {
+func (c *conn) makePair(s session, label string, use uint) error {
+	if !c.can[p11.CKM_EC_KEY_PAIR_GEN] {
 		return c.p.fail(keyprovider.Denied, actMakeKey, c.p.keyName(label),
 			"the token makes no EC keys through this library (CKM_EC_KEY_PAIR_GEN): make the key with the token's own tool", nil)
 	}
-	id, err := newID()
-	if err != nil {
-		return err
-	}
+	id := newID()
 	if given := c.p.o.keyID; use == p11.CKA_SIGN && len(given) > 0 {
 		id = p11.NewAttribute(p11.CKA_ID, given)
 	}
@@ -131,21 +87,18 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 		p11.NewAttribute(p11.CKA_EC_PARAMS, p256),
 		p11.NewAttribute(p11.CKA_VERIFY, use == p11.CKA_SIGN),
 	}
-	private := []*p11.Attribute{
-		p11.NewAttribute(p11.CKA_TOKEN, true),
-		p11.NewAttribute(p11.CKA_PRIVATE, true),
-		p11.NewAttribute(p11.CKA_SENSITIVE, true),
-		p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
-		withLabel(label), id,
+	private := append(guarded(label, id),
 		p11.NewAttribute(p11.CKA_SIGN, use == p11.CKA_SIGN),
-		p11.NewAttribute(p11.CKA_DERIVE, use == p11.CKA_DERIVE),
-	}
+		p11.NewAttribute(p11.CKA_DERIVE, use == p11.CKA_DERIVE))
 	var publicKey, privateKey handle
-	err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) (err error) {
+	var err error
+	for _, narrow := range narrowly(p11.CKA_UNWRAP) {
 		publicKey, privateKey, err = c.p.mod.api.GenerateKeyPair(s, mechanism(p11.CKM_EC_KEY_PAIR_GEN),
-			public, with(private, p11.CKA_UNWRAP))
-		return err
-	})
+			public, slices.Concat(private, narrow))
+		if !refusesTemplate(err) {
+			break
+		}
+	}
 	if err != nil {
 		return c.notMade(label, err)
 	}
@@ -156,38 +109,50 @@ func (c *conn) makePair(s session, can map[uint]bool, label string, use uint) er
 // refuses that a secret of the type for SHA-256 HMAC, whose size some tokens
 // don't let us choose (a YubiHSM 2).
 func (c *conn) makeSecret(s session, label string) error {
-	id, err := newID()
-	if err != nil {
-		return err
-	}
-	var made handle
+	template := append(guarded(label, newID()),
+		p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY), p11.NewAttribute(p11.CKA_SIGN, true))
 	size := p11.NewAttribute(p11.CKA_VALUE_LEN, minSecret)
+	var err error
 	for _, kind := range [][]*p11.Attribute{
 		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_GENERIC_SECRET), size},
 		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_SHA256_HMAC), size},
 		{p11.NewAttribute(p11.CKA_KEY_TYPE, p11.CKK_SHA256_HMAC)},
 	} {
-		template := append(kind,
-			p11.NewAttribute(p11.CKA_CLASS, p11.CKO_SECRET_KEY),
-			p11.NewAttribute(p11.CKA_TOKEN, true),
-			p11.NewAttribute(p11.CKA_PRIVATE, true),
-			p11.NewAttribute(p11.CKA_SENSITIVE, true),
-			p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
-			withLabel(label), id,
-			p11.NewAttribute(p11.CKA_SIGN, true))
-		err = narrowly(func(with func([]*p11.Attribute, ...uint) []*p11.Attribute) (err error) {
+		for _, narrow := range narrowly(p11.CKA_DERIVE, p11.CKA_ENCRYPT, p11.CKA_DECRYPT, p11.CKA_WRAP, p11.CKA_UNWRAP) {
+			var made handle
 			made, err = c.p.mod.api.GenerateKey(s, mechanism(p11.CKM_GENERIC_SECRET_KEY_GEN),
-				with(template, p11.CKA_DERIVE, p11.CKA_ENCRYPT, p11.CKA_DECRYPT, p11.CKA_WRAP, p11.CKA_UNWRAP))
-			return err
-		})
-		if !refusesTemplate(err) {
-			break
+				slices.Concat(kind, template, narrow))
+			switch {
+			case err == nil:
+				return c.makeSureIsAlone(s, p11.CKO_SECRET_KEY, label, made)
+			case !refusesTemplate(err):
+				return c.notMade(label, err)
+			}
 		}
 	}
-	if err != nil {
-		return c.notMade(label, err)
+	return c.notMade(label, err)
+}
+
+// guarded are the attributes of a key that stays in the token.
+func guarded(label string, id *p11.Attribute) []*p11.Attribute {
+	return []*p11.Attribute{
+		p11.NewAttribute(p11.CKA_TOKEN, true),
+		p11.NewAttribute(p11.CKA_PRIVATE, true),
+		p11.NewAttribute(p11.CKA_SENSITIVE, true),
+		p11.NewAttribute(p11.CKA_EXTRACTABLE, false),
+		withLabel(label), id,
 	}
-	return c.makeSureIsAlone(s, p11.CKO_SECRET_KEY, label, made)
+}
+
+// narrowly has a key serve for nothing else: attributes that many tokens set by
+// themselves are false. Some take no such attributes for such keys, and get the
+// template without.
+func narrowly(not ...uint) [][]*p11.Attribute {
+	var attributes []*p11.Attribute
+	for _, attribute := range not {
+		attributes = append(attributes, p11.NewAttribute(attribute, false))
+	}
+	return [][]*p11.Attribute{attributes, nil}
 }
 
 // makeSureIsAlone takes a key away that was made a moment ago, if another
@@ -203,7 +168,7 @@ func (c *conn) makeSureIsAlone(s session, class uint, label string, made ...hand
 		if err := c.p.mod.api.DestroyObject(s, h); err != nil {
 			return c.p.fail(keyprovider.Other, actMakeKey, key,
 				fmt.Sprintf("another process made such a key at the same time, and the one made here can't be deleted again: "+
-					"delete all but one of those with the CKA_ID %s, before a node is enrolled", c.ids(s, found)), err)
+					"delete all but one of those with the CKA_ID %s, before a node is enrolled", c.list(s, found, p11.CKA_ID, "%x")), err)
 		}
 	}
 	return c.p.fail(keyprovider.Other, actMakeKey, key,
@@ -217,22 +182,6 @@ func refusesTemplate(err error) bool {
 	return isOneOf(err, p11.CKR_TEMPLATE_INCONSISTENT, p11.CKR_TEMPLATE_INCOMPLETE, p11.CKR_ATTRIBUTE_TYPE_INVALID,
 		p11.CKR_ATTRIBUTE_VALUE_INVALID, p11.CKR_ATTRIBUTE_READ_ONLY, p11.CKR_KEY_TYPE_INCONSISTENT,
 		p11.CKR_GENERAL_ERROR, p11.CKR_FUNCTION_FAILED)
-}
-
-// narrowly makes a key that serves for nothing else: attributes that many
-// tokens set by themselves are false. Some take no such attributes for such
-// keys, and get the template without.
-func narrowly(generate func(with func(template []*p11.Attribute, not ...uint) []*p11.Attribute) error) error {
-	err := generate(func(template []*p11.Attribute, not ...uint) []*p11.Attribute {
-		for _, attribute := range not {
-			template = append(template, p11.NewAttribute(attribute, false))
-		}
-		return template
-	})
-	if refusesTemplate(err) {
-		return generate(func(template []*p11.Attribute, _ ...uint) []*p11.Attribute { return template })
-	}
-	return err
 }
 
 // notMade explains the answers of tokens that let nobody but their own tool
@@ -254,10 +203,8 @@ func (c *conn) notMade(label string, err error) error {
 }
 
 // newID is the CKA_ID that ties a pair together.
-func newID() (*p11.Attribute, error) {
+func newID() *p11.Attribute {
 	id := make([]byte, 8)
-	if _, err := rand.Read(id); err != nil {
-		return nil, err
-	}
-	return p11.NewAttribute(p11.CKA_ID, id), nil
+	rand.Read(id) // does not fail
+	return p11.NewAttribute(p11.CKA_ID, id)
 }

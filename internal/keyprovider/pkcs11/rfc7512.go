@@ -41,50 +41,44 @@ func parseURI(text string) (map[string]string, error) {
 		return nil, fmt.Errorf("it is longer than %d bytes", maxURI)
 	}
 	out := map[string]string{}
-	path, query, asks := strings.Cut(text[len(scheme):], "?")
-	if path != "" {
-		if err := parsePart(out, strings.Split(path, ";"), false); err != nil {
-			return nil, err
+	path, query, _ := strings.Cut(text[len(scheme):], "?")
+	for _, part := range []struct {
+		text, separator string
+		query           bool
+	}{{path, ";", false}, {query, "&", true}} {
+		if part.text == "" {
+			continue
 		}
-	}
-	if asks {
-		if err := parsePart(out, strings.Split(query, "&"), true); err != nil {
-			return nil, err
+		for i, attribute := range strings.Split(part.text, part.separator) {
+			name, value, found := strings.Cut(attribute, "=")
+			inQuery, known := attributes[name]
+			_, twice := out[name]
+			switch {
+			case !found: // it could be anything, a PIN too
+				return nil, fmt.Errorf("attribute %d is not of the form name=value", i+1)
+			case !known:
+				return nil, unknown(name, i+1)
+			case inQuery != part.query:
+				return nil, fmt.Errorf("attribute %s is on the wrong side of the question mark", name)
+			case twice:
+				return nil, fmt.Errorf("attribute %s is there twice", name)
+			}
+			decoded, err := decodeValue(name, value, inQuery)
+			if err != nil {
+				return nil, fmt.Errorf("attribute %s %w", name, err)
+			}
+			out[name] = decoded
 		}
 	}
 	return out, nil
 }
 
-func parsePart(out map[string]string, part []string, query bool) error {
-	for i, attribute := range part {
-		name, value, found := strings.Cut(attribute, "=")
-		inQuery, known := attributes[name]
-		switch {
-		case !found: // it could be anything, a PIN too
-			return fmt.Errorf("attribute %d is not of the form name=value", i+1)
-		case !known:
-			return unknown(name, i+1)
-		case inQuery != query:
-			return fmt.Errorf("attribute %s is on the wrong side of the question mark", name)
-		}
-		if _, twice := out[name]; twice {
-			return fmt.Errorf("attribute %s is there twice", name)
-		}
-		decoded, err := decodeValue(name, value, query)
-		if err != nil {
-			return fmt.Errorf("attribute %s %w", name, err)
-		}
-		out[name] = decoded
-	}
-	return nil
+// legal are the characters that RFC 7512 lets stand for themselves in a path,
+// and in a query.
+var legal = map[bool]*regexp.Regexp{
+	false: regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=&%-]*$`),
+	true:  regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=/?|%-]*$`),
 }
-
-// The characters that RFC 7512 lets stand for themselves in a path and in a
-// query.
-var (
-	inPath  = regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=&%-]*$`)
-	inQuery = regexp.MustCompile(`^[A-Za-z0-9._~:\[\]@!$'()*+,=/?|%-]*$`)
-)
 
 // swallowed finds a PIN that a wrong separator made part of another value,
 // which errors and /readyz may show.
@@ -93,10 +87,6 @@ var swallowed = regexp.MustCompile(`(?i)(^|[^a-z])pin[-_]?(value|source)?\s*=`)
 // decodeValue takes the percent signs out of a value. What follows "attribute NAME"
 // in its errors says nothing of the value.
 func decodeValue(name, value string, query bool) (string, error) {
-	legal := inPath
-	if query {
-		legal = inQuery
-	}
 	switch {
 	case query && strings.Contains(value, ";"):
 		return "", errors.New("has a ; in it: behind the question mark, & separates attributes")
@@ -104,7 +94,7 @@ func decodeValue(name, value string, query bool) (string, error) {
 		return "", errors.New("has a blank in it: write it as %20")
 	case name == "pin-value" && strings.Contains(value, "+"):
 		return "", errors.New("has a + in it: write a plus sign as %2B, and a blank as %20")
-	case !legal.MatchString(value):
+	case !legal[query].MatchString(value):
 		return "", errors.New("has a character in it that must be percent-encoded, as RFC 7512 says")
 	}
 	decoded, err := url.PathUnescape(value)

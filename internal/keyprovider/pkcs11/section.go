@@ -12,7 +12,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/pin"
-	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // Backend is HSMs and smart cards, through their PKCS#11 library.
@@ -58,14 +57,18 @@ func (s *Section) Check(t keyprovider.Table, n keyprovider.Node) {
 		t.Fail("token_label", "is longer than the %d bytes of a token's label", maxLabel)
 	}
 	if t.Has("pin") {
-		s.checkPIN(t, "pin", n.File)
+		if err := s.checkPIN(n.File); err != nil {
+			t.Fail("pin", "%v", err)
+		}
 	}
-	uri := &watched{Table: t}
-	if t.Has("uri") {
-		s.takeURI(uri, n.File)
-	}
-	if !uri.failed { // nobody knows what a wrong one lacks
-		s.checkNames(t)
+	if err := s.takeURI(n.File); err != nil {
+		t.Fail("uri", "%v", err) // nobody knows what a wrong one lacks
+	} else {
+		t.Require("pkcs11_library", s.Library)
+		t.Require("key_label", s.KeyLabel)
+		if s.Slot == nil && s.TokenLabel == "" {
+			t.Fail("token_label", "is missing: say which token with token_label, slot or uri")
+		}
 	}
 	if s.KeyLabel != "" && s.DerivationKeyLabel == s.KeyLabel {
 		t.Fail("derivation_key_label", "is key_label: identity and derivation are two keys")
@@ -83,15 +86,6 @@ func (s *Section) Check(t keyprovider.Table, n keyprovider.Node) {
 	t.Absolute(&s.PINFile)
 }
 
-// checkNames wants library, token and identity key to be named.
-func (s *Section) checkNames(t keyprovider.Table) {
-	t.Require("pkcs11_library", s.Library)
-	t.Require("key_label", s.KeyLabel)
-	if s.Slot == nil && s.TokenLabel == "" {
-		t.Fail("token_label", "is missing: say which token with token_label, slot or uri")
-	}
-}
-
 // A token fills up its label, and what it says of its maker, with padding:
 // blanks as PKCS #11 wants it, some libraries NUL.
 const (
@@ -99,63 +93,40 @@ const (
 	maxLabel = 32 // bytes of a token's label
 )
 
-// maxPIN bounds a PIN in bytes.
-const maxPIN = 255
-
-// checkPIN checks a PIN that stands in the file, under pin or in the uri, and
-// puts the value of an environment variable in place of ${NAME}.
-func (s *Section) checkPIN(t keyprovider.Table, key, file string) {
-	if s.PINFile != "" {
-		t.Fail(key, "and pin_file exclude each other: one place for the PIN")
-		return
-	}
-	text := s.Pin.Expose()
-	parsed, err := secret.ParseLine(text, maxPIN)
-	parsed.Wipe()
-	switch {
-	case err != nil || bytes.ContainsAny(text, "\r\n"):
-		t.Fail(key, "%s: take it out to be asked for the PIN", noPIN(err))
-	case bytes.HasPrefix(text, []byte("${")):
-		s.Pin.Bytes = environment(t, key, string(text))
-	default:
-		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
-			t.Fail(key, "holds a PIN in a file of mode %04o that others can read: chmod 600 %s, or use pin_file",
-				info.Mode().Perm(), file)
-		}
-	}
-}
-
 var variable = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)\}$`)
 
-// environment resolves ${NAME}. The error does not repeat what could be a PIN.
-func environment(t keyprovider.Table, key, text string) *secret.Bytes {
-	match := variable.FindStringSubmatch(text)
-	if match == nil {
-		t.Fail(key, "begins with ${ and is not the name of an environment variable such as ${FROST_PIN}")
-		return nil
+// checkPIN checks a PIN that stands in the file, under pin or in the uri, and
+// puts the value of an environment variable in place of ${NAME}. Errors don't
+// repeat what could be a PIN.
+func (s *Section) checkPIN(file string) error {
+	if s.PINFile != "" {
+		return errors.New("and pin_file exclude each other: one place for the PIN")
 	}
-	value, set := os.LookupEnv(match[1])
-	if !set {
-		t.Fail(key, "names the environment variable %s, which is not set", match[1])
-		return nil
-	}
-	parsed, err := secret.ParseLine([]byte(value), maxPIN)
-	if err != nil || strings.ContainsAny(value, "\r\n") {
-		parsed.Wipe()
-		t.Fail(key, "names the environment variable %s, which %s", match[1], noPIN(err))
-		return nil
-	}
-	return parsed
-}
-
-// noPIN says why a value is no PIN; nil is one that ends a line, which only a
-// file may do.
-func noPIN(err error) string {
-	why := "ends with a line end"
+	text := s.Pin.Expose()
+	parsed, err := pin.Parse(text)
 	if err != nil {
-		why = err.Error()
+		return fmt.Errorf("%w: take it out to be asked for the PIN", err)
 	}
-	return fmt.Sprintf("is no PIN of 1 to %d bytes on one line: it %s", maxPIN, why)
+	parsed.Wipe()
+	if !bytes.HasPrefix(text, []byte("${")) {
+		if info, err := os.Stat(file); err == nil && info.Mode().Perm()&0o077 != 0 {
+			return fmt.Errorf("holds a PIN in a file of mode %04o that others can read: chmod 600 %s, or use pin_file",
+				info.Mode().Perm(), file)
+		}
+		return nil
+	}
+	match := variable.FindSubmatch(text)
+	if match == nil {
+		return errors.New("begins with ${ and is not the name of an environment variable such as ${FROST_PIN}")
+	}
+	value, set := os.LookupEnv(string(match[1]))
+	if !set {
+		return fmt.Errorf("names the environment variable %s, which is not set", match[1])
+	}
+	if s.Pin.Bytes, err = pin.Parse([]byte(value)); err != nil {
+		return fmt.Errorf("names the environment variable %s, which %w", match[1], err)
+	}
+	return nil
 }
 
 const needsDerivation = "set derivation_key_label, and make the key with: frost-worker provision --config FILE"
@@ -239,7 +210,7 @@ func (s *Section) options(n keyprovider.Node, o keyprovider.Options) Options {
 		options.PIN = pin.File(s.PINFile)
 	case o.AskPIN != nil:
 		if s.typed == nil {
-			s.typed = pin.NewTyped(o.AskPIN)
+			s.typed = &pin.Typed{Ask: o.AskPIN}
 		}
 		options.PIN, options.AfterWrongPIN = s.typed.PIN, true // whoever types it sees what happens
 	}

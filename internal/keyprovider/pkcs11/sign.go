@@ -33,29 +33,32 @@ func (c *conn) sign(s session, digest [32]byte) ([]byte, error) {
 		return nil, err
 	}
 	if !ecdsa.VerifyASN1(c.keys.public, digest[:], sig) {
-		return nil, c.badAnswer("C_Sign", "the signature does not verify under the identity key")
+		return nil, c.badAnswer("C_Sign", c.p.o.KeyLabel, "the signature does not verify under the identity key")
 	}
 	return sig, nil
 }
 
 func (c *conn) signRaw(s session, digest [32]byte) ([]byte, error) {
-	m := c.p.mod.api
-	if err := m.SignInit(s, mechanism(p11.CKM_ECDSA), c.keys.identity); err != nil {
-		return nil, err
-	}
-	raw, err := m.Sign(s, digest[:])
+	raw, err := c.signWith(s, p11.CKM_ECDSA, c.keys.identity, digest[:])
 	if err != nil {
 		return nil, err
 	}
 	sig, err := encodeSignature(raw)
 	if err != nil {
-		return nil, c.badAnswer("C_Sign", err.Error())
+		return nil, c.badAnswer("C_Sign", c.p.o.KeyLabel, err.Error())
 	}
 	return sig, nil
 }
 
-func (c *conn) badAnswer(action, what string) error {
-	return c.p.fail(keyprovider.BadAnswer, action, c.p.keyName(c.p.o.KeyLabel),
+func (c *conn) signWith(s session, m uint, key handle, message []byte) ([]byte, error) {
+	if err := c.p.mod.api.SignInit(s, mechanism(m), key); err != nil {
+		return nil, err
+	}
+	return c.p.mod.api.Sign(s, message)
+}
+
+func (c *conn) badAnswer(action, label, what string) error {
+	return c.p.fail(keyprovider.BadAnswer, action, c.p.keyName(label),
 		what+": look for news of the token's firmware", nil)
 }
 
@@ -82,9 +85,7 @@ func encodeSignature(raw []byte) ([]byte, error) {
 func (c *conn) matching(f *call, s session, candidates []*ecdsa.PublicKey) (key *ecdsa.PublicKey, err error) {
 	label := c.p.o.KeyLabel
 	var fresh [32]byte
-	if _, err := rand.Read(fresh[:]); err != nil {
-		return nil, err
-	}
+	rand.Read(fresh[:]) // does not fail
 	digest := sha256.Sum256(append([]byte(tryDigestTag), fresh[:]...))
 	err = c.p.observed(f, keyprovider.OpSign, "C_Sign", c.p.keyName(label), func() error {
 		sig, err := c.signRaw(s, digest)
@@ -106,22 +107,22 @@ func (c *conn) matching(f *call, s session, candidates []*ecdsa.PublicKey) (key 
 // tryKeys derives twice, and holds both keys against what they were at first.
 func (c *conn) tryKeys(ctx context.Context, f *call, s session) error {
 	p := c.p
-	now := &known{token: identify(c.info), visible: c.visible, public: c.keys.public, kind: c.keys.kind}
 	if c.keys.kind != "" {
 		var err error
-		if now.check, err = c.tryDerive(ctx, f, s); err != nil {
+		if c.keys.check, err = c.tryDerive(ctx, f, s); err != nil {
 			return err
 		}
 	}
+	now := c.keys
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch {
-	case p.known == nil:
-		p.known = now
-	case !p.known.public.Equal(now.public):
+	case p.first == nil:
+		p.first = &now
+	case !p.first.public.Equal(now.public):
 		return c.wrong(p.o.KeyLabel, "it is another key than before: put the node's own token back, or restore it from its "+
 			"backup")
-	case p.known.check != now.check:
+	case p.first.check != now.check:
 		return c.wrong(p.o.DerivationKeyLabel,
 			"it derives other values than before: put the node's own token back, or restore it from its backup")
 	}
@@ -131,13 +132,11 @@ func (c *conn) tryKeys(ctx context.Context, f *call, s session) error {
 // tryDerive returns the hash of a derived value.
 func (c *conn) tryDerive(ctx context.Context, f *call, s session) (check [32]byte, err error) {
 	label := c.p.o.DerivationKeyLabel
-	if c.keys.kind == ECDH {
-		endTurn, err := c.p.takeTurn(ctx, c)
-		if err != nil {
-			return check, err
-		}
-		defer endTurn()
+	endTurn, err := c.takeTurn(ctx, keyprovider.OpDerive)
+	if err != nil {
+		return check, err
 	}
+	defer endTurn()
 	var out [2][]byte
 	for i := range out {
 		err := c.p.observed(f, keyprovider.OpDerive, actDerive, c.p.keyName(label), func() (err error) {

@@ -33,44 +33,39 @@ func (p *Provider) findToken() (uint, p11.TokenInfo, error) {
 	if err != nil {
 		return 0, p11.TokenInfo{}, p.failed("C_GetSlotList", p.o.Library, err)
 	}
-	var fit []uint
+	var fit uint
 	var info p11.TokenInfo
 	var there, alike, foreign []string
-	known := p.knownKeys()
+	first := p.firstKeys()
 	for _, slot := range slots {
 		token, err := p.mod.api.GetTokenInfo(slot)
-		if err != nil {
+		here := fmt.Sprintf("slot %d: %s", slot, identify(token))
+		switch asked := (p.o.Slot == nil || *p.o.Slot == slot) && p.o.named(token); {
+		case err != nil:
 			there = append(there, fmt.Sprintf("slot %d can't be read: %v", slot, err))
-			continue
-		}
-		here := describeToken(slot, token)
-		if p.o.Slot != nil && *p.o.Slot != slot || !p.o.named(token) {
-			if token.Flags&p11.CKF_TOKEN_INITIALIZED != 0 {
-				there = append(there, here)
-			}
-			continue
-		}
-		if known != nil && identify(token) != known.token {
+		case asked && first != nil && identify(token) != first.token:
 			foreign = append(foreign, here)
-			continue
+		case asked:
+			fit, info, alike = slot, token, append(alike, here)
+		case token.Flags&p11.CKF_TOKEN_INITIALIZED != 0:
+			there = append(there, here)
 		}
-		fit, info, alike = append(fit, slot), token, append(alike, here)
 	}
 	switch {
-	case len(fit) == 0 && len(foreign) > 0: // it must not get the PIN
+	case len(alike) == 0 && len(foreign) > 0: // it must not get the PIN
 		return 0, info, p.fail(keyprovider.WrongKey, actFindToken, p.tokenName(), fmt.Sprintf(
 			"it is another token than before, which was %s; there is %s: put the node's own token back, or if its keys "+
-				"were moved to that one restart frost-worker", known.token, strings.Join(foreign, "; ")), nil)
-	case len(fit) == 0:
+				"were moved to that one restart frost-worker", first.token, strings.Join(foreign, "; ")), nil)
+	case len(alike) == 0:
 		return 0, info, p.noToken(there)
-	case len(fit) > 1:
+	case len(alike) > 1:
 		return 0, info, p.fail(keyprovider.WrongKey, actFindToken, p.tokenName(),
 			"several tokens have that label: set slot. They are "+strings.Join(alike, "; "), nil)
 	case info.Flags&p11.CKF_TOKEN_INITIALIZED == 0:
 		return 0, info, p.fail(keyprovider.NotFound, actFindToken, p.tokenName(),
-			"the token is not initialised: "+p.initCommand(fit[0]), nil)
+			"the token is not initialised: "+p.initCommand(fit), nil)
 	}
-	return fit[0], info, nil
+	return fit, info, nil
 }
 
 // named reports whether a token is the one that the section names.
@@ -78,10 +73,6 @@ func (s *Section) named(t p11.TokenInfo) bool {
 	same := func(want, is string) bool { return want == "" || want == strings.TrimRight(is, padding) }
 	return same(s.TokenLabel, t.Label) && same(s.manufacturer, t.ManufacturerID) && same(s.model, t.Model) &&
 		same(s.serial, t.SerialNumber)
-}
-
-func describeToken(slot uint, t p11.TokenInfo) string {
-	return fmt.Sprintf("slot %d: %s", slot, identify(t))
 }
 
 func (p *Provider) noToken(there []string) error {
@@ -110,21 +101,17 @@ func (c *conn) recognize(s session) error {
 	if err != nil {
 		return err
 	}
-	known := c.p.knownKeys()
+	first, r := c.p.firstKeys(), reader{c: c, s: s}
 	for _, h := range found {
-		value, err := c.bytes(s, h, p11.CKA_EC_POINT)
-		if err != nil {
-			return err
-		}
-		if key := parsePoint(value); key != nil {
-			c.visible = true
-			if known != nil && key.Equal(known.public) {
+		if key := parsePoint(r.bytes(h, p11.CKA_EC_POINT)); key != nil {
+			c.keys.visible = true
+			if first != nil && key.Equal(first.public) {
 				return nil
 			}
 		}
 	}
-	if known == nil || !c.visible && !known.visible {
-		return nil
+	if r.err != nil || first == nil || !c.keys.visible && !first.visible {
+		return r.err
 	}
 	return c.p.fail(keyprovider.WrongKey, actFindToken, c.p.keyName(c.p.o.KeyLabel),
 		fmt.Sprintf("it is another key than before, "+
@@ -132,15 +119,21 @@ func (c *conn) recognize(s session) error {
 			c.slot, identify(c.info)), nil)
 }
 
-// mechanisms are what the token can do.
-func (c *conn) mechanisms() (map[uint]bool, error) {
+// tokenInfo is what the token in the slot says now; it must be the one of before.
+func (c *conn) tokenInfo() (p11.TokenInfo, error) {
+	info, err := c.p.mod.api.GetTokenInfo(c.slot)
+	if err == nil && identify(info) != c.keys.token {
+		err = p11.Error(p11.CKR_TOKEN_NOT_PRESENT)
+	}
+	return info, c.p.failed("C_GetTokenInfo", c.p.tokenName(), err)
+}
+
+// askMechanisms finds out what the token can do.
+func (c *conn) askMechanisms() error {
 	list, err := c.p.mod.api.GetMechanismList(c.slot)
-	if err != nil {
-		return nil, c.p.failed("C_GetMechanismList", c.p.tokenName(), err)
-	}
-	out := map[uint]bool{}
+	c.can = map[uint]bool{}
 	for _, m := range list {
-		out[m.Mechanism] = true
+		c.can[m.Mechanism] = true
 	}
-	return out, nil
+	return c.p.failed("C_GetMechanismList", c.p.tokenName(), err)
 }

@@ -65,7 +65,7 @@ func TestTurmoil(t *testing.T) {
 	mustClose(t, p)
 	close(stop)
 	callers.Wait()
-	if p.mod.isReady() {
+	if isReady(p.mod) {
 		t.Fatal("the library was not finalised")
 	}
 }

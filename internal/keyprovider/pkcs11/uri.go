@@ -1,24 +1,14 @@
 package pkcs11
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
-
-// watched is a table that notes whether anything failed.
-type watched struct {
-	keyprovider.Table
-	failed bool
-}
-
-// Fail implements keyprovider.Table.
-func (w *watched) Fail(key, format string, args ...any) {
-	w.failed = true
-	w.Table.Fail(key, format, args...)
-}
 
 // takeURI puts what an RFC 7512 URI says into the section, and wipes the URI:
 //
@@ -28,13 +18,15 @@ func (w *watched) Fail(key, format string, args ...any) {
 // slot-id), of the identity key (object, id, type) and, behind the question mark,
 // module-path, pin-value and pin-source (a file), as p11tool prints them. Errors
 // never quote a value, which may be a PIN.
-func (s *Section) takeURI(t keyprovider.Table, file string) {
+func (s *Section) takeURI(file string) error {
+	if s.URI.Bytes == nil {
+		return nil
+	}
 	read, err := parseURI(string(s.URI.Expose()))
 	s.URI.Wipe()
 	s.URI = keyprovider.Secret{}
 	if err != nil {
-		t.Fail("uri", "is no PKCS#11 URI that can be used here: %v", err)
-		return
+		return fmt.Errorf("is no PKCS#11 URI that can be used here: %w", err)
 	}
 	for _, a := range []struct {
 		name, key string
@@ -46,55 +38,48 @@ func (s *Section) takeURI(t keyprovider.Table, file string) {
 	} {
 		value, there := read[a.name]
 		if there && *a.field != "" && *a.field != value {
-			t.Fail("uri", "has another %s than %s says", a.name, a.key)
+			return fmt.Errorf("has another %s than %s says", a.name, a.key)
 		} else if there {
 			*a.field = value
 		}
 	}
-	if id, there := read["id"]; there {
-		s.keyID = []byte(id)
-	}
+	s.keyID = []byte(read["id"])
 	if text, there := read["slot-id"]; there {
 		n, err := strconv.ParseUint(text, 10, 32)
 		slot := uint(n)
 		switch {
 		case err != nil:
-			t.Fail("uri", "has a slot-id that is no number")
+			return errors.New("has a slot-id that is no number")
 		case s.Slot != nil && *s.Slot != slot:
-			t.Fail("uri", "has another slot-id than slot says")
+			return errors.New("has another slot-id than slot says")
 		}
 		s.Slot = &slot
 	}
-	s.takePIN(t, read, file)
+	return s.takePIN(read, file)
 }
 
-func (s *Section) takePIN(t keyprovider.Table, read map[string]string, file string) {
+func (s *Section) takePIN(read map[string]string, file string) error {
 	value, hasValue := read["pin-value"]
 	source, hasSource := read["pin-source"]
-	if !hasValue && !hasSource {
-		return
-	}
-	for _, other := range []string{"pin", "pin_file"} {
-		if t.Has(other) {
-			t.Fail("uri", "names a PIN, and so does %s: one place for the PIN", other)
-			return
-		}
-	}
-	if hasValue && hasSource {
-		t.Fail("uri", "has both pin-value and pin-source: one place for the PIN")
-		return
-	}
-	if hasValue {
+	switch {
+	case !hasValue && !hasSource:
+		return nil
+	case s.Pin.Bytes != nil:
+		return errors.New("names a PIN, and so does pin: one place for the PIN")
+	case s.PINFile != "":
+		return errors.New("names a PIN, and so does pin_file: one place for the PIN")
+	case hasValue && hasSource:
+		return errors.New("has both pin-value and pin-source: one place for the PIN")
+	case hasValue:
 		s.Pin.Bytes = secret.New([]byte(value))
-		s.checkPIN(t, "uri", file)
-		return
+		return s.checkPIN(file)
 	}
 	if path, found := strings.CutPrefix(source, "file:"); found {
 		source = strings.TrimPrefix(path, "//")
 	}
 	if source == "" || strings.HasPrefix(source, "|") || strings.Contains(source, "://") {
-		t.Fail("uri", "has a pin-source that is not one file: programs are not run for a PIN")
-		return
+		return errors.New("has a pin-source that is not one file: programs are not run for a PIN")
 	}
 	s.PINFile = source
+	return nil
 }
