@@ -165,6 +165,11 @@ func (k *keygen) onComplaint(b *keygenBatch, node int, abort *wire.Complaint) {
 	if b.paused {
 		return
 	}
+	if abort.Code == wire.CodeFalseCertificate { // which no node reports of itself
+		report := b.job.report(ReportAborted, b.id)
+		report.Code, report.Reason, report.Culprit = abort.Code, abort.Reason, node
+		k.out.do(report)
+	}
 	if err := b.blame(node, abort); err != nil {
 		k.out.fail(b.job, err)
 		return

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -33,8 +34,12 @@ func (b *keygenBatch) header(m *wire.Manifest) wire.BatchHeader {
 // blame notes why an attempt was given up, and returns the job's failure when
 // that was too often.
 func (b *keygenBatch) blame(node int, abort *wire.Complaint) *wire.JobError {
-	b.lastAbort = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: node %d gave up: %s: %s",
-		b.part, b.attempt, node, abort.Code, abort.Reason)
+	who := fmt.Sprintf("node %d gave up: ", node)
+	if abort.Code == wire.CodeFalseCertificate {
+		who = "" // the reason names it
+	}
+	b.lastAbort = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: %s%s: %s",
+		b.part, b.attempt, who, abort.Code, abort.Reason)
 	if abort.Code != wire.CodeRestarted {
 		b.faults++
 	}

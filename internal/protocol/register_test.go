@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -146,6 +147,8 @@ func TestFalseCertificateIsBlamed(t *testing.T) {
 			equal(t, "report", [2]string{string(r.What), string(r.Code)},
 				[2]string{string(ReportRetry), string(wire.CodeFalseCertificate)})
 			equal(t, "culprit", r.Culprit, 2)
+			aborted := f.desk.reports[len(f.desk.reports)-2]
+			equal(t, "counted", [2]string{string(aborted.What), fmt.Sprint(aborted.Culprit)}, [2]string{string(ReportAborted), "2"})
 			f.newLife() // which sees it in the log
 			f.desk.arrive(job, nil)
 			if name == "another transcript" {

@@ -19,7 +19,8 @@ var suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
 
 // abortCodes say why batches were given up.
 var abortCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
-	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeOtherTranscript, wire.CodeInternal, other}
+	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeOtherTranscript, wire.CodeFalseCertificate,
+	wire.CodeInternal, other}
 
 func newWorkMetrics(both, worker factory, of Identity) workMetrics {
 	w := workMetrics{
@@ -39,7 +40,7 @@ func newWorkMetrics(both, worker factory, of Identity) workMetrics {
 	}
 	for _, event := range []protocol.ReportKind{
 		protocol.ReportDealt, protocol.ReportCertified, protocol.ReportComplete,
-		protocol.ReportRecovered, protocol.ReportCommitted, protocol.ReportShared,
+		protocol.ReportRecovered, protocol.ReportRegistered, protocol.ReportCommitted, protocol.ReportShared,
 	} {
 		for _, suite := range suites {
 			w.items.WithLabelValues(string(event), suite)
