@@ -29,19 +29,11 @@ type (
 	// summaries are done too the directory is complete; until then a key that is not
 	// in it is looked up on its own.
 	KeysRead struct{}
-	// EntryWritten answers WriteEntry. Err is why the entry was not written, and can't
-	// be.
-	EntryWritten struct {
-		ID, Job, Trace string // of the effect
-		Err            error
-	}
 )
 
 func (JobArrived) event()  {}
 func (JobPoisoned) event() {}
 func (KeysRead) event()    {}
-
-func (EntryWritten) event() {}
 
 // onJob admits a job: who asks, what was answered before, and what is asked.
 func (c *Coordinator) onJob(e JobArrived) {

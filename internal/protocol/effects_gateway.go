@@ -85,6 +85,14 @@ type JobEnd struct {
 	Took        time.Duration
 }
 
+// EntryWritten answers WriteEntry. Err is why the entry was not written, and can't be.
+type EntryWritten struct {
+	ID, Job, Trace string // of the effect
+	Err            error
+}
+
+func (EntryWritten) event() {}
+
 func (PublishTask) effect() {}
 func (WriteEntry) effect()  {}
 func (Finish) effect()      {}
