@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -85,9 +85,12 @@ func TestEntryOverJunk(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	g, write := New(w.config()), protocol.WriteEntry{ID: e.ID, Head: messages[0].Data, Deals: [][]byte{messages[1].Data}}
+	entry, err := register.NewEntry(w.Manifest, messages[0].Data, [][]byte{messages[1].Data})
+	if err != nil || entry.ID != e.ID {
+		t.Fatal(err)
+	}
 	for range 2 {
-		if err := g.register(write, nil); err != nil {
+		if err := register.Store(w.Context(), w.Bus, w.Manifest, entry, nil); err != nil {
 			t.Fatal(err)
 		}
 		if got := len(w.keys()); got != 6 {

@@ -3,7 +3,6 @@ package wire
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"strings"
 	"testing"
 
@@ -178,7 +177,7 @@ func FuzzEntry(f *testing.F) {
 			return
 		}
 		if !bytes.Equal(Encode(&e.EntryHead), data) || e.ID != ShortID(e.Header.Context(fleet.m)) {
-			t.Fatal(fmt.Sprintf("%x is read and encodes to %x", data, Encode(&e.EntryHead)))
+			t.Fatalf("%x is read and encodes to %x", data, Encode(&e.EntryHead))
 		}
 	})
 }
