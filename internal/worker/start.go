@@ -20,9 +20,6 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := w.recertify(); err != nil {
-		return err
-	}
 	from, err := w.cursor(ctx)
 	if err != nil {
 		return err
@@ -32,6 +29,9 @@ func (w *Worker) start(ctx context.Context) error {
 		return err
 	}
 	if err := w.run.Follow(ctx, bus.Keys, from, bus.FollowOptions{StreamID: w.keysID}); err != nil {
+		return err
+	}
+	if err := w.recertify(); err != nil { // what KEYS did not complete
 		return err
 	}
 	if err := w.run.Follow(ctx, bus.Sign, 1, bus.FollowOptions{}); err != nil {
