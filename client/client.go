@@ -39,7 +39,6 @@ package client
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -72,11 +71,11 @@ type Client struct {
 	owned bool // nc is this client's to close
 	sub   *nats.Subscription
 
-	closed chan struct{}
+	closed context.Context // ends with Close
+	end    context.CancelFunc
 
 	mu      sync.Mutex
-	waiting map[string][]*pending // by job id
-	closing bool
+	waiting map[*pending]bool
 }
 
 // signFunc signs a job; the private key stays behind it.
@@ -93,13 +92,15 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("client: %w", err)
 	}
 	c := &Client{
-		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name, log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
+		stated: cfg.Manifest, manifest: cfg.Manifest.core, access: access, name: cfg.Name,
+		log: cfg.Logger, tracer: newTracer(cfg.TracerProvider),
 		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
 			return wire.SignJob(cfg.Key, cfg.Manifest.Fleet, kind, cfg.Name, payload)
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
-		closed: make(chan struct{}), waiting: map[string][]*pending{},
+		waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
 	}
+	c.closed, c.end = context.WithCancel(context.Background())
 	if err = c.dial(ctx, &cfg); err != nil {
 		return nil, err
 	}
@@ -114,12 +115,12 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 // that is stored from now on is announced to this client.
 func (c *Client) open(ctx context.Context) (err error) {
 	subject := wire.FleetSubject(c.manifest.Fleet, wire.ResultSubject(c.name, "*"))
-	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err != nil {
-		return fmt.Errorf("client: subscribing to %s: %w", subject, err)
-	}
 	ctx, cancel := context.WithTimeout(ctx, ackTimeout)
 	defer cancel()
-	if err := c.nc.FlushWithContext(ctx); err != nil {
+	if c.sub, err = c.nc.Subscribe(subject, c.onResult); err == nil {
+		err = c.nc.FlushWithContext(ctx)
+	}
+	if err != nil {
 		return fmt.Errorf("client: subscribing to %s: %w", subject, err)
 	}
 	return nil
@@ -134,18 +135,8 @@ func (c *Client) Name() string { return c.name }
 // Close ends the subscription and, if New made it, the connection. Calls that
 // still wait return ErrClosed; published jobs go on. Idempotent.
 func (c *Client) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.closing {
-		return
-	}
-	c.closing = true
-	close(c.closed)
-	if c.sub != nil {
-		if err := c.sub.Unsubscribe(); err != nil && !errors.Is(err, nats.ErrConnectionClosed) {
-			c.log.Debug("unsubscribing", "error", err)
-		}
-	}
+	c.end()
+	_ = c.sub.Unsubscribe() // fails only without a subscription or a connection
 	if c.owned {
 		c.nc.Close()
 	}

@@ -46,7 +46,7 @@ func TestKeygen(t *testing.T) {
 					t.Errorf("key %+v is not the stub's", k)
 				}
 			}
-			checkSaved(t, public(s.manifest), got)
+			checkSaved(t, stated(s.manifest), got)
 		})
 	}
 }
@@ -517,7 +517,7 @@ func TestDenied(t *testing.T) {
 	if !errors.Is(err, ErrDenied) {
 		t.Errorf("got %v, want ErrDenied", err)
 	}
-	cfg := Config{URL: strings.Replace(at, ":x@", ":y@", 1), Manifest: public(s.manifest), Name: stubClient, Key: s.client,
+	cfg := Config{URL: strings.Replace(at, ":x@", ":y@", 1), Manifest: stated(s.manifest), Name: stubClient, Key: s.client,
 		Gateways: map[string]ed25519.PublicKey{stubGateway: s.gateway.Public().(ed25519.PublicKey)}}
 	if _, err := New(t.Context(), cfg); !errors.Is(err, nats.ErrAuthorization) || strings.Contains(err.Error(), ":y@") {
 		t.Errorf("wrong password: %v, want a refusal without the password in it", err)
@@ -527,7 +527,7 @@ func TestDenied(t *testing.T) {
 func TestConfig(t *testing.T) {
 	m, _ := newManifest(t)
 	key := newKey(t)
-	good := Config{Manifest: public(m), Name: stubClient, Key: key, Gateways: map[string]ed25519.PublicKey{stubGateway: key.Public().(ed25519.PublicKey)}}
+	good := Config{Manifest: stated(m), Name: stubClient, Key: key, Gateways: map[string]ed25519.PublicKey{stubGateway: key.Public().(ed25519.PublicKey)}}
 	broken := append(ed25519.PrivateKey{}, key...)
 	broken[40] ^= 1
 	tests := []struct {
@@ -575,5 +575,20 @@ func TestConfigRedacted(t *testing.T) {
 		if strings.Contains(log.String(), secret) {
 			t.Errorf("%q shows in %s", secret, log.String())
 		}
+	}
+}
+
+// TestNoFurtherJobs: after an error, or the end of ctx, no job starts.
+func TestNoFurtherJobs(t *testing.T) {
+	c := &Client{width: 1}
+	started := 0
+	fail := func(context.Context, int) (*Handle[SignResult], error) { started++; return nil, io.ErrShortWrite }
+	if err := doAll(t.Context(), c, 10, fail, nil); !errors.Is(err, io.ErrShortWrite) || started != 1 {
+		t.Errorf("%v after %d jobs", err, started)
+	}
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := doAll(ended, c, 10, fail, nil); !errors.Is(err, context.Canceled) || started != 1 {
+		t.Errorf("%v, %d jobs started", err, started-1)
 	}
 }

@@ -2,6 +2,7 @@ package client
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
@@ -79,14 +80,8 @@ func (cfg *Config) check() error {
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 		bad("tls_cert and tls_key go together: set both or neither")
 	}
-	if cfg.PollAfter <= 0 {
-		cfg.PollAfter = 2 * time.Second
-	}
-	if cfg.MaxInFlight <= 0 {
-		cfg.MaxInFlight = 8
-	}
-	if cfg.Logger == nil {
-		cfg.Logger = slog.New(slog.DiscardHandler)
-	}
+	cfg.PollAfter = cmp.Or(max(cfg.PollAfter, 0), 2*time.Second)
+	cfg.MaxInFlight = cmp.Or(max(cfg.MaxInFlight, 0), 8)
+	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))
 	return errors.Join(errs...)
 }

@@ -14,11 +14,12 @@ func (c *Client) dial(ctx context.Context, cfg *Config) (err error) {
 		c.nc, err = natsconn.Wrap(cfg.Conn, ackTimeout)
 	} else {
 		c.nc, err = natsconn.Connect(ctx, natsconn.Options{
-			URL: cfg.URL, Name: "frostfleet client " + cfg.Name, Credentials: cfg.Credentials,
-			TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
+			URL: cfg.URL, Name: "frostfleet client " + cfg.Name,
+			Files: natsconn.Files{
+				Credentials: cfg.Credentials, TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
+			},
 			InboxPrefix: cfg.InboxPrefix, AckTimeout: ackTimeout, Log: cfg.Logger,
 		})
-		c.owned = err == nil
 	}
 	if err != nil {
 		return fmt.Errorf("client: %w", err)

@@ -86,14 +86,14 @@ type ProofError struct {
 }
 
 func (e *ProofError) Error() string {
-	job, by := "", ""
+	what := "the result"
 	if e.Job != "" {
-		job = "job " + e.Job + ": "
+		what = "job " + e.Job + ": " + what
 	}
 	if e.Gateway != "" {
-		by = " by gateway " + e.Gateway
+		what += " by gateway " + e.Gateway
 	}
-	return fmt.Sprintf("%sthe result%s does not prove what it claims, do not use it: %v", job, by, e.Err)
+	return fmt.Sprintf("%s does not prove what it claims, do not use it: %v", what, e.Err)
 }
 
 func (e *ProofError) Unwrap() error { return e.Err }

@@ -4,13 +4,31 @@ import (
 	"context"
 
 	"go.opentelemetry.io/otel/trace"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Handle is a job that was published.
 type Handle[R any] struct {
 	p     *pending
 	span  trace.Span // ended by the first Wait
-	check func(*answer) (*R, error)
+	check func(*prepared, *answer) (*R, error)
+}
+
+// submitJob publishes a job, which check knows the right answers to.
+func submitJob[R any](ctx context.Context, c *Client, job wire.Job, patient bool,
+	check func(*prepared, *answer) (*R, error)) (*Handle[R], error) {
+	j, err := c.prepare(job)
+	if err != nil {
+		return nil, err
+	}
+	ctx, span := c.begin(ctx, j)
+	p, err := c.submit(ctx, j, patient)
+	if err != nil {
+		finish(span, err)
+		return nil, err
+	}
+	return &Handle[R]{p: p, span: span, check: check}, nil
 }
 
 // Job is the job's id: what to look for in the fleet's logs and results.
@@ -24,7 +42,7 @@ func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if r, err = h.check(a); err != nil {
+	if r, err = h.check(h.p.job, a); err != nil {
 		return nil, &ProofError{Job: h.Job(), Gateway: a.gateway, Err: err}
 	}
 	return r, nil

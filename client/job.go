@@ -64,23 +64,24 @@ func (c *Client) prepare(job wire.Job) (*prepared, error) {
 // errOneJob says why a request with a job id can't be cut.
 var errOneJob = errors.New("client: a request with JobID must fit one job: leave JobID empty, or ask for less")
 
-// cutItems cuts items into jobs by number and by encoded size.
-func cutItems(items []wire.JobItem) [][]wire.JobItem {
-	var parts [][]wire.JobItem
+// cutItems cuts items into jobs by number and by encoded size: job i has the
+// items from cuts[i] to cuts[i+1].
+func cutItems(items []SignItem) (cuts []int) {
+	cuts = []int{0}
 	start, size := 0, 0
 	for i, it := range items {
 		n := encodedSize(it)
 		if i > start && (i-start == MaxJobItems || size+n > maxItemsSize) {
-			parts = append(parts, items[start:i])
+			cuts = append(cuts, i)
 			start, size = i, 0
 		}
 		size += n
 	}
-	return append(parts, items[start:])
+	return append(cuts, len(items))
 }
 
 // encodedSize is at least what an item takes in a job's JSON, in bytes.
-func encodedSize(it wire.JobItem) int {
+func encodedSize(it SignItem) int {
 	const names = len(`{"key":"","message":"","script_root":""},`)
 	return names + len(it.Key) + 2*len(it.Message) + 2*len(it.ScriptRoot)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -64,20 +63,10 @@ func (c *Client) Keygen(ctx context.Context, req KeygenRequest) (*KeygenResult, 
 		return &KeygenResult{}, err
 	}
 	parts := make([]*KeygenResult, jobs)
-	var mu sync.Mutex
 	done := 0
-	err = pipeline(ctx, jobs, c.width, func(ctx context.Context, i int) error {
-		h, err := c.startKeygen(ctx, req.job(min(size, req.Count-i*size)), true)
-		if err != nil {
-			return err
-		}
-		defer c.unregister(h.p)
-		part, err := h.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
+	err = doAll(ctx, c, jobs, func(ctx context.Context, i int) (*Handle[KeygenResult], error) {
+		return c.startKeygen(ctx, req.job(min(size, req.Count-i*size)), true)
+	}, func(i int, part *KeygenResult) error {
 		parts[i] = part
 		done += len(part.Keys)
 		if req.OnProof != nil {
@@ -128,22 +117,12 @@ func (req KeygenRequest) cut() (size, jobs int, err error) {
 }
 
 func (c *Client) startKeygen(ctx context.Context, job wire.Job, patient bool) (*Handle[KeygenResult], error) {
-	j, err := c.prepare(job)
-	if err != nil {
-		return nil, err
-	}
-	ctx, span := c.begin(ctx, j)
-	p, err := c.submit(ctx, j, patient)
-	if err != nil {
-		finish(span, err)
-		return nil, err
-	}
-	return &Handle[KeygenResult]{p: p, span: span, check: func(a *answer) (*KeygenResult, error) {
+	return submitJob(ctx, c, job, patient, func(j *prepared, a *answer) (*KeygenResult, error) {
 		proof := Proof{Client: c.name, Job: string(j.Payload), Result: json.RawMessage(a.raw)}
 		keys, err := proof.verify(c.manifest, &a.result)
 		if err != nil {
 			return nil, err
 		}
 		return &KeygenResult{Keys: keys, Proofs: []Proof{proof}}, nil
-	}}, nil
+	})
 }

@@ -18,7 +18,8 @@ func Load(path string) (Config, error) {
 	}
 	manifest, errManifest := LoadManifest(file.Client.Manifest)
 	if want := file.Client.Fleet; errManifest == nil && want != "" && want != manifest.Fleet {
-		errManifest = fmt.Errorf("%s: client.fleet is %q, but the manifest %s is of fleet %q", path, want, file.Client.Manifest, manifest.Fleet)
+		errManifest = fmt.Errorf("%s: client.fleet is %q, but the manifest %s is of fleet %q",
+			path, want, file.Client.Manifest, manifest.Fleet)
 	}
 	access, errAccess := config.LoadAccess(file.Client.Access)
 	key, errKey := config.LoadKey(file.Client.KeyFile)

@@ -19,27 +19,18 @@ type Manifest struct {
 }
 
 // ParseManifest reads and validates the content of a manifest.json.
-func ParseManifest(data []byte) (*Manifest, error) {
-	m, err := wire.ParseManifest(data)
-	if err != nil {
-		return nil, err
-	}
-	return public(m), nil
-}
+func ParseManifest(data []byte) (*Manifest, error) { return public(wire.ParseManifest(data)) }
 
 // LoadManifest reads and validates a manifest.json.
-func LoadManifest(path string) (*Manifest, error) {
-	m, err := config.LoadManifest(path)
-	if err != nil {
-		return nil, err
-	}
-	return public(m), nil
-}
+func LoadManifest(path string) (*Manifest, error) { return public(config.LoadManifest(path)) }
 
 // Hash identifies the manifest: two fleets, or two versions of one, never have
 // the same. Certificates and results name it.
 func (m *Manifest) Hash() [32]byte { return m.core.Hash() }
 
-func public(m *wire.Manifest) *Manifest {
-	return &Manifest{Fleet: m.Fleet, Network: m.Network, N: m.N, T: m.T, core: m}
+func public(m *wire.Manifest, err error) (*Manifest, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &Manifest{Fleet: m.Fleet, Network: m.Network, N: m.N, T: m.T, core: m}, nil
 }

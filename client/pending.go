@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"slices"
+	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -46,36 +46,32 @@ func (c *Client) register(j *prepared) (*pending, error) {
 	p := &pending{c: c, job: j, done: make(chan struct{})}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.closing {
+	if c.closed.Err() != nil {
 		return nil, ErrClosed
 	}
-	for id, list := range c.waiting { // abandoned handles
-		if time.Since(list[0].job.job.Expires) > 2*defaultGrace {
-			delete(c.waiting, id)
-		}
-	}
-	c.waiting[j.job.ID] = append(c.waiting[j.job.ID], p)
+	maps.DeleteFunc(c.waiting, func(p *pending, _ bool) bool { // abandoned handles
+		return time.Since(p.job.job.Expires) > 2*defaultGrace
+	})
+	c.waiting[p] = true
 	return p, nil
 }
 
 func (c *Client) unregister(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	id := p.job.job.ID
-	c.waiting[id] = slices.DeleteFunc(c.waiting[id], func(other *pending) bool { return other == p })
-	if len(c.waiting[id]) == 0 {
-		delete(c.waiting, id)
-	}
+	delete(c.waiting, p)
 }
 
 // onResult is the subscription's handler.
 func (c *Client) onResult(m *nats.Msg) {
 	id := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
 	c.mu.Lock()
-	waiting := append([]*pending(nil), c.waiting[id]...)
+	waiting := maps.Clone(c.waiting)
 	c.mu.Unlock()
-	for _, p := range waiting {
-		p.offer(m)
+	for p := range waiting {
+		if p.job.job.ID == id {
+			p.offer(m)
+		}
 	}
 }
 
@@ -99,12 +95,9 @@ func (p *pending) offer(m *nats.Msg) {
 }
 
 func (p *pending) answered() bool {
-	select {
-	case <-p.done:
-		return true
-	default:
-		return false
-	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.answer != nil
 }
 
 // read decides whether a message answers the job. A rejection answers only the
@@ -165,7 +158,7 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 			}
 		case <-ctx.Done():
 			return nil, p.explain(ctx.Err())
-		case <-p.c.closed:
+		case <-p.c.closed.Done():
 			return nil, p.explain(ErrClosed)
 		}
 	}
@@ -201,14 +194,13 @@ func (p *pending) poll(ctx context.Context) {
 
 func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 	m, err := p.c.stored(ctx, stream, subject)
-	if err != nil {
-		p.mu.Lock()
-		p.ignored = err
-		p.mu.Unlock()
+	switch {
+	case err != nil:
 		p.c.log.Warn("reading the stored result", "job", p.job.job.ID, "error", err)
-		return
-	}
-	if m != nil {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.ignored = err
+	case m != nil:
 		p.offer(m)
 	}
 }
@@ -218,18 +210,20 @@ func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 func (c *Client) stored(ctx context.Context, stream, subject string) (*nats.Msg, error) {
 	subject = "$JS.API.DIRECT.GET." + c.stream(stream) + "." + wire.FleetSubject(c.manifest.Fleet, subject)
 	m, err := c.nc.Ask(ctx, subject, nil)
-	switch {
-	case err == nil && m.Header.Get("Status") == "":
-		return m, nil
-	case err == nil && m.Header.Get("Status") == "404":
-		return nil, nil
-	case err == nil:
-		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s",
-			m.Header.Get("Status"), m.Header.Get("Description"))
-	case errors.Is(err, nats.ErrNoResponders):
-		return nil, fmt.Errorf("reading the stored result: %w", errNoDirectGet)
+	if errors.Is(err, nats.ErrNoResponders) {
+		err = errNoDirectGet
 	}
-	return nil, fmt.Errorf("reading the stored result: %w", err)
+	if err != nil {
+		return nil, fmt.Errorf("reading the stored result: %w", err)
+	}
+	switch status := m.Header.Get("Status"); status {
+	case "":
+		return m, nil
+	case "404":
+		return nil, nil
+	default:
+		return nil, fmt.Errorf("reading the stored result: status %.64s %.64s", status, m.Header.Get("Description"))
+	}
 }
 
 var errNoDirectGet = errors.New("no answer: the stream is missing (administrator: frostctl bus apply) " +

@@ -3,40 +3,37 @@ package client
 import (
 	"context"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 )
 
-// pipeline runs the jobs 0..n-1, at most width at a time and in order of their
-// start. After an error no further job starts, and those under way are waited
+// doAll does the jobs 0..n-1, at most as many at a time as the client may have
+// under way, and hands each checked result to take. Calls of take do not
+// overlap. After an error no further job starts, and those under way are waited
 // for: what they produce exists. It returns the first error.
-func pipeline(ctx context.Context, n, width int, run func(ctx context.Context, i int) error) error {
-	var (
-		wg     sync.WaitGroup
-		once   sync.Once
-		first  error
-		failed = make(chan struct{})
-		places = make(chan struct{}, width)
-	)
-	fail := func(err error) { once.Do(func() { first = err; close(failed) }) }
+func doAll[R any](ctx context.Context, c *Client, n int,
+	start func(ctx context.Context, i int) (*Handle[R], error), take func(i int, r *R) error) error {
+	jobs, going := errgroup.WithContext(ctx)
+	jobs.SetLimit(c.width)
+	var taking sync.Mutex
 	for i := range n {
-		select {
-		case places <- struct{}{}:
-		case <-failed:
-		case <-ctx.Done():
-			fail(ctx.Err())
-		}
-		select {
-		case <-failed:
-			wg.Wait()
-			return first
-		default:
-		}
-		wg.Go(func() {
-			defer func() { <-places }()
-			if err := run(ctx, i); err != nil {
-				fail(err)
+		jobs.Go(func() error {
+			if going.Err() != nil { // a job failed, or ctx ended
+				return ctx.Err()
 			}
+			h, err := start(ctx, i)
+			if err != nil {
+				return err
+			}
+			defer c.unregister(h.p)
+			r, err := h.Wait(ctx)
+			if err != nil {
+				return err
+			}
+			taking.Lock()
+			defer taking.Unlock()
+			return take(i, r)
 		})
 	}
-	wg.Wait()
-	return first
+	return jobs.Wait()
 }

@@ -54,7 +54,8 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 	}
 }
 
-// publish makes one attempt.
+// publish makes one attempt. What its failure means is in the errors of this
+// package.
 func (c *Client) publish(ctx context.Context, j *prepared) error {
 	m := &nats.Msg{
 		Subject: wire.FleetSubject(c.manifest.Fleet, wire.JobSubject(j.Kind, c.name)),
@@ -64,14 +65,10 @@ func (c *Client) publish(ctx context.Context, j *prepared) error {
 	m.Header.Set(wire.HeaderClient, c.name)
 	m.Header.Set(wire.HeaderSignature, j.SignatureHeader())
 	inject(ctx, m.Header)
-	if _, err := c.nc.Store(ctx, m); err != nil {
-		return c.outcome(m.Subject, err)
+	_, err := c.nc.Store(ctx, m)
+	if err == nil {
+		return nil
 	}
-	return nil
-}
-
-// outcome is what a failed attempt means, in the errors of this package.
-func (c *Client) outcome(subject string, err error) error {
 	err = natsconn.Classify(err)
 	if busy, ok := errors.AsType[*natsconn.BusyError](err); ok {
 		return &BusyError{RetryAfter: busyRetry, Reason: busy.Reason}
@@ -79,5 +76,5 @@ func (c *Client) outcome(subject string, err error) error {
 	if errors.Is(err, natsconn.ErrClosed) {
 		err = ErrClosed
 	}
-	return fmt.Errorf("publishing to %s: %w", subject, err)
+	return fmt.Errorf("publishing to %s: %w", m.Subject, err)
 }

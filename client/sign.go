@@ -3,7 +3,6 @@ package client
 import (
 	"context"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -56,33 +55,17 @@ type SignResult struct {
 // After an error the result holds nothing for what is missing: such entries have no
 // Signature.
 func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error) {
-	parts := cutItems(req.jobItems())
-	all := &SignResult{Signatures: make([]Signature, len(req.Items))}
-	if req.JobID != "" && len(parts) > 1 {
+	cuts := cutItems(req.Items)
+	all, jobs, done := &SignResult{Signatures: make([]Signature, len(req.Items))}, len(cuts)-1, 0
+	if req.JobID != "" && jobs > 1 {
 		return all, errOneJob
 	}
-	starts := make([]int, len(parts))
-	for i := 1; i < len(parts); i++ {
-		starts[i] = starts[i-1] + len(parts[i-1])
-	}
-	var mu sync.Mutex
-	done := 0
-	err := pipeline(ctx, len(parts), c.width, func(ctx context.Context, i int) error {
-		from, to := starts[i], starts[i]+len(parts[i])
-		h, err := c.startSign(ctx, req, req.Items[from:to], parts[i], true)
-		if err != nil {
-			return err
-		}
-		defer c.unregister(h.p)
-		part, err := h.Wait(ctx)
-		if err != nil {
-			return err
-		}
-		mu.Lock()
-		defer mu.Unlock()
+	err := doAll(ctx, c, jobs, func(ctx context.Context, i int) (*Handle[SignResult], error) {
+		return c.startSign(ctx, req, req.Items[cuts[i]:cuts[i+1]], true)
+	}, func(i int, part *SignResult) error {
 		all.Suite = part.Suite
-		copy(all.Signatures[from:to], part.Signatures)
-		if done += to - from; req.Progress != nil {
+		copy(all.Signatures[cuts[i]:], part.Signatures)
+		if done += len(part.Signatures); req.Progress != nil {
 			req.Progress(done, len(req.Items))
 		}
 		return nil
@@ -93,40 +76,28 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error)
 // SubmitSign publishes one sign job and returns once it is stored. If the
 // fleet is busy it says so at once, with a *BusyError.
 func (c *Client) SubmitSign(ctx context.Context, req SignRequest) (*Handle[SignResult], error) {
-	return c.startSign(ctx, req, req.Items, req.jobItems(), false)
+	return c.startSign(ctx, req, req.Items, false)
 }
 
-func (req SignRequest) jobItems() []wire.JobItem {
-	items := make([]wire.JobItem, len(req.Items))
-	for i, it := range req.Items {
-		items[i] = wire.JobItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot}
-	}
-	return items
-}
-
-func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, items []wire.JobItem,
-	patient bool) (*Handle[SignResult], error) {
-	for i := range want {
-		if err := want[i].check(i); err != nil {
+// startSign starts the job of some of the request's items.
+func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem, patient bool) (
+	*Handle[SignResult], error) {
+	job := wire.Job{ID: req.JobID, Kind: wire.KindSign, Expires: req.Expires}
+	for i, it := range want {
+		if err := it.check(i); err != nil {
 			err.Job = req.JobID
 			return nil, err
 		}
+		job.Items = append(job.Items, wire.JobItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot})
 	}
-	j, err := c.prepare(wire.Job{ID: req.JobID, Kind: wire.KindSign, Expires: req.Expires, Items: items})
-	if err != nil {
-		return nil, err
-	}
-	ctx, span := c.begin(ctx, j)
-	p, err := c.submit(ctx, j, patient)
-	if err != nil {
-		finish(span, err)
-		return nil, err
-	}
-	// While the fleet signs there is time for what its answer is compared with.
-	keys := outputKeys(want)
-	return &Handle[SignResult]{p: p, span: span, check: func(a *answer) (*SignResult, error) {
+	var keys []outputKey
+	h, err := submitJob(ctx, c, job, patient, func(_ *prepared, a *answer) (*SignResult, error) {
 		return checkSignatures(c.manifest, want, keys, &a.result)
-	}}, nil
+	})
+	if err == nil {
+		keys = outputKeys(want) // now there is time, while the fleet signs
+	}
+	return h, err
 }
 
 // check refuses what can't be right whatever the key, and what can't be right

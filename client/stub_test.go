@@ -81,6 +81,12 @@ func newManifest(t testing.TB) (*wire.Manifest, []*ecdsa.PrivateKey) {
 	return m, nodes
 }
 
+// stated is a manifest as callers have it.
+func stated(m *wire.Manifest) *Manifest {
+	p, _ := public(m, nil)
+	return p
+}
+
 func newKey(t testing.TB) ed25519.PrivateKey {
 	_, key, err := ed25519.GenerateKey(rand.Reader)
 	if err != nil {
@@ -142,7 +148,7 @@ func start(t testing.TB) (*gatewayStub, *Client) {
 
 func (s *gatewayStub) connect(cfg Config) *Client {
 	s.t.Helper()
-	cfg.Manifest, cfg.Name, cfg.Key = public(s.manifest), stubClient, s.client
+	cfg.Manifest, cfg.Name, cfg.Key = stated(s.manifest), stubClient, s.client
 	cfg.Gateways = map[string]ed25519.PublicKey{stubGateway: s.gateway.Public().(ed25519.PublicKey)}
 	c, err := New(s.t.Context(), cfg)
 	if err != nil {

@@ -50,10 +50,9 @@ func finish(span trace.Span, err error) {
 // inject puts the traceparent of ctx's span beside a job, and nothing else:
 // neither tracestate nor baggage, which have no bounds.
 func inject(ctx context.Context, h nats.Header) {
-	if !trace.SpanContextFromContext(ctx).IsValid() {
-		return
-	}
 	carrier := propagation.MapCarrier{}
 	propagation.TraceContext{}.Inject(ctx, carrier)
-	h[headerTrace] = []string{carrier[headerTrace]}
+	if parent, ok := carrier[headerTrace]; ok {
+		h[headerTrace] = []string{parent}
+	}
 }

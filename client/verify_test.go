@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 
@@ -186,17 +187,15 @@ func TestForgedForDefaultKey(t *testing.T) {
 }
 
 func TestCutItems(t *testing.T) {
-	item := func(bytes int) wire.JobItem {
-		return wire.JobItem{Key: "00112233445566778899aabbccddeeff.999", Message: make([]byte, bytes), ScriptRoot: make([]byte, 32)}
-	}
+	const key = "00112233445566778899aabbccddeeff.999"
 	for _, tt := range []struct{ count, size int }{{0, 0}, {1, 32}, {1000, 32}, {1001, 32}, {2500, 32}, {1000, 4096}, {127, 4096}} {
 		t.Run(fmt.Sprintf("%d of %d bytes", tt.count, tt.size), func(t *testing.T) {
-			items := make([]wire.JobItem, tt.count)
-			for i := range items {
-				items[i] = item(tt.size)
-			}
+			item := SignItem{Key: key, Message: make([]byte, tt.size), ScriptRoot: make([]byte, 32)}
+			cuts := cutItems(slices.Repeat([]SignItem{item}, tt.count))
 			total := 0
-			for _, part := range cutItems(items) {
+			for i := range cuts[1:] {
+				part := slices.Repeat([]wire.JobItem{{Key: key, Message: item.Message, ScriptRoot: item.ScriptRoot}},
+					cuts[i+1]-cuts[i])
 				total += len(part)
 				payload, err := json.Marshal(wire.Job{ID: strings.Repeat("0", 36), Kind: wire.KindSign, Items: part})
 				if err != nil {
@@ -223,14 +222,14 @@ func FuzzProof(f *testing.F) {
 	}
 	job := wire.SignedJob{Client: stubClient, Kind: wire.KindKeygen, Payload: payload}
 	good := Proof{Client: stubClient, Job: string(payload), Result: s.result(job).Encode()}
-	keys, err := good.Verify(public(m))
+	keys, err := good.Verify(stated(m))
 	if err != nil {
 		f.Fatal(err)
 	}
 	f.Add(good.Client, good.Job, []byte(good.Result))
 	f.Add(good.Client, strings.Replace(good.Job, `"count":2`, `"count":4611686018427387904`, 1), []byte(good.Result))
 	f.Fuzz(func(t *testing.T, client, job string, result []byte) {
-		got, err := Proof{Client: client, Job: job, Result: result}.Verify(public(m))
+		got, err := Proof{Client: client, Job: job, Result: result}.Verify(stated(m))
 		if err != nil {
 			if got != nil {
 				t.Errorf("keys beside an error: %v", got)

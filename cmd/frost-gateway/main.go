@@ -25,15 +25,20 @@ only if nothing is.`
 func main() { os.Exit(launch.Execute(newRootCommand())) }
 
 func newRootCommand() *cobra.Command {
-	root := &cobra.Command{Use: "frost-gateway", Short: "Schedules a Frostfleet's jobs and aggregates the workers' answers"}
-	root.AddCommand(selftest.CheckCommand("frost-gateway", "gateway.toml", checkLong, func(path string, _ bool) *selftest.Report { return selftest.CheckGateway(path) }, false))
-	root.AddCommand(launch.RunCommand("Run the gateway until SIGTERM", func(ctx context.Context, path string, o launch.Options) error {
+	root := &cobra.Command{Use: "frost-gateway",
+		Short: "Schedules a Frostfleet's jobs and aggregates the workers' answers"}
+	check := func(path string, _ bool) *selftest.Report { return selftest.CheckGateway(path) }
+	run := func(ctx context.Context, path string, o launch.Options) error {
 		g, err := config.LoadGateway(path)
 		if err != nil {
 			return err
 		}
 		o.Serve = natsserver.Embed
 		return launch.Gateway(ctx, g, o)
-	}))
+	}
+	root.AddCommand(
+		selftest.CheckCommand("frost-gateway", "gateway.toml", checkLong, check, false),
+		launch.RunCommand("Run the gateway until SIGTERM", run),
+	)
 	return root
 }

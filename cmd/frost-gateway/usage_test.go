@@ -9,9 +9,9 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/command"
-	"github.com/frostfleet/frostfleet/internal/command/commandtest"
 	"github.com/frostfleet/frostfleet/internal/fleet"
 	"github.com/frostfleet/frostfleet/internal/selftest"
+	"github.com/frostfleet/frostfleet/test/commandtest"
 )
 
 var program = commandtest.Program{Root: newRootCommand}

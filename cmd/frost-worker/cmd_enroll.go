@@ -1,8 +1,12 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/command"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -23,17 +27,10 @@ the provider.
 frostctl fleet manifest joins the cards of all nodes.`,
 		Example: "  frost-worker enroll --config node.toml --fleet main > card0.json",
 	}
-	path := addConfigFlag(cmd)
 	cmd.Flags().StringVar(&fleet, "fleet", "", "name of the fleet that the node will belong to")
 	cmd.Flags().IntVar(&epoch, "epoch", 1, "epoch of the manifest")
 	_ = cmd.MarkFlagRequired("fleet")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := interruptible(cmd)
-		defer stop()
-		n, err := launch.ParseNode(*path)
-		if err != nil {
-			return err
-		}
+	return onNode(cmd, func(ctx context.Context, n *config.Node) error {
 		back, err := launch.OpenProvider(ctx, n, launch.ProviderOptions{Options: keyprovider.Options{
 			Pinned: launch.PinnedIdentity(n), Enrolling: true, AskPIN: person(cmd.InOrStdin()),
 		}})
@@ -49,10 +46,9 @@ frostctl fleet manifest joins the cards of all nodes.`,
 		if err != nil {
 			return err
 		}
-		return printJSON(cmd, wire.Card{
+		return command.PrintDocument(cmd.OutOrStdout(), wire.Card{
 			Version: wire.CardVersion, Fleet: fleet, Network: n.Network.Type,
 			N: n.Node.MaxSigners, T: n.Node.MinSigners, Epoch: epoch, NodeCard: card,
 		})
-	}
-	return cmd
+	})
 }

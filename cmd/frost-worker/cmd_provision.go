@@ -1,17 +1,19 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/command"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 )
 
 func newProvisionCommand() *cobra.Command {
 	var o keyprovider.Options
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "provision --config FILE", Short: "Make the node's keys, where a node may", Args: cobra.NoArgs,
 		Long: `Provision makes the keys that the configuration names and that are not there
@@ -24,30 +26,22 @@ policies, filled in from the configuration.`,
 		Example: `  frost-worker provision --config node.toml
   frost-worker provision --config node.toml --role-arn arn:aws:iam::123456789012:role/frost-node-0 > keys.sh`,
 	}
-	path := addConfigFlag(cmd)
 	cmd.Flags().StringVar(&o.Role, "role-arn", "",
 		"ARN of the node's role (AWS KMS; default: role frost-node-INDEX in the account of the keys)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := interruptible(cmd)
-		defer stop()
-		n, err := launch.ParseNode(*path)
-		if err != nil {
-			return err
-		}
+	cmd.Flags().Bool("json", false, "print one JSON document")
+	return onNode(cmd, func(ctx context.Context, n *config.Node) error {
 		o.AskPIN = person(cmd.InOrStdin())
 		result, err := launch.Provision(ctx, n, o)
 		if err != nil {
 			return err
 		}
-		if asJSON {
-			return printJSON(cmd, result)
+		if command.WantJSON(cmd) {
+			return command.PrintDocument(cmd.OutOrStdout(), result)
 		}
 		if err := result.Print(cmd.OutOrStdout()); err != nil {
 			return err
 		}
-		fmt.Fprintf(cmd.ErrOrStderr(), "then: frost-worker selftest --enrolling --config %s\n", *path)
+		fmt.Fprintf(cmd.ErrOrStderr(), "then: frost-worker selftest --enrolling --config %s\n", n.Path())
 		return nil
-	}
-	return cmd
+	})
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/selftest"
 )
 
 func newSelftestCommand() *cobra.Command {
 	var o selftest.Options
-	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "selftest --config FILE", Short: "Test the node's key provider step by step", Args: cobra.NoArgs,
 		Long: `Selftest first checks what this machine alone can tell, as check does. Then it
@@ -29,21 +29,17 @@ It can run beside the worker. With derivation = "file" and no secret in
 storage_path yet, it makes the secret, as enroll would.`,
 		Example: "  frost-worker selftest --config node.toml\n  frost-worker selftest --config node.toml --json",
 	}
-	path := addConfigFlag(cmd)
-	cmd.Flags().BoolVar(&o.Enrolling, "enrolling", false, "the fleet has no manifest yet: skip it if it is missing, and the access list")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
+	path := command.ConfigFlag(cmd)
+	cmd.Flags().BoolVar(&o.Enrolling, "enrolling", false,
+		"the fleet has no manifest yet: skip it if it is missing, and the access list")
+	cmd.Flags().Bool("json", false, "print one JSON document")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := interruptible(cmd)
-		defer stop()
 		o.PIN = person(cmd.InOrStdin())
-		if !asJSON {
-			show(cmd.OutOrStdout(), cmd.ErrOrStderr(), &o)
+		if command.WantJSON(cmd) {
+			return selftest.Run(cmd.Context(), *path, o).Write(cmd)
 		}
-		report := selftest.Run(ctx, *path, o)
-		if asJSON {
-			return report.Write(cmd, true)
-		}
-		return report.Err(cmd.Name())
+		show(cmd.OutOrStdout(), cmd.ErrOrStderr(), &o)
+		return selftest.Run(cmd.Context(), *path, o).Err(cmd.Name())
 	}
 	return cmd
 }

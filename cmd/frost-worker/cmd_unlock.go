@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/launch"
 )
@@ -21,14 +23,7 @@ once the token takes it, the token and this node's programs forget the wrong
 ones. A worker that waits for that goes on within half a minute.`,
 		Example: "  frost-worker unlock --config node.toml",
 	}
-	path := addConfigFlag(cmd)
-	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		ctx, stop := interruptible(cmd)
-		defer stop()
-		n, err := launch.ParseNode(*path)
-		if err != nil {
-			return err
-		}
+	return onNode(cmd, func(ctx context.Context, n *config.Node) error {
 		taken := false
 		o := keyprovider.Options{AskPIN: person(cmd.InOrStdin()), AfterWrongPIN: true, Observe: func(c keyprovider.Call) {
 			taken = taken || c.Operation == keyprovider.OpLogin && c.Err == nil
@@ -48,6 +43,5 @@ ones. A worker that waits for that goes on within half a minute.`,
 			_, err = fmt.Fprintln(cmd.OutOrStdout(), "the token took the PIN, and forgets wrong ones before")
 		}
 		return err
-	}
-	return cmd
+	})
 }

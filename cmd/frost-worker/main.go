@@ -7,14 +7,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"io"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
+	"github.com/frostfleet/frostfleet/internal/command"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/selftest"
@@ -62,24 +61,15 @@ func person(in io.Reader) pin.Source {
 	return pin.Prompt(terminal, os.Stderr, "PIN of the token: ")
 }
 
-// addConfigFlag adds --config, which is required.
-func addConfigFlag(cmd *cobra.Command) *string {
-	path := cmd.Flags().StringP("config", "c", "", "the node's configuration file (TOML)")
-	_ = cmd.MarkFlagRequired("config")         // fails only without such a flag
-	_ = cmd.MarkFlagFilename("config", "toml") // so does this
-	return path
-}
-
-// interruptible ends the command's context on SIGINT and SIGTERM, so that a
-// prompt gives the terminal its echo back.
-func interruptible(cmd *cobra.Command) (context.Context, context.CancelFunc) {
-	return signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-}
-
-// printJSON prints one document.
-func printJSON(cmd *cobra.Command, v any) error {
-	enc := json.NewEncoder(cmd.OutOrStdout())
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+// onNode makes cmd a command on the node whose file --config names.
+func onNode(cmd *cobra.Command, run func(context.Context, *config.Node) error) *cobra.Command {
+	path := command.ConfigFlag(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		n, err := launch.ParseNode(*path)
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), n)
+	}
+	return cmd
 }

@@ -4,7 +4,7 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/command"
-	"github.com/frostfleet/frostfleet/internal/command/commandtest"
+	"github.com/frostfleet/frostfleet/test/commandtest"
 )
 
 var program = commandtest.Program{Root: newRootCommand}

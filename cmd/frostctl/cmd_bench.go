@@ -14,7 +14,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-type benchOptions struct {
+// benchmark is one benchmark: its flags, and what it runs with.
+type benchmark struct {
 	chain    string
 	rate     float64
 	duration time.Duration
@@ -27,6 +28,11 @@ type benchOptions struct {
 	timeout  time.Duration
 	hgrm     string
 	yes      bool
+
+	cmd     *cobra.Command
+	c       *client.Client
+	signers []client.Key // to sign with
+	salt    string       // makes the messages of each run its own
 }
 
 func newBenchCommand() *cobra.Command {
@@ -55,7 +61,7 @@ for it. On any network but regtest the command does nothing without --yes.`,
 }
 
 func newBenchKeygenCommand() *cobra.Command {
-	var o benchOptions
+	var b benchmark
 	cmd := &cobra.Command{
 		Use:   "keygen --chain CHAIN",
 		Short: "Load of keygen jobs",
@@ -63,16 +69,14 @@ func newBenchKeygenCommand() *cobra.Command {
 frostctl keygen does. The keys stay in KEYS for ever.`,
 		Example: `  frostctl bench keygen --chain bitcoin --duration 30s --workers 4
   frostctl bench keygen --chain solana --batch 1 --rate 50 --hgrm keygen.hgrm`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).keygen) },
 	}
-	o.addFlags(cmd, 0, "keys in a job (default: as many as one batch holds, 1000 for three nodes)")
-	o.addLoad(cmd)
+	b.addFlags(cmd, (*benchmark).keygen, 0, "keys in a job (default: as many as one batch holds, 1000 for three nodes)")
+	b.addLoad(cmd)
 	return cmd
 }
 
 func newBenchSignCommand() *cobra.Command {
-	var o benchOptions
+	var b benchmark
 	cmd := &cobra.Command{
 		Use:   "sign --chain CHAIN",
 		Short: "Load of sign jobs",
@@ -82,17 +86,15 @@ file of frostctl keygen, or are generated before the measurement.`,
 		Example: `  frostctl bench sign --chain bitcoin --keys keys.jsonl --duration 1m
   frostctl bench sign --chain solana --rate 100 --hgrm sign.hgrm
   frostctl bench sign --chain bitcoin --batch 1000 --workers 4`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).sign) },
 	}
-	o.addFlags(cmd, 1, "messages in a job")
-	o.addLoad(cmd)
-	o.addKeys(cmd)
+	b.addFlags(cmd, (*benchmark).sign, 1, "messages in a job")
+	b.addLoad(cmd)
+	b.addKeys(cmd)
 	return cmd
 }
 
 func newBenchMixedCommand() *cobra.Command {
-	var o benchOptions
+	var b benchmark
 	cmd := &cobra.Command{
 		Use:   "mixed --chain CHAIN",
 		Short: "Load of single signatures beside bulk jobs",
@@ -101,29 +103,33 @@ and beside them asks for single signatures at --rate, in an open loop: what do
 people wait for while a sweep runs? Both loads are reported.`,
 		Example: `  frostctl bench mixed --chain bitcoin --rate 20 --duration 30s --hgrm mixed.hgrm
   frostctl bench mixed --chain solana --bulk keygen --workers 2`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return bench(cmd, o, (*benchRun).mixed) },
 	}
-	o.addFlags(cmd, 0, "keys or messages in a bulk job (default: as many as one batch holds, 1000 for three nodes)")
-	o.addKeys(cmd)
+	b.addFlags(cmd, (*benchmark).mixed, 0,
+		"keys or messages in a bulk job (default: as many as one batch holds, 1000 for three nodes)")
+	b.addKeys(cmd)
 	f := cmd.Flags()
-	f.Float64Var(&o.rate, "rate", 20, "single signatures a second, in an open loop")
-	f.IntVar(&o.workers, "workers", 4, "bulk jobs under way")
-	f.StringVar(&o.bulk, "bulk", "sign", "what the bulk jobs are: sign or keygen")
+	f.Float64Var(&b.rate, "rate", 20, "single signatures a second, in an open loop")
+	f.IntVar(&b.workers, "workers", 4, "bulk jobs under way")
+	f.StringVar(&b.bulk, "bulk", "sign", "what the bulk jobs are: sign or keygen")
 	_ = cmd.RegisterFlagCompletionFunc("bulk",
 		cobra.FixedCompletions([]string{"sign", "keygen"}, cobra.ShellCompDirectiveNoFileComp))
 	return cmd
 }
 
-func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string) {
+// addFlags adds what all benchmarks have.
+func (b *benchmark) addFlags(
+	cmd *cobra.Command, loads func(*benchmark) []loadgen.Load, batch int, batchUsage string,
+) {
+	cmd.Args = cobra.NoArgs
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return b.run(cmd, loads) }
 	f := cmd.Flags()
-	f.StringVar(&o.chain, "chain", "", wire.AboutChains())
-	f.DurationVar(&o.duration, "duration", 10*time.Second, "how long jobs are started")
-	f.IntVar(&o.batch, "batch", batch, batchUsage)
-	f.DurationVar(&o.timeout, "timeout", time.Minute, "a job that takes longer has failed")
-	f.StringVar(&o.hgrm, "hgrm", "",
+	f.StringVar(&b.chain, "chain", "", wire.AboutChains())
+	f.DurationVar(&b.duration, "duration", 10*time.Second, "how long jobs are started")
+	f.IntVar(&b.batch, "batch", batch, batchUsage)
+	f.DurationVar(&b.timeout, "timeout", time.Minute, "a job that takes longer has failed")
+	f.StringVar(&b.hgrm, "hgrm", "",
 		"write the latency percentiles here, as HdrHistogram's plotters read them; of mixed, the single signatures'")
-	f.BoolVar(&o.yes, "yes", false, "do it on a network that is not regtest")
+	f.BoolVar(&b.yes, "yes", false, "do it on a network that is not regtest")
 	addConfigFlag(cmd)
 	_ = cmd.MarkFlagRequired("chain") // fails only without such a flag
 	completeChain(cmd)
@@ -131,51 +137,50 @@ func (o *benchOptions) addFlags(cmd *cobra.Command, batch int, batchUsage string
 }
 
 // addLoad adds the flags of one load, which mixed has none of or in another sense.
-func (o *benchOptions) addLoad(cmd *cobra.Command) {
+func (b *benchmark) addLoad(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.Float64Var(&o.rate, "rate", 0, "jobs a second, in an open loop (default: a closed loop)")
-	f.IntVar(&o.workers, "workers", 0, "jobs under way at most (default: 1, or 1024 with --rate)")
-	f.IntVar(&o.count, "count", 0, "how many jobs, instead of for --duration")
+	f.Float64Var(&b.rate, "rate", 0, "jobs a second, in an open loop (default: a closed loop)")
+	f.IntVar(&b.workers, "workers", 0, "jobs under way at most (default: 1, or 1024 with --rate)")
+	f.IntVar(&b.count, "count", 0, "how many jobs, instead of for --duration")
 	cmd.MarkFlagsMutuallyExclusive("count", "duration")
 }
 
-func (o *benchOptions) addKeys(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&o.keys, "keys", "", "sign with the keys of this file of frostctl keygen")
-	cmd.Flags().IntVar(&o.keyCount, "key-count", 100, "or with this many, which are generated first")
+func (b *benchmark) addKeys(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&b.keys, "keys", "", "sign with the keys of this file of frostctl keygen")
+	cmd.Flags().IntVar(&b.keyCount, "key-count", 100, "or with this many, which are generated first")
 	cmd.MarkFlagsMutuallyExclusive("keys", "key-count")
 	_ = cmd.MarkFlagFilename("keys", "jsonl")
 }
 
 // check refuses what can't be run.
-func (o *benchOptions) check(cmd *cobra.Command) error {
-	if _, ok := wire.ChainSuite(o.chain); !ok {
-		return usagef("--chain %q: use %s", o.chain, wire.Or(wire.ChainNames()))
+func (b *benchmark) check(cmd *cobra.Command) error {
+	if _, ok := wire.ChainSuite(b.chain); !ok {
+		return usagef("--chain %q: use %s", b.chain, wire.Or(wire.ChainNames()))
 	}
 	given := cmd.Flags().Changed
+	for name, n := range map[string]int{
+		"count": b.count, "workers": b.workers, "batch": b.batch, "key-count": b.keyCount,
+	} {
+		if given(name) && n < 1 {
+			return usagef("--%s %d: use at least 1", name, n)
+		}
+	}
 	switch {
-	case given("rate") && !(o.rate > 0 && o.rate <= maxBenchRate):
-		return usagef("--rate %g: use more than 0 and at most %d jobs a second", o.rate, int(maxBenchRate))
-	case given("count") && o.count < 1:
-		return usagef("--count %d: ask for at least one job", o.count)
-	case o.duration <= 0:
-		return usagef("--duration %s: use a positive time", o.duration)
-	case given("workers") && o.workers < 1:
-		return usagef("--workers %d: at least one is needed", o.workers)
-	case given("batch") && o.batch < 1:
-		return usagef("--batch %d: a job has at least one", o.batch)
-	case given("key-count") && o.keyCount < 1:
-		return usagef("--key-count %d: at least one key is needed", o.keyCount)
-	case o.timeout < time.Second || o.timeout > wire.MaxJobLife/2:
-		return usagef("--timeout %s: use 1s to %s", o.timeout, wire.MaxJobLife/2)
-	case given("bulk") && o.bulk != "sign" && o.bulk != "keygen":
-		return usagef("--bulk %q: use sign or keygen", o.bulk)
+	case given("rate") && !(b.rate > 0 && b.rate <= maxBenchRate):
+		return usagef("--rate %g: use more than 0 and at most %d jobs a second", b.rate, int(maxBenchRate))
+	case b.duration <= 0:
+		return usagef("--duration %s: use a positive time", b.duration)
+	case b.timeout < time.Second || b.timeout > wire.MaxJobLife/2:
+		return usagef("--timeout %s: use 1s to %s", b.timeout, wire.MaxJobLife/2)
+	case given("bulk") && b.bulk != "sign" && b.bulk != "keygen":
+		return usagef("--bulk %q: use sign or keygen", b.bulk)
 	}
 	most := client.MaxJobItems
-	if cmd.Name() == "keygen" || o.bulk == "keygen" {
+	if cmd.Name() == "keygen" || b.bulk == "keygen" {
 		most = client.MaxJobKeys
 	}
-	if o.batch > most {
-		return usagef("--batch %d: such a job has at most %d", o.batch, most)
+	if b.batch > most {
+		return usagef("--batch %d: such a job has at most %d", b.batch, most)
 	}
 	return nil
 }
@@ -183,13 +188,13 @@ func (o *benchOptions) check(cmd *cobra.Command) error {
 const maxBenchRate = 1e5
 
 // complete fills in what the flags leave open.
-func (o *benchOptions) complete(m *client.Manifest) {
-	if o.count > 0 {
-		o.duration = 0
+func (b *benchmark) complete(m *client.Manifest) {
+	if b.count > 0 {
+		b.duration = 0
 	}
-	if o.batch == 0 { // one key generation
-		suite, _ := wire.ChainSuite(o.chain) // checked
-		o.batch = min(wire.BatchSize(suite, m.N, m.T), client.MaxJobItems)
+	if b.batch == 0 { // one key generation
+		suite, _ := wire.ChainSuite(b.chain) // checked
+		b.batch = min(wire.BatchSize(suite, m.N, m.T), client.MaxJobItems)
 	}
 }
 
@@ -205,10 +210,10 @@ type benchReport struct {
 	Loads   []*loadgen.Report `json:"loads"`
 }
 
-// bench runs one of the benchmarks and reports what it measured, also when it
-// was interrupted.
-func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadgen.Report, error)) (err error) {
-	if err := o.check(cmd); err != nil {
+// run runs the benchmark and reports what it measured, also when it was
+// interrupted.
+func (b *benchmark) run(cmd *cobra.Command, loads func(*benchmark) []loadgen.Load) (err error) {
+	if err := b.check(cmd); err != nil {
 		return err
 	}
 	cfg, err := loadConfig(cmd)
@@ -216,46 +221,40 @@ func bench(cmd *cobra.Command, o benchOptions, measure func(*benchRun) ([]*loadg
 		return err
 	}
 	m := cfg.Manifest
-	if m.Network != "regtest" && !o.yes {
-		return usagef(
-			"fleet %s is on %s: this puts load on it, and KEYS keeps for ever what keys the benchmark generates; "+
-				"use a fleet on regtest, or add --yes",
-			m.Fleet,
-			m.Network,
-		)
+	if m.Network != "regtest" && !b.yes {
+		return usagef("fleet %s is on %s: this puts load on it, and KEYS keeps for ever what keys the benchmark "+
+			"generates; use a fleet on regtest, or add --yes", m.Fleet, m.Network)
 	}
 	var hgrm *os.File // made now: a measurement is not lost to a wrong name
-	if o.hgrm != "" {
-		if hgrm, err = os.Create(o.hgrm); err != nil {
+	if b.hgrm != "" {
+		if hgrm, err = os.Create(b.hgrm); err != nil {
 			return fmt.Errorf("--hgrm: %w", err)
 		}
 		defer func() { err = errors.Join(err, hgrm.Close()) }()
 	}
-	c, err := dial(cmd, cfg)
+	c, done, err := dial(cmd, cfg)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
-	o.complete(m)
-	run := &benchRun{cmd: cmd, c: c, benchOptions: o}
-	loads, failure := measure(run)
-	if len(loads) == 0 {
-		return failure
+	defer done()
+	b.complete(m)
+	b.cmd, b.c = cmd, c
+	if cmd.Name() != "keygen" {
+		if err := b.findKeys(); err != nil {
+			return err
+		}
 	}
-	report := &benchReport{cmd.Name(), m.Fleet, m.Network, m.N, m.T, o.chain, run.batch, loads}
+	reports, failure := b.measure(loads(b))
+	report := &benchReport{cmd.Name(), m.Fleet, m.Network, m.N, m.T, b.chain, b.batch, reports}
 	if hgrm != nil {
-		failure = errors.Join(failure, loads[0].WritePercentiles(hgrm))
+		failure = errors.Join(failure, reports[0].WritePercentiles(hgrm))
 	}
-	return errors.Join(failure, show(cmd, report, report.writeText), outcome(loads))
-}
-
-func (r *benchReport) title() string {
-	return fmt.Sprintf("frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s", r.Bench, r.Chain, r.Batch, r.Fleet,
-		r.T, r.N, r.Network)
+	return errors.Join(failure, show(cmd, report, report.writeText), outcome(reports))
 }
 
 func (r *benchReport) writeText(w io.Writer) error {
-	_, err := fmt.Fprintln(w, r.title())
+	_, err := fmt.Fprintf(w, "frostctl bench %s: %s, %d a job, fleet %s, %d of %d on %s\n",
+		r.Bench, r.Chain, r.Batch, r.Fleet, r.T, r.N, r.Network)
 	for _, l := range r.Loads {
 		err = errors.Join(err, l.WriteText(w))
 	}

@@ -4,14 +4,12 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
-	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
-	"os"
-	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -19,40 +17,24 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// benchRun is one benchmark against one fleet.
-type benchRun struct {
-	benchOptions
-	cmd *cobra.Command
-	c   *client.Client
-
-	signers []client.Key // to sign with
-	salt    [16]byte     // makes the messages of each run its own
-}
-
 // keygen is frostctl bench keygen.
-func (b *benchRun) keygen() ([]*loadgen.Report, error) {
+func (b *benchmark) keygen() []loadgen.Load {
 	return b.one("keygen", b.keygenLoad(b.rate > 0))
 }
 
 // sign is frostctl bench sign.
-func (b *benchRun) sign() ([]*loadgen.Report, error) {
-	if err := b.findKeys(); err != nil {
-		return nil, err
-	}
+func (b *benchmark) sign() []loadgen.Load {
 	return b.one("sign", b.signLoad(b.rate > 0, b.batch))
 }
 
-// one runs a load as the flags say.
-func (b *benchRun) one(name string, l loadgen.Load) ([]*loadgen.Report, error) {
+// one is a load as the flags say.
+func (b *benchmark) one(name string, l loadgen.Load) []loadgen.Load {
 	l.Name, l.Rate, l.Workers, l.Duration, l.Count = name, b.rate, b.workers, b.duration, b.count
-	return b.run(l)
+	return []loadgen.Load{l}
 }
 
 // mixed is frostctl bench mixed.
-func (b *benchRun) mixed() ([]*loadgen.Report, error) {
-	if err := b.findKeys(); err != nil {
-		return nil, err
-	}
+func (b *benchmark) mixed() []loadgen.Load {
 	single := b.signLoad(true, 1)
 	single.Name, single.Rate, single.Duration = "single signatures", b.rate, b.duration
 	bulk := b.signLoad(false, b.batch)
@@ -60,25 +42,23 @@ func (b *benchRun) mixed() ([]*loadgen.Report, error) {
 		bulk = b.keygenLoad(false)
 	}
 	bulk.Name, bulk.Workers, bulk.Duration = "bulk "+b.bulk, b.workers, b.duration
-	return b.run(single, bulk)
+	return []loadgen.Load{single, bulk}
 }
 
-// run puts loads on at the same time. Progress is the first one's.
-func (b *benchRun) run(loads ...loadgen.Load) ([]*loadgen.Report, error) {
-	reports, errs := make([]*loadgen.Report, len(loads)), make([]error, len(loads))
+// measure puts loads on at the same time. Progress is the first one's. A load
+// that check let through has a report, however it ends.
+func (b *benchmark) measure(loads []loadgen.Load) ([]*loadgen.Report, error) {
+	reports := make([]*loadgen.Report, len(loads))
 	bar := newLoadProgress(b.cmd, &loads[0])
-	var wg sync.WaitGroup
+	defer bar.finish()
+	var running errgroup.Group
 	for i, l := range loads {
-		wg.Go(func() { reports[i], errs[i] = loadgen.Run(b.cmd.Context(), l) })
+		running.Go(func() (err error) {
+			reports[i], err = loadgen.Run(b.cmd.Context(), l)
+			return err
+		})
 	}
-	wg.Wait()
-	bar.finish()
-	for _, r := range reports {
-		if r == nil { // a load that can't be: none was complete
-			return nil, errors.Join(errs...)
-		}
-	}
-	return reports, errors.Join(errs...)
+	return reports, running.Wait()
 }
 
 // newLoadProgress shows how many jobs ended of how many or, where that is not
@@ -103,8 +83,6 @@ func newLoadProgress(cmd *cobra.Command, l *loadgen.Load) *progress {
 	return bar
 }
 
-func isBusy(err error) bool { return is[*client.BusyError](err) }
-
 // ask has one job done. In an open loop the fleet may turn it away: the next one
 // that is due does not wait for that. In a closed loop the client waits until there
 // is room.
@@ -120,46 +98,43 @@ func ask[Q, R any](ctx context.Context, open bool, request Q,
 	return h.Wait(ctx)
 }
 
-// keygenLoad is one keygen job after the other.
-func (b *benchRun) keygenLoad(open bool) loadgen.Load {
-	note(b.cmd, "KEYS keeps for ever what this generates")
-	return loadgen.Load{Unit: "keys", Busy: isBusy, Do: func(ctx context.Context, _ int) (int, error) {
-		ctx, expires, cancel := b.untilTimeout(ctx)
+// load is one job after the other. Each is bounded at both ends: here, and by its
+// expiry at the fleet, so that jobs which are no longer awaited do not go on there.
+func (b *benchmark) load(unit string, do func(ctx context.Context, i int, end time.Time) (int, error)) loadgen.Load {
+	return loadgen.Load{Unit: unit, Busy: is[*client.BusyError], Do: func(ctx context.Context, i int) (int, error) {
+		expires := time.Now().Add(b.timeout)
+		ctx, cancel := context.WithDeadline(ctx, expires)
 		defer cancel()
+		return do(ctx, i, expires)
+	}}
+}
+
+func (b *benchmark) keygenLoad(open bool) loadgen.Load {
+	note(b.cmd, "KEYS keeps for ever what this generates")
+	return b.load("keys", func(ctx context.Context, _ int, expires time.Time) (int, error) {
 		request := client.KeygenRequest{Chain: b.chain, Count: b.batch, Expires: expires}
 		got, err := ask(ctx, open, request, b.c.SubmitKeygen, b.c.Keygen)
 		if got == nil {
 			return 0, err
 		}
 		return len(got.Keys), err
-	}}
+	})
 }
 
-// signLoad is one sign job after the other. A job makes all of its signatures, or
-// none.
-func (b *benchRun) signLoad(open bool, batch int) loadgen.Load {
-	return loadgen.Load{Unit: "signatures", Busy: isBusy, Do: func(ctx context.Context, i int) (int, error) {
-		ctx, expires, cancel := b.untilTimeout(ctx)
-		defer cancel()
+// signLoad is of sign jobs. A job makes all of its signatures, or none.
+func (b *benchmark) signLoad(open bool, batch int) loadgen.Load {
+	return b.load("signatures", func(ctx context.Context, i int, expires time.Time) (int, error) {
 		request := client.SignRequest{Items: b.items(i, batch), Expires: expires}
 		if _, err := ask(ctx, open, request, b.c.SubmitSign, b.c.Sign); err != nil {
 			return 0, err
 		}
 		return batch, nil
-	}}
-}
-
-// untilTimeout bounds a job at both ends: here, and as its expiry at the
-// fleet, so that jobs which are no longer awaited do not go on there.
-func (b *benchRun) untilTimeout(ctx context.Context) (context.Context, time.Time, context.CancelFunc) {
-	expires := time.Now().Add(b.timeout)
-	ctx, cancel := context.WithDeadline(ctx, expires)
-	return ctx, expires, cancel
+	})
 }
 
 // items are what job i signs: messages that no other job has, under keys in a
 // row from anywhere among those there are.
-func (b *benchRun) items(i, batch int) []client.SignItem {
+func (b *benchmark) items(i, batch int) []client.SignItem {
 	items := make([]client.SignItem, batch)
 	first := mathrand.IntN(len(b.signers)) // no secret
 	for j := range items {
@@ -171,8 +146,8 @@ func (b *benchRun) items(i, batch int) []client.SignItem {
 
 // message can't be mistaken for a transaction: for bitcoin it is the hash of a
 // text, for solana it is that text.
-func (b *benchRun) message(i, j int) []byte {
-	text := fmt.Appendf(nil, "frostctl bench %x %d %d", b.salt, i, j)
+func (b *benchmark) message(i, j int) []byte {
+	text := fmt.Appendf(nil, "frostctl bench %s %d %d", b.salt, i, j)
 	if suite, _ := wire.ChainSuite(b.chain); suite == frost.Ed25519 {
 		return text
 	}
@@ -181,8 +156,8 @@ func (b *benchRun) message(i, j int) []byte {
 }
 
 // findKeys reads the keys to sign with, or has them generated.
-func (b *benchRun) findKeys() error {
-	_, _ = rand.Read(b.salt[:]) // never fails
+func (b *benchmark) findKeys() error {
+	b.salt = rand.Text()
 	if b.keys != "" {
 		return b.readKeys()
 	}
@@ -197,13 +172,8 @@ func (b *benchRun) findKeys() error {
 	return nil
 }
 
-func (b *benchRun) readKeys() error {
-	f, err := os.Open(b.keys)
-	if err != nil {
-		return fmt.Errorf("--keys: %w", err)
-	}
-	defer f.Close()
-	if err := readProofs(f, b.c.Manifest(), func(_ client.Proof, keys []client.Key) error {
+func (b *benchmark) readKeys() error {
+	if err := readProofs(b.cmd, b.keys, b.c.Manifest(), func(_ client.Proof, keys []client.Key) error {
 		for _, k := range keys {
 			if k.Chain == b.chain {
 				b.signers = append(b.signers, k)
@@ -211,7 +181,7 @@ func (b *benchRun) readKeys() error {
 		}
 		return nil
 	}); err != nil {
-		return fmt.Errorf("--keys %s: %w", b.keys, err)
+		return err
 	}
 	if len(b.signers) == 0 {
 		return fmt.Errorf("--keys %s: there are no %s keys in it: frostctl keygen --chain %s --out %s makes some",

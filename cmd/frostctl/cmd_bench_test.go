@@ -132,7 +132,7 @@ func TestBenchOutcome(t *testing.T) {
 }
 
 func TestIsBusy(t *testing.T) {
-	if !isBusy(fmt.Errorf("publishing: %w", errors.Join(io.EOF, &client.BusyError{}))) || isBusy(io.EOF) || isBusy(nil) {
+	if !is[*client.BusyError](fmt.Errorf("publishing: %w", errors.Join(io.EOF, &client.BusyError{}))) || is[*client.BusyError](io.EOF) || is[*client.BusyError](nil) {
 		t.Error("busy is a *client.BusyError and nothing else")
 	}
 }
@@ -140,7 +140,7 @@ func TestIsBusy(t *testing.T) {
 // TestBenchItems: any number of items from any number of keys, each message
 // once, and none that a chain takes for a transaction.
 func TestBenchItems(t *testing.T) {
-	b := &benchRun{benchOptions: benchOptions{chain: "solana"}}
+	b := &benchmark{chain: "solana"}
 	for i := range 3 {
 		b.signers = append(b.signers, client.Key{ID: fmt.Sprint(i), PublicKey: []byte{byte(i)}})
 	}
@@ -172,13 +172,13 @@ func TestBenchItems(t *testing.T) {
 
 func TestBenchComplete(t *testing.T) {
 	m := &client.Manifest{N: 24, T: 16}
-	o := benchOptions{chain: "bitcoin", count: 3, duration: 1}
+	o := benchmark{chain: "bitcoin", count: 3, duration: 1}
 	o.complete(m)
 	suite, _ := wire.ChainSuite("bitcoin")
 	if want := wire.BatchSize(suite, 24, 16); o.batch != want || want >= 1000 || o.duration != 0 {
 		t.Errorf("batch %d, want %d; duration %s", o.batch, want, o.duration)
 	}
-	o = benchOptions{chain: "solana", batch: 7, duration: 1}
+	o = benchmark{chain: "solana", batch: 7, duration: 1}
 	if o.complete(m); o.batch != 7 || o.duration != 1 {
 		t.Errorf("%+v", o)
 	}
@@ -218,7 +218,7 @@ func TestBenchKeysFile(t *testing.T) {
 	if err := os.WriteFile(path, []byte("\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	b := &benchRun{benchOptions: benchOptions{chain: "solana", keys: path}, c: new(client.Client)}
+	b := &benchmark{chain: "solana", keys: path, cmd: new(cobra.Command), c: new(client.Client)}
 	if err := b.readKeys(); err == nil || !strings.Contains(err.Error(), "frostctl keygen --chain solana --out "+path) {
 		t.Errorf("got %v", err)
 	}

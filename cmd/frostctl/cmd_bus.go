@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -30,25 +29,16 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 	cmd := &cobra.Command{
 		Use: use + " --fleet NAME --nodes N", Short: short, Args: cobra.NoArgs,
 		Example: "  frostctl bus " + use + " --fleet dev --nodes 3 --url nats://127.0.0.1:4222",
-		RunE: func(cmd *cobra.Command, _ []string) (err error) {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkNodes(o.Nodes); err != nil {
 				return err
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
-			defer cancel()
-			b, err := connectBus(cmd, o)
+			err := withBus(cmd, o, func(ctx context.Context, b *bus.Bus) error { return run(b, ctx) })
 			if err != nil {
 				return err
 			}
-			defer func() { err = errors.Join(err, b.Close(ctx)) }()
-			if err := run(b, ctx); err != nil {
-				return err
-			}
-			if wantJSON(cmd) {
-				return printJSON(cmd.OutOrStdout(), map[string]any{"fleet": o.Fleet, "as_declared": true})
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "the streams of fleet %s are as declared\n", o.Fleet)
-			return nil
+			declared := map[string]any{"fleet": o.Fleet, "as_declared": true}
+			return say(cmd, declared, "the streams of fleet %s are as declared\n", o.Fleet)
 		},
 	}
 	f := cmd.Flags()
@@ -77,7 +67,8 @@ func newBusServeCommand() *cobra.Command {
 	port, nodes := 4222, 0
 	cmd := &cobra.Command{
 		Use: "serve --store DIR", Short: "Run a NATS server on loopback, for development", Args: cobra.NoArgs,
-		Long: "Serve runs the embedded nats-server as a process of its own: JetStream on\nfiles, every write synced, loopback only and without credentials.",
+		Long: `Serve runs the embedded nats-server as a process of its own: JetStream on
+files, every write synced, loopback only and without credentials.`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if fleet != "" {
 				if err := checkNodes(nodes); err != nil {
@@ -95,11 +86,7 @@ func newBusServeCommand() *cobra.Command {
 					return err
 				}
 			}
-			if wantJSON(cmd) {
-				err = printJSON(cmd.OutOrStdout(), map[string]string{"url": server.URL()})
-			} else {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), server.URL())
-			}
+			err = say(cmd, map[string]string{"url": server.URL()}, "%s\n", server.URL())
 			<-cmd.Context().Done()
 			return err
 		},

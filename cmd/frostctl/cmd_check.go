@@ -22,13 +22,12 @@ only if nothing is.`,
 			if err != nil {
 				return err
 			}
-			asJSON, _ := cmd.Flags().GetBool("json")
 			load := func(path string) error {
 				cfg, err := client.Load(path)
 				clear(cfg.Key)
 				return err
 			}
-			return selftest.CheckClient(path, load).Write(cmd, asJSON)
+			return selftest.CheckClient(path, load).Write(cmd)
 		},
 	}
 	addConfigFlag(cmd)

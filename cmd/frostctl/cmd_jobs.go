@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -67,33 +68,28 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
-	defer cancel()
-	if r.bus, err = connectBus(cmd, bus.Options{
-		Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL, Credentials: cfg.Credentials,
-		TLSCA: cfg.TLSCA, TLSCert: cfg.TLSCert, TLSKey: cfg.TLSKey,
-	}); err != nil {
+	o := bus.Options{Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL}
+	o.Credentials, o.TLSCA, o.TLSCert, o.TLSKey = cfg.Credentials, cfg.TLSCA, cfg.TLSCert, cfg.TLSKey
+	var lines []jobLine
+	err = withBus(cmd, o, func(ctx context.Context, b *bus.Bus) (err error) {
+		if r.bus = b; len(ids) > 0 {
+			lines, err = r.byID(ctx, ids)
+		} else {
+			lines, err = r.list(ctx)
+		}
 		return err
-	}
-	defer func() { err = errors.Join(err, r.bus.Close(ctx)) }()
-	read := r.list
-	if len(ids) > 0 {
-		read = func(ctx context.Context) ([]jobLine, error) { return r.byID(ctx, ids) }
-	}
-	lines, err := read(ctx)
-	if wantJSON(cmd) {
+	})
+	switch {
+	case wantJSON(cmd):
 		for _, l := range lines {
 			err = errors.Join(err, printJSON(cmd.OutOrStdout(), l))
 		}
-		return err
+	case len(lines) > 0:
+		err = errors.Join(err, printJobs(cmd.OutOrStdout(), lines))
+	case err == nil:
+		note(cmd, "client %s has no stored results and no dead letters", cfg.Name)
 	}
-	if len(lines) == 0 {
-		if err == nil {
-			note(cmd, "client %s has no stored results and no dead letters", cfg.Name)
-		}
-		return err
-	}
-	return errors.Join(err, printJobs(cmd.OutOrStdout(), lines))
+	return err
 }
 
 // jobReader reads results and dead letters.
@@ -161,8 +157,8 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 func (r *jobReader) result(m bus.Message) jobLine {
 	ref, err := wire.ParseResult(m.Subject)
 	line := jobLine{Job: ref.Job, Time: m.Time.UTC()}
-	signature, gateway := header(m, wire.HeaderSignature), header(m, wire.HeaderGateway)
-	raw, errHex := hex.DecodeString(signature)
+	gateway := strings.Join(m.Header[wire.HeaderGateway], "")
+	raw, errHex := hex.DecodeString(strings.Join(m.Header[wire.HeaderSignature], ""))
 	var res wire.Result
 	err = errors.Join(err, errHex,
 		r.access.VerifyResult(gateway, r.cfg.Manifest.Fleet, r.cfg.Name, ref.Job, m.Data, raw),
@@ -190,13 +186,6 @@ func letter(m bus.Message) jobLine {
 	}
 	line.Code, line.Error = d.Code, d.Error
 	return line
-}
-
-func header(m bus.Message, name string) string {
-	if len(m.Header[name]) == 0 {
-		return ""
-	}
-	return m.Header[name][0]
 }
 
 func printJobs(w io.Writer, lines []jobLine) error {

@@ -1,12 +1,11 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -64,23 +63,26 @@ func keygen(cmd *cobra.Command, o keygenOptions) (err error) {
 	if o.count < 1 || o.count > client.MaxRequestKeys {
 		return usagef("--count %d: ask for 1 to %d keys, and again for more", o.count, client.MaxRequestKeys)
 	}
-	save, err := openProofs(cmd, o.out)
+	var file *os.File
+	if o.out != "" {
+		if file, err = os.OpenFile(o.out, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600); err != nil {
+			return fmt.Errorf("--out: %w", err)
+		}
+		defer func() { err = errors.Join(err, file.Close()) }()
+	}
+	c, done, err := connect(cmd)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, save.Close()) }()
-	c, err := connect(cmd)
-	if err != nil {
-		return err
-	}
-	defer c.Close()
+	defer done()
 	ctx, cancel := withTimeout(cmd.Context(), o.timeout)
 	defer cancel()
 
 	m := c.Manifest()
 	bar := newProgress(cmd, "keys", o.count)
 	got, err := c.Keygen(ctx, client.KeygenRequest{
-		Chain: o.chain, Count: o.count, Progress: bar.update, OnProof: save.write,
+		Chain: o.chain, Count: o.count, Progress: bar.update,
+		OnProof: func(p client.Proof) error { return saveProof(cmd, file, p) },
 		JobKeys: wire.BatchSize(suite, m.N, m.T), // one batch a job: the finest progress that costs nothing
 	})
 	bar.finish()
@@ -103,73 +105,35 @@ func printKeygen(cmd *cobra.Command, m *client.Manifest, keys []client.Key, file
 	first := keys
 	if file != "" {
 		first = keys[:min(len(keys), shown)]
+	} else if wantJSON(cmd) { // saveProof has printed them
+		return nil
 	}
-	switch {
-	case !wantJSON(cmd):
-		if err := printKeys(cmd.OutOrStdout(), first); err != nil {
-			return err
-		}
-	case file != "":
-		s := keygenSummary{File: file, Keys: len(keys), IDs: []string{}}
-		for _, k := range first {
-			s.IDs = append(s.IDs, k.ID)
-		}
-		return printJSON(cmd.OutOrStdout(), s)
+	summary := keygenSummary{File: file, Keys: len(keys), IDs: []string{}}
+	var text strings.Builder
+	for _, k := range first {
+		summary.IDs = append(summary.IDs, k.ID)
+		fmt.Fprintf(&text, "%s\t%s\n", k.ID, k.Address)
 	}
-	if file != "" {
+	err := say(cmd, summary, "%s", &text)
+	if err == nil && file != "" && !wantJSON(cmd) {
 		note(cmd, "%d keys, each certified by all %d nodes of fleet %s, are in %s", len(keys), m.N, m.Fleet, file)
 	}
-	return nil
+	return err
 }
 
-func printKeys(w io.Writer, keys []client.Key) error {
-	out := bufio.NewWriter(w)
-	for _, k := range keys {
-		fmt.Fprintf(out, "%s\t%s\n", k.ID, k.Address)
+// saveProof writes a proof to the file, on the disk before the next comes, or
+// with --json alone to standard output.
+func saveProof(cmd *cobra.Command, file *os.File, p client.Proof) (err error) {
+	switch {
+	case file != nil:
+		err = errors.Join(printJSON(file, p), file.Sync())
+	case wantJSON(cmd):
+		err = printJSON(cmd.OutOrStdout(), p)
 	}
-	return out.Flush()
-}
-
-// proofs writes proofs as they come: to a file, to standard output, or
-// nowhere.
-type proofs struct {
-	w    io.Writer // nil: nowhere
-	file *os.File  // nil: not a file
-}
-
-func openProofs(cmd *cobra.Command, path string) (*proofs, error) {
-	if path == "" {
-		if wantJSON(cmd) {
-			return &proofs{w: cmd.OutOrStdout()}, nil
-		}
-		return &proofs{}, nil
-	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("--out: %w", err)
-	}
-	return &proofs{w: f, file: f}, nil
-}
-
-func (p *proofs) write(proof client.Proof) error {
-	if p.w == nil {
-		return nil
-	}
-	if err := printJSON(p.w, proof); err != nil {
 		return fmt.Errorf("saving keys: %w", err)
 	}
-	if p.file == nil {
-		return nil
-	}
-	return p.file.Sync()
-}
-
-// Close closes the file, if there is one.
-func (p *proofs) Close() error {
-	if p.file == nil {
-		return nil
-	}
-	return p.file.Close()
+	return nil
 }
 
 func withTimeout(ctx context.Context, d time.Duration) (context.Context, context.CancelFunc) {

@@ -54,7 +54,11 @@ func (o *registerOptions) connected(cmd *cobra.Command, f func(*wire.Manifest, *
 		return err
 	}
 	o.bus.Fleet, o.bus.Nodes, o.bus.Name = m.Fleet, m.N, "frostctl"
-	b, err := connectBus(cmd, o.bus)
+	dialling, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
+	defer cancel()
+	stop := waiting(cmd)
+	b, err := bus.Connect(dialling, o.bus)
+	stop()
 	if err != nil {
 		return err
 	}

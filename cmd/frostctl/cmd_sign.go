@@ -68,11 +68,11 @@ func sign(cmd *cobra.Command, o signOptions) error {
 	if err != nil {
 		return err
 	}
-	c, err := connect(cmd)
+	c, done, err := connect(cmd)
 	if err != nil {
 		return err
 	}
-	defer c.Close()
+	defer done()
 	if err := expectKeys(cmd, c.Manifest(), o.keys, items); err != nil {
 		return err
 	}
@@ -96,59 +96,41 @@ func signItems(cmd *cobra.Command, o signOptions) ([]client.SignItem, error) {
 	if o.root != nil || o.public != nil {
 		return nil, usagef("--script-root and --public-key go with --key; in a file each line has its own")
 	}
-	f, err := openInput(cmd, o.file)
-	if err != nil {
-		return nil, fmt.Errorf("--file: %w", err)
-	}
-	defer f.Close()
-	items, err := readItems(f)
-	if err != nil {
-		return nil, fmt.Errorf("--file %s: %w", o.file, err)
-	}
-	if len(items) == 0 {
-		return nil, fmt.Errorf("--file %s: there is nothing to sign in it", o.file)
-	}
-	return items, nil
+	return readItems(cmd, o.file)
 }
 
 // expectKeys fills in, from a keys file, the public keys that items lack.
 func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []client.SignItem) error {
-	lacking := map[string]bool{}
+	public := map[string][]byte{} // of the keys of such items
 	for _, it := range items {
 		if len(it.PublicKey) == 0 {
-			lacking[it.Key] = true
+			public[it.Key] = nil
 		}
 	}
-	if len(lacking) == 0 {
+	if len(public) == 0 {
 		return nil
 	}
 	if path == "" {
 		note(cmd, "warning: without --keys FILE or --public-key nothing shows that the right key signed")
 		return nil
 	}
-	f, err := openInput(cmd, path)
-	if err != nil {
-		return fmt.Errorf("--keys: %w", err)
-	}
-	defer f.Close()
-	public := map[string][]byte{}
-	if err := readProofs(f, m, func(_ client.Proof, keys []client.Key) error {
+	if err := readProofs(cmd, path, m, func(_ client.Proof, keys []client.Key) error {
 		for _, k := range keys {
-			if lacking[k.ID] {
+			if _, lacks := public[k.ID]; lacks {
 				public[k.ID] = k.PublicKey
 			}
 		}
 		return nil
 	}); err != nil {
-		return fmt.Errorf("--keys %s: %w", path, err)
+		return err
 	}
-	for i, it := range items {
-		if len(it.PublicKey) > 0 {
-			continue
+	for i := range items {
+		it := &items[i]
+		if len(it.PublicKey) == 0 {
+			it.PublicKey = public[it.Key]
 		}
-		if items[i].PublicKey = public[it.Key]; items[i].PublicKey == nil {
-			return fmt.Errorf("key %s is not in %s: name the keys file that has it, or give its public key", it.Key,
-				path)
+		if it.PublicKey == nil {
+			return fmt.Errorf("key %s is not in %s: name the keys file that has it, or give its public key", it.Key, path)
 		}
 	}
 	return nil
@@ -168,13 +150,8 @@ func printSignatures(cmd *cobra.Command, r *client.SignResult) error {
 		if s.Signature == nil {
 			continue
 		}
-		var err error
-		if wantJSON(cmd) {
-			err = printJSON(cmd.OutOrStdout(), signatureLine{s.Key, r.Suite, s.PublicKey, s.Signature})
-		} else {
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "%s\t%x\n", s.Key, s.Signature)
-		}
-		if err != nil {
+		line := signatureLine{s.Key, r.Suite, s.PublicKey, s.Signature}
+		if err := say(cmd, line, "%s\t%x\n", s.Key, s.Signature); err != nil {
 			return err
 		}
 	}

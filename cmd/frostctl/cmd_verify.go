@@ -1,9 +1,9 @@
 package main
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -92,10 +92,8 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 			return command.Usage(err)
 		}
 	case len(key) != 32:
-		return usagef(
-			"--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)",
-			len(key),
-		)
+		return usagef("--public-key of %d bytes, want 32 (a bitcoin key of 33 bytes from keygen goes to --internal-key)",
+			len(key))
 	}
 	if len(o.sig) != 64 {
 		return usagef("--signature of %d bytes, want 64", len(o.sig))
@@ -104,27 +102,24 @@ func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 	if err != nil && !errors.Is(err, client.ErrSignature) {
 		return command.Usage(err)
 	}
-	if wantJSON(cmd) {
-		return errors.Join(err, printJSON(cmd.OutOrStdout(), verdict{err == nil, suite, key}))
-	}
+	text := "" // the error says the rest
 	if err == nil {
-		fmt.Fprintf(cmd.OutOrStdout(), "valid %s signature under %s\n", suite, hex.EncodeToString(key))
+		text = fmt.Sprintf("valid %s signature under %x\n", suite, key)
 	}
-	return err
+	return errors.Join(err, say(cmd, verdict{err == nil, suite, key}, "%s", text))
 }
 
 func (o verifyOptions) suiteName() (string, error) {
-	if o.suite != "" {
-		if o.suite != client.SuiteSecp256k1TR && o.suite != client.SuiteEd25519 {
-			return "", usagef("--suite %q: use %s or %s", o.suite, client.SuiteSecp256k1TR, client.SuiteEd25519)
-		}
-		return o.suite, nil
-	}
 	suite, ok := wire.ChainSuite(o.chain)
-	if !ok {
+	switch {
+	case ok:
+		return suite.String(), nil
+	case o.suite == "":
 		return "", usagef("--chain %q: use %s", o.chain, wire.Or(wire.ChainNames()))
+	case o.suite != client.SuiteSecp256k1TR && o.suite != client.SuiteEd25519:
+		return "", usagef("--suite %q: use %s or %s", o.suite, client.SuiteSecp256k1TR, client.SuiteEd25519)
 	}
-	return suite.String(), nil
+	return o.suite, nil
 }
 
 // keysVerdict is the output of verify --keys with --json.
@@ -142,35 +137,23 @@ func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
 	if err != nil {
 		return err
 	}
-	f, err := openInput(cmd, o.keys)
-	if err != nil {
-		return fmt.Errorf("--keys: %w", err)
-	}
-	defer f.Close()
 	hash := m.Hash()
 	v := keysVerdict{Fleet: m.Fleet, Network: m.Network, Manifest: hash[:]}
-	seen := map[string]bool{}
-	if err := readProofs(f, m, func(p client.Proof, keys []client.Key) error {
+	if err := readProofs(cmd, o.keys, m, func(p client.Proof, keys []client.Key) error {
 		v.Jobs++
 		v.Keys += len(keys)
-		if !seen[p.Client] {
-			seen[p.Client] = true
+		if !slices.Contains(v.Owners, p.Client) {
 			v.Owners = append(v.Owners, p.Client)
 		}
 		return nil
 	}); err != nil {
-		return fmt.Errorf("%s: %w", o.keys, err)
+		return err
 	}
 	if v.Keys == 0 {
-		return fmt.Errorf("%s: %w: there are no keys in it", o.keys, errUnproven)
+		return fmt.Errorf("--keys %s: %w: there are no keys in it", o.keys, errUnproven)
 	}
-	if wantJSON(cmd) {
-		return printJSON(cmd.OutOrStdout(), v)
-	}
-	fmt.Fprintf(cmd.OutOrStdout(),
-		"%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n", v.Keys, v.Jobs,
-		m.N, m.Fleet, hash, m.Network)
-	return nil
+	return say(cmd, v, "%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n",
+		v.Keys, v.Jobs, m.N, m.Fleet, hash, m.Network)
 }
 
 func (o verifyOptions) loadManifest(cmd *cobra.Command) (*client.Manifest, error) {

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/command"
-	"github.com/frostfleet/frostfleet/internal/command/commandtest"
+	"github.com/frostfleet/frostfleet/test/commandtest"
 )
 
 var program = commandtest.Program{Root: newRootCommand, Exits: exits}

@@ -20,6 +20,12 @@ import (
 	"github.com/frostfleet/frostfleet/internal/command"
 )
 
+// Exit codes that every program has.
+const (
+	exitError = command.CodeError
+	exitUsage = command.CodeUsage
+)
+
 // call runs frostctl in this process.
 func call(t *testing.T, stdin string, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
@@ -243,10 +249,16 @@ func TestTestDKG(t *testing.T) {
 	}
 }
 
+func itemsOf(text string) ([]client.SignItem, error) {
+	cmd := new(cobra.Command)
+	cmd.SetIn(strings.NewReader(text))
+	return readItems(cmd, "-")
+}
+
 func TestReadItems(t *testing.T) {
 	id := strings.Repeat("0", 32) + ".7"
-	items, err := readItems(strings.NewReader(`{"key":"` + id + `","message":"00ff"}` + "\n\n  " +
-		`{"key":"` + id + `","message":"01","script_root":"02","public_key":"03"}`))
+	items, err := itemsOf(`{"key":"` + id + `","message":"00ff"}` + "\n\n  " +
+		`{"key":"` + id + `","message":"01","script_root":"02","public_key":"03"}`)
 	if err != nil || len(items) != 2 || items[0].Message[1] != 0xff || items[1].ScriptRoot[0] != 2 || items[1].PublicKey[0] != 3 {
 		t.Fatalf("%v, %+v", err, items)
 	}
@@ -258,7 +270,7 @@ func TestReadItems(t *testing.T) {
 		"an array":        `[]`,
 		"a long line":     strings.Repeat("x", maxLine+1),
 	} {
-		if items, err := readItems(strings.NewReader(text)); err == nil || items != nil {
+		if items, err := itemsOf(text); err == nil || items != nil {
 			t.Errorf("%s: %v, %v", name, items, err)
 		}
 	}
@@ -268,7 +280,7 @@ func FuzzReadItems(f *testing.F) {
 	f.Add(`{"key":"00000000000000000000000000000000.7","message":"00ff"}`)
 	f.Add("\n\n[]")
 	f.Fuzz(func(t *testing.T, text string) {
-		items, err := readItems(strings.NewReader(text))
+		items, err := itemsOf(text)
 		if err != nil && items != nil {
 			t.Error("items beside an error")
 		}

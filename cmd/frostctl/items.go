@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"os"
+
+	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -49,9 +51,19 @@ func (it itemLine) item() (client.SignItem, error) {
 // has at most 4 MiB.
 const maxLine = 16 << 20
 
-// readLines hands each line that is not blank to fn.
-func readLines(r io.Reader, fn func(line []byte) error) error {
-	s := bufio.NewScanner(r)
+// readLines hands each line that is not blank to fn. A flag named the file, "-"
+// is standard input. Errors name the flag, the file and the line.
+func readLines(cmd *cobra.Command, flag, path string, fn func(line []byte) error) error {
+	in := cmd.InOrStdin()
+	if path != "-" {
+		f, err := os.Open(path)
+		if err != nil {
+			return fmt.Errorf("--%s: %w", flag, err)
+		}
+		defer f.Close()
+		in = f
+	}
+	s := bufio.NewScanner(in)
 	s.Buffer(make([]byte, 64<<10), maxLine)
 	for n := 1; s.Scan(); n++ {
 		line := bytes.TrimSpace(s.Bytes())
@@ -59,19 +71,23 @@ func readLines(r io.Reader, fn func(line []byte) error) error {
 			continue
 		}
 		if err := fn(line); err != nil {
-			return fmt.Errorf("line %d: %w", n, err)
+			return fmt.Errorf("--%s %s: line %d: %w", flag, path, n, err)
 		}
 	}
-	if errors.Is(s.Err(), bufio.ErrTooLong) {
-		return fmt.Errorf("a line is longer than %d MiB: this is not a file of one JSON object a line", maxLine>>20)
+	err := s.Err()
+	if errors.Is(err, bufio.ErrTooLong) {
+		err = fmt.Errorf("a line is longer than %d MiB: this is not a file of one JSON object a line", maxLine>>20)
 	}
-	return s.Err()
+	if err != nil {
+		return fmt.Errorf("--%s %s: %w", flag, path, err)
+	}
+	return nil
 }
 
 // readItems reads items, one JSON object a line.
-func readItems(r io.Reader) ([]client.SignItem, error) {
+func readItems(cmd *cobra.Command, path string) ([]client.SignItem, error) {
 	var items []client.SignItem
-	err := readLines(r, func(line []byte) error {
+	err := readLines(cmd, "file", path, func(line []byte) error {
 		var it itemLine
 		dec := json.NewDecoder(bytes.NewReader(line))
 		dec.DisallowUnknownFields()
@@ -85,15 +101,18 @@ func readItems(r io.Reader) ([]client.SignItem, error) {
 		items = append(items, item)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
+	case len(items) == 0:
+		return nil, fmt.Errorf("--file %s: there is nothing to sign in it", path)
 	}
 	return items, nil
 }
 
 // readProofs verifies the lines of a keys file one by one.
-func readProofs(r io.Reader, m *client.Manifest, fn func(client.Proof, []client.Key) error) error {
-	return readLines(r, func(line []byte) error {
+func readProofs(cmd *cobra.Command, path string, m *client.Manifest, fn func(client.Proof, []client.Key) error) error {
+	return readLines(cmd, "keys", path, func(line []byte) error {
 		var p client.Proof
 		if err := json.Unmarshal(line, &p); err != nil {
 			return fmt.Errorf("not a line of frostctl keygen: %w", err)

@@ -10,8 +10,6 @@ package main
 import (
 	"context"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/frostfleet/frostfleet/internal/command"
 )
@@ -19,9 +17,5 @@ import (
 func main() { os.Exit(run()) }
 
 func run() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	ctx, spans := withSpans(ctx)
-	defer spans.send()
-	return command.Run(ctx, newRootCommand(), exits...)
+	return command.Run(context.Background(), newRootCommand(), exits...)
 }

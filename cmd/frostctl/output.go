@@ -18,12 +18,20 @@ func wantJSON(cmd *cobra.Command) bool { return command.WantJSON(cmd) }
 
 func printJSON(w io.Writer, v any) error { return command.PrintJSON(w, v) }
 
-// show prints a value as JSON, or as text.
+// show prints a value as JSON, or as what text writes.
 func show(cmd *cobra.Command, v any, text func(io.Writer) error) error {
 	if wantJSON(cmd) {
 		return printJSON(cmd.OutOrStdout(), v)
 	}
 	return text(cmd.OutOrStdout())
+}
+
+// say prints a value as JSON, or as text.
+func say(cmd *cobra.Command, v any, format string, args ...any) error {
+	return show(cmd, v, func(w io.Writer) error {
+		_, err := fmt.Fprintf(w, format, args...)
+		return err
+	})
 }
 
 // note says something to people, on standard error.
@@ -78,11 +86,3 @@ func (p portFlag) String() string {
 
 // Type is shown in help texts.
 func (portFlag) Type() string { return "port" }
-
-// openInput opens a file, or standard input for "-".
-func openInput(cmd *cobra.Command, path string) (io.ReadCloser, error) {
-	if path == "-" {
-		return io.NopCloser(cmd.InOrStdin()), nil
-	}
-	return os.Open(path)
-}

@@ -11,7 +11,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
-	"github.com/frostfleet/frostfleet/internal/wire/wiretest"
+	"github.com/frostfleet/frostfleet/test/wiretest"
 )
 
 // TestRegister: export, verify and import do what they say, on the bus and in files,

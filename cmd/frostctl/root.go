@@ -15,10 +15,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Exit codes: those that every program has, and frostctl's own.
+// Exit codes of frostctl's own, beside those that every program has.
 const (
-	exitError    = command.CodeError
-	exitUsage    = command.CodeUsage
 	exitRefused  = 3 // the fleet refused or gave up the job
 	exitUnproven = 4 // a signature, certificate or address that does not verify
 	exitBusy     = 5 // no room for the job until the time was over
@@ -139,24 +137,29 @@ const (
 	dialNote    = time.Second
 )
 
-// connect opens the client that the command's flags name.
-func connect(cmd *cobra.Command) (*client.Client, error) {
+// connect opens the client that the command's flags name. The command calls
+// done at its end.
+func connect(cmd *cobra.Command) (c *client.Client, done func(), err error) {
 	cfg, err := loadConfig(cmd)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	return dial(cmd, cfg)
 }
 
-func dial(cmd *cobra.Command, cfg client.Config) (*client.Client, error) {
+func dial(cmd *cobra.Command, cfg client.Config) (c *client.Client, done func(), err error) {
 	ctx, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
 	defer cancel()
-	var err error
-	if cfg.TracerProvider, err = tracerProvider(ctx, cfg.Name); err != nil {
-		return nil, err
+	provider, send, err := startSpans(ctx, cfg.Name)
+	if err != nil {
+		return nil, nil, err
 	}
+	cfg.TracerProvider = provider
 	defer waiting(cmd)()
-	return client.New(ctx, cfg)
+	if c, err = client.New(ctx, cfg); err != nil {
+		return nil, nil, err
+	}
+	return c, func() { c.Close(); send() }, nil
 }
 
 // waiting says after a while that the command waits for the NATS server, until
@@ -165,10 +168,17 @@ func waiting(cmd *cobra.Command) (stop func() bool) {
 	return time.AfterFunc(dialNote, func() { note(cmd, "waiting up to %v for NATS", dialTimeout) }).Stop
 }
 
-// connectBus is dial for commands that read streams or make them.
-func connectBus(cmd *cobra.Command, o bus.Options) (*bus.Bus, error) {
-	ctx, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
+// withBus is for commands that read streams or make them.
+func withBus(cmd *cobra.Command, o bus.Options, use func(context.Context, *bus.Bus) error) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), 30*time.Second)
 	defer cancel()
-	defer waiting(cmd)()
-	return bus.Connect(ctx, o)
+	stop := waiting(cmd)
+	dialling, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	b, err := bus.Connect(dialling, o)
+	stop()
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(ctx, b), b.Close(ctx))
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
-	"github.com/frostfleet/frostfleet/internal/wire/wiretest"
+	"github.com/frostfleet/frostfleet/test/wiretest"
 )
 
 // reader is a board and the log that it reads.

@@ -9,7 +9,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
-	"github.com/frostfleet/frostfleet/internal/wire/wiretest"
+	"github.com/frostfleet/frostfleet/test/wiretest"
 )
 
 // registry is a register and the KEYS that it reads.

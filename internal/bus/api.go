@@ -11,12 +11,9 @@ import (
 
 // Ask puts a question to the JetStream API and reads the answer into one of
 // jetstream's structures. Unlike jetstream itself it fails at once on a denied
-// permission or a lost connection, and returns when the question went out and
-// how long the answer took.
-func (b *Bus) Ask(ctx context.Context, subject string, answer any) (asked time.Time, rtt time.Duration, err error) {
-	asked = time.Now()
-	m, err := b.nc.Ask(ctx, subject, nil)
-	rtt = time.Since(asked)
+// permission or a lost connection.
+func (b *Bus) Ask(ctx context.Context, subject string, question []byte, answer any) error {
+	m, err := b.nc.Ask(ctx, subject, question)
 	var refused struct {
 		Error *jetstream.APIError `json:"error"`
 	}
@@ -32,7 +29,7 @@ func (b *Bus) Ask(ctx context.Context, subject string, answer any) (asked time.T
 	if err != nil {
 		err = fmt.Errorf("%s: %w", subject, err)
 	}
-	return asked, rtt, err
+	return err
 }
 
 // Ping is the time of a round trip to the server.

@@ -141,7 +141,7 @@ func (b *Bus) applyStream(ctx context.Context, d *declaration) error {
 		want.MaxBytes = have.MaxBytes
 	}
 	if _, err := b.nc.JS.UpdateStream(ctx, want); err != nil {
-		return fmt.Errorf("updating stream %s: %w (its storage and retention can't be changed; %w)",
+		return fmt.Errorf("updating stream %s: %w (its storage, retention and persist mode can't be changed; %w)",
 			want.Name, err, &DriftError{Drifts: drifts})
 	}
 	b.log.Info("stream updated", "stream", want.Name, "drifts", len(drifts))
@@ -187,7 +187,7 @@ func (b *Bus) streamConfig(ctx context.Context, name string) (*jetstream.StreamC
 
 // undeclared are the fields that the declaration leaves to the operator or
 // the server.
-var undeclared = []string{"description", "metadata", "placement", "consumer_limits", "persist_mode"}
+var undeclared = []string{"description", "metadata", "placement", "consumer_limits"}
 
 // compare looks at every field of the API's JSON form, so that an unforeseen
 // setting counts as drift too.

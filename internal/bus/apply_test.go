@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -123,6 +124,8 @@ func TestCheckReportsEveryDrift(t *testing.T) {
 			c.Subjects = c.Subjects[:0]
 			c.Subjects = append(c.Subjects, "elsewhere")
 		}},
+		// Overrides sync_interval: always.
+		{Jobs, "persist_mode", func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode }},
 		{Work, "allow_direct", func(c *jetstream.StreamConfig) { c.AllowDirect = false }},
 	}
 	for _, test := range tests {
@@ -151,7 +154,7 @@ func TestCheckReportsEveryDrift(t *testing.T) {
 				t.Errorf("%s is not reported: %v", test.field, drift)
 			}
 			if err := b.Apply(ctx); err != nil {
-				if test.field != "allow_msg_ttl" { // the server can't take that back
+				if !slices.Contains([]string{"allow_msg_ttl", "persist_mode"}, test.field) { // the server can't take them back
 					t.Fatalf("mending: %v", err)
 				}
 				return

@@ -86,8 +86,7 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 func (b *Bus) dial(ctx context.Context) (err error) {
 	o := &b.opt
 	b.nc, err = natsconn.Connect(ctx, natsconn.Options{
-		URL: o.URL, Embedded: o.Embedded, Name: o.Name, Credentials: o.Credentials,
-		TLSCA: o.TLSCA, TLSCert: o.TLSCert, TLSKey: o.TLSKey,
+		URL: o.URL, Embedded: o.Embedded, Name: o.Name, Files: o.Files,
 		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger, Reconnected: b.onReconnect,
 	})
 	if err != nil {
@@ -102,7 +101,7 @@ func (b *Bus) checkServer(ctx context.Context) error {
 		return fmt.Errorf("bus: %s takes messages of %d bytes, %d are needed: "+
 			"set max_payload = 4MB in its configuration", b.nc.Server(), have, natsconn.MaxPayload)
 	}
-	if _, _, err := b.Ask(ctx, "$JS.API.INFO", new(struct{})); err != nil {
+	if err := b.Ask(ctx, "$JS.API.INFO", nil, new(struct{})); err != nil {
 		return fmt.Errorf("bus: %s has no JetStream for this account: %w: add a jetstream section with store_dir "+
 			"to its configuration (with accounts: jetstream = enabled, or an import of $JS.API.INFO)",
 			b.nc.Server(), err)

@@ -2,10 +2,8 @@ package bus
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"strconv"
 	"strings"
 	"sync"
@@ -13,6 +11,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/frostfleet/frostfleet/internal/pool"
 )
 
 // The server keeps a request for messages for pullExpiry. If it has not
@@ -29,11 +29,11 @@ type Consumer struct {
 	durable string
 	config  jetstream.ConsumerConfig
 	handler func(Delivery)
-	slots   chan struct{} // one in it for each delivery at work
-	freed   chan struct{} // signals that a slot became free
+	most    int           // handlers
+	active  int           // of them at work; serve's
+	done    chan struct{} // a handler has ended
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
-	once    sync.Once
 }
 
 // Consume hands every message of a declared durable to handler, in up to
@@ -48,7 +48,7 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handle
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	c := &Consumer{b: b, stream: stream, durable: durable, config: declared.config(b.names, 0), handler: handler,
-		slots: make(chan struct{}, handlers), freed: make(chan struct{}, 1), cancel: cancel}
+		most: handlers, done: make(chan struct{}, handlers), cancel: cancel}
 	if err := c.ensure(ctx); err != nil {
 		cancel()
 		return nil, err
@@ -63,8 +63,8 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handle
 
 // durable is the declared consumer of a stream; nil if there is none.
 func (b *Bus) durable(stream Stream, name string) *durable {
-	for i := range b.declared {
-		if d := &b.declared[i]; d.Name == stream {
+	for _, d := range b.declared {
+		if d.Name == stream {
 			return d.durable(name)
 		}
 	}
@@ -91,10 +91,8 @@ func (c *Consumer) ensure(ctx context.Context) error {
 
 // Stop asks for no more messages, waits for the handlers at work, and ends.
 func (c *Consumer) Stop() {
-	c.once.Do(func() {
-		c.cancel()
-		c.b.disown(c)
-	})
+	c.cancel()
+	c.b.disown(c)
 	c.wg.Wait()
 }
 
@@ -118,13 +116,13 @@ func (c *Consumer) serve(ctx context.Context) {
 	}
 }
 
-// pull keeps the server asked for as many messages as there are free slots,
+// pull keeps the server asked for as many messages as there are idle handlers,
 // and no more: what is asked for is not given to another process. It returns
 // when the connection was made anew, since a request may be lost then, with an
 // error if the server refused, and whether any message came.
 func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 	inbox := c.b.nc.NewInbox()
-	msgs := make(chan *nats.Msg, 2*cap(c.slots)+16)
+	msgs := make(chan *nats.Msg, 2*c.most+16)
 	reconnected := c.b.nextReconnect()
 	sub, err := c.b.nc.ChanSubscribe(inbox, msgs)
 	if err != nil {
@@ -136,7 +134,7 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 	asked := 0
 	for {
 		// A few large requests rather than one for each message; but never none.
-		if free := cap(c.slots) - asked - len(c.slots); free > 0 && (asked == 0 || free > cap(c.slots)/2) {
+		if free := c.most - asked - c.active; free > 0 && (asked == 0 || free > c.most/2) {
 			if err := c.ask(inbox, free); err != nil {
 				return came, err
 			}
@@ -146,7 +144,7 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 		select {
 		case m := <-msgs:
 			switch {
-			case ctx.Err() != nil:
+			case ctx.Err() != nil, isDelivery(m) && asked == 0: // stopped, or more than was asked for
 				if isDelivery(m) {
 					c.delivery(m).giveBack()
 				}
@@ -154,14 +152,10 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 			case isDelivery(m):
 				came = true
 				asked--
-				c.slots <- struct{}{} // free: no more was asked for
+				c.active++
 				c.wg.Go(func() {
 					c.handle(m)
-					<-c.slots
-					select {
-					case c.freed <- struct{}{}:
-					default: // already signalled
-					}
+					c.done <- struct{}{}
 				})
 			case last(m.Header, hdrStatus) == "408": // expired
 				text := last(m.Header, hdrUnused)
@@ -173,7 +167,8 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 			default:
 				return came, statusError(m)
 			}
-		case <-c.freed:
+		case <-c.done:
+			c.active--
 		case <-reconnected:
 			return came, nil
 		case <-patience.C:
@@ -196,10 +191,7 @@ func (c *Consumer) isLost(ctx context.Context, msgs <-chan *nats.Msg) bool {
 
 // ask requests count messages.
 func (c *Consumer) ask(inbox string, count int) error {
-	question, err := json.Marshal(map[string]any{"batch": count, "expires": pullExpiry})
-	if err != nil {
-		return err
-	}
+	question := fmt.Appendf(nil, `{"batch":%d,"expires":%d}`, count, pullExpiry)
 	subject := "$JS.API.CONSUMER.MSG.NEXT." + c.b.names.stream(c.stream) + "." + c.durable
 	if err := c.b.nc.PublishRequest(subject, inbox, question); err != nil {
 		return classify(subject, err)
@@ -229,7 +221,7 @@ func (c *Consumer) handle(m *nats.Msg) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.b.log.Error("handler panicked", "stream", c.stream, "subject", d.msg.Subject, "seq", d.msg.Seq,
-				"attempt", d.attempt, "panic", p, "stack", string(debug.Stack()))
+				"attempt", d.attempt, "panic", fmt.Sprintf("%T", p), "at", pool.Trace())
 			if err := d.Nak(time.Second); err != nil {
 				c.b.log.Warn("giving a delivery back failed", "error", err)
 			}

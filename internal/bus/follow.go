@@ -4,12 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/pool"
 )
 
 // FollowOptions say what a follower does. All functions are called from one
@@ -280,7 +281,7 @@ func (f *Follower) handle(m Message) {
 		f.handled.Store(m.Seq)
 		if p := recover(); p != nil {
 			f.b.log.Error("handler panicked", "stream", f.stream, "subject", m.Subject, "seq", m.Seq,
-				"panic", p, "stack", string(debug.Stack()))
+				"panic", fmt.Sprintf("%T", p), "at", pool.Trace())
 		}
 	}()
 	f.opt.Handler(m)

@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 )
 
@@ -29,43 +30,12 @@ func (nopObserver) Published(Stream, string, time.Duration) {}
 func (nopObserver) Delivered(string, bool)                  {}
 func (nopObserver) Reconnected()                            {}
 
-// What becomes of an attempt to publish.
+// What becomes of an attempt to publish, beside the names in outcomes.
 const (
-	OutcomeOK           = "ok"
-	OutcomeBusy         = "busy"         // BusyError: the stream or a quota is full
-	OutcomeExists       = "exists"       // ErrExists
-	OutcomeConflict     = "conflict"     // the slot does not end where the writer expected
-	OutcomeUnknown      = "unknown"      // ErrUnknown
-	OutcomeDenied       = "denied"       // ErrDenied
-	OutcomeDisconnected = "disconnected" // ErrDisconnected: nothing was sent
-	OutcomeNoStream     = "no_stream"    // ErrNoStream
-	OutcomeTooLarge     = "too_large"    // ErrTooLarge
-	OutcomeClosed       = "closed"       // ErrClosed
-	OutcomeCanceled     = "canceled"     // the caller gave up
-	OutcomeOther        = "other"
+	OutcomeOK    = "ok"
+	outcomeBusy  = "busy" // BusyError: the stream or a quota is full
+	outcomeOther = "other"
 )
-
-// Outcomes are all of them.
-var Outcomes = []string{
-	OutcomeOK, OutcomeBusy, OutcomeExists, OutcomeConflict, OutcomeUnknown, OutcomeDenied,
-	OutcomeDisconnected, OutcomeNoStream, OutcomeTooLarge, OutcomeClosed, OutcomeCanceled, OutcomeOther,
-}
-
-// outcome names what an attempt returned.
-func outcome(err error) string {
-	if err == nil {
-		return OutcomeOK
-	}
-	if _, busy := errors.AsType[*BusyError](err); busy {
-		return OutcomeBusy
-	}
-	for _, o := range outcomes {
-		if errors.Is(err, o.err) {
-			return o.name
-		}
-	}
-	return OutcomeOther
-}
 
 // outcomes is in order: a caller that gives up leaves the outcome unknown too,
 // and that is its own doing; running out of time is so only if nothing was sent.
@@ -73,14 +43,40 @@ var outcomes = []struct {
 	err  error
 	name string
 }{
-	{context.Canceled, OutcomeCanceled},
-	{ErrUnknown, OutcomeUnknown},
-	{context.DeadlineExceeded, OutcomeCanceled},
-	{errConflict, OutcomeConflict},
-	{ErrExists, OutcomeExists},
-	{ErrDenied, OutcomeDenied},
-	{ErrDisconnected, OutcomeDisconnected},
-	{ErrNoStream, OutcomeNoStream},
-	{ErrTooLarge, OutcomeTooLarge},
-	{ErrClosed, OutcomeClosed},
+	{context.Canceled, "canceled"}, // the caller gave up
+	{ErrUnknown, "unknown"},
+	{context.DeadlineExceeded, "canceled"},
+	{errConflict, "conflict"}, // the slot does not end where the writer expected
+	{ErrExists, "exists"},
+	{ErrDenied, "denied"},
+	{ErrDisconnected, "disconnected"}, // nothing was sent
+	{ErrNoStream, "no_stream"},
+	{ErrTooLarge, "too_large"},
+	{ErrClosed, "closed"},
+}
+
+// Outcomes are all of them.
+var Outcomes = func() []string {
+	all := []string{OutcomeOK, outcomeBusy, outcomeOther}
+	for _, o := range outcomes {
+		all = append(all, o.name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}()
+
+// outcome names what an attempt returned.
+func outcome(err error) string {
+	if err == nil {
+		return OutcomeOK
+	}
+	if _, busy := errors.AsType[*BusyError](err); busy {
+		return outcomeBusy
+	}
+	for _, o := range outcomes {
+		if errors.Is(err, o.err) {
+			return o.name
+		}
+	}
+	return outcomeOther
 }

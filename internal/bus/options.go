@@ -15,9 +15,7 @@ type Options struct {
 	URL   string // one or more, separated by commas; natsconn.DefaultURL if empty
 	Name  string // shown in the server's monitoring
 
-	// Credentials is a file: either .creds (JWT and seed) or an nkey seed alone.
-	Credentials            string
-	TLSCA, TLSCert, TLSKey string // PEM files
+	natsconn.Files
 
 	// InboxPrefix is where answers arrive. If empty it is "_INBOX_<Name>" for a
 	// Name that is a token, so that a permission can keep others from reading

@@ -153,18 +153,18 @@ func testRolesWatch(t *testing.T, url string, seeds map[string]string) {
 		b := connectTest(t, url, func(o *Options) { o.Credentials, o.Name, o.Nodes = seeds[user], user, 3 })
 		start := time.Now()
 		for _, d := range b.Declared() {
-			if _, _, err := b.Ask(ctx, "$JS.API.STREAM.INFO."+d.Name, new(struct{})); err != nil {
+			if err := b.Ask(ctx, "$JS.API.STREAM.INFO."+d.Name, nil, new(struct{})); err != nil {
 				t.Errorf("%s: %v", user, err)
 			}
 			for _, durable := range d.Durables {
-				_, _, err := b.Ask(ctx, "$JS.API.CONSUMER.INFO."+d.Name+"."+durable, new(struct{}))
+				err := b.Ask(ctx, "$JS.API.CONSUMER.INFO."+d.Name+"."+durable, nil, new(struct{}))
 				if (err == nil) != consumers || err != nil && !errors.Is(err, ErrDenied) {
 					t.Errorf("%s: consumer %s: %v", user, durable, err)
 				}
 			}
 		}
 		var account jetstream.AccountInfo
-		_, _, err := b.Ask(ctx, "$JS.API.INFO", &account)
+		err := b.Ask(ctx, "$JS.API.INFO", nil, &account)
 		if _, lost := b.Ping(ctx); err != nil || lost != nil || account.Store == 0 { // the streams' account, not the role's own
 			t.Errorf("%s: storage %+v, %v, %v", user, account, err, lost)
 		}

@@ -2,9 +2,8 @@ package bus
 
 import (
 	"context"
-	"encoding/base64"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"strconv"
 	"time"
 
@@ -146,36 +145,26 @@ func (b *Bus) getJSON(ctx context.Context, stream string, question map[string]an
 	if err != nil {
 		return Message{}, false, err
 	}
-	subject := "$JS.API.STREAM.MSG.GET." + stream
-	m, err := b.nc.Ask(ctx, subject, body)
-	if err != nil {
-		return Message{}, false, fmt.Errorf("%s: %w", subject, err)
-	}
 	var answer struct {
-		Error   *jetstream.APIError `json:"error"`
 		Message struct {
 			Subject string    `json:"subject"`
 			Seq     uint64    `json:"seq"`
-			Header  string    `json:"hdrs"`
+			Header  []byte    `json:"hdrs"`
 			Data    []byte    `json:"data"`
 			Time    time.Time `json:"time"`
 		} `json:"message"`
 	}
-	if err := json.Unmarshal(m.Data, &answer); err != nil {
-		return Message{}, false, fmt.Errorf("%s: %w", subject, err)
+	err = b.Ask(ctx, "$JS.API.STREAM.MSG.GET."+stream, body, &answer)
+	if api, ok := errors.AsType[*jetstream.APIError](err); ok && api.ErrorCode == jetstream.JSErrCodeMessageNotFound {
+		return Message{}, false, nil
 	}
-	if answer.Error != nil {
-		if answer.Error.ErrorCode == jetstream.JSErrCodeMessageNotFound {
-			return Message{}, false, nil
-		}
-		return Message{}, false, fmt.Errorf("%s: %w", subject, answer.Error)
+	if err != nil {
+		return Message{}, false, err
 	}
 	got := Message{Data: answer.Message.Data, Seq: answer.Message.Seq, Time: answer.Message.Time}
 	got.Subject, _ = b.names.relative(answer.Message.Subject)
-	if raw, err := base64.StdEncoding.DecodeString(answer.Message.Header); err == nil && len(raw) > 0 {
-		if h, err := nats.DecodeHeadersMsg(raw); err == nil { // malformed: no header, the reader will call it junk
-			got.Header = userHeader(h)
-		}
+	if h, err := nats.DecodeHeadersMsg(answer.Message.Header); err == nil { // malformed: none, readers call it junk
+		got.Header = userHeader(h)
 	}
 	return got, true, nil
 }

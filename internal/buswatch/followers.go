@@ -13,13 +13,6 @@ import (
 // its view is older than most jobs then.
 const maxLag = 30 * time.Second
 
-// end is where a stream ended when it was asked about.
-type end struct {
-	asked       time.Time
-	id          string // incarnation
-	first, last uint64
-}
-
 // unasked is since when a followed stream can't be asked about, and why not.
 // Time without a connection does not count.
 type unasked struct {
@@ -60,9 +53,13 @@ func (w *Watcher) followers(now time.Time, ends map[bus.Stream]end) (states []Fo
 		worst := FollowerState{Stream: stream}
 		late := time.Duration(0)
 		for _, f := range followed[stream] {
-			l := w.lag(f)
+			l := w.lags[f]
+			if l == nil {
+				l = new(lag)
+				w.lags[f] = l
+			}
 			if asked {
-				l.extend(e.asked, e.id, e.first, e.last)
+				l.extend(e)
 			}
 			if f.CaughtUp() && l.caught.IsZero() { // before behind: what it finds is of a follower that has caught up
 				l.caught = now
@@ -90,13 +87,4 @@ func (w *Watcher) tooLate(s FollowerState, late time.Duration, now time.Time) er
 		return fmt.Errorf("%s could not be asked about for %d s: %w", s.Stream, int(d.Seconds()), u.why)
 	}
 	return nil
-}
-
-func (w *Watcher) lag(f *bus.Follower) *lag {
-	l := w.lags[f]
-	if l == nil {
-		l = new(lag)
-		w.lags[f] = l
-	}
-	return l
 }

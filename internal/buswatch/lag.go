@@ -8,32 +8,31 @@ import (
 // maxMarks bounds what is remembered of a stream that is not read.
 const maxMarks = 64
 
-// mark is where a stream ended at a time.
-type mark struct {
-	at   time.Time
-	last uint64
+// end is where a stream ended when it was asked about.
+type end struct {
+	asked       time.Time
+	id          string // incarnation
+	first, last uint64 // what is before first is not stored any more
 }
 
 // lag measures how long a follower has been behind: since the oldest mark that it
 // has not reached.
 type lag struct {
-	id    string // incarnation of the stream
-	first uint64 // what is before is not stored any more
-	last  uint64
-	marks []mark // not reached; times and sequences increase
+	end
+	marks []end // not reached; times and sequences increase
 
 	caught time.Time // when it was first seen to have read what it began with; zero: not yet
 }
 
 // extend records where the stream ends now.
-func (l *lag) extend(at time.Time, id string, first, last uint64) {
-	if l.id != id || last < l.last { // another stream of that name
-		*l = lag{id: id, caught: l.caught}
+func (l *lag) extend(e end) {
+	if l.id != e.id || e.last < l.last { // another stream of that name
+		l.marks = nil
 	}
-	if last > l.last || len(l.marks) == 0 {
-		l.marks = append(l.marks, mark{at, last})
+	if e.last > l.last || len(l.marks) == 0 {
+		l.marks = append(l.marks, e)
 	}
-	l.first, l.last = first, last
+	l.end = e
 	if len(l.marks) > maxMarks {
 		l.thin()
 	}
@@ -52,18 +51,18 @@ func (l *lag) thin() {
 }
 
 // gap is what dropping mark i would leave.
-func (l *lag) gap(i int) time.Duration { return l.marks[i+1].at.Sub(l.marks[i-1].at) }
+func (l *lag) gap(i int) time.Duration { return l.marks[i+1].asked.Sub(l.marks[i-1].asked) }
 
 // behind compares with the last sequence that was handled.
 func (l *lag) behind(now time.Time, handled uint64) (messages uint64, since time.Duration) {
 	if l.first > 0 {
 		handled = max(handled, l.first-1) // those can't be read
 	}
-	l.marks = slices.DeleteFunc(l.marks, func(m mark) bool { return m.last <= handled })
+	l.marks = slices.DeleteFunc(l.marks, func(m end) bool { return m.last <= handled })
 	if handled >= l.last || len(l.marks) == 0 {
 		return 0, 0
 	}
-	return l.last - handled, now.Sub(l.marks[0].at)
+	return l.last - handled, now.Sub(l.marks[0].asked)
 }
 
 // late is how much of a lag is held against the process. It may serve while it

@@ -37,7 +37,7 @@ func TestLag(t *testing.T) {
 			var l lag
 			for _, s := range test.steps {
 				now := start.Add(time.Duration(s.at) * time.Second)
-				l.extend(now, s.id, s.first, s.last)
+				l.extend(end{now, s.id, s.first, s.last})
 				behind, since := l.behind(now, s.handled)
 				if behind != s.behind || since != time.Duration(s.since)*time.Second {
 					t.Errorf("after %d s: %d messages for %v, want %d for %d s", s.at, behind, since, s.behind, s.since)
@@ -55,7 +55,7 @@ func TestLagIsBounded(t *testing.T) {
 	const samples = 8640 // every 10 s
 	for i := range samples {
 		now := start.Add(time.Duration(i) * 10 * time.Second)
-		l.extend(now, "a", 1, uint64(i+1))
+		l.extend(end{now, "a", 1, uint64(i + 1)})
 		if behind, since := l.behind(now, 0); behind != uint64(i+1) || since != now.Sub(start) {
 			t.Fatalf("sample %d: %d messages for %v", i, behind, since)
 		}

@@ -26,7 +26,11 @@ type question struct {
 func (w *Watcher) ask(ctx context.Context, s *Sample, all []*question) {
 	var asking sync.WaitGroup
 	for _, q := range all {
-		asking.Go(func() { q.asked, q.rtt, q.err = w.bus.Ask(ctx, q.subject, q.answer) })
+		asking.Go(func() {
+			q.asked = time.Now()
+			q.err = w.bus.Ask(ctx, q.subject, nil, q.answer)
+			q.rtt = time.Since(q.asked)
+		})
 	}
 	rtt, err := w.bus.Ping(ctx)
 	asking.Wait()

@@ -90,7 +90,7 @@ func TestWatchLagOfLostMessages(t *testing.T) {
 func (w *Watcher) age(by time.Duration) {
 	for _, l := range w.lags {
 		for i := range l.marks {
-			l.marks[i].at = l.marks[i].at.Add(-by)
+			l.marks[i].asked = l.marks[i].asked.Add(-by)
 		}
 		if !l.caught.IsZero() {
 			l.caught = l.caught.Add(-by)
@@ -193,7 +193,7 @@ func TestWatchStreamThatCannotBeAsked(t *testing.T) {
 func (w *Watcher) oldest(stream bus.Stream) time.Time {
 	for f, l := range w.lags {
 		if f.Stream() == stream {
-			return l.marks[0].at
+			return l.marks[0].asked
 		}
 	}
 	return time.Time{}

@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"syscall"
@@ -53,25 +55,26 @@ func ExitCode(err error, own []Exit) int {
 
 // Run runs a program and returns its exit code. Errors go to standard error
 // as sentences; what is wrong with the command line is followed by its usage.
-// Programs that hold secrets dump no core.
+// SIGINT and SIGTERM end the command's context, and the second of them ends the
+// program at once. Programs that hold secrets dump no core.
 func Run(ctx context.Context, root *cobra.Command, own ...Exit) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	defer context.AfterFunc(ctx, stop)()
 	_ = syscall.Setrlimit(syscall.RLIMIT_CORE, &syscall.Rlimit{})
 	prepare(root, own)
 	cmd, err := root.ExecuteContextC(ctx)
 	if err != nil {
 		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), Sentence(err))
 		if isUsage(err) {
-			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", usageLine(cmd), cmd.CommandPath())
+			usage := cmd.UseLine()
+			if cmd.HasSubCommands() {
+				usage = cmd.CommandPath() + " COMMAND"
+			}
+			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", usage, cmd.CommandPath())
 		}
 	}
 	return ExitCode(err, own)
-}
-
-func usageLine(cmd *cobra.Command) string {
-	if cmd.HasSubCommands() {
-		return cmd.CommandPath() + " COMMAND"
-	}
-	return cmd.UseLine()
 }
 
 // prepare gives a tree of commands the behaviour that all programs share.
@@ -218,8 +221,22 @@ func WantJSON(cmd *cobra.Command) bool {
 }
 
 // PrintJSON prints one value on one line.
-func PrintJSON(w io.Writer, v any) error {
+func PrintJSON(w io.Writer, v any) error { return printJSON(w, v, "") }
+
+// PrintDocument prints one value as a JSON document, to be read by people too.
+func PrintDocument(w io.Writer, v any) error { return printJSON(w, v, "  ") }
+
+func printJSON(w io.Writer, v any, indent string) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
+	enc.SetIndent("", indent)
 	return enc.Encode(v)
+}
+
+// ConfigFlag adds --config, which is required.
+func ConfigFlag(cmd *cobra.Command) *string {
+	path := cmd.Flags().StringP("config", "c", "", "configuration file (TOML)")
+	_ = cmd.MarkFlagRequired("config")         // fails only without such a flag
+	_ = cmd.MarkFlagFilename("config", "toml") // so does this
+	return path
 }

@@ -140,7 +140,6 @@ func TestDescribe(t *testing.T) {
 	}{
 		{"v1.2.3", &debug.BuildInfo{Main: debug.Module{Version: "v1.0.0"}}, "v1.2.3"},
 		{"", &debug.BuildInfo{Main: debug.Module{Version: "v1.0.0"}}, "v1.0.0"},
-		{"", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}, Settings: []debug.BuildSetting{{Key: "vcs.revision", Value: "abc"}}}, "abc"},
 		{"", &debug.BuildInfo{Main: debug.Module{Version: "(devel)"}}, "unversioned"},
 		{"", nil, "unversioned"},
 	} {

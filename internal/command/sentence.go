@@ -82,30 +82,25 @@ func plainWords(err error) (string, bool) {
 	case x509.UnknownAuthorityError:
 		return "the server's certificate is of an authority that this machine does not know: name its CA file", true
 	}
-	for _, known := range untyped {
-		if err == known.err || known.err == nil && err.Error() == known.text { //nolint:errorlint // as in walk
-			return known.words, true
-		}
+	if words, ok := untyped[err.Error()]; ok {
+		return words, true
 	}
 	return plain.Words(err)
 }
 
 const checkAddress = "check the address, and that the server runs"
 
-// untyped are errors without a type of their own.
-var untyped = []struct {
-	err   error  // nil: of a package that may not be imported here
-	text  string // what is replaced
-	words string
-}{
-	{context.DeadlineExceeded, context.DeadlineExceeded.Error(), "timed out"},
-	{context.Canceled, context.Canceled.Error(), "interrupted"},
-	{nil, "nats: no servers available for connection", "no NATS server answers"},
-	{nil, "nats: timeout", "the NATS server did not answer in time"},
-	{nil, "nats: no responders available for request",
-		"nothing answers there: the fleet's streams may be missing (frostctl bus apply)"},
-	{nil, "tls: first record does not look like a TLS handshake",
-		"the server does not speak TLS: use nats://, or set up TLS there"},
+// untyped are the words of errors without a type of their own, by their texts:
+// some are of packages that may not be imported here.
+var untyped = map[string]string{
+	context.DeadlineExceeded.Error():            "timed out",
+	context.Canceled.Error():                    "interrupted",
+	"nats: no servers available for connection": "no NATS server answers",
+	"nats: timeout":                             "the NATS server did not answer in time",
+	"nats: no responders available for request": "nothing answers there: the fleet's streams may be missing " +
+		"(frostctl bus apply)",
+	"tls: first record does not look like a TLS handshake": "the server does not speak TLS: use nats://, " +
+		"or set up TLS there",
 }
 
 func flagWords(e *pflag.InvalidValueError) string {

@@ -9,7 +9,7 @@ import (
 var version string
 
 // Version is the program's version and that of Go. A build that was given no
-// version has the module's, or the commit that it was built from.
+// version has the module's, into which Go puts the commit.
 func Version() string {
 	info, _ := debug.ReadBuildInfo()
 	return describe(version, info) + " " + runtime.Version()
@@ -19,16 +19,8 @@ func describe(stamped string, info *debug.BuildInfo) string {
 	if stamped != "" {
 		return stamped
 	}
-	if info == nil {
+	if info == nil || info.Main.Version == "" || info.Main.Version == "(devel)" {
 		return "unversioned"
 	}
-	if v := info.Main.Version; v != "" && v != "(devel)" {
-		return v
-	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value
-		}
-	}
-	return "unversioned"
+	return info.Main.Version
 }

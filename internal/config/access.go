@@ -25,9 +25,9 @@ type AccessGateway struct {
 
 // AccessClient is one [[client]].
 type AccessClient struct {
-	Name      string    `toml:"name"`
-	PublicKey PublicKey `toml:"public_key"`
-	Kinds     []string  `toml:"kinds"` // keygen, sign
+	Name      string      `toml:"name"`
+	PublicKey PublicKey   `toml:"public_key"`
+	Kinds     []wire.Kind `toml:"kinds"` // keygen, sign
 }
 
 // PublicKey is an Ed25519 public key, written in hexadecimal.
@@ -42,9 +42,6 @@ func (k *PublicKey) UnmarshalText(text []byte) error {
 	*k = key
 	return nil
 }
-
-// MarshalText gives the hexadecimal form.
-func (k PublicKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k), nil }
 
 // String gives the hexadecimal form.
 func (k PublicKey) String() string { return hex.EncodeToString(k) }
@@ -67,12 +64,12 @@ func (a *Access) check(s *source) {
 		table := fmt.Sprintf("client[%d]", i)
 		s.party(table, "client "+c.Name, c.Name, c.PublicKey, names, keys)
 		if len(c.Kinds) == 0 {
-			s.fail(table+".kinds", "is empty or missing: name what the client may ask for: %s", wire.Or(wire.KindNames()))
+			s.Fail(table+".kinds", "is empty or missing: name what the client may ask for: %s", wire.Or(wire.KindNames()))
 		}
 		for j, kind := range c.Kinds {
-			s.oneOf(table+".kinds", kind, wire.KindNames())
+			s.OneOf(table+".kinds", string(kind), wire.KindNames()...)
 			if slices.Contains(c.Kinds[:j], kind) {
-				s.fail(table+".kinds", "has %q twice", kind)
+				s.Fail(table+".kinds", "has %q twice", kind)
 			}
 		}
 	}
@@ -83,12 +80,12 @@ func (a *Access) check(s *source) {
 func (s *source) party(table, who, name string, key PublicKey, names map[string]bool, keys map[string]string) {
 	s.token(table+".name", name)
 	if name != "" && names[name] {
-		s.fail(table+".name", "%q is taken by an entry above", name)
+		s.Fail(table+".name", "%q is taken by an entry above", name)
 	}
 	names[name] = true
-	s.require(table+".public_key", string(key))
+	s.Require(table+".public_key", string(key))
 	if other, dup := keys[string(key)]; dup && len(key) > 0 {
-		s.fail(table+".public_key", "is the key of %s too", other)
+		s.Fail(table+".public_key", "is the key of %s too", other)
 	}
 	keys[string(key)] = who
 }

@@ -7,60 +7,58 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-var tokenPattern = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
-
-// require wants a key to be there and not empty.
-func (s *source) require(key, value string) {
-	if s.bad[key] || value != "" {
-		return
-	}
-	if s.has(key) {
-		s.fail(key, "is empty")
-	} else {
-		s.fail(key, "is missing")
+// Require wants a key to be there and not empty.
+func (s *source) Require(key, value string) {
+	switch {
+	case value != "":
+	case s.Has(key):
+		s.Fail(key, "is empty")
+	default:
+		s.Fail(key, "is missing")
 	}
 }
 
-func (s *source) oneOf(key, value string, choices []string) {
-	s.require(key, value)
+// OneOf wants one of the choices.
+func (s *source) OneOf(key, value string, choices ...string) {
+	s.Require(key, value)
 	if !slices.Contains(choices, value) {
-		s.fail(key, "is %.64q: use %s", value, strings.Join(choices, ", "))
+		s.Fail(key, "is %.64q: use %s", value, strings.Join(choices, ", "))
 	}
 }
 
 // token wants a name that can be part of a subject.
 func (s *source) token(key, value string) {
-	s.require(key, value)
-	if !tokenPattern.MatchString(value) {
-		s.fail(key, "is %.80q: use 1 to 64 letters, digits, _ or -", value)
+	s.Require(key, value)
+	if !wire.IsToken(value) {
+		s.Fail(key, "is %.80q: use 1 to 64 letters, digits, _ or -", value)
 	}
 }
 
-// between wants an integer that is set, within bounds.
-func (s *source) between(key string, value, low, high int) {
-	if !s.has(key) {
-		s.fail(key, "is missing")
+// Between wants an integer that is set, within bounds.
+func (s *source) Between(key string, value, low, high int) {
+	if !s.Has(key) {
+		s.Fail(key, "is missing")
 	}
+	s.within(key, value, low, high)
+}
+
+func (s *source) within(key string, value, low, high int) {
 	if value < low || value > high {
-		s.fail(key, "is %d: use %d to %d", value, low, high)
+		s.Fail(key, "is %d: use %d to %d", value, low, high)
 	}
 }
 
 func (s *source) server(server *Server, role string) {
-	if s.require("server.role", server.Role); server.Role != role {
-		s.fail("server.role", "is %.64q: this program runs %q", server.Role, role)
-	}
-	if !s.has("server.host") {
-		server.Host = defaultHost
+	if s.Require("server.role", server.Role); server.Role != role {
+		s.Fail("server.role", "is %.64q: this program runs %q", server.Role, role)
 	}
 	s.host("server.host", server.Host)
-	if !s.has("server.port") {
-		server.Port = defaultPort
-	} else {
-		s.between("server.port", server.Port, 0, 65535)
-	}
+	s.within("server.port", server.Port, 0, 65535)
 }
 
 var (
@@ -76,32 +74,23 @@ func (s *source) host(key, host string) {
 	}
 	bare := strings.TrimSuffix(strings.TrimPrefix(host, "["), "]")
 	if name, port, splitErr := net.SplitHostPort(host); splitErr == nil && dotted.MatchString(port) {
-		s.fail(key, "is %.64q: write %q here, and the port as server.port = %s", host, name, port)
+		s.Fail(key, "is %.64q: write %q here, and the port as server.port = %s", host, name, port)
 	} else if _, err := netip.ParseAddr(bare); err == nil {
-		s.fail(key, "is %.64q: write it without brackets, %q", host, bare)
+		s.Fail(key, "is %.64q: write it without brackets, %q", host, bare)
 	} else {
-		s.fail(key, "is %.64q: use an address or a host name to listen at, such as 127.0.0.1 or ::1", host)
+		s.Fail(key, "is %.64q: use an address or a host name to listen at, such as 127.0.0.1 or ::1", host)
 	}
 }
 
 func (s *source) bus(b *Bus) {
-	if !s.has("bus.url") {
-		b.URL = defaultBusURL
-	}
 	for one := range strings.SplitSeq(b.URL, ",") {
 		s.busURL(strings.TrimSpace(one))
 	}
-	if (b.TLSCert == "") != (b.TLSKey == "") {
-		s.fail("bus.tls_cert", "and bus.tls_key belong together: set both or none")
-	}
-	if !s.has("bus.replicas") {
-		b.Replicas = 1
-	}
 	if b.Replicas != 1 && b.Replicas != 3 && b.Replicas != 5 {
-		s.fail("bus.replicas", "is %d: use 1, 3 or 5", b.Replicas)
+		s.Fail("bus.replicas", "is %d: use 1, 3 or 5", b.Replicas)
 	}
 	for _, path := range []*string{&b.Credentials, &b.TLSCA, &b.TLSCert, &b.TLSKey, &b.StorePath} {
-		s.absolute(path)
+		s.Absolute(path)
 	}
 }
 
@@ -110,21 +99,25 @@ func (s *source) busURL(text string) {
 	u, err := url.Parse(text)
 	switch {
 	case err != nil || u.Host == "":
-		s.fail("bus.url", "is not a URL such as %s", defaultBusURL)
+		s.Fail("bus.url", "is not a URL such as %s", natsconn.DefaultURL)
 	case !slices.Contains([]string{"nats", "tls", "ws", "wss"}, u.Scheme):
-		s.fail("bus.url", "has scheme %.16q: use nats, tls, ws or wss", u.Scheme)
+		s.Fail("bus.url", "has scheme %.16q: use nats, tls, ws or wss", u.Scheme)
 	case u.Port() == "0" || len(u.Port()) > 5 || len(u.Port()) == 5 && u.Port() > "65535":
-		s.fail("bus.url", "has port %.16s: use 1 to 65535", u.Port())
+		s.Fail("bus.url", "has port %.16s: use 1 to 65535", u.Port())
 	case u.User != nil:
-		s.fail("bus.url", "holds a user name: put it into a file and name that in bus.credentials")
+		s.Fail("bus.url", "holds a user name: put it into a file and name that in bus.credentials")
 	}
 }
 
 // externalBus refuses what only a gateway can have.
 func (s *source) externalBus() {
-	for _, key := range []string{"bus.embedded", "bus.store_path", "bus.port"} {
-		if s.has(key) {
-			s.fail(key, "is for gateways only")
+	s.refuse("is for gateways only", "bus.embedded", "bus.store_path", "bus.port")
+}
+
+func (s *source) refuse(why string, keys ...string) {
+	for _, key := range keys {
+		if s.Has(key) {
+			s.Fail(key, "%s", why)
 		}
 	}
 }
@@ -132,25 +125,19 @@ func (s *source) externalBus() {
 // embeddedBus checks the server in a gateway's process.
 func (s *source) embeddedBus(b *Bus) {
 	if !b.Embedded {
-		for _, key := range []string{"bus.store_path", "bus.port"} {
-			if s.has(key) {
-				s.fail(key, "needs bus.embedded = true")
-			}
-		}
+		s.refuse("needs bus.embedded = true", "bus.store_path", "bus.port")
 		return
 	}
-	if s.has("bus.url") {
-		s.fail("bus.url", "and bus.embedded exclude each other")
-	}
+	s.refuse("and bus.embedded exclude each other", "bus.url")
 	if b.Replicas != 1 {
-		s.fail("bus.replicas", "is %d: an embedded server is alone", b.Replicas)
+		s.Fail("bus.replicas", "is %d: an embedded server is alone", b.Replicas)
 	}
-	s.require("bus.store_path", b.StorePath)
-	if !s.has("bus.port") {
+	s.Require("bus.store_path", b.StorePath)
+	if !s.Has("bus.port") {
 		b.Port = defaultBusPort
 	} else if b.Port == 0 {
-		s.fail("bus.port", "is 0: use 1 to 65535, or -1 for any that is free")
+		s.Fail("bus.port", "is 0: use 1 to 65535, or -1 for any that is free")
 	} else {
-		s.between("bus.port", b.Port, -1, 65535)
+		s.Between("bus.port", b.Port, -1, 65535)
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
@@ -42,22 +43,20 @@ type Server struct {
 // Bus is the section [bus]: how to reach NATS. Embedded, StorePath and Port
 // are for gateways only.
 type Bus struct {
-	URL         string `toml:"url"`         // nats://127.0.0.1:4222 by default; several with commas
-	Credentials string `toml:"credentials"` // path of a .creds file, or of an nkey seed
-	TLSCA       string `toml:"tls_ca"`      // path, PEM
-	TLSCert     string `toml:"tls_cert"`    // path, PEM
-	TLSKey      string `toml:"tls_key"`     // path, PEM
-	Replicas    int    `toml:"replicas"`    // of the streams: 1 (default), 3 or 5
-	Embedded    bool   `toml:"embedded"`    // a NATS server in the gateway's process
-	StorePath   string `toml:"store_path"`  // its storage
-	Port        int    `toml:"port"`        // its port on loopback; 4222 by default, -1: any
+	URL string `toml:"url"` // nats://127.0.0.1:4222 by default; several with commas
+	natsconn.Files
+	Replicas  int    `toml:"replicas"`   // of the streams: 1 (default), 3 or 5
+	Embedded  bool   `toml:"embedded"`   // a NATS server in the gateway's process
+	StorePath string `toml:"store_path"` // its storage
+	Port      int    `toml:"port"`       // its port on loopback; 4222 by default, -1: any
 }
 
-const (
-	defaultHost    = "127.0.0.1"
-	defaultPort    = 4000
-	defaultBusURL  = "nats://127.0.0.1:4222"
-	defaultBusPort = 4222
+const defaultBusPort = 4222
+
+// defaultServer and defaultBus are what a file need not say.
+var (
+	defaultServer = Server{Host: "127.0.0.1", Port: 4000}
+	defaultBus    = connected{Bus: Bus{URL: natsconn.DefaultURL, Replicas: 1}}
 )
 
 // document is one kind of file.
@@ -84,7 +83,6 @@ func load[D document](path string, d D, read bool) (D, error) {
 		return none, fmt.Errorf("configuration file: %w", err)
 	}
 	s := newSource(path, filepath.Dir(abs), text.Expose())
-	defer func() { clear(s.text); s.text = nil }() // it may have held a PIN
 	if judge(s, d) && read {
 		d.files(s)
 	}
@@ -96,14 +94,14 @@ func load[D document](path string, d D, read bool) (D, error) {
 
 // judge decodes d and checks its values. It reports false if they can't be judged.
 func judge(s *source, d document) bool {
-	if _, node := d.(*Node); node {
-		s.skip = s.isBackendKey // until the back end is known
+	if s.broken {
+		return false
 	}
-	ok := s.decode(d)
-	if ok {
-		d.check(s)
-	}
-	return ok
+	_, node := d.(*Node)
+	s.decode(d, func(path string) (string, bool) { return path, !node || !isBackendKey(path) })
+	d.check(s)
+	s.entries = nil // the text that they are part of may have held a PIN
+	return true
 }
 
 // atLineOne gives an error about the form of a file the shape of the others.

@@ -18,6 +18,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider/backends"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/pkcs11"
 	"github.com/frostfleet/frostfleet/internal/keyprovider/software"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // loadNode is LoadNode with the back ends that programs have.
@@ -106,12 +107,13 @@ func guideNode(keyID string) *Node {
 			KeyProvider: KeyProvider{
 				Type: awskms.Type,
 				Section: &awskms.Section{
-					KeyID:  keyID,
-					Device: keyprovider.Device{Prices: keyprovider.Prices{Sign: 0.15, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 1}},
+					KeyID: keyID,
+					Device: keyprovider.Device{Prices: keyprovider.Prices{Sign: 0.15, Derive: 0.03, Describe: 0.03, PublicKey: 0.15,
+						KeyMonth: 1}},
 				},
 			},
 		},
-		Bus: Bus{URL: "nats://127.0.0.1:4222", Replicas: 1},
+		connected: connected{Bus: Bus{URL: "nats://127.0.0.1:4222", Replicas: 1}},
 	}
 }
 
@@ -206,8 +208,10 @@ key_month = 0.5
 		t.Fatal(err)
 	}
 	k := n.Node.KeyProvider.Section.(*awskms.Section)
-	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 || k.DerivationKeyID != "alias/d" ||
-		k.HedgeAfter.Duration != 200*time.Millisecond || k.Prices != (keyprovider.Prices{Sign: 1, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 0.5}) {
+	if k.Timeout.Duration != 2*time.Second || k.MaxAttempts != 4 || len(k.Regions) != 2 ||
+		k.DerivationKeyID != "alias/d" ||
+		k.HedgeAfter.Duration != 200*time.Millisecond ||
+		k.Prices != (keyprovider.Prices{Sign: 1, Derive: 0.03, Describe: 0.03, PublicKey: 0.15, KeyMonth: 0.5}) {
 		t.Fatalf("%+v", k)
 	}
 	text, _, _ := strings.Cut(awsKMS, `type = "aws-kms"`)
@@ -288,7 +292,7 @@ func TestAccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(a.Gateways) != 1 || len(a.Clients) != 2 || a.Clients[1].Name != "deposits" ||
-		!reflect.DeepEqual(a.Clients[0].Kinds, []string{"keygen", "sign"}) || len(a.Clients[0].PublicKey) != 32 {
+		!reflect.DeepEqual(a.Clients[0].Kinds, []wire.Kind{"keygen", "sign"}) || len(a.Clients[0].PublicKey) != 32 {
 		t.Fatalf("%+v", a)
 	}
 }
@@ -309,13 +313,13 @@ func TestCheckManifest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := n.CheckManifest(3, 2, "mainnet", 3); err != nil {
+	if err := n.checkManifest(&wire.Manifest{N: 3, T: 2, Network: "mainnet",
+		Nodes: make([]wire.NodeCard, 3)}); err != nil {
 		t.Fatal(err)
 	}
-	err = n.CheckManifest(5, 4, "signet", 0)
+	err = n.checkManifest(&wire.Manifest{N: 5, T: 4, Network: "signet"})
 	want := []string{
 		path + `:2: network.type: is "mainnet", and the manifest has network "signet"`,
-		path + `:7: node.manifest: the manifest has n = 5 and lists 0 nodes`,
 		path + `:8: node.index: is 0, and the manifest lists 0 nodes, from 0`,
 		path + `:10: node.max_signers: is 3, and the manifest has n = 5`,
 		path + `:11: node.min_signers: is 2, and the manifest has t = 4`,

@@ -1,98 +1,115 @@
 package config
 
 import (
-	"bytes"
+	"encoding"
 	"errors"
 	"reflect"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
 
-// decode fills into, and reports whether the values can be judged. The library
-// stops at the first value of a wrong type; so the key is noted, blanked, and
-// the file decoded again.
-func (s *source) decode(into any) bool {
-	defer func() { s.errors = append(s.errors, s.respelled...) }()
-	target := reflect.ValueOf(into).Elem()
-	defaults := reflect.New(target.Type()).Elem()
-	defaults.Set(target)
-	for {
-		target.Set(defaults) // or a second round would append to arrays of tables
-		err := toml.NewDecoder(bytes.NewReader(s.text)).DisallowUnknownFields().Decode(into)
-		var unknown *toml.StrictMissingError
-		var wrong *toml.DecodeError
-		switch {
-		case err == nil:
-			return true
-		case errors.As(err, &unknown):
-			for i := range unknown.Errors {
-				s.unknown(&unknown.Errors[i])
+// unknownKey is the message of a key that this program does not have.
+const unknownKey = "unknown key"
+
+// decode fills in a struct. own gives the name in it of an entry, or false for
+// one that belongs elsewhere. Each value is decoded by itself: the library stops
+// at the first one of a wrong type, and we want them all.
+func (s *source) decode(into any, own func(path string) (name string, ok bool)) {
+	misplaced := "." // table whose keys are not looked at either; at first, none
+	for _, e := range s.entries {
+		name, ok := own(e.path)
+		if !ok || strings.HasPrefix(e.path, misplaced) {
+			continue
+		}
+		field, problem := find(reflect.ValueOf(into).Elem(), name)
+		if problem == "" && e.value == nil && !isTable(field) {
+			problem = "is a value or a list of tables, not a table"
+		}
+		if problem != "" {
+			s.bad[e.path] = true
+			s.note(e.line, e.written, problem)
+			misplaced = e.path + "."
+			continue
+		}
+		if lower := strings.ToLower(e.written); e.written != lower {
+			s.note(e.line, e.written, unknownKey+": keys are in lower case: "+lower)
+		}
+		if e.value == nil {
+			continue
+		}
+		if err := e.decode(field); err != nil {
+			line := e.line
+			if at, ok := errors.AsType[*toml.DecodeError](err); ok {
+				row, _ := at.Position()
+				line += row - 1
 			}
-			return true
-		case !errors.As(err, &wrong):
-			s.errors = append(s.errors, &Error{File: s.path, Message: err.Error()})
-			return false
-		}
-		if !s.wrong(wrong) {
-			return false
+			s.bad[e.path] = true
+			s.note(line, e.path, message(err))
 		}
 	}
 }
 
-// unknown notes a key that no file of this kind has. Of one in another case
-// it takes back that lower case would help.
-func (s *source) unknown(e *toml.DecodeError) {
-	line, _ := e.Position()
-	found := &Error{s.path, line, strings.Join(e.Key(), "."), unknownKey}
-	if s.skip != nil && s.skip(found) {
-		return
+// decode has the library decode the value into a field.
+func (e entry) decode(field reflect.Value) error {
+	text := append([]byte("v"), e.value...)
+	defer clear(text) // it may hold a PIN
+	one := reflect.New(reflect.StructOf([]reflect.StructField{{Name: "V", Type: field.Type(), Tag: `toml:"v"`}})).Elem()
+	err := toml.Unmarshal(text, one.Addr().Interface())
+	if err == nil {
+		field.Set(one.Field(0))
 	}
-	for _, other := range s.respelled {
-		if other.Line == line && strings.HasSuffix(strings.ToLower(other.Key), e.Key()[len(e.Key())-1]) {
-			other.Message = unknownKey
-			return
-		}
-	}
-	s.errors = append(s.errors, found)
-}
-
-// wrong notes a value of a wrong type and blanks it. It reports false if the
-// rest of the file can't be read.
-func (s *source) wrong(e *toml.DecodeError) bool {
-	line, _ := e.Position()
-	if s.broken != nil && e.Error() == "toml: "+s.broken.Error() {
-		// Its key is not known, e has the one before. What is there may be a PIN.
-		s.errors = append(s.errors, &Error{File: s.path, Line: line, Message: character.ReplaceAllString(message(e), "")})
-		return false
-	}
-	i := s.at(line)
-	if i < 0 || !s.expressions[i].isKeyValue || s.bad[s.expressions[i].path] {
-		s.errors = append(s.errors, &Error{s.path, line, strings.Join(e.Key(), "."), message(e)})
-		return false
-	}
-	key := s.expressions[i].path
-	s.bad[key] = true
-	s.errors = append(s.errors, &Error{s.path, line, key, message(e)})
-	s.blank(i, i+1)
-	return true
+	return err
 }
 
 // character is how the library's messages quote what they stumbled over.
 var character = regexp.MustCompile(`( but got|:)? U\+[0-9A-F]+( '.*')?`)
 
 // message is the library's, without its names for our types, and without the
-// value that strconv quotes.
-func message(e *toml.DecodeError) string {
-	text, _, _ := strings.Cut(strings.TrimPrefix(e.Error(), "toml: "), ": strconv.")
-	switch at := strings.Index(text, " into struct field"); {
-	case at > 0:
-		text = text[:at] + ": it has the wrong type"
-	case strings.HasPrefix(text, "cannot store an array table in "):
-		text = "is no list of tables: it stands in single brackets, or is a value"
-	case strings.HasPrefix(text, "cannot store a table in "):
-		text = "is a value, not a table"
+// characters and values that it quotes: they may be of a PIN.
+func message(err error) string {
+	text, _, _ := strings.Cut(strings.TrimPrefix(err.Error(), "toml: "), ": strconv.")
+	text = character.ReplaceAllString(text, "")
+	if what, _, found := strings.Cut(text, " into struct field"); found {
+		return what + ": it has the wrong type"
 	}
 	return text
+}
+
+// find returns the field of a name, or says why there is none. A list grows by
+// the tables that the file adds to it.
+func find(v reflect.Value, name string) (field reflect.Value, problem string) {
+	for part := range strings.SplitSeq(name, ".") {
+		key, index, element := strings.Cut(strings.TrimSuffix(part, "]"), "[")
+		var fields []reflect.StructField
+		if isTable(v) {
+			fields = reflect.VisibleFields(v.Type())
+		}
+		i := slices.IndexFunc(fields, func(f reflect.StructField) bool { return f.Tag.Get("toml") == key })
+		if i < 0 {
+			return v, unknownKey
+		}
+		v = v.FieldByIndex(fields[i].Index)
+		if !element {
+			continue
+		}
+		if v.Kind() != reflect.Slice {
+			return v, "is no list of tables: it stands in single brackets, or is a value"
+		}
+		n, _ := strconv.Atoi(index) // the file's own count
+		for v.Len() <= n {
+			v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+		}
+		v = v.Index(n)
+	}
+	return v, ""
+}
+
+// isTable reports whether a field is a table of the file.
+func isTable(v reflect.Value) bool {
+	_, text := v.Addr().Interface().(encoding.TextUnmarshaler)
+	return v.Kind() == reflect.Struct && !text
 }

@@ -38,15 +38,6 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// Unwrap gives the errors one by one.
-func (e Errors) Unwrap() []error {
-	out := make([]error, len(e))
-	for i, one := range e {
-		out[i] = one
-	}
-	return out
-}
-
 func (e Errors) sorted() Errors {
 	slices.SortStableFunc(e, func(a, b *Error) int { return a.Line - b.Line })
 	return e

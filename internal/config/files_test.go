@@ -72,13 +72,16 @@ func newMaterial(t *testing.T) *material {
 	decorated := "-----BEGIN USER NKEY SEED-----\n" + m.user + "\n------END USER NKEY SEED------\n"
 	jwt := "-----BEGIN NATS USER JWT-----\neyJ0eXAiOiJKV1QifQ.eyJqdGkiOiJYIn0.c2ln\n------END NATS USER JWT------\n"
 	for name, content := range map[string]string{
-		"ca.pem": m.cert, "crlf.pem": strings.ReplaceAll(m.cert, "\n", "\r\n"), "two.pem": "subject=/CN=x\xe4\n" + m.cert + m.cert,
+		"ca.pem": m.cert, "crlf.pem": strings.ReplaceAll(m.cert, "\n",
+			"\r\n"), "two.pem": "subject=/CN=x\xe4\n" + m.cert + m.cert,
 		"bom.pem": "\ufeff" + m.cert, "utf16.pem": "\xff\xfe-\x00-\x00", "ca.der": string(certDER), "key.der": string(keyDER),
 		"empty.pem": "", "text.pem": "no certificate", "garbage.pem": encode("CERTIFICATE", []byte("garbage")),
 		"key.pem": m.key, "other.pem": encode("PRIVATE KEY", otherDER), "both.pem": m.cert + m.key,
 		"encrypted.pem": encode("ENCRYPTED PRIVATE KEY", keyDER), "damaged.pem": encode("PRIVATE KEY", keyDER[:40]),
-		"user.nk": m.user, "user-lf.nk": m.user + "\n", "user-crlf.nk": m.user + "\r\n", "decorated.nk": decorated, "user.creds": jwt + decorated,
-		"bom.nk": "\ufeff" + m.user, "public.nk": public, "account.nk": string(accountSeed), "empty.nk": "", "cut.nk": m.user[:40],
+		"user.nk": m.user, "user-lf.nk": m.user + "\n", "user-crlf.nk": m.user +
+			"\r\n", "decorated.nk": decorated, "user.creds": jwt + decorated,
+		"bom.nk": "\ufeff" +
+			m.user, "public.nk": public, "account.nk": string(accountSeed), "empty.nk": "", "cut.nk": m.user[:40],
 		"half.creds": jwt, "empty.creds": "-----BEGIN NATS USER JWT-----\n" + decorated,
 		"good.key": strings.Repeat("ab", 32) + "\n", "short.key": "abab", "quoted.key": `"` + strings.Repeat("ab", 31) + `"`,
 	} {
@@ -108,7 +111,8 @@ var roles = map[string]struct {
 	"node": {awsKMS, func(path string) error { _, err := loadNode(path); return err }},
 	"gateway": {"[server]\nrole = \"gateway\"\n[gateway]\nname = \"g\"\nkey_file = \"good.key\"\n",
 		func(path string) error { _, err := LoadGateway(path); return err }},
-	"client": {"[client]\nname = \"c\"\nkey_file = \"good.key\"\n", func(path string) error { _, err := LoadClient(path); return err }},
+	"client": {"[client]\nname = \"c\"\nkey_file = \"good.key\"\n",
+		func(path string) error { _, err := LoadClient(path); return err }},
 }
 
 // TestBusFiles: credentials and TLS files that no connection could use are
@@ -132,6 +136,7 @@ func TestBusFiles(t *testing.T) {
 		{"tls_ca=key.pem", "tls_ca", "no certificate"},
 		{"tls_ca=garbage.pem", "tls_ca", "cannot be read"},
 		{"tls_cert=none.pem tls_key=key.pem", "tls_cert", "no such file"},
+		{"tls_cert=ca.pem", "tls_cert", "belong together"},
 		{"tls_cert=key.pem tls_key=key.pem", "tls_cert", "no certificate"},
 		{"tls_cert=ca.pem tls_key=ca.pem", "tls_key", "no private key"},
 		{"tls_cert=ca.pem tls_key=other.pem", "tls_key", "not the key of the certificate"},
@@ -195,7 +200,8 @@ func TestFilesAndValuesAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := LoadGateway(path)
-	compare(t, path, err, []string{"3: server.port: use 0 to", "6: gateway.key_file: chmod 600", "8: bus.tls_ca: no such file",
+	compare(t, path, err, []string{"3: server.port: use 0 to", "6: gateway.key_file: chmod 600",
+		"8: bus.tls_ca: no such file",
 		"9: bus.credentials: neither", "10: bus.replicas: use 1, 3 or 5"})
 	_, err = ParseGateway(path)
 	compare(t, path, err, []string{"3: server.port: use 0 to", "10: bus.replicas: use 1, 3 or 5"})
@@ -204,13 +210,16 @@ func TestFilesAndValuesAtOnce(t *testing.T) {
 // TestKeyFiles: of a gateway and a client.
 func TestKeyFiles(t *testing.T) {
 	m := newMaterial(t)
-	for name, want := range map[string]string{"good.key": "", "open.key": "chmod 600", "short.key": "64 hexadecimal digits", "quoted.key": "quotes",
-		"none.key": "no such file", "fifo": "not a regular file", "bom.nk": "byte-order mark", ".": "directory", "key.pem": "larger than"} {
+	for name, want := range map[string]string{"good.key": "", "open.key": "chmod 600",
+		"short.key": "64 hexadecimal digits", "quoted.key": "quotes",
+		"none.key": "no such file", "fifo": "not a regular file", "bom.nk": "byte-order mark", ".": "directory",
+		"key.pem": "larger than"} {
 		key, err := LoadKey(filepath.Join(m.dir, name))
 		if want == "" && (err != nil || hex.EncodeToString(key.Seed()) != strings.Repeat("ab", 32)) {
 			t.Errorf("%s: %v", name, err)
 		}
-		if want != "" && (err == nil || key != nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "abab")) {
+		if want != "" && (err == nil || key != nil || !strings.Contains(err.Error(), want) ||
+			strings.Contains(err.Error(), "abab")) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}

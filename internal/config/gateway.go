@@ -1,17 +1,19 @@
 package config
 
+import (
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
 // Gateway is the configuration of a gateway.
 type Gateway struct {
-	Network Network        `toml:"network"` // optional: the manifest has it
-	Server  Server         `toml:"server"`
-	Gateway GatewaySection `toml:"gateway"`
-	Bus     Bus            `toml:"bus"`
-
-	src *source
+	Network Network `toml:"network"` // optional: the manifest has it
+	Server  Server  `toml:"server"`
+	Gateway Party   `toml:"gateway"`
+	connected
 }
 
-// GatewaySection is the section [gateway].
-type GatewaySection struct {
+// Party is one that the access list names: the section of a gateway or a client.
+type Party struct {
 	Name     string `toml:"name"`     // as in the access list
 	KeyFile  string `toml:"key_file"` // path of its Ed25519 key
 	Manifest string `toml:"manifest"` // manifest.json beside the file by default
@@ -20,45 +22,59 @@ type GatewaySection struct {
 
 // LoadGateway reads a gateway's file, its key, and the files that its [bus]
 // names.
-func LoadGateway(path string) (*Gateway, error) { return load(path, new(Gateway), true) }
+func LoadGateway(path string) (*Gateway, error) { return load(path, newGateway(), true) }
 
 // ParseGateway reads a gateway's file alone.
-func ParseGateway(path string) (*Gateway, error) { return load(path, new(Gateway), false) }
+func ParseGateway(path string) (*Gateway, error) { return load(path, newGateway(), false) }
 
-// CheckFiles reads the files that LoadGateway does.
-func (g *Gateway) CheckFiles() error {
+func newGateway() *Gateway { return &Gateway{Server: defaultServer, connected: defaultBus} }
+
+// LoadManifest reads the manifest that the file names, and wants the file to agree.
+func (g *Gateway) LoadManifest() (*wire.Manifest, error) {
+	m, err := LoadManifest(g.Gateway.Manifest)
+	if err != nil {
+		return nil, err
+	}
 	s := g.src.again()
-	g.files(s)
-	return s.result()
+	if g.Network.Type != "" {
+		s.network(g.Network.Type, m)
+	}
+	return m, s.result()
 }
 
-func (g *Gateway) files(s *source) {
-	s.file("gateway.key_file", g.Gateway.KeyFile, keyFile)
-	s.busFiles(&g.Bus)
+// document makes a path absolute, and gives it its default.
+func (s *source) document(path *string, standard string) {
+	if *path == "" {
+		*path = standard
+	}
+	s.Absolute(path)
+}
+
+// network compares a file's with its manifest's.
+func (s *source) network(network string, m *wire.Manifest) {
+	if network != m.Network {
+		s.Fail("network.type", "is %q, and the manifest has network %.64q", network, m.Network)
+	}
 }
 
 func (g *Gateway) check(s *source) {
 	g.src = s
-	if s.has("network.type") {
-		s.oneOf("network.type", g.Network.Type, networks)
+	if s.Has("network.type") {
+		s.OneOf("network.type", g.Network.Type, networks...)
 	}
 	s.server(&g.Server, "gateway")
-	s.token("gateway.name", g.Gateway.Name)
-	s.require("gateway.key_file", g.Gateway.KeyFile)
-	s.documents(&g.Gateway.KeyFile, &g.Gateway.Manifest, &g.Gateway.Access)
+	g.own = g.Gateway.check(s, "gateway")
 	s.bus(&g.Bus)
 	s.embeddedBus(&g.Bus)
 }
 
-// documents gives manifest and access list their defaults.
-func (s *source) documents(keyFile, manifest, access *string) {
-	if *manifest == "" {
-		*manifest = "manifest.json"
-	}
-	if *access == "" {
-		*access = "access.toml"
-	}
-	for _, path := range []*string{keyFile, manifest, access} {
-		s.absolute(path)
-	}
+// check checks the section of that name, and gives manifest and access list their
+// defaults.
+func (p *Party) check(s *source, section string) ownKey {
+	s.token(section+".name", p.Name)
+	s.Require(section+".key_file", p.KeyFile)
+	s.Absolute(&p.KeyFile)
+	s.document(&p.Manifest, "manifest.json")
+	s.document(&p.Access, "access.toml")
+	return ownKey{section + ".key_file", p.KeyFile}
 }

@@ -45,7 +45,8 @@ func TestPIN(t *testing.T) {
 				t.Fatal(err)
 			}
 			k := n.Node.KeyProvider.Section.(*pkcs11.Section)
-			if string(k.Pin.Expose()) != c.pin || (k.Pin.Bytes == nil) != (c.pin == "") || k.PINFile != c.file || k.URI.Bytes != nil {
+			if string(k.Pin.Expose()) != c.pin || (k.Pin.Bytes == nil) != (c.pin == "") || k.PINFile != c.file ||
+				k.URI.Bytes != nil {
 				t.Errorf("got pin %q, file %q, uri %q", k.Pin.Expose(), k.PINFile, k.URI.Expose())
 			}
 			if c.pin != "" && strings.Contains(fmt.Sprintf("%v %+v %#v %+v", n, n, n, k), c.pin) {
@@ -58,30 +59,31 @@ func TestPIN(t *testing.T) {
 func TestPKCS11Errors(t *testing.T) {
 	const at = "17: node.key_provider."
 	tests := map[string]struct{ tail, want string }{
-		"pin and file":         {"pin = '1'\npin_file = 'f'", at + "pin: exclude each other"},
-		"unset":                {"pin = '${FROST_TEST_UNSET}'", at + "pin: variable FROST_TEST_UNSET, which is not set"},
-		"half a name":          {"pin = '${FROST'", at + "pin: not the name of an environment variable"},
-		"empty":                {"pin = ''", at + "pin: is no PIN"},
-		"two lines":            {`pin = "1\n2"`, at + "pin: is no PIN"},
-		"too long":             {"pin = '" + strings.Repeat("1", 256) + "'", at + "pin: is no PIN"},
-		"sessions":             {"sessions = 65", at + "sessions: use 1 to 64"},
-		"no sessions":          {"sessions = 0", at + "sessions: use 1 to 64"},
-		"derivation":           {"derivation = 'kms'", at + "derivation: use hmac, ecdh"},
-		"regions":              {"hedge_after = '1s'", at + `hedge_after: not for type "pkcs11"`},
-		"attempts":             {"max_attempts = 0", at + "max_attempts: use 1 to 100"},
-		"price":                {"prices.sign = -1", at + "prices.sign: use 0 to"},
-		"price, nan":           {"prices.sign = nan", at + "prices.sign: use 0 to"},
-		"price, unknown":       {"prices.login = 1", at + "prices.login: unknown key"},
-		"price, text":          {"prices.sign = 'a'", at + "prices.sign: wrong type"},
-		"no uri":               {"uri = 'https://a'", at + "uri: not of the form pkcs11:"},
-		"uri and pin":          {"uri = 'pkcs11:?pin-value=1'\npin = '2'", at + "uri: so does pin:"},
-		"uri and file":         {"uri = 'pkcs11:?pin-source=/a'\npin_file = 'b'", at + "uri: so does pin_file:"},
-		"uri, two places":      {"uri = 'pkcs11:?pin-value=1&pin-source=/a'", at + "uri: both pin-value and pin-source"},
-		"uri, two PINs":        {"uri = 'pkcs11:?pin-value=1&pin-value=1'", at + "uri: pin-value is there twice"},
-		"uri, a program":       {"uri = 'pkcs11:?pin-source=%7Ccat'", at + "uri: programs are not run"},
-		"uri, broken":          {"uri = 'pkcs11:?pin-value=%zz'", at + "uri: pin-value has a % in it"},
-		"uri, unset":           {"uri = 'pkcs11:?pin-value=%24%7BFROST_TEST_UNSET%7D'", at + "uri: FROST_TEST_UNSET"},
-		"uri, library":         {"uri = 'pkcs11:token=t;library-version=1'", at + `uri: attribute "library-version" is not known here`},
+		"pin and file":    {"pin = '1'\npin_file = 'f'", at + "pin: exclude each other"},
+		"unset":           {"pin = '${FROST_TEST_UNSET}'", at + "pin: variable FROST_TEST_UNSET, which is not set"},
+		"half a name":     {"pin = '${FROST'", at + "pin: not the name of an environment variable"},
+		"empty":           {"pin = ''", at + "pin: is no PIN"},
+		"two lines":       {`pin = "1\n2"`, at + "pin: is no PIN"},
+		"too long":        {"pin = '" + strings.Repeat("1", 256) + "'", at + "pin: is no PIN"},
+		"sessions":        {"sessions = 65", at + "sessions: use 1 to 64"},
+		"no sessions":     {"sessions = 0", at + "sessions: use 1 to 64"},
+		"derivation":      {"derivation = 'kms'", at + "derivation: use hmac, ecdh"},
+		"regions":         {"hedge_after = '1s'", at + `hedge_after: not for type "pkcs11"`},
+		"attempts":        {"max_attempts = 0", at + "max_attempts: use 1 to 100"},
+		"price":           {"prices.sign = -1", at + "prices.sign: use 0 to"},
+		"price, nan":      {"prices.sign = nan", at + "prices.sign: use 0 to"},
+		"price, unknown":  {"prices.login = 1", at + "prices.login: unknown key"},
+		"price, text":     {"prices.sign = 'a'", at + "prices.sign: wrong type"},
+		"no uri":          {"uri = 'https://a'", at + "uri: not of the form pkcs11:"},
+		"uri and pin":     {"uri = 'pkcs11:?pin-value=1'\npin = '2'", at + "uri: so does pin:"},
+		"uri and file":    {"uri = 'pkcs11:?pin-source=/a'\npin_file = 'b'", at + "uri: so does pin_file:"},
+		"uri, two places": {"uri = 'pkcs11:?pin-value=1&pin-source=/a'", at + "uri: both pin-value and pin-source"},
+		"uri, two PINs":   {"uri = 'pkcs11:?pin-value=1&pin-value=1'", at + "uri: pin-value is there twice"},
+		"uri, a program":  {"uri = 'pkcs11:?pin-source=%7Ccat'", at + "uri: programs are not run"},
+		"uri, broken":     {"uri = 'pkcs11:?pin-value=%zz'", at + "uri: pin-value has a % in it"},
+		"uri, unset":      {"uri = 'pkcs11:?pin-value=%24%7BFROST_TEST_UNSET%7D'", at + "uri: FROST_TEST_UNSET"},
+		"uri, library": {"uri = 'pkcs11:token=t;library-version=1'",
+			at + `uri: attribute "library-version" is not known here`},
 		"uri, type":            {"uri = 'pkcs11:token=t;type=cert'", at + "uri: attribute type is not private"},
 		"uri, other token":     {"uri = 'pkcs11:token=a'", at + "uri: another token than token_label"},
 		"uri, other key":       {"uri = 'pkcs11:object=a'", at + "uri: another object than key_label"},
@@ -110,7 +112,8 @@ func TestURIStandsForAll(t *testing.T) {
 	}
 	path := write(t, fmt.Sprintf(text, "pkcs11:"))
 	_, err := loadNode(path)
-	compare(t, path, err, []string{"12: node.key_provider.pkcs11_library: missing", "12: node.key_provider.key_label: missing",
+	compare(t, path, err, []string{"12: node.key_provider.pkcs11_library: missing",
+		"12: node.key_provider.key_label: missing",
 		"12: node.key_provider.token_label: missing"})
 }
 
@@ -136,7 +139,8 @@ func TestPinNeedsAPrivateFile(t *testing.T) {
 			compare(t, path, err, want)
 		} else if err != nil {
 			t.Errorf("%s: %v", tail, err)
-		} else if file := n.Node.KeyProvider.Section.(*pkcs11.Section).PINFile; file != "" && file != filepath.Join(filepath.Dir(path), "x") {
+		} else if file := n.Node.KeyProvider.Section.(*pkcs11.Section).PINFile; file != "" &&
+			file != filepath.Join(filepath.Dir(path), "x") {
 			t.Errorf("pin file %s", file)
 		}
 	}

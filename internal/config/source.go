@@ -2,11 +2,18 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/pelletier/go-toml/v2"
 	"github.com/pelletier/go-toml/v2/unstable"
+
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
 // source knows where each key of a file stands, and collects what is wrong.
@@ -15,188 +22,153 @@ import (
 // decoder itself gives positions for its own errors only, and an error about a
 // value without its line is half an error. FuzzLoad holds the two together.
 type source struct {
-	path, dir   string         // dir is absolute
-	text        []byte         // what is decoded: the file, with its keys in lower case
-	lines       map[string]int // line of each key and table: node.index, client[1].name
-	expressions []expression   // in file order
-	bad         map[string]bool
-	respelled   []*Error          // keys that were put into lower case
-	broken      error             // the fault in the syntax at which the expressions end
-	skip        func(*Error) bool // of unknown keys: another pass knows them; may be nil
-	errors      Errors
-	counted     struct{ offset, lines int } // see lineAt
+	path, dir string         // dir is absolute
+	table     string         // keys are given without this
+	lines     map[string]int // line of each key and table: node.index, client[1].name
+	entries   []entry        // in file order
+	broken    bool           // the entries end at a fault in the syntax
+	bad       map[string]bool
+	errors    Errors
 }
 
-// expression is a table header or a key with its value.
-type expression struct {
-	path       string
-	line       int
-	start      int // offset of its first line
-	isKeyValue bool
-	repeated   bool // an expression above has the same path
+var _ keyprovider.Table = (*source)(nil)
+
+// entry is a table, or a key with its value.
+type entry struct {
+	path    string // in lower case
+	written string // as the file has it
+	line    int
+	value   []byte // from the equals sign on; nil: a table
 }
 
-// unknownKey is the message of a key that this program does not have.
-const unknownKey = "unknown key"
+// element is one table of a list.
+func (e entry) element(i int) entry {
+	e.path = fmt.Sprintf("%s[%d]", e.path, i)
+	return e
+}
 
-// newSource walks the file's expressions. It stops quietly at a fault in the
-// syntax, which decode then reports.
-func newSource(path, dir string, data []byte) *source {
-	s := &source{path: path, dir: dir, text: bytes.Clone(data), lines: map[string]int{}, bad: map[string]bool{}}
-	tables := map[string]int{} // how often [[name]] was seen
+// walk collects the entries of a file, up to a fault in its syntax.
+type walk struct {
+	*source
+	text        []byte
+	passed, row int // the line feeds before an offset
+}
+
+func newSource(path, dir string, text []byte) *source {
+	s := &source{path: path, dir: dir, lines: map[string]int{}, bad: map[string]bool{}}
+	w := walk{source: s, text: text, row: 1}
+	lists := map[string]int{} // how often [[name]] was seen
 	table, twice := "", false
 	p := unstable.Parser{}
-	p.Reset(data)
-	for p.NextExpression() {
+	for p.Reset(text); p.NextExpression(); {
 		e := p.Expression()
-		switch e.Kind {
-		case unstable.Table, unstable.ArrayTable:
-			name, line, start := s.key(&p, "", e.Key())
-			if table = name; e.Kind == unstable.ArrayTable {
-				tables[name]++
-				table = fmt.Sprintf("%s[%d]", name, tables[name]-1)
+		if e.Kind == unstable.KeyValue {
+			if !twice {
+				w.keyValue(table, e)
 			}
-			twice = s.add(expression{path: table, line: line, start: start})
-		case unstable.KeyValue:
-			name, line, start := s.key(&p, table, e.Key())
-			if keyValue := (expression{path: name, line: line, start: start, isKeyValue: true}); twice {
-				s.expressions = append(s.expressions, keyValue)
-			} else {
-				s.add(keyValue)
-				s.value(&p, name, e.Value())
-			}
+			continue
 		}
+		header, _ := w.entry("", e.Key())
+		if name := header.path; e.Kind == unstable.ArrayTable {
+			header = header.element(lists[name])
+			lists[name]++
+		}
+		table, twice = header.path, !s.add(header)
 	}
-	s.broken = p.Error()
-	s.dropRepeated()
+	s.broken = p.Error() != nil
+	s.form(text)
 	return s
 }
 
-// lineAt is the line of an offset. Offsets come in file order, so the whole file is
-// counted once.
-func (s *source) lineAt(offset int) int {
-	if offset < s.counted.offset {
-		s.counted.offset, s.counted.lines = 0, 0
+// form notes the first thing that is not as TOML has it, unless its line has an
+// error already: a key that is there twice.
+func (s *source) form(text []byte) {
+	wrong, ok := errors.AsType[*toml.DecodeError](toml.Unmarshal(text, new(struct{})))
+	if !ok {
+		return
 	}
-	s.counted.lines += bytes.Count(s.text[s.counted.offset:offset], []byte("\n"))
-	s.counted.offset = offset
-	return s.counted.lines + 1
+	line, _ := wrong.Position()
+	key := strings.Join(wrong.Key(), ".")
+	if s.broken {
+		key = "" // it is not known, this is the one before
+	}
+	if !slices.ContainsFunc(s.errors, func(e *Error) bool { return e.Line == line }) {
+		s.note(line, key, message(wrong))
+	}
 }
 
-// add notes an expression, and reports whether it is there twice. The first of
-// two keeps its line.
-func (s *source) add(e expression) (twice bool) {
-	if first, dup := s.lines[e.path]; dup {
-		what := "table"
-		if e.isKeyValue {
-			what = "key"
+func (w *walk) keyValue(table string, kv *unstable.Node) {
+	e, end := w.entry(table, kv.Key())
+	e.value = w.text[end : kv.Raw.Offset+kv.Raw.Length]
+	w.value(e, kv.Value())
+}
+
+// value adds an entry. Inline tables are tables like others.
+func (w *walk) value(e entry, v *unstable.Node) {
+	children := v.Children()
+	switch {
+	case v.Kind == unstable.InlineTable:
+		e.value = nil
+		for ok := w.add(e); ok && children.Next(); {
+			w.keyValue(e.path, children.Node())
 		}
-		e.repeated = true
-		s.errors = append(s.errors, &Error{s.path, e.line, e.path, fmt.Sprintf("this %s is there twice: line %d has it too", what, first)})
-	} else {
-		s.lines[e.path] = e.line
+	case v.Kind == unstable.Array && v.Child() != nil && v.Child().Kind == unstable.InlineTable:
+		for i := 0; children.Next(); i++ {
+			w.value(e.element(i), children.Node())
+		}
+	default:
+		w.add(e)
 	}
-	s.expressions = append(s.expressions, e)
-	return e.repeated
 }
 
-// key joins a dotted key to its table, in lower case, and finds its line and
-// the offset where that begins.
-//
-// The decoder takes a key in any case, and a check that asks for the key by its
-// name would not see it. So another spelling is an error, and to find what else
-// is wrong the file is read as if it had been right.
-func (s *source) key(p *unstable.Parser, table string, key unstable.Iterator) (path string, line, start int) {
-	written := table
-	path = table
-	for first := true; key.Next(); first = false {
+var bareKey = regexp.MustCompile(`^\w[\w-]*$`)
+
+// entry joins a dotted key to its table, and finds where it ends. Keys come in file
+// order, so the lines are counted once.
+func (w *walk) entry(table string, key unstable.Iterator) (e entry, end int) {
+	e = entry{path: table, written: table}
+	for key.Next() {
 		node := key.Node()
-		if first {
-			line = s.lineAt(int(node.Raw.Offset))
-			start = bytes.LastIndexByte(s.text[:node.Raw.Offset], '\n') + 1
+		if start := int(node.Raw.Offset); end == 0 {
+			w.row += bytes.Count(w.text[w.passed:start], []byte("\n"))
+			w.passed, e.line = start, w.row
 		}
-		lower := strings.ToLower(string(node.Data))
-		written, path = join(written, string(node.Data)), join(path, lower)
-		if lower != string(node.Data) {
-			raw := s.text[node.Raw.Offset : node.Raw.Offset+node.Raw.Length]
-			if spelled := bytes.ToLower(raw); len(spelled) == len(raw) {
-				copy(raw, spelled)
-			}
-		}
+		end = int(node.Raw.Offset + node.Raw.Length)
+		e.written = join(e.written, string(node.Data))
+		e.path = join(e.path, strings.ToLower(string(node.Data)))
 	}
-	if written != path {
-		s.respelled = append(s.respelled, &Error{s.path, line, written, unknownKey + ": keys are in lower case: " + path})
-	}
-	return path, line, start
+	return e, end
 }
 
+// join quotes a key that would not be one by itself, so that "a.b" is not a.b.
 func join(table, key string) string {
+	if !bareKey.MatchString(strings.ToLower(key)) {
+		key = strconv.Quote(key)
+	}
 	if table == "" {
 		return key
 	}
 	return table + "." + key
 }
 
-// value notes the keys of inline tables.
-func (s *source) value(p *unstable.Parser, path string, value *unstable.Node) {
-	switch value.Kind {
-	case unstable.Array:
-		i := 0
-		for it := value.Children(); it.Next(); i++ {
-			s.value(p, fmt.Sprintf("%s[%d]", path, i), it.Node())
+// add notes an entry, unless it is there twice: the first counts.
+func (s *source) add(e entry) bool {
+	if first, dup := s.lines[e.path]; dup {
+		what := "key"
+		if e.value == nil {
+			what = "table"
 		}
-	case unstable.InlineTable:
-		for it := value.Children(); it.Next(); {
-			kv := it.Node()
-			name, line, _ := s.key(p, path, kv.Key())
-			s.lines[name] = line
-			s.value(p, name, kv.Value())
-		}
+		s.note(e.line, e.path, fmt.Sprintf("this %s is there twice: line %d has it too", what, first))
+		return false
 	}
+	s.lines[e.path] = e.line
+	s.entries = append(s.entries, e)
+	return true
 }
 
-// at finds the expression that a line belongs to, or gives -1.
-func (s *source) at(line int) int {
-	found := -1
-	for i, e := range s.expressions {
-		if e.line <= line {
-			found = i
-		}
-	}
-	return found
-}
-
-// blank overwrites the expressions from i up to end, and keeps the lines.
-func (s *source) blank(i, end int) {
-	to := len(s.text)
-	if end < len(s.expressions) {
-		to = s.expressions[end].start
-	}
-	for at := s.expressions[i].start; at < to; at++ {
-		if s.text[at] != '\n' && s.text[at] != '\r' {
-			s.text[at] = ' '
-		}
-	}
-}
-
-// dropRepeated blanks a key that is there twice, and a table with its keys, so
-// that the rest can be judged.
-func (s *source) dropRepeated() {
-	for i, e := range s.expressions {
-		if !e.repeated {
-			continue
-		}
-		end := i + 1
-		for !e.isKeyValue && end < len(s.expressions) && s.expressions[end].isKeyValue {
-			end++
-		}
-		s.blank(i, end)
-	}
-}
-
-// has reports whether the file sets a key.
-func (s *source) has(key string) bool {
-	_, ok := s.lines[key]
+// Has reports whether the file sets a key.
+func (s *source) Has(key string) bool {
+	_, ok := s.lines[s.table+key]
 	return ok
 }
 
@@ -211,13 +183,16 @@ func (s *source) line(key string) int {
 	return 0
 }
 
-// fail notes an error, unless the key had one already.
-func (s *source) fail(key, format string, args ...any) {
-	if s.bad[key] {
-		return
+func (s *source) note(line int, key, message string) {
+	s.errors = append(s.errors, &Error{s.path, line, key, message})
+}
+
+// Fail notes an error, unless the key had one already.
+func (s *source) Fail(key, format string, args ...any) {
+	if key = s.table + key; !s.bad[key] {
+		s.bad[key] = true
+		s.note(s.line(key), key, fmt.Sprintf(format, args...))
 	}
-	s.bad[key] = true
-	s.errors = append(s.errors, &Error{s.path, s.line(key), key, fmt.Sprintf(format, args...)})
 }
 
 func (s *source) result() error {
@@ -232,8 +207,8 @@ func (s *source) again() *source {
 	return &source{path: s.path, dir: s.dir, lines: s.lines, bad: map[string]bool{}}
 }
 
-// absolute makes a path in the file absolute, and leaves an empty one.
-func (s *source) absolute(path *string) {
+// Absolute makes a path in the file absolute, and leaves an empty one.
+func (s *source) Absolute(path *string) {
 	if *path != "" && !filepath.IsAbs(*path) {
 		*path = filepath.Join(s.dir, *path)
 	}

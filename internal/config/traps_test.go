@@ -19,20 +19,28 @@ func TestKeysInAnotherCase(t *testing.T) {
 		text string
 		want []string
 	}{
-		"port":      {edit("port = 4000", "Port = 4000"), []string{"6: server.Port: lower case: server.port"}},
-		"host":      {edit("host =", "HOST ="), []string{"5: server.HOST: lower case: server.host"}},
-		"required":  {edit("index = 0", "Index = 0"), []string{"8: node.Index: lower case: node.index"}},
-		"table":     {awsKMS + "[Bus]\nurl = \"nats://a\"\n", []string{"15: Bus: lower case: bus"}},
-		"subtable":  {edit("[node.key_provider]", "[node.Key_Provider]"), []string{"12: node.Key_Provider: lower case: node.key_provider"}},
-		"quoted":    {edit("index = 0", `"Index" = 0`), []string{"8: node.Index: lower case: node.index"}},
-		"escaped":   {edit("index = 0", `"\u0049ndex" = 0`), []string{"8: node.Index: lower case: node.index"}},
-		"dotted":    {awsKMS + "Prices.Sign = 0.1\n", []string{"15: node.key_provider.Prices.Sign: lower case: node.key_provider.prices.sign"}},
-		"inline":    {awsKMS + "prices = { Sign = 0.1 }\n", []string{"15: node.key_provider.prices.Sign: lower case: node.key_provider.prices.sign"}},
-		"unchecked": {awsKMS + "Timeout = \"10h\"\n", []string{"15: node.key_provider.Timeout: lower case", "15: node.key_provider.timeout: use 1ms"}},
-		"bus":       {awsKMS + "[bus]\nReplicas = 2\nEmbedded = true\n", []string{"16: bus.Replicas: lower case", "16: bus.replicas: use 1, 3 or 5", "17: bus.Embedded: lower case", "17: bus.embedded: gateways only"}},
-		"unknown":   {edit("index = 0", "index = 0\nFoo = 1"), []string{"9: node.Foo: unknown key"}},
-		"twice":     {edit("index = 0", "Index = 1\nindex = 0"), []string{"8: node.Index: lower case", "9: node.index: line 8 has it too"}},
-		"Kelvin":    {edit("[node.key_provider]", "[node.\"\u212aey_provider\"]"), []string{"12: : lower case", "13: : lower case", "14: : lower case", "0: node.key_provider.type: missing"}},
+		"port":     {edit("port = 4000", "Port = 4000"), []string{"6: server.Port: lower case: server.port"}},
+		"host":     {edit("host =", "HOST ="), []string{"5: server.HOST: lower case: server.host"}},
+		"required": {edit("index = 0", "Index = 0"), []string{"8: node.Index: lower case: node.index"}},
+		"table":    {awsKMS + "[Bus]\nurl = \"nats://a\"\n", []string{"15: Bus: lower case: bus"}},
+		"subtable": {edit("[node.key_provider]", "[node.Key_Provider]"),
+			[]string{"12: node.Key_Provider: lower case: node.key_provider"}},
+		"quoted":  {edit("index = 0", `"Index" = 0`), []string{"8: node.Index: lower case: node.index"}},
+		"escaped": {edit("index = 0", `"\u0049ndex" = 0`), []string{"8: node.Index: lower case: node.index"}},
+		"dotted": {awsKMS + "Prices.Sign = 0.1\n",
+			[]string{"15: node.key_provider.Prices.Sign: lower case: node.key_provider.prices.sign"}},
+		"inline": {awsKMS + "prices = { Sign = 0.1 }\n",
+			[]string{"15: node.key_provider.prices.Sign: lower case: node.key_provider.prices.sign"}},
+		"unchecked": {awsKMS + "Timeout = \"10h\"\n",
+			[]string{"15: node.key_provider.Timeout: lower case", "15: node.key_provider.timeout: use 1ms"}},
+		"bus": {awsKMS + "[bus]\nReplicas = 2\nEmbedded = true\n",
+			[]string{"16: bus.Replicas: lower case", "16: bus.replicas: use 1, 3 or 5", "17: bus.Embedded: lower case",
+				"17: bus.embedded: gateways only"}},
+		"unknown": {edit("index = 0", "index = 0\nFoo = 1"), []string{"9: node.Foo: unknown key"}},
+		"twice": {edit("index = 0", "Index = 1\nindex = 0"),
+			[]string{"8: node.Index: lower case", "9: node.index: line 8 has it too"}},
+		"Kelvin": {edit("[node.key_provider]", "[node.\"\u212aey_provider\"]"),
+			[]string{"12: : lower case", "13: : lower case", "14: : lower case", "0: node.key_provider.type: missing"}},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -90,14 +98,18 @@ func TestTwice(t *testing.T) {
 		text string
 		want []string
 	}{
-		"table":          {awsKMS + "[server]\nport = 1\n[bus]\nreplicas = 2\n", []string{"15: server: line 3 has it too", "18: bus.replicas: use 1, 3 or 5"}},
-		"table, spaced":  {awsKMS + "[ node . key_provider ]\n", []string{"15: node.key_provider: line 12 has it too"}},
-		"table, quoted":  {awsKMS + "[\"server\"]\n", []string{"15: server: line 3 has it too"}},
-		"table, dotted":  {awsKMS + "prices.sign = 1.0\n[node.key_provider.prices]\nderive = 1.0\n", []string{"16: node.key_provider.prices: already exists"}},
-		"key":            {edit("index = 0", "index = 0\nindex = 7"), []string{"9: node.index: line 8 has it too"}},
-		"key, wrong too": {edit("index = 0", "index = 0\nindex = 7", "port = 4000", "port = 70000"), []string{"6: server.port: use 0 to", "9: node.index: line 8 has it too"}},
-		"key, inline":    {awsKMS + "prices = { sign = 1.0, sign = 2.0 }\n", []string{"15: : already defined"}},
-		"table and key":  {edit("[network]\n", "network = 1\n[network]\n"), []string{"2: network: line 1 has it too"}},
+		"table": {awsKMS + "[server]\nport = 1\n[bus]\nreplicas = 2\n",
+			[]string{"15: server: line 3 has it too", "18: bus.replicas: use 1, 3 or 5"}},
+		"table, spaced": {awsKMS + "[ node . key_provider ]\n", []string{"15: node.key_provider: line 12 has it too"}},
+		"table, quoted": {awsKMS + "[\"server\"]\n", []string{"15: server: line 3 has it too"}},
+		"table, dotted": {awsKMS + "prices.sign = 1.0\n[node.key_provider.prices]\nderive = 1.0\n",
+			[]string{"16: node.key_provider.prices: already exists"}},
+		"key": {edit("index = 0", "index = 0\nindex = 7"), []string{"9: node.index: line 8 has it too"}},
+		"key, wrong too": {edit("index = 0", "index = 0\nindex = 7", "port = 4000", "port = 70000"),
+			[]string{"6: server.port: use 0 to", "9: node.index: line 8 has it too"}},
+		"key, inline": {awsKMS + "prices = { sign = 1.0, sign = 2.0 }\n",
+			[]string{"15: node.key_provider.prices.sign: line 15 has it too"}},
+		"table and key": {edit("[network]\n", "network = 1\n[network]\n"), []string{"2: network: line 1 has it too"}},
 	}
 	for name, c := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -111,6 +123,32 @@ func TestTwice(t *testing.T) {
 			}
 			compareInOrder(t, path, err, c.want)
 		})
+	}
+}
+
+// TestEachValueByItself: of the values in one inline table each is judged, an
+// array in several lines is at fault in its own line, and dots in quotes are no
+// dots.
+func TestEachValueByItself(t *testing.T) {
+	access := func(path string) error { _, err := LoadAccess(path); return err }
+	node := func(path string) error { _, err := parseNode(path); return err }
+	name := "name = \"a\", public_key = \"" + strings.Repeat("ab", 32) + "\""
+	for text, c := range map[string]struct {
+		load func(string) error
+		want []string
+	}{
+		"server = { role = 1, port = \"x\", Hots = 1 }\n" + edit("[server]", "[other]"): {node, []string{
+			"1: server.role: wrong type", "1: server.port: wrong type", "1: server.Hots: unknown key", "4: other: unknown key"}},
+		awsKMS + "regions = [\n\"a\",\n1]\n": {node,
+			[]string{"17: node.key_provider.regions: wrong type"}},
+		"\"server.port\" = 70000\n" + awsKMS: {node, []string{"1: \"server.port\": unknown key"}},
+		"client = [{ " + name + ", Kinds = [\"sign\"], x = 1 }]\n": {access,
+			[]string{"1: client[0].Kinds: lower case", "1: client[0].x: unknown"}},
+		"[client]\n" + strings.ReplaceAll(name, ", ", "\n") + "\n": {access, []string{"1: client: list of tables"}},
+		"client = [1, {}]\n": {access, []string{"1: client: wrong type"}},
+	} {
+		path := write(t, text)
+		compareInOrder(t, path, c.load(path), c.want)
 	}
 }
 
@@ -143,7 +181,8 @@ func TestEncodings(t *testing.T) {
 // write.
 func TestHosts(t *testing.T) {
 	for host, want := range map[string]string{
-		"0.0.0.0": "", "::": "", "::1": "", "fe80::1%eth0": "", "localhost": "", "node-0.example.org": "", "a_b": "", "4you.example": "",
+		"0.0.0.0": "", "::": "", "::1": "", "fe80::1%eth0": "", "localhost": "", "node-0.example.org": "", "a_b": "",
+		"4you.example":    "",
 		"[::1]":           `without brackets, "::1"`,
 		"[::]":            `without brackets, "::"`,
 		"127.0.0.1:99":    `write "127.0.0.1" here, and the port as server.port = 99`,
@@ -166,12 +205,15 @@ func TestHosts(t *testing.T) {
 	} {
 		path := write(t, edit("0.0.0.0", host))
 		_, err := parseNode(path)
-		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), path+":5: server.host: is ") || !strings.Contains(err.Error(), want)) {
+		if want == "" && err != nil || want != "" &&
+			(err == nil || !strings.Contains(err.Error(), path+":5: server.host: is ") || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%q: %v, want %q", host, err, want)
 		}
 	}
-	for _, url := range []string{"nats://a:0", "nats://a:65536", "nats://a:4222,nats://b:99999", "nats://[::1", "nats://"} {
-		if _, err := parseNode(write(t, awsKMS+"[bus]\nurl = \""+url+"\"\n")); err == nil || !strings.Contains(err.Error(), ":16: bus.url: ") {
+	for _, url := range []string{"nats://a:0", "nats://a:65536", "nats://a:4222,nats://b:99999", "nats://[::1",
+		"nats://"} {
+		if _, err := parseNode(write(t, awsKMS+"[bus]\nurl = \""+url+"\"\n")); err == nil ||
+			!strings.Contains(err.Error(), ":16: bus.url: ") {
 			t.Errorf("%s: %v", url, err)
 		}
 	}
@@ -188,13 +230,18 @@ func TestTokenNames(t *testing.T) {
 			t.Errorf("%q: %v", label, err)
 		}
 	}
-	for label, want := range map[string]string{"   ": "token_label: is missing", strings.Repeat("x", 33): "longer than the 32 bytes"} {
-		if _, err := parseNode(write(t, text+"pkcs11_library = \"/l\"\nkey_label = \"k\"\ntoken_label = \""+label+"\"\n")); err == nil || !strings.Contains(err.Error(), want) {
+	for label, want := range map[string]string{"   ": "token_label: is missing",
+		strings.Repeat("x", 33): "longer than the 32 bytes"} {
+		if _, err := parseNode(write(t,
+			text+"pkcs11_library = \"/l\"\nkey_label = \"k\"\ntoken_label = \""+label+"\"\n")); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", label, err)
 		}
 	}
-	for _, uri := range []string{"pkcs11:token", "pkcs12:token=t", "pkcs11:token=t;object=o?module-path=/x.so;pin-value=87654321",
-		"pkcs11:token=a b", "pkcs11:object=a%00", "pkcs11:token=t;color=red", "pkcs11:?pin-value=%201234", "pkcs11:?pin-value=12+34"} {
+	for _, uri := range []string{"pkcs11:token", "pkcs12:token=t",
+		"pkcs11:token=t;object=o?module-path=/x.so;pin-value=87654321",
+		"pkcs11:token=a b", "pkcs11:object=a%00", "pkcs11:token=t;color=red", "pkcs11:?pin-value=%201234",
+		"pkcs11:?pin-value=12+34"} {
 		path := write(t, text+"uri = \""+uri+"\"\n")
 		_, err := parseNode(path)
 		compare(t, path, err, []string{"14: node.key_provider.uri: "})
@@ -202,7 +249,8 @@ func TestTokenNames(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	for _, uri := range []string{"PKCS11:token=t;object=o?module-path=/x.so", "Pkcs11:token=t%20%00%00;object=o?module-path=/x.so"} {
+	for _, uri := range []string{"PKCS11:token=t;object=o?module-path=/x.so",
+		"Pkcs11:token=t%20%00%00;object=o?module-path=/x.so"} {
 		if _, err := parseNode(write(t, text+"uri = \""+uri+"\"\n")); err != nil {
 			t.Errorf("%s: %v", uri, err)
 		}
@@ -212,16 +260,20 @@ func TestTokenNames(t *testing.T) {
 // TestPINForms: what surrounds a PIN by accident is refused, wherever the PIN
 // stands, before a token counts it.
 func TestPINForms(t *testing.T) {
-	for _, pin := range []string{" 87654321", "87654321 ", "\ufeff87654321", "\\\"87654321\\\"", "'87654321'", "87654321 # of node 0", "87654321\\u0000", "87654321\\n", "\\t87654321", "87654321\u200b"} {
+	for _, pin := range []string{" 87654321", "87654321 ", "\ufeff87654321", "\\\"87654321\\\"", "'87654321'",
+		"87654321 # of node 0", "87654321\\u0000", "87654321\\n", "\\t87654321", "87654321\u200b"} {
 		_, err := parseNode(write(t, onToken("pin = \""+pin+"\"\n")))
-		if err == nil || !strings.Contains(err.Error(), "17: node.key_provider.pin: is no PIN of 1 to 255 bytes on one line: it ") || strings.Contains(err.Error(), "8765") {
+		if err == nil || !strings.Contains(err.Error(),
+			"17: node.key_provider.pin: is no PIN of 1 to 255 bytes on one line: it ") || strings.Contains(err.Error(), "8765") {
 			t.Errorf("%q: %v", pin, err)
 		}
 	}
-	for _, pin := range []string{"87654321\n", " 87654321", "87654321\r", "\"87654321\"", "87654321 # x", "\ufeff87654321", ""} {
+	for _, pin := range []string{"87654321\n", " 87654321", "87654321\r", "\"87654321\"", "87654321 # x",
+		"\ufeff87654321", ""} {
 		t.Setenv("FROST_TEST_PIN", pin)
 		_, err := parseNode(write(t, onToken(`pin = "${FROST_TEST_PIN}"`+"\n")))
-		if err == nil || !strings.Contains(err.Error(), "pin: names the environment variable FROST_TEST_PIN, which is no PIN") || strings.Contains(err.Error(), "8765") {
+		if err == nil || !strings.Contains(err.Error(),
+			"pin: names the environment variable FROST_TEST_PIN, which is no PIN") || strings.Contains(err.Error(), "8765") {
 			t.Errorf("%q: %v", pin, err)
 		}
 	}

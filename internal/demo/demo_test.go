@@ -56,8 +56,8 @@ func program(path string) int {
 	return 0
 }
 
-// start runs a stand-in.
-func start(t *testing.T, what string) *process {
+// start runs a stand-in, which has until limit to end once it is asked to.
+func start(t *testing.T, what string, limit time.Duration) *process {
 	t.Helper()
 	ports, err := freePorts(1)
 	if err != nil {
@@ -71,7 +71,7 @@ func start(t *testing.T, what string) *process {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := startProcess(what, self, config, ports[0])
+	p, err := startProcess(what, filepath.Base(self), config, ports[0], limit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,24 +87,24 @@ const limit = 2 * time.Minute // for what takes milliseconds on an idle machine
 func TestAwait(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	p := start(t, "ready")
+	p := start(t, "ready", limit)
 	if err := p.await(ctx); err != nil {
 		t.Error(err)
 	}
-	if err := p.stop(limit); err != nil || !p.gone() {
+	if err := p.stop(); err != nil || !p.gone() {
 		t.Errorf("stopped with %v, gone: %t", err, p.gone())
 	}
 	for what, want := range map[string]string{"broken": "exit status 3", "short": "exit status 0"} {
-		p := start(t, what)
+		p := start(t, what, limit)
 		err := p.await(ctx)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "this is "+what) {
 			t.Errorf("%s: %v", what, err)
 		}
-		if err := p.stop(limit); (err != nil) != (what == "broken") {
+		if err := p.stop(); (err != nil) != (what == "broken") {
 			t.Errorf("%s: stopped with %v", what, err)
 		}
 	}
-	p = start(t, "late")
+	p = start(t, "late", limit)
 	short, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
 	defer cancel()
 	if err := p.await(short); !errors.Is(err, context.DeadlineExceeded) {
@@ -116,7 +116,7 @@ func TestAwait(t *testing.T) {
 func TestStopLeavesNothing(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	d := &demo{processes: []*process{start(t, "ready"), start(t, "broken"), start(t, "ready"), start(t, "late")}}
+	d := &demo{processes: []*process{start(t, "ready", limit), start(t, "broken", limit), start(t, "ready", limit), start(t, "late", limit)}}
 	for _, p := range []int{0, 2} {
 		if err := d.processes[p].await(ctx); err != nil {
 			t.Fatal(err)
@@ -137,11 +137,12 @@ func TestStopLeavesNothing(t *testing.T) {
 			t.Errorf("%s is left", p.name)
 		}
 	}
-	stubborn := start(t, "stubborn")
+	stubborn := start(t, "stubborn", 100*time.Millisecond)
 	if err := stubborn.await(ctx); err != nil {
 		t.Fatal(err)
 	}
-	if err := stubborn.stop(100 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "did not stop within") || !stubborn.gone() {
+	if err := stubborn.stop(); err == nil || !strings.Contains(err.Error(), "did not stop cleanly: signal: killed") ||
+		!stubborn.gone() {
 		t.Errorf("stopped with %v, gone: %t", err, stubborn.gone())
 	}
 }
@@ -149,7 +150,7 @@ func TestStopLeavesNothing(t *testing.T) {
 // TestOwnGroup: a terminal's Ctrl-C reaches the demo, which stops its
 // processes in order, and not the processes themselves.
 func TestOwnGroup(t *testing.T) {
-	p := start(t, "late")
+	p := start(t, "late", limit)
 	group, err := syscall.Getpgid(p.cmd.Process.Pid)
 	if err != nil {
 		t.Fatal(err)
@@ -165,10 +166,10 @@ func TestRunCleansUp(t *testing.T) {
 	t.Setenv("TMPDIR", tmp)
 	ended, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Run(t.Context(), Options{}); err == nil || !strings.Contains(err.Error(), "make build") {
+	if _, err := Run(t.Context(), Options{Step: t.Logf}); err == nil || !strings.Contains(err.Error(), "make build") {
 		t.Errorf("without the programs: %v", err)
 	}
-	if _, err := Run(ended, Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := Run(ended, Options{Step: t.Logf}); !errors.Is(err, context.Canceled) {
 		t.Errorf("interrupted: %v", err)
 	}
 	left, err := os.ReadDir(tmp)
@@ -176,26 +177,11 @@ func TestRunCleansUp(t *testing.T) {
 		t.Errorf("left %v, %v", left, err)
 	}
 	dir := filepath.Join(t.TempDir(), "mine")
-	if _, err := Run(t.Context(), Options{Dir: dir}); err == nil {
+	if _, err := Run(t.Context(), Options{Dir: dir, Step: t.Logf}); err == nil {
 		t.Error("ran without the programs")
 	}
 	if _, err := os.Stat(dir); err != nil {
 		t.Errorf("a directory of the caller's own was removed: %v", err)
-	}
-}
-
-func TestPercentile(t *testing.T) {
-	var all []time.Duration
-	for i := range 100 {
-		all = append(all, time.Duration(100-i)*time.Millisecond)
-	}
-	for share, want := range map[float64]float64{0: 1, .01: 1, .5: 50, .99: 99, 1: 100} {
-		if got := percentile(all, share); got != want {
-			t.Errorf("percentile %v is %v, want %v", share, got, want)
-		}
-	}
-	if got := percentile(all[:1], .99); got != 100 {
-		t.Errorf("of one: %v", got)
 	}
 }
 

@@ -2,7 +2,6 @@ package demo
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -18,42 +17,47 @@ type process struct {
 	name  string
 	ready string // URL of /readyz
 	cmd   *exec.Cmd
+	drain context.CancelFunc
 	log   string
-	ended chan error
+	ended chan struct{} // closed once cmd was waited for
 }
 
-// binary finds a program beside the running one.
-func binary(name string) (string, error) {
+// startProcess runs a program that is beside the running one with a
+// configuration file; what it says goes to a file beside that. Asked to drain,
+// it has until limit; then it is killed.
+func startProcess(name, program, config string, port int, limit time.Duration) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	path := filepath.Join(filepath.Dir(self), name)
+	path := filepath.Join(filepath.Dir(self), program)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%s is not beside %s: build all programs with make build", name, self)
+		return nil, fmt.Errorf("%s is not beside %s: build all programs with make build", program, self)
 	}
-	return path, nil
-}
-
-// startProcess runs a program with a configuration file; what it says goes to
-// a file beside it.
-func startProcess(name, path, config string, port int) (*process, error) {
 	p := &process{
-		name: name, ready: fmt.Sprintf("http://127.0.0.1:%d/readyz", port), ended: make(chan error, 1),
-		log: config + ".log", cmd: exec.Command(path, "run", "--config", config),
+		name: name, ready: fmt.Sprintf("http://127.0.0.1:%d/readyz", port), log: config + ".log",
+		ended: make(chan struct{}),
 	}
 	out, err := os.OpenFile(p.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	defer out.Close()
+	ctx, drain := context.WithCancel(context.Background())
+	p.cmd, p.drain = exec.CommandContext(ctx, path, "run", "--config", config), drain
 	p.cmd.Stdout, p.cmd.Stderr = out, out
+	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
+	p.cmd.WaitDelay = limit
 	// The children end with the demo, however it ends.
 	p.cmd.SysProcAttr = childAttributes()
 	if err := p.cmd.Start(); err != nil {
+		drain()
 		return nil, err
 	}
-	go func() { p.ended <- p.cmd.Wait() }()
+	go func() {
+		_ = p.cmd.Wait() // ProcessState says how it ended
+		close(p.ended)
+	}()
 	return p, nil
 }
 
@@ -64,10 +68,9 @@ const startTime = time.Minute
 func (p *process) await(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startTime)
 	defer cancel()
-	for !p.isReady(ctx) {
+	for !p.isReady() {
 		select {
-		case err := <-p.ended:
-			p.ended <- err
+		case <-p.ended:
 			tail, _ := os.ReadFile(p.log)
 			return fmt.Errorf("%s ended at start: %s\n%s", p.name, p.cmd.ProcessState, tail)
 		case <-ctx.Done():
@@ -78,14 +81,9 @@ func (p *process) await(ctx context.Context) error {
 	return nil
 }
 
-func (p *process) isReady(ctx context.Context) bool {
-	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
-	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, p.ready, nil)
-	if err != nil {
-		return false
-	}
-	resp, err := http.DefaultClient.Do(req)
+func (p *process) isReady() bool {
+	probe := http.Client{Timeout: 2 * time.Second}
+	resp, err := probe.Get(p.ready)
 	if err != nil {
 		return false
 	}
@@ -98,29 +96,19 @@ func (p *process) kill() error {
 	if err := p.cmd.Process.Kill(); err != nil {
 		return fmt.Errorf("%s: %w", p.name, err)
 	}
-	p.ended <- <-p.ended
+	<-p.ended
 	return nil
 }
 
-// stopTime is how long a program may take to drain.
-const stopTime = 20 * time.Second
-
-// stop asks the program to drain and waits for it. One that had ended before,
-// unasked, or does not drain within the limit is an error; none is left running.
-func (p *process) stop(limit time.Duration) error {
-	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
-		return errors.Join(fmt.Errorf("%s: %w", p.name, err), p.kill())
+// stop asks the program to drain and waits for it. One that had ended before
+// with an error, or had to be killed, is an error; none is left running.
+func (p *process) stop() error {
+	p.drain()
+	<-p.ended
+	if !p.cmd.ProcessState.Success() {
+		return fmt.Errorf("%s did not stop cleanly: %s (see %s)", p.name, p.cmd.ProcessState, p.log)
 	}
-	select {
-	case err := <-p.ended:
-		p.ended <- err
-		if err != nil {
-			return fmt.Errorf("%s did not stop cleanly: %w (see %s)", p.name, err, p.log)
-		}
-		return nil
-	case <-time.After(limit):
-		return errors.Join(fmt.Errorf("%s did not stop within %s of SIGTERM", p.name, limit), p.kill())
-	}
+	return nil
 }
 
 // freePorts finds n TCP ports on loopback that are free.

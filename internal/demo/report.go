@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"io"
-	"slices"
 	"text/tabwriter"
 	"time"
 )
@@ -51,11 +50,3 @@ func yes(ok bool, word string) string {
 }
 
 func perSecond(count int, took time.Duration) float64 { return float64(count) / took.Seconds() }
-
-// percentile of the durations in milliseconds: the smallest that at least
-// that share of them does not exceed.
-func percentile(all []time.Duration, share float64) float64 {
-	sorted := slices.Sorted(slices.Values(all))
-	i := int(share*float64(len(sorted))+0.999999) - 1
-	return float64(sorted[min(max(i, 0), len(sorted)-1)].Microseconds()) / 1000
-}

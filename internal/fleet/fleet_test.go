@@ -65,7 +65,7 @@ func TestInit(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := n.CheckManifest(m.N, m.T, m.Network, len(m.Nodes)); err != nil {
+		if _, err := n.LoadManifest(); err != nil {
 			t.Error(err)
 		}
 		if want := []int{4001, 0}[i]; n.Server.Port != want {

@@ -107,11 +107,11 @@ func (s *session[S, P]) checkProofs(w *stream) error {
 	return errInconsistent
 }
 
-// allHold checks the equations of all keys at once.
-func (s *session[S, P]) allHold(add func(e *equation[S, P], key int)) bool {
+// allHold checks the equations of keys from one on and before another at once.
+func (s *session[S, P]) allHold(add func(e *equation[S, P], key int), from, to int) bool {
 	var e equation[S, P]
 	defer e.wipe()
-	for key := range s.K {
+	for key := from; key < to; key++ {
 		add(&e, key)
 	}
 	return s.holds(&e)
@@ -119,15 +119,11 @@ func (s *session[S, P]) allHold(add func(e *equation[S, P], key int)) bool {
 
 // firstBad returns the first key whose equation does not hold, -1 if all do.
 func (s *session[S, P]) firstBad(add func(e *equation[S, P], key int)) int {
-	if s.allHold(add) {
+	if s.allHold(add, 0, s.K) {
 		return -1
 	}
 	for key := range s.K {
-		var e equation[S, P]
-		add(&e, key)
-		holds := s.holds(&e)
-		e.wipe()
-		if !holds {
+		if !s.allHold(add, key, key+1) {
 			return key
 		}
 	}

@@ -1,13 +1,12 @@
 package frost
 
 import (
+	"bytes"
 	"errors"
 
-	"github.com/oasisprotocol/curve25519-voi/curve"
 	secp "gitlab.com/yawning/secp256k1-voi"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
@@ -47,11 +46,7 @@ type secpGroup struct{}
 
 // twoTo256 is 2^256 modulo the order.
 var twoTo256 = func() *secp.Scalar {
-	var ones [32]byte
-	for i := range ones {
-		ones[i] = 0xff
-	}
-	s, _ := secp.NewScalarFromBytes(&ones)
+	s, _ := secp.NewScalarFromBytes((*[32]byte)(bytes.Repeat([]byte{0xff}, 32)))
 	return s.Add(s, secp.NewScalarFromUint64(1))
 }()
 
@@ -82,13 +77,14 @@ func (secpGroup) decodeScalar(dst *secp.Scalar, b []byte) error {
 }
 
 func (secpGroup) appendDealt(dst []byte, s *secp.Scalar) []byte {
-	return secp256k1.EncodePoints(dst, []*secp.Point{new(secp.Point).ScalarBaseMult(s)})
+	p := vartime.FromPoint(new(secp.Point).ScalarBaseMult(s))
+	return p.AppendWire(dst)
 }
 
 func (secpGroup) decodeDealt(dst *vartime.Point, b []byte) error {
 	p, ok := vartime.Decode(b)
 	if !ok {
-		return secp256k1.ErrPoint
+		return vartime.ErrPoint
 	}
 	*dst = p
 	return nil
@@ -133,11 +129,8 @@ func (edwardsGroup) add(dst, a, b *edwards25519.Scalar) { dst.Add(a, b) }
 func (edwardsGroup) mul(dst, a, b *edwards25519.Scalar) { dst.Mul(a, b) }
 
 func (edwardsGroup) appendScalar(dst []byte, s *edwards25519.Scalar) []byte {
-	var b [32]byte
+	b := edwards25519.EncodeScalar(s)
 	defer clear(b[:])
-	if err := s.ToBytes(b[:]); err != nil {
-		panic("edwards25519: " + err.Error()) // of the length alone
-	}
 	return append(dst, b[:]...)
 }
 
@@ -147,7 +140,8 @@ func (edwardsGroup) decodeScalar(dst *edwards25519.Scalar, b []byte) error {
 }
 
 func (edwardsGroup) appendDealt(dst []byte, s *edwards25519.Scalar) []byte {
-	return edwards25519.EncodeDivided(dst, s)
+	b := edwards25519.EncodeDivided(s)
+	return append(dst, b[:]...)
 }
 
 func (edwardsGroup) decodeDealt(dst *edwards25519.Point, b []byte) error {
@@ -160,7 +154,7 @@ func (edwardsGroup) decodeDealt(dst *edwards25519.Point, b []byte) error {
 }
 
 func (edwardsGroup) baseMult(s *edwards25519.Scalar) *edwards25519.Point {
-	return new(edwards25519.Point).MulBasepoint(curve.ED25519_BASEPOINT_TABLE, s)
+	return edwards25519.BaseMult(s)
 }
 
 func (edwardsGroup) isSumVartime(p *edwards25519.Point, s []*edwards25519.Scalar, points []*edwards25519.Point) bool {
@@ -176,7 +170,8 @@ func (edwardsGroup) addPoints(sums, points []edwards25519.Point) {
 func (edwardsGroup) isIdentity(p *edwards25519.Point) bool { return p.IsIdentity() }
 func (edwardsGroup) publicKey(wire []byte) []byte          { return append([]byte(nil), wire...) }
 func (edwardsGroup) appendPoint(dst []byte, p *edwards25519.Point) []byte {
-	return edwards25519.EncodePoints(dst, []*edwards25519.Point{p})
+	b := edwards25519.Encode(p)
+	return append(dst, b[:]...)
 }
 
 // pointCode is the code for an error of decodeDealt.

@@ -20,7 +20,7 @@ func (s *session[S, P]) openShares(index int, own *ecdh.PrivateKey, w *stream) (
 			s.add(&sums[key], &sums[key], &shares[key])
 		}
 	}
-	if s.allHold(s.shareEquations(w, index, sums, s.sums)) {
+	if s.allHold(s.shareEquations(w, index, sums, s.sums), 0, s.K) {
 		return sums, nil
 	}
 	clear(sums)

@@ -132,7 +132,7 @@ func OutputKey(s Suite, publicKey []byte, tweak Tweak) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	out, err := taproot(internal, tweak)
+	out, err := internal.Apply(tapTweak(internal, tweak), true)
 	if err != nil {
 		return nil, err
 	}
@@ -142,12 +142,7 @@ func OutputKey(s Suite, publicKey []byte, tweak Tweak) ([]byte, error) {
 
 var tapTweakTag = bip340.NewTag("TapTweak")
 
-// taproot applies the key path tweak of BIP 341, taproot_tweak_pubkey.
-func taproot(internal *bip445.TweakContext, tweak Tweak) (*bip445.TweakContext, error) {
-	return internal.Apply(tapTweak(internal, tweak), true)
-}
-
-// tapTweak hashes the tweak.
+// tapTweak hashes the tweak of the key path. BIP 341, taproot_tweak_pubkey.
 func tapTweak(internal *bip445.TweakContext, tweak Tweak) []byte {
 	x := internal.XOnly()
 	var root []byte

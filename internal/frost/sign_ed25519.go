@@ -9,12 +9,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
 )
 
-// openEd25519Key decodes a key, whose commitments are what a key generation
-// made and checked.
-func openEd25519Key(k *Key) (*rfc9591.Key, error) {
-	return rfc9591.NewKey(k.N, k.T, k.PublicKey, k.VSSCommitment)
-}
-
 // edwardsID returns RFC 9591's identifier of a node.
 func edwardsID(index int) uint16 { return uint16(index + 1) }
 
@@ -37,6 +31,14 @@ type edwardsHeld struct {
 	pub     *rfc9591.PubNonce
 }
 
+// decode decodes another node's nonce; the own one needs no check.
+func (h *edwardsHeld) decode(nonce []byte) (*rfc9591.PubNonce, bool) {
+	if bytes.Equal(nonce, h.pub.Bytes()) {
+		return h.pub, true
+	}
+	return rfc9591.ParsePubNonce(nonce)
+}
+
 func (b edwardsBatch) wipe() {
 	for _, h := range b {
 		clear(h.share)
@@ -48,7 +50,7 @@ func commitEd25519(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 	batch := make(edwardsBatch, 0, len(items))
 	points := make([]byte, 0, len(items)*Ed25519.NonceSize())
 	for i, it := range items {
-		key, err := openEd25519Key(it.Key)
+		key, err := rfc9591.NewKey(it.Key.N, it.Key.T, it.Key.PublicKey, it.Key.VSSCommitment)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
@@ -70,11 +72,10 @@ func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error)
 		return nil, err
 	}
 	id := edwardsID(h.index)
-	own, _ := signers.Position(id)
 	claims := make([]rfc9591.Claim, len(b))
 	out := make([]byte, 0, len(b)*ScalarSize)
 	for i := range b {
-		nonces, blame := edwardsNonces(set, i, own, b[i].pub, rfc9591.ParsePubNonce)
+		nonces, blame := decodeNonces(Ed25519, set, i, b[i].decode)
 		if blame != nil {
 			return nil, blame[0]
 		}
@@ -94,25 +95,6 @@ func (b edwardsBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error)
 		return nil, ErrSelfCheck
 	}
 	return out, nil
-}
-
-// edwardsNonces decodes one item's public nonces, or blames. The nonce at the
-// position own, if there is one, was made here and needs no check.
-func edwardsNonces(set []NonceCommitment, item, own int, ownNonce *rfc9591.PubNonce,
-	parse func([]byte) (*rfc9591.PubNonce, bool)) ([]*rfc9591.PubNonce, []*Blame) {
-	nonces := make([]*rfc9591.PubNonce, len(set))
-	var blame []*Blame
-	for i, c := range set {
-		if i == own {
-			nonces[i] = ownNonce
-			continue
-		}
-		var ok bool
-		if nonces[i], ok = parse(nonceOf(Ed25519, c.Points, item)); !ok {
-			blame = append(blame, &Blame{c.Index, item, reasonCommitmentPoint})
-		}
-	}
-	return nonces, blame
 }
 
 // edwardsAggregator is aggregator for ed25519.
@@ -141,12 +123,12 @@ func (a *edwardsAggregator) sum(items []Item, set []NonceCommitment, all []contr
 }
 
 func (a *edwardsAggregator) sumOne(i int, it *Item, set []NonceCommitment, shares [][]byte) ([]byte, []*Blame, error) {
-	key, err := openEd25519Key(it.Key)
+	key, err := rfc9591.NewKey(it.Key.N, it.Key.T, it.Key.PublicKey, it.Key.VSSCommitment)
 	if err != nil {
 		return nil, nil, err
 	}
 	// That the nonces are of prime order is looked at if the signature fails.
-	nonces, blame := edwardsNonces(set, i, -1, nil, rfc9591.ParseCheckedPubNonce)
+	nonces, blame := decodeNonces(Ed25519, set, i, rfc9591.ParseCheckedPubNonce)
 	for j, s := range shares {
 		if !rfc9591.IsShare(s) {
 			blame = append(blame, &Blame{set[j].Index, i, reasonShare})

@@ -10,7 +10,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
 	"github.com/frostfleet/frostfleet/internal/frost/bip445"
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
@@ -42,7 +41,7 @@ func openSecpKeys(items []Item) ([]*secpKey, []error) {
 
 // internalKey decodes a key without a tweak.
 func internalKey(k *Key) (*bip445.TweakContext, error) {
-	internal, err := bip445.TweakContextFromWire(k.VSSCommitment[:secp256k1.PointSize])
+	internal, err := bip445.TweakContextFromWire(k.VSSCommitment[:vartime.PointSize])
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +59,7 @@ var errIdentityShare = errors.New("key: the public share of the node is the iden
 func (k *secpKey) evaluate(index int) (vartime.Jacobian, error) {
 	points, ok := vartime.DecodeAll(k.commitments)
 	if !ok {
-		return vartime.Jacobian{}, fmt.Errorf("key: commitments: %w", secp256k1.ErrPoint)
+		return vartime.Jacobian{}, fmt.Errorf("key: commitments: %w", vartime.ErrPoint)
 	}
 	return vartime.EvaluateAt(points, uint32(index+1)), nil
 }
@@ -91,7 +90,7 @@ type secpHeld struct {
 	key      *secpKey
 	message  []byte
 	pubshare *bip445.Pubshare
-	share    *secp256k1.Scalar
+	share    *bip445.Scalar
 	nonce    *bip445.SecNonce
 }
 
@@ -131,8 +130,8 @@ func commitSecp(rand io.Reader, items []Item) (heldBatch, []byte, error) {
 // draw draws an item's nonces. The item's position in the batch is hashed too, so
 // that equal items get different nonces even if the random source fails.
 func (h *secpHeld) draw(rand io.Reader, secret []byte, position int) (*bip445.PubNonce, error) {
-	share, err := secp256k1.DecodeScalar(secret)
-	if err != nil {
+	share, ok := bip445.ParseScalar(secret)
+	if !ok {
 		return nil, errors.New("secret share is not a scalar in range")
 	}
 	output := h.key.tweak.XOnly()
@@ -160,7 +159,7 @@ func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
 	nonces := make([][]*bip445.PubNonce, len(b))
 	for i := range b {
 		var blame []*Blame
-		if nonces[i], blame = secpNonces(set, i); blame != nil {
+		if nonces[i], blame = decodeNonces(Secp256k1TR, set, i, bip445.PubNonceFromWire); blame != nil {
 			return nil, blame[0]
 		}
 	}
@@ -185,19 +184,6 @@ func (b secpBatch) sign(h *heldNonces, set []NonceCommitment) ([]byte, error) {
 	return out, nil
 }
 
-// secpNonces decodes one item's public nonces, or blames.
-func secpNonces(set []NonceCommitment, item int) ([]*bip445.PubNonce, []*Blame) {
-	nonces := make([]*bip445.PubNonce, len(set))
-	var blame []*Blame
-	for i, c := range set {
-		var ok bool
-		if nonces[i], ok = bip445.PubNonceFromWire(nonceOf(Secp256k1TR, c.Points, item)); !ok {
-			blame = append(blame, &Blame{c.Index, item, reasonCommitmentPoint})
-		}
-	}
-	return nonces, blame
-}
-
 // secpAggregator is aggregator for secp256k1-tr.
 type secpAggregator struct {
 	signers *bip445.SignerSet
@@ -209,7 +195,7 @@ type secpOpen struct {
 	key     *secpKey
 	session *bip445.Session
 	nonces  []*bip445.PubNonce
-	shares  []*secp256k1.Scalar
+	shares  []*bip445.Scalar
 }
 
 func newSecpAggregator(n, t int, set []NonceCommitment, count int) (aggregator, error) {
@@ -227,7 +213,7 @@ func (a *secpAggregator) sum(items []Item, set []NonceCommitment, all []contribu
 			continue
 		}
 		a.open[i].key = keys[i]
-		a.open[i].nonces, out[i].blame = secpNonces(set, i)
+		a.open[i].nonces, out[i].blame = decodeNonces(Secp256k1TR, set, i, bip445.PubNonceFromWire)
 		out[i].blame = append(out[i].blame, a.open[i].parse(all, i)...)
 		if out[i].blame == nil {
 			at, nonces = append(at, i), append(nonces, a.open[i].nonces)
@@ -240,7 +226,7 @@ func (a *secpAggregator) sum(items []Item, set []NonceCommitment, all []contribu
 	for j, session := range bip445.NewSessions(a.signers, openings) {
 		o := &a.open[at[j]]
 		o.session = session
-		sum := new(secp256k1.Scalar)
+		sum := new(bip445.Scalar)
 		for _, s := range o.shares {
 			sum.Add(sum, s)
 		}
@@ -252,10 +238,10 @@ func (a *secpAggregator) sum(items []Item, set []NonceCommitment, all []contribu
 
 // parse reads the shares of item i, or blames.
 func (o *secpOpen) parse(all []contribution, i int) (blame []*Blame) {
-	o.shares = make([]*secp256k1.Scalar, len(all))
+	o.shares = make([]*bip445.Scalar, len(all))
 	for j := range all {
 		var ok bool
-		if o.shares[j], ok = bip445.ParsePartialSig(shareOf(all[j].shares, i)); !ok {
+		if o.shares[j], ok = bip445.ParseScalar(shareOf(all[j].shares, i)); !ok {
 			blame = append(blame, &Blame{all[j].Index, i, reasonShare})
 		}
 	}

@@ -77,6 +77,20 @@ func nonceOf(s Suite, points []byte, item int) []byte {
 	return points[item*s.NonceSize():][:s.NonceSize()]
 }
 
+// decodeNonces decodes one item's public nonces, or blames.
+func decodeNonces[N any](
+	s Suite, set []NonceCommitment, item int, decode func([]byte) (*N, bool),
+) (nonces []*N, blame []*Blame) {
+	nonces = make([]*N, len(set))
+	for i, c := range set {
+		var ok bool
+		if nonces[i], ok = decode(nonceOf(s, c.Points, item)); !ok {
+			blame = append(blame, &Blame{c.Index, item, reasonCommitmentPoint})
+		}
+	}
+	return nonces, blame
+}
+
 // shareOf cuts one item's signature share out of a node's shares.
 func shareOf(shares []byte, item int) []byte {
 	return shares[item*ScalarSize:][:ScalarSize]

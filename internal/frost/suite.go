@@ -3,7 +3,7 @@
 // or context. Randomness comes in as an argument.
 //
 // The root package deals in bytes and batches; the sub-packages hold the groups
-// (secp256k1, edwards25519) and the schemes (bip340, bip445, rfc9591).
+// (secp256k1/vartime, edwards25519) and the schemes (bip340, bip445, rfc9591).
 package frost
 
 import "fmt"
@@ -57,6 +57,3 @@ func (s Suite) NonceSize() int { return 2 * s.PointSize() }
 
 // ScalarSize is the length of an encoded scalar in bytes, in both suites.
 const ScalarSize = 32
-
-// SignatureSize is the length of a signature in bytes, in both suites.
-const SignatureSize = 64

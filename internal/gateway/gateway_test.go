@@ -10,10 +10,10 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/machine"
-	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 // inWork waits until the gateway works on n jobs.

@@ -9,9 +9,9 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
+	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 func TestMain(m *testing.M) { machinetest.Main(m) }

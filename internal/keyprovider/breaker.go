@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -15,10 +16,14 @@ const maxCooldown = 30 * time.Second
 // the cool-down it is half open: one attempt passes, and either closes it or
 // opens it again for twice as long.
 type breaker struct {
-	policy Policy
-	report func(cause error, next time.Time) // gets each result that counts, in order
+	policy   Policy
+	observer Observer
+	failing  atomic.Pointer[failure]   // nil while the device works
+	worked   atomic.Pointer[time.Time] // the latest success
+	wake     chan struct{}             // wakes Watch after a change
 
 	mu       sync.Mutex
+	changed  func(error)   // OnChange
 	failures int           // in a row
 	cause    error         // of them: the latest, or that the device refused
 	epoch    int           // counts changes of the circuit; results from before the last one don't count
@@ -27,8 +32,18 @@ type breaker struct {
 	next     time.Time     // when that is over; zero while the circuit is closed
 }
 
-func newBreaker(policy Policy, report func(error, time.Time)) *breaker {
-	return &breaker{policy: policy, report: report}
+// A failure is one or many in a row.
+type failure struct {
+	cause error     // the latest
+	since time.Time // the first
+	next  time.Time // when an open circuit lets a call pass; zero while it is closed
+}
+
+func newBreaker(policy Policy, o Observer) *breaker {
+	b := &breaker{policy: policy, observer: o, wake: make(chan struct{}, 1), changed: func(error) {}}
+	now := time.Now()
+	b.worked.Store(&now)
+	return b
 }
 
 // enter lets an attempt pass, or returns the error that it fails with. A caller
@@ -60,7 +75,7 @@ func (b *breaker) enter() (done func(context.Context, error), half bool, err err
 			b.result(err, half)
 		case !b.next.IsZero() && ReasonOf(err).Refused(): // from before, and more than why it is open
 			b.cause = err
-			b.report(b.cause, b.next)
+			b.report(b.cause)
 		}
 	}, half, nil
 }
@@ -72,7 +87,7 @@ func (b *breaker) result(err error, half bool) {
 			b.epoch++
 		}
 		b.failures, b.cooldown, b.next = 0, 0, time.Time{}
-		b.report(nil, b.next)
+		b.report(nil)
 		return
 	}
 	b.failures++
@@ -90,7 +105,7 @@ func (b *breaker) result(err error, half bool) {
 		b.next = time.Now().Add(b.cooldown)
 	}
 	if half || ReasonOf(b.cause).Refused() || b.failures >= b.policy.Attempts {
-		b.report(b.cause, b.next)
+		b.report(b.cause)
 	}
 }
 

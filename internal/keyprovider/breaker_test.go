@@ -155,7 +155,8 @@ func TestRefusedStaysRefused(t *testing.T) {
 		p := newFaulty(t)
 		h := Supervise(p, once, nil)
 		for i, step := range []struct{ now, ready Reason }{
-			{Unavailable, Unavailable}, {Disabled, Disabled}, {Unavailable, Disabled}, {PendingDeletion, PendingDeletion}, {OK, OK}, {Timeout, Timeout},
+			{Unavailable, Unavailable}, {Disabled, Disabled}, {Unavailable, Disabled}, {PendingDeletion, PendingDeletion},
+			{OK, OK}, {Timeout, Timeout},
 		} {
 			p.refuse(OpSign, step.now)
 			if step.now == OK {

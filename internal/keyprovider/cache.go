@@ -25,10 +25,9 @@ type cache struct {
 
 type entry struct {
 	done  chan struct{} // closed once the call has ended
-	good  bool          // value is there: false again once it is wiped
-	value [32]byte
-	err   error       // of a call that the device failed; nil also if its caller gave up
-	wipe  *time.Timer // nil if nothing is kept
+	value [32]byte      // while the cache has the entry
+	err   error         // of a call that the device failed; nil also if its caller gave up
+	wipe  *time.Timer   // nil until there is a value
 }
 
 func newCache(ttl time.Duration, answer func(bool)) *cache {
@@ -38,10 +37,7 @@ func newCache(ttl time.Duration, answer func(bool)) *cache {
 type deriveFunc func(context.Context, []byte) ([32]byte, error)
 
 func (c *cache) get(ctx context.Context, label []byte, derive deriveFunc) ([32]byte, error) {
-	for {
-		if err := ctx.Err(); err != nil {
-			return [32]byte{}, fmt.Errorf("derive: %w", err)
-		}
+	for ctx.Err() == nil {
 		e, mine, err := c.entry(string(label))
 		if err != nil {
 			return [32]byte{}, err
@@ -54,13 +50,13 @@ func (c *cache) get(ctx context.Context, label []byte, derive deriveFunc) ([32]b
 		}
 		select {
 		case <-e.done:
+			if value, ok, err := c.read(string(label), e); ok || err != nil {
+				return value, err
+			}
 		case <-ctx.Done():
-			continue
-		}
-		if value, ok, err := c.read(e); ok || err != nil {
-			return value, err
 		}
 	}
+	return [32]byte{}, fmt.Errorf("derive: %w", ctx.Err())
 }
 
 // entry finds a label's entry or makes it; then the call is the caller's.
@@ -86,28 +82,26 @@ func (c *cache) fill(ctx context.Context, label string, e *entry, value [32]byte
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	defer close(e.done)
-	kept := c.entries[label] == e // not after close, and not if there were too many
 	switch {
-	case err == nil && kept:
-		e.good, e.value = true, value
-		e.wipe = time.AfterFunc(c.ttl, func() { c.drop(label, e) })
-		return
-	case err != nil && ctx.Err() == nil:
-		e.err = err
-	}
-	if kept {
+	case c.entries[label] != e: // closed, or there were too many
+	case err == nil:
+		e.value, e.wipe = value, time.AfterFunc(c.ttl, func() { c.drop(label, e) })
+	default:
 		delete(c.entries, label)
+		if ctx.Err() == nil {
+			e.err = err
+		}
 	}
 }
 
 // read copies a value unless it was wiped since.
-func (c *cache) read(e *entry) (value [32]byte, ok bool, err error) {
+func (c *cache) read(label string, e *entry) (value [32]byte, ok bool, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if e.good {
+	if ok = c.entries[label] == e; ok {
 		c.answer(true)
 	}
-	return e.value, e.good, e.err
+	return e.value, ok, e.err
 }
 
 func (c *cache) drop(label string, e *entry) {
@@ -116,7 +110,6 @@ func (c *cache) drop(label string, e *entry) {
 	if c.entries[label] == e {
 		delete(c.entries, label)
 	}
-	e.good = false
 	clear(e.value[:])
 }
 
@@ -128,7 +121,6 @@ func (c *cache) close() {
 		if e.wipe != nil {
 			e.wipe.Stop()
 		}
-		e.good = false
 		clear(e.value[:])
 	}
 	clear(c.entries)

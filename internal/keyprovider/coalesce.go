@@ -129,11 +129,14 @@ func whileOneLasts[A any](batch []*request[A]) (context.Context, context.CancelF
 
 // call signs once, for all of the batch.
 func (c *Coalescer[A]) call(ctx context.Context, batch []*request[A]) error {
-	leaves := make([][32]byte, len(batch))
+	leaves, served := make([][32]byte, len(batch)), make([]context.Context, len(batch))
 	for i, r := range batch {
-		leaves[i] = r.leaf
+		leaves[i], served[i] = r.leaf, r.ctx
 	}
-	end := c.begin(batch)
+	end := func(error) {}
+	if c.Begin != nil {
+		end = c.Begin(served)
+	}
 	start := time.Now()
 	signature, err := c.SignOnce(ctx, c.Digest(leaves))
 	end(err)
@@ -150,17 +153,6 @@ func (c *Coalescer[A]) call(ctx context.Context, batch []*request[A]) error {
 		close(r.done)
 	}
 	return nil
-}
-
-func (c *Coalescer[A]) begin(batch []*request[A]) (end func(error)) {
-	if c.Begin == nil {
-		return func(error) {}
-	}
-	served := make([]context.Context, len(batch))
-	for i, r := range batch {
-		served[i] = r.ctx
-	}
-	return c.Begin(served)
 }
 
 // take returns those that wait, without those that gave up meanwhile.

@@ -3,8 +3,6 @@ package keyprovider
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +11,7 @@ import (
 // pass, until the first success, or, once the circuit is open, until it has
 // passed a trial. ReasonOf the error is the reason of the latest failure.
 func (s *Supervised) Ready() error {
-	f := s.health.failing.Load()
+	f := s.breaker.failing.Load()
 	if f == nil {
 		return nil
 	}
@@ -25,9 +23,9 @@ func (s *Supervised) Ready() error {
 // works again. Its calls come one at a time and hold up the device's: it must
 // neither wait nor call the provider, but it may call Ready.
 func (s *Supervised) OnChange(f func(error)) {
-	s.health.mu.Lock()
-	defer s.health.mu.Unlock()
-	s.health.changed = f
+	s.breaker.mu.Lock()
+	defer s.breaker.mu.Unlock()
+	s.breaker.changed = f
 }
 
 // minWatch is the shortest time between two looks of Watch.
@@ -42,21 +40,23 @@ func (s *Supervised) Watch(ctx context.Context) {
 	for s.await(ctx, s.lookIn(looked)) {
 		switch {
 		case s.Ready() != nil:
-			s.try(ctx)
+			if done, _, err := s.breaker.enter(); err == nil {
+				done(ctx, s.trial(ctx))
+			}
 		case s.idle(looked) >= s.policy.ProbeEvery:
-			_, _ = retried(ctx, s.supervisor, s.probe) // the breaker gets the result
+			_, _ = retried(ctx, s, s.probe) // the breaker gets the result
 			looked = time.Now()
 		}
 	}
 }
 
 // await waits for d, or until there is news; false ends Watch.
-func (s *supervisor) await(ctx context.Context, d time.Duration) bool {
+func (s *Supervised) await(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-	case <-s.health.wake:
+	case <-s.breaker.wake:
 	case <-ctx.Done():
 	case <-s.closed.Done():
 	}
@@ -64,8 +64,8 @@ func (s *supervisor) await(ctx context.Context, d time.Duration) bool {
 }
 
 // lookIn is how long Watch waits.
-func (s *supervisor) lookIn(looked time.Time) time.Duration {
-	switch f := s.health.failing.Load(); {
+func (s *Supervised) lookIn(looked time.Time) time.Duration {
+	switch f := s.breaker.failing.Load(); {
 	case f == nil:
 		return max(minWatch, s.policy.ProbeEvery-s.idle(looked))
 	case f.next.IsZero():
@@ -76,17 +76,8 @@ func (s *supervisor) lookIn(looked time.Time) time.Duration {
 }
 
 // idle is how long there has been no sign of the device.
-func (s *supervisor) idle(looked time.Time) time.Duration {
-	return min(time.Since(looked), time.Since(*s.health.worked.Load()))
-}
-
-// try is a trial, if the breaker lets it pass.
-func (s *supervisor) try(ctx context.Context) {
-	done, _, err := s.breaker.enter()
-	if err != nil {
-		return
-	}
-	done(ctx, s.trial(ctx))
+func (s *Supervised) idle(looked time.Time) time.Duration {
+	return min(time.Since(looked), time.Since(*s.breaker.worked.Load()))
 }
 
 // trialLabel is derived in trials and of no use elsewhere.
@@ -97,7 +88,7 @@ const trialLabel = "frostfleet/keyprovider/trial/v1"
 // with another key than before. It probes first, or a device that signs and
 // whose probe fails would be up and down for ever. Each step has the time of an
 // attempt.
-func (s *supervisor) trial(ctx context.Context) error {
+func (s *Supervised) trial(ctx context.Context) error {
 	for _, step := range []func(context.Context) (struct{}, error){s.probe, s.trialSign, s.trialDerive} {
 		if _, err := attempt(ctx, s.policy, step); err != nil && ReasonOf(err) != CannotDerive { // it never could
 			return err
@@ -107,93 +98,63 @@ func (s *supervisor) trial(ctx context.Context) error {
 }
 
 // probe asks the back end how it is, if it is a Prober.
-func (s *supervisor) probe(ctx context.Context) (none struct{}, err error) {
+func (s *Supervised) probe(ctx context.Context) (none struct{}, err error) {
 	if p, ok := s.device.(Prober); ok {
 		err = p.Probe(ctx)
 	}
 	return none, err
 }
 
-func (s *supervisor) trialSign(ctx context.Context) (none struct{}, err error) {
+func (s *Supervised) trialSign(ctx context.Context) (none struct{}, err error) {
 	key := s.identity.Load()
 	if key == nil { // nobody has asked for it yet
 		if key, err = identity(ctx, s.device); err != nil {
 			return none, err
 		}
 	}
-	if err := signsFor(ctx, s.device, key); ReasonOf(err) == Other {
-		return none, &Error{Reason: BadAnswer, Provider: s.policy.Name, Action: "sign", Err: err}
-	} else if err != nil {
-		return none, err
+	if err = signsFor(ctx, s.device, key); ReasonOf(err) == Other {
+		err = &Error{Reason: BadAnswer, Provider: s.policy.Name, Action: "sign", Err: err}
 	}
-	return none, nil
+	return none, err
 }
 
-func (s *supervisor) trialDerive(ctx context.Context) (none struct{}, err error) {
+func (s *Supervised) trialDerive(ctx context.Context) (none struct{}, err error) {
 	value, err := s.device.Derive(ctx, []byte(trialLabel))
 	clear(value[:])
 	return none, err
 }
 
-// health is what the breaker has seen of the device.
-type health struct {
-	provider string
-	observer Observer
-	failing  atomic.Pointer[failure]   // nil while the device works
-	worked   atomic.Pointer[time.Time] // the latest success
-	wake     chan struct{}             // wakes Watch after a change
-
-	mu      sync.Mutex
-	changed func(error)
-}
-
-// A failure is one or many in a row.
-type failure struct {
-	cause error     // the latest
-	since time.Time // the first
-	next  time.Time // when an open circuit lets a call pass; zero while it is closed
-}
-
-func newHealth(provider string, o Observer) *health {
-	h := &health{provider: provider, observer: o, wake: make(chan struct{}, 1), changed: func(error) {}}
-	now := time.Now()
-	h.worked.Store(&now)
-	return h
-}
-
-// update takes a result in. The breaker calls it, one at a time.
-func (h *health) update(err error, next time.Time) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	now := time.Now()
-	was := h.failing.Load()
+// report passes on a result that counts. The caller holds mu, so that results
+// come one at a time, and in order.
+func (b *breaker) report(err error) {
+	now, was := time.Now(), b.failing.Load()
 	if err == nil {
-		h.worked.Store(&now)
-		h.failing.Store(nil)
+		b.worked.Store(&now)
+		b.failing.Store(nil)
 		if was != nil {
-			h.observer.ProviderState(nil)
-			h.changed(nil)
+			b.observer.ProviderState(nil)
+			b.changed(nil)
 		}
 		return
 	}
-	is := &failure{cause: err, since: now, next: next}
+	is := &failure{cause: err, since: now, next: b.next}
 	if was != nil {
 		is.since = was.since
 	}
-	h.failing.Store(is)
+	b.failing.Store(is)
 	other := was == nil || ReasonOf(was.cause) != ReasonOf(err)
-	opened := !next.IsZero()
-	if opened && (other || was.next.IsZero()) {
-		h.observer.ProviderState(circuitOpen(h.provider, err, next))
+	opened := !is.next.IsZero() && (was == nil || was.next.IsZero())
+	if opened || other && !is.next.IsZero() {
+		b.observer.ProviderState(circuitOpen(b.policy.Name, err, is.next))
 	} else if other {
-		h.observer.ProviderState(err)
+		b.observer.ProviderState(err)
 	}
 	if other {
-		h.changed(err)
+		b.changed(err)
 	}
-	if was == nil || opened && was.next.IsZero() {
+	if was == nil || opened {
 		select {
-		case h.wake <- struct{}{}:
+		case b.wake <- struct{}{}:
 		default:
 		}
 	}

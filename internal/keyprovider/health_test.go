@@ -38,7 +38,8 @@ func TestDisabledKeyComesBack(t *testing.T) {
 		start := time.Now()
 		p.refuse(OpSign, Disabled)
 		wantReason(t, sign(t, h), Disabled)
-		want := "the key provider fails since " + start.UTC().Format(time.RFC3339) + ": faulty: Sign with key-1: disabled: mend it"
+		want := "the key provider fails since " + start.UTC().Format(time.RFC3339) +
+			": faulty: Sign with key-1: disabled: mend it"
 		if err := h.Ready(); err == nil || err.Error() != want {
 			t.Errorf("got  %v\nwant %s", err, want)
 		}
@@ -96,7 +97,10 @@ func TestWatchTriesAtOnce(t *testing.T) {
 		for _, step := range []struct { // seconds since the failed call, calls so far
 			at    time.Duration
 			calls int
-		}{{0, 2}, {4, 2}, {6, 3}, {16, 5}, {19, 5}, {21, 6}, {29, 6}, {31, 7}, {49, 7}, {51, 8}, {79, 8}, {81, 9}, {109, 9}, {111, 10}} {
+		}{
+			{0, 2}, {4, 2}, {6, 3}, {16, 5}, {19, 5}, {21, 6}, {29, 6}, {31, 7}, {49, 7}, {51, 8}, {79, 8}, {81, 9},
+			{109, 9}, {111, 10},
+		} {
 			time.Sleep(step.at*time.Second - at)
 			at = step.at * time.Second
 			synctest.Wait()

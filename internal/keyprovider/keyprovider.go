@@ -15,8 +15,12 @@ package keyprovider
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/hmac"
+	"crypto/sha256"
 	"errors"
 	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // Provider signs and derives with keys that stay inside it. All methods may
@@ -58,4 +62,13 @@ func CheckLabel(label []byte) error {
 		return fmt.Errorf("%w: it has %d", ErrLabel, len(label))
 	}
 	return nil
+}
+
+// HMAC is what AWS KMS and PKCS#11 derive: HMAC-SHA256 of the label. It is for
+// keys outside a device.
+func HMAC(key *secret.Bytes, label []byte) (out [32]byte) {
+	mac := hmac.New(sha256.New, key.Expose())
+	mac.Write(label)
+	mac.Sum(out[:0])
+	return out
 }

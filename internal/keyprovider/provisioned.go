@@ -19,31 +19,27 @@ type Provisioned struct {
 // Document is a file to be written before the commands run.
 type Document struct {
 	Name    string          `json:"name"`
-	Content json.RawMessage `json:"content"`
+	Content json.RawMessage `json:"content"` // indented, for people
 }
 
 // Print writes the result for people. Of commands it makes a shell script.
 func (p *Provisioned) Print(w io.Writer) error {
+	var b strings.Builder
 	for _, f := range p.Facts {
-		if _, err := fmt.Fprintf(w, "%s: %s\n", f.Name, f.Value); err != nil {
-			return err
-		}
+		fmt.Fprintf(&b, "%s: %s\n", f.Name, f.Value)
 		if f.Warning != "" {
-			if _, err := fmt.Fprintf(w, "WARNING: %s\n", f.Warning); err != nil {
-				return err
-			}
+			fmt.Fprintf(&b, "WARNING: %s\n", f.Warning)
 		}
 	}
-	if len(p.Commands) == 0 {
-		return nil
+	if len(p.Commands) > 0 {
+		p.shell(&b)
 	}
-	_, err := io.WriteString(w, p.shell())
+	_, err := io.WriteString(w, b.String())
 	return err
 }
 
-// shell is the commands as a script for somebody who may make keys.
-func (p *Provisioned) shell() string {
-	var b strings.Builder
+// shell writes the commands as a script for somebody who may make keys.
+func (p *Provisioned) shell(b *strings.Builder) {
 	b.WriteString("#!/bin/sh\n# For an administrator of the account: a worker's role must not make keys.\n" +
 		"# It can run again: a key that its alias leads to is not made again.\n")
 	for _, note := range p.Notes {
@@ -51,12 +47,7 @@ func (p *Provisioned) shell() string {
 	}
 	b.WriteString("set -eu\n")
 	for _, d := range p.Documents {
-		indented, err := json.MarshalIndent(d.Content, "", "  ")
-		if err != nil {
-			indented = d.Content // not reached: it was made by Marshal
-		}
-		fmt.Fprintf(&b, "\ncat > %s <<'END'\n%s\nEND\n", d.Name, indented)
+		fmt.Fprintf(b, "\ncat > %s <<'END'\n%s\nEND\n", d.Name, d.Content)
 	}
 	b.WriteString("\n" + strings.Join(p.Commands, "\n") + "\n")
-	return b.String()
 }

@@ -117,7 +117,8 @@ func TestPanicIsAnError(t *testing.T) {
 	p.fail(OpSign, func(context.Context) error { panic("secret 42") })
 	h := Supervise(p, Policy{Name: "faulty"}, nil)
 	err := sign(t, h)
-	if wantReason(t, err, Other); strings.Contains(err.Error(), "42") || !strings.Contains(err.Error(), "TestPanicIsAnError") {
+	wantReason(t, err, Other)
+	if strings.Contains(err.Error(), "42") || !strings.Contains(err.Error(), "TestPanicIsAnError") {
 		t.Errorf("a panic gives %v", err)
 	}
 	p.fail(OpSign, func(context.Context) error { var none *faulty; none.key = nil; return nil })

@@ -51,8 +51,13 @@ func (p Policy) withDefaults() Policy {
 // A Coalescer repeats signatures for as long as somebody waits. It uses
 // SignOnce, so that no call is repeated in two layers.
 type Supervised struct {
-	*supervisor // Identity, Sign and SignOnce, and Derive as it is below the cache
-	cache       *cache
+	device   Provider
+	policy   Policy
+	cache    *cache
+	breaker  *breaker
+	identity atomic.Pointer[ecdsa.PublicKey] // the first that the device gave
+	closed   context.Context                 // ends with Close
+	end      context.CancelFunc
 }
 
 var _ Provider = (*Supervised)(nil)
@@ -65,19 +70,11 @@ func Supervise(p Provider, policy Policy, o Observer) *Supervised {
 		o = NopObserver{}
 	}
 	policy = policy.withDefaults()
-	health := newHealth(policy.Name, o)
 	ctx, end := context.WithCancel(context.Background())
 	return &Supervised{
-		supervisor: &supervisor{
-			device: p, policy: policy, health: health, breaker: newBreaker(policy, health.update), closed: ctx, end: end,
-		},
-		cache: newCache(policy.CacheTTL, o.ProviderCached),
+		device: p, policy: policy, cache: newCache(policy.CacheTTL, o.ProviderCached), breaker: newBreaker(policy, o),
+		closed: ctx, end: end,
 	}
-}
-
-// Derive implements Provider.
-func (s *Supervised) Derive(ctx context.Context, label []byte) ([32]byte, error) {
-	return s.cache.get(ctx, label, s.supervisor.Derive)
 }
 
 // Close implements Provider. It wipes the cache.
@@ -85,17 +82,6 @@ func (s *Supervised) Close() error {
 	s.cache.close()
 	s.end()
 	return s.device.Close()
-}
-
-// supervisor is the stack below the cache.
-type supervisor struct {
-	device   Provider
-	policy   Policy
-	breaker  *breaker
-	health   *health
-	identity atomic.Pointer[ecdsa.PublicKey] // the first that the device gave
-	closed   context.Context                 // ends with Close
-	end      context.CancelFunc
 }
 
 // The pause between two attempts, doubling. AWS counts its quotas by the
@@ -107,7 +93,7 @@ const (
 
 // retried makes attempts until one succeeds or fails for a reason that does not
 // pass.
-func retried[T any](ctx context.Context, s *supervisor, call func(context.Context) (T, error)) (T, error) {
+func retried[T any](ctx context.Context, s *Supervised, call func(context.Context) (T, error)) (T, error) {
 	pause := backoff.Backoff{Min: firstRetry, Max: lastRetry}
 	for n := 1; ; n++ {
 		out, err := supervised(ctx, s, call)
@@ -127,7 +113,7 @@ func retried[T any](ctx context.Context, s *supervisor, call func(context.Contex
 
 // supervised is one attempt. The one attempt that an open circuit lets through
 // has to wait for a trial of both keys first.
-func supervised[T any](ctx context.Context, s *supervisor, call func(context.Context) (T, error)) (out T, err error) {
+func supervised[T any](ctx context.Context, s *Supervised, call func(context.Context) (T, error)) (out T, err error) {
 	if err := s.ended(ctx); err != nil {
 		return out, err
 	}
@@ -173,7 +159,7 @@ func origin() string {
 }
 
 // Identity implements Provider.
-func (s *supervisor) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
+func (s *Supervised) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
 	if key := s.identity.Load(); key != nil { // the device is not asked: that would say nothing about its health
 		if err := s.ended(ctx); err != nil {
 			return nil, err
@@ -189,31 +175,30 @@ func (s *supervisor) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
 }
 
 // Sign implements Provider.
-func (s *supervisor) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
+func (s *Supervised) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
 	return retried(ctx, s, func(ctx context.Context) ([]byte, error) { return s.device.Sign(ctx, digest) })
 }
 
 // SignOnce is Sign with a single attempt, for a caller that repeats it.
-func (s *supervisor) SignOnce(ctx context.Context, digest [32]byte) ([]byte, error) {
+func (s *Supervised) SignOnce(ctx context.Context, digest [32]byte) ([]byte, error) {
 	return supervised(ctx, s, func(ctx context.Context) ([]byte, error) { return s.device.Sign(ctx, digest) })
 }
 
 // Derive implements Provider.
-func (s *supervisor) Derive(ctx context.Context, label []byte) ([32]byte, error) {
+func (s *Supervised) Derive(ctx context.Context, label []byte) ([32]byte, error) {
+	return s.cache.get(ctx, label, s.deriveAfresh)
+}
+
+// deriveAfresh is Derive below the cache.
+func (s *Supervised) deriveAfresh(ctx context.Context, label []byte) ([32]byte, error) {
 	if err := CheckLabel(label); err != nil {
 		return [32]byte{}, err
 	}
 	return retried(ctx, s, func(ctx context.Context) ([32]byte, error) { return s.device.Derive(ctx, label) })
 }
 
-// Close implements Provider.
-func (s *supervisor) Close() error {
-	s.end()
-	return s.device.Close()
-}
-
 // ended returns the reason not to call the device any more.
-func (s *supervisor) ended(ctx context.Context) error {
+func (s *Supervised) ended(ctx context.Context) error {
 	if s.closed.Err() != nil {
 		return ErrClosed
 	}

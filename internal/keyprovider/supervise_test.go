@@ -97,7 +97,8 @@ func TestCloseDuringCalls(t *testing.T) {
 func TestStorm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newFaulty(t)
-		h, stop := watched(t, p, Policy{Timeout: 20 * time.Millisecond, Cooldown: 50 * time.Millisecond, CacheTTL: 10 * time.Millisecond}, &heard{})
+		const ms = time.Millisecond
+		h, stop := watched(t, p, Policy{Timeout: 20 * ms, Cooldown: 50 * ms, CacheTTL: 10 * ms}, &heard{})
 		h.OnChange(func(error) { _ = h.Ready() })
 		release, finish := make(chan struct{}), make(chan struct{})
 		go func() {

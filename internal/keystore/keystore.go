@@ -30,6 +30,8 @@ import (
 
 	bolt "go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // FileName is the database's name in the storage directory.
@@ -129,7 +131,7 @@ func (s *Store) open() error {
 	if err := s.update(s.initialise); err != nil {
 		return err
 	}
-	if err := syncDir(filepath.Dir(s.path)); err != nil {
+	if err := secret.SyncDir(filepath.Dir(s.path)); err != nil {
 		return fmt.Errorf("storage directory: %w", err)
 	}
 	return s.view(s.count)
@@ -217,12 +219,4 @@ func (s *Store) Close() error {
 // Stats gives the number of stored batches and of keys in them.
 func (s *Store) Stats() (batches, keys int) {
 	return int(s.batches.Load()), int(s.keys.Load())
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -25,11 +25,7 @@ func LoadAccess(path string) (*wire.Access, error) {
 	}
 	var clients []wire.Client
 	for _, c := range list.Clients {
-		client := wire.Client{Name: c.Name, Key: ed25519.PublicKey(c.PublicKey)}
-		for _, k := range c.Kinds {
-			client.Kinds = append(client.Kinds, wire.Kind(k))
-		}
-		clients = append(clients, client)
+		clients = append(clients, wire.Client{Name: c.Name, Key: ed25519.PublicKey(c.PublicKey), Kinds: c.Kinds})
 	}
 	a, err := wire.NewAccess(clients, gateways)
 	if err != nil {

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
-	"os/signal"
 	"runtime"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -17,7 +15,8 @@ import (
 // RunCommand is the `run` command of a program: it loads a configuration,
 // runs until SIGTERM or SIGINT, and drains.
 func RunCommand(short string, run func(ctx context.Context, path string, o Options) error) *cobra.Command {
-	var path, format, level string
+	var format, level string
+	var path *string
 	cmd := &cobra.Command{
 		Use: "run --config FILE", Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -25,10 +24,8 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 			if err != nil {
 				return command.Usage(err)
 			}
-			ctx, stop := signal.NotifyContext(cmd.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
-			defer context.AfterFunc(ctx, stop)() // a second signal ends it at once
-			err = run(ctx, path, Options{Log: log})
+			ctx := cmd.Context()
+			err = run(ctx, *path, Options{Log: log})
 			switch {
 			case err == nil:
 				log.Info("stopped")
@@ -40,10 +37,9 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 			return err
 		},
 	}
-	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file (TOML)")
+	path = command.ConfigFlag(cmd)
 	cmd.Flags().StringVar(&format, "log-format", "text", "text or json")
 	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
-	_ = cmd.MarkFlagRequired("config")
 	return cmd
 }
 

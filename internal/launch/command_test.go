@@ -61,8 +61,8 @@ func TestRunCommandOnSignals(t *testing.T) {
 	cmd.SetArgs([]string{"--config", "a.toml", "--log-format", "json"})
 	var out bytes.Buffer
 	cmd.SetErr(&out)
-	if err := cmd.ExecuteContext(t.Context()); err != nil || !strings.Contains(out.String(), `"msg":"stopped"`) {
-		t.Errorf("%v: %s", err, out.String())
+	if code := Execute(cmd); code != 0 || !strings.Contains(out.String(), `"msg":"stopped"`) {
+		t.Errorf("exit code %d: %s", code, out.String())
 	}
 }
 

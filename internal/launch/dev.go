@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/fleet"
@@ -53,46 +54,31 @@ func All(
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var running sync.WaitGroup
-	errs := make(chan error, 1+len(nodes))
-	ready := make(chan struct{}, 1+len(nodes))
+	errs := make([]error, 1+len(nodes)) // the gateway's last
+	var unready atomic.Int64
+	unready.Store(int64(len(errs)))
 	each := o
-	each.Ready = func() { ready <- struct{}{} }
-	run := func(what string, f func() error) {
+	each.Ready = func() {
+		if unready.Add(-1) == 0 && o.Ready != nil {
+			o.Ready()
+		}
+	}
+	run := func(i int, what string, f func() error) {
 		running.Go(func() {
 			defer cancel() // one that ends, ends the rest
 			if err := f(); err != nil && !interrupted(ctx, err) {
-				errs <- fmt.Errorf("%s: %w", what, err)
+				errs[i] = fmt.Errorf("%s: %w", what, err)
 			}
 		})
 	}
-	run("gateway "+g.Gateway.Name, func() error { return Gateway(ctx, g, each) })
+	run(len(nodes), "gateway "+g.Gateway.Name, func() error { return Gateway(ctx, g, each) })
 	for i, n := range nodes {
 		each := each
 		if devices != nil {
 			each.Device = devices[i]
 		}
-		run(fmt.Sprintf("node %d", n.Node.Index), func() error { return Node(ctx, n, each) })
-	}
-	if o.Ready != nil {
-		running.Go(func() { whenAll(ctx, ready, cap(ready), o.Ready) })
+		run(i, fmt.Sprintf("node %d", n.Node.Index), func() error { return Node(ctx, n, each) })
 	}
 	running.Wait()
-	close(errs)
-	var all []error
-	for err := range errs {
-		all = append(all, err)
-	}
-	return errors.Join(all...)
-}
-
-// whenAll calls f once n programs are ready.
-func whenAll(ctx context.Context, ready <-chan struct{}, n int, f func()) {
-	for range n {
-		select {
-		case <-ready:
-		case <-ctx.Done():
-			return
-		}
-	}
-	f()
+	return errors.Join(errs...)
 }

@@ -7,11 +7,14 @@ import (
 
 // gate is a check of readiness for a part that does not run yet: until the part
 // is there, the check fails with what the program waits for.
-type gate struct{ fail atomic.Pointer[func() error] }
+type gate struct {
+	name string
+	fail atomic.Pointer[func() error]
+}
 
 // waiting gives a gate that fails for a reason.
-func waiting(reason string) *gate {
-	g := new(gate)
+func waiting(name, reason string) *gate {
+	g := &gate{name: name}
 	g.wait(reason)
 	return g
 }

@@ -6,7 +6,7 @@ import (
 )
 
 func TestGate(t *testing.T) {
-	g := waiting("opening")
+	g := waiting("key_provider", "opening")
 	if err := g.Fail(); err == nil || err.Error() != "opening" {
 		t.Errorf("a part that is not there gives %v", err)
 	}

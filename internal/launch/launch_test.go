@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -51,6 +50,12 @@ func applyStreams(t *testing.T, o Options) {
 	defer closeBus(conn, o.Log)
 	if err := conn.Apply(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func closeBus(conn *bus.Bus, log *slog.Logger) {
+	if err := conn.Close(context.Background()); err != nil {
+		log.Warn("bus", "err", err)
 	}
 }
 
@@ -109,7 +114,7 @@ func TestErrorsAtStart(t *testing.T) {
 		{"no manifest", "get the fleet's manifest.json", func(g *config.Gateway) { g.Gateway.Manifest += ".none" }},
 		{"no access list", "no such file", func(g *config.Gateway) { g.Gateway.Access += ".none" }},
 		{"no manifest but a key", "manifest", func(g *config.Gateway) { g.Gateway.Manifest = g.Gateway.KeyFile }},
-		{"another network", `[network] type = "mainnet"`, func(g *config.Gateway) { g.Network.Type = "mainnet" }},
+		{"another network", `gateway.toml:3: network.type: is "mainnet"`, func(g *config.Gateway) { g.Network.Type = "mainnet" }},
 		{"no key", "no such file", func(g *config.Gateway) { g.Gateway.KeyFile += ".none" }},
 		{"a port that is taken", "another program has the port", func(g *config.Gateway) { g.Server.Port = taken }},
 	} {
@@ -252,21 +257,5 @@ func TestWhenReady(t *testing.T) {
 		ready.Store(1)
 		time.Sleep(time.Second)
 		whenReady(t.Context(), fail, nil)()
-	})
-}
-
-// TestWhenAll: a fleet of which one never gets ready is never ready, and the
-// wait ends with the fleet.
-func TestWhenAll(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		ready := make(chan struct{}, 3)
-		ctx, cancel := context.WithCancel(t.Context())
-		var wg sync.WaitGroup
-		wg.Go(func() { whenAll(ctx, ready, 3, func() { t.Error("two of three are not all") }) })
-		ready <- struct{}{}
-		ready <- struct{}{}
-		synctest.Wait()
-		cancel()
-		wg.Wait()
 	})
 }

@@ -15,12 +15,7 @@ import (
 // machine alone can tell: files, environment, what no device is needed for. A
 // node that enrols has no secrets yet.
 func CheckProvider(n *config.Node, enrolling bool) error {
-	return errors.Join(requireDerivationKey(n), n.Node.KeyProvider.Section.CheckMachine(providerNode(n), enrolling))
-}
-
-// CheckStorage wants a directory for the keystore.
-func CheckStorage(n *config.Node) error {
-	return CheckDirectory("node.storage_path", n.Node.StoragePath)
+	return errors.Join(requireDerivationKey(n), n.Node.KeyProvider.Section.CheckMachine(n.Provider(), enrolling))
 }
 
 // CheckDirectory wants a directory that this user may write to, or make: a
@@ -39,7 +34,8 @@ func CheckDirectory(key, path string) error {
 	case !info.IsDir():
 		return fmt.Errorf("%s: %s is not a directory", key, there)
 	case syscall.Access(there, mayWrite) != nil && there != path:
-		return fmt.Errorf("%s: %s does not exist, and this user may not make it: install -d -m 700 -o USER %s, for the user that runs the program", key, path, path)
+		return fmt.Errorf("%s: %s does not exist, and this user may not make it: "+
+			"install -d -m 700 -o USER %s, for the user that runs the program", key, path, path)
 	case syscall.Access(there, mayWrite) != nil:
 		return fmt.Errorf("%s: this user may not write to %s: run the program as its owner, or chown it", key, path)
 	}

@@ -4,9 +4,6 @@ import (
 	"context"
 	"crypto/ecdsa"
 	"errors"
-	"io/fs"
-	"log/slog"
-	"os"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
@@ -27,27 +24,27 @@ func ParseNode(path string) (*config.Node, error) { return config.ParseNode(path
 type ProviderOptions struct {
 	keyprovider.Options
 	// Waiting, if not nil, makes OpenProvider wait for a device that may come
-	// back. It is called with the reason, at each attempt.
+	// back. It is called with the reason, at each attempt. The log has it too.
 	Waiting func(error)
 }
 
 // OpenProvider opens the back end that a node's file names. It neither repeats
 // calls nor caches: see keyprovider.Guard and Policy.
 func OpenProvider(ctx context.Context, n *config.Node, o ProviderOptions) (keyprovider.Provider, error) {
-	if o.Observe == nil {
-		o.Observe = func(keyprovider.Call) {}
-	}
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	retry := reopening{log: o.Log, report: o.Waiting, pause: backoff.Backoff{Min: firstReopen, Max: lastReopen}}
-	for {
-		p, err := n.Node.KeyProvider.Section.Open(ctx, providerNode(n), o.Options)
+	pause := backoff.Backoff{Min: firstReopen, Max: lastReopen}
+	var reason keyprovider.Reason // logged last
+	for logged := (time.Time{}); ; {
+		p, err := n.Node.KeyProvider.Section.Open(ctx, n.Provider(), o.Options)
 		if err == nil || o.Waiting == nil || !mayReopen(err) {
 			return p, err
 		}
-		retry.failed(err)
-		if ended := retry.pause.Wait(ctx); ended != nil {
+		o.Waiting(err)
+		if why := keyprovider.ReasonOf(err); why != reason || time.Since(logged) >= sameAgain {
+			reason, logged = why, time.Now()
+			o.Log.Error("the key provider does not open; the node waits", "err", err,
+				"do", "fix it; the worker retries automatically")
+		}
+		if ended := pause.Wait(ctx); ended != nil {
 			return nil, errors.Join(ended, err)
 		}
 	}
@@ -62,38 +59,17 @@ const (
 // sameAgain is how long a reason is not logged again.
 const sameAgain = 10 * time.Minute
 
-// reopening is how a node waits for a device that does not open: a KMS or an
-// HSM that is away, or whose key was switched off, does not end the program.
-type reopening struct {
-	log    *slog.Logger
-	report func(error)
-	pause  backoff.Backoff
-
-	reason keyprovider.Reason // logged last
-	logged time.Time
-}
-
-// mayReopen reports whether a failure may pass, or can be fixed from outside.
+// mayReopen reports whether a failure may pass, or can be fixed from outside: a KMS
+// or an HSM that is away, or whose key was switched off, does not end the program.
 func mayReopen(err error) bool {
 	reason := keyprovider.ReasonOf(err)
 	return reason.Temporary() || reason.Refused()
 }
 
-// failed reports why the node waits: to readiness and metrics each time, to the
-// log rarely.
-func (r *reopening) failed(err error) {
-	r.report(err)
-	if reason := keyprovider.ReasonOf(err); reason != r.reason || time.Since(r.logged) >= sameAgain {
-		r.reason, r.logged = reason, time.Now()
-		r.log.Error("the key provider does not open; the node waits", "err", err, "do",
-			"fix it; the worker retries automatically")
-	}
-}
-
 // PinnedIdentity is the identity key that the node's manifest has for it; nil
 // while there is no manifest, or another fleet's.
 func PinnedIdentity(n *config.Node) *ecdsa.PublicKey {
-	m, err := nodeManifest(n)
+	m, err := n.LoadManifest()
 	if err != nil {
 		return nil
 	}
@@ -102,7 +78,7 @@ func PinnedIdentity(n *config.Node) *ecdsa.PublicKey {
 
 // Provision makes the keys that a node's file names, or says how to.
 func Provision(ctx context.Context, n *config.Node, o keyprovider.Options) (*keyprovider.Provisioned, error) {
-	return n.Node.KeyProvider.Section.Provision(ctx, providerNode(n), o)
+	return n.Node.KeyProvider.Section.Provision(ctx, n.Provider(), o)
 }
 
 // Policy is what a node's file says about timeouts and attempts.
@@ -115,14 +91,5 @@ func Policy(n *config.Node) keyprovider.Policy {
 // requireDerivationKey ends a node that can't work, as its file names no
 // derivation key, before anything else is waited for.
 func requireDerivationKey(n *config.Node) error {
-	return n.Node.KeyProvider.Section.CanDerive(providerNode(n))
-}
-
-// providerNode is the node as its back end knows it. It is enrolled once it has
-// a manifest, valid or not.
-func providerNode(n *config.Node) keyprovider.Node {
-	node := n.Provider()
-	_, err := os.Stat(n.Node.Manifest)
-	node.Enrolled = !errors.Is(err, fs.ErrNotExist)
-	return node
+	return n.Node.KeyProvider.Section.CanDerive(n.Provider())
 }

@@ -61,10 +61,12 @@ func TestProvisionSoftware(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out strings.Builder
-	if err := provision(t, n, keyprovider.Options{}).Print(&out); err != nil || !strings.Contains(out.String(), "was not touched\nWARNING: ") {
+	if err := provision(t, n, keyprovider.Options{}).Print(&out); err != nil ||
+		!strings.Contains(out.String(), "was not touched\nWARNING: ") {
 		t.Errorf("%v, %s", err, out.String())
 	}
-	if after, err := os.ReadFile(n.Node.KeyProvider.Section.(*software.Section).KeyFile); err != nil || string(after) != string(before) {
+	if after, err := os.ReadFile(n.Node.KeyProvider.Section.(*software.Section).KeyFile); err != nil ||
+		string(after) != string(before) {
 		t.Errorf("the file was changed: %v", err)
 	}
 	opens(t, n)
@@ -85,10 +87,13 @@ func opens(t *testing.T, n *config.Node) {
 func TestProvisionToken(t *testing.T) {
 	hsm := softhsm.New(t)
 	token := hsm.Token(t, "provision")
-	n := loadSection(t, fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"provision\"\nkey_label = \"i\"\nderivation_key_label = \"d\"\npin = %q\n", hsm.Library(), token.PIN))
+	n := loadSection(t,
+		fmt.Sprintf("type = \"pkcs11\"\npkcs11_library = %q\ntoken_label = \"provision\"\nkey_label = \"i\"\n"+
+			"derivation_key_label = \"d\"\npin = %q\n", hsm.Library(), token.PIN))
 	first := provision(t, n, keyprovider.Options{})
 	second := provision(t, n, keyprovider.Options{})
-	if len(first.Facts) < 2 || !strings.HasPrefix(first.Facts[0].Value, "made") || strings.HasPrefix(second.Facts[0].Value, "made") {
+	if len(first.Facts) < 2 || !strings.HasPrefix(first.Facts[0].Value, "made") ||
+		strings.HasPrefix(second.Facts[0].Value, "made") {
 		t.Errorf("first %+v, then %+v", first.Facts, second.Facts)
 	}
 	opens(t, n)
@@ -121,7 +126,9 @@ func policiesOf(t *testing.T, r *keyprovider.Provisioned) map[string]policy {
 // TestKMSPolicies: the node's role uses its keys and nobody else does, not even
 // by a grant or by an administrator's IAM policy.
 func TestKMSPolicies(t *testing.T) {
-	r := provision(t, loadSection(t, "type = \"aws-kms\"\nkey_id = \"arn:aws-cn:kms:cn-north-1:123456789012:alias/node\"\n"), keyprovider.Options{})
+	r := provision(t,
+		loadSection(t,
+			"type = \"aws-kms\"\nkey_id = \"arn:aws-cn:kms:cn-north-1:123456789012:alias/node\"\n"), keyprovider.Options{})
 	found := policiesOf(t, r)
 	for name, want := range map[string][]string{
 		"frost-node-2-identity.json":   {"kms:DescribeKey", "kms:GetPublicKey", "kms:Sign"},
@@ -135,7 +142,8 @@ func TestKMSPolicies(t *testing.T) {
 		if !slices.Equal(node.Action, want) || node.Principal["AWS"] != "arn:aws-cn:iam::123456789012:role/frost-node-2" {
 			t.Errorf("%s: %+v", name, node)
 		}
-		if admin.Principal["AWS"] != "arn:aws-cn:iam::123456789012:root" || !slices.Contains(admin.Action, "kms:PutKeyPolicy") {
+		if admin.Principal["AWS"] != "arn:aws-cn:iam::123456789012:root" ||
+			!slices.Contains(admin.Action, "kms:PutKeyPolicy") {
 			t.Errorf("%s: %+v", name, admin)
 		}
 		for _, action := range admin.Action {
@@ -158,34 +166,51 @@ func TestKMSScript(t *testing.T) {
 		notes   []string
 	}{
 		"alias": {`key_id = "alias/frost-node-2"`, role, []string{
-			"kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --description Frostfleet node 2 identity --policy file://frost-node-2-identity.json --query KeyMetadata.KeyId --output text",
+			"kms create-key --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --description Frostfleet node 2 identity " +
+				"--policy file://frost-node-2-identity.json --query KeyMetadata.KeyId --output text",
 			"kms create-alias --alias-name alias/frost-node-2 --target-key-id mrk-1",
-			"kms create-key --key-spec HMAC_256 --key-usage GENERATE_VERIFY_MAC --description Frostfleet node 2 derivation --policy file://frost-node-2-derivation.json --query KeyMetadata.KeyId --output text",
+			"kms create-key --key-spec HMAC_256 --key-usage GENERATE_VERIFY_MAC --description Frostfleet node 2 " +
+				"derivation --policy file://frost-node-2-derivation.json --query KeyMetadata.KeyId --output text",
 			"kms create-alias --alias-name alias/frost-node-2-derivation --target-key-id mrk-1",
 		}, []string{"role " + role + " must exist", `derivation_key_id = "alias/frost-node-2-derivation"`}},
 		"no role": {`key_id = "alias/x"`, "", []string{
 			"create-key", "alias/x ", "create-key", "alias/x-derivation",
 		}, []string{"in place of ACCOUNT_ID, or give --role-arn", "arn:aws:iam::ACCOUNT_ID:role/frost-node-2"}},
-		"keys that are there": {"key_id = \"arn:aws:kms:eu-west-1:123456789012:key/1-2\"\nderivation_key_id = \"arn:aws:kms:eu-west-1:123456789012:key/3-4\"", "", []string{
-			"kms put-key-policy --region eu-west-1 --key-id arn:aws:kms:eu-west-1:123456789012:key/1-2 --policy-name default --policy file://frost-node-2-identity.json",
-			"kms put-key-policy --region eu-west-1 --key-id arn:aws:kms:eu-west-1:123456789012:key/3-4 --policy-name default --policy file://frost-node-2-derivation.json",
+		"keys that are there": {"key_id = \"arn:aws:kms:eu-west-1:123456789012:key/1-2\"\nderivation_key_id = " +
+			"\"arn:aws:kms:eu-west-1:123456789012:key/3-4\"", "", []string{
+			"kms put-key-policy --region eu-west-1 --key-id arn:aws:kms:eu-west-1:123456789012:key/1-2 --policy-name " +
+				"default --policy file://frost-node-2-identity.json",
+			"kms put-key-policy --region eu-west-1 --key-id arn:aws:kms:eu-west-1:123456789012:key/3-4 --policy-name " +
+				"default --policy file://frost-node-2-derivation.json",
 		}, nil},
-		"replicas that are there": {"key_id = \"arn:aws:kms:us-east-1:123456789012:key/mrk-1\"\nderivation_key_id = \"mrk-2\"\nregions = [\"us-west-2\", \"us-east-1\"]", "", []string{
-			"kms put-key-policy --region us-west-2 --key-id mrk-1 --policy-name default --policy file://frost-node-2-identity.json",
-			"kms put-key-policy --region us-east-1 --key-id mrk-1 --policy-name default --policy file://frost-node-2-identity.json",
-			"kms put-key-policy --region us-west-2 --key-id mrk-2 --policy-name default --policy file://frost-node-2-derivation.json",
-			"kms put-key-policy --region us-east-1 --key-id mrk-2 --policy-name default --policy file://frost-node-2-derivation.json",
+		"replicas that are there": {"key_id = \"arn:aws:kms:us-east-1:123456789012:key/mrk-1\"\nderivation_key_id = " +
+			"\"mrk-2\"\nregions = [\"us-west-2\", \"us-east-1\"]", "", []string{
+			"kms put-key-policy --region us-west-2 --key-id mrk-1 --policy-name default --policy " +
+				"file://frost-node-2-identity.json",
+			"kms put-key-policy --region us-east-1 --key-id mrk-1 --policy-name default --policy " +
+				"file://frost-node-2-identity.json",
+			"kms put-key-policy --region us-west-2 --key-id mrk-2 --policy-name default --policy " +
+				"file://frost-node-2-derivation.json",
+			"kms put-key-policy --region us-east-1 --key-id mrk-2 --policy-name default --policy " +
+				"file://frost-node-2-derivation.json",
 		}, nil},
 		"one that is there": {`key_id = "arn:aws:kms:eu-west-1:123456789012:key/1-2"`, "", []string{
-			"put-key-policy", "create-key --region eu-west-1 --key-spec HMAC_256", "create-alias --region eu-west-1 --alias-name alias/frost-node-2-derivation",
+			"put-key-policy", "create-key --region eu-west-1 --key-spec HMAC_256",
+			"create-alias --region eu-west-1 --alias-name alias/frost-node-2-derivation",
 		}, nil},
-		"several regions": {"key_id = \"alias/a\"\nderivation_key_id = \"alias/b\"\nregions = [\"us-east-1\", \"eu-west-1\"]", role, []string{
-			"create-key --region us-east-1 --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --multi-region", "create-alias --region us-east-1 --alias-name alias/a ",
-			"replicate-key --region us-east-1 --key-id mrk-1 --replica-region eu-west-1 --policy file://frost-node-2-identity.json", "create-alias --region eu-west-1 --alias-name alias/a ",
-			"create-key --region us-east-1 --key-spec HMAC_256 --key-usage GENERATE_VERIFY_MAC --multi-region", "create-alias --region us-east-1 --alias-name alias/b ",
-			"replicate-key --region us-east-1 --key-id mrk-1 --replica-region eu-west-1 --policy file://frost-node-2-derivation.json", "create-alias --region eu-west-1 --alias-name alias/b ",
+		"several regions": {"key_id = \"alias/a\"\nderivation_key_id = \"alias/b\"\nregions = [\"us-east-1\", " +
+			"\"eu-west-1\"]", role, []string{
+			"create-key --region us-east-1 --key-spec ECC_NIST_P256 --key-usage SIGN_VERIFY --multi-region",
+			"create-alias --region us-east-1 --alias-name alias/a ",
+			"replicate-key --region us-east-1 --key-id mrk-1 --replica-region eu-west-1 --policy " +
+				"file://frost-node-2-identity.json", "create-alias --region eu-west-1 --alias-name alias/a ",
+			"create-key --region us-east-1 --key-spec HMAC_256 --key-usage GENERATE_VERIFY_MAC --multi-region",
+			"create-alias --region us-east-1 --alias-name alias/b ",
+			"replicate-key --region us-east-1 --key-id mrk-1 --replica-region eu-west-1 --policy " +
+				"file://frost-node-2-derivation.json", "create-alias --region eu-west-1 --alias-name alias/b ",
 		}, nil},
-		"derivation in a file": {"key_id = \"alias/a\"\nderivation = \"file\"", role, []string{"create-key", "create-alias"}, []string{"KMS does not protect the shares"}},
+		"derivation in a file": {"key_id = \"alias/a\"\nderivation = \"file\"", role,
+			[]string{"create-key", "create-alias"}, []string{"KMS does not protect the shares"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := provision(t, loadSection(t, "type = \"aws-kms\"\n"+test.section+"\n"), keyprovider.Options{Role: test.role})
@@ -217,7 +242,8 @@ func execute(t *testing.T, script string, r *keyprovider.Provisioned) []string {
 	t.Helper()
 	dir := t.TempDir()
 	// Nothing is there yet: list-aliases prints nothing, describe-key fails.
-	fake := "#!/bin/sh\ncase $2 in list-aliases) exit;; describe-key) exit 1;; esac\necho \"$*\" >> " + filepath.Join(dir, "calls") + "\necho mrk-1\n"
+	fake := "#!/bin/sh\ncase $2 in list-aliases) exit;; describe-key) exit 1;; esac\necho \"$*\" >> " +
+		filepath.Join(dir, "calls") + "\necho mrk-1\n"
 	if err := os.WriteFile(filepath.Join(dir, "aws"), []byte(fake), 0o700); err != nil {
 		t.Fatal(err)
 	}

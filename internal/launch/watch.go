@@ -9,9 +9,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/buswatch"
-	"github.com/frostfleet/frostfleet/internal/command"
-	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -21,29 +18,21 @@ const watchEvery = 5 * time.Second
 // notYet is the state of a check whose part of the program starts later.
 const notYet = "waiting for an earlier start-up step"
 
-func identity(m *wire.Manifest, role, name string) telemetry.Identity {
-	return telemetry.Identity{
-		Role: role, Name: name, Fleet: m.Fleet, Manifest: manifestHash(m), Version: command.Version(),
-		Nodes: m.N, Threshold: m.T,
-	}
-}
-
 func manifestHash(m *wire.Manifest) string {
 	hash := m.Hash()
 	return hex.EncodeToString(hash[:])
 }
 
-// watch samples the bus for metrics and checks until ctx ends or it is stopped.
-func (o Options) watch(ctx context.Context, conn *bus.Bus, watcher *buswatch.Watcher, m *wire.Manifest,
-	metrics *telemetry.Metrics, manifest *gate) (stop func()) {
-	metrics.Bus(watcher.Sample, conn.Healthy)
+// watch samples the bus for metrics and checks until ctx ends or the program stops.
+func (p *program) watch(ctx context.Context) {
+	p.metrics.Bus(p.watcher.Sample, p.conn.Healthy)
 	ctx, cancel := context.WithCancel(ctx)
 	var running sync.WaitGroup
-	if !o.Unobserved {
-		running.Go(func() { watcher.Run(ctx, watchEvery) })
+	if p.Observe == Observer(p.metrics) {
+		running.Go(func() { p.watcher.Run(ctx, watchEvery) })
 	}
-	running.Go(func() { watchManifest(ctx, conn, manifestHash(m), manifest) })
-	return func() { cancel(); running.Wait() }
+	running.Go(func() { watchManifest(ctx, p.conn, manifestHash(p.manifest), p.agrees) })
+	p.ends = append(p.ends, func() { cancel(); running.Wait() })
 }
 
 // manifestEvery is how often the manifest that gateways stored is compared.
@@ -81,12 +70,4 @@ func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error)
 		}
 	}
 	return hash, err
-}
-
-// unix converts a time for a metric; 0 means none.
-func unix(t time.Time) float64 {
-	if t.IsZero() {
-		return 0
-	}
-	return float64(t.UnixMilli()) / 1000
 }

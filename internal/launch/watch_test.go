@@ -52,7 +52,7 @@ func TestManifestCheck(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		check := waiting("starting")
+		check := waiting("manifest", "starting")
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() { watchManifest(ctx, conn, manifestHash(mine), check); close(ended) }()

@@ -9,13 +9,15 @@
 package loadgen
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"sync"
-	"sync/atomic"
 	"time"
+
+	"golang.org/x/sync/semaphore"
 )
 
 // Load is what to do, and how fast.
@@ -63,15 +65,11 @@ func Run(ctx context.Context, l Load) (*Report, error) {
 	if l.Progress != nil {
 		progress.Go(func() { r.follow(l.Progress, ended) })
 	}
-	if l.Rate > 0 {
-		l.open(ctx, r)
-	} else {
-		l.closed(ctx, r)
-	}
-	report := r.report(&l)
+	l.run(ctx, r)
 	close(ended)
 	progress.Wait()
-	if ctx.Err() != nil && report.Interrupted {
+	report := r.finish()
+	if report.Interrupted {
 		return report, ctx.Err()
 	}
 	return report, nil
@@ -98,9 +96,7 @@ func (l *Load) check() error {
 			l.Workers = defaultOpenWorkers
 		}
 	}
-	if l.Unit == "" {
-		l.Unit = "items"
-	}
+	l.Unit = cmp.Or(l.Unit, "items")
 	return errors.Join(errs...)
 }
 
@@ -117,97 +113,51 @@ func (l *Load) total() int {
 	return min(l.Count, due)
 }
 
-// open starts each operation when it is due.
-func (l *Load) open(ctx context.Context, r *recorder) {
+// run starts operations, in an open loop each when it is due and in a closed loop
+// as soon as one of the workers is free, and waits for them.
+func (l *Load) run(ctx context.Context, r *recorder) {
 	var under sync.WaitGroup
 	defer under.Wait()
-	permits := make(chan struct{}, l.Workers)
-	var over <-chan time.Time // fires when no further operation starts: never without a Duration
+	permits := semaphore.NewWeighted(int64(l.Workers))
+	starting := ctx // ends when no further operation starts
 	if l.Duration > 0 {
-		over = time.After(time.Until(r.start.Add(l.Duration)))
+		var cancel context.CancelFunc
+		starting, cancel = context.WithDeadline(ctx, r.start.Add(l.Duration))
+		defer cancel()
 	}
 	total := l.total()
-	for i := range total {
-		due := r.start.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
-		if !sleepUntil(ctx, due) || !acquire(ctx, permits, over) {
+	for i := 0; total == 0 || i < total; i++ {
+		var due time.Time
+		var permitted bool
+		if l.Rate > 0 {
+			due = r.start.Add(time.Duration(float64(i) / l.Rate * float64(time.Second)))
+			// After the load's time only a free permit is taken: an operation that was due just before
+			// the end is not lost, and a backlog does not go on for ever.
+			permitted = sleepUntil(ctx, due) && (permits.TryAcquire(1) || permits.Acquire(starting, 1) == nil)
+		} else {
+			permitted = permits.Acquire(starting, 1) == nil
+			due = time.Now()
+		}
+		if !permitted {
 			r.givenUp(total-i, ctx.Err() != nil)
 			return
 		}
 		under.Go(func() {
-			defer func() { <-permits }()
-			l.one(ctx, r, i, due)
+			defer permits.Release(1)
+			r.begin()
+			items, err := l.Do(ctx, i)
+			r.ended(ctx, items, time.Since(due), err)
 		})
-	}
-}
-
-// acquire waits for one of the permits of operations under way. After the load's
-// time it takes one only if that is free: an operation that was due just before
-// the end is not lost, and a backlog does not go on for ever.
-func acquire(ctx context.Context, permits chan struct{}, over <-chan time.Time) bool {
-	select {
-	case permits <- struct{}{}:
-		return true
-	default:
-	}
-	select {
-	case permits <- struct{}{}:
-		return true
-	case <-over:
-	case <-ctx.Done():
-	}
-	return false
-}
-
-// closed runs Workers operations at a time.
-func (l *Load) closed(ctx context.Context, r *recorder) {
-	var next atomic.Int64
-	var workers sync.WaitGroup
-	for range l.Workers {
-		workers.Go(func() {
-			for {
-				i := int(next.Add(1)) - 1
-				switch {
-				case l.Count > 0 && i >= l.Count, l.Duration > 0 && time.Since(r.start) >= l.Duration:
-					return
-				case ctx.Err() != nil:
-					r.givenUp(0, true)
-					return
-				}
-				l.one(ctx, r, i, time.Now())
-			}
-		})
-	}
-	workers.Wait()
-}
-
-func (l *Load) one(ctx context.Context, r *recorder, i int, due time.Time) {
-	r.begin()
-	items, err := l.Do(ctx, i)
-	switch {
-	case err == nil:
-		r.done(items, time.Since(due))
-	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-		r.interrupted(items)
-	case l.Busy != nil && l.Busy(err):
-		r.busy(items)
-	default:
-		r.failed(items, err)
 	}
 }
 
 // sleepUntil reports whether the time came before ctx ended.
 func sleepUntil(ctx context.Context, due time.Time) bool {
+	soon, cancel := context.WithDeadline(ctx, due.Add(-timerSlack))
+	defer cancel()
+	<-soon.Done()
 	if ctx.Err() != nil {
 		return false
-	}
-	if wait := time.Until(due) - timerSlack; wait > 0 {
-		t := time.NewTimer(wait)
-		defer t.Stop()
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-			return false
-		}
 	}
 	rest(time.Until(due))
 	time.Sleep(time.Until(due)) // nothing is left, but by the clock of a test

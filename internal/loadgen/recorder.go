@@ -1,7 +1,10 @@
 package loadgen
 
 import (
+	"context"
+	"errors"
 	"maps"
+	"math"
 	"regexp"
 	"slices"
 	"strings"
@@ -18,82 +21,80 @@ const (
 	maxText     = 300       // bytes of a failure's text
 )
 
-// recorder collects what operations report. Its size does not depend on how
-// many there are.
+// recorder collects what operations report. Its size depends on how long they
+// take, not on how many there are.
 type recorder struct {
+	load  *Load
 	start time.Time
 
-	mu        sync.Mutex
-	count     Snapshot // without Elapsed
-	latency   *hdr.Histogram
-	over      timeline
-	failures  map[string]int
-	first     error
-	unstarted int
-	stopped   bool // before its end
-	broken    int  // ended by the context
-	last      time.Time
+	mu       sync.Mutex
+	report   Report // its counts so far
+	seconds  []int  // items by the second in which they came
+	failures map[string]int
+	last     time.Time
 }
 
 func newRecorder(l *Load) *recorder {
 	now := time.Now()
-	return &recorder{
-		start: now, last: now, failures: map[string]int{}, over: newTimeline(l.Duration),
-		latency: hdr.New(1, maxLatency.Microseconds(), digits), // microseconds
-	}
-}
-
-// update changes the counts under the lock, and notes that something ended.
-func (r *recorder) update(items int, change func()) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.last = time.Now()
-	r.count.Items += items
-	r.over.add(r.last.Sub(r.start), items)
-	change()
+	return &recorder{load: l, start: now, last: now, failures: map[string]int{}, report: Report{
+		Name: l.Name, Unit: l.Unit, Rate: l.Rate, Workers: l.Workers,
+		Histogram: hdr.New(1, maxLatency.Microseconds(), digits), // microseconds
+	}}
 }
 
 func (r *recorder) begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.count.Started++
+	r.report.Started++
 }
 
-func (r *recorder) done(items int, took time.Duration) {
-	r.update(items, func() {
-		r.count.Done++
-		// Clamped to the histogram's range, so there is no error.
-		_ = r.latency.RecordValue(min(max(took, time.Microsecond), maxLatency).Microseconds())
-	})
-}
-
-func (r *recorder) busy(items int) { r.update(items, func() { r.count.Busy++ }) }
-
-func (r *recorder) interrupted(items int) {
-	r.update(items, func() { r.broken++; r.stopped = true })
-}
-
-// givenUp notes operations that were due and never started.
-func (r *recorder) givenUp(n int, stopped bool) {
+// ended records an operation. What ended with the context is neither done nor
+// failed.
+func (r *recorder) ended(ctx context.Context, items int, took time.Duration, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.stopped = r.stopped || stopped; !stopped {
-		r.unstarted += n
+	r.last = time.Now()
+	second := int(r.last.Sub(r.start) / time.Second)
+	r.seconds = append(r.seconds, make([]int, max(0, second+1-len(r.seconds)))...)
+	r.seconds[second] += items
+	r.report.Items += items
+	switch {
+	case err == nil:
+		r.report.Done++
+		// Clamped to the histogram's range, so there is no error.
+		_ = r.report.Histogram.RecordValue(min(max(took, time.Microsecond), maxLatency).Microseconds())
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		r.report.Broken++
+		r.report.Interrupted = true
+	case r.load.Busy != nil && r.load.Busy(err):
+		r.report.Busy++
+	default:
+		r.failed(err)
 	}
 }
 
-func (r *recorder) failed(items int, err error) {
+func (r *recorder) failed(err error) {
+	r.report.Failed++
+	if r.report.FirstError == nil {
+		r.report.FirstError = err
+	}
 	text := reason(err)
-	r.update(items, func() {
-		r.count.Failed++
-		if r.first == nil {
-			r.first = err
-		}
-		if _, known := r.failures[text]; !known && len(r.failures) >= maxFailures {
-			text = otherReasons
-		}
-		r.failures[text]++
-	})
+	if _, known := r.failures[text]; !known && len(r.failures) >= maxFailures {
+		text = otherReasons
+	}
+	r.failures[text]++
+}
+
+// givenUp notes that a load ended early: it was interrupted, or n operations
+// of an open loop were due and never started.
+func (r *recorder) givenUp(n int, interrupted bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if interrupted {
+		r.report.Interrupted = true
+	} else if r.load.Rate > 0 {
+		r.report.Unstarted = n
+	}
 }
 
 const otherReasons = "other reasons"
@@ -129,30 +130,46 @@ func (r *recorder) follow(progress func(Snapshot), ended <-chan struct{}) {
 func (r *recorder) snapshot() Snapshot {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s := r.count
-	s.Elapsed = time.Since(r.start)
-	return s
+	p := &r.report
+	return Snapshot{time.Since(r.start), p.Started, p.Done, p.Failed, p.Busy, p.Items}
 }
 
-// report sums up. Every operation has ended.
-func (r *recorder) report(l *Load) *Report {
-	r.mu.Lock()
-	defer r.mu.Unlock()
+// finish completes the report. Every operation has ended.
+func (r *recorder) finish() *Report {
 	elapsed := r.last.Sub(r.start)
-	out := &Report{
-		Name: l.Name, Unit: l.Unit, Rate: l.Rate, Workers: l.Workers,
-		Started: r.count.Started, Done: r.count.Done, Failed: r.count.Failed, Busy: r.count.Busy,
-		Unstarted: r.unstarted, Broken: r.broken, Interrupted: r.stopped,
-		Items: r.count.Items, ElapsedSeconds: round(elapsed.Seconds()),
-		Latency: latencyOf(r.latency), Histogram: r.latency, FirstError: r.first,
-		Throughput: r.over.throughput(elapsed),
-	}
+	out := &r.report
+	out.ElapsedSeconds, out.Latency = round(elapsed.Seconds()), latencyOf(out.Histogram)
 	if elapsed > 0 {
 		out.ItemsPerSecond = round(float64(out.Items) / elapsed.Seconds())
+		out.Throughput = throughput(r.seconds, elapsed)
 	}
 	for _, text := range slices.Sorted(maps.Keys(r.failures)) {
 		out.Failures = append(out.Failures, Failure{text, r.failures[text]})
 	}
 	slices.SortStableFunc(out.Failures, func(a, b Failure) int { return b.Count - a.Count })
 	return out
+}
+
+// maxPoints bounds a report of the throughput over time.
+const maxPoints = 120
+
+// throughput is what came, in stretches of whole seconds, until a load ended. The
+// last is as long as it lasted; less than half a stretch counts into the one
+// before.
+func throughput(seconds []int, ended time.Duration) (points []Point) {
+	stretch := int(math.Ceil(ended.Seconds() / maxPoints))
+	for from := 0; from < len(seconds); {
+		next, to := from+stretch, float64(from+stretch)
+		if ended.Seconds()-to < float64(stretch)/2 {
+			next, to = len(seconds), ended.Seconds()
+		}
+		items := 0
+		for _, n := range seconds[from:next] {
+			items += n
+		}
+		perSecond := float64(items) / (to - float64(from))
+		points = append(points, Point{float64(from), round(to), math.Round(perSecond*1e6) / 1e6})
+		from = next
+	}
+	return points
 }

@@ -77,8 +77,16 @@ func (r *Report) WriteText(w io.Writer) error {
 	}
 	t := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(t, "  "+name+"\t"+format+"\n", args...) }
-	row("load", "%s", r.load())
-	row("operations", "%s", r.operations())
+	load := fmt.Sprintf("closed loop, %d at a time", r.Workers)
+	if r.Rate > 0 {
+		load = fmt.Sprintf("open loop, %g a second, at most %d at a time", r.Rate, r.Workers)
+	}
+	row("load", "%s", load)
+	broken := ""
+	if r.Broken > 0 {
+		broken = fmt.Sprintf(", %d interrupted", r.Broken)
+	}
+	row("operations", "%d started, %d done, %d busy, %d failed%s", r.Started, r.Done, r.Busy, r.Failed, broken)
 	row(r.Unit, "%d in %.1f s: %s a second", r.Items, r.ElapsedSeconds, number(r.ItemsPerSecond))
 	if l := r.Latency; r.Done > 0 {
 		row("latency, ms", "p50 %s  p90 %s  p99 %s  p99.9 %s  max %s",
@@ -105,21 +113,6 @@ func (r *Report) WritePercentiles(w io.Writer) error {
 
 // ticksPerHalf is how many lines lead to each halving of what remains to 100 %.
 const ticksPerHalf = 5
-
-func (r *Report) load() string {
-	if r.Rate > 0 {
-		return fmt.Sprintf("open loop, %g a second, at most %d at a time", r.Rate, r.Workers)
-	}
-	return fmt.Sprintf("closed loop, %d at a time", r.Workers)
-}
-
-func (r *Report) operations() string {
-	text := fmt.Sprintf("%d started, %d done, %d busy, %d failed", r.Started, r.Done, r.Busy, r.Failed)
-	if r.Broken > 0 {
-		text += fmt.Sprintf(", %d interrupted", r.Broken)
-	}
-	return text
-}
 
 // number has as many digits as mean something.
 func number(v float64) string {

@@ -1,6 +1,7 @@
 package loadgen
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -18,12 +20,12 @@ func sample() *Report {
 	r := newRecorder(&l)
 	for i := range 1000 {
 		r.begin()
-		r.done(10, time.Duration(i+1)*time.Millisecond)
+		r.ended(context.Background(), 10, time.Duration(i+1)*time.Millisecond, nil)
 	}
 	r.begin()
-	r.failed(0, errors.New("lost"))
+	r.ended(context.Background(), 0, time.Second, errors.New("lost"))
 	r.last = r.start.Add(10 * time.Second)
-	return r.report(&l)
+	return r.finish()
 }
 
 func TestPercentiles(t *testing.T) {
@@ -64,10 +66,10 @@ func TestWritePercentiles(t *testing.T) {
 // TestClamp: latencies outside of the histogram's range count as its ends.
 func TestClamp(t *testing.T) {
 	r := newRecorder(&Load{})
-	r.done(0, -time.Second)
-	r.done(0, 100*time.Hour)
-	if n, least, most := r.latency.TotalCount(), r.latency.Min(), r.latency.Max(); n != 2 || least != 1 ||
-		!near(float64(most), 3.6e9) {
+	r.ended(t.Context(), 0, -time.Second, nil)
+	r.ended(t.Context(), 0, 100*time.Hour, nil)
+	h := r.report.Histogram
+	if n, least, most := h.TotalCount(), h.Min(), h.Max(); n != 2 || least != 1 || !near(float64(most), 3.6e9) {
 		t.Errorf("%d recorded, %d to %d µs", n, least, most)
 	}
 }
@@ -126,41 +128,43 @@ type brokenWriter struct{}
 
 func (brokenWriter) Write([]byte) (int, error) { return 0, errBroken }
 
-// TestTimeline: no item is lost, however long the load and wherever it ends.
-func TestTimeline(t *testing.T) {
+// TestThroughput: no item is lost, however long the load and wherever it ends.
+func TestThroughput(t *testing.T) {
 	for _, tt := range []struct {
 		every, ended time.Duration
 		n            int
-		slot         time.Duration
+		stretch      float64 // seconds
 	}{
-		{100 * time.Millisecond, 10 * time.Second, 100, time.Second},
-		{100 * time.Millisecond, 10200 * time.Millisecond, 102, time.Second},
-		{100 * time.Millisecond, 10800 * time.Millisecond, 108, time.Second},
-		{time.Second, 1000 * time.Second, 1000, 16 * time.Second},
-		{time.Hour, 24 * 365 * time.Hour, 24 * 365, 1 << 19 * time.Second},
-		{10 * time.Millisecond, 30 * time.Millisecond, 3, time.Second},
+		{100 * time.Millisecond, 10 * time.Second, 100, 1},
+		{100 * time.Millisecond, 10200 * time.Millisecond, 102, 1},
+		{100 * time.Millisecond, 10800 * time.Millisecond, 108, 1},
+		{time.Second, 1000 * time.Second, 1000, 9},
+		{time.Minute, time.Hour, 60, 30},
+		{time.Hour, 24 * 30 * time.Hour, 24 * 30, 21600},
+		{10 * time.Millisecond, 30 * time.Millisecond, 3, 0.03},
 	} {
-		line := newTimeline(0)
-		for i := range tt.n {
-			line.add(time.Duration(i)*tt.every, 7)
-		}
-		line.add(tt.ended, 0)
-		points, sum := line.throughput(tt.ended), 0.0
-		for i, p := range points {
-			sum += p.PerSecond * (p.To - p.From)
-			if i > 0 && p.From != points[i-1].To {
-				t.Errorf("%s: a gap before %v", tt.ended, p)
+		synctest.Test(t, func(t *testing.T) {
+			r := newRecorder(&Load{})
+			for range tt.n {
+				time.Sleep(tt.every)
+				r.ended(t.Context(), 7, 0, nil)
 			}
-		}
-		if math.Abs(sum-float64(7*tt.n)) > 0.01*sum {
-			t.Errorf("%s: %g items of %d", tt.ended, sum, 7*tt.n)
-		}
-		if len(points) == 0 || len(points) > maxSlots || line.slot != tt.slot ||
-			points[len(points)-1].To != tt.ended.Seconds() {
-			t.Errorf("%s: %d points in slots of %s", tt.ended, len(points), line.slot)
-		}
-	}
-	if line := newTimeline(time.Hour); line.slot != 30*time.Second {
-		t.Errorf("an hour in slots of %s", line.slot)
+			time.Sleep(tt.ended - time.Duration(tt.n)*tt.every)
+			r.ended(t.Context(), 0, 0, nil)
+			points, sum := r.finish().Throughput, 0.0
+			for i, p := range points {
+				sum += p.PerSecond * (p.To - p.From)
+				if i > 0 && p.From != points[i-1].To {
+					t.Errorf("%s: a gap before %v", tt.ended, p)
+				}
+			}
+			if math.Abs(sum-float64(7*tt.n)) > 0.01*sum {
+				t.Errorf("%s: %g items of %d", tt.ended, sum, 7*tt.n)
+			}
+			if len(points) == 0 || len(points) > maxPoints || points[0].To != tt.stretch ||
+				points[len(points)-1].To != tt.ended.Seconds() {
+				t.Errorf("%s: %d points, the first %+v", tt.ended, len(points), points[0])
+			}
+		})
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 func TestMain(m *testing.M) { machinetest.Main(m) }

@@ -4,21 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// calls are the requests that wait for an answer, by subject. A lost
-// connection or a denied permission ends them at once.
-type calls struct {
-	mu      sync.Mutex
-	next    uint64
-	waiting map[uint64]call
-}
-
+// call is a request that waits for an answer. A lost connection or a denied
+// permission ends it at once.
 type call struct {
 	subject string
 	cancel  context.CancelCauseFunc
@@ -28,45 +20,25 @@ type call struct {
 // ctx, the connection's AckTimeout, a denied permission, a lost connection, and
 // done; context.Cause says which.
 func (c *Conn) Begin(ctx context.Context, subject string) (_ context.Context, done func()) {
-	return c.calls.begin(ctx, c.opt.AckTimeout, subject)
-}
-
-func (c *calls) begin(ctx context.Context, limit time.Duration, subject string) (_ context.Context, done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	ctx, stop := context.WithTimeout(ctx, limit)
-	c.mu.Lock()
-	if c.waiting == nil {
-		c.waiting = make(map[uint64]call)
-	}
-	c.next++
-	id := c.next
-	c.waiting[id] = call{subject: subject, cancel: cancel}
-	c.mu.Unlock()
+	ctx, stop := context.WithTimeout(ctx, c.opt.AckTimeout)
+	waits := &call{subject, cancel}
+	c.calls.Store(waits, nil)
 	return ctx, func() {
-		c.mu.Lock()
-		delete(c.waiting, id)
-		c.mu.Unlock()
+		c.calls.Delete(waits)
 		stop()
 		cancel(nil)
 	}
 }
 
-func (c *calls) fail(subject string, cause error) {
-	c.end(func(s string) bool { return s == subject }, cause)
-}
-
-func (c *calls) failAll(cause error) {
-	c.end(func(string) bool { return true }, cause)
-}
-
-func (c *calls) end(match func(string) bool, cause error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for _, w := range c.waiting {
-		if match(w.subject) {
+// fail ends the calls that wait for a subject; for "", all.
+func (c *Conn) fail(subject string, cause error) {
+	c.calls.Range(func(waits, _ any) bool {
+		if w := waits.(*call); subject == "" || w.subject == subject {
 			w.cancel(cause)
 		}
-	}
+		return true
+	})
 }
 
 // Ask is one question with one answer.

@@ -8,7 +8,9 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -43,12 +45,11 @@ type Expiry struct {
 	files map[string]fileExpiry // by path
 }
 
-// fileExpiry is what a file said about its end.
+// fileExpiry is what a file said about its end. Without an error, zero is never.
 type fileExpiry struct {
 	written time.Time
 	size    int64
-	expires time.Time // zero: never
-	err     error
+	Credential
 }
 
 // Expiry of this connection.
@@ -56,38 +57,36 @@ func (c *Conn) Expiry() *Expiry { return &Expiry{conn: c, files: make(map[string
 
 // Read lists what expires, and what could not be read.
 func (e *Expiry) Read() (out []Credential) {
-	file := func(name, path string, read func([]byte) (time.Time, error)) {
-		if path == "" {
-			return
-		}
-		if expires, err := e.file(path, read); err != nil || !expires.IsZero() {
-			out = append(out, Credential{name, expires, err})
-		}
-	}
 	opt := &e.conn.opt
-	file(CredentialCert, opt.TLSCert, certExpiry)
-	file(CredentialCA, opt.TLSCA, caExpiry)
+	out = e.file(out, CredentialCert, opt.TLSCert, certExpiry)
+	out = e.file(out, CredentialCA, opt.TLSCA, caExpiry)
 	if end := e.conn.serverEnd.Load(); end != nil && !end.IsZero() {
 		out = append(out, Credential{CredentialServer, *end, nil})
 	}
-	file(CredentialCreds, opt.Credentials, credsExpiry)
-	return out
+	return e.file(out, CredentialCreds, opt.Credentials, credsExpiry)
 }
 
 // file reads a file only if it was written since: it may hold a seed.
-func (e *Expiry) file(path string, read func([]byte) (time.Time, error)) (time.Time, error) {
+func (e *Expiry) file(
+	out []Credential, name, path string, read func([]byte) (time.Time, error),
+) []Credential {
+	if path == "" {
+		return out
+	}
 	info, err := os.Stat(path)
 	if err != nil {
-		return time.Time{}, err
+		return append(out, Credential{Name: name, Err: err})
 	}
-	cached, ok := e.files[path]
-	if ok && cached.written.Equal(info.ModTime()) && cached.size == info.Size() {
-		return cached.expires, cached.err
+	known := e.files[path]
+	if !known.written.Equal(info.ModTime()) || known.size != info.Size() {
+		expires, err := expiryOf(path, read)
+		known = fileExpiry{info.ModTime(), info.Size(), Credential{name, expires, err}}
+		e.files[path] = known
 	}
-	cached = fileExpiry{written: info.ModTime(), size: info.Size()}
-	cached.expires, cached.err = expiryOf(path, read)
-	e.files[path] = cached
-	return cached.expires, cached.err
+	if known.Err == nil && known.Expires.IsZero() {
+		return out
+	}
+	return append(out, known.Credential)
 }
 
 // expiryOf reads when what a file holds expires. The file's mode was checked when
@@ -100,7 +99,7 @@ func expiryOf(path string, read func([]byte) (time.Time, error)) (time.Time, err
 	defer content.Wipe()
 	expires, err := read(content.Expose())
 	if err != nil {
-		return time.Time{}, named(path, err)
+		return time.Time{}, fmt.Errorf("file %s %w", path, err)
 	}
 	return expires, nil
 }
@@ -133,12 +132,10 @@ func certExpiry(content []byte) (time.Time, error) {
 // them, and the server's certificate says whether the old one is still needed.
 func caExpiry(content []byte) (end time.Time, err error) {
 	certs, err := certificates(content)
-	for _, c := range certs {
-		if c.NotAfter.After(end) {
-			end = c.NotAfter
-		}
+	if err != nil {
+		return end, err
 	}
-	return end, err
+	return slices.MaxFunc(certs, byEnd).NotAfter, nil
 }
 
 // serverExpiry is the first end in the chain that holds longest.
@@ -152,13 +149,13 @@ func serverExpiry(state tls.ConnectionState) (end time.Time) {
 }
 
 func earliest(certs []*x509.Certificate) (end time.Time) {
-	for _, c := range certs {
-		if end.IsZero() || c.NotAfter.Before(end) {
-			end = c.NotAfter
-		}
+	if len(certs) == 0 {
+		return end
 	}
-	return end
+	return slices.MinFunc(certs, byEnd).NotAfter
 }
+
+func byEnd(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }
 
 func certificates(content []byte) (certs []*x509.Certificate, err error) {
 	for {
@@ -171,12 +168,12 @@ func certificates(content []byte) (certs []*x509.Certificate, err error) {
 		}
 		c, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("holds a certificate that cannot be read: %w", err)
 		}
 		certs = append(certs, c)
 	}
 	if len(certs) == 0 {
-		return nil, errors.New("no certificate in this file")
+		return nil, errors.New("holds no certificate in PEM form (-----BEGIN CERTIFICATE-----)")
 	}
 	return certs, nil
 }
@@ -191,7 +188,7 @@ func credsExpiry(content []byte) (time.Time, error) {
 	token, _, _ := bytes.Cut(rest, []byte("-----"))
 	parts := bytes.Split(bytes.TrimSpace(token), []byte("."))
 	if len(parts) != 3 {
-		return time.Time{}, errors.New("not a JWT between its marks")
+		return time.Time{}, errors.New("holds no JWT between its marks")
 	}
 	claims, err := base64.RawURLEncoding.DecodeString(string(parts[1]))
 	var body struct {
@@ -201,7 +198,7 @@ func credsExpiry(content []byte) (time.Time, error) {
 		err = json.Unmarshal(claims, &body)
 	}
 	if err != nil {
-		return time.Time{}, errors.New("the JWT does not decode")
+		return time.Time{}, errors.New("holds a JWT that does not decode")
 	}
 	if body.Expires <= 0 {
 		return time.Time{}, nil

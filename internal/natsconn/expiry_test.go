@@ -44,7 +44,7 @@ func TestExpiry(t *testing.T) {
 		{"a JWT without end", credsExpiry, creds(`{"name":"worker"}`), time.Time{}, ""},
 		{"a seed", credsExpiry, []byte("SUAMZ\n"), time.Time{}, ""},
 		{"a broken JWT", credsExpiry, creds(`{"exp":`), time.Time{}, "does not decode"},
-		{"half a JWT", credsExpiry, []byte("-----BEGIN NATS USER JWT-----\nhead.body"), time.Time{}, "not a JWT"},
+		{"half a JWT", credsExpiry, []byte("-----BEGIN NATS USER JWT-----\nhead.body"), time.Time{}, "no JWT"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -80,7 +80,7 @@ func TestCredentials(t *testing.T) {
 	url := tlsServer(t, ca, want[CredentialServer], &tls.Config{ClientAuth: tls.RequireAndVerifyClientCert})
 	clientCert, clientKey := ca.leaf(dir, "client", want[CredentialCert])
 	caFile, credsFile := ca.file(dir), filepath.Join(dir, "bus.creds")
-	c := connect(t, Options{URL: url, TLSCA: caFile, TLSCert: clientCert, TLSKey: clientKey})
+	c := connect(t, Options{URL: url, Files: Files{TLSCA: caFile, TLSCert: clientCert, TLSKey: clientKey}})
 	writeFile(t, credsFile, creds(fmt.Sprintf(`{"exp":%d}`, want[CredentialCreds].Unix())))
 	c.opt.Credentials = credsFile // this server takes no JWT; what is tested is that the file is read
 	expiry := c.Expiry()

@@ -22,29 +22,21 @@ func (c *Conn) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 		c.opt.Log.Warn("NATS connection", args...)
 		return
 	}
+	as := "" // whose permissions these are
+	if c.opt.Credentials != "" {
+		as = ", with credentials " + c.opt.Credentials
+	}
 	if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 { // ... "subject"
-		c.calls.fail(parts[1], fmt.Errorf("%w: %v%s: the server's administrator can allow it (nats/server.conf)",
-			ErrDenied, err, c.as()))
+		c.fail(parts[1], fmt.Errorf("%w: %v%s: the server's administrator can allow it (nats/server.conf)",
+			ErrDenied, err, as))
 	}
 	c.opt.Log.Error("NATS permission denied", args...)
-}
-
-// as says whose permissions these are.
-func (c *Conn) as() string {
-	if c.opt.Credentials == "" {
-		return ""
-	}
-	return ", with credentials " + c.opt.Credentials
 }
 
 // refusals are the server's answers to a connection that it will not take.
 var refusals = []error{
 	nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked,
 	nats.ErrAccountAuthExpired, nats.ErrNkeysNotSupported,
-}
-
-func isRefusal(err error) bool {
-	return isOneOf(err, refusals...)
 }
 
 // refused says which file the server did not accept and what to do about it.

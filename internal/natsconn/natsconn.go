@@ -15,7 +15,8 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"strings"
+	"regexp"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -46,9 +47,7 @@ type Options struct {
 	Embedded Server // if not nil, connect to this one, without a socket
 	Name     string // shown in the server's monitoring
 
-	// Credentials is a file: .creds (JWT and seed), or an nkey seed alone.
-	Credentials            string
-	TLSCA, TLSCert, TLSKey string // PEM files
+	Files
 
 	InboxPrefix string        // where answers arrive; "_INBOX" if empty
 	AckTimeout  time.Duration // bounds one request
@@ -64,7 +63,7 @@ type Conn struct {
 	JS jetstream.JetStream
 
 	opt       Options
-	calls     calls
+	calls     sync.Map // of *call: those that wait
 	closing   atomic.Bool
 	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
 }
@@ -95,7 +94,7 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 		if c.Conn, err = nats.Connect(opt.URL, opts...); err == nil {
 			return c.open()
 		}
-		if isRefusal(err) {
+		if isOneOf(err, refusals...) {
 			return nil, c.refused(err)
 		}
 		err = c.explain(err)
@@ -143,7 +142,7 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 	if o.InboxPrefix != "" {
 		opts = append(opts, nats.CustomInboxPrefix(o.InboxPrefix))
 	}
-	files, err := o.fileOptions()
+	files, err := o.Files.options()
 	if err != nil {
 		return nil, err
 	}
@@ -155,18 +154,11 @@ func (c *Conn) Server() string {
 	if c.opt.Embedded != nil {
 		return "the embedded NATS server"
 	}
-	urls := strings.Split(c.opt.URL, ",")
-	for i, u := range urls {
-		if at := strings.LastIndexByte(u, '@'); at >= 0 {
-			scheme, _, found := strings.Cut(u, "://")
-			if !found {
-				scheme = "nats"
-			}
-			urls[i] = scheme + "://" + u[at+1:]
-		}
-	}
-	return "NATS at " + strings.Join(urls, ",")
+	return "NATS at " + userInfo.ReplaceAllString(c.opt.URL, "$1")
 }
+
+// userInfo is all that stands before a host: also where a password has an @.
+var userInfo = regexp.MustCompile(`(\w+://)?[^,]*@`)
 
 // Healthy is nil while connected.
 func (c *Conn) Healthy() error {
@@ -183,7 +175,7 @@ func (c *Conn) Healthy() error {
 // connection.
 func (c *Conn) Close() {
 	c.closing.Store(true)
-	c.calls.failAll(ErrClosed)
+	c.fail("", ErrClosed)
 	c.Conn.Close()
 }
 
@@ -192,7 +184,7 @@ func (c *Conn) onDisconnect(_ *nats.Conn, err error) {
 		return
 	}
 	c.opt.Log.Warn("NATS connection lost, reconnecting", "error", err)
-	c.calls.failAll(ErrDisconnected)
+	c.fail("", ErrDisconnected)
 }
 
 func (c *Conn) onReconnect(nc *nats.Conn) {

@@ -80,39 +80,42 @@ func TestErrors(t *testing.T) {
 		want []string // file, next step
 		late bool     // tried again until the context ends
 	}{
-		{"no CA file", Options{TLSCA: gone},
+		{"no CA file", Options{Files: Files{TLSCA: gone}},
 			[]string{"tls_ca", gone, "no such file", "PEM file of the authority"}, false},
-		{"a CA file without a certificate", Options{TLSCA: nonsense},
+		{"a CA file without a certificate", Options{Files: Files{TLSCA: nonsense}},
 			[]string{"tls_ca", nonsense, "no certificate", "PEM file of the authority"}, false},
-		{"half a certificate", Options{TLSCert: cert}, []string{"tls_key", "set both"}, false},
-		{"no key", Options{TLSCert: cert, TLSKey: gone}, []string{"tls_key", gone, "no such file"}, false},
-		{"another's key", Options{TLSCert: cert, TLSKey: foreignKey},
-			[]string{cert, foreignKey, "its own private key"}, false},
-		{"no credentials file", Options{Credentials: gone}, []string{"credentials", gone, "no such file"}, false},
-		{"a bad seed", Options{Credentials: nonsense},
+		{"half a certificate", Options{Files: Files{TLSCert: cert}}, []string{"tls_key", "set both"}, false},
+		{"no key", Options{Files: Files{TLSCert: cert, TLSKey: gone}}, []string{"tls_key", gone, "no such file"}, false},
+		{"another's key", Options{Files: Files{TLSCert: cert, TLSKey: foreignKey}},
+			[]string{cert, foreignKey, "is not the key of the certificate"}, false},
+		{"no credentials file", Options{Files: Files{Credentials: gone}}, []string{"credentials", gone, "no such file"}, false},
+		{"a bad seed", Options{Files: Files{Credentials: nonsense}},
 			[]string{"credentials", nonsense, "neither", "administrator"}, false},
-		{"a bad seed in a .creds file", Options{Credentials: brokenCreds},
+		{"a bad seed in a .creds file", Options{Files: Files{Credentials: brokenCreds}},
 			[]string{"credentials", brokenCreds, "neither", "administrator"}, false},
 
-		{"another CA", Options{URL: secure, TLSCA: otherCA},
+		{"three bad files", Options{Files: Files{TLSCA: gone, TLSCert: cert, TLSKey: nonsense, Credentials: nonsense}},
+			[]string{"tls_ca: file " + gone, "tls_key: file " + nonsense, "credentials: file " + nonsense}, false},
+
+		{"another CA", Options{URL: secure, Files: Files{TLSCA: otherCA}},
 			[]string{otherCA, "is not the authority that signed"}, true},
 		{"no CA", Options{URL: strings.Replace(secure, "nats:", "tls:", 1)}, []string{"set tls_ca"}, true},
-		{"another host", Options{URL: strings.Replace(secure, "127.0.0.1", "localhost", 1), TLSCA: caFile},
+		{"another host", Options{URL: strings.Replace(secure, "127.0.0.1", "localhost", 1), Files: Files{TLSCA: caFile}},
 			[]string{"a name in url"}, true},
-		{"an expired server", Options{URL: expired, TLSCA: caFile}, []string{"must renew its certificate"}, true},
-		{"no client certificate", Options{URL: mutual, TLSCA: caFile}, []string{"set tls_cert and tls_key"}, true},
-		{"a foreign client certificate", Options{URL: mutual, TLSCA: caFile, TLSCert: foreignCert, TLSKey: foreignKey},
+		{"an expired server", Options{URL: expired, Files: Files{TLSCA: caFile}}, []string{"must renew its certificate"}, true},
+		{"no client certificate", Options{URL: mutual, Files: Files{TLSCA: caFile}}, []string{"set tls_cert and tls_key"}, true},
+		{"a foreign client certificate", Options{URL: mutual, Files: Files{TLSCA: caFile, TLSCert: foreignCert, TLSKey: foreignKey}},
 			[]string{foreignCert, "ask its administrator"}, true},
-		{"TLS where there is none", Options{URL: plain, TLSCA: caFile}, []string{"the server has no TLS"}, true},
+		{"TLS where there is none", Options{URL: plain, Files: Files{TLSCA: caFile}}, []string{"the server has no TLS"}, true},
 		{"no server", Options{URL: "nats://u:hunter2@127.0.0.1:1"},
 			[]string{"no connection to NATS at nats://127.0.0.1:1", "check the address"}, true},
 
 		{"no credentials", Options{URL: locked}, []string{locked, "set credentials"}, false},
 		{"a wrong password", Options{URL: strings.Replace(locked, "//", "//u:xhunter2@", 1)},
 			[]string{locked, "refuses"}, false},
-		{"an unknown seed", Options{URL: locked, Credentials: seed},
+		{"an unknown seed", Options{URL: locked, Files: Files{Credentials: seed}},
 			[]string{locked, seed, "ask its administrator"}, false},
-		{"expired credentials", Options{URL: byJWT, Credentials: old},
+		{"expired credentials", Options{URL: byJWT, Files: Files{Credentials: old}},
 			[]string{byJWT, old, "they expired at 20", "ask its administrator"}, false},
 	}
 	for _, test := range tests {
@@ -134,7 +137,7 @@ func TestErrors(t *testing.T) {
 		})
 	}
 	t.Run("valid credentials", func(t *testing.T) {
-		c := connect(t, Options{URL: byJWT, Credentials: user(year)})
+		c := connect(t, Options{URL: byJWT, Files: Files{Credentials: user(year)}})
 		if got := c.Expiry().Read(); len(got) != 1 || !got[0].Expires.Equal(year.Truncate(time.Second)) {
 			t.Errorf("expiry is %+v", got)
 		}
@@ -172,7 +175,7 @@ func TestDenied(t *testing.T) {
 		Nkey:        must[string](t)(key.PublicKey()),
 		Permissions: &server.Permissions{Publish: &server.SubjectPermission{Deny: []string{"secret.>"}}},
 	}}})
-	c := connect(t, Options{URL: url, Credentials: path})
+	c := connect(t, Options{URL: url, Files: Files{Credentials: path}})
 	for what, do := range map[string]func() error{
 		"ask":   func() error { _, err := c.Ask(t.Context(), "secret.question", nil); return err },
 		"store": func() error { _, err := c.Store(t.Context(), nats.NewMsg("secret.message")); return err },
@@ -236,7 +239,7 @@ func TestServerName(t *testing.T) {
 	for url, want := range map[string]string{
 		"nats://a:4222":                      "NATS at nats://a:4222",
 		"tls://u:hunter2@a:4222,nats://b:1":  "NATS at tls://a:4222,nats://b:1",
-		"u:hunter2@a":                        "NATS at nats://a",
+		"u:hunter2@a":                        "NATS at a",
 		"nats://u:hun@ter2@a,nats://t0ken@b": "NATS at nats://a,nats://b",
 	} {
 		c := &Conn{opt: Options{URL: url}}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 )
 
 // serverLog passes the server's log on. Its notices are of no interest here
@@ -12,8 +13,7 @@ type serverLog struct {
 	log   *slog.Logger
 	fatal chan struct{} // closed by the first fatal error
 
-	mu   sync.Mutex
-	last string // newest error
+	last atomic.Pointer[string] // newest error
 	once sync.Once
 }
 
@@ -38,17 +38,13 @@ func (l *serverLog) Fatalf(format string, v ...any) {
 }
 
 func (l *serverLog) error(text string) {
-	l.mu.Lock()
-	l.last = text
-	l.mu.Unlock()
+	l.last.Store(&text)
 	l.log.Error("nats: " + text)
 }
 
 func (l *serverLog) lastError() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.last == "" {
-		return "no reason given (is the store readable?)"
+	if last := l.last.Load(); last != nil {
+		return *last
 	}
-	return l.last
+	return "no reason given (is the store readable?)"
 }

@@ -24,7 +24,6 @@ import (
 // Config says how to run a NATS server within this process.
 type Config struct {
 	StoreDir string // holds the streams; one process at a time
-	Host     string // 127.0.0.1 if empty: there are no credentials
 	Port     int    // -1: any free one; 0: no socket, in-process connections only
 
 	// SyncAlways has every acknowledged message on disk. Without it, up to two
@@ -54,9 +53,6 @@ const (
 func Start(c Config) (*Server, error) {
 	if c.StoreDir == "" {
 		return nil, errors.New("embedded NATS server: store_path is empty: name a folder for the streams")
-	}
-	if c.Host == "" {
-		c.Host = "127.0.0.1"
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -88,7 +84,7 @@ func Embed(store string, port int, log *slog.Logger) (natsconn.Server, error) {
 func startServer(c Config) (*server.Server, error) {
 	s, err := server.NewServer(&server.Options{
 		ServerName:             "frostfleet-embedded",
-		Host:                   c.Host,
+		Host:                   "127.0.0.1", // there are no credentials
 		Port:                   c.Port,
 		DontListen:             c.Port == 0,
 		MaxPayload:             natsconn.MaxPayload,
@@ -152,7 +148,7 @@ func (s *Server) Shutdown() {
 
 // lockStore keeps a second server off the same files: two would destroy them.
 func lockStore(dir string) (*flock.Flock, error) {
-	path, holder := filepath.Join(dir, "frostfleet.lock"), filepath.Join(dir, "frostfleet.holder")
+	path := filepath.Join(dir, "frostfleet.lock") // with its holder in it
 	lock := flock.New(path, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
@@ -160,10 +156,10 @@ func lockStore(dir string) (*flock.Flock, error) {
 	}
 	if !ok {
 		return nil, fmt.Errorf("the NATS store %s is in use by %s: stop that process, "+
-			"or give this one another store_path", dir, readHolder(holder))
+			"or give this one another store_path", dir, readHolder(path))
 	}
 	text := "process " + strconv.Itoa(os.Getpid()) + " since " + time.Now().UTC().Format(time.RFC3339) + "\n"
-	if err := os.WriteFile(holder, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("%w", err), lock.Unlock())
 	}
 	return lock, nil

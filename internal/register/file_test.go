@@ -10,7 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
-	"github.com/frostfleet/frostfleet/internal/wire/wiretest"
+	"github.com/frostfleet/frostfleet/test/wiretest"
 )
 
 // entries makes n entries of a fleet.

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 )
@@ -63,7 +64,8 @@ func (f File) Bytes() (*Bytes, error) {
 	case !mode.IsRegular():
 		return nil, f.fail("is not a regular file", "name a regular file", nil)
 	case !f.Public && mode.Perm()&0o077 != 0 && !f.isCredential(mode):
-		return nil, f.fail(fmt.Sprintf("has mode %04o, which gives others access", mode.Perm()), "chmod 600 "+quote(f.Path), nil)
+		problem := fmt.Sprintf("has mode %04o, which gives others access", mode.Perm())
+		return nil, f.fail(problem, "chmod 600 "+quote(f.Path), nil)
 	case info.Size() > int64(f.Max):
 		return nil, f.tooLarge()
 	}
@@ -130,12 +132,11 @@ func (f File) fail(problem, remedy string, err error) error {
 	return &FileError{f.What, f.Path, problem, remedy, err}
 }
 
+var plainPath = regexp.MustCompile(`^[A-Za-z0-9/._-]*$`)
+
 // quote makes a path one word of a shell command.
 func quote(path string) string {
-	plain := func(r rune) bool {
-		return r == '/' || r == '.' || r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
-	}
-	if strings.IndexFunc(path, func(r rune) bool { return !plain(r) }) < 0 {
+	if plainPath.MatchString(path) {
 		return path
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"

@@ -60,7 +60,8 @@ func stray(text []byte) error {
 	case unicode.IsSpace(first), unicode.IsSpace(last):
 		return errors.New("begins or ends with a blank")
 	case bytes.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }) >= 0:
-		return errors.New("holds a character that cannot be seen (a control character, a tab, a zero-width or no-break space)")
+		return errors.New("holds a character that cannot be seen " +
+			"(a control character, a tab, a zero-width or no-break space)")
 	case !alone && closes[first] == last && last != 0:
 		return errors.New("stands in quotes: take the quotes away")
 	case bytes.HasPrefix(text, []byte("# ")), bytes.Contains(text, []byte(" #")):

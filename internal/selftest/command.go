@@ -1,11 +1,13 @@
 package selftest
 
 import (
-	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
 // CheckCommand is the `check` command of a program that runs by a
@@ -13,42 +15,35 @@ import (
 func CheckCommand(
 	program, example, long string, check func(path string, enrolling bool) *Report, enrols bool,
 ) *cobra.Command {
-	var path string
-	var enrolling, asJSON bool
+	var path *string
+	var enrolling bool
 	cmd := &cobra.Command{
 		Use: "check --config FILE", Short: "Check everything that run reads, and reach nothing",
 		Args: cobra.NoArgs, Long: long,
 		Example: "  " + program + " check --config " + example,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return check(path, enrolling).Write(cmd, asJSON)
+			return check(*path, enrolling).Write(cmd)
 		},
 	}
-	cmd.Flags().StringVarP(&path, "config", "c", "", "configuration file (TOML)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON document")
+	path = command.ConfigFlag(cmd)
+	cmd.Flags().Bool("json", false, "print one JSON document")
 	if enrols {
 		cmd.Flags().BoolVar(&enrolling, "enrolling", false, "the fleet has no manifest yet: skip it and the access list")
 	}
-	_ = cmd.MarkFlagRequired("config")
 	return cmd
 }
 
-// Write prints a report for people or as JSON. Its error is that of Err.
-func (r *Report) Write(cmd *cobra.Command, asJSON bool) error {
-	out := cmd.OutOrStdout()
-	if asJSON {
-		enc := json.NewEncoder(out)
-		enc.SetIndent("", "  ")
-		if err := enc.Encode(r); err != nil {
-			return err
-		}
+// Write prints a report for people, or with --json as that. Its error is that of
+// Err.
+func (r *Report) Write(cmd *cobra.Command) (err error) {
+	if command.WantJSON(cmd) {
+		err = command.PrintDocument(cmd.OutOrStdout(), r)
 	} else {
 		for _, s := range r.Steps {
-			if err := s.Print(out); err != nil {
-				return err
-			}
+			err = errors.Join(err, s.Print(cmd.OutOrStdout()))
 		}
 	}
-	return r.Err(cmd.Name())
+	return errors.Join(err, r.Err(cmd.Name()))
 }
 
 // Err names the steps that failed; nil if none did.

@@ -8,6 +8,40 @@ import (
 	"github.com/frostfleet/frostfleet/internal/launch"
 )
 
+// program is what one reads before it runs, beside its configuration.
+type program struct {
+	detail   string       // says which one it is
+	files    func() error // that [bus] names, and its own key
+	manifest func(*Step) error
+	access   string
+}
+
+// programSteps are those of every program. configure reads the configuration file.
+func programSteps(enrolling bool, configure func() (program, error)) []step {
+	var p program
+	read := []string{"config"}
+	unless := func(check func(*Step) error) func(context.Context, *Step) error {
+		return func(_ context.Context, s *Step) error {
+			err := check(s)
+			if enrolling {
+				s.Status, s.Detail, s.Remedy = Skipped, "not looked at while the node enrols", ""
+				return nil
+			}
+			return err
+		}
+	}
+	return []step{
+		{"config", nil, func(_ context.Context, s *Step) (err error) {
+			p, err = configure()
+			s.Detail = p.detail
+			return err
+		}},
+		{"bus files", read, func(context.Context, *Step) error { return p.files() }},
+		{"manifest file", read, unless(func(s *Step) error { return p.manifest(s) })},
+		{"access list", read, unless(func(*Step) error { _, err := launch.LoadAccess(p.access); return err })},
+	}
+}
+
 // CheckNode checks what a worker reads, and reaches nothing outside the
 // machine. Enrolling skips the manifest and the access list.
 func CheckNode(path string, enrolling bool) *Report {
@@ -19,98 +53,60 @@ func CheckNode(path string, enrolling bool) *Report {
 // localSteps are those that need no device.
 func (t *test) localSteps() []step {
 	read := []string{"config"}
-	return []step{
-		{"config", nil, t.config},
-		{"bus files", read, func(context.Context, *Step) error { return t.node.CheckFiles() }},
-		{"manifest file", read, t.manifestFile},
-		{"access list", read, func(_ context.Context, s *Step) error {
-			return accessList(s, t.node.Node.Access, t.o.Enrolling)
+	return append(programSteps(t.o.Enrolling, t.configure),
+		step{"storage", read, func(context.Context, *Step) error {
+			return launch.CheckDirectory("node.storage_path", t.node.Node.StoragePath)
 		}},
-		{"storage", read, func(context.Context, *Step) error { return launch.CheckStorage(t.node) }},
-		{"keys", read, func(context.Context, *Step) error { return launch.CheckProvider(t.node, t.o.Enrolling) }},
-	}
+		step{"keys", read, func(context.Context, *Step) error { return launch.CheckProvider(t.node, t.o.Enrolling) }},
+	)
 }
 
-func (t *test) config(_ context.Context, s *Step) (err error) {
+func (t *test) configure() (_ program, err error) {
 	if t.node, err = launch.ParseNode(t.path); err != nil {
-		return remedied{err, "correct " + t.path}
+		return program{}, err
 	}
-	t.report.Provider = t.node.Node.KeyProvider.Type
-	s.Detail = fmt.Sprintf("node %d, %s, type %s", t.node.Node.Index, t.node.Network.Type, t.report.Provider)
-	return nil
-}
-
-const enrolling = "not looked at while the node enrols"
-
-func (t *test) manifestFile(_ context.Context, s *Step) error {
-	if t.loadManifest(); t.o.Enrolling { // the device's keys are compared with one that is there
-		s.Status, s.Detail = Skipped, enrolling
-		return nil
-	}
-	return t.noGood
-}
-
-func accessList(s *Step, path string, skip bool) error {
-	if skip {
-		s.Status, s.Detail = Skipped, enrolling
-		return nil
-	}
-	_, err := launch.LoadAccess(path)
-	return err
+	n := &t.node.Node
+	t.report.Provider = n.KeyProvider.Type
+	detail := fmt.Sprintf("node %d, %s, type %s", n.Index, t.node.Network.Type, n.KeyProvider.Type)
+	return program{detail, t.node.CheckFiles, t.loadManifest, n.Access}, nil
 }
 
 // CheckGateway checks what a gateway reads.
 func CheckGateway(path string) *Report {
 	var g *config.Gateway
-	read := []string{"config"}
 	report := &Report{Config: path}
-	walk(context.Background(), report, []step{
-		{"config", nil, func(_ context.Context, s *Step) (err error) {
-			if g, err = config.ParseGateway(path); err != nil {
-				return remedied{err, "correct " + path}
-			}
-			s.Detail = "gateway " + g.Gateway.Name
+	steps := programSteps(false, func() (_ program, err error) {
+		if g, err = config.ParseGateway(path); err != nil {
+			return program{}, err
+		}
+		manifest := func(*Step) error { _, err := g.LoadManifest(); return err }
+		return program{"gateway " + g.Gateway.Name, g.CheckFiles, manifest, g.Gateway.Access}, nil
+	})
+	storage := func(_ context.Context, s *Step) error {
+		if !g.Bus.Embedded {
+			s.Detail = "this gateway stores nothing"
 			return nil
-		}},
-		{"bus files", read, func(context.Context, *Step) error { return g.CheckFiles() }},
-		{"manifest file", read, func(context.Context, *Step) error {
-			_, err := launch.GatewayManifest(g)
-			return err
-		}},
-		{"access list", read, func(_ context.Context, s *Step) error { return accessList(s, g.Gateway.Access, false) }},
-		{"storage", read, func(_ context.Context, s *Step) error {
-			if !g.Bus.Embedded {
-				s.Detail = "this gateway stores nothing"
-				return nil
-			}
-			return launch.CheckDirectory("bus.store_path", g.Bus.StorePath)
-		}},
-	}, nil)
+		}
+		return launch.CheckDirectory("bus.store_path", g.Bus.StorePath)
+	}
+	walk(context.Background(), report, append(steps, step{"storage", []string{"config"}, storage}), nil)
 	return report
 }
 
 // CheckClient checks what a client reads. With load it also makes a client's
 // configuration of that, in which one thing must agree with the other.
 func CheckClient(path string, load func(path string) error) *Report {
-	var c *config.Client
-	read := []string{"config"}
 	report := &Report{Config: path}
-	walk(context.Background(), report, []step{
-		{"config", nil, func(_ context.Context, s *Step) (err error) {
-			if c, err = config.ParseClient(path); err != nil {
-				return remedied{err, "correct " + path}
-			}
-			s.Detail = "client " + c.Client.Name
-			return nil
-		}},
-		{"bus files", read, func(context.Context, *Step) error { return c.CheckFiles() }},
-		{"manifest file", read, func(context.Context, *Step) error {
-			_, err := config.LoadManifest(c.Client.Manifest)
-			return err
-		}},
-		{"access list", read, func(_ context.Context, s *Step) error { return accessList(s, c.Client.Access, false) }},
-		{"agreement", []string{"bus files", "manifest file", "access list"},
-			func(context.Context, *Step) error { return load(path) }},
-	}, nil)
+	steps := programSteps(false, func() (program, error) {
+		c, err := config.ParseClient(path)
+		if err != nil {
+			return program{}, err
+		}
+		manifest := func(*Step) error { _, err := config.LoadManifest(c.Client.Manifest); return err }
+		return program{"client " + c.Client.Name, c.CheckFiles, manifest, c.Client.Access}, nil
+	})
+	agreement := func(context.Context, *Step) error { return load(path) }
+	needs := []string{"bus files", "manifest file", "access list"}
+	walk(context.Background(), report, append(steps, step{"agreement", needs, agreement}), nil)
 	return report
 }

@@ -9,26 +9,27 @@ import (
 	"io/fs"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
+const otherManifest = "correct the node's file, or get the manifest of its fleet"
+
 // loadManifest reads it before the provider is opened: where a device does not
 // give its public key away, the manifest's is proven.
-func (t *test) loadManifest() {
-	m, err := config.LoadManifest(t.node.Node.Manifest)
-	if err == nil {
-		err = t.node.CheckManifest(m.N, m.T, m.Network, len(m.Nodes))
-	}
+func (t *test) loadManifest(s *Step) error {
+	m, err := t.node.LoadManifest()
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		t.noGood = remedied{err, "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"}
+		s.Remedy = "put the fleet's manifest.json there; before the fleet has one, test with --enrolling"
 	case err != nil:
-		t.noGood = remedied{err, "correct the node's file, or get the manifest of its fleet"}
+		s.Remedy = otherManifest
 	default:
 		t.manifest = m
 	}
+	t.noGood = err
+	return err
 }
 
 func (t *test) checkManifest(ctx context.Context, s *Step) error {
@@ -41,36 +42,30 @@ func (t *test) checkManifest(ctx context.Context, s *Step) error {
 		return nil
 	}
 	if t.noGood != nil {
+		s.Remedy = otherManifest
 		return t.noGood
 	}
 	m, i := t.manifest, t.node.Node.Index
+	found, compare := fmt.Sprintf("node %d is this one", i), worker.CheckCard
 	if !t.derives {
-		return t.checkIdentity(ctx, s)
+		found = fmt.Sprintf("the identity key is node %d's; what it derives is not known", i)
+		compare = checkIdentity
 	}
-	_, err := bounded(ctx, 2*t.timeout(), "card", func(ctx context.Context) (struct{}, error) {
-		return struct{}{}, worker.CheckCard(ctx, t.provider, m, i)
-	})
-	if err != nil {
-		return err
+	err := t.within(ctx, 2, "card", func(ctx context.Context) error { return compare(ctx, t.provider, m, i) })
+	if err == nil {
+		s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: %s", m.Fleet, m.T, m.N, m.Epoch, found)
 	}
-	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: node %d is this one", m.Fleet, m.T, m.N, m.Epoch, i)
-	return nil
+	return err
 }
 
 // checkIdentity is what can be checked of a device that does not derive.
-func (t *test) checkIdentity(ctx context.Context, s *Step) error {
-	m, i := t.manifest, t.node.Node.Index
-	key, err := bounded(ctx, t.timeout(), "identity", t.provider.Identity)
-	if err != nil {
-		return err
-	}
-	if !key.Equal(m.Identity(i)) {
-		return fmt.Errorf("the key provider's identity key is not the one that the manifest has for node %d: "+
+func checkIdentity(ctx context.Context, p keyprovider.Provider, m *wire.Manifest, i int) error {
+	key, err := p.Identity(ctx)
+	if err == nil && !key.Equal(m.Identity(i)) {
+		err = fmt.Errorf("the key provider's identity key is not the one that the manifest has for node %d: "+
 			"wrong key_provider settings, wrong [node] index, or a manifest of another fleet", i)
 	}
-	s.Detail = fmt.Sprintf("fleet %s, %d of %d, epoch %d: the identity key is node %d's; what it derives is not known",
-		m.Fleet, m.T, m.N, m.Epoch, i)
-	return nil
+	return err
 }
 
 // subject is one that no stream has.
@@ -86,10 +81,11 @@ func (t *test) session(ctx context.Context, s *Step) error {
 		return err
 	}
 	leaves := [][32]byte{key.Leaf(m)}
-	signature, err := bounded(ctx, t.timeout(), "sign", func(ctx context.Context) ([]byte, error) {
-		return t.provider.Sign(ctx, wire.AttestDigest(m, leaves))
-	})
-	if err != nil {
+	var signature []byte
+	if err := t.within(ctx, 1, "sign", func(ctx context.Context) (err error) {
+		signature, err = t.provider.Sign(ctx, wire.AttestDigest(m, leaves))
+		return err
+	}); err != nil {
 		return err
 	}
 	key.Delegate(wire.NewAttestations(leaves, signature)[0])

@@ -52,25 +52,12 @@ type Timing struct {
 	P99MS     float64 `json:"p99_ms"`
 }
 
-// remedied is an error of this package with its remedy.
-type remedied struct {
-	error
-	remedy string
-}
-
-func (e remedied) Unwrap() error { return e.error }
-
 func (s *Step) fail(err error) {
 	s.Status, s.Error = Failed, err.Error()
 	if reason := keyprovider.ReasonOf(err); reason != keyprovider.Other {
 		s.Reason = reason
 	}
-	var own remedied
-	var device *keyprovider.Error
-	switch {
-	case errors.As(err, &own):
-		s.Remedy = own.remedy
-	case errors.As(err, &device):
+	if device, ok := errors.AsType[*keyprovider.Error](err); ok {
 		s.Remedy = keyprovider.RemedyOf(err)
 		short := *device // without the remedy, which has a line of its own
 		short.Remedy = ""
@@ -89,9 +76,7 @@ func (s Step) Print(w io.Writer) error {
 	if s.Status == Passed || s.Status == Failed {
 		took = fmt.Sprintf("%.1f ms", s.TookMS)
 	}
-	var b strings.Builder
-	fmt.Fprintf(&b, "%-13s %-8s %10s  %s", s.Name, status, took, s.Detail)
-	line := strings.TrimRight(b.String(), " ") + "\n"
+	line := strings.TrimRight(fmt.Sprintf("%-13s %-8s %10s  %s", s.Name, status, took, s.Detail), " ") + "\n"
 	for _, f := range s.Facts {
 		line += fmt.Sprintf("  %s: %s\n", f.Name, f.Value)
 		if f.Warning != "" {

@@ -35,7 +35,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
@@ -50,9 +49,8 @@ const Calls = 20
 
 // Options of a test. All may be left out.
 type Options struct {
-	Enrolling bool       // the fleet has no manifest yet: it is skipped if it is missing, and so is the access list
-	PIN       pin.Source // asks for a token's PIN where the file names none
-	Log       *slog.Logger
+	Enrolling bool                  // the fleet has no manifest yet: it is skipped if it is missing, and so is the access list
+	PIN       pin.Source            // asks for a token's PIN where the file names none
 	Done      func(Step)            // called with each step as it ends
 	Progress  func(done, total int) // called with how far the timed calls are
 
@@ -81,11 +79,11 @@ func (t *test) deviceSteps() []step {
 		{"load", []string{"config", "keys"}, t.load},
 		{"reach", []string{"load"}, t.reach},
 		{"describe", []string{"reach"}, t.describe},
-		{"identity", []string{"reach"}, t.identity},
-		{"sign", []string{"identity"}, t.sign},
-		{"derive", []string{"reach"}, t.derive},
-		{"time sign", []string{"sign"}, t.timeSign},
-		{"time derive", []string{"derive"}, t.timeDerive},
+		{"identity", []string{"reach"}, t.check("identity", t.identified)},
+		{"sign", []string{"identity"}, t.check("sign", t.signed)},
+		{"derive", []string{"reach"}, t.check("derive", t.derived)},
+		{"time sign", []string{"sign"}, t.time(keyprovider.OpSign, t.signDistinct)},
+		{"time derive", []string{"derive"}, t.time(keyprovider.OpDerive, t.deriveDistinct)},
 		{"manifest", []string{"identity"}, t.checkManifest},
 		{"session", []string{"sign", "manifest"}, t.session},
 	}
@@ -100,61 +98,31 @@ func Run(ctx context.Context, path string, o Options) *Report {
 	t := &test{path: path, o: o, report: &Report{Config: path}}
 	walk(ctx, t.report, append(t.localSteps(), t.deviceSteps()...), o.Done)
 	if t.provider != nil {
-		t.close(ctx)
+		_ = t.provider.Close() // all that was to be learnt is in the report
 	}
 	return t.report
 }
 
-// timeout is how long one call may take.
-func (t *test) timeout() time.Duration {
-	if timeout := launch.Policy(t.node).Timeout; timeout > 0 {
-		return timeout
+// within bounds so many calls.
+func (t *test) within(ctx context.Context, calls int, what string, do func(context.Context) error) error {
+	timeout := 5 * time.Second
+	if own := launch.Policy(t.node).Timeout; own > 0 {
+		timeout = own
 	}
-	return 5 * time.Second
+	return bounded(ctx, time.Duration(calls)*timeout, what, do)
 }
 
-// close lets go of the device, which may hang.
-func (t *test) close(ctx context.Context) {
-	_, err := bounded(ctx, t.timeout(), "close", func(context.Context) (struct{}, error) {
-		return struct{}{}, t.provider.Close()
-	})
-	if err != nil && t.o.Log != nil {
-		t.o.Log.Warn("key provider not closed", "err", err)
-	}
-}
-
-// bounded gives up on a call that takes too long, whether or not the device's
-// driver minds its context.
-func bounded[T any](
-	ctx context.Context, timeout time.Duration, what string, call func(context.Context) (T, error),
-) (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
+// bounded gives up on a call that takes too long. A back end returns once its
+// context has ended (package conformance); if it has no words of its own, these are.
+func bounded(ctx context.Context, timeout time.Duration, what string, call func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	answer := make(chan result, 1)
-	go func() {
-		value, err := call(ctx)
-		answer <- result{value, err}
-	}()
-	select {
-	case r := <-answer:
-		return r.value, r.err
-	case <-ctx.Done():
+	err := call(ctx)
+	if _, own := errors.AsType[*keyprovider.Error](err); own || !errors.Is(err, context.DeadlineExceeded) {
+		return err
 	}
-	select {
-	case r := <-answer: // its own words are better
-		return r.value, r.err
-	case <-time.After(200 * time.Millisecond):
-	}
-	var none T
-	if errors.Is(ctx.Err(), context.Canceled) {
-		return none, fmt.Errorf("%s: %w", what, ctx.Err())
-	}
-	return none, &keyprovider.Error{
-		Reason: keyprovider.Timeout, Provider: "key provider", Action: what, Err: ctx.Err(),
+	return &keyprovider.Error{
+		Reason: keyprovider.Timeout, Provider: "key provider", Action: what, Err: err,
 		Remedy: fmt.Sprintf("no answer within %s: look at the device and the way to it, or raise timeout", timeout),
 	}
 }

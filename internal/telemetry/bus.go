@@ -35,29 +35,19 @@ func durables() (names []string) {
 }
 
 func newBusMetrics(both, gateway factory, of Identity) busMetrics {
-	b := busMetrics{
+	stream, durable := oneOf("stream", writes[of.Role]...), oneOf("durable", durables()...)
+	return busMetrics{
 		publishes: both.counters("frostfleet_bus_publishes_total",
-			"Attempts to publish, by stream and outcome: ok, or why not.", "stream", "outcome"),
+			"Attempts to publish, by stream and outcome: ok, or why not.", stream, oneOf("outcome", bus.Outcomes...)),
 		took: both.histograms("frostfleet_bus_publish_seconds",
-			"Publishes that were ok, until the server had stored them.", buckets, "stream"),
+			"Publishes that were ok, until the server had stored them.", buckets, stream),
 		deliveries: gateway.counters("frostfleet_bus_deliveries_total",
-			"Jobs that came to this gateway.", "durable"),
+			"Jobs that came to this gateway.", durable),
 		redeliveries: gateway.counters("frostfleet_bus_redeliveries_total",
-			"Jobs that came, and not for the first time.", "durable"),
+			"Jobs that came, and not for the first time.", durable),
 		reconnects: both.NewCounter(prometheus.CounterOpts{
 			Name: "frostfleet_bus_reconnects_total", Help: "Times that the connection to NATS was made again."}),
 	}
-	for _, stream := range writes[of.Role] {
-		b.took.WithLabelValues(string(stream))
-		for _, outcome := range bus.Outcomes {
-			b.publishes.WithLabelValues(string(stream), outcome)
-		}
-	}
-	for _, durable := range durables() {
-		b.deliveries.WithLabelValues(durable)
-		b.redeliveries.WithLabelValues(durable)
-	}
-	return b
 }
 
 // Published implements bus.Observer.

@@ -34,40 +34,21 @@ func load(interactive bool) string {
 const largestJob = 1 << 17
 
 func newJobMetrics(gateway factory, of Identity) jobMetrics {
-	j := jobMetrics{
+	kind, loadLabel := oneOf("kind", wire.Kinds...), oneOf("load", loads...)
+	return jobMetrics{
 		ended: gateway.counters("frostfleet_jobs_total",
-			"Jobs that ended, by kind and code; done is success.", "kind", "code"),
+			"Jobs that ended, by kind and code; done is success.", kind, oneOf("code", endCodes...)),
 		retries: gateway.counters("frostfleet_retries_total",
 			"Attempts at a batch or a signing session begun again, by the node whose fault it was; none if nobody's.",
-			"kind", "culprit"),
+			kind, oneOf("culprit", culprits(of.Nodes)...)),
 		seconds: gateway.histograms("frostfleet_job_seconds",
-			"Jobs that ended done, from their storing in JOBS until their result is stored.", jobBuckets, "kind", "load"),
+			"Jobs that ended done, from their storing in JOBS until their result is stored.", jobBuckets, kind, loadLabel),
 		items: gateway.histograms("frostfleet_job_items",
-			"Keys or signatures that a job asked for, of the jobs that ended done.", powers(largestJob), "kind"),
+			"Keys or signatures that a job asked for, of the jobs that ended done.", powers(largestJob), kind),
 		rounds: gateway.histograms("frostfleet_rounds_seconds",
 			"From a job's storing in JOBS until a round was complete, by the clock of the log.",
-			buckets, "round", "suite", "load"),
+			buckets, oneOf("round", protocol.Rounds...), oneOf("suite", suites...), loadLabel),
 	}
-	for _, kind := range wire.Kinds {
-		for _, code := range endCodes {
-			j.ended.WithLabelValues(string(kind), string(code))
-		}
-		for _, node := range culprits(of.Nodes) {
-			j.retries.WithLabelValues(string(kind), node)
-		}
-		for _, load := range loads {
-			j.seconds.WithLabelValues(string(kind), load)
-		}
-		j.items.WithLabelValues(string(kind))
-	}
-	for _, round := range protocol.Rounds {
-		for _, suite := range suites {
-			for _, load := range loads {
-				j.rounds.WithLabelValues(string(round), suite, load)
-			}
-		}
-	}
-	return j
 }
 
 // JobDone implements gateway.Observer.

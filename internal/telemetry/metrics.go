@@ -70,7 +70,7 @@ func NewMetrics(r prometheus.Registerer, of Identity) *Metrics {
 		work:     newWorkMetrics(both, worker, of),
 		jobs:     newJobMetrics(gateway, of),
 		bus:      newBusMetrics(both, gateway, of),
-		provider: newProviderMetrics(nil, "", keyprovider.Prices{}),
+		provider: newProviderMetrics(nil, keyprovider.Backend{}, keyprovider.Prices{}),
 	}
 }
 
@@ -86,16 +86,52 @@ type factory struct{ promauto.Factory }
 
 func factoryOf(r prometheus.Registerer) factory { return factory{promauto.With(r)} }
 
-func (f factory) counters(name, help string, labels ...string) *prometheus.CounterVec {
-	return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
+func (f factory) counters(name, help string, labels ...label) *prometheus.CounterVec {
+	vec := f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, names(labels))
+	each(labels, func(values ...string) { vec.WithLabelValues(values...) })
+	return vec
 }
 
 func (f factory) gauges(name, help string, labels ...string) *prometheus.GaugeVec {
 	return f.NewGaugeVec(prometheus.GaugeOpts{Name: name, Help: help}, labels)
 }
 
-func (f factory) histograms(name, help string, classic []float64, labels ...string) *prometheus.HistogramVec {
-	return f.NewHistogramVec(histogram(name, help, classic), labels)
+func (f factory) histograms(name, help string, classic []float64, labels ...label) *prometheus.HistogramVec {
+	vec := f.NewHistogramVec(histogram(name, help, classic), names(labels))
+	each(labels, func(values ...string) { vec.WithLabelValues(values...) })
+	return vec
+}
+
+// label is one of a metric and the values that it has from the start.
+type label struct {
+	name   string
+	values []string
+}
+
+func oneOf[T ~string](name string, values ...T) label {
+	l := label{name: name}
+	for _, v := range values {
+		l.values = append(l.values, string(v))
+	}
+	return l
+}
+
+func names(labels []label) (all []string) {
+	for _, l := range labels {
+		all = append(all, l.name)
+	}
+	return all
+}
+
+// each calls create for every combination of the labels' values.
+func each(labels []label, create func(values ...string), chosen ...string) {
+	if len(chosen) == len(labels) {
+		create(chosen...)
+		return
+	}
+	for _, value := range labels[len(chosen)].values {
+		each(labels, create, append(chosen, value)...)
+	}
 }
 
 // boolGauge is the value of a gauge that answers a question.

@@ -1,8 +1,6 @@
 package telemetry
 
 import (
-	"slices"
-
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -23,13 +21,13 @@ type providerMetrics struct {
 
 var _ keyprovider.Observer = (*Metrics)(nil)
 
-func newProviderMetrics(r prometheus.Registerer, name string, prices keyprovider.Prices) providerMetrics {
+func newProviderMetrics(r prometheus.Registerer, back keyprovider.Backend, prices keyprovider.Prices) providerMetrics {
 	f := factoryOf(r)
 	return providerMetrics{
-		name: name,
+		name: back.Type,
 		calls: f.histograms("frostfleet_provider_call_seconds",
 			"Calls that the key provider's device got, by operation and outcome: ok, or why not. Each attempt counts.",
-			buckets, "provider", "operation", "outcome"),
+			buckets, oneOf("provider", back.Type), oneOf("operation", back.Operations...), oneOf("outcome", keyprovider.OK)),
 		up: f.NewGauge(prometheus.GaugeOpts{
 			Name: "frostfleet_provider_up", Help: "1 while the key provider works, 0 while it fails."}),
 		circuit: f.NewGauge(prometheus.GaugeOpts{
@@ -38,7 +36,8 @@ func newProviderMetrics(r prometheus.Registerer, name string, prices keyprovider
 		failing: f.gauges("frostfleet_provider_failing",
 			"1 for the reason why the key provider fails, 0 for every other.", "reason"),
 		cache: f.counters("frostfleet_provider_cache_total",
-			"Derived values, by whether memory had them (hit) or the device was asked (miss).", "result"),
+			"Derived values, by whether memory had them (hit) or the device was asked (miss).",
+			oneOf("result", "hit", "miss")),
 		coalesced: f.NewHistogram(histogram("frostfleet_provider_coalesced_digests",
 			"Digests that one signature of the device served.", powers(frost.MaxBatch))),
 		cost: newCost(f, prices),
@@ -50,32 +49,27 @@ func newProviderMetrics(r prometheus.Registerer, name string, prices keyprovider
 // series per reason in frostfleet_provider_failing from the start; among the
 // calls it gets one when it happens, as there would be a thousand.
 func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Prices) {
-	m.provider = newProviderMetrics(m.registry, back.Type, prices)
-	p := &m.provider
-	for _, operation := range back.Operations {
-		p.calls.WithLabelValues(back.Type, operation, string(keyprovider.OK))
-	}
-	p.cache.WithLabelValues("hit")
-	p.cache.WithLabelValues("miss")
+	m.provider = newProviderMetrics(m.registry, back, prices)
 	m.ProviderState(nil)
 }
 
 // ProviderCall implements keyprovider.Observer.
 func (m *Metrics) ProviderCall(c keyprovider.Call) {
-	operation, outcome := knownOr(c.Operation, keyprovider.Operations), known(keyprovider.ReasonOf(c.Err))
-	m.provider.calls.WithLabelValues(m.provider.name, operation, string(outcome)).Observe(c.Took.Seconds())
+	operation := knownOr(c.Operation, keyprovider.Operations)
+	outcome := knownOr(keyprovider.ReasonOf(c.Err), keyprovider.Reasons)
+	m.provider.calls.WithLabelValues(m.provider.name, operation, outcome).Observe(c.Took.Seconds())
 	m.provider.cost.add(c.Operation)
 }
 
 // ProviderState implements keyprovider.Observer.
 func (m *Metrics) ProviderState(err error) {
-	p, now := &m.provider, known(keyprovider.CauseOf(err))
+	p, now := &m.provider, knownOr(keyprovider.CauseOf(err), keyprovider.Reasons)
 	for _, reason := range keyprovider.Reasons {
 		switch reason {
 		case keyprovider.OK, keyprovider.Canceled, keyprovider.Closed, keyprovider.CannotDerive, keyprovider.CircuitOpen:
 			// no failures of the device
 		default:
-			p.failing.WithLabelValues(string(reason)).Set(boolGauge(reason == now))
+			p.failing.WithLabelValues(string(reason)).Set(boolGauge(string(reason) == now))
 		}
 	}
 	p.up.Set(boolGauge(err == nil))
@@ -93,11 +87,3 @@ func (m *Metrics) ProviderCached(hit bool) {
 
 // ProviderCoalesced implements keyprovider.Observer.
 func (m *Metrics) ProviderCoalesced(digests int) { m.provider.coalesced.Observe(float64(digests)) }
-
-// known bounds a label, whatever a back end made up.
-func known(r keyprovider.Reason) keyprovider.Reason {
-	if slices.Contains(keyprovider.Reasons, r) {
-		return r
-	}
-	return keyprovider.Other
-}

@@ -23,38 +23,23 @@ var abortCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIde
 	wire.CodeInternal, other}
 
 func newWorkMetrics(both, worker factory, of Identity) workMetrics {
-	w := workMetrics{
+	return workMetrics{
 		nodes: of.Nodes,
 		events: both.counters("frostfleet_events_total",
-			"What this program did or saw in batches and signing sessions, by event.", "event"),
+			"What this program did or saw in batches and signing sessions, by event.",
+			oneOf("event", protocol.ReportKinds...)),
 		items: both.counters("frostfleet_items_total",
-			"Keys and signature shares behind the events, by event and suite.", "event", "suite"),
+			"Keys and signature shares behind the events, by event and suite.",
+			oneOf("event", protocol.ReportDealt, protocol.ReportCertified, protocol.ReportComplete,
+				protocol.ReportRecovered, protocol.ReportRegistered, protocol.ReportCommitted, protocol.ReportShared),
+			oneOf("suite", suites...)),
 		aborts: both.counters("frostfleet_aborts_total",
-			"Batches given up, by why and by the node whose fault it was; none if nobody's.", "code", "culprit"),
+			"Batches given up, by why and by the node whose fault it was; none if nobody's.",
+			oneOf("code", abortCodes...), oneOf("culprit", culprits(of.Nodes)...)),
 		batches: worker.histograms("frostfleet_batch_items",
 			"Keys of a batch that this node dealt in, and items of a session that it committed to.",
-			powers(frost.MaxBatch), "kind"),
+			powers(frost.MaxBatch), oneOf("kind", wire.Kinds...)),
 	}
-	for _, event := range protocol.ReportKinds {
-		w.events.WithLabelValues(string(event))
-	}
-	for _, event := range []protocol.ReportKind{
-		protocol.ReportDealt, protocol.ReportCertified, protocol.ReportComplete,
-		protocol.ReportRecovered, protocol.ReportRegistered, protocol.ReportCommitted, protocol.ReportShared,
-	} {
-		for _, suite := range suites {
-			w.items.WithLabelValues(string(event), suite)
-		}
-	}
-	for _, code := range abortCodes {
-		for _, node := range culprits(of.Nodes) {
-			w.aborts.WithLabelValues(string(code), node)
-		}
-	}
-	for _, kind := range wire.Kinds {
-		w.batches.WithLabelValues(string(kind))
-	}
-	return w
 }
 
 // Report implements worker.Observer and gateway.Observer.

@@ -1,9 +1,9 @@
 package testdkg
 
 import (
+	"cmp"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -29,40 +29,33 @@ func (d *device) observe(c keyprovider.Call) {
 func (d *device) report() NodeReport {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	prices := d.config.Node.KeyProvider.Section.Charges()
+	price := map[string]float64{ // of 10,000 calls; logging in to a token costs nothing
+		keyprovider.OpSign: prices.Sign, keyprovider.OpDerive: prices.Derive,
+		keyprovider.OpPublicKey: prices.PublicKey, keyprovider.OpDescribe: prices.Describe,
+	}
 	r := NodeReport{Config: d.path, Provider: d.config.Node.KeyProvider.Type}
 	for _, operation := range keyprovider.Operations {
-		calls := d.calls[operation]
-		if len(calls) == 0 {
-			continue
+		if calls := d.calls[operation]; len(calls) > 0 {
+			c := callReport(operation, calls)
+			c.CostUSD = float64(c.Count) * price[operation] / 10_000
+			r.CostUSD += c.CostUSD
+			r.Calls = append(r.Calls, c)
 		}
-		c := callReport(operation, calls)
-		c.CostUSD = float64(len(calls)) * price(d.config.Node.KeyProvider.Section.Charges(), operation) / 10_000
-		r.CostUSD += c.CostUSD
-		r.Calls = append(r.Calls, c)
 	}
 	return r
 }
 
 func callReport(operation string, calls []keyprovider.Call) CallReport {
-	r := CallReport{Operation: operation, Count: len(calls)}
-	var took []time.Duration
+	slices.SortFunc(calls, func(a, b keyprovider.Call) int { return cmp.Compare(a.Took, b.Took) })
+	ms := func(c keyprovider.Call) float64 { return float64(c.Took.Microseconds()) / 1000 }
+	r := CallReport{
+		Operation: operation, Count: len(calls), MedianMS: ms(calls[(len(calls)-1)/2]), MaxMS: ms(calls[len(calls)-1]),
+	}
 	for _, c := range calls {
-		took = append(took, c.Took)
 		if c.Err != nil {
 			r.Failed++
 		}
 	}
-	slices.Sort(took)
-	r.MedianMS, r.MaxMS = milliseconds(took[(len(took)-1)/2]), milliseconds(took[len(took)-1])
 	return r
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-// price of 10,000 calls. Logging in to a token costs nothing.
-func price(p keyprovider.Prices, operation string) float64 {
-	return map[string]float64{
-		keyprovider.OpSign: p.Sign, keyprovider.OpDerive: p.Derive,
-		keyprovider.OpPublicKey: p.PublicKey, keyprovider.OpDescribe: p.Describe,
-	}[operation]
 }

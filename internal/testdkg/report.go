@@ -62,6 +62,7 @@ func (r *Report) Print(w io.Writer) error {
 	if err := t.Flush(); err != nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "\n%d of %d: keys generated, signatures verified, everything removed. %.1f s.\n", r.T, r.N, r.Seconds)
+	_, err := fmt.Fprintf(w, "\n%d of %d: keys generated, signatures verified, everything removed. %.1f s.\n",
+		r.T, r.N, r.Seconds)
 	return err
 }

@@ -10,11 +10,13 @@
 package testdkg
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/fleet"
@@ -26,14 +28,12 @@ import (
 // Run generates and signs. It returns what it measured only if every
 // signature verified.
 func Run(ctx context.Context, o Options) (_ *Report, err error) {
-	if o.Threshold == 0 {
-		o.Threshold = len(o.Configs)/2 + 1
+	n, start := len(o.Configs), time.Now()
+	o.Threshold = cmp.Or(o.Threshold, n/2+1)
+	if o.Threshold < 1 || o.Threshold > n {
+		return nil, fmt.Errorf("a threshold of %d does not fit %d nodes: use 1 to %d", o.Threshold, n, n)
 	}
-	if o.Threshold < 1 || o.Threshold > len(o.Configs) {
-		return nil, fmt.Errorf("a threshold of %d does not fit %d nodes: use 1 to %d", o.Threshold, len(o.Configs), len(o.Configs))
-	}
-	start := time.Now()
-	t := &trial{Options: o, report: Report{N: len(o.Configs), T: o.Threshold}}
+	t := &trial{Options: o, report: Report{N: n, T: o.Threshold}}
 	if t.dir, err = os.MkdirTemp("", "frostfleet-test-dkg-"); err != nil {
 		return nil, err
 	}
@@ -67,13 +67,9 @@ func (t *trial) run(ctx context.Context) (err error) {
 // enrol asks each device for its card, and writes the fleet around them.
 func (t *trial) enrol(ctx context.Context, url string) error {
 	t.step("starting a throwaway fleet, %d of %d", t.report.T, t.report.N)
-	var id [8]byte
-	if _, err := rand.Read(id[:]); err != nil {
-		return err
-	}
 	m := &wire.Manifest{
-		Version: 1, Fleet: fmt.Sprintf("test-dkg-%x", id), Network: network, N: t.report.N, T: t.report.T, Epoch: 1,
-		AttestSigning: true,
+		Version: 1, Fleet: "test-dkg-" + strings.ToLower(rand.Text()[:16]), Network: network,
+		N: t.report.N, T: t.report.T, Epoch: 1, AttestSigning: true,
 	}
 	for i, d := range t.devices {
 		card, err := worker.Card(ctx, d.provider, m.Fleet, m.Epoch, i)
@@ -90,7 +86,6 @@ func (t *trial) enrol(ctx context.Context, url string) error {
 	if err := m.Seal(); err != nil {
 		return err
 	}
-	t.fleet = m
 	_, err := fleet.Init(ctx, t.fleetDir(), fleet.Options{Manifest: m, Client: clientName, BusURL: url})
 	return err
 }

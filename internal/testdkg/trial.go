@@ -9,7 +9,6 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/pin"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Options of a run.
@@ -32,7 +31,6 @@ type trial struct {
 	doing   string // the step that it is at
 	dir     string
 	devices []*device
-	fleet   *wire.Manifest
 	client  *client.Client
 	report  Report
 }

@@ -3,7 +3,9 @@ package tracing
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"math/rand/v2"
+	"slices"
 
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/trace"
@@ -22,13 +24,7 @@ const size = 2 + 1 + 32 + 1 + 16 + 1 + 2
 // Parse gives the traceparent of a message, or "" unless there is exactly one
 // and it is valid. The header is untrusted.
 func Parse(header map[string][]string) string {
-	values := header[HeaderName]
-	if other := header[canonical]; len(other) > 0 {
-		if len(values) > 0 {
-			return ""
-		}
-		values = other
-	}
+	values := slices.Concat(header[HeaderName], header[canonical])
 	if len(values) != 1 {
 		return ""
 	}
@@ -109,8 +105,8 @@ func (ids) NewIDs(ctx context.Context) (tid trace.TraceID, sid trace.SpanID) {
 		return sc.TraceID(), sc.SpanID()
 	}
 	for !tid.IsValid() {
-		fill(tid[:8])
-		fill(tid[8:])
+		binary.NativeEndian.PutUint64(tid[:8], rand.Uint64())
+		binary.NativeEndian.PutUint64(tid[8:], rand.Uint64())
 	}
 	return tid, ids{}.NewSpanID(ctx, tid)
 }
@@ -118,14 +114,7 @@ func (ids) NewIDs(ctx context.Context) (tid trace.TraceID, sid trace.SpanID) {
 // NewSpanID implements sdk.IDGenerator.
 func (ids) NewSpanID(context.Context, trace.TraceID) (sid trace.SpanID) {
 	for !sid.IsValid() {
-		fill(sid[:])
+		binary.NativeEndian.PutUint64(sid[:], rand.Uint64())
 	}
 	return sid
-}
-
-func fill(out []byte) {
-	n := rand.Uint64()
-	for i := range out {
-		out[i] = byte(n >> (8 * i))
-	}
 }

@@ -9,9 +9,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 var errDevice = errors.New("device says no")

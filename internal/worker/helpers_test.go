@@ -8,9 +8,9 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 func TestMain(m *testing.M) { machinetest.Main(m) }

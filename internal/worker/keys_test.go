@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
+	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 // TestCard: what a node shows of itself is public, fits its secrets, and

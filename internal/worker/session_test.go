@@ -7,8 +7,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 func fakeSessions(t *testing.T) (*sessions, *machinetest.Provider) {

@@ -14,11 +14,11 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/machine"
-	"github.com/frostfleet/frostfleet/internal/machine/machinetest"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/freeport"
+	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 // TestLife: a node deals, certifies and signs, restarts from its keystore

@@ -35,7 +35,7 @@ type Options struct {
 
 	// For fleets in one process alone: where programs serve health and metrics,
 	// the gateway first (none: nowhere), what they log to, and whether their
-	// metrics stand still (launch.Options.Unobserved).
+	// metrics stand still (launch.Options.Observe).
 	Ports      []int
 	Log        *slog.Logger
 	Unobserved bool
@@ -122,8 +122,11 @@ func Prepare(t testing.TB, o Options) *Fleet {
 		Dir:    filepath.Join(t.TempDir(), "fleet"),
 		Server: server,
 		t:      t,
-		run:    launch.Options{Log: o.Log, Unobserved: o.Unobserved},
+		run:    launch.Options{Log: o.Log},
 		stops:  map[string]func(){},
+	}
+	if o.Unobserved {
+		f.run.Observe = silent{}
 	}
 	f.Manifest = o.initialise(t, f.Dir, f.URL, o.Ports)
 	admin := f.Bus()

@@ -58,7 +58,7 @@ func equationHolds(batch []*parsed) bool {
 	case 1:
 		return batch[0].valid()
 	}
-	weights := newWeights(batch)
+	weights := weightsOf(batch)
 	sumS := secp.NewScalar()
 	scalars := make([]*secp.Scalar, 0, 2*len(batch))
 	points := make([]vartime.Point, 0, 2*len(batch))
@@ -77,33 +77,30 @@ func equationHolds(batch []*parsed) bool {
 	return sum.Add(&minusS).IsIdentity()
 }
 
-// newWeights hashes the whole batch. The challenge represents the message.
-func newWeights(batch []*parsed) *Weights {
+// weightsOf hashes the whole batch. The challenge represents the message.
+func weightsOf(batch []*parsed) Weights {
 	parts := make([][]byte, 0, 4*len(batch))
 	for _, p := range batch {
 		parts = append(parts, p.x[:], p.r[:], p.s.Bytes(), p.e.Bytes())
 	}
-	return NewWeights(batchTag.Hash(parts...))
+	return batchTag.Hash(parts...)
 }
 
 // Weights is a sequence of odd scalars of 128 bits, the first of them
-// one, determined by a seed and unpredictable without it. A seed is a hash over
+// one, determined by a seed and unpredictable without it. The seed is a hash over
 // everything that a batch equation is about.
-type Weights struct{ seed [32]byte }
+type Weights [32]byte
 
 var weightTag = NewTag("frostfleet/batch/weight/v1")
 
-// NewWeights returns the sequence of this seed.
-func NewWeights(seed [32]byte) *Weights { return &Weights{seed} }
-
 // At returns the weight of index i. One equation of a batch may go without a
 // random weight, so the first is 1.
-func (w *Weights) At(i int) *secp.Scalar {
+func (w Weights) At(i int) *secp.Scalar {
 	if i == 0 {
 		return secp.NewScalar().One()
 	}
 	var b [32]byte
-	h := weightTag.Hash(w.seed[:], binary.BigEndian.AppendUint64(nil, uint64(i)))
+	h := weightTag.Hash(w[:], binary.BigEndian.AppendUint64(nil, uint64(i)))
 	copy(b[16:], h[:16])
 	b[31] |= 1 // rules out zero for one bit of the 128
 	a, _ := secp.NewScalarFromBytes(&b)

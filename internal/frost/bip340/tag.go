@@ -1,18 +1,18 @@
 package bip340
 
-import "crypto/sha256"
+import (
+	"crypto/sha256"
+	"slices"
+)
 
 // Tag is the prefix SHA256(name) || SHA256(name) of a tagged hash. BIP 340,
 // Design, calls the hash hash_name(x) = SHA256(prefix || x).
-type Tag struct{ prefix [64]byte }
+type Tag [64]byte
 
 // NewTag returns the tag of this name.
 func NewTag(name string) *Tag {
 	h := sha256.Sum256([]byte(name))
-	t := new(Tag)
-	copy(t.prefix[:32], h[:])
-	copy(t.prefix[32:], h[:])
-	return t
+	return (*Tag)(slices.Concat(h[:], h[:]))
 }
 
 // Hash returns the tagged hash of the concatenation of parts. It marks no
@@ -20,7 +20,7 @@ func NewTag(name string) *Tag {
 // their own; only the last may be of any length.
 func (t *Tag) Hash(parts ...[]byte) [32]byte {
 	h := sha256.New()
-	h.Write(t.prefix[:])
+	h.Write(t[:])
 	for _, p := range parts {
 		h.Write(p)
 	}

@@ -26,13 +26,12 @@ package bip445
 
 import (
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// Scalar is the group's.
-type Scalar = secp256k1.Scalar
+// Scalar is an integer modulo the group's order, with constant time arithmetic.
+type Scalar = secp.Scalar
 
 // Draft is the version of BIP 445 that this package implements. Signers of
 // different drafts may hash differently and then can't sign together.
@@ -47,10 +46,6 @@ const (
 	PubNonceSize = 66
 	// PointSize is the length of a compressed point.
 	PointSize = 33
-	// PartialSigSize is the length of a partial signature, a scalar.
-	PartialSigSize = 32
-	// SecNonceSize is the length of a secret nonce, two scalars.
-	SecNonceSize = 64
 )
 
 var (
@@ -85,6 +80,16 @@ func NewPubshare(p vartime.Point) (*Pubshare, bool) {
 
 // Bytes returns the compressed encoding.
 func (p *Pubshare) Bytes() []byte { return p.p.AppendCompressed(nil) }
+
+// ParseScalar reads a canonical scalar, such as a secret share or a partial
+// signature: 32 bytes, big-endian, below the group's order. Constant time.
+func ParseScalar(b []byte) (*Scalar, bool) {
+	if len(b) != 32 {
+		return nil, false
+	}
+	s, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(b))
+	return s, err == nil
+}
 
 // wrap returns the scalar of 32 bytes reduced modulo the order.
 func wrap(b *[32]byte) *Scalar {

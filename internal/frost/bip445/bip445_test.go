@@ -129,8 +129,7 @@ func TestPartialSigAggErrors(t *testing.T) {
 		psigs = append(psigs, p)
 	}
 	_, err := PartialSigAgg(psigs[:1], c)
-	var value *ValueError
-	if !errors.As(err, &value) || value.Reason != BadPartialSigCount {
+	if !errors.Is(err, BadPartialSigCount) {
 		t.Errorf("one partial signature too few: %v", err)
 	}
 	psigs[1] = bytes.Repeat([]byte{255}, 32)
@@ -141,7 +140,7 @@ func TestPartialSigAggErrors(t *testing.T) {
 	}
 	for _, i := range []int{-1, 2} {
 		_, err := PartialSigVerify(psigs[0], [][]byte{make([]byte, 66), make([]byte, 66)}, c, i)
-		if !errors.As(err, &value) || value.Reason != BadSignerIndex {
+		if !errors.Is(err, BadSignerIndex) {
 			t.Errorf("signer index %d: %v", i, err)
 		}
 	}
@@ -151,8 +150,7 @@ func TestMaxParticipants(t *testing.T) {
 	if _, err := NewSignerSet(MaxParticipants, 1, []int{127}); err != nil {
 		t.Errorf("128 participants: %v", err)
 	}
-	var value *ValueError
-	if _, err := NewSignerSet(MaxParticipants+1, 1, []int{0}); !errors.As(err, &value) || value.Reason != BadThreshold {
+	if _, err := NewSignerSet(MaxParticipants+1, 1, []int{0}); !errors.Is(err, BadThreshold) {
 		t.Errorf("129 participants: %v", err)
 	}
 }
@@ -162,8 +160,7 @@ func TestNonceGenRefusesLengths(t *testing.T) {
 		{SecretShare: make([]byte, 31)}, {SecretShare: []byte{}},
 		{Pubshare: make([]byte, 32)}, {ThresholdKey: make([]byte, 33)},
 	} {
-		var value *ValueError
-		if _, _, err := NonceGen(rand.Reader, in); !errors.As(err, &value) || value.Reason != BadInputLength {
+		if _, _, err := NonceGen(rand.Reader, in); !errors.Is(err, BadInputLength) {
 			t.Errorf("%+v: %v", in, err)
 		}
 	}
@@ -200,15 +197,37 @@ func TestSecNonceGoesToOne(t *testing.T) {
 	}
 }
 
-func TestNewSecNonceTakesTheBytes(t *testing.T) {
-	pair := [SecNonceSize]byte{1, 2, 3}
-	n := newSecNonce(&pair)
-	held := n.pair.Load()
-	if pair != [SecNonceSize]byte{} || held[1] != 2 {
-		t.Fatal("the caller keeps a copy")
+// Whatever comes of it, what was taken is wiped.
+func TestNoncesAreWiped(t *testing.T) {
+	d := deal(t, 3, 2)
+	set, err := NewSignerSet(3, 2, []int{0, 1})
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, _, err := n.take(); err == nil || *held != [SecNonceSize]byte{} {
-		t.Fatal("a nonce out of range outlives its use")
+	key, err := NewTweakContext(d.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	share, err := secretScalar((*[32]byte)(d.shares[0]), BadSecretShare)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, use := range map[string]func(s *Session, n *SecNonce) error{
+		"signed":  func(s *Session, n *SecNonce) error { _, err := s.Respond(n, share, 0); return err },
+		"refused": func(s *Session, n *SecNonce) error { _, _ = s.Respond(n, share, 2); return nil },
+		"wiped":   func(_ *Session, n *SecNonce) error { n.Wipe(); return nil },
+	} {
+		sec, pub, err := NonceGen(rand.Reader, NonceInput{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair := sec.pair.Load()
+		if err := use(NewSession(set, key, Aggregate([]*PubNonce{pub}), []byte("m")), sec); err != nil {
+			t.Fatal(err)
+		}
+		if sec.pair.Load() != nil || pair[0].IsZero() != 1 || pair[1].IsZero() != 1 {
+			t.Errorf("%s: a secret nonce outlives its use", name)
+		}
 	}
 }
 
@@ -348,4 +367,14 @@ func BenchmarkVerify(b *testing.B) {
 	for b.Loop() {
 		c.Session.Verify(c.Sig, c.Nonce, c.Pubshare, c.ID)
 	}
+}
+
+func FuzzParseScalar(f *testing.F) {
+	f.Add(new(Scalar).Negate(new(Scalar).One()).Bytes())
+	f.Add(bytes.Repeat([]byte{0xff}, 32))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if s, ok := ParseScalar(b); ok && !bytes.Equal(s.Bytes(), b) {
+			t.Fatal("another encoding of the same scalar was accepted")
+		}
+	})
 }

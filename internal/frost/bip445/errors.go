@@ -1,30 +1,16 @@
 package bip445
 
-import (
-	"errors"
-	"fmt"
-)
+import "errors"
 
 // ErrNonceUsed means that a secret nonce was taken before. The session must start
 // again with fresh nonces.
 var ErrNonceUsed = errors.New("secret nonce was used already: start a new session with a fresh one")
 
-// ValueError means that an input breaks a precondition; only the caller is to
+// Reason is an error: the precondition that an input breaks. Only the caller is to
 // blame. The specification calls it ValueError.
-type ValueError struct {
-	Reason Reason
-	Index  int // position in the list at fault, or -1
-}
-
-func (e *ValueError) Error() string {
-	if e.Index >= 0 {
-		return fmt.Sprintf("%s (position %d)", e.Reason, e.Index)
-	}
-	return string(e.Reason)
-}
-
-// Reason is the precondition that does not hold.
 type Reason string
+
+func (r Reason) Error() string { return string(r) }
 
 // The preconditions.
 const (
@@ -36,13 +22,7 @@ const (
 	BadTweakLength  Reason = "tweak is not 32 bytes long"
 	BadTweak        Reason = "tweak is not below the group order"
 	TweakToInfinity Reason = "tweaked key is the point at infinity"
-	BadFirstNonce   Reason = "first secret nonce is zero or not below the group order"
-	BadSecondNonce  Reason = "second secret nonce is zero or not below the group order"
 	BadSecretShare  Reason = "secret share is zero or not below the group order"
 	OwnIDMissing    Reason = "own id is not among the signers' ids"
 	BadInputLength  Reason = "optional input of the nonce generation has a wrong length"
 )
-
-func invalid(r Reason) error { return &ValueError{r, -1} }
-
-func invalidAt(r Reason, i int) error { return &ValueError{r, i} }

@@ -15,17 +15,15 @@ import (
 // SecNonce holds a secret nonce pair and hands it out once. It must not be
 // copied (go vet reports copies); it prints as "[secret]".
 type SecNonce struct {
-	pair atomic.Pointer[[SecNonceSize]byte]
+	pair atomic.Pointer[noncePair]
 }
 
-// newSecNonce moves the two scalars out of b, which is cleared. Their range is
-// checked when they are used.
-func newSecNonce(b *[SecNonceSize]byte) *SecNonce {
-	own := *b
-	clear(b[:])
-	n := new(SecNonce)
-	n.pair.Store(&own)
-	return n
+// noncePair is two scalars other than zero.
+type noncePair [2]Scalar
+
+func (p *noncePair) wipe() {
+	p[0].Zero()
+	p[1].Zero()
 }
 
 // Format implements fmt.Formatter for every verb.
@@ -33,36 +31,9 @@ func (*SecNonce) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret
 
 // Wipe makes the nonce unusable.
 func (n *SecNonce) Wipe() {
-	if b := n.pair.Swap(nil); b != nil {
-		clear(b[:])
+	if p := n.pair.Swap(nil); p != nil {
+		p.wipe()
 	}
-}
-
-// take hands the two scalars to the first caller and to no other. The nonce is
-// gone whatever the outcome, before the scalars are validated.
-func (n *SecNonce) take() (k1, k2 *Scalar, err error) {
-	b := n.pair.Swap(nil)
-	if b == nil {
-		return nil, nil, ErrNonceUsed
-	}
-	defer clear(b[:])
-	if k1, err = secretScalar((*[32]byte)(b[:32]), BadFirstNonce); err != nil {
-		return nil, nil, err
-	}
-	if k2, err = secretScalar((*[32]byte)(b[32:]), BadSecondNonce); err != nil {
-		k1.Zero()
-		return nil, nil, err
-	}
-	return k1, k2, nil
-}
-
-// secretScalar reads a canonical scalar other than zero, constant time.
-func secretScalar(b *[32]byte, otherwise Reason) (*Scalar, error) {
-	s, err := secp.NewScalarFromCanonicalBytes(b)
-	if err != nil || s.IsZero() == 1 {
-		return nil, invalid(otherwise)
-	}
-	return s, nil
 }
 
 // NonceInput is what a nonce may be bound to, beside the randomness. All of it is
@@ -82,7 +53,7 @@ func (in *NonceInput) validate() error {
 		size int
 	}{{in.SecretShare, 32}, {in.Pubshare, PointSize}, {in.ThresholdKey, 32}} {
 		if f.b != nil && len(f.b) != f.size {
-			return invalid(BadInputLength)
+			return BadInputLength
 		}
 	}
 	return nil
@@ -99,12 +70,7 @@ func NonceGen(rand io.Reader, in NonceInput) (*SecNonce, *PubNonce, error) {
 	if _, err := io.ReadFull(rand, random[:]); err != nil {
 		return nil, nil, fmt.Errorf("drawing a nonce: %w", err)
 	}
-	return nonceGen(&random, in)
-}
-
-// nonceGen is the specification's NonceGen after the draw.
-func nonceGen(random *[32]byte, in NonceInput) (*SecNonce, *PubNonce, error) {
-	seed := *random
+	seed := random
 	defer clear(seed[:])
 	if in.SecretShare != nil {
 		mask := auxTag.Hash(random[:])
@@ -116,27 +82,22 @@ func nonceGen(random *[32]byte, in NonceInput) (*SecNonce, *PubNonce, error) {
 		message = binary.BigEndian.AppendUint64([]byte{1}, uint64(len(in.Message)))
 	}
 	extraLen := binary.BigEndian.AppendUint32(nil, uint32(len(in.Extra)))
-	var pair [SecNonceSize]byte
-	defer clear(pair[:])
-	pub := new(PubNonce)
+	sec, pub, pair := new(SecNonce), new(PubNonce), new(noncePair)
 	for j := range pub.r {
 		h := nonceTag.Hash(seed[:],
 			[]byte{byte(len(in.Pubshare))}, in.Pubshare,
 			[]byte{byte(len(in.ThresholdKey))}, in.ThresholdKey,
 			message, in.Message, extraLen, in.Extra, []byte{byte(j)})
-		k := wrap(&h)
+		pair[j].SetBytes(&h)
 		clear(h[:])
-		r, ok := encode(secp.NewIdentityPoint().ScalarBaseMult(k))
-		if !ok {
+		var ok bool
+		if pub.r[j], ok = encode(secp.NewIdentityPoint().ScalarBaseMult(&pair[j])); !ok {
+			pair.wipe()
 			return nil, nil, errors.New("drawing a nonce: it is zero, which a working hash function never produces")
 		}
-		pub.r[j] = r
-		b := k.Bytes()
-		copy(pair[32*j:], b)
-		clear(b)
-		k.Zero()
 	}
-	return newSecNonce(&pair), pub, nil
+	sec.pair.Store(pair)
+	return sec, pub, nil
 }
 
 // PubNonce is a signer's public nonce, two points.

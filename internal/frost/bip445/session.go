@@ -53,22 +53,21 @@ func (s *Session) Nonce() vartime.Point { return s.r }
 // signer id with the share d, unchecked: the caller passes it through
 // [VerifyBatch] before anyone sees it.
 func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
-	k1, k2, err := nonce.take()
-	if err != nil {
-		return nil, err
+	pair := nonce.pair.Swap(nil)
+	if pair == nil {
+		return nil, ErrNonceUsed
 	}
-	defer k1.Zero()
-	defer k2.Zero()
+	defer pair.wipe()
 	pos, ok := s.set.Position(id)
 	if !ok {
-		return nil, invalid(OwnIDMissing)
+		return nil, OwnIDMissing
 	}
 	if d.IsZero() == 1 {
-		return nil, invalid(BadSecretShare)
+		return nil, BadSecretShare
 	}
 	// ±(k1 + b·k2) + e·λ·(g·gacc)·d, in constant time
-	k := secp.NewScalar().Multiply(s.b, k2)
-	k.ConditionalNegate(k.Add(k, k1), bit(s.r.YIsOdd()))
+	k := secp.NewScalar().Multiply(s.b, &pair[1])
+	k.ConditionalNegate(k.Add(k, &pair[0]), bit(s.r.YIsOdd()))
 	psig := secp.NewScalar().Multiply(s.weightOf(pos), d)
 	psig.Add(psig, k)
 	k.Zero()
@@ -77,7 +76,7 @@ func (s *Session) Respond(nonce *SecNonce, d *Scalar, id int) (*Scalar, error) {
 
 // weightOf returns e·λ·g·gacc: the weight of a share in its signer's partial signature.
 func (s *Session) weightOf(pos int) *Scalar {
-	w := secp.NewScalar().Multiply(s.e, s.set.lambdas()[pos])
+	w := secp.NewScalar().Multiply(s.e, s.set.lambdas[pos]())
 	return w.Multiply(w, s.tweak.sign())
 }
 
@@ -91,13 +90,4 @@ func (s *Session) Signature(sum *Scalar) [64]byte {
 	copy(sig[:32], x[:])
 	copy(sig[32:], z.Bytes())
 	return sig
-}
-
-// ParsePartialSig reads a canonical scalar of 32 bytes.
-func ParsePartialSig(b []byte) (*Scalar, bool) {
-	if len(b) != PartialSigSize {
-		return nil, false
-	}
-	s, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(b))
-	return s, err == nil
 }

@@ -2,6 +2,7 @@ package bip445
 
 import (
 	"encoding/binary"
+	"fmt"
 	"slices"
 	"sync"
 
@@ -12,61 +13,50 @@ import (
 // serves every key and message that these signers sign together.
 type SignerSet struct {
 	ids     []int
-	lambdas func() []*Scalar // interpolating values in the order of ids, computed when first needed
+	lambdas []func() *Scalar // interpolating values in the order of ids, each computed when first needed
 	sorted  []byte           // SerializeIds: their count, then each ascending, 4 bytes each
 }
 
 // NewSignerSet validates ids, t ≤ len(ids) ≤ n distinct numbers below n.
 func NewSignerSet(n, t int, ids []int) (*SignerSet, error) {
 	if t < 1 || t > n || n > MaxParticipants {
-		return nil, invalid(BadThreshold)
+		return nil, BadThreshold
 	}
 	if len(ids) < t || len(ids) > n {
-		return nil, invalid(BadSignerCount)
+		return nil, BadSignerCount
 	}
 	for i, id := range ids {
 		if id < 0 || id >= n {
-			return nil, invalidAt(BadID, i)
+			return nil, fmt.Errorf("%w (position %d)", BadID, i)
 		}
 	}
 	ascending := slices.Sorted(slices.Values(ids))
 	if len(slices.Compact(slices.Clone(ascending))) != len(ids) {
-		return nil, invalid(DuplicateID)
+		return nil, DuplicateID
 	}
 	s := &SignerSet{ids: slices.Clone(ids), sorted: binary.BigEndian.AppendUint32(nil, uint32(len(ids)))}
 	for _, id := range ascending {
 		s.sorted = binary.BigEndian.AppendUint32(s.sorted, uint32(id))
 	}
-	s.lambdas = sync.OnceValue(func() []*Scalar { return interpolatingValues(s.ids) })
+	for _, id := range s.ids {
+		s.lambdas = append(s.lambdas, sync.OnceValue(func() *Scalar { return interpolatingValue(s.ids, id) }))
+	}
 	return s, nil
 }
 
-// interpolatingValues returns the Lagrange coefficients at 0 of ids, which are
-// distinct, with one inversion for all. BIP 445, DeriveInterpolatingValue.
-func interpolatingValues(ids []int) []*Scalar {
-	nums, dens := make([]*Scalar, len(ids)), make([]*Scalar, len(ids))
-	before := make([]*Scalar, len(ids)) // the product of the denominators before each
-	product := secp.NewScalar().One()
-	for i, my := range ids {
-		nums[i], dens[i] = secp.NewScalar().One(), secp.NewScalar().One()
-		minusX := secp.NewScalar().Negate(secp.NewScalarFromUint64(uint64(my) + 1))
-		for _, id := range ids {
-			if id == my {
-				continue
-			}
+// interpolatingValue returns the Lagrange coefficient at 0 of one of ids, which are
+// distinct. BIP 445, DeriveInterpolatingValue.
+func interpolatingValue(ids []int, my int) *Scalar {
+	num, den := secp.NewScalar().One(), secp.NewScalar().One()
+	minusX := secp.NewScalar().Negate(secp.NewScalarFromUint64(uint64(my) + 1))
+	for _, id := range ids {
+		if id != my {
 			x := secp.NewScalarFromUint64(uint64(id) + 1)
-			nums[i].Multiply(nums[i], x)
-			dens[i].Multiply(dens[i], x.Add(x, minusX))
+			num.Multiply(num, x)
+			den.Multiply(den, x.Add(x, minusX))
 		}
-		before[i] = secp.NewScalarFrom(product)
-		product.Multiply(product, dens[i])
 	}
-	product.Invert(product)
-	for i := len(ids) - 1; i >= 0; i-- {
-		nums[i].Multiply(nums[i], before[i].Multiply(before[i], product))
-		product.Multiply(product, dens[i])
-	}
-	return nums
+	return num.Multiply(num, den.Invert(den))
 }
 
 // Position returns the index of id in the list that the set was made from.

@@ -28,24 +28,28 @@ func NewSignersContext(n, t int, ids []int, pubshares [][]byte, thresholdKey []b
 		return nil, err
 	}
 	if len(pubshares) != len(ids) {
-		return nil, invalid(BadPubshareCount)
+		return nil, BadPubshareCount
 	}
 	points := make([]vartime.Point, len(ids))
 	shares := make([]*Pubshare, len(ids))
 	for i := range ids {
 		p, ok := parsePoint(pubshares[i])
 		if !ok {
-			return nil, invalidAt(BadPubshare, i)
+			return nil, fmt.Errorf("%w (position %d)", BadPubshare, i)
 		}
 		points[i] = p
 		shares[i], _ = NewPubshare(p) // a compressed point is never the identity
 	}
-	sum := vartime.Affine(vartime.MultiScalarMult(set.lambdas(), points))[0]
+	lambdas := make([]*Scalar, len(ids))
+	for i, lambda := range set.lambdas {
+		lambdas[i] = lambda()
+	}
+	sum := vartime.Affine(vartime.MultiScalarMult(lambdas, points))[0]
 	if sum.IsIdentity() {
-		return nil, invalid(KeyAtInfinity)
+		return nil, KeyAtInfinity
 	}
 	if !slices.Equal(sum.AppendCompressed(nil), thresholdKey) {
-		return nil, invalid(WrongKeyMaterial)
+		return nil, WrongKeyMaterial
 	}
 	return &SignersContext{set, shares, sum}, nil
 }
@@ -69,6 +73,35 @@ func ParsePubNonce(b []byte) (*PubNonce, bool) {
 		n.r[j] = p
 	}
 	return n, true
+}
+
+// ParseSecNonce reads the specification's encoding, two scalars other than zero.
+func ParseSecNonce(b []byte) (*SecNonce, error) {
+	n, pair := new(SecNonce), new(noncePair)
+	for j, reason := range []Reason{BadFirstNonce, BadSecondNonce} {
+		k, err := secretScalar((*[32]byte)(b[32*j:]), reason)
+		if err != nil {
+			return nil, err
+		}
+		pair[j].Set(k)
+	}
+	n.pair.Store(pair)
+	return n, nil
+}
+
+// secretScalar reads a canonical scalar other than zero.
+func secretScalar(b *[32]byte, otherwise Reason) (*Scalar, error) {
+	s, err := secp.NewScalarFromCanonicalBytes(b)
+	if err != nil || s.IsZero() == 1 {
+		return nil, otherwise
+	}
+	return s, nil
+}
+
+// Bytes returns the specification's encoding.
+func (n *SecNonce) Bytes() []byte {
+	pair := n.pair.Load()
+	return append(pair[0].Bytes(), pair[1].Bytes()...)
 }
 
 // Bytes returns the specification's encoding.
@@ -137,7 +170,7 @@ func parsePubNonces(pubnonces [][]byte) ([]*PubNonce, error) {
 // applyAll applies tweaks in order, each with its mode.
 func (c *TweakContext) applyAll(tweaks [][]byte, xonly []bool) (*TweakContext, error) {
 	if len(tweaks) != len(xonly) {
-		return nil, invalid(BadTweakCount)
+		return nil, BadTweakCount
 	}
 	var err error
 	for i := range tweaks {
@@ -192,7 +225,7 @@ func Sign(nonce *SecNonce, share []byte, id int, c *SessionContext) ([]byte, err
 	point, _ := encode(secp.NewIdentityPoint().ScalarBaseMult(d))
 	pub, ok := NewPubshare(point)
 	if !ok || !c.Signers.holds(pub) {
-		return nil, invalid(OwnPubshareMissing)
+		return nil, OwnPubshareMissing
 	}
 	psig, err := s.Respond(nonce, d, id)
 	if err != nil {
@@ -210,11 +243,11 @@ func PartialSigAgg(psigs [][]byte, c *SessionContext) ([]byte, error) {
 		return nil, err
 	}
 	if len(psigs) != len(s.set.ids) {
-		return nil, invalid(BadPartialSigCount)
+		return nil, BadPartialSigCount
 	}
 	sum := secp.NewScalar()
 	for i, b := range psigs {
-		p, ok := ParsePartialSig(b)
+		p, ok := ParseScalar(b)
 		if !ok {
 			return nil, &ContributionError{i, PartialSignature}
 		}
@@ -230,10 +263,10 @@ func PartialSigAgg(psigs [][]byte, c *SessionContext) ([]byte, error) {
 // blames its signer; the context's AggNonce is not used.
 func PartialSigVerify(psig []byte, pubnonces [][]byte, c *SessionContext, i int) (bool, error) {
 	if len(pubnonces) != len(c.Signers.set.ids) {
-		return false, invalid(BadNonceCount)
+		return false, BadNonceCount
 	}
 	if i < 0 || i >= len(pubnonces) {
-		return false, invalid(BadSignerIndex)
+		return false, BadSignerIndex
 	}
 	tweak, err := untweaked(c.Signers.key).applyAll(c.Tweaks, c.XOnly)
 	if err != nil {
@@ -244,7 +277,7 @@ func PartialSigVerify(psig []byte, pubnonces [][]byte, c *SessionContext, i int)
 		return false, err
 	}
 	s := NewSession(c.Signers.set, tweak, Aggregate(nonces), c.Message)
-	z, ok := ParsePartialSig(psig)
+	z, ok := ParseScalar(psig)
 	return ok && s.Verify(z, nonces[i], c.Signers.pubshares[i], s.set.ids[i]), nil
 }
 
@@ -277,6 +310,8 @@ func (e *ContributionError) Error() string {
 
 // Preconditions that only the specification's functions have.
 const (
+	BadFirstNonce      Reason = "first secret nonce is zero or not below the group order"
+	BadSecondNonce     Reason = "second secret nonce is zero or not below the group order"
 	BadPubshareCount   Reason = "one public share per signer id is needed"
 	BadPubshare        Reason = "public share is not a point"
 	WrongKeyMaterial   Reason = "public shares do not interpolate to the threshold public key"

@@ -19,7 +19,7 @@ type TweakContext struct {
 func NewTweakContext(thresholdKey []byte) (*TweakContext, error) {
 	p, ok := parsePoint(thresholdKey)
 	if !ok {
-		return nil, invalid(BadThresholdKey)
+		return nil, BadThresholdKey
 	}
 	return untweaked(p), nil
 }
@@ -29,7 +29,7 @@ func NewTweakContext(thresholdKey []byte) (*TweakContext, error) {
 func TweakContextFromWire(thresholdKey []byte) (*TweakContext, error) {
 	q, ok := vartime.Decode(thresholdKey)
 	if !ok {
-		return nil, invalid(BadThresholdKey)
+		return nil, BadThresholdKey
 	}
 	return untweaked(q), nil
 }
@@ -60,7 +60,7 @@ func ApplyEach(keys []*TweakContext, tweaks [][]byte, xonly bool) ([]*TweakConte
 		switch {
 		case out[i] == nil:
 		case q.IsIdentity():
-			out[i], errs[i] = nil, invalid(TweakToInfinity)
+			out[i], errs[i] = nil, TweakToInfinity
 		default:
 			out[i].q = q
 		}
@@ -71,11 +71,11 @@ func ApplyEach(keys []*TweakContext, tweaks [][]byte, xonly bool) ([]*TweakConte
 // apply is Apply without the inversion: the key comes apart from its context.
 func (c *TweakContext) apply(tweak []byte, xonly bool) (*TweakContext, vartime.Jacobian, error) {
 	if len(tweak) != 32 {
-		return nil, vartime.Jacobian{}, invalid(BadTweakLength)
+		return nil, vartime.Jacobian{}, BadTweakLength
 	}
 	t, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(tweak))
 	if err != nil {
-		return nil, vartime.Jacobian{}, invalid(BadTweak)
+		return nil, vartime.Jacobian{}, BadTweak
 	}
 	negate := xonly && c.q.YIsOdd()
 	q := c.q.NegateIf(negate)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"slices"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/frost/bip340"
@@ -15,7 +14,7 @@ func nonceGenValid(t *testing.T, _ *group, v *vector) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := sec.pair.Load()[:]; !bytes.Equal(got, v.Expected[0]) {
+	if got := sec.Bytes(); !bytes.Equal(got, v.Expected[0]) {
 		t.Errorf("secret nonce %x, want %x", got, v.Expected[0])
 	}
 	if got := pub.Bytes(); !bytes.Equal(got, v.Expected[1]) {
@@ -117,13 +116,12 @@ func (g *group) sign(v *vector) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	pair := [SecNonceSize]byte(g.Secnonces[v.SecnonceI])
-	nonce := newSecNonce(&pair)
-	psig, err := Sign(nonce, g.Secshares[v.SecshareI], v.MyID, c)
-	spent := err == nil
-	if value := (*ValueError)(nil); errors.As(err, &value) {
-		spent = slices.Contains([]Reason{BadFirstNonce, BadSecondNonce, OwnIDMissing}, value.Reason)
+	nonce, err := ParseSecNonce(g.Secnonces[v.SecnonceI])
+	if err != nil {
+		return nil, err
 	}
+	psig, err := Sign(nonce, g.Secshares[v.SecshareI], v.MyID, c)
+	spent := err == nil || errors.Is(err, OwnIDMissing)
 	if _, again := Sign(nonce, g.Secshares[v.SecshareI], v.MyID, c); spent && !errors.Is(again, ErrNonceUsed) {
 		return nil, fmt.Errorf("a second Sign returns %v after %v", again, err)
 	}

@@ -184,7 +184,10 @@ type wantError struct {
 }
 
 // messages maps the reference code's messages to ours, with the position that an error message carries.
-var messages = map[string]ValueError{
+var messages = map[string]struct {
+	reason   Reason
+	position int // or -1
+}{
 	"The signer's id must be present in the participant identifier list.": {OwnIDMissing, -1},
 	"The participant identifier list contains duplicate elements.":        {DuplicateID, -1},
 	"The signer's pubshare must be included in the list of pubshares.":    {OwnPubshareMissing, -1},
@@ -212,8 +215,11 @@ func (w *wantError) check(t *testing.T, err error) {
 		if !known {
 			t.Fatalf("a message of the reference code without a counterpart here: %q", w.Message)
 		}
-		var got *ValueError
-		if !errors.As(err, &got) || *got != want {
+		text := string(want.reason)
+		if want.position >= 0 {
+			text = fmt.Sprintf("%s (position %d)", text, want.position)
+		}
+		if !errors.Is(err, want.reason) || err.Error() != text {
 			t.Fatalf("got %v, want %q", err, w.Message)
 		}
 	case "InvalidContributionError":

@@ -60,7 +60,7 @@ func VerifyBatch(claims []Claim) bool {
 		c := &claims[0]
 		return c.Session.Verify(c.Sig, c.Nonce, c.Pubshare, c.ID)
 	}
-	weights := bip340.NewWeights(hashClaims(claims))
+	weights := bip340.Weights(hashClaims(claims))
 	sum := secp.NewScalar()
 	scalars := make([]*Scalar, 0, 3*len(claims))
 	points := make([]vartime.Point, 0, 3*len(claims))

@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/oasisprotocol/curve25519-voi/curve"
 )
 
 // Key is the public part of a key shared by n signers, t of whom sign.
@@ -35,27 +35,13 @@ func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 	}
 	k := &Key{n: uint16(n), t: uint16(t), public: [32]byte(publicKey), encoded: bytes.Clone(commitments)}
 	for c := range slices.Chunk(commitments, 32) {
-		p, err := decodeTrusted(c)
+		p, err := edwards25519.DecodeTrusted(c)
 		if err != nil {
 			return nil, fmt.Errorf("key: commitment: %w", err)
 		}
 		k.commitments = append(k.commitments, p)
 	}
 	return k, nil
-}
-
-// decodeTrusted reads a point that is known to be of prime order: it skips that
-// check, which is nine tenths of the cost.
-func decodeTrusted(b []byte) (*Point, error) {
-	c, err := curve.NewCompressedEdwardsYFromBytes(b)
-	if err != nil || !c.IsCanonicalVartime() {
-		return nil, edwards25519.ErrPoint
-	}
-	p, err := curve.NewEdwardsPoint().SetCompressedY(c)
-	if err != nil || p.IsIdentity() {
-		return nil, edwards25519.ErrPoint
-	}
-	return p, nil
 }
 
 // Pubshare returns the public share f(id)·B.
@@ -66,7 +52,7 @@ func (k *Key) Pubshare(id uint16) *Point {
 // SignerSet is t distinct identifiers, ascending, and what follows from them.
 type SignerSet struct {
 	ids     []uint16
-	lambdas []*Scalar
+	lambdas []func() *Scalar // each computed when first needed
 }
 
 // NewSignerSet takes exactly t ascending identifiers in 1..n.
@@ -83,7 +69,7 @@ func NewSignerSet(n, t int, ids []uint16) (*SignerSet, error) {
 	}
 	s := &SignerSet{ids: slices.Clone(ids)}
 	for _, id := range ids {
-		s.lambdas = append(s.lambdas, interpolatingValue(ids, id))
+		s.lambdas = append(s.lambdas, sync.OnceValue(func() *Scalar { return interpolatingValue(s.ids, id) }))
 	}
 	return s, nil
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/bytemare/ecc"
 	"github.com/bytemare/frost"
 	"github.com/bytemare/secret-sharing/keys"
+	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/oasisprotocol/curve25519-voi/curve"
 )
 
@@ -21,7 +22,7 @@ const group = ecc.Edwards25519Sha512
 
 // locked runs f, which calls into the library, alone in the process, and turns
 // a panic into an error. The panic's value is named only if the Go runtime made
-// it, as no other source promises to keep secrets out of it.
+// it: any other may be anything.
 func locked(f func() error) (err error) {
 	library.Lock()
 	defer library.Unlock()
@@ -36,91 +37,6 @@ func locked(f func() error) (err error) {
 	}()
 	return f()
 }
-
-// Sign consumes the secret nonce, whatever it returns, and returns the signature
-// share of the signer id, whose secret share is 32 bytes. The result is not
-// checked: the caller passes it through [VerifyBatch] before anyone sees it. RFC 9591, section 5.2, sign.
-//
-// Scalars that were made here are wiped. The library's own copies of the share
-// and its intermediate results are out of reach and left to the garbage collector.
-func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error) {
-	pair, err := nonce.take()
-	if err != nil {
-		return nil, err
-	}
-	defer pair.wipe()
-	pos, ok := s.set.Position(id)
-	if !ok {
-		return nil, ErrNotASigner
-	}
-	if pair.pub.bytes != s.nonces[pos].bytes {
-		return nil, errors.New("own public nonce in the set is not the one that belongs to the secret nonce")
-	}
-	secret := group.NewScalar()
-	defer secret.Zero()
-	if err := secret.Decode(share); err != nil || secret.IsZero() {
-		return nil, ErrShare
-	}
-	config, set, err := s.libraryInputs(id)
-	if err != nil {
-		return nil, err
-	}
-	keyShare, err := keys.NewKeyShare(group, id, secret, config.VerificationKey, nil)
-	if err != nil {
-		return nil, ErrShare // the library's errors are not known to be free of the share
-	}
-	if !keyShare.PublicKey().Equal(config.SignerPublicKeyShares[pos].PublicKey()) {
-		return nil, errors.New("the secret share is not that of the signer in this key")
-	}
-	var out []byte
-	err = locked(func() error {
-		answer, err := signOnce(config, keyShare, pair, set)
-		if err == nil {
-			out = answer.SignatureShare.Encode()
-		}
-		return err
-	})
-	return out, err
-}
-
-// signOnce puts the nonces into a signer made for this one signature share, and
-// clears them when it returns or panics.
-func signOnce(
-	config *frost.Configuration, share *keys.KeyShare, pair *noncePair, set *commitmentSet,
-) (*frost.SignatureShare, error) {
-	if err := config.Init(); err != nil {
-		return nil, fmt.Errorf("the signing library refuses the key: %w", err)
-	}
-	signer := newSigner(config, share)
-	own := set.list.Get(share.Identifier())
-	hiding, binding := group.NewScalar(), group.NewScalar()
-	defer hiding.Zero()
-	defer binding.Zero()
-	if hiding.Decode(pair.hiding[:]) != nil || binding.Decode(pair.binding[:]) != nil {
-		return nil, errors.New("a secret nonce is not a scalar in range")
-	}
-	signer.NonceCommitments[own.CommitmentID] = &frost.Nonce{
-		HidingNonce: hiding, BindingNonce: binding, Commitment: own.Copy(),
-	}
-	defer signer.ClearNonceCommitment(own.CommitmentID)
-	answer, err := signer.Sign(set.message, set.list)
-	if err != nil {
-		return nil, fmt.Errorf("the signing library: %w", err)
-	}
-	return answer, nil
-}
-
-// newSigner makes a signer as the library's own constructor does, without
-// multiplying the share once more: keys.NewKeyShare has just done that, and the
-// result was compared with the public share.
-func newSigner(config *frost.Configuration, share *keys.KeyShare) *frost.Signer {
-	s := &frost.Signer{KeyShare: share, Configuration: config, NonceCommitments: make(map[uint64]*frost.Nonce)}
-	s.LambdaRegistry = emptyMap(s.LambdaRegistry)
-	return s
-}
-
-// emptyMap makes a map of a type that can't be named here.
-func emptyMap[M ~map[K]V, K comparable, V any](M) M { return make(M) }
 
 // Aggregate adds up one signature share of 32 bytes per signer, in the order of
 // the set, to a signature. It is not verified: crypto/ed25519 does that. RFC 9591,
@@ -137,13 +53,13 @@ func (s *Session) Aggregate(shares [][]byte) ([]byte, error) {
 		}
 		answers[i] = &frost.SignatureShare{Group: group, SignerIdentifier: s.set.ids[i], SignatureShare: z}
 	}
-	config, set, err := s.libraryInputs(0)
+	config, commitments, err := s.libraryInputs()
 	if err != nil {
 		return nil, err
 	}
 	var out []byte
 	err = locked(func() error {
-		sig, err := config.AggregateSignatures(set.message, answers, set.list, false)
+		sig, err := config.AggregateSignatures(s.message, answers, commitments, false)
 		if err != nil {
 			return fmt.Errorf("the signing library: %w", err)
 		}
@@ -153,18 +69,10 @@ func (s *Session) Aggregate(shares [][]byte) ([]byte, error) {
 	return out, err
 }
 
-// commitmentSet is the library's form of a session's nonces and message.
-type commitmentSet struct {
-	list    frost.CommitmentList
-	message []byte
-}
-
 // libraryInputs returns a configuration with the signers of this session and no
 // others, and their commitments. An identifier serves as the id of its
-// commitment. For signing, every point in it was checked before. Of the public
-// shares only that of own, the signer, if there is one, is the true one (see
-// [standIns]).
-func (s *Session) libraryInputs(own uint16) (*frost.Configuration, *commitmentSet, error) {
+// commitment. The public shares are not the true ones (see [standIns]).
+func (s *Session) libraryInputs() (*frost.Configuration, frost.CommitmentList, error) {
 	public, err := element(s.key.public[:])
 	if err != nil {
 		return nil, nil, err
@@ -172,16 +80,10 @@ func (s *Session) libraryInputs(own uint16) (*frost.Configuration, *commitmentSe
 	config := &frost.Configuration{
 		Ciphersuite: frost.Ed25519, Threshold: s.key.t, MaxSigners: s.key.n, VerificationKey: public,
 	}
-	set := &commitmentSet{message: s.message}
+	var commitments frost.CommitmentList
 	shares := standIns()
 	for i, id := range s.set.ids {
-		share := shares[id]
-		if id == own {
-			if share, err = publicShare(id, s.key.Pubshare(id)); err != nil {
-				return nil, nil, err
-			}
-		}
-		config.SignerPublicKeyShares = append(config.SignerPublicKeyShares, share)
+		config.SignerPublicKeyShares = append(config.SignerPublicKeyShares, shares[id])
 		hiding, err := element(s.nonces[i].bytes[:32])
 		if err != nil {
 			return nil, nil, err
@@ -190,12 +92,12 @@ func (s *Session) libraryInputs(own uint16) (*frost.Configuration, *commitmentSe
 		if err != nil {
 			return nil, nil, err
 		}
-		set.list = append(set.list, &frost.Commitment{
+		commitments = append(commitments, &frost.Commitment{
 			HidingNonceCommitment: hiding, BindingNonceCommitment: binding,
 			CommitmentID: uint64(id), SignerID: id, Group: group,
 		})
 	}
-	return config, set, nil
+	return config, commitments, nil
 }
 
 // standIns returns a placeholder public share for each identifier, (id+1)·B. The
@@ -218,7 +120,7 @@ var standIns = sync.OnceValue(func() []*keys.PublicKeyShare {
 
 // publicShare returns the library's form of a public share.
 func publicShare(id uint16, p *Point) (*keys.PublicKeyShare, error) {
-	b := encodePoint(p)
+	b := edwards25519.Encode(p)
 	e, err := element(b[:])
 	if err != nil {
 		return nil, err

@@ -8,25 +8,24 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/oasisprotocol/curve25519-voi/curve"
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
 // SecNonce holds the hiding and the binding nonce of one signature share and hands
-// them out once. It must not be copied (go vet reports copies); it prints as
+// them out once, to the first caller of [Session.Sign]. It must not be copied (go vet reports copies); it prints as
 // "[secret]".
 type SecNonce struct {
 	pair atomic.Pointer[noncePair]
 }
 
-// noncePair is two encoded scalars and their public nonce.
+// noncePair is two scalars and their public nonce.
 type noncePair struct {
-	hiding, binding [32]byte
+	hiding, binding Scalar
 	pub             *PubNonce
 }
 
 func (p *noncePair) wipe() {
-	clear(p.hiding[:])
-	clear(p.binding[:])
+	p.hiding.Zero()
+	p.binding.Zero()
 }
 
 // Format implements fmt.Formatter for every verb.
@@ -37,15 +36,6 @@ func (n *SecNonce) Wipe() {
 	if p := n.pair.Swap(nil); p != nil {
 		p.wipe()
 	}
-}
-
-// take hands the pair to the first caller and to no other; the taker wipes it.
-func (n *SecNonce) take() (*noncePair, error) {
-	p := n.pair.Swap(nil)
-	if p == nil {
-		return nil, ErrNonceUsed
-	}
-	return p, nil
 }
 
 // NonceGen draws two nonces: each is the hash of 32 bytes from rand, a
@@ -62,20 +52,19 @@ func NonceGen(rand io.Reader, share []byte) (*SecNonce, *PubNonce, error) {
 	}
 	pair := new(noncePair)
 	pub := new(PubNonce)
-	for i, b := range []*[32]byte{&pair.hiding, &pair.binding} {
-		k := h3(random[32*i:][:32], share)
-		if k.Equal(scalar.New()) == 1 {
-			return nil, nil, errors.New("drawing a nonce: it is zero, which a working hash function never produces")
-		}
-		*b = encodeScalar(k)
-		p := encodePoint(baseMult(k))
+	for i, k := range []*Scalar{&pair.hiding, &pair.binding} {
+		drawn := h3(random[32*i:][:32], share)
+		k.Set(drawn)
+		drawn.Zero()
+		p := edwards25519.Encode(edwards25519.BaseMult(k))
 		copy(pub.bytes[32*i:], p[:])
-		k.Zero()
 	}
-	pub, ok := parseOwn(pub.bytes[:])
+	// Decoded again: the projective coordinates of points that were computed from
+	// the secret scalars reveal more than the points do.
+	pub, ok := ParseCheckedPubNonce(pub.bytes[:])
 	if !ok {
 		pair.wipe()
-		return nil, nil, errors.New("drawing a nonce: its point does not decode")
+		return nil, nil, errors.New("drawing a nonce: it is 0 or 1, which a working hash function never produces")
 	}
 	pair.pub = pub
 	n := new(SecNonce)
@@ -93,39 +82,27 @@ type PubNonce struct {
 // that are not canonical, points outside the prime-order group, the identity,
 // and the base point: that is the nonce 1, which no signer draws, and which the
 // library refuses only when it is too late to blame anyone.
-func ParsePubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, edwards25519.DecodePoint) }
+func ParsePubNonce(b []byte) (*PubNonce, bool) { return parsePubNonce(b, edwards25519.DecodePoint) }
 
 // ParseCheckedPubNonce is [ParsePubNonce] without the check that the points are
 // of prime order, which is nine tenths of the cost: for nonces that passed it
 // before, or whose signature will be verified.
-func ParseCheckedPubNonce(b []byte) (*PubNonce, bool) { return parseTheirs(b, decodeTrusted) }
-
-func parseTheirs(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
-	n, ok := parsePubNonce(b, decode)
-	if !ok || n.hiding.Equal(curve.ED25519_BASEPOINT_POINT) == 1 || n.binding.Equal(curve.ED25519_BASEPOINT_POINT) == 1 {
-		return nil, false
-	}
-	return n, true
+func ParseCheckedPubNonce(b []byte) (*PubNonce, bool) {
+	return parsePubNonce(b, edwards25519.DecodeTrusted)
 }
-
-// parseOwn reads a nonce that was made here, certainly of prime order. It
-// decodes the points again, as the projective coordinates of those computed from
-// the secret scalars reveal more than the points do.
-func parseOwn(b []byte) (*PubNonce, bool) { return parsePubNonce(b, decodeTrusted) }
 
 func parsePubNonce(b []byte, decode func([]byte) (*Point, error)) (*PubNonce, bool) {
 	if len(b) != PubNonceSize {
 		return nil, false
 	}
-	hiding, err := decode(b[:32])
-	if err != nil {
-		return nil, false
+	n := &PubNonce{bytes: [PubNonceSize]byte(b)}
+	for i, p := range []**Point{&n.hiding, &n.binding} {
+		var err error
+		if *p, err = decode(b[32*i:][:32]); err != nil || (*p).Equal(curve.ED25519_BASEPOINT_POINT) == 1 {
+			return nil, false
+		}
 	}
-	binding, err := decode(b[32:])
-	if err != nil {
-		return nil, false
-	}
-	return &PubNonce{hiding, binding, [PubNonceSize]byte(b)}, true
+	return n, true
 }
 
 // Bytes returns the encoding.

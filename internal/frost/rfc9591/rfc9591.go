@@ -9,31 +9,28 @@
 // sends the share z = d + ρ_i·e + λ_i·c·f(i) ([Session.Sign]). The shares add up
 // to the signature (R, z) ([Session.Aggregate]).
 //
-// Signing and aggregation are github.com/bytemare/frost's, which no other
-// package imports. At the pinned version it has properties that this package
-// is built around:
+// Nonces, signature shares and their verification are computed here, over
+// curve25519-voi, in constant time where they are secret. Aggregation is
+// github.com/bytemare/frost's, which no other package imports and which gets to see
+// public data only: with hashes and a group that share nothing with this package,
+// it is a check of everything before it. At the pinned version it has properties
+// that this package is built around:
 //
-//   - Its hash functions share one state in the process: concurrent
-//     calls, even on separate signers, produce wrong hashes, equal nonces, panics.
-//     So every call into it holds one mutex, and its own nonce generation is
-//     not used: nonces are RFC 9591's nonce_generate, drawn here.
-//   - A Sign that fails leaves the nonces in the signer. So a signer is made
-//     for one share, the nonces move into it by an atomic take, and they are
-//     cleared whatever the outcome; a panic becomes an error.
+//   - Its hash functions share one state in the process: concurrent calls produce
+//     wrong hashes and panics. So every call into it holds one mutex, and a panic
+//     becomes an error.
 //   - It accepts points of small and mixed order. So every external point that a
 //     signer works with passes [ParsePubNonce] first: canonical, of prime order,
 //     not the identity. Aggregation may use [ParseCheckedPubNonce].
 //
-// Its results are checked by code that shares nothing with it: signature shares by
-// [VerifyBatch], with transcript hashes and a group of our own, signatures by
-// crypto/ed25519 in the caller.
+// A signature is verified by crypto/ed25519 in the caller. Where that fails,
+// [VerifyBatch] finds the signature share.
 package rfc9591
 
 import (
 	"errors"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/oasisprotocol/curve25519-voi/curve"
 	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
@@ -48,8 +45,6 @@ const (
 	PubNonceSize = 64
 	// ShareSize is the length of a secret share and of a signature share.
 	ShareSize = 32
-	// SignatureSize is the length of a signature.
-	SignatureSize = 64
 )
 
 // Errors that callers distinguish.
@@ -61,26 +56,5 @@ var (
 	// ErrNotASigner means that an identifier is not in the set.
 	ErrNotASigner = errors.New("own identifier is not in the set of signers")
 )
-
-// encodePoint returns RFC 8032's encoding.
-func encodePoint(p *Point) [32]byte {
-	var c curve.CompressedEdwardsY
-	c.SetEdwardsPoint(p)
-	return [32]byte(c)
-}
-
-// baseMult returns s·B in constant time.
-func baseMult(s *Scalar) *Point {
-	return curve.NewEdwardsPoint().MulBasepoint(curve.ED25519_BASEPOINT_TABLE, s)
-}
-
-// encodeScalar returns the canonical encoding.
-func encodeScalar(s *Scalar) [32]byte {
-	var b [32]byte
-	if err := s.ToBytes(b[:]); err != nil {
-		panic("rfc9591: 32 bytes do not hold a scalar: " + err.Error())
-	}
-	return b
-}
 
 func scalarOf(id uint16) *Scalar { return scalar.NewFromUint64(uint64(id)) }

@@ -37,7 +37,7 @@ func deal(t testing.TB, n, threshold int) (*Key, map[uint16][]byte) {
 			t.Fatal(err)
 		}
 		coefficients[i] = s
-		p := encodePoint(baseMult(s))
+		p := edwards25519.Encode(edwards25519.BaseMult(s))
 		commitments = append(commitments, p[:]...)
 	}
 	shares := map[uint16][]byte{}
@@ -47,7 +47,7 @@ func deal(t testing.TB, n, threshold int) (*Key, map[uint16][]byte) {
 			y.Mul(y, scalarOf(uint16(id+1)))
 			y.Add(y, coefficients[c])
 		}
-		b := encodeScalar(y)
+		b := edwards25519.EncodeScalar(y)
 		shares[uint16(id+1)] = b[:]
 	}
 	key, err := NewKey(n, threshold, commitments[:32], commitments)
@@ -81,8 +81,8 @@ func begin(t testing.TB, key *Key, shares map[uint16][]byte, message []byte) (*S
 	return s, secs
 }
 
-// Eight goroutines sign at once. The library produces equal nonces, wrong answers
-// and panics then, were it not for the lock.
+// Eight goroutines sign and aggregate at once. The library would give wrong
+// answers then and panic, were it not for the lock.
 func TestConcurrentSigning(t *testing.T) {
 	key, shares := deal(t, 3, 2)
 	var mu sync.Mutex
@@ -136,7 +136,6 @@ func TestNonceSignsOnce(t *testing.T) {
 	}{
 		"not in the set": {shares[3], 3, ErrNotASigner},
 		"another's id":   {shares[2], 2, nil},
-		"another share":  {shares[2], 1, nil},
 		"no share":       {nil, 1, ErrShare},
 		"share of zero":  {make([]byte, 32), 1, ErrShare},
 		"share too big":  {bytes.Repeat([]byte{255}, 32), 1, ErrShare},
@@ -161,7 +160,7 @@ func TestNonceSignsOnce(t *testing.T) {
 	}
 }
 
-// The library keeps no nonces, whatever the outcome of signing.
+// Nothing keeps the nonces.
 func TestSignerIsCleared(t *testing.T) {
 	key, shares := deal(t, 3, 2)
 	session, nonces := begin(t, key, shares, []byte("m"))
@@ -169,7 +168,7 @@ func TestSignerIsCleared(t *testing.T) {
 	if _, err := session.Sign(nonces[0], shares[1], 1); err != nil {
 		t.Fatal(err)
 	}
-	if pair.hiding != [32]byte{} || pair.binding != [32]byte{} {
+	if zero := scalar.New(); pair.hiding.Equal(zero) != 1 || pair.binding.Equal(zero) != 1 {
 		t.Fatal("a secret nonce outlived its answer")
 	}
 }
@@ -190,9 +189,9 @@ func TestPanicBecomesError(t *testing.T) {
 }
 
 func TestPubNonceRefusesBadPoints(t *testing.T) {
-	good := encodePoint(baseMult(scalarOf(12345)))
+	good := edwards25519.Encode(edwards25519.BaseMult(scalarOf(12345)))
 	torsion := curve.EIGHT_TORSION
-	mixed := encodePoint(curve.NewEdwardsPoint().Add(baseMult(scalarOf(7)), torsion[1]))
+	mixed := edwards25519.Encode(curve.NewEdwardsPoint().Add(edwards25519.BaseMult(scalarOf(7)), torsion[1]))
 	bad := map[string][]byte{
 		"identity":      append([]byte{1}, make([]byte, 31)...),
 		"mixed order":   mixed[:],
@@ -202,7 +201,7 @@ func TestPubNonceRefusesBadPoints(t *testing.T) {
 		"short":         good[:31],
 	}
 	for i, p := range torsion {
-		b := encodePoint(p)
+		b := edwards25519.Encode(p)
 		bad[fmt.Sprintf("small order %d", i)] = bytes.Clone(b[:])
 	}
 	if _, ok := ParsePubNonce(append(bytes.Clone(good[:]), good[:]...)); !ok {
@@ -217,15 +216,29 @@ func TestPubNonceRefusesBadPoints(t *testing.T) {
 	}
 }
 
-// The check of a share here and the library's own agree.
+// Signing with a share that is not the signer's is for VerifyBatch to find.
+func TestAnotherShareDoesNotVerify(t *testing.T) {
+	key, shares := deal(t, 3, 2)
+	session, nonces := begin(t, key, shares, []byte("m"))
+	a, err := session.Sign(nonces[0], shares[2], 1)
+	if err != nil || VerifyBatch([]Claim{{session, 1, a}}) {
+		t.Fatalf("a signature share of another's secret share verifies, or %v", err)
+	}
+}
+
+// The library verifies the signature shares that are made here, and no others: its
+// hashes and its group are not ours.
 func TestVerifyAgreesWithLibrary(t *testing.T) {
 	for _, size := range [][2]int{{1, 1}, {3, 1}, {3, 2}, {5, 3}} {
 		key, shares := deal(t, size[0], size[1])
 		session, nonces := begin(t, key, shares, []byte("message"))
 		for i, n := range nonces {
 			id := uint16(i + 1)
-			config, set, err := session.libraryInputs(id)
+			config, commitments, err := session.libraryInputs()
 			if err != nil {
+				t.Fatal(err)
+			}
+			if config.SignerPublicKeyShares[i], err = publicShare(id, key.Pubshare(id)); err != nil {
 				t.Fatal(err)
 			}
 			good, err := session.Sign(n, shares[id], id)
@@ -240,7 +253,7 @@ func TestVerifyAgreesWithLibrary(t *testing.T) {
 				z := group.NewScalar()
 				want := z.Decode(share) == nil && locked(func() error {
 					return config.VerifySignatureShare(&frost.SignatureShare{
-						SignatureShare: z, SignerIdentifier: id, Group: group}, set.message, set.list)
+						SignatureShare: z, SignerIdentifier: id, Group: group}, session.message, commitments)
 				}) == nil
 				if got := VerifyBatch([]Claim{{session, id, share}}); got != want || got != (at < 0) {
 					t.Fatalf("share with byte %d changed: we say %v, the library %v", at, got, want)
@@ -292,7 +305,7 @@ func shift(t *testing.T, c *Claim, by int) {
 	} else {
 		s.Sub(s, scalarOf(1))
 	}
-	b := encodeScalar(s)
+	b := edwards25519.EncodeScalar(s)
 	c.Share = b[:]
 }
 
@@ -333,7 +346,7 @@ func FuzzParsePubNonce(f *testing.F) {
 	}
 	f.Add(pub.Bytes())
 	for _, p := range curve.EIGHT_TORSION {
-		b := encodePoint(p)
+		b := edwards25519.Encode(p)
 		f.Add(slices.Concat(b[:], pub.Bytes()[32:]))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -341,7 +354,7 @@ func FuzzParsePubNonce(f *testing.F) {
 		if !ok {
 			return
 		}
-		h, e := encodePoint(n.hiding), encodePoint(n.binding)
+		h, e := edwards25519.Encode(n.hiding), edwards25519.Encode(n.binding)
 		if !bytes.Equal(n.Bytes(), b) || !bytes.Equal(slices.Concat(h[:], e[:]), b) {
 			t.Fatal("decoding and encoding give other bytes")
 		}
@@ -370,7 +383,10 @@ func BenchmarkSignature(b *testing.B) {
 	b.Run("Sign", func(b *testing.B) {
 		for b.Loop() {
 			sec, pub, _ := NonceGen(rand.Reader, shares[1])
-			session.nonces[0] = pub
+			session, err := NewSession(key, session.set, []*PubNonce{pub, session.nonces[1]}, session.message)
+			if err != nil {
+				b.Fatal(err)
+			}
 			if _, err := session.Sign(sec, shares[1], 1); err != nil {
 				b.Fatal(err)
 			}

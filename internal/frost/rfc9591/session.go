@@ -2,7 +2,9 @@ package rfc9591
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 	"github.com/oasisprotocol/curve25519-voi/curve"
@@ -15,6 +17,8 @@ type Session struct {
 	set     *SignerSet
 	nonces  []*PubNonce // in the order of the set
 	message []byte
+
+	transcript func() *transcript // computed when first needed
 }
 
 // NewSession takes one public nonce per signer, in the order of the set.
@@ -25,20 +29,21 @@ func NewSession(key *Key, set *SignerSet, nonces []*PubNonce, message []byte) (*
 	if len(nonces) != len(set.ids) {
 		return nil, fmt.Errorf("session: %d public nonces for %d signers", len(nonces), len(set.ids))
 	}
-	return &Session{key, set, nonces, message}, nil
+	s := &Session{key: key, set: set, nonces: nonces, message: message}
+	s.transcript = sync.OnceValue(s.hash)
+	return s, nil
 }
 
-// transcript is what a session's hashes yield: this package's own computation,
-// which checks the library's.
+// transcript is what a session's hashes yield.
 type transcript struct {
 	rho []*Scalar // binding factors, in the order of the set
 	r   [32]byte  // group commitment
 	c   *Scalar   // challenge
 }
 
-// transcript computes the binding factors, the group commitment and the
-// challenge. RFC 9591, sections 4.4 to 4.6. Variable time: all of it is public.
-func (s *Session) transcript() *transcript {
+// hash computes the binding factors, the group commitment and the challenge.
+// RFC 9591, sections 4.4 to 4.6. Variable time: all of it is public.
+func (s *Session) hash() *transcript {
 	list := make([]byte, 0, len(s.set.ids)*96)
 	for i, id := range s.set.ids {
 		list = append(append(list, idBytes(id)...), s.nonces[i].bytes[:]...)
@@ -52,9 +57,40 @@ func (s *Session) transcript() *transcript {
 		binding[i] = n.binding
 		sum.Add(sum, n.hiding)
 	}
-	t.r = encodePoint(sum.Add(sum, edwards25519.MultiScalarMultVartime(t.rho, binding)))
+	t.r = edwards25519.Encode(sum.Add(sum, edwards25519.MultiScalarMultVartime(t.rho, binding)))
 	t.c = h2(t.r[:], s.key.public[:], s.message)
 	return t
+}
+
+// Sign consumes the secret nonce, whatever it returns, and returns the signature
+// share of the signer id, whose secret share is 32 bytes. The result is not
+// checked: the caller passes it through [VerifyBatch] before anyone sees it, which
+// also finds a secret share that is not the signer's. RFC 9591, section 5.2, sign.
+func (s *Session) Sign(nonce *SecNonce, share []byte, id uint16) ([]byte, error) {
+	pair := nonce.pair.Swap(nil)
+	if pair == nil {
+		return nil, ErrNonceUsed
+	}
+	defer pair.wipe()
+	pos, ok := s.set.Position(id)
+	if !ok {
+		return nil, ErrNotASigner
+	}
+	if pair.pub.bytes != s.nonces[pos].bytes {
+		return nil, errors.New("own public nonce in the set is not the one that belongs to the secret nonce")
+	}
+	secret, ok := decodeShare(share)
+	if !ok {
+		return nil, ErrShare
+	}
+	defer secret.Zero()
+	// hiding + ρ·binding + λ·c·secret, in constant time
+	t, z := s.transcript(), scalar.New()
+	defer z.Zero()
+	z.Add(&pair.hiding, z.Mul(t.rho[pos], &pair.binding))
+	z.Add(z, secret.Mul(secret, scalar.New().Mul(t.c, s.set.lambdas[pos]())))
+	out := edwards25519.EncodeScalar(z)
+	return out[:], nil
 }
 
 // idBytes encodes an identifier as a scalar.
@@ -97,12 +133,12 @@ func VerifyBatch(claims []Claim) bool {
 		}
 		a := weight(&seed, i)
 		sum.Add(sum, z.Mul(z, a))
-		lambdaC := scalar.New().Mul(ts[i].c, s.set.lambdas[pos])
+		lambdaC := scalar.New().Mul(ts[i].c, s.set.lambdas[pos]())
 		scalars = append(scalars, a, scalar.New().Mul(a, ts[i].rho[pos]), lambdaC.Mul(lambdaC, a))
 		points = append(points, s.nonces[pos].hiding, s.nonces[pos].binding, s.key.Pubshare(c.ID))
 	}
 	right := edwards25519.MultiScalarMultVartime(scalars, points)
-	return right.Equal(baseMult(sum)) == 1
+	return right.Equal(edwards25519.BaseMult(sum)) == 1
 }
 
 // hashClaims hashes everything the equation depends on. The challenge represents
@@ -110,7 +146,7 @@ func VerifyBatch(claims []Claim) bool {
 func hashClaims(claims []Claim, ts []*transcript) [64]byte {
 	var parts [][]byte
 	for i, c := range claims {
-		challenge := encodeScalar(ts[i].c)
+		challenge := edwards25519.EncodeScalar(ts[i].c)
 		parts = append(parts, challenge[:], idBytes(c.ID), c.Share, c.Session.key.encoded)
 		for _, n := range c.Session.nonces {
 			parts = append(parts, n.bytes[:])
@@ -138,6 +174,12 @@ func weight(seed *[64]byte, i int) *Scalar {
 // IsShare reports whether b encodes a signature share: a canonical scalar. The
 // library treats zero as missing, and no honest signer sends it.
 func IsShare(b []byte) bool {
+	_, ok := decodeShare(b)
+	return ok
+}
+
+// decodeShare reads a scalar other than zero.
+func decodeShare(b []byte) (*Scalar, bool) {
 	s, err := edwards25519.DecodeScalar(b)
-	return err == nil && s.Equal(scalar.New()) == 0
+	return s, err == nil && s.Equal(scalar.New()) == 0
 }

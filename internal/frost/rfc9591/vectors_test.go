@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
 )
 
 type hexBytes []byte
@@ -86,7 +88,7 @@ func TestVectors(t *testing.T) {
 	v := loadVectors(t)
 	commitments := make([]byte, 0, 64)
 	for _, c := range append([]hexBytes{v.Inputs.Secret}, v.Inputs.Coefficients...) {
-		p := encodePoint(baseMult(mustScalar(t, c)))
+		p := edwards25519.Encode(edwards25519.BaseMult(mustScalar(t, c)))
 		commitments = append(commitments, p[:]...)
 	}
 	threshold := len(commitments) / 32
@@ -101,7 +103,7 @@ func TestVectors(t *testing.T) {
 	secrets := map[uint16][]byte{}
 	for _, s := range v.Inputs.Shares {
 		secrets[s.ID] = s.Share
-		if want := encodePoint(baseMult(mustScalar(t, s.Share))); encodePoint(key.Pubshare(s.ID)) != want {
+		if key.Pubshare(s.ID).Equal(edwards25519.BaseMult(mustScalar(t, s.Share))) != 1 {
 			t.Fatalf("public share of %d is wrong", s.ID)
 		}
 	}
@@ -113,7 +115,8 @@ func TestVectors(t *testing.T) {
 			t.Fatal(err)
 		}
 		pair := sec.pair.Load()
-		if !bytes.Equal(pair.hiding[:], o.Hiding) || !bytes.Equal(pair.binding[:], o.Binding) {
+		hiding, binding := edwards25519.EncodeScalar(&pair.hiding), edwards25519.EncodeScalar(&pair.binding)
+		if !bytes.Equal(hiding[:], o.Hiding) || !bytes.Equal(binding[:], o.Binding) {
 			t.Fatalf("nonces of %d are wrong", o.ID)
 		}
 		if !bytes.Equal(pub.Bytes(), append(bytes.Clone(o.HidingPoint), o.BindingPoint...)) {
@@ -136,7 +139,7 @@ func checkVectorAnswers(t *testing.T, v *vectorFile, session *Session, nonces []
 	own := session.transcript()
 	var shares [][]byte
 	for i, o := range v.RoundTwo.Outputs {
-		if got := encodeScalar(own.rho[i]); !bytes.Equal(got[:], v.RoundOne.Outputs[i].Factor) {
+		if got := edwards25519.EncodeScalar(own.rho[i]); !bytes.Equal(got[:], v.RoundOne.Outputs[i].Factor) {
 			t.Fatalf("own binding factor of %d is wrong", o.ID)
 		}
 		share, err := session.Sign(nonces[i], secrets[o.ID], o.ID)

@@ -15,7 +15,8 @@ type keyName struct {
 }
 
 var (
-	arnForm   = regexp.MustCompile(`^arn:(aws[a-z-]{0,20}):kms:([a-z]{2,4}(?:-[a-z]{1,16}){1,3}-[0-9]{1,2}):([0-9]{12}):(key/[A-Za-z0-9-]{1,100}|alias/[A-Za-z0-9/_-]{1,250})$`)
+	arnForm = regexp.MustCompile(`^arn:(aws[a-z-]{0,20}):kms:([a-z]{2,4}(?:-[a-z]{1,16}){1,3}-[0-9]{1,2}):([0-9]{12}):` +
+		`(key/[A-Za-z0-9-]{1,100}|alias/[A-Za-z0-9/_-]{1,250})$`)
 	aliasForm = regexp.MustCompile(`^alias/[A-Za-z0-9/_-]{1,250}$`)
 	idForm    = regexp.MustCompile(`^(mrk-[A-Za-z0-9-]{1,60}|[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12})$`)
 )
@@ -43,10 +44,13 @@ func parseKeyName(s string) (keyName, error) {
 // String returns what was parsed.
 func (k keyName) String() string {
 	if k.region == "" {
-		return strings.TrimPrefix(k.resource, "key/")
+		return k.id()
 	}
 	return "arn:" + k.partition + ":kms:" + k.region + ":" + k.account + ":" + k.resource
 }
+
+// id is the key's without its account and region, or its alias.
+func (k keyName) id() string { return strings.TrimPrefix(k.resource, "key/") }
 
 // in returns the key of the same name in another region: the replica, if the key
 // has one there.

@@ -16,11 +16,14 @@ func TestParseKeyName(t *testing.T) {
 		there string // in eu-west-1
 	}{
 		{arn + "key/" + uuid, false, false, "arn:aws:kms:eu-west-1:123456789012:key/" + uuid},
-		{arn + "key/mrk-1234abcd12ab34cd56ef1234567890ab", false, true, "arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"},
+		{arn + "key/mrk-1234abcd12ab34cd56ef1234567890ab", false, true,
+			"arn:aws:kms:eu-west-1:123456789012:key/mrk-1234abcd12ab34cd56ef1234567890ab"},
 		{arn + "alias/frost/node_0-a", true, false, "arn:aws:kms:eu-west-1:123456789012:alias/frost/node_0-a"},
-		{"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/" + uuid, false, false, "arn:aws-us-gov:kms:eu-west-1:123456789012:key/" + uuid},
+		{"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/" + uuid, false, false,
+			"arn:aws-us-gov:kms:eu-west-1:123456789012:key/" + uuid},
 		{"arn:aws-cn:kms:cn-north-1:123456789012:alias/a", true, false, "arn:aws-cn:kms:eu-west-1:123456789012:alias/a"},
-		{"arn:aws-iso-b:kms:us-isob-east-1:123456789012:alias/a", true, false, "arn:aws-iso-b:kms:eu-west-1:123456789012:alias/a"},
+		{"arn:aws-iso-b:kms:us-isob-east-1:123456789012:alias/a", true, false,
+			"arn:aws-iso-b:kms:eu-west-1:123456789012:alias/a"},
 		{uuid, false, false, uuid},
 		{"mrk-1234abcd12ab34cd56ef1234567890ab", false, true, "mrk-1234abcd12ab34cd56ef1234567890ab"},
 		{"alias/frost-node-0", true, false, "alias/frost-node-0"},
@@ -53,7 +56,8 @@ func TestParseKeyName(t *testing.T) {
 		"arn:aws:kms:us-east-1:123456789012:key/" + uuid + ":x": "arn:aws:kms:REGION",
 		strings.Repeat("x", 5000):                               "no ARN",
 	} {
-		if k, err := parseKeyName(in); err == nil || !strings.Contains(err.Error(), want) || k != (keyName{}) || len(err.Error()) > 600 {
+		k, err := parseKeyName(in)
+		if err == nil || !strings.Contains(err.Error(), want) || k != (keyName{}) || len(err.Error()) > 600 {
 			t.Errorf("%.80q gave %+v, %v, want %q", in, k, err, want)
 		}
 	}

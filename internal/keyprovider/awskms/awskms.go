@@ -51,20 +51,11 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// Options say which keys to use, and how.
+// Options say which keys to use, how, and for which node.
 type Options struct {
 	Section
-	DerivationFile string // path; in place of a derivation key
-	// Pinned is the node's public key in the manifest; nil before it is in one.
-	Pinned *ecdsa.PublicKey
-	// Enrolled says that the node has a manifest: keys that are missing are to be
-	// put back, as new ones do not open its shares.
-	Enrolled bool
-	// NewSecret lets Open make DerivationFile if it is missing: for a node that
-	// enrols.
-	NewSecret bool
-	Observe   func(keyprovider.Call) // called for each call that was sent; may be nil
-	Log       *slog.Logger           // may be nil
+	keyprovider.Node
+	keyprovider.Options
 
 	reach  time.Duration // reachTime, but in tests
 	source time.Duration // sourceTime, but in tests
@@ -82,7 +73,7 @@ type Provider struct {
 	opt        Options
 	identity   *key
 	derivation *key          // nil without one
-	file       *secret.Bytes // DerivationFile; nil without one
+	file       *secret.Bytes // with derivation = "file"; else nil
 	public     *ecdsa.PublicKey
 	publicFrom string // how the public key was come by, for people
 	hangUp     func() // closes idle connections
@@ -134,7 +125,7 @@ func (p *Provider) Derive(ctx context.Context, label []byte) ([32]byte, error) {
 	defer end()
 	switch {
 	case p.file != nil:
-		return deriveFrom(p.file, label), nil
+		return keyprovider.HMAC(p.file, label), nil
 	case p.derivation == nil:
 		return [32]byte{}, cannotDerive(p.identity, p.opt.Enrolled || p.opt.Pinned != nil)
 	}

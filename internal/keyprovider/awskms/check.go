@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -15,47 +16,28 @@ import (
 // the key is, then whether it works now.
 func (k *key) check(meta *types.KeyMetadata, at *replica) error {
 	if why := k.role.misfit(string(meta.KeySpec), string(meta.KeyUsage), at.region.name); why != "" {
-		return k.fault(keyprovider.WrongKey, describeKey, why, &cause{text: at.region.name + ": it is " +
-			string(meta.KeySpec) + " with " + string(meta.KeyUsage)})
+		return k.fault(keyprovider.WrongKey, describeKey, why,
+			fmt.Errorf("%s: it is %s with %s", at.region.name, meta.KeySpec, meta.KeyUsage))
 	}
-	if len(k.replicas) > 1 && (meta.MultiRegion == nil || !*meta.MultiRegion) {
+	if len(k.replicas) > 1 && !aws.ToBool(meta.MultiRegion) {
 		return k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %d regions, and this key lives in one: "+
 			"leave regions out, or use a multi-Region key (%s)",
 			len(k.replicas), k.role.create(k.replicas[0].region.name, true)), nil)
 	}
-	v, text := stateClass(meta)
-	if v.reason == keyprovider.OK {
-		return nil
+	if meta.KeyState == types.KeyStateEnabled || meta.KeyState == types.KeyStateUpdating {
+		return nil // while it is updated, its primary Region moves, and it works
+	}
+	text := at.region.name + ": its state is " + string(meta.KeyState)
+	if meta.DeletionDate != nil {
+		text += ", to be deleted on " + meta.DeletionDate.UTC().Format(time.DateOnly)
 	}
 	named := *at
-	if meta.Arn != nil {
-		named.id = *meta.Arn // most commands that mend take no alias
-	}
-	return k.fault(v.reason, describeKey, remedy(v, describeKey, k, &named), &cause{text: at.region.name + ": " + text})
-}
-
-func stateClass(meta *types.KeyMetadata) (v class, text string) {
-	text = "its state is " + string(meta.KeyState)
-	switch meta.KeyState {
-	case types.KeyStateEnabled, types.KeyStateUpdating: // its primary Region moves; it works meanwhile
-		return class{reason: keyprovider.OK}, ""
-	case types.KeyStateDisabled:
-		v.reason = keyprovider.Disabled
-	case types.KeyStatePendingImport:
-		v = class{reason: keyprovider.Disabled, kind: importing}
-	case types.KeyStatePendingDeletion, types.KeyStatePendingReplicaDeletion:
-		v.reason = keyprovider.PendingDeletion
-		if meta.DeletionDate != nil {
-			text += ", to be deleted on " + meta.DeletionDate.UTC().Format(time.DateOnly)
-		}
-	default: // Creating, Unavailable, and what AWS may add
-		v = class{reason: keyprovider.Unavailable, kind: notReady}
-	}
-	return v, text
+	named.id = nameOf(meta) // most commands that mend take no alias
+	return named.fault(classifyState(string(meta.KeyState)), describeKey, errors.New(text))
 }
 
 // misfit says why a key can't have this role; empty if it can.
-func (r role) misfit(spec, usage, region string) string {
+func (r *role) misfit(spec, usage, region string) string {
 	if spec == r.spec && usage == r.usage {
 		return ""
 	}
@@ -69,8 +51,6 @@ func (r role) misfit(spec, usage, region string) string {
 	}
 	return why + "; make one: " + r.create(region, false)
 }
-
-var errOtherKeys = errors.New("the regions have different keys")
 
 // agree wants the key that one region named to be the one that another did.
 func (k *key) agree(first, other *replica) error {
@@ -87,5 +67,6 @@ func (k *key) otherKey(first, other *replica, a action) error {
 	return k.fault(keyprovider.WrongKey, a, fmt.Sprintf("all of regions must have replicas of one multi-Region key: "+
 		"aws kms replicate-key --region %s --key-id %s --replica-region %s --policy file://POLICY.json, "+
 		"with the key policy that frost-worker provision prints", first.region.name, first.id, other.region.name),
-		fmt.Errorf("%w: %s has %s, %s has %s", errOtherKeys, first.region.name, first.id, other.region.name, other.id))
+		fmt.Errorf("the regions have different keys: %s has %s, %s has %s",
+			first.region.name, first.id, other.region.name, other.id))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -51,18 +50,15 @@ func loadSDK(ctx context.Context, o Options) (aws.Config, error) {
 			// silence is noticed; else every retry would use it again.
 			t.HTTP2 = &http.HTTP2Config{SendPingTimeout: 10 * time.Second, PingTimeout: connectTime}
 		}).
-		WithTimeout(o.source) // KMS has the transport, not the client: see newTransport
-	options := []func(*config.LoadOptions) error{
+		WithTimeout(o.source) // KMS has the transport, not the client: see connect
+	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(client),
 		config.WithLogger(logging.Nop{}), // no dumps of requests, whatever the environment says
 		config.WithProcessCredentialOptions(func(p *processcreds.Options) { p.Timeout = o.source }),
 		config.WithEndpointCredentialOptions(func(e *endpointcreds.Options) { e.HTTPClient = client }),
 		config.WithDefaultRegion(keyRegion(o)), // STS needs one, and the key's will do
-	}
-	if o.Profile != "" {
-		options = append(options, config.WithSharedConfigProfile(o.Profile))
-	}
-	cfg, err := config.LoadDefaultConfig(ctx, options...)
+		config.WithSharedConfigProfile(o.Profile),
+	)
 	if err != nil {
 		return cfg, fmt.Errorf("AWS configuration: %s", brief(err.Error()))
 	}
@@ -74,7 +70,7 @@ func keyRegion(o Options) string {
 	if len(o.Regions) > 0 {
 		return o.Regions[0]
 	}
-	name, _ := parseKeyName(o.KeyID) // newKey tells what is wrong with it
+	name, _ := parseKeyName(o.KeyID) // placeKey tells what is wrong with it
 	return name.region
 }
 
@@ -107,25 +103,15 @@ func regionClient(cfg aws.Config, o Options, region string, transport http.Round
 	})
 }
 
-// newTransport returns the transport of all regions, with the authorities of
-// AWS_CA_BUNDLE.
-func newTransport(cfg aws.Config) *http.Transport {
-	return cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport()
-}
-
 // client sends one request, follows no redirect and reads no endless answer.
 type client struct{ http.RoundTripper }
 
 func (c client) Do(r *http.Request) (*http.Response, error) {
 	resp, err := c.RoundTrip(r)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		resp.Body = http.MaxBytesReader(nil, resp.Body, maxAnswer)
 	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.LimitReader(resp.Body, maxAnswer), resp.Body}
-	return resp, nil
+	return resp, err
 }
 
 // credentials marks the failures of the chain, which the SDK does not.

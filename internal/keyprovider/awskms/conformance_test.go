@@ -1,6 +1,7 @@
 package awskms
 
 import (
+	"crypto/rand"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -37,21 +38,31 @@ func TestConformance(t *testing.T) {
 					return p, nil
 				}
 			}
-			file := func(t *testing.T) string { return t.TempDir() + "/secret" }
 			subjects := map[string]func(t *testing.T) Options{
 				"ARN": func(*testing.T) Options {
-					return Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity), DerivationKeyID: s.CreateKey(kmstest.Derivation)}}
+					return Options{
+						Section: Section{KeyID: s.CreateKey(kmstest.Identity), DerivationKeyID: s.CreateKey(kmstest.Derivation)},
+					}
 				},
 				"alias": func(t *testing.T) Options {
-					suffix := file(t)[len("/tmp/"):]
-					return Options{Section: Section{KeyID: alias("id/"+suffix, kmstest.Identity), DerivationKeyID: alias("mac/"+suffix, kmstest.Derivation),
-						Regions: regions[:1]}}
+					suffix := rand.Text()
+					return Options{
+						Section: Section{
+							KeyID:           alias("id/"+suffix, kmstest.Identity),
+							DerivationKeyID: alias("mac/"+suffix, kmstest.Derivation),
+							Regions:         regions[:1],
+						},
+					}
 				},
 				"regions": func(*testing.T) Options {
-					return Options{Section: Section{KeyID: multi(kmstest.Identity), DerivationKeyID: multi(kmstest.Derivation), Regions: regions}}
+					return Options{
+						Section: Section{KeyID: multi(kmstest.Identity), DerivationKeyID: multi(kmstest.Derivation), Regions: regions},
+					}
 				},
 				"file": func(t *testing.T) Options {
-					return Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity)}, DerivationFile: file(t), NewSecret: true}
+					o := Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity), Derivation: derivationFile}}
+					o.Storage, o.Enrolling = t.TempDir(), true
+					return o
 				},
 			}
 			for name, options := range subjects {
@@ -67,8 +78,10 @@ func TestConformance(t *testing.T) {
 				})
 			}
 			t.Run("no derivation", func(t *testing.T) {
-				conformance.Run(t, conformance.Subject{CannotDerive: true,
-					Open: opener(Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity)}}), OpenOther: opener(Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity)}})})
+				without := func() Options { return Options{Section: Section{KeyID: s.CreateKey(kmstest.Identity)}} }
+				conformance.Run(t, conformance.Subject{
+					CannotDerive: true, Open: opener(without()), OpenOther: opener(without()),
+				})
 			})
 		})
 	}

@@ -95,9 +95,8 @@ func TestJudgeTransport(t *testing.T) {
 		{send(os.ErrDeadlineExceeded), "i/o timeout"},
 		{send(context.DeadlineExceeded), "deadline"}, // of the dialer, not of the caller
 	} {
-		v := classify(t.Context(), c.err)
-		if v.reason != keyprovider.Unavailable || v.kind != unreachable || !strings.Contains(v.cause, c.word) {
-			t.Errorf("%v: %+v", c.err, v)
+		if p, text := classify(t.Context(), c.err); p != unreachable || !strings.Contains(text, c.word) {
+			t.Errorf("%v: %+v, %s", c.err, p, text)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package awskms
 import (
 	"errors"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -34,7 +33,9 @@ func TestDerivationWithoutDescribe(t *testing.T) {
 	wants(t, err, keyprovider.Denied, "check IAM permissions", "kms:GenerateMac on ")
 }
 
-var policyForm = regexp.MustCompile(`\{"Effect": "Allow", "Action": \["kms:DescribeKey", "kms:GenerateMac"\], "Resource": \[.*\]\}`)
+var policyForm = regexp.MustCompile(
+	`\{"Effect": "Allow", "Action": \["kms:DescribeKey", "kms:GenerateMac"\], "Resource": \[.*\]\}`,
+)
 
 func TestCannotDerive(t *testing.T) {
 	f, o := faulty(t)
@@ -43,19 +44,31 @@ func TestCannotDerive(t *testing.T) {
 	f.CreateAlias(kmstest.Region, "alias/frost-node-0", o.KeyID)
 	arn := "arn:aws:kms:us-east-1:123456789012:key/KEY_ID_PRINTED_ABOVE"
 	own := "alias/frost-derivation-" + o.KeyID[strings.LastIndex(o.KeyID, "/")+1:][:12]
-	const create = "\n  aws kms create-key --region us-east-1 --key-spec HMAC_256 --key-usage GENERATE_VERIFY_MAC --description "
+	const create = "\n  aws kms create-key --region us-east-1 --key-spec HMAC_256 " +
+		"--key-usage GENERATE_VERIFY_MAC --description "
 	tests := map[string]struct {
 		o        Options
 		commands []string
 		setting  string
 		policy   string
 	}{
-		"ARN": {Options{Section: Section{KeyID: o.KeyID}},
-			[]string{create, "\n  aws kms create-alias --region us-east-1 --alias-name " + own + " --target-key-id ARN_PRINTED_ABOVE\n"},
-			own, `["` + arn + `"]`},
-		"alias": {Options{Section: Section{KeyID: "alias/frost-node-0", Regions: []string{kmstest.Region}}},
-			[]string{create, "\n  aws kms create-alias --region us-east-1 --alias-name alias/frost-node-0-derivation --target-key-id ARN_PRINTED_ABOVE\n"},
-			"alias/frost-node-0-derivation", `["` + arn + `"]`},
+		"ARN": {
+			Options{Section: Section{KeyID: o.KeyID}},
+			[]string{
+				create,
+				"\n  aws kms create-alias --region us-east-1 --alias-name " + own + " --target-key-id ARN_PRINTED_ABOVE\n",
+			},
+			own, `["` + arn + `"]`,
+		},
+		"alias": {
+			Options{Section: Section{KeyID: "alias/frost-node-0", Regions: []string{kmstest.Region}}},
+			[]string{
+				create,
+				"\n  aws kms create-alias --region us-east-1 --alias-name alias/frost-node-0-derivation " +
+					"--target-key-id ARN_PRINTED_ABOVE\n",
+			},
+			"alias/frost-node-0-derivation", `["` + arn + `"]`,
+		},
 		"regions": {Options{Section: Section{KeyID: multi, Regions: []string{kmstest.Region, "eu-west-1"}}},
 			[]string{strings.Replace(create, "_MAC", "_MAC --multi-region", 1),
 				"\n  aws kms replicate-key --region us-east-1 --key-id ARN_PRINTED_ABOVE --replica-region eu-west-1\n"},
@@ -68,7 +81,8 @@ func TestCannotDerive(t *testing.T) {
 			if !errors.Is(err, keyprovider.ErrCannotDerive) {
 				t.Fatal(err)
 			}
-			wants(t, err, keyprovider.CannotDerive, append(c.commands, "randomised", `derivation_key_id = "`+c.setting+`"`, `derivation = "file"`)...)
+			wants(t, err, keyprovider.CannotDerive, append(c.commands, "randomised",
+				`derivation_key_id = "`+c.setting+`"`, `derivation = "file"`)...)
 			if policy := policyForm.FindString(err.Error()); !strings.Contains(policy, `"Resource": `+c.policy) {
 				t.Fatalf("policy statement %s", policy)
 			}
@@ -81,10 +95,12 @@ func TestCannotDeriveAnyMore(t *testing.T) {
 	f, o := faulty(t)
 	o.DerivationKeyID = ""
 	const back = "put back the derivation_key_id"
-	for name, enrolled := range map[string]Options{
-		"pinned": {Pinned: publicKey(t, f, o.KeyID)}, "enrolled": {Enrolled: true}, "new": {},
-	} {
-		o.Pinned, o.Enrolled = enrolled.Pinned, enrolled.Enrolled
+	pinned := publicKey(t, f, o.KeyID)
+	for _, name := range []string{"pinned", "enrolled", "new"} {
+		o.Pinned, o.Enrolled = nil, name == "enrolled"
+		if name == "pinned" {
+			o.Pinned = pinned
+		}
 		_, err := open(t, o).Derive(t.Context(), []byte("x"))
 		wants(t, err, keyprovider.CannotDerive, "aws kms create-key", "frost-worker provision")
 		at := strings.Index(err.Error(), back)
@@ -96,15 +112,11 @@ func TestCannotDeriveAnyMore(t *testing.T) {
 
 func TestDerivationFile(t *testing.T) {
 	f, o := faulty(t)
-	o.DerivationFile = filepath.Join(t.TempDir(), "derivation.secret")
-	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "exclude each other") {
-		t.Fatal(err)
-	}
-	o.DerivationKeyID = ""
+	o.Derivation, o.DerivationKeyID, o.Storage = derivationFile, "", t.TempDir()
 	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "frost-worker enroll") {
 		t.Fatalf("made without being asked for: %v", err)
 	}
-	o.NewSecret = true
+	o.Enrolling = true
 	var seen [][32]byte
 	for range 2 {
 		log := &logged{}
@@ -123,7 +135,7 @@ func TestDerivationFile(t *testing.T) {
 	if seen[0] != seen[1] || f.Calls(kmstest.GenerateMac) != 0 {
 		t.Fatalf("not stable, or %d calls", f.Calls(kmstest.GenerateMac))
 	}
-	if err := os.Remove(o.DerivationFile); err != nil {
+	if err := os.Remove(secretFile(o.Node)); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {

@@ -36,7 +36,7 @@ func (p *Provider) Describe(ctx context.Context) ([]keyprovider.Fact, error) {
 	facts = append(facts, keyprovider.Fact{Name: "public key", Value: p.publicFrom})
 	switch {
 	case p.file != nil:
-		facts = append(facts, keyprovider.Fact{Name: "derivation secret", Value: p.opt.DerivationFile,
+		facts = append(facts, keyprovider.Fact{Name: "derivation secret", Value: secretFile(p.opt.Node),
 			Warning: "KMS does not protect this node's shares: back this file up, and keep it as safe as a key"})
 	case p.derivation == nil:
 		facts = append(facts, keyprovider.Fact{Name: "derivation key", Value: "none",
@@ -59,19 +59,9 @@ func (p *Provider) endpoints() (facts []keyprovider.Fact) {
 
 // describeKey returns one fact for each region.
 func (p *Provider) describeKey(ctx context.Context, name string, k *key) ([]keyprovider.Fact, error) {
-	facts, errs := make([]keyprovider.Fact, len(k.replicas)), make([]error, len(k.replicas))
-	var all sync.WaitGroup
-	for i, at := range k.replicas {
-		all.Go(func() {
-			ctx, cancel := ctx, func() {}
-			if len(k.replicas) > 1 {
-				ctx, cancel = context.WithTimeout(ctx, p.opt.reach)
-			}
-			defer cancel()
-			facts[i], errs[i] = p.describeFact(ctx, name, at)
-		})
-	}
-	all.Wait()
+	facts, errs := everywhere(ctx, p, k, func(ctx context.Context, at *replica) (keyprovider.Fact, error) {
+		return p.describeFact(ctx, name, at)
+	})
 	reached := slices.Contains(errs, nil)
 	for i, err := range errs {
 		reason := keyprovider.ReasonOf(err)

@@ -1,31 +1,30 @@
 package awskms
 
 import (
-	"errors"
-	"fmt"
+	"context"
 	"net"
 	"net/url"
 	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 )
 
 const whereEndpoint = "endpoint, AWS_ENDPOINT_URL_KMS, AWS_ENDPOINT_URL or the profile's endpoint_url, whichever is set"
 
-// checkEndpoint wants TLS, wherever the endpoint was set: who reads an answer
-// to kms:GenerateMac has the node's shares. On this machine nobody listens in
-// between. Nil is AWS's own endpoint.
-func checkEndpoint(endpoint *string) error {
-	if endpoint == nil {
-		return nil
-	}
-	u, err := url.Parse(*endpoint)
+// badEndpoint wants TLS, wherever the endpoint was set: who reads an answer to
+// kms:GenerateMac has the node's shares. On this machine nobody listens in
+// between. It says what is wrong; empty if nothing is.
+func badEndpoint(endpoint string) string {
+	u, err := url.Parse(endpoint)
 	switch {
 	case err != nil || u.Host == "" || u.User != nil:
-		return errors.New("the endpoint is not a URL without user name: correct " + whereEndpoint)
+		return "is not a URL without user name"
 	case u.Scheme == "https", u.Scheme == "http" && loopback(u.Hostname()):
-		return nil
+		return ""
+	case u.Scheme == "http":
+		return "is not https, and not on this machine: whoever can read along has the node's shares"
 	}
-	return fmt.Errorf("endpoint %.300q is not https: whoever can read along has the node's shares; "+
-		"correct %s", *endpoint, whereEndpoint)
+	return "is not an https URL"
 }
 
 func loopback(name string) bool {
@@ -45,13 +44,10 @@ func foreign(endpoint *string) bool {
 // host is where calls go, for people: the configuration and the environment
 // may both name an endpoint.
 func host(endpoint *string, region string) string {
-	if endpoint != nil {
-		if u, err := url.Parse(*endpoint); err == nil && u.Host != "" {
-			return u.Host
-		}
+	to, err := kms.NewDefaultEndpointResolverV2().ResolveEndpoint(context.Background(),
+		kms.EndpointParameters{Region: &region, Endpoint: endpoint}.WithDefaults())
+	if err != nil {
+		return "KMS"
 	}
-	if strings.HasPrefix(region, "cn-") {
-		return "kms." + region + ".amazonaws.com.cn"
-	}
-	return "kms." + region + ".amazonaws.com"
+	return to.URI.Host
 }

@@ -45,7 +45,8 @@ func TestForeignEndpoint(t *testing.T) {
 			t.Error(endpoint)
 		}
 	}
-	if foreign(nil) || host(nil, "us-east-1") != "kms.us-east-1.amazonaws.com" || host(nil, "cn-north-1") != "kms.cn-north-1.amazonaws.com.cn" {
+	if foreign(nil) || host(nil, "us-east-1") != "kms.us-east-1.amazonaws.com" ||
+		host(nil, "cn-north-1") != "kms.cn-north-1.amazonaws.com.cn" {
 		t.Error("AWS's own")
 	}
 }

@@ -30,29 +30,43 @@ func TestErrorsOfSign(t *testing.T) {
 		"denied": {code("AccessDeniedException", "User: arn:aws:sts::123456789012:assumed-role/x/y is not authorized"),
 			keyprovider.Denied, []string{"check IAM permissions", "needs kms:Sign on " + arn, "assumed-role/x/y"}},
 		"denied by a proxy": {fault{Status: 403, Code: "Forbidden"}, keyprovider.Denied, []string{"VPC endpoint"}},
-		"not found":         {code("NotFoundException", "Key does not exist"), keyprovider.NotFound, []string{"no such key in us-east-1", "check key_id"}},
-		"bad ARN":           {code("InvalidArnException", ""), keyprovider.NotFound, []string{"no such key"}},
-		"disabled":          {code("DisabledException", arn+" is disabled."), keyprovider.Disabled, []string{"aws kms enable-key " + on}},
+		"not found": {code("NotFoundException", "Key does not exist"),
+			keyprovider.NotFound, []string{"no such key in us-east-1", "check key_id"}},
+		"bad ARN": {code("InvalidArnException", ""), keyprovider.NotFound, []string{"no such key"}},
+		"disabled": {code("DisabledException", arn+" is disabled."),
+			keyprovider.Disabled, []string{"aws kms enable-key " + on}},
 		"pending deletion": {code("KMSInvalidStateException", arn+" is pending deletion."),
 			keyprovider.PendingDeletion, []string{"aws kms cancel-key-deletion " + on, "then aws kms enable-key"}},
-		"pending replica deletion": {code("KMSInvalidStateException", arn+" is pending replica deletion."), keyprovider.PendingDeletion, nil},
-		"pending import":           {code("KMSInvalidStateException", arn+" is pending import."), keyprovider.Disabled, []string{"import it again"}},
-		"invalid state":            {code("KMSInvalidStateException", "?"), keyprovider.Unavailable, []string{"aws kms describe-key " + on}},
-		"usage":                    {code("InvalidKeyUsageException", "x"), keyprovider.WrongKey, []string{"must be ECC_NIST_P256 with SIGN_VERIFY"}},
-		"unsupported":              {code("UnsupportedOperationException", "x"), keyprovider.WrongKey, []string{"must be ECC_NIST_P256 with SIGN_VERIFY"}},
-		"validation":               {code("ValidationException", "1 validation error"), keyprovider.Other, []string{"check key_id"}},
-		"throttled":                {code("ThrottlingException", "Rate exceeded"), keyprovider.Throttled, []string{"quota", "us-east-1", "Rate exceeded"}},
-		"limit":                    {code("LimitExceededException", ""), keyprovider.Throttled, nil},
-		"too many":                 {fault{Status: 429, Code: "Unheard"}, keyprovider.Throttled, nil},
-		"no such client":           {code("UnrecognizedClientException", "The security token included in the request is invalid."), keyprovider.Credentials, []string{"aws sts get-caller-identity"}},
-		"expired":                  {code("ExpiredTokenException", "The security token included in the request is expired"), keyprovider.Credentials, []string{"have expired"}},
-		"no signature":             {code("MissingAuthenticationTokenException", ""), keyprovider.Credentials, nil},
-		"bad signature": {code("InvalidSignatureException", "The request signature we calculated does not match.\n\nThe Canonical String:\nx-amz-security-token:SECRETTOKEN"),
+		"pending replica deletion": {code("KMSInvalidStateException", arn+" is pending replica deletion."),
+			keyprovider.PendingDeletion, nil},
+		"pending import": {code("KMSInvalidStateException", arn+" is pending import."),
+			keyprovider.Disabled, []string{"import it again"}},
+		"invalid state": {code("KMSInvalidStateException", "?"),
+			keyprovider.Unavailable, []string{"aws kms describe-key " + on}},
+		"usage": {code("InvalidKeyUsageException", "x"),
+			keyprovider.WrongKey, []string{"must be ECC_NIST_P256 with SIGN_VERIFY"}},
+		"unsupported": {code("UnsupportedOperationException", "x"),
+			keyprovider.WrongKey, []string{"must be ECC_NIST_P256 with SIGN_VERIFY"}},
+		"validation": {code("ValidationException", "1 validation error"),
+			keyprovider.Other, []string{"check key_id"}},
+		"throttled": {code("ThrottlingException", "Rate exceeded"),
+			keyprovider.Throttled, []string{"quota", "us-east-1", "Rate exceeded"}},
+		"limit":    {code("LimitExceededException", ""), keyprovider.Throttled, nil},
+		"too many": {fault{Status: 429, Code: "Unheard"}, keyprovider.Throttled, nil},
+		"no such client": {code("UnrecognizedClientException", "The security token included in the request is invalid."),
+			keyprovider.Credentials, []string{"aws sts get-caller-identity"}},
+		"expired": {code("ExpiredTokenException", "The security token included in the request is expired"),
+			keyprovider.Credentials, []string{"have expired"}},
+		"no signature": {code("MissingAuthenticationTokenException", ""), keyprovider.Credentials, nil},
+		"bad signature": {code("InvalidSignatureException", "The request signature we calculated does not match.\n\n"+
+			"The Canonical String:\nx-amz-security-token:SECRETTOKEN"),
 			keyprovider.Credentials, []string{"no AWS credentials that work", "does not match"}},
-		"old signature": {code("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"), keyprovider.Credentials, []string{"clock"}},
+		"old signature": {code("InvalidSignatureException", "Signature expired: 20260101T000000Z is now earlier than "+
+			"20260101T001000Z"), keyprovider.Credentials, []string{"clock"}},
 		"clock": {fault{Code: "InvalidSignatureException", Message: "x", Date: time.Now().Add(time.Hour)},
 			keyprovider.Credentials, []string{"timedatectl", "clock is behind by 1h0m0s"}},
-		"dependency":      {fault{Code: "DependencyTimeoutException", Status: 503}, keyprovider.Unavailable, []string{"KMS in us-east-1 is failing"}},
+		"dependency": {fault{Code: "DependencyTimeoutException", Status: 503},
+			keyprovider.Unavailable, []string{"KMS in us-east-1 is failing"}},
 		"unavailable":     {fault{Code: "KeyUnavailableException", Status: 500}, keyprovider.Unavailable, nil},
 		"internal":        {fault{Code: "KMSInternalException", Status: 500}, keyprovider.Unavailable, nil},
 		"unknown 500":     {fault{Code: "Unheard", Status: 502}, keyprovider.Unavailable, []string{"Unheard"}},
@@ -69,10 +83,12 @@ func TestErrorsOfSign(t *testing.T) {
 		"empty":      {fault{Body: "{}"}, keyprovider.BadAnswer, []string{"no signature returned"}},
 		"not base64": {fault{Body: `{"Signature":"*"}`}, keyprovider.BadAnswer, nil},
 		"wrong type": {fault{Body: `{"Signature":{}}`}, keyprovider.BadAnswer, nil},
-		"endless":    {fault{Body: `{"Signature":"` + strings.Repeat("A", 1<<20) + `"}`}, keyprovider.BadAnswer, []string{"breaks off"}},
-		"truncated":  {fault{Truncate: true}, keyprovider.BadAnswer, []string{"breaks off"}},
-		"dropped":    {fault{Drop: true}, keyprovider.Unavailable, []string{"endpoint not reached", "127.0.0.1"}},
-		"not DER":    {fault{Change: func(out map[string]any) { out["Signature"] = make([]byte, 64) }}, keyprovider.BadAnswer, []string{"DER"}},
+		"endless": {fault{Body: `{"Signature":"` + strings.Repeat("A", 1<<20) + `"}`},
+			keyprovider.BadAnswer, []string{"breaks off"}},
+		"truncated": {fault{Truncate: true}, keyprovider.BadAnswer, []string{"breaks off"}},
+		"dropped":   {fault{Drop: true}, keyprovider.Unavailable, []string{"endpoint not reached", "127.0.0.1"}},
+		"not DER": {fault{Change: func(out map[string]any) { out["Signature"] = make([]byte, 64) }},
+			keyprovider.BadAnswer, []string{"DER"}},
 		"bit flipped": {fault{Change: func(out map[string]any) { sig := out["Signature"].([]byte); sig[20] ^= 1 }},
 			keyprovider.BadAnswer, []string{"does not verify"}},
 	}
@@ -116,7 +132,8 @@ func TestBareStatus(t *testing.T) {
 		429: keyprovider.Throttled, 502: keyprovider.Unavailable,
 	} {
 		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(status) }))
-		_, err := Open(t.Context(), Options{Section: Section{KeyID: "arn:aws:kms:us-east-1:123456789012:key/" + uuid, Endpoint: s.URL}})
+		section := Section{KeyID: "arn:aws:kms:us-east-1:123456789012:key/" + uuid, Endpoint: s.URL}
+		_, err := Open(t.Context(), Options{Section: section})
 		s.Close()
 		wants(t, err, reason, strconv.Itoa(status))
 	}
@@ -143,8 +160,9 @@ func TestStates(t *testing.T) {
 	f, o := faulty(t)
 	p := open(t, o)
 	for state, reason := range map[string]keyprovider.Reason{
-		"Disabled": keyprovider.Disabled, "PendingDeletion": keyprovider.PendingDeletion, "PendingImport": keyprovider.Disabled,
-		"Unavailable": keyprovider.Unavailable, "Creating": keyprovider.Unavailable, "Updating": keyprovider.OK,
+		"Disabled": keyprovider.Disabled, "PendingDeletion": keyprovider.PendingDeletion,
+		"PendingImport": keyprovider.Disabled,
+		"Unavailable":   keyprovider.Unavailable, "Creating": keyprovider.Unavailable, "Updating": keyprovider.OK,
 	} {
 		f.SetState(o.KeyID, state)
 		_, signErr := p.Sign(t.Context(), [32]byte{1})
@@ -206,10 +224,11 @@ func TestMotoErrors(t *testing.T) {
 		_, err := Open(t.Context(), Options{Section: Section{KeyID: id, Endpoint: m.URL}})
 		wants(t, err, keyprovider.NotFound, "no such "+name+" in us-east-1")
 	}
-	_, err = Open(t.Context(), Options{Section: Section{KeyID: m.CreateKey(kmstest.Key{Spec: "RSA_2048", Usage: "SIGN_VERIFY"}), Endpoint: m.URL}})
-	wants(t, err, keyprovider.WrongKey, "RSA")
-	_, err = Open(t.Context(), Options{Section: Section{KeyID: m.CreateKey(kmstest.Key{Spec: "ECC_SECG_P256K1", Usage: "SIGN_VERIFY"}), Endpoint: m.URL}})
-	wants(t, err, keyprovider.WrongKey, "not on this curve")
+	for spec, word := range map[string]string{"RSA_2048": "RSA", "ECC_SECG_P256K1": "not on this curve"} {
+		id := m.CreateKey(kmstest.Key{Spec: spec, Usage: "SIGN_VERIFY"})
+		_, err = Open(t.Context(), Options{Section: Section{KeyID: id, Endpoint: m.URL}})
+		wants(t, err, keyprovider.WrongKey, word)
+	}
 }
 
 func TestErrorsOfDerive(t *testing.T) {

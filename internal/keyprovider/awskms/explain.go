@@ -10,6 +10,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -17,193 +18,154 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// A class is what an error of the SDK means.
-type class struct {
-	reason keyprovider.Reason
-	kind   kind   // which remedy, where the reason has several
-	cause  string // for people: one line
-}
-
-type kind string
-
-const (
-	expired     kind = "expired"     // credentials
-	skewed      kind = "skewed"      // clock
-	importing   kind = "importing"   // key material is missing
-	unreachable kind = "unreachable" // no connection
-	endpoint    kind = "endpoint"    // region or endpoint make no URL
-	notReady    kind = "not ready"   // being made, or its key store is cut off
-	source      kind = "source"      // of the credentials
-)
-
 // An answerError says what is wrong with an answer that KMS gave.
 type answerError string
 
 func (e answerError) Error() string { return string(e) }
 
-// codes of KMS and of what stands before it (signatures, quotas), with what
-// they mean. A code that is not here is classified by its HTTP status.
-var codes = map[string]class{
-	"AccessDeniedException": {reason: keyprovider.Denied},
-	"AccessDenied":          {reason: keyprovider.Denied},
-	"OptInRequired":         {reason: keyprovider.Denied},
-	"NotAuthorized":         {reason: keyprovider.Denied},
-
-	"SubscriptionRequiredException": {reason: keyprovider.Denied},
-
-	"UnrecognizedClientException":         {reason: keyprovider.Credentials},
-	"InvalidClientTokenId":                {reason: keyprovider.Credentials},
-	"InvalidSignatureException":           {reason: keyprovider.Credentials},
-	"SignatureDoesNotMatch":               {reason: keyprovider.Credentials},
-	"IncompleteSignature":                 {reason: keyprovider.Credentials},
-	"IncompleteSignatureException":        {reason: keyprovider.Credentials},
-	"MissingAuthenticationToken":          {reason: keyprovider.Credentials},
-	"MissingAuthenticationTokenException": {reason: keyprovider.Credentials},
-	"ExpiredToken":                        {reason: keyprovider.Credentials, kind: expired},
-	"ExpiredTokenException":               {reason: keyprovider.Credentials, kind: expired},
-	"RequestExpired":                      {reason: keyprovider.Credentials, kind: skewed},
-	"RequestTimeTooSkewed":                {reason: keyprovider.Credentials, kind: skewed},
-
-	"NotFoundException":             {reason: keyprovider.NotFound},
-	"InvalidArnException":           {reason: keyprovider.NotFound},
-	"DisabledException":             {reason: keyprovider.Disabled},
-	"InvalidKeyUsageException":      {reason: keyprovider.WrongKey},
-	"UnsupportedOperationException": {reason: keyprovider.WrongKey},
-
-	"ThrottlingException":      {reason: keyprovider.Throttled},
-	"Throttling":               {reason: keyprovider.Throttled},
-	"ThrottledException":       {reason: keyprovider.Throttled},
-	"RequestThrottled":         {reason: keyprovider.Throttled},
-	"TooManyRequestsException": {reason: keyprovider.Throttled},
-	"RequestLimitExceeded":     {reason: keyprovider.Throttled},
-	"LimitExceededException":   {reason: keyprovider.Throttled},
-	"SlowDown":                 {reason: keyprovider.Throttled},
-
-	"DependencyTimeoutException":  {reason: keyprovider.Unavailable},
-	"KeyUnavailableException":     {reason: keyprovider.Unavailable},
-	"KMSInternalException":        {reason: keyprovider.Unavailable},
-	"InternalFailure":             {reason: keyprovider.Unavailable},
-	"InternalError":               {reason: keyprovider.Unavailable},
-	"InternalServerError":         {reason: keyprovider.Unavailable},
-	"ServiceUnavailable":          {reason: keyprovider.Unavailable},
-	"ServiceUnavailableException": {reason: keyprovider.Unavailable},
-	"RequestTimeout":              {reason: keyprovider.Unavailable},
-	"RequestTimeoutException":     {reason: keyprovider.Unavailable},
-	"RequestAbortedException":     {reason: keyprovider.Unavailable},
+// byCode is what a code of KMS means, or of what stands before it (signatures,
+// quotas). One that is not known is classified by its HTTP status.
+func byCode(code string) (p problem, known bool) {
+	switch code {
+	case "AccessDeniedException", "AccessDenied", "OptInRequired", "NotAuthorized", "SubscriptionRequiredException":
+		return denied, true
+	case "UnrecognizedClientException", "InvalidClientTokenId", "InvalidSignatureException", "SignatureDoesNotMatch",
+		"IncompleteSignature", "IncompleteSignatureException", "MissingAuthenticationToken",
+		"MissingAuthenticationTokenException":
+		return noCredentials, true
+	case "ExpiredToken", "ExpiredTokenException":
+		return expired, true
+	case "RequestExpired", "RequestTimeTooSkewed":
+		return skewed, true
+	case "NotFoundException", "InvalidArnException":
+		return notFound, true
+	case "DisabledException":
+		return disabled, true
+	case "InvalidKeyUsageException", "UnsupportedOperationException":
+		return wrongKey, true
+	case "DependencyTimeoutException", "KeyUnavailableException", "KMSInternalException", "InternalFailure",
+		"InternalError", "InternalServerError", "ServiceUnavailable", "ServiceUnavailableException", "RequestTimeout",
+		"RequestTimeoutException", "RequestAbortedException":
+		return failing, true
+	}
+	if _, quota := retry.DefaultThrottleErrorCodes[code]; quota {
+		return throttled, true
+	}
+	return problem{}, false
 }
 
-// classify sorts an error of one call. The context's own end comes first, as the
-// SDK reports it in several ways.
-func classify(ctx context.Context, err error) class {
-	var noCredentials *credentialsError
+// classify sorts an error of one call, and says in one line what happened. The
+// context's own end comes first, as the SDK reports it in several ways.
+func classify(ctx context.Context, err error) (p problem, text string) {
+	var source *credentialsError
 	var wrong answerError
 	var api smithy.APIError
-	var garbled *smithy.DeserializationError
 	var unsent *smithyhttp.RequestSendError
 	switch {
 	case errors.Is(ctx.Err(), context.Canceled):
-		return class{reason: keyprovider.Canceled, cause: "the caller gave up"}
-	case ctx.Err() != nil && errors.As(err, &noCredentials):
-		return class{keyprovider.Timeout, source, "no AWS credentials in time"}
+		return problem{reason: keyprovider.Canceled}, "the caller gave up"
+	case ctx.Err() != nil && errors.As(err, &source):
+		return sourceSlow, "no AWS credentials in time"
 	case ctx.Err() != nil:
-		return class{reason: keyprovider.Timeout, cause: "no answer in time"}
+		return slow, "no answer in time"
 	case errors.As(err, &wrong):
-		return class{reason: keyprovider.BadAnswer, cause: string(wrong)}
-	case errors.As(err, &noCredentials):
-		return classifySource(noCredentials)
+		return badAnswer, string(wrong)
+	case errors.As(err, &source) && sourceFails(source.err):
+		return sourceFailing, source.Error()
+	case errors.As(err, &source):
+		return noCredentials, source.Error()
 	case errors.As(err, &api):
 		return classifyAPI(err, api)
-	case errors.As(err, &garbled):
-		return classifyStatus(status(err), "the answer breaks off, or is not the JSON of KMS") // its text may quote a secret
+	case errors.As(err, new(*smithy.DeserializationError)):
+		return classifyStatus(err, "the answer breaks off, or is not the JSON of KMS") // its text may quote a secret
 	case errors.As(err, &unsent):
-		return class{keyprovider.Unavailable, unreachable, brief(unsent.Err.Error())}
+		return unreachable, brief(unsent.Err.Error())
 	}
-	return class{keyprovider.Other, endpoint, brief(err.Error())}
+	return noURL, brief(err.Error())
 }
 
-func classifyAPI(err error, api smithy.APIError) class {
+func classifyAPI(err error, api smithy.APIError) (p problem, text string) {
 	code, message := api.ErrorCode(), api.ErrorMessage()
-	v, known := codes[code]
-	var response *awshttp.ResponseError
 	request := ""
-	if errors.As(err, &response) {
-		request = response.ServiceRequestID()
+	if r := (*awshttp.ResponseError)(nil); errors.As(err, &r) {
+		request = r.ServiceRequestID()
 	}
+	p, known := byCode(code)
 	switch {
 	case code == "UnknownError" && request == "": // as the SDK calls what it can't read
-		return classifyStatus(status(err), "nothing in the answer is of KMS")
+		return classifyStatus(err, "nothing in the answer is of KMS")
 	case code == "KMSInvalidStateException":
-		v = classifyState(message)
+		p = classifyState(message)
 	case !known:
-		v = classifyStatus(status(err), "")
-	case v.reason == keyprovider.Credentials && clockWords(message):
-		v.kind = skewed
+		p, _ = classifyStatus(err, "")
 	}
-	v.cause = brief(code + ": " + message)
-	if behind := clockBehind(err); v.reason == keyprovider.Credentials && behind != 0 {
-		v.kind = skewed
-		v.cause += fmt.Sprintf("; this machine's clock is behind by %s", behind)
+	text = brief(code + ": " + message)
+	if p.reason == keyprovider.Credentials {
+		behind := clockBehind(err)
+		if behind != 0 {
+			text += fmt.Sprintf("; this machine's clock is behind by %s", behind)
+		}
+		if behind != 0 || strings.Contains(message, "Signature expired") ||
+			strings.Contains(message, "Signature not yet current") {
+			p = skewed
+		}
 	}
 	if request != "" {
-		v.cause += ", request " + brief(request)
+		text += ", request " + brief(request)
 	}
-	return v
+	return p, text
 }
 
-// classifyState reads the state out of the message: "ARN is pending deletion."
-func classifyState(message string) class {
-	message = strings.ToLower(message)
+// classifyState reads a state out of the key's description ("PendingDeletion")
+// or of a message ("ARN is pending deletion.").
+func classifyState(text string) problem {
+	text = strings.ReplaceAll(strings.ToLower(text), " ", "")
 	switch {
-	case strings.Contains(message, "pending deletion"), strings.Contains(message, "pending replica deletion"),
-		strings.Contains(message, "pendingdeletion"), strings.Contains(message, "pendingreplicadeletion"):
-		return class{reason: keyprovider.PendingDeletion}
-	case strings.Contains(message, "pending import"), strings.Contains(message, "pendingimport"):
-		return class{reason: keyprovider.Disabled, kind: importing}
-	case strings.Contains(message, "disabled"):
-		return class{reason: keyprovider.Disabled}
+	case strings.Contains(text, "pendingdeletion"), strings.Contains(text, "pendingreplicadeletion"):
+		return pendingDeletion
+	case strings.Contains(text, "pendingimport"):
+		return importing
+	case strings.Contains(text, "disabled"):
+		return disabled
 	}
-	// Creating, updating, or the custom key store is cut off.
-	return class{reason: keyprovider.Unavailable, kind: notReady}
+	return notReady // Creating, Updating, Unavailable, and what AWS may add
 }
 
-func classifyStatus(status int, cause string) class {
-	v := class{reason: keyprovider.Other, cause: cause}
+// classifyStatus goes by the HTTP status. odd says why the answer can't be
+// KMS's; empty if it is.
+func classifyStatus(err error, odd string) (p problem, text string) {
+	status := response(err).StatusCode
 	switch {
 	case status == http.StatusTooManyRequests:
-		v.reason = keyprovider.Throttled
+		p = throttled
 	case status >= 500:
-		v.reason = keyprovider.Unavailable
-	case cause != "":
-		v.reason = keyprovider.BadAnswer
+		p = failing
+	case odd != "":
+		p = badAnswer
 	case status == http.StatusForbidden:
-		v.reason = keyprovider.Denied
+		p = denied
+	default:
+		p = badRequest
 	}
-	if cause != "" && status >= 300 {
-		v.cause = fmt.Sprintf("HTTP status %d, and %s", status, cause)
+	if odd != "" && status >= 300 {
+		odd = fmt.Sprintf("HTTP status %d, and %s", status, odd)
 	}
-	return v
+	return p, odd
 }
 
-func status(err error) int {
-	var response *smithyhttp.ResponseError
-	if errors.As(err, &response) && response.Response != nil {
-		return response.HTTPStatusCode()
+// response is the one behind an error; an empty one if there was none.
+func response(err error) *http.Response {
+	var r *smithyhttp.ResponseError
+	if errors.As(err, &r) && r.Response != nil {
+		return r.Response.Response
 	}
-	return 0
-}
-
-func clockWords(message string) bool {
-	return strings.Contains(message, "Signature expired") || strings.Contains(message, "Signature not yet current")
+	return new(http.Response)
 }
 
 // clockBehind is how much this machine's clock is behind the server's; 0 within
 // what AWS allows, which is five minutes.
 func clockBehind(err error) time.Duration {
-	var response *smithyhttp.ResponseError
-	if !errors.As(err, &response) || response.Response == nil {
-		return 0
-	}
-	there, err := http.ParseTime(response.Response.Header.Get("Date"))
+	there, err := http.ParseTime(response(err).Header.Get("Date"))
 	if err != nil {
 		return 0
 	}

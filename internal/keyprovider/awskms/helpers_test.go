@@ -63,7 +63,9 @@ func faulty(t testing.TB) (*kmstest.FaultKMS, Options) {
 	t.Helper()
 	kmstest.Setenv(t)
 	f := kmstest.StartFaultKMS(t)
-	return f, Options{Section: Section{KeyID: f.CreateKey(kmstest.Identity), DerivationKeyID: f.CreateKey(kmstest.Derivation), Endpoint: f.URL}}
+	return f, Options{Section: Section{
+		KeyID: f.CreateKey(kmstest.Identity), DerivationKeyID: f.CreateKey(kmstest.Derivation), Endpoint: f.URL,
+	}}
 }
 
 func open(t testing.TB, o Options) *Provider {

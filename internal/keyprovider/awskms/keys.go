@@ -1,11 +1,13 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
 	"crypto/ecdsa"
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/kms/types"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
@@ -20,20 +22,17 @@ func (p *Provider) findIdentity(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if len(p.identity.replicas) == 1 {
-		return p.learnPublic(ctx, p.identity.replicas[0])
-	}
 	for _, at := range p.identity.replicas {
 		if at.region.avoided(time.Now()) {
 			continue // locate did not reach it
 		}
-		reach, cancel := context.WithTimeout(ctx, p.opt.reach)
+		reach, cancel := p.reach(ctx, p.identity)
 		err = p.learnPublic(reach, at)
 		cancel()
 		if err != nil && (ctx.Err() != nil || !keyprovider.ReasonOf(err).Temporary()) {
 			return err
 		}
-		if err != nil {
+		if err != nil && len(p.identity.replicas) > 1 {
 			at.region.fails(string(keyprovider.ReasonOf(err)))
 		}
 	}
@@ -43,67 +42,78 @@ func (p *Provider) findIdentity(ctx context.Context) error {
 	return nil
 }
 
+// nameOf is the ARN of a key, where KMS told it.
 func nameOf(meta *types.KeyMetadata) string {
-	switch {
-	case meta == nil:
+	if meta == nil {
 		return ""
-	case meta.Arn != nil:
-		return *meta.Arn
 	}
-	return *meta.KeyId
+	return cmp.Or(aws.ToString(meta.Arn), aws.ToString(meta.KeyId))
 }
 
-const fromKMS = "from kms:GetPublicKey"
-
 // learnPublic gets the public key of one region, and wants the one that is
-// pinned, or that another region has.
+// pinned, or that another region has. Where kms:GetPublicKey is not granted,
+// signatures of fresh digests show which key it is.
 func (p *Provider) learnPublic(ctx context.Context, at *replica) error {
-	want := p.opt.Pinned
-	if p.public != nil {
-		want = p.public
-	}
+	want := cmp.Or(p.public, p.opt.Pinned)
 	public, err := p.publicAt(ctx, at)
-	how := fromKMS
-	if keyprovider.ReasonOf(err) == keyprovider.Denied {
-		if want != nil {
-			return p.proveBySignature(ctx, at, want)
-		}
+	a, how, granted := getPublicKey, "from kms:GetPublicKey", keyprovider.ReasonOf(err) != keyprovider.Denied
+	switch {
+	case granted:
+	case want != nil:
+		a, how = sign, "from the manifest, proven by a signature, as kms:GetPublicKey is not granted"
+		public, err = p.signer(ctx, at, []*ecdsa.PublicKey{want})
+	default:
+		how = "computed from two signatures, as kms:GetPublicKey is not granted"
 		public, err = p.recoverPublic(ctx, at)
-		how = "computed from three signatures, as kms:GetPublicKey is not granted"
 	}
 	if err != nil {
 		return err
 	}
-	if want != nil && !public.Equal(want) {
-		return p.notPinned(at, getPublicKey)
+	if want != nil && (public == nil || !public.Equal(want)) {
+		return p.notPinned(at, a)
 	}
 	if p.public == nil {
 		p.public, p.publicFrom = public, how
 	}
-	if len(p.identity.replicas) > 1 && how == fromKMS {
+	if len(p.identity.replicas) > 1 && granted {
 		return p.signFresh(ctx, at) // each replica has a policy of its own
 	}
 	return nil
 }
 
-// proveBySignature lets the key sign a fresh digest: where kms:GetPublicKey is
-// not granted, that shows that the key is the one expected.
-func (p *Provider) proveBySignature(ctx context.Context, at *replica, want *ecdsa.PublicKey) error {
-	digest, err := freshDigest()
-	if err != nil {
-		return err
-	}
+// signer has the key sign a fresh digest, and returns the one of the candidates
+// that made the signature; nil if none did.
+func (p *Provider) signer(ctx context.Context, at *replica, candidates []*ecdsa.PublicKey) (*ecdsa.PublicKey, error) {
+	digest := freshDigest()
 	sig, err := p.signAt(ctx, at, digest, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if !ecdsa.VerifyASN1(want, digest[:], sig) {
-		return p.notPinned(at, sign)
+	for _, public := range candidates {
+		if ecdsa.VerifyASN1(public, digest[:], sig) {
+			return public, nil
+		}
 	}
-	if p.public == nil {
-		p.public, p.publicFrom = want, "from the manifest, proven by a signature, as kms:GetPublicKey is not granted"
+	return nil, nil
+}
+
+// recoverPublic computes the public key from a signature, which leaves up to
+// four; a second signature is of the right one.
+func (p *Provider) recoverPublic(ctx context.Context, at *replica) (*ecdsa.PublicKey, error) {
+	digest := freshDigest()
+	sig, err := p.signAt(ctx, at, digest, nil)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	candidates, err := recoverVarTime(digest, sig)
+	if err != nil {
+		return nil, explain(ctx, answerError(err.Error()), sign, at)
+	}
+	public, err := p.signer(ctx, at, candidates)
+	if public == nil && err == nil {
+		err = explain(ctx, answerError("two signatures have no public key in common"), sign, at)
+	}
+	return public, err
 }
 
 func (p *Provider) notPinned(at *replica, a action) error {
@@ -113,50 +123,16 @@ func (p *Provider) notPinned(at *replica, a action) error {
 	return p.identity.fault(keyprovider.WrongKey, a,
 		"key_id names another key than the one that the manifest pins for this node: "+
 			"correct key_id or node.index (an alias may have been moved); a node that is to have a new key is enrolled anew",
-		&cause{text: fmt.Sprintf("%s: %s has another public key", at.region.name, at.id)})
-}
-
-// recoverPublic computes the public key from signatures of fresh digests: two
-// leave one key, a third confirms it.
-func (p *Provider) recoverPublic(ctx context.Context, at *replica) (*ecdsa.PublicKey, error) {
-	var candidates [2][]*ecdsa.PublicKey
-	for i := range candidates {
-		digest, err := freshDigest()
-		if err != nil {
-			return nil, err
-		}
-		sig, err := p.signAt(ctx, at, digest, nil)
-		if err != nil {
-			return nil, err
-		}
-		if candidates[i], err = recoverVarTime(digest, sig); err != nil {
-			return nil, p.badProof(at, err)
-		}
-	}
-	public, err := commonKey(candidates[0], candidates[1])
-	if err != nil {
-		return nil, p.badProof(at, err)
-	}
-	digest, err := freshDigest()
-	if err != nil {
-		return nil, err
-	}
-	_, err = p.signAt(ctx, at, digest, public)
-	return public, err
-}
-
-func (p *Provider) badProof(at *replica, err error) error {
-	v := class{reason: keyprovider.BadAnswer}
-	return p.identity.fault(v.reason, sign, remedy(v, sign, p.identity, at),
-		&cause{text: at.region.name + ": " + err.Error()})
+		fmt.Errorf("%s: %s has another public key", at.region.name, at.id))
 }
 
 // findDerivation opens the file, or locates the derivation key. A role that
 // may only call kms:GenerateMac will do: the MAC is then the proof. In several
 // regions it always is, as each replica has a policy of its own.
 func (p *Provider) findDerivation(ctx context.Context) (err error) {
-	if path := p.opt.DerivationFile; path != "" {
-		if p.file, err = openSecret(path, p.opt.NewSecret && !p.opt.Enrolled && p.opt.Pinned == nil); err == nil {
+	if p.opt.Derivation == derivationFile {
+		path := secretFile(p.opt.Node)
+		if p.file, err = openSecret(path, p.opt.Enrolling && !p.opt.Enrolled && p.opt.Pinned == nil); err == nil {
 			p.opt.Log.Warn("derivation = \"file\": KMS does not protect this node's shares. Who reads the file has them, "+
 				"and without it they are lost: back it up, and keep it as safe as a key", "file", path)
 		}

@@ -20,18 +20,24 @@ func TestMachine(t *testing.T) {
 		file string // content of the credentials file; empty: none
 		want string // empty: nothing is wrong
 	}{
-		"right":                {map[string]string{"AWS_ACCESS_KEY_ID": value, "AWS_SECRET_ACCESS_KEY": "a/b+c=", "AWS_REGION": ""}, "", ""},
-		"a right file":         {nil, "[default]\r\naws_access_key_id = " + value + " # mine\r\n", ""},
-		"line end":             {map[string]string{"AWS_ACCESS_KEY_ID": value + "\n"}, "", "variable AWS_ACCESS_KEY_ID holds a line end"},
-		"line end of Windows":  {map[string]string{"AWS_ACCESS_KEY_ID": value + "\r"}, "", "variable AWS_ACCESS_KEY_ID holds a line end"},
-		"line end, secret":     {map[string]string{"AWS_SECRET_ACCESS_KEY": value + "\n"}, "", "variable AWS_SECRET_ACCESS_KEY holds a line end"},
-		"line end, token":      {map[string]string{"AWS_SESSION_TOKEN": value + "\n"}, "", "variable AWS_SESSION_TOKEN holds a line end"},
-		"line end, region":     {map[string]string{"AWS_REGION": "us-east-1\n"}, "", "variable AWS_REGION holds a line end"},
-		"line end, profile":    {map[string]string{"AWS_PROFILE": "frost\n"}, "", "variable AWS_PROFILE holds a line end"},
-		"blank":                {map[string]string{"AWS_ACCESS_KEY_ID": value + " "}, "", "begins or ends with a blank"},
-		"quotes":               {map[string]string{"AWS_ACCESS_KEY_ID": `"` + value + `"`}, "", "stands in quotes"},
-		"byte-order mark":      {map[string]string{"AWS_ACCESS_KEY_ID": "\ufeff" + value}, "", "byte-order mark"},
-		"two at once":          {map[string]string{"AWS_ACCESS_KEY_ID": value + "\n", "AWS_REGION": " us-east-1"}, "", "variable AWS_REGION begins"},
+		"right": {map[string]string{"AWS_ACCESS_KEY_ID": value, "AWS_SECRET_ACCESS_KEY": "a/b+c=", "AWS_REGION": ""}, "",
+			""},
+		"a right file": {nil, "[default]\r\naws_access_key_id = " + value + " # mine\r\n", ""},
+		"line end": {map[string]string{"AWS_ACCESS_KEY_ID": value + "\n"}, "",
+			"variable AWS_ACCESS_KEY_ID holds a line end"},
+		"line end of Windows": {map[string]string{"AWS_ACCESS_KEY_ID": value + "\r"}, "",
+			"variable AWS_ACCESS_KEY_ID holds a line end"},
+		"line end, secret": {map[string]string{"AWS_SECRET_ACCESS_KEY": value + "\n"}, "",
+			"variable AWS_SECRET_ACCESS_KEY holds a line end"},
+		"line end, token": {map[string]string{"AWS_SESSION_TOKEN": value + "\n"}, "",
+			"variable AWS_SESSION_TOKEN holds a line end"},
+		"line end, region":  {map[string]string{"AWS_REGION": "us-east-1\n"}, "", "variable AWS_REGION holds a line end"},
+		"line end, profile": {map[string]string{"AWS_PROFILE": "frost\n"}, "", "variable AWS_PROFILE holds a line end"},
+		"blank":             {map[string]string{"AWS_ACCESS_KEY_ID": value + " "}, "", "begins or ends with a blank"},
+		"quotes":            {map[string]string{"AWS_ACCESS_KEY_ID": `"` + value + `"`}, "", "stands in quotes"},
+		"byte-order mark":   {map[string]string{"AWS_ACCESS_KEY_ID": "\ufeff" + value}, "", "byte-order mark"},
+		"two at once": {map[string]string{"AWS_ACCESS_KEY_ID": value + "\n", "AWS_REGION": " us-east-1"}, "",
+			"variable AWS_REGION begins"},
 		"file with a BOM":      {nil, "\ufeff[default]\naws_access_key_id = " + value, "begins with a byte-order mark (BOM)"},
 		"file of UTF-16":       {nil, "\xff\xfe[\x00d\x00", "UTF-16"},
 		"file of UTF-16, bare": {nil, "[\x00d\x00", "NUL"},
@@ -55,7 +61,8 @@ func TestMachine(t *testing.T) {
 				}
 				return
 			}
-			if keyprovider.ReasonOf(err) != keyprovider.Credentials || !strings.Contains(err.Error(), test.want) || strings.Contains(err.Error(), value) {
+			if keyprovider.ReasonOf(err) != keyprovider.Credentials || !strings.Contains(err.Error(), test.want) ||
+				strings.Contains(err.Error(), value) {
 				t.Errorf("%v, want %q", err, test.want)
 			}
 			if test.file != "" && !strings.Contains(err.Error(), path) {

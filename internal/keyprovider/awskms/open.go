@@ -1,11 +1,12 @@
 package awskms
 
 import (
+	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"sync"
+
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
@@ -14,22 +15,9 @@ import (
 // the public key is. Its errors are *keyprovider.Error where KMS was asked.
 // Without a derivation key it succeeds, and Derive fails.
 func Open(ctx context.Context, o Options) (*Provider, error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.HedgeAfter.Duration <= 0 {
-		o.HedgeAfter.Duration = defaultHedge
-	}
-	if o.reach == 0 {
-		o.reach = reachTime
-	}
-	if o.source == 0 {
-		o.source = sourceTime
-	}
-	if o.DerivationKeyID != "" && o.DerivationFile != "" {
-		return nil, errors.New("derivation_key_id and derivation = \"file\" exclude each other: the derivation key is in " +
-			"KMS or in the file")
-	}
+	o.Log = cmp.Or(o.Log, slog.New(slog.DiscardHandler))
+	o.HedgeAfter.Duration = cmp.Or(o.HedgeAfter.Duration, defaultHedge)
+	o.reach, o.source = cmp.Or(o.reach, reachTime), cmp.Or(o.source, sourceTime)
 	p := &Provider{opt: o, hangUp: func() {}, endSource: func() {}}
 	err := p.connect(ctx)
 	if err == nil {
@@ -51,8 +39,8 @@ func (p *Provider) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	p.endSource = bindProcess(&cfg, p.opt.source)
-	transport := newTransport(cfg)
+	p.bindProcess(&cfg)
+	transport := cfg.HTTPClient.(*awshttp.BuildableClient).GetTransport() // with the authorities of AWS_CA_BUNDLE
 	p.hangUp = transport.CloseIdleConnections
 	known := map[string]*region{}
 	find := func(name string) (*region, error) {
@@ -61,32 +49,32 @@ func (p *Provider) connect(ctx context.Context) error {
 		}
 		client := regionClient(cfg, p.opt, name, transport)
 		base := client.Options().BaseEndpoint
-		if err := checkEndpoint(base); err != nil {
-			return nil, err
+		if base != nil && badEndpoint(*base) != "" {
+			return nil, fmt.Errorf("the endpoint %s: correct %s", badEndpoint(*base), whereEndpoint)
 		}
 		known[name] = &region{name: name, host: host(base, name), foreign: foreign(base), log: p.opt.Log, client: client}
 		return known[name], nil
 	}
 	home := func() string { return chainRegion(ctx, cfg) }
-	if p.identity, err = p.newKey(identityRole, p.opt.KeyID, find, home); err != nil || p.opt.DerivationKeyID == "" {
+	if p.identity, err = placeKey(identityRole, p.opt.KeyID, p.opt.Regions, find, home); err != nil ||
+		p.opt.DerivationKeyID == "" {
 		return err
 	}
 	home = func() string { return p.identity.replicas[0].region.name }
-	p.derivation, err = p.newKey(derivationRole, p.opt.DerivationKeyID, find, home)
+	p.derivation, err = placeKey(derivationRole, p.opt.DerivationKeyID, p.opt.Regions, find, home)
 	return err
 }
 
-// newKey says in which regions a key is: those of the configuration, else that
+// placeKey says in which regions a key is: those of the configuration, else that
 // of its ARN, else home.
-func (p *Provider) newKey(
-	r role, configured string, find func(string) (*region, error), home func() string,
+func placeKey(
+	r *role, configured string, regions []string, find func(string) (*region, error), home func() string,
 ) (*key, error) {
 	name, err := parseKeyName(configured)
 	if err != nil {
 		return nil, fmt.Errorf("%s %w", r.setting, err)
 	}
 	k := &key{role: r, configured: configured, name: name}
-	regions := p.opt.Regions
 	if len(regions) == 0 && name.region != "" {
 		regions = []string{name.region}
 	}
@@ -121,31 +109,14 @@ type found struct {
 // locate asks every region for a key and keeps to what they name. A region
 // that is out of reach is left for later, with the name that the others gave.
 func (p *Provider) locate(ctx context.Context, k *key, look func(context.Context, *replica) (found, error)) error {
-	results := make([]found, len(k.replicas))
-	errs := make([]error, len(k.replicas))
-	if len(k.replicas) == 1 {
-		results[0], errs[0] = look(ctx, k.replicas[0])
-	} else {
-		var all sync.WaitGroup
-		for i, at := range k.replicas {
-			all.Go(func() {
-				ctx, cancel := context.WithTimeout(ctx, p.opt.reach)
-				defer cancel()
-				results[i], errs[i] = look(ctx, at)
-			})
-		}
-		all.Wait()
-	}
+	results, errs := everywhere(ctx, p, k, look)
 	var first *replica // that answered
 	var proof *[32]byte
 	for i, at := range k.replicas {
-		switch {
-		case ctx.Err() != nil && errs[i] != nil:
-			return errs[i]
-		case errs[i] != nil && keyprovider.ReasonOf(errs[i]).Temporary():
+		if err := errs[i]; err != nil && (ctx.Err() != nil || !keyprovider.ReasonOf(err).Temporary()) {
+			return err
+		} else if err != nil {
 			continue
-		case errs[i] != nil:
-			return errs[i]
 		}
 		at.id = results[i].id
 		if first == nil {

@@ -32,7 +32,9 @@ func TestKeysThatAreRefused(t *testing.T) {
 		o     Options
 		words []string
 	}{
-		"RSA":        {identity("RSA_2048", "SIGN_VERIFY"), []string{must, "RSA key can't be the identity", "RSA_2048 with SIGN_VERIFY", "aws kms create-key --region us-east-1"}},
+		"RSA": {identity("RSA_2048", "SIGN_VERIFY"),
+			[]string{must, "RSA key can't be the identity", "RSA_2048 with SIGN_VERIFY",
+				"aws kms create-key --region us-east-1"}},
 		"secp256k1":  {identity("ECC_SECG_P256K1", "SIGN_VERIFY"), []string{must, "not on this curve", "ECC_SECG_P256K1"}},
 		"P-384":      {identity("ECC_NIST_P384", "SIGN_VERIFY"), []string{must, "not on this curve"}},
 		"agreement":  {identity("ECC_NIST_P256", "KEY_AGREEMENT"), []string{must, "ECC_NIST_P256 with KEY_AGREEMENT"}},
@@ -64,7 +66,8 @@ func TestRegion(t *testing.T) {
 	f.CreateAlias("eu-west-1", "alias/node", key)
 	id := key[strings.LastIndex(key, "/")+1:]
 	profile := filepath.Join(t.TempDir(), "config")
-	if err := os.WriteFile(profile, []byte("[profile frost]\nregion = eu-west-1\naws_access_key_id = a\naws_secret_access_key = b\n"), 0o600); err != nil {
+	text := "[profile frost]\nregion = eu-west-1\naws_access_key_id = a\naws_secret_access_key = b\n"
+	if err := os.WriteFile(profile, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	instance := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -81,15 +84,18 @@ func TestRegion(t *testing.T) {
 		{"ARN", Options{Section: Section{KeyID: key}}, "", ""},
 		{"ARN over chain", Options{Section: Section{KeyID: key}}, "AWS_REGION=us-east-1", ""},
 		{"alias ARN", Options{Section: Section{KeyID: "arn:aws:kms:eu-west-1:123456789012:alias/node"}}, "", ""},
-		{"regions", Options{Section: Section{KeyID: "alias/node", Regions: []string{"eu-west-1"}}}, "AWS_REGION=us-east-1", ""},
+		{"regions", Options{Section: Section{KeyID: "alias/node", Regions: []string{"eu-west-1"}}},
+			"AWS_REGION=us-east-1", ""},
 		{"chain", Options{Section: Section{KeyID: "alias/node"}}, "AWS_REGION=eu-west-1", ""},
 		{"chain and id", Options{Section: Section{KeyID: id}}, "AWS_REGION=eu-west-1", ""},
 		{"instance", Options{Section: Section{KeyID: "alias/node"}},
 			"AWS_EC2_METADATA_DISABLED=false AWS_EC2_METADATA_SERVICE_ENDPOINT=" + instance.URL, ""},
 		{"profile", Options{Section: Section{KeyID: "alias/node", Profile: "frost"}}, "AWS_CONFIG_FILE=" + profile, ""},
 		{"none", Options{Section: Section{KeyID: "alias/node"}}, "", `regions = ["REGION"], or set AWS_REGION`},
-		{"other than the ARN's", Options{Section: Section{KeyID: key, Regions: []string{"us-east-1"}}}, "", "this key is in eu-west-1 alone"},
-		{"alias elsewhere", Options{Section: Section{KeyID: "alias/node", Regions: []string{"us-east-1"}}}, "", "aws kms list-aliases --region us-east-1"},
+		{"other than the ARN's", Options{Section: Section{KeyID: key, Regions: []string{"us-east-1"}}}, "",
+			"this key is in eu-west-1 alone"},
+		{"alias elsewhere", Options{Section: Section{KeyID: "alias/node", Regions: []string{"us-east-1"}}}, "",
+			"aws kms list-aliases --region us-east-1"},
 		{"no such profile", Options{Section: Section{KeyID: key, Profile: "frost"}}, "", "frost"},
 		{"no key", Options{}, "", "key_id is missing"},
 	}
@@ -122,7 +128,8 @@ func TestRegion(t *testing.T) {
 func TestKeysOfTwoRegions(t *testing.T) {
 	f, o := faulty(t)
 	o.DerivationKeyID = f.CreateKey(kmstest.Derivation.In("eu-west-1"))
-	if _, err := open(t, o).Derive(t.Context(), []byte("x")); err != nil || f.CallsIn("eu-west-1", kmstest.GenerateMac) != 1 {
+	_, err := open(t, o).Derive(t.Context(), []byte("x"))
+	if err != nil || f.CallsIn("eu-west-1", kmstest.GenerateMac) != 1 {
 		t.Fatal(err)
 	}
 }
@@ -153,7 +160,7 @@ func TestDescribe(t *testing.T) {
 	if got := describe(); !strings.Contains(got, "set derivation_key_id") {
 		t.Error(got)
 	}
-	o.DerivationFile, o.NewSecret = filepath.Join(t.TempDir(), "secret"), true
+	o.Derivation, o.Storage, o.Enrolling = derivationFile, t.TempDir(), true
 	if got := describe(); !strings.Contains(got, "back this file up") {
 		t.Error(got)
 	}

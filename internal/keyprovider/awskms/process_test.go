@@ -26,7 +26,8 @@ func withProcess(t *testing.T, command string) (pidFile string) {
 	}
 	dir := t.TempDir()
 	pidFile = filepath.Join(dir, "pid")
-	script := fmt.Sprintf("#!/bin/sh\nsh -c 'echo $$ > %s.new; mv %s.new %s; exec %s' &\nwait\n", pidFile, pidFile, pidFile, command)
+	script := fmt.Sprintf("#!/bin/sh\nsh -c 'echo $$ > %[1]s.new; mv %[1]s.new %[1]s; exec %[2]s' &\nwait\n",
+		pidFile, command)
 	config := fmt.Sprintf("[profile frost]\ncredential_process = %s/script with arguments\n", dir)
 	for name, content := range map[string]string{"script": script, "config": config} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o700); err != nil {
@@ -82,7 +83,8 @@ func hanging(limit time.Duration) Options {
 func TestHangingProcess(t *testing.T) {
 	pidFile := withProcess(t, "sleep 1000")
 	_, err := Open(t.Context(), hanging(time.Second))
-	if keyprovider.ReasonOf(err) != keyprovider.Credentials || !strings.Contains(err.Error(), "credential_process did not end in time") {
+	if keyprovider.ReasonOf(err) != keyprovider.Credentials ||
+		!strings.Contains(err.Error(), "credential_process did not end in time") {
 		t.Errorf("%v", err)
 	}
 	isGone(t, pidFile)
@@ -121,7 +123,8 @@ func TestGoodProcess(t *testing.T) {
 	kms := kmstest.StartFaultKMS(t)
 	key := kms.CreateKey(kmstest.Identity)
 	answer := filepath.Join(t.TempDir(), "answer")
-	if err := os.WriteFile(answer, []byte(`{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b"}`), 0o600); err != nil {
+	credentials := `{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "b"}`
+	if err := os.WriteFile(answer, []byte(credentials), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	withProcess(t, "cat "+answer)

@@ -30,12 +30,16 @@ func three() (*Provider, *key) {
 	for _, name := range []string{"a", "b", "c"} {
 		k.replicas = append(k.replicas, &replica{key: k, region: &region{name: name, log: log}})
 	}
-	return &Provider{opt: Options{Section: Section{HedgeAfter: keyprovider.Duration{Duration: 500 * time.Millisecond}}, Log: log}, identity: k}, k
+	p := &Provider{identity: k}
+	p.opt.HedgeAfter.Duration = 500 * time.Millisecond
+	return p, k
 }
 
 // run asks once. It gives the region that answered, the order in which regions
 // were asked, those that were cancelled, and how long it took.
-func (s regionScript) run(ctx context.Context, p *Provider, k *key) (out, asked, cancelled string, took time.Duration, err error) {
+func (s regionScript) run(
+	ctx context.Context, p *Provider, k *key,
+) (out, asked, cancelled string, took time.Duration, err error) {
 	events := make(chan string, 10)
 	start := time.Now()
 	out, err = ask(ctx, p, k.replicas, func(ctx context.Context, at *replica) (string, error) {
@@ -86,19 +90,28 @@ func TestRegions(t *testing.T) {
 		{"first throttled", regionScript{"a": {20 * ms, busy}, "b": {100 * ms, ok}}, "b", "ab", "", 120 * ms, "a"},
 		{"first slow", regionScript{"a": {2000 * ms, ok}, "b": {100 * ms, ok}}, "b", "ab", "a", 600 * ms, "a"},
 		{"first slow, but sooner", regionScript{"a": {550 * ms, ok}, "b": {100 * ms, ok}}, "a", "ab", "b", 550 * ms, ""},
-		{"first hangs, second down", regionScript{"a": {never, ok}, "b": {10 * ms, down}, "c": {10 * ms, ok}}, "c", "abc", "a", 520 * ms, "ab"},
+		{"first hangs, second down", regionScript{"a": {never, ok}, "b": {10 * ms, down}, "c": {10 * ms, ok}},
+			"c", "abc", "a", 520 * ms, "ab"},
 		{"two hang", regionScript{"a": {never, ok}, "b": {never, ok}, "c": {10 * ms, ok}}, "c", "abc", "ab", 1010 * ms, "ab"},
 		{"all down", regionScript{"a": {0, down}, "b": {0, busy}, "c": {0, down}}, "unavailable", "abc", "", 0, "abc"},
 		{"refused", regionScript{"a": {10 * ms, off}, "b": {0, ok}}, "disabled", "a", "", 10 * ms, ""},
 		{"refused late", regionScript{"a": {510 * ms, off}, "b": {100 * ms, ok}}, "disabled", "ab", "b", 510 * ms, ""},
-		{"second refuses", regionScript{"a": {700 * ms, ok}, "b": {10 * ms, off}, "c": {500 * ms, ok}}, "a", "abc", "c", 700 * ms, "b"},
-		{"second refuses, third answers", regionScript{"a": {never, ok}, "b": {10 * ms, off}, "c": {10 * ms, ok}}, "c", "abc", "a", 520 * ms, "ab"},
-		{"second refuses, then first fails", regionScript{"a": {700 * ms, down}, "b": {10 * ms, off}, "c": {500 * ms, off}}, "unavailable", "abc", "", 1010 * ms, "abc"},
-		{"first fails, then second refuses", regionScript{"a": {0, down}, "b": {10 * ms, off}, "c": {0, ok}}, "c", "abc", "", 10 * ms, "ab"},
-		{"first throttled, others refuse", regionScript{"a": {0, busy}, "b": {0, off}, "c": {0, off}}, "throttled", "abc", "", 0, "abc"},
-		{"others refuse, first refuses late", regionScript{"a": {700 * ms, off}, "b": {10 * ms, off}, "c": {10 * ms, off}}, "disabled", "abc", "", 700 * ms, "bc"},
-		{"second refuses, then no time", regionScript{"a": {never, ok}, "b": {0, off}, "c": {never, ok}}, "timeout", "abc", "ac", 5 * time.Second, "abc"},
-		{"deadline", regionScript{"a": {never, ok}, "b": {never, ok}, "c": {never, ok}}, "timeout", "abc", "abc", 5 * time.Second, "abc"},
+		{"second refuses", regionScript{"a": {700 * ms, ok}, "b": {10 * ms, off}, "c": {500 * ms, ok}},
+			"a", "abc", "c", 700 * ms, "b"},
+		{"second refuses, third answers", regionScript{"a": {never, ok}, "b": {10 * ms, off}, "c": {10 * ms, ok}},
+			"c", "abc", "a", 520 * ms, "ab"},
+		{"second refuses, then first fails", regionScript{"a": {700 * ms, down}, "b": {10 * ms, off}, "c": {500 * ms, off}},
+			"unavailable", "abc", "", 1010 * ms, "abc"},
+		{"first fails, then second refuses", regionScript{"a": {0, down}, "b": {10 * ms, off}, "c": {0, ok}},
+			"c", "abc", "", 10 * ms, "ab"},
+		{"first throttled, others refuse", regionScript{"a": {0, busy}, "b": {0, off}, "c": {0, off}},
+			"throttled", "abc", "", 0, "abc"},
+		{"others refuse, first refuses late", regionScript{"a": {700 * ms, off}, "b": {10 * ms, off}, "c": {10 * ms, off}},
+			"disabled", "abc", "", 700 * ms, "bc"},
+		{"second refuses, then no time", regionScript{"a": {never, ok}, "b": {0, off}, "c": {never, ok}},
+			"timeout", "abc", "ac", 5 * time.Second, "abc"},
+		{"deadline", regionScript{"a": {never, ok}, "b": {never, ok}, "c": {never, ok}},
+			"timeout", "abc", "abc", 5 * time.Second, "abc"},
 	}
 	for _, c := range tests {
 		t.Run(c.name, func(t *testing.T) {
@@ -127,7 +140,8 @@ func TestRegions(t *testing.T) {
 // TestEveryFailureIsTold: the error of several regions has them all.
 func TestEveryFailureIsTold(t *testing.T) {
 	p, k := three()
-	_, _, _, _, err := regionScript{"a": {0, keyprovider.Unavailable}, "b": {0, keyprovider.Throttled}, "c": {0, keyprovider.Disabled}}.run(t.Context(), p, k)
+	s := regionScript{"a": {0, keyprovider.Unavailable}, "b": {0, keyprovider.Throttled}, "c": {0, keyprovider.Disabled}}
+	_, _, _, _, err := s.run(t.Context(), p, k)
 	wants(t, err, keyprovider.Unavailable, "a unavailable; also throttled: b throttled; also disabled: c disabled")
 }
 

@@ -18,7 +18,7 @@ import (
 //
 //	Q = r⁻¹ (s·R − e·G).
 //
-// The key is the one that two signatures of different digests agree on.
+// The key is the one of these that made another signature too.
 //
 // The points are those of filippo.io/nistec, which the build has anyway: the
 // arithmetic of crypto/elliptic is deprecated, and that of crypto/internal out
@@ -60,26 +60,6 @@ func recoverVarTime(digest [32]byte, sig []byte) ([]*ecdsa.PublicKey, error) {
 		}
 	}
 	return found, nil
-}
-
-// commonKey returns the one key that is in both lists.
-func commonKey(a, b []*ecdsa.PublicKey) (*ecdsa.PublicKey, error) {
-	var common *ecdsa.PublicKey
-	for _, x := range a {
-		for _, y := range b {
-			if !x.Equal(y) {
-				continue
-			}
-			if common != nil {
-				return nil, errors.New("two signatures leave more than one public key")
-			}
-			common = x
-		}
-	}
-	if common == nil {
-		return nil, errors.New("two signatures have no public key in common")
-	}
-	return common, nil
 }
 
 func scalar(x *big.Int) []byte {

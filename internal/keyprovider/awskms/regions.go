@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/kms"
@@ -24,13 +25,12 @@ type region struct {
 	client     *kms.Client
 	log        *slog.Logger
 
-	mu    sync.Mutex
-	until time.Time // avoided until then; zero while it works
+	until atomic.Pointer[time.Time] // avoided until then; nil while it works
 }
 
 // A key is one that the operator configured.
 type key struct {
-	role       role
+	role       *role
 	configured string // as the operator wrote it
 	name       keyName
 	replicas   []*replica // in order of preference, never empty
@@ -45,28 +45,46 @@ type replica struct {
 
 // fails notes that a region is to be avoided, and says so once.
 func (r *region) fails(why string) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.until.IsZero() {
+	until := time.Now().Add(avoidTime)
+	if r.until.Swap(&until) == nil {
 		r.log.Warn("KMS region fails: the next one is asked first", "region", r.name, "reason", why, "for", avoidTime)
 	}
-	r.until = time.Now().Add(avoidTime)
 }
 
 // works notes that it answered.
 func (r *region) works() {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !r.until.IsZero() {
+	if r.until.Swap(nil) != nil {
 		r.log.Info("KMS region works again", "region", r.name)
 	}
-	r.until = time.Time{}
 }
 
 func (r *region) avoided(now time.Time) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return now.Before(r.until)
+	until := r.until.Load()
+	return until != nil && now.Before(*until)
+}
+
+// reach bounds what is asked of one region of a key, if there are others.
+func (p *Provider) reach(ctx context.Context, k *key) (context.Context, context.CancelFunc) {
+	if len(k.replicas) == 1 {
+		return context.WithCancel(ctx)
+	}
+	return context.WithTimeout(ctx, p.opt.reach)
+}
+
+// everywhere asks all regions of a key, at once.
+func everywhere[T any](ctx context.Context, p *Provider, k *key,
+	call func(context.Context, *replica) (T, error)) ([]T, []error) {
+	out, errs := make([]T, len(k.replicas)), make([]error, len(k.replicas))
+	var all sync.WaitGroup
+	for i, at := range k.replicas {
+		all.Go(func() {
+			ctx, cancel := p.reach(ctx, k)
+			defer cancel()
+			out[i], errs[i] = call(ctx, at)
+		})
+	}
+	all.Wait()
+	return out, errs
 }
 
 // ask returns the first good answer, from the preferred region that does not
@@ -77,16 +95,15 @@ func ask[T any](ctx context.Context, p *Provider, replicas []*replica,
 		return call(ctx, replicas[0])
 	}
 	now := time.Now()
-	order := slices.Clone(replicas)
-	slices.SortStableFunc(order, func(a, b *replica) int {
-		switch x, y := a.region.avoided(now), b.region.avoided(now); {
-		case x == y:
-			return 0
-		case y:
-			return -1
+	var order, avoided []*replica
+	for _, at := range replicas {
+		if at.region.avoided(now) {
+			avoided = append(avoided, at)
+		} else {
+			order = append(order, at)
 		}
-		return 1
-	})
+	}
+	order = append(order, avoided...)
 	return askInOrder(ctx, p, replicas[0], order, call)
 }
 
@@ -115,9 +132,13 @@ func askInOrder[T any](ctx context.Context, p *Provider, first *replica, order [
 	for {
 		select {
 		case a := <-r.answers:
-			if done, next := r.take(ctx, a); done {
+			done, next := r.take(ctx, a)
+			switch {
+			case a.err == nil:
+				return a.out, nil
+			case done:
 				return a.out, r.err()
-			} else if next {
+			case next:
 				start()
 				hedge.Reset(p.opt.HedgeAfter.Duration)
 			}
@@ -141,7 +162,6 @@ type race[T any] struct {
 	answers          chan answer[T]
 	waiting, running []*replica  // not asked yet; asked, in that order
 	failed           []answer[T] // in that order
-	good             bool
 }
 
 // take notes an answer. It reports whether the race is over, and if not, whether
@@ -153,7 +173,6 @@ func (r *race[T]) take(ctx context.Context, a answer[T]) (done, next bool) {
 		for _, slow := range r.running[:mine] {
 			slow.region.fails("slow")
 		}
-		r.good = true
 		return true, false
 	}
 	r.running = slices.Delete(r.running, mine, mine+1)
@@ -176,34 +195,29 @@ func (r *race[T]) take(ctx context.Context, a answer[T]) (done, next bool) {
 	return !next && len(r.running) == 0, next
 }
 
-// err is nil after a good answer. Else it is the failure that counts, with the
-// others behind it: the end of the context, that of the first region, one that
-// may pass, the first to come.
+// err is the failure that counts, with the others behind it: the end of the
+// context, that of the first region, one that may pass, the first to come.
 func (r *race[T]) err() error {
-	if r.good {
-		return nil
-	}
-	var main int
-	for _, counts := range []func(answer[T]) bool{
-		func(a answer[T]) bool { return keyprovider.ReasonOf(a.err) == keyprovider.Canceled },
-		func(a answer[T]) bool { return a.at == r.first },
-		func(a answer[T]) bool { return keyprovider.ReasonOf(a.err).Temporary() },
-		func(answer[T]) bool { return true },
-	} {
-		if main = slices.IndexFunc(r.failed, counts); main >= 0 {
-			break
+	rank := func(a answer[T]) int {
+		switch reason := keyprovider.ReasonOf(a.err); {
+		case reason == keyprovider.Canceled:
+			return 0
+		case a.at == r.first:
+			return 1
+		case reason.Temporary():
+			return 2
 		}
+		return 3
 	}
+	slices.SortStableFunc(r.failed, func(a, b answer[T]) int { return rank(a) - rank(b) })
 	var e *keyprovider.Error
-	if len(r.failed) == 1 || !errors.As(r.failed[main].err, &e) {
-		return r.failed[main].err
+	if !errors.As(r.failed[0].err, &e) {
+		return r.failed[0].err
 	}
 	told := *e
-	told.Err = e.Err
-	for i, other := range r.failed {
-		var o *keyprovider.Error
-		if i != main && errors.As(other.err, &o) {
-			told.Err = fmt.Errorf("%w; also %s: %v", told.Err, o.Reason, o.Err)
+	for _, other := range r.failed[1:] {
+		if errors.As(other.err, &e) {
+			told.Err = fmt.Errorf("%w; also %s: %v", told.Err, e.Reason, e.Err)
 		}
 	}
 	return &told

@@ -19,8 +19,9 @@ func replicated(t testing.TB) (f *kmstest.FaultKMS, o Options, log *logged) {
 	t.Helper()
 	kmstest.Setenv(t)
 	f, log = kmstest.StartFaultKMS(t), &logged{}
-	o = Options{Section: Section{KeyID: f.CreateKey(kmstest.Identity.Multi()), DerivationKeyID: f.CreateKey(kmstest.Derivation.Multi()),
-		Regions: []string{east, west}, Endpoint: f.URL, HedgeAfter: keyprovider.Duration{Duration: time.Minute}}, Log: log.logger()}
+	o.KeyID, o.DerivationKeyID = f.CreateKey(kmstest.Identity.Multi()), f.CreateKey(kmstest.Derivation.Multi())
+	o.Regions, o.HedgeAfter.Duration = []string{east, west}, time.Minute
+	o.Endpoint, o.Log = f.URL, log.logger()
 	f.Replicate(o.KeyID, west)
 	f.Replicate(o.DerivationKeyID, west)
 	return f, o, log
@@ -37,7 +38,8 @@ func TestFailover(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, fault := range map[string]fault{
-		"dropped": {Drop: true}, "throttled": {Code: "ThrottlingException"}, "5xx": {Code: "KMSInternalException", Status: 500},
+		"dropped": {Drop: true}, "throttled": {Code: "ThrottlingException"},
+		"5xx":       {Code: "KMSInternalException", Status: 500},
 		"truncated": {Truncate: true}, "garbage": {Body: "<html>"}, "hangs": {Hang: true},
 		"spoilt": {Change: func(out map[string]any) {
 			for _, field := range []string{"Signature", "Mac"} {
@@ -65,7 +67,8 @@ func TestFailover(t *testing.T) {
 					t.Fatalf("another value, or %v", err)
 				}
 			}
-			if failed, worked := f.CallsIn(east, kmstest.Sign)-before, f.CallsIn(west, kmstest.Sign)-westBefore; failed != 1 || worked != 3 {
+			failed, worked := f.CallsIn(east, kmstest.Sign)-before, f.CallsIn(west, kmstest.Sign)-westBefore
+			if failed != 1 || worked != 3 {
 				t.Errorf("%d signatures asked of the failing region, %d of the other", failed, worked)
 			}
 			if err := p.Probe(t.Context()); err != nil {
@@ -139,7 +142,8 @@ func TestDescribeWithoutARegion(t *testing.T) {
 	defer cancel()
 	facts, err := p.Describe(ctx)
 	text := fmt.Sprintf("%q", facts)
-	if err != nil || strings.Count(text, "not reached now") != 2 || !strings.Contains(text, inWest(o.DerivationKeyID)+", HMAC_256") {
+	if err != nil || strings.Count(text, "not reached now") != 2 ||
+		!strings.Contains(text, inWest(o.DerivationKeyID)+", HMAC_256") {
 		t.Errorf("%v: %s", err, text)
 	}
 	f.Everywhere(fault{Drop: true})
@@ -177,17 +181,22 @@ func TestOpenRegions(t *testing.T) {
 		reason keyprovider.Reason
 		words  []string
 	}{
-		"good":              {good, nil, keyprovider.OK, nil},
-		"alias":             {with("alias/good", ""), nil, keyprovider.OK, nil},
-		"alias ARN":         {with("arn:aws:kms:us-east-1:123456789012:alias/good", ""), nil, keyprovider.OK, nil},
-		"replica's ARN":     {with(inWest(good.KeyID), ""), nil, keyprovider.OK, nil},
-		"not mrk":           {with(single, ""), nil, keyprovider.WrongKey, []string{"in us-east-1 alone"}},
-		"alias not mrk":     {with("alias/single", ""), nil, keyprovider.WrongKey, []string{"regions has 2 regions", "--multi-region"}},
-		"alias of two keys": {with("alias/mixed", ""), nil, keyprovider.WrongKey, []string{"different keys", "aws kms replicate-key --region us-east-1"}},
-		"alias in one":      {with("alias/half", ""), nil, keyprovider.NotFound, []string{"no such alias in eu-west-1"}},
-		"no replica":        {with(good.KeyID, alone), nil, keyprovider.NotFound, []string{"no such key in eu-west-1", "check derivation_key_id"}},
-		"replica disabled":  {good, func() { f.Disable(inWest(good.KeyID)) }, keyprovider.Disabled, []string{"--region eu-west-1"}},
-		"replica denied":    {good, func() { f.Deny(inWest(good.KeyID), "kms:DescribeKey") }, keyprovider.Denied, []string{"eu-west-1"}},
+		"good":          {good, nil, keyprovider.OK, nil},
+		"alias":         {with("alias/good", ""), nil, keyprovider.OK, nil},
+		"alias ARN":     {with("arn:aws:kms:us-east-1:123456789012:alias/good", ""), nil, keyprovider.OK, nil},
+		"replica's ARN": {with(inWest(good.KeyID), ""), nil, keyprovider.OK, nil},
+		"not mrk":       {with(single, ""), nil, keyprovider.WrongKey, []string{"in us-east-1 alone"}},
+		"alias not mrk": {with("alias/single", ""), nil,
+			keyprovider.WrongKey, []string{"regions has 2 regions", "--multi-region"}},
+		"alias of two keys": {with("alias/mixed", ""), nil,
+			keyprovider.WrongKey, []string{"different keys", "aws kms replicate-key --region us-east-1"}},
+		"alias in one": {with("alias/half", ""), nil, keyprovider.NotFound, []string{"no such alias in eu-west-1"}},
+		"no replica": {with(good.KeyID, alone), nil,
+			keyprovider.NotFound, []string{"no such key in eu-west-1", "check derivation_key_id"}},
+		"replica disabled": {good, func() { f.Disable(inWest(good.KeyID)) },
+			keyprovider.Disabled, []string{"--region eu-west-1"}},
+		"replica denied": {good, func() { f.Deny(inWest(good.KeyID), "kms:DescribeKey") },
+			keyprovider.Denied, []string{"eu-west-1"}},
 		"public key denied": {good, func() { f.Deny(inWest(good.KeyID), "kms:GetPublicKey") }, keyprovider.OK, nil},
 		"MAC as proof":      {good, func() { f.Deny(inWest(good.DerivationKeyID), "kms:DescribeKey") }, keyprovider.OK, nil},
 		"MACs differ": {good, func() {
@@ -200,7 +209,9 @@ func TestOpenRegions(t *testing.T) {
 		}, keyprovider.WrongKey, []string{"different keys"}},
 		"signature of another key": {good, func() {
 			f.Deny(inWest(good.KeyID), "kms:GetPublicKey")
-			f.Fault(kmstest.Sign, fault{Region: west, Change: func(out map[string]any) { out["Signature"] = signed(t, newKey(t), [32]byte{}) }})
+			f.Fault(kmstest.Sign, fault{Region: west, Change: func(out map[string]any) {
+				out["Signature"] = signed(t, newKey(t), [32]byte{})
+			}})
 		}, keyprovider.WrongKey, []string{"different keys"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,9 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -67,7 +64,9 @@ func (s *Section) Check(t keyprovider.Table, _ keyprovider.Node) {
 	case s.Derivation == derivationKMS && s.DerivationKeyID == "":
 		t.Fail("derivation", "is %q, and derivation_key_id is missing", derivationKMS)
 	}
-	s.checkEndpoint(t)
+	if s.Endpoint != "" && badEndpoint(s.Endpoint) != "" {
+		t.Fail("endpoint", "%s", badEndpoint(s.Endpoint))
+	}
 	for i, region := range s.Regions {
 		if region == "" || slices.Contains(s.Regions[:i], region) {
 			t.Fail("regions", "has an empty or a repeated region")
@@ -79,40 +78,18 @@ func (s *Section) Check(t keyprovider.Table, _ keyprovider.Node) {
 	}
 }
 
-// checkEndpoint wants TLS: whoever reads what KMS derives has the node's shares.
-func (s *Section) checkEndpoint(t keyprovider.Table) {
-	if s.Endpoint == "" {
-		return
-	}
-	u, err := url.Parse(s.Endpoint)
-	switch {
-	case err != nil || u.Host == "" || u.User != nil:
-		t.Fail("endpoint", "is not a URL without user name")
-	case u.Scheme == "http":
-		if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			t.Fail("endpoint", "is not https, and not on this machine: whoever can read along has the node's shares")
-		}
-	case u.Scheme != "https":
-		t.Fail("endpoint", "is not an https URL")
-	}
-}
-
 // CanDerive implements keyprovider.Section.
 func (s *Section) CanDerive(n keyprovider.Node) error {
 	if s.DerivationKeyID != "" || s.Derivation == derivationFile {
 		return nil
 	}
-	name, err := parseKeyName(s.KeyID)
+	bare := func(name string) (*region, error) { return &region{name: name}, nil }
+	home := func() string { // the SDK's chain may know another one; it is not asked here
+		return cmp.Or(os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "REGION")
+	}
+	k, err := placeKey(identityRole, s.KeyID, s.Regions, bare, home)
 	if err != nil {
-		return fmt.Errorf("%s %w", identityRole.setting, err)
-	}
-	k := &key{role: identityRole, configured: s.KeyID, name: name}
-	regions := s.Regions
-	if len(regions) == 0 { // the SDK's chain may know another one; it is not asked here
-		regions = []string{cmp.Or(name.region, os.Getenv("AWS_REGION"), os.Getenv("AWS_DEFAULT_REGION"), "REGION")}
-	}
-	for _, to := range regions {
-		k.replicas = append(k.replicas, &replica{key: k, region: &region{name: to}, id: name.in(to).String()})
+		return err
 	}
 	return cannotDerive(k, n.Enrolled)
 }
@@ -122,7 +99,7 @@ func (s *Section) CanDerive(n keyprovider.Node) error {
 func (s *Section) CheckMachine(n keyprovider.Node, enrolling bool) error {
 	errs := []error{s.checkNames(), checkSettings()}
 	if s.Derivation == derivationFile && (n.Enrolled || !enrolling) {
-		kept, err := readSecret(s.secretFile(n))
+		kept, err := readSecret(secretFile(n))
 		kept.Wipe()
 		errs = append(errs, err)
 	}
@@ -130,7 +107,7 @@ func (s *Section) CheckMachine(n keyprovider.Node, enrolling bool) error {
 }
 
 // secretFile is where derivation = "file" keeps the derivation secret.
-func (s *Section) secretFile(n keyprovider.Node) string {
+func secretFile(n keyprovider.Node) string {
 	return filepath.Join(n.Storage, "derivation.key")
 }
 
@@ -154,14 +131,7 @@ func (s *Section) Open(ctx context.Context, n keyprovider.Node, o keyprovider.Op
 	if o.Scratch != "" {
 		n.Storage, n.Enrolled, o.Enrolling = o.Scratch, false, true
 	}
-	options := Options{
-		Section: *s, Pinned: o.Pinned, Enrolled: n.Enrolled, NewSecret: o.Enrolling && !n.Enrolled,
-		Observe: o.Observe, Log: o.Log,
-	}
-	if s.Derivation == derivationFile {
-		options.DerivationFile = s.secretFile(n)
-	}
-	p, err := Open(ctx, options)
+	p, err := Open(ctx, Options{Section: *s, Node: n, Options: o})
 	if err != nil {
 		return nil, err // not p: a nil pointer is no nil interface
 	}

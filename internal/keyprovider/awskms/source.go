@@ -8,30 +8,20 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/ec2/imds"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
-
-	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
 
-// classifySource tells credentials that are missing or refused from a source of
-// credentials (STS, SSO, a container's agent) that is failing, which may
-// pass.
-func classifySource(err *credentialsError) class {
-	v := class{reason: keyprovider.Credentials, cause: err.Error()}
-	if sourceFails(err.err) {
-		v.reason, v.kind = keyprovider.Unavailable, source
-	}
-	return v
-}
-
+// sourceFails tells credentials that are missing or refused from a source of
+// credentials (STS, SSO, a container's agent) that is failing, which may pass.
 func sourceFails(err error) bool {
 	var api smithy.APIError
-	switch code := status(err); {
+	switch code := response(err).StatusCode; {
 	case asksInstance(err):
 		return false // the end of the chain: most machines have no instance metadata
 	case errors.As(err, new(*smithyhttp.RequestSendError)), code >= 500, code == http.StatusTooManyRequests:
 		return true
 	case errors.As(err, &api):
-		return api.ErrorFault() == smithy.FaultServer || codes[api.ErrorCode()].reason.Temporary()
+		p, _ := byCode(api.ErrorCode())
+		return api.ErrorFault() == smithy.FaultServer || p.reason.Temporary()
 	}
 	return false
 }

@@ -49,8 +49,10 @@ func TestSourceHangs(t *testing.T) {
 			<-release
 			return
 		}
-		_ = json.NewEncoder(w).Encode(map[string]string{"AccessKeyId": "AKID", "SecretAccessKey": "s", "Token": "t",
-			"Expiration": time.Now().Add(time.Second).UTC().Format(time.RFC3339)}) // within the SDK's window: asked for at every call
+		soon := time.Now().Add(time.Second).UTC().Format(time.RFC3339) // within the SDK's window: asked for at every call
+		_ = json.NewEncoder(w).Encode(map[string]string{
+			"AccessKeyId": "AKID", "SecretAccessKey": "s", "Token": "t", "Expiration": soon,
+		})
 	}))
 	defer agent.Close()
 	defer close(release)
@@ -161,7 +163,8 @@ func TestRoleNeedsNoRegion(t *testing.T) {
 	sts := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		scope.Store(r.Header.Get("Authorization"))
 		_, _ = fmt.Fprintf(w, `<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>AKID</AccessKeyId>
-			<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`,
+			<SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken><Expiration>%s</Expiration>
+			</Credentials></AssumeRoleResult></AssumeRoleResponse>`,
 			time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 	}))
 	defer sts.Close()

@@ -108,7 +108,9 @@ func (s *session) Close() error {
 func TestAnotherBackend(t *testing.T) {
 	devices := map[string]*device{}
 	all := append(backends.All(), keyprovider.Backend{
-		Type: "vault", Section: func() keyprovider.Section { return &vault{devices: devices} }, Operations: []string{keyprovider.OpSign},
+		Type:       "vault",
+		Section:    func() keyprovider.Section { return &vault{devices: devices} },
+		Operations: []string{keyprovider.OpSign},
 	})
 	load := func(section string) (*config.Node, error) {
 		path := filepath.Join(t.TempDir(), "node.toml")
@@ -120,11 +122,12 @@ func TestAnotherBackend(t *testing.T) {
 		return config.LoadNode(path, all)
 	}
 	for section, want := range map[string]string{
-		"type = \"vault\"":                                 "node.key_provider.name: is missing",
-		"type = \"vault\"\nname = \"a b\"":                 `:12: node.key_provider.name: is "a b", with a blank`,
-		"type = \"vault\"\nname = \"a\"\nslot = 1":         `:13: node.key_provider.slot: is not for type "vault", which has name, timeout, max_attempts, prices`,
+		"type = \"vault\"":                 "node.key_provider.name: is missing",
+		"type = \"vault\"\nname = \"a b\"": `:12: node.key_provider.name: is "a b", with a blank`,
+		"type = \"vault\"\nname = \"a\"\nslot = 1": `:13: node.key_provider.slot: is not for type "vault", ` +
+			`which has name, timeout, max_attempts, prices`,
 		"type = \"vault\"\nname = \"a\"\ntimeout = \"1h\"": ":13: node.key_provider.timeout: is 1h0m0s: use 1ms to 30s",
-		"type = \"attic\"":                                 "use software, aws-kms, pkcs11, vault",
+		"type = \"attic\"": "use software, aws-kms, pkcs11, vault",
 	} {
 		if _, err := load(section); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v, want %q", section, err, want)
@@ -139,7 +142,8 @@ func TestAnotherBackend(t *testing.T) {
 		if section.Policy().Attempts != 2 || section.Charges().Sign != 7 || n.Node.KeyProvider.Backend.Type != "vault" {
 			t.Errorf("%+v, %+v", section.Policy(), section.Charges())
 		}
-		if _, err := section.Open(t.Context(), n.Provider(), keyprovider.Options{}); keyprovider.ReasonOf(err) != keyprovider.NotFound {
+		_, err = section.Open(t.Context(), n.Provider(), keyprovider.Options{})
+		if keyprovider.ReasonOf(err) != keyprovider.NotFound {
 			t.Errorf("before it is provisioned: %v", err)
 		}
 		if _, err := section.Provision(t.Context(), n.Provider(), keyprovider.Options{}); err != nil {

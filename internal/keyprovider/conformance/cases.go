@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -18,30 +19,37 @@ func selfCheck(ctx context.Context, s Subject) error {
 	return with(s.Open, func(p keyprovider.Provider) error { return keyprovider.Check(ctx, p) })
 }
 
+// identities opens providers, and asks each twice for its key.
+func identities(
+	ctx context.Context, openers ...func() (keyprovider.Provider, error),
+) (keys []*ecdsa.PublicKey, err error) {
+	for _, open := range openers {
+		err = errors.Join(err, with(open, func(p keyprovider.Provider) error {
+			first, err := p.Identity(ctx)
+			second, again := p.Identity(ctx)
+			keys = append(keys, first, second)
+			return errors.Join(err, again)
+		}))
+	}
+	return keys, err
+}
+
 // identityStable: one key within a provider and across a restart.
 func identityStable(ctx context.Context, s Subject) error {
-	var seen []*ecdsa.PublicKey
-	for range 2 {
-		err := with(s.Open, func(p keyprovider.Provider) error {
-			for range 2 {
-				key, err := p.Identity(ctx)
-				if err != nil {
-					return err
-				}
-				seen = append(seen, key)
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
+	keys, err := identities(ctx, s.Open, s.Open)
+	if err == nil && slices.ContainsFunc(keys, func(k *ecdsa.PublicKey) bool { return !k.Equal(keys[0]) }) {
+		return errors.New("Identity gave two keys")
 	}
-	for _, key := range seen[1:] {
-		if !key.Equal(seen[0]) {
-			return errors.New("Identity gave two keys")
-		}
+	return err
+}
+
+// otherKeys: another provider has another identity.
+func otherKeys(ctx context.Context, s Subject) error {
+	keys, err := identities(ctx, s.Open, s.OpenOther)
+	if err == nil && keys[0].Equal(keys[2]) {
+		return errors.New("two providers have the same identity key")
 	}
-	return nil
+	return err
 }
 
 // signVerifies: signatures are of the digest that was asked for, whatever its
@@ -69,30 +77,36 @@ func signVerifies(ctx context.Context, s Subject) error {
 	})
 }
 
-// derive opens a provider for one call.
-func derive(ctx context.Context, open func() (keyprovider.Provider, error), label []byte) (out [32]byte, err error) {
-	err = with(open, func(p keyprovider.Provider) (err error) {
-		out, err = p.Derive(ctx, label)
-		return err
-	})
-	return out, err
+// derived opens providers, and derives the same with each.
+func derived(
+	ctx context.Context, openers ...func() (keyprovider.Provider, error),
+) (values [][32]byte, err error) {
+	for _, open := range openers {
+		err = errors.Join(err, with(open, func(p keyprovider.Provider) error {
+			value, err := p.Derive(ctx, []byte("conformance/one"))
+			values = append(values, value)
+			return err
+		}))
+	}
+	return values, err
 }
 
 // deriveDeterministic: the same bytes for one label across a restart.
 func deriveDeterministic(ctx context.Context, s Subject) error {
-	label := []byte("conformance/one")
-	first, err := derive(ctx, s.Open, label)
-	if err != nil {
-		return err
-	}
-	again, err := derive(ctx, s.Open, label)
-	if err != nil {
-		return err
-	}
-	if first != again {
+	values, err := derived(ctx, s.Open, s.Open)
+	if err == nil && values[0] != values[1] {
 		return errors.New("Derive gave other bytes after reopening")
 	}
-	return nil
+	return err
+}
+
+// otherDerivation: another provider derives other bytes.
+func otherDerivation(ctx context.Context, s Subject) error {
+	values, err := derived(ctx, s.Open, s.OpenOther)
+	if err == nil && values[0] == values[1] {
+		return errors.New("two providers derive the same bytes")
+	}
+	return err
 }
 
 // deriveLabels: every length is taken, every byte counts, and lengths outside
@@ -125,46 +139,10 @@ func deriveLabels(ctx context.Context, s Subject) error {
 	})
 }
 
-// otherKeys: another provider has another identity.
-func otherKeys(ctx context.Context, s Subject) error {
-	var keys []*ecdsa.PublicKey
-	for _, open := range []func() (keyprovider.Provider, error){s.Open, s.OpenOther} {
-		err := with(open, func(p keyprovider.Provider) error {
-			key, err := p.Identity(ctx)
-			keys = append(keys, key)
-			return err
-		})
-		if err != nil {
-			return err
-		}
-	}
-	if keys[0].Equal(keys[1]) {
-		return errors.New("two providers have the same identity key")
-	}
-	return nil
-}
-
-// otherDerivation: another provider derives other bytes.
-func otherDerivation(ctx context.Context, s Subject) error {
-	label := []byte("conformance/one")
-	mine, err := derive(ctx, s.Open, label)
-	if err != nil {
-		return err
-	}
-	other, err := derive(ctx, s.OpenOther, label)
-	if err != nil {
-		return err
-	}
-	if mine == other {
-		return errors.New("two providers derive the same bytes")
-	}
-	return nil
-}
-
 // cannotDerive: a provider without a derivation key says so in the way that
 // callers ask for.
 func cannotDerive(ctx context.Context, s Subject) error {
-	_, err := derive(ctx, s.Open, []byte("conformance/one"))
+	_, err := derived(ctx, s.Open)
 	if s.CannotDerive != errors.Is(err, keyprovider.ErrCannotDerive) {
 		return fmt.Errorf("CannotDerive is %t, and Derive gave %v", s.CannotDerive, err)
 	}
@@ -216,19 +194,42 @@ func oneCaller(ctx context.Context, p keyprovider.Provider, key *ecdsa.PublicKey
 	return nil
 }
 
+// An operation is one of a provider's.
+type operation struct {
+	name string
+	call func(context.Context) error
+}
+
+// operations lists what every provider does.
+func operations(p keyprovider.Provider) []operation {
+	return []operation{
+		{"Identity", func(ctx context.Context) error { _, err := p.Identity(ctx); return err }},
+		{"Sign", func(ctx context.Context) error { _, err := p.Sign(ctx, [32]byte{1}); return err }},
+		{"Derive", func(ctx context.Context) error { _, err := p.Derive(ctx, []byte("c")); return err }},
+	}
+}
+
+// failWith wants operations to fail with an error. A provider that can't derive
+// may say that.
+func (s Subject) failWith(ctx context.Context, operations []operation, want error, when string) error {
+	for _, o := range operations {
+		err := o.call(ctx)
+		if !errors.Is(err, want) && !(s.CannotDerive && errors.Is(err, keyprovider.ErrCannotDerive)) {
+			return fmt.Errorf("%s %s gave %v, not %w", o.name, when, err, want)
+		}
+	}
+	return nil
+}
+
 // cancelled: a context that has ended ends the call, with its own error.
 func cancelled(ctx context.Context, s Subject) error {
 	return with(s.Open, func(p keyprovider.Provider) error {
 		over, cancel := context.WithCancel(ctx)
 		cancel()
-		if _, err := p.Sign(over, [32]byte{1}); !errors.Is(err, context.Canceled) {
-			return fmt.Errorf("Sign with a cancelled context gave %v", err)
+		if err := s.failWith(over, operations(p), context.Canceled, "with a cancelled context"); err != nil {
+			return err
 		}
-		_, err := p.Derive(over, []byte("c"))
-		if !errors.Is(err, context.Canceled) && !(s.CannotDerive && errors.Is(err, keyprovider.ErrCannotDerive)) {
-			return fmt.Errorf("Derive with a cancelled context gave %v", err)
-		}
-		_, err = p.Sign(ctx, [32]byte{1})
+		_, err := p.Sign(ctx, [32]byte{1})
 		return err // still alive
 	})
 }
@@ -245,17 +246,16 @@ func contextEnds(ctx context.Context, s Subject) error {
 		if s.Hang != nil {
 			release = s.Hang()
 		}
-		err := errors.Join(
-			returns(ctx, "Identity", func(ctx context.Context) error { _, err := p.Identity(ctx); return err }),
-			returns(ctx, "Sign", func(ctx context.Context) error { _, err := p.Sign(ctx, [32]byte{1}); return err }),
-			returns(ctx, "Derive", func(ctx context.Context) error { _, err := p.Derive(ctx, []byte("c")); return err }),
-		)
+		all := operations(p)
 		if prober, ok := p.(keyprovider.Prober); ok {
-			err = errors.Join(err, returns(ctx, "Probe", prober.Probe))
+			all = append(all, operation{"Probe", prober.Probe})
 		}
 		if d, ok := p.(keyprovider.Describer); ok {
-			describe := func(ctx context.Context) error { _, err := d.Describe(ctx); return err }
-			err = errors.Join(err, returns(ctx, "Describe", describe))
+			all = append(all, operation{"Describe", func(ctx context.Context) error { _, err := d.Describe(ctx); return err }})
+		}
+		var err error
+		for _, o := range all {
+			err = errors.Join(err, o.returns(ctx))
 		}
 		release()
 		if err != nil {
@@ -267,19 +267,19 @@ func contextEnds(ctx context.Context, s Subject) error {
 
 // returns makes a call whose context ends soon. A call that needs no device may
 // succeed, and one that is not made fails for a reason of its own.
-func returns(ctx context.Context, name string, call func(context.Context) error) error {
+func (o operation) returns(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, 50*time.Millisecond)
 	defer cancel()
 	done := make(chan error, 1)
-	go func() { done <- call(ctx) }()
+	go func() { done <- o.call(ctx) }()
 	select {
 	case err := <-done:
 		if err != nil && ctx.Err() != nil && !errors.Is(err, ctx.Err()) {
-			return fmt.Errorf("%s gave %v when its context ended, which does not wrap %w", name, err, ctx.Err())
+			return fmt.Errorf("%s gave %v when its context ended, which does not wrap %w", o.name, err, ctx.Err())
 		}
 		return nil
 	case <-time.After(50*time.Millisecond + returnTime):
-		return fmt.Errorf("%s did not return after its context had ended", name)
+		return fmt.Errorf("%s did not return after its context had ended", o.name)
 	}
 }
 
@@ -308,13 +308,5 @@ func closing(ctx context.Context, s Subject) error {
 	if err := p.Close(); err != nil {
 		return fmt.Errorf("second Close: %w", err)
 	}
-	_, idErr := p.Identity(ctx)
-	_, signErr := p.Sign(ctx, [32]byte{1})
-	_, deriveErr := p.Derive(ctx, []byte("c"))
-	for name, err := range map[string]error{"Identity": idErr, "Sign": signErr, "Derive": deriveErr} {
-		if !errors.Is(err, keyprovider.ErrClosed) && !(s.CannotDerive && errors.Is(err, keyprovider.ErrCannotDerive)) {
-			return fmt.Errorf("%s after Close gave %v, not ErrClosed", name, err)
-		}
-	}
-	return nil
+	return s.failWith(ctx, operations(p), keyprovider.ErrClosed, "after Close")
 }

@@ -8,6 +8,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"testing"
@@ -76,11 +77,7 @@ func Run(t *testing.T, s Subject) {
 }
 
 func (s Subject) run(ctx context.Context, c testCase) error {
-	limit := s.Timeout
-	if limit == 0 {
-		limit = 30 * time.Second
-	}
-	ctx, cancel := context.WithTimeout(ctx, limit)
+	ctx, cancel := context.WithTimeout(ctx, cmp.Or(s.Timeout, 30*time.Second))
 	defer cancel()
 	return c.run(ctx, s)
 }

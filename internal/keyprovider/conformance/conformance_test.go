@@ -20,6 +20,7 @@ type device struct {
 	key    *ecdsa.PrivateKey
 	prf    []byte
 	closed atomic.Bool
+	memory bool // Identity asks nobody
 	sign   func(context.Context, [32]byte) ([]byte, error)
 	derive func(context.Context, []byte) ([32]byte, error)
 	close  func() error
@@ -33,6 +34,9 @@ func (d *device) begin(ctx context.Context) error {
 }
 
 func (d *device) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
+	if d.memory {
+		return &d.key.PublicKey, nil
+	}
 	return &d.key.PublicKey, d.begin(ctx)
 }
 
@@ -154,11 +158,12 @@ func TestFaultsAreFound(t *testing.T) {
 				return sig, err
 			}
 		}},
-		{"context ignored", "Cancelled", "cancelled context gave", func(d *device) {
+		{"context ignored", "Cancelled", "with a cancelled context gave", func(d *device) {
 			d.sign = func(_ context.Context, h [32]byte) ([]byte, error) {
 				return ecdsa.SignASN1(rand.Reader, d.key, h[:])
 			}
 		}},
+		{"context ignored by Identity", "Cancelled", "Identity with a cancelled", func(d *device) { d.memory = true }},
 		{"context ignored while it hangs", "ContextEnds", "Sign did not return", func(d *device) {
 			d.sign = func(context.Context, [32]byte) ([]byte, error) { select {} }
 		}},
@@ -171,7 +176,9 @@ func TestFaultsAreFound(t *testing.T) {
 		{"hangs for ever", "ContextEnds", "does not work again", func(d *device) {
 			d.sign = func(ctx context.Context, _ [32]byte) ([]byte, error) { <-ctx.Done(); return nil, ctx.Err() }
 		}},
-		{"Close does nothing", "Close", "not ErrClosed", func(d *device) { d.close = func() error { return nil } }},
+		{"Close does nothing", "Close", "not key provider is closed", func(d *device) {
+			d.close = func() error { return nil }
+		}},
 		{"second Close fails", "Close", "second Close", func(d *device) {
 			d.close = func() error {
 				if d.closed.Swap(true) {

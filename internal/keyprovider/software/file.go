@@ -11,8 +11,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -31,30 +29,20 @@ type file struct {
 	Derivation []byte `json:"derivation"` // 32 bytes
 }
 
-const warning = "private keys in the clear: development only"
-
-// Generate writes a fresh key file of mode 0600, durable when it returns. A
-// file that exists is never touched: the error wraps fs.ErrExist.
+// Generate writes a fresh key file of mode 0600, durable when it returns, and
+// its folder. A file that exists is never touched: the error wraps fs.ErrExist.
 func Generate(path string) error {
 	data, err := newFile()
 	if err != nil {
-		return err
+		return fmt.Errorf("make identity key: %w", err)
 	}
 	defer clear(data)
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	err = secret.Create(path, data)
 	if errors.Is(err, fs.ErrExist) {
 		return fmt.Errorf("key file %s exists and is not replaced, as a node's shares depend on it: %w", path, fs.ErrExist)
 	}
 	if err != nil {
 		return fmt.Errorf("make key file: %w", err)
-	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err == nil {
-		err = syncDir(filepath.Dir(path))
-	}
-	if err != nil {
-		return fmt.Errorf("write key file %s: %w", path, errors.Join(err, os.Remove(path)))
 	}
 	return nil
 }
@@ -62,28 +50,18 @@ func Generate(path string) error {
 func newFile() ([]byte, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, fmt.Errorf("make identity key: %w", err)
+		return nil, err
 	}
 	der, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
-		return nil, fmt.Errorf("encode identity key: %w", err)
+		return nil, err
 	}
 	defer clear(der)
 	derivation := make([]byte, derivationSize)
 	defer clear(derivation)
-	if _, err := rand.Read(derivation); err != nil {
-		return nil, err
-	}
-	data, err := json.MarshalIndent(file{fileVersion, warning, der, derivation}, "", "  ")
+	_, _ = rand.Read(derivation) // never fails
+	data, err := json.MarshalIndent(file{fileVersion, inTheClear, der, derivation}, "", "  ")
 	return append(data, '\n'), err
-}
-
-func syncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }
 
 func readFile(path string) (*keys, error) {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 )
@@ -68,9 +66,6 @@ const inTheClear = "private keys in the clear: for development only"
 
 // Provision implements keyprovider.Section.
 func (s *Section) Provision(context.Context, keyprovider.Node, keyprovider.Options) (*keyprovider.Provisioned, error) {
-	if err := os.MkdirAll(filepath.Dir(s.KeyFile), 0o700); err != nil {
-		return nil, err
-	}
 	state := "made"
 	if err := Generate(s.KeyFile); errors.Is(err, fs.ErrExist) {
 		state = "was there, and was not touched"

@@ -11,12 +11,11 @@ package software
 import (
 	"context"
 	"crypto/ecdsa"
-	"crypto/hmac"
 	"crypto/rand"
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,12 +53,8 @@ var (
 // Open reads a key file. Every network but the three test networks counts as
 // mainnet.
 func Open(opt Options) (*Provider, error) {
-	switch opt.Network {
-	case "testnet", "signet", "regtest":
-	default:
-		if !opt.AllowInsecure {
-			return nil, ErrMainnet
-		}
+	if !opt.AllowInsecure && !slices.Contains([]string{"testnet", "signet", "regtest"}, opt.Network) {
+		return nil, ErrMainnet
 	}
 	k, err := readFile(opt.Path)
 	if err != nil {
@@ -70,27 +65,23 @@ func Open(opt Options) (*Provider, error) {
 }
 
 // Identity implements keyprovider.Provider.
-func (p *Provider) Identity(ctx context.Context) (*ecdsa.PublicKey, error) {
-	if _, err := p.begin(ctx); err != nil {
-		return nil, err
-	}
-	defer p.mu.RUnlock()
-	public := *p.public
-	return &public, nil
+func (p *Provider) Identity(ctx context.Context) (public *ecdsa.PublicKey, err error) {
+	err = p.use(ctx, func(*keys) error {
+		key := *p.public
+		public = &key
+		return nil
+	})
+	return public, err
 }
 
 // Sign implements keyprovider.Provider.
 func (p *Provider) Sign(ctx context.Context, digest [32]byte) (sig []byte, err error) {
 	defer p.report(keyprovider.OpSign, time.Now(), &err)
-	k, err := p.begin(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer p.mu.RUnlock()
-	if sig, err = ecdsa.SignASN1(rand.Reader, k.identity(), digest[:]); err != nil {
-		return nil, fmt.Errorf("software identity key: %w", err)
-	}
-	return sig, nil
+	err = p.use(ctx, func(k *keys) (err error) {
+		sig, err = ecdsa.SignASN1(rand.Reader, k.identity(), digest[:])
+		return err
+	})
+	return sig, err
 }
 
 // Derive implements keyprovider.Provider.
@@ -99,16 +90,11 @@ func (p *Provider) Derive(ctx context.Context, label []byte) (out [32]byte, err 
 		return out, err
 	}
 	defer p.report(keyprovider.OpDerive, time.Now(), &err)
-	k, err := p.begin(ctx)
-	if err != nil {
-		return out, err
-	}
-	defer p.mu.RUnlock()
-	mac := hmac.New(sha256.New, k.derivation.Expose())
-	mac.Write(label)
-	sum := mac.Sum(nil)
-	defer clear(sum)
-	return [32]byte(sum), nil
+	err = p.use(ctx, func(k *keys) error {
+		out = keyprovider.HMAC(k.derivation, label)
+		return nil
+	})
+	return out, err
 }
 
 // Describe implements keyprovider.Describer.
@@ -137,18 +123,21 @@ func (p *Provider) Close() error {
 	return nil
 }
 
-// begin takes the read lock unless there is a reason not to go on; the
-// caller returns it back.
-func (p *Provider) begin(ctx context.Context) (*keys, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, fmt.Errorf("key provider software: %w", err)
-	}
+// use calls with the keys, which Close leaves alone meanwhile.
+func (p *Provider) use(ctx context.Context, call func(*keys) error) error {
 	p.mu.RLock()
+	defer p.mu.RUnlock()
 	if p.keys == nil {
-		p.mu.RUnlock()
-		return nil, keyprovider.ErrClosed
+		return keyprovider.ErrClosed
 	}
-	return p.keys, nil
+	err := ctx.Err()
+	if err == nil {
+		err = call(p.keys)
+	}
+	if err != nil {
+		return fmt.Errorf("key provider software: %w", err)
+	}
+	return nil
 }
 
 // Format implements fmt.Formatter: a provider prints as its name.

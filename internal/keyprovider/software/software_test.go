@@ -89,7 +89,9 @@ func TestGenerate(t *testing.T) {
 
 func TestModes(t *testing.T) {
 	path := generate(t)
-	for mode, ok := range map[fs.FileMode]bool{0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o610: false, 0o666: false} {
+	for mode, ok := range map[fs.FileMode]bool{
+		0o600: true, 0o400: true, 0o640: false, 0o604: false, 0o610: false, 0o666: false,
+	} {
 		if err := os.Chmod(path, mode); err != nil {
 			t.Fatal(err)
 		}

@@ -10,7 +10,7 @@ type baseTable [32][128]Point
 var generatorTable = sync.OnceValue(func() *baseTable {
 	t := new(baseTable)
 	powers := make([]Jacobian, len(t))
-	p := generator.Jacobian()
+	p := Jacobian{generator.x, generator.y, one}
 	for i := range powers {
 		powers[i] = p
 		for range 8 {

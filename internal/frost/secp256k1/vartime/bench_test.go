@@ -37,8 +37,9 @@ func BenchmarkPoint(b *testing.B) {
 		f    func()
 	}{
 		{"double", q.double},
-		{"addAffine", func() { q.addAffine(&p) }},
-		{"add", func() { r := q; r.add(&q) }},
+		{"from secret", func() { p = FromPoint(secp.NewGeneratorPoint()) }},
+		{"addAffine", func() { q.AddPoint(&p) }},
+		{"add", func() { r := q; r.Add(&q) }},
 		{"decode", func() { Decode(wire) }},
 		{"baseMult", func() { BaseMult(s) }},
 		{"voiBaseMult", func() { secp.NewIdentityPoint().ScalarBaseMult(s) }},

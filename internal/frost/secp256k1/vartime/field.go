@@ -24,13 +24,7 @@ func (e *element) add(a, b *element) *element {
 	e[1], c = bits.Add64(a[1], b[1], c)
 	e[2], c = bits.Add64(a[2], b[2], c)
 	e[3], c = bits.Add64(a[3], b[3], c)
-	return e.addCarry(c)
-}
-
-// addCarry adds carry·2^256, for a carry of 0 or 1.
-func (e *element) addCarry(carry uint64) *element {
-	var c uint64
-	e[0], c = bits.Add64(e[0], fold&-carry, 0)
+	e[0], c = bits.Add64(e[0], fold&-c, 0)
 	e[1], c = bits.Add64(e[1], 0, c)
 	e[2], c = bits.Add64(e[2], 0, c)
 	e[3], c = bits.Add64(e[3], 0, c)

@@ -28,14 +28,6 @@ func Affine(points ...Jacobian) []Point {
 	return out
 }
 
-// Jacobian returns p in Jacobian coordinates.
-func (p *Point) Jacobian() Jacobian {
-	if p.IsIdentity() {
-		return Jacobian{}
-	}
-	return Jacobian{p.x, p.y, one}
-}
-
 // IsIdentity reports whether p is the identity.
 func (p *Jacobian) IsIdentity() bool { return p.z.isZero() }
 
@@ -68,15 +60,15 @@ func (p *Jacobian) double() {
 	p.y.negate(l.add(&l, s.square(&s)))
 }
 
-// addAffine sets p = p + q.
-func (p *Jacobian) addAffine(q *Point) {
-	if q.IsIdentity() {
-		return
+// AddPoint sets p = p + q and returns p.
+func (p *Jacobian) AddPoint(q *Point) *Jacobian {
+	if !q.IsIdentity() {
+		p.addProper(q)
 	}
-	p.addProper(q)
+	return p
 }
 
-// addProper is addAffine for a q that is not the identity, and returns the ratio
+// addProper is AddPoint for a q that is not the identity, and returns the ratio
 // of the new Z to the old where both are proper.
 func (p *Jacobian) addProper(q *Point) (ratio element) {
 	if p.z == (element{}) {
@@ -100,14 +92,14 @@ func (p *Jacobian) addProper(q *Point) (ratio element) {
 	return h
 }
 
-// add sets p = p + q.
-func (p *Jacobian) add(q *Jacobian) {
+// Add sets p = p + q and returns p.
+func (p *Jacobian) Add(q *Jacobian) *Jacobian {
 	if q.z == (element{}) {
-		return
+		return p
 	}
 	if p.z == (element{}) {
 		*p = *q
-		return
+		return p
 	}
 	var pp, qq, u, s, h, r element
 	pp.square(&p.z)
@@ -122,21 +114,10 @@ func (p *Jacobian) add(q *Jacobian) {
 		} else {
 			*p = Jacobian{}
 		}
-		return
+		return p
 	}
 	p.chord(&h, &r, &u, &s)
 	p.z.mul(p.z.mul(&p.z, &q.z), &h)
-}
-
-// Add sets p = p + q and returns p.
-func (p *Jacobian) Add(q *Jacobian) *Jacobian {
-	p.add(q)
-	return p
-}
-
-// AddPoint sets p = p + q and returns p.
-func (p *Jacobian) AddPoint(q *Point) *Jacobian {
-	p.addAffine(q)
 	return p
 }
 

@@ -100,7 +100,7 @@ func EvaluateAt(commitments []Point, x uint32) Jacobian {
 	var sum Jacobian
 	for c := len(commitments) - 1; c >= 0; c-- {
 		sum = multSmall(&sum, x)
-		sum.addAffine(&commitments[c])
+		sum.AddPoint(&commitments[c])
 	}
 	return sum
 }
@@ -111,7 +111,7 @@ func multSmall(p *Jacobian, x uint32) Jacobian {
 	for i := bits.Len32(x) - 1; i >= 0; i-- {
 		product.double()
 		if x>>i&1 == 1 {
-			product.add(p)
+			product.Add(p)
 		}
 	}
 	return product

@@ -19,7 +19,7 @@ func pippenger(terms []limbs, points []Point, w int) Jacobian {
 		}
 		b.fill(terms, points, pos)
 		part := b.sum()
-		sum.add(&part)
+		sum.Add(&part)
 	}
 	return sum
 }
@@ -126,9 +126,9 @@ func (b *buckets) sum() Jacobian {
 	var running, sum Jacobian
 	for d := len(b.counts) - 1; d > 0; d-- {
 		for i := range b.points[b.starts[d]:][:b.counts[d]] {
-			running.addAffine(&b.points[b.starts[d]+i])
+			running.AddPoint(&b.points[b.starts[d]+i])
 		}
-		sum.add(&running)
+		sum.Add(&running)
 	}
 	return sum
 }

@@ -1,6 +1,6 @@
 // Package vartime is secp256k1 for public data: commitments, public nonces,
 // public keys, signatures to verify. All of it is variable time, and no secret
-// comes here; secrets stay with package secp256k1.
+// comes here; secrets stay with secp256k1-voi, in constant time.
 //
 // A [Point] is affine and costs an inversion to make; sums are [Jacobian] until
 // [Affine] brings many of them back with one. The rest is the usual: scalars
@@ -12,15 +12,22 @@
 package vartime
 
 import (
+	"errors"
+
 	secp "gitlab.com/yawning/secp256k1-voi"
 )
 
-// Scalar is package secp256k1's. Its arithmetic is constant time; that of this
+// Scalar is secp256k1-voi's. Its arithmetic is constant time; that of this
 // package is not.
 type Scalar = secp.Scalar
 
-// PointSize is the length of a wire point in bytes.
+// PointSize is the length of a wire point in bytes: x || y, big-endian, both
+// canonical. That is twice the length of a compressed point, and no square root
+// for the receiver. The identity has no encoding.
 const PointSize = 64
+
+// ErrPoint means that external bytes are no wire point.
+var ErrPoint = errors.New("not a canonical secp256k1 point: want 64 bytes x || y on the curve")
 
 // Point is a point in affine coordinates, each reduced. Points compare with ==.
 // The zero value, which is not on the curve, represents the identity.
@@ -34,12 +41,9 @@ var seven = element{7}
 var beta = element{0xc1396c28719501ee, 0x9cf0497512f58995, 0x6e64479eac3434e9, 0x7ae96a2b657c0710}
 
 // Generator returns G.
-func Generator() Point { return *generator }
+func Generator() Point { return generator }
 
-var generator = func() *Point {
-	p := FromPoint(secp.NewGeneratorPoint())
-	return &p
-}()
+var generator = FromPoint(secp.NewGeneratorPoint())
 
 // FromPoint returns p, whose encoding, if not p itself, is public from here on.
 // It brings p to affine coordinates in constant time, so that nothing remains

@@ -106,3 +106,11 @@ func TestIdentityHasNoEncoding(t *testing.T) {
 		})
 	}
 }
+
+// Jacobian returns p in Jacobian coordinates.
+func (p *Point) Jacobian() Jacobian {
+	if p.IsIdentity() {
+		return Jacobian{}
+	}
+	return Jacobian{p.x, p.y, one}
+}
