@@ -68,9 +68,8 @@ func TestRegisterLostAndOneDiskLeft(t *testing.T) {
 	r.mustSign([]wire.Key{keys[0], keys[1199]})
 	r.mustSign(keys[1200:])
 
-	again := register.Summary{}
-	if again, err = register.Read(t.Context(), b, f.Manifest, func(*register.Entry) error { return nil }); err != nil ||
-		again != sum {
-		t.Errorf("KEYS has %+v, the file %+v, %v", again, sum, err)
+	inKeys, err := register.Read(t.Context(), b, f.Manifest, func(*register.Entry) error { return nil })
+	if err != nil || inKeys != sum {
+		t.Errorf("KEYS has %+v, the file %+v, %v", inKeys, sum, err)
 	}
 }
