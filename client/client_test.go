@@ -409,6 +409,47 @@ func TestClose(t *testing.T) {
 	}
 }
 
+// TestCloseWhileBusy: a request that waits until the fleet has room ends with the
+// client, also on a connection that stays.
+func TestCloseWhileBusy(t *testing.T) {
+	server := startServer(t, t.TempDir(), -1)
+	s := newStub(t, server.URL())
+	nc, err := nats.Connect(server.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	c := s.connect(Config{Conn: nc})
+	for err = nil; err == nil; {
+		_, err = c.SubmitKeygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+	}
+	if !errors.As(err, new(*BusyError)) {
+		t.Fatal(err)
+	}
+	before := c.registered()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		_, err := c.Keygen(ctx, KeygenRequest{Chain: "solana", Count: 1})
+		ended <- err
+	}()
+	for c.registered() == before {
+		time.Sleep(time.Millisecond)
+	}
+	c.Close()
+	if err := <-ended; !errors.Is(err, ErrClosed) {
+		t.Errorf("it ended with %v, want ErrClosed", err)
+	}
+}
+
+// registered counts the jobs that are waited for.
+func (c *Client) registered() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.waiting)
+}
+
 func TestNoStream(t *testing.T) {
 	server := startServer(t, t.TempDir(), -1)
 	s := &gatewayStub{t: t, gateway: newKey(t), client: newKey(t)}

@@ -31,6 +31,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 	}
 	ctx, cancel := context.WithDeadline(ctx, j.job.Expires)
 	defer cancel()
+	defer context.AfterFunc(c.closed, cancel)()
 	began := time.Now()
 	for pause := (backoff.Backoff{Min: busyRetry, Max: maxPause}); ; {
 		err := c.publish(ctx, j)
@@ -49,7 +50,11 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 		}
 		if pause.Wait(ctx) != nil {
 			c.unregister(p)
-			return nil, fmt.Errorf("job %s: publishing: %w (last attempt: %w)", j.job.ID, ctx.Err(), err)
+			ended := ctx.Err()
+			if c.closed.Err() != nil {
+				ended = ErrClosed
+			}
+			return nil, fmt.Errorf("job %s: publishing: %w (last attempt: %w)", j.job.ID, ended, err)
 		}
 	}
 }

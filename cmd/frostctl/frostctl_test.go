@@ -267,6 +267,7 @@ func TestReadItems(t *testing.T) {
 		"bad key":         `{"key":"x","message":"00"}`,
 		"unknown field":   `{"key":"` + id + `","message":"00","massage":"00"}`,
 		"two on a line":   `{"key":"` + id + `","message":"00"}{}`,
+		"after a bracket": `{"key":"` + id + `","message":"00"}]{"key":"` + id + `","message":"01"}`,
 		"an array":        `[]`,
 		"a long line":     strings.Repeat("x", maxLine+1),
 	} {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -94,7 +95,7 @@ func readItems(cmd *cobra.Command, path string) ([]client.SignItem, error) {
 		if err := dec.Decode(&it); err != nil {
 			return err
 		}
-		if dec.More() {
+		if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 			return errors.New("more than one JSON value")
 		}
 		item, err := it.item()

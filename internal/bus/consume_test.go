@@ -136,7 +136,11 @@ func TestDeliveryOutcomes(t *testing.T) {
 			if err := b.nc.JS.DeleteConsumer(ctx, b.names.stream(Jobs), GatewaysDurable("sign")); err != nil {
 				t.Fatal(err)
 			}
-			declarationOf(b, Jobs).durable(GatewaysDurable("sign")).AckWait = duration(300 * time.Millisecond)
+			wait := 300 * time.Millisecond
+			if test.name == "panic" { // is given back, not just forgotten
+				wait = 2 * patience
+			}
+			declarationOf(b, Jobs).durable(GatewaysDurable("sign")).AckWait = duration(wait)
 			var calls atomic.Int32
 			consume(t, b, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
 				if n := calls.Add(1); int(n) != d.Attempt() {

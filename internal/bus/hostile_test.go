@@ -1,10 +1,13 @@
 package bus
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 )
 
 // A writer may send any header block. Whatever it does, it is read as the
@@ -56,6 +59,45 @@ func TestHostileHeaders(t *testing.T) {
 				t.Errorf("slot behind junk: %t %v", found, err)
 			}
 		})
+	}
+}
+
+// Whatever is answered to a question, Ask returns an error or what was asked for.
+func TestHostileAnswers(t *testing.T) {
+	b, s := newTestBus(t)
+	foreign := rawConn(t, s.URL())
+	for name, test := range map[string]struct {
+		answer string
+		ok     bool
+	}{
+		"good":              {`{"config":{"name":"x"},"error":null}`, true},
+		"empty":             {"", false},
+		"not JSON":          {"NATS/1.0 503", false},
+		"two values":        {`{} {}`, false},
+		"a list":            {`[{}]`, false},
+		"another type":      {`{"config":{"name":7}}`, false},
+		"an error, no text": {`{"error":{}}`, false},
+		"an error and more": {`{"config":{"name":"x"},"error":{"code":404,"err_code":10059}}`, false},
+		"deep":              {strings.Repeat(`{"a":`, 100_000) + strings.Repeat("}", 100_000), false},
+		"huge number":       {`{"state":{"messages":1e400}}`, false},
+	} {
+		answer := func(m *nats.Msg) { _ = m.Respond([]byte(test.answer)) }
+		sub := must[*nats.Subscription](t)(foreign.Subscribe("question", answer))
+		if err := foreign.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		info := new(jetstream.StreamInfo)
+		err := b.Ask(testContext(t), "question", nil, info)
+		if (err == nil) != test.ok || test.ok && info.Config.Name != "x" {
+			t.Errorf("%s: %+v, %v", name, info.Config, err)
+		}
+		api, ok := errors.AsType[*jetstream.APIError](err)
+		if name == "an error and more" && (!ok || api.ErrorCode != 10059) {
+			t.Errorf("%s: the server's error is lost: %v", name, err)
+		}
+		if err := sub.Unsubscribe(); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

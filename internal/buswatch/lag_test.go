@@ -29,6 +29,7 @@ func TestLag(t *testing.T) {
 		{"comes back", []step{{0, "a", 1, 9, 0, 9, 0}, {60, "a", 1, 9, 3, 6, 60}, {70, "a", 1, 9, 9, 0, 0}, {80, "a", 1, 12, 9, 3, 0}}},
 		{"what is not stored any more need not be read", []step{{0, "a", 1, 9, 0, 9, 0}, {10, "a", 8, 9, 0, 2, 10}, {20, "a", 10, 9, 0, 0, 0}}},
 		{"the stream was made anew", []step{{0, "a", 1, 900, 3, 897, 0}, {10, "b", 1, 2, 0, 2, 0}, {20, "b", 1, 2, 2, 0, 0}}},
+		{"the stream was made anew and is longer", []step{{0, "a", 1, 9, 3, 6, 0}, {10, "b", 1, 20, 3, 17, 0}}},
 		{"the stream lost its end", []step{{0, "a", 1, 900, 3, 897, 0}, {10, "a", 1, 2, 0, 2, 0}}},
 		{"reading began again", []step{{0, "a", 1, 9, 9, 0, 0}, {10, "a", 1, 9, 0, 9, 0}, {40, "a", 1, 9, 0, 9, 30}}},
 	}

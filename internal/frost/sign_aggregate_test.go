@@ -191,3 +191,37 @@ func FuzzAggregate(f *testing.F) {
 		checkSigs(t, b.items, sigs, blame)
 	})
 }
+
+// A node that commits to another's nonces can't answer for them: it is blamed, and
+// the node that made them signs once and is not.
+func TestCopiedCommitmentIsBlamed(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		g := newSigning(t, s, 3, 2, 2)
+		g.set[1].Points = g.set[0].Points
+		share, err := g.nonces[0].Sign(g.set)
+		if err != nil {
+			t.Fatal(err)
+		}
+		sigs, blame, err := Aggregate(g.public(), g.set, [][]byte{share, share})
+		if want := []Blame{{1, 0, reasonShare}, {1, 1, reasonShare}}; err != nil || !slices.Equal(blame, want) {
+			t.Fatalf("blame %v, %v, want %v", blame, err, want)
+		}
+		checkSigs(t, g.public(), sigs, blame)
+	})
+}
+
+// A point of mixed order that was not refused before makes the signature fail, and
+// it is the commitment that is blamed.
+func TestMixedOrderIsBlamed(t *testing.T) {
+	for half := range 2 {
+		g := newSigning(t, Ed25519, 3, 1, 1)
+		shares := g.signAll(t)
+		g.set[0].Points = slices.Clone(g.set[0].Points)
+		addTorsion(g.set[0].Points[32*half:][:32])
+		sigs, blame, err := Aggregate(g.public(), g.set, shares)
+		if want := []Blame{{0, 0, reasonCommitmentPoint}}; err != nil || !slices.Equal(blame, want) {
+			t.Fatalf("blame %v, %v, want %v", blame, err, want)
+		}
+		checkSigs(t, g.public(), sigs, blame)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -18,6 +19,7 @@ const TriedFile = "pin.tried"
 // Tried is a file by which processes learn of each other's logins to a token,
 // as many tokens don't report wrong PINs. It is locked while one logs in, and
 // not empty from before the token is given a PIN until the token has taken it.
+// An answer that leaves in doubt whether the PIN was right may come once.
 type Tried struct {
 	path   string
 	remedy string
@@ -36,8 +38,22 @@ const lockPause = 20 * time.Millisecond
 type Turn struct {
 	t      *Tried
 	lock   *flock.Flock
-	before bool // the token has an unanswered or wrong PIN from before
+	before string // what the file said
 }
+
+// An Answer is what a login's end says about the PIN.
+type Answer int
+
+// Answers.
+const (
+	Nothing Answer = iota
+	Doubt          // it may be wrong
+	Wrong
+	Right
+)
+
+// doubt is what the file says after one.
+const doubt = "The token failed once when it was given a PIN, which may be wrong.\n"
 
 // Enter waits until no other process logs in, or until ctx ends. It fails if
 // the token was given a PIN that it has not taken, unless a person made sure of
@@ -55,15 +71,15 @@ func (t *Tried) Enter(ctx context.Context, afterWrongPIN bool) (*Turn, error) {
 		return nil, t.failed(err)
 	}
 	turn := &Turn{t: t, lock: lock}
-	info, err := lock.Stat()
+	err := t.giveToOwner()
 	if err == nil {
-		err = t.giveToOwner()
+		turn.before, err = t.read()
 	}
 	if err != nil {
 		turn.Leave()
 		return nil, t.failed(err)
 	}
-	if turn.before = info.Size() > 0; turn.before && !afterWrongPIN {
+	if turn.before != "" && turn.before != doubt && !afterWrongPIN {
 		turn.Leave()
 		return nil, fmt.Errorf("the token was given a PIN before and has not taken one since, according to %s; "+
 			"there is no automatic login, as tokens lock: %s", t.path, t.remedy)
@@ -86,11 +102,14 @@ func (turn *Turn) Trying() error {
 }
 
 // Answered notes how the login ended. A token that took the PIN has forgotten
-// wrong ones; a failure that does not blame the PIN says nothing about an earlier
-// one. An error costs no more than an operator's time.
-func (turn *Turn) Answered(took, blamed bool) {
-	if took || !blamed && !turn.before {
+// wrong ones; a failure that says nothing about the PIN says nothing about an
+// earlier one. An error costs no more than an operator's time.
+func (turn *Turn) Answered(a Answer) {
+	switch first := turn.before == ""; {
+	case a == Right, a == Nothing && first:
 		_ = turn.t.write("")
+	case a == Doubt && first, a == Nothing && turn.before == doubt:
+		_ = turn.t.write(doubt)
 	}
 }
 
@@ -107,12 +126,26 @@ func (t *Tried) giveToOwner() error {
 	return os.Lchown(t.path, int(owner.Uid), int(owner.Gid))
 }
 
+// read returns the beginning, which tells a doubt from all else.
+func (t *Tried) read() (string, error) {
+	f, err := os.OpenFile(t.path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	text, err := io.ReadAll(io.LimitReader(f, int64(len(doubt))))
+	return string(text), err
+}
+
+// write puts a text in place of what is there, which stays if it can't.
 func (t *Tried) write(text string) error {
-	f, err := os.OpenFile(t.path, os.O_WRONLY|os.O_TRUNC|syscall.O_NOFOLLOW, 0)
+	f, err := os.OpenFile(t.path, os.O_WRONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(text)
+	if _, err = f.WriteString(text); err == nil {
+		err = f.Truncate(int64(len(text)))
+	}
 	return errors.Join(err, f.Sync(), f.Close())
 }
 

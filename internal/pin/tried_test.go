@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -11,7 +12,7 @@ import (
 	"time"
 )
 
-var errWrong, errAbsent = errors.New("wrong"), errors.New("absent")
+var errWrong, errDoubt, errAbsent = errors.New("wrong"), errors.New("in doubt"), errors.New("absent")
 
 // process is what another process has.
 func process(dir string) *Tried { return TriedIn(dir, "look, then unlock") }
@@ -27,7 +28,7 @@ func login(t *testing.T, tried *Tried, person bool, err error) error {
 	if err := turn.Trying(); err != nil {
 		return err
 	}
-	turn.Answered(err == nil, errors.Is(err, errWrong))
+	turn.Answered(map[error]Answer{nil: Right, errWrong: Wrong, errDoubt: Doubt, errAbsent: Nothing}[err])
 	return err
 }
 
@@ -61,6 +62,51 @@ func TestTried(t *testing.T) {
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
 			t.Errorf("%s: %v, %v", path, info, err)
 		}
+	}
+}
+
+// TestTriedInDoubt: a doubt may come once, whoever had it, until a login is right.
+func TestTriedInDoubt(t *testing.T) {
+	dir := t.TempDir()
+	for range 2 {
+		is(t, login(t, process(dir), false, errDoubt), errDoubt)
+		is(t, login(t, process(dir), false, errAbsent), errAbsent) // says nothing about it
+		is(t, login(t, process(dir), false, nil), nil)
+	}
+	is(t, login(t, process(dir), false, errDoubt), errDoubt)
+	is(t, login(t, process(dir), false, errDoubt), errDoubt)
+	if err := login(t, process(dir), false, nil); err == nil || !strings.Contains(err.Error(), "look, then unlock") {
+		t.Error(err)
+	}
+	is(t, login(t, process(dir), true, errDoubt), errDoubt)
+	if err := login(t, process(dir), false, nil); err == nil {
+		t.Error("a person's doubt made it good")
+	}
+	is(t, login(t, process(dir), true, nil), nil)
+	is(t, login(t, process(dir), false, nil), nil)
+}
+
+// TestTriedOnAFullDisk: a login that can't be noted takes no earlier note away.
+func TestTriedOnAFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	is(t, login(t, process(dir), false, errWrong), errWrong)
+	turn, err := process(dir).Enter(t.Context(), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signal.Ignore(syscall.SIGXFSZ)
+	defer signal.Reset(syscall.SIGXFSZ)
+	var limit syscall.Rlimit
+	is(t, syscall.Getrlimit(syscall.RLIMIT_FSIZE, &limit), nil)
+	is(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &syscall.Rlimit{Max: limit.Max}), nil)
+	full := turn.Trying()
+	is(t, syscall.Setrlimit(syscall.RLIMIT_FSIZE, &limit), nil)
+	turn.Leave()
+	if full == nil {
+		t.Error("a login without a note")
+	}
+	if err := login(t, process(dir), false, nil); err == nil {
+		t.Error("the note is gone")
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 // returns.
 func Create(path string, data []byte) error {
 	dir := filepath.Dir(path)
+	changed := lacking(dir)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
@@ -24,10 +25,25 @@ func Create(path string, data []byte) error {
 	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
 		err = os.Link(f.Name(), path)
 	}
-	if err == nil {
-		err = errors.Join(SyncDir(dir), SyncDir(filepath.Dir(dir))) // dir may be new too
+	for _, d := range changed {
+		if err == nil {
+			err = SyncDir(d)
+		}
 	}
 	return err
+}
+
+// lacking returns dir, and above it the folders up to the first that exists: those
+// that get a name in them when dir is made.
+func lacking(dir string) []string {
+	all := []string{dir}
+	for {
+		if _, err := os.Stat(dir); err == nil || dir == filepath.Dir(dir) {
+			return all
+		}
+		dir = filepath.Dir(dir)
+		all = append(all, dir)
+	}
 }
 
 // SyncDir makes the names in a folder durable.

@@ -215,7 +215,13 @@ func TestNoncesAreWiped(t *testing.T) {
 	for name, use := range map[string]func(s *Session, n *SecNonce) error{
 		"signed":  func(s *Session, n *SecNonce) error { _, err := s.Respond(n, share, 0); return err },
 		"refused": func(s *Session, n *SecNonce) error { _, _ = s.Respond(n, share, 2); return nil },
-		"wiped":   func(_ *Session, n *SecNonce) error { n.Wipe(); return nil },
+		"share of zero": func(s *Session, n *SecNonce) error {
+			if psig, err := s.Respond(n, new(Scalar), 0); psig != nil || !errors.Is(err, BadSecretShare) {
+				return fmt.Errorf("got %v, %w", psig, err)
+			}
+			return nil
+		},
+		"wiped": func(_ *Session, n *SecNonce) error { n.Wipe(); return nil },
 	} {
 		sec, pub, err := NonceGen(rand.Reader, NonceInput{})
 		if err != nil {

@@ -72,9 +72,18 @@ func TestDecodePoint(t *testing.T) {
 	if err != nil || got.Equal(p) != 1 {
 		t.Fatalf("a good point is refused or altered: %v", err)
 	}
+	if got, err := DecodeTrusted(encode(p)); err != nil || got.Equal(p) != 1 {
+		t.Fatalf("DecodeTrusted refuses or alters a good point: %v", err)
+	}
+	if _, err := DecodeTrusted(torsion[1]); !errors.Is(err, ErrPoint) {
+		t.Errorf("DecodeTrusted: identity: %v, want ErrPoint", err)
+	}
 	for name, b := range notPoints {
 		if _, err := DecodePoint(b); !errors.Is(err, ErrPoint) {
 			t.Errorf("%s: %v, want ErrPoint", name, err)
+		}
+		if _, err := DecodeTrusted(b); !errors.Is(err, ErrPoint) {
+			t.Errorf("DecodeTrusted: %s: %v, want ErrPoint", name, err)
 		}
 	}
 	for order, b := range torsion {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 	"sync"
 
@@ -23,8 +22,8 @@ type Key struct {
 // from a key generation that checked them: that they are of prime order is not
 // checked again.
 func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
-	if t < 1 || t > n || n > math.MaxUint16 {
-		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ %d", t, n, math.MaxUint16)
+	if t < 1 || t > n || n > maxSigners {
+		return nil, fmt.Errorf("key of %d of %d signers: want 1 ≤ t ≤ n ≤ %d", t, n, maxSigners)
 	}
 	if len(publicKey) != 32 || len(commitments) != 32*t {
 		return nil, fmt.Errorf("key of %d signers: want a public key of 32 and commitments of %d bytes, not %d and %d",

@@ -107,7 +107,7 @@ func (s *Session) libraryInputs() (*frost.Configuration, frost.CommitmentList, e
 // colluding dealers can have equal ones. None of that does harm, and it must not
 // keep the others from signing.
 var standIns = sync.OnceValue(func() []*keys.PublicKeyShare {
-	shares := make([]*keys.PublicKeyShare, 256)
+	shares := make([]*keys.PublicKeyShare, maxSigners+1)
 	p := curve.NewEdwardsPoint().Set(curve.ED25519_BASEPOINT_POINT)
 	for id := 1; id < len(shares); id++ {
 		var err error

@@ -45,6 +45,8 @@ const (
 	PubNonceSize = 64
 	// ShareSize is the length of a secret share and of a signature share.
 	ShareSize = 32
+
+	maxSigners = 255 // of a key: the library is given no more stand-ins
 )
 
 // Errors that callers distinguish.

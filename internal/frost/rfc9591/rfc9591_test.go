@@ -160,17 +160,34 @@ func TestNonceSignsOnce(t *testing.T) {
 	}
 }
 
-// Nothing keeps the nonces.
-func TestSignerIsCleared(t *testing.T) {
+// Whatever comes of it, what was taken is wiped.
+func TestNoncesAreWiped(t *testing.T) {
 	key, shares := deal(t, 3, 2)
-	session, nonces := begin(t, key, shares, []byte("m"))
-	pair := nonces[0].pair.Load()
-	if _, err := session.Sign(nonces[0], shares[1], 1); err != nil {
-		t.Fatal(err)
+	for name, use := range map[string]func(s *Session, n *SecNonce) error{
+		"signed":          func(s *Session, n *SecNonce) error { _, err := s.Sign(n, shares[1], 1); return err },
+		"not in the set":  func(s *Session, n *SecNonce) error { return refused(s.Sign(n, shares[3], 3)) },
+		"another's nonce": func(s *Session, n *SecNonce) error { return refused(s.Sign(n, shares[2], 2)) },
+		"no share":        func(s *Session, n *SecNonce) error { return refused(s.Sign(n, nil, 1)) },
+		"share of zero":   func(s *Session, n *SecNonce) error { return refused(s.Sign(n, make([]byte, 32), 1)) },
+		"wiped":           func(_ *Session, n *SecNonce) error { n.Wipe(); return nil },
+	} {
+		session, nonces := begin(t, key, shares, []byte("m"))
+		pair := nonces[0].pair.Load()
+		if err := use(session, nonces[0]); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		zero := scalar.New()
+		if nonces[0].pair.Load() != nil || pair.hiding.Equal(zero) != 1 || pair.binding.Equal(zero) != 1 {
+			t.Errorf("%s: a secret nonce outlives its use", name)
+		}
 	}
-	if zero := scalar.New(); pair.hiding.Equal(zero) != 1 || pair.binding.Equal(zero) != 1 {
-		t.Fatal("a secret nonce outlived its answer")
+}
+
+func refused(share []byte, err error) error {
+	if err == nil || share != nil {
+		return fmt.Errorf("got %x", share)
 	}
+	return nil
 }
 
 func TestPanicBecomesError(t *testing.T) {
@@ -310,7 +327,7 @@ func shift(t *testing.T, c *Claim, by int) {
 }
 
 func TestRefusals(t *testing.T) {
-	key, _ := deal(t, 3, 2)
+	key, shares := deal(t, 3, 2)
 	for _, ids := range [][]uint16{nil, {1}, {1, 2, 3}, {0, 1}, {2, 1}, {1, 1}, {1, 4}} {
 		if _, err := NewSignerSet(3, 2, ids); err == nil {
 			t.Errorf("set %v is taken", ids)
@@ -324,6 +341,49 @@ func TestRefusals(t *testing.T) {
 	}
 	if _, err := NewKey(3, 4, key.public[:], key.encoded); err == nil {
 		t.Error("a threshold above the number of signers is taken")
+	}
+	if _, err := NewKey(maxSigners+1, 2, key.public[:], key.encoded); err == nil {
+		t.Error("a key of more signers than there are stand-ins for is taken")
+	}
+	session, _ := begin(t, key, shares, nil)
+	for name, nonces := range map[string][]*PubNonce{"no nonces": nil, "one nonce": session.nonces[:1],
+		"three nonces": slices.Concat(session.nonces, session.nonces[:1])} {
+		if _, err := NewSession(key, session.set, nonces, nil); err == nil {
+			t.Errorf("%s for two signers are taken", name)
+		}
+	}
+	for name, ids := range map[string][]uint16{"more signers": {1, 2, 3}, "fewer signers": {1}, "a foreign signer": {1, 4}} {
+		set, err := NewSignerSet(5, len(ids), ids) // of another key
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := NewSession(key, set, slices.Repeat(session.nonces[:1], len(ids)), nil); err == nil {
+			t.Errorf("a set with %s is taken", name)
+		}
+	}
+}
+
+// The last of as many signers as there can be has a stand-in too.
+func TestLastSigner(t *testing.T) {
+	key, shares := deal(t, maxSigners, 1)
+	set, err := NewSignerSet(maxSigners, 1, []uint16{maxSigners})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sec, pub, err := NonceGen(rand.Reader, shares[maxSigners])
+	if err != nil {
+		t.Fatal(err)
+	}
+	session, err := NewSession(key, set, []*PubNonce{pub}, []byte("m"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	share, err := session.Sign(sec, shares[maxSigners], maxSigners)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if sig, err := session.Aggregate([][]byte{share}); err != nil || !ed25519.Verify(key.public[:], []byte("m"), sig) {
+		t.Fatalf("the signature does not verify: %v", err)
 	}
 }
 
@@ -348,6 +408,7 @@ func FuzzParsePubNonce(f *testing.F) {
 	for _, p := range curve.EIGHT_TORSION {
 		b := edwards25519.Encode(p)
 		f.Add(slices.Concat(b[:], pub.Bytes()[32:]))
+		f.Add(slices.Concat(pub.Bytes()[:32], b[:]))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		n, ok := ParsePubNonce(b)
@@ -358,8 +419,10 @@ func FuzzParsePubNonce(f *testing.F) {
 		if !bytes.Equal(n.Bytes(), b) || !bytes.Equal(slices.Concat(h[:], e[:]), b) {
 			t.Fatal("decoding and encoding give other bytes")
 		}
-		if !n.hiding.IsTorsionFree() || n.hiding.IsIdentity() {
-			t.Fatal("a point outside the prime-order group")
+		for _, p := range []*Point{n.hiding, n.binding} {
+			if !p.IsTorsionFree() || p.IsIdentity() || p.Equal(curve.ED25519_BASEPOINT_POINT) == 1 {
+				t.Fatal("a point outside the prime-order group, or one that nobody draws")
+			}
 		}
 	})
 }

@@ -22,7 +22,8 @@ func (k *key) check(meta *types.KeyMetadata, at *replica) error {
 	if len(k.replicas) > 1 && !aws.ToBool(meta.MultiRegion) {
 		return k.fault(keyprovider.WrongKey, describeKey, fmt.Sprintf("regions has %d regions, and this key lives in one: "+
 			"leave regions out, or use a multi-Region key (%s)",
-			len(k.replicas), k.role.create(k.replicas[0].region.name, true)), nil)
+			len(k.replicas), k.role.create(k.replicas[0].region.name, true)),
+			fmt.Errorf("%s: it is no multi-Region key", at.region.name))
 	}
 	if meta.KeyState == types.KeyStateEnabled || meta.KeyState == types.KeyStateUpdating {
 		return nil // while it is updated, its primary Region moves, and it works

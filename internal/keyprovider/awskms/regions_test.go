@@ -278,3 +278,19 @@ func TestOpenGivesUpOnARegion(t *testing.T) {
 		t.Fatal(err)
 	}
 }
+
+// TestEveryFailureSaysWhere: of several regions' failures each is told with its
+// region, also that a key is none for several.
+func TestEveryFailureSaysWhere(t *testing.T) {
+	f, o, _ := replicated(t)
+	p := open(t, o)
+	f.Fault(kmstest.DescribeKey, fault{Region: east, Code: "ThrottlingException"},
+		fault{Region: west, Change: func(out map[string]any) {
+			out["KeyMetadata"].(map[string]any)["MultiRegion"] = false
+		}})
+	err := p.Probe(t.Context())
+	wants(t, err, keyprovider.Throttled, east, "also wrong_key: "+west)
+	if strings.Contains(err.Error(), "nil") {
+		t.Error(err)
+	}
+}

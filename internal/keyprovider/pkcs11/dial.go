@@ -141,13 +141,14 @@ func (p *Provider) establish(ctx context.Context, f *call) error {
 		return p.failed("C_OpenSession", p.tokenName(), err)
 	}
 	c := p.newConn(slot, info, s)
-	if err := c.prepare(ctx, f, s); err != nil {
+	if err := unpanicked(func() error { return c.prepare(ctx, f, s) }); err != nil {
 		_ = m.api.CloseSession(s)
 		return err
 	}
 	p.mu.Lock()
 	p.conn = c
 	p.mu.Unlock()
+	p.o.AfterWrongPIN = false // logins from now on come by themselves, with nobody there
 	p.o.Log.Info("connected to the token", "token", info.Label, "serial", info.SerialNumber, "slot", slot)
 	return nil
 }

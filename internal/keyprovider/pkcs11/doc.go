@@ -47,7 +47,8 @@
 // PIN since the last right one is not logged in to unless Options.AfterWrongPIN
 // says so, which stops a supervisor's restarts from locking it. Many tokens
 // report nothing of the kind, and two processes may look at the same time:
-// Options.Tried stands in for that.
+// Options.Tried stands in for that, and keeps a doubt from one process to the
+// next.
 //
 // PINs and derived values are wiped here. The copies that C code makes of them
 // are freed without wiping, in the binding and in the vendor's library.

@@ -168,3 +168,47 @@ func TestOpeningAgainAndAgain(t *testing.T) {
 	f.release()
 	mustWork(t, mustOpenWith(t, o, f.load))
 }
+
+// TestUnclearOverProcesses: a token that answers a wrong PIN with a code that
+// does not say so is given it twice, by all programs of a node together.
+func TestUnclearOverProcesses(t *testing.T) {
+	f, token, o := pinned(t)
+	dir := t.TempDir()
+	f.fail("C_Login", p11.CKR_GENERAL_ERROR)
+	for range 4 {
+		newProcess()
+		if err := openErr(t, keptIn(dir, o, token.PIN), f); err == nil {
+			t.Fatal("it opens")
+		}
+	}
+	if n := f.count("C_Login"); n != 2 {
+		t.Errorf("the token was given the PIN %d times", n)
+	}
+	f.release()
+	wants(t, openErr(t, keptIn(dir, o, token.PIN), f), keyprovider.PIN, "unlock it")
+	o = keptIn(dir, o, token.PIN)
+	o.AfterWrongPIN = true // frost-worker unlock
+	mustClose(t, mustOpenWith(t, o, f.load))
+	o.AfterWrongPIN = false
+	mustWork(t, mustOpenWith(t, o, f.load))
+}
+
+// TestUnclearOnceThenRight: one doubt does not keep the next program out, and a
+// login forgets it.
+func TestUnclearOnceThenRight(t *testing.T) {
+	f, token, o := pinned(t)
+	o = keptIn(t.TempDir(), o, token.PIN)
+	for range 3 {
+		newProcess()
+		f.failOnce("C_Login", p11.CKR_GENERAL_ERROR)
+		if err := openErr(t, o, f); err == nil {
+			t.Fatal("it opens")
+		}
+		newProcess()
+		p, err := open(t.Context(), o, f.load, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		mustClose(t, p)
+	}
+}

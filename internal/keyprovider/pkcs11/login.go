@@ -71,7 +71,7 @@ func (c *conn) logInOnce(f *call, s session, given *secret.Bytes, turn *pin.Turn
 	}
 	err = p.remember(token, given, err)
 	if turn != nil {
-		turn.Answered(err == nil, keyprovider.ReasonOf(err) == keyprovider.PIN)
+		turn.Answered(aboutPIN(err))
 	}
 	return err
 }

@@ -268,3 +268,45 @@ func TestPINThatWaits(t *testing.T) {
 	}
 	mustWork(t, p)
 }
+
+// TestPersonHasGone: who typed the PIN, or unlocks, answers for the first login
+// and for none that comes by itself later.
+func TestPersonHasGone(t *testing.T) {
+	f, token, o := pinned(t)
+	o.PIN, o.AfterWrongPIN = pinOf(token.PIN), true
+	p := mustOpenWith(t, o, f.load)
+	mustWork(t, p)
+	logins := f.count("C_Login")
+	f.set(func() {
+		f.tokens = func(_ uint, info *p11.TokenInfo) { info.Flags |= p11.CKF_USER_PIN_FINAL_TRY }
+	})
+	f.failOnce("C_Sign", p11.CKR_DEVICE_REMOVED)
+	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
+	wants(t, trySign(t.Context(), p), keyprovider.PIN, "locks at the next one", "frost-worker unlock")
+	if n := f.count("C_Login") - logins; n != 0 {
+		t.Errorf("%d logins at the last try, and nobody there", n)
+	}
+}
+
+// TestTypedPINIsForgotten when the provider closes, the first one too.
+func TestTypedPINIsForgotten(t *testing.T) {
+	h := softhsm.New(t)
+	token, made := provisioned(t, h, "node-0", "")
+	s, asked := made.Section, 0
+	o := keyprovider.Options{AskPIN: func(context.Context) (*secret.Bytes, error) {
+		asked++
+		return secret.New([]byte(token.PIN)), nil
+	}}
+	for want := range 3 {
+		p, err := s.Open(t.Context(), keyprovider.Node{Storage: t.TempDir()}, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := p.Close(); err != nil {
+			t.Fatal(err)
+		}
+		if asked != want+1 {
+			t.Fatalf("asked %d times for %d openings: the PIN outlived Close", asked, want+1)
+		}
+	}
+}

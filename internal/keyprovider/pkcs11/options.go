@@ -26,8 +26,8 @@ type Options struct {
 	// returns fresh bytes, which the provider wipes. It is not asked where the
 	// token needs no login, has its own PIN pad, or is logged in already.
 	PIN func(ctx context.Context) (*secret.Bytes, error)
-	// AfterWrongPIN logs in although there was a wrong PIN since the last right
-	// one. For a person who made sure of the PIN.
+	// AfterWrongPIN logs in for the first time although there was a wrong PIN
+	// since the last right one. For a person who made sure of the PIN.
 	AfterWrongPIN bool
 	// Tried, if not nil, keeps other processes from trying a PIN that the token
 	// refused, and this one from trying theirs. A token with a PIN pad of its

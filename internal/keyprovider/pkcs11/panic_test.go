@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	p11 "github.com/miekg/pkcs11"
 
@@ -63,4 +64,39 @@ func TestPanic(t *testing.T) {
 		t.Errorf("%d sessions are open", n)
 	}
 	mustClose(t, p)
+}
+
+// panicky panics in the midst of making a connection.
+type panicky struct {
+	*faulty
+	now atomic.Bool
+}
+
+func (l *panicky) load(string) (api, error) { return l, nil }
+
+func (l *panicky) FindObjectsInit(s p11.SessionHandle, a []*p11.Attribute) error {
+	if l.now.Load() {
+		panic("nonsense")
+	}
+	return l.faulty.FindObjectsInit(s, a)
+}
+
+// TestPanicWhileConnecting leaves no session behind.
+func TestPanicWhileConnecting(t *testing.T) {
+	f, _, o := pinned(t)
+	l := &panicky{faulty: f}
+	p := mustOpenWith(t, o, l.load)
+	mustWork(t, p)
+	l.now.Store(true)
+	f.failOnce("C_Sign", p11.CKR_DEVICE_REMOVED)
+	wants(t, trySign(t.Context(), p), keyprovider.Unavailable)
+	for range 3 {
+		wants(t, trySign(t.Context(), p), keyprovider.Other, "panic")
+		time.Sleep(dialPause)
+	}
+	if n := f.openSessions(); n != 0 {
+		t.Errorf("%d sessions are left open", n)
+	}
+	l.now.Store(false)
+	eventually(t, "it works again", func() error { return trySign(t.Context(), p) })
 }

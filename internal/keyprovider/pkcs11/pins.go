@@ -12,6 +12,7 @@ import (
 	p11 "github.com/miekg/pkcs11"
 
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/pin"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
@@ -83,6 +84,19 @@ func (p *Provider) remember(token string, pin *secret.Bytes, err error) error {
 		}
 	}
 	return err
+}
+
+// aboutPIN is what programs of the same node are to know of a login.
+func aboutPIN(err error) pin.Answer {
+	switch {
+	case err == nil:
+		return pin.Right
+	case keyprovider.ReasonOf(err) == keyprovider.PIN:
+		return pin.Wrong
+	case isUnclear(err):
+		return pin.Doubt
+	}
+	return pin.Nothing
 }
 
 func isOneOf(err error, values ...p11.Error) bool {

@@ -212,7 +212,8 @@ func (s *Section) options(n keyprovider.Node, o keyprovider.Options) Options {
 		if s.typed == nil {
 			s.typed = &pin.Typed{Ask: o.AskPIN}
 		}
-		options.PIN, options.AfterWrongPIN = s.typed.PIN, true // whoever types it sees what happens
+		options.typed, options.PIN = s.typed, s.typed.PIN
+		options.AfterWrongPIN = true // whoever types it sees what happens
 	}
 	return options
 }
