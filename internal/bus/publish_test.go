@@ -212,9 +212,9 @@ func TestPublishErrors(t *testing.T) {
 			t.Errorf("slot %q was accepted", bad)
 		}
 	}
-	short, cancel := context.WithTimeout(ctx, 100*time.Millisecond)
-	defer cancel()
 	empty := connectTest(t, s.URL(), func(o *Options) { o.Fleet = "empty" })
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	if _, err := empty.Publish(short, deal(t, 0), nil, nil); !errors.Is(err, ErrNoStream) {
 		t.Errorf("no stream: %v", err)
 	}
