@@ -127,6 +127,7 @@ func (b *Board) Unpin(id string) {
 		return
 	}
 	batch.quiet = b.quiet.PushBack(batch)
+	batch.Job, batch.Trace = "", ""
 	for key, v := range batch.values {
 		b.list(batch, key, v)
 	}

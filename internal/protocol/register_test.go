@@ -90,6 +90,28 @@ func TestAnotherGatewayRegisters(t *testing.T) {
 	equal(t, "what is registered", len(f.desk.writes), 0)
 }
 
+// A batch is certified after its job has ended: it is registered all the same, so that
+// its nodes need not offer it for ever.
+func TestCertifiedAfterItsJob(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	f.desk.arrive(f.keygen(1, "alice", "solana", 2), nil)
+	f.drainTasks()
+	for i := range 3 {
+		f.let(i, wire.SlotDeal)
+	}
+	f.desk.do(Tick{f.now.Add(31 * time.Minute)})
+	equal(t, "code", f.desk.result().Code, wire.CodeKeygenFailed)
+	for i := range 3 {
+		f.let(i, wire.SlotCert)
+	}
+	f.desk.timeout(timerRegister)
+	f.flush()
+	equal(t, "keys", f.desk.Keys(), 2)
+	for _, a := range f.nodes {
+		equal(t, "complete", len(a.done), 1)
+	}
+}
+
 // While the register is read a gateway can't tell what is in it.
 func TestNothingIsRegisteredBeforeTheRegisterIsRead(t *testing.T) {
 	f, _ := certifiedJob(t)
