@@ -8,6 +8,7 @@ SEEDS ?= 20000
 FUZZTIME ?= 1m
 BENCH ?= .
 KEYS ?= 1000000
+ONLY ?=
 FASTER ?= 5
 GOLANGCI_VERSION := v2.15.0
 PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
@@ -41,6 +42,9 @@ emulator: $(VENV)/ready ## an imitation of AWS on http://127.0.0.1:5000, to rehe
 
 sim: ## more of the simulator: make sim SEEDS=100000
 	$(GO) test ./test/sim -run TestSeeds -count 1 -timeout 0 -v -seeds $(SEEDS)
+
+mutants: ## take one property after the other away from the code: does its test notice? (20 minutes; ONLY=regexp)
+	$(GO) run ./test/mutants -out bench/mutants.json -only '$(ONLY)'
 
 bench-hsm: devices ## what key hardware costs, with injected latency; writes bench/hsm.json
 	$(GO) test -timeout 30m -run '^$$' -bench . -benchtime 1x ./test/benchhsm -args -out "$(CURDIR)/bench/hsm.json"
@@ -94,4 +98,4 @@ $(VENV)/ready: $(REQUIREMENTS) | setup
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim bench bench-compare bench-save bench-hsm lint fuzz monitoring e2e devices setup clean
+.PHONY: help demo build test test-dkg emulator sim mutants bench bench-compare bench-save bench-hsm lint fuzz monitoring e2e devices setup clean

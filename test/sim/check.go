@@ -18,7 +18,7 @@ type checker struct {
 	points     map[[32]byte]string // coordinates of public nonces: who drew them
 	spentPairs map[string]string   // nonce pair to share
 	certs      map[certKey]certified
-	batches    map[string][]byte // public keys of complete batches
+	batches    map[string][]byte // public keys and commitments of complete batches
 	announced  map[string]string // public key to batch
 	owners     map[string]string // batch to client
 	entries    map[string]bool   // batches that are in the register
@@ -149,7 +149,8 @@ func (c *checker) completed(p *worker, r *record) {
 	if p.liar {
 		return // it fools itself
 	}
-	keys := bytes.Join(r.Batch.PublicKeys, nil)
+	// The shares belong to the commitments: two polynomials can have one public key.
+	keys := append(bytes.Join(r.Batch.PublicKeys, nil), r.Batch.Commitments...)
 	if old, ok := c.batches[r.ID]; !ok {
 		c.batches[r.ID] = keys
 	} else if !bytes.Equal(old, keys) && (c.faithful() || !c.w.plan.lies) {
@@ -158,7 +159,9 @@ func (c *checker) completed(p *worker, r *record) {
 	for _, client := range c.w.clients {
 		for _, j := range client.jobs {
 			if j.signed.Digest(c.w.manifest) == r.Header.Digest {
-				if err := wire.VerifyKeys(c.w.manifest, j.signed, c.w.resultOf(j, r)); err != nil {
+				res := c.w.resultOf(j, r)
+				c.certifiedTogether(res)
+				if err := wire.VerifyKeys(c.w.manifest, j.signed, res); err != nil {
 					c.w.fail(RuleCertificates, "%s completes batch %s: %v", p.name, r.ID, err)
 				}
 				return
@@ -186,12 +189,31 @@ func (w *world) resultOf(j *clientJob, r *record) *wire.Result {
 	return res
 }
 
+// certifiedTogether checks, apart from the program's own check, that the nodes
+// certified one and the same thing.
+func (c *checker) certifiedTogether(r *wire.Result) {
+	for _, b := range r.Batches {
+		var first certified
+		for i, raw := range b.Certificates {
+			cert, ok := decode[wire.Certificate](raw)
+			said := certified{cert.Context, cert.Transcript, cert.Root}
+			if i == 0 {
+				first = said
+			}
+			if !ok || said != first {
+				c.w.fail(RuleCertificates, "batch %s: node %d certified something else than node 0", b.ID, i)
+			}
+		}
+	}
+}
+
 // announces checks the keys of a result.
 func (c *checker) announces(j *clientJob, r *wire.Result) (keys []announcedKey) {
 	if err := wire.VerifyKeys(c.w.manifest, j.signed, r); err != nil {
 		c.w.fail(RuleCertificates, "result of job %s: %v", j.job.ID, err)
 		return nil
 	}
+	c.certifiedTogether(r)
 	suite, _ := wire.ChainSuite(j.job.Chain)
 	for _, k := range r.Keys {
 		id, err := wire.ParseKeyID(k.ID)

@@ -46,6 +46,13 @@ const (
 	LiarReplays     Fault = "liar: replays another session"
 	LiarEquivocates Fault = "liar: equivocates"
 	LiarSilent      Fault = "liar: silent"
+	LiarAhead       Fault = "liar: dates ahead"
+	LiarFloods      Fault = "liar: floods ids"
+	LiarSplits      Fault = "liar: two polynomials with one constant term"
+	LiarWithholds   Fault = "liar: commits and sends no share"
+	LiarStalls      Fault = "liar: answers just before the deadline"
+
+	GatewayOlder Fault = "gateway: an older batch for a new job"
 
 	BrokerDrops     Fault = "broker: drops"
 	BrokerReorders  Fault = "broker: reorders"
@@ -76,9 +83,12 @@ var (
 	}
 	liarFaults = rates{
 		LiarDeal: 0.2, LiarCert: 0.2, LiarCommit: 0.3, LiarShare: 0.3, LiarComplains: 0.05,
-		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1,
+		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1, LiarAhead: 0.05, LiarFloods: 0.05,
 	}
-	brokerFaults = rates{
+	gatewayFaults = rates{GatewayOlder: 0.9}
+	splitFaults   = rates{LiarSplits: 0.9}
+	slowFaults    = rates{LiarWithholds: 0.9, LiarStalls: 0.9}
+	brokerFaults  = rates{
 		BrokerDrops: 0.04, BrokerReorders: 0.08, BrokerReplays: 0.08, BrokerReplaces: 0.04, BrokerJunk: 0.04,
 		BrokerClock: 0.02, BrokerFalseAck: 0.04, BrokerFalseSlot: 0.04,
 	}
@@ -86,7 +96,8 @@ var (
 
 // Faults lists every kind.
 func Faults() (all []Fault) {
-	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults} {
+	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults,
+		gatewayFaults, splitFaults, slowFaults} {
 		all = append(all, r.sorted()...)
 	}
 	return all
@@ -95,7 +106,8 @@ func Faults() (all []Fault) {
 // Profile is a mix of faults.
 type Profile string
 
-// The profiles. In the first three, every job of an honest client must succeed.
+// The profiles. In the first three and with a staller, every job of an honest client
+// must succeed.
 const (
 	Benign   Profile = "benign"
 	Restarts Profile = "restarts"
@@ -104,6 +116,8 @@ const (
 	Liar     Profile = "liar"
 	Broker   Profile = "broker"
 	Chaos    Profile = "chaos"
+	Staller  Profile = "staller" // a node that never fails and holds up what it can
+	Split    Profile = "split"   // a dealer and a broker who show nodes different deals
 )
 
 var profiles = []struct {
@@ -115,9 +129,11 @@ var profiles = []struct {
 	{Restarts, 5, []rates{busFaults, crashFaults, clientFaults}},
 	{Losses, 3, []rates{busFaults, crashFaults, lossFaults}},
 	{Twins, 3, []rates{busFaults, crashFaults, lossFaults, siteFaults}},
-	{Liar, 4, []rates{busFaults, crashFaults, liarFaults}},
+	{Liar, 4, []rates{busFaults, crashFaults, liarFaults, gatewayFaults}},
 	{Broker, 4, []rates{busFaults, crashFaults, siteFaults, brokerFaults}},
-	{Chaos, 2, []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults}},
+	{Chaos, 2, []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults, gatewayFaults}},
+	{Staller, 2, []rates{busFaults, slowFaults, gatewayFaults}},
+	{Split, 2, []rates{busFaults, splitFaults, gatewayFaults}},
 }
 
 // plan is the trouble of one run.
@@ -135,7 +151,7 @@ const faultTime = 25 * time.Second
 // draw chooses a profile, and of each of its faults whether it occurs in this
 // run and how often: runs with few kinds of trouble go deeper than those that
 // have it all.
-func draw(rng *rand.Rand, force Profile, n int) plan {
+func draw(rng *rand.Rand, force Profile, t, n int) plan {
 	total := 0
 	for _, p := range profiles {
 		total += p.weight
@@ -143,15 +159,15 @@ func draw(rng *rand.Rand, force Profile, n int) plan {
 	pick := rng.IntN(total)
 	for _, p := range profiles {
 		if force == p.name || force == "" && pick < p.weight {
-			return p.name.plan(rng, p.mixes, n)
+			return p.name.plan(rng, p.mixes, t, n)
 		}
 		pick -= p.weight
 	}
 	panic("sim: no profile " + string(force))
 }
 
-func (name Profile) plan(rng *rand.Rand, mixes []rates, n int) plan {
-	p := plan{profile: name, rate: rates{}, until: faultTime, liar: -1, lies: name == Broker || name == Chaos}
+func (name Profile) plan(rng *rand.Rand, mixes []rates, t, n int) plan {
+	p := plan{profile: name, rate: rates{}, until: faultTime, liar: -1, lies: name == Broker || name == Chaos || name == Split}
 	for _, mix := range mixes {
 		for _, f := range mix.sorted() {
 			if rng.Float64() < 0.7 {
@@ -159,15 +175,26 @@ func (name Profile) plan(rng *rand.Rand, mixes []rates, n int) plan {
 			}
 		}
 	}
-	if name == Liar || name == Chaos {
+	switch name {
+	case Liar, Chaos:
 		p.liar = rng.IntN(n)
+	case Split:
+		p.liar = rng.IntN(n)
+		p.rate[BrokerReplaces] = 0.2
+	case Staller:
+		if n > t { // the others can do without it
+			p.liar = rng.IntN(n)
+		}
+		if rng.IntN(2) == 0 {
+			p.rate[LiarWithholds] = 1 // for ever
+		}
 	}
 	return p
 }
 
 // benign reports whether every honest job must succeed.
 func (p plan) benign() bool {
-	return p.profile == Benign || p.profile == Restarts || p.profile == Losses
+	return p.profile == Benign || p.profile == Restarts || p.profile == Losses || p.profile == Staller
 }
 
 // sorted lists the faults of a mix by name: maps have no order of their own.

@@ -55,6 +55,10 @@ func newAccess(clients []wire.Client, gateways map[string][]byte) *wire.Access {
 	return a
 }
 
+// signWait is how long a gateway waits for commitments, and then for shares, before
+// the time that an attempt's size needs.
+const signWait = 2 * time.Second
+
 // start begins a life: the machine reads WORK, then takes sign jobs, and
 // key generations once it has read KEYS as well.
 func (g *gateway) start() {
@@ -65,7 +69,7 @@ func (g *gateway) start() {
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
-		CommitWait: 2 * time.Second, ShareWait: 2 * time.Second,
+		CommitWait: signWait, ShareWait: signWait,
 		Address: func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 	})
 	type reading struct {
@@ -250,6 +254,7 @@ func (l *gatewayLife) finish(e protocol.Finish) {
 			return
 		}
 	}
+	l.tempt(e.Result)
 	l.end(e.Token, fmt.Sprintf("finishes (%s %s)", e.Result.Status, e.Result.Code), func() {
 		l.w.check.leaks(l.g.name, "result", payload)
 		if l.w.bus.results[key] == nil {

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"slices"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -12,7 +13,17 @@ import (
 // the node's keys, so its messages are well signed; it minds no slots.
 func (p *worker) lie(slot wire.Slot, body []byte) {
 	w := p.w
-	if w.fault(LiarSilent) {
+	if w.fault(LiarFloods) {
+		p.flood()
+	}
+	switch {
+	case w.fault(LiarSilent), slot.Kind == wire.SlotShare && w.fault(LiarWithholds):
+		return
+	case slot.Kind.Signing() && w.fault(LiarStalls):
+		w.at(p.stall(slot, body), func() { p.say(slot, body) })
+		return
+	case slot.Kind == wire.SlotDeal && w.fault(LiarSplits):
+		p.split(slot, body)
 		return
 	}
 	lie := body
@@ -46,6 +57,10 @@ func (p *worker) lie(slot wire.Slot, body []byte) {
 // say publishes without regard to what stands in the slot.
 func (p *worker) say(slot wire.Slot, body []byte) {
 	w, subject := p.w, slot.String()
+	if now := p.session; w.fault(LiarAhead) {
+		p.session = p.sessionKey(p.m.clock().Add(w.between(3*time.Minute, 1000*time.Hour)))
+		defer func() { p.session = now }()
+	}
 	data := p.session.Seal(w.manifest, subject, body)
 	w.check.sealed(p, slot, body, data, false)
 	w.bus.remember(subject, data)

@@ -78,7 +78,7 @@ func newWorld(cfg Config, seed uint64) *world {
 	if cfg.N > 0 {
 		size = [2]int{cfg.T, cfg.N}
 	}
-	w.plan = draw(w.rng, cfg.Profile, size[1])
+	w.plan = draw(w.rng, cfg.Profile, size[0], size[1])
 	w.bus = newBroker(w)
 	w.check = newChecker(w)
 	w.jobs = &jobQueue{w: w}

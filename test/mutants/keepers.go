@@ -1,0 +1,71 @@
+package main
+
+const (
+	inKeystore = "internal/keystore"
+	inWorker   = "internal/worker"
+	inClient   = "client"
+
+	storeFile   = "internal/worker/store.go"
+	sessionFile = "internal/worker/session.go"
+	pendingFile = "client/pending.go"
+	proofFile   = "client/proof.go"
+	signFile    = "client/sign.go"
+	verifyFile  = "client/verify.go"
+)
+
+// keeperMutants are of the keystore, the worker around the machine, and clients.
+var keeperMutants = []Mutant{
+	edit("the keystore takes another transcript", "internal/keystore/write.go",
+		"h.Transcript != r.Transcript || ", "").
+		killed("a node certifies a batch once", inKeystore, "TestOtherTranscript"),
+	edit("the keystore takes another context", "internal/keystore/write.go", " || h.Context != r.Context", "").
+		killed("a node certifies a batch once", inKeystore, "TestOtherTranscript"),
+	never("any mark completes a batch", "internal/keystore/batch.go", "!s.openComplete(").
+		killed("the file gives no permission to sign", inKeystore, "TestMarkOfAnotherBatch"),
+	edit("a share is not bound to its batch", "internal/keystore/seal.go", "ad = append(ad, header...)", "").
+		killed("a share's owner, index and key are those that were stored", inKeystore, "TestShareOfAnotherHeader"),
+	edit("a share is not bound to its key", "internal/keystore/seal.go",
+		"return append(ad, public...)", "return ad[:len(ad)+0*len(public)]").
+		killed("a share's owner, index and key are those that were stored", inKeystore, "TestShareOfAnotherKey"),
+
+	never("incomplete batches sign", storeFile, "!k.Complete").
+		killed("no key signs without n certificates", inWorker, "TestIncompleteKeyIsNotLoaded"),
+	edit("a certificate goes out before the share is stored", storeFile,
+		"w.written(w.store.Certify(w.record(e.Record)))", "error(nil)").
+		killed("a certified share is on the disk", inWorker, "TestRestartBetweenStoreAndCertificate"),
+	edit("a refused device's session key stays", sessionFile, "s.current = nil\n\ts.revoke()", "s.revoke()").
+		killed("a node whose device was taken away says nothing more", inWorker, "TestDroppedSession"),
+	edit("what a refused device sealed stays", sessionFile, "s.current = nil\n\ts.revoke()", "s.current = nil").
+		killed("a node whose device was taken away says nothing more", inWorker, "TestSealedBeforeRefusal"),
+	never("a worker starts with another identity", "internal/worker/keys.go", "!bytes.Equal(card.Identity,").
+		killed("a node's device is the manifest's", inWorker, "TestCheckCard"),
+	never("a worker starts with another encryption key", "internal/worker/keys.go", "!bytes.Equal(card.Encryption,").
+		killed("a node can open its boxes", inWorker, "TestCheckCard"),
+
+	never("a client takes another job's result", pendingFile, "!bytes.Equal(r.Digest, j.digest[:])").
+		killed("a result answers one job", inClient, "TestIgnored"),
+	never("a client takes another publication's rejection", pendingFile, "!bytes.Equal(r.Rejected, j.Signature)").
+		killed("nobody's forged job ends the client's own", inClient, "TestIgnored"),
+	edit("a client takes keys without proof", proofFile,
+		"wire.VerifyKeys(m, signed, r); err != nil", "wire.VerifyKeys(m, signed, r); err != nil && false").
+		killed("all n nodes certified a client's keys", inClient, "TestUnproven"),
+	edit("a client takes an older batch", resultFile, "cert.Context != ctx || ", "").
+		killed("an older batch does not answer a new job", inClient, "TestOlderBatchOfTheSameClient"),
+	never("a client takes another address", proofFile, "k.Address != address").
+		killed("an address is of its key", inClient, "TestUnproven"),
+	never("a client takes another fleet's answers", proofFile, "!bytes.Equal(r.Manifest, want[:])").
+		killed("a result is of the client's fleet", inClient, "TestUnprovenSignatures"),
+	edit("a client takes signatures unverified", signFile,
+		"want[i].Message, s.Signature); err != nil", "want[i].Message, s.Signature); err != nil && false").
+		killed("a client's signatures verify", inClient, "TestUnprovenSignatures"),
+	edit("a client takes another key's signatures", signFile,
+		"s.PublicKey); err != nil", "s.PublicKey); err != nil && false").
+		killed("a signature is by the key that was asked", inClient, "TestUnprovenSignatures"),
+	edit("a client forgets its script root", verifyFile,
+		"TaprootOutputKey(it.PublicKey, it.ScriptRoot)", "TaprootOutputKey(it.PublicKey, nil)").
+		killed("the output key commits to the client's scripts", inClient, "TestUnprovenSignatures"),
+	edit("a client takes keys of small order", verifyFile, "case smallOrder(publicKey):", "case false:").
+		killed("not everybody can sign for a key", inClient, "TestEd25519Speccheck"),
+	edit("a client takes nonces of small order", verifyFile, "case smallOrder(signature[:32]):", "case false:").
+		killed("Solana takes a client's signatures", inClient, "TestEd25519Speccheck"),
+}

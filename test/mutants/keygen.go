@@ -1,0 +1,110 @@
+package main
+
+const (
+	inFrost = "internal/frost"
+	inBoard = "internal/board"
+
+	batchFile     = "internal/board/batch.go"
+	boardFile     = "internal/board/board.go"
+	checkFile     = "internal/frost/dkg_check.go"
+	cryptFile     = "internal/frost/dkg_crypt.go"
+	openFile      = "internal/frost/dkg_open.go"
+	sharesFile    = "internal/frost/dkg_shares.go"
+	curveFile     = "internal/frost/edwards25519/edwards25519.go"
+	dealFile      = "internal/protocol/dkg_deal.go"
+	dealerFile    = "internal/protocol/dealer.go"
+	finishFile    = "internal/protocol/dkg_finish.go"
+	directoryFile = "internal/protocol/directory.go"
+	nodeFile      = "internal/protocol/node.go"
+)
+
+// keygenMutants are of key generation: the mathematics, the log of it, and both
+// machines.
+var keygenMutants = []Mutant{
+	// Proofs and shares.
+	edit("a proof of knowledge names no dealer", cryptFile,
+		"uint32Bytes(dealer), uint32Bytes(key)", "uint32Bytes(key)").
+		killed("no dealer repeats another's proof", inFrost, "TestLiesAreBlamed"),
+	edit("a proof of knowledge names no key", cryptFile,
+		"uint32Bytes(dealer), uint32Bytes(key)", "uint32Bytes(dealer)").
+		killed("a proof is of one key", inFrost, "TestLiesAreBlamed"),
+	edit("a proof of knowledge names no batch", cryptFile,
+		"p.Context[:],\n\t\tuint32Bytes(dealer), uint32Bytes(key)",
+		"p.Context[:0],\n\t\tuint32Bytes(dealer), uint32Bytes(key)").
+		killed("a proof is of one batch", inFrost, "TestLiesAreBlamed"),
+	edit("proofs of knowledge are not checked", openFile,
+		"s.checkProofs(w); err != nil", "s.checkProofs(w); err != nil && false").
+		killed("a dealer knows what it deals", inFrost, "TestLiesAreBlamed"),
+	edit("shares are not checked", sharesFile, "if s.allHold(", "if true || s.allHold(").
+		killed("a node's share is of the certified key", inFrost, "TestWrongShares"),
+	never("the sum may be the identity", openFile, "s.isIdentity(&s.sums[m])").
+		killed("the identity is no key", inFrost, "TestIdentitySum"),
+	never("another host key is taken", openFile, "[32]byte(own.PublicKey().Bytes()) !=").
+		killed("a node with the wrong key blames nobody", inFrost, "TestCallersMistakes"),
+
+	// Batch weights.
+	edit("all batch weights are one", checkFile, "w.read(b[:])", "b[0] = 1").
+		killed("errors of two equations do not cancel out", inFrost, "TestErrorsDoNotCancel"),
+	edit("batch weights don't depend on the deals", checkFile,
+		"parts = append(parts, s.digests[i][:], d.Shares[index])", "_, _ = i, d").
+		killed("the weights are drawn after the deals", inFrost, "TestDealerWhoKnowsTheWeights"),
+	edit("batch weights don't depend on the node's shares", checkFile,
+		"s.digests[i][:], d.Shares[index]", "s.digests[i][:], d.Shares[index][:0]").
+		killed("the weights are drawn after the boxes", inFrost, "TestDealerWhoKnowsTheWeights"),
+	edit("dealers can compute the batch weights", checkFile, "{host[:], s.Context[:]", "{s.Context[:]").
+		killed("no dealer can compute the weights", inFrost, "TestDealersCannotComputeWeights"),
+	edit("batch weights have eight bits", checkFile, "var b [16]byte", "var b [1]byte").
+		killed("the weights have 128 bits", inFrost, "TestWeightsAreWide"),
+
+	// Points.
+	never("points of mixed order are taken", curveFile, "!isTorsionFreeVartime(p)").
+		killed("points are of prime order", "internal/frost/edwards25519", "TestDecodePoint"),
+	edit("dealt points keep their torsion", curveFile, "\tp.MulByCofactor(p)\n", "").
+		killed("dealt points are of prime order", inFrost, "TestMixedOrderIsHarmless"),
+	never("the base point is taken for a nonce", "internal/frost/rfc9591/nonce.go",
+		"(*p).Equal(curve.ED25519_BASEPOINT_POINT) == 1").
+		killed("no nonce is known to everybody", "internal/frost/rfc9591", "TestPubNonceRefusesBadPoints"),
+
+	// The log.
+	never("any certificates finish a batch", batchFile, "!v.certificate.Agrees(first)").
+		killed("all nodes certify the same", inBoard, "TestBatch"),
+	edit("a certificate may be of another batch", batchFile,
+		"wire.ShortID(v.certificate.Context) != slot.ID", "false").
+		killed("a slot's certificate is of its batch", inBoard, "TestJunk"),
+	edit("a deal's header need not be the batch's", batchFile,
+		"|| wire.ShortID(h.Context(m)) != id", "|| len(id) == 0").
+		killed("a header is the preimage of its batch's id", inBoard, "TestHeaderIsProvenByTheID"),
+	edit("any later message replaces a slot's value", batchFile,
+		"v != nil && v.seq <= seq", "v != nil && v.seq == seq").
+		killed("a slot's value is the first in the log", inBoard, "TestLowestSequenceWins"),
+	edit("a node may fill the board", boardFile,
+		"for b.used[node] > b.quota {", "for b.bytes > b.quota*len(b.used) {").
+		killed("a node's flood drops nobody else's messages", inBoard, "TestFloodOfOneNode"),
+	edit("nothing is evicted", boardFile, "for b.used[node] > b.quota {", "for b.used[node] > 1<<60 {").
+		killed("the board's memory is bounded", inBoard, "TestFloodOfOneNode"),
+	edit("a second deal counts after an eviction", boardFile, "false, true // what", "false, false // what").
+		killed("an evicted value's slot is read again", inBoard, "TestSecondDealAfterEviction"),
+
+	// Workers.
+	never("a node deals again after a restart", dealFile, "log.Has(wire.SlotDeal, n.cfg.Index)").
+		killed("a node deals once in a batch", inProtocol, "TestRestartAfterDealing"),
+	never("the own deal is not compared", dealFile, "ownDeal(raw[cfg.Index]) != own").
+		killed("a node certifies with the deal that it made", inProtocol, "TestOwnDealReplaced"),
+	never("the own certificate's transcript is not compared", finishFile, "stored && e.Transcript != certified").
+		killed("stored shares are of the certified keys", inProtocol, "TestCertifiedBySecondProcess"),
+	edit("an abort ends what was certified", dealerFile,
+		"b.phase > dkgIdle && b.phase < dkgCertifying", "b.phase > dkgIdle").
+		killed("a node that certified waits for the others", inProtocol, "TestAbortAfterCertifying"),
+	never("a rebuilt key's root is not compared", finishFile, "record.Root != e.Root").
+		killed("rebuilt keys are the certified ones", inProtocol, "TestCertifiedRootIsHeldAgainstTheDeals"),
+	never("own clock's expiry is not looked at", nodeFile, "n.now.After(").
+		killed("no broker's clock revives a job", inProtocol, "TestTasksAreChecked"),
+
+	// Gateways.
+	never("false certificates are not noticed", "internal/board/batch.go", "v.certificate.Transcript != transcript").
+		killed("who certifies other deals is named", inProtocol, "TestFalseCertificateIsBlamed"),
+	never("a node completes on a head alone", finishFile, "!e.Whole()").
+		killed("the register has all of a batch before it is used", inProtocol, "TestGatewayEndsBeforeTheEntry"),
+	never("the gateway does not compare the root", directoryFile, "err == nil && wire.KeyRoot").
+		killed("announced keys are the certified ones", inProtocol, "TestCertifiedRootIsHeldAgainstTheDeals"),
+}
