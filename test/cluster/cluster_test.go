@@ -49,6 +49,7 @@ type operator struct {
 	t     *testing.T
 	bin   string
 	dir   string // where commands run
+	env   []string
 	ports *strings.Replacer
 	http  int // port of the gateway's health and metrics; the nodes' follow
 	nats  int // port of the first server
@@ -67,6 +68,9 @@ func newOperator(t *testing.T) *operator {
 	for i := range 3 {
 		pairs = append(pairs, fmt.Sprint(":", 4222+i), fmt.Sprint(":", nats+i))
 	}
+	for i := range 4 {
+		pairs = append(pairs, fmt.Sprint(":", 4000+i), fmt.Sprint(":", http+i))
+	}
 	o.ports = strings.NewReplacer(append(pairs, " --cluster 3",
 		fmt.Sprintf(" --cluster 3 --bus-port %d --route-port %d --server-port %d", nats, routes, http))...)
 	return o
@@ -76,7 +80,7 @@ func newOperator(t *testing.T) *operator {
 func (o *operator) command(line string) *exec.Cmd {
 	cmd := exec.Command("bash", "-euo", "pipefail", "-c", o.ports.Replace(line))
 	cmd.Dir = o.dir
-	cmd.Env = append(os.Environ(), "PATH="+o.bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(append(os.Environ(), "PATH="+o.bin+":"+os.Getenv("PATH")), o.env...)
 	return cmd
 }
 
@@ -156,6 +160,17 @@ func (p *terminal) awaits(text string) {
 		}
 		return nil
 	})
+}
+
+// runs reports whether the program has not ended yet.
+func (p *terminal) runs() bool {
+	select {
+	case err := <-p.ended:
+		p.ended <- err
+		return false
+	default:
+		return true
+	}
 }
 
 // stop ends the program with a signal, and wants it to do so in order.
