@@ -144,40 +144,33 @@ func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header 
 
 // Log is what Read reads: a *bus.Bus.
 type Log interface {
-	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
+	ReadAll(ctx context.Context, stream bus.Stream, fn func(bus.Message) error) error
 }
 
 // Read hands every whole entry of KEYS to f, once. It reads KEYS a second time for
 // entries whose deals came before their heads.
 func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (Summary, error) {
 	c := NewCollector(m)
-	var sum Summary
+	dropped, err := 0, error(nil)
 	for pass := range 2 {
-		for next, more := uint64(1), true; more; {
-			var messages []bus.Message
-			var err error
-			if messages, more, err = l.Part(ctx, bus.Keys, next, "entry.>"); err != nil {
-				return c.Summary(), err
+		err = l.ReadAll(ctx, bus.Keys, func(msg bus.Message) error {
+			entry, head := wire.IsEntry(msg.Subject)
+			if !entry {
+				return nil
 			}
-			for _, msg := range messages {
-				next = msg.Seq + 1
-				_, head := wire.IsEntry(msg.Subject)
-				if e, err := c.Put(head, msg.Data); err == nil && e != nil {
-					if err := f(e); err != nil {
-						return c.Summary(), err
-					}
-				}
+			if e, err := c.Put(head, msg.Data); err == nil && e != nil {
+				return f(e)
 			}
+			return nil
+		})
+		if pass == 0 {
+			dropped = c.Summary().Dropped
 		}
-		if dropped := sum.Dropped; pass == 0 {
-			sum = c.Summary()
-		} else {
-			sum = c.Summary()
-			sum.Dropped = dropped // the same ones once more
-		}
-		if sum.Partial == 0 {
+		if err != nil || c.Summary().Partial == 0 {
 			break
 		}
 	}
-	return sum, nil
+	sum := c.Summary()
+	sum.Dropped = dropped // by the second pass they were counted once more
+	return sum, err
 }

@@ -78,6 +78,10 @@ func (f *follower) follow(line string) {
 	case assignment.MatchString(line):
 		name := assignment.FindStringSubmatch(line)[1]
 		f.env = append(f.env, name+"="+f.run(line+`; printf %s "$`+name+`"`))
+	case strings.HasPrefix(line, "kill ") && strings.Contains(line, "nats/"):
+		f.run(line)
+		server := running(f.t, f.servers, regexp.MustCompile(`nats/nats-\d`).FindString(line))
+		server.ended <- <-server.ended // whoever waits sees it end
 	default:
 		f.run(line)
 	}
