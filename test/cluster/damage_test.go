@@ -103,6 +103,7 @@ func blockBytes(t *testing.T, folder string) (n int64) {
 func TestSilentDamage(t *testing.T) {
 	r := rehearse(t)
 	r.end("nats-2")
+	r.awaitReplicas(2)
 	flip(t, filepath.Join(r.dir, "nats/nats-2", keysFolder), func(block []byte) int { return record(block, 2) + 200 })
 	r.follow("(cd nats/nats-2 && nats-server -c server.conf)")
 	r.awaitReplicas(3)
@@ -115,4 +116,32 @@ func TestSilentDamage(t *testing.T) {
 	r.remove("node1/data")
 	r.follow("frost-worker run --config node1/node.toml")
 	r.signWithout("node0")
+}
+
+// TestServersLost: one of three machines with a NATS server is lost, then two at once.
+func TestServersLost(t *testing.T) {
+	r := rehearse(t)
+	r.section("### Back up")
+	r.loseServers(2, "nats-2")
+	r.signWithAll("keys.jsonl")
+	r.section("#### One of three")
+	r.loseServers(0, "nats-2", "nats-3")
+	r.section("#### Two of three")
+	r.loseServers(2, "nats-1") // the one that was there from the beginning
+	r.signWithAll("keys.jsonl", "solana.jsonl")
+	out := r.run("frostctl register export all.register --manifest manifest.json $NATS")
+	if !strings.Contains(out, "2 batches with 20 keys") {
+		t.Error(out)
+	}
+}
+
+// loseServers ends servers for good and waits until the gateway has noticed that so many
+// good copies are left; none counts without a leader.
+func (r *recovery) loseServers(left int, names ...string) {
+	r.t.Helper()
+	for _, name := range names {
+		running(r.t, r.servers, name).kill()
+		r.remove("nats/" + name)
+	}
+	r.awaitReplicas(left)
 }

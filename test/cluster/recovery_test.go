@@ -165,3 +165,62 @@ func TestRestoreANode(t *testing.T) {
 	r.signWithout("node2")
 	r.run("frostctl keygen --config client.toml --chain bitcoin --count 1")
 }
+
+// refuses wants every key of a file to be unknown.
+func (r *recovery) refuses(file string) {
+	r.t.Helper()
+	for _, id := range r.keyIDs(file)[:1] {
+		out, err := r.command(fmt.Sprintf("frostctl sign --config client.toml --keys %s --key %s --message %s",
+			file, id, strings.Repeat("5a", 32))).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "unknown_key") {
+			r.t.Errorf("%s of %s: %v, %s", id, file, err, out)
+		}
+	}
+}
+
+// TestRestoreABackup: KEYS is lost at all servers, and all nodes' disks but one that
+// turns up later. The backup is older than some keys.
+func TestRestoreABackup(t *testing.T) {
+	r := rehearse(t)
+	r.section("### Back up")
+	r.run("frostctl keygen --config client.toml --chain bitcoin --count 10 --out newer.jsonl")
+	r.signWithAll("newer.jsonl")
+	r.killServers()
+	r.endPrograms()
+	r.rename("node2/data", "saved")
+	r.remove("nats/nats-*/jetstream", "node0/data", "node1/data")
+	r.section("### Restore a backup")
+	r.section("#### Start the fleet again")
+	r.signWithAll("keys.jsonl", "solana.jsonl")
+	r.refuses("newer.jsonl")
+	node := running(t, r.programs, "node2/")
+	node.stop(syscall.SIGTERM)
+	r.remove("node2/data")
+	r.rename("saved", "node2/data")
+	r.section("#### Keys newer than the backup")
+	r.follow(node.line)
+	r.signWithAll("keys.jsonl", "solana.jsonl", "newer.jsonl")
+	node = running(t, r.programs, "node2/")
+	node.stop(syscall.SIGTERM) // the others have their shares of all keys
+	r.signWithAll("newer.jsonl")
+}
+
+// TestReplaceAGateway: the only gateway's machine is lost, twice, while a job is there.
+func TestReplaceAGateway(t *testing.T) {
+	r := rehearse(t)
+	r.section("### Back up")
+	for _, heading := range []string{"#### With its key", "#### With a new key"} {
+		r.lose("gateway")
+		signing := r.open("frostctl sign $PROBE")
+		r.section(heading)
+		if err := <-signing.ended; err != nil {
+			t.Errorf("the job that waited: %v, %s", err, signing.said())
+		}
+		signing.ended <- nil
+		r.signWithAll("keys.jsonl", "solana.jsonl")
+	}
+	for _, name := range []string{"node0/", "node1/", "node2/"} {
+		running(t, r.programs, name).awaits("gateway gateway1 was added")
+	}
+	r.run("frostctl keygen --config client.toml --chain bitcoin --count 1")
+}
