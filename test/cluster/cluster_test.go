@@ -90,9 +90,12 @@ func (o *operator) run(line string) string {
 	cmd := o.command(line)
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
+	if err := cmd.Start(); err != nil {
+		o.t.Fatal(err)
+	}
 	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	defer timer.Stop()
-	if err := cmd.Run(); err != nil {
+	if err := cmd.Wait(); err != nil {
 		o.t.Fatalf("%s: %v\n%s%s", line, err, out.String(), errs.String())
 	}
 	return out.String()
