@@ -21,8 +21,23 @@ func newBusCommand() *cobra.Command {
 	cmd.AddCommand(
 		newStreamsCommand("apply", "Create or update the fleet's streams (administrator)", (*bus.Bus).Apply),
 		newStreamsCommand("check", "Compare the fleet's streams with their declaration", (*bus.Bus).Check),
+		newMirrorCommand(),
 		newBusServeCommand(),
 	)
+	return cmd
+}
+
+func newMirrorCommand() *cobra.Command {
+	var domain string
+	cmd := newStreamsCommand("mirror", "Keep a copy of KEYS on NATS servers elsewhere (administrator)",
+		func(b *bus.Bus, ctx context.Context) error { return b.Mirror(ctx, domain) })
+	cmd.Use += " --domain NAME"
+	cmd.Long = `Mirror creates KEYS as a mirror of the fleet's KEYS, on NATS servers that a leaf node
+connects to the fleet's. Should these be lost, bus apply on the mirror's servers
+makes it the register.`
+	cmd.Example += " --domain main"
+	cmd.Flags().StringVar(&domain, "domain", "", "JetStream domain of the fleet's servers, as this one's leaf node sees it")
+	_ = cmd.MarkFlagRequired("domain")
 	return cmd
 }
 
@@ -42,6 +57,9 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 			err := withBus(cmd, o, limit, limit, func(ctx context.Context, b *bus.Bus) error { return run(b, ctx) })
 			if err != nil {
 				return err
+			}
+			if use == "mirror" {
+				return say(cmd, map[string]any{"fleet": o.Fleet, "mirror": true}, "KEYS of fleet %s is a mirror here\n", o.Fleet)
 			}
 			declared := map[string]any{"fleet": o.Fleet, "as_declared": true}
 			return say(cmd, declared, "the streams of fleet %s are as declared\n", o.Fleet)

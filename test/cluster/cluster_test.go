@@ -32,12 +32,13 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// programs builds the fleet's programs, and nats-server from the module.
+// programs builds the fleet's programs, and NATS's own from their modules.
 var programs = sync.OnceValues(func() (bin string, err error) {
 	if bin, err = fleettest.Build(); err != nil {
 		return "", err
 	}
-	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", bin, "github.com/nats-io/nats-server/v2")
+	cmd := exec.Command("go", "build", "-ldflags=-w", "-o", bin+"/", "github.com/nats-io/nats-server/v2",
+		"github.com/nats-io/nkeys/nk")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("%w: %s", err, out)
 	}
@@ -68,6 +69,8 @@ func newOperator(t *testing.T) *operator {
 	for i := range 3 {
 		pairs = append(pairs, fmt.Sprint(":", 4222+i), fmt.Sprint(":", nats+i))
 	}
+	standby := freeport.Range(t, 2)
+	pairs = append(pairs, ":4250", fmt.Sprint(":", standby), ":7422", fmt.Sprint(":", standby+1))
 	for i := range 4 {
 		pairs = append(pairs, fmt.Sprint(":", 4000+i), fmt.Sprint(":", http+i))
 	}

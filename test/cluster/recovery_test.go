@@ -2,9 +2,11 @@ package cluster_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,11 +18,18 @@ type recovery struct {
 	page string
 }
 
-// rehearse starts the page's fleet, with keys of both chains.
-func rehearse(t *testing.T) *recovery {
+// unstarted is about to begin with the page.
+func unstarted(t *testing.T) *recovery {
 	t.Helper()
 	r := &recovery{follower: follower{operator: newOperator(t)}, page: page(t, "operations.md")}
 	r.byHand = map[string]func(){"# end the gateways and the workers": r.endPrograms}
+	return r
+}
+
+// rehearse starts the page's fleet, with keys of both chains.
+func rehearse(t *testing.T) *recovery {
+	t.Helper()
+	r := unstarted(t)
 	r.section("### Rehearse")
 	r.run("frostctl keygen --config client.toml --chain solana --count 10 --out solana.jsonl")
 	return r
@@ -222,5 +231,33 @@ func TestReplaceAGateway(t *testing.T) {
 	for _, name := range []string{"node0/", "node1/", "node2/"} {
 		running(t, r.programs, name).awaits("gateway gateway1 was added")
 	}
+	r.run("frostctl keygen --config client.toml --chain bitcoin --count 1")
+}
+
+// TestPromoteAMirror: all three servers are lost, and the fleet goes on with a mirror of
+// KEYS on a fourth one, whose user could read KEYS and nothing else.
+func TestPromoteAMirror(t *testing.T) {
+	r := unstarted(t)
+	lines := commands(section(t, r.page, "### Keep a mirror"))
+	files := slices.IndexFunc(lines, func(l string) bool { return strings.HasPrefix(l, "(") })
+	start := commands(section(t, r.page, "### Rehearse"))
+	for _, line := range slices.Concat(start[:2], lines[:files], start[2:], lines[files:]) {
+		r.follow(line)
+	}
+	r.run("frostctl keygen --config client.toml --chain solana --count 10 --out solana.jsonl")
+	await(t, "the mirror", func() error {
+		out := r.run("rm -f m && frostctl register export m --manifest manifest.json $STANDBY")
+		if !strings.Contains(out, "2 batches with 20 keys") {
+			return errors.New(out)
+		}
+		return nil
+	})
+	for _, s := range r.servers[:3] {
+		s.kill()
+	}
+	r.remove("nats/nats-*")
+	r.section("### Promote a mirror")
+	r.section("#### Start the fleet again")
+	r.signWithAll("keys.jsonl", "solana.jsonl")
 	r.run("frostctl keygen --config client.toml --chain bitcoin --count 1")
 }
