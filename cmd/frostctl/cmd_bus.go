@@ -36,7 +36,7 @@ func newMirrorCommand() *cobra.Command {
 connects to the fleet's. Should these be lost, bus apply on the mirror's servers
 makes it the register.`
 	cmd.Example += " --domain main"
-	cmd.Flags().StringVar(&domain, "domain", "", "JetStream domain of the fleet's servers, as this one's leaf node sees it")
+	cmd.Flags().StringVar(&domain, "domain", "", "JetStream domain of the fleet's servers")
 	_ = cmd.MarkFlagRequired("domain")
 	return cmd
 }
@@ -59,7 +59,8 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 				return err
 			}
 			if use == "mirror" {
-				return say(cmd, map[string]any{"fleet": o.Fleet, "mirror": true}, "KEYS of fleet %s is a mirror here\n", o.Fleet)
+				mirror := map[string]any{"fleet": o.Fleet, "mirror": true}
+				return say(cmd, mirror, "KEYS of fleet %s is a mirror here\n", o.Fleet)
 			}
 			declared := map[string]any{"fleet": o.Fleet, "as_declared": true}
 			return say(cmd, declared, "the streams of fleet %s are as declared\n", o.Fleet)

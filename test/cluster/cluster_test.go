@@ -70,7 +70,8 @@ func newOperator(t *testing.T) *operator {
 		pairs = append(pairs, fmt.Sprint(":", 4222+i), fmt.Sprint(":", nats+i))
 	}
 	standby := freeport.Range(t, 2)
-	pairs = append(pairs, ":4250", fmt.Sprint(":", standby), ":7422", fmt.Sprint(":", standby+1))
+	pairs = append(pairs, ":4250", fmt.Sprint(":", standby), ":7422", fmt.Sprint(":", standby+1),
+		"--port 4222", fmt.Sprint("--port ", nats))
 	for i := range 4 {
 		pairs = append(pairs, fmt.Sprint(":", 4000+i), fmt.Sprint(":", http+i))
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -104,7 +105,8 @@ func TestSilentDamage(t *testing.T) {
 	r := rehearse(t)
 	r.end("nats-2")
 	r.awaitReplicas(2)
-	flip(t, filepath.Join(r.dir, "nats/nats-2", keysFolder), func(block []byte) int { return record(block, 2) + 200 })
+	flip(t, filepath.Join(r.dir, "nats/nats-2", keysFolder),
+		func(block []byte) int { return record(block, 2) + 200 }) // within a message
 	r.follow("(cd nats/nats-2 && nats-server -c server.conf)")
 	r.awaitReplicas(3)
 	out := r.run("frostctl register export keys.register --manifest manifest.json --credentials nats/administrator.nk " +
@@ -144,4 +146,35 @@ func (r *recovery) loseServers(left int, names ...string) {
 		r.remove("nats/" + name)
 	}
 	r.awaitReplicas(left)
+}
+
+// TestDamagedEmbedded: the only copy of KEYS is damaged, and the gateway with the server
+// never starts. It says so, ends when it is told to, and a node's disk has the register.
+func TestDamagedEmbedded(t *testing.T) {
+	r := unstarted(t)
+	r.run(fmt.Sprintf("frostctl fleet init fleet --name main --bus-port %d --server-port %d", r.nats, r.http))
+	r.dir = filepath.Join(r.dir, "fleet")
+	start := commands(section(t, r.page, "### Rehearse"))
+	workers := slices.IndexFunc(start, func(l string) bool { return strings.HasPrefix(l, "frost-worker ") })
+	for _, line := range start[workers:] {
+		r.follow(line)
+	}
+	gateway := running(t, r.programs, "gateway/")
+	gateway.stop(syscall.SIGTERM)
+	flip(t, filepath.Join(r.dir, "gateway/bus/jetstream/$G/streams/FROST_MAIN_KEYS"),
+		func(block []byte) int { return record(block, 2) + 4 + 4 })
+	r.follow(gateway.line)
+	running(t, r.programs, "gateway/").awaits("embedded NATS server is still starting")
+	r.byHand["# end the gateways and the workers"] = func() {
+		for _, p := range r.programs {
+			if p.runs() {
+				_ = p.cmd.Process.Signal(syscall.SIGTERM)
+				p.ended <- <-p.ended
+			}
+		}
+	}
+	r.byHand["# end frostctl bus serve"] = func() { running(t, r.servers, "bus serve").stop(syscall.SIGTERM) }
+	r.section("#### The embedded server")
+	r.section("#### Start the fleet again")
+	r.signWithAll("keys.jsonl")
 }

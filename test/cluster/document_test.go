@@ -59,8 +59,8 @@ func (f *reader) firstReload() {
 	for _, s := range append(f.servers[:1:1], f.servers[2:]...) { // the second was killed
 		s.awaits("Reloaded server configuration")
 	}
-	cmd := f.command("frostctl bus check --fleet main --nodes 3 --credentials clients/treasury/client.nk --tls-ca ca.crt " +
-		"--url tls://127.0.0.1:4222 --timeout 2s")
+	cmd := f.command("frostctl bus check --fleet main --nodes 3 --credentials clients/treasury/client.nk " +
+		"--tls-ca ca.crt --url tls://127.0.0.1:4222 --timeout 2s")
 	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(string(out), "nothing answers there") {
 		f.t.Errorf("one reload is enough for a new account now, the page can say so: %v %s", err, out)
 	}

@@ -71,7 +71,7 @@ func (f *follower) follow(line string) {
 		do()
 	case strings.HasPrefix(line, "cd "):
 		f.dir = filepath.Join(f.dir, strings.TrimPrefix(line, "cd "))
-	case strings.HasPrefix(line, "("):
+	case strings.HasPrefix(line, "("), strings.HasPrefix(line, "frostctl bus serve "):
 		f.servers = append(f.servers, f.open(line))
 	case strings.Contains(line, " run --config "):
 		f.programs = append(f.programs, f.open(line))
