@@ -54,9 +54,9 @@ func (o *registerOptions) connected(cmd *cobra.Command, f func(*wire.Manifest, *
 		return err
 	}
 	o.bus.Fleet, o.bus.Nodes, o.bus.Name = m.Fleet, m.N, "frostctl"
-	dialling, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
+	dialling, cancel := context.WithTimeout(cmd.Context(), busTimeout) // servers may have been started a moment ago
 	defer cancel()
-	stop := waiting(cmd, dialTimeout)
+	stop := waiting(cmd, busTimeout)
 	b, err := bus.Connect(dialling, o.bus)
 	stop()
 	if err != nil {

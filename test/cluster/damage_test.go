@@ -165,14 +165,7 @@ func TestDamagedEmbedded(t *testing.T) {
 		func(block []byte) int { return record(block, 2) + 4 + 4 })
 	r.follow(gateway.line)
 	running(t, r.programs, "gateway/").awaits("embedded NATS server is still starting")
-	r.byHand["# end the gateways and the workers"] = func() {
-		for _, p := range r.programs {
-			if p.runs() {
-				_ = p.cmd.Process.Signal(syscall.SIGTERM)
-				p.ended <- <-p.ended
-			}
-		}
-	}
+	r.byHand["# end the gateways and the workers"] = r.endAll
 	r.byHand["# end frostctl bus serve"] = func() { running(t, r.servers, "bus serve").stop(syscall.SIGTERM) }
 	r.section("#### The embedded server")
 	r.section("#### Start the fleet again")

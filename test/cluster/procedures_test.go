@@ -2,6 +2,8 @@ package cluster_test
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -108,4 +110,38 @@ func TestPromoteAMirror(t *testing.T) {
 	r.section("#### Start the fleet again")
 	r.signWithAll("keys.jsonl", "solana.jsonl")
 	r.run("frostctl keygen --config client.toml --chain bitcoin --count 1")
+}
+
+// TestOlderStores: the disks of all servers go back to what they were before some keys.
+func TestOlderStores(t *testing.T) {
+	r := rehearse(t)
+	for _, s := range r.servers {
+		s.stop(syscall.SIGTERM)
+	}
+	for _, s := range []string{"1", "2", "3"} {
+		from, to := filepath.Join(r.dir, "nats/nats-"+s+"/jetstream"), filepath.Join(r.dir, "snapshots", s)
+		if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.startServers()
+	r.run("frostctl keygen --config client.toml --chain bitcoin --count 10 --out newer.jsonl")
+	r.signWithAll("newer.jsonl")
+	r.killServers()
+	for _, s := range []string{"1", "2", "3"} {
+		r.remove("nats/nats-" + s + "/jetstream")
+		r.rename("snapshots/"+s, "nats/nats-"+s+"/jetstream")
+	}
+	r.startServers()
+	r.byHand["# end the gateways and the workers"] = r.endAll
+	r.section("#### The servers' disks are older than the fleet")
+	r.section("#### Start the fleet again")
+	r.signWithAll("keys.jsonl", "solana.jsonl", "newer.jsonl")
+	r.signWithout("node2")
+}
+
+func (r *recovery) startServers() {
+	for _, s := range []string{"1", "2", "3"} {
+		r.follow("(cd nats/nats-" + s + " && nats-server -c server.conf)")
+	}
 }

@@ -49,6 +49,17 @@ func (r *recovery) endPrograms() {
 	}
 }
 
+// endAll is endPrograms where some may be ending, or can't start: how they end says
+// nothing.
+func (r *recovery) endAll() {
+	for _, p := range r.programs {
+		if p.runs() {
+			_ = p.cmd.Process.Signal(syscall.SIGTERM)
+			p.ended <- <-p.ended
+		}
+	}
+}
+
 // killServers is a power cut at all servers.
 func (r *recovery) killServers() {
 	for _, s := range r.servers {
