@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/gofrs/flock"
 
@@ -123,6 +124,10 @@ func (c *NewClient) add(dir, clientDir string, servers []string, changes *edits)
 	first, err := config.ParseClient(filepath.Join(dir, ClientFile))
 	if err != nil {
 		return err
+	}
+	if all := strings.Count(first.Bus.URL, ",") + 1; len(servers) < all {
+		return fmt.Errorf("%s names %d NATS servers, and %s has the files of %d: all need the client, put them back",
+			ClientFile, all, filepath.Join(dir, natsDir), len(servers))
 	}
 	manifest, err := config.LoadManifest(filepath.Join(dir, ManifestFile))
 	if err != nil {

@@ -161,6 +161,19 @@ func TestAddClientsAtOnce(t *testing.T) {
 	}
 }
 
+// TestAddClientToSomeServers: a client that some servers would refuse is not added.
+func TestAddClientToSomeServers(t *testing.T) {
+	dir, _ := clustered(t)
+	if err := os.RemoveAll(filepath.Join(dir, ServerDir(2))); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, dir)
+	_, err := AddClient(dir, NewClient{Party: Party{"late", both()}})
+	if err == nil || !strings.Contains(err.Error(), "3 NATS servers") || !maps.Equal(before, snapshot(t, dir)) {
+		t.Errorf("%v, or files changed", err)
+	}
+}
+
 // TestAddClientAfterACut: what a power cut left of an earlier attempt is told, and not
 // added to.
 func TestAddClientAfterACut(t *testing.T) {
