@@ -1,10 +1,12 @@
 package bus
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -131,6 +133,50 @@ func TestNothingElseIsHeard(t *testing.T) {
 			t.Fatal(err)
 		}
 		exactly(t, role+" hears", all, taken(heard, "for "+role), allowed)
+	}
+}
+
+// TestAnswersAmongAnnouncements: a worker can have the answers to its questions
+// delivered where other workers hear what is stored. That costs them next to nothing.
+func TestAnswersAmongAnnouncements(t *testing.T) {
+	const questions = 2000
+	url, seeds := production(t, func(*server.Options) {})
+	admin := connectAs(t, url, seeds["administrator"], "administrator")
+	if err := admin.Apply(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	var saw collector
+	worker := connectAs(t, url, seeds["worker-1"], "worker-1")
+	if _, err := worker.Follow(testContext(t), Sign, 0, saw.options()); err != nil {
+		t.Fatal(err)
+	}
+	reads := make(chan *nats.Msg, 1<<16)
+	watch := rawAs(t, url, seeds["administrator"], "administrator")
+	must[*nats.Subscription](t)(watch.ChanSubscribe("$JS.API.DIRECT.GET.FROST_MAIN_SIGN", reads))
+	answers := make(chan *nats.Msg, 1<<16)
+	thief := rawAs(t, url, seeds["worker-0"], "worker-0")
+	must[*nats.Subscription](t)(thief.ChanSubscribe("frost.main.live.sign.x", answers))
+	if err := errors.Join(watch.Flush(), thief.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	for range questions {
+		if err := thief.PublishRequest("$JS.API.STREAM.INFO.FROST_MAIN_SIGN", "frost.main.live.sign.x", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "answers", func() error {
+		if len(answers) < questions {
+			return fmt.Errorf("%d of %d", len(answers), questions)
+		}
+		return nil
+	})
+	if _, err := admin.Publish(testContext(t), commitSubject(testBatch, 2), []byte("x"), nil); err != nil {
+		t.Fatal(err)
+	}
+	saw.waitFor(t, 1) // it comes behind all answers
+	if n, most := len(reads), int(time.Since(begun)/junkPause)+10; n > most {
+		t.Errorf("%d answers made a follower read %d times, at most %d in this time", questions, n, most)
 	}
 }
 
