@@ -474,7 +474,15 @@ func TestNoLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.starting = 0
-	if err := s.bus.Conn().JS.DeleteStream(t.Context(), "FROST_"+strings.ToUpper(stubFleet)+"_JOBS"); err != nil {
+	js, jobs := s.bus.Conn().JS, "FROST_"+strings.ToUpper(stubFleet)+"_JOBS"
+	for open := uint64(1); open > 0; { // it is acknowledged after its answer
+		stream, err := js.Stream(t.Context(), jobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = stream.CachedInfo().State.Msgs
+	}
+	if err := js.DeleteStream(t.Context(), jobs); err != nil {
 		t.Fatal(err)
 	}
 	var busy *BusyError

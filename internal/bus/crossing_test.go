@@ -19,7 +19,8 @@ var crossings = map[string]*regexp.Regexp{
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|KEYS|SIGN)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|KEYS|SIGN)\..*))$`),
-	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|res\.[a-z]+\.j|dead\.sign\.[a-z]+\.c|notice\.[a-z]+\.j|manifest\.B)|` +
+	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice)\.[a-z]+\.j|` +
+		`dead\.sign\.[a-z]+\.c|manifest\.B)|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+|STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES)|` +
 		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_JOBS\.gateways-(sign|keygen)|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|KEYS|SIGN|RESULTS|DEADLETTER)|` +
@@ -40,32 +41,40 @@ var hearings = map[string]*regexp.Regexp{
 func everySubject(b *Bus) (all []string) {
 	for _, who := range []string{"alice", "bob"} {
 		all = append(all, "frost.main.job.sign."+who, "frost.main.job.keygen."+who, "frost.main.job.other."+who,
-			"frost.main.res."+who+".j", "frost.main.result."+who+".j", "frost.main.notice."+who+".j", "frost.main.dead.sign."+who+".c")
+			"frost.main.res."+who+".j", "frost.main.result."+who+".j", "frost.main.notice."+who+".j",
+			"frost.main.dead.sign."+who+".c")
 	}
 	for i := range 3 {
-		for _, slot := range []string{"dkg.B.deal", "dkg.B.cert", "dkg.B.abort", "sign.B.commit", "sign.B.share", "sign.B.refuse"} {
+		for _, slot := range []string{
+			"dkg.B.deal", "dkg.B.cert", "dkg.B.abort", "sign.B.commit", "sign.B.share", "sign.B.refuse",
+		} {
 			all = append(all, fmt.Sprintf("frost.main.%s.%d", slot, i), fmt.Sprintf("frost.other.%s.%d", slot, i))
 		}
 	}
 	all = append(all, "frost.main.work.a.b.c.0.0", "frost.main.manifest.B",
-		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x", "frost.main.live.x",
-		"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET", "$JS.API.META.LEADER.STEPDOWN",
-		"$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING", "$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE",
-		"$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x", "_INBOX_worker-1.x", "_R_.x", "$NRG.V.x", "$JSC.R.x")
+		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x",
+		"frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
+		"$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING",
+		"$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x", "_INBOX_worker-1.x", "_R_.x", "$NRG.V.x", "$JSC.R.x")
 	streams := []string{"FROST_OTHER_KEYS", "KV_x"}
 	for _, d := range b.Declared() {
 		streams = append(streams, d.Name)
 	}
 	for _, stream := range streams {
-		for _, verb := range []string{"CREATE", "UPDATE", "INFO", "DELETE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.GET", "MSG.DELETE",
-			"LEADER.STEPDOWN", "PEER.REMOVE"} {
+		for _, verb := range []string{
+			"CREATE", "UPDATE", "INFO", "DELETE", "PURGE", "SNAPSHOT", "RESTORE", "MSG.GET", "MSG.DELETE", "LEADER.STEPDOWN",
+			"PEER.REMOVE",
+		} {
 			all = append(all, "$JS.API.STREAM."+verb+"."+stream)
 		}
 		all = append(all, "$JS.API.DIRECT.GET."+stream, "$JS.API.DIRECT.GET."+stream+".frost.main.res.alice.j",
 			"$JS.API.DIRECT.GET."+stream+".frost.main.res.bob.j", "$JS.API.DIRECT.GET."+stream+".frost.main.notice.alice.j",
-			"$JS.API.DIRECT.GET."+stream+".frost.main.notice.bob.j", "$JS.API.CONSUMER.CREATE."+stream, "$JS.API.CONSUMER.NAMES."+stream)
+			"$JS.API.DIRECT.GET."+stream+".frost.main.notice.bob.j", "$JS.API.CONSUMER.CREATE."+stream,
+			"$JS.API.CONSUMER.NAMES."+stream)
 		for _, consumer := range []string{"gateways-sign", "gateways-keygen", "mine"} {
-			for _, verb := range []string{"CREATE", "DURABLE.CREATE", "INFO", "DELETE", "MSG.NEXT", "PAUSE", "UNPIN", "RESET", "LEADER.STEPDOWN"} {
+			for _, verb := range []string{
+				"CREATE", "DURABLE.CREATE", "INFO", "DELETE", "MSG.NEXT", "PAUSE", "UNPIN", "RESET", "LEADER.STEPDOWN",
+			} {
 				all = append(all, "$JS.API.CONSUMER."+verb+"."+stream+"."+consumer)
 			}
 			all = append(all, "$JS.API.CONSUMER.CREATE."+stream+"."+consumer+".frost.main.job.sign.bob",
@@ -115,7 +124,8 @@ func TestNothingElseIsHeard(t *testing.T) {
 		nc := rawAs(t, url, seeds[role], role)
 		all := everySubject(admin)
 		heard := make(chan *nats.Msg, 1<<16)
-		for _, subject := range append(all, ">", "*.>", "frost.main.*.*.*", "frost.main.>", "$JS.>", "$SYS.>", "_INBOX.>", "_R_.>") {
+		wildcards := []string{">", "*.>", "frost.main.*.*.*", "frost.main.>", "$JS.>", "$SYS.>", "_INBOX.>", "_R_.>"}
+		for _, subject := range append(wildcards, all...) {
 			must[*nats.Subscription](t)(nc.ChanSubscribe(subject, heard))
 		}
 		if err := nc.Flush(); err != nil {
