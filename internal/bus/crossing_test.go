@@ -55,7 +55,8 @@ func everySubject(b *Bus) (all []string) {
 		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x",
 		"frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
 		"$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING",
-		"$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x", "_INBOX_worker-1.x", "_R_.x", "$NRG.V.x", "$JSC.R.x")
+		"$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x",
+		"_INBOX_worker-1.x", "_R_.x", "$NRG.V.x", "$JSC.R.x")
 	streams := []string{"FROST_OTHER_KEYS", "KV_x"}
 	for _, d := range b.Declared() {
 		streams = append(streams, d.Name)
