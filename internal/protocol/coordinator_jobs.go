@@ -55,8 +55,7 @@ func (c *Coordinator) onJob(e JobArrived) {
 	j := &activeJob{CheckedJob: e.Job, token: e.Token, stored: e.Stored}
 	if old := c.jobs[j.key()]; old != nil {
 		if old.digest != j.digest {
-			c.reject(e.Token, e.Job, wire.Refuse(wire.CodeJobIDReused,
-				"job %s is in work with other content: take a new id", j.ID))
+			c.rejectReused(e.Token, e.Job)
 			return
 		}
 		c.supersede(old, e.Token)
@@ -103,8 +102,11 @@ func (c *Coordinator) onExisting(token uint64, j *CheckedJob, existing *Existing
 // onPoison gives up a job that came too often.
 func (c *Coordinator) onPoison(e JobPoisoned) {
 	err := wire.Refuse(wire.CodePoison, "given up at delivery %d: no gateway finished it", e.Deliveries)
+	if revoked := c.revoked(e.Job); revoked != nil {
+		err = revoked
+	}
 	switch {
-	case e.Job.ID == "" || e.Job.unsigned != nil:
+	case err.Code != wire.CodePoison || e.Job.ID == "" || e.Job.unsigned != nil:
 		c.reject(e.Token, e.Job, err)
 		return
 	case e.Existing != nil:
@@ -112,11 +114,19 @@ func (c *Coordinator) onPoison(e JobPoisoned) {
 		return
 	}
 	j := &activeJob{CheckedJob: e.Job, token: e.Token}
-	if old := c.jobs[j.key()]; old != nil && old.digest == j.digest {
+	if old := c.jobs[j.key()]; old != nil {
+		if old.digest != j.digest {
+			c.rejectReused(e.Token, e.Job)
+			return
+		}
 		c.supersede(old, e.Token)
 		j = old
 	}
 	c.out.fail(j, err)
+}
+
+func (c *Coordinator) rejectReused(token uint64, j *CheckedJob) {
+	c.reject(token, j, wire.Refuse(wire.CodeJobIDReused, "job %s is in work with other content: take a new id", j.ID))
 }
 
 // supersede goes on with a job under its newer delivery.

@@ -87,6 +87,13 @@ func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey, revoked 
 
 func (c Client) allows(k Kind) bool { return slices.Contains(c.Kinds, k) }
 
+// StillAllows reports whether a client may ask for a kind under the key that it had in
+// the list before.
+func (a *Access) StillAllows(before *Access, name string, k Kind) bool {
+	is, had := a.clients[name], before.clients[name]
+	return is.allows(k) && is.Key.Equal(had.Key)
+}
+
 // gateway returns the key of a gateway that may speak.
 func (a *Access) gateway(name string) (gatewayKey, error) {
 	if a == nil {
