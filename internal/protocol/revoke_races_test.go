@@ -152,7 +152,8 @@ func TestJudgeUnderARevokedKey(t *testing.T) {
 	a := s.at(0)
 	w := a.want(wire.SlotCommit)
 	stolen := s.sessions[a.cfg.Index]
-	msg := wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now, Data: stolen.Seal(s.m, w.slot.String(), []byte{1})}
+	msg := wire.LogMessage{Subject: w.slot.String(), Seq: 1, Time: s.now}
+	msg.Data = stolen.Seal(s.m, w.slot.String(), []byte{1})
 	if v := a.Judge(w.slot, msg, w.body); v != wire.Other {
 		t.Fatalf("before the revocation it is %v", v)
 	}
