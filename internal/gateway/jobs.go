@@ -64,14 +64,14 @@ func (g *Gateway) stored(m bus.Message) time.Time {
 	return now.Add(min(m.Time.Add(g.cfg.Offset()).Sub(now), 0))
 }
 
-// existing reads the stored result under the job's client and id, again and again
-// until it can. It is false if the gateway stops before, or if the job has ended.
+// existing reads the stored result under the job's client and id, if a gateway of the
+// access list signed one, again and again until it can. It is false if the gateway stops before, or if the job has ended.
 func (g *Gateway) existing(d *delivery) (result *protocol.ExistingResult, ok bool) {
 	if d.job.ID == "" {
 		return nil, true
 	}
 	msg, found, ok := g.last(d, wire.StoredResultSubject(d.job.Signed.Client, d.job.ID))
-	if !ok || !found {
+	if !ok || !found || !g.believed(d.job.Signed.Client, d.job.ID, msg) {
 		return nil, ok
 	}
 	return protocol.ReadExisting(msg.Data), true

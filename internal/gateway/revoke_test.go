@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"crypto/ed25519"
+	"encoding/hex"
 	"testing"
 	"time"
 
@@ -47,5 +48,62 @@ func TestSetAccess(t *testing.T) {
 	g.SetAccess(w.Access)
 	if err := g.Ready(); err != nil {
 		t.Errorf("taken back: %v", err)
+	}
+}
+
+// signed are the headers of a result by a gateway.
+func (w *world) signed(gateway string, key ed25519.PrivateKey, job string, payload []byte) map[string][]string {
+	sig := ed25519.Sign(key, wire.ResultSigningInput(w.Manifest, machinetest.Client, job, payload))
+	return map[string][]string{wire.HeaderGateway: {gateway}, wire.HeaderSignature: {hex.EncodeToString(sig)}}
+}
+
+// list adds a gateway to the access list, and returns its key.
+func (w *world) list(name string) ed25519.PrivateKey {
+	w.Helper()
+	public, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Access, err = wire.NewAccess(
+		[]wire.Client{{Name: machinetest.Client, Key: w.ClientKey.Public().(ed25519.PublicKey), Kinds: wire.Kinds}},
+		map[string]ed25519.PublicKey{machinetest.Gateway: w.GatewayKey.Public().(ed25519.PublicKey), name: public})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return key
+}
+
+// TestResultOfARevokedGateway: what a gateway stored that no client believes any more
+// is no answer, and keeps no job from having one.
+func TestResultOfARevokedGateway(t *testing.T) {
+	t.Parallel()
+	for _, late := range []bool{false, true} { // it is there before the job, or comes while that is in work
+		w := newWorld(t)
+		job, id := w.newJob(time.Minute)
+		digest := job.Digest(w.Manifest)
+		forged := (&wire.Result{
+			Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:], Status: wire.StatusFailed,
+			Code: wire.CodeInternal, Error: "by a thief",
+		}).Encode()
+		_, stolen, err := ed25519.GenerateKey(nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		g, _ := w.start()
+		if late {
+			w.Publish(job)
+			inWork(t, g, 1)
+		}
+		subject := wire.StoredResultSubject(machinetest.Client, id)
+		w.store(subject, forged, w.signed("gateway9", stolen, id, forged))
+		<-w.Results // its announcement
+		if !late {
+			w.Publish(job)
+		}
+		w.startNode()
+		if r := w.Result(id); r.Status != wire.StatusDone {
+			t.Errorf("late %v: %s: %s", late, r.Code, r.Error)
+		}
+		eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
 	}
 }
