@@ -14,6 +14,7 @@ func (c *Coordinator) onAccess(access *wire.Access) {
 	if !access.TakesAway(before) {
 		return
 	}
+	c.signing.disbelieve(access, before)
 	for _, key := range slices.Sorted(maps.Keys(c.jobs)) {
 		j := c.jobs[key]
 		if j.over() || j.answering {

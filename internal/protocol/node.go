@@ -47,6 +47,9 @@ func (n *Node) Step(ev Event) []Effect {
 	case KeysAgain:
 		return n.dealer.onMessage(e.LogMessage, true)
 	case SignMessage:
+		if e.Now.After(n.now) { // between two ticks
+			n.setTime(e.Now)
+		}
 		return n.signer.onMessage(e.LogMessage)
 	case TaskMessage:
 		return n.onTask(e)

@@ -162,3 +162,18 @@ func TestJudgeUnderARevokedKey(t *testing.T) {
 		t.Errorf("after the revocation it is %v", v)
 	}
 }
+
+// How far a gateway got with a job counts until that is revoked: it could have been at
+// the last attempt with all of them.
+func TestAttemptsOfARevokedGateway(t *testing.T) {
+	s := newSignCase(t)
+	job := s.signing(10, "bob", item(s.bob, 0, "bob's"))
+	s.fleet.task(wire.SignTask(job, wire.MaxAttempts, []uint32{0}, nil), jobID(10))
+	s.change(wire.Revoked{Gateways: []string{"gw"}})
+	s.desk.tasks = nil
+	s.desk.arrive(job, nil)
+	if len(s.desk.finished) != 0 || len(s.desk.tasks) != 1 {
+		t.Fatalf("%d tasks, %d answers", len(s.desk.tasks), len(s.desk.finished))
+	}
+	equal(t, "attempt", must(wire.DecodeTask(s.desk.tasks[0].Body, s.m)).Attempt, 0)
+}

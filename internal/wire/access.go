@@ -94,6 +94,14 @@ func (a *Access) StillAllows(before *Access, name string, k Kind) bool {
 	return is.allows(k) && is.Key.Equal(had.Key)
 }
 
+// StillHears reports whether a gateway may speak, and might by the list before, under
+// one key.
+func (a *Access) StillHears(before *Access, gateway string) bool {
+	is, err := a.gateway(gateway)
+	had, errBefore := before.gateway(gateway)
+	return err == nil && errBefore == nil && is.bytes.Equal(had.bytes)
+}
+
 // gateway returns the key of a gateway that may speak.
 func (a *Access) gateway(name string) (gatewayKey, error) {
 	if a == nil {

@@ -201,6 +201,15 @@ func (a *Access) FromGateway(m *Manifest, subject string, data []byte) ([]byte, 
 	return e.Body, nil
 }
 
+// SealedBy is the gateway that an envelope names, "" if it names none.
+func SealedBy(data []byte) string {
+	var e Envelope
+	if Decode(data, MaxMessageSize+MaxJobSize, &e) != nil {
+		return ""
+	}
+	return e.Gateway
+}
+
 // UnverifiedBody returns the body of an envelope without checking who sealed it, nil if
 // there is none. It serves certificates, which prove themselves.
 func UnverifiedBody(data []byte) []byte {
