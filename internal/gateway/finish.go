@@ -53,6 +53,10 @@ func (g *Gateway) publishTask(e protocol.PublishTask) {
 // announced again. What can't be stored or read now is tried again in place. Where
 // something stands that no client believes, the result goes the way of notices.
 func (g *Gateway) finish(e protocol.Finish) {
+	if g.heard() != nil { // what it stored would be no answer, and in the place of one
+		g.giveBack(e.Token)
+		return
+	}
 	d := g.held.get(e.Token)
 	if d == nil {
 		d = givenBack() // its result counts all the same

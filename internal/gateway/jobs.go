@@ -27,6 +27,10 @@ func (g *Gateway) handle(d bus.Delivery) {
 	held.job = protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time)
 	token := g.held.add(held)
 	defer g.held.take(token)
+	if g.heard() != nil { // looked at once it is held: take gives back all that are
+		g.giveBack(token)
+		return
+	}
 	g.run.Go(func() { g.arrive(token, held) }) // or it is stopping, which hold sees
 	g.hold(held)
 }

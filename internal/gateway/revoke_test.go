@@ -73,6 +73,60 @@ func (w *world) list(name string) ed25519.PrivateKey {
 	return key
 }
 
+// TestRevokedGatewayTakesNoJobs: a gateway that nobody hears any more leaves all jobs to
+// those that are heard, also the ones that it had begun, and comes back when it is.
+func TestRevokedGatewayTakesNoJobs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	revoked := w.config()
+	revoked.Name, revoked.Key = "gateway1", w.list("gateway1")
+	revoked.Access = w.Access
+	g := New(revoked)
+	machinetest.Run(t, g.Run)
+	eventually(t, "the gateway is ready", func() bool { return g.Ready() == nil })
+	first, begun := w.newJob(10 * time.Minute)
+	w.Publish(first)
+	inWork(t, g, 1)
+	both := w.Access
+	w.Access = w.without("gateway1")
+	g.SetAccess(w.Access)
+	_, stop := w.start()
+	w.startNode()
+	left := map[string]bool{begun: true}
+	for range 20 {
+		job, id := w.newJob(10 * time.Minute)
+		w.Publish(job)
+		left[id] = true
+	}
+	for len(left) > 0 {
+		r := w.Result("") // by a gateway that is heard
+		if r.Status != wire.StatusDone {
+			t.Fatalf("%s: %s", r.Code, r.Error)
+		}
+		delete(left, r.Job)
+	}
+	w.Access = both
+	g.SetAccess(both)
+	eventually(t, "the gateway is ready again", func() bool { return g.Ready() == nil })
+	stop() // the other one
+	job, _ := w.newJob(10 * time.Minute)
+	w.Publish(job)
+	eventually(t, "it has a job again", func() bool { return len(g.held.tokens()) == 1 })
+}
+
+// without is the access list without one of its gateways.
+func (w *world) without(name string) *wire.Access {
+	w.Helper()
+	a, err := wire.NewAccess(
+		[]wire.Client{{Name: machinetest.Client, Key: w.ClientKey.Public().(ed25519.PublicKey), Kinds: wire.Kinds}},
+		map[string]ed25519.PublicKey{machinetest.Gateway: w.GatewayKey.Public().(ed25519.PublicKey)},
+		wire.Revoked{Gateways: []string{name}})
+	if err != nil {
+		w.Fatal(err)
+	}
+	return a
+}
+
 // TestResultOfARevokedGateway: what a gateway stored that no client believes any more
 // is no answer, and keeps no job from having one.
 func TestResultOfARevokedGateway(t *testing.T) {
