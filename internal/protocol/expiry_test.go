@@ -141,7 +141,8 @@ func TestTaskAfterExpiry(t *testing.T) {
 	}
 }
 
-// What leaves a node for a session carries the time after which it must not.
+// What leaves a node for a session carries the time after which it must not, and the
+// access list by which it may.
 func TestSharesCarryTheirExpiry(t *testing.T) {
 	f := agedFleet(t)
 	kinds := map[wire.SlotKind]time.Time{}
@@ -150,6 +151,7 @@ func TestSharesCarryTheirExpiry(t *testing.T) {
 		for _, e := range effects {
 			if p, ok := e.(Publish); ok {
 				kinds[p.Slot.Kind] = p.Expires
+				equal(t, "made by the list of now", p.Access, f.access)
 			}
 		}
 		return effects
