@@ -80,7 +80,10 @@ func TestNoShareAfterExpiry(t *testing.T) {
 				}
 				s.refusedAsExpired(0)
 				s.refusedAsExpired(1)
-				for _, a := range f.nodes {
+				for i, a := range f.nodes {
+					if _, used, _ := a.NonceCounts(); used != 0 {
+						t.Errorf("node %d spent %d nonces on an expired job", i, used)
+					}
 					a.out, a.reports = nil, nil
 					a.signer.sessions = map[string]*signing{}
 				}
