@@ -1,10 +1,13 @@
 package protocol
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -176,4 +179,20 @@ func TestAttemptsOfARevokedGateway(t *testing.T) {
 		t.Fatalf("%d tasks, %d answers", len(s.desk.tasks), len(s.desk.finished))
 	}
 	equal(t, "attempt", must(wire.DecodeTask(s.desk.tasks[0].Body, s.m)).Attempt, 0)
+}
+
+// The nonces of a session that ends are wiped, and not only let go of.
+func TestNoncesAreWipedWithTheirSession(t *testing.T) {
+	for name, end := range map[string]func(*signTest){
+		"revocation": func(s *signTest) { s.change(wire.Revoked{Gateways: []string{"gw"}}) },
+		"expiry":     func(s *signTest) { s.tick(11 * time.Minute) },
+		"stop":       func(s *signTest) { s.at(0).do(Stop{}) },
+	} {
+		s := begun(t)
+		nonces := s.at(0).signer.sessions[s.id].nonces
+		end(s)
+		if _, err := nonces.Sign(nil); !errors.Is(err, frost.ErrNoncesUsed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
 }
