@@ -24,6 +24,9 @@ func newAuthority(m *wire.Manifest, access *wire.Access) authority {
 func (c *Coordinator) onAccess(access *wire.Access) {
 	before := c.access.Swap(access)
 	c.opener.SetAccess(access)
+	if !access.SameVoices(before) {
+		c.registrar.rounds.Doubt()
+	}
 	if !access.TakesAway(before) {
 		return
 	}

@@ -65,6 +65,10 @@ func (n *Node) Step(ev Event) []Effect {
 		n.signer.onSealed(e)
 	case SlotLost:
 		return n.onSlotLost(e.Slot)
+	case RoundsLost:
+		effects := n.dealer.beginAgain(fault{wire.CodeRestarted, "the rounds were lost; the gateway begins again", -1})
+		n.dealer.board.Lost()
+		return effects
 	case SignLost:
 		return n.signer.onLost()
 	case StandbyDelayChanged:
@@ -85,22 +89,13 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 	before := n.cfg.Access
 	n.cfg.Access = access
 	n.opener.SetAccess(access)
+	effects = n.dealer.onAccess(access, before)
 	if !access.TakesAway(before) {
-		return nil
+		return effects
 	}
 	for _, id := range slices.Sorted(maps.Keys(n.signer.sessions)) {
 		s := n.signer.sessions[id]
 		effects = append(effects, s.sitOut("the access list took rights away; the gateway begins again")...)
-	}
-	node := access.RevokedNode(n.cfg.Manifest)
-	if node < 0 {
-		return effects
-	}
-	err := errRevokedNode(node)
-	for _, id := range slices.Sorted(maps.Keys(n.dealer.batches)) {
-		if b := n.dealer.batches[id]; b.phase > dkgIdle && b.phase < dkgCertifying {
-			effects = append(effects, b.giveUp(fault{err.Code, err.Reason, node})...)
-		}
 	}
 	return effects
 }

@@ -1,6 +1,9 @@
 package protocol
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -30,4 +33,32 @@ func (n *nodeCore) checkAccess(e taskOpened) error {
 		return errRevokedNode(node)
 	}
 	return nil
+}
+
+// onAccess gives up every key generation that this node has not certified if the list
+// changes whose messages in the rounds count. With a revoked node there is none. After a
+// session key's revocation the gateway begins again: who read its deal before that, and
+// who reads the rounds after it, would certify different deals.
+func (n *dealer) onAccess(access, before *wire.Access) (effects []Effect) {
+	if access.SameVoices(before) {
+		return nil
+	}
+	f := fault{wire.CodeRestarted, "the access list revokes other session keys now; the gateway begins again", -1}
+	if node := access.RevokedNode(n.cfg.Manifest); node >= 0 {
+		err := errRevokedNode(node)
+		f = fault{err.Code, err.Reason, node}
+	}
+	effects = n.beginAgain(f)
+	n.board.Doubt()
+	return effects
+}
+
+// beginAgain gives up every key generation that this node has not certified.
+func (n *dealer) beginAgain(f fault) (effects []Effect) {
+	for _, id := range slices.Sorted(maps.Keys(n.batches)) {
+		if b := n.batches[id]; b.phase > dkgIdle && b.phase < dkgCertifying {
+			effects = append(effects, b.giveUp(f)...)
+		}
+	}
+	return effects
 }
