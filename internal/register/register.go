@@ -6,6 +6,7 @@ package register
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/board"
@@ -144,30 +145,53 @@ func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header 
 
 // Log is what Read reads: a *bus.Bus.
 type Log interface {
-	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
+	FollowToEnd(ctx, life context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
+}
+
+// readAll hands everything to f that KEYS held at the call. It follows the stream:
+// otherwise the end of a replica that lags would be taken for that of KEYS, and a copy
+// for whole that is not.
+func readAll(ctx context.Context, l Log, f func(bus.Message) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	follower, err := l.FollowToEnd(ctx, ctx, bus.Keys, 1, bus.FollowOptions{
+		Handler: func(msg bus.Message) {
+			if ctx.Err() != nil {
+				return
+			}
+			if err := f(msg); err != nil {
+				cancel(err)
+			}
+		},
+		Lost: func(err error) { cancel(fmt.Errorf("KEYS changed while it was read: %w", err)) },
+	})
+	if follower != nil {
+		follower.Stop()
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // Read hands every whole entry of KEYS to f, once. It reads KEYS a second time for
 // entries whose deals came before their heads.
 func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (Summary, error) {
 	c := NewCollector(m)
+	put := func(msg bus.Message) error {
+		entry, head := wire.IsEntry(msg.Subject)
+		if !entry {
+			return nil // a manifest
+		}
+		if e, err := c.Put(head, msg.Data); err == nil && e != nil {
+			return f(e)
+		}
+		return nil
+	}
 	var sum Summary
 	for pass := range 2 {
-		for next, more := uint64(1), true; more; {
-			var messages []bus.Message
-			var err error
-			if messages, more, err = l.Part(ctx, bus.Keys, next, "entry.>"); err != nil {
-				return c.Summary(), err
-			}
-			for _, msg := range messages {
-				next = msg.Seq + 1
-				_, head := wire.IsEntry(msg.Subject)
-				if e, err := c.Put(head, msg.Data); err == nil && e != nil {
-					if err := f(e); err != nil {
-						return c.Summary(), err
-					}
-				}
-			}
+		if err := readAll(ctx, l, put); err != nil {
+			return c.Summary(), err
 		}
 		if dropped := sum.Dropped; pass == 0 {
 			sum = c.Summary()
