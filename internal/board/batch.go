@@ -208,30 +208,29 @@ func (b *Batch) Digests() [][32]byte {
 	return all
 }
 
-// OtherTranscript returns the first node, by index, whose certificate is over other
-// deals than those here; -1 if there is none, or deals are missing.
-func (b *Batch) OtherTranscript() int {
+// others are the nodes, ascending, whose certificates are over other deals than those
+// here; none if deals are missing.
+func (b *Batch) others() (nodes []int) {
 	transcript, ok := b.Transcript()
-	if !ok {
-		return -1
-	}
 	for node := range b.n {
-		if v := b.values[key{wire.SlotCert, node}]; v != nil && v.certificate.Transcript != transcript {
-			return node
+		if v := b.values[key{wire.SlotCert, node}]; ok && v != nil && v.certificate.Transcript != transcript {
+			nodes = append(nodes, node)
 		}
 	}
-	return -1
+	return nodes
 }
 
+// OtherTranscript reports whether some node's certificate is over other deals than those
+// here.
+func (b *Batch) OtherTranscript() bool { return len(b.others()) > 0 }
+
 // FalseCertificate returns the first node, by index, against whom OtherTranscript proves
-// something: its device signed it, and nobody else could have made it say so, as far as
-// all programs read one log. Where another node's deal here may not be its first one
-// nothing is proven. The node's own may: who dealt twice is no better.
+// something, -1 if there is none: its device signed it, and nobody else could have made
+// it say so, as far as all programs read one log. Where another node's deal here may not
+// be its first one nothing is proven. The node's own may: who dealt twice is no better.
 func (b *Batch) FalseCertificate() int {
-	transcript, ok := b.Transcript()
-	for node := range b.n {
-		v := b.values[key{wire.SlotCert, node}]
-		if ok && v != nil && v.certificate.Transcript != transcript && !b.Unsure(node) {
+	for _, node := range b.others() {
+		if !b.Unsure(node) {
 			return node
 		}
 	}

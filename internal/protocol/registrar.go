@@ -98,7 +98,7 @@ func (r *registrar) onTimer(t Timer) {
 // two nodes certified other keys over the same deals it finds out who is wrong.
 func (r *registrar) register(b *board.Batch) {
 	cert := b.Certified()
-	if r.writing[b.ID] != nil || r.computing[b.ID] || r.directory.finished[b.ID] != nil || b.OtherTranscript() >= 0 ||
+	if r.writing[b.ID] != nil || r.computing[b.ID] || r.directory.finished[b.ID] != nil || b.OtherTranscript() ||
 		!b.AllDeals() || b.Header() == nil || cert == nil && !differ(b.Roots()) {
 		return
 	}
