@@ -31,6 +31,7 @@ func TestNodeReportsAFalseCertificate(t *testing.T) {
 		if r.What == ReportAborted {
 			t.Errorf("the gateway makes it its own: %v", r)
 		}
+		equal(t, "culprit", r.Culprit, -1)
 	}
 	if r := f.desk.result(); !strings.Contains(r.Error, "node 2 gave up: false_certificate: node 1 lies") {
 		t.Errorf("the client reads %q", r.Error)

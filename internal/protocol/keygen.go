@@ -176,9 +176,9 @@ func (k *keygen) onEnding(b *keygenBatch, end *ending) {
 		return
 	}
 	b.paused = true
-	culprit := -1
-	if abort.Culprit != nil {
-		culprit = int(*abort.Culprit)
+	culprit := -1 // whom the node names is in its reason, if anybody: its word is no proof
+	if end.proven {
+		culprit = end.node
 	}
 	k.out.do(
 		b.job.retry(abort.Code, abort.Reason, culprit),

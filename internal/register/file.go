@@ -26,7 +26,7 @@ const (
 // Errors of files. Whoever would put up with one would lose keys.
 var (
 	ErrFileCut   = errors.New("the file is not whole: its last record is missing")
-	ErrFileGoes  = errors.New("the file goes on behind its last record, as two files do that were joined: read them one by one")
+	ErrFileGoes  = errors.New("the file goes on behind its last record: files that were joined are read one by one")
 	ErrFileCount = errors.New("the file is not whole: its last record counts other entries")
 )
 

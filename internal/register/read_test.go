@@ -67,7 +67,8 @@ func TestRead(t *testing.T) {
 		t.Errorf("%d entries after a failure, %v", seen, err)
 	}
 	l.lost = errors.New("created anew")
-	if _, err = register.Read(t.Context(), l, f.Manifest, func(*register.Entry) error { return nil }); !errors.Is(err, l.lost) {
+	_, err = register.Read(t.Context(), l, f.Manifest, func(*register.Entry) error { return nil })
+	if !errors.Is(err, l.lost) {
 		t.Errorf("KEYS was lost meanwhile: %v", err)
 	}
 }

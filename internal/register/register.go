@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -101,6 +102,7 @@ var ErrConflict = errors.New("another valid entry of the batch is in KEYS, with 
 
 // Publisher fills slots: a *bus.Bus.
 type Publisher interface {
+	Publish(ctx context.Context, subject string, data []byte, header map[string][]string) (uint64, error)
 	PublishSlot(ctx context.Context, subject string, data []byte, header map[string][]string,
 		isValue func(bus.Message) bool) (found bool, err error)
 }
@@ -108,13 +110,41 @@ type Publisher interface {
 // dealWrites is how many deals of an entry are on their way at a time.
 const dealWrites = 8
 
+// slotPatience is how long a writer looks for a value behind the junk of a subject.
+const slotPatience = 5 * time.Second
+
+// write fills a subject of an entry unless its value is there. Who writes junk there
+// faster than it is passed over keeps nobody out: no reader minds where a value stands,
+// or that it stands there twice.
+func write(ctx context.Context, b Publisher, subject string, data []byte, header map[string][]string,
+	isValue func(bus.Message) bool) error {
+	for {
+		junk := false
+		looking, cancel := context.WithTimeout(ctx, slotPatience)
+		_, err := b.PublishSlot(looking, subject, data, header, func(msg bus.Message) bool {
+			value := isValue(msg)
+			junk = junk || !value
+			return value
+		})
+		over := looking.Err() != nil
+		cancel()
+		switch {
+		case err == nil, !over, ctx.Err() != nil:
+			return err
+		case junk:
+			_, err = b.Publish(ctx, subject, data, header)
+			return err
+		}
+	}
+}
+
 // Store writes an entry to KEYS, and returns once KEYS has acknowledged all of it. The
 // head goes first: readers keep no deal without it. What stands under one of its
 // subjects counts if it proves the same, whoever wrote it; anything else is junk, and
 // passed over. So it may be called any number of times, by anybody.
 func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header map[string][]string) error {
 	var conflict error
-	_, err := b.PublishSlot(ctx, wire.EntryHeadSubject(e.ID, e.Generation), e.Head, header, func(msg bus.Message) bool {
+	err := write(ctx, b, wire.EntryHeadSubject(e.ID, e.Generation), e.Head, header, func(msg bus.Message) bool {
 		standing, err := wire.VerifyEntry(msg.Data, m)
 		if err != nil || standing.ID != e.ID {
 			return false
@@ -133,7 +163,7 @@ func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header 
 		room <- struct{}{}
 		writes.Go(func() {
 			subject := wire.EntryDealSubject(e.ID, e.Generation, i)
-			_, errs[i] = b.PublishSlot(ctx, subject, deal, nil, func(msg bus.Message) bool {
+			errs[i] = write(ctx, b, subject, deal, nil, func(msg bus.Message) bool {
 				return e.VerifyDeal(i, msg.Data) == nil
 			})
 			<-room

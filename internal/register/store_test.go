@@ -5,6 +5,8 @@ import (
 	"errors"
 	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/register"
@@ -31,6 +33,55 @@ func (s *slots) PublishSlot(_ context.Context, subject string, data []byte, _ ma
 	return false, nil
 }
 
+func (s *slots) Publish(_ context.Context, subject string, data []byte, _ map[string][]string) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.log[subject] = append(s.log[subject], data)
+	return 1, nil
+}
+
+// contested are slots in which somebody's junk is always a message ahead; or a server
+// that does not answer, where there is no junk.
+type contested struct {
+	slots
+	junk bool
+}
+
+func (s *contested) PublishSlot(ctx context.Context, subject string, _ []byte, _ map[string][]string,
+	isValue func(bus.Message) bool) (bool, error) {
+	for s.junk {
+		if isValue(bus.Message{Subject: subject, Data: []byte("junk")}) {
+			return true, nil
+		}
+		select {
+		case <-ctx.Done():
+			return false, ctx.Err()
+		case <-time.After(time.Millisecond):
+		}
+	}
+	<-ctx.Done()
+	return false, ctx.Err()
+}
+
+// A gateway that floods an entry's subjects does not keep another one from writing it.
+func TestStoreBesideAFlood(t *testing.T) {
+	f := wiretest.New(t, 2, 3, nil)
+	e := entries(t, f, 1)[0]
+	synctest.Test(t, func(t *testing.T) {
+		s := &contested{slots{log: map[string][][]byte{}}, true}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := register.Store(ctx, s, f.Manifest, e, nil); err != nil || len(s.log) != 4 {
+			t.Errorf("%d messages stored, %v", len(s.log), err)
+		}
+		silent := &contested{slots{log: map[string][][]byte{}}, false}
+		err := register.Store(ctx, silent, f.Manifest, e, nil)
+		if !errors.Is(err, context.DeadlineExceeded) || len(silent.log) != 0 {
+			t.Errorf("without an answer: %d messages stored, %v", len(silent.log), err)
+		}
+	})
+}
+
 // An entry is stored behind the junk under its subjects, once, and not beside another
 // valid entry of its batch: its deals would be nobody's.
 func TestStore(t *testing.T) {
@@ -45,7 +96,7 @@ func TestStore(t *testing.T) {
 		}
 	}
 	if len(s.log) != 4 || len(s.log[head]) != 3 || len(s.log[deal]) != 3 {
-		t.Errorf("%d subjects, %d heads, %d messages under a deal's subject", len(s.log), len(s.log[head]), len(s.log[deal]))
+		t.Errorf("%d subjects, %d heads, %d messages of a deal", len(s.log), len(s.log[head]), len(s.log[deal]))
 	}
 	var deals [][]byte
 	for i := range e.Deals {

@@ -117,22 +117,27 @@ var keygenMutants = []Mutant{
 		killed("a node certifies the first deals of the log", inProtocol, "TestSecondDealBeforeALateNode"),
 	edit("a gateway does not read a flooded batch again", batchFile, " && len(b.unsure) == 0", "").
 		killed("no flood hides a finished batch", inProtocol, "TestSecondDealHidesNoKeys"),
-	edit("a node's word is the gateway's finding", registrarFile, "&ending{node: node, why: abort}", "&ending{node, abort, true}").
+	edit("a node's word is the gateway's finding", registrarFile,
+		"&ending{node: node, why: abort}", "&ending{node, abort, true}").
 		killed("no node makes the gateway name another", inProtocol, "TestNodeReportsAFalseCertificate"),
-	edit("what was read under another access list stays", revokeFile, "if access.SameVoices(before) {", "if true || access.SameVoices(before) {").
+	edit("what was read under another access list stays", revokeFile,
+		"if access.SameVoices(before) {", "if true || access.SameVoices(before) {").
 		killed("all nodes read the rounds by one list", inProtocol, "TestDealUnderARevokedSessionKey"),
 	edit("a key is there before KEYS has it", registrarFile,
 		"r.writing[id] = e.batch\n", "r.writing[id] = e.batch\n\t\tr.directory.add(e.batch)\n").
 		killed("a key is announced once its entry is acknowledged", inProtocol, "TestAnnouncedOnceRegistered"),
-	edit("only a job's own gateway registers", registrarFile, "r.wait(b.ID)\n\t}\n\treturn b, slot, true", "}\n\treturn b, slot, true").
+	edit("only a job's own gateway registers", registrarFile,
+		"r.wait(b.ID)\n\t}\n\treturn b, slot, true", "}\n\treturn b, slot, true").
 		killed("a batch is not lost with its gateway", inProtocol, "TestAnotherGatewayRegisters"),
 	never("two valid entries are one", registerFile, "known || old != nil {").
 		killed("a batch with two entries is refused", inBoard, "TestRegisterConflict"),
-	edit("an entry is the same over other deals", entryFile, " && e.Transcript == o.Transcript && e.Root == o.Root", "").
+	edit("an entry is the same over other deals", entryFile,
+		" && e.Transcript == o.Transcript && e.Root == o.Root", "").
 		killed("two entries differ if they prove different keys", inBoard, "TestRegisterConflict"),
 	edit("a register's junk takes memory", registerFile, "r.bytes > r.max; el", "false; el").
 		killed("the register's memory is bounded", inBoard, "TestRegisterEvicts"),
-	never("another entry stands in KEYS, and nobody says so", "internal/register/register.go", "!standing.Same(e.Entry)").
+	never("another entry stands in KEYS, and nobody says so",
+		"internal/register/register.go", "!standing.Same(e.Entry)").
 		killed("an import puts nothing beside another entry", "internal/register", "TestStore"),
 	edit("an imported deal may be any", "internal/register/register.go", "e.VerifyDeal(i, msg.Data) == nil", "true").
 		killed("junk under a deal's subject is passed over", "internal/register", "TestStore"),
