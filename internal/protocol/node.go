@@ -68,6 +68,10 @@ func (n *Node) Step(ev Event) []Effect {
 		n.signer.onSealed(e)
 	case SlotLost:
 		return n.onSlotLost(e.Slot)
+	case RoundsLost:
+		effects := n.dealer.beginAgain(fault{wire.CodeRestarted, "the rounds were lost; the gateway begins again", -1})
+		n.dealer.board.Lost()
+		return effects
 	case SignLost:
 		return n.signer.onLost()
 	case StandbyDelayChanged:
@@ -88,18 +92,13 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 	before := n.cfg.Access
 	n.cfg.Access = access
 	n.change(access)
+	effects = n.dealer.onAccess(access, before)
 	if !access.TakesAway(before) {
-		return nil
+		return effects
 	}
 	for _, id := range slices.Sorted(maps.Keys(n.signer.sessions)) {
 		s := n.signer.sessions[id]
 		effects = append(effects, s.sitOut("the access list took rights away; the gateway begins again")...)
-	}
-	for _, id := range slices.Sorted(maps.Keys(n.dealer.batches)) {
-		b := n.dealer.batches[id]
-		if f := b.revoked(access, before); f != nil && b.phase > dkgIdle && b.phase < dkgCertifying {
-			effects = append(effects, b.giveUp(*f)...)
-		}
 	}
 	return effects
 }

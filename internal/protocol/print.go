@@ -66,6 +66,7 @@ func (e CertifyFailed) String() string {
 }
 func (e Sealed) String() string   { return fmt.Sprintf("Sealed %s, %d bytes", e.Slot, len(e.Data)) }
 func (e SlotLost) String() string { return fmt.Sprintf("SlotLost %s", e.Slot) }
+func (RoundsLost) String() string { return "RoundsLost" }
 func (SignLost) String() string   { return "SignLost" }
 func (Stop) String() string       { return "Stop" }
 func (e StandbyDelayChanged) String() string {
