@@ -201,31 +201,3 @@ func TestFollowForgottenEnd(t *testing.T) {
 	}
 	c.inOrder(t, 3)
 }
-
-// What reads a whole stream does not take a replica's end for the stream's either.
-func TestReadAllLaggingReplica(t *testing.T) {
-	r := newLagging(t, 30, 0)
-	for _, has := range []uint64{0, 12, 30} {
-		r.set(func() { r.has = has })
-		var got []uint64
-		err := r.ReadAll(testContext(t), Keys, func(m Message) error { got = append(got, m.Seq); return nil })
-		if err != nil || len(got) != 30 || !slices.IsSorted(got) {
-			t.Errorf("replica with %d messages: %v, %v", has, got, err)
-		}
-	}
-	refused := errors.New("refused")
-	if err := r.ReadAll(testContext(t), Keys, func(Message) error { return refused }); !errors.Is(err, refused) {
-		t.Error(err)
-	}
-}
-
-// A stream that no server hands out is an error, and not a wait without end.
-func TestReadAllStalls(t *testing.T) {
-	r := newLagging(t, 3, 1)
-	r.opt.AckTimeout = 100 * time.Millisecond
-	s := &silentLeader{laggingReplica: r, silent: true, asked: make(chan struct{}, 1)}
-	r.from = s
-	if err := r.ReadAll(testContext(t), Keys, func(Message) error { return nil }); !errors.Is(err, ErrStalled) {
-		t.Error(err)
-	}
-}
