@@ -137,9 +137,6 @@ func (b *Batch) bodies(kind wire.SlotKind) [][]byte {
 	return all
 }
 
-// certificates reports whether there is any.
-func (b *Batch) certificates() bool { return len(b.Missing(wire.SlotCert)) < b.n }
-
 // AllDeals reports whether every node has dealt.
 func (b *Batch) AllDeals() bool {
 	for node := range b.n {

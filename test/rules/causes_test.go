@@ -234,7 +234,7 @@ func throttledKMS(f fleet) {
 func slowKMS(f fleet) {
 	f.provider(1, "1.0", 0) // every signature takes over a second
 	f.keygen(2)
-	f.set(`frostfleet_retries_total{kind="keygen", culprit="1", %s}`, gateway, counter, 0.1)
+	f.set(`frostfleet_retries_total{kind="keygen", culprit="none", %s}`, gateway, counter, 0.1)
 }
 
 func deniedKMS(f fleet) {
