@@ -16,6 +16,7 @@ func TestKeysIsGone(t *testing.T) {
 	r.killServers()
 	r.remove("nats/nats-*/jetstream", "node0/data", "node2/data")
 	r.section("### KEYS is gone")
+	r.section("#### Start the fleet again")
 	r.signWithAll("keys.jsonl", "solana.jsonl")
 	r.signWithout("node1") // those that had lost everything
 }
