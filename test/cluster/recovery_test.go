@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"testing"
@@ -166,5 +167,31 @@ func (r *recovery) refuses(file string) {
 		if err == nil || !strings.Contains(string(out), "unknown_key") {
 			r.t.Errorf("%s of %s: %v, %s", id, file, err, out)
 		}
+	}
+}
+
+// TestEveryProcedureIsFollowed: no heading of the page has commands that no test runs.
+func TestEveryProcedureIsFollowed(t *testing.T) {
+	_, part, _ := strings.Cut(page(t, "operations.md"), "\n## When something is lost\n")
+	part, _, _ = strings.Cut(part, "\n## Storage on NATS\n")
+	var tests strings.Builder
+	for _, name := range []string{"recovery_test.go", "procedures_test.go", "damage_test.go"} {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tests.Write(text)
+	}
+	count := 0
+	for _, heading := range regexp.MustCompile(`(?m)^###+ .+$`).FindAllString(outsideBlocks(part), -1) {
+		if len(commands(section(t, part, heading))) == 0 {
+			continue
+		}
+		if count++; !strings.Contains(tests.String(), `"`+heading+`"`) {
+			t.Errorf("no test follows %q", heading)
+		}
+	}
+	if count < 15 {
+		t.Errorf("%d headings with commands: the search is broken", count)
 	}
 }
