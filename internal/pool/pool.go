@@ -78,6 +78,13 @@ func (p *Pool) Do(urgent bool, f func()) {
 	f()
 }
 
+// Waiting counts the functions that wait.
+func (p *Pool) Waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.urgent) + len(p.bulk)
+}
+
 func (p *Pool) done() {
 	p.mu.Lock()
 	p.busy--

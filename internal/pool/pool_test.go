@@ -68,13 +68,13 @@ func TestDo(t *testing.T) {
 		p.Do(true, func() { ran += 10 })
 	})
 	p.Do(false, func() { ran += 100 })
-	if ran != 1 || p.waiting() != 2 {
-		t.Errorf("ran %d, %d wait", ran, p.waiting())
+	if ran != 1 || p.Waiting() != 2 {
+		t.Errorf("ran %d, %d wait", ran, p.Waiting())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { p.Run(ctx); close(ended) }()
-	for p.waiting() > 0 {
+	for p.Waiting() > 0 {
 		runtime.Gosched()
 	}
 	cancel()
@@ -100,14 +100,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		t.Fatal("Run returned before the function under way had")
 	}
 	p.Go(false, func() { ran.Add(1) })
-	if p.waiting() != 1 || ran.Load() != 1 {
+	if p.Waiting() != 1 || ran.Load() != 1 {
 		t.Fatal("a stopped pool ran something")
 	}
-}
-
-// waiting counts the functions that wait.
-func (p *Pool) waiting() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.urgent) + len(p.bulk)
 }

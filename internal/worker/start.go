@@ -20,6 +20,7 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	w.run.Intake(w.takeLease)
 	if err := w.recertify(); err != nil {
 		return err
 	}
@@ -68,7 +69,7 @@ func (w *Worker) tick() {
 // renew asks for a session key, for as long as the device is not refused, and
 // takes the time of the device by that.
 func (w *Worker) renew(ctx context.Context) {
-	if w.revoked() {
+	if w.revoked() || w.twin.Load() != nil {
 		return
 	}
 	switch renewed, err := w.sessions.renew(ctx); {

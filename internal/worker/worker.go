@@ -22,6 +22,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -40,6 +41,7 @@ type Config struct {
 	Storage  string // directory of the keystore
 	Provider *keyprovider.Supervised
 	Bus      *bus.Bus
+	Build    string // this program's version, for its heartbeats
 	Log      *slog.Logger
 	Observe  Observer
 	Tracer   *tracing.Tracer // nil: no spans
@@ -60,6 +62,8 @@ type Worker struct {
 	store    *keystore.Store
 	attester *attester
 	sessions *sessions
+	beat     *presence.Beat
+	twin     atomic.Pointer[presence.TwinError] // why this process ends
 	access   atomic.Pointer[wire.Access]
 
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
@@ -97,6 +101,8 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 		w.attester.Begin = w.deviceCall
 	}
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
+	w.sessions.unleased = true
+	w.beat = w.newBeat()
 	return w, nil
 }
 
@@ -110,6 +116,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.run.Started() {
 		w.saveCursor()
 	}
+	w.leave()
 	return errors.Join(err, w.Close())
 }
 
