@@ -165,6 +165,7 @@ func (r *Runner[M]) refetch(id string) {
 var levels = map[protocol.ReportKind]slog.Level{
 	protocol.ReportAborted: slog.LevelWarn, protocol.ReportRefused: slog.LevelWarn,
 	protocol.ReportBadTask: slog.LevelWarn, protocol.ReportRetry: slog.LevelWarn,
+	protocol.ReportAbsent: slog.LevelWarn, protocol.ReportTwin: slog.LevelError,
 	protocol.ReportComplete: slog.LevelInfo, protocol.ReportRecovered: slog.LevelInfo,
 }
 

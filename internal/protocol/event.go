@@ -28,6 +28,11 @@ type (
 		wire.LogMessage
 		Now time.Time
 	}
+	// PresenceMessage is a message of PRESENCE, and the program's own clock.
+	PresenceMessage struct {
+		wire.LogMessage
+		Now time.Time
+	}
 	// KeysAgain is a message of KEYS that Refetch asked for. What a batch lacks
 	// after it is not asked for again: it is not there, or there is no room for it.
 	KeysAgain struct{ wire.LogMessage }
@@ -114,18 +119,24 @@ const (
 	ReportRefused   ReportKind = "refused"
 	ReportRetry     ReportKind = "retry"
 	ReportBadTask   ReportKind = "bad_task"
+
+	ReportAbsent ReportKind = "absent" // a node is not heard any more
+	ReportTwin   ReportKind = "twin"   // a process ended since another one runs as its node
 )
 
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
-	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask}
+	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportAbsent, ReportTwin}
 
 func (KeysMessage) event() {}
 func (KeysAgain) event()   {}
 func (SignMessage) event() {}
 func (TaskMessage) event() {}
-func (Tick) event()        {}
-func (Timer) event()       {}
+
+func (PresenceMessage) event() {}
+
+func (Tick) event()  {}
+func (Timer) event() {}
 
 func (AccessChanged) event() {}
 
