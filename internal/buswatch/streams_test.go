@@ -87,7 +87,7 @@ func TestFollowersStreams(t *testing.T) {
 // named.
 func TestJetStreamOff(t *testing.T) {
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true,
-		StoreDir: t.TempDir(), MaxPayload: 4 << 20, ServerName: "hall-7"})
+		StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40, MaxPayload: 4 << 20, ServerName: "hall-7"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,7 +153,7 @@ func TestReplicas(t *testing.T) {
 	c := natscluster.Start(t, 3)
 	three := func(o *bus.Options) { o.Replicas, o.AckTimeout = 3, 5*time.Second }
 	eventually(t, "a cluster", func() error {
-		b, err := bus.Connect(testContext(t), bus.Options{Fleet: "main", URL: c.URL(0), AckTimeout: 5 * time.Second})
+		b, err := bus.Connect(testContext(t), bus.Options{Fleet: "main", Nodes: 3, URL: c.URL(0), AckTimeout: 5 * time.Second})
 		if err == nil {
 			err = b.Close(testContext(t))
 		}

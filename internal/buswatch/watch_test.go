@@ -149,7 +149,7 @@ func checkStreams(t *testing.T, w *Watcher, got []StreamState, messages map[bus.
 		if s.Stream != name || s.Messages != n || s.Last != n || s.Bytes > 0 != (n > 0) {
 			t.Errorf("%+v: want %s with %d messages", s, name, n)
 		}
-		if limit := limits[name]; s.MaxBytes != limit && (limit != 0 || s.MaxBytes > 0) {
+		if limit := limits[name.Family()]; s.MaxBytes != limit && (limit != 0 || s.MaxBytes > 0) {
 			t.Errorf("%+v: want limit %d", s, limit)
 		}
 	}
@@ -236,7 +236,7 @@ func TestWatchThroughRestart(t *testing.T) {
 
 func TestWatchEndsWithBus(t *testing.T) {
 	s := startTest(t, t.TempDir(), -1)
-	b, err := bus.Connect(testContext(t), bus.Options{Fleet: "main", URL: s.URL()})
+	b, err := bus.Connect(testContext(t), bus.Options{Fleet: "main", Nodes: 3, URL: s.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
