@@ -34,7 +34,7 @@ type Config struct {
 	Bus      *bus.Bus
 	Offset   func() time.Duration // this machine's clock minus the NATS server's; nil: none
 	Log      *slog.Logger
-	Build    string               // this program's version, for its heartbeats
+	Build    string // this program's version, for its heartbeats
 	Observe  Observer
 	Tracer   *tracing.Tracer // nil: no spans
 }

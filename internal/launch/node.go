@@ -46,7 +46,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	w, err := worker.New(ctx, worker.Config{
 		Manifest: p.manifest, Access: p.access, Index: n.Node.Index, Storage: n.Node.StoragePath,
 		Provider: device, Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
-		Build: command.Version(),
+		Build: command.Version(), Clock: p.watcher.StreamTime,
 	})
 	if err != nil {
 		return err

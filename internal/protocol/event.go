@@ -100,6 +100,13 @@ type (
 		Urgent  bool
 		Rebuild bool
 		Run     func() Event
+		// Until is when nobody waits for it any more, by the program's clock: Late is
+		// called then in Run's place. Zero: there is no such time.
+		Until time.Time
+		Late  func() Event
+		// Client is whose work it is. Where work waits for long, the newest of a client
+		// goes before its older ones.
+		Client string
 		// Name and Trace are for those who trace: what is computed, for which job.
 		Name, Trace string
 	}
@@ -151,6 +158,8 @@ const (
 	ReportBadEntry   ReportKind = "bad_entry"      // a message of KEYS was dropped
 	ReportConflict   ReportKind = "entry_conflict" // a batch has two valid entries: its keys are refused
 
+	ReportDropped ReportKind = "dropped" // a node did not do or publish what nobody waits for any more
+
 	ReportAbsent ReportKind = "absent" // a node is not heard any more
 	ReportTwin   ReportKind = "twin"   // a process ended since another one runs as its node
 )
@@ -158,7 +167,7 @@ const (
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
-	ReportBadEntry, ReportConflict, ReportAbsent, ReportTwin}
+	ReportBadEntry, ReportConflict, ReportDropped, ReportAbsent, ReportTwin}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}

@@ -174,11 +174,6 @@ func (p *presence) asked(node int) {
 	}
 }
 
-// Waiting counts the sign jobs that wait for their turn.
-func (c *Coordinator) Waiting() int {
-	return c.signing.traffic.small.queue.waiting() + c.signing.traffic.bulk.queue.waiting()
-}
-
 // NodePresence is what a gateway knows of a node.
 type NodePresence struct {
 	Present bool      // it is heard or answers, or nobody is heard
@@ -188,10 +183,8 @@ type NodePresence struct {
 	Last    *wire.Heartbeat
 }
 
-// Presence is what this gateway knows of each node, and the names of the gateways that
-// it hears.
-func (c *Coordinator) Presence() (nodes []NodePresence, gateways []string) {
-	p := c.signing.traffic.presence
+// known is what is known of each node, and the names of the gateways that are heard.
+func (p *presence) known() (nodes []NodePresence, gateways []string) {
 	for i := range p.nodes {
 		n := &p.nodes[i]
 		nodes = append(nodes, NodePresence{

@@ -262,6 +262,20 @@ func (s *signJobs) onLate(a *attempt) {
 	s.retry(j, -1, true)
 }
 
+// tick is told the time, and forgets tasks that nobody will follow up.
+func (s *signJobs) tick(now time.Time) {
+	for _, node := range s.traffic.tick(now) {
+		s.out.do(Report{What: ReportAbsent, Reason: "not heard for a while", Culprit: node})
+		s.onAbsent(node)
+	}
+	s.schedule()
+	for key, last := range s.latest {
+		if now.Sub(last.at) > 2*sessionLife {
+			delete(s.latest, key)
+		}
+	}
+}
+
 // onAbsent opens attempts beside those that a node holds up which is not heard any more.
 func (s *signJobs) onAbsent(node int) {
 	for _, id := range slices.Sorted(maps.Keys(s.attempts)) {

@@ -87,20 +87,6 @@ func (s *signJobs) watch(a *attempt) {
 	)
 }
 
-// tick is told the time, and forgets tasks that nobody will follow up.
-func (s *signJobs) tick(now time.Time) {
-	for _, node := range s.traffic.tick(now) {
-		s.out.do(Report{What: ReportAbsent, Reason: "not heard for a while", Culprit: node})
-		s.onAbsent(node)
-	}
-	s.schedule()
-	for key, last := range s.latest {
-		if now.Sub(last.at) > 2*sessionLife {
-			delete(s.latest, key)
-		}
-	}
-}
-
 // find looks the job's keys up, and has it wait for its turn. A key that is not
 // there yet may be one that another gateway announced a moment ago, so the look is
 // repeated.

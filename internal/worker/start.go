@@ -38,6 +38,7 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := w.run.Follow(ctx, bus.Sign, 1, bus.FollowOptions{}); err != nil {
 		return err
 	}
+	w.measure()
 	return w.run.Follow(ctx, bus.Work, 1, bus.FollowOptions{})
 }
 
@@ -70,8 +71,19 @@ const (
 	offerEvery  = 30 * 60
 )
 
+// measure tells the machine how the clock of WORK goes.
+func (w *Worker) measure() {
+	if w.cfg.Clock == nil {
+		return
+	}
+	if at, stream, ok := w.cfg.Clock(); ok {
+		w.run.Step(protocol.ClockMeasured{At: at, Stream: stream})
+	}
+}
+
 // tick looks after the session key and the keystore, once a second.
 func (w *Worker) tick() {
+	w.measure()
 	if w.sessions.due(time.Now()) {
 		w.run.Go(func() { w.renew(w.run.Life()) })
 	}

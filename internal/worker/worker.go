@@ -41,10 +41,13 @@ type Config struct {
 	Storage  string // directory of the keystore
 	Provider *keyprovider.Supervised
 	Bus      *bus.Bus
-	Build    string // this program's version, for its heartbeats
-	Log      *slog.Logger
-	Observe  Observer
-	Tracer   *tracing.Tracer // nil: no spans
+	// Clock is what the clock of the server that leads WORK showed when this machine's
+	// showed at. Nil: nobody measures, and no work is dropped for being late.
+	Clock   func() (at, stream time.Time, ok bool)
+	Build   string // this program's version, for its heartbeats
+	Log     *slog.Logger
+	Observe Observer
+	Tracer  *tracing.Tracer // nil: no spans
 }
 
 // Observer is called with what a worker did, for metrics.
