@@ -372,7 +372,7 @@ func rawAs(t *testing.T, url, seed, user string) *nats.Conn {
 func snapshot(t *testing.T, admin *Bus) string {
 	t.Helper()
 	var s strings.Builder
-	for _, stream := range []Stream{Jobs, Work, RoundsOf(0), RoundsOf(1), RoundsOf(2), Keys, Sign, Results, Notices, DeadLetter} {
+	for _, stream := range []Stream{Jobs, Work, RoundsOf(0), RoundsOf(1), RoundsOf(2), Keys, Sign, Results, Notices, Presence, DeadLetter} {
 		got, err := admin.Slots(testContext(t), stream, ">")
 		if err != nil {
 			t.Fatal(err)

@@ -139,9 +139,10 @@ func (b *Beat) Stop(ctx context.Context) {
 }
 
 // lost ends this process's heartbeats, and says where everybody can read it that there
-// are two. What it says is sealed before Lost takes the key away.
+// are two. What it says is sealed before Lost takes the key away, and is said also while
+// the process ends, as it does then.
 func (b *Beat) lost(ctx context.Context, twin *TwinError) {
-	ctx, cancel := context.WithTimeout(ctx, attempt)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 	defer cancel()
 	b.mine = 0
 	sealed, err := b.sealed(ctx, b.cfg.Twin, b.last, true)

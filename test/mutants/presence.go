@@ -49,7 +49,7 @@ var presenceMutants = []Mutant{
 		"w.sessions.unleased = true", "w.sessions.unleased = false").
 		killed("a process says nothing before it has the lease", inWorker, "TestRestartTakesTheLease"),
 	edit("who lost the lease still seals", leaseFile, "\tw.sessions.end()\n", "").
-		killed("who lost the lease says nothing more", inWorker, "TestLostSwapEndsTheProcess"),
+		killed("who lost the lease says nothing more", inWorker, "TestLostLeaseSealsNothing"),
 	edit("an orderly end says nothing", leaseFile, "\tw.beat.Stop(ctx)\n", "\t_ = ctx\n").
 		killed("after an orderly end nobody waits", inWorker, "TestRestartTakesTheLease"),
 
