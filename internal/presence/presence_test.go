@@ -273,3 +273,25 @@ func TestTakeWaitsForContact(t *testing.T) {
 		}
 	})
 }
+
+// TestSharedName: where nobody has to end, two processes replace each other's
+// heartbeats, and each tells of the other once.
+func TestSharedName(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		var lines strings.Builder
+		log := slog.New(slog.NewTextHandler(&lines, nil))
+		for range 2 {
+			beat, lost := beatOn(b)
+			beat.cfg.Twin, beat.cfg.Log = "", log
+			beat.Start()
+			defer alive(t, lost)
+			defer beat.Stop(t.Context())
+			time.Sleep(Every / 2)
+		}
+		time.Sleep(time.Minute)
+		if told := strings.Count(lines.String(), "another process publishes"); told != 2 {
+			t.Errorf("told %d times:\n%s", told, lines.String())
+		}
+	})
+}

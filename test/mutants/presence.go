@@ -3,7 +3,8 @@ package main
 const (
 	heartbeatFile = "internal/wire/heartbeat.go"
 	presenceFile  = "internal/protocol/presence.go"
-	beatFile      = "internal/presence/presence.go"
+	beatFile      = "internal/presence/swap.go"
+	takeFile      = "internal/presence/take.go"
 	leaseFile     = "internal/worker/lease.go"
 	deadlineFile  = "internal/protocol/deadline.go"
 	overFile      = "internal/protocol/signing_over.go"
@@ -36,7 +37,7 @@ var presenceMutants = []Mutant{
 	never("a twin is reported as often as somebody says so", presenceFile, "h == nil || h.After <= n.twin").
 		killed("copies of a word are one", inProtocol, "TestTwinIsReported"),
 
-	edit("who starts takes the subject at once", beatFile, "if err != nil || before == nil {", "if true {").
+	edit("who starts takes the subject at once", takeFile, "if err != nil || before == nil {", "if true {").
 		killed("the process that comes later ends", inPresence, "TestTwoProcesses"),
 	edit("a lost swap is replaced", beatFile, "|| h.Leaving || h.After < b.mine", "|| h.Leaving || h.After >= b.mine").
 		killed("who loses a swap ends", inPresence, "TestLostSwap"),
