@@ -88,7 +88,10 @@ func (r *Runner[M]) lost(stream bus.Stream, err error) {
 		return
 	}
 	r.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
-	if stream == bus.Sign {
+	switch stream.Family() {
+	case bus.Sign:
 		r.Step(protocol.SignLost{})
+	case bus.Rounds:
+		r.Step(protocol.RoundsLost{})
 	}
 }

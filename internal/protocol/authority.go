@@ -9,11 +9,17 @@ import (
 // authority is who may speak, by the access list that counts now.
 type authority struct {
 	opener *wire.Opener
-	access *atomic.Pointer[wire.Access] // JudgeTask reads it beside Step
+	access *atomic.Pointer[wire.Access] // judges read it beside Step
 }
 
 func newAuthority(m *wire.Manifest, access *wire.Access) authority {
 	a := authority{wire.NewOpener(m, access), &atomic.Pointer[wire.Access]{}}
 	a.access.Store(access)
 	return a
+}
+
+// change takes a new access list, and returns the one that counted before.
+func (a authority) change(access *wire.Access) (before *wire.Access) {
+	a.opener.SetAccess(access)
+	return a.access.Swap(access)
 }

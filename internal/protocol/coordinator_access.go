@@ -9,11 +9,14 @@ import (
 
 // onAccess takes a new access list.
 func (c *Coordinator) onAccess(access *wire.Access) {
-	before := c.access.Swap(access)
-	c.opener.SetAccess(access)
+	before := c.change(access)
+	if !access.SameVoices(before) {
+		c.registrar.rounds.Doubt()
+	}
 	if !access.TakesAway(before) {
 		return
 	}
+	c.signing.disbelieve(access, before)
 	for _, key := range slices.Sorted(maps.Keys(c.jobs)) {
 		j := c.jobs[key]
 		if j.over() || j.answering {

@@ -32,6 +32,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.onRounds(e.LogMessage, false)
 	case RoundsAgain:
 		c.onRounds(e.LogMessage, true)
+	case RoundsLost:
+		c.registrar.rounds.Lost()
 	case KeysMessage:
 		c.directory.onKeys(e.readMessage)
 	case KeysAgain:

@@ -46,6 +46,9 @@ type (
 		wire.LogMessage
 		Now time.Time
 	}
+	// RoundsLost is some node's rounds starting anew: what was read of them is gone, and
+	// sequences begin again.
+	RoundsLost struct{}
 	// Tick is the program's clock, every second or so, and before a stream is read.
 	Tick struct{ Now time.Time }
 	// AccessChanged replaces the access list. What it takes away from somebody ends
@@ -175,6 +178,7 @@ func (KeysMessage) event()   {}
 func (KeysAgain) event()     {}
 func (SignMessage) event()   {}
 func (TaskMessage) event()   {}
+func (RoundsLost) event()    {}
 func (Tick) event()          {}
 func (Timer) event()         {}
 

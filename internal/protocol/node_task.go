@@ -3,20 +3,18 @@ package protocol
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // taskOpened is a task and what it asks for, or why it is refused.
 type taskOpened struct {
-	subject string
+	message TaskMessage
 	task    *wire.Task
 	job     *wire.Job
 	header  *wire.BatchHeader // keygen
 	request *signRequest      // sign
 	access  *wire.Access      // by which all this was checked
-	stored  time.Time         // in WORK
 	err     error
 }
 
@@ -27,7 +25,7 @@ var errOld = errors.New("the bus says that it stored the task at a time far from
 // open checks a task as if no gateway had checked it before. It reads only what
 // never changes, so it may run beside the machine.
 func (n *nodeCore) open(e TaskMessage, access *wire.Access) taskOpened {
-	bad := func(err error) taskOpened { return taskOpened{subject: e.Subject, err: err} }
+	bad := func(err error) taskOpened { return taskOpened{message: e, access: access, err: err} }
 	if !wire.Live(e.Time, e.Now) {
 		return bad(errOld)
 	}
@@ -50,7 +48,7 @@ func (n *nodeCore) open(e TaskMessage, access *wire.Access) taskOpened {
 	if e.Subject != wire.TaskSubject(task, job.ID) {
 		return bad(wire.Refuse(wire.CodeMalformedJob, "task under another task's subject"))
 	}
-	opened := taskOpened{subject: e.Subject, task: task, job: job, access: access, stored: e.Time}
+	opened := taskOpened{message: e, task: task, job: job, access: access}
 	switch job.Kind {
 	case wire.KindKeygen:
 		opened.header, err = n.readKeygen(task, job)
@@ -77,7 +75,7 @@ func (n *nodeCore) readKeygen(task *wire.Task, job *wire.Job) (*wire.BatchHeader
 // lateTask reports a task that came when nobody waited for it any more.
 func lateTask(e taskOpened) Report {
 	return Report{
-		What: ReportDropped, Kind: wire.KindSign, ID: e.subject, Job: jobKey(e.request.client, e.job.ID),
+		What: ReportDropped, Kind: wire.KindSign, ID: e.message.Subject, Job: jobKey(e.request.client, e.job.ID),
 		Trace: e.request.trace, Reason: lateReason, Culprit: -1,
 	}
 }

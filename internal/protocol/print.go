@@ -71,6 +71,7 @@ func (e CertifyFailed) String() string {
 }
 func (e Sealed) String() string   { return fmt.Sprintf("Sealed %s, %d bytes", e.Slot, len(e.Data)) }
 func (e SlotLost) String() string { return fmt.Sprintf("SlotLost %s", e.Slot) }
+func (RoundsLost) String() string { return "RoundsLost" }
 func (SignLost) String() string   { return "SignLost" }
 func (Stop) String() string       { return "Stop" }
 func (e StandbyDelayChanged) String() string {
@@ -78,7 +79,7 @@ func (e StandbyDelayChanged) String() string {
 }
 
 func (e taskOpened) String() string {
-	return fmt.Sprintf("task opened %s: %s", e.subject, outcome(e.err))
+	return fmt.Sprintf("task opened %s: %s", e.message.Subject, outcome(e.err))
 }
 func (e dealMade) String() string { return fmt.Sprintf("deal made %s: %s", e.b.id, outcome(e.err)) }
 func (e dealsVerified) String() string {

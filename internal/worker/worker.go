@@ -68,6 +68,7 @@ type Worker struct {
 	beat     *presence.Beat
 	twin     atomic.Pointer[presence.TwinError] // why this process ends
 	access   atomic.Pointer[wire.Access]
+	granted  atomic.Pointer[grant]
 
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
 	ticks     int                   // since the start; owned by the clock
@@ -92,6 +93,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	}
 	w := &Worker{cfg: cfg, log: cfg.Log}
 	w.access.Store(cfg.Access)
+	w.granted.Store(newGrant())
 	if err := w.open(ctx); err != nil {
 		return nil, err
 	}
