@@ -78,6 +78,8 @@ func (n *Node) Step(ev Event) []Effect {
 		n.cfg.StandbyDelay = e.Delay
 	case AccessChanged:
 		return n.onAccess(e.Access)
+	case ClockMeasured:
+		n.stream.measure(e.At, e.Stream)
 	case Tick:
 		n.setTime(e.Now)
 		return slices.Concat(n.signer.expire(), n.dealer.expire())
@@ -130,6 +132,7 @@ const inlineTask = 8 << 10
 
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.setTime(e.Now)
+	n.stream.saw(e.Time, e.Now)
 	return n.openTask(e)
 }
 
@@ -165,6 +168,10 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 		return []Effect{Report{What: ReportBadTask, ID: e.message.Subject, Reason: e.err.Error(), Culprit: -1}}
 	case e.header != nil:
 		return n.dealer.start(e.header, e.task, e.job)
+	}
+	e.request.deadline = n.stream.deadline(e.message.Time, len(e.request.which))
+	if past(e.request.deadline, n.now) {
+		return []Effect{lateTask(e)}
 	}
 	return n.signer.start(e.request, e.task.Exclude)
 }
