@@ -20,6 +20,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -70,6 +71,7 @@ type Gateway struct {
 	access      atomic.Pointer[wire.Access]
 	turns       *turns // of suspicious jobs
 	waits       seldom // that jobs wait for RESULTS
+	asker       *register.Asker
 }
 
 // New returns a gateway that does nothing until Run.

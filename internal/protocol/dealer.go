@@ -20,6 +20,12 @@ func newDealer(core *nodeCore) *dealer {
 		known := n.known[id]
 		return known.Transcript, known.Complete
 	})
+	for id, k := range n.known {
+		if k.Complete {
+			n.held.Add(wire.NewHolding(id, k.Transcript))
+		}
+	}
+	n.held.Digests() // now, and not while somebody waits
 	return n
 }
 

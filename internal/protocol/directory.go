@@ -19,7 +19,14 @@ type directory struct {
 	finished  map[string]*finishedBatch
 	computing map[string]bool // entries on their way into finished
 	keys      int             // in finished
+	comparison
 	catchUp
+}
+
+// comparison is what the register has, and what it lacks.
+type comparison struct {
+	held      board.Holdings // whole entries
+	reconcile *reconciler
 }
 
 // catchUp is how far the directory is with what KEYS had at the start.
@@ -52,6 +59,7 @@ func newDirectory(
 		}
 		return writing(id)
 	})
+	d.reconcile = newReconciler(m, d, out)
 	return d
 }
 
@@ -66,6 +74,7 @@ func (d *directory) onKeys(msg readMessage) {
 		}
 		d.out.do(report)
 	case entry != nil && entry.Whole():
+		d.hold(entry.ID, entry.Transcript)
 		d.summarize(entry)
 	}
 }
@@ -144,6 +153,7 @@ func (d *directory) add(b *finishedBatch) *finishedBatch {
 	if d.finished[b.id] != nil || d.register.Refused(b.id) {
 		return nil
 	}
+	d.hold(b.id, b.transcript)
 	d.finished[b.id] = b
 	d.keys += int(b.header.K)
 	return b

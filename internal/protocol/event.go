@@ -145,12 +145,18 @@ const (
 	ReportRegistered ReportKind = "registered"     // this gateway stored the batch's entry in KEYS
 	ReportBadEntry   ReportKind = "bad_entry"      // a message of KEYS was dropped
 	ReportConflict   ReportKind = "entry_conflict" // a batch has two valid entries: its keys are refused
+
+	ReportIncomplete ReportKind = "register_incomplete" // KEYS lacks batches that nodes say they hold
+	ReportWhole      ReportKind = "register_complete"   // it has all again that present nodes hold
+	ReportRestored   ReportKind = "restored"            // this gateway put a node's copy of an entry into KEYS
+	ReportUnproven   ReportKind = "unproven"            // a node did not prove what it says it holds
 )
 
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
-	ReportBadEntry, ReportConflict}
+	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored,
+	ReportUnproven}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}

@@ -20,6 +20,9 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := w.ServeHoldings(); err != nil {
+		return err
+	}
 	from, err := w.cursor(ctx)
 	if err != nil {
 		return err
