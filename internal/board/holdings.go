@@ -68,6 +68,9 @@ func (h *Holdings) Digests() []byte {
 	return all
 }
 
+// Root is one hash of all that is in the set.
+func (h *Holdings) Root() [32]byte { return wire.HoldingsRoot(uint64(h.count), h.Digests()) }
+
 // Differing lists the buckets of which somebody else's digest is another one.
 func (h *Holdings) Differing(o *wire.Held) (buckets []int) {
 	for i := range h.buckets {

@@ -20,7 +20,8 @@ func (g *Gateway) start(ctx context.Context) error {
 	if err := errors.Join(g.publishManifest(ctx), g.listen()); err != nil {
 		return err
 	}
-	for _, stream := range []bus.Stream{bus.Work, bus.Sign} {
+	g.beat.Start()
+	for _, stream := range []bus.Stream{bus.Work, bus.Sign, bus.Presence} {
 		if err := g.run.Follow(ctx, stream, 1, bus.FollowOptions{}); err != nil {
 			return err
 		}

@@ -296,3 +296,22 @@ func TestLostStreams(t *testing.T) {
 		}
 	})
 }
+
+// TestLateComputations: past its time a computation is not begun, and the machine is
+// told what goes in its place.
+func TestLateComputations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.run()
+		late := func() protocol.Event { return timer("late") }
+		run := func() protocol.Event { return timer("run") }
+		b.Compute(protocol.Compute{Run: run, Late: late, Until: time.Now()})
+		synctest.Wait()
+		b.Compute(protocol.Compute{Run: run, Late: late, Until: time.Now().Add(-1)})
+		synctest.Wait()
+		if got := b.seen(); len(got) != 2 || got[0] != timer("run") || got[1] != timer("late") {
+			t.Errorf("the machine was told %v", got)
+		}
+		b.finish()
+	})
+}

@@ -64,6 +64,8 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 		r.Step(protocol.ReadKeys(r.cfg.Manifest, read))
 	case bus.Sign:
 		r.Step(protocol.SignMessage{LogMessage: read, Now: time.Now()})
+	case bus.Presence:
+		r.Step(protocol.PresenceMessage{LogMessage: read, Now: time.Now()})
 	case bus.Work:
 		read.Trace = r.cfg.Tracer.Parse(m.Header)
 		r.Step(protocol.TaskMessage{LogMessage: read, Now: time.Now()})

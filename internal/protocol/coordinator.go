@@ -38,6 +38,9 @@ func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	}
 }
 
+// Holdings is one hash of all batches that KEYS has.
+func (c *Coordinator) Holdings() [32]byte { return c.directory.held.Root() }
+
 // Register tells how far the register was compared with what nodes hold.
 func (c *Coordinator) Register() Register { return c.directory.reconcile.state() }
 
@@ -54,6 +57,17 @@ func (c *Coordinator) Jobs() int { return len(c.jobs) }
 
 // Keys counts the keys in the directory.
 func (c *Coordinator) Keys() int { return c.directory.keys }
+
+// Waiting counts the sign jobs that wait for their turn.
+func (c *Coordinator) Waiting() int {
+	return c.signing.traffic.small.queue.waiting() + c.signing.traffic.bulk.queue.waiting()
+}
+
+// Presence is what this gateway knows of each node, and the names of the gateways that
+// it hears.
+func (c *Coordinator) Presence() (nodes []NodePresence, gateways []string) {
+	return c.signing.traffic.presence.known()
+}
 
 // JudgeTask says what stands under a task's subject, given what this gateway
 // wants to say there. It changes nothing and may be called beside Step.

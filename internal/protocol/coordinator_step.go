@@ -54,6 +54,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.onTaskSeen(e)
 	case SignMessage:
 		c.signing.onMessage(e.LogMessage, e.Now)
+	case PresenceMessage:
+		c.onPresence(e)
 	case attemptChecked:
 		c.signing.onChecked(e)
 	case aggregated:
@@ -116,6 +118,15 @@ func (c *Coordinator) onTimer(t Timer) {
 	}
 }
 
+// onPresence takes a heartbeat.
+func (c *Coordinator) onPresence(e PresenceMessage) {
+	c.opener.SetTime(e.Now)
+	if node, twin := c.signing.traffic.presence.onMessage(e.LogMessage, e.Now); twin != nil {
+		c.out.do(Report{What: ReportTwin, Reason: "two processes of this node; one of them ends: " + twin.Process(),
+			Culprit: node})
+	}
+}
+
 // onTick ends what has expired: every job gets an answer. One that has all it asked
 // for gets that.
 func (c *Coordinator) onTick(now time.Time) {
@@ -128,5 +139,5 @@ func (c *Coordinator) onTick(now time.Time) {
 	c.signing.tick(now)
 	c.registrar.rounds.Expire(now.Add(-boardLife))
 	c.directory.onTick(now)
-	c.directory.reconcile.onTick(now)
+	c.directory.reconcile.onTick(now, c.signing.traffic.presence.holdings)
 }

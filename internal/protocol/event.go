@@ -31,6 +31,11 @@ type (
 		wire.LogMessage
 		Now time.Time
 	}
+	// PresenceMessage is a message of PRESENCE, and the program's own clock.
+	PresenceMessage struct {
+		wire.LogMessage
+		Now time.Time
+	}
 	// RoundsAgain and KeysAgain are messages that Refetch asked for. What a batch
 	// lacks in the rounds after it is not asked for again: it is not there, or there is
 	// no room for it.
@@ -95,6 +100,13 @@ type (
 		Urgent  bool
 		Rebuild bool
 		Run     func() Event
+		// Until is when nobody waits for it any more, by the program's clock: Late is
+		// called then in Run's place. Zero: there is no such time.
+		Until time.Time
+		Late  func() Event
+		// Client is whose work it is. Where work waits for long, the newest of a client
+		// goes before its older ones.
+		Client string
 		// Name and Trace are for those who trace: what is computed, for which job.
 		Name, Trace string
 	}
@@ -150,13 +162,18 @@ const (
 	ReportWhole      ReportKind = "register_complete"   // it has all again that present nodes hold
 	ReportRestored   ReportKind = "restored"            // this gateway put a node's copy of an entry into KEYS
 	ReportUnproven   ReportKind = "unproven"            // a node did not prove what it says it holds
+
+	ReportDropped ReportKind = "dropped" // a node did not do or publish what nobody waits for any more
+
+	ReportAbsent ReportKind = "absent" // a node is not heard any more
+	ReportTwin   ReportKind = "twin"   // a process ended since another one runs as its node
 )
 
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
-	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored,
-	ReportUnproven}
+	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored, ReportUnproven, ReportDropped,
+	ReportAbsent, ReportTwin}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}
@@ -166,6 +183,8 @@ func (SignMessage) event()   {}
 func (TaskMessage) event()   {}
 func (Tick) event()          {}
 func (Timer) event()         {}
+
+func (PresenceMessage) event() {}
 
 func (AccessChanged) event() {}
 

@@ -71,6 +71,8 @@ func (n *Node) Step(ev Event) []Effect {
 		n.cfg.StandbyDelay = e.Delay
 	case AccessChanged:
 		return n.onAccess(e.Access)
+	case ClockMeasured:
+		n.stream.measure(e.At, e.Stream)
 	case Tick:
 		n.setTime(e.Now)
 		return slices.Concat(n.signer.expire(), n.dealer.expire())
@@ -132,6 +134,7 @@ const inlineTask = 8 << 10
 
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.setTime(e.Now)
+	n.stream.saw(e.Time, e.Now)
 	access := n.cfg.Access
 	if access.RevokesNode(n.cfg.Manifest, n.cfg.Index) {
 		return nil
@@ -160,6 +163,10 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 		return []Effect{Report{What: ReportBadTask, ID: e.subject, Reason: e.err.Error(), Culprit: -1}}
 	case e.header != nil:
 		return n.dealer.start(e.header, e.task, e.job)
+	}
+	e.request.deadline = n.stream.deadline(e.stored, len(e.request.which))
+	if past(e.request.deadline, n.now) {
+		return []Effect{lateTask(e)}
 	}
 	return n.signer.start(e.request, e.task.Exclude)
 }

@@ -66,6 +66,7 @@ type nodeCore struct {
 	cfg     NodeConfig
 	opener  *wire.Opener
 	now     time.Time
+	stream  streamClock     // of WORK
 	refused map[string]bool // batches with two valid entries: nobody knows which keys they are
 }
 

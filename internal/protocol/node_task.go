@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -15,6 +16,7 @@ type taskOpened struct {
 	header  *wire.BatchHeader // keygen
 	request *signRequest      // sign
 	access  *wire.Access      // by which all this was checked
+	stored  time.Time         // in WORK
 	err     error
 }
 
@@ -48,7 +50,7 @@ func (n *nodeCore) open(e TaskMessage, access *wire.Access) taskOpened {
 	if e.Subject != wire.TaskSubject(task, job.ID) {
 		return bad(wire.Refuse(wire.CodeMalformedJob, "task under another task's subject"))
 	}
-	opened := taskOpened{subject: e.Subject, task: task, job: job, access: access}
+	opened := taskOpened{subject: e.Subject, task: task, job: job, access: access, stored: e.Time}
 	switch job.Kind {
 	case wire.KindKeygen:
 		opened.header, err = n.readKeygen(task, job)
@@ -70,4 +72,12 @@ func (n *nodeCore) readKeygen(task *wire.Task, job *wire.Job) (*wire.BatchHeader
 	}
 	header := job.PartHeader(m, task.Job.Client, task.Job.Digest(m), int(task.Part), int(task.Attempt))
 	return &header, nil
+}
+
+// lateTask reports a task that came when nobody waited for it any more.
+func lateTask(e taskOpened) Report {
+	return Report{
+		What: ReportDropped, Kind: wire.KindSign, ID: e.subject, Job: jobKey(e.request.client, e.job.ID),
+		Trace: e.request.trace, Reason: lateReason, Culprit: -1,
+	}
 }

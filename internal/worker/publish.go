@@ -35,7 +35,7 @@ func (w *Worker) publish(e protocol.Publish) {
 	ctx, cancel := context.WithTimeout(ctx, publishDeadline[e.Slot.Kind])
 	defer cancel()
 	if !e.Expires.IsZero() {
-		ctx, cancel = context.WithDeadlineCause(ctx, e.Expires, errJobExpired)
+		ctx, cancel = context.WithDeadlineCause(ctx, e.Expires, errNobodyWaits)
 		defer cancel()
 	}
 	body := e.Body
@@ -51,7 +51,7 @@ func (w *Worker) publish(e protocol.Publish) {
 	span.End(w.fill(ctx, e, body))
 }
 
-var errJobExpired = errors.New("the job has expired")
+var errNobodyWaits = errors.New("the job or the attempt is over")
 
 // fillTime is how long what was sealed may take to be published. A session key
 // with less time left seals nothing.
@@ -90,7 +90,7 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 	}
 	// The deadline of ctx is a timer, which stands still while the machine sleeps.
 	if !e.Expires.IsZero() && time.Now().After(e.Expires) {
-		return false, errJobExpired
+		return false, errNobodyWaits
 	}
 	w.run.Step(protocol.Sealed{Slot: slot, Data: sealed})
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
@@ -105,8 +105,9 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 }
 
 func (w *Worker) unpublished(slot wire.Slot, err error) {
-	if errors.Is(err, errJobExpired) {
-		w.log.Warn("message dropped: its job has expired", "subject", slot.String())
+	if errors.Is(err, errNobodyWaits) {
+		w.log.Warn("message dropped: its job or its attempt is over", "subject", slot.String())
+		w.cfg.Observe.Report(protocol.Report{What: protocol.ReportDropped, Kind: wire.KindSign, ID: slot.ID, Culprit: -1})
 		return
 	}
 	if w.run.Life().Err() == nil {

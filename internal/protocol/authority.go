@@ -1,0 +1,19 @@
+package protocol
+
+import (
+	"sync/atomic"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// authority is who may speak, by the access list that counts now.
+type authority struct {
+	opener *wire.Opener
+	access *atomic.Pointer[wire.Access] // JudgeTask reads it beside Step
+}
+
+func newAuthority(m *wire.Manifest, access *wire.Access) authority {
+	a := authority{wire.NewOpener(m, access), &atomic.Pointer[wire.Access]{}}
+	a.access.Store(access)
+	return a
+}
