@@ -12,20 +12,33 @@ import (
 // The register loses entries, and what nodes hold brings them back.
 
 // loseEntries takes messages out of KEYS, as a stream that was cut and made anew: only
-// such of batches that an honest node holds whole. Everybody reads the stream from its
-// beginning then.
+// of batches that were announced and that an honest node holds whole. The rounds have
+// forgotten these. Everybody reads the streams from their beginning then.
 func (w *world) loseEntries() {
-	kept := newStream(w, w.bus.keys.name)
-	for _, m := range w.bus.keys.msgs {
-		if batch := strings.Split(m.Subject, ".")[1]; !w.heldByHonest(batch) || w.rng.IntN(2) == 0 {
-			kept.put(m.Subject, m.Data, -1)
-		}
+	lost := map[string]bool{}
+	for _, batch := range w.check.announced {
+		lost[batch] = w.heldByHonest(batch)
 	}
-	w.tracef("KEYS has %d of %d messages left", len(kept.msgs), len(w.bus.keys.msgs))
-	w.bus.keys = kept
+	w.bus.keys = w.bus.keys.without(func(batch string) bool { return lost[batch] && w.rng.IntN(2) == 0 })
+	for i, s := range w.bus.rounds {
+		w.bus.rounds[i] = s.without(func(batch string) bool { return lost[batch] })
+	}
 	for _, m := range w.machines {
 		m.disk.cursor = 0
 	}
+}
+
+// without is a new stream with what is left of an old one.
+func (s *stream) without(gone func(batch string) bool) *stream {
+	left := newStream(s.w, s.name)
+	for _, m := range s.msgs {
+		if !gone(strings.Split(m.Subject, ".")[1]) {
+			left.put(m.Subject, m.Data, -1)
+			left.msgs[len(left.msgs)-1].Time = m.Time
+		}
+	}
+	s.w.tracef("%s has %d of %d messages left", s.name, len(left.msgs), len(s.msgs))
+	return left
 }
 
 func (w *world) heldByHonest(batch string) bool {
