@@ -1,7 +1,9 @@
 package bus
 
 import (
+	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/nats-io/nats.go"
@@ -61,4 +63,20 @@ func (b *Bus) Tell(subject string, data []byte) error {
 		return errors.Join(ErrDisconnected, err)
 	}
 	return nil
+}
+
+// ErrNobody says that nobody listens under a subject.
+var ErrNobody = errors.New("nobody listens")
+
+// Call is Tell that finds out whether anybody listens: it returns ErrNobody if not, and
+// otherwise when ctx ends.
+func (b *Bus) Call(ctx context.Context, subject string, data []byte) error {
+	if err := checkSubject(subject); err != nil {
+		return err
+	}
+	_, err := b.nc.RequestWithContext(ctx, b.names.prefix+subject, data)
+	if errors.Is(err, nats.ErrNoResponders) {
+		return fmt.Errorf("%s: %w", subject, ErrNobody)
+	}
+	return err
 }

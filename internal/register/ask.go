@@ -19,6 +19,8 @@ import (
 // AskTime is how long a node has for one answer.
 const AskTime = 3 * time.Second
 
+var errOtherAnswer = errors.New("the answer is not one to the question")
+
 // ErrNoAnswer says that a node did not answer in time.
 var ErrNoAnswer = errors.New("no answer")
 
@@ -41,7 +43,8 @@ type question struct {
 	answer chan *wire.Held
 }
 
-// NewAsker listens for answers until Close.
+// NewAsker listens for answers until Close. Without a manifest it takes the bus's word
+// for who answers.
 func NewAsker(b *bus.Bus, m *wire.Manifest, access func() *wire.Access) (*Asker, error) {
 	var token [16]byte
 	_, _ = rand.Read(token[:]) // never fails
@@ -74,13 +77,20 @@ func (a *Asker) Ask(ctx context.Context, node int, ask wire.Ask) (*wire.Held, er
 	}()
 	ctx, cancel := context.WithTimeoutCause(ctx, AskTime, ErrNoAnswer)
 	defer cancel()
-	if err := a.bus.Tell(wire.AskSubject(node), wire.Encode(&ask)); err != nil {
-		return nil, err
-	}
+	nobody := make(chan error, 1)
+	go func() { nobody <- a.bus.Call(ctx, wire.AskSubject(node), wire.Encode(&ask)) }()
 	select {
 	case held := <-q.answer:
+		if !held.Answers(&ask) {
+			return held, fmt.Errorf("node %d: %w", node, errOtherAnswer)
+		}
 		held.Number = wanted
 		return held, nil
+	case err := <-nobody:
+		if ctx.Err() != nil {
+			err = context.Cause(ctx)
+		}
+		return nil, fmt.Errorf("node %d: %w", node, err)
 	case <-ctx.Done():
 		return nil, fmt.Errorf("node %d: %w", node, context.Cause(ctx))
 	}
@@ -100,8 +110,7 @@ func (a *Asker) hear(subject string, data []byte) {
 	if q == nil || err != nil || node != q.node {
 		return
 	}
-	held, err := wire.OpenHeld(a.manifest, a.access(), node, a.replyTo,
-		wire.LogMessage{Subject: subject, Time: time.Now(), Data: data})
+	held, err := a.open(node, subject, data)
 	if err != nil {
 		return
 	}
@@ -109,4 +118,14 @@ func (a *Asker) hear(subject string, data []byte) {
 	case q.answer <- held:
 	default: // answered twice
 	}
+}
+
+// open opens an answer. An Asker without a manifest believes that the bus let nobody
+// else speak for the node.
+func (a *Asker) open(node int, subject string, data []byte) (*wire.Held, error) {
+	if a.manifest == nil {
+		return wire.DecodeHeld(wire.UnverifiedBody(data))
+	}
+	return wire.OpenHeld(a.manifest, a.access(), node, a.replyTo,
+		wire.LogMessage{Subject: subject, Time: time.Now(), Data: data})
 }
