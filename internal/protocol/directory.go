@@ -215,3 +215,30 @@ func (b *finishedBatch) key(m *wire.Manifest, index int) frost.Key {
 		VSSCommitment: b.public.Commitments[index*size : (index+1)*size],
 	}
 }
+
+// hold notes that the register has an entry, whoever reads it.
+func (d *directory) hold(id string, transcript [32]byte) {
+	if one := wire.NewHolding(id, transcript); d.held.Add(one) {
+		d.reconcile.onHeld(one)
+	}
+}
+
+// What the reconciler asks of the directory.
+
+func (d *directory) read() bool                { return d.complete }
+func (d *directory) holdings() *board.Holdings { return &d.held }
+func (d *directory) isRefused(id string) bool  { return d.register.Refused(id) }
+
+// hasOther reports whether the directory has another entry of a batch.
+func (d *directory) hasOther(e *wire.Entry) bool {
+	f := d.finished[e.ID]
+	return f != nil && f.transcript != e.Transcript
+}
+
+// refuse takes a batch out that has two valid entries.
+func (d *directory) refuse(e *wire.Entry) {
+	d.register.Refuse(e.ID)
+	d.drop(e.ID)
+	d.out.do(Report{What: ReportConflict, Kind: wire.KindKeygen, ID: e.ID, Culprit: -1,
+		Reason: "a node holds another valid entry than KEYS: all nodes certified both"})
+}

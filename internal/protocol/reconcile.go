@@ -17,94 +17,17 @@ import (
 // nodes take turns, and one that proved nothing when it was asked is asked more and more
 // seldom; after some such failures in a row nothing waits for it.
 type reconciler struct {
-	out       *outbox
-	directory *directory
-	now       time.Time
-	started   bool // the register was read: comparing makes sense
-	peers     []*peer
-	told      time.Time // when progress was reported
-	claimSet
 	fetcher
+	started bool      // the register was read: comparing makes sense
+	told    time.Time // when progress was reported
+	lacking int       // claims that count, as of the last tick
+	by      []int     // of these, by node
 }
 
-// claimSet is what the register lacks, if nodes say the truth.
-type claimSet struct {
-	claims    map[wire.Holding]*claim
-	of        map[string]int // by batch id: claims
-	maxClaims int            // of one node
-	lacking   int            // that count, as of the last tick
-	by        []int          // of these, by node
-}
-
-// fetcher gets entries from nodes, one at a time.
-type fetcher struct {
-	urgent   []wire.Holding // jobs wait for them
-	turn     int            // the node whose claims come next
-	number   uint64         // of the last question
-	asked    map[uint64]*fetching
-	fetch    *fetching // the entry under way
-	paused   time.Time // until then, as KEYS did not take one
-	restored int       // since the register was last complete
-}
-
-// Times and bounds of reconciliation.
-const (
-	compareEvery = 10 * time.Second // each node's holdings
-	compareTime  = time.Minute      // for one comparison, all its lists included
-	fetchTime    = time.Minute      // for one entry
-	fetchPause   = 250 * time.Millisecond
-	maxFetchWait = 5 * time.Minute
-	writePause   = 10 * time.Second
-	tellEvery    = 30 * time.Second
-
-	allClaims  = 1 << 15 // that are remembered, of all nodes together
-	maxUrgent  = 1024
-	maxProofs  = 3 // failed ones, until a claim counts no more
-	maxStreak  = 8 // failures in a row, until nothing waits for a node any more
-	fetchDeals = 4 // that are asked for at a time
-)
-
-// peer is a node, as a holder of entries.
-type peer struct {
-	node      int
-	asking    bool      // a question about what it holds is out
-	next      time.Time // when it is asked again
-	present   bool      // it answered the last one
-	settled   bool      // since the start, it was absent or was compared
-	compared  bool      // since the start, to the end
-	latched   bool      // since the start, nothing that it claimed was missing at some time
-	began     time.Time // the comparison under way
-	round     int
-	todo      []int // buckets that are to be listed
-	full      bool  // it claims more than is remembered
-	claims    int
-	queue     []wire.Holding // that are to be proven
-	streak    int            // proofs that failed, one after the other
-	pauseEnds time.Time
-}
-
-// trusted reports whether anything waits for the node's claims.
-func (p *peer) trusted() bool { return p.present && p.streak < maxStreak }
-
-// claim is a batch that the register lacks and that nodes say they hold.
-type claim struct {
-	by     map[int]*word
-	stored bool // it was written, and is yet to be read
-}
-
-// word is one node's.
-type word struct {
-	round  int // in which it said so last
-	failed int // proofs that were none
-}
-
-func newReconciler(m *wire.Manifest, d *directory, out *outbox) *reconciler {
-	r := &reconciler{
-		out: out, directory: d, fetcher: fetcher{asked: map[uint64]*fetching{}},
-		claimSet: claimSet{
-			claims: map[wire.Holding]*claim{}, of: map[string]int{}, maxClaims: max(1024, allClaims/m.N),
-		},
-	}
+func newReconciler(m *wire.Manifest, keys inKeys, out *outbox) *reconciler {
+	r := &reconciler{fetcher: fetcher{asked: map[uint64]*fetching{}, claimSet: claimSet{
+		out: out, keys: keys, claims: map[wire.Holding]*claim{}, of: map[string]int{}, maxClaims: max(1024, allClaims/m.N),
+	}}}
 	for i := range m.N {
 		r.peers = append(r.peers, &peer{node: i})
 	}
@@ -115,7 +38,7 @@ func newReconciler(m *wire.Manifest, d *directory, out *outbox) *reconciler {
 // what the register has need not be asked.
 func (r *reconciler) onTick(now time.Time, holdings func(node int) (root [32]byte, ok bool)) {
 	r.now = now
-	if !r.directory.complete {
+	if !r.keys.read() {
 		return
 	}
 	r.started = true
@@ -123,7 +46,7 @@ func (r *reconciler) onTick(now time.Time, holdings func(node int) (root [32]byt
 		if !p.asking && !now.Before(p.next) {
 			p.began, p.next = now, now.Add(compareEvery)
 			p.round++
-			if root, ok := holdings(p.node); ok && root == r.directory.held.Root() {
+			if root, ok := holdings(p.node); ok && root == r.keys.holdings().Root() {
 				p.present, p.full = true, false
 				r.compared(p)
 				continue
@@ -159,7 +82,7 @@ func (r *reconciler) onAnswer(e HeldAnswer) {
 	}
 	p.asking, p.present = false, true
 	if e.Ask.Kind == wire.AskDigests {
-		p.todo, p.full = r.directory.held.Differing(e.Held), false
+		p.todo, p.full = r.keys.holdings().Differing(e.Held), false
 	} else if err := r.onList(p, e.Held); err != nil {
 		e.Err = err
 		r.unanswered(p, e)
@@ -186,7 +109,7 @@ func (r *reconciler) onList(p *peer, h *wire.Held) error {
 		return errShortList
 	}
 	for _, one := range list {
-		if r.directory.held.Has(one) || r.directory.register.Refused(one.ID()) {
+		if r.keys.holdings().Has(one) || r.keys.isRefused(one.ID()) {
 			continue
 		}
 		if p.claims >= r.maxClaims && r.claims[one].of(p.node) == nil {
@@ -196,31 +119,6 @@ func (r *reconciler) onList(p *peer, h *wire.Held) error {
 		r.claim(p, one)
 	}
 	return nil
-}
-
-// of returns a node's word, nil if it never gave it.
-func (c *claim) of(node int) *word {
-	if c == nil {
-		return nil
-	}
-	return c.by[node]
-}
-
-func (r *reconciler) claim(p *peer, one wire.Holding) {
-	c := r.claims[one]
-	if c == nil {
-		c = &claim{by: map[int]*word{}}
-		r.claims[one] = c
-		r.of[one.ID()]++
-	}
-	w := c.by[p.node]
-	if w == nil {
-		w = &word{}
-		c.by[p.node] = w
-		p.claims++
-		p.queue = append(p.queue, one)
-	}
-	w.round = p.round
 }
 
 // listNext goes on with a comparison: the list goes on, or the next bucket's begins, or
@@ -256,40 +154,6 @@ func (r *reconciler) compared(p *peer) {
 		p.queue = slices.DeleteFunc(p.queue, func(one wire.Holding) bool { return r.claims[one].of(p.node) == nil })
 	}
 	r.fetchNext()
-}
-
-func (r *reconciler) withdraw(p *peer, one wire.Holding, c *claim) {
-	delete(c.by, p.node)
-	p.claims--
-	if len(c.by) == 0 {
-		r.forget(one)
-	}
-}
-
-func (r *reconciler) forget(one wire.Holding) {
-	delete(r.claims, one)
-	if id := one.ID(); r.of[id] > 1 {
-		r.of[id]--
-	} else {
-		delete(r.of, id)
-	}
-}
-
-// onHeld notes that the register has a batch.
-func (r *reconciler) onHeld(one wire.Holding) {
-	c := r.claims[one]
-	if c == nil {
-		return
-	}
-	for node := range c.by {
-		r.peers[node].claims--
-	}
-	r.forget(one)
-}
-
-// counts reports whether something waits for a node's claim.
-func (r *reconciler) counts(node int, w *word) bool {
-	return w.failed < maxProofs && r.peers[node].trusted()
 }
 
 // mayHold reports whether some node may hold a batch that the register lacks: it says
@@ -385,11 +249,4 @@ func (r *reconciler) tell() {
 		return
 	}
 	r.out.do(report)
-}
-
-// hold notes that the register has an entry, whoever reads it.
-func (d *directory) hold(id string, transcript [32]byte) {
-	if one := wire.NewHolding(id, transcript); d.held.Add(one) {
-		d.reconcile.onHeld(one)
-	}
 }

@@ -13,64 +13,16 @@ import (
 // How an entry that the register lacks comes back: head first, which verifies by itself,
 // then the deals that it names, then KEYS.
 
-type (
-	// AskNode asks a node about what it holds. HeldAnswer answers it in any case.
-	AskNode struct {
-		Node int
-		Ask  wire.Ask
-	}
-	// HeldAnswer is what a node said, or why there is no answer. ReadHeld makes it.
-	HeldAnswer struct {
-		Node  int
-		Ask   wire.Ask
-		Held  *wire.Held
-		Err   error
-		entry *wire.Entry // of a head, verified
-	}
-	// RestoreEntry stores an entry in KEYS that a node held. EntryRestored answers it.
-	RestoreEntry struct {
-		Holding wire.Holding
-		Node    int
-		Head    []byte
-		Deals   [][]byte
-	}
-	// EntryRestored says that KEYS has acknowledged an entry, or why not.
-	EntryRestored struct {
-		Holding wire.Holding
-		Err     error
-	}
-)
-
-func (HeldAnswer) event()    {}
-func (EntryRestored) event() {}
-func (AskNode) effect()      {}
-func (RestoreEntry) effect() {}
-
-// Junk reports whether the node answered, and its answer is none.
-func (e HeldAnswer) Junk() bool { return e.Held != nil && e.Err != nil }
-
-var (
-	errOtherAnswer = errors.New("the answer is not one to the question")
-	errNotHeld     = errors.New("the node does not hold what it said it holds")
-)
-
-// ReadHeld reads an answer, and verifies a head. That takes n verifications, so the
-// program does it before the machine's step.
-func ReadHeld(m *wire.Manifest, node int, ask wire.Ask, held *wire.Held, err error) HeldAnswer {
-	e := HeldAnswer{Node: node, Ask: ask, Held: held, Err: err}
-	switch {
-	case err != nil:
-	case !held.Answers(&ask):
-		e.Err = errOtherAnswer
-	case ask.Kind == wire.AskHead && len(held.Data) == 0:
-		e.Err = errNotHeld
-	case ask.Kind == wire.AskHead:
-		if e.entry, e.Err = wire.VerifyEntry(held.Data, m); e.Err == nil &&
-			wire.NewHolding(e.entry.ID, e.entry.Transcript) != ask.Holding {
-			e.Err = errOtherAnswer
-		}
-	}
-	return e
+// fetcher gets entries from nodes, one at a time.
+type fetcher struct {
+	claimSet
+	urgent   []wire.Holding // jobs wait for them
+	turn     int            // the node whose claims come next
+	number   uint64         // of the last question
+	asked    map[uint64]*fetching
+	fetch    *fetching // the entry under way
+	paused   time.Time // until then, as KEYS did not take one
+	restored int       // since the register was last complete
 }
 
 // fetching is an entry that a node is asked for.
@@ -86,7 +38,7 @@ type fetching struct {
 }
 
 // fetchNext begins with the next claim, unless one is under way.
-func (r *reconciler) fetchNext() {
+func (r *fetcher) fetchNext() {
 	if r.fetch != nil && !r.fetch.since.IsZero() && r.now.Sub(r.fetch.since) > fetchTime {
 		r.unproven(r.fetch, errors.New("its answers take too long"), false)
 	}
@@ -106,7 +58,7 @@ func (r *reconciler) fetchNext() {
 }
 
 // nextUrgent is what a job waits for, of a node that may be asked for it now.
-func (r *reconciler) nextUrgent() (*peer, wire.Holding) {
+func (r *fetcher) nextUrgent() (*peer, wire.Holding) {
 	for i := 0; i < len(r.urgent); {
 		one := r.urgent[i]
 		c := r.claims[one]
@@ -125,7 +77,7 @@ func (r *reconciler) nextUrgent() (*peer, wire.Holding) {
 }
 
 // nextClaim takes the first claim of the node whose turn it is.
-func (r *reconciler) nextClaim() (*peer, wire.Holding) {
+func (r *fetcher) nextClaim() (*peer, wire.Holding) {
 	for range r.peers {
 		p := r.peers[r.turn%len(r.peers)]
 		r.turn++
@@ -143,7 +95,7 @@ func (r *reconciler) nextClaim() (*peer, wire.Holding) {
 	return nil, wire.Holding{}
 }
 
-func (r *reconciler) askFor(f *fetching, kind wire.AskKind, deal int) {
+func (r *fetcher) askFor(f *fetching, kind wire.AskKind, deal int) {
 	r.number++
 	r.asked[r.number] = f
 	r.out.do(AskNode{Node: f.peer.node, Ask: wire.Ask{
@@ -152,7 +104,7 @@ func (r *reconciler) askFor(f *fetching, kind wire.AskKind, deal int) {
 }
 
 // onEntry takes a head or a deal.
-func (r *reconciler) onEntry(p *peer, e HeldAnswer) {
+func (r *fetcher) onEntry(p *peer, e HeldAnswer) {
 	f := r.asked[e.Ask.Number]
 	delete(r.asked, e.Ask.Number)
 	if f == nil || f != r.fetch || f.peer != p {
@@ -172,14 +124,14 @@ func (r *reconciler) onEntry(p *peer, e HeldAnswer) {
 	}
 }
 
-func (r *reconciler) askDeal(f *fetching) {
+func (r *fetcher) askDeal(f *fetching) {
 	if f.next < len(f.deals) {
 		r.askFor(f, wire.AskDeal, f.next)
 		f.next++
 	}
 }
 
-func (r *reconciler) onDeal(f *fetching, dealer int, body []byte) {
+func (r *fetcher) onDeal(f *fetching, dealer int, body []byte) {
 	if err := f.entry.VerifyDeal(dealer, body); err != nil {
 		r.unproven(f, err, true)
 		return
@@ -194,7 +146,7 @@ func (r *reconciler) onDeal(f *fetching, dealer int, body []byte) {
 	}
 	f.since = time.Time{} // KEYS has all the time that it takes
 	f.peer.streak = 0
-	if r.directory.other(f.entry) {
+	if r.keys.hasOther(f.entry) {
 		r.conflict(f)
 		return
 	}
@@ -202,15 +154,15 @@ func (r *reconciler) onDeal(f *fetching, dealer int, body []byte) {
 }
 
 // conflict refuses a batch of which the register has another valid entry.
-func (r *reconciler) conflict(f *fetching) {
+func (r *fetcher) conflict(f *fetching) {
 	r.fetch = nil
-	r.directory.refuse(f.entry)
+	r.keys.refuse(f.entry)
 	r.onHeld(f.of)
 	r.fetchNext()
 }
 
 // onRestored notes that KEYS has an entry. The directory reads it like any other.
-func (r *reconciler) onRestored(e EntryRestored) {
+func (r *fetcher) onRestored(e EntryRestored) {
 	f := r.fetch
 	if f == nil || f.of != e.Holding || f.entry == nil {
 		return
@@ -235,7 +187,7 @@ func (r *reconciler) onRestored(e EntryRestored) {
 
 // unproven gives up a proof. One that was none counts against the claim; no answer
 // counts against the node alone, which may be away.
-func (r *reconciler) unproven(f *fetching, err error, junk bool) {
+func (r *fetcher) unproven(f *fetching, err error, junk bool) {
 	r.fetch = nil
 	if w := r.claims[f.of].of(f.peer.node); w != nil {
 		if junk {
@@ -250,47 +202,8 @@ func (r *reconciler) unproven(f *fetching, err error, junk bool) {
 }
 
 // failed has a node asked more seldom.
-func (r *reconciler) failed(p *peer, err error) {
+func (r *fetcher) failed(p *peer, err error) {
 	p.pauseEnds = r.now.Add(min(fetchPause<<min(p.streak, 16), maxFetchWait))
 	p.streak++
 	r.out.do(Report{What: ReportUnproven, Kind: wire.KindKeygen, ID: "KEYS", Reason: err.Error(), Culprit: p.node})
-}
-
-// other reports whether the directory has another entry of a batch.
-func (d *directory) other(e *wire.Entry) bool {
-	f := d.finished[e.ID]
-	return f != nil && f.transcript != e.Transcript
-}
-
-// refuse takes a batch out that has two valid entries.
-func (d *directory) refuse(e *wire.Entry) {
-	d.register.Refuse(e.ID)
-	d.drop(e.ID)
-	d.out.do(Report{What: ReportConflict, Kind: wire.KindKeygen, ID: e.ID, Culprit: -1,
-		Reason: "a node holds another valid entry than KEYS: all nodes certified both"})
-}
-
-func (e AskNode) String() string { return fmt.Sprintf("AskNode %d for %s", e.Node, askLine(e.Ask)) }
-func (e HeldAnswer) String() string {
-	return fmt.Sprintf("HeldAnswer of node %d to %s: %s", e.Node, askLine(e.Ask), outcome(e.Err))
-}
-
-func (e RestoreEntry) String() string {
-	return fmt.Sprintf("RestoreEntry %s of node %d: head and %d deals", e.Holding.ID(), e.Node, len(e.Deals))
-}
-
-func (e EntryRestored) String() string {
-	return fmt.Sprintf("EntryRestored %s: %s", e.Holding.ID(), outcome(e.Err))
-}
-
-func askLine(a wire.Ask) string {
-	switch a.Kind {
-	case wire.AskDigests:
-		return "digests"
-	case wire.AskList:
-		return fmt.Sprintf("a list behind %x", a.Holding[:4])
-	case wire.AskHead:
-		return "the head of " + a.Holding.ID()
-	}
-	return fmt.Sprintf("deal %d of %s", a.Deal, a.Holding.ID())
 }

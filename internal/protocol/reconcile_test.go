@@ -361,10 +361,10 @@ func TestConflictingHolding(t *testing.T) {
 	one := f.desk.directory.finished[f.btc]
 	r := f.desk.directory.reconcile
 	e := &wire.Entry{ID: f.btc, Transcript: [32]byte{1}}
-	if !r.directory.other(e) || r.directory.other(&wire.Entry{ID: f.btc, Transcript: one.transcript}) {
+	if !r.keys.hasOther(e) || r.keys.hasOther(&wire.Entry{ID: f.btc, Transcript: one.transcript}) {
 		t.Fatal("other entries are not told apart")
 	}
-	r.directory.refuse(e)
+	r.keys.refuse(e)
 	equal(t, "refused", f.desk.directory.register.Refused(f.btc), true)
 	equal(t, "keys", f.desk.Keys(), 3)
 }

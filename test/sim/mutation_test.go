@@ -38,7 +38,7 @@ const (
 var mutations = []mutation{
 	{
 		name: "KEYS is never compared with what nodes hold", rule: RuleSigns, profile: Losses, seeds: 30,
-		edits: []edit{{"internal/protocol/reconcile.go", "if !r.directory.complete {\n\t\treturn", "if r.now == now {\n\t\treturn"}},
+		edits: []edit{{"internal/protocol/reconcile.go", "if !r.keys.read() {\n\t\treturn", "if r.now == now {\n\t\treturn"}},
 	},
 	{
 		name: "nonces kept after use", rule: RuleN3OneShare, profile: Broker, seeds: 150,
