@@ -12,17 +12,14 @@
 package presence
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"time"
 
-	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -84,6 +81,8 @@ type Beat struct {
 	mine uint64 // sequence of this process's last heartbeat
 	sent []byte // sealed, of which the outcome is not known
 
+	beside [16]byte // boot of another process, of which the log tells
+
 	mu      sync.Mutex
 	waiting error // what Take waits for
 	stop    context.CancelFunc
@@ -139,9 +138,10 @@ func (b *Beat) Stop(ctx context.Context) {
 }
 
 // lost ends this process's heartbeats, and says where everybody can read it that there
-// are two. What it says is sealed before Lost takes the key away.
+// are two. What it says is sealed before Lost takes the key away, and is said also while
+// the process ends, as it does then.
 func (b *Beat) lost(ctx context.Context, twin *TwinError) {
-	ctx, cancel := context.WithTimeout(ctx, attempt)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), attempt)
 	defer cancel()
 	b.mine = 0
 	sealed, err := b.sealed(ctx, b.cfg.Twin, b.last, true)
@@ -159,155 +159,4 @@ func (b *Beat) sealed(ctx context.Context, subject string, after uint64, leaving
 	h.After, h.Leaving = after, leaving
 	b.cfg.Load(&h)
 	return b.cfg.Seal(ctx, subject, wire.Encode(&h))
-}
-
-// beat swaps one heartbeat. It fails only if another process has the subject.
-func (b *Beat) beat(ctx context.Context, leaving bool) *TwinError {
-	ctx, cancel := context.WithTimeout(ctx, attempt)
-	defer cancel()
-	for range retries {
-		done, twin := b.try(ctx, leaving)
-		if done || twin != nil {
-			return twin
-		}
-	}
-	return nil
-}
-
-// try makes one swap. It is done if it was stored, or if there is no contact.
-func (b *Beat) try(ctx context.Context, leaving bool) (done bool, twin *TwinError) {
-	sealed, err := b.sealed(ctx, b.cfg.Subject, b.last, leaving)
-	if err != nil {
-		return true, nil // no key to sign with: this node is silent anyhow
-	}
-	seq, err := b.cfg.Board.Swap(ctx, b.cfg.Subject, sealed, b.last)
-	if err == nil {
-		b.last, b.mine = seq, seq
-		return true, nil
-	}
-	if errors.Is(err, bus.ErrUnknown) {
-		b.sent = sealed
-	}
-	if !errors.Is(err, bus.ErrConflict) {
-		b.cfg.Log.Debug("heartbeat not stored", "err", err)
-		return true, nil
-	}
-	other, err := b.reread(ctx)
-	if err != nil {
-		return true, nil
-	}
-	if other == nil {
-		return false, nil
-	}
-	if b.cfg.Twin == "" {
-		b.cfg.Log.Warn("another process publishes heartbeats under this name", "other", other.Process())
-		return false, nil
-	}
-	return true, &TwinError{Subject: b.cfg.Subject, Other: *other}
-}
-
-// reread learns what the subject ends with, and returns the heartbeat of another
-// process that came after this one's. Whatever else is there is to be replaced: junk, a
-// copy of something older, a last word, or what this process itself stored without
-// being told.
-func (b *Beat) reread(ctx context.Context) (*wire.Heartbeat, error) {
-	m, found, err := b.cfg.Board.Last(ctx, bus.Presence, b.cfg.Subject)
-	if err != nil {
-		return nil, err
-	}
-	if !found {
-		b.last = 0
-		return nil, nil
-	}
-	b.last = m.Seq
-	if b.sent != nil && bytes.Equal(m.Data, b.sent) {
-		b.mine = m.Seq
-		return nil, nil
-	}
-	h, err := b.open(m)
-	if err != nil || h.Boot == b.self.Boot || h.Leaving || h.After < b.mine {
-		return nil, nil //nolint:nilerr // junk is replaced
-	}
-	return h, nil
-}
-
-func (b *Beat) open(m bus.Message) (*wire.Heartbeat, error) {
-	return b.cfg.Open(wire.LogMessage{Subject: m.Subject, Seq: m.Seq, Time: m.Time, Data: m.Data})
-}
-
-// Waiting is what Take waits for; nil if nothing.
-func (b *Beat) Waiting() error {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.waiting
-}
-
-func (b *Beat) wait(err error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.waiting = err
-}
-
-// Take makes the subject this process's. It waits while it has no contact, and fails
-// with a *TwinError if another process goes on with it.
-func (b *Beat) Take(ctx context.Context) error {
-	defer b.wait(nil)
-	for pause := (backoff.Backoff{Min: look, Max: Every}); ; {
-		twin, err := b.listen(ctx)
-		if twin != nil {
-			b.lost(ctx, twin)
-			return twin
-		}
-		if err == nil {
-			mine := b.mine
-			if err := b.beat(ctx, false); err != nil {
-				continue // somebody was quicker: listen again
-			}
-			if b.mine != mine {
-				return nil
-			}
-			err = errors.New("heartbeat not stored yet")
-		}
-		b.wait(fmt.Errorf("waiting for PRESENCE: %w", err))
-		if err := pause.Wait(ctx); err != nil {
-			return err
-		}
-	}
-}
-
-// listen returns whether the subject is somebody else's: who has it must let
-// TakeOver pass without going on with the chain.
-func (b *Beat) listen(ctx context.Context) (*TwinError, error) {
-	before, err := b.at(ctx)
-	if err != nil || before == nil {
-		return nil, err
-	}
-	waiting := fmt.Errorf("waiting %s: another process may still run under %s (%s)",
-		TakeOver, b.cfg.Subject, before.Process())
-	b.wait(waiting)
-	b.cfg.Log.Info(waiting.Error())
-	from := b.last
-	for end := time.Now().Add(TakeOver); time.Now().Before(end); {
-		if err := backoff.Sleep(ctx, look); err != nil {
-			return nil, err
-		}
-		now, err := b.at(ctx)
-		if err != nil {
-			return nil, err
-		}
-		switch {
-		case now == nil:
-			return nil, nil
-		case b.last != from && now.After >= from:
-			return &TwinError{Subject: b.cfg.Subject, Other: *now}, nil
-		}
-	}
-	return nil, nil
-}
-
-// at reads who has the subject; nil if nobody.
-func (b *Beat) at(ctx context.Context) (*wire.Heartbeat, error) {
-	ctx, cancel := context.WithTimeout(ctx, attempt)
-	defer cancel()
-	return b.reread(ctx)
 }

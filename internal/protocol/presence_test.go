@@ -25,7 +25,9 @@ func (h *hearts) store(subject string, data []byte) {
 }
 
 func (h *hearts) body(subject string, change ...func(*wire.Heartbeat)) []byte {
-	b := wire.Heartbeat{Version: 1, Boot: [16]byte{1}, After: h.last[subject], Manifest: h.m.Hash(), Build: "v1", Host: "h"}
+	b := wire.Heartbeat{
+		Version: 1, Boot: [16]byte{1}, After: h.last[subject], Manifest: h.m.Hash(), Build: "v1", Host: "h",
+	}
 	for _, c := range change {
 		c(&b)
 	}

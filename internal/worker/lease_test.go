@@ -92,8 +92,39 @@ func TestLostSwapEndsTheProcess(t *testing.T) {
 	if err := r.Wait(); err == nil || !strings.Contains(err.Error(), `host "elsewhere"`) {
 		t.Fatalf("the process ended with %v", err)
 	}
+	if node.twin.Load() == nil {
+		t.Error("it does not know why")
+	}
+}
+
+// TestLostLeaseSealsNothing: from the moment that a process knows of another one, nothing
+// of it is sealed, and what was sealed before does not go out; the device is asked for
+// no new session key.
+func TestLostLeaseSealsNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, r := w.startNode()
+	_, authorized, err := node.sessions.seal(t.Context(), "dkg.x", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	calls := w.Provider.Calls()
+	node.lost(&presence.TwinError{Subject: wire.NodePresence(0)})
 	if _, _, err := node.sessions.seal(ended(t), "dkg.x", nil); err == nil {
 		t.Error("it still seals")
+	}
+	if authorized.Err() == nil {
+		t.Error("what was sealed before may still go out")
+	}
+	node.renew(t.Context())
+	if renewed, _ := node.sessions.renew(t.Context()); renewed || !node.sessions.silent() {
+		t.Error("it takes a new session key")
+	}
+	if w.Provider.Calls() > calls+1 { // one is the test's own
+		t.Error("the device was asked")
+	}
+	if err := r.Wait(); err == nil {
+		t.Error("the process goes on")
 	}
 }
 

@@ -107,7 +107,7 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 func (w *Worker) unpublished(slot wire.Slot, err error) {
 	if errors.Is(err, errNobodyWaits) {
 		w.log.Warn("message dropped: its job or its attempt is over", "subject", slot.String())
-		w.cfg.Observe.Report(protocol.Report{What: protocol.ReportDropped, Kind: wire.KindSign, ID: slot.ID, Culprit: -1})
+		w.cfg.Observe.Report(protocol.Report{What: protocol.ReportDropped, ID: slot.ID, Culprit: -1})
 		return
 	}
 	if w.run.Life().Err() == nil {

@@ -19,6 +19,9 @@ const (
 	Down                  // from the server
 )
 
+// linkBuffer is what a link takes at once, and what waits for that.
+const linkBuffer = 32 << 10
+
 // Link forwards connections to a server.
 type Link struct {
 	listener net.Listener
@@ -27,6 +30,7 @@ type Link struct {
 	mu    sync.Mutex
 	open  map[net.Conn]bool
 	shut  [2]chan struct{} // closed while that direction forwards
+	rate  [2]int           // bytes a second; 0: all that the machine can
 	ended bool
 }
 
@@ -60,6 +64,14 @@ func (l *Link) Cut(d Direction) {
 	}
 }
 
+// Slow lets through so many bytes a second in a direction, of each connection. Little
+// waits inside of the link: who sends more has to keep it.
+func (l *Link) Slow(d Direction, rate int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate[d] = rate
+}
+
 // Heal lets a direction that was cut go on, with what waits.
 func (l *Link) Heal(d Direction) {
 	l.mu.Lock()
@@ -86,6 +98,9 @@ func (l *Link) accept(running *sync.WaitGroup) {
 			_ = client.Close()
 			continue
 		}
+		for _, c := range []net.Conn{client, server} {
+			_ = c.(*net.TCPConn).SetReadBuffer(linkBuffer)
+		}
 		running.Go(func() { l.forward(server, client, Up) })
 		running.Go(func() { l.forward(client, server, Down) })
 	}
@@ -104,13 +119,16 @@ func (l *Link) keep(conns ...net.Conn) bool {
 func (l *Link) forward(to io.WriteCloser, from io.ReadCloser, d Direction) {
 	defer to.Close()
 	defer from.Close()
-	buffer := make([]byte, 32<<10)
+	buffer := make([]byte, linkBuffer)
 	for {
 		n, err := from.Read(buffer)
 		l.mu.Lock()
-		pass := l.shut[d]
+		pass, rate := l.shut[d], l.rate[d]
 		l.mu.Unlock()
 		<-pass
+		if rate > 0 {
+			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
+		}
 		if n > 0 {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return

@@ -42,7 +42,9 @@ func (w *world) swap(subject string, sealed []byte) {
 	}
 	expect := int64(w.bus.presence.last[subject])
 	w.at(w.lag(), func() {
-		w.bus.presence.put(subject, sealed, expect)
+		if w.bus.presence.put(subject, sealed, expect) {
+			w.bus.pool[subject] = append(w.bus.pool[subject], wire.LogMessage{Subject: subject, Data: sealed})
+		}
 		if old := w.bus.presence.msgs; w.fault(HeartbeatCopied) {
 			m := old[w.rng.IntN(len(old))]
 			w.bus.presence.put(m.Subject, m.Data, -1)
