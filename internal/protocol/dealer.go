@@ -75,6 +75,7 @@ func (n *dealer) onKeys(msg readMessage) []Effect {
 		report := badEntry(msg, err)
 		if report.What == ReportConflict {
 			n.refused[report.ID] = true
+			return []Effect{report, RefuseBatch{ID: report.ID}}
 		}
 		return []Effect{report}
 	case entry == nil:

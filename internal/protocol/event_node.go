@@ -93,6 +93,8 @@ type (
 		Record       *BatchRecord
 		Certificates [][]byte
 	}
+	// RefuseBatch has the keystore remember that a batch has two valid entries.
+	RefuseBatch struct{ ID string }
 	// Load asks the keystore for keys.
 	Load struct {
 		ID   string
@@ -114,4 +116,5 @@ func (Publish) effect()        {}
 func (Certify) effect()        {}
 func (Complete) effect()       {}
 func (StoreRecovered) effect() {}
+func (RefuseBatch) effect()    {}
 func (Load) effect()           {}
