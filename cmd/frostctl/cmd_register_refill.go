@@ -99,7 +99,7 @@ creates it as it was, imports the file and verifies KEYS. It needs the
 administrator's credentials, and all workers and gateways stopped: it refuses
 while one answers or publishes heartbeats. Stopped or killed at any step it goes
 on with the same DIR. The file stays, as a backup.`,
-		Example: `  frostctl register compact ./compacting --manifest manifest.json --url nats://127.0.0.1:4222 --credentials admin.nk`,
+		Example: `  frostctl register compact ./compacting --manifest manifest.json --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o700); err != nil {
 				return err
@@ -162,10 +162,12 @@ func mayCreate(ctx context.Context, cmd *cobra.Command, b *bus.Bus, nodes int) e
 	}
 	if holders != "" {
 		return fmt.Errorf("%w%s. If a mirror or a backup of NATS has it, restore that first. Otherwise repeat with "+
-			"--new-register: the nodes' copies bring it back (frostctl register refill, or gateways by themselves)", errHeld, holders)
+			"--new-register: the nodes' copies bring it back (frostctl register refill, or gateways by themselves)",
+			errHeld, holders)
 	}
 	if silent != "" {
-		note(cmd, "KEYS is made empty. No answer from nodes%s: if this fleet has keys, their copies bring them back later", silent)
+		note(cmd, "KEYS is made empty. No answer from nodes%s: if this fleet has keys, their copies bring them back later",
+			silent)
 	}
 	return nil
 }

@@ -33,7 +33,8 @@ func TestRegisterRefillsItself(t *testing.T) {
 		t.Fatal("KEYS was not lost")
 	}
 	g, _ := w.start()
-	sign, signID := w.Job(wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{{Key: key, Message: []byte("m")}}}, time.Minute)
+	items := []wire.JobItem{{Key: key, Message: []byte("m")}}
+	sign, signID := w.Job(wire.Job{Kind: wire.KindSign, Items: items}, time.Minute)
 	w.startNode()
 	w.Publish(sign)
 	if r := w.Result(signID); r.Status != wire.StatusDone {

@@ -23,7 +23,8 @@ func reconciled(gw *gateway.Gateway) func() error {
 		for i, node := range r.Waiting {
 			nodes[i] = strconv.Itoa(node)
 		}
-		return fmt.Errorf("not reconciled with node %s yet; batches missing in KEYS: %d", strings.Join(nodes, ", "), r.Missing)
+		return fmt.Errorf("not reconciled with node %s yet; batches missing in KEYS: %d",
+			strings.Join(nodes, ", "), r.Missing)
 	}
 }
 

@@ -118,7 +118,8 @@ func (c *Compaction) export(ctx context.Context) error {
 		return err
 	}
 	if sum.Partial > 0 {
-		return fmt.Errorf("%d entries of KEYS lack deals: run frostctl register refill on the running fleet first", sum.Partial)
+		return fmt.Errorf("%d entries of KEYS lack deals: run frostctl register refill on the running fleet first",
+			sum.Partial)
 	}
 	return errors.Join(os.Rename(part, c.path()), secret.SyncDir(c.Dir))
 }
@@ -246,8 +247,8 @@ func (c *Compaction) delete(ctx context.Context, n *note) error {
 		return err
 	}
 	if last != n.LastSeq {
-		return fmt.Errorf("KEYS was written to since it was exported (%d, then %d): stop all programs, remove %s and begin again",
-			n.LastSeq, last, c.Dir)
+		return fmt.Errorf("KEYS was written to since it was exported (%d, then %d): stop all programs, remove %s and "+
+			"begin again", n.LastSeq, last, c.Dir)
 	}
 	if err := c.tell("delete KEYS"); err != nil {
 		return err

@@ -108,7 +108,8 @@ func DecodeAsk(data []byte) (*Ask, error) {
 	if a.Version != HoldingsVersion {
 		return nil, fmt.Errorf("question of format %d, and this program reads %d", a.Version, HoldingsVersion)
 	}
-	if !IsToken(a.ReplyTo) || a.Kind < AskDigests || a.Kind > AskDeal || a.Deal >= MaxNodes || a.Kind != AskDeal && a.Deal != 0 {
+	if !IsToken(a.ReplyTo) || a.Kind < AskDigests || a.Kind > AskDeal || a.Deal >= MaxNodes ||
+		a.Kind != AskDeal && a.Deal != 0 {
 		return nil, errHoldings
 	}
 	return &a, nil

@@ -33,7 +33,9 @@ func Entries(t testing.TB, f *wiretest.Fleet, n int) (all []*register.Entry) {
 
 // Start runs a node that holds entries, until stop or the test's end. It claims fakes as
 // well.
-func Start(t testing.TB, f *wiretest.Fleet, b *bus.Bus, node int, all []*register.Entry, fakes ...wire.Holding) (stop func()) {
+func Start(
+	t testing.TB, f *wiretest.Fleet, b *bus.Bus, node int, all []*register.Entry, fakes ...wire.Holding,
+) (stop func()) {
 	t.Helper()
 	key := f.NewSession(node, time.Now())
 	entries, set := map[string]*register.Entry{}, &board.Holdings{}
