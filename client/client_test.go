@@ -567,7 +567,7 @@ func TestKeygenBound(t *testing.T) {
 func TestCodes(t *testing.T) {
 	ours := []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge, CodeEmptyBatch,
 		CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner, CodeBadMessage,
-		CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal}
+		CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal, CodeRegisterIncomplete}
 	var theirs []Code
 	for _, code := range wire.JobCodes {
 		theirs = append(theirs, Code(code))

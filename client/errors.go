@@ -30,8 +30,11 @@ const (
 	CodeBadTweak       Code = "bad_tweak"        // the script root does not fit the key
 	CodeKeygenFailed   Code = "keygen_failed"    // the nodes did not finish the keys in time
 	CodeSigningFailed  Code = "signing_failed"   // fewer than t nodes signed in time
-	CodePoison         Code = "poison"           // it was delivered again and again, and never finished
-	CodeInternal       Code = "internal"         // a fault of the fleet: report it to its operators
+	// CodeRegisterIncomplete: the fleet's record of keys lacks one that a node holds. It
+	// is being brought back: publish a new job later.
+	CodeRegisterIncomplete Code = "register_incomplete"
+	CodePoison             Code = "poison"   // it was delivered again and again, and never finished
+	CodeInternal           Code = "internal" // a fault of the fleet: report it to its operators
 )
 
 // Errors that callers decide on.

@@ -19,8 +19,9 @@ import (
 func newBusCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "bus", Short: "Administer the fleet's streams on NATS"}
 	cmd.AddCommand(
-		newStreamsCommand("apply", "Create or update the fleet's streams (administrator)", (*bus.Bus).Apply),
-		newStreamsCommand("check", "Compare the fleet's streams with their declaration", (*bus.Bus).Check),
+		newBusApplyCommand(),
+		newStreamsCommand("check", "Compare the fleet's streams with their declaration",
+			func(ctx context.Context, _ *cobra.Command, b *bus.Bus, _ int) error { return b.Check(ctx) }),
 		newMirrorCommand(),
 		newBusServeCommand(),
 	)
@@ -30,7 +31,7 @@ func newBusCommand() *cobra.Command {
 func newMirrorCommand() *cobra.Command {
 	var domain string
 	cmd := newStreamsCommand("mirror", "Keep a copy of KEYS on NATS servers elsewhere (administrator)",
-		func(b *bus.Bus, ctx context.Context) error { return b.Mirror(ctx, domain) })
+		func(ctx context.Context, _ *cobra.Command, b *bus.Bus, _ int) error { return b.Mirror(ctx, domain) })
 	cmd.Use += " --domain NAME"
 	cmd.Long = `Mirror creates KEYS as a mirror of the fleet's KEYS, on NATS servers that a leaf node
 connects to the fleet's. Should these be lost, bus apply on the mirror's servers
@@ -41,7 +42,20 @@ makes it the register.`
 	return cmd
 }
 
-func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) error) *cobra.Command {
+func newBusApplyCommand() *cobra.Command {
+	var anew bool
+	cmd := newStreamsCommand("apply", "Create or update the fleet's streams (administrator)",
+		func(ctx context.Context, cmd *cobra.Command, b *bus.Bus, nodes int) error {
+			return applyStreams(ctx, cmd, b, nodes, anew)
+		})
+	cmd.Flags().BoolVar(&anew, "new-register", false,
+		"make an empty KEYS although nodes hold batches: their copies are to bring it back")
+	return cmd
+}
+
+func newStreamsCommand(
+	use, short string, run func(context.Context, *cobra.Command, *bus.Bus, int) error,
+) *cobra.Command {
 	limit := busTimeout
 	o := bus.Options{Name: "frostctl"}
 	cmd := &cobra.Command{
@@ -54,7 +68,9 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 			if limit <= 0 {
 				return usagef("--timeout %v: want more than 0", limit)
 			}
-			err := withBus(cmd, o, limit, limit, func(ctx context.Context, b *bus.Bus) error { return run(b, ctx) })
+			err := withBus(cmd, o, limit, limit, func(ctx context.Context, b *bus.Bus) error {
+				return run(ctx, cmd, b, o.Nodes)
+			})
 			if err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ func newRegisterCommand() *cobra.Command {
 manifest, so a copy from anywhere is as good as the first: from KEYS, from a
 mirror of it, or from one node's storage.`,
 	}
-	cmd.AddCommand(newRegisterExport(), newRegisterImport(), newRegisterVerify())
+	cmd.AddCommand(newRegisterExport(), newRegisterImport(), newRegisterVerify(), newRegisterRefill(), newRegisterCompact())
 	return cmd
 }
 

@@ -163,6 +163,12 @@ func (r *Register) Get(id string) *Entry { return r.entries[id] }
 // Refused reports whether a batch has two valid entries.
 func (r *Register) Refused(id string) bool { return r.refused[id] }
 
+// Refuse refuses a batch of which another valid entry was found elsewhere.
+func (r *Register) Refuse(id string) {
+	r.refused[id] = true
+	r.Forget(id)
+}
+
 // Forget lets go of an entry: its program has taken it.
 func (r *Register) Forget(id string) {
 	e := r.entries[id]

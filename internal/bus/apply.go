@@ -71,6 +71,16 @@ func (b *Bus) Apply(ctx context.Context) error {
 	return nil
 }
 
+// Exists reports whether a stream is there.
+func (b *Bus) Exists(ctx context.Context, stream Stream) (there bool, err error) {
+	err = b.onceFormed(ctx, func(ctx context.Context) error {
+		have, err := b.streamConfig(ctx, b.names.stream(stream))
+		there = have != nil
+		return err
+	})
+	return there, err
+}
+
 // applyConsumers makes a stream's durables. A work queue takes no two that want
 // the same message, so those of an earlier version go first; what they had not
 // acknowledged stays in the stream.

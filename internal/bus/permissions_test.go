@@ -75,6 +75,7 @@ func TestProductionConfig(t *testing.T) {
 		testRolesWork(t, worker, gateway, alice)
 	})
 	t.Run("each role can watch", func(t *testing.T) { testRolesWatch(t, url, seeds) })
+	t.Run("nodes can be asked what they hold", func(t *testing.T) { testRolesAsk(t, url, seeds) })
 	t.Run("and nothing else", func(t *testing.T) { testRolesRefused(t, admin, url, seeds) })
 }
 

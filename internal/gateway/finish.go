@@ -19,6 +19,10 @@ func (g *Gateway) perform(effect protocol.Effect) {
 	switch e := effect.(type) {
 	case protocol.PublishTask:
 		g.run.Go(func() { g.publishTask(e) })
+	case protocol.AskNode:
+		g.run.Go(func() { g.ask(e) })
+	case protocol.RestoreEntry:
+		g.run.Go(func() { g.restore(e) })
 	case protocol.WriteEntry:
 		g.run.Go(func() { g.writeEntry(e) })
 	case protocol.Finish:

@@ -21,6 +21,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -73,6 +74,7 @@ type Gateway struct {
 	changed     atomic.Pointer[chan struct{}] // closed with the next change of access
 	turns       *turns                        // of suspicious jobs
 	waits       seldom                        // that jobs wait for RESULTS
+	asker       *register.Asker
 	beat        *presence.Beat
 }
 

@@ -50,8 +50,8 @@ func (w *world) start() (g *Gateway, stop func()) {
 	return g, stop
 }
 
-// startNode runs the fleet's one node.
-func (w *world) startNode() {
+// startNode runs the fleet's one node until stop or the test's end.
+func (w *world) startNode() (stop func()) {
 	w.Helper()
 	node, err := worker.New(w.Context(), worker.Config{
 		Manifest: w.Manifest, Access: w.Access, Storage: w.Storage, Bus: w.Bus,
@@ -61,8 +61,9 @@ func (w *world) startNode() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	r := machinetest.Run(w, node.Run)
-	w.Cleanup(r.Stop)
+	stop = sync.OnceFunc(machinetest.Run(w, node.Run).Stop)
+	w.Cleanup(stop)
+	return stop
 }
 
 // newJob is a signed keygen job that expires after a time.

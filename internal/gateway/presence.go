@@ -29,6 +29,7 @@ func (g *Gateway) newBeat() *presence.Beat {
 			g.run.With(func(c *protocol.Coordinator) {
 				waiting := c.Waiting()
 				h.InFlight, h.Backlog = count(c.Jobs()-waiting), count(waiting)
+				h.Holdings = c.Holdings()
 			})
 		},
 	})

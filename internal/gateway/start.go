@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -15,7 +16,7 @@ import (
 // itself. Key generations wait for the whole record, since what it knows of a job
 // must be known before the job is begun again.
 func (g *Gateway) start(ctx context.Context) error {
-	if err := g.publishManifest(ctx); err != nil {
+	if err := errors.Join(g.publishManifest(ctx), g.listen()); err != nil {
 		return err
 	}
 	g.beat.Start()

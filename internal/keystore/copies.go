@@ -47,6 +47,18 @@ func Copies(dir string, f func(*Copy) error) error {
 	})
 }
 
+// Copy is what the open store holds of one batch that anybody may see.
+func (s *Store) Copy(batch string) (c *Copy, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		b, err := s.find(tx, batch)
+		if err == nil {
+			c, err = s.copyOf(b)
+		}
+		return err
+	})
+	return c, err
+}
+
 func (s *Store) copyOf(b *batch) (*Copy, error) {
 	c := &Copy{Batch: b.h.Batch}
 	all, err := s.entries(b)

@@ -25,8 +25,9 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}
 	defer clear(key)
 	defer p.stop()
-	works := waiting("gateway", "starting")
-	if err := p.start(ctx, g.Server, works, p.connected, p.streams, p.lag, p.agrees, p.listed); err != nil {
+	works, compared := waiting("gateway", "starting"), waiting("register", notYet)
+	if err := p.start(ctx, g.Server, works, p.connected, p.streams, p.lag, p.agrees, p.listed,
+		compared); err != nil {
 		return err
 	}
 	if g.Bus.Embedded {
@@ -53,8 +54,10 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",
 		func() float64 { _, keys := gw.Stats(); return float64(keys) })
+	p.registerMetrics(gw)
 	p.metrics.Presence(gw.Presence)
 	works.open(gw.Ready)
+	compared.open(reconciled(gw))
 	defer whenReady(ctx, gw.Ready, p.Ready)()
 	return gw.Run(ctx)
 }
@@ -64,7 +67,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 // a restarted server forgets, are put back.
 func (p *program) prepare(ctx context.Context, conn *bus.Bus, g *config.Gateway) error {
 	if g.Bus.Embedded {
-		return conn.Apply(ctx)
+		return p.applyEmbedded(ctx, conn)
 	}
 	if err := conn.Restore(ctx); err != nil {
 		p.Log.Warn("memory streams not restored", "err", err)

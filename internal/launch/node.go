@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/command"
@@ -40,16 +41,25 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return err
 	}
 	p.ends = append(p.ends, func() { err = errors.Join(err, device.Close()) })
-	wait := func(conn *bus.Bus) error { return p.awaitStreams(ctx, conn.CheckStreams) }
-	if err := p.connect(ctx, n.Bus, wait); err != nil {
-		return err
-	}
-	w, err := worker.New(ctx, worker.Config{
-		Manifest: p.manifest, Access: p.access, Index: n.Node.Index, Storage: n.Node.StoragePath,
-		Provider: device, Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
-		Build: command.Version(), Clock: p.watcher.StreamTime,
-	})
-	if err != nil {
+	var w *worker.Worker
+	if err := p.connect(ctx, n.Bus, func(conn *bus.Bus) (err error) {
+		w, err = worker.New(ctx, worker.Config{
+			Manifest: p.manifest, Access: p.access, Index: n.Node.Index, Storage: n.Node.StoragePath,
+			Provider: device, Bus: conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
+			Build: command.Version(), Clock: func() (at, stream time.Time, ok bool) { return p.watcher.StreamTime() },
+		})
+		if err != nil {
+			return err
+		}
+		// An administrator who makes the streams asks first what nodes hold.
+		if err = w.ServeHoldings(); err == nil {
+			err = p.awaitStreams(ctx, conn.CheckStreams)
+		}
+		if err != nil {
+			return errors.Join(err, w.Close())
+		}
+		return nil
+	}); err != nil {
 		return err
 	}
 	p.follow(ctx, n.Node.Access, w.SetAccess)

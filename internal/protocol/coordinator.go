@@ -10,7 +10,8 @@ import (
 // share, and nothing it says is believed without a proof. It is not safe for
 // concurrent use.
 //
-// Four machines do the work: the directory reads finished batches from the register,
+// Four machines do the work: the directory reads finished batches from the register and
+// has its reconciler bring back what that lost,
 // the registrar reads the rounds and makes entries of what all nodes certified, keygen
 // runs key generations on top of both, and signing runs sign jobs. Each leaves what it
 // wants done in the outbox. The Coordinator admits jobs and ends them.
@@ -36,6 +37,12 @@ func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 		keygen: newKeygen(cfg, d, r, out), signing: newSignJobs(cfg, d, who.opener, out), jobs: map[string]*activeJob{},
 	}
 }
+
+// Holdings is one hash of all batches that KEYS has.
+func (c *Coordinator) Holdings() [32]byte { return c.directory.held.Root() }
+
+// Register tells how far the register was compared with what nodes hold.
+func (c *Coordinator) Register() Register { return c.directory.reconcile.state() }
 
 // Complete reports whether everything that KEYS had at the start is in the
 // directory.

@@ -46,6 +46,10 @@ func (c *Coordinator) dispatch(ev Event) {
 		if node := c.registrar.onAssembled(e); node >= 0 {
 			c.keygen.onFalseRoot(e.batch.id, node)
 		}
+	case HeldAnswer:
+		c.directory.reconcile.onAnswer(e)
+	case EntryRestored:
+		c.directory.reconcile.onRestored(e)
 	case EntryWritten:
 		c.onFinished(c.registrar.onWritten(e))
 	case TaskMessage:
@@ -137,4 +141,5 @@ func (c *Coordinator) onTick(now time.Time) {
 	c.signing.tick(now)
 	c.registrar.rounds.Expire(now.Add(-boardLife))
 	c.directory.onTick(now)
+	c.directory.reconcile.onTick(now, c.signing.traffic.presence.holdings)
 }

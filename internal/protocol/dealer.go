@@ -21,6 +21,12 @@ func newDealer(core *nodeCore) *dealer {
 		known := n.known[id]
 		return known.Transcript, known.Complete
 	})
+	for id, k := range n.known {
+		if k.Complete {
+			n.held.Add(wire.NewHolding(id, k.Transcript))
+		}
+	}
+	n.held.Digests() // now, and not while somebody waits
 	return n
 }
 
@@ -74,6 +80,7 @@ func (n *dealer) onKeys(msg readMessage) []Effect {
 		report := badEntry(msg, err)
 		if report.What == ReportConflict {
 			n.refused[report.ID] = true
+			return []Effect{report, RefuseBatch{ID: report.ID}}
 		}
 		return []Effect{report}
 	case entry == nil:

@@ -19,7 +19,14 @@ type directory struct {
 	finished  map[string]*finishedBatch
 	computing map[string]bool // entries on their way into finished
 	keys      int             // in finished
+	comparison
 	catchUp
+}
+
+// comparison is what the register has, and what it lacks.
+type comparison struct {
+	held      board.Holdings // whole entries
+	reconcile *reconciler
 }
 
 // catchUp is how far the directory is with what KEYS had at the start.
@@ -52,6 +59,7 @@ func newDirectory(
 		}
 		return writing(id)
 	})
+	d.reconcile = newReconciler(m, d, out)
 	return d
 }
 
@@ -66,6 +74,7 @@ func (d *directory) onKeys(msg readMessage) {
 		}
 		d.out.do(report)
 	case entry != nil && entry.Whole():
+		d.hold(entry.ID, entry.Transcript)
 		d.summarize(entry)
 	}
 }
@@ -144,6 +153,7 @@ func (d *directory) add(b *finishedBatch) *finishedBatch {
 	if d.finished[b.id] != nil || d.register.Refused(b.id) {
 		return nil
 	}
+	d.hold(b.id, b.transcript)
 	d.finished[b.id] = b
 	d.keys += int(b.header.K)
 	return b
@@ -204,4 +214,31 @@ func (b *finishedBatch) key(m *wire.Manifest, index int) frost.Key {
 		Suite: suite, N: m.N, T: m.T, PublicKey: b.public.PublicKeys[index],
 		VSSCommitment: b.public.Commitments[index*size : (index+1)*size],
 	}
+}
+
+// hold notes that the register has an entry, whoever reads it.
+func (d *directory) hold(id string, transcript [32]byte) {
+	if one := wire.NewHolding(id, transcript); d.held.Add(one) {
+		d.reconcile.onHeld(one)
+	}
+}
+
+// What the reconciler asks of the directory.
+
+func (d *directory) read() bool                { return d.complete }
+func (d *directory) holdings() *board.Holdings { return &d.held }
+func (d *directory) isRefused(id string) bool  { return d.register.Refused(id) }
+
+// hasOther reports whether the directory has another entry of a batch.
+func (d *directory) hasOther(e *wire.Entry) bool {
+	f := d.finished[e.ID]
+	return f != nil && f.transcript != e.Transcript
+}
+
+// refuse takes a batch out that has two valid entries.
+func (d *directory) refuse(e *wire.Entry) {
+	d.register.Refuse(e.ID)
+	d.drop(e.ID)
+	d.out.do(Report{What: ReportConflict, Kind: wire.KindKeygen, ID: e.ID, Culprit: -1,
+		Reason: "a node holds another valid entry than KEYS: all nodes certified both"})
 }

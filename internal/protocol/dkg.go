@@ -41,8 +41,9 @@ type dealer struct {
 	register   *board.Register
 	batches    map[string]*dkg // those that this process works on, or gave up
 	known      map[string]KnownBatch
-	lastKeys   uint64    // sequence of the last KEYS message seen
-	roundsTime time.Time // of the newest message of the rounds seen
+	held       board.Holdings // those of known that are complete
+	lastKeys   uint64         // sequence of the last KEYS message seen
+	roundsTime time.Time      // of the newest message of the rounds seen
 }
 
 // dkg is one batch at one node (docs/protocol.md, section 5). What the rounds have of

@@ -59,6 +59,7 @@ func (b *dkg) otherTranscript() []Effect {
 
 func (b *dkg) done(effect Effect, transcript [32]byte) []Effect {
 	b.node.known[b.id] = KnownBatch{Transcript: transcript, Complete: true}
+	b.node.held.Add(wire.NewHolding(b.id, transcript))
 	b.node.register.Forget(b.id)
 	b.forget()
 	return []Effect{effect, b.report(ReportComplete)}

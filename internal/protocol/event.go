@@ -161,6 +161,11 @@ const (
 	ReportBadEntry   ReportKind = "bad_entry"      // a message of KEYS was dropped
 	ReportConflict   ReportKind = "entry_conflict" // a batch has two valid entries: its keys are refused
 
+	ReportIncomplete ReportKind = "register_incomplete" // KEYS lacks batches that nodes say they hold
+	ReportWhole      ReportKind = "register_complete"   // it has all again that present nodes hold
+	ReportRestored   ReportKind = "restored"            // this gateway put a node's copy of an entry into KEYS
+	ReportUnproven   ReportKind = "unproven"            // a node did not prove what it says it holds
+
 	ReportDropped ReportKind = "dropped" // a node did not do or publish what nobody waits for any more
 
 	ReportAbsent ReportKind = "absent" // a node is not heard any more
@@ -170,7 +175,8 @@ const (
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
-	ReportBadEntry, ReportConflict, ReportDropped, ReportAbsent, ReportTwin}
+	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored, ReportUnproven, ReportDropped,
+	ReportAbsent, ReportTwin}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}

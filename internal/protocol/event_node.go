@@ -96,6 +96,8 @@ type (
 		Record       *BatchRecord
 		Certificates [][]byte
 	}
+	// RefuseBatch has the keystore remember that a batch has two valid entries.
+	RefuseBatch struct{ ID string }
 	// Load asks the keystore for keys.
 	Load struct {
 		ID   string
@@ -117,4 +119,5 @@ func (Publish) effect()        {}
 func (Certify) effect()        {}
 func (Complete) effect()       {}
 func (StoreRecovered) effect() {}
+func (RefuseBatch) effect()    {}
 func (Load) effect()           {}

@@ -14,6 +14,8 @@ type desk struct {
 	held     []Compute
 	tasks    []PublishTask
 	writes   []WriteEntry
+	asks     []AskNode
+	restores []RestoreEntry
 	finished []Finish
 	rejected []Reject
 	replayed []Replay
@@ -32,6 +34,10 @@ func (f *fleet) newDesk() *desk {
 		},
 	})}
 	d.do(KeysRead{})
+	d.directory.reconcile.started = true
+	for _, p := range d.directory.reconcile.peers { // nobody is there to be compared with
+		p.settled, p.next = true, f.now.AddDate(1, 0, 0)
+	}
 	return d
 }
 
@@ -65,6 +71,10 @@ func (d *desk) do(ev Event) {
 			}
 		case PublishTask:
 			d.tasks = append(d.tasks, e)
+		case AskNode:
+			d.asks = append(d.asks, e)
+		case RestoreEntry:
+			d.restores = append(d.restores, e)
 		case WriteEntry:
 			d.writes = append(d.writes, e)
 		case Finish:

@@ -28,6 +28,8 @@ type actor struct {
 	failing error           // of Certify
 	mute    []wire.SlotKind // what drain does not publish
 	said    *said
+
+	refusedIDs []string // in the keystore
 }
 
 // said is what a node's HSM and nonces were used for, over all its lives.
@@ -52,7 +54,7 @@ func (f *fleet) newActor(i int) *actor {
 
 func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
 	return NewNode(NodeConfig{
-		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known,
+		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known, Refused: a.refusedIDs,
 		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
 	})
 }
@@ -115,6 +117,8 @@ func (a *actor) perform(effects []Effect) {
 			a.done[e.ID] = true
 		case StoreRecovered:
 			a.store[e.Record.ID], a.done[e.Record.ID] = e.Record, true
+		case RefuseBatch:
+			a.refusedIDs = append(a.refusedIDs, e.ID)
 		case Load:
 			a.do(Loaded{ID: e.ID, Keys: a.load(e.Keys)})
 		case Refetch:

@@ -23,6 +23,9 @@ type Node struct {
 // NewNode returns a machine that has seen nothing of the log.
 func NewNode(cfg NodeConfig) *Node {
 	core := &nodeCore{cfg: cfg, authority: newAuthority(cfg.Manifest, cfg.Access), refused: map[string]bool{}}
+	for _, id := range cfg.Refused {
+		core.refused[id] = true
+	}
 	return &Node{nodeCore: core, dealer: newDealer(core), signer: newSigner(core)}
 }
 

@@ -25,6 +25,8 @@ type NodeConfig struct {
 	StandbyDelay time.Duration
 	// Known are the batches in the keystore.
 	Known map[string]KnownBatch
+	// Refused are the batches that RefuseBatch noted.
+	Refused []string
 }
 
 // KnownBatch is what the keystore holds of a batch.

@@ -3,6 +3,7 @@ package protocol
 import (
 	"bytes"
 
+	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -48,6 +49,10 @@ func (n *Node) judgeCertificate(slot wire.Slot, got, body []byte) wire.Verdict {
 // Cursor is the KEYS sequence from which a restarted node has to read: what
 // lies before it is in the keystore or will never be needed.
 func (n *Node) Cursor() uint64 { return n.dealer.register.FirstSeq(n.dealer.lastKeys + 1) }
+
+// Holdings are the finished batches that the node has whole. Who can't read one from the
+// keystore takes it out: a node claims what it can prove.
+func (n *Node) Holdings() *board.Holdings { return &n.dealer.held }
 
 // Sessions counts what is in work, for metrics: batches that this node deals
 // in, and signing sessions that hold nonces.

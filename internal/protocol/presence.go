@@ -174,6 +174,15 @@ func (p *presence) asked(node int) {
 	}
 }
 
+// holdings is the hash of what a node that is heard says it holds.
+func (p *presence) holdings(node int) (root [32]byte, ok bool) {
+	n := &p.nodes[node]
+	if n.absent || n.last == nil || p.now.Sub(n.heard) > absentAfter {
+		return root, false
+	}
+	return n.last.Holdings, true
+}
+
 // NodePresence is what a gateway knows of a node.
 type NodePresence struct {
 	Present bool      // it is heard or answers, or nobody is heard

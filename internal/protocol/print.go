@@ -137,7 +137,8 @@ func (e Complete) String() string { return "Complete " + e.ID }
 func (e StoreRecovered) String() string {
 	return fmt.Sprintf("StoreRecovered %s: %d keys", e.Record.ID, e.Record.Header.K)
 }
-func (e Load) String() string { return fmt.Sprintf("Load %s: %d keys", e.ID, len(e.Keys)) }
+func (e RefuseBatch) String() string { return "RefuseBatch " + e.ID }
+func (e Load) String() string        { return fmt.Sprintf("Load %s: %d keys", e.ID, len(e.Keys)) }
 
 func (e Report) String() string {
 	var b strings.Builder

@@ -222,6 +222,17 @@ func TestTwoEntries(t *testing.T) {
 		b.nodes[i].out = nil
 	}
 	b.task(wire.SignTask(job, 0, []uint32{0}, nil), jobID(9))
+	b.nobodyCommits(t)
+	b.keys = b.keys[:len(b.keys)-1] // the second one is gone, and nodes start again
+	for _, a := range b.nodes {
+		a.restart()
+	}
+	b.nobodyCommits(t)
+}
+
+// nobodyCommits lets the nodes look for their keys until they give up.
+func (b *batchTest) nobodyCommits(t *testing.T) {
+	t.Helper()
 	for _, a := range b.nodes {
 		for range loadRetries + 1 {
 			for _, timer := range slices.Clone(a.timers) {

@@ -106,8 +106,12 @@ func (s *signJobs) find(j *activeSign) {
 		id, _ := wire.ParseKeyID(it.Key)
 		b := s.directory.find(id.Batch)
 		switch {
-		case b == nil && (s.directory.proven(id.Batch) || s.worthALook(j)):
+		case b == nil && s.worthALook(j):
 			s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
+			return
+		case b == nil && (s.directory.proven(id.Batch) || s.directory.reconcile.mayHold(id.Batch)):
+			j.lacks = it.Key
+			s.out.do(After{Delay: lackDelay, Timer: Timer{j.key(), timerLoad}})
 			return
 		case b == nil || id.Index >= int(b.header.K):
 			s.out.fail(j.activeJob, wire.Refuse(wire.CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
@@ -127,6 +131,10 @@ func (s *signJobs) find(j *activeSign) {
 	s.traffic.add(j)
 	s.schedule()
 }
+
+// lackDelay is how often a job looks for a key that the register lost and that may come
+// back.
+const lackDelay = time.Second
 
 // worthALook reports whether to look for an unknown key once more. While the directory
 // is being filled it always is.
@@ -297,7 +305,13 @@ func (s *signJobs) onAccess(job *activeJob, revoked []int) {
 // expiryReason explains what an expired job was waiting for.
 func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 	j := s.jobs[job]
-	if len(j.attempts) == 0 && j.items != nil {
+	switch {
+	case j.items == nil && j.lacks != "":
+		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while KEYS lacked the entry of key %s: a node may bring it back",
+			j.lacks)
+	case j.items == nil && !s.directory.complete:
+		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while the gateway was still reading KEYS")
+	case len(j.attempts) == 0 && j.items != nil:
 		return wire.Refuse(wire.CodeSigningFailed, "expired before its turn came: the fleet has more to sign than it can")
 	}
 	return wire.Refuse(wire.CodeSigningFailed, "expired before %d of %d signatures were made: %s",

@@ -25,12 +25,15 @@ const (
 	CodeKeygenFailed   Code = "keygen_failed"
 	CodeSigningFailed  Code = "signing_failed"
 	CodePoison         Code = "poison"
+
+	CodeRegisterIncomplete Code = "register_incomplete"
 )
 
 // JobCodes are the codes with which a job can end.
 var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge,
 	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
-	CodeBadMessage, CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal}
+	CodeBadMessage, CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal,
+	CodeRegisterIncomplete}
 
 // Why a node gave up a batch or refused a session, or a gateway gave up a batch
 // (false_certificate). A deal's own faults carry internal/frost's deal_ codes.

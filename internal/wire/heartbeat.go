@@ -36,6 +36,7 @@ type Heartbeat struct {
 	InFlight uint32   `cbor:"8,keyasint"`            // sessions and batches, or jobs, in work
 	Backlog  uint32   `cbor:"9,keyasint"`            // computations, or jobs, that wait for their turn
 	Leaving  bool     `cbor:"10,keyasint,omitempty"` // the last one: the process ends
+	Holdings [32]byte `cbor:"11,keyasint"`           // a node's HoldingsRoot; of a gateway, what KEYS has
 }
 
 // Process names the process that a heartbeat is of, for people.

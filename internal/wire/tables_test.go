@@ -48,6 +48,8 @@ var namesKinds = map[string]string{
 	"internal/protocol/revoke.go":             "which needs its client's right to the end",
 	"internal/protocol/directory.go":          "reports",
 	"internal/protocol/registrar.go":          "reports",
+	"internal/protocol/reconcile.go":          "reports",
+	"internal/protocol/reconcile_fetch.go":    "reports",
 	"internal/protocol/dkg.go":                "reports",
 	"internal/protocol/keygen.go":             "reports",
 	"internal/protocol/signing.go":            "reports",

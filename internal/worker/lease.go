@@ -34,7 +34,7 @@ func (w *Worker) newBeat() *presence.Beat {
 		Load: func(h *wire.Heartbeat) {
 			w.run.With(func(n *node) {
 				dealing, nonces := n.Sessions()
-				h.InFlight = uint32(dealing + nonces)
+				h.InFlight, h.Holdings = uint32(dealing+nonces), n.Holdings().Root()
 			})
 			h.Backlog = uint32(w.run.Waiting())
 		},

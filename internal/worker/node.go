@@ -66,9 +66,13 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
+	refused, err := store.Refused()
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
 	w.node = &node{Node: protocol.NewNode(protocol.NodeConfig{
 		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], SeedSecret: keys[1],
-		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known,
+		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known, Refused: refused,
 	})}
 	return nil
 }

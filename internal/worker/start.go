@@ -20,6 +20,9 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	if err := w.ServeHoldings(); err != nil {
+		return err
+	}
 	w.run.Intake(w.takeLease)
 	from, err := w.cursor(ctx)
 	if err != nil {

@@ -23,6 +23,10 @@ func (w *Worker) perform(effect protocol.Effect) {
 	case protocol.StoreRecovered:
 		w.stored("store recovered", e.Record.ID, w.written(w.store.PutRecovered(w.recovered(e))))
 		e.Record.Batch.Shares.Wipe()
+	case protocol.RefuseBatch:
+		if err := w.written(w.store.Refuse(e.ID)); err != nil {
+			w.run.Fail(fmt.Errorf("keystore: remember a refused batch: %w", err))
+		}
 	case protocol.Load:
 		w.load(e)
 	default:

@@ -70,6 +70,7 @@ type Worker struct {
 	access   atomic.Pointer[wire.Access]
 	granted  atomic.Pointer[grant]
 
+	serving   func()                // ends ServeHoldings; nil before
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
 	ticks     int                   // since the start; owned by the clock
 	unwritten atomic.Pointer[error] // why the keystore did not take the last write
@@ -127,6 +128,9 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // Close ends a worker that was never run.
 func (w *Worker) Close() error {
+	if w.serving != nil {
+		w.serving()
+	}
 	w.run.Step(protocol.Stop{})
 	w.sessions.wipe()
 	return w.store.Close()

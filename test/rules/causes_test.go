@@ -32,6 +32,10 @@ var scenarios = map[string]scenario{
 		change: func(f fleet) { f.unheard(2) },
 		firing: []string{"FrostfleetNodeAbsent"},
 	},
+	"KEYS has lost batches": {
+		change: func(f fleet) { f.set(`frostfleet_register_missing_batches{%s}`, gateway, gauge, 12) },
+		firing: []string{"FrostfleetRegisterIncomplete"},
+	},
 	"a node of another manifest": {
 		change: func(f fleet) { f.set(`frostfleet_node_other_manifest{index="2", %s}`, gateway, gauge, 1) },
 		firing: []string{"FrostfleetOtherManifest"},

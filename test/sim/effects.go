@@ -44,6 +44,8 @@ func (p *worker) do(e protocol.Effect) {
 			return
 		}
 		p.completed(r, e.Certificates)
+	case protocol.RefuseBatch:
+		p.disk.refused = append(p.disk.refused, e.ID)
 	case protocol.Load:
 		p.load(e)
 	case protocol.Refetch:

@@ -11,6 +11,7 @@ import (
 // does. Its process may end between two of them.
 type entryWriter struct {
 	l      *gatewayLife
+	done   protocol.Event // once all of it is acknowledged
 	e      protocol.WriteEntry
 	entry  *wire.Entry
 	part   int    // 0 is the head, i+1 the deal of node i
@@ -18,13 +19,17 @@ type entryWriter struct {
 }
 
 func (l *gatewayLife) writeEntry(e protocol.WriteEntry) {
+	l.store(e, protocol.EntryWritten{ID: e.ID, Job: e.Job, Trace: e.Trace})
+}
+
+func (l *gatewayLife) store(e protocol.WriteEntry, done protocol.Event) {
 	entry, err := wire.VerifyEntry(e.Head, l.w.manifest)
 	if err != nil || entry.ID != e.ID {
 		l.w.fail(RuleEntry, "%s wants to write what does not verify: %v", l.g.name, err)
 		return
 	}
 	l.w.check.leaks(l.g.name, "an entry", e.Head)
-	(&entryWriter{l: l, e: e, entry: entry}).send()
+	(&entryWriter{l: l, done: done, e: e, entry: entry}).send()
 }
 
 func (x *entryWriter) message() (subject string, data []byte) {
@@ -43,7 +48,7 @@ func (x *entryWriter) send() {
 		return
 	}
 	if x.part > len(x.e.Deals) {
-		x.l.step(protocol.EntryWritten{ID: x.e.ID, Job: x.e.Job, Trace: x.e.Trace})
+		x.l.step(x.done)
 		return
 	}
 	subject, data := x.message()

@@ -31,6 +31,7 @@ const (
 	WorkLost       Fault = "WORK lost"
 	SignLost       Fault = "SIGN lost"
 	Twin           Fault = "two processes with one index"
+	EntriesLost    Fault = "entries lost from KEYS"
 
 	NodeUnheard     Fault = "a node without heartbeats"
 	HeartbeatLost   Fault = "heartbeat lost"
@@ -55,6 +56,7 @@ const (
 	LiarFloods      Fault = "liar: floods ids"
 	LiarSplits      Fault = "liar: two polynomials with one constant term"
 	LiarWithholds   Fault = "liar: commits and sends no share"
+	LiarClaims      Fault = "liar: claims to hold what it can't prove"
 	LiarStalls      Fault = "liar: answers just before the deadline"
 
 	GatewayOlder Fault = "gateway: an older batch for a new job"
@@ -83,6 +85,8 @@ var (
 		EntryCrash: 0.03,
 	}
 	lossFaults     = rates{WorkLost: 0.03, SignLost: 0.03}
+	cutFaults      = rates{EntriesLost: 0.6}
+	claimFaults    = rates{LiarClaims: 0.9}
 	siteFaults     = rates{Twin: 0.1, HSMFailure: 0.03}
 	presenceFaults = rates{NodeUnheard: 0.3, HeartbeatLost: 0.2, HeartbeatCopied: 0.1, ClockFar: 0.4}
 	clientFaults   = rates{
@@ -105,7 +109,7 @@ var (
 // Faults lists every kind.
 func Faults() (all []Fault) {
 	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, presenceFaults, clientFaults, liarFaults, brokerFaults,
-		gatewayFaults, splitFaults, slowFaults} {
+		gatewayFaults, splitFaults, slowFaults, cutFaults, claimFaults} {
 		all = append(all, r.sorted()...)
 	}
 	return all
@@ -135,10 +139,10 @@ var profiles = []struct {
 	mixes  []rates
 }{
 	{Benign, 3, []rates{busFaults, clientFaults}},
-	{Restarts, 5, []rates{busFaults, crashFaults, clientFaults}},
-	{Losses, 3, []rates{busFaults, crashFaults, lossFaults}},
+	{Restarts, 5, []rates{busFaults, crashFaults, clientFaults, cutFaults}},
+	{Losses, 3, []rates{busFaults, crashFaults, lossFaults, cutFaults}},
 	{Twins, 3, []rates{busFaults, crashFaults, lossFaults, siteFaults}},
-	{Liar, 4, []rates{busFaults, crashFaults, liarFaults, gatewayFaults}},
+	{Liar, 4, []rates{busFaults, crashFaults, liarFaults, gatewayFaults, cutFaults, claimFaults}},
 	{Broker, 4, []rates{busFaults, crashFaults, siteFaults, brokerFaults}},
 	{Chaos, 2, []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults, gatewayFaults}},
 	{Staller, 2, []rates{busFaults, slowFaults, gatewayFaults}},

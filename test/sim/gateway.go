@@ -187,6 +187,10 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 		w.check.round(l.g.name, e)
 	case protocol.Refetch:
 		w.refetch(e, l.step)
+	case protocol.AskNode:
+		l.ask(e)
+	case protocol.RestoreEntry:
+		l.restore(e)
 	case protocol.WriteEntry:
 		l.writeEntry(e)
 	case protocol.PublishTask:

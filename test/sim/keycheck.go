@@ -149,4 +149,5 @@ func interpolateEdwards(nodes []int, shares map[int][]byte) []byte {
 // finish checks what only the end shows.
 func (c *checker) finish() {
 	c.disks()
+	c.refilled()
 }

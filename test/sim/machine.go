@@ -100,6 +100,7 @@ func (m *machine) clock() time.Time { return m.w.now().Add(m.skew) }
 // disk is a node's keystore: what is in it survives a crash.
 type disk struct {
 	records map[string]*record
+	refused []string
 	cursor  uint64
 }
 
@@ -114,7 +115,7 @@ func newDisk() *disk { return &disk{records: map[string]*record{}} }
 
 // clone is a copy of the disk, as a twin has it.
 func (d *disk) clone() *disk {
-	c := &disk{records: map[string]*record{}, cursor: d.cursor}
+	c := &disk{records: map[string]*record{}, refused: slices.Clone(d.refused), cursor: d.cursor}
 	for id, r := range d.records {
 		copied := *r
 		c.records[id] = &copied

@@ -37,6 +37,10 @@ const (
 
 var mutations = []mutation{
 	{
+		name: "KEYS is never compared with what nodes hold", rule: RuleSigns, profile: Losses, seeds: 30,
+		edits: []edit{{"internal/protocol/reconcile.go", "if !r.keys.read() {\n\t\treturn", "if r.now == now {\n\t\treturn"}},
+	},
+	{
 		name: "nonces kept after use", rule: RuleN3OneShare, profile: Broker, seeds: 800,
 		edits: []edit{
 			{noncesFile, "h := n.held.Swap(nil)\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}\n\tdefer h.batch.wipe()",

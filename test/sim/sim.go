@@ -173,12 +173,20 @@ func (w *world) supervise() {
 // where the others can do without it.
 func (w *world) heal() {
 	w.tracef("healed")
+	lost, claims := w.drawn(EntriesLost), w.drawn(LiarClaims)
 	w.healed = true
 	if w.manifest.N-1 < w.manifest.T {
 		w.plan.liar = -1
 	}
 	for _, life := range w.workers {
 		life.alive = false
+	}
+	if w.falseClaims = claims && w.plan.liar >= 0; w.falseClaims {
+		w.happened(LiarClaims)
+	}
+	if lost {
+		w.happened(EntriesLost)
+		w.loseEntries()
 	}
 	for _, m := range w.machines {
 		m.life = nil

@@ -42,7 +42,7 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 	p.node = protocol.NewNode(protocol.NodeConfig{
 		Manifest: w.manifest, Access: w.access, Index: m.index,
 		Host: secret.New(append([]byte{}, m.host[:]...)), SeedSecret: secret.New(append([]byte{}, m.hedge[:]...)),
-		Rand: p.random, StandbyDelay: 300 * time.Millisecond, Known: d.known(),
+		Rand: p.random, StandbyDelay: 300 * time.Millisecond, Known: d.known(), Refused: d.refused,
 	})
 	p.resume()
 	type reading struct {

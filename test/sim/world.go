@@ -40,6 +40,9 @@ type world struct {
 	jobs     *jobQueue
 	check    *checker
 	healed   bool
+
+	falseClaims bool // the liar claims what it can't prove
+	restored    int  // entries that nodes brought back
 }
 
 // at runs fn after a delay of virtual time.
@@ -67,6 +70,12 @@ func (w *world) fault(f Fault) bool {
 	}
 	w.happened(f)
 	return true
+}
+
+// drawn reports whether something happens at the end, whenever that is.
+func (w *world) drawn(f Fault) bool {
+	rate := w.plan.rate[f]
+	return rate > 0 && w.rng.Float64() < rate
 }
 
 func (w *world) happened(f Fault) {

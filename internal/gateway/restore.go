@@ -1,0 +1,53 @@
+package gateway
+
+import (
+	"context"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/register"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// How a gateway brings back what KEYS has lost: it asks nodes for what they hold, and
+// writes what proves itself.
+
+// ask asks a node, and steps the machine with the answer. Reading it may take n
+// verifications, which are nobody's step.
+func (g *Gateway) ask(e protocol.AskNode) {
+	held, err := g.asker.Ask(g.run.Life(), e.Node, e.Ask)
+	if g.run.Life().Err() != nil {
+		return
+	}
+	g.run.Step(protocol.ReadHeld(g.cfg.Manifest, e.Node, e.Ask, held, err))
+}
+
+// restoreTime bounds one write of an entry; it is tried again.
+const restoreTime = time.Minute
+
+func (g *Gateway) restore(e protocol.RestoreEntry) {
+	ctx, cancel := context.WithTimeout(g.run.Life(), restoreTime)
+	defer cancel()
+	entry, err := register.NewEntry(g.cfg.Manifest, e.Head, e.Deals)
+	if err == nil { // else a fault of this program
+		err = register.Store(ctx, g.cfg.Bus, g.cfg.Manifest, entry, nil)
+	}
+	if g.run.Life().Err() == nil {
+		g.run.Step(protocol.EntryRestored{Holding: e.Holding, Err: err})
+	}
+}
+
+// listen opens the way for nodes' answers.
+func (g *Gateway) listen() (err error) {
+	g.asker, err = register.NewAsker(g.cfg.Bus, g.cfg.Manifest, func() *wire.Access { return g.access.Load() })
+	if err == nil {
+		g.run.OnStop(g.asker.Close)
+	}
+	return err
+}
+
+// Register tells how far the register was compared with what nodes hold.
+func (g *Gateway) Register() (r protocol.Register) {
+	g.run.With(func(c *protocol.Coordinator) { r = c.Register() })
+	return r
+}

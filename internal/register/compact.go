@@ -1,0 +1,340 @@
+package register
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/board"
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Compacting makes KEYS anew with nothing but its entries and manifests. It goes from
+// step to step, and each step is on the disk before the next one begins:
+//
+//  1. all entries are exported to a file, which is synced, read again and compared;
+//  2. what KEYS was (its configuration, its identity, its manifests) is noted and synced;
+//  3. KEYS is deleted, if it is still the one that was exported and nothing was written
+//     to it since;
+//  4. it is made with the configuration that it had, and the file is imported;
+//  5. it is read, and must have what the file has. Then the note is removed.
+//
+// It may end anywhere and be begun again with the same folder: from step 2 on the file
+// is the register, and what stands in KEYS is not exported once more.
+
+// Names in a compaction's folder.
+const (
+	CompactFile = "keys.register"
+	noteFile    = "compacting.json"
+)
+
+// note is what is known of KEYS before it is deleted.
+type note struct {
+	Version   int      `json:"version"`
+	Fleet     string   `json:"fleet"`
+	StreamID  string   `json:"stream_id"`
+	LastSeq   uint64   `json:"last_seq"`
+	Config    []byte   `json:"config"`
+	Manifests [][]byte `json:"manifests"`
+	Entries   Summary  `json:"entries"`
+}
+
+// Compaction is one, in a folder.
+type Compaction struct {
+	Dir      string
+	Bus      *bus.Bus
+	Manifest *wire.Manifest
+	Tell     func(step string) // before each
+	Entry    func(*Entry)      // for progress
+	step     func(string) error
+}
+
+// ErrInUse says that programs of the fleet run.
+var ErrInUse = errors.New("programs of the fleet run")
+
+// Run compacts, or goes on where an earlier run ended. The fleet's programs must be
+// stopped, which it checks.
+func (c *Compaction) Run(ctx context.Context, a *Asker) (sum Summary, err error) {
+	if err := InUse(ctx, c.Bus, a, c.Manifest.N); err != nil {
+		return sum, err
+	}
+	n, err := c.noted()
+	if err == nil && n == nil {
+		if err = c.export(ctx); err == nil {
+			n, err = c.note(ctx)
+		}
+	}
+	if err != nil {
+		return sum, err
+	}
+	if err := InUse(ctx, c.Bus, a, c.Manifest.N); err != nil { // the export may have taken long
+		return sum, err
+	}
+	for _, step := range []func(context.Context, *note) error{c.delete, c.create, c.restore, c.check} {
+		if err := step(ctx, n); err != nil {
+			return sum, err
+		}
+	}
+	return n.Entries, errors.Join(os.Remove(filepath.Join(c.Dir, noteFile)), secret.SyncDir(c.Dir))
+}
+
+func (c *Compaction) tell(step string) error {
+	c.Tell(step)
+	if c.step != nil {
+		return c.step(step)
+	}
+	return nil
+}
+
+func (c *Compaction) path() string { return filepath.Join(c.Dir, CompactFile) }
+
+// export writes the file. It has its name only once it is whole and on the disk.
+func (c *Compaction) export(ctx context.Context) error {
+	if _, err := os.Stat(c.path()); err == nil {
+		return nil // of a run that ended before the note: it is compared with KEYS
+	}
+	if err := c.tell("export"); err != nil {
+		return err
+	}
+	part := c.path() + ".part"
+	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	w, err := NewWriter(file)
+	if err != nil {
+		return err
+	}
+	sum, err := Read(ctx, c.Bus, c.Manifest, func(e *Entry) error { c.Entry(e); return w.Write(e) })
+	if err = errors.Join(err, w.Close(), file.Sync()); err != nil {
+		return err
+	}
+	if sum.Partial > 0 {
+		return fmt.Errorf("%d entries of KEYS lack deals: run frostctl register refill on the running fleet first",
+			sum.Partial)
+	}
+	return errors.Join(os.Rename(part, c.path()), secret.SyncDir(c.Dir))
+}
+
+// read hands the file's entries to f, and fails unless all of it verifies.
+func (c *Compaction) read(f func(*Entry) error) (Summary, error) {
+	file, err := os.Open(c.path())
+	if err != nil {
+		return Summary{}, err
+	}
+	defer func() { _ = file.Close() }()
+	var bad error
+	sum, err := ReadFile(io.Reader(file), c.Manifest, f, func(err error) { bad = errors.Join(bad, err) })
+	if err = errors.Join(err, bad); err == nil && sum.Partial > 0 {
+		err = fmt.Errorf("%d entries lack deals", sum.Partial)
+	}
+	if err != nil {
+		return sum, fmt.Errorf("%s: %w", c.path(), err)
+	}
+	return sum, nil
+}
+
+// note reads the file again, compares it with KEYS, and notes what KEYS is.
+func (c *Compaction) note(ctx context.Context) (*note, error) {
+	if err := c.tell("verify the export"); err != nil {
+		return nil, err
+	}
+	n := &note{Version: 1, Fleet: c.Manifest.Fleet}
+	var err error
+	if n.StreamID, err = c.Bus.StreamID(ctx, bus.Keys); err != nil {
+		return nil, err
+	}
+	if n.LastSeq, err = c.Bus.LastSeq(ctx, bus.Keys); err != nil {
+		return nil, err
+	}
+	if n.Config, err = c.Bus.Config(ctx, bus.Keys); err != nil {
+		return nil, err
+	}
+	if n.Manifests, err = c.manifests(ctx); err != nil {
+		return nil, err
+	}
+	if n.Entries, err = c.same(ctx); err != nil {
+		return nil, err
+	}
+	data, err := json.Marshal(n)
+	if err != nil {
+		return nil, err
+	}
+	part := filepath.Join(c.Dir, noteFile+".part")
+	file, err := os.OpenFile(part, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, err = file.Write(data)
+	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
+		return nil, err
+	}
+	return n, errors.Join(os.Rename(part, filepath.Join(c.Dir, noteFile)), secret.SyncDir(c.Dir))
+}
+
+// same fails unless the file and KEYS have the same entries.
+func (c *Compaction) same(ctx context.Context) (Summary, error) {
+	var inFile, inKeys board.Holdings
+	sum, err := c.read(func(e *Entry) error { inFile.Add(wire.NewHolding(e.ID, e.Transcript)); return nil })
+	if err != nil {
+		return sum, err
+	}
+	if _, err := Read(ctx, c.Bus, c.Manifest, func(e *Entry) error {
+		inKeys.Add(wire.NewHolding(e.ID, e.Transcript))
+		return nil
+	}); err != nil {
+		return sum, err
+	}
+	if inFile.Root() != inKeys.Root() {
+		return sum, fmt.Errorf("%s has %d entries and KEYS %d, or others: nothing is deleted; "+
+			"if the file is of an earlier compaction, give another folder", c.path(), inFile.Len(), inKeys.Len())
+	}
+	return sum, nil
+}
+
+func (c *Compaction) manifests(ctx context.Context) (valid [][]byte, err error) {
+	messages, err := c.Bus.Slots(ctx, bus.Keys, wire.Manifests)
+	for _, m := range messages {
+		if _, err := wire.ParseManifest(m.Data); err == nil {
+			valid = append(valid, m.Data)
+		}
+	}
+	return valid, err
+}
+
+// noted is the note of an earlier run, nil if there is none.
+func (c *Compaction) noted() (*note, error) {
+	data, err := os.ReadFile(filepath.Join(c.Dir, noteFile))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	var n note
+	if err == nil {
+		err = json.Unmarshal(data, &n)
+	}
+	if err == nil && (n.Version != 1 || n.Fleet != c.Manifest.Fleet) {
+		err = fmt.Errorf("a compaction of fleet %q, format %d", n.Fleet, n.Version)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Join(c.Dir, noteFile), err)
+	}
+	if _, err := c.read(func(*Entry) error { return nil }); err != nil {
+		return nil, fmt.Errorf("the file that KEYS is to be made of: %w", err)
+	}
+	return &n, nil
+}
+
+// delete deletes the KEYS that was exported, and no other.
+func (c *Compaction) delete(ctx context.Context, n *note) error {
+	there, err := c.Bus.Exists(ctx, bus.Keys)
+	if err != nil || !there {
+		return err
+	}
+	id, err := c.Bus.StreamID(ctx, bus.Keys)
+	if err != nil || id != n.StreamID { // it was made anew already
+		return err
+	}
+	last, err := c.Bus.LastSeq(ctx, bus.Keys)
+	if err != nil {
+		return err
+	}
+	if last != n.LastSeq {
+		return fmt.Errorf("KEYS was written to since it was exported (%d, then %d): stop all programs, remove %s and "+
+			"begin again", n.LastSeq, last, c.Dir)
+	}
+	if err := c.tell("delete KEYS"); err != nil {
+		return err
+	}
+	return c.Bus.Delete(ctx, bus.Keys)
+}
+
+func (c *Compaction) create(ctx context.Context, n *note) error {
+	if err := c.tell("create KEYS"); err != nil {
+		return err
+	}
+	if err := c.Bus.Create(ctx, bus.Keys, n.Config); err != nil {
+		return err
+	}
+	for _, data := range n.Manifests {
+		m, err := wire.ParseManifest(data)
+		if err != nil {
+			return err
+		}
+		if _, err := c.Bus.PublishSlot(ctx, wire.ManifestSubject(m.Hash()), data, nil, func(standing bus.Message) bool {
+			stored, err := wire.ParseManifest(standing.Data)
+			return err == nil && stored.Hash() == m.Hash()
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *Compaction) restore(ctx context.Context, _ *note) error {
+	if err := c.tell("import"); err != nil {
+		return err
+	}
+	_, err := c.read(func(e *Entry) error { c.Entry(e); return Store(ctx, c.Bus, c.Manifest, e, nil) })
+	return err
+}
+
+func (c *Compaction) check(ctx context.Context, _ *note) error {
+	if err := c.tell("verify KEYS"); err != nil {
+		return err
+	}
+	_, err := c.same(ctx)
+	return err
+}
+
+// listenTime is longer than a program that runs is silent.
+var listenTime = 3 * time.Second
+
+// InUse fails with ErrInUse if a node answers, or if a node or a gateway publishes
+// heartbeats. Nothing vouches for that: whoever can speak on the bus can hold it up.
+func InUse(ctx context.Context, b *bus.Bus, a *Asker, nodes int) error {
+	before, err := heartbeats(ctx, b)
+	if err != nil {
+		return err
+	}
+	for _, n := range AskAll(ctx, a, nodes) {
+		if n.Error == "" {
+			return fmt.Errorf("%w: node %d answers; stop all workers and gateways first", ErrInUse, n.Node)
+		}
+	}
+	select {
+	case <-time.After(listenTime):
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	after, err := heartbeats(ctx, b)
+	if err != nil {
+		return err
+	}
+	for subject, seq := range after {
+		if seq != before[subject] {
+			return fmt.Errorf("%w: something publishes %s; stop all workers and gateways first", ErrInUse, subject)
+		}
+	}
+	return nil
+}
+
+func heartbeats(ctx context.Context, b *bus.Bus) (map[string]uint64, error) {
+	all := map[string]uint64{}
+	there, err := b.Exists(ctx, bus.Presence)
+	if err != nil || !there {
+		return all, err
+	}
+	messages, err := b.Slots(ctx, bus.Presence, "presence.>")
+	for _, m := range messages {
+		all[m.Subject] = m.Seq
+	}
+	return all, err
+}
