@@ -219,7 +219,7 @@ func TestFailedAndRejected(t *testing.T) {
 	s, c := start(t)
 	reject := func(job wire.SignedJob) {
 		r := s.failure(job, wire.CodeJobIDReused)
-		r.Digest, r.Rejected = message(3), job.Signature
+		r.Rejected = job.Signature
 		s.announce(r)
 	}
 	for name, answer := range map[string]func(wire.SignedJob){
