@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
@@ -51,8 +52,9 @@ func (s *Stand) leader(stream bus.Stream) string {
 // deleteStream takes away a stream with all that is in it. Gateways make WORK and SIGN
 // again; JOBS and RESULTS are reported, and the administrator makes them again.
 func deleteStream(b *breaking) func() {
-	b.must(b.admin.Conn().JS.DeleteStream(b.t.Context(), streamName(b.Target)))
-	b.Event("%s is deleted", b.Target)
+	b.delete(func(ctx context.Context) error {
+		return b.admin.Conn().JS.DeleteStream(ctx, streamName(b.Target))
+	}, jetstream.ErrStreamNotFound)
 	if b.Target == "WORK" || b.Target == "SIGN" {
 		return b.apply
 	}
@@ -70,8 +72,23 @@ func deleteStream(b *breaking) func() {
 
 // deleteConsumer takes away what gateways get jobs by. No job is lost with it.
 func deleteConsumer(b *breaking) func() {
-	b.must(b.admin.Conn().JS.DeleteConsumer(b.t.Context(), streamName("JOBS"), b.Target))
+	b.delete(func(ctx context.Context) error {
+		return b.admin.Conn().JS.DeleteConsumer(ctx, streamName("JOBS"), b.Target)
+	}, jetstream.ErrConsumerNotFound)
 	return b.apply
+}
+
+// delete tries until the target is gone.
+func (b *breaking) delete(try func(context.Context) error, gone error) {
+	b.await("deleting "+b.Target, func() error {
+		ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Second)
+		defer cancel()
+		if err := try(ctx); !errors.Is(err, gone) {
+			return err
+		}
+		return nil
+	})
+	b.Event("%s is deleted", b.Target)
 }
 
 // apply is the administrator's frostctl bus apply.

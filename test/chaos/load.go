@@ -238,14 +238,23 @@ func (l *load) stopLoad() {
 }
 
 // probe wants a signature that is asked for now. It is how a run knows that the fleet
-// serves again.
+// serves again. Until then a request may be refused: while the servers elect a leader,
+// nobody stores a job.
 func (l *load) probe() {
 	l.s.t.Helper()
 	start := time.Now()
 	ctx, cancel := context.WithTimeout(l.s.t.Context(), patience)
 	defer cancel()
-	if err := l.signWith(ctx, l.some(chains[0], 1), ctx); err != nil {
-		l.s.t.Errorf("no signature within %s after everything was whole again: %v", patience, err)
+	for {
+		err := l.signWith(ctx, l.some(chains[0], 1), ctx)
+		if err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			l.s.t.Fatalf("no signature within %s after everything was whole again: %v", patience, err)
+		case <-time.After(50 * time.Millisecond):
+		}
 	}
 	l.s.Event("signs again after %.1f s", time.Since(start).Seconds())
 }

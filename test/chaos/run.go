@@ -117,10 +117,11 @@ func (l *load) sample(chain string) (keys []client.Key) {
 
 // count is a history in a line.
 func count(h *history.History) string {
-	var asked, signed, made, failed, open int
+	var asked, signed, made, failed, open, refused int
 	var slowest time.Duration
 	for _, j := range h.Jobs {
 		if j.Acked.IsZero() {
+			refused++
 			continue
 		}
 		asked++
@@ -137,6 +138,6 @@ func count(h *history.History) string {
 		}
 	}
 	return fmt.Sprintf("%d jobs acknowledged: %d signed, %d generated keys, %d failed, %d open; the slowest took %.1f s; "+
-		"%d results, %d messages of nodes, %d subsets", asked, signed, made, failed, open, slowest.Seconds(),
-		len(h.Results), len(h.Messages), len(h.Subsets))
+		"%d not acknowledged; %d results, %d messages of nodes, %d subsets",
+		asked, signed, made, failed, open, slowest.Seconds(), refused, len(h.Results), len(h.Messages), len(h.Subsets))
 }
