@@ -112,7 +112,7 @@ func TestUnproven(t *testing.T) {
 		for _, k := range r.Keys {
 			public = append(public, k.PublicKey)
 		}
-		r.Batches[0].Certificates = certify(t, m, nodes, h.Context(s.manifest), wire.KeyRoot(public, owner))
+		r.Batches[0].Certificates = certify(t, m, nodes, h.Context(s.manifest), keyRoot(public, owner))
 	}
 	tests := []struct {
 		name   string

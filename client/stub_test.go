@@ -111,7 +111,7 @@ func startServer(t testing.TB, dir string, port int) *natsserver.Server {
 
 func connectBus(t testing.TB, url string) *bus.Bus {
 	t.Helper()
-	b, err := bus.Connect(t.Context(), bus.Options{Fleet: stubFleet, URL: url, Name: "stub"})
+	b, err := bus.Connect(t.Context(), bus.Options{Fleet: stubFleet, Nodes: 3, URL: url, Name: "stub"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -312,7 +312,7 @@ func (s *gatewayStub) keygen(r *wire.Result, job wire.SignedJob, j *wire.Job) {
 			public = append(public, key)
 			r.Keys = append(r.Keys, wire.Key{ID: id, PublicKey: key, Address: address})
 		}
-		b.Certificates = certify(s.t, s.manifest, s.nodes, ctx, wire.KeyRoot(public, job.Client))
+		b.Certificates = certify(s.t, s.manifest, s.nodes, ctx, keyRoot(public, job.Client))
 		r.Batches = append(r.Batches, b)
 	}
 }
@@ -333,6 +333,11 @@ func (s *gatewayStub) newKey(suite frost.Suite, id string) []byte {
 	return key.PubKey().SerializeCompressed()
 }
 
+// keyRoot is what nodes certify of keys, over the transcript of certify.
+func keyRoot(public [][]byte, owner string) [32]byte {
+	return wire.KeyRoot(wire.EntryKeys(public, owner, [32]byte{1}))
+}
+
 // certify makes every node's certificate over a root.
 func certify(t testing.TB, m *wire.Manifest, nodes []*ecdsa.PrivateKey, ctx, root [32]byte) []wire.HexBytes {
 	enc, err := cbor.CoreDetEncOptions().EncMode()
@@ -343,7 +348,7 @@ func certify(t testing.TB, m *wire.Manifest, nodes []*ecdsa.PrivateKey, ctx, roo
 	for i, node := range nodes {
 		cert := wire.Certificate{Context: ctx, Transcript: [32]byte{1}, Root: root, Node: uint32(i)}
 		mh := m.Hash()
-		leaf := frost.Hash("frostfleet/certificate/v1", mh[:], cert.Context[:], cert.Transcript[:], cert.Root[:],
+		leaf := frost.Hash("frostfleet/certificate/v2", mh[:], cert.Context[:], make([]byte, 4), cert.Transcript[:], cert.Root[:],
 			binary.BigEndian.AppendUint32(nil, uint32(i)))
 		digest := wire.AttestDigest(m, [][32]byte{leaf})
 		signature, err := ecdsa.SignASN1(rand.Reader, node, digest[:])

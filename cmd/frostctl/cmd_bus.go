@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/natsserver"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 func newBusCommand() *cobra.Command {
@@ -28,9 +30,12 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 	limit := busTimeout
 	o := bus.Options{Name: "frostctl"}
 	cmd := &cobra.Command{
-		Use: use + " --fleet NAME", Short: short, Args: cobra.NoArgs,
-		Example: "  frostctl bus " + use + " --fleet dev --url nats://127.0.0.1:4222",
+		Use: use + " --fleet NAME --nodes N", Short: short, Args: cobra.NoArgs,
+		Example: "  frostctl bus " + use + " --fleet dev --nodes 3 --url nats://127.0.0.1:4222",
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkNodes(o.Nodes); err != nil {
+				return err
+			}
 			if limit <= 0 {
 				return usagef("--timeout %v: want more than 0", limit)
 			}
@@ -44,6 +49,7 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.Fleet, "fleet", "", "name of the fleet, as in its manifest")
+	f.IntVar(&o.Nodes, "nodes", 0, "how many workers the fleet has, as in its manifest: each has a stream of its own")
 	f.StringVar(&o.URL, "url", natsconn.DefaultURL, "NATS server")
 	f.StringVar(&o.Credentials, "credentials", "", "credentials file (.creds or nkey seed)")
 	f.StringVar(&o.TLSCA, "tls-ca", "", "PEM file of the server's CA")
@@ -52,12 +58,20 @@ func newStreamsCommand(use, short string, run func(*bus.Bus, context.Context) er
 	f.DurationVar(&limit, "timeout", limit, "how long to wait for the servers, which may be starting")
 	f.IntVar(&o.Replicas, "replicas", 0, "copies of each stream; 0 keeps what is there, or 1")
 	_ = cmd.MarkFlagRequired("fleet")
+	_ = cmd.MarkFlagRequired("nodes")
 	return cmd
+}
+
+func checkNodes(n int) error {
+	if n < 1 || n > wire.MaxNodes {
+		return fmt.Errorf("--nodes %d: a fleet has 1 to %d workers, as its manifest says", n, wire.MaxNodes)
+	}
+	return nil
 }
 
 func newBusServeCommand() *cobra.Command {
 	var store, fleet, file string
-	port := 4222
+	port, nodes := 4222, 0
 	cmd := &cobra.Command{
 		Use: "serve (--store DIR | --config FILE)", Short: "Run a NATS server", Args: cobra.NoArgs,
 		Long: `Serve runs the embedded nats-server as a process of its own. With --store it is
@@ -69,6 +83,11 @@ folder: one of the servers that frostctl fleet init --cluster writes.`,
 			if file != "" {
 				return serveConfig(file)
 			}
+			if fleet != "" {
+				if err := checkNodes(nodes); err != nil {
+					return err
+				}
+			}
 			log := slog.New(slog.NewTextHandler(cmd.ErrOrStderr(), nil))
 			server, err := natsserver.Embed(cmd.Context(), store, port, log)
 			if err != nil {
@@ -76,7 +95,7 @@ folder: one of the servers that frostctl fleet init --cluster writes.`,
 			}
 			defer server.Shutdown()
 			if fleet != "" {
-				if err := applyTo(cmd.Context(), server, fleet); err != nil {
+				if err := applyTo(cmd.Context(), server, fleet, nodes); err != nil {
 					return err
 				}
 			}
@@ -88,7 +107,9 @@ folder: one of the servers that frostctl fleet init --cluster writes.`,
 	cmd.Flags().StringVar(&store, "store", "", "folder of the streams")
 	cmd.Flags().Var(portFlag{&port, -1}, "port", "port on loopback; -1: any")
 	cmd.Flags().StringVar(&fleet, "fleet", "", "also create this fleet's streams")
+	cmd.Flags().IntVar(&nodes, "nodes", 0, "with --fleet: how many workers it has")
 	cmd.Flags().StringVar(&file, "config", "", "configuration of nats-server")
+	cmd.MarkFlagsRequiredTogether("fleet", "nodes")
 	cmd.MarkFlagsOneRequired("store", "config")
 	for _, flag := range []string{"store", "port", "fleet"} {
 		cmd.MarkFlagsMutuallyExclusive("config", flag)
@@ -105,8 +126,8 @@ func serveConfig(file string) error {
 	return natsserver.Serve(filepath.Base(file))
 }
 
-func applyTo(ctx context.Context, server natsconn.Server, fleet string) error {
-	b, err := bus.Connect(ctx, bus.Options{Fleet: fleet, Name: "frostctl", Embedded: server})
+func applyTo(ctx context.Context, server natsconn.Server, fleet string, nodes int) error {
+	b, err := bus.Connect(ctx, bus.Options{Fleet: fleet, Nodes: nodes, Name: "frostctl", Embedded: server})
 	if err != nil {
 		return err
 	}

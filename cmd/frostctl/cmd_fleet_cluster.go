@@ -58,7 +58,7 @@ func describeCluster(out io.Writer, dir string, m *wire.Manifest, c *fleet.Clust
 	for i, s := range c.Servers {
 		fmt.Fprintf(out, "  (cd %s && nats-server -c server.conf) # on %s\n", filepath.Join(dir, fleet.ServerDir(i)), s.Host)
 	}
-	fmt.Fprintf(out, "  frostctl bus apply %s\n", c.BusFlags(m.Fleet, dir))
+	fmt.Fprintf(out, "  frostctl bus apply %s\n", c.BusFlags(m.Fleet, m.N, dir))
 }
 
 func newFleetAddClientCommand() *cobra.Command {

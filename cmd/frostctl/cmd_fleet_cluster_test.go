@@ -81,8 +81,8 @@ func TestClusterUsage(t *testing.T) {
 		"fleet add-client x y --kinds ":                       "--kinds is empty",
 		"bus serve":                                           "store config",
 		"bus serve --config a --store b":                      "store",
-		"bus check --fleet dev --timeout 0s":                  "--timeout",
-		"bus apply --fleet dev --replicas 3 --timeout=-1s":    "--timeout",
+		"bus check --fleet dev --nodes 3 --timeout 0s":        "--timeout",
+		"bus apply --fleet dev --nodes 3 --timeout=-1s":       "--timeout",
 		"fleet init x --cluster 3 --bus-port 65534":           "1 to 65535",
 		"fleet init x --cluster 3 --hosts localhost,b,c --t4": "unknown flag",
 	} {

@@ -62,8 +62,9 @@ func applyAs(ctx context.Context, dir string, o launch.Options) error {
 		return err
 	}
 	b, err := bus.Connect(ctx, bus.Options{
-		Fleet: m.Fleet, URL: gateway.Bus.URL, Name: "frostctl", Replicas: gateway.Bus.Replicas, Logger: o.Log,
-		Files: natsconn.Files{Credentials: filepath.Join(dir, fleet.AdministratorFile), TLSCA: gateway.Bus.TLSCA},
+		Fleet: m.Fleet, Nodes: m.N, URL: gateway.Bus.URL, Name: "frostctl", Replicas: gateway.Bus.Replicas,
+		Logger: o.Log,
+		Files:  natsconn.Files{Credentials: filepath.Join(dir, fleet.AdministratorFile), TLSCA: gateway.Bus.TLSCA},
 	})
 	if err != nil {
 		return err

@@ -69,8 +69,8 @@ func TestNobodyListens(t *testing.T) {
 		"sign":      {"sign", "--key", strings.Repeat("0", 32) + ".0", "--message", "00", "--config", config},
 		"jobs":      {"jobs", job, "--config", config},
 		"bench":     {"bench", "keygen", "--chain", "solana", "--config", config},
-		"bus check": {"bus", "check", "--fleet", "dev", "--url", url},
-		"bus apply": {"bus", "apply", "--fleet", "dev", "--url", url},
+		"bus check": {"bus", "check", "--fleet", "dev", "--nodes", "3", "--url", url},
+		"bus apply": {"bus", "apply", "--fleet", "dev", "--nodes", "3", "--url", url},
 	} {
 		t.Run(name, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)

@@ -91,7 +91,7 @@ warnings and errors to standard error.`,
 	}
 	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(),
 		newBenchCommand(), newCheckCommand())
-	add("run", newFleetCommand(), newBusCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
+	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root
 }
 

@@ -12,15 +12,16 @@ import (
 // Batch is what the board holds of one batch.
 type Batch struct {
 	ID       string
-	Trace    string // traceparent of the job that it is pinned for; means nothing here
+	Job      string // that it is pinned for, and the job's traceparent: mean nothing here
+	Trace    string
 	n        int
 	header   *wire.BatchHeader
 	values   map[key]*value
-	firstSeq uint64        // lowest sequence of all values that it had, 0 if none
 	lastTime time.Time     // of the newest value
 	quiet    *list.Element // in Board.quiet; nil while pinned
 	asked    bool          // Incomplete returned true
 	dropped  bool          // a value was evicted, and a later message may have taken its slot
+	partial  bool          // something may have been evicted, ever: what is here may not be what others read
 }
 
 // key names a slot within its batch.
@@ -34,6 +35,7 @@ type key struct {
 type value struct {
 	seq         uint64
 	body        []byte
+	digest      [32]byte          // of a deal
 	header      *wire.BatchHeader // of a deal that proves its batch's id
 	certificate *wire.Certificate
 	abort       *wire.Complaint
@@ -60,6 +62,7 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 	v := &value{seq: msg.Seq, body: bytes.Clone(body)}
 	switch slot.Kind {
 	case wire.SlotDeal:
+		v.digest = wire.DealDigest(v.body)
 		if batch := b.batches[slot.ID]; batch == nil || batch.header == nil {
 			v.header = headerOf(b.manifest, slot.ID, v.body)
 		}
@@ -189,6 +192,62 @@ func (b *Batch) Incomplete() bool {
 
 // Asked notes that the batch is being fetched again anyway.
 func (b *Batch) Asked() { b.asked = true }
+
+// Transcript is the hash of the batch's deals; false if some are missing.
+func (b *Batch) Transcript() (transcript [32]byte, ok bool) {
+	if !b.AllDeals() {
+		return transcript, false
+	}
+	return wire.Transcript(b.Digests()), true
+}
+
+// Digests are those of the batch's n deals, zero where one is missing.
+func (b *Batch) Digests() [][32]byte {
+	all := make([][32]byte, b.n)
+	for node := range all {
+		if v := b.values[key{wire.SlotDeal, node}]; v != nil {
+			all[node] = v.digest
+		}
+	}
+	return all
+}
+
+// OtherTranscript returns the first node, by index, whose certificate is over other
+// deals than those here; -1 if there is none, or deals are missing.
+func (b *Batch) OtherTranscript() int {
+	transcript, ok := b.Transcript()
+	if !ok {
+		return -1
+	}
+	for node := range b.n {
+		if v := b.values[key{wire.SlotCert, node}]; v != nil && v.certificate.Transcript != transcript {
+			return node
+		}
+	}
+	return -1
+}
+
+// FalseCertificate is OtherTranscript where that proves something against the node:
+// its device signed it, and no other party could have made it say so. Where the board
+// ever had to drop something it blames nobody, as the deals here may not be the first
+// ones.
+func (b *Batch) FalseCertificate() int {
+	if b.partial {
+		return -1
+	}
+	return b.OtherTranscript()
+}
+
+// Roots are the roots that nodes certified, by node.
+func (b *Batch) Roots() map[int][32]byte {
+	roots := map[int][32]byte{}
+	for node := range b.n {
+		if v := b.values[key{wire.SlotCert, node}]; v != nil {
+			roots[node] = v.certificate.Root
+		}
+	}
+	return roots
+}
 
 // Decode opens a batch's n deals. If one is not a deal of this batch, it returns
 // its node, else -1. It takes time in proportion to the deals.

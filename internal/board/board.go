@@ -1,5 +1,8 @@
-// Package board holds what the log says of batches that are not finished yet.
-// Workers and gateways feed it the same messages and read the same values.
+// Package board holds what the log says of batches: of those in progress, by the
+// rounds (Board), and of finished ones, by the register (Register). Workers and
+// gateways feed it the same messages and read the same values.
+//
+// # Rounds
 //
 // A batch has one slot for each kind of message and node: a deal, a certificate,
 // an abort. A slot's value is the valid message with the lowest stream sequence
@@ -12,6 +15,12 @@
 // and nobody else's. What is dropped still stands in the log: a certificate for a
 // batch whose deals are missing says so (Incomplete), and its reader fetches it
 // again, once. A batch that the program works on is pinned and stays whole.
+//
+// # Register
+//
+// An entry is kept from its verified head until its last deal, and a deal only if a
+// verified head names its digest. So memory is taken by batches that all nodes
+// certified, and by nothing else, whoever writes to KEYS.
 package board
 
 import (
@@ -35,6 +44,7 @@ type Board struct {
 	values   []*list.List // by node: values in batches that are not pinned, oldest first
 	used     []int        // by node: their bytes
 	bytes    int          // of all values
+	evicted  bool         // something was dropped, ever
 }
 
 // New returns an empty board of a fleet that holds maxBytes of batches that are
@@ -50,7 +60,7 @@ func New(m *wire.Manifest, o *wire.Opener, maxBytes int) *Board {
 	return b
 }
 
-// Put takes a message of KEYS. It returns the batch, and whether a slot of it has
+// Put takes a message of the rounds. It returns the batch, and whether a slot of it has
 // a new value: junk, copies and later messages change nothing. The batch is nil if
 // the board holds nothing of it.
 func (b *Board) Put(msg wire.LogMessage) (batch *Batch, changed bool) {
@@ -89,17 +99,6 @@ func (b *Board) Len() int { return len(b.batches) }
 // Bytes is what all values take, in bytes, about.
 func (b *Board) Bytes() int { return b.bytes }
 
-// FirstSeq returns the lowest sequence of all values of the batches, dropped ones
-// included, or next if that is lower or there are none.
-func (b *Board) FirstSeq(next uint64) uint64 {
-	for _, batch := range b.batches {
-		if batch.firstSeq > 0 {
-			next = min(next, batch.firstSeq)
-		}
-	}
-	return next
-}
-
 // Pin returns the batch, new if need be, and keeps it whole until Unpin or Forget.
 func (b *Board) Pin(id string, now time.Time) *Batch {
 	batch := b.batches[id]
@@ -128,6 +127,7 @@ func (b *Board) Unpin(id string) {
 		return
 	}
 	batch.quiet = b.quiet.PushBack(batch)
+	batch.Job, batch.Trace = "", ""
 	for key, v := range batch.values {
 		b.list(batch, key, v)
 	}
@@ -152,8 +152,11 @@ func (b *Board) Forget(id string) {
 	delete(b.batches, id)
 }
 
+// Evicted reports whether a value was ever dropped for want of room: what the board
+// has of a batch that was not pinned may be less than the rounds have.
+func (b *Board) Evicted() bool { return b.evicted }
+
 // Expire drops the batches that are not pinned and unheard of since the time.
-// Late certificates bring a finished one back, by way of the log.
 func (b *Board) Expire(since time.Time) {
 	for e := b.quiet.Front(); e != nil && e.Value.(*Batch).lastTime.Before(since); e = b.quiet.Front() {
 		b.Forget(e.Value.(*Batch).ID)
@@ -161,7 +164,7 @@ func (b *Board) Expire(since time.Time) {
 }
 
 func (b *Board) add(id string) *Batch {
-	batch := &Batch{ID: id, n: b.manifest.N, values: map[key]*value{}}
+	batch := &Batch{ID: id, n: b.manifest.N, values: map[key]*value{}, partial: b.evicted}
 	batch.quiet = b.quiet.PushBack(batch)
 	b.batches[id] = batch
 	return batch
@@ -176,9 +179,6 @@ func (b *Board) store(batch *Batch, slot wire.Slot, v *value) {
 	}
 	batch.values[k] = v
 	b.bytes += v.size()
-	if batch.firstSeq == 0 || v.seq < batch.firstSeq {
-		batch.firstSeq = v.seq
-	}
 	if batch.header == nil && v.header != nil {
 		batch.header = v.header
 	}
@@ -215,7 +215,9 @@ func (b *Board) evict(node int) {
 		b.unlist(v)
 		b.bytes -= v.size()
 		delete(h.batch.values, h.key)
+		b.evicted = true
 		h.batch.asked, h.batch.dropped = false, true // what is missing now was not asked for
+		h.batch.partial = true
 		if len(h.batch.values) == 0 {
 			b.Forget(h.batch.ID)
 		}

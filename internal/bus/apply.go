@@ -141,6 +141,9 @@ func (b *Bus) applyStream(ctx context.Context, d *declaration) error {
 	if b.opt.Replicas == 0 {
 		want.Replicas = have.Replicas
 	}
+	if raised(&want, have) {
+		want.MaxBytes = have.MaxBytes
+	}
 	if _, err := b.nc.JS.UpdateStream(ctx, want); err != nil {
 		return fmt.Errorf("updating stream %s: %w (its storage, retention and persist mode can't be changed; %w)",
 			want.Name, err, &DriftError{Drifts: drifts})

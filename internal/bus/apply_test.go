@@ -3,6 +3,7 @@ package bus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,75 @@ func TestApplyThenCheck(t *testing.T) {
 	if err := b.Apply(ctx); err != nil {
 		t.Fatalf("applied again: %v", err)
 	}
+}
+
+// An operator may give a stream more room, and not take its bound away.
+func TestRaisedLimits(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	for _, test := range []struct {
+		stream Stream
+		bytes  int64
+		drift  bool
+	}{
+		{Keys, 100 << 30, false}, {RoundsOf(1), 2 << 30, false}, {Keys, 1 << 30, true}, {RoundsOf(1), -1, true},
+	} {
+		name := b.names.stream(test.stream)
+		c := must[*jetstream.StreamConfig](t)(b.streamConfig(ctx, name))
+		c.MaxBytes = test.bytes
+		if _, err := b.nc.JS.UpdateStream(ctx, *c); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Check(ctx); (err != nil) != test.drift {
+			t.Errorf("%s of %d bytes: %v", test.stream, test.bytes, err)
+		}
+		if err := b.Apply(ctx); err != nil {
+			t.Fatal(err)
+		}
+		c = must[*jetstream.StreamConfig](t)(b.streamConfig(ctx, name))
+		if (c.MaxBytes == test.bytes) == test.drift {
+			t.Errorf("%s has %d bytes after apply", test.stream, c.MaxBytes)
+		}
+	}
+}
+
+// Each node has rounds of its own, which take its subjects and nobody else's, and are
+// full by themselves.
+func TestRounds(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	c := must[*jetstream.StreamConfig](t)(b.streamConfig(ctx, b.names.stream(RoundsOf(2))))
+	c.MaxBytes = 100 << 10
+	if _, err := b.nc.JS.UpdateStream(ctx, *c); err != nil {
+		t.Fatal(err)
+	}
+	short, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	junk := make([]byte, 40<<10)
+	var full *BusyError
+	for i := 0; ; i++ {
+		_, err := b.Publish(short, roundSubject("dkg", "deal", fmt.Sprintf("%032x", i), 2), junk, nil)
+		if errors.As(err, &full) {
+			break
+		}
+		if err != nil || i > 10 {
+			t.Fatalf("message %d: %v", i, err)
+		}
+	}
+	for _, subject := range []string{roundSubject("dkg", "deal", testBatch, 1), deal(t, 0)} {
+		if _, err := b.Publish(ctx, subject, junk, nil); err != nil {
+			t.Errorf("%s: %v", subject, err)
+		}
+	}
+	var col collector
+	if _, err := b.Follow(ctx, RoundsOf(1), 1, col.options()); err != nil {
+		t.Fatal(err)
+	}
+	checkGapless(t, col.waitFor(t, 1), 1)
+	if _, err := b.Publish(ctx, roundSubject("dkg", "cert", testBatch, 1), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	checkGapless(t, col.waitFor(t, 2), 1)
 }
 
 func TestCheckMissing(t *testing.T) {

@@ -21,7 +21,8 @@ type Bus struct {
 	declared []declaration
 	log      *slog.Logger
 
-	nc *natsconn.Conn
+	nc   *natsconn.Conn
+	from source // what followers read: the bus itself
 
 	inFlight chan struct{} // one in it for each publish under way
 	unacked  unacked       // what was published for nothing
@@ -56,7 +57,7 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 	if err != nil {
 		return nil, err
 	}
-	declared, err := load()
+	declared, err := load(opt.Nodes)
 	if err != nil {
 		return nil, err
 	}
@@ -66,6 +67,7 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 		owned:       make(map[stopper]struct{}),
 		reconnected: make(chan struct{}),
 	}
+	b.from = b
 	b.life, b.stop = context.WithCancel(context.Background())
 	if err := b.dial(ctx); err != nil {
 		b.stop()
@@ -165,6 +167,9 @@ func (b *Bus) nextReconnect() <-chan struct{} {
 
 // Healthy is nil while connected.
 func (b *Bus) Healthy() error { return b.nc.Healthy() }
+
+// Nodes is how many nodes the fleet has, as Options said.
+func (b *Bus) Nodes() int { return b.opt.Nodes }
 
 // Conn is the connection below.
 func (b *Bus) Conn() *natsconn.Conn { return b.nc }

@@ -197,7 +197,7 @@ func TestConnectNkey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	url := foreignServer(t, &server.Options{MaxPayload: natsconn.MaxPayload, JetStream: true, StoreDir: t.TempDir(),
+	url := foreignServer(t, &server.Options{MaxPayload: natsconn.MaxPayload, JetStream: true, StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40,
 		Nkeys: []*server.NkeyUser{{Nkey: must[string](t)(key.PublicKey())}}})
 	b := connectTest(t, url, func(o *Options) { o.Credentials = seedFile(t, key) })
 	if err := b.Apply(testContext(t)); err != nil {

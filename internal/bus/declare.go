@@ -41,9 +41,11 @@ func (s *size) UnmarshalText(text []byte) error {
 }
 
 // declaration is one stream of nats/streams.json. Subjects are relative to
-// the fleet's prefix; a limit that is absent is no limit.
+// the fleet's prefix; a limit that is absent is no limit. One per node stands for n
+// streams: {node} is the index in its subjects, and its name ends with _<index>.
 type declaration struct {
 	Name                 Stream                    `json:"name"`
+	PerNode              bool                      `json:"per_node"`
 	Description          string                    `json:"description"`
 	Subjects             []string                  `json:"subjects"`
 	Retention            jetstream.RetentionPolicy `json:"retention"`
@@ -86,8 +88,8 @@ func (d *declaration) durable(name string) *durable {
 	return nil
 }
 
-// load reads the declarations, in order of the file.
-func load() ([]declaration, error) {
+// load reads the declarations, in order of the file, for a fleet of so many nodes.
+func load(nodes int) ([]declaration, error) {
 	var file struct {
 		Streams []declaration `json:"streams"`
 	}
@@ -96,7 +98,31 @@ func load() ([]declaration, error) {
 	if err := d.Decode(&file); err != nil {
 		return nil, fmt.Errorf("nats/streams.json: %w", err)
 	}
-	return file.Streams, nil
+	var all []declaration
+	for _, d := range file.Streams {
+		if !d.PerNode {
+			all = append(all, d)
+			continue
+		}
+		for node := range nodes {
+			all = append(all, d.of(node))
+		}
+	}
+	return all, nil
+}
+
+// of is the declaration of one node's stream.
+func (d declaration) of(node int) declaration {
+	index := strings.NewReplacer("{node}", strconv.Itoa(node))
+	d.Name = ofNode(d.Name, node)
+	d.Subjects = slices.Clone(d.Subjects)
+	for i, s := range d.Subjects {
+		d.Subjects[i] = index.Replace(s)
+	}
+	if d.Republish != nil {
+		d.Republish = &republish{d.Republish.Source, index.Replace(d.Republish.Destination)}
+	}
+	return d
 }
 
 // config is the whole configuration of the stream on the server. Everything

@@ -53,7 +53,17 @@ func (b *Bus) compare(want, have *jetstream.StreamConfig) []Drift {
 		delete(w, fieldReplicas)
 		delete(h, fieldReplicas)
 	}
+	if raised(want, have) {
+		delete(w, "max_bytes")
+		delete(h, "max_bytes")
+	}
 	return differences(want.Name, w, h)
+}
+
+// raised says that the operator gave a stream more room than is declared, but still
+// a bound: without one it could take the others' storage.
+func raised(want, have *jetstream.StreamConfig) bool {
+	return want.MaxBytes > 0 && have.MaxBytes > want.MaxBytes
 }
 
 // checkConsumers compares the durables of a stream. Others are none of the

@@ -33,6 +33,10 @@ type FollowOptions struct {
 	// takes what is there.
 	StreamID string
 
+	// Idle is how often a follower that hears nothing asks whether it missed
+	// anything; 2 s if 0.
+	Idle time.Duration
+
 	// MaxBytes bounds the messages waiting for the handler, 8 MiB if 0. More
 	// than that is left in the stream and read later.
 	MaxBytes int
@@ -40,9 +44,8 @@ type FollowOptions struct {
 
 const (
 	defaultMaxBytes = 8 << 20
-	liveQueue       = 4096            // messages waiting for the handler
-	idleCheck       = 2 * time.Second // how often an idle follower asks whether it missed anything
-	lagTries        = 5               // how often a replica that lags is asked again
+	defaultIdle     = 2 * time.Second
+	liveQueue       = 4096 // messages waiting for the handler
 )
 
 // Follower reads a stream in order and without gaps.
@@ -65,9 +68,10 @@ type Follower struct {
 	caught  atomic.Bool   // everything up to target is
 
 	// Owned by run.
-	id     string // incarnation
-	next   uint64 // first sequence not handled
-	target uint64 // last sequence at start
+	id     string    // incarnation
+	next   uint64    // first sequence not handled
+	target uint64    // last sequence at start
+	short  time.Time // since when the stream seems to end before next; zero if it does not
 }
 
 // Follow starts reading at sequence from (0 and 1 are the start). It ends with
@@ -83,6 +87,9 @@ func (b *Bus) follow(ctx, life context.Context, stream Stream, from uint64, opt 
 	}
 	if opt.MaxBytes <= 0 {
 		opt.MaxBytes = defaultMaxBytes
+	}
+	if opt.Idle <= 0 {
+		opt.Idle = defaultIdle
 	}
 	life, cancel := context.WithCancel(life)
 	f := &Follower{
@@ -217,7 +224,7 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 	if !f.catchUp(ctx, 0) {
 		return
 	}
-	tick := time.NewTicker(idleCheck)
+	tick := time.NewTicker(f.opt.Idle)
 	defer tick.Stop()
 	seen := f.next
 	for {
@@ -280,46 +287,6 @@ func (f *Follower) handle(m Message) {
 	f.opt.Handler(m)
 }
 
-// catchUp reads the stream up to its end, and at least through until; false
-// if ctx ended. A replica may lag behind what was announced: it is asked again
-// a few times, and what is still missing then is not stored any more.
-func (f *Follower) catchUp(ctx context.Context, until uint64) bool {
-	until = max(until, f.startTarget())
-	for tries, pause := 0, newPause(); ; {
-		err := f.b.scan(ctx, f.stream, f.next, "", func(m Message) bool {
-			if ctx.Err() != nil {
-				return false
-			}
-			f.handle(m)
-			f.settled()
-			return ctx.Err() == nil
-		})
-		if ctx.Err() != nil {
-			return false
-		}
-		switch {
-		case err != nil:
-			f.b.log.Warn("reading a stream failed, trying again", "stream", f.stream, "error", err)
-			if pause.Wait(ctx) != nil || !f.refresh(ctx) {
-				return false
-			}
-			until = f.startTarget() // a new incarnation has other sequences
-			continue
-		case f.next > until:
-		case tries < lagTries && !f.gone(ctx, until):
-			tries++
-			if pause.Wait(ctx) != nil {
-				return false
-			}
-			continue
-		default:
-			f.moveTo(until + 1)
-		}
-		f.settled()
-		return true
-	}
-}
-
 func (f *Follower) startTarget() uint64 {
 	if f.caught.Load() {
 		return 0
@@ -329,60 +296,11 @@ func (f *Follower) startTarget() uint64 {
 
 // settled calls CaughtUp when it is due.
 func (f *Follower) settled() {
-	if f.caught.Load() || f.next <= f.target {
+	if f.caught.Load() || f.next <= f.target || !f.short.IsZero() {
 		return
 	}
 	f.caught.Store(true)
 	if f.opt.CaughtUp != nil {
 		f.opt.CaughtUp()
-	}
-}
-
-// gone says that the leader has no message up to a sequence which a reader
-// might still find.
-func (f *Follower) gone(ctx context.Context, until uint64) bool {
-	info, err := f.b.info(ctx, f.stream)
-	return err == nil && (info.count == 0 || info.first > until)
-}
-
-// refresh asks for the stream's state until it answers, and notices a loss;
-// false if ctx ended.
-func (f *Follower) refresh(ctx context.Context) bool {
-	for pause, warned := newPause(), false; ; {
-		info, err := f.b.info(ctx, f.stream)
-		if err == nil {
-			f.compare(info)
-			return true
-		}
-		if !warned {
-			f.b.log.Warn("stream does not answer, trying again", "stream", f.stream, "error", err)
-			warned = true
-		}
-		if pause.Wait(ctx) != nil {
-			return false
-		}
-	}
-}
-
-// compare finds out whether the follower's position is still in the stream.
-func (f *Follower) compare(info streamInfo) {
-	reason := ""
-	switch {
-	case f.id != "" && f.id != info.id:
-		reason = fmt.Sprintf("was %s, is %s: it was created anew", f.id, info.id)
-	case info.last+1 < f.next:
-		reason = fmt.Sprintf("ends at %d, the cursor waits for %d", info.last, f.next)
-	case f.stream == Keys && f.next > 1 && info.first > f.next:
-		reason = fmt.Sprintf("begins at %d, the cursor waits for %d: a part of the log is missing", info.first, f.next)
-	}
-	f.id = info.id
-	if reason == "" {
-		return
-	}
-	f.moveTo(1)
-	f.target = min(f.target, info.last)
-	f.b.log.Error("position in stream lost", "stream", f.stream, "reason", reason)
-	if f.opt.Lost != nil {
-		f.opt.Lost(&LostError{Stream: f.stream, Reason: reason, StreamID: info.id})
 	}
 }

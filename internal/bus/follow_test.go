@@ -161,7 +161,7 @@ func TestFollowEmptiedStream(t *testing.T) {
 // waiting for the idle check.
 func TestFollowGap(t *testing.T) {
 	for range 5 {
-		if fillGap(t) < idleCheck/2 { // on a busy machine not every time
+		if fillGap(t) < defaultIdle/2 { // on a busy machine not every time
 			return
 		}
 	}

@@ -17,6 +17,9 @@ import (
 
 const testBatch = "0123456789abcdef0123456789abcdef"
 
+// testNodes is how many nodes the tests' fleet has.
+const testNodes = 5
+
 // patience is for what takes milliseconds on an idle machine.
 const patience = 2 * time.Minute
 
@@ -40,7 +43,7 @@ func startTest(t testing.TB, dir string, port int) *natsserver.Server {
 
 func connectTest(t testing.TB, url string, change ...func(*Options)) *Bus {
 	t.Helper()
-	opt := Options{Fleet: "main", URL: url, Name: "test", AckTimeout: patience / 4}
+	opt := Options{Fleet: "main", Nodes: testNodes, URL: url, Name: "test", AckTimeout: patience / 4, CutPatience: time.Second}
 	for _, c := range change {
 		c(&opt)
 	}
@@ -205,6 +208,7 @@ func roundSubject(family, kind, id string, i int) string {
 	return fmt.Sprintf("%s.%s.%s.%d", family, id, kind, i)
 }
 
-func dealSubject(id string, i int) string   { return roundSubject("dkg", "deal", id, i) }
+func dealSubject(id string, i int) string { return fmt.Sprintf("entry.%s.0.deal.%d", id, i) }
+
 func commitSubject(id string, i int) string { return roundSubject("sign", "commit", id, i) }
 func shareSubject(id string, i int) string  { return roundSubject("sign", "share", id, i) }

@@ -11,6 +11,7 @@ import (
 // but Fleet.
 type Options struct {
 	Fleet string
+	Nodes int    // of the fleet: each has a stream of its own. 0: those are neither read, written nor checked
 	URL   string // one or more, separated by commas; natsconn.DefaultURL if empty
 	Name  string // shown in the server's monitoring
 
@@ -34,6 +35,10 @@ type Options struct {
 	// RestoreMemory calls Restore after each reconnection (gateways).
 	RestoreMemory bool
 
+	// CutPatience is for how long a stream has to end before a follower's position,
+	// in every answer, until that counts as a loss; 15 s if 0.
+	CutPatience time.Duration
+
 	MaxInFlight int           // publishes waiting for their acknowledgement, 256 if 0
 	AckTimeout  time.Duration // one attempt of a publish or read, 5 s if 0
 }
@@ -53,6 +58,9 @@ func (o *Options) setDefaults() error {
 	}
 	if o.AckTimeout <= 0 {
 		o.AckTimeout = 5 * time.Second
+	}
+	if o.CutPatience <= 0 {
+		o.CutPatience = 15 * time.Second
 	}
 	if o.InboxPrefix == "" && CheckToken(o.Name) == nil {
 		o.InboxPrefix = "_INBOX_" + o.Name

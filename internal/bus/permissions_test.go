@@ -49,7 +49,7 @@ func production(t *testing.T, change func(*server.Options)) (url string, seeds m
 func connectAs(t *testing.T, url, seed, name string) *Bus {
 	t.Helper()
 	return connectTest(t, url, func(o *Options) {
-		o.Credentials, o.Name, o.AckTimeout = seed, name, 2*time.Second
+		o.Credentials, o.Name, o.AckTimeout, o.Nodes = seed, name, 2*time.Second, 3
 	})
 }
 
@@ -168,13 +168,19 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 	if m, ok, err := alice.Last(ctx, Results, "res.alice.j1"); err != nil || !ok || string(m.Data) != "done" {
 		t.Errorf("read later: %+v %v %v", m, ok, err)
 	}
-	if _, err := worker.PublishSlot(ctx, deal(t, 0), []byte("deal"), nil, isOneOf("deal")); err != nil {
+	if _, err := worker.PublishSlot(ctx, roundSubject("dkg", "deal", testBatch, 0), []byte("deal"), nil, isOneOf("deal")); err != nil {
 		t.Error(err)
 	}
-	if got, err := gateway.Slots(ctx, Keys, "dkg."+testBatch+".>"); err != nil || len(got) != 1 {
+	if got, err := gateway.Slots(ctx, RoundsOf(0), "dkg."+testBatch+".>"); err != nil || len(got) != 1 {
 		t.Errorf("gateway reads deals: %v %v", got, err)
 	}
-	if _, err := worker.Publish(ctx, deal(t, 1), []byte("x"), nil); !errors.Is(err, ErrDenied) {
+	if _, err := gateway.PublishSlot(ctx, deal(t, 0), []byte("entry"), nil, isOneOf("entry")); err != nil {
+		t.Error(err)
+	}
+	if got, err := worker.Slots(ctx, Keys, "entry."+testBatch+".>"); err != nil || len(got) != 1 {
+		t.Errorf("worker reads entries: %v %v", got, err)
+	}
+	if _, err := worker.Publish(ctx, roundSubject("dkg", "deal", testBatch, 1), []byte("x"), nil); !errors.Is(err, ErrDenied) {
 		t.Errorf("worker 0 in slot 1: %v, want ErrDenied without waiting", err)
 	}
 	noneLeft(t, gateway)
@@ -185,7 +191,7 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 func testRolesWatch(t *testing.T, url string, seeds map[string]string) {
 	ctx := testContext(t)
 	for user, consumers := range map[string]bool{"gateway-b": true, "worker-1": false, "worker-2": false} {
-		b := connectTest(t, url, func(o *Options) { o.Credentials, o.Name = seeds[user], user })
+		b := connectTest(t, url, func(o *Options) { o.Credentials, o.Name, o.Nodes = seeds[user], user, 3 })
 		start := time.Now()
 		for _, d := range b.Declared() {
 			if err := b.Ask(ctx, "$JS.API.STREAM.INFO."+d.Name, nil, new(struct{})); err != nil {
@@ -221,6 +227,7 @@ func testRolesRefused(t *testing.T, admin *Bus, url string, seeds map[string]str
 	requests := map[string][]string{
 		"worker-0": {"frost.main.job.sign.alice", "frost.main.res.alice.j9", "frost.main.dead.sign.alice.j", "frost.main.work.a.b.c.0.0",
 			"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.manifest." + testHash,
+			"frost.main." + dealSubject(testBatch, 0), "frost.main.entry." + testBatch + ".0.head", "frost.main.live.rounds.0.x",
 			"frost.main.live.keys.x", "frost.main.result.alice.j9", "frost.main.notice.alice.j9",
 			"$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret"},
 		"gateway-a": {"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.job.sign.alice"},
@@ -229,7 +236,7 @@ func testRolesRefused(t *testing.T, admin *Bus, url string, seeds map[string]str
 			"$JS.API.STREAM.MSG.GET.FROST_MAIN_RESULTS", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS", "$JS.API.STREAM.INFO.FROST_MAIN_RESULTS"},
 	}
 	for user := range requests {
-		for _, stream := range []string{"JOBS", "KEYS", "RESULTS", "SIGN"} {
+		for _, stream := range []string{"JOBS", "KEYS", "ROUNDS_0", "RESULTS", "SIGN"} {
 			for _, verb := range []string{"DELETE", "PURGE", "UPDATE", "MSG.DELETE", "SNAPSHOT", "RESTORE"} {
 				requests[user] = append(requests[user], "$JS.API.STREAM."+verb+".FROST_MAIN_"+stream)
 			}
@@ -263,7 +270,7 @@ func testReplyTrick(t *testing.T, url string, seeds map[string]string) {
 		if err := alice.PublishRequest("frost.main.job.sign.alice", reply, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
-		if err := worker.PublishRequest("$JS.API.DIRECT.GET.FROST_MAIN_KEYS.frost.main.dkg."+testBatch+".cert.1", reply, nil); err != nil {
+		if err := worker.PublishRequest("$JS.API.DIRECT.GET.FROST_MAIN_ROUNDS_1.frost.main.dkg."+testBatch+".cert.1", reply, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -327,7 +334,7 @@ func rawAs(t *testing.T, url, seed, user string) *nats.Conn {
 func snapshot(t *testing.T, admin *Bus) string {
 	t.Helper()
 	var s strings.Builder
-	for _, stream := range []Stream{Jobs, Work, Keys, Sign, Results, Notices, DeadLetter} {
+	for _, stream := range []Stream{Jobs, Work, RoundsOf(0), RoundsOf(1), RoundsOf(2), Keys, Sign, Results, Notices, DeadLetter} {
 		got, err := admin.Slots(testContext(t), stream, ">")
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -18,12 +19,26 @@ type Stream string
 const (
 	Jobs       Stream = "JOBS"
 	Work       Stream = "WORK"
+	Rounds     Stream = "ROUNDS" // the family of RoundsOf
 	Keys       Stream = "KEYS"
 	Sign       Stream = "SIGN"
 	Results    Stream = "RESULTS"
 	Notices    Stream = "NOTICES"
 	DeadLetter Stream = "DEADLETTER"
 )
+
+// RoundsOf is the stream of what one node says of key generations.
+func RoundsOf(node int) Stream { return ofNode(Rounds, node) }
+
+func ofNode(family Stream, node int) Stream { return family + Stream("_"+strconv.Itoa(node)) }
+
+// Family is the stream's name without the node that it belongs to, if it is one node's.
+func (s Stream) Family() Stream {
+	if strings.HasPrefix(string(s), string(Rounds)+"_") {
+		return Rounds
+	}
+	return s
+}
 
 // CheckToken checks that s may be between two dots: [A-Za-z0-9_-]{1,64}.
 func CheckToken(s string) error {

@@ -47,7 +47,7 @@ func startTest(t testing.TB, dir string, port int) *natsserver.Server {
 
 func connectTest(t testing.TB, url string, change ...func(*bus.Options)) *bus.Bus {
 	t.Helper()
-	opt := bus.Options{Fleet: "main", URL: url, Name: "test", AckTimeout: patience / 4}
+	opt := bus.Options{Fleet: "main", Nodes: 3, URL: url, Name: "test", AckTimeout: patience / 4}
 	for _, c := range change {
 		c(&opt)
 	}

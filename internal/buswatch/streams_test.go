@@ -153,7 +153,7 @@ func TestReplicas(t *testing.T) {
 	c := natscluster.Start(t, 3)
 	three := func(o *bus.Options) { o.Replicas, o.AckTimeout = 3, 5*time.Second }
 	eventually(t, "a cluster", func() error {
-		b, err := bus.Connect(testContext(t), bus.Options{Fleet: "main", URL: c.URL(0), AckTimeout: 5 * time.Second})
+		b, err := bus.Connect(testContext(t), bus.Options{Fleet: "main", Nodes: 3, URL: c.URL(0), AckTimeout: 5 * time.Second})
 		if err == nil {
 			err = b.Close(testContext(t))
 		}

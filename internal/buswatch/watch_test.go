@@ -236,7 +236,7 @@ func TestWatchThroughRestart(t *testing.T) {
 
 func TestWatchEndsWithBus(t *testing.T) {
 	s := startTest(t, t.TempDir(), -1)
-	b, err := bus.Connect(testContext(t), bus.Options{Fleet: "main", URL: s.URL()})
+	b, err := bus.Connect(testContext(t), bus.Options{Fleet: "main", Nodes: 3, URL: s.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,13 +15,13 @@ type readmeValues struct {
 
 // BusFlags are the flags with which frostctl bus reaches a cluster as its
 // administrator, from directory dir.
-func (c *Cluster) BusFlags(fleet, dir string) string {
-	return fmt.Sprintf("--fleet %s --url %s --credentials %s --tls-ca %s --replicas %d", fleet, c.URL(),
+func (c *Cluster) BusFlags(fleet string, nodes int, dir string) string {
+	return fmt.Sprintf("--fleet %s --nodes %d --url %s --credentials %s --tls-ca %s --replicas %d", fleet, nodes, c.URL(),
 		filepath.Join(dir, AdministratorFile), filepath.Join(dir, AuthorityFile), len(c.Servers))
 }
 
 func (o Options) readme() []byte {
-	v := readmeValues{Options: o, Local: true, BusFlags: o.Cluster.BusFlags(o.Name, "")}
+	v := readmeValues{Options: o, Local: true, BusFlags: o.Cluster.BusFlags(o.Name, o.N, "")}
 	for i, s := range o.Cluster.Servers {
 		v.ServerDirs = append(v.ServerDirs, ServerDir(i))
 		v.Local = v.Local && s.Host == o.Cluster.Servers[0].Host

@@ -20,6 +20,8 @@ func (g *Gateway) perform(effect protocol.Effect) {
 	switch e := effect.(type) {
 	case protocol.PublishTask:
 		g.run.Go(func() { g.publishTask(e) })
+	case protocol.WriteEntry:
+		g.run.Go(func() { g.writeEntry(e) })
 	case protocol.Finish:
 		g.run.Go(func() { g.finish(e) })
 	case protocol.Reject:

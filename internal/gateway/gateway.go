@@ -84,7 +84,7 @@ func New(cfg Config) *Gateway {
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
-		Machine: g.coordinator, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
+		Machine: g.coordinator, Manifest: cfg.Manifest, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
 		Observe: cfg.Observe.Report, Start: g.start, Perform: g.perform,
 	})
 	return g

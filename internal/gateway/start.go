@@ -24,6 +24,9 @@ func (g *Gateway) start(ctx context.Context) error {
 			return err
 		}
 	}
+	if err := g.run.FollowRounds(ctx); err != nil {
+		return err
+	}
 	keysRead := make(chan struct{})
 	if err := g.readKeys(ctx, keysRead); err != nil {
 		return err
@@ -37,7 +40,7 @@ func (g *Gateway) start(ctx context.Context) error {
 	return nil
 }
 
-// publishManifest keeps the core manifest in the log beside its keys.
+// publishManifest keeps the core manifest in the register beside its keys.
 func (g *Gateway) publishManifest(ctx context.Context) error {
 	hash := g.cfg.Manifest.Hash()
 	body, err := json.Marshal(g.cfg.Manifest)

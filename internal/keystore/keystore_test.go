@@ -178,6 +178,25 @@ func TestKeyIndex(t *testing.T) {
 	}
 }
 
+func TestDeal(t *testing.T) {
+	s := open(t, t.TempDir())
+	r := sample(1, 3, 2, 4, frost.Ed25519)
+	if err := s.Certify(r); err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range r.Deals {
+		if got, err := s.Deal(r.Batch, i); err != nil || !bytes.Equal(got, want) {
+			t.Errorf("deal %d: %d bytes, %v", i, len(got), err)
+		}
+	}
+	if _, err := s.Deal(r.Batch, r.N); !errors.Is(err, ErrDamaged) {
+		t.Errorf("a deal too many: %v", err)
+	}
+	if _, err := s.Deal(batchID(9), 0); !errors.Is(err, ErrUnknown) {
+		t.Errorf("no such batch: %v", err)
+	}
+}
+
 func TestCursor(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)

@@ -57,6 +57,22 @@ func (s *Store) Pending() ([]*Record, error) {
 	return found, nil
 }
 
+// Deal gives one raw deal of a batch.
+func (s *Store) Deal(batch string, dealer int) (deal []byte, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		b, err := s.find(tx, batch)
+		if err != nil {
+			return err
+		}
+		var ok bool
+		if deal, ok = unchecked(b.get(partDeal, dealer), maxDeal); !ok {
+			return s.damaged(fmt.Sprintf("batch %s: the checksum of deal %d is wrong", batch, dealer))
+		}
+		return nil
+	})
+	return deal, err
+}
+
 // Cursor gives what SetCursor stored last: "" and 0 in a new store.
 func (s *Store) Cursor() (streamID string, seq uint64, err error) {
 	var c cursor

@@ -43,7 +43,7 @@ func newFleet(t *testing.T, n int, ports ...int) (dir string, o Options) {
 // applyStreams does what the administrator does.
 func applyStreams(t *testing.T, o Options) {
 	t.Helper()
-	conn, err := bus.Connect(t.Context(), bus.Options{Fleet: "test", Name: "admin", Embedded: o.Embedded})
+	conn, err := bus.Connect(t.Context(), bus.Options{Fleet: "test", Nodes: 5, Name: "admin", Embedded: o.Embedded})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,7 +19,7 @@ import (
 func TestManifestCheck(t *testing.T) {
 	dir, o := newFleet(t, 1)
 	applyStreams(t, o)
-	conn, err := bus.Connect(t.Context(), bus.Options{Fleet: "test", Name: "gateway0", Embedded: o.Embedded})
+	conn, err := bus.Connect(t.Context(), bus.Options{Fleet: "test", Nodes: 1, Name: "gateway0", Embedded: o.Embedded})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,7 +22,7 @@ func (r *Runner[M]) perform(effect protocol.Effect) {
 	case protocol.After:
 		r.after(e)
 	case protocol.Refetch:
-		if r.fetches.add(e.ID) {
+		if r.fetches.add(e) {
 			r.Go(r.refetchAll)
 		}
 	case protocol.Report:
@@ -94,40 +94,40 @@ const (
 // many of them wanted, so each costs its id here and not a goroutine.
 type fetchQueue struct {
 	mu     sync.Mutex
-	ids    []string // the first is being read
-	queued map[string]bool
+	wanted []protocol.Refetch // the first is being read
+	queued map[protocol.Refetch]bool
 }
 
 // add reports whether nobody works on the queue yet. A batch that waits is not
 // queued again.
-func (q *fetchQueue) add(id string) bool {
+func (q *fetchQueue) add(e protocol.Refetch) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.queued[id] {
+	if q.queued[e] {
 		return false
 	}
 	if q.queued == nil {
-		q.queued = map[string]bool{}
+		q.queued = map[protocol.Refetch]bool{}
 	}
-	q.queued[id] = true
-	q.ids = append(q.ids, id)
-	return len(q.ids) == 1
+	q.queued[e] = true
+	q.wanted = append(q.wanted, e)
+	return len(q.wanted) == 1
 }
 
 // first is the batch to be read. From here on it may be queued again.
-func (q *fetchQueue) first() string {
+func (q *fetchQueue) first() protocol.Refetch {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	delete(q.queued, q.ids[0])
-	return q.ids[0]
+	delete(q.queued, q.wanted[0])
+	return q.wanted[0]
 }
 
 // done takes the first out, and reports whether there is another.
 func (q *fetchQueue) done() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.ids = q.ids[1:]
-	return len(q.ids) > 0
+	q.wanted = q.wanted[1:]
+	return len(q.wanted) > 0
 }
 
 // refetchAll reads one batch at a time: it can be large.
@@ -137,14 +137,29 @@ func (r *Runner[M]) refetchAll() {
 	}
 }
 
-// refetch reads a batch's messages once more. It retries until it has them,
-// because the machine asks once.
-func (r *Runner[M]) refetch(id string) {
+// refetch reads a batch's messages once more.
+func (r *Runner[M]) refetch(e protocol.Refetch) {
+	if e.Register {
+		r.refetchFrom(bus.Keys, wire.EntryFilter(e.ID), func(m wire.LogMessage) protocol.Event {
+			return protocol.ReadKeysAgain(r.cfg.Manifest, m)
+		})
+		return
+	}
+	for node := range r.cfg.Bus.Nodes() {
+		r.refetchFrom(bus.RoundsOf(node), wire.RoundsFilter(e.ID), func(m wire.LogMessage) protocol.Event {
+			return protocol.RoundsAgain{LogMessage: m}
+		})
+	}
+}
+
+// refetchFrom retries until it has read what a stream holds under a filter: the
+// machine asks once.
+func (r *Runner[M]) refetchFrom(stream bus.Stream, filter string, event func(wire.LogMessage) protocol.Event) {
 	next := uint64(1)
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ; {
-		messages, more, err := r.cfg.Bus.Part(r.intake, bus.Keys, next, wire.BatchFilter(id))
+		messages, more, err := r.cfg.Bus.Part(r.intake, stream, next, filter)
 		for _, m := range messages {
-			r.Step(protocol.KeysAgain{LogMessage: LogMessage(m)})
+			r.Step(event(LogMessage(m)))
 			next = m.Seq + 1
 		}
 		if err == nil && !more || r.intake.Err() != nil {
@@ -153,7 +168,7 @@ func (r *Runner[M]) refetch(id string) {
 		if err == nil {
 			continue
 		}
-		r.log.Error("batch not read from the log", "batch", id, "err", err)
+		r.log.Error("batch not read from the log", "stream", stream, "filter", filter, "err", err)
 		if errors.Is(err, bus.ErrClosed) {
 			return
 		}
@@ -166,6 +181,7 @@ var levels = map[protocol.ReportKind]slog.Level{
 	protocol.ReportAborted: slog.LevelWarn, protocol.ReportRefused: slog.LevelWarn,
 	protocol.ReportBadTask: slog.LevelWarn, protocol.ReportRetry: slog.LevelWarn,
 	protocol.ReportComplete: slog.LevelInfo, protocol.ReportRecovered: slog.LevelInfo,
+	protocol.ReportBadEntry: slog.LevelWarn, protocol.ReportConflict: slog.LevelError,
 }
 
 func (r *Runner[M]) report(e protocol.Report) {

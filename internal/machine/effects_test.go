@@ -48,7 +48,7 @@ func TestRefetch(t *testing.T) {
 		want := []string{"part", "part", calls[0], calls[3]}
 		var subjects []string
 		for _, ev := range b.seen()[1:] {
-			subjects = append(subjects, ev.(protocol.KeysAgain).Subject)
+			subjects = append(subjects, ev.(protocol.RoundsAgain).Subject)
 		}
 		if !slices.Equal(subjects, want) {
 			t.Errorf("the machine saw %q, want %q", subjects, want)
@@ -80,12 +80,12 @@ func TestManyRefetches(t *testing.T) {
 		close(finish)
 		synctest.Wait()
 		// The first may have changed after it was begun.
-		if first := wire.BatchFilter("0"); len(read) != 1000 || read[first] != 2 || read[wire.BatchFilter("1")] != 1 {
+		if first := wire.RoundsFilter("0"); len(read) != 1000 || read[first] != 2 || read[wire.RoundsFilter("1")] != 1 {
 			t.Errorf("%d batches read, the first %d times", len(read), read[first])
 		}
 		b.perform(protocol.Refetch{ID: "1"})
 		synctest.Wait()
-		if read[wire.BatchFilter("1")] != 2 {
+		if read[wire.RoundsFilter("1")] != 2 {
 			t.Error("a batch is not read a second time later")
 		}
 		b.finish()
@@ -196,6 +196,7 @@ func TestRead(t *testing.T) {
 	b.Read(bus.Sign, m)
 	before := time.Now()
 	b.Read(bus.Work, m)
+	b.Read(bus.RoundsOf(7), m)
 	seen := b.seen()
 	same := func(l wire.LogMessage) bool {
 		return l.Subject == "s" && l.Seq == 3 && l.Time.Equal(m.Time) && string(l.Data) == "d"
@@ -204,12 +205,67 @@ func TestRead(t *testing.T) {
 	if keys, ok := seen[0].(protocol.KeysMessage); !ok || !same(keys.LogMessage) {
 		t.Errorf("KEYS: %v", seen[0])
 	}
+	if rounds, ok := seen[3].(protocol.RoundsMessage); !ok || !same(rounds.LogMessage) {
+		t.Errorf("ROUNDS_7: %v", seen[3])
+	}
 	if sign, ok := seen[1].(protocol.SignMessage); !ok || !same(sign.LogMessage) {
 		t.Errorf("SIGN: %v", seen[1])
 	}
 	if !same(task.LogMessage) || task.Now.Before(before) {
 		t.Errorf("WORK: %v", seen[2])
 	}
+}
+
+// Every node's rounds are followed from the beginning, and where there are many each
+// of them is asked after less often and may hold less.
+func TestFollowRounds(t *testing.T) {
+	for nodes, want := range map[int]time.Duration{1: 2 * time.Second, 3: 2 * time.Second, 128: 32 * time.Second} {
+		followed, memory := map[bus.Stream]bool{}, 0
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Bus = fakeLog{nodes: nodes, follow: func(s bus.Stream, o bus.FollowOptions) error {
+				followed[s] = true
+				memory += o.MaxBytes
+				if o.Idle != want || o.CaughtUp != nil {
+					t.Errorf("%d nodes: %s is asked after every %v", nodes, s, o.Idle)
+				}
+				return nil
+			}}
+		})
+		if err := b.FollowRounds(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if len(followed) != nodes || !followed[bus.RoundsOf(nodes-1)] || memory > 256<<20 {
+			t.Errorf("%d nodes: %v, %d bytes", nodes, followed, memory)
+		}
+	}
+}
+
+// A batch is read again in every node's rounds, or as an entry in KEYS.
+func TestRefetchStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked []string
+		b := newBench(t, func(_ *bench, c *Config[*script]) {
+			c.Bus = fakeLog{nodes: 3, slots: func(_ context.Context, filter string) ([]bus.Message, error) {
+				asked = append(asked, filter)
+				return []bus.Message{{Subject: "s", Seq: 1}}, nil
+			}}
+		})
+		b.run()
+		b.perform(protocol.Refetch{ID: "a"})
+		b.perform(protocol.Refetch{ID: "a", Register: true})
+		synctest.Wait()
+		if want := []string{"dkg.a.>", "dkg.a.>", "dkg.a.>", "entry.a.>"}; !slices.Equal(asked, want) {
+			t.Errorf("asked %q", asked)
+		}
+		seen := b.seen()
+		if _, ok := seen[2].(protocol.RoundsAgain); !ok || len(seen) != 4 {
+			t.Errorf("%v", seen)
+		}
+		if _, ok := seen[3].(protocol.KeysAgain); !ok {
+			t.Errorf("%v", seen[3])
+		}
+		b.finish()
+	})
 }
 
 // SIGN and WORK may be lost, which the machine must know of SIGN. Without its

@@ -32,12 +32,36 @@ func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, 
 	return err
 }
 
+// FollowRounds follows every node's rounds from their beginning: they hold some hours
+// at most.
+func (r *Runner[M]) FollowRounds(ctx context.Context) error {
+	n := r.cfg.Bus.Nodes()
+	opt := bus.FollowOptions{
+		// n programs and more ask after n streams each while nothing happens.
+		Idle:     max(minIdle, time.Duration(n)*time.Second/4),
+		MaxBytes: max(maxRounds/max(n, 1), 2*wire.MaxMessageSize),
+	}
+	for node := range n {
+		if err := r.Follow(ctx, bus.RoundsOf(node), 1, opt); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	minIdle   = 2 * time.Second
+	maxRounds = 64 << 20 // bytes of messages of all rounds that wait for the machine
+)
+
 // Read steps the machine with a message of a stream.
 func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	read := LogMessage(m)
-	switch stream {
+	switch stream.Family() {
+	case bus.Rounds:
+		r.Step(protocol.RoundsMessage{LogMessage: read})
 	case bus.Keys:
-		r.Step(protocol.KeysMessage{LogMessage: read})
+		r.Step(protocol.ReadKeys(r.cfg.Manifest, read))
 	case bus.Sign:
 		r.Step(protocol.SignMessage{LogMessage: read, Now: time.Now()})
 	case bus.Work:
@@ -54,8 +78,8 @@ func LogMessage(m bus.Message) wire.LogMessage {
 }
 
 // lost ends the process when KEYS is not the stream it was: the record of the
-// fleet's keys must not be replaced under a running program. WORK and SIGN are
-// memory streams; losing them costs retries.
+// fleet's keys must not be replaced under a running program. Losing other streams
+// costs retries.
 func (r *Runner[M]) lost(stream bus.Stream, err error) {
 	if stream == bus.Keys {
 		r.Fail(fmt.Errorf("the KEYS stream was recreated or cut: restore it from a mirror and start again: %w", err))

@@ -51,6 +51,7 @@ type fakeLog struct {
 	slots  func(ctx context.Context, filter string) ([]bus.Message, error)
 	part   func(from uint64) (messages []bus.Message, more bool, err error)
 	follow func(stream bus.Stream, opt bus.FollowOptions) error
+	nodes  int
 }
 
 func (l fakeLog) Part(ctx context.Context, _ bus.Stream, from uint64, filter string) ([]bus.Message, bool, error) {
@@ -60,6 +61,8 @@ func (l fakeLog) Part(ctx context.Context, _ bus.Stream, from uint64, filter str
 	messages, err := l.slots(ctx, filter)
 	return messages, false, err
 }
+
+func (l fakeLog) Nodes() int { return max(l.nodes, 1) }
 
 func (l fakeLog) Follow(_ context.Context, s bus.Stream, _ uint64, o bus.FollowOptions) (*bus.Follower, error) {
 	return nil, l.follow(s, o)

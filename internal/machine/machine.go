@@ -52,6 +52,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/pool"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Machine is a state machine. It need not be safe for concurrent use.
@@ -64,16 +65,18 @@ type Log interface {
 	Follow(ctx context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
 	FollowToEnd(ctx, life context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
 	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
+	Nodes() int // of the fleet
 }
 
 // Config is what a Runner is made of.
 type Config[M Machine] struct {
-	Machine M
-	Bus     Log
-	Log     *slog.Logger
-	Tracer  *tracing.Tracer       // nil: no spans
-	Spans   []tracing.Attribute   // of every span
-	Observe func(protocol.Report) // for metrics
+	Machine  M
+	Manifest *wire.Manifest
+	Bus      Log
+	Log      *slog.Logger
+	Tracer   *tracing.Tracer       // nil: no spans
+	Spans    []tracing.Attribute   // of every span
+	Observe  func(protocol.Report) // for metrics
 	// Start reads the log up to its present end and begins intake. Its context ends
 	// with Run's, or when the Runner fails.
 	Start func(context.Context) error

@@ -295,16 +295,16 @@ func TestCertifiesWhatItChecked(t *testing.T) {
 	a := b.nodes[0]
 	a.hold = true
 	b.releaseAll(wire.SlotDeal)
-	checked := wire.Transcript(a.dealer.board.Get(b.id).Deals())
+	checked := wire.Transcript(a.dealer.board.Get(b.id).Digests())
 	data := b.sessions[2].Seal(b.m, other.slot.String(), other.body)
-	a.do(KeysMessage{wire.LogMessage{Subject: other.slot.String(), Seq: 0, Time: t0, Data: data}})
-	if wire.Transcript(a.dealer.board.Get(b.id).Deals()) == checked {
+	a.do(RoundsMessage{wire.LogMessage{Subject: other.slot.String(), Seq: 0, Time: t0, Data: data}})
+	if wire.Transcript(a.dealer.board.Get(b.id).Digests()) == checked {
 		t.Fatal("the log shows the same as before")
 	}
 	a.hold = false
 	a.compute()
 	equal(t, "certified", a.said.transcripts[b.id], checked)
-	equal(t, "stored", wire.Transcript(a.store[b.id].Deals), checked)
+	equal(t, "stored", wire.Transcript(wire.DealDigests(a.store[b.id].Deals)), checked)
 }
 
 // Every event and effect prints as one line, and nothing secret with it.
@@ -388,7 +388,7 @@ func TestCertificateOfLongAgo(t *testing.T) {
 	cert.Attestation = b.attestOne(2, cert.Leaf(b.m))
 	slot := wire.Slot{Kind: wire.SlotCert, ID: b.id, Node: 2}
 	for seq, at := range []time.Time{time.Unix(1000, 0), {}, b.now.Add(-24 * time.Hour)} {
-		a.do(KeysMessage{wire.LogMessage{Subject: slot.String(), Seq: uint64(seq + 1), Time: at,
+		a.do(RoundsMessage{wire.LogMessage{Subject: slot.String(), Seq: uint64(seq + 1), Time: at,
 			Data: b.sessions[2].Seal(b.m, slot.String(), wire.Encode(&cert))}})
 		a.do(Tick{b.now.Add(time.Second)})
 		a.do(TaskMessage{b.work[0], b.now.Add(time.Second)})

@@ -21,9 +21,7 @@ func (f *fleet) beside(n int, job wire.SignedJob) {
 		}
 		d.arrive(job, nil)
 		d.do(Tick{f.now})
-		for _, m := range f.keys {
-			d.do(KeysMessage{m})
-		}
+		f.show(d)
 		for _, m := range f.sign {
 			d.do(SignMessage{LogMessage: m})
 		}
@@ -45,6 +43,7 @@ func (f *fleet) beside(n int, job wire.SignedJob) {
 		for _, ev := range answers {
 			d.do(ev)
 		}
+		f.flush()
 	}
 }
 
@@ -66,5 +65,5 @@ func TestResultsBesideTheMachine(t *testing.T) {
 	f.drain()
 	f.beside(1, job)
 	f.check(wire.VerifyKeys(f.m, job, f.desk.result()))
-	equal(t, "left", f.desk.Jobs()+f.desk.keygen.running+len(f.desk.keygen.batches)+f.desk.directory.board.Len(), 0)
+	equal(t, "left", f.desk.Jobs()+f.desk.keygen.running+len(f.desk.keygen.batches)+f.desk.registrar.rounds.Len(), 0)
 }

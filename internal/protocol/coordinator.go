@@ -2,7 +2,6 @@ package protocol
 
 import (
 	"bytes"
-	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -11,30 +10,31 @@ import (
 // share, and nothing it says is believed without a proof. It is not safe for
 // concurrent use.
 //
-// Three machines do the work: the directory reads finished batches, keygen runs
-// key generations on top of it, and signing runs sign jobs. Each leaves what it
+// Four machines do the work: the directory reads finished batches from the register,
+// the registrar reads the rounds and makes entries of what all nodes certified, keygen
+// runs key generations on top of both, and signing runs sign jobs. Each leaves what it
 // wants done in the outbox. The Coordinator admits jobs and ends them.
 type Coordinator struct {
+	authority
 	cfg       CoordinatorConfig
-	opener    *wire.Opener
 	out       *outbox
 	directory *directory
+	registrar *registrar
 	keygen    *keygen
 	signing   *signJobs
 	jobs      map[string]*activeJob
-	access    atomic.Pointer[wire.Access]
 }
 
 // NewCoordinator returns a machine that has seen nothing of the log.
 func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
-	out, opener := &outbox{}, wire.NewOpener(cfg.Manifest, cfg.Access)
-	d := newDirectory(cfg.Manifest, opener, out)
-	c := &Coordinator{
-		cfg: cfg, opener: opener, out: out, directory: d,
-		keygen: newKeygen(cfg, d, out), signing: newSignJobs(cfg, d, opener, out), jobs: map[string]*activeJob{},
+	who, out := newAuthority(cfg.Manifest, cfg.Access), &outbox{}
+	r := newRegistrar(cfg.Manifest, who.opener, out)
+	d := newDirectory(cfg.Manifest, out, r.transcriptOf)
+	r.directory = d
+	return &Coordinator{
+		authority: who, cfg: cfg, out: out, directory: d, registrar: r,
+		keygen: newKeygen(cfg, d, r, out), signing: newSignJobs(cfg, d, who.opener, out), jobs: map[string]*activeJob{},
 	}
-	c.access.Store(cfg.Access)
-	return c
 }
 
 // Complete reports whether everything that KEYS had at the start is in the

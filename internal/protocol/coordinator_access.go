@@ -3,9 +3,22 @@ package protocol
 import (
 	"maps"
 	"slices"
+	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
+
+// authority is who may speak, by the access list that counts now.
+type authority struct {
+	opener *wire.Opener
+	access *atomic.Pointer[wire.Access] // JudgeTask reads it beside Step
+}
+
+func newAuthority(m *wire.Manifest, access *wire.Access) authority {
+	a := authority{wire.NewOpener(m, access), &atomic.Pointer[wire.Access]{}}
+	a.access.Store(access)
+	return a
+}
 
 // onAccess takes a new access list.
 func (c *Coordinator) onAccess(access *wire.Access) {

@@ -139,9 +139,7 @@ func TestKeygenDoneDespiteAbortAfterRestart(t *testing.T) {
 	}
 	f.desk = f.newDesk()
 	f.desk.hold = true
-	for _, m := range f.keys {
-		f.desk.do(KeysMessage{m})
-	}
+	f.show(f.desk)
 	equal(t, "under way", f.desk.Summaries(), 1)
 	f.desk.arrive(job, nil)
 	f.desk.hold = false
@@ -204,7 +202,8 @@ func TestExpiryWhileAnswering(t *testing.T) {
 	f.desk.hold = true
 	f.desk.arrive(f.keygen(1, "alice", "solana", 1), nil)
 	f.drain()
-	f.desk.do(f.desk.held[0].Run()) // the keys; then the result
+	f.desk.do(f.desk.held[0].Run()) // the entry; then the result
+	f.flush()
 	f.desk.do(Tick{f.now.Add(time.Hour)})
 	equal(t, "ended by the clock", len(f.desk.finished), 0)
 	f.desk.do(f.desk.held[1].Run())
@@ -221,28 +220,11 @@ func TestGatewayForgets(t *testing.T) {
 	for _, id := range []string{someBatch, "ff" + someBatch[2:]} {
 		f.say(wire.Slot{Kind: wire.SlotDeal, ID: id, Node: 1}, make([]byte, 1000))
 	}
-	held := f.desk.directory.board
+	held := f.desk.registrar.rounds
 	equal(t, "batches", held.Len(), 3)
 	f.desk.do(Tick{f.now.Add(boardLife + time.Second)}) // the job expires as well
 	f.desk.do(Tick{f.now.Add(boardLife + 2*time.Second)})
 	equal(t, "batches and bytes after the time", held.Len()+held.Bytes(), 0)
-}
-
-// The directory takes keys only that follow from the deals in its log.
-func TestGatewayWithADamagedLog(t *testing.T) {
-	b := finished(t, "solana")
-	second := b.newActor(2)
-	second.do(TaskMessage{b.work[0], t0})
-	other := second.want(wire.SlotDeal)
-	desk := b.newDesk()
-	for _, m := range b.keys {
-		if m.Subject == other.slot.String() {
-			m.Data = b.sessions[2].Seal(b.m, m.Subject, other.body)
-		}
-		desk.do(KeysMessage{m})
-	}
-	equal(t, "keys", desk.Keys(), 0)
-	equal(t, "code", desk.reports[0].Code, wire.CodeOtherTranscript)
 }
 
 // A log full of given up attempts: the next life of a gateway goes past them,

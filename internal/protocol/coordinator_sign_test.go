@@ -93,7 +93,7 @@ func TestKeyWantedBeforeItsTurn(t *testing.T) {
 	equal(t, "looked up", fmt.Sprint(f.desk.fetch), fmt.Sprint([]string{f.btc}))
 	for _, m := range f.keys {
 		if strings.Contains(m.Subject, f.btc) {
-			f.desk.do(KeysMessage{m})
+			f.desk.do(ReadKeys(f.m, m))
 		}
 	}
 	f.desk.timeout(timerLoad)

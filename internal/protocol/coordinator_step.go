@@ -28,16 +28,24 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.onJob(e)
 	case JobPoisoned:
 		c.onPoison(e)
+	case RoundsMessage:
+		c.onRounds(e.LogMessage, false)
+	case RoundsAgain:
+		c.onRounds(e.LogMessage, true)
 	case KeysMessage:
-		c.onKeys(e.LogMessage, false)
+		c.directory.onKeys(e.readMessage)
 	case KeysAgain:
-		c.onKeys(e.LogMessage, true)
+		c.directory.onKeys(e.readMessage)
 	case KeysRead:
 		c.directory.onRead()
 	case summarized:
-		if b := c.directory.onSummary(e); b != nil {
-			c.keygen.onFinished(b)
+		c.onFinished(c.directory.onSummary(e))
+	case assembled:
+		if node := c.registrar.onAssembled(e); node >= 0 {
+			c.keygen.onFalseRoot(e.batch.id, node)
 		}
+	case EntryWritten:
+		c.onFinished(c.registrar.onWritten(e))
 	case TaskMessage:
 		c.onTaskSeen(e)
 	case SignMessage:
@@ -57,10 +65,18 @@ func (c *Coordinator) dispatch(ev Event) {
 	}
 }
 
-// onKeys follows every batch, this gateway's and others', into the directory.
-func (c *Coordinator) onKeys(msg wire.LogMessage, again bool) {
-	if b, slot, changed := c.directory.onMessage(msg, again); changed {
+// onRounds follows every batch in progress, this gateway's and others'.
+func (c *Coordinator) onRounds(msg wire.LogMessage, again bool) {
+	if b, slot, changed := c.registrar.onRounds(msg, again); changed {
 		c.keygen.onLog(b, slot, msg.Time)
+	}
+}
+
+// onFinished takes a batch, if there is one, that has just come into the directory.
+func (c *Coordinator) onFinished(b *finishedBatch) {
+	if b != nil {
+		c.keygen.onFinished(b)
+		c.registrar.rounds.Forget(b.id)
 	}
 }
 
@@ -86,6 +102,7 @@ func (c *Coordinator) onTaskSeen(e TaskMessage) {
 func (c *Coordinator) onTimer(t Timer) {
 	switch j := c.jobs[t.ID]; {
 	case j == nil:
+		c.registrar.onTimer(t)
 		c.keygen.onTimer(t)
 		c.signing.onTimer(t)
 	case t.Kind == timerLoad:
@@ -105,5 +122,6 @@ func (c *Coordinator) onTick(now time.Time) {
 		}
 	}
 	c.signing.tick(now)
-	c.directory.expire(now)
+	c.registrar.rounds.Expire(now.Add(-boardLife))
+	c.directory.onTick(now)
 }

@@ -102,12 +102,12 @@ func TestUnknownKeyIsLookedFor(t *testing.T) {
 	}
 	f.newLife()
 	keys := f.keys
-	f.keys = nil
+	f.dkg, f.keys = nil, nil
 	f.newLife() // has not read the log
 	f.desk.arrive(f.signing(9, "alice", item(f.btc, 0, "x")), nil)
 	equal(t, "tasks before the key is known", len(f.desk.tasks), 0)
 	for _, m := range keys {
-		f.desk.do(KeysMessage{m})
+		f.desk.do(ReadKeys(f.m, m))
 	}
 	f.desk.timeout(timerLoad)
 	equal(t, "tasks", len(f.desk.tasks), 1)
@@ -235,6 +235,7 @@ func (f *fleet) let(i int, kind wire.SlotKind) {
 	w := f.nodes[i].want(kind)
 	f.nodes[i].out = slices.DeleteFunc(f.nodes[i].out, func(o wish) bool { return o.slot == w.slot })
 	f.nodes[i].fill(w)
+	f.flush()
 }
 
 // drainTasks publishes tasks and lets nodes think, and nothing else.

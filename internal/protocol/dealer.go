@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"maps"
 	"time"
 
@@ -11,16 +12,21 @@ import (
 // What reaches a node's batches from outside.
 
 func newDealer(core *nodeCore) *dealer {
-	return &dealer{
+	n := &dealer{
 		nodeCore: core, batches: map[string]*dkg{}, known: maps.Collect(maps.All(core.cfg.Known)),
 		board: board.New(core.cfg.Manifest, core.opener, maxBoardBytes),
 	}
+	n.register = board.NewRegister(maxBoardBytes, func(id string) ([32]byte, bool) {
+		known := n.known[id]
+		return known.Transcript, known.Complete
+	})
+	return n
 }
 
-// onMessage keeps what the log has of every batch, also of those that this node
-// has no task for: it may have been down when they were made.
-func (n *dealer) onMessage(msg wire.LogMessage, again bool) []Effect {
-	n.lastKeys, n.keysTime = max(n.lastKeys, msg.Seq), later(n.keysTime, msg.Time)
+// onRounds keeps what the rounds have of every batch, also of those that this node
+// has no task for yet.
+func (n *dealer) onRounds(msg wire.LogMessage, again bool) []Effect {
+	n.roundsTime = later(n.roundsTime, msg.Time)
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
 		return nil
@@ -32,66 +38,103 @@ func (n *dealer) onMessage(msg wire.LogMessage, again bool) []Effect {
 	if again {
 		log.Asked()
 	}
-	b := n.batches[slot.ID]
-	if b == nil {
-		b = &dkg{node: n, id: slot.ID}
+	if b := n.batches[slot.ID]; b != nil {
+		return b.onLog(slot.Kind, log)
 	}
-	return b.onLog(slot.Kind, log)
+	return nil
 }
 
-// onLog acts on a slot that just got its value.
-func (b *dkg) onLog(kind wire.SlotKind, log *board.Batch) (effects []Effect) {
+// onLog acts on a slot that just got its value. Certificates are for gateways: a
+// node believes the entry that is made of them.
+func (b *dkg) onLog(kind wire.SlotKind, log *board.Batch) []Effect {
 	switch kind {
 	case wire.SlotDeal:
-		effects = b.verify(log)
-	case wire.SlotCert:
-		if log.Incomplete() {
-			effects = append(effects, Refetch{ID: b.id})
-		}
+		return b.verify(log)
 	case wire.SlotAbort:
 		// Work that led to nothing yet stops. n certificates win over any abort, so a
 		// node that may have certified only waits.
 		if b.phase > dkgIdle && b.phase < dkgCertifying {
 			b.abort()
 		}
-		return nil
 	}
-	return append(effects, b.finish(log)...)
+	return nil
 }
 
-// recertify publishes again what a stored record certifies: the process that made
-// it may have ended before its certificate was out. The transcript is the
+// onKeys reads the register: its entries complete what this node certified, and give
+// back what its storage lost.
+func (n *dealer) onKeys(msg readMessage) []Effect {
+	entry, err := n.register.Put(msg.read)
+	switch {
+	case err != nil:
+		report := badEntry(msg, err)
+		if report.What == ReportConflict {
+			n.refused[report.ID] = true
+		}
+		return []Effect{report}
+	case entry == nil:
+		return nil
+	}
+	b := n.batches[entry.ID]
+	if b == nil {
+		b = &dkg{node: n, id: entry.ID}
+	}
+	return b.onEntry(entry)
+}
+
+// badEntry reports what was dropped of KEYS, and why.
+func badEntry(msg readMessage, err error) Report {
+	r := Report{What: ReportBadEntry, Kind: wire.KindKeygen, ID: msg.Subject, Reason: err.Error(), Culprit: -1}
+	if conflict, ok := errors.AsType[*board.ConflictError](err); ok {
+		r.What, r.ID = ReportConflict, conflict.ID
+	}
+	return r
+}
+
+// recertify says again what a stored record certifies: the process that made it may
+// have ended before that was out, and the rounds forget. The transcript is the
 // stored one, so this is the same certificate and no second.
 func (n *dealer) recertify(e Recertify) []Effect {
-	if n.batches[e.ID] != nil {
+	b := n.batches[e.ID]
+	switch {
+	case n.known[e.ID].Complete || b != nil && b.phase != dkgCertifying:
 		return nil
+	case b == nil:
+		n.known[e.ID] = KnownBatch{Transcript: e.Transcript}
+		b = &dkg{node: n, id: e.ID, phase: dkgCertifying, certified: e.Transcript}
+		b.work()
 	}
-	n.known[e.ID] = KnownBatch{Transcript: e.Transcript}
-	b := &dkg{node: n, id: e.ID, phase: dkgCertifying, certified: e.Transcript}
-	log := b.work()
-	log.Asked() // its certificates may lie before the cursor
 	cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root}
-	effects := []Effect{b.publishCertificate(cert), Refetch{ID: e.ID}}
-	return append(effects, b.finish(log)...)
+	deal := wire.Slot{Kind: wire.SlotDeal, ID: e.ID, Node: n.cfg.Index}
+	effects := []Effect{Publish{Slot: deal, Body: e.Deal}, b.publishCertificate(cert)}
+	if entry := n.register.Get(e.ID); entry != nil {
+		effects = append(effects, b.onEntry(entry)...)
+	}
+	return effects
 }
 
-// expire forgets what has outlived its use.
-func (n *dealer) expire() {
+// expire forgets what has outlived its use, and has entries that lack deals read
+// once more.
+func (n *dealer) expire() (effects []Effect) {
 	for _, b := range n.batches {
 		b.expire(n.now)
 	}
-	// While an old record is read, a batch is as old as the rest of it makes it.
+	// While old rounds are read, a batch is as old as the rest of them makes it.
 	now := n.now
-	if n.keysTime.Before(now) {
-		now = n.keysTime
+	if n.roundsTime.Before(now) {
+		now = n.roundsTime
 	}
 	n.board.Expire(now.Add(-boardLife))
+	n.register.Tick(n.now)
+	for _, id := range n.register.Late() {
+		effects = append(effects, Refetch{ID: id, Register: true})
+	}
+	return effects
 }
 
 // expire forgets a batch long after it began and the log last had something new
-// of it. Late certificates bring a certified one back, by way of the log. Once its
-// job has expired nobody waits for the batch, and it takes no memory of its own:
-// else jobs of short lives could fill all memory while one node is away.
+// of it. Its entry brings a certified one back. Once its job has expired nobody waits
+// for the batch, and it takes no memory of its own: else jobs of short lives could
+// fill all memory while one node is away.
 func (b *dkg) expire(now time.Time) {
 	over := !b.expires.IsZero() && now.After(b.expires.Add(wire.ClockSkew))
 	switch {

@@ -10,14 +10,14 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// directory finds keys: it reads KEYS, and computes the public keys of every
-// batch that all n nodes certified.
+// directory finds keys: it reads the register, and computes what aggregation needs of
+// every batch in it.
 type directory struct {
-	board     *board.Board
+	register  *board.Register
 	out       *outbox
 	manifest  *wire.Manifest
 	finished  map[string]*finishedBatch
-	computing map[string]bool // batches on their way into finished: whether they changed meanwhile
+	computing map[string]bool // entries on their way into finished
 	keys      int             // in finished
 	catchUp
 }
@@ -31,117 +31,121 @@ type catchUp struct {
 
 // finishedBatch is what the directory knows of a batch: public parts only.
 type finishedBatch struct {
-	id     string
-	header wire.BatchHeader
-	certs  [][]byte
-	public *frost.Public
+	id         string
+	header     wire.BatchHeader
+	transcript [32]byte
+	certs      [][]byte
+	public     *frost.Public
 }
 
-func newDirectory(m *wire.Manifest, o *wire.Opener, out *outbox) *directory {
-	return &directory{
-		board: board.New(m, o, maxBoardBytes), out: out, manifest: m,
-		finished: map[string]*finishedBatch{}, computing: map[string]bool{},
-		catchUp: catchUp{fetchFirst: map[string]bool{}},
+// newDirectory returns an empty directory. writing tells the transcripts of the entries
+// that this gateway is writing: they come into the directory by themselves.
+func newDirectory(
+	m *wire.Manifest, out *outbox, writing func(id string) (transcript [32]byte, ok bool),
+) *directory {
+	d := &directory{
+		out: out, manifest: m, finished: map[string]*finishedBatch{}, computing: map[string]bool{}, catchUp: catchUp{fetchFirst: map[string]bool{}},
+	}
+	d.register = board.NewRegister(maxBoardBytes, func(id string) (transcript [32]byte, ok bool) {
+		if f := d.finished[id]; f != nil {
+			return f.transcript, true
+		}
+		return writing(id)
+	})
+	return d
+}
+
+// onKeys takes a message of KEYS.
+func (d *directory) onKeys(msg readMessage) {
+	entry, err := d.register.Put(msg.read)
+	switch {
+	case err != nil:
+		report := badEntry(msg, err)
+		if report.What == ReportConflict {
+			d.drop(report.ID)
+		}
+		d.out.do(report)
+	case entry != nil && entry.Whole():
+		d.summarize(entry)
 	}
 }
 
-// onMessage takes a message of KEYS. It returns the batch and the slot that the
-// message changed, if it did.
-func (d *directory) onMessage(msg wire.LogMessage, again bool) (b *board.Batch, slot wire.Slot, changed bool) {
-	slot, err := wire.ParseSlot(msg.Subject)
-	if err != nil || d.finished[slot.ID] != nil {
-		return nil, slot, false
+// drop takes a batch out of the directory: nobody knows which its keys are.
+func (d *directory) drop(id string) {
+	if f := d.finished[id]; f != nil {
+		d.keys -= int(f.header.K)
+		delete(d.finished, id)
 	}
-	if b, changed = d.board.Put(msg); changed && again {
-		b.Asked()
-	}
-	if changed && (slot.Kind == wire.SlotCert || b.Certified() != nil) {
-		d.summarize(b)
-	}
-	return b, slot, changed
 }
 
-// summarize has a certified batch's public keys computed from its deals. Where
-// deals are missing the batch is fetched again.
-func (d *directory) summarize(b *board.Batch) {
-	if d.isComputing(b.ID) {
-		d.computing[b.ID] = true
+// summarize has what aggregation needs computed from an entry's deals.
+func (d *directory) summarize(e *board.Entry) {
+	if d.computing[e.ID] {
 		return
 	}
-	if b.Incomplete() {
-		d.out.do(Refetch{ID: b.ID})
-	}
-	cert := b.Certified()
-	if cert == nil || !b.AllDeals() || b.Header() == nil {
-		return
-	}
-	d.computing[b.ID] = false
-	m, raw := d.manifest, b.Deals()
-	finished := &finishedBatch{id: b.ID, header: *b.Header(), certs: b.Certificates()}
-	d.out.do(Compute{Urgent: d.fetchFirst[b.ID], Name: "check deals", Trace: b.Trace, Run: func() Event {
-		return summarize(m, finished, cert, raw)
+	d.computing[e.ID] = true
+	m, entry, raw := d.manifest, e.Entry, e.Raw()
+	d.out.do(Compute{Urgent: d.fetchFirst[e.ID], Name: "check deals", Run: func() Event {
+		public, err := sumUp(m, entry.Header, raw)
+		if err == nil && wire.KeyRoot(wire.EntryKeys(public.PublicKeys, entry.Header.Client, entry.Transcript)) != entry.Root {
+			err = errOtherKeys
+		}
+		return summarized{err: err, batch: &finishedBatch{
+			id: entry.ID, header: entry.Header, transcript: entry.Transcript, certs: entry.Certificates, public: public,
+		}}
 	}})
-}
-
-func (d *directory) isComputing(id string) bool {
-	_, under := d.computing[id]
-	return under
 }
 
 type summarized struct {
 	batch *finishedBatch
-	blame int // the node whose deal is no deal of the batch, or -1
-	code  wire.Code
 	err   error
 }
 
 func (summarized) event() {}
 
-// summarize always answers: a summary that is lost would hold up the directory
-// for ever.
-func summarize(m *wire.Manifest, b *finishedBatch, cert *wire.Certificate, raw [][]byte) (answer summarized) {
-	answer = summarized{batch: b, blame: -1}
-	fail := func(code wire.Code, reason string) { answer.code, answer.err = code, errors.New(reason) }
+var (
+	errOtherKeys = errors.New("all nodes certified keys that do not follow from the deals")
+	errNoDeals   = errors.New("all nodes certified deals that do not decode")
+)
+
+// sumUp computes a batch's public parts from its deals. It always answers: a summary
+// that is lost would hold up the directory for ever.
+func sumUp(m *wire.Manifest, h wire.BatchHeader, raw [][]byte) (public *frost.Public, err error) {
 	defer func() {
 		if recover() != nil {
-			fail(wire.CodeInternal, errPanicked.Error())
+			public, err = nil, errPanicked
 		}
 	}()
-	deals, culprit := board.Decode(raw, b.header)
-	if culprit >= 0 || wire.Transcript(raw) != cert.Transcript {
-		answer.blame = culprit
-		fail(wire.CodeOtherTranscript, "the certificates are not over the deals in the log: restore KEYS from a mirror")
-		return answer
+	deals, culprit := board.Decode(raw, h)
+	if culprit >= 0 {
+		return nil, errNoDeals
 	}
-	public, err := frost.Summarize(b.header.Params(m), deals)
-	if err != nil || wire.KeyRoot(public.PublicKeys, b.header.Client) != cert.Root {
-		fail(wire.CodeInternal, "certified keys do not follow from the deals")
-		return answer
-	}
-	b.public = public
-	return answer
+	return frost.Summarize(h.Params(m), deals)
 }
 
 // onSummary takes a batch into the directory. It returns nil if its keys are not
 // those that were certified.
 func (d *directory) onSummary(e summarized) *finishedBatch {
 	b := e.batch
-	changed := d.computing[b.id]
 	delete(d.computing, b.id)
-	if log := d.board.Get(b.id); e.err != nil && changed && log != nil {
-		if d.summarize(log); d.isComputing(b.id) {
-			return nil
-		}
-	}
+	d.register.Forget(b.id)
 	defer d.caughtUp(b.id)
 	if e.err != nil {
 		d.out.do(Report{What: ReportAborted, Kind: wire.KindKeygen, ID: b.id,
-			Code: e.code, Reason: e.err.Error(), Culprit: e.blame})
+			Code: wire.CodeInternal, Reason: e.err.Error(), Culprit: -1})
+		return nil
+	}
+	return d.add(b)
+}
+
+// add takes a batch in that stands in the register. It returns nil if it is there
+// already, or refused.
+func (d *directory) add(b *finishedBatch) *finishedBatch {
+	if d.finished[b.id] != nil || d.register.Refused(b.id) {
 		return nil
 	}
 	d.finished[b.id] = b
 	d.keys += int(b.header.K)
-	d.board.Forget(b.id)
 	return b
 }
 
@@ -162,11 +166,14 @@ func (d *directory) caughtUp(id string) {
 	}
 }
 
-// expire drops batches that nothing was heard of for long. While the directory is
-// being filled every batch is old, and the one that is being read would be dropped.
-func (d *directory) expire(now time.Time) {
-	if d.complete {
-		d.board.Expire(now.Add(-boardLife))
+// onTick has entries that lack deals read once more.
+func (d *directory) onTick(now time.Time) {
+	d.register.Tick(now)
+	if !d.complete {
+		return // what they lack may be read yet
+	}
+	for _, id := range d.register.Late() {
+		d.out.do(Refetch{ID: id, Register: true})
 	}
 }
 
@@ -176,11 +183,17 @@ func (d *directory) find(id string) *finishedBatch {
 	if b := d.finished[id]; b != nil {
 		return b
 	}
-	if !d.complete && !d.fetchFirst[id] && !d.isComputing(id) {
+	if !d.complete && !d.fetchFirst[id] && !d.computing[id] {
 		d.fetchFirst[id] = true
-		d.out.do(Refetch{ID: id})
+		d.out.do(Refetch{ID: id, Register: true})
 	}
 	return nil
+}
+
+// proven reports whether a batch is known to exist that can't be used yet: its head
+// is here, and deals are missing, or it is on its way in.
+func (d *directory) proven(id string) bool {
+	return d.register.Get(id) != nil || d.computing[id]
 }
 
 // key is the gateway's view of one key: public parts only.

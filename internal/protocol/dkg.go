@@ -17,8 +17,8 @@ const (
 	dkgDealt                      // the deal is out; its hash is in memory
 	dkgVerifying                  // all n deals are there and are being checked
 	dkgCertifying                 // stored, or about to be; the certificate follows
-	dkgRebuilding                 // finished without this process's help: rebuilt from the log
-	dkgComplete                   // n certificates: the keys are usable
+	dkgRebuilding                 // finished without this process's help: rebuilt from its entry
+	dkgComplete                   // in the register: the keys are usable
 	dkgAborted                    // given up, by this node or another
 )
 
@@ -37,14 +37,15 @@ var dkgMoves = map[dkgPhase][]dkgPhase{
 // dealer makes a node's batches: it deals, checks all deals, and certifies.
 type dealer struct {
 	*nodeCore
-	board    *board.Board
-	batches  map[string]*dkg // those that this process works on, or gave up
-	known    map[string]KnownBatch
-	lastKeys uint64    // sequence of the last KEYS message seen
-	keysTime time.Time // of the newest KEYS message seen
+	board      *board.Board // of the rounds
+	register   *board.Register
+	batches    map[string]*dkg // those that this process works on, or gave up
+	known      map[string]KnownBatch
+	lastKeys   uint64    // sequence of the last KEYS message seen
+	roundsTime time.Time // of the newest message of the rounds seen
 }
 
-// dkg is one batch at one node (docs/protocol.md, section 5). What the log has of
+// dkg is one batch at one node (docs/protocol.md, section 5). What the rounds have of
 // it is on the board, pinned while the batch is in work.
 type dkg struct {
 	node    *dealer
@@ -61,8 +62,6 @@ type dkg struct {
 	// certified is the transcript that this node certified, here or in an earlier
 	// life: what its keystore holds of the batch.
 	certified [32]byte
-	// news is set when the log changed while the batch was rebuilt from it.
-	news bool
 }
 
 func (b *dkg) to(next dkgPhase) { b.phase = move(dkgMoves, b.phase, next, b.id) }

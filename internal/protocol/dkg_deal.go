@@ -20,7 +20,7 @@ func (n *dealer) start(header *wire.BatchHeader, task *wire.Task, job *wire.Job)
 		return nil
 	}
 	if log := n.board.Get(id); log != nil && log.Has(wire.SlotCert, n.cfg.Index) {
-		return nil // certified in an earlier life: the log completes it
+		return nil // certified in an earlier life: its entry gives it back
 	}
 	b := &dkg{
 		node: n, id: id, header: header, job: jobKey(task.Job.Client, job.ID), trace: task.Job.Trace, expires: job.Expires,
@@ -35,7 +35,12 @@ func (n *dealer) start(header *wire.BatchHeader, task *wire.Task, job *wire.Job)
 		return b.giveUp(fault{wire.CodeRestarted, "the node restarted after it had dealt: its polynomials are gone", -1})
 	}
 	b.to(dkgDealing)
-	return []Effect{Compute{Name: "make deal", Trace: b.trace, Run: b.makeDeal}}
+	var effects []Effect
+	if n.board.Evicted() { // some of the batch's deals perhaps
+		log.Asked()
+		effects = append(effects, Refetch{ID: id})
+	}
+	return append(effects, Compute{Name: "make deal", Trace: b.trace, Run: b.makeDeal})
 }
 
 // makeDeal draws the seed, hedged with a derived secret so that a weak
@@ -91,16 +96,16 @@ func (b *dkg) verify(log *board.Batch) []Effect {
 		return nil
 	}
 	b.to(dkgVerifying)
-	deals, own := log.Deals(), b.own
+	deals, transcript, own := log.Deals(), wire.Transcript(log.Digests()), b.own
 	return []Effect{Compute{Name: "verify deals", Trace: b.trace, Run: func() Event {
-		record, f := b.check(deals, own)
+		record, f := b.check(deals, transcript, own)
 		return dealsVerified{b, record, f}
 	}}}
 }
 
 // check makes the node's record of a batch out of all its deals, or returns why
 // there is none.
-func (b *dkg) check(raw [][]byte, own [32]byte) (*BatchRecord, *fault) {
+func (b *dkg) check(raw [][]byte, transcript, own [32]byte) (*BatchRecord, *fault) {
 	cfg := &b.node.cfg
 	if ownDeal(raw[cfg.Index]) != own {
 		return nil, &fault{wire.CodeDealReplaced, "the deal in this node's slot is not the one it made", -1}
@@ -121,7 +126,7 @@ func (b *dkg) check(raw [][]byte, own [32]byte) (*BatchRecord, *fault) {
 	case err != nil:
 		return nil, &fault{wire.CodeInternal, err.Error(), -1}
 	}
-	return newRecord(cfg.Manifest, b.header, raw, batch), nil
+	return newRecord(cfg.Manifest, b.header, raw, transcript, batch), nil
 }
 
 type dealsVerified struct {
@@ -147,5 +152,8 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 	b.certified = e.record.Transcript
 	cert := wire.Certificate{Context: e.record.Context, Transcript: e.record.Transcript, Root: e.record.Root}
 	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportCertified)}
-	return append(effects, b.finish(b.node.board.Get(b.id))...)
+	if entry := b.node.register.Get(b.id); entry != nil { // another process of this node certified
+		effects = append(effects, b.onEntry(entry)...)
+	}
+	return effects
 }

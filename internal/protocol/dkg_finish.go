@@ -6,8 +6,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// How a batch ends: each node certifies it, and n certificates make the node's own
-// record usable, or let it rebuild one from the log.
+// How a batch ends: each node certifies it, and the entry that a gateway makes of n
+// certificates makes the node's own record usable, or lets it rebuild one.
 
 func (b *dkg) publishCertificate(cert wire.Certificate) Publish {
 	cert.Node = uint32(b.node.cfg.Index)
@@ -20,32 +20,29 @@ func (b *dkg) publishCertificate(cert wire.Certificate) Publish {
 	return Publish{Slot: slot, Trace: b.trace, Leaf: &leaf, With: with}
 }
 
-// finish completes the batch once all n certificates are in the log.
-func (b *dkg) finish(log *board.Batch) []Effect {
-	b.news = b.phase == dkgRebuilding
+// onEntry completes the batch once the register has all of what n nodes certified: a
+// head without its deals is no copy of them, and a node that holds them says them again
+// until there is one.
+func (b *dkg) onEntry(e *board.Entry) []Effect {
 	if b.phase == dkgComplete || b.phase == dkgRebuilding {
 		return nil
 	}
-	cert := log.Certified()
-	if cert == nil {
-		return nil
-	}
-	certified := b.certified
-	if b.phase != dkgCertifying {
-		known, stored := b.node.known[b.id]
-		if !stored {
-			return b.rebuild(log, cert)
-		}
+	certified, stored := b.certified, b.phase == dkgCertifying
+	if !stored {
+		var known KnownBatch
+		known, stored = b.node.known[b.id]
 		certified = known.Transcript
 	}
 	switch {
-	case cert.Transcript != certified:
+	case stored && e.Transcript != certified:
 		return b.otherTranscript()
-	case b.phase != dkgCertifying:
-		return b.rebuild(log, cert)
+	case !e.Whole():
+		return nil // its deals follow, or are read once more
+	case stored:
+		b.to(dkgComplete)
+		return b.done(Complete{ID: b.id, Certificates: e.Certificates}, e.Transcript)
 	}
-	b.to(dkgComplete)
-	return b.done(Complete{ID: b.id, Certificates: log.Certificates()}, cert.Transcript)
+	return b.rebuild(e)
 }
 
 // otherTranscript happens where a second process of this node certified other
@@ -54,6 +51,7 @@ func (b *dkg) otherTranscript() []Effect {
 	if b.phase != dkgAborted {
 		b.abort()
 	}
+	b.node.register.Forget(b.id)
 	const reason = "all nodes certified this batch over deals that this process did not certify: another process runs " +
 		"with this node's index and keys; stop one, remove storage_path and start again"
 	return []Effect{b.aborted(fault{wire.CodeOtherTranscript, reason, b.node.cfg.Index})}
@@ -61,48 +59,39 @@ func (b *dkg) otherTranscript() []Effect {
 
 func (b *dkg) done(effect Effect, transcript [32]byte) []Effect {
 	b.node.known[b.id] = KnownBatch{Transcript: transcript, Complete: true}
+	b.node.register.Forget(b.id)
 	b.forget()
 	return []Effect{effect, b.report(ReportComplete)}
 }
 
-// rebuild makes the node's shares from the log alone: the batch was finished
+// rebuild makes the node's shares from the entry alone: the batch was finished
 // by an earlier life of this node whose storage is gone.
-func (b *dkg) rebuild(log *board.Batch, cert *wire.Certificate) []Effect {
-	if !log.AllDeals() {
-		return nil // asked for
-	}
-	if b.header == nil {
-		b.header = log.Header()
-	}
+func (b *dkg) rebuild(e *board.Entry) []Effect {
+	b.header = &e.Header
 	b.to(dkgRebuilding)
 	b.work()
-	deals, certificates := log.Deals(), log.Certificates()
+	entry, deals := e.Entry, e.Raw()
 	return []Effect{Compute{Rebuild: true, Name: "rebuild shares", Run: func() Event {
-		record, f := b.recover(deals, cert)
-		return batchRebuilt{b, record, certificates, f}
+		record, f := b.recover(entry, deals)
+		return batchRebuilt{b, record, entry.Certificates, f}
 	}}}
 }
 
 // recover is check for a batch that all nodes certified.
-func (b *dkg) recover(raw [][]byte, cert *wire.Certificate) (*BatchRecord, *fault) {
+func (b *dkg) recover(e *wire.Entry, raw [][]byte) (*BatchRecord, *fault) {
 	cfg := &b.node.cfg
-	var deals []*frost.Deal
-	culprit := -1
-	if b.header != nil {
-		deals, culprit = board.Decode(raw, *b.header)
-	}
-	if deals == nil || wire.Transcript(raw) != cert.Transcript {
-		return nil, &fault{wire.CodeOtherTranscript,
-			"the certificates are not over the deals in the log: restore KEYS from a mirror", culprit}
+	deals, culprit := board.Decode(raw, e.Header)
+	if culprit >= 0 {
+		return nil, &fault{wire.CodeDealMalformed, "the entry's deals do not decode, and all nodes certified them", culprit}
 	}
 	host := [32]byte(cfg.Host.Expose())
 	defer clear(host[:])
-	batch, err := frost.Recover(b.header.Params(cfg.Manifest), cfg.Index, &host, deals)
+	batch, err := frost.Recover(e.Header.Params(cfg.Manifest), cfg.Index, &host, deals)
 	if err != nil {
 		return nil, &fault{wire.CodeInternal, "rebuild: " + err.Error(), -1}
 	}
-	record := newRecord(cfg.Manifest, b.header, raw, batch)
-	if record.Root != cert.Root {
+	record := newRecord(cfg.Manifest, &e.Header, raw, e.Transcript, batch)
+	if record.Root != e.Root {
 		record.wipe()
 		return nil, &fault{wire.CodeInternal, "rebuild: rebuilt keys are not the certified ones", -1}
 	}
@@ -126,22 +115,11 @@ func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
 		e.record.wipe()
 		return nil
 	case e.fault != nil:
-		return b.onRebuildFailed(*e.fault)
+		b.abort()
+		b.node.register.Forget(b.id) // it would come to the same again
+		return []Effect{b.aborted(*e.fault)}
 	}
 	b.to(dkgComplete)
 	effects := b.done(StoreRecovered{Record: e.record, Certificates: e.certificates}, e.record.Transcript)
 	return append(effects, b.report(ReportRecovered))
-}
-
-// onRebuildFailed tries once more if the log has another value than the one that
-// the batch was rebuilt from.
-func (b *dkg) onRebuildFailed(f fault) []Effect {
-	b.to(dkgAborted)
-	if b.news {
-		if effects := b.finish(b.node.board.Get(b.id)); b.phase == dkgRebuilding {
-			return effects
-		}
-	}
-	b.node.board.Unpin(b.id)
-	return []Effect{b.aborted(f)}
 }

@@ -201,7 +201,7 @@ func TestCertificatesThatDisagree(t *testing.T) {
 			t.Errorf("node %d completed a batch that the nodes do not agree on", i)
 		}
 	}
-	equal(t, "what stands there", b.nodes[2].Judge(w.slot, b.keys[len(b.keys)-1], w.body), wire.Other)
+	equal(t, "what stands there", b.nodes[2].Judge(w.slot, b.dkg[len(b.dkg)-1], w.body), wire.Other)
 }
 
 // What stands in a node's own slots, as the node and its readers see it.

@@ -3,6 +3,7 @@ package protocol
 import (
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -21,16 +22,20 @@ type Effect interface {
 
 // Events of both machines.
 type (
-	// KeysMessage and SignMessage are messages of those streams, in their order. Now is
-	// the program's own clock.
-	KeysMessage struct{ wire.LogMessage }
-	SignMessage struct {
+	// RoundsMessage, KeysMessage and SignMessage are messages of those streams, in
+	// their order. Each node has rounds of its own; between two there is no order. Now
+	// is the program's own clock.
+	RoundsMessage struct{ wire.LogMessage }
+	KeysMessage   struct{ readMessage } // ReadKeys makes it
+	SignMessage   struct {
 		wire.LogMessage
 		Now time.Time
 	}
-	// KeysAgain is a message of KEYS that Refetch asked for. What a batch lacks
-	// after it is not asked for again: it is not there, or there is no room for it.
-	KeysAgain struct{ wire.LogMessage }
+	// RoundsAgain and KeysAgain are messages that Refetch asked for. What a batch
+	// lacks in the rounds after it is not asked for again: it is not there, or there is
+	// no room for it.
+	RoundsAgain struct{ wire.LogMessage }
+	KeysAgain   struct{ readMessage } // ReadKeysAgain makes it
 	// TaskMessage is a message of WORK, and the program's own clock.
 	TaskMessage struct {
 		wire.LogMessage
@@ -48,17 +53,35 @@ type (
 	}
 )
 
+// readMessage is a message of KEYS and what it proves.
+type readMessage struct {
+	wire.LogMessage
+	read board.Message
+}
+
+// ReadKeys reads a message of KEYS. That takes time in proportion to a fleet's nodes
+// and a batch's keys, so the program does it before the machine's step.
+func ReadKeys(m *wire.Manifest, msg wire.LogMessage) KeysMessage {
+	return KeysMessage{readMessage{msg, board.Read(m, msg)}}
+}
+
+// ReadKeysAgain is ReadKeys for what Refetch asked for.
+func ReadKeysAgain(m *wire.Manifest, msg wire.LogMessage) KeysAgain {
+	return KeysAgain{readMessage{msg, board.Read(m, msg)}}
+}
+
 // TimerKind names what a timer is for.
 type TimerKind int
 
 // The timers.
 const (
-	timerStandby TimerKind = iota // a signer of the second rank looks whether it is needed
-	timerLoad                     // keys were missing: look again
-	timerLate                     // gateway: the attempt should be answered
-	timerOver                     // gateway: the attempt is over
-	timerBatch                    // gateway: the batch should be finished
-	timerRetry                    // gateway: time for the next attempt
+	timerStandby  TimerKind = iota // a signer of the second rank looks whether it is needed
+	timerLoad                      // keys were missing: look again
+	timerLate                      // gateway: the attempt should be answered
+	timerOver                      // gateway: the attempt is over
+	timerBatch                     // gateway: the batch should be finished
+	timerRetry                     // gateway: time for the next attempt
+	timerRegister                  // gateway: the batch's own gateway should have registered it
 )
 
 // Effects of both machines.
@@ -80,9 +103,13 @@ type (
 		Delay time.Duration
 		Timer Timer
 	}
-	// Refetch asks for all messages of a batch again, as KeysAgain: the log
-	// shows that it is finished and this machine does not have its deals (any more).
-	Refetch struct{ ID string }
+	// Refetch asks for all messages of a batch again: of the rounds, as RoundsAgain,
+	// where they show that it is finished and this machine does not have its deals (any
+	// more); or of the register, as KeysAgain, where an entry lacks deals.
+	Refetch struct {
+		ID       string
+		Register bool
+	}
 	// Report is for logs and metrics; it changes nothing.
 	Report struct {
 		What    ReportKind
@@ -114,18 +141,25 @@ const (
 	ReportRefused   ReportKind = "refused"
 	ReportRetry     ReportKind = "retry"
 	ReportBadTask   ReportKind = "bad_task"
+
+	ReportRegistered ReportKind = "registered"     // this gateway stored the batch's entry in KEYS
+	ReportBadEntry   ReportKind = "bad_entry"      // a message of KEYS was dropped
+	ReportConflict   ReportKind = "entry_conflict" // a batch has two valid entries: its keys are refused
 )
 
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
-	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask}
+	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
+	ReportBadEntry, ReportConflict}
 
-func (KeysMessage) event() {}
-func (KeysAgain) event()   {}
-func (SignMessage) event() {}
-func (TaskMessage) event() {}
-func (Tick) event()        {}
-func (Timer) event()       {}
+func (RoundsMessage) event() {}
+func (RoundsAgain) event()   {}
+func (KeysMessage) event()   {}
+func (KeysAgain) event()     {}
+func (SignMessage) event()   {}
+func (TaskMessage) event()   {}
+func (Tick) event()          {}
+func (Timer) event()         {}
 
 func (AccessChanged) event() {}
 

@@ -9,13 +9,14 @@ import (
 
 // Events of a Node.
 type (
-	// Recertify is a batch that an earlier life of this node stored and certified,
-	// and did not see completed.
+	// Recertify is a batch that this node stored and certified, in an earlier life or
+	// a while ago, and did not see in the register.
 	Recertify struct {
 		ID         string
 		Context    [32]byte
 		Transcript [32]byte
 		Root       [32]byte // wire.KeyRoot
+		Deal       []byte   // the node's own
 	}
 	// Loaded answers Load: one entry for each key asked for.
 	Loaded struct {
@@ -79,12 +80,12 @@ type (
 		Record  *BatchRecord
 		Publish Publish
 	}
-	// Complete marks a certified batch usable: all n certificates are there.
+	// Complete marks a certified batch usable: its entry is in the register.
 	Complete struct {
 		ID           string
 		Certificates [][]byte
 	}
-	// StoreRecovered stores a batch that was rebuilt from the log, usable.
+	// StoreRecovered stores a batch that was rebuilt from its entry, usable.
 	StoreRecovered struct {
 		Record       *BatchRecord
 		Certificates [][]byte

@@ -170,7 +170,7 @@ func TestNoAttemptAfterExpiry(t *testing.T) {
 	f := agedFleet(t)
 	f.desk = f.newDesk()
 	for _, m := range f.keys {
-		f.desk.do(KeysMessage{m})
+		f.desk.do(ReadKeys(f.m, m))
 	}
 	job := f.signing(7, "alice", item(f.btc, 0, "one"))
 	checked := f.desk.checked(job)

@@ -11,18 +11,29 @@ import (
 func TestCertifiedRootIsHeldAgainstTheDeals(t *testing.T) {
 	b := dealt(t, "bitcoin")
 	b.releaseAll(wire.SlotDeal)
+	var deals [][]byte
+	keys := must(sumUp(b.m, b.head, b.nodes[0].dealer.board.Get(b.id).Deals())).PublicKeys
+	deals = append(deals, b.nodes[0].dealer.board.Get(b.id).Deals()...)
+	keys[0], keys[1] = keys[1], keys[0]
+	head := wire.NewEntryHead(b.m, b.head, keys, nil, wire.DealDigests(deals))
 	for i, a := range b.nodes {
 		w := a.want(wire.SlotCert)
 		var c wire.Certificate
 		b.check(wire.Decode(w.body, wire.MaxAttestation, &c))
-		c.Root[0] ^= 1
+		c.Root = wire.KeyRoot(head.Keys)
 		c.Attestation = b.attestOne(i, c.Leaf(b.m))
+		head.Certificates = append(head.Certificates, wire.Encode(&c))
 		b.say(w.slot, wire.Encode(&c))
 	}
 	desk := b.newDesk()
-	for _, m := range b.keys {
-		desk.do(KeysMessage{m})
+	b.show(desk)
+	desk.timeout(timerRegister)
+	equal(t, "entries to write", len(desk.writes), 0)
+	b.post(wire.EntryHeadSubject(b.id, 0), wire.Encode(head)) // by a gateway that does not look
+	for i, deal := range deals {
+		b.post(wire.EntryDealSubject(b.id, 0, i), deal)
 	}
+	b.show(desk)
 	equal(t, "keys at the gateway", desk.Keys(), 0)
 	equal(t, "code at the gateway", desk.reports[0].Code, wire.CodeInternal)
 	fresh := b.newActor(0)

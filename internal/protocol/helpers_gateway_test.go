@@ -13,6 +13,7 @@ type desk struct {
 	hold     bool
 	held     []Compute
 	tasks    []PublishTask
+	writes   []WriteEntry
 	finished []Finish
 	rejected []Reject
 	replayed []Replay
@@ -44,9 +45,7 @@ func (f *fleet) newReader() *desk {
 // newLife is a gateway that starts and reads the log.
 func (f *fleet) newLife() {
 	f.desk = f.newDesk()
-	for _, m := range f.keys {
-		f.desk.do(KeysMessage{m})
-	}
+	f.show(f.desk)
 	for _, m := range f.work {
 		f.desk.do(TaskMessage{m, f.now})
 	}
@@ -66,6 +65,8 @@ func (d *desk) do(ev Event) {
 			}
 		case PublishTask:
 			d.tasks = append(d.tasks, e)
+		case WriteEntry:
+			d.writes = append(d.writes, e)
 		case Finish:
 			d.finished = append(d.finished, e)
 		case Reject:

@@ -68,16 +68,19 @@ func (a *actor) restart() {
 	a.out, a.held, a.timers = nil, nil, nil
 	for id, r := range a.store {
 		if !a.done[id] {
-			a.do(Recertify{ID: id, Context: r.Context, Transcript: r.Transcript, Root: r.Root})
+			a.do(r.again(a.cfg.Index))
 		}
 	}
 	a.replay()
 }
 
+// again has a node say again what it certified.
+func (r *BatchRecord) again(node int) Recertify {
+	return Recertify{ID: r.ID, Context: r.Context, Transcript: r.Transcript, Root: r.Root, Deal: r.Deals[node]}
+}
+
 func (a *actor) replay() {
-	for _, m := range a.f.keys {
-		a.do(KeysMessage{m})
-	}
+	a.f.show(a)
 	for _, m := range a.f.sign {
 		a.do(SignMessage{LogMessage: m})
 	}
@@ -167,7 +170,7 @@ func (a *actor) watch(slot wire.Slot, body []byte) {
 func (a *actor) fill(w wish) {
 	log := a.f.sign
 	if !w.slot.Kind.Signing() {
-		log = a.f.keys
+		log = a.f.dkg
 	}
 	switch a.f.standing(log, w.slot.String(), func(m wire.LogMessage) wire.Verdict { return a.Judge(w.slot, m, w.body) }) {
 	case wire.Junk:

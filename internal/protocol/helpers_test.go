@@ -29,13 +29,13 @@ type fleet struct {
 	gateway  ed25519.PrivateKey
 	clients  map[string]ed25519.PrivateKey
 
-	now              time.Time
-	keys, sign, work []wire.LogMessage
-	nodes            []*actor
-	desk             *desk
-	spoil            func() // called when drain posted a task
-	step             stepper
-	skew             time.Duration // of the server that leads SIGN
+	now                   time.Time
+	dkg, keys, sign, work []wire.LogMessage
+	nodes                 []*actor
+	desk                  *desk
+	spoil                 func() // called when drain posted a task
+	step                  stepper
+	skew                  time.Duration // of the server that leads SIGN
 }
 
 // stepper steps a machine, and may look at what it does.
@@ -135,7 +135,9 @@ func (f *fleet) post(subject string, data []byte) {
 	stream, ev := &f.sign, func(m wire.LogMessage) Event { return SignMessage{m, f.now} }
 	switch subject[:4] {
 	case "dkg.":
-		stream, ev = &f.keys, func(m wire.LogMessage) Event { return KeysMessage{m} }
+		stream, ev = &f.dkg, func(m wire.LogMessage) Event { return RoundsMessage{m} }
+	case "entr":
+		stream, ev = &f.keys, func(m wire.LogMessage) Event { return ReadKeys(f.m, m) }
 	case "work":
 		stream, ev = &f.work, func(m wire.LogMessage) Event { return TaskMessage{m, f.now} }
 	}
@@ -183,6 +185,7 @@ func (f *fleet) drain() {
 				}
 			}
 		}
+		busy = f.flush() || busy
 		for f.desk != nil && len(f.desk.tasks) > 0 {
 			busy = true
 			p := f.desk.tasks[0]
@@ -198,6 +201,53 @@ func (f *fleet) drain() {
 				}
 			}
 		}
+	}
+}
+
+// write stores an entry as the gateway's program does: what stands under its subjects
+// already is passed over where it is junk, and left where it is the same.
+func (f *fleet) write(e WriteEntry) {
+	entry := must(wire.VerifyEntry(e.Head, f.m))
+	f.writeValue(wire.EntryHeadSubject(e.ID, 0), e.Head, func(data []byte) bool {
+		standing, err := wire.VerifyEntry(data, f.m)
+		return err == nil && standing.Same(entry)
+	})
+	for i, deal := range e.Deals {
+		f.writeValue(wire.EntryDealSubject(e.ID, 0, i), deal, func(data []byte) bool { return entry.VerifyDeal(i, data) == nil })
+	}
+}
+
+func (f *fleet) writeValue(subject string, data []byte, isValue func([]byte) bool) {
+	for _, m := range f.keys {
+		if m.Subject == subject && isValue(m.Data) {
+			return
+		}
+	}
+	f.post(subject, data)
+}
+
+// flush writes what the gateway wants in the register.
+func (f *fleet) flush() (wrote bool) {
+	for f.desk != nil && len(f.desk.writes) > 0 {
+		e := f.desk.writes[0]
+		f.desk.writes = f.desk.writes[1:]
+		f.write(e)
+		f.desk.do(e.done())
+		wrote = true
+	}
+	return wrote
+}
+
+// done is KEYS acknowledging an entry.
+func (e WriteEntry) done() EntryWritten { return EntryWritten{ID: e.ID, Job: e.Job, Trace: e.Trace} }
+
+// show has a machine read the rounds and the register.
+func (f *fleet) show(to interface{ do(Event) }) {
+	for _, m := range f.dkg {
+		to.do(RoundsMessage{m})
+	}
+	for _, m := range f.keys {
+		to.do(ReadKeys(f.m, m))
 	}
 }
 
@@ -269,7 +319,7 @@ func agedFleet(t testing.TB) aged {
 	old := agedOnce()
 	f := *old.fleet
 	f.t, f.nodes, f.desk, f.work, f.sign = t, nil, nil, nil, nil
-	f.keys = slices.Clone(old.keys)
+	f.dkg, f.keys = slices.Clone(old.dkg), slices.Clone(old.keys)
 	f.start()
 	for i, a := range f.nodes {
 		a.store, a.done = old.nodes[i].store, old.nodes[i].done

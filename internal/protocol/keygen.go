@@ -10,10 +10,11 @@ import (
 
 // keygen runs key generations: it publishes a task for each batch of a job, goes
 // to the next attempt where nodes give one up, and takes finished batches from the
-// directory.
+// directory: a key is announced once the register has it.
 type keygen struct {
 	cfg       CoordinatorConfig
 	directory *directory
+	registrar *registrar
 	out       *outbox
 	jobs      map[*activeJob][]*keygenBatch
 	batches   map[string]*keygenBatch // in work, by the id of their attempt
@@ -25,9 +26,9 @@ type keygen struct {
 // WORK, for nodes that were away.
 const batchPoll = 10 * time.Second
 
-func newKeygen(cfg CoordinatorConfig, d *directory, out *outbox) *keygen {
+func newKeygen(cfg CoordinatorConfig, d *directory, r *registrar, out *outbox) *keygen {
 	return &keygen{
-		cfg: cfg, directory: d, out: out, jobs: map[*activeJob][]*keygenBatch{}, batches: map[string]*keygenBatch{},
+		cfg: cfg, directory: d, registrar: r, out: out, jobs: map[*activeJob][]*keygenBatch{}, batches: map[string]*keygenBatch{},
 	}
 }
 
@@ -82,7 +83,7 @@ func (k *keygen) close(b *keygenBatch) {
 func (k *keygen) forget(b *keygenBatch) {
 	if k.batches[b.id] == b {
 		delete(k.batches, b.id)
-		k.directory.board.Unpin(b.id)
+		k.registrar.rounds.Unpin(b.id)
 	}
 }
 
@@ -92,17 +93,21 @@ func (k *keygen) forget(b *keygenBatch) {
 func (k *keygen) open(b *keygenBatch) {
 	for ; b.attempt <= wire.MaxAttempts; b.attempt++ {
 		k.forget(b)
-		b.id = wire.ShortID(b.header(k.cfg.Manifest).Context(k.cfg.Manifest))
+		header := b.header(k.cfg.Manifest)
+		b.context = header.Context(k.cfg.Manifest)
+		b.id = wire.ShortID(b.context)
 		k.batches[b.id] = b
 		if f := k.directory.finished[b.id]; f != nil {
 			k.done(b, f)
 			return
 		}
-		log := k.directory.board.Pin(b.id, b.job.stored)
-		log.Trace = b.job.Signed.Trace
-		node, abort := log.Abort()
+		log := k.registrar.rounds.Pin(b.id, b.job.stored)
+		log.Job, log.Trace = b.job.key(), b.job.Signed.Trace
+		log.SetHeader(header)
+		node, abort := givenUp(log, b.context)
 		if abort == nil || log.Certified() != nil {
 			k.publish(b)
+			k.registrar.register(log)
 			return
 		}
 		if err := b.blame(node, abort); err != nil {
@@ -133,17 +138,37 @@ func (k *keygen) onLog(log *board.Batch, slot wire.Slot, at time.Time) {
 	case slot.Kind == wire.SlotCert && log.Certified() != nil:
 		k.out.round(b.job, RoundCertificates, b.id, b.job.job.Suite(), at)
 	}
-	if log.Certified() == nil && !b.paused {
-		k.onAbort(b, log)
+	k.registrar.register(log)
+	if log.Certified() == nil {
+		k.giveUp(b, log)
 	}
 }
 
-// onAbort pauses an attempt that a node gave up, and ends the job where that was
+// giveUp goes on from an attempt that a node ended.
+func (k *keygen) giveUp(b *keygenBatch, log *board.Batch) {
+	if node, abort := givenUp(log, b.context); abort != nil {
+		k.onComplaint(b, node, abort)
+	}
+}
+
+// onFalseRoot ends the attempt in which a node certified keys that do not follow from
+// the deals.
+func (k *keygen) onFalseRoot(id string, node int) {
+	if b := k.batches[id]; b != nil && !b.job.over() {
+		k.onComplaint(b, node, falseCertificate(node, b.context))
+	}
+}
+
+// onComplaint pauses an attempt that was given up, and ends the job where that was
 // too often.
-func (k *keygen) onAbort(b *keygenBatch, log *board.Batch) {
-	node, abort := log.Abort()
-	if abort == nil {
+func (k *keygen) onComplaint(b *keygenBatch, node int, abort *wire.Complaint) {
+	if b.paused {
 		return
+	}
+	if abort.Code == wire.CodeFalseCertificate { // which no node reports of itself
+		report := b.job.report(ReportAborted, b.id)
+		report.Code, report.Reason, report.Culprit = abort.Code, abort.Reason, node
+		k.out.do(report)
 	}
 	if err := b.blame(node, abort); err != nil {
 		k.out.fail(b.job, err)
@@ -208,7 +233,7 @@ func (k *keygen) expiryReason(j *activeJob) *wire.JobError {
 		if b.finished != nil {
 			continue
 		}
-		log := k.directory.board.Get(b.id)
+		log := k.registrar.rounds.Get(b.id)
 		switch {
 		case log == nil || len(log.Missing(wire.SlotDeal)) == k.cfg.Manifest.N:
 			return wire.Refuse(wire.CodeKeygenFailed, "expired before any node dealt part %d", b.part)
@@ -218,6 +243,9 @@ func (k *keygen) expiryReason(j *activeJob) *wire.JobError {
 		}
 		if absent := log.Missing(wire.SlotCert); absent != nil {
 			return wire.Refuse(wire.CodeKeygenFailed, "expired waiting for the certificate of %s", nodeList(absent))
+		}
+		if log.Certified() != nil {
+			return wire.Refuse(wire.CodeKeygenFailed, "expired before KEYS had acknowledged the entry of part %d", b.part)
 		}
 		return wire.Refuse(wire.CodeKeygenFailed,
 			"expired: the certificates of part %d do not agree with each other", b.part)

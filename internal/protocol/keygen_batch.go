@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 	"time"
@@ -14,10 +15,11 @@ type keygenBatch struct {
 	job       *activeJob
 	part      int
 	attempt   int
-	id        string // of the attempt's batch
-	scheduled bool   // counts in running
-	faults    int    // attempts that ended by somebody's fault
-	paused    bool   // the attempt was given up, the next begins in a while
+	context   [32]byte // of the attempt's batch
+	id        string
+	scheduled bool // counts in running
+	faults    int  // attempts that ended by somebody's fault
+	paused    bool // the attempt was given up, the next begins in a while
 	finished  *finishedBatch
 	lastAbort *wire.JobError
 }
@@ -32,8 +34,12 @@ func (b *keygenBatch) header(m *wire.Manifest) wire.BatchHeader {
 // blame notes why an attempt was given up, and returns the job's failure when
 // that was too often.
 func (b *keygenBatch) blame(node int, abort *wire.Complaint) *wire.JobError {
-	b.lastAbort = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: node %d gave up: %s: %s",
-		b.part, b.attempt, node, abort.Code, abort.Reason)
+	who := fmt.Sprintf("node %d gave up: ", node)
+	if abort.Code == wire.CodeFalseCertificate {
+		who = "" // the reason names it
+	}
+	b.lastAbort = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: %s%s: %s",
+		b.part, b.attempt, who, abort.Code, abort.Reason)
 	if abort.Code != wire.CodeRestarted {
 		b.faults++
 	}
@@ -43,8 +49,8 @@ func (b *keygenBatch) blame(node int, abort *wire.Complaint) *wire.JobError {
 	return nil
 }
 
-// pause is how long a batch waits before its next attempt. It doubles: KEYS keeps
-// every attempt's deals for ever, and a node that always gives up must not fill it.
+// pause is how long a batch waits before its next attempt. It doubles: the rounds keep
+// every attempt's deals for a while, and a node that always gives up must not fill them.
 func (b *keygenBatch) pause() time.Duration {
 	return min(250*time.Millisecond<<min(b.attempt, 10), time.Minute)
 }

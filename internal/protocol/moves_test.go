@@ -79,7 +79,7 @@ func TestEveryEventInEveryDKGPhase(t *testing.T) {
 		"certify failed": func(b *batchTest) Event { return CertifyFailed{b.id, wire.CodeInternal, fmt.Errorf("full")} },
 		"abort": func(b *batchTest) Event {
 			s := wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String()
-			return KeysMessage{
+			return RoundsMessage{
 				wire.LogMessage{
 					Subject: s,
 					Seq:     99,

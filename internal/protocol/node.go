@@ -22,7 +22,7 @@ type Node struct {
 
 // NewNode returns a machine that has seen nothing of the log.
 func NewNode(cfg NodeConfig) *Node {
-	core := &nodeCore{cfg: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access)}
+	core := &nodeCore{cfg: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access), refused: map[string]bool{}}
 	return &Node{nodeCore: core, dealer: newDealer(core), signer: newSigner(core)}
 }
 
@@ -38,10 +38,15 @@ func (n *Node) Step(ev Event) []Effect {
 		return nil
 	}
 	switch e := ev.(type) {
+	case RoundsMessage:
+		return n.dealer.onRounds(e.LogMessage, false)
+	case RoundsAgain:
+		return n.dealer.onRounds(e.LogMessage, true)
 	case KeysMessage:
-		return n.dealer.onMessage(e.LogMessage, false)
+		n.dealer.lastKeys = max(n.dealer.lastKeys, e.Seq)
+		return n.dealer.onKeys(e.readMessage)
 	case KeysAgain:
-		return n.dealer.onMessage(e.LogMessage, true)
+		return n.dealer.onKeys(e.readMessage)
 	case SignMessage:
 		return n.signer.onMessage(e.LogMessage)
 	case TaskMessage:
@@ -68,9 +73,7 @@ func (n *Node) Step(ev Event) []Effect {
 		return n.onAccess(e.Access)
 	case Tick:
 		n.setTime(e.Now)
-		effects := n.signer.expire()
-		n.dealer.expire()
-		return effects
+		return slices.Concat(n.signer.expire(), n.dealer.expire())
 	case Stop:
 		n.stop()
 	}

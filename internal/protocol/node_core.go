@@ -44,11 +44,13 @@ type BatchRecord struct {
 	Batch      *frost.Batch
 }
 
-func newRecord(m *wire.Manifest, header *wire.BatchHeader, deals [][]byte, batch *frost.Batch) *BatchRecord {
+func newRecord(
+	m *wire.Manifest, header *wire.BatchHeader, deals [][]byte, transcript [32]byte, batch *frost.Batch,
+) *BatchRecord {
 	ctx := header.Context(m)
 	return &BatchRecord{
-		ID: wire.ShortID(ctx), Header: *header, Context: ctx, Transcript: wire.Transcript(deals),
-		Root: wire.KeyRoot(batch.PublicKeys, header.Client), Deals: deals, Batch: batch,
+		ID: wire.ShortID(ctx), Header: *header, Context: ctx, Transcript: transcript,
+		Root: wire.KeyRoot(wire.EntryKeys(batch.PublicKeys, header.Client, transcript)), Deals: deals, Batch: batch,
 	}
 }
 
@@ -61,9 +63,10 @@ func (r *BatchRecord) wipe() {
 
 // nodeCore is what all parts of a Node share.
 type nodeCore struct {
-	cfg    NodeConfig
-	opener *wire.Opener
-	now    time.Time
+	cfg     NodeConfig
+	opener  *wire.Opener
+	now     time.Time
+	refused map[string]bool // batches with two valid entries: nobody knows which keys they are
 }
 
 func (n *nodeCore) setTime(now time.Time) {

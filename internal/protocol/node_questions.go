@@ -46,7 +46,7 @@ func (n *Node) judgeCertificate(slot wire.Slot, got, body []byte) wire.Verdict {
 
 // Cursor is the KEYS sequence from which a restarted node has to read: what
 // lies before it is in the keystore or will never be needed.
-func (n *Node) Cursor() uint64 { return n.dealer.board.FirstSeq(n.dealer.lastKeys + 1) }
+func (n *Node) Cursor() uint64 { return n.dealer.register.FirstSeq(n.dealer.lastKeys + 1) }
 
 // Sessions counts what is in work, for metrics: batches that this node deals
 // in, and signing sessions that hold nonces.

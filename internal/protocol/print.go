@@ -35,18 +35,20 @@ func (f *fault) String() string {
 
 var timerNames = map[TimerKind]string{
 	timerStandby: "standby", timerLoad: "load", timerLate: "late", timerOver: "over",
-	timerBatch: "batch", timerRetry: "retry",
+	timerBatch: "batch", timerRetry: "retry", timerRegister: "register",
 }
 
 func (k TimerKind) String() string { return timerNames[k] }
 
-func (e KeysMessage) String() string { return logLine("KeysMessage", e.LogMessage) }
-func (e KeysAgain) String() string   { return logLine("KeysAgain", e.LogMessage) }
-func (e SignMessage) String() string { return logLine("SignMessage", e.LogMessage) }
-func (e TaskMessage) String() string { return logLine("TaskMessage", e.LogMessage) }
-func (e Tick) String() string        { return "Tick " + e.Now.UTC().Format("15:04:05.000") }
-func (AccessChanged) String() string { return "AccessChanged" }
-func (e Timer) String() string       { return fmt.Sprintf("Timer %s %s", e.Kind, e.ID) }
+func (e RoundsMessage) String() string { return logLine("RoundsMessage", e.LogMessage) }
+func (e RoundsAgain) String() string   { return logLine("RoundsAgain", e.LogMessage) }
+func (e KeysMessage) String() string   { return logLine("KeysMessage", e.LogMessage) }
+func (e KeysAgain) String() string     { return logLine("KeysAgain", e.LogMessage) }
+func (e SignMessage) String() string   { return logLine("SignMessage", e.LogMessage) }
+func (e TaskMessage) String() string   { return logLine("TaskMessage", e.LogMessage) }
+func (e Tick) String() string          { return "Tick " + e.Now.UTC().Format("15:04:05.000") }
+func (AccessChanged) String() string   { return "AccessChanged" }
+func (e Timer) String() string         { return fmt.Sprintf("Timer %s %s", e.Kind, e.ID) }
 
 func (e Recertify) String() string { return "Recertify " + e.ID }
 func (e Loaded) String() string {
@@ -106,8 +108,13 @@ func (e Compute) String() string {
 	return "Compute " + e.Name + marks
 }
 
-func (e After) String() string   { return fmt.Sprintf("After %s: %s", e.Delay, e.Timer) }
-func (e Refetch) String() string { return "Refetch " + e.ID }
+func (e After) String() string { return fmt.Sprintf("After %s: %s", e.Delay, e.Timer) }
+func (e Refetch) String() string {
+	if e.Register {
+		return "Refetch the entry " + e.ID
+	}
+	return "Refetch " + e.ID
+}
 
 func (e Publish) String() string {
 	if e.Leaf != nil {

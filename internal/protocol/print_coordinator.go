@@ -45,6 +45,18 @@ func (e resultMade) String() string {
 	return "result made " + jobLine(e.job.Signed) + ": " + outcome(e.err)
 }
 
+func (e assembled) String() string {
+	return fmt.Sprintf("entry made %s: %s", e.batch.id, outcome(e.err))
+}
+
+func (e EntryWritten) String() string {
+	return fmt.Sprintf("EntryWritten %s: %s", e.ID, outcome(e.Err))
+}
+
+func (e WriteEntry) String() string {
+	return fmt.Sprintf("WriteEntry %s: head and %d deals", e.ID, len(e.Deals))
+}
+
 func (e PublishTask) String() string {
 	return fmt.Sprintf("PublishTask %s, %d bytes", e.Subject, len(e.Body))
 }

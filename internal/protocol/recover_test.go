@@ -46,38 +46,62 @@ func TestRebuildWithTheWrongHostKey(t *testing.T) {
 	equal(t, "complete", fresh.done[b.id], false)
 }
 
-// Certificates over other deals than those in the log rebuild nothing.
-func TestRebuildFromADamagedLog(t *testing.T) {
+// A deal that no head names is not kept, whoever wrote it; the right one still counts
+// behind it. A head that was changed proves nothing.
+func TestRebuildFromADamagedRegister(t *testing.T) {
 	b := finished(t, "solana")
-	second := b.newActor(2)
-	second.do(TaskMessage{b.work[0], t0})
-	other := second.want(wire.SlotDeal)
 	fresh := b.newActor(0)
 	for _, m := range b.keys {
-		if m.Subject == other.slot.String() {
-			m.Data = b.sessions[2].Seal(b.m, m.Subject, other.body)
-		}
-		fresh.do(KeysMessage{m})
+		m.Data = bytes.Clone(m.Data)
+		m.Data[len(m.Data)-1] ^= 1
+		fresh.do(ReadKeys(b.m, m))
 	}
-	equal(t, "code", fresh.expect(ReportAborted).Code, wire.CodeOtherTranscript)
-	equal(t, "stored", len(fresh.store), 0)
+	fresh.expect(ReportBadEntry)
+	equal(t, "kept", fresh.dealer.register.Len(), 0)
+	b.show(fresh)
+	equal(t, "complete", fresh.done[b.id], true)
+
+	fresh = b.newActor(0)
+	fresh.do(ReadKeys(b.m, b.keys[0]))
+	for _, m := range b.keys[1:] {
+		m.Data = append(bytes.Clone(m.Data), 0)
+		fresh.do(ReadKeys(b.m, m))
+	}
+	equal(t, "bytes kept", fresh.dealer.register.Bytes(), 0)
+	equal(t, "complete", fresh.done[b.id], false)
+	b.show(fresh)
+	equal(t, "complete", fresh.done[b.id], true)
 }
 
-// Whatever part of a batch's messages a node met, it asks once for the rest
-// when it sees a certificate, and has the keys when it got them.
-func TestRefetch(t *testing.T) {
+// Whatever order an entry's messages come in, what a machine lacks of it is asked for
+// after a while, and then less and less often.
+func TestEntryIsReadAgain(t *testing.T) {
 	b := finished(t, "solana")
-	for skip := 1; skip <= 5; skip++ {
-		fresh := b.newActor(0)
-		for _, m := range b.keys[skip:] { // three deals, then three certificates
-			fresh.do(KeysMessage{m})
+	for first := range b.keys {
+		fresh, desk := b.newActor(0), b.newDesk()
+		fresh.do(Tick{t0})
+		desk.do(Tick{t0})
+		for i := range b.keys {
+			m := b.keys[(first+i)%len(b.keys)]
+			fresh.do(ReadKeys(b.m, m))
+			desk.do(ReadKeys(b.m, m))
 		}
-		equal(t, "asked", len(fresh.fetch), 1)
+		asked := 1
+		if first == 0 { // in order
+			asked = 0
+		}
+		for _, seconds := range []time.Duration{1, 4, 5} {
+			fresh.do(Tick{t0.Add(seconds * time.Second)})
+			desk.do(Tick{t0.Add(seconds * time.Second)})
+		}
+		equal(t, "asked by a node", len(fresh.fetch), asked)
+		equal(t, "asked by a gateway", len(desk.fetch), asked)
 		for _, m := range b.keys {
-			fresh.do(KeysMessage{m})
+			fresh.do(ReadKeysAgain(b.m, m))
+			desk.do(ReadKeysAgain(b.m, m))
 		}
-		equal(t, "asked in all", len(fresh.fetch), 1)
 		equal(t, "complete", fresh.done[b.id], true)
+		equal(t, "keys", desk.Keys(), 2)
 	}
 }
 
@@ -85,41 +109,41 @@ func TestRefetch(t *testing.T) {
 // them asked for once: what comes of that drops others, and must not bring them back.
 func TestRefetchEnds(t *testing.T) {
 	f := newFleet(t, 2, 3).start()
-	a, desk := f.nodes[0], f.desk
+	desk := f.desk
 	const many = 8
-	a.dealer.board = board.New(f.m, a.opener, 3*2048) // a few certificates each
-	desk.directory.board = board.New(f.m, desk.opener, 3*2048)
+	desk.registrar.rounds = board.New(f.m, desk.opener, 3*2048) // a few certificates each
 	for i := range many {
 		cert := wire.Certificate{Context: [32]byte{byte(i)}, Node: 2}
 		cert.Attestation = f.attestOne(2, cert.Leaf(f.m))
 		f.say(wire.Slot{Kind: wire.SlotCert, ID: wire.ShortID(cert.Context), Node: 2}, wire.Encode(&cert))
 	}
-	if a.dealer.board.Len() == many || desk.directory.board.Len() == many {
+	if desk.registrar.rounds.Len() == many {
 		t.Fatal("the board holds all of them")
 	}
-	for i := 0; i < len(a.fetch) && i < 10*many; i++ {
-		a.do(KeysAgain{f.keys[i%many]})
-	}
 	for i := 0; i < len(desk.fetch) && i < 10*many; i++ {
-		desk.do(KeysAgain{f.keys[i%many]})
+		desk.do(RoundsAgain{f.dkg[i%many]})
 	}
-	equal(t, "asked by the node", len(a.fetch), many)
 	equal(t, "asked by the gateway", len(desk.fetch), many)
 }
 
+// A gateway that meets a part of a batch's rounds asks once for the rest, and writes
+// the entry when it got them and nobody else did.
 func TestGatewayRefetches(t *testing.T) {
 	b := finished(t, "solana")
 	desk := b.newDesk()
-	for _, m := range b.keys[3:] {
-		desk.do(KeysMessage{m})
+	for _, m := range b.dkg[3:] {
+		desk.do(RoundsMessage{m})
 	}
 	equal(t, "asked", len(desk.fetch), 1)
-	for _, m := range b.keys {
-		desk.do(KeysMessage{m})
+	for _, m := range b.dkg {
+		desk.do(RoundsAgain{m})
 	}
 	equal(t, "asked in all", len(desk.fetch), 1)
+	desk.timeout(timerRegister)
+	equal(t, "entries to write", len(desk.writes), 1)
+	desk.do(desk.writes[0].done())
 	equal(t, "keys", desk.Keys(), 2)
-	equal(t, "under way", desk.Summaries(), 0)
+	equal(t, "batches in progress", desk.registrar.rounds.Len(), 0)
 }
 
 // The last certificate comes hours late: nodes that forgot the batch, also
@@ -135,23 +159,16 @@ func TestLateCertificate(t *testing.T) {
 		a.do(Tick{b.now})
 		equal(t, "entries after a long time", len(a.dealer.batches), 0)
 		if restarted {
-			keys := b.keys
-			b.keys = nil // the cursor has passed them
+			dkg := b.dkg
+			b.dkg = nil // the rounds have forgotten them
 			a.restart()
-			b.keys = keys
+			b.dkg = dkg
 			a.out = nil
 		}
 		b.release(2, wire.SlotCert)
-		equal(t, "asked", len(a.fetch), 1)
-		for range a.fetch {
-			for _, m := range b.keys {
-				a.do(KeysMessage{m})
-				a.do(Tick{b.now}) // old messages make it no old batch
-			}
-		}
-		equal(t, "asked in all", len(a.fetch), 1)
+		equal(t, "asked", len(a.fetch), 0)
 		if !a.done[b.id] {
-			t.Errorf("restarted %v: the batch has n certificates and the node not its keys", restarted)
+			t.Errorf("restarted %v: the register has the batch and the node not its keys", restarted)
 		}
 	}
 }
@@ -166,7 +183,7 @@ func TestCertifiedBySecondProcess(t *testing.T) {
 	d1, d2 := b.nodes[1].want(wire.SlotDeal), b.nodes[2].want(wire.SlotDeal)
 	for _, w := range []wish{theirs, d1, d2} { // a broker shows the twin its own deal
 		twin.do(
-			KeysMessage{
+			RoundsMessage{
 				wire.LogMessage{
 					Subject: w.slot.String(),
 					Seq:     1,
@@ -179,25 +196,32 @@ func TestCertifiedBySecondProcess(t *testing.T) {
 	equal(t, "twin", twin.dealer.batches[b.id].phase, dkgCertifying)
 	b.releaseAll(wire.SlotDeal)
 	b.releaseAll(wire.SlotCert)
-	for _, m := range b.keys {
-		twin.do(KeysMessage{m})
-	}
+	b.show(twin)
 	equal(t, "code", twin.expect(ReportAborted).Code, wire.CodeOtherTranscript)
 	equal(t, "complete", twin.done[b.id], false)
 }
 
+// The cursor stays before an entry that is not stored yet, and nothing else holds it.
 func TestCursor(t *testing.T) {
 	b := dealt(t, "solana")
 	a := b.nodes[0]
 	equal(t, "nothing read", a.Cursor(), 1)
-	b.post("dkg.x", nil)
+	b.post("entry.x.0.head", nil)
 	equal(t, "junk read", a.Cursor(), 2)
-	b.releaseAll(wire.SlotDeal) // 2, 3, 4
+	b.releaseAll(wire.SlotDeal)
 	equal(t, "open batch", a.Cursor(), 2)
 	batches, _ := a.Sessions()
 	equal(t, "batches in work", batches, 1)
-	b.releaseAll(wire.SlotCert)
-	equal(t, "done", a.Cursor(), 8)
+	b.releaseAll(wire.SlotCert) // head 2, deals 3, 4, 5
+	equal(t, "done", a.Cursor(), 6)
+	fresh := b.newActor(0)
+	fresh.hold = true
+	for _, m := range b.keys {
+		fresh.do(ReadKeys(b.m, m))
+		equal(t, "while the entry is read", fresh.Cursor(), 2)
+	}
+	fresh.compute()
+	equal(t, "rebuilt", fresh.Cursor(), 6)
 }
 
 // A batch in work stays whole when its node's messages are over their part of the
@@ -211,7 +235,7 @@ func TestPinned(t *testing.T) {
 		for i := range maxBoardBytes/b.m.N/wire.MaxMessageSize + 2 {
 			slot := wire.Slot{Kind: wire.SlotDeal, ID: someSession(i), Node: 1}
 			data := b.sessions[1].Seal(b.m, slot.String(), make([]byte, wire.MaxMessageSize-4096))
-			a.do(KeysMessage{wire.LogMessage{Subject: slot.String(), Seq: uint64(100 + i), Time: t0, Data: data}})
+			a.do(RoundsMessage{wire.LogMessage{Subject: slot.String(), Seq: uint64(100 + i), Time: t0, Data: data}})
 		}
 	}
 	flood()
@@ -255,9 +279,6 @@ func TestForgettingTheCertified(t *testing.T) {
 	a.dealer.board.Expire(t0.Add(time.Second)) // what is not pinned
 	equal(t, "batches on the board", a.dealer.board.Len(), 0)
 	b.release(2, wire.SlotCert)
-	for _, m := range b.keys {
-		a.do(KeysMessage{m})
-	}
 	equal(t, "complete", a.done[b.id], true)
 	a.do(Tick{t0.Add(2*boardLife + 1)})
 	equal(t, "entries after the time", len(a.dealer.batches), 0)

@@ -262,7 +262,7 @@ func TestBackdatedMessages(t *testing.T) {
 	}
 	d := f.newDesk()
 	for _, m := range f.keys {
-		d.do(KeysMessage{m})
+		d.do(ReadKeys(f.m, m))
 	}
 	d.do(Tick{f.now})
 	d.arrive(s.job, nil)

@@ -57,12 +57,12 @@ func TestRoundsOfAnEarlierCopy(t *testing.T) {
 	for i := range 3 {
 		f.let(i, wire.SlotDeal)
 	}
-	deals := f.keys
+	deals := f.dkg
 	f.desk = f.newDesk()
 	f.now = f.now.Add(time.Minute)
 	f.desk.arrive(job, nil)
 	for _, m := range deals {
-		f.desk.do(KeysMessage{m})
+		f.desk.do(RoundsMessage{m})
 	}
 	equal(t, "rounds", len(f.desk.rounds), 0)
 }

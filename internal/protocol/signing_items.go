@@ -20,6 +20,12 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 		wipeLoaded(keys)
 		return nil
 	}
+	for i, id := range s.request.keys {
+		if n.refused[id.Batch] && i < len(keys) {
+			wipeLoaded(keys[i : i+1])
+			keys[i] = LoadedKey{}
+		}
+	}
 	request := s.request
 	check := func() Event {
 		items, refusal := request.check(keys)

@@ -107,7 +107,7 @@ func (s *signJobs) find(j *activeSign) {
 		id, _ := wire.ParseKeyID(it.Key)
 		b := s.directory.find(id.Batch)
 		switch {
-		case b == nil && s.worthALook(j):
+		case b == nil && (s.directory.proven(id.Batch) || s.worthALook(j)):
 			s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
 			return
 		case b == nil || id.Index >= int(b.header.K):

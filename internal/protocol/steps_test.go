@@ -52,7 +52,7 @@ func TestStepsAreShort(t *testing.T) {
 			"open task": 4, "check items": 2, "draw nonces": 2, "check commitment": 4, "make shares": 2, "aggregate": 1, "result": 1,
 		}},
 		"keygen": {keygen, keygen.keygen(9, "alice", "solana", count), map[string]int{
-			"make deal": 3, "verify deals": 3, "check deals": 1, "result": 1,
+			"make deal": 3, "verify deals": 3, "make entry": 1, "result": 1,
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -103,7 +103,7 @@ func TestComputationsAreTraced(t *testing.T) {
 	job.Trace = "signature's"
 	f.desk.arrive(job, nil)
 	f.drain()
-	want := map[string]string{"check deals": "keygen's", "aggregate": "signature's", "result": "signature's"}
+	want := map[string]string{"make entry": "keygen's", "aggregate": "signature's", "result": "signature's"}
 	if !maps.Equal(traces, want) {
 		t.Errorf("traces %v, want %v", traces, want)
 	}

@@ -116,7 +116,7 @@ func (s *stage) line(format string, args ...any) {
 		switch {
 		case strings.Contains(id, "-"):
 			kind = "job"
-		case strings.Contains(text, "dkg.") || strings.Contains(text, "batch"):
+		case strings.Contains(text, "dkg.") || strings.Contains(text, "entry") || strings.Contains(text, "batch"):
 			kind = "batch"
 		}
 		count := 1
@@ -187,14 +187,17 @@ func (s *stage) deliver(d *datadriven.TestData) {
 }
 
 func (s *stage) deliverOnce(only string, from int) {
-	tasks, out := s.desk.tasks, []wish{}
-	s.desk.tasks = nil
+	tasks, writes, out := s.desk.tasks, s.desk.writes, []wish{}
+	s.desk.tasks, s.desk.writes = nil, nil
 	for _, a := range s.nodes {
 		out = append(out, a.out...)
 		a.out = nil
 	}
 	for _, p := range tasks {
 		s.store(p.Subject, wire.SealGateway(s.gateway, "gw", s.m, p.Subject, p.Body))
+	}
+	for _, e := range writes {
+		s.register(e)
 	}
 	for _, w := range out {
 		if a := s.nodes[w.slot.Node]; only != "" && only != string(w.slot.Kind) || from >= 0 && from != w.slot.Node {
@@ -206,14 +209,14 @@ func (s *stage) deliverOnce(only string, from int) {
 }
 
 func (s *stage) wanted() bool {
-	return len(s.desk.tasks) > 0 || slices.ContainsFunc(s.nodes, func(a *actor) bool { return len(a.out) > 0 })
+	return len(s.desk.tasks)+len(s.desk.writes) > 0 || slices.ContainsFunc(s.nodes, func(a *actor) bool { return len(a.out) > 0 })
 }
 
 // fill writes a slot as the bus does: what stands there already is judged.
 func (s *stage) fill(a *actor, w wish) {
 	log := s.sign
 	if !w.slot.Kind.Signing() {
-		log = s.keys
+		log = s.dkg
 	}
 	switch s.standing(log, w.slot.String(), func(m wire.LogMessage) wire.Verdict { return a.Judge(w.slot, m, w.body) }) {
 	case wire.Junk:
@@ -225,20 +228,29 @@ func (s *stage) fill(a *actor, w wish) {
 	}
 }
 
+// register has KEYS store an entry, and tells the gateway.
+func (s *stage) register(e WriteEntry) {
+	s.store(wire.EntryHeadSubject(e.ID, 0), e.Head)
+	for i, deal := range e.Deals {
+		s.store(wire.EntryDealSubject(e.ID, 0, i), deal)
+	}
+	s.desk.do(e.done())
+}
+
 // store is fleet.post for the programs that run.
 func (s *stage) store(subject string, data []byte) {
 	s.line("-- %s is stored", subject)
 	running := *s.fleet
 	running.nodes = slices.DeleteFunc(slices.Clone(s.nodes), func(a *actor) bool { return s.down[a.cfg.Index] })
 	running.post(subject, data)
-	s.keys, s.sign, s.work = running.keys, running.sign, running.work
+	s.dkg, s.keys, s.sign, s.work = running.dkg, running.keys, running.sign, running.work
 }
 
 // crash ends a node's process, or the gateway's: crash node=1, with wipe its disk
 // is lost as well.
 func (s *stage) crash(d *datadriven.TestData) {
 	if d.HasArg("gateway") {
-		s.desk.tasks = nil
+		s.desk.tasks, s.desk.writes = nil, nil
 		s.line("the gateway's memory is gone")
 		return
 	}
@@ -266,12 +278,7 @@ func (s *stage) restart(d *datadriven.TestData) {
 	a := s.node(d)
 	delete(s.down, a.cfg.Index)
 	a.restart()
-	for len(a.fetch) > 0 {
-		a.fetch = a.fetch[1:]
-		for _, m := range s.keys {
-			a.do(KeysMessage{m})
-		}
-	}
+	a.fetch = nil
 }
 
 // lie replaces what a node wants to publish by junk under its own seal:
@@ -335,7 +342,7 @@ func (s *stage) advance(d *datadriven.TestData) {
 
 // log prints the subjects that a stream holds: log keys.
 func (s *stage) log(d *datadriven.TestData) {
-	streams := map[string][]wire.LogMessage{"keys": s.keys, "sign": s.sign, "work": s.work}
+	streams := map[string][]wire.LogMessage{"rounds": s.dkg, "keys": s.keys, "sign": s.sign, "work": s.work}
 	for _, m := range streams[d.CmdArgs[0].Key] {
 		s.line("%s", m.Subject)
 	}

@@ -18,11 +18,11 @@ type busMetrics struct {
 
 var _ bus.Observer = (*Metrics)(nil)
 
-var streams = []bus.Stream{bus.Jobs, bus.Work, bus.Keys, bus.Sign, bus.Results, bus.Notices, bus.DeadLetter}
+var streams = []bus.Stream{bus.Jobs, bus.Work, bus.Rounds, bus.Keys, bus.Sign, bus.Results, bus.Notices, bus.DeadLetter}
 
 // writes are the streams that a role publishes to.
 var writes = map[string][]bus.Stream{
-	RoleWorker:  {bus.Keys, bus.Sign},
+	RoleWorker:  {bus.Rounds, bus.Sign},
 	RoleGateway: {bus.Work, bus.Keys, bus.Results, bus.Notices, bus.DeadLetter},
 }
 
@@ -52,7 +52,7 @@ func newBusMetrics(both, gateway factory, of Identity) busMetrics {
 
 // Published implements bus.Observer.
 func (m *Metrics) Published(stream bus.Stream, outcome string, took time.Duration) {
-	name := knownOr(stream, streams)
+	name := knownOr(stream.Family(), streams)
 	m.bus.publishes.WithLabelValues(name, knownOr(outcome, bus.Outcomes)).Inc()
 	if outcome == bus.OutcomeOK {
 		m.bus.took.WithLabelValues(name).Observe(seconds(took))

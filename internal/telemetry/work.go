@@ -19,7 +19,8 @@ var suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
 
 // abortCodes say why batches were given up.
 var abortCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
-	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeOtherTranscript, wire.CodeInternal, other}
+	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeOtherTranscript, wire.CodeFalseCertificate,
+	wire.CodeInternal, other}
 
 func newWorkMetrics(both, worker factory, of Identity) workMetrics {
 	return workMetrics{
@@ -30,7 +31,7 @@ func newWorkMetrics(both, worker factory, of Identity) workMetrics {
 		items: both.counters("frostfleet_items_total",
 			"Keys and signature shares behind the events, by event and suite.",
 			oneOf("event", protocol.ReportDealt, protocol.ReportCertified, protocol.ReportComplete,
-				protocol.ReportRecovered, protocol.ReportCommitted, protocol.ReportShared),
+				protocol.ReportRecovered, protocol.ReportRegistered, protocol.ReportCommitted, protocol.ReportShared),
 			oneOf("suite", suites...)),
 		aborts: both.counters("frostfleet_aborts_total",
 			"Batches given up, by why and by the node whose fault it was; none if nobody's.",

@@ -18,18 +18,23 @@ const (
 )
 
 var (
-	encMode = must(cbor.CoreDetEncOptions().EncMode())
-	decMode = must(cbor.DecOptions{
+	encMode  = must(cbor.CoreDetEncOptions().EncMode())
+	decMode  = decoder(cbor.ExtraDecErrorUnknownField)
+	peekMode = decoder(cbor.ExtraDecErrorNone) // for the version of a format that may have fields unknown here
+)
+
+func decoder(unknown cbor.ExtraDecErrorCond) cbor.DecMode {
+	return must(cbor.DecOptions{
 		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
 		IndefLength:       cbor.IndefLengthForbidden,
 		TagsMd:            cbor.TagsForbidden,
 		MaxNestedLevels:   6,
 		MaxArrayElements:  4096,
 		MaxMapPairs:       16,
-		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		ExtraReturnErrors: unknown,
 		UTF8:              cbor.UTF8RejectInvalid,
 	}.DecMode())
-)
+}
 
 func must[T any](v T, err error) T {
 	if err != nil {

@@ -32,8 +32,8 @@ var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, C
 	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
 	CodeBadMessage, CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal}
 
-// Why a node gave up a batch or refused a session. A deal's own faults carry internal/frost's
-// deal_ codes.
+// Why a node gave up a batch or refused a session, or a gateway gave up a batch
+// (false_certificate). A deal's own faults carry internal/frost's deal_ codes.
 const (
 	CodeRestarted       Code = "restarted"
 	CodeDealReplaced    Code = "deal_replaced"
@@ -42,6 +42,8 @@ const (
 	CodeInternal        Code = "internal"
 	CodeOtherDraft      Code = "other_draft"
 	CodeRevoked         Code = "revoked"
+
+	CodeFalseCertificate Code = "false_certificate"
 )
 
 // JobError is a refusal with its code.

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"errors"
 	"math/bits"
@@ -90,23 +89,23 @@ func rootFromPath(leaf [32]byte, i, size int, path [][]byte) ([32]byte, error) {
 	return nodeHash(sibling, r), err
 }
 
-// keyLeaf is the leaf of one key in its batch's tree: index, key and owner.
-func keyLeaf(index int, publicKey []byte, owner string) [32]byte {
-	var buf bytes.Buffer
-	buf.Write(Be32(index))
-	buf.Write(Be32(len(publicKey)))
-	buf.Write(publicKey)
-	buf.WriteString(owner)
-	return leafHash(buf.Bytes())
+// keyLeaf is the leaf of one key in its batch's tree: what stays the same for as
+// long as the key lives.
+func keyLeaf(k *EntryKey) [32]byte {
+	buf := make([]byte, 0, 4+4+len(k.PublicKey)+32+len(k.Owner))
+	buf = append(buf, Be32(k.Index)...)
+	buf = append(buf, Be32(len(k.PublicKey))...)
+	buf = append(buf, k.PublicKey...)
+	buf = append(buf, k.ChainCode[:]...)
+	return leafHash(append(buf, k.Owner...))
 }
 
-func keyLeaves(keys [][]byte, owner string) [][32]byte {
+// KeyRoot is the Merkle root over what is certified of a batch's keys: index, public
+// key, chain code, owner.
+func KeyRoot(keys []EntryKey) [32]byte {
 	leaves := make([][32]byte, len(keys))
-	for i, key := range keys {
-		leaves[i] = keyLeaf(i, key, owner)
+	for i := range keys {
+		leaves[i] = keyLeaf(&keys[i])
 	}
-	return leaves
+	return merkleRoot(leaves)
 }
-
-// KeyRoot is the Merkle root over (index, public key, owner) of a batch.
-func KeyRoot(keys [][]byte, owner string) [32]byte { return merkleRoot(keyLeaves(keys, owner)) }

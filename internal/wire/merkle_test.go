@@ -138,19 +138,32 @@ func shape(i, n int) string {
 }
 
 func TestKeyTree(t *testing.T) {
-	keys := [][]byte{[]byte("key zero"), []byte("key one"), []byte("key two")}
-	root := KeyRoot(keys, "alice")
-	for i, key := range keys {
-		got, err := rootFromPath(keyLeaf(i, key, "alice"), i, len(keys), merklePaths(keyLeaves(keys, "alice"))[i])
+	keys := EntryKeys([][]byte{[]byte("key zero"), []byte("key one"), []byte("key two")}, "alice", [32]byte{1})
+	root := KeyRoot(keys)
+	leaves := make([][32]byte, len(keys))
+	for i := range keys {
+		leaves[i] = keyLeaf(&keys[i])
+	}
+	for i, leaf := range leaves {
+		got, err := rootFromPath(leaf, i, len(keys), merklePaths(leaves)[i])
 		if err != nil || got != root {
 			t.Errorf("key %d: path gives %x, %v", i, got, err)
 		}
 	}
-	swapped := [][]byte{keys[1], keys[0], keys[2]}
-	if KeyRoot(keys, "bob") == root || KeyRoot(swapped, "alice") == root || KeyRoot(keys[:2], "alice") == root {
-		t.Error("owner, order or number of keys does not change the root")
+	for name, change := range map[string]func([]EntryKey) []EntryKey{
+		"owner":      func(k []EntryKey) []EntryKey { k[1].Owner = "bob"; return k },
+		"index":      func(k []EntryKey) []EntryKey { k[1].Index = 7; return k },
+		"key":        func(k []EntryKey) []EntryKey { k[1].PublicKey = []byte("key 1"); return k },
+		"chain code": func(k []EntryKey) []EntryKey { k[1].ChainCode[31]++; return k },
+		"order":      func(k []EntryKey) []EntryKey { k[0], k[1] = k[1], k[0]; return k },
+		"number":     func(k []EntryKey) []EntryKey { return k[:2] },
+	} {
+		if KeyRoot(change(slices.Clone(keys))) == root {
+			t.Errorf("the %s does not change the root", name)
+		}
 	}
-	if keyLeaf(0, []byte("ab"), "c") == keyLeaf(0, []byte("a"), "bc") {
+	long, short := EntryKey{PublicKey: []byte("ab"), Owner: "c"}, EntryKey{PublicKey: []byte("a"), Owner: "bc"}
+	if keyLeaf(&long) == keyLeaf(&short) {
 		t.Error("key and owner run into each other")
 	}
 }

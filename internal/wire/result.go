@@ -166,15 +166,15 @@ func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []
 	if len(b.Certificates) != m.N {
 		return fmt.Errorf("%d certificates, want one of each of %d nodes", len(b.Certificates), m.N)
 	}
-	root := KeyRoot(publicKeys, h.Client)
+	var root [32]byte
 	var first *Certificate
 	for i, raw := range b.Certificates {
 		cert, err := DecodeCertificate(raw, m, i)
 		if err != nil {
 			return fmt.Errorf("certificate of node %d: %w", i, err)
 		}
-		if first == nil {
-			first = cert
+		if first == nil { // the chain codes, and so the root, follow from the transcript
+			first, root = cert, KeyRoot(EntryKeys(publicKeys, h.Client, cert.Transcript))
 		}
 		if cert.Context != ctx || cert.Root != root || !cert.Agrees(first) {
 			return fmt.Errorf("node %d certified other keys", i)

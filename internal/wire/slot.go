@@ -7,8 +7,8 @@ import (
 // SlotKind is what a round message says.
 type SlotKind string
 
-// The round messages. The first three stand in KEYS for ever, the others in
-// SIGN for minutes.
+// The round messages. The first three stand in their node's ROUNDS for hours, the
+// others in SIGN for minutes.
 const (
 	SlotDeal   SlotKind = "deal"
 	SlotCert   SlotKind = "cert"

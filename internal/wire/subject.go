@@ -44,8 +44,27 @@ func TaskSubject(t *Task, jobID string) string {
 	return fmt.Sprintf("work.%s.%s.%s.%d.%d", lane, t.Job.Client, jobID, t.Part, t.Attempt)
 }
 
-// BatchFilter matches everything about one batch in KEYS.
-func BatchFilter(batch string) string { return "dkg." + batch + ".>" }
+// RoundsFilter matches everything that the rounds have of one batch.
+func RoundsFilter(batch string) string { return "dkg." + batch + ".>" }
+
+// EntryFilter matches everything that KEYS has of one batch, under its own subjects.
+func EntryFilter(batch string) string { return "entry." + batch + ".>" }
+
+// EntryHeadSubject is where a gateway stores the head of a batch's entry.
+func EntryHeadSubject(batch string, generation uint32) string {
+	return fmt.Sprintf("entry.%s.%d.head", batch, generation)
+}
+
+// EntryDealSubject is where a gateway stores one deal of an entry.
+func EntryDealSubject(batch string, generation uint32, dealer int) string {
+	return fmt.Sprintf("entry.%s.%d.deal.%d", batch, generation, dealer)
+}
+
+// IsEntry reports whether a subject of KEYS is one of entries, and whether it is a
+// head's. What the message proves follows from its bytes alone.
+func IsEntry(subject string) (entry, head bool) {
+	return strings.HasPrefix(subject, "entry."), strings.HasSuffix(subject, ".head")
+}
 
 // Manifests are all manifests in KEYS.
 const Manifests = "manifest.*"

@@ -15,7 +15,10 @@ func TestSubjects(t *testing.T) {
 		ResultSubject("alice", "*"):                         "result.alice.*",
 		NoticeSubject("alice", "j"):                         "notice.alice.j",
 		DeadSubject(KindSign, "alice", CodePoison):          "dead.sign.alice.poison",
-		BatchFilter(testBatch):                              "dkg." + testBatch + ".>",
+		RoundsFilter(testBatch):                             "dkg." + testBatch + ".>",
+		EntryFilter(testBatch):                              "entry." + testBatch + ".>",
+		EntryHeadSubject(testBatch, 0):                      "entry." + testBatch + ".0.head",
+		EntryDealSubject(testBatch, 0, 7):                   "entry." + testBatch + ".0.deal.7",
 		Slot{SlotDeal, testBatch, 7}.String():               "dkg." + testBatch + ".deal.7",
 		Slot{SlotShare, testBatch, 0}.String():              "sign." + testBatch + ".share.0",
 	} {

@@ -13,9 +13,9 @@ import (
 )
 
 // publishDeadline is for how long somebody waits for a message. Certificates are
-// wanted for ever.
+// wanted until their batch is in the register, or the node says them again.
 var publishDeadline = map[wire.SlotKind]time.Duration{
-	wire.SlotDeal: wire.MaxJobLife, wire.SlotAbort: wire.MaxJobLife,
+	wire.SlotDeal: wire.MaxJobLife, wire.SlotAbort: wire.MaxJobLife, wire.SlotCert: wire.MaxJobLife,
 	wire.SlotCommit: 5 * time.Minute, wire.SlotShare: 5 * time.Minute, wire.SlotRefuse: 5 * time.Minute,
 }
 
@@ -32,13 +32,9 @@ func (w *Worker) publish(e protocol.Publish) {
 	}
 	span := w.publishSpan(e)
 	ctx := tracing.NewContext(w.run.Life(), span.Trace())
-	if limit := publishDeadline[e.Slot.Kind]; limit != 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, limit)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, publishDeadline[e.Slot.Kind])
+	defer cancel()
 	if !e.Expires.IsZero() {
-		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadlineCause(ctx, e.Expires, errJobExpired)
 		defer cancel()
 	}

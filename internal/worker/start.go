@@ -11,7 +11,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// start reads the logs up to their present end, KEYS and SIGN before WORK, so
+// start reads the logs up to their present end, rounds, KEYS and SIGN before WORK, so
 // that the machine knows what it published in an earlier life before it is asked
 // to publish anything.
 func (w *Worker) start(ctx context.Context) error {
@@ -20,15 +20,18 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	if err := w.recertify(); err != nil {
-		return err
-	}
 	from, err := w.cursor(ctx)
 	if err != nil {
 		return err
 	}
 	w.log.Info("reading the log", "keys_from", from)
+	if err := w.run.FollowRounds(ctx); err != nil {
+		return err
+	}
 	if err := w.run.Follow(ctx, bus.Keys, from, bus.FollowOptions{StreamID: w.keysID}); err != nil {
+		return err
+	}
+	if err := w.recertify(); err != nil { // what KEYS did not complete
 		return err
 	}
 	if err := w.run.Follow(ctx, bus.Sign, 1, bus.FollowOptions{}); err != nil {
@@ -38,21 +41,33 @@ func (w *Worker) start(ctx context.Context) error {
 }
 
 // recertify has the machine publish again what the keystore certifies and never
-// saw completed.
+// saw in the register: the deal and the certificate of this node. When all nodes have
+// done so a gateway can make the entry, however much else was lost.
 func (w *Worker) recertify() error {
 	pending, err := w.store.Pending()
 	if err != nil {
 		return err
 	}
 	for _, r := range pending {
-		root := wire.KeyRoot(r.PublicKeys, r.Owner)
-		w.run.Step(protocol.Recertify{ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Root: root})
+		deal, err := w.store.Deal(r.Batch, w.cfg.Index)
+		if err != nil {
+			return err
+		}
+		w.run.Step(protocol.Recertify{
+			ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Deal: deal,
+			Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.Transcript)),
+		})
 	}
 	return nil
 }
 
-// cursorEvery is how many seconds lie between two notes of how far KEYS is read.
-const cursorEvery = 10
+// cursorEvery is how many seconds lie between two notes of how far KEYS is read, and
+// offerEvery between two times that the node says again what it certified: the rounds
+// forget after 70 minutes.
+const (
+	cursorEvery = 10
+	offerEvery  = 30 * 60
+)
 
 // tick looks after the session key and the keystore, once a second.
 func (w *Worker) tick() {
@@ -62,6 +77,13 @@ func (w *Worker) tick() {
 	if w.ticks++; w.ticks%cursorEvery == 0 {
 		w.saveCursor()
 		w.probeStore()
+	}
+	if w.ticks%offerEvery == 0 {
+		w.run.Go(func() {
+			if err := w.recertify(); err != nil {
+				w.log.Error("keystore: certified batches not said again", "err", err)
+			}
+		})
 	}
 }
 

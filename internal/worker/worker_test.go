@@ -92,8 +92,8 @@ func TestRestartBetweenStoreAndCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	filter := wire.BatchFilter(pending[0].Batch)
-	messages, err := w.Bus.Slots(t.Context(), bus.Keys, filter)
+	filter := wire.RoundsFilter(pending[0].Batch)
+	messages, err := w.Bus.Slots(t.Context(), bus.RoundsOf(0), filter)
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("%d messages of the batch, %v; want its deal only", len(messages), err)
 	}
@@ -147,7 +147,7 @@ func TestSealedBeforeRefusal(t *testing.T) {
 	}
 	eventually(t, "the bus is back", func() bool { return w.Bus.Healthy() == nil })
 	said := func() bool {
-		all, err := w.Bus.Slots(t.Context(), bus.Keys, "dkg.>")
+		all, err := w.Bus.Slots(t.Context(), bus.RoundsOf(0), "dkg.>")
 		return err == nil && len(all) > 0
 	}
 	for range 20 {
@@ -283,7 +283,7 @@ func TestRemovedKeystoreEndsTheNode(t *testing.T) {
 	if err := r.Wait(); !errors.Is(err, keystore.ErrGone) {
 		t.Fatalf("the node ended with %v, want ErrGone", err)
 	}
-	all, err := w.Bus.Slots(t.Context(), bus.Keys, "dkg.>")
+	all, err := w.Bus.Slots(t.Context(), bus.RoundsOf(0), "dkg.>")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -380,13 +380,13 @@ func TestFillRefused(t *testing.T) {
 // TestPublishEnds: what waits for a device or a bus that is away waits no
 // longer than somebody waits for it.
 func TestPublishEnds(t *testing.T) {
-	for _, kind := range []wire.SlotKind{wire.SlotDeal, wire.SlotAbort, wire.SlotCommit, wire.SlotShare, wire.SlotRefuse} {
+	for _, kind := range []wire.SlotKind{wire.SlotDeal, wire.SlotAbort, wire.SlotCert, wire.SlotCommit, wire.SlotShare, wire.SlotRefuse} {
 		if publishDeadline[kind] <= 0 || publishDeadline[kind] > wire.MaxJobLife {
 			t.Errorf("a %s message waits for %s", kind, publishDeadline[kind])
 		}
 	}
-	if publishDeadline[wire.SlotCert] != 0 {
-		t.Error("a certificate is given up")
+	if again := offerEvery * time.Second; again > publishDeadline[wire.SlotCert] {
+		t.Error("a certificate is given up before it is said again")
 	}
 }
 

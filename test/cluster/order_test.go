@@ -8,7 +8,7 @@ import (
 )
 
 // apply is the administrator's command for a fleet that newOperator made.
-const apply = "frostctl bus apply --fleet dev --url tls://127.0.0.1:4222,tls://127.0.0.1:4223,tls://127.0.0.1:4224 " +
+const apply = "frostctl bus apply --fleet dev --nodes 3 --url tls://127.0.0.1:4222,tls://127.0.0.1:4223,tls://127.0.0.1:4224 " +
 	"--credentials nats/administrator.nk --tls-ca ca.crt --replicas 3 --timeout 4m"
 
 // TestStartOrder starts everything the wrong way round. Each program waits, says

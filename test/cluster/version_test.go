@@ -44,8 +44,8 @@ func TestOldServer(t *testing.T) {
 	url := oldServer(t)
 	o.run("frostctl fleet init fleet --server-port 0 --bus-url " + url)
 	for _, line := range []string{
-		"frostctl bus check --fleet dev --url " + url,
-		"frostctl bus apply --fleet dev --url " + url,
+		"frostctl bus check --fleet dev --nodes 3 --url " + url,
+		"frostctl bus apply --fleet dev --nodes 3 --url " + url,
 		"frost-worker run --config fleet/node0/node.toml",
 		"frost-gateway run --config fleet/gateway/gateway.toml",
 		"frostctl keygen --config fleet/client.toml --chain bitcoin --count 1",

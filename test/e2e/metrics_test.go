@@ -45,6 +45,9 @@ func TestMetricsTell(t *testing.T) {
 		`bus_stream_stored_total{stream="RESULTS"}`:                     2,
 		`bus_consumer_unacknowledged_messages{durable="gateways-sign"}`: 0,
 		`bus_follower_lag_messages{stream="KEYS"}`:                      0,
+		`bus_follower_lag_messages{stream="ROUNDS_2"}`:                  0,
+		`bus_publishes_total{outcome="ok",stream="KEYS"}`:               5, // the manifest, a head, three deals
+		`events_total{event="registered"}`:                              1,
 	})
 	// Rounds follow each other, and the job is the last of them.
 	before := 0.0
@@ -69,7 +72,7 @@ func TestMetricsTell(t *testing.T) {
 			`items_total{event="complete",suite="secp256k1-tr"}`: 1,
 			`batch_items_sum{kind="keygen"}`:                     1,
 			`aborts_total{code="deal_share",culprit="1"}`:        0,
-			`bus_publishes_total{outcome="ok",stream="KEYS"}`:    2,
+			`bus_publishes_total{outcome="ok",stream="ROUNDS"}`:  2,
 		})
 		used += w[`nonces_total{state="used"}`]
 		drawn, gone := w[`nonces_total{state="drawn"}`], w[`nonces_total{state="used"}`]+w[`nonces_total{state="dropped"}`]

@@ -76,8 +76,9 @@ func traceOf(c *otlptest.Collector, root string, names map[string]int) []otlptes
 
 // parents says what may stand below what.
 var parents = map[string][]string{
-	"job": {"keygen", "sign"}, "task": {"job"}, "result": {"job"}, "aggregate": {"job"}, "check deals": {"job"},
-	"deals": {"job"}, "certificates": {"job"}, "commitments": {"job"}, "shares": {"job"},
+	"job": {"keygen", "sign"}, "task": {"job"}, "result": {"job"}, "aggregate": {"job"}, "make entry": {"job"},
+	"register": {"job"},
+	"deals":    {"job"}, "certificates": {"job"}, "commitments": {"job"}, "shares": {"job"},
 	"make deal": {"task"}, "deal": {"task"}, "verify deals": {"task"}, "certify": {"task"}, "store": {"certify"},
 	"draw nonces": {"task"}, "commit": {"task"}, "make shares": {"task"}, "share": {"task"},
 	"key provider sign": {"certify", "commit"},
@@ -148,12 +149,19 @@ func TestOneTraceForAJob(t *testing.T) {
 	p := fleettest.StartProcesses(t, fleettest.Options{})
 	key, _, _ := strings.Cut(frostctl(t, p, "keygen", "--chain", "solana", "--count", "1"), "\t")
 	trace := traceOf(collector, "keygen", map[string]int{
-		"keygen": 1, "job": 1, "task": 1, "deals": 1, "certificates": 1, "check deals": 1, "result": 1,
+		"keygen": 1, "job": 1, "task": 1, "deals": 1, "certificates": 1, "make entry": 1, "register": 1, "result": 1,
 		"make deal": 3, "deal": 3, "verify deals": 3, "certify": 3, "store": 3, "key provider sign": 3,
 	})
 	checkTrace(t, "keygen", trace)
-	if id := "trace_id=" + trace[0].Trace; !strings.Contains(p.Log(fleettest.GatewayName), id) ||
-		!strings.Contains(p.Log(fleettest.NodeName(0)), id) {
+	id := "trace_id=" + trace[0].Trace
+	logged := func() bool {
+		return strings.Contains(p.Log(fleettest.GatewayName), id) && strings.Contains(p.Log(fleettest.NodeName(0)), id)
+	}
+	// The client may have its keys before every node has read their entry.
+	for deadline := time.Now().Add(lookTime); !logged() && time.Now().Before(deadline); {
+		time.Sleep(50 * time.Millisecond)
+	}
+	if !logged() {
 		t.Errorf("gateway or node 0 logged nothing with %s", id)
 	}
 

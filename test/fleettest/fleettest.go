@@ -153,7 +153,7 @@ func logger(t testing.TB) *slog.Logger {
 // Bus connects to the fleet's streams with all rights.
 func (f *Fleet) Bus() *bus.Bus {
 	f.t.Helper()
-	b, err := bus.Connect(f.t.Context(), bus.Options{Fleet: Name, Embedded: f.Server, Name: "test"})
+	b, err := bus.Connect(f.t.Context(), bus.Options{Fleet: Name, Nodes: f.Manifest.N, Embedded: f.Server, Name: "test"})
 	if err != nil {
 		f.t.Fatal(err)
 	}

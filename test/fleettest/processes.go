@@ -64,9 +64,11 @@ func StartProcesses(t T, o Options) *Processes {
 		p.ports = append(p.ports, freeport.New(t))
 	}
 	o.initialise(t, p.Dir, p.URL, p.ports)
-	p.start("bus", "frostctl", "bus", "serve", "--store", p.Store, "--port", fmt.Sprint(port), "--fleet", Name)
+	p.start("bus", "frostctl", "bus", "serve", "--store", p.Store, "--port", fmt.Sprint(port), "--fleet", Name,
+		"--nodes", fmt.Sprint(o.N))
 	p.await("the streams", func() error {
-		return exec.Command(filepath.Join(bin, "frostctl"), "bus", "check", "--fleet", Name, "--url", p.URL).Run()
+		return exec.Command(filepath.Join(bin, "frostctl"), "bus", "check", "--fleet", Name, "--nodes", fmt.Sprint(o.N),
+			"--url", p.URL).Run()
 	})
 	p.StartGateway()
 	p.await(GatewayName, func() error {

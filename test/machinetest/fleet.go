@@ -121,7 +121,7 @@ func newKey(t testing.TB) ed25519.PrivateKey {
 
 func (f *Fleet) connect() *bus.Bus {
 	f.Helper()
-	o := bus.Options{Fleet: Name, Name: "test", URL: f.Server.URL(), RestoreMemory: true}
+	o := bus.Options{Fleet: Name, Nodes: f.Manifest.N, Name: "test", URL: f.Server.URL(), RestoreMemory: true}
 	if o.URL == "" {
 		o.Embedded = f.Server
 	}

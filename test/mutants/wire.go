@@ -13,6 +13,8 @@ const (
 	manifestFile   = "internal/wire/manifest.go"
 	merkleFile     = "internal/wire/merkle.go"
 	messagesFile   = "internal/wire/messages.go"
+	dkgFile        = "internal/wire/dkg.go"
+	entryFile      = "internal/wire/entry.go"
 	openerFile     = "internal/wire/opener.go"
 	resultFile     = "internal/wire/result.go"
 	setFile        = "internal/wire/set.go"
@@ -96,20 +98,32 @@ var wireMutants = []Mutant{
 		killed("a set is who committed to what", inProtocol, "TestCommitSet"),
 
 	// Certificates.
-	edit("a certificate is not attested", messagesFile, "c.Leaf(m)); err != nil", "c.Leaf(m)); err != nil && false").
+	edit("a certificate is not attested", dkgFile, "c.Leaf(m)); err != nil", "c.Leaf(m)); err != nil && false").
 		killed("only the HSM certifies", inProtocol, "TestVerifyKeys"),
-	never("a certificate may be in another's name", messagesFile, "int(c.Node) != i").
+	never("a certificate may be in another's name", dkgFile, "int(c.Node) != i").
 		killed("a node certifies for itself", inWire, "TestCertificateBindsItsFields"),
-	edit("a certificate's context is free", messagesFile, "c.Context[:], ", "").
+	edit("a certificate's context is free", dkgFile, "c.Context[:], ", "").
 		killed("a certificate is of one batch", inWire, "TestCertificateBindsItsFields"),
-	edit("a certificate's transcript is free", messagesFile, "c.Transcript[:], ", "").
+	edit("a certificate's transcript is free", dkgFile, "c.Transcript[:], ", "").
 		killed("a certificate is over one transcript", inWire, "TestCertificateBindsItsFields"),
-	edit("a certificate's root is free", messagesFile, "c.Root[:], ", "").
+	edit("a certificate's root is free", dkgFile, " c.Root[:],", "").
 		killed("a certificate is over one root", inWire, "TestCertificateBindsItsFields"),
-	edit("certificates agree over other transcripts", messagesFile, "c.Transcript == o.Transcript && ", "").
+	edit("certificates agree over other transcripts", dkgFile, "c.Transcript == o.Transcript && ", "").
 		killed("all nodes certify one transcript", inProtocol, "TestVerifyKeysWantsEveryNode"),
-	edit("certificates agree over other roots", messagesFile, " && c.Root == o.Root", "").
+	edit("certificates agree over other roots", dkgFile, " && c.Root == o.Root", "").
 		killed("all nodes certify one root", "internal/board", "TestBatch"),
+
+	// Entries of the register.
+	never("an entry's deals are free", entryFile, "DealDigest(body) != e.Deals[dealer]").
+		killed("a deal stands against its digest", inWire, "TestEntry"),
+	edit("an entry's keys may be others", entryFile, " || cert.Root != e.Root", "").
+		killed("an entry's keys are the certified ones", inWire, "TestEntryRefused"),
+	edit("an entry's certificates may be another batch's", entryFile, "cert.Context != e.Context || ", "").
+		killed("an entry is of its header's batch", inWire, "TestEntryRefused"),
+	edit("an entry may be another fleet's", entryFile, "e.Origin != hash || e.Manifest", "e.Origin != hash && e.Manifest").
+		killed("an entry is of this manifest", inWire, "TestEntryRefused"),
+	edit("an entry's chain codes are free", entryFile, "k.ChainCode != ChainCode(e.Transcript, i)", "false").
+		killed("chain codes follow from the deals", inWire, "TestEntryRefused"),
 
 	// What names batches and sessions.
 	edit("a batch's id leaves its client out", idsFile, "[]byte(h.Client), ", "").
@@ -130,7 +144,7 @@ var wireMutants = []Mutant{
 		killed("a deal's boxes have secret keys", inWire, "TestManifestFaults"),
 
 	// Keys and their owners.
-	edit("the keys' root leaves the owner out", merkleFile, "buf.WriteString(owner)", "_ = owner").
+	edit("the keys' root leaves the owner out", merkleFile, "append(buf, k.Owner...)", "buf").
 		killed("certified keys are their owner's", inWire, "TestKeyTree"),
 	never("a result's signature is not checked", resultFile, "!key.verify(").
 		killed("only a gateway answers", inProtocol, "TestVerifyResult"),

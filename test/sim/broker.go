@@ -11,6 +11,7 @@ import (
 type broker struct {
 	w                *world
 	work, keys, sign *stream
+	rounds           []*stream         // by node
 	results          map[string][]byte // by client and job; the first stays
 	pool             map[string][]wire.LogMessage
 	everything       []wire.LogMessage
@@ -26,6 +27,11 @@ func newBroker(w *world) *broker {
 func (b *broker) of(subject string) *stream {
 	switch {
 	case strings.HasPrefix(subject, "dkg."):
+		if slot, err := wire.ParseSlot(subject); err == nil && slot.Node < len(b.rounds) {
+			return b.rounds[slot.Node]
+		}
+		return b.rounds[0]
+	case strings.HasPrefix(subject, "entry."):
 		return b.keys
 	case strings.HasPrefix(subject, "sign."):
 		return b.sign

@@ -21,6 +21,7 @@ type checker struct {
 	batches    map[string][]byte // public keys and commitments of complete batches
 	announced  map[string]string // public key to batch
 	owners     map[string]string // batch to client
+	entries    map[string]bool   // batches that are in the register
 	shares     int
 	signatures int
 }
@@ -87,6 +88,7 @@ func newChecker(w *world) *checker {
 		batches:    map[string][]byte{},
 		announced:  map[string]string{},
 		owners:     map[string]string{},
+		entries:    map[string]bool{},
 	}
 }
 
@@ -228,6 +230,9 @@ func (c *checker) announces(j *clientJob, r *wire.Result) (keys []announcedKey) 
 		id, err := wire.ParseKeyID(k.ID)
 		if err != nil || k.Address != address(j.job.Chain, k.PublicKey) {
 			c.w.fail(RuleCertificates, "job %s: key %s with address %s: %v", j.job.ID, k.ID, k.Address, err)
+		}
+		if !c.registered(id.Batch) {
+			c.w.fail(RuleRegistered, "job %s: key %s is announced, and KEYS has not all of its entry", j.job.ID, k.ID)
 		}
 		name := hex.EncodeToString(k.PublicKey)
 		if other, ok := c.announced[name]; ok {

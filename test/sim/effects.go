@@ -2,6 +2,7 @@ package sim
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -46,7 +47,7 @@ func (p *worker) do(e protocol.Effect) {
 	case protocol.Load:
 		p.load(e)
 	case protocol.Refetch:
-		w.refetch(e.ID, func(l wire.LogMessage) { p.step(protocol.KeysAgain{LogMessage: l}) })
+		w.refetch(e, p.step)
 	default:
 		w.fail(RuleNoPanic, "%s: unknown effect %T", p.name, e)
 	}
@@ -129,12 +130,22 @@ func (p *worker) load(e protocol.Load) {
 	})
 }
 
-// refetch shows all that KEYS holds of a batch again.
-func (w *world) refetch(batch string, deliver func(wire.LogMessage)) {
+// refetch shows all that KEYS, or the rounds, hold of a batch again.
+func (w *world) refetch(e protocol.Refetch, step func(protocol.Event)) {
+	streams := w.bus.rounds
+	if e.Register {
+		streams = []*stream{w.bus.keys}
+	}
 	w.at(w.lag(), func() {
-		for _, msg := range w.bus.keys.msgs {
-			if len(msg.Subject) > 36 && msg.Subject[4:36] == batch {
-				deliver(msg)
+		for _, s := range streams {
+			for _, msg := range s.msgs {
+				switch {
+				case !strings.Contains(msg.Subject, e.ID):
+				case e.Register:
+					step(protocol.ReadKeysAgain(w.manifest, msg))
+				default:
+					step(protocol.RoundsAgain{LogMessage: msg})
+				}
 			}
 		}
 	})

@@ -27,6 +27,7 @@ const (
 	NodeWiped      Fault = "node storage wiped"
 	GatewayCrash   Fault = "gateway crash"
 	FinishCrash    Fault = "gateway crash between result and acknowledgement"
+	EntryCrash     Fault = "gateway crash between certificates and entry, or within it"
 	WorkLost       Fault = "WORK lost"
 	SignLost       Fault = "SIGN lost"
 	Twin           Fault = "two processes with one index"
@@ -74,6 +75,7 @@ var (
 	}
 	crashFaults = rates{
 		NodeCrash: 0.006, CertifyCrash: 0.05, NodeWiped: 0.25, GatewayCrash: 0.02, FinishCrash: 0.1,
+		EntryCrash: 0.03,
 	}
 	lossFaults   = rates{WorkLost: 0.03, SignLost: 0.03}
 	siteFaults   = rates{Twin: 0.1, HSMFailure: 0.03}

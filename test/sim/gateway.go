@@ -67,14 +67,21 @@ func (g *gateway) start() {
 		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
 		Address: func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 	})
-	for _, s := range []struct {
+	type reading struct {
 		stream *stream
 		caught func()
 		event  func(wire.LogMessage) protocol.Event
-	}{
+	}
+	var rounds []reading
+	for _, s := range w.bus.rounds {
+		rounds = append(rounds, reading{s, nil, func(l wire.LogMessage) protocol.Event {
+			return protocol.RoundsMessage{LogMessage: l}
+		}})
+	}
+	for _, s := range append(rounds, []reading{
 		{
 			w.bus.keys, func() { life.step(protocol.KeysRead{}) },
-			func(l wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} },
+			func(l wire.LogMessage) protocol.Event { return protocol.ReadKeys(w.manifest, l) },
 		},
 		{w.bus.work, func() { life.pending-- }, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
@@ -82,7 +89,7 @@ func (g *gateway) start() {
 		{w.bus.sign, nil, func(l wire.LogMessage) protocol.Event {
 			return protocol.SignMessage{LogMessage: l, Now: w.now()}
 		}},
-	} {
+	}...) {
 		s.stream.follow(
 			&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }},
 			0,
@@ -175,7 +182,9 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 	case protocol.Round:
 		w.check.round(l.g.name, e)
 	case protocol.Refetch:
-		w.refetch(e.ID, func(m wire.LogMessage) { l.step(protocol.KeysAgain{LogMessage: m}) })
+		w.refetch(e, l.step)
+	case protocol.WriteEntry:
+		l.writeEntry(e)
 	case protocol.PublishTask:
 		l.publishTask(e, 0)
 	case protocol.Finish:

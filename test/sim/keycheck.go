@@ -66,51 +66,11 @@ func verifySchnorr(key, message, sig []byte) bool {
 	return err == nil && s.Verify(message, p)
 }
 
-// intact reports whether the log still has a batch as it was certified. With
-// an honest broker it must.
-func (c *checker) intact(batch string) bool {
-	if !c.w.plan.lies {
-		return true
-	}
-	var r *record
-	for _, m := range c.w.machines {
-		if have := m.disk.records[batch]; have != nil && have.complete {
-			r = have
-		}
-	}
-	if r == nil {
-		return false
-	}
-	for i, deal := range r.Deals {
-		if !bytes.Equal(c.standing(wire.Slot{Kind: wire.SlotDeal, ID: batch, Node: i}), deal) {
-			return false
-		}
-		cert, ok := decode[wire.Certificate](c.standing(wire.Slot{Kind: wire.SlotCert, ID: batch, Node: i}))
-		if !ok || cert.Transcript != r.Transcript || cert.Root != r.Root {
-			return false
-		}
-	}
-	return true
-}
-
-// standing is the value of a slot in the true log.
-func (c *checker) standing(slot wire.Slot) []byte {
-	for _, msg := range c.w.bus.keys.slot(slot.String(), 0) {
-		if info, ok := c.seals[string(msg.Data)]; ok && info.slot == slot && (!info.stale || slot.Kind == wire.SlotCert) {
-			return info.body
-		}
-	}
-	return nil
-}
-
 // disks checks that after the trouble every honest node has every announced
 // key, and that any t of their shares make it.
 func (c *checker) disks() {
 	for _, client := range c.w.clients {
 		for _, k := range client.keys {
-			if !c.intact(k.id.Batch) {
-				continue
-			}
 			shares := map[int][]byte{}
 			for _, m := range c.w.machines {
 				if r := m.disk.records[k.id.Batch]; r != nil && r.complete {

@@ -31,6 +31,8 @@ const (
 	dealFile    = "internal/protocol/dkg_deal.go"
 	dealerFile  = "internal/protocol/dealer.go"
 	boardFile   = "internal/board/batch.go"
+
+	registrarFile = "internal/protocol/registrar.go"
 )
 
 var mutations = []mutation{
@@ -107,6 +109,23 @@ var mutations = []mutation{
 				boardFile,
 				"if v == nil || first != nil && !v.certificate.Agrees(first) {",
 				"if v == nil && node > 0 {\n\t\t\tcontinue\n\t\t}\n\t\tif v == nil || first != nil && !v.certificate.Agrees(first) {",
+			},
+			{registrarFile, "if len(roots) == m.N && len(a.liars) == 0 {", "if len(a.liars) == 0 {"},
+			{
+				"internal/wire/entry.go",
+				"for i, raw := range e.Certificates {\n",
+				"for i, raw := range e.Certificates {\n\t\tif len(raw) == 0 {\n\t\t\tcontinue\n\t\t}\n",
+			},
+		},
+	},
+	{
+		name: "announced before the register has it", rule: RuleRegistered, profile: Benign, seeds: 20,
+		edits: []edit{
+			{
+				"internal/protocol/coordinator_step.go",
+				"c.keygen.onFalseRoot(e.batch.id, node)\n\t\t}",
+				"c.keygen.onFalseRoot(e.batch.id, node)\n\t\t}\n\t\tif e.write.Head != nil {\n" +
+					"\t\t\tc.onFinished(c.directory.add(e.batch))\n\t\t}",
 			},
 		},
 	},

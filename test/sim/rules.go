@@ -16,6 +16,8 @@ const (
 	RuleCertifyOnce  Rule = "certify once"
 	RuleAgreement    Rule = "all nodes have the same keys"
 	RuleCertificates Rule = "no key without n certificates"
+	RuleEntry        Rule = "every entry verifies"
+	RuleRegistered   Rule = "an announced key is in the register"
 	RuleInterpolate  Rule = "any t shares give the key"
 	RuleSigns        Rule = "every announced key signs"
 	RuleSignature    Rule = "every signature verifies"

@@ -117,6 +117,9 @@ func (w *world) populate(t, n int) {
 	if err := w.manifest.Seal(); err != nil {
 		panic(err)
 	}
+	for i := range n {
+		w.bus.rounds = append(w.bus.rounds, newStream(w, fmt.Sprintf("ROUNDS_%d", i)))
+	}
 	keys := map[string][]byte{}
 	for i := range 1 + w.rng.IntN(2) {
 		g := newGateway(w, fmt.Sprintf("g%d", i))
@@ -199,7 +202,7 @@ func (w *world) signAll() {
 		for _, suite := range []frost.Suite{frost.Secp256k1TR, frost.Ed25519} {
 			var keys []announcedKey
 			for _, k := range c.keys {
-				if k.suite == suite && w.check.intact(k.id.Batch) {
+				if k.suite == suite {
 					keys = append(keys, k)
 				}
 			}

@@ -61,7 +61,8 @@ func decode[T any](body []byte) (v T, ok bool) {
 func certificateLeaf(m *wire.Manifest, c *wire.Certificate) [32]byte {
 	mh := m.Hash()
 	node := []byte{byte(c.Node >> 24), byte(c.Node >> 16), byte(c.Node >> 8), byte(c.Node)}
-	return frost.Hash("frostfleet/certificate/v1", mh[:], c.Context[:], c.Transcript[:], c.Root[:], node)
+	generation := []byte{0, 0, 0, byte(c.Generation)}
+	return frost.Hash("frostfleet/certificate/v2", mh[:], c.Context[:], generation, c.Transcript[:], c.Root[:], node)
 }
 
 // commitLeaf is what a node's HSM signs in a commitment.

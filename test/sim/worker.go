@@ -45,15 +45,22 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 		Rand: p.random, StandbyDelay: 300 * time.Millisecond, Known: d.known(),
 	})
 	p.resume()
-	for _, s := range []struct {
+	type reading struct {
 		stream *stream
 		after  uint64
 		lost   func()
 		event  func(wire.LogMessage) protocol.Event
-	}{
+	}
+	var rounds []reading
+	for _, s := range w.bus.rounds {
+		rounds = append(rounds, reading{s, 0, nil, func(l wire.LogMessage) protocol.Event {
+			return protocol.RoundsMessage{LogMessage: l}
+		}})
+	}
+	for _, s := range append(rounds, []reading{
 		{
 			w.bus.keys, max(d.cursor, 1) - 1, nil,
-			func(l wire.LogMessage) protocol.Event { return protocol.KeysMessage{LogMessage: l} },
+			func(l wire.LogMessage) protocol.Event { return protocol.ReadKeys(w.manifest, l) },
 		},
 		{
 			w.bus.sign, 0, func() { p.step(protocol.SignLost{}) },
@@ -62,7 +69,7 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 		{w.bus.work, 0, nil, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: m.clock()}
 		}},
-	} {
+	}...) {
 		s.stream.follow(
 			&follower{who: p.name, alive: p.up, lost: s.lost, deliver: func(l wire.LogMessage) { p.receive(l, s.event(l)) }},
 			s.after,
@@ -78,7 +85,9 @@ func (p *worker) up() bool { return p.alive }
 func (p *worker) resume() {
 	for _, id := range p.disk.sorted() {
 		if r := p.disk.records[id]; !r.complete {
-			again := protocol.Recertify{ID: id, Context: r.Context, Transcript: r.Transcript, Root: r.Root}
+			again := protocol.Recertify{
+				ID: id, Context: r.Context, Transcript: r.Transcript, Root: r.Root, Deal: r.Deals[p.m.index],
+			}
 			p.w.at(p.w.between(0, 30*time.Millisecond), func() {
 				if p.alive && !p.disk.records[id].complete {
 					p.step(again)

@@ -92,6 +92,25 @@ func (f *Fleet) Certificate(i int, h wire.BatchHeader, root byte) []byte {
 	return wire.Encode(&c)
 }
 
+// Entry returns an entry of the batch, certified by all nodes over the deals: the
+// keys are made up.
+func (f *Fleet) Entry(h wire.BatchHeader, deals [][]byte) []byte {
+	keys := make([][]byte, h.K)
+	for i := range keys {
+		keys[i] = make([]byte, frost.Suite(h.Suite).PublicKeySize())
+		keys[i][0] = byte(i)
+	}
+	head := wire.NewEntryHead(f.Manifest, h, keys, nil, wire.DealDigests(deals))
+	for i := range f.Manifest.N {
+		c := wire.Certificate{
+			Context: h.Context(f.Manifest), Transcript: wire.Transcript(head.Deals), Root: wire.KeyRoot(head.Keys), Node: uint32(i),
+		}
+		c.Attestation = f.Attest(i, [][32]byte{c.Leaf(f.Manifest)}, 0)
+		head.Certificates = append(head.Certificates, wire.Encode(&c))
+	}
+	return wire.Encode(head)
+}
+
 // Abort returns the body of an abort of the batch.
 func (f *Fleet) Abort(h wire.BatchHeader, reason string) []byte {
 	return wire.Encode(&wire.Complaint{Session: h.Context(f.Manifest), Code: wire.CodeInternal, Reason: reason})

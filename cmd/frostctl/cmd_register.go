@@ -1,0 +1,221 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/register"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// registerOptions are the flags of the register's commands.
+type registerOptions struct {
+	manifest, storage string
+	bus               bus.Options
+}
+
+func newRegisterCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use: "register", Short: "Save, check and put back the register: the entries of KEYS",
+		Long: `The register proves every key of a fleet. Its entries prove themselves against the
+manifest, so a copy from anywhere is as good as the first: from KEYS, from a
+mirror of it, or from one node's storage.`,
+	}
+	cmd.AddCommand(newRegisterExport(), newRegisterImport(), newRegisterVerify())
+	return cmd
+}
+
+func (o *registerOptions) flags(cmd *cobra.Command, onBus bool) {
+	f := cmd.Flags()
+	f.StringVar(&o.manifest, "manifest", "", "the fleet's manifest.json")
+	_ = cmd.MarkFlagRequired("manifest")
+	if !onBus {
+		return
+	}
+	f.StringVar(&o.bus.URL, "url", natsconn.DefaultURL, "NATS server")
+	f.StringVar(&o.bus.Credentials, "credentials", "", "credentials file (.creds or nkey seed): a gateway's, or the administrator's")
+	f.StringVar(&o.bus.TLSCA, "tls-ca", "", "PEM file of the server's CA")
+	f.StringVar(&o.bus.TLSCert, "tls-cert", "", "PEM file of the client certificate")
+	f.StringVar(&o.bus.TLSKey, "tls-key", "", "PEM file of its key")
+}
+
+// connected calls f with the fleet's manifest and bus.
+func (o *registerOptions) connected(cmd *cobra.Command, f func(*wire.Manifest, *bus.Bus) error) error {
+	m, err := config.LoadManifest(o.manifest)
+	if err != nil {
+		return err
+	}
+	o.bus.Fleet, o.bus.Nodes, o.bus.Name = m.Fleet, m.N, "frostctl"
+	dialling, cancel := context.WithTimeout(cmd.Context(), dialTimeout)
+	defer cancel()
+	stop := waiting(cmd, dialTimeout)
+	b, err := bus.Connect(dialling, o.bus)
+	stop()
+	if err != nil {
+		return err
+	}
+	defer func() {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(cmd.Context()), dialTimeout)
+		defer cancel()
+		_ = b.Close(ctx)
+	}()
+	return f(m, b)
+}
+
+// registerProgress says every few seconds how far a command is.
+type registerProgress struct {
+	cmd  *cobra.Command
+	verb string
+	n    int
+	keys int
+	last time.Time
+}
+
+func (p *registerProgress) step(e *register.Entry) {
+	p.n, p.keys = p.n+1, p.keys+len(e.Keys)
+	if now := time.Now(); now.Sub(p.last) > 2*time.Second {
+		if !p.last.IsZero() {
+			note(p.cmd, "%s %d batches, %d keys so far", p.verb, p.n, p.keys)
+		}
+		p.last = now
+	}
+}
+
+func newRegisterExport() *cobra.Command {
+	var o registerOptions
+	cmd := &cobra.Command{
+		Use: "export FILE --manifest FILE [--storage DIR]", Short: "Save the register to a file", Args: cobra.ExactArgs(1),
+		Long: `Export saves every whole entry of KEYS to a file that does not exist yet. With
+--storage it reads the storage_path of one node instead, whose worker must not
+run: this is the way back when all data of NATS is lost. What does not verify is
+left out and counted.`,
+		Example: `  frostctl register export keys.register --manifest manifest.json --url nats://127.0.0.1:4222
+  frostctl register export keys.register --manifest manifest.json --storage data0`,
+		RunE: func(cmd *cobra.Command, args []string) error { return o.export(cmd, args[0]) },
+	}
+	o.flags(cmd, true)
+	cmd.Flags().StringVar(&o.storage, "storage", "", "storage_path of a stopped node, instead of the bus")
+	return cmd
+}
+
+func (o *registerOptions) export(cmd *cobra.Command, path string) (err error) {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err = errors.Join(err, file.Close()); err != nil {
+			_ = os.Remove(path) // a file that looks like a backup and is none
+		}
+	}()
+	w, err := register.NewWriter(file)
+	if err != nil {
+		return err
+	}
+	p := &registerProgress{cmd: cmd, verb: "saved"}
+	write := func(e *register.Entry) error { p.step(e); return w.Write(e) }
+	var sum register.Summary
+	if o.storage != "" {
+		m, errManifest := config.LoadManifest(o.manifest)
+		if errManifest != nil {
+			return errManifest
+		}
+		sum, err = register.ReadStorage(o.storage, m, write, func(err error) { note(cmd, "left out: %v", err) })
+	} else {
+		err = o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) (err error) {
+			sum, err = register.Read(cmd.Context(), b, m, write)
+			return err
+		})
+	}
+	if err = errors.Join(err, w.Close(), file.Sync()); err != nil {
+		return err
+	}
+	return told(cmd, "saved", sum)
+}
+
+func newRegisterImport() *cobra.Command {
+	var o registerOptions
+	cmd := &cobra.Command{
+		Use: "import FILE --manifest FILE", Short: "Put entries of a file into KEYS", Args: cobra.ExactArgs(1),
+		Long: `Import writes what KEYS lacks. It may be repeated, and stopped and begun again: an
+entry that is there is left as it is. It needs the streams (frostctl bus apply).`,
+		Example: `  frostctl register import keys.register --manifest manifest.json --url nats://127.0.0.1:4222`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			file, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = file.Close() }()
+			return o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) error {
+				p := &registerProgress{cmd: cmd, verb: "stored"}
+				sum, err := register.ReadFile(file, m, func(e *register.Entry) error {
+					p.step(e)
+					return register.Store(cmd.Context(), b, m, e, nil)
+				}, func(err error) { note(cmd, "left out: %v", err) })
+				if err != nil {
+					return err
+				}
+				return told(cmd, "in KEYS", sum)
+			})
+		},
+	}
+	o.flags(cmd, true)
+	return cmd
+}
+
+func newRegisterVerify() *cobra.Command {
+	var o registerOptions
+	cmd := &cobra.Command{
+		Use: "verify FILE --manifest FILE", Short: "Check a file of the register, offline", Args: cobra.ExactArgs(1),
+		Long: `Verify checks that all nodes of the manifest certified every entry of the file, and
+that all deals are there. It needs no fleet and no network. The exit code is 4 if
+something does not verify.`,
+		Example: `  frostctl register verify keys.register --manifest manifest.json`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			m, err := config.LoadManifest(o.manifest)
+			if err != nil {
+				return err
+			}
+			file, err := os.Open(args[0])
+			if err != nil {
+				return err
+			}
+			defer func() { _ = file.Close() }()
+			p := &registerProgress{cmd: cmd, verb: "verified"}
+			sum, err := register.ReadFile(file, m, func(e *register.Entry) error { p.step(e); return nil },
+				func(err error) { note(cmd, "does not verify: %v", err) })
+			if err == nil && sum.Dropped+sum.Partial > 0 {
+				err = fmt.Errorf("%d messages do not verify, and %d entries lack deals", sum.Dropped, sum.Partial)
+			}
+			if err != nil {
+				return fmt.Errorf("%w: %w", errUnproven, err)
+			}
+			return told(cmd, "verified", sum)
+		},
+	}
+	o.flags(cmd, false)
+	return cmd
+}
+
+// told prints what a command did.
+func told(cmd *cobra.Command, verb string, sum register.Summary) error {
+	if wantJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), sum)
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d batches with %d keys\n", verb, sum.Entries, sum.Keys)
+	if sum.Dropped > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "left out, as it proves nothing: %d\n", sum.Dropped)
+	}
+	if sum.Partial > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "not whole: %d\n", sum.Partial)
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
+	"github.com/frostfleet/frostfleet/internal/register"
+	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/test/wiretest"
+)
+
+// TestRegister: export, verify and import do what they say, on the bus and in files,
+// and what is wrong with a file is an exit code of its own.
+func TestRegister(t *testing.T) {
+	f := wiretest.New(t, 2, 3, nil)
+	dir := t.TempDir()
+	manifest := filepath.Join(dir, "manifest.json")
+	data, err := json.Marshal(f.Manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(manifest, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	server, err := natsserver.Start(natsserver.Config{StoreDir: t.TempDir(), Port: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(server.Shutdown)
+	b, err := bus.Connect(t.Context(), bus.Options{Fleet: f.Manifest.Fleet, Nodes: 3, URL: server.URL()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = b.Close(t.Context()) }()
+	if err := b.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		h := wire.BatchHeader{Client: "alice", Digest: [32]byte{byte(i)}, Suite: 1, K: 2}
+		var deals [][]byte
+		for node := range 3 {
+			deals = append(deals, append(f.Deal(h, 50), byte(node)))
+		}
+		e, err := register.NewEntry(f.Manifest, f.Entry(h, deals), deals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 2 { // its deals come before its head
+			for node, deal := range deals {
+				if _, err := b.Publish(t.Context(), wire.EntryDealSubject(e.ID, 0, node), deal, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if err := register.Store(t.Context(), b, f.Manifest, e, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := b.Publish(t.Context(), wire.EntryHeadSubject("x", 0), []byte("junk"), nil); err != nil {
+		t.Fatal(err)
+	}
+
+	file := filepath.Join(dir, "keys.register")
+	run := func(want int, says string, args ...string) {
+		t.Helper()
+		stdout, stderr, code := call(t, "", append([]string{"register"}, args...)...)
+		if code != want || !strings.Contains(stdout+stderr, says) {
+			t.Errorf("%v: exit code %d, %s%s", args, code, stdout, stderr)
+		}
+	}
+	run(0, "saved: 3 batches with 6 keys\nleft out, as it proves nothing: 1\n", "export", file, "--manifest", manifest, "--url", server.URL())
+	run(exitError, "exists and is not overwritten", "export", file, "--manifest", manifest, "--url", server.URL())
+	run(0, "verified: 3 batches with 6 keys\n", "verify", file, "--manifest", manifest)
+	for _, d := range b.Declared() {
+		if err := b.Conn().JS.DeleteStream(t.Context(), d.Name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		run(0, "in KEYS: 3 batches with 6 keys\n", "import", file, "--manifest", manifest, "--url", server.URL())
+	}
+	stored, err := b.Slots(t.Context(), bus.Keys, "entry.>")
+	if err != nil || len(stored) != 12 {
+		t.Errorf("KEYS has %d messages, %v", len(stored), err)
+	}
+
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bent := append([]byte{}, whole...)
+	bent[len(bent)/2] ^= 1
+	for name, bytes := range map[string][]byte{"cut": whole[:len(whole)-3], "bent": bent, "empty": nil} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, bytes, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		run(exitUnproven, "", "verify", path, "--manifest", manifest)
+	}
+	none := filepath.Join(dir, "none")
+	run(exitError, "keystore", "export", none, "--manifest", manifest, "--storage", dir)
+	if _, err := os.Stat(none); !os.IsNotExist(err) {
+		t.Error("an export that failed leaves a file")
+	}
+}

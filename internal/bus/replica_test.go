@@ -1,0 +1,203 @@
+package bus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+// laggingReplica is a bus whose direct gets are answered by a replica that is behind
+// the leader: it has the messages up to a sequence, and holes where it is catching up.
+// An answer about the stream's state may come from a leader that is behind as well.
+type laggingReplica struct {
+	*Bus
+	mu     sync.Mutex
+	has    uint64          // the replica's last sequence
+	holes  map[uint64]bool // below it, and not there yet
+	leader uint64          // what the leader says is its last sequence; 0: the truth
+	scans  int
+}
+
+// newLagging is a bus with n messages in KEYS of which the replica has fewer.
+func newLagging(t *testing.T, n, has int) *laggingReplica {
+	b, _ := newTestBus(t)
+	for i := range n {
+		if _, err := b.Publish(testContext(t), dealSubject(fmt.Sprintf("%032x", i), 0), fmt.Append(nil, i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := &laggingReplica{Bus: b, has: uint64(has), holes: map[uint64]bool{}}
+	b.from = r
+	return r
+}
+
+func (r *laggingReplica) set(f func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	f()
+}
+
+func (r *laggingReplica) scan(
+	ctx context.Context, stream Stream, from uint64, filter string, fn func(Message) bool,
+) error {
+	r.set(func() { r.scans++ })
+	return r.Bus.scan(ctx, stream, from, filter, func(m Message) bool {
+		var end, hole bool
+		r.set(func() { end, hole = m.Seq > r.has, r.holes[m.Seq] })
+		return !end && (hole || fn(m))
+	})
+}
+
+func (r *laggingReplica) info(ctx context.Context, stream Stream) (streamInfo, error) {
+	i, err := r.Bus.info(ctx, stream)
+	r.set(func() {
+		if r.leader > 0 {
+			i.last = r.leader
+		}
+	})
+	return i, err
+}
+
+func (c *collector) inOrder(t *testing.T, n int) {
+	t.Helper()
+	checkGapless(t, c.waitFor(t, n), 1)
+	eventually(t, "caught up", func() error {
+		if _, caught, lost := c.seen(); !slices.Equal(caught, []int{n}) || lost != nil {
+			return fmt.Errorf("caught up at %v, lost %v", caught, lost)
+		}
+		return nil
+	})
+}
+
+// The end of a replica is not the end of the stream: what it lacks is read from the
+// leader, and no message is stepped over.
+func TestFollowLaggingReplica(t *testing.T) {
+	for name, lag := range map[string]func(*laggingReplica){
+		"behind from the start": func(*laggingReplica) {},
+		"with holes":            func(r *laggingReplica) { r.has, r.holes = 30, map[uint64]bool{1: true, 9: true, 10: true, 30: true} },
+		"empty":                 func(r *laggingReplica) { r.has = 0 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newLagging(t, 30, 12)
+			lag(r)
+			var c collector
+			if _, err := r.Follow(testContext(t), Keys, 1, c.options()); err != nil {
+				t.Fatal(err)
+			}
+			c.inOrder(t, 30)
+			for i := range 5 { // announced, while the replica stays behind
+				if _, err := r.Publish(testContext(t), dealSubject(testBatch, i), nil, nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			checkGapless(t, c.waitFor(t, 35), 1)
+		})
+	}
+}
+
+// A leader that does not answer for what was announced proves nothing: the follower of
+// KEYS waits for as long as it takes.
+type silentLeader struct {
+	*laggingReplica
+	mu     sync.Mutex
+	silent bool
+	asked  chan struct{}
+}
+
+func (s *silentLeader) leaderNext(ctx context.Context, stream Stream, from uint64) (Message, bool, error) {
+	s.mu.Lock()
+	silent := s.silent
+	s.mu.Unlock()
+	if silent {
+		select {
+		case s.asked <- struct{}{}:
+		default:
+		}
+		return Message{}, false, nil // it took over a moment ago and has not applied everything
+	}
+	return s.Bus.leaderNext(ctx, stream, from)
+}
+
+func TestFollowWaitsForProof(t *testing.T) {
+	r := newLagging(t, 30, 12)
+	s := &silentLeader{laggingReplica: r, silent: true, asked: make(chan struct{})}
+	r.from = s
+	var c collector
+	if _, err := r.Follow(testContext(t), Keys, 1, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	for range 20 { // longer than any number of tries that is fixed
+		<-s.asked
+	}
+	if got, caught, _ := c.seen(); len(got) != 12 || len(caught) != 0 {
+		t.Fatalf("%d messages are handled, caught up at %v", len(got), caught)
+	}
+	s.mu.Lock()
+	s.silent = false
+	s.mu.Unlock()
+	c.inOrder(t, 30)
+}
+
+// A read from a replica that is ahead of the leader, which says for a moment that the
+// stream is shorter, is no loss. A stream that stays shorter is one.
+func TestFollowLeaderBehind(t *testing.T) {
+	r := newLagging(t, 30, 99)
+	r.opt.CutPatience = patience
+	var c collector
+	f, err := r.Follow(testContext(t), Keys, 1, c.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.inOrder(t, 30)
+	r.set(func() { r.leader = 20 })
+	before := r.scans
+	eventually(t, "several looks at the stream", func() error {
+		var looks int
+		r.set(func() { looks = r.scans - before })
+		if looks < 2 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if got, _, lost := c.seen(); len(got) != 30 || lost != nil {
+		t.Errorf("%d messages, lost %v", len(got), lost)
+	}
+	r.set(func() { r.leader = 0 })
+	f.Stop()
+
+	r.opt.CutPatience = time.Millisecond
+	r.set(func() { r.leader = 20 })
+	var cut collector
+	if _, err := r.Follow(testContext(t), Keys, 31, cut.options()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the loss", func() error {
+		if _, _, lost := cut.seen(); len(lost) == 0 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+}
+
+// A stream that forgets goes on behind what it forgot, on the leader's word alone.
+func TestFollowForgottenEnd(t *testing.T) {
+	r := newLagging(t, 0, 99)
+	publishN(t, r.Bus, 0, 5)
+	stream := must[jetstream.Stream](t)(r.nc.JS.Stream(testContext(t), r.names.stream(Sign)))
+	for _, seq := range []uint64{4, 5} {
+		if err := stream.DeleteMsg(testContext(t), seq); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var c collector
+	if _, err := r.Follow(testContext(t), Sign, 1, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	c.inOrder(t, 3)
+}

@@ -1,0 +1,26 @@
+package gateway
+
+import (
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/register"
+	"github.com/frostfleet/frostfleet/internal/tracing"
+)
+
+// writeEntry stores a batch's entry in KEYS, and tells the machine once all of it is
+// acknowledged. It goes on for as long as the gateway lives: until then the keys are
+// not announced.
+func (g *Gateway) writeEntry(e protocol.WriteEntry) {
+	span := g.run.ChildSpan(e.Trace, "register")
+	entry, err := register.NewEntry(g.cfg.Manifest, e.Head, e.Deals)
+	if err == nil { // else a fault of this program
+		err = register.Store(g.run.Life(), g.cfg.Bus, g.cfg.Manifest, entry, tracing.Header(span.Trace()))
+	}
+	span.End(err)
+	if g.run.Life().Err() != nil {
+		return
+	}
+	if err != nil {
+		g.log.Error("entry not written", "batch", e.ID, "err", err)
+	}
+	g.run.Step(protocol.EntryWritten{ID: e.ID, Job: e.Job, Trace: e.Trace, Err: err})
+}

@@ -1,0 +1,183 @@
+// Package register moves entries of the register between KEYS, files and what else
+// holds them. Entries prove themselves (internal/wire), so it trusts none of them:
+// whatever comes in is verified against the manifest, and only whole entries go out.
+package register
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/frostfleet/frostfleet/internal/board"
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Entry is a whole entry that was verified.
+type Entry struct {
+	*wire.Entry
+	Head  []byte
+	Deals [][]byte
+}
+
+// NewEntry verifies an entry.
+func NewEntry(m *wire.Manifest, head []byte, deals [][]byte) (*Entry, error) {
+	e, err := wire.VerifyEntry(head, m)
+	if err != nil {
+		return nil, err
+	}
+	if len(deals) != len(e.Deals) {
+		return nil, errors.New("an entry needs the deals of all nodes")
+	}
+	for i, deal := range deals {
+		if err := e.VerifyDeal(i, deal); err != nil {
+			return nil, err
+		}
+	}
+	return &Entry{e, head, deals}, nil
+}
+
+// Summary counts what was read.
+type Summary struct {
+	Entries int `json:"entries"`
+	Keys    int `json:"keys"`
+	Dropped int `json:"dropped"` // messages that prove nothing
+	Partial int `json:"partial"` // entries that lack deals
+}
+
+// Collector puts entries together from their messages, in any order in which a deal
+// follows its head.
+type Collector struct {
+	manifest *wire.Manifest
+	register *board.Register
+	done     map[string][32]byte
+	dropped  int
+	keys     int
+}
+
+// maxPending bounds the deals of entries that are not whole yet, in bytes.
+const maxPending = 256 << 20
+
+// NewCollector returns a collector of a manifest's entries.
+func NewCollector(m *wire.Manifest) *Collector {
+	c := &Collector{manifest: m, done: map[string][32]byte{}}
+	c.register = board.NewRegister(maxPending, func(id string) ([32]byte, bool) {
+		transcript, ok := c.done[id]
+		return transcript, ok
+	})
+	return c
+}
+
+// Put takes a message. It returns the entry that became whole with it, if one did, or
+// why the message was dropped.
+func (c *Collector) Put(head bool, data []byte) (*Entry, error) {
+	subject := wire.EntryDealSubject("", 0, 0)
+	if head {
+		subject = wire.EntryHeadSubject("", 0)
+	}
+	e, err := c.register.Put(board.Read(c.manifest, wire.LogMessage{Subject: subject, Data: data}))
+	if err != nil {
+		c.dropped++
+		return nil, err
+	}
+	if e == nil || !e.Whole() {
+		return nil, nil
+	}
+	whole := &Entry{e.Entry, wire.Encode(&e.EntryHead), e.Raw()}
+	c.done[e.ID] = e.Transcript
+	c.keys += len(e.Keys)
+	c.register.Forget(e.ID)
+	return whole, nil
+}
+
+// Summary counts what came in so far.
+func (c *Collector) Summary() Summary {
+	return Summary{Entries: len(c.done), Keys: c.keys, Dropped: c.dropped, Partial: c.register.Len()}
+}
+
+// ErrConflict says that KEYS has another valid entry of the batch.
+var ErrConflict = errors.New("another valid entry of the batch is in KEYS, with other deals or keys")
+
+// Publisher fills slots: a *bus.Bus.
+type Publisher interface {
+	PublishSlot(ctx context.Context, subject string, data []byte, header map[string][]string,
+		isValue func(bus.Message) bool) (found bool, err error)
+}
+
+// dealWrites is how many deals of an entry are on their way at a time.
+const dealWrites = 8
+
+// Store writes an entry to KEYS, and returns once KEYS has acknowledged all of it. The
+// head goes first: readers keep no deal without it. What stands under one of its
+// subjects counts if it proves the same, whoever wrote it; anything else is junk, and
+// passed over. So it may be called any number of times, by anybody.
+func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header map[string][]string) error {
+	var conflict error
+	_, err := b.PublishSlot(ctx, wire.EntryHeadSubject(e.ID, e.Generation), e.Head, header, func(msg bus.Message) bool {
+		standing, err := wire.VerifyEntry(msg.Data, m)
+		if err != nil || standing.ID != e.ID {
+			return false
+		}
+		if !standing.Same(e.Entry) {
+			conflict = ErrConflict
+		}
+		return true
+	})
+	if err = errors.Join(err, conflict); err != nil {
+		return err
+	}
+	var writes sync.WaitGroup
+	errs, room := make([]error, len(e.Deals)), make(chan struct{}, dealWrites)
+	for i, deal := range e.Deals {
+		room <- struct{}{}
+		writes.Go(func() {
+			subject := wire.EntryDealSubject(e.ID, e.Generation, i)
+			_, errs[i] = b.PublishSlot(ctx, subject, deal, nil, func(msg bus.Message) bool {
+				return e.VerifyDeal(i, msg.Data) == nil
+			})
+			<-room
+		})
+	}
+	writes.Wait()
+	return errors.Join(errs...)
+}
+
+// Log is what Read reads: a *bus.Bus.
+type Log interface {
+	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
+}
+
+// Read hands every whole entry of KEYS to f, once. It reads KEYS a second time for
+// entries whose deals came before their heads.
+func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (Summary, error) {
+	c := NewCollector(m)
+	var sum Summary
+	for pass := range 2 {
+		for next, more := uint64(1), true; more; {
+			var messages []bus.Message
+			var err error
+			if messages, more, err = l.Part(ctx, bus.Keys, next, "entry.>"); err != nil {
+				return c.Summary(), err
+			}
+			for _, msg := range messages {
+				next = msg.Seq + 1
+				_, head := wire.IsEntry(msg.Subject)
+				if e, err := c.Put(head, msg.Data); err == nil && e != nil {
+					if err := f(e); err != nil {
+						return c.Summary(), err
+					}
+				}
+			}
+		}
+		if dropped := sum.Dropped; pass == 0 {
+			sum = c.Summary()
+		} else {
+			sum = c.Summary()
+			sum.Dropped = dropped // the same ones once more
+		}
+		if sum.Partial == 0 {
+			break
+		}
+	}
+	return sum, nil
+}
