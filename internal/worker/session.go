@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -46,7 +47,7 @@ func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 	s.mu.Lock()
 	authorized := s.authorized
 	s.mu.Unlock()
-	key, err := wire.NewSessionKey(rand.Reader, s.index, time.Now())
+	key, err := wire.NewSessionKey(rand.Reader, s.index, clock.Now())
 	if err != nil {
 		return false, err
 	}
@@ -166,7 +167,7 @@ func (s *sessions) until() time.Time {
 func (s *sessions) seal(ctx context.Context, subject string, body []byte) (
 	sealed []byte, authorized context.Context, err error) {
 	for {
-		key, authorized, renewed := s.usable(time.Now())
+		key, authorized, renewed := s.usable(clock.Now())
 		if key != nil {
 			if sealed := key.Seal(s.manifest, subject, body); sealed != nil {
 				return sealed, authorized, nil

@@ -42,7 +42,7 @@ func (s *Stand) configure() {
 	s.t.Helper()
 	s.ports = ports{freeport.Range(s.t, servers), freeport.Range(s.t, servers), freeport.Range(s.t, nodes+gateways+1)}
 	s.frostctl("fleet", "init", s.dir, "--name", fleettest.Name, "--cluster", fmt.Sprint(servers),
-		"--nodes", fmt.Sprint(nodes), "--threshold", "2", "--client", fleettest.Client, "--max-file-store", "2GB",
+		"--nodes", fmt.Sprint(nodes), "--threshold", "2", "--client", fleettest.Client,
 		"--bus-port", fmt.Sprint(s.ports.nats), "--route-port", fmt.Sprint(s.ports.routes),
 		"--server-port", fmt.Sprint(s.ports.http))
 	var err error

@@ -72,7 +72,7 @@ func (b *breaking) limitStore(p *process) func() {
 	conf := serverConf(servers - 1)
 	whole := b.read(conf)
 	p.kill()
-	b.write(conf, b.replaced(whole, "max_file_store: 2GB", "max_file_store: 64KB"))
+	b.write(conf, b.replaced(whole, "max_file_store: 200GB", "max_file_store: 64KB"))
 	b.must(p.start())
 	return func() {
 		p.kill()

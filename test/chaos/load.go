@@ -87,6 +87,7 @@ func (u *user) keygen(ctx context.Context, chain string, n int) error {
 		var parts [][]byte
 		for _, k := range got.Keys {
 			parts = append(parts, []byte(k.ID), k.PublicKey)
+			r.job.Keys = append(r.job.Keys, k.ID)
 		}
 		r.job.Answer = fingerprint(parts...)
 		u.mu.Lock()

@@ -155,7 +155,7 @@ func (s *Stand) connectAs(name, url, seed string) *bus.Bus {
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
 	b, err := bus.Connect(ctx, bus.Options{
-		Fleet: fleettest.Name, URL: url, Name: name, Replicas: servers,
+		Fleet: fleettest.Name, Nodes: nodes, URL: url, Name: name, Replicas: servers,
 		Files: natsconn.Files{
 			Credentials: filepath.Join(s.dir, seed), TLSCA: filepath.Join(s.dir, fleet.AuthorityFile),
 		},

@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/register"
 	core "github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/chaos/history"
 	"github.com/frostfleet/frostfleet/test/fleettest"
@@ -130,9 +131,11 @@ func (s *Stand) History() *history.History {
 			break
 		}
 	}
+	entries := s.register()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.seen
+	h.Entries = entries
 	for r := range s.stored {
 		h.Results = append(h.Results, r)
 	}
@@ -143,6 +146,33 @@ func (s *Stand) History() *history.History {
 		h.Crashes = append(h.Crashes, p.crashes()...)
 	}
 	return &h
+}
+
+// register reads KEYS. What there is must be whole: an entry that lacks deals is
+// waited for, as whichever gateway is left completes it.
+func (s *Stand) register() (entries []history.Entry) {
+	s.t.Helper()
+	s.await("the register is whole", func() error {
+		entries = nil
+		ctx, cancel := context.WithTimeout(s.t.Context(), patience)
+		defer cancel()
+		sum, err := register.Read(ctx, s.admin, s.manifest, func(e *register.Entry) error {
+			is := history.Entry{ID: e.ID}
+			for i := range e.Keys {
+				is.Keys = append(is.Keys, core.KeyID{Batch: e.ID, Index: i}.String())
+			}
+			entries = append(entries, is)
+			return nil
+		})
+		if err == nil && sum.Partial > 0 {
+			err = fmt.Errorf("%d entries lack deals", sum.Partial)
+		}
+		if sum.Dropped > 0 {
+			entries = append(entries, history.Entry{ID: "?", Err: fmt.Sprintf("%d messages prove nothing", sum.Dropped)})
+		}
+		return err
+	})
+	return entries
 }
 
 // lost records that a stream is gone, until heal; report waits for a program to say so.

@@ -135,10 +135,23 @@ func (h *History) subsets() (all []string) {
 	return all
 }
 
+// entries: every entry of the register verifies, and every announced key is in one.
 func (h *History) entries() (all []string) {
+	registered := map[string]bool{}
 	for _, e := range h.Entries {
 		if e.Err != "" {
 			all = append(all, fmt.Sprintf("entry %s of the register: %s", e.ID, e.Err))
+			continue
+		}
+		for _, k := range e.Keys {
+			registered[k] = true
+		}
+	}
+	for i := range h.Jobs {
+		for _, k := range h.Jobs[i].Keys {
+			if !registered[k] {
+				all = append(all, fmt.Sprintf("key %s was announced, and no entry of the register has it", k))
+			}
 		}
 	}
 	return all

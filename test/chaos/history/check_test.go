@@ -20,12 +20,15 @@ func good() *history.History {
 				Outcome: history.Done, Answer: "A"},
 			{ID: "b", Client: "c", Kind: history.Keygen, Acked: at(1), Ended: at(1801), Expires: at(1800),
 				Outcome: history.Expired},
+			{ID: "g", Client: "c", Kind: history.Keygen, Acked: at(1), Ended: at(3), Expires: at(1800),
+				Outcome: history.Done, Answer: "G", Keys: []string{"k"}},
 			{ID: "n", Client: "c", Kind: history.Sign}, // never acknowledged, so nothing is owed
 		},
 		Results: []history.Result{
 			{Job: "a", Client: "c", Stream: "1", Seq: 7, Answer: "A"},
 			{Job: "a", Client: "c", Stream: "1", Seq: 7, Answer: "A"}, // seen twice
 			{Job: "b", Client: "c", Stream: "1", Seq: 8},
+			{Job: "g", Client: "c", Stream: "1", Seq: 9, Answer: "G"},
 		},
 		Messages: []history.Message{
 			{Node: 0, Session: "s", Points: "P"},
@@ -35,7 +38,7 @@ func good() *history.History {
 			{Node: 1, Session: "s", Set: "S", Shares: "Y"},
 		},
 		Subsets: []history.Subset{{Key: "k", Without: 1}},
-		Entries: []history.Entry{{ID: "e"}},
+		Entries: []history.Entry{{ID: "e", Keys: []string{"k"}}, {ID: "f"}},
 		Losses:  []history.Loss{{Stream: "JOBS", At: at(-50), Until: at(-40), Reported: at(-21)}},
 	}
 }
@@ -66,7 +69,8 @@ func TestViolations(t *testing.T) {
 			h.Messages = append(h.Messages, history.Message{Node: 0, Session: "t", Points: "P"})
 		},
 		"does not sign without node 1": func(h *history.History) { h.Subsets[0].Err = "no answer" },
-		"entry e of the register":      func(h *history.History) { h.Entries[0].Err = "a certificate is false" },
+		"entry f of the register":      func(h *history.History) { h.Entries[1].Err = "a certificate is false" },
+		"no entry of the register has": func(h *history.History) { h.Entries = h.Entries[1:] },
 		"no program reported":          func(h *history.History) { h.Losses[0].Reported = time.Time{} },
 		"was reported after 31s":       func(h *history.History) { h.Losses[0].Reported = at(-19) },
 		"a program crashed":            func(h *history.History) { h.Crashes = []string{"panic"} },

@@ -23,8 +23,9 @@ type Job struct {
 	Ended            time.Time // when the client had its answer; zero: it has none
 	Expires          time.Time
 	Outcome          Outcome
-	Detail           string // code, or error
-	Answer           string // what was signed or generated, as Result has it
+	Detail           string   // code, or error
+	Answer           string   // what was signed or generated, as Result has it
+	Keys             []string // ids of those that were generated
 }
 
 // Kinds of jobs.
@@ -73,8 +74,9 @@ type Subset struct {
 
 // Entry is one of the register's.
 type Entry struct {
-	ID  string
-	Err string // why it does not verify
+	ID   string
+	Keys []string // ids of the keys that it proves
+	Err  string   // why it does not verify
 }
 
 // Loss is what the fleet may have lost by what was done to it: a deleted stream, or
