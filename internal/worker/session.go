@@ -143,9 +143,10 @@ func (s *sessions) valid(now time.Time) bool {
 	return s.left(now) > fillTime
 }
 
-// left is how long the current key is still accepted.
+// left is how long the current key is still accepted. A key that was made while the
+// clock was fast is not accepted yet, and is as good as none: nobody waits for it.
 func (s *sessions) left(now time.Time) time.Duration {
-	if s.current == nil {
+	if s.current == nil || now.Before(s.current.NotBefore().Add(-wire.ClockSkew/2)) {
 		return 0
 	}
 	return s.current.NotAfter().Sub(now)

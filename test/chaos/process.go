@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+
+	"github.com/frostfleet/frostfleet/internal/command"
 )
 
 // process is a program of the fleet, started any number of times.
@@ -46,6 +48,7 @@ func (p *process) start() error {
 	defer out.Close()
 	cmd := exec.Command(p.argv[0], p.argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = p.dir, p.env, out, out
+	cmd.SysProcAttr = command.ChildAttributes() // it ends with this process, however that ends
 	if err := cmd.Start(); err != nil {
 		return err
 	}
