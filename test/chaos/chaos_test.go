@@ -14,13 +14,13 @@ func TestMain(m *testing.M) {
 
 // TestShort is the form that runs with all tests: four seeds, a few faults each.
 func TestShort(t *testing.T) {
-	for seed := range uint64(4) {
-		t.Run(fmt.Sprint("seed ", seed+1), func(t *testing.T) {
+	for _, seed := range ShortSeeds {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			o := Options{Race: true}
 			if testing.Verbose() {
 				o.Out = os.Stderr
 			}
-			Start(t, o).Run(seed+1, ShortBounds)
+			Start(t, o).Run(seed, ShortBounds)
 		})
 	}
 }

@@ -182,10 +182,16 @@ const (
 // startLoad generates keys and has the client ask until stopLoad.
 func (s *Stand) startLoad() *load {
 	s.t.Helper()
-	l := &load{user: s.newUser("client.toml")}
+	u := s.newUser("client.toml")
 	for _, chain := range chains {
-		s.must(l.keygen(s.t.Context(), chain, 5))
+		s.must(u.keygen(s.t.Context(), chain, 5))
 	}
+	return s.loadOf(u)
+}
+
+// loadOf has a user who has keys ask until stopLoad.
+func (s *Stand) loadOf(u *user) *load {
+	l := &load{user: u}
 	var ctx context.Context
 	ctx, l.stop = context.WithCancel(s.t.Context())
 	s.t.Cleanup(func() { l.stop(); l.running.Wait() })

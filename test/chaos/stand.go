@@ -126,9 +126,13 @@ func (s *Stand) must(err error) {
 
 // Event writes to the event log.
 func (s *Stand) Event(format string, args ...any) {
-	line := fmt.Sprintf("%8.2fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.eventLocked(format, args...)
+}
+
+func (s *Stand) eventLocked(format string, args ...any) {
+	line := fmt.Sprintf("%8.2fs  %s\n", time.Since(s.began).Seconds(), fmt.Sprintf(format, args...))
 	s.log.WriteString(line)
 	if s.out != nil {
 		_, _ = io.WriteString(s.out, line)
