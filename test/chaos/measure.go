@@ -41,7 +41,7 @@ func (u *user) singles(d time.Duration) taken {
 	u.s.mu.Lock()
 	defer u.s.mu.Unlock()
 	for _, j := range u.s.seen.Jobs[first:] {
-		if !j.Acked.IsZero() && (j.Outcome == history.Failed || j.Outcome == history.Open) {
+		if j.Client == u.name && !j.Acked.IsZero() && (j.Outcome == history.Failed || j.Outcome == history.Open) {
 			out.failed++
 		}
 	}

@@ -51,7 +51,9 @@ func TestViolations(t *testing.T) {
 	}
 	acked := func(h *history.History) *history.Job { return &h.Jobs[0] }
 	for want, spoil := range map[string]func(h *history.History){
-		"never answered":                func(h *history.History) { acked(h).Outcome, acked(h).Ended = history.Open, time.Time{} },
+		"never answered": func(h *history.History) {
+			acked(h).Outcome, acked(h).Ended = history.Open, time.Time{}
+		},
 		"acknowledged and failed":       func(h *history.History) { acked(h).Outcome = history.Failed },
 		"expired before its time":       func(h *history.History) { acked(h).Outcome = history.Expired },
 		"does not prove itself":         func(h *history.History) { acked(h).Outcome = history.Unproven },
