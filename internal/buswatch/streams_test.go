@@ -87,7 +87,7 @@ func TestFollowersStreams(t *testing.T) {
 // named.
 func TestJetStreamOff(t *testing.T) {
 	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, JetStream: true,
-		StoreDir: t.TempDir(), MaxPayload: 4 << 20, ServerName: "hall-7"})
+		StoreDir: t.TempDir(), JetStreamMaxStore: 1 << 40, MaxPayload: 4 << 20, ServerName: "hall-7"})
 	if err != nil {
 		t.Fatal(err)
 	}

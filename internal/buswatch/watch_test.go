@@ -149,7 +149,7 @@ func checkStreams(t *testing.T, w *Watcher, got []StreamState, messages map[bus.
 		if s.Stream != name || s.Messages != n || s.Last != n || s.Bytes > 0 != (n > 0) {
 			t.Errorf("%+v: want %s with %d messages", s, name, n)
 		}
-		if limit := limits[name]; s.MaxBytes != limit && (limit != 0 || s.MaxBytes > 0) {
+		if limit := limits[name.Family()]; s.MaxBytes != limit && (limit != 0 || s.MaxBytes > 0) {
 			t.Errorf("%+v: want limit %d", s, limit)
 		}
 	}

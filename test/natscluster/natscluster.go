@@ -62,7 +62,7 @@ func Start(t testing.TB, n int) *Cluster {
 	}
 	for i := range n {
 		conf := fmt.Sprintf("host: 127.0.0.1\nport: %d\nserver_name: s%d\nmax_payload: 4MB\n"+
-			"jetstream { store_dir: %q }\n", c.ports[i], i, filepath.Join(c.dir, fmt.Sprint(i)))
+			"jetstream { store_dir: %q, max_file_store: 1TB }\n", c.ports[i], i, filepath.Join(c.dir, fmt.Sprint(i)))
 		if n > 1 {
 			conf += fmt.Sprintf("cluster { name: test, host: 127.0.0.1, port: %d, routes: [%s] }\n",
 				routes[i], strings.Join(urls, ", "))

@@ -37,7 +37,7 @@ const (
 
 var mutations = []mutation{
 	{
-		name: "nonces kept after use", rule: RuleN3OneShare, profile: Broker, seeds: 150,
+		name: "nonces kept after use", rule: RuleN3OneShare, profile: Broker, seeds: 800,
 		edits: []edit{
 			{noncesFile, "h := n.held.Swap(nil)\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}\n\tdefer h.batch.wipe()",
 				"h := n.held.Load()\n\tif h == nil {\n\t\treturn nil, ErrNoncesUsed\n\t}"},
