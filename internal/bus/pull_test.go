@@ -69,8 +69,9 @@ func TestRequestsLost(t *testing.T) {
 			t.Errorf("asked %s and %d more (%v)", m.Data, len(asked), err)
 		}
 		// What the server delivers to a process that died is late by both.
-		if wait := declarationOf(b, Jobs).durable(GatewaysDurable("sign")).AckWait; question.Expires > time.Duration(wait) {
-			t.Errorf("a request lives for %s, and a delivery without an answer for %s", question.Expires, time.Duration(wait))
+		wait := time.Duration(declarationOf(b, Jobs).durable(GatewaysDurable("sign")).AckWait)
+		if question.Expires > wait {
+			t.Errorf("a request lives for %s, and a delivery without an answer for %s", question.Expires, wait)
 		}
 	}
 }
