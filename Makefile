@@ -45,7 +45,7 @@ emulator: $(VENV)/ready ## an imitation of AWS on http://127.0.0.1:5000, to rehe
 sim: ## more of the simulator: make sim SEEDS=100000
 	$(GO) test ./test/sim -run TestSeeds -count 1 -timeout 0 -v -seeds $(SEEDS)
 
-chaos: ## break a fleet of real processes: four seeds (SEED=n: that one; LONG=1: half an hour, with figures; ONLY=regexp)
+chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an hour, figures; ONLY=regexp)
 	$(GO) run ./test/chaos/run -seed '$(SEED)' $(if $(LONG),-long) -only '$(ONLY)' -out bench/chaos.json
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)

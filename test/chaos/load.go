@@ -58,7 +58,9 @@ func (u *user) signWith(ctx context.Context, keys []client.Key, waiting context.
 		message := sha256.Sum256(fmt.Append(nil, id, i))
 		items[i] = client.SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: message[:]}
 	}
-	r := record{user: u, job: history.Job{ID: id, Client: u.name, Kind: history.Sign, Expires: expiry()}}
+	r := record{user: u, job: history.Job{
+		ID: id, Client: u.name, Kind: history.Sign, Asked: time.Now(), Expires: expiry(),
+	}}
 	h, err := u.c.SubmitSign(ctx, client.SignRequest{Items: items, Expires: r.job.Expires, JobID: id})
 	if !r.acknowledged(err) {
 		return err
@@ -77,7 +79,9 @@ func (u *user) signWith(ctx context.Context, keys []client.Key, waiting context.
 // keygen asks for keys, and keeps them.
 func (u *user) keygen(ctx context.Context, chain string, n int) error {
 	id := uuid.Must(uuid.NewV7()).String()
-	r := record{user: u, job: history.Job{ID: id, Client: u.name, Kind: history.Keygen, Expires: expiry()}}
+	r := record{user: u, job: history.Job{
+		ID: id, Client: u.name, Kind: history.Keygen, Asked: time.Now(), Expires: expiry(),
+	}}
 	h, err := u.c.SubmitKeygen(ctx, client.KeygenRequest{Chain: chain, Count: n, Expires: r.job.Expires, JobID: id})
 	if !r.acknowledged(err) {
 		return err

@@ -19,6 +19,7 @@ type History struct {
 // Job is what a client asked.
 type Job struct {
 	ID, Client, Kind string
+	Asked            time.Time
 	Acked            time.Time // when JOBS had acknowledged it; zero: it never did
 	Ended            time.Time // when the client had its answer; zero: it has none
 	Expires          time.Time
