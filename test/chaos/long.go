@@ -103,7 +103,7 @@ func (l *Long) scenario(t fleettest.T, s *scenario, figures *[]Figure) {
 // warm has a fleet that just started sign a little, untold.
 func (u *user) warm() {
 	for i := range 20 {
-		u.s.must(u.insist(u.s.t.Context(), chains[i%2], 1))
+		u.s.must(u.insist(u.s.t.Context(), u.s.t.Context(), chains[i%2], 1))
 	}
 }
 

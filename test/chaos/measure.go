@@ -29,11 +29,13 @@ func (u *user) singles(d time.Duration) taken {
 	u.s.t.Helper()
 	begin := time.Now()
 	first := u.s.jobCount()
+	waiting, cancel := context.WithTimeout(u.s.t.Context(), d+patience)
+	defer cancel()
 	r, err := loadgen.Run(u.s.t.Context(), loadgen.Load{
 		Rate: singleRate, Duration: d, Workers: underWay,
 		Busy: func(err error) bool { return errors.As(err, new(*client.BusyError)) },
 		Do: func(ctx context.Context, _ int) (int, error) {
-			return 1, u.insist(ctx, chains[0], 1)
+			return 1, u.insist(ctx, waiting, chains[0], 1)
 		},
 	})
 	u.s.must(err)
@@ -69,7 +71,7 @@ func median(sorted []time.Duration) time.Duration {
 func (u *user) insist(ctx context.Context, chain string, n int) error {
 	deadline := time.Now().Add(patience)
 	for {
-		err := u.sign(ctx, chain, n)
+		err := u.signWith(ctx, u.some(chain, n), waiting)
 		if err == nil || time.Now().After(deadline) || !errors.Is(err, client.ErrNoStream) {
 			return err
 		}
@@ -131,5 +133,5 @@ func ratio(a, b float64) float64 { return max(a, 1) / max(b, 1) }
 
 // items is a load of jobs of n signatures.
 func (u *user) items(n int) func(context.Context, int) (int, error) {
-	return func(ctx context.Context, _ int) (int, error) { return n, u.insist(ctx, chains[0], n) }
+	return func(ctx context.Context, _ int) (int, error) { return n, u.insist(ctx, ctx, chains[0], n) }
 }

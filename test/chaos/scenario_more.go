@@ -57,7 +57,7 @@ func (m *measuring) queue(wrong func()) (took time.Duration, done int) {
 	var jobs sync.WaitGroup
 	before := m.doneSigns()
 	for range queued {
-		jobs.Go(func() { _ = m.user.insist(m.t.Context(), chains[0], 1) })
+		jobs.Go(func() { _ = m.user.insist(m.t.Context(), m.t.Context(), chains[0], 1) })
 	}
 	m.await("the jobs are queued", func() error {
 		info, err := m.admin.Conn().JS.Stream(m.t.Context(), streamName("JOBS"))
@@ -250,7 +250,7 @@ func oneServer(m *measuring) {
 func (m *measuring) idle(u *user) (p50, perSecond float64) {
 	m.t.Helper()
 	for range 20 {
-		m.must(u.insist(m.t.Context(), chains[0], 1))
+		m.must(u.insist(m.t.Context(), m.t.Context(), chains[0], 1))
 	}
 	run := func(l loadgen.Load, n int) *loadgen.Report {
 		l.Do = u.items(n)
