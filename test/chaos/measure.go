@@ -67,8 +67,8 @@ func median(sorted []time.Duration) time.Duration {
 }
 
 // insist asks until a job is acknowledged, as a user does whose request was refused
-// while the servers elected a leader, and waits for its end.
-func (u *user) insist(ctx context.Context, chain string, n int) error {
+// while the servers elected a leader, and waits for its end under another context.
+func (u *user) insist(ctx, waiting context.Context, chain string, n int) error {
 	deadline := time.Now().Add(patience)
 	for {
 		err := u.signWith(ctx, u.some(chain, n), waiting)
