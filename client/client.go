@@ -66,6 +66,7 @@ type Client struct {
 	pollAfter time.Duration
 	grace     time.Duration // how long after its expiry a job may still be answered
 	starting  time.Duration // how long a patient request waits for missing streams
+	hasStored atomic.Bool   // a job was: the streams are there
 	width     int
 
 	nc    *natsconn.Conn

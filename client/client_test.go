@@ -465,6 +465,48 @@ func TestNoStream(t *testing.T) {
 	}
 }
 
+// TestNoLeader: streams that were there and are away are no missing streams. Servers
+// that elect a leader look so, and a patient request waits for them.
+func TestNoLeader(t *testing.T) {
+	s, c := start(t)
+	request := KeygenRequest{Chain: "solana", Count: 1}
+	if _, err := c.Keygen(t.Context(), request); err != nil {
+		t.Fatal(err)
+	}
+	c.starting = 0
+	js, jobs := s.bus.Conn().JS, "FROST_"+strings.ToUpper(stubFleet)+"_JOBS"
+	for open := uint64(1); open > 0; { // it is acknowledged after its answer
+		stream, err := js.Stream(t.Context(), jobs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = stream.CachedInfo().State.Msgs
+	}
+	if err := js.DeleteStream(t.Context(), jobs); err != nil {
+		t.Fatal(err)
+	}
+	var busy *BusyError
+	if _, err := c.SubmitKeygen(t.Context(), request); !errors.As(err, &busy) || errors.Is(err, ErrNoStream) {
+		t.Errorf("got %v, want BusyError", err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		_, err := c.Keygen(t.Context(), request)
+		done <- err
+	}()
+	select {
+	case err := <-done:
+		t.Fatalf("did not wait: %v", err)
+	case <-time.After(time.Second):
+	}
+	if err := s.bus.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
 // TestStartingFleet: a client that starts together with its fleet waits for
 // the streams.
 func TestStartingFleet(t *testing.T) {

@@ -39,7 +39,8 @@ var (
 	// ErrNoAnswer: the job expired and no gateway answered it. Ask the operators
 	// whether one runs.
 	ErrNoAnswer = errors.New("no gateway answered before the job expired")
-	// ErrNoStream: nothing stores jobs under this subject.
+	// ErrNoStream: nothing stores jobs under this subject, and nothing has since this
+	// client was made. Later it is a BusyError: servers that elect a leader look so.
 	ErrNoStream = natsconn.ErrNoStream
 	// ErrDenied: this connection lacks a permission. Trying again is
 	// useless until that changes.
@@ -72,7 +73,7 @@ func (e *JobError) Error() string {
 // now. Nothing was stored.
 type BusyError struct {
 	RetryAfter time.Duration // a hint
-	Reason     string        // the server's words
+	Reason     string        // the server's words, if it said anything
 }
 
 func (e *BusyError) Error() string {

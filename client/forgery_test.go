@@ -38,6 +38,9 @@ func TestIgnored(t *testing.T) {
 		{"rejection of this payload without a signature", resigned(func(r *wire.Result) {
 			r.Rejected, r.Status, r.Code = []byte{0}, wire.StatusFailed, wire.CodeBadSignature
 		}), "turns away another"},
+		{"rejection of another payload under this signature", resigned(func(r *wire.Result) {
+			r.Rejected, r.Digest, r.Status, r.Code = s.last().Signature, message(1), wire.StatusFailed, wire.CodeBadSignature
+		}), "another job"},
 		{"rejection that is done", resigned(func(r *wire.Result) { r.Rejected = s.last().Signature }), "turns away another"},
 		{"unknown status", resigned(func(r *wire.Result) { r.Status = "maybe" }), "unknown status"},
 		{"other kind", resigned(func(r *wire.Result) { r.Kind = wire.KindSign }), "it says"},

@@ -101,8 +101,9 @@ func (p *pending) answered() bool {
 }
 
 // read decides whether a message answers the job. A rejection answers only the
-// publication that carried the signature it repeats: anybody can send a job in
-// this client's name that is turned away.
+// publication that it repeats, payload by its digest and signature: anybody can send
+// a job in this client's name that is turned away, and put this job's signature,
+// which is no secret, on another payload.
 func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 	a := &answer{raw: m.Data, gateway: m.Header.Get(wire.HeaderGateway)}
 	signature, err := hex.DecodeString(m.Header.Get(wire.HeaderSignature))
@@ -121,12 +122,10 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 		return nil, fmt.Errorf("it says that it is for %s job %.64q of client %.64q", r.Kind, r.Job, r.Client)
 	case r.Status != wire.StatusDone && r.Status != wire.StatusFailed:
 		return nil, fmt.Errorf("unknown status %.64q", string(r.Status))
-	case len(r.Rejected) > 0:
-		if r.Status != wire.StatusFailed || !bytes.Equal(r.Rejected, j.Signature) {
-			return nil, errors.New("it turns away another publication under this job's id")
-		}
 	case !bytes.Equal(r.Digest, j.digest[:]):
 		return nil, fmt.Errorf("it answers another job under this id (digest %.64x)", []byte(r.Digest))
+	case len(r.Rejected) > 0 && (r.Status != wire.StatusFailed || !bytes.Equal(r.Rejected, j.Signature)):
+		return nil, errors.New("it turns away another publication under this job's id")
 	}
 	return a, nil
 }

@@ -17,8 +17,9 @@ const (
 	ackTimeout = 5 * time.Second        // one attempt to publish, or to read a stored result
 	busyRetry  = 200 * time.Millisecond // the hint in a BusyError, and the first pause
 	maxPause   = 5 * time.Second
-	// defaultStarting is for a fleet that starts together with its client.
-	defaultStarting = 10 * time.Second
+	// defaultStarting is for a fleet that starts together with its client, and for
+	// servers that elect a leader: it takes them up to 9 s, and 3 s to see that one hangs.
+	defaultStarting = 20 * time.Second
 )
 
 // submit publishes a job and returns once it is stored. Patient, it also waits
@@ -72,11 +73,15 @@ func (c *Client) publish(ctx context.Context, j *prepared) error {
 	inject(ctx, m.Header)
 	_, err := c.nc.Store(ctx, m)
 	if err == nil {
+		c.hasStored.Store(true)
 		return nil
 	}
 	err = natsconn.Classify(err)
 	if busy, ok := errors.AsType[*natsconn.BusyError](err); ok {
 		return &BusyError{RetryAfter: busyRetry, Reason: busy.Reason}
+	}
+	if errors.Is(err, ErrNoStream) && c.hasStored.Load() {
+		return &BusyError{RetryAfter: busyRetry, Reason: "the stream of jobs is away: it may have no leader now"}
 	}
 	if errors.Is(err, natsconn.ErrClosed) {
 		err = ErrClosed

@@ -48,8 +48,11 @@ func (v *value) size() int { return len(v.body) + overhead }
 // read opens a message and returns its value, nil if it is junk.
 func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 	open := b.opener.FromLog
-	if batch := b.batches[slot.ID]; batch != nil && batch.quiet == nil {
+	switch batch := b.batches[slot.ID]; {
+	case batch != nil && batch.quiet == nil:
 		open = b.opener.FromRound // the program works on it
+	case batch == nil || !batch.certificates():
+		open = b.opener.FromUnproven // if it is an old batch, its certificates have it fetched again
 	}
 	body, err := open(slot.Node, msg.Subject, msg.Time, msg.Data)
 	if slot.Kind == wire.SlotCert && err != nil {
@@ -140,6 +143,9 @@ func (b *Batch) bodies(kind wire.SlotKind) [][]byte {
 	}
 	return all
 }
+
+// certificates reports whether there is any.
+func (b *Batch) certificates() bool { return len(b.Missing(wire.SlotCert)) < b.n }
 
 // AllDeals reports whether every node has dealt.
 func (b *Batch) AllDeals() bool {

@@ -45,7 +45,8 @@ type FollowOptions struct {
 const (
 	defaultMaxBytes = 8 << 20
 	defaultIdle     = 2 * time.Second
-	liveQueue       = 4096 // messages waiting for the handler
+	liveQueue       = 4096                  // messages waiting for the handler
+	junkPause       = 50 * time.Millisecond // before the stream is read for what was no announcement
 )
 
 // Follower reads a stream in order and without gaps.
@@ -73,6 +74,11 @@ type Follower struct {
 	target uint64    // last sequence at start
 	short  time.Time // since when the stream seems to end before next; zero if it does not
 	newest time.Time // when the last message that was handled was stored
+
+	// later is when the stream is read since something unreadable was announced; nil if
+	// nothing was. Whoever may ask a question can have its answer, which nobody stores,
+	// delivered where announcements are: it must not cost each follower a read.
+	later <-chan time.Time
 }
 
 // Follow starts reading at sequence from (0 and 1 are the start). It ends with
@@ -238,6 +244,9 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 			alive = f.onLive(ctx, m)
 		case <-f.nudge:
 			alive = f.catchUp(ctx, 0)
+		case <-f.later:
+			f.later = nil
+			alive = f.catchUp(ctx, 0)
 		case <-reconnected:
 			reconnected = f.b.nextReconnect()
 			alive = f.refresh(ctx) && f.catchUp(ctx, 0)
@@ -258,8 +267,9 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 func (f *Follower) onLive(ctx context.Context, m *nats.Msg) bool {
 	got, err := f.b.stored(m, f.name)
 	switch {
+	case err != nil && f.later == nil:
+		f.later = time.After(junkPause)
 	case err != nil:
-		return f.catchUp(ctx, 0)
 	case got.Seq == f.next:
 		f.handle(got)
 	case got.Seq > f.next:

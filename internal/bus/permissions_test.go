@@ -78,6 +78,18 @@ func TestProductionConfig(t *testing.T) {
 	t.Run("and nothing else", func(t *testing.T) { testRolesRefused(t, admin, url, seeds) })
 }
 
+// TestWrongName: a worker whose name its permissions are not for is told so, at once.
+func TestWrongName(t *testing.T) {
+	url, seeds := production(t, func(*server.Options) {})
+	for _, name := range []string{"worker-1", ""} {
+		_, err := Connect(testContext(t), Options{Fleet: "main", URL: url, Name: name, AckTimeout: patience,
+			Files: natsconn.Files{Credentials: seeds["worker-0"]}})
+		if !errors.Is(err, ErrDenied) || !strings.Contains(err.Error(), "[bus] name") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
 // TestBothAcknowledgements: gateways can acknowledge what a server hands out under
 // either form of reply subject. What is not acknowledged comes again.
 func TestBothAcknowledgements(t *testing.T) {

@@ -56,7 +56,17 @@ func (r *retry) wait(ctx context.Context, err error) error {
 	if r.pause.Wait(ctx) != nil {
 		return fmt.Errorf("publishing to %s: %w (last attempt: %w)", r.subject, ctx.Err(), err)
 	}
+	if passed(ctx) {
+		return fmt.Errorf("publishing to %s: %w (last attempt: %w)", r.subject, context.DeadlineExceeded, err)
+	}
 	return nil
+}
+
+// passed reports whether a deadline is over by the clock. Its timer stands still while
+// the machine sleeps, and does not hear of a clock that is set.
+func passed(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && time.Now().Round(0).After(deadline.Round(0))
 }
 
 // store makes one attempt, as one of the publishes in flight, and reports it to

@@ -446,3 +446,26 @@ func TestHealthyFollowsTheConnection(t *testing.T) {
 	startTest(t, dir, port)
 	eventually(t, "reconnecting", b.Healthy)
 }
+
+// slept is the context of a machine that slept past a deadline: its timer has not fired.
+type slept struct{ context.Context }
+
+func (slept) Deadline() (time.Time, bool) { return time.Now().Add(-time.Minute), true }
+
+// TestNoAttemptPastTheDeadline: what must not leave after a time is not tried again
+// after it, also where the clock was set or the machine slept in between.
+func TestNoAttemptPastTheDeadline(t *testing.T) {
+	server := startTest(t, t.TempDir(), -1)
+	b := connectTest(t, server.URL())
+	server.Shutdown()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	_, err := b.PublishSlot(slept{ctx}, deal(t, 0), nil, nil, isOneOf("mine"))
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		t.Errorf("a slot: %v", err)
+	}
+	_, err = b.Publish(slept{ctx}, deal(t, 0), nil, nil)
+	if !errors.Is(err, context.DeadlineExceeded) || ctx.Err() != nil {
+		t.Errorf("a message: %v", err)
+	}
+}

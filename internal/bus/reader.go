@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -34,6 +35,36 @@ func (b *Bus) newReader(stream string) (*reader, error) {
 
 func (r *reader) close() { _ = r.sub.Unsubscribe() } // fails only if the connection is closed
 
+// readPatience is how long a question waits for the beginning of an answer before it
+// is asked once more. Any replica may answer, also one that hangs, and servers draw
+// another for each question. The third time is the last: who is only slow has enough
+// to do.
+var readPatience = [...]time.Duration{time.Second, 2 * time.Second}
+
+// begin asks until an answer begins or ctx ends, and gives its first message.
+func (r *reader) begin(ctx context.Context, subject string, question []byte) (*nats.Msg, error) {
+	var replies []string
+	for {
+		reply, err := r.send(subject, question)
+		if err != nil {
+			return nil, err
+		}
+		replies = append(replies, reply)
+		waiting, done := ctx, context.CancelFunc(func() {})
+		if asked := len(replies); asked <= len(readPatience) {
+			waiting, done = context.WithTimeout(ctx, readPatience[asked-1])
+		}
+		m, err := r.receive(waiting, replies...)
+		done()
+		switch {
+		case err == nil:
+			return m, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		}
+	}
+}
+
 // send asks a question; answers to earlier ones have other subjects.
 func (r *reader) send(subject string, question []byte) (reply string, err error) {
 	r.asked++
@@ -44,11 +75,11 @@ func (r *reader) send(subject string, question []byte) (reply string, err error)
 	return reply, nil
 }
 
-func (r *reader) receive(ctx context.Context, reply string) (*nats.Msg, error) {
+func (r *reader) receive(ctx context.Context, replies ...string) (*nats.Msg, error) {
 	for {
 		select {
 		case m := <-r.msgs:
-			if m.Subject == reply {
+			if slices.Contains(replies, m.Subject) {
 				return m, nil
 			}
 		case <-ctx.Done():
@@ -61,11 +92,7 @@ func (r *reader) receive(ctx context.Context, reply string) (*nats.Msg, error) {
 func (r *reader) ask(ctx context.Context, subject string, question []byte) (*nats.Msg, error) {
 	ctx, done := r.b.nc.Begin(ctx, subject)
 	defer done()
-	reply, err := r.send(subject, question)
-	if err != nil {
-		return nil, err
-	}
-	m, err := r.receive(ctx, reply)
+	m, err := r.begin(ctx, subject, question)
 	if err == nil && isStatus(m) && !isEnd(m) {
 		err = statusError(m)
 	}
@@ -93,12 +120,7 @@ func (r *reader) page(ctx context.Context, from uint64, filter string, fn func(M
 	subject := "$JS.API.DIRECT.GET." + r.stream
 	ctx, done := r.b.nc.Begin(ctx, subject)
 	defer done()
-	reply, err := r.send(subject, body)
-	if err != nil {
-		return p, err
-	}
-	for {
-		m, err := r.receive(ctx, reply)
+	for m, err := r.begin(ctx, subject, body); ; m, err = r.receive(ctx, m.Subject) {
 		if err != nil {
 			return p, err
 		}

@@ -74,6 +74,10 @@ func (a *Access) check(s *source) {
 	if s.Has("version") && a.Version != accessVersion {
 		s.Fail("version", "is %d: this program reads access lists of version %d", a.Version, accessVersion)
 	}
+	if len(s.errors) == 0 && len(a.Gateways)+len(a.Clients)+len(a.Revoked) == 0 {
+		s.Fail("gateway", "is missing, and so is everything else: a list that was cut off as it was written, or a full "+
+			"disk's. It would end all jobs and lift all revocations")
+	}
 	keys := map[string]string{} // public key -> whose
 	names := map[string]bool{}
 	for i, g := range a.Gateways {

@@ -69,20 +69,32 @@ type document interface {
 // errors found on the way come together, as Errors.
 func load[D document](path string, d D, read bool) (D, error) {
 	var none D
+	text, err := textOf(path, d)
+	if err != nil {
+		return none, err
+	}
+	defer text.Wipe()
+	return parse(path, text.Expose(), d, read)
+}
+
+// textOf reads a file that is to be d.
+func textOf(path string, d document) (*secret.Bytes, error) {
 	what := "configuration file"
-	if _, list := any(d).(*Access); list {
+	if _, list := d.(*Access); list {
 		what = "access list"
 	}
 	text, err := secret.File{What: what, Path: path, Max: maxFile, Public: true}.Text()
-	if err != nil {
-		return none, atLineOne(err)
-	}
-	defer text.Wipe()
+	return text, atLineOne(err)
+}
+
+// parse is load once the file's text was read.
+func parse[D document](path string, text []byte, d D, read bool) (D, error) {
+	var none D
 	abs, err := filepath.Abs(path)
 	if err != nil {
 		return none, fmt.Errorf("configuration file: %w", err)
 	}
-	s := newSource(path, filepath.Dir(abs), text.Expose())
+	s := newSource(path, filepath.Dir(abs), text)
 	if judge(s, d) && read {
 		d.files(s)
 	}

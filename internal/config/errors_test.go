@@ -239,7 +239,8 @@ func FuzzLoad(f *testing.F) {
 	for _, seed := range []string{awsKMS, "a = [[{b.c = 1}], 2]\n[[a]]\n[a.b]", "[[client]]\nname='a'\n[client.x]",
 		"\"\".a = 1\n'' = 2",
 		"[node]\nkey_provider = {type = \"software\", pin = \"a\"}", "\ufeff[server]\r\nport = 1e9\r\n",
-		"a = \"\\U0010FFFF\""} {
+		"a = \"\\U0010FFFF\"", "version = 1\n[[revoked]]\nnode = 1\n[[revoked]]\nidentity = \"04\"\n[[revoked]]\n" +
+			"session_key = \"" + keyA + "\"\n[[revoked]]\ngateway = 'g'\nreason = 1"} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -2,7 +2,7 @@ package config
 
 import (
 	"context"
-	"os"
+	"crypto/sha256"
 	"time"
 )
 
@@ -12,11 +12,14 @@ const lookEvery = 2 * time.Second
 // FollowAccess reads an access list again whenever its file changes, until ctx
 // ends, and calls changed with what it read, or with why it can't be read. A file
 // that somebody is still writing may be a valid list that lacks half its entries, so
-// a change counts once the file has stood still between two looks. A value from
-// now has it read at once. The first look reads it in any case.
+// a change counts once two looks in a row saw the same. A value from now has it read
+// at once. The first look reads it in any case.
+//
+// Each look reads the file. Its size and time would not do: deployments that can be
+// repeated give all files one time, and a revocation of another node has the same size.
 func FollowAccess[T any](ctx context.Context, path string, now <-chan T, changed func(*Access, error)) {
 	f := followed{path: path, changed: changed}
-	f.read()
+	f.look(true)
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	for {
@@ -24,9 +27,9 @@ func FollowAccess[T any](ctx context.Context, path string, now <-chan T, changed
 		case <-ctx.Done():
 			return
 		case <-now:
-			f.read()
+			f.look(true)
 		case <-tick.C:
-			f.look()
+			f.look(false)
 		}
 	}
 }
@@ -35,37 +38,32 @@ func FollowAccess[T any](ctx context.Context, path string, now <-chan T, changed
 type followed struct {
 	path    string
 	changed func(*Access, error)
-	last    os.FileInfo // at the last look; nil: not there
-	taken   os.FileInfo // as it was when it was read
-	failed  string      // why it could not be read; empty if it could
+	last    *[32]byte // the text's hash at the last look; nil: it could not be read
+	judged  *[32]byte // of the text that was last reported, be it a list or not
+	failed  string    // why there is no list; empty if there is
 }
 
-// look reads the file if it stands still and is not what was read.
-func (f *followed) look() {
-	info, err := os.Stat(f.path)
+// look reads the file, and reports what it has if that is news and stands still, or
+// is wanted at once.
+func (f *followed) look(atOnce bool) {
+	text, err := textOf(f.path, new(Access))
 	if err != nil {
-		f.last = nil
+		f.last, f.judged = nil, nil
 		f.fail(err)
 		return
 	}
-	still := same(info, f.last)
-	f.last = info
-	if still && (f.failed != "" || !same(info, f.taken)) {
-		f.read()
+	hash := sha256.Sum256(text.Expose())
+	still := atOnce || f.last != nil && *f.last == hash
+	if f.last = &hash; !still || f.judged != nil && *f.judged == hash {
+		return
 	}
-}
-
-func (f *followed) read() {
-	before, _ := os.Stat(f.path)
-	list, err := LoadAccess(f.path)
+	f.judged = &hash
+	list, err := parse(f.path, text.Expose(), new(Access), false)
 	if err != nil {
 		f.fail(err)
 		return
 	}
-	if after, err := os.Stat(f.path); err != nil || !same(before, after) {
-		return // it changed under the reader: the next look decides
-	}
-	f.taken, f.failed = before, ""
+	f.failed = ""
 	f.changed(list, nil)
 }
 
@@ -75,9 +73,4 @@ func (f *followed) fail(err error) {
 		f.failed = err.Error()
 		f.changed(nil, err)
 	}
-}
-
-// same reports whether a file was not changed between two looks.
-func same(a, b os.FileInfo) bool {
-	return a != nil && b != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }

@@ -72,6 +72,8 @@ func TestRevokedErrors(t *testing.T) {
 		"[[revoked]]\ngateway = \"a b\"":                        "2: revoked[0].gateway: is",
 		"[[revoked]]\nnodes = 1":                                "2: revoked[0].nodes: unknown key",
 		"[revoked]\nnode = 1":                                   "1: revoked: is a value or a list of tables, not a table",
+		"":                                                      "gateway: is missing, and so is everything else",
+		"# half a list\nversion = 1":                            "gateway: is missing, and so is everything else",
 		"version = 2\n[[revoked]]\nnode = 1":                    "1: version: is 2: this program reads",
 		"version = 0":                                           "1: version: is 0: this program reads",
 		"[[revoked]]\nnode = 1\n[[revoked]]\nsession_keys = []": "4: revoked[1].session_keys: unknown key",
@@ -162,6 +164,18 @@ func TestFollowAccess(t *testing.T) {
 		}
 		looks(3)
 		r.want(t, "back", "1 gateways")
+		// Whatever a deployment does with times, another list is another list.
+		for i, text := range []string{one, gatewayEntry("b", keyA)} {
+			put(text)
+			if err := os.Chtimes(path, time.Time{}, time.Unix(0, 0)); err != nil {
+				t.Fatal(err)
+			}
+			looks(3)
+			r.want(t, "other times", [][]string{nil, {"1 gateways"}}[i]...)
+		}
+		put("") // and stays so: its writer had no room on the disk
+		looks(4)
+		r.want(t, "emptied", "error")
 		cancel()
 		<-done
 	})

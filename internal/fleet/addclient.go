@@ -1,10 +1,14 @@
 package fleet
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"github.com/gofrs/flock"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 )
@@ -27,6 +31,11 @@ func AddClient(dir string, c NewClient) (clientDir string, err error) {
 	if err := c.check(); err != nil {
 		return "", err
 	}
+	unlock, err := lockFleet(dir)
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	servers, err := ServerFiles(dir)
 	if err != nil {
 		return "", err
@@ -39,6 +48,9 @@ func AddClient(dir string, c NewClient) (clientDir string, err error) {
 		if other.Name == c.Name {
 			return "", fmt.Errorf("client %s is in %s already: use another name", c.Name, AccessFile)
 		}
+	}
+	if err := c.checkServers(servers); err != nil {
+		return "", err
 	}
 	clientDir = filepath.Join(dir, clientsDir, c.Name)
 	if err := os.MkdirAll(filepath.Dir(clientDir), 0o700); err != nil {
@@ -59,10 +71,45 @@ func AddClient(dir string, c NewClient) (clientDir string, err error) {
 	return clientDir, c.add(dir, clientDir, servers, &changes)
 }
 
+// checkServers refuses what would have two users or accounts of one name: no server
+// starts with that, nor reloads it. The files are also edited by hand.
+func (c *NewClient) checkServers(servers []string) error {
+	if c.NKey != "" {
+		if err := checkUser(c.NKey); err != nil {
+			return err
+		}
+	}
+	for _, file := range servers {
+		for _, path := range []string{file, filepath.Join(filepath.Dir(file), clientsConf)} {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			if c.NKey != "" && bytes.Contains(text, []byte(c.NKey)) {
+				return fmt.Errorf("nkey %s is the user of somebody else, in %s", c.NKey, path)
+			}
+			if account := accountName(c.Name); bytes.Contains(text, []byte(account+" {")) {
+				return fmt.Errorf("%s has account %s already, and %s does not: an earlier add-client was cut short; "+
+					"take the account out of every server's file, then repeat", path, account, AccessFile)
+			}
+		}
+	}
+	return nil
+}
+
+// lockFleet keeps two changes of one fleet's files apart: each replaces whole files.
+func lockFleet(dir string) (unlock func(), err error) {
+	lock := flock.New(dir, flock.SetFlag(os.O_RDONLY))
+	if err := lock.Lock(); err != nil {
+		return nil, fmt.Errorf("locking %s: %w", dir, err)
+	}
+	return func() { _ = lock.Unlock() }, nil
+}
+
 // makeKeys makes the keys of a client that has none.
 func (c *NewClient) makeKeys(dir string) (err error) {
 	if c.NKey != "" {
-		return checkUser(c.NKey)
+		return nil // it has them
 	}
 	if c.NKey, err = newSeed(filepath.Join(dir, clientSeed)); err != nil {
 		return err
@@ -77,6 +124,10 @@ func (c *NewClient) add(dir, clientDir string, servers []string, changes *edits)
 	first, err := config.ParseClient(filepath.Join(dir, ClientFile))
 	if err != nil {
 		return err
+	}
+	if all := strings.Count(first.Bus.URL, ",") + 1; len(servers) < all {
+		return fmt.Errorf("%s names %d NATS servers, and %s has the files of %d: all need the client, put them back",
+			ClientFile, all, filepath.Join(dir, natsDir), len(servers))
 	}
 	manifest, err := config.LoadManifest(filepath.Join(dir, ManifestFile))
 	if err != nil {

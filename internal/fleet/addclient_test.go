@@ -1,9 +1,12 @@
 package fleet
 
 import (
+	"fmt"
 	"maps"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/nats-io/nkeys"
@@ -90,16 +93,25 @@ func TestAddClientRefuses(t *testing.T) {
 	}
 	taken := access.Clients[0].PublicKey
 	user := publicOf(t, filepath.Join(dir, clientSeed))
+	free, err := newSeed(filepath.Join(t.TempDir(), "seed"))
+	if err != nil {
+		t.Fatal(err)
+	}
 	before := snapshot(t, dir)
 	for name, c := range map[string]struct {
 		client NewClient
 		want   string
 	}{
-		"there already":   {NewClient{Party: Party{o.Client, both()}}, "already"},
-		"a bad name":      {NewClient{Party: Party{`a"`, both()}}, "client"},
-		"kinds":           {NewClient{Party: Party{"a", []string{"mine"}}}, "kind"},
-		"one key of two":  {NewClient{Party: Party{"a", both()}, NKey: user}, "neither"},
-		"another's key":   {NewClient{Party{"a", both()}, taken, user}, "is the key of"},
+		"there already":  {NewClient{Party: Party{o.Client, both()}}, "already"},
+		"a bad name":     {NewClient{Party: Party{`a"`, both()}}, "client"},
+		"kinds":          {NewClient{Party: Party{"a", []string{"mine"}}}, "kind"},
+		"one key of two": {NewClient{Party: Party{"a", both()}, NKey: user}, "neither"},
+		"another's key":  {NewClient{Party{"a", both()}, taken, free}, "is the key of"},
+		"a path":         {NewClient{Party: Party{"../a", both()}}, "client"},
+		"a wildcard":     {NewClient{Party: Party{"*", both()}}, "client"},
+		"another's nkey": {NewClient{Party{"a", both()}, make(config.PublicKey, 32), user}, "somebody else"},
+		"a node's nkey": {NewClient{Party{"a", both()}, make(config.PublicKey, 32),
+			publicOf(t, filepath.Join(dir, filepath.Dir(NodeFile(1)), busSeed))}, "somebody else"},
 		"an account's":    {NewClient{Party{"a", both()}, make(config.PublicKey, 32), wrong}, "public nkey of a user"},
 		"not an nkey":     {NewClient{Party{"a", both()}, make(config.PublicKey, 32), "U }"}, "public nkey of a user"},
 		"seed, not a key": {NewClient{Party{"a", both()}, make(config.PublicKey, 32), "SUAM"}, "public nkey of a user"},
@@ -120,5 +132,62 @@ func TestAddClientRefuses(t *testing.T) {
 	}
 	if _, err := ReloadCommands(plain); err == nil {
 		t.Error("reload commands for no servers")
+	}
+}
+
+// TestAddClientsAtOnce: none of the clients that are added at the same time is lost,
+// and every server reads the files.
+func TestAddClientsAtOnce(t *testing.T) {
+	dir, _ := clustered(t)
+	const clients = 8
+	before := len(serverOptions(t, dir, 0).Nkeys)
+	var added sync.WaitGroup
+	for i := range clients {
+		added.Go(func() {
+			if _, err := AddClient(dir, NewClient{Party: Party{fmt.Sprint("c", i), both()}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	added.Wait()
+	access, err := config.LoadAccess(filepath.Join(dir, AccessFile))
+	if err != nil || len(access.Clients) != 1+clients {
+		t.Errorf("%d clients, %v", len(access.Clients), err)
+	}
+	for i := range 3 {
+		if n := len(serverOptions(t, dir, i).Nkeys); n != before+clients {
+			t.Errorf("server %d has %d users", i, n)
+		}
+	}
+}
+
+// TestAddClientToSomeServers: a client that some servers would refuse is not added.
+func TestAddClientToSomeServers(t *testing.T) {
+	dir, _ := clustered(t)
+	if err := os.RemoveAll(filepath.Join(dir, ServerDir(2))); err != nil {
+		t.Fatal(err)
+	}
+	before := snapshot(t, dir)
+	_, err := AddClient(dir, NewClient{Party: Party{"late", both()}})
+	if err == nil || !strings.Contains(err.Error(), "3 NATS servers") || !maps.Equal(before, snapshot(t, dir)) {
+		t.Errorf("%v, or files changed", err)
+	}
+}
+
+// TestAddClientAfterACut: what a power cut left of an earlier attempt is told, and not
+// added to.
+func TestAddClientAfterACut(t *testing.T) {
+	dir, _ := clustered(t)
+	file := filepath.Join(dir, ServerDir(1), clientsConf)
+	cut := read(t, file) + clientAccount("late", publicOf(t, filepath.Join(dir, clientSeed)))
+	if err := os.WriteFile(file, []byte(cut), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := AddClient(dir, NewClient{Party: Party{"late", both()}})
+	if err == nil || !strings.Contains(err.Error(), "CLIENT_late already") {
+		t.Error(err)
+	}
+	if _, err := AddClient(dir, NewClient{Party: Party{"ate", both()}}); err != nil {
+		t.Error(err)
 	}
 }

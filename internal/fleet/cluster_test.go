@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nkeys"
@@ -94,6 +95,9 @@ func TestClusterFiles(t *testing.T) {
 			s.TLSConfig == nil || s.Cluster.TLSConfig == nil || len(s.Routes) != 2 || s.Port != 4222+i || s.Cluster.Port != 6222+i {
 			t.Errorf("server %d: %+v", i, s)
 		}
+	}
+	if c := serverOptions(t, dir, 0).Cluster; c.PingInterval != time.Second || c.MaxPingsOut != 2 {
+		t.Errorf("a server that hangs is noticed after %d pings of %v", c.MaxPingsOut, c.PingInterval)
 	}
 	if readme := read(t, filepath.Join(dir, ReadmeFile)); !strings.Contains(readme, "--url "+url+" ") {
 		t.Errorf("README.md has other servers: %s", readme)

@@ -78,10 +78,12 @@ func clientPermissions(fleet, client string) string {
 // clientsHead begins the file of the clients' accounts.
 const clientsHead = "# An account for each client: its own jobs, its own results.\n"
 
+func accountName(client string) string { return "CLIENT_" + client }
+
 // clientAccount is a client's account, as an entry of clients.conf.
 func clientAccount(client, public string) string {
-	return fmt.Sprintf("CLIENT_%s {\n  include %q\n  users: [ { nkey: %s } ]\n}\n",
-		client, permissions+"/client-"+client+".conf", public)
+	return fmt.Sprintf("%s {\n  include %q\n  users: [ { nkey: %s } ]\n}\n",
+		accountName(client), permissions+"/client-"+client+".conf", public)
 }
 
 // serverValues are what the template of a server's configuration reads.

@@ -56,6 +56,10 @@ func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
 
 // reject answers without taking the place of a result.
 func (g *Gateway) reject(e protocol.Reject) {
+	if g.heard() != nil {
+		g.giveBack(e.Token)
+		return
+	}
 	g.deadLetter(e.Job, e.Result)
 	payload, id := e.Result.Encode(), wire.AnswerID(e.Job.Payload)
 	if err := g.notify(e.Result.Client, id, payload, g.headers(e.Result.Client, id, payload, e.Job.Trace)); err != nil {

@@ -2,6 +2,8 @@ package gateway
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -71,6 +73,13 @@ func (d *deliveries) get(token uint64) *delivery {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.held[token]
+}
+
+// tokens are those of all deliveries that are held.
+func (d *deliveries) tokens() []uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Collect(maps.Keys(d.held))
 }
 
 // take removes a delivery and returns it. Only the first caller has it; it is nil

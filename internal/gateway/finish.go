@@ -3,7 +3,6 @@ package gateway
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -53,8 +52,13 @@ func (g *Gateway) publishTask(e protocol.PublishTask) {
 
 // finish stores the result, then the dead letter if there is one, and only
 // then acknowledges the job. If the job has a result already, that one is
-// announced again. What can't be stored or read now is tried again in place.
+// announced again. What can't be stored or read now is tried again in place. Where
+// something stands that no client believes, the result goes the way of notices.
 func (g *Gateway) finish(e protocol.Finish) {
+	if g.heard() != nil { // what it stored would be no answer, and in the place of one
+		g.giveBack(e.Token)
+		return
+	}
 	d := g.held.get(e.Token)
 	if d == nil {
 		d = givenBack() // its result counts all the same
@@ -71,11 +75,16 @@ func (g *Gateway) finish(e protocol.Finish) {
 	}
 	counted := e.Result
 	if !stored {
-		standing, mine, ok := g.standing(d, subject)
-		if !ok {
+		msg, found, ok := g.last(d, subject)
+		switch {
+		case !ok:
 			g.giveBack(e.Token)
 			return
+		case found && !g.believed(e.Result.Client, e.Result.Job, msg):
+			g.finishBeside(e)
+			return
 		}
+		standing, mine := g.standing(msg, found)
 		if standing == nil || !bytes.Equal(standing.Digest, e.Result.Digest) {
 			// Another gateway had a job of this id and other content. This one is
 			// looked at again, and is told so.
@@ -125,18 +134,6 @@ func tooLarge(r *wire.Result) *wire.Result {
 		Status: wire.StatusFailed, Code: wire.CodeTooLarge,
 		Error: "the result is larger than a message may be: ask for less in one job",
 	}
-}
-
-// standing is the stored result, nil if it is none, and whether this gateway stored
-// it. It is not ok if the delivery ended before it could be read.
-func (g *Gateway) standing(d *delivery, subject string) (result *wire.Result, mine, ok bool) {
-	msg, found, ok := g.last(d, subject)
-	var stored wire.Result
-	if !ok || !found || json.Unmarshal(msg.Data, &stored) != nil {
-		return nil, false, ok
-	}
-	by := msg.Header[wire.HeaderGateway]
-	return &stored, len(by) == 1 && by[0] == g.cfg.Name, true
 }
 
 // done acknowledges a job whose answer is stored. An answer that somebody stored

@@ -68,8 +68,9 @@ type Gateway struct {
 	coordinator *protocol.Coordinator // the runner's; JudgeTask may be called beside a step
 	held        deliveries
 	access      atomic.Pointer[wire.Access]
-	turns       *turns // of suspicious jobs
-	waits       seldom // that jobs wait for RESULTS
+	changed     atomic.Pointer[chan struct{}] // closed with the next change of access
+	turns       *turns                        // of suspicious jobs
+	waits       seldom                        // that jobs wait for RESULTS
 }
 
 // New returns a gateway that does nothing until Run.
@@ -79,6 +80,7 @@ func New(cfg Config) *Gateway {
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns()}
 	g.access.Store(cfg.Access)
+	g.changed.Store(new(make(chan struct{})))
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address,
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
@@ -96,7 +98,7 @@ func (g *Gateway) Run(ctx context.Context) error { return g.run.Run(ctx) }
 
 // Ready returns what keeps the gateway from working; nil if nothing does.
 func (g *Gateway) Ready() error {
-	if err := g.access.Load().CheckGateway(g.cfg.Name, g.cfg.Key.Public().(ed25519.PublicKey)); err != nil {
+	if err := g.heard(); err != nil {
 		return err
 	}
 	return g.run.Ready()
@@ -105,6 +107,7 @@ func (g *Gateway) Ready() error {
 // SetAccess replaces the access list. What it takes away ends at once.
 func (g *Gateway) SetAccess(a *wire.Access) {
 	g.access.Store(a)
+	close(*g.changed.Swap(new(make(chan struct{}))))
 	g.run.Step(protocol.AccessChanged{Access: a})
 }
 

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -135,7 +136,7 @@ func TestOtherContentUnderStoredID(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			job, id, subject := w.inWork()
-			w.store(subject, standing, nil)
+			w.store(subject, standing, w.signed(machinetest.Gateway, w.GatewayKey, id, standing))
 			<-w.Results // its announcement
 			w.startNode()
 			r := w.Result(id)
@@ -160,12 +161,13 @@ func TestStandingResultCounts(t *testing.T) {
 		t.Run(by, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
+			keys := map[string]ed25519.PrivateKey{machinetest.Gateway: w.GatewayKey, "gateway1": w.list("gateway1")}
 			job, id, subject := w.inWork()
 			digest := job.Digest(w.Manifest)
-			stored := &wire.Result{
+			stored := (&wire.Result{
 				Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:], Status: wire.StatusDone,
-			}
-			w.store(subject, stored.Encode(), map[string][]string{wire.HeaderGateway: {by}})
+			}).Encode()
+			w.store(subject, stored, w.signed(by, keys[by], id, stored))
 			w.startNode() // the job is done here as well
 			eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
 			if ends := w.Seen.Ends(); len(ends) != counts {

@@ -28,6 +28,10 @@ func (g *Gateway) handle(d bus.Delivery) {
 	held.job = protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time)
 	token := g.held.add(held)
 	defer g.held.take(token)
+	if g.heard() != nil { // looked at once it is held: take gives back all that are
+		g.giveBack(token)
+		return
+	}
 	g.run.Go(func() { g.arrive(token, held) }) // or it is stopping, which hold sees
 	g.hold(held)
 }
@@ -65,14 +69,14 @@ func (g *Gateway) stored(m bus.Message) time.Time {
 	return now.Add(min(m.Time.Add(g.cfg.Offset()).Sub(now), 0))
 }
 
-// existing reads the stored result under the job's client and id, again and again
-// until it can. It is false if the gateway stops before, or if the job has ended.
+// existing reads the stored result under the job's client and id, if a gateway of the
+// access list signed one, again and again until it can. It is false if the gateway stops before, or if the job has ended.
 func (g *Gateway) existing(d *delivery) (result *protocol.ExistingResult, ok bool) {
 	if d.job.ID == "" {
 		return nil, true
 	}
 	msg, found, ok := g.last(d, wire.StoredResultSubject(d.job.Signed.Client, d.job.ID))
-	if !ok || !found {
+	if !ok || !found || !g.believed(d.job.Signed.Client, d.job.ID, msg) {
 		return nil, ok
 	}
 	return protocol.ReadExisting(msg.Data), true

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 
-	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -31,11 +30,14 @@ func (g *Gateway) start(ctx context.Context) error {
 	if err := g.readKeys(ctx, keysRead); err != nil {
 		return err
 	}
-	consumer, err := g.consume(ctx, wire.KindSign)
-	if err != nil {
-		return err
+	var consumer *bus.Consumer
+	if g.heard() == nil {
+		var err error
+		if consumer, err = g.consume(ctx, wire.KindSign); err != nil {
+			return err
+		}
 	}
-	g.run.OnStop(consumer.Stop)
+	g.run.Intake(func(ctx context.Context) { g.take(ctx, wire.KindSign, consumer) })
 	g.run.Intake(func(ctx context.Context) { g.takeKeygen(ctx, keysRead) })
 	return nil
 }
@@ -83,27 +85,9 @@ func (g *Gateway) takeKeygen(ctx context.Context, keysRead <-chan struct{}) {
 		return
 	}
 	g.run.Await(ctx, (*protocol.Coordinator).Complete)
-	if consumer := g.consumeUntil(ctx, wire.KindKeygen); consumer != nil {
+	if ctx.Err() == nil {
 		_, keys := g.Stats()
 		g.log.Info("key directory complete", "keys", keys)
-		<-ctx.Done()
-		consumer.Stop()
 	}
-}
-
-func (g *Gateway) consume(ctx context.Context, kind wire.Kind) (*bus.Consumer, error) {
-	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), maxJobs[kind], g.handle)
-}
-
-// consumeUntil retries until it can; nil if ctx ends before.
-func (g *Gateway) consumeUntil(ctx context.Context, kind wire.Kind) *bus.Consumer {
-	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ctx.Err() == nil; {
-		consumer, err := g.consume(ctx, kind)
-		if err == nil {
-			return consumer
-		}
-		g.log.Warn("jobs not taken yet", "kind", kind, "err", err)
-		_ = pause.Wait(ctx) // its end ends the loop
-	}
-	return nil
+	g.take(ctx, wire.KindKeygen, nil)
 }

@@ -84,4 +84,7 @@ func (f *accessFollower) warnOfStrangers(a *wire.Access) {
 	for _, who := range a.Strangers(f.manifest) {
 		f.log.Warn("access list revokes a node that the manifest does not have", "node", who, "file", f.path)
 	}
+	for _, name := range a.Unlisted() {
+		f.log.Warn("access list revokes a gateway that it does not have", "gateway", name, "file", f.path)
+	}
 }

@@ -52,11 +52,13 @@ func TestAccessFollower(t *testing.T) {
 		!strings.Contains(f.check.Fail().Error(), "access.toml") {
 		t.Errorf("a bad list: %d used, %q, %v", len(used), lines.String(), f.check.Fail())
 	}
-	read(string(text) + fmt.Sprintf("[[revoked]]\nidentity = \"%x\"\n[[revoked]]\nnode = 9\n", []byte(m.Nodes[1].Identity)))
+	read(string(text) + fmt.Sprintf("[[revoked]]\nidentity = \"%x\"\n[[revoked]]\nnode = 9\n"+
+		"[[revoked]]\ngateway = \"gateway-0\"\n", []byte(m.Nodes[1].Identity)))
 	if len(used) != 1 || !used[0].RevokesNode(m, 1) || used[0].RevokesNode(m, 0) || f.check.Fail() != nil {
 		t.Errorf("a revocation: %d used, %v", len(used), f.check.Fail())
 	}
-	for _, want := range []string{"level=WARN", "was revoked", "revokes a node that the manifest does not have\" node=9"} {
+	for _, want := range []string{"level=WARN", "was revoked", "revokes a node that the manifest does not have\" node=9",
+		"revokes a gateway that it does not have\" gateway=gateway-0"} {
 		if !strings.Contains(lines.String(), want) {
 			t.Errorf("a revocation logs %q, want %s", lines.String(), want)
 		}

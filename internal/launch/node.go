@@ -27,7 +27,8 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 		return err
 	}
 	defer p.stop()
-	opens, stores, works := waiting("key_provider", "opening"), waiting("keystore", notYet), waiting("worker", "starting")
+	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
+	works := waiting("worker", "starting")
 	gates := []*gate{opens, p.connected, p.streams, stores, p.lag, p.agrees, p.listed, works}
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err

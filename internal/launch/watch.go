@@ -62,8 +62,8 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 			check.open(func() error { return nil })
 			pause = manifestEvery
 		default:
-			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s): "+
-				"get manifest.json from the fleet's operators", hash, latest))
+			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS "+
+				"(%.8s): get manifest.json from the fleet's operators", hash, latest))
 		}
 		if backoff.Sleep(ctx, pause) != nil {
 			return

@@ -17,13 +17,18 @@ import (
 // then, or waits behind much that the server stores first. Both are counted in ticks:
 // this program being stopped for a while is no silence of the server.
 //
+// While much waits to go out, and a part of it arrives now and then, the link is slow
+// and not silent: a server says nothing until it has the whole message. Little that
+// goes out is no sign of life: it arrives at the machine of a server that hangs.
+//
 // It costs two pings of 6 bytes and their answers a second.
 const (
 	aliveTick = time.Second / 2
 	deafAfter = 2 * time.Second
 	muteAfter = 5 * time.Second
 	dialTime  = nats.DefaultTimeout
-	awayTicks = 4 // without a connection, until that is logged, and why
+	slowQueue = 64 << 10 // bytes that wait to go out on a slow link
+	awayTicks = 4        // without a connection, until that is logged, and why
 )
 
 // link dials, and keeps the socket of the latest connection. nats.go has a lock
@@ -63,18 +68,33 @@ func (l *link) Dial(network, address string) (net.Conn, error) {
 
 // silence is what is known of a socket's peer.
 type silence struct {
-	of   *socket
-	read uint64
-	deaf int // ticks without a byte
-	mute int // ticks with one ping under way
+	of      *socket
+	read    uint64
+	arrived uint64 // of what was written
+	deaf    int    // ticks without a byte
+	mute    int    // ticks with one ping under way
 }
 
-// tick takes a look; answered is whether the ping before has its answer. It says
-// for how long the peer has been silent if that is too long, and how.
-func (s *silence) tick(of *socket, answered bool) (how string, since time.Duration) {
-	read := of.read.Load()
-	if of != s.of {
-		*s = silence{of: of, read: read}
+// sight is what a look at a connection shows.
+type sight struct {
+	of       *socket
+	answered bool   // the ping before
+	waiting  int    // bytes that are not at the peer's machine yet
+	arrived  uint64 // bytes that are, ever
+}
+
+// look takes a look at the latest connection.
+func (s *socket) look(answered bool) sight {
+	waiting, arrived := backlog(s.Conn)
+	return sight{of: s, answered: answered, waiting: waiting, arrived: arrived}
+}
+
+// tick takes a look. It says for how long the peer has been silent if that is too
+// long, and how.
+func (s *silence) tick(now sight) (how string, since time.Duration) {
+	read := now.of.read.Load()
+	if now.of != s.of {
+		*s = silence{of: now.of, read: read, arrived: now.arrived}
 		return "", 0
 	}
 	s.deaf++
@@ -82,9 +102,13 @@ func (s *silence) tick(of *socket, answered bool) (how string, since time.Durati
 	if read != s.read {
 		s.read, s.deaf = read, 0
 	}
-	if answered {
+	if now.answered {
 		s.mute = 0
 	}
+	if now.waiting >= slowQueue && now.arrived != s.arrived {
+		s.deaf, s.mute = 0, 0
+	}
+	s.arrived = now.arrived
 	switch deaf, mute := time.Duration(s.deaf)*aliveTick, time.Duration(s.mute)*aliveTick; {
 	case deaf >= deafAfter:
 		return "nothing comes in", deaf
@@ -144,7 +168,7 @@ func (c *Conn) watch(ctx context.Context) {
 			continue
 		}
 		away = 0
-		if how, since := s.tick(of, ping.ping(ctx)); how != "" {
+		if how, since := s.tick(of.look(ping.ping(ctx))); how != "" {
 			c.opt.Log.Warn("the NATS server is silent, giving the connection up",
 				"address", of.RemoteAddr(), "how", how, "for", since)
 			_ = of.Close() // nats.go sees it and connects to the next server

@@ -18,24 +18,32 @@ import (
 func TestSilence(t *testing.T) {
 	const tooDeaf, tooMute = int(deafAfter / aliveTick), int(muteAfter / aliveTick)
 	for name, test := range map[string]struct {
-		tick func(i int, s *socket) (answered bool)
+		tick func(i int, s *sight)
 		want int // the tick that gives up; 0: none of 100
 	}{
-		"well":                     {func(_ int, s *socket) bool { s.read.Add(6); return true }, 0},
-		"deaf":                     {func(int, *socket) bool { return false }, tooDeaf},
-		"mute":                     {func(_ int, s *socket) bool { s.read.Add(100); return false }, tooMute},
-		"answers at the last tick": {func(i int, s *socket) bool { return i%(tooDeaf-1) == 0 && s.read.Add(6) > 0 }, 0},
-		"slow, and much comes in": {func(i int, s *socket) bool {
-			s.read.Add(1 << 20)
-			return i%(tooMute-1) == 0
+		"well":                     {func(_ int, s *sight) { s.of.read.Add(6); s.answered = true }, 0},
+		"deaf":                     {func(int, *sight) {}, tooDeaf},
+		"mute":                     {func(_ int, s *sight) { s.of.read.Add(100) }, tooMute},
+		"answers at the last tick": {func(i int, s *sight) { s.answered = i%(tooDeaf-1) == 0 && s.of.read.Add(6) > 0 }, 0},
+		"slow, and much comes in": {func(i int, s *sight) {
+			s.of.read.Add(1 << 20)
+			s.answered = i%(tooMute-1) == 0
 		}, 0},
+		"slow, and much goes out": {func(i int, s *sight) {
+			s.waiting, s.arrived = slowQueue, uint64(i/(tooDeaf-1))<<10
+		}, 0},
+		"much is to go out, and stays": {func(_ int, s *sight) { s.waiting, s.arrived = 1<<20, 7 }, tooDeaf + 1},
+		"what goes out arrives where nobody reads": {func(i int, s *sight) {
+			s.waiting, s.arrived = slowQueue-1, uint64(i)<<10
+		}, tooDeaf},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, of, gaveUp := new(silence), new(socket), 0
-			s.tick(of, true) // the first look
+			s.tick(sight{of: of, answered: true}) // the first look
 			for i := 1; i <= 100 && gaveUp == 0; i++ {
-				answered := test.tick(i, of)
-				if how, _ := s.tick(of, answered); how != "" {
+				now := sight{of: of}
+				test.tick(i, &now)
+				if how, _ := s.tick(now); how != "" {
 					gaveUp = i
 				}
 			}
@@ -50,9 +58,9 @@ func TestSilence(t *testing.T) {
 func TestSilenceOfAnother(t *testing.T) {
 	s, of := new(silence), new(socket)
 	for range int(deafAfter / aliveTick) {
-		s.tick(of, false)
+		s.tick(sight{of: of})
 	}
-	if how, _ := s.tick(new(socket), false); how != "" {
+	if how, _ := s.tick(sight{of: new(socket)}); how != "" {
 		t.Errorf("a new connection: %s", how)
 	}
 }
@@ -60,8 +68,8 @@ func TestSilenceOfAnother(t *testing.T) {
 // pair is a connection to the first of two servers, by way of a link.
 func pair(t *testing.T, log *lines) (c *Conn, l *faultlink.Link) {
 	t.Helper()
-	first := run(t, &server.Options{ServerName: "first"})
-	second := run(t, &server.Options{ServerName: "second"})
+	first := run(t, &server.Options{ServerName: "first", MaxPayload: MaxPayload})
+	second := run(t, &server.Options{ServerName: "second", MaxPayload: MaxPayload})
 	l = faultlink.New(t, strings.TrimPrefix(first, "nats://"))
 	c = connect(t, Options{URL: "nats://" + l.Addr() + "," + second, Log: log.logger()})
 	for c.ConnectedServerName() != "first" { // nats.go shuffles

@@ -26,11 +26,25 @@ func (c *Conn) onError(_ *nats.Conn, sub *nats.Subscription, err error) {
 	if c.opt.Credentials != "" {
 		as = ", with credentials " + c.opt.Credentials
 	}
-	if parts := strings.SplitN(err.Error(), `"`, 3); len(parts) == 3 { // ... "subject"
+	parts := strings.SplitN(err.Error(), `"`, 3) // ... "subject"
+	switch inbox := c.inboxPrefix() + "."; {
+	case len(parts) < 3:
+	case strings.HasPrefix(parts[1], inbox):
+		c.fail("", fmt.Errorf("%w: %v%s: no answer can arrive at %s, which follows from the name of this program: "+
+			"set [bus] name to the one that its permissions are for", ErrDenied, err, as, inbox))
+	default:
 		c.fail(parts[1], fmt.Errorf("%w: %v%s: the server's administrator can allow it (nats/server.conf)",
 			ErrDenied, err, as))
 	}
 	c.opt.Log.Error("NATS permission denied", args...)
+}
+
+// inboxPrefix begins the subjects at which answers arrive.
+func (c *Conn) inboxPrefix() string {
+	if c.opt.InboxPrefix == "" {
+		return "_INBOX"
+	}
+	return c.opt.InboxPrefix
 }
 
 // refusals are the server's answers to a connection that it will not take.

@@ -3,30 +3,17 @@ package protocol
 import (
 	"maps"
 	"slices"
-	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// authority is who may speak, by the access list that counts now.
-type authority struct {
-	opener *wire.Opener
-	access *atomic.Pointer[wire.Access] // JudgeTask reads it beside Step
-}
-
-func newAuthority(m *wire.Manifest, access *wire.Access) authority {
-	a := authority{wire.NewOpener(m, access), &atomic.Pointer[wire.Access]{}}
-	a.access.Store(access)
-	return a
-}
-
 // onAccess takes a new access list.
 func (c *Coordinator) onAccess(access *wire.Access) {
-	before := c.access.Swap(access)
-	c.opener.SetAccess(access)
+	before := c.change(access)
 	if !access.TakesAway(before) {
 		return
 	}
+	c.signing.disbelieve(access, before)
 	for _, key := range slices.Sorted(maps.Keys(c.jobs)) {
 		j := c.jobs[key]
 		if j.over() || j.answering {

@@ -54,12 +54,7 @@ func (c *Coordinator) onJob(e JobArrived) {
 	}
 	j := &activeJob{CheckedJob: e.Job, token: e.Token, stored: e.Stored}
 	if old := c.jobs[j.key()]; old != nil {
-		if old.digest != j.digest {
-			c.reject(e.Token, e.Job, wire.Refuse(wire.CodeJobIDReused,
-				"job %s is in work with other content: take a new id", j.ID))
-			return
-		}
-		c.supersede(old, e.Token)
+		c.again(old, j)
 		return
 	}
 	c.jobs[j.key()] = j
@@ -103,8 +98,11 @@ func (c *Coordinator) onExisting(token uint64, j *CheckedJob, existing *Existing
 // onPoison gives up a job that came too often.
 func (c *Coordinator) onPoison(e JobPoisoned) {
 	err := wire.Refuse(wire.CodePoison, "given up at delivery %d: no gateway finished it", e.Deliveries)
+	if revoked := c.revoked(e.Job); revoked != nil {
+		err = revoked
+	}
 	switch {
-	case e.Job.ID == "" || e.Job.unsigned != nil:
+	case err.Code != wire.CodePoison || e.Job.ID == "" || e.Job.unsigned != nil:
 		c.reject(e.Token, e.Job, err)
 		return
 	case e.Existing != nil:
@@ -112,11 +110,25 @@ func (c *Coordinator) onPoison(e JobPoisoned) {
 		return
 	}
 	j := &activeJob{CheckedJob: e.Job, token: e.Token}
-	if old := c.jobs[j.key()]; old != nil && old.digest == j.digest {
-		c.supersede(old, e.Token)
+	if old := c.jobs[j.key()]; old != nil {
+		if !c.again(old, j) {
+			return
+		}
 		j = old
 	}
 	c.out.fail(j, err)
+}
+
+// again reports whether a job is the one in work that has its id. Then that has its
+// delivery now; another job is turned away.
+func (c *Coordinator) again(old, j *activeJob) bool {
+	if old.digest != j.digest {
+		c.reject(j.token, j.CheckedJob,
+			wire.Refuse(wire.CodeJobIDReused, "job %s is in work with other content: take a new id", j.ID))
+		return false
+	}
+	c.supersede(old, j.token)
+	return true
 }
 
 // supersede goes on with a job under its newer delivery.

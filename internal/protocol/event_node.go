@@ -73,6 +73,9 @@ type (
 		// Expires is when the message must not leave the node any more, by its own
 		// clock; zero: whenever it can.
 		Expires time.Time
+		// Access is the list by which the message may leave. Once that takes something
+		// away it must not; nil: whenever it can.
+		Access *wire.Access
 	}
 	// Certify stores the record durably, then has the HSM sign Leaf, then
 	// fills the slot, in this order. A failure is answered by CertifyFailed.

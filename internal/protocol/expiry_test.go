@@ -27,6 +27,19 @@ func (s *signTest) tick(after time.Duration) {
 	}
 }
 
+// clocks are the ways in which nodes hear of the time: the tick looks at all sessions,
+// a message at none.
+var clocks = map[string]func(*signTest, time.Duration){
+	"tick": (*signTest).tick,
+	"message": func(s *signTest, after time.Duration) {
+		s.now = s.now.Add(after)
+		for _, a := range s.nodes {
+			subject := wire.Slot{Kind: wire.SlotCommit, ID: someBatch}.String()
+			a.do(SignMessage{wire.LogMessage{Subject: subject, Time: s.now}, s.now})
+		}
+	},
+}
+
 // refusedAsExpired checks that a node said so, made no share, and holds nothing.
 func (s *signTest) refusedAsExpired(rank int) {
 	s.t.Helper()
@@ -80,7 +93,10 @@ func TestNoShareAfterExpiry(t *testing.T) {
 				}
 				s.refusedAsExpired(0)
 				s.refusedAsExpired(1)
-				for _, a := range f.nodes {
+				for i, a := range f.nodes {
+					if _, used, _ := a.NonceCounts(); used != 0 {
+						t.Errorf("node %d spent %d nonces on an expired job", i, used)
+					}
 					a.out, a.reports = nil, nil
 					a.signer.sessions = map[string]*signing{}
 				}
@@ -92,17 +108,51 @@ func TestNoShareAfterExpiry(t *testing.T) {
 
 // A share that was in the making when the job expired is not published.
 func TestShareInTheMakingExpires(t *testing.T) {
-	f := agedFleet(t)
-	s := expiring(t, f, time.Minute, item(f.btc, 0, "one"))
-	s.deliver()
-	s.at(0).hold = true
-	s.release(0, wire.SlotCommit)
-	s.release(1, wire.SlotCommit)
-	equal(t, "phase", s.phase(0), signComputing)
-	s.tick(time.Minute + time.Second)
-	s.at(0).hold = false
-	s.at(0).compute()
-	s.refusedAsExpired(0)
+	for name, clock := range clocks {
+		t.Run(name, func(t *testing.T) {
+			f := agedFleet(t)
+			s := expiring(t, f, time.Minute, item(f.btc, 0, "one"))
+			s.deliver()
+			s.at(0).hold = true
+			s.release(0, wire.SlotCommit)
+			s.release(1, wire.SlotCommit)
+			equal(t, "phase", s.phase(0), signComputing)
+			clock(s, time.Minute+time.Second)
+			s.at(0).hold = false
+			s.at(0).compute()
+			s.refusedAsExpired(0)
+		})
+	}
+}
+
+// No nonce is drawn for a job that expired while its items were checked.
+func TestExpiryBeforeNonces(t *testing.T) {
+	for name, clock := range clocks {
+		t.Run(name, func(t *testing.T) {
+			f := agedFleet(t)
+			var items []wire.JobItem
+			for i := range 2 * inlineChecks {
+				items = append(items, item(f.sol, i%2, name))
+			}
+			s := expiring(t, f, time.Minute, items...)
+			for _, a := range f.nodes {
+				a.hold = true
+			}
+			s.deliver()
+			for s.at(0).signer.sessions[s.id] == nil { // the task is opened elsewhere if it is large
+				s.at(0).compute()
+			}
+			equal(t, "phase", s.phase(0), signLoading)
+			equal(t, "items being checked", len(s.at(0).held), 1)
+			clock(s, time.Minute+time.Second)
+			s.at(0).hold = false
+			s.at(0).compute()
+			s.at(0).expect(ReportSatOut)
+			if drawn, _, _ := s.at(0).NonceCounts(); drawn != 0 || len(s.at(0).out) != 0 {
+				t.Errorf("%d nonces were drawn, %d messages made", drawn, len(s.at(0).out))
+			}
+		})
+	}
 }
 
 // Nothing is committed to for a job that expired while the nonces were drawn, and
@@ -116,10 +166,14 @@ func TestExpiryBeforeCommitment(t *testing.T) {
 	s.deliver()
 	equal(t, "phase", s.phase(0), signDrawing)
 	equal(t, "phase of the second rank", s.phase(2), signStandby)
-	s.tick(time.Minute + time.Second)
+	clocks["message"](s, time.Minute+time.Second)
 	s.at(0).hold = false
 	s.at(0).compute()
 	s.refusedAsExpired(0)
+	s.tick(time.Second)
+	s.at(1).hold = false
+	s.at(1).compute()
+	s.refusedAsExpired(1)
 	if out := s.at(2).out; len(out) > 0 {
 		t.Errorf("a node of the second rank published %v", out)
 	}
@@ -141,7 +195,8 @@ func TestTaskAfterExpiry(t *testing.T) {
 	}
 }
 
-// What leaves a node for a session carries the time after which it must not.
+// What leaves a node for a session carries the time after which it must not, and the
+// access list by which it may.
 func TestSharesCarryTheirExpiry(t *testing.T) {
 	f := agedFleet(t)
 	kinds := map[wire.SlotKind]time.Time{}
@@ -150,6 +205,7 @@ func TestSharesCarryTheirExpiry(t *testing.T) {
 		for _, e := range effects {
 			if p, ok := e.(Publish); ok {
 				kinds[p.Slot.Kind] = p.Expires
+				equal(t, "made by the list of now", p.Access, f.access)
 			}
 		}
 		return effects

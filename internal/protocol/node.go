@@ -22,7 +22,7 @@ type Node struct {
 
 // NewNode returns a machine that has seen nothing of the log.
 func NewNode(cfg NodeConfig) *Node {
-	core := &nodeCore{cfg: cfg, opener: wire.NewOpener(cfg.Manifest, cfg.Access), refused: map[string]bool{}}
+	core := &nodeCore{cfg: cfg, authority: newAuthority(cfg.Manifest, cfg.Access), refused: map[string]bool{}}
 	return &Node{nodeCore: core, dealer: newDealer(core), signer: newSigner(core)}
 }
 
@@ -48,6 +48,9 @@ func (n *Node) Step(ev Event) []Effect {
 	case KeysAgain:
 		return n.dealer.onKeys(e.readMessage)
 	case SignMessage:
+		if e.Now.After(n.now) { // between two ticks
+			n.setTime(e.Now)
+		}
 		return n.signer.onMessage(e.LogMessage)
 	case TaskMessage:
 		return n.onTask(e)
@@ -84,7 +87,7 @@ func (n *Node) Step(ev Event) []Effect {
 func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 	before := n.cfg.Access
 	n.cfg.Access = access
-	n.opener.SetAccess(access)
+	n.change(access)
 	if !access.TakesAway(before) {
 		return nil
 	}
@@ -92,14 +95,10 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 		s := n.signer.sessions[id]
 		effects = append(effects, s.sitOut("the access list took rights away; the gateway begins again")...)
 	}
-	node := access.RevokedNode(n.cfg.Manifest)
-	if node < 0 {
-		return effects
-	}
-	err := errRevokedNode(node)
 	for _, id := range slices.Sorted(maps.Keys(n.dealer.batches)) {
-		if b := n.dealer.batches[id]; b.phase > dkgIdle && b.phase < dkgCertifying {
-			effects = append(effects, b.giveUp(fault{err.Code, err.Reason, node})...)
+		b := n.dealer.batches[id]
+		if f := b.revoked(access, before); f != nil && b.phase > dkgIdle && b.phase < dkgCertifying {
+			effects = append(effects, b.giveUp(*f)...)
 		}
 	}
 	return effects
@@ -132,6 +131,10 @@ const inlineTask = 8 << 10
 
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.setTime(e.Now)
+	return n.openTask(e)
+}
+
+func (n *Node) openTask(e TaskMessage) []Effect {
 	access := n.cfg.Access
 	if access.RevokesNode(n.cfg.Manifest, n.cfg.Index) {
 		return nil
@@ -149,6 +152,9 @@ func (n *Node) onTask(e TaskMessage) []Effect {
 // clock, which no other party can set. That is checked here and not when the task
 // came: a session that is over is remembered for no longer.
 func (n *Node) onTaskOpened(e taskOpened) []Effect {
+	if e.access != n.cfg.Access {
+		return n.openTask(e.message) // the list changed meanwhile
+	}
 	if e.err == nil {
 		e.err = n.checkExpiry(e.job)
 	}
@@ -157,7 +163,7 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 	}
 	switch {
 	case e.err != nil:
-		return []Effect{Report{What: ReportBadTask, ID: e.subject, Reason: e.err.Error(), Culprit: -1}}
+		return []Effect{Report{What: ReportBadTask, ID: e.message.Subject, Reason: e.err.Error(), Culprit: -1}}
 	case e.header != nil:
 		return n.dealer.start(e.header, e.task, e.job)
 	}

@@ -63,8 +63,8 @@ func (r *BatchRecord) wipe() {
 
 // nodeCore is what all parts of a Node share.
 type nodeCore struct {
+	authority
 	cfg     NodeConfig
-	opener  *wire.Opener
 	now     time.Time
 	refused map[string]bool // batches with two valid entries: nobody knows which keys they are
 }

@@ -7,9 +7,10 @@ import (
 )
 
 // Judge classifies a message that is in one of this node's slots, given what the
-// node wants to publish there.
+// node wants to publish there. It changes nothing and may be called beside Step.
 func (n *Node) Judge(slot wire.Slot, standing wire.LogMessage, body []byte) wire.Verdict {
-	got, err := wire.OpenNode(n.cfg.Manifest, n.cfg.Index, standing.Subject, standing.Time, standing.Data)
+	opener := wire.NewOpener(n.cfg.Manifest, n.access.Load()) // revoked keys fill no slot, as for all readers
+	got, err := opener.FromRound(n.cfg.Index, standing.Subject, standing.Time, standing.Data)
 	if slot.Kind == wire.SlotCert && err != nil {
 		got = wire.UnverifiedBody(standing.Data) // as the board does
 	} else if err != nil {

@@ -9,7 +9,7 @@ import (
 
 // taskOpened is a task and what it asks for, or why it is refused.
 type taskOpened struct {
-	subject string
+	message TaskMessage
 	task    *wire.Task
 	job     *wire.Job
 	header  *wire.BatchHeader // keygen
@@ -25,7 +25,7 @@ var errOld = errors.New("the bus says that it stored the task at a time far from
 // open checks a task as if no gateway had checked it before. It reads only what
 // never changes, so it may run beside the machine.
 func (n *nodeCore) open(e TaskMessage, access *wire.Access) taskOpened {
-	bad := func(err error) taskOpened { return taskOpened{subject: e.Subject, err: err} }
+	bad := func(err error) taskOpened { return taskOpened{message: e, access: access, err: err} }
 	if !wire.Live(e.Time, e.Now) {
 		return bad(errOld)
 	}
@@ -48,7 +48,7 @@ func (n *nodeCore) open(e TaskMessage, access *wire.Access) taskOpened {
 	if e.Subject != wire.TaskSubject(task, job.ID) {
 		return bad(wire.Refuse(wire.CodeMalformedJob, "task under another task's subject"))
 	}
-	opened := taskOpened{subject: e.Subject, task: task, job: job, access: access}
+	opened := taskOpened{message: e, task: task, job: job, access: access}
 	switch job.Kind {
 	case wire.KindKeygen:
 		opened.header, err = n.readKeygen(task, job)

@@ -73,7 +73,7 @@ func (e StandbyDelayChanged) String() string {
 }
 
 func (e taskOpened) String() string {
-	return fmt.Sprintf("task opened %s: %s", e.subject, outcome(e.err))
+	return fmt.Sprintf("task opened %s: %s", e.message.Subject, outcome(e.err))
 }
 func (e dealMade) String() string { return fmt.Sprintf("deal made %s: %s", e.b.id, outcome(e.err)) }
 func (e dealsVerified) String() string {

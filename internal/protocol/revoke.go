@@ -17,17 +17,22 @@ func errRevokedNode(node int) *wire.JobError {
 		"the fleet needs a manifest without it", node)
 }
 
-// checkAccess refuses what the access list has taken away since a task was opened,
-// and key generations with a node that is revoked.
+// checkAccess refuses key generations with a node that is revoked.
 func (n *nodeCore) checkAccess(e taskOpened) error {
-	access, m := n.cfg.Access, n.cfg.Manifest
-	if e.access != access {
-		if err := e.task.Job.Authenticate(m, access); err != nil {
-			return err
-		}
-	}
-	if node := access.RevokedNode(m); e.header != nil && node >= 0 {
+	if node := n.cfg.Access.RevokedNode(n.cfg.Manifest); e.header != nil && node >= 0 {
 		return errRevokedNode(node)
 	}
 	return nil
+}
+
+// revoked returns why a list that takes something away ends a batch, nil if it does
+// not. Whichever gateway began a batch, it is its client's.
+func (b *dkg) revoked(access, before *wire.Access) *fault {
+	if node := access.RevokedNode(b.node.cfg.Manifest); node >= 0 {
+		return &fault{wire.CodeRevoked, errRevokedNode(node).Reason, node}
+	}
+	if b.header == nil || access.StillAllows(before, b.header.Client, wire.KindKeygen) {
+		return nil
+	}
+	return &fault{wire.CodeUnknownClient, "the access list has the job's client no more, or not as it was", -1}
 }

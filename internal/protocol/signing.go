@@ -102,11 +102,12 @@ func (s *signing) refuse(code wire.Code, reason string) []Effect {
 }
 
 // publish is a message of this session. Nonces and shares must not leave the node
-// once the job is over; that a node refuses may be said for longer.
+// once the job is over, or its client or gateway may be revoked; that a node refuses
+// may be said for longer.
 func (s *signing) publish(kind wire.SlotKind, body []byte) Publish {
 	p := Publish{Slot: wire.Slot{Kind: kind, ID: s.id, Node: s.node.cfg.Index}, Body: body, Trace: s.trace}
 	if kind != wire.SlotRefuse {
-		p.Expires = s.request.job.Expires
+		p.Expires, p.Access = s.request.job.Expires, s.node.cfg.Access
 	}
 	return p
 }

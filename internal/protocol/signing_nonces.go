@@ -129,6 +129,7 @@ func (e sharesMade) resume() []Effect { return e.s.onShares(e) }
 
 func (s *signing) onShares(e sharesMade) []Effect {
 	if s.phase != signComputing {
+		clear(e.body)
 		return nil
 	}
 	if e.err != nil {

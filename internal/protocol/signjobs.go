@@ -26,6 +26,7 @@ type signJobs struct {
 type lastTask struct {
 	attempt uint32
 	at      time.Time
+	gateway string // that said so
 }
 
 func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbox) *signJobs {
@@ -58,7 +59,7 @@ func (s *signJobs) lookAgain(job *activeJob) {
 // onTaskSeen remembers the latest attempt of a job, of whichever gateway. The time of this gateway's own begins.
 func (s *signJobs) onTaskSeen(job *activeJob, key string, task *wire.Task, e TaskMessage) {
 	if last, ok := s.latest[key]; !ok || last.attempt < task.Attempt {
-		s.latest[key] = lastTask{attempt: task.Attempt, at: e.Time}
+		s.latest[key] = lastTask{attempt: task.Attempt, at: e.Time, gateway: wire.SealedBy(e.Data)}
 	}
 	j := s.jobs[job]
 	if j == nil {
@@ -85,6 +86,15 @@ func (s *signJobs) watch(a *attempt) {
 		After{Delay: wait, Timer: Timer{a.id, timerLate}},
 		After{Delay: attemptLife(len(a.items)), Timer: Timer{a.id, timerOver}},
 	)
+}
+
+// disbelieve forgets what gateways said that are not heard any more.
+func (s *signJobs) disbelieve(access, before *wire.Access) {
+	for key, last := range s.latest {
+		if !access.StillHears(before, last.gateway) {
+			delete(s.latest, key)
+		}
+	}
 }
 
 // tick is told the time, and forgets tasks that nobody will follow up.

@@ -87,6 +87,21 @@ func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey, revoked 
 
 func (c Client) allows(k Kind) bool { return slices.Contains(c.Kinds, k) }
 
+// StillAllows reports whether a client may ask for a kind under the key that it had in
+// the list before.
+func (a *Access) StillAllows(before *Access, name string, k Kind) bool {
+	is, had := a.clients[name], before.clients[name]
+	return is.allows(k) && is.Key.Equal(had.Key)
+}
+
+// StillHears reports whether a gateway may speak, and might by the list before, under
+// one key.
+func (a *Access) StillHears(before *Access, gateway string) bool {
+	is, err := a.gateway(gateway)
+	had, errBefore := before.gateway(gateway)
+	return err == nil && errBefore == nil && is.bytes.Equal(had.bytes)
+}
+
 // gateway returns the key of a gateway that may speak.
 func (a *Access) gateway(name string) (gatewayKey, error) {
 	if a == nil {

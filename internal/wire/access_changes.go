@@ -123,6 +123,16 @@ func (a *Access) Strangers(m *Manifest) (all []string) {
 	return all
 }
 
+// Unlisted are the gateways that a list revokes and does not have.
+func (a *Access) Unlisted() (names []string) {
+	for _, name := range a.revoked.Gateways {
+		if _, listed := a.gateways[name]; !listed {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
 func sortedKeys(maps ...map[string]party) (keys []string) {
 	for _, m := range maps {
 		for key := range m {

@@ -8,7 +8,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"math/big"
 	"regexp"
+	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
@@ -136,11 +138,20 @@ func (m *Manifest) sealNodes() (errs []error) {
 	return errs
 }
 
-// checkHostKey refuses X25519 keys that give the same secret with everybody.
+// fieldPrime is 2^255-19.
+var fieldPrime = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
+
+// checkHostKey refuses X25519 keys that give the same secret with everybody, and
+// second spellings, in which two nodes could have one key.
 func checkHostKey(key []byte) error {
 	pub, err := ecdh.X25519().NewPublicKey(key)
 	if err != nil {
 		return fmt.Errorf("not an X25519 key: %w", err)
+	}
+	u := slices.Clone(key)
+	slices.Reverse(u)
+	if new(big.Int).SetBytes(u).Cmp(fieldPrime) >= 0 {
+		return errors.New("not an X25519 key as programs make it: it is not below 2^255-19")
 	}
 	probe := must(ecdh.X25519().NewPrivateKey(bytes.Repeat([]byte{0x40}, 32)))
 	if _, err := probe.ECDH(pub); err != nil {

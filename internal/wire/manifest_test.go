@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -86,6 +87,13 @@ func TestManifestFaults(t *testing.T) {
 		"fleet too long":    func(m *Manifest) { m.Fleet = strings.Repeat("x", 65) },
 		"fleet with a line": func(m *Manifest) { m.Fleet = "x\n" },
 		"small order point": func(m *Manifest) { m.Nodes[0].Encryption = append([]byte{1}, make([]byte, 31)...) },
+		"one key, two spellings": func(m *Manifest) {
+			m.Nodes[1].Encryption = slices.Clone(m.Nodes[0].Encryption)
+			m.Nodes[1].Encryption[31] |= 0x80
+		},
+		"not reduced": func(m *Manifest) { // the base point, 9, and 2^255-19
+			m.Nodes[1].Encryption = append(append([]byte{0xf6}, bytes.Repeat([]byte{0xff}, 30)...), 0x7f)
+		},
 	} {
 		m := clone(f.m)
 		change(m)

@@ -79,6 +79,14 @@ func (o *Opener) FromRound(i int, subject string, at time.Time, data []byte) ([]
 	return o.open(i, subject, at, data, o.access)
 }
 
+// FromUnproven opens a message of a batch that nobody works on and nobody certified,
+// so far as this reader knows. It may begin yet, and whoever can foresee its id could
+// be first: what a revoked session key said of it does not count. Who is revoked as a
+// node took part in most old batches, and in no new one, as those take all nodes.
+func (o *Opener) FromUnproven(i int, subject string, at time.Time, data []byte) ([]byte, error) {
+	return o.open(i, subject, at, data, o.access)
+}
+
 // FromLog opens a message of the permanent log that node i sealed. It is judged by the
 // time at which it was stored alone: what the log says never changes, whoever is
 // revoked later.
@@ -191,6 +199,15 @@ func (a *Access) FromGateway(m *Manifest, subject string, data []byte) ([]byte, 
 		return nil, errUnsigned
 	}
 	return e.Body, nil
+}
+
+// SealedBy is the gateway that an envelope names, "" if it names none.
+func SealedBy(data []byte) string {
+	var e Envelope
+	if Decode(data, MaxMessageSize+MaxJobSize, &e) != nil {
+		return ""
+	}
+	return e.Gateway
 }
 
 // UnverifiedBody returns the body of an envelope without checking who sealed it, nil if

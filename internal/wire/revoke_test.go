@@ -144,6 +144,9 @@ func TestWipedSessionKey(t *testing.T) {
 	if after := key.Seal(f.m, subject0, nil); after != nil {
 		t.Error("a wiped key seals")
 	}
+	if ed25519.Verify(key.Public(), nil, key.sign(nil)) {
+		t.Error("a wiped key's private half is still in memory")
+	}
 	if _, err := NewOpener(f.m, f.access).FromNode(0, subject0, t0, before); err != nil {
 		t.Errorf("what it sealed before: %v", err)
 	}

@@ -39,10 +39,17 @@ func (w *Worker) publish(e protocol.Publish) {
 		ctx, cancel = context.WithDeadlineCause(ctx, e.Expires, errJobExpired)
 		defer cancel()
 	}
+	ctx, cancel, ok := w.allowed(ctx, e)
+	defer cancel()
+	if !ok {
+		w.unpublished(e.Slot, errTakenAway)
+		span.End(errTakenAway)
+		return
+	}
 	body := e.Body
 	if e.Leaf != nil {
 		att, err := w.attester.Sign(ctx, *e.Leaf)
-		if err != nil {
+		if err = reason(ctx, err); err != nil {
 			w.unpublished(e.Slot, err)
 			span.End(err)
 			return
@@ -52,7 +59,42 @@ func (w *Worker) publish(e protocol.Publish) {
 	span.End(w.fill(ctx, e, body))
 }
 
-var errJobExpired = errors.New("the job has expired")
+// grant ends when the access list takes something away: what was on its way then, in
+// the name of a client and at the word of a gateway, does not leave any more.
+type grant struct {
+	context.Context
+	end context.CancelFunc
+}
+
+func newGrant() *grant {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &grant{ctx, cancel}
+}
+
+// allowed ends ctx when the access list takes something away. It is not ok if it did
+// since the message was made. SetAccess changes the list first and then the grant.
+func (w *Worker) allowed(ctx context.Context, e protocol.Publish) (_ context.Context, _ context.CancelFunc, ok bool) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	ended := func() { cancel(errTakenAway) }
+	if e.Access == nil {
+		return ctx, ended, true
+	}
+	stop := context.AfterFunc(w.granted.Load(), ended)
+	return ctx, func() { stop(); ended() }, !w.access.Load().TakesAway(e.Access)
+}
+
+var (
+	errJobExpired = errors.New("the job has expired")
+	errTakenAway  = errors.New("the access list took rights away since it was made")
+)
+
+// reason is why ctx ended, if that explains an error better.
+func reason(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errJobExpired) || errors.Is(cause, errTakenAway)) {
+		return cause
+	}
+	return err
+}
 
 // fillTime is how long what was sealed may take to be published. A session key
 // with less time left seals nothing.
@@ -72,6 +114,7 @@ func (w *Worker) fill(ctx context.Context, e protocol.Publish, body []byte) erro
 		case err == nil:
 			return nil
 		case !stale || ctx.Err() != nil:
+			err = reason(ctx, err)
 			w.unpublished(slot, err)
 			return err
 		}
@@ -106,8 +149,8 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 }
 
 func (w *Worker) unpublished(slot wire.Slot, err error) {
-	if errors.Is(err, errJobExpired) {
-		w.log.Warn("message dropped: its job has expired", "subject", slot.String())
+	if errors.Is(err, errJobExpired) || errors.Is(err, errTakenAway) {
+		w.log.Warn("message dropped", "subject", slot.String(), "reason", err)
 		return
 	}
 	if w.run.Life().Err() == nil {

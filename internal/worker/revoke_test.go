@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/machinetest"
 )
@@ -107,5 +109,46 @@ func TestSealTakesTheSuccessor(t *testing.T) {
 	}
 	if data := <-sealed; data == nil {
 		t.Error("nothing was sealed")
+	}
+}
+
+// TestNothingLeavesAfterARevocation: what waited for the device or the bus when the
+// list took something away, or was made by the list before, does not leave the node.
+func TestNothingLeavesAfterARevocation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, _ := w.startNode()
+	slot := wire.Slot{Kind: wire.SlotCommit, ID: "0123456789abcdef0123456789abcdef"}
+	message := protocol.Publish{Slot: slot, Body: []byte("x"), Expires: time.Now().Add(time.Hour), Access: w.Access}
+	waits := message
+	waits.Leaf, waits.With = new([32]byte), func(*wire.Attestation) []byte { return []byte("x") }
+	asked, ended := make(chan struct{}), make(chan struct{})
+	w.Provider.SetFault(func(ctx context.Context) error { close(asked); <-ctx.Done(); return nil })
+	go func() { defer close(ended); node.publish(waits) }()
+	<-asked
+	w.Provider.SetFault(nil)
+	node.SetAccess(w.revoking(wire.Revoked{})) // without the client
+	<-ended
+	node.publish(message)
+	sent := func() int {
+		all, err := w.Bus.Slots(t.Context(), bus.Sign, "sign.>")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(all)
+	}
+	if n := sent(); n != 0 {
+		t.Errorf("%d messages left after the client was taken off the list", n)
+	}
+	refusal := protocol.Publish{Slot: wire.Slot{Kind: wire.SlotRefuse, ID: slot.ID}, Body: []byte("no")}
+	node.publish(refusal)
+	node.SetAccess(w.Access) // which only adds
+	message.Access = node.access.Load()
+	node.publish(message)
+	if n := sent(); n != 2 {
+		t.Errorf("%d messages left, want a refusal and one under the list of now", n)
+	}
+	if node.SetAccess(w.Access); w.Lines.Count("took rights away since") != 2 {
+		t.Error("the log does not say why")
 	}
 }

@@ -61,6 +61,7 @@ type Worker struct {
 	attester *attester
 	sessions *sessions
 	access   atomic.Pointer[wire.Access]
+	granted  atomic.Pointer[grant]
 
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
 	ticks     int                   // since the start; owned by the clock
@@ -85,6 +86,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	}
 	w := &Worker{cfg: cfg, log: cfg.Log}
 	w.access.Store(cfg.Access)
+	w.granted.Store(newGrant())
 	if err := w.open(ctx); err != nil {
 		return nil, err
 	}

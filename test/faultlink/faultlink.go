@@ -35,6 +35,7 @@ type Link struct {
 	open    map[net.Conn]bool
 	shut    [2]chan struct{} // closed while that direction forwards
 	refuse  bool
+	rate    [2]int // bytes a second; 0: all that the machine can
 	weather weather
 	ended   chan struct{}
 }
@@ -71,6 +72,14 @@ func (l *Link) Cut(d Direction) {
 		l.shut[d] = make(chan struct{})
 	default: // it is cut
 	}
+}
+
+// Slow lets through so many bytes a second in a direction, of each connection. Little
+// waits inside of the link: who sends more has to keep it.
+func (l *Link) Slow(d Direction, rate int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.rate[d] = rate
 }
 
 // Heal lets a direction that was cut go on, with what waits.
@@ -112,6 +121,9 @@ func (l *Link) accept(running *sync.WaitGroup) {
 			_, _ = client.Close(), server.Close()
 			continue
 		}
+		for _, c := range []net.Conn{client, server} {
+			_ = c.(*net.TCPConn).SetReadBuffer(chunkSize)
+		}
 		l.forward(running, server, client, Up)
 		l.forward(running, client, server, Down)
 	}
@@ -141,7 +153,8 @@ func (l *Link) forget(c net.Conn) {
 	delete(l.open, c)
 }
 
-// forward reads and writes apart, so that a long link carries much at a time.
+// forward reads and writes apart, so that a long link carries much at a time. One
+// that is not long holds one chunk.
 func (l *Link) forward(running *sync.WaitGroup, to, from net.Conn, d Direction) {
 	chunks := make(chan chunk, maxUnderWay)
 	running.Go(func() {
@@ -150,7 +163,10 @@ func (l *Link) forward(running *sync.WaitGroup, to, from net.Conn, d Direction) 
 			data := make([]byte, chunkSize)
 			n, err := from.Read(data)
 			if n > 0 {
-				chunks <- chunk{data[:n], time.Now()}
+				c := chunk{data[:n], time.Now(), make(chan struct{})}
+				if chunks <- c; !l.long() {
+					<-c.done
+				}
 			}
 			if err != nil {
 				return
@@ -161,12 +177,13 @@ func (l *Link) forward(running *sync.WaitGroup, to, from net.Conn, d Direction) 
 		defer func() {
 			l.forget(to)
 			_, _ = to.Close(), from.Close()
-			for range chunks { // until the reader noticed
-				continue
+			for c := range chunks { // until the reader noticed
+				close(c.done)
 			}
 		}()
 		for c := range chunks {
-			if !l.carry(to, c, d) {
+			carried := l.carry(to, c, d)
+			if close(c.done); !carried {
 				return
 			}
 		}
@@ -176,7 +193,7 @@ func (l *Link) forward(running *sync.WaitGroup, to, from net.Conn, d Direction) 
 // carry writes a chunk when it has arrived.
 func (l *Link) carry(to io.Writer, c chunk, d Direction) bool {
 	l.mu.Lock()
-	pass, late := l.shut[d], l.weather.delay()
+	pass, late, rate := l.shut[d], l.weather.delay(), l.rate[d]
 	l.mu.Unlock()
 	if wait := time.Until(c.read.Add(late)); wait > 0 {
 		select {
@@ -186,8 +203,17 @@ func (l *Link) carry(to io.Writer, c chunk, d Direction) bool {
 		}
 	}
 	<-pass
+	if rate > 0 {
+		time.Sleep(time.Duration(len(c.data)) * time.Second / time.Duration(rate))
+	}
 	_, err := to.Write(c.data)
 	return err == nil
+}
+
+func (l *Link) long() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.weather.Delay > 0
 }
 
 func (l *Link) end() {

@@ -25,6 +25,7 @@ const (
 type chunk struct {
 	data []byte
 	read time.Time
+	done chan struct{} // closed when nothing more happens with it
 }
 
 type weather struct {

@@ -189,6 +189,8 @@ func many(key string, n int) []string {
 // expectDeadLetter waits for the dead letter of a job.
 func expectDeadLetter(t *testing.T, b *bus.Bus, s wire.SignedJob, id string, code wire.Code) {
 	t.Helper()
+	want := wire.DeadLetter{Payload: s.Payload}
+	want.Cut()
 	for deadline := time.Now().Add(jobTime); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
 		filter := fmt.Sprintf("dead.%s.%s.>", s.Kind, s.Client)
 		letters, err := b.Slots(t.Context(), bus.DeadLetter, filter)
@@ -200,8 +202,6 @@ func expectDeadLetter(t *testing.T, b *bus.Bus, s wire.SignedJob, id string, cod
 			if err := json.Unmarshal(m.Data, &letter); err != nil {
 				t.Fatal(err)
 			}
-			want := wire.DeadLetter{Payload: s.Payload}
-			want.Cut()
 			if letter.Job == id && letter.Code == code && bytes.Equal(letter.Payload, want.Payload) &&
 				letter.Size == want.Size && letter.SHA256 == want.SHA256 {
 				return

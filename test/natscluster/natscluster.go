@@ -64,7 +64,8 @@ func Start(t testing.TB, n int) *Cluster {
 		conf := fmt.Sprintf("host: 127.0.0.1\nport: %d\nserver_name: s%d\nmax_payload: 4MB\n"+
 			"jetstream { store_dir: %q, max_file_store: 1TB }\n", c.ports[i], i, filepath.Join(c.dir, fmt.Sprint(i)))
 		if n > 1 {
-			conf += fmt.Sprintf("cluster { name: test, host: 127.0.0.1, port: %d, routes: [%s] }\n",
+			conf += fmt.Sprintf("cluster { name: test, host: 127.0.0.1, port: %d, routes: [%s], "+
+				"ping_interval: 1s, ping_max: 2 }\n",
 				routes[i], strings.Join(urls, ", "))
 		}
 		file := filepath.Join(c.dir, fmt.Sprintf("s%d.conf", i))

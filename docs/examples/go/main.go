@@ -104,7 +104,7 @@ func (f *fleet) run(kind string, fields map[string]any) (payload []byte, r *resu
 		switch {
 		case err != nil:
 			log.Print("ignored a result: ", err) // anybody may have put it there
-		case r.Rejected != "" && r.Rejected != signature, r.Rejected == "" && r.Digest != want:
+		case r.Digest != want, r.Rejected != "" && r.Rejected != signature:
 			log.Print("ignored the result of another job")
 		case r.Status != "done":
 			return nil, nil, nil, fmt.Errorf("%s: %s", r.Code, r.Error)

@@ -75,10 +75,7 @@ class Fleet:
         while datetime.now(timezone.utc) < expires:
             msg = await self.answer(announced, job)
             result = msg and self.verified(msg, job)
-            if result and "rejected" in result:
-                if result["rejected"] == signature.hex():
-                    raise RuntimeError(f"{result['code']}: {result['error']}")
-            elif result and result["digest"] == want:
+            if result and result["digest"] == want and result.get("rejected", signature.hex()) == signature.hex():
                 if result["status"] != "done":
                     raise RuntimeError(f"{result['code']}: {result['error']}")
                 return payload.decode(), result

@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"context"
+	"crypto/ed25519"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// A gateway that the access list does not have with its key is heard by nobody: its
+// tasks begin nothing, and clients ignore its answers. So it takes no jobs then, and
+// gives back those that it holds, for others to answer.
+
+// heard returns why nobody listens to this gateway, nil if they do.
+func (g *Gateway) heard() error {
+	return g.access.Load().CheckGateway(g.cfg.Name, g.cfg.Key.Public().(ed25519.PublicKey))
+}
+
+// awaitHeard waits until the gateway is heard, or is not. It is false if ctx ends
+// before.
+func (g *Gateway) awaitHeard(ctx context.Context, heard bool) bool {
+	for {
+		changed := *g.changed.Load() // before the list that it is about
+		if (g.heard() == nil) == heard {
+			return true
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// take takes jobs of a kind for as long as the gateway is heard, until ctx ends. The
+// consumer is one that was begun already, or nil.
+func (g *Gateway) take(ctx context.Context, kind wire.Kind, consumer *bus.Consumer) {
+	for {
+		if consumer == nil && g.awaitHeard(ctx, true) {
+			consumer = g.consumeUntil(ctx, kind)
+		}
+		if consumer == nil {
+			return // ctx has ended
+		}
+		if g.awaitHeard(ctx, false) {
+			g.log.Error("this gateway takes no jobs", "kind", kind, "err", g.heard())
+			for _, token := range g.held.tokens() {
+				g.giveBack(token)
+			}
+		}
+		consumer.Stop()
+		consumer = nil
+	}
+}
+
+func (g *Gateway) consume(ctx context.Context, kind wire.Kind) (*bus.Consumer, error) {
+	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), maxJobs[kind], g.handle)
+}
+
+// consumeUntil retries until it can; nil if ctx ends before.
+func (g *Gateway) consumeUntil(ctx context.Context, kind wire.Kind) *bus.Consumer {
+	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ctx.Err() == nil; {
+		consumer, err := g.consume(ctx, kind)
+		if err == nil {
+			return consumer
+		}
+		g.log.Warn("jobs not taken yet", "kind", kind, "err", err)
+		_ = pause.Wait(ctx) // its end ends the loop
+	}
+	return nil
+}

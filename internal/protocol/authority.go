@@ -1,0 +1,25 @@
+package protocol
+
+import (
+	"sync/atomic"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// authority is who may speak, by the access list that counts now.
+type authority struct {
+	opener *wire.Opener
+	access *atomic.Pointer[wire.Access] // judges read it beside Step
+}
+
+func newAuthority(m *wire.Manifest, access *wire.Access) authority {
+	a := authority{wire.NewOpener(m, access), &atomic.Pointer[wire.Access]{}}
+	a.access.Store(access)
+	return a
+}
+
+// change returns the access list that counted before.
+func (a authority) change(access *wire.Access) (before *wire.Access) {
+	a.opener.SetAccess(access)
+	return a.access.Swap(access)
+}
