@@ -21,7 +21,7 @@ func main() {
 	long := flag.Bool("long", false, "take the figures, then run longer seeds until -time is over")
 	only := flag.String("only", "", "with -long: the scenarios whose names match, and no seeds")
 	limit := flag.Duration("time", 30*time.Minute, "with -long: when no further seed begins")
-	out := flag.String("out", "bench/chaos.json", "with -long: file of the figures")
+	out := flag.String("out", "bench/chaos.json", "with -long and without -only: file of the figures")
 	flag.Parse()
 	filter, err := regexp.Compile(*only)
 	if err != nil || flag.NArg() > 0 {
@@ -53,6 +53,9 @@ func figures(ctx context.Context, l *chaos.Long, file string) bool {
 	if err := chaos.WriteTable(os.Stdout, all); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
 		return true
+	}
+	if l.Only != nil {
+		return failed // the file is of all scenarios, or it would pass for them
 	}
 	if err := chaos.WriteJSON(file, all); err != nil {
 		fmt.Fprintln(os.Stderr, "chaos:", err)
