@@ -235,16 +235,28 @@ func (l *load) every(ctx context.Context, pause time.Duration, ask func(i int)) 
 	})
 }
 
-// stopLoad asks nothing more, and waits for what was asked.
+// stopLoad asks nothing more, and waits for every answer that the fleet owes.
 func (l *load) stopLoad() {
 	l.s.t.Helper()
 	l.stop()
 	ended := make(chan struct{})
 	go func() { l.running.Wait(); close(ended) }()
-	select {
-	case <-ended:
-	case <-time.After(patience):
-		l.s.Event("jobs are still open %s after the last fault", patience)
+	deadline := time.After(patience)
+	for {
+		select {
+		case <-ended:
+			return
+		case <-deadline:
+			l.s.Event("jobs are still open %s after the last fault", patience)
+			return
+		case <-time.After(100 * time.Millisecond):
+			l.s.mu.Lock()
+			lost, owed := len(l.s.seen.Losses) > 0, l.s.seen.Owed()
+			l.s.mu.Unlock()
+			if lost && owed == 0 {
+				return
+			}
+		}
 	}
 }
 

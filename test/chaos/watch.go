@@ -179,13 +179,16 @@ func (s *Stand) register() (entries []history.Entry) {
 func (s *Stand) lost(stream string) (made func()) {
 	l := history.Loss{Stream: stream, At: time.Now()}
 	s.await("a program reports that "+stream+" is gone", func() error {
+		var said string
 		for i := range gateways {
-			if ready, text := s.ready(gatewayName(i)); !ready && strings.Contains(text, streamName(stream)) {
+			ready, text := s.ready(gatewayName(i))
+			if !ready && strings.Contains(text, stream) {
 				s.Event("%s reports the loss of %s after %.1f s", gatewayName(i), stream, time.Since(l.At).Seconds())
 				return nil
 			}
+			said += text
 		}
-		return fmt.Errorf("all gateways call themselves ready")
+		return fmt.Errorf("the gateways say %s", said)
 	})
 	l.Reported = time.Now()
 	return func() {

@@ -119,6 +119,9 @@ func TestLosses(t *testing.T) {
 			Jobs:   []history.Job{tt.job},
 			Losses: []history.Loss{{Stream: tt.stream, At: at(100), Until: at(110), Reported: at(101)}},
 		}
+		if owed := tt.bad && tt.job.Outcome == history.Open; h.Owed() > 0 != owed {
+			t.Errorf("%s: %d jobs are owed, want some: %v", name, h.Owed(), owed)
+		}
 		if all := h.Violations(); len(all) > 0 != tt.bad {
 			t.Errorf("%s: found %q, want a violation: %v", name, all, tt.bad)
 		}

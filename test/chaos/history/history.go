@@ -100,3 +100,13 @@ func (l *Loss) loses(j *Job) bool {
 	}
 	return before
 }
+
+// Owed counts the jobs that were acknowledged, have no answer, and were not lost.
+func (h *History) Owed() (n int) {
+	for i := range h.Jobs {
+		if j := &h.Jobs[i]; !j.Acked.IsZero() && j.Outcome == Open && !h.lost(j, "JOBS", "RESULTS") {
+			n++
+		}
+	}
+	return n
+}
