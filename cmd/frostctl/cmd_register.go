@@ -146,7 +146,9 @@ func newRegisterImport() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "import FILE --manifest FILE", Short: "Put entries of a file into KEYS", Args: cobra.ExactArgs(1),
 		Long: `Import writes what KEYS lacks. It may be repeated, and stopped and begun again: an
-entry that is there is left as it is. It needs the streams (frostctl bus apply).`,
+entry that is there is left as it is. It needs the streams (frostctl bus apply). What
+does not verify is left out, and makes the exit code 4: the file is damaged, or of
+another manifest.`,
 		Example: `  frostctl register import keys.register --manifest manifest.json --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			file, err := os.Open(args[0])
@@ -163,7 +165,7 @@ entry that is there is left as it is. It needs the streams (frostctl bus apply).
 				if err != nil {
 					return err
 				}
-				return told(cmd, "in KEYS", sum)
+				return errors.Join(told(cmd, "in KEYS", sum), proven(sum))
 			})
 		},
 	}
@@ -192,17 +194,26 @@ something does not verify.`,
 			p := &registerProgress{cmd: cmd, verb: "verified"}
 			sum, err := register.ReadFile(file, m, func(e *register.Entry) error { p.step(e); return nil },
 				func(err error) { note(cmd, "does not verify: %v", err) })
-			if err == nil && sum.Dropped+sum.Partial > 0 {
-				err = fmt.Errorf("%d messages do not verify, and %d entries lack deals", sum.Dropped, sum.Partial)
-			}
 			if err != nil {
 				return fmt.Errorf("%w: %w", errUnproven, err)
+			}
+			if err := proven(sum); err != nil {
+				return err
 			}
 			return told(cmd, "verified", sum)
 		},
 	}
 	o.flags(cmd, false)
 	return cmd
+}
+
+// proven is an error if a file has what is no whole entry of the manifest's: an export
+// writes none.
+func proven(sum register.Summary) error {
+	if sum.Dropped+sum.Partial == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d messages do not verify, and %d entries lack deals", errUnproven, sum.Dropped, sum.Partial)
 }
 
 // told prints what a command did.

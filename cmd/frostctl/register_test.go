@@ -104,6 +104,9 @@ func TestRegister(t *testing.T) {
 			t.Fatal(err)
 		}
 		run(exitUnproven, "", "verify", path, "--manifest", manifest)
+		if name == "bent" {
+			run(exitUnproven, "in KEYS: 2 batches", "import", path, "--manifest", manifest, "--url", server.URL())
+		}
 	}
 	none := filepath.Join(dir, "none")
 	run(exitError, "keystore", "export", none, "--manifest", manifest, "--storage", dir)

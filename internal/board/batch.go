@@ -21,7 +21,7 @@ type Batch struct {
 	quiet    *list.Element // in Board.quiet; nil while pinned
 	asked    bool          // Incomplete returned true
 	dropped  bool          // a value was evicted, and a later message may have taken its slot
-	partial  bool          // something may have been evicted, ever: what is here may not be what others read
+	unsure   map[int]bool  // dealers whose deal here may not be the first one: something of theirs was evicted
 }
 
 // key names a slot within its batch.
@@ -47,14 +47,7 @@ func (v *value) size() int { return len(v.body) + overhead }
 
 // read opens a message and returns its value, nil if it is junk.
 func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
-	open := b.opener.FromLog
-	switch batch := b.batches[slot.ID]; {
-	case batch != nil && batch.quiet == nil:
-		open = b.opener.FromRound // the program works on it
-	case batch == nil || !batch.certificates():
-		open = b.opener.FromUnproven // if it is an old batch, its certificates have it fetched again
-	}
-	body, err := open(slot.Node, msg.Subject, msg.Time, msg.Data)
+	body, err := b.opener.FromRound(slot.Node, msg.Subject, msg.Time, msg.Data)
 	if slot.Kind == wire.SlotCert && err != nil {
 		// A certificate proves itself by the HSM's signature. One that was sealed
 		// under a delegation that this reader judges stale still counts.
@@ -144,9 +137,6 @@ func (b *Batch) bodies(kind wire.SlotKind) [][]byte {
 	return all
 }
 
-// certificates reports whether there is any.
-func (b *Batch) certificates() bool { return len(b.Missing(wire.SlotCert)) < b.n }
-
 // AllDeals reports whether every node has dealt.
 func (b *Batch) AllDeals() bool {
 	for node := range b.n {
@@ -189,7 +179,7 @@ func (b *Batch) Abort() (int, *wire.Complaint) {
 // and what is in its slot now may not be the first. Whoever reads a certificate
 // then has to fetch the batch again.
 func (b *Batch) Incomplete() bool {
-	if b.asked || b.AllDeals() && !b.dropped {
+	if b.asked || b.AllDeals() && !b.dropped && len(b.unsure) == 0 {
 		return false
 	}
 	b.asked, b.dropped = true, false
@@ -218,30 +208,48 @@ func (b *Batch) Digests() [][32]byte {
 	return all
 }
 
-// OtherTranscript returns the first node, by index, whose certificate is over other
-// deals than those here; -1 if there is none, or deals are missing.
-func (b *Batch) OtherTranscript() int {
+// others are the nodes, ascending, whose certificates are over other deals than those
+// here; none if deals are missing.
+func (b *Batch) others() (nodes []int) {
 	transcript, ok := b.Transcript()
-	if !ok {
-		return -1
-	}
 	for node := range b.n {
-		if v := b.values[key{wire.SlotCert, node}]; v != nil && v.certificate.Transcript != transcript {
+		if v := b.values[key{wire.SlotCert, node}]; ok && v != nil && v.certificate.Transcript != transcript {
+			nodes = append(nodes, node)
+		}
+	}
+	return nodes
+}
+
+// OtherTranscript reports whether some node's certificate is over other deals than those
+// here.
+func (b *Batch) OtherTranscript() bool { return len(b.others()) > 0 }
+
+// FalseCertificate returns the first node, by index, against whom OtherTranscript proves
+// something, -1 if there is none: its device signed it, and nobody else could have made
+// it say so, as far as all programs read one log. Where another node's deal here may not
+// be its first one nothing is proven. The node's own may: who dealt twice is no better.
+func (b *Batch) FalseCertificate() int {
+	for _, node := range b.others() {
+		if !b.Unsure(node) {
 			return node
 		}
 	}
 	return -1
 }
 
-// FalseCertificate is OtherTranscript where that proves something against the node:
-// its device signed it, and no other party could have made it say so. Where the board
-// ever had to drop something it blames nobody, as the deals here may not be the first
-// ones.
-func (b *Batch) FalseCertificate() int {
-	if b.partial {
-		return -1
+// doubt notes that a deal of the node may have stood in the rounds before the one that
+// is here, or comes.
+func (b *Batch) doubt(node int) {
+	if b.unsure == nil {
+		b.unsure = map[int]bool{}
 	}
-	return b.OtherTranscript()
+	b.unsure[node] = true
+}
+
+// Unsure reports whether the deal of some other node here may not be the one that stands
+// first in the rounds. PutAgain tells.
+func (b *Batch) Unsure(except int) bool {
+	return len(b.unsure) > 1 || len(b.unsure) == 1 && !b.unsure[except]
 }
 
 // Roots are the roots that nodes certified, by node.

@@ -44,7 +44,8 @@ type Board struct {
 	values   []*list.List // by node: values in batches that are not pinned, oldest first
 	used     []int        // by node: their bytes
 	bytes    int          // of all values
-	evicted  bool         // something was dropped, ever
+	newest   time.Time    // of all messages
+	evicted  []time.Time  // by node: newest when something of it was dropped last; zero if nothing was for a while
 }
 
 // New returns an empty board of a fleet that holds maxBytes of batches that are
@@ -52,7 +53,7 @@ type Board struct {
 func New(m *wire.Manifest, o *wire.Opener, maxBytes int) *Board {
 	b := &Board{
 		opener: o, manifest: m, quota: maxBytes / m.N, batches: map[string]*Batch{},
-		quiet: list.New(), used: make([]int, m.N),
+		quiet: list.New(), used: make([]int, m.N), evicted: make([]time.Time, m.N),
 	}
 	for range m.N {
 		b.values = append(b.values, list.New())
@@ -67,6 +68,9 @@ func (b *Board) Put(msg wire.LogMessage) (batch *Batch, changed bool) {
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Kind.Signing() || slot.Node >= b.manifest.N {
 		return nil, false
+	}
+	if msg.Time.After(b.newest) {
+		b.newest = msg.Time
 	}
 	batch = b.batches[slot.ID]
 	if batch != nil && batch.precedes(slot, msg.Seq) {
@@ -88,6 +92,22 @@ func (b *Board) Put(msg wire.LogMessage) (batch *Batch, changed bool) {
 		b.evict(slot.Node)
 	}
 	return batch, true
+}
+
+// PutAgain takes a message of a batch that is being fetched again, from the rounds'
+// beginning and in their order. A deal that stands in its slot now is the first one.
+// changed is also true if that was not certain before.
+func (b *Board) PutAgain(msg wire.LogMessage) (batch *Batch, changed bool) {
+	batch, changed = b.Put(msg)
+	slot, err := wire.ParseSlot(msg.Subject)
+	if err != nil || batch == nil || slot.Kind != wire.SlotDeal || !batch.unsure[slot.Node] {
+		return batch, changed
+	}
+	if v := batch.values[key{slot.Kind, slot.Node}]; v != nil && v.seq == msg.Seq {
+		delete(batch.unsure, slot.Node)
+		changed = true
+	}
+	return batch, changed
 }
 
 // Get returns a batch, nil if the board holds nothing of it.
@@ -152,19 +172,51 @@ func (b *Board) Forget(id string) {
 	delete(b.batches, id)
 }
 
-// Evicted reports whether a value was ever dropped for want of room: what the board
-// has of a batch that was not pinned may be less than the rounds have.
-func (b *Board) Evicted() bool { return b.evicted }
+// Doubt is for rounds whose messages count otherwise from now on: what was read is not
+// what others read who read it now.
+func (b *Board) Doubt() {
+	b.Lost()
+	for node := range b.evicted {
+		b.evicted[node] = b.newest
+	}
+}
 
-// Expire drops the batches that are not pinned and unheard of since the time.
+// Lost is for rounds that begin anew, and are read from there. What is not pinned is
+// dropped, unless all nodes certified it, and nothing is certain of the rest.
+func (b *Board) Lost() {
+	for e := b.quiet.Front(); e != nil; {
+		batch := e.Value.(*Batch)
+		if e = e.Next(); batch.Certified() == nil {
+			b.Forget(batch.ID)
+		}
+	}
+	for _, batch := range b.batches {
+		for node := range b.evicted {
+			batch.doubt(node)
+		}
+	}
+}
+
+// Expire drops the batches that are not pinned and unheard of since the time. What was
+// dropped before that for want of room is gone from the rounds as well.
 func (b *Board) Expire(since time.Time) {
+	for node, at := range b.evicted {
+		if at.Before(since) {
+			b.evicted[node] = time.Time{}
+		}
+	}
 	for e := b.quiet.Front(); e != nil && e.Value.(*Batch).lastTime.Before(since); e = b.quiet.Front() {
 		b.Forget(e.Value.(*Batch).ID)
 	}
 }
 
 func (b *Board) add(id string) *Batch {
-	batch := &Batch{ID: id, n: b.manifest.N, values: map[key]*value{}, partial: b.evicted}
+	batch := &Batch{ID: id, n: b.manifest.N, values: map[key]*value{}}
+	for node, at := range b.evicted {
+		if !at.IsZero() {
+			batch.doubt(node)
+		}
+	}
 	batch.quiet = b.quiet.PushBack(batch)
 	b.batches[id] = batch
 	return batch
@@ -215,9 +267,9 @@ func (b *Board) evict(node int) {
 		b.unlist(v)
 		b.bytes -= v.size()
 		delete(h.batch.values, h.key)
-		b.evicted = true
+		b.evicted[node] = b.newest
 		h.batch.asked, h.batch.dropped = false, true // what is missing now was not asked for
-		h.batch.partial = true
+		h.batch.doubt(node)
 		if len(h.batch.values) == 0 {
 			b.Forget(h.batch.ID)
 		}

@@ -227,10 +227,17 @@ func TestFalseCertificate(t *testing.T) {
 	}
 	for node := range 3 {
 		flooded.Put(flooded.deal(node, h3, 10))
-		flooded.Put(flooded.message(wire.SlotCert, node, h3, flooded.f.Certificate(node, h3, 1)))
+		if node > 0 {
+			flooded.Put(flooded.message(wire.SlotCert, node, h3, flooded.f.Certificate(node, h3, 1)))
+		}
 	}
 	if b := flooded.Get(flooded.id(h3)); !b.AllDeals() || b.FalseCertificate() != -1 {
-		t.Error("blamed by a board that dropped deals")
+		t.Error("blamed by a board that dropped another's deals")
+	}
+	// A flood does not hide the flooder's own lie.
+	b, _ = flooded.Put(flooded.message(wire.SlotCert, 0, h3, flooded.f.Certificate(0, h3, 1)))
+	if got := b.FalseCertificate(); got != 0 {
+		t.Errorf("blamed: %d, want 0, who flooded the board and lies", got)
 	}
 	missing, h2 := newReader(t, 3, 1<<20), header(2)
 	missing.Put(missing.message(wire.SlotCert, 0, h2, missing.f.Certificate(0, h2, 1)))

@@ -15,6 +15,8 @@ import (
 var (
 	// ErrExists: the subject takes one message and has it. Read it with Last.
 	ErrExists = errors.New("a message is already stored on this subject")
+	// ErrConflict: the subject does not end where the writer expected (10071).
+	ErrConflict = errors.New("wrong last sequence")
 	// ErrTooMany: a read found more than it may hold in memory.
 	ErrTooMany = errors.New("too many messages")
 
@@ -40,9 +42,6 @@ func (e *LostError) Error() string {
 	return fmt.Sprintf("stream %s: position lost: %s", e.Stream, e.Reason)
 }
 
-// errConflict: the subject does not end where the writer expected (10071).
-var errConflict = errors.New("wrong last sequence")
-
 // permanent are the errors that no repetition of a publish changes.
 var permanent = []error{
 	ErrDenied, ErrClosed, ErrTooLarge, ErrExists, ErrSubject, nats.ErrBadSubject, nats.ErrHeadersNotSupported,
@@ -62,7 +61,7 @@ func outcomeOf(stream Stream, subject string, err error) error {
 	if api, ok := errors.AsType[*jetstream.APIError](err); ok {
 		switch {
 		case api.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence:
-			return errConflict
+			return ErrConflict
 		case stream == Results && natsconn.SubjectFull(api):
 			return fmt.Errorf("%s: %w", subject, ErrExists)
 		}

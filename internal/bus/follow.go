@@ -285,7 +285,7 @@ func (f *Follower) onLive(ctx context.Context, m *nats.Msg) bool {
 // before the follower's position, that is enough: nobody waits for CutPatience. At
 // KEYS, which programs end by, it is not.
 func (f *Follower) beganAnew(got Message) bool {
-	if f.stream != Work && f.stream != Sign || got.Seq >= f.next || !got.Time.After(f.newest) {
+	if f.stream != Work && f.stream != Sign && f.stream != Presence || got.Seq >= f.next || !got.Time.After(f.newest) {
 		return false
 	}
 	f.short = time.Now().Add(-f.b.opt.CutPatience)

@@ -46,7 +46,7 @@ var outcomes = []struct {
 	{context.Canceled, "canceled"}, // the caller gave up
 	{ErrUnknown, "unknown"},
 	{context.DeadlineExceeded, "canceled"},
-	{errConflict, "conflict"}, // the slot does not end where the writer expected
+	{ErrConflict, "conflict"}, // the slot does not end where the writer expected
 	{ErrExists, "exists"},
 	{ErrDenied, "denied"},
 	{ErrDisconnected, "disconnected"}, // nothing was sent

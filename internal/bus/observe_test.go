@@ -24,7 +24,7 @@ func TestOutcomeOf(t *testing.T) {
 		{&BusyError{}, outcomeBusy},
 		{fmt.Errorf("x: %w", &BusyError{}), outcomeBusy},
 		{ErrExists, "exists"},
-		{errConflict, "conflict"},
+		{ErrConflict, "conflict"},
 		{classify("x", context.DeadlineExceeded), "unknown"},
 		{classify("x", errors.New("garbage")), "unknown"},
 		{ErrDenied, "denied"},

@@ -192,10 +192,34 @@ func testRolesWork(t *testing.T, worker, gateway, alice *Bus) {
 	if got, err := worker.Slots(ctx, Keys, "entry."+testBatch+".>"); err != nil || len(got) != 1 {
 		t.Errorf("worker reads entries: %v %v", got, err)
 	}
+	testHeartbeats(t, worker, gateway)
 	if _, err := worker.Publish(ctx, roundSubject("dkg", "deal", testBatch, 1), []byte("x"), nil); !errors.Is(err, ErrDenied) {
 		t.Errorf("worker 0 in slot 1: %v, want ErrDenied without waiting", err)
 	}
 	noneLeft(t, gateway)
+}
+
+// testHeartbeats swaps those of a worker and a gateway, which the gateway follows.
+func testHeartbeats(t *testing.T, worker, gateway *Bus) {
+	ctx := testContext(t)
+	seen := make(chan Message, 3)
+	if _, err := gateway.Follow(ctx, Presence, 1, FollowOptions{Handler: func(m Message) { seen <- m }}); err != nil {
+		t.Fatal(err)
+	}
+	first := must[uint64](t)(worker.Swap(ctx, "presence.node.0", []byte("1"), 0))
+	if _, err := worker.Swap(ctx, "presence.node.0", []byte("2"), 0); !errors.Is(err, ErrConflict) {
+		t.Errorf("a swap over nothing, where something is: %v", err)
+	}
+	must[uint64](t)(worker.Swap(ctx, "presence.node.0", []byte("2"), first))
+	must[uint64](t)(gateway.Swap(ctx, "presence.gateway.gateway-a", []byte("3"), 0))
+	for _, want := range []string{"1", "2", "3"} {
+		if m := <-seen; string(m.Data) != want {
+			t.Errorf("the gateway hears %+v, want %s", m, want)
+		}
+	}
+	if m, ok, err := worker.Last(ctx, Presence, "presence.node.0"); err != nil || !ok || string(m.Data) != "2" {
+		t.Errorf("worker reads %+v %t %v", m, ok, err)
+	}
 }
 
 // testRolesWatch takes a sample as each role does. What a role may not ask for
@@ -241,9 +265,11 @@ func testRolesRefused(t *testing.T, admin *Bus, url string, seeds map[string]str
 			"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.manifest." + testHash,
 			"frost.main." + dealSubject(testBatch, 0), "frost.main.entry." + testBatch + ".0.head", "frost.main.live.rounds.0.x",
 			"frost.main.live.keys.x", "frost.main.result.alice.j9", "frost.main.notice.alice.j9",
-			"$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret"},
-		"gateway-a": {"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.job.sign.alice"},
-		"client-alice": {"frost.main.notice.alice.j9", "frost.main.job.sign.bob", "frost.main.job.other.alice", "frost.main.res.alice.j9", "frost.main.work.a.b.c.0.0",
+			"$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret", "frost.main.presence.node.1",
+			"frost.main.presence.twin.1", "frost.main.presence.gateway.gateway-a"},
+		"gateway-a": {"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.job.sign.alice",
+			"frost.main.presence.node.0"},
+		"client-alice": {"frost.main.presence.node.0", "$JS.API.DIRECT.GET.FROST_MAIN_PRESENCE", "frost.main.notice.alice.j9", "frost.main.job.sign.bob", "frost.main.job.other.alice", "frost.main.res.alice.j9", "frost.main.work.a.b.c.0.0",
 			"frost.main.dkg." + testBatch + ".deal.1", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret",
 			"$JS.API.STREAM.MSG.GET.FROST_MAIN_RESULTS", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS", "$JS.API.STREAM.INFO.FROST_MAIN_RESULTS"},
 	}
@@ -346,7 +372,7 @@ func rawAs(t *testing.T, url, seed, user string) *nats.Conn {
 func snapshot(t *testing.T, admin *Bus) string {
 	t.Helper()
 	var s strings.Builder
-	for _, stream := range []Stream{Jobs, Work, RoundsOf(0), RoundsOf(1), RoundsOf(2), Keys, Sign, Results, Notices, DeadLetter} {
+	for _, stream := range []Stream{Jobs, Work, RoundsOf(0), RoundsOf(1), RoundsOf(2), Keys, Sign, Results, Notices, Presence, DeadLetter} {
 		got, err := admin.Slots(testContext(t), stream, ">")
 		if err != nil {
 			t.Fatal(err)

@@ -27,14 +27,14 @@ func (b *Bus) PublishSlot(ctx context.Context, subject string, data []byte, head
 		switch {
 		case err == nil:
 			return false, nil
-		case errors.Is(err, errConflict), errors.Is(err, ErrExists), errors.Is(err, ErrUnknown):
+		case errors.Is(err, ErrConflict), errors.Is(err, ErrExists), errors.Is(err, ErrUnknown):
 			found, upTo, scanErr := b.findValue(ctx, stream, subject, junk, isValue)
 			switch {
 			case found:
 				return true, nil
 			case upTo > junk: // more junk: expect exactly that
 				junk = upTo
-				if errors.Is(err, errConflict) {
+				if errors.Is(err, ErrConflict) {
 					continue
 				}
 			case scanErr == nil && errors.Is(err, ErrExists):
@@ -49,6 +49,18 @@ func (b *Bus) PublishSlot(ctx context.Context, subject string, data []byte, head
 			return false, err
 		}
 	}
+}
+
+// Swap makes one attempt to store a message on a subject whose last one has a sequence,
+// 0 if there is none. ErrConflict: it ends with another one. After ErrUnknown it may
+// have been stored.
+func (b *Bus) Swap(ctx context.Context, subject string, data []byte, last uint64) (seq uint64, err error) {
+	m, stream, err := b.outgoing(subject, data, nil)
+	if err != nil {
+		return 0, err
+	}
+	expecting(m, last)
+	return b.store(ctx, stream, subject, m)
 }
 
 // findValue reads what the slot holds after a sequence. It stops at the first

@@ -24,6 +24,7 @@ const (
 	Sign       Stream = "SIGN"
 	Results    Stream = "RESULTS"
 	Notices    Stream = "NOTICES"
+	Presence   Stream = "PRESENCE"
 	DeadLetter Stream = "DEADLETTER"
 )
 

@@ -49,7 +49,7 @@ func (u *unacked) note(stream Stream, start time.Time, err error) {
 }
 
 // Publishing returns which stream has stored nothing of what this process has
-// published to it for 5 s; nil if none.
+// published to it for 5 s; nil if none. No work waits for dead letters and heartbeats.
 func (b *Bus) Publishing() error {
 	u := &b.unacked
 	u.mu.Lock()
@@ -57,7 +57,7 @@ func (b *Bus) Publishing() error {
 	for _, d := range b.declared {
 		f, ok := u.streams[d.Name]
 		now := time.Now()
-		if !ok || d.Name == DeadLetter || now.Sub(f.last) >= unackedRecent || now.Sub(f.since) < unackedAfter {
+		if !ok || d.Name == DeadLetter || d.Name == Presence || now.Sub(f.last) >= unackedRecent || now.Sub(f.since) < unackedAfter {
 			continue
 		}
 		return fmt.Errorf("%s has acknowledged nothing for %d s: %w", d.Name, int(now.Sub(f.since).Seconds()), f.err)

@@ -68,12 +68,26 @@ type FollowerState struct {
 	For    time.Duration // to the interval of Run
 }
 
+// StreamTime is what the clock of the stream that ClockOffset is about showed when
+// this machine's showed at; false if they were never compared, or Run does not run. It
+// is wrong by half the round trip of the quickest of the last answers at most, and
+// after a clock was set or another server leads by their difference, until the next
+// sample. at carries the monotonic clock.
+func (w *Watcher) StreamTime() (at, stream time.Time, ok bool) {
+	t, fresh := w.fresh()
+	if !fresh || !t.compared {
+		return at, stream, false
+	}
+	return t.At, t.At.Add(-t.ClockOffset), true
+}
+
 // taken is a sample and for how long it counts.
 type taken struct {
 	Sample
-	lagging error
-	broken  error
-	every   time.Duration
+	compared bool // ClockOffset is that of a comparison
+	lagging  error
+	broken   error
+	every    time.Duration
 }
 
 // Sample is the last one of Run; false if there is none, or if it is older

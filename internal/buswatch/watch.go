@@ -66,7 +66,10 @@ func (w *Watcher) Run(ctx context.Context, every time.Duration) {
 	defer tick.Stop()
 	for {
 		if s, lagging := w.sample(ctx); ctx.Err() == nil {
-			w.sampled.Store(&taken{Sample: s, lagging: lagging, broken: w.broken(s.At), every: every})
+			_, compared := w.clock.best()
+			w.sampled.Store(&taken{
+				Sample: s, compared: compared, lagging: lagging, broken: w.broken(s.At), every: every,
+			})
 		}
 		select {
 		case <-tick.C:

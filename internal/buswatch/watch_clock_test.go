@@ -64,6 +64,13 @@ func TestWatchClock(t *testing.T) {
 			if wrong := (s.ClockOffset + ahead).Abs(); wrong > time.Minute || !s.ClockKnown {
 				t.Errorf("offset %v (known: %t), want %v", s.ClockOffset, s.ClockKnown, -ahead)
 			}
+			at, stream, ok := w.StreamTime()
+			if wrong := (stream.Sub(at) - ahead).Abs(); wrong > time.Minute || !ok {
+				t.Errorf("at %v the stream's time was %v (known: %t), want %v later", at, stream, ok, ahead)
+			}
+			if _, _, ok := New(b, Options{}).StreamTime(); ok {
+				t.Error("it knows the time without having asked")
+			}
 		})
 	}
 }

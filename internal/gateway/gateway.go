@@ -19,6 +19,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -33,6 +34,7 @@ type Config struct {
 	Bus      *bus.Bus
 	Offset   func() time.Duration // this machine's clock minus the NATS server's; nil: none
 	Log      *slog.Logger
+	Build    string // this program's version, for its heartbeats
 	Observe  Observer
 	Tracer   *tracing.Tracer // nil: no spans
 }
@@ -71,6 +73,7 @@ type Gateway struct {
 	changed     atomic.Pointer[chan struct{}] // closed with the next change of access
 	turns       *turns                        // of suspicious jobs
 	waits       seldom                        // that jobs wait for RESULTS
+	beat        *presence.Beat
 }
 
 // New returns a gateway that does nothing until Run.
@@ -89,12 +92,16 @@ func New(cfg Config) *Gateway {
 		Machine: g.coordinator, Manifest: cfg.Manifest, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
 		Observe: cfg.Observe.Report, Start: g.start, Perform: g.perform,
 	})
+	g.beat = g.newBeat()
 	return g
 }
 
 // Run works until ctx ends, and then stops as internal/machine does: intake, with
 // the jobs under way given back, computations, stores.
-func (g *Gateway) Run(ctx context.Context) error { return g.run.Run(ctx) }
+func (g *Gateway) Run(ctx context.Context) error {
+	defer g.leave()
+	return g.run.Run(ctx)
+}
 
 // Ready returns what keeps the gateway from working; nil if nothing does.
 func (g *Gateway) Ready() error {

@@ -18,7 +18,8 @@ func (g *Gateway) start(ctx context.Context) error {
 	if err := g.publishManifest(ctx); err != nil {
 		return err
 	}
-	for _, stream := range []bus.Stream{bus.Work, bus.Sign} {
+	g.beat.Start()
+	for _, stream := range []bus.Stream{bus.Work, bus.Sign, bus.Presence} {
 		if err := g.run.Follow(ctx, stream, 1, bus.FollowOptions{}); err != nil {
 			return err
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
@@ -45,12 +46,14 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	gw := gateway.New(gateway.Config{
 		Manifest: p.manifest, Access: p.access, Name: p.name, Key: key,
 		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
+		Build: command.Version(),
 	})
 	p.follow(ctx, g.Gateway.Access, gw.SetAccess)
 	telemetry.Gauge(p.registry, "jobs_in_work", "Jobs that this gateway is working on.",
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",
 		func() float64 { _, keys := gw.Stats(); return float64(keys) })
+	p.metrics.Presence(gw.Presence)
 	works.open(gw.Ready)
 	defer whenReady(ctx, gw.Ready, p.Ready)()
 	return gw.Run(ctx)

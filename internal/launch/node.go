@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
@@ -46,6 +47,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	w, err := worker.New(ctx, worker.Config{
 		Manifest: p.manifest, Access: p.access, Index: n.Node.Index, Storage: n.Node.StoragePath,
 		Provider: device, Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
+		Build: command.Version(), Clock: p.watcher.StreamTime,
 	})
 	if err != nil {
 		return err

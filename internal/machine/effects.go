@@ -10,6 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -39,10 +40,16 @@ func (r *Runner[M]) Compute(e protocol.Compute) {
 		r.rebuild(e)
 		return
 	}
-	r.pool.Do(e.Urgent, func() { r.compute(e) })
+	r.pool.Do(e.Urgent, e.Client, func() { r.compute(e) })
 }
 
 func (r *Runner[M]) compute(e protocol.Compute) {
+	if !e.Until.IsZero() && clock.Now().After(e.Until) {
+		if ev := r.run(e.Late); ev != nil {
+			r.Step(ev)
+		}
+		return
+	}
 	span := r.ChildSpan(e.Trace, e.Name)
 	ev := r.run(e.Run)
 	span.End(nil)
@@ -69,7 +76,7 @@ func (r *Runner[M]) rebuild(e protocol.Compute) {
 	case <-r.Stopping(): // the next start reads the batch again
 		return
 	}
-	r.pool.Go(e.Urgent, func() {
+	r.pool.Go(e.Urgent, e.Client, func() {
 		defer func() { <-r.rebuilds }()
 		r.compute(e) // its event has the batch stored
 	})
@@ -180,6 +187,7 @@ func (r *Runner[M]) refetchFrom(stream bus.Stream, filter string, event func(wir
 var levels = map[protocol.ReportKind]slog.Level{
 	protocol.ReportAborted: slog.LevelWarn, protocol.ReportRefused: slog.LevelWarn,
 	protocol.ReportBadTask: slog.LevelWarn, protocol.ReportRetry: slog.LevelWarn,
+	protocol.ReportAbsent: slog.LevelWarn, protocol.ReportTwin: slog.LevelError,
 	protocol.ReportComplete: slog.LevelInfo, protocol.ReportRecovered: slog.LevelInfo,
 	protocol.ReportBadEntry: slog.LevelWarn, protocol.ReportConflict: slog.LevelError,
 }

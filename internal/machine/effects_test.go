@@ -268,7 +268,7 @@ func TestRefetchStreams(t *testing.T) {
 	})
 }
 
-// SIGN and WORK may be lost, which the machine must know of SIGN. Without its
+// SIGN, WORK and rounds may be lost, which the machine must know of SIGN and rounds. Without its
 // record of keys a program ends.
 func TestLostStreams(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -277,22 +277,43 @@ func TestLostStreams(t *testing.T) {
 			c.Bus = fakeLog{follow: func(s bus.Stream, o bus.FollowOptions) error { lost[s] = o.Lost; return nil }}
 			c.Start = func(ctx context.Context) error {
 				return errors.Join(b.Follow(ctx, bus.Keys, 1, bus.FollowOptions{CaughtUp: func() {}}),
-					b.Follow(ctx, bus.Sign, 1, bus.FollowOptions{}), b.Follow(ctx, bus.Work, 1, bus.FollowOptions{}))
+					b.Follow(ctx, bus.Sign, 1, bus.FollowOptions{}), b.Follow(ctx, bus.Work, 1, bus.FollowOptions{}),
+					b.Follow(ctx, bus.RoundsOf(1), 1, bus.FollowOptions{}))
 			}
 		})
 		b.run()
 		lost[bus.Work](errTest)
 		lost[bus.Sign](errTest)
+		lost[bus.RoundsOf(1)](errTest)
 		synctest.Wait()
-		if err := b.Ready(); err != nil || b.log.Count("starts anew") != 2 {
-			t.Errorf("after the loss of memory streams: %v", err)
+		if err := b.Ready(); err != nil || b.log.Count("starts anew") != 3 {
+			t.Errorf("after the loss of streams that forget: %v", err)
 		}
-		if seen := b.seen(); len(seen) != 1 || seen[0] != (protocol.SignLost{}) {
+		if seen := b.seen(); len(seen) != 2 || seen[0] != (protocol.SignLost{}) || seen[1] != (protocol.RoundsLost{}) {
 			t.Errorf("the machine saw %v", seen)
 		}
 		lost[bus.Keys](errTest)
 		if err := <-b.ended; err == nil || !strings.Contains(err.Error(), "restore it from a mirror") {
 			t.Errorf("ended with %v", err)
 		}
+	})
+}
+
+// TestLateComputations: past its time a computation is not begun, and the machine is
+// told what goes in its place.
+func TestLateComputations(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.run()
+		late := func() protocol.Event { return timer("late") }
+		run := func() protocol.Event { return timer("run") }
+		b.Compute(protocol.Compute{Run: run, Late: late, Until: time.Now()})
+		synctest.Wait()
+		b.Compute(protocol.Compute{Run: run, Late: late, Until: time.Now().Add(-1)})
+		synctest.Wait()
+		if got := b.seen(); len(got) != 2 || got[0] != timer("run") || got[1] != timer("late") {
+			t.Errorf("the machine was told %v", got)
+		}
+		b.finish()
 	})
 }

@@ -65,6 +65,8 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 		r.Step(protocol.ReadKeys(r.cfg.Manifest, read))
 	case bus.Sign:
 		r.Step(protocol.SignMessage{LogMessage: read, Now: clock.Now()})
+	case bus.Presence:
+		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Work:
 		read.Trace = r.cfg.Tracer.Parse(m.Header)
 		r.Step(protocol.TaskMessage{LogMessage: read, Now: clock.Now()})
@@ -87,7 +89,10 @@ func (r *Runner[M]) lost(stream bus.Stream, err error) {
 		return
 	}
 	r.log.Warn("stream was lost and starts anew", "stream", stream, "err", err)
-	if stream == bus.Sign {
+	switch stream.Family() {
+	case bus.Sign:
 		r.Step(protocol.SignLost{})
+	case bus.Rounds:
+		r.Step(protocol.RoundsLost{})
 	}
 }

@@ -103,6 +103,9 @@ func (r *Runner[M]) Stopping() <-chan struct{} { return r.intake.Done() }
 // Started reports whether Start has succeeded.
 func (r *Runner[M]) Started() bool { return r.started.Load() }
 
+// Waiting counts the computations that wait for a core.
+func (r *Runner[M]) Waiting() int { return r.pool.Waiting() }
+
 // Ready returns what keeps the Runner from working, nil if nothing does.
 func (r *Runner[M]) Ready() error {
 	switch {

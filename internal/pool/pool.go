@@ -14,7 +14,7 @@ import (
 type Pool struct {
 	mu           sync.Mutex
 	cond         *sync.Cond
-	urgent, bulk []func()
+	urgent, bulk queue
 	busy         int // functions at work
 	closed       bool
 	wg           sync.WaitGroup
@@ -49,13 +49,13 @@ func (p *Pool) close() {
 	p.cond.Broadcast()
 }
 
-// Go queues f.
-func (p *Pool) Go(urgent bool, f func()) {
+// Go queues f, which is a client's work.
+func (p *Pool) Go(urgent bool, client string, f func()) {
 	p.mu.Lock()
 	if urgent {
-		p.urgent = append(p.urgent, f)
+		p.urgent.push(client, f)
 	} else {
-		p.bulk = append(p.bulk, f)
+		p.bulk.push(client, f)
 	}
 	p.mu.Unlock()
 	p.cond.Broadcast() // whoever may take it
@@ -63,19 +63,26 @@ func (p *Pool) Go(urgent bool, f func()) {
 
 // Do runs a short urgent function where it is called if nothing else is at work,
 // since to wake another thread takes as long as that; anything else it queues.
-func (p *Pool) Do(urgent bool, f func()) {
+func (p *Pool) Do(urgent bool, client string, f func()) {
 	p.mu.Lock()
-	idle := urgent && !p.closed && p.busy == 0 && len(p.urgent)+len(p.bulk) == 0
+	idle := urgent && !p.closed && p.busy == 0 && p.urgent.len()+p.bulk.len() == 0
 	if idle {
 		p.busy++
 	}
 	p.mu.Unlock()
 	if !idle {
-		p.Go(urgent, f)
+		p.Go(urgent, client, f)
 		return
 	}
 	defer p.done()
 	f()
+}
+
+// Waiting counts the functions that wait.
+func (p *Pool) Waiting() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.urgent.len() + p.bulk.len()
 }
 
 func (p *Pool) done() {
@@ -102,20 +109,13 @@ func (p *Pool) next(bulk bool) func() {
 		switch {
 		case p.closed:
 			return nil
-		case len(p.urgent) > 0:
+		case p.urgent.len() > 0:
 			p.busy++
-			return pop(&p.urgent)
-		case bulk && len(p.bulk) > 0:
+			return p.urgent.pop()
+		case bulk && p.bulk.len() > 0:
 			p.busy++
-			return pop(&p.bulk)
+			return p.bulk.pop()
 		}
 		p.cond.Wait()
 	}
-}
-
-func pop(queue *[]func()) func() {
-	f := (*queue)[0]
-	(*queue)[0] = nil
-	*queue = (*queue)[1:]
-	return f
 }

@@ -19,13 +19,13 @@ func TestUrgentWorkOvertakes(t *testing.T) {
 	var busy sync.WaitGroup
 	for range max(1, runtime.GOMAXPROCS(0)-1) {
 		busy.Add(1)
-		p.Go(false, func() { busy.Done(); <-block })
+		p.Go(false, "", func() { busy.Done(); <-block })
 	}
 	busy.Wait() // no worker is left for bulk
 	bulk := make(chan struct{})
-	p.Go(false, func() { close(bulk) })
+	p.Go(false, "", func() { close(bulk) })
 	urgent := make(chan struct{})
-	p.Go(true, func() { close(urgent) })
+	p.Go(true, "", func() { close(urgent) })
 	<-urgent
 	select {
 	case <-bulk:
@@ -35,14 +35,14 @@ func TestUrgentWorkOvertakes(t *testing.T) {
 
 	held := make(chan struct{})
 	started := make(chan struct{})
-	p.Go(true, func() { close(started); <-held })
+	p.Go(true, "", func() { close(started); <-held })
 	<-started // now every worker is held
 	var order []string
 	var mu sync.Mutex
 	var done sync.WaitGroup
 	for _, what := range []string{"first", "second"} {
 		done.Add(1)
-		p.Go(true, func() {
+		p.Go(true, "", func() {
 			mu.Lock()
 			order = append(order, what)
 			mu.Unlock()
@@ -63,18 +63,18 @@ func TestUrgentWorkOvertakes(t *testing.T) {
 func TestDo(t *testing.T) {
 	p := New() // nobody works: what is queued waits
 	ran := 0
-	p.Do(true, func() {
+	p.Do(true, "", func() {
 		ran++
-		p.Do(true, func() { ran += 10 })
+		p.Do(true, "", func() { ran += 10 })
 	})
-	p.Do(false, func() { ran += 100 })
-	if ran != 1 || p.waiting() != 2 {
-		t.Errorf("ran %d, %d wait", ran, p.waiting())
+	p.Do(false, "", func() { ran += 100 })
+	if ran != 1 || p.Waiting() != 2 {
+		t.Errorf("ran %d, %d wait", ran, p.Waiting())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
 	go func() { p.Run(ctx); close(ended) }()
-	for p.waiting() > 0 {
+	for p.Waiting() > 0 {
 		runtime.Gosched()
 	}
 	cancel()
@@ -82,7 +82,7 @@ func TestDo(t *testing.T) {
 	if ran != 111 {
 		t.Errorf("ran %d", ran)
 	}
-	p.Do(true, func() { ran = 0 })
+	p.Do(true, "", func() { ran = 0 })
 	if ran != 111 {
 		t.Error("ran after the end")
 	}
@@ -93,21 +93,14 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	var ran atomic.Int32
 	started := make(chan struct{})
-	p.Go(false, func() { close(started); <-ctx.Done(); ran.Add(1) })
+	p.Go(false, "", func() { close(started); <-ctx.Done(); ran.Add(1) })
 	go func() { <-started; cancel() }()
 	p.Run(ctx)
 	if ran.Load() != 1 {
 		t.Fatal("Run returned before the function under way had")
 	}
-	p.Go(false, func() { ran.Add(1) })
-	if p.waiting() != 1 || ran.Load() != 1 {
+	p.Go(false, "", func() { ran.Add(1) })
+	if p.Waiting() != 1 || ran.Load() != 1 {
 		t.Fatal("a stopped pool ran something")
 	}
-}
-
-// waiting counts the functions that wait.
-func (p *Pool) waiting() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return len(p.urgent) + len(p.bulk)
 }

@@ -83,14 +83,6 @@ func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener
 	return a
 }
 
-// perItemWait is the time that an attempt gets for each of its items while nothing was measured.
-const perItemWait = 20 * time.Millisecond
-
-// attemptLife is how long a gateway waits for an attempt, from the moment that WORK shows it the task.
-func attemptLife(items int) time.Duration {
-	return 10*time.Second + 2*perItemWait*time.Duration(items)
-}
-
 func (a *attempt) suite() frost.Suite { return a.items[0].Key.Suite }
 
 // close ends the attempt, and lets go of what only an open one needs.

@@ -18,7 +18,7 @@ func newAuthority(m *wire.Manifest, access *wire.Access) authority {
 	return a
 }
 
-// change returns the access list that counted before.
+// change takes a new access list, and returns the one that counted before.
 func (a authority) change(access *wire.Access) (before *wire.Access) {
 	a.opener.SetAccess(access)
 	return a.access.Swap(access)

@@ -51,6 +51,17 @@ func (c *Coordinator) Jobs() int { return len(c.jobs) }
 // Keys counts the keys in the directory.
 func (c *Coordinator) Keys() int { return c.directory.keys }
 
+// Waiting counts the sign jobs that wait for their turn.
+func (c *Coordinator) Waiting() int {
+	return c.signing.traffic.small.queue.waiting() + c.signing.traffic.bulk.queue.waiting()
+}
+
+// Presence is what this gateway knows of each node, and the names of the gateways that
+// it hears.
+func (c *Coordinator) Presence() (nodes []NodePresence, gateways []string) {
+	return c.signing.traffic.presence.known()
+}
+
 // JudgeTask says what stands under a task's subject, given what this gateway
 // wants to say there. It changes nothing and may be called beside Step.
 func (c *Coordinator) JudgeTask(standing wire.LogMessage, body []byte) wire.Verdict {

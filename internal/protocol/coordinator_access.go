@@ -10,6 +10,9 @@ import (
 // onAccess takes a new access list.
 func (c *Coordinator) onAccess(access *wire.Access) {
 	before := c.change(access)
+	if !access.SameVoices(before) {
+		c.registrar.rounds.Doubt()
+	}
 	if !access.TakesAway(before) {
 		return
 	}

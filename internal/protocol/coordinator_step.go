@@ -32,6 +32,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.onRounds(e.LogMessage, false)
 	case RoundsAgain:
 		c.onRounds(e.LogMessage, true)
+	case RoundsLost:
+		c.registrar.rounds.Lost()
 	case KeysMessage:
 		c.directory.onKeys(e.readMessage)
 	case KeysAgain:
@@ -50,6 +52,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.onTaskSeen(e)
 	case SignMessage:
 		c.signing.onMessage(e.LogMessage, e.Now)
+	case PresenceMessage:
+		c.onPresence(e)
 	case attemptChecked:
 		c.signing.onChecked(e)
 	case aggregated:
@@ -109,6 +113,15 @@ func (c *Coordinator) onTimer(t Timer) {
 		c.signing.lookAgain(j)
 	case t.Kind == timerRetry:
 		c.signing.again(j)
+	}
+}
+
+// onPresence takes a heartbeat.
+func (c *Coordinator) onPresence(e PresenceMessage) {
+	c.opener.SetTime(e.Now)
+	if node, twin := c.signing.traffic.presence.onMessage(e.LogMessage, e.Now); twin != nil {
+		c.out.do(Report{What: ReportTwin, Reason: "two processes of this node; one of them ends: " + twin.Process(),
+			Culprit: node})
 	}
 }
 

@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"maps"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
@@ -31,7 +32,11 @@ func (n *dealer) onRounds(msg wire.LogMessage, again bool) []Effect {
 	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
 		return nil
 	}
-	log, changed := n.board.Put(msg)
+	put := n.board.Put
+	if again {
+		put = n.board.PutAgain
+	}
+	log, changed := put(msg)
 	if !changed {
 		return nil
 	}
@@ -115,8 +120,11 @@ func (n *dealer) recertify(e Recertify) []Effect {
 // expire forgets what has outlived its use, and has entries that lack deals read
 // once more.
 func (n *dealer) expire() (effects []Effect) {
-	for _, b := range n.batches {
-		b.expire(n.now)
+	for _, id := range slices.Sorted(maps.Keys(n.batches)) { // in one order, so that a simulation replays
+		b := n.batches[id]
+		if b.expire(n.now); b.current(dkgDealt) {
+			effects = append(effects, b.verify(n.board.Get(id))...) // it may have to be read once more
+		}
 	}
 	// While old rounds are read, a batch is as old as the rest of them makes it.
 	now := n.now

@@ -56,6 +56,7 @@ type dkg struct {
 	trace   string
 	started time.Time // by this node's clock; zero until that is known
 	expires time.Time // of the job; zero without a task
+	looked  time.Time // when its rounds were read once more
 	// own is the hash of the deal that this process made. It is the proof that
 	// the deal in the log is this process's, and gone after a restart.
 	own [32]byte

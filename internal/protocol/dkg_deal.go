@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -36,9 +37,8 @@ func (n *dealer) start(header *wire.BatchHeader, task *wire.Task, job *wire.Job)
 	}
 	b.to(dkgDealing)
 	var effects []Effect
-	if n.board.Evicted() { // some of the batch's deals perhaps
-		log.Asked()
-		effects = append(effects, Refetch{ID: id})
+	if log.Unsure(n.cfg.Index) { // deals may be missing, or not be the first ones
+		effects = b.lookAgain(log)
 	}
 	return append(effects, Compute{Name: "make deal", Trace: b.trace, Run: b.makeDeal})
 }
@@ -89,11 +89,29 @@ func (b *dkg) onDealMade(e dealMade) []Effect {
 	return append(effects, b.verify(b.node.board.Get(b.id))...)
 }
 
-// verify begins the checks once all n deals are there. They are those of this
-// moment: whatever the log shows later, the node certifies what it checked.
+// lookAgainEvery is how often a batch is read once more to find out which deals are
+// the first ones: a replica that lags does not tell.
+const lookAgainEvery = 2 * time.Second
+
+// lookAgain has the batch read once more.
+func (b *dkg) lookAgain(log *board.Batch) []Effect {
+	if !b.looked.IsZero() && b.node.now.Sub(b.looked) < lookAgainEvery {
+		return nil
+	}
+	b.looked = b.node.now
+	log.Asked()
+	return []Effect{Refetch{ID: b.id}}
+}
+
+// verify begins the checks once all n deals are there, and are the first ones in the
+// rounds. They are those of this moment: whatever the log shows later, the node
+// certifies what it checked.
 func (b *dkg) verify(log *board.Batch) []Effect {
 	if b.phase != dkgDealt || !log.AllDeals() {
 		return nil
+	}
+	if log.Unsure(b.node.cfg.Index) { // the own deal is compared with the one that was made
+		return b.lookAgain(log)
 	}
 	b.to(dkgVerifying)
 	deals, transcript, own := log.Deals(), wire.Transcript(log.Digests()), b.own

@@ -31,6 +31,11 @@ type (
 		wire.LogMessage
 		Now time.Time
 	}
+	// PresenceMessage is a message of PRESENCE, and the program's own clock.
+	PresenceMessage struct {
+		wire.LogMessage
+		Now time.Time
+	}
 	// RoundsAgain and KeysAgain are messages that Refetch asked for. What a batch
 	// lacks in the rounds after it is not asked for again: it is not there, or there is
 	// no room for it.
@@ -41,6 +46,9 @@ type (
 		wire.LogMessage
 		Now time.Time
 	}
+	// RoundsLost is some node's rounds starting anew: what was read of them is gone, and
+	// sequences begin again.
+	RoundsLost struct{}
 	// Tick is the program's clock, every second or so, and before a stream is read.
 	Tick struct{ Now time.Time }
 	// AccessChanged replaces the access list. What it takes away from somebody ends
@@ -95,6 +103,13 @@ type (
 		Urgent  bool
 		Rebuild bool
 		Run     func() Event
+		// Until is when nobody waits for it any more, by the program's clock: Late is
+		// called then in Run's place. Zero: there is no such time.
+		Until time.Time
+		Late  func() Event
+		// Client is whose work it is. Where work waits for long, the newest of a client
+		// goes before its older ones.
+		Client string
 		// Name and Trace are for those who trace: what is computed, for which job.
 		Name, Trace string
 	}
@@ -145,12 +160,17 @@ const (
 	ReportRegistered ReportKind = "registered"     // this gateway stored the batch's entry in KEYS
 	ReportBadEntry   ReportKind = "bad_entry"      // a message of KEYS was dropped
 	ReportConflict   ReportKind = "entry_conflict" // a batch has two valid entries: its keys are refused
+
+	ReportDropped ReportKind = "dropped" // a node did not do or publish what nobody waits for any more
+
+	ReportAbsent ReportKind = "absent" // a node is not heard any more
+	ReportTwin   ReportKind = "twin"   // a process ended since another one runs as its node
 )
 
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
-	ReportBadEntry, ReportConflict}
+	ReportBadEntry, ReportConflict, ReportDropped, ReportAbsent, ReportTwin}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}
@@ -158,8 +178,11 @@ func (KeysMessage) event()   {}
 func (KeysAgain) event()     {}
 func (SignMessage) event()   {}
 func (TaskMessage) event()   {}
+func (RoundsLost) event()    {}
 func (Tick) event()          {}
 func (Timer) event()         {}
+
+func (PresenceMessage) event() {}
 
 func (AccessChanged) event() {}
 

@@ -41,6 +41,9 @@ type (
 	SignLost struct{}
 	// StandbyDelayChanged replaces the delay that the machine was started with.
 	StandbyDelayChanged struct{ Delay time.Duration }
+	// ClockMeasured says that the clock of the server that leads WORK showed Stream when
+	// the program's own showed At.
+	ClockMeasured struct{ At, Stream time.Time }
 	// Stop is the end, once all computations are over: every secret is wiped, and no
 	// later event has an effect.
 	Stop struct{}
@@ -107,6 +110,7 @@ func (Sealed) event()              {}
 func (SlotLost) event()            {}
 func (SignLost) event()            {}
 func (StandbyDelayChanged) event() {}
+func (ClockMeasured) event()       {}
 func (Stop) event()                {}
 
 func (Publish) effect()        {}

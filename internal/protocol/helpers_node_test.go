@@ -100,7 +100,7 @@ func (a *actor) perform(effects []Effect) {
 			if a.hold {
 				a.held = append(a.held, e)
 			} else {
-				a.do(e.Run())
+				a.do(a.ran(e))
 			}
 		case Publish:
 			a.publish(e)
@@ -187,8 +187,16 @@ func (a *actor) compute() {
 	held := a.held
 	a.held = nil
 	for _, c := range held {
-		a.do(c.Run())
+		a.do(a.ran(c))
 	}
+}
+
+// ran runs a computation, or what goes in its place when it is too late.
+func (a *actor) ran(c Compute) Event {
+	if !c.Until.IsZero() && a.f.now.After(c.Until) {
+		return c.Late()
+	}
+	return c.Run()
 }
 
 func (a *actor) load(ids []wire.KeyID) []LoadedKey {

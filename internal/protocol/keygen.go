@@ -104,13 +104,13 @@ func (k *keygen) open(b *keygenBatch) {
 		log := k.registrar.rounds.Pin(b.id, b.job.stored)
 		log.Job, log.Trace = b.job.key(), b.job.Signed.Trace
 		log.SetHeader(header)
-		node, abort := givenUp(log, b.context)
-		if abort == nil || log.Certified() != nil {
+		end := givenUp(log, b.context)
+		if end == nil || log.Certified() != nil {
 			k.publish(b)
 			k.registrar.register(log)
 			return
 		}
-		if err := b.blame(node, abort); err != nil {
+		if err := b.blame(end); err != nil {
 			k.out.fail(b.job, err)
 			return
 		}
@@ -146,8 +146,8 @@ func (k *keygen) onLog(log *board.Batch, slot wire.Slot, at time.Time) {
 
 // giveUp goes on from an attempt that a node ended.
 func (k *keygen) giveUp(b *keygenBatch, log *board.Batch) {
-	if node, abort := givenUp(log, b.context); abort != nil {
-		k.onComplaint(b, node, abort)
+	if end := givenUp(log, b.context); end != nil {
+		k.onEnding(b, end)
 	}
 }
 
@@ -155,29 +155,30 @@ func (k *keygen) giveUp(b *keygenBatch, log *board.Batch) {
 // the deals.
 func (k *keygen) onFalseRoot(id string, node int) {
 	if b := k.batches[id]; b != nil && !b.job.over() {
-		k.onComplaint(b, node, falseCertificate(node, b.context))
+		k.onEnding(b, &ending{node, falseCertificate(node, b.context), true})
 	}
 }
 
-// onComplaint pauses an attempt that was given up, and ends the job where that was
-// too often.
-func (k *keygen) onComplaint(b *keygenBatch, node int, abort *wire.Complaint) {
+// onEnding pauses an attempt that was given up, and ends the job where that was too
+// often.
+func (k *keygen) onEnding(b *keygenBatch, end *ending) {
 	if b.paused {
 		return
 	}
-	if abort.Code == wire.CodeFalseCertificate { // which no node reports of itself
+	abort := end.why
+	if end.proven {
 		report := b.job.report(ReportAborted, b.id)
-		report.Code, report.Reason, report.Culprit = abort.Code, abort.Reason, node
+		report.Code, report.Reason, report.Culprit = abort.Code, abort.Reason, end.node
 		k.out.do(report)
 	}
-	if err := b.blame(node, abort); err != nil {
+	if err := b.blame(end); err != nil {
 		k.out.fail(b.job, err)
 		return
 	}
 	b.paused = true
-	culprit := -1
-	if abort.Culprit != nil {
-		culprit = int(*abort.Culprit)
+	culprit := -1 // whom the node names is in its reason, if anybody: its word is no proof
+	if end.proven {
+		culprit = end.node
 	}
 	k.out.do(
 		b.job.retry(abort.Code, abort.Reason, culprit),

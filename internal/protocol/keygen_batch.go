@@ -33,9 +33,9 @@ func (b *keygenBatch) header(m *wire.Manifest) wire.BatchHeader {
 
 // blame notes why an attempt was given up, and returns the job's failure when
 // that was too often.
-func (b *keygenBatch) blame(node int, abort *wire.Complaint) *wire.JobError {
-	who := fmt.Sprintf("node %d gave up: ", node)
-	if abort.Code == wire.CodeFalseCertificate {
+func (b *keygenBatch) blame(end *ending) *wire.JobError {
+	who, abort := fmt.Sprintf("node %d gave up: ", end.node), end.why
+	if end.proven {
 		who = "" // the reason names it
 	}
 	b.lastAbort = wire.Refuse(wire.CodeKeygenFailed, "part %d, attempt %d: %s%s: %s",

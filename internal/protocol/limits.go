@@ -23,3 +23,11 @@ const (
 // inlineChecks is up to how many items a commitment, or the items themselves, are checked on the spot: a detour over
 // the pool would cost more.
 const inlineChecks = 2
+
+// perItemWait is the time that an attempt gets for each of its items while nothing was measured.
+const perItemWait = 20 * time.Millisecond
+
+// attemptLife is how long a gateway waits for an attempt, from the moment that WORK shows it the task.
+func attemptLife(items int) time.Duration {
+	return 10*time.Second + 2*perItemWait*time.Duration(items)
+}

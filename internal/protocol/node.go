@@ -68,12 +68,18 @@ func (n *Node) Step(ev Event) []Effect {
 		n.signer.onSealed(e)
 	case SlotLost:
 		return n.onSlotLost(e.Slot)
+	case RoundsLost:
+		effects := n.dealer.beginAgain(fault{wire.CodeRestarted, "the rounds were lost; the gateway begins again", -1})
+		n.dealer.board.Lost()
+		return effects
 	case SignLost:
 		return n.signer.onLost()
 	case StandbyDelayChanged:
 		n.cfg.StandbyDelay = e.Delay
 	case AccessChanged:
 		return n.onAccess(e.Access)
+	case ClockMeasured:
+		n.stream.measure(e.At, e.Stream)
 	case Tick:
 		n.setTime(e.Now)
 		return slices.Concat(n.signer.expire(), n.dealer.expire())
@@ -88,18 +94,13 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 	before := n.cfg.Access
 	n.cfg.Access = access
 	n.change(access)
+	effects = n.dealer.onAccess(access, before)
 	if !access.TakesAway(before) {
-		return nil
+		return effects
 	}
 	for _, id := range slices.Sorted(maps.Keys(n.signer.sessions)) {
 		s := n.signer.sessions[id]
 		effects = append(effects, s.sitOut("the access list took rights away; the gateway begins again")...)
-	}
-	for _, id := range slices.Sorted(maps.Keys(n.dealer.batches)) {
-		b := n.dealer.batches[id]
-		if f := b.revoked(access, before); f != nil && b.phase > dkgIdle && b.phase < dkgCertifying {
-			effects = append(effects, b.giveUp(*f)...)
-		}
 	}
 	return effects
 }
@@ -131,6 +132,7 @@ const inlineTask = 8 << 10
 
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.setTime(e.Now)
+	n.stream.saw(e.Time, e.Now)
 	return n.openTask(e)
 }
 
@@ -166,6 +168,10 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 		return []Effect{Report{What: ReportBadTask, ID: e.message.Subject, Reason: e.err.Error(), Culprit: -1}}
 	case e.header != nil:
 		return n.dealer.start(e.header, e.task, e.job)
+	}
+	e.request.deadline = n.stream.deadline(e.message.Time, len(e.request.which))
+	if past(e.request.deadline, n.now) {
+		return []Effect{lateTask(e)}
 	}
 	return n.signer.start(e.request, e.task.Exclude)
 }

@@ -66,6 +66,7 @@ type nodeCore struct {
 	authority
 	cfg     NodeConfig
 	now     time.Time
+	stream  streamClock     // of WORK
 	refused map[string]bool // batches with two valid entries: nobody knows which keys they are
 }
 

@@ -71,3 +71,11 @@ func (n *nodeCore) readKeygen(task *wire.Task, job *wire.Job) (*wire.BatchHeader
 	header := job.PartHeader(m, task.Job.Client, task.Job.Digest(m), int(task.Part), int(task.Attempt))
 	return &header, nil
 }
+
+// lateTask reports a task that came when nobody waited for it any more.
+func lateTask(e taskOpened) Report {
+	return Report{
+		What: ReportDropped, Kind: wire.KindSign, ID: e.message.Subject, Job: jobKey(e.request.client, e.job.ID),
+		Trace: e.request.trace, Reason: lateReason, Culprit: -1,
+	}
+}

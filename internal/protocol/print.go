@@ -49,6 +49,11 @@ func (e TaskMessage) String() string   { return logLine("TaskMessage", e.LogMess
 func (e Tick) String() string          { return "Tick " + e.Now.UTC().Format("15:04:05.000") }
 func (AccessChanged) String() string   { return "AccessChanged" }
 func (e Timer) String() string         { return fmt.Sprintf("Timer %s %s", e.Kind, e.ID) }
+func (e ClockMeasured) String() string {
+	return "ClockMeasured " + e.Stream.UTC().Format("15:04:05.000")
+}
+func (e overdue) String() string         { return "computation overdue " + e.s.id }
+func (e PresenceMessage) String() string { return logLine("PresenceMessage", e.LogMessage) }
 
 func (e Recertify) String() string { return "Recertify " + e.ID }
 func (e Loaded) String() string {
@@ -66,6 +71,7 @@ func (e CertifyFailed) String() string {
 }
 func (e Sealed) String() string   { return fmt.Sprintf("Sealed %s, %d bytes", e.Slot, len(e.Data)) }
 func (e SlotLost) String() string { return fmt.Sprintf("SlotLost %s", e.Slot) }
+func (RoundsLost) String() string { return "RoundsLost" }
 func (SignLost) String() string   { return "SignLost" }
 func (Stop) String() string       { return "Stop" }
 func (e StandbyDelayChanged) String() string {

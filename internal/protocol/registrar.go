@@ -50,7 +50,11 @@ func (r *registrar) onRounds(msg wire.LogMessage, again bool) (b *board.Batch, s
 	if err != nil || r.directory.finished[slot.ID] != nil {
 		return nil, slot, false
 	}
-	if b, changed = r.rounds.Put(msg); !changed {
+	put := r.rounds.Put
+	if again {
+		put = r.rounds.PutAgain
+	}
+	if b, changed = put(msg); !changed {
 		return b, slot, false
 	}
 	if again {
@@ -94,7 +98,7 @@ func (r *registrar) onTimer(t Timer) {
 // two nodes certified other keys over the same deals it finds out who is wrong.
 func (r *registrar) register(b *board.Batch) {
 	cert := b.Certified()
-	if r.writing[b.ID] != nil || r.computing[b.ID] || r.directory.finished[b.ID] != nil || b.OtherTranscript() >= 0 ||
+	if r.writing[b.ID] != nil || r.computing[b.ID] || r.directory.finished[b.ID] != nil || b.OtherTranscript() ||
 		!b.AllDeals() || b.Header() == nil || cert == nil && !differ(b.Roots()) {
 		return
 	}
@@ -194,11 +198,21 @@ func falseCertificate(node int, context [32]byte) *wire.Complaint {
 		"node %d certified what does not follow from the deals in the rounds: its own device signed that", node)}
 }
 
-// givenUp returns the node that ended a batch, and why: one that certified something
-// false, or one that gave up; -1 and nil if none did.
-func givenUp(b *board.Batch, context [32]byte) (int, *wire.Complaint) {
+// ending is why a batch is given up.
+type ending struct {
+	node   int // that ended it
+	why    *wire.Complaint
+	proven bool // a false certificate, which this gateway found; else the node says so, and may say anything
+}
+
+// givenUp returns what ended a batch: a false certificate, or a node that gave up; nil
+// if nothing did.
+func givenUp(b *board.Batch, context [32]byte) *ending {
 	if node := b.FalseCertificate(); node >= 0 {
-		return node, falseCertificate(node, context)
+		return &ending{node, falseCertificate(node, context), true}
 	}
-	return b.Abort()
+	if node, abort := b.Abort(); abort != nil {
+		return &ending{node: node, why: abort}
+	}
+	return nil
 }

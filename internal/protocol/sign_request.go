@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/bip445"
@@ -18,6 +19,17 @@ type signRequest struct {
 	draft   string       // of BIP 445, as the task names it
 	which   []uint32     // the job's items in this session
 	keys    []wire.KeyID // of these
+	// deadline is when nobody waits any more, by this node's clock; zero: it is not known.
+	// It is set before the session begins.
+	deadline time.Time
+}
+
+// until is when a nonce or a share must not leave the node any more.
+func (r *signRequest) until() time.Time {
+	if !r.deadline.IsZero() && r.deadline.Before(r.job.Expires) {
+		return r.deadline
+	}
+	return r.job.Expires
 }
 
 func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequest, error) {

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -39,6 +40,7 @@ func (s *signJobs) onMessage(msg wire.LogMessage, now time.Time) {
 	if err != nil {
 		return // junk
 	}
+	s.traffic.presence.answered(slot.Node, now)
 	switch slot.Kind {
 	case wire.SlotCommit:
 		s.onCommit(a, slot.Node, body, msg.Time, now)
@@ -116,6 +118,7 @@ func (s *signJobs) dropBad(a *attempt) bool {
 // held notes that a node holds an attempt up, and reports whether that is news.
 func (s *signJobs) held(a *attempt, node int) (news bool) {
 	s.traffic.nodes.missed(node, a.opened)
+	s.traffic.presence.missed(node)
 	a.job.missing[node] = len(a.job.attempts)
 	news = !a.job.known[node]
 	a.job.known[node] = true
@@ -257,6 +260,35 @@ func (s *signJobs) onLate(a *attempt) {
 		j.beside++
 	}
 	s.retry(j, -1, true)
+}
+
+// tick is told the time, and forgets tasks that nobody will follow up.
+func (s *signJobs) tick(now time.Time) {
+	for _, node := range s.traffic.tick(now) {
+		s.out.do(Report{What: ReportAbsent, Reason: "not heard for a while", Culprit: node})
+		s.onAbsent(node)
+	}
+	s.schedule()
+	for key, last := range s.latest {
+		if now.Sub(last.at) > 2*sessionLife {
+			delete(s.latest, key)
+		}
+	}
+}
+
+// onAbsent opens attempts beside those that a node holds up which is not heard any more.
+func (s *signJobs) onAbsent(node int) {
+	for _, id := range slices.Sorted(maps.Keys(s.attempts)) {
+		a := s.attempts[id]
+		n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
+		if a == nil || a.closed || a.aggregating || a.sent.IsZero() || a.job.last() != a ||
+			!slices.Contains(a.late(n, t), node) {
+			continue
+		}
+		if s.held(a, node) && n-len(a.job.bad) > t {
+			s.retry(a.job, node, true)
+		}
+	}
 }
 
 // suspect notes who holds an attempt up, and reports whether that is news and others can do without. Where no signing

@@ -78,6 +78,9 @@ func (n *signer) onTimer(t Timer) []Effect {
 // begin looks at what the log has of the session, and goes for the keys
 // unless enough others have committed.
 func (s *signing) begin() (effects []Effect) {
+	if ended, over := s.over(); over {
+		return ended
+	}
 	s.to(signLoading)
 	for _, msg := range s.waiting.messages {
 		if slot, err := wire.ParseSlot(msg.Subject); err == nil {
@@ -115,7 +118,7 @@ func (n *signer) onLost() (effects []Effect) {
 func (n *signer) expire() (effects []Effect) {
 	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
 		s := n.sessions[id]
-		ended, _ := s.expired()
+		ended, _ := s.over()
 		effects = append(effects, ended...)
 		age, over := n.now.Sub(s.started), s.phase >= signDone
 		if age > sessionLife || over && age > overLife {

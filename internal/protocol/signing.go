@@ -102,26 +102,14 @@ func (s *signing) refuse(code wire.Code, reason string) []Effect {
 }
 
 // publish is a message of this session. Nonces and shares must not leave the node
-// once the job is over, or its client or gateway may be revoked; that a node refuses
+// once the job or the attempt is over, or its client or gateway may be revoked; that a node refuses
 // may be said for longer.
 func (s *signing) publish(kind wire.SlotKind, body []byte) Publish {
 	p := Publish{Slot: wire.Slot{Kind: kind, ID: s.id, Node: s.node.cfg.Index}, Body: body, Trace: s.trace}
 	if kind != wire.SlotRefuse {
-		p.Expires, p.Access = s.request.job.Expires, s.node.cfg.Access
+		p.Expires, p.Access = s.request.until(), s.node.cfg.Access
 	}
 	return p
-}
-
-// expired ends the session if its job is over, and reports whether it was.
-func (s *signing) expired() ([]Effect, bool) {
-	if s.phase >= signDone || !expired(s.request.job, s.node.now) {
-		return nil, false
-	}
-	err := errExpired(s.request.job)
-	if s.phase < signDrawing {
-		return s.sitOut(err.Reason), true // it has promised nothing yet
-	}
-	return s.refuse(err.Code, err.Reason), true
 }
 
 // drop wipes the nonces and forgets the shares; the session stays known, so

@@ -83,7 +83,7 @@ func (s *signing) check(pos int) []Effect {
 	if count <= inlineChecks {
 		return s.onChecked(run().(commitChecked))
 	}
-	return []Effect{Compute{Urgent: s.urgent(), Name: "check commitment", Trace: s.trace, Run: run}}
+	return []Effect{s.compute("check commitment", run, func() {})}
 }
 
 type commitChecked struct {

@@ -37,7 +37,7 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 	if s.count <= inlineChecks {
 		return s.onItems(check().(itemsChecked))
 	}
-	return []Effect{Compute{Urgent: s.urgent(), Name: "check items", Trace: s.trace, Run: check}}
+	return []Effect{s.compute("check items", check, func() { wipeLoaded(keys) })}
 }
 
 type itemsChecked struct {

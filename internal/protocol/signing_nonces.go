@@ -16,18 +16,18 @@ func (s *signing) draw() []Effect {
 	if s.commits.has(s.node.cfg.Index) {
 		return s.sitOut("this node committed in an earlier life and has no nonces for it")
 	}
-	if ended, over := s.expired(); over {
+	if ended, over := s.over(); over {
 		return ended
 	}
 	s.to(signDrawing)
 	items, rand, publish, session := s.items, s.node.cfg.Rand, s.publishCommit(), s.request.session
-	return []Effect{Compute{Urgent: s.urgent(), Name: "draw nonces", Trace: s.trace, Run: func() Event {
+	return []Effect{s.compute("draw nonces", func() Event {
 		nonces, points, err := frost.Commit(rand, session, items)
 		if err != nil {
 			return noncesMade{s: s, items: items, err: err}
 		}
 		return noncesMade{s: s, items: items, nonces: nonces, points: points, publish: publish(points)}
-	}}}
+	}, func() { wipeItems(items) })}
 }
 
 // publishCommit returns what makes the message out of the points. It belongs to a
@@ -82,7 +82,7 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 	}
 	s.to(signCommitted)
 	s.nonces, s.points = e.nonces, e.points
-	if ended, over := s.expired(); over {
+	if ended, over := s.over(); over {
 		return ended
 	}
 	return []Effect{e.publish, s.counted(ReportCommitted)}
@@ -98,7 +98,7 @@ func (s *signing) sign() []Effect {
 	if !slices.Contains(setIndices(s.set), uint8(s.node.cfg.Index)) || s.phase != signCommitted {
 		return s.sitOut("not in the signing set")
 	}
-	if ended, over := s.expired(); over {
+	if ended, over := s.over(); over {
 		return ended // its nonces are wiped
 	}
 	s.to(signComputing)
@@ -106,7 +106,8 @@ func (s *signing) sign() []Effect {
 	s.nonces, s.items = nil, nil
 	s.node.nonces.used += uint64(s.count)
 	session := s.request.session
-	return []Effect{Compute{Urgent: s.urgent(), Name: "make shares", Trace: s.trace, Run: func() Event {
+	counts, count := &s.node.nonces, uint64(s.count)
+	return []Effect{s.compute("make shares", func() Event {
 		defer wipeItems(items)
 		shares, err := nonces.Sign(set)
 		if err != nil {
@@ -114,7 +115,11 @@ func (s *signing) sign() []Effect {
 		}
 		body := wire.ShareBody{Session: session, Set: wire.SetHash(set), Shares: shares}
 		return sharesMade{s: s, body: wire.Encode(&body)}
-	}}}
+	}, func() {
+		nonces.Wipe()
+		wipeItems(items)
+		counts.used, counts.dropped = counts.used-count, counts.dropped+count
+	})}
 }
 
 type sharesMade struct {
@@ -135,7 +140,7 @@ func (s *signing) onShares(e sharesMade) []Effect {
 	if e.err != nil {
 		return s.refuse(wire.CodeInternal, "sign: "+e.err.Error())
 	}
-	if ended, over := s.expired(); over {
+	if ended, over := s.over(); over {
 		clear(e.body)
 		return ended
 	}

@@ -308,6 +308,8 @@ func TestCommitSet(t *testing.T) {
 		wire.SetHash(set) == wire.SetHash([]frost.NonceCommitment{set[1], set[0]}) {
 		t.Error("sets that differ have one hash")
 	}
+	c.checked(0, errPanicked)
+	equal(t, "set without its first commitment", len(c.set(2)), 0)
 }
 
 // Commitments that come before the task wait for it.

@@ -32,7 +32,7 @@ type lastTask struct {
 func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbox) *signJobs {
 	return &signJobs{
 		cfg: cfg, directory: d, opener: o, out: out, jobs: map[*activeJob]*activeSign{},
-		attempts: map[string]*attempt{}, latest: map[string]lastTask{}, traffic: newTraffic(cfg),
+		attempts: map[string]*attempt{}, latest: map[string]lastTask{}, traffic: newTraffic(cfg, o),
 	}
 }
 
@@ -92,17 +92,6 @@ func (s *signJobs) watch(a *attempt) {
 func (s *signJobs) disbelieve(access, before *wire.Access) {
 	for key, last := range s.latest {
 		if !access.StillHears(before, last.gateway) {
-			delete(s.latest, key)
-		}
-	}
-}
-
-// tick is told the time, and forgets tasks that nobody will follow up.
-func (s *signJobs) tick(now time.Time) {
-	s.traffic.tick(now)
-	s.schedule()
-	for key, last := range s.latest {
-		if now.Sub(last.at) > 2*sessionLife {
 			delete(s.latest, key)
 		}
 	}
@@ -192,6 +181,11 @@ func (s *signJobs) open(j *activeSign) {
 	j.tries++
 	a := newAttempt(j, task, s.cfg.Manifest, s.opener)
 	a.opened = s.traffic.nodes.now
+	for i := range n {
+		if !slices.Contains(task.Exclude, uint8(i)) {
+			s.traffic.presence.asked(i)
+		}
+	}
 	j.attempts = append(j.attempts, a)
 	s.attempts[a.id] = a
 	s.out.do(
@@ -204,7 +198,8 @@ func (s *signJobs) open(j *activeSign) {
 const publishLife = 75 * time.Second
 
 // excluded lists the nodes that sit the next attempt out, ascending. Where the others do not suffice, as many come back
-// as it takes: those that this job missed longest ago, or never, and whose time is up first.
+// as it takes: those that are heard before those that are not, and of these that this job missed longest ago, or never,
+// and whose time is up first.
 func (s *signJobs) excluded(j *activeSign) []uint8 {
 	var out []uint8
 	var late []int
@@ -214,20 +209,31 @@ func (s *signJobs) excluded(j *activeSign) []uint8 {
 		switch {
 		case proven:
 			out = append(out, uint8(i))
-		case !j.everyone && (missing || s.traffic.nodes.out(i)):
+		case !j.everyone && (missing || s.traffic.nodes.out(i) || s.traffic.presence.out(i)):
 			late = append(late, i)
 		}
 	}
 	j.everyone = false
 	slices.SortStableFunc(late, func(a, b int) int {
+		heard := falseFirst(s.traffic.presence.out(a), s.traffic.presence.out(b))
 		until := s.traffic.nodes.nodes[a].until.Compare(s.traffic.nodes.nodes[b].until)
-		return cmp.Or(cmp.Compare(j.missing[a], j.missing[b]), until)
+		return cmp.Or(heard, cmp.Compare(j.missing[a], j.missing[b]), until)
 	})
 	for _, i := range late[max(s.cfg.Manifest.T-(s.cfg.Manifest.N-len(out)-len(late)), 0):] {
 		out = append(out, uint8(i))
 	}
 	slices.Sort(out)
 	return out
+}
+
+func falseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // retry reports that an attempt came to nothing, and opens another: at once, or else after a pause, unless one is

@@ -4,22 +4,26 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // traffic is what a gateway knows of how signing goes, and what it lets through.
 type traffic struct {
 	small, bulk lane // jobs of at most InteractiveItems items, and larger ones
 	nodes       standings
+	presence    *presence
 	retries     budget
 	crowds      int // how often a job began while others were in flight
 }
 
-func newTraffic(cfg CoordinatorConfig) traffic {
+func newTraffic(cfg CoordinatorConfig, o *wire.Opener) traffic {
 	return traffic{
-		small:   lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}},
-		bulk:    lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
-		nodes:   newStandings(cfg.Manifest.N),
-		retries: budget{tenths: 10 * maxRetries},
+		small:    lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}},
+		bulk:     lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
+		nodes:    newStandings(cfg.Manifest.N),
+		presence: newPresence(cfg.Manifest, o),
+		retries:  budget{tenths: 10 * maxRetries},
 	}
 }
 
@@ -33,13 +37,14 @@ func (t *traffic) lane(j *activeSign) *lane {
 	return &t.bulk
 }
 
-// tick is told the time every second.
-func (t *traffic) tick(now time.Time) {
+// tick is told the time every second. It returns the nodes that have just become absent.
+func (t *traffic) tick(now time.Time) (gone []int) {
 	t.nodes.now = now
 	t.retries.tick()
 	// Large jobs make small ones slow, and hardly the other way round.
 	t.bulk.window.follow(&t.small.window)
 	t.small.window.tick(t.small.queue.waiting())
+	return t.presence.tick(now)
 }
 
 // next begins the flight of a job; nil if none waits, or none may begin.

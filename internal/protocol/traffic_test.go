@@ -141,7 +141,7 @@ func TestWindowInAnOutage(t *testing.T) {
 
 // Large jobs give way while small ones are slow.
 func TestBulkGivesWay(t *testing.T) {
-	traffic := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}})
+	traffic := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}}, nil)
 	traffic.small.window.took(time.Millisecond, true)
 	for range 10 {
 		for range 50 {

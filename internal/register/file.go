@@ -12,8 +12,8 @@ import (
 
 // A file of entries is a line, a version in 4 bytes, and records: a kind, the length in
 // 4 bytes, the data; numbers are big-endian. A head is followed by its deals. The last
-// record counts the entries: without it the file was cut. Files may be joined by
-// whoever reads the first line off the second one; there is no order between entries.
+// record counts the entries: a file without it, or with others before it, was cut, and
+// nothing follows it. There is no order between entries.
 const (
 	fileMagic   = "frostfleet register\n"
 	fileVersion = 1
@@ -23,8 +23,12 @@ const (
 	kindEnd  = 'e'
 )
 
-// ErrFileCut says that a file ends before its last record.
-var ErrFileCut = errors.New("the file is not whole: its last record is missing")
+// Errors of files. Whoever would put up with one would lose keys.
+var (
+	ErrFileCut   = errors.New("the file is not whole: its last record is missing")
+	ErrFileGoes  = errors.New("the file goes on behind its last record: files that were joined are read one by one")
+	ErrFileCount = errors.New("the file is not whole: its last record counts other entries")
+)
 
 // Writer writes entries to a file.
 type Writer struct {
@@ -81,13 +85,15 @@ func ReadFile(r io.Reader, m *wire.Manifest, f func(*Entry) error, dropped func(
 		return Summary{}, fmt.Errorf("the file has format %d, and this program reads %d", v, fileVersion)
 	}
 	c := NewCollector(m)
-	for {
+	for heads := uint64(0); ; {
 		kind, data, err := readRecord(in)
-		if err != nil {
+		switch {
+		case err != nil:
 			return c.Summary(), err
-		}
-		if kind == kindEnd {
-			return c.Summary(), nil
+		case kind == kindEnd:
+			return c.Summary(), readEnd(in, data, heads)
+		case kind == kindHead:
+			heads++
 		}
 		e, err := c.Put(kind == kindHead, data)
 		switch {
@@ -99,6 +105,20 @@ func ReadFile(r io.Reader, m *wire.Manifest, f func(*Entry) error, dropped func(
 			}
 		}
 	}
+}
+
+// readEnd holds the last record against what came before it, and what comes behind it.
+func readEnd(in *bufio.Reader, data []byte, heads uint64) error {
+	if len(data) != 8 || binary.BigEndian.Uint64(data) != heads {
+		return ErrFileCount
+	}
+	switch _, err := in.ReadByte(); {
+	case errors.Is(err, io.EOF):
+		return nil
+	case err != nil:
+		return err
+	}
+	return ErrFileGoes
 }
 
 // readRecord reads a record of a kind that this program knows, and of no more bytes

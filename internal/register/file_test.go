@@ -92,6 +92,22 @@ func TestFileRefused(t *testing.T) {
 	if _, _, err := read(data[:len(data)-1], f.Manifest); !errors.Is(err, register.ErrFileCut) {
 		t.Error(err)
 	}
+	all := file(t, entries(t, f, 2)...)
+	first := bytes.Index(all, []byte("h\x00"))
+	second := first + 1 + bytes.Index(all[first+1:], []byte("h\x00\x00"))
+	for _, test := range []struct {
+		name string
+		data []byte
+		want error
+	}{
+		{"two files", append(bytes.Clone(data), data...), register.ErrFileGoes},
+		{"one entry taken out", append(bytes.Clone(all[:first]), all[second:]...), register.ErrFileCount},
+		{"a count of other size", append(bytes.Clone(data[:len(data)-13]), 'e', 0, 0, 0, 0), register.ErrFileCount},
+	} {
+		if _, _, err := read(test.data, f.Manifest); !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, want %v", test.name, err, test.want)
+		}
+	}
 	later := bytes.Clone(data)
 	binary.BigEndian.PutUint32(later[bytes.IndexByte(later, '\n')+1:], 2)
 	if _, _, err := read(later, f.Manifest); err == nil || !strings.Contains(err.Error(), "format 2") {

@@ -6,7 +6,9 @@ package register
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -100,6 +102,7 @@ var ErrConflict = errors.New("another valid entry of the batch is in KEYS, with 
 
 // Publisher fills slots: a *bus.Bus.
 type Publisher interface {
+	Publish(ctx context.Context, subject string, data []byte, header map[string][]string) (uint64, error)
 	PublishSlot(ctx context.Context, subject string, data []byte, header map[string][]string,
 		isValue func(bus.Message) bool) (found bool, err error)
 }
@@ -107,13 +110,41 @@ type Publisher interface {
 // dealWrites is how many deals of an entry are on their way at a time.
 const dealWrites = 8
 
+// slotPatience is how long a writer looks for a value behind the junk of a subject.
+const slotPatience = 5 * time.Second
+
+// write fills a subject of an entry unless its value is there. Who writes junk there
+// faster than it is passed over keeps nobody out: no reader minds where a value stands,
+// or that it stands there twice.
+func write(ctx context.Context, b Publisher, subject string, data []byte, header map[string][]string,
+	isValue func(bus.Message) bool) error {
+	for {
+		junk := false
+		looking, cancel := context.WithTimeout(ctx, slotPatience)
+		_, err := b.PublishSlot(looking, subject, data, header, func(msg bus.Message) bool {
+			value := isValue(msg)
+			junk = junk || !value
+			return value
+		})
+		over := looking.Err() != nil
+		cancel()
+		switch {
+		case err == nil, !over, ctx.Err() != nil:
+			return err
+		case junk:
+			_, err = b.Publish(ctx, subject, data, header)
+			return err
+		}
+	}
+}
+
 // Store writes an entry to KEYS, and returns once KEYS has acknowledged all of it. The
 // head goes first: readers keep no deal without it. What stands under one of its
 // subjects counts if it proves the same, whoever wrote it; anything else is junk, and
 // passed over. So it may be called any number of times, by anybody.
 func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header map[string][]string) error {
 	var conflict error
-	_, err := b.PublishSlot(ctx, wire.EntryHeadSubject(e.ID, e.Generation), e.Head, header, func(msg bus.Message) bool {
+	err := write(ctx, b, wire.EntryHeadSubject(e.ID, e.Generation), e.Head, header, func(msg bus.Message) bool {
 		standing, err := wire.VerifyEntry(msg.Data, m)
 		if err != nil || standing.ID != e.ID {
 			return false
@@ -132,7 +163,7 @@ func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header 
 		room <- struct{}{}
 		writes.Go(func() {
 			subject := wire.EntryDealSubject(e.ID, e.Generation, i)
-			_, errs[i] = b.PublishSlot(ctx, subject, deal, nil, func(msg bus.Message) bool {
+			errs[i] = write(ctx, b, subject, deal, nil, func(msg bus.Message) bool {
 				return e.VerifyDeal(i, msg.Data) == nil
 			})
 			<-room
@@ -144,30 +175,53 @@ func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header 
 
 // Log is what Read reads: a *bus.Bus.
 type Log interface {
-	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
+	FollowToEnd(ctx, life context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
+}
+
+// readAll hands everything to f that KEYS held at the call. It follows the stream:
+// otherwise the end of a replica that lags would be taken for that of KEYS, and a copy
+// for whole that is not.
+func readAll(ctx context.Context, l Log, f func(bus.Message) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	follower, err := l.FollowToEnd(ctx, ctx, bus.Keys, 1, bus.FollowOptions{
+		Handler: func(msg bus.Message) {
+			if ctx.Err() != nil {
+				return
+			}
+			if err := f(msg); err != nil {
+				cancel(err)
+			}
+		},
+		Lost: func(err error) { cancel(fmt.Errorf("KEYS changed while it was read: %w", err)) },
+	})
+	if follower != nil {
+		follower.Stop()
+	}
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
 }
 
 // Read hands every whole entry of KEYS to f, once. It reads KEYS a second time for
 // entries whose deals came before their heads.
 func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (Summary, error) {
 	c := NewCollector(m)
+	put := func(msg bus.Message) error {
+		entry, head := wire.IsEntry(msg.Subject)
+		if !entry {
+			return nil // a manifest
+		}
+		if e, err := c.Put(head, msg.Data); err == nil && e != nil {
+			return f(e)
+		}
+		return nil
+	}
 	var sum Summary
 	for pass := range 2 {
-		for next, more := uint64(1), true; more; {
-			var messages []bus.Message
-			var err error
-			if messages, more, err = l.Part(ctx, bus.Keys, next, "entry.>"); err != nil {
-				return c.Summary(), err
-			}
-			for _, msg := range messages {
-				next = msg.Seq + 1
-				_, head := wire.IsEntry(msg.Subject)
-				if e, err := c.Put(head, msg.Data); err == nil && e != nil {
-					if err := f(e); err != nil {
-						return c.Summary(), err
-					}
-				}
-			}
+		if err := readAll(ctx, l, put); err != nil {
+			return c.Summary(), err
 		}
 		if dropped := sum.Dropped; pass == 0 {
 			sum = c.Summary()

@@ -30,6 +30,13 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m.Bus(func() (buswatch.Sample, bool) { return everything, true }, func() error { return nil })
 	m.Disk("storage", t.TempDir())
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
+	if of.Role == RoleGateway {
+		m.Presence(func() ([]protocol.NodePresence, []string) {
+			last := &wire.Heartbeat{Build: "v0", InFlight: 2, Backlog: 3}
+			return []protocol.NodePresence{{Present: true, Heard: time.Now(), Last: last}, {Twins: 4, Foreign: true}},
+				[]string{"gateway0"}
+		})
+	}
 	if of.Role == RoleWorker {
 		m.ForProvider(backend("aws-kms"), someone)
 		m.Nonces(func() (drawn, used, dropped uint64) { return 5, 3, 1 })

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // AccessChange is one difference between two access lists.
@@ -50,6 +51,17 @@ func (a *Access) Changes(before *Access) []AccessChange {
 // TakesAway reports whether somebody may do less by a list than by the one before.
 func (a *Access) TakesAway(before *Access) bool {
 	return slices.ContainsFunc(a.Changes(before), func(c AccessChange) bool { return c.TakesAway })
+}
+
+// SameVoices reports whether two lists revoke the same nodes and session keys. If not,
+// their readers may find different values in the rounds.
+func (a *Access) SameVoices(before *Access) bool {
+	voices := func(a *Access) []string {
+		all := slices.DeleteFunc(a.revocations(), func(who string) bool { return strings.HasPrefix(who, "gateway ") })
+		slices.Sort(all)
+		return slices.Compact(all)
+	}
+	return slices.Equal(voices(a), voices(before))
 }
 
 type changes []AccessChange

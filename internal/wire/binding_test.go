@@ -86,7 +86,10 @@ func TestCertificateBindsItsFields(t *testing.T) {
 		"transcript": func(c *Certificate) { c.Transcript[0]++ },
 		"root":       func(c *Certificate) { c.Root[0]++ },
 		"node":       func(c *Certificate) { c.Node = 0 },
-		"fleet":      func(c *Certificate) { c.Attestation = f.attestOne(1, c.Leaf(other.m)) },
+		"generation": func(c *Certificate) { c.Generation = 1 },
+		// Signed, and of a generation that this program does not read.
+		"later generation": func(c *Certificate) { c.Generation = 1; c.Attestation = f.attestOne(1, c.Leaf(f.m)) },
+		"fleet":            func(c *Certificate) { c.Attestation = f.attestOne(1, c.Leaf(other.m)) },
 		// Signed by node 1, in the name of node 0.
 		"name": func(c *Certificate) { c.Node = 0; c.Attestation = f.attestOne(1, c.Leaf(f.m)) },
 	} {

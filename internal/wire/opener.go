@@ -70,28 +70,14 @@ func (o *Opener) FromNode(i int, subject string, at time.Time, data []byte) ([]b
 	return o.open(i, subject, at, data, o.access)
 }
 
-// FromRound opens a message of a key generation in progress that must come from
-// node i. It may have been stored hours ago; who is revoked does not count.
+// FromRound opens a message of a key generation that must come from node i. It is judged
+// by the time at which it was stored, which may be hours ago, and by the access list:
+// who is revoked does not count.
 func (o *Opener) FromRound(i int, subject string, at time.Time, data []byte) ([]byte, error) {
 	if o.access.RevokesNode(o.manifest, i) {
 		return nil, errRevoked
 	}
 	return o.open(i, subject, at, data, o.access)
-}
-
-// FromUnproven opens a message of a batch that nobody works on and nobody certified,
-// so far as this reader knows. It may begin yet, and whoever can foresee its id could
-// be first: what a revoked session key said of it does not count. Who is revoked as a
-// node took part in most old batches, and in no new one, as those take all nodes.
-func (o *Opener) FromUnproven(i int, subject string, at time.Time, data []byte) ([]byte, error) {
-	return o.open(i, subject, at, data, o.access)
-}
-
-// FromLog opens a message of the permanent log that node i sealed. It is judged by the
-// time at which it was stored alone: what the log says never changes, whoever is
-// revoked later.
-func (o *Opener) FromLog(i int, subject string, at time.Time, data []byte) ([]byte, error) {
-	return o.open(i, subject, at, data, nil)
 }
 
 func (o *Opener) open(i int, subject string, at time.Time, data []byte, access *Access) ([]byte, error) {
@@ -135,7 +121,7 @@ func (o *Opener) live(i int, at time.Time) error {
 	return nil
 }
 
-// claims is all of FromLog but the message's own signature: whose it says it is,
+// claims is all of open but the message's own signature: whose it says it is,
 // and that this node's session key spoke for it at that time.
 func (o *Opener) claims(i int, at time.Time, data []byte) (*Envelope, *openDelegation, error) {
 	var e Envelope

@@ -60,8 +60,8 @@ func TestRevocation(t *testing.T) {
 				if (claimed == nil) != (err == nil) {
 					t.Errorf("ClaimedBody says %v, FromNode %v", claimed, err)
 				}
-				if _, err := o.FromLog(node, subject, t0, data); err != nil {
-					t.Errorf("the log's record is revoked: %v", err)
+				if _, round := o.FromRound(node, subject, t0, data); (round == nil) != (err == nil) {
+					t.Errorf("FromRound says %v, FromNode %v", round, err)
 				}
 				return err == nil
 			}
@@ -128,8 +128,8 @@ func TestLiveMessagesAreJudgedByTheOwnClock(t *testing.T) {
 		if _, err := o.ClaimedBody(0, t0, data); (err == nil) != counts {
 			t.Errorf("own message, clock %s ahead: %v", ahead, err)
 		}
-		if _, err := o.FromLog(0, subject0, t0, data); err != nil {
-			t.Errorf("the log is old by nature: %v", err)
+		if _, err := o.FromRound(0, subject0, t0, data); err != nil {
+			t.Errorf("rounds are judged by the time of their storing: %v", err)
 		}
 	}
 }

@@ -18,11 +18,17 @@ func (w *Worker) Ready() error {
 	if w.revoked() {
 		return errRevoked
 	}
+	if err := w.twin.Load(); err != nil {
+		return err
+	}
 	if err := w.run.Ready(); err != nil {
 		return err
 	}
 	if !w.sessions.valid(clock.Now()) {
-		return errors.New("no session key: the key provider does not sign")
+		return errNoKey
+	}
+	if w.sessions.silent() {
+		return errors.Join(errUnleased, w.beat.Waiting())
 	}
 	return nil
 }

@@ -36,7 +36,7 @@ func (w *Worker) publish(e protocol.Publish) {
 	ctx, cancel := context.WithTimeout(ctx, publishDeadline[e.Slot.Kind])
 	defer cancel()
 	if !e.Expires.IsZero() {
-		ctx, cancel = context.WithDeadlineCause(ctx, e.Expires, errJobExpired)
+		ctx, cancel = context.WithDeadlineCause(ctx, e.Expires, errNobodyWaits)
 		defer cancel()
 	}
 	ctx, cancel, ok := w.allowed(ctx, e)
@@ -84,13 +84,13 @@ func (w *Worker) allowed(ctx context.Context, e protocol.Publish) (_ context.Con
 }
 
 var (
-	errJobExpired = errors.New("the job has expired")
-	errTakenAway  = errors.New("the access list took rights away since it was made")
+	errNobodyWaits = errors.New("the job or the attempt is over")
+	errTakenAway   = errors.New("the access list took rights away since it was made")
 )
 
 // reason is why ctx ended, if that explains an error better.
 func reason(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errJobExpired) || errors.Is(cause, errTakenAway)) {
+	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errNobodyWaits) || errors.Is(cause, errTakenAway)) {
 		return cause
 	}
 	return err
@@ -134,7 +134,7 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 	}
 	// The deadline of ctx is a timer, which stands still while the machine sleeps.
 	if !e.Expires.IsZero() && clock.Now().After(e.Expires) {
-		return false, errJobExpired
+		return false, errNobodyWaits
 	}
 	w.run.Step(protocol.Sealed{Slot: slot, Data: sealed})
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
@@ -149,8 +149,9 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 }
 
 func (w *Worker) unpublished(slot wire.Slot, err error) {
-	if errors.Is(err, errJobExpired) || errors.Is(err, errTakenAway) {
+	if errors.Is(err, errNobodyWaits) || errors.Is(err, errTakenAway) {
 		w.log.Warn("message dropped", "subject", slot.String(), "reason", err)
+		w.cfg.Observe.Report(protocol.Report{What: protocol.ReportDropped, ID: slot.ID, Culprit: -1})
 		return
 	}
 	if w.run.Life().Err() == nil {

@@ -29,6 +29,10 @@ type sessions struct {
 	// before must not be published or used any more.
 	authorized context.Context
 	revoke     context.CancelFunc
+	// unleased: another process may still run as this node, so this one says nothing
+	// but its heartbeats.
+	unleased bool
+	over     bool // another process runs as this node: no key is used any more
 }
 
 func newSessions(m *wire.Manifest, index int, a *attester) *sessions {
@@ -71,16 +75,37 @@ var errRefusedMeanwhile = errors.New("the device vouched for a session key and w
 func (s *sessions) use(key *wire.SessionKey, authorized context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if authorized.Err() != nil {
+	if authorized.Err() != nil || s.over {
 		return errRefusedMeanwhile
 	}
 	s.current.Wipe()
 	s.current = key
+	s.wake()
+	return nil
+}
+
+// wake has those look again who wait for a key.
+func (s *sessions) wake() {
 	if s.renewed != nil {
 		close(s.renewed)
 		s.renewed = nil
 	}
-	return nil
+}
+
+// lease lets the node speak: no other process runs as it.
+func (s *sessions) lease() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.unleased = false
+	s.wake()
+}
+
+// end silences the node for ever: another process runs as it.
+func (s *sessions) end() {
+	s.mu.Lock()
+	s.over = true
+	s.mu.Unlock()
+	s.drop()
 }
 
 // drop forgets the session key: a node whose device was taken away from it says
@@ -121,13 +146,28 @@ func (s *sessions) public() string {
 	return hex.EncodeToString(s.current.Public())
 }
 
-// silent reports whether there is no key at all: the device does not vouch for
-// this node.
+// silent reports whether this process must not speak for the node at all: the device
+// does not vouch for it, or another process may run as it.
 func (s *sessions) silent() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.current == nil
+	return s.current == nil || s.unleased
 }
+
+// sealHeartbeat signs a heartbeat, also before the node may say anything else.
+func (s *sessions) sealHeartbeat(subject string, body []byte) ([]byte, error) {
+	s.mu.Lock()
+	key := s.current
+	s.mu.Unlock()
+	if key != nil {
+		if sealed := key.Seal(s.manifest, subject, body); sealed != nil {
+			return sealed, nil
+		}
+	}
+	return nil, errNoKey
+}
+
+var errNoKey = errors.New("no session key: the key provider does not sign")
 
 // due reports whether it is time to renew.
 func (s *sessions) due(now time.Time) bool {
@@ -187,7 +227,7 @@ func (s *sessions) seal(ctx context.Context, subject string, body []byte) (
 func (s *sessions) usable(now time.Time) (*wire.SessionKey, context.Context, <-chan struct{}) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.left(now) > fillTime {
+	if !s.unleased && s.left(now) > fillTime {
 		return s.current, s.authorized, nil
 	}
 	if s.renewed == nil {

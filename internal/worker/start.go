@@ -21,6 +21,7 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	w.run.Intake(w.takeLease)
 	from, err := w.cursor(ctx)
 	if err != nil {
 		return err
@@ -38,6 +39,7 @@ func (w *Worker) start(ctx context.Context) error {
 	if err := w.run.Follow(ctx, bus.Sign, 1, bus.FollowOptions{}); err != nil {
 		return err
 	}
+	w.measure()
 	return w.run.Follow(ctx, bus.Work, 1, bus.FollowOptions{})
 }
 
@@ -70,8 +72,19 @@ const (
 	offerEvery  = 30 * 60
 )
 
+// measure tells the machine how the clock of WORK goes.
+func (w *Worker) measure() {
+	if w.cfg.Clock == nil {
+		return
+	}
+	if at, stream, ok := w.cfg.Clock(); ok {
+		w.run.Step(protocol.ClockMeasured{At: at, Stream: stream})
+	}
+}
+
 // tick looks after the session key and the keystore, once a second.
 func (w *Worker) tick() {
+	w.measure()
 	if w.sessions.due(clock.Now()) {
 		w.run.Go(func() { w.renew(w.run.Life()) })
 	}
@@ -91,7 +104,7 @@ func (w *Worker) tick() {
 // renew asks for a session key, for as long as the device is not refused, and
 // takes the time of the device by that.
 func (w *Worker) renew(ctx context.Context) {
-	if w.revoked() {
+	if w.revoked() || w.twin.Load() != nil {
 		return
 	}
 	switch renewed, err := w.sessions.renew(ctx); {

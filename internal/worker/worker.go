@@ -22,6 +22,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -40,9 +41,13 @@ type Config struct {
 	Storage  string // directory of the keystore
 	Provider *keyprovider.Supervised
 	Bus      *bus.Bus
-	Log      *slog.Logger
-	Observe  Observer
-	Tracer   *tracing.Tracer // nil: no spans
+	// Clock is what the clock of the server that leads WORK showed when this machine's
+	// showed at. Nil: nobody measures, and no work is dropped for being late.
+	Clock   func() (at, stream time.Time, ok bool)
+	Build   string // this program's version, for its heartbeats
+	Log     *slog.Logger
+	Observe Observer
+	Tracer  *tracing.Tracer // nil: no spans
 }
 
 // Observer is called with what a worker did, for metrics.
@@ -60,6 +65,8 @@ type Worker struct {
 	store    *keystore.Store
 	attester *attester
 	sessions *sessions
+	beat     *presence.Beat
+	twin     atomic.Pointer[presence.TwinError] // why this process ends
 	access   atomic.Pointer[wire.Access]
 	granted  atomic.Pointer[grant]
 
@@ -99,6 +106,8 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 		w.attester.Begin = w.deviceCall
 	}
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
+	w.sessions.unleased = true
+	w.beat = w.newBeat()
 	return w, nil
 }
 
@@ -112,6 +121,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	if w.run.Started() {
 		w.saveCursor()
 	}
+	w.leave()
 	return errors.Join(err, w.Close())
 }
 

@@ -350,7 +350,7 @@ func TestExpiredIsNotPublished(t *testing.T) {
 	slot := wire.Slot{Kind: wire.SlotShare, ID: "0123456789abcdef0123456789abcdef"}
 	message := protocol.Publish{Slot: slot, Body: []byte("x"), Expires: time.Now().Add(-time.Second)}
 	node.publish(message)
-	if err := node.fill(t.Context(), message, message.Body); !errors.Is(err, errJobExpired) {
+	if err := node.fill(t.Context(), message, message.Body); !errors.Is(err, errNobodyWaits) {
 		t.Errorf("an expired message ended with %v", err)
 	}
 	if all, err := w.Bus.Slots(t.Context(), bus.Sign, "sign.>"); err != nil || len(all) != 0 {

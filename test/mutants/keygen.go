@@ -16,6 +16,9 @@ const (
 	finishFile    = "internal/protocol/dkg_finish.go"
 	directoryFile = "internal/protocol/directory.go"
 	nodeFile      = "internal/protocol/node.go"
+	registrarFile = "internal/protocol/registrar.go"
+	registerFile  = "internal/board/register.go"
+	revokeFile    = "internal/protocol/revoke.go"
 )
 
 // keygenMutants are of key generation: the mathematics, the log of it, and both
@@ -105,6 +108,39 @@ var keygenMutants = []Mutant{
 		killed("who certifies other deals is named", inProtocol, "TestFalseCertificateIsBlamed"),
 	never("a node completes on a head alone", finishFile, "!e.Whole()").
 		killed("the register has all of a batch before it is used", inProtocol, "TestGatewayEndsBeforeTheEntry"),
+	edit("a gateway takes an honest node for a liar", batchFile, "if !b.Unsure(node) {", "if true {").
+		killed("nobody is blamed for a deal that another dealt twice", inBoard, "TestFalseCertificate"),
+	edit("a flood hides its author's lies", batchFile, "!b.Unsure(node) {", "len(b.unsure) == 0 {").
+		killed("who floods and lies is named", inBoard, "TestFalseCertificate"),
+	edit("a node certifies whatever deals are left of a flood", dealFile,
+		"if log.Unsure(b.node.cfg.Index) {", "if false {").
+		killed("a node certifies the first deals of the log", inProtocol, "TestSecondDealBeforeALateNode"),
+	edit("a gateway does not read a flooded batch again", batchFile, " && len(b.unsure) == 0", "").
+		killed("no flood hides a finished batch", inProtocol, "TestSecondDealHidesNoKeys"),
+	edit("a node's word is the gateway's finding", registrarFile,
+		"&ending{node: node, why: abort}", "&ending{node, abort, true}").
+		killed("no node makes the gateway name another", inProtocol, "TestNodeReportsAFalseCertificate"),
+	edit("what was read under another access list stays", revokeFile,
+		"if access.SameVoices(before) {", "if true || access.SameVoices(before) {").
+		killed("all nodes read the rounds by one list", inProtocol, "TestDealUnderARevokedSessionKey"),
+	edit("a key is there before KEYS has it", registrarFile,
+		"r.writing[id] = e.batch\n", "r.writing[id] = e.batch\n\t\tr.directory.add(e.batch)\n").
+		killed("a key is announced once its entry is acknowledged", inProtocol, "TestAnnouncedOnceRegistered"),
+	edit("only a job's own gateway registers", registrarFile,
+		"r.wait(b.ID)\n\t}\n\treturn b, slot, true", "}\n\treturn b, slot, true").
+		killed("a batch is not lost with its gateway", inProtocol, "TestAnotherGatewayRegisters"),
+	never("two valid entries are one", registerFile, "known || old != nil {").
+		killed("a batch with two entries is refused", inBoard, "TestRegisterConflict"),
+	edit("an entry is the same over other deals", entryFile,
+		" && e.Transcript == o.Transcript && e.Root == o.Root", "").
+		killed("two entries differ if they prove different keys", inBoard, "TestRegisterConflict"),
+	edit("a register's junk takes memory", registerFile, "r.bytes > r.max; el", "false; el").
+		killed("the register's memory is bounded", inBoard, "TestRegisterEvicts"),
+	never("another entry stands in KEYS, and nobody says so",
+		"internal/register/register.go", "!standing.Same(e.Entry)").
+		killed("an import puts nothing beside another entry", "internal/register", "TestStore"),
+	edit("an imported deal may be any", "internal/register/register.go", "e.VerifyDeal(i, msg.Data) == nil", "true").
+		killed("junk under a deal's subject is passed over", "internal/register", "TestStore"),
 	never("the gateway does not compare the root", directoryFile, "err == nil && wire.KeyRoot").
 		killed("announced keys are the certified ones", inProtocol, "TestCertifiedRootIsHeldAgainstTheDeals"),
 }

@@ -25,6 +25,8 @@ var signingMutants = []Mutant{
 	edit("the set does not wait for a check", commitsetFile,
 		"\t\t\treturn nil\n\t\tcase checkValid", "\t\t\tcontinue\n\t\tcase checkValid").
 		killed("the set does not depend on the order of checks", inProtocol, "TestChecksOutOfOrder"),
+	never("a commitment that was found bad counts", commitsetFile, "err != nil {\n\t\tc.arrivals[pos].state").
+		killed("a set has valid commitments only", inProtocol, "TestCommitSet"),
 	never("excluded nodes take part", commitsetFile, "slices.Contains(c.exclude, uint8(node))").
 		killed("an attempt's members are those that the task names", inProtocol, "TestCommitSet"),
 	edit("a node's later commitment counts", commitsetFile, "c.has(node) || ", "").

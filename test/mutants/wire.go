@@ -124,6 +124,21 @@ var wireMutants = []Mutant{
 		killed("an entry is of this manifest", inWire, "TestEntryRefused"),
 	edit("an entry's chain codes are free", entryFile, "k.ChainCode != ChainCode(e.Transcript, i)", "false").
 		killed("chain codes follow from the deals", inWire, "TestEntryRefused"),
+	edit("an entry may lack a certificate", entryFile, "len(e.Certificates) != m.N || ", "").
+		killed("all n nodes certify an entry", inWire, "TestEntryRefused"),
+	edit("an entry's keys may be others' than its header's", entryFile, "k.Owner != h.Client", "false").
+		killed("an entry's keys are its owner's", inWire, "TestEntryRefused"),
+	edit("an entry's indices are free", entryFile, "int(k.Index) != i", "false").
+		killed("a key id names one key", inWire, "TestEntryRefused"),
+	never("an entry may be of a generation that nobody reads", entryFile, "e.Generation != 0").
+		killed("a later generation is named and not misread", inWire, "TestEntryRefused"),
+	never("a deal may stand for two dealers", entryFile, "seen[digest] {").
+		killed("an entry has n deals", inWire, "TestEntryRefused"),
+	edit("a certificate may be of another generation", dkgFile, " || c.Generation != 0", "").
+		killed("a certificate is of one generation", inWire, "TestCertificateBindsItsFields"),
+	edit("a certificate's generation is free", dkgFile, "Be32(c.Generation), ", "").
+		and(dkgFile, " || c.Generation != 0", "").
+		killed("the HSM signs the generation", inWire, "TestCertificateBindsItsFields"),
 
 	// What names batches and sessions.
 	edit("a batch's id leaves its client out", idsFile, "[]byte(h.Client), ", "").

@@ -24,6 +24,18 @@ type scenario struct {
 var scenarios = map[string]scenario{
 	"all is well":      {change: func(fleet) {}},
 	"a node is killed": {change: func(f fleet) { f.kill(3) }, firing: []string{"FrostfleetNodeDown worker-3"}},
+	"a node is started twice, by a supervisor that tries again": {
+		change: func(f fleet) { f.set(`frostfleet_node_twins_total{index="2", %s}`, gateway, counter, 0.2) },
+		firing: []string{"FrostfleetTwinNodes"}, lasts: 12,
+	},
+	"a node that is ready and not heard": {
+		change: func(f fleet) { f.unheard(2) },
+		firing: []string{"FrostfleetNodeAbsent"},
+	},
+	"a node of another manifest": {
+		change: func(f fleet) { f.set(`frostfleet_node_other_manifest{index="2", %s}`, gateway, gauge, 1) },
+		firing: []string{"FrostfleetOtherManifest"},
+	},
 	"two nodes": {
 		change: func(f fleet) { f.kill(2); f.kill(3) },
 		firing: []string{"FrostfleetMarginGone", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"},
@@ -234,7 +246,7 @@ func throttledKMS(f fleet) {
 func slowKMS(f fleet) {
 	f.provider(1, "1.0", 0) // every signature takes over a second
 	f.keygen(2)
-	f.set(`frostfleet_retries_total{kind="keygen", culprit="1", %s}`, gateway, counter, 0.1)
+	f.set(`frostfleet_retries_total{kind="keygen", culprit="none", %s}`, gateway, counter, 0.1)
 }
 
 func deniedKMS(f fleet) {
@@ -251,8 +263,14 @@ func deniedKMS(f fleet) {
 // kill takes a node away: it is not scraped, and no key can be generated.
 func (f fleet) kill(i int) {
 	f.gone(worker(i))
+	f.unheard(i)
 	f.keygen(0)
 	f.set(fmt.Sprintf(`frostfleet_retries_total{kind="sign", culprit="%d", %%s}`, i), gateway, counter, 1)
+}
+
+// unheard has gateways hear nothing of a node.
+func (f fleet) unheard(i int) {
+	f.set(fmt.Sprintf(`frostfleet_node_present{index="%d", %%s}`, i), gateway, gauge, 0)
 }
 
 // gone ends all series of a program but up, which is 0.

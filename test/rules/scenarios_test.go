@@ -85,6 +85,10 @@ func well() fleet {
 		}
 	}
 	for i := range 4 {
+		for name, v := range map[string]float64{"present": 1, "other_build": 0, "other_manifest": 0} {
+			always(fmt.Sprintf(`frostfleet_node_%s{index="%d", %%s}`, name, i), gateway, gauge, v)
+		}
+		always(fmt.Sprintf(`frostfleet_node_twins_total{index="%d", %%s}`, i), gateway, counter, 0)
 		always(`frostfleet_provider_up{%s}`, worker(i), gauge, 1)
 		always(`frostfleet_provider_failing{reason="denied", %s}`, worker(i), gauge, 0)
 		always(`frostfleet_session_key_expires_timestamp_seconds{%s}`, worker(i), gauge, 9e6)

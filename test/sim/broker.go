@@ -11,6 +11,7 @@ import (
 type broker struct {
 	w                *world
 	work, keys, sign *stream
+	presence         *stream
 	rounds           []*stream         // by node
 	results          map[string][]byte // by client and job; the first stays
 	pool             map[string][]wire.LogMessage
@@ -20,6 +21,7 @@ type broker struct {
 func newBroker(w *world) *broker {
 	b := &broker{w: w, results: map[string][]byte{}, pool: map[string][]wire.LogMessage{}}
 	b.work, b.keys, b.sign = newStream(w, "WORK"), newStream(w, "KEYS"), newStream(w, "SIGN")
+	b.presence = newStream(w, "PRESENCE")
 	return b
 }
 

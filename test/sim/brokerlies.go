@@ -30,7 +30,7 @@ func (f *follower) lie(msg wire.LogMessage) {
 		f.hand(w.bus.junk(msg))
 	}
 	f.hand(msg)
-	if w.fault(BrokerReplays) {
+	if len(w.bus.everything) > 0 && w.fault(BrokerReplays) {
 		old := w.bus.everything[w.rng.IntN(len(w.bus.everything))]
 		if w.bus.of(old.Subject) == f.s {
 			f.hand(old)
@@ -45,6 +45,9 @@ func (b *broker) other(msg wire.LogMessage) wire.LogMessage {
 		o := same[b.w.rng.IntN(len(same))]
 		o.Seq, o.Time = msg.Seq, msg.Time
 		return o
+	}
+	if len(b.everything) == 0 {
+		return msg
 	}
 	o := b.everything[b.w.rng.IntN(len(b.everything))]
 	msg.Data = o.Data

@@ -14,7 +14,7 @@ func (p *worker) do(e protocol.Effect) {
 	w := p.w
 	switch e := e.(type) {
 	case protocol.Compute:
-		w.compute(p.name, e.Run, p.up, func(ev protocol.Event) {
+		w.compute(p.name, func() protocol.Event { return p.run(e) }, p.up, func(ev protocol.Event) {
 			p.memory.computed(ev)
 			p.step(ev)
 		})

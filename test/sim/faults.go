@@ -32,6 +32,11 @@ const (
 	SignLost       Fault = "SIGN lost"
 	Twin           Fault = "two processes with one index"
 
+	NodeUnheard     Fault = "a node without heartbeats"
+	HeartbeatLost   Fault = "heartbeat lost"
+	HeartbeatCopied Fault = "heartbeat copied"
+	ClockFar        Fault = "a node's clock is half a minute off"
+
 	ClientForges    Fault = "client: bad signature"
 	ClientReuses    Fault = "client: id reused"
 	ClientForeign   Fault = "client: foreign key"
@@ -77,9 +82,10 @@ var (
 		NodeCrash: 0.006, CertifyCrash: 0.05, NodeWiped: 0.25, GatewayCrash: 0.02, FinishCrash: 0.1,
 		EntryCrash: 0.03,
 	}
-	lossFaults   = rates{WorkLost: 0.03, SignLost: 0.03}
-	siteFaults   = rates{Twin: 0.1, HSMFailure: 0.03}
-	clientFaults = rates{
+	lossFaults     = rates{WorkLost: 0.03, SignLost: 0.03}
+	siteFaults     = rates{Twin: 0.1, HSMFailure: 0.03}
+	presenceFaults = rates{NodeUnheard: 0.3, HeartbeatLost: 0.2, HeartbeatCopied: 0.1, ClockFar: 0.4}
+	clientFaults   = rates{
 		ClientForges: 0.3, ClientReuses: 0.3, ClientForeign: 0.3, ClientMalformed: 0.3, ClientRepeats: 0.3,
 	}
 	liarFaults = rates{
@@ -98,7 +104,7 @@ var (
 
 // Faults lists every kind.
 func Faults() (all []Fault) {
-	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults,
+	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, presenceFaults, clientFaults, liarFaults, brokerFaults,
 		gatewayFaults, splitFaults, slowFaults} {
 		all = append(all, r.sorted()...)
 	}
@@ -108,7 +114,7 @@ func Faults() (all []Fault) {
 // Profile is a mix of faults.
 type Profile string
 
-// The profiles. In the first three and with a staller, every job of an honest client
+// The profiles. In the first three, with a staller and with nodes unheard, every job of an honest client
 // must succeed.
 const (
 	Benign   Profile = "benign"
@@ -119,6 +125,7 @@ const (
 	Broker   Profile = "broker"
 	Chaos    Profile = "chaos"
 	Staller  Profile = "staller" // a node that never fails and holds up what it can
+	Unheard  Profile = "unheard" // nodes that nobody hears, and clocks far off
 	Split    Profile = "split"   // a dealer and a broker who show nodes different deals
 )
 
@@ -135,6 +142,7 @@ var profiles = []struct {
 	{Broker, 4, []rates{busFaults, crashFaults, siteFaults, brokerFaults}},
 	{Chaos, 2, []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults, gatewayFaults}},
 	{Staller, 2, []rates{busFaults, slowFaults, gatewayFaults}},
+	{Unheard, 3, []rates{busFaults, crashFaults, presenceFaults}},
 	{Split, 2, []rates{busFaults, splitFaults, gatewayFaults}},
 }
 
@@ -196,7 +204,8 @@ func (name Profile) plan(rng *rand.Rand, mixes []rates, t, n int) plan {
 
 // benign reports whether every honest job must succeed.
 func (p plan) benign() bool {
-	return p.profile == Benign || p.profile == Restarts || p.profile == Losses || p.profile == Staller
+	return p.profile == Benign || p.profile == Restarts || p.profile == Losses || p.profile == Staller ||
+		p.profile == Unheard
 }
 
 // sorted lists the faults of a mix by name: maps have no order of their own.

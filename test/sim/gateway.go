@@ -95,7 +95,11 @@ func (g *gateway) start() {
 			0,
 		)
 	}
+	w.bus.presence.follow(&follower{who: g.name, alive: life.up, deliver: func(l wire.LogMessage) {
+		life.step(protocol.PresenceMessage{LogMessage: l, Now: w.now()})
+	}}, uint64(max(len(w.bus.presence.msgs)-w.manifest.N, 0)))
 	w.at(0, life.tick)
+	w.at(w.between(0, time.Second), life.beat)
 }
 
 // address stands for internal/chain.

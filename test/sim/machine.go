@@ -25,6 +25,7 @@ type machine struct {
 	host     [32]byte
 	hedge    [32]byte
 	skew     time.Duration
+	unheard  bool // its heartbeats are lost, all of them
 	disk     *disk
 	lives    int
 	life     *worker // the process that is not a twin, if it is up
@@ -33,6 +34,7 @@ type machine struct {
 
 func newMachine(w *world, index int) *machine {
 	m := &machine{w: w, index: index, disk: newDisk(), skew: w.between(-20*time.Second, 20*time.Second)}
+	m.trouble()
 	m.identity = identityKey(w)
 	w.bytes(m.host[:])
 	w.bytes(m.hedge[:])

@@ -117,6 +117,8 @@ func (p *worker) tick() {
 		p.renew()
 	}
 	p.step(protocol.Tick{Now: p.m.clock()})
+	p.measure()
+	p.beat()
 	p.w.at(p.w.between(900*time.Millisecond, 1100*time.Millisecond), p.tick)
 }
 

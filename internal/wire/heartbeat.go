@@ -1,0 +1,191 @@
+package wire
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/fxamacker/cbor/v2"
+)
+
+// HeartbeatVersion is the version that this program writes. A later one only adds
+// keys, so a reader of this version counts the sender as present all the same.
+const HeartbeatVersion = 1
+
+// Bounds of a heartbeat, in bytes. The stream takes nothing larger than MaxHeartbeat.
+const (
+	maxHeartbeatBody = 4096
+	MaxHeartbeat     = 8192 // sealed
+	maxHeartbeatText = 64
+)
+
+// Heartbeat is what a node or a gateway says of itself every second. Its sender
+// publishes it in place of the one before, by compare and swap, and After names that
+// one: what somebody copies comes after another message, and counts for nothing. So a
+// node's heartbeats are also its lease: of two processes with one index, one loses a
+// swap.
+type Heartbeat struct {
+	Version  uint32   `cbor:"1,keyasint"`
+	Boot     [16]byte `cbor:"2,keyasint"` // drawn when the process started
+	After    uint64   `cbor:"3,keyasint"` // sequence of the message on the subject before it; 0: there was none
+	Manifest [32]byte `cbor:"4,keyasint"`
+	Build    string   `cbor:"5,keyasint"`
+	Host     string   `cbor:"6,keyasint"`
+	Pid      uint32   `cbor:"7,keyasint"`
+	InFlight uint32   `cbor:"8,keyasint"`            // sessions and batches, or jobs, in work
+	Backlog  uint32   `cbor:"9,keyasint"`            // computations, or jobs, that wait for their turn
+	Leaving  bool     `cbor:"10,keyasint,omitempty"` // the last one: the process ends
+}
+
+// Process names the process that a heartbeat is of, for people.
+func (h *Heartbeat) Process() string {
+	return fmt.Sprintf("host %q, pid %d, build %q", h.Host, h.Pid, h.Build)
+}
+
+// growMode reads the known keys of a later version.
+var growMode = must(cbor.DecOptions{
+	DupMapKey:        cbor.DupMapKeyEnforcedAPF,
+	IndefLength:      cbor.IndefLengthForbidden,
+	TagsMd:           cbor.TagsForbidden,
+	MaxNestedLevels:  6,
+	MaxArrayElements: 4096,
+	MaxMapPairs:      64,
+	UTF8:             cbor.UTF8RejectInvalid,
+}.DecMode())
+
+var errHeartbeat = errors.New("heartbeat with a version of 0, or a text that is too long or does not print")
+
+// DecodeHeartbeat reads a heartbeat. One of this version is read strictly; of a later
+// one, what this version knows.
+func DecodeHeartbeat(body []byte) (*Heartbeat, error) {
+	if len(body) > maxHeartbeatBody {
+		return nil, fmt.Errorf("heartbeat of %d bytes is over the limit of %d", len(body), maxHeartbeatBody)
+	}
+	var h Heartbeat
+	if err := growMode.Unmarshal(body, &h); err != nil {
+		return nil, err
+	}
+	if h.Version <= HeartbeatVersion {
+		h = Heartbeat{}
+		if err := Decode(body, maxHeartbeatBody, &h); err != nil {
+			return nil, err
+		}
+	}
+	if h.Version == 0 || !printable(h.Build) || !printable(h.Host) {
+		return nil, errHeartbeat
+	}
+	return &h, nil
+}
+
+// ClipHeartbeat makes a text one that fits a heartbeat.
+func ClipHeartbeat(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), maxHeartbeatText)]
+}
+
+func printable(s string) bool { return ClipHeartbeat(s) == s }
+
+// PresenceKind is who says something in PRESENCE.
+type PresenceKind string
+
+// What is said there. A process that found another one with its index says so under
+// PresenceTwin.
+const (
+	PresenceNode    PresenceKind = "node"
+	PresenceGateway PresenceKind = "gateway"
+	PresenceTwin    PresenceKind = "twin"
+)
+
+// PresenceRef is what a subject of PRESENCE names: a node, or a gateway.
+type PresenceRef struct {
+	Kind    PresenceKind
+	Node    int
+	Gateway string
+}
+
+// NodePresence is the subject of a node's heartbeats, and GatewayPresence of a
+// gateway's. TwinPresence is where a node's second process says that it ends.
+func NodePresence(node int) string       { return "presence.node." + strconv.Itoa(node) }
+func TwinPresence(node int) string       { return "presence.twin." + strconv.Itoa(node) }
+func GatewayPresence(name string) string { return "presence.gateway." + name }
+
+// ParsePresence reads the subject of a heartbeat.
+func ParsePresence(subject string) (PresenceRef, error) {
+	t, err := tokens(subject, 3, "presence")
+	if err != nil {
+		return PresenceRef{}, err
+	}
+	ref := PresenceRef{Kind: PresenceKind(t[1])}
+	switch ref.Kind {
+	case PresenceGateway:
+		ref.Gateway = t[2]
+		return ref, nil
+	case PresenceNode, PresenceTwin:
+		ref.Node, err = strconv.Atoi(t[2])
+		if err == nil && ref.Node >= 0 && ref.Node < MaxNodes && strconv.Itoa(ref.Node) == t[2] {
+			return ref, nil
+		}
+	}
+	return PresenceRef{}, fmt.Errorf("subject %.100q names no node and no gateway", subject)
+}
+
+// Heartbeat opens a message of PRESENCE: sealed for that subject and this manifest, by
+// whom the subject names. Whether it is no copy of an older one, only After tells.
+func (o *Opener) Heartbeat(msg LogMessage) (PresenceRef, *Heartbeat, error) {
+	ref, err := ParsePresence(msg.Subject)
+	if err != nil {
+		return ref, nil, err
+	}
+	if len(msg.Data) > MaxHeartbeat {
+		return ref, nil, fmt.Errorf("heartbeat of %d bytes is over the limit of %d", len(msg.Data), MaxHeartbeat)
+	}
+	body, err := o.presence(ref, msg)
+	if err != nil {
+		return ref, nil, err
+	}
+	h, err := DecodeHeartbeat(body)
+	if err != nil {
+		return ref, nil, err
+	}
+	if h.Manifest != o.manifest.Hash() {
+		return ref, nil, errors.New("heartbeat of another manifest")
+	}
+	return ref, h, nil
+}
+
+func (o *Opener) presence(ref PresenceRef, msg LogMessage) ([]byte, error) {
+	if ref.Kind != PresenceGateway {
+		if ref.Node >= o.manifest.N {
+			return nil, fmt.Errorf("heartbeat of node %d; the manifest has nodes 0 to %d", ref.Node, o.manifest.N-1)
+		}
+		return o.FromNode(ref.Node, msg.Subject, msg.Time, msg.Data)
+	}
+	var e Envelope
+	if err := Decode(msg.Data, MaxHeartbeat, &e); err != nil {
+		return nil, err
+	}
+	if e.Gateway != ref.Gateway {
+		return nil, fmt.Errorf("heartbeat of gateway %.64q under the subject of %.64q", e.Gateway, ref.Gateway)
+	}
+	return o.FromGateway(msg.Subject, msg.Data)
+}
+
+// ClaimedManifest is the manifest that a heartbeat says it was made under. Nothing
+// vouches for it: it is a hint for whoever looks for a program of another manifest,
+// which no signature of this one can cover.
+func ClaimedManifest(data []byte) (hash [32]byte, ok bool) {
+	if len(data) > MaxHeartbeat {
+		return hash, false
+	}
+	h, err := DecodeHeartbeat(UnverifiedBody(data))
+	if err != nil {
+		return hash, false
+	}
+	return h.Manifest, true
+}
