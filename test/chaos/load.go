@@ -108,6 +108,9 @@ func (u *user) some(chain string, n int) []client.Key {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	all, out := u.keys[chain], make([]client.Key, n)
+	if u.s.first {
+		all = all[:min(firstKeys, len(all))]
+	}
 	for i := range out {
 		out[i] = all[(len(all)-1+i*7)%len(all)]
 	}
@@ -180,6 +183,7 @@ const (
 	signEvery   = 200 * time.Millisecond
 	keygenEvery = 2 * time.Second
 	bulk        = 20
+	firstKeys   = 5   // of each chain, before the first fault
 	underWay    = 200 // jobs of a kind; a client may have 256
 )
 
@@ -188,7 +192,7 @@ func (s *Stand) startLoad() *load {
 	s.t.Helper()
 	u := s.newUser("client.toml")
 	for _, chain := range chains {
-		s.must(u.keygen(s.t.Context(), chain, 5))
+		s.must(u.keygen(s.t.Context(), chain, firstKeys))
 	}
 	return s.loadOf(u)
 }
