@@ -68,7 +68,8 @@ func Start(t fleettest.T, o Options) *Stand {
 	kmstest.Setenv(t)
 	s := &Stand{
 		t: t, bin: bin, dir: filepath.Join(t.TempDir(), "fleet"), kms: kmstest.StartFaultKMS(t), net: newNetwork(t),
-		began: time.Now(), out: o.Out, first: o.FirstKeys, stored: map[history.Result]bool{}, said: map[history.Message]bool{},
+		began: time.Now(), out: o.Out, first: o.FirstKeys,
+		stored: map[history.Result]bool{}, said: map[history.Message]bool{},
 	}
 	s.configure()
 	s.disk = newDisk(t, filepath.Join(s.dir, fleet.ServerDir(servers-1), "jetstream"))
