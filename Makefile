@@ -9,6 +9,8 @@ FUZZTIME ?= 1m
 BENCH ?= .
 KEYS ?= 1000000
 ONLY ?=
+SEED ?= 0
+LONG ?=
 FASTER ?= 5
 GOLANGCI_VERSION := v2.15.0
 PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
@@ -42,6 +44,9 @@ emulator: $(VENV)/ready ## an imitation of AWS on http://127.0.0.1:5000, to rehe
 
 sim: ## more of the simulator: make sim SEEDS=100000
 	$(GO) test ./test/sim -run TestSeeds -count 1 -timeout 0 -v -seeds $(SEEDS)
+
+chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an hour, figures; ONLY=regexp)
+	$(GO) run ./test/chaos/run -seed '$(SEED)' $(if $(LONG),-long) -only '$(ONLY)' -out bench/chaos.json
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
 	$(GO) run ./test/mutants -out bench/mutants.json -only '$(ONLY)'
@@ -98,4 +103,4 @@ $(VENV)/ready: $(REQUIREMENTS) | setup
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim mutants bench bench-compare bench-save bench-hsm lint fuzz monitoring e2e devices setup clean
+.PHONY: help demo build test test-dkg emulator sim chaos mutants bench bench-compare bench-save bench-hsm lint fuzz monitoring e2e devices setup clean

@@ -67,7 +67,7 @@ func (b *Bus) durable(stream Stream, name string) *durable {
 // ensure binds to the durable, creating it if it is missing.
 func (c *Consumer) ensure(ctx context.Context) error {
 	name := c.b.names.stream(c.stream)
-	ctx, cancel := context.WithTimeout(ctx, c.b.opt.AckTimeout)
+	ctx, cancel := context.WithTimeout(ctx, min(c.b.opt.AckTimeout, ensureTime))
 	defer cancel()
 	_, err := c.b.nc.JS.Consumer(ctx, name, c.durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
@@ -81,6 +81,10 @@ func (c *Consumer) ensure(ctx context.Context) error {
 	}
 	return nil
 }
+
+// ensureTime is short: a consumer that has no leader does not answer, and nothing is
+// asked for meanwhile. Whoever is answered late asks again.
+const ensureTime = time.Second
 
 // Stop asks for no more messages, waits for the handlers at work, and ends.
 func (c *Consumer) Stop() {

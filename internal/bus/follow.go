@@ -73,6 +73,7 @@ type Follower struct {
 	next   uint64    // first sequence not handled
 	target uint64    // last sequence at start
 	short  time.Time // since when the stream seems to end before next; zero if it does not
+	newest time.Time // when the last message that was handled was stored
 
 	// later is when the stream is read since something unreadable was announced; nil if
 	// nothing was. Whoever may ask a question can have its answer, which nobody stores,
@@ -273,7 +274,21 @@ func (f *Follower) onLive(ctx context.Context, m *nats.Msg) bool {
 		f.handle(got)
 	case got.Seq > f.next:
 		return f.refresh(ctx) && f.catchUp(ctx, got.Seq)
+	case f.beganAnew(got):
+		return f.refresh(ctx) && f.catchUp(ctx, 0)
 	}
+	return true
+}
+
+// beganAnew: sequences went back while time went on. All servers at once forget a
+// stream in memory, and keep its name and its age. If its leader says too that it ends
+// before the follower's position, that is enough: nobody waits for CutPatience. At
+// KEYS, which programs end by, it is not.
+func (f *Follower) beganAnew(got Message) bool {
+	if f.stream != Work && f.stream != Sign && f.stream != Presence || got.Seq >= f.next || !got.Time.After(f.newest) {
+		return false
+	}
+	f.short = time.Now().Add(-f.b.opt.CutPatience)
 	return true
 }
 
@@ -286,7 +301,7 @@ func (f *Follower) moveTo(next uint64) {
 // handle calls the handler. f.next moves first: a message that makes it panic
 // is not met again.
 func (f *Follower) handle(m Message) {
-	f.next = m.Seq + 1
+	f.next, f.newest = m.Seq+1, m.Time
 	defer func() {
 		f.handled.Store(m.Seq)
 		if p := recover(); p != nil {

@@ -90,3 +90,25 @@ func TestLeaderHangs(t *testing.T) {
 	c.Signal(leader, syscall.SIGCONT)
 	noneLeft(t, b)
 }
+
+// TestConsumerWithoutLeader: a consumer that has no leader answers no question, and who
+// looks for it does not wait as long as for an acknowledgement: it may have one any
+// moment, and nothing is asked of that one meanwhile.
+func TestConsumerWithoutLeader(t *testing.T) {
+	c, b, leader := cluster(t, GatewaysDurable("sign"))
+	b.opt.AckTimeout = 2 * patience
+	d := b.durable(Jobs, GatewaysDurable("sign"))
+	consumer := &Consumer{b: b, stream: Jobs, durable: d.Durable, config: d.config(b.names, 3)}
+	eventually(t, "the consumer", func() error { return consumer.ensure(testContext(t)) })
+	c.Signal(leader, syscall.SIGSTOP)
+	looked := make(chan struct{})
+	go func() {
+		defer close(looked)
+		_ = consumer.ensure(testContext(t)) // if the others were quick, it is there
+	}()
+	select {
+	case <-looked:
+	case <-time.After(patience):
+		t.Error("it waits for a consumer without a leader as long as for an acknowledgement")
+	}
+}

@@ -15,8 +15,12 @@ import (
 // to deliver it says every pullHeartbeat that it still has the request. One that
 // has been silent for pullSilence has lost it: two heartbeats, and half of one for
 // their way.
+//
+// A cluster whose accounts are apart keeps the request of a process that died, too: it
+// delivers messages to nobody until the request expires, and each then waits for
+// AckWait. So no request lives long.
 const (
-	pullExpiry    = 20 * time.Second
+	pullExpiry    = 2 * time.Second
 	pullHeartbeat = time.Second / 2
 	pullSilence   = 5 * pullHeartbeat / 2
 	pullPing      = time.Second // what an answer under way has to arrive in

@@ -185,6 +185,46 @@ func TestFollowLeaderBehind(t *testing.T) {
 	})
 }
 
+// oldID is a bus that takes a stream made anew for the old one, as it is after all
+// servers of a cluster were killed at once: what was in memory is gone, and name and
+// age are what they were.
+type oldID struct {
+	*Bus
+	id string
+}
+
+func (o *oldID) info(ctx context.Context, stream Stream) (streamInfo, error) {
+	i, err := o.Bus.info(ctx, stream)
+	i.id = o.id
+	return i, err
+}
+
+// A follower of a stream in memory that began anew reads it from the start as soon as
+// something is stored there, whatever the patience with streams that end early.
+func TestFollowMemoryForgotten(t *testing.T) {
+	b, _ := newTestBus(t)
+	b.opt.CutPatience = 2 * patience
+	b.from = &oldID{b, must[string](t)(b.StreamID(testContext(t), Sign))}
+	publishN(t, b, 0, 5)
+	var c collector
+	if _, err := b.Follow(testContext(t), Sign, 1, c.options()); err != nil {
+		t.Fatal(err)
+	}
+	c.waitFor(t, 5)
+	if err := b.nc.JS.DeleteStream(testContext(t), b.names.stream(Sign)); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Restore(testContext(t)); err != nil {
+		t.Fatal(err)
+	}
+	publishN(t, b, 5, 2)
+	got := c.waitFor(t, 7)
+	checkGapless(t, got[5:], 1)
+	if _, _, lost := c.seen(); len(lost) != 1 {
+		t.Errorf("lost %v, want one report", lost)
+	}
+}
+
 // A stream that forgets goes on behind what it forgot, on the leader's word alone.
 func TestFollowForgottenEnd(t *testing.T) {
 	r := newLagging(t, 0, 99)

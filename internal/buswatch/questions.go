@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	timeofday "github.com/frostfleet/frostfleet/internal/clock"
 )
 
 // question is one of a sample to the JetStream API.
@@ -34,9 +35,9 @@ func (w *Watcher) ask(ctx context.Context, s *Sample, all []*question) {
 	var asking sync.WaitGroup
 	for _, q := range all {
 		asking.Go(func() {
-			q.asked = time.Now()
+			q.asked = timeofday.Now()
 			q.err = w.bus.Ask(ctx, q.subject, nil, q.answer)
-			q.rtt = time.Since(q.asked)
+			q.rtt = timeofday.Now().Sub(q.asked)
 		})
 	}
 	rtt, err := w.bus.Ping(ctx)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -64,7 +65,7 @@ func (g *Gateway) arrive(token uint64, d *delivery) {
 // stored is when a message was stored, by this machine's clock. Going back from
 // now keeps the monotonic reading: a clock that is set later makes no job longer.
 func (g *Gateway) stored(m bus.Message) time.Time {
-	now := time.Now()
+	now := clock.Now()
 	return now.Add(min(m.Time.Add(g.cfg.Offset()).Sub(now), 0))
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -43,7 +44,7 @@ func (r *Runner[M]) Compute(e protocol.Compute) {
 }
 
 func (r *Runner[M]) compute(e protocol.Compute) {
-	if !e.Until.IsZero() && time.Now().After(e.Until) {
+	if !e.Until.IsZero() && clock.Now().After(e.Until) {
 		if ev := r.run(e.Late); ev != nil {
 			r.Step(ev)
 		}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -18,7 +19,7 @@ func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, 
 		opt.Handler = func(m bus.Message) { r.Read(stream, m) }
 	}
 	opt.Lost = func(err error) { r.lost(stream, err) }
-	r.Step(protocol.Tick{Now: time.Now()}) // live messages are judged by the clock
+	r.Step(protocol.Tick{Now: clock.Now()}) // live messages are judged by the clock
 	var f *bus.Follower
 	var err error
 	if opt.CaughtUp != nil {
@@ -63,12 +64,12 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	case bus.Keys:
 		r.Step(protocol.ReadKeys(r.cfg.Manifest, read))
 	case bus.Sign:
-		r.Step(protocol.SignMessage{LogMessage: read, Now: time.Now()})
+		r.Step(protocol.SignMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Presence:
-		r.Step(protocol.PresenceMessage{LogMessage: read, Now: time.Now()})
+		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Work:
 		read.Trace = r.cfg.Tracer.Parse(m.Header)
-		r.Step(protocol.TaskMessage{LogMessage: read, Now: time.Now()})
+		r.Step(protocol.TaskMessage{LogMessage: read, Now: clock.Now()})
 	default:
 		panic(fmt.Sprintf("machine: stream %s is no part of the log", stream))
 	}

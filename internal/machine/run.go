@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
@@ -53,8 +54,8 @@ func (r *Runner[M]) serve(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-tick.C:
-			r.Step(protocol.Tick{Now: now})
+		case <-tick.C:
+			r.Step(protocol.Tick{Now: clock.Now()})
 			if r.cfg.Tick != nil {
 				r.cfg.Tick()
 			}

@@ -65,6 +65,9 @@ func (k *SessionKey) Delegate(a *Attestation) {
 	k.delegation = Encode(&k.pending)
 }
 
+// NotBefore is when the key starts being accepted.
+func (k *SessionKey) NotBefore() time.Time { return time.Unix(k.pending.NotBefore, 0) }
+
 // NotAfter is when the key stops being accepted.
 func (k *SessionKey) NotAfter() time.Time { return time.Unix(k.pending.NotAfter, 0) }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -23,7 +24,7 @@ func (w *Worker) Ready() error {
 	if err := w.run.Ready(); err != nil {
 		return err
 	}
-	if !w.sessions.valid(time.Now()) {
+	if !w.sessions.valid(clock.Now()) {
 		return errNoKey
 	}
 	if w.sessions.silent() {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -66,7 +67,7 @@ func (w *Worker) answer(ctx context.Context, data []byte) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, register.AskTime)
 	defer cancel()
-	if w.sessions.due(time.Now()) { // not started yet: nobody else renews it
+	if w.sessions.due(clock.Now()) { // not started yet: nobody else renews it
 		w.renew(ctx)
 	}
 	subject := wire.HeldSubject(ask.ReplyTo, w.cfg.Index)

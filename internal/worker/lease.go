@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -27,7 +28,7 @@ func (w *Worker) newBeat() *presence.Beat {
 		},
 		Open: func(msg wire.LogMessage) (*wire.Heartbeat, error) {
 			opener.SetAccess(w.access.Load())
-			opener.SetTime(time.Now())
+			opener.SetTime(clock.Now())
 			_, h, err := opener.Heartbeat(msg)
 			return h, err
 		},

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
@@ -132,7 +133,7 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 		return false, err
 	}
 	// The deadline of ctx is a timer, which stands still while the machine sleeps.
-	if !e.Expires.IsZero() && time.Now().After(e.Expires) {
+	if !e.Expires.IsZero() && clock.Now().After(e.Expires) {
 		return false, errNobodyWaits
 	}
 	w.run.Step(protocol.Sealed{Slot: slot, Data: sealed})

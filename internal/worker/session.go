@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -50,7 +51,7 @@ func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 	s.mu.Lock()
 	authorized := s.authorized
 	s.mu.Unlock()
-	key, err := wire.NewSessionKey(rand.Reader, s.index, time.Now())
+	key, err := wire.NewSessionKey(rand.Reader, s.index, clock.Now())
 	if err != nil {
 		return false, err
 	}
@@ -182,9 +183,10 @@ func (s *sessions) valid(now time.Time) bool {
 	return s.left(now) > fillTime
 }
 
-// left is how long the current key is still accepted.
+// left is how long the current key is still accepted. A key that was made while the
+// clock was fast is not accepted yet, and is as good as none: nobody waits for it.
 func (s *sessions) left(now time.Time) time.Duration {
-	if s.current == nil {
+	if s.current == nil || now.Before(s.current.NotBefore().Add(-wire.ClockSkew/2)) {
 		return 0
 	}
 	return s.current.NotAfter().Sub(now)
@@ -206,7 +208,7 @@ func (s *sessions) until() time.Time {
 func (s *sessions) seal(ctx context.Context, subject string, body []byte) (
 	sealed []byte, authorized context.Context, err error) {
 	for {
-		key, authorized, renewed := s.usable(time.Now())
+		key, authorized, renewed := s.usable(clock.Now())
 		if key != nil {
 			if sealed := key.Seal(s.manifest, subject, body); sealed != nil {
 				return sealed, authorized, nil

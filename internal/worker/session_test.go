@@ -16,6 +16,24 @@ func fakeSessions(t *testing.T) (*sessions, *machinetest.Provider) {
 	return newSessions(m, 0, a), p
 }
 
+// TestKeyFromTheFuture: a node whose clock was fast and is right again takes a new
+// key at once. Readers would refuse the old one for as long as the clock was fast.
+func TestKeyFromTheFuture(t *testing.T) {
+	s, _ := fakeSessions(t)
+	synctest.Test(t, func(t *testing.T) {
+		if _, err := s.renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for back, due := range map[time.Duration]bool{
+			0: false, wire.ClockSkew/2 - 2*time.Second: false, wire.ClockSkew/2 + 2*time.Second: true, time.Hour: true,
+		} {
+			if now := time.Now().Add(-back); s.due(now) != due || s.valid(now) == due {
+				t.Errorf("%s before the key: due %t, valid %t; want due %t", back, s.due(now), s.valid(now), due)
+			}
+		}
+	})
+}
+
 // TestSessionRenewal: a key is renewed at half its life, and a node whose
 // device is away speaks as long as its key is good, falls silent, and speaks
 // again when the device is back.

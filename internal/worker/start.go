@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -87,7 +88,7 @@ func (w *Worker) measure() {
 // tick looks after the session key and the keystore, once a second.
 func (w *Worker) tick() {
 	w.measure()
-	if w.sessions.due(time.Now()) {
+	if w.sessions.due(clock.Now()) {
 		w.run.Go(func() { w.renew(w.run.Life()) })
 	}
 	if w.ticks++; w.ticks%cursorEvery == 0 {

@@ -1,12 +1,12 @@
 // Package faultlink is a TCP link that fails as networks and hung servers do: it
-// stops forwarding, in one direction or both, and closes nothing.
+// stops forwarding, in one direction or both, and closes nothing; or it ends its
+// connections and takes no others. It can also be long and lossy.
 package faultlink
 
 import (
 	"io"
 	"net"
 	"sync"
-	"testing"
 	"time"
 )
 
@@ -19,29 +19,35 @@ const (
 	Down                  // from the server
 )
 
-// linkBuffer is what a link takes at once, and what waits for that.
-const linkBuffer = 32 << 10
+// T is what a link needs of the test that it lasts as long as.
+type T interface {
+	Helper()
+	Fatal(args ...any)
+	Cleanup(f func())
+}
 
 // Link forwards connections to a server.
 type Link struct {
 	listener net.Listener
 	server   string
 
-	mu    sync.Mutex
-	open  map[net.Conn]bool
-	shut  [2]chan struct{} // closed while that direction forwards
-	rate  [2]int           // bytes a second; 0: all that the machine can
-	ended bool
+	mu      sync.Mutex
+	open    map[net.Conn]bool
+	shut    [2]chan struct{} // closed while that direction forwards
+	refuse  bool
+	rate    [2]int // bytes a second; 0: all that the machine can
+	weather weather
+	ended   chan struct{}
 }
 
 // New makes a link to a server's address, which lasts as long as the test.
-func New(t testing.TB, server string) *Link {
+func New(t T, server string) *Link {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &Link{listener: listener, server: server, open: map[net.Conn]bool{}}
+	l := &Link{listener: listener, server: server, open: map[net.Conn]bool{}, ended: make(chan struct{})}
 	for d := range l.shut {
 		l.shut[d] = make(chan struct{})
 		close(l.shut[d])
@@ -59,8 +65,12 @@ func (l *Link) Addr() string { return l.listener.Addr().String() }
 func (l *Link) Cut(d Direction) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !l.ended {
+	select {
+	case <-l.ended:
+		return
+	case <-l.shut[d]:
 		l.shut[d] = make(chan struct{})
+	default: // it is cut
 	}
 }
 
@@ -87,6 +97,15 @@ func (l *Link) heal(d Direction) {
 	}
 }
 
+// Refuse ends the connections and refuses others, until it is called with false.
+func (l *Link) Refuse(yes bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.refuse = yes; yes {
+		l.closeAll()
+	}
+}
+
 func (l *Link) accept(running *sync.WaitGroup) {
 	for {
 		client, err := l.listener.Accept()
@@ -94,60 +113,121 @@ func (l *Link) accept(running *sync.WaitGroup) {
 			return
 		}
 		server, err := net.DialTimeout("tcp", l.server, 5*time.Second)
-		if err != nil || !l.keep(client, server) {
+		if err != nil {
 			_ = client.Close()
 			continue
 		}
-		for _, c := range []net.Conn{client, server} {
-			_ = c.(*net.TCPConn).SetReadBuffer(linkBuffer)
+		if !l.keep(client, server) {
+			_, _ = client.Close(), server.Close()
+			continue
 		}
-		running.Go(func() { l.forward(server, client, Up) })
-		running.Go(func() { l.forward(client, server, Down) })
+		for _, c := range []net.Conn{client, server} {
+			_ = c.(*net.TCPConn).SetReadBuffer(chunkSize)
+		}
+		l.forward(running, server, client, Up)
+		l.forward(running, client, server, Down)
 	}
 }
 
-// keep remembers connections for end; false after it.
+// keep remembers connections for end; false if they are to be closed.
 func (l *Link) keep(conns ...net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	select {
+	case <-l.ended:
+		return false
+	default:
+	}
+	if l.refuse {
+		return false
+	}
 	for _, c := range conns {
 		l.open[c] = true
 	}
-	return !l.ended
+	return true
 }
 
-func (l *Link) forward(to io.WriteCloser, from io.ReadCloser, d Direction) {
-	defer to.Close()
-	defer from.Close()
-	buffer := make([]byte, linkBuffer)
-	for {
-		n, err := from.Read(buffer)
-		l.mu.Lock()
-		pass, rate := l.shut[d], l.rate[d]
-		l.mu.Unlock()
-		<-pass
-		if rate > 0 {
-			time.Sleep(time.Duration(n) * time.Second / time.Duration(rate))
-		}
-		if n > 0 {
-			if _, err := to.Write(buffer[:n]); err != nil {
+func (l *Link) forget(c net.Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.open, c)
+}
+
+// forward reads and writes apart, so that a long link carries much at a time. One
+// that is not long holds one chunk.
+func (l *Link) forward(running *sync.WaitGroup, to, from net.Conn, d Direction) {
+	chunks := make(chan chunk, maxUnderWay)
+	running.Go(func() {
+		defer close(chunks)
+		for {
+			data := make([]byte, chunkSize)
+			n, err := from.Read(data)
+			if n > 0 {
+				c := chunk{data[:n], time.Now(), make(chan struct{})}
+				if chunks <- c; !l.long() {
+					<-c.done
+				}
+			}
+			if err != nil {
 				return
 			}
 		}
-		if err != nil {
-			return
+	})
+	running.Go(func() {
+		defer func() {
+			l.forget(to)
+			_, _ = to.Close(), from.Close()
+			for c := range chunks { // until the reader noticed
+				close(c.done)
+			}
+		}()
+		for c := range chunks {
+			carried := l.carry(to, c, d)
+			if close(c.done); !carried {
+				return
+			}
+		}
+	})
+}
+
+// carry writes a chunk when it has arrived.
+func (l *Link) carry(to io.Writer, c chunk, d Direction) bool {
+	l.mu.Lock()
+	pass, late, rate := l.shut[d], l.weather.delay(), l.rate[d]
+	l.mu.Unlock()
+	if wait := time.Until(c.read.Add(late)); wait > 0 {
+		select {
+		case <-time.After(wait):
+		case <-l.ended:
+			return false
 		}
 	}
+	<-pass
+	if rate > 0 {
+		time.Sleep(time.Duration(len(c.data)) * time.Second / time.Duration(rate))
+	}
+	_, err := to.Write(c.data)
+	return err == nil
+}
+
+func (l *Link) long() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.weather.Delay > 0
 }
 
 func (l *Link) end() {
 	_ = l.listener.Close()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.ended = true
+	close(l.ended)
 	for d := range l.shut {
 		l.heal(Direction(d))
 	}
+	l.closeAll()
+}
+
+func (l *Link) closeAll() {
 	for c := range l.open {
 		_ = c.Close()
 	}

@@ -67,7 +67,7 @@ func (o Options) initialise(t T, dir, busURL string, ports []int) *wire.Manifest
 	if err != nil {
 		t.Fatal(err)
 	}
-	useProviders(t, dir, m, o.Providers)
+	UseProviders(t, dir, m, o.Providers)
 	if o.BeforeStart != nil {
 		o.BeforeStart(dir)
 	}

@@ -12,9 +12,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
-// useProviders gives nodes other key providers than the software one, and
-// writes the manifest anew with the cards of their keys.
-func useProviders(t T, dir string, m *wire.Manifest, sections map[int]string) {
+// UseProviders gives nodes other key providers than the software one, and writes the
+// manifest anew with the cards of their keys.
+func UseProviders(t T, dir string, m *wire.Manifest, sections map[int]string) {
 	t.Helper()
 	if len(sections) == 0 {
 		return

@@ -61,7 +61,7 @@ var presenceMutants = []Mutant{
 		killed("deadlines are by the own clock", inProtocol, "TestLateTasksAreDropped"),
 	never("late sessions go on", overFile, "past(s.request.deadline, s.node.now)").
 		killed("a session ends with its attempt", inProtocol, "TestLateSessionsAreDropped"),
-	edit("late computations are begun", "internal/machine/effects.go", "time.Now().After(e.Until)", "false").
+	edit("late computations are begun", "internal/machine/effects.go", "clock.Now().After(e.Until)", "clock.Now().IsZero()").
 		killed("what nobody waits for is not computed", "internal/machine", "TestLateComputations"),
 	edit("messages leave after their attempt", requestFile, "r.deadline.Before(r.job.Expires)", "false").
 		killed("what nobody waits for is not published", inProtocol, "TestMessagesCarryTheirDeadline"),
