@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -144,7 +146,12 @@ func writeManifest(t *testing.T, path string, m *wire.Manifest) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for name, data := range map[string][]byte{"manifest.json": data, "access.toml": []byte("# nobody yet\n")} {
+	public, _, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access := fmt.Sprintf("version = 1\n[[gateway]]\nname = \"gateway0\"\npublic_key = \"%x\"\n", public)
+	for name, data := range map[string][]byte{"manifest.json": data, "access.toml": []byte(access)} {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -14,8 +14,13 @@ type traffic struct {
 	nodes       standings
 	presence    *presence
 	retries     budget
-	crowds      int // how often a job began while others were in flight
+	crowds      int       // how often a job began while others were in flight
+	last        string    // client of the latest small job
+	sharedUntil time.Time // while small jobs of several clients come
 }
+
+// sharedFor is how long after jobs of two clients a fleet counts as shared.
+const sharedFor = 30 * time.Second
 
 func newTraffic(cfg CoordinatorConfig, o *wire.Opener) traffic {
 	return traffic{
@@ -43,7 +48,7 @@ func (t *traffic) tick(now time.Time) (gone []int) {
 	t.retries.tick()
 	// Large jobs make small ones slow, and hardly the other way round.
 	t.bulk.window.follow(&t.small.window)
-	t.small.window.tick(t.small.queue.waiting())
+	t.small.window.tick(t.small.queue.waiting(), t.shared())
 	return t.presence.tick(now)
 }
 
@@ -68,8 +73,27 @@ func (t *traffic) next() *activeSign {
 	return nil
 }
 
+// shared reports whether small jobs of several clients come.
+func (t *traffic) shared() bool { return t.nodes.now.Before(t.sharedUntil) }
+
+// share notes whose small job comes.
+func (t *traffic) share(client string) {
+	before := t.last
+	t.last = client
+	if before == "" || before == client {
+		return
+	}
+	if !t.shared() {
+		t.small.window.share()
+	}
+	t.sharedUntil = t.nodes.now.Add(sharedFor)
+}
+
 // add has a job wait for its turn.
 func (t *traffic) add(j *activeSign) {
+	if j.job.Interactive() {
+		t.share(j.Signed.Client)
+	}
 	j.place = queued
 	t.lane(j).queue.add(j)
 }
@@ -131,7 +155,7 @@ func (l *lane) took(items int, delays map[int]time.Duration, t int, alone bool) 
 	}
 	took := slices.Sorted(maps.Values(*seen))[t-1]
 	l.pace.add(took)
-	l.window.took(took, alone)
+	l.window.took(took, alone, l.flying)
 }
 
 // Bounds of the time after which an attempt counts as late.

@@ -82,10 +82,10 @@ func flood(w *window, m fleetModel, answers int) int {
 		for w.open(flying) {
 			flying++
 		}
-		w.took(m.took(flying), flying <= idleFlights)
+		w.took(m.took(flying), flying <= idleFlights, flying)
 		flying--
 		if i%200 == 0 {
-			w.tick(1)
+			w.tick(1, false)
 		}
 	}
 	return flying
@@ -95,7 +95,7 @@ func flood(w *window, m fleetModel, answers int) int {
 // it again after the fleet has changed.
 func TestWindow(t *testing.T) {
 	w := newWindow(firstWindow, maxWindow)
-	w.took(5*time.Millisecond, true)
+	w.took(5*time.Millisecond, true, 0)
 	for _, m := range []fleetModel{
 		{5 * time.Millisecond, 4}, {5 * time.Millisecond, 60}, {50 * time.Millisecond, 8}, {2 * time.Millisecond, 300},
 	} {
@@ -109,23 +109,54 @@ func TestWindow(t *testing.T) {
 // A window that a flood has closed is wide again soon after it: the next burst finds it open.
 func TestWindowAfterAFlood(t *testing.T) {
 	w := newWindow(firstWindow, maxWindow)
-	w.took(5*time.Millisecond, true)
+	w.took(5*time.Millisecond, true, 0)
 	if got := flood(&w, fleetModel{5 * time.Millisecond, 4}, 20_000); got > 12 {
 		t.Fatalf("%d in flight in a fleet that does 4", got)
 	}
 	for range 8 {
-		w.tick(0)
+		w.tick(0, false)
 	}
 	equal(t, "wide again", int(w.limit), firstWindow)
-	w.tick(0)
+	w.tick(0, false)
 	equal(t, "and no wider", int(w.limit), firstWindow)
+}
+
+// What one client has in flight is what another one's job waits for: a second client
+// closes the window, a flood of its own keeps it where the fleet is, and it is wide again
+// when one client was alone for long enough.
+func TestSharedWindow(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	traffic := newTraffic(CoordinatorConfig{Manifest: &wire.Manifest{N: 3}}, nil)
+	traffic.tick(now)
+	w, m := &traffic.small.window, fleetModel{5 * time.Millisecond, 4}
+	w.took(m.service, true, 1)
+	traffic.add(waiting("flooder", 1))
+	equal(t, "for one client", int(w.limit), firstWindow)
+	traffic.add(waiting("other", 1))
+	equal(t, "for two", int(w.limit), sharedWindow)
+	if got := flood(w, m, 20_000); got < m.capacity || got > 2*m.capacity {
+		t.Errorf("%d in flight in a fleet that does %d", got, m.capacity)
+	}
+	for traffic.next() != nil { // nobody waits
+	}
+	for range 10 * firstWindow { // answers that a window of four would do for
+		w.took(m.service, false, 3)
+	}
+	traffic.tick(now.Add(sharedFor - time.Second))
+	if w.limit > 2*float64(m.capacity) {
+		t.Errorf("%.0f while nobody needs that many", w.limit)
+	}
+	for i := range 8 {
+		traffic.tick(now.Add(sharedFor + time.Duration(i)*time.Second))
+	}
+	equal(t, "for one client again", int(w.limit), firstWindow)
 }
 
 // Where nothing is answered the window closes, once for as long as that lasts, and
 // opens again with the answers.
 func TestWindowInAnOutage(t *testing.T) {
 	w := newWindow(firstWindow, maxWindow)
-	w.took(time.Millisecond, true)
+	w.took(time.Millisecond, true, 0)
 	flood(&w, fleetModel{time.Millisecond, 100}, 10_000)
 	before := w.limit
 	for range 500 {
@@ -142,10 +173,10 @@ func TestWindowInAnOutage(t *testing.T) {
 // Large jobs give way while small ones are slow.
 func TestBulkGivesWay(t *testing.T) {
 	traffic := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}}, nil)
-	traffic.small.window.took(time.Millisecond, true)
+	traffic.small.window.took(time.Millisecond, true, 0)
 	for range 10 {
 		for range 50 {
-			traffic.small.window.took(5*time.Millisecond, false)
+			traffic.small.window.took(5*time.Millisecond, false, 0)
 		}
 		traffic.tick(time.Now())
 	}

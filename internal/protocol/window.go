@@ -17,18 +17,20 @@ type window struct {
 	looks       []time.Duration
 	answers     int  // since the window was closed a little
 	recent      bool // loaded was measured since the last tick
-	ramping     bool // it was never closed: it opens fast
+	ramping     bool // it was never closed, or just became shared: it opens fast
 }
 
 const (
 	// firstWindow is wide: a burst on an idle fleet costs nobody anything, and devices far away want many at a time.
-	firstWindow = 256
-	leastWindow = 4
-	maxWindow   = 1024
+	// sharedWindow is not: what one client has in flight is what another one waits for.
+	firstWindow  = 256
+	sharedWindow = 8
+	leastWindow  = idleFlights + 1 // fewer would never show that there is room for more
+	maxWindow    = 1024
 	// idleFlights is up to how many jobs in flight leave a fleet idle.
 	idleFlights = 2
 	// slowdown is how many times as long as on an idle fleet a job may take.
-	slowdown = 2
+	slowdown = 1.5
 	// maxUnseen is how many seconds a window goes by what it knows of the idle
 	// fleet. Then it lets few jobs through until idleLooks of them have told.
 	maxUnseen = 60
@@ -48,8 +50,9 @@ func (w *window) open(flying int) bool {
 // blind reports whether it was long ago that a job had the fleet to itself.
 func (w *window) blind() bool { return w.unseen > maxUnseen }
 
-// took learns what a job took; alone: it had the fleet to itself when it began.
-func (w *window) took(took time.Duration, alone bool) {
+// took learns what a job took; alone: it had the fleet to itself when it began. A window
+// that is not half full of what is in flight shows nothing of a wider one.
+func (w *window) took(took time.Duration, alone bool, flying int) {
 	if alone {
 		w.alone(took)
 		return
@@ -59,14 +62,15 @@ func (w *window) took(took time.Duration, alone bool) {
 	w.recent = true
 	switch {
 	case w.idle == 0: // nothing to compare with
-	case w.slow():
+	case slower(w.loaded, w.idle, slowdown):
 		switch { // once in a round trip
 		case !w.ramping && w.answers < int(w.limit):
-		case w.loaded > 2*slowdown*w.idle:
+		case slower(w.loaded, w.idle, 2*slowdown):
 			w.shrink(0.5)
 		default:
 			w.shrink(0.85)
 		}
+	case 2*flying < int(w.limit):
 	case w.ramping:
 		w.limit = min(w.limit+1, w.most)
 	default:
@@ -95,7 +99,11 @@ func smooth(old, took time.Duration) time.Duration {
 }
 
 // slow reports whether jobs wait for one another.
-func (w *window) slow() bool { return w.idle > 0 && w.loaded > slowdown*w.idle }
+func (w *window) slow() bool { return w.idle > 0 && slower(w.loaded, w.idle, slowdown) }
+
+func slower(loaded, idle time.Duration, times float64) bool {
+	return float64(loaded) > times*float64(idle)
+}
 
 func (w *window) shrink(factor float64) {
 	w.limit, w.answers, w.ramping = max(w.limit*factor, min(leastWindow, w.most)), 0, false
@@ -108,11 +116,15 @@ func (w *window) lost() {
 	}
 }
 
-// tick passes a second. While nobody waits for the window, what closed it is over.
-func (w *window) tick(waiting int) {
+// share is when a second client comes.
+func (w *window) share() { w.limit, w.ramping = min(w.limit, sharedWindow), true }
+
+// tick passes a second. While one client has the fleet to itself and nobody waits for
+// the window, what closed it is over.
+func (w *window) tick(waiting int, shared bool) {
 	w.unseen++
 	w.recent = false
-	if waiting == 0 {
+	if waiting == 0 && !shared {
 		w.limit = max(w.limit, min(2*w.limit, firstWindow, w.most))
 	}
 }
