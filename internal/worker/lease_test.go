@@ -54,7 +54,7 @@ func TestOneProcessAnIndex(t *testing.T) {
 		t.Fatalf("the second process told nobody: %v", err)
 	}
 	if _, _, err := wire.NewOpener(w.Manifest, w.Access).Heartbeat(wire.LogMessage{
-		Subject: said.Subject, Time: said.Time, Data: said.Data}); err != nil {
+		Subject: said.Subject, Seq: said.Seq, Time: said.Time, Data: said.Data}); err != nil {
 		t.Errorf("what it said: %v", err)
 	}
 }
