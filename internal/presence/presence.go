@@ -41,7 +41,7 @@ const (
 type Board interface {
 	Swap(ctx context.Context, subject string, data []byte, last uint64) (seq uint64, err error)
 	Publish(ctx context.Context, subject string, data []byte, header map[string][]string) (uint64, error)
-	Last(ctx context.Context, stream bus.Stream, subject string) (bus.Message, bool, error)
+	LastAtLeader(ctx context.Context, stream bus.Stream, subject string) (bus.Message, bool, error)
 }
 
 // Config is what heartbeats are made of.

@@ -63,7 +63,7 @@ func (b *board) Publish(ctx context.Context, _ string, _ []byte, _ map[string][]
 	return 1, ctx.Err()
 }
 
-func (b *board) Last(context.Context, bus.Stream, string) (bus.Message, bool, error) {
+func (b *board) LastAtLeader(context.Context, bus.Stream, string) (bus.Message, bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.away != nil {

@@ -69,7 +69,7 @@ func (b *Beat) try(ctx context.Context, leaving bool) (done bool, twin *TwinErro
 // The boot does not tell whose a heartbeat is: of a machine that is resumed twice from
 // one snapshot there are two processes with one boot, one key and the same nonces.
 func (b *Beat) reread(ctx context.Context) (*wire.Heartbeat, error) {
-	m, found, err := b.cfg.Board.Last(ctx, bus.Presence, b.cfg.Subject)
+	m, found, err := b.cfg.Board.LastAtLeader(ctx, bus.Presence, b.cfg.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (b *Beat) reread(ctx context.Context) (*wire.Heartbeat, error) {
 		b.past = 0 // the stream began anew
 	}
 	if b.sent.has(m.Data) {
-		b.mine = m.Seq
+		b.mine = max(b.mine, m.Seq)
 		return nil, nil
 	}
 	h, err := b.open(m)

@@ -77,6 +77,8 @@ var presenceMutants = []Mutant{
 		killed("what nobody waits for is not published", inProtocol, "TestMessagesCarryTheirDeadline"),
 	never("a stream's clock that was set is believed", deadlineFile, "stored.Add(stepBack).Before(c.newest)").
 		killed("a clock that was set is measured again", inProtocol, "TestStreamClockSteps"),
+	never("measurements count for ever", deadlineFile, "now.Sub(c.at) > measuredFor").
+		killed("a clock that was set is measured again", inProtocol, "TestOldMeasurementsDropNothing"),
 	edit("the oldest goes first, however late", "internal/pool/queue.go", "taken = len(all) - 1", "taken = 0").
 		killed("who is behind does the newest first", "internal/pool", "TestNewestFirstWhenBehind"),
 }
