@@ -419,7 +419,9 @@ func TestTakeSaysWhy(t *testing.T) {
 				t.Errorf("%s: it waits for %v", name, err)
 			}
 			end()
-			<-took
+			if err := <-took; !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: it ends with %v", name, err)
+			}
 		}
 	})
 }
