@@ -15,16 +15,17 @@ import (
 // crossings are all subjects on which a role can send anything into the streams'
 // account. What is not here stays in the role's own account, whatever it is.
 var crossings = map[string]*regexp.Regexp{
-	"worker-0": regexp.MustCompile(`^(frost\.main\.(dkg\.B\.(deal|cert|abort)|sign\.B\.(commit|share|refuse))\.0|` +
+	"worker-0": regexp.MustCompile(`^(frost\.main\.(dkg\.B\.(deal|cert|abort)|sign\.B\.(commit|share|refuse)|presence\.(node|twin))\.0|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
-		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN)|` +
-		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN)\..*))$`),
+		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE)|` +
+		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE)\..*))$`),
 	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice)\.[a-z]+\.j|` +
-		`dead\.sign\.[a-z]+\.c|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
-		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES)|` +
+		`dead\.sign\.[a-z]+\.c|presence\.gateway\.x|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
+		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
+		`STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES|PRESENCE)|` +
 		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_JOBS\.gateways-(sign|keygen)|` +
-		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|DEADLETTER)|` +
-		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|DEADLETTER)\..*)|` +
+		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|DEADLETTER)|` +
+		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|DEADLETTER)\..*)|` +
 		`\$JS\.ACK\.(D\.H\.)?FROST_MAIN_JOBS\.gateways-(sign|keygen)\..*)$`),
 	"client-alice": regexp.MustCompile(`^(frost\.main\.job\.(sign|keygen)\.alice|\$JS\.API\.(INFO|` +
 		`DIRECT\.GET\.FROST_MAIN_(RESULTS\.frost\.main\.res|NOTICES\.frost\.main\.notice)\.alice\.j))$`),
@@ -33,7 +34,7 @@ var crossings = map[string]*regexp.Regexp{
 // hearings are the same for what a role can hear of that account.
 var hearings = map[string]*regexp.Regexp{
 	"worker-0":     regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign)\.x$`),
-	"gateway-a":    regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|dead)\.x$`),
+	"gateway-a":    regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|presence|dead)\.x$`),
 	"client-alice": regexp.MustCompile(`^frost\.main\.result\.alice\.j$`),
 }
 
@@ -47,6 +48,7 @@ func everySubject(b *Bus) (all []string) {
 	for i := range 3 {
 		for _, slot := range []string{
 			"dkg.B.deal", "dkg.B.cert", "dkg.B.abort", "sign.B.commit", "sign.B.share", "sign.B.refuse",
+			"presence.node", "presence.twin",
 		} {
 			all = append(all, fmt.Sprintf("frost.main.%s.%d", slot, i), fmt.Sprintf("frost.other.%s.%d", slot, i))
 		}
@@ -54,6 +56,7 @@ func everySubject(b *Bus) (all []string) {
 	all = append(all, "frost.main.work.a.b.c.0.0", "frost.main.manifest.B",
 		"frost.main.entry.B.0.head", "frost.main.entry.B.0.deal.1", "frost.main.live.rounds.x",
 		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x",
+		"frost.main.live.presence.x", "frost.main.presence.gateway.x",
 		"frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
 		"$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING",
 		"$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x",

@@ -47,6 +47,19 @@ func (b *Bus) Last(ctx context.Context, stream Stream, subject string) (Message,
 	return b.getJSON(ctx, name, map[string]any{"last_by_subj": full})
 }
 
+// LastAtLeader is Last as the stream's leader knows it, which alone decides a Swap. It
+// costs the leader more than Last.
+func (b *Bus) LastAtLeader(ctx context.Context, stream Stream, subject string) (Message, bool, error) {
+	if err := checkSubject(subject); err != nil {
+		return Message{}, false, err
+	}
+	m, found, err := b.getJSON(ctx, b.names.stream(stream), map[string]any{"last_by_subj": b.names.prefix + subject})
+	if err != nil {
+		return Message{}, false, fmt.Errorf("reading %s: %w", subject, err)
+	}
+	return m, found, nil
+}
+
 // Slots reads all messages under a filter, such as dkg.<batch>.>, in stream
 // order. More than 65,536 messages or 512 MiB are ErrTooMany.
 func (b *Bus) Slots(ctx context.Context, stream Stream, filter string) ([]Message, error) {

@@ -241,3 +241,35 @@ func TestFollowForgottenEnd(t *testing.T) {
 	}
 	c.inOrder(t, 3)
 }
+
+// TestLastAtLeader: no replica is asked for what a swap depends on.
+func TestLastAtLeader(t *testing.T) {
+	b, s := newTestBus(t)
+	nc := rawConn(t, s.URL())
+	replicas, err := nc.SubscribeSync("$JS.API.DIRECT.GET.>")
+	if err := errors.Join(err, nc.Flush()); err != nil {
+		t.Fatal(err)
+	}
+	subject := "presence.node.0"
+	if _, found, err := b.LastAtLeader(testContext(t), Presence, subject); found || err != nil {
+		t.Errorf("nothing is there: %t, %v", found, err)
+	}
+	for i := range 2 {
+		if _, err := b.Publish(testContext(t), subject, fmt.Append(nil, i), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m, found, err := b.LastAtLeader(testContext(t), Presence, subject)
+	if err != nil || !found || m.Subject != subject || m.Seq != 2 || string(m.Data) != "1" || m.Time.IsZero() {
+		t.Errorf("%+v, %t, %v", m, found, err)
+	}
+	if _, _, err := b.Last(testContext(t), Presence, subject); err != nil {
+		t.Fatal(err)
+	}
+	for want := range 2 { // Last asks whichever has the stream, once
+		_, err := replicas.NextMsg(time.Second)
+		if asked := err == nil; asked != (want == 0) {
+			t.Errorf("question %d to a replica: %v", want, err)
+		}
+	}
+}

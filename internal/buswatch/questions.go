@@ -80,6 +80,7 @@ func (w *Watcher) streams(s *Sample, ends map[bus.Stream]end) (all []*question) 
 			ends[d.Stream] = end{q.asked, info.Created.String(), info.State.FirstSeq, info.State.LastSeq}
 			if first && !info.TimeStamp.IsZero() {
 				w.compare(d.Stream, newReading(q.asked, q.rtt, info.TimeStamp))
+				w.compared = q.asked.Add(q.rtt)
 				s.ClockKnown = true
 			}
 		}

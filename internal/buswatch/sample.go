@@ -72,19 +72,20 @@ type FollowerState struct {
 // this machine's showed at; false if they were never compared, or Run does not run. It
 // is wrong by half the round trip of the quickest of the last answers at most, and
 // after a clock was set or another server leads by their difference, until the next
-// sample. at carries the monotonic clock.
+// comparison. at is when they were compared last, and carries the monotonic clock: so a
+// caller can tell what it learned since, and a clock that was set since changes nothing.
 func (w *Watcher) StreamTime() (at, stream time.Time, ok bool) {
 	t, fresh := w.fresh()
-	if !fresh || !t.compared {
+	if !fresh || t.compared.IsZero() {
 		return at, stream, false
 	}
-	return t.At, t.At.Add(-t.ClockOffset), true
+	return t.compared, t.compared.Add(-t.ClockOffset), true
 }
 
 // taken is a sample and for how long it counts.
 type taken struct {
 	Sample
-	compared bool // ClockOffset is that of a comparison
+	compared time.Time // when the clocks were compared last; zero: never
 	lagging  error
 	broken   error
 	every    time.Duration

@@ -37,6 +37,7 @@ type Watcher struct {
 	// Owned by Run.
 	clock    clock
 	clockOf  bus.Stream // whose leader's clock that is
+	compared time.Time  // when the clocks were compared last
 	lags     map[*bus.Follower]*lag
 	unasked  map[bus.Stream]unasked
 	problems map[string]problem // of streams and consumers, by the question about them
@@ -66,9 +67,8 @@ func (w *Watcher) Run(ctx context.Context, every time.Duration) {
 	defer tick.Stop()
 	for {
 		if s, lagging := w.sample(ctx); ctx.Err() == nil {
-			_, compared := w.clock.best()
 			w.sampled.Store(&taken{
-				Sample: s, compared: compared, lagging: lagging, broken: w.broken(s.At), every: every,
+				Sample: s, compared: w.compared, lagging: lagging, broken: w.broken(s.At), every: every,
 			})
 		}
 		select {

@@ -100,6 +100,33 @@ func TestWatchClockOfOneStream(t *testing.T) {
 	}
 }
 
+// A comparison stays one of when it was made: a node that saw another server lead since
+// must be able to tell.
+func TestStreamTimeIsOfTheComparison(t *testing.T) {
+	b, s := newTestBus(t)
+	w := New(b, Options{AllStreams: true})
+	watch(t, w, testEvery)
+	sampleOf(t, w, func(s Sample) error {
+		if !s.ClockKnown {
+			return errors.New("not compared")
+		}
+		return nil
+	})
+	s.Shutdown()
+	eventually(t, "losing the connection", lost(b))
+	away := time.Now()
+	sampleOf(t, w, func(s Sample) error {
+		if !s.At.After(away) {
+			return errors.New("no newer sample")
+		}
+		return nil
+	})
+	at, stream, ok := w.StreamTime()
+	if !ok || at.After(away) || stream.Sub(at).Abs() > time.Minute {
+		t.Errorf("the connection was lost at %v, and at %v the stream's time was %v (known: %t)", away, at, stream, ok)
+	}
+}
+
 // Nobody told the time.
 func TestWatchNoClock(t *testing.T) {
 	b, _ := newTestBus(t) // follows nothing

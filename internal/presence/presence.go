@@ -14,9 +14,11 @@ package presence
 import (
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,7 +41,7 @@ const (
 type Board interface {
 	Swap(ctx context.Context, subject string, data []byte, last uint64) (seq uint64, err error)
 	Publish(ctx context.Context, subject string, data []byte, header map[string][]string) (uint64, error)
-	Last(ctx context.Context, stream bus.Stream, subject string) (bus.Message, bool, error)
+	LastAtLeader(ctx context.Context, stream bus.Stream, subject string) (bus.Message, bool, error)
 }
 
 // Config is what heartbeats are made of.
@@ -79,7 +81,9 @@ type Beat struct {
 	self wire.Heartbeat
 	last uint64 // sequence that the subject ends with, as far as is known
 	mine uint64 // sequence of this process's last heartbeat
-	sent []byte // sealed, of which the outcome is not known
+	past uint64 // nobody went on from here while Take listened: what comes after less is a copy
+	sent digests
+	why  error // that the last try stored nothing
 
 	beside [16]byte // boot of another process, of which the log tells
 
@@ -88,6 +92,21 @@ type Beat struct {
 	stop    context.CancelFunc
 	done    chan struct{}
 }
+
+// digests are of the heartbeats that this process stored, or may have stored, lately:
+// for longer than a session key counts, and than the stream keeps a message.
+type digests [][sha256.Size]byte
+
+const maxDigests = 1024
+
+func (d *digests) add(data []byte) {
+	if len(*d) == maxDigests {
+		*d = append((*d)[:0], (*d)[1:]...)
+	}
+	*d = append(*d, sha256.Sum256(data))
+}
+
+func (d digests) has(data []byte) bool { return slices.Contains(d, sha256.Sum256(data)) }
 
 // New returns a Beat that is silent until Take or Start.
 func New(cfg Config) *Beat {

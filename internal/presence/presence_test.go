@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -62,7 +63,7 @@ func (b *board) Publish(ctx context.Context, _ string, _ []byte, _ map[string][]
 	return 1, ctx.Err()
 }
 
-func (b *board) Last(context.Context, bus.Stream, string) (bus.Message, bool, error) {
+func (b *board) LastAtLeader(context.Context, bus.Stream, string) (bus.Message, bool, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.away != nil {
@@ -294,4 +295,162 @@ func TestSharedName(t *testing.T) {
 			t.Errorf("told %d times:\n%s", told, lines.String())
 		}
 	})
+}
+
+// TestCopiesKeepNobodyOut: who republishes a dead process's heartbeats, and is quicker
+// with it than every other swap, does not keep the next process from the lease.
+func TestCopiesKeepNobodyOut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		for range 3 {
+			b.put(others(b.seq))
+		}
+		beat, _ := beatOn(b)
+		beat.cfg.Board = &quicker{board: b, copied: others(1)}
+		ctx, end := context.WithTimeout(t.Context(), 10*TakeOver)
+		defer end()
+		start := time.Now()
+		err := beat.Take(ctx)
+		if took := time.Since(start); err != nil || took > TakeOver+Every {
+			t.Errorf("after %s: %v", took, err)
+		}
+	})
+}
+
+// quicker is a board on which somebody puts a copy before every other swap.
+type quicker struct {
+	*board
+	copied []byte
+	swaps  int
+}
+
+func (q *quicker) Swap(ctx context.Context, subject string, data []byte, last uint64) (uint64, error) {
+	if q.swaps++; q.swaps%2 == 1 {
+		q.with(func() { q.put(q.copied) })
+	}
+	return q.board.Swap(ctx, subject, data, last)
+}
+
+// TestSnapshot: of a machine that is resumed twice from a snapshot of its memory one
+// process ends, although both have one boot, and seal the very same bytes.
+func TestSnapshot(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		first, lost := beatOn(b)
+		if err := first.Take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		second, ended := beatOn(b)
+		second.self, second.last, second.mine, second.sent = first.self, first.last, first.mine, slices.Clone(first.sent)
+		first.Start()
+		second.Start()
+		time.Sleep(3 * Every)
+		if len(lost)+len(ended) != 1 {
+			t.Errorf("%d of the two have ended", len(lost)+len(ended))
+		}
+		first.Stop(t.Context())
+		second.Stop(t.Context())
+	})
+}
+
+// TestOwnCopiesInANewStream: the heartbeats of this process count as its own wherever
+// they stand, also in a stream that began anew and passes the numbers that they name.
+func TestOwnCopiesInANewStream(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		beat, lost := beatOn(b)
+		if err := beat.Take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		beat.Start()
+		time.Sleep(10 * Every)
+		var old []byte
+		b.with(func() { old, b.last, b.seq = b.last.Data, nil, 0 })
+		for range 10 {
+			time.Sleep(Every)
+			b.with(func() { b.put(old) })
+		}
+		alive(t, lost)
+		beat.Stop(t.Context())
+	})
+}
+
+// TestNewStreamWhileListening: a process that starts does not take a chain that begins
+// anew, with the stream, for one that ended.
+func TestNewStreamWhileListening(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		for range 100 {
+			b.put(others(b.seq))
+		}
+		first, lost := beatOn(b)
+		if err := first.Take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		first.Start()
+		time.Sleep(Every - 2*time.Millisecond)
+		second, _ := beatOn(b)
+		took := make(chan error, 1)
+		go func() { took <- second.Take(t.Context()) }()
+		time.Sleep(time.Millisecond)
+		b.with(func() { b.last, b.seq = nil, 0 }) // and first is the next to write
+		var twin *TwinError
+		if err := <-took; !errors.As(err, &twin) {
+			t.Errorf("the second process ends with %v", err)
+		}
+		alive(t, lost)
+		first.Stop(t.Context())
+	})
+}
+
+// TestTakeSaysWhy: what keeps a heartbeat from being stored shows.
+func TestTakeSaysWhy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for name, why := range map[string]error{"no key": errors.New("no session key"), "denied": bus.ErrDenied} {
+			beat, _ := beatOn(&board{stored: func() error { return why }})
+			if name == "no key" {
+				beat.cfg.Seal = func(context.Context, string, []byte) ([]byte, error) { return nil, why }
+			}
+			ctx, end := context.WithCancel(t.Context())
+			took := make(chan error)
+			go func() { took <- beat.Take(ctx) }()
+			time.Sleep(time.Minute)
+			if err := beat.Waiting(); !errors.Is(err, why) {
+				t.Errorf("%s: it waits for %v", name, err)
+			}
+			end()
+			if err := <-took; !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: it ends with %v", name, err)
+			}
+		}
+	})
+}
+
+// TestStopWithoutAnswer: the end waits for its last word no longer than its caller does.
+func TestStopWithoutAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := &board{}
+		beat, lost := beatOn(b)
+		if err := beat.Take(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		beat.cfg.Board = mute{b}
+		beat.Start()
+		time.Sleep(3 * Every)
+		ctx, end := context.WithTimeout(t.Context(), Every)
+		defer end()
+		start := time.Now()
+		beat.Stop(ctx)
+		if took := time.Since(start); took > Every || len(lost) > 0 {
+			t.Errorf("it took %s, lost: %d", took, len(lost))
+		}
+	})
+}
+
+// mute is a board that answers nothing.
+type mute struct{ *board }
+
+func (mute) Swap(ctx context.Context, _ string, _ []byte, _ uint64) (uint64, error) {
+	<-ctx.Done()
+	return 0, bus.ErrUnknown
 }

@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"bytes"
 	"context"
 	"errors"
 
@@ -28,15 +27,17 @@ func (b *Beat) beat(ctx context.Context, leaving bool) *TwinError {
 func (b *Beat) try(ctx context.Context, leaving bool) (done bool, twin *TwinError) {
 	sealed, err := b.sealed(ctx, b.cfg.Subject, b.last, leaving)
 	if err != nil {
+		b.why = err
 		return true, nil // no key to sign with: this node is silent anyhow
 	}
 	seq, err := b.cfg.Board.Swap(ctx, b.cfg.Subject, sealed, b.last)
+	b.why = err
+	if !errors.Is(err, bus.ErrConflict) {
+		b.sent.add(sealed) // also without an answer
+	}
 	if err == nil {
 		b.last, b.mine = seq, seq
 		return true, nil
-	}
-	if errors.Is(err, bus.ErrUnknown) {
-		b.sent = sealed
 	}
 	if !errors.Is(err, bus.ErrConflict) {
 		b.cfg.Log.Debug("heartbeat not stored", "err", err)
@@ -44,6 +45,7 @@ func (b *Beat) try(ctx context.Context, leaving bool) (done bool, twin *TwinErro
 	}
 	other, err := b.reread(ctx)
 	if err != nil {
+		b.why = err
 		return true, nil
 	}
 	if other == nil {
@@ -61,10 +63,13 @@ func (b *Beat) try(ctx context.Context, leaving bool) (done bool, twin *TwinErro
 
 // reread learns what the subject ends with, and returns the heartbeat of another
 // process that came after this one's. Whatever else is there is to be replaced: junk, a
-// copy of something older, a last word, or what this process itself stored without
-// being told.
+// copy of something older, a last word, or what this process itself stored, with or
+// without being told.
+//
+// The boot does not tell whose a heartbeat is: of a machine that is resumed twice from
+// one snapshot there are two processes with one boot, one key and the same nonces.
 func (b *Beat) reread(ctx context.Context) (*wire.Heartbeat, error) {
-	m, found, err := b.cfg.Board.Last(ctx, bus.Presence, b.cfg.Subject)
+	m, found, err := b.cfg.Board.LastAtLeader(ctx, bus.Presence, b.cfg.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -72,13 +77,15 @@ func (b *Beat) reread(ctx context.Context) (*wire.Heartbeat, error) {
 		b.last = 0
 		return nil, nil
 	}
-	b.last = m.Seq
-	if b.sent != nil && bytes.Equal(m.Data, b.sent) {
-		b.mine = m.Seq
+	if b.last = m.Seq; m.Seq < b.past {
+		b.past = 0 // the stream began anew
+	}
+	if b.sent.has(m.Data) {
+		b.mine = max(b.mine, m.Seq)
 		return nil, nil
 	}
 	h, err := b.open(m)
-	if err != nil || h.Boot == b.self.Boot || h.Leaving || h.After < b.mine {
+	if err != nil || h.Leaving || h.After < max(b.mine, b.past) {
 		return nil, nil //nolint:nilerr // junk is replaced
 	}
 	return h, nil

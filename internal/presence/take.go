@@ -2,7 +2,6 @@ package presence
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -43,7 +42,7 @@ func (b *Beat) Take(ctx context.Context) error {
 			if b.mine != mine {
 				return nil
 			}
-			err = errors.New("heartbeat not stored yet")
+			err = fmt.Errorf("heartbeat not stored yet: %w", b.why)
 		}
 		b.wait(fmt.Errorf("waiting for PRESENCE: %w", err))
 		if err := pause.Wait(ctx); err != nil {
@@ -75,10 +74,13 @@ func (b *Beat) listen(ctx context.Context) (*TwinError, error) {
 		switch {
 		case now == nil:
 			return nil, nil
+		case b.last < from: // the stream began anew, and somebody's chain with it
+			from, end = b.last, time.Now().Add(TakeOver)
 		case b.last != from && now.After >= from:
 			return &TwinError{Subject: b.cfg.Subject, Other: *now}, nil
 		}
 	}
+	b.past = from
 	return nil, nil
 }
 

@@ -18,7 +18,8 @@ import "time"
 // their difference until the next measurement; when stream times go back that shows,
 // and the measurement counts no more. The own clock being set changes nothing: time
 // goes on from the measurement by the monotonic clock. What was not measured is not
-// dropped.
+// dropped, and a measurement counts for half a minute: so a node that has no answers for
+// longer does not drop what is in time by the clock of a server that leads since.
 
 // streamClock is what a node knows of the clock that dates tasks.
 type streamClock struct {
@@ -29,6 +30,9 @@ type streamClock struct {
 
 // stepBack is more than stream times go back without anybody having set a clock.
 const stepBack = time.Second
+
+// measuredFor is how long a measurement counts: some of them may fail.
+const measuredFor = 30 * time.Second
 
 // measure takes a measurement.
 func (c *streamClock) measure(at, stream time.Time) {
@@ -41,6 +45,9 @@ func (c *streamClock) measure(at, stream time.Time) {
 func (c *streamClock) saw(stored, now time.Time) {
 	if stored.Add(stepBack).Before(c.newest) {
 		c.at, c.doubted = time.Time{}, now
+	}
+	if now.Sub(c.at) > measuredFor {
+		c.at = time.Time{}
 	}
 	c.newest = stored
 }

@@ -202,3 +202,16 @@ func TestStreamClockSteps(t *testing.T) {
 		t.Errorf("measured again: %s, want %s", got, want)
 	}
 }
+
+// A node whose measurements fail drops nothing for long: another server may lead since,
+// with another clock, and its times need not go back if nothing was stored for a while.
+func TestOldMeasurementsDropNothing(t *testing.T) {
+	f := agedFleet(t)
+	s := newSession(t, f, "alice", nil, item(f.btc, 0, "one"))
+	s.measured(0)
+	s.now = s.now.Add(measuredFor + time.Second)
+	s.show(s.now.Add(-30 * time.Second))
+	if s.at(0).signer.sessions[s.id] == nil {
+		t.Error("the task does not begin")
+	}
+}

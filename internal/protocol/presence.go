@@ -17,6 +17,7 @@ type presence struct {
 	manifest [32]byte
 	nodes    []presentNode
 	gateways map[string]*chain
+	seq      uint64    // of the last message
 	now      time.Time // of the last tick
 	heard    time.Time // when anybody was heard
 	since    time.Time // since when somebody always was
@@ -61,6 +62,7 @@ func newPresence(m *wire.Manifest, o *wire.Opener) *presence {
 // onMessage takes a message of PRESENCE. It returns the process that ended since it
 // found another one with its index, if the message is its word.
 func (p *presence) onMessage(msg wire.LogMessage, now time.Time) (node int, twin *wire.Heartbeat) {
+	p.began(msg.Seq)
 	ref, h, err := p.opener.Heartbeat(msg)
 	if ref.Kind != wire.PresenceGateway && ref.Node >= len(p.nodes) || ref.Kind == "" {
 		return -1, nil
@@ -91,6 +93,17 @@ func (p *presence) onMessage(msg wire.LogMessage, now time.Time) (node int, twin
 		n.left, n.mute, n.probe = h.Leaving, false, time.Time{}
 	}
 	return -1, nil
+}
+
+// began notes the place of a message. Where that goes back the stream began anew, and
+// what second processes saw in the old one does not compare with what they see now.
+func (p *presence) began(seq uint64) {
+	if seq < p.seq {
+		for i := range p.nodes {
+			p.nodes[i].twin = 0
+		}
+	}
+	p.seq = seq
 }
 
 // chain is that of a subject. A gateway's begins with what it sealed itself.

@@ -184,6 +184,27 @@ func TestTwinIsReported(t *testing.T) {
 	equal(t, "reports", count, 1)
 }
 
+// After the stream began anew, as a server's memory does with its process, a second
+// process is reported as before, and what was said in the old stream is not.
+func TestTwinsInANewStream(t *testing.T) {
+	h := newHearts(newFleet(t, 2, 3).start())
+	twin := wire.TwinPresence(1)
+	word := func() []byte {
+		return h.sealed(1, twin, func(b *wire.Heartbeat) { b.After = h.last[wire.NodePresence(1)] })
+	}
+	for range 5 {
+		h.beat(0, 1, 2)
+	}
+	old := word()
+	h.store(twin, old)
+	h.seq, h.last = 0, map[string]uint64{}
+	h.beat(0, 1, 2)
+	h.store(twin, old)
+	h.store(twin, word())
+	nodes, _ := h.desk.Presence()
+	equal(t, "twins", nodes[1].Twins, 2)
+}
+
 // Something that claims another manifest shows, and counts for nothing.
 func TestForeignManifestShows(t *testing.T) {
 	h := newHearts(newFleet(t, 2, 3).start())

@@ -137,7 +137,8 @@ func ParsePresence(subject string) (PresenceRef, error) {
 }
 
 // Heartbeat opens a message of PRESENCE: sealed for that subject and this manifest, by
-// whom the subject names. Whether it is no copy of an older one, only After tells.
+// whom the subject names, after a message that was there. Whether it is no copy of an
+// older one, only After tells.
 func (o *Opener) Heartbeat(msg LogMessage) (PresenceRef, *Heartbeat, error) {
 	ref, err := ParsePresence(msg.Subject)
 	if err != nil {
@@ -156,6 +157,9 @@ func (o *Opener) Heartbeat(msg LogMessage) (PresenceRef, *Heartbeat, error) {
 	}
 	if h.Manifest != o.manifest.Hash() {
 		return ref, nil, errors.New("heartbeat of another manifest")
+	}
+	if h.After >= msg.Seq { // a copy of what stood in the stream before it began anew
+		return ref, nil, errors.New("heartbeat after a message that was not there yet")
 	}
 	return ref, h, nil
 }

@@ -35,6 +35,8 @@ func TestHeartbeatIsItsSenders(t *testing.T) {
 	foreign := *heartbeat(f)
 	ended := t0.Add(DelegationLife + ClockSkew + time.Second)
 	foreign.Manifest = [32]byte{1}
+	later := *heartbeat(f)
+	later.After = 8
 	for name, c := range map[string]struct {
 		subject string
 		data    []byte
@@ -50,6 +52,8 @@ func TestHeartbeatIsItsSenders(t *testing.T) {
 		"of another gateway":         {"presence.gateway.other", gateway("presence.gateway.other"), t0, false},
 		"a gateway's as a node's":    {"presence.node.0", gateway("presence.node.0"), t0, false},
 		"after its session key":      {"presence.node.0", seal(0, "presence.node.0"), ended, false},
+		"after what was not there yet": {
+			"presence.node.0", f.sessions[0].Seal(f.m, "presence.node.0", Encode(&later)), t0, false},
 		"of another fleet": {
 			"presence.node.0", other.sessions[0].Seal(other.m, "presence.node.0", body), t0, false},
 		"that claims another manifest": {

@@ -54,7 +54,7 @@ func TestOneProcessAnIndex(t *testing.T) {
 		t.Fatalf("the second process told nobody: %v", err)
 	}
 	if _, _, err := wire.NewOpener(w.Manifest, w.Access).Heartbeat(wire.LogMessage{
-		Subject: said.Subject, Time: said.Time, Data: said.Data}); err != nil {
+		Subject: said.Subject, Seq: said.Seq, Time: said.Time, Data: said.Data}); err != nil {
 		t.Errorf("what it said: %v", err)
 	}
 }
@@ -199,5 +199,68 @@ func TestOutageEndsNobody(t *testing.T) {
 	w.sign(key)
 	if node.twin.Load() != nil {
 		t.Error("it holds itself for two")
+	}
+}
+
+// TestHeartbeatsOfAnEarlierStream: a server that restarts forgets PRESENCE and counts
+// from one again. Who then republishes what an earlier process of the node said there
+// ends neither the process that runs nor one that starts.
+func TestHeartbeatsOfAnEarlierStream(t *testing.T) {
+	t.Parallel()
+	config := natsserver.Config{StoreDir: t.TempDir(), Port: freeport.New(t)}
+	w := newWorldOn(t, config)
+	w.startGateway() // creates the stream again
+	subject := wire.NodePresence(0)
+	store := func(subject string, data []byte) {
+		if _, err := w.Bus.Publish(t.Context(), subject, data, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 1000 { // so that the new stream does not get as far
+		store(wire.GatewayPresence("other"), nil)
+	}
+	_, r := w.startNode()
+	var old [][]byte
+	for range 2 {
+		last, _, err := w.Bus.Last(t.Context(), bus.Presence, subject)
+		if err != nil {
+			t.Fatal(err)
+		}
+		old = append(old, last.Data)
+		eventually(t, "the next heartbeat", func() bool {
+			next, _, err := w.Bus.Last(t.Context(), bus.Presence, subject)
+			return err == nil && next.Seq > last.Seq
+		})
+	}
+	r.Stop()
+	w.Server.Shutdown()
+	var err error
+	if w.Server, err = natsserver.Start(config); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "PRESENCE is back", func() bool {
+		_, _, err := w.Bus.Last(t.Context(), bus.Presence, subject)
+		return err == nil && w.Bus.Healthy() == nil
+	})
+	store(subject, old[0])
+	next, err := New(t.Context(), w.config())
+	if err != nil {
+		t.Fatal(err)
+	}
+	machinetest.Run(w, next.Run)
+	for next.Ready() != nil {
+		if err := next.twin.Load(); err != nil {
+			t.Fatalf("the process that starts ended with %v", err)
+		}
+		time.Sleep(100 * time.Millisecond)
+		store(subject, old[1])
+		store(subject, old[0])
+	}
+	for range 10 {
+		store(subject, old[1])
+		time.Sleep(presence.Every / 4)
+	}
+	if err := next.twin.Load(); err != nil {
+		t.Errorf("the process that runs ended with %v", err)
 	}
 }

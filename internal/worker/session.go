@@ -55,6 +55,11 @@ func (s *sessions) renew(ctx context.Context) (renewed bool, err error) {
 	if err != nil {
 		return false, err
 	}
+	defer func() {
+		if !renewed {
+			key.Wipe()
+		}
+	}()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(authorized, cancel)()

@@ -39,13 +39,23 @@ var presenceMutants = []Mutant{
 
 	edit("who starts takes the subject at once", takeFile, "if err != nil || before == nil {", "if true {").
 		killed("the process that comes later ends", inPresence, "TestTwoProcesses"),
-	edit("a lost swap is replaced", beatFile, "|| h.Leaving || h.After < b.mine", "|| h.Leaving || h.After >= b.mine").
+	edit("a lost swap is replaced", beatFile, "|| h.Leaving || h.After < max(b.mine", "|| h.Leaving || h.After >= max(b.mine").
 		killed("who loses a swap ends", inPresence, "TestLostSwap"),
-	edit("a copy of an older heartbeat ends the node", beatFile, " || h.After < b.mine", "").
+	edit("a copy of an older heartbeat ends the node", beatFile, " || h.After < max(b.mine, b.past)", "").
 		killed("nobody without the device ends a node", inPresence, "TestJunkEndsNobody"),
-	edit("a copy of its own heartbeat ends the node", beatFile, "h.Boot == b.self.Boot || ", "").
-		and(beatFile, " || h.After < b.mine", "").
-		killed("nobody without the device ends a node", inPresence, "TestJunkEndsNobody"),
+	never("a copy of its own heartbeat ends the node", beatFile, "b.sent.has(m.Data)").
+		killed("nobody without the device ends a node", inPresence, "TestOwnCopiesInANewStream"),
+	never("what stood in an earlier stream counts", heartbeatFile, "h.After >= msg.Seq").
+		killed("nobody without the device ends a node", "internal/wire", "TestHeartbeatIsItsSenders"),
+	edit("copies keep who starts from the lease", takeFile, "\tb.past = from\n", "").
+		killed("nobody without the device keeps a node from its lease", inPresence, "TestCopiesKeepNobodyOut"),
+	never("a stream that begins anew takes the lease away", takeFile, "b.last < from").
+		killed("the process that comes later ends", inPresence, "TestNewStreamWhileListening"),
+	edit("a snapshot that is resumed twice is one process", beatFile, "if err != nil || h.Leaving",
+		"if err != nil || h.Boot == b.self.Boot || h.Leaving").
+		killed("one process runs as a node", inPresence, "TestSnapshot"),
+	never("an earlier stream's twins hide this one's", presenceFile, "seq < p.seq").
+		killed("a second process is reported", inProtocol, "TestTwinsInANewStream"),
 	edit("a node speaks before it has the lease", "internal/worker/worker.go",
 		"w.sessions.unleased = true", "w.sessions.unleased = false").
 		killed("a process says nothing before it has the lease", inWorker, "TestRestartTakesTheLease"),
@@ -67,6 +77,8 @@ var presenceMutants = []Mutant{
 		killed("what nobody waits for is not published", inProtocol, "TestMessagesCarryTheirDeadline"),
 	never("a stream's clock that was set is believed", deadlineFile, "stored.Add(stepBack).Before(c.newest)").
 		killed("a clock that was set is measured again", inProtocol, "TestStreamClockSteps"),
+	never("measurements count for ever", deadlineFile, "now.Sub(c.at) > measuredFor").
+		killed("a clock that was set is measured again", inProtocol, "TestOldMeasurementsDropNothing"),
 	edit("the oldest goes first, however late", "internal/pool/queue.go", "taken = len(all) - 1", "taken = 0").
 		killed("who is behind does the newest first", "internal/pool", "TestNewestFirstWhenBehind"),
 }
