@@ -92,13 +92,16 @@ func refilled(cmd *cobra.Command, sum register.Refilled) error {
 
 func newRegisterCompact() *cobra.Command {
 	var o registerOptions
+	var foreign bool
 	cmd := &cobra.Command{
 		Use: "compact DIR --manifest FILE", Short: "Make KEYS anew without what proves nothing", Args: cobra.ExactArgs(1),
 		Long: `Compact saves the register to a file in DIR, verifies and syncs it, deletes KEYS,
 creates it as it was, imports the file and verifies KEYS. It needs the
 administrator's credentials, and all workers and gateways stopped: it refuses
-while one answers or publishes heartbeats. Stopped or killed at any step it goes
-on with the same DIR. The file stays, as a backup.`,
+while one answers or publishes heartbeats. It also refuses if KEYS has heads of
+another manifest or of a format that it does not read: they may be entries, or
+junk that was made to look so. Stopped or killed at any step it goes on with the
+same DIR. The file stays, as a backup.`,
 		Example: `  frostctl register compact ./compacting --manifest manifest.json --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o700); err != nil {
@@ -107,7 +110,7 @@ on with the same DIR. The file stays, as a backup.`,
 			return o.asking(cmd, func(m *wire.Manifest, b *bus.Bus, a *register.Asker) error {
 				p := &registerProgress{cmd: cmd}
 				c := register.Compaction{
-					Dir: args[0], Bus: b, Manifest: m, Entry: p.step,
+					Dir: args[0], Bus: b, Manifest: m, Foreign: foreign, Entry: p.step,
 					Tell: func(step string) {
 						note(cmd, "%s", step)
 						*p = registerProgress{cmd: cmd, verb: step + ":"}
@@ -122,6 +125,8 @@ on with the same DIR. The file stays, as a backup.`,
 		},
 	}
 	o.flags(cmd, true)
+	cmd.Flags().BoolVar(&foreign, "drop-foreign", false,
+		"leave out heads of other manifests, or of formats that this program does not read: they are junk")
 	return cmd
 }
 
