@@ -61,6 +61,7 @@ type peer struct {
 	queue     []wire.Holding // that are to be proven
 	streak    int            // proofs that failed, one after the other
 	pauseEnds time.Time
+	cost      time.Duration // what its last proof took; it doubles with each that failed
 }
 
 // trusted reports whether anything waits for the node's claims.
@@ -130,6 +131,12 @@ func (r *claimSet) onHeld(one wire.Holding) {
 		r.peers[node].claims--
 	}
 	r.forget(one)
+}
+
+// provable reports whether a node may be asked for a claim of its own.
+func (r *claimSet) provable(p *peer, one wire.Holding) bool {
+	c := r.claims[one]
+	return c != nil && !c.stored && c.by[p.node] != nil && c.by[p.node].failed < maxProofs
 }
 
 // counts reports whether something waits for a node's claim.
