@@ -41,7 +41,7 @@ proved.`,
 				p := &registerProgress{cmd: cmd, verb: "restored"}
 				sum, err := register.Refill(cmd.Context(), b, m, a, func(node, left int, e *register.Entry, err error) {
 					if err != nil {
-						note(cmd, "not proven: %v", err)
+						note(cmd, "not restored: %v", err)
 						return
 					}
 					p.verb = fmt.Sprintf("node %d, %d batches to go; restored", node, left)
@@ -74,6 +74,9 @@ func refilled(cmd *cobra.Command, sum register.Refilled) error {
 			}
 		}
 		fmt.Fprintf(out, "restored: %d batches with %d keys; KEYS had %d\n", sum.Restored, sum.Keys, sum.Before.Entries)
+	}
+	if sum.Refused > 0 {
+		return fmt.Errorf("%w: KEYS has another valid entry of %d batches that nodes hold", errUnproven, sum.Refused)
 	}
 	if sum.Unproven > 0 {
 		return fmt.Errorf("%w: %d batches that nodes say they hold were not proven by any", errUnproven, sum.Unproven)

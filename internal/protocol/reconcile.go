@@ -22,6 +22,7 @@ type reconciler struct {
 	told    time.Time // when progress was reported
 	lacking int       // claims that count, as of the last tick
 	by      []int     // of these, by node
+	waiting int       // jobs that wait for what the register lacks
 }
 
 func newReconciler(m *wire.Manifest, keys inKeys, out *outbox) *reconciler {

@@ -56,8 +56,8 @@ func TestUrgentLies(t *testing.T) {
 // fail at once, and a place is free again when a job that waits ends.
 func TestWaitingJobsLeavePlaces(t *testing.T) {
 	l := lostRegister(t)
-	s := l.desk.signing
-	l.desk.directory.reconcile.started = false // nobody was compared: each may hold all
+	r := l.desk.directory.reconcile
+	r.started = false // nobody was compared: each may hold all
 	for i := range maxLacking + 3 {
 		l.desk.arrive(l.signing(100+i, "alice", wire.JobItem{Key: fake(7).ID() + ".0", Message: make([]byte, 32)}), nil)
 	}
@@ -70,12 +70,32 @@ func TestWaitingJobsLeavePlaces(t *testing.T) {
 			}
 		}
 	}
-	equal(t, "that wait", s.lacking, maxLacking)
+	equal(t, "that wait", r.waiting, maxLacking)
 	equal(t, "that failed", len(l.desk.finished), 3)
 	for _, f := range l.desk.finished {
 		equal(t, "code", f.Result.Code, wire.CodeRegisterIncomplete)
 	}
 	l.fleet.now = l.now.Add(11 * time.Minute)
 	l.desk.do(Tick{l.now})
-	equal(t, "that wait after all expired", s.lacking, 0)
+	equal(t, "that wait after all expired", r.waiting, 0)
+}
+
+// If KEYS turns out to have another valid entry, the batch is refused, and nothing else
+// waits for it.
+func TestConflictFoundByWriting(t *testing.T) {
+	l := lostRegister(t)
+	l.stuck = true
+	l.tick()
+	for len(l.desk.restores) == 0 {
+		e := l.desk.asks[0]
+		l.desk.asks = l.desk.asks[1:]
+		l.answer(e)
+	}
+	one := l.desk.restores[0].Holding
+	l.desk.restores = nil
+	l.desk.do(EntryRestored{Holding: one, Conflict: true, Err: errOtherAnswer})
+	equal(t, "refused", l.desk.directory.register.Refused(one.ID()), true)
+	l.stuck = false
+	l.ticks(2)
+	equal(t, "restored", l.desk.counted(ReportRestored), 2)
 }

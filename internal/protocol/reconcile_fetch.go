@@ -184,6 +184,10 @@ func (r *fetcher) onRestored(e EntryRestored) {
 	if f == nil || f.of != e.Holding || f.entry == nil {
 		return
 	}
+	if e.Conflict {
+		r.conflict(f)
+		return
+	}
 	r.fetch = nil
 	report := Report{What: ReportRestored, Kind: wire.KindKeygen, ID: f.entry.ID, Culprit: -1}
 	if e.Err != nil {

@@ -20,7 +20,6 @@ type signJobs struct {
 	attempts  map[string]*attempt // by session
 	latest    map[string]lastTask // in WORK, by job
 	traffic   traffic
-	lacking   int // jobs that wait for keys that the register lost
 }
 
 // lastTask is the latest attempt of a job that stands in WORK.
@@ -144,13 +143,12 @@ const maxLacking = 1024
 // await has a job look again for a key that the register lost. If too many do, it fails:
 // its client may send it again.
 func (s *signJobs) await(j *activeSign, key string) {
-	if j.lacks == "" && s.lacking >= maxLacking {
+	if r := s.directory.reconcile; j.lacks == "" && r.waiting >= maxLacking {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeRegisterIncomplete,
-			"KEYS lacks the entry of key %s, which a node may bring back, and %d jobs wait for such keys", key, s.lacking))
+			"KEYS lacks the entry of key %s, which a node may bring back, and %d jobs wait for such keys", key, r.waiting))
 		return
-	}
-	if j.lacks == "" {
-		s.lacking++
+	} else if j.lacks == "" {
+		r.waiting++
 	}
 	j.lacks = key
 	s.out.do(After{Delay: lackDelay, Timer: Timer{j.key(), timerLoad}})
@@ -160,7 +158,7 @@ func (s *signJobs) await(j *activeSign, key string) {
 func (s *signJobs) found(j *activeSign) {
 	if j.lacks != "" {
 		j.lacks = ""
-		s.lacking--
+		s.directory.reconcile.waiting--
 	}
 }
 

@@ -106,3 +106,23 @@ func TestEachNodeIsHeard(t *testing.T) {
 	close(read)
 	<-answered
 }
+
+// A batch with another valid entry in KEYS ends no refill: the others come back.
+func TestRefillBesideAConflict(t *testing.T) {
+	f, b, a := onBus(t)
+	all := holdertest.Entries(t, f, 8)
+	storeAll(t, f, b, all[:1])
+	var deals [][]byte
+	for node := range f.Manifest.N {
+		deals = append(deals, append(f.Deal(all[0].Header, 60), byte(node)))
+	}
+	second, err := register.NewEntry(f.Manifest, f.Entry(all[0].Header, deals), deals)
+	if err != nil || second.ID != all[0].ID {
+		t.Fatal(err)
+	}
+	holdertest.Start(t, f, b, 1, append(all[1:], second))
+	sum, err := register.Refill(t.Context(), b, f.Manifest, a, func(int, int, *register.Entry, error) {})
+	if err != nil || sum.Restored != 7 || sum.Refused != 1 || sum.Unproven != 0 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+}
