@@ -99,3 +99,27 @@ func TestConflictFoundByWriting(t *testing.T) {
 	l.ticks(2)
 	equal(t, "restored", l.desk.counted(ReportRestored), 2)
 }
+
+// One answer that is lost makes no key unknown that a node said it holds; a node that
+// stays away does.
+func TestLostAnswer(t *testing.T) {
+	l := lostRegister(t)
+	for i := range l.m.N {
+		own := l.nodes[i].Holdings()
+		l.lies[i] = func(l *lost, e AskNode) {
+			if h := own.Answer(&e.Ask); h != nil {
+				l.say(e, h, nil)
+			} // and the proof is on its way for ever
+		}
+	}
+	l.ticks(2)
+	r := l.desk.directory.reconcile
+	equal(t, "may hold it", r.mayHold(l.btc), true)
+	for i := range l.m.N {
+		l.lies[i] = silence
+	}
+	l.ticks(12)
+	equal(t, "may hold it, an answer later", r.mayHold(l.btc), true)
+	l.ticks(maxMissed * 10)
+	equal(t, "may hold it, long after", r.mayHold(l.btc), false)
+}

@@ -40,6 +40,7 @@ const (
 	allClaims  = 1 << 15 // that are remembered, of all nodes together
 	maxUrgent  = 1024
 	maxProofs  = 3 // failed ones, until a claim counts no more
+	maxMissed  = 3 // comparisons, until a node that answered is absent
 	maxStreak  = 8 // failures in a row, until nothing waits for a node any more
 	fetchDeals = 4 // that are asked for at a time
 )
@@ -49,7 +50,8 @@ type peer struct {
 	node      int
 	asking    bool      // a question about what it holds is out
 	next      time.Time // when it is asked again
-	present   bool      // it answered the last one
+	present   bool      // it answers
+	missed    int       // comparisons in a row that it did not answer
 	settled   bool      // since the start, it was absent or was compared
 	compared  bool      // since the start, to the end
 	latched   bool      // since the start, nothing that it claimed was missing at some time
