@@ -104,7 +104,9 @@ func TestEachNodeIsHeard(t *testing.T) {
 		t.Error("another node is not heard: ", err)
 	}
 	close(read)
-	<-answered
+	if err := <-answered; err != nil {
+		t.Error(err)
+	}
 }
 
 // A batch with another valid entry in KEYS ends no refill: the others come back.
