@@ -158,14 +158,20 @@ another manifest.`,
 			defer func() { _ = file.Close() }()
 			return o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) error {
 				p := &registerProgress{cmd: cmd, verb: "stored"}
+				var refused error
 				sum, err := register.ReadFile(file, m, func(e *register.Entry) error {
 					p.step(e)
-					return register.Store(cmd.Context(), b, m, e, nil)
+					err := register.Store(cmd.Context(), b, m, e, nil)
+					if errors.Is(err, register.ErrConflict) { // of this batch alone
+						note(cmd, "left out: batch %s: %v", e.ID, err)
+						refused, err = fmt.Errorf("%w: %w", errUnproven, err), nil
+					}
+					return err
 				}, func(err error) { note(cmd, "left out: %v", err) })
 				if err != nil {
 					return err
 				}
-				return errors.Join(told(cmd, "in KEYS", sum), proven(sum))
+				return errors.Join(told(cmd, "in KEYS", sum), proven(sum), refused)
 			})
 		},
 	}

@@ -41,7 +41,7 @@ proved.`,
 				p := &registerProgress{cmd: cmd, verb: "restored"}
 				sum, err := register.Refill(cmd.Context(), b, m, a, func(node, left int, e *register.Entry, err error) {
 					if err != nil {
-						note(cmd, "not proven: %v", err)
+						note(cmd, "not restored: %v", err)
 						return
 					}
 					p.verb = fmt.Sprintf("node %d, %d batches to go; restored", node, left)
@@ -75,6 +75,9 @@ func refilled(cmd *cobra.Command, sum register.Refilled) error {
 		}
 		fmt.Fprintf(out, "restored: %d batches with %d keys; KEYS had %d\n", sum.Restored, sum.Keys, sum.Before.Entries)
 	}
+	if sum.Refused > 0 {
+		return fmt.Errorf("%w: KEYS has another valid entry of %d batches that nodes hold", errUnproven, sum.Refused)
+	}
 	if sum.Unproven > 0 {
 		return fmt.Errorf("%w: %d batches that nodes say they hold were not proven by any", errUnproven, sum.Unproven)
 	}
@@ -92,13 +95,16 @@ func refilled(cmd *cobra.Command, sum register.Refilled) error {
 
 func newRegisterCompact() *cobra.Command {
 	var o registerOptions
+	var foreign bool
 	cmd := &cobra.Command{
 		Use: "compact DIR --manifest FILE", Short: "Make KEYS anew without what proves nothing", Args: cobra.ExactArgs(1),
 		Long: `Compact saves the register to a file in DIR, verifies and syncs it, deletes KEYS,
 creates it as it was, imports the file and verifies KEYS. It needs the
 administrator's credentials, and all workers and gateways stopped: it refuses
-while one answers or publishes heartbeats. Stopped or killed at any step it goes
-on with the same DIR. The file stays, as a backup.`,
+while one answers or publishes heartbeats. It also refuses if KEYS has heads of
+another manifest or of a format that it does not read: they may be entries, or
+junk that was made to look so. Stopped or killed at any step it goes on with the
+same DIR. The file stays, as a backup.`,
 		Example: `  frostctl register compact ./compacting --manifest manifest.json --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := os.MkdirAll(args[0], 0o700); err != nil {
@@ -107,7 +113,7 @@ on with the same DIR. The file stays, as a backup.`,
 			return o.asking(cmd, func(m *wire.Manifest, b *bus.Bus, a *register.Asker) error {
 				p := &registerProgress{cmd: cmd}
 				c := register.Compaction{
-					Dir: args[0], Bus: b, Manifest: m, Entry: p.step,
+					Dir: args[0], Bus: b, Manifest: m, Foreign: foreign, Entry: p.step,
 					Tell: func(step string) {
 						note(cmd, "%s", step)
 						*p = registerProgress{cmd: cmd, verb: step + ":"}
@@ -122,6 +128,8 @@ on with the same DIR. The file stays, as a backup.`,
 		},
 	}
 	o.flags(cmd, true)
+	cmd.Flags().BoolVar(&foreign, "drop-foreign", false,
+		"leave out heads of other manifests, or of formats that this program does not read: they are junk")
 	return cmd
 }
 

@@ -20,7 +20,7 @@ type Listener struct {
 
 // maxUnheard bounds what waits for a listener's handler, in bytes. What does not fit is
 // dropped.
-const maxUnheard = 32 << 20
+const maxUnheard = 8 << 20
 
 // Listen calls handle with every message under a subject, which may have wildcards, one
 // at a time.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -33,7 +34,8 @@ func (g *Gateway) restore(e protocol.RestoreEntry) {
 		err = register.Store(ctx, g.cfg.Bus, g.cfg.Manifest, entry, nil)
 	}
 	if g.run.Life().Err() == nil {
-		g.run.Step(protocol.EntryRestored{Holding: e.Holding, Err: err})
+		conflict := errors.Is(err, register.ErrConflict)
+		g.run.Step(protocol.EntryRestored{Holding: e.Holding, Conflict: conflict, Err: err})
 	}
 }
 

@@ -32,8 +32,9 @@ type (
 	}
 	// EntryRestored says that KEYS has acknowledged an entry, or why not.
 	EntryRestored struct {
-		Holding wire.Holding
-		Err     error
+		Holding  wire.Holding
+		Conflict bool // KEYS has another valid entry of the batch
+		Err      error
 	}
 )
 

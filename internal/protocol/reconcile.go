@@ -22,6 +22,7 @@ type reconciler struct {
 	told    time.Time // when progress was reported
 	lacking int       // claims that count, as of the last tick
 	by      []int     // of these, by node
+	waiting int       // jobs that wait for what the register lacks
 }
 
 func newReconciler(m *wire.Manifest, keys inKeys, out *outbox) *reconciler {
@@ -47,7 +48,7 @@ func (r *reconciler) onTick(now time.Time, holdings func(node int) (root [32]byt
 			p.began, p.next = now, now.Add(compareEvery)
 			p.round++
 			if root, ok := holdings(p.node); ok && root == r.keys.holdings().Root() {
-				p.present, p.full = true, false
+				p.present, p.missed, p.full = true, 0, false
 				r.compared(p)
 				continue
 			}
@@ -80,7 +81,7 @@ func (r *reconciler) onAnswer(e HeldAnswer) {
 		r.unanswered(p, e)
 		return
 	}
-	p.asking, p.present = false, true
+	p.asking, p.present, p.missed = false, true, 0
 	if e.Ask.Kind == wire.AskDigests {
 		p.todo, p.full = r.keys.holdings().Differing(e.Held), false
 	} else if err := r.onList(p, e.Held); err != nil {
@@ -91,13 +92,18 @@ func (r *reconciler) onAnswer(e HeldAnswer) {
 	r.listNext(p, e)
 }
 
-// unanswered ends a comparison. A node that said nothing is absent; one that said
-// something else than was asked for has a failure more.
+// unanswered ends a comparison. A node that says nothing, several times, is absent: one
+// answer may be lost, or the node starts again. One that said something else than was
+// asked for has a failure more.
 func (r *reconciler) unanswered(p *peer, e HeldAnswer) {
 	p.asking, p.settled, p.todo = false, true, nil
-	if p.present = e.Junk(); p.present {
+	if e.Junk() {
+		p.present, p.missed = true, 0
 		r.failed(p, e.Err)
+		return
 	}
+	p.missed++
+	p.present = p.present && p.missed < maxMissed
 }
 
 var errShortList = errors.New("a list that goes on before it is full")

@@ -40,6 +40,7 @@ const (
 	allClaims  = 1 << 15 // that are remembered, of all nodes together
 	maxUrgent  = 1024
 	maxProofs  = 3 // failed ones, until a claim counts no more
+	maxMissed  = 3 // comparisons, until a node that answered is absent
 	maxStreak  = 8 // failures in a row, until nothing waits for a node any more
 	fetchDeals = 4 // that are asked for at a time
 )
@@ -49,7 +50,8 @@ type peer struct {
 	node      int
 	asking    bool      // a question about what it holds is out
 	next      time.Time // when it is asked again
-	present   bool      // it answered the last one
+	present   bool      // it answers
+	missed    int       // comparisons in a row that it did not answer
 	settled   bool      // since the start, it was absent or was compared
 	compared  bool      // since the start, to the end
 	latched   bool      // since the start, nothing that it claimed was missing at some time
@@ -61,6 +63,7 @@ type peer struct {
 	queue     []wire.Holding // that are to be proven
 	streak    int            // proofs that failed, one after the other
 	pauseEnds time.Time
+	cost      time.Duration // what its last proof took; it doubles with each that failed
 }
 
 // trusted reports whether anything waits for the node's claims.
@@ -130,6 +133,12 @@ func (r *claimSet) onHeld(one wire.Holding) {
 		r.peers[node].claims--
 	}
 	r.forget(one)
+}
+
+// provable reports whether a node may be asked for a claim of its own.
+func (r *claimSet) provable(p *peer, one wire.Holding) bool {
+	c := r.claims[one]
+	return c != nil && !c.stored && c.by[p.node] != nil && c.by[p.node].failed < maxProofs
 }
 
 // counts reports whether something waits for a node's claim.

@@ -35,6 +35,15 @@ type fetching struct {
 	deals [][]byte
 	next  int // deal to ask for
 	left  int // deals that are not here yet
+
+	queued bool // the claim is in the node's queue all the same
+}
+
+// requeue has the node asked again later.
+func (f *fetching) requeue() {
+	if !f.queued {
+		f.peer.queue = append(f.peer.queue, f.of)
+	}
 }
 
 // fetchNext begins with the next claim, unless one is under way.
@@ -46,53 +55,60 @@ func (r *fetcher) fetchNext() {
 		return
 	}
 	p, one := r.nextUrgent()
+	queued := p != nil
 	if p == nil {
 		p, one = r.nextClaim()
 	}
 	if p == nil {
 		return
 	}
-	f := &fetching{of: one, peer: p, since: r.now}
+	f := &fetching{of: one, peer: p, since: r.now, queued: queued}
 	r.fetch = f
 	r.askFor(f, wire.AskHead, 0)
 }
 
-// nextUrgent is what a job waits for, of a node that may be asked for it now.
-func (r *fetcher) nextUrgent() (*peer, wire.Holding) {
-	for i := 0; i < len(r.urgent); {
-		one := r.urgent[i]
-		c := r.claims[one]
-		if c == nil || c.stored {
-			r.urgent = slices.Delete(r.urgent, i, i+1)
-			continue
-		}
+// nextUrgent is what a job waits for, of the node that proves fastest of those that may
+// be asked now. Claims that no job waits for any more are dropped: they would keep
+// others out.
+func (r *fetcher) nextUrgent() (best *peer, of wire.Holding) {
+	r.urgent = slices.DeleteFunc(r.urgent, func(one wire.Holding) bool {
+		wanted := false
 		for _, p := range r.peers {
-			if w := c.by[p.node]; w != nil && w.failed < maxProofs && !r.now.Before(p.pauseEnds) {
-				return p, one
+			if !r.provable(p, one) || !p.trusted() {
+				continue
+			}
+			wanted = true
+			if !r.now.Before(p.pauseEnds) && (best == nil || p.cost < best.cost) {
+				best, of = p, one
 			}
 		}
-		i++
-	}
-	return nil, wire.Holding{}
+		return !wanted
+	})
+	return best, of
 }
 
-// nextClaim takes the first claim of the node whose turn it is.
-func (r *fetcher) nextClaim() (*peer, wire.Holding) {
-	for range r.peers {
-		p := r.peers[r.turn%len(r.peers)]
-		r.turn++
-		if r.now.Before(p.pauseEnds) {
+// nextClaim takes the first claim of the node that proves fastest; equals take turns. A
+// node that is slow, or proves nothing, so holds up the others once, and not at each of
+// its turns.
+func (r *fetcher) nextClaim() (best *peer, one wire.Holding) {
+	for i := range r.peers {
+		p := r.peers[(r.turn+i)%len(r.peers)]
+		if r.now.Before(p.pauseEnds) || best != nil && p.cost >= best.cost {
 			continue
 		}
-		for len(p.queue) > 0 {
-			one := p.queue[0]
+		for len(p.queue) > 0 && !r.provable(p, p.queue[0]) {
 			p.queue = p.queue[1:]
-			if c := r.claims[one]; c != nil && !c.stored && c.by[p.node] != nil && c.by[p.node].failed < maxProofs {
-				return p, one
-			}
+		}
+		if len(p.queue) > 0 {
+			best = p
 		}
 	}
-	return nil, wire.Holding{}
+	if best == nil {
+		return nil, one
+	}
+	r.turn = best.node + 1
+	one, best.queue = best.queue[0], best.queue[1:]
+	return best, one
 }
 
 func (r *fetcher) askFor(f *fetching, kind wire.AskKind, deal int) {
@@ -144,6 +160,7 @@ func (r *fetcher) onDeal(f *fetching, dealer int, body []byte) {
 		r.askDeal(f)
 		return
 	}
+	f.peer.cost = r.now.Sub(f.since)
 	f.since = time.Time{} // KEYS has all the time that it takes
 	f.peer.streak = 0
 	if r.keys.hasOther(f.entry) {
@@ -167,12 +184,16 @@ func (r *fetcher) onRestored(e EntryRestored) {
 	if f == nil || f.of != e.Holding || f.entry == nil {
 		return
 	}
+	if e.Conflict {
+		r.conflict(f)
+		return
+	}
 	r.fetch = nil
 	report := Report{What: ReportRestored, Kind: wire.KindKeygen, ID: f.entry.ID, Culprit: -1}
 	if e.Err != nil {
 		report.What, report.Reason = ReportBadEntry, fmt.Sprintf("of node %d, not written: %v", f.peer.node, e.Err)
 		r.paused = r.now.Add(writePause)
-		f.peer.queue = append(f.peer.queue, f.of)
+		f.requeue()
 		r.out.do(report)
 		return
 	}
@@ -189,12 +210,13 @@ func (r *fetcher) onRestored(e EntryRestored) {
 // counts against the node alone, which may be away.
 func (r *fetcher) unproven(f *fetching, err error, junk bool) {
 	r.fetch = nil
+	f.peer.cost = min(max(2*f.peer.cost, r.now.Sub(f.since), fetchPause), maxFetchWait)
 	if w := r.claims[f.of].of(f.peer.node); w != nil {
 		if junk {
 			w.failed++
 		}
 		if w.failed < maxProofs {
-			f.peer.queue = append(f.peer.queue, f.of)
+			f.requeue()
 		}
 	}
 	r.failed(f.peer, fmt.Errorf("batch %s: %w", f.of.ID(), err))

@@ -110,8 +110,7 @@ func (s *signJobs) find(j *activeSign) {
 			s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
 			return
 		case b == nil && (s.directory.proven(id.Batch) || s.directory.reconcile.mayHold(id.Batch)):
-			j.lacks = it.Key
-			s.out.do(After{Delay: lackDelay, Timer: Timer{j.key(), timerLoad}})
+			s.await(j, it.Key)
 			return
 		case b == nil || id.Index >= int(b.header.K):
 			s.out.fail(j.activeJob, wire.Refuse(wire.CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
@@ -127,6 +126,7 @@ func (s *signJobs) find(j *activeSign) {
 			return
 		}
 	}
+	s.found(j)
 	j.items = items
 	s.traffic.add(j)
 	s.schedule()
@@ -135,6 +135,32 @@ func (s *signJobs) find(j *activeSign) {
 // lackDelay is how often a job looks for a key that the register lost and that may come
 // back.
 const lackDelay = time.Second
+
+// maxLacking is how many jobs wait for keys that the register lost: half of what a
+// gateway holds at a time, so that all others go on.
+const maxLacking = 1024
+
+// await has a job look again for a key that the register lost. If too many do, it fails:
+// its client may send it again.
+func (s *signJobs) await(j *activeSign, key string) {
+	if r := s.directory.reconcile; j.lacks == "" && r.waiting >= maxLacking {
+		s.out.fail(j.activeJob, wire.Refuse(wire.CodeRegisterIncomplete,
+			"KEYS lacks the entry of key %s, which a node may bring back, and %d jobs wait for such keys", key, r.waiting))
+		return
+	} else if j.lacks == "" {
+		r.waiting++
+	}
+	j.lacks = key
+	s.out.do(After{Delay: lackDelay, Timer: Timer{j.key(), timerLoad}})
+}
+
+// found ends a job's waiting for lost keys.
+func (s *signJobs) found(j *activeSign) {
+	if j.lacks != "" {
+		j.lacks = ""
+		s.directory.reconcile.waiting--
+	}
+}
 
 // worthALook reports whether to look for an unknown key once more. While the directory
 // is being filled it always is.
@@ -160,6 +186,7 @@ func (s *signJobs) release(job *activeJob) {
 		return
 	}
 	delete(s.jobs, job)
+	s.found(j)
 	for _, a := range j.attempts {
 		delete(s.attempts, a.id)
 	}

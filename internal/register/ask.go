@@ -31,7 +31,7 @@ type Asker struct {
 	manifest *wire.Manifest
 	access   func() *wire.Access // may return nil: nobody is revoked then
 	replyTo  string
-	listener *bus.Listener
+	hearing  []*bus.Listener // one a node: a node that floods its own fills nobody else's
 	number   atomic.Uint64
 
 	mu      sync.Mutex
@@ -51,15 +51,23 @@ func NewAsker(b *bus.Bus, m *wire.Manifest, access func() *wire.Access) (*Asker,
 	a := &Asker{
 		bus: b, manifest: m, access: access, replyTo: hex.EncodeToString(token[:]), waiting: map[uint64]*question{},
 	}
-	var err error
-	if a.listener, err = b.Listen("held."+a.replyTo+".*", a.hear); err != nil {
-		return nil, fmt.Errorf("listening for what nodes hold: %w", err)
+	for i := range b.Nodes() {
+		l, err := b.Listen(wire.HeldSubject(a.replyTo, i), a.hear)
+		if err != nil {
+			a.Close()
+			return nil, fmt.Errorf("listening for what nodes hold: %w", err)
+		}
+		a.hearing = append(a.hearing, l)
 	}
 	return a, nil
 }
 
 // Close ends the listening.
-func (a *Asker) Close() { a.listener.Stop() }
+func (a *Asker) Close() {
+	for _, l := range a.hearing {
+		l.Stop()
+	}
+}
 
 // Ask asks one node, and returns its answer. A.Number and A.ReplyTo are set here.
 func (a *Asker) Ask(ctx context.Context, node int, ask wire.Ask) (*wire.Held, error) {

@@ -24,7 +24,7 @@ import (
 //  3. KEYS is deleted, if it is still the one that was exported and nothing was written
 //     to it since;
 //  4. it is made with the configuration that it had, and the file is imported;
-//  5. it is read, and must have what the file has. Then the note is removed.
+//  5. it is read, and must have all that the file has. Then the note is removed.
 //
 // It may end anywhere and be begun again with the same folder: from step 2 on the file
 // is the register, and what stands in KEYS is not exported once more.
@@ -51,6 +51,7 @@ type Compaction struct {
 	Dir      string
 	Bus      *bus.Bus
 	Manifest *wire.Manifest
+	Foreign  bool              // also leave out heads of other manifests or formats
 	Tell     func(step string) // before each
 	Entry    func(*Entry)      // for progress
 	step     func(string) error
@@ -58,6 +59,10 @@ type Compaction struct {
 
 // ErrInUse says that programs of the fleet run.
 var ErrInUse = errors.New("programs of the fleet run")
+
+// ErrForeign says that KEYS has what this program can't judge: with another manifest, or
+// by a later program, it may be an entry.
+var ErrForeign = errors.New("heads of another manifest, or of a format that this program does not read")
 
 // Run compacts, or goes on where an earlier run ended. The fleet's programs must be
 // stopped, which it checks.
@@ -117,11 +122,23 @@ func (c *Compaction) export(ctx context.Context) error {
 	if err = errors.Join(err, w.Close(), file.Sync()); err != nil {
 		return err
 	}
+	if err := c.foreign(sum); err != nil {
+		return err
+	}
 	if sum.Partial > 0 {
 		return fmt.Errorf("%d entries of KEYS lack deals: run frostctl register refill on the running fleet first",
 			sum.Partial)
 	}
 	return errors.Join(os.Rename(part, c.path()), secret.SyncDir(c.Dir))
+}
+
+// foreign fails if compacting would delete what may be entries all the same.
+func (c *Compaction) foreign(sum Summary) error {
+	if sum.Foreign == 0 || c.Foreign {
+		return nil
+	}
+	return fmt.Errorf("KEYS has %d %w: nothing is deleted. Is this the fleet's manifest, and the fleet's version of "+
+		"the program? If they are junk, repeat with --drop-foreign", sum.Foreign, ErrForeign)
 }
 
 // read hands the file's entries to f, and fails unless all of it verifies.
@@ -161,7 +178,7 @@ func (c *Compaction) note(ctx context.Context) (*note, error) {
 	if n.Manifests, err = c.manifests(ctx); err != nil {
 		return nil, err
 	}
-	if n.Entries, err = c.same(ctx); err != nil {
+	if n.Entries, err = c.compare(ctx, false); err != nil {
 		return nil, err
 	}
 	data, err := json.Marshal(n)
@@ -180,22 +197,32 @@ func (c *Compaction) note(ctx context.Context) (*note, error) {
 	return n, errors.Join(os.Rename(part, filepath.Join(c.Dir, noteFile)), secret.SyncDir(c.Dir))
 }
 
-// same fails unless the file and KEYS have the same entries.
-func (c *Compaction) same(ctx context.Context) (Summary, error) {
-	var inFile, inKeys board.Holdings
+// compare fails unless KEYS has the file's entries, and no others unless it may: the
+// fleet may have run since a compaction ended halfway, and made some.
+func (c *Compaction) compare(ctx context.Context, more bool) (Summary, error) {
+	var inFile, inKeys, others board.Holdings
 	sum, err := c.read(func(e *Entry) error { inFile.Add(wire.NewHolding(e.ID, e.Transcript)); return nil })
 	if err != nil {
 		return sum, err
 	}
-	if _, err := Read(ctx, c.Bus, c.Manifest, func(e *Entry) error {
-		inKeys.Add(wire.NewHolding(e.ID, e.Transcript))
+	there, err := Read(ctx, c.Bus, c.Manifest, func(e *Entry) error {
+		one := wire.NewHolding(e.ID, e.Transcript)
+		if inFile.Has(one) {
+			inKeys.Add(one)
+		} else {
+			others.Add(one)
+		}
 		return nil
-	}); err != nil {
+	})
+	if err == nil && !more {
+		err = c.foreign(there)
+	}
+	if err != nil {
 		return sum, err
 	}
-	if inFile.Root() != inKeys.Root() {
-		return sum, fmt.Errorf("%s has %d entries and KEYS %d, or others: nothing is deleted; "+
-			"if the file is of an earlier compaction, give another folder", c.path(), inFile.Len(), inKeys.Len())
+	if inFile.Root() != inKeys.Root() || others.Len() > 0 && !more {
+		return sum, fmt.Errorf("%s has %d entries, of which KEYS has %d, and KEYS has %d others: if the file is of an "+
+			"earlier compaction, give another folder", c.path(), inFile.Len(), inKeys.Len(), others.Len())
 	}
 	return sum, nil
 }
@@ -290,7 +317,7 @@ func (c *Compaction) check(ctx context.Context, _ *note) error {
 	if err := c.tell("verify KEYS"); err != nil {
 		return err
 	}
-	_, err := c.same(ctx)
+	_, err := c.compare(ctx, true)
 	return err
 }
 

@@ -66,11 +66,12 @@ func TestFile(t *testing.T) {
 		!slices.Equal(ids, []string{all[0].ID, all[1].ID, all[2].ID}) {
 		t.Errorf("%v, %+v, %v", ids, sum, err)
 	}
-	if _, sum, err := read(data, foreign.Manifest); err != nil || sum != (register.Summary{Dropped: 4}) {
+	if _, sum, err := read(data, foreign.Manifest); err != nil || sum != (register.Summary{Dropped: 4, Foreign: 4}) {
 		t.Errorf("under another manifest: %+v, %v", sum, err)
 	}
 	mixed := file(t, all[0], entries(t, foreign, 1)[0], all[1])
-	if _, sum, err := read(mixed, f.Manifest); err != nil || sum != (register.Summary{Entries: 2, Keys: 4, Dropped: 1}) {
+	if _, sum, err := read(mixed, f.Manifest); err != nil ||
+		sum != (register.Summary{Entries: 2, Keys: 4, Dropped: 1, Foreign: 1}) {
 		t.Errorf("with a foreign entry: %+v, %v", sum, err)
 	}
 	bent := bytes.Clone(data)

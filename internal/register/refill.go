@@ -54,6 +54,7 @@ type Refilled struct {
 	Restored int            `json:"restored"` // batches
 	Keys     int            `json:"keys"`     // in these
 	Unproven int            `json:"unproven"` // batches that a node claimed, and nobody proved
+	Refused  int            `json:"refused"`  // batches with another valid entry in KEYS
 	Nodes    []NodeHoldings `json:"nodes"`
 }
 
@@ -92,18 +93,28 @@ func Refill(ctx context.Context, b *bus.Bus, m *wire.Manifest, a *Asker, tell Re
 			if ctx.Err() != nil {
 				return sum, ctx.Err()
 			}
-			tell(i, len(lacking)-j-1, e, err)
-			if failed++; err != nil {
+			if err != nil {
+				tell(i, len(lacking)-j-1, nil, err)
+				failed++
 				continue
 			}
-			if err := Store(ctx, b, m, e, nil); err != nil {
-				return sum, err
-			}
+			failed = 0
 			have.Add(one)
-			sum.Restored, sum.Keys, failed = sum.Restored+1, sum.Keys+len(e.Keys), 0
+			switch err := Store(ctx, b, m, e, nil); {
+			case errors.Is(err, ErrConflict): // of this batch alone
+				tell(i, len(lacking)-j-1, nil, fmt.Errorf("batch %s: %w", e.ID, err))
+				sum.Refused++
+			case err != nil:
+				return sum, err
+			default:
+				tell(i, len(lacking)-j-1, e, nil)
+				sum.Restored, sum.Keys = sum.Restored+1, sum.Keys+len(e.Keys)
+			}
 		}
 		for _, one := range lacking {
-			unproven[one] = true
+			if len(unproven) < maxListed { // of all nodes together: more are not counted
+				unproven[one] = true
+			}
 		}
 	}
 	for one := range unproven {

@@ -44,6 +44,7 @@ type Summary struct {
 	Entries int `json:"entries"`
 	Keys    int `json:"keys"`
 	Dropped int `json:"dropped"` // messages that prove nothing
+	Foreign int `json:"foreign"` // of these, heads of another manifest or format, which may prove something elsewhere
 	Partial int `json:"partial"` // entries that lack deals
 }
 
@@ -54,6 +55,7 @@ type Collector struct {
 	register *board.Register
 	done     map[string][32]byte
 	dropped  int
+	foreign  int
 	keys     int
 }
 
@@ -80,6 +82,9 @@ func (c *Collector) Put(head bool, data []byte) (*Entry, error) {
 	e, err := c.register.Put(board.Read(c.manifest, wire.LogMessage{Subject: subject, Data: data}))
 	if err != nil {
 		c.dropped++
+		if errors.Is(err, wire.ErrOtherFleet) || errors.Is(err, wire.ErrEntryVersion) {
+			c.foreign++
+		}
 		return nil, err
 	}
 	if e == nil || !e.Whole() {
@@ -94,7 +99,9 @@ func (c *Collector) Put(head bool, data []byte) (*Entry, error) {
 
 // Summary counts what came in so far.
 func (c *Collector) Summary() Summary {
-	return Summary{Entries: len(c.done), Keys: c.keys, Dropped: c.dropped, Partial: c.register.Len()}
+	return Summary{
+		Entries: len(c.done), Keys: c.keys, Dropped: c.dropped, Foreign: c.foreign, Partial: c.register.Len(),
+	}
 }
 
 // ErrConflict says that KEYS has another valid entry of the batch.
@@ -223,11 +230,11 @@ func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (S
 		if err := readAll(ctx, l, put); err != nil {
 			return c.Summary(), err
 		}
-		if dropped := sum.Dropped; pass == 0 {
+		if before := sum; pass == 0 {
 			sum = c.Summary()
 		} else {
 			sum = c.Summary()
-			sum.Dropped = dropped // the same ones once more
+			sum.Dropped, sum.Foreign = before.Dropped, before.Foreign // the same ones once more
 		}
 		if sum.Partial == 0 {
 			break

@@ -2,7 +2,6 @@ package register
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -31,14 +30,14 @@ func HeadOf(s Copies, m *wire.Manifest, batch string) ([]byte, error) {
 	return e.Head, nil
 }
 
-// AnswerEntry answers a question about an entry from a node's storage.
+// AnswerEntry answers a question about an entry from a node's storage. The error is the
+// storage's: a question that makes no sense has the answer that nothing is there.
 func AnswerEntry(s Copies, m *wire.Manifest, a *wire.Ask) (held *wire.Held, err error) {
 	held = &wire.Held{Version: wire.HoldingsVersion, Kind: a.Kind, Number: a.Number}
 	switch {
 	case a.Kind == wire.AskHead:
 		held.Data, err = HeadOf(s, m, a.Holding.ID())
-	case int(a.Deal) >= m.N:
-		err = fmt.Errorf("no node %d", a.Deal)
+	case int(a.Deal) >= m.N: // whoever asks so has no claim withdrawn by it
 	default:
 		held.Data, err = s.Deal(a.Holding.ID(), int(a.Deal))
 	}

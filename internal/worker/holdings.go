@@ -88,13 +88,13 @@ func (w *Worker) held(ask *wire.Ask) (held *wire.Held) {
 	if held != nil {
 		return held
 	}
-	var claimed bool
-	w.run.With(func(n *node) { claimed = n.Holdings().Has(ask.Holding) })
+	var claimed, storing bool
+	w.run.With(func(n *node) { claimed, storing = n.Holdings().Has(ask.Holding), n.unstored > 0 })
 	if !claimed {
 		return &wire.Held{Version: wire.HoldingsVersion, Kind: ask.Kind, Number: ask.Number}
 	}
 	held, err := register.AnswerEntry(w.store, w.cfg.Manifest, ask)
-	if err != nil {
+	if err != nil && !storing { // else it may be on its way to the keystore
 		w.log.Error("keystore: a batch can't be given to the register", "batch", ask.Holding.ID(), "err", err)
 		w.run.With(func(n *node) { n.Holdings().Remove(ask.Holding) })
 	}
