@@ -65,7 +65,7 @@ func (l *gatewayLife) older(genuine *wire.Result, j *clientJob) *wire.Result {
 	for _, earlier := range j.c.jobs {
 		var old wire.Result
 		stored := l.w.bus.results[j.c.name+"/"+earlier.job.ID]
-		if earlier == j || stored == nil || json.Unmarshal(stored, &old) != nil || old.Status != wire.StatusDone ||
+		if earlier.job.ID == j.job.ID || stored == nil || json.Unmarshal(stored, &old) != nil || old.Status != wire.StatusDone ||
 			old.Chain != genuine.Chain || len(old.Keys) != len(genuine.Keys) {
 			continue
 		}
