@@ -1,44 +1,22 @@
 package main
 
 import (
-	"encoding/json"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/natsserver"
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/holdertest"
-	"github.com/frostfleet/frostfleet/test/wiretest"
 )
 
 // TestRegisterRefill: a new fleet's streams are made without a question. Where a node
 // holds batches an empty KEYS is made only by who says that he knows, refill brings all
 // back, and compact refuses while the node is there.
 func TestRegisterRefill(t *testing.T) {
-	f := wiretest.New(t, 2, 3, nil)
+	f, manifest, server, b := registerFleet(t)
 	dir := t.TempDir()
-	manifest := filepath.Join(dir, "manifest.json")
-	data, err := json.Marshal(f.Manifest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(manifest, data, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	server, err := natsserver.Start(natsserver.Config{StoreDir: t.TempDir(), Port: -1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(server.Shutdown)
-	b, err := bus.Connect(t.Context(), bus.Options{Fleet: f.Manifest.Fleet, Nodes: 3, URL: server.URL()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = b.Close(t.Context()) }()
 	run := func(want int, says string, args ...string) {
 		t.Helper()
 		stdout, stderr, code := call(t, "", append(args, "--url", server.URL())...)

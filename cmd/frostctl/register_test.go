@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -14,12 +15,11 @@ import (
 	"github.com/frostfleet/frostfleet/test/wiretest"
 )
 
-// TestRegister: export, verify and import do what they say, on the bus and in files,
-// and what is wrong with a file is an exit code of its own.
-func TestRegister(t *testing.T) {
-	f := wiretest.New(t, 2, 3, nil)
-	dir := t.TempDir()
-	manifest := filepath.Join(dir, "manifest.json")
+// registerFleet is a fleet's manifest in a file, and a NATS server without its streams.
+func registerFleet(t *testing.T) (f *wiretest.Fleet, manifest string, server *natsserver.Server, b *bus.Bus) {
+	t.Helper()
+	f = wiretest.New(t, 2, 3, nil)
+	manifest = filepath.Join(t.TempDir(), "manifest.json")
 	data, err := json.Marshal(f.Manifest)
 	if err != nil {
 		t.Fatal(err)
@@ -27,16 +27,24 @@ func TestRegister(t *testing.T) {
 	if err := os.WriteFile(manifest, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server, err := natsserver.Start(natsserver.Config{StoreDir: t.TempDir(), Port: -1})
+	server, err = natsserver.Start(natsserver.Config{StoreDir: t.TempDir(), Port: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(server.Shutdown)
-	b, err := bus.Connect(t.Context(), bus.Options{Fleet: f.Manifest.Fleet, Nodes: 3, URL: server.URL()})
+	b, err = bus.Connect(t.Context(), bus.Options{Fleet: f.Manifest.Fleet, Nodes: 3, URL: server.URL()})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = b.Close(t.Context()) }()
+	t.Cleanup(func() { _ = b.Close(context.Background()) })
+	return f, manifest, server, b
+}
+
+// TestRegister: export, verify and import do what they say, on the bus and in files,
+// and what is wrong with a file is an exit code of its own.
+func TestRegister(t *testing.T) {
+	f, manifest, server, b := registerFleet(t)
+	dir := t.TempDir()
 	if err := b.Apply(t.Context()); err != nil {
 		t.Fatal(err)
 	}
