@@ -13,7 +13,6 @@ import (
 // runs is interrupted.
 type Pool struct {
 	mu           sync.Mutex
-	cond         *sync.Cond
 	urgent, bulk queue
 	busy         int // functions at work
 	closed       bool
@@ -23,7 +22,7 @@ type Pool struct {
 // New returns a pool that does nothing until Run.
 func New() *Pool {
 	p := &Pool{}
-	p.cond = sync.NewCond(&p.mu)
+	p.urgent.came.L, p.bulk.came.L = &p.mu, &p.mu
 	return p
 }
 
@@ -34,31 +33,35 @@ func (p *Pool) Run(ctx context.Context) {
 	defer stop()
 	// launch asks for a thread more than there are cores. Bulk functions take all
 	// but one, so that what comes over the network and urgent functions need not
-	// wait for one of them to end: the system shares the cores.
+	// wait for one of them to end. Their threads give way to all others of the machine:
+	// a single signature goes through many processes, and would wait in each of them.
 	for range max(1, runtime.GOMAXPROCS(0)-1) {
-		p.wg.Go(func() { p.work(true) })
+		p.wg.Go(func() { background(); p.work(&p.bulk) })
 	}
-	p.wg.Go(func() { p.work(false) })
+	for range runtime.GOMAXPROCS(0) {
+		p.wg.Go(func() { p.work(&p.urgent) })
+	}
 	p.wg.Wait()
 }
 
 func (p *Pool) close() {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.closed = true
-	p.mu.Unlock()
-	p.cond.Broadcast()
+	p.urgent.came.Broadcast()
+	p.bulk.came.Broadcast()
 }
 
 // Go queues f, which is a client's work.
 func (p *Pool) Go(urgent bool, client string, f func()) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
+	q := &p.bulk
 	if urgent {
-		p.urgent.push(client, f)
-	} else {
-		p.bulk.push(client, f)
+		q = &p.urgent
 	}
-	p.mu.Unlock()
-	p.cond.Broadcast() // whoever may take it
+	q.push(client, f)
+	q.came.Signal()
 }
 
 // Do runs a short urgent function where it is called if nothing else is at work,
@@ -91,9 +94,9 @@ func (p *Pool) done() {
 	p.mu.Unlock()
 }
 
-func (p *Pool) work(bulk bool) {
+func (p *Pool) work(q *queue) {
 	for {
-		f := p.next(bulk)
+		f := p.next(q)
 		if f == nil {
 			return
 		}
@@ -102,20 +105,15 @@ func (p *Pool) work(bulk bool) {
 	}
 }
 
-func (p *Pool) next(bulk bool) func() {
+func (p *Pool) next(q *queue) func() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for {
-		switch {
-		case p.closed:
-			return nil
-		case p.urgent.len() > 0:
-			p.busy++
-			return p.urgent.pop()
-		case bulk && p.bulk.len() > 0:
-			p.busy++
-			return p.bulk.pop()
-		}
-		p.cond.Wait()
+	for q.len() == 0 && !p.closed {
+		q.came.Wait()
 	}
+	if p.closed {
+		return nil
+	}
+	p.busy++
+	return q.pop()
 }

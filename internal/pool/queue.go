@@ -1,6 +1,9 @@
 package pool
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // queue holds functions that wait, each a client's. They go first come, first served,
 // until that is too late for all: while a client's oldest has waited for behindAfter,
@@ -9,6 +12,7 @@ import "time"
 type queue struct {
 	turns []string // clients, in the order in which their functions came
 	waits map[string][]waiting
+	came  sync.Cond // a function was pushed, or none will be run any more
 }
 
 // waiting is a function, and since when it waits.

@@ -37,7 +37,7 @@ const clientName = "client"
 type ports struct{ nats, routes, http int }
 
 // configure writes the fleet as an operator does, adds a gateway, a client and a node
-// with its keys in KMS, and leads every connection through a link.
+// with its keys in KMS.
 func (s *Stand) configure() {
 	s.t.Helper()
 	s.ports = ports{freeport.Range(s.t, servers), freeport.Range(s.t, servers), freeport.Range(s.t, nodes+gateways+1)}
@@ -52,6 +52,14 @@ func (s *Stand) configure() {
 	s.keysInKMS()
 	s.addGateway()
 	s.frostctl("fleet", "add-client", s.dir, flooder)
+	if s.links {
+		s.linkAll()
+	}
+}
+
+// linkAll leads every connection through a link.
+func (s *Stand) linkAll() {
+	s.t.Helper()
 	for i := range servers {
 		s.linkServer(i)
 	}

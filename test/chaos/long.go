@@ -16,6 +16,7 @@ type scenario struct {
 	name  string
 	goals []goal
 	run   func(m *measuring)
+	links bool // it breaks the network
 }
 
 // measuring is a scenario under way. The fleet's programs are as they are shipped, but
@@ -67,7 +68,7 @@ func (l *Long) Run(ctx context.Context) (figures []Figure, failed bool) {
 	for seed := l.Seed; l.Only == nil && time.Since(begin) < l.Time && ctx.Err() == nil; seed++ {
 		fmt.Fprintf(l.Out, "\n%s  seed %d, until %s\n", since(begin), seed, l.Time)
 		if l.program(ctx, func(t fleettest.T) {
-			Start(t, Options{Race: true, Out: l.Out}).Run(seed, LongBounds)
+			Start(t, Options{Race: true, Links: true, Out: l.Out}).Run(seed, LongBounds)
 		}) {
 			fmt.Fprintf(l.Out, "seed %d FAILED; again: make chaos SEED=%d LONG=1\n", seed, seed)
 			failed = true
@@ -89,7 +90,7 @@ func (l *Long) program(ctx context.Context, f func(t fleettest.T)) (failed bool)
 }
 
 func (l *Long) scenario(t fleettest.T, s *scenario, figures *[]Figure) {
-	m := &measuring{Stand: Start(t, Options{Out: l.Out}), scenario: s, figures: figures}
+	m := &measuring{Stand: Start(t, Options{Links: s.links, Out: l.Out}), scenario: s, figures: figures}
 	m.user = m.newUser("client.toml")
 	for _, chain := range chains {
 		m.must(m.user.keygen(t.Context(), chain, 20))

@@ -40,43 +40,50 @@ func floods(m *measuring) {
 	m.figure("a gateway's credentials flood: p99 of single signatures", ratio(during.p99, before.p99))
 }
 
+// bulkJobs measures beside another client's jobs of 1,000 signatures.
+func bulkJobs(m *measuring) {
+	u := m.otherUser()
+	before := m.user.singles(undisturbed)
+	during := m.besideJobs(4, func(ctx context.Context) error { return u.sign(ctx, chains[0], 1000) })
+	m.figure("another client's bulk jobs: p99 of single signatures", ratio(during.p99, before.p99))
+}
+
 // otherClients measures beside another client's other kinds of jobs.
 func otherClients(m *measuring) {
+	u := m.otherUser()
+	before := m.user.singles(undisturbed)
+	during := m.besideJobs(2, func(ctx context.Context) error { return u.keygen(ctx, chains[0], 200) })
+	m.figure("another client's key generations: p99 of single signatures", ratio(during.p99, before.p99))
+	unknown := []client.Key{{ID: "00112233445566778899aabbccddeeff.0", PublicKey: u.keys[chains[0]][0].PublicKey}}
+	during = m.besideJobs(64, func(ctx context.Context) error { return m.refused(u, ctx, unknown) })
+	m.figure("another client's jobs for unknown keys: p99 of single signatures", ratio(during.p99, before.p99))
+	_, during = m.beside("flood-client", flooder)
+	m.figure("another client's rejected 1 MB jobs: p99 of single signatures", ratio(during.p99, before.p99))
+}
+
+func (m *measuring) otherUser() *user {
+	m.t.Helper()
 	u := m.newUser("clients/" + flooder + "/" + fleet.ClientFile)
 	m.must(u.keygen(m.t.Context(), chains[0], 50))
-	before := m.user.singles(undisturbed)
-	unknown := []client.Key{{ID: "00112233445566778899aabbccddeeff.0", PublicKey: u.keys[chains[0]][0].PublicKey}}
-	for _, other := range []struct {
-		figure string
-		at     int // a time
-		ask    func(ctx context.Context) error
-	}{
-		{"another client's bulk jobs: p99 of single signatures", 4,
-			func(ctx context.Context) error { return u.sign(ctx, chains[0], 1000) }},
-		{"another client's key generations: p99 of single signatures", 2,
-			func(ctx context.Context) error { return u.keygen(ctx, chains[0], 200) }},
-		{"another client's jobs for unknown keys: p99 of single signatures", 64,
-			func(ctx context.Context) error { return m.refused(u, ctx, unknown) }},
-	} {
-		m.Event("%s", other.figure)
-		ctx, cancel := context.WithCancel(m.t.Context())
-		var asking sync.WaitGroup
-		for range other.at {
-			asking.Go(func() {
-				for ctx.Err() == nil {
-					if other.ask(ctx) != nil {
-						time.Sleep(10 * time.Millisecond)
-					}
+	return u
+}
+
+// besideJobs measures while another client has so many jobs under way all the time.
+func (m *measuring) besideJobs(underWay int, ask func(ctx context.Context) error) taken {
+	ctx, cancel := context.WithCancel(m.t.Context())
+	var asking sync.WaitGroup
+	for range underWay {
+		asking.Go(func() {
+			for ctx.Err() == nil {
+				if ask(ctx) != nil {
+					time.Sleep(10 * time.Millisecond)
 				}
-			})
-		}
-		during := m.user.singles(disturbed)
-		cancel()
-		asking.Wait()
-		m.figure(other.figure, ratio(during.p99, before.p99))
+			}
+		})
 	}
-	_, during := m.beside("flood-client", flooder)
-	m.figure("another client's rejected 1 MB jobs: p99 of single signatures", ratio(during.p99, before.p99))
+	defer asking.Wait()
+	defer cancel()
+	return m.user.singles(disturbed)
 }
 
 // refused asks for what the fleet must refuse. It is in no history: that it fails is

@@ -194,24 +194,8 @@ func (s *Stand) storage(i int) string {
 }
 
 // oneServer compares with the same programs on a single server of frostctl bus serve,
-// both idle but for what is measured. The links are out of the way.
+// both idle but for what is measured.
 func oneServer(m *measuring) {
-	var pairs []string
-	for at, l := range m.net.links {
-		if at.from == clientName || strings.HasPrefix(at.from, "node") || strings.HasPrefix(at.from, "gateway") {
-			var j int
-			_, _ = fmt.Sscanf(at.to, "server%d", &j)
-			pairs = append(pairs, "tls://"+l.Addr(), fmt.Sprint("tls://127.0.0.1:", m.ports.nats+j))
-		}
-	}
-	straight := strings.NewReplacer(pairs...)
-	files := []string{fleet.ClientFile, gatewayFile(0)}
-	for i := range nodes {
-		files = append(files, fleet.NodeFile(i))
-	}
-	for _, f := range files {
-		m.edit(f, straight.Replace)
-	}
 	for _, p := range m.procs[servers:] {
 		p.kill()
 	}

@@ -37,6 +37,7 @@ type Stand struct {
 	disk     disk     // of the last server
 	began    time.Time
 	out      io.Writer // the event log, as it is written
+	links    bool      // Options.Links
 	first    bool      // Options.FirstKeys
 
 	mu     sync.Mutex
@@ -51,6 +52,11 @@ type Stand struct {
 type Options struct {
 	Race bool      // programs with the race detector
 	Out  io.Writer // the event log, as it is written; may be nil
+
+	// Links leads every connection through a link, and has all three servers watched for
+	// what nodes publish. Without, faults of the network do nothing, and the test itself
+	// takes a small part of the machine only.
+	Links bool
 
 	// FirstKeys has the load sign with keys from before the first fault alone. A gateway
 	// that has not read a newer one yet ends jobs with unknown_key: docs/reliability.md,
@@ -68,7 +74,7 @@ func Start(t fleettest.T, o Options) *Stand {
 	kmstest.Setenv(t)
 	s := &Stand{
 		t: t, bin: bin, dir: filepath.Join(t.TempDir(), "fleet"), kms: kmstest.StartFaultKMS(t), net: newNetwork(t),
-		began: time.Now(), out: o.Out, first: o.FirstKeys,
+		began: time.Now(), out: o.Out, links: o.Links, first: o.FirstKeys,
 		stored: map[history.Result]bool{}, said: map[history.Message]bool{},
 	}
 	s.configure()

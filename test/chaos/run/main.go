@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"regexp"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -29,6 +30,9 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
+	// Clients of the test share this process: one that checks a thousand signatures
+	// must not keep another one's answer from being read.
+	runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	var failed bool
 	if *long && (*seed == 0 || *only != "") {
@@ -76,7 +80,7 @@ func seeds(ctx context.Context, seed uint64, long bool) (failed bool) {
 	}
 	for _, s := range all {
 		if fleettest.Program(ctx, os.Stderr, func(t fleettest.T) {
-			chaos.Start(t, chaos.Options{Race: true, Out: os.Stdout}).Run(s, bounds)
+			chaos.Start(t, chaos.Options{Race: true, Links: true, Out: os.Stdout}).Run(s, bounds)
 		}) {
 			fmt.Printf("seed %d FAILED\n", s)
 			failed = true
