@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/frostfleet/frostfleet/internal/background"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -42,7 +43,13 @@ func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if r, err = h.check(h.p.job, a); err != nil {
+	check := func() { r, err = h.check(h.p.job, a) }
+	if h.p.job.job.Interactive() {
+		check()
+	} else {
+		background.Do(check) // so that those of single signatures don't wait for it
+	}
+	if err != nil {
 		return nil, &ProofError{Job: h.Job(), Gateway: a.gateway, Err: err}
 	}
 	return r, nil

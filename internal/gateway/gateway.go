@@ -87,6 +87,7 @@ func New(cfg Config) *Gateway {
 	g.access.Store(cfg.Access)
 	g.changed.Store(new(make(chan struct{})))
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
+		Name:     cfg.Name,
 		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address,
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
 	})

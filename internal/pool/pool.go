@@ -7,6 +7,8 @@ import (
 	"context"
 	"runtime"
 	"sync"
+
+	"github.com/frostfleet/frostfleet/internal/background"
 )
 
 // Pool runs functions. Urgent ones overtake bulk ones that wait; nothing that
@@ -36,7 +38,7 @@ func (p *Pool) Run(ctx context.Context) {
 	// wait for one of them to end. Their threads give way to all others of the machine:
 	// a single signature goes through many processes, and would wait in each of them.
 	for range max(1, runtime.GOMAXPROCS(0)-1) {
-		p.wg.Go(func() { background(); p.work(&p.bulk) })
+		p.wg.Go(func() { background.Thread(); p.work(&p.bulk) })
 	}
 	for range runtime.GOMAXPROCS(0) {
 		p.wg.Go(func() { p.work(&p.urgent) })

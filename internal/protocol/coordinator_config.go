@@ -4,6 +4,7 @@ import "github.com/frostfleet/frostfleet/internal/wire"
 
 // CoordinatorConfig is what a gateway's machine starts with.
 type CoordinatorConfig struct {
+	Name     string // of the gateway, in its heartbeats
 	Manifest *wire.Manifest
 	Access   *wire.Access
 	// Address encodes a public key for a chain and the manifest's network.

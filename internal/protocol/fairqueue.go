@@ -54,6 +54,20 @@ func (q *fairQueue) next() *activeSign {
 	return nil
 }
 
+// nextOf takes a job of the first client that is wanted, whose turn it need not be. What
+// it takes counts in its turns to come.
+func (q *fairQueue) nextOf(wanted func(client string) bool) *activeSign {
+	for _, c := range q.ring {
+		if wanted(c.client) {
+			j := c.jobs[0]
+			c.deficit -= len(j.left)
+			q.remove(j)
+			return j
+		}
+	}
+	return nil
+}
+
 // remove takes a job out, wherever it stands.
 func (q *fairQueue) remove(j *activeSign) {
 	c := q.of(j.Signed.Client)

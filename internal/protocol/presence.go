@@ -196,6 +196,16 @@ func (p *presence) holdings(node int) (root [32]byte, ok bool) {
 	return n.last.Holdings, true
 }
 
+// elsewhere is how many jobs other gateways than this one say that they have in work.
+func (p *presence) elsewhere(self string) (jobs int) {
+	for name, g := range p.gateways {
+		if name != self && g.last != nil && p.now.Sub(g.heard) <= absentAfter {
+			jobs += int(g.last.InFlight)
+		}
+	}
+	return jobs
+}
+
 // NodePresence is what a gateway knows of a node.
 type NodePresence struct {
 	Present bool      // it is heard or answers, or nobody is heard

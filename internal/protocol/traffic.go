@@ -1,8 +1,6 @@
 package protocol
 
 import (
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -12,6 +10,8 @@ import (
 type traffic struct {
 	small, bulk lane // jobs of at most InteractiveItems items, and larger ones
 	nodes       standings
+	self        string
+	elsewhere   int // jobs in flight at other gateways, at the last tick
 	presence    *presence
 	retries     budget
 	crowds      int       // how often a job began while others were in flight
@@ -26,6 +26,7 @@ func newTraffic(cfg CoordinatorConfig, o *wire.Opener) traffic {
 	return traffic{
 		small:    lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}},
 		bulk:     lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
+		self:     cfg.Name,
 		nodes:    newStandings(cfg.Manifest.N),
 		presence: newPresence(cfg.Manifest, o),
 		retries:  budget{tenths: 10 * maxRetries},
@@ -49,7 +50,9 @@ func (t *traffic) tick(now time.Time) (gone []int) {
 	// Large jobs make small ones slow, and hardly the other way round.
 	t.bulk.window.follow(&t.small.window)
 	t.small.window.tick(t.small.queue.waiting(), t.shared())
-	return t.presence.tick(now)
+	gone = t.presence.tick(now)
+	t.elsewhere = t.presence.elsewhere(t.self)
+	return gone
 }
 
 // next begins the flight of a job; nil if none waits, or none may begin.
@@ -57,12 +60,11 @@ func (t *traffic) next() *activeSign {
 	for _, l := range [...]*lane{&t.small, &t.bulk} {
 		// Whoever wants to know what an idle fleet takes needs an idle fleet.
 		wanted := l == &t.bulk && t.small.window.blind() && t.small.queue.waiting() > 0
-		if wanted || !l.window.open(l.flying) {
+		if wanted {
 			continue
 		}
-		if j := l.queue.next(); j != nil {
-			l.flying++
-			j.place, j.alone = flying, t.small.flying+t.bulk.flying <= idleFlights
+		if j := l.next(l == &t.small); j != nil {
+			j.place, j.alone = flying, t.idle()
 			if !j.alone {
 				t.crowds++
 			}
@@ -71,6 +73,12 @@ func (t *traffic) next() *activeSign {
 		}
 	}
 	return nil
+}
+
+// idle reports whether a job in flight has the fleet to itself. Who has not seen that for
+// long does not see what other gateways have in flight either.
+func (t *traffic) idle() bool {
+	return t.small.flying+t.bulk.flying <= idleFlights && (t.elsewhere == 0 || t.small.window.blind())
 }
 
 // shared reports whether small jobs of several clients come.
@@ -112,7 +120,7 @@ func (t *traffic) end(j *activeSign) {
 	case queued:
 		t.lane(j).queue.remove(j)
 	case flying:
-		t.lane(j).flying--
+		t.lane(j).landed(j)
 	}
 	j.place = nowhere
 }
@@ -122,73 +130,6 @@ func (t *traffic) end(j *activeSign) {
 func (t *traffic) took(a *attempt, delays map[int]time.Duration, threshold int) {
 	alone := a.job.alone && a.job.crowds == t.crowds
 	t.lane(a.job).took(len(a.items), delays, threshold, alone)
-}
-
-// lane is one kind of sign job: those that wait, and how many are in flight.
-type lane struct {
-	queue  fairQueue
-	window window
-	pace   pace // an item's share of what the fleet takes
-	flying int
-	// What each node took last for an item, with the fleet to itself and with others.
-	idle, loaded map[int]time.Duration
-}
-
-// took learns how long the nodes of an attempt took. What the fleet takes is what the t fastest nodes do: at least
-// that many are honest, so those who are slow on purpose can make nothing look slow, and lateness be later.
-func (l *lane) took(items int, delays map[int]time.Duration, t int, alone bool) {
-	seen := &l.loaded
-	if alone {
-		seen = &l.idle
-	}
-	if *seen == nil {
-		*seen = map[int]time.Duration{}
-	}
-	fresh := false
-	for node, delay := range delays {
-		if delay > 0 {
-			(*seen)[node], fresh = max(delay/time.Duration(items), 1), true
-		}
-	}
-	if !fresh || len(*seen) < t {
-		return
-	}
-	took := slices.Sorted(maps.Values(*seen))[t-1]
-	l.pace.add(took)
-	l.window.took(took, alone, l.flying)
-}
-
-// Bounds of the time after which an attempt counts as late.
-const (
-	firstWait = 2 * time.Second // while nothing was measured yet
-	leastWait = 250 * time.Millisecond
-	latePaces = 3 // how many times the usual time is late
-)
-
-// wait is when an attempt counts as late.
-func (l *lane) wait(items int) time.Duration {
-	if l.pace.mean == 0 {
-		return firstWait + time.Duration(items)*perItemWait
-	}
-	return min(max(l.usual(items), leastWait), attemptLife(items)/2)
-}
-
-// usual is up to how long an attempt takes that nobody holds up; zero while nothing was measured.
-func (l *lane) usual(items int) time.Duration {
-	return max(latePaces*l.pace.mean, l.pace.mean+4*l.pace.deviation) * time.Duration(items)
-}
-
-// pace is a smoothed time and its mean deviation, as TCP measures round trips (RFC
-// 6298, section 2).
-type pace struct{ mean, deviation time.Duration }
-
-func (p *pace) add(took time.Duration) {
-	if p.mean == 0 {
-		p.mean, p.deviation = max(took, 1), took/2
-		return
-	}
-	p.deviation += ((took - p.mean).Abs() - p.deviation) / 4
-	p.mean = max(p.mean+(took-p.mean)/8, 1)
 }
 
 // budget bounds the attempts that are opened beside others that may still be

@@ -1,0 +1,121 @@
+package protocol
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// sharedFleet is a fleet that all gateways share, in time that a test counts: each job
+// in flight takes as long as it does alone, or longer where more of them are in flight
+// than the fleet does at a time.
+type sharedFleet struct {
+	service  float64 // of one alone, ms
+	capacity float64 // how many are done as fast as one
+	gateways []*traffic
+	flights  []*flight
+}
+
+type flight struct {
+	*activeSign
+	at         *traffic
+	left       float64 // of its service
+	asked, off float64 // when, ms
+}
+
+// perMS is how many steps a millisecond has.
+const perMS = 4
+
+// step passes a part of a millisecond and returns what has ended.
+func (f *sharedFleet) step(now float64) (ended []*flight) {
+	rate := min(1, f.capacity/float64(max(1, len(f.flights))))
+	f.flights = slices.DeleteFunc(f.flights, func(j *flight) bool {
+		j.left -= rate / perMS
+		if j.left > 0 {
+			return false
+		}
+		took := time.Duration((now - j.off) * float64(time.Millisecond))
+		alone := j.alone && j.crowds == j.at.crowds
+		j.at.small.window.took(took, alone, j.at.small.flying)
+		j.at.end(j.activeSign)
+		ended = append(ended, j)
+		return true
+	})
+	return ended
+}
+
+// A client at its quota fills every gateway's queue for as long as it likes: another
+// one's single signatures take about twice what they take alone, on a fleet that does
+// two at a time, less on a larger one, and the fleet does not idle.
+func TestBesideAQuota(t *testing.T) {
+	for _, c := range []struct{ capacity, p50, p99, busy float64 }{
+		{2, 2.1, 3.2, .8}, {4, 1.6, 2.3, .85}, {16, 1.3, 1.6, .9},
+	} {
+		t.Run(fmt.Sprint(c.capacity), func(t *testing.T) {
+			p50, p99, busy := besideAQuota(sharedFleet{service: 20, capacity: c.capacity})
+			t.Logf("p50 %.1fx, p99 %.1fx; the fleet is busy for %.0f%%", p50, p99, 100*busy)
+			if p50 > c.p50 || p99 > c.p99 || busy < c.busy {
+				t.Errorf("want at most %.1fx, %.1fx, at least %.0f%%", c.p50, c.p99, 100*c.busy)
+			}
+		})
+	}
+}
+
+// besideAQuota asks for ten signatures a second for two minutes; after ten seconds the
+// flooder has 256 jobs open. It gives the latencies as multiples of the service time,
+// from when the windows had ten seconds more.
+func besideAQuota(f sharedFleet) (p50, p99, busy float64) {
+	for range 2 {
+		g := newTraffic(CoordinatorConfig{Manifest: &wire.Manifest{N: 3}}, nil)
+		f.gateways = append(f.gateways, &g)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	asked := map[*activeSign]float64{}
+	ask := func(client string, now float64) {
+		j := waiting(client, 1)
+		asked[j] = now
+		f.gateways[random.IntN(len(f.gateways))].add(j)
+	}
+	var others []float64
+	done, begin := 0, time.Unix(1_800_000_000, 0)
+	for n := range 120_000 * perMS {
+		now := float64(n) / perMS
+		if n%(1000*perMS) == 0 {
+			for _, g := range f.gateways {
+				g.tick(begin.Add(time.Duration(n) * time.Millisecond / perMS))
+				g.elsewhere = len(f.flights) - g.small.flying // as heartbeats say
+			}
+		}
+		if n%(100*perMS) == 0 {
+			ask("other", now)
+		}
+		for range 256 {
+			if n == 10_000*perMS {
+				ask("flooder", now)
+			}
+		}
+		for _, g := range f.gateways {
+			for j := g.next(); j != nil; j = g.next() {
+				f.flights = append(f.flights, &flight{j, g, f.service, asked[j], now})
+			}
+		}
+		for _, j := range f.step(now) {
+			delete(asked, j.activeSign)
+			if j.Signed.Client == "flooder" {
+				ask("flooder", now)
+			}
+			if n > 20_000*perMS {
+				done++
+				if j.Signed.Client == "other" {
+					others = append(others, (now-j.asked)/f.service)
+				}
+			}
+		}
+	}
+	slices.Sort(others)
+	return others[len(others)/2], others[len(others)*99/100], float64(done) / 100_000 * f.service / f.capacity
+}
