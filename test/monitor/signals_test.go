@@ -20,74 +20,115 @@ import (
 )
 
 // TestSignals: what a gateway tells of a node that is proven faulty, and of more jobs than
-// the fleet does, fires its alert in a real Prometheus, and no other's; and when it is
-// over, the alert is. The gateway's metrics are its own, and what moves them is what its
+// the fleet does, fires its alert in a real Prometheus, for its fleet alone; and when it is
+// over, the alert is. The gateways' metrics are their own, and what moves them is what their
 // machine reports: a fleet of honest nodes has no other way to prove one faulty.
 func TestSignals(t *testing.T) {
-	metrics, demand, atQuota, targets := exporter(t)
-	p := StartPrometheus(t, PrometheusOptions{Configs: configs, Targets: targets, Faster: faster})
-	firing := func() (found []string) {
+	fleets := map[string]struct {
+		trouble func(*told)
+		alert   string
+	}{
+		"well": {func(*told) {}, ""},
+		"blamed": {func(g *told) {
+			g.Report(protocol.Report{What: protocol.ReportBlamed, Kind: wire.KindSign, Code: protocol.BlameShare, Culprit: 2})
+		}, "FrostfleetNodeBlamed"},
+		"late": {func(g *told) { // what nobody can prove
+			g.Report(protocol.Report{What: protocol.ReportRetry, Kind: wire.KindSign, Culprit: 2})
+		}, ""},
+		"queue": {func(g *told) {
+			g.demand.Store(&protocol.Demand{Queued: 900, Longest: 3 * time.Minute, Retries: 10})
+		}, "FrostfleetOverload"},
+		"retries": {func(g *told) { g.demand.Store(&protocol.Demand{}) }, "FrostfleetOverload"},
+		"busy":    {func(g *told) { g.atQuota.Store(1) }, "FrostfleetOverload"},
+		"unserved": {func(g *told) {
+			g.Report(protocol.Report{What: protocol.ReportUnserved, Kind: wire.KindSign, Culprit: -1})
+		}, "FrostfleetOverload"},
+	}
+	gateways, targets := map[string]*told{}, []target(nil)
+	for fleet := range fleets {
+		g, at := tell(t, fleet)
+		gateways[fleet], targets = g, append(targets, at)
+	}
+	p := StartPrometheus(t, PrometheusOptions{Configs: configs, Targets: write(t, targets), Faster: faster})
+	eventually(t, "every gateway is scraped", func() error {
+		up, err := p.Query(t.Context(), `frostfleet_node_blamed_total{index="2", code="share_wrong"} == 0`)
+		if err == nil && len(up) != len(fleets) {
+			err = fmt.Errorf("%d of %d", len(up), len(fleets))
+		}
+		return err
+	})
+	seen := map[string][]string{}
+	look := func() {
 		alerts, err := p.Firing(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, name := range names(alerts) {
-			if name == "FrostfleetNodeBlamed" || name == "FrostfleetOverload" || name == "FrostfleetJobsWaiting" {
-				found = append(found, name)
+		for _, a := range alerts {
+			fleet, name := a.Labels["fleet"], a.Labels["alertname"]
+			if name != "FrostfleetUnwatched" && !slices.Contains(seen[fleet], name) { // no worker is a target here
+				seen[fleet] = append(seen[fleet], name)
 			}
 		}
-		return found
 	}
-	await := func(what string, want ...string) {
-		t.Helper()
-		eventually(t, what, func() error {
-			if got := firing(); !slices.Equal(got, want) {
-				return fmt.Errorf("firing: %q, want %q", got, want)
+	for fleet, of := range fleets {
+		of.trouble(gateways[fleet])
+	}
+	eventually(t, "every trouble fires its alert", func() error {
+		look()
+		for fleet, of := range fleets {
+			if of.alert != "" && !slices.Contains(seen[fleet], of.alert) {
+				return fmt.Errorf("fleet %s has fired %q, and not %s", fleet, seen[fleet], of.alert)
 			}
-			return nil
-		})
+		}
+		return nil
+	})
+	for _, g := range gateways {
+		g.well()
 	}
-	eventually(t, "the gateway is scraped", func() error {
-		up, err := p.Query(t.Context(), `frostfleet_node_blamed_total == 0 and on () fleet:frostfleet_gateways_healthy:count > 0`)
-		if err == nil && len(up) == 0 {
-			err = fmt.Errorf("no series yet")
+	eventually(t, "all of it is over", func() error {
+		look()
+		left, err := p.Query(t.Context(), `ALERTS{alertname=~"Frostfleet(NodeBlamed|Overload)"}`)
+		if err == nil && len(left) > 0 {
+			err = fmt.Errorf("still: %v", left)
 		}
 		return err
 	})
-	await("nothing fires")
-
-	metrics.Report(protocol.Report{What: protocol.ReportBlamed, Kind: wire.KindSign, Code: protocol.BlameShare, Culprit: 2})
-	await("a node is blamed", "FrostfleetNodeBlamed")
-	await("that is over")
-
-	for name, trouble := range map[string]func(){
-		"a long queue": func() { demand.Store(&protocol.Demand{Queued: 900, Longest: 3 * time.Minute, Retries: 10}) },
-		"no retries":   func() { demand.Store(&protocol.Demand{}) },
-		"busy clients": func() { atQuota.Store(1) },
-	} {
-		trouble()
-		await(name, "FrostfleetOverload")
-		demand.Store(&protocol.Demand{Retries: 10})
-		atQuota.Store(0)
-		await(name + " is over")
+	for fleet, of := range fleets {
+		if want := slices.DeleteFunc([]string{of.alert}, func(a string) bool { return a == "" }); !slices.Equal(seen[fleet], want) {
+			t.Errorf("fleet %s fired %q, want %q", fleet, seen[fleet], want)
+		}
 	}
-	metrics.Report(protocol.Report{What: protocol.ReportUnserved, Kind: wire.KindSign, Culprit: -1})
-	await("a job that nobody began", "FrostfleetOverload")
 }
 
-// exporter serves the metrics of a gateway of a fleet of three, whose demand is what the
-// caller says, and returns the file that tells Prometheus where.
-func exporter(t *testing.T) (*telemetry.Metrics, *atomic.Pointer[protocol.Demand], *atomic.Int64, string) {
+// told is a gateway's metrics, and what it tells there.
+type told struct {
+	*telemetry.Metrics
+	demand  atomic.Pointer[protocol.Demand]
+	atQuota atomic.Int64
+}
+
+func (g *told) well() {
+	g.demand.Store(&protocol.Demand{Retries: 10})
+	g.atQuota.Store(0)
+}
+
+// target is one of a file for file_sd_configs.
+type target struct {
+	Targets []string          `json:"targets"`
+	Labels  map[string]string `json:"labels"`
+}
+
+// tell serves the metrics of a gateway of a fleet of three.
+func tell(t *testing.T, fleet string) (*told, target) {
 	t.Helper()
 	registry := telemetry.NewRegistry()
-	metrics := telemetry.NewMetrics(registry, telemetry.Identity{
-		Role: telemetry.RoleGateway, Name: "gateway0", Fleet: "main", Nodes: 3, Threshold: 2,
-	})
-	demand, atQuota := new(atomic.Pointer[protocol.Demand]), new(atomic.Int64)
-	demand.Store(&protocol.Demand{Retries: 10})
-	metrics.Demand(func() protocol.Demand { return *demand.Load() })
-	metrics.Bus(func() (buswatch.Sample, bool) {
-		jobs := buswatch.StreamState{Stream: bus.Jobs, Replicas: 1, Current: 1, AtQuota: int(atQuota.Load())}
+	g := &told{Metrics: telemetry.NewMetrics(registry, telemetry.Identity{
+		Role: telemetry.RoleGateway, Name: "gateway0", Fleet: fleet, Nodes: 3, Threshold: 2,
+	})}
+	g.well()
+	g.Demand(func() protocol.Demand { return *g.demand.Load() })
+	g.Bus(func() (buswatch.Sample, bool) {
+		jobs := buswatch.StreamState{Stream: bus.Jobs, Replicas: 1, Current: 1, AtQuota: int(g.atQuota.Load())}
 		return buswatch.Sample{At: time.Now(), Streams: []buswatch.StreamState{jobs}}, true
 	}, func() error { return nil })
 	healthy := func() error { return nil }
@@ -97,10 +138,16 @@ func exporter(t *testing.T) (*telemetry.Metrics, *atomic.Pointer[protocol.Demand
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = server.Shutdown(context.WithoutCancel(t.Context())) })
-	text, err := json.Marshal([]map[string]any{{
-		"targets": []string{server.Addr()},
-		"labels":  map[string]string{"fleet": "main", "node": "gateway0", "role": "gateway"},
-	}})
+	return g, target{
+		Targets: []string{server.Addr()},
+		Labels:  map[string]string{"fleet": fleet, "node": "gateway0", "role": "gateway"},
+	}
+}
+
+// write gives the file with the targets.
+func write(t *testing.T, targets []target) string {
+	t.Helper()
+	text, err := json.Marshal(targets)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,5 +155,5 @@ func exporter(t *testing.T) (*telemetry.Metrics, *atomic.Pointer[protocol.Demand
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return metrics, demand, atQuota, file
+	return file
 }
