@@ -11,9 +11,11 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/bip445"
@@ -338,4 +340,28 @@ func pages(t *testing.T) []string {
 		found = append(found, matches...)
 	}
 	return found
+}
+
+// widePages have rows from before there was a limit. The one that is generated is as wide
+// as its functions' names.
+var widePages = []string{"architecture.md", "benchmarks.md", "cluster.md", "hsm.md", "jobs.md", "performance.md",
+	"protocol.md", "register.md", "reliability.md", "testing.md", "tracing.md"}
+
+// TestRowsFitAScreen: a table whose rows are wider than this is a list, or says less.
+func TestRowsFitAScreen(t *testing.T) {
+	const widest = 140
+	pages, err := filepath.Glob("*.md")
+	if err != nil || len(pages) < 10 {
+		t.Fatalf("%d pages, %v: the search is broken", len(pages), err)
+	}
+	for _, name := range pages {
+		if slices.Contains(widePages, name) {
+			continue
+		}
+		for i, line := range strings.Split(page(t, name), "\n") {
+			if n := utf8.RuneCountInString(line); strings.HasPrefix(line, "|") && n > widest {
+				t.Errorf("%s:%d: a row of %d columns, and %d fit", name, i+1, n, widest)
+			}
+		}
+	}
 }

@@ -14,6 +14,7 @@ import (
 // question is one of a sample to the JetStream API.
 type question struct {
 	what, subject string
+	body          []byte
 	answer        any
 	done          func(*question) // with or without err
 
@@ -36,7 +37,7 @@ func (w *Watcher) ask(ctx context.Context, s *Sample, all []*question) {
 	for _, q := range all {
 		asking.Go(func() {
 			q.asked = timeofday.Now()
-			q.err = w.bus.Ask(ctx, q.subject, nil, q.answer)
+			q.err = w.bus.Ask(ctx, q.subject, q.body, q.answer)
 			q.rtt = timeofday.Now().Sub(q.asked)
 		})
 	}
@@ -76,7 +77,7 @@ func (w *Watcher) streams(s *Sample, ends map[bus.Stream]end) (all []*question) 
 			want, current := replicas(info)
 			s.Streams = append(s.Streams, StreamState{Stream: d.Stream, Messages: info.State.Msgs,
 				Bytes: info.State.Bytes, Last: info.State.LastSeq, MaxBytes: info.Config.MaxBytes,
-				Replicas: want, Current: current})
+				Replicas: want, Current: current, AtQuota: atQuota(info)})
 			ends[d.Stream] = end{q.asked, info.Created.String(), info.State.FirstSeq, info.State.LastSeq}
 			if first && !info.TimeStamp.IsZero() {
 				w.compare(d.Stream, newReading(q.asked, q.rtt, info.TimeStamp))
@@ -84,10 +85,28 @@ func (w *Watcher) streams(s *Sample, ends map[bus.Stream]end) (all []*question) 
 				s.ClockKnown = true
 			}
 		}
-		all = append(all, &question{what: streamQuestion(d.Stream), subject: "$JS.API.STREAM.INFO." + d.Name,
-			answer: info, done: done})
+		q := &question{what: streamQuestion(d.Stream), subject: "$JS.API.STREAM.INFO." + d.Name, answer: info, done: done}
+		if d.Stream == bus.Jobs {
+			q.body = bySubject
+		}
+		all = append(all, q)
 	}
 	return all
+}
+
+// bySubject asks for what a stream holds of each subject, too.
+var bySubject = []byte(`{"subjects_filter":">"}`)
+
+// atQuota counts the subjects of a stream that hold as many messages as they may. Who
+// publishes one more is told that the fleet is busy.
+func atQuota(info *jetstream.StreamInfo) (full int) {
+	quota := info.Config.MaxMsgsPerSubject
+	for _, held := range info.State.Subjects {
+		if quota > 0 && held >= uint64(quota) {
+			full++
+		}
+	}
+	return full
 }
 
 // compare takes a reading of the clock of a stream's leader.

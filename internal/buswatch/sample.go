@@ -37,6 +37,7 @@ type StreamState struct {
 	MaxBytes        int64  // <= 0: none
 	Replicas        int    // copies that it should have
 	Current         int    // copies that are there and complete; 0 without a leader
+	AtQuota         int    // of JOBS: subjects, a client's and a kind's, that take no more
 }
 
 // StorageState is what the fleet's account takes of the server's storage.

@@ -111,6 +111,34 @@ func TestWatchStreams(t *testing.T) {
 	}
 }
 
+// A client with as many open jobs of a kind as it may have is counted, and no other.
+func TestWatchQuota(t *testing.T) {
+	s := startTest(t, t.TempDir(), -1)
+	b := connectTest(t, "", func(o *bus.Options) { o.Embedded = s })
+	ctx := testContext(t)
+	if err := b.Apply(ctx); err != nil {
+		t.Fatal(err)
+	}
+	for subject, jobs := range map[string]int{"job.sign.a": 255, "job.keygen.a": 256, "job.sign.b": 1} {
+		for range jobs {
+			if _, err := b.Publish(ctx, subject, []byte("x"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w := New(b, Options{AllStreams: true, Embedded: s})
+	watch(t, w, time.Minute)
+	for _, s := range sampleOf(t, w, anySample).Streams {
+		want := 0
+		if s.Stream == Jobs {
+			want = 1
+		}
+		if s.AtQuota != want {
+			t.Errorf("%s: %d subjects at their quota, want %d", s.Stream, s.AtQuota, want)
+		}
+	}
+}
+
 // maxBytes are the limits in nats/streams.json.
 func maxBytes(t *testing.T) map[bus.Stream]int64 {
 	t.Helper()

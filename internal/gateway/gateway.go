@@ -121,6 +121,12 @@ func (g *Gateway) SetAccess(a *wire.Access) {
 	g.run.Step(protocol.AccessChanged{Access: a})
 }
 
+// Demand tells how much waits.
+func (g *Gateway) Demand() (demand protocol.Demand) {
+	g.run.With(func(c *protocol.Coordinator) { demand = c.Demand() })
+	return demand
+}
+
 // Stats counts the jobs in work and the keys in the directory.
 func (g *Gateway) Stats() (jobs, keys int) {
 	g.run.With(func(c *protocol.Coordinator) { jobs, keys = c.Jobs(), c.Keys() })

@@ -55,6 +55,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",
 		func() float64 { _, keys := gw.Stats(); return float64(keys) })
 	p.registerMetrics(gw)
+	p.metrics.Demand(gw.Demand)
 	p.metrics.Presence(gw.Presence)
 	works.open(gw.Ready)
 	compared.open(reconciled(gw))

@@ -189,6 +189,7 @@ var levels = map[protocol.ReportKind]slog.Level{
 	protocol.ReportBadTask: slog.LevelWarn, protocol.ReportRetry: slog.LevelWarn,
 	protocol.ReportAbsent: slog.LevelWarn, protocol.ReportTwin: slog.LevelError,
 	protocol.ReportComplete: slog.LevelInfo, protocol.ReportRecovered: slog.LevelInfo,
+	protocol.ReportBlamed: slog.LevelError, protocol.ReportUnserved: slog.LevelWarn,
 	protocol.ReportBadEntry: slog.LevelWarn, protocol.ReportConflict: slog.LevelError,
 }
 

@@ -30,8 +30,9 @@ type activeSign struct {
 	attempts []*attempt     // of this gateway; the last one counts for what is said of the job
 
 	place  place
-	alone  bool // hardly anything else was in flight when it began
-	crowds int  // traffic.crowds at that time
+	queued time.Time // when it began to wait for its turn, by the gateway's last tick
+	alone  bool      // hardly anything else was in flight when it began
+	crowds int       // traffic.crowds at that time
 }
 
 // place is where a job is: in one place at a time.

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -61,6 +62,25 @@ func (c *Coordinator) Keys() int { return c.directory.keys }
 // Waiting counts the sign jobs that wait for their turn.
 func (c *Coordinator) Waiting() int {
 	return c.signing.traffic.small.queue.waiting() + c.signing.traffic.bulk.queue.waiting()
+}
+
+// Demand is what this gateway is asked for beyond what the fleet does at once.
+type Demand struct {
+	Queued  int           // sign jobs that wait for their turn
+	Longest time.Duration // how long the one of them waits that has waited longest, to a second
+	Retries float64       // attempts that may now be opened on top of others which may only be slow
+}
+
+// Demand tells how much waits.
+func (c *Coordinator) Demand() Demand {
+	t := &c.signing.traffic
+	d := Demand{Queued: c.Waiting(), Retries: float64(t.retries.tenths) / 10}
+	for _, q := range []*fairQueue{&t.small.queue, &t.bulk.queue} {
+		if since := q.oldest(); !since.IsZero() {
+			d.Longest = max(d.Longest, t.nodes.now.Sub(since))
+		}
+	}
+	return d
 }
 
 // Presence is what this gateway knows of each node, and the names of the gateways that

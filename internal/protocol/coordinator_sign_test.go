@@ -228,6 +228,14 @@ func TestWrongShare(t *testing.T) {
 					equal(t, "culprit", r.Culprit, bad)
 				}
 			}
+			code := BlameShare
+			if slices.Contains([]string{"too short", "too long", "none", "session"}, name) {
+				code = BlameShareForm
+			}
+			blamed := s.desk.told(ReportBlamed) // once, however many items are wrong
+			if len(blamed) != 1 || blamed[0].Culprit != bad || blamed[0].Code != code {
+				t.Errorf("blamed: %v, want node %d for %s once", blamed, bad, code)
+			}
 		})
 	}
 }
@@ -329,6 +337,7 @@ func TestNobodyIsSuspected(t *testing.T) {
 		}
 	}
 	equal(t, "attempts", opened(f.desk.signing), jobs+maxRetries)
+	equal(t, "left of the budget", f.desk.Demand().Retries, 0)
 	for node := range f.m.N {
 		equal(t, "sits out", f.desk.signing.traffic.nodes.out(node), false)
 	}

@@ -170,13 +170,24 @@ const (
 
 	ReportAbsent ReportKind = "absent" // a node is not heard any more
 	ReportTwin   ReportKind = "twin"   // a process ended since another one runs as its node
+
+	ReportBlamed   ReportKind = "blamed"   // a node's own signed message of a signing session proves it faulty
+	ReportUnserved ReportKind = "unserved" // a job expired before anybody began it
+)
+
+// Codes of ReportBlamed. A dealer's are those of frost.BlameError, a false certificate's is
+// wire.CodeFalseCertificate: ReportAborted has them.
+const (
+	BlameCommitment wire.Code = "commitment_malformed"
+	BlameShareForm  wire.Code = "share_malformed"
+	BlameShare      wire.Code = "share_wrong"
 )
 
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
 	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored, ReportUnproven, ReportDropped,
-	ReportAbsent, ReportTwin}
+	ReportAbsent, ReportTwin, ReportBlamed, ReportUnserved}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}

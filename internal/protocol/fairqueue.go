@@ -1,6 +1,9 @@
 package protocol
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // fairQueue holds the sign jobs that wait, and gives each client its turn: deficit
 // round robin over items (Shreedhar and Varghese, 1995). Many jobs, or large ones,
@@ -75,6 +78,18 @@ func (q *fairQueue) remove(j *activeSign) {
 	if len(c.jobs) == 0 {
 		q.ring = slices.DeleteFunc(q.ring, func(other *clientQueue) bool { return other == c })
 	}
+}
+
+// oldest is since when the job waits that has waited longest; zero if none waits.
+func (q *fairQueue) oldest() (since time.Time) {
+	for _, c := range q.ring {
+		for _, j := range c.jobs {
+			if since.IsZero() || j.queued.Before(since) {
+				since = j.queued
+			}
+		}
+	}
+	return since
 }
 
 // waiting counts the jobs.

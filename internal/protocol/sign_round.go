@@ -57,7 +57,7 @@ func (s *signJobs) onCommit(a *attempt, node int, body []byte, at, now time.Time
 	}
 	pos, points, ok := a.commits.add(node, body)
 	if !ok {
-		s.proven(a, node, "commitment message malformed")
+		s.proven(a, node, BlameCommitment, "commitment message malformed")
 		return
 	}
 	a.commits.arrivals[pos].at, a.commits.arrivals[pos].heard = at, now
@@ -79,7 +79,7 @@ func (s *signJobs) onChecked(e attemptChecked) {
 	}
 	a.commits.checked(e.pos, e.err)
 	if e.err != nil {
-		s.proven(a, a.commits.arrivals[e.pos].Index, "commitment: "+e.err.Error())
+		s.proven(a, a.commits.arrivals[e.pos].Index, BlameCommitment, "commitment: "+e.err.Error())
 	}
 	if a.set != nil {
 		return
@@ -95,8 +95,14 @@ func (s *signJobs) onChecked(e attemptChecked) {
 	s.aggregate(a)
 }
 
-// proven notes a proof that a node is faulty. It is out for this job, and sits out in others.
-func (s *signJobs) proven(a *attempt, node int, reason string) {
+// proven notes a proof that a node is faulty: a message that it signed. It is out for this job, and sits out in others.
+// It is reported once for a job, however many items are wrong.
+func (s *signJobs) proven(a *attempt, node int, code wire.Code, reason string) {
+	if _, known := a.job.bad[node]; !known {
+		report := a.job.report(ReportBlamed, a.id)
+		report.Code, report.Reason, report.Culprit = code, reason, node
+		s.out.do(report)
+	}
 	a.job.bad[node] = reason
 	s.traffic.nodes.missed(node, a.opened)
 }
@@ -135,7 +141,7 @@ func (s *signJobs) onShare(a *attempt, node int, body []byte, at, now time.Time)
 	share, err := wire.DecodeShare(body, a.session)
 	if err != nil || len(share.Shares) != len(a.which)*frost.ScalarSize {
 		if a.shares[node].ShareBody == nil {
-			s.proven(a, node, "share message malformed")
+			s.proven(a, node, BlameShareForm, "share message malformed")
 			s.dropBad(a)
 		}
 		return
@@ -195,7 +201,7 @@ func (s *signJobs) onAggregated(e aggregated) {
 	a.close()
 	j, culprit := a.job, -1
 	for _, b := range e.blame {
-		s.proven(a, b.Index, b.Reason)
+		s.proven(a, b.Index, BlameShare, b.Reason)
 		culprit = e.blame[0].Index
 	}
 	a.take(e.sigs)

@@ -127,7 +127,7 @@ func (s *signJobs) find(j *activeSign) {
 		}
 	}
 	s.found(j)
-	j.items = items
+	j.items, j.queued = items, s.traffic.nodes.now
 	s.traffic.add(j)
 	s.schedule()
 }
@@ -304,6 +304,7 @@ func (s *signJobs) pause(j *activeSign) {
 // again has a job wait for its turn once more.
 func (s *signJobs) again(job *activeJob) {
 	if j := s.jobs[job]; j != nil {
+		j.queued = s.traffic.nodes.now
 		s.traffic.again(j)
 		s.schedule()
 	}
@@ -339,6 +340,9 @@ func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 	case j.items == nil && !s.directory.complete:
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while the gateway was still reading KEYS")
 	case len(j.attempts) == 0 && j.items != nil:
+		if !j.over() { // one that ended in this step may have had its turn since
+			s.out.do(j.report(ReportUnserved, j.ID))
+		}
 		return wire.Refuse(wire.CodeSigningFailed, "expired before its turn came: the fleet has more to sign than it can")
 	}
 	return wire.Refuse(wire.CodeSigningFailed, "expired before %d of %d signatures were made: %s",

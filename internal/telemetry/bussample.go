@@ -5,6 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/buswatch"
 )
 
@@ -31,6 +32,8 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 		limit    = desc("frostfleet_bus_stream_limit_bytes", "Size that a stream may have.", "stream")
 		stored   = desc("frostfleet_bus_stream_stored_total",
 			"Messages that a stream ever got: its last sequence.", "stream")
+		full = desc("frostfleet_bus_clients_at_quota",
+			"Subjects of JOBS, a client's and a kind's, that have as many open jobs as they may.")
 		replicas = desc("frostfleet_bus_stream_replicas", "Copies of a stream that there should be.", "stream")
 		current  = desc("frostfleet_bus_stream_replicas_current",
 			"Copies of a stream that are there and complete; 0 while it is missing or has no leader.", "stream")
@@ -75,6 +78,9 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 				gauge(limit, float64(stream.MaxBytes), name)
 			}
 			out <- prometheus.MustNewConstMetric(stored, prometheus.CounterValue, float64(stream.Last), name)
+			if stream.Stream == bus.Jobs {
+				gauge(full, float64(stream.AtQuota))
+			}
 			gauge(replicas, float64(stream.Replicas), name)
 			gauge(current, float64(stream.Current), name)
 		}

@@ -36,6 +36,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 			return []protocol.NodePresence{{Present: true, Heard: time.Now(), Last: last}, {Twins: 4, Foreign: true}},
 				[]string{"gateway0"}
 		})
+		m.Demand(func() protocol.Demand { return protocol.Demand{Queued: 5, Longest: time.Minute, Retries: 0.5} })
 	}
 	if of.Role == RoleWorker {
 		m.ForProvider(backend("aws-kms"), someone)
@@ -52,7 +53,7 @@ var everything = buswatch.Sample{
 	ClockKnown:  true,
 	Streams: []buswatch.StreamState{
 		{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7, Replicas: 3, Current: 2},
-		{Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10, Replicas: 1, Current: 1},
+		{Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10, Replicas: 1, Current: 1, AtQuota: 2},
 	},
 	Leaderless: []bus.Stream{bus.Sign},
 	Storage: []buswatch.StorageState{
@@ -88,7 +89,14 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 		},
 		"aborted": {worker0, func(m *Metrics) {
 			m.Report(protocol.Report{What: protocol.ReportAborted, Code: frost.CodeProof, Culprit: 2})
-		}, map[string]float64{"events_total{event=aborted}": 1, "aborts_total{code=deal_proof,culprit=2}": 1}},
+		}, map[string]float64{"events_total{event=aborted}": 1, "aborts_total{code=deal_proof,culprit=2}": 1,
+			"node_blamed_total{code=deal_proof,index=2}": 1}},
+		"certified another batch": {worker0, func(m *Metrics) { // another process of the node: no proof against it
+			m.Report(protocol.Report{What: protocol.ReportAborted, Code: wire.CodeOtherTranscript, Culprit: 2})
+		}, map[string]float64{"events_total{event=aborted}": 1, "aborts_total{code=other_transcript,culprit=2}": 1}},
+		"proven faulty": {gateway0, func(m *Metrics) {
+			m.Report(protocol.Report{What: protocol.ReportBlamed, Kind: wire.KindSign, Code: protocol.BlameShare, Culprit: 1})
+		}, map[string]float64{"events_total{event=blamed}": 1, "node_blamed_total{code=share_wrong,index=1}": 1}},
 		"aborted by nobody": {gateway0, func(m *Metrics) {
 			m.Report(protocol.Report{What: protocol.ReportAborted, Code: wire.CodeRestarted, Culprit: -1})
 		}, map[string]float64{"events_total{event=aborted}": 1, "aborts_total{code=restarted,culprit=none}": 1}},
@@ -148,6 +156,8 @@ func TestLabelsStayBounded(t *testing.T) {
 			m.Report(protocol.Report{What: protocol.ReportKind(strange), Suite: frost.Suite(i), Count: 1, Culprit: i})
 			m.Report(protocol.Report{What: protocol.ReportAborted, Code: wire.Code(strange), Culprit: i})
 			m.Report(protocol.Report{What: protocol.ReportRetry, Kind: wire.Kind(strange), Culprit: -i})
+			m.Report(protocol.Report{What: protocol.ReportBlamed, Code: wire.Code(strange), Culprit: i})
+			m.Report(protocol.Report{What: protocol.ReportBlamed, Code: protocol.BlameShare, Culprit: i})
 			m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Code: wire.Code(strange)})
 			m.JobDone(protocol.JobEnd{Kind: wire.Kind(strange)})
 			m.Round(protocol.Round{Round: protocol.RoundKind(strange), Suite: frost.Suite(i)})

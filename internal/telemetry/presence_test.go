@@ -16,3 +16,11 @@ func TestPresenceMetrics(t *testing.T) {
 		t.Error("a node that was never heard has an age")
 	}
 }
+
+// TestDemandMetrics: what waits at a gateway, and who may not ask for more.
+func TestDemandMetrics(t *testing.T) {
+	_, r := full(t, gateway0)
+	wantSamples(t, r, map[string]float64{
+		"queue_jobs{}": 5, "queue_wait_seconds{}": 60, "retry_budget{}": 0.5, "bus_clients_at_quota{}": 2,
+	})
+}

@@ -1,6 +1,8 @@
 package telemetry
 
 import (
+	"slices"
+
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -10,9 +12,9 @@ import (
 
 // workMetrics tell of batches and signing sessions.
 type workMetrics struct {
-	events, items, aborts *prometheus.CounterVec
-	batches               *prometheus.HistogramVec // workers
-	nodes                 int
+	events, items, aborts, blamed *prometheus.CounterVec
+	batches                       *prometheus.HistogramVec // workers
+	nodes                         int
 }
 
 var suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
@@ -21,6 +23,10 @@ var suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
 var abortCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
 	wire.CodeRestarted, wire.CodeDealReplaced, wire.CodeOtherTranscript, wire.CodeFalseCertificate,
 	wire.CodeInternal, other}
+
+// blameCodes say what proved a node faulty.
+var blameCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
+	wire.CodeFalseCertificate, protocol.BlameCommitment, protocol.BlameShareForm, protocol.BlameShare}
 
 func newWorkMetrics(both, worker factory, of Identity) workMetrics {
 	return workMetrics{
@@ -36,6 +42,9 @@ func newWorkMetrics(both, worker factory, of Identity) workMetrics {
 		aborts: both.counters("frostfleet_aborts_total",
 			"Batches given up, by why and by the node whose fault it was; none if nobody's.",
 			oneOf("code", abortCodes...), oneOf("culprit", culprits(of.Nodes)...)),
+		blamed: both.counters("frostfleet_node_blamed_total",
+			"Proofs that a node is faulty, by the node and by what it signed.",
+			oneOf("index", culprits(of.Nodes)[1:]...), oneOf("code", blameCodes...)),
 		batches: worker.histograms("frostfleet_batch_items",
 			"Keys of a batch that this node dealt in, and items of a session that it committed to.",
 			powers(frost.MaxBatch), oneOf("kind", wire.Kinds...)),
@@ -56,8 +65,19 @@ func (m *Metrics) Report(r protocol.Report) {
 		w.batches.WithLabelValues(string(wire.KindSign)).Observe(float64(r.Count))
 	case protocol.ReportAborted:
 		w.aborts.WithLabelValues(knownOr(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
+		w.blame(r)
+	case protocol.ReportBlamed:
+		w.blame(r)
 	case protocol.ReportRetry:
 		m.jobs.retries.WithLabelValues(knownOr(r.Kind, wire.Kinds), culprit(r.Culprit, w.nodes)).Inc()
+	}
+}
+
+// blame counts what a node's own signed message proves against it. Nobody's word does:
+// a program reports only what it checked itself.
+func (w *workMetrics) blame(r protocol.Report) {
+	if r.Culprit >= 0 && r.Culprit < w.nodes && slices.Contains(blameCodes, r.Code) {
+		w.blamed.WithLabelValues(culprit(r.Culprit, w.nodes), string(r.Code)).Inc()
 	}
 }
 

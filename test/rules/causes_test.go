@@ -32,6 +32,46 @@ var scenarios = map[string]scenario{
 		change: func(f fleet) { f.unheard(2) },
 		firing: []string{"FrostfleetNodeAbsent"},
 	},
+	"a node whose shares are wrong": {
+		change: func(f fleet) {
+			f.set(`frostfleet_node_blamed_total{index="2", code="share_wrong", %s}`, gateway, counter, 0.2)
+			f.set(`frostfleet_retries_total{kind="sign", culprit="2", %s}`, gateway, counter, 10)
+		},
+		firing: []string{"FrostfleetNodeBlamed"}, lasts: 12,
+	},
+	"a node whose deals are wrong": {
+		change: func(f fleet) {
+			for i := range 4 {
+				f.set(`frostfleet_node_blamed_total{index="2", code="deal_share", %s}`, worker(i), counter, 0.2)
+				f.set(`frostfleet_aborts_total{code="deal_share", culprit="2", %s}`, worker(i), counter, 0.2)
+			}
+			f.keygen(0)
+		},
+		firing: []string{"FrostfleetNodeBlamed"}, lasts: 12,
+	},
+	"a node that is only slow": {
+		change: func(f fleet) { f.set(`frostfleet_retries_total{kind="sign", culprit="2", %s}`, gateway, counter, 10) },
+		firing: []string{"FrostfleetSigningRetries"}, lasts: 12,
+	},
+	"more jobs than the fleet signs": {
+		change: func(f fleet) {
+			f.set(`frostfleet_queue_wait_seconds{%s}`, gateway, gauge, 200)
+			f.set(`frostfleet_bus_clients_at_quota{%s}`, gateway, gauge, 3)
+			f.set(`frostfleet_retry_budget{%s}`, gateway, gauge, 0.4)
+			f.set(`frostfleet_events_total{event="unserved", %s}`, gateway, counter, 1)
+			f.set(`frostfleet_bus_consumer_unacknowledged_messages{durable="gateways-sign", %s}`, gateway, gauge, 2000)
+		},
+		firing: []string{"FrostfleetOverload"}, lasts: 22,
+	},
+	"a burst that is over in minutes": {
+		change: func(f fleet) {
+			wait := make([]float64, phase)
+			for k := range 6 {
+				wait[k] = 100
+			}
+			f[`frostfleet_queue_wait_seconds{`+gateway+`}`] = series{wait, gauge, 0, 0, 0}
+		},
+	},
 	"KEYS has lost batches": {
 		change: func(f fleet) { f.set(`frostfleet_register_missing_batches{%s}`, gateway, gauge, 12) },
 		firing: []string{"FrostfleetRegisterIncomplete"},

@@ -99,6 +99,11 @@ func well() fleet {
 		f.provider(i, "2.5", 20)
 		f.provider(i, "+Inf", 20)
 	}
+	always(`frostfleet_queue_wait_seconds{%s}`, gateway, gauge, 1)
+	always(`frostfleet_retry_budget{%s}`, gateway, gauge, 10)
+	always(`frostfleet_bus_clients_at_quota{%s}`, gateway, gauge, 0)
+	always(`frostfleet_events_total{event="unserved", %s}`, gateway, counter, 0)
+	always(`frostfleet_node_blamed_total{index="2", code="share_wrong", %s}`, gateway, counter, 0)
 	for _, w := range []string{"keygen", "sign"} {
 		always(`frostfleet_bus_consumer_pending_messages{durable="gateways-`+w+`", %s}`, gateway, gauge, 0)
 		always(`frostfleet_bus_consumer_unacknowledged_messages{durable="gateways-`+w+`", %s}`, gateway, gauge, 3)
