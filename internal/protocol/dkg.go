@@ -64,6 +64,7 @@ type dkg struct {
 	// certified is the transcript that this node certified, here or in an earlier
 	// life: what its keystore holds of the batch.
 	certified [32]byte
+	said      *utterance // that the rounds do not show yet
 }
 
 func (b *dkg) to(next dkgPhase) { b.phase = move(dkgMoves, b.phase, next, b.id) }
@@ -77,6 +78,7 @@ type fault struct {
 
 func (b *dkg) abort() {
 	b.to(dkgAborted)
+	b.said = nil
 	b.node.board.Unpin(b.id)
 }
 
@@ -107,8 +109,7 @@ func (b *dkg) giveUp(f fault) []Effect {
 		who := uint8(f.culprit)
 		c.Culprit = &who
 	}
-	slot := wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: b.node.cfg.Index}
-	return []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: b.trace}, b.aborted(f)}
+	return []Effect{b.say(wire.SlotAbort, wire.Encode(&c)), b.aborted(f)}
 }
 
 // report is a report of this batch, with the keys in it.

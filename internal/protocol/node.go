@@ -15,9 +15,10 @@ import (
 // Two machines do the work: the dealer makes batches, and the signer signs.
 type Node struct {
 	*nodeCore
-	dealer  *dealer
-	signer  *signer
-	stopped bool
+	dealer    *dealer
+	signer    *signer
+	postponed []taskOpened // key generations that only this node's clock refused, oldest first
+	stopped   bool
 }
 
 // NewNode returns a machine that has seen nothing of the log.
@@ -85,7 +86,7 @@ func (n *Node) Step(ev Event) []Effect {
 		n.stream.measure(e.At, e.Stream)
 	case Tick:
 		n.setTime(e.Now)
-		return slices.Concat(n.signer.expire(), n.dealer.expire())
+		return slices.Concat(n.signer.expire(), n.dealer.expire(), n.beginPostponed())
 	case Stop:
 		n.stop()
 	}
@@ -161,7 +162,10 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 		return n.openTask(e.message) // the list changed meanwhile
 	}
 	if e.err == nil {
-		e.err = n.checkExpiry(e.job)
+		if err := n.checkClock(e); err != nil {
+			n.postpone(e)
+			e.err = err
+		}
 	}
 	if e.err == nil {
 		e.err = n.checkAccess(e)
