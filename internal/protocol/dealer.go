@@ -135,7 +135,7 @@ func (n *dealer) expire() (effects []Effect) {
 		if b.expire(n.now); b.current(dkgDealt) {
 			effects = append(effects, b.verify(n.board.Get(id))...) // it may have to be read once more
 		}
-		effects = append(effects, b.sayAgain()...)
+		effects = append(effects, b.said.again(n.now)...)
 	}
 	// While old rounds are read, a batch is as old as the rest of them makes it.
 	now := n.now

@@ -112,6 +112,25 @@ func (b *dkg) giveUp(f fault) []Effect {
 	return []Effect{b.say(wire.SlotAbort, wire.Encode(&c)), b.aborted(f)}
 }
 
+// say publishes a message, and remembers it until the rounds show that it counts.
+func (b *dkg) say(kind wire.SlotKind, body []byte) Publish {
+	p := Publish{Slot: wire.Slot{Kind: kind, ID: b.id, Node: b.node.cfg.Index}, Body: body, Trace: b.trace}
+	b.said = utter(p, b.node.now)
+	return p
+}
+
+// hear takes notice of a message in one of the node's own slots.
+func (b *dkg) hear(kind wire.SlotKind) {
+	if b.said == nil || b.said.publish.Slot.Kind != kind {
+		return
+	}
+	if log := b.node.board.Get(b.id); log != nil && log.Has(kind, b.node.cfg.Index) {
+		b.said = nil
+		return
+	}
+	b.said.ignored = true
+}
+
 // report is a report of this batch, with the keys in it.
 func (b *dkg) report(what ReportKind) Report {
 	r := Report{What: what, Kind: wire.KindKeygen, ID: b.id, Job: b.job, Trace: b.trace, Culprit: -1}

@@ -1,10 +1,6 @@
 package protocol
 
-import (
-	"time"
-
-	"github.com/frostfleet/frostfleet/internal/wire"
-)
+import "time"
 
 // What a node says in the rounds counts if its session key was good at the time at which
 // the bus stored it. A node whose clock is wrong can't know: its key is dated ahead or
@@ -29,33 +25,16 @@ const (
 	sayAgainMost  = 30 * time.Second
 )
 
-// say publishes a message, and remembers it until the rounds show that it counts.
-func (b *dkg) say(kind wire.SlotKind, body []byte) Publish {
-	slot := wire.Slot{Kind: kind, ID: b.id, Node: b.node.cfg.Index}
-	p := Publish{Slot: slot, Body: body, Trace: b.trace}
-	b.said = &utterance{publish: p, at: b.node.now, pause: sayAgainAfter}
-	return p
+func utter(p Publish, now time.Time) *utterance {
+	return &utterance{publish: p, at: now, pause: sayAgainAfter}
 }
 
-// hear takes notice of a message in one of the node's own slots.
-func (b *dkg) hear(kind wire.SlotKind) {
-	if b.said == nil || b.said.publish.Slot.Kind != kind {
-		return
-	}
-	if log := b.node.board.Get(b.id); log != nil && log.Has(kind, b.node.cfg.Index) {
-		b.said = nil
-		return
-	}
-	b.said.ignored = true
-}
-
-// sayAgain publishes once more what was not heard. The slot may have a value by then,
-// which the publisher finds.
-func (b *dkg) sayAgain() []Effect {
-	s := b.said
-	if s == nil || !s.ignored || b.node.now.Sub(s.at).Abs() < s.pause {
+// again is the message once more, if it does not count and it is time. The slot may have
+// a value by then, which the publisher finds.
+func (u *utterance) again(now time.Time) []Effect {
+	if u == nil || !u.ignored || now.Sub(u.at).Abs() < u.pause {
 		return nil
 	}
-	s.at, s.pause, s.ignored = b.node.now, min(2*s.pause, sayAgainMost), false
-	return []Effect{s.publish}
+	u.at, u.pause, u.ignored = now, min(2*u.pause, sayAgainMost), false
+	return []Effect{u.publish}
 }

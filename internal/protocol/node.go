@@ -17,7 +17,7 @@ type Node struct {
 	*nodeCore
 	dealer    *dealer
 	signer    *signer
-	postponed []taskOpened // key generations that only this node's clock refused, oldest first
+	postponed postponed // key generations that this node's clock alone refused
 	stopped   bool
 }
 
@@ -86,7 +86,11 @@ func (n *Node) Step(ev Event) []Effect {
 		n.stream.measure(e.At, e.Stream)
 	case Tick:
 		n.setTime(e.Now)
-		return slices.Concat(n.signer.expire(), n.dealer.expire(), n.beginPostponed())
+		effects := slices.Concat(n.signer.expire(), n.dealer.expire())
+		for _, task := range n.postponed.take(n.checkClock) {
+			effects = append(effects, n.onTaskOpened(task)...)
+		}
+		return effects
 	case Stop:
 		n.stop()
 	}
@@ -130,10 +134,6 @@ func (n *Node) stop() {
 	n.cfg.SeedSecret.Wipe()
 }
 
-// inlineTask is the size, in bytes, up to which a task is opened on the spot: a
-// detour over the pool would cost more. A larger one may list a thousand items.
-const inlineTask = 8 << 10
-
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.setTime(e.Now)
 	n.stream.saw(e.Time, e.Now)
@@ -163,7 +163,7 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 	}
 	if e.err == nil {
 		if err := n.checkClock(e); err != nil {
-			n.postpone(e)
+			n.postponed.add(e)
 			e.err = err
 		}
 	}

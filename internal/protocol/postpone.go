@@ -13,9 +13,16 @@ import (
 
 var errOld = errors.New("the bus says that it stored the task at a time far from this node's clock")
 
-// maxPostponed bounds the tasks that are kept, each of at most inlineTask bytes. A
-// gateway has 4 batches in work.
+// postponed are the tasks that a node keeps, oldest first.
+type postponed []taskOpened
+
+// maxPostponed bounds them, each of at most inlineTask bytes. A gateway has 4 batches in
+// work.
 const maxPostponed = 64
+
+// inlineTask is the size, in bytes, up to which a task is opened on the spot: a
+// detour over the pool would cost more. A larger one may list a thousand items.
+const inlineTask = 8 << 10
 
 // checkClock refuses what is over, or old, by the node's clock.
 func (n *nodeCore) checkClock(e taskOpened) error {
@@ -28,27 +35,28 @@ func (n *nodeCore) checkClock(e taskOpened) error {
 	return nil
 }
 
-// postpone keeps a task that checkClock refused.
-func (n *Node) postpone(e taskOpened) {
+// add keeps a task that checkClock refused.
+func (p *postponed) add(e taskOpened) {
 	if e.header == nil || len(e.message.Data) > inlineTask {
 		return
 	}
-	if len(n.postponed) == maxPostponed {
-		n.postponed = n.postponed[1:]
+	if len(*p) == maxPostponed {
+		*p = (*p)[1:]
 	}
-	n.postponed = append(n.postponed, e)
+	*p = append(*p, e)
 }
 
-// beginPostponed begins the tasks that the clock no longer speaks against.
-func (n *Node) beginPostponed() (effects []Effect) {
-	tasks := n.postponed
-	n.postponed = nil
-	for _, e := range tasks {
-		if n.checkClock(e) == nil {
-			effects = append(effects, n.onTaskOpened(e)...)
+// take removes the tasks that the clock no longer speaks against.
+func (p *postponed) take(check func(taskOpened) error) (tasks []taskOpened) {
+	kept := (*p)[:0]
+	for _, e := range *p {
+		if check(e) == nil {
+			tasks = append(tasks, e)
 		} else {
-			n.postponed = append(n.postponed, e)
+			kept = append(kept, e)
 		}
 	}
-	return effects
+	clear((*p)[len(kept):])
+	*p = kept
+	return tasks
 }
