@@ -150,3 +150,17 @@ func TestPostponedTasksAreBounded(t *testing.T) {
 	equal(t, "kept", len(kept), maxPostponed)
 	equal(t, "the newest", kept[maxPostponed-1].message.Subject, last.Subject)
 }
+
+// TestLookAgainAfterTheClockWasSet: a batch that has to be read again waits for no time
+// that a fast clock showed.
+func TestLookAgainAfterTheClockWasSet(t *testing.T) {
+	b := dealt(t, "solana")
+	d := b.nodes[0].dealer.batches[b.id]
+	for _, at := range []struct {
+		off   time.Duration
+		looks int
+	}{{5 * time.Minute, 1}, {5*time.Minute + time.Second, 0}, {0, 1}, {time.Second, 0}} {
+		b.nodes[0].setTime(b.now.Add(at.off))
+		equal(t, "looks", len(d.lookAgain(b.nodes[0].dealer.board.Get(b.id))), at.looks)
+	}
+}
