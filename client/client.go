@@ -18,6 +18,8 @@
 // announcement costs seconds and never an answer. The same job published
 // again, byte for byte, is answered with the first result: whatever fails between
 // publishing and the answer is repaired by repetition, see [KeygenRequest.JobID].
+// While somebody waits, the client repeats a job by itself that has no answer after half
+// a minute, and then more and more seldom.
 //
 // # What is checked
 //
@@ -65,6 +67,7 @@ type Client struct {
 	tracer    trace.Tracer
 	pollAfter time.Duration
 	grace     time.Duration // how long after its expiry a job may still be answered
+	again     time.Duration // how long a job goes unanswered before it is published again
 	starting  time.Duration // how long a patient request waits for missing streams
 	hasStored atomic.Bool   // a job was: the streams are there
 	width     int
@@ -100,8 +103,8 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		sign: func(kind wire.Kind, payload []byte) wire.SignedJob {
 			return wire.SignJob(cfg.Key, cfg.Manifest.core, kind, cfg.Name, payload)
 		},
-		pollAfter: cfg.PollAfter, grace: defaultGrace, starting: defaultStarting, width: cfg.MaxInFlight,
-		waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
+		pollAfter: cfg.PollAfter, grace: defaultGrace, again: defaultAgain, starting: defaultStarting,
+		width: cfg.MaxInFlight, waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
 	}
 	c.access.Store(access)
 	c.closed, c.end = context.WithCancel(context.Background())

@@ -19,6 +19,10 @@ import (
 
 const (
 	maxPoll = 15 * time.Second // between two reads of the stored result
+	// defaultAgain is how long a job goes unanswered before it is published once more.
+	// The pauses double, up to maxAgain.
+	defaultAgain = 30 * time.Second
+	maxAgain     = 5 * time.Minute
 	// defaultGrace leaves time for the gateways, which answer every job that
 	// expires, and for clocks that differ.
 	defaultGrace = time.Minute
@@ -132,7 +136,8 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 
 // wait returns the answer, however it comes: announced, or found stored. It
 // looks for the stored one when nothing came for a while, after each
-// reconnection, and when the job's time is over.
+// reconnection, and when the job's time is over. After a longer while it publishes the
+// job again.
 func (p *pending) wait(ctx context.Context) (*answer, error) {
 	connected := p.c.nc.StatusChanged(nats.CONNECTED)
 	defer p.c.nc.RemoveStatusListener(connected)
@@ -141,6 +146,9 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 	every := p.c.pollAfter
 	quiet := time.NewTimer(every)
 	defer quiet.Stop()
+	pause := p.c.again
+	again := time.NewTimer(pause)
+	defer again.Stop()
 	for {
 		select {
 		case <-p.done:
@@ -149,6 +157,10 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 			p.poll(ctx)
 			every = min(2*every, maxPoll)
 			quiet.Reset(every)
+		case <-again.C:
+			p.publishAgain(ctx)
+			pause = min(2*pause, maxAgain)
+			again.Reset(pause)
 		case <-connected:
 			p.poll(ctx)
 		case <-over.C:
@@ -180,6 +192,19 @@ func (p *pending) explain(err error) error {
 		return fmt.Errorf("job %s: %w (%w)", p.job.job.ID, err, p.ignored)
 	}
 	return fmt.Errorf("job %s: %w", p.job.job.ID, err)
+}
+
+// publishAgain publishes a job once more that has no answer yet. A job that was
+// acknowledged can be lost: where one server's copy of JOBS is damaged, and that server
+// leads, it steps over the job, and then all servers drop it. Where nothing was lost this
+// is the same job, which a gateway has in work already, and a client's quota bounds what
+// is stored twice. Whatever comes of it, the next time is as good.
+func (p *pending) publishAgain(ctx context.Context) {
+	if p.poll(ctx); p.answered() || time.Now().After(p.job.job.Expires) {
+		return
+	}
+	err := p.c.publish(ctx, p.job)
+	p.c.log.Info("no answer yet, job published again", "job", p.job.job.ID, "error", err)
 }
 
 // poll reads the stored result directly, or a stored rejection; without one

@@ -162,18 +162,21 @@ func (s *gatewayStub) connect(cfg Config) *Client {
 func (s *gatewayStub) listen(b *bus.Bus) {
 	s.t.Helper()
 	for _, kind := range []string{"keygen", "sign"} {
-		consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), 1, func(d bus.Delivery) {
+		take := func(d bus.Delivery) {
 			if err := s.take(d.Message()); err != nil {
 				s.t.Error(err)
 			}
 			if err := d.Ack(s.t.Context()); err != nil && s.t.Context().Err() == nil {
 				s.t.Error(err)
 			}
-		})
-		if err != nil {
-			s.t.Fatal(err)
 		}
-		s.t.Cleanup(consumer.Stop)
+		await(s.t, "consumer of "+kind+" jobs", func(context.Context) error { // it may have no leader yet
+			consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), 1, take)
+			if err == nil {
+				s.t.Cleanup(consumer.Stop)
+			}
+			return err
+		})
 	}
 }
 

@@ -43,13 +43,17 @@ func (n *dealer) onRounds(msg wire.LogMessage, again bool) []Effect {
 		put = n.board.PutAgain
 	}
 	log, changed := put(msg)
+	b := n.batches[slot.ID]
+	if b != nil && slot.Node == n.cfg.Index {
+		b.hear(slot.Kind)
+	}
 	if !changed {
 		return nil
 	}
 	if again {
 		log.Asked()
 	}
-	if b := n.batches[slot.ID]; b != nil {
+	if b != nil {
 		return b.onLog(slot.Kind, log)
 	}
 	return nil
@@ -116,8 +120,7 @@ func (n *dealer) recertify(e Recertify) []Effect {
 		b.work()
 	}
 	cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root}
-	deal := wire.Slot{Kind: wire.SlotDeal, ID: e.ID, Node: n.cfg.Index}
-	effects := []Effect{Publish{Slot: deal, Body: e.Deal}, b.publishCertificate(cert)}
+	effects := []Effect{b.say(wire.SlotDeal, e.Deal), b.publishCertificate(cert)}
 	if entry := n.register.Get(e.ID); entry != nil {
 		effects = append(effects, b.onEntry(entry)...)
 	}
@@ -132,6 +135,7 @@ func (n *dealer) expire() (effects []Effect) {
 		if b.expire(n.now); b.current(dkgDealt) {
 			effects = append(effects, b.verify(n.board.Get(id))...) // it may have to be read once more
 		}
+		effects = append(effects, b.said.again(n.now)...)
 	}
 	// While old rounds are read, a batch is as old as the rest of them makes it.
 	now := n.now

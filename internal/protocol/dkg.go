@@ -64,6 +64,7 @@ type dkg struct {
 	// certified is the transcript that this node certified, here or in an earlier
 	// life: what its keystore holds of the batch.
 	certified [32]byte
+	said      *utterance // that the rounds do not show yet
 }
 
 func (b *dkg) to(next dkgPhase) { b.phase = move(dkgMoves, b.phase, next, b.id) }
@@ -77,6 +78,7 @@ type fault struct {
 
 func (b *dkg) abort() {
 	b.to(dkgAborted)
+	b.said = nil
 	b.node.board.Unpin(b.id)
 }
 
@@ -107,8 +109,26 @@ func (b *dkg) giveUp(f fault) []Effect {
 		who := uint8(f.culprit)
 		c.Culprit = &who
 	}
-	slot := wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: b.node.cfg.Index}
-	return []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: b.trace}, b.aborted(f)}
+	return []Effect{b.say(wire.SlotAbort, wire.Encode(&c)), b.aborted(f)}
+}
+
+// say publishes a message, and remembers it until the rounds show that it counts.
+func (b *dkg) say(kind wire.SlotKind, body []byte) Publish {
+	p := Publish{Slot: wire.Slot{Kind: kind, ID: b.id, Node: b.node.cfg.Index}, Body: body, Trace: b.trace}
+	b.said = utter(p, b.node.now)
+	return p
+}
+
+// hear takes notice of a message in one of the node's own slots.
+func (b *dkg) hear(kind wire.SlotKind) {
+	if b.said == nil || b.said.publish.Slot.Kind != kind {
+		return
+	}
+	if log := b.node.board.Get(b.id); log != nil && log.Has(kind, b.node.cfg.Index) {
+		b.said = nil
+		return
+	}
+	b.said.ignored = true
 }
 
 // report is a report of this batch, with the keys in it.

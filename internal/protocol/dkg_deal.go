@@ -84,8 +84,7 @@ func (b *dkg) onDealMade(e dealMade) []Effect {
 	}
 	b.own = e.hash
 	b.to(dkgDealt)
-	slot := wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: b.node.cfg.Index}
-	effects := []Effect{Publish{Slot: slot, Body: e.body, Trace: b.trace}, b.report(ReportDealt)}
+	effects := []Effect{b.say(wire.SlotDeal, e.body), b.report(ReportDealt)}
 	return append(effects, b.verify(b.node.board.Get(b.id))...)
 }
 
@@ -93,9 +92,10 @@ func (b *dkg) onDealMade(e dealMade) []Effect {
 // the first ones: a replica that lags does not tell.
 const lookAgainEvery = 2 * time.Second
 
-// lookAgain has the batch read once more.
+// lookAgain has the batch read once more. A clock that was set back since the last time
+// makes it no later.
 func (b *dkg) lookAgain(log *board.Batch) []Effect {
-	if !b.looked.IsZero() && b.node.now.Sub(b.looked) < lookAgainEvery {
+	if !b.looked.IsZero() && b.node.now.Sub(b.looked).Abs() < lookAgainEvery {
 		return nil
 	}
 	b.looked = b.node.now

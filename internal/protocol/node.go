@@ -15,9 +15,10 @@ import (
 // Two machines do the work: the dealer makes batches, and the signer signs.
 type Node struct {
 	*nodeCore
-	dealer  *dealer
-	signer  *signer
-	stopped bool
+	dealer    *dealer
+	signer    *signer
+	postponed postponed // key generations that this node's clock alone refused
+	stopped   bool
 }
 
 // NewNode returns a machine that has seen nothing of the log.
@@ -85,7 +86,11 @@ func (n *Node) Step(ev Event) []Effect {
 		n.stream.measure(e.At, e.Stream)
 	case Tick:
 		n.setTime(e.Now)
-		return slices.Concat(n.signer.expire(), n.dealer.expire())
+		effects := slices.Concat(n.signer.expire(), n.dealer.expire())
+		for _, task := range n.postponed.take(n.checkClock) {
+			effects = append(effects, n.onTaskOpened(task)...)
+		}
+		return effects
 	case Stop:
 		n.stop()
 	}
@@ -129,10 +134,6 @@ func (n *Node) stop() {
 	n.cfg.SeedSecret.Wipe()
 }
 
-// inlineTask is the size, in bytes, up to which a task is opened on the spot: a
-// detour over the pool would cost more. A larger one may list a thousand items.
-const inlineTask = 8 << 10
-
 func (n *Node) onTask(e TaskMessage) []Effect {
 	n.setTime(e.Now)
 	n.stream.saw(e.Time, e.Now)
@@ -161,7 +162,10 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 		return n.openTask(e.message) // the list changed meanwhile
 	}
 	if e.err == nil {
-		e.err = n.checkExpiry(e.job)
+		if err := n.checkClock(e); err != nil {
+			n.postponed.add(e)
+			e.err = err
+		}
 	}
 	if e.err == nil {
 		e.err = n.checkAccess(e)

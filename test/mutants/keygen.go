@@ -103,6 +103,11 @@ var keygenMutants = []Mutant{
 	never("own clock's expiry is not looked at", "internal/protocol/expiry.go", "expired(job, now)").
 		killed("no broker's clock revives a job", inProtocol, "TestTaskAfterExpiry"),
 
+	edit("what counts for nobody is not said again", "internal/protocol/dkg_say.go", "u == nil || !", "true || !").
+		killed("a clock that was wrong holds up no batch", inProtocol, "TestDealUnderAKeyFromAWrongClock"),
+	edit("a task that a wrong clock refused is forgotten", nodeFile, "n.postponed.add(e)", "_ = e").
+		killed("a clock that was wrong holds up no batch", inProtocol, "TestTaskWhileTheClockWasWrong"),
+
 	// Gateways.
 	never("false certificates are not noticed", "internal/board/batch.go", "v.certificate.Transcript != transcript").
 		killed("who certifies other deals is named", inProtocol, "TestFalseCertificateIsBlamed"),

@@ -72,14 +72,31 @@ func Start(t testing.TB, n int) *Cluster {
 		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		server := exec.Command(program, "-c", file, "-l", filepath.Join(c.dir, fmt.Sprintf("s%d.log", i)))
-		if err := server.Start(); err != nil {
-			t.Fatal(err)
-		}
-		c.servers = append(c.servers, server)
+		c.servers = append(c.servers, nil)
+		c.start(program, i)
 	}
 	t.Cleanup(c.end)
 	return c
+}
+
+func (c *Cluster) start(program string, i int) {
+	c.t.Helper()
+	at := func(kind string) string { return filepath.Join(c.dir, fmt.Sprintf("s%d.%s", i, kind)) }
+	server := exec.Command(program, "-c", at("conf"), "-l", at("log"))
+	if err := server.Start(); err != nil {
+		c.t.Fatal(err)
+	}
+	c.servers[i] = server
+}
+
+// Restart ends a server, which writes what it knows, and starts it again. In between
+// whileDown is called with the folder of its streams.
+func (c *Cluster) Restart(i int, whileDown func(folder string)) {
+	c.t.Helper()
+	c.Signal(i, syscall.SIGTERM)
+	_ = c.servers[i].Wait() // its exit code says nothing
+	whileDown(filepath.Join(c.dir, fmt.Sprint(i), "jetstream", "$G", "streams"))
+	c.start(c.servers[i].Path, i)
 }
 
 func (c *Cluster) end() {
