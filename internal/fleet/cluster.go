@@ -106,10 +106,15 @@ func (c *Cluster) Check() error {
 }
 
 // URL lists all servers, as [bus] url does.
-func (c *Cluster) URL() string {
+func (c *Cluster) URL() string { return c.URLOf(0) }
+
+// URLOf lists all servers for node or gateway i, in the order in which it tries them.
+// Each begins with the next one: whatever happens to one server happens to few nodes.
+func (c *Cluster) URLOf(i int) string {
 	urls := make([]string, len(c.Servers))
-	for i, s := range c.Servers {
-		urls[i] = "tls://" + s.address(s.Port)
+	for j := range urls {
+		s := c.Servers[(i+j)%len(urls)]
+		urls[j] = "tls://" + s.address(s.Port)
 	}
 	return strings.Join(urls, ",")
 }

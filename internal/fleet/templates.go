@@ -21,7 +21,10 @@ type values struct {
 
 func (o Options) values(index, port int) values {
 	v := values{Options: o, Gateway: gatewayName, URL: o.BusURL, Index: index, Port: port}
-	if v.URL == "" {
+	switch {
+	case o.Cluster != nil:
+		v.URL = o.Cluster.URLOf(index)
+	case v.URL == "":
 		v.URL = fmt.Sprintf("nats://127.0.0.1:%d", o.BusPort)
 	}
 	return v

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/nats-io/nkeys"
@@ -103,7 +104,7 @@ func (s *Stand) addGateway() {
 		s.t.Fatal(err)
 	}
 	s.edit(fleet.AccessFile, func(text string) string { return text + "\n" + entry })
-	s.write(gatewayFile(1), s.replaced(s.read(fleet.GatewayFile), `name = "gateway0"`, fmt.Sprintf("name = %q", name),
+	s.write(gatewayFile(1), s.replaced(rotated(s.read(fleet.GatewayFile)), `name = "gateway0"`, fmt.Sprintf("name = %q", name),
 		fmt.Sprintf("port = %d #", s.ports.http), fmt.Sprintf("port = %d #", s.ports.http+1+nodes)))
 	s.write(filepath.Join(filepath.Dir(gatewayFile(1)), fleet.AuthorityFile), s.read(fleet.AuthorityFile))
 	user, err := nkeys.CreateUser()
@@ -124,6 +125,11 @@ func (s *Stand) addGateway() {
 			return s.replaced(text, " # gateway0\n", fmt.Sprintf(" # gateway0\n      { nkey: %s } # %s\n", public, name))
 		})
 	}
+}
+
+// rotated is a program's file with the first of its servers at the end.
+func rotated(text string) string {
+	return regexp.MustCompile(`(?m)^url = "([^",]+),([^"]+)"`).ReplaceAllString(text, `url = "$2,$1"`)
 }
 
 func serverConf(i int) string { return filepath.Join(fleet.ServerDir(i), "server.conf") }
