@@ -106,17 +106,20 @@ func (c *Cluster) Check() error {
 }
 
 // URL lists all servers, as [bus] url does.
-func (c *Cluster) URL() string { return c.URLOf(0) }
-
-// URLOf lists all servers for node or gateway i, in the order in which it tries them.
-// Each begins with the next one: whatever happens to one server happens to few nodes.
-func (c *Cluster) URLOf(i int) string {
+func (c *Cluster) URL() string {
 	urls := make([]string, len(c.Servers))
-	for j := range urls {
-		s := c.Servers[(i+j)%len(urls)]
-		urls[j] = "tls://" + s.address(s.Port)
+	for i, s := range c.Servers {
+		urls[i] = "tls://" + s.address(s.Port)
 	}
 	return strings.Join(urls, ",")
+}
+
+// inOrder is a list of servers as node or gateway i tries them. Each begins with the
+// next one: whatever happens to a server happens to few nodes at once.
+func inOrder(list string, i int) string {
+	urls := strings.Split(list, ",")
+	i %= len(urls)
+	return strings.Join(slices.Concat(urls[i:], urls[:i]), ",")
 }
 
 // address is where others reach a port of the server.
