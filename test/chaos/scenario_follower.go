@@ -17,11 +17,14 @@ import (
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 )
 
-// followerFlaps stops a server that leads nothing, five times for a second and a half.
-// The client is connected to another server: at this one it would wait for its server,
-// whatever the fleet does.
+// followerFlaps stops a server that leads nothing, five times for a second and a half. A
+// gateway and a worker are connected to it. The client is connected to another server: at
+// this one it would wait for its server, whatever the fleet does.
 func followerFlaps(m *measuring) {
-	follower := serverName((m.metaLeader() + 1) % servers)
+	follower := serverName(0) // gateways begin with the first two
+	if m.metaLeader() == 0 {
+		follower = serverName(1)
+	}
 	others := m.connectBeside(follower)
 	m.clientBeside(follower)
 	m.leadsNothing(others, follower)

@@ -7,9 +7,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"regexp"
-	"syscall"
 	"time"
 
 	"github.com/frostfleet/frostfleet/test/chaos"
@@ -29,7 +27,12 @@ func main() {
 		flag.Usage()
 		os.Exit(2)
 	}
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	end, err := chaos.Workspace()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+	ctx := context.Background() // a signal ends everything at once
 	var failed bool
 	if *long && (*seed == 0 || *only != "") {
 		if *only == "" {
@@ -39,8 +42,7 @@ func main() {
 	} else {
 		failed = seeds(ctx, *seed, *long)
 	}
-	stop()
-	chaos.RemoveBuilds()
+	end()
 	if failed {
 		os.Exit(1)
 	}
