@@ -15,6 +15,8 @@ type Options struct {
 	URL   string // one or more, separated by commas; natsconn.DefaultURL if empty
 	Name  string // shown in the server's monitoring
 
+	InOrder bool // the servers are tried in the order of URL: natsconn.Options
+
 	natsconn.Files
 
 	// InboxPrefix is where answers arrive. If empty it is "_INBOX_<Name>" for a

@@ -43,7 +43,7 @@ type Server struct {
 // Bus is the section [bus]: how to reach NATS. Embedded, StorePath and Port
 // are for gateways only.
 type Bus struct {
-	URL string `toml:"url"` // nats://127.0.0.1:4222 by default; several with commas
+	URL string `toml:"url"` // nats://127.0.0.1:4222 by default; several with commas, in order
 	natsconn.Files
 	Replicas  int    `toml:"replicas"`   // of the streams: 1 (default), 3 or 5
 	Embedded  bool   `toml:"embedded"`   // a NATS server in the gateway's process

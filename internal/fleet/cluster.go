@@ -114,6 +114,14 @@ func (c *Cluster) URL() string {
 	return strings.Join(urls, ",")
 }
 
+// inOrder is a list of servers as node or gateway i tries them. Each begins with the
+// next one: whatever happens to a server happens to few nodes at once.
+func inOrder(list string, i int) string {
+	urls := strings.Split(list, ",")
+	i %= len(urls)
+	return strings.Join(slices.Concat(urls[i:], urls[:i]), ",")
+}
+
 // address is where others reach a port of the server.
 func (s NATSServer) address(port int) string { return net.JoinHostPort(s.Host, strconv.Itoa(port)) }
 

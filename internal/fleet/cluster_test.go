@@ -54,7 +54,12 @@ func serverOptions(t *testing.T, dir string, i int) *server.Options {
 func TestClusterFiles(t *testing.T) {
 	defer syscall.Umask(syscall.Umask(0))
 	dir, o := clustered(t)
-	const url = "tls://127.0.0.1:4222,tls://127.0.0.1:4223,tls://127.0.0.1:4224"
+	const first, second, third = "tls://127.0.0.1:4222", "tls://127.0.0.1:4223", "tls://127.0.0.1:4224"
+	const url = first + "," + second + "," + third
+	order := map[string]string{ // each node begins with another one
+		"gateway": url, "client": url,
+		"node 0": url, "node 1": second + "," + third + "," + first, "node 2": third + "," + first + "," + second,
+	}
 	gateway, err := config.LoadGateway(filepath.Join(dir, GatewayFile))
 	if err != nil {
 		t.Fatal(err)
@@ -73,7 +78,7 @@ func TestClusterFiles(t *testing.T) {
 	}
 	users := map[string]bool{}
 	for name, b := range all {
-		if b.URL != url || b.Embedded || b.Replicas != 3 && name != "client" {
+		if b.URL != order[name] || b.Embedded || b.Replicas != 3 && name != "client" {
 			t.Errorf("%s: %+v", name, b)
 		}
 		users[publicOf(t, b.Credentials)] = true
@@ -274,7 +279,8 @@ func TestClusterAroundAManifest(t *testing.T) {
 		}
 	}
 	n, err := config.LoadNode(filepath.Join(node, "node.toml"), backends.All())
-	if err != nil || n.Bus.Replicas != 5 || strings.Count(n.Bus.URL, "tls://") != 5 {
+	const url = "tls://127.0.0.1:4224,tls://127.0.0.1:4225,tls://127.0.0.1:4226,tls://127.0.0.1:4222,tls://127.0.0.1:4223"
+	if err != nil || n.Bus.Replicas != 5 || n.Bus.URL != url {
 		t.Errorf("%+v, %v", n, err)
 	}
 	if _, err := os.Stat(filepath.Join(node, "key.json")); err == nil {
@@ -324,6 +330,25 @@ func TestNoCluster(t *testing.T) {
 		if got := accountStore(size.per, 3); got != size.all {
 			t.Errorf("%s on each of three: %s, want %s", size.per, got, size.all)
 		}
+	}
+}
+
+// TestInOrder: the lists of nodes begin with all servers in turn, also where others run
+// the servers.
+func TestInOrder(t *testing.T) {
+	for i, want := range []string{"a,b,c", "b,c,a", "c,a,b", "a,b,c"} {
+		if got := inOrder("a,b,c", i); got != want {
+			t.Errorf("%d: %s, want %s", i, got, want)
+		}
+	}
+	o := options()
+	o.BusURL = "nats://a:4222,nats://b:4222"
+	if got := string(nodeConfig(o, 1)); !strings.Contains(got, `url = "nats://b:4222,nats://a:4222"`) {
+		t.Errorf("node 1: %s", got)
+	}
+	o.BusURL = "nats://a:4222"
+	if got := string(nodeConfig(o, 1)); !strings.Contains(got, `url = "nats://a:4222"`) || strings.Contains(got, "order") {
+		t.Errorf("a single server: %s", got)
 	}
 }
 

@@ -20,12 +20,15 @@ type values struct {
 }
 
 func (o Options) values(index, port int) values {
-	v := values{Options: o, Gateway: gatewayName, URL: o.BusURL, Index: index, Port: port}
+	v := values{Options: o, Gateway: gatewayName, URL: inOrder(o.BusURL, index), Index: index, Port: port}
 	if v.URL == "" {
 		v.URL = fmt.Sprintf("nats://127.0.0.1:%d", o.BusPort)
 	}
 	return v
 }
+
+// Several reports whether the program has servers to choose from.
+func (v values) Several() bool { return strings.Contains(v.URL, ",") }
 
 func render(name string, v any) []byte {
 	var text strings.Builder

@@ -117,7 +117,7 @@ func (p *program) connect(ctx context.Context, b config.Bus, prepare func(*bus.B
 	p.connected.wait("connecting to NATS")
 	isGateway := p.role == telemetry.RoleGateway
 	p.conn, err = bus.Connect(ctx, bus.Options{
-		Fleet: p.manifest.Fleet, Nodes: p.manifest.N, URL: b.URL, Name: p.name, Files: b.Files,
+		Fleet: p.manifest.Fleet, Nodes: p.manifest.N, URL: b.URL, InOrder: true, Name: p.name, Files: b.Files,
 		Embedded: p.Embedded, Logger: p.Log,
 		Waiting: func(err error) { p.connected.wait("connecting to NATS: " + err.Error()) },
 		Observe: p.Observe, RestoreMemory: isGateway, Replicas: b.Replicas,

@@ -47,6 +47,11 @@ type Options struct {
 	Embedded Server // if not nil, connect to this one, without a socket
 	Name     string // shown in the server's monitoring
 
+	// InOrder tries the servers in the order of URL, and returns to the first: for nodes
+	// and gateways, whose lists each begin with another server, so that the loss of one
+	// disturbs few of them. Otherwise the order is random, which spreads many clients.
+	InOrder bool
+
 	Files
 
 	InboxPrefix string        // where answers arrive; "_INBOX" if empty
@@ -57,6 +62,8 @@ type Options struct {
 	// Reconnected after each reconnection. Either may be nil.
 	Waiting     func(error)
 	Reconnected func()
+
+	homeTick time.Duration // for tests; 0: the constant
 }
 
 // Conn is a connection. All methods may be called concurrently.
@@ -67,7 +74,8 @@ type Conn struct {
 	opt       Options
 	calls     sync.Map // of *call: those that wait
 	link      link
-	stop      context.CancelFunc // ends watch; nil if it does not run
+	home      home
+	stop      context.CancelFunc // ends watch and goHome; nil if they do not run
 	closing   atomic.Bool
 	down      atomic.Bool               // between two connections
 	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
@@ -91,6 +99,9 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 	if opt.Log == nil {
 		opt.Log = slog.New(slog.DiscardHandler)
 	}
+	if opt.homeTick == 0 {
+		opt.homeTick = homeTick
+	}
 	c := &Conn{opt: opt}
 	opts, err := c.natsOptions()
 	if err != nil {
@@ -107,6 +118,9 @@ func Connect(ctx context.Context, opt Options) (*Conn, error) {
 				var watching context.Context
 				watching, c.stop = context.WithCancel(context.Background())
 				go c.watch(watching)
+				if opt.InOrder {
+					go c.goHome(watching)
+				}
 			}
 			return c, nil
 		}
@@ -163,6 +177,10 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 		opts = append(opts, nats.InProcessServer(o.Embedded))
 	} else {
 		opts = append(opts, nats.SetCustomDialer(&c.link))
+	}
+	if o.InOrder {
+		c.home.address = first(o.URL)
+		opts = append(opts, nats.DontRandomize(), nats.ReconnectToServer(c.home.choose))
 	}
 	if o.InboxPrefix != "" {
 		opts = append(opts, nats.CustomInboxPrefix(o.InboxPrefix))

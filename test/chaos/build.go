@@ -20,13 +20,9 @@ func programs(race bool) (dir string, err error) {
 	if dir := built.dirs[race]; dir != "" {
 		return dir, nil
 	}
-	if dir, err = os.MkdirTemp("", "frostfleet-chaos-"); err != nil {
+	if dir, err = os.MkdirTemp("", "programs-"); err != nil {
 		return "", err
 	}
-	if built.dirs == nil {
-		built.dirs = map[bool]string{}
-	}
-	built.dirs[race] = dir
 	ours := []string{"build", "-ldflags=-w", "-tags", "chaosclock", "-o", dir}
 	if race {
 		ours = append(ours, "-race")
@@ -35,19 +31,13 @@ func programs(race bool) (dir string, err error) {
 		append(ours, "github.com/frostfleet/frostfleet/cmd/..."),
 		{"build", "-ldflags=-w", "-o", dir, "github.com/nats-io/nats-server/v2"},
 	} {
-		if out, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		if out, err := children.output(exec.Command("go", args...)); err != nil {
 			return "", fmt.Errorf("go %v: %w: %s", args, err, out)
 		}
 	}
-	return dir, nil
-}
-
-// RemoveBuilds removes the programs: at the end of a test binary.
-func RemoveBuilds() {
-	built.Lock()
-	defer built.Unlock()
-	for _, dir := range built.dirs {
-		_ = os.RemoveAll(dir)
+	if built.dirs == nil {
+		built.dirs = map[bool]string{}
 	}
-	built.dirs = nil
+	built.dirs[race] = dir
+	return dir, nil
 }

@@ -7,8 +7,16 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	if as := os.Getenv(abandonedEnv); as != "" {
+		abandoned(as)
+	}
+	end, err := Workspace()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
-	RemoveBuilds()
+	end()
 	os.Exit(code)
 }
 

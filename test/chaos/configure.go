@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/nats-io/nkeys"
@@ -83,7 +84,7 @@ func gatewayFile(i int) string {
 // frostctl runs a command that must succeed.
 func (s *Stand) frostctl(args ...string) {
 	s.t.Helper()
-	if out, err := exec.Command(filepath.Join(s.bin, "frostctl"), args...).CombinedOutput(); err != nil {
+	if out, err := children.output(exec.Command(filepath.Join(s.bin, "frostctl"), args...)); err != nil {
 		s.t.Fatalf("frostctl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
@@ -111,7 +112,7 @@ func (s *Stand) addGateway() {
 		s.t.Fatal(err)
 	}
 	s.edit(fleet.AccessFile, func(text string) string { return text + "\n" + entry })
-	s.write(gatewayFile(1), s.replaced(s.read(fleet.GatewayFile), `name = "gateway0"`, fmt.Sprintf("name = %q", name),
+	s.write(gatewayFile(1), s.replaced(rotated(s.read(fleet.GatewayFile)), `name = "gateway0"`, fmt.Sprintf("name = %q", name),
 		fmt.Sprintf("port = %d #", s.ports.http), fmt.Sprintf("port = %d #", s.ports.http+1+nodes)))
 	s.write(filepath.Join(filepath.Dir(gatewayFile(1)), fleet.AuthorityFile), s.read(fleet.AuthorityFile))
 	user, err := nkeys.CreateUser()
@@ -132,6 +133,11 @@ func (s *Stand) addGateway() {
 			return s.replaced(text, " # gateway0\n", fmt.Sprintf(" # gateway0\n      { nkey: %s } # %s\n", public, name))
 		})
 	}
+}
+
+// rotated is a program's file with the first of its servers at the end.
+func rotated(text string) string {
+	return regexp.MustCompile(`(?m)^url = "([^",]+),([^"]+)"`).ReplaceAllString(text, `url = "$2,$1"`)
 }
 
 func serverConf(i int) string { return filepath.Join(fleet.ServerDir(i), "server.conf") }

@@ -10,8 +10,6 @@ import (
 	"strings"
 	"sync"
 	"syscall"
-
-	"github.com/frostfleet/frostfleet/internal/command"
 )
 
 // process is a program of the fleet, started any number of times.
@@ -48,14 +46,13 @@ func (p *process) start() error {
 	defer out.Close()
 	cmd := exec.Command(p.argv[0], p.argv[1:]...)
 	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = p.dir, p.env, out, out
-	cmd.SysProcAttr = command.ChildAttributes() // it ends with this process, however that ends
-	if err := cmd.Start(); err != nil {
+	if err := children.start(cmd); err != nil {
 		return err
 	}
 	ended := make(chan struct{})
 	p.cmd, p.ended, p.stopped = cmd, ended, false
 	go func() {
-		_ = cmd.Wait()
+		_ = children.wait(cmd)
 		close(ended)
 	}()
 	return nil

@@ -27,21 +27,38 @@ func (m *measuring) during(d time.Duration, wrong func()) taken {
 	return out
 }
 
-// questions are those about the leaders of what a server leads.
-func (m *measuring) ledBy(server string) (questions []string) {
+// ledBy gives the questions about the leaders of what a server leads.
+func (m *measuring) ledBy(b *bus.Bus, server string) (questions []string) {
 	m.t.Helper()
-	for _, d := range m.admin.Declared() {
-		all := []string{"$JS.API.STREAM.INFO." + d.Name}
-		for _, c := range d.Durables {
-			all = append(all, "$JS.API.CONSUMER.INFO."+d.Name+"."+c)
-		}
-		for _, q := range all {
-			if m.leads(m.admin, q) == server {
-				questions = append(questions, q)
-			}
+	for _, q := range leaderQuestions(b) {
+		if m.leads(b, q) == server {
+			questions = append(questions, q)
 		}
 	}
 	return questions
+}
+
+// leaderQuestions are those about the leader of every stream and consumer.
+func leaderQuestions(b *bus.Bus) (all []string) {
+	for _, d := range b.Declared() {
+		all = append(all, "$JS.API.STREAM.INFO."+d.Name)
+		for _, c := range d.Durables {
+			all = append(all, "$JS.API.CONSUMER.INFO."+d.Name+"."+c)
+		}
+	}
+	return all
+}
+
+// connectBeside is the administrator's way to the other servers.
+func (m *measuring) connectBeside(server string) *bus.Bus {
+	m.t.Helper()
+	var urls []string
+	for i := range servers {
+		if serverName(i) != server {
+			urls = append(urls, fmt.Sprintf("tls://127.0.0.1:%d", m.ports.nats+i))
+		}
+	}
+	return m.connect(strings.Join(urls, ","))
 }
 
 // leads is the server that leads a stream or consumer; empty: nobody says.
@@ -57,11 +74,17 @@ func (m *measuring) leads(b *bus.Bus, question string) string {
 	if b.Ask(ctx, question, nil, &raw) != nil || json.Unmarshal(raw, &info) != nil || info.Cluster.Leader == "" {
 		return ""
 	}
-	var n int
-	if _, err := fmt.Sscanf(info.Cluster.Leader, "nats-%d", &n); err != nil {
+	i, err := serverNumber(info.Cluster.Leader)
+	if err != nil {
 		return ""
 	}
-	return serverName(n - 1)
+	return serverName(i)
+}
+
+// serverNumber is the number here of a server that NATS calls by its name.
+func serverNumber(name string) (i int, err error) {
+	_, err = fmt.Sscanf(name, "nats-%d", &i)
+	return i - 1, err
 }
 
 // election is how long the others need, from now, to lead all that a server led. Each
@@ -95,14 +118,8 @@ func (m *measuring) withoutLeader(d time.Duration, wrong, heal func(p *process))
 	m.t.Helper()
 	m.user.singles(undisturbed)
 	leader := m.leader(bus.Sign)
-	led := m.ledBy(leader)
-	var urls []string
-	for i := range servers {
-		if serverName(i) != leader {
-			urls = append(urls, fmt.Sprintf("tls://127.0.0.1:%d", m.ports.nats+i))
-		}
-	}
-	survivors := m.connect(strings.Join(urls, ","))
+	led := m.ledBy(m.admin, leader)
+	survivors := m.connectBeside(leader)
 	var election time.Duration
 	out := m.during(d, func() {
 		m.Event("%s leads SIGN and goes away", leader)
@@ -123,31 +140,6 @@ func leaderKilled(m *measuring) {
 func leaderHangs(m *measuring) {
 	m.figure("the leader hangs for 20 s: longest time without a signature, beyond NATS's election",
 		m.withoutLeader(disturbed, func(p *process) { _ = p.pause() }, func(p *process) { _ = p.resume() }))
-}
-
-// followerFlaps stops the server that leads least, five times for a second and a half.
-func followerFlaps(m *measuring) {
-	m.user.singles(undisturbed)
-	follower, led := "", 1<<10
-	for i := range servers {
-		name := serverName(i)
-		if n := len(m.ledBy(name)); n < led && name != m.leader(bus.Sign) && name != m.leader(bus.Jobs) {
-			follower, led = name, n
-		}
-	}
-	if follower == "" { // SIGN and JOBS have all servers but one between them, so one is left
-		m.t.Fatal("every server leads SIGN or JOBS")
-	}
-	m.Event("%s flaps, which leads %d streams and consumers", follower, led)
-	out := m.during(disturbed, func() {
-		for range 5 {
-			m.must(m.proc(follower).pause())
-			time.Sleep(1500 * time.Millisecond)
-			m.must(m.proc(follower).resume())
-			time.Sleep(1500 * time.Millisecond)
-		}
-	})
-	m.figure("a follower flaps: longest time without a signature", out.gap.Seconds())
 }
 
 // allServers kills all servers and starts them. They are back when every stream and

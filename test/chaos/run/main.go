@@ -7,10 +7,8 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"regexp"
 	"runtime"
-	"syscall"
 	"time"
 
 	"github.com/frostfleet/frostfleet/test/chaos"
@@ -33,7 +31,12 @@ func main() {
 	// Clients of the test share this process: one that checks a thousand signatures
 	// must not keep another one's answer from being read.
 	runtime.GOMAXPROCS(2 * runtime.GOMAXPROCS(0))
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	end, err := chaos.Workspace()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "chaos:", err)
+		os.Exit(1)
+	}
+	ctx := context.Background() // a signal ends everything at once
 	var failed bool
 	if *long && (*seed == 0 || *only != "") {
 		if *only == "" {
@@ -43,8 +46,7 @@ func main() {
 	} else {
 		failed = seeds(ctx, *seed, *long)
 	}
-	stop()
-	chaos.RemoveBuilds()
+	end()
 	if failed {
 		os.Exit(1)
 	}
