@@ -82,6 +82,7 @@ type Client struct {
 
 	mu      sync.Mutex
 	waiting map[*pending]bool
+	repeats time.Time // when the next job may be published again
 }
 
 // signFunc signs a job; the private key stays behind it.

@@ -23,6 +23,9 @@ const (
 	// The pauses double, up to maxAgain.
 	defaultAgain = 30 * time.Second
 	maxAgain     = 5 * time.Minute
+	// repeatEvery is how often a client publishes any of its jobs again. Where a fleet is
+	// merely slow all of them wait, and each one that comes twice makes it slower.
+	repeatEvery = time.Second
 	// defaultGrace leaves time for the gateways, which answer every job that
 	// expires, and for clocks that differ.
 	defaultGrace = time.Minute
@@ -200,11 +203,23 @@ func (p *pending) explain(err error) error {
 // is the same job, which a gateway has in work already, and a client's quota bounds what
 // is stored twice. Whatever comes of it, the next time is as good.
 func (p *pending) publishAgain(ctx context.Context) {
-	if p.poll(ctx); p.answered() || time.Now().After(p.job.job.Expires) {
+	if p.poll(ctx); p.answered() || time.Now().After(p.job.job.Expires) || !p.c.mayRepeat() {
 		return
 	}
 	err := p.c.publish(ctx, p.job)
 	p.c.log.Info("no answer yet, job published again", "job", p.job.job.ID, "error", err)
+}
+
+// mayRepeat takes a turn to publish a job again, of all jobs of this client.
+func (c *Client) mayRepeat() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	now := time.Now()
+	if now.Before(c.repeats) {
+		return false
+	}
+	c.repeats = now.Add(repeatEvery)
+	return true
 }
 
 // poll reads the stored result directly, or a stored rejection; without one
