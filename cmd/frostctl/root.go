@@ -37,7 +37,8 @@ var exits = []command.Exit{
 }
 
 func isUnproven(err error) bool {
-	return is[*client.ProofError](err) || errors.Is(err, client.ErrSignature) || errors.Is(err, errUnproven)
+	return is[*client.ProofError](err) || errors.Is(err, client.ErrSignature) || errors.Is(err, errUnproven) ||
+		errors.Is(err, errDamaged)
 }
 
 func isLate(err error) bool { return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, errLate) }

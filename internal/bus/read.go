@@ -116,6 +116,8 @@ type streamInfo struct {
 	id          string
 	first, last uint64
 	count       uint64
+	replicas    int
+	leader      string // server; "" of a single one
 }
 
 // state is info, asked for until ctx ends: a program that starts while the server
@@ -148,10 +150,34 @@ func (b *Bus) info(ctx context.Context, stream Stream) (streamInfo, error) {
 		return streamInfo{}, fmt.Errorf("stream %s: %w", name, err)
 	}
 	i := s.CachedInfo()
-	return streamInfo{
+	info := streamInfo{
 		id:    name + "@" + i.Created.UTC().Format(time.RFC3339Nano),
-		first: i.State.FirstSeq, last: i.State.LastSeq, count: i.State.Msgs,
-	}, nil
+		first: i.State.FirstSeq, last: i.State.LastSeq, count: i.State.Msgs, replicas: i.Config.Replicas,
+	}
+	if i.Cluster != nil && info.replicas > 1 {
+		info.leader = i.Cluster.Leader
+	}
+	return info, nil
+}
+
+// at reads one sequence from any replica; false if that one does not have it.
+func (b *Bus) at(ctx context.Context, stream Stream, seq uint64) (Message, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
+	defer cancel()
+	name := b.names.stream(stream)
+	r, err := b.newReader(name)
+	if err != nil {
+		return Message{}, false, err
+	}
+	defer r.close()
+	m, err := r.ask(ctx, "$JS.API.DIRECT.GET."+name, fmt.Appendf(nil, `{"seq":%d}`, seq))
+	if err != nil || isEnd(m) {
+		return Message{}, false, err
+	}
+	if got, err := b.stored(m, name); err == nil && got.Seq == seq {
+		return got, true, nil
+	}
+	return b.getJSON(ctx, name, map[string]any{"seq": seq}) // its headers hide what it is
 }
 
 // scan hands stored messages from a sequence on to fn, in order, until fn

@@ -1,0 +1,240 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// KEYS deletes nothing, so a sequence that its leader passes over is damage to the
+// leader's copy: a server that finds a flipped bit leaves the message out and leads all
+// the same. Its word is believed only once no other copy has the message, and even then
+// the sequences are not done with: they are read when some copy has them, be it after a
+// change of leader.
+
+// Gap is sequences of KEYS that a copy of it lacks.
+type Gap struct {
+	First uint64 `json:"first"`
+	Last  uint64 `json:"last"`
+
+	// Read says that another copy had them: nothing is missing here.
+	Read bool `json:"read"`
+}
+
+func (g Gap) String() string {
+	if g.First == g.Last {
+		return fmt.Sprint(g.First)
+	}
+	return fmt.Sprintf("%d-%d", g.First, g.Last)
+}
+
+// Len is how many sequences it has.
+func (g Gap) Len() uint64 { return g.Last - g.First + 1 }
+
+const (
+	// copyTries is how many direct gets have to lack a message until all copies do.
+	// Servers draw the one that answers: of three copies of which one is damaged, so
+	// many draws miss the others once in 40 million times.
+	copyTries = 16
+	gapEvery  = 10 * time.Second // looks at what was missing
+	maxGaps   = 1024             // that are told apart
+)
+
+// Gaps are the sequences that some copy of KEYS lacks, as far as this follower met them
+// and has not seen them at all copies since.
+func (f *Follower) Gaps() []Gap {
+	if g := f.gaps.Load(); g != nil {
+		return *g
+	}
+	return nil
+}
+
+// Unread is how many messages of the gaps no copy had, and the first of them.
+func Unread(gaps []Gap) (n, first uint64) {
+	for _, g := range gaps {
+		if g.Read {
+			continue
+		}
+		if n == 0 || g.First < first {
+			first = g.First
+		}
+		n += g.Len()
+	}
+	return n, first
+}
+
+// overGap goes over what the leader's copy lacks before a sequence, with the messages of
+// other copies if they have them. m is what the leader has there, nil if nothing.
+func (f *Follower) overGap(ctx context.Context, until uint64, m *Message, info streamInfo) (err error) {
+	var met []Gap
+	for f.next < until {
+		var got Message
+		var ok bool
+		seq := f.next
+		if got, ok, err = f.fromAny(ctx, seq, info); err != nil {
+			break
+		}
+		met = append(met, Gap{seq, seq, ok})
+		if ok {
+			f.handle(got)
+			f.settled()
+		} else {
+			f.moveTo(seq + 1)
+		}
+	}
+	f.lacking(met, info)
+	if err == nil && m != nil {
+		f.handle(*m)
+		f.settled()
+	}
+	return err
+}
+
+// fromAny asks the copies for a sequence until one has it, or probably all lack it.
+func (f *Follower) fromAny(ctx context.Context, seq uint64, info streamInfo) (m Message, ok bool, err error) {
+	for i := 0; i < copyTries && !ok && err == nil; i++ {
+		if m, ok, err = f.b.from.at(ctx, f.stream, seq); info.replicas == 1 {
+			break
+		}
+	}
+	return m, ok, err
+}
+
+// lacking remembers gaps that were met, and says so.
+func (f *Follower) lacking(met []Gap, info streamInfo) {
+	if len(met) == 0 {
+		return
+	}
+	f.looked = time.Now()
+	f.setGaps(append(slices.Clone(f.Gaps()), met...))
+	all := Gap{First: met[0].First, Last: met[len(met)-1].Last}
+	what := "the copy of KEYS that leads is damaged; other copies had what it lacks"
+	unread, _ := Unread(met)
+	if unread > 0 {
+		what = "KEYS is damaged: no copy that answers has some messages. Nodes that hold the entries bring them back"
+	}
+	f.b.log.Error(what, "sequences", all, "unread", unread, "leader", info.leader, "mend", MendKeys(f.name, info.leader))
+}
+
+// MendKeys says how to mend a damaged copy of a stream, by its name on the server.
+func MendKeys(name, leader string) string {
+	if leader == "" {
+		return "with one copy: frostctl register refill, and then frostctl register compact (docs/register.md)"
+	}
+	return fmt.Sprintf("end NATS server %s, move its folder .../streams/%s away and start it: it fetches the stream from "+
+		"the others (docs/operations.md, \"A stream's file is damaged\")", leader, name)
+}
+
+// setGaps keeps them in order. Where there are too many, the newest become one: what it
+// has too much is read twice, which at KEYS says nothing new.
+func (f *Follower) setGaps(gaps []Gap) {
+	slices.SortFunc(gaps, func(a, b Gap) int {
+		if a.First < b.First {
+			return -1
+		}
+		return 1
+	})
+	var out []Gap
+	for _, g := range gaps {
+		if n := len(out); n > 0 && (g.Read == out[n-1].Read && g.First <= out[n-1].Last+1 || n >= maxGaps) {
+			out[n-1].Last = max(out[n-1].Last, g.Last)
+			out[n-1].Read = out[n-1].Read && g.Read
+			continue
+		}
+		out = append(out, g)
+	}
+	f.gaps.Store(&out)
+}
+
+// lookAgain reads what was missing, now and then, and forgets what all copies have.
+func (f *Follower) lookAgain(ctx context.Context) {
+	gaps := f.Gaps()
+	if len(gaps) == 0 || time.Since(f.looked) < f.b.gapEvery {
+		return
+	}
+	var left []Gap
+	for i, g := range gaps {
+		still, err := f.lookAt(ctx, g)
+		if err != nil { // of the stream: it is noticed elsewhere
+			left = append(left, gaps[i:]...)
+			break
+		}
+		left = append(left, still...)
+	}
+	f.looked = time.Now()
+	f.setGaps(left)
+	if n, _ := Unread(left); len(left) == 0 {
+		f.b.log.Info("all copies of KEYS that answer have what was missing")
+	} else if before, _ := Unread(gaps); n < before {
+		f.b.log.Warn("read what was missing in KEYS", "messages", before-n, "still missing", n)
+	}
+}
+
+// lookAt returns what is left of a gap.
+func (f *Follower) lookAt(ctx context.Context, g Gap) (left []Gap, err error) {
+	if g.Read {
+		first, err := f.everywhere(ctx, g.First)
+		if err != nil || !first {
+			return []Gap{g}, err
+		}
+		if last, err := f.everywhere(ctx, g.Last); err != nil || !last {
+			return []Gap{g}, err
+		}
+		return nil, nil
+	}
+	next := g.First
+	err = f.b.from.scan(ctx, f.stream, next, "", func(m Message) bool {
+		if m.Seq > g.Last || ctx.Err() != nil {
+			return false
+		}
+		if m.Seq > next {
+			left = append(left, Gap{next, m.Seq - 1, false})
+		}
+		left = append(left, Gap{m.Seq, m.Seq, true})
+		f.give(m)
+		next = m.Seq + 1
+		return true
+	})
+	if next <= g.Last {
+		left = append(left, Gap{next, g.Last, false})
+	}
+	return left, err
+}
+
+// everywhere reports whether every copy that answers has a sequence, the leader's among
+// them.
+func (f *Follower) everywhere(ctx context.Context, seq uint64) (bool, error) {
+	m, ok, err := f.b.from.leaderNext(ctx, f.stream, seq)
+	ok = ok && m.Seq == seq
+	for i := 0; i < copyTries && ok && err == nil; i++ {
+		_, ok, err = f.b.from.at(ctx, f.stream, seq)
+	}
+	return ok, err
+}
+
+// KeysState is how whole the leader's copy of KEYS is, as its server knows.
+type KeysState struct {
+	Missing  uint64 // messages between its first sequence and its last that it does not have
+	Replicas int
+	Mend     string // what there is to do
+}
+
+// KeysState asks for it. A server that has not noticed the damage to its copy knows of
+// none: who reads KEYS finds that.
+func (b *Bus) KeysState(ctx context.Context) (KeysState, error) {
+	i, err := b.info(ctx, Keys)
+	if err != nil {
+		return KeysState{}, err
+	}
+	return KeysState{Missing: Missing(1, i.last, i.count), Replicas: i.replicas,
+		Mend: MendKeys(b.names.stream(Keys), i.leader)}, nil
+}
+
+// Missing is how many of the sequences from first to last are not among count messages.
+func Missing(first, last, count uint64) uint64 {
+	if all := last + 1 - first; last >= first && all > count {
+		return all - count
+	}
+	return 0
+}
