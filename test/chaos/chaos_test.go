@@ -16,7 +16,7 @@ func TestMain(m *testing.M) {
 func TestShort(t *testing.T) {
 	for _, seed := range ShortSeeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			o := Options{Race: true, FirstKeys: true}
+			o := Options{Race: true}
 			if testing.Verbose() {
 				o.Out = os.Stderr
 			}

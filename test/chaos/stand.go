@@ -37,7 +37,6 @@ type Stand struct {
 	disk     disk     // of the last server
 	began    time.Time
 	out      io.Writer // the event log, as it is written
-	first    bool      // Options.FirstKeys
 
 	mu     sync.Mutex
 	log    bytes.Buffer
@@ -51,11 +50,6 @@ type Stand struct {
 type Options struct {
 	Race bool      // programs with the race detector
 	Out  io.Writer // the event log, as it is written; may be nil
-
-	// FirstKeys has the load sign with keys from before the first fault alone. A gateway
-	// that has not read a newer one yet ends jobs with unknown_key: docs/reliability.md,
-	// Found. With all tests that is no news; make chaos asks for the newest keys.
-	FirstKeys bool
 }
 
 // Start runs a fleet until the test ends. It is ready when Start returns.
@@ -68,7 +62,7 @@ func Start(t fleettest.T, o Options) *Stand {
 	kmstest.Setenv(t)
 	s := &Stand{
 		t: t, bin: bin, dir: filepath.Join(t.TempDir(), "fleet"), kms: kmstest.StartFaultKMS(t), net: newNetwork(t),
-		began: time.Now(), out: o.Out, first: o.FirstKeys,
+		began: time.Now(), out: o.Out,
 		stored: map[history.Result]bool{}, said: map[history.Message]bool{},
 	}
 	s.configure()
