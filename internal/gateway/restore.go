@@ -74,12 +74,8 @@ func (g *Gateway) readKeysEnd(e protocol.AskKeysEnd) {
 
 // readKeysTo reports whether the machine has what KEYS has up to a sequence.
 func (g *Gateway) readKeysTo(last uint64) bool {
-	for _, f := range g.cfg.Bus.Followers() {
-		if f.Stream() == bus.Keys {
-			return f.Handled() >= last
-		}
-	}
-	return false
+	f := g.run.Keys()
+	return f != nil && f.Handled() >= last
 }
 
 // listen opens the way for nodes' answers.

@@ -163,8 +163,8 @@ func (w *Worker) saveCursor() {
 // beforeGaps is next, or what no copy of KEYS had so far if that comes before: the next
 // start reads it again.
 func (w *Worker) beforeGaps(next uint64) uint64 {
-	for _, f := range w.cfg.Bus.Followers() {
-		if n, first := bus.Unread(f.Gaps()); n > 0 && f.Stream() == bus.Keys {
+	if f := w.run.Keys(); f != nil {
+		if n, first := bus.Unread(f.Gaps()); n > 0 {
 			next = min(next, first)
 		}
 	}
