@@ -18,8 +18,8 @@ type source interface {
 	// leaderNext is the first message from a sequence on at the stream's leader;
 	// false if the leader has none.
 	leaderNext(ctx context.Context, stream Stream, from uint64) (Message, bool, error)
-	// at reads one sequence from any replica; false if that one does not have it.
-	at(ctx context.Context, stream Stream, seq uint64) (Message, bool, error)
+	// anyNext is the first message from a sequence on at some replica.
+	anyNext(ctx context.Context, stream Stream, from uint64) (Message, bool, error)
 	// info is the leader's state of the stream.
 	info(ctx context.Context, stream Stream) (streamInfo, error)
 }
@@ -163,8 +163,6 @@ func (f *Follower) compare(info streamInfo) {
 		reason = fmt.Sprintf("was %s, is %s: it was created anew", f.id, info.id)
 	case f.endsBefore(info.last):
 		reason = fmt.Sprintf("ends at %d, the cursor waits for %d", info.last, f.next)
-	case f.stream == Keys && f.next > 1 && info.first > f.next:
-		reason = fmt.Sprintf("begins at %d, the cursor waits for %d: a part of the log is missing", info.first, f.next)
 	}
 	f.id = info.id
 	if reason == "" {

@@ -26,8 +26,8 @@ type FollowOptions struct {
 	CaughtUp func()
 
 	// Lost is called with a *LostError when the position in the stream is gone:
-	// the stream was created anew, or ends before the cursor, or (KEYS) begins
-	// after it. Reading then goes on with the first message that is stored.
+	// the stream was created anew, or ends before the cursor. Reading then goes on with
+	// the first message that is stored.
 	Lost func(error)
 
 	// StreamID is the incarnation that from belongs to; another is a loss. ""

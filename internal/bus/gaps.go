@@ -68,19 +68,21 @@ func Unread(gaps []Gap) (n, first uint64) {
 // other copies if they have them. m is what the leader has there, nil if nothing.
 func (f *Follower) overGap(ctx context.Context, until uint64, m *Message, info streamInfo) (err error) {
 	var met []Gap
-	for f.next < until {
-		var got Message
-		var ok bool
-		seq := f.next
-		if got, ok, err = f.fromAny(ctx, seq, info); err != nil {
-			break
-		}
-		met = append(met, Gap{seq, seq, ok})
-		if ok {
-			f.handle(got)
+	for f.next < until && err == nil {
+		var least *Message
+		switch least, err = f.fromAny(ctx, info); {
+		case err != nil:
+		case least != nil && least.Seq == f.next:
+			met = append(met, Gap{f.next, f.next, true})
+			f.handle(*least)
 			f.settled()
-		} else {
-			f.moveTo(seq + 1)
+		default:
+			next := until
+			if least != nil {
+				next = min(next, least.Seq)
+			}
+			met = append(met, Gap{f.next, next - 1, false})
+			f.moveTo(next)
 		}
 	}
 	f.lacking(met, info)
@@ -91,14 +93,22 @@ func (f *Follower) overGap(ctx context.Context, until uint64, m *Message, info s
 	return err
 }
 
-// fromAny asks the copies for a sequence until one has it, or probably all lack it.
-func (f *Follower) fromAny(ctx context.Context, seq uint64, info streamInfo) (m Message, ok bool, err error) {
-	for i := 0; i < copyTries && !ok && err == nil; i++ {
-		if m, ok, err = f.b.from.at(ctx, f.stream, seq); info.replicas == 1 {
+// fromAny is the first of the messages from the position on that any copy has: copies are
+// asked until one has the next, or probably all were.
+func (f *Follower) fromAny(ctx context.Context, info streamInfo) (least *Message, err error) {
+	for range copyTries {
+		m, ok, err := f.b.from.anyNext(ctx, f.stream, f.next)
+		if err != nil {
+			return nil, err
+		}
+		if ok && (least == nil || m.Seq < least.Seq) {
+			least = &m
+		}
+		if info.replicas == 1 || least != nil && least.Seq == f.next {
 			break
 		}
 	}
-	return m, ok, err
+	return least, nil
 }
 
 // lacking remembers gaps that were met, and says so.
@@ -206,11 +216,10 @@ func (f *Follower) lookAt(ctx context.Context, g Gap) (left []Gap, err error) {
 // them.
 func (f *Follower) everywhere(ctx context.Context, seq uint64) (bool, error) {
 	m, ok, err := f.b.from.leaderNext(ctx, f.stream, seq)
-	ok = ok && m.Seq == seq
-	for i := 0; i < copyTries && ok && err == nil; i++ {
-		_, ok, err = f.b.from.at(ctx, f.stream, seq)
+	for i := 0; i < copyTries && ok && m.Seq == seq && err == nil; i++ {
+		m, ok, err = f.b.from.anyNext(ctx, f.stream, seq)
 	}
-	return ok, err
+	return ok && m.Seq == seq, err
 }
 
 // KeysState is how whole the leader's copy of KEYS is, as its server knows.

@@ -25,6 +25,7 @@ type damagedKeys struct {
 	*Bus
 	mu           sync.Mutex
 	lost, others map[uint64]bool
+	pages        bool // the leader's copy is what reads of more than one message get
 	rng          *rand.Rand
 }
 
@@ -60,17 +61,20 @@ func (d *damagedKeys) lacks(leader bool) func(uint64) bool {
 }
 
 func (d *damagedKeys) scan(ctx context.Context, s Stream, from uint64, filter string, fn func(Message) bool) error {
-	lacks := d.lacks(false)
+	lacks := d.lacks(d.pages)
 	return d.Bus.scan(ctx, s, from, filter, func(m Message) bool { return lacks(m.Seq) || fn(m) })
 }
 
-func (d *damagedKeys) at(ctx context.Context, s Stream, seq uint64) (Message, bool, error) {
-	m, ok, err := d.Bus.at(ctx, s, seq)
-	return m, ok && !d.lacks(false)(seq), err
+func (d *damagedKeys) anyNext(ctx context.Context, s Stream, from uint64) (Message, bool, error) {
+	return d.next(ctx, s, from, d.lacks(false))
 }
 
 func (d *damagedKeys) leaderNext(ctx context.Context, s Stream, from uint64) (m Message, ok bool, err error) {
-	lacks := d.lacks(true)
+	return d.next(ctx, s, from, d.lacks(true))
+}
+
+func (d *damagedKeys) next(ctx context.Context, s Stream, from uint64, lacks func(uint64) bool) (
+	m Message, ok bool, err error) {
 	for {
 		if m, ok, err = d.Bus.leaderNext(ctx, s, from); !ok || err != nil || !lacks(m.Seq) {
 			return m, ok, err
@@ -82,6 +86,11 @@ func (d *damagedKeys) leaderNext(ctx context.Context, s Stream, from uint64) (m 
 func (d *damagedKeys) info(ctx context.Context, s Stream) (streamInfo, error) {
 	i, err := d.Bus.info(ctx, s)
 	i.replicas, i.leader = 3, "s2"
+	d.set(func() {
+		for d.lost[i.first] {
+			i.first++
+		}
+	})
 	return i, err
 }
 
@@ -97,6 +106,7 @@ func sequences(got []Message) (all []uint64) {
 func TestFollowDamagedLeader(t *testing.T) {
 	var log logSink
 	d := newDamaged(t, 30, []uint64{1, 7, 8, 30}, nil, func(o *Options) { o.Logger = log.logger() })
+	d.pages = true
 	var c collector
 	opt := c.options()
 	opt.Idle = 20 * time.Millisecond
@@ -105,8 +115,8 @@ func TestFollowDamagedLeader(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.inOrder(t, 30)
-	want := []Gap{{1, 1, true}, {7, 8, true}}
-	if got := f.Gaps(); !slices.Equal(got[:2], want) {
+	want := []Gap{{1, 1, true}, {7, 8, true}, {30, 30, true}}
+	if got := f.Gaps(); !slices.Equal(got, want) {
 		t.Errorf("gaps %v, want %v", got, want)
 	}
 	if text := log.String(); !strings.Contains(text, "end NATS server s2") || !strings.Contains(text, "sequences=7-8") {
@@ -160,6 +170,26 @@ func TestFollowGapIsNotRead(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// A KEYS that begins after the position is damaged, too: who is half through it goes on.
+func TestFollowGapAtTheStart(t *testing.T) {
+	d := newDamaged(t, 30, nil, nil)
+	for seq := range uint64(9) {
+		d.lost[seq+1], d.others[seq+1] = true, true
+	}
+	var c collector
+	f, err := d.Follow(testContext(t), Keys, 4, c.options())
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkGapless(t, c.waitFor(t, 21), 10)
+	if got := f.Gaps(); !slices.Equal(got, []Gap{{4, 9, false}}) {
+		t.Errorf("gaps %v", got)
+	}
+	if _, _, lost := c.seen(); lost != nil {
+		t.Errorf("lost %v", lost)
+	}
 }
 
 // Other streams forget: what their leader does not have is gone.

@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -160,8 +161,9 @@ func (b *Bus) info(ctx context.Context, stream Stream) (streamInfo, error) {
 	return info, nil
 }
 
-// at reads one sequence from any replica; false if that one does not have it.
-func (b *Bus) at(ctx context.Context, stream Stream, seq uint64) (Message, bool, error) {
+// anyNext is the first message from a sequence on at some replica; false if that one has
+// none.
+func (b *Bus) anyNext(ctx context.Context, stream Stream, from uint64) (Message, bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
 	defer cancel()
 	name := b.names.stream(stream)
@@ -170,14 +172,19 @@ func (b *Bus) at(ctx context.Context, stream Stream, seq uint64) (Message, bool,
 		return Message{}, false, err
 	}
 	defer r.close()
-	m, err := r.ask(ctx, "$JS.API.DIRECT.GET."+name, fmt.Appendf(nil, `{"seq":%d}`, seq))
+	question := map[string]any{"seq": from, "next_by_subj": b.names.prefix + ">"}
+	body, err := json.Marshal(question)
+	if err != nil {
+		return Message{}, false, err
+	}
+	m, err := r.ask(ctx, "$JS.API.DIRECT.GET."+name, body)
 	if err != nil || isEnd(m) {
 		return Message{}, false, err
 	}
-	if got, err := b.stored(m, name); err == nil && got.Seq == seq {
+	if got, err := b.stored(m, name); err == nil && got.Seq >= from {
 		return got, true, nil
 	}
-	return b.getJSON(ctx, name, map[string]any{"seq": seq}) // its headers hide what it is
+	return b.getJSON(ctx, name, question) // its headers hide what it is
 }
 
 // scan hands stored messages from a sequence on to fn, in order, until fn
