@@ -127,15 +127,6 @@ func (f *Follower) lacking(met []Gap, info streamInfo) {
 	f.b.log.Error(what, "sequences", all, "unread", unread, "leader", info.leader, "mend", MendKeys(f.name, info.leader))
 }
 
-// MendKeys says how to mend a damaged copy of a stream, by its name on the server.
-func MendKeys(name, leader string) string {
-	if leader == "" {
-		return "with one copy: frostctl register refill, and then frostctl register compact (docs/register.md)"
-	}
-	return fmt.Sprintf("end NATS server %s, move its folder .../streams/%s away and start it: it fetches the stream from "+
-		"the others (docs/operations.md, \"A stream's file is damaged\")", leader, name)
-}
-
 // setGaps keeps them in order. Where there are too many, the newest become one: what it
 // has too much is read twice, which at KEYS says nothing new.
 func (f *Follower) setGaps(gaps []Gap) {
@@ -155,95 +146,4 @@ func (f *Follower) setGaps(gaps []Gap) {
 		out = append(out, g)
 	}
 	f.gaps.Store(&out)
-}
-
-// lookAgain reads what was missing, now and then, and forgets what all copies have.
-func (f *Follower) lookAgain(ctx context.Context) {
-	gaps := f.Gaps()
-	if len(gaps) == 0 || time.Since(f.looked) < f.b.gapEvery {
-		return
-	}
-	var left []Gap
-	for i, g := range gaps {
-		still, err := f.lookAt(ctx, g)
-		if err != nil { // of the stream: it is noticed elsewhere
-			left = append(left, gaps[i:]...)
-			break
-		}
-		left = append(left, still...)
-	}
-	f.looked = time.Now()
-	f.setGaps(left)
-	if n, _ := Unread(left); len(left) == 0 {
-		f.b.log.Info("all copies of KEYS that answer have what was missing")
-	} else if before, _ := Unread(gaps); n < before {
-		f.b.log.Warn("read what was missing in KEYS", "messages", before-n, "still missing", n)
-	}
-}
-
-// lookAt returns what is left of a gap.
-func (f *Follower) lookAt(ctx context.Context, g Gap) (left []Gap, err error) {
-	if g.Read {
-		first, err := f.everywhere(ctx, g.First)
-		if err != nil || !first {
-			return []Gap{g}, err
-		}
-		if last, err := f.everywhere(ctx, g.Last); err != nil || !last {
-			return []Gap{g}, err
-		}
-		return nil, nil
-	}
-	next := g.First
-	err = f.b.from.scan(ctx, f.stream, next, "", func(m Message) bool {
-		if m.Seq > g.Last || ctx.Err() != nil {
-			return false
-		}
-		if m.Seq > next {
-			left = append(left, Gap{next, m.Seq - 1, false})
-		}
-		left = append(left, Gap{m.Seq, m.Seq, true})
-		f.give(m)
-		next = m.Seq + 1
-		return true
-	})
-	if next <= g.Last {
-		left = append(left, Gap{next, g.Last, false})
-	}
-	return left, err
-}
-
-// everywhere reports whether every copy that answers has a sequence, the leader's among
-// them.
-func (f *Follower) everywhere(ctx context.Context, seq uint64) (bool, error) {
-	m, ok, err := f.b.from.leaderNext(ctx, f.stream, seq)
-	for i := 0; i < copyTries && ok && m.Seq == seq && err == nil; i++ {
-		m, ok, err = f.b.from.anyNext(ctx, f.stream, seq)
-	}
-	return ok && m.Seq == seq, err
-}
-
-// KeysState is how whole the leader's copy of KEYS is, as its server knows.
-type KeysState struct {
-	Missing  uint64 // messages between its first sequence and its last that it does not have
-	Replicas int
-	Mend     string // what there is to do
-}
-
-// KeysState asks for it. A server that has not noticed the damage to its copy knows of
-// none: who reads KEYS finds that.
-func (b *Bus) KeysState(ctx context.Context) (KeysState, error) {
-	i, err := b.info(ctx, Keys)
-	if err != nil {
-		return KeysState{}, err
-	}
-	return KeysState{Missing: Missing(1, i.last, i.count), Replicas: i.replicas,
-		Mend: MendKeys(b.names.stream(Keys), i.leader)}, nil
-}
-
-// Missing is how many of the sequences from first to last are not among count messages.
-func Missing(first, last, count uint64) uint64 {
-	if all := last + 1 - first; last >= first && all > count {
-		return all - count
-	}
-	return 0
 }

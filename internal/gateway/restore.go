@@ -67,7 +67,7 @@ func (g *Gateway) readKeysEnd(e protocol.AskKeysEnd) {
 	}
 	select {
 	case <-next:
-		g.run.Step(protocol.KeysEndRead{Number: e.Number})
+		g.run.Step(protocol.KeysEndRead(e))
 	case <-life.Done():
 	}
 }

@@ -16,7 +16,8 @@ import (
 func TestUnknownKeysAskTogether(t *testing.T) {
 	w := newWorld(t)
 	var asked atomic.Int32
-	if _, err := w.Bus.Conn().Subscribe("$JS.API.STREAM.INFO.FROST_TEST_KEYS", func(*nats.Msg) { asked.Add(1) }); err != nil {
+	count := func(*nats.Msg) { asked.Add(1) }
+	if _, err := w.Bus.Conn().Subscribe("$JS.API.STREAM.INFO.FROST_TEST_KEYS", count); err != nil {
 		t.Fatal(err)
 	}
 	w.start()
