@@ -169,6 +169,7 @@ func (f *Follower) compare(info streamInfo) {
 		return
 	}
 	f.moveTo(1)
+	f.gaps.Store(nil) // its sequences were others
 	f.short = time.Time{}
 	f.target = min(f.target, info.last)
 	f.b.log.Error("position in stream lost", "stream", f.stream, "reason", reason)

@@ -13,9 +13,13 @@ func (f *Follower) lookAgain(ctx context.Context) {
 	if len(gaps) == 0 || time.Since(f.looked) < f.b.gapEvery {
 		return
 	}
+	info, err := f.b.from.info(ctx, f.stream)
+	if err != nil {
+		return
+	}
 	var left []Gap
 	for i, g := range gaps {
-		still, err := f.lookAt(ctx, g)
+		still, err := f.lookAt(ctx, g, info.copies >= info.replicas)
 		if err != nil { // of the stream: it is noticed elsewhere
 			left = append(left, gaps[i:]...)
 			break
@@ -25,14 +29,18 @@ func (f *Follower) lookAgain(ctx context.Context) {
 	f.looked = time.Now()
 	f.setGaps(left)
 	if n, _ := Unread(left); len(left) == 0 {
-		f.b.log.Info("all copies of KEYS that answer have what was missing")
+		f.b.log.Info("all copies of KEYS have what was missing")
 	} else if before, _ := Unread(gaps); n < before {
 		f.b.log.Warn("read what was missing in KEYS", "messages", before-n, "still missing", n)
 	}
 }
 
-// lookAt returns what is left of a gap.
-func (f *Follower) lookAt(ctx context.Context, g Gap) (left []Gap, err error) {
+// lookAt returns what is left of a gap. While not all copies are there, none that was
+// found goes: the damaged one may be away.
+func (f *Follower) lookAt(ctx context.Context, g Gap, all bool) (left []Gap, err error) {
+	if g.Read && !all {
+		return []Gap{g}, nil
+	}
 	if g.Read {
 		first, err := f.everywhere(ctx, g.First)
 		if err != nil || !first {
@@ -62,8 +70,7 @@ func (f *Follower) lookAt(ctx context.Context, g Gap) (left []Gap, err error) {
 	return left, err
 }
 
-// everywhere reports whether every copy that answers has a sequence, the leader's among
-// them.
+// everywhere reports whether every copy has a sequence, the leader's among them.
 func (f *Follower) everywhere(ctx context.Context, seq uint64) (bool, error) {
 	m, ok, err := f.b.from.leaderNext(ctx, f.stream, seq)
 	for i := 0; i < copyTries && ok && m.Seq == seq && err == nil; i++ {

@@ -25,6 +25,8 @@ type damagedKeys struct {
 	*Bus
 	mu           sync.Mutex
 	lost, others map[uint64]bool
+	away         bool // one copy
+	questions    int  // about the state
 	pages        bool // the leader's copy is what reads of more than one message get
 	rng          *rand.Rand
 }
@@ -85,13 +87,30 @@ func (d *damagedKeys) next(ctx context.Context, s Stream, from uint64, lacks fun
 
 func (d *damagedKeys) info(ctx context.Context, s Stream) (streamInfo, error) {
 	i, err := d.Bus.info(ctx, s)
-	i.replicas, i.leader = 3, "s2"
+	i.replicas, i.copies, i.leader = 3, 3, "s2"
 	d.set(func() {
+		d.questions++
+		if d.away {
+			i.copies--
+		}
 		for d.lost[i.first] {
 			i.first++
 		}
 	})
 	return i, err
+}
+
+// awaitQuestions waits until a follower that hears nothing has looked around for a while.
+func (d *damagedKeys) awaitQuestions(t *testing.T, more int) {
+	t.Helper()
+	asked := func() (n int) { d.set(func() { n = d.questions }); return n }
+	until := asked() + more
+	eventually(t, "questions", func() error {
+		if asked() < until {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 }
 
 func sequences(got []Message) (all []uint64) {
@@ -122,7 +141,12 @@ func TestFollowDamagedLeader(t *testing.T) {
 	if text := log.String(); !strings.Contains(text, "end NATS server s2") || !strings.Contains(text, "sequences=7-8") {
 		t.Errorf("log: %s", text)
 	}
-	d.set(func() { clear(d.lost) }) // its copy was fetched anew
+	d.set(func() { clear(d.lost); d.away = true }) // the server is ended, and another leads
+	d.awaitQuestions(t, 20)
+	if got := f.Gaps(); !slices.Equal(got, want) {
+		t.Errorf("while the damaged copy is away: gaps %v", got)
+	}
+	d.set(func() { d.away = false }) // its copy was fetched anew
 	eventually(t, "nothing is said to be damaged", func() error {
 		if got := f.Gaps(); len(got) != 0 {
 			return fmt.Errorf("gaps %v", got)

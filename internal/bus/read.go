@@ -118,6 +118,7 @@ type streamInfo struct {
 	first, last uint64
 	count       uint64
 	replicas    int
+	copies      int    // that are there and complete
 	leader      string // server; "" of a single one
 }
 
@@ -154,9 +155,15 @@ func (b *Bus) info(ctx context.Context, stream Stream) (streamInfo, error) {
 	info := streamInfo{
 		id:    name + "@" + i.Created.UTC().Format(time.RFC3339Nano),
 		first: i.State.FirstSeq, last: i.State.LastSeq, count: i.State.Msgs, replicas: i.Config.Replicas,
+		copies: 1,
 	}
 	if i.Cluster != nil && info.replicas > 1 {
 		info.leader = i.Cluster.Leader
+		for _, r := range i.Cluster.Replicas {
+			if r.Current && !r.Offline {
+				info.copies++
+			}
+		}
 	}
 	return info, nil
 }
