@@ -29,9 +29,16 @@ func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, 
 	}
 	if f != nil {
 		r.OnStop(f.Stop)
+		if stream == bus.Keys {
+			r.keys.Store(f)
+		}
 	}
 	return err
 }
+
+// Keys follows KEYS; nil before Start has it followed. After the end it says how far that
+// went.
+func (r *Runner[M]) Keys() *bus.Follower { return r.keys.Load() }
 
 // FollowRounds follows every node's rounds from their beginning: they hold some hours
 // at most.

@@ -151,12 +151,24 @@ func (w *Worker) saveCursor() {
 	if unstored > 0 {
 		return
 	}
+	next = w.beforeGaps(next)
 	if _, seq, err := w.store.Cursor(); err == nil && seq == next {
 		return
 	}
 	if err := w.store.SetCursor(w.keysID, next); err != nil {
 		w.log.Error("cursor not stored; the next start reads more of the log", "err", err)
 	}
+}
+
+// beforeGaps is next, or what no copy of KEYS had so far if that comes before: the next
+// start reads it again.
+func (w *Worker) beforeGaps(next uint64) uint64 {
+	if f := w.run.Keys(); f != nil {
+		if n, first := bus.Unread(f.Gaps()); n > 0 {
+			next = min(next, first)
+		}
+	}
+	return next
 }
 
 // deviceChanged is called when the key provider begins to fail, and when it works

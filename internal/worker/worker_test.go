@@ -341,6 +341,44 @@ func TestCursorWaitsForStores(t *testing.T) {
 	}
 }
 
+// TestCursorStaysBeforeGaps: what no copy of KEYS had is read again by the next life,
+// which may find a copy that has it.
+func TestCursorStaysBeforeGaps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	js := w.Bus.Conn().JS
+	stream, err := js.Stream(t.Context(), "FROST_TEST_KEYS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.DenyDelete = false // so that the test can damage it
+	if err := js.DeleteStream(t.Context(), config.Name); err != nil {
+		t.Fatal(err)
+	}
+	if stream, err = js.CreateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		subject := wire.EntryDealSubject(strings.Repeat("0", 32), 0, i)
+		if _, err := w.Bus.Publish(t.Context(), subject, []byte("junk"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stream.DeleteMsg(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	node, r := w.startNode()
+	if gaps := node.run.Keys().Gaps(); len(gaps) != 1 || gaps[0].First != 3 || gaps[0].Read {
+		t.Errorf("gaps %v", gaps)
+	}
+	r.Stop()
+	node, _ = w.startNode()
+	if _, from, err := node.store.Cursor(); err != nil || from != 3 {
+		t.Errorf("cursor %d, %v", from, err)
+	}
+}
+
 // TestExpiredIsNotPublished: what waited for the bus or the device until its job
 // had expired does not leave the node, nor does it keep anything waiting.
 func TestExpiredIsNotPublished(t *testing.T) {
