@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"bytes"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -67,6 +68,12 @@ func (c *Coordinator) Waiting() int {
 // it hears.
 func (c *Coordinator) Presence() (nodes []NodePresence, gateways []string) {
 	return c.signing.traffic.presence.known()
+}
+
+// GatewayHeard reports whether a gateway's process was heard since a time.
+func (c *Coordinator) GatewayHeard(name string, boot [16]byte, since time.Time) bool {
+	g := c.signing.traffic.presence.gateways[name]
+	return g != nil && g.last != nil && g.last.Boot == boot && !g.heard.Before(since)
 }
 
 // JudgeTask says what stands under a task's subject, given what this gateway

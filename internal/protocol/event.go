@@ -170,13 +170,15 @@ const (
 
 	ReportAbsent ReportKind = "absent" // a node is not heard any more
 	ReportTwin   ReportKind = "twin"   // a process ended since another one runs as its node
+
+	ReportStray ReportKind = "stray" // a job was delivered to something that is no gateway, again and again
 )
 
 // ReportKinds are all reports.
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
 	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored, ReportUnproven, ReportDropped,
-	ReportAbsent, ReportTwin}
+	ReportAbsent, ReportTwin, ReportStray}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}
