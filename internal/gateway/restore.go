@@ -43,6 +43,7 @@ func (g *Gateway) restore(e protocol.RestoreEntry) {
 func (g *Gateway) listen() (err error) {
 	g.asker, err = register.NewAsker(g.cfg.Bus, g.cfg.Manifest, func() *wire.Access { return g.access.Load() })
 	if err == nil {
+		g.asker.SignAs(g.cfg.Name, g.cfg.Key)
 		g.run.OnStop(g.asker.Close)
 	}
 	return err
