@@ -16,7 +16,7 @@ import (
 
 // JetStream counts the deliveries of a job, and not who had them: whoever has a
 // gateway's NATS credentials can pull a job and drop it, again and again. So before a
-// gateway begins a suspicious job it notes that in PRESENCE under its key, and the next
+// gateway begins a suspicious job it notes that in WORK under its key, and the next
 // one that has the job counts those which began it and are gone.
 
 const (
@@ -98,7 +98,7 @@ func (g *Gateway) noteOnce(ctx context.Context, d *delivery, arrived time.Time) 
 func (g *Gateway) noted(ctx context.Context, subject string) (last uint64, by string, t *wire.Taken, err error) {
 	ctx, cancel := context.WithTimeout(ctx, noteTime)
 	defer cancel()
-	m, found, err := g.cfg.Bus.LastAtLeader(ctx, bus.Presence, subject)
+	m, found, err := g.cfg.Bus.LastAtLeader(ctx, bus.Work, subject)
 	if err != nil || !found {
 		return 0, "", nil, err
 	}

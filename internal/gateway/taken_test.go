@@ -40,7 +40,7 @@ func (w *world) leaveNote(key ed25519.PrivateKey, job bus.Message, boot [16]byte
 func (w *world) note(job bus.Message) *wire.Taken {
 	w.Helper()
 	subject := wire.TakenSubject(job.Seq)
-	m, found, err := w.Bus.LastAtLeader(w.Context(), bus.Presence, subject)
+	m, found, err := w.Bus.LastAtLeader(w.Context(), bus.Work, subject)
 	if err != nil || !found {
 		w.Fatalf("no note of the job: %v", err)
 	}

@@ -3,6 +3,7 @@ package machine
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -68,6 +69,9 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	case bus.Presence:
 		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Work:
+		if !strings.HasPrefix(m.Subject, "work.") {
+			return // a gateway's note, for gateways that look for it
+		}
 		read.Trace = r.cfg.Tracer.Parse(m.Header)
 		r.Step(protocol.TaskMessage{LogMessage: read, Now: clock.Now()})
 	default:

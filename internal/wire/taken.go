@@ -21,7 +21,7 @@ type Taken struct {
 }
 
 // TakenSubject is where notes of a job in JOBS are: the newest one counts.
-func TakenSubject(job uint64) string { return "presence.taken." + strconv.FormatUint(job, 10) }
+func TakenSubject(job uint64) string { return "taken." + strconv.FormatUint(job, 10) }
 
 // OpenTaken opens a note, and returns the gateway that sealed it.
 func OpenTaken(m *Manifest, a *Access, subject string, data []byte) (gateway string, t *Taken, err error) {
