@@ -3,7 +3,6 @@ package machine
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -69,7 +68,7 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	case bus.Presence:
 		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Work:
-		if !strings.HasPrefix(m.Subject, "work.") {
+		if wire.IsTaken(m.Subject) {
 			return // a gateway's note, for gateways that look for it
 		}
 		read.Trace = r.cfg.Tracer.Parse(m.Header)

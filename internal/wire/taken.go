@@ -3,6 +3,7 @@ package wire
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // TakenVersion is the format of notes about suspicious jobs.
@@ -22,6 +23,9 @@ type Taken struct {
 
 // TakenSubject is where notes of a job in JOBS are: the newest one counts.
 func TakenSubject(job uint64) string { return "taken." + strconv.FormatUint(job, 10) }
+
+// IsTaken reports whether a message of WORK is a note, and no task.
+func IsTaken(subject string) bool { return strings.HasPrefix(subject, "taken.") }
 
 // OpenTaken opens a note, and returns the gateway that sealed it.
 func OpenTaken(m *Manifest, a *Access, subject string, data []byte) (gateway string, t *Taken, err error) {
