@@ -82,6 +82,7 @@ func (g *Gateway) readKeysTo(last uint64) bool {
 func (g *Gateway) listen() (err error) {
 	g.asker, err = register.NewAsker(g.cfg.Bus, g.cfg.Manifest, func() *wire.Access { return g.access.Load() })
 	if err == nil {
+		g.asker.SignAs(g.cfg.Name, g.cfg.Key)
 		g.run.OnStop(g.asker.Close)
 	}
 	return err

@@ -75,6 +75,9 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	case bus.Presence:
 		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Work:
+		if wire.IsTaken(m.Subject) {
+			return // a gateway's note, for gateways that look for it
+		}
 		read.Trace = r.cfg.Tracer.Parse(m.Header)
 		r.Step(protocol.TaskMessage{LogMessage: read, Now: clock.Now()})
 	default:

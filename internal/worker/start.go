@@ -9,7 +9,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // start reads the logs up to their present end, rounds, KEYS and SIGN before WORK, so
@@ -46,30 +45,8 @@ func (w *Worker) start(ctx context.Context) error {
 	return w.run.Follow(ctx, bus.Work, 1, bus.FollowOptions{})
 }
 
-// recertify has the machine publish again what the keystore certifies and never
-// saw in the register: the deal and the certificate of this node. When all nodes have
-// done so a gateway can make the entry, however much else was lost.
-func (w *Worker) recertify() error {
-	pending, err := w.store.Pending()
-	if err != nil {
-		return err
-	}
-	for _, r := range pending {
-		deal, err := w.store.Deal(r.Batch, w.cfg.Index)
-		if err != nil {
-			return err
-		}
-		w.run.Step(protocol.Recertify{
-			ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Deal: deal,
-			Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.Transcript)),
-		})
-	}
-	return nil
-}
-
 // cursorEvery is how many seconds lie between two notes of how far KEYS is read, and
-// offerEvery between two times that the node says again what it certified: the rounds
-// forget after 70 minutes.
+// offerEvery between two times that the node says again what it certified.
 const (
 	cursorEvery = 10
 	offerEvery  = 30 * 60
