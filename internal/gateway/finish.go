@@ -28,7 +28,13 @@ func (g *Gateway) perform(effect protocol.Effect) {
 	case protocol.WriteEntry:
 		g.run.Go(func() { g.writeEntry(e) })
 	case protocol.Finish:
-		g.run.Go(func() { g.finish(e) })
+		g.run.Go(func() {
+			begin := time.Now()
+			g.finish(e)
+			if e.Flight != 0 {
+				g.run.Step(protocol.Finished{Flight: e.Flight, Took: time.Since(begin)})
+			}
+		})
 	case protocol.Reject:
 		g.run.Go(func() { g.reject(e) })
 	case protocol.Replay:
