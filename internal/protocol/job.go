@@ -82,17 +82,6 @@ func (j *activeJob) report(what ReportKind, id string) Report {
 	return Report{What: what, Kind: j.Signed.Kind, ID: id, Job: j.key(), Trace: j.Signed.Trace, Culprit: -1}
 }
 
-// leastLife is what a job must have had to live for its expiry to show that the fleet is
-// asked for too much. Clients may give theirs a second, and that shows nothing.
-const leastLife = 10 * time.Second
-
-// unserved reports that a job expired before anybody began it.
-func (o *outbox) unserved(j *activeJob) {
-	if j.job.Expires.Sub(j.stored) >= leastLife {
-		o.do(j.report(ReportUnserved, j.ID))
-	}
-}
-
 // retry reports that an attempt begins again; culprit -1 is nobody.
 func (j *activeJob) retry(code wire.Code, reason string, culprit int) Report {
 	r := j.report(ReportRetry, j.ID)

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -198,4 +199,53 @@ func TestLookGivenUp(t *testing.T) {
 	w.tick(now.Add(time.Second), 1, true)
 	equal(t, "goes on", w.open(1), true)
 	equal(t, "by what it knew", w.idle, time.Millisecond)
+}
+
+// Whatever becomes of jobs, and in whatever order: the lanes know how many are in flight,
+// and of whom.
+func TestLanesKeepCount(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	tr := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}}, nil)
+	tr.tick(time.Unix(1_800_000_000, 0))
+	var all []*activeSign
+	for n := range 20_000 {
+		if len(all) < 60 {
+			j := waiting(fmt.Sprint(random.IntN(5)), []int{1, 10, 100}[random.IntN(3)])
+			all = append(all, j)
+			tr.add(j)
+		}
+		i := random.IntN(len(all))
+		switch j := all[i]; random.IntN(5) {
+		case 0: // it ends, or its gateway gives it back
+			tr.end(j)
+			tr.end(j)
+			all = slices.Delete(all, i, i+1)
+		case 1: // its attempt came to nothing, or it is paused once more
+			if j.place != queued {
+				tr.end(j)
+				j.place = paused
+			}
+		case 2:
+			tr.again(j)
+		case 3:
+			j.left = j.left[:max(1, len(j.left)/2)] // some items are signed
+		default:
+			tr.next()
+		}
+		if n%1000 == 0 {
+			tr.tick(time.Unix(1_800_000_000+int64(n/1000), 0))
+		}
+		for _, l := range []*lane{&tr.small, &tr.bulk} {
+			flies, of := 0, map[string]int{}
+			for _, j := range all {
+				if j.place == flying && tr.lane(j) == l {
+					flies++
+					of[j.Signed.Client]++
+				}
+			}
+			if l.flying != flies || !maps.Equal(of, l.of) && len(of)+len(l.of) > 0 {
+				t.Fatalf("step %d: %d in flight, %v; the lane has %d, %v", n, flies, of, l.flying, l.of)
+			}
+		}
+	}
 }
