@@ -95,6 +95,7 @@ func TestWideFleet(t *testing.T) {
 	}{
 		{1, 2, 1, true, 0}, {1, 2, 1, false, 0}, {1, 2, 1, true, 1}, {1, 50, 1, true, 1}, {1, 50, 1, false, 2},
 		{1, 2, 10, true, 0}, {3, 2, 1, true, 1}, {3, 50, 1, false, 2}, {3, 50, 10, false, 0},
+		{1, 1, 1, true, 1}, {3, 1, 1, false, 1},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			f := newWideFleet(c.gateways, 200, c.spread)
