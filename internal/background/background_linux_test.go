@@ -1,6 +1,9 @@
 package background
 
 import (
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -30,4 +33,53 @@ func TestDo(t *testing.T) {
 			t.Fatalf("priority %d afterwards, was %d", after, before)
 		}
 	}
+}
+
+// Threads that the program starts meanwhile are as all others.
+func TestNothingIsInherited(t *testing.T) {
+	before := priority(t)
+	Do(func() {
+		var all sync.WaitGroup
+		for range 20 {
+			all.Go(func() {
+				runtime.LockOSThread() // so that it takes a thread of its own
+				if p := priority(t); p != before {
+					t.Errorf("priority %d of a thread that was started from the background, want %d", p, before)
+				}
+			})
+		}
+		all.Wait()
+	})
+}
+
+// However many wait, few threads do it.
+func TestThreadsAreBounded(t *testing.T) {
+	var running, most atomic.Int32
+	var all sync.WaitGroup
+	for range 500 {
+		all.Go(func() {
+			Do(func() {
+				n := running.Add(1)
+				defer running.Add(-1)
+				for range 20 {
+					most.Store(max(n, most.Load()))
+					runtime.Gosched()
+				}
+			})
+		})
+	}
+	all.Wait()
+	if n := int(most.Load()); n > runtime.GOMAXPROCS(0) {
+		t.Errorf("%d at once", n)
+	}
+}
+
+// A panic is the caller's, who may contain it.
+func TestPanic(t *testing.T) {
+	defer func() {
+		if p := recover(); p != "this" {
+			t.Errorf("recovered %v", p)
+		}
+	}()
+	Do(func() { panic("this") })
 }

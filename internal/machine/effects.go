@@ -45,16 +45,30 @@ func (r *Runner[M]) Compute(e protocol.Compute) {
 
 func (r *Runner[M]) compute(e protocol.Compute) {
 	if !e.Until.IsZero() && clock.Now().After(e.Until) {
-		if ev := r.run(e.Late); ev != nil {
-			r.Step(ev)
-		}
+		r.answer(e, r.run(e.Late))
 		return
 	}
 	span := r.ChildSpan(e.Trace, e.Name)
 	ev := r.run(e.Run)
 	span.End(nil)
-	if ev != nil {
+	r.answer(e, ev)
+}
+
+// answer steps the machine with the event of a computation. Bulk ones run on threads
+// that give way to all others of the machine: one that had the lock then, and no core,
+// would hold up everything.
+func (r *Runner[M]) answer(e protocol.Compute, ev protocol.Event) {
+	switch {
+	case ev == nil:
+	case e.Urgent:
 		r.Step(ev)
+	default:
+		done := make(chan struct{})
+		go func() {
+			defer close(done)
+			r.Step(ev)
+		}()
+		<-done
 	}
 }
 

@@ -34,7 +34,7 @@ type activeSign struct {
 	queued time.Time     // when it began to wait for its turn, by the gateway's last tick
 	alone  bool          // hardly anything else was in flight when it began
 	crowds int           // traffic.crowds at that time
-	took   time.Duration // what the fleet took for an item of the attempt that was answered last
+	took   time.Duration // a part of what the fleet took for the attempt that was answered last: lane.parts
 }
 
 // place is where a job is: in one place at a time.

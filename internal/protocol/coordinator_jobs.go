@@ -62,7 +62,7 @@ func (c *Coordinator) onJob(e JobArrived) {
 	case j.invalid != nil:
 		c.out.fail(j, j.invalid)
 	case expired(j.job, c.opener.Time()):
-		c.out.do(j.report(ReportUnserved, j.ID))
+		c.out.unserved(j)
 		c.out.fail(j, wire.Refuse(wire.CodeExpired, "the job expired at %s, before this gateway had it; "+
 			"another may have worked on it", j.job.Expires.UTC().Format(time.RFC3339)))
 	case j.job.Kind == wire.KindKeygen:

@@ -62,6 +62,26 @@ func TestUnservedByAnybody(t *testing.T) {
 	equal(t, "unserved", len(f.desk.told(ReportUnserved)), 1)
 }
 
+// TestShortLivesShowNothing: a client raises no alarm by jobs that nobody could have begun.
+func TestShortLivesShowNothing(t *testing.T) {
+	f := agedFleet(t)
+	life := leastLife - time.Second
+	checked := f.desk.checked(f.signing(7, "alice", item(f.btc, 0, "one")))
+	checked.job.Expires = t0.Add(life)
+	f.now = t0.Add(life + time.Second)
+	f.desk.do(Tick{f.now})
+	f.desk.do(JobArrived{Token: 1, Job: checked, Stored: t0})
+	equal(t, "code", f.desk.result().Code, wire.CodeExpired)
+	f.desk.signing.traffic.small.window = newWindow(0, 0) // the next one waits for its turn
+	checked = f.desk.checked(f.signing(8, "alice", item(f.btc, 0, "two")))
+	checked.job.Expires = f.now.Add(life)
+	f.desk.do(JobArrived{Token: 2, Job: checked, Stored: f.now})
+	f.now = f.now.Add(life + time.Second)
+	f.desk.do(Tick{f.now})
+	equal(t, "answers", len(f.desk.finished), 2)
+	equal(t, "unserved", len(f.desk.told(ReportUnserved)), 0)
+}
+
 // TestOnlyProofIsBlamed: who refuses, or answers late or not at all, is proven nothing.
 func TestOnlyProofIsBlamed(t *testing.T) {
 	s := newSignCase(t)

@@ -172,7 +172,7 @@ const (
 	ReportTwin   ReportKind = "twin"   // a process ended since another one runs as its node
 
 	ReportBlamed   ReportKind = "blamed"   // a node's own signed message of a signing session proves it faulty
-	ReportUnserved ReportKind = "unserved" // a job expired before anybody began it
+	ReportUnserved ReportKind = "unserved" // a job of 10 seconds or more expired before anybody began it
 	ReportStray    ReportKind = "stray"    // a job was delivered to something that is no gateway, again and again
 )
 

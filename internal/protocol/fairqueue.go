@@ -43,32 +43,26 @@ func (q *fairQueue) again(j *activeSign) {
 }
 
 // next takes the job whose turn it is; nil if none waits.
-func (q *fairQueue) next() *activeSign {
-	for len(q.ring) > 0 {
+func (q *fairQueue) next() *activeSign { return q.nextOf(func(string) bool { return true }) }
+
+// nextOf takes the job whose turn it is of the clients that are wanted. Only they have
+// turns meanwhile.
+func (q *fairQueue) nextOf(wanted func(client string) bool) *activeSign {
+	if !slices.ContainsFunc(q.ring, func(c *clientQueue) bool { return wanted(c.client) }) {
+		return nil
+	}
+	for {
 		c := q.ring[0]
-		if j := c.jobs[0]; len(j.left) <= c.deficit {
-			c.deficit -= len(j.left)
-			q.remove(j)
-			return j
+		if wanted(c.client) {
+			if j := c.jobs[0]; len(j.left) <= c.deficit {
+				c.deficit -= len(j.left)
+				q.remove(j)
+				return j
+			}
+			c.deficit += q.turn
 		}
-		c.deficit += q.turn
 		q.ring = append(q.ring[1:], c)
 	}
-	return nil
-}
-
-// nextOf takes a job of the first client that is wanted, whose turn it need not be. What
-// it takes counts in its turns to come.
-func (q *fairQueue) nextOf(wanted func(client string) bool) *activeSign {
-	for _, c := range q.ring {
-		if wanted(c.client) {
-			j := c.jobs[0]
-			c.deficit -= len(j.left)
-			q.remove(j)
-			return j
-		}
-	}
-	return nil
 }
 
 // remove takes a job out, wherever it stands.

@@ -10,21 +10,22 @@ import (
 type lane struct {
 	queue  fairQueue
 	window window
+	whole  bool // a job takes about as long however many items it has: what it waits for is the bus, and devices
 	pace   pace // an item's share of what the fleet takes
 	flying int
 	of     map[string]int // those in flight, by client
-	// What each node took last for an item, with the fleet to itself and with others.
+	// What each node took last, for an item unless whole, with the fleet to itself and with others.
 	idle, loaded map[int]time.Duration
 }
 
 // next begins the flight of a job. A newcomer, whose client has none in flight, does not
 // wait for the end of another client's job, unless as many as the window are in flight
-// for that reason already.
+// for that reason already, or the window looks what a job takes that has no company.
 func (l *lane) next(newcomers bool) (j *activeSign) {
 	switch {
 	case l.window.open(l.flying):
 		j = l.queue.next()
-	case newcomers && l.flying < 2*int(l.window.limit):
+	case newcomers && !l.window.blind() && l.flying < 2*int(l.window.limit):
 		j = l.queue.nextOf(func(client string) bool { return l.of[client] == 0 })
 	}
 	if j == nil {
@@ -47,8 +48,16 @@ func (l *lane) landed(j *activeSign) {
 	}
 }
 
+// parts is into how many parts what a job takes is divided.
+func (l *lane) parts(items int) time.Duration {
+	if l.whole {
+		return 1
+	}
+	return time.Duration(items)
+}
+
 // took learns how long the nodes of an attempt took. What the fleet takes is what the t fastest nodes do: at least
-// that many are honest, so those who are slow on purpose can make nothing look slow, and lateness be later. It returns what an item
+// that many are honest, so those who are slow on purpose can make nothing look slow, and lateness be later. It returns what a part
 // takes; 0: nothing new.
 func (l *lane) took(items int, delays map[int]time.Duration, t int, alone bool) (took time.Duration) {
 	seen := &l.loaded
@@ -58,17 +67,17 @@ func (l *lane) took(items int, delays map[int]time.Duration, t int, alone bool) 
 	if *seen == nil {
 		*seen = map[int]time.Duration{}
 	}
-	fresh := false
+	fresh, parts := false, l.parts(items)
 	for node, delay := range delays {
 		if delay > 0 {
-			(*seen)[node], fresh = max(delay/time.Duration(items), 1), true
+			(*seen)[node], fresh = max(delay/parts, 1), true
 		}
 	}
 	if !fresh || len(*seen) < t {
 		return 0
 	}
 	took = slices.Sorted(maps.Values(*seen))[t-1]
-	l.pace.add(took)
+	l.pace.add(max(took*parts/time.Duration(items), 1))
 	return took
 }
 

@@ -28,6 +28,17 @@ func (o *outbox) end(j *activeJob, result *wire.Result) {
 // fail ends a job without what it asked for.
 func (o *outbox) fail(j *activeJob, err *wire.JobError) { o.end(j, j.failure(err)) }
 
+// leastLife is what a job must have had to live for its expiry to show that the fleet is
+// asked for too much. Clients may give theirs a second, and that shows nothing.
+const leastLife = 10 * time.Second
+
+// unserved reports that a job expired before anybody began it.
+func (o *outbox) unserved(j *activeJob) {
+	if j.job.Expires.Sub(j.stored) >= leastLife {
+		o.do(j.report(ReportUnserved, j.ID))
+	}
+}
+
 // compute has the job's result made. The job ends with it, so it always answers.
 func (o *outbox) compute(j *activeJob, result func() (*wire.Result, error)) {
 	j.answering = true

@@ -50,10 +50,11 @@ func (f *sharedFleet) step(now float64) (ended []*flight) {
 
 // A client at its quota fills every gateway's queue for as long as it likes: another
 // one's single signatures take about twice what they take alone, on a fleet that does
-// two at a time, less on a larger one, and the fleet does not idle.
+// two at a time, less on a larger one, and the fleet does not idle. The slowest are those
+// that come in a look.
 func TestBesideAQuota(t *testing.T) {
 	for _, c := range []struct{ capacity, p50, p99, busy float64 }{
-		{2, 2.1, 3.2, .8}, {4, 1.6, 2.3, .85}, {16, 1.3, 1.6, .9},
+		{2, 2.1, 3.2, .8}, {4, 1.6, 2.7, .85}, {16, 1.3, 3, .9},
 	} {
 		t.Run(fmt.Sprint(c.capacity), func(t *testing.T) {
 			p50, p99, busy := besideAQuota(sharedFleet{service: 20, capacity: c.capacity})

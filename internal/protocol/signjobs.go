@@ -365,7 +365,7 @@ func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while the gateway was still reading KEYS")
 	case len(j.attempts) == 0 && j.items != nil:
 		if !j.over() { // one that ended in this step may have had its turn since
-			s.out.do(j.report(ReportUnserved, j.ID))
+			s.out.unserved(j.activeJob)
 		}
 		return wire.Refuse(wire.CodeSigningFailed, "expired before its turn came: the fleet has more to sign than it can")
 	}

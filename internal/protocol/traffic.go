@@ -26,7 +26,7 @@ const sharedFor = 30 * time.Second
 
 func newTraffic(cfg CoordinatorConfig, o *wire.Opener) traffic {
 	return traffic{
-		small:    lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}},
+		small:    lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}, whole: true},
 		bulk:     lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
 		self:     cfg.Name,
 		stores:   map[uint64]*activeSign{},
@@ -52,7 +52,7 @@ func (t *traffic) tick(now time.Time) (gone []int) {
 	t.retries.tick()
 	// Large jobs make small ones slow, and hardly the other way round.
 	t.bulk.window.follow(&t.small.window)
-	t.small.window.tick(t.small.queue.waiting(), t.shared())
+	t.small.window.tick(now, t.small.queue.waiting(), t.shared())
 	gone = t.presence.tick(now)
 	t.elsewhere = t.presence.elsewhere(t.self)
 	return gone
@@ -138,7 +138,7 @@ func (t *traffic) landed(e Finished) {
 	delete(t.stores, e.Flight)
 	l, alone := t.lane(j), j.alone && j.crowds == t.crowds
 	if j.took > 0 {
-		l.window.took(j.took+e.Took/time.Duration(len(j.job.Items)), alone, l.flying)
+		l.window.took(j.took+e.Took/l.parts(len(j.job.Items)), alone, l.flying)
 	}
 	j.place = nowhere
 	l.landed(j)

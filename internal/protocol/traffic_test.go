@@ -85,7 +85,7 @@ func flood(w *window, m fleetModel, answers int) int {
 		w.took(m.took(flying), flying <= idleFlights, flying)
 		flying--
 		if i%200 == 0 {
-			w.tick(1, false)
+			w.tick(time.Unix(1_800_000_000+int64(i/200), 0), 1, false)
 		}
 	}
 	return flying
@@ -114,10 +114,10 @@ func TestWindowAfterAFlood(t *testing.T) {
 		t.Fatalf("%d in flight in a fleet that does 4", got)
 	}
 	for range 8 {
-		w.tick(0, false)
+		w.tick(time.Unix(1_800_000_000, 0), 0, false)
 	}
 	equal(t, "wide again", int(w.limit), firstWindow)
-	w.tick(0, false)
+	w.tick(time.Unix(1_800_000_000, 0), 0, false)
 	equal(t, "and no wider", int(w.limit), firstWindow)
 }
 

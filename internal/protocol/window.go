@@ -10,15 +10,17 @@ import (
 // for one another (the idea of TCP Vegas: Brakmo and Peterson, 1995). More jobs
 // in flight would not be done sooner, and everybody's next job would be later.
 type window struct {
-	limit, most float64
-	idle        time.Duration // what a job takes that has the fleet to itself, smoothed
-	loaded      time.Duration // what others take
-	unseen      int           // ticks since a job had the fleet to itself
-	looks       []time.Duration
-	answers     int  // since the window was closed a little
-	shared      bool // at the last tick
-	recent      bool // loaded was measured since the last tick
-	ramping     bool // it was never closed, or just became shared: it opens fast
+	limit, most  float64
+	idle, loaded time.Duration // what a job takes that has the fleet to itself, and what others take
+	lone, crowd  recent        // of which idle and loaded are
+	unseen       int           // ticks since a job had the fleet to itself
+	minute       int64         // of the last tick
+	looking      int           // ticks of a look at the idle fleet; 0: none
+	looks        []time.Duration
+	answers      int  // since the window was closed a little
+	shared       bool // at the last tick
+	recent       bool // loaded was measured since the last tick
+	ramping      bool // it was never closed, or just became shared: it opens fast
 }
 
 const (
@@ -33,13 +35,15 @@ const (
 	// lookUp is after how many jobs one that lets only idleFlights through, which shows
 	// nothing of more, lets one more through.
 	lookUp = 8
-	// maxUnseen is how many seconds a window goes by what it knows of the idle
-	// fleet. Then it lets few jobs through until idleLooks of them have told. Gateways
-	// that share a busy fleet have all seen it idle last at the same time: they look
-	// together if each takes a while about it.
-	maxUnseen = 60
+	// maxUnseen is how many seconds a window goes by what it knows of the idle fleet. At
+	// the next full minute it lets one job at a time through for lookTicks, longer until
+	// idleLooks of them have told, but at most for maxLook. The gateways that share a busy
+	// fleet have to do so at the same time, whenever each of them was started: they go by
+	// the clock.
+	maxUnseen = 20
 	idleLooks = 5
 	lookTicks = 2
+	maxLook   = 6
 	maxLooks  = 1024
 )
 
@@ -53,8 +57,9 @@ func (w *window) open(flying int) bool {
 	return flying < int(w.limit)
 }
 
-// blind reports whether it was long ago that a job had the fleet to itself.
-func (w *window) blind() bool { return w.unseen > maxUnseen }
+// blind reports whether the window looks what an idle fleet takes: it was long ago that
+// a job had that to itself.
+func (w *window) blind() bool { return w.looking > 0 }
 
 // took learns what a job took; alone: it had the fleet to itself when it began. A window
 // that is not half full of what is in flight shows nothing of a wider one.
@@ -64,7 +69,7 @@ func (w *window) took(took time.Duration, alone bool, flying int) {
 		w.lookUp()
 		return
 	}
-	w.loaded = smooth(w.loaded, took)
+	w.loaded = w.crowd.add(took)
 	w.answers++
 	w.recent = true
 	switch {
@@ -88,16 +93,32 @@ func (w *window) took(took time.Duration, alone bool, flying int) {
 // alone learns what a job took that had the fleet to itself. Who knew nothing of an idle fleet looks at a few.
 func (w *window) alone(took time.Duration) {
 	if !w.blind() {
-		w.idle, w.unseen = smooth(w.idle, took), 0
+		w.unseen = 0
+		if usual := w.lone.add(took); w.idle == 0 || len(w.lone) >= idleLooks {
+			w.idle = usual
+		}
 		return
 	}
 	if len(w.looks) < maxLooks {
 		w.looks = append(w.looks, took)
 	}
-	if len(w.looks) >= idleLooks && (!w.shared || w.unseen > maxUnseen+lookTicks) {
-		slices.Sort(w.looks)
-		w.idle, w.unseen, w.looks = w.looks[len(w.looks)/4], 0, nil
+	if len(w.looks) >= idleLooks && (!w.shared || w.looking > lookTicks) {
+		w.looked()
 	}
+}
+
+// look begins to let one job at a time through.
+func (w *window) look() { w.looking, w.looks = 1, nil }
+
+// looked ends that. If no job had the fleet to itself the window goes on by what it knew, or by what it has.
+func (w *window) looked() {
+	switch {
+	case len(w.looks) > 0:
+		w.idle, w.unseen, w.lone = median(w.looks), 0, nil
+	case w.idle == 0:
+		w.idle = w.loaded
+	}
+	w.looking, w.looks = 0, nil
 }
 
 func (w *window) lookUp() {
@@ -109,11 +130,23 @@ func (w *window) lookUp() {
 	}
 }
 
-func smooth(old, took time.Duration) time.Duration {
-	if old == 0 {
-		return took
+// recent is what the latest jobs took.
+type recent []time.Duration
+
+const maxRecent = 16
+
+// add returns what most of them took.
+func (r *recent) add(took time.Duration) time.Duration {
+	if *r = append(*r, took); len(*r) > maxRecent {
+		*r = (*r)[1:]
 	}
-	return old + (took-old)/8
+	return median(*r)
+}
+
+// median, and no mean: what devices far away take varies by more than the window may
+// bear, and in a look some jobs have company. Like is compared with like.
+func median(all []time.Duration) time.Duration {
+	return slices.Sorted(slices.Values(all))[len(all)/2]
 }
 
 // slow reports whether jobs wait for one another.
@@ -123,7 +156,7 @@ func (w *window) slow() bool { return w.idle > 0 && slower(w.loaded, w.idle, w.s
 // client's jobs wait for another's counts for more than that the fleet is full.
 func (w *window) slowdown() float64 {
 	if w.shared {
-		return 1.25
+		return 1.2
 	}
 	return 1.5
 }
@@ -148,9 +181,20 @@ func (w *window) share() { w.limit, w.ramping = min(w.limit, sharedWindow), true
 
 // tick passes a second. While one client has the fleet to itself and nobody waits for
 // the window, what closed it is over.
-func (w *window) tick(waiting int, shared bool) {
+func (w *window) tick(now time.Time, waiting int, shared bool) {
 	w.unseen++
-	w.recent, w.shared = false, shared
+	minute := now.Unix() / 60
+	switch begins := minute != w.minute; {
+	case w.looking > maxLook:
+		w.looked()
+	case w.blind():
+		w.looking++
+	case begins && w.unseen > maxUnseen:
+		w.look()
+	case shared && w.recent && w.idle == 0: // started into other gateways' jobs: it would not open
+		w.look()
+	}
+	w.recent, w.shared, w.minute = false, shared, minute
 	if waiting == 0 && !shared {
 		w.limit = max(w.limit, min(2*w.limit, firstWindow, w.most))
 	}
