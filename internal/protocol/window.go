@@ -45,6 +45,10 @@ const (
 	lookTicks = 2
 	maxLook   = 6
 	maxLooks  = 1024
+	// How many of the latest jobs count.
+	memoryPerFlight = 8
+	leastMemory     = 16
+	mostMemory      = 256
 )
 
 func newWindow(limit, most float64) window { return window{limit: limit, most: most, ramping: true} }
@@ -69,7 +73,7 @@ func (w *window) took(took time.Duration, alone bool, flying int) {
 		w.lookUp()
 		return
 	}
-	w.loaded = w.crowd.add(took)
+	w.loaded = w.crowd.add(took, w.memory())
 	w.answers++
 	w.recent = true
 	switch {
@@ -94,7 +98,7 @@ func (w *window) took(took time.Duration, alone bool, flying int) {
 func (w *window) alone(took time.Duration) {
 	if !w.blind() {
 		w.unseen = 0
-		if usual := w.lone.add(took); w.idle == 0 || len(w.lone) >= idleLooks {
+		if usual := w.lone.add(took, w.memory()); w.idle == 0 || len(w.lone) >= idleLooks {
 			w.idle = usual
 		}
 		return
@@ -133,15 +137,17 @@ func (w *window) lookUp() {
 // recent is what the latest jobs took.
 type recent []time.Duration
 
-const maxRecent = 16
-
 // add returns what most of them took.
-func (r *recent) add(took time.Duration) time.Duration {
-	if *r = append(*r, took); len(*r) > maxRecent {
-		*r = (*r)[1:]
-	}
+func (r *recent) add(took time.Duration, most int) time.Duration {
+	*r = append(*r, took)
+	*r = (*r)[max(len(*r)-most, 0):]
 	return median(*r)
 }
+
+// memory is how many of the latest jobs count: few where few are in flight, as each is
+// a while ago, and more where many are, as the median of few is off by more than the
+// window may bear where devices vary.
+func (w *window) memory() int { return min(max(int(memoryPerFlight*w.limit), leastMemory), mostMemory) }
 
 // median, and no mean: what devices far away take varies by more than the window may
 // bear, and in a look some jobs have company. Like is compared with like.
