@@ -26,7 +26,11 @@ func (g *Gateway) perform(effect protocol.Effect) {
 	case protocol.WriteEntry:
 		g.run.Go(func() { g.writeEntry(e) })
 	case protocol.Finish:
-		g.run.Go(func() { g.finish(e) })
+		end := g.endings.begin(e) // a copy may be next
+		g.run.Go(func() {
+			defer end()
+			g.finish(e)
+		})
 	case protocol.Reject:
 		g.run.Go(func() { g.reject(e) })
 	case protocol.Replay:

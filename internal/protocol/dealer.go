@@ -135,8 +135,11 @@ func (n *dealer) expire() (effects []Effect) {
 		if b.expire(n.now); b.current(dkgDealt) {
 			effects = append(effects, b.verify(n.board.Get(id))...) // it may have to be read once more
 		}
-		effects = append(effects, b.said.again(n.now)...)
+		if n.batches[id] == b && !b.over(n.now) { // or nobody waits for what it says
+			effects = append(effects, b.said.again(n.now)...)
+		}
 	}
+	effects = append(effects, n.resume()...)
 	// While old rounds are read, a batch is as old as the rest of them makes it.
 	now := n.now
 	if n.roundsTime.Before(now) {
@@ -155,10 +158,10 @@ func (n *dealer) expire() (effects []Effect) {
 // for the batch, and it takes no memory of its own: else jobs of short lives could
 // fill all memory while one node is away.
 func (b *dkg) expire(now time.Time) {
-	over := !b.expires.IsZero() && now.After(b.expires.Add(wire.ClockSkew))
+	over := b.over(now)
 	switch {
 	case over && b.phase < dkgCertifying:
-		b.forget()
+		b.lapse()
 		return
 	case over && b.phase == dkgCertifying:
 		b.node.board.Unpin(b.id)

@@ -15,10 +15,9 @@ import (
 // Two machines do the work: the dealer makes batches, and the signer signs.
 type Node struct {
 	*nodeCore
-	dealer    *dealer
-	signer    *signer
-	postponed postponed // key generations that this node's clock alone refused
-	stopped   bool
+	dealer  *dealer
+	signer  *signer
+	stopped bool
 }
 
 // NewNode returns a machine that has seen nothing of the log.
