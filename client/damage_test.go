@@ -144,7 +144,9 @@ func TestDamagedLeader(t *testing.T) {
 		}
 		return nil
 	})
-	servers.Restart(damaged, func(folder string) { flipIn(t, filepath.Join(folder, stubJobs), []byte(h.Job())) })
+	servers.Restart(damaged, func(store string) {
+		flipIn(t, filepath.Join(store, "jetstream", "$G", "streams", stubJobs), []byte(h.Job()))
+	})
 	s.lead(t, fmt.Sprintf("s%d", damaged))
 	s.listen(s.bus)
 	await(t, "the job is stepped over", func(ctx context.Context) error {

@@ -21,11 +21,26 @@ func newBusCommand() *cobra.Command {
 	cmd.AddCommand(
 		newBusApplyCommand(),
 		newStreamsCommand("check", "Compare the fleet's streams with their declaration",
-			func(ctx context.Context, _ *cobra.Command, b *bus.Bus, _ int) error { return b.Check(ctx) }),
+			func(ctx context.Context, _ *cobra.Command, b *bus.Bus, _ int) error {
+				return errors.Join(b.Check(ctx), checkKeys(ctx, b))
+			}),
 		newMirrorCommand(),
 		newBusServeCommand(),
 	)
 	return cmd
+}
+
+// checkKeys fails if the copy of KEYS that leads lacks messages, which its server knows.
+func checkKeys(ctx context.Context, b *bus.Bus) error {
+	state, err := b.KeysState(ctx)
+	if errors.Is(err, bus.ErrNoStream) {
+		return nil // which Check said
+	}
+	if err == nil && state.Missing > 0 {
+		err = fmt.Errorf("%w: the copy that leads lacks %d messages, and nothing is ever deleted there. %s",
+			errDamaged, state.Missing, state.Mend)
+	}
+	return err
 }
 
 func newMirrorCommand() *cobra.Command {

@@ -96,7 +96,9 @@ func newRegisterExport() *cobra.Command {
 		Long: `Export saves every whole entry of KEYS to a file that does not exist yet. With
 --storage it reads the storage_path of one node instead, whose worker must not
 run: this is the way back when all data of NATS is lost. What does not verify is
-left out and counted.`,
+left out and counted. The exit code is 4 if KEYS is damaged: no copy of it had some
+messages, or entries lack deals. Then the file has every entry that is whole, and
+may lack others.`,
 		Example: `  frostctl register export keys.register --manifest manifest.json --url nats://127.0.0.1:4222
   frostctl register export keys.register --manifest manifest.json --storage data0`,
 		RunE: func(cmd *cobra.Command, args []string) error { return o.export(cmd, args[0]) },
@@ -112,7 +114,8 @@ func (o *registerOptions) export(cmd *cobra.Command, path string) (err error) {
 		return err
 	}
 	defer func() {
-		if err = errors.Join(err, file.Close()); err != nil {
+		damaged := errors.Is(err, errDamaged) // all that was whole is in the file
+		if err = errors.Join(err, file.Close()); err != nil && !damaged {
 			_ = os.Remove(path) // a file that looks like a backup and is none
 		}
 	}()
@@ -123,6 +126,7 @@ func (o *registerOptions) export(cmd *cobra.Command, path string) (err error) {
 	p := &registerProgress{cmd: cmd, verb: "saved"}
 	write := func(e *register.Entry) error { p.step(e); return w.Write(e) }
 	var sum register.Summary
+	var mend string
 	if o.storage != "" {
 		m, errManifest := config.LoadManifest(o.manifest)
 		if errManifest != nil {
@@ -131,14 +135,39 @@ func (o *registerOptions) export(cmd *cobra.Command, path string) (err error) {
 		sum, err = register.ReadStorage(o.storage, m, write, func(err error) { note(cmd, "left out: %v", err) })
 	} else {
 		err = o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) (err error) {
-			sum, err = register.Read(cmd.Context(), b, m, write)
+			if sum, err = register.Read(cmd.Context(), b, m, write); err != nil || sum.Damage == (register.Damage{}) {
+				return err
+			}
+			state, err := b.KeysState(cmd.Context())
+			mend = state.Mend
 			return err
 		})
 	}
 	if err = errors.Join(err, w.Close(), file.Sync()); err != nil {
 		return err
 	}
-	return told(cmd, "saved", sum)
+	return errors.Join(told(cmd, "saved", sum), whole(cmd, sum, mend))
+}
+
+// errDamaged says that KEYS has lost messages.
+var errDamaged = errors.New("KEYS is damaged")
+
+// whole is an error if no copy of KEYS had some of its messages.
+func whole(cmd *cobra.Command, sum register.Summary, mend string) error {
+	d := sum.Damage
+	if d.Unread > 0 {
+		return fmt.Errorf("%w: %d messages were at no copy that answered, of sequences %s: what the file has is proven, "+
+			"and entries may be missing. frostctl register refill brings back what nodes hold. %s",
+			errDamaged, d.Unread, d.Sequences, mend)
+	}
+	if d.Partial > 0 {
+		return fmt.Errorf("%w: %d entries lack deals, and nobody writes them. frostctl register refill brings back what "+
+			"nodes hold", errDamaged, d.Partial)
+	}
+	if d.Sequences != "" {
+		note(cmd, "a copy of KEYS is damaged: it lacks sequences %s, which others had. %s", d.Sequences, mend)
+	}
+	return nil
 }
 
 func newRegisterImport() *cobra.Command {

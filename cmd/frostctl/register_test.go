@@ -19,15 +19,27 @@ import (
 func registerFleet(t *testing.T) (f *wiretest.Fleet, manifest string, server *natsserver.Server, b *bus.Bus) {
 	t.Helper()
 	f = wiretest.New(t, 2, 3, nil)
-	manifest = filepath.Join(t.TempDir(), "manifest.json")
+	server, b = startRegister(t, f, t.TempDir())
+	return f, manifestFile(t, f), server, b
+}
+
+func manifestFile(t *testing.T, f *wiretest.Fleet) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "manifest.json")
 	data, err := json.Marshal(f.Manifest)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(manifest, data, 0o600); err != nil {
+	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	server, err = natsserver.Start(natsserver.Config{StoreDir: t.TempDir(), Port: -1})
+	return path
+}
+
+// startRegister starts a NATS server on a store, and connects.
+func startRegister(t *testing.T, f *wiretest.Fleet, store string) (server *natsserver.Server, b *bus.Bus) {
+	t.Helper()
+	server, err := natsserver.Start(natsserver.Config{StoreDir: store, Port: -1})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +49,7 @@ func registerFleet(t *testing.T) (f *wiretest.Fleet, manifest string, server *na
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close(context.Background()) })
-	return f, manifest, server, b
+	return server, b
 }
 
 // TestRegister: export, verify and import do what they say, on the bus and in files,
@@ -49,17 +61,9 @@ func TestRegister(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 3 {
-		h := wire.BatchHeader{Client: "alice", Digest: [32]byte{byte(i)}, Suite: 1, K: 2}
-		var deals [][]byte
-		for node := range 3 {
-			deals = append(deals, append(f.Deal(h, 50), byte(node)))
-		}
-		e, err := register.NewEntry(f.Manifest, f.Entry(h, deals), deals)
-		if err != nil {
-			t.Fatal(err)
-		}
+		e := testEntry(t, f, i)
 		if i == 2 { // its deals come before its head
-			for node, deal := range deals {
+			for node, deal := range e.Deals {
 				if _, err := b.Publish(t.Context(), wire.EntryDealSubject(e.ID, 0, node), deal, nil); err != nil {
 					t.Fatal(err)
 				}

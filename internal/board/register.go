@@ -192,6 +192,16 @@ func (r *Register) FirstSeq(next uint64) uint64 {
 	return next
 }
 
+// Lacking lists the entries that lack deals.
+func (r *Register) Lacking() (ids []string) {
+	for id, e := range r.entries {
+		if !e.Whole() {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
 // Len counts the entries that are held, and Bytes what their deals take.
 func (r *Register) Len() int { return len(r.entries) }
 

@@ -18,6 +18,8 @@ type source interface {
 	// leaderNext is the first message from a sequence on at the stream's leader;
 	// false if the leader has none.
 	leaderNext(ctx context.Context, stream Stream, from uint64) (Message, bool, error)
+	// anyNext is the first message from a sequence on at some replica.
+	anyNext(ctx context.Context, stream Stream, from uint64) (Message, bool, error)
 	// info is the leader's state of the stream.
 	info(ctx context.Context, stream Stream) (streamInfo, error)
 }
@@ -100,7 +102,7 @@ const (
 
 // askLeader takes the next message from the stream's leader, and with it the proof
 // that nothing is stored before. Where there is none, a stream that forgets may have
-// forgotten the end; KEYS never does.
+// forgotten the end. KEYS forgets nothing: what its leader lacks is damage (gaps.go).
 func (f *Follower) askLeader(ctx context.Context, until uint64) (proof, error) {
 	info, err := f.b.from.info(ctx, f.stream)
 	if err != nil {
@@ -114,12 +116,22 @@ func (f *Follower) askLeader(ctx context.Context, until uint64) (proof, error) {
 	switch {
 	case err != nil:
 		return unproven, err
+	case ok && m.Seq > f.next && f.stream == Keys:
+		return advanced, f.overGap(ctx, m.Seq, &m, info)
 	case ok && m.Seq >= f.next:
 		f.handle(m)
 		f.settled()
 		return advanced, nil
-	case !ok && f.stream != Keys && info.last >= until && until >= f.next:
-		return nothingThere, nil
+	case !ok && info.last >= until && until >= f.next:
+		if f.stream != Keys {
+			return nothingThere, nil
+		}
+		if f.endAt != f.next {
+			f.endLost, f.endAt = time.Now(), f.next
+		}
+		if info.replicas == 1 || time.Since(f.endLost) >= f.b.opt.CutPatience { // all copies were asked meanwhile
+			return advanced, f.overGap(ctx, until+1, nil, info)
+		}
 	}
 	return unproven, nil
 }
@@ -151,14 +163,13 @@ func (f *Follower) compare(info streamInfo) {
 		reason = fmt.Sprintf("was %s, is %s: it was created anew", f.id, info.id)
 	case f.endsBefore(info.last):
 		reason = fmt.Sprintf("ends at %d, the cursor waits for %d", info.last, f.next)
-	case f.stream == Keys && f.next > 1 && info.first > f.next:
-		reason = fmt.Sprintf("begins at %d, the cursor waits for %d: a part of the log is missing", info.first, f.next)
 	}
 	f.id = info.id
 	if reason == "" {
 		return
 	}
 	f.moveTo(1)
+	f.gaps.Store(nil) // its sequences were others
 	f.short = time.Time{}
 	f.target = min(f.target, info.last)
 	f.b.log.Error("position in stream lost", "stream", f.stream, "reason", reason)

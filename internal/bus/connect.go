@@ -24,6 +24,8 @@ type Bus struct {
 	nc   *natsconn.Conn
 	from source // what followers read: the bus itself
 
+	gapEvery time.Duration // how often followers look at what was missing
+
 	inFlight chan struct{} // one in it for each publish under way
 	unacked  unacked       // what was published for nothing
 
@@ -66,6 +68,7 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 		inFlight:    make(chan struct{}, opt.MaxInFlight),
 		owned:       make(map[stopper]struct{}),
 		reconnected: make(chan struct{}),
+		gapEvery:    gapEvery,
 	}
 	b.from = b
 	b.life, b.stop = context.WithCancel(context.Background())

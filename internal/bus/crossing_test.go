@@ -20,7 +20,7 @@ var crossings = map[string]*regexp.Regexp{
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE)\..*))$`),
 	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice)\.[a-z]+\.j|` +
-		`dead\.sign\.[a-z]+\.c|presence\.gateway\.x|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
+		`dead\.sign\.[a-z]+\.c|presence\.gateway\.a|taken\.x|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
 		`STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES|PRESENCE)|` +
 		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_JOBS\.gateways-(sign|keygen)|` +
@@ -56,7 +56,7 @@ func everySubject(b *Bus) (all []string) {
 	all = append(all, "frost.main.work.a.b.c.0.0", "frost.main.manifest.B",
 		"frost.main.entry.B.0.head", "frost.main.entry.B.0.deal.1", "frost.main.live.rounds.x",
 		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x",
-		"frost.main.live.presence.x", "frost.main.presence.gateway.x",
+		"frost.main.live.presence.x", "frost.main.presence.gateway.a", "frost.main.presence.gateway.b", "frost.main.taken.x",
 		"frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
 		"$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING",
 		"$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x",

@@ -16,8 +16,9 @@ import (
 // FollowOptions say what a follower does. All functions are called from one
 // goroutine, in order; none may call Stop (end the follower by its context).
 type FollowOptions struct {
-	// Handler gets every message. A panic in it is logged, and the message
-	// counts as handled.
+	// Handler gets every message, in order but for those of KEYS that no copy had in
+	// their turn (Gaps): these come when a copy has them. A panic in it is logged, and
+	// the message counts as handled.
 	Handler func(Message)
 
 	// CaughtUp is called once, after every message that was stored when Follow
@@ -25,8 +26,8 @@ type FollowOptions struct {
 	CaughtUp func()
 
 	// Lost is called with a *LostError when the position in the stream is gone:
-	// the stream was created anew, or ends before the cursor, or (KEYS) begins
-	// after it. Reading then goes on with the first message that is stored.
+	// the stream was created anew, or ends before the cursor. Reading then goes on with
+	// the first message that is stored.
 	Lost func(error)
 
 	// StreamID is the incarnation that from belongs to; another is a loss. ""
@@ -67,6 +68,7 @@ type Follower struct {
 	// Written by run, read by anybody.
 	handled atomic.Uint64 // last sequence done with
 	caught  atomic.Bool   // everything up to target is
+	gaps    atomic.Pointer[[]Gap]
 
 	// Owned by run.
 	id     string    // incarnation
@@ -74,6 +76,12 @@ type Follower struct {
 	target uint64    // last sequence at start
 	short  time.Time // since when the stream seems to end before next; zero if it does not
 	newest time.Time // when the last message that was handled was stored
+	looked time.Time // at the gaps
+
+	// endLost is since when KEYS' leader has nothing from endAt on, and counts it all the
+	// same.
+	endLost time.Time
+	endAt   uint64
 
 	// later is when the stream is read since something unreadable was announced; nil if
 	// nothing was. Whoever may ask a question can have its answer, which nobody stores,
@@ -254,6 +262,7 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 			if seen == f.next { // quiet: has anything been missed?
 				alive = f.refresh(ctx) && f.catchUp(ctx, 0)
 			}
+			f.lookAgain(ctx)
 			seen = f.next
 		}
 		if !alive {
@@ -298,12 +307,17 @@ func (f *Follower) moveTo(next uint64) {
 	f.handled.Store(next - 1)
 }
 
-// handle calls the handler. f.next moves first: a message that makes it panic
-// is not met again.
+// handle hands the next message on. f.next moves first: a message that makes the
+// handler panic is not met again.
 func (f *Follower) handle(m Message) {
 	f.next, f.newest = m.Seq+1, m.Time
+	f.give(m)
+	f.handled.Store(m.Seq)
+}
+
+// give calls the handler.
+func (f *Follower) give(m Message) {
 	defer func() {
-		f.handled.Store(m.Seq)
 		if p := recover(); p != nil {
 			f.b.log.Error("handler panicked", "stream", f.stream, "subject", m.Subject, "seq", m.Seq,
 				"panic", fmt.Sprintf("%T", p), "at", pool.Trace())

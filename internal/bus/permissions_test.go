@@ -212,7 +212,7 @@ func testHeartbeats(t *testing.T, worker, gateway *Bus) {
 		t.Errorf("a swap over nothing, where something is: %v", err)
 	}
 	must[uint64](t)(worker.Swap(ctx, "presence.node.0", []byte("2"), first))
-	must[uint64](t)(gateway.Swap(ctx, "presence.gateway.gateway-a", []byte("3"), 0))
+	must[uint64](t)(gateway.Swap(ctx, "presence.gateway.a", []byte("3"), 0))
 	for _, want := range []string{"1", "2", "3"} {
 		if m := <-seen; string(m.Data) != want {
 			t.Errorf("the gateway hears %+v, want %s", m, want)
@@ -267,9 +267,9 @@ func testRolesRefused(t *testing.T, admin *Bus, url string, seeds map[string]str
 			"frost.main." + dealSubject(testBatch, 0), "frost.main.entry." + testBatch + ".0.head", "frost.main.live.rounds.0.x",
 			"frost.main.live.keys.x", "frost.main.result.alice.j9", "frost.main.notice.alice.j9",
 			"$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret", "frost.main.presence.node.1",
-			"frost.main.presence.twin.1", "frost.main.presence.gateway.gateway-a"},
+			"frost.main.presence.twin.1", "frost.main.presence.gateway.a"},
 		"gateway-a": {"frost.main.dkg." + testBatch + ".deal.1", "frost.main.sign." + testBatch + ".commit.1", "frost.main.job.sign.alice",
-			"frost.main.presence.node.0"},
+			"frost.main.presence.node.0", "frost.main.presence.gateway.b", "frost.main.presence.gateway.x"},
 		"client-alice": {"frost.main.presence.node.0", "$JS.API.DIRECT.GET.FROST_MAIN_PRESENCE", "frost.main.notice.alice.j9", "frost.main.job.sign.bob", "frost.main.job.other.alice", "frost.main.res.alice.j9", "frost.main.work.a.b.c.0.0",
 			"frost.main.dkg." + testBatch + ".deal.1", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS.frost.main.res.bob.secret",
 			"$JS.API.STREAM.MSG.GET.FROST_MAIN_RESULTS", "$JS.API.DIRECT.GET.FROST_MAIN_RESULTS", "$JS.API.STREAM.INFO.FROST_MAIN_RESULTS"},

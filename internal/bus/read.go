@@ -2,6 +2,7 @@ package bus
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -116,6 +117,9 @@ type streamInfo struct {
 	id          string
 	first, last uint64
 	count       uint64
+	replicas    int
+	copies      int    // that are there and complete
+	leader      string // server; "" of a single one
 }
 
 // state is info, asked for until ctx ends: a program that starts while the server
@@ -148,10 +152,46 @@ func (b *Bus) info(ctx context.Context, stream Stream) (streamInfo, error) {
 		return streamInfo{}, fmt.Errorf("stream %s: %w", name, err)
 	}
 	i := s.CachedInfo()
-	return streamInfo{
+	info := streamInfo{
 		id:    name + "@" + i.Created.UTC().Format(time.RFC3339Nano),
-		first: i.State.FirstSeq, last: i.State.LastSeq, count: i.State.Msgs,
-	}, nil
+		first: i.State.FirstSeq, last: i.State.LastSeq, count: i.State.Msgs, replicas: i.Config.Replicas,
+		copies: 1,
+	}
+	if i.Cluster != nil && info.replicas > 1 {
+		info.leader = i.Cluster.Leader
+		for _, r := range i.Cluster.Replicas {
+			if r.Current && !r.Offline {
+				info.copies++
+			}
+		}
+	}
+	return info, nil
+}
+
+// anyNext is the first message from a sequence on at some replica; false if that one has
+// none.
+func (b *Bus) anyNext(ctx context.Context, stream Stream, from uint64) (Message, bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
+	defer cancel()
+	name := b.names.stream(stream)
+	r, err := b.newReader(name)
+	if err != nil {
+		return Message{}, false, err
+	}
+	defer r.close()
+	question := map[string]any{"seq": from, "next_by_subj": b.names.prefix + ">"}
+	body, err := json.Marshal(question)
+	if err != nil {
+		return Message{}, false, err
+	}
+	m, err := r.ask(ctx, "$JS.API.DIRECT.GET."+name, body)
+	if err != nil || isEnd(m) {
+		return Message{}, false, err
+	}
+	if got, err := b.stored(m, name); err == nil && got.Seq >= from {
+		return got, true, nil
+	}
+	return b.getJSON(ctx, name, question) // its headers hide what it is
 }
 
 // scan hands stored messages from a sequence on to fn, in order, until fn

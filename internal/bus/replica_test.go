@@ -56,6 +56,7 @@ func (r *laggingReplica) scan(
 
 func (r *laggingReplica) info(ctx context.Context, stream Stream) (streamInfo, error) {
 	i, err := r.Bus.info(ctx, stream)
+	i.replicas = 3
 	r.set(func() {
 		if r.leader > 0 {
 			i.last = r.leader
@@ -126,6 +127,7 @@ func (s *silentLeader) leaderNext(ctx context.Context, stream Stream, from uint6
 
 func TestFollowWaitsForProof(t *testing.T) {
 	r := newLagging(t, 30, 12)
+	r.opt.CutPatience = patience
 	s := &silentLeader{laggingReplica: r, silent: true, asked: make(chan struct{})}
 	r.from = s
 	var c collector

@@ -77,7 +77,8 @@ func (w *Watcher) streams(s *Sample, ends map[bus.Stream]end) (all []*question) 
 			want, current := replicas(info)
 			s.Streams = append(s.Streams, StreamState{Stream: d.Stream, Messages: info.State.Msgs,
 				Bytes: info.State.Bytes, Last: info.State.LastSeq, MaxBytes: info.Config.MaxBytes,
-				Replicas: want, Current: current, AtQuota: atQuota(info)})
+				Replicas: want, Current: current, AtQuota: atQuota(info),
+				Damaged: damaged(d.Stream, &info.State, followed[d.Stream])})
 			ends[d.Stream] = end{q.asked, info.Created.String(), info.State.FirstSeq, info.State.LastSeq}
 			if first && !info.TimeStamp.IsZero() {
 				w.compare(d.Stream, newReading(q.asked, q.rtt, info.TimeStamp))
@@ -107,6 +108,21 @@ func atQuota(info *jetstream.StreamInfo) (full int) {
 		}
 	}
 	return full
+}
+
+// damaged is how many messages a copy of KEYS lacks.
+func damaged(stream bus.Stream, s *jetstream.StreamState, followers []*bus.Follower) (n uint64) {
+	if stream != bus.Keys {
+		return 0 // what is not there was deleted
+	}
+	for _, f := range followers {
+		found := uint64(0)
+		for _, g := range f.Gaps() {
+			found += g.Len()
+		}
+		n = max(n, found)
+	}
+	return max(n, bus.Missing(1, s.LastSeq, s.Msgs))
 }
 
 // compare takes a reading of the clock of a stream's leader.

@@ -38,6 +38,10 @@ type StreamState struct {
 	Replicas        int    // copies that it should have
 	Current         int    // copies that are there and complete; 0 without a leader
 	AtQuota         int    // of JOBS: subjects, a client's and a kind's, that take no more
+
+	// Damaged is how many messages of KEYS, which deletes none, a copy of it lacks: as
+	// the leader's server knows, or as this program found when it read them.
+	Damaged uint64
 }
 
 // StorageState is what the fleet's account takes of the server's storage.

@@ -185,3 +185,52 @@ func TestReplicas(t *testing.T) {
 	broken(t, w, doNATS)
 	copies(0)
 }
+
+// TestDamaged: at KEYS, which deletes nothing, messages that are not there are damage;
+// elsewhere they are not.
+func TestDamaged(t *testing.T) {
+	b, _ := newTestBus(t)
+	js := b.Conn().JS
+	stream, err := js.Stream(testContext(t), "FROST_MAIN_KEYS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.DenyDelete = false // so that the test can damage it
+	deleteStreams(t, b, Keys)
+	keys, err := js.CreateStream(testContext(t), config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sign, err := js.Stream(testContext(t), "FROST_MAIN_SIGN")
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, b, 0, 4)
+	for i := range 4 {
+		if _, err := b.Publish(testContext(t), fmt.Sprintf("entry.%s.0.deal.%d", testBatch, i), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w := New(b, Options{AllStreams: true})
+	watch(t, w, testEvery)
+	wants := func(stream bus.Stream, n uint64) {
+		t.Helper()
+		sampleOf(t, w, func(s Sample) error {
+			for _, state := range s.Streams {
+				if state.Stream == stream && state.Damaged == n && state.Last == 4 {
+					return nil
+				}
+			}
+			return fmt.Errorf("%+v", s.Streams)
+		})
+	}
+	wants(Keys, 0)
+	for _, s := range []jetstream.Stream{keys, sign} {
+		if err := errors.Join(s.DeleteMsg(testContext(t), 2), s.DeleteMsg(testContext(t), 3)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	wants(Keys, 2)
+	wants(Sign, 0)
+}

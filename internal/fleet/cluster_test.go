@@ -217,20 +217,32 @@ func TestCertificates(t *testing.T) {
 }
 
 // TestPermissionFiles: the files of fleet main are those of package nats, for
-// every worker and client that it has.
+// every worker, gateway and client that it has.
 func TestPermissionFiles(t *testing.T) {
 	for _, client := range []string{"alice", "bob"} {
 		for name, text := range (Options{Name: exampleFleet, N: 3, Client: client}).permissionFiles() {
+			if name == permissions+"/gateway-"+gatewayName+".conf" {
+				continue // the example's have other names
+			}
 			want, err := fs.ReadFile(declared.Config, name)
 			if err != nil || text != string(want) {
 				t.Errorf("%s differs from package nats (%v):\n%s", name, err, text)
 			}
 		}
 	}
+	for _, gateway := range []string{"a", "b"} {
+		want, err := fs.ReadFile(declared.Config, permissions+"/gateway-"+gateway+".conf")
+		if text := gatewayPermissions(exampleFleet, gateway); err != nil || text != string(want) {
+			t.Errorf("gateway %s differs from package nats (%v):\n%s", gateway, err, text)
+		}
+	}
 	o := Options{Name: "other-2", N: 12, Client: "treasury"}
 	for name, text := range o.permissionFiles() {
 		if rest := regexp.MustCompile(`frost\.main|FROST_MAIN|alice`).FindString(text); rest != "" {
 			t.Errorf("%s is still %s's:\n%s", name, rest, text)
+		}
+		if strings.Contains(name, "/gateway-") && !strings.Contains(text, `"frost.other-2.presence.gateway.gateway0"`) {
+			t.Errorf("%s:\n%s", name, text)
 		}
 		if strings.HasSuffix(name, "worker-11.conf") && (strings.Contains(text, `.0"`) || !strings.Contains(text, `frost.other-2.dkg.*.deal.11"`)) {
 			t.Errorf("%s:\n%s", name, text)

@@ -11,17 +11,20 @@ import (
 )
 
 // The permission files of package nats are those of fleet "main", and of a
-// worker and a client. Others' are the same with names replaced.
+// worker, a gateway and a client. Others' are the same with names replaced.
 const (
 	exampleFleet  = "main"
 	exampleWorker = permissions + "/worker-0.conf"
 	exampleClient = permissions + "/client-alice.conf"
+
+	exampleGateway = permissions + "/gateway-a.conf"
 )
 
 // permissionFiles are the files that every server of the fleet includes.
 func (o Options) permissionFiles() map[string]string {
 	files := map[string]string{
-		permissions + "/client-" + o.Client + ".conf": clientPermissions(o.Name, o.Client),
+		permissions + "/client-" + o.Client + ".conf":     clientPermissions(o.Name, o.Client),
+		permissions + "/gateway-" + gatewayName + ".conf": gatewayPermissions(o.Name, gatewayName),
 	}
 	for _, name := range []string{"exports.conf", "gateway.conf", "worker-imports.conf"} {
 		files[permissions+"/"+name] = perNode(ofFleet(o.Name, permissions+"/"+name), o.N)
@@ -69,6 +72,12 @@ func workerPermissions(fleet string, i int) string {
 	).Replace(ofFleet(fleet, exampleWorker))
 }
 
+func gatewayPermissions(fleet, gateway string) string {
+	return strings.NewReplacer(
+		"Gateway a,", "Gateway "+gateway+",", `.gateway.a"`, ".gateway."+gateway+`"`,
+	).Replace(ofFleet(fleet, exampleGateway))
+}
+
 func clientPermissions(fleet, client string) string {
 	return strings.NewReplacer(
 		"Client alice.", "Client "+client+".", `.alice"`, "."+client+`"`, ".alice.", "."+client+".",
@@ -90,16 +99,17 @@ func clientAccount(client, public string) string {
 type serverValues struct {
 	Options
 	natsUsers
-	Name, Listen, Advertise, RouteListen, RouteAdvertise string
-	Others                                               []string // where the other servers listen for routes
-	Copies                                               int      // of everything: one on each server
-	AccountStore                                         string   // what the streams' account may take on all servers
+	Name, GatewayName                              string
+	Listen, Advertise, RouteListen, RouteAdvertise string
+	Others                                         []string // where the other servers listen for routes
+	Copies                                         int      // of everything: one on each server
+	AccountStore                                   string   // what the streams' account may take on all servers
 }
 
 func (o Options) serverConf(i int, users natsUsers) []byte {
 	s := o.Cluster.Servers[i]
 	v := serverValues{
-		Options: o, natsUsers: users, Name: serverName(i), Copies: len(o.Cluster.Servers),
+		Options: o, natsUsers: users, Name: serverName(i), GatewayName: gatewayName, Copies: len(o.Cluster.Servers),
 		Listen: s.listen(s.Port), Advertise: s.address(s.Port),
 		RouteListen: s.listen(s.RoutePort), RouteAdvertise: s.address(s.RoutePort),
 		AccountStore: accountStore(o.Cluster.MaxStore, len(o.Cluster.Servers)),

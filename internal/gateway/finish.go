@@ -23,6 +23,8 @@ func (g *Gateway) perform(effect protocol.Effect) {
 		g.run.Go(func() { g.ask(e) })
 	case protocol.RestoreEntry:
 		g.run.Go(func() { g.restore(e) })
+	case protocol.AskKeysEnd:
+		g.run.Go(func() { g.readKeysEnd(e) })
 	case protocol.WriteEntry:
 		g.run.Go(func() { g.writeEntry(e) })
 	case protocol.Finish:

@@ -75,6 +75,7 @@ type Gateway struct {
 	changed     atomic.Pointer[chan struct{}] // closed with the next change of access
 	turns       *turns                        // of suspicious jobs
 	waits       seldom                        // that jobs wait for RESULTS
+	strays      seldom                        // that something pulls jobs and drops them
 	asker       *register.Asker
 	beat        *presence.Beat
 }

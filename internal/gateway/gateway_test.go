@@ -282,27 +282,6 @@ func TestLettersOfOneClient(t *testing.T) {
 	}
 }
 
-// TestPoison: a job that comes too often is given up, with an answer.
-func TestPoison(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	job, id := w.newJob(time.Minute)
-	w.Publish(job)
-	for range maxDeliveries {
-		if err := w.take(1)[0].Nak(0); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.start()
-	if r := w.Result(id); r.Code != wire.CodePoison || r.Status != wire.StatusFailed {
-		t.Errorf("ended with %s: %s", r.Code, r.Error)
-	}
-	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
-	if l := w.letters(); len(l) != 1 || l[0].Code != wire.CodePoison {
-		t.Errorf("letters %+v", l)
-	}
-}
-
 // TestEverythingIsAnswered: whatever was stored under a client's subject has an
 // answer there, under the job's id or one that follows from the payload, and names
 // the publication that it turns away.

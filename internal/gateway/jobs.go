@@ -39,9 +39,10 @@ func (g *Gateway) handle(d bus.Delivery) {
 // arrive hands a job to the machine, once it is known whether it has a result. The
 // delivery is kept in progress meanwhile: RESULTS being away is no fault of the job.
 func (g *Gateway) arrive(token uint64, d *delivery) {
-	attempt := g.held.attempt(d)
-	if attempt > suspectAfter && attempt <= maxDeliveries {
-		if !g.held.inWork(d) && !g.turns.await(g.run.Stopping(), d) {
+	ended := 0
+	if g.held.attempt(d) > suspectAfter && !g.held.inWork(d) {
+		var ok bool
+		if ended, ok = g.suspect(d); !ok {
 			return
 		}
 	}
@@ -52,8 +53,8 @@ func (g *Gateway) arrive(token uint64, d *delivery) {
 	var event protocol.Event = protocol.JobArrived{
 		Token: token, Job: d.job, Stored: d.Message().Time, Existing: existing,
 	}
-	if attempt > maxDeliveries {
-		event = protocol.JobPoisoned{Token: token, Job: d.job, Existing: existing, Deliveries: attempt}
+	if ended >= maxEnded {
+		event = protocol.JobPoisoned{Token: token, Job: d.job, Existing: existing, Deliveries: d.Attempt()}
 	}
 	if !g.run.Step(event) {
 		g.giveBack(token) // it comes again, and is poison in the end

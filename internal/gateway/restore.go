@@ -5,6 +5,8 @@ import (
 	"errors"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -39,10 +41,48 @@ func (g *Gateway) restore(e protocol.RestoreEntry) {
 	}
 }
 
+// endPause is the least time between two questions where KEYS ends: jobs for keys that do
+// not exist cost its leader no more than that, however many they are.
+const (
+	endPause = 250 * time.Millisecond
+	endLook  = 10 * time.Millisecond // between looks at how far KEYS was read
+)
+
+// readKeysEnd asks where KEYS ends until its leader says so, and steps the machine once
+// all of that was read.
+func (g *Gateway) readKeysEnd(e protocol.AskKeysEnd) {
+	life := g.run.Life()
+	next := time.After(endPause)
+	last, err := g.cfg.Bus.LastSeq(life, bus.Keys)
+	for again := (backoff.Backoff{Min: endPause, Max: 2 * time.Second}); err != nil; {
+		if again.Wait(life) != nil {
+			return
+		}
+		last, err = g.cfg.Bus.LastSeq(life, bus.Keys)
+	}
+	for !g.readKeysTo(last) {
+		if backoff.Sleep(life, endLook) != nil {
+			return
+		}
+	}
+	select {
+	case <-next:
+		g.run.Step(protocol.KeysEndRead(e))
+	case <-life.Done():
+	}
+}
+
+// readKeysTo reports whether the machine has what KEYS has up to a sequence.
+func (g *Gateway) readKeysTo(last uint64) bool {
+	f := g.run.Keys()
+	return f != nil && f.Handled() >= last
+}
+
 // listen opens the way for nodes' answers.
 func (g *Gateway) listen() (err error) {
 	g.asker, err = register.NewAsker(g.cfg.Bus, g.cfg.Manifest, func() *wire.Access { return g.access.Load() })
 	if err == nil {
+		g.asker.SignAs(g.cfg.Name, g.cfg.Key)
 		g.run.OnStop(g.asker.Close)
 	}
 	return err

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,5 +50,59 @@ func TestRegisterRefillsItself(t *testing.T) {
 	})
 	if !w.Seen.Reported(protocol.ReportRestored) {
 		t.Error("nothing is said of it")
+	}
+}
+
+// TestGapIsHealed: the only copy of KEYS loses an entry's head, or one of its deals. A gateway
+// that starts says so, has a node bring the entry back, and signs.
+func TestGapIsHealed(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{"head", "deal"} {
+		t.Run(part, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			js := w.Bus.Conn().JS
+			stream, err := js.Stream(t.Context(), "FROST_TEST_KEYS")
+			if err != nil {
+				t.Fatal(err)
+			}
+			config := stream.CachedInfo().Config
+			config.DenyDelete = false // so that the test can damage it
+			if err := js.DeleteStream(t.Context(), config.Name); err != nil {
+				t.Fatal(err)
+			}
+			if stream, err = js.CreateStream(t.Context(), config); err != nil {
+				t.Fatal(err)
+			}
+			_, stop := w.start()
+			stopNode := w.startNode()
+			job, id := w.newJob(time.Minute)
+			w.Publish(job)
+			key := w.Result(id).Keys[0].ID
+			later, laterID := w.newJob(time.Minute) // so that something comes after the gap
+			w.Publish(later)
+			w.Result(laterID)
+			stop()
+			stopNode()
+			before := w.keys()
+			lost := slices.IndexFunc(before, func(m bus.Message) bool { return strings.Contains(m.Subject, part) })
+			if err := stream.DeleteMsg(t.Context(), before[lost].Seq); err != nil {
+				t.Fatal(err)
+			}
+			g, _ := w.start()
+			w.startNode()
+			items := []wire.JobItem{{Key: key, Message: []byte("m")}}
+			sign, signID := w.Job(wire.Job{Kind: wire.KindSign, Items: items}, time.Minute)
+			w.Publish(sign)
+			if r := w.Result(signID); r.Status != wire.StatusDone {
+				t.Errorf("%s: %s", r.Code, r.Error)
+			}
+			if after := w.keys(); len(after) != len(before) {
+				t.Errorf("KEYS has %d messages, and had %d", len(after), len(before))
+			}
+			if gaps := g.run.Keys().Gaps(); len(gaps) != 1 || gaps[0].First != before[lost].Seq {
+				t.Errorf("the gateway knows of gaps %v", gaps)
+			}
+		})
 	}
 }

@@ -129,22 +129,6 @@ func dirWith(t testing.TB, data []byte) string {
 	return dir
 }
 
-// Batch gives a record without Shares and Deals.
-func (s *Store) Batch(batch string) (r *Record, err error) {
-	err = s.view(func(tx *bolt.Tx) error {
-		b, err := s.find(tx, batch)
-		if err != nil {
-			return err
-		}
-		r, err = s.public(b)
-		return err
-	})
-	if err != nil {
-		return nil, err
-	}
-	return r, nil
-}
-
 // Deals gives the raw deals of a batch in index order.
 func (s *Store) Deals(batch string) (deals [][]byte, err error) {
 	err = s.view(func(tx *bolt.Tx) error {

@@ -37,17 +37,15 @@ func (s *Store) Key(batch string, index int) (key *Key, err error) {
 	return key, nil
 }
 
-// Pending gives the batches that are certified and not complete, without
-// Shares and Deals, in the order of their ids.
-func (s *Store) Pending() ([]*Record, error) {
-	var found []*Record
+// Pending gives the ids of the batches that are certified and not complete, ascending.
+func (s *Store) Pending() ([]string, error) {
+	var found []string
 	err := s.view(func(tx *bolt.Tx) error {
 		return s.each(tx, func(b *batch) error {
-			if done, err := s.isComplete(b); done || err != nil {
-				return err
+			done, err := s.isComplete(b)
+			if !done && err == nil {
+				found = append(found, b.h.Batch)
 			}
-			r, err := s.public(b)
-			found = append(found, r)
 			return err
 		})
 	})
@@ -55,6 +53,22 @@ func (s *Store) Pending() ([]*Record, error) {
 		return nil, err
 	}
 	return found, nil
+}
+
+// Batch gives a record without Shares and Deals.
+func (s *Store) Batch(batch string) (r *Record, err error) {
+	err = s.view(func(tx *bolt.Tx) error {
+		b, err := s.find(tx, batch)
+		if err != nil {
+			return err
+		}
+		r, err = s.public(b)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return r, nil
 }
 
 // Deal gives one raw deal of a batch.

@@ -42,7 +42,9 @@ func TestServersInOrder(t *testing.T) {
 				}
 			}
 			cancel()
-			<-ended
+			if err := <-ended; err == nil {
+				t.Error("it ended well without a server")
+			}
 		})
 	}
 }

@@ -29,9 +29,16 @@ func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, 
 	}
 	if f != nil {
 		r.OnStop(f.Stop)
+		if stream == bus.Keys {
+			r.keys.Store(f)
+		}
 	}
 	return err
 }
+
+// Keys follows KEYS; nil before Start has it followed. After the end it says how far that
+// went.
+func (r *Runner[M]) Keys() *bus.Follower { return r.keys.Load() }
 
 // FollowRounds follows every node's rounds from their beginning: they hold some hours
 // at most.
@@ -68,6 +75,9 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	case bus.Presence:
 		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Work:
+		if wire.IsTaken(m.Subject) {
+			return // a gateway's note, for gateways that look for it
+		}
 		read.Trace = r.cfg.Tracer.Parse(m.Header)
 		r.Step(protocol.TaskMessage{LogMessage: read, Now: clock.Now()})
 	default:

@@ -105,6 +105,7 @@ type Runner[M Machine] struct {
 	tasks    pool.Tasks // goroutines that perform effects
 	rebuilds chan struct{}
 	fetches  fetchQueue
+	keys     atomic.Pointer[bus.Follower] // of KEYS
 	started  atomic.Bool
 	failed   context.Context // ends with the first failure as its cause
 	fail     context.CancelCauseFunc

@@ -122,6 +122,9 @@ func New(cfg Config) *Beat {
 	return b
 }
 
+// Boot names this process, as its heartbeats do.
+func (b *Beat) Boot() [16]byte { return b.self.Boot }
+
 // Start has a heartbeat published every second, until Stop.
 func (b *Beat) Start() {
 	ctx, cancel := context.WithCancel(context.Background())

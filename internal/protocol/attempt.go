@@ -20,6 +20,7 @@ type activeSign struct {
 	tries    int            // attempts that this gateway opened
 	loads    int            // looks for a key that is not there
 	lacks    string         // key whose entry the register lacks, and which a node may bring back
+	since    uint64         // question about the end of KEYS that shows what it had when the job came
 	bad      map[int]string // nodes proven faulty: out for this job
 	missing  map[int]int    // nodes that held an attempt up, and which the last one was: out until they answer it
 	known    map[int]bool   // nodes that ever did, so that it is no news

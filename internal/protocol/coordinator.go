@@ -89,6 +89,12 @@ func (c *Coordinator) Presence() (nodes []NodePresence, gateways []string) {
 	return c.signing.traffic.presence.known()
 }
 
+// GatewayHeard reports whether a gateway's process was heard since a time.
+func (c *Coordinator) GatewayHeard(name string, boot [16]byte, since time.Time) bool {
+	g := c.signing.traffic.presence.gateways[name]
+	return g != nil && g.last != nil && g.last.Boot == boot && !g.heard.Before(since)
+}
+
 // JudgeTask says what stands under a task's subject, given what this gateway
 // wants to say there. It changes nothing and may be called beside Step.
 func (c *Coordinator) JudgeTask(standing wire.LogMessage, body []byte) wire.Verdict {

@@ -450,6 +450,7 @@ func TestNodesThatLackTheKey(t *testing.T) {
 			s.refusal(i, wire.CodeUnknownKey)
 		}
 		equal(t, "ended", len(s.desk.finished), 0)
+		s.passTime(attemptEvery)
 		s.desk.timeout(timerRetry)
 		s.drainTasks()
 	}

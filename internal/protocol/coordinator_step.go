@@ -40,6 +40,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.directory.onKeys(e.readMessage)
 	case KeysRead:
 		c.directory.onRead()
+	case KeysEndRead:
+		c.directory.end.onRead(e)
 	case summarized:
 		c.onFinished(c.directory.onSummary(e))
 	case assembled:

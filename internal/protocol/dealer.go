@@ -14,9 +14,9 @@ import (
 
 func newDealer(core *nodeCore) *dealer {
 	n := &dealer{
-		nodeCore: core, batches: map[string]*dkg{}, known: maps.Collect(maps.All(core.cfg.Known)),
-		board: board.New(core.cfg.Manifest, core.opener, maxBoardBytes),
+		nodeCore: core, batches: map[string]*dkg{}, parts: map[partID]*part{}, known: maps.Collect(maps.All(core.cfg.Known)),
 	}
+	n.board = board.New(core.cfg.Manifest, core.opener, maxBoardBytes)
 	n.register = board.NewRegister(maxBoardBytes, func(id string) ([32]byte, bool) {
 		known := n.known[id]
 		return known.Transcript, known.Complete
@@ -145,6 +145,7 @@ func (n *dealer) expire() (effects []Effect) {
 	if n.roundsTime.Before(now) {
 		now = n.roundsTime
 	}
+	effects = append(effects, n.due()...)
 	n.board.Expire(now.Add(-boardLife))
 	n.register.Tick(n.now)
 	for _, id := range n.register.Late() {

@@ -29,8 +29,9 @@ type comparison struct {
 	reconcile *reconciler
 }
 
-// catchUp is how far the directory is with what KEYS had at the start.
+// catchUp is how far the directory is with what KEYS had at the start, and later.
 type catchUp struct {
+	end        keysEnd
 	complete   bool            // all of it is in finished
 	pending    map[string]bool // batches that are missing for that, once KEYS was read
 	fetchFirst map[string]bool // batches looked up before their turn

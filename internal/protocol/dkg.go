@@ -37,13 +37,19 @@ var dkgMoves = map[dkgPhase][]dkgPhase{
 // dealer makes a node's batches: it deals, checks all deals, and certifies.
 type dealer struct {
 	*nodeCore
+	dealerLogs
+	parts   map[partID]*part // of jobs that have not expired
+	batches map[string]*dkg  // those that this process works on, or gave up
+	known   map[string]KnownBatch
+	held    board.Holdings // those of known that are complete
+}
+
+// dealerLogs is what a node has read of key generations.
+type dealerLogs struct {
 	board      *board.Board // of the rounds
 	register   *board.Register
-	batches    map[string]*dkg // those that this process works on, or gave up
-	known      map[string]KnownBatch
-	held       board.Holdings // those of known that are complete
-	lastKeys   uint64         // sequence of the last KEYS message seen
-	roundsTime time.Time      // of the newest message of the rounds seen
+	lastKeys   uint64    // sequence of the last KEYS message seen
+	roundsTime time.Time // of the newest message of the rounds seen
 }
 
 // dkg is one batch at one node (docs/protocol.md, section 5). What the rounds have of

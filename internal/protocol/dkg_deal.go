@@ -15,7 +15,7 @@ import (
 
 // start begins a keygen task: this node deals, unless it did so in an
 // earlier life, which the log shows.
-func (n *dealer) start(header *wire.BatchHeader, task *wire.Task, job *wire.Job) []Effect {
+func (n *dealer) start(header *wire.BatchHeader, p *part) []Effect {
 	id := wire.ShortID(header.Context(n.cfg.Manifest))
 	if _, known := n.known[id]; known || n.batches[id] != nil {
 		return nil
@@ -24,7 +24,7 @@ func (n *dealer) start(header *wire.BatchHeader, task *wire.Task, job *wire.Job)
 		return nil // certified in an earlier life: its entry gives it back
 	}
 	b := &dkg{
-		node: n, id: id, header: header, job: jobKey(task.Job.Client, job.ID), trace: task.Job.Trace, expires: job.Expires,
+		node: n, id: id, header: header, job: jobKey(p.client, p.job.ID), trace: p.trace, expires: p.job.Expires,
 	}
 	log := b.work()
 	log.SetHeader(*header)

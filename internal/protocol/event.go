@@ -173,6 +173,7 @@ const (
 
 	ReportBlamed   ReportKind = "blamed"   // a node's own signed message of a signing session proves it faulty
 	ReportUnserved ReportKind = "unserved" // a job expired before anybody began it
+	ReportStray    ReportKind = "stray"    // a job was delivered to something that is no gateway, again and again
 )
 
 // Codes of ReportBlamed. A dealer's are those of frost.BlameError, a false certificate's is
@@ -187,7 +188,7 @@ const (
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
 	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored, ReportUnproven, ReportDropped,
-	ReportAbsent, ReportTwin, ReportBlamed, ReportUnserved}
+	ReportAbsent, ReportTwin, ReportBlamed, ReportUnserved, ReportStray}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}

@@ -24,6 +24,8 @@ type desk struct {
 	rounds   []Round
 	timers   []Timer
 	fetch    []string
+	behind   bool // KEYS was not read to its end
+	ends     []AskKeysEnd
 }
 
 func (f *fleet) newDesk() *desk {
@@ -73,6 +75,11 @@ func (d *desk) do(ev Event) {
 			d.tasks = append(d.tasks, e)
 		case AskNode:
 			d.asks = append(d.asks, e)
+		case AskKeysEnd:
+			d.ends = append(d.ends, e)
+			if !d.behind {
+				d.do(KeysEndRead(e))
+			}
 		case RestoreEntry:
 			d.restores = append(d.restores, e)
 		case WriteEntry:

@@ -24,9 +24,6 @@ type keygenBatch struct {
 	lastAbort *wire.JobError
 }
 
-// maxFaults is how many attempts may end by a fault; restarts are no fault.
-const maxFaults = 4
-
 func (b *keygenBatch) header(m *wire.Manifest) wire.BatchHeader {
 	return b.job.job.PartHeader(m, b.job.Signed.Client, b.job.digest, b.part, b.attempt)
 }
@@ -49,11 +46,8 @@ func (b *keygenBatch) blame(end *ending) *wire.JobError {
 	return nil
 }
 
-// pause is how long a batch waits before its next attempt. It doubles: the rounds keep
-// every attempt's deals for a while, and a node that always gives up must not fill them.
-func (b *keygenBatch) pause() time.Duration {
-	return min(250*time.Millisecond<<min(b.attempt, 10), time.Minute)
-}
+// pause is how long a batch waits before its next attempt.
+func (b *keygenBatch) pause() time.Duration { return keygenPause(b.attempt) }
 
 // Sizes in a result's JSON, at most.
 const (

@@ -173,11 +173,11 @@ func (n *Node) onTaskOpened(e taskOpened) []Effect {
 	case e.err != nil:
 		return []Effect{Report{What: ReportBadTask, ID: e.message.Subject, Reason: e.err.Error(), Culprit: -1}}
 	case e.header != nil:
-		return n.dealer.start(e.header, e.task, e.job)
+		return n.dealer.pace(e)
 	}
 	e.request.deadline = n.stream.deadline(e.message.Time, len(e.request.which))
 	if past(e.request.deadline, n.now) {
-		return []Effect{lateTask(e)}
+		return []Effect{droppedTask(e, lateReason)}
 	}
-	return n.signer.start(e.request, e.task.Exclude)
+	return n.signer.start(e)
 }

@@ -54,6 +54,23 @@ func (n *Node) Cursor() uint64 { return n.dealer.register.FirstSeq(n.dealer.last
 // keystore takes it out: a node claims what it can prove.
 func (n *Node) Holdings() *board.Holdings { return &n.dealer.held }
 
+// Said is what the rounds have of a batch.
+type Said struct {
+	Any        bool // by whomever
+	Deal, Cert bool // by this node
+}
+
+// Said reports what the rounds have of a batch, as far as they were read.
+func (n *Node) Said(id string) Said {
+	log := n.dealer.board.Get(id)
+	if log == nil {
+		return Said{}
+	}
+	return Said{
+		Any: !log.Empty(), Deal: log.Has(wire.SlotDeal, n.cfg.Index), Cert: log.Has(wire.SlotCert, n.cfg.Index),
+	}
+}
+
 // Sessions counts what is in work, for metrics: batches that this node deals
 // in, and signing sessions that hold nonces.
 func (n *Node) Sessions() (batches, nonces int) {

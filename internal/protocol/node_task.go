@@ -9,6 +9,7 @@ import (
 // taskOpened is a task and what it asks for, or why it is refused.
 type taskOpened struct {
 	message TaskMessage
+	gateway string // that sealed it
 	task    *wire.Task
 	job     *wire.Job
 	header  *wire.BatchHeader // keygen
@@ -42,7 +43,7 @@ func (n *nodeCore) open(e TaskMessage, access *wire.Access) taskOpened {
 	if e.Subject != wire.TaskSubject(task, job.ID) {
 		return bad(wire.Refuse(wire.CodeMalformedJob, "task under another task's subject"))
 	}
-	opened := taskOpened{message: e, task: task, job: job, access: access}
+	opened := taskOpened{message: e, gateway: wire.SealedBy(e.Data), task: task, job: job, access: access}
 	switch job.Kind {
 	case wire.KindKeygen:
 		opened.header, err = n.readKeygen(task, job)
@@ -66,10 +67,10 @@ func (n *nodeCore) readKeygen(task *wire.Task, job *wire.Job) (*wire.BatchHeader
 	return &header, nil
 }
 
-// lateTask reports a task that came when nobody waited for it any more.
-func lateTask(e taskOpened) Report {
+// droppedTask reports a sign task that this node does not begin.
+func droppedTask(e taskOpened, reason string) Report {
 	return Report{
 		What: ReportDropped, Kind: wire.KindSign, ID: e.message.Subject, Job: jobKey(e.request.client, e.job.ID),
-		Trace: e.request.trace, Reason: lateReason, Culprit: -1,
+		Trace: e.request.trace, Reason: reason, Culprit: -1,
 	}
 }

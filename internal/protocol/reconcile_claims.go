@@ -35,6 +35,7 @@ const (
 	fetchPause   = 250 * time.Millisecond
 	maxFetchWait = 5 * time.Minute
 	writePause   = 10 * time.Second
+	readTime     = time.Minute // until an entry that KEYS acknowledged is written once more
 	tellEvery    = 30 * time.Second
 
 	allClaims  = 1 << 15 // that are remembered, of all nodes together
@@ -72,7 +73,7 @@ func (p *peer) trusted() bool { return p.present && p.streak < maxStreak }
 // claim is a batch that the register lacks and that nodes say they hold.
 type claim struct {
 	by     map[int]*word
-	stored bool // it was written, and is yet to be read
+	stored time.Time // when it was written, and it is yet to be read; zero: it was not
 }
 
 // word is one node's.
@@ -97,6 +98,10 @@ func (r *claimSet) claim(p *peer, one wire.Holding) {
 		r.of[one.ID()]++
 	}
 	w := c.by[p.node]
+	if w != nil && !c.stored.IsZero() && r.now.Sub(c.stored) > readTime { // KEYS has it, and does not show it
+		c.stored = time.Time{}
+		p.queue = append(p.queue, one)
+	}
 	if w == nil {
 		w = &word{}
 		c.by[p.node] = w
@@ -138,7 +143,7 @@ func (r *claimSet) onHeld(one wire.Holding) {
 // provable reports whether a node may be asked for a claim of its own.
 func (r *claimSet) provable(p *peer, one wire.Holding) bool {
 	c := r.claims[one]
-	return c != nil && !c.stored && c.by[p.node] != nil && c.by[p.node].failed < maxProofs
+	return c != nil && c.stored.IsZero() && c.by[p.node] != nil && c.by[p.node].failed < maxProofs
 }
 
 // counts reports whether something waits for a node's claim.

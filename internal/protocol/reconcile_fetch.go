@@ -178,7 +178,8 @@ func (r *fetcher) conflict(f *fetching) {
 	r.fetchNext()
 }
 
-// onRestored notes that KEYS has an entry. The directory reads it like any other.
+// onRestored notes that KEYS has an entry. The directory reads it like any other, but does
+// so again: a damaged copy of KEYS may have had it look as if it were not there.
 func (r *fetcher) onRestored(e EntryRestored) {
 	f := r.fetch
 	if f == nil || f.of != e.Holding || f.entry == nil {
@@ -198,8 +199,9 @@ func (r *fetcher) onRestored(e EntryRestored) {
 		return
 	}
 	if c := r.claims[f.of]; c != nil {
-		c.stored = true
+		c.stored = r.now
 	}
+	r.out.do(Refetch{ID: f.entry.ID, Register: true}) // it may have stood there all along, where this gateway read on
 	r.restored++
 	report.Suite, report.Count = frost.Suite(f.entry.Header.Suite), int(f.entry.Header.K)
 	r.out.do(report)

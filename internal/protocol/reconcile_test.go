@@ -368,3 +368,49 @@ func TestConflictingHolding(t *testing.T) {
 	equal(t, "refused", f.desk.directory.register.Refused(f.btc), true)
 	equal(t, "keys", f.desk.Keys(), 3)
 }
+
+// An entry may stand in KEYS where this gateway read on, as a damaged copy led then: KEYS
+// takes a node's copy for what it has, and shows nothing new. The gateway reads the entry
+// by its subjects, and if that shows nothing, writes it again later.
+func TestRestoredIsReadAgain(t *testing.T) {
+	l := lostRegister(t)
+	id := l.btc
+	written := 0
+	quiet := func() {
+		for len(l.desk.asks)+len(l.desk.restores) > 0 {
+			for ; len(l.desk.asks) > 0; l.desk.asks = l.desk.asks[1:] {
+				l.answer(l.desk.asks[0])
+			}
+			for ; len(l.desk.restores) > 0; l.desk.restores = l.desk.restores[1:] {
+				if e := l.desk.restores[0]; e.Holding.ID() != id {
+					l.write(WriteEntry{ID: e.Holding.ID(), Head: e.Head, Deals: e.Deals})
+				} else {
+					written++
+				}
+				l.desk.do(EntryRestored{Holding: l.desk.restores[0].Holding})
+			}
+		}
+	}
+	tick := func(n int) {
+		for range n {
+			l.fleet.now = l.now.Add(time.Second)
+			l.desk.do(Tick{l.now})
+			quiet()
+		}
+	}
+	tick(30)
+	equal(t, "looked at in KEYS", slices.Contains(l.desk.fetch, id), true)
+	equal(t, "written", written, 1)
+	tick(120)
+	if written < 2 {
+		t.Error("it was not written again")
+	}
+	for _, m := range l.was {
+		if strings.Contains(m.Subject, id) {
+			l.desk.do(ReadKeysAgain(l.m, m))
+		}
+	}
+	l.desk.do(Tick{l.now})
+	equal(t, "missing", l.desk.Register().Missing, 0)
+	equal(t, "keys", l.desk.Keys(), 5)
+}

@@ -33,6 +33,7 @@ func (n *nodeCore) checkAccess(e taskOpened) error {
 // After a session key's revocation the gateway begins again: who read its deal before
 // that, and who reads the rounds after it, would certify different deals.
 func (n *dealer) onAccess(access, before *wire.Access) []Effect {
+	n.disownWaiting(access, before)
 	if access.SameVoices(before) {
 		return n.giveUpEach(func(b *dkg) *fault { return b.disowned(access, before) })
 	}

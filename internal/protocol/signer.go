@@ -42,10 +42,15 @@ func (n *signer) onMessage(msg wire.LogMessage) []Effect {
 }
 
 // start begins a signing task.
-func (n *signer) start(r *signRequest, exclude []uint8) []Effect {
+func (n *signer) start(e taskOpened) []Effect {
+	r, exclude := e.request, e.task.Exclude
 	id := wire.ShortID(r.session)
 	if n.finished.has(id) || n.sessions[id] != nil {
 		return nil // a session is begun once in a process, however often its task is shown
+	}
+	atOnce := n.cfg.Manifest.N - n.cfg.Manifest.T + someAttempts
+	if !n.rate.take(jobOf{jobKey(r.client, e.job.ID), e.gateway}, atOnce, n.now) {
+		return []Effect{droppedTask(e, "its gateway opened too many attempts of this job")}
 	}
 	s := &signing{
 		node: n, id: id, request: r, count: len(r.which), started: n.now, trace: r.trace,
@@ -128,6 +133,7 @@ func (n *signer) expire() (effects []Effect) {
 		}
 	}
 	n.finished.expire(n.now)
+	n.rate.expire(n.now)
 	n.early.expire(n.now.Add(-sessionLife))
 	return effects
 }

@@ -37,6 +37,7 @@ type signer struct {
 	sessions map[string]*signing
 	finished *finishedSessions
 	early    *earlyMessages
+	rate     attemptRate
 	nonces   struct{ drawn, used, dropped uint64 }
 }
 

@@ -40,6 +40,7 @@ func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
 		sigs: make([][]byte, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
+		since: s.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
 	j.leaveOut(revoked)
@@ -99,17 +100,21 @@ func (s *signJobs) disbelieve(access, before *wire.Access) {
 
 // find looks the job's keys up, and has it wait for its turn. A key that is not
 // there yet may be one that another gateway announced a moment ago, so the look is
-// repeated.
+// repeated; and it is unknown only once KEYS was read as far as it went when the job came.
 func (s *signJobs) find(j *activeSign) {
 	items, keys := make([]frost.Item, len(j.job.Items)), make([]frost.Key, len(j.job.Items))
 	for i, it := range j.job.Items {
 		id, _ := wire.ParseKeyID(it.Key)
 		b := s.directory.find(id.Batch)
+		if b == nil && s.directory.complete {
+			s.directory.end.want(j.since, s.out)
+		}
 		switch {
 		case b == nil && s.worthALook(j):
 			s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
 			return
-		case b == nil && (s.directory.proven(id.Batch) || s.directory.reconcile.mayHold(id.Batch)):
+		case b == nil && (s.directory.proven(id.Batch) || s.directory.reconcile.mayHold(id.Batch) ||
+			!s.directory.end.readSince(j.since)):
 			s.await(j, it.Key)
 			return
 		case b == nil || id.Index >= int(b.header.K):
@@ -133,15 +138,15 @@ func (s *signJobs) find(j *activeSign) {
 }
 
 // lackDelay is how often a job looks for a key that the register lost and that may come
-// back.
+// back, or that this gateway did not read yet.
 const lackDelay = time.Second
 
-// maxLacking is how many jobs wait for keys that the register lost: half of what a
-// gateway holds at a time, so that all others go on.
+// maxLacking is how many jobs wait for such keys: half of what a gateway holds at a time,
+// so that all others go on.
 const maxLacking = 1024
 
-// await has a job look again for a key that the register lost. If too many do, it fails:
-// its client may send it again.
+// await has a job look again for such a key. If too many do, it fails: its client may
+// send it again.
 func (s *signJobs) await(j *activeSign, key string) {
 	if r := s.directory.reconcile; j.lacks == "" && r.waiting >= maxLacking {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeRegisterIncomplete,
@@ -334,6 +339,9 @@ func (s *signJobs) onAccess(job *activeJob, revoked []int) {
 func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 	j := s.jobs[job]
 	switch {
+	case j.items == nil && j.lacks != "" && !s.directory.end.readSince(j.since):
+		return wire.Refuse(wire.CodeRegisterIncomplete,
+			"expired before the gateway had read KEYS to its end, where it looked for key %s", j.lacks)
 	case j.items == nil && j.lacks != "":
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while KEYS lacked the entry of key %s: a node may bring it back",
 			j.lacks)

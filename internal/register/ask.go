@@ -2,6 +2,7 @@ package register
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -33,6 +35,7 @@ type Asker struct {
 	replyTo  string
 	hearing  []*bus.Listener // one a node: a node that floods its own fills nobody else's
 	number   atomic.Uint64
+	seal     func(subject string, body []byte) []byte // nil: questions are not signed
 
 	mu      sync.Mutex
 	waiting map[uint64]*question
@@ -62,6 +65,24 @@ func NewAsker(b *bus.Bus, m *wire.Manifest, access func() *wire.Access) (*Asker,
 	return a, nil
 }
 
+// SignAs has questions signed by a gateway: nodes then let nobody else take its turn. It
+// is called before the first question.
+func (a *Asker) SignAs(gateway string, key ed25519.PrivateKey) {
+	a.seal = func(subject string, body []byte) []byte {
+		return wire.SealGateway(key, gateway, a.manifest, subject, body)
+	}
+}
+
+// next numbers questions by the time: a node takes no signed one twice.
+func (a *Asker) next() uint64 {
+	for {
+		last := a.number.Load()
+		if number := max(last+1, uint64(clock.Now().UnixNano())); a.number.CompareAndSwap(last, number) {
+			return number
+		}
+	}
+}
+
 // Close ends the listening.
 func (a *Asker) Close() {
 	for _, l := range a.hearing {
@@ -71,7 +92,7 @@ func (a *Asker) Close() {
 
 // Ask asks one node, and returns its answer. A.Number and A.ReplyTo are set here.
 func (a *Asker) Ask(ctx context.Context, node int, ask wire.Ask) (*wire.Held, error) {
-	number := a.number.Add(1)
+	number := a.next()
 	wanted := ask.Number
 	ask.Version, ask.Number, ask.ReplyTo = wire.HoldingsVersion, number, a.replyTo
 	q := &question{node, make(chan *wire.Held, 1)}
@@ -86,7 +107,11 @@ func (a *Asker) Ask(ctx context.Context, node int, ask wire.Ask) (*wire.Held, er
 	ctx, cancel := context.WithTimeoutCause(ctx, AskTime, ErrNoAnswer)
 	defer cancel()
 	nobody := make(chan error, 1)
-	go func() { nobody <- a.bus.Call(ctx, wire.AskSubject(node), wire.Encode(&ask)) }()
+	subject, body := wire.AskSubject(node), wire.Encode(&ask)
+	if a.seal != nil {
+		body = a.seal(subject, body)
+	}
+	go func() { nobody <- a.bus.Call(ctx, subject, body) }()
 	select {
 	case held := <-q.answer:
 		if !held.Answers(&ask) {

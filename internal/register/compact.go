@@ -125,11 +125,28 @@ func (c *Compaction) export(ctx context.Context) error {
 	if err := c.foreign(sum); err != nil {
 		return err
 	}
+	if err := c.damaged(ctx, sum); err != nil {
+		return err
+	}
 	if sum.Partial > 0 {
 		return fmt.Errorf("%d entries of KEYS lack deals: run frostctl register refill on the running fleet first",
 			sum.Partial)
 	}
 	return errors.Join(os.Rename(part, c.path()), secret.SyncDir(c.Dir))
+}
+
+// damaged fails if a copy of KEYS that did not answer may have what was not read. Where
+// there is one copy alone, compacting is how to be rid of the gap.
+func (c *Compaction) damaged(ctx context.Context, sum Summary) error {
+	if sum.Damage.Unread == 0 {
+		return nil
+	}
+	state, err := c.Bus.KeysState(ctx)
+	if err == nil && state.Replicas > 1 {
+		err = fmt.Errorf("KEYS is damaged: %d messages were not read, of sequences %s. Nothing is deleted, as another "+
+			"copy may have them: %s", sum.Damage.Unread, sum.Damage.Sequences, state.Mend)
+	}
+	return err
 }
 
 // foreign fails if compacting would delete what may be entries all the same.

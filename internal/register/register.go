@@ -46,6 +46,33 @@ type Summary struct {
 	Dropped int `json:"dropped"` // messages that prove nothing
 	Foreign int `json:"foreign"` // of these, heads of another manifest or format, which may prove something elsewhere
 	Partial int `json:"partial"` // entries that lack deals
+
+	Damage Damage `json:"damage,omitzero"` // to KEYS
+}
+
+// Damage is what copies of KEYS lack.
+type Damage struct {
+	Sequences string `json:"sequences"` // that the copy lacks which leads, or another; "": none
+	Unread    uint64 `json:"unread"`    // of these: no copy that answered had them. They may be of other entries
+	Partial   int    `json:"partial"`   // entries that lack deals, and that nobody writes just now
+}
+
+// maxSequences is how many gaps are named.
+const maxSequences = 20
+
+func damageOf(gaps []bus.Gap) (d Damage) {
+	for i, g := range gaps {
+		switch {
+		case i == maxSequences:
+			d.Sequences += ", ..."
+		case i == 0:
+			d.Sequences = g.String()
+		case i < maxSequences:
+			d.Sequences += ", " + g.String()
+		}
+	}
+	d.Unread, _ = bus.Unread(gaps)
+	return d
 }
 
 // Collector puts entries together from their messages, in any order in which a deal
@@ -188,7 +215,7 @@ type Log interface {
 // readAll hands everything to f that KEYS held at the call. It follows the stream:
 // otherwise the end of a replica that lags would be taken for that of KEYS, and a copy
 // for whole that is not.
-func readAll(ctx context.Context, l Log, f func(bus.Message) error) error {
+func readAll(ctx context.Context, l Log, f func(bus.Message) error) (gaps []bus.Gap, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	follower, err := l.FollowToEnd(ctx, ctx, bus.Keys, 1, bus.FollowOptions{
@@ -204,15 +231,19 @@ func readAll(ctx context.Context, l Log, f func(bus.Message) error) error {
 	})
 	if follower != nil {
 		follower.Stop()
+		gaps = follower.Gaps()
 	}
 	if cause := context.Cause(ctx); cause != nil {
-		return cause
+		return nil, cause
 	}
-	return err
+	return gaps, err
 }
 
+// beingWritten is longer than a gateway takes from an entry's head to its last deal.
+const beingWritten = time.Second
+
 // Read hands every whole entry of KEYS to f, once. It reads KEYS a second time for
-// entries whose deals came before their heads.
+// entries whose deals came before their heads, or that are being written.
 func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (Summary, error) {
 	c := NewCollector(m)
 	put := func(msg bus.Message) error {
@@ -225,20 +256,25 @@ func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (S
 		}
 		return nil
 	}
-	var sum Summary
-	for pass := range 2 {
-		if err := readAll(ctx, l, put); err != nil {
-			return c.Summary(), err
-		}
-		if before := sum; pass == 0 {
-			sum = c.Summary()
-		} else {
-			sum = c.Summary()
-			sum.Dropped, sum.Foreign = before.Dropped, before.Foreign // the same ones once more
-		}
-		if sum.Partial == 0 {
-			break
+	gaps, err := readAll(ctx, l, put)
+	if sum := c.Summary(); err != nil || sum.Partial == 0 {
+		sum.Damage = damageOf(gaps)
+		return sum, err
+	}
+	before, lacking := c.Summary(), c.register.Lacking()
+	select {
+	case <-time.After(beingWritten):
+	case <-ctx.Done():
+		return before, ctx.Err()
+	}
+	gaps, err = readAll(ctx, l, put)
+	sum := c.Summary()
+	sum.Dropped, sum.Foreign = before.Dropped, before.Foreign // the same ones once more
+	sum.Damage = damageOf(gaps)
+	for _, id := range lacking {
+		if c.register.Get(id) != nil {
+			sum.Damage.Partial++
 		}
 	}
-	return sum, nil
+	return sum, err
 }

@@ -30,6 +30,7 @@ func TestBusSample(t *testing.T) {
 		"bus_connected{}": 1, "bus_rtt_seconds{}": .002, "bus_clock_offset_seconds{}": -3,
 		"bus_follower_lag_messages{stream=KEYS}": 16, "bus_follower_lag_seconds{stream=KEYS}": 1.5,
 		"credential_expires_timestamp_seconds{credential=bus_tls_cert}": 17,
+		"bus_stream_damaged_messages{stream=KEYS}":                      18,
 	}
 	gateways := map[string]float64{
 		"bus_consumer_pending_messages{durable=gateways-sign}":        14,

@@ -37,6 +37,8 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 		replicas = desc("frostfleet_bus_stream_replicas", "Copies of a stream that there should be.", "stream")
 		current  = desc("frostfleet_bus_stream_replicas_current",
 			"Copies of a stream that are there and complete; 0 while it is missing or has no leader.", "stream")
+		damaged = desc("frostfleet_bus_stream_damaged_messages",
+			"Messages that a copy of KEYS lacks, of which none is ever deleted.", "stream")
 		used = desc("frostfleet_bus_storage_bytes",
 			"What the fleet's NATS account takes of the server's storage.", "storage")
 		usedLimit = desc("frostfleet_bus_storage_limit_bytes", "What it may take.", "storage")
@@ -62,6 +64,11 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 		}
 		for _, c := range s.Credentials {
 			gauge(expires, float64(c.Expires.UnixNano())/float64(time.Second), "bus_"+c.Name)
+		}
+		for _, stream := range s.Streams {
+			if stream.Stream == bus.Keys {
+				gauge(damaged, float64(stream.Damaged), string(stream.Stream))
+			}
 		}
 		if m.of.Role != RoleGateway {
 			return

@@ -52,7 +52,7 @@ var everything = buswatch.Sample{
 	ClockOffset: -3 * time.Second,
 	ClockKnown:  true,
 	Streams: []buswatch.StreamState{
-		{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7, Replicas: 3, Current: 2},
+		{Stream: bus.Keys, Messages: 4, Bytes: 5, Last: 6, MaxBytes: 7, Replicas: 3, Current: 2, Damaged: 18},
 		{Stream: bus.Jobs, Messages: 8, Bytes: 9, Last: 10, Replicas: 1, Current: 1, AtQuota: 2},
 	},
 	Leaderless: []bus.Stream{bus.Sign},

@@ -62,6 +62,9 @@ func through(t *testing.T, f *fleet, data []byte) {
 	if c, err := DecodeComplaint(data); err == nil && !bytes.Equal(Encode(c), data) {
 		t.Fatal("complaint is not the same when encoded again")
 	}
+	if _, _, err := OpenTaken(f.m, f.access, "x", data); err == nil {
+		t.Fatal("a note that nobody signed was taken")
+	}
 	_ = UnverifiedBody(data)
 }
 
@@ -73,6 +76,7 @@ func FuzzCommit(f *testing.F)      { fuzzWire(f, "commitment") }
 func FuzzShare(f *testing.F)       { fuzzWire(f, "share") }
 func FuzzComplaint(f *testing.F)   { fuzzWire(f, "complaint") }
 func FuzzTask(f *testing.F)        { fuzzWire(f, "task") }
+func FuzzTaken(f *testing.F)       { fuzzWire(f, "note") }
 
 func FuzzManifest(f *testing.F) {
 	data := mustJSON(newFleet(f, 2, 3).m)

@@ -23,7 +23,7 @@ const HoldingsVersion = 1
 const (
 	HoldingBuckets = 256
 	MaxHoldings    = 4096 // in one answer
-	MaxAsk         = 512  // bytes
+	MaxAsk         = 512  // bytes, signed or not
 
 	bucketDigest = 16 // bytes of a bucket's digest
 )
@@ -93,8 +93,10 @@ type Held struct {
 	Data    []byte  `cbor:"6,keyasint,omitempty"` // digests, holdings, a head, a deal; absent: it does not hold it
 }
 
-// AskSubject is where a node is asked, and HeldSubject where it answers.
+// AskSubject is where a node is asked, and HeldSubject where it answers. AdminAskSubject
+// is where it hears the streams' own account, in which only the administrator is.
 func AskSubject(node int) string               { return fmt.Sprintf("ask.%d", node) }
+func AdminAskSubject(node int) string          { return fmt.Sprintf("adminask.%d", node) }
 func HeldSubject(replyTo string, i int) string { return fmt.Sprintf("held.%s.%d", replyTo, i) }
 
 var errHoldings = errors.New("question or answer about holdings with fields that do not fit its kind")
@@ -113,6 +115,21 @@ func DecodeAsk(data []byte) (*Ask, error) {
 		return nil, errHoldings
 	}
 	return &a, nil
+}
+
+// OpenAsk reads a question, and returns the gateway that signed it; "" if nobody did.
+// A signature that is not the named gateway's is an error.
+func OpenAsk(m *Manifest, a *Access, subject string, data []byte) (gateway string, ask *Ask, err error) {
+	var e Envelope
+	if Decode(data, MaxAsk, &e) == nil {
+		body, err := a.FromGateway(m, subject, data)
+		if err != nil {
+			return "", nil, err
+		}
+		gateway, data = e.Gateway, body
+	}
+	ask, err = DecodeAsk(data)
+	return gateway, ask, err
 }
 
 // DecodeHeld reads an answer.

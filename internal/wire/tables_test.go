@@ -45,6 +45,7 @@ var namesKinds = map[string]string{
 	"internal/protocol/expiry.go":             "how exact its end is",
 	"internal/protocol/coordinator_access.go": "which needs all nodes",
 	"internal/protocol/dealer.go":             "reports",
+	"internal/protocol/dealer_pace.go":        "whose key generations wait for their time",
 	"internal/protocol/revoke.go":             "which needs its client's right to the end",
 	"internal/protocol/directory.go":          "reports",
 	"internal/protocol/registrar.go":          "reports",

@@ -1,12 +1,12 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -15,9 +15,6 @@ import (
 // What a node says of the register: it answers gateways and administrators who ask what
 // it holds, and gives them the entries that KEYS lacks. It does so before it has read
 // any stream, also while there are none: that is when somebody needs to know.
-
-// maxAsks bounds the questions that wait. Others are lost, and asked again.
-const maxAsks = 64
 
 // maxAnswerPause bounds the pause after an answer, which is as long as the answer took:
 // whoever asks, signing keeps half of a core.
@@ -28,43 +25,69 @@ func (w *Worker) ServeHoldings() error {
 	if w.serving != nil {
 		return nil
 	}
-	asks := make(chan []byte, maxAsks)
-	l, err := w.cfg.Bus.Listen(wire.AskSubject(w.cfg.Index), func(_ string, data []byte) {
-		if len(data) > wire.MaxAsk {
-			return
+	var asks asks
+	var listeners []*bus.Listener
+	unlisten := func() {
+		for _, l := range listeners {
+			l.Stop()
 		}
-		select {
-		case asks <- bytes.Clone(data):
-		default:
+	}
+	for subject, handle := range map[string]func(string, []byte){
+		wire.AskSubject(w.cfg.Index):      func(subject string, data []byte) { w.hear(&asks, subject, data) },
+		wire.AdminAskSubject(w.cfg.Index): func(_ string, data []byte) { w.hearAdministrator(&asks, data) },
+	} {
+		l, err := w.cfg.Bus.Listen(subject, handle)
+		if err != nil {
+			unlisten()
+			return err
 		}
-	})
-	if err != nil {
-		return err
+		listeners = append(listeners, l)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	var serving sync.WaitGroup
 	serving.Go(func() {
 		for {
-			select {
-			case data := <-asks:
-				start := time.Now()
-				w.answer(ctx, data)
-				_ = backoff.Sleep(ctx, min(time.Since(start), maxAnswerPause))
-			case <-ctx.Done():
+			ask := asks.next(ctx)
+			if ask == nil {
 				return
 			}
+			start := time.Now()
+			w.answer(ctx, ask)
+			_ = backoff.Sleep(ctx, min(time.Since(start), maxAnswerPause))
 		}
 	})
-	w.serving = func() { l.Stop(); cancel(); serving.Wait() }
+	w.serving = func() { unlisten(); cancel(); serving.Wait() }
 	return nil
 }
 
-func (w *Worker) answer(ctx context.Context, data []byte) {
+// hear takes a question of whoever may reach the node. What names a gateway and is not
+// its own costs a pause, as an answer does; what nobody has room for costs no
+// verification.
+func (w *Worker) hear(asks *asks, subject string, data []byte) {
+	if len(data) > wire.MaxAsk || asks.full(askLane{gateway: wire.SealedBy(data)}) {
+		return
+	}
+	start := time.Now()
+	gateway, ask, err := wire.OpenAsk(w.cfg.Manifest, w.access.Load(), subject, data)
+	if err != nil {
+		w.log.Debug("question about holdings dropped", "err", err)
+		time.Sleep(min(time.Since(start), maxAnswerPause))
+		return
+	}
+	asks.add(gateway, ask, clock.Now())
+}
+
+// hearAdministrator takes a question that came from the streams' own account.
+func (w *Worker) hearAdministrator(asks *asks, data []byte) {
 	ask, err := wire.DecodeAsk(data)
 	if err != nil {
 		w.log.Debug("question about holdings dropped", "err", err)
 		return
 	}
+	asks.push(askLane{administrator: true}, ask)
+}
+
+func (w *Worker) answer(ctx context.Context, ask *wire.Ask) {
 	ctx, cancel := context.WithTimeout(ctx, register.AskTime)
 	defer cancel()
 	if w.sessions.due(clock.Now()) { // not started yet: nobody else renews it

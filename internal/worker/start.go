@@ -9,7 +9,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // start reads the logs up to their present end, rounds, KEYS and SIGN before WORK, so
@@ -46,30 +45,8 @@ func (w *Worker) start(ctx context.Context) error {
 	return w.run.Follow(ctx, bus.Work, 1, bus.FollowOptions{})
 }
 
-// recertify has the machine publish again what the keystore certifies and never
-// saw in the register: the deal and the certificate of this node. When all nodes have
-// done so a gateway can make the entry, however much else was lost.
-func (w *Worker) recertify() error {
-	pending, err := w.store.Pending()
-	if err != nil {
-		return err
-	}
-	for _, r := range pending {
-		deal, err := w.store.Deal(r.Batch, w.cfg.Index)
-		if err != nil {
-			return err
-		}
-		w.run.Step(protocol.Recertify{
-			ID: r.Batch, Context: r.Context, Transcript: r.Transcript, Deal: deal,
-			Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.Transcript)),
-		})
-	}
-	return nil
-}
-
 // cursorEvery is how many seconds lie between two notes of how far KEYS is read, and
-// offerEvery between two times that the node says again what it certified: the rounds
-// forget after 70 minutes.
+// offerEvery between two times that the node says again what it certified.
 const (
 	cursorEvery = 10
 	offerEvery  = 30 * 60
@@ -151,12 +128,24 @@ func (w *Worker) saveCursor() {
 	if unstored > 0 {
 		return
 	}
+	next = w.beforeGaps(next)
 	if _, seq, err := w.store.Cursor(); err == nil && seq == next {
 		return
 	}
 	if err := w.store.SetCursor(w.keysID, next); err != nil {
 		w.log.Error("cursor not stored; the next start reads more of the log", "err", err)
 	}
+}
+
+// beforeGaps is next, or what no copy of KEYS had so far if that comes before: the next
+// start reads it again.
+func (w *Worker) beforeGaps(next uint64) uint64 {
+	if f := w.run.Keys(); f != nil {
+		if n, first := bus.Unread(f.Gaps()); n > 0 {
+			next = min(next, first)
+		}
+	}
+	return next
 }
 
 // deviceChanged is called when the key provider begins to fail, and when it works

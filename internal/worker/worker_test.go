@@ -92,7 +92,7 @@ func TestRestartBetweenStoreAndCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	filter := wire.RoundsFilter(pending[0].Batch)
+	filter := wire.RoundsFilter(pending[0])
 	messages, err := w.Bus.Slots(t.Context(), bus.RoundsOf(0), filter)
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("%d messages of the batch, %v; want its deal only", len(messages), err)
@@ -102,8 +102,8 @@ func TestRestartBetweenStoreAndCertificate(t *testing.T) {
 	w.Provider.SetFault(nil)
 	w.startNode()
 	result := w.result()
-	if got := result.Batches[0].ID; got != pending[0].Batch {
-		t.Errorf("the job was done with batch %s, want the stored one, %s", got, pending[0].Batch)
+	if got := result.Batches[0].ID; got != pending[0] {
+		t.Errorf("the job was done with batch %s, want the stored one, %s", got, pending[0])
 	}
 	w.sign(result.Keys[0])
 }
@@ -225,7 +225,11 @@ func TestBusAway(t *testing.T) {
 	w.Provider.SetFault(nil)
 	eventually(t, "the certificate is stored", func() bool {
 		pending, err := node.store.Pending()
-		return err == nil && len(pending) == 1 && len(pending[0].Cert) > 0
+		if err != nil || len(pending) != 1 {
+			return false
+		}
+		r, err := node.store.Batch(pending[0])
+		return err == nil && len(r.Cert) > 0
 	})
 	node.saveCursor() // with the certificate unpublished
 	var err error
@@ -338,6 +342,44 @@ func TestCursorWaitsForStores(t *testing.T) {
 	node.stored("test", "", nil)
 	if !saved() {
 		t.Error("the cursor was not saved with everything stored")
+	}
+}
+
+// TestCursorStaysBeforeGaps: what no copy of KEYS had is read again by the next life,
+// which may find a copy that has it.
+func TestCursorStaysBeforeGaps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	js := w.Bus.Conn().JS
+	stream, err := js.Stream(t.Context(), "FROST_TEST_KEYS")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := stream.CachedInfo().Config
+	config.DenyDelete = false // so that the test can damage it
+	if err := js.DeleteStream(t.Context(), config.Name); err != nil {
+		t.Fatal(err)
+	}
+	if stream, err = js.CreateStream(t.Context(), config); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		subject := wire.EntryDealSubject(strings.Repeat("0", 32), 0, i)
+		if _, err := w.Bus.Publish(t.Context(), subject, []byte("junk"), nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := stream.DeleteMsg(t.Context(), 3); err != nil {
+		t.Fatal(err)
+	}
+	node, r := w.startNode()
+	if gaps := node.run.Keys().Gaps(); len(gaps) != 1 || gaps[0].First != 3 || gaps[0].Read {
+		t.Errorf("gaps %v", gaps)
+	}
+	r.Stop()
+	node, _ = w.startNode()
+	if _, from, err := node.store.Cursor(); err != nil || from != 3 {
+		t.Errorf("cursor %d, %v", from, err)
 	}
 }
 

@@ -24,7 +24,7 @@ func TestMain(m *testing.M) {
 func TestShort(t *testing.T) {
 	for _, seed := range ShortSeeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
-			o := Options{Race: true, Links: true, FirstKeys: true}
+			o := Options{Race: true, Links: true}
 			if testing.Verbose() {
 				o.Out = os.Stderr
 			}

@@ -130,8 +130,12 @@ func (s *Stand) addGateway() {
 	s.write(filepath.Join(filepath.Dir(gatewayFile(1)), "bus.nk"), string(seed)+"\n")
 	for i := range servers {
 		s.edit(serverConf(i), func(text string) string {
-			return s.replaced(text, " # gateway0\n", fmt.Sprintf(" # gateway0\n      { nkey: %s } # %s\n", public, name))
+			return s.replaced(text, " # gateway0\n", fmt.Sprintf(
+				" # gateway0\n      { nkey: %s, permissions: { include \"permissions/gateway-%s.conf\" } }\n", public, name))
 		})
+		permissions := filepath.Join(fleet.ServerDir(i), "permissions")
+		s.write(filepath.Join(permissions, "gateway-"+name+".conf"),
+			s.replaced(s.read(filepath.Join(permissions, "gateway-gateway0.conf")), "gateway0", name))
 	}
 }
 

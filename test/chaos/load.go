@@ -108,9 +108,6 @@ func (u *user) some(chain string, n int) []client.Key {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	all, out := u.keys[chain], make([]client.Key, n)
-	if u.s.first {
-		all = all[:min(firstKeys, len(all))]
-	}
 	for i := range out {
 		out[i] = all[(len(all)-1+i*7)%len(all)]
 	}

@@ -38,7 +38,6 @@ type Stand struct {
 	began    time.Time
 	out      io.Writer // the event log, as it is written
 	links    bool      // Options.Links
-	first    bool      // Options.FirstKeys
 
 	mu     sync.Mutex
 	log    bytes.Buffer
@@ -57,11 +56,6 @@ type Options struct {
 	// what nodes publish. Without, faults of the network do nothing, and the test itself
 	// takes a small part of the machine only.
 	Links bool
-
-	// FirstKeys has the load sign with keys from before the first fault alone. A gateway
-	// that has not read a newer one yet ends jobs with unknown_key: docs/reliability.md,
-	// Found. With all tests that is no news; make chaos asks for the newest keys.
-	FirstKeys bool
 }
 
 // Start runs a fleet until the test ends. It is ready when Start returns.
@@ -74,7 +68,7 @@ func Start(t fleettest.T, o Options) *Stand {
 	kmstest.Setenv(t)
 	s := &Stand{
 		t: t, bin: bin, dir: filepath.Join(t.TempDir(), "fleet"), kms: kmstest.StartFaultKMS(t), net: newNetwork(t),
-		began: time.Now(), out: o.Out, links: o.Links, first: o.FirstKeys,
+		began: time.Now(), out: o.Out, links: o.Links,
 		stored: map[history.Result]bool{}, said: map[history.Message]bool{},
 	}
 	s.configure()

@@ -48,6 +48,9 @@ func Start(
 	}
 	l, err := b.Listen(wire.AskSubject(node), func(_ string, data []byte) {
 		ask, err := wire.DecodeAsk(data)
+		if err != nil { // a gateway's
+			ask, err = wire.DecodeAsk(wire.UnverifiedBody(data))
+		}
 		if err != nil {
 			t.Error(err)
 			return

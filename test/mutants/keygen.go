@@ -146,6 +146,18 @@ var keygenMutants = []Mutant{
 		killed("an import puts nothing beside another entry", "internal/register", "TestStore"),
 	edit("an imported deal may be any", "internal/register/register.go", "e.VerifyDeal(i, msg.Data) == nil", "true").
 		killed("junk under a deal's subject is passed over", "internal/register", "TestStore"),
+	edit("a gateway that is behind knows no key", signjobsFile, "!s.directory.end.readSince(j.since)):", "false):").
+		killed("no key is unknown before KEYS was read to its end", inProtocol, "TestBehindIsNotUnknown"),
+	edit("one answer about the end of KEYS is for all jobs", "internal/protocol/keysend.go", "return k.asked + 1", "return 1").
+		killed("what KEYS had before says nothing of a job that came after", inProtocol, "TestUnknownAsksTogether"),
+	edit("what KEYS' leader lacks is not there", "internal/bus/catchup.go",
+		"ok && m.Seq > f.next && f.stream == Keys", "false").
+		killed("a gap in KEYS is damage", "internal/bus", "TestFollowGapAtTheStart"),
+	edit("what was written to KEYS shows itself", "internal/protocol/reconcile_fetch.go",
+		"r.out.do(Refetch{ID: f.entry.ID, Register: true})", "_ = 0").
+		killed("an entry that stood in KEYS all along is read", inProtocol, "TestRestoredIsReadAgain"),
+	edit("a worker's cursor passes what it could not read", "internal/worker/start.go", "next = w.beforeGaps(next)", "").
+		killed("a gap in KEYS is read again", "internal/worker", "TestCursorStaysBeforeGaps"),
 	never("the gateway does not compare the root", directoryFile, "err == nil && wire.KeyRoot").
 		killed("announced keys are the certified ones", inProtocol, "TestCertifiedRootIsHeldAgainstTheDeals"),
 }

@@ -42,6 +42,7 @@ func RemoveBuild() {
 // Cluster is some servers, s0, s1 and so on, with JetStream.
 type Cluster struct {
 	t       testing.TB
+	program string
 	dir     string
 	ports   []int
 	servers []*exec.Cmd
@@ -54,7 +55,7 @@ func Start(t testing.TB, n int) *Cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &Cluster{t: t, dir: t.TempDir()}
+	c := &Cluster{t: t, program: program, dir: t.TempDir(), servers: make([]*exec.Cmd, n)}
 	routes, urls := make([]int, n), make([]string, n)
 	for i := range n {
 		c.ports, routes[i] = append(c.ports, freeport.New(t)), freeport.New(t)
@@ -68,35 +69,36 @@ func Start(t testing.TB, n int) *Cluster {
 				"ping_interval: 1s, ping_max: 2 }\n",
 				routes[i], strings.Join(urls, ", "))
 		}
-		file := filepath.Join(c.dir, fmt.Sprintf("s%d.conf", i))
-		if err := os.WriteFile(file, []byte(conf), 0o600); err != nil {
+		if err := os.WriteFile(c.file(i, "conf"), []byte(conf), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c.servers = append(c.servers, nil)
-		c.start(program, i)
+		c.run(i)
 	}
 	t.Cleanup(c.end)
 	return c
 }
 
-func (c *Cluster) start(program string, i int) {
+func (c *Cluster) file(i int, ext string) string {
+	return filepath.Join(c.dir, fmt.Sprintf("s%d.%s", i, ext))
+}
+
+func (c *Cluster) run(i int) {
 	c.t.Helper()
-	at := func(kind string) string { return filepath.Join(c.dir, fmt.Sprintf("s%d.%s", i, kind)) }
-	server := exec.Command(program, "-c", at("conf"), "-l", at("log"))
+	server := exec.Command(c.program, "-c", c.file(i, "conf"), "-l", c.file(i, "log"))
 	if err := server.Start(); err != nil {
 		c.t.Fatal(err)
 	}
 	c.servers[i] = server
 }
 
-// Restart ends a server, which writes what it knows, and starts it again. In between
-// whileDown is called with the folder of its streams.
-func (c *Cluster) Restart(i int, whileDown func(folder string)) {
+// Restart ends a server as SIGTERM does, calls between with the folder of its store, and
+// starts it again.
+func (c *Cluster) Restart(i int, between func(store string)) {
 	c.t.Helper()
 	c.Signal(i, syscall.SIGTERM)
-	_ = c.servers[i].Wait() // its exit code says nothing
-	whileDown(filepath.Join(c.dir, fmt.Sprint(i), "jetstream", "$G", "streams"))
-	c.start(c.servers[i].Path, i)
+	_ = c.servers[i].Wait()
+	between(filepath.Join(c.dir, fmt.Sprint(i)))
+	c.run(i)
 }
 
 func (c *Cluster) end() {

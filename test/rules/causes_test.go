@@ -76,6 +76,10 @@ var scenarios = map[string]scenario{
 		change: func(f fleet) { f.set(`frostfleet_register_missing_batches{%s}`, gateway, gauge, 12) },
 		firing: []string{"FrostfleetRegisterIncomplete"},
 	},
+	"a damaged copy of KEYS leads": {
+		change: func(f fleet) { f.set(`frostfleet_bus_stream_damaged_messages{stream="KEYS", %s}`, gateway, gauge, 2) },
+		firing: []string{"FrostfleetRegisterDamaged"},
+	},
 	"a node of another manifest": {
 		change: func(f fleet) { f.set(`frostfleet_node_other_manifest{index="2", %s}`, gateway, gauge, 1) },
 		firing: []string{"FrostfleetOtherManifest"},

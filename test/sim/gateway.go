@@ -33,6 +33,7 @@ type gatewayLife struct {
 	complete bool // all of KEYS is in its directory: it takes key generations
 	machine  *protocol.Coordinator
 	tokens   map[uint64]*queued
+	keys     *follower // of KEYS
 }
 
 func newGateway(w *world, name string) *gateway {
@@ -90,10 +91,11 @@ func (g *gateway) start() {
 			return protocol.SignMessage{LogMessage: l, Now: w.now()}
 		}},
 	}...) {
-		s.stream.follow(
-			&follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }},
-			0,
-		)
+		f := &follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }}
+		if s.stream == w.bus.keys {
+			life.keys = f
+		}
+		s.stream.follow(f, 0)
 	}
 	w.bus.presence.follow(&follower{who: g.name, alive: life.up, deliver: func(l wire.LogMessage) {
 		life.step(protocol.PresenceMessage{LogMessage: l, Now: w.now()})
@@ -191,6 +193,8 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 		l.ask(e)
 	case protocol.RestoreEntry:
 		l.restore(e)
+	case protocol.AskKeysEnd:
+		w.at(w.lag(), func() { l.readKeysEnd(e, len(w.bus.keys.msgs)) })
 	case protocol.WriteEntry:
 		l.writeEntry(e)
 	case protocol.PublishTask:
@@ -205,6 +209,17 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 		l.supersede(e)
 	default:
 		w.fail(RuleNoPanic, "%s: unknown effect %T", l.g.name, e)
+	}
+}
+
+// readKeysEnd waits until the process has read KEYS as far as its leader had it.
+func (l *gatewayLife) readKeysEnd(e protocol.AskKeysEnd, last int) {
+	switch {
+	case !l.alive:
+	case l.keys.next >= min(last, len(l.w.bus.keys.msgs)): // the test may have cut it
+		l.w.at(l.w.lag(), func() { l.step(protocol.KeysEndRead(e)) })
+	default:
+		l.w.at(100*time.Millisecond, func() { l.readKeysEnd(e, last) })
 	}
 }
 

@@ -1,0 +1,41 @@
+package bus
+
+import (
+	"context"
+	"fmt"
+)
+
+// KeysState is how whole the leader's copy of KEYS is, as its server knows.
+type KeysState struct {
+	Missing  uint64 // messages between its first sequence and its last that it does not have
+	Replicas int
+	Mend     string // what there is to do
+}
+
+// KeysState asks for it. A server that has not noticed the damage to its copy knows of
+// none: who reads KEYS finds that.
+func (b *Bus) KeysState(ctx context.Context) (KeysState, error) {
+	i, err := b.info(ctx, Keys)
+	if err != nil {
+		return KeysState{}, err
+	}
+	return KeysState{Missing: Missing(1, i.last, i.count), Replicas: i.replicas,
+		Mend: MendKeys(b.names.stream(Keys), i.leader)}, nil
+}
+
+// Missing is how many of the sequences from first to last are not among count messages.
+func Missing(first, last, count uint64) uint64 {
+	if all := last + 1 - first; last >= first && all > count {
+		return all - count
+	}
+	return 0
+}
+
+// MendKeys says how to mend a damaged copy of a stream, by its name on the server.
+func MendKeys(name, leader string) string {
+	if leader == "" {
+		return "with one copy: frostctl register refill, and then frostctl register compact (docs/register.md)"
+	}
+	return fmt.Sprintf("end NATS server %s, move its folder .../streams/%s away and start it: it fetches the stream from "+
+		"the others (docs/operations.md, \"A stream's file is damaged\")", leader, name)
+}

@@ -1,0 +1,47 @@
+package wire
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
+
+// TakenVersion is the format of notes about suspicious jobs.
+const TakenVersion = 1
+
+// maxTaken bounds a note's body, in bytes.
+const maxTaken = 256
+
+// Taken is what a gateway notes before it begins a suspicious job. JetStream counts the
+// deliveries of a job, whoever pulled it; notes count those that ended a gateway.
+type Taken struct {
+	Version uint32   `cbor:"1,keyasint"`
+	Stored  int64    `cbor:"2,keyasint"` // stream time of the job, Unix nanoseconds: JOBS may begin anew
+	Boot    [16]byte `cbor:"3,keyasint"` // of the process that begins, as in its heartbeats
+	Ended   uint32   `cbor:"4,keyasint"` // processes that began the job before, and are gone
+}
+
+// TakenSubject is where notes of a job in JOBS are: the newest one counts.
+func TakenSubject(job uint64) string { return "taken." + strconv.FormatUint(job, 10) }
+
+// IsTaken reports whether a message of WORK is a note, and no task.
+func IsTaken(subject string) bool { return strings.HasPrefix(subject, "taken.") }
+
+// OpenTaken opens a note, and returns the gateway that sealed it.
+func OpenTaken(m *Manifest, a *Access, subject string, data []byte) (gateway string, t *Taken, err error) {
+	if len(data) > MaxHeartbeat {
+		return "", nil, fmt.Errorf("note of %d bytes is over the limit of %d", len(data), MaxHeartbeat)
+	}
+	body, err := a.FromGateway(m, subject, data)
+	if err != nil {
+		return "", nil, err
+	}
+	t = &Taken{}
+	if err := Decode(body, maxTaken, t); err != nil {
+		return "", nil, err
+	}
+	if t.Version != TakenVersion {
+		return "", nil, fmt.Errorf("note of format %d, and this program reads %d", t.Version, TakenVersion)
+	}
+	return SealedBy(data), t, nil
+}

@@ -1,0 +1,130 @@
+package worker
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/clock"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// A node keeps every batch that it certified, for ever: its certificate may be all that
+// is missing somewhere. What never becomes an entry it says again, so that n nodes can
+// bring back a batch whose rounds are gone. A malicious node can have any number of such
+// batches made, so each time it is a part of them, and all come round.
+
+const (
+	// maxOffered bounds the deals, in bytes, that are said again each time. The rounds
+	// hold three times of them at most, and have room for five times that.
+	maxOffered = 64 << 20
+	// maxOffers bounds the certificates: half of a tree that the device signs at once.
+	maxOffers = 512
+)
+
+// recertify has the machine publish again what the keystore certifies and never
+// saw in the register: the deal and the certificate of this node. When all nodes have
+// done so a gateway can make the entry, however much else was lost.
+func (w *Worker) recertify() error {
+	pending, err := w.store.Pending()
+	if err != nil {
+		return err
+	}
+	said := make(map[string]protocol.Said, len(pending))
+	w.run.With(func(n *node) {
+		for _, id := range pending {
+			said[id] = n.Said(id)
+		}
+	})
+	return newOffers(pending, said, clock.Now()).each(w.offer)
+}
+
+func (w *Worker) offer(id string) (dealt int, err error) {
+	r, err := w.store.Batch(id)
+	if err != nil {
+		return 0, err
+	}
+	deal, err := w.store.Deal(id, w.cfg.Index)
+	if err != nil {
+		return 0, err
+	}
+	w.run.Step(protocol.Recertify{
+		ID: id, Context: r.Context, Transcript: r.Transcript, Deal: deal,
+		Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.Transcript)),
+	})
+	return len(deal), nil
+}
+
+// offers are the batches that a node might say again.
+type offers struct {
+	late   []string // whose deal the rounds have, and whose certificate they lack: it is waited for
+	joined []string // of which the rounds have what other nodes said
+	others []string
+}
+
+// newOffers sorts what never became an entry. What the rounds have is not said again:
+// they keep it for longer than it takes until the next time.
+func newOffers(pending []string, said map[string]protocol.Said, at time.Time) (o offers) {
+	from := offerFrom(at)
+	first, _ := slices.BinarySearchFunc(pending, from, func(id string, from uint64) int {
+		if place(id) < from {
+			return -1
+		}
+		return 1
+	})
+	for _, id := range slices.Concat(pending[first:], pending[:first]) {
+		switch s := said[id]; {
+		case s.Deal && s.Cert:
+		case s.Deal:
+			o.late = append(o.late, id)
+		case s.Any:
+			o.joined = append(o.joined, id)
+		default:
+			o.others = append(o.others, id)
+		}
+	}
+	return o
+}
+
+// offerFrom is where among all ids a node begins, at a time: all nodes at the same
+// place, so that what one says the others say too, and nowhere near where they began
+// the last times. It moves by the golden ratio, which leaves no gap for long.
+func offerFrom(at time.Time) uint64 {
+	const golden = 0x9e3779b97f4a7c15 // of 2^64
+	return uint64(at.Unix()/offerEvery) * golden
+}
+
+// place is an id's among all: its first 64 bits.
+func place(id string) uint64 {
+	at, err := strconv.ParseUint(id[:16], 16, 64)
+	if err != nil {
+		panic("batch id: " + err.Error()) // the keystore holds no other
+	}
+	return at
+}
+
+// each offers what is due. What other nodes said takes half of the room, and any of them
+// may say what it likes.
+func (o offers) each(offer func(id string) (dealt int, err error)) error {
+	for _, lot := range []struct {
+		ids          []string
+		bytes, count int
+	}{
+		{o.late, 1 << 62, 1 << 62}, // no room: their deals are there
+		{o.joined, maxOffered / 2, maxOffers / 2},
+		{o.others, maxOffered / 2, maxOffers / 2},
+	} {
+		for _, id := range lot.ids {
+			if lot.bytes <= 0 || lot.count <= 0 {
+				break
+			}
+			dealt, err := offer(id)
+			if err != nil {
+				return err
+			}
+			lot.bytes, lot.count = lot.bytes-dealt, lot.count-1
+		}
+	}
+	return nil
+}
