@@ -33,7 +33,7 @@ func newDealer(core *nodeCore) *dealer {
 // onRounds keeps what the rounds have of every batch, also of those that this node
 // has no task for yet.
 func (n *dealer) onRounds(msg wire.LogMessage, again bool) []Effect {
-	n.roundsTime = later(n.roundsTime, msg.Time)
+	n.seen.rounds = later(n.seen.rounds, msg.Time)
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
 		return nil
@@ -142,8 +142,8 @@ func (n *dealer) expire() (effects []Effect) {
 	effects = append(effects, n.resume()...)
 	// While old rounds are read, a batch is as old as the rest of them makes it.
 	now := n.now
-	if n.roundsTime.Before(now) {
-		now = n.roundsTime
+	if n.seen.rounds.Before(now) {
+		now = n.seen.rounds
 	}
 	effects = append(effects, n.due()...)
 	n.board.Expire(now.Add(-boardLife))

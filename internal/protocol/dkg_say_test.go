@@ -125,7 +125,7 @@ func TestTaskWhileTheClockWasWrong(t *testing.T) {
 			equal(t, "complete", b.nodes[1].done[b.id], true)
 			b.tick(time.Second, off)
 			b.tick(time.Second, 0)
-			equal(t, "postponed tasks", len(b.nodes[0].postponed.tasks), 0)
+			equal(t, "postponed tasks", len(b.nodes[0].postponed), 0)
 		})
 	}
 }
@@ -146,7 +146,7 @@ func TestPostponedTasksAreBounded(t *testing.T) {
 	for _, m := range f.work {
 		a.do(TaskMessage{m, f.now.Add(-time.Hour)})
 	}
-	kept := a.postponed.tasks
+	kept := a.postponed
 	equal(t, "kept", len(kept), maxPostponed)
 	equal(t, "the newest", kept[maxPostponed-1].message.Subject, last.Subject)
 }
@@ -182,7 +182,7 @@ func TestBatchWhileTheClockWasFast(t *testing.T) {
 	}
 	b.release(0, wire.SlotAbort)
 	equal(t, "phase of the others", b.phase(1), dkgAborted)
-	equal(t, "lapsed", len(b.nodes[0].postponed.batches), 0)
+	equal(t, "lapsed", len(b.nodes[0].dealer.lapsed), 0)
 }
 
 // TestNothingSaidAfterExpiry: what does not count is not said again once its job is over.
@@ -212,9 +212,9 @@ func TestLapsedBatchesAreBounded(t *testing.T) {
 	for range 2 {
 		a.do(Tick{f.now.Add(2 * time.Hour)})
 		equal(t, "batches", len(a.dealer.batches), 0)
-		equal(t, "lapsed", len(a.postponed.batches), maxPostponed)
+		equal(t, "lapsed", len(a.dealer.lapsed), maxPostponed)
 	}
-	for _, d := range a.postponed.batches {
+	for _, d := range a.dealer.lapsed {
 		if d.said != nil {
 			t.Fatal("it keeps a deal")
 		}
@@ -235,11 +235,11 @@ func TestPostponedTaskOfTheRevoked(t *testing.T) {
 			b.task(&wire.Task{Job: b.job}, jobID(1))
 			b.nodes[0] = b.newActor(0)
 			b.nodes[0].do(TaskMessage{b.work[len(b.work)-1], b.now.Add(2 * time.Hour)})
-			equal(t, "postponed", len(b.nodes[0].postponed.tasks), 1)
+			equal(t, "postponed", len(b.nodes[0].postponed), 1)
 			revoke(b)
 			b.tick(time.Second, 0)
 			equal(t, "begun", b.phase(0) == dkgDealt, name == "nobody")
-			equal(t, "postponed", len(b.nodes[0].postponed.tasks), 0)
+			equal(t, "postponed", len(b.nodes[0].postponed), 0)
 		})
 	}
 }

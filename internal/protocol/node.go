@@ -15,9 +15,10 @@ import (
 // Two machines do the work: the dealer makes batches, and the signer signs.
 type Node struct {
 	*nodeCore
-	dealer  *dealer
-	signer  *signer
-	stopped bool
+	dealer    *dealer
+	signer    *signer
+	postponed postponed // key generations that this node's clock alone refused
+	stopped   bool
 }
 
 // NewNode returns a machine that has seen nothing of the log.
@@ -46,7 +47,7 @@ func (n *Node) Step(ev Event) []Effect {
 	case RoundsAgain:
 		return n.dealer.onRounds(e.LogMessage, true)
 	case KeysMessage:
-		n.dealer.lastKeys = max(n.dealer.lastKeys, e.Seq)
+		n.dealer.seen.keys = max(n.dealer.seen.keys, e.Seq)
 		return n.dealer.onKeys(e.readMessage)
 	case KeysAgain:
 		return n.dealer.onKeys(e.readMessage)

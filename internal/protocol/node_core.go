@@ -70,8 +70,6 @@ type nodeCore struct {
 	now     time.Time
 	stream  streamClock     // of WORK
 	refused map[string]bool // batches with two valid entries: nobody knows which keys they are
-
-	postponed postponed
 }
 
 func (n *nodeCore) setTime(now time.Time) {

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
@@ -85,6 +86,7 @@ func (c *Cluster) file(i int, ext string) string {
 func (c *Cluster) run(i int) {
 	c.t.Helper()
 	server := exec.Command(c.program, "-c", c.file(i, "conf"), "-l", c.file(i, "log"))
+	server.SysProcAttr = command.ChildAttributes() // it ends with the test, however that ends
 	if err := server.Start(); err != nil {
 		c.t.Fatal(err)
 	}
