@@ -91,7 +91,7 @@ func TestSaidAgainSeldom(t *testing.T) {
 		b.nodes[0].out = nil
 		b.tick(2*time.Second, 5*time.Minute)
 	}
-	if most := int(wire.MaxJobLife/4/sayAgainMost) + 5; said < most-10 || said > most {
+	if most := int(wire.MaxJobLife/4/sayAgainMost) + 7; said < most-3 || said > most {
 		t.Errorf("said %d times in a quarter of an hour, want about %d", said, most)
 	}
 	b.sealWhen(0)
