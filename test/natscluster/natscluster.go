@@ -86,8 +86,7 @@ func (c *Cluster) file(i int, ext string) string {
 func (c *Cluster) run(i int) {
 	c.t.Helper()
 	server := exec.Command(c.program, "-c", c.file(i, "conf"), "-l", c.file(i, "log"))
-	server.SysProcAttr = command.ChildAttributes() // it ends with the test, however that ends
-	if err := server.Start(); err != nil {
+	if err := command.StartChild(server); err != nil {
 		c.t.Fatal(err)
 	}
 	c.servers[i] = server
