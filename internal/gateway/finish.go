@@ -30,8 +30,12 @@ func (g *Gateway) perform(effect protocol.Effect) {
 	case protocol.Finish:
 		end := g.endings.begin(e) // a copy may be next
 		g.run.Go(func() {
-			defer end()
+			begin := time.Now()
 			g.finish(e)
+			end()
+			if e.Flight != 0 {
+				g.run.Step(protocol.Finished{Flight: e.Flight, Took: time.Since(begin)})
+			}
 		})
 	case protocol.Reject:
 		g.run.Go(func() { g.reject(e) })

@@ -31,9 +31,10 @@ type activeSign struct {
 	attempts []*attempt     // of this gateway; the last one counts for what is said of the job
 
 	place  place
-	queued time.Time // when it began to wait for its turn, by the gateway's last tick
-	alone  bool      // hardly anything else was in flight when it began
-	crowds int       // traffic.crowds at that time
+	queued time.Time     // when it began to wait for its turn, by the gateway's last tick
+	alone  bool          // hardly anything else was in flight when it began
+	crowds int           // traffic.crowds at that time
+	took   time.Duration // what the fleet took for an item of the attempt that was answered last
 }
 
 // place is where a job is: in one place at a time.
@@ -43,7 +44,8 @@ const (
 	nowhere place = iota // it lacks keys yet, or has ended
 	queued
 	flying
-	paused // between attempts, none of which is open
+	storing // in flight still: its result is being stored
+	paused  // between attempts, none of which is open
 )
 
 // attempt is one signing session seen from the gateway.

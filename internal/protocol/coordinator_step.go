@@ -28,6 +28,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.onJob(e)
 	case JobPoisoned:
 		c.onPoison(e)
+	case Finished:
+		c.signing.landed(e)
 	case RoundsMessage:
 		c.onRounds(e.LogMessage, false)
 	case RoundsAgain:

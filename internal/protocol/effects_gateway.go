@@ -26,11 +26,13 @@ type (
 		Trace string // the job's traceparent
 	}
 	// Finish stores a job's result (the first one stored wins), with a dead
-	// letter if it failed, and then acknowledges the delivery.
+	// letter if it failed, and then acknowledges the delivery. Finished answers it,
+	// whatever came of it, if it has a flight.
 	Finish struct {
 		Token  uint64
 		Job    wire.SignedJob
 		Result *wire.Result
+		Flight uint64 // 0: the job was in no flight
 	}
 	// Reject answers a job that must not touch the place of a stored result: a
 	// dead letter, an answer that is not stored, and an acknowledgement.
@@ -91,7 +93,14 @@ type EntryWritten struct {
 	Err            error
 }
 
+// Finished answers Finish. Took is how long that took.
+type Finished struct {
+	Flight uint64
+	Took   time.Duration
+}
+
 func (EntryWritten) event() {}
+func (Finished) event()     {}
 
 func (PublishTask) effect() {}
 func (WriteEntry) effect()  {}

@@ -48,8 +48,9 @@ func (l *lane) landed(j *activeSign) {
 }
 
 // took learns how long the nodes of an attempt took. What the fleet takes is what the t fastest nodes do: at least
-// that many are honest, so those who are slow on purpose can make nothing look slow, and lateness be later.
-func (l *lane) took(items int, delays map[int]time.Duration, t int, alone bool) {
+// that many are honest, so those who are slow on purpose can make nothing look slow, and lateness be later. It returns what an item
+// takes; 0: nothing new.
+func (l *lane) took(items int, delays map[int]time.Duration, t int, alone bool) (took time.Duration) {
 	seen := &l.loaded
 	if alone {
 		seen = &l.idle
@@ -64,11 +65,11 @@ func (l *lane) took(items int, delays map[int]time.Duration, t int, alone bool) 
 		}
 	}
 	if !fresh || len(*seen) < t {
-		return
+		return 0
 	}
-	took := slices.Sorted(maps.Values(*seen))[t-1]
+	took = slices.Sorted(maps.Values(*seen))[t-1]
 	l.pace.add(took)
-	l.window.took(took, alone, l.flying)
+	return took
 }
 
 // Bounds of the time after which an attempt counts as late.

@@ -53,6 +53,8 @@ func (e EntryWritten) String() string {
 	return fmt.Sprintf("EntryWritten %s: %s", e.ID, outcome(e.Err))
 }
 
+func (e Finished) String() string { return fmt.Sprintf("Finished: flight %d has landed", e.Flight) }
+
 func (e WriteEntry) String() string {
 	return fmt.Sprintf("WriteEntry %s: head and %d deals", e.ID, len(e.Deals))
 }

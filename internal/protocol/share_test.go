@@ -119,3 +119,29 @@ func besideAQuota(f sharedFleet) (p50, p99, busy float64) {
 	slices.Sort(others)
 	return others[len(others)/2], others[len(others)*99/100], float64(done) / 100_000 * f.service / f.capacity
 }
+
+// A job is in flight until its result is stored, as that takes as much of the servers as
+// the rest of it: what waits to be stored holds up the next one.
+func TestFlightLastsUntilStored(t *testing.T) {
+	f := agedFleet(t)
+	lane := &f.desk.signing.traffic.small
+	lane.window = newWindow(1, 1)
+	f.desk.storing = true
+	first := &signCase{f, f.signing(8, "alice", item(f.btc, 0, "first"))}
+	first.desk.arrive(first.job, nil)
+	second := f.signing(9, "alice", item(f.btc, 0, "second"))
+	f.desk.arrive(second, nil)
+	first.drainTasks()
+	f.now = f.now.Add(20 * time.Millisecond)
+	first.drain()
+	equal(t, "done", len(f.desk.finished), 1)
+	equal(t, "in flight", lane.flying, 1)
+	equal(t, "waiting", lane.queue.waiting(), 1)
+	equal(t, "measured", lane.window.idle, 0)
+	f.desk.do(Finished{Flight: f.desk.finished[0].Flight, Took: 30 * time.Millisecond})
+	equal(t, "waiting afterwards", lane.queue.waiting(), 0)
+	equal(t, "in flight afterwards", lane.flying, 1)
+	equal(t, "measured afterwards", lane.window.idle, 50*time.Millisecond)
+	f.desk.do(Finished{Flight: f.desk.finished[0].Flight}) // once more, or another life's
+	equal(t, "in flight at last", lane.flying, 1)
+}

@@ -184,6 +184,22 @@ func (s *signJobs) schedule() {
 	}
 }
 
+// storing has a job that ends in flight stay there until its result is stored, and
+// returns the number of its flight; 0: it was in none.
+func (s *signJobs) storing(job *activeJob) uint64 {
+	j := s.jobs[job]
+	if j == nil {
+		return 0
+	}
+	return s.traffic.storing(j)
+}
+
+// landed ends the flight of a job whose result is stored.
+func (s *signJobs) landed(e Finished) {
+	s.traffic.landed(e)
+	s.schedule()
+}
+
 // release takes a job that has ended out of work.
 func (s *signJobs) release(job *activeJob) {
 	j := s.jobs[job]

@@ -14,9 +14,11 @@ type traffic struct {
 	elsewhere   int // jobs in flight at other gateways, at the last tick
 	presence    *presence
 	retries     budget
-	crowds      int       // how often a job began while others were in flight
-	last        string    // client of the latest small job
-	sharedUntil time.Time // while small jobs of several clients come
+	flights     uint64                 // the latest
+	stores      map[uint64]*activeSign // flights whose results are being stored
+	crowds      int                    // how often a job began while others were in flight
+	last        string                 // client of the latest small job
+	sharedUntil time.Time              // while small jobs of several clients come
 }
 
 // sharedFor is how long after jobs of two clients a fleet counts as shared.
@@ -27,6 +29,7 @@ func newTraffic(cfg CoordinatorConfig, o *wire.Opener) traffic {
 		small:    lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}},
 		bulk:     lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
 		self:     cfg.Name,
+		stores:   map[uint64]*activeSign{},
 		nodes:    newStandings(cfg.Manifest.N),
 		presence: newPresence(cfg.Manifest, o),
 		retries:  budget{tenths: 10 * maxRetries},
@@ -114,13 +117,42 @@ func (t *traffic) again(j *activeSign) {
 	}
 }
 
-// end takes a job out of the queue, or out of the air.
+// storing keeps a job in flight whose result is being stored: that is work of the
+// servers, as the rest of it is, and fewer jobs in flight make it quicker.
+func (t *traffic) storing(j *activeSign) (flight uint64) {
+	if j.place != flying {
+		return 0
+	}
+	j.place = storing
+	t.flights++
+	t.stores[t.flights] = j
+	return t.flights
+}
+
+// landed ends a flight, and learns from it what a job takes.
+func (t *traffic) landed(e Finished) {
+	j := t.stores[e.Flight]
+	if j == nil {
+		return
+	}
+	delete(t.stores, e.Flight)
+	l, alone := t.lane(j), j.alone && j.crowds == t.crowds
+	if j.took > 0 {
+		l.window.took(j.took+e.Took/time.Duration(len(j.job.Items)), alone, l.flying)
+	}
+	j.place = nowhere
+	l.landed(j)
+}
+
+// end takes a job out of the queue, or out of the air, unless its result is being stored.
 func (t *traffic) end(j *activeSign) {
 	switch j.place {
 	case queued:
 		t.lane(j).queue.remove(j)
 	case flying:
 		t.lane(j).landed(j)
+	case storing:
+		return
 	}
 	j.place = nowhere
 }
@@ -129,7 +161,9 @@ func (t *traffic) end(j *activeSign) {
 // others came, shows nothing of an idle fleet.
 func (t *traffic) took(a *attempt, delays map[int]time.Duration, threshold int) {
 	alone := a.job.alone && a.job.crowds == t.crowds
-	t.lane(a.job).took(len(a.items), delays, threshold, alone)
+	if took := t.lane(a.job).took(len(a.items), delays, threshold, alone); took > 0 {
+		a.job.took = took
+	}
 }
 
 // budget bounds the attempts that are opened beside others that may still be

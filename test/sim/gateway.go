@@ -201,6 +201,9 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 		l.publishTask(e, 0)
 	case protocol.Finish:
 		l.finish(e)
+		if took := w.lag(); e.Flight != 0 {
+			w.at(took, func() { l.step(protocol.Finished{Flight: e.Flight, Took: took}) })
+		}
 	case protocol.Reject:
 		l.end(e.Token, "rejects", func() { w.rejected(e.Result) })
 	case protocol.Replay:
