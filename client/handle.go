@@ -39,7 +39,7 @@ func (h *Handle[R]) Job() string { return h.p.job.job.ID }
 // ended. Errors: *JobError, *ProofError, ErrNoAnswer, ErrClosed, ctx.Err().
 func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 	defer func() { finish(h.span, err) }()
-	a, err := h.p.wait(ctx)
+	a, err := h.p.wait(trace.ContextWithSpan(ctx, h.span)) // a job that is repeated is of the same trace
 	if err != nil {
 		return nil, err
 	}

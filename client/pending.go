@@ -152,22 +152,24 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 	pause := p.c.again
 	again := time.NewTimer(pause)
 	defer again.Stop()
+	asking, stop := p.untilAnswered(ctx)
+	defer stop()
 	for {
 		select {
 		case <-p.done:
 			return p.settled()
 		case <-quiet.C:
-			p.poll(ctx)
+			p.poll(asking)
 			every = min(2*every, maxPoll)
 			quiet.Reset(every)
 		case <-again.C:
-			p.publishAgain(ctx)
-			pause = min(2*pause, maxAgain)
-			again.Reset(pause)
+			var next time.Duration
+			next, pause = p.publishAgain(asking, pause)
+			again.Reset(next)
 		case <-connected:
-			p.poll(ctx)
+			p.poll(asking)
 		case <-over.C:
-			if p.poll(ctx); !p.answered() {
+			if p.poll(asking); !p.answered() {
 				return nil, p.explain(ErrNoAnswer)
 			}
 		case <-ctx.Done():
@@ -197,17 +199,37 @@ func (p *pending) explain(err error) error {
 	return fmt.Errorf("job %s: %w", p.job.job.ID, err)
 }
 
+// untilAnswered ends ctx with the answer: whatever asks for it, or for the job's repetition,
+// must not keep it from whoever waits.
+func (p *pending) untilAnswered(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(ctx)
+	go func() {
+		defer cancel()
+		select {
+		case <-p.done:
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, cancel
+}
+
 // publishAgain publishes a job once more that has no answer yet. A job that was
 // acknowledged can be lost: where one server's copy of JOBS is damaged, and that server
 // leads, it steps over the job, and then all servers drop it. Where nothing was lost this
 // is the same job, which a gateway has in work already, and a client's quota bounds what
-// is stored twice. Whatever comes of it, the next time is as good.
-func (p *pending) publishAgain(ctx context.Context) {
-	if p.poll(ctx); p.answered() || time.Now().After(p.job.job.Expires) || !p.c.mayRepeat() {
-		return
+// is stored twice. Whatever comes of it, the next time is as good: after next. It is soon
+// where it was other jobs' turn, and else after a pause that doubles.
+func (p *pending) publishAgain(ctx context.Context, pause time.Duration) (next, doubled time.Duration) {
+	if !p.c.mayRepeat() {
+		return repeatEvery, pause
+	}
+	doubled = min(2*pause, maxAgain)
+	if p.poll(ctx); p.answered() || time.Now().After(p.job.job.Expires) {
+		return doubled, doubled
 	}
 	err := p.c.publish(ctx, p.job)
 	p.c.log.Info("no answer yet, job published again", "job", p.job.job.ID, "error", err)
+	return doubled, doubled
 }
 
 // mayRepeat takes a turn to publish a job again, of all jobs of this client.
@@ -234,6 +256,7 @@ func (p *pending) poll(ctx context.Context) {
 func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 	m, err := p.c.stored(ctx, stream, subject)
 	switch {
+	case p.answered() || err != nil && ctx.Err() != nil:
 	case err != nil:
 		p.c.log.Warn("reading the stored result", "job", p.job.job.ID, "error", err)
 		p.mu.Lock()

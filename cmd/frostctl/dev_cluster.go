@@ -96,8 +96,7 @@ func startNATS(file string, ended func(error)) (*natsProcess, error) {
 	defer out.Close()
 	p.cmd = exec.Command(self, "bus", "serve", "--config", file)
 	p.cmd.Stdout, p.cmd.Stderr = out, out
-	p.cmd.SysProcAttr = command.ChildAttributes()
-	if err := p.cmd.Start(); err != nil {
+	if err := command.StartChild(p.cmd); err != nil {
 		return nil, err
 	}
 	go func() {

@@ -4,4 +4,4 @@ package command
 
 import "syscall"
 
-func ChildAttributes() *syscall.SysProcAttr { return nil }
+func childAttributes() *syscall.SysProcAttr { return nil }

@@ -51,8 +51,7 @@ func startProcess(name, program, config string, port int, limit time.Duration) (
 	p.cmd.Cancel = func() error { return p.cmd.Process.Signal(syscall.SIGTERM) }
 	p.cmd.WaitDelay = limit
 	// The children end with the demo, however it ends.
-	p.cmd.SysProcAttr = command.ChildAttributes()
-	if err := p.cmd.Start(); err != nil {
+	if err := command.StartChild(p.cmd); err != nil {
 		drain()
 		return nil, err
 	}

@@ -28,9 +28,11 @@ func (g *Gateway) perform(effect protocol.Effect) {
 	case protocol.WriteEntry:
 		g.run.Go(func() { g.writeEntry(e) })
 	case protocol.Finish:
+		end := g.endings.begin(e) // a copy may be next
 		g.run.Go(func() {
 			begin := time.Now()
 			g.finish(e)
+			end()
 			if e.Flight != 0 {
 				g.run.Step(protocol.Finished{Flight: e.Flight, Took: time.Since(begin)})
 			}

@@ -70,6 +70,7 @@ type Gateway struct {
 	run         *machine.Runner[*protocol.Coordinator]
 	coordinator *protocol.Coordinator // the runner's; JudgeTask may be called beside a step
 	held        deliveries
+	endings     endings
 	access      atomic.Pointer[wire.Access]
 	changed     atomic.Pointer[chan struct{}] // closed with the next change of access
 	turns       *turns                        // of suspicious jobs

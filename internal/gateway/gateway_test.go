@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -103,6 +104,43 @@ func TestSecondMessageOfAJob(t *testing.T) {
 	defer g.held.mu.Unlock()
 	if len(g.held.held) != 0 {
 		t.Errorf("%d deliveries are still held", len(g.held.held))
+	}
+}
+
+// TestCopyWhileTheResultIsStored: a copy of a job that comes while its result is on the
+// way to RESULTS waits for that, and the job is not begun again. One whose result was not
+// stored in the end is.
+func TestCopyWhileTheResultIsStored(t *testing.T) {
+	t.Parallel()
+	for _, stored := range []bool{true, false} {
+		t.Run(fmt.Sprint(stored), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			g, _ := w.start()
+			job, id := w.newJob(time.Minute)
+			digest := job.Digest(w.Manifest)
+			result := &wire.Result{Job: id, Client: machinetest.Client, Kind: job.Kind, Digest: digest[:], Status: wire.StatusDone}
+			end := g.endings.begin(protocol.Finish{Token: 1 << 60, Result: result})
+			w.Publish(job)
+			eventually(t, "the copy is held", func() bool { return len(g.held.tokens()) == 1 })
+			time.Sleep(time.Second / 2) // it has looked for a result
+			inWork(t, g, 0)
+			if stored {
+				data := result.Encode()
+				w.store(wire.StoredResultSubject(machinetest.Client, id), data,
+					w.signed(machinetest.Gateway, w.GatewayKey, id, data))
+			}
+			end()
+			if !stored {
+				inWork(t, g, 1)
+				return
+			}
+			eventually(t, "the copy is acknowledged", func() bool { return w.open() == 0 })
+			tasks, err := w.Bus.Slots(t.Context(), bus.Work, "work.>")
+			if err != nil || len(tasks) > 0 {
+				t.Errorf("%d tasks, %v", len(tasks), err)
+			}
+		})
 	}
 }
 

@@ -46,7 +46,7 @@ func (g *Gateway) arrive(token uint64, d *delivery) {
 			return
 		}
 	}
-	existing, ok := g.existing(d)
+	existing, ok := g.result(token, d)
 	if !ok {
 		return // stopping
 	}

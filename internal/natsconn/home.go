@@ -2,8 +2,7 @@ package natsconn
 
 import (
 	"context"
-	"io"
-	"net"
+	"math/rand/v2"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -13,38 +12,54 @@ import (
 )
 
 // A program whose servers have an order goes on to the next one when its server fails,
-// and back to the first of its list when that has answered for half a minute. Without
+// and back to the first of its list when that has let it in for half a minute. Without
 // the way back, all programs would be at one server after each had been restarted.
 //
-// While a program is elsewhere, nats-server's log has a connection without a handshake
-// for each question.
+// To ask the first server the program logs in there a second time: a greeting alone says
+// neither that the server knows this program, nor that its certificate is good.
 const (
-	homeTick  = 10 * time.Second
-	homeTicks = 3 // answers in a row
-
-	defaultPort = "4222" // of a URL without one
+	homeTick  = 10 * time.Second // a quarter more or less, or all programs would leave a server at once
+	homeTicks = 3                // that the first server has to let the program in, in a row
+	homeMost  = 96               // the same where it does not keep the program: a quarter of an hour
 )
 
 // home is the first server of an ordered list.
 type home struct {
-	address string      // host and port
+	url     string
+	address string      // its host and port
 	next    atomic.Bool // the next connection is to be made to it
 }
 
-// first is the address of the first server in a list, as nats.go has it in its pool.
-func first(servers string) string {
-	one, _, _ := strings.Cut(servers, ",")
-	if one = strings.TrimSpace(one); !strings.Contains(one, "://") {
-		one = "nats://" + one
+// setFirst takes the first server in a list, with the address that nats.go has in its pool.
+func (h *home) setFirst(servers string) {
+	for one := range strings.SplitSeq(servers, ",") {
+		if one = strings.TrimSpace(one); one == "" {
+			continue
+		}
+		if !strings.Contains(one, "://") {
+			one = "nats://" + one
+		}
+		h.url = one
+		if u, err := url.Parse(one); err == nil { // or no server has it, and connecting says why
+			h.address = address(u)
+		}
+		return
 	}
-	u, err := url.Parse(one)
-	if err != nil {
-		return "" // no server has it, and connecting says why
+}
+
+// address is the host of a URL with its port, written as nats.go does.
+func address(u *url.URL) string {
+	if u.Port() != "" {
+		return u.Host
 	}
-	if u.Port() == "" {
-		u.Host = net.JoinHostPort(u.Hostname(), defaultPort)
+	port := "4222"
+	switch u.Scheme {
+	case "ws":
+		port = "80"
+	case "wss":
+		port = "443"
 	}
-	return u.Host
+	return strings.TrimSuffix(u.Host, ":") + ":" + port
 }
 
 // choose implements nats.ReconnectToServerHandler: the next of the list, but where the
@@ -61,47 +76,91 @@ func (h *home) choose(pool []nats.Server, _ nats.ServerInfo) (*nats.Server, time
 	return nil, 0
 }
 
-// answers reports whether the first server says something: the machine of one that
-// hangs takes connections, too.
-func (h *home) answers(ctx context.Context) bool {
-	d := net.Dialer{Timeout: dialTime}
-	conn, err := d.DialContext(ctx, "tcp", h.address)
+// letsIn reports whether the first server lets this program in, and is not the one that
+// it is connected to, by another name.
+func (c *Conn) letsIn() bool {
+	opts, err := c.opt.Files.options()
 	if err != nil {
 		return false
 	}
-	defer conn.Close()
-	var greeting [5]byte
-	_ = conn.SetDeadline(time.Now().Add(dialTime))
-	_, err = io.ReadFull(conn, greeting[:])
-	return err == nil && string(greeting[:]) == "INFO "
+	opts = append(opts, nats.Name(c.opt.Name), nats.NoReconnect(), nats.Timeout(dialTime))
+	asking, err := nats.Connect(c.home.url, opts...)
+	if err != nil {
+		return false
+	}
+	defer asking.Close()
+	return asking.ConnectedServerId() != c.ConnectedServerId()
 }
 
-// isAway reports whether there is a connection to another server.
-func (c *Conn) isAway() bool {
-	at, err := url.Parse(c.ConnectedUrl())
-	return err == nil && at.Host != "" && at.Host != c.home.address
+// where is what a look at a connection shows.
+type where int
+
+const (
+	nowhere where = iota // between two connections
+	atHome
+	away
+)
+
+func (c *Conn) where() where {
+	switch at, err := url.Parse(c.ConnectedUrl()); {
+	case err != nil || at.Host == "":
+		return nowhere
+	case at.Host == c.home.address:
+		return atHome
+	}
+	return away
+}
+
+// returns decide when to go back. Each costs what is under way, so where one did not
+// last, the next one waits for twice as long.
+type returns struct {
+	need    int  // how often the first server has to let the program in
+	did     int  // how often it has
+	stayed  int  // looks that found the program at home
+	unknown bool // whether the last return lasts
+}
+
+// look takes a look, and reports whether to go back.
+func (r *returns) look(at where, letsIn func() bool) bool {
+	r.need = max(r.need, homeTicks)
+	if at != away {
+		r.did = 0
+		if at == atHome {
+			r.stayed++
+		}
+		if r.stayed >= r.need {
+			r.need, r.unknown = homeTicks, false
+		}
+		return false
+	}
+	if r.unknown {
+		r.need, r.unknown = min(2*r.need, homeMost), false
+	}
+	r.stayed = 0
+	if !letsIn() {
+		r.did = 0
+		return false
+	}
+	if r.did++; r.did < r.need {
+		return false
+	}
+	r.did, r.unknown = 0, true
+	return true
 }
 
 // goHome takes the connection back to the first server whenever it can, until ctx ends.
 func (c *Conn) goHome(ctx context.Context) {
-	tick := time.NewTicker(c.opt.homeTick)
-	defer tick.Stop()
-	for answers := 0; ; {
+	for r := new(returns); ; {
+		pause := c.opt.homeTick
 		select {
 		case <-ctx.Done():
 			return
-		case <-tick.C:
+		case <-time.After(pause - pause/4 + rand.N(pause/2)): // jitter, not a secret
 		}
-		if !c.isAway() || !c.home.answers(ctx) {
-			answers = 0
-			continue
+		if r.look(c.where(), c.letsIn) {
+			c.opt.Log.Info("the first NATS server of the list answers again, going back to it", "address", c.home.address)
+			c.home.next.Store(true)
+			_ = c.ForceReconnect() // fails when closed
 		}
-		if answers++; answers < homeTicks {
-			continue
-		}
-		answers = 0
-		c.opt.Log.Info("the first NATS server of the list answers again, going back to it", "address", c.home.address)
-		c.home.next.Store(true)
-		_ = c.ForceReconnect() // fails when closed
 	}
 }

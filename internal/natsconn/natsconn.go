@@ -179,7 +179,7 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 		opts = append(opts, nats.SetCustomDialer(&c.link))
 	}
 	if o.InOrder {
-		c.home.address = first(o.URL)
+		c.home.setFirst(o.URL)
 		opts = append(opts, nats.DontRandomize(), nats.ReconnectToServer(c.home.choose))
 	}
 	if o.InboxPrefix != "" {

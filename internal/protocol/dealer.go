@@ -33,7 +33,7 @@ func newDealer(core *nodeCore) *dealer {
 // onRounds keeps what the rounds have of every batch, also of those that this node
 // has no task for yet.
 func (n *dealer) onRounds(msg wire.LogMessage, again bool) []Effect {
-	n.roundsTime = later(n.roundsTime, msg.Time)
+	n.seen.rounds = later(n.seen.rounds, msg.Time)
 	slot, err := wire.ParseSlot(msg.Subject)
 	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
 		return nil
@@ -135,12 +135,15 @@ func (n *dealer) expire() (effects []Effect) {
 		if b.expire(n.now); b.current(dkgDealt) {
 			effects = append(effects, b.verify(n.board.Get(id))...) // it may have to be read once more
 		}
-		effects = append(effects, b.said.again(n.now)...)
+		if n.batches[id] == b && !b.over(n.now) { // or nobody waits for what it says
+			effects = append(effects, b.said.again(n.now)...)
+		}
 	}
+	effects = append(effects, n.resume()...)
 	// While old rounds are read, a batch is as old as the rest of them makes it.
 	now := n.now
-	if n.roundsTime.Before(now) {
-		now = n.roundsTime
+	if n.seen.rounds.Before(now) {
+		now = n.seen.rounds
 	}
 	effects = append(effects, n.due()...)
 	n.board.Expire(now.Add(-boardLife))
@@ -156,10 +159,10 @@ func (n *dealer) expire() (effects []Effect) {
 // for the batch, and it takes no memory of its own: else jobs of short lives could
 // fill all memory while one node is away.
 func (b *dkg) expire(now time.Time) {
-	over := !b.expires.IsZero() && now.After(b.expires.Add(wire.ClockSkew))
+	over := b.over(now)
 	switch {
 	case over && b.phase < dkgCertifying:
-		b.forget()
+		b.lapse()
 		return
 	case over && b.phase == dkgCertifying:
 		b.node.board.Unpin(b.id)

@@ -46,10 +46,16 @@ type dealer struct {
 
 // dealerLogs is what a node has read of key generations.
 type dealerLogs struct {
-	board      *board.Board // of the rounds
-	register   *board.Register
-	lastKeys   uint64    // sequence of the last KEYS message seen
-	roundsTime time.Time // of the newest message of the rounds seen
+	board    *board.Board // of the rounds
+	register *board.Register
+	seen     seen
+	lapsed   []*dkg // those that it forgot by its clock, newest last
+}
+
+// seen is how far the streams were read.
+type seen struct {
+	keys   uint64    // sequence of the last message
+	rounds time.Time // of the newest message
 }
 
 // dkg is one batch at one node (docs/protocol.md, section 5). What the rounds have of

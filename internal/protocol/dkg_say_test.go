@@ -91,7 +91,7 @@ func TestSaidAgainSeldom(t *testing.T) {
 		b.nodes[0].out = nil
 		b.tick(2*time.Second, 5*time.Minute)
 	}
-	if most := int(wire.MaxJobLife/4/sayAgainMost) + 5; said < most-10 || said > most {
+	if most := int(wire.MaxJobLife/4/sayAgainMost) + 7; said < most-3 || said > most {
 		t.Errorf("said %d times in a quarter of an hour, want about %d", said, most)
 	}
 	b.sealWhen(0)
@@ -162,5 +162,84 @@ func TestLookAgainAfterTheClockWasSet(t *testing.T) {
 	}{{5 * time.Minute, 1}, {5*time.Minute + time.Second, 0}, {0, 1}, {time.Second, 0}} {
 		b.nodes[0].setTime(b.now.Add(at.off))
 		equal(t, "looks", len(d.lookAgain(b.nodes[0].dealer.board.Get(b.id))), at.looks)
+	}
+}
+
+// TestBatchWhileTheClockWasFast: a node whose clock says for a moment that a job is over
+// has forgotten its deal. It says so when the clock is right again, and deals no second
+// time, whoever shows it the task once more: the gateway begins again, and need not wait
+// until the job expires.
+func TestBatchWhileTheClockWasFast(t *testing.T) {
+	b := dealt(t, "solana")
+	b.release(0, wire.SlotDeal)
+	b.tick(time.Second, 2*time.Hour)
+	equal(t, "phase after the job was over", b.phase(0), dkgIdle)
+	b.nodes[0].do(TaskMessage{b.work[len(b.work)-1], b.now.Add(2 * time.Hour)})
+	b.tick(time.Second, 0)
+	equal(t, "code", b.aborted(0).Code, wire.CodeRestarted)
+	if _, count := b.nodes[0].reported(ReportDealt); count != 1 {
+		t.Errorf("it dealt %d times", count)
+	}
+	b.release(0, wire.SlotAbort)
+	equal(t, "phase of the others", b.phase(1), dkgAborted)
+	equal(t, "lapsed", len(b.nodes[0].dealer.lapsed), 0)
+}
+
+// TestNothingSaidAfterExpiry: what does not count is not said again once its job is over.
+func TestNothingSaidAfterExpiry(t *testing.T) {
+	for _, kind := range []wire.SlotKind{wire.SlotDeal, wire.SlotAbort} {
+		b := dealt(t, "solana")
+		if kind == wire.SlotAbort {
+			b.nodes[0].do(SlotLost{wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: 0}})
+		}
+		b.nodes[0].out = nil
+		b.post(wire.Slot{Kind: kind, ID: b.id, Node: 0}.String(), []byte("junk"))
+		b.tick(wire.MaxJobLife+2*wire.ClockSkew, 0)
+		if len(b.nodes[0].out) > 0 {
+			t.Errorf("says %v again", b.nodes[0].out[0].slot)
+		}
+	}
+}
+
+// TestLapsedBatchesAreBounded: what a fast clock ends takes no more memory than that.
+func TestLapsedBatchesAreBounded(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	f.desk = nil
+	for i := range maxPostponed + 2 {
+		f.task(&wire.Task{Job: f.keygen(i, "alice", "solana", 1)}, jobID(i))
+	}
+	a := f.nodes[0]
+	for range 2 {
+		a.do(Tick{f.now.Add(2 * time.Hour)})
+		equal(t, "batches", len(a.dealer.batches), 0)
+		equal(t, "lapsed", len(a.dealer.lapsed), maxPostponed)
+	}
+	for _, d := range a.dealer.lapsed {
+		if d.said != nil {
+			t.Fatal("it keeps a deal")
+		}
+	}
+}
+
+// TestPostponedTaskOfTheRevoked: a task that waited for the clock is held against the
+// access list of when it begins.
+func TestPostponedTaskOfTheRevoked(t *testing.T) {
+	for name, revoke := range map[string]func(*batchTest){
+		"client":  func(b *batchTest) { b.change(wire.Revoked{}, "alice") },
+		"gateway": func(b *batchTest) { b.change(wire.Revoked{}, "gw") },
+		"node":    func(b *batchTest) { b.change(b.identityOf(2)) },
+		"nobody":  func(b *batchTest) { b.change(wire.Revoked{}) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newBatch(t, "solana")
+			b.task(&wire.Task{Job: b.job}, jobID(1))
+			b.nodes[0] = b.newActor(0)
+			b.nodes[0].do(TaskMessage{b.work[len(b.work)-1], b.now.Add(2 * time.Hour)})
+			equal(t, "postponed", len(b.nodes[0].postponed), 1)
+			revoke(b)
+			b.tick(time.Second, 0)
+			equal(t, "begun", b.phase(0) == dkgDealt, name == "nobody")
+			equal(t, "postponed", len(b.nodes[0].postponed), 0)
+		})
 	}
 }

@@ -47,7 +47,7 @@ func (n *Node) Step(ev Event) []Effect {
 	case RoundsAgain:
 		return n.dealer.onRounds(e.LogMessage, true)
 	case KeysMessage:
-		n.dealer.lastKeys = max(n.dealer.lastKeys, e.Seq)
+		n.dealer.seen.keys = max(n.dealer.seen.keys, e.Seq)
 		return n.dealer.onKeys(e.readMessage)
 	case KeysAgain:
 		return n.dealer.onKeys(e.readMessage)

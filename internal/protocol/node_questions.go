@@ -48,7 +48,7 @@ func (n *Node) judgeCertificate(slot wire.Slot, got, body []byte) wire.Verdict {
 
 // Cursor is the KEYS sequence from which a restarted node has to read: what
 // lies before it is in the keystore or will never be needed.
-func (n *Node) Cursor() uint64 { return n.dealer.register.FirstSeq(n.dealer.lastKeys + 1) }
+func (n *Node) Cursor() uint64 { return n.dealer.register.FirstSeq(n.dealer.seen.keys + 1) }
 
 // Holdings are the finished batches that the node has whole. Who can't read one from the
 // keystore takes it out: a node claims what it can prove.

@@ -16,10 +16,6 @@ var errOld = errors.New("the bus says that it stored the task at a time far from
 // postponed are the tasks that a node keeps, oldest first.
 type postponed []taskOpened
 
-// maxPostponed bounds them, each of at most inlineTask bytes. A gateway has 4 batches in
-// work.
-const maxPostponed = 64
-
 // inlineTask is the size, in bytes, up to which a task is opened on the spot: a
 // detour over the pool would cost more. A larger one may list a thousand items.
 const inlineTask = 8 << 10
@@ -40,10 +36,7 @@ func (p *postponed) add(e taskOpened) {
 	if e.header == nil || len(e.message.Data) > inlineTask {
 		return
 	}
-	if len(*p) == maxPostponed {
-		*p = (*p)[1:]
-	}
-	*p = append(*p, e)
+	*p = keep(*p, e)
 }
 
 // take removes the tasks that the clock no longer speaks against.

@@ -25,13 +25,12 @@ var errEnded = errors.New("the run is being ended")
 // start starts a program, unless everything is being ended. It ends with this process,
 // however that ends. Who starts it waits for it with wait.
 func (r *running) start(cmd *exec.Cmd) error {
-	cmd.SysProcAttr = command.ChildAttributes()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
 		return errEnded
 	}
-	if err := cmd.Start(); err != nil {
+	if err := command.StartChild(cmd); err != nil {
 		return err
 	}
 	if r.all == nil {

@@ -107,6 +107,8 @@ var keygenMutants = []Mutant{
 		killed("a clock that was wrong holds up no batch", inProtocol, "TestDealUnderAKeyFromAWrongClock"),
 	edit("a task that a wrong clock refused is forgotten", nodeFile, "n.postponed.add(e)", "_ = e").
 		killed("a clock that was wrong holds up no batch", inProtocol, "TestTaskWhileTheClockWasWrong"),
+	edit("a batch that a fast clock ended is never given up", "internal/protocol/dkg_lapse.go", "case b.over(n.now):", "case true:").
+		killed("a clock that was wrong holds up no batch", inProtocol, "TestBatchWhileTheClockWasFast"),
 
 	// Gateways.
 	never("false certificates are not noticed", "internal/board/batch.go", "v.certificate.Transcript != transcript").

@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
@@ -85,7 +86,7 @@ func (c *Cluster) file(i int, ext string) string {
 func (c *Cluster) run(i int) {
 	c.t.Helper()
 	server := exec.Command(c.program, "-c", c.file(i, "conf"), "-l", c.file(i, "log"))
-	if err := server.Start(); err != nil {
+	if err := command.StartChild(server); err != nil {
 		c.t.Fatal(err)
 	}
 	c.servers[i] = server
