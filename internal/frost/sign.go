@@ -73,15 +73,22 @@ func (k *Key) validate() error {
 	return nil
 }
 
+// MaxOffsets bounds the steps from a key to the child that signs.
+const MaxOffsets = 8
+
 // Item is one signature to make.
 type Item struct {
 	Key     *Key
 	Message []byte // 32 bytes, or 1 to MaxMessage with ed25519
 	Tweak   Tweak
+	// Offsets make the key that signs a child of Key, one a step of the path: offset·G
+	// is added to the key. They are public scalars of 32 bytes in the suite's encoding,
+	// which BIP 445 calls plain tweaks, and come before Tweak. Package derive makes them.
+	Offsets [][ScalarSize]byte
 }
 
 // Validate checks lengths and that suite and tweak agree. It does not decode
-// points.
+// points or scalars.
 func (it Item) Validate() error {
 	if err := it.Key.validate(); err != nil {
 		return err
@@ -91,6 +98,9 @@ func (it Item) Validate() error {
 	}
 	if len(it.Message) < 1 || len(it.Message) > MaxMessage {
 		return fmt.Errorf("message has %d bytes: want 1 to %d", len(it.Message), MaxMessage)
+	}
+	if len(it.Offsets) > MaxOffsets {
+		return fmt.Errorf("child %d steps below the key: want at most %d", len(it.Offsets), MaxOffsets)
 	}
 	return it.Tweak.validate(it.Key.Suite)
 }

@@ -56,6 +56,40 @@ func ApplyEach(keys []*TweakContext, tweaks [][]byte, xonly bool) ([]*TweakConte
 			out[i], sums[i], errs[i] = c.apply(tweaks[i], xonly)
 		}
 	}
+	finish(out, sums, errs)
+	return out, errs
+}
+
+// ApplyPlain applies to each of several keys all plain tweaks of its own, as many
+// calls of [TweakContext.Apply] would, at the price of one. It does not see the keys
+// in between, so it lets one of them be the point at infinity; BIP 32, which such
+// tweaks come from, has refused that. Nil contexts are skipped.
+func ApplyPlain(keys []*TweakContext, tweaks [][][32]byte) ([]*TweakContext, []error) {
+	out, errs := make([]*TweakContext, len(keys)), make([]error, len(keys))
+	sums := make([]vartime.Jacobian, len(keys))
+	for i, c := range keys {
+		if c == nil {
+			continue
+		}
+		total := secp.NewScalar()
+		for j := range tweaks[i] {
+			t, err := secp.NewScalarFromCanonicalBytes(&tweaks[i][j])
+			if err != nil {
+				errs[i] = BadTweak
+				break
+			}
+			total.Add(total, t)
+		}
+		if errs[i] == nil {
+			out[i], sums[i] = c.add(total, false)
+		}
+	}
+	finish(out, sums, errs)
+	return out, errs
+}
+
+// finish gives tweaked contexts their keys, with one inversion for them all.
+func finish(out []*TweakContext, sums []vartime.Jacobian, errs []error) {
 	for i, q := range vartime.Affine(sums...) {
 		switch {
 		case out[i] == nil:
@@ -65,7 +99,6 @@ func ApplyEach(keys []*TweakContext, tweaks [][]byte, xonly bool) ([]*TweakConte
 			out[i].q = q
 		}
 	}
-	return out, errs
 }
 
 // apply is Apply without the inversion: the key comes apart from its context.
@@ -77,6 +110,12 @@ func (c *TweakContext) apply(tweak []byte, xonly bool) (*TweakContext, vartime.J
 	if err != nil {
 		return nil, vartime.Jacobian{}, BadTweak
 	}
+	tweaked, sum := c.add(t, xonly)
+	return tweaked, sum, nil
+}
+
+// add is apply for a scalar.
+func (c *TweakContext) add(t *Scalar, xonly bool) (*TweakContext, vartime.Jacobian) {
 	negate := xonly && c.q.YIsOdd()
 	q := c.q.NegateIf(negate)
 	sum := vartime.BaseMult(t)
@@ -85,7 +124,7 @@ func (c *TweakContext) apply(tweak []byte, xonly bool) (*TweakContext, vartime.J
 	return &TweakContext{
 		gacc: secp.NewScalar().ConditionalNegate(c.gacc, bit(negate)),
 		tacc: tacc.Add(tacc, t),
-	}, sum, nil
+	}, sum
 }
 
 // bit is how voi takes a condition.
