@@ -152,13 +152,17 @@ func OutputKey(s Suite, publicKey []byte, tweak Tweak) ([]byte, error) {
 
 var tapTweakTag = bip340.NewTag("TapTweak")
 
-// tapTweak hashes the tweak of the key path. BIP 341, taproot_tweak_pubkey.
+// tapTweak hashes the tweak of the key path.
 func tapTweak(internal *bip445.TweakContext, tweak Tweak) []byte {
 	x := internal.XOnly()
 	var root []byte
 	if tweak.Mode == TweakScriptRoot {
 		root = tweak.Root[:]
 	}
-	t := tapTweakTag.Hash(x[:], root)
+	t := TapTweak(&x, root)
 	return t[:]
 }
+
+// TapTweak hashes the tweak of an internal key, by its x-coordinate, and of a Merkle
+// root of scripts, nil without scripts. BIP 341, taproot_tweak_pubkey.
+func TapTweak(x *[32]byte, root []byte) [32]byte { return tapTweakTag.Hash(x[:], root) }
