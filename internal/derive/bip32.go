@@ -38,6 +38,8 @@ func secpNodeOf(point vartime.Point, chain [32]byte) *secpNode {
 	return &secpNode{point, point.AppendCompressed(nil), chain}
 }
 
+func (n *secpNode) suite() frost.Suite { return frost.Secp256k1TR }
+
 func (n *secpNode) key() Key {
 	return Key{frost.Secp256k1TR, n.point.AppendCompressed(nil), n.chain}
 }

@@ -288,12 +288,15 @@ func TestNoKey(t *testing.T) {
 		return k
 	}
 	for name, k := range map[string]Key{
-		"nothing":        {},
-		"no suite":       change(secpRoot, func(k *Key) { k.Suite = 0 }),
-		"another suite":  change(secpRoot, func(k *Key) { k.Suite = frost.Ed25519 }),
-		"short":          change(secpRoot, func(k *Key) { k.PublicKey = k.PublicKey[1:] }),
-		"prefix":         change(secpRoot, func(k *Key) { k.PublicKey[0] = 4 }),
-		"off the curve":  change(secpRoot, func(k *Key) { k.PublicKey = append([]byte{2}, make([]byte, 31)...); k.PublicKey = append(k.PublicKey, 5) }),
+		"nothing":       {},
+		"no suite":      change(secpRoot, func(k *Key) { k.Suite = 0 }),
+		"another suite": change(secpRoot, func(k *Key) { k.Suite = frost.Ed25519 }),
+		"short":         change(secpRoot, func(k *Key) { k.PublicKey = k.PublicKey[1:] }),
+		"prefix":        change(secpRoot, func(k *Key) { k.PublicKey[0] = 4 }),
+		"off the curve": change(secpRoot, func(k *Key) {
+			k.PublicKey = append([]byte{2}, make([]byte, 31)...)
+			k.PublicKey = append(k.PublicKey, 5)
+		}),
 		"not canonical":  change(secpRoot, func(k *Key) { copy(k.PublicKey[1:], bytes.Repeat([]byte{255}, 32)) }),
 		"ed short":       change(edRoot, func(k *Key) { k.PublicKey = k.PublicKey[1:] }),
 		"ed identity":    change(edRoot, func(k *Key) { clear(k.PublicKey); k.PublicKey[0] = 1 }),

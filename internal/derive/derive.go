@@ -67,6 +67,7 @@ func (k Key) Offsets(path Path) ([][32]byte, error) {
 
 // node is a key that can derive its children, in one suite.
 type node interface {
+	suite() frost.Suite
 	key() Key
 	// offset returns what the child at an index adds.
 	offset(index uint32) ([32]byte, error)
@@ -113,6 +114,9 @@ func NewBranch(root Key, path Path) (*Branch, error) {
 
 // Key returns the key.
 func (b *Branch) Key() Key { return b.node.key() }
+
+// Suite returns the key's suite.
+func (b *Branch) Suite() frost.Suite { return b.node.suite() }
 
 // Offsets returns the offsets on the path from the root to the child at an index.
 func (b *Branch) Offsets(index uint32) ([][32]byte, error) {

@@ -41,6 +41,8 @@ func newEdwardsNode(k Key) (*edwardsNode, error) {
 	return &edwardsNode{point, [32]byte(k.PublicKey), k.ChainCode}, nil
 }
 
+func (n *edwardsNode) suite() frost.Suite { return frost.Ed25519 }
+
 func (n *edwardsNode) key() Key {
 	return Key{frost.Ed25519, append([]byte(nil), n.public[:]...), n.chain}
 }
