@@ -1,7 +1,8 @@
 package vartime
 
-// manyBases is from how many multiples of G on shared inversions pay.
-const manyBases = 16
+// manyBases is from how many multiples of G on shared inversions pay: there is one for
+// each of 32 positions, which cost what 500 additions do.
+const manyBases = 64
 
 // AddBaseMults adds scalars[i]·G to each points[i], for public scalars. It panics if
 // the lengths differ. Many at once cost half as much each: sums stay affine, all of
