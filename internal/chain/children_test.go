@@ -101,7 +101,8 @@ func TestChildrenRefuse(t *testing.T) {
 
 func TestExtendedKeyVersion(t *testing.T) {
 	for network, want := range map[string]descriptor.Version{
-		"mainnet": descriptor.Mainnet, "testnet": descriptor.Testnet, "signet": descriptor.Testnet, "regtest": descriptor.Testnet,
+		"mainnet": descriptor.Mainnet, "testnet": descriptor.Testnet,
+		"signet": descriptor.Testnet, "regtest": descriptor.Testnet,
 	} {
 		if got, err := ExtendedKeyVersion(network); err != nil || got != want {
 			t.Errorf("%s: %x, %v", network, got, err)

@@ -4,23 +4,15 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
-	"math/big"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"testing/quick"
 
 	"github.com/btcsuite/btcd/btcec/v2"
-	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/btcutil/base58"
 	"github.com/btcsuite/btcd/btcutil/hdkeychain"
 	"github.com/btcsuite/btcd/chaincfg"
-	"github.com/btcsuite/btcd/txscript"
-	secp "gitlab.com/yawning/secp256k1-voi"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
 // extended reads an extended public key of a vector: chain code and key.
@@ -196,163 +188,4 @@ func plus(t testing.TB, root Key, offsets [][32]byte) []byte {
 	}
 	sum.ToAffine()
 	return btcec.NewPublicKey(&sum.X, &sum.Y).SerializeCompressed()
-}
-
-// A run has the keys that each path has by itself, whatever its length, and outputs
-// that btcd computes.
-func TestRuns(t *testing.T) {
-	for _, root := range roots(t) {
-		b, err := NewBranch(root, Path{1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, run := range []struct {
-			first uint32
-			count int
-		}{{0, 1}, {7, 15}, {100, 16}, {5, 300}, {MaxIndex - 599, 600}} {
-			keys, err := b.PublicKeys(run.first, run.count)
-			if err != nil || len(keys) != run.count {
-				t.Fatal(err)
-			}
-			outputs, err := b.OutputKeys(run.first, run.count)
-			if (err == nil) != (root.Suite == frost.Secp256k1TR) {
-				t.Fatal(err)
-			}
-			for _, j := range []int{0, run.count / 2, rand.N(run.count), run.count - 1} {
-				one, err := root.Child(Path{1, run.first + uint32(j)})
-				if err != nil || !bytes.Equal(one.PublicKey, keys[j]) {
-					t.Fatalf("child %d of %d from %d on: %x, alone %x, %v", j, run.count, run.first, keys[j], one, err)
-				}
-				if outputs == nil {
-					continue
-				}
-				internal, err := btcec.ParsePubKey(keys[j])
-				if err != nil {
-					t.Fatal(err)
-				}
-				want := schnorr.SerializePubKey(txscript.ComputeTaprootKeyNoScript(internal))
-				if !bytes.Equal(outputs[j][:], want) {
-					t.Fatalf("output %d is %x, want %x", j, outputs[j], want)
-				}
-			}
-		}
-	}
-}
-
-func TestRunsRefuse(t *testing.T) {
-	for _, root := range roots(t) {
-		b, err := NewBranch(root, Path{1})
-		if err != nil {
-			t.Fatal(err)
-		}
-		deepest, err := NewBranch(root, make(Path, MaxDepth))
-		if err != nil {
-			t.Fatal(err)
-		}
-		for name, c := range map[string]struct {
-			b     *Branch
-			first uint32
-			count int
-			want  error
-		}{
-			"none":            {b, 0, 0, ErrIndex},
-			"fewer than none": {b, 0, -1, ErrIndex},
-			"hardened":        {b, MaxIndex + 1, 1, ErrIndex},
-			"over the end":    {b, MaxIndex, 2, ErrIndex},
-			"far over it":     {b, 1, 1<<31 - 1 + 1<<32, ErrIndex},
-			"too deep":        {deepest, 0, 1, ErrTooDeep},
-		} {
-			if keys, err := c.b.PublicKeys(c.first, c.count); !errors.Is(err, c.want) || keys != nil {
-				t.Errorf("%s, %s: %v, %v", root.Suite, name, len(keys), err)
-			}
-			if root.Suite == frost.Secp256k1TR {
-				if keys, err := c.b.OutputKeys(c.first, c.count); !errors.Is(err, c.want) || keys != nil {
-					t.Errorf("%s, %s: %v, %v", root.Suite, name, len(keys), err)
-				}
-			}
-		}
-		if _, err := deepest.Offsets(0); !errors.Is(err, ErrTooDeep) {
-			t.Errorf("offsets below the deepest: %v", err)
-		}
-		if offsets, err := b.Offsets(3); err != nil || len(offsets) != 2 {
-			t.Errorf("%d offsets, %v", len(offsets), err)
-		}
-	}
-}
-
-func TestNoKey(t *testing.T) {
-	secpRoot, edRoot := roots(t)[0], roots(t)[1]
-	change := func(k Key, f func(*Key)) Key {
-		k.PublicKey = slices.Clone(k.PublicKey)
-		f(&k)
-		return k
-	}
-	for name, k := range map[string]Key{
-		"nothing":       {},
-		"no suite":      change(secpRoot, func(k *Key) { k.Suite = 0 }),
-		"another suite": change(secpRoot, func(k *Key) { k.Suite = frost.Ed25519 }),
-		"short":         change(secpRoot, func(k *Key) { k.PublicKey = k.PublicKey[1:] }),
-		"prefix":        change(secpRoot, func(k *Key) { k.PublicKey[0] = 4 }),
-		"off the curve": change(secpRoot, func(k *Key) {
-			k.PublicKey = append([]byte{2}, make([]byte, 31)...)
-			k.PublicKey = append(k.PublicKey, 5)
-		}),
-		"not canonical":  change(secpRoot, func(k *Key) { copy(k.PublicKey[1:], bytes.Repeat([]byte{255}, 32)) }),
-		"ed short":       change(edRoot, func(k *Key) { k.PublicKey = k.PublicKey[1:] }),
-		"ed identity":    change(edRoot, func(k *Key) { clear(k.PublicKey); k.PublicKey[0] = 1 }),
-		"ed small order": change(edRoot, func(k *Key) { clear(k.PublicKey) }),
-		"ed mixed order": change(edRoot, func(k *Key) { k.PublicKey = mixed(k.PublicKey) }),
-		"ed off curve":   change(edRoot, func(k *Key) { clear(k.PublicKey); k.PublicKey[0] = 2 }),
-	} {
-		if got, err := k.Child(Path{0}); !errors.Is(err, ErrKey) || got.PublicKey != nil {
-			t.Errorf("%s: %x, %v", name, got, err)
-		}
-		if got, err := k.Offsets(Path{0, 1}); !errors.Is(err, ErrKey) || got != nil {
-			t.Errorf("%s: %x, %v", name, got, err)
-		}
-	}
-}
-
-// BIP 32's invalid indexes: I_L not below n, and a child at infinity. No hash gives
-// them in practice, so I is made up.
-func TestInvalidChild(t *testing.T) {
-	order, _ := new(big.Int).SetString("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16)
-	five := secp.NewScalarFromUint64(5)
-	parent := []vartime.Point{{}}
-	vartime.AddBaseMults(parent, []*secp.Scalar{five})
-	n := secpNodeOf(parent[0], [32]byte{1})
-	for name, c := range map[string]struct {
-		left *big.Int
-		ok   bool
-	}{
-		"n-6, which gives -G":      {new(big.Int).Sub(order, big.NewInt(6)), true},
-		"n-5, which gives 0":       {new(big.Int).Sub(order, big.NewInt(5)), false},
-		"n-4, which gives G":       {new(big.Int).Sub(order, big.NewInt(4)), true},
-		"n":                        {order, false},
-		"n+1":                      {new(big.Int).Add(order, big.NewInt(1)), false},
-		"2^256-1":                  {new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 256), big.NewInt(1)), false},
-		"5, which doubles":         {big.NewInt(5), true},
-		"0, which BIP 32 lets be":  {new(big.Int), true},
-		"n-1, the highest of them": {new(big.Int).Sub(order, big.NewInt(1)), true},
-	} {
-		var i [64]byte
-		c.left.FillBytes(i[:32])
-		i[63] = 7
-		got, err := n.childOf(&i)
-		if c.ok != (err == nil) || !c.ok && !errors.Is(err, ErrInvalidChild) {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if !c.ok {
-			continue
-		}
-		want := plus(t, n.key(), [][32]byte{[32]byte(i[:32])})
-		if !bytes.Equal(got.public, want) || got.chain != [32]byte(i[32:]) {
-			t.Errorf("%s: %x, want %x", name, got.public, want)
-		}
-	}
-	if err := proper([]vartime.Point{parent[0], {}}, 8); !errors.Is(err, ErrInvalidChild) ||
-		err.Error()[:8] != "index 9:" {
-		t.Errorf("a run with a child at infinity: %v", err)
-	}
 }

@@ -28,10 +28,10 @@ var goodKeys = []string{
 }
 
 const (
-	bip86Root = "xpub661MyMwAqRbcFkPHucMnrGNzDwb6teAX1RbKQmqtEF8kK3Z7LZ59qafCjB9eCRLiTVG3uxBxgKvRgbubRhqSKXnGGb1aoaqLrpMBDrVx" +
-		"ga8"
-	bip86Account = "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VCECoY49yfdDEHGCtMMj92" +
-		"pReUsQ"
+	bip86Root = "xpub661MyMwAqRbcFkPHucMnrGNzDwb6teAX1RbKQmqtEF8kK3Z7LZ59qafCjB9eCRLiTVG3ux" +
+		"BxgKvRgbubRhqSKXnGGb1aoaqLrpMBDrVxga8"
+	bip86Account = "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UK" +
+		"DP9QyrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ"
 )
 
 func TestExtendedKeyVectors(t *testing.T) {
@@ -55,22 +55,52 @@ func TestExtendedKeyVectors(t *testing.T) {
 	}
 }
 
+// badKeys are invalid keys of BIP 32's test vector 5, with the word of the refusal.
+var badKeys = []struct{ text, reason string }{
+	{ // pubkey version / prvkey mismatch
+		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6LBpB85b3D2yc8sfvZU521AAwdZafE" +
+			"z7mnzBBsz4wKY5fTtTQBm", "curve"},
+	{ // prvkey version / pubkey mismatch
+		"xprv9s21ZrQH143K24Mfq5zL5MhWK9hUhhGbd45hLXo2Pq2oqzMMo63oStZzFGTQQD3dC4H2D5GBj7vWvSQaaBv5cx" +
+			"i9gafk7NF3pnBju6dwKvH", "version"},
+	{ // invalid pubkey prefix 04
+		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6Txnt3siSujt9RCVYsx4qHZGc62TG4" +
+			"McvMGcAUjeuwZdduYEvFn", "curve"},
+	{ // invalid prvkey prefix 04
+		"xprv9s21ZrQH143K24Mfq5zL5MhWK9hUhhGbd45hLXo2Pq2oqzMMo63oStZzFGpWnsj83BHtEy5Zt8CcDr1UiRXuWC" +
+			"mTQLxEK9vbz5gPstX92JQ", "version"},
+	{ // invalid pubkey prefix 01
+		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6N8ZMMXctdiCjxTNq964yKkwrkBJJw" +
+			"pzZS4HS2fxvyYUA4q2Xe4", "curve"},
+	{ // zero depth with non-zero parent fingerprint
+		"xprv9s2SPatNQ9Vc6GTbVMFPFo7jsaZySyzk7L8n2uqKXJen3KUmvQNTuLh3fhZMBoG3G4ZW1N2kZuHEPY53qmbZzC" +
+			"HshoQnNf4GvELZfqTUrcv", "version"},
+	{ // zero depth with non-zero parent fingerprint
+		"xpub661no6RGEX3uJkY4bNnPcw4URcQTrSibUZ4NqJEw5eBkv7ovTwgiT91XX27VbEXGENhYRCf7hyEbWrR3FewATd" +
+			"CEebj6znwMfQkhRYHRLpJ", "parent"},
+	{ // zero depth with non-zero index
+		"xpub661MyMwAuDcm6CRQ5N4qiHKrJ39Xe1R1NyfouMKTTWcguwVcfrZJaNvhpebzGerh7gucBvzEQWRugZDuDXjNDR" +
+			"mXzSZe4c7mnTK97pTvGS8", "parent"},
+	{ // unknown extended key version
+		"DMwo58pR1QLEFihHiXPVykYB6fJmsTeHvyTp7hRThAtCX8CvYzgPcn8XnmdfHGMQzT7ayAmfo4z3gY5KfbrZWZ6St2" +
+			"4UVf2Qgo6oujFktLHdHY4", "version"},
+	{ // unknown extended key version
+		"DMwo58pR1QLEFihHiXPVykYB6fJmsTeHvyTp7hRThAtCX8CvYzgPcn8XnmdfHPmHJiEDXkTiJTVV9rHEBUem2mwVbb" +
+			"NfvT2MTcAqj3nesx8uBf9", "version"},
+	{ // private key 0 not in 1..n-1
+		"xprv9s21ZrQH143K24Mfq5zL5MhWK9hUhhGbd45hLXo2Pq2oqzMMo63oStZzF93Y5wvzdUayhgkkFoicQZcP3y52uP" +
+			"PxFnfoLZB21Teqt1VvEHx", "version"},
+	{ // invalid pubkey
+		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6Q5JXayek4PRsn35jii4veMimro1xe" +
+			"fsM58PgBMrvdYre8QyULY", "curve"},
+	{ // invalid checksum
+		"xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3" +
+			"TGtRBeJgk33yuGBxrMPHL", "checksum"},
+}
+
 // BIP 32, test vector 5, and some of our own.
 func TestBadExtendedKeys(t *testing.T) {
-	for text, reason := range map[string]string{
-		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6LBpB85b3D2yc8sfvZU521AAwdZafEz7mnzBBsz4wKY5fTtTQBm": "curve",    // pubkey version / prvkey mismatch
-		"xprv9s21ZrQH143K24Mfq5zL5MhWK9hUhhGbd45hLXo2Pq2oqzMMo63oStZzFGTQQD3dC4H2D5GBj7vWvSQaaBv5cxi9gafk7NF3pnBju6dwKvH": "version",  // prvkey version / pubkey mismatch
-		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6Txnt3siSujt9RCVYsx4qHZGc62TG4McvMGcAUjeuwZdduYEvFn": "curve",    // invalid pubkey prefix 04
-		"xprv9s21ZrQH143K24Mfq5zL5MhWK9hUhhGbd45hLXo2Pq2oqzMMo63oStZzFGpWnsj83BHtEy5Zt8CcDr1UiRXuWCmTQLxEK9vbz5gPstX92JQ": "version",  // invalid prvkey prefix 04
-		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6N8ZMMXctdiCjxTNq964yKkwrkBJJwpzZS4HS2fxvyYUA4q2Xe4": "curve",    // invalid pubkey prefix 01
-		"xprv9s2SPatNQ9Vc6GTbVMFPFo7jsaZySyzk7L8n2uqKXJen3KUmvQNTuLh3fhZMBoG3G4ZW1N2kZuHEPY53qmbZzCHshoQnNf4GvELZfqTUrcv": "version",  // zero depth with non-zero parent fingerprint
-		"xpub661no6RGEX3uJkY4bNnPcw4URcQTrSibUZ4NqJEw5eBkv7ovTwgiT91XX27VbEXGENhYRCf7hyEbWrR3FewATdCEebj6znwMfQkhRYHRLpJ": "parent",   // zero depth with non-zero parent fingerprint
-		"xpub661MyMwAuDcm6CRQ5N4qiHKrJ39Xe1R1NyfouMKTTWcguwVcfrZJaNvhpebzGerh7gucBvzEQWRugZDuDXjNDRmXzSZe4c7mnTK97pTvGS8": "parent",   // zero depth with non-zero index
-		"DMwo58pR1QLEFihHiXPVykYB6fJmsTeHvyTp7hRThAtCX8CvYzgPcn8XnmdfHGMQzT7ayAmfo4z3gY5KfbrZWZ6St24UVf2Qgo6oujFktLHdHY4": "version",  // unknown extended key version
-		"DMwo58pR1QLEFihHiXPVykYB6fJmsTeHvyTp7hRThAtCX8CvYzgPcn8XnmdfHPmHJiEDXkTiJTVV9rHEBUem2mwVbbNfvT2MTcAqj3nesx8uBf9": "version",  // unknown extended key version
-		"xprv9s21ZrQH143K24Mfq5zL5MhWK9hUhhGbd45hLXo2Pq2oqzMMo63oStZzF93Y5wvzdUayhgkkFoicQZcP3y52uPPxFnfoLZB21Teqt1VvEHx": "version",  // private key 0 not in 1..n-1
-		"xpub661MyMwAqRbcEYS8w7XLSVeEsBXy79zSzH1J8vCdxAZningWLdN3zgtU6Q5JXayek4PRsn35jii4veMimro1xefsM58PgBMrvdYre8QyULY": "curve",    // invalid pubkey
-		"xprv9s21ZrQH143K3QTDL4LXw2F7HEK3wJUD2nW2nRk4stbPy6cq3jPPqjiChkVvvNKmPGJxWUtg6LnF5kejMRNNU3TGtRBeJgk33yuGBxrMPHL": "checksum", // invalid checksum
+	bad := map[string]string{
 		"":                         "xpub",
 		"xpub":                     "xpub",
 		bip86Root[1:]:              "xpub",
@@ -80,7 +110,11 @@ func TestBadExtendedKeys(t *testing.T) {
 		bip86Root[:110] + "b":      "checksum",
 		" " + bip86Root:            "xpub",
 		strings.Repeat("z", 1<<20): "xpub",
-	} {
+	}
+	for _, k := range badKeys {
+		bad[k.text] = k.reason
+	}
+	for text, reason := range bad {
 		k, err := ParseExtendedKey(text)
 		if !errors.Is(err, ErrExtendedKey) || !strings.Contains(err.Error(), reason) || k != (ExtendedKey{}) {
 			t.Errorf("%.120q: %+v, %v", text, k, err)
@@ -94,8 +128,11 @@ func TestExtend(t *testing.T) {
 		_, public := btcec.PrivKeyFromBytes(seed[:])
 		root := derive.Key{Suite: frost.Secp256k1TR, PublicKey: public.SerializeCompressed(), ChainCode: chain}
 		path := derive.Path(indexes[:n%(derive.MaxDepth+1)])
-		for v, params := range map[Version]*chaincfg.Params{Mainnet: &chaincfg.MainNetParams, Testnet: &chaincfg.TestNet3Params} {
-			want := hdkeychain.NewExtendedKey(params.HDPublicKeyID[:], root.PublicKey, chain[:], make([]byte, 4), 0, 0, false)
+		for v, params := range map[Version]*chaincfg.Params{
+			Mainnet: &chaincfg.MainNetParams, Testnet: &chaincfg.TestNet3Params,
+		} {
+			want := hdkeychain.NewExtendedKey(params.HDPublicKeyID[:], root.PublicKey, chain[:], make([]byte, 4),
+				0, 0, false)
 			for i := range path {
 				path[i] &= derive.MaxIndex
 				var err error

@@ -106,7 +106,8 @@ func (d descendant) verify(t testing.TB, it Item, sig []byte) {
 	if !parsed.Verify(it.Message, output) {
 		t.Fatal("btcd refuses the signature")
 	}
-	if own, err := OutputKey(it.Key.Suite, d.public, it.Tweak); err != nil || !bytes.Equal(own, schnorr.SerializePubKey(output)) {
+	own, err := OutputKey(it.Key.Suite, d.public, it.Tweak)
+	if err != nil || !bytes.Equal(own, schnorr.SerializePubKey(output)) {
 		t.Fatalf("output key %x, %v", own, err)
 	}
 }
