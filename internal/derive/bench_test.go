@@ -77,16 +77,18 @@ func BenchmarkPublicKeys(b *testing.B) {
 	}
 }
 
-// BenchmarkOffsets is what a signer pays beside the signature: from the root, and from
-// the parent.
+// BenchmarkOffsets is what a signer pays beside the signature: from the root, from the
+// parent, and from a cache that has it.
 func BenchmarkOffsets(b *testing.B) {
 	for _, root := range roots(b) {
 		branch, err := NewBranch(root, Path{0})
 		if err != nil {
 			b.Fatal(err)
 		}
+		cache := NewCache(1)
 		for name, f := range map[string]func(i uint32) error{
 			"root":   func(i uint32) error { _, err := root.Offsets(Path{0, i}); return err },
+			"cached": func(i uint32) error { _, err := cache.Offsets(root, Path{0, i}); return err },
 			"parent": func(i uint32) error { _, err := branch.Offsets(i); return err },
 		} {
 			b.Run(root.Suite.String()+"/"+name, func(b *testing.B) {
