@@ -8,6 +8,8 @@ import (
 	"github.com/btcsuite/btcd/btcutil"
 	"github.com/btcsuite/btcd/chaincfg"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/descriptor"
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
@@ -32,16 +34,58 @@ func bitcoinAddress(network string, publicKey []byte) (string, error) {
 // in BIP 350) from its x-only output key, which is tweaked already. A key that
 // is not on the curve is refused: nobody could spend from it.
 func P2TR(network string, outputKey [32]byte) (string, error) {
-	params, ok := bitcoinNetworks[network]
-	if !ok {
-		return "", fmt.Errorf("bitcoin has no network %.64q: use mainnet, testnet, signet or regtest", network)
+	params, err := bitcoinParams(network)
+	if err != nil {
+		return "", err
 	}
 	if _, err := schnorr.ParsePubKey(outputKey[:]); err != nil {
 		return "", errors.New("output key is not the x coordinate of a point on secp256k1")
 	}
-	address, err := btcutil.NewAddressTaproot(outputKey[:], params)
+	return encodeP2TR(params, outputKey[:])
+}
+
+func bitcoinParams(network string) (*chaincfg.Params, error) {
+	params, ok := bitcoinNetworks[network]
+	if !ok {
+		return nil, fmt.Errorf("bitcoin has no network %.64q: use mainnet, testnet, signet or regtest", network)
+	}
+	return params, nil
+}
+
+// encodeP2TR is for an output key that is known to be on the curve.
+func encodeP2TR(params *chaincfg.Params, outputKey []byte) (string, error) {
+	address, err := btcutil.NewAddressTaproot(outputKey, params)
 	if err != nil {
 		return "", fmt.Errorf("encode a P2TR address: %w", err)
 	}
 	return address.EncodeAddress(), nil
+}
+
+// bitcoinChildren are the addresses of consecutive children, as bitcoinAddress has them.
+func bitcoinChildren(network string, b *derive.Branch, first uint32, count int) ([]string, error) {
+	params, err := bitcoinParams(network)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := b.OutputKeys(first, count)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]string, count)
+	for i := range out {
+		if out[i], err = encodeP2TR(params, outputs[i][:]); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+// ExtendedKeyVersion is the version of extended public keys on a network of Bitcoin:
+// one for mainnet, one for all others.
+func ExtendedKeyVersion(network string) (descriptor.Version, error) {
+	params, err := bitcoinParams(network)
+	if err != nil {
+		return descriptor.Version{}, err
+	}
+	return params.HDPublicKeyID, nil
 }

@@ -1,11 +1,12 @@
 // Package chain turns public keys into addresses. A chain is a row of wire.Chains
 // and an encoding; to add one, add a file beside bitcoin.go and solana.go and a line
-// to the table.
+// to the tables.
 package chain
 
 import (
 	"fmt"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -24,4 +25,21 @@ func Address(chain, network string, publicKey []byte) (string, error) {
 		return "", fmt.Errorf("chain %.64q: use %s", chain, wire.Or(wire.ChainNames()))
 	}
 	return encode(network, publicKey)
+}
+
+// children encode the addresses of consecutive children.
+var children = map[string]func(network string, b *derive.Branch, first uint32, count int) ([]string, error){
+	wire.Bitcoin: bitcoinChildren,
+	wire.Solana:  solanaChildren,
+}
+
+// Children encodes the addresses of count consecutive children of a key, from index
+// first on: what [Address] does with their public keys, at a fraction of the cost. A
+// caller with many children to derive asks for a thousand at a time.
+func Children(chain, network string, b *derive.Branch, first uint32, count int) ([]string, error) {
+	encode, ok := children[chain]
+	if !ok {
+		return nil, fmt.Errorf("chain %.64q: use %s", chain, wire.Or(wire.ChainNames()))
+	}
+	return encode(network, b, first, count)
 }

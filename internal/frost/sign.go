@@ -73,15 +73,22 @@ func (k *Key) validate() error {
 	return nil
 }
 
+// MaxOffsets bounds the steps from a key to the child that signs.
+const MaxOffsets = 8
+
 // Item is one signature to make.
 type Item struct {
 	Key     *Key
 	Message []byte // 32 bytes, or 1 to MaxMessage with ed25519
 	Tweak   Tweak
+	// Offsets make the key that signs a child of Key, one a step of the path: offset·G
+	// is added to the key. They are public scalars of 32 bytes in the suite's encoding,
+	// which BIP 445 calls plain tweaks, and come before Tweak. Package derive makes them.
+	Offsets [][ScalarSize]byte
 }
 
 // Validate checks lengths and that suite and tweak agree. It does not decode
-// points.
+// points or scalars.
 func (it Item) Validate() error {
 	if err := it.Key.validate(); err != nil {
 		return err
@@ -91,6 +98,9 @@ func (it Item) Validate() error {
 	}
 	if len(it.Message) < 1 || len(it.Message) > MaxMessage {
 		return fmt.Errorf("message has %d bytes: want 1 to %d", len(it.Message), MaxMessage)
+	}
+	if len(it.Offsets) > MaxOffsets {
+		return fmt.Errorf("child %d steps below the key: want at most %d", len(it.Offsets), MaxOffsets)
 	}
 	return it.Tweak.validate(it.Key.Suite)
 }
@@ -142,13 +152,17 @@ func OutputKey(s Suite, publicKey []byte, tweak Tweak) ([]byte, error) {
 
 var tapTweakTag = bip340.NewTag("TapTweak")
 
-// tapTweak hashes the tweak of the key path. BIP 341, taproot_tweak_pubkey.
+// tapTweak hashes the tweak of the key path.
 func tapTweak(internal *bip445.TweakContext, tweak Tweak) []byte {
 	x := internal.XOnly()
 	var root []byte
 	if tweak.Mode == TweakScriptRoot {
 		root = tweak.Root[:]
 	}
-	t := tapTweakTag.Hash(x[:], root)
+	t := TapTweak(&x, root)
 	return t[:]
 }
+
+// TapTweak hashes the tweak of an internal key, by its x-coordinate, and of a Merkle
+// root of scripts, nil without scripts. BIP 341, taproot_tweak_pubkey.
+func TapTweak(x *[32]byte, root []byte) [32]byte { return tapTweakTag.Hash(x[:], root) }

@@ -71,7 +71,7 @@ func newItems(t testing.TB, s Suite, n, threshold, count int) [][]Item {
 		keys := dealKey(t, s, n, threshold)
 		msg := bytes.Repeat([]byte{byte(i), byte(i >> 8)}, 16)
 		for node, k := range keys {
-			items[node] = append(items[node], Item{k, msg, tweaks[s][i%len(tweaks[s])]})
+			items[node] = append(items[node], Item{Key: k, Message: msg, Tweak: tweaks[s][i%len(tweaks[s])]})
 		}
 	}
 	return items

@@ -71,7 +71,7 @@ func TestChosenOwnShare(t *testing.T) {
 							VSSCommitment: b.Commitments[key*f.T*suite.PointSize():][:f.T*suite.PointSize()],
 							Share:         secret.New(slices.Clone(b.Shares.Expose()[key*32:][:32])),
 						}
-						items[i] = append(items[i], Item{k, make([]byte, 32), tweaks[suite][0]})
+						items[i] = append(items[i], Item{Key: k, Message: make([]byte, 32), Tweak: tweaks[suite][0]})
 					}
 				}
 				honest, points, err := Commit(rand.Reader, [32]byte{}, items[victim])

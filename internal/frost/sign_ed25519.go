@@ -51,12 +51,12 @@ func commitEd25519(rand io.Reader, session [32]byte, items []Item) (heldBatch, [
 	batch := make(edwardsBatch, 0, len(items))
 	points := make([]byte, 0, len(items)*Ed25519.NonceSize())
 	for i, it := range items {
-		key, err := rfc9591.NewKey(it.Key.N, it.Key.T, it.Key.PublicKey, it.Key.VSSCommitment)
+		key, err := openEd25519Key(&it)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
 		}
-		nonce, pub, err := drawEd25519(rand, it, session, i)
+		nonce, pub, err := drawEd25519(rand, it, key, session, i)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
@@ -67,9 +67,19 @@ func commitEd25519(rand io.Reader, session [32]byte, items []Item) (heldBatch, [
 	return batch, points, nil
 }
 
+// openEd25519Key decodes an item's public key and adds the offsets.
+func openEd25519Key(it *Item) (*rfc9591.Key, error) {
+	key, err := rfc9591.NewKey(it.Key.N, it.Key.T, it.Key.PublicKey, it.Key.VSSCommitment)
+	if err != nil || len(it.Offsets) == 0 {
+		return key, err
+	}
+	return key.Child(it.Offsets)
+}
+
 // drawEd25519 draws an item's nonces. RFC 9591 hashes nothing but randomness and the
-// share into them, so session, place and message go into the randomness.
-func drawEd25519(rand io.Reader, it Item, session [32]byte, position int) (
+// share into them, so session, place and message go into the randomness, and so does
+// the key that signs where it is a child.
+func drawEd25519(rand io.Reader, it Item, key *rfc9591.Key, session [32]byte, position int) (
 	*rfc9591.SecNonce, *rfc9591.PubNonce, error) {
 	var random [2 * freshSize]byte // of the hiding and of the binding nonce
 	defer clear(random[:])
@@ -77,9 +87,14 @@ func drawEd25519(rand io.Reader, it Item, session [32]byte, position int) (
 		return nil, nil, fmt.Errorf("drawing a nonce: %w", err)
 	}
 	place := binary.BigEndian.AppendUint32(nil, uint32(position))
+	parts := [][]byte{nil, session[:], place, nil, it.Message}
+	if len(it.Offsets) > 0 {
+		parts = append(parts, key.Public())
+	}
 	for j := range 2 {
 		half := random[freshSize*j:][:freshSize]
-		bound := Hash("frostfleet/nonce/v1", half, session[:], place, []byte{byte(j)}, it.Message)
+		parts[0], parts[3] = half, []byte{byte(j)}
+		bound := Hash("frostfleet/nonce/v1", parts...)
 		copy(half, bound[:])
 		clear(bound[:])
 	}
@@ -143,7 +158,7 @@ func (a *edwardsAggregator) sum(items []Item, set []NonceCommitment, all []contr
 }
 
 func (a *edwardsAggregator) sumOne(i int, it *Item, set []NonceCommitment, shares [][]byte) ([]byte, []*Blame, error) {
-	key, err := rfc9591.NewKey(it.Key.N, it.Key.T, it.Key.PublicKey, it.Key.VSSCommitment)
+	key, err := openEd25519Key(it)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -169,7 +184,7 @@ func (a *edwardsAggregator) sumOne(i int, it *Item, set []NonceCommitment, share
 func (a *edwardsAggregator) invalid(items []Item, sigs [][]byte) []int {
 	var bad []int
 	for i, sig := range sigs {
-		if sig != nil && !ed25519.Verify(items[i].Key.PublicKey, items[i].Message, sig) {
+		if sig != nil && !ed25519.Verify(a.sessions[i].PublicKey(), items[i].Message, sig) {
 			bad = append(bad, i)
 		}
 	}

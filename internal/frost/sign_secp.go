@@ -20,12 +20,16 @@ type secpKey struct {
 }
 
 // openSecpKeys decodes each item's public key, which is the first commitment,
-// and applies the tweak, or returns an error in that place.
+// and applies offsets and tweak, or returns an error in that place.
 func openSecpKeys(items []Item) ([]*secpKey, []error) {
 	internal, tweaks := make([]*bip445.TweakContext, len(items)), make([][]byte, len(items))
 	wrong := make([]error, len(items))
 	for i := range items {
-		if internal[i], wrong[i] = internalKey(items[i].Key); wrong[i] == nil {
+		internal[i], wrong[i] = internalKey(items[i].Key)
+	}
+	descend(items, internal, wrong)
+	for i := range items {
+		if wrong[i] == nil {
 			tweaks[i] = tapTweak(internal[i], items[i].Tweak)
 		}
 	}
@@ -37,6 +41,26 @@ func openSecpKeys(items []Item) ([]*secpKey, []error) {
 		}
 	}
 	return keys, errs
+}
+
+// descend replaces the keys of items that have offsets by the children, or puts an
+// error in that place.
+func descend(items []Item, keys []*bip445.TweakContext, wrong []error) {
+	var at []int
+	var parents []*bip445.TweakContext
+	var offsets [][][ScalarSize]byte
+	for i := range items {
+		if len(items[i].Offsets) > 0 && wrong[i] == nil {
+			at, parents, offsets = append(at, i), append(parents, keys[i]), append(offsets, items[i].Offsets)
+		}
+	}
+	if len(at) == 0 {
+		return
+	}
+	children, errs := bip445.ApplyPlain(parents, offsets)
+	for j, i := range at {
+		keys[i], wrong[i] = children[j], errs[j]
+	}
 }
 
 // internalKey decodes a key without a tweak.

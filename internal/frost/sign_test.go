@@ -92,32 +92,35 @@ func TestItemValidate(t *testing.T) {
 		return &c
 	}
 	bip86, root := Tweak{Mode: TweakBIP86}, Tweak{Mode: TweakScriptRoot}
+	item := func(k *Key, message []byte, tweak Tweak) Item {
+		return Item{Key: k, Message: message, Tweak: tweak}
+	}
 	for name, c := range map[string]struct {
 		item Item
 		ok   bool
 	}{
-		"secp bip86":           {Item{secp, hash, bip86}, true},
-		"secp root":            {Item{secp, hash, root}, true},
-		"ed":                   {Item{ed, []byte("x"), Tweak{}}, true},
-		"ed longest":           {Item{ed, make([]byte, MaxMessage), Tweak{}}, true},
-		"secp untweaked":       {Item{secp, hash, Tweak{}}, false},
-		"secp unknown tweak":   {Item{secp, hash, Tweak{Mode: 3}}, false},
-		"bip86 with root":      {Item{secp, hash, Tweak{Mode: TweakBIP86, Root: [32]byte{1}}}, false},
-		"ed tweaked":           {Item{ed, hash, bip86}, false},
-		"ed with root":         {Item{ed, hash, Tweak{Root: [32]byte{1}}}, false},
-		"secp short message":   {Item{secp, hash[:31], bip86}, false},
-		"secp long message":    {Item{secp, make([]byte, 33), bip86}, false},
-		"ed empty message":     {Item{ed, nil, Tweak{}}, false},
-		"ed message too long":  {Item{ed, make([]byte, MaxMessage+1), Tweak{}}, false},
-		"no key":               {Item{nil, hash, bip86}, false},
-		"unknown suite":        {Item{with(secp, func(k *Key) { k.Suite = 9 }), hash, bip86}, false},
-		"threshold over nodes": {Item{with(secp, func(k *Key) { k.T = 4 }), hash, bip86}, false},
-		"threshold zero":       {Item{with(secp, func(k *Key) { k.T = 0 }), hash, bip86}, false},
-		"too many nodes":       {Item{with(secp, func(k *Key) { k.N = 129 }), hash, bip86}, false},
-		"public key of ed":     {Item{with(secp, func(k *Key) { k.PublicKey = ed.PublicKey }), hash, bip86}, false},
+		"secp bip86":           {item(secp, hash, bip86), true},
+		"secp root":            {item(secp, hash, root), true},
+		"ed":                   {item(ed, []byte("x"), Tweak{}), true},
+		"ed longest":           {item(ed, make([]byte, MaxMessage), Tweak{}), true},
+		"secp untweaked":       {item(secp, hash, Tweak{}), false},
+		"secp unknown tweak":   {item(secp, hash, Tweak{Mode: 3}), false},
+		"bip86 with root":      {item(secp, hash, Tweak{Mode: TweakBIP86, Root: [32]byte{1}}), false},
+		"ed tweaked":           {item(ed, hash, bip86), false},
+		"ed with root":         {item(ed, hash, Tweak{Root: [32]byte{1}}), false},
+		"secp short message":   {item(secp, hash[:31], bip86), false},
+		"secp long message":    {item(secp, make([]byte, 33), bip86), false},
+		"ed empty message":     {item(ed, nil, Tweak{}), false},
+		"ed message too long":  {item(ed, make([]byte, MaxMessage+1), Tweak{}), false},
+		"no key":               {item(nil, hash, bip86), false},
+		"unknown suite":        {item(with(secp, func(k *Key) { k.Suite = 9 }), hash, bip86), false},
+		"threshold over nodes": {item(with(secp, func(k *Key) { k.T = 4 }), hash, bip86), false},
+		"threshold zero":       {item(with(secp, func(k *Key) { k.T = 0 }), hash, bip86), false},
+		"too many nodes":       {item(with(secp, func(k *Key) { k.N = 129 }), hash, bip86), false},
+		"public key of ed":     {item(with(secp, func(k *Key) { k.PublicKey = ed.PublicKey }), hash, bip86), false},
 		"one commitment too few": {
-			Item{with(secp, func(k *Key) { k.VSSCommitment = k.VSSCommitment[:64] }), hash, bip86}, false},
-		"one commitment too many": {Item{with(ed, func(k *Key) { k.T = 1 }), hash, Tweak{}}, false},
+			item(with(secp, func(k *Key) { k.VSSCommitment = k.VSSCommitment[:64] }), hash, bip86), false},
+		"one commitment too many": {item(with(ed, func(k *Key) { k.T = 1 }), hash, Tweak{}), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := c.item.Validate(); (err == nil) != c.ok {
@@ -152,7 +155,7 @@ func TestCommitRefuses(t *testing.T) {
 			k := *items[0][0].Key
 			k.VSSCommitment = slices.Clone(k.VSSCommitment)
 			f(&k)
-			return []Item{{&k, msg, tweak}}
+			return []Item{{Key: &k, Message: msg, Tweak: tweak}}
 		}
 		for name, batch := range map[string][]Item{
 			"nothing":              nil,
@@ -160,7 +163,7 @@ func TestCommitRefuses(t *testing.T) {
 			"no share":             change(func(k *Key) { k.Share = nil }),
 			"index out of range":   change(func(k *Key) { k.Index = 3 }),
 			"negative index":       change(func(k *Key) { k.Index = -1 }),
-			"another fleet size":   {items[0][0], {other[0], msg, tweak}},
+			"another fleet size":   {items[0][0], {Key: other[0], Message: msg, Tweak: tweak}},
 			"another index":        {items[0][0], items[1][1]},
 			"another public key":   change(func(k *Key) { k.PublicKey = items[0][1].Key.PublicKey }),
 			"commitment off curve": change(func(k *Key) { copy(k.VSSCommitment[s.PointSize():], notAPoint(s)) }),

@@ -167,13 +167,21 @@ func parsePubNonces(pubnonces [][]byte) ([]*PubNonce, error) {
 	return nonces, nil
 }
 
-// applyAll applies tweaks in order, each with its mode.
+// applyAll applies tweaks in order, each with its mode; plain ones in a row at once.
 func (c *TweakContext) applyAll(tweaks [][]byte, xonly []bool) (*TweakContext, error) {
 	if len(tweaks) != len(xonly) {
 		return nil, BadTweakCount
 	}
 	var err error
-	for i := range tweaks {
+	for i := 0; i < len(tweaks); i++ {
+		var plain [][32]byte
+		for ; i < len(tweaks) && !xonly[i] && len(tweaks[i]) == 32; i++ {
+			plain = append(plain, [32]byte(tweaks[i]))
+		}
+		all, errs := ApplyPlain([]*TweakContext{c}, [][][32]byte{plain})
+		if c = all[0]; errs[0] != nil || i == len(tweaks) {
+			return c, errs[0]
+		}
 		if c, err = c.Apply(tweaks[i], xonly[i]); err != nil {
 			return nil, err
 		}

@@ -49,14 +49,71 @@ func (c *TweakContext) Apply(tweak []byte, xonly bool) (*TweakContext, error) {
 // ApplyEach applies to each of several keys a tweak of its own. Where that fails
 // there is an error instead; nil contexts are skipped.
 func ApplyEach(keys []*TweakContext, tweaks [][]byte, xonly bool) ([]*TweakContext, []error) {
-	out, errs := make([]*TweakContext, len(keys)), make([]error, len(keys))
-	sums := make([]vartime.Jacobian, len(keys))
+	scalars, errs := make([]*Scalar, len(keys)), make([]error, len(keys))
 	for i, c := range keys {
 		if c != nil {
-			out[i], sums[i], errs[i] = c.apply(tweaks[i], xonly)
+			scalars[i], errs[i] = parseTweak(tweaks[i])
 		}
 	}
-	for i, q := range vartime.Affine(sums...) {
+	return addEach(keys, scalars, xonly, errs), errs
+}
+
+// ApplyPlain applies to each of several keys all plain tweaks of its own, as many
+// calls of [TweakContext.Apply] would, at the price of one. It does not see the keys
+// in between, so it lets one of them be the point at infinity; BIP 32, which such
+// tweaks come from, has refused that. Nil contexts are skipped.
+func ApplyPlain(keys []*TweakContext, tweaks [][][32]byte) ([]*TweakContext, []error) {
+	scalars, errs := make([]*Scalar, len(keys)), make([]error, len(keys))
+	for i, c := range keys {
+		if c != nil {
+			scalars[i], errs[i] = sumTweaks(tweaks[i])
+		}
+	}
+	return addEach(keys, scalars, false, errs), errs
+}
+
+func parseTweak(tweak []byte) (*Scalar, error) {
+	if len(tweak) != 32 {
+		return nil, BadTweakLength
+	}
+	t, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(tweak))
+	if err != nil {
+		return nil, BadTweak
+	}
+	return t, nil
+}
+
+func sumTweaks(tweaks [][32]byte) (*Scalar, error) {
+	sum := secp.NewScalar()
+	for i := range tweaks {
+		t, err := parseTweak(tweaks[i][:])
+		if err != nil {
+			return nil, err
+		}
+		sum.Add(sum, t)
+	}
+	return sum, nil
+}
+
+// addEach adds to each key its scalar times G, where it has one.
+func addEach(keys []*TweakContext, scalars []*Scalar, xonly bool, errs []error) []*TweakContext {
+	out, points := make([]*TweakContext, len(keys)), make([]vartime.Point, len(keys))
+	for i, t := range scalars {
+		if t == nil {
+			scalars[i] = secp.NewScalar() // of no interest, as the point
+			continue
+		}
+		c := keys[i]
+		negate := xonly && c.q.YIsOdd()
+		points[i] = c.q.NegateIf(negate)
+		tacc := secp.NewScalar().ConditionalNegate(c.tacc, bit(negate))
+		out[i] = &TweakContext{
+			gacc: secp.NewScalar().ConditionalNegate(c.gacc, bit(negate)),
+			tacc: tacc.Add(tacc, t),
+		}
+	}
+	vartime.AddBaseMults(points, scalars)
+	for i, q := range points {
 		switch {
 		case out[i] == nil:
 		case q.IsIdentity():
@@ -65,27 +122,7 @@ func ApplyEach(keys []*TweakContext, tweaks [][]byte, xonly bool) ([]*TweakConte
 			out[i].q = q
 		}
 	}
-	return out, errs
-}
-
-// apply is Apply without the inversion: the key comes apart from its context.
-func (c *TweakContext) apply(tweak []byte, xonly bool) (*TweakContext, vartime.Jacobian, error) {
-	if len(tweak) != 32 {
-		return nil, vartime.Jacobian{}, BadTweakLength
-	}
-	t, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(tweak))
-	if err != nil {
-		return nil, vartime.Jacobian{}, BadTweak
-	}
-	negate := xonly && c.q.YIsOdd()
-	q := c.q.NegateIf(negate)
-	sum := vartime.BaseMult(t)
-	sum.AddPoint(&q)
-	tacc := secp.NewScalar().ConditionalNegate(c.tacc, bit(negate))
-	return &TweakContext{
-		gacc: secp.NewScalar().ConditionalNegate(c.gacc, bit(negate)),
-		tacc: tacc.Add(tacc, t),
-	}, sum, nil
+	return out
 }
 
 // bit is how voi takes a condition.

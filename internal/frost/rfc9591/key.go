@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 )
 
 // Key is the public part of a key shared by n signers, t of whom sign.
@@ -16,6 +17,7 @@ type Key struct {
 	public      [32]byte
 	encoded     []byte   // commitments of the polynomial, constant term first
 	commitments []*Point // the same
+	offset      *Scalar  // public = commitments[0] + offset·B; nil is 0
 }
 
 // NewKey takes the encoded public key and the t encoded commitments of a key
@@ -42,6 +44,31 @@ func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 	}
 	return k, nil
 }
+
+// Child returns the key with public offsets added to it: signatures verify under
+// the first commitment + (the sum of offsets)·B. Shares and their public shares stay
+// those of k; who aggregates adds what the offsets contribute. Offsets are canonical
+// scalars of 32 bytes, public data. It is an error if the child is the identity.
+func (k *Key) Child(offsets [][32]byte) (*Key, error) {
+	total := scalar.New()
+	for i := range offsets {
+		t, err := edwards25519.DecodeScalar(offsets[i][:])
+		if err != nil {
+			return nil, fmt.Errorf("offset %d: %w", i, err)
+		}
+		total.Add(total, t)
+	}
+	p := edwards25519.BaseMult(total)
+	if p.Add(p, k.commitments[0]).IsIdentity() {
+		return nil, ErrChild
+	}
+	child := *k
+	child.offset, child.public = total, edwards25519.Encode(p)
+	return &child, nil
+}
+
+// Public returns the encoded key that signatures verify under.
+func (k *Key) Public() []byte { return k.public[:] }
 
 // Pubshare returns the public share f(id)·B.
 func (k *Key) Pubshare(id uint16) *Point {

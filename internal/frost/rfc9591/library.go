@@ -66,7 +66,22 @@ func (s *Session) Aggregate(shares [][]byte) ([]byte, error) {
 		out = append(sig.R.Encode(), sig.Z.Encode()...)
 		return nil
 	})
-	return out, err
+	if err != nil || s.key.offset == nil {
+		return out, err
+	}
+	return s.addOffset(out)
+}
+
+// addOffset adds to a sum of signature shares what nobody has a share of: c times
+// the offset of a child key.
+func (s *Session) addOffset(sig []byte) ([]byte, error) {
+	z, err := edwards25519.DecodeScalar(sig[32:])
+	if err != nil {
+		return nil, err
+	}
+	c := h2(sig[:32], s.key.public[:], s.message)
+	sum := edwards25519.EncodeScalar(z.Add(z, c.Mul(c, s.key.offset)))
+	return append(sig[:32:32], sum[:]...), nil
 }
 
 // libraryInputs returns a configuration with the signers of this session and no

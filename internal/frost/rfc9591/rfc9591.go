@@ -55,6 +55,9 @@ var (
 	ErrNonceUsed = errors.New("secret nonce was used already: start a new session with a fresh one")
 	// ErrShare means that a secret share is not a scalar, or zero.
 	ErrShare = errors.New("secret share is not a scalar in range")
+	// ErrChild means that a child key is the identity, which nobody can bring about
+	// without the secret key.
+	ErrChild = errors.New("child key is the identity: use another path")
 	// ErrNotASigner means that an identifier is not in the set.
 	ErrNotASigner = errors.New("own identifier is not in the set of signers")
 )

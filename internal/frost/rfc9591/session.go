@@ -34,6 +34,9 @@ func NewSession(key *Key, set *SignerSet, nonces []*PubNonce, message []byte) (*
 	return s, nil
 }
 
+// PublicKey returns the encoded key that the signature verifies under.
+func (s *Session) PublicKey() []byte { return s.key.public[:] }
+
 // transcript is what a session's hashes yield.
 type transcript struct {
 	rho []*Scalar // binding factors, in the order of the set

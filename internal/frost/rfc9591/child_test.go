@@ -1,0 +1,65 @@
+package rfc9591
+
+import (
+	"bytes"
+	"crypto/ed25519"
+	"errors"
+	"testing"
+
+	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
+
+	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
+)
+
+func small(n uint64) [32]byte { return edwards25519.EncodeScalar(scalar.NewFromUint64(n)) }
+
+// A child's offset is the sum of its offsets; the key that it was made of stays as it was.
+func TestChild(t *testing.T) {
+	key, shares := deal(t, 3, 2)
+	before := bytes.Clone(key.Public())
+	one, err := key.Child([][32]byte{small(12)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	three, err := key.Child([][32]byte{small(3), small(4), small(5)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(one.Public(), three.Public()) || !bytes.Equal(key.Public(), before) ||
+		bytes.Equal(one.Public(), before) {
+		t.Fatalf("%x, %x of %x", one.Public(), three.Public(), key.Public())
+	}
+	for _, k := range []*Key{key, one} {
+		session, nonces := begin(t, k, shares, []byte("message"))
+		var answers [][]byte
+		var claims []Claim
+		for i, id := range session.set.ids {
+			share, err := session.Sign(nonces[i], shares[id], id)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answers, claims = append(answers, share), append(claims, Claim{session, id, share})
+		}
+		sig, err := session.Aggregate(answers)
+		if err != nil || !ed25519.Verify(k.Public(), []byte("message"), sig) || !VerifyBatch(claims) {
+			t.Fatalf("signature %x, %v", sig, err)
+		}
+	}
+}
+
+func TestChildRefuses(t *testing.T) {
+	five := edwards25519.Encode(edwards25519.BaseMult(scalar.NewFromUint64(5)))
+	key, err := NewKey(1, 1, five[:], five[:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	minus := edwards25519.EncodeScalar(scalar.New().Neg(scalar.NewFromUint64(5)))
+	if k, err := key.Child([][32]byte{minus}); !errors.Is(err, ErrChild) || k != nil {
+		t.Errorf("the identity: %v", err)
+	}
+	order := [32]byte{ // of the group
+		0xed, 0xd3, 0xf5, 0x5c, 0x1a, 0x63, 0x12, 0x58, 0xd6, 0x9c, 0xf7, 0xa2, 0xde, 0xf9, 0xde, 0x14, 31: 0x10}
+	if k, err := key.Child([][32]byte{small(1), order}); !errors.Is(err, edwards25519.ErrScalar) || k != nil {
+		t.Errorf("an offset that is not canonical: %v", err)
+	}
+}
