@@ -335,6 +335,27 @@ func (endless) scan(_ context.Context, _ Stream, from uint64, _ string, fn func(
 	return nil
 }
 
+// KEYS may be made anew without what was not read once no copy can have it.
+func TestAtNoCopy(t *testing.T) {
+	lost := []uint64{4, 5, 20}
+	d := newDamaged(t, 30, lost, lost)
+	gaps := []Gap{{4, 5, false}, {9, 9, true}, {20, 20, false}}
+	wants := func(want bool, when string) {
+		t.Helper()
+		if got, err := d.AtNoCopy(testContext(t), gaps); err != nil || got != want {
+			t.Errorf("%s: %v, %v", when, got, err)
+		}
+	}
+	wants(true, "all lack it")
+	d.away = true
+	wants(false, "a copy is away")
+	d.away = false
+	delete(d.others, 20)
+	wants(false, "two have a message")
+	d.others[20], d.lost = true, map[uint64]bool{4: true, 20: true}
+	wants(false, "the leader has one")
+}
+
 // Other streams forget: what their leader does not have is gone.
 func TestFollowForgottenMiddle(t *testing.T) {
 	b, _ := newTestBus(t)
