@@ -153,7 +153,7 @@ func (f *Follower) lacking(met []Gap, info streamInfo) {
 	if unread > 0 {
 		what = "KEYS is damaged: no copy that answers has some messages. Nodes that hold the entries bring them back"
 	}
-	f.b.log.Error(what, "sequences", all, "unread", unread, "leader", info.leader, "mend", MendKeys(f.name, info.leader))
+	f.b.log.Error(what, "sequences", all, "unread", unread, "leader", info.leader, "mend", info.mend(f.name, unread))
 }
 
 // setGaps keeps them in order. Where there are too many, the newest become one: what it

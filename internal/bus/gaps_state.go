@@ -20,7 +20,7 @@ func (b *Bus) KeysState(ctx context.Context) (KeysState, error) {
 		return KeysState{}, err
 	}
 	return KeysState{Missing: Missing(1, i.last, i.count), Replicas: i.replicas,
-		Mend: MendKeys(b.names.stream(Keys), i.leader)}, nil
+		Mend: i.mend(b.names.stream(Keys), 0)}, nil
 }
 
 // noCopyTries is copyTries for what is deleted then: of three copies two may answer that
@@ -53,11 +53,19 @@ func Missing(first, last, count uint64) uint64 {
 	return 0
 }
 
-// MendKeys says how to mend a damaged copy of a stream, by its name on the server.
-func MendKeys(name, leader string) string {
-	if leader == "" {
-		return "with one copy: frostctl register refill, and then frostctl register compact (docs/register.md)"
+// mend says how to mend a damaged copy of a stream, by its name on the server, of which no
+// copy had so many messages. While a copy is away, none is to be thrown away: it may be
+// all that has them, and two servers of three that are down are no quorum.
+func (i streamInfo) mend(name string, unread uint64) string {
+	const anew = "frostctl register refill, and then frostctl register compact (docs/register.md)"
+	switch {
+	case i.replicas == 1 || i.leader == "":
+		return "with one copy: " + anew
+	case i.copies < i.replicas:
+		return fmt.Sprintf("of %d copies %d are there: bring the other NATS servers back, and look again", i.replicas, i.copies)
+	case unread > 0:
+		return "all copies are there and lack it: " + anew
 	}
 	return fmt.Sprintf("end NATS server %s, move its folder .../streams/%s away and start it: it fetches the stream from "+
-		"the others (docs/operations.md, \"A stream's file is damaged\")", leader, name)
+		"the others (docs/operations.md, \"A stream's file is damaged\")", i.leader, name)
 }

@@ -335,6 +335,26 @@ func (endless) scan(_ context.Context, _ Stream, from uint64, _ string, fn func(
 	return nil
 }
 
+// Nobody is told to throw a copy away while another one is not there, or if none is whole.
+func TestMend(t *testing.T) {
+	for _, test := range []struct {
+		replicas, copies int
+		unread           uint64
+		says             string
+	}{
+		{3, 3, 0, "end NATS server s2"},
+		{3, 2, 0, "bring the other NATS servers back"},
+		{3, 2, 4, "bring the other NATS servers back"},
+		{3, 3, 4, "register refill"},
+		{1, 1, 4, "register refill"},
+	} {
+		i := streamInfo{replicas: test.replicas, copies: test.copies, leader: "s2"}
+		if says := i.mend("KEYS", test.unread); !strings.Contains(says, test.says) {
+			t.Errorf("%+v: %s", test, says)
+		}
+	}
+}
+
 // KEYS may be made anew without what was not read once no copy can have it.
 func TestAtNoCopy(t *testing.T) {
 	lost := []uint64{4, 5, 20}
@@ -437,7 +457,7 @@ func TestDamagedCopyLeads(t *testing.T) {
 	}
 	state, err := reader.KeysState(testContext(t))
 	t.Logf("gaps %v, as the server knows %+v, %v", f.Gaps(), state, err)
-	if len(f.Gaps()) > 0 && !strings.Contains(log.String(), "end NATS server "+name) {
+	if len(f.Gaps()) > 0 && !strings.Contains(log.String(), "leader="+name) {
 		t.Errorf("log: %s", log.String())
 	}
 }
