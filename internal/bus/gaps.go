@@ -132,15 +132,6 @@ func (f *Follower) fromAny(ctx context.Context, info streamInfo) (least *Message
 	return least, nil
 }
 
-// appendGap adds a gap that follows the others, to the last one if they are alike.
-func appendGap(gaps []Gap, g Gap) []Gap {
-	if n := len(gaps); n > 0 && g.Read == gaps[n-1].Read && g.First <= gaps[n-1].Last+1 {
-		gaps[n-1].Last = max(gaps[n-1].Last, g.Last)
-		return gaps
-	}
-	return append(gaps, g)
-}
-
 // lacking says which gaps were met.
 func (f *Follower) lacking(met []Gap, info streamInfo) {
 	if len(met) == 0 {
@@ -154,24 +145,4 @@ func (f *Follower) lacking(met []Gap, info streamInfo) {
 		what = "KEYS is damaged: no copy that answers has some messages. Nodes that hold the entries bring them back"
 	}
 	f.b.log.Error(what, "sequences", all, "unread", unread, "leader", info.leader, "mend", info.mend(f.name, unread))
-}
-
-// setGaps keeps them in order. Where there are too many, the newest become one: what it
-// has too much is read twice, which at KEYS says nothing new.
-func (f *Follower) setGaps(gaps []Gap) {
-	slices.SortFunc(gaps, func(a, b Gap) int {
-		if a.First < b.First {
-			return -1
-		}
-		return 1
-	})
-	var out []Gap
-	for _, g := range gaps {
-		if out = appendGap(out, g); len(out) > maxGaps {
-			out = out[:maxGaps]
-			out[maxGaps-1].Last = max(out[maxGaps-1].Last, g.Last)
-			out[maxGaps-1].Read = out[maxGaps-1].Read && g.Read
-		}
-	}
-	f.gaps.Store(&out)
 }
