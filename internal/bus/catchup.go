@@ -170,6 +170,7 @@ func (f *Follower) compare(info streamInfo) {
 	}
 	f.moveTo(1)
 	f.gaps.Store(nil) // its sequences were others
+	f.lookFrom = 0
 	f.short = time.Time{}
 	f.target = min(f.target, info.last)
 	f.b.log.Error("position in stream lost", "stream", f.stream, "reason", reason)

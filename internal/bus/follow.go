@@ -76,7 +76,9 @@ type Follower struct {
 	target uint64    // last sequence at start
 	short  time.Time // since when the stream seems to end before next; zero if it does not
 	newest time.Time // when the last message that was handled was stored
-	looked time.Time // at the gaps
+	looked time.Time // at the gaps, all of them
+
+	lookFrom uint64 // sequence at which the next look at them begins
 
 	// endLost is since when KEYS' leader has nothing from endAt on, and counts it all the
 	// same.

@@ -39,6 +39,10 @@ const (
 	copyTries = 16
 	gapEvery  = 10 * time.Second // looks at what was missing
 	maxGaps   = 1024             // that are told apart
+
+	// Bounds of one look at them, which holds up what comes after.
+	maxLooks    = 16
+	maxLookRead = 4096 // messages
 )
 
 // Gaps are the sequences that some copy of KEYS lacks, as far as this follower met them
@@ -65,32 +69,49 @@ func Unread(gaps []Gap) (n, first uint64) {
 }
 
 // overGap goes over what the leader's copy lacks before a sequence, with the messages of
-// other copies if they have them. m is what the leader has there, nil if nothing.
+// other copies if they have them. m is what the leader has there, nil if nothing. A gap is
+// remembered before what comes after it is handled: a cursor must not pass it.
 func (f *Follower) overGap(ctx context.Context, until uint64, m *Message, info streamInfo) (err error) {
 	var met []Gap
-	for f.next < until && err == nil {
-		var least *Message
-		switch least, err = f.fromAny(ctx, info); {
-		case err != nil:
-		case least != nil && least.Seq == f.next:
-			met = append(met, Gap{f.next, f.next, true})
-			f.handle(*least)
-			f.settled()
-		default:
-			next := until
-			if least != nil {
-				next = min(next, least.Seq)
-			}
-			met = append(met, Gap{f.next, next - 1, false})
-			f.moveTo(next)
+	for err == nil && f.next < until {
+		g := Gap{First: f.next}
+		if g.Last, g.Read, err = f.nextGap(ctx, until, info); err != nil {
+			break
 		}
+		met = appendGap(met, g)
+		f.setGaps(append(slices.Clone(f.Gaps()), g))
+		f.moveTo(max(f.next, g.Last+1))
 	}
 	f.lacking(met, info)
-	if err == nil && m != nil {
+	if err == nil && m != nil && m.Seq == f.next {
 		f.handle(*m)
 		f.settled()
 	}
 	return err
+}
+
+// nextGap is how far the next sequences that the leader lacks are alike: other copies have
+// them, and they were handled, or none has. Pages come first: whole copies answer most of
+// them, so a long gap costs no question for each of its messages.
+func (f *Follower) nextGap(ctx context.Context, until uint64, info streamInfo) (last uint64, read bool, err error) {
+	first := f.next
+	if info.replicas > 1 {
+		if _, err = f.readStored(ctx); err != nil || f.next > first {
+			return min(f.next, until) - 1, true, err
+		}
+	}
+	switch least, err := f.fromAny(ctx, info); {
+	case err != nil:
+		return 0, false, err
+	case least == nil:
+		return until - 1, false, nil
+	case least.Seq > first:
+		return min(least.Seq, until) - 1, false, nil
+	default:
+		f.handle(*least)
+		f.settled()
+		return first, true, nil
+	}
 }
 
 // fromAny is the first of the messages from the position on that any copy has: copies are
@@ -111,39 +132,17 @@ func (f *Follower) fromAny(ctx context.Context, info streamInfo) (least *Message
 	return least, nil
 }
 
-// lacking remembers gaps that were met, and says so.
+// lacking says which gaps were met.
 func (f *Follower) lacking(met []Gap, info streamInfo) {
 	if len(met) == 0 {
 		return
 	}
 	f.looked = time.Now()
-	f.setGaps(append(slices.Clone(f.Gaps()), met...))
 	all := Gap{First: met[0].First, Last: met[len(met)-1].Last}
 	what := "the copy of KEYS that leads is damaged; other copies had what it lacks"
 	unread, _ := Unread(met)
 	if unread > 0 {
 		what = "KEYS is damaged: no copy that answers has some messages. Nodes that hold the entries bring them back"
 	}
-	f.b.log.Error(what, "sequences", all, "unread", unread, "leader", info.leader, "mend", MendKeys(f.name, info.leader))
-}
-
-// setGaps keeps them in order. Where there are too many, the newest become one: what it
-// has too much is read twice, which at KEYS says nothing new.
-func (f *Follower) setGaps(gaps []Gap) {
-	slices.SortFunc(gaps, func(a, b Gap) int {
-		if a.First < b.First {
-			return -1
-		}
-		return 1
-	})
-	var out []Gap
-	for _, g := range gaps {
-		if n := len(out); n > 0 && (g.Read == out[n-1].Read && g.First <= out[n-1].Last+1 || n >= maxGaps) {
-			out[n-1].Last = max(out[n-1].Last, g.Last)
-			out[n-1].Read = out[n-1].Read && g.Read
-			continue
-		}
-		out = append(out, g)
-	}
-	f.gaps.Store(&out)
+	f.b.log.Error(what, "sequences", all, "unread", unread, "leader", info.leader, "mend", info.mend(f.name, unread))
 }

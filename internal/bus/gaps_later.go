@@ -2,12 +2,14 @@ package bus
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
 // What was missing in KEYS is looked for until every copy has it.
 
-// lookAgain reads what was missing, now and then, and forgets what all copies have.
+// lookAgain reads what was missing, now and then, and forgets what all copies have. It goes
+// round, a few gaps at a time: what is stored next waits meanwhile.
 func (f *Follower) lookAgain(ctx context.Context) {
 	gaps := f.Gaps()
 	if len(gaps) == 0 || time.Since(f.looked) < f.b.gapEvery {
@@ -17,16 +19,22 @@ func (f *Follower) lookAgain(ctx context.Context) {
 	if err != nil {
 		return
 	}
-	var left []Gap
-	for i, g := range gaps {
-		still, err := f.lookAt(ctx, g, info.copies >= info.replicas)
-		if err != nil { // of the stream: it is noticed elsewhere
-			left = append(left, gaps[i:]...)
-			break
-		}
+	at := slices.IndexFunc(gaps, func(g Gap) bool { return g.Last >= f.lookFrom })
+	if at < 0 {
+		at, f.lookFrom = 0, 0
+	}
+	left, end, room := slices.Clone(gaps[:at]), min(at+maxLooks, len(gaps)), maxLookRead
+	for ; at < end && room > 0 && err == nil; at++ { // an error is the stream's: it is noticed elsewhere
+		var still []Gap
+		still, err = f.lookAt(ctx, gaps[at], info.copies >= info.replicas, &room)
 		left = append(left, still...)
 	}
-	f.looked = time.Now()
+	if at < len(gaps) && room > 0 {
+		f.lookFrom = gaps[at].First
+	} else if at == len(gaps) && (room > 0 || f.lookFrom > gaps[at-1].Last) {
+		f.looked, f.lookFrom = time.Now(), 0
+	}
+	left = append(left, gaps[at:]...)
 	f.setGaps(left)
 	if n, _ := Unread(left); len(left) == 0 {
 		f.b.log.Info("all copies of KEYS have what was missing")
@@ -36,8 +44,9 @@ func (f *Follower) lookAgain(ctx context.Context) {
 }
 
 // lookAt returns what is left of a gap. While not all copies are there, none that was
-// found goes: the damaged one may be away.
-func (f *Follower) lookAt(ctx context.Context, g Gap, all bool) (left []Gap, err error) {
+// found goes: the damaged one may be away. Where there is no room to read on it ends, and
+// the next look begins there.
+func (f *Follower) lookAt(ctx context.Context, g Gap, all bool, room *int) (left []Gap, err error) {
 	if g.Read && !all {
 		return []Gap{g}, nil
 	}
@@ -51,21 +60,28 @@ func (f *Follower) lookAt(ctx context.Context, g Gap, all bool) (left []Gap, err
 		}
 		return nil, nil
 	}
-	next := g.First
+	next := max(g.First, f.lookFrom)
+	if next > g.First {
+		left = appendGap(left, Gap{g.First, next - 1, false})
+	}
 	err = f.b.from.scan(ctx, f.stream, next, "", func(m Message) bool {
 		if m.Seq > g.Last || ctx.Err() != nil {
 			return false
 		}
 		if m.Seq > next {
-			left = append(left, Gap{next, m.Seq - 1, false})
+			left = appendGap(left, Gap{next, m.Seq - 1, false})
 		}
-		left = append(left, Gap{m.Seq, m.Seq, true})
+		left = appendGap(left, Gap{m.Seq, m.Seq, true})
 		f.give(m)
 		next = m.Seq + 1
-		return true
+		*room--
+		return *room > 0
 	})
 	if next <= g.Last {
-		left = append(left, Gap{next, g.Last, false})
+		left = appendGap(left, Gap{next, g.Last, false})
+	}
+	if *room <= 0 {
+		f.lookFrom = next
 	}
 	return left, err
 }

@@ -46,6 +46,7 @@ func (g *Gateway) restore(e protocol.RestoreEntry) {
 const (
 	endPause = 250 * time.Millisecond
 	endLook  = 10 * time.Millisecond // between looks at how far KEYS was read
+	endAgain = 2 * time.Second       // until it is asked whether KEYS still goes that far
 )
 
 // readKeysEnd asks where KEYS ends until its leader says so, and steps the machine once
@@ -53,23 +54,40 @@ const (
 func (g *Gateway) readKeysEnd(e protocol.AskKeysEnd) {
 	life := g.run.Life()
 	next := time.After(endPause)
-	last, err := g.cfg.Bus.LastSeq(life, bus.Keys)
-	for again := (backoff.Backoff{Min: endPause, Max: 2 * time.Second}); err != nil; {
-		if again.Wait(life) != nil {
-			return
-		}
-		last, err = g.cfg.Bus.LastSeq(life, bus.Keys)
-	}
-	for !g.readKeysTo(last) {
-		if backoff.Sleep(life, endLook) != nil {
-			return
-		}
+	end := func() (uint64, error) { return g.cfg.Bus.LastSeq(life, bus.Keys) }
+	if untilRead(life, end, g.readKeysTo) != nil {
+		return
 	}
 	select {
 	case <-next:
 		g.run.Step(protocol.KeysEndRead(e))
 	case <-life.Done():
 	}
+}
+
+// untilRead asks for the end of a stream until there is an answer, and waits until that
+// much was read. It asks again meanwhile: a server that lost its last messages with its
+// power leaves an end that never comes.
+func untilRead(ctx context.Context, end func() (uint64, error), read func(uint64) bool) error {
+	last, err := end()
+	for again := (backoff.Backoff{Min: endPause, Max: endAgain}); err != nil; last, err = end() {
+		if err := again.Wait(ctx); err != nil {
+			return err
+		}
+	}
+	for asked := time.Now(); !read(last); {
+		if err := backoff.Sleep(ctx, endLook); err != nil {
+			return err
+		}
+		if time.Since(asked) < endAgain {
+			continue
+		}
+		if now, err := end(); err == nil {
+			last = min(last, now)
+		}
+		asked = time.Now()
+	}
+	return nil
 }
 
 // readKeysTo reports whether the machine has what KEYS has up to a sequence.

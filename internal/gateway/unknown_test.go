@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -39,5 +41,27 @@ func TestUnknownKeysAskTogether(t *testing.T) {
 	most := 4 + 6*time.Since(began).Seconds()
 	if n := asked.Load() - before; n == 0 || float64(n) > most {
 		t.Errorf("%d questions, want 1 to %.0f", n, most)
+	}
+}
+
+// TestKeysEndIsCut: the leader of KEYS says where it ends, and loses the last of that with
+// its power before the gateway has read it. Jobs for unknown keys do not wait for it.
+func TestKeysEndIsCut(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	const have = 950
+	answers := []func() (uint64, error){
+		func() (uint64, error) { return 0, errors.New("no leader") },
+		func() (uint64, error) { return 1000, nil },
+		func() (uint64, error) { return 0, errors.New("it starts") },
+		func() (uint64, error) { return have, nil },
+	}
+	end := func() (uint64, error) {
+		f := answers[0]
+		answers = answers[1:]
+		return f()
+	}
+	if err := untilRead(ctx, end, func(last uint64) bool { return last <= have }); err != nil || len(answers) > 0 {
+		t.Errorf("%v, %d answers not asked for", err, len(answers))
 	}
 }

@@ -31,12 +31,16 @@ func (n *dealer) pace(e taskOpened) []Effect {
 
 // due begins the attempts whose time has come.
 func (n *dealer) due() (effects []Effect) {
+	var waiting []partID
 	for id, p := range n.parts {
 		if n.checkExpiry(p.job) != nil {
 			delete(n.parts, id)
+		} else if len(p.waiting) > 0 {
+			waiting = append(waiting, id)
 		}
 	}
-	for _, id := range slices.SortedFunc(maps.Keys(n.parts), partID.compare) {
+	slices.SortFunc(waiting, partID.compare)
+	for _, id := range waiting {
 		p := n.parts[id]
 		for _, attempt := range slices.Sorted(maps.Keys(p.waiting)) {
 			if n.now.Before(p.began.Add(attemptDue(attempt))) {

@@ -118,14 +118,14 @@ func (c *Compaction) export(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	sum, err := Read(ctx, c.Bus, c.Manifest, func(e *Entry) error { c.Entry(e); return w.Write(e) })
+	sum, gaps, err := read(ctx, c.Bus, c.Manifest, func(e *Entry) error { c.Entry(e); return w.Write(e) })
 	if err = errors.Join(err, w.Close(), file.Sync()); err != nil {
 		return err
 	}
 	if err := c.foreign(sum); err != nil {
 		return err
 	}
-	if err := c.damaged(ctx, sum); err != nil {
+	if err := c.damaged(ctx, gaps); err != nil {
 		return err
 	}
 	if sum.Partial > 0 {
@@ -136,15 +136,19 @@ func (c *Compaction) export(ctx context.Context) error {
 }
 
 // damaged fails if a copy of KEYS that did not answer may have what was not read. Where
-// there is one copy alone, compacting is how to be rid of the gap.
-func (c *Compaction) damaged(ctx context.Context, sum Summary) error {
-	if sum.Damage.Unread == 0 {
+// none can, compacting is how to be rid of the gap.
+func (c *Compaction) damaged(ctx context.Context, gaps []bus.Gap) error {
+	var d Damage
+	if d.add(gaps); d.Unread == 0 {
 		return nil
 	}
+	if gone, err := c.Bus.AtNoCopy(ctx, gaps); gone || err != nil {
+		return err
+	}
 	state, err := c.Bus.KeysState(ctx)
-	if err == nil && state.Replicas > 1 {
+	if err == nil {
 		err = fmt.Errorf("KEYS is damaged: %d messages were not read, of sequences %s. Nothing is deleted, as another "+
-			"copy may have them: %s", sum.Damage.Unread, sum.Damage.Sequences, state.Mend)
+			"copy may have them: %s", d.Unread, d.Sequences, state.Mend)
 	}
 	return err
 }

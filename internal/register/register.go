@@ -60,7 +60,7 @@ type Damage struct {
 // maxSequences is how many gaps are named.
 const maxSequences = 20
 
-func damageOf(gaps []bus.Gap) (d Damage) {
+func (d *Damage) add(gaps []bus.Gap) {
 	for i, g := range gaps {
 		switch {
 		case i == maxSequences:
@@ -72,7 +72,6 @@ func damageOf(gaps []bus.Gap) (d Damage) {
 		}
 	}
 	d.Unread, _ = bus.Unread(gaps)
-	return d
 }
 
 // Collector puts entries together from their messages, in any order in which a deal
@@ -245,6 +244,13 @@ const beingWritten = time.Second
 // Read hands every whole entry of KEYS to f, once. It reads KEYS a second time for
 // entries whose deals came before their heads, or that are being written.
 func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (Summary, error) {
+	sum, gaps, err := read(ctx, l, m, f)
+	sum.Damage.add(gaps)
+	return sum, err
+}
+
+// read is Read that says what it met in KEYS' copies.
+func read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (sum Summary, gaps []bus.Gap, err error) {
 	c := NewCollector(m)
 	put := func(msg bus.Message) error {
 		entry, head := wire.IsEntry(msg.Subject)
@@ -256,25 +262,23 @@ func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (S
 		}
 		return nil
 	}
-	gaps, err := readAll(ctx, l, put)
-	if sum := c.Summary(); err != nil || sum.Partial == 0 {
-		sum.Damage = damageOf(gaps)
-		return sum, err
+	gaps, err = readAll(ctx, l, put)
+	if sum = c.Summary(); err != nil || sum.Partial == 0 {
+		return sum, gaps, err
 	}
-	before, lacking := c.Summary(), c.register.Lacking()
+	before, lacking := sum, c.register.Lacking()
 	select {
 	case <-time.After(beingWritten):
 	case <-ctx.Done():
-		return before, ctx.Err()
+		return before, nil, ctx.Err()
 	}
 	gaps, err = readAll(ctx, l, put)
-	sum := c.Summary()
+	sum = c.Summary()
 	sum.Dropped, sum.Foreign = before.Dropped, before.Foreign // the same ones once more
-	sum.Damage = damageOf(gaps)
 	for _, id := range lacking {
 		if c.register.Get(id) != nil {
 			sum.Damage.Partial++
 		}
 	}
-	return sum, err
+	return sum, gaps, err
 }

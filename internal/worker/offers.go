@@ -1,11 +1,13 @@
 package worker
 
 import (
+	"bytes"
+	"encoding/binary"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/clock"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -66,14 +68,7 @@ type offers struct {
 // newOffers sorts what never became an entry. What the rounds have is not said again:
 // they keep it for longer than it takes until the next time.
 func newOffers(pending []string, said map[string]protocol.Said, at time.Time) (o offers) {
-	from := offerFrom(at)
-	first, _ := slices.BinarySearchFunc(pending, from, func(id string, from uint64) int {
-		if place(id) < from {
-			return -1
-		}
-		return 1
-	})
-	for _, id := range slices.Concat(pending[first:], pending[:first]) {
+	for _, id := range shuffled(pending, at) {
 		switch s := said[id]; {
 		case s.Deal && s.Cert:
 		case s.Deal:
@@ -87,21 +82,25 @@ func newOffers(pending []string, said map[string]protocol.Said, at time.Time) (o
 	return o
 }
 
-// offerFrom is where among all ids a node begins, at a time: all nodes at the same
-// place, so that what one says the others say too, and nowhere near where they began
-// the last times. It moves by the golden ratio, which leaves no gap for long.
-func offerFrom(at time.Time) uint64 {
-	const golden = 0x9e3779b97f4a7c15 // of 2^64
-	return uint64(at.Unix()/offerEvery) * golden
-}
-
-// place is an id's among all: its first 64 bits.
-func place(id string) uint64 {
-	at, err := strconv.ParseUint(id[:16], 16, 64)
-	if err != nil {
-		panic("batch id: " + err.Error()) // the keystore holds no other
+// shuffled are ids in an order that all nodes have at a time, so that what one says the
+// others say too. It is another one each time: whoever makes batches can choose their ids,
+// and so what stands before an id in one order, but not in all.
+func shuffled(ids []string, at time.Time) []string {
+	type placed struct {
+		place [32]byte
+		id    string
 	}
-	return at
+	turn := binary.BigEndian.AppendUint64(nil, uint64(at.Unix()/offerEvery))
+	all := make([]placed, len(ids))
+	for i, id := range ids {
+		all[i] = placed{frost.Hash("frostfleet/offer/v1", turn, []byte(id)), id}
+	}
+	slices.SortFunc(all, func(a, b placed) int { return bytes.Compare(a.place[:], b.place[:]) })
+	sorted := make([]string, len(ids))
+	for i, p := range all {
+		sorted[i] = p.id
+	}
+	return sorted
 }
 
 // each offers what is due. What other nodes said takes half of the room, and any of them

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -33,12 +34,12 @@ func offered(t *testing.T, pending []string, said map[string]protocol.Said, at t
 }
 
 // TestOffersComeRound: however many batches never become entries, a node says few of
-// them again at a time, and each of them within two days; and so that all nodes have said
+// them again at a time, and each of them within a week; and so that all nodes have said
 // it while the rounds still have it, though they have not all the same, and begin at
 // other minutes.
 func TestOffersComeRound(t *testing.T) {
-	const nodes, times, keep = 3, 96, 2 // the rounds keep 70 minutes, more than two half hours
-	all := someIDs(2000)                // 1 GiB of deals
+	const nodes, times, keep = 3, 7 * 48, 2 // the rounds keep 70 minutes, more than two half hours
+	all := someIDs(2000)                    // 1 GiB of deals
 	pending := [nodes][]string{all, all[:1900], slices.DeleteFunc(slices.Clone(all), func(id string) bool { return id[31] == '0' })}
 	last, whole := map[string]*[nodes]int{}, map[string]bool{}
 	for _, id := range all {
@@ -78,6 +79,25 @@ func TestOffersComeRound(t *testing.T) {
 			t.Errorf("batch %s was never said by all nodes", id)
 		}
 	}
+}
+
+// TestOffersAreNotCrowdedOut: ids of batches can be chosen, so that many stand next to one
+// that should have become an entry. It has its turn all the same.
+func TestOffersAreNotCrowdedOut(t *testing.T) {
+	victim := "80000000" + strings.Repeat("0", 24)
+	var pending []string
+	for i := range 2 * maxOffered / largestDeal {
+		pending = append(pending, fmt.Sprintf("7fffff%02x%024x", i, i), fmt.Sprintf("800001%02x%024x", i, i))
+	}
+	pending = append(pending, victim)
+	slices.Sort(pending)
+	for now := range 48 {
+		at := time.Unix(1_800_000_000, 0).Add(time.Duration(now) * offerEvery * time.Second)
+		if slices.Contains(offered(t, pending, nil, at), victim) {
+			return
+		}
+	}
+	t.Error("not said within a day")
 }
 
 // TestWhatIsWaitedForIsOffered: a certificate that did not leave, of a deal that did, is
