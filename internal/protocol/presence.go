@@ -196,11 +196,12 @@ func (p *presence) holdings(node int) (root [32]byte, ok bool) {
 	return n.last.Holdings, true
 }
 
-// elsewhere is how many jobs other gateways than this one say that they have in work.
+// elsewhere is how many jobs other gateways than this one say that they have in work, or
+// that wait: one that has work is between two jobs now and then.
 func (p *presence) elsewhere(self string) (jobs int) {
 	for name, g := range p.gateways {
 		if name != self && g.last != nil && p.now.Sub(g.heard) <= absentAfter {
-			jobs += int(g.last.InFlight)
+			jobs += int(g.last.InFlight) + int(g.last.Backlog)
 		}
 	}
 	return jobs

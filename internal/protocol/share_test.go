@@ -88,7 +88,9 @@ func besideAQuota(f sharedFleet) (p50, p99, busy float64) {
 		if n%(1000*perMS) == 0 {
 			for _, g := range f.gateways {
 				g.tick(begin.Add(time.Duration(n) * time.Millisecond / perMS))
-				g.elsewhere = len(f.flights) - g.small.flying // as heartbeats say
+				if len(f.flights)-g.small.flying > 0 { // as heartbeats say
+					g.quiet = 0
+				}
 			}
 		}
 		if n%(100*perMS) == 0 {
@@ -145,4 +147,37 @@ func TestFlightLastsUntilStored(t *testing.T) {
 	equal(t, "measured afterwards", lane.window.idle, 50*time.Millisecond)
 	f.desk.do(Finished{Flight: f.desk.finished[0].Flight}) // once more, or another life's
 	equal(t, "in flight at last", lane.flying, 1)
+}
+
+// Once several clients ask, what other gateways have in work is known seconds later, and
+// one that has jobs waiting has some in flight now and then.
+func TestWhoHasTheFleetToItself(t *testing.T) {
+	now := time.Unix(1_800_000_000, 0)
+	traffic := newTraffic(CoordinatorConfig{Name: "a", Manifest: &wire.Manifest{N: 3}}, nil)
+	other := &chain{last: &wire.Heartbeat{}}
+	traffic.presence.gateways["b"] = other
+	traffic.presence.gateways["a"] = &chain{last: &wire.Heartbeat{InFlight: 9}}
+	tick := func() bool {
+		now = now.Add(time.Second)
+		for _, c := range traffic.presence.gateways {
+			c.heard = now
+		}
+		traffic.tick(now)
+		return traffic.idle()
+	}
+	equal(t, "one client", tick(), true)
+	traffic.add(waiting("one", 1))
+	traffic.add(waiting("another", 1))
+	equal(t, "at once", traffic.idle(), false)
+	for range quietTicks - 2 {
+		equal(t, "a tick later", tick(), false)
+	}
+	equal(t, "three ticks later", tick(), true)
+	other.last = &wire.Heartbeat{Backlog: 1}
+	equal(t, "beside a queue", tick(), false)
+	other.last = &wire.Heartbeat{}
+	for range quietTicks - 1 {
+		equal(t, "just after", tick(), false)
+	}
+	equal(t, "after a while", tick(), true)
 }

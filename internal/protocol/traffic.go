@@ -11,7 +11,7 @@ type traffic struct {
 	small, bulk lane // jobs of at most InteractiveItems items, and larger ones
 	nodes       standings
 	self        string
-	elsewhere   int // jobs in flight at other gateways, at the last tick
+	quiet       int // ticks since other gateways said that they have jobs
 	presence    *presence
 	retries     budget
 	flights     uint64                 // the latest
@@ -21,6 +21,9 @@ type traffic struct {
 	sharedUntil time.Time              // while small jobs of several clients come
 }
 
+// quietTicks is for how long other gateways have said nothing of jobs when they have none.
+const quietTicks = 3
+
 // sharedFor is how long after jobs of two clients a fleet counts as shared.
 const sharedFor = 30 * time.Second
 
@@ -29,6 +32,7 @@ func newTraffic(cfg CoordinatorConfig, o *wire.Opener) traffic {
 		small:    lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}, whole: true},
 		bulk:     lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
 		self:     cfg.Name,
+		quiet:    1, // nobody has said anything yet
 		stores:   map[uint64]*activeSign{},
 		nodes:    newStandings(cfg.Manifest.N),
 		presence: newPresence(cfg.Manifest, o),
@@ -54,7 +58,9 @@ func (t *traffic) tick(now time.Time) (gone []int) {
 	t.bulk.window.follow(&t.small.window)
 	t.small.window.tick(now, t.small.queue.waiting(), t.shared())
 	gone = t.presence.tick(now)
-	t.elsewhere = t.presence.elsewhere(t.self)
+	if t.quiet++; t.presence.elsewhere(t.self) > 0 {
+		t.quiet = 0
+	}
 	return gone
 }
 
@@ -78,10 +84,11 @@ func (t *traffic) next() *activeSign {
 	return nil
 }
 
-// idle reports whether a job in flight has the fleet to itself. Who has not seen that for
-// long does not see what other gateways have in flight either.
+// idle reports whether a job in flight has the fleet to itself. What other gateways have
+// is known seconds later; who has not seen that for long does not see it either.
 func (t *traffic) idle() bool {
-	return t.small.flying+t.bulk.flying <= idleFlights && (t.elsewhere == 0 || t.small.window.blind())
+	return t.small.flying+t.bulk.flying <= idleFlights &&
+		(t.quiet >= quietTicks || t.quiet > 0 && !t.shared() || t.small.window.blind())
 }
 
 // shared reports whether small jobs of several clients come.
@@ -96,6 +103,7 @@ func (t *traffic) share(client string) {
 	}
 	if !t.shared() {
 		t.small.window.share()
+		t.quiet = min(t.quiet, 1)
 	}
 	t.sharedUntil = t.nodes.now.Add(sharedFor)
 }

@@ -59,7 +59,9 @@ func (f *wideFleet) pass(from, to, single int) {
 		for i, g := range f.gateways {
 			if (n-i*300*perMS)%(1000*perMS) == 0 {
 				g.tick(time.Unix(1_800_000_000, 0).Add(time.Duration(n) * time.Millisecond / perMS))
-				g.elsewhere = len(f.flights) - g.small.flying
+				if len(f.flights)-g.small.flying > 0 {
+					g.quiet = 0
+				}
 			}
 		}
 		if single > 0 && n%(1000*perMS/single) == 0 {
