@@ -17,7 +17,9 @@ func (n *dealer) pace(e taskOpened) []Effect {
 	p := n.parts[id]
 	if p == nil {
 		p = &part{client: e.task.Job.Client, job: e.job, trace: e.task.Job.Trace, began: n.now, waiting: map[uint32]string{}}
-		n.parts[id] = p
+		if len(n.parts) < maxParts {
+			n.parts[id] = p
+		} // else what has to wait is lost
 	}
 	if e.message.Time.Before(p.began) { // a node that starts reads old tasks
 		p.began = e.message.Time

@@ -32,6 +32,10 @@ type part struct {
 	waiting map[uint32]string // attempts that came too early, and the gateways that opened them
 }
 
+// maxParts is how many parts a node remembers. Gateways have 4 batches in work each, and
+// no job lives longer than an hour; a malicious one may name as many as clients sign.
+const maxParts = 1 << 13
+
 // maxFaults is how many attempts may end by a fault; restarts are no fault.
 const maxFaults = 4
 

@@ -81,6 +81,25 @@ func TestAttemptsComeInTheirTime(t *testing.T) {
 	}
 }
 
+// A node remembers so many parts and no more. Attempts at others begin where they need
+// not wait.
+func TestPartsAreBounded(t *testing.T) {
+	f := newFleet(t, 2, 3).start()
+	f.desk = nil
+	job := f.keygen(1, "alice", "solana", 1)
+	parsed, _ := job.Parse(f.now)
+	parts := f.nodes[0].Node.dealer.parts
+	for i := range maxParts {
+		parts[partID{part: uint32(i)}] = &part{job: parsed}
+	}
+	for _, attempt := range []uint32{wire.MaxAttempts, 0} {
+		f.task(&wire.Task{Job: job, Attempt: attempt}, jobID(1))
+	}
+	if got := f.deals(0, job); !slices.Equal(got, []int{0}) || len(parts) != maxParts {
+		t.Errorf("deals of attempts %v, %d parts", got, len(parts))
+	}
+}
+
 // An attempt that waits for its time begins nothing once its gateway or its client is
 // off the list, or a node is revoked.
 func TestWaitingAttemptsOfTheRevoked(t *testing.T) {
