@@ -136,16 +136,26 @@ func (f *Follower) askLeader(ctx context.Context, until uint64) (proof, error) {
 	return unproven, nil
 }
 
+// While a stream has no leader, nobody answers what is asked of it, also not the next
+// leader: then it is asked anew after a second, so that what has been announced by then
+// need not wait for a question that is lost. Elections take up to 9 s. A server that has
+// answered none of these is slow, and has more time.
+const (
+	hastyTime  = time.Second
+	hastyTries = 9
+)
+
 // refresh asks for the stream's state until it answers, and notices a loss;
 // false if ctx ended.
 func (f *Follower) refresh(ctx context.Context) bool {
-	for pause, warned := newPause(), false; ; {
-		info, err := f.b.from.info(ctx, f.stream)
+	pause, warned := newPause(), false
+	for tries := 1; ; tries++ {
+		info, err := f.state(ctx, tries <= hastyTries)
 		if err == nil {
 			f.compare(info)
 			return true
 		}
-		if !warned {
+		if tries >= hastyTries/2 && !warned { // it is more than a lost question
 			f.b.log.Warn("stream does not answer, trying again", "stream", f.stream, "error", err)
 			warned = true
 		}
@@ -153,6 +163,16 @@ func (f *Follower) refresh(ctx context.Context) bool {
 			return false
 		}
 	}
+}
+
+// state asks for the stream's state once.
+func (f *Follower) state(ctx context.Context, hasty bool) (streamInfo, error) {
+	if hasty {
+		hurry, cancel := context.WithTimeout(ctx, hastyTime)
+		defer cancel()
+		ctx = hurry
+	}
+	return f.b.from.info(ctx, f.stream)
 }
 
 // compare finds out whether the follower's position is still in the stream.

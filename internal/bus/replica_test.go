@@ -275,3 +275,32 @@ func TestLastAtLeader(t *testing.T) {
 		}
 	}
 }
+
+// swallowing loses the first question, as servers do while a stream has no leader.
+type swallowing struct {
+	*Bus
+	asked int
+}
+
+func (s *swallowing) info(ctx context.Context, stream Stream) (streamInfo, error) {
+	if s.asked++; s.asked == 1 {
+		<-ctx.Done()
+		return streamInfo{}, ctx.Err()
+	}
+	return s.Bus.info(ctx, stream)
+}
+
+// A question that is lost in an election holds nothing up for as long as an answer may
+// take.
+func TestQuestionLostInAnElection(t *testing.T) {
+	b, _ := newTestBus(t)
+	b.opt.AckTimeout = 2 * patience
+	s := &swallowing{Bus: b}
+	b.from = s
+	f := &Follower{b: b, stream: Work}
+	ctx, cancel := context.WithTimeout(testContext(t), patience)
+	defer cancel()
+	if !f.refresh(ctx) || s.asked != 2 {
+		t.Errorf("asked %d times", s.asked)
+	}
+}
