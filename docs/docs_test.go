@@ -345,7 +345,7 @@ func pages(t *testing.T) []string {
 // widePages have rows from before there was a limit. The one that is generated is as wide
 // as its functions' names.
 var widePages = []string{"architecture.md", "benchmarks.md", "cluster.md", "hsm.md", "jobs.md", "performance.md",
-	"protocol.md", "register.md", "reliability.md", "testing.md", "tracing.md"}
+	"protocol.md", "register.md", "testing.md", "tracing.md"}
 
 // TestRowsFitAScreen: a table whose rows are wider than this is a list, or says less.
 func TestRowsFitAScreen(t *testing.T) {
