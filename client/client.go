@@ -18,8 +18,8 @@
 // announcement costs seconds and never an answer. The same job published
 // again, byte for byte, is answered with the first result: whatever fails between
 // publishing and the answer is repaired by repetition, see [KeygenRequest.JobID].
-// While somebody waits, the client repeats a job by itself that has no answer after half
-// a minute, and then more and more seldom.
+// While somebody waits, the client repeats a job that has no answer after half a minute,
+// and then less and less often.
 //
 // # What is checked
 //

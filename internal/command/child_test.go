@@ -10,7 +10,7 @@ import (
 )
 
 // TestChildrenOutliveThreads: a child ends with this process, and not with the thread that
-// started it, as the kernel has it by itself. Threads end: package client has some.
+// started it, as it would if the kernel were left to it. Threads end: package client has some.
 func TestChildrenOutliveThreads(t *testing.T) {
 	started := make(chan *exec.Cmd, 20)
 	var starting sync.WaitGroup

@@ -13,7 +13,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-// A run has the keys that each path has by itself, whatever its length, and outputs
+// A run has the keys that each path has on its own, whatever its length, and outputs
 // that btcd computes.
 func TestRuns(t *testing.T) {
 	for _, root := range roots(t) {

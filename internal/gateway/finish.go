@@ -31,11 +31,13 @@ func (g *Gateway) perform(effect protocol.Effect) {
 		end := g.endings.begin(e) // a copy may be next
 		g.run.Go(func() {
 			begin := time.Now()
+			defer func() { // whatever came of it: others wait for the end
+				end()
+				if e.Flight != 0 {
+					g.run.Step(protocol.Finished{Flight: e.Flight, Took: time.Since(begin)})
+				}
+			}()
 			g.finish(e)
-			end()
-			if e.Flight != 0 {
-				g.run.Step(protocol.Finished{Flight: e.Flight, Took: time.Since(begin)})
-			}
 		})
 	case protocol.Reject:
 		g.run.Go(func() { g.reject(e) })

@@ -1,6 +1,6 @@
-// Package pool runs a process's work: Pool the heavy mathematics, on as many
-// goroutines as there are cores, urgent work first; Tasks what waits for others
-// most of the time, each on a goroutine of its own.
+// Package pool runs a process's work: Pool the heavy mathematics, urgent and bulk work
+// on goroutines of their own, about as many as there are cores; Tasks what waits for
+// others most of the time, each on a goroutine of its own.
 package pool
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/background"
 )
 
-// Pool runs functions. Urgent ones overtake bulk ones that wait; nothing that
-// runs is interrupted.
+// Pool runs functions. Bulk ones give way to everything else, and never hold up urgent
+// ones.
 type Pool struct {
 	mu           sync.Mutex
 	urgent, bulk queue
