@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -46,7 +47,7 @@ func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers bool) (
 	if have == nil || !consumers {
 		return drifts, nil
 	}
-	more, err := b.checkConsumers(ctx, d)
+	more, err := b.checkConsumers(ctx, d, have.Replicas)
 	if err != nil {
 		return nil, err
 	}
@@ -93,8 +94,10 @@ func (b *Bus) applyConsumers(ctx context.Context, d *declaration) error {
 	if err != nil {
 		return fmt.Errorf("reading stream %s: %w", name, err)
 	}
+	replicas, there := stream.CachedInfo().Config.Replicas, []jetstream.ConsumerConfig(nil)
 	existing := stream.ListConsumers(ctx)
 	for c := range existing.Info() {
+		there = append(there, c.Config)
 		if d.durable(c.Name) != nil || c.Config.Durable == "" {
 			continue
 		}
@@ -107,7 +110,13 @@ func (b *Bus) applyConsumers(ctx context.Context, d *declaration) error {
 		return fmt.Errorf("reading consumers of stream %s: %w", name, err)
 	}
 	for j := range d.Consumers {
-		c := d.Consumers[j].config(b.names, 0)
+		c := d.Consumers[j].config(b.names, replicas)
+		if i := slices.IndexFunc(there, func(have jetstream.ConsumerConfig) bool { return have.Durable == c.Durable }); i >= 0 &&
+			there[i].MemoryStorage != c.MemoryStorage { // it can't be changed
+			if err := stream.DeleteConsumer(ctx, c.Durable); err != nil {
+				return fmt.Errorf("removing consumer %s of stream %s: %w", c.Durable, name, err)
+			}
+		}
 		if _, err := stream.CreateOrUpdateConsumer(ctx, c); err != nil {
 			return fmt.Errorf("consumer %s of stream %s: %w", c.Durable, name, err)
 		}

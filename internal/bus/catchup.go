@@ -184,7 +184,7 @@ func (f *Follower) compare(info streamInfo) {
 	case f.endsBefore(info.last):
 		reason = fmt.Sprintf("ends at %d, the cursor waits for %d", info.last, f.next)
 	}
-	f.id = info.id
+	f.id, f.last = info.id, info.last
 	if reason == "" {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -21,8 +22,10 @@ type Bus struct {
 	declared []declaration
 	log      *slog.Logger
 
-	nc   *natsconn.Conn
-	from source // what followers read: the bus itself
+	nc      *natsconn.Conn
+	from    source // what followers read: the bus itself
+	mail    mailbox
+	leaving atomic.Int64 // until when nothing is asked for: leave. Unix time, ns
 
 	gapEvery time.Duration // how often followers look at what was missing
 
@@ -92,7 +95,7 @@ func (b *Bus) dial(ctx context.Context) (err error) {
 	b.nc, err = natsconn.Connect(ctx, natsconn.Options{
 		URL: o.URL, InOrder: o.InOrder, Embedded: o.Embedded, Name: o.Name, Files: o.Files,
 		InboxPrefix: o.InboxPrefix, AckTimeout: o.AckTimeout, Log: o.Logger,
-		Waiting: o.Waiting, Reconnected: b.onReconnect,
+		Waiting: o.Waiting, Reconnected: b.onReconnect, Leaving: b.leave,
 	})
 	if err != nil {
 		return fmt.Errorf("bus: %w", err)
@@ -131,6 +134,7 @@ func (b *Bus) awaitServer(ctx context.Context) error {
 }
 
 func (b *Bus) onReconnect() {
+	b.leaving.Store(0)
 	b.opt.Observe.Reconnected()
 	b.mu.Lock()
 	close(b.reconnected)

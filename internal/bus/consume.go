@@ -40,7 +40,7 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handle
 		return nil, fmt.Errorf("bus: stream %s has no consumer %q in nats/streams.json", stream, clip(durable))
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	c := &Consumer{b: b, stream: stream, durable: durable, config: declared.config(b.names, 0), handler: handler,
+	c := &Consumer{b: b, stream: stream, durable: durable, config: declared.config(b.names, b.opt.Replicas), handler: handler,
 		most: handlers, done: make(chan struct{}, handlers), cancel: cancel}
 	if err := c.ensure(ctx); err != nil {
 		cancel()

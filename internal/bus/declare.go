@@ -159,8 +159,10 @@ func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
 	return c
 }
 
-// config is the whole configuration of the consumer on the server, as that of a
-// stream.
+// config is the whole configuration of the consumer on the server, as that of a stream,
+// which has so many replicas. Where there are several, they keep in memory who has which
+// message, as it changes three times a job: servers that forget it hand out again what was
+// not acknowledged. One alone forgets with it that there is a consumer.
 func (d *durable) config(n naming, replicas int) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Name:          d.Durable,
@@ -171,7 +173,7 @@ func (d *durable) config(n naming, replicas int) jetstream.ConsumerConfig {
 		MaxAckPending: d.MaxAckPending,
 		MaxDeliver:    -1,
 		MaxWaiting:    512,
-		Replicas:      replicas,
+		MemoryStorage: replicas > 1,
 	}
 }
 

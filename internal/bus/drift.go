@@ -68,10 +68,10 @@ func raised(want, have *jetstream.StreamConfig) bool {
 
 // checkConsumers compares the durables of a stream. Others are none of the
 // fleet's: whoever may make one is the administrator.
-func (b *Bus) checkConsumers(ctx context.Context, d *declaration) (drifts []Drift, err error) {
+func (b *Bus) checkConsumers(ctx context.Context, d *declaration, replicas int) (drifts []Drift, err error) {
 	stream := b.names.stream(d.Name)
 	for i := range d.Consumers {
-		want := d.Consumers[i].config(b.names, 0)
+		want := d.Consumers[i].config(b.names, replicas)
 		have, err := b.consumerConfig(ctx, stream, want.Durable)
 		if err != nil {
 			return nil, err

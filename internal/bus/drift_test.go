@@ -1,6 +1,7 @@
 package bus
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"reflect"
@@ -275,4 +276,36 @@ func (b *Bus) declaration(t *testing.T, s Stream) *declaration {
 	}
 	t.Fatalf("no stream %s", s)
 	return nil
+}
+
+// A server alone forgets a consumer that is kept in memory. Apply makes it anew, as the
+// server can't move it, and no job is lost.
+func TestConsumerMovesOutOfMemory(t *testing.T) {
+	b, _ := newTestBus(t)
+	publishJobs(t, b, 3)
+	stream := must[jetstream.Stream](t)(b.nc.JS.Stream(testContext(t), b.names.stream(Jobs)))
+	inMemory := b.durable(Jobs, GatewaysDurable("sign")).config(b.names, 3)
+	if err := stream.DeleteConsumer(testContext(t), inMemory.Durable); err != nil || !inMemory.MemoryStorage {
+		t.Fatalf("%v; with replicas: %+v", err, inMemory)
+	}
+	must[jetstream.Consumer](t)(stream.CreateConsumer(testContext(t), inMemory))
+	if err := b.Check(testContext(t)); err == nil || !strings.Contains(err.Error(), "gateways-sign: mem_storage") {
+		t.Errorf("it is not reported: %v", err)
+	}
+	for range 2 {
+		if err := b.Apply(testContext(t)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.Check(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	done := make(chan struct{}, 8)
+	consume(t, b, Jobs, inMemory.Durable, 4, func(d Delivery) {
+		_ = d.Ack(context.Background())
+		done <- struct{}{}
+	})
+	for range 3 {
+		<-done
+	}
 }

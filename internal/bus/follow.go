@@ -75,6 +75,7 @@ type Follower struct {
 	next   uint64    // first sequence not handled
 	target uint64    // last sequence at start
 	short  time.Time // since when the stream seems to end before next; zero if it does not
+	last   uint64    // sequence at the stream's leader, when it was last asked
 	newest time.Time // when the last message that was handled was stored
 	looked time.Time // at the gaps, all of them
 
@@ -262,7 +263,7 @@ func (f *Follower) run(ctx context.Context, info streamInfo) {
 			alive = f.refresh(ctx) && f.catchUp(ctx, 0)
 		case <-tick.C:
 			if seen == f.next { // quiet: has anything been missed?
-				alive = f.refresh(ctx) && f.catchUp(ctx, 0)
+				alive = f.refresh(ctx) && (f.upToDate() || f.catchUp(ctx, 0))
 			}
 			f.lookAgain(ctx)
 			seen = f.next
@@ -290,6 +291,9 @@ func (f *Follower) onLive(ctx context.Context, m *nats.Msg) bool {
 	}
 	return true
 }
+
+// upToDate: all that the stream's leader has was handled.
+func (f *Follower) upToDate() bool { return f.caught.Load() && f.next > f.last }
 
 // beganAnew: sequences went back while time went on. All servers at once forget a
 // stream in memory, and keep its name and its age. If its leader says too that it ends

@@ -9,21 +9,20 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
 )
 
-// The server keeps a request for messages for pullExpiry, and while it has nothing
-// to deliver it says every pullHeartbeat that it still has the request. One that
-// has been silent for pullSilence has lost it: two heartbeats, and half of one for
-// their way.
-//
-// A cluster whose accounts are apart keeps the request of a process that died, too: it
+// The server keeps a request for messages for pullExpiry, and says when that is over. A
+// cluster whose accounts are apart keeps the request of a process that died, too: it
 // delivers messages to nobody until the request expires, and each then waits for
-// AckWait. So no request lives long.
+// AckWait. So no request lives long; each is two entries in the consumer's Raft log. A
+// server that has been silent for pullSilence has lost the request.
 const (
-	pullExpiry    = 2 * time.Second
-	pullHeartbeat = time.Second / 2
-	pullSilence   = 5 * pullHeartbeat / 2
-	pullPing      = time.Second // what an answer under way has to arrive in
+	pullExpiry  = time.Second / 2
+	pullSilence = 5 * pullExpiry / 2
+	pullPing    = time.Second      // what an answer under way has to arrive in
+	leaveTime   = 10 * time.Second // for a connection to be given up that was to be
 )
 
 // errLost: the consumer's leader has no request of this process, or hangs.
@@ -83,10 +82,10 @@ func (c *Consumer) pull(ctx context.Context) (came bool, err error) {
 func (p *pulling) ask() error {
 	c := p.c
 	free := c.most - p.asked - c.active
-	if free <= 0 || p.asked > 0 && free <= c.most/2 {
+	if free <= 0 || p.asked > 0 && free <= c.most/2 || c.b.isLeaving() {
 		return nil
 	}
-	question := fmt.Appendf(nil, `{"batch":%d,"expires":%d,"idle_heartbeat":%d}`, free, pullExpiry, pullHeartbeat)
+	question := fmt.Appendf(nil, `{"batch":%d,"expires":%d}`, free, pullExpiry)
 	subject := "$JS.API.CONSUMER.MSG.NEXT." + c.b.names.stream(c.stream) + "." + c.durable
 	if err := c.b.nc.PublishRequest(subject, p.inbox, question); err != nil {
 		return classify(subject, err)
@@ -98,6 +97,16 @@ func (p *pulling) ask() error {
 	return nil
 }
 
+// leave has requests for messages run out before the connection is given up: what the
+// server delivers to them afterwards comes to nobody.
+func (b *Bus) leave(ctx context.Context) {
+	b.leaving.Store(time.Now().Add(leaveTime).UnixNano())
+	_ = backoff.Sleep(ctx, pullExpiry+pullExpiry/2) // its end ends the connection
+}
+
+// isLeaving: no messages are asked for, until the connection was made anew.
+func (b *Bus) isLeaving() bool { return time.Now().UnixNano() < b.leaving.Load() }
+
 // take handles what came to the inbox, and is false after what was not asked for.
 func (p *pulling) take(ctx context.Context, m *nats.Msg) (more bool, err error) {
 	switch {
@@ -108,8 +117,6 @@ func (p *pulling) take(ctx context.Context, m *nats.Msg) (more bool, err error) 
 		p.came = true
 		p.asked--
 		p.c.begin(m)
-		return true, nil
-	case isHeartbeat(m):
 		return true, nil
 	case last(m.Header, hdrStatus) == "408": // expired
 		text := last(m.Header, hdrUnused)
@@ -179,8 +186,5 @@ func (p *pulling) end(ctx context.Context) {
 	}
 }
 
+// isDelivery: a stored message is one, whatever its headers say.
 func isDelivery(m *nats.Msg) bool { return strings.HasPrefix(m.Reply, "$JS.ACK.") }
-
-// isHeartbeat: the server still has a request, and nothing to deliver. A stored
-// message is a delivery, whatever its headers say.
-func isHeartbeat(m *nats.Msg) bool { return isStatus(m) && last(m.Header, hdrStatus) == "100" }

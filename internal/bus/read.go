@@ -15,6 +15,7 @@ import (
 const (
 	pageMessages = 256     // messages in one batch
 	pageBytes    = 4 << 20 // bytes in one batch; the last message may go beyond
+	oneAnswer    = 8       // messages that a reader of one message keeps, each question's answer
 
 	maxSlots     = 1 << 16   // messages that Slots returns
 	maxSlotBytes = 512 << 20 // and their bytes
@@ -29,7 +30,7 @@ func (b *Bus) Last(ctx context.Context, stream Stream, subject string) (Message,
 		return Message{}, false, err
 	}
 	name, full := b.names.stream(stream), b.names.prefix+subject
-	r, err := b.newReader(name)
+	r, err := b.newReader(name, oneAnswer)
 	if err != nil {
 		return Message{}, false, err
 	}
@@ -174,7 +175,7 @@ func (b *Bus) anyNext(ctx context.Context, stream Stream, from uint64) (Message,
 	ctx, cancel := context.WithTimeout(ctx, b.opt.AckTimeout)
 	defer cancel()
 	name := b.names.stream(stream)
-	r, err := b.newReader(name)
+	r, err := b.newReader(name, oneAnswer)
 	if err != nil {
 		return Message{}, false, err
 	}
@@ -197,7 +198,7 @@ func (b *Bus) anyNext(ctx context.Context, stream Stream, from uint64) (Message,
 // scan hands stored messages from a sequence on to fn, in order, until fn
 // returns false or the stream's present end. filter is relative; "" is all.
 func (b *Bus) scan(ctx context.Context, stream Stream, from uint64, filter string, fn func(Message) bool) error {
-	r, err := b.newReader(b.names.stream(stream))
+	r, err := b.newReader(b.names.stream(stream), 4*pageMessages)
 	if err != nil {
 		return err
 	}

@@ -12,28 +12,26 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 )
 
-// reader asks for direct gets; one inbox serves all its questions. A plain
-// request would not do: it takes a stored message whose header says
-// "Status: 503" for the server's word.
+// reader asks for direct gets. A plain request would not do: it takes a stored message
+// whose header says "Status: 503" for the server's word.
 type reader struct {
 	b      *Bus
 	stream string
 	inbox  string
 	asked  int
-	sub    *nats.Subscription
 	msgs   chan *nats.Msg
 }
 
-func (b *Bus) newReader(stream string) (*reader, error) {
-	r := &reader{b: b, stream: stream, inbox: b.nc.NewInbox(), msgs: make(chan *nats.Msg, 4*pageMessages)}
+func (b *Bus) newReader(stream string, waiting int) (*reader, error) {
+	r := &reader{b: b, stream: stream, msgs: make(chan *nats.Msg, waiting)}
 	var err error
-	if r.sub, err = b.nc.ChanSubscribe(r.inbox+".*", r.msgs); err != nil {
+	if r.inbox, err = b.mail.open(b.nc, r.msgs); err != nil {
 		return nil, classify(stream, err)
 	}
 	return r, nil
 }
 
-func (r *reader) close() { _ = r.sub.Unsubscribe() } // fails only if the connection is closed
+func (r *reader) close() { r.b.mail.close(r.inbox) }
 
 // readPatience is how long a question waits for the beginning of an answer before it
 // is asked once more. Any replica may answer, also one that hangs, and servers draw

@@ -37,7 +37,7 @@ func TestReplicaHangs(t *testing.T) {
 				if err := replica.Flush(); err != nil {
 					t.Fatal(err)
 				}
-				r := must[*reader](t)(b.newReader(stream))
+				r := must[*reader](t)(b.newReader(stream, 4*pageMessages))
 				defer r.close()
 				if end, err := read(testContext(t), r); err != nil || !end {
 					t.Errorf("%t, %v", end, err)

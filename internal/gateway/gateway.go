@@ -51,7 +51,7 @@ type Observer interface {
 const (
 	maxBatches = 4                // in work at a time
 	maxBulk    = 6                // sign jobs of up to 1,000 items in work at a time
-	progress   = time.Second      // how often a job that is held for longer is kept from redelivery
+	progress   = 2 * time.Second  // how often a job that is held for longer is kept from redelivery
 	readTime   = 5 * time.Second  // for one look at a stored result
 	minPause   = time.Second / 10 // between attempts, doubling
 	maxPause   = 5 * time.Second

@@ -159,6 +159,9 @@ func (c *Conn) goHome(ctx context.Context) {
 		}
 		if r.look(c.where(), c.letsIn) {
 			c.opt.Log.Info("the first NATS server of the list answers again, going back to it", "address", c.home.address)
+			if c.opt.Leaving != nil {
+				c.opt.Leaving(ctx)
+			}
 			c.home.next.Store(true)
 			_ = c.ForceReconnect() // fails when closed
 		}

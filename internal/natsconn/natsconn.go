@@ -63,6 +63,10 @@ type Options struct {
 	Waiting     func(error)
 	Reconnected func()
 
+	// Leaving is called before a connection that works is given up for one to the first
+	// server, which is when it returns. It may be nil.
+	Leaving func(context.Context)
+
 	homeTick time.Duration // for tests; 0: the constant
 }
 
