@@ -45,6 +45,7 @@ const (
 	queued
 	flying
 	storing // in flight still: its result is being stored
+	resting // and still, as if: the window is less than one job
 	paused  // between attempts, none of which is open
 )
 

@@ -90,6 +90,7 @@ const (
 	timerBatch                     // gateway: the batch should be finished
 	timerRetry                     // gateway: time for the next attempt
 	timerRegister                  // gateway: the batch's own gateway should have registered it
+	timerRest                      // gateway: a flight that rests has done so
 )
 
 // Effects of both machines.

@@ -16,7 +16,8 @@ type fairQueue struct {
 // clientQueue is what one client has waiting. It is in the ring while it has some.
 type clientQueue struct {
 	client  string
-	deficit int // items that it may still begin in this turn
+	deficit int  // items that it may still begin in this turn
+	begun   bool // its turn
 	jobs    []*activeSign
 }
 
@@ -54,13 +55,17 @@ func (q *fairQueue) nextOf(wanted func(client string) bool) *activeSign {
 	for {
 		c := q.ring[0]
 		if wanted(c.client) {
-			if j := c.jobs[0]; len(j.left) <= c.deficit {
+			j := c.jobs[0]
+			if !c.begun && len(j.left) > c.deficit {
+				c.deficit, c.begun = c.deficit+q.turn, true
+			}
+			if len(j.left) <= c.deficit {
 				c.deficit -= len(j.left)
 				q.remove(j)
 				return j
 			}
-			c.deficit += q.turn
 		}
+		c.begun = false
 		q.ring = append(q.ring[1:], c)
 	}
 }
@@ -72,6 +77,11 @@ func (q *fairQueue) remove(j *activeSign) {
 	if len(c.jobs) == 0 {
 		q.ring = slices.DeleteFunc(q.ring, func(other *clientQueue) bool { return other == c })
 	}
+}
+
+// waits reports whether a client has jobs that wait.
+func (q *fairQueue) waits(client string) bool {
+	return slices.ContainsFunc(q.ring, func(c *clientQueue) bool { return c.client == client })
 }
 
 // oldest is since when the job waits that has waited longest; zero if none waits.

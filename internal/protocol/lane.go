@@ -8,12 +8,13 @@ import (
 
 // lane is one kind of sign job: those that wait, and how many are in flight.
 type lane struct {
-	queue  fairQueue
-	window window
-	whole  bool // a job takes about as long however many items it has: what it waits for is the bus, and devices
-	pace   pace // an item's share of what the fleet takes
-	flying int
-	of     map[string]int // those in flight, by client
+	queue   fairQueue
+	window  window
+	whole   bool // a job takes about as long however many items it has: what it waits for is the bus, and devices
+	pace    pace // an item's share of what the fleet takes
+	flying  int
+	resting int            // of them
+	of      map[string]int // those in flight, by client
 	// What each node took last, for an item unless whole, with the fleet to itself and with others.
 	idle, loaded map[int]time.Duration
 }
@@ -23,9 +24,9 @@ type lane struct {
 // for that reason already, or the window looks what a job takes that has no company.
 func (l *lane) next(newcomers bool) (j *activeSign) {
 	switch {
-	case l.window.open(l.flying):
+	case l.flying < l.window.flights():
 		j = l.queue.next()
-	case newcomers && !l.window.blind() && l.flying < 2*int(l.window.limit):
+	case newcomers && l.flying-l.resting < l.window.beside():
 		j = l.queue.nextOf(func(client string) bool { return l.of[client] == 0 })
 	}
 	if j == nil {

@@ -200,11 +200,29 @@ func (p *presence) holdings(node int) (root [32]byte, ok bool) {
 // that wait: one that has work is between two jobs now and then.
 func (p *presence) elsewhere(self string) (jobs int) {
 	for name, g := range p.gateways {
-		if name != self && g.last != nil && p.now.Sub(g.heard) <= absentAfter {
-			jobs += int(g.last.InFlight) + int(g.last.Backlog)
+		if name != self {
+			jobs += p.jobsAt(g)
 		}
 	}
 	return jobs
+}
+
+// busy is how many other gateways say that they have any.
+func (p *presence) busy(self string) (gateways int) {
+	for name, g := range p.gateways {
+		if name != self && p.jobsAt(g) > 0 {
+			gateways++
+		}
+	}
+	return gateways
+}
+
+// jobsAt is how many a gateway says that it has; none if it is not heard.
+func (p *presence) jobsAt(g *chain) int {
+	if g.last == nil || p.now.Sub(g.heard) > absentAfter {
+		return 0
+	}
+	return int(g.last.InFlight) + int(g.last.Backlog)
 }
 
 // NodePresence is what a gateway knows of a node.

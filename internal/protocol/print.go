@@ -35,7 +35,7 @@ func (f *fault) String() string {
 
 var timerNames = map[TimerKind]string{
 	timerStandby: "standby", timerLoad: "load", timerLate: "late", timerOver: "over",
-	timerBatch: "batch", timerRetry: "retry", timerRegister: "register",
+	timerBatch: "batch", timerRetry: "retry", timerRegister: "register", timerRest: "rest",
 }
 
 func (k TimerKind) String() string { return timerNames[k] }

@@ -334,6 +334,8 @@ func (s *signJobs) onOver(a *attempt) {
 func (s *signJobs) onTimer(t Timer) {
 	a := s.attempts[t.ID]
 	switch {
+	case t.Kind == timerRest:
+		s.rested(t.ID)
 	case a == nil:
 	case t.Kind == timerLate:
 		s.onLate(a)

@@ -3,6 +3,7 @@ package protocol
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -196,8 +197,18 @@ func (s *signJobs) storing(job *activeJob) uint64 {
 
 // landed ends the flight of a job whose result is stored.
 func (s *signJobs) landed(e Finished) {
-	s.traffic.landed(e)
+	if rest := s.traffic.landed(e); rest > 0 {
+		s.out.do(After{Delay: rest, Timer: Timer{strconv.FormatUint(e.Flight, 10), timerRest}})
+	}
 	s.schedule()
+}
+
+// rested ends the flight of a job that had to rest.
+func (s *signJobs) rested(id string) {
+	if flight, err := strconv.ParseUint(id, 10, 64); err == nil {
+		s.traffic.rested(flight)
+		s.schedule()
+	}
 }
 
 // release takes a job that has ended out of work.

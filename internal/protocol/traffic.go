@@ -15,7 +15,7 @@ type traffic struct {
 	presence    *presence
 	retries     budget
 	flights     uint64                 // the latest
-	stores      map[uint64]*activeSign // flights whose results are being stored
+	stores      map[uint64]*activeSign // flights whose results are being stored, or that rest
 	crowds      int                    // how often a job began while others were in flight
 	last        string                 // client of the latest small job
 	sharedUntil time.Time              // while small jobs of several clients come
@@ -87,7 +87,7 @@ func (t *traffic) next() *activeSign {
 // idle reports whether a job in flight has the fleet to itself. What other gateways have
 // is known seconds later; who has not seen that for long does not see it either.
 func (t *traffic) idle() bool {
-	return t.small.flying+t.bulk.flying <= idleFlights &&
+	return t.small.flying+t.bulk.flying-t.small.resting <= idleFlights &&
 		(t.quiet >= quietTicks || t.quiet > 0 && !t.shared() || t.small.window.blind())
 }
 
@@ -137,18 +137,39 @@ func (t *traffic) storing(j *activeSign) (flight uint64) {
 	return t.flights
 }
 
-// landed ends a flight, and learns from it what a job takes.
-func (t *traffic) landed(e Finished) {
+// landed ends a flight, and learns from it what a job takes. Where the window is less than
+// one job it ends after a rest: then rested is due.
+func (t *traffic) landed(e Finished) (rest time.Duration) {
 	j := t.stores[e.Flight]
-	if j == nil {
-		return
+	if j == nil || j.place != storing {
+		return 0
 	}
-	delete(t.stores, e.Flight)
 	l, alone := t.lane(j), j.alone && j.crowds == t.crowds
 	if j.took > 0 {
-		l.window.took(j.took+e.Took/l.parts(len(j.job.Items)), alone, l.flying)
+		took := j.took + e.Took/l.parts(len(j.job.Items))
+		l.window.took(took, alone, l.flying)
+		if l.queue.waits(j.Signed.Client) { // who has no other job needs no rest
+			rest = l.window.rest(took, t.presence.busy(t.self))
+		}
 	}
+	j.place = resting
+	l.resting++
+	if rest == 0 {
+		t.rested(e.Flight)
+	}
+	return rest
+}
+
+// rested ends a flight for good.
+func (t *traffic) rested(flight uint64) {
+	j := t.stores[flight]
+	if j == nil || j.place != resting {
+		return
+	}
+	delete(t.stores, flight)
 	j.place = nowhere
+	l := t.lane(j)
+	l.resting--
 	l.landed(j)
 }
 
@@ -159,7 +180,7 @@ func (t *traffic) end(j *activeSign) {
 		t.lane(j).queue.remove(j)
 	case flying:
 		t.lane(j).landed(j)
-	case storing:
+	case storing, resting:
 		return
 	}
 	j.place = nowhere

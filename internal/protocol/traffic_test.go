@@ -79,7 +79,7 @@ func (m fleetModel) took(flying int) time.Duration {
 func flood(w *window, m fleetModel, answers int) int {
 	flying := 0
 	for i := range answers {
-		for w.open(flying) {
+		for flying < w.flights() {
 			flying++
 		}
 		w.took(m.took(flying), flying <= idleFlights, flying)

@@ -30,6 +30,11 @@ const (
 	sharedWindow = 2
 	leastWindow  = 1
 	maxWindow    = 1024
+	// restWindow is what remains where jobs of several clients wait for one another with
+	// one in flight at each gateway: that one, and a rest of twice as long after it.
+	restWindow = 1. / 3
+	// restAnswers is after how many jobs a window of less than one is closed once more.
+	restAnswers = 8
 	// idleFlights is up to how many jobs in flight leave a fleet idle.
 	idleFlights = 1
 	// lookUp is after how many jobs one that lets only idleFlights through, which shows
@@ -53,12 +58,33 @@ const (
 
 func newWindow(limit, most float64) window { return window{limit: limit, most: most, ramping: true} }
 
-// open reports whether one more job may begin.
-func (w *window) open(flying int) bool {
+// flights is how many jobs may be in flight at a time.
+func (w *window) flights() int {
 	if w.blind() {
-		return flying < idleFlights
+		return idleFlights
 	}
-	return flying < int(w.limit)
+	return int(max(w.limit, 1))
+}
+
+// beside is how many may be with those of clients that have no other one in flight.
+func (w *window) beside() int {
+	if w.blind() {
+		return idleFlights
+	}
+	return 2 * w.flights()
+}
+
+// rest is for how long a job stays in flight that took so long: a window of less than one
+// job is one for part of the time, and who looks what an idle fleet takes leaves it to the
+// other gateways that do.
+func (w *window) rest(took time.Duration, others int) time.Duration {
+	switch {
+	case w.blind():
+		return took * time.Duration(others)
+	case w.limit >= leastWindow:
+		return 0
+	}
+	return time.Duration(float64(took) * (1/w.limit - 1))
 }
 
 // blind reports whether the window looks what an idle fleet takes: it was long ago that
@@ -80,17 +106,19 @@ func (w *window) took(took time.Duration, alone bool, flying int) {
 	case w.idle == 0: // nothing to compare with
 	case w.slow():
 		switch { // once in a round trip
-		case !w.ramping && w.answers < int(w.limit):
+		case !w.ramping && w.answers < w.roundTrip():
 		case slower(w.loaded, w.idle, 2*w.slowdown()):
 			w.shrink(0.5)
 		default:
 			w.shrink(0.85)
 		}
 	case 2*flying < int(w.limit):
+	case w.limit < leastWindow:
+		w.limit = min(w.limit*(1+0.2/restAnswers), leastWindow)
 	case w.ramping:
 		w.limit = min(w.limit+1, w.most)
 	default:
-		w.limit = min(w.limit+1/w.limit, w.most)
+		w.limit = min(w.limit+1/(w.limit+restAnswers-2), w.most)
 	}
 }
 
@@ -171,8 +199,17 @@ func slower(loaded, idle time.Duration, times float64) bool {
 	return float64(loaded) > times*float64(idle)
 }
 
+// roundTrip is how many jobs end until one is measured that began with the window as it is.
+func (w *window) roundTrip() int {
+	return max(int(w.limit), restAnswers)
+}
+
 func (w *window) shrink(factor float64) {
-	w.limit, w.answers, w.ramping = max(w.limit*factor, min(leastWindow, w.most)), 0, false
+	least := min(leastWindow, w.most)
+	if w.shared {
+		least = restWindow
+	}
+	w.limit, w.answers, w.ramping, w.crowd = max(w.limit*factor, least), 0, false, nil
 }
 
 // lost says that an attempt was not answered at all.
@@ -201,6 +238,9 @@ func (w *window) tick(now time.Time, waiting int, shared bool) {
 		w.look()
 	}
 	w.recent, w.shared, w.minute = false, shared, minute
+	if !shared {
+		w.limit = max(w.limit, min(leastWindow, w.most))
+	}
 	if waiting == 0 && !shared {
 		w.limit = max(w.limit, min(2*w.limit, firstWindow, w.most))
 	}
