@@ -52,7 +52,8 @@ func (b *breaking) flood(name, seed string, subject func(i int) string) func() {
 	var flooding sync.WaitGroup
 	flooding.Go(func() {
 		defer cancel()
-		junk := make([]byte, floodSize)
+		junk, published, began := make([]byte, floodSize), 0, time.Now()
+		defer func() { b.Event("the flood was %d messages in %.1f s", published, time.Since(began).Seconds()) }()
 		for i := 0; ctx.Err() == nil && i < floodBytes/floodSize; i++ {
 			for at := range junk {
 				junk[at] = byte(b.rand.Uint32())
@@ -61,6 +62,7 @@ func (b *breaking) flood(name, seed string, subject func(i int) string) func() {
 				b.Event("flood: %v", err)
 				return
 			}
+			published++
 			_ = conn.FlushWithContext(ctx)
 			time.Sleep(floodPause)
 		}
@@ -73,13 +75,16 @@ func floodClient(b *breaking) func() {
 	u := b.connectAs(flooder, b.url(), filepath.Join("clients", flooder, "client.nk")).Conn()
 	var flooding sync.WaitGroup
 	flooding.Go(func() {
-		junk := make([]byte, core.MaxJobSize-4<<10)
+		junk, stored := make([]byte, core.MaxJobSize-4<<10), 0
+		defer func() { b.Event("the flood was %d jobs", stored) }()
 		for i := 0; b.ctx.Err() == nil; i++ { // JOBS keeps none of it
 			m := &nats.Msg{
 				Subject: core.FleetSubject(fleettest.Name, core.JobSubject(core.KindSign, flooder)), Data: junk,
 				Header: nats.Header{core.HeaderClient: {flooder}, core.HeaderSignature: {fmt.Sprintf("%0128x", i)}},
 			}
-			_, _ = u.Store(b.ctx, m) // refused, when there are too many
+			if _, err := u.Store(b.ctx, m); err == nil { // or there are too many
+				stored++
+			}
 		}
 	})
 	return flooding.Wait
