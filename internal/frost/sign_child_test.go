@@ -7,9 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/sha512"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	filippo "filippo.io/edwards25519"
@@ -151,6 +153,16 @@ func TestSignUnderChildren(t *testing.T) {
 					}
 				})
 			}
+			keys, err := OutputKeys(items[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, key := range keys {
+				want, err := OutputKey(s, under[i].public, items[0][i].Tweak)
+				if err != nil || !bytes.Equal(key, want) {
+					t.Fatalf("item %d has output key %x, want %x, %v", i, key, want, err)
+				}
+			}
 		}
 	})
 }
@@ -249,8 +261,13 @@ func TestOffsetsRefused(t *testing.T) {
 				it := Item{Key: keys[0], Message: make([]byte, 32), Tweak: tweaks[s][0]}
 				fine := it
 				it.Offsets = offsets
-				if n, points, err := Commit(rand.Reader, [32]byte{}, []Item{fine, it}); err == nil || n != nil || points != nil {
+				noKey := strings.HasPrefix(name, "identity")
+				n, points, err := Commit(rand.Reader, [32]byte{}, []Item{fine, it})
+				if err == nil || errors.Is(err, ErrChild) != noKey || n != nil || points != nil {
 					t.Fatalf("committed: %v", err)
+				}
+				if keys, err := OutputKeys([]Item{fine, it}); err == nil || errors.Is(err, ErrChild) != noKey || keys != nil {
+					t.Fatalf("output keys %x, %v", keys, err)
 				}
 				// An aggregator says so of the item, and signs the other, unless there are too many.
 				g := commitAll(t, s, [][]Item{{fine, fine}, {{Key: keys[1], Message: it.Message, Tweak: it.Tweak},
@@ -258,7 +275,7 @@ func TestOffsetsRefused(t *testing.T) {
 				public := g.public()
 				public[1].Offsets = offsets
 				sigs, blame, err := Aggregate(public, g.set, g.signAll(t))
-				if err == nil || blame != nil {
+				if err == nil || errors.Is(err, ErrChild) != noKey || blame != nil {
 					t.Fatalf("%v, blame %v", err, blame)
 				}
 				if len(offsets) <= MaxOffsets && (len(sigs) != 2 || sigs[0] == nil || sigs[1] != nil) {

@@ -60,6 +60,9 @@ func descend(items []Item, keys []*bip445.TweakContext, wrong []error) {
 	children, errs := bip445.ApplyPlain(parents, offsets)
 	for j, i := range at {
 		keys[i], wrong[i] = children[j], errs[j]
+		if errors.Is(wrong[i], bip445.TweakToInfinity) {
+			wrong[i] = ErrChild
+		}
 	}
 }
 
