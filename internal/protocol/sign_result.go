@@ -11,12 +11,16 @@ import (
 func signResult(s *activeSign) (*wire.Result, error) {
 	res := s.answer()
 	res.Suite, res.Attempts = s.items[0].Key.Suite.String(), s.tries
-	for i, item := range s.items {
-		out, err := frost.OutputKey(item.Key.Suite, item.Key.PublicKey, item.Tweak)
-		if err != nil {
-			return nil, err
+	keys, err := frost.OutputKeys(s.items)
+	if err != nil {
+		return nil, err
+	}
+	res.Sigs = make([]wire.Signed, len(keys))
+	for i, it := range s.job.Items {
+		res.Sigs[i] = wire.Signed{Key: it.Key, PublicKey: keys[i], Signature: s.sigs[i]}
+		if it.Path != nil {
+			res.Sigs[i].Path = *it.Path
 		}
-		res.Sigs = append(res.Sigs, wire.Signed{Key: s.job.Items[i].Key, PublicKey: out, Signature: s.sigs[i]})
 	}
 	return res, nil
 }
