@@ -196,6 +196,8 @@ func (a *edwardsAggregator) invalid(items []Item, sigs [][]byte) []int {
 	return bad
 }
 
+func (a *edwardsAggregator) outputKey(i int) []byte { return bytes.Clone(a.sessions[i].PublicKey()) }
+
 func (a *edwardsAggregator) fault(i, pos, index int) (string, error) {
 	if _, ok := rfc9591.ParsePubNonce(nonceOf(Ed25519, a.set[pos].Points, i)); !ok {
 		return reasonCommitmentPoint, nil

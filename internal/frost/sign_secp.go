@@ -297,6 +297,11 @@ func (a *secpAggregator) invalid(items []Item, sigs [][]byte) []int {
 	return bad
 }
 
+func (a *secpAggregator) outputKey(i int) []byte {
+	x := a.open[i].key.tweak.XOnly()
+	return x[:]
+}
+
 func (a *secpAggregator) fault(i, pos, index int) (string, error) {
 	o := &a.open[i]
 	sum, err := o.key.evaluate(index)

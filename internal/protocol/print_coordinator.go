@@ -42,7 +42,7 @@ func (e descended) String() string {
 func (e aggregated) String() string {
 	signed := 0
 	for _, sig := range e.sigs {
-		if sig != nil {
+		if sig.Bytes != nil {
 			signed++
 		}
 	}

@@ -48,7 +48,7 @@ func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbo
 func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
-		sigs: make([][]byte, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
+		sigs: make([]frost.Signature, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
 		since: s.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
