@@ -28,6 +28,7 @@ const (
 	CodeNotOwner       Code = "not_owner"        // the key belongs to another client
 	CodeBadMessage     Code = "bad_message"      // the message's length is wrong for the key
 	CodeBadTweak       Code = "bad_tweak"        // the script root does not fit the key
+	CodeBadPath        Code = "bad_path"         // the path leads to no child of the key
 	CodeKeygenFailed   Code = "keygen_failed"    // the nodes did not finish the keys in time
 	CodeSigningFailed  Code = "signing_failed"   // fewer than t nodes signed in time
 	// CodeRegisterIncomplete: the fleet's record of keys lacks one that a node holds. It

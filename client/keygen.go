@@ -44,6 +44,7 @@ type Key struct {
 	ID        string // names it in sign jobs
 	Chain     string
 	PublicKey []byte // bitcoin: internal key, 33 bytes compressed; solana: 32 bytes
+	ChainCode []byte // 32 bytes; with the public key it gives the key's children
 	Address   string // on the manifest's network
 }
 

@@ -53,10 +53,11 @@ func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 			job.ID, p.Client, job.Chain, r.Job, r.Client, r.Chain)
 	}
 	signed := wire.SignedJob{Client: p.Client, Kind: job.Kind, Payload: []byte(p.Job)}
-	if err := wire.VerifyKeys(m, signed, r); err != nil {
+	certified, err := wire.CertifiedKeys(m, signed, r)
+	if err != nil {
 		return nil, err
 	}
-	return checkAddresses(m, job.Chain, r.Keys)
+	return checkAddresses(m, job.Chain, r.Keys, certified)
 }
 
 // sameFleet distinguishes a wrong manifest from a false proof.
@@ -70,7 +71,8 @@ func sameFleet(m *wire.Manifest, r *wire.Result) error {
 	return nil
 }
 
-func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key) ([]Key, error) {
+// checkAddresses holds the addresses of a result against its keys, which are certified.
+func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key, certified []wire.EntryKey) ([]Key, error) {
 	keys := make([]Key, len(claimed))
 	for i, k := range claimed {
 		address, err := chain.Address(chainName, m.Network, k.PublicKey)
@@ -81,7 +83,9 @@ func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key) ([]K
 			return nil, fmt.Errorf("key %s: the result has address %.128q, but the certified public key gives %s: "+
 				"it was swapped", k.ID, k.Address, address)
 		}
-		keys[i] = Key{ID: k.ID, Chain: chainName, PublicKey: k.PublicKey, Address: address}
+		keys[i] = Key{
+			ID: k.ID, Chain: chainName, PublicKey: k.PublicKey, ChainCode: certified[i].ChainCode[:], Address: address,
+		}
 	}
 	return keys, nil
 }

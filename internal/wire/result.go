@@ -61,7 +61,8 @@ type Batch struct {
 // Signed is one signature.
 type Signed struct {
 	Key       string   `json:"key"`
-	PublicKey HexBytes `json:"public_key"` // that verifies: x-only output key (BIP 341), or Ed25519
+	Path      string   `json:"path,omitempty"` // to the child that signed
+	PublicKey HexBytes `json:"public_key"`     // that verifies, the child's: x-only output key (BIP 341), or Ed25519
 	Signature HexBytes `json:"signature"`
 }
 
@@ -116,69 +117,80 @@ func (a *Access) VerifyResult(m *Manifest, gateway, client, job string, payload,
 	return nil
 }
 
-// VerifyKeys checks that every key of a keygen result was certified by all n
-// nodes for this very job. It trusts the manifest and nothing else. It does
-// not look at the addresses: who sends money derives them from the keys.
+// VerifyKeys is [CertifiedKeys] for who has the keys already.
 func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
+	_, err := CertifiedKeys(m, job, r)
+	return err
+}
+
+// CertifiedKeys checks that every key of a keygen result was certified by all n
+// nodes for this very job, and returns what is certified of each, in the result's
+// order. It trusts the manifest and nothing else. It does not look at the
+// addresses: who sends money derives them from the keys.
+func CertifiedKeys(m *Manifest, job SignedJob, r *Result) ([]EntryKey, error) {
 	var want Job
 	if err := json.Unmarshal(job.Payload, &want); err != nil {
-		return fmt.Errorf("job: %w", err)
+		return nil, fmt.Errorf("job: %w", err)
 	}
 	suite, ok := ChainSuite(want.Chain)
 	if !ok || want.Count < 1 || want.Count > MaxJobKeys || want.Kind != KindKeygen || job.Kind != KindKeygen {
-		return fmt.Errorf("job asks for %d keys on chain %.64q", want.Count, want.Chain)
+		return nil, fmt.Errorf("job asks for %d keys on chain %.64q", want.Count, want.Chain)
 	}
 	mh, digest := m.Hash(), job.Digest(m)
 	switch {
 	case r.Job != want.ID || r.Client != job.Client || r.Kind != KindKeygen || !bytes.Equal(r.Digest, digest[:]):
-		return errors.New("result answers another job")
+		return nil, errors.New("result answers another job")
 	case r.Status != StatusDone || r.Chain != want.Chain || r.Suite != suite.String():
-		return errors.New("result is not one of keys on this chain")
+		return nil, errors.New("result is not one of keys on this chain")
 	case r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, mh[:]):
-		return errors.New("result is of another fleet")
+		return nil, errors.New("result is of another fleet")
 	}
 	if len(r.Keys) != want.Count || len(r.Batches) != want.Parts(m) {
-		return fmt.Errorf("result has %d keys in %d batches, the job asked for %d in %d", len(r.Keys), len(r.Batches), want.Count, want.Parts(m))
+		return nil, fmt.Errorf("result has %d keys in %d batches, the job asked for %d in %d", len(r.Keys), len(r.Batches),
+			want.Count, want.Parts(m))
 	}
-	keys := r.Keys
+	keys, certified := r.Keys, make([]EntryKey, 0, len(r.Keys))
 	for part, b := range r.Batches {
 		h := want.PartHeader(m, job.Client, job.Digest(m), part, int(b.Attempt))
-		if err := verifyBatch(m, h, suite, b, keys[:h.K]); err != nil {
-			return fmt.Errorf("batch %d: %w", part, err)
+		of, err := verifyBatch(m, h, suite, b, keys[:h.K])
+		if err != nil {
+			return nil, fmt.Errorf("batch %d: %w", part, err)
 		}
-		keys = keys[h.K:]
+		keys, certified = keys[h.K:], append(certified, of...)
 	}
-	return nil
+	return certified, nil
 }
 
-func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []Key) error {
+func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []Key) ([]EntryKey, error) {
 	ctx := h.Context(m)
 	if b.ID != ShortID(ctx) || b.Part != h.Part || b.Count != h.K {
-		return fmt.Errorf("id %.64q is not this job's", b.ID)
+		return nil, fmt.Errorf("id %.64q is not this job's", b.ID)
 	}
 	publicKeys := make([][]byte, len(keys))
 	for i, k := range keys {
 		if k.ID != (KeyID{b.ID, i}).String() || len(k.PublicKey) != suite.PublicKeySize() {
-			return fmt.Errorf("key %d has id %.64q or a public key of the wrong length", i, k.ID)
+			return nil, fmt.Errorf("key %d has id %.64q or a public key of the wrong length", i, k.ID)
 		}
 		publicKeys[i] = k.PublicKey
 	}
 	if len(b.Certificates) != m.N {
-		return fmt.Errorf("%d certificates, want one of each of %d nodes", len(b.Certificates), m.N)
+		return nil, fmt.Errorf("%d certificates, want one of each of %d nodes", len(b.Certificates), m.N)
 	}
+	var certified []EntryKey
 	var root [32]byte
 	var first *Certificate
 	for i, raw := range b.Certificates {
 		cert, err := DecodeCertificate(raw, m, i)
 		if err != nil {
-			return fmt.Errorf("certificate of node %d: %w", i, err)
+			return nil, fmt.Errorf("certificate of node %d: %w", i, err)
 		}
 		if first == nil { // the chain codes, and so the root, follow from the transcript
-			first, root = cert, KeyRoot(EntryKeys(publicKeys, h.Client, cert.Transcript))
+			first, certified = cert, EntryKeys(publicKeys, h.Client, cert.Transcript)
+			root = KeyRoot(certified)
 		}
 		if cert.Context != ctx || cert.Root != root || !cert.Agrees(first) {
-			return fmt.Errorf("node %d certified other keys", i)
+			return nil, fmt.Errorf("node %d certified other keys", i)
 		}
 	}
-	return nil
+	return certified, nil
 }
