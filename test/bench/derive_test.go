@@ -1,6 +1,7 @@
 package bench_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"os"
@@ -136,10 +137,11 @@ func (p *proofs) benchList(b *testing.B) {
 	cmd := exec.Command(filepath.Join(bin, "frostctl"), "addresses", "--csv", "--key", p.ids[wire.Bitcoin],
 		"--keys", filepath.Join(p.dir, "keys.jsonl"), "--manifest", filepath.Join(p.dir, "manifest.json"),
 		"--count", strconv.Itoa(longList))
-	cmd.Stderr = os.Stderr
+	var said bytes.Buffer
+	cmd.Stderr = &said
 	start := time.Now()
 	if err := cmd.Run(); err != nil {
-		b.Fatal(err)
+		b.Fatalf("%v: %s", err, &said)
 	}
 	results.Say("%d addresses as CSV in %.1f s", longList, time.Since(start).Seconds())
 	used := cmd.ProcessState.SysUsage().(*syscall.Rusage)
