@@ -9,6 +9,14 @@
 //		{Key: keys.Keys[0].ID, PublicKey: keys.Keys[0].PublicKey, Message: sighash},
 //	}})
 //
+// # Addresses without a job
+//
+// A key has children, and their addresses follow from public data. An [Account] derives
+// them offline, as many as wanted, and what a watch-only wallet imports to see them:
+//
+//	account, err := keys.Keys[0].Account()
+//	for address, err := range account.Addresses(client.Receive, 0, 1_000_000) { ... }
+//
 // # How a job is answered
 //
 // A job is JSON, signed with the client's Ed25519 key and stored by JetStream.

@@ -38,6 +38,25 @@ const (
 	CodeInternal           Code = "internal" // a fault of the fleet: report it to its operators
 )
 
+// Why an [Account] has no such address, key or descriptor, besides CodeBadPath.
+// docs/wallets.md explains them.
+const (
+	CodeBadCount      Code = "bad_count"       // fewer than one, or more than there are from that index on
+	CodeInvalidChild  Code = "invalid_child"   // the hash at this index gives no key: take another index
+	CodeNoExtendedKey Code = "no_extended_key" // extended keys and descriptors are of bitcoin keys
+	CodeBadDescriptor Code = "bad_descriptor"  // not one of the form that a fleet's keys have, or a wrong checksum
+	CodeOtherNetwork  Code = "other_network"   // a descriptor of another network than the manifest's
+	CodeUnprovenKey   Code = "unproven_key"    // a Key that came neither from Keygen nor from Proof.Verify
+)
+
+// AccountError is the answer to a question that an [Account] can't be asked.
+type AccountError struct {
+	Code    Code
+	Message string
+}
+
+func (e *AccountError) Error() string { return string(e.Code) + ": " + e.Message }
+
 // Errors that callers decide on.
 var (
 	// ErrNoAnswer: the job expired and no gateway answered it. Ask the operators

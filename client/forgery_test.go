@@ -138,6 +138,13 @@ func TestUnproven(t *testing.T) {
 			r.Keys[0].Address = strings.Replace(r.Keys[0].Address, "bcrt1", "bc1", 1)
 		}, "it was swapped"},
 		{"swapped key and address", func(r *wire.Result) { *r = *withForeignKey(s, r) }, "other keys"},
+		{"swapped chain codes", func(r *wire.Result) {
+			r.Keys[0].ChainCode, r.Keys[1].ChainCode = r.Keys[1].ChainCode, r.Keys[0].ChainCode
+		}, "has chain code"},
+		{"descriptor of another key", func(r *wire.Result) { r.Keys[0].Descriptor = r.Keys[1].Descriptor }, "has descriptor"},
+		{"descriptor of one chain", func(r *wire.Result) {
+			r.Keys[1].Descriptor = strings.Replace(r.Keys[1].Descriptor, "<0;1>", "0", 1)
+		}, "has descriptor"},
 		{"keys in another order", func(r *wire.Result) {
 			r.Keys[0].PublicKey, r.Keys[1].PublicKey = r.Keys[1].PublicKey, r.Keys[0].PublicKey
 			r.Keys[0].Address, r.Keys[1].Address = r.Keys[1].Address, r.Keys[0].Address

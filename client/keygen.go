@@ -44,8 +44,10 @@ type Key struct {
 	ID        string // names it in sign jobs
 	Chain     string
 	PublicKey []byte // bitcoin: internal key, 33 bytes compressed; solana: 32 bytes
-	ChainCode []byte // 32 bytes; with the public key it gives the key's children
 	Address   string // on the manifest's network
+	ChainCode []byte // 32 bytes, public: with PublicKey the root of the key's children, see Account
+
+	network string // where it was proven
 }
 
 // KeygenResult is what was generated, in the request's order, and what proves

@@ -57,7 +57,7 @@ func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	return checkAddresses(m, job.Chain, r.Keys, certified)
+	return checkKeys(m, job.Chain, r.Keys, certified)
 }
 
 // sameFleet distinguishes a wrong manifest from a false proof.
@@ -71,11 +71,13 @@ func sameFleet(m *wire.Manifest, r *wire.Result) error {
 	return nil
 }
 
-// checkAddresses holds the addresses of a result against its keys, which are certified.
-func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key, certified []wire.EntryKey) ([]Key, error) {
+// checkKeys compares what a result claims of its keys with what follows from what was
+// certified.
+func checkKeys(m *wire.Manifest, chainName string, claimed []wire.Key, certified []wire.EntryKey) ([]Key, error) {
 	keys := make([]Key, len(claimed))
 	for i, k := range claimed {
-		address, err := chain.Address(chainName, m.Network, k.PublicKey)
+		public, code := certified[i].PublicKey, certified[i].ChainCode
+		address, err := chain.Address(chainName, m.Network, public)
 		if err != nil {
 			return nil, fmt.Errorf("key %s: %w", k.ID, err)
 		}
@@ -83,8 +85,16 @@ func checkAddresses(m *wire.Manifest, chainName string, claimed []wire.Key, cert
 			return nil, fmt.Errorf("key %s: the result has address %.128q, but the certified public key gives %s: "+
 				"it was swapped", k.ID, k.Address, address)
 		}
+		descriptor, err := chain.Descriptor(chainName, m.Network, public, code)
+		if err != nil {
+			return nil, fmt.Errorf("key %s: %w", k.ID, err)
+		}
+		if k.Descriptor != "" && k.Descriptor != descriptor { // older gateways say nothing
+			return nil, fmt.Errorf("key %s: the result has descriptor %.300q, but the certified key gives %q: "+
+				"it was swapped", k.ID, k.Descriptor, descriptor)
+		}
 		keys[i] = Key{
-			ID: k.ID, Chain: chainName, PublicKey: k.PublicKey, ChainCode: certified[i].ChainCode[:], Address: address,
+			ID: k.ID, Chain: chainName, PublicKey: public, Address: address, ChainCode: code[:], network: m.Network,
 		}
 	}
 	return keys, nil

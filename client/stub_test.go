@@ -313,7 +313,14 @@ func (s *gatewayStub) keygen(r *wire.Result, job wire.SignedJob, j *wire.Job) {
 				s.t.Fatal(err)
 			}
 			public = append(public, key)
-			r.Keys = append(r.Keys, wire.Key{ID: id, PublicKey: key, Address: address})
+			code := wire.ChainCode([32]byte{1}, i)
+			descriptor, err := chain.Descriptor(j.Chain, s.manifest.Network, key, code)
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			r.Keys = append(r.Keys, wire.Key{
+				ID: id, PublicKey: key, Address: address, ChainCode: code[:], Descriptor: descriptor,
+			})
 		}
 		b.Certificates = certify(s.t, s.manifest, s.nodes, ctx, keyRoot(public, job.Client))
 		r.Batches = append(r.Batches, b)

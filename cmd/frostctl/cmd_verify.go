@@ -9,7 +9,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/command"
-	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -18,6 +17,7 @@ type verifyOptions struct {
 	public, internalKey hexFlag
 	root, message, sig  hexFlag
 	keys, manifest      string
+	descriptor          string
 }
 
 func newVerifyCommand() *cobra.Command {
@@ -34,12 +34,15 @@ public key from keygen instead and derives the output key: BIP 86, or BIP 341
 with --script-root.
 
 With --keys, each line that keygen wrote is checked against the manifest: all
-nodes certified each key for that job, and each address follows from its key.
+nodes certified each key for that job, and each address, chain code and
+descriptor follows from what they certified. With --descriptor too, an output
+descriptor from anywhere must be that of one of these keys.
 
 The exit code is 4 if something does not verify.`,
 		Example: `  frostctl verify --chain solana --public-key 8c…1e --message 6869 --signature d4…0b
   frostctl verify --chain bitcoin --internal-key 02…9f --message 5f…c3 --signature 21…77
-  frostctl verify --keys keys.jsonl --manifest manifest.json`,
+  frostctl verify --keys keys.jsonl --manifest manifest.json
+  frostctl verify --keys keys.jsonl --descriptor 'tr([6d0b…9e]xpub…/<0;1>/*)#…'`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if o.keys != "" {
@@ -57,8 +60,8 @@ The exit code is 4 if something does not verify.`,
 	f.Var(&o.message, "message", "what was signed")
 	f.Var(&o.sig, "signature", "64 bytes")
 	f.StringVar(&o.keys, "keys", "", "a file of frostctl keygen, - for standard input")
-	f.StringVar(&o.manifest, "manifest", "",
-		"the fleet's manifest.json (default: the one that the client configuration names)")
+	f.StringVar(&o.descriptor, "descriptor", "", "with --keys: an output descriptor, tr([…]…/<0;1>/*)#…")
+	addManifestFlag(cmd, &o.manifest)
 	addConfigFlag(cmd)
 	cmd.MarkFlagsOneRequired("keys", "signature")
 	cmd.MarkFlagsMutuallyExclusive("keys", "signature")
@@ -130,10 +133,22 @@ type keysVerdict struct {
 	Network  string        `json:"network"`
 	Manifest wire.HexBytes `json:"manifest"`
 	Owners   []string      `json:"owners"` // clients who may have messages signed
+
+	Descriptor *descriptorOwner `json:"descriptor,omitempty"` // with --descriptor
+}
+
+// descriptorOwner is whose a descriptor is.
+type descriptorOwner struct {
+	Key  string `json:"key"`
+	Path string `json:"path,omitempty"` // to the account
 }
 
 func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
-	m, err := o.loadManifest(cmd)
+	m, err := statedManifest(cmd, o.manifest)
+	if err != nil {
+		return err
+	}
+	search, err := newDescriptorSearch(m, o.descriptor)
 	if err != nil {
 		return err
 	}
@@ -145,28 +160,16 @@ func verifyKeys(cmd *cobra.Command, o verifyOptions) error {
 		if !slices.Contains(v.Owners, p.Client) {
 			v.Owners = append(v.Owners, p.Client)
 		}
-		return nil
+		return search.among(keys)
 	}); err != nil {
 		return err
 	}
 	if v.Keys == 0 {
 		return fmt.Errorf("--keys %s: %w: there are no keys in it", o.keys, errUnproven)
 	}
-	return say(cmd, v, "%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n",
-		v.Keys, v.Jobs, m.N, m.Fleet, hash, m.Network)
-}
-
-func (o verifyOptions) loadManifest(cmd *cobra.Command) (*client.Manifest, error) {
-	if o.manifest != "" {
-		return client.LoadManifest(o.manifest)
+	if v.Descriptor, err = search.owner(o.keys); err != nil {
+		return err
 	}
-	path, err := configPath(cmd)
-	if err != nil {
-		return nil, errors.Join(err, usagef("or name the manifest itself: --manifest manifest.json"))
-	}
-	file, err := config.ParseClient(path)
-	if err != nil {
-		return nil, err
-	}
-	return client.LoadManifest(file.Client.Manifest)
+	return say(cmd, v, "%d keys of %d jobs: certified by all %d nodes of fleet %s, manifest %x; addresses on %s\n%s",
+		v.Keys, v.Jobs, m.N, m.Fleet, hash, m.Network, search)
 }

@@ -122,14 +122,19 @@ func readItems(cmd *cobra.Command, path string) ([]client.SignItem, error) {
 // readProofs verifies the lines of a keys file one by one.
 func readProofs(cmd *cobra.Command, path string, m *client.Manifest, fn func(client.Proof, []client.Key) error) error {
 	return readLines(cmd, "keys", path, func(line []byte) error {
-		var p client.Proof
-		if err := json.Unmarshal(line, &p); err != nil {
-			return fmt.Errorf("not a line of frostctl keygen: %w", err)
-		}
-		keys, err := p.Verify(m)
+		p, keys, err := verifyProof(line, m)
 		if err != nil {
 			return err
 		}
 		return fn(p, keys)
 	})
+}
+
+// verifyProof reads and verifies one line of a keys file.
+func verifyProof(line []byte, m *client.Manifest) (p client.Proof, keys []client.Key, err error) {
+	if err := json.Unmarshal(line, &p); err != nil {
+		return p, nil, fmt.Errorf("not a line of frostctl keygen: %w", err)
+	}
+	keys, err = p.Verify(m)
+	return p, keys, err
 }

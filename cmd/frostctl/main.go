@@ -1,5 +1,5 @@
 // Command frostctl is the fleet's tool for its users (keygen, sign, verify,
-// jobs, bench), its administrators (fleet, bus) and for a first look (demo,
+// addresses, keys, jobs, bench), its administrators (fleet, bus) and for a first look (demo,
 // dev).
 //
 // Results go to standard output and nothing else does: progress, warnings and

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/schollz/progressbar/v3"
 	"github.com/spf13/cobra"
@@ -19,7 +20,7 @@ type progress struct {
 
 // progressLine is one line of progress.
 type progressLine struct {
-	What  string `json:"progress"` // keys or signatures
+	What  string `json:"progress"` // keys, signatures or addresses
 	Done  int    `json:"done"`
 	Total int    `json:"total"`
 }
@@ -56,5 +57,40 @@ func (p *progress) update(done, total int) {
 func (p *progress) finish() {
 	if p.bar != nil {
 		_ = p.bar.Finish()
+	}
+}
+
+// slowProgress shows how far a command is that may be done at once: the first sign
+// comes after a second, and then one each second.
+type slowProgress struct {
+	cmd   *cobra.Command
+	what  string
+	total int
+	bar   *progress // nil: not yet
+	next  time.Time
+	quiet bool // results go to a terminal, where a bar between them would be in the way
+}
+
+func newSlowProgress(cmd *cobra.Command, what string, total int) *slowProgress {
+	return &slowProgress{
+		cmd: cmd, what: what, total: total, next: time.Now().Add(time.Second), quiet: isTerminal(cmd.OutOrStdout()),
+	}
+}
+
+func (p *slowProgress) update(done int) {
+	const often = 256 // so many for a look at the clock
+	if p.quiet || done%often != 0 || time.Now().Before(p.next) {
+		return
+	}
+	if p.bar == nil {
+		p.bar = newProgress(p.cmd, p.what, p.total)
+	}
+	p.next = time.Now().Add(time.Second)
+	p.bar.update(done, p.total)
+}
+
+func (p *slowProgress) finish() {
+	if p.bar != nil {
+		p.bar.finish()
 	}
 }

@@ -80,6 +80,7 @@ warnings and errors to standard error.`,
   export FROSTCTL_CONFIG=./fleet/client.toml
   frostctl keygen --chain bitcoin --count 1000 --out keys.jsonl
   frostctl verify --keys keys.jsonl
+  frostctl addresses --key ID --count 100
   frostctl sign --keys keys.jsonl --key ID --message HEX`,
 	}
 	root.PersistentFlags().Bool("json", false, "print JSON, one object a line, also for progress")
@@ -90,8 +91,8 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newJobsCommand(),
-		newBenchCommand(), newCheckCommand())
+	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newAddressesCommand(), newKeysCommand(),
+		newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root
 }

@@ -89,3 +89,19 @@ func ExtendedKeyVersion(network string) (descriptor.Version, error) {
 	}
 	return params.HDPublicKeyID, nil
 }
+
+// bitcoinDescriptor is that of a key which is certified: descriptor.New would decode
+// it once more, and that costs more than all the rest.
+func bitcoinDescriptor(network string, publicKey []byte, chainCode [32]byte) (string, error) {
+	version, err := ExtendedKeyVersion(network)
+	if err != nil {
+		return "", err
+	}
+	if len(publicKey) != frost.Secp256k1TR.PublicKeySize() {
+		return "", fmt.Errorf("descriptor of a public key of %d bytes", len(publicKey))
+	}
+	return descriptor.Descriptor{
+		Root: descriptor.FingerprintOf(publicKey),
+		Key:  descriptor.ExtendedKey{Version: version, ChainCode: chainCode, PublicKey: [33]byte(publicKey)},
+	}.String(), nil
+}

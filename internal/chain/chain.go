@@ -43,3 +43,13 @@ func Children(chain, network string, b *derive.Branch, first uint32, count int) 
 	}
 	return encode(network, b, first, count)
 }
+
+// Descriptor is the output descriptor of a key whose children are wanted, with the
+// checksum: what a watch-only wallet imports. It is empty for a chain that has none.
+// The key is one whose [Address] is known: it is not looked at again.
+func Descriptor(chain, network string, publicKey []byte, chainCode [32]byte) (string, error) {
+	if chain != wire.Bitcoin {
+		return "", nil
+	}
+	return bitcoinDescriptor(network, publicKey, chainCode)
+}

@@ -99,6 +99,37 @@ func TestChildrenRefuse(t *testing.T) {
 	}
 }
 
+// The descriptor of a certified key is that which internal/descriptor makes of it.
+func TestDescriptor(t *testing.T) {
+	root := childRoots(t)[wire.Bitcoin]
+	for _, network := range []string{"mainnet", "testnet", "signet", "regtest"} {
+		version, err := ExtendedKeyVersion(network)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := descriptor.New(version, root, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := Descriptor(wire.Bitcoin, network, root.PublicKey, root.ChainCode); err != nil || got != want.String() {
+			t.Errorf("%s: %s, %v; want %s", network, got, err, want)
+		}
+		if got, err := Descriptor(wire.Solana, network, root.PublicKey[1:], root.ChainCode); err != nil || got != "" {
+			t.Errorf("solana has descriptor %s, %v", got, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"another network": errorOf(Descriptor(wire.Bitcoin, "nonet", root.PublicKey, root.ChainCode)),
+		"a short key":     errorOf(Descriptor(wire.Bitcoin, "mainnet", root.PublicKey[1:], root.ChainCode)),
+	} {
+		if err == nil {
+			t.Errorf("%s has a descriptor", name)
+		}
+	}
+}
+
+func errorOf(_ string, err error) error { return err }
+
 func TestExtendedKeyVersion(t *testing.T) {
 	for network, want := range map[string]descriptor.Version{
 		"mainnet": descriptor.Mainnet, "testnet": descriptor.Testnet,

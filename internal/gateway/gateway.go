@@ -90,7 +90,7 @@ func New(cfg Config) *Gateway {
 	g.changed.Store(new(make(chan struct{})))
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Name:     cfg.Name,
-		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address,
+		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address, Descriptor: chain.Descriptor,
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{

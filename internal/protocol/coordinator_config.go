@@ -9,6 +9,9 @@ type CoordinatorConfig struct {
 	Access   *wire.Access
 	// Address encodes a public key for a chain and the manifest's network.
 	Address func(chain, network string, publicKey []byte) (string, error)
+	// Descriptor is what a watch-only wallet imports to see a key's children; empty where
+	// a chain has no such thing.
+	Descriptor func(chain, network string, publicKey []byte, chainCode [32]byte) (string, error)
 	// MaxBatches bounds the batches in work at a time, and MaxBulk the sign jobs
 	// of more than InteractiveItems, and with them everybody's memory. Others wait.
 	MaxBatches, MaxBulk int

@@ -36,6 +36,9 @@ func (f *fleet) newDesk() *desk {
 		Address: func(chain, network string, key []byte) (string, error) {
 			return fmt.Sprintf("%s:%s:%x", chain, network, key), nil
 		},
+		Descriptor: func(chain, network string, key []byte, chainCode [32]byte) (string, error) {
+			return fmt.Sprintf("%s:%s:%x:%x", chain, network, key, chainCode), nil
+		},
 	})}
 	d.do(KeysRead{})
 	d.directory.reconcile.started = true

@@ -53,7 +53,7 @@ func (b *keygenBatch) pause() time.Duration { return keygenPause(b.attempt) }
 const (
 	maxResultSize   = 4<<20 - 4096
 	certificateJSON = 1300
-	keyJSON         = 256
+	keyJSON         = 456
 )
 
 // fitsResult is how many keys of a suite fit one result with their certificates.
@@ -77,15 +77,25 @@ func keygenResult(cfg CoordinatorConfig, j *activeJob, batches []*keygenBatch) (
 		res.Batches = append(res.Batches, proof)
 		res.Attempts = max(res.Attempts, b.attempt+1)
 		for i, pub := range f.public.PublicKeys {
-			address, err := cfg.Address(j.job.Chain, cfg.Manifest.Network, pub)
+			key, err := resultKey(cfg, j.job.Chain, pub, wire.ChainCode(f.transcript, i))
 			if err != nil {
 				return nil, err
 			}
-			id := wire.KeyID{Batch: b.id, Index: i}
-			res.Keys = append(res.Keys, wire.Key{ID: id.String(), PublicKey: pub, Address: address})
+			key.ID = wire.KeyID{Batch: b.id, Index: i}.String()
+			res.Keys = append(res.Keys, key)
 		}
 	}
 	return res, nil
+}
+
+// resultKey is what a result says of a key, except its id.
+func resultKey(cfg CoordinatorConfig, chain string, publicKey []byte, chainCode [32]byte) (key wire.Key, err error) {
+	key.PublicKey, key.ChainCode = publicKey, chainCode[:]
+	network := cfg.Manifest.Network
+	if key.Address, err = cfg.Address(chain, network, publicKey); err == nil {
+		key.Descriptor, err = cfg.Descriptor(chain, network, publicKey, chainCode)
+	}
+	return key, err
 }
 
 // nodeList names nodes for a sentence.

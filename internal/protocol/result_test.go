@@ -56,6 +56,12 @@ func TestVerifyKeys(t *testing.T) {
 		"longer public key":  func(r *wire.Result) { r.Keys[0].PublicKey = append(r.Keys[0].PublicKey, 0) },
 		"two keys swapped":   func(r *wire.Result) { r.Keys[0], r.Keys[1] = r.Keys[1], r.Keys[0] },
 		"two values swapped": func(r *wire.Result) { k := r.Keys; k[0].PublicKey, k[1].PublicKey = k[1].PublicKey, k[0].PublicKey },
+		"chain code":         func(r *wire.Result) { r.Keys[0].ChainCode = flip(r.Keys[0].ChainCode) },
+		"last chain code":    func(r *wire.Result) { r.Keys[1000].ChainCode = flip(r.Keys[1000].ChainCode) },
+		"short chain code":   func(r *wire.Result) { r.Keys[0].ChainCode = r.Keys[0].ChainCode[:31] },
+		"chain codes swapped": func(r *wire.Result) {
+			r.Keys[0].ChainCode, r.Keys[1].ChainCode = r.Keys[1].ChainCode, r.Keys[0].ChainCode
+		},
 		"one key less":       func(r *wire.Result) { r.Keys = r.Keys[1:] },
 		"last key less":      func(r *wire.Result) { r.Keys = r.Keys[:1000] },
 		"one key more":       func(r *wire.Result) { r.Keys = append(r.Keys, r.Keys[0]) },
@@ -104,6 +110,31 @@ func TestVerifyKeys(t *testing.T) {
 	} {
 		if wire.VerifyKeys(f.m, job, good) == nil {
 			t.Errorf("result passes for %s", name)
+		}
+	}
+}
+
+// The keys come with the chain codes that were certified, whether the result has them
+// or is one of an older gateway.
+func TestCertifiedKeys(t *testing.T) {
+	f, job, good := proven(t)
+	for _, name := range []string{"with chain codes", "without"} {
+		keys, err := wire.CertifiedKeys(f.m, job, good)
+		if err != nil || len(keys) != len(good.Keys) {
+			t.Fatalf("%s: %d keys, %v", name, len(keys), err)
+		}
+		for _, i := range []int{0, 999, 1000} {
+			transcript := f.desk.directory.finished[good.Batches[i/1000].ID].transcript
+			if want := wire.ChainCode(transcript, i%1000); keys[i].ChainCode != want ||
+				!bytes.Equal(keys[i].PublicKey, good.Keys[i].PublicKey) || keys[i].Owner != "alice" {
+				t.Errorf("%s: key %d is %+v, want chain code %x", name, i, keys[i], want)
+			}
+		}
+		for i := range good.Keys {
+			if (len(good.Keys[i].ChainCode) == 0) != (name == "without") {
+				t.Fatalf("%s: key %d of the result has %d bytes", name, i, len(good.Keys[i].ChainCode))
+			}
+			good.Keys[i].ChainCode = nil
 		}
 	}
 }
@@ -187,7 +218,7 @@ func TestResultSizes(t *testing.T) {
 				}
 				r.Batches = append(r.Batches, b)
 				for i := range h.K {
-					r.Keys = append(r.Keys, wire.Key{ID: wire.KeyID{Batch: someBatch, Index: int(i)}.String(), PublicKey: make([]byte, suite.PublicKeySize()), Address: strings.Repeat("a", 64)})
+					r.Keys = append(r.Keys, largeKey(int(i), suite))
 				}
 			}
 			if got := len(r.Encode()); got > limit {
@@ -202,9 +233,22 @@ func TestResultSizes(t *testing.T) {
 	if got := len(r.Encode()); got > limit {
 		t.Errorf("1,000 signatures: a result of %d bytes", got)
 	}
-	if len(cert)*2+3 > certificateJSON || len(mustJSON(wire.Key{ID: wire.KeyID{Batch: someBatch, Index: 999}.String(), PublicKey: make([]byte, 33), Address: strings.Repeat("a", 64)})) > keyJSON {
+	if len(cert)*2+3 > certificateJSON || len(mustJSON(largeKey(999, frost.Secp256k1TR))) > keyJSON {
 		t.Error("a certificate or a key takes more than the estimate")
 	}
+}
+
+// largeKey is a key as long as results have them: an address on regtest, a descriptor
+// with an extended key of 112 digits.
+func largeKey(index int, suite frost.Suite) wire.Key {
+	k := wire.Key{
+		ID: wire.KeyID{Batch: someBatch, Index: index}.String(), PublicKey: make([]byte, suite.PublicKeySize()),
+		Address: strings.Repeat("a", 64), ChainCode: make([]byte, 32),
+	}
+	if suite == frost.Secp256k1TR {
+		k.Descriptor = "tr([01234567]" + strings.Repeat("x", 112) + "/<0;1>/*)#01234567"
+	}
+	return k
 }
 
 // Where the certificates of a large fleet would not fit, the job is refused

@@ -5,10 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
 	"fmt"
-
-	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
 // Result is what a client gets for a job: plain JSON, signed by the gateway
@@ -42,11 +39,15 @@ const (
 	StatusFailed Status = "failed"
 )
 
-// Key is one generated key.
+// Key is one generated key. Chain code and descriptor follow from the certificates and
+// the public key. They are here for clients that derive addresses or set up a wallet
+// without more than this; a result of an older gateway lacks them.
 type Key struct {
-	ID        string   `json:"id"`
-	PublicKey HexBytes `json:"public_key"`
-	Address   string   `json:"address"`
+	ID         string   `json:"id"`
+	PublicKey  HexBytes `json:"public_key"`
+	Address    string   `json:"address"`
+	ChainCode  HexBytes `json:"chain_code,omitempty"` // with the public key: the root of its children
+	Descriptor string   `json:"descriptor,omitempty"` // bitcoin: what a watch-only wallet imports
 }
 
 // Batch proves keys: all n nodes certified the root over them.
@@ -102,8 +103,14 @@ func (d *DeadLetter) Cut() {
 // Encode gives the letter's JSON.
 func (d *DeadLetter) Encode() []byte { return must(json.Marshal(d)) }
 
-// Encode gives the result's JSON.
-func (r *Result) Encode() []byte { return must(json.Marshal(r)) }
+// Encode gives the result's JSON. The <0;1> of a descriptor stays readable.
+func (r *Result) Encode() []byte {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	must(0, enc.Encode(r))
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+}
 
 // VerifyResult checks that one of the fleet's gateways signed a result.
 func (a *Access) VerifyResult(m *Manifest, gateway, client, job string, payload, signature []byte) error {
@@ -115,82 +122,4 @@ func (a *Access) VerifyResult(m *Manifest, gateway, client, job string, payload,
 		return fmt.Errorf("result's signature does not verify under gateway %s's key", gateway)
 	}
 	return nil
-}
-
-// VerifyKeys is [CertifiedKeys] for who has the keys already.
-func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
-	_, err := CertifiedKeys(m, job, r)
-	return err
-}
-
-// CertifiedKeys checks that every key of a keygen result was certified by all n
-// nodes for this very job, and returns what is certified of each, in the result's
-// order. It trusts the manifest and nothing else. It does not look at the
-// addresses: who sends money derives them from the keys.
-func CertifiedKeys(m *Manifest, job SignedJob, r *Result) ([]EntryKey, error) {
-	var want Job
-	if err := json.Unmarshal(job.Payload, &want); err != nil {
-		return nil, fmt.Errorf("job: %w", err)
-	}
-	suite, ok := ChainSuite(want.Chain)
-	if !ok || want.Count < 1 || want.Count > MaxJobKeys || want.Kind != KindKeygen || job.Kind != KindKeygen {
-		return nil, fmt.Errorf("job asks for %d keys on chain %.64q", want.Count, want.Chain)
-	}
-	mh, digest := m.Hash(), job.Digest(m)
-	switch {
-	case r.Job != want.ID || r.Client != job.Client || r.Kind != KindKeygen || !bytes.Equal(r.Digest, digest[:]):
-		return nil, errors.New("result answers another job")
-	case r.Status != StatusDone || r.Chain != want.Chain || r.Suite != suite.String():
-		return nil, errors.New("result is not one of keys on this chain")
-	case r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, mh[:]):
-		return nil, errors.New("result is of another fleet")
-	}
-	if len(r.Keys) != want.Count || len(r.Batches) != want.Parts(m) {
-		return nil, fmt.Errorf("result has %d keys in %d batches, the job asked for %d in %d", len(r.Keys), len(r.Batches),
-			want.Count, want.Parts(m))
-	}
-	keys, certified := r.Keys, make([]EntryKey, 0, len(r.Keys))
-	for part, b := range r.Batches {
-		h := want.PartHeader(m, job.Client, job.Digest(m), part, int(b.Attempt))
-		of, err := verifyBatch(m, h, suite, b, keys[:h.K])
-		if err != nil {
-			return nil, fmt.Errorf("batch %d: %w", part, err)
-		}
-		keys, certified = keys[h.K:], append(certified, of...)
-	}
-	return certified, nil
-}
-
-func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []Key) ([]EntryKey, error) {
-	ctx := h.Context(m)
-	if b.ID != ShortID(ctx) || b.Part != h.Part || b.Count != h.K {
-		return nil, fmt.Errorf("id %.64q is not this job's", b.ID)
-	}
-	publicKeys := make([][]byte, len(keys))
-	for i, k := range keys {
-		if k.ID != (KeyID{b.ID, i}).String() || len(k.PublicKey) != suite.PublicKeySize() {
-			return nil, fmt.Errorf("key %d has id %.64q or a public key of the wrong length", i, k.ID)
-		}
-		publicKeys[i] = k.PublicKey
-	}
-	if len(b.Certificates) != m.N {
-		return nil, fmt.Errorf("%d certificates, want one of each of %d nodes", len(b.Certificates), m.N)
-	}
-	var certified []EntryKey
-	var root [32]byte
-	var first *Certificate
-	for i, raw := range b.Certificates {
-		cert, err := DecodeCertificate(raw, m, i)
-		if err != nil {
-			return nil, fmt.Errorf("certificate of node %d: %w", i, err)
-		}
-		if first == nil { // the chain codes, and so the root, follow from the transcript
-			first, certified = cert, EntryKeys(publicKeys, h.Client, cert.Transcript)
-			root = KeyRoot(certified)
-		}
-		if cert.Context != ctx || cert.Root != root || !cert.Agrees(first) {
-			return nil, fmt.Errorf("node %d certified other keys", i)
-		}
-	}
-	return certified, nil
 }

@@ -24,20 +24,22 @@ var namesChains = map[string]string{
 	"internal/demo/demo.go":   "it generates on each and verifies with the chain's own libraries",
 	"internal/demo/report.go": "what it prints of that",
 
-	"cmd/frostctl/root.go":         "an example in a help text",
-	"cmd/frostctl/cmd_bench.go":    "examples in help texts",
-	"cmd/frostctl/cmd_fleet.go":    "the example that it prints",
-	"cmd/frostctl/cmd_keygen.go":   "examples in a help text",
-	"cmd/frostctl/cmd_sign.go":     "its help text: what a message is for each",
-	"cmd/frostctl/cmd_test_dkg.go": "its help text",
-	"cmd/frostctl/cmd_verify.go":   "verifies with each chain's own library",
+	"cmd/frostctl/cmd_addresses.go": "its help text: which children",
+	"cmd/frostctl/cmd_keys.go":      "its help text",
+	"cmd/frostctl/root.go":          "an example in a help text",
+	"cmd/frostctl/cmd_bench.go":     "examples in help texts",
+	"cmd/frostctl/cmd_fleet.go":     "the example that it prints",
+	"cmd/frostctl/cmd_keygen.go":    "examples in a help text",
+	"cmd/frostctl/cmd_sign.go":      "its help text: what a message is for each",
+	"cmd/frostctl/cmd_test_dkg.go":  "its help text",
+	"cmd/frostctl/cmd_verify.go":    "verifies with each chain's own library",
 }
 
 // namesKinds are those that name a kind of job, and what a new kind needs there.
 var namesKinds = map[string]string{
-	"internal/wire/job.go":     "the table, and its checks",
-	"internal/wire/result.go":  "what proves the result",
-	"internal/wire/subject.go": "whether its tasks are urgent",
+	"internal/wire/job.go":       "the table, and its checks",
+	"internal/wire/certified.go": "what proves the result",
+	"internal/wire/subject.go":   "whether its tasks are urgent",
 
 	"internal/protocol/coordinator_jobs.go":   "which machine of the gateway runs it",
 	"internal/protocol/coordinator_step.go":   "whether its tasks in WORK are remembered",

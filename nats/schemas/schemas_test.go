@@ -42,6 +42,10 @@ const (
 	keyID = "00112233445566778899aabbccddeeff.999"
 )
 
+// someDescriptor is of BIP 32's first vector, m.
+const someDescriptor = "tr([3442193e]xpub661MyMwAqRbcFtXgS5sYJABqqG9YLmC4Q1Rdap9gSE8NqtwybGhePY2gZ29ESFjqJoCu1Rupje8YtGqsefD265TMg7us" +
+	"gUDFdp6W1EGMcet8/<0;1>/*)#k0dlfa5k"
+
 func keygenJob() wire.Job {
 	return wire.Job{ID: jobID, Kind: wire.KindKeygen, Expires: time.Now().Add(time.Minute).UTC(), Chain: "bitcoin", Count: 5000}
 }
@@ -114,7 +118,8 @@ func TestResults(t *testing.T) {
 	base := wire.Result{Job: jobID, Client: "alice", Digest: hash, Fleet: "main", Network: "regtest", Manifest: hash, Attempts: 1}
 	keygen := base
 	keygen.Kind, keygen.Status, keygen.Chain, keygen.Suite = wire.KindKeygen, wire.StatusDone, "bitcoin", "secp256k1-tr"
-	keygen.Keys = []wire.Key{{ID: keyID, PublicKey: append([]byte{2}, hash...), Address: "bcrt1p"}}
+	key := wire.Key{ID: keyID, PublicKey: append([]byte{2}, hash...), Address: "bcrt1p"}
+	keygen.Keys = []wire.Key{key}
 	keygen.Batches = []wire.Batch{{ID: keyID[:32], Part: 0, Attempt: 1, Count: 1, Certificates: []wire.HexBytes{hash}}}
 	sign := base
 	sign.Kind, sign.Status, sign.Suite = wire.KindSign, wire.StatusDone, "ed25519"
@@ -127,6 +132,11 @@ func TestResults(t *testing.T) {
 	rejected.Rejected = make([]byte, 64)
 	noKeys := keygen
 	noKeys.Keys = nil
+	root, badDescriptor := keygen, keygen
+	key.ChainCode, key.Descriptor = hash, someDescriptor
+	root.Keys = []wire.Key{key}
+	key.Descriptor = strings.Replace(someDescriptor, "<0;1>", "0", 1)
+	badDescriptor.Keys = []wire.Key{key}
 	noReason := failed
 	noReason.Code = ""
 	shortSig := sign
@@ -136,7 +146,8 @@ func TestResults(t *testing.T) {
 		result wire.Result
 		ok     bool
 	}{
-		{"keygen", keygen, true}, {"sign", sign, true}, {"child", child, true}, {"failed", failed, true}, {"rejected", rejected, true},
+		{"keygen", keygen, true}, {"keygen with roots", root, true}, {"one chain", badDescriptor, false},
+		{"sign", sign, true}, {"child", child, true}, {"failed", failed, true}, {"rejected", rejected, true},
 		{"done without keys", noKeys, false}, {"failed without code", noReason, false}, {"short signature", shortSig, false},
 	}
 	for _, tt := range tests {

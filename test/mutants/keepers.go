@@ -46,14 +46,16 @@ var keeperMutants = []Mutant{
 		killed("a result answers one job", inClient, "TestIgnored"),
 	never("a client takes another publication's rejection", pendingFile, "!bytes.Equal(r.Rejected, j.Signature)").
 		killed("nobody's forged job ends the client's own", inClient, "TestIgnored"),
-	edit("a client takes keys without proof", proofFile,
-		"wire.CertifiedKeys(m, signed, r)\n\tif err != nil {",
-		"wire.CertifiedKeys(m, signed, r)\n\tif certified = make([]wire.EntryKey, len(r.Keys)); err != nil && false {").
+	edit("a client takes keys without proof", proofFile, "certified, err := wire.CertifiedKeys(m, signed, r)",
+		"certified, err := make([]wire.EntryKey, len(r.Keys)), error(nil); _ = signed; "+
+			"for i, k := range r.Keys { certified[i].PublicKey = k.PublicKey }").
 		killed("all n nodes certified a client's keys", inClient, "TestUnproven"),
-	edit("a client takes an older batch", resultFile, "cert.Context != ctx || ", "").
+	edit("a client takes an older batch", certifiedFile, "cert.Context != ctx || ", "").
 		killed("an older batch does not answer a new job", inClient, "TestOlderBatchOfTheSameClient"),
 	never("a client takes another address", proofFile, "k.Address != address").
 		killed("an address is of its key", inClient, "TestUnproven"),
+	never("a client takes another descriptor", proofFile, `k.Descriptor != "" && k.Descriptor != descriptor`).
+		killed("a descriptor is of its key", inClient, "TestUnproven"),
 	never("a client takes another fleet's answers", proofFile, "!bytes.Equal(r.Manifest, want[:])").
 		killed("a result is of the client's fleet", inClient, "TestUnprovenSignatures"),
 	edit("a client takes signatures unverified", signFile,

@@ -16,6 +16,7 @@ const (
 	dkgFile        = "internal/wire/dkg.go"
 	entryFile      = "internal/wire/entry.go"
 	openerFile     = "internal/wire/opener.go"
+	certifiedFile  = "internal/wire/certified.go"
 	resultFile     = "internal/wire/result.go"
 	setFile        = "internal/wire/set.go"
 )
@@ -163,18 +164,21 @@ var wireMutants = []Mutant{
 		killed("certified keys are their owner's", inWire, "TestKeyTree"),
 	never("a result's signature is not checked", resultFile, "!key.verify(").
 		killed("only a gateway answers", inProtocol, "TestVerifyResult"),
-	never("a result's job is not compared", resultFile, "!bytes.Equal(r.Digest, digest[:])").
+	never("a result's job is not compared", certifiedFile, "!bytes.Equal(r.Digest, digest[:])").
 		killed("a result answers one job", inProtocol, "TestVerifyKeys"),
-	never("a result's manifest is not compared", resultFile, "!bytes.Equal(r.Manifest, mh[:])").
+	never("a result's manifest is not compared", certifiedFile, "!bytes.Equal(r.Manifest, mh[:])").
 		killed("a result is of one fleet", inProtocol, "TestVerifyKeys"),
-	edit("a batch's context is not compared", resultFile, "cert.Context != ctx || ", "").
+	edit("a batch's context is not compared", certifiedFile, "cert.Context != ctx || ", "").
 		killed("an older batch does not answer a new job", inProtocol, "TestOlderBatchAnswersNoNewJob"),
-	edit("a batch's root is not compared", resultFile, "cert.Root != root", "len(root) == 0").
+	edit("a batch's root is not compared", certifiedFile, "cert.Root != root", "len(root) == 0").
 		killed("the keys are those that were certified", inProtocol, "TestVerifyKeys"),
-	edit("a batch's certificates need not agree", resultFile, " || !cert.Agrees(first)", "").
+	edit("a batch's certificates need not agree", certifiedFile, " || !cert.Agrees(first)", "").
 		killed("all nodes certify one transcript", inProtocol, "TestVerifyKeysWantsEveryNode"),
-	never("a batch's id is not compared", resultFile, "b.ID != ShortID(ctx)").
+	never("a batch's id is not compared", certifiedFile, "b.ID != ShortID(ctx)").
 		killed("the client's key ids are those of its job", inProtocol, "TestOlderBatchAnswersNoNewJob"),
-	never("some certificates suffice", resultFile, "len(b.Certificates) != m.N").
+	never("a result's chain codes are not compared", certifiedFile,
+		"len(k.ChainCode) > 0 && !bytes.Equal(k.ChainCode, certified[i].ChainCode[:])").
+		killed("a key's children are those of the certified root", inProtocol, "TestVerifyKeys"),
+	never("some certificates suffice", certifiedFile, "len(b.Certificates) != m.N").
 		killed("all n nodes certify", inProtocol, "TestVerifyKeysWantsEveryNode"),
 }

@@ -66,7 +66,8 @@ func (g *gateway) start() {
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
 		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
-		Address: func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
+		Address:    func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
+		Descriptor: func(string, string, []byte, [32]byte) (string, error) { return "", nil }, // the client's to check
 	})
 	type reading struct {
 		stream *stream

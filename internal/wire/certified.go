@@ -1,0 +1,101 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+)
+
+// VerifyKeys checks that every key of a keygen result was certified by all n
+// nodes for this very job. It trusts the manifest and nothing else. It does
+// not look at addresses and descriptors: who sends money derives them from the keys.
+func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
+	_, err := CertifiedKeys(m, job, r)
+	return err
+}
+
+// CertifiedKeys is VerifyKeys, and returns what was certified, in the result's order.
+func CertifiedKeys(m *Manifest, job SignedJob, r *Result) ([]EntryKey, error) {
+	var want Job
+	if err := json.Unmarshal(job.Payload, &want); err != nil {
+		return nil, fmt.Errorf("job: %w", err)
+	}
+	suite, ok := ChainSuite(want.Chain)
+	if !ok || want.Count < 1 || want.Count > MaxJobKeys || want.Kind != KindKeygen || job.Kind != KindKeygen {
+		return nil, fmt.Errorf("job asks for %d keys on chain %.64q", want.Count, want.Chain)
+	}
+	mh, digest := m.Hash(), job.Digest(m)
+	switch {
+	case r.Job != want.ID || r.Client != job.Client || r.Kind != KindKeygen || !bytes.Equal(r.Digest, digest[:]):
+		return nil, errors.New("result answers another job")
+	case r.Status != StatusDone || r.Chain != want.Chain || r.Suite != suite.String():
+		return nil, errors.New("result is not one of keys on this chain")
+	case r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, mh[:]):
+		return nil, errors.New("result is of another fleet")
+	}
+	if len(r.Keys) != want.Count || len(r.Batches) != want.Parts(m) {
+		return nil, fmt.Errorf("result has %d keys in %d batches, the job asked for %d in %d", len(r.Keys), len(r.Batches),
+			want.Count, want.Parts(m))
+	}
+	var all []EntryKey
+	for part, b := range r.Batches {
+		h := want.PartHeader(m, job.Client, digest, part, int(b.Attempt))
+		certified, err := verifyBatch(m, h, suite, b, r.Keys[len(all):][:h.K])
+		if err != nil {
+			return nil, fmt.Errorf("batch %d: %w", part, err)
+		}
+		all = append(all, certified...)
+	}
+	return all, nil
+}
+
+func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []Key) ([]EntryKey, error) {
+	ctx := h.Context(m)
+	if b.ID != ShortID(ctx) || b.Part != h.Part || b.Count != h.K {
+		return nil, fmt.Errorf("id %.64q is not this job's", b.ID)
+	}
+	publicKeys := make([][]byte, len(keys))
+	for i, k := range keys {
+		if k.ID != (KeyID{b.ID, i}).String() || len(k.PublicKey) != suite.PublicKeySize() {
+			return nil, fmt.Errorf("key %d has id %.64q or a public key of the wrong length", i, k.ID)
+		}
+		publicKeys[i] = k.PublicKey
+	}
+	if len(b.Certificates) != m.N {
+		return nil, fmt.Errorf("%d certificates, want one of each of %d nodes", len(b.Certificates), m.N)
+	}
+	var root [32]byte
+	var first *Certificate
+	var certified []EntryKey
+	for i, raw := range b.Certificates {
+		cert, err := DecodeCertificate(raw, m, i)
+		if err != nil {
+			return nil, fmt.Errorf("certificate of node %d: %w", i, err)
+		}
+		if first == nil { // the chain codes, and so the root, follow from the transcript
+			first, certified = cert, EntryKeys(publicKeys, h.Client, cert.Transcript)
+			root = KeyRoot(certified)
+		}
+		if cert.Context != ctx || cert.Root != root || !cert.Agrees(first) {
+			return nil, fmt.Errorf("node %d certified other keys", i)
+		}
+	}
+	if err := sameChainCodes(keys, certified); err != nil {
+		return nil, err
+	}
+	return certified, nil
+}
+
+// sameChainCodes compares what a result says with what was certified.
+func sameChainCodes(keys []Key, certified []EntryKey) error {
+	for i, k := range keys {
+		if len(k.ChainCode) > 0 && !bytes.Equal(k.ChainCode, certified[i].ChainCode[:]) {
+			return fmt.Errorf("key %d has chain code %.64x, but all nodes certified %x: it was swapped",
+				i, []byte(k.ChainCode), certified[i].ChainCode)
+		}
+	}
+	return nil
+}
