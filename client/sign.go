@@ -60,8 +60,9 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error)
 	if req.JobID != "" && jobs > 1 {
 		return all, errOneJob
 	}
-	err := doAll(ctx, c, jobs, func(ctx context.Context, i int) (*Handle[SignResult], error) {
-		return c.startSign(ctx, req, req.Items[cuts[i]:cuts[i+1]], true)
+	err := doAll(ctx, c, jobs, func(ctx context.Context, i int) (*SignResult, error) {
+		h, err := c.startSign(ctx, req, req.Items[cuts[i]:cuts[i+1]], true)
+		return waitJob(ctx, c, h, err)
 	}, func(i int, part *SignResult) error {
 		all.Suite = part.Suite
 		copy(all.Signatures[cuts[i]:], part.Signatures)
@@ -70,7 +71,7 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error)
 		}
 		return nil
 	})
-	return all, err
+	return all, howFar(err, done, len(req.Items), "signatures")
 }
 
 // SubmitSign publishes one sign job and returns once it is stored. If the
@@ -90,8 +91,12 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 		}
 		job.Items = append(job.Items, wire.JobItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot})
 	}
+	j, err := c.prepare(job)
+	if err != nil {
+		return nil, err
+	}
 	var keys []outputKey
-	h, err := submitJob(ctx, c, job, patient, func(_ *prepared, a *answer) (*SignResult, error) {
+	h, err := submitJob(ctx, c, j, patient, func(_ *prepared, a *answer) (*SignResult, error) {
 		return checkSignatures(c.manifest, want, keys, &a.result)
 	})
 	if err == nil {
