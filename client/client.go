@@ -71,6 +71,7 @@ type Client struct {
 	starting  time.Duration // how long a patient request waits for missing streams
 	hasStored atomic.Bool   // a job was: the streams are there
 	width     int
+	collect   *collector // nil: every request has jobs of its own
 
 	nc    *natsconn.Conn
 	owned bool // nc is this client's to close
@@ -106,6 +107,9 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, again: defaultAgain, starting: defaultStarting,
 		width: cfg.MaxInFlight, waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
+	}
+	if cfg.CollectFor > 0 {
+		c.collect = &collector{sign: c.signAll, wait: cfg.CollectFor, open: map[int]*collected{}}
 	}
 	c.access.Store(access)
 	c.closed, c.end = context.WithCancel(context.Background())

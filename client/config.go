@@ -42,7 +42,13 @@ type Config struct {
 	// MaxInFlight is how many jobs of one large request run at a time; 8 if 0.
 	// The fleet's quota is 256 open jobs of each kind (nats/streams.json).
 	MaxInFlight int
-	Logger      *slog.Logger // nil: silent
+	// CollectFor has Sign put requests of one item each, which come within this time, into
+	// one job, for instance those of the users of a web service: a few milliseconds more for
+	// one signature, and several times as many in a second. Each caller gets its own answer.
+	// Only items with PublicKey, and requests without JobID and Expires, are put together.
+	// 0: none are.
+	CollectFor time.Duration
+	Logger     *slog.Logger // nil: silent
 	// TracerProvider makes an OpenTelemetry span of each job, whose traceparent goes
 	// with the job. Nil: no spans; that of the caller's context goes with it.
 	TracerProvider trace.TracerProvider

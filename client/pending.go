@@ -190,7 +190,8 @@ func (p *pending) settled() (*answer, error) {
 	return p.answer, nil
 }
 
-// openError is why nobody waits any more for the answer to a job that was published.
+// openError is why nobody waits any more for the answer to a job that was published, or
+// may have been.
 type openError struct {
 	job string
 	why error

@@ -30,10 +30,11 @@ func interrupted(t *testing.T, s *gatewayStub, count, answered int) (saved []Sav
 		n++
 		s.store(s.result(job))
 	})
-	got, err := c.Keygen(ctx, KeygenRequest{Chain: "solana", Count: count, JobKeys: 1, OnJob: func(job SavedJob) error {
+	save := func(job SavedJob) error {
 		saved = append(saved, job)
 		return nil
-	}})
+	}
+	got, err := c.Keygen(ctx, KeygenRequest{Chain: "solana", Count: count, JobKeys: 1, OnJob: save})
 	s.onJob(nil)
 	return saved, got.Keys, err
 }
@@ -42,12 +43,14 @@ func interrupted(t *testing.T, s *gatewayStub, count, answered int) (saved []Sav
 func TestSaveFirst(t *testing.T) {
 	s, c := start(t)
 	full := errors.New("the disk is full")
-	_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 3, JobKeys: 1, OnJob: func(job SavedJob) error {
-		if again, err := ParseSavedJob(job.Payload); err != nil || again != job || job.Count != 1 || job.Chain != "solana" {
+	save := func(job SavedJob) error {
+		again, err := ParseSavedJob(job.Payload)
+		if err != nil || again != job || job.Count != 1 || job.Chain != "solana" {
 			t.Errorf("saved %+v, read %+v, %v", job, again, err)
 		}
 		return full
-	}})
+	}
+	_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 3, JobKeys: 1, OnJob: save})
 	if !errors.Is(err, full) || s.published() != 0 {
 		t.Errorf("%v, %d jobs published", err, s.published())
 	}
@@ -96,7 +99,8 @@ func TestResumeGivenUp(t *testing.T) {
 	s, c := start(t)
 	c.grace = 0
 	job := func(id string, expires time.Time) SavedJob {
-		payload, err := json.Marshal(wire.Job{ID: id, Kind: wire.KindKeygen, Expires: expires, Chain: "bitcoin", Count: 2})
+		job := wire.Job{ID: id, Kind: wire.KindKeygen, Expires: expires, Chain: "bitcoin", Count: 2}
+		payload, err := json.Marshal(job)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,7 +147,8 @@ func TestUnfinished(t *testing.T) {
 	s.onJob(func(wire.SignedJob) { cancel() })
 	item := SignItem{Key: keys.Keys[0].ID, Message: message(1)}
 	_, err = c.Sign(ctx, SignRequest{Items: []SignItem{item}})
-	if !errors.As(err, &unfinished) || unfinished.What != "signatures" || unfinished.Total != 1 || len(unfinished.Open) != 1 {
+	if !errors.As(err, &unfinished) || unfinished.What != "signatures" || unfinished.Total != 1 ||
+		len(unfinished.Open) != 1 {
 		t.Errorf("%v", err)
 	}
 }
@@ -152,14 +157,15 @@ func TestUnfinished(t *testing.T) {
 func TestOnKeys(t *testing.T) {
 	_, c := start(t)
 	n := 0
-	got, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 7, JobKeys: 3, OnKeys: func(keys []Key, p Proof) error {
+	take := func(keys []Key, p Proof) error {
 		proven, err := p.Verify(c.Manifest())
 		if err != nil || fmt.Sprint(proven) != fmt.Sprint(keys) {
 			t.Errorf("keys %v, proven %v, %v", keys, proven, err)
 		}
 		n += len(keys)
 		return nil
-	}})
+	}
+	got, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 7, JobKeys: 3, OnKeys: take})
 	if err != nil || n != 7 || len(got.Keys)+len(got.Proofs) != 0 {
 		t.Errorf("%d keys handed over, %+v returned, %v", n, got, err)
 	}
@@ -170,7 +176,8 @@ func TestFetchKeygen(t *testing.T) {
 	s, _ := start(t)
 	saved, _, _ := interrupted(t, s, 1, 0)
 	c := s.connect(Config{URL: s.url})
-	if _, err := c.FetchKeygen(t.Context(), saved[0]); !errors.Is(err, ErrNoResult) || !strings.Contains(err.Error(), saved[0].ID) {
+	_, err := c.FetchKeygen(t.Context(), saved[0])
+	if !errors.Is(err, ErrNoResult) || !strings.Contains(err.Error(), saved[0].ID) {
 		t.Errorf("no result yet: %v", err)
 	}
 	s.store(s.result(s.last()))
@@ -200,8 +207,9 @@ func TestFetchKeygen(t *testing.T) {
 
 // FuzzParseSavedJob: what is read is a job that this client could have made.
 func FuzzParseSavedJob(f *testing.F) {
-	f.Add(`{"job":"0198c0de-0000-7000-8000-000000000001","kind":"keygen","expires":"2026-01-31T12:30:00Z","chain":"bitcoin","count":3}`)
-	f.Add(`{"job":"0198c0de-0000-7000-8000-000000000001","kind":"keygen","expires":"0001-01-01T00:00:00Z","chain":"solana","count":5001}`)
+	const head = `{"job":"0198c0de-0000-7000-8000-000000000001","kind":"keygen",`
+	f.Add(head + `"expires":"2026-01-31T12:30:00Z","chain":"bitcoin","count":3}`)
+	f.Add(head + `"expires":"0001-01-01T00:00:00Z","chain":"solana","count":5001}`)
 	f.Add(`{"kind":"sign","items":[]}`)
 	f.Add(``)
 	f.Fuzz(func(t *testing.T, payload string) {

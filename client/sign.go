@@ -53,8 +53,16 @@ type SignResult struct {
 // Sign has items signed, in as many jobs as it takes, and returns the
 // signatures once every one is verified. While the fleet is busy it waits.
 // After an error the result holds nothing for what is missing: such entries have no
-// Signature.
+// Signature. See Config.CollectFor for many requests of one item each.
 func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error) {
+	if c.collect.takes(req) {
+		return c.collect.do(ctx, req)
+	}
+	return c.signAll(ctx, req)
+}
+
+// signAll has items signed in jobs of this request alone.
+func (c *Client) signAll(ctx context.Context, req SignRequest) (*SignResult, error) {
 	cuts := cutItems(req.Items)
 	all, jobs, done := &SignResult{Signatures: make([]Signature, len(req.Items))}, len(cuts)-1, 0
 	if req.JobID != "" && jobs > 1 {

@@ -38,7 +38,8 @@ func openKeys(path string, ours func(torn []byte) bool) (_ *os.File, err error) 
 	case ours(torn):
 		err = file.Truncate(start)
 	default:
-		err = errors.New("its last line is cut off: go on with the keygen that wrote it (--resume), or remove that line")
+		err = errors.New("its last line is cut off: go on with the keygen that wrote it (--resume), " +
+			"or remove that line")
 	}
 	return file, errors.Join(err, file.Sync())
 }
@@ -75,7 +76,8 @@ func lastLine(f *os.File) (start int64, line []byte, err error) {
 func begins(torn []byte, name string, jobs []client.SavedJob) bool {
 	for _, job := range jobs {
 		var line bytes.Buffer
-		if err := printJSON(&line, client.Proof{Client: name, Job: job.Payload, Result: json.RawMessage("0")}); err != nil {
+		proof := client.Proof{Client: name, Job: job.Payload, Result: json.RawMessage("0")}
+		if err := printJSON(&line, proof); err != nil {
 			continue
 		}
 		head := bytes.TrimSuffix(line.Bytes(), []byte("0}\n"))
@@ -88,9 +90,8 @@ func begins(torn []byte, name string, jobs []client.SavedJob) bool {
 
 // readDone verifies the proofs of these jobs that a keys file has already, and hands them
 // to fn. Lines of other jobs are left alone.
-func readDone(
-	cmd *cobra.Command, path string, m *client.Manifest, jobs []client.SavedJob, fn func(client.Proof, []client.Key) error,
-) error {
+func readDone(cmd *cobra.Command, path string, m *client.Manifest, jobs []client.SavedJob,
+	fn func(client.Proof, []client.Key) error) error {
 	ours := map[string]bool{} // by payload
 	for _, job := range jobs {
 		ours[job.Payload] = true

@@ -33,7 +33,8 @@ var exits = []command.Exit{
 	{Code: exitBusy, Is: is[*client.BusyError],
 		Meaning: "the fleet had no room for the job until the time was over: try later"},
 	{Code: exitTimeout, Is: isLate,
-		Meaning: "no answer in time, or none yet; the job may still be done: frostctl keygen --resume, jobs result, jobs JOB"},
+		Meaning: "no answer in time, or none yet; the job may still be done: " +
+			"frostctl keygen --resume, jobs result, jobs JOB"},
 }
 
 func isUnproven(err error) bool {
