@@ -21,6 +21,11 @@
 // While somebody waits, the client repeats a job that has no answer after half a minute,
 // and then less and less often.
 //
+// The fleet stores a job until it is done and its result for 24 hours, and a result proves
+// keys only beside the job that asked for them. A program that must not lose keys when it
+// crashes saves each job before it is published ([KeygenRequest.OnJob]) and goes on with
+// what it saved ([KeygenRequest.Resume]), as frostctl keygen does.
+//
 // # What is checked
 //
 // An answer counts if one of the fleet's gateways signed it and it names the

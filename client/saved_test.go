@@ -196,6 +196,8 @@ func TestFetchKeygen(t *testing.T) {
 	if n := s.published(); n != 1 {
 		t.Errorf("%d jobs were published", n)
 	}
+
+	saved, _, _ = interrupted(t, s, 1, 0)
 	lie := s.result(s.last())
 	lie.Keys[0].Address = "bc1qqqq"
 	s.store(lie)
