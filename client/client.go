@@ -114,7 +114,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		width: cfg.MaxInFlight, waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
 	}
 	if cfg.CollectFor > 0 {
-		c.collect = &collector{sign: c.signAll, wait: cfg.CollectFor, open: map[int]*collected{}}
+		c.collect = &collector{sign: c.signAll, wait: cfg.CollectFor, most: cfg.CollectItems, open: map[int]*collected{}}
 	}
 	c.access.Store(access)
 	c.closed, c.end = context.WithCancel(context.Background())

@@ -12,9 +12,13 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// maxCollected bounds a job that is made of single requests, in items: a larger one would
-// not be among those that the fleet does first.
-const maxCollected = wire.InteractiveItems
+// Bounds of a job that is made of single requests, in items.
+const (
+	// defaultCollected: a larger job is not among those that the fleet does first.
+	defaultCollected = wire.InteractiveItems
+	// maxCollected of the longest messages fit one job.
+	maxCollected = 100
+)
 
 // collector makes one job of requests of one item each that come within a few milliseconds.
 // A job costs the fleet a round of messages whatever it holds, so that many callers who ask
@@ -22,6 +26,7 @@ const maxCollected = wire.InteractiveItems
 type collector struct {
 	sign func(context.Context, SignRequest) (*SignResult, error)
 	wait time.Duration
+	most int // items of a job
 
 	mu   sync.Mutex
 	open map[int]*collected // the jobs that are being put together, by the length of their public keys
@@ -88,7 +93,7 @@ func (k *collector) join(ctx context.Context, one *call) *collected {
 	}
 	job.calls = append(job.calls, one)
 	job.waiting++
-	if len(job.calls) == maxCollected {
+	if len(job.calls) == k.most {
 		delete(k.open, suite)
 		go k.run(job)
 	}

@@ -1,13 +1,16 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -32,7 +35,7 @@ func signTogether(t *testing.T, c *Client, keys map[string]Key, after func(k Key
 	t.Helper()
 	var calls sync.WaitGroup
 	for _, k := range keys {
-		for i := range maxCollected {
+		for i := range defaultCollected {
 			calls.Go(func() {
 				item := SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: message(byte(i + 1))}
 				r, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{item}})
@@ -60,6 +63,31 @@ func TestCollect(t *testing.T) {
 	})
 	if n := s.published() - before; n != 2 {
 		t.Errorf("%d jobs, want one for each suite", n)
+	}
+}
+
+// TestCollectItems: a job holds no more than it may, and the largest that it may hold fits.
+func TestCollectItems(t *testing.T) {
+	s, _, keys := collecting(t)
+	c := s.connect(Config{URL: s.url, CollectFor: time.Hour, CollectItems: maxCollected})
+	before, k := s.published(), keys["solana"]
+	var calls sync.WaitGroup
+	for i := range maxCollected {
+		calls.Go(func() {
+			long := bytes.Repeat([]byte{byte(i)}, frost.MaxMessage)
+			item := SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: long}
+			if _, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{item}}); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	calls.Wait()
+	if n := s.published() - before; n != 1 {
+		t.Errorf("%d jobs, want one", n)
+	}
+	cfg := Config{CollectItems: maxCollected + 1}
+	if err := cfg.check(); err == nil || !strings.Contains(err.Error(), "CollectItems is 101") {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -114,11 +142,11 @@ func TestCollectFaults(t *testing.T) {
 		return failed, done
 	}
 	refuse(wire.CodeNotOwner)
-	if failed, done := count(CodeNotOwner); failed != 2 || done != 2*(maxCollected-1) {
+	if failed, done := count(CodeNotOwner); failed != 2 || done != 2*(defaultCollected-1) {
 		t.Errorf("one item of a key that is another's: %d failed, %d done", failed, done)
 	}
 	refuse(wire.CodeSigningFailed)
-	if failed, done := count(CodeSigningFailed); failed != 2*maxCollected || done != 0 {
+	if failed, done := count(CodeSigningFailed); failed != 2*defaultCollected || done != 0 {
 		t.Errorf("the nodes are away: %d failed, %d done", failed, done)
 	}
 	bad := SignItem{Key: keys["bitcoin"].ID, PublicKey: keys["bitcoin"].PublicKey, Message: []byte{1}}
@@ -178,7 +206,7 @@ func TestCollectLeave(t *testing.T) {
 	cancel()
 	leaves(first)
 	waiting(1)
-	for i := range byte(maxCollected - 1) {
+	for i := range byte(defaultCollected - 1) {
 		others = append(others, ask(t.Context(), i+2))
 	}
 	for _, other := range others {
@@ -187,11 +215,11 @@ func TestCollectLeave(t *testing.T) {
 		}
 	}
 	var j wire.Job
-	if err := json.Unmarshal(s.last().Payload, &j); err != nil || len(j.Items) != maxCollected {
+	if err := json.Unmarshal(s.last().Payload, &j); err != nil || len(j.Items) != defaultCollected {
 		t.Errorf("%d items, %v", len(j.Items), err)
 	}
 	for _, it := range j.Items {
-		if it.Message[0] > maxCollected {
+		if it.Message[0] > defaultCollected {
 			t.Errorf("a message of somebody who left is signed: %x", it.Message)
 		}
 	}
