@@ -70,6 +70,38 @@ func (c *Client) FetchKeygen(ctx context.Context, saved SavedJob) (*KeygenResult
 	if err != nil {
 		return nil, err
 	}
+	return fetch(ctx, c, j, c.checkKeygen)
+}
+
+// SavedItems reads the items of a sign job's payload. They have no public keys: fill them in
+// for FetchSign.
+func SavedItems(payload string) ([]SignItem, error) {
+	job, err := parseSaved(wire.SignedJob{Kind: wire.KindSign, Payload: []byte(payload)})
+	if err != nil {
+		return nil, err
+	}
+	items := make([]SignItem, len(job.Items))
+	for i, it := range job.Items {
+		items[i] = SignItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot}
+	}
+	return items, nil
+}
+
+// FetchSign is FetchKeygen for a sign job: its signatures, checked as Sign checks them. The
+// items are those of SavedItems.
+func (c *Client) FetchSign(ctx context.Context, payload string, items []SignItem) (*SignResult, error) {
+	j, err := c.repeat(wire.KindSign, payload)
+	if err != nil {
+		return nil, err
+	}
+	keys := outputKeys(items)
+	return fetch(ctx, c, j, func(_ *prepared, a *answer) (*SignResult, error) {
+		return checkSignatures(c.manifest, items, keys, &a.result)
+	})
+}
+
+// fetch reads a job's stored result.
+func fetch[R any](ctx context.Context, c *Client, j *prepared, check func(*prepared, *answer) (*R, error)) (*R, error) {
 	ctx, span := c.begin(ctx, j)
 	p, err := c.lookUp(ctx, j)
 	if err != nil {
@@ -82,7 +114,7 @@ func (c *Client) FetchKeygen(ctx context.Context, saved SavedJob) (*KeygenResult
 		finish(span, err)
 		return nil, err
 	}
-	return (&Handle[KeygenResult]{p: p, span: span, check: c.checkKeygen}).Wait(ctx)
+	return (&Handle[R]{p: p, span: span, check: check}).Wait(ctx)
 }
 
 // lookUp registers a job and reads its stored result, if there is one.

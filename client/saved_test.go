@@ -207,6 +207,45 @@ func TestFetchKeygen(t *testing.T) {
 	}
 }
 
+// TestFetchSign: so are signatures, under the keys that the caller expects.
+func TestFetchSign(t *testing.T) {
+	s, c := start(t)
+	for _, chain := range []string{"bitcoin", "solana"} {
+		keys, err := c.Keygen(t.Context(), KeygenRequest{Chain: chain, Count: 2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		item := SignItem{Key: keys.Keys[0].ID, PublicKey: keys.Keys[0].PublicKey, Message: message(7)}
+		if chain == "bitcoin" {
+			item.ScriptRoot = message(8)
+		}
+		want, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{item}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		payload := string(s.last().Payload)
+		items, err := SavedItems(payload)
+		if err != nil || len(items) != 1 {
+			t.Fatalf("%v, %v", items, err)
+		}
+		for _, public := range [][]byte{nil, keys.Keys[0].PublicKey} {
+			items[0].PublicKey = public
+			got, err := c.FetchSign(t.Context(), payload, items)
+			if err != nil || fmt.Sprint(got) != fmt.Sprint(want) {
+				t.Errorf("%s: %+v, %v; want %+v", chain, got, err, want)
+			}
+		}
+		items[0].PublicKey = keys.Keys[1].PublicKey
+		proof := (*ProofError)(nil)
+		if _, err := c.FetchSign(t.Context(), payload, items); !errors.As(err, &proof) {
+			t.Errorf("%s: under another key: %v", chain, err)
+		}
+		if _, err := ParseSavedJob(payload); err == nil {
+			t.Error("a sign job is read as a keygen job")
+		}
+	}
+}
+
 // FuzzParseSavedJob: what is read is a job that this client could have made.
 func FuzzParseSavedJob(f *testing.F) {
 	const head = `{"job":"0198c0de-0000-7000-8000-000000000001","kind":"keygen",`

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,23 +17,23 @@ import (
 )
 
 type resultOptions struct {
-	jobs, payload string
+	jobs, payload, keys string
 }
 
 func newJobsResultCommand() *cobra.Command {
 	var o resultOptions
 	cmd := &cobra.Command{
 		Use:   "result {--jobs FILE [JOB...] | --payload FILE}",
-		Short: "Fetch the keys of jobs that are finished, and verify them",
-		Long: `Result fetches the stored results of keygen jobs (kept for 24 hours), verifies
-their keys as keygen does and prints them: "ID<tab>ADDRESS", or with --json each
-job as one line with its certificates, which frostctl verify --keys reads. It
-publishes nothing and waits for nothing.
+		Short: "Fetch what jobs that are finished made, and verify it",
+		Long: `Result fetches the stored results of jobs (kept for 24 hours), and verifies and
+prints keys as keygen does, and signatures as sign does. With --json each keygen
+job is a line that frostctl verify --keys reads. It publishes nothing and waits
+for nothing.
 
 What a result proves, it proves for the job that was signed, so the job has to
 be there: in the file of jobs that keygen saved, or as a payload in a file of
 its own, byte for byte as any program published it. Without JOB it is all jobs
-of the file.
+of the file. For a sign job, name the file of its keys (--keys).
 
 The exit code is 6 if a job has no result: it is in progress, was never
 published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,
@@ -44,10 +45,11 @@ published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.jobs, "jobs", "", "the file of jobs that keygen saved")
-	f.StringVar(&o.payload, "payload", "", "a file that is the payload of one keygen job, as it was published")
+	f.StringVar(&o.payload, "payload", "", "a file that is the payload of one job, as it was published")
+	f.StringVar(&o.keys, "keys", "", "for a sign job: the file of frostctl keygen that has its keys")
 	addConfigFlag(cmd)
-	cmd.MarkFlagsOneRequired("jobs", "payload")
 	cmd.MarkFlagsMutuallyExclusive("jobs", "payload")
+	cmd.MarkFlagsMutuallyExclusive("jobs", "keys")
 	return cmd
 }
 
@@ -58,12 +60,19 @@ func jobsResult(cmd *cobra.Command, ids []string, o resultOptions) error {
 	if err := checkIDs(ids); err != nil {
 		return err
 	}
-	if o.payload != "" && len(ids) > 0 {
+	switch {
+	case o.jobs == "" && o.payload == "":
+		return usagef("name the file that has the job, --jobs FILE of keygen or --payload FILE: " +
+			"without it nothing proves what is its result")
+	case o.payload != "" && len(ids) > 0:
 		return usagef("--payload is of one job, and has its id: name none")
 	}
-	head, jobs, err := o.read()
+	head, jobs, items, err := o.read()
 	if err != nil {
 		return err
+	}
+	if items != nil {
+		return o.fetchSign(cmd, jobs[0].Payload, items)
 	}
 	if jobs, err = choose(jobs, ids, o.jobs); err != nil {
 		return err
@@ -87,24 +96,51 @@ func jobsResult(cmd *cobra.Command, ids []string, o resultOptions) error {
 	return err
 }
 
-// read returns the saved jobs; head is nil if they are in no jobs file.
-func (o resultOptions) read() (head *jobsHead, jobs []client.SavedJob, err error) {
+// read returns the saved jobs. The head is nil if they are in no jobs file, and items are
+// those of a sign job.
+func (o resultOptions) read() (head *jobsHead, jobs []client.SavedJob, items []client.SignItem, err error) {
 	if o.jobs != "" {
 		h, jobs, err := readJobs(o.jobs)
 		if err != nil {
-			return nil, nil, fmt.Errorf("--jobs %s: %w", o.jobs, err)
+			return nil, nil, nil, fmt.Errorf("--jobs %s: %w", o.jobs, err)
 		}
-		return &h, jobs, nil
+		return &h, jobs, nil, nil
 	}
 	data, err := readFile(o.payload, wire.MaxJobSize)
+	var kind struct {
+		Kind wire.Kind `json:"kind"`
+	}
 	var job client.SavedJob
-	if err == nil {
+	switch {
+	case err != nil:
+	case json.Unmarshal(data, &kind) == nil && kind.Kind == wire.KindSign:
+		job.Payload = string(data)
+		items, err = client.SavedItems(job.Payload)
+	default:
 		job, err = client.ParseSavedJob(string(data))
 	}
 	if err != nil {
-		return nil, nil, fmt.Errorf("--payload %s: %w", o.payload, err)
+		return nil, nil, nil, fmt.Errorf("--payload %s: %w", o.payload, err)
 	}
-	return nil, []client.SavedJob{job}, nil
+	return nil, []client.SavedJob{job}, items, nil
+}
+
+func (o resultOptions) fetchSign(cmd *cobra.Command, payload string, items []client.SignItem) error {
+	c, done, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := expectKeys(cmd, c.Manifest(), o.keys, items); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), resultTime)
+	defer cancel()
+	got, err := c.FetchSign(ctx, payload, items)
+	if err != nil {
+		return err
+	}
+	return printSignatures(cmd, got)
 }
 
 // choose returns the jobs with these ids, or all.
