@@ -29,6 +29,11 @@
 // While somebody waits, the client repeats a job that has no answer after half a minute,
 // and then less and less often.
 //
+// The fleet stores a job until it is done and its result for 24 hours, and a result proves
+// keys only beside the job that asked for them. A program that must not lose keys when it
+// crashes saves each job before it is published ([KeygenRequest.OnJob]) and goes on with
+// what it saved ([KeygenRequest.Resume]), as frostctl keygen does.
+//
 // # What is checked
 //
 // An answer counts if one of the fleet's gateways signed it and it names the
@@ -82,6 +87,7 @@ type Client struct {
 	hasStored atomic.Bool   // a job was: the streams are there
 	width     int
 	branches  *derive.Cache // parents of children that signed
+	collect   *collector    // nil: every request has jobs of its own
 
 	nc    *natsconn.Conn
 	owned bool // nc is this client's to close
@@ -121,6 +127,9 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		pollAfter: cfg.PollAfter, grace: defaultGrace, again: defaultAgain, starting: defaultStarting,
 		width: cfg.MaxInFlight, waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
 		branches: derive.NewCache(maxBranches),
+	}
+	if cfg.CollectFor > 0 {
+		c.collect = &collector{sign: c.signAll, wait: cfg.CollectFor, most: cfg.CollectItems, open: map[int]*collected{}}
 	}
 	c.access.Store(access)
 	c.closed, c.end = context.WithCancel(context.Background())

@@ -26,18 +26,16 @@ func TestKeygen(t *testing.T) {
 	s, c := start(t)
 	for _, chain := range []string{"bitcoin", "solana"} {
 		t.Run(chain, func(t *testing.T) {
-			var proven []Proof
 			var progress []int
 			got, err := c.Keygen(t.Context(), KeygenRequest{
 				Chain: chain, Count: 7, JobKeys: 3,
 				Progress: func(done, total int) { progress = append(progress, done, total) },
-				OnProof:  func(p Proof) error { proven = append(proven, p); return nil },
 			})
 			if err != nil {
 				t.Fatal(err)
 			}
-			if len(got.Keys) != 7 || len(got.Proofs) != 3 || len(proven) != 3 {
-				t.Fatalf("%d keys, %d proofs, %d proofs as they came; want 7, 3, 3", len(got.Keys), len(got.Proofs), len(proven))
+			if len(got.Keys) != 7 || len(got.Proofs) != 3 {
+				t.Fatalf("%d keys, %d proofs; want 7, 3", len(got.Keys), len(got.Proofs))
 			}
 			if n := len(progress); n != 6 || progress[n-2] != 7 || progress[n-1] != 7 {
 				t.Errorf("progress %v", progress)
@@ -267,8 +265,8 @@ func TestPartial(t *testing.T) {
 	if !errors.As(err, &failed) || len(got.Keys) != 2 || n.Load() != 3 {
 		t.Errorf("%d keys after %d jobs, error %v; want 2 keys after 3 jobs", len(got.Keys), n.Load(), err)
 	}
-	if _, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1, OnProof: func(Proof) error { return io.ErrShortWrite }}); !errors.Is(err, io.ErrShortWrite) {
-		t.Errorf("error of OnProof came back as %v", err)
+	if _, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1, OnKeys: func([]Key, Proof) error { return io.ErrShortWrite }}); !errors.Is(err, io.ErrShortWrite) {
+		t.Errorf("error of OnKeys came back as %v", err)
 	}
 }
 

@@ -42,7 +42,16 @@ type Config struct {
 	// MaxInFlight is how many jobs of one large request run at a time; 8 if 0.
 	// The fleet's quota is 256 open jobs of each kind (nats/streams.json).
 	MaxInFlight int
-	Logger      *slog.Logger // nil: silent
+	// CollectFor has Sign put requests of one item each, which come within this time, into
+	// one job, for instance those of the users of a web service: a few milliseconds more for
+	// one signature, and several times as many in a second. Each caller gets its own answer.
+	// Only items with PublicKey, and requests without JobID and Expires, are put together.
+	// 0: none are.
+	CollectFor time.Duration
+	// CollectItems is how many requests are one job at most, 10 if 0 and 100 at most. Jobs
+	// of up to 10 items are done before larger ones; larger ones make more of a busy fleet.
+	CollectItems int
+	Logger       *slog.Logger // nil: silent
 	// TracerProvider makes an OpenTelemetry span of each job, whose traceparent goes
 	// with the job. Nil: no spans; that of the caller's context goes with it.
 	TracerProvider trace.TracerProvider
@@ -84,6 +93,10 @@ func (cfg *Config) check() error {
 	if (cfg.TLSCert == "") != (cfg.TLSKey == "") {
 		bad("tls_cert and tls_key go together: set both or neither")
 	}
+	if cfg.CollectItems > maxCollected {
+		bad("CollectItems is %d: at most %d requests are put into one job", cfg.CollectItems, maxCollected)
+	}
+	cfg.CollectItems = cmp.Or(max(cfg.CollectItems, 0), defaultCollected)
 	cfg.PollAfter = cmp.Or(max(cfg.PollAfter, 0), 2*time.Second)
 	cfg.MaxInFlight = cmp.Or(max(cfg.MaxInFlight, 0), 8)
 	cfg.Logger = cmp.Or(cfg.Logger, slog.New(slog.DiscardHandler))

@@ -3,6 +3,7 @@ package client
 import (
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/natsconn"
@@ -68,6 +69,10 @@ var (
 	// ErrDenied: this connection lacks a permission. Trying again is
 	// useless until that changes.
 	ErrDenied = natsconn.ErrDenied
+	// ErrNoResult: the fleet has no result of this job now: it is in progress, or was never
+	// published, or ended more than 24 hours ago.
+	ErrNoResult = errors.New("no result is stored: the job is in progress, was never published, " +
+		"or ended more than 24 hours ago")
 	// ErrClosed: the client was closed.
 	ErrClosed = errors.New("client is closed")
 )
@@ -101,6 +106,35 @@ type BusyError struct {
 
 func (e *BusyError) Error() string {
 	return fmt.Sprintf("busy: %s; try again in %v", e.Reason, e.RetryAfter)
+}
+
+// UnfinishedError says how far Keygen or Sign came until the time was over, the caller
+// stopped waiting, or a job got no answer. What is done is in the result beside it. Open
+// names the jobs that were published and have no answer: the fleet may still do them.
+// Keygen goes on with them, see KeygenRequest.Resume.
+type UnfinishedError struct {
+	Done, Total int
+	What        string   // keys or signatures
+	Open        []string // ids of jobs, MaxInFlight at most
+	Err         error    // why: ctx.Err(), ErrNoAnswer, ErrClosed, a *BusyError
+}
+
+func (e *UnfinishedError) Error() string {
+	text := fmt.Sprintf("%d of %d %s are done", e.Done, e.Total, e.What)
+	if len(e.Open) > 0 {
+		text += ", no answer yet to job " + strings.Join(e.Open, ", ")
+	}
+	return text + ": " + e.Err.Error()
+}
+
+func (e *UnfinishedError) Unwrap() error { return e.Err }
+
+// howFar fills in what doAll can't know.
+func howFar(err error, done, total int, what string) error {
+	if e, ok := errors.AsType[*UnfinishedError](err); ok {
+		e.Done, e.Total, e.What = done, total, what
+	}
+	return err
 }
 
 // ProofError says that a gateway signed a result which does not prove what it

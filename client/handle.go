@@ -6,7 +6,6 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/frostfleet/frostfleet/internal/background"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Handle is a job that was published.
@@ -17,12 +16,8 @@ type Handle[R any] struct {
 }
 
 // submitJob publishes a job, which check knows the right answers to.
-func submitJob[R any](ctx context.Context, c *Client, job wire.Job, patient bool,
+func submitJob[R any](ctx context.Context, c *Client, j *prepared, patient bool,
 	check func(*prepared, *answer) (*R, error)) (*Handle[R], error) {
-	j, err := c.prepare(job)
-	if err != nil {
-		return nil, err
-	}
 	ctx, span := c.begin(ctx, j)
 	p, err := c.submit(ctx, j, patient)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -30,13 +31,23 @@ type KeygenRequest struct {
 	// JobKeys is how many keys Keygen puts into one job, MaxJobKeys if 0.
 	// Smaller jobs give finer progress.
 	JobKeys int
+	// OnJob, if set, is called with each new job before it is published, for instance to
+	// save it. An error ends the request, and that job is not published.
+	OnJob func(SavedJob) error
+	// Resume are jobs of an earlier request, as its OnJob got them. Count includes their
+	// keys. Keygen asks for their results first, publishes those again that have none and
+	// have not expired, and then generates what is missing to Count. All of their keys
+	// count, so there may be more.
+	Resume []SavedJob
 	// Progress, if set, is called after each job with the number of keys that
-	// are done, and Count. Calls do not overlap.
+	// are done, and Count.
 	Progress func(done, total int)
-	// OnProof, if set, is called with each job's proof as soon as it is checked,
-	// in order of arrival, for instance to save it. Calls do not overlap. An
-	// error ends the request.
-	OnProof func(Proof) error
+	// OnKeys, if set, is called with each job's keys and proof as soon as they are
+	// checked, in order of arrival, for instance to save them. Keygen's result is empty
+	// then: its memory does not grow with Count. An error ends the request.
+	OnKeys func([]Key, Proof) error
+
+	// Calls of each of these functions do not overlap.
 }
 
 // Key is one key of the fleet. Nobody has its private half.
@@ -61,41 +72,96 @@ type KeygenResult struct {
 // every one is proven. While the fleet is busy it waits. After an error the
 // result holds what was generated before it; those keys are good.
 func (c *Client) Keygen(ctx context.Context, req KeygenRequest) (*KeygenResult, error) {
-	size, jobs, err := req.cut()
-	if err != nil {
+	if _, _, err := req.cut(); err != nil {
 		return &KeygenResult{}, err
 	}
-	parts := make([]*KeygenResult, jobs)
-	done := 0
-	err = doAll(ctx, c, jobs, func(ctx context.Context, i int) (*Handle[KeygenResult], error) {
-		return c.startKeygen(ctx, req.job(min(size, req.Count-i*size)), true)
-	}, func(i int, part *KeygenResult) error {
-		parts[i] = part
-		done += len(part.Keys)
-		if req.OnProof != nil {
-			if err := req.OnProof(part.Proofs[0]); err != nil {
-				return err
-			}
-		}
-		if req.Progress != nil {
-			req.Progress(done, req.Count)
-		}
-		return nil
-	})
+	k := &keygen{c: c, req: req}
+	err := k.resume(ctx)
+	if err == nil && (k.done < req.Count || len(req.Resume) == 0) {
+		err = k.generate(ctx)
+	}
 	all := &KeygenResult{}
-	for _, part := range parts {
+	for _, part := range k.parts {
 		if part != nil {
 			all.Keys = append(all.Keys, part.Keys...)
 			all.Proofs = append(all.Proofs, part.Proofs...)
 		}
 	}
-	return all, err
+	return all, howFar(err, k.done, req.Count, "keys")
+}
+
+// keygen is a request in progress.
+type keygen struct {
+	c      *Client
+	req    KeygenRequest
+	saving sync.Mutex      // held in OnJob
+	done   int             // keys
+	parts  []*KeygenResult // a job each, in the request's order; nil: there is none, or OnKeys has it
+}
+
+// resume asks for the results of jobs that may have been published before.
+func (k *keygen) resume(ctx context.Context) error {
+	k.parts = make([]*KeygenResult, len(k.req.Resume))
+	return doAll(ctx, k.c, len(k.req.Resume), func(ctx context.Context, i int) (*KeygenResult, error) {
+		return k.c.resumeKeygen(ctx, k.req.Resume[i])
+	}, k.take(0))
+}
+
+// generate publishes new jobs for what is missing.
+func (k *keygen) generate(ctx context.Context) error {
+	rest := k.req
+	rest.Count -= k.done
+	size, jobs, err := rest.cut()
+	if err != nil {
+		return err
+	}
+	resumed := len(k.parts)
+	k.parts = append(k.parts, make([]*KeygenResult, jobs)...)
+	return doAll(ctx, k.c, jobs, func(ctx context.Context, i int) (*KeygenResult, error) {
+		j, err := k.c.prepare(rest.job(min(size, rest.Count-i*size)))
+		if err == nil {
+			err = k.save(j)
+		}
+		if err != nil {
+			return nil, err
+		}
+		h, err := submitJob(ctx, k.c, j, true, k.c.checkKeygen)
+		return waitJob(ctx, k.c, h, err)
+	}, k.take(resumed))
+}
+
+func (k *keygen) save(j *prepared) error {
+	if k.req.OnJob == nil {
+		return nil
+	}
+	k.saving.Lock()
+	defer k.saving.Unlock()
+	return k.req.OnJob(savedJob(j))
+}
+
+// take takes the keys of jobs, of which the first is part number from.
+func (k *keygen) take(from int) func(i int, part *KeygenResult) error {
+	return func(i int, part *KeygenResult) error {
+		if k.req.OnKeys == nil {
+			k.parts[from+i] = part
+		} else if err := k.req.OnKeys(part.Keys, part.Proofs[0]); err != nil {
+			return err
+		}
+		if k.done += len(part.Keys); k.req.Progress != nil {
+			k.req.Progress(k.done, k.req.Count)
+		}
+		return nil
+	}
 }
 
 // SubmitKeygen publishes one keygen job and returns once it is stored. If the
 // fleet is busy it says so at once, with a *BusyError.
 func (c *Client) SubmitKeygen(ctx context.Context, req KeygenRequest) (*Handle[KeygenResult], error) {
-	return c.startKeygen(ctx, req.job(req.Count), false)
+	j, err := c.prepare(req.job(req.Count))
+	if err != nil {
+		return nil, err
+	}
+	return submitJob(ctx, c, j, false, c.checkKeygen)
 }
 
 func (req KeygenRequest) job(count int) wire.Job {
@@ -113,19 +179,18 @@ func (req KeygenRequest) cut() (size, jobs int, err error) {
 	if size <= 0 || size > MaxJobKeys {
 		size = MaxJobKeys
 	}
-	if req.JobID != "" && req.Count > size {
+	if req.JobID != "" && (req.Count > size || len(req.Resume) > 0) {
 		return 0, 0, errOneJob
 	}
 	return size, max(1, (req.Count+size-1)/size), nil
 }
 
-func (c *Client) startKeygen(ctx context.Context, job wire.Job, patient bool) (*Handle[KeygenResult], error) {
-	return submitJob(ctx, c, job, patient, func(j *prepared, a *answer) (*KeygenResult, error) {
-		proof := Proof{Client: c.name, Job: string(j.Payload), Result: json.RawMessage(a.raw)}
-		keys, err := proof.verify(c.manifest, &a.result)
-		if err != nil {
-			return nil, err
-		}
-		return &KeygenResult{Keys: keys, Proofs: []Proof{proof}}, nil
-	})
+// checkKeygen makes keys of an answer that proves them.
+func (c *Client) checkKeygen(j *prepared, a *answer) (*KeygenResult, error) {
+	proof := Proof{Client: c.name, Job: string(j.Payload), Result: json.RawMessage(a.raw)}
+	keys, err := proof.verify(c.manifest, &a.result)
+	if err != nil {
+		return nil, err
+	}
+	return &KeygenResult{Keys: keys, Proofs: []Proof{proof}}, nil
 }

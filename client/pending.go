@@ -190,13 +190,24 @@ func (p *pending) settled() (*answer, error) {
 	return p.answer, nil
 }
 
+// openError is why nobody waits any more for the answer to a job that was published, or
+// may have been.
+type openError struct {
+	job string
+	why error
+}
+
+func (e *openError) Error() string { return "job " + e.job + ": " + e.why.Error() }
+
+func (e *openError) Unwrap() error { return e.why }
+
 func (p *pending) explain(err error) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.ignored != nil {
-		return fmt.Errorf("job %s: %w (%w)", p.job.job.ID, err, p.ignored)
+		err = fmt.Errorf("%w (%w)", err, p.ignored)
 	}
-	return fmt.Errorf("job %s: %w", p.job.job.ID, err)
+	return &openError{p.job.job.ID, err}
 }
 
 // untilAnswered ends ctx with the answer: whatever asks for it, or for the job's repetition,

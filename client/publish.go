@@ -34,6 +34,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 	defer cancel()
 	defer context.AfterFunc(c.closed, cancel)()
 	began := time.Now()
+	maybe := false // it may be stored
 	for pause := (backoff.Backoff{Min: busyRetry, Max: maxPause}); ; {
 		err := c.publish(ctx, j)
 		if err == nil || p.answered() {
@@ -42,7 +43,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 		var busy *BusyError
 		switch {
 		case errors.Is(err, natsconn.ErrUnknown):
-			patient = true // it may be stored: "busy" would be misleading from here on
+			patient, maybe = true, true // "busy" would be misleading from here on
 		case errors.Is(err, natsconn.ErrDisconnected), errors.As(err, &busy) && patient:
 		case errors.Is(err, ErrNoStream) && patient && time.Since(began) < c.starting:
 		default:
@@ -55,7 +56,11 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 			if c.closed.Err() != nil {
 				ended = ErrClosed
 			}
-			return nil, fmt.Errorf("job %s: publishing: %w (last attempt: %w)", j.job.ID, ended, err)
+			err = fmt.Errorf("publishing: %w (last attempt: %w)", ended, err)
+			if maybe {
+				return nil, &openError{j.job.ID, err}
+			}
+			return nil, fmt.Errorf("job %s: %w", j.job.ID, err)
 		}
 	}
 }

@@ -59,15 +59,24 @@ type SignResult struct {
 // Sign has items signed, in as many jobs as it takes, and returns the
 // signatures once every one is verified. While the fleet is busy it waits.
 // After an error the result holds nothing for what is missing: such entries have no
-// Signature.
+// Signature. See Config.CollectFor for many requests of one item each.
 func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error) {
+	if c.collect.takes(req) {
+		return c.collect.do(ctx, req)
+	}
+	return c.signAll(ctx, req)
+}
+
+// signAll has items signed in jobs of this request alone.
+func (c *Client) signAll(ctx context.Context, req SignRequest) (*SignResult, error) {
 	cuts := cutItems(req.Items)
 	all, jobs, done := &SignResult{Signatures: make([]Signature, len(req.Items))}, len(cuts)-1, 0
 	if req.JobID != "" && jobs > 1 {
 		return all, errOneJob
 	}
-	err := doAll(ctx, c, jobs, func(ctx context.Context, i int) (*Handle[SignResult], error) {
-		return c.startSign(ctx, req, req.Items[cuts[i]:cuts[i+1]], true)
+	err := doAll(ctx, c, jobs, func(ctx context.Context, i int) (*SignResult, error) {
+		h, err := c.startSign(ctx, req, req.Items[cuts[i]:cuts[i+1]], true)
+		return waitJob(ctx, c, h, err)
 	}, func(i int, part *SignResult) error {
 		all.Suite = part.Suite
 		copy(all.Signatures[cuts[i]:], part.Signatures)
@@ -76,7 +85,7 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error)
 		}
 		return nil
 	})
-	return all, err
+	return all, howFar(err, done, len(req.Items), "signatures")
 }
 
 // SubmitSign publishes one sign job and returns once it is stored. If the
@@ -96,8 +105,12 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 		}
 		job.Items = append(job.Items, it.wire())
 	}
+	j, err := c.prepare(job)
+	if err != nil {
+		return nil, err
+	}
 	var keys []outputKey
-	h, err := submitJob(ctx, c, job, patient, func(_ *prepared, a *answer) (*SignResult, error) {
+	h, err := submitJob(ctx, c, j, patient, func(_ *prepared, a *answer) (*SignResult, error) {
 		return checkSignatures(c.manifest, want, keys, &a.result)
 	})
 	if err == nil {

@@ -31,9 +31,11 @@ var ErrSignature = errors.New("signature does not verify")
 // other errors, that the input can't be a key, message and signature. All input
 // is public: verification is not constant time.
 //
-// An Ed25519 signature must be one that Solana accepts: key and nonce
-// commitment of small order are refused. Under such a key (32 zero bytes, for
-// instance) anybody can sign.
+// An Ed25519 signature must be one that Solana accepts, which judges as verify_strict of
+// ed25519-dalek does: a key or nonce commitment of small order is refused, and the equation
+// is the one without the cofactor. Under such a key (32 zero bytes, for instance) anybody
+// can sign. Keys and nonce commitments in another encoding than the canonical one are
+// refused as well: libraries differ in what they make of them.
 func VerifySignature(suite string, publicKey, message, signature []byte) error {
 	if len(publicKey) != 32 || len(signature) != 64 {
 		return fmt.Errorf("public key of %d and signature of %d bytes: want 32 and 64", len(publicKey), len(signature))
@@ -42,24 +44,36 @@ func VerifySignature(suite string, publicKey, message, signature []byte) error {
 	case SuiteSecp256k1TR:
 		return verifyBIP340(publicKey, message, signature)
 	case SuiteEd25519:
-		switch {
-		case smallOrder(publicKey):
-			return fmt.Errorf("%w: the public key is of small order, anybody can sign for it", ErrSignature)
-		case smallOrder(signature[:32]):
-			return fmt.Errorf("%w: its nonce commitment is of small order", ErrSignature)
-		case !ed25519.Verify(publicKey, message, signature):
-			return ErrSignature
-		}
-		return nil
+		return verifyStrict(publicKey, message, signature)
 	}
 	return fmt.Errorf("unknown suite %.64q: use %s or %s", suite, SuiteSecp256k1TR, SuiteEd25519)
 }
 
-// smallOrder reports whether bytes encode, in any way, one of the eight points
-// whose order divides the cofactor.
-func smallOrder(encoded []byte) bool {
+func verifyStrict(publicKey, message, signature []byte) error {
+	if reason := weak(publicKey); reason != "" {
+		return fmt.Errorf("%w: the public key %s", ErrSignature, reason)
+	}
+	if reason := weak(signature[:32]); reason != "" {
+		return fmt.Errorf("%w: its nonce commitment %s", ErrSignature, reason)
+	}
+	if !ed25519.Verify(publicKey, message, signature) {
+		return ErrSignature
+	}
+	return nil
+}
+
+// weak says why a point must not be in a signature, whatever the equation says.
+func weak(encoded []byte) string {
 	p, err := new(edwards25519.Point).SetBytes(encoded)
-	return err == nil && p.MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 1
+	switch {
+	case err != nil:
+		return "is not a point of the curve"
+	case new(edwards25519.Point).MultByCofactor(p).Equal(edwards25519.NewIdentityPoint()) == 1:
+		return "is of small order: anybody can make such signatures"
+	case !bytes.Equal(p.Bytes(), encoded):
+		return "is not in its canonical encoding"
+	}
+	return ""
 }
 
 func verifyBIP340(publicKey, message, signature []byte) error {

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -141,26 +143,68 @@ func TestVerifySignature(t *testing.T) {
 }
 
 // TestEd25519Speccheck: the corner cases of github.com/novifinancial/ed25519-speccheck
-// (Apache-2.0). Solana's verify_strict takes only case 3, which mixes
-// orders; crypto/ed25519 alone would also take 0, 1, 2 and 11.
+// (Apache-2.0), and those of ../shared where they are. Solana's verify_strict takes only case 3,
+// which mixes orders; crypto/ed25519 alone would also take 0, 1, 2 and 11.
 func TestEd25519Speccheck(t *testing.T) {
-	data, err := os.ReadFile("testdata/ed25519-speccheck.json")
-	if err != nil {
-		t.Fatal(err)
+	small := "of small order"
+	reasons := []string{small, small, small, "", "", "", "", "", small, small, small, small}
+	for _, path := range []string{
+		"testdata/ed25519-speccheck.json", "../../shared/findings/cases/ed25519-speccheck.json",
+	} {
+		t.Run(filepath.Base(filepath.Dir(path)), func(t *testing.T) {
+			data, err := os.ReadFile(path)
+			if errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(path, "testdata") {
+				t.Skip("no cases at ../shared/findings/cases: those of testdata are checked")
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			var cases []struct {
+				Message   wire.HexBytes
+				PublicKey wire.HexBytes `json:"pub_key"`
+				Signature wire.HexBytes
+			}
+			if err := json.Unmarshal(data, &cases); err != nil || len(cases) != len(reasons) {
+				t.Fatalf("%d cases, %v", len(cases), err)
+			}
+			for i, c := range cases {
+				err := VerifySignature(SuiteEd25519, c.PublicKey, c.Message, c.Signature)
+				if want := i == 3; (err == nil) != want || err != nil &&
+					(!errors.Is(err, ErrSignature) || !strings.Contains(err.Error(), reasons[i])) {
+					t.Errorf("case %d: %v, want accepted: %v, %s", i, err, want, reasons[i])
+				}
+			}
+		})
 	}
-	var cases []struct {
-		Message   wire.HexBytes
-		PublicKey wire.HexBytes `json:"pub_key"`
-		Signature wire.HexBytes
-	}
-	if err := json.Unmarshal(data, &cases); err != nil || len(cases) != 12 {
-		t.Fatalf("%d cases, %v", len(cases), err)
-	}
-	for i, c := range cases {
-		err := VerifySignature(SuiteEd25519, c.PublicKey, c.Message, c.Signature)
-		if want := i == 3; (err == nil) != want || err != nil && !errors.Is(err, ErrSignature) {
-			t.Errorf("case %d: %v, want accepted: %v", i, err, want)
+}
+
+// TestEd25519Encodings: only the canonical encoding of a point counts, in a key and in a
+// signature. Of the encodings with y from p to p+18, those of small order are refused as such.
+func TestEd25519Encodings(t *testing.T) {
+	key := newKey(t)
+	good := ed25519.Sign(key, []byte("message"))
+	refused := map[string]int{}
+	for low := range byte(19) {
+		for _, high := range []byte{0x7f, 0xff} {
+			encoded := append([]byte{0xed + low}, bytes.Repeat([]byte{0xff}, 31)...)
+			encoded[31] = high
+			inKey := VerifySignature(SuiteEd25519, encoded, []byte("message"), good)
+			inNonce := VerifySignature(SuiteEd25519, key.Public().(ed25519.PublicKey), []byte("message"),
+				append(bytes.Clone(encoded), good[32:]...))
+			for _, err := range []error{inKey, inNonce} {
+				if !errors.Is(err, ErrSignature) {
+					t.Fatalf("%x: %v", encoded, err)
+				}
+			}
+			reason := weak(encoded)
+			if reason == "" || !strings.HasSuffix(inKey.Error(), reason) || !strings.HasSuffix(inNonce.Error(), reason) {
+				t.Errorf("%x: %q, key: %v, nonce commitment: %v", encoded, reason, inKey, inNonce)
+			}
+			refused[reason]++
 		}
+	}
+	if refused["is not in its canonical encoding"] == 0 || len(refused) != 3 {
+		t.Errorf("refused for %v", refused)
 	}
 }
 

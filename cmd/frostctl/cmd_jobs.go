@@ -40,6 +40,7 @@ DEADLETTER, such as the administrator's.`,
 		RunE: jobs,
 	}
 	addConfigFlag(cmd)
+	cmd.AddCommand(newJobsResultCommand())
 	return cmd
 }
 

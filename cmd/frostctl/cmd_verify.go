@@ -31,7 +31,8 @@ A signature is checked with a library that shares no code with the fleet's:
 btcec for bitcoin (BIP 340), crypto/ed25519 for solana. --public-key is the
 output key that sign printed, 32 bytes. For bitcoin, --internal-key takes the
 public key from keygen instead and derives the output key: BIP 86, or BIP 341
-with --script-root.
+with --script-root. For solana the verdict is Solana's (verify_strict): keys and
+nonce commitments of small order, or not in their canonical encoding, are refused.
 
 With --keys, each line that keygen wrote is checked against the manifest: all
 nodes certified each key for that job, and each address, chain code and

@@ -93,18 +93,26 @@ func readLines(cmd *cobra.Command, flag, path string, fn func(line []byte) error
 	return nil
 }
 
+// decodeStrict reads one JSON value that has no fields but those of v.
+func decodeStrict(line []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(line))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return errors.New("more than one JSON value")
+	}
+	return nil
+}
+
 // readItems reads items, one JSON object a line.
 func readItems(cmd *cobra.Command, path string) ([]client.SignItem, error) {
 	var items []client.SignItem
 	err := readLines(cmd, "file", path, func(line []byte) error {
 		var it itemLine
-		dec := json.NewDecoder(bytes.NewReader(line))
-		dec.DisallowUnknownFields()
-		if err := dec.Decode(&it); err != nil {
+		if err := decodeStrict(line, &it); err != nil {
 			return err
-		}
-		if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-			return errors.New("more than one JSON value")
 		}
 		item, err := it.item()
 		items = append(items, item)

@@ -23,6 +23,7 @@ type progressLine struct {
 	What  string `json:"progress"` // keys, signatures or addresses
 	Done  int    `json:"done"`
 	Total int    `json:"total"`
+	Job   string `json:"job,omitempty"` // the one that was done last
 }
 
 func newProgress(cmd *cobra.Command, what string, total int) *progress {
@@ -42,12 +43,17 @@ func newProgress(cmd *cobra.Command, what string, total int) *progress {
 
 // update is a Progress callback. Progress that can't be shown is no reason to
 // stop.
-func (p *progress) update(done, total int) {
+func (p *progress) update(done, total int) { p.updateJob(done, total, "") }
+
+// updateJob also says which job was done last, except in a bar.
+func (p *progress) updateJob(done, total int, job string) {
 	switch {
 	case p.bar != nil:
 		_ = p.bar.Set(done)
 	case p.json:
-		_ = printJSON(p.w, progressLine{p.what, done, total})
+		_ = printJSON(p.w, progressLine{p.what, done, total, job})
+	case job != "":
+		fmt.Fprintf(p.w, "%d of %d %s (job %s)\n", done, total, p.what, job)
 	default:
 		fmt.Fprintf(p.w, "%d of %d %s\n", done, total, p.what)
 	}

@@ -33,7 +33,8 @@ var exits = []command.Exit{
 	{Code: exitBusy, Is: is[*client.BusyError],
 		Meaning: "the fleet had no room for the job until the time was over: try later"},
 	{Code: exitTimeout, Is: isLate,
-		Meaning: "no answer in time; the job may still be done: frostctl jobs JOB"},
+		Meaning: "no answer in time, or none yet; the job may still be done: " +
+			"frostctl keygen --resume, jobs result, jobs JOB"},
 }
 
 func isUnproven(err error) bool {
@@ -41,7 +42,9 @@ func isUnproven(err error) bool {
 		errors.Is(err, errDamaged)
 }
 
-func isLate(err error) bool { return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, errLate) }
+func isLate(err error) bool {
+	return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, client.ErrNoResult) || errors.Is(err, errLate)
+}
 
 func is[E error](err error) bool {
 	var e E

@@ -70,7 +70,7 @@ func Run(ctx context.Context, root *cobra.Command, own ...Exit) int {
 		fmt.Fprintf(root.ErrOrStderr(), "%s: %s\n", root.Name(), Sentence(err))
 		if isUsage(err) {
 			usage := cmd.UseLine()
-			if cmd.HasSubCommands() {
+			if cmd.HasSubCommands() && !takesArguments(cmd) {
 				usage = cmd.CommandPath() + " COMMAND"
 			}
 			fmt.Fprintf(root.ErrOrStderr(), "usage: %s; see %s --help\n", usage, cmd.CommandPath())
@@ -112,11 +112,15 @@ func markUsage(cmd *cobra.Command) {
 // flagError is about the command line. Of a subcommand that is not there, cobra
 // looks at the flags first, and knows none of them.
 func flagError(cmd *cobra.Command, err error) error {
-	if args := cmd.Flags().Args(); cmd.HasSubCommands() && len(args) > 0 {
+	if args := cmd.Flags().Args(); cmd.HasSubCommands() && !takesArguments(cmd) && len(args) > 0 {
 		err = subcommand(cmd, args)
 	}
 	return usageError{err}
 }
+
+// takesArguments reports whether a command has arguments of its own beside its
+// subcommands, by its line of usage.
+func takesArguments(cmd *cobra.Command) bool { return strings.Contains(cmd.Use, "...") }
 
 // superfluous rewords cobra.NoArgs, which takes an argument for a command, and
 // its like, which only count.

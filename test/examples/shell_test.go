@@ -80,7 +80,7 @@ func bash(t *testing.T, dir, script string, env ...string) string {
 	if err != nil {
 		t.Fatalf("%v\n%s\nof\n%s", err, out, script)
 	}
-	return regexp.MustCompile(`(?m)^\d+ of \d+ \w+\n`).ReplaceAllString(string(out), "")
+	return regexp.MustCompile(`(?m)^\d+ of \d+ \w+( \(job [0-9a-f-]+\))?\n`).ReplaceAllString(string(out), "")
 }
 
 // TestReadme runs what the README has a new user type, against a fleet that
@@ -162,6 +162,9 @@ func TestSignByShell(t *testing.T) {
 			if !strings.Contains(text, `"status":"done"`) {
 				t.Errorf("the job ended with %s", text)
 			}
+			env = append(env, "FROSTCTL_CONFIG="+f.ClientFile())
+			bash(t, f.Dir, "frostctl jobs result --payload job.json --json > keys.jsonl\n"+
+				"frostctl verify --keys keys.jsonl | grep '^10 keys of 1 jobs'", env...)
 			return
 		}
 		time.Sleep(50 * time.Millisecond)

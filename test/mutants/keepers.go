@@ -7,6 +7,7 @@ const (
 
 	storeFile   = "internal/worker/store.go"
 	sessionFile = "internal/worker/session.go"
+	keygenFile  = "client/keygen.go"
 	pendingFile = "client/pending.go"
 	proofFile   = "client/proof.go"
 	signFile    = "client/sign.go"
@@ -72,8 +73,14 @@ var keeperMutants = []Mutant{
 		killed("a signature is by the child that was asked", inClient, "TestUnprovenChildren"),
 	never("a client takes a signature under another path", signFile, "s.Path != want[i].Path").
 		killed("a result says under which path it was signed", inClient, "TestUnprovenChildren"),
-	edit("a client takes keys of small order", verifyFile, "case smallOrder(publicKey):", "case false:").
+	edit("a client takes keys of small order", verifyFile,
+		`reason := weak(publicKey); reason != ""`, `reason := weak(publicKey); false`).
 		killed("not everybody can sign for a key", inClient, "TestEd25519Speccheck"),
-	edit("a client takes nonces of small order", verifyFile, "case smallOrder(signature[:32]):", "case false:").
+	edit("a client takes nonces of small order", verifyFile,
+		`reason := weak(signature[:32]); reason != ""`, `reason := weak(signature[:32]); false`).
 		killed("Solana takes a client's signatures", inClient, "TestEd25519Speccheck"),
+	edit("a client takes points in any encoding", verifyFile, "case !bytes.Equal(p.Bytes(), encoded):", "case false:").
+		killed("all libraries judge a client's signatures alike", inClient, "TestEd25519Encodings"),
+	edit("a client publishes a job that it could not save", keygenFile, "err = k.save(j)", "_ = k.save(j)").
+		killed("what the fleet finishes can be had after a crash", inClient, "TestSaveFirst"),
 }

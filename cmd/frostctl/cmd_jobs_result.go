@@ -1,0 +1,186 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+type resultOptions struct {
+	jobs, payload, keys string
+}
+
+func newJobsResultCommand() *cobra.Command {
+	var o resultOptions
+	cmd := &cobra.Command{
+		Use:   "result {--jobs FILE [JOB...] | --payload FILE}",
+		Short: "Fetch what jobs that are finished made, and verify it",
+		Long: `Result fetches the stored results of jobs (kept for 24 hours), and verifies and
+prints keys as keygen does, and signatures as sign does. With --json each keygen
+job is a line that frostctl verify --keys reads. It publishes nothing and waits
+for nothing.
+
+What a result proves, it proves for the job that was signed, so the job has to
+be there: in the file of jobs that keygen saved, or as a payload in a file of
+its own, byte for byte as any program published it. Without JOB it is all jobs
+of the file. For a sign job, name the file of its keys (--keys).
+
+The exit code is 6 if a job has no result: it is in progress, was never
+published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,
+		Example: `  frostctl jobs result --jobs keys.jsonl.jobs
+  frostctl jobs result --jobs keys.jsonl.jobs 0198c0de-7a10-7cc3-98c4-dc0c0c07398f
+  frostctl jobs result --payload job.json --json >> keys.jsonl`,
+		Args: cobra.ArbitraryArgs,
+		RunE: func(cmd *cobra.Command, ids []string) error { return jobsResult(cmd, ids, o) },
+	}
+	f := cmd.Flags()
+	f.StringVar(&o.jobs, "jobs", "", "the file of jobs that keygen saved")
+	f.StringVar(&o.payload, "payload", "", "a file that is the payload of one job, as it was published")
+	f.StringVar(&o.keys, "keys", "", "for a sign job: the file of frostctl keygen that has its keys")
+	addConfigFlag(cmd)
+	cmd.MarkFlagsMutuallyExclusive("jobs", "payload")
+	cmd.MarkFlagsMutuallyExclusive("jobs", "keys")
+	return cmd
+}
+
+// resultTime bounds the fetching of one result.
+const resultTime = 30 * time.Second
+
+func jobsResult(cmd *cobra.Command, ids []string, o resultOptions) error {
+	if err := checkIDs(ids); err != nil {
+		return err
+	}
+	switch {
+	case o.jobs == "" && o.payload == "":
+		return usagef("name the file that has the job, --jobs FILE of keygen or --payload FILE: " +
+			"without it nothing proves what is its result")
+	case o.payload != "" && len(ids) > 0:
+		return usagef("--payload is of one job, and has its id: name none")
+	}
+	head, jobs, items, err := o.read()
+	if err != nil {
+		return err
+	}
+	if items != nil {
+		return o.fetchSign(cmd, jobs[0].Payload, items)
+	}
+	if jobs, err = choose(jobs, ids, o.jobs); err != nil {
+		return err
+	}
+	c, done, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if head != nil {
+		if err := head.fits(c); err != nil {
+			return fmt.Errorf("--jobs %s: %w", o.jobs, err)
+		}
+	}
+	for _, job := range jobs {
+		if cmd.Context().Err() != nil {
+			return errors.Join(err, cmd.Context().Err())
+		}
+		err = errors.Join(err, fetchJob(cmd, c, job))
+	}
+	return err
+}
+
+// read returns the saved jobs. The head is nil if they are in no jobs file, and items are
+// those of a sign job.
+func (o resultOptions) read() (head *jobsHead, jobs []client.SavedJob, items []client.SignItem, err error) {
+	if o.jobs != "" {
+		h, jobs, err := readJobs(o.jobs)
+		if err != nil {
+			return nil, nil, nil, fmt.Errorf("--jobs %s: %w", o.jobs, err)
+		}
+		return &h, jobs, nil, nil
+	}
+	data, err := readFile(o.payload, wire.MaxJobSize)
+	var kind struct {
+		Kind wire.Kind `json:"kind"`
+	}
+	var job client.SavedJob
+	switch {
+	case err != nil:
+	case json.Unmarshal(data, &kind) == nil && kind.Kind == wire.KindSign:
+		job.Payload = string(data)
+		items, err = client.SavedItems(job.Payload)
+	default:
+		job, err = client.ParseSavedJob(string(data))
+	}
+	if err != nil {
+		return nil, nil, nil, fmt.Errorf("--payload %s: %w", o.payload, err)
+	}
+	return nil, []client.SavedJob{job}, items, nil
+}
+
+func (o resultOptions) fetchSign(cmd *cobra.Command, payload string, items []client.SignItem) error {
+	c, done, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := expectKeys(cmd, c.Manifest(), o.keys, items); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), resultTime)
+	defer cancel()
+	got, err := c.FetchSign(ctx, payload, items)
+	if err != nil {
+		return err
+	}
+	return printSignatures(cmd, got)
+}
+
+// choose returns the jobs with these ids, or all.
+func choose(jobs []client.SavedJob, ids []string, path string) (chosen []client.SavedJob, err error) {
+	if len(ids) == 0 {
+		return jobs, nil
+	}
+	for _, id := range ids {
+		i := slices.IndexFunc(jobs, func(job client.SavedJob) bool { return job.ID == id })
+		if i < 0 {
+			return nil, fmt.Errorf("job %s is not in %s", id, path)
+		}
+		chosen = append(chosen, jobs[i])
+	}
+	return chosen, nil
+}
+
+func fetchJob(cmd *cobra.Command, c *client.Client, job client.SavedJob) error {
+	ctx, cancel := context.WithTimeout(cmd.Context(), resultTime)
+	defer cancel()
+	got, err := c.FetchKeygen(ctx, job)
+	if err != nil {
+		return err
+	}
+	if wantJSON(cmd) {
+		return printJSON(cmd.OutOrStdout(), got.Proofs[0])
+	}
+	return printKeys(cmd, got.Keys)
+}
+
+// readFile reads a file of at most so many bytes.
+func readFile(path string, most int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, most+1))
+	if err == nil && int64(len(data)) > most {
+		err = fmt.Errorf("larger than %d KiB", most>>10)
+	}
+	return data, err
+}
