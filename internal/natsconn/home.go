@@ -162,6 +162,9 @@ func (c *Conn) goHome(ctx context.Context) {
 			if c.opt.Leaving != nil {
 				c.opt.Leaving(ctx)
 			}
+			if ctx.Err() != nil || c.where() == atHome { // meanwhile
+				continue
+			}
 			c.home.next.Store(true)
 			_ = c.ForceReconnect() // fails when closed
 		}
