@@ -114,7 +114,7 @@ func TestConsumerWithoutLeader(t *testing.T) {
 	}
 }
 
-// TestConsumersForgotten: servers of which too few remember who has which message hand
+// TestConsumersForgotten: servers that all ended, and forgot who has which message, hand
 // out again what was not acknowledged, and only that, under the same consumer.
 func TestConsumersForgotten(t *testing.T) {
 	durable := GatewaysDurable("sign")
