@@ -98,22 +98,22 @@ func TestGoesHome(t *testing.T) {
 // order to go there, stays.
 func TestHomeWhileLeaving(t *testing.T) {
 	urls, links := ordered(t)
-	left, back := make(chan struct{}, 10), make(chan struct{}, 10)
+	stays, back := make(chan struct{}, 10), make(chan struct{}, 10)
 	var c *Conn
-	leaving := func(context.Context) {
+	leaving := func(context.Context) (stay func()) {
 		links[1].Refuse(true)
 		links[2].Refuse(true)
 		eventually(t, "the first server", at(c, "first"))
-		left <- struct{}{}
+		return func() { stays <- struct{}{} }
 	}
 	links[0].Refuse(true)
 	connected := make(chan struct{})
 	c = connect(t, Options{URL: urls, InOrder: true, homeTick: 20 * time.Millisecond,
 		Reconnected: func() { back <- struct{}{} },
-		Leaving:     func(ctx context.Context) { <-connected; leaving(ctx) }})
+		Leaving:     func(ctx context.Context) func() { <-connected; return leaving(ctx) }})
 	close(connected)
 	links[0].Refuse(false)
-	<-left
+	<-stays
 	<-back
 	select {
 	case <-back:
