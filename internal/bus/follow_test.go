@@ -215,6 +215,7 @@ func TestFollowIdleCheck(t *testing.T) {
 // reads only if it did.
 func TestIdleFollowerReadsNothing(t *testing.T) {
 	r := newLagging(t, 3, 99)
+	r.gapEvery = time.Hour
 	reads := make(chan *nats.Msg, 64)
 	must[*nats.Subscription](t)(r.nc.ChanSubscribe("$JS.API.DIRECT.GET."+r.names.stream(Keys), reads))
 	var c collector
