@@ -188,41 +188,40 @@ func TestConsumersForgotten(t *testing.T) {
 }
 
 // TestReplicasComeAndGo: a stream that gets replicas has its consumers' state in memory,
-// and one that loses them on the disk, or a server's restart would take the consumers.
+// and one that loses them on the disk, or a server's restart would take the consumers. A
+// gateway gets its jobs all along.
 func TestReplicasComeAndGo(t *testing.T) {
 	durable := GatewaysDurable("sign")
 	c, b, leader := cluster(t, durable)
-	publishJobs(t, b, 3)
-	for _, replicas := range []int{1, 3, 1} {
+	handled := make(chan string, 64)
+	consume(t, b, Jobs, durable, 64, func(d Delivery) {
+		for d.Ack(testContext(t)) != nil { // lost with the consumer, or a server
+		}
+		handled <- d.Message().Subject
+	})
+	works := func(name string) {
+		t.Helper()
+		if _, err := b.Publish(testContext(t), "job.sign."+name, []byte("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+		for <-handled != "job.sign."+name { // again, maybe
+		}
+	}
+	works("before")
+	for i, replicas := range []int{1, 3, 1} {
 		admin := connectTest(t, c.URL(leader), func(o *Options) { o.Replicas, o.AckTimeout = replicas, 10*time.Second })
 		eventually(t, fmt.Sprint("apply with ", replicas), func() error { return admin.Apply(testContext(t)) })
-		if err := admin.Check(testContext(t)); err != nil {
-			t.Errorf("with %d: %v", replicas, err)
-		}
 		have, err := b.consumerConfig(testContext(t), b.names.stream(Jobs), durable)
 		if err != nil || have == nil || have.MemoryStorage != (replicas > 1) {
 			t.Errorf("with %d: %+v, %v", replicas, have, err)
 		}
 		eventually(t, "anybody's check", func() error { // without the option it takes the stream's word
-			return connectTest(t, c.URL(leader)).Check(testContext(t))
+			return errors.Join(admin.Check(testContext(t)), connectTest(t, c.URL(leader)).Check(testContext(t)))
 		})
+		works(fmt.Sprint("after", i))
 	}
 	for i := range 3 {
 		c.Restart(i, func(string) {})
 	}
-	handled := make(chan struct{}, 64)
-	eventually(t, "a consumer", func() error {
-		consumer, err := b.Consume(testContext(t), Jobs, durable, 64, func(d Delivery) {
-			for d.Ack(testContext(t)) != nil {
-			}
-			handled <- struct{}{}
-		})
-		if err == nil {
-			t.Cleanup(consumer.Stop)
-		}
-		return err
-	})
-	for range 3 {
-		<-handled
-	}
+	works("restarted")
 }
