@@ -188,7 +188,8 @@ func answerOf(got *SignResult, i int, err error) signed {
 // of which key.
 func (c Code) ofItem() bool {
 	switch c {
-	case CodeMalformedJob, CodeUnknownKey, CodeNotOwner, CodeBadMessage, CodeBadTweak, CodeRegisterIncomplete:
+	case CodeMalformedJob, CodeUnknownKey, CodeNotOwner, CodeBadMessage, CodeBadTweak, CodeBadPath,
+		CodeRegisterIncomplete:
 		return true
 	}
 	return false

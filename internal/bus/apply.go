@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -94,10 +93,8 @@ func (b *Bus) applyConsumers(ctx context.Context, d *declaration) error {
 	if err != nil {
 		return fmt.Errorf("reading stream %s: %w", name, err)
 	}
-	replicas, there := stream.CachedInfo().Config.Replicas, []jetstream.ConsumerConfig(nil)
 	existing := stream.ListConsumers(ctx)
 	for c := range existing.Info() {
-		there = append(there, c.Config)
 		if d.durable(c.Name) != nil || c.Config.Durable == "" {
 			continue
 		}
@@ -110,18 +107,36 @@ func (b *Bus) applyConsumers(ctx context.Context, d *declaration) error {
 		return fmt.Errorf("reading consumers of stream %s: %w", name, err)
 	}
 	for j := range d.Consumers {
-		c := d.Consumers[j].config(b.names, replicas)
-		if i := slices.IndexFunc(there, func(have jetstream.ConsumerConfig) bool { return have.Durable == c.Durable }); i >= 0 &&
-			there[i].MemoryStorage != c.MemoryStorage { // it can't be changed
-			if err := stream.DeleteConsumer(ctx, c.Durable); err != nil {
-				return fmt.Errorf("removing consumer %s of stream %s: %w", c.Durable, name, err)
-			}
-		}
-		if _, err := stream.CreateOrUpdateConsumer(ctx, c); err != nil {
+		c := d.Consumers[j].config(b.names, stream.CachedInfo().Config.Replicas)
+		if err := b.applyConsumer(ctx, stream, c); err != nil {
 			return fmt.Errorf("consumer %s of stream %s: %w", c.Durable, name, err)
 		}
 	}
 	return nil
+}
+
+// movesAtMost is how often a consumer is deleted until it is as it is to be.
+const movesAtMost = 8
+
+// applyConsumer makes a durable or corrects it. Whether it is kept in memory can't be
+// changed: it is deleted, and what was handed out and not acknowledged is handed out
+// again. A gateway of another version may make it in between, as it was.
+func (b *Bus) applyConsumer(ctx context.Context, stream jetstream.Stream, want jetstream.ConsumerConfig) error {
+	for move := 1; ; move++ {
+		_, err := stream.CreateOrUpdateConsumer(ctx, want)
+		if !errors.Is(err, jetstream.ErrConsumerCreate) || move > movesAtMost {
+			return err
+		}
+		have, failed := b.consumerConfig(ctx, stream.CachedInfo().Config.Name, want.Durable)
+		if failed != nil || have != nil && have.MemoryStorage == want.MemoryStorage {
+			return err // it is something else
+		}
+		if failed = stream.DeleteConsumer(ctx, want.Durable); failed != nil && !errors.Is(failed, jetstream.ErrConsumerNotFound) {
+			return errors.Join(err, failed)
+		}
+		b.log.Info("consumer is made anew", "stream", stream.CachedInfo().Config.Name, "consumer", want.Durable,
+			"in memory", want.MemoryStorage)
+	}
 }
 
 // Restore creates the streams that are missing and kept in memory only: a server

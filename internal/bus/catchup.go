@@ -87,6 +87,9 @@ func (f *Follower) readStored(ctx context.Context) (gap bool, err error) {
 		}
 		return ctx.Err() == nil
 	})
+	if err == nil && !gap {
+		f.read = time.Now()
+	}
 	return gap, err
 }
 

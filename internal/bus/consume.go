@@ -19,7 +19,7 @@ type Consumer struct {
 	b       *Bus
 	stream  Stream
 	durable string
-	config  jetstream.ConsumerConfig
+	config  *durable
 	handler func(Delivery)
 	most    int           // handlers
 	active  int           // of them at work; serve's
@@ -40,7 +40,7 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handle
 		return nil, fmt.Errorf("bus: stream %s has no consumer %q in nats/streams.json", stream, clip(durable))
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	c := &Consumer{b: b, stream: stream, durable: durable, config: declared.config(b.names, b.opt.Replicas), handler: handler,
+	c := &Consumer{b: b, stream: stream, durable: durable, config: declared, handler: handler,
 		most: handlers, done: make(chan struct{}, handlers), cancel: cancel}
 	if err := c.ensure(ctx); err != nil {
 		cancel()
@@ -71,7 +71,10 @@ func (c *Consumer) ensure(ctx context.Context) error {
 	defer cancel()
 	_, err := c.b.nc.JS.Consumer(ctx, name, c.durable)
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
-		_, err = c.b.nc.JS.CreateConsumer(ctx, name, c.config)
+		var info streamInfo
+		if info, err = c.b.info(ctx, c.stream); err == nil { // it may have other replicas than at the start
+			_, err = c.b.nc.JS.CreateConsumer(ctx, name, c.config.config(c.b.names, info.replicas))
+		}
 	}
 	if errors.Is(err, jetstream.ErrConsumerExists) { // another process was first
 		err = nil

@@ -278,6 +278,23 @@ func TestConsumeHostileHeaders(t *testing.T) {
 	noneLeft(t, b)
 }
 
+// A gateway that misses its consumer makes it for the stream as it is, and not as the
+// gateway was told that it would be: one server alone forgets what is in memory.
+func TestConsumerIsMadeForItsStream(t *testing.T) {
+	b, s := newTestBus(t)
+	gateway := connectTest(t, s.URL(), func(o *Options) { o.Replicas = 3 })
+	durable := GatewaysDurable("sign")
+	if err := b.nc.JS.DeleteConsumer(testContext(t), b.names.stream(Jobs), durable); err != nil {
+		t.Fatal(err)
+	}
+	consume(t, gateway, Jobs, durable, 4, func(d Delivery) { _ = d.Ack(context.Background()) })
+	if err := b.Check(testContext(t)); err != nil {
+		t.Error(err)
+	}
+	publishJobs(t, b, 3)
+	noneLeft(t, b)
+}
+
 func TestConsumeErrors(t *testing.T) {
 	b, _ := newTestBus(t)
 	if _, err := b.Consume(testContext(t), Jobs, "a.b", 16, func(Delivery) {}); err == nil {

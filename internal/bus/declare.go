@@ -161,8 +161,8 @@ func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
 
 // config is the whole configuration of the consumer on the server, as that of a stream,
 // which has so many replicas. Where there are several, they keep in memory who has which
-// message, as it changes three times a job: servers that forget it hand out again what was
-// not acknowledged. One alone forgets with it that there is a consumer.
+// message, as it changes three times a job: servers that all forget it hand out again what
+// was not acknowledged. One alone forgets with it that there is a consumer.
 func (d *durable) config(n naming, replicas int) jetstream.ConsumerConfig {
 	return jetstream.ConsumerConfig{
 		Name:          d.Durable,

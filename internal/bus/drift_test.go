@@ -309,3 +309,38 @@ func TestConsumerMovesOutOfMemory(t *testing.T) {
 		<-done
 	}
 }
+
+// madeAgain is a stream of which a gateway of another version makes a consumer that was
+// deleted as it was.
+type madeAgain struct {
+	jetstream.Stream
+	asItWas jetstream.ConsumerConfig
+	times   int
+}
+
+func (m *madeAgain) DeleteConsumer(ctx context.Context, name string) error {
+	err := m.Stream.DeleteConsumer(ctx, name)
+	if m.times--; err == nil && m.times >= 0 {
+		_, err = m.Stream.CreateConsumer(ctx, m.asItWas)
+	}
+	return err
+}
+
+// Apply prevails over gateways that make a consumer as it was, and does not try for ever.
+func TestConsumerMadeAsItWas(t *testing.T) {
+	b, _ := newTestBus(t)
+	stream := must[jetstream.Stream](t)(b.nc.JS.Stream(testContext(t), b.names.stream(Jobs)))
+	declared := b.durable(Jobs, GatewaysDurable("sign"))
+	want := declared.config(b.names, 1)
+	for _, times := range []int{0, 3, 1000} {
+		again := &madeAgain{stream, declared.config(b.names, 3), times}
+		if err := stream.DeleteConsumer(testContext(t), want.Durable); err != nil {
+			t.Fatal(err)
+		}
+		must[jetstream.Consumer](t)(stream.CreateConsumer(testContext(t), again.asItWas))
+		err := b.applyConsumer(testContext(t), again, want)
+		if (err == nil) != (times <= 3) || (b.Check(testContext(t)) == nil) != (err == nil) {
+			t.Errorf("made again %d times: %v", times, err)
+		}
+	}
+}

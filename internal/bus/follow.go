@@ -76,6 +76,7 @@ type Follower struct {
 	target uint64    // last sequence at start
 	short  time.Time // since when the stream seems to end before next; zero if it does not
 	last   uint64    // sequence at the stream's leader, when it was last asked
+	read   time.Time // when the stream was last read to some copy's end
 	newest time.Time // when the last message that was handled was stored
 	looked time.Time // at the gaps, all of them
 
@@ -292,8 +293,11 @@ func (f *Follower) onLive(ctx context.Context, m *nats.Msg) bool {
 	return true
 }
 
-// upToDate: all that the stream's leader has was handled.
-func (f *Follower) upToDate() bool { return f.caught.Load() && f.next > f.last }
+// upToDate: all that the stream's leader has was handled. Other copies of KEYS are read
+// now and then all the same: a leader whose file was cut knows of no end that they have.
+func (f *Follower) upToDate() bool {
+	return f.caught.Load() && f.next > f.last && (f.stream != Keys || time.Since(f.read) < f.b.gapEvery)
+}
 
 // beganAnew: sequences went back while time went on. All servers at once forget a
 // stream in memory, and keep its name and its age. If its leader says too that it ends

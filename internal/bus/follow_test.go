@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 )
 
@@ -208,6 +209,45 @@ func TestFollowIdleCheck(t *testing.T) {
 	}
 	publishN(t, b, 0, 3)
 	checkGapless(t, c.waitFor(t, 3), 1)
+}
+
+// A follower that hears nothing asks the stream's leader whether it missed anything, and
+// reads only if it did.
+func TestIdleFollowerReadsNothing(t *testing.T) {
+	r := newLagging(t, 3, 99)
+	r.gapEvery = time.Hour
+	reads := make(chan *nats.Msg, 64)
+	must[*nats.Subscription](t)(r.nc.ChanSubscribe("$JS.API.DIRECT.GET."+r.names.stream(Keys), reads))
+	var c collector
+	opt := c.options()
+	opt.Idle = time.Millisecond
+	f := must[*Follower](t)(r.Follow(testContext(t), Keys, 1, opt))
+	c.inOrder(t, 3)
+	looks := func(n int) {
+		var before int
+		r.set(func() { before = r.asked })
+		eventually(t, "looks at the stream", func() (err error) {
+			r.set(func() {
+				if r.asked < before+n {
+					err = fmt.Errorf("%d of %d", r.asked-before, n)
+				}
+			})
+			return err
+		})
+	}
+	looks(2) // the first may be part of catching up
+	asked := len(reads)
+	looks(20)
+	if n := len(reads) - asked; n != 0 {
+		t.Errorf("%d reads of a stream that has nothing new", n)
+	}
+	if err := f.sub.Unsubscribe(); err != nil { // from now on it hears nothing
+		t.Fatal(err)
+	}
+	if _, err := r.Publish(testContext(t), dealSubject(testBatch, 0), nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	checkGapless(t, c.waitFor(t, 4), 1)
 }
 
 func TestFollowPanic(t *testing.T) {

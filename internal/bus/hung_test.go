@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -98,7 +99,7 @@ func TestConsumerWithoutLeader(t *testing.T) {
 	c, b, leader := cluster(t, GatewaysDurable("sign"))
 	b.opt.AckTimeout = 2 * patience
 	d := b.durable(Jobs, GatewaysDurable("sign"))
-	consumer := &Consumer{b: b, stream: Jobs, durable: d.Durable, config: d.config(b.names, 3)}
+	consumer := &Consumer{b: b, stream: Jobs, durable: d.Durable, config: d}
 	eventually(t, "the consumer", func() error { return consumer.ensure(testContext(t)) })
 	c.Signal(leader, syscall.SIGSTOP)
 	looked := make(chan struct{})
@@ -111,4 +112,116 @@ func TestConsumerWithoutLeader(t *testing.T) {
 	case <-time.After(patience):
 		t.Error("it waits for a consumer without a leader as long as for an acknowledgement")
 	}
+}
+
+// TestConsumersForgotten: servers that all ended, and forgot who has which message, hand
+// out again what was not acknowledged, and only that, under the same consumer.
+func TestConsumersForgotten(t *testing.T) {
+	durable := GatewaysDurable("sign")
+	c, b, _ := cluster(t, durable)
+	held := make(chan Delivery, 64)
+	hold := consume(t, b, Jobs, durable, 64, func(d Delivery) { held <- d })
+	publishJobs(t, b, 4)
+	var unacknowledged []string
+	for i := range 4 {
+		d := <-held
+		if i%2 == 0 {
+			if err := d.Ack(testContext(t)); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
+		unacknowledged = append(unacknowledged, d.Message().Subject)
+	}
+	hold.Stop()
+	eventually(t, "the others' removal", func() error { // the consumer confirms before the stream has it
+		if n := jobsLeft(t, b); n != 2 {
+			return fmt.Errorf("%d jobs", n)
+		}
+		return nil
+	})
+	for i := range 3 {
+		c.Signal(i, syscall.SIGKILL)
+	}
+	for i := range 3 {
+		c.Restart(i, func(string) {})
+	}
+	declared := b.durable(Jobs, durable).config(b.names, 3)
+	eventually(t, "the consumer as it was", func() error {
+		have, err := b.consumerConfig(testContext(t), b.names.stream(Jobs), durable)
+		if drifts := compareConsumer("", &declared, have); err != nil || len(drifts) > 0 {
+			return fmt.Errorf("%v, %w", drifts, err)
+		}
+		return nil
+	})
+	var mu sync.Mutex
+	again := map[string]int{}
+	eventually(t, "handlers", func() error {
+		consumer, err := b.Consume(testContext(t), Jobs, durable, 64, func(d Delivery) {
+			mu.Lock()
+			again[d.Message().Subject]++
+			mu.Unlock()
+			for d.Ack(testContext(t)) != nil { // lost in an election
+			}
+		})
+		if err == nil {
+			t.Cleanup(consumer.Stop)
+		}
+		return err
+	})
+	eventually(t, "what was not acknowledged", func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		for _, subject := range unacknowledged {
+			if again[subject] == 0 {
+				return fmt.Errorf("%v were handed out", again)
+			}
+		}
+		return nil
+	})
+	noneLeft(t, b)
+	mu.Lock()
+	defer mu.Unlock()
+	if len(again) != len(unacknowledged) {
+		t.Errorf("handed out again: %v, want %v", again, unacknowledged)
+	}
+}
+
+// TestReplicasComeAndGo: a stream that gets replicas has its consumers' state in memory,
+// and one that loses them on the disk, or a server's restart would take the consumers. A
+// gateway gets its jobs all along.
+func TestReplicasComeAndGo(t *testing.T) {
+	durable := GatewaysDurable("sign")
+	c, b, leader := cluster(t, durable)
+	handled := make(chan string, 64)
+	consume(t, b, Jobs, durable, 64, func(d Delivery) {
+		for d.Ack(testContext(t)) != nil { // lost with the consumer, or a server
+		}
+		handled <- d.Message().Subject
+	})
+	works := func(name string) {
+		t.Helper()
+		if _, err := b.Publish(testContext(t), "job.sign."+name, []byte("x"), nil); err != nil {
+			t.Fatal(err)
+		}
+		for <-handled != "job.sign."+name { // again, maybe
+		}
+	}
+	works("before")
+	for i, replicas := range []int{1, 3, 1} {
+		admin := connectTest(t, c.URL(leader), func(o *Options) { o.Replicas, o.AckTimeout = replicas, 10*time.Second })
+		eventually(t, fmt.Sprint("apply with ", replicas), func() error { return admin.Apply(testContext(t)) })
+		have, err := b.consumerConfig(testContext(t), b.names.stream(Jobs), durable)
+		if err != nil || have == nil || have.MemoryStorage != (replicas > 1) {
+			t.Errorf("with %d: %+v, %v", replicas, have, err)
+		}
+		eventually(t, "anybody's check", func() error { // without the option it takes the stream's word
+			return errors.Join(admin.Check(testContext(t)), connectTest(t, c.URL(leader)).Check(testContext(t)))
+		})
+		works(fmt.Sprint("after", i))
+	}
+	for i := range 3 {
+		c.Restart(i, func(string) {})
+	}
+	works("restarted")
 }

@@ -19,26 +19,41 @@ type mailbox struct {
 	readers map[string]chan<- *nats.Msg
 }
 
-// open gives a new subject, below which what arrives is sent to the channel. What does
-// not fit into it is dropped.
-func (b *mailbox) open(nc interface {
+// inboxes makes and subscribes to them: the connection.
+type inboxes interface {
 	NewInbox() string
 	Subscribe(subject string, f nats.MsgHandler) (*nats.Subscription, error)
-}, to chan<- *nats.Msg,
-) (subject string, err error) {
+}
+
+// open gives a new subject, below which what arrives is sent to the channel. A channel
+// that is full is closed: its reader reads anew, and misses nothing without knowing.
+func (b *mailbox) open(nc inboxes, to chan<- *nats.Msg) (subject string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.sub == nil {
-		inbox := nc.NewInbox()
-		if b.sub, err = nc.Subscribe(inbox+".*.*", b.receive); err != nil {
+		if err := b.subscribe(nc); err != nil {
 			return "", err
 		}
-		b.inbox, b.readers = inbox, make(map[string]chan<- *nats.Msg)
 	}
 	b.opened++
 	name := strconv.FormatUint(b.opened, 36)
 	b.readers[name] = to
 	return b.inbox + "." + name, nil
+}
+
+// subscribe bounds nothing that waits: each reader's channel does. What nats.go drops
+// where many large answers arrive at once would be missing in any of them.
+func (b *mailbox) subscribe(nc inboxes) error {
+	inbox := nc.NewInbox()
+	sub, err := nc.Subscribe(inbox+".*.*", b.receive)
+	if err == nil {
+		err = sub.SetPendingLimits(-1, -1)
+	}
+	if err != nil {
+		return err
+	}
+	b.inbox, b.sub, b.readers = inbox, sub, make(map[string]chan<- *nats.Msg)
+	return nil
 }
 
 func (b *mailbox) close(subject string) {
@@ -49,11 +64,16 @@ func (b *mailbox) close(subject string) {
 
 func (b *mailbox) receive(m *nats.Msg) {
 	b.mu.Lock()
+	defer b.mu.Unlock()
 	name, _, _ := strings.Cut(strings.TrimPrefix(m.Subject, b.inbox+"."), ".")
 	to := b.readers[name]
-	b.mu.Unlock()
+	if to == nil { // nobody reads this one any more
+		return
+	}
 	select {
-	case to <- m: // never, if nobody reads this one any more
+	case to <- m:
 	default:
+		delete(b.readers, name)
+		close(to)
 	}
 }

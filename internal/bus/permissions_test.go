@@ -393,6 +393,32 @@ func snapshot(t *testing.T, admin *Bus) string {
 	return s.String()
 }
 
+// TestAnswersAreForgotten: a server remembers where the answers to a question go for as
+// long as they may take, and not for minutes: a program asks hundreds of them a second,
+// with one inbox.
+func TestAnswersAreForgotten(t *testing.T) {
+	production(t, func(o *server.Options) {
+		for _, account := range o.Accounts {
+			if account.Name != "FLEET" {
+				continue
+			}
+			for _, export := range []string{"$JS.API.DIRECT.GET.>", "$JS.API.CONSUMER.MSG.NEXT.*.*"} {
+				kept, err := account.ServiceExportResponseThreshold(export)
+				var defaults Options
+				defaults.Fleet = "main"
+				if err := defaults.setDefaults(); err != nil {
+					t.Fatal(err)
+				}
+				if err != nil || kept < 2*defaults.AckTimeout || kept > 4*defaults.AckTimeout {
+					t.Errorf("%s: %v, %v", export, kept, err)
+				}
+			}
+			return
+		}
+		t.Error("no account has the streams")
+	})
+}
+
 // The example names fleet "main" throughout, so replacing that is enough.
 func TestConfigNamesOneFleet(t *testing.T) {
 	err := fs.WalkDir(declared.Config, ".", func(path string, d fs.DirEntry, err error) error {

@@ -98,10 +98,11 @@ func (p *pulling) ask() error {
 }
 
 // leave has requests for messages run out before the connection is given up: what the
-// server delivers to them afterwards comes to nobody.
-func (b *Bus) leave(ctx context.Context) {
+// server delivers to them afterwards comes to nobody. Whoever does not leave calls stay.
+func (b *Bus) leave(ctx context.Context) (stay func()) {
 	b.leaving.Store(time.Now().Add(leaveTime).UnixNano())
 	_ = backoff.Sleep(ctx, pullExpiry+pullExpiry/2) // its end ends the connection
+	return func() { b.leaving.Store(0) }
 }
 
 // isLeaving: no messages are asked for, until the connection was made anew.

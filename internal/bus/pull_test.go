@@ -162,7 +162,7 @@ func TestLeave(t *testing.T) {
 	consume(t, b, Jobs, GatewaysDurable("sign"), 64, from("who leaves"))
 	publishJobs(t, b, 1)
 	<-took
-	b.leave(testContext(t))
+	stay := b.leave(testContext(t))
 	consume(t, other, Jobs, GatewaysDurable("sign"), 64, from("the other"))
 	publishJobs(t, other, 20)
 	for range 20 {
@@ -170,6 +170,11 @@ func TestLeave(t *testing.T) {
 			t.Error(who)
 		}
 	}
+	stay() // it came back without being told so, maybe before it left
+	if b.isLeaving() {
+		t.Error("it asks for nothing, and stays")
+	}
+	b.leave(testContext(t))
 	b.onReconnect()
 	if b.isLeaving() {
 		t.Error("it asks for nothing, and has come back")

@@ -31,6 +31,9 @@ func (b *Bus) newReader(stream string, waiting int) (*reader, error) {
 	return r, nil
 }
 
+// errOverflow: late answers to earlier questions took the room of one.
+var errOverflow = errors.New("more answers came than the reader keeps: some were dropped")
+
 func (r *reader) close() { r.b.mail.close(r.inbox) }
 
 // readPatience is how long a question waits for the beginning of an answer before it
@@ -76,7 +79,10 @@ func (r *reader) send(subject string, question []byte) (reply string, err error)
 func (r *reader) receive(ctx context.Context, replies ...string) (*nats.Msg, error) {
 	for {
 		select {
-		case m := <-r.msgs:
+		case m, ok := <-r.msgs:
+			if !ok {
+				return nil, errOverflow
+			}
 			if slices.Contains(replies, m.Subject) {
 				return m, nil
 			}

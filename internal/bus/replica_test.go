@@ -187,6 +187,27 @@ func TestFollowLeaderBehind(t *testing.T) {
 	})
 }
 
+// What other copies of KEYS have beyond the end that the leader knows is read, though
+// nothing announces it any more: the leader's file may have been cut.
+func TestKeysBeyondItsLeader(t *testing.T) {
+	r := newLagging(t, 20, 99)
+	r.gapEvery, r.opt.CutPatience, r.leader = time.Millisecond, 2*patience, 20
+	var c collector
+	opt := c.options()
+	opt.Idle = time.Millisecond
+	f := must[*Follower](t)(r.Follow(testContext(t), Keys, 1, opt))
+	c.inOrder(t, 20)
+	if err := f.sub.Unsubscribe(); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		if _, err := r.Publish(testContext(t), dealSubject(testBatch, i), nil, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	checkGapless(t, c.waitFor(t, 25), 1)
+}
+
 // oldID is a bus that takes a stream made anew for the old one, as it is after all
 // servers of a cluster were killed at once: what was in memory is gone, and name and
 // age are what they were.

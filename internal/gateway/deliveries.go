@@ -97,7 +97,13 @@ func (d *deliveries) take(token uint64) *delivery {
 func (d *deliveries) attempt(job *delivery) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return job.Attempt() - d.survived[job.Message().Seq]
+	seq := job.Message().Seq
+	n := job.Attempt() - d.survived[seq]
+	if n < 1 { // servers that forget who has which message count anew
+		delete(d.survived, seq)
+		n = job.Attempt()
+	}
+	return n
 }
 
 // lived notes that a delivery did not end this gateway.

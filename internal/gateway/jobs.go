@@ -126,9 +126,12 @@ func (g *Gateway) hold(d *delivery) {
 		case <-d.done:
 			return
 		case <-tick.C:
+			next := progress
 			if err := d.InProgress(); err != nil {
 				g.log.Debug("job not kept in progress", "err", err)
+				next /= 8 // or a word that can't be said once is one too few
 			}
+			tick.Reset(next)
 		case <-g.run.Stopping():
 			// Not at once: it would come to another handler of this gateway, and
 			// each delivery brings a job nearer to being poison.

@@ -103,6 +103,64 @@ func (f fake) Nak(time.Duration) error   { f.naks.Add(1); return nil }
 func (f fake) InProgress() error         { return nil }
 func (f fake) Term(string) error         { return nil }
 
+// TestCountedAnew: servers that forget who has which message count its deliveries anew.
+// What a gateway outlived before is then taken off nothing.
+func TestCountedAnew(t *testing.T) {
+	var held deliveries
+	come := func(attempt int) int {
+		d := &delivery{Delivery: fake{attempt: attempt}}
+		defer held.lived(d)
+		return held.attempt(d)
+	}
+	for attempt := 1; attempt <= 5; attempt++ {
+		if n := come(attempt); n != 1 {
+			t.Errorf("delivery %d of a gateway that lives counts as %d", attempt, n)
+		}
+	}
+	for i, want := range []int{1, 1, 7} { // forgotten; it stays, and then others die
+		if n := come([]int{1, 2, 9}[i]); n != want {
+			t.Errorf("after the count began anew: delivery %d counts as %d, want %d", i, n, want)
+		}
+	}
+}
+
+// mute is a delivery whose gateway can't say for a while that it is in progress.
+type mute struct {
+	fake
+	until time.Time
+	said  *[]time.Duration
+	start time.Time
+}
+
+func (m mute) InProgress() error {
+	if time.Now().Before(m.until) {
+		return bus.ErrDisconnected
+	}
+	*m.said = append(*m.said, time.Since(m.start))
+	return nil
+}
+
+// TestKeptInProgress: a gateway says in time that it holds a job, also where it could not
+// for a moment: half of the time after which JetStream takes it for dead is gone by then.
+func TestKeptInProgress(t *testing.T) {
+	w := newWorld(t)
+	synctest.Test(t, func(t *testing.T) {
+		g := New(w.config())
+		var said []time.Duration
+		start := time.Now()
+		d := &delivery{done: make(chan struct{})}
+		d.Delivery = mute{fake{}, start.Add(progress + 3*progress/4), &said, start}
+		go g.hold(d)
+		time.Sleep(4*progress + progress/2)
+		close(d.done)
+		synctest.Wait()
+		first := progress + 3*progress/4
+		if len(said) != 3 || said[0] < first || said[0] >= 2*progress || said[2] != said[0]+2*progress {
+			t.Errorf("said at %v", said)
+		}
+	})
+}
+
 // TestOutagesAreNoPoison: a job that comes again and again to a gateway which lives,
 // as after outages of NATS, is no step nearer to being poison, and stays in work.
 func TestOutagesAreNoPoison(t *testing.T) {

@@ -157,13 +157,24 @@ func (c *Conn) goHome(ctx context.Context) {
 			return
 		case <-time.After(pause - pause/4 + rand.N(pause/2)): // jitter, not a secret
 		}
-		if r.look(c.where(), c.letsIn) {
-			c.opt.Log.Info("the first NATS server of the list answers again, going back to it", "address", c.home.address)
-			if c.opt.Leaving != nil {
-				c.opt.Leaving(ctx)
-			}
+		if r.look(c.where(), c.letsIn) && c.leave(ctx) {
 			c.home.next.Store(true)
 			_ = c.ForceReconnect() // fails when closed
 		}
 	}
+}
+
+// leave prepares the program for the loss of a connection that works, and is false if it
+// came to the first server by itself meanwhile, or ends.
+func (c *Conn) leave(ctx context.Context) bool {
+	c.opt.Log.Info("the first NATS server of the list answers again, going back to it", "address", c.home.address)
+	stay := func() {}
+	if c.opt.Leaving != nil {
+		stay = c.opt.Leaving(ctx)
+	}
+	if ctx.Err() != nil || c.where() == atHome {
+		stay()
+		return false
+	}
+	return true
 }

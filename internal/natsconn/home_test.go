@@ -1,6 +1,7 @@
 package natsconn
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"time"
@@ -89,6 +90,34 @@ func TestGoesHome(t *testing.T) {
 	select {
 	case <-back:
 		t.Error("it left the first server again")
+	case <-time.After(10 * homeTicks * 20 * time.Millisecond):
+	}
+}
+
+// TestHomeWhileLeaving: a program that comes home by itself, while it puts its affairs in
+// order to go there, stays.
+func TestHomeWhileLeaving(t *testing.T) {
+	urls, links := ordered(t)
+	stays, back := make(chan struct{}, 10), make(chan struct{}, 10)
+	var c *Conn
+	leaving := func(context.Context) (stay func()) {
+		links[1].Refuse(true)
+		links[2].Refuse(true)
+		eventually(t, "the first server", at(c, "first"))
+		return func() { stays <- struct{}{} }
+	}
+	links[0].Refuse(true)
+	connected := make(chan struct{})
+	c = connect(t, Options{URL: urls, InOrder: true, homeTick: 20 * time.Millisecond,
+		Reconnected: func() { back <- struct{}{} },
+		Leaving:     func(ctx context.Context) func() { <-connected; return leaving(ctx) }})
+	close(connected)
+	links[0].Refuse(false)
+	<-stays
+	<-back
+	select {
+	case <-back:
+		t.Error("it left the first server")
 	case <-time.After(10 * homeTicks * 20 * time.Millisecond):
 	}
 }

@@ -64,8 +64,8 @@ type Options struct {
 	Reconnected func()
 
 	// Leaving is called before a connection that works is given up for one to the first
-	// server, which is when it returns. It may be nil.
-	Leaving func(context.Context)
+	// server, which is when it returns, or else stay is called. It may be nil.
+	Leaving func(context.Context) (stay func())
 
 	homeTick time.Duration // for tests; 0: the constant
 }
