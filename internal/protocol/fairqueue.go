@@ -79,9 +79,15 @@ func (q *fairQueue) remove(j *activeSign) {
 	}
 }
 
-// waits reports whether a client has jobs that wait.
-func (q *fairQueue) waits(client string) bool {
-	return slices.ContainsFunc(q.ring, func(c *clientQueue) bool { return c.client == client })
+// greedy reports whether a client has jobs that wait, and nobody more than twice as many.
+func (q *fairQueue) greedy(client string) bool {
+	own, most := 0, 0
+	for _, c := range q.ring {
+		if most = max(most, len(c.jobs)); c.client == client {
+			own = len(c.jobs)
+		}
+	}
+	return own > 0 && 2*own >= most
 }
 
 // oldest is since when the job waits that has waited longest; zero if none waits.
