@@ -79,7 +79,10 @@ func (q *fairQueue) remove(j *activeSign) {
 	}
 }
 
-// greedy reports whether a client has jobs that wait, and nobody more than twice as many.
+// manyTimes is how many times as many jobs another client has waiting that makes one modest.
+const manyTimes = 8
+
+// greedy reports whether a client has jobs that wait, and nobody has many times as many.
 func (q *fairQueue) greedy(client string) bool {
 	own, most := 0, 0
 	for _, c := range q.ring {
@@ -87,7 +90,7 @@ func (q *fairQueue) greedy(client string) bool {
 			own = len(c.jobs)
 		}
 	}
-	return own > 0 && 2*own >= most
+	return own > 0 && manyTimes*own >= most
 }
 
 // oldest is since when the job waits that has waited longest; zero if none waits.

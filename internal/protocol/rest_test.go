@@ -93,23 +93,23 @@ func TestGreedyClientsFillAFleet(t *testing.T) {
 	}
 }
 
-// Who has a job waiting now and then, beside a client that always has many, does not rest.
+// Who has a job waiting now and then, beside a client that always has many, does not rest; who has many too does.
 func TestModestClientsDoNotRest(t *testing.T) {
 	tr := newTraffic(CoordinatorConfig{Name: "a", Manifest: &wire.Manifest{N: 3}}, nil)
-	for range 10 {
-		tr.add(waiting("greedy", 1))
-	}
-	for range 3 {
-		tr.add(waiting("modest", 1))
+	for client, jobs := range map[string]int{"greedy": 128, "half as greedy": 64, "modest": 3} {
+		for range jobs {
+			tr.add(waiting(client, 1))
+		}
 	}
 	rests := map[string]bool{}
-	for range 2 {
+	for range 3 {
 		tr.small.window.limit = restWindow
 		j := tr.next()
 		j.took = 20 * time.Millisecond
 		rests[j.Signed.Client] = tr.landed(Finished{Flight: tr.storing(j)}) > 0
 	}
-	equal(t, "who always has many rests", rests["greedy"], true)
+	equal(t, "who has most rests", rests["greedy"], true)
+	equal(t, "who has half as many rests", rests["half as greedy"], true)
 	equal(t, "who has few rests", rests["modest"], false)
 }
 
