@@ -117,13 +117,14 @@ func TestModestClientsDoNotRest(t *testing.T) {
 // one's wide window takes longer than it may now, and shows nothing of a small one.
 func TestSecondClientOfAWideFleet(t *testing.T) {
 	f := newWideFleet(1, 200, 0)
-	f.pass(0, 10, 2)
-	f.flood("a", 256, 1)
-	f.pass(10, 45, 0)
+	f.flood("a", 1, 1)
+	f.pass(0, 3, 0)
+	f.flood("a", 255, 1)
+	f.pass(3, 8, 0)
 	f.flood("b", 256, 1)
 	clear(f.done)
-	f.pass(45, 55, 0)
-	if busy := float64(f.done["a"]+f.done["b"]) * f.service / 10_000; busy < 100 {
+	f.pass(8, 13, 0)
+	if busy := float64(f.done["a"]+f.done["b"]) * f.service / 5_000; busy < 100 {
 		t.Errorf("%.0f jobs at a time in a fleet that does 200", busy)
 	}
 }
