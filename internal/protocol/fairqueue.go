@@ -79,9 +79,18 @@ func (q *fairQueue) remove(j *activeSign) {
 	}
 }
 
-// waits reports whether a client has jobs that wait.
-func (q *fairQueue) waits(client string) bool {
-	return slices.ContainsFunc(q.ring, func(c *clientQueue) bool { return c.client == client })
+// manyTimes is how many times as many jobs another client has waiting that makes one modest.
+const manyTimes = 8
+
+// greedy reports whether a client has jobs that wait, and nobody has many times as many.
+func (q *fairQueue) greedy(client string) bool {
+	own, most := 0, 0
+	for _, c := range q.ring {
+		if most = max(most, len(c.jobs)); c.client == client {
+			own = len(c.jobs)
+		}
+	}
+	return own > 0 && manyTimes*own >= most
 }
 
 // oldest is since when the job waits that has waited longest; zero if none waits.

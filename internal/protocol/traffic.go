@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -102,7 +104,7 @@ func (t *traffic) share(client string) {
 		return
 	}
 	if !t.shared() {
-		t.small.window.share()
+		t.small.window.share(t.small.flying)
 		t.quiet = min(t.quiet, 1)
 	}
 	t.sharedUntil = t.nodes.now.Add(sharedFor)
@@ -138,7 +140,7 @@ func (t *traffic) storing(j *activeSign) (flight uint64) {
 }
 
 // landed ends a flight, and learns from it what a job takes. Where the window is less than
-// one job it ends after a rest: then rested is due.
+// one job, that of a client with more jobs ends after a rest: then rested is due.
 func (t *traffic) landed(e Finished) (rest time.Duration) {
 	j := t.stores[e.Flight]
 	if j == nil || j.place != storing {
@@ -148,16 +150,24 @@ func (t *traffic) landed(e Finished) (rest time.Duration) {
 	if j.took > 0 {
 		took := j.took + e.Took/l.parts(len(j.job.Items))
 		l.window.took(took, alone, l.flying)
-		if l.queue.waits(j.Signed.Client) { // who has no other job needs no rest
-			rest = l.window.rest(took, t.presence.busy(t.self))
+		if l.queue.greedy(j.Signed.Client) {
+			rest = l.window.rest(took, alone, t.presence.busy(t.self))
+			rest = min(time.Duration(float64(rest)*t.scatter(e.Flight)), maxRest)
 		}
 	}
 	j.place = resting
 	l.resting++
-	if rest == 0 {
+	if rest <= 0 {
 		t.rested(e.Flight)
 	}
 	return rest
+}
+
+// scatter is by how much a flight's rest is longer or shorter than it should be on average. Flights that began together
+// and rested for as long would begin together again, for ever: slow beside one another, and the fleet idle after that.
+func (t *traffic) scatter(flight uint64) float64 {
+	sum := sha256.Sum256(fmt.Append(nil, t.self, " ", flight))
+	return float64(sum[0]) / 128
 }
 
 // rested ends a flight for good.

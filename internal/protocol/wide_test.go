@@ -98,17 +98,17 @@ func TestWideFleet(t *testing.T) {
 			for i := range c.clients {
 				f.flood(fmt.Sprint(i), 200/c.clients, []int{1, c.items}[i%2])
 			}
-			f.pass(10, 130, 0)
+			f.pass(10, 75, 0)
 			clear(f.done)
-			f.pass(130, 190, 0)
+			f.pass(75, 105, 0)
 			total, least := 0, 1<<30
 			for i := range c.clients {
 				done := f.done[fmt.Sprint(i)]
 				total, least = total+done, min(least, done)
 			}
-			busy := float64(total) * f.service / 60_000
+			busy := float64(total) * f.service / 30_000
 			t.Logf("%.1f at a time, the least of a client %d", busy, least)
-			if busy < 4 {
+			if busy < 40 {
 				t.Errorf("%.1f jobs at a time in a fleet that does 200", busy)
 			}
 			if 10*least*c.clients < total {
@@ -196,26 +196,25 @@ func TestLookGivenUp(t *testing.T) {
 }
 
 // Whatever becomes of jobs, and in whatever order: the lanes know how many are in flight,
-// and of whom.
+// and of whom, which of them rest, and what is in flight ends.
 func TestLanesKeepCount(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 6))
 	tr := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}}, nil)
 	tr.tick(time.Unix(1_800_000_000, 0))
 	var all []*activeSign
-	for n := range 20_000 {
+	for n := range 40_000 {
 		if len(all) < 60 {
 			j := waiting(fmt.Sprint(random.IntN(5)), []int{1, 10, 100}[random.IntN(3)])
 			all = append(all, j)
 			tr.add(j)
 		}
 		i := random.IntN(len(all))
-		switch j := all[i]; random.IntN(5) {
+		switch j := all[i]; random.IntN(8) {
 		case 0: // it ends, or its gateway gives it back
 			tr.end(j)
 			tr.end(j)
-			all = slices.Delete(all, i, i+1)
 		case 1: // its attempt came to nothing, or it is paused once more
-			if j.place != queued {
+			if j.place == flying || j.place == paused {
 				tr.end(j)
 				j.place = paused
 			}
@@ -223,23 +222,54 @@ func TestLanesKeepCount(t *testing.T) {
 			tr.again(j)
 		case 3:
 			j.left = j.left[:max(1, len(j.left)/2)] // some items are signed
+		case 4: // it ends in flight
+			j.took = time.Duration(random.IntN(3)) * time.Millisecond
+			tr.storing(j)
+			tr.storing(j)
+			tr.end(j)
+		case 5: // a result is stored, or its timer comes, perhaps once more or of another life
+			tr.small.window.limit = []float64{restWindow, 0.5, 1, 3}[random.IntN(4)]
+			flight := random.Uint64N(tr.flights + 2)
+			if rest := tr.landed(Finished{Flight: flight}); rest <= 0 || rest > maxRest {
+				equal(t, "rests for ever", rest, 0)
+			}
+		case 6:
+			tr.rested(random.Uint64N(tr.flights + 2))
 		default:
 			tr.next()
 		}
+		all = slices.DeleteFunc(all, func(j *activeSign) bool { return j.place == nowhere })
 		if n%1000 == 0 {
 			tr.tick(time.Unix(1_800_000_000+int64(n/1000), 0))
 		}
-		for _, l := range []*lane{&tr.small, &tr.bulk} {
-			flies, of := 0, map[string]int{}
-			for _, j := range all {
-				if j.place == flying && tr.lane(j) == l {
-					flies++
-					of[j.Signed.Client]++
-				}
+		checkLanes(t, &tr, all)
+	}
+	for flight := range tr.flights + 1 {
+		if tr.landed(Finished{Flight: flight}) > 0 {
+			tr.rested(flight)
+		}
+		tr.rested(flight)
+	}
+	equal(t, "results being stored in the end", len(tr.stores), 0)
+	equal(t, "that rest in the end", tr.small.resting+tr.bulk.resting, 0)
+}
+
+func checkLanes(t *testing.T, tr *traffic, all []*activeSign) {
+	t.Helper()
+	for _, l := range []*lane{&tr.small, &tr.bulk} {
+		flies, rests, of := 0, 0, map[string]int{}
+		for _, j := range all {
+			if tr.lane(j) != l || j.place != flying && j.place != storing && j.place != resting {
+				continue
 			}
-			if l.flying != flies || !maps.Equal(of, l.of) && len(of)+len(l.of) > 0 {
-				t.Fatalf("step %d: %d in flight, %v; the lane has %d, %v", n, flies, of, l.flying, l.of)
+			flies++
+			of[j.Signed.Client]++
+			if j.place == resting {
+				rests++
 			}
+		}
+		if l.flying != flies || l.resting != rests || !maps.Equal(of, l.of) && len(of)+len(l.of) > 0 {
+			t.Fatalf("%d in flight, %v, %d rest; the lane has %d, %v, %d", flies, of, rests, l.flying, l.of, l.resting)
 		}
 	}
 }

@@ -1,9 +1,6 @@
 package protocol
 
-import (
-	"slices"
-	"time"
-)
+import "time"
 
 // window bounds the jobs of a lane that are in flight by measurement: it opens while
 // they take about as long as on an idle fleet, and closes when they begin to wait
@@ -17,6 +14,7 @@ type window struct {
 	minute       int64         // of the last tick
 	looking      int           // ticks of a look at the idle fleet; 0: none
 	looks        []time.Duration
+	wider        int  // jobs in flight that began before it became shared: they show nothing
 	answers      int  // since the window was closed a little
 	shared       bool // at the last tick
 	recent       bool // loaded was measured since the last tick
@@ -33,6 +31,9 @@ const (
 	// restWindow is what remains where jobs of several clients wait for one another with
 	// one in flight at each gateway: that one, and a rest of twice as long after it.
 	restWindow = 1. / 3
+	// maxRest is the longest rest. What a job took says little after an outage, in which its
+	// result was not stored for minutes.
+	maxRest = time.Second
 	// restAnswers is after how many jobs a window of less than one is closed once more.
 	restAnswers = 8
 	// idleFlights is up to how many jobs in flight leave a fleet idle.
@@ -63,7 +64,7 @@ func (w *window) flights() int {
 	if w.blind() {
 		return idleFlights
 	}
-	return int(max(w.limit, 1))
+	return int(max(w.limit, min(leastWindow, w.most)))
 }
 
 // beside is how many may be with those of clients that have no other one in flight.
@@ -76,15 +77,16 @@ func (w *window) beside() int {
 
 // rest is for how long a job stays in flight that took so long: a window of less than one
 // job is one for part of the time, and who looks what an idle fleet takes leaves it to the
-// other gateways that do.
-func (w *window) rest(took time.Duration, others int) time.Duration {
+// other gateways that do, once its jobs from before the look have ended.
+func (w *window) rest(took time.Duration, alone bool, others int) time.Duration {
+	times := 1/w.limit - 1
 	switch {
-	case w.blind():
-		return took * time.Duration(others)
-	case w.limit >= leastWindow:
+	case w.blind() && alone:
+		times = float64(others)
+	case w.blind() || w.limit >= leastWindow:
 		return 0
 	}
-	return time.Duration(float64(took) * (1/w.limit - 1))
+	return time.Duration(min(float64(took)*times, float64(maxRest)))
 }
 
 // blind reports whether the window looks what an idle fleet takes: it was long ago that
@@ -99,6 +101,10 @@ func (w *window) took(took time.Duration, alone bool, flying int) {
 		w.lookUp()
 		return
 	}
+	if w.wider = min(w.wider, flying); w.wider > 0 {
+		w.wider--
+		return
+	}
 	w.loaded = w.crowd.add(took, w.memory())
 	w.answers++
 	w.recent = true
@@ -106,7 +112,7 @@ func (w *window) took(took time.Duration, alone bool, flying int) {
 	case w.idle == 0: // nothing to compare with
 	case w.slow():
 		switch { // once in a round trip
-		case !w.ramping && w.answers < w.roundTrip():
+		case w.answers < w.roundTrip():
 		case slower(w.loaded, w.idle, 2*w.slowdown()):
 			w.shrink(0.5)
 		default:
@@ -126,7 +132,7 @@ func (w *window) took(took time.Duration, alone bool, flying int) {
 func (w *window) alone(took time.Duration) {
 	if !w.blind() {
 		w.unseen = 0
-		if usual := w.lone.add(took, w.memory()); w.idle == 0 || len(w.lone) >= idleLooks {
+		if usual := w.lone.add(took, w.memory()); w.idle == 0 || len(w.lone.came) >= idleLooks {
 			w.idle = usual
 		}
 		return
@@ -146,7 +152,7 @@ func (w *window) look() { w.looking, w.looks = 1, nil }
 func (w *window) looked() {
 	switch {
 	case len(w.looks) > 0:
-		w.idle, w.unseen, w.lone = median(w.looks), 0, nil
+		w.idle, w.unseen, w.lone = median(w.looks), 0, recent{}
 	case w.idle == 0:
 		w.idle = w.loaded
 	}
@@ -162,26 +168,10 @@ func (w *window) lookUp() {
 	}
 }
 
-// recent is what the latest jobs took.
-type recent []time.Duration
-
-// add returns what most of them took.
-func (r *recent) add(took time.Duration, most int) time.Duration {
-	*r = append(*r, took)
-	*r = (*r)[max(len(*r)-most, 0):]
-	return median(*r)
-}
-
 // memory is how many of the latest jobs count: few where few are in flight, as each is
 // a while ago, and more where many are, as the median of few is off by more than the
 // window may bear where devices vary.
 func (w *window) memory() int { return min(max(int(memoryPerFlight*w.limit), leastMemory), mostMemory) }
-
-// median, and no mean: what devices far away take varies by more than the window may
-// bear, and in a look some jobs have company. Like is compared with like.
-func median(all []time.Duration) time.Duration {
-	return slices.Sorted(slices.Values(all))[len(all)/2]
-}
 
 // slow reports whether jobs wait for one another.
 func (w *window) slow() bool { return w.idle > 0 && slower(w.loaded, w.idle, w.slowdown()) }
@@ -201,15 +191,20 @@ func slower(loaded, idle time.Duration, times float64) bool {
 
 // roundTrip is how many jobs end until one is measured that began with the window as it is.
 func (w *window) roundTrip() int {
+	if w.ramping { // as wide as it is by the latest answers
+		return restAnswers
+	}
 	return max(int(w.limit), restAnswers)
 }
 
+// shrink closes the window, to less than one job only where three of four are slow: on a fleet whose devices vary that
+// half of them are is chance, and costs most where few are in flight.
 func (w *window) shrink(factor float64) {
-	least := min(leastWindow, w.most)
-	if w.shared {
+	least := min(leastWindow, w.most, w.limit)
+	if w.shared && w.idle > 0 && slower(w.crowd.quarter(), w.idle, w.slowdown()) {
 		least = restWindow
 	}
-	w.limit, w.answers, w.ramping, w.crowd = max(w.limit*factor, least), 0, false, nil
+	w.limit, w.answers, w.ramping, w.crowd = max(w.limit*factor, least), 0, false, recent{}
 }
 
 // lost says that an attempt was not answered at all.
@@ -220,7 +215,10 @@ func (w *window) lost() {
 }
 
 // share is when a second client comes.
-func (w *window) share() { w.limit, w.ramping = min(w.limit, sharedWindow), true }
+func (w *window) share(flying int) {
+	w.limit, w.ramping, w.answers = min(w.limit, sharedWindow), true, 0
+	w.wider, w.crowd = flying, recent{}
+}
 
 // tick passes a second. While one client has the fleet to itself and nobody waits for
 // the window, what closed it is over.
