@@ -131,7 +131,8 @@ func (b *Bus) applyConsumer(ctx context.Context, stream jetstream.Stream, want j
 		if failed != nil || have != nil && have.MemoryStorage == want.MemoryStorage {
 			return err // it is something else
 		}
-		if failed = stream.DeleteConsumer(ctx, want.Durable); failed != nil && !errors.Is(failed, jetstream.ErrConsumerNotFound) {
+		failed = stream.DeleteConsumer(ctx, want.Durable)
+		if failed != nil && !errors.Is(failed, jetstream.ErrConsumerNotFound) {
 			return errors.Join(err, failed)
 		}
 		b.log.Info("consumer is made anew", "stream", stream.CachedInfo().Config.Name, "consumer", want.Durable,

@@ -19,7 +19,7 @@ type Consumer struct {
 	b       *Bus
 	stream  Stream
 	durable string
-	config  *durable
+	made    *durable // as it is made where it is missing
 	handler func(Delivery)
 	most    int           // handlers
 	active  int           // of them at work; serve's
@@ -40,7 +40,7 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handle
 		return nil, fmt.Errorf("bus: stream %s has no consumer %q in nats/streams.json", stream, clip(durable))
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	c := &Consumer{b: b, stream: stream, durable: durable, config: declared, handler: handler,
+	c := &Consumer{b: b, stream: stream, durable: durable, made: declared, handler: handler,
 		most: handlers, done: make(chan struct{}, handlers), cancel: cancel}
 	if err := c.ensure(ctx); err != nil {
 		cancel()
@@ -73,7 +73,7 @@ func (c *Consumer) ensure(ctx context.Context) error {
 	if errors.Is(err, jetstream.ErrConsumerNotFound) {
 		var info streamInfo
 		if info, err = c.b.info(ctx, c.stream); err == nil { // it may have other replicas than at the start
-			_, err = c.b.nc.JS.CreateConsumer(ctx, name, c.config.config(c.b.names, info.replicas))
+			_, err = c.b.nc.JS.CreateConsumer(ctx, name, c.made.config(c.b.names, info.replicas))
 		}
 	}
 	if errors.Is(err, jetstream.ErrConsumerExists) { // another process was first

@@ -99,7 +99,7 @@ func TestConsumerWithoutLeader(t *testing.T) {
 	c, b, leader := cluster(t, GatewaysDurable("sign"))
 	b.opt.AckTimeout = 2 * patience
 	d := b.durable(Jobs, GatewaysDurable("sign"))
-	consumer := &Consumer{b: b, stream: Jobs, durable: d.Durable, config: d}
+	consumer := &Consumer{b: b, stream: Jobs, durable: d.Durable, made: d}
 	eventually(t, "the consumer", func() error { return consumer.ensure(testContext(t)) })
 	c.Signal(leader, syscall.SIGSTOP)
 	looked := make(chan struct{})
