@@ -221,7 +221,7 @@ func TestAccountOfProof(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			code := wire.ChainCode([32]byte{1}, 1)
+			code := wire.ChainCode(stubTranscript, 1)
 			one, two := accountOf(t, got.Keys[1]), accountOf(t, keys[1])
 			if string(one.Key().ChainCode) != string(code[:]) {
 				t.Errorf("chain code %x, want %x", one.Key().ChainCode, code)

@@ -39,8 +39,9 @@
 //     their hardware keys as the manifest lists them, and every address follows
 //     from its public key. That is checked against the manifest alone.
 //   - Signatures are returned only if they verify, with libraries that share no
-//     code with the fleet's own, under the output key of [SignItem.PublicKey].
-//     An item without it shows that somebody signed, not that the right key did.
+//     code with the fleet's own, under the output key of [SignItem.PublicKey], or
+//     of its child if the item has a path. An item without it shows that somebody
+//     signed, not that the right key did.
 //
 // An answer that a gateway signed and that fails these checks is a
 // [*ProofError]: the gateway is broken or taken over, or the manifest is not the
@@ -60,6 +61,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.opentelemetry.io/otel/trace"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -79,6 +81,7 @@ type Client struct {
 	starting  time.Duration // how long a patient request waits for missing streams
 	hasStored atomic.Bool   // a job was: the streams are there
 	width     int
+	branches  *derive.Cache // parents of children that signed
 
 	nc    *natsconn.Conn
 	owned bool // nc is this client's to close
@@ -92,6 +95,9 @@ type Client struct {
 	waiting map[*pending]bool
 	repeats time.Time // when the next job may be published again
 }
+
+// maxBranches is how many parents of children a client holds decoded: half a megabyte.
+const maxBranches = 1024
 
 // signFunc signs a job; the private key stays behind it.
 type signFunc func(kind wire.Kind, payload []byte) wire.SignedJob
@@ -114,6 +120,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, again: defaultAgain, starting: defaultStarting,
 		width: cfg.MaxInFlight, waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
+		branches: derive.NewCache(maxBranches),
 	}
 	c.access.Store(access)
 	c.closed, c.end = context.WithCancel(context.Background())

@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
@@ -42,7 +43,7 @@ func TestKeygen(t *testing.T) {
 				t.Errorf("progress %v", progress)
 			}
 			for _, k := range got.Keys {
-				if !s.has(k.ID) || k.Chain != chain || k.Address == "" {
+				if !s.has(k.ID) || k.Chain != chain || k.Address == "" || !bytes.Equal(k.ChainCode, stubChainCode(k.ID)) {
 					t.Errorf("key %+v is not the stub's", k)
 				}
 			}
@@ -69,11 +70,11 @@ func checkSaved(t *testing.T, m *Manifest, want *KeygenResult) {
 			t.Fatal(err)
 		}
 		for _, k := range keys {
-			back = append(back, k.ID+k.Address)
+			back = append(back, fmt.Sprintf("%s %s %x", k.ID, k.Address, k.ChainCode))
 		}
 	}
 	for _, k := range want.Keys {
-		ids = append(ids, k.ID+k.Address)
+		ids = append(ids, fmt.Sprintf("%s %s %x", k.ID, k.Address, k.ChainCode))
 	}
 	if fmt.Sprint(ids) != fmt.Sprint(back) {
 		t.Errorf("saved proofs give keys %v, want %v", back, ids)
@@ -199,6 +200,18 @@ func TestRefusedBeforePublishing(t *testing.T) {
 			_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{{Key: key, Message: message(1), ScriptRoot: message(1), PublicKey: message(1)}}})
 			return err
 		}, CodeBadTweak},
+		{"hardened path", func() error {
+			_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{{Key: key, Path: "0'", Message: message(1)}}})
+			return err
+		}, CodeBadPath},
+		{"deep path", func() error {
+			_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{{Key: key, Path: "0/0/0/0/0/0/0/0/0", Message: message(1)}}})
+			return err
+		}, CodeBadPath},
+		{"path without a chain code", func() error {
+			_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{{Key: key, Path: "0", Message: message(1), PublicKey: message(1)}}})
+			return err
+		}, CodeBadPath},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -567,7 +580,7 @@ func TestKeygenBound(t *testing.T) {
 func TestCodes(t *testing.T) {
 	ours := []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge, CodeEmptyBatch,
 		CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner, CodeBadMessage,
-		CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal, CodeRegisterIncomplete}
+		CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal, CodeRegisterIncomplete}
 	var theirs []Code
 	for _, code := range wire.JobCodes {
 		theirs = append(theirs, Code(code))

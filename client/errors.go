@@ -28,6 +28,7 @@ const (
 	CodeNotOwner       Code = "not_owner"        // the key belongs to another client
 	CodeBadMessage     Code = "bad_message"      // the message's length is wrong for the key
 	CodeBadTweak       Code = "bad_tweak"        // the script root does not fit the key
+	CodeBadPath        Code = "bad_path"         // the path leads to no child of the key
 	CodeKeygenFailed   Code = "keygen_failed"    // the nodes did not finish the keys in time
 	CodeSigningFailed  Code = "signing_failed"   // fewer than t nodes signed in time
 	// CodeRegisterIncomplete: the fleet's record of keys lacks one that a node holds. It
@@ -37,9 +38,9 @@ const (
 	CodeInternal           Code = "internal" // a fault of the fleet: report it to its operators
 )
 
-// Why an [Account] has no such address, key or descriptor. docs/wallets.md explains them.
+// Why an [Account] has no such address, key or descriptor, beside CodeBadPath: a path that
+// is hardened, too deep, out of range or none. docs/wallets.md explains them.
 const (
-	CodeBadPath       Code = "bad_path"        // hardened, too deep, an index out of range, or no path at all
 	CodeBadCount      Code = "bad_count"       // fewer than one, or more than there are from that index on
 	CodeInvalidChild  Code = "invalid_child"   // the hash at this index gives no key: take another index
 	CodeNoExtendedKey Code = "no_extended_key" // extended keys and descriptors are of bitcoin keys

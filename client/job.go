@@ -82,6 +82,6 @@ func cutItems(items []SignItem) (cuts []int) {
 
 // encodedSize is at least what an item takes in a job's JSON, in bytes.
 func encodedSize(it SignItem) int {
-	const names = len(`{"key":"","message":"","script_root":""},`)
-	return names + len(it.Key) + 2*len(it.Message) + 2*len(it.ScriptRoot)
+	const names = len(`{"key":"","path":"","message":"","script_root":""},`)
+	return names + len(it.Key) + len(it.Path) + 2*len(it.Message) + 2*len(it.ScriptRoot)
 }

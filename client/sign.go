@@ -25,7 +25,10 @@ type SignRequest struct {
 
 // SignItem is one message to sign.
 type SignItem struct {
-	Key     string // id
+	Key string // id
+	// Path leads from the key to the child that signs: up to 8 steps, such as "0/17"
+	// (docs/protocol.md, section 10). Without it the key itself signs.
+	Path    string
 	Message []byte // bitcoin: signature hash, 32 bytes; solana: the message, 1 to 4096 bytes
 	// ScriptRoot commits a bitcoin key to a script tree (BIP 341), 32 bytes.
 	// Without it the key is tweaked as BIP 86 says.
@@ -33,14 +36,17 @@ type SignItem struct {
 
 	// PublicKey is the key's, as Keygen returned it. With it, a signature
 	// counts only if it verifies under the output key that follows. Without it the
-	// gateway says which key signed, and nothing proves it.
+	// gateway says which key signed, and nothing proves it. With a path, the child
+	// follows from it and from ChainCode, as Keygen returned that.
 	PublicKey []byte
+	ChainCode []byte
 }
 
 // Signature is one signature, checked.
 type Signature struct {
 	Key       string // id
-	PublicKey []byte // verifies it: x-only output key (BIP 341), or Ed25519; 32 bytes
+	Path      string // to the child that signed
+	PublicKey []byte // verifies it, the child's: x-only output key (BIP 341), or Ed25519; 32 bytes
 	Signature []byte // 64 bytes
 }
 
@@ -88,16 +94,25 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 			err.Job = req.JobID
 			return nil, err
 		}
-		job.Items = append(job.Items, wire.JobItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot})
+		job.Items = append(job.Items, it.wire())
 	}
 	var keys []outputKey
 	h, err := submitJob(ctx, c, job, patient, func(_ *prepared, a *answer) (*SignResult, error) {
 		return checkSignatures(c.manifest, want, keys, &a.result)
 	})
 	if err == nil {
-		keys = outputKeys(want) // now there is time, while the fleet signs
+		keys = outputKeys(c.branches, want) // now there is time, while the fleet signs
 	}
 	return h, err
+}
+
+// wire is the item as jobs have it.
+func (it SignItem) wire() wire.JobItem {
+	item := wire.JobItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot}
+	if it.Path != "" {
+		item.Path = &it.Path
+	}
+	return item
 }
 
 // check refuses what can't be right whatever the key, and what can't be right
@@ -116,6 +131,9 @@ func (it SignItem) check(i int) *JobError {
 		return refuse(CodeBadMessage, "message of %d bytes: keys of %s sign hashes of 32", len(it.Message), SuiteSecp256k1TR)
 	case len(it.PublicKey) == 32 && len(it.ScriptRoot) != 0:
 		return refuse(CodeBadTweak, "script root with a key of %s", SuiteEd25519)
+	case it.Path != "" && len(it.PublicKey) != 0 && len(it.ChainCode) != 32:
+		return refuse(CodeBadPath, "path %.100q with a chain code of %d bytes: the child follows from PublicKey and "+
+			"ChainCode, 32 bytes, as Keygen returned both", it.Path, len(it.ChainCode))
 	}
 	return nil
 }
@@ -134,13 +152,17 @@ func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wir
 		if s.Key != want[i].Key {
 			return nil, fmt.Errorf("item %d: signature of key %.80q, asked of %s", i, s.Key, want[i].Key)
 		}
+		if s.Path != want[i].Path {
+			return nil, fmt.Errorf("item %d, key %s: signature under path %.100q, asked under %q", i, s.Key, s.Path,
+				want[i].Path)
+		}
 		if err := keys[i].check(r.Suite, s.PublicKey); err != nil {
 			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
 		}
 		if err := VerifySignature(r.Suite, s.PublicKey, want[i].Message, s.Signature); err != nil {
 			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
 		}
-		out.Signatures[i] = Signature{Key: s.Key, PublicKey: s.PublicKey, Signature: s.Signature}
+		out.Signatures[i] = Signature{Key: s.Key, Path: s.Path, PublicKey: s.PublicKey, Signature: s.Signature}
 	}
 	return out, nil
 }

@@ -313,7 +313,7 @@ func (s *gatewayStub) keygen(r *wire.Result, job wire.SignedJob, j *wire.Job) {
 				s.t.Fatal(err)
 			}
 			public = append(public, key)
-			code := wire.ChainCode([32]byte{1}, i)
+			code := wire.ChainCode(stubTranscript, i)
 			descriptor, err := chain.Descriptor(j.Chain, s.manifest.Network, key, code)
 			if err != nil {
 				s.t.Fatal(err)
@@ -345,8 +345,11 @@ func (s *gatewayStub) newKey(suite frost.Suite, id string) []byte {
 
 // keyRoot is what nodes certify of keys, over the transcript of certify.
 func keyRoot(public [][]byte, owner string) [32]byte {
-	return wire.KeyRoot(wire.EntryKeys(public, owner, [32]byte{1}))
+	return wire.KeyRoot(wire.EntryKeys(public, owner, stubTranscript))
 }
+
+// stubTranscript is what certify's nodes say that they saw.
+var stubTranscript = [32]byte{1}
 
 // certify makes every node's certificate over a root.
 func certify(t testing.TB, m *wire.Manifest, nodes []*ecdsa.PrivateKey, ctx, root [32]byte) []wire.HexBytes {
@@ -356,7 +359,7 @@ func certify(t testing.TB, m *wire.Manifest, nodes []*ecdsa.PrivateKey, ctx, roo
 	}
 	var certs []wire.HexBytes
 	for i, node := range nodes {
-		cert := wire.Certificate{Context: ctx, Transcript: [32]byte{1}, Root: root, Node: uint32(i)}
+		cert := wire.Certificate{Context: ctx, Transcript: stubTranscript, Root: root, Node: uint32(i)}
 		mh := m.Hash()
 		leaf := frost.Hash("frostfleet/certificate/v2", mh[:], cert.Context[:], make([]byte, 4), cert.Transcript[:], cert.Root[:],
 			binary.BigEndian.AppendUint32(nil, uint32(i)))
@@ -379,12 +382,22 @@ func (s *gatewayStub) sign(r *wire.Result, j *wire.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, it := range j.Items {
+		path := ""
+		if it.Path != nil {
+			path = *it.Path
+		}
 		switch key := s.keys[it.Key].(type) {
 		case ed25519.PrivateKey:
+			public, signature := key.Public().(ed25519.PublicKey), ed25519.Sign(key, it.Message)
+			if path != "" {
+				public, signature = edwardsChild(s.t, key, stubChainCode(it.Key), path).sign(it.Message)
+			}
 			r.Suite = frost.Ed25519.String()
-			r.Sigs = append(r.Sigs, wire.Signed{Key: it.Key,
-				PublicKey: wire.HexBytes(key.Public().(ed25519.PublicKey)), Signature: ed25519.Sign(key, it.Message)})
+			r.Sigs = append(r.Sigs, wire.Signed{Key: it.Key, Path: path, PublicKey: wire.HexBytes(public), Signature: signature})
 		case *btcec.PrivateKey:
+			if path != "" {
+				key = taprootChild(s.t, key, stubChainCode(it.Key), path)
+			}
 			tweaked := tweak(key, it.ScriptRoot)
 			sig, err := schnorr.Sign(tweaked, it.Message)
 			if err != nil {
@@ -392,7 +405,7 @@ func (s *gatewayStub) sign(r *wire.Result, j *wire.Job) {
 				return
 			}
 			r.Suite = frost.Secp256k1TR.String()
-			r.Sigs = append(r.Sigs, wire.Signed{Key: it.Key,
+			r.Sigs = append(r.Sigs, wire.Signed{Key: it.Key, Path: path,
 				PublicKey: schnorr.SerializePubKey(tweaked.PubKey()), Signature: sig.Serialize()})
 		default:
 			s.t.Errorf("job asks for unknown key %s", it.Key)

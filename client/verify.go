@@ -10,6 +10,9 @@ import (
 	"github.com/btcsuite/btcd/btcec/v2"
 	"github.com/btcsuite/btcd/btcec/v2/schnorr"
 	"github.com/btcsuite/btcd/chaincfg/chainhash"
+
+	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
 // The suites, as results name them.
@@ -118,19 +121,40 @@ type outputKey struct {
 	err   error
 }
 
-func outputKeys(items []SignItem) []outputKey {
+func outputKeys(branches *derive.Cache, items []SignItem) []outputKey {
 	keys := make([]outputKey, len(items))
+	signers, errs := signers(branches, items)
 	for i, it := range items {
-		switch len(it.PublicKey) {
-		case 0:
-		case 33:
-			keys[i].suite = SuiteSecp256k1TR
-			keys[i].key, keys[i].err = TaprootOutputKey(it.PublicKey, it.ScriptRoot)
+		switch {
+		case len(it.PublicKey) == 0:
+		case len(it.PublicKey) == 33:
+			keys[i] = outputKey{suite: SuiteSecp256k1TR, err: errs[i]}
+			if errs[i] == nil {
+				keys[i].key, keys[i].err = TaprootOutputKey(signers[i], it.ScriptRoot)
+			}
 		default:
-			keys[i].suite, keys[i].key = SuiteEd25519, it.PublicKey
+			keys[i] = outputKey{SuiteEd25519, signers[i], errs[i]}
 		}
 	}
 	return keys
+}
+
+// signers are the keys that sign: those of items, or the children of them to which
+// paths lead. What can't be a key or a path was refused before.
+func signers(branches *derive.Cache, items []SignItem) ([][]byte, []error) {
+	keys := make([]derive.Descendant, len(items))
+	for i, it := range items {
+		keys[i].Root.PublicKey = it.PublicKey
+		if it.Path == "" || len(it.PublicKey) == 0 {
+			continue
+		}
+		keys[i].Root.Suite, keys[i].Root.ChainCode = frost.Ed25519, [32]byte(it.ChainCode)
+		if len(it.PublicKey) == 33 {
+			keys[i].Root.Suite = frost.Secp256k1TR
+		}
+		keys[i].Path, _ = derive.ParsePath(it.Path)
+	}
+	return branches.PublicKeys(keys)
 }
 
 // check compares the key that a gateway says has signed.

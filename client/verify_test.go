@@ -190,12 +190,12 @@ func TestCutItems(t *testing.T) {
 	const key = "00112233445566778899aabbccddeeff.999"
 	for _, tt := range []struct{ count, size int }{{0, 0}, {1, 32}, {1000, 32}, {1001, 32}, {2500, 32}, {1000, 4096}, {127, 4096}} {
 		t.Run(fmt.Sprintf("%d of %d bytes", tt.count, tt.size), func(t *testing.T) {
-			item := SignItem{Key: key, Message: make([]byte, tt.size), ScriptRoot: make([]byte, 32)}
+			item := SignItem{Key: key, Path: strings.Repeat("/2147483647", 8)[1:], Message: make([]byte, tt.size),
+				ScriptRoot: make([]byte, 32)}
 			cuts := cutItems(slices.Repeat([]SignItem{item}, tt.count))
 			total := 0
 			for i := range cuts[1:] {
-				part := slices.Repeat([]wire.JobItem{{Key: key, Message: item.Message, ScriptRoot: item.ScriptRoot}},
-					cuts[i+1]-cuts[i])
+				part := slices.Repeat([]wire.JobItem{item.wire()}, cuts[i+1]-cuts[i])
 				total += len(part)
 				payload, err := json.Marshal(wire.Job{ID: strings.Repeat("0", 36), Kind: wire.KindSign, Items: part})
 				if err != nil {

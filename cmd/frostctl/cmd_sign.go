@@ -2,12 +2,12 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -29,23 +29,27 @@ func newSignCommand() *cobra.Command {
 		Long: `Sign has the fleet sign messages with keys that this client owns. bitcoin keys
 sign hashes of 32 bytes (BIP 340), under the output key of BIP 86 or, with a
 script root, of BIP 341; solana keys sign messages of 1 to 4096 bytes (Ed25519).
+With a path, the child of the key signs to which that leads: up to 8 steps, each
+0 to 2147483647.
 
 Every signature is verified before it is printed, as "ID<tab>SIGNATURE" or with
 --json as one object a line with the key that verifies it. Name the file that
 keygen wrote (--keys), or the public key: otherwise nothing shows that the right
-key signed.
+key signed. Children follow from what the keys file proves.
 
 A file has one JSON object a line, for example
-  {"key":"ID","message":"HEX","script_root":"HEX","public_key":"HEX"}
-with the last two optional. Keys of one file are of one suite. For a file name,
-"-" is standard input.`,
+  {"key":"ID","path":"0/17","message":"HEX","script_root":"HEX","public_key":"HEX"}
+with all but key and message optional. Keys of one file are of one suite. For a
+file name, "-" is standard input.`,
 		Example: `  frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --message 5f2a…c3
+  frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --path 0/17 --message 5f2a…c3
   frostctl sign --keys keys.jsonl --file items.jsonl --json > signatures.jsonl`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return sign(cmd, o) },
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.item.Key, "key", "", "key id, from keygen")
+	f.StringVar(&o.item.Path, "path", "", "from the key to the child that signs, such as 0/17")
 	f.Var(&o.message, "message", "what to sign")
 	f.Var(&o.root, "script-root", "Merkle root of the script tree (BIP 341)")
 	f.Var(&o.public, "public-key", "the key's public key, from keygen")
@@ -91,54 +95,21 @@ func signItems(cmd *cobra.Command, o signOptions) ([]client.SignItem, error) {
 		if _, err := wire.ParseKeyID(it.Key); err != nil {
 			return nil, usagef("--key: %w", err)
 		}
+		if _, err := derive.ParsePath(it.Path); err != nil && cmd.Flags().Changed("path") {
+			return nil, usagef("--path %.100q: %w", it.Path, err)
+		}
 		return []client.SignItem{it}, nil
 	}
-	if o.root != nil || o.public != nil {
-		return nil, usagef("--script-root and --public-key go with --key; in a file each line has its own")
+	if o.root != nil || o.public != nil || cmd.Flags().Changed("path") {
+		return nil, usagef("--path, --script-root and --public-key go with --key; in a file each line has its own")
 	}
 	return readItems(cmd, o.file)
-}
-
-// expectKeys fills in, from a keys file, the public keys that items lack.
-func expectKeys(cmd *cobra.Command, m *client.Manifest, path string, items []client.SignItem) error {
-	public := map[string][]byte{} // of the keys of such items
-	for _, it := range items {
-		if len(it.PublicKey) == 0 {
-			public[it.Key] = nil
-		}
-	}
-	if len(public) == 0 {
-		return nil
-	}
-	if path == "" {
-		note(cmd, "warning: without --keys FILE or --public-key nothing shows that the right key signed")
-		return nil
-	}
-	if err := readProofs(cmd, path, m, func(_ client.Proof, keys []client.Key) error {
-		for _, k := range keys {
-			if _, lacks := public[k.ID]; lacks {
-				public[k.ID] = k.PublicKey
-			}
-		}
-		return nil
-	}); err != nil {
-		return err
-	}
-	for i := range items {
-		it := &items[i]
-		if len(it.PublicKey) == 0 {
-			it.PublicKey = public[it.Key]
-		}
-		if it.PublicKey == nil {
-			return fmt.Errorf("key %s is not in %s: name the keys file that has it, or give its public key", it.Key, path)
-		}
-	}
-	return nil
 }
 
 // signatureLine is one line of output with --json.
 type signatureLine struct {
 	Key       string        `json:"key"`
+	Path      string        `json:"path,omitempty"` // to the child that signed
 	Suite     string        `json:"suite"`
 	PublicKey wire.HexBytes `json:"public_key"` // verifies the signature
 	Signature wire.HexBytes `json:"signature"`
@@ -150,7 +121,7 @@ func printSignatures(cmd *cobra.Command, r *client.SignResult) error {
 		if s.Signature == nil {
 			continue
 		}
-		line := signatureLine{s.Key, r.Suite, s.PublicKey, s.Signature}
+		line := signatureLine{s.Key, s.Path, r.Suite, s.PublicKey, s.Signature}
 		if err := say(cmd, line, "%s\t%x\n", s.Key, s.Signature); err != nil {
 			return err
 		}

@@ -106,6 +106,12 @@ func TestUsage(t *testing.T) {
 		{"sign --key " + id + " --message xyz", "hexadecimal"},
 		{"sign --key " + id + " --message 0x00", "without 0x"},
 		{"sign --file x --public-key " + word, "go with --key"},
+		{"sign --file x --path 0", "go with --key"},
+		{"sign --key " + id + " --message 00 --path 0'", "a hardened step"},
+		{"sign --key " + id + " --message 00 --path 0/0/0/0/0/0/0/0/0", "want at most 8"},
+		{"sign --key " + id + " --message 00 --path 2147483648", "want 0 to 2147483647"},
+		{"sign --key " + id + " --message 00 --path m/0", "not a path"},
+		{"sign --key " + id + " --message 00 --path=", "not a path"},
 		{"verify", "keys signature"},
 		{"verify --keys x --signature 00 --message 00", "keys signature"},
 		{"verify --signature " + word + word + " --message 00 --public-key " + word, "use bitcoin or solana"},
@@ -258,13 +264,16 @@ func itemsOf(text string) ([]client.SignItem, error) {
 func TestReadItems(t *testing.T) {
 	id := strings.Repeat("0", 32) + ".7"
 	items, err := itemsOf(`{"key":"` + id + `","message":"00ff"}` + "\n\n  " +
-		`{"key":"` + id + `","message":"01","script_root":"02","public_key":"03"}`)
-	if err != nil || len(items) != 2 || items[0].Message[1] != 0xff || items[1].ScriptRoot[0] != 2 || items[1].PublicKey[0] != 3 {
+		`{"key":"` + id + `","path":"0/17","message":"01","script_root":"02","public_key":"03"}`)
+	if err != nil || len(items) != 2 || items[0].Message[1] != 0xff || items[1].ScriptRoot[0] != 2 ||
+		items[1].PublicKey[0] != 3 || items[0].Path != "" || items[1].Path != "0/17" {
 		t.Fatalf("%v, %+v", err, items)
 	}
 	for name, text := range map[string]string{
 		"not hexadecimal": `{"key":"` + id + `","message":"zz"}`,
 		"bad key":         `{"key":"x","message":"00"}`,
+		"hardened path":   `{"key":"` + id + `","path":"0'","message":"00"}`,
+		"empty path":      `{"key":"` + id + `","path":"","message":"00"}`,
 		"unknown field":   `{"key":"` + id + `","message":"00","massage":"00"}`,
 		"two on a line":   `{"key":"` + id + `","message":"00"}{}`,
 		"after a bracket": `{"key":"` + id + `","message":"00"}]{"key":"` + id + `","message":"01"}`,

@@ -13,21 +13,29 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // itemLine is one line of the file of frostctl sign; bytes are hexadecimal.
 type itemLine struct {
-	Key        string `json:"key"`
-	Message    string `json:"message"`
-	ScriptRoot string `json:"script_root"`
-	PublicKey  string `json:"public_key"` // of the key, as keygen gave it
+	Key        string  `json:"key"`
+	Path       *string `json:"path"`
+	Message    string  `json:"message"`
+	ScriptRoot string  `json:"script_root"`
+	PublicKey  string  `json:"public_key"` // of the key, as keygen gave it
 }
 
 func (it itemLine) item() (client.SignItem, error) {
 	item := client.SignItem{Key: it.Key}
 	if _, err := wire.ParseKeyID(it.Key); err != nil {
 		return item, fmt.Errorf("field \"key\": %w", err)
+	}
+	if it.Path != nil {
+		if _, err := derive.ParsePath(*it.Path); err != nil {
+			return item, fmt.Errorf("field \"path\" is %.100q: %w", *it.Path, err)
+		}
+		item.Path = *it.Path
 	}
 	for _, f := range []struct {
 		name, text string

@@ -76,6 +76,10 @@ func (k *Key) validate() error {
 // MaxOffsets bounds the steps from a key to the child that signs.
 const MaxOffsets = 8
 
+// ErrChild means that there is no key where an item's offsets lead, which nobody can
+// bring about who does not know the secret key.
+var ErrChild = errors.New("the child is no key: take another path")
+
 // Item is one signature to make.
 type Item struct {
 	Key     *Key

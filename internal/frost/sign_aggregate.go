@@ -18,6 +18,15 @@ type aggregator interface {
 	// fault returns what the node index at pos did to make item i fail, "" if
 	// nothing.
 	fault(i, pos, index int) (string, error)
+	// outputKey returns the key that verifies item i's signature, once it is summed up.
+	outputKey(i int) []byte
+}
+
+// Signature is a signature and the key that verifies it: with offsets the child's, and
+// with a tweak the output key, x-only for secp256k1-tr. Without a signature both are nil.
+type Signature struct {
+	PublicKey []byte // 32 bytes
+	Bytes     []byte // 64 bytes
 }
 
 // summed is an item's signature, not verified; or who sent something that is no
@@ -41,11 +50,11 @@ type contribution struct {
 // It sums up, and verifies the final signatures under the output keys (BIP 340
 // as a batch, Ed25519 one by one). Only where that fails are the shares checked
 // one by one, and blame names each node that sent a bad one. sigs has an entry
-// of 64 bytes per item, nil where the item failed; an entry that is not nil is
+// per item, without Bytes where the item failed; an entry that has some is
 // a valid signature even if err is not nil. err reports invalid inputs: of the
 // whole call, in which case there is neither signature nor blame, or of single
 // items, which then have no signature.
-func Aggregate(items []Item, set []NonceCommitment, shares [][]byte) (sigs [][]byte, blame []Blame, err error) {
+func Aggregate(items []Item, set []NonceCommitment, shares [][]byte) (sigs []Signature, blame []Blame, err error) {
 	if err := validateItems(items); err != nil {
 		return nil, nil, err
 	}
@@ -64,7 +73,7 @@ func Aggregate(items []Item, set []NonceCommitment, shares [][]byte) (sigs [][]b
 		return nil, nil, err
 	}
 	if blame = wrongLengths(k.Suite, len(items), all); blame != nil {
-		return make([][]byte, len(items)), blame, nil
+		return make([]Signature, len(items)), blame, nil
 	}
 	newAggregator := newSecpAggregator
 	if k.Suite == Ed25519 {
@@ -92,8 +101,8 @@ func wrongLengths(s Suite, count int, all []contribution) []Blame {
 
 func aggregate(
 	a aggregator, items []Item, set []NonceCommitment, all []contribution,
-) (sigs [][]byte, blame []Blame, err error) {
-	sigs = make([][]byte, len(items))
+) (out []Signature, blame []Blame, err error) {
+	sigs := make([][]byte, len(items))
 	for i, item := range a.sum(items, set, all) {
 		if item.err != nil {
 			err = errors.Join(err, fmt.Errorf("item %d: %w", i, item.err))
@@ -113,7 +122,13 @@ func aggregate(
 		}
 		blame = append(blame, bad...)
 	}
-	return sigs, blame, err
+	out = make([]Signature, len(items))
+	for i, sig := range sigs {
+		if sig != nil {
+			out[i] = Signature{a.outputKey(i), sig}
+		}
+	}
+	return out, blame, err
 }
 
 // search finds the nodes that made item i fail.

@@ -69,17 +69,17 @@ func TestAggregateBlames(t *testing.T) {
 
 // checkSigs checks that exactly the items nobody is blamed for have a
 // signature, and a valid one.
-func checkSigs(t *testing.T, items []Item, sigs [][]byte, blame []Blame) {
+func checkSigs(t *testing.T, items []Item, sigs []Signature, blame []Blame) {
 	t.Helper()
 	if len(sigs) != len(items) {
 		t.Fatalf("%d signatures for %d items", len(sigs), len(items))
 	}
 	for i, sig := range sigs {
 		bad := slices.ContainsFunc(blame, func(b Blame) bool { return b.Item == i || b.Item == AllItems })
-		if bad != (sig == nil) {
+		if bad != (sig.Bytes == nil) || bad != (sig.PublicKey == nil) {
 			t.Fatalf("item %d: signature %x, blame %v", i, sig, blame)
 		}
-		if sig != nil {
+		if !bad {
 			verifyElsewhere(t, items[i], sig)
 		}
 	}

@@ -7,9 +7,11 @@ import (
 	"crypto/rand"
 	"crypto/sha512"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	mathrand "math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 
 	filippo "filippo.io/edwards25519"
@@ -83,11 +85,11 @@ func random(n int) []byte {
 }
 
 // verify checks a signature of it under the descendant, by btcd and crypto/ed25519.
-func (d descendant) verify(t testing.TB, it Item, sig []byte) {
+func (d descendant) verify(t testing.TB, it Item, sig Signature) {
 	t.Helper()
 	if it.Key.Suite == Ed25519 {
-		if !ed25519.Verify(d.public, it.Message, sig) {
-			t.Fatal("crypto/ed25519 refuses the signature")
+		if !ed25519.Verify(d.public, it.Message, sig.Bytes) || !bytes.Equal(sig.PublicKey, d.public) {
+			t.Fatal("crypto/ed25519 refuses the signature, or it is said to be of another key")
 		}
 		return
 	}
@@ -99,7 +101,7 @@ func (d descendant) verify(t testing.TB, it Item, sig []byte) {
 	if it.Tweak.Mode == TweakScriptRoot {
 		output = txscript.ComputeTaprootOutputKey(internal, it.Tweak.Root[:])
 	}
-	parsed, err := schnorr.ParseSignature(sig)
+	parsed, err := schnorr.ParseSignature(sig.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,8 +109,8 @@ func (d descendant) verify(t testing.TB, it Item, sig []byte) {
 		t.Fatal("btcd refuses the signature")
 	}
 	own, err := OutputKey(it.Key.Suite, d.public, it.Tweak)
-	if err != nil || !bytes.Equal(own, schnorr.SerializePubKey(output)) {
-		t.Fatalf("output key %x, %v", own, err)
+	if err != nil || !bytes.Equal(own, schnorr.SerializePubKey(output)) || !bytes.Equal(own, sig.PublicKey) {
+		t.Fatalf("output key %x, of the signature %x, %v", own, sig.PublicKey, err)
 	}
 }
 
@@ -183,7 +185,7 @@ func TestBlameUnderChildren(t *testing.T) {
 				}
 				for i, sig := range sigs {
 					if i == victim {
-						if sig != nil {
+						if sig.Bytes != nil || sig.PublicKey != nil {
 							t.Fatal("a signature of a wrong share")
 						}
 						continue
@@ -249,7 +251,9 @@ func TestOffsetsRefused(t *testing.T) {
 				it := Item{Key: keys[0], Message: make([]byte, 32), Tweak: tweaks[s][0]}
 				fine := it
 				it.Offsets = offsets
-				if n, points, err := Commit(rand.Reader, [32]byte{}, []Item{fine, it}); err == nil || n != nil || points != nil {
+				noKey := strings.HasPrefix(name, "identity")
+				n, points, err := Commit(rand.Reader, [32]byte{}, []Item{fine, it})
+				if err == nil || errors.Is(err, ErrChild) != noKey || n != nil || points != nil {
 					t.Fatalf("committed: %v", err)
 				}
 				// An aggregator says so of the item, and signs the other, unless there are too many.
@@ -258,10 +262,10 @@ func TestOffsetsRefused(t *testing.T) {
 				public := g.public()
 				public[1].Offsets = offsets
 				sigs, blame, err := Aggregate(public, g.set, g.signAll(t))
-				if err == nil || blame != nil {
+				if err == nil || errors.Is(err, ErrChild) != noKey || blame != nil {
 					t.Fatalf("%v, blame %v", err, blame)
 				}
-				if len(offsets) <= MaxOffsets && (len(sigs) != 2 || sigs[0] == nil || sigs[1] != nil) {
+				if len(offsets) <= MaxOffsets && (len(sigs) != 2 || sigs[0].Bytes == nil || sigs[1].Bytes != nil) {
 					t.Fatalf("signatures %x", sigs)
 				}
 			})

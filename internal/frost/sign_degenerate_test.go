@@ -105,7 +105,7 @@ func TestChosenOwnShare(t *testing.T) {
 					t.Errorf("%v, own share %d, lying %v: nobody is blamed: %v", suite, own, lies, err)
 				case lies && (len(blame) != f.K || blame[0].Index != liar || blame[1].Index != liar):
 					t.Errorf("%v, own share %d: blamed %v, want node %d for both items", suite, own, blame, liar)
-				case !lies && (blame != nil || sigs[0] == nil || sigs[1] == nil):
+				case !lies && (blame != nil || sigs[0].Bytes == nil || sigs[1].Bytes == nil):
 					t.Errorf("%v, own share %d: no signatures; blamed %v", suite, own, blame)
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/ed25519"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io"
 
@@ -73,7 +74,11 @@ func openEd25519Key(it *Item) (*rfc9591.Key, error) {
 	if err != nil || len(it.Offsets) == 0 {
 		return key, err
 	}
-	return key.Child(it.Offsets)
+	child, err := key.Child(it.Offsets)
+	if errors.Is(err, rfc9591.ErrChild) {
+		err = ErrChild
+	}
+	return child, err
 }
 
 // drawEd25519 draws an item's nonces. RFC 9591 hashes nothing but randomness and the
@@ -190,6 +195,8 @@ func (a *edwardsAggregator) invalid(items []Item, sigs [][]byte) []int {
 	}
 	return bad
 }
+
+func (a *edwardsAggregator) outputKey(i int) []byte { return bytes.Clone(a.sessions[i].PublicKey()) }
 
 func (a *edwardsAggregator) fault(i, pos, index int) (string, error) {
 	if _, ok := rfc9591.ParsePubNonce(nonceOf(Ed25519, a.set[pos].Points, i)); !ok {

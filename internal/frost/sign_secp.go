@@ -60,6 +60,9 @@ func descend(items []Item, keys []*bip445.TweakContext, wrong []error) {
 	children, errs := bip445.ApplyPlain(parents, offsets)
 	for j, i := range at {
 		keys[i], wrong[i] = children[j], errs[j]
+		if errors.Is(wrong[i], bip445.TweakToInfinity) {
+			wrong[i] = ErrChild
+		}
 	}
 }
 
@@ -292,6 +295,11 @@ func (a *secpAggregator) invalid(items []Item, sigs [][]byte) []int {
 		bad[j] = at[bad[j]]
 	}
 	return bad
+}
+
+func (a *secpAggregator) outputKey(i int) []byte {
+	x := a.open[i].key.tweak.XOnly()
+	return x[:]
 }
 
 func (a *secpAggregator) fault(i, pos, index int) (string, error) {

@@ -16,11 +16,11 @@ import (
 
 // verifyElsewhere checks a signature and its output key with libraries that
 // have no part in making it.
-func verifyElsewhere(t *testing.T, it Item, sig []byte) {
+func verifyElsewhere(t *testing.T, it Item, sig Signature) {
 	t.Helper()
 	if it.Key.Suite == Ed25519 {
-		if !ed25519.Verify(it.Key.PublicKey, it.Message, sig) {
-			t.Fatal("crypto/ed25519 refuses the signature")
+		if !ed25519.Verify(it.Key.PublicKey, it.Message, sig.Bytes) || !bytes.Equal(sig.PublicKey, it.Key.PublicKey) {
+			t.Fatal("crypto/ed25519 refuses the signature, or it is said to be of another key")
 		}
 		return
 	}
@@ -32,7 +32,7 @@ func verifyElsewhere(t *testing.T, it Item, sig []byte) {
 	if it.Tweak.Mode == TweakScriptRoot {
 		output = txscript.ComputeTaprootOutputKey(internal, it.Tweak.Root[:])
 	}
-	parsed, err := schnorr.ParseSignature(sig)
+	parsed, err := schnorr.ParseSignature(sig.Bytes)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -40,8 +40,8 @@ func verifyElsewhere(t *testing.T, it Item, sig []byte) {
 		t.Fatal("btcec refuses the signature")
 	}
 	own, err := OutputKey(Secp256k1TR, it.Key.PublicKey, it.Tweak)
-	if err != nil || !bytes.Equal(own, schnorr.SerializePubKey(output)) {
-		t.Fatalf("output key %x, %v; btcec has %x", own, err, schnorr.SerializePubKey(output))
+	if err != nil || !bytes.Equal(own, schnorr.SerializePubKey(output)) || !bytes.Equal(own, sig.PublicKey) {
+		t.Fatalf("output key %x, of the signature %x, %v; btcec has %x", own, sig.PublicKey, err, schnorr.SerializePubKey(output))
 	}
 }
 
@@ -61,11 +61,11 @@ func TestSignEndToEnd(t *testing.T) {
 						it := items[0][i]
 						verifyElsewhere(t, it, sig)
 						out, err := OutputKey(s, it.Key.PublicKey, it.Tweak)
-						if err != nil || !verifySignature(s, out, it.Message, sig) {
+						if err != nil || !verifySignature(s, out, it.Message, sig.Bytes) {
 							t.Fatalf("own verification refuses item %d: %v", i, err)
 						}
-						sig[40] ^= 1
-						if verifySignature(s, out, it.Message, sig) {
+						sig.Bytes[40] ^= 1
+						if verifySignature(s, out, it.Message, sig.Bytes) {
 							t.Fatal("own verification takes a spoilt signature")
 						}
 					}

@@ -49,6 +49,7 @@ type Key struct {
 	Commitments []byte        // T wire points
 	Share       *secret.Bytes // 32 bytes, the caller's to wipe
 	Owner       string
+	Transcript  [32]byte // as in Record
 	Complete    bool
 }
 

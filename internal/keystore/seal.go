@@ -87,7 +87,7 @@ func (s *Store) openEntry(h *header, raw, entry []byte, i int) (*Key, bool) {
 	return &Key{
 		Suite: h.suite(), N: h.N, T: h.T, Index: h.Index,
 		PublicKey: own[:size:size], Commitments: own[size:],
-		Share: secret.New(share), Owner: h.Owner,
+		Share: secret.New(share), Owner: h.Owner, Transcript: h.Transcript,
 	}, true
 }
 

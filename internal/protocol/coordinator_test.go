@@ -60,6 +60,11 @@ func TestJobsTurnedAway(t *testing.T) {
 		"short message":  {f.signing(9, "alice", badMessage), wire.CodeBadMessage, true},
 		"mixed suites":   {f.signing(9, "alice", item(f.btc, 0, "x"), item(f.sol, 0, "x")), wire.CodeBadMessage, true},
 		"rooted solana":  {f.signing(9, "alice", rooted), wire.CodeBadTweak, true},
+		"hardened":       {f.signing(9, "alice", below(item(f.btc, 0, "x"), "0'")), wire.CodeBadPath, true},
+		"too deep":       {f.signing(9, "alice", below(item(f.btc, 0, "x"), "0/0/0/0/0/0/0/0/0")), wire.CodeBadPath, true},
+		"another's root": {f.signing(9, "alice", below(item(f.bob, 0, "x"), "0/1")), wire.CodeNotOwner, true},
+		"rooted child":   {f.signing(9, "alice", below(rooted, "0/1")), wire.CodeBadTweak, true},
+		"unknown root":   {f.signing(9, "alice", below(item(f.btc, 2, "x"), "0/1")), wire.CodeUnknownKey, true},
 	} {
 		f.newLife()
 		token := f.desk.arrive(test.job, nil)

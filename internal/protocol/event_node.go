@@ -54,6 +54,9 @@ type (
 type LoadedKey struct {
 	Key   *frost.Key
 	Owner string
+	// Transcript is that of the generation that made the key. The chain code follows
+	// from it, which only a child needs.
+	Transcript [32]byte
 }
 
 // answer is what comes of a computation. It names the very batch or session that asked, not its id: a later one of the

@@ -212,7 +212,7 @@ func (a *actor) load(ids []wire.KeyID) []LoadedKey {
 		}
 		suite := frost.Suite(r.Header.Suite)
 		size := a.cfg.Manifest.T * suite.PointSize()
-		keys[i] = LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
+		keys[i] = LoadedKey{Owner: r.Header.Client, Transcript: r.Transcript, Key: &frost.Key{
 			Suite: suite, N: a.cfg.Manifest.N, T: a.cfg.Manifest.T, Index: a.cfg.Index,
 			PublicKey:     r.Batch.PublicKeys[id.Index],
 			VSSCommitment: r.Batch.Commitments[id.Index*size:][:size],

@@ -342,6 +342,12 @@ func item(batch string, index int, text string) wire.JobItem {
 	return wire.JobItem{Key: wire.KeyID{Batch: batch, Index: index}.String(), Message: h[:]}
 }
 
+// below is an item under a child of its key.
+func below(it wire.JobItem, path string) wire.JobItem {
+	it.Path = &path
+	return it
+}
+
 func equal[T comparable](t testing.TB, what string, got, want T) {
 	t.Helper()
 	if got != want {

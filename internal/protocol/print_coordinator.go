@@ -31,10 +31,18 @@ func (e attemptChecked) String() string {
 	return fmt.Sprintf("commitment checked %s: %s", e.a.id, outcome(e.err))
 }
 
+func (e descended) String() string {
+	line := "children derived " + jobLine(e.j.Signed) + ": "
+	if e.err != nil {
+		return line + e.err.Error()
+	}
+	return line + "ok"
+}
+
 func (e aggregated) String() string {
 	signed := 0
 	for _, sig := range e.sigs {
-		if sig != nil {
+		if sig.Bytes != nil {
 			signed++
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -53,11 +54,12 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 	return r, nil
 }
 
-// check makes items of what the keystore gave.
-func (r *signRequest) check(keys []LoadedKey) ([]frost.Item, *wire.JobError) {
+// check makes items of what the keystore gave, and of the paths in the job that the
+// client signed.
+func (r *signRequest) check(keys []LoadedKey, branches *derive.Cache) ([]frost.Item, *wire.JobError) {
 	items := make([]frost.Item, len(r.which))
 	for i, w := range r.which {
-		it := r.job.Items[w]
+		it := &r.job.Items[w]
 		if i >= len(keys) || keys[i].Key == nil {
 			return nil, wire.Refuse(wire.CodeUnknownKey, "item %d: key %s is not in this node's keystore", w, it.Key)
 		}
@@ -70,6 +72,13 @@ func (r *signRequest) check(keys []LoadedKey) ([]frost.Item, *wire.JobError) {
 		}
 		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
 		if err := checkItem(items[i], items[0]); err != nil {
+			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
+		}
+		if it.Path == nil {
+			continue
+		}
+		var err *wire.JobError
+		if items[i].Offsets, err = offsetsOf(branches, it, keys[i].Key, keys[i].Transcript); err != nil {
 			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
 		}
 	}

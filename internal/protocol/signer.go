@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -22,6 +23,7 @@ func newSigner(core *nodeCore) *signer {
 	return &signer{
 		nodeCore: core, sessions: map[string]*signing{},
 		finished: newFinishedSessions(maxFinished), early: newEarlyMessages(maxEarlyBytes),
+		branches: derive.NewCache(maxBranches),
 	}
 }
 

@@ -3,6 +3,7 @@ package protocol
 import (
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -38,6 +39,7 @@ type signer struct {
 	finished *finishedSessions
 	early    *earlyMessages
 	rate     attemptRate
+	branches *derive.Cache
 	nonces   struct{ drawn, used, dropped uint64 }
 }
 

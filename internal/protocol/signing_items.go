@@ -26,9 +26,9 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 			keys[i] = LoadedKey{}
 		}
 	}
-	request := s.request
+	request, branches := s.request, n.branches
 	check := func() Event {
-		items, refusal := request.check(keys)
+		items, refusal := request.check(keys, branches)
 		if refusal != nil {
 			wipeLoaded(keys)
 		}

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"errors"
 	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -78,7 +79,11 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 	}
 	if e.err != nil {
 		wipeItems(e.items)
-		return s.refuse(wire.CodeInternal, "commit: "+e.err.Error())
+		code := wire.CodeInternal
+		if errors.Is(e.err, frost.ErrChild) {
+			code = wire.CodeBadPath
+		}
+		return s.refuse(code, "commit: "+e.err.Error())
 	}
 	s.to(signCommitted)
 	s.nonces, s.points = e.nonces, e.points

@@ -379,6 +379,9 @@ func TestRefusals(t *testing.T) {
 	}{
 		"another's key":      {[]wire.JobItem{item(f.bob, 0, "x")}, wire.CodeNotOwner},
 		"another's among":    {[]wire.JobItem{item(f.btc, 0, "x"), item(f.bob, 0, "x")}, wire.CodeNotOwner},
+		"another's child":    {[]wire.JobItem{below(item(f.bob, 0, "x"), "0/1")}, wire.CodeNotOwner},
+		"child among roots":  {[]wire.JobItem{item(f.btc, 0, "x"), below(item(f.bob, 0, "x"), "0/1")}, wire.CodeNotOwner},
+		"child of two":       {[]wire.JobItem{below(item(f.btc, 0, "x"), "1"), below(item(f.sol, 0, "x"), "1")}, wire.CodeBadMessage},
 		"short message":      {[]wire.JobItem{short}, wire.CodeBadMessage},
 		"long message":       {[]wire.JobItem{long}, wire.CodeBadMessage},
 		"empty message":      {[]wire.JobItem{{Key: wire.KeyID{Batch: f.sol, Index: 0}.String()}}, wire.CodeBadMessage},

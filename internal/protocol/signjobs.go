@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -13,14 +14,20 @@ import (
 // signJobs runs sign jobs: it finds their keys, has them wait for their turn, and
 // opens attempts until every item is signed, or the job's time is up.
 type signJobs struct {
-	cfg       CoordinatorConfig
+	cfg CoordinatorConfig
+	keyFinder
+	opener   *wire.Opener
+	out      *outbox
+	jobs     map[*activeJob]*activeSign
+	attempts map[string]*attempt // by session
+	latest   map[string]lastTask // in WORK, by job
+	traffic  traffic
+}
+
+// keyFinder is where a job's keys are found, and the children of these.
+type keyFinder struct {
 	directory *directory
-	opener    *wire.Opener
-	out       *outbox
-	jobs      map[*activeJob]*activeSign
-	attempts  map[string]*attempt // by session
-	latest    map[string]lastTask // in WORK, by job
-	traffic   traffic
+	branches  *derive.Cache
 }
 
 // lastTask is the latest attempt of a job that stands in WORK.
@@ -32,15 +39,16 @@ type lastTask struct {
 
 func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbox) *signJobs {
 	return &signJobs{
-		cfg: cfg, directory: d, opener: o, out: out, jobs: map[*activeJob]*activeSign{},
-		attempts: map[string]*attempt{}, latest: map[string]lastTask{}, traffic: newTraffic(cfg, o),
+		cfg: cfg, keyFinder: keyFinder{d, derive.NewCache(maxBranches)}, opener: o, out: out,
+		jobs: map[*activeJob]*activeSign{}, attempts: map[string]*attempt{}, latest: map[string]lastTask{},
+		traffic: newTraffic(cfg, o),
 	}
 }
 
 func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
-		sigs: make([][]byte, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
+		sigs: make([]frost.Signature, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
 		since: s.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
@@ -104,6 +112,7 @@ func (s *signJobs) disbelieve(access, before *wire.Access) {
 // repeated; and it is unknown only once KEYS was read as far as it went when the job came.
 func (s *signJobs) find(j *activeSign) {
 	items, keys := make([]frost.Item, len(j.job.Items)), make([]frost.Key, len(j.job.Items))
+	var children []child
 	for i, it := range j.job.Items {
 		id, _ := wire.ParseKeyID(it.Key)
 		b := s.directory.find(id.Batch)
@@ -131,8 +140,36 @@ func (s *signJobs) find(j *activeSign) {
 			s.out.fail(j.activeJob, wire.Refuse(err.Code, "item %d: %s", i, err.Reason))
 			return
 		}
+		if it.Path != nil {
+			children = append(children, child{i, b.transcript})
+		}
 	}
 	s.found(j)
+	if children == nil {
+		s.enqueue(j, items)
+		return
+	}
+	run := descend(s.branches, j, items, children)
+	if len(children) <= inlineChecks {
+		s.onDescended(run().(descended))
+		return
+	}
+	s.out.do(Compute{Urgent: j.job.Interactive(), Name: "derive children", Trace: j.Signed.Trace, Run: run})
+}
+
+// onDescended has a job wait for its turn, now that its keys are complete.
+func (s *signJobs) onDescended(e descended) {
+	switch j := e.j; {
+	case s.jobs[j.activeJob] != j || j.over() || j.items != nil: // its keys were looked for twice
+	case e.err != nil:
+		s.out.fail(j.activeJob, e.err)
+	default:
+		s.enqueue(j, e.items)
+	}
+}
+
+// enqueue has a job wait for its turn that lacks nothing.
+func (s *signJobs) enqueue(j *activeSign, items []frost.Item) {
 	j.items, j.queued = items, s.traffic.nodes.now
 	s.traffic.add(j)
 	s.schedule()

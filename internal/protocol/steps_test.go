@@ -38,10 +38,11 @@ func (m *meter) step(who string, ev Event, step func(Event) []Effect) []Effect {
 // 450 allocations.
 func TestStepsAreShort(t *testing.T) {
 	const count, limit = 1000, 500
-	sign, keygen := agedFleet(t), newFleet(t, 2, 3).start()
-	var items []wire.JobItem
+	sign, children, keygen := agedFleet(t), agedFleet(t), newFleet(t, 2, 3).start()
+	var items, under []wire.JobItem
 	for i := range count {
 		items = append(items, item(sign.btc, i%2, fmt.Sprint(i)))
+		under = append(under, below(items[i], fmt.Sprintf("%d/%d", i%3, i)))
 	}
 	for name, test := range map[string]struct {
 		f    *fleet
@@ -50,6 +51,10 @@ func TestStepsAreShort(t *testing.T) {
 	}{
 		"sign": {sign.fleet, sign.signing(9, "alice", items...), map[string]int{
 			"open task": 4, "check items": 2, "draw nonces": 2, "check commitment": 4, "make shares": 2, "aggregate": 1, "result": 1,
+		}},
+		"children": {children.fleet, children.signing(9, "alice", under...), map[string]int{
+			"derive children": 1,
+			"open task":       4, "check items": 2, "draw nonces": 2, "check commitment": 4, "make shares": 2, "aggregate": 1, "result": 1,
 		}},
 		"keygen": {keygen, keygen.keygen(9, "alice", "solana", count), map[string]int{
 			"make deal": 3, "verify deals": 3, "make entry": 1, "result": 1,

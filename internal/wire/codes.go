@@ -22,6 +22,7 @@ const (
 	CodeNotOwner       Code = "not_owner"
 	CodeBadMessage     Code = "bad_message"
 	CodeBadTweak       Code = "bad_tweak"
+	CodeBadPath        Code = "bad_path"
 	CodeKeygenFailed   Code = "keygen_failed"
 	CodeSigningFailed  Code = "signing_failed"
 	CodePoison         Code = "poison"
@@ -32,7 +33,7 @@ const (
 // JobCodes are the codes with which a job can end.
 var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge,
 	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
-	CodeBadMessage, CodeBadTweak, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal,
+	CodeBadMessage, CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal,
 	CodeRegisterIncomplete}
 
 // Why a node gave up a batch or refused a session, or a gateway gave up a batch

@@ -3,6 +3,8 @@ package wire
 import (
 	"bytes"
 	"testing"
+
+	"github.com/frostfleet/frostfleet/internal/derive"
 )
 
 // fuzzWire checks what every decoder promises: no panic, and whatever it takes
@@ -105,6 +107,11 @@ func FuzzJob(f *testing.F) {
 	for _, kind := range []Kind{KindKeygen, KindSign} {
 		f.Add(string(kind), fleet.keygen(1, "alice", "bitcoin", 3).Payload)
 		f.Add(string(kind), fleet.signing(1, "alice", item("00000000000000000000000000000000", 0, "x")).Payload)
+		for _, path := range []string{"0/17", "0'", ""} {
+			it := item("00000000000000000000000000000000", 0, "x")
+			it.Path = &path
+			f.Add(string(kind), fleet.signing(1, "alice", it).Payload)
+		}
 	}
 	f.Fuzz(func(t *testing.T, kind string, payload []byte) {
 		signed := SignedJob{Client: "alice", Kind: Kind(kind), Payload: payload}
@@ -122,6 +129,14 @@ func FuzzJob(f *testing.F) {
 		}
 		if job.Kind == KindKeygen {
 			checkCut(t, job, fleet.m)
+		}
+		for _, it := range job.Items {
+			if it.Path == nil {
+				continue
+			}
+			if path, err := derive.ParsePath(*it.Path); err != nil || path.String() != *it.Path {
+				t.Fatalf("path %q passes and is %v, %v", *it.Path, path, err)
+			}
 		}
 	})
 }

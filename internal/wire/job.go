@@ -10,6 +10,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
@@ -57,7 +58,10 @@ type Job struct {
 
 // JobItem is one message to sign.
 type JobItem struct {
-	Key     string   `json:"key"`
+	Key string `json:"key"`
+	// Path leads from the key to the child that signs, such as "0/17"; nil: the key
+	// itself signs, for which there is no text.
+	Path    *string  `json:"path,omitempty"`
 	Message HexBytes `json:"message"`
 	// ScriptRoot commits a Taproot key to a script tree (BIP 341); without it
 	// the key is tweaked as BIP 86 says.
@@ -226,6 +230,11 @@ func (job *Job) checkSign() *JobError {
 		}
 		if n := len(item.ScriptRoot); n != 0 && n != 32 {
 			return Refuse(CodeBadTweak, "item %d: script_root of %d bytes, want 32", i, n)
+		}
+		if item.Path != nil {
+			if _, err := derive.ParsePath(*item.Path); err != nil {
+				return Refuse(CodeBadPath, "item %d: path %.100q: %v", i, *item.Path, err)
+			}
 		}
 	}
 	return nil

@@ -113,6 +113,21 @@ func TestParseJob(t *testing.T) {
 		"key index zeros":      {KindSign, "items", items(1, "key", someBatch+".00"), CodeUnknownKey},
 		"key upper case":       {KindSign, "items", items(1, "key", strings.ToUpper(someBatch)+".0"), CodeUnknownKey},
 		"short script root":    {KindSign, "items", items(1, "script_root", "00"), CodeBadTweak},
+		"path":                 {KindSign, "items", items(1, "path", "0/17"), ""},
+		"one step":             {KindSign, "items", items(1, "path", "2147483647"), ""},
+		"deepest path":         {KindSign, "items", items(1, "path", "1/2/3/4/5/6/7/8"), ""},
+		"path and script root": {KindSign, "items", items(1, "path", "0/17", "script_root", strings.Repeat("00", 32)), ""},
+		"path too deep":        {KindSign, "items", items(1, "path", "1/2/3/4/5/6/7/8/9"), CodeBadPath},
+		"hardened path":        {KindSign, "items", items(1, "path", "0'/17"), CodeBadPath},
+		"hardened with an h":   {KindSign, "items", items(1, "path", "0/17h"), CodeBadPath},
+		"index out of range":   {KindSign, "items", items(1, "path", "0/2147483648"), CodeBadPath},
+		"path with an m":       {KindSign, "items", items(1, "path", "m/0/17"), CodeBadPath},
+		"path with a zero":     {KindSign, "items", items(1, "path", "0/017"), CodeBadPath},
+		"path with a sign":     {KindSign, "items", items(1, "path", "0/-1"), CodeBadPath},
+		"path with no step":    {KindSign, "items", items(1, "path", "0//1"), CodeBadPath},
+		"empty path":           {KindSign, "items", items(1, "path", ""), CodeBadPath},
+		"long path":            {KindSign, "items", items(1, "path", strings.Repeat("9", 1<<19)), CodeBadPath},
+		"path in capitals":     {KindSign, "items", items(1, "Path", "0/17"), CodeMalformedJob},
 		"odd hex":              {KindSign, "items", items(1, "message", "abc"), CodeMalformedJob},
 		"unknown item field":   {KindSign, "items", items(1, "tweak", "00"), CodeMalformedJob},
 		"expired":              {KindSign, "expires", t0, CodeExpired},
@@ -138,8 +153,38 @@ func TestParseJob(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		case test.code != "" && (err == nil || err.Code != test.code):
 			t.Errorf("%s: got %v, want %s", name, err, test.code)
+		case err != nil && len(err.Reason) > 300:
+			t.Errorf("%s: a sentence of %d bytes", name, len(err.Reason))
 		case err == nil && job.Kind != test.kind:
 			t.Errorf("%s: got %+v", name, job)
+		}
+	}
+}
+
+// A path is a text and nothing else; what is wrong with it is said with the item.
+func TestParsePaths(t *testing.T) {
+	job := `{"job":"` + jobID(1) + `","kind":"sign","expires":"2026-01-02T04:00:00Z","items":[` +
+		`{"key":"` + someBatch + `.0","message":"00"},{"key":"` + someBatch + `.1","message":"00"%s}]}`
+	for member, want := range map[string]string{
+		``:                            "",
+		`,"path":null`:                "",
+		`,"path":"0/17"`:              "",
+		`,"path":"\u0030/17"`:         "",
+		`,"path":17`:                  "malformed_job: ",
+		`,"path":[0,17]`:              "malformed_job: ",
+		`,"path":"0","path":"1"`:      "malformed_job: ",
+		`,"path":"0/1'"`:              `bad_path: item 1: path "0/1'": step 2: a hardened step: `,
+		`,"path":"1/2/3/4/5/6/7/8/9"`: `bad_path: item 1: path "1/2/3/4/5/6/7/8/9": a path of too many steps: want at most 8`,
+		`,"path":"2147483648"`:        `bad_path: item 1: path "2147483648": step 1: an index out of range: want 0 to 2147483647`,
+		`,"path":""`:                  `bad_path: item 1: path "": step 1: not a path: `,
+		`,"path":"0/\u0000"`:          `bad_path: item 1: path "0/\x00": step 2: not a path: `,
+	} {
+		parsed, err := SignedJob{Kind: KindSign, Payload: fmt.Appendf(nil, job, member)}.Parse(t0)
+		switch {
+		case want == "" && err != nil, want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)):
+			t.Errorf("%s: got %v, want %q", member, err, want)
+		case err == nil && (parsed.Items[0].Path != nil || strings.Contains(member, "17") != (parsed.Items[1].Path != nil)):
+			t.Errorf("%s: paths %v and %v", member, parsed.Items[0].Path, parsed.Items[1].Path)
 		}
 	}
 }

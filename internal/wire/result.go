@@ -62,7 +62,8 @@ type Batch struct {
 // Signed is one signature.
 type Signed struct {
 	Key       string   `json:"key"`
-	PublicKey HexBytes `json:"public_key"` // that verifies: x-only output key (BIP 341), or Ed25519
+	Path      string   `json:"path,omitempty"` // to the child that signed
+	PublicKey HexBytes `json:"public_key"`     // that verifies, the child's: x-only output key (BIP 341), or Ed25519
 	Signature HexBytes `json:"signature"`
 }
 

@@ -133,7 +133,7 @@ func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
 		k.Share.Wipe()
 		return protocol.LoadedKey{}
 	}
-	return protocol.LoadedKey{Owner: k.Owner, Key: &frost.Key{
+	return protocol.LoadedKey{Owner: k.Owner, Transcript: k.Transcript, Key: &frost.Key{
 		Suite: k.Suite, N: k.N, T: k.T, Index: k.Index,
 		PublicKey: k.PublicKey, VSSCommitment: k.Commitments, Share: k.Share,
 	}}

@@ -54,6 +54,7 @@ func signJob() wire.Job {
 	return wire.Job{ID: jobID, Kind: wire.KindSign, Expires: time.Now().Add(time.Minute).UTC(), Items: []wire.JobItem{
 		{Key: keyID, Message: make([]byte, 32)},
 		{Key: keyID, Message: make([]byte, 4096), ScriptRoot: make([]byte, 32)},
+		{Key: keyID, Message: make([]byte, 32), Path: new("0/17")},
 	}}
 }
 
@@ -80,6 +81,14 @@ func TestJobs(t *testing.T) {
 		{"sign, bad key id", change(signJob(), func(j *wire.Job) { j.Items[0].Key = "1" }), false},
 		{"sign, key index with zero", change(signJob(), func(j *wire.Job) { j.Items[0].Key = keyID[:33] + "01" }), false},
 		{"sign, short script root", change(signJob(), func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }), false},
+		{"sign, one step", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("2147483647") }), true},
+		{"sign, most steps", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("1/2/3/4/5/6/7/8") }), true},
+		{"sign, too many steps", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("1/2/3/4/5/6/7/8/9") }), false},
+		{"sign, hardened path", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("0'/17") }), false},
+		{"sign, path with a zero", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("0/01") }), false},
+		{"sign, path from m", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("m/0") }), false},
+		{"sign, empty path", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("") }), false},
+		{"sign, index of eleven digits", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("10000000000") }), false},
 		{"sign with a count", change(signJob(), func(j *wire.Job) { j.Count = 1 }), false},
 	}
 	for _, tt := range tests {
@@ -115,6 +124,8 @@ func TestResults(t *testing.T) {
 	sign := base
 	sign.Kind, sign.Status, sign.Suite = wire.KindSign, wire.StatusDone, "ed25519"
 	sign.Sigs = []wire.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 64)}}
+	child := sign
+	child.Sigs = []wire.Signed{{Key: keyID, Path: "0/17", PublicKey: hash, Signature: make([]byte, 64)}}
 	failed := base
 	failed.Kind, failed.Status, failed.Code, failed.Error, failed.Attempts = wire.KindSign, wire.StatusFailed, wire.CodeNotOwner, "item 0: ...", 0
 	rejected := failed
@@ -135,7 +146,8 @@ func TestResults(t *testing.T) {
 		result wire.Result
 		ok     bool
 	}{
-		{"keygen", keygen, true}, {"keygen with roots", root, true}, {"one chain", badDescriptor, false}, {"sign", sign, true}, {"failed", failed, true}, {"rejected", rejected, true},
+		{"keygen", keygen, true}, {"keygen with roots", root, true}, {"one chain", badDescriptor, false}, {"sign", sign, true}, {"child", child, true},
+		{"failed", failed, true}, {"rejected", rejected, true},
 		{"done without keys", noKeys, false}, {"failed without code", noReason, false}, {"short signature", shortSig, false},
 	}
 	for _, tt := range tests {

@@ -182,7 +182,7 @@ func (s *signing) run() error {
 }
 
 // verify checks the signatures as a client does, who trusts no gateway.
-func (s *signing) verify(sigs [][]byte) error {
+func (s *signing) verify(sigs []frost.Signature) error {
 	for i, item := range s.public {
 		key, suite := item.Key.PublicKey, client.SuiteEd25519
 		if s.suite == frost.Secp256k1TR {
@@ -192,7 +192,7 @@ func (s *signing) verify(sigs [][]byte) error {
 			}
 			suite = client.SuiteSecp256k1TR
 		}
-		if err := client.VerifySignature(suite, key, s.messages[i][:], sigs[i]); err != nil {
+		if err := client.VerifySignature(suite, key, s.messages[i][:], sigs[i].Bytes); err != nil {
 			return err
 		}
 	}

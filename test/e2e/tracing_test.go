@@ -77,8 +77,9 @@ func traceOf(c *otlptest.Collector, root string, names map[string]int) []otlptes
 // parents says what may stand below what.
 var parents = map[string][]string{
 	"job": {"keygen", "sign"}, "task": {"job"}, "result": {"job"}, "aggregate": {"job"}, "make entry": {"job"},
-	"register": {"job"},
-	"deals":    {"job"}, "certificates": {"job"}, "commitments": {"job"}, "shares": {"job"},
+	"derive children": {"job"},
+	"register":        {"job"},
+	"deals":           {"job"}, "certificates": {"job"}, "commitments": {"job"}, "shares": {"job"},
 	"make deal": {"task"}, "deal": {"task"}, "verify deals": {"task"}, "certify": {"task"}, "store": {"certify"},
 	"draw nonces": {"task"}, "commit": {"task"}, "make shares": {"task"}, "share": {"task"},
 	"key provider sign": {"certify", "commit"},

@@ -123,6 +123,21 @@ func TestBadJobs(t *testing.T) {
 			"short script root", sign([]string{taproot[0].ID}, func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 31) }),
 			wire.CodeBadTweak,
 		},
+		{"hardened path", sign([]string{taproot[0].ID}, path("0'/17")), wire.CodeBadPath},
+		{"hardened path with an h", sign([]string{solana[0].ID}, path("44h/501h")), wire.CodeBadPath},
+		{"path of nine steps", sign([]string{taproot[0].ID}, path("0/1/2/3/4/5/6/7/8")), wire.CodeBadPath},
+		{"index out of range", sign([]string{solana[0].ID}, path("0/2147483648")), wire.CodeBadPath},
+		{"path that is none", sign([]string{taproot[0].ID}, path("m/0/17")), wire.CodeBadPath},
+		{"empty path", sign([]string{taproot[0].ID}, path("")), wire.CodeBadPath},
+		{"one bad path of many", sign(many(taproot[0].ID, wire.MaxJobItems), path("0/017")), wire.CodeBadPath},
+		{
+			"child of another client's key", func() wire.SignedJob {
+				j := signJob(taproot[0].ID)
+				path("0/17")(&j)
+				return other.sign(j.Kind, payload(t, j))
+			}(), wire.CodeNotOwner,
+		},
+		{"child of an unknown key", sign([]string{unknown}, path("0/17")), wire.CodeUnknownKey},
 		{
 			"unknown field",
 			r.sign(wire.KindKeygen, bytes.Replace(payload(t, job(wire.KindKeygen)), []byte(`{`), []byte(`{"colour":"red",`), 1)),
@@ -176,6 +191,11 @@ func TestBadJobs(t *testing.T) {
 		}
 	})
 	r.mustSign(taproot)
+}
+
+// path gives the last item of a job a path.
+func path(text string) func(*wire.Job) {
+	return func(j *wire.Job) { j.Items[len(j.Items)-1].Path = &text }
 }
 
 func many(key string, n int) []string {

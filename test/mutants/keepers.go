@@ -65,8 +65,13 @@ var keeperMutants = []Mutant{
 		"s.PublicKey); err != nil", "s.PublicKey); err != nil && false").
 		killed("a signature is by the key that was asked", inClient, "TestUnprovenSignatures"),
 	edit("a client forgets its script root", verifyFile,
-		"TaprootOutputKey(it.PublicKey, it.ScriptRoot)", "TaprootOutputKey(it.PublicKey, nil)").
+		"TaprootOutputKey(signers[i], it.ScriptRoot)", "TaprootOutputKey(signers[i], nil)").
 		killed("the output key commits to the client's scripts", inClient, "TestUnprovenSignatures"),
+	edit("a client takes the root's signature for the child's", verifyFile,
+		`it.Path == "" || len(it.PublicKey)`, `it.Path != "-" || len(it.PublicKey)`).
+		killed("a signature is by the child that was asked", inClient, "TestUnprovenChildren"),
+	never("a client takes a signature under another path", signFile, "s.Path != want[i].Path").
+		killed("a result says under which path it was signed", inClient, "TestUnprovenChildren"),
 	edit("a client takes keys of small order", verifyFile, "case smallOrder(publicKey):", "case false:").
 		killed("not everybody can sign for a key", inClient, "TestEd25519Speccheck"),
 	edit("a client takes nonces of small order", verifyFile, "case smallOrder(signature[:32]):", "case false:").

@@ -93,6 +93,10 @@ var signingMutants = []Mutant{
 		killed("a worker signs for the key's owner only", inProtocol, "TestRefusals"),
 	edit("a gateway signs for anybody", signjobsFile, "b.header.Client != j.Signed.Client", "b.header.Client == \"\"").
 		killed("a gateway asks for the key's owner only", inProtocol, "TestJobsTurnedAway"),
+	edit("a worker signs under the root for its child", requestFile, "it.Path == nil", `it.Path == nil || *it.Path != "-"`).
+		killed("a worker computes the offsets of a path", inProtocol, "TestSignUnderChildren"),
+	edit("a gateway adds up under the root for its child", signjobsFile, "it.Path != nil", `it.Path != nil && *it.Path == "-"`).
+		killed("a gateway computes the offsets of a path", inProtocol, "TestSignUnderChildren"),
 	never("another draft of BIP 445 is signed", requestFile, "keys[i].Key.Suite == frost.Secp256k1TR && r.draft").
 		killed("all members sign by one draft", inProtocol, "TestOtherDraft"),
 	never("a task's items may be out of range", requestFile, "int(task.Items[len(task.Items)-1]) >=").

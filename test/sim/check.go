@@ -24,6 +24,7 @@ type checker struct {
 	entries    map[string]bool   // batches that are in the register
 	shares     int
 	signatures int
+	children   int // of the signatures
 }
 
 type certKey struct {
@@ -220,13 +221,14 @@ func (c *checker) certifiedTogether(r *wire.Result) {
 
 // announces checks the keys of a result.
 func (c *checker) announces(j *clientJob, r *wire.Result) (keys []announcedKey) {
-	if err := wire.VerifyKeys(c.w.manifest, j.signed, r); err != nil {
+	certified, err := wire.CertifiedKeys(c.w.manifest, j.signed, r)
+	if err != nil {
 		c.w.fail(RuleCertificates, "result of job %s: %v", j.job.ID, err)
 		return nil
 	}
 	c.certifiedTogether(r)
 	suite, _ := wire.ChainSuite(j.job.Chain)
-	for _, k := range r.Keys {
+	for i, k := range r.Keys {
 		id, err := wire.ParseKeyID(k.ID)
 		if err != nil || k.Address != address(j.job.Chain, k.PublicKey) {
 			c.w.fail(RuleCertificates, "job %s: key %s with address %s: %v", j.job.ID, k.ID, k.Address, err)
@@ -240,7 +242,9 @@ func (c *checker) announces(j *clientJob, r *wire.Result) (keys []announcedKey) 
 		}
 		c.announced[name] = id.Batch
 		c.owners[id.Batch] = j.c.name
-		keys = append(keys, announcedKey{id: id, suite: suite, public: k.PublicKey, owner: j.c.name})
+		keys = append(keys, announcedKey{
+			id: id, suite: suite, public: k.PublicKey, chain: certified[i].ChainCode, owner: j.c.name,
+		})
 	}
 	return keys
 }

@@ -3,6 +3,7 @@ package sim
 import (
 	"bytes"
 	"crypto/ed25519"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -26,6 +27,7 @@ type announcedKey struct {
 	id     wire.KeyID
 	suite  frost.Suite
 	public []byte
+	chain  [32]byte // code
 	owner  string
 }
 
@@ -102,9 +104,24 @@ func (c *client) sign(keys []announcedKey, must bool) *clientJob {
 			item.ScriptRoot = make([]byte, 32)
 			c.w.bytes(item.ScriptRoot)
 		}
+		item.Path = pathOf(message)
 		job.Items = append(job.Items, item)
 	}
 	return c.submit(job, keys, must)
+}
+
+// pathOf is the path of an item: of half of them, with up to three steps. It follows
+// from the message and draws nothing, so that worlds are those that they were.
+func pathOf(message []byte) *string {
+	steps := int(message[0]) % 4
+	if message[1]%2 == 0 || steps == 0 {
+		return nil
+	}
+	path := fmt.Sprint(message[2] % 2)
+	for i := range steps - 1 {
+		path += fmt.Sprint("/", binary.BigEndian.Uint32(message[4+4*i:])>>1)
+	}
+	return &path
 }
 
 // signSome asks for signatures with up to three keys of one suite.

@@ -27,13 +27,18 @@ func (c *checker) signed(j *clientJob, r *wire.Result) {
 		if c.owners[k.id.Batch] != j.c.name {
 			c.w.fail(RuleOwner, "job %s of %s signed with a key of %s", j.job.ID, j.c.name, k.owner)
 		}
-		out := k.public
+		path := ""
+		if item.Path != nil {
+			path = *item.Path
+			c.children++
+		}
+		out := childOf(k, path)
 		ok := k.suite == frost.Ed25519 && ed25519.Verify(out, item.Message, sig.Signature)
 		if k.suite == frost.Secp256k1TR {
-			out = taproot(k.public, item.ScriptRoot)
+			out = taproot(out, item.ScriptRoot)
 			ok = verifySchnorr(out, item.Message, sig.Signature)
 		}
-		if !ok || !bytes.Equal(out, sig.PublicKey) || sig.Key != item.Key {
+		if !ok || !bytes.Equal(out, sig.PublicKey) || sig.Key != item.Key || sig.Path != path {
 			c.w.fail(RuleSignature, "job %s item %d: signature does not verify under key %s", j.job.ID, i, item.Key)
 		}
 		c.signatures++

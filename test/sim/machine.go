@@ -159,7 +159,7 @@ func (d *disk) load(m *machine, id wire.KeyID) protocol.LoadedKey {
 	}
 	suite := frost.Suite(r.Header.Suite)
 	size := m.w.manifest.T * suite.PointSize()
-	return protocol.LoadedKey{Owner: r.Header.Client, Key: &frost.Key{
+	return protocol.LoadedKey{Owner: r.Header.Client, Transcript: r.Transcript, Key: &frost.Key{
 		Suite: suite, N: m.w.manifest.N, T: m.w.manifest.T, Index: m.index,
 		PublicKey:     r.Batch.PublicKeys[id.Index],
 		VSSCommitment: slices.Clone(r.Batch.Commitments[id.Index*size:][:size]),

@@ -23,9 +23,11 @@ func (c *client) mischief() {
 	}
 	for _, other := range w.clients {
 		if other != c && len(other.keys) > 0 && w.fault(ClientForeign) {
-			c.dishonest(wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{
-				{Key: other.keys[0].id.String(), Message: make([]byte, 32)},
-			}})
+			foreign := wire.JobItem{Key: other.keys[0].id.String(), Message: make([]byte, 32)}
+			child := foreign
+			child.Path = new("0/17")
+			c.dishonest(wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{foreign}})
+			c.dishonest(wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{child}})
 		}
 	}
 	if w.elapsed < faultTime/2 {
@@ -98,6 +100,14 @@ func (c *client) malformed() {
 		{Kind: wire.KindSign, Items: []wire.JobItem{{Key: "key", Message: item.Message}}},
 		{Kind: wire.KindSign, Chain: "bitcoin", Items: []wire.JobItem{item}},
 		{Kind: wire.KindKeygen, Chain: "bitcoin", Count: 1, ID: "not-a-uuid"},
+	}
+	for _, path := range []string{"", "0'", "m/0", "1/2/3/4/5/6/7/8/9", "2147483648"} {
+		it := item
+		if len(c.keys) > 0 {
+			it.Key = c.keys[0].id.String()
+		}
+		it.Path = &path
+		wrong = append(wrong, wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{it}})
 	}
 	for _, k := range c.keys {
 		it := wire.JobItem{Key: k.id.String(), Message: make([]byte, 32)}

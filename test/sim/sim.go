@@ -27,6 +27,7 @@ type Report struct {
 	Hash         uint64 // over the whole trace
 	Virtual      time.Duration
 	Shares       int // made by nodes
+	Children     int // signatures under children
 }
 
 // sizes are the thresholds and fleet sizes. The last two have more nodes than
@@ -46,6 +47,7 @@ func Simulate(cfg Config, seed uint64) (Report, error) {
 	r := Report{
 		Profile: w.plan.profile, Faults: w.counts, Events: w.log.count, Hash: w.log.hash,
 		Virtual: w.elapsed, Keys: len(w.check.announced), Sigs: w.check.signatures, Shares: w.check.shares,
+		Children: w.check.children,
 	}
 	for _, c := range w.clients {
 		for _, j := range c.jobs {

@@ -36,6 +36,7 @@ func (t *tally) add(seed uint64, r Report, took time.Duration) {
 	t.profiles[r.Profile]++
 	t.Done, t.Failed = t.Done+r.Done, t.Failed+r.Failed
 	t.Keys, t.Sigs, t.Shares, t.Events = t.Keys+r.Keys, t.Sigs+r.Sigs, t.Shares+r.Shares, t.Events+r.Events
+	t.Children += r.Children
 	if took > t.slowest {
 		t.slowest, t.slowSeed = took, seed
 	}
@@ -80,16 +81,17 @@ func TestSeeds(t *testing.T) {
 // judge reports what occurred. A run of many seeds in which a fault never
 // fires, or in which nothing succeeds, shows nothing.
 func (s *tally) judge(t *testing.T, count uint64, cfg Config) {
-	t.Logf("jobs: %d done, %d failed; %d keys, %d signatures, %d shares, %d events; profiles %v",
-		s.Done, s.Failed, s.Keys, s.Sigs, s.Shares, s.Events, s.profiles)
+	t.Logf("jobs: %d done, %d failed; %d keys, %d signatures, %d of them under children, %d shares, %d events; profiles %v",
+		s.Done, s.Failed, s.Keys, s.Sigs, s.Children, s.Shares, s.Events, s.profiles)
 	for _, f := range Faults() {
 		t.Logf("%7d  %s", s.Faults[f], f)
 		if s.Faults[f] == 0 && count >= 300 && cfg.Profile == "" {
 			t.Errorf("fault %q never occurred in %d seeds", f, count)
 		}
 	}
-	if count >= 100 && (s.Keys == 0 || s.Sigs == 0 || s.Shares == 0) {
-		t.Errorf("%d keys, %d signatures, %d shares seen: the checks looked at nothing", s.Keys, s.Sigs, s.Shares)
+	if count >= 100 && (s.Keys == 0 || s.Sigs == 0 || s.Shares == 0 || s.Children == 0) {
+		t.Errorf("%d keys, %d signatures, %d under children, %d shares seen: the checks looked at nothing",
+			s.Keys, s.Sigs, s.Children, s.Shares)
 	}
 }
 
