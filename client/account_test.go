@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -281,4 +282,18 @@ func TestDescriptorOfKey(t *testing.T) {
 func isCode(err error, code Code) bool {
 	e, ok := errors.AsType[*AccountError](err)
 	return ok && e.Code == code
+}
+
+// TestAccountCodes: the page for wallets explains each.
+func TestAccountCodes(t *testing.T) {
+	page, err := os.ReadFile("../docs/wallets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []Code{CodeBadPath, CodeBadCount, CodeInvalidChild, CodeNoExtendedKey, CodeBadDescriptor,
+		CodeOtherNetwork, CodeUnprovenKey} {
+		if !strings.Contains(string(page), "\n| `"+string(code)+"` | ") {
+			t.Errorf("docs/wallets.md does not explain %s", code)
+		}
+	}
 }
