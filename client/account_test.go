@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 
@@ -221,7 +222,7 @@ func TestAccountOfProof(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			code := wire.ChainCode([32]byte{1}, 1)
+			code := wire.ChainCode(stubTranscript, 1)
 			one, two := accountOf(t, got.Keys[1]), accountOf(t, keys[1])
 			if string(one.Key().ChainCode) != string(code[:]) {
 				t.Errorf("chain code %x, want %x", one.Key().ChainCode, code)
@@ -281,4 +282,18 @@ func TestDescriptorOfKey(t *testing.T) {
 func isCode(err error, code Code) bool {
 	e, ok := errors.AsType[*AccountError](err)
 	return ok && e.Code == code
+}
+
+// TestAccountCodes: the page for wallets explains each.
+func TestAccountCodes(t *testing.T) {
+	page, err := os.ReadFile("../docs/wallets.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, code := range []Code{CodeBadPath, CodeBadCount, CodeInvalidChild, CodeNoExtendedKey, CodeBadDescriptor,
+		CodeOtherNetwork, CodeUnprovenKey} {
+		if !strings.Contains(string(page), "\n| `"+string(code)+"` | ") {
+			t.Errorf("docs/wallets.md does not explain %s", code)
+		}
+	}
 }

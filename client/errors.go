@@ -39,8 +39,8 @@ const (
 	CodeInternal           Code = "internal" // a fault of the fleet: report it to its operators
 )
 
-// Why an [Account] has no such address, key or descriptor, besides CodeBadPath.
-// docs/wallets.md explains them.
+// Why an [Account] has no such address, key or descriptor, beside CodeBadPath: a path that
+// is hardened, too deep, out of range or none. docs/wallets.md explains them.
 const (
 	CodeBadCount      Code = "bad_count"       // fewer than one, or more than there are from that index on
 	CodeInvalidChild  Code = "invalid_child"   // the hash at this index gives no key: take another index

@@ -313,7 +313,7 @@ func (s *gatewayStub) keygen(r *wire.Result, job wire.SignedJob, j *wire.Job) {
 				s.t.Fatal(err)
 			}
 			public = append(public, key)
-			code := wire.ChainCode([32]byte{1}, i)
+			code := wire.ChainCode(stubTranscript, i)
 			descriptor, err := chain.Descriptor(j.Chain, s.manifest.Network, key, code)
 			if err != nil {
 				s.t.Fatal(err)

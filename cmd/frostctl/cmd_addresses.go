@@ -25,7 +25,7 @@ func newAddressesCommand() *cobra.Command {
 		Long: `Addresses derives addresses of a key, as many as you like, from the file that
 keygen wrote. It asks nobody: it needs no fleet and no network. The key is first
 verified against the manifest, as verify --keys does it. The fleet signs for each
-address under the key and the address's path.
+address with the key's id and the address's path (sign --path).
 
 bitcoin: Taproot addresses without scripts (BIP 86) at the unhardened children 0/i
 of BIP 32, which is what a wallet shows that imported the key's descriptor
