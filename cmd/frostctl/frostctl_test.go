@@ -146,7 +146,7 @@ func TestUsage(t *testing.T) {
 
 // TestHelp: every command of a user has an example.
 func TestHelp(t *testing.T) {
-	for _, name := range []string{"keygen", "sign", "verify", "jobs", "test-dkg"} {
+	for _, name := range []string{"keygen", "sign", "verify", "addresses", "jobs", "test-dkg"} {
 		stdout, _, code := call(t, "", name, "--help")
 		if code != 0 || !strings.Contains(stdout, "Examples:\n  frostctl "+name) {
 			t.Errorf("%s --help: exit code %d\n%s", name, code, stdout)

@@ -161,3 +161,13 @@ func BenchmarkChildren(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkDescriptor is what a result's descriptor costs its gateway, and its client again.
+func BenchmarkDescriptor(b *testing.B) {
+	root := childRoots(b)[wire.Bitcoin]
+	for b.Loop() {
+		if _, err := Descriptor(wire.Bitcoin, "mainnet", root.PublicKey, root.ChainCode); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
