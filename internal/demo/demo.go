@@ -1,7 +1,8 @@
 // Package demo is the main job from end to end, with real processes: a 2-of-3
 // fleet on an embedded bus generates addresses in bulk and signs, every
 // signature is verified by a library that did not make it, a Bitcoin
-// transaction is spent, and a node is killed.
+// transaction is spent, addresses are derived from one key and signed for, and
+// a node is killed.
 package demo
 
 import (
@@ -60,7 +61,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
 	for _, step := range []func(context.Context) error{
-		d.start, d.generate, d.signBulk, d.signSingle, d.spend, d.killOne,
+		d.start, d.generate, d.signBulk, d.signSingle, d.spend, d.children, d.killOne,
 	} {
 		if err := step(ctx); err != nil {
 			return &d.report, err
@@ -204,8 +205,9 @@ func (d *demo) signSingle(ctx context.Context) error {
 }
 
 func (d *demo) spend(ctx context.Context) error {
-	d.Step("spending a P2TR output of %s", d.taproot[0].Address)
-	if err := spend(ctx, d.client, d.taproot[0]); err != nil {
+	key := d.taproot[0]
+	d.Step("spending a P2TR output of %s", key.Address)
+	if err := spend(ctx, d.client, key.Address, client.SignItem{Key: key.ID, PublicKey: key.PublicKey}); err != nil {
 		return fmt.Errorf("spend: %w", err)
 	}
 	d.report.Signatures++

@@ -9,20 +9,23 @@ import (
 
 // Report is what the demo found; `frostctl demo --json` prints it.
 type Report struct {
-	Addresses             int     `json:"addresses"`
-	TaprootPerSecond      float64 `json:"taproot_addresses_per_second"`
-	SolanaPerSecond       float64 `json:"solana_addresses_per_second"`
-	AddressesPerSecond    float64 `json:"addresses_per_second"`
-	Signatures            int     `json:"signatures"`
-	SignaturesVerified    int     `json:"signatures_verified"`
-	TaprootSigsPerSecond  float64 `json:"taproot_signatures_per_second"`
-	Ed25519SigsPerSecond  float64 `json:"ed25519_signatures_per_second"`
-	SignaturesPerSecond   float64 `json:"signatures_per_second"`
-	SingleP50             float64 `json:"single_sign_p50_ms"`
-	SingleP99             float64 `json:"single_sign_p99_ms"`
-	SpendAccepted         bool    `json:"spend_accepted"`
-	SignedWithOneNodeDown bool    `json:"signed_with_one_node_down"`
-	Seconds               float64 `json:"seconds"`
+	Addresses              int     `json:"addresses"`
+	TaprootPerSecond       float64 `json:"taproot_addresses_per_second"`
+	SolanaPerSecond        float64 `json:"solana_addresses_per_second"`
+	AddressesPerSecond     float64 `json:"addresses_per_second"`
+	Signatures             int     `json:"signatures"`
+	SignaturesVerified     int     `json:"signatures_verified"`
+	TaprootSigsPerSecond   float64 `json:"taproot_signatures_per_second"`
+	Ed25519SigsPerSecond   float64 `json:"ed25519_signatures_per_second"`
+	SignaturesPerSecond    float64 `json:"signatures_per_second"`
+	SingleP50              float64 `json:"single_sign_p50_ms"`
+	SingleP99              float64 `json:"single_sign_p99_ms"`
+	SpendAccepted          bool    `json:"spend_accepted"`
+	DerivedAddresses       int     `json:"derived_addresses"`
+	DerivedPerSecond       float64 `json:"derived_addresses_per_second"`
+	ChildSignatureVerified bool    `json:"child_signature_verified"`
+	SignedWithOneNodeDown  bool    `json:"signed_with_one_node_down"`
+	Seconds                float64 `json:"seconds"`
 }
 
 // Print writes the report as a short table.
@@ -37,6 +40,9 @@ func (r *Report) Print(w io.Writer) error {
 	row("  Ed25519 a second (one job)\t%.0f", r.Ed25519SigsPerSecond)
 	row("single signature p50 / p99\t%.1f / %.1f ms", r.SingleP50, r.SingleP99)
 	row("P2TR spend in btcd's script engine\t%s", yes(r.SpendAccepted, "accepted"))
+	row("addresses derived from two keys\t%d", r.DerivedAddresses)
+	row("  a second\t%.0f", r.DerivedPerSecond)
+	row("signed for two of them\t%s", yes(r.ChildSignatureVerified, "verified"))
 	row("signed with one node killed\t%s", yes(r.SignedWithOneNodeDown, "yes"))
 	row("seconds in all\t%.1f", r.Seconds)
 	return t.Flush()

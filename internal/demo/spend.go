@@ -15,15 +15,15 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 )
 
-// spend pays an output to a generated address, has the fleet sign a
-// transaction that spends it, and asks btcd's script engine, with all
-// standard rules, whether a Bitcoin node would take it.
-func spend(ctx context.Context, c *client.Client, key client.Key) error {
-	address, err := btcutil.DecodeAddress(key.Address, &chaincfg.RegressionNetParams)
+// spend pays an output to an address, has the fleet sign a transaction that
+// spends it, as an item without its message says, and asks btcd's script engine,
+// with all standard rules, whether a Bitcoin node would take it.
+func spend(ctx context.Context, c *client.Client, address string, item client.SignItem) error {
+	to, err := btcutil.DecodeAddress(address, &chaincfg.RegressionNetParams)
 	if err != nil {
-		return fmt.Errorf("address %s: %w", key.Address, err)
+		return fmt.Errorf("address %s: %w", address, err)
 	}
-	script, err := txscript.PayToAddrScript(address)
+	script, err := txscript.PayToAddrScript(to)
 	if err != nil {
 		return err
 	}
@@ -42,8 +42,8 @@ func spend(ctx context.Context, c *client.Client, key client.Key) error {
 	if err != nil {
 		return err
 	}
-	signed, err := c.Sign(ctx,
-		client.SignRequest{Items: []client.SignItem{{Key: key.ID, PublicKey: key.PublicKey, Message: sighash}}})
+	item.Message = sighash
+	signed, err := c.Sign(ctx, client.SignRequest{Items: []client.SignItem{item}})
 	if err != nil {
 		return err
 	}
