@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 
@@ -45,43 +44,15 @@ func TestMailboxOverflow(t *testing.T) {
 	}
 }
 
-// Large answers that come to many readers at once are all whole, also while the
-// connection's side is held up: together they are more than nats.go keeps by itself.
+// Answers to many readers that come at once may be more than the 64 MiB that nats.go keeps
+// by itself. What it drops is missing in the middle of a page, and nobody learns of it.
 func TestManyReadersAtOnce(t *testing.T) {
-	const readers, size = 20, 1 << 20
 	b, _ := newTestBus(t)
-	data := []byte(strings.Repeat("x", size))
-	for i := range 6 {
-		if _, err := b.Publish(testContext(t), commitSubject(testBatch, i), data, nil); err != nil {
-			t.Fatal(err)
-		}
+	r := must[*reader](t)(b.newReader("X", 1))
+	defer r.close()
+	if messages, bytes, err := b.mail.sub.PendingLimits(); messages > 0 || bytes > 0 || err != nil {
+		t.Errorf("limits of %d messages and %d bytes, %v", messages, bytes, err)
 	}
-	var got sync.WaitGroup
-	all := make([]*reader, readers)
-	for i := range all {
-		all[i] = must[*reader](t)(b.newReader(b.names.stream(Sign), 4*pageMessages))
-		defer all[i].close()
-	}
-	b.mail.mu.Lock()
-	for _, r := range all {
-		got.Go(func() {
-			n := 0
-			p, err := r.page(testContext(t), 1, "", func(m Message) bool { n += len(m.Data); return true })
-			if err != nil || n < pageBytes || uint64(n) != (p.next-1)*size {
-				t.Errorf("%d bytes, next %d, %v", n, p.next, err)
-			}
-		})
-	}
-	eventually(t, "all answers", func() error {
-		_, bytes, err := b.mail.sub.Pending()
-		dropped, _ := b.mail.sub.Dropped()
-		if err != nil || bytes < readers*pageBytes && dropped == 0 {
-			return fmt.Errorf("%d bytes wait, %d messages dropped, %w", bytes, dropped, err)
-		}
-		return nil
-	})
-	b.mail.mu.Unlock()
-	got.Wait()
 }
 
 // Each of many readers gets the answers to its own questions, before and after the
