@@ -134,8 +134,10 @@ func TestUnfinished(t *testing.T) {
 		!slices.Equal(unfinished.Open, []string{saved[2].ID}) {
 		t.Fatalf("%v: %+v", err, unfinished)
 	}
-	if want := "2 of 5 keys are done, no answer yet to job " + saved[2].ID + ": context canceled"; err.Error() != want {
-		t.Errorf("says %q, want %q", err, want)
+	// The end may come before the last job's acknowledgement: then it says that as well.
+	want := "2 of 5 keys are done, no answer yet to job " + saved[2].ID + ": "
+	if says := err.Error(); !strings.HasPrefix(says, want) || !strings.HasSuffix(says, "context canceled") {
+		t.Errorf("says %q, want %q", says, want+"context canceled")
 	}
 
 	keys, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
