@@ -55,7 +55,13 @@ func (c *Client) prepare(job wire.Job) (*prepared, error) {
 	}
 	p := &prepared{SignedJob: c.sign(job.Kind, payload), job: job}
 	p.digest = p.Digest(c.manifest)
-	if _, refusal := p.Parse(now); refusal != nil {
+	_, refusal := p.Parse(now)
+	for i := 0; refusal == nil && i < len(job.Items); i++ {
+		if refusal = job.Items[i].Check(); refusal != nil {
+			refusal.Reason = fmt.Sprintf("item %d: %s", i, refusal.Reason)
+		}
+	}
+	if refusal != nil {
 		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
 	}
 	return p, nil

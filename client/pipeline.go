@@ -27,8 +27,8 @@ func doAll[R any](ctx context.Context, c *Client, n int,
 			}
 			defer c.unregister(h.p)
 			r, err := h.Wait(ctx)
-			if err != nil {
-				return err
+			if r == nil {
+				return err // else r says itself what it lacks
 			}
 			taking.Lock()
 			defer taking.Unlock()

@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -48,12 +50,22 @@ type Signature struct {
 type SignResult struct {
 	Suite      string // secp256k1-tr or ed25519
 	Signatures []Signature
+
+	refused []ItemError
+}
+
+// short is a *ItemsError if items were refused.
+func (r *SignResult) short() error {
+	if len(r.refused) == 0 {
+		return nil
+	}
+	return &ItemsError{Items: r.refused, Of: len(r.Signatures)}
 }
 
 // Sign has items signed, in as many jobs as it takes, and returns the
 // signatures once every one is verified. While the fleet is busy it waits.
 // After an error the result holds nothing for what is missing: such entries have no
-// Signature.
+// Signature. Where only some items are refused, the error is a *ItemsError.
 func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error) {
 	cuts := cutItems(req.Items)
 	all, jobs, done := &SignResult{Signatures: make([]Signature, len(req.Items))}, len(cuts)-1, 0
@@ -65,12 +77,20 @@ func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error)
 	}, func(i int, part *SignResult) error {
 		all.Suite = part.Suite
 		copy(all.Signatures[cuts[i]:], part.Signatures)
-		if done += len(part.Signatures); req.Progress != nil {
+		for _, refused := range part.refused {
+			refused.Item += cuts[i]
+			all.refused = append(all.refused, refused)
+		}
+		if done += len(part.Signatures) - len(part.refused); req.Progress != nil {
 			req.Progress(done, len(req.Items))
 		}
 		return nil
 	})
-	return all, err
+	slices.SortFunc(all.refused, func(a, b ItemError) int { return a.Item - b.Item })
+	if err == nil {
+		return all, all.short()
+	}
+	return all, errors.Join(err, all.short())
 }
 
 // SubmitSign publishes one sign job and returns once it is stored. If the
@@ -92,9 +112,10 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 	}
 	var keys []outputKey
 	h, err := submitJob(ctx, c, job, patient, func(_ *prepared, a *answer) (*SignResult, error) {
-		return checkSignatures(c.manifest, want, keys, &a.result)
+		return checkSignatures(c.manifest, want, keys, a)
 	})
 	if err == nil {
+		h.short = (*SignResult).short
 		keys = outputKeys(want) // now there is time, while the fleet signs
 	}
 	return h, err
@@ -122,7 +143,8 @@ func (it SignItem) check(i int) *JobError {
 
 // checkSignatures verifies every signature of a result against the items that
 // were asked for.
-func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wire.Result) (*SignResult, error) {
+func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, a *answer) (*SignResult, error) {
+	r := &a.result
 	if err := sameFleet(m, r); err != nil {
 		return nil, err
 	}
@@ -134,6 +156,10 @@ func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wir
 		if s.Key != want[i].Key {
 			return nil, fmt.Errorf("item %d: signature of key %.80q, asked of %s", i, s.Key, want[i].Key)
 		}
+		if s.Code != "" && r.Status == wire.StatusPartial {
+			out.refused = append(out.refused, ItemError{i, s.Key, r.Job, Code(s.Code), s.Error, a.gateway})
+			continue
+		}
 		if err := keys[i].check(r.Suite, s.PublicKey); err != nil {
 			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
 		}
@@ -141,6 +167,9 @@ func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wir
 			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
 		}
 		out.Signatures[i] = Signature{Key: s.Key, PublicKey: s.PublicKey, Signature: s.Signature}
+	}
+	if len(out.refused) == len(want) || len(out.refused) == 0 && r.Status == wire.StatusPartial {
+		return nil, fmt.Errorf("status %s with %d of %d items refused", r.Status, len(out.refused), len(want))
 	}
 	return out, nil
 }

@@ -37,8 +37,9 @@ key signed.
 
 A file has one JSON object a line, for example
   {"key":"ID","message":"HEX","script_root":"HEX","public_key":"HEX"}
-with the last two optional. Keys of one file are of one suite. For a file name,
-"-" is standard input.`,
+with the last two optional. Keys of one file are of one suite. Items that the
+fleet refuses are named, from 0, and all others are signed. For a file name, "-" is
+standard input.`,
 		Example: `  frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --message 5f2a…c3
   frostctl sign --keys keys.jsonl --file items.jsonl --json > signatures.jsonl`,
 		Args: cobra.NoArgs,
@@ -81,6 +82,11 @@ func sign(cmd *cobra.Command, o signOptions) error {
 	bar := newProgress(cmd, "signatures", len(items))
 	got, err := c.Sign(ctx, client.SignRequest{Items: items, Progress: bar.update})
 	bar.finish()
+	if refused, ok := errors.AsType[*client.ItemsError](err); ok {
+		for _, it := range refused.Items {
+			note(cmd, "item %d, key %s: %s: %s", it.Item, it.Key, it.Code, printable(it.Message))
+		}
+	}
 	return errors.Join(late(err), printSignatures(cmd, got))
 }
 

@@ -13,22 +13,24 @@ import (
 // activeSign is a sign job in work.
 type activeSign struct {
 	*activeJob
-	items    []frost.Item   // nil until all keys are found
-	left     []uint32       // items to sign yet
-	sigs     [][]byte       // by item
-	next     int            // attempt
-	tries    int            // attempts that this gateway opened
-	loads    int            // looks for a key that is not there
-	lacks    string         // key whose entry the register lacks, and which a node may bring back
-	since    uint64         // question about the end of KEYS that shows what it had when the job came
-	bad      map[int]string // nodes proven faulty: out for this job
-	missing  map[int]int    // nodes that held an attempt up, and which the last one was: out until they answer it
-	known    map[int]bool   // nodes that ever did, so that it is no news
-	denied   map[int]bool   // nodes that refused for what will not pass
-	everyone bool           // but those proven faulty take part in the next attempt
-	pauses   int            // between attempts
-	beside   int            // attempts that came out of the budget
-	attempts []*attempt     // of this gateway; the last one counts for what is said of the job
+	items    []frost.Item     // nil until all keys are found; without those that are refused
+	suite    frost.Suite      // of all items
+	refused  []*wire.JobError // by item: why it is not signed; nil once it can be
+	left     []uint32         // items to sign yet
+	sigs     [][]byte         // by item
+	next     int              // attempt
+	tries    int              // attempts that this gateway opened
+	loads    int              // looks for a key that is not there
+	lacks    string           // key whose entry the register lacks, and which a node may bring back
+	since    uint64           // question about the end of KEYS that shows what it had when the job came
+	bad      map[int]string   // nodes proven faulty: out for this job
+	missing  map[int]int      // nodes that held an attempt up, and which the last one was: out until they answer it
+	known    map[int]bool     // nodes that ever did, so that it is no news
+	denied   map[int]bool     // nodes that refused for what will not pass
+	everyone bool             // but those proven faulty take part in the next attempt
+	pauses   int              // between attempts
+	beside   int              // attempts that came out of the budget
+	attempts []*attempt       // of this gateway; the last one counts for what is said of the job
 
 	place  place
 	queued time.Time     // when it began to wait for its turn, by the gateway's last tick

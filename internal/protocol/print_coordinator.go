@@ -67,7 +67,7 @@ func (e Finish) String() string { return "Finish " + jobLine(e.Job) + ": " + res
 func (e Reject) String() string { return "Reject " + jobLine(e.Job) + ": " + resultLine(e.Result) }
 
 func resultLine(r *wire.Result) string {
-	if r.Status == wire.StatusFailed {
+	if r.Status != wire.StatusDone {
 		return fmt.Sprintf("%s, %s", r.Code, r.Error)
 	}
 	return fmt.Sprintf("%s, %d keys, %d signatures", r.Status, len(r.Keys), len(r.Sigs))

@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"bufio"
 	"bytes"
 	"crypto/ed25519"
 	"crypto/rand"
@@ -8,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	neturl "net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -114,7 +117,6 @@ func TestBadJobs(t *testing.T) {
 			"long ed25519 message",
 			sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].Message = make([]byte, 4097) }), wire.CodeBadMessage,
 		},
-		{"two suites", sign([]string{taproot[0].ID, solana[0].ID}, none), wire.CodeBadMessage},
 		{
 			"script root with ed25519",
 			sign([]string{solana[0].ID}, func(j *wire.Job) { j.Items[0].ScriptRoot = make([]byte, 32) }), wire.CodeBadTweak,
@@ -149,6 +151,37 @@ func TestBadJobs(t *testing.T) {
 		}
 		expectDeadLetter(t, r.bus, s, "", wire.CodeMalformedJob)
 	})
+	t.Run("items one by one", func(t *testing.T) {
+		j := signJob(unknown, taproot[0].ID, solana[0].ID, taproot[1].ID)
+		result := r.do(r.sign(j.Kind, payload(t, j)))
+		if result.Status != wire.StatusPartial || result.Code != wire.CodeUnknownKey || len(result.Sigs) != 4 {
+			t.Fatalf("%s, %s: %s", result.Status, result.Code, result.Error)
+		}
+		for i, code := range []wire.Code{wire.CodeUnknownKey, "", wire.CodeBadMessage, ""} {
+			if s := result.Sigs[i]; s.Code != code {
+				t.Errorf("item %d: %s: %s, want code %q", i, s.Code, s.Error, code)
+			}
+		}
+		verify(t, taproot[0].PublicKey, j.Items[1].Message, result.Sigs[1])
+		verify(t, taproot[1].PublicKey, j.Items[3].Message, result.Sigs[3])
+	})
+	t.Run("id in upper case", func(t *testing.T) {
+		j := job(wire.KindKeygen)
+		j.ID = strings.ToUpper(j.ID)
+		if result := r.do(r.sign(j.Kind, payload(t, j))); result.Status != wire.StatusDone || result.Job != j.ID {
+			t.Fatalf("%s, %s: %s", result.Status, result.Code, result.Error)
+		}
+	})
+	// Java's client spells headers so; others write names in lower case.
+	t.Run("headers in another spelling", func(t *testing.T) {
+		j := job(wire.KindKeygen)
+		s := r.sign(j.Kind, payload(t, j))
+		publishRaw(t, f.URL, wire.FleetSubject(fleettest.Name, wire.JobSubject(s.Kind, s.Client)),
+			fmt.Sprintf("NATS/1.0\r\nfrost-client:%s\r\nFROST-SIGNATURE:  %X \r\n\r\n", s.Client, s.Signature), s.Payload)
+		if result := r.answer(j.ID); result.Status != wire.StatusDone {
+			t.Fatalf("%s, %s: %s", result.Status, result.Code, result.Error)
+		}
+	})
 	t.Run("id used again", func(t *testing.T) {
 		j := job(wire.KindKeygen)
 		first := r.do(r.sign(j.Kind, payload(t, j)))
@@ -176,6 +209,32 @@ func TestBadJobs(t *testing.T) {
 		}
 	})
 	r.mustSign(taproot)
+}
+
+// publishRaw publishes a message with headers that nats.go would not write.
+func publishRaw(t *testing.T, url, subject, headers string, data []byte) {
+	t.Helper()
+	server, err := neturl.Parse(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("tcp", server.Host)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = c.Close() }()
+	if _, err := fmt.Fprintf(c, "CONNECT {\"headers\":true,\"verbose\":false}\r\nHPUB %s %d %d\r\n%s%s\r\nPING\r\n",
+		subject, len(headers), len(headers)+len(data), headers, data); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(c); lines.Scan(); {
+		if text := lines.Text(); text == "PONG" {
+			return
+		} else if strings.HasPrefix(text, "-ERR") {
+			t.Fatal(text)
+		}
+	}
+	t.Fatal("the server did not take the message")
 }
 
 func many(key string, n int) []string {
