@@ -165,6 +165,35 @@ func TestBadJobs(t *testing.T) {
 		verify(t, taproot[0].PublicKey, j.Items[1].Message, result.Sigs[1])
 		verify(t, taproot[1].PublicKey, j.Items[3].Message, result.Sigs[3])
 	})
+	// An unsigned copy of a job, and text that names its id, are turned away in words that
+	// nobody who made the job can take for its end.
+	t.Run("junk under a job's id", func(t *testing.T) {
+		j := job(wire.KindKeygen)
+		s := r.sign(j.Kind, payload(t, j))
+		copied, text := s, r.sign(j.Kind, []byte(`{"job":"`+j.ID+`","count":NaN}`))
+		copied.Signature = nil
+		for _, junk := range []wire.SignedJob{copied, text} {
+			if err := r.publish(junk); err != nil {
+				t.Fatal(err)
+			}
+		}
+		digest := s.Digest(f.Manifest)
+		rejected, result := 0, r.do(s)
+		for ; len(result.Rejected) > 0; result = r.answer(j.ID) {
+			rejected++
+			if bytes.Equal(result.Rejected, s.Signature) && bytes.Equal(result.Digest, digest[:]) {
+				t.Fatalf("the job itself is turned away: %s: %s", result.Code, result.Error)
+			}
+		}
+		if result.Status != wire.StatusDone || !bytes.Equal(result.Digest, digest[:]) {
+			t.Fatalf("%s, %s: %s", result.Status, result.Code, result.Error)
+		}
+		for ; rejected < 2; rejected++ {
+			if late := r.answer(j.ID); len(late.Rejected) == 0 {
+				t.Fatalf("%s, not a rejection", late.Status)
+			}
+		}
+	})
 	t.Run("id in upper case", func(t *testing.T) {
 		j := job(wire.KindKeygen)
 		j.ID = strings.ToUpper(j.ID)
