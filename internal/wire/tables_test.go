@@ -63,7 +63,12 @@ var namesKinds = map[string]string{
 
 	"client/keygen.go": "asks for it",
 	"client/proof.go":  "proves it",
+	"client/saved.go":  "repeats it, or asks for its result",
 	"client/sign.go":   "asks for it",
+
+	"cmd/frostctl/cmd_jobs_result.go": "how its payload is read",
+	"cmd/frostctl/keygen_run.go":      "asks for it",
+	"cmd/frostctl/saved_jobs.go":      "keeps its payloads",
 }
 
 // TestTables holds the lists to the code.
