@@ -17,6 +17,7 @@ PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 
 CACHE := $(CURDIR)/.cache
 VENV := $(CACHE)/venv
+JNATS := $(CACHE)/jnats
 LINTER := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 BENCHSTAT := $(CACHE)/bin/benchstat-$(PERF_VERSION)
 PROGRAMS := frostctl frost-worker frost-gateway
@@ -91,8 +92,8 @@ $(BENCHSTAT):
 	mv $(CACHE)/bin/new/benchstat $@
 
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
-WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python"
-devices: setup $(VENV)/ready
+WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)"
+devices: setup $(VENV)/ready $(JNATS)/ready
 setup:
 	GO="$(GO)" scripts/setup
 
@@ -101,6 +102,11 @@ REQUIREMENTS := docs/examples/python/requirements.txt test/requirements.txt
 $(VENV)/ready: $(REQUIREMENTS) | setup
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
+	touch $@
+
+# For the Java example of docs/jobs.md.
+$(JNATS)/ready: docs/examples/java/pom.xml | setup
+	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory="$(JNATS)"
 	touch $@
 
 .PHONY: help demo build test test-dkg emulator sim chaos mutants bench bench-compare bench-save bench-hsm lint fuzz monitoring e2e devices setup clean

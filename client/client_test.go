@@ -248,6 +248,61 @@ func TestFailedAndRejected(t *testing.T) {
 	}
 }
 
+// TestItemsRefused: where a fleet refuses items, the others' signatures are there, checked,
+// in whatever jobs they were, and the error says which are missing.
+func TestItemsRefused(t *testing.T) {
+	s, c := start(t)
+	s.onJob(func(job wire.SignedJob) {
+		r := s.result(job)
+		for i := range r.Sigs {
+			if i%2 == 1 {
+				r.Status, r.Code, r.Error = wire.StatusPartial, wire.CodeNotOwner, "the stub says so"
+				r.Sigs[i] = wire.Signed{Key: r.Sigs[i].Key, Code: wire.CodeNotOwner, Error: "item's own"}
+			}
+		}
+		s.store(r)
+	})
+	keys, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var items []SignItem
+	for i := range MaxJobItems + 3 {
+		items = append(items, SignItem{Key: keys.Keys[0].ID, PublicKey: keys.Keys[0].PublicKey, Message: message(byte(i))})
+	}
+	const want = MaxJobItems/2 + 1
+	progress := 0
+	got, err := c.Sign(t.Context(), SignRequest{Items: items, Progress: func(done, _ int) { progress = done }})
+	refused, ok := errors.AsType[*ItemsError](err)
+	failed, isJob := errors.AsType[*JobError](err)
+	if !ok || !isJob || failed.Code != CodeNotOwner || len(refused.Items) != want || refused.Of != len(items) {
+		t.Fatalf("error %v, and %d items of %d are refused", err, len(refused.Items), refused.Of)
+	}
+	if progress != len(items)-want {
+		t.Errorf("%d items are said to be done", progress)
+	}
+	missing := map[int]bool{}
+	for _, it := range refused.Items {
+		missing[it.Item] = true
+		if it.Code != CodeNotOwner || it.Message != "item's own" || it.Key != items[0].Key || it.Gateway != stubGateway || it.Job == "" {
+			t.Fatalf("refused %+v", it)
+		}
+	}
+	for i, sig := range got.Signatures {
+		if place := i % MaxJobItems; missing[i] != (place%2 == 1) || missing[i] != (sig.Signature == nil) {
+			t.Fatalf("item %d: refused %t, signature %x", i, missing[i], sig.Signature)
+		}
+	}
+	h, err := c.SubmitSign(t.Context(), SignRequest{Items: items[:2]})
+	if err != nil {
+		t.Fatal(err)
+	}
+	one, err := h.Wait(t.Context())
+	if refused, ok = errors.AsType[*ItemsError](err); !ok || one == nil || one.Signatures[0].Signature == nil || refused.Items[0].Item != 1 {
+		t.Errorf("%+v, %v", one, err)
+	}
+}
+
 // TestPartial: what was generated before an error is returned with it.
 func TestPartial(t *testing.T) {
 	s, _ := start(t)

@@ -138,7 +138,8 @@ func (k *collector) run(job *collected) {
 	if err == nil && len(calls) > 0 {
 		got, err = k.sign(job.ctx, req)
 	}
-	if failed, ok := errors.AsType[*JobError](err); ok && len(calls) > 1 && failed.Code.ofItem() {
+	_, some := errors.AsType[*ItemsError](err)
+	if failed, ok := errors.AsType[*JobError](err); ok && !some && len(calls) > 1 && failed.Code.ofItem() {
 		k.apart(job.ctx, calls)
 		return
 	}
@@ -159,8 +160,8 @@ func (k *collector) request(job *collected) (calls []*call, req SignRequest, err
 	return job.calls, req, err
 }
 
-// apart signs each item in a job of its own, as something is wrong with one of them, which
-// is no fault of the others.
+// apart signs each item in a job of its own, as the whole job failed for what one of them
+// is: all are refused, each for a reason of its own, or the register lacks the key of one.
 func (k *collector) apart(ctx context.Context, calls []*call) {
 	var jobs sync.WaitGroup
 	for _, one := range calls {
@@ -175,7 +176,9 @@ func (k *collector) apart(ctx context.Context, calls []*call) {
 // answerOf is one caller's share of what came of a job.
 func answerOf(got *SignResult, i int, err error) signed {
 	mine := &SignResult{Signatures: make([]Signature, 1)}
-	if e, ok := errors.AsType[*UnfinishedError](err); ok {
+	if e, ok := errors.AsType[*ItemsError](err); ok {
+		err = e.of(i)
+	} else if e, ok := errors.AsType[*UnfinishedError](err); ok {
 		err = &UnfinishedError{Total: 1, What: e.What, Open: e.Open, Err: e.Err}
 	}
 	if err == nil {
@@ -188,7 +191,7 @@ func answerOf(got *SignResult, i int, err error) signed {
 // of which key.
 func (c Code) ofItem() bool {
 	switch c {
-	case CodeMalformedJob, CodeUnknownKey, CodeNotOwner, CodeBadMessage, CodeBadTweak, CodeBadPath,
+	case CodeUnknownKey, CodeNotOwner, CodeBadMessage, CodeBadTweak, CodeBadPath,
 		CodeRegisterIncomplete:
 		return true
 	}

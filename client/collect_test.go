@@ -130,10 +130,11 @@ func TestCollectFaults(t *testing.T) {
 			mu.Lock()
 			defer mu.Unlock()
 			var refused *JobError
+			var others *ItemsError // is nobody's business who asked for one item
 			switch {
 			case err == nil && r.Signatures[0].Signature != nil:
 				done++
-			case errors.As(err, &refused) && refused.Code == code && len(r.Signatures) == 1:
+			case errors.As(err, &refused) && !errors.As(err, &others) && refused.Code == code && len(r.Signatures) == 1:
 				failed++
 			default:
 				t.Errorf("message %d: %+v, %v", i, r, err)
@@ -145,15 +146,43 @@ func TestCollectFaults(t *testing.T) {
 	if failed, done := count(CodeNotOwner); failed != 2 || done != 2*(defaultCollected-1) {
 		t.Errorf("one item of a key that is another's: %d failed, %d done", failed, done)
 	}
+	// A fleet refuses such an item alone.
+	before := s.published()
+	s.onJob(func(job wire.SignedJob) {
+		r := s.result(job)
+		var j wire.Job
+		if err := json.Unmarshal(job.Payload, &j); err != nil {
+			t.Error(err)
+		}
+		for i, it := range j.Items {
+			if it.Message[0] == 3 {
+				r.Status, r.Code, r.Error = wire.StatusPartial, wire.CodeNotOwner, "one of them"
+				r.Sigs[i] = wire.Signed{Key: it.Key, Code: wire.CodeNotOwner, Error: "this one"}
+			}
+		}
+		s.store(r)
+	})
+	if failed, done := count(CodeNotOwner); failed != 2 || done != 2*(defaultCollected-1) {
+		t.Errorf("one item is refused: %d failed, %d done", failed, done)
+	}
+	if n := s.published() - before; n != 2 {
+		t.Errorf("%d jobs, want none again", n)
+	}
 	refuse(wire.CodeSigningFailed)
 	if failed, done := count(CodeSigningFailed); failed != 2*defaultCollected || done != 0 {
 		t.Errorf("the nodes are away: %d failed, %d done", failed, done)
 	}
-	bad := SignItem{Key: keys["bitcoin"].ID, PublicKey: keys["bitcoin"].PublicKey, Message: []byte{1}}
-	var refused *JobError
-	_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{bad}})
-	if !errors.As(err, &refused) || refused.Code != CodeBadMessage {
-		t.Errorf("a bad item waits for others: %v", err)
+	k := keys["bitcoin"]
+	for code, bad := range map[Code]SignItem{
+		CodeBadMessage: {Key: k.ID, PublicKey: k.PublicKey, Message: []byte{1}},
+		CodeBadPath:    {Key: k.ID, PublicKey: k.PublicKey, Message: message(1), Path: "0'", ChainCode: k.ChainCode},
+		CodeUnknownKey: {Key: "x", PublicKey: k.PublicKey, Message: message(1)},
+	} {
+		var refused *JobError
+		_, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{bad}})
+		if !errors.As(err, &refused) || refused.Code != code {
+			t.Errorf("a bad item waits for others: %v, want %s", err, code)
+		}
 	}
 }
 

@@ -97,6 +97,42 @@ func (e *JobError) Error() string {
 	return fmt.Sprintf("job %s: %s: %s (%s)", e.Job, e.Code, e.Message, who)
 }
 
+// ItemsError says which items of a sign request the fleet refused. All others are signed,
+// and the result that comes with this error has their signatures.
+type ItemsError struct {
+	Items []ItemError // in the request's order; at least one
+	Of    int         // items in the request
+}
+
+// ItemError is why one item was refused.
+type ItemError struct {
+	Item    int    // its place in the request's Items
+	Key     string // id
+	Job     string // id
+	Code    Code
+	Message string
+	Gateway string
+}
+
+func (e *ItemsError) Error() string {
+	first := e.Items[0]
+	return fmt.Sprintf("%d of %d items refused: item %d, key %s: %s: %s (job %s, answered by gateway %s)", len(e.Items), e.Of,
+		first.Item, first.Key, first.Code, first.Message, first.Job, first.Gateway)
+}
+
+// Unwrap is the fleet's answer for the first of them.
+func (e *ItemsError) Unwrap() error { return e.of(e.Items[0].Item) }
+
+// of is the fleet's answer for one item; nil if that is signed.
+func (e *ItemsError) of(item int) error {
+	for _, it := range e.Items {
+		if it.Item == item {
+			return &JobError{Job: it.Job, Code: it.Code, Message: it.Message, Gateway: it.Gateway}
+		}
+	}
+	return nil
+}
+
 // BusyError says that the fleet has no room for another job of this client
 // now. Nothing was stored.
 type BusyError struct {

@@ -42,6 +42,7 @@ func TestIgnored(t *testing.T) {
 			r.Rejected, r.Digest, r.Status, r.Code = s.last().Signature, message(1), wire.StatusFailed, wire.CodeBadSignature
 		}), "another job"},
 		{"rejection that is done", resigned(func(r *wire.Result) { r.Rejected = s.last().Signature }), "turns away another"},
+		{"keys in part", resigned(func(r *wire.Result) { r.Status, r.Code = wire.StatusPartial, wire.CodeNotOwner }), "unknown status"},
 		{"unknown status", resigned(func(r *wire.Result) { r.Status = "maybe" }), "unknown status"},
 		{"other kind", resigned(func(r *wire.Result) { r.Kind = wire.KindSign }), "it says"},
 		{"other job id inside", resigned(func(r *wire.Result) { r.Job = "x" }), "it says"},
@@ -222,6 +223,23 @@ func TestUnprovenSignatures(t *testing.T) {
 			r.Suite = map[string]string{SuiteEd25519: SuiteSecp256k1TR, SuiteSecp256k1TR: SuiteEd25519}[r.Suite]
 		}, "signed by key"},
 		{"unknown suite", func(r *wire.Result) { r.Suite = "none" }, "signed by key"},
+		{"done, and an item refused", func(r *wire.Result) {
+			r.Sigs[0] = wire.Signed{Key: r.Sigs[0].Key, Code: wire.CodeNotOwner, Error: "..."}
+		}, "signed by key"},
+		{"partial, and no item refused", func(r *wire.Result) { r.Status = wire.StatusPartial }, "0 of 2 items refused"},
+		{"partial, and all items refused", func(r *wire.Result) {
+			r.Status = wire.StatusPartial
+			for i := range r.Sigs {
+				r.Sigs[i] = wire.Signed{Key: r.Sigs[i].Key, Code: wire.CodeNotOwner, Error: "..."}
+			}
+		}, "2 of 2 items refused"},
+		{"partial, and a bad signature", func(r *wire.Result) {
+			r.Status, r.Sigs[0].Signature[40] = wire.StatusPartial, r.Sigs[0].Signature[40]^1
+			r.Sigs[1] = wire.Signed{Key: r.Sigs[1].Key, Code: wire.CodeNotOwner, Error: "..."}
+		}, "does not verify"},
+		{"another key refused", func(r *wire.Result) {
+			r.Status, r.Sigs[1] = wire.StatusPartial, wire.Signed{Key: r.Sigs[0].Key, Code: wire.CodeNotOwner, Error: "..."}
+		}, "asked of"},
 		{"another manifest", func(r *wire.Result) { h := other.Hash(); r.Manifest = h[:] }, "ask the operators"},
 	}
 	for _, tt := range tests {

@@ -13,6 +13,7 @@ type Handle[R any] struct {
 	p     *pending
 	span  trace.Span // ended by the first Wait
 	check func(*prepared, *answer) (*R, error)
+	short func(*R) error // what a checked result lacks; nil where it lacks nothing ever
 }
 
 // submitJob publishes a job, which check knows the right answers to.
@@ -31,7 +32,8 @@ func submitJob[R any](ctx context.Context, c *Client, j *prepared, patient bool,
 func (h *Handle[R]) Job() string { return h.p.job.job.ID }
 
 // Wait returns the job's checked result. It may be called again after ctx
-// ended. Errors: *JobError, *ProofError, ErrNoAnswer, ErrClosed, ctx.Err().
+// ended. Errors: *JobError, *ProofError, ErrNoAnswer, ErrClosed, ctx.Err(); and
+// *ItemsError, with which there is a result.
 func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 	defer func() { finish(h.span, err) }()
 	a, err := h.p.wait(trace.ContextWithSpan(ctx, h.span)) // a job that is repeated is of the same trace
@@ -47,5 +49,8 @@ func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 	if err != nil {
 		return nil, &ProofError{Job: h.Job(), Gateway: a.gateway, Err: err}
 	}
-	return r, nil
+	if h.short != nil {
+		err = h.short(r)
+	}
+	return r, err
 }

@@ -24,7 +24,7 @@ type KeygenRequest struct {
 	Expires time.Time
 	// JobID makes a request repeatable: with the same id, chain, count and
 	// expiry it is the same job, and is answered with the first result, for as long as
-	// that is stored (24 h). A UUID in lower case; only for requests that fit one
+	// that is stored (24 h). A UUID; only for requests that fit one
 	// job.
 	JobID string
 

@@ -127,7 +127,8 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 	switch {
 	case r.Job != j.job.ID || r.Client != c.name || r.Kind != j.Kind:
 		return nil, fmt.Errorf("it says that it is for %s job %.64q of client %.64q", r.Kind, r.Job, r.Client)
-	case r.Status != wire.StatusDone && r.Status != wire.StatusFailed:
+	case r.Status != wire.StatusDone && r.Status != wire.StatusFailed &&
+		(r.Status != wire.StatusPartial || len(j.job.Items) == 0):
 		return nil, fmt.Errorf("unknown status %.64q", string(r.Status))
 	case !bytes.Equal(r.Digest, j.digest[:]):
 		return nil, fmt.Errorf("it answers another job under this id (digest %.64x)", []byte(r.Digest))

@@ -30,8 +30,8 @@ func doAll[R any](ctx context.Context, c *Client, n int,
 			if left, ok := errors.AsType[*openError](err); ok {
 				open = append(open, left.job)
 			}
-			if err != nil || r == nil {
-				return err
+			if r == nil {
+				return err // else r says itself what it lacks
 			}
 			return take(i, r)
 		})

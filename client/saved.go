@@ -70,7 +70,7 @@ func (c *Client) FetchKeygen(ctx context.Context, saved SavedJob) (*KeygenResult
 	if err != nil {
 		return nil, err
 	}
-	return fetch(ctx, c, j, c.checkKeygen)
+	return fetch(ctx, c, j, c.checkKeygen, nil)
 }
 
 // SavedItems reads the items of a sign job's payload. They have no public keys: fill them in
@@ -91,25 +91,27 @@ func SavedItems(payload string) ([]SignItem, error) {
 }
 
 // FetchSign is FetchKeygen for a sign job: its signatures, checked as Sign checks them. The
-// items are those of SavedItems.
+// items are those of SavedItems. Where the fleet refused some of them, the error is a
+// *ItemsError, and the result has the signatures of all others.
 func (c *Client) FetchSign(ctx context.Context, payload string, items []SignItem) (*SignResult, error) {
 	j, err := c.repeat(wire.KindSign, payload)
 	if err != nil {
 		return nil, err
 	}
 	for i, it := range items {
-		if err := it.check(i); err != nil {
+		if err := it.checkExpected(i); err != nil { // what else is wrong with an item, the fleet has said
 			return nil, err
 		}
 	}
 	keys := outputKeys(c.branches, items)
 	return fetch(ctx, c, j, func(_ *prepared, a *answer) (*SignResult, error) {
-		return checkSignatures(c.manifest, items, keys, &a.result)
-	})
+		return checkSignatures(c.manifest, items, keys, a)
+	}, (*SignResult).short)
 }
 
 // fetch reads a job's stored result.
-func fetch[R any](ctx context.Context, c *Client, j *prepared, check func(*prepared, *answer) (*R, error)) (*R, error) {
+func fetch[R any](ctx context.Context, c *Client, j *prepared, check func(*prepared, *answer) (*R, error),
+	short func(*R) error) (*R, error) {
 	ctx, span := c.begin(ctx, j)
 	p, err := c.lookUp(ctx, j)
 	if err != nil {
@@ -122,7 +124,7 @@ func fetch[R any](ctx context.Context, c *Client, j *prepared, check func(*prepa
 		finish(span, err)
 		return nil, err
 	}
-	return (&Handle[R]{p: p, span: span, check: check}).Wait(ctx)
+	return (&Handle[R]{p: p, span: span, check: check, short: short}).Wait(ctx)
 }
 
 // lookUp registers a job and reads its stored result, if there is one.

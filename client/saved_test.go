@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -245,6 +247,79 @@ func TestFetchSign(t *testing.T) {
 		if _, err := ParseSavedJob(payload); err == nil {
 			t.Error("a sign job is read as a keygen job")
 		}
+	}
+}
+
+// TestFetchSignInPart: a job that any client made may have items that this package would not
+// ask for. The fleet refused these, and the others' signatures are there.
+func TestFetchSignInPart(t *testing.T) {
+	s, c := start(t)
+	keys, err := c.Keygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k, long := keys.Keys[0], strings.Repeat("x", 100)
+	bad := map[int]SignItem{
+		0: {Key: k.ID, Path: "0'/17", Message: message(1)},
+		2: {Key: long, Message: message(1)},
+		3: {Key: k.ID, ScriptRoot: []byte{1}, Message: message(1)},
+		4: {Key: k.ID, Message: []byte{1}},
+	}
+	job := wire.Job{
+		Kind: wire.KindSign, Expires: time.Now().Add(time.Minute).UTC(), Items: make([]wire.JobItem, 5),
+	}
+	for i, it := range bad {
+		job.Items[i] = it.wire()
+	}
+	job.Items[1] = SignItem{Key: k.ID, Path: "0/17", Message: message(1)}.wire()
+	fetch := func(change func(*wire.Result)) (*SignResult, error) {
+		job.ID = uuid.NewString()
+		payload, err := json.Marshal(&job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := job
+		whole.Items = job.Items[1:2]
+		r := s.base(c.sign(wire.KindSign, payload))
+		s.sign(r, &whole)
+		signed := r.Sigs[0]
+		r.Sigs = make([]wire.Signed, len(job.Items))
+		r.Status, r.Code, r.Error = wire.StatusPartial, wire.CodeBadPath, "item 0 and others"
+		for i, it := range bad {
+			r.Sigs[i] = wire.Signed{Key: wire.ShortKey(it.Key), Code: wire.CodeBadPath, Error: "..."}
+		}
+		r.Sigs[1] = signed
+		change(r)
+		s.store(r)
+		items, err := SavedItems(string(payload))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range items {
+			items[i].PublicKey, items[i].ChainCode = k.PublicKey, k.ChainCode
+		}
+		return c.FetchSign(t.Context(), string(payload), items)
+	}
+	got, err := fetch(func(*wire.Result) {})
+	refused, ok := errors.AsType[*ItemsError](err)
+	if !ok || got == nil || len(refused.Items) != len(bad) || got.Signatures[1].Signature == nil {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	for _, it := range refused.Items {
+		if _, ok := bad[it.Item]; !ok || got.Signatures[it.Item].Signature != nil {
+			t.Errorf("item %d: %+v, %v", it.Item, got.Signatures[it.Item], it)
+		}
+	}
+	_, err = fetch(func(r *wire.Result) { // the root's signature where no child is
+		whole := job
+		whole.Items = []wire.JobItem{{Key: k.ID, Message: message(1)}}
+		root := &wire.Result{}
+		s.sign(root, &whole)
+		r.Sigs[0] = root.Sigs[0]
+		r.Sigs[0].Path = "0'/17"
+	})
+	if _, ok := errors.AsType[*ProofError](err); !ok || !strings.Contains(err.Error(), "hardened") {
+		t.Errorf("signed under no path: %v", err)
 	}
 }
 

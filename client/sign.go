@@ -2,7 +2,9 @@ package client
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -54,12 +56,23 @@ type Signature struct {
 type SignResult struct {
 	Suite      string // secp256k1-tr or ed25519
 	Signatures []Signature
+
+	refused []ItemError
+}
+
+// short is a *ItemsError if items were refused.
+func (r *SignResult) short() error {
+	if len(r.refused) == 0 {
+		return nil
+	}
+	return &ItemsError{Items: r.refused, Of: len(r.Signatures)}
 }
 
 // Sign has items signed, in as many jobs as it takes, and returns the
 // signatures once every one is verified. While the fleet is busy it waits.
 // After an error the result holds nothing for what is missing: such entries have no
-// Signature. See Config.CollectFor for many requests of one item each.
+// Signature. Where only some items are refused, the error is a *ItemsError. See
+// Config.CollectFor for many requests of one item each.
 func (c *Client) Sign(ctx context.Context, req SignRequest) (*SignResult, error) {
 	if c.collect.takes(req) {
 		return c.collect.do(ctx, req)
@@ -80,12 +93,20 @@ func (c *Client) signAll(ctx context.Context, req SignRequest) (*SignResult, err
 	}, func(i int, part *SignResult) error {
 		all.Suite = part.Suite
 		copy(all.Signatures[cuts[i]:], part.Signatures)
-		if done += len(part.Signatures); req.Progress != nil {
+		for _, refused := range part.refused {
+			refused.Item += cuts[i]
+			all.refused = append(all.refused, refused)
+		}
+		if done += len(part.Signatures) - len(part.refused); req.Progress != nil {
 			req.Progress(done, len(req.Items))
 		}
 		return nil
 	})
-	return all, howFar(err, done, len(req.Items), "signatures")
+	slices.SortFunc(all.refused, func(a, b ItemError) int { return a.Item - b.Item })
+	if err == nil {
+		return all, all.short()
+	}
+	return all, errors.Join(howFar(err, done, len(req.Items), "signatures"), all.short())
 }
 
 // SubmitSign publishes one sign job and returns once it is stored. If the
@@ -111,9 +132,10 @@ func (c *Client) startSign(ctx context.Context, req SignRequest, want []SignItem
 	}
 	var keys []outputKey
 	h, err := submitJob(ctx, c, j, patient, func(_ *prepared, a *answer) (*SignResult, error) {
-		return checkSignatures(c.manifest, want, keys, &a.result)
+		return checkSignatures(c.manifest, want, keys, a)
 	})
 	if err == nil {
+		h.short = (*SignResult).short
 		keys = outputKeys(c.branches, want) // now there is time, while the fleet signs
 	}
 	return h, err
@@ -131,29 +153,45 @@ func (it SignItem) wire() wire.JobItem {
 // check refuses what can't be right whatever the key, and what can't be right
 // with the expected one. i is the item's place in its job.
 func (it SignItem) check(i int) *JobError {
-	refuse := func(code Code, format string, args ...any) *JobError {
-		return &JobError{Code: code, Message: fmt.Sprintf("item %d: "+format, append([]any{i}, args...)...)}
+	if err := it.checkExpected(i); err != nil {
+		return err
 	}
 	switch secp256k1 := len(it.PublicKey) == 33; {
-	case len(it.PublicKey) != 0 && len(it.PublicKey) != 32 && !secp256k1:
-		return refuse(CodeUnknownKey, "public key of %d bytes: keys of %s have 33, of %s 32", len(it.PublicKey),
-			SuiteSecp256k1TR, SuiteEd25519)
 	case len(it.Message) == 0 || len(it.Message) > frost.MaxMessage:
-		return refuse(CodeBadMessage, "message of %d bytes: want 1 to %d", len(it.Message), frost.MaxMessage)
+		return refuseItem(i, CodeBadMessage, "message of %d bytes: want 1 to %d", len(it.Message), frost.MaxMessage)
 	case secp256k1 && len(it.Message) != 32:
-		return refuse(CodeBadMessage, "message of %d bytes: keys of %s sign hashes of 32", len(it.Message), SuiteSecp256k1TR)
+		return refuseItem(i, CodeBadMessage, "message of %d bytes: keys of %s sign hashes of 32", len(it.Message),
+			SuiteSecp256k1TR)
 	case len(it.PublicKey) == 32 && len(it.ScriptRoot) != 0:
-		return refuse(CodeBadTweak, "script root with a key of %s", SuiteEd25519)
-	case it.Path != "" && len(it.PublicKey) != 0 && len(it.ChainCode) != 32:
-		return refuse(CodeBadPath, "path %.100q with a chain code of %d bytes: the child follows from PublicKey and "+
+		return refuseItem(i, CodeBadTweak, "script root with a key of %s", SuiteEd25519)
+	}
+	if err := it.wire().Check(); err != nil {
+		return refuseItem(i, Code(err.Code), "%s", err.Reason)
+	}
+	return nil
+}
+
+// checkExpected refuses what can't be the key that is expected to sign.
+func (it SignItem) checkExpected(i int) *JobError {
+	switch n := len(it.PublicKey); {
+	case n != 0 && n != 32 && n != 33:
+		return refuseItem(i, CodeUnknownKey, "public key of %d bytes: keys of %s have 33, of %s 32", n, SuiteSecp256k1TR,
+			SuiteEd25519)
+	case it.Path != "" && n != 0 && len(it.ChainCode) != 32:
+		return refuseItem(i, CodeBadPath, "path %.100q with a chain code of %d bytes: the child follows from PublicKey and "+
 			"ChainCode, 32 bytes, as Keygen returned both", it.Path, len(it.ChainCode))
 	}
 	return nil
 }
 
+func refuseItem(i int, code Code, format string, args ...any) *JobError {
+	return &JobError{Code: code, Message: fmt.Sprintf("item %d: ", i) + fmt.Sprintf(format, args...)}
+}
+
 // checkSignatures verifies every signature of a result against the items that
 // were asked for.
-func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wire.Result) (*SignResult, error) {
+func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, a *answer) (*SignResult, error) {
+	r := &a.result
 	if err := sameFleet(m, r); err != nil {
 		return nil, err
 	}
@@ -162,8 +200,12 @@ func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wir
 	}
 	out := &SignResult{Suite: r.Suite, Signatures: make([]Signature, len(want))}
 	for i, s := range r.Sigs {
-		if s.Key != want[i].Key {
+		if s.Key != wire.ShortKey(want[i].Key) {
 			return nil, fmt.Errorf("item %d: signature of key %.80q, asked of %s", i, s.Key, want[i].Key)
+		}
+		if s.Code != "" && r.Status == wire.StatusPartial {
+			out.refused = append(out.refused, ItemError{i, s.Key, r.Job, Code(s.Code), s.Error, a.gateway})
+			continue
 		}
 		if s.Path != want[i].Path {
 			return nil, fmt.Errorf("item %d, key %s: signature under path %.100q, asked under %q", i, s.Key, s.Path,
@@ -176,6 +218,9 @@ func checkSignatures(m *wire.Manifest, want []SignItem, keys []outputKey, r *wir
 			return nil, fmt.Errorf("item %d, key %s: %w", i, s.Key, err)
 		}
 		out.Signatures[i] = Signature{Key: s.Key, Path: s.Path, PublicKey: s.PublicKey, Signature: s.Signature}
+	}
+	if len(out.refused) == len(want) || len(out.refused) == 0 && r.Status == wire.StatusPartial {
+		return nil, fmt.Errorf("status %s with %d of %d items refused", r.Status, len(out.refused), len(want))
 	}
 	return out, nil
 }

@@ -154,9 +154,9 @@ func outputKeys(branches *derive.Cache, items []SignItem) []outputKey {
 }
 
 // signers are the keys that sign: those of items, or the children of them to which
-// paths lead. What can't be a key or a path was refused before.
+// paths lead. What can't be a key was refused before.
 func signers(branches *derive.Cache, items []SignItem) ([][]byte, []error) {
-	keys := make([]derive.Descendant, len(items))
+	keys, astray := make([]derive.Descendant, len(items)), map[int]error{}
 	for i, it := range items {
 		keys[i].Root.PublicKey = it.PublicKey
 		if it.Path == "" || len(it.PublicKey) == 0 {
@@ -166,9 +166,16 @@ func signers(branches *derive.Cache, items []SignItem) ([][]byte, []error) {
 		if len(it.PublicKey) == 33 {
 			keys[i].Root.Suite = frost.Secp256k1TR
 		}
-		keys[i].Path, _ = derive.ParsePath(it.Path)
+		var err error
+		if keys[i].Path, err = derive.ParsePath(it.Path); err != nil {
+			astray[i] = err
+		}
 	}
-	return branches.PublicKeys(keys)
+	found, errs := branches.PublicKeys(keys)
+	for i, err := range astray {
+		errs[i] = err
+	}
+	return found, errs
 }
 
 // check compares the key that a gateway says has signed.

@@ -13,7 +13,6 @@ import (
 	"text/tabwriter"
 	"time"
 
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
@@ -49,7 +48,7 @@ type jobLine struct {
 	Job     string      `json:"job"`
 	Kind    wire.Kind   `json:"kind"`
 	Time    time.Time   `json:"time"`
-	Status  wire.Status `json:"status"` // done, failed, or unverified: not signed by a gateway
+	Status  wire.Status `json:"status"` // done, partial, failed, or unverified: not signed by a gateway
 	Code    wire.Code   `json:"code,omitempty"`
 	Error   string      `json:"error,omitempty"`
 	Amount  int         `json:"amount,omitempty"`  // keys or signatures
@@ -135,8 +134,8 @@ func (r *jobReader) list(ctx context.Context) ([]jobLine, error) {
 
 func checkIDs(ids []string) error {
 	for _, id := range ids {
-		if parsed, err := uuid.Parse(id); err != nil || parsed.String() != id {
-			return usagef("%.64q is not the id of a job, which is a UUID in lower case", id)
+		if !wire.IsJobID(id) {
+			return usagef("%.64q is not the id of a job, which is a UUID", id)
 		}
 	}
 	return nil
@@ -173,7 +172,7 @@ func (r *jobReader) result(m bus.Message) jobLine {
 		return line
 	}
 	line.Kind, line.Status, line.Code, line.Error = res.Kind, res.Status, res.Code, res.Error
-	line.Amount, line.Gateway = len(res.Keys)+len(res.Sigs), gateway
+	line.Amount, line.Gateway = res.Amount(), gateway
 	return line
 }
 

@@ -137,10 +137,11 @@ func (o resultOptions) fetchSign(cmd *cobra.Command, payload string, items []cli
 	ctx, cancel := context.WithTimeout(cmd.Context(), resultTime)
 	defer cancel()
 	got, err := c.FetchSign(ctx, payload, items)
-	if err != nil {
+	if got == nil {
 		return err
 	}
-	return printSignatures(cmd, got)
+	noteRefused(cmd, err)
+	return errors.Join(err, printSignatures(cmd, got))
 }
 
 // choose returns the jobs with these ids, or all.

@@ -39,8 +39,9 @@ key signed. Children follow from what the keys file proves.
 
 A file has one JSON object a line, for example
   {"key":"ID","path":"0/17","message":"HEX","script_root":"HEX","public_key":"HEX"}
-with all but key and message optional. Keys of one file are of one suite. For a
-file name, "-" is standard input.`,
+with all but key and message optional. Keys of one file are of one suite. Items that
+the fleet refuses are named, from 0, and all others are signed. For a file name, "-"
+is standard input.`,
 		Example: `  frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --message 5f2a…c3
   frostctl sign --keys keys.jsonl --key 6d0b…1f.0 --path 0/17 --message 5f2a…c3
   frostctl sign --keys keys.jsonl --file items.jsonl --json > signatures.jsonl`,
@@ -85,7 +86,17 @@ func sign(cmd *cobra.Command, o signOptions) error {
 	bar := newProgress(cmd, "signatures", len(items))
 	got, err := c.Sign(ctx, client.SignRequest{Items: items, Progress: bar.update})
 	bar.finish()
+	noteRefused(cmd, err)
 	return errors.Join(late(err), printSignatures(cmd, got))
+}
+
+// noteRefused names the items that the fleet refused.
+func noteRefused(cmd *cobra.Command, err error) {
+	if refused, ok := errors.AsType[*client.ItemsError](err); ok {
+		for _, it := range refused.Items {
+			note(cmd, "item %d, key %s: %s: %s", it.Item, printable(it.Key), it.Code, printable(it.Message))
+		}
+	}
 }
 
 func signItems(cmd *cobra.Command, o signOptions) ([]client.SignItem, error) {

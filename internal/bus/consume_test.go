@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/frostfleet/frostfleet/test/freeport"
 )
@@ -255,7 +259,8 @@ func TestConsumeHostileHeaders(t *testing.T) {
 	for _, block := range []string{
 		"NATS/1.0\r\nStatus: 409\r\nDescription: Consumer Deleted\r\n\r\n",
 		"NATS/1.0\r\nStatus: 503\r\n\r\n",
-		"NATS/1.0\r\nA: b\r\n\r\nhidden\r\n\r\n",
+		"NATS/1.0\r\nA b\r\n\r\n",
+		"hello\r\n\r\n",
 	} {
 		publishRaw(t, s.URL(), "frost.main.job.sign.alice", block)
 	}
@@ -270,8 +275,8 @@ func TestConsumeHostileHeaders(t *testing.T) {
 		}
 	})
 	eventually(t, "all of them", func() error { // nobody said yet that they are stored
-		if n := handled.Load(); n != 3 {
-			return fmt.Errorf("%d handled, want 3", n)
+		if n := handled.Load(); n != 4 {
+			return fmt.Errorf("%d handled, want 4", n)
 		}
 		return nil
 	})
@@ -293,6 +298,62 @@ func TestConsumerIsMadeForItsStream(t *testing.T) {
 	}
 	publishJobs(t, b, 3)
 	noneLeft(t, b)
+}
+
+// Other libraries spell headers otherwise: that of Java puts no space behind the colon.
+// All that is there to be read is read, and nothing behind a blank line.
+func TestConsumeHeadersInAnySpelling(t *testing.T) {
+	b, s := newTestBus(t)
+	blocks := []string{
+		"Frost-Client: alice\r\n", "Frost-Client:alice\r\n", "Frost-Client:  alice\r\n", "Frost-Client:\talice\r\n",
+		"Frost-Client: alice\n", ":nameless\r\nFrost-Client: alice\r\n", "Frost-Client:alice\r\n\r\nFrost-Client: bob\r\n",
+		"Nats-Msg-Id:7\r\nFrost-Client:alice\r\n",
+	}
+	for _, block := range blocks {
+		publishRaw(t, s.URL(), "frost.main.job.sign.alice", "NATS/1.0\r\n"+block+"\r\n")
+	}
+	var handled atomic.Int32
+	consume(t, b, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
+		if h := d.Message().Header; len(h) != 1 || !slices.Equal(h["Frost-Client"], []string{"alice"}) {
+			t.Errorf("%q: headers %q", blocks[d.Message().Seq-1], h)
+		}
+		if err := d.Ack(context.Background()); err != nil {
+			t.Error(err)
+		}
+		handled.Add(1)
+	})
+	eventually(t, "all of them", func() error {
+		if n := int(handled.Load()); n != len(blocks) {
+			return fmt.Errorf("%d handled, want %d", n, len(blocks))
+		}
+		return nil
+	})
+	noneLeft(t, b)
+}
+
+// An id of a message (Nats-Msg-Id) that somebody else used before keeps a job out for as
+// short as a server has it; the acknowledgement says so, and the job published again is
+// stored.
+func TestMessageIDs(t *testing.T) {
+	b, _ := newTestBus(t)
+	stream := must[jetstream.Stream](t)(b.nc.JS.Stream(testContext(t), b.names.stream(Jobs)))
+	if window := stream.CachedInfo().Config.Duplicates; window != 100*time.Millisecond {
+		t.Errorf("an id keeps others out for %v", window)
+	}
+	publish := func(data string) *jetstream.PubAck {
+		m := &nats.Msg{Subject: "frost.main.job.sign.alice", Data: []byte(data), Header: nats.Header{"Nats-Msg-Id": {"7"}}}
+		return must[*jetstream.PubAck](t)(b.nc.JS.PublishMsg(testContext(t), m))
+	}
+	publish("a stranger's")
+	eventually(t, "storing the client's", func() error {
+		if ack := publish("the client's"); ack.Duplicate {
+			return errors.New("taken for a duplicate")
+		}
+		return nil
+	})
+	if n := jobsLeft(t, b); n != 2 {
+		t.Errorf("%d jobs are stored", n)
+	}
 }
 
 func TestConsumeErrors(t *testing.T) {

@@ -125,6 +125,10 @@ func (d declaration) of(node int) declaration {
 	return d
 }
 
+// leastDuplicates is as short as a server has it. The fleet uses no Nats-Msg-Id, and
+// within the window whoever writes to a stream first under an id keeps out all others.
+const leastDuplicates = 100 * time.Millisecond
+
 // config is the whole configuration of the stream on the server. Everything
 // that the server would fill in is set, so that Check can compare every field.
 func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
@@ -141,7 +145,7 @@ func (d *declaration) config(n naming, replicas int) jetstream.StreamConfig {
 		MaxMsgsPerSubject:    limit(d.MaxMsgsPerSubject),
 		MaxMsgSize:           int32(limit(int64(d.MaxMsgSize))),
 		MaxAge:               time.Duration(d.MaxAge),
-		Duplicates:           time.Second, // not used: no Nats-Msg-Id
+		Duplicates:           leastDuplicates,
 		DenyDelete:           d.DenyDelete,
 		DenyPurge:            d.DenyPurge,
 		AllowDirect:          true,

@@ -27,14 +27,12 @@ type delivery struct {
 }
 
 // delivery reads a message's sequence from its reply subject, which only the
-// server can write.
+// server can write. So its headers are the writer's in whatever spelling, "Name:value"
+// too: nothing of the server's is among them, and nothing that could be hidden.
 func (c *Consumer) delivery(m *nats.Msg) *delivery {
 	d := &delivery{b: c.b, reply: m.Reply, attempt: 1}
 	subject, _ := c.b.names.relative(m.Subject)
 	d.msg = Message{Subject: subject, Data: m.Data, Header: userHeader(m.Header)}
-	if !wholeHeader(m) {
-		d.msg.Header = nil
-	}
 	if meta, err := m.Metadata(); err == nil {
 		d.attempt = int(min(meta.NumDelivered, 1<<30))
 		d.msg.Seq, d.msg.Time = meta.Sequence.Stream, meta.Timestamp

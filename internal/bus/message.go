@@ -14,7 +14,7 @@ import (
 type Message struct {
 	Subject string // relative to the fleet's prefix
 	Data    []byte
-	Header  map[string][]string // the writer's, without the names reserved to NATS; nil if malformed
+	Header  map[string][]string // the writer's, without the names reserved to NATS; nil if it can't be read
 	Seq     uint64              // sequence in its stream; 0 if it was not stored
 	Time    time.Time           // when the server stored it
 }
@@ -45,7 +45,9 @@ func (b *Bus) stored(m *nats.Msg, stream string) (Message, error) {
 	return got, err
 }
 
-// storedHeader reads the header that a block of size bytes was parsed to.
+// storedHeader reads the header that a block of size bytes was parsed to. Only if that
+// accounts for every byte of the block was nothing cut off behind an early blank line
+// or dropped, and what the server appended is the last value of its name.
 func (n naming) storedHeader(h nats.Header, size int, stream string) (Message, error) {
 	if len(h) == 0 || size != headerSize(h, false) || last(h, hdrStream) != stream {
 		return Message{}, errAmbiguous
@@ -61,13 +63,6 @@ func (n naming) storedHeader(h nats.Header, size int, stream string) (Message, e
 
 // blockSize is the length of the header block as it came.
 func blockSize(m *nats.Msg) int { return m.Size() - len(m.Subject) - len(m.Reply) - len(m.Data) }
-
-// wholeHeader says whether the parsed header accounts for every byte of the
-// block as it came. If it does, nothing was cut off behind an early blank line
-// or dropped, and what the server appended is the last value of its name.
-func wholeHeader(m *nats.Msg) bool {
-	return len(m.Header) > 0 && blockSize(m) == headerSize(m.Header, false)
-}
 
 // headerSize is the length of the block that parses to h; inline is the form
 // of the server's own answers, "NATS/1.0 404 Message Not Found".

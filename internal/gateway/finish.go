@@ -160,7 +160,7 @@ func (g *Gateway) done(token uint64, answer *wire.Result) {
 		return
 	}
 	if answer != nil {
-		items := max(len(answer.Keys), len(answer.Sigs))
+		items := answer.Amount()
 		g.cfg.Observe.JobDone(protocol.JobEnd{
 			Kind: answer.Kind, Code: answer.Code, Items: items, Interactive: items <= wire.InteractiveItems,
 			Trace: d.span.Trace(), Took: time.Since(d.since),

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/hex"
@@ -289,18 +290,25 @@ func TestEverythingIsAnswered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.start()
+	const bad = "0198C0DE-0000-7000-8000-00000000000"
 	for name, test := range map[string]struct {
 		payload string
 		signed  bool
 		code    wire.Code
+		id      string // of the answer; empty: one that follows from the payload
 	}{
-		"no JSON":             {"{", true, wire.CodeMalformedJob},
-		"empty":               {"", true, wire.CodeMalformedJob},
-		"no id":               {"{}", true, wire.CodeMalformedJob},
-		"id of another kind":  {`{"job":7}`, true, wire.CodeMalformedJob},
-		"id in capitals":      {`{"job":"0198C0DE-0000-7000-8000-000000000009"}`, true, wire.CodeMalformedJob},
-		"binary":              {string([]byte{0, 0xff, '.', '*'}), true, wire.CodeMalformedJob},
-		"no id, no signature": {`{"x":1}`, false, wire.CodeBadSignature},
+		"no JSON":               {"{", true, wire.CodeMalformedJob, ""},
+		"empty":                 {"", true, wire.CodeMalformedJob, ""},
+		"no id":                 {"{}", true, wire.CodeMalformedJob, ""},
+		"id of another kind":    {`{"job":7}`, true, wire.CodeMalformedJob, ""},
+		"id that is no subject": {`{"job":"*"}`, true, wire.CodeMalformedJob, ""},
+		"id that is no UUID":    {`{"job":"order-17"}`, true, wire.CodeMalformedJob, "order-17"},
+		"byte-order mark":       {"\xef\xbb\xbf" + `{"job":"` + bad + `1"}`, true, wire.CodeMalformedJob, bad + "1"},
+		"not a number":          {`{"job":"` + bad + `2","count":NaN}`, true, wire.CodeMalformedJob, bad + "2"},
+		"cut off":               {`{"job":"` + bad + `3","count":`, true, wire.CodeMalformedJob, bad + "3"},
+		"cut off, no signature": {`{"job":"` + bad + `4","count":`, false, wire.CodeBadSignature, bad + "4"},
+		"binary":                {string([]byte{0, 0xff, '.', '*'}), true, wire.CodeMalformedJob, ""},
+		"no id, no signature":   {`{"x":1}`, false, wire.CodeBadSignature, ""},
 	} {
 		job := wire.SignJob(w.ClientKey, w.Manifest, wire.KindSign, machinetest.Client, []byte(test.payload))
 		rejected := job.Signature
@@ -308,8 +316,8 @@ func TestEverythingIsAnswered(t *testing.T) {
 			job.Signature, rejected = nil, []byte{0}
 		}
 		w.Publish(job)
-		id := wire.AnswerID(job.Payload)
-		if !wire.IsToken(id) || !strings.HasPrefix(id, "unnamed-") {
+		id := cmp.Or(test.id, wire.AnswerID(job.Payload))
+		if test.id == "" && !strings.HasPrefix(id, "unnamed-") {
 			t.Errorf("%s: answered under %q", name, id)
 		}
 		for answered := false; !answered; {
@@ -328,7 +336,7 @@ func TestEverythingIsAnswered(t *testing.T) {
 				if err = errors.Join(err, json.Unmarshal(m.Data, &r)); err != nil {
 					t.Fatalf("%s: %v", name, err)
 				}
-				if r.Code != test.code || r.Job != "" || !bytes.Equal(r.Rejected, rejected) {
+				if r.Code != test.code || r.Job != test.id || !bytes.Equal(r.Rejected, rejected) {
 					t.Errorf("%s: %s, job %q, rejected %x", name, r.Code, r.Job, []byte(r.Rejected))
 				}
 				answered = true

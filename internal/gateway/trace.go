@@ -42,7 +42,7 @@ func ended(span *tracing.Span, answer *wire.Result) {
 		span.End(nil)
 		return
 	}
-	span.Set(tracing.Items(max(len(answer.Keys), len(answer.Sigs))))
+	span.Set(tracing.Items(answer.Amount()))
 	if answer.Status != wire.StatusFailed {
 		span.End(nil)
 		return

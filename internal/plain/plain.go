@@ -9,6 +9,7 @@ import (
 	"io"
 	"reflect"
 	"strings"
+	"time"
 )
 
 const cutOff = "it ends too early: it is empty or cut off"
@@ -21,6 +22,8 @@ func Words(err error) (string, bool) {
 		return syntaxWords(e), true
 	case *json.UnmarshalTypeError:
 		return typeWords(e), true
+	case *time.ParseError:
+		return fmt.Sprintf("%.40q is not a time as RFC 3339 writes it, such as 2026-01-31T12:30:00Z", e.Value), true
 	case hex.InvalidByteError:
 		return fmt.Sprintf("%q is not a hexadecimal digit (two digits a byte, without 0x)", rune(e)), true
 	}
@@ -32,6 +35,9 @@ func Words(err error) (string, bool) {
 	}
 	if field, ok := strings.CutPrefix(fmt.Sprint(err), "json: unknown field "); ok {
 		return "unknown field " + field, true
+	}
+	if strings.HasPrefix(fmt.Sprint(err), "Time.UnmarshalJSON: ") {
+		return `a time is a JSON string, such as "2026-01-31T12:30:00Z"`, true
 	}
 	return "", false
 }

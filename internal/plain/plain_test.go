@@ -6,14 +6,16 @@ import (
 	"errors"
 	"io"
 	"testing"
+	"time"
 )
 
 func TestError(t *testing.T) {
 	var into struct {
-		Count int     `json:"count"`
-		On    bool    `json:"on"`
-		Rate  float64 `json:"rate"`
-		Bytes []byte  `json:"bytes"`
+		Count int       `json:"count"`
+		On    bool      `json:"on"`
+		Rate  float64   `json:"rate"`
+		At    time.Time `json:"at"`
+		Bytes []byte    `json:"bytes"`
 		In    struct {
 			Index uint8 `json:"index"`
 		} `json:"in"`
@@ -35,6 +37,8 @@ func TestError(t *testing.T) {
 		{decode(`{"rate":"x"}`), `field "rate" is a JSON string, want a number`},
 		{decode(`{"bytes":1}`), `field "bytes" is a JSON number, want a string`},
 		{decode(`"x"`), `it is a JSON string, want an object`},
+		{decode(`{"at":"now"}`), `"now" is not a time as RFC 3339 writes it, such as 2026-01-31T12:30:00Z`},
+		{decode(`{"at":1}`), `a time is a JSON string, such as "2026-01-31T12:30:00Z"`},
 		{decode(`{"count":1`), "it is not JSON: it is empty or cut off"},
 		{decode(`{"count":}`), "it is not JSON, at byte 10"},
 		{odd, "an odd number of hexadecimal digits (there are two a byte)"},

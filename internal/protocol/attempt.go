@@ -13,7 +13,9 @@ import (
 // activeSign is a sign job in work.
 type activeSign struct {
 	*activeJob
-	items    []frost.Item      // nil until all keys are found
+	items    []frost.Item      // nil until all keys are found; without those that are refused
+	suite    frost.Suite       // of all items
+	refused  []*wire.JobError  // by item: why it is not signed; nil once it can be
 	left     []uint32          // items to sign yet
 	sigs     []frost.Signature // by item
 	next     int               // attempt

@@ -45,8 +45,8 @@ func (c *Coordinator) onJob(e JobArrived) {
 	case e.Job.unsigned != nil:
 		c.reject(e.Token, e.Job, e.Job.unsigned)
 		return
-	case e.Job.ID == "":
-		c.reject(e.Token, e.Job, wire.Refuse(wire.CodeMalformedJob, "payload has no job id (a UUID in lower case)"))
+	case e.Job.ID == "": // a job that has none is invalid
+		c.reject(e.Token, e.Job, e.Job.invalid)
 		return
 	case e.Existing != nil:
 		c.onExisting(e.Token, e.Job, e.Existing)

@@ -41,30 +41,30 @@ func TestJobsTurnedAway(t *testing.T) {
 		code   wire.Code
 		stored bool
 	}{
-		"unknown client": {stranger, wire.CodeUnknownClient, false},
-		"bad signature":  {tampered(f.keygen(9, "alice", "solana", 1)), wire.CodeBadSignature, false},
-		"not allowed":    {f.keygen(9, "carol", "solana", 1), wire.CodeKindNotAllowed, false},
-		"no id":          {f.job("alice", wire.KindKeygen, []byte(`{}`)), wire.CodeMalformedJob, false},
-		"no JSON":        {f.job("alice", wire.KindKeygen, []byte(`x`)), wire.CodeMalformedJob, false},
-		"unknown field":  {f.job("alice", wire.KindKeygen, []byte(`{"job":"`+jobID(9)+`","x":1}`)), wire.CodeMalformedJob, true},
-		"expired":        {expired, wire.CodeExpired, true},
-		"expires late":   {tooFar, wire.CodeExpiryTooFar, true},
-		"no keys":        {f.keygen(9, "alice", "solana", 0), wire.CodeEmptyBatch, true},
-		"too many keys":  {f.keygen(9, "alice", "solana", wire.MaxJobKeys+1), wire.CodeTooLarge, true},
-		"unknown chain":  {f.keygen(9, "alice", "moon", 1), wire.CodeUnknownChain, true},
-		"nothing":        {f.signing(9, "alice"), wire.CodeEmptyBatch, true},
-		"bad key id":     {f.signing(9, "alice", wire.JobItem{Key: "x"}), wire.CodeUnknownKey, true},
-		"bad root":       {f.signing(9, "alice", wire.JobItem{Key: someBatch + ".0", ScriptRoot: wire.HexBytes{1}}), wire.CodeBadTweak, true},
-		"key index":      {f.signing(9, "alice", item(f.btc, 2, "x")), wire.CodeUnknownKey, true},
-		"another's key":  {f.signing(9, "alice", item(f.bob, 0, "x")), wire.CodeNotOwner, true},
-		"short message":  {f.signing(9, "alice", badMessage), wire.CodeBadMessage, true},
-		"mixed suites":   {f.signing(9, "alice", item(f.btc, 0, "x"), item(f.sol, 0, "x")), wire.CodeBadMessage, true},
-		"rooted solana":  {f.signing(9, "alice", rooted), wire.CodeBadTweak, true},
-		"hardened":       {f.signing(9, "alice", below(item(f.btc, 0, "x"), "0'")), wire.CodeBadPath, true},
-		"too deep":       {f.signing(9, "alice", below(item(f.btc, 0, "x"), "0/0/0/0/0/0/0/0/0")), wire.CodeBadPath, true},
-		"another's root": {f.signing(9, "alice", below(item(f.bob, 0, "x"), "0/1")), wire.CodeNotOwner, true},
-		"rooted child":   {f.signing(9, "alice", below(rooted, "0/1")), wire.CodeBadTweak, true},
-		"unknown root":   {f.signing(9, "alice", below(item(f.btc, 2, "x"), "0/1")), wire.CodeUnknownKey, true},
+		"unknown client":  {stranger, wire.CodeUnknownClient, false},
+		"bad signature":   {tampered(f.keygen(9, "alice", "solana", 1)), wire.CodeBadSignature, false},
+		"not allowed":     {f.keygen(9, "carol", "solana", 1), wire.CodeKindNotAllowed, false},
+		"no id":           {f.job("alice", wire.KindKeygen, []byte(`{}`)), wire.CodeMalformedJob, false},
+		"no JSON":         {f.job("alice", wire.KindKeygen, []byte(`x`)), wire.CodeMalformedJob, false},
+		"id that is none": {f.job("alice", wire.KindKeygen, []byte(`{"job":"order-17"}`)), wire.CodeMalformedJob, false},
+		"unknown field":   {f.job("alice", wire.KindKeygen, []byte(`{"job":"`+jobID(9)+`","x":1}`)), wire.CodeMalformedJob, true},
+		"expired":         {expired, wire.CodeExpired, true},
+		"expires late":    {tooFar, wire.CodeExpiryTooFar, true},
+		"no keys":         {f.keygen(9, "alice", "solana", 0), wire.CodeEmptyBatch, true},
+		"too many keys":   {f.keygen(9, "alice", "solana", wire.MaxJobKeys+1), wire.CodeTooLarge, true},
+		"unknown chain":   {f.keygen(9, "alice", "moon", 1), wire.CodeUnknownChain, true},
+		"nothing":         {f.signing(9, "alice"), wire.CodeEmptyBatch, true},
+		"bad key id":      {f.signing(9, "alice", wire.JobItem{Key: "x"}), wire.CodeUnknownKey, true},
+		"bad root":        {f.signing(9, "alice", wire.JobItem{Key: someBatch + ".0", ScriptRoot: wire.HexBytes{1}}), wire.CodeBadTweak, true},
+		"key index":       {f.signing(9, "alice", item(f.btc, 2, "x")), wire.CodeUnknownKey, true},
+		"another's key":   {f.signing(9, "alice", item(f.bob, 0, "x")), wire.CodeNotOwner, true},
+		"short message":   {f.signing(9, "alice", badMessage), wire.CodeBadMessage, true},
+		"rooted solana":   {f.signing(9, "alice", rooted), wire.CodeBadTweak, true},
+		"hardened":        {f.signing(9, "alice", below(item(f.btc, 0, "x"), "0'")), wire.CodeBadPath, true},
+		"too deep":        {f.signing(9, "alice", below(item(f.btc, 0, "x"), "0/0/0/0/0/0/0/0/0")), wire.CodeBadPath, true},
+		"another's root":  {f.signing(9, "alice", below(item(f.bob, 0, "x"), "0/1")), wire.CodeNotOwner, true},
+		"rooted child":    {f.signing(9, "alice", below(rooted, "0/1")), wire.CodeBadTweak, true},
+		"unknown root":    {f.signing(9, "alice", below(item(f.btc, 2, "x"), "0/1")), wire.CodeUnknownKey, true},
 	} {
 		f.newLife()
 		token := f.desk.arrive(test.job, nil)
@@ -79,6 +79,7 @@ func TestJobsTurnedAway(t *testing.T) {
 			if !bytes.Equal(r.Rejected, namedAs(test.job)) {
 				t.Errorf("%s: the answer does not repeat the job's signature", name)
 			}
+			equal(t, name+": job", r.Job, wire.NamedID(test.job.Payload))
 		default:
 			t.Fatalf("%s: not turned away", name)
 		}

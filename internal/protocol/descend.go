@@ -14,23 +14,22 @@ type child struct {
 
 // descend returns a computation of the children's offsets, which belong to the items
 // of a job that are not in work yet. Many take longer than a step of the machine may.
-func descend(branches *derive.Cache, j *activeSign, items []frost.Item, children []child) func() Event {
+// A child that is no key is its item's fault alone.
+func descend(branches *derive.Cache, to descended, children []child) func() Event {
 	return func() Event {
 		for _, c := range children {
-			var err *wire.JobError
-			it := &j.job.Items[c.item]
-			if items[c.item].Offsets, err = offsetsOf(branches, it, items[c.item].Key, c.transcript); err != nil {
-				return descended{j: j, err: wire.Refuse(err.Code, "item %d: %s", c.item, err.Reason)}
-			}
+			i, it := c.item, &to.j.job.Items[c.item]
+			to.items[i].Offsets, to.refused[i] = offsetsOf(branches, it, to.items[i].Key, c.transcript)
 		}
-		return descended{j: j, items: items}
+		return to
 	}
 }
 
+// descended is a sign job whose keys are complete.
 type descended struct {
-	j     *activeSign
-	items []frost.Item
-	err   *wire.JobError
+	j       *activeSign
+	items   []frost.Item
+	refused []*wire.JobError // by item, as in activeSign
 }
 
 func (descended) event() {}

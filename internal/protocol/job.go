@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -10,23 +11,43 @@ import (
 // CheckedJob is a job as it came, and what its own bytes say of it.
 type CheckedJob struct {
 	Signed   wire.SignedJob
-	ID       string // "" if the payload has none
+	ID       string // "" if the payload has none that a job may have
+	named    string // what the answer calls the job then; "" if the payload names nothing
 	manifest *wire.Manifest
 	access   *wire.Access // by which it was checked
 	digest   [32]byte
 	job      *wire.Job      // nil if invalid
 	unsigned *wire.JobError // nobody who may ask for it signed it
 	invalid  *wire.JobError
+	wrong    []*wire.JobError // by item, where one is wrong whatever its key is
 }
 
 // CheckJob does all checks of a job that need nothing but the job. They take time
 // in proportion to its size, so its program does them before the machine's step.
 func CheckJob(m *wire.Manifest, a *wire.Access, job wire.SignedJob, stored time.Time) *CheckedJob {
 	c := &CheckedJob{Signed: job, ID: wire.PeekJobID(job.Payload), manifest: m, access: a, digest: job.Digest(m)}
+	if c.ID == "" {
+		c.named = wire.NamedID(job.Payload)
+	}
 	if c.unsigned = job.Authenticate(m, a); c.unsigned == nil {
 		c.job, c.invalid = job.Parse(stored)
 	}
+	if c.job != nil {
+		c.wrong = wrongItems(c.job.Items)
+	}
 	return c
+}
+
+func wrongItems(items []wire.JobItem) (wrong []*wire.JobError) {
+	for i, it := range items {
+		if err := it.Check(); err != nil {
+			if wrong == nil {
+				wrong = make([]*wire.JobError, len(items))
+			}
+			wrong[i] = err
+		}
+	}
+	return wrong
 }
 
 // ExistingResult is the stored result under a job's client and id.
@@ -66,7 +87,7 @@ func (j *CheckedJob) answer() *wire.Result {
 	m := j.manifest
 	mh := m.Hash()
 	return &wire.Result{
-		Job: j.ID, Client: j.Signed.Client, Kind: j.Signed.Kind, Digest: j.digest[:], Status: wire.StatusDone,
+		Job: cmp.Or(j.ID, j.named), Client: j.Signed.Client, Kind: j.Signed.Kind, Digest: j.digest[:], Status: wire.StatusDone,
 		Fleet: m.Fleet, Network: m.Network, Manifest: mh[:],
 	}
 }

@@ -33,8 +33,10 @@ func (e attemptChecked) String() string {
 
 func (e descended) String() string {
 	line := "children derived " + jobLine(e.j.Signed) + ": "
-	if e.err != nil {
-		return line + e.err.Error()
+	for i, refused := range e.refused {
+		if refused != nil {
+			return fmt.Sprintf("%sitem %d: %v", line, i, refused)
+		}
 	}
 	return line + "ok"
 }
@@ -75,7 +77,7 @@ func (e Finish) String() string { return "Finish " + jobLine(e.Job) + ": " + res
 func (e Reject) String() string { return "Reject " + jobLine(e.Job) + ": " + resultLine(e.Result) }
 
 func resultLine(r *wire.Result) string {
-	if r.Status == wire.StatusFailed {
+	if r.Status != wire.StatusDone {
 		return fmt.Sprintf("%s, %s", r.Code, r.Error)
 	}
 	return fmt.Sprintf("%s, %d keys, %d signatures", r.Status, len(r.Keys), len(r.Sigs))

@@ -46,10 +46,10 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 		which: task.Items, draft: task.Draft, keys: make([]wire.KeyID, len(task.Items)),
 	}
 	for i, w := range task.Items {
-		var err error
-		if r.keys[i], err = wire.ParseKeyID(job.Items[w].Key); err != nil {
-			return nil, err
+		if err := job.Items[w].Check(); err != nil {
+			return nil, fmt.Errorf("sign task %s: item %d: %w", job.ID, w, err)
 		}
+		r.keys[i], _ = wire.ParseKeyID(job.Items[w].Key)
 	}
 	return r, nil
 }

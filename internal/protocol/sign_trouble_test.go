@@ -29,15 +29,17 @@ func TestRefusedTwice(t *testing.T) {
 			s.refuses(a, node, wire.CodeUnknownKey)
 		}
 	}
-	s.desk.signing.traffic.small.window = newWindow(0, 0)
+	small := &s.desk.signing.traffic.small
+	small.window = newWindow(1, 1)
+	small.flying += small.window.beside() // others fill it
 	for _, timer := range slices.Clone(s.desk.timers) {
 		if timer.Kind == timerRetry {
 			s.desk.do(timer)
 			s.desk.do(timer)
 		}
 	}
-	equal(t, "waiting", s.desk.signing.traffic.small.queue.waiting(), 1)
-	s.desk.signing.traffic.small.window = newWindow(4, 4)
+	equal(t, "waiting", small.queue.waiting(), 1)
+	small.flying -= small.window.beside()
 	s.desk.do(Tick{s.now})
 	s.drainTasks()
 	equal(t, "in flight", s.flying(), 1)

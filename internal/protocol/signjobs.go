@@ -110,35 +110,35 @@ func (s *signJobs) disbelieve(access, before *wire.Access) {
 // find looks the job's keys up, and has it wait for its turn. A key that is not
 // there yet may be one that another gateway announced a moment ago, so the look is
 // repeated; and it is unknown only once KEYS was read as far as it went when the job came.
+// Items are judged one by one: those that are refused keep no others from being signed.
 func (s *signJobs) find(j *activeSign) {
 	items, keys := make([]frost.Item, len(j.job.Items)), make([]frost.Key, len(j.job.Items))
+	refused, first := make([]*wire.JobError, len(items)), -1
+	copy(refused, j.wrong)
 	var children []child
 	for i, it := range j.job.Items {
+		if refused[i] != nil {
+			continue
+		}
 		id, _ := wire.ParseKeyID(it.Key)
 		b := s.directory.find(id.Batch)
-		if b == nil && s.directory.complete {
-			s.directory.end.want(j.since, s.out)
+		if b == nil && s.waitsForKey(j, it.Key, id.Batch) {
+			return
 		}
-		switch {
-		case b == nil && s.worthALook(j):
-			s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
-			return
-		case b == nil && (s.directory.proven(id.Batch) || s.directory.reconcile.mayHold(id.Batch) ||
-			!s.directory.end.readSince(j.since)):
-			s.await(j, it.Key)
-			return
-		case b == nil || id.Index >= int(b.header.K):
-			s.out.fail(j.activeJob, wire.Refuse(wire.CodeUnknownKey, "item %d: this fleet has no key %s", i, it.Key))
-			return
-		case b.header.Client != j.Signed.Client:
-			s.out.fail(j.activeJob, wire.Refuse(wire.CodeNotOwner, "item %d: key %s belongs to another client", i, it.Key))
-			return
+		if refused[i] = ownKey(b, id, j.Signed.Client); refused[i] != nil {
+			continue
 		}
 		keys[i] = b.key(s.cfg.Manifest, id.Index)
-		items[i] = frost.Item{Key: &keys[i], Message: it.Message, Tweak: it.Tweak(keys[i].Suite)}
-		if err := checkItem(items[i], items[0]); err != nil {
-			s.out.fail(j.activeJob, wire.Refuse(err.Code, "item %d: %s", i, err.Reason))
-			return
+		item := frost.Item{Key: &keys[i], Message: it.Message, Tweak: it.Tweak(keys[i].Suite)}
+		like := item // in suite
+		if first >= 0 {
+			like = items[first]
+		}
+		if refused[i] = checkItem(item, like); refused[i] != nil {
+			continue
+		}
+		if items[i] = item; first < 0 {
+			first = i
 		}
 		if it.Path != nil {
 			children = append(children, child{i, b.transcript})
@@ -146,10 +146,10 @@ func (s *signJobs) find(j *activeSign) {
 	}
 	s.found(j)
 	if children == nil {
-		s.enqueue(j, items)
+		s.enqueue(j, items, refused)
 		return
 	}
-	run := descend(s.branches, j, items, children)
+	run := descend(s.branches, descended{j, items, refused}, children)
 	if len(children) <= inlineChecks {
 		s.onDescended(run().(descended))
 		return
@@ -159,20 +159,52 @@ func (s *signJobs) find(j *activeSign) {
 
 // onDescended has a job wait for its turn, now that its keys are complete.
 func (s *signJobs) onDescended(e descended) {
-	switch j := e.j; {
-	case s.jobs[j.activeJob] != j || j.over() || j.items != nil: // its keys were looked for twice
-	case e.err != nil:
-		s.out.fail(j.activeJob, e.err)
-	default:
-		s.enqueue(j, e.items)
+	if j := e.j; s.jobs[j.activeJob] == j && !j.over() && j.items == nil { // else its keys were looked for twice
+		s.enqueue(j, e.items, e.refused)
 	}
 }
 
-// enqueue has a job wait for its turn that lacks nothing.
-func (s *signJobs) enqueue(j *activeSign, items []frost.Item) {
-	j.items, j.queued = items, s.traffic.nodes.now
+// enqueue has a job wait for its turn that lacks nothing. One whose items are all refused
+// has failed.
+func (s *signJobs) enqueue(j *activeSign, items []frost.Item, refused []*wire.JobError) {
+	j.refused = refused
+	j.left = slices.DeleteFunc(j.left, func(i uint32) bool { return refused[i] != nil })
+	if len(j.left) == 0 {
+		s.out.fail(j.activeJob, j.refusal())
+		return
+	}
+	j.items, j.suite, j.queued = items, items[j.left[0]].Key.Suite, s.traffic.nodes.now
 	s.traffic.add(j)
 	s.schedule()
+}
+
+// waitsForKey reports whether a job waits for a key that the directory lacks and may
+// have later.
+func (s *signJobs) waitsForKey(j *activeSign, key, batch string) bool {
+	if s.directory.complete {
+		s.directory.end.want(j.since, s.out)
+	}
+	switch {
+	case s.worthALook(j):
+		s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
+		return true
+	case s.directory.proven(batch), s.directory.reconcile.mayHold(batch), !s.directory.end.readSince(j.since):
+		s.await(j, key)
+		return true
+	}
+	return false
+}
+
+// ownKey refuses a key that its batch, nil if there is none, does not have or that is
+// another client's.
+func ownKey(b *finishedBatch, id wire.KeyID, client string) *wire.JobError {
+	switch {
+	case b == nil || id.Index >= int(b.header.K):
+		return wire.Refuse(wire.CodeUnknownKey, "this fleet has no key %s", id)
+	case b.header.Client != client:
+		return wire.Refuse(wire.CodeNotOwner, "key %s belongs to another client", id)
+	}
+	return nil
 }
 
 // lackDelay is how often a job looks for a key that the register lost and that may come

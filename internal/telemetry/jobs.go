@@ -44,7 +44,7 @@ func newJobMetrics(gateway factory, of Identity) jobMetrics {
 		seconds: gateway.histograms("frostfleet_job_seconds",
 			"Jobs that ended done, from their storing in JOBS until their result is stored.", jobBuckets, kind, loadLabel),
 		items: gateway.histograms("frostfleet_job_items",
-			"Keys or signatures that a job asked for, of the jobs that ended done.", powers(largestJob), kind),
+			"Keys or signatures of a job that made any.", powers(largestJob), kind),
 		rounds: gateway.histograms("frostfleet_rounds_seconds",
 			"From a job's storing in JOBS until a round was complete, by the clock of the log.",
 			buckets, oneOf("round", protocol.Rounds...), oneOf("suite", suites...), loadLabel),
@@ -57,13 +57,15 @@ func (m *Metrics) JobDone(e protocol.JobEnd) {
 		return
 	}
 	j, kind := &m.jobs, string(e.Kind)
+	if e.Items > 0 { // some also where others were refused
+		j.items.WithLabelValues(kind).Observe(float64(e.Items))
+	}
 	if e.Code != "" && e.Code != done {
 		j.ended.WithLabelValues(kind, knownOr(e.Code, endCodes)).Inc()
 		return
 	}
 	j.ended.WithLabelValues(kind, string(done)).Inc()
 	observe(j.seconds.WithLabelValues(kind, load(e.Interactive)), seconds(e.Took), e.Trace)
-	j.items.WithLabelValues(kind).Observe(float64(e.Items))
 }
 
 // Round implements gateway.Observer.

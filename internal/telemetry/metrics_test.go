@@ -111,8 +111,13 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 			m.JobDone(protocol.JobEnd{Kind: wire.KindKeygen, Items: 10000, Took: -took}) // another machine's clock
 		}, map[string]float64{"jobs_total{code=done,kind=keygen}": 1, "job_seconds{kind=keygen,load=bulk} count": 1, "job_items{kind=keygen} count": 1, "job_items{kind=keygen} sum": 10000}},
 		"a job that failed": {gateway0, func(m *Metrics) {
-			m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Code: wire.CodeExpired, Items: 2, Took: took})
+			m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Code: wire.CodeExpired, Took: took})
 		}, map[string]float64{"jobs_total{code=expired,kind=sign}": 1}},
+		"job in part": {gateway0, func(m *Metrics) {
+			m.JobDone(protocol.JobEnd{Kind: wire.KindSign, Code: wire.CodeNotOwner, Items: 2, Took: took})
+		}, map[string]float64{
+			"jobs_total{code=not_owner,kind=sign}": 1, "job_items{kind=sign} count": 1, "job_items{kind=sign} sum": 2,
+		}},
 		"no job": {gateway0, func(m *Metrics) { m.JobDone(protocol.JobEnd{Kind: "dance"}) }, map[string]float64{}},
 		"a round": {gateway0, func(m *Metrics) {
 			m.Round(protocol.Round{Round: protocol.RoundShares, Suite: frost.Ed25519, Interactive: true, From: begun, To: begun.Add(took)})

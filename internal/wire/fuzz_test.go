@@ -2,6 +2,7 @@ package wire
 
 import (
 	"bytes"
+	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
@@ -104,6 +105,9 @@ func FuzzManifest(f *testing.F) {
 
 func FuzzJob(f *testing.F) {
 	fleet := newFleet(f, 2, 3)
+	for _, text := range []string{`{"job":"x"`, "\xef\xbb\xbf" + `{"job":"` + jobID(1) + `"}`, `[{"job":"A_-9","x":NaN}]`} {
+		f.Add(string(KindSign), []byte(text))
+	}
 	for _, kind := range []Kind{KindKeygen, KindSign} {
 		f.Add(string(kind), fleet.keygen(1, "alice", "bitcoin", 3).Payload)
 		f.Add(string(kind), fleet.signing(1, "alice", item("00000000000000000000000000000000", 0, "x")).Payload)
@@ -116,9 +120,23 @@ func FuzzJob(f *testing.F) {
 	f.Fuzz(func(t *testing.T, kind string, payload []byte) {
 		signed := SignedJob{Client: "alice", Kind: Kind(kind), Payload: payload}
 		job, err := signed.Parse(t0)
-		id := PeekJobID(payload)
+		id, answered := PeekJobID(payload), AnswerID(payload)
+		if !IsToken(answered) || id != "" && answered != id {
+			t.Fatalf("job %q is answered under %q", id, answered)
+		}
 		if err != nil {
 			return
+		}
+		for i, it := range job.Items {
+			if _, err := ParseKeyID(it.Key); err != nil && it.Check() == nil {
+				t.Fatalf("item %d of key %q passes", i, it.Key)
+			}
+			if it.Path == nil || it.Check() != nil {
+				continue
+			}
+			if path, err := derive.ParsePath(*it.Path); err != nil || path.String() != *it.Path {
+				t.Fatalf("path %q passes and is %v, %v", *it.Path, path, err)
+			}
 		}
 		if job.ID != id {
 			t.Fatalf("job %q peeked as %q", job.ID, id)
@@ -129,14 +147,6 @@ func FuzzJob(f *testing.F) {
 		}
 		if job.Kind == KindKeygen {
 			checkCut(t, job, fleet.m)
-		}
-		for _, it := range job.Items {
-			if it.Path == nil {
-				continue
-			}
-			if path, err := derive.ParsePath(*it.Path); err != nil || path.String() != *it.Path {
-				t.Fatalf("path %q passes and is %v, %v", *it.Path, path, err)
-			}
 		}
 	})
 }
@@ -166,6 +176,34 @@ func FuzzKeyID(f *testing.F) {
 		id, err := ParseKeyID(s)
 		if err == nil && (id.String() != s || id.Index < 0 || id.Index >= 1000 || !isBatchID(id.Batch)) {
 			t.Fatalf("%q is read as %+v", s, id)
+		}
+	})
+}
+
+// FuzzReadJob gives the writer of a job's headers a free hand: no job is signed but by
+// the one value of its signature's header.
+func FuzzReadJob(f *testing.F) {
+	sig := strings.Repeat("ab", 64)
+	f.Add(HeaderClient, "alice", HeaderSignature, sig, "traceparent", "")
+	f.Add("frost-client", " alice ", "FROST-SIGNATURE", sig, "Frost-signature", "")
+	f.Add("", "alice", "Froſt-Signature", sig, "\x00", "\xff")
+	f.Fuzz(func(t *testing.T, name1, value1, name2, value2, name3, value3 string) {
+		headers := map[string][]string{}
+		for _, h := range [][2]string{{name1, value1}, {name2, value2}, {name3, value3}} {
+			headers[h[0]] = append(headers[h[0]], h[1])
+		}
+		job := ReadJob(KindSign, "alice", nil, headers)
+		if (job.Signature == nil) == (job.fault == "") || job.Signature != nil && len(job.Signature) != 64 {
+			t.Fatalf("signature %x, fault %q", job.Signature, job.fault)
+		}
+		signed := 0
+		for _, h := range [][2]string{{name1, value1}, {name2, value2}, {name3, value3}} {
+			if strings.EqualFold(h[0], HeaderSignature) && len(h[0]) == len(HeaderSignature) {
+				signed++
+			}
+		}
+		if job.Signature != nil && signed != 1 {
+			t.Fatalf("signed by %d headers", signed)
 		}
 	})
 }

@@ -2,11 +2,8 @@ package wire
 
 import (
 	"crypto/ed25519"
-	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"regexp"
 	"slices"
 	"time"
 
@@ -77,6 +74,8 @@ type SignedJob struct {
 	// Trace is the job's traceparent, for those who trace. It is signed by
 	// nobody, goes beside the job and means nothing to the protocol.
 	Trace string `cbor:"-"`
+	// fault is why ReadJob found no signature.
+	fault string
 }
 
 // JobSigningInput is what a client's Ed25519 key signs: a tag, the subject, the
@@ -102,31 +101,6 @@ func SignJob(key ed25519.PrivateKey, m *Manifest, kind Kind, client string, payl
 // that somebody waits for.
 func (j *Job) Interactive() bool { return max(j.Count, len(j.Items)) <= InteractiveItems }
 
-// ReadJob makes a job of a message of JOBS. A client header that contradicts the
-// subject leaves it unsigned.
-func ReadJob(kind Kind, client string, payload []byte, headers map[string][]string) SignedJob {
-	j := SignedJob{Client: client, Kind: kind, Payload: payload}
-	if named := headers[HeaderClient]; len(named) != 1 || named[0] != client {
-		return j
-	}
-	if values := headers[HeaderSignature]; len(values) == 1 && len(values[0]) == 2*ed25519.SignatureSize {
-		if sig, err := hex.DecodeString(values[0]); err == nil {
-			j.Signature = sig
-		}
-	}
-	return j
-}
-
-// AnswerID is the last token of the subject on which a job is answered: its id, or if
-// its payload has none that can be used, one that follows from the payload.
-func AnswerID(payload []byte) string {
-	if id := PeekJobID(payload); id != "" {
-		return id
-	}
-	sum := sha256.Sum256(payload)
-	return "unnamed-" + hex.EncodeToString(sum[:16])
-}
-
 // Digest is the job's identity: manifest, fleet, network, kind, client and payload.
 func (j SignedJob) Digest(m *Manifest) [32]byte {
 	mh := m.Hash()
@@ -134,25 +108,14 @@ func (j SignedJob) Digest(m *Manifest) [32]byte {
 		j.Payload)
 }
 
-var jobIDPattern = regexp.MustCompile(`^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$`)
-
-// PeekJobID reads just the id of a payload that may be wrong otherwise, so
-// that a refusal reaches who asked. It is empty if there is none.
-func PeekJobID(payload []byte) string {
-	var j struct {
-		ID string `json:"job"`
-	}
-	if len(payload) > MaxJobSize || json.Unmarshal(payload, &j) != nil || !jobIDPattern.MatchString(j.ID) {
-		return ""
-	}
-	return j.ID
-}
-
 // Authenticate checks who signed the job and may ask for its kind.
 func (j SignedJob) Authenticate(m *Manifest, a *Access) *JobError {
 	client, ok := a.clients[j.Client]
 	if !ok {
 		return Refuse(CodeUnknownClient, "no client %.64q in the access list", j.Client)
+	}
+	if j.fault != "" {
+		return Refuse(CodeBadSignature, "%s", j.fault)
 	}
 	if !client.key.verify(JobSigningInput(m, j.Kind, j.Client, j.Payload), j.Signature) {
 		return Refuse(CodeBadSignature, "the %s header is not this client's Ed25519 signature over tag, subject, "+
@@ -174,13 +137,15 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 	if err := strictJSON(j.Payload, &job); err != nil {
 		return nil, Refuse(CodeMalformedJob, "payload is not a job: %.200v", err)
 	}
-	if !jobIDPattern.MatchString(job.ID) {
-		return nil, Refuse(CodeMalformedJob, "job %.64q is not a UUID in lower case", job.ID)
+	if !IsJobID(job.ID) {
+		return nil, Refuse(CodeMalformedJob, "job %.64q is not a UUID, such as 0198c0de-7a10-7cc3-98c4-dc0c0c07398f", job.ID)
 	}
 	if job.Kind != j.Kind {
 		return nil, Refuse(CodeMalformedJob, "kind %.64q in a payload published to job.%s", string(job.Kind), j.Kind)
 	}
 	switch {
+	case job.Expires.IsZero():
+		return nil, Refuse(CodeExpired, "expires is missing: say until when the fleet is to try")
 	case !job.Expires.After(stored):
 		return nil, Refuse(CodeExpired, "the job expired at %s and arrived at %s", job.Expires.UTC().Format(time.RFC3339), stored.UTC().Format(time.RFC3339))
 	case job.Expires.Sub(stored) > MaxJobLife+ClockSkew:
@@ -224,17 +189,24 @@ func (job *Job) checkSign() *JobError {
 	case len(job.Items) > MaxJobItems:
 		return Refuse(CodeTooLarge, "%d items: a job has at most %d, publish several", len(job.Items), MaxJobItems)
 	}
-	for i, item := range job.Items {
-		if _, err := ParseKeyID(item.Key); err != nil {
-			return Refuse(CodeUnknownKey, "item %d: %v", i, err)
-		}
-		if n := len(item.ScriptRoot); n != 0 && n != 32 {
-			return Refuse(CodeBadTweak, "item %d: script_root of %d bytes, want 32", i, n)
-		}
-		if item.Path != nil {
-			if _, err := derive.ParsePath(*item.Path); err != nil {
-				return Refuse(CodeBadPath, "item %d: path %.100q: %v", i, *item.Path, err)
-			}
+	return nil
+}
+
+// ShortKey is an item's key as results name it: what is no id may be of any length.
+func ShortKey(key string) string { return fmt.Sprintf("%.64s", key) }
+
+// Check refuses an item that is wrong whatever its key is. The items of a job are
+// judged one by one.
+func (it JobItem) Check() *JobError {
+	if _, err := ParseKeyID(it.Key); err != nil {
+		return Refuse(CodeUnknownKey, "%v", err)
+	}
+	if n := len(it.ScriptRoot); n != 0 && n != 32 {
+		return Refuse(CodeBadTweak, "script_root of %d bytes, want 32", n)
+	}
+	if it.Path != nil {
+		if _, err := derive.ParsePath(*it.Path); err != nil {
+			return Refuse(CodeBadPath, "path %.100q: %v", *it.Path, err)
 		}
 	}
 	return nil

@@ -108,25 +108,7 @@ func TestParseJob(t *testing.T) {
 		"too many items":       {KindSign, "items", items(MaxJobItems + 1), CodeTooLarge},
 		"chain in sign":        {KindSign, "chain", "bitcoin", CodeMalformedJob},
 		"count in sign":        {KindSign, "count", 1, CodeMalformedJob},
-		"key id":               {KindSign, "items", items(1, "key", "x.0"), CodeUnknownKey},
-		"key index":            {KindSign, "items", items(1, "key", someBatch+".1000"), CodeUnknownKey},
-		"key index zeros":      {KindSign, "items", items(1, "key", someBatch+".00"), CodeUnknownKey},
-		"key upper case":       {KindSign, "items", items(1, "key", strings.ToUpper(someBatch)+".0"), CodeUnknownKey},
-		"short script root":    {KindSign, "items", items(1, "script_root", "00"), CodeBadTweak},
-		"path":                 {KindSign, "items", items(1, "path", "0/17"), ""},
-		"one step":             {KindSign, "items", items(1, "path", "2147483647"), ""},
-		"deepest path":         {KindSign, "items", items(1, "path", "1/2/3/4/5/6/7/8"), ""},
-		"path and script root": {KindSign, "items", items(1, "path", "0/17", "script_root", strings.Repeat("00", 32)), ""},
-		"path too deep":        {KindSign, "items", items(1, "path", "1/2/3/4/5/6/7/8/9"), CodeBadPath},
-		"hardened path":        {KindSign, "items", items(1, "path", "0'/17"), CodeBadPath},
-		"hardened with an h":   {KindSign, "items", items(1, "path", "0/17h"), CodeBadPath},
-		"index out of range":   {KindSign, "items", items(1, "path", "0/2147483648"), CodeBadPath},
-		"path with an m":       {KindSign, "items", items(1, "path", "m/0/17"), CodeBadPath},
-		"path with a zero":     {KindSign, "items", items(1, "path", "0/017"), CodeBadPath},
-		"path with a sign":     {KindSign, "items", items(1, "path", "0/-1"), CodeBadPath},
-		"path with no step":    {KindSign, "items", items(1, "path", "0//1"), CodeBadPath},
-		"empty path":           {KindSign, "items", items(1, "path", ""), CodeBadPath},
-		"long path":            {KindSign, "items", items(1, "path", strings.Repeat("9", 1<<19)), CodeBadPath},
+		"item that is refused": {KindSign, "items", items(1, "key", "x.0"), ""}, // when it is its turn: TestCheckItem
 		"path in capitals":     {KindSign, "items", items(1, "Path", "0/17"), CodeMalformedJob},
 		"odd hex":              {KindSign, "items", items(1, "message", "abc"), CodeMalformedJob},
 		"unknown item field":   {KindSign, "items", items(1, "tweak", "00"), CodeMalformedJob},
@@ -136,10 +118,13 @@ func TestParseJob(t *testing.T) {
 		"expires too late":     {KindSign, "expires", t0.Add(MaxJobLife + ClockSkew + time.Second), CodeExpiryTooFar},
 		"expires in year 9999": {KindSign, "expires", "9999-12-31T23:59:59Z", CodeExpiryTooFar},
 		"expiry no time":       {KindSign, "expires", "soon", CodeMalformedJob},
+		"expiry no text":       {KindSign, "expires", 1767323045, CodeMalformedJob},
 		"another kind":         {KindSign, "kind", KindKeygen, CodeMalformedJob},
 		"a kind of no job":     {"cancel", "kind", "cancel", CodeMalformedJob},
 		"unknown field":        {KindSign, "priority", 1, CodeMalformedJob},
-		"id in upper case":     {KindSign, "job", "00000000-0000-7000-8000-00000000000A", CodeMalformedJob},
+		"id in upper case":     {KindSign, "job", "00000000-0000-7000-8000-00000000000A", ""},
+		"id without dashes":    {KindSign, "job", strings.ReplaceAll(jobID(1), "-", ""), CodeMalformedJob},
+		"id in braces":         {KindSign, "job", "{" + jobID(1) + "}", CodeMalformedJob},
 		"no id":                {KindSign, "job", "", CodeMalformedJob},
 		"id with a line":       {KindSign, "job", jobID(1) + "\n", CodeMalformedJob},
 		"id that is a subject": {KindSign, "job", "a.b", CodeMalformedJob},
@@ -161,7 +146,7 @@ func TestParseJob(t *testing.T) {
 	}
 }
 
-// A path is a text and nothing else; what is wrong with it is said with the item.
+// A path is a text and nothing else: any other is no job. A text that is no path is its item's fault alone.
 func TestParsePaths(t *testing.T) {
 	job := `{"job":"` + jobID(1) + `","kind":"sign","expires":"2026-01-02T04:00:00Z","items":[` +
 		`{"key":"` + someBatch + `.0","message":"00"},{"key":"` + someBatch + `.1","message":"00"%s}]}`
@@ -173,13 +158,16 @@ func TestParsePaths(t *testing.T) {
 		`,"path":17`:                  "malformed_job: ",
 		`,"path":[0,17]`:              "malformed_job: ",
 		`,"path":"0","path":"1"`:      "malformed_job: ",
-		`,"path":"0/1'"`:              `bad_path: item 1: path "0/1'": step 2: a hardened step: `,
-		`,"path":"1/2/3/4/5/6/7/8/9"`: `bad_path: item 1: path "1/2/3/4/5/6/7/8/9": a path of too many steps: want at most 8`,
-		`,"path":"2147483648"`:        `bad_path: item 1: path "2147483648": step 1: an index out of range: want 0 to 2147483647`,
-		`,"path":""`:                  `bad_path: item 1: path "": step 1: not a path: `,
-		`,"path":"0/\u0000"`:          `bad_path: item 1: path "0/\x00": step 2: not a path: `,
+		`,"path":"0/1'"`:              `bad_path: path "0/1'": step 2: a hardened step: `,
+		`,"path":"1/2/3/4/5/6/7/8/9"`: `bad_path: path "1/2/3/4/5/6/7/8/9": a path of too many steps: want at most 8`,
+		`,"path":"2147483648"`:        `bad_path: path "2147483648": step 1: an index out of range: want 0 to 2147483647`,
+		`,"path":""`:                  `bad_path: path "": step 1: not a path: `,
+		`,"path":"0/\u0000"`:          `bad_path: path "0/\x00": step 2: not a path: `,
 	} {
 		parsed, err := SignedJob{Kind: KindSign, Payload: fmt.Appendf(nil, job, member)}.Parse(t0)
+		if err == nil {
+			err = parsed.Items[1].Check()
+		}
 		switch {
 		case want == "" && err != nil, want != "" && (err == nil || !strings.HasPrefix(err.Error(), want)):
 			t.Errorf("%s: got %v, want %q", member, err, want)
@@ -315,25 +303,110 @@ func TestHexBytes(t *testing.T) {
 	equal(t, "hex", string(mustJSON(v)), `{"B":"0aff"}`)
 }
 
-// A job counts as signed only if its headers are there
-// once, and agree with its subject.
-func TestReadJob(t *testing.T) {
-	sig := strings.Repeat("ab", 64)
+func TestCheckItem(t *testing.T) {
+	key := someBatch + ".0"
 	for name, test := range map[string]struct {
-		header map[string][]string
-		ok     bool
+		item JobItem
+		code Code
 	}{
-		"right":          {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {sig}}, true},
-		"none":           {nil, false},
-		"no client":      {map[string][]string{HeaderSignature: {sig}}, false},
-		"another client": {map[string][]string{HeaderClient: {"b"}, HeaderSignature: {sig}}, false},
-		"two clients":    {map[string][]string{HeaderClient: {"a", "b"}, HeaderSignature: {sig}}, false},
-		"no signature":   {map[string][]string{HeaderClient: {"a"}}, false},
-		"two signatures": {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {sig, sig}}, false},
-		"no hexadecimal": {map[string][]string{HeaderClient: {"a"}, HeaderSignature: {"zz"}}, false},
+		"right":                {JobItem{Key: key}, ""},
+		"with a root":          {JobItem{Key: key, ScriptRoot: make([]byte, 32)}, ""},
+		"no key":               {JobItem{}, CodeUnknownKey},
+		"key id":               {JobItem{Key: "x.0"}, CodeUnknownKey},
+		"key index":            {JobItem{Key: someBatch + ".1000"}, CodeUnknownKey},
+		"key index zeros":      {JobItem{Key: someBatch + ".00"}, CodeUnknownKey},
+		"key upper case":       {JobItem{Key: strings.ToUpper(someBatch) + ".0"}, CodeUnknownKey},
+		"short script root":    {JobItem{Key: key, ScriptRoot: make([]byte, 31)}, CodeBadTweak},
+		"path":                 {JobItem{Key: key, Path: new("0/17")}, ""},
+		"one step":             {JobItem{Key: key, Path: new("2147483647")}, ""},
+		"deepest path":         {JobItem{Key: key, Path: new("1/2/3/4/5/6/7/8")}, ""},
+		"path too deep":        {JobItem{Key: key, Path: new("1/2/3/4/5/6/7/8/9")}, CodeBadPath},
+		"hardened path":        {JobItem{Key: key, Path: new("0'/17")}, CodeBadPath},
+		"hardened with an h":   {JobItem{Key: key, Path: new("0/17h")}, CodeBadPath},
+		"index out of range":   {JobItem{Key: key, Path: new("0/2147483648")}, CodeBadPath},
+		"path with an m":       {JobItem{Key: key, Path: new("m/0/17")}, CodeBadPath},
+		"path with a zero":     {JobItem{Key: key, Path: new("0/017")}, CodeBadPath},
+		"path with a sign":     {JobItem{Key: key, Path: new("0/-1")}, CodeBadPath},
+		"path with no step":    {JobItem{Key: key, Path: new("0//1")}, CodeBadPath},
+		"empty path":           {JobItem{Key: key, Path: new("")}, CodeBadPath},
+		"long path":            {JobItem{Key: key, Path: new(strings.Repeat("9", 1<<19))}, CodeBadPath},
+		"path and script root": {JobItem{Key: key, Path: new("0/17"), ScriptRoot: make([]byte, 32)}, ""},
 	} {
-		if got := ReadJob(KindSign, "a", []byte("payload"), test.header); (got.Signature != nil) != test.ok {
-			t.Errorf("%s: %+v", name, got)
+		err := test.item.Check()
+		if test.code == "" && err != nil || test.code != "" && (err == nil || err.Code != test.code) {
+			t.Errorf("%s: %v, want %q", name, err, test.code)
+		}
+		if err != nil && len(err.Reason) > 300 {
+			t.Errorf("%s: a sentence of %d bytes", name, len(err.Reason))
 		}
 	}
+}
+
+// A job counts as signed only if its headers are there once, in whatever spelling, and
+// agree with its subject. Who is refused for them is told what is wrong with them, and
+// not that the key is.
+func TestReadJob(t *testing.T) {
+	fleet := newFleet(t, 2, 3)
+	job := fleet.signing(1, "alice", item(someBatch, 0, "x"))
+	sig := hex.EncodeToString(job.Signature)
+	for name, test := range map[string]struct {
+		header map[string][]string
+		says   string
+	}{
+		"right":                {map[string][]string{HeaderClient: {"alice"}, HeaderSignature: {sig}}, ""},
+		"lower case":           {map[string][]string{"frost-client": {"alice"}, "frost-signature": {sig}}, ""},
+		"upper case":           {map[string][]string{"FROST-CLIENT": {"alice"}, "FROST-SIGNATURE": {strings.ToUpper(sig)}}, ""},
+		"space around":         {map[string][]string{HeaderClient: {" alice\t"}, HeaderSignature: {sig + " "}}, ""},
+		"none":                 {nil, "Frost-Client is missing"},
+		"no client":            {map[string][]string{HeaderSignature: {sig}}, "Frost-Client is missing"},
+		"another client":       {map[string][]string{HeaderClient: {"bob"}, HeaderSignature: {sig}}, `Frost-Client is "bob"`},
+		"another case of name": {map[string][]string{HeaderClient: {"Alice"}, HeaderSignature: {sig}}, `Frost-Client is "Alice"`},
+		"two clients":          {map[string][]string{HeaderClient: {"alice", "alice"}, HeaderSignature: {sig}}, "there 2 times"},
+		"two cases": {
+			map[string][]string{HeaderClient: {"alice"}, HeaderSignature: {sig}, "frost-signature": {sig}},
+			"Frost-Signature is there 2 times",
+		},
+		"no signature":    {map[string][]string{HeaderClient: {"alice"}}, "Frost-Signature is missing"},
+		"another letter":  {map[string][]string{HeaderClient: {"alice"}, "Froſt-Signature": {sig}}, "Frost-Signature is missing"},
+		"no hexadecimal":  {map[string][]string{HeaderClient: {"alice"}, HeaderSignature: {"zz"}}, "128 hexadecimal digits"},
+		"base64":          {map[string][]string{HeaderClient: {"alice"}, HeaderSignature: {sig[:88]}}, "128 hexadecimal digits"},
+		"another payload": {map[string][]string{HeaderClient: {"alice"}, HeaderSignature: {strings.Repeat("ab", 64)}}, "not this client's"},
+	} {
+		got := ReadJob(KindSign, "alice", job.Payload, test.header)
+		switch err := got.Authenticate(fleet.m, fleet.access); {
+		case test.says == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case test.says != "" && (err == nil || err.Code != CodeBadSignature || !strings.Contains(err.Reason, test.says)):
+			t.Errorf("%s: %v, want %s", name, err, test.says)
+		}
+	}
+}
+
+// A job is answered under the id that its payload names, however wrong it is otherwise.
+func TestAnswerID(t *testing.T) {
+	upper := strings.ToUpper(jobID(10))
+	for payload, want := range map[string]string{
+		`{"job":"` + jobID(1) + `"}`:                    jobID(1),
+		`{"job":"` + upper + `"}`:                       upper,
+		`{"job":"order-17"}`:                            "order-17",
+		"\xef\xbb\xbf" + `{"job" : "` + jobID(2) + `"}`: jobID(2), // a byte-order mark
+		`{"job":"` + jobID(3) + `","rate":NaN}`:         jobID(3),
+		`{"items":[{"x":NaN}],"job":"` + jobID(4) + `"`: jobID(4),
+		`[{"job":"` + jobID(5) + `"}]`:                  jobID(5),
+		`{"\u006aob":"\u0078"}`:                         "x",
+		`{"job":"a.b"}`:                                 "",
+		`{"job":">"}`:                                   "",
+		`{"job":"` + strings.Repeat("x", 65) + `"}`:     "",
+		`{"job":7}`: "",
+		`{"job":`:   "",
+		"":          "",
+	} {
+		equal(t, "id named by "+payload, NamedID([]byte(payload)), want)
+		if got := AnswerID([]byte(payload)); want == "" && (!strings.HasPrefix(got, "unnamed-") || !IsToken(got)) ||
+			want != "" && got != want {
+			t.Errorf("%s is answered under %q", payload, got)
+		}
+	}
+	large := `{"job":"` + jobID(6) + `","x":"` + strings.Repeat("x", MaxJobSize) + `"}`
+	equal(t, "id of a large payload", AnswerID([]byte(large)), jobID(6))
 }

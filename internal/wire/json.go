@@ -15,6 +15,9 @@ import (
 // (encoding/json would take "JOB" for "job", and the last of two). Its errors
 // are for whoever wrote the JSON, in any language.
 func strictJSON(data []byte, v any) error {
+	if err := otherEncoding(data); err != nil {
+		return err
+	}
 	if err := plainKeys(data); err != nil {
 		return plain.Error(err)
 	}
@@ -23,10 +26,22 @@ func strictJSON(data []byte, v any) error {
 	return plain.Error(dec.Decode(v))
 }
 
+// otherEncoding names what some writers of text put before JSON, or write it in.
+func otherEncoding(data []byte) error {
+	switch {
+	case bytes.HasPrefix(data, []byte("\xef\xbb\xbf")):
+		return errors.New("it begins with a byte-order mark: write UTF-8 without one")
+	case bytes.HasPrefix(data, []byte("\xff\xfe")), bytes.HasPrefix(data, []byte("\xfe\xff")):
+		return errors.New("it is UTF-16: write UTF-8")
+	}
+	return nil
+}
+
 // plainKeys walks the tokens of one JSON value and refuses doubled keys, keys
 // that are not lower case, and anything behind the value.
 func plainKeys(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber() // the fields say which numbers they take
 	if err := walkValue(dec, 0); err != nil {
 		return err
 	}

@@ -16,9 +16,9 @@ type Result struct {
 	Kind     Kind     `json:"kind"`
 	Digest   HexBytes `json:"digest"`               // of the job that this answers
 	Rejected HexBytes `json:"rejected,omitempty"`   // the signature of a job that was turned away; 00: it had none
-	Status   Status   `json:"status"`               // done or failed
-	Code     Code     `json:"code,omitempty"`       // failed: why, for programs
-	Error    string   `json:"error,omitempty"`      // failed: why, for people
+	Status   Status   `json:"status"`               // done, partial or failed
+	Code     Code     `json:"code,omitempty"`       // not done: why, for programs
+	Error    string   `json:"error,omitempty"`      // not done: why, for people
 	Fleet    string   `json:"fleet"`                //
 	Network  string   `json:"network"`              //
 	Manifest HexBytes `json:"manifest"`             // hash of the core manifest
@@ -33,10 +33,11 @@ type Result struct {
 // Status is how a job ended.
 type Status string
 
-// The two ways for a job to end.
+// The ways for a job to end.
 const (
-	StatusDone   Status = "done"
-	StatusFailed Status = "failed"
+	StatusDone    Status = "done"
+	StatusPartial Status = "partial" // sign: some items are signed, and the others refused
+	StatusFailed  Status = "failed"
 )
 
 // Key is one generated key. Chain code and descriptor follow from the certificates and
@@ -59,12 +60,25 @@ type Batch struct {
 	Certificates []HexBytes `json:"certificates"` // CBOR, by node
 }
 
-// Signed is one signature.
+// Signed is one signature, or why an item has none.
 type Signed struct {
 	Key       string   `json:"key"`
-	Path      string   `json:"path,omitempty"` // to the child that signed
-	PublicKey HexBytes `json:"public_key"`     // that verifies, the child's: x-only output key (BIP 341), or Ed25519
-	Signature HexBytes `json:"signature"`
+	Path      string   `json:"path,omitempty"`       // to the child that signed
+	PublicKey HexBytes `json:"public_key,omitempty"` // that verifies, the child's: x-only output key (BIP 341), or Ed25519
+	Signature HexBytes `json:"signature,omitempty"`
+	Code      Code     `json:"code,omitempty"`  // refused: why, for programs
+	Error     string   `json:"error,omitempty"` // refused: why, for people
+}
+
+// Amount is how many keys or signatures a result has.
+func (r *Result) Amount() int {
+	n := len(r.Keys)
+	for _, s := range r.Sigs {
+		if s.Code == "" {
+			n++
+		}
+	}
+	return n
 }
 
 // ResultSigningInput is what a gateway signs: tag, result subject, network, manifest

@@ -73,7 +73,8 @@ func TestJobs(t *testing.T) {
 		{"keygen, unknown chain", change(keygenJob(), func(j *wire.Job) { j.Chain = "dogecoin" }), false},
 		{"keygen, too many", change(keygenJob(), func(j *wire.Job) { j.Count = wire.MaxJobKeys + 1 }), false},
 		{"keygen, none", change(keygenJob(), func(j *wire.Job) { j.Count = 0 }), false},
-		{"keygen, id in upper case", change(keygenJob(), func(j *wire.Job) { j.ID = strings.ToUpper(j.ID) }), false},
+		{"keygen, id in upper case", change(keygenJob(), func(j *wire.Job) { j.ID = strings.ToUpper(j.ID) }), true},
+		{"keygen, id that is no UUID", change(keygenJob(), func(j *wire.Job) { j.ID = "order-17" }), false},
 		{"keygen with items", change(keygenJob(), func(j *wire.Job) { j.Items = signJob().Items }), false},
 		{"sign", signJob(), true},
 		{"sign, nothing", change(signJob(), func(j *wire.Job) { j.Items = nil }), false},
@@ -105,8 +106,12 @@ func TestJobs(t *testing.T) {
 				t.Errorf("schema: %v, want ok = %v", err, tt.ok)
 			}
 			signed := wire.SignedJob{Kind: tt.job.Kind, Payload: payload}
-			if _, err := signed.Parse(time.Now()); (err == nil) != tt.ok {
-				t.Errorf("parser: %v, want ok = %v", err, tt.ok)
+			job, refusal := signed.Parse(time.Now())
+			for i := 0; refusal == nil && i < len(job.Items); i++ {
+				refusal = job.Items[i].Check()
+			}
+			if (refusal == nil) != tt.ok {
+				t.Errorf("parser: %v, want ok = %v", refusal, tt.ok)
 			}
 		})
 	}
@@ -141,6 +146,20 @@ func TestResults(t *testing.T) {
 	noReason.Code = ""
 	shortSig := sign
 	shortSig.Sigs = []wire.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 63)}}
+	signed, refused := sign.Sigs[0], wire.Signed{Key: "x", Code: wire.CodeUnknownKey, Error: "..."}
+	partial := sign
+	partial.Status, partial.Code, partial.Error = wire.StatusPartial, wire.CodeUnknownKey, "item 1: ..."
+	partial.Sigs = []wire.Signed{signed, refused}
+	doneInPart := sign
+	doneInPart.Sigs = partial.Sigs
+	partialKeygen := keygen
+	partialKeygen.Status, partialKeygen.Code, partialKeygen.Error = wire.StatusPartial, wire.CodeUnknownKey, "..."
+	neither := partial
+	neither.Sigs = []wire.Signed{signed, {Key: keyID}}
+	both := partial
+	both.Sigs = []wire.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 64), Code: refused.Code, Error: "..."}}
+	partialNoReason := partial
+	partialNoReason.Code = ""
 	tests := []struct {
 		name   string
 		result wire.Result
@@ -148,6 +167,9 @@ func TestResults(t *testing.T) {
 	}{
 		{"keygen", keygen, true}, {"keygen with roots", root, true}, {"one chain", badDescriptor, false},
 		{"sign", sign, true}, {"child", child, true}, {"failed", failed, true}, {"rejected", rejected, true},
+		{"partial", partial, true}, {"done in part", doneInPart, false}, {"keygen in part", partialKeygen, false},
+		{"neither signed nor refused", neither, false}, {"signed and refused", both, false},
+		{"partial without code", partialNoReason, false},
 		{"done without keys", noKeys, false}, {"failed without code", noReason, false}, {"short signature", shortSig, false},
 	}
 	for _, tt := range tests {

@@ -1,5 +1,5 @@
 // Package examples_test runs what docs/jobs.md shows, against a live fleet:
-// the examples in Go and Python, and frostctl.
+// the examples in Go, Python and Java, and frostctl.
 package examples_test
 
 import (
@@ -72,6 +72,22 @@ func python(t *testing.T) string {
 	return name
 }
 
+// java are the arguments of Java for its example. NATS' client is in $FROSTFLEET_JNATS,
+// or where the example says.
+func java(t *testing.T) []string {
+	t.Helper()
+	folder := filepath.Join(root, "docs/examples/java")
+	library := os.Getenv("FROSTFLEET_JNATS")
+	if library == "" {
+		library = filepath.Join(folder, "lib")
+	}
+	if jars, err := filepath.Glob(filepath.Join(library, "jnats-*.jar")); err != nil || len(jars) != 1 {
+		t.Fatalf("can't run the Java example: %d jnats in %s\ninstall: mvn -f docs/examples/java/pom.xml "+
+			"dependency:copy-dependencies -DoutputDirectory=lib (or name another folder in FROSTFLEET_JNATS)", len(jars), library)
+	}
+	return []string{"-cp", filepath.Join(library, "*"), filepath.Join(folder, "Jobs.java")}
+}
+
 func TestExamples(t *testing.T) {
 	f := fleettest.Start(t, fleettest.Options{N: 3, T: 2})
 	access, err := config.LoadAccess(filepath.Join(f.Dir, "access.toml"))
@@ -85,9 +101,10 @@ func TestExamples(t *testing.T) {
 	t.Run("python", func(t *testing.T) {
 		checkExample(t, succeed(t, python(t), append([]string{filepath.Join(root, "docs/examples/python/jobs.py")}, args...)...))
 	})
+	t.Run("java", func(t *testing.T) { checkExample(t, succeed(t, "java", append(java(t), args...)...)) })
 	t.Run("saved keys", func(t *testing.T) {
 		out := succeed(t, build(t, "cmd/frostctl"), "verify", "--keys", keys, "--manifest", filepath.Join(f.Dir, "manifest.json"), "--json")
-		if !strings.Contains(out, `"keys":2,"jobs":2`) {
+		if !strings.Contains(out, `"keys":3,"jobs":3`) {
 			t.Errorf("frostctl verify says %s", out)
 		}
 	})

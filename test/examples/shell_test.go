@@ -128,7 +128,8 @@ func shape(text string) string {
 }
 
 // TestSignByShell: the job that jobs.md signs and publishes with OpenSSL is
-// done.
+// done, also if its payload ends in a line end, as an editor leaves it: what is signed
+// must be what is published.
 func TestSignByShell(t *testing.T) {
 	var script string
 	for _, b := range blocks(t, "docs/jobs.md") {
@@ -150,6 +151,11 @@ func TestSignByShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	script = strings.Replace(script, "FLEET=dev CLIENT=client0", "FLEET="+fleettest.Name+" CLIENT="+fleettest.Client, 1)
+	payload := " > job.json\n"
+	if strings.Count(script, payload) != 1 {
+		t.Fatalf("the payload is not written once by\n%s", script)
+	}
+	script = strings.Replace(script, payload, payload+"echo >> job.json\n", 1)
 	env := []string{"PATH=" + tools + ":" + os.Getenv("PATH"), "NATS_URL=" + f.URL}
 	out := bash(t, f.Dir, script+"echo $JOB\n", env...)
 	stored, job, _ := strings.Cut(strings.TrimSpace(out), "\n")

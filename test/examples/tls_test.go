@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"math/big"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 )
 
@@ -28,7 +30,8 @@ func secured(t *testing.T) (url string, env map[string]string) {
 		t.Fatal(err)
 	}
 	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
 		KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageDigitalSignature, SubjectKeyId: []byte{1},
 	}
@@ -70,10 +73,53 @@ func secured(t *testing.T) (url string, env map[string]string) {
 	return "tls://" + s.Addr().String(), env
 }
 
-// TestCredentials: both examples connect to a server that wants TLS and an
-// nkey. That they then find no stream shows that they are connected.
-func TestCredentials(t *testing.T) {
-	url, env := secured(t)
+// TestDuplicate: an acknowledgement of another message with the same Nats-Msg-Id is not
+// taken for one of the job.
+func TestDuplicate(t *testing.T) {
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
+	if !s.ReadyForConnections(time.Minute) {
+		t.Fatal("the server does not listen")
+	}
+	nc, err := nats.Connect(s.ClientURL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	if _, err := nc.Subscribe("frost.dev.job.>", func(m *nats.Msg) {
+		_ = m.Respond([]byte(`{"stream":"FROST_DEV_JOBS","seq":1,"duplicate": true}`))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for name, command := range examples(t) {
+		t.Run(name, func(t *testing.T) {
+			_, code, stderr := output(t, "", command[0], append(command[1:], stranger(t, s.ClientURL())...)...)
+			if code == 0 || !strings.Contains(stderr, "not stored") || !strings.Contains(stderr, "duplicate") {
+				t.Errorf("exit code %d, says %s", code, stderr)
+			}
+		})
+	}
+}
+
+// examples are the commands of the examples.
+func examples(t *testing.T) map[string][]string {
+	return map[string][]string{
+		"go":     {build(t, "docs/examples/go")},
+		"python": {python(t), filepath.Join(root, "docs/examples/python/jobs.py")},
+		"java":   append([]string{"java"}, java(t)...),
+	}
+}
+
+// stranger are the arguments of an example that belongs to no fleet.
+func stranger(t *testing.T, url string) []string {
+	t.Helper()
 	keyFile := filepath.Join(t.TempDir(), "client.key")
 	if err := os.WriteFile(keyFile, []byte(strings.Repeat("01", 32)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -84,11 +130,15 @@ func TestCredentials(t *testing.T) {
 		`"attest_signing":true,"nodes":[]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{url, manifest, "client0", keyFile, "gateway0", point, filepath.Join(t.TempDir(), "keys.jsonl")}
-	for name, command := range map[string][]string{
-		"go":     {build(t, "docs/examples/go")},
-		"python": {python(t), filepath.Join(root, "docs/examples/python/jobs.py")},
-	} {
+	return []string{url, manifest, "client0", keyFile, "gateway0", point, filepath.Join(t.TempDir(), "keys.jsonl")}
+}
+
+// TestCredentials: all examples connect to a server that wants TLS and an
+// nkey. That they then find no stream shows that they are connected.
+func TestCredentials(t *testing.T) {
+	url, env := secured(t)
+	args := stranger(t, url)
+	for name, command := range examples(t) {
 		t.Run(name, func(t *testing.T) {
 			for variable, value := range env {
 				t.Setenv(variable, value)
@@ -98,7 +148,8 @@ func TestCredentials(t *testing.T) {
 				t.Errorf("says %s", stderr)
 			}
 			t.Setenv("NATS_CA", filepath.Join(t.TempDir(), "missing.pem"))
-			if _, code, stderr := output(t, "", command[0], all...); code == 0 || !strings.Contains(strings.ToLower(stderr), "no such file") {
+			_, code, stderr := output(t, "", command[0], all...)
+			if says := strings.ToLower(strings.ReplaceAll(stderr, " ", "")); code == 0 || !strings.Contains(says, "nosuchfile") {
 				t.Errorf("without the authority: exit code %d, says %s", code, stderr)
 			}
 		})

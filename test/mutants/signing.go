@@ -91,8 +91,13 @@ var signingMutants = []Mutant{
 	// Whose keys, until when.
 	never("a worker signs for anybody", requestFile, "keys[i].Owner != r.client").
 		killed("a worker signs for the key's owner only", inProtocol, "TestRefusals"),
-	edit("a gateway signs for anybody", signjobsFile, "b.header.Client != j.Signed.Client", "b.header.Client == \"\"").
-		killed("a gateway asks for the key's owner only", inProtocol, "TestJobsTurnedAway"),
+	edit("a gateway signs for anybody", signjobsFile, "b.header.Client != client", "b.header.Client == \"\"").
+		killed("a gateway asks for the key's owner only", inProtocol, "TestItemsOneByOne"),
+	edit("a refused item is signed", signjobsFile, "return refused[i] != nil", "return false").
+		killed("who is told that an item is refused has no signature out there", inProtocol, "TestItemsOneByOne"),
+	edit("a session has items that are wrong in themselves", requestFile, "job.Items[w].Check(); err != nil",
+		"job.Items[w].Check(); err != nil && false").
+		killed("nodes check the items that they sign", inProtocol, "TestTaskForARefusedItem"),
 	edit("a worker signs under the root for its child", requestFile, "it.Path == nil", `it.Path == nil || *it.Path != "-"`).
 		killed("a worker computes the offsets of a path", inProtocol, "TestSignUnderChildren"),
 	edit("a gateway adds up under the root for its child", signjobsFile, "it.Path != nil", `it.Path != nil && *it.Path == "-"`).

@@ -86,8 +86,11 @@ func (f *fleet) run(kind string, fields map[string]any) (payload []byte, r *resu
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	var stored struct{ Error *struct{ Description string } }
-	if err := json.Unmarshal(ack.Data, &stored); err != nil || stored.Error != nil { // 10077: busy, 256 open jobs of this kind
+	var stored struct {
+		Error     *struct{ Description string } // 10077: busy, 256 open jobs of this kind
+		Duplicate bool                          // it had the Nats-Msg-Id of another message, which is there in its place
+	}
+	if err := json.Unmarshal(ack.Data, &stored); err != nil || stored.Error != nil || stored.Duplicate {
 		return nil, nil, nil, fmt.Errorf("not stored: %s", ack.Data)
 	}
 	want := hex.EncodeToString(hash("frostfleet/job/v2", f.manifest.hash(), []byte(f.manifest.Fleet),

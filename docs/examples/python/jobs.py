@@ -68,8 +68,8 @@ class Fleet:
         announced = await self.nc.subscribe(f"frost.{self.fleet}.result.{self.client}.{job}")
         ack = json.loads((await self.nc.request(subject, payload, timeout=5, headers={
             "Frost-Client": self.client, "Frost-Signature": signature.hex()})).data)
-        if "error" in ack:  # 10077: busy, 256 open jobs of this kind
-            raise RuntimeError(f"not stored: {ack['error']['description']}")
+        if "error" in ack or ack.get("duplicate"):  # 10077: busy, 256 open jobs of this kind
+            raise RuntimeError(f"not stored: {ack}")
         names = (name.encode() for name in (self.fleet, self.network, kind, self.client))
         want = tagged(b"frostfleet/job/v2", self.manifest, *names, payload).hex()
         while datetime.now(timezone.utc) < expires:
