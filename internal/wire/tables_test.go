@@ -63,12 +63,12 @@ var namesKinds = map[string]string{
 
 	"client/keygen.go": "asks for it",
 	"client/proof.go":  "proves it",
-	"client/saved.go":  "repeats it, or asks for its result",
+	"client/saved.go":  "asks for it once more",
 	"client/sign.go":   "asks for it",
 
-	"cmd/frostctl/cmd_jobs_result.go": "how its payload is read",
-	"cmd/frostctl/keygen_run.go":      "asks for it",
-	"cmd/frostctl/saved_jobs.go":      "keeps its payloads",
+	"cmd/frostctl/saved_jobs.go":      "which jobs a file keeps",
+	"cmd/frostctl/keygen_run.go":      "the head of that file",
+	"cmd/frostctl/cmd_jobs_result.go": "how its result is read",
 }
 
 // TestTables holds the lists to the code.
