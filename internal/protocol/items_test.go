@@ -118,7 +118,8 @@ func TestChildThatIsNoKey(t *testing.T) {
 	}
 	d = descend(derive.NewCache(maxBranches), d, children)().(descended)
 	for i, refused := range d.refused {
-		if bad := i == 1; (refused != nil) != bad || bad && refused.Code != wire.CodeBadPath || (len(d.items[i].Offsets) == 0) != bad {
+		bad := i == 1
+		if (refused != nil) != bad || bad && refused.Code != wire.CodeBadPath || (len(d.items[i].Offsets) == 0) != bad {
 			t.Errorf("item %d: %v, %d offsets", i, refused, len(d.items[i].Offsets))
 		}
 	}
