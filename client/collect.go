@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -65,7 +66,7 @@ func (k *collector) do(ctx context.Context, req SignRequest) (*SignResult, error
 	if err := req.Items[0].check(0); err != nil { // nobody else's job fails for it
 		return nothing, err
 	}
-	one := &call{item: req.Items[0], answer: make(chan signed, 1)}
+	one := &call{item: req.Items[0].clone(), answer: make(chan signed, 1)}
 	job := k.join(ctx, one)
 	select {
 	case a := <-one.answer:
@@ -138,8 +139,7 @@ func (k *collector) run(job *collected) {
 	if err == nil && len(calls) > 0 {
 		got, err = k.sign(job.ctx, req)
 	}
-	_, some := errors.AsType[*ItemsError](err)
-	if failed, ok := errors.AsType[*JobError](err); ok && !some && len(calls) > 1 && failed.Code.ofItem() {
+	if len(calls) > 1 && oneFailsAll(err) {
 		k.apart(job.ctx, calls)
 		return
 	}
@@ -185,6 +185,24 @@ func answerOf(got *SignResult, i int, err error) signed {
 		mine.Suite, mine.Signatures[0] = got.Suite, got.Signatures[i]
 	}
 	return signed{mine, err}
+}
+
+// oneFailsAll reports whether a job may have failed for one of its items: what the fleet
+// said of it, or an expected key that is not the one that signed.
+func oneFailsAll(err error) bool {
+	if _, unproven := errors.AsType[*ProofError](err); unproven {
+		return true
+	}
+	_, some := errors.AsType[*ItemsError](err)
+	failed, ok := errors.AsType[*JobError](err)
+	return ok && !some && failed.Code.ofItem()
+}
+
+// clone is an item whose bytes the caller may use again once it has its answer, or gave up.
+func (it SignItem) clone() SignItem {
+	it.Message, it.ScriptRoot = bytes.Clone(it.Message), bytes.Clone(it.ScriptRoot)
+	it.PublicKey, it.ChainCode = bytes.Clone(it.PublicKey), bytes.Clone(it.ChainCode)
+	return it
 }
 
 // ofItem reports whether a job is refused with this code for what one of its items is, or

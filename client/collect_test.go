@@ -3,8 +3,10 @@ package client
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -252,4 +254,31 @@ func TestCollectLeave(t *testing.T) {
 			t.Errorf("a message of somebody who left is signed: %x", it.Message)
 		}
 	}
+}
+
+// TestCollectOneWrongKey: who expects another key than the one that signs has nobody else's
+// signature refused.
+func TestCollectOneWrongKey(t *testing.T) {
+	_, c, keys := collecting(t)
+	k, wrong := keys["solana"], slices.Clone(keys["solana"].PublicKey)
+	copy(wrong, message(7)) // a key of that suite, and not this one
+	wrong = ed25519.NewKeyFromSeed(wrong).Public().(ed25519.PublicKey)
+	var calls sync.WaitGroup
+	for i := range defaultCollected {
+		calls.Go(func() {
+			item := SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: message(byte(i + 1))}
+			if i == 4 {
+				item.PublicKey = wrong
+			}
+			r, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{item}})
+			var unproven *ProofError
+			switch {
+			case i == 4 && !errors.As(err, &unproven):
+				t.Errorf("the wrong key: %+v, %v", r, err)
+			case i != 4 && err != nil:
+				t.Errorf("message %d: %v", i, err)
+			}
+		})
+	}
+	calls.Wait()
 }

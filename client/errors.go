@@ -104,7 +104,9 @@ type ItemsError struct {
 	Of    int         // items in the request
 }
 
-// ItemError is why one item was refused.
+// ItemError is why one item was refused, as its gateway says: the item may have been signed
+// all the same, as after any failure. Repeat the same message in a new job; docs/jobs.md says
+// what else is safe.
 type ItemError struct {
 	Item    int    // its place in the request's Items
 	Key     string // id

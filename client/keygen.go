@@ -75,6 +75,13 @@ func (c *Client) Keygen(ctx context.Context, req KeygenRequest) (*KeygenResult, 
 	if _, _, err := req.cut(); err != nil {
 		return &KeygenResult{}, err
 	}
+	seen := map[string]bool{}
+	for _, job := range req.Resume {
+		if seen[job.Payload] {
+			return &KeygenResult{}, fmt.Errorf("client: job %s is to be resumed twice", job.ID)
+		}
+		seen[job.Payload] = true
+	}
 	k := &keygen{c: c, req: req}
 	err := k.resume(ctx)
 	if err == nil && (k.done < req.Count || len(req.Resume) == 0) {

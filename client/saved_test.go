@@ -121,6 +121,10 @@ func TestResumeGivenUp(t *testing.T) {
 		}
 		s.store(s.result(job))
 	})
+	if _, err := c.Keygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 4, Resume: []SavedJob{failed, failed}}); err == nil ||
+		!strings.Contains(err.Error(), "resumed twice") {
+		t.Errorf("one job twice: %v", err)
+	}
 	got, err := c.Keygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 4, Resume: []SavedJob{expired, failed}})
 	if err != nil || len(got.Keys) != 4 || s.published() != 2 {
 		t.Errorf("%d keys of %d jobs, %v; want 4 of 2", len(got.Keys), s.published(), err)

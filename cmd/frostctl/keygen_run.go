@@ -67,7 +67,7 @@ func (k *keygenRun) begin(c *client.Client) (err error) {
 		return nil
 	}
 	saved := map[string]bool{}
-	if err := readDone(k.cmd, k.path, c.Manifest(), k.resume, func(p client.Proof, keys []client.Key) error {
+	if err := readDone(k.cmd, k.path, c, k.resume, func(p client.Proof, keys []client.Key) error {
 		saved[p.Job] = true
 		k.done += len(keys)
 		return k.show(p, keys)

@@ -90,7 +90,7 @@ func begins(torn []byte, name string, jobs []client.SavedJob) bool {
 
 // readDone verifies the proofs of these jobs that a keys file has already, and hands them
 // to fn. Lines of other jobs are left alone.
-func readDone(cmd *cobra.Command, path string, m *client.Manifest, jobs []client.SavedJob,
+func readDone(cmd *cobra.Command, path string, c *client.Client, jobs []client.SavedJob,
 	fn func(client.Proof, []client.Key) error) error {
 	ours := map[string]bool{} // by payload
 	for _, job := range jobs {
@@ -101,10 +101,10 @@ func readDone(cmd *cobra.Command, path string, m *client.Manifest, jobs []client
 		if err := json.Unmarshal(line, &p); err != nil {
 			return fmt.Errorf("not a line of frostctl keygen: %w", err)
 		}
-		if !ours[p.Job] {
+		if !ours[p.Job] || p.Client != c.Name() { // anybody may publish these bytes in a job of his own
 			return nil
 		}
-		keys, err := p.Verify(m)
+		keys, err := p.Verify(c.Manifest())
 		if err != nil {
 			return err
 		}

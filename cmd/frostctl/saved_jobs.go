@@ -54,8 +54,9 @@ func parseJobs(data []byte) (head jobsHead, jobs []client.SavedJob, whole int, e
 		return head, nil, 0, errors.New("there is no whole line in it: it is not a file of jobs that keygen saved")
 	}
 	seen := map[string]bool{}
-	for i, line := range bytes.Split(data[:whole-1], []byte("\n")) {
-		if i == 0 {
+	i := -1
+	for line := range bytes.SplitSeq(data[:whole-1], []byte("\n")) {
+		if i++; i == 0 {
 			if err = decodeStrict(line, &head); err == nil {
 				err = head.check()
 			}
@@ -164,6 +165,9 @@ func openJobs(path string) (_ *jobsFile, err error) {
 	whole := 0
 	if err == nil {
 		j.head, j.jobs, whole, err = parseJobs(data)
+	}
+	if err == nil && j.head.Out == filepath.Base(path) {
+		err = errors.New("it names itself as the keys file")
 	}
 	if err == nil && whole < len(data) {
 		err = j.file.Truncate(int64(whole))

@@ -108,6 +108,19 @@ func TestJobsFile(t *testing.T) {
 	if err := j.add(saved); err != nil {
 		t.Fatal(err)
 	}
+	itself := filepath.Join(t.TempDir(), "itself.jobs")
+	head.Out = "itself.jobs"
+	if other, err := createJobs(itself, head); err != nil {
+		t.Fatal(err)
+	} else {
+		other.close()
+	}
+	if _, err := openJobs(itself); err == nil || !strings.Contains(err.Error(), "names itself") {
+		t.Errorf("keys would go into the jobs file: %v", err)
+	}
+	if err := json.Unmarshal([]byte(goodHead), &head); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := openJobs(path); err == nil || !strings.Contains(err.Error(), "another frostctl") {
 		t.Errorf("two work on one file: %v", err)
 	}

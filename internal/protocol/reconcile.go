@@ -27,7 +27,7 @@ type reconciler struct {
 
 func newReconciler(m *wire.Manifest, keys inKeys, out *outbox) *reconciler {
 	r := &reconciler{fetcher: fetcher{asked: map[uint64]*fetching{}, claimSet: claimSet{
-		out: out, keys: keys, claims: map[wire.Holding]*claim{}, of: map[string]int{}, maxClaims: max(1024, allClaims/m.N),
+		out: out, keys: keys, claims: map[wire.Holding]*claim{}, of: map[string][]wire.Holding{}, maxClaims: max(1024, allClaims/m.N),
 	}}}
 	for i := range m.N {
 		r.peers = append(r.peers, &peer{node: i})
@@ -173,14 +173,8 @@ func (r *reconciler) mayHold(id string) bool {
 			return true
 		}
 	}
-	if r.of[id] == 0 {
-		return false
-	}
-	for one, c := range r.claims {
-		if one.ID() != id {
-			continue
-		}
-		for node, w := range c.by {
+	for _, one := range r.of[id] {
+		for node, w := range r.claims[one].by {
 			if r.counts(node, w) {
 				r.hurry(one)
 				return true

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
@@ -23,8 +24,8 @@ type claimSet struct {
 	now       time.Time
 	peers     []*peer
 	claims    map[wire.Holding]*claim
-	of        map[string]int // by batch id: claims
-	maxClaims int            // of one node
+	of        map[string][]wire.Holding // by batch id: what is claimed of it
+	maxClaims int                       // of one node
 }
 
 // Times and bounds of reconciliation.
@@ -95,7 +96,8 @@ func (r *claimSet) claim(p *peer, one wire.Holding) {
 	if c == nil {
 		c = &claim{by: map[int]*word{}}
 		r.claims[one] = c
-		r.of[one.ID()]++
+		id := one.ID()
+		r.of[id] = append(r.of[id], one)
 	}
 	w := c.by[p.node]
 	if w != nil && !c.stored.IsZero() && r.now.Sub(c.stored) > readTime { // KEYS has it, and does not show it
@@ -120,10 +122,12 @@ func (r *claimSet) withdraw(p *peer, one wire.Holding, c *claim) {
 }
 
 func (r *claimSet) forget(one wire.Holding) {
+	if r.claims[one] == nil {
+		return
+	}
 	delete(r.claims, one)
-	if id := one.ID(); r.of[id] > 1 {
-		r.of[id]--
-	} else {
+	id := one.ID()
+	if r.of[id] = slices.DeleteFunc(r.of[id], func(other wire.Holding) bool { return other == one }); len(r.of[id]) == 0 {
 		delete(r.of, id)
 	}
 }
