@@ -110,10 +110,8 @@ func TestJobsFile(t *testing.T) {
 	}
 	itself := filepath.Join(t.TempDir(), "itself.jobs")
 	head.Out = "itself.jobs"
-	if other, err := createJobs(itself, head); err != nil {
+	if line, err := json.Marshal(head); err != nil || os.WriteFile(itself, append(line, '\n'), 0o600) != nil {
 		t.Fatal(err)
-	} else {
-		other.close()
 	}
 	if _, err := openJobs(itself); err == nil || !strings.Contains(err.Error(), "names itself") {
 		t.Errorf("keys would go into the jobs file: %v", err)
