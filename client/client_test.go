@@ -541,13 +541,12 @@ func TestNoLeader(t *testing.T) {
 	}
 	c.starting = 0
 	js, jobs := s.bus.Conn().JS, "FROST_"+strings.ToUpper(stubFleet)+"_JOBS"
-	for open := uint64(1); open > 0; { // it is acknowledged after its answer
-		stream, err := js.Stream(t.Context(), jobs)
-		if err != nil {
-			t.Fatal(err)
+	await(t, "the job's acknowledgement", func(context.Context) error { // comes after its answer
+		if s.acked.Load() == 0 {
+			return errors.New("not yet")
 		}
-		open = stream.CachedInfo().State.Msgs
-	}
+		return nil
+	})
 	if err := js.DeleteStream(t.Context(), jobs); err != nil {
 		t.Fatal(err)
 	}

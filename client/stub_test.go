@@ -13,6 +13,7 @@ import (
 	"encoding/json"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,8 @@ type gatewayStub struct {
 
 	// answer, if set, handles a job instead of the stub.
 	answer func(job wire.SignedJob)
+
+	acked atomic.Int32 // jobs that it acknowledged
 
 	mu   sync.Mutex
 	keys map[string]any // private keys by id
@@ -169,6 +172,7 @@ func (s *gatewayStub) listen(b *bus.Bus) {
 			if err := d.Ack(s.t.Context()); err != nil && s.t.Context().Err() == nil {
 				s.t.Error(err)
 			}
+			s.acked.Add(1)
 		}
 		await(s.t, "consumer of "+kind+" jobs", func(context.Context) error { // it may have no leader yet
 			consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), 1, take)

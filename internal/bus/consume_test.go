@@ -35,13 +35,17 @@ func jobsLeft(t testing.TB, b *Bus) uint64 {
 	return info.count
 }
 
-func noneLeft(t testing.TB, b *Bus) {
+func noneLeft(t testing.TB, b *Bus) { t.Helper(); soLeft(t, b, 0) }
+
+// soLeft waits until so many jobs are left, and for a leader that says so.
+func soLeft(t testing.TB, b *Bus, want uint64) {
 	t.Helper()
 	eventually(t, "jobs", func() error {
-		if n := jobsLeft(t, b); n != 0 {
-			return fmt.Errorf("%d jobs are left", n)
+		info, err := b.info(testContext(t), Jobs)
+		if err == nil && info.count != want {
+			err = fmt.Errorf("%d jobs are left", info.count)
 		}
-		return nil
+		return err
 	})
 }
 
