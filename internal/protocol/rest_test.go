@@ -39,7 +39,7 @@ func TestRestIsBounded(t *testing.T) {
 	about := func(what string, rest, want time.Duration) {
 		equal(t, what, rest.Round(time.Millisecond), want)
 	}
-	about("after a job", w.rest(20*time.Millisecond, false, 1), 40*time.Millisecond)
+	about("after a job", w.rest(20*time.Millisecond, false, 1), 60*time.Millisecond)
 	about("after an outage", w.rest(10*time.Minute, false, 1), maxRest)
 	w.limit = 1
 	about("with a window of one", w.rest(20*time.Millisecond, false, 1), 0)

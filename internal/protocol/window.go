@@ -29,8 +29,8 @@ const (
 	leastWindow  = 1
 	maxWindow    = 1024
 	// restWindow is what remains where jobs of several clients wait for one another with
-	// one in flight at each gateway: that one, and a rest of twice as long after it.
-	restWindow = 1. / 3
+	// one in flight at each gateway: that one, and a rest of three times as long after it.
+	restWindow = 0.25
 	// maxRest is the longest rest. What a job took says little after an outage, in which its
 	// result was not stored for minutes.
 	maxRest = time.Second
