@@ -165,7 +165,7 @@ func (c *Conn) goHome(ctx context.Context) {
 }
 
 // leave prepares the program for the loss of a connection that works, and is false if it
-// came to the first server by itself meanwhile, or ends.
+// came to the first server on its own meanwhile, or ends.
 func (c *Conn) leave(ctx context.Context) bool {
 	c.opt.Log.Info("the first NATS server of the list answers again, going back to it", "address", c.home.address)
 	stay := func() {}

@@ -94,7 +94,7 @@ func TestGoesHome(t *testing.T) {
 	}
 }
 
-// TestHomeWhileLeaving: a program that comes home by itself, while it puts its affairs in
+// TestHomeWhileLeaving: a program that comes home on its own, while it puts its affairs in
 // order to go there, stays.
 func TestHomeWhileLeaving(t *testing.T) {
 	urls, links := ordered(t)
