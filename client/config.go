@@ -40,7 +40,7 @@ type Config struct {
 	// stored result itself; 2 s if 0. The waits between reads grow to 15 s.
 	PollAfter time.Duration
 	// MaxInFlight is how many jobs of one large request run at a time; 8 if 0.
-	// The fleet's quota is 256 open jobs of each kind (nats/streams.json).
+	// The fleet's quota is 256 open jobs of each kind, and 16 large ones (nats/streams.json).
 	MaxInFlight int
 	// CollectFor has Sign put requests of one item each, which come within this time, into
 	// one job, for instance those of the users of a web service: a few milliseconds more for

@@ -69,7 +69,7 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 // package.
 func (c *Client) publish(ctx context.Context, j *prepared) error {
 	m := &nats.Msg{
-		Subject: wire.FleetSubject(c.manifest.Fleet, wire.JobSubject(j.Kind, c.name)),
+		Subject: wire.FleetSubject(c.manifest.Fleet, wire.SizedJobSubject(j.Kind, c.name, len(j.Payload))),
 		Header:  nats.Header{},
 		Data:    j.Payload,
 	}

@@ -161,10 +161,12 @@ func (s *gatewayStub) connect(cfg Config) *Client {
 	return c
 }
 
-// listen takes jobs from JOBS, one at a time, as gateways do.
+// listen takes jobs, one at a time, as gateways do.
 func (s *gatewayStub) listen(b *bus.Bus) {
 	s.t.Helper()
-	for _, kind := range []string{"keygen", "sign"} {
+	for durable, stream := range map[string]bus.Stream{
+		bus.GatewaysDurable("keygen"): bus.Jobs, bus.GatewaysDurable("sign"): bus.Jobs, bus.BulkDurable: bus.Bulk,
+	} {
 		take := func(d bus.Delivery) {
 			if err := s.take(d.Message()); err != nil {
 				s.t.Error(err)
@@ -174,8 +176,8 @@ func (s *gatewayStub) listen(b *bus.Bus) {
 			}
 			s.acked.Add(1)
 		}
-		await(s.t, "consumer of "+kind+" jobs", func(context.Context) error { // it may have no leader yet
-			consumer, err := b.Consume(s.t.Context(), bus.Jobs, bus.GatewaysDurable(kind), 1, take)
+		await(s.t, "consumer "+durable, func(context.Context) error { // it may have no leader yet
+			consumer, err := b.Consume(s.t.Context(), stream, durable, 1, take)
 			if err == nil {
 				s.t.Cleanup(consumer.Stop)
 			}

@@ -23,11 +23,11 @@ var crossings = map[string]*regexp.Regexp{
 		`dead\.sign\.[a-z]+\.c|presence\.gateway\.a|taken\.x|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
 		`STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES|PRESENCE)|` +
-		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_JOBS\.gateways-(sign|keygen)|` +
+		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk)|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|DEADLETTER)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|DEADLETTER)\..*)|` +
-		`\$JS\.ACK\.(D\.H\.)?FROST_MAIN_JOBS\.gateways-(sign|keygen)\..*)$`),
-	"client-alice": regexp.MustCompile(`^(frost\.main\.job\.(sign|keygen)\.alice|\$JS\.API\.(INFO|` +
+		`\$JS\.ACK\.(D\.H\.)?FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk)\..*)$`),
+	"client-alice": regexp.MustCompile(`^(frost\.main\.(job\.(sign|keygen)|bulk\.sign)\.alice|\$JS\.API\.(INFO|` +
 		`DIRECT\.GET\.FROST_MAIN_(RESULTS\.frost\.main\.res|NOTICES\.frost\.main\.notice)\.alice\.j))$`),
 }
 
@@ -42,6 +42,7 @@ var hearings = map[string]*regexp.Regexp{
 func everySubject(b *Bus) (all []string) {
 	for _, who := range []string{"alice", "bob"} {
 		all = append(all, "frost.main.job.sign."+who, "frost.main.job.keygen."+who, "frost.main.job.other."+who,
+			"frost.main.bulk.sign."+who, "frost.main.bulk.keygen."+who,
 			"frost.main.res."+who+".j", "frost.main.result."+who+".j", "frost.main.notice."+who+".j",
 			"frost.main.dead.sign."+who+".c")
 	}
@@ -76,7 +77,7 @@ func everySubject(b *Bus) (all []string) {
 			"$JS.API.DIRECT.GET."+stream+".frost.main.res.bob.j", "$JS.API.DIRECT.GET."+stream+".frost.main.notice.alice.j",
 			"$JS.API.DIRECT.GET."+stream+".frost.main.notice.bob.j", "$JS.API.CONSUMER.CREATE."+stream,
 			"$JS.API.CONSUMER.NAMES."+stream)
-		for _, consumer := range []string{"gateways-sign", "gateways-keygen", "mine"} {
+		for _, consumer := range []string{"gateways-sign", "gateways-keygen", "gateways-bulk", "mine"} {
 			for _, verb := range []string{
 				"CREATE", "DURABLE.CREATE", "INFO", "DELETE", "MSG.NEXT", "PAUSE", "UNPIN", "RESET", "LEADER.STEPDOWN",
 			} {

@@ -78,6 +78,9 @@ type durable struct {
 // of jobs: long key generations must not hold up signatures.
 func GatewaysDurable(kind string) string { return "gateways-" + kind }
 
+// BulkDurable is the consumer of BULK that all gateways share.
+const BulkDurable = "gateways-bulk"
+
 // durable is the declared consumer of a name; nil if there is none.
 func (d *declaration) durable(name string) *durable {
 	for i := range d.Consumers {

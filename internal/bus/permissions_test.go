@@ -97,7 +97,7 @@ func TestBothAcknowledgements(t *testing.T) {
 	for form, parts := range map[string]struct {
 		v2     bool
 		prefix string
-	}{"old": {false, "$JS.ACK.FROST_MAIN_JOBS.gateways-sign."}, "with domain and account": {true, "$JS.ACK._."}} {
+	}{"old": {false, "$JS.ACK.FROST_MAIN_"}, "with domain and account": {true, "$JS.ACK._."}} {
 		t.Run(form, func(t *testing.T) {
 			url, seeds := production(t, func(o *server.Options) {
 				o.FeatureFlags = map[string]bool{server.FeatureFlagJsAckFormatV2: parts.v2}
@@ -107,8 +107,8 @@ func TestBothAcknowledgements(t *testing.T) {
 			}
 			gateway := connectAs(t, url, seeds["gateway-a"], "gateway-a")
 			alice := connectAs(t, url, seeds["client-alice"], "alice")
-			acknowledged := make(chan error, 1)
-			consume(t, gateway, Jobs, GatewaysDurable("sign"), 16, func(d Delivery) {
+			acknowledged := make(chan error, 2)
+			take := func(d Delivery) {
 				if reply := d.(*delivery).reply; !strings.HasPrefix(reply, parts.prefix) {
 					t.Errorf("acknowledged on %s, want %s", reply, parts.prefix)
 				}
@@ -117,12 +117,16 @@ func TestBothAcknowledgements(t *testing.T) {
 				case acknowledged <- err:
 				default: // it came again, as the first answer says
 				}
-			})
-			if _, err := alice.Publish(testContext(t), "job.sign.alice", []byte("{}"), nil); err != nil {
-				t.Fatal(err)
 			}
-			if err := <-acknowledged; err != nil {
-				t.Fatal(err)
+			consume(t, gateway, Jobs, GatewaysDurable("sign"), 16, take)
+			consume(t, gateway, Bulk, BulkDurable, 16, take)
+			for _, subject := range []string{"job.sign.alice", "bulk.sign.alice"} {
+				if _, err := alice.Publish(testContext(t), subject, []byte("{}"), nil); err != nil {
+					t.Fatal(err)
+				}
+				if err := <-acknowledged; err != nil {
+					t.Fatal(err)
+				}
 			}
 			noneLeft(t, gateway)
 		})

@@ -17,6 +17,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/frostfleet/frostfleet/internal/natsconn"
+	"github.com/frostfleet/frostfleet/internal/natsserver"
 
 	"github.com/frostfleet/frostfleet/test/freeport"
 )
@@ -201,8 +202,13 @@ func TestPublishHeaders(t *testing.T) {
 func TestPublishErrors(t *testing.T) {
 	b, s := newTestBus(t)
 	ctx := testContext(t)
-	if _, err := b.Publish(ctx, "job.sign.alice", make([]byte, 1<<20+1), nil); !errors.Is(err, ErrTooLarge) {
-		t.Errorf("above the stream's limit: %v", err)
+	for subject, limit := range map[string]int{"job.sign.alice": 64 << 10, "bulk.sign.alice": 1 << 20} {
+		if _, err := b.Publish(ctx, subject, make([]byte, limit), nil); err != nil {
+			t.Errorf("%s, at the stream's limit: %v", subject, err)
+		}
+		if _, err := b.Publish(ctx, subject, make([]byte, limit+1), nil); !errors.Is(err, ErrTooLarge) {
+			t.Errorf("%s, above the stream's limit: %v", subject, err)
+		}
 	}
 	if _, err := b.Publish(ctx, deal(t, 0), make([]byte, natsconn.MaxPayload+1), nil); !errors.Is(err, ErrTooLarge) {
 		t.Errorf("above the server's limit: %v", err)
@@ -260,12 +266,19 @@ func TestResultsFirstWins(t *testing.T) {
 	}
 }
 
-// The quota holds for everybody, and a plain request sees why.
+// The quotas hold for everybody, each for itself, and a plain request sees why.
 func TestJobsQuota(t *testing.T) {
 	b, s := newTestBus(t)
+	testQuota(t, b, s, "bulk.sign.", 16)
+	testQuota(t, b, s, "job.sign.", 256)
+}
+
+// testQuota fills a client's quota of the subject that its name ends.
+func testQuota(t *testing.T, b *Bus, s *natsserver.Server, subject string, quota int) {
+	t.Helper()
 	ctx := testContext(t)
-	for range 256 {
-		if _, err := b.Publish(ctx, "job.sign.alice", []byte("{}"), nil); err != nil {
+	for range quota {
+		if _, err := b.Publish(ctx, subject+"alice", []byte("{}"), nil); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -273,7 +286,7 @@ func TestJobsQuota(t *testing.T) {
 	var busy *BusyError
 	for limit := 100 * time.Millisecond; busy == nil; limit *= 2 {
 		soon, cancel := context.WithTimeout(ctx, limit)
-		_, err := b.Publish(soon, "job.sign.alice", []byte("{}"), nil)
+		_, err := b.Publish(soon, subject+"alice", []byte("{}"), nil)
 		cancel()
 		if err == nil || ctx.Err() != nil {
 			t.Fatalf("beyond the quota: %v", err)
@@ -283,13 +296,13 @@ func TestJobsQuota(t *testing.T) {
 	if busy.Reason == "" {
 		t.Error("a busy bus without a reason")
 	}
-	if _, err := b.Publish(ctx, "job.sign.bob", []byte("{}"), nil); err != nil {
+	if _, err := b.Publish(ctx, subject+"bob", []byte("{}"), nil); err != nil {
 		t.Errorf("another client: %v", err)
 	}
 
 	nc := rawConn(t, s.URL())
-	for subject, wantCode := range map[string]int{"frost.main.job.sign.alice": 10077, "frost.main.job.sign.bob": 0} {
-		m, err := nc.Request(subject, []byte("{}"), 5*time.Second)
+	for client, wantCode := range map[string]int{"alice": 10077, "bob": 0} {
+		m, err := nc.Request("frost.main."+subject+client, []byte("{}"), 5*time.Second)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,8 +315,8 @@ func TestJobsQuota(t *testing.T) {
 		if err := json.Unmarshal(m.Data, &answer); err != nil {
 			t.Fatal(err)
 		}
-		if answer.Error.ErrCode != wantCode || wantCode == 0 && answer.Stream != "FROST_MAIN_JOBS" {
-			t.Errorf("%s: server answers %s", subject, m.Data)
+		if answer.Error.ErrCode != wantCode || wantCode == 0 && answer.Stream == "" {
+			t.Errorf("%s%s: server answers %s", subject, client, m.Data)
 		}
 	}
 }

@@ -18,6 +18,7 @@ type Stream string
 // The streams of a fleet.
 const (
 	Jobs       Stream = "JOBS"
+	Bulk       Stream = "BULK"
 	Work       Stream = "WORK"
 	Rounds     Stream = "ROUNDS" // the family of RoundsOf
 	Keys       Stream = "KEYS"

@@ -15,7 +15,7 @@ func TestStreamOfEverySubject(t *testing.T) {
 		t.Fatal(err)
 	}
 	for subject, want := range map[string]Stream{
-		"job.sign.alice": Jobs, "work.a.b.c.0.0": Work, "manifest." + testHash: Keys,
+		"job.sign.alice": Jobs, "bulk.sign.alice": Bulk, "work.a.b.c.0.0": Work, "manifest." + testHash: Keys,
 		"dkg." + testBatch + ".deal.0": RoundsOf(0), "dkg." + testBatch + ".cert.4": RoundsOf(4),
 		"dkg." + testBatch + ".abort.3": RoundsOf(3), "entry." + testBatch + ".0.head": Keys, "entry." + testBatch + ".0.deal.7": Keys,
 		"sign." + testBatch + ".refuse.0": Sign, "res.alice.j": Results, "notice.alice.j": Notices, "dead.sign.alice.j": DeadLetter,
@@ -24,7 +24,7 @@ func TestStreamOfEverySubject(t *testing.T) {
 			t.Errorf("%s: %s %v", subject, got, err)
 		}
 	}
-	for _, subject := range []string{"result.alice.j", "job.sign", "job.sign.alice.x", "dkg." + testBatch + ".bribe.0", "dkg." + testBatch + ".deal.5", "entry." + testBatch + ".head", "", "live.keys.x"} {
+	for _, subject := range []string{"result.alice.j", "job.sign", "job.sign.alice.x", "bulk.keygen.alice", "dkg." + testBatch + ".bribe.0", "dkg." + testBatch + ".deal.5", "entry." + testBatch + ".head", "", "live.keys.x"} {
 		if got, err := b.streamOf(subject); !errors.Is(err, ErrSubject) {
 			t.Errorf("%s: %s %v", subject, got, err)
 		}

@@ -87,7 +87,7 @@ func (w *Watcher) streams(s *Sample, ends map[bus.Stream]end) (all []*question) 
 			}
 		}
 		q := &question{what: streamQuestion(d.Stream), subject: "$JS.API.STREAM.INFO." + d.Name, answer: info, done: done}
-		if d.Stream == bus.Jobs {
+		if d.Stream == bus.Jobs || d.Stream == bus.Bulk {
 			q.body = bySubject
 		}
 		all = append(all, q)

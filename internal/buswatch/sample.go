@@ -37,7 +37,7 @@ type StreamState struct {
 	MaxBytes        int64  // <= 0: none
 	Replicas        int    // copies that it should have
 	Current         int    // copies that are there and complete; 0 without a leader
-	AtQuota         int    // of JOBS: subjects, a client's and a kind's, that take no more
+	AtQuota         int    // of JOBS and BULK: subjects, a client's and a kind's, that take no more
 
 	// Damaged is how many messages of KEYS, which deletes none, a copy of it lacks: as
 	// the leader's server knows, or as this program found when it read them.

@@ -10,6 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // delivery is a job that JetStream gave to this gateway.
@@ -20,6 +21,13 @@ type delivery struct {
 	since time.Time     // when it was stored, by this machine's clock
 	done  chan struct{} // closed when the gateway has finished it
 	given bool          // to the machine; guarded by deliveries.mu
+}
+
+// place is where the job is stored.
+func (d *delivery) place() wire.JobPlace {
+	m := d.Message()
+	ref, _ := wire.ParseJob(m.Subject) // handle has looked
+	return wire.JobPlace{Bulk: ref.Bulk, Seq: m.Seq}
 }
 
 // givenBack is in place of a delivery that this gateway no longer holds.
@@ -51,7 +59,7 @@ type deliveries struct {
 	token uint64 // the latest
 
 	// survived counts the deliveries of a message that this gateway took and outlived.
-	survived map[uint64]int
+	survived map[wire.JobPlace]int
 }
 
 // maxSurvived bounds what is remembered of messages that another gateway may have
@@ -97,10 +105,10 @@ func (d *deliveries) take(token uint64) *delivery {
 func (d *deliveries) attempt(job *delivery) int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	seq := job.Message().Seq
-	n := job.Attempt() - d.survived[seq]
+	place := job.place()
+	n := job.Attempt() - d.survived[place]
 	if n < 1 { // servers that forget who has which message count anew
-		delete(d.survived, seq)
+		delete(d.survived, place)
 		n = job.Attempt()
 	}
 	return n
@@ -111,9 +119,9 @@ func (d *deliveries) lived(job *delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.survived == nil || len(d.survived) >= maxSurvived {
-		d.survived = map[uint64]int{}
+		d.survived = map[wire.JobPlace]int{}
 	}
-	d.survived[job.Message().Seq]++
+	d.survived[job.place()]++
 	job.given = true
 }
 
@@ -121,7 +129,7 @@ func (d *deliveries) lived(job *delivery) {
 func (d *deliveries) forget(job *delivery) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	delete(d.survived, job.Message().Seq)
+	delete(d.survived, job.place())
 }
 
 // inWork reports whether the machine works on an earlier delivery of the message.
@@ -129,7 +137,7 @@ func (d *deliveries) inWork(job *delivery) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, other := range d.held {
-		if other.given && other.Message().Seq == job.Message().Seq {
+		if other.given && other.place() == job.place() {
 			return true
 		}
 	}

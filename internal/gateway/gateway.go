@@ -59,9 +59,20 @@ const (
 	backDelay  = time.Second / 2 // before a job that is given back comes again
 )
 
-// maxJobs is how many deliveries are handled at once: as many as the consumers
-// give.
-var maxJobs = map[wire.Kind]int{wire.KindKeygen: 1024, wire.KindSign: 2048}
+// intake is a consumer of jobs.
+type intake struct {
+	stream  bus.Stream
+	durable string
+	most    int // deliveries that are handled at once
+}
+
+// Gateways share these consumers. JOBS gives as many deliveries as may be handled; of
+// BULK's there may be more.
+var (
+	keygens    = intake{bus.Jobs, bus.GatewaysDurable(string(wire.KindKeygen)), 1024}
+	signatures = intake{bus.Jobs, bus.GatewaysDurable(string(wire.KindSign)), 2048}
+	bulk       = intake{bus.Bulk, bus.BulkDurable, 512}
+)
 
 // Gateway is one running gateway.
 type Gateway struct {
@@ -74,6 +85,7 @@ type Gateway struct {
 	access      atomic.Pointer[wire.Access]
 	changed     atomic.Pointer[chan struct{}] // closed with the next change of access
 	turns       *turns                        // of suspicious jobs
+	pace        pace                          // of each client's large jobs
 	waits       seldom                        // that jobs wait for RESULTS
 	strays      seldom                        // that something pulls jobs and drops them
 	asker       *register.Asker

@@ -17,7 +17,7 @@ func (g *Gateway) handle(d bus.Delivery) {
 	msg := d.Message()
 	ref, err := wire.ParseJob(msg.Subject)
 	if err != nil {
-		g.log.Warn("message in JOBS is no job", "subject", msg.Subject, "err", err)
+		g.log.Warn("a stored message is no job", "subject", msg.Subject, "err", err)
 		_ = d.Term("not a job subject")
 		return
 	}
@@ -39,6 +39,9 @@ func (g *Gateway) handle(d bus.Delivery) {
 // arrive hands a job to the machine, once it is known whether it has a result. The
 // delivery is kept in progress meanwhile: RESULTS being away is no fault of the job.
 func (g *Gateway) arrive(token uint64, d *delivery) {
+	if !g.pace.await(g.run.Stopping(), d) {
+		return
+	}
 	ended := 0
 	if g.held.attempt(d) > suspectAfter && !g.held.inWork(d) {
 		var ok bool
@@ -158,7 +161,7 @@ func (g *Gateway) supersede(e protocol.Supersede) {
 		return
 	}
 	close(old.done)
-	if young := g.held.get(e.New); young != nil && young.Message().Seq != old.Message().Seq {
+	if young := g.held.get(e.New); young != nil && young.place() != old.place() {
 		g.run.Go(func() { g.acknowledge(old) })
 	}
 }

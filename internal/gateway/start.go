@@ -35,11 +35,12 @@ func (g *Gateway) start(ctx context.Context) error {
 	var consumer *bus.Consumer
 	if g.heard() == nil {
 		var err error
-		if consumer, err = g.consume(ctx, wire.KindSign); err != nil {
+		if consumer, err = g.consume(ctx, signatures); err != nil {
 			return err
 		}
 	}
-	g.run.Intake(func(ctx context.Context) { g.take(ctx, wire.KindSign, consumer) })
+	g.run.Intake(func(ctx context.Context) { g.take(ctx, signatures, consumer) })
+	g.run.Intake(func(ctx context.Context) { g.take(ctx, bulk, nil) })
 	g.run.Intake(func(ctx context.Context) { g.takeKeygen(ctx, keysRead) })
 	return nil
 }
@@ -91,5 +92,5 @@ func (g *Gateway) takeKeygen(ctx context.Context, keysRead <-chan struct{}) {
 		_, keys := g.Stats()
 		g.log.Info("key directory complete", "keys", keys)
 	}
-	g.take(ctx, wire.KindKeygen, nil)
+	g.take(ctx, keygens, nil)
 }

@@ -6,7 +6,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // A gateway that the access list does not have with its key is heard by nobody: its
@@ -34,18 +33,18 @@ func (g *Gateway) awaitHeard(ctx context.Context, heard bool) bool {
 	}
 }
 
-// take takes jobs of a kind for as long as the gateway is heard, until ctx ends. The
-// consumer is one that was begun already, or nil.
-func (g *Gateway) take(ctx context.Context, kind wire.Kind, consumer *bus.Consumer) {
+// take takes jobs for as long as the gateway is heard, until ctx ends. The consumer is
+// one that was begun already, or nil.
+func (g *Gateway) take(ctx context.Context, of intake, consumer *bus.Consumer) {
 	for {
 		if consumer == nil && g.awaitHeard(ctx, true) {
-			consumer = g.consumeUntil(ctx, kind)
+			consumer = g.consumeUntil(ctx, of)
 		}
 		if consumer == nil {
 			return // ctx has ended
 		}
 		if g.awaitHeard(ctx, false) {
-			g.log.Error("this gateway takes no jobs", "kind", kind, "err", g.heard())
+			g.log.Error("this gateway takes no jobs", "consumer", of.durable, "err", g.heard())
 			for _, token := range g.held.tokens() {
 				g.giveBack(token)
 			}
@@ -55,18 +54,18 @@ func (g *Gateway) take(ctx context.Context, kind wire.Kind, consumer *bus.Consum
 	}
 }
 
-func (g *Gateway) consume(ctx context.Context, kind wire.Kind) (*bus.Consumer, error) {
-	return g.cfg.Bus.Consume(ctx, bus.Jobs, bus.GatewaysDurable(string(kind)), maxJobs[kind], g.handle)
+func (g *Gateway) consume(ctx context.Context, of intake) (*bus.Consumer, error) {
+	return g.cfg.Bus.Consume(ctx, of.stream, of.durable, of.most, g.handle)
 }
 
 // consumeUntil retries until it can; nil if ctx ends before.
-func (g *Gateway) consumeUntil(ctx context.Context, kind wire.Kind) *bus.Consumer {
+func (g *Gateway) consumeUntil(ctx context.Context, of intake) *bus.Consumer {
 	for pause := (backoff.Backoff{Min: minPause, Max: maxPause}); ctx.Err() == nil; {
-		consumer, err := g.consume(ctx, kind)
+		consumer, err := g.consume(ctx, of)
 		if err == nil {
 			return consumer
 		}
-		g.log.Warn("jobs not taken yet", "kind", kind, "err", err)
+		g.log.Warn("jobs not taken yet", "consumer", of.durable, "err", err)
 		_ = pause.Wait(ctx) // its end ends the loop
 	}
 	return nil

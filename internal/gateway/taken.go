@@ -62,7 +62,7 @@ func (g *Gateway) note(d *delivery, arrived time.Time) (ended int, ok bool) {
 }
 
 func (g *Gateway) noteOnce(ctx context.Context, d *delivery, arrived time.Time) (ended int, err error) {
-	msg, subject := d.Message(), wire.TakenSubject(d.Message().Seq)
+	msg, subject := d.Message(), wire.TakenSubject(d.place())
 	last, by, before, err := g.noted(ctx, subject)
 	if err != nil {
 		return 0, err

@@ -28,7 +28,7 @@ func (w *world) drop(times int) (job bus.Message) {
 // leaveNote has a process of gateway1 note that it begins a job.
 func (w *world) leaveNote(key ed25519.PrivateKey, job bus.Message, boot [16]byte, ended int, stored time.Time) {
 	w.Helper()
-	subject := wire.TakenSubject(job.Seq)
+	subject := wire.TakenSubject(wire.JobPlace{Seq: job.Seq})
 	note := wire.Taken{Version: wire.TakenVersion, Stored: stored.UnixNano(), Boot: boot, Ended: uint32(ended)}
 	sealed := wire.SealGateway(key, "gateway1", w.Manifest, subject, wire.Encode(&note))
 	if _, err := w.Bus.Publish(w.Context(), subject, sealed, nil); err != nil {
@@ -39,7 +39,7 @@ func (w *world) leaveNote(key ed25519.PrivateKey, job bus.Message, boot [16]byte
 // note reads what stands noted of a job.
 func (w *world) note(job bus.Message) *wire.Taken {
 	w.Helper()
-	subject := wire.TakenSubject(job.Seq)
+	subject := wire.TakenSubject(wire.JobPlace{Seq: job.Seq})
 	m, found, err := w.Bus.LastAtLeader(w.Context(), bus.Work, subject)
 	if err != nil || !found {
 		w.Fatalf("no note of the job: %v", err)

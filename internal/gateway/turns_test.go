@@ -78,7 +78,7 @@ func TestInnocents(t *testing.T) {
 	const runs = 1000
 	lost := 0
 	for range runs {
-		innocent := maxJobs[wire.KindSign]
+		innocent := signatures.most
 		for delivery := suspectAfter + 1; delivery <= maxDeliveries && innocent > 0; delivery++ {
 			innocent -= r.IntN(innocent + 1) // those that have their turn before the one that kills
 		}
@@ -176,7 +176,7 @@ func TestOutagesAreNoPoison(t *testing.T) {
 		eventually(t, "the delivery is the one in work", func() bool {
 			g.held.mu.Lock()
 			defer g.held.mu.Unlock()
-			return g.held.survived[stored.Seq] == attempt
+			return g.held.survived[wire.JobPlace{Seq: stored.Seq}] == attempt
 		})
 	}
 	inWork(t, g, 1)

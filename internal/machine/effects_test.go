@@ -196,7 +196,7 @@ func TestRead(t *testing.T) {
 	b.Read(bus.Sign, m)
 	before := time.Now()
 	b.Read(bus.Work, m)
-	b.Read(bus.Work, bus.Message{Subject: wire.TakenSubject(7)}) // a note, which is no machine's
+	b.Read(bus.Work, bus.Message{Subject: wire.TakenSubject(wire.JobPlace{Seq: 7})}) // a note, which is no machine's
 	b.Read(bus.RoundsOf(7), m)
 	seen := b.seen()
 	same := func(l wire.LogMessage) bool {

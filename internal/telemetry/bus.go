@@ -18,7 +18,7 @@ type busMetrics struct {
 
 var _ bus.Observer = (*Metrics)(nil)
 
-var streams = []bus.Stream{bus.Jobs, bus.Work, bus.Rounds, bus.Keys, bus.Sign, bus.Results, bus.Notices, bus.Presence,
+var streams = []bus.Stream{bus.Jobs, bus.Bulk, bus.Work, bus.Rounds, bus.Keys, bus.Sign, bus.Results, bus.Notices, bus.Presence,
 	bus.DeadLetter}
 
 // writes are the streams that a role publishes to.
@@ -27,12 +27,13 @@ var writes = map[string][]bus.Stream{
 	RoleGateway: {bus.Work, bus.Keys, bus.Results, bus.Notices, bus.Presence, bus.DeadLetter},
 }
 
-// durables are the consumers that gateways share, one for each kind of job.
+// durables are the consumers that gateways share, one for each kind of job and one for
+// large jobs.
 func durables() (names []string) {
 	for _, kind := range wire.KindNames() {
 		names = append(names, bus.GatewaysDurable(kind))
 	}
-	return names
+	return append(names, bus.BulkDurable)
 }
 
 func newBusMetrics(both, gateway factory, of Identity) busMetrics {

@@ -33,7 +33,7 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 		stored   = desc("frostfleet_bus_stream_stored_total",
 			"Messages that a stream ever got: its last sequence.", "stream")
 		full = desc("frostfleet_bus_clients_at_quota",
-			"Subjects of JOBS, a client's and a kind's, that have as many open jobs as they may.")
+			"Subjects of JOBS and BULK, a client's and a kind's, that have as many open jobs as they may.")
 		replicas = desc("frostfleet_bus_stream_replicas", "Copies of a stream that there should be.", "stream")
 		current  = desc("frostfleet_bus_stream_replicas_current",
 			"Copies of a stream that are there and complete; 0 while it is missing or has no leader.", "stream")
@@ -77,6 +77,7 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 			gauge(pending, float64(c.Pending), c.Durable)
 			gauge(unacknowledged, float64(c.Unacknowledged), c.Durable)
 		}
+		atQuota, asked := 0, false
 		for _, stream := range s.Streams {
 			name := string(stream.Stream)
 			gauge(messages, float64(stream.Messages), name)
@@ -85,11 +86,14 @@ func (m *Metrics) Bus(sample func() (buswatch.Sample, bool), connected func() er
 				gauge(limit, float64(stream.MaxBytes), name)
 			}
 			out <- prometheus.MustNewConstMetric(stored, prometheus.CounterValue, float64(stream.Last), name)
-			if stream.Stream == bus.Jobs {
-				gauge(full, float64(stream.AtQuota))
+			if stream.Stream == bus.Jobs || stream.Stream == bus.Bulk {
+				atQuota, asked = atQuota+stream.AtQuota, true
 			}
 			gauge(replicas, float64(stream.Replicas), name)
 			gauge(current, float64(stream.Current), name)
+		}
+		if asked {
+			gauge(full, float64(atQuota))
 		}
 		for _, stream := range s.Leaderless {
 			gauge(current, 0, string(stream))

@@ -10,8 +10,9 @@ import (
 
 // Size limits of everything that comes from outside, in bytes.
 const (
-	MaxJobSize     = 1 << 20 // a job's JSON payload
-	MaxMessageSize = 1 << 20 // a sealed round message
+	MaxJobSize     = 1 << 20  // a job's JSON payload
+	MaxSmallJob    = 56 << 10 // one that JOBS takes; its headers may have 8 KiB
+	MaxMessageSize = 1 << 20  // a sealed round message
 	maxDelegation  = 2048
 	MaxAttestation = 1024
 	maxReason      = 400

@@ -14,8 +14,21 @@ import (
 // FleetSubject is a subject as it is on the server.
 func FleetSubject(fleet, subject string) string { return "frost." + fleet + "." + subject }
 
-// JobSubject is where a client leaves its jobs of a kind.
+// JobSubject is where a client leaves its jobs of a kind, and what its signature of one
+// is over.
 func JobSubject(kind Kind, client string) string { return "job." + string(kind) + "." + client }
+
+// bulkJob begins the subjects of large jobs.
+const bulkJob = "bulk"
+
+// SizedJobSubject is where a client leaves a job whose payload has so many bytes: large
+// ones have a stream of their own, which takes few of a client.
+func SizedJobSubject(kind Kind, client string, size int) string {
+	if kind == KindSign && size > MaxSmallJob {
+		return bulkJob + "." + string(kind) + "." + client
+	}
+	return JobSubject(kind, client)
+}
 
 // StoredResultSubject is where a gateway stores the result of a job.
 func StoredResultSubject(client, job string) string { return "res." + client + "." + job }
@@ -98,15 +111,16 @@ func ParseSlot(subject string) (Slot, error) {
 type JobRef struct {
 	Kind        Kind
 	Client, Job string
+	Bulk        bool // a job in BULK
 }
 
-// ParseJob is the reverse of JobSubject.
+// ParseJob is the reverse of SizedJobSubject.
 func ParseJob(subject string) (JobRef, error) {
-	t, err := tokens(subject, 3, "job")
+	t, err := tokens(subject, 3, "job", bulkJob)
 	if err != nil {
 		return JobRef{}, err
 	}
-	return JobRef{Kind: Kind(t[1]), Client: t[2]}, nil
+	return JobRef{Kind: Kind(t[1]), Client: t[2], Bulk: t[0] == bulkJob}, nil
 }
 
 // ParseResult reads the subject of a result, stored or announced.

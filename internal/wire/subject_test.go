@@ -10,6 +10,11 @@ const testBatch = "0123456789abcdef0123456789abcdef"
 func TestSubjects(t *testing.T) {
 	for got, want := range map[string]string{
 		FleetSubject("main", JobSubject(KindSign, "alice")): "frost.main.job.sign.alice",
+		SizedJobSubject(KindSign, "alice", MaxSmallJob):     "job.sign.alice",
+		SizedJobSubject(KindSign, "alice", MaxSmallJob+1):   "bulk.sign.alice",
+		SizedJobSubject(KindKeygen, "alice", MaxJobSize):    "job.keygen.alice", // which has no large ones
+		TakenSubject(JobPlace{Seq: 7}):                      "taken.7",
+		TakenSubject(JobPlace{Bulk: true, Seq: 7}):          "taken.bulk-7",
 		ManifestSubject([32]byte{1}):                        "manifest.01" + strings.Repeat("0", 62),
 		StoredResultSubject("alice", "j"):                   "res.alice.j",
 		ResultSubject("alice", "*"):                         "result.alice.*",
@@ -42,7 +47,7 @@ func TestIsToken(t *testing.T) {
 // What a parser accepts is what the builder makes: one spelling each.
 func FuzzParseSubject(f *testing.F) {
 	for _, s := range []string{
-		"job.sign.alice", "dkg." + testBatch + ".deal.7", "sign." + testBatch + ".share.127", "res.alice.j", "result.alice.j",
+		"job.sign.alice", "bulk.sign.alice", "dkg." + testBatch + ".deal.7", "sign." + testBatch + ".share.127", "res.alice.j", "result.alice.j",
 		"dead.sign.alice.j", "", ".", "job..", "dkg." + testBatch + ".share.0", "dkg." + testBatch + ".deal.07", "res.a.b.c",
 		"job.*.>", "job.a.b\r\n", "sign." + testBatch + ".share.255", "dkg." + testBatch + ".deal.-0",
 	} {
@@ -55,9 +60,13 @@ func FuzzParseSubject(f *testing.F) {
 			}
 		}
 		job, err := ParseJob(s)
-		check("ParseJob", job == JobRef{}, err, JobSubject(job.Kind, job.Client))
+		rebuilt := JobSubject(job.Kind, job.Client)
+		if job.Bulk {
+			rebuilt = "bulk." + string(job.Kind) + "." + job.Client
+		}
+		check("ParseJob", job == JobRef{}, err, rebuilt)
 		res, err := ParseResult(s)
-		rebuilt := StoredResultSubject(res.Client, res.Job)
+		rebuilt = StoredResultSubject(res.Client, res.Job)
 		if strings.HasPrefix(s, "result.") {
 			rebuilt = ResultSubject(res.Client, res.Job)
 		}

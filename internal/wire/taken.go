@@ -16,13 +16,24 @@ const maxTaken = 256
 // deliveries of a job, whoever pulled it; notes count those that ended a gateway.
 type Taken struct {
 	Version uint32   `cbor:"1,keyasint"`
-	Stored  int64    `cbor:"2,keyasint"` // stream time of the job, Unix nanoseconds: JOBS may begin anew
+	Stored  int64    `cbor:"2,keyasint"` // stream time of the job, Unix nanoseconds: its stream may begin anew
 	Boot    [16]byte `cbor:"3,keyasint"` // of the process that begins, as in its heartbeats
 	Ended   uint32   `cbor:"4,keyasint"` // processes that began the job before, and are gone
 }
 
-// TakenSubject is where notes of a job in JOBS are: the newest one counts.
-func TakenSubject(job uint64) string { return "taken." + strconv.FormatUint(job, 10) }
+// JobPlace is where a job is stored: a stream, and the sequence in it.
+type JobPlace struct {
+	Bulk bool // BULK, and not JOBS
+	Seq  uint64
+}
+
+// TakenSubject is where notes of a stored job are: the newest one counts.
+func TakenSubject(p JobPlace) string {
+	if p.Bulk {
+		return "taken." + bulkJob + "-" + strconv.FormatUint(p.Seq, 10)
+	}
+	return "taken." + strconv.FormatUint(p.Seq, 10)
+}
 
 // IsTaken reports whether a message of WORK is a note, and no task.
 func IsTaken(subject string) bool { return strings.HasPrefix(subject, "taken.") }

@@ -70,16 +70,16 @@ func (b *breaking) flood(name, seed string, subject func(i int) string) func() {
 	return func() { cancel(); flooding.Wait() }
 }
 
-// floodClient leaves 1 MB of junk after the other in JOBS, all to be rejected.
+// floodClient leaves 1 MB of junk after the other in BULK, all to be rejected.
 func floodClient(b *breaking) func() {
 	u := b.connectAs(flooder, b.url(), filepath.Join("clients", flooder, "client.nk")).Conn()
 	var flooding sync.WaitGroup
 	flooding.Go(func() {
 		junk, stored := make([]byte, core.MaxJobSize-4<<10), 0
 		defer func() { b.Event("the flood was %d jobs", stored) }()
-		for i := 0; b.ctx.Err() == nil; i++ { // JOBS keeps none of it
+		for i := 0; b.ctx.Err() == nil; i++ { // nothing of it is kept
 			m := &nats.Msg{
-				Subject: core.FleetSubject(fleettest.Name, core.JobSubject(core.KindSign, flooder)), Data: junk,
+				Subject: core.FleetSubject(fleettest.Name, core.SizedJobSubject(core.KindSign, flooder, len(junk))), Data: junk,
 				Header: nats.Header{core.HeaderClient: {flooder}, core.HeaderSignature: {fmt.Sprintf("%0128x", i)}},
 			}
 			if _, err := u.Store(b.ctx, m); err == nil { // or there are too many

@@ -75,7 +75,7 @@ func (r *raw) sign(kind wire.Kind, payload []byte) wire.SignedJob {
 func (r *raw) publish(s wire.SignedJob) error {
 	r.t.Helper()
 	_, err := r.bus.Conn().Store(r.t.Context(), &nats.Msg{
-		Subject: wire.FleetSubject(fleettest.Name, wire.JobSubject(s.Kind, s.Client)), Data: s.Payload, Header: nats.Header{
+		Subject: wire.FleetSubject(fleettest.Name, wire.SizedJobSubject(s.Kind, s.Client, len(s.Payload))), Data: s.Payload, Header: nats.Header{
 			wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
 		},
 	})

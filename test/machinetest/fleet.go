@@ -158,10 +158,10 @@ func (f *Fleet) Job(j wire.Job, life time.Duration) (job wire.SignedJob, id stri
 	return wire.SignJob(f.ClientKey, f.Manifest, j.Kind, Client, payload), j.ID
 }
 
-// Publish leaves a job in JOBS.
+// Publish leaves a job where clients do.
 func (f *Fleet) Publish(s wire.SignedJob) {
 	f.Helper()
-	if _, err := f.Bus.Publish(f.Context(), wire.JobSubject(s.Kind, s.Client), s.Payload, map[string][]string{
+	if _, err := f.Bus.Publish(f.Context(), wire.SizedJobSubject(s.Kind, s.Client, len(s.Payload)), s.Payload, map[string][]string{
 		wire.HeaderClient: {s.Client}, wire.HeaderSignature: {hex.EncodeToString(s.Signature)},
 	}); err != nil {
 		f.Fatal(err)
