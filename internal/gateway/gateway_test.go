@@ -263,7 +263,7 @@ func TestLettersOfOneClient(t *testing.T) {
 	w := newWorld(t)
 	w.start()
 	const n, most = 200, 128
-	large, sent := bytes.Repeat([]byte{'x'}, 100<<10), 0
+	large, sent := bytes.Repeat([]byte{'x'}, 50<<10), 0
 	for i := range n {
 		job := wire.SignJob(w.ClientKey, w.Manifest, wire.KindKeygen, machinetest.Client, append(large, byte(i)))
 		w.Publish(job)

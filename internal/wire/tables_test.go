@@ -58,7 +58,6 @@ var namesKinds = map[string]string{
 	"internal/protocol/signing.go":            "reports",
 
 	"internal/gateway/gateway.go": "how many deliveries are handled at a time",
-	"internal/gateway/start.go":   "what must be read before it is taken",
 	"internal/telemetry/work.go":  "sizes of batches",
 
 	"client/keygen.go": "asks for it",

@@ -113,7 +113,7 @@ func holdLabel(t *testing.T, r rule, listed map[string][]string, metric, label s
 		"frostfleet_provider_call_seconds operation":       keyprovider.Operations,
 		"frostfleet_bus_publishes_total stream":            {string(bus.Jobs)},
 		"frostfleet_bus_stream_bytes stream":               {string(bus.DeadLetter), string(bus.Notices)},
-		"frostfleet_bus_consumer_pending_messages durable": {bus.GatewaysDurable("sign"), bus.GatewaysDurable("keygen")},
+		"frostfleet_bus_consumer_pending_messages durable": {bus.GatewaysDurable("sign"), bus.GatewaysDurable("keygen"), bus.BulkDurable},
 	}[metric+" "+label]
 	for _, v := range values {
 		if known != nil && !slices.Contains(known, v) {
