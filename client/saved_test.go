@@ -347,3 +347,40 @@ func FuzzParseSavedJob(f *testing.F) {
 		}
 	})
 }
+
+// TestNothingAfterAFailure: a write that failed may have left half a line in a file. What
+// is asked for at the same time must not be written behind it.
+func TestNothingAfterAFailure(t *testing.T) {
+	full := errors.New("the disk is full")
+	t.Run("of jobs", func(t *testing.T) {
+		s, c := start(t)
+		calls := 0
+		save := func(SavedJob) error {
+			calls++
+			time.Sleep(200 * time.Millisecond) // all others wait for their turn
+			return full
+		}
+		_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 8, JobKeys: 1, OnJob: save})
+		if !errors.Is(err, full) || s.published() != 0 || calls != 1 {
+			t.Errorf("%v, %d jobs published, %d saved", err, s.published(), calls)
+		}
+	})
+	t.Run("of keys", func(t *testing.T) {
+		s, c := start(t)
+		var jobs []wire.SignedJob
+		s.onJob(func(job wire.SignedJob) {
+			if jobs = append(jobs, job); len(jobs) < 4 {
+				return
+			}
+			for _, job := range jobs {
+				s.store(s.result(job))
+			}
+		})
+		calls := 0
+		take := func([]Key, Proof) error { calls++; return full }
+		_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 4, JobKeys: 1, OnKeys: take})
+		if !errors.Is(err, full) || calls != 1 {
+			t.Errorf("%v, %d jobs' keys were handed over", err, calls)
+		}
+	})
+}
