@@ -47,6 +47,7 @@ type pending struct {
 	mu      sync.Mutex
 	answer  *answer
 	ignored error // why the last message did not count
+	unread  error // why nobody knows whether a result is stored: it could not be read
 }
 
 func (c *Client) register(j *prepared) (*pending, error) {
@@ -181,6 +182,16 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 	}
 }
 
+// unknown is why it is not known whether the job has a result; nil if it has none.
+func (p *pending) unknown() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unread == nil {
+		return nil
+	}
+	return &openError{p.job.job.ID, p.unread}
+}
+
 // settled is the answer as callers want it: a failure is an error.
 func (p *pending) settled() (*answer, error) {
 	p.mu.Lock()
@@ -256,10 +267,13 @@ func (c *Client) mayRepeat() bool {
 	return true
 }
 
+// resultsStream has the results; without it nothing is known of a job.
+const resultsStream = "RESULTS"
+
 // poll reads the stored result directly, or a stored rejection; without one
 // nothing happens.
 func (p *pending) poll(ctx context.Context) {
-	p.pollStream(ctx, "RESULTS", wire.StoredResultSubject(p.c.name, p.job.job.ID))
+	p.pollStream(ctx, resultsStream, wire.StoredResultSubject(p.c.name, p.job.job.ID))
 	if !p.answered() {
 		p.pollStream(ctx, "NOTICES", wire.NoticeSubject(p.c.name, p.job.job.ID))
 	}
@@ -267,6 +281,11 @@ func (p *pending) poll(ctx context.Context) {
 
 func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 	m, err := p.c.stored(ctx, stream, subject)
+	if stream == resultsStream {
+		p.mu.Lock()
+		p.unread = err
+		p.mu.Unlock()
+	}
 	switch {
 	case p.answered() || err != nil && ctx.Err() != nil:
 	case err != nil:

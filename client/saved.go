@@ -120,7 +120,9 @@ func fetch[R any](ctx context.Context, c *Client, j *prepared, check func(*prepa
 	}
 	if !p.answered() {
 		c.unregister(p)
-		err = p.explain(ErrNoResult)
+		if err = p.unknown(); err == nil {
+			err = p.explain(ErrNoResult)
+		}
 		finish(span, err)
 		return nil, err
 	}
@@ -138,7 +140,8 @@ func (c *Client) lookUp(ctx context.Context, j *prepared) (*pending, error) {
 
 // resumeKeygen returns the keys of a job that may have been published before, or nil if the
 // fleet gave it up or never got it: another job must be made then. A job that has not
-// expired is published again; one that has may still be answered for a while.
+// expired is published again; one that has may still be answered for a while. Where the
+// stored result can't be read that is an error: the keys may be there.
 func (c *Client) resumeKeygen(ctx context.Context, saved SavedJob) (*KeygenResult, error) {
 	j, err := c.repeat(wire.KindKeygen, saved.Payload)
 	if err != nil {
@@ -155,6 +158,9 @@ func (c *Client) resumeKeygen(ctx context.Context, saved SavedJob) (*KeygenResul
 		return nil, err
 	}
 	got, err := waitJob(ctx, c, &Handle[KeygenResult]{p: p, span: span, check: c.checkKeygen}, nil)
+	if unknown := p.unknown(); unknown != nil && errors.Is(err, ErrNoAnswer) {
+		return nil, unknown
+	}
 	if _, failed := errors.AsType[*JobError](err); failed || errors.Is(err, ErrNoAnswer) {
 		c.log.Info("a job that was resumed has no keys, others are made", "job", saved.ID, "error", err)
 		return nil, nil

@@ -384,3 +384,37 @@ func TestNothingAfterAFailure(t *testing.T) {
 		}
 	})
 }
+
+// TestResumeUnread: where the stored result of a job can't be read, nobody knows that it has
+// no keys. Others must not be made in their place: the job would be forgotten with its keys.
+func TestResumeUnread(t *testing.T) {
+	s, _ := start(t)
+	c := s.connect(Config{URL: s.url})
+	job := wire.Job{ID: uuid.NewString(), Kind: wire.KindKeygen, Expires: time.Now().Add(-time.Hour).UTC(),
+		Chain: "solana", Count: 1}
+	payload, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := ParseSavedJob(string(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.bus.Conn().JS.DeleteStream(t.Context(), c.stream("RESULTS")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s.onJob(func(wire.SignedJob) { cancel() }) // it would be for ever without an answer
+	_, err = c.Keygen(ctx, KeygenRequest{Chain: "solana", Count: 1, Resume: []SavedJob{saved}})
+	unfinished, ok := errors.AsType[*UnfinishedError](err)
+	if !ok || !slices.Equal(unfinished.Open, []string{saved.ID}) || !errors.Is(err, errNoDirectGet) {
+		t.Errorf("resumed: %v", err)
+	}
+	if n := s.published(); n != 0 {
+		t.Errorf("%d jobs were published in its place", n)
+	}
+	if _, err := c.FetchKeygen(t.Context(), saved); errors.Is(err, ErrNoResult) || !errors.Is(err, errNoDirectGet) {
+		t.Errorf("fetched: %v", err)
+	}
+}
