@@ -48,6 +48,7 @@ type pending struct {
 	answer  *answer
 	ignored error // why the last message did not count
 	unread  error // why nobody knows whether a result is stored: it could not be read
+	foreign error // why the one that is stored does not count
 }
 
 func (c *Client) register(j *prepared) (*pending, error) {
@@ -182,7 +183,7 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 	}
 }
 
-// unknown is why it is not known whether the job has a result; nil if it has none.
+// unknown is why it is not known whether a result is stored; nil if none is.
 func (p *pending) unknown() error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -190,6 +191,20 @@ func (p *pending) unknown() error {
 		return nil
 	}
 	return &openError{p.job.job.ID, p.unread}
+}
+
+// doubtful is why the job must not be given up, though none of its results counts; nil if
+// none is stored.
+func (p *pending) doubtful() error {
+	if err := p.unknown(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.foreign == nil {
+		return nil
+	}
+	return &openError{p.job.job.ID, p.foreign}
 }
 
 // settled is the answer as callers want it: a failure is an error.
@@ -295,6 +310,11 @@ func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 		p.ignored = err
 	case m != nil:
 		p.offer(m)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if stream == resultsStream && p.answer == nil {
+			p.foreign = p.ignored
+		}
 	}
 }
 

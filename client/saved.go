@@ -141,7 +141,8 @@ func (c *Client) lookUp(ctx context.Context, j *prepared) (*pending, error) {
 // resumeKeygen returns the keys of a job that may have been published before, or nil if the
 // fleet gave it up or never got it: another job must be made then. A job that has not
 // expired is published again; one that has may still be answered for a while. Where the
-// stored result can't be read that is an error: the keys may be there.
+// stored result can't be read, or is that of another job, that is an error: the keys may be
+// there, and what was saved of the job is not what was published.
 func (c *Client) resumeKeygen(ctx context.Context, saved SavedJob) (*KeygenResult, error) {
 	j, err := c.repeat(wire.KindKeygen, saved.Payload)
 	if err != nil {
@@ -158,10 +159,14 @@ func (c *Client) resumeKeygen(ctx context.Context, saved SavedJob) (*KeygenResul
 		return nil, err
 	}
 	got, err := waitJob(ctx, c, &Handle[KeygenResult]{p: p, span: span, check: c.checkKeygen}, nil)
-	if unknown := p.unknown(); unknown != nil && errors.Is(err, ErrNoAnswer) {
-		return nil, unknown
+	if doubt := p.doubtful(); doubt != nil && errors.Is(err, ErrNoAnswer) {
+		return nil, doubt
 	}
-	if _, failed := errors.AsType[*JobError](err); failed || errors.Is(err, ErrNoAnswer) {
+	failed, ok := errors.AsType[*JobError](err)
+	if ok && failed.Code == CodeJobIDReused {
+		return nil, fmt.Errorf("client: what was saved of a job is not what was published: %w", err)
+	}
+	if ok || errors.Is(err, ErrNoAnswer) {
 		c.log.Info("a job that was resumed has no keys, others are made", "job", saved.ID, "error", err)
 		return nil, nil
 	}

@@ -418,3 +418,48 @@ func TestResumeUnread(t *testing.T) {
 		t.Errorf("fetched: %v", err)
 	}
 }
+
+// TestResumeChanged: a saved job that was damaged, or changed, is not the one that was
+// published. That one's keys must not be forgotten for it.
+func TestResumeChanged(t *testing.T) {
+	for name, expired := range map[string]bool{"open": false, "expired": true} {
+		t.Run(name, func(t *testing.T) {
+			s, c := start(t)
+			c.grace = 0
+			expires := time.Now().Add(time.Minute)
+			if expired {
+				expires = time.Now().Add(-time.Minute)
+			}
+			job := wire.Job{ID: uuid.NewString(), Kind: wire.KindKeygen, Expires: expires.UTC(), Chain: "solana", Count: 1}
+			payload, err := json.Marshal(job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.store(s.result(c.sign(wire.KindKeygen, payload)))
+			saved, err := ParseSavedJob(strings.Replace(string(payload), `"count":1`, `"count":3`, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.onJob(func(again wire.SignedJob) {
+				if wire.PeekJobID(again.Payload) != job.ID {
+					s.store(s.result(again))
+					return
+				}
+				r := s.failure(again, wire.CodeJobIDReused)
+				r.Rejected = again.Signature
+				s.announce(r)
+			})
+			got, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1, Resume: []SavedJob{saved}})
+			refused, _ := errors.AsType[*JobError](err)
+			if err == nil || len(got.Keys) != 0 || !strings.Contains(err.Error(), job.ID) {
+				t.Errorf("%d other keys are made, %v", len(got.Keys), err)
+			}
+			if reused := refused != nil && refused.Code == CodeJobIDReused; reused == expired {
+				t.Errorf("%v", err)
+			}
+			if last := s.published(); last > 0 && !strings.Contains(string(s.last().Payload), job.ID) {
+				t.Errorf("another job was published: %s", s.last().Payload)
+			}
+		})
+	}
+}
