@@ -442,8 +442,8 @@ func TestNoAnswer(t *testing.T) {
 	if _, err := h.Wait(t.Context()); err != nil {
 		t.Errorf("waiting again: %v", err)
 	}
-	if len(c.waiting) != 0 {
-		t.Errorf("%d jobs still waited for", len(c.waiting))
+	if len(c.waiting.jobs) != 0 {
+		t.Errorf("%d jobs still waited for", len(c.waiting.jobs))
 	}
 }
 
@@ -513,7 +513,7 @@ func TestCloseWhileBusy(t *testing.T) {
 func (c *Client) registered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.waiting)
+	return len(c.waiting.jobs)
 }
 
 func TestNoStream(t *testing.T) {

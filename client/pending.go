@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -58,29 +57,24 @@ func (c *Client) register(j *prepared) (*pending, error) {
 	if c.closed.Err() != nil {
 		return nil, ErrClosed
 	}
-	maps.DeleteFunc(c.waiting, func(p *pending, _ bool) bool { // abandoned handles
-		return time.Since(p.job.job.Expires) > 2*defaultGrace
-	})
-	c.waiting[p] = true
+	c.waiting.add(p)
 	return p, nil
 }
 
 func (c *Client) unregister(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.waiting, p)
+	c.waiting.remove(p)
 }
 
 // onResult is the subscription's handler.
 func (c *Client) onResult(m *nats.Msg) {
 	id := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
 	c.mu.Lock()
-	waiting := maps.Clone(c.waiting)
+	waiting := c.waiting.of(id)
 	c.mu.Unlock()
-	for p := range waiting {
-		if p.job.job.ID == id {
-			p.offer(m)
-		}
+	for _, p := range waiting {
+		p.offer(m)
 	}
 }
 
