@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,12 +83,22 @@ func SavedItems(payload string) ([]SignItem, error) {
 	}
 	items := make([]SignItem, len(job.Items))
 	for i, it := range job.Items {
-		items[i] = SignItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot}
-		if it.Path != nil {
-			items[i].Path = *it.Path
-		}
+		items[i] = SignItem{Key: it.Key, Path: pathOf(it), Message: it.Message, ScriptRoot: it.ScriptRoot}
 	}
 	return items, nil
+}
+
+func pathOf(it wire.JobItem) string {
+	if it.Path == nil {
+		return ""
+	}
+	return *it.Path
+}
+
+// is reports whether an item is the one that a job has, whatever key is expected of it.
+func (it SignItem) is(saved wire.JobItem) bool {
+	return it.Key == saved.Key && it.Path == pathOf(saved) && bytes.Equal(it.Message, saved.Message) &&
+		bytes.Equal(it.ScriptRoot, saved.ScriptRoot)
 }
 
 // FetchSign is FetchKeygen for a sign job: its signatures, checked as Sign checks them. The
@@ -98,7 +109,14 @@ func (c *Client) FetchSign(ctx context.Context, payload string, items []SignItem
 	if err != nil {
 		return nil, err
 	}
+	own := j.job.Items
+	if len(items) != len(own) {
+		return nil, fmt.Errorf("client: %d items for a job of %d: take those of SavedItems", len(items), len(own))
+	}
 	for i, it := range items {
+		if !it.is(own[i]) { // else a gateway would be blamed for it
+			return nil, fmt.Errorf("client: item %d is not that of the job: take those of SavedItems", i)
+		}
 		if err := it.checkExpected(i); err != nil { // what else is wrong with an item, the fleet has said
 			return nil, err
 		}

@@ -463,3 +463,34 @@ func TestResumeChanged(t *testing.T) {
 		})
 	}
 }
+
+// TestFetchSignOthers: who fetches the signatures of other items than the job's has made a
+// mistake, and no gateway has.
+func TestFetchSignOthers(t *testing.T) {
+	s, c := start(t)
+	keys, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := SignItem{Key: keys.Keys[0].ID, Message: message(7)}
+	if _, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{item}}); err != nil {
+		t.Fatal(err)
+	}
+	payload := string(s.last().Payload)
+	for name, items := range map[string][]SignItem{
+		"none":            nil,
+		"more":            {item, item},
+		"another key":     {{Key: keys.Keys[1].ID, Message: item.Message}},
+		"another message": {{Key: item.Key, Message: message(8)}},
+		"another path":    {{Key: item.Key, Message: item.Message, Path: "0"}},
+		"a script root":   {{Key: item.Key, Message: item.Message, ScriptRoot: message(1)}},
+	} {
+		_, err := c.FetchSign(t.Context(), payload, items)
+		if _, unproven := errors.AsType[*ProofError](err); err == nil || unproven {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got, err := c.FetchSign(t.Context(), payload, []SignItem{item}); err != nil || len(got.Signatures) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
