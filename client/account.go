@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 
@@ -49,6 +50,7 @@ func (k Key) Account() (*Account, error) {
 	if !ok || len(k.ChainCode) != 32 {
 		return nil, refuseAccount(CodeUnprovenKey, "key %.80s was changed after it was proven", k.ID)
 	}
+	k = k.clone() // what the caller does with its own changes no address
 	a := &Account{key: k, root: derive.Key{Suite: suite, PublicKey: k.PublicKey, ChainCode: [32]byte(k.ChainCode)}}
 	if suite == frost.Secp256k1TR {
 		var err error
@@ -60,7 +62,12 @@ func (k Key) Account() (*Account, error) {
 }
 
 // Key is the key that the account is of.
-func (a *Account) Key() Key { return a.key }
+func (a *Account) Key() Key { return a.key.clone() }
+
+func (k Key) clone() Key {
+	k.PublicKey, k.ChainCode = bytes.Clone(k.PublicKey), bytes.Clone(k.ChainCode)
+	return k
+}
 
 // Path leads from the key to the account; it is empty if that is the key itself.
 func (a *Account) Path() string { return a.path.String() }

@@ -110,6 +110,20 @@ func TestAccountBIP32(t *testing.T) {
 	}
 }
 
+// An account does not change with the bytes that it was made of, or that it gave away.
+func TestAccountIsItsOwn(t *testing.T) {
+	k := keyOf(t, "mainnet", m1)
+	a := accountOf(t, k)
+	want := fmt.Sprint(all(t, a, Receive, 0, 2))
+	given := a.Key()
+	for _, b := range [][]byte{k.ChainCode, given.ChainCode, k.PublicKey, given.PublicKey} {
+		b[len(b)-1] ^= 1
+		if address, err := a.Address(Receive, 0); err != nil || !strings.Contains(want, address.Address) {
+			t.Fatalf("%v, %v; want %s", address, err, want)
+		}
+	}
+}
+
 // The vectors of docs/protocol.md, which a second implementation is held to in
 // internal/derive.
 func TestAccountEd25519(t *testing.T) {

@@ -98,7 +98,7 @@ type Client struct {
 	follow func() // waits for the end of what follows Config.AccessFile
 
 	mu      sync.Mutex
-	waiting map[*pending]bool
+	waiting waiting
 	repeats time.Time // when the next job may be published again
 }
 
@@ -125,7 +125,7 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 			return wire.SignJob(cfg.Key, cfg.Manifest.core, kind, cfg.Name, payload)
 		},
 		pollAfter: cfg.PollAfter, grace: defaultGrace, again: defaultAgain, starting: defaultStarting,
-		width: cfg.MaxInFlight, waiting: map[*pending]bool{}, owned: cfg.Conn == nil,
+		width: cfg.MaxInFlight, waiting: waiting{jobs: map[string][]*pending{}}, owned: cfg.Conn == nil,
 		branches: derive.NewCache(maxBranches),
 	}
 	if cfg.CollectFor > 0 {

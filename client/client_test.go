@@ -442,8 +442,8 @@ func TestNoAnswer(t *testing.T) {
 	if _, err := h.Wait(t.Context()); err != nil {
 		t.Errorf("waiting again: %v", err)
 	}
-	if len(c.waiting) != 0 {
-		t.Errorf("%d jobs still waited for", len(c.waiting))
+	if len(c.waiting.jobs) != 0 {
+		t.Errorf("%d jobs still waited for", len(c.waiting.jobs))
 	}
 }
 
@@ -513,7 +513,7 @@ func TestCloseWhileBusy(t *testing.T) {
 func (c *Client) registered() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return len(c.waiting)
+	return len(c.waiting.jobs)
 }
 
 func TestNoStream(t *testing.T) {
@@ -738,5 +738,27 @@ func TestNoFurtherJobs(t *testing.T) {
 	cancel()
 	if err := doAll(ended, c, 10, fail, nil); !errors.Is(err, context.Canceled) || started != 1 {
 		t.Errorf("%v, %d jobs started", err, started-1)
+	}
+}
+
+// TestSubmitSignKeepsItsItems: a handle answers for what was asked, whatever the caller
+// does with the bytes of its request meanwhile. A gateway would be blamed for it.
+func TestSubmitSignKeepsItsItems(t *testing.T) {
+	_, c := start(t)
+	keys, err := c.Keygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := keys.Keys[0]
+	items := []SignItem{{Key: k.ID, PublicKey: k.PublicKey, Message: message(1), ScriptRoot: message(2)}}
+	h, err := c.SubmitSign(t.Context(), SignRequest{Items: items})
+	if err != nil {
+		t.Fatal(err)
+	}
+	copy(items[0].Message, message(3))
+	copy(items[0].ScriptRoot, message(3))
+	items[0].Key, items[0].PublicKey[5] = "another", items[0].PublicKey[5]^1
+	if got, err := h.Wait(t.Context()); err != nil || len(got.Signatures) != 1 {
+		t.Errorf("%+v, %v", got, err)
 	}
 }

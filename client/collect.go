@@ -66,6 +66,9 @@ func (k *collector) do(ctx context.Context, req SignRequest) (*SignResult, error
 	if err := req.Items[0].check(0); err != nil { // nobody else's job fails for it
 		return nothing, err
 	}
+	if err := ctx.Err(); err != nil { // nor does one go for somebody who is gone
+		return nothing, &UnfinishedError{Total: 1, What: "signatures", Err: err}
+	}
 	one := &call{item: req.Items[0].clone(), answer: make(chan signed, 1)}
 	job := k.join(ctx, one)
 	select {

@@ -256,6 +256,28 @@ func TestCollectLeave(t *testing.T) {
 	}
 }
 
+// TestCollectTooLate: a request whose time is over before it comes is no part of any job, and
+// does not fill one.
+func TestCollectTooLate(t *testing.T) {
+	s, _, keys := collecting(t)
+	c, k := s.connect(Config{URL: s.url, CollectFor: time.Hour, CollectItems: 2}), keys["solana"]
+	item := SignItem{Key: k.ID, PublicKey: k.PublicKey, Message: message(1)}
+	first := &call{item: item, answer: make(chan signed, 1)}
+	job := c.collect.join(t.Context(), first)
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	item.Message = message(2)
+	if _, err := c.Sign(over, SignRequest{Items: []SignItem{item}}); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	c.collect.mu.Lock()
+	open := c.collect.open[len(k.PublicKey)] == job && len(job.calls) == 1
+	c.collect.mu.Unlock()
+	if !open {
+		t.Error("the job of another caller was sent off")
+	}
+}
+
 // TestCollectOneWrongKey: who expects another key than the one that signs has nobody else's
 // signature refused.
 func TestCollectOneWrongKey(t *testing.T) {

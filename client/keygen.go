@@ -32,7 +32,8 @@ type KeygenRequest struct {
 	// Smaller jobs give finer progress.
 	JobKeys int
 	// OnJob, if set, is called with each new job before it is published, for instance to
-	// save it. An error ends the request, and that job is not published.
+	// save it. An error ends the request: that job is not published, and OnJob is not called
+	// again, so that nothing follows a line of a file that was cut off.
 	OnJob func(SavedJob) error
 	// Resume are jobs of an earlier request, as its OnJob got them. Count includes their
 	// keys. Keygen asks for their results first, publishes those again that have none and
@@ -44,7 +45,8 @@ type KeygenRequest struct {
 	Progress func(done, total int)
 	// OnKeys, if set, is called with each job's keys and proof as soon as they are
 	// checked, in order of arrival, for instance to save them. Keygen's result is empty
-	// then: its memory does not grow with Count. An error ends the request.
+	// then: its memory does not grow with Count. An error ends the request, and OnKeys is
+	// not called again: keys that come later are those of a saved job.
 	OnKeys func([]Key, Proof) error
 
 	// Calls of each of these functions do not overlap.
@@ -102,6 +104,8 @@ type keygen struct {
 	c      *Client
 	req    KeygenRequest
 	saving sync.Mutex      // held in OnJob
+	lost   error           // of OnJob: no further call, and so no further job
+	taken  error           // of OnKeys: no further call
 	done   int             // keys
 	parts  []*KeygenResult // a job each, in the request's order; nil: there is none, or OnKeys has it
 }
@@ -143,16 +147,23 @@ func (k *keygen) save(j *prepared) error {
 	}
 	k.saving.Lock()
 	defer k.saving.Unlock()
-	return k.req.OnJob(savedJob(j))
+	if k.lost == nil {
+		k.lost = k.req.OnJob(savedJob(j))
+	}
+	return k.lost
 }
 
 // take takes the keys of jobs, of which the first is part number from.
 func (k *keygen) take(from int) func(i int, part *KeygenResult) error {
 	return func(i int, part *KeygenResult) error {
-		if k.req.OnKeys == nil {
+		switch {
+		case k.req.OnKeys == nil:
 			k.parts[from+i] = part
-		} else if err := k.req.OnKeys(part.Keys, part.Proofs[0]); err != nil {
-			return err
+		case k.taken == nil:
+			k.taken = k.req.OnKeys(part.Keys, part.Proofs[0])
+		}
+		if k.taken != nil {
+			return k.taken
 		}
 		if k.done += len(part.Keys); k.req.Progress != nil {
 			k.req.Progress(k.done, k.req.Count)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"strings"
 	"sync"
 	"time"
@@ -47,6 +46,8 @@ type pending struct {
 	mu      sync.Mutex
 	answer  *answer
 	ignored error // why the last message did not count
+	unread  error // why nobody knows whether a result is stored: it could not be read
+	foreign error // why the one that is stored does not count
 }
 
 func (c *Client) register(j *prepared) (*pending, error) {
@@ -56,29 +57,24 @@ func (c *Client) register(j *prepared) (*pending, error) {
 	if c.closed.Err() != nil {
 		return nil, ErrClosed
 	}
-	maps.DeleteFunc(c.waiting, func(p *pending, _ bool) bool { // abandoned handles
-		return time.Since(p.job.job.Expires) > 2*defaultGrace
-	})
-	c.waiting[p] = true
+	c.waiting.add(p)
 	return p, nil
 }
 
 func (c *Client) unregister(p *pending) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.waiting, p)
+	c.waiting.remove(p)
 }
 
 // onResult is the subscription's handler.
 func (c *Client) onResult(m *nats.Msg) {
 	id := m.Subject[strings.LastIndexByte(m.Subject, '.')+1:]
 	c.mu.Lock()
-	waiting := maps.Clone(c.waiting)
+	waiting := c.waiting.of(id)
 	c.mu.Unlock()
-	for p := range waiting {
-		if p.job.job.ID == id {
-			p.offer(m)
-		}
+	for _, p := range waiting {
+		p.offer(m)
 	}
 }
 
@@ -181,6 +177,30 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 	}
 }
 
+// unknown is why it is not known whether a result is stored; nil if none is.
+func (p *pending) unknown() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.unread == nil {
+		return nil
+	}
+	return &openError{p.job.job.ID, p.unread}
+}
+
+// doubtful is why the job must not be given up, though none of its results counts; nil if
+// none is stored.
+func (p *pending) doubtful() error {
+	if err := p.unknown(); err != nil {
+		return err
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.foreign == nil {
+		return nil
+	}
+	return &openError{p.job.job.ID, p.foreign}
+}
+
 // settled is the answer as callers want it: a failure is an error.
 func (p *pending) settled() (*answer, error) {
 	p.mu.Lock()
@@ -256,10 +276,13 @@ func (c *Client) mayRepeat() bool {
 	return true
 }
 
+// resultsStream has the results; without it nothing is known of a job.
+const resultsStream = "RESULTS"
+
 // poll reads the stored result directly, or a stored rejection; without one
 // nothing happens.
 func (p *pending) poll(ctx context.Context) {
-	p.pollStream(ctx, "RESULTS", wire.StoredResultSubject(p.c.name, p.job.job.ID))
+	p.pollStream(ctx, resultsStream, wire.StoredResultSubject(p.c.name, p.job.job.ID))
 	if !p.answered() {
 		p.pollStream(ctx, "NOTICES", wire.NoticeSubject(p.c.name, p.job.job.ID))
 	}
@@ -267,6 +290,11 @@ func (p *pending) poll(ctx context.Context) {
 
 func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 	m, err := p.c.stored(ctx, stream, subject)
+	if stream == resultsStream {
+		p.mu.Lock()
+		p.unread = err
+		p.mu.Unlock()
+	}
 	switch {
 	case p.answered() || err != nil && ctx.Err() != nil:
 	case err != nil:
@@ -276,6 +304,11 @@ func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 		p.ignored = err
 	case m != nil:
 		p.offer(m)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if stream == resultsStream && p.answer == nil {
+			p.foreign = p.ignored
+		}
 	}
 }
 

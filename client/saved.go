@@ -1,6 +1,7 @@
 package client
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -82,12 +83,22 @@ func SavedItems(payload string) ([]SignItem, error) {
 	}
 	items := make([]SignItem, len(job.Items))
 	for i, it := range job.Items {
-		items[i] = SignItem{Key: it.Key, Message: it.Message, ScriptRoot: it.ScriptRoot}
-		if it.Path != nil {
-			items[i].Path = *it.Path
-		}
+		items[i] = SignItem{Key: it.Key, Path: pathOf(it), Message: it.Message, ScriptRoot: it.ScriptRoot}
 	}
 	return items, nil
+}
+
+func pathOf(it wire.JobItem) string {
+	if it.Path == nil {
+		return ""
+	}
+	return *it.Path
+}
+
+// is reports whether an item is the one that a job has, whatever key is expected of it.
+func (it SignItem) is(saved wire.JobItem) bool {
+	return it.Key == saved.Key && it.Path == pathOf(saved) && bytes.Equal(it.Message, saved.Message) &&
+		bytes.Equal(it.ScriptRoot, saved.ScriptRoot)
 }
 
 // FetchSign is FetchKeygen for a sign job: its signatures, checked as Sign checks them. The
@@ -98,7 +109,14 @@ func (c *Client) FetchSign(ctx context.Context, payload string, items []SignItem
 	if err != nil {
 		return nil, err
 	}
+	own := j.job.Items
+	if len(items) != len(own) {
+		return nil, fmt.Errorf("client: %d items for a job of %d: take those of SavedItems", len(items), len(own))
+	}
 	for i, it := range items {
+		if !it.is(own[i]) { // else a gateway would be blamed for it
+			return nil, fmt.Errorf("client: item %d is not that of the job: take those of SavedItems", i)
+		}
 		if err := it.checkExpected(i); err != nil { // what else is wrong with an item, the fleet has said
 			return nil, err
 		}
@@ -120,7 +138,9 @@ func fetch[R any](ctx context.Context, c *Client, j *prepared, check func(*prepa
 	}
 	if !p.answered() {
 		c.unregister(p)
-		err = p.explain(ErrNoResult)
+		if err = p.unknown(); err == nil {
+			err = p.explain(ErrNoResult)
+		}
 		finish(span, err)
 		return nil, err
 	}
@@ -138,7 +158,9 @@ func (c *Client) lookUp(ctx context.Context, j *prepared) (*pending, error) {
 
 // resumeKeygen returns the keys of a job that may have been published before, or nil if the
 // fleet gave it up or never got it: another job must be made then. A job that has not
-// expired is published again; one that has may still be answered for a while.
+// expired is published again; one that has may still be answered for a while. Where the
+// stored result can't be read, or is that of another job, that is an error: the keys may be
+// there, and what was saved of the job is not what was published.
 func (c *Client) resumeKeygen(ctx context.Context, saved SavedJob) (*KeygenResult, error) {
 	j, err := c.repeat(wire.KindKeygen, saved.Payload)
 	if err != nil {
@@ -155,7 +177,14 @@ func (c *Client) resumeKeygen(ctx context.Context, saved SavedJob) (*KeygenResul
 		return nil, err
 	}
 	got, err := waitJob(ctx, c, &Handle[KeygenResult]{p: p, span: span, check: c.checkKeygen}, nil)
-	if _, failed := errors.AsType[*JobError](err); failed || errors.Is(err, ErrNoAnswer) {
+	if doubt := p.doubtful(); doubt != nil && errors.Is(err, ErrNoAnswer) {
+		return nil, doubt
+	}
+	failed, ok := errors.AsType[*JobError](err)
+	if ok && failed.Code == CodeJobIDReused {
+		return nil, fmt.Errorf("client: what was saved of a job is not what was published: %w", err)
+	}
+	if ok || errors.Is(err, ErrNoAnswer) {
 		c.log.Info("a job that was resumed has no keys, others are made", "job", saved.ID, "error", err)
 		return nil, nil
 	}

@@ -347,3 +347,150 @@ func FuzzParseSavedJob(f *testing.F) {
 		}
 	})
 }
+
+// TestNothingAfterAFailure: a write that failed may have left half a line in a file. What
+// is asked for at the same time must not be written behind it.
+func TestNothingAfterAFailure(t *testing.T) {
+	full := errors.New("the disk is full")
+	t.Run("of jobs", func(t *testing.T) {
+		s, c := start(t)
+		calls := 0
+		save := func(SavedJob) error {
+			calls++
+			time.Sleep(200 * time.Millisecond) // all others wait for their turn
+			return full
+		}
+		_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 8, JobKeys: 1, OnJob: save})
+		if !errors.Is(err, full) || s.published() != 0 || calls != 1 {
+			t.Errorf("%v, %d jobs published, %d saved", err, s.published(), calls)
+		}
+	})
+	t.Run("of keys", func(t *testing.T) {
+		s, c := start(t)
+		var jobs []wire.SignedJob
+		s.onJob(func(job wire.SignedJob) {
+			if jobs = append(jobs, job); len(jobs) < 4 {
+				return
+			}
+			for _, job := range jobs {
+				s.store(s.result(job))
+			}
+		})
+		calls := 0
+		take := func([]Key, Proof) error { calls++; return full }
+		_, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 4, JobKeys: 1, OnKeys: take})
+		if !errors.Is(err, full) || calls != 1 {
+			t.Errorf("%v, %d jobs' keys were handed over", err, calls)
+		}
+	})
+}
+
+// TestResumeUnread: where the stored result of a job can't be read, nobody knows that it has
+// no keys. Others must not be made in their place: the job would be forgotten with its keys.
+func TestResumeUnread(t *testing.T) {
+	s, _ := start(t)
+	c := s.connect(Config{URL: s.url})
+	job := wire.Job{ID: uuid.NewString(), Kind: wire.KindKeygen, Expires: time.Now().Add(-time.Hour).UTC(),
+		Chain: "solana", Count: 1}
+	payload, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := ParseSavedJob(string(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.bus.Conn().JS.DeleteStream(t.Context(), c.stream("RESULTS")); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	s.onJob(func(wire.SignedJob) { cancel() }) // it would be for ever without an answer
+	_, err = c.Keygen(ctx, KeygenRequest{Chain: "solana", Count: 1, Resume: []SavedJob{saved}})
+	unfinished, ok := errors.AsType[*UnfinishedError](err)
+	if !ok || !slices.Equal(unfinished.Open, []string{saved.ID}) || !errors.Is(err, errNoDirectGet) {
+		t.Errorf("resumed: %v", err)
+	}
+	if n := s.published(); n != 0 {
+		t.Errorf("%d jobs were published in its place", n)
+	}
+	if _, err := c.FetchKeygen(t.Context(), saved); errors.Is(err, ErrNoResult) || !errors.Is(err, errNoDirectGet) {
+		t.Errorf("fetched: %v", err)
+	}
+}
+
+// TestResumeChanged: a saved job that was damaged, or changed, is not the one that was
+// published. That one's keys must not be forgotten for it.
+func TestResumeChanged(t *testing.T) {
+	for name, expired := range map[string]bool{"open": false, "expired": true} {
+		t.Run(name, func(t *testing.T) {
+			s, c := start(t)
+			c.grace = 0
+			expires := time.Now().Add(time.Minute)
+			if expired {
+				expires = time.Now().Add(-time.Minute)
+			}
+			job := wire.Job{ID: uuid.NewString(), Kind: wire.KindKeygen, Expires: expires.UTC(), Chain: "solana", Count: 1}
+			payload, err := json.Marshal(job)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.store(s.result(c.sign(wire.KindKeygen, payload)))
+			saved, err := ParseSavedJob(strings.Replace(string(payload), `"count":1`, `"count":3`, 1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.onJob(func(again wire.SignedJob) {
+				if wire.PeekJobID(again.Payload) != job.ID {
+					s.store(s.result(again))
+					return
+				}
+				r := s.failure(again, wire.CodeJobIDReused)
+				r.Rejected = again.Signature
+				s.announce(r)
+			})
+			got, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1, Resume: []SavedJob{saved}})
+			refused, _ := errors.AsType[*JobError](err)
+			if err == nil || len(got.Keys) != 0 || !strings.Contains(err.Error(), job.ID) {
+				t.Errorf("%d other keys are made, %v", len(got.Keys), err)
+			}
+			if reused := refused != nil && refused.Code == CodeJobIDReused; reused == expired {
+				t.Errorf("%v", err)
+			}
+			if last := s.published(); last > 0 && !strings.Contains(string(s.last().Payload), job.ID) {
+				t.Errorf("another job was published: %s", s.last().Payload)
+			}
+		})
+	}
+}
+
+// TestFetchSignOthers: who fetches the signatures of other items than the job's has made a
+// mistake, and no gateway has.
+func TestFetchSignOthers(t *testing.T) {
+	s, c := start(t)
+	keys, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 2})
+	if err != nil {
+		t.Fatal(err)
+	}
+	item := SignItem{Key: keys.Keys[0].ID, Message: message(7)}
+	if _, err := c.Sign(t.Context(), SignRequest{Items: []SignItem{item}}); err != nil {
+		t.Fatal(err)
+	}
+	payload := string(s.last().Payload)
+	for name, items := range map[string][]SignItem{
+		"none":            nil,
+		"more":            {item, item},
+		"another key":     {{Key: keys.Keys[1].ID, Message: item.Message}},
+		"another message": {{Key: item.Key, Message: message(8)}},
+		"another path":    {{Key: item.Key, Message: item.Message, Path: "0"}},
+		"a script root":   {{Key: item.Key, Message: item.Message, ScriptRoot: message(1)}},
+	} {
+		_, err := c.FetchSign(t.Context(), payload, items)
+		if _, unproven := errors.AsType[*ProofError](err); err == nil || unproven {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got, err := c.FetchSign(t.Context(), payload, []SignItem{item}); err != nil || len(got.Signatures) != 1 {
+		t.Errorf("%+v, %v", got, err)
+	}
+}

@@ -110,9 +110,14 @@ func (c *Client) signAll(ctx context.Context, req SignRequest) (*SignResult, err
 }
 
 // SubmitSign publishes one sign job and returns once it is stored. If the
-// fleet is busy it says so at once, with a *BusyError.
+// fleet is busy it says so at once, with a *BusyError. The caller may use the bytes of its
+// items again once SubmitSign returns.
 func (c *Client) SubmitSign(ctx context.Context, req SignRequest) (*Handle[SignResult], error) {
-	return c.startSign(ctx, req, req.Items, false)
+	items := make([]SignItem, len(req.Items))
+	for i, it := range req.Items {
+		items[i] = it.clone()
+	}
+	return c.startSign(ctx, req, items, false)
 }
 
 // startSign starts the job of some of the request's items.

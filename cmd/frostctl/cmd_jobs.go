@@ -196,8 +196,9 @@ func printJobs(w io.Writer, lines []jobLine) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "TIME\tJOB\tKIND\tSTATUS\tAMOUNT\tCODE\tREASON")
 	for _, l := range lines {
-		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Time.Format(time.RFC3339), l.Job, cmp.Or(string(l.Kind), "-"),
-			l.Status, l.Amount, cmp.Or(string(l.Code), "-"), printable(l.Error))
+		fmt.Fprintf(t, "%s\t%s\t%s\t%s\t%d\t%s\t%s\n", l.Time.Format(time.RFC3339), printable(l.Job),
+			printable(cmp.Or(string(l.Kind), "-")), printable(string(l.Status)), l.Amount,
+			printable(cmp.Or(string(l.Code), "-")), printable(l.Error))
 	}
 	return t.Flush()
 }

@@ -94,7 +94,7 @@ func sign(cmd *cobra.Command, o signOptions) error {
 func noteRefused(cmd *cobra.Command, err error) {
 	if refused, ok := errors.AsType[*client.ItemsError](err); ok {
 		for _, it := range refused.Items {
-			note(cmd, "item %d, key %s: %s: %s", it.Item, printable(it.Key), it.Code, printable(it.Message))
+			note(cmd, "item %d, key %s: %s: %s", it.Item, printable(it.Key), printable(string(it.Code)), printable(it.Message))
 		}
 	}
 }

@@ -335,6 +335,18 @@ func TestPrintable(t *testing.T) {
 	}
 }
 
+// TestPrintJobs: nobody signed a dead letter, and all of it comes from there.
+func TestPrintJobs(t *testing.T) {
+	const bad = "\x1b[2J"
+	var out bytes.Buffer
+	if err := printJobs(&out, []jobLine{{Job: bad, Kind: bad, Status: bad, Code: bad, Error: bad}}); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(out.String(), "\x1b") || strings.Count(out.String(), "[2J") != 5 {
+		t.Errorf("%q", out.String())
+	}
+}
+
 // TestKeyFileMode: a key that others can read is refused, with the command
 // that fixes it.
 func TestKeyFileMode(t *testing.T) {

@@ -15,7 +15,8 @@ import (
 
 // openKeys opens a keys file to append proofs to it, and makes it if it is not there. A
 // crash, or a full disk, may have cut off its last line: a line that ours knows as one of
-// its own goes away, as it will be written again. Others are the user's to judge.
+// its own goes away, as it will be written again. So do zero bytes behind it, which a file
+// system has where power failed before the data came. Others are the user's to judge.
 func openKeys(path string, ours func(torn []byte) bool) (_ *os.File, err error) {
 	file, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_APPEND, 0o600)
 	if err != nil {
@@ -30,12 +31,15 @@ func openKeys(path string, ours func(torn []byte) bool) (_ *os.File, err error) 
 		return file, nil
 	}
 	start, torn, err := lastLine(file)
+	text := bytes.TrimRight(torn, "\x00")
 	switch {
 	case err != nil || len(torn) == 0:
 		return file, err
-	case json.Valid(torn): // only its end is missing
-		_, err = file.Write([]byte("\n"))
-	case ours(torn):
+	case json.Valid(text) && (len(text) == len(torn) || ours(text)): // only its end is missing
+		if err = file.Truncate(start + int64(len(text))); err == nil {
+			_, err = file.Write([]byte("\n"))
+		}
+	case ours(text):
 		err = file.Truncate(start)
 	default:
 		err = errors.New("its last line is cut off: go on with the keygen that wrote it (--resume), " +

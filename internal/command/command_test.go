@@ -20,6 +20,14 @@ import (
 	"github.com/spf13/cobra"
 )
 
+// TestSentenceOfOthers: what a gateway says of a job does not work the terminal.
+func TestSentenceOfOthers(t *testing.T) {
+	err := errors.Join(errors.New("job 1: refused: \x1b]0;title\x07\x1b[2Jall is w\u009bell\r"), errors.New("naïve"))
+	if got, want := Sentence(err), "job 1: refused: ]0;title[2Jall is well\nnaïve"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
 // TestSentence: each error as the libraries make it, wrapped as callers do.
 func TestSentence(t *testing.T) {
 	dir := t.TempDir()

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+	"unicode"
 
 	"github.com/spf13/pflag"
 
@@ -19,7 +20,8 @@ import (
 // Sentence puts an error into words for people. Whoever returns an error says
 // what was being done and on what; the innermost words are often those of Go's
 // libraries, which say neither what is wrong nor what to do. Those are
-// replaced here, wherever they are in the chain.
+// replaced here, wherever they are in the chain. Words of others, such as a gateway's or a
+// server's, may be among them: control characters are left out, and lines stay.
 func Sentence(err error) string {
 	text := err.Error()
 	walk(err, func(e error) bool {
@@ -29,7 +31,12 @@ func Sentence(err error) string {
 		}
 		return !ok // what is inside is replaced with it
 	})
-	return text
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && unicode.IsControl(r) {
+			return -1
+		}
+		return r
+	}, text)
 }
 
 // walk visits an error and all that it wraps, until visit says stop.

@@ -54,21 +54,31 @@ func (g *Gateway) deadLetter(job wire.SignedJob, r *wire.Result) {
 	g.log.Warn("job given up", tracing.Args(args, job.Trace)...)
 }
 
-// reject answers without taking the place of a result.
+// reject answers without taking the place of a result. As a result is, the answer is
+// stored before the job is acknowledged: who published it has nothing else to go by.
 func (g *Gateway) reject(e protocol.Reject) {
 	if g.heard() != nil {
 		g.giveBack(e.Token)
 		return
 	}
+	d := g.held.get(e.Token)
+	if d == nil {
+		d = givenBack()
+	}
 	g.deadLetter(e.Job, e.Result)
 	payload, id := e.Result.Encode(), wire.AnswerID(e.Job.Payload)
-	if err := g.notify(e.Result.Client, id, payload, g.headers(e.Result.Client, id, payload, e.Job.Trace)); err != nil {
+	headers := g.headers(e.Result.Client, id, payload, e.Job.Trace)
+	if err := g.insist(d, "jobs wait: their rejections can't be stored", func(context.Context) error {
+		return g.notify(e.Result.Client, id, payload, headers)
+	}); err != nil {
 		g.log.Warn("rejection not announced", "client", e.Result.Client, "job", id, "err", err)
+		g.giveBack(e.Token)
+		return
 	}
 	g.done(e.Token, e.Result)
 }
 
-// noticeTime bounds the storing of a notice; the job ends with or without it.
+// noticeTime bounds one try to store a notice.
 const noticeTime = 10 * time.Second
 
 // notify leaves an answer in NOTICES, from where it goes where results go.

@@ -235,3 +235,30 @@ func TestResultsAway(t *testing.T) {
 	}
 	eventually(t, "every job is acknowledged", func() bool { return w.open() == 0 })
 }
+
+// TestNoticesAway: a job that is turned away while NOTICES is away waits for it as well. It
+// was acknowledged to whoever published it, and has no other answer.
+func TestNoticesAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.start()
+	if err := w.Bus.Conn().JS.DeleteStream(t.Context(), "FROST_TEST_NOTICES"); err != nil {
+		t.Fatal(err)
+	}
+	w.Publish(wire.SignJob(w.ClientKey, w.Manifest, wire.KindSign, machinetest.Client, []byte(`{"job":"order-17"}`)))
+	eventually(t, "a dead letter", func() bool { return len(w.letters()) == 1 })
+	time.Sleep(noticeTime + 2*time.Second)
+	if w.open() != 1 {
+		t.Error("acknowledged without an answer")
+	}
+	if err := w.Bus.Apply(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if r := w.Result(""); r.Job != "order-17" || r.Code != wire.CodeMalformedJob {
+		t.Errorf("%+v", r)
+	}
+	eventually(t, "the job is acknowledged", func() bool { return w.open() == 0 })
+	if n := len(w.letters()); n != 1 {
+		t.Errorf("%d dead letters", n)
+	}
+}

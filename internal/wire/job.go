@@ -3,6 +3,7 @@ package wire
 import (
 	"crypto/ed25519"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -134,7 +135,10 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 		return nil, Refuse(CodeTooLarge, "payload of %d bytes is over the limit of %d", len(j.Payload), MaxJobSize)
 	}
 	var job Job
-	if err := strictJSON(j.Payload, &job); err != nil {
+	switch err := strictJSON(j.Payload, &job); {
+	case errors.Is(err, errLongList):
+		return nil, Refuse(CodeTooLarge, "more than %d items: a job has at most so many, publish several", MaxJobItems)
+	case err != nil:
 		return nil, Refuse(CodeMalformedJob, "payload is not a job: %.200v", err)
 	}
 	if !IsJobID(job.ID) {
@@ -186,8 +190,6 @@ func (job *Job) checkSign() *JobError {
 		return Refuse(CodeMalformedJob, "chain or count in a sign job")
 	case len(job.Items) == 0:
 		return Refuse(CodeEmptyBatch, "items is empty: ask for at least one signature")
-	case len(job.Items) > MaxJobItems:
-		return Refuse(CodeTooLarge, "%d items: a job has at most %d, publish several", len(job.Items), MaxJobItems)
 	}
 	return nil
 }

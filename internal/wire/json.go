@@ -38,7 +38,9 @@ func otherEncoding(data []byte) error {
 }
 
 // plainKeys walks the tokens of one JSON value and refuses doubled keys, keys
-// that are not lower case, and anything behind the value.
+// that are not lower case, what no format here has room for, and anything behind the
+// value. So what is decoded after it takes memory in proportion to its size: of a list of
+// two bytes an element, the decoder would make several hundred bytes of each.
 func plainKeys(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber() // the fields say which numbers they take
@@ -51,7 +53,15 @@ func plainKeys(data []byte) error {
 	return nil
 }
 
-const maxDepth = 8
+// Bounds of what is decoded.
+const (
+	maxDepth  = 8
+	maxList   = MaxJobItems // entries; a manifest has fewer nodes
+	maxFields = 32          // of an object
+)
+
+// errLongList means that a list has more than maxList entries.
+var errLongList = fmt.Errorf("a list of more than %d entries", maxList)
 
 func walkValue(dec *json.Decoder, depth int) error {
 	if depth > maxDepth {
@@ -65,13 +75,21 @@ func walkValue(dec *json.Decoder, depth int) error {
 	case json.Delim('{'):
 		return walkObject(dec, depth)
 	case json.Delim('['):
-		for dec.More() {
-			if err := walkValue(dec, depth+1); err != nil {
-				return err
-			}
-		}
-		_, err = dec.Token()
+		return walkList(dec, depth)
 	}
+	return err
+}
+
+func walkList(dec *json.Decoder, depth int) error {
+	for n := 0; dec.More(); n++ {
+		if n == maxList {
+			return errLongList
+		}
+		if err := walkValue(dec, depth+1); err != nil {
+			return err
+		}
+	}
+	_, err := dec.Token()
 	return err
 }
 
@@ -85,6 +103,9 @@ func walkObject(dec *json.Decoder, depth int) error {
 		key, _ := t.(string)
 		if seen[key] || !plainKey(key) {
 			return fmt.Errorf("field %.64q is repeated or not in lower case", key)
+		}
+		if len(seen) == maxFields {
+			return fmt.Errorf("an object of more than %d fields", maxFields)
 		}
 		seen[key] = true
 		if err := walkValue(dec, depth+1); err != nil {
