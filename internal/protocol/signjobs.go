@@ -13,15 +13,14 @@ import (
 // signJobs runs sign jobs: it finds their keys, has them wait for their turn, and
 // opens attempts until every item is signed, or the job's time is up.
 type signJobs struct {
-	cfg       CoordinatorConfig
-	directory *directory
-	keys      keyFinder
-	opener    *wire.Opener
-	out       *outbox
-	jobs      map[*activeJob]*activeSign
-	attempts  map[string]*attempt // by session
-	latest    map[string]lastTask // in WORK, by job
-	traffic   traffic
+	cfg      CoordinatorConfig
+	keys     keyFinder
+	opener   *wire.Opener
+	out      *outbox
+	jobs     map[*activeJob]*activeSign
+	attempts map[string]*attempt // by session
+	latest   map[string]lastTask // in WORK, by job
+	traffic  traffic
 }
 
 // lastTask is the latest attempt of a job that stands in WORK.
@@ -33,7 +32,7 @@ type lastTask struct {
 
 func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbox) *signJobs {
 	return &signJobs{
-		cfg: cfg, directory: d, keys: keyFinder{cfg.Manifest, d, derive.NewCache(maxBranches)}, opener: o, out: out,
+		cfg: cfg, keys: keyFinder{cfg.Manifest, d, derive.NewCache(maxBranches)}, opener: o, out: out,
 		jobs: map[*activeJob]*activeSign{}, attempts: map[string]*attempt{}, latest: map[string]lastTask{},
 		traffic: newTraffic(cfg, o),
 	}
@@ -43,7 +42,7 @@ func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
 		sigs: make([]frost.Signature, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
-		since: s.directory.end.sinceNow(),
+		since: s.keys.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
 	j.leaveOut(revoked)
@@ -151,14 +150,14 @@ func (s *signJobs) onDescended(e descended) {
 // waitsForKey reports whether a job waits for a key that the directory lacks and may
 // have later.
 func (s *signJobs) waitsForKey(j *activeSign, key, batch string) bool {
-	if s.directory.complete {
-		s.directory.end.want(j.since, s.out)
+	if s.keys.directory.complete {
+		s.keys.directory.end.want(j.since, s.out)
 	}
 	switch {
 	case s.worthALook(j):
 		s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
 		return true
-	case s.directory.proven(batch), s.directory.reconcile.mayHold(batch), !s.directory.end.readSince(j.since):
+	case s.keys.directory.proven(batch), s.keys.directory.reconcile.mayHold(batch), !s.keys.directory.end.readSince(j.since):
 		s.await(j, key)
 		return true
 	}
@@ -176,7 +175,7 @@ const maxLacking = 1024
 // await has a job look again for such a key. If too many do, it fails: its client may
 // send it again.
 func (s *signJobs) await(j *activeSign, key string) {
-	if r := s.directory.reconcile; j.lacks == "" && r.waiting >= maxLacking {
+	if r := s.keys.directory.reconcile; j.lacks == "" && r.waiting >= maxLacking {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeRegisterIncomplete,
 			"KEYS lacks the entry of key %s, which a node may bring back, and %d jobs wait for such keys", key, r.waiting))
 		return
@@ -191,14 +190,14 @@ func (s *signJobs) await(j *activeSign, key string) {
 func (s *signJobs) found(j *activeSign) {
 	if j.lacks != "" {
 		j.lacks = ""
-		s.directory.reconcile.waiting--
+		s.keys.directory.reconcile.waiting--
 	}
 }
 
 // worthALook reports whether to look for an unknown key once more. While the directory
 // is being filled it always is.
 func (s *signJobs) worthALook(j *activeSign) bool {
-	if !s.directory.complete {
+	if !s.keys.directory.complete {
 		return true
 	}
 	j.loads++
@@ -358,13 +357,13 @@ func (s *signJobs) onAccess(job *activeJob, revoked []int) {
 func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 	j := s.jobs[job]
 	switch {
-	case j.items == nil && j.lacks != "" && !s.directory.end.readSince(j.since):
+	case j.items == nil && j.lacks != "" && !s.keys.directory.end.readSince(j.since):
 		return wire.Refuse(wire.CodeRegisterIncomplete,
 			"expired before the gateway had read KEYS to its end, where it looked for key %s", j.lacks)
 	case j.items == nil && j.lacks != "":
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while KEYS lacked the entry of key %s: a node may bring it back",
 			j.lacks)
-	case j.items == nil && !s.directory.complete:
+	case j.items == nil && !s.keys.directory.complete:
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while the gateway was still reading KEYS")
 	case len(j.attempts) == 0 && j.items != nil:
 		if !j.over() { // one that ended in this step may have had its turn since
