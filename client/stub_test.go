@@ -49,8 +49,7 @@ type gatewayStub struct {
 	acked atomic.Int32 // jobs that it acknowledged
 
 	mu   sync.Mutex
-	keys map[string]any    // private keys by id
-	done map[[32]byte]bool // jobs that the stub answered itself, by digest
+	keys map[string]any // private keys by id
 	jobs []wire.SignedJob
 }
 
@@ -132,7 +131,7 @@ func connectBus(t testing.TB, url string) *bus.Bus {
 // newStub is a stub that does not listen to jobs.
 func newStub(t testing.TB, url string) *gatewayStub {
 	t.Helper()
-	s := &gatewayStub{t: t, url: url, gateway: newKey(t), client: newKey(t), keys: map[string]any{}, done: map[[32]byte]bool{}}
+	s := &gatewayStub{t: t, url: url, gateway: newKey(t), client: newKey(t), keys: map[string]any{}}
 	s.manifest, s.nodes = newManifest(t)
 	s.bus = connectBus(t, url)
 	if err := s.bus.Apply(t.Context()); err != nil {
@@ -200,15 +199,11 @@ func (s *gatewayStub) take(m bus.Message) error {
 	}
 	s.mu.Lock()
 	s.jobs = append(s.jobs, job)
-	answer, digest := s.answer, job.Digest(s.manifest)
-	done := answer == nil && s.done[digest]
-	s.done[digest] = s.done[digest] || answer == nil
+	answer := s.answer
 	s.mu.Unlock()
-	switch {
-	case done: // published again, as clients do where an answer takes long: its result is stored
-	case answer == nil:
+	if answer == nil {
 		s.store(s.result(job))
-	default:
+	} else {
 		answer(job)
 	}
 	return nil
