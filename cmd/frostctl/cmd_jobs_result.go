@@ -33,7 +33,8 @@ for nothing.
 What a result proves, it proves for the job that was signed, so the job has to
 be there: in the file of jobs that keygen saved, or as a payload in a file of
 its own, byte for byte as any program published it. Without JOB it is all jobs
-of the file. For a sign job, name the file of its keys (--keys).
+of the file. For a sign job, name the file of its keys (--keys): signatures of keys
+that are not in it are named and not printed, and the exit code is 4.
 
 The exit code is 6 if a job has no result: it is in progress, was never
 published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,
@@ -131,7 +132,8 @@ func (o resultOptions) fetchSign(cmd *cobra.Command, payload string, items []cli
 		return err
 	}
 	defer done()
-	if err := expectKeys(cmd, c.Manifest(), o.keys, items); err != nil {
+	absent, err := expectKeys(cmd, c.Manifest(), o.keys, items)
+	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(cmd.Context(), resultTime)
@@ -141,7 +143,24 @@ func (o resultOptions) fetchSign(cmd *cobra.Command, payload string, items []cli
 		return err
 	}
 	noteRefused(cmd, err)
-	return errors.Join(err, printSignatures(cmd, got))
+	return errors.Join(err, leaveUnproven(cmd, got, absent), printSignatures(cmd, got))
+}
+
+// leaveUnproven takes the signatures out that nothing shows to be of the right key, and
+// says which these are. Items that were refused have none.
+func leaveUnproven(cmd *cobra.Command, got *client.SignResult, absent map[int]error) error {
+	count := 0
+	for i := range got.Signatures {
+		if s := &got.Signatures[i]; absent[i] != nil && s.Signature != nil {
+			note(cmd, "item %d, key %s: not verified: %v", i, printable(s.Key), absent[i])
+			s.Signature, count = nil, count+1
+		}
+	}
+	if count == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: %d of %d signatures, whose keys are not in the keys file", errUnproven, count,
+		len(got.Signatures))
 }
 
 // choose returns the jobs with these ids, or all.

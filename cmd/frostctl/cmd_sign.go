@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -78,8 +80,12 @@ func sign(cmd *cobra.Command, o signOptions) error {
 		return err
 	}
 	defer done()
-	if err := expectKeys(cmd, c.Manifest(), o.keys, items); err != nil {
+	absent, err := expectKeys(cmd, c.Manifest(), o.keys, items)
+	if err != nil {
 		return err
+	}
+	for _, i := range slices.Sorted(maps.Keys(absent)) {
+		return absent[i] // all are to be verified, before anything is signed
 	}
 	ctx, cancel := withTimeout(cmd.Context(), o.timeout)
 	defer cancel()

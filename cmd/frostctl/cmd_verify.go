@@ -18,6 +18,7 @@ type verifyOptions struct {
 	root, message, sig  hexFlag
 	keys, manifest      string
 	descriptor          string
+	child               childOptions
 }
 
 func newVerifyCommand() *cobra.Command {
@@ -34,6 +35,12 @@ public key from keygen instead and derives the output key: BIP 86, or BIP 341
 with --script-root. For solana the verdict is Solana's (verify_strict): keys and
 nonce commitments of small order, or not in their canonical encoding, are refused.
 
+With --path the signature is that of a child (sign --path). The child follows from
+its root, and so does the output key for bitcoin: name the root by its public key
+(bitcoin: --internal-key, 33 bytes; solana: --public-key) and --chain-code, as
+keygen printed both, or for bitcoin by --xpub. From an account's xpub, the path
+is that from the account.
+
 With --keys, each line that keygen wrote is checked against the manifest: all
 nodes certified each key for that job, and each address, chain code and
 descriptor follows from what they certified. With --descriptor too, an output
@@ -42,6 +49,7 @@ descriptor from anywhere must be that of one of these keys.
 The exit code is 4 if something does not verify.`,
 		Example: `  frostctl verify --chain solana --public-key 8c…1e --message 6869 --signature d4…0b
   frostctl verify --chain bitcoin --internal-key 02…9f --message 5f…c3 --signature 21…77
+  frostctl verify --chain bitcoin --xpub tpub…W9 --path 0/17 --message 5f…c3 --signature 21…77
   frostctl verify --keys keys.jsonl --manifest manifest.json
   frostctl verify --keys keys.jsonl --descriptor 'tr([6d0b…9e]xpub…/<0;1>/*)#…'`,
 		Args: cobra.NoArgs,
@@ -58,6 +66,7 @@ The exit code is 4 if something does not verify.`,
 	f.Var(&o.public, "public-key", "the key that verifies: x-only output key, or Ed25519; 32 bytes")
 	f.Var(&o.internalKey, "internal-key", "bitcoin: public key from keygen, 33 or 32 bytes")
 	f.Var(&o.root, "script-root", "bitcoin, with --internal-key: Merkle root of the script tree")
+	o.child.flags(f)
 	f.Var(&o.message, "message", "what was signed")
 	f.Var(&o.sig, "signature", "64 bytes")
 	f.StringVar(&o.keys, "keys", "", "a file of frostctl keygen, - for standard input")
@@ -67,7 +76,9 @@ The exit code is 4 if something does not verify.`,
 	cmd.MarkFlagsOneRequired("keys", "signature")
 	cmd.MarkFlagsMutuallyExclusive("keys", "signature")
 	cmd.MarkFlagsMutuallyExclusive("chain", "suite")
-	cmd.MarkFlagsMutuallyExclusive("public-key", "internal-key")
+	cmd.MarkFlagsMutuallyExclusive("public-key", "internal-key", "xpub")
+	cmd.MarkFlagsMutuallyExclusive("xpub", "chain-code")
+	cmd.MarkFlagsMutuallyExclusive("keys", "path")
 	cmd.MarkFlagsRequiredTogether("message", "signature")
 	completeChain(cmd)
 	return cmd
@@ -83,6 +94,9 @@ type verdict struct {
 func verifySignature(cmd *cobra.Command, o verifyOptions) error {
 	suite, err := o.suiteName()
 	if err != nil {
+		return err
+	}
+	if err := o.child.replace(suite, &o.public, &o.internalKey); err != nil {
 		return err
 	}
 	key := []byte(o.public)

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +95,7 @@ func readLines(cmd *cobra.Command, flag, path string, fn func(line []byte) error
 	return nil
 }
 
-// decodeStrict reads one JSON value that has no fields but those of v.
+// decodeStrict reads one JSON object that has no fields but those of v, and no null.
 func decodeStrict(line []byte, v any) error {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
@@ -102,6 +104,20 @@ func decodeStrict(line []byte, v any) error {
 	}
 	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
 		return errors.New("more than one JSON value")
+	}
+	return noNull(line)
+}
+
+// noNull refuses fields of an object that are null: who wrote one may have meant anything.
+func noNull(object []byte) error {
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(object, &fields); err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(fields)) {
+		if string(fields[name]) == "null" {
+			return fmt.Errorf("field %q is null: give it a value, or leave it out", name)
+		}
 	}
 	return nil
 }

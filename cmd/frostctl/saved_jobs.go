@@ -93,8 +93,13 @@ func parseJob(line []byte, head *jobsHead) (client.SavedJob, error) {
 		return client.SavedJob{}, err
 	}
 	job, err := client.ParseSavedJob(saved.Job)
-	if err == nil && job.Chain != head.Chain {
+	switch {
+	case err != nil:
+	case job.Chain != head.Chain:
 		err = fmt.Errorf("job %s is for %s, the request for %s", job.ID, job.Chain, head.Chain)
+	case job.Count > head.Count: // all jobs may ask for more: those in place of jobs that were given up are in it too
+		err = fmt.Errorf("job %s asks for %d keys, the request for %d: keygen did not save it", job.ID, job.Count,
+			head.Count)
 	}
 	return job, err
 }

@@ -48,8 +48,11 @@ func TestParseJobs(t *testing.T) {
 		"a job first":      {one + "\n", "line 1"},
 		"twice":            {goodHead + "\n" + one + "\n" + one + "\n", "is in it twice"},
 		"of another chain": {goodHead + "\n" + goodLine(t, 1, "solana") + "\n", "is for solana"},
-		"no job":           {goodHead + "\n{}\n", "line 2"},
-		"a blank line":     {goodHead + "\n\n", "line 2"},
+		"of more keys": {strings.Replace(goodHead, `"count":3`, `"count":1`, 1) + "\n" + one + "\n",
+			"asks for 2 keys, the request for 1"},
+		"a null":       {change(`"keys.jsonl"`, "null"), `"out" is null`},
+		"no job":       {goodHead + "\n{}\n", "line 2"},
+		"a blank line": {goodHead + "\n\n", "line 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			head, jobs, _, err := parseJobs([]byte(tt.text))

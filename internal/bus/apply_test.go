@@ -62,19 +62,18 @@ func TestRounds(t *testing.T) {
 	ctx := testContext(t)
 	c := must[*jetstream.StreamConfig](t)(b.streamConfig(ctx, b.names.stream(RoundsOf(2))))
 	c.MaxBytes = 100 << 10
-	if _, err := b.nc.JS.UpdateStream(ctx, *c); err != nil {
+	_, err := b.nc.JS.UpdateStream(ctx, *c)
+	if err != nil {
 		t.Fatal(err)
 	}
-	short, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
 	junk := make([]byte, 40<<10)
 	var full *BusyError
-	for i := 0; ; i++ {
-		_, err := b.Publish(short, roundSubject("dkg", "deal", fmt.Sprintf("%032x", i), 2), junk, nil)
-		if errors.As(err, &full) {
-			break
+	for i := 0; !errors.As(err, &full); i++ { // one attempt each: Publish tries until it is given up
+		m, stream, invalid := b.outgoing(roundSubject("dkg", "deal", fmt.Sprintf("%032x", i), 2), junk, nil)
+		if invalid != nil {
+			t.Fatal(invalid)
 		}
-		if err != nil || i > 10 {
+		if _, err = b.store(ctx, stream, m.Subject, m); i > 10 || ctx.Err() != nil {
 			t.Fatalf("message %d: %v", i, err)
 		}
 	}

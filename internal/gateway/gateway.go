@@ -90,6 +90,7 @@ type Gateway struct {
 	strays      seldom                        // that something pulls jobs and drops them
 	asker       *register.Asker
 	beat        *presence.Beat
+	outlive     time.Duration // outliveTime
 }
 
 // New returns a gateway that does nothing until Run.
@@ -97,7 +98,7 @@ func New(cfg Config) *Gateway {
 	if cfg.Offset == nil {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
-	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns()}
+	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns(), outlive: outliveTime}
 	g.access.Store(cfg.Access)
 	g.changed.Store(new(make(chan struct{})))
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{

@@ -114,7 +114,7 @@ func (g *Gateway) noted(ctx context.Context, subject string) (last uint64, by st
 func (g *Gateway) outlived(ctx context.Context, name string, boot [16]byte, since time.Time) (heard bool, err error) {
 	for {
 		g.run.With(func(c *protocol.Coordinator) { heard = c.GatewayHeard(name, boot, since) })
-		if heard || clock.Now().Sub(since) > outliveTime {
+		if heard || clock.Now().Sub(since) > g.outlive {
 			return heard, nil
 		}
 		if err := backoff.Sleep(ctx, outliveLook); err != nil {

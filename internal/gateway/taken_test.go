@@ -125,6 +125,7 @@ func TestOutlivedNotesAreNoStep(t *testing.T) {
 	stopped := machinetest.Run(t, other.Run)
 	eventually(t, "the other gateway is ready", func() bool { return other.Ready() == nil })
 	g, _ := w.start()
+	g.outlive = time.Hour // no machine is too busy for a heartbeat within that
 	eventually(t, "it is heard", func() bool { _, all := g.Presence(); return len(all) == 2 })
 	job, _ := w.newJob(10 * time.Minute)
 	message := bus.Message{Subject: wire.JobSubject(job.Kind, job.Client), Seq: 7, Time: time.Now()}
@@ -145,9 +146,11 @@ func TestOutlivedNotesAreNoStep(t *testing.T) {
 	count("this gateway did", 0)
 	w.leaveNote(key, message, other.beat.Boot(), 0, message.Time)
 	count("a gateway that lives did", 0)
+	g.outlive = time.Millisecond
 	w.leaveNote(key, message, [16]byte{1}, 0, message.Time)
 	count("a process did that nobody hears", 1)
 	stopped.Stop()
+	eventually(t, "its last heartbeat came", func() bool { _, all := g.Presence(); return len(all) == 1 })
 	w.leaveNote(key, message, other.beat.Boot(), 1, message.Time)
 	count("a gateway did that has ended since", 2)
 }

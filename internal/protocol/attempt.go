@@ -14,6 +14,7 @@ import (
 type activeSign struct {
 	*activeJob
 	items    []frost.Item      // nil until all keys are found; without those that are refused
+	children []child           // items whose offsets are computed when the job's turn has come; nil once they are
 	suite    frost.Suite       // of all items
 	refused  []*wire.JobError  // by item: why it is not signed; nil once it can be
 	left     []uint32          // items to sign yet

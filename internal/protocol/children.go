@@ -13,6 +13,12 @@ import (
 // maxBranches is how many parents of children are held decoded: two megabytes.
 const maxBranches = 4096
 
+// child is an item of a sign job whose offsets are still to be computed.
+type child struct {
+	item       int
+	transcript [32]byte // of its key's batch
+}
+
 // offsetsOf returns the offsets on the path of a job's item, which names a key of a
 // batch of that transcript.
 func offsetsOf(

@@ -105,38 +105,57 @@ func TestWrongShareOfAChild(t *testing.T) {
 	}
 }
 
-// Many children are computed beside the machine. Their job waits meanwhile and begins
-// once, however often its keys were found; one that ended meanwhile does not begin.
-func TestChildrenBesideTheMachine(t *testing.T) {
-	f := agedFleet(t)
+// manyChildren is a job of alice whose children are computed beside the machine.
+func (f aged) manyChildren(id int) wire.SignedJob {
 	var items []wire.JobItem
-	for i := range inlineChecks + 1 {
+	for i := range wire.InteractiveItems + 1 {
 		items = append(items, below(item(f.btc, 0, "x"), fmt.Sprint(i)))
 	}
-	job := f.signing(9, "alice", items...)
+	return f.signing(id, "alice", items...)
+}
+
+// Many children are computed beside the machine, once. Their job waits meanwhile; one that
+// ended meanwhile does not begin.
+func TestChildrenBesideTheMachine(t *testing.T) {
+	f := agedFleet(t)
+	job := f.manyChildren(9)
 	f.desk.hold = true
 	f.desk.arrive(job, nil)
-	j := f.desk.jobs[jobKey("alice", jobID(9))]
-	f.desk.signing.lookAgain(j)
+	f.desk.signing.lookAgain(f.desk.jobs[jobKey("alice", jobID(9))])
 	f.desk.do(Tick{f.now})
 	equal(t, "tasks before the children are known", len(f.desk.tasks), 0)
-	equal(t, "computations", len(f.desk.held), 2)
-	for _, c := range f.desk.held {
-		f.desk.do(c.Run())
-	}
+	equal(t, "computations", len(f.desk.held), 1)
+	f.desk.do(f.desk.held[0].Run())
 	equal(t, "tasks", len(f.desk.tasks), 1)
 	f.desk.hold = false
 	f.drain()
 	(&signCase{aged: f, job: job}).done(1)
 
 	f.desk.hold, f.desk.held, f.desk.finished = true, nil, nil
-	f.desk.arrive(f.signing(10, "alice", items...), nil)
+	f.desk.arrive(f.manyChildren(10), nil)
 	f.desk.giveUp("alice", 10)
 	equal(t, "code", f.desk.result().Code, wire.CodeSigningFailed)
 	equal(t, "computations", len(f.desk.held), 1)
 	f.desk.do(f.desk.held[0].Run())
 	equal(t, "tasks of a job that expired", len(f.desk.tasks), 0)
 	equal(t, "jobs", f.desk.Jobs(), 0)
+}
+
+// A job's children are computed in its turn: whoever has many jobs waiting takes no more of a
+// gateway's time than their turns have, and a job that never has one takes none.
+func TestChildrenWaitForTheirTurn(t *testing.T) {
+	f := agedFleet(t)
+	f.desk.hold = true
+	flights := f.desk.signing.traffic.bulk.window.flights()
+	for i := range flights + 5 {
+		f.desk.arrive(f.manyChildren(20+i), nil)
+	}
+	f.desk.do(Tick{f.now})
+	equal(t, "computations while the first jobs are in flight", len(f.desk.held), flights)
+	f.desk.giveUp("alice", 20+flights) // waits
+	equal(t, "computations when one that waited has expired", len(f.desk.held), flights)
+	f.desk.giveUp("alice", 20) // in flight
+	equal(t, "computations when one in flight is over", len(f.desk.held), flights+1)
 }
 
 // Whoever computes an item's offsets refuses the path that leads nowhere, in the same

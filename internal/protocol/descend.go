@@ -6,30 +6,34 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// child is an item of a sign job whose offsets are still to be computed.
-type child struct {
-	item       int
-	transcript [32]byte
-}
-
-// descend returns a computation of the children's offsets, which belong to the items
-// of a job that are not in work yet. Many take longer than a step of the machine may.
-// A child that is no key is its item's fault alone.
-func descend(branches *derive.Cache, to descended, children []child) func() Event {
+// descend returns a computation of the offsets of a job's children. Many take longer than
+// a step of the machine may. A child that is no key is its item's fault alone.
+func descend(branches *derive.Cache, j *activeSign) func() Event {
+	children, items := j.children, j.items
 	return func() Event {
-		for _, c := range children {
-			i, it := c.item, &to.j.job.Items[c.item]
-			to.items[i].Offsets, to.refused[i] = offsetsOf(branches, it, to.items[i].Key, c.transcript)
+		done := descended{j: j, offsets: make([][][frost.ScalarSize]byte, len(children)),
+			refused: make([]*wire.JobError, len(children))}
+		for n, c := range children {
+			it, key := &j.job.Items[c.item], items[c.item].Key
+			done.offsets[n], done.refused[n] = offsetsOf(branches, it, key, c.transcript)
 		}
-		return to
+		return done
 	}
 }
 
-// descended is a sign job whose keys are complete.
+// descended is a sign job whose children's offsets are there, in the order of its children.
 type descended struct {
 	j       *activeSign
-	items   []frost.Item
-	refused []*wire.JobError // by item, as in activeSign
+	offsets [][][frost.ScalarSize]byte
+	refused []*wire.JobError
 }
 
 func (descended) event() {}
+
+// take has the job's items keep their offsets.
+func (d descended) take() {
+	for n, c := range d.j.children {
+		d.j.items[c.item].Offsets, d.j.refused[c.item] = d.offsets[n], d.refused[n]
+	}
+	d.j.children = nil
+}

@@ -154,3 +154,6 @@ func (d *desk) timeout(kind TimerKind) {
 	}
 	d.f.t.Fatalf("no timer of kind %d", kind)
 }
+
+// exclude is whom an attempt of a job goes without.
+func (d *desk) exclude(j *activeSign) []uint8 { return d.signing.traffic.excluded(d.f.m, j) }

@@ -106,21 +106,20 @@ func TestChildThatIsNoKey(t *testing.T) {
 	items := []wire.JobItem{
 		below(item(f.btc, 0, "x"), "0/1"), below(item(f.btc, 0, "x"), "no child"), below(item(f.btc, 1, "x"), "0/2"),
 	}
-	d := descended{
-		j:     &activeSign{activeJob: &activeJob{CheckedJob: &CheckedJob{job: &wire.Job{Items: items}}}},
-		items: make([]frost.Item, len(items)), refused: make([]*wire.JobError, len(items)),
+	j := &activeSign{
+		activeJob: &activeJob{CheckedJob: &CheckedJob{job: &wire.Job{Items: items}}},
+		items:     make([]frost.Item, len(items)), refused: make([]*wire.JobError, len(items)),
 	}
-	var children []child
 	for i := range items {
 		root := f.root(f.btc, i/2)
-		d.items[i].Key = &frost.Key{Suite: root.Suite, PublicKey: root.PublicKey}
-		children = append(children, child{item: i})
+		j.items[i].Key = &frost.Key{Suite: root.Suite, PublicKey: root.PublicKey}
+		j.children = append(j.children, child{item: i})
 	}
-	d = descend(derive.NewCache(maxBranches), d, children)().(descended)
-	for i, refused := range d.refused {
+	descend(derive.NewCache(maxBranches), j)().(descended).take()
+	for i, refused := range j.refused {
 		bad := i == 1
-		if (refused != nil) != bad || bad && refused.Code != wire.CodeBadPath || (len(d.items[i].Offsets) == 0) != bad {
-			t.Errorf("item %d: %v, %d offsets", i, refused, len(d.items[i].Offsets))
+		if (refused != nil) != bad || bad && refused.Code != wire.CodeBadPath || (len(j.items[i].Offsets) == 0) != bad {
+			t.Errorf("item %d: %v, %d offsets", i, refused, len(j.items[i].Offsets))
 		}
 	}
 }

@@ -225,7 +225,7 @@ func TestForeignManifestShows(t *testing.T) {
 }
 
 // exclude is whom the first attempt of a job goes without.
-func (h *hearts) exclude() []uint8 { return h.desk.signing.excluded(h.job()) }
+func (h *hearts) exclude() []uint8 { return h.desk.exclude(h.job()) }
 
 func (h *hearts) job() *activeSign {
 	return &activeSign{bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}}
@@ -248,13 +248,13 @@ func TestAbsentNodesAreTheLastChoice(t *testing.T) {
 	}
 	j := h.job()
 	j.bad[0] = "proven"
-	if got := h.desk.signing.excluded(j); len(got) != 2 || got[0] != 0 {
+	if got := h.desk.exclude(j); len(got) != 2 || got[0] != 0 {
 		t.Errorf("without %v, want 0 and one of those that are not heard", got)
 	}
 	// A node in bad standing that is heard comes back before one that is not.
 	h.desk.signing.traffic.nodes.missed(1, h.now)
 	j = h.job()
-	if got := h.desk.signing.excluded(j); len(got) != 2 || got[0] != 2 || got[1] != 3 {
+	if got := h.desk.exclude(j); len(got) != 2 || got[0] != 2 || got[1] != 3 {
 		t.Errorf("without %v, want 2 and 3", got)
 	}
 	for range 30 {

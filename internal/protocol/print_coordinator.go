@@ -33,9 +33,9 @@ func (e attemptChecked) String() string {
 
 func (e descended) String() string {
 	line := "children derived " + jobLine(e.j.Signed) + ": "
-	for i, refused := range e.refused {
+	for n, refused := range e.refused {
 		if refused != nil {
-			return fmt.Sprintf("%sitem %d: %v", line, i, refused)
+			return fmt.Sprintf("%schild %d: %v", line, n, refused)
 		}
 	}
 	return line + "ok"

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -27,6 +28,13 @@ func signResult(s *activeSign) *wire.Result {
 		}
 	}
 	return res
+}
+
+// without leaves the refused items of a job out, and reports whether there are others.
+func (s *activeSign) without(refused []*wire.JobError) bool {
+	s.refused = refused
+	s.left = slices.DeleteFunc(s.left, func(i uint32) bool { return refused[i] != nil })
+	return len(s.left) > 0
 }
 
 // refusal says which items are refused, with the code of the first; nil if none is.

@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"cmp"
 	"slices"
 	"strconv"
 	"time"
@@ -14,20 +13,14 @@ import (
 // signJobs runs sign jobs: it finds their keys, has them wait for their turn, and
 // opens attempts until every item is signed, or the job's time is up.
 type signJobs struct {
-	cfg CoordinatorConfig
-	keyFinder
+	cfg      CoordinatorConfig
+	keys     keyFinder
 	opener   *wire.Opener
 	out      *outbox
 	jobs     map[*activeJob]*activeSign
 	attempts map[string]*attempt // by session
 	latest   map[string]lastTask // in WORK, by job
 	traffic  traffic
-}
-
-// keyFinder is where a job's keys are found, and the children of these.
-type keyFinder struct {
-	directory *directory
-	branches  *derive.Cache
 }
 
 // lastTask is the latest attempt of a job that stands in WORK.
@@ -39,7 +32,7 @@ type lastTask struct {
 
 func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbox) *signJobs {
 	return &signJobs{
-		cfg: cfg, keyFinder: keyFinder{d, derive.NewCache(maxBranches)}, opener: o, out: out,
+		cfg: cfg, keys: keyFinder{cfg.Manifest, d, derive.NewCache(maxBranches)}, opener: o, out: out,
 		jobs: map[*activeJob]*activeSign{}, attempts: map[string]*attempt{}, latest: map[string]lastTask{},
 		traffic: newTraffic(cfg, o),
 	}
@@ -49,7 +42,7 @@ func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
 		sigs: make([]frost.Signature, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
-		since: s.directory.end.sinceNow(),
+		since: s.keys.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
 	j.leaveOut(revoked)
@@ -110,101 +103,65 @@ func (s *signJobs) disbelieve(access, before *wire.Access) {
 // find looks the job's keys up, and has it wait for its turn. A key that is not
 // there yet may be one that another gateway announced a moment ago, so the look is
 // repeated; and it is unknown only once KEYS was read as far as it went when the job came.
-// Items are judged one by one: those that are refused keep no others from being signed.
+// One whose items are all refused has failed.
 func (s *signJobs) find(j *activeSign) {
-	items, keys := make([]frost.Item, len(j.job.Items)), make([]frost.Key, len(j.job.Items))
-	refused, first := make([]*wire.JobError, len(items)), -1
-	copy(refused, j.wrong)
-	var children []child
-	for i, it := range j.job.Items {
-		if refused[i] != nil {
-			continue
-		}
-		id, _ := wire.ParseKeyID(it.Key)
-		b := s.directory.find(id.Batch)
-		if b == nil && s.waitsForKey(j, it.Key, id.Batch) {
+	found := s.keys.find(j.CheckedJob)
+	for _, id := range found.missing {
+		if s.waitsForKey(j, id.String(), id.Batch) {
 			return
-		}
-		if refused[i] = ownKey(b, id, j.Signed.Client); refused[i] != nil {
-			continue
-		}
-		keys[i] = b.key(s.cfg.Manifest, id.Index)
-		item := frost.Item{Key: &keys[i], Message: it.Message, Tweak: it.Tweak(keys[i].Suite)}
-		like := item // in suite
-		if first >= 0 {
-			like = items[first]
-		}
-		if refused[i] = checkItem(item, like); refused[i] != nil {
-			continue
-		}
-		if items[i] = item; first < 0 {
-			first = i
-		}
-		if it.Path != nil {
-			children = append(children, child{i, b.transcript})
 		}
 	}
 	s.found(j)
-	if children == nil {
-		s.enqueue(j, items, refused)
+	if !j.without(found.refused) {
+		s.out.fail(j.activeJob, j.refusal())
 		return
 	}
-	run := descend(s.branches, descended{j, items, refused}, children)
-	if len(children) <= inlineChecks {
+	j.items, j.children = found.items, found.children
+	j.suite, j.queued = j.items[j.left[0]].Key.Suite, s.traffic.nodes.now
+	s.traffic.add(j)
+	s.schedule()
+}
+
+// descend computes the offsets of a job's children, and then opens its first attempt. That takes a gateway longer than
+// anything else that it does for a job, so it belongs to the job's turn.
+func (s *signJobs) descend(j *activeSign) {
+	run := descend(s.keys.branches, j)
+	if len(j.children) <= inlineChecks {
 		s.onDescended(run().(descended))
 		return
 	}
 	s.out.do(Compute{Urgent: j.job.Interactive(), Name: "derive children", Trace: j.Signed.Trace, Run: run})
 }
 
-// onDescended has a job wait for its turn, now that its keys are complete.
+// onDescended opens the first attempt of a job that lacks nothing any more. One whose items
+// have all turned out to be refused has failed.
 func (s *signJobs) onDescended(e descended) {
-	if j := e.j; s.jobs[j.activeJob] == j && !j.over() && j.items == nil { // else its keys were looked for twice
-		s.enqueue(j, e.items, e.refused)
+	j := e.j
+	if s.jobs[j.activeJob] != j || j.over() { // it ended meanwhile
+		return
 	}
-}
-
-// enqueue has a job wait for its turn that lacks nothing. One whose items are all refused
-// has failed.
-func (s *signJobs) enqueue(j *activeSign, items []frost.Item, refused []*wire.JobError) {
-	j.refused = refused
-	j.left = slices.DeleteFunc(j.left, func(i uint32) bool { return refused[i] != nil })
-	if len(j.left) == 0 {
+	if e.take(); !j.without(j.refused) {
 		s.out.fail(j.activeJob, j.refusal())
 		return
 	}
-	j.items, j.suite, j.queued = items, items[j.left[0]].Key.Suite, s.traffic.nodes.now
-	s.traffic.add(j)
-	s.schedule()
+	s.open(j)
 }
 
 // waitsForKey reports whether a job waits for a key that the directory lacks and may
 // have later.
 func (s *signJobs) waitsForKey(j *activeSign, key, batch string) bool {
-	if s.directory.complete {
-		s.directory.end.want(j.since, s.out)
+	if s.keys.directory.complete {
+		s.keys.directory.end.want(j.since, s.out)
 	}
 	switch {
 	case s.worthALook(j):
 		s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
 		return true
-	case s.directory.proven(batch), s.directory.reconcile.mayHold(batch), !s.directory.end.readSince(j.since):
+	case s.keys.directory.proven(batch), s.keys.directory.reconcile.mayHold(batch), !s.keys.directory.end.readSince(j.since):
 		s.await(j, key)
 		return true
 	}
 	return false
-}
-
-// ownKey refuses a key that its batch, nil if there is none, does not have or that is
-// another client's.
-func ownKey(b *finishedBatch, id wire.KeyID, client string) *wire.JobError {
-	switch {
-	case b == nil || id.Index >= int(b.header.K):
-		return wire.Refuse(wire.CodeUnknownKey, "this fleet has no key %s", id)
-	case b.header.Client != client:
-		return wire.Refuse(wire.CodeNotOwner, "key %s belongs to another client", id)
-	}
-	return nil
 }
 
 // lackDelay is how often a job looks for a key that the register lost and that may come
@@ -218,7 +175,7 @@ const maxLacking = 1024
 // await has a job look again for such a key. If too many do, it fails: its client may
 // send it again.
 func (s *signJobs) await(j *activeSign, key string) {
-	if r := s.directory.reconcile; j.lacks == "" && r.waiting >= maxLacking {
+	if r := s.keys.directory.reconcile; j.lacks == "" && r.waiting >= maxLacking {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeRegisterIncomplete,
 			"KEYS lacks the entry of key %s, which a node may bring back, and %d jobs wait for such keys", key, r.waiting))
 		return
@@ -233,14 +190,14 @@ func (s *signJobs) await(j *activeSign, key string) {
 func (s *signJobs) found(j *activeSign) {
 	if j.lacks != "" {
 		j.lacks = ""
-		s.directory.reconcile.waiting--
+		s.keys.directory.reconcile.waiting--
 	}
 }
 
 // worthALook reports whether to look for an unknown key once more. While the directory
 // is being filled it always is.
 func (s *signJobs) worthALook(j *activeSign) bool {
-	if !s.directory.complete {
+	if !s.keys.directory.complete {
 		return true
 	}
 	j.loads++
@@ -296,11 +253,15 @@ func (s *signJobs) release(job *activeJob) {
 }
 
 // open asks for signatures of all that is left, from whoever is neither proven
-// faulty nor in bad standing.
+// faulty nor in bad standing. The first time it finds out under which keys.
 func (s *signJobs) open(j *activeSign) {
 	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
 	if expired(j.job, s.opener.Time()) {
 		s.out.fail(j.activeJob, s.expiryReason(j.activeJob))
+		return
+	}
+	if j.children != nil {
+		s.descend(j)
 		return
 	}
 	if last, ok := s.latest[j.key()]; ok { // another gateway may have come this far while the job waited
@@ -312,7 +273,7 @@ func (s *signJobs) open(j *activeSign) {
 			j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
 		return
 	}
-	task := wire.SignTask(j.Signed, j.next, slices.Clone(j.left), s.excluded(j))
+	task := wire.SignTask(j.Signed, j.next, slices.Clone(j.left), s.traffic.excluded(s.cfg.Manifest, j))
 	j.next++
 	j.tries++
 	a := newAttempt(j, task, s.cfg.Manifest, s.opener)
@@ -332,45 +293,6 @@ func (s *signJobs) open(j *activeSign) {
 
 // publishLife is how long an attempt waits for WORK to show its task: longer than the program tries to publish it.
 const publishLife = 75 * time.Second
-
-// excluded lists the nodes that sit the next attempt out, ascending. Where the others do not suffice, as many come back
-// as it takes: those that are heard before those that are not, and of these that this job missed longest ago, or never,
-// and whose time is up first.
-func (s *signJobs) excluded(j *activeSign) []uint8 {
-	var out []uint8
-	var late []int
-	for i := range s.cfg.Manifest.N {
-		_, proven := j.bad[i]
-		_, missing := j.missing[i]
-		switch {
-		case proven:
-			out = append(out, uint8(i))
-		case !j.everyone && (missing || s.traffic.nodes.out(i) || s.traffic.presence.out(i)):
-			late = append(late, i)
-		}
-	}
-	j.everyone = false
-	slices.SortStableFunc(late, func(a, b int) int {
-		heard := falseFirst(s.traffic.presence.out(a), s.traffic.presence.out(b))
-		until := s.traffic.nodes.nodes[a].until.Compare(s.traffic.nodes.nodes[b].until)
-		return cmp.Or(heard, cmp.Compare(j.missing[a], j.missing[b]), until)
-	})
-	for _, i := range late[max(s.cfg.Manifest.T-(s.cfg.Manifest.N-len(out)-len(late)), 0):] {
-		out = append(out, uint8(i))
-	}
-	slices.Sort(out)
-	return out
-}
-
-func falseFirst(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
-	}
-	return 1
-}
 
 // retry reports that an attempt came to nothing, and opens another: at once, or else after a pause, unless one is
 // under way. Culprit -1 is nobody.
@@ -435,13 +357,13 @@ func (s *signJobs) onAccess(job *activeJob, revoked []int) {
 func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 	j := s.jobs[job]
 	switch {
-	case j.items == nil && j.lacks != "" && !s.directory.end.readSince(j.since):
+	case j.items == nil && j.lacks != "" && !s.keys.directory.end.readSince(j.since):
 		return wire.Refuse(wire.CodeRegisterIncomplete,
 			"expired before the gateway had read KEYS to its end, where it looked for key %s", j.lacks)
 	case j.items == nil && j.lacks != "":
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while KEYS lacked the entry of key %s: a node may bring it back",
 			j.lacks)
-	case j.items == nil && !s.directory.complete:
+	case j.items == nil && !s.keys.directory.complete:
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while the gateway was still reading KEYS")
 	case len(j.attempts) == 0 && j.items != nil:
 		if !j.over() { // one that ended in this step may have had its turn since

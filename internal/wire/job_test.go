@@ -114,7 +114,8 @@ func TestParseJob(t *testing.T) {
 		"unknown item field":   {KindSign, "items", items(1, "tweak", "00"), CodeMalformedJob},
 		"expired":              {KindSign, "expires", t0, CodeExpired},
 		"long expired":         {KindSign, "expires", t0.Add(-24 * time.Hour), CodeExpired},
-		"no expiry":            {KindSign, "expires", nil, CodeExpired},
+		"no expiry":            {KindSign, "expires", "0001-01-01T00:00:00Z", CodeExpired},
+		"expiry null":          {KindSign, "expires", nil, CodeMalformedJob},
 		"expires too late":     {KindSign, "expires", t0.Add(MaxJobLife + ClockSkew + time.Second), CodeExpiryTooFar},
 		"expires in year 9999": {KindSign, "expires", "9999-12-31T23:59:59Z", CodeExpiryTooFar},
 		"expiry no time":       {KindSign, "expires", "soon", CodeMalformedJob},
@@ -152,7 +153,8 @@ func TestParsePaths(t *testing.T) {
 		`{"key":"` + someBatch + `.0","message":"00"},{"key":"` + someBatch + `.1","message":"00"%s}]}`
 	for member, want := range map[string]string{
 		``:                            "",
-		`,"path":null`:                "",
+		`,"path":null`:                `malformed_job: payload is not a job: field "path" is null: give it a value, or leave`,
+		`,"script_root":null`:         `malformed_job: payload is not a job: field "script_root" is null: `,
 		`,"path":"0/17"`:              "",
 		`,"path":"\u0030/17"`:         "",
 		`,"path":17`:                  "malformed_job: ",

@@ -11,7 +11,7 @@ import (
 )
 
 // strictJSON reads exactly one JSON value that means the same to every
-// reader: no unknown fields, no field twice, no field in another spelling
+// reader: no unknown fields, no field twice, no null, no field in another spelling
 // (encoding/json would take "JOB" for "job", and the last of two). Its errors
 // are for whoever wrote the JSON, in any language.
 func strictJSON(data []byte, v any) error {
@@ -38,9 +38,9 @@ func otherEncoding(data []byte) error {
 }
 
 // plainKeys walks the tokens of one JSON value and refuses doubled keys, keys
-// that are not lower case, what no format here has room for, and anything behind the
-// value. So what is decoded after it takes memory in proportion to its size: of a list of
-// two bytes an element, the decoder would make several hundred bytes of each.
+// that are not lower case, nulls, what no format here has room for, and anything behind
+// the value. So what is decoded after it takes memory in proportion to its size: of a list
+// of two bytes an element, the decoder would make several hundred bytes of each.
 func plainKeys(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.UseNumber() // the fields say which numbers they take
@@ -63,6 +63,10 @@ const (
 // errLongList means that a list has more than maxList entries.
 var errLongList = fmt.Errorf("a list of more than %d entries", maxList)
 
+// errNull is for what encoding/json takes for a field that is not there, and others for
+// one that is empty.
+var errNull = errors.New("it is null, or has a null in a list: give a value")
+
 func walkValue(dec *json.Decoder, depth int) error {
 	if depth > maxDepth {
 		return fmt.Errorf("nested deeper than %d", maxDepth)
@@ -74,6 +78,8 @@ func walkValue(dec *json.Decoder, depth int) error {
 	switch t {
 	case json.Delim('{'):
 		return walkObject(dec, depth)
+	case nil:
+		return errNull
 	case json.Delim('['):
 		return walkList(dec, depth)
 	}
@@ -108,7 +114,9 @@ func walkObject(dec *json.Decoder, depth int) error {
 			return fmt.Errorf("an object of more than %d fields", maxFields)
 		}
 		seen[key] = true
-		if err := walkValue(dec, depth+1); err != nil {
+		if err := walkValue(dec, depth+1); errors.Is(err, errNull) {
+			return fmt.Errorf("field %.64q is null: give it a value, or leave it out", key)
+		} else if err != nil {
 			return err
 		}
 	}

@@ -33,6 +33,7 @@ var namesChains = map[string]string{
 	"cmd/frostctl/cmd_sign.go":      "its help text: what a message is for each",
 	"cmd/frostctl/cmd_test_dkg.go":  "its help text",
 	"cmd/frostctl/cmd_verify.go":    "verifies with each chain's own library",
+	"cmd/frostctl/child.go":         "says of which chain a flag is",
 }
 
 // namesKinds are those that name a kind of job, and what a new kind needs there.

@@ -1,0 +1,73 @@
+package protocol
+
+import (
+	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// keyFinder is where a job's keys are found, and the children of these.
+type keyFinder struct {
+	manifest  *wire.Manifest
+	directory *directory
+	branches  *derive.Cache
+}
+
+// foundKeys is what there is of a job's keys, by item.
+type foundKeys struct {
+	items    []frost.Item     // without those that are refused; children lack their offsets
+	refused  []*wire.JobError // as in activeSign
+	children []child
+	missing  []wire.KeyID // of batches that the directory does not have (yet), whose items are refused
+}
+
+// find looks the keys of a job up. Its items are judged one by one: those that are refused
+// keep no others from being signed.
+func (f *keyFinder) find(job *CheckedJob) foundKeys {
+	n := len(job.job.Items)
+	found := foundKeys{items: make([]frost.Item, n), refused: make([]*wire.JobError, n)}
+	copy(found.refused, job.wrong)
+	keys, first := make([]frost.Key, n), -1 // all items are of the suite of the first that is not refused
+	for i, it := range job.job.Items {
+		if found.refused[i] != nil {
+			continue
+		}
+		id, _ := wire.ParseKeyID(it.Key)
+		b := f.directory.find(id.Batch)
+		if b == nil {
+			found.missing = append(found.missing, id)
+		}
+		if found.refused[i] = ownKey(b, id, job.Signed.Client); found.refused[i] != nil {
+			continue
+		}
+		keys[i] = b.key(f.manifest, id.Index)
+		item := frost.Item{Key: &keys[i], Message: it.Message, Tweak: it.Tweak(keys[i].Suite)}
+		like := item
+		if first >= 0 {
+			like = found.items[first]
+		}
+		if found.refused[i] = checkItem(item, like); found.refused[i] != nil {
+			continue
+		}
+		if first < 0 {
+			first = i
+		}
+		found.items[i] = item
+		if it.Path != nil {
+			found.children = append(found.children, child{i, b.transcript})
+		}
+	}
+	return found
+}
+
+// ownKey refuses a key that its batch, nil if there is none, does not have or that is
+// another client's.
+func ownKey(b *finishedBatch, id wire.KeyID, client string) *wire.JobError {
+	switch {
+	case b == nil || id.Index >= int(b.header.K):
+		return wire.Refuse(wire.CodeUnknownKey, "this fleet has no key %s", id)
+	case b.header.Client != client:
+		return wire.Refuse(wire.CodeNotOwner, "key %s belongs to another client", id)
+	}
+	return nil
+}
