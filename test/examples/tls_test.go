@@ -111,9 +111,10 @@ func TestDuplicate(t *testing.T) {
 // examples are the commands of the examples.
 func examples(t *testing.T) map[string][]string {
 	return map[string][]string{
-		"go":     {build(t, "docs/examples/go")},
-		"python": {python(t), filepath.Join(root, "docs/examples/python/jobs.py")},
-		"java":   append([]string{"java"}, java(t)...),
+		"go":         {build(t, "docs/examples/go")},
+		"python":     {python(t), filepath.Join(root, "docs/examples/python/jobs.py")},
+		"java":       append([]string{"java"}, java(t)...),
+		"typescript": typescript(t),
 	}
 }
 
