@@ -9,6 +9,7 @@ import { createHash, createPrivateKey, createPublicKey, type KeyObject, randomUU
 import { appendFileSync, readFileSync } from 'node:fs';
 import {
   connect, credsAuthenticator, headers, type Msg, type NatsConnection, nkeyAuthenticator, type NodeConnectionOptions,
+  type TlsOptions,
 } from '@nats-io/transport-node';
 
 interface Manifest {
@@ -86,7 +87,8 @@ function connection(url: string): NodeConnectionOptions {
     options.authenticator = credsAuthenticator(readFileSync(NATS_CREDS));
   }
   if (NATS_CA) {
-    options.tls = { caFile: NATS_CA };
+    // The host is for Node to check the certificate against if it is an address and no name.
+    options.tls = { ca: readFileSync(NATS_CA, 'utf8'), host: new URL(url).hostname } as TlsOptions;
   }
   return options;
 }
