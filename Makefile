@@ -51,7 +51,7 @@ sim: ## more of the simulator: make sim SEEDS=100000
 chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an hour, figures; ONLY=regexp)
 	$(GO) run ./test/chaos/run -seed '$(SEED)' $(if $(LONG),-long) -only '$(ONLY)' -out bench/chaos.json
 
-interop: devices ## addresses, descriptors, signatures against what others wrote: ADDRESSES=100000 by each
+interop: setup $(VENV)/ready $(NODE)/interop/ready ## addresses and signatures against what others wrote (ADDRESSES=100000)
 	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 0 ./test/interop -args -addresses $(ADDRESSES)
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)

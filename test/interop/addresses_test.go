@@ -114,9 +114,12 @@ func (f *fleet) printed(t *testing.T, q *question, k client.Key, command ...stri
 }
 
 // addresses are what frostctl prints as CSV and as JSON lines, which say the same.
-func (f *fleet) addresses(t *testing.T, k client.Key, account string, b client.Branch, first uint32, count int) []string {
+func (f *fleet) addresses(
+	t *testing.T, k client.Key, account string, b client.Branch, first uint32, count int,
+) []string {
 	t.Helper()
-	args := append(f.arguments(k, account, "addresses"), "--count", strconv.Itoa(count), "--from", strconv.Itoa(int(first)))
+	args := append(f.arguments(k, account, "addresses"), "--count", strconv.Itoa(count))
+	args = append(args, "--from", strconv.Itoa(int(first)))
 	if b == client.Change {
 		args = append(args, "--change")
 	}

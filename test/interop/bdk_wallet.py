@@ -43,8 +43,4 @@ def output(q, answer):
     answer.same("script", q["script"], address.script_pubkey().to_bytes().hex())
 
 
-def parses(q, answer):
-    parse(q, q["descriptor"])
-
-
-serve(account=account, output=output, parses=parses)
+serve(account=account, output=output)

@@ -42,7 +42,8 @@ func python(t *testing.T) string {
 	if name == "" {
 		name = "python3"
 	}
-	if text, err := exec.CommandContext(t.Context(), name, "-c", "import bdkpython, embit, solders").CombinedOutput(); err != nil {
+	text, err := exec.CommandContext(t.Context(), name, "-c", "import bdkpython, embit, solders").CombinedOutput()
+	if err != nil {
 		t.Fatalf("%s lacks libraries: %v\n%s\ninstall: %s -m pip install -r test/interop/requirements.txt "+
 			"(or name another interpreter in FROSTFLEET_PYTHON)", name, err, text, name)
 	}

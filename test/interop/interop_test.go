@@ -12,6 +12,8 @@ import (
 	"os"
 	"testing"
 	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 var (
@@ -50,8 +52,16 @@ func TestLibraries(t *testing.T) {
 			t.Run("account", func(t *testing.T) { f.testAccount(t, all, share(*count, i)) })
 			t.Run("signatures", func(t *testing.T) { f.testSignatures(t, all) })
 			t.Run("wrong", func(t *testing.T) { f.testWrong(t, all) })
+			if network == "mainnet" {
+				t.Run("refused", f.testRefused)
+			}
 		})
 	}
+	t.Run("vectors", func(t *testing.T) {
+		t.Run("BIP 86", func(t *testing.T) { testBIP86(t, all.of(wire.Bitcoin)) })
+		t.Run("BIP 341", testBIP341)
+		t.Run("BIP 386", func(t *testing.T) { testBIP386(t, all.descriptors()) })
+	})
 	for _, p := range all {
 		fmt.Fprintf(os.Stderr, "%-10s compared %d in %.1f s\n", p.name, p.compared, p.busy.Seconds())
 	}

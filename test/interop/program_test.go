@@ -89,6 +89,16 @@ func (all programs) signing() (some programs) {
 	return some
 }
 
+// descriptors are those that read descriptors.
+func (all programs) descriptors() (some programs) {
+	for _, p := range all.of("bitcoin") {
+		if p.name == "embit" || p.name == "bdk" {
+			some = append(some, p)
+		}
+	}
+	return some
+}
+
 // start runs a program for each library until the test ends.
 func start(t *testing.T) programs {
 	t.Helper()

@@ -13,6 +13,14 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
+// Programs that notice.
+const (
+	every    = "bitcoinjs scure embit bdk"
+	deriving = "bitcoinjs scure embit" // from key and chain code; BDK has the descriptor alone
+	reading  = "embit bdk"             // descriptors
+	both     = "solana solders"
+)
+
 // mistake is a small one in what a program is asked, which it must notice.
 type mistake struct {
 	name   string
@@ -23,32 +31,32 @@ type mistake struct {
 // addressMistakes are in an account's addresses and keys. Texts are encoded anew: no
 // checksum gives them away, except where that is the mistake.
 func addressMistakes(other question) map[string][]mistake {
-	const every = "bitcoinjs scure embit bdk"
 	near := func(q *question) *string { return &q.Runs[0].Addresses[3] }
+	swap := func(q *question) { a := q.Runs[0].Addresses; a[3], a[4] = a[4], a[3] }
 	far := func(q *question) *string { return &q.Runs[1].Addresses[3] }
 	return map[string][]mistake{
 		wire.Bitcoin: {
 			{"one bit of an output key", func(q *question) { flipBech32(near(q)) }, every},
 			{"one bit of an output key far off", func(q *question) { flipBech32(far(q)) }, every},
 			{"a digit of an address", func(q *question) { *near(q) = flipText(*near(q)) }, every},
-			{"two addresses for each other", func(q *question) { a := q.Runs[0].Addresses; a[3], a[4] = a[4], a[3] }, every},
+			{"two addresses for each other", swap, every},
 			{"the other branch", func(q *question) { q.Runs[0].Branch ^= 1 }, every},
 			{"an index too far", func(q *question) { q.Runs[0].First++ }, every},
 			{"an address of another network", func(q *question) { *near(q) = otherNetwork(*near(q)) }, every},
 			{"one bit of the xpub's chain code", func(q *question) { q.Xpub = flipXpub(q.Xpub) }, every},
 			{"the xpub of another key", func(q *question) { q.Xpub = other.Xpub }, every},
-			{"one bit of the descriptor's chain code", func(q *question) { q.Descriptor = flipDescriptor(q.Descriptor) }, "embit bdk"},
-			{"the descriptor of another key", func(q *question) { q.Descriptor = other.Descriptor }, "embit bdk"},
-			{"a digit of the descriptor's checksum", func(q *question) { q.Descriptor = flipText(q.Descriptor) }, "embit bdk"},
-			{"receive for change", func(q *question) { q.Receive, q.Change = q.Change, q.Receive }, "embit bdk"},
-			{"another key", func(q *question) { q.PublicKey = other.PublicKey }, "bitcoinjs scure embit"},
-			{"one bit of the chain code", func(q *question) { q.ChainCode = flipHex(q.ChainCode) }, "bitcoinjs scure embit"},
-			{"another account", func(q *question) { q.Account = "6" }, "bitcoinjs scure embit"},
+			{"one bit of the descriptor's chain code", func(q *question) { flipDescriptor(&q.Descriptor) }, reading},
+			{"the descriptor of another key", func(q *question) { q.Descriptor = other.Descriptor }, reading},
+			{"a digit of the descriptor's checksum", func(q *question) { q.Descriptor = flipText(q.Descriptor) }, reading},
+			{"receive for change", func(q *question) { q.Receive, q.Change = q.Change, q.Receive }, reading},
+			{"another key", func(q *question) { q.PublicKey = other.PublicKey }, deriving},
+			{"one bit of the chain code", func(q *question) { q.ChainCode = flipHex(q.ChainCode) }, deriving},
+			{"another account", func(q *question) { q.Account = "6" }, deriving},
 		},
 		wire.Solana: {
-			{"one bit of an address", func(q *question) { flipBase58(near(q)) }, "solana solders"},
-			{"one bit of an address far off", func(q *question) { flipBase58(far(q)) }, "solana solders"},
-			{"two addresses for each other", func(q *question) { a := q.Runs[0].Addresses; a[3], a[4] = a[4], a[3] }, "solana solders"},
+			{"one bit of an address", func(q *question) { flipBase58(near(q)) }, both},
+			{"one bit of an address far off", func(q *question) { flipBase58(far(q)) }, both},
+			{"two addresses for each other", swap, both},
 			{"the other branch", func(q *question) { q.Runs[0].Branch ^= 1 }, "solana"},
 			{"another key", func(q *question) { q.PublicKey = other.PublicKey }, "solana"},
 			{"one bit of the chain code", func(q *question) { q.ChainCode = flipHex(q.ChainCode) }, "solana"},
@@ -60,16 +68,16 @@ func addressMistakes(other question) map[string][]mistake {
 // signatureMistakes are in a child's signature.
 var signatureMistakes = map[string][]mistake{
 	wire.Bitcoin: {
-		{"one bit of R", func(q *question) { q.Signature = flipHex(q.Signature) }, "bitcoinjs scure embit"},
-		{"one bit of s", func(q *question) { q.Signature = q.Signature[:64] + flipHex(q.Signature[64:]) }, "bitcoinjs scure embit"},
-		{"one bit of the message", func(q *question) { q.Message = flipHex(q.Message) }, "bitcoinjs scure embit"},
-		{"another path", func(q *question) { q.Path = "3/1/4/1/5" }, "bitcoinjs scure embit"},
-		{"another script", func(q *question) { q.ScriptRoot = strings.Repeat("5a", 32) }, "bitcoinjs scure embit"},
+		{"one bit of R", func(q *question) { q.Signature = flipHex(q.Signature) }, deriving},
+		{"one bit of s", func(q *question) { q.Signature = q.Signature[:64] + flipHex(q.Signature[64:]) }, deriving},
+		{"one bit of the message", func(q *question) { q.Message = flipHex(q.Message) }, deriving},
+		{"another path", func(q *question) { q.Path = "3/1/4/1/5" }, deriving},
+		{"another script", func(q *question) { q.ScriptRoot = strings.Repeat("5a", 32) }, deriving},
 	},
 	wire.Solana: {
-		{"one bit of R", func(q *question) { q.Signature = flipHex(q.Signature) }, "solana solders"},
-		{"one bit of s", func(q *question) { q.Signature = q.Signature[:64] + flipHex(q.Signature[64:]) }, "solana solders"},
-		{"another transaction", func(q *question) { flipBase58(&q.Blockhash) }, "solana solders"},
+		{"one bit of R", func(q *question) { q.Signature = flipHex(q.Signature) }, both},
+		{"one bit of s", func(q *question) { q.Signature = q.Signature[:64] + flipHex(q.Signature[64:]) }, both},
+		{"another transaction", func(q *question) { flipBase58(&q.Blockhash) }, both},
 		{"another path", func(q *question) { q.Path = "3/1/4/1/5" }, "solana"},
 	},
 }
@@ -155,10 +163,10 @@ func flipXpub(xpub string) string {
 }
 
 // flipDescriptor does so in its key.
-func flipDescriptor(text string) string {
-	script, _, _ := strings.Cut(text, "#")
+func flipDescriptor(text *string) {
+	script, _, _ := strings.Cut(*text, "#")
 	_, rest, _ := strings.Cut(script, "]")
 	xpub, _, _ := strings.Cut(rest, "/")
 	script = strings.Replace(script, xpub, flipXpub(xpub), 1)
-	return script + "#" + must(descriptor.Checksum(script))
+	*text = script + "#" + must(descriptor.Checksum(script))
 }
