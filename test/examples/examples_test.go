@@ -106,7 +106,7 @@ func typescript(t *testing.T) []string {
 			"(or name the folder that has typescript/node_modules in FROSTFLEET_NODE)", err)
 	}
 	dir := t.TempDir()
-	if err := os.Symlink(filepath.Dir(filepath.Dir(filepath.Dir(compiler))), filepath.Join(dir, "node_modules")); err != nil {
+	if err := os.Symlink(filepath.Join(compiler, "../../.."), filepath.Join(dir, "node_modules")); err != nil {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"jobs.ts", "tsconfig.json", "package.json"} {

@@ -1,6 +1,7 @@
 package interop_test
 
 import (
+	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -48,7 +49,8 @@ func TestBIP32(t *testing.T) {
 					t.Fatal(err)
 				}
 				got, err := must(descriptor.ParseExtendedKey(parent.Xpub)).Key().Child(path)
-				if want := k.Key(); err != nil || got.ChainCode != want.ChainCode || string(got.PublicKey) != string(want.PublicKey) {
+				want := k.Key()
+				if err != nil || got.ChainCode != want.ChainCode || !bytes.Equal(got.PublicKey, want.PublicKey) {
 					t.Errorf("%s from %s: %x, %v", child.Path, parent.Path, got, err)
 				}
 				derived++
@@ -109,7 +111,8 @@ func testBIP341(t *testing.T) {
 		if c.Intermediary.MerkleRoot != nil {
 			scripts = must(hex.DecodeString(*c.Intermediary.MerkleRoot))
 		}
-		if got := outputScript(must(hex.DecodeString("02"+c.Given.InternalPubkey)), scripts); got != c.Expected.ScriptPubKey {
+		got := outputScript(must(hex.DecodeString("02"+c.Given.InternalPubkey)), scripts)
+		if got != c.Expected.ScriptPubKey {
 			t.Errorf("%s: %s, want %s", c.Given.InternalPubkey, got, c.Expected.ScriptPubKey)
 		}
 	}

@@ -14,6 +14,13 @@ import (
 // keyExpression is a vector of BIP 380.
 type keyExpression struct{ What, Key string }
 
+var (
+	// extended are key expressions with an extended key.
+	extended = regexp.MustCompile(`\[?[^(),{}]*[xt](pub|prv)[^(),{}]*`)
+	hardened = regexp.MustCompile(`^\[[0-9a-f]{8}(/[0-9]+)*/[0-9]+[h'](/[0-9]+[h']?)*\]$`)
+	parts    = regexp.MustCompile(`^(tr\()(\[.*\])(.*?)(/.*)\)#.*$`)
+)
+
 // refusals are the descriptors that the project refuses, with their right checksums
 // unless that is what is wrong. It reads one form of descriptor only, which it prints:
 // what is invalid is refused, and so is what is valid and of another form.
@@ -36,7 +43,7 @@ func refusals(t *testing.T, own string) (refused map[string]string) {
 		v := vectors[struct{ Valid, Invalid []struct{ Descriptor string } }](t, name)
 		for _, d := range append(v.Valid, v.Invalid...) {
 			refused[name+": "+d.Descriptor] = checked(d.Descriptor)
-			for _, key := range regexp.MustCompile(`\[?[^(),{}]*[xt](pub|prv)[^(),{}]*`).FindAllString(d.Descriptor, -1) {
+			for _, key := range extended.FindAllString(d.Descriptor, -1) {
 				for what, script := range graft(own, key) {
 					refused[name+": "+key+", "+what] = checked(script)
 				}
@@ -49,12 +56,12 @@ func refusals(t *testing.T, own string) (refused map[string]string) {
 // graft makes descriptors of a key expression: it alone, its origin before our key,
 // what follows its key behind ours. What is as ours is no graft.
 func graft(own, key string) map[string]string {
-	ours := regexp.MustCompile(`^(tr\()(\[.*\])(.*?)(/.*)\)#.*$`).FindStringSubmatch(own)
+	ours := parts.FindStringSubmatch(own)
 	grafts := map[string]string{"alone": "tr(" + key + ")", "with our chains": "tr(" + key + "/<0;1>/*)"}
 	body := key
 	if at := strings.LastIndex(key, "]"); at >= 0 {
 		name := "origin"
-		if regexp.MustCompile(`^\[[0-9a-f]{8}(/[0-9]+)*/[0-9]+[h'](/[0-9]+[h']?)*\]$`).MatchString(key[:at+1]) {
+		if hardened.MatchString(key[:at+1]) {
 			name = "hardened origin"
 		}
 		grafts[name] = "tr(" + key[:at+1] + ours[3] + ours[4] + ")"
@@ -87,7 +94,8 @@ func (f *fleet) testRefused(t *testing.T) {
 			continue
 		}
 		codes[refused.Code]++
-		if strings.HasSuffix(what, ", hardened origin") && !strings.Contains(refused.Error(), derive.ErrHardened.Error()) {
+		says := derive.ErrHardened.Error()
+		if strings.HasSuffix(what, ", hardened origin") && !strings.Contains(refused.Error(), says) {
 			t.Errorf("%s: %v", what, err)
 		}
 		cmd := f.command(t, append(verify, text)...)
