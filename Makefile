@@ -12,12 +12,14 @@ ONLY ?=
 SEED ?= 0
 LONG ?=
 FASTER ?= 5
+ADDRESSES ?= 100000
 GOLANGCI_VERSION := v2.15.0
 PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 
 CACHE := $(CURDIR)/.cache
 VENV := $(CACHE)/venv
 JNATS := $(CACHE)/jnats
+NODE := $(CACHE)/node
 LINTER := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 BENCHSTAT := $(CACHE)/bin/benchstat-$(PERF_VERSION)
 PROGRAMS := frostctl frost-worker frost-gateway
@@ -48,6 +50,9 @@ sim: ## more of the simulator: make sim SEEDS=100000
 
 chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an hour, figures; ONLY=regexp)
 	$(GO) run ./test/chaos/run -seed '$(SEED)' $(if $(LONG),-long) -only '$(ONLY)' -out bench/chaos.json
+
+interop: setup $(VENV)/ready $(NODE)/interop/ready ## addresses and signatures against what others wrote (ADDRESSES=100000)
+	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 0 ./test/interop -args -addresses $(ADDRESSES)
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
 	$(GO) run ./test/mutants -out bench/mutants.json -only '$(ONLY)'
@@ -92,13 +97,13 @@ $(BENCHSTAT):
 	mv $(CACHE)/bin/new/benchstat $@
 
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
-WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)"
-devices: setup $(VENV)/ready $(JNATS)/ready
+WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)"
+devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready
 setup:
 	GO="$(GO)" scripts/setup
 
-# For moto, for AWS's command line, and for the Python example of docs/jobs.md, which a test runs.
-REQUIREMENTS := docs/examples/python/requirements.txt test/requirements.txt
+# For moto, for AWS's command line, for the Python example of docs/jobs.md, which a test runs, and for test/interop.
+REQUIREMENTS := docs/examples/python/requirements.txt test/requirements.txt test/interop/requirements.txt
 $(VENV)/ready: $(REQUIREMENTS) | setup
 	python3 -m venv --clear $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(REQUIREMENTS:%=-r %)
@@ -109,4 +114,14 @@ $(JNATS)/ready: docs/examples/java/pom.xml | setup
 	mvn -q -B -f $< dependency:copy-dependencies -DoutputDirectory="$(JNATS)"
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim chaos mutants bench bench-compare bench-save bench-hsm lint fuzz monitoring e2e devices setup clean
+# For test/interop, and for the TypeScript example of docs/jobs.md. No package's scripts run.
+$(NODE)/interop/ready: test/interop/package.json test/interop/package-lock.json | setup
+$(NODE)/typescript/ready: docs/examples/typescript/package.json docs/examples/typescript/package-lock.json | setup
+$(NODE)/%/ready:
+	mkdir -p $(@D)
+	cp $^ $(@D)
+	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
+	touch $@
+
+.PHONY: help demo build test test-dkg emulator sim chaos interop mutants bench bench-compare bench-save bench-hsm lint fuzz
+.PHONY: monitoring e2e devices setup clean

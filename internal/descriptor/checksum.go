@@ -76,7 +76,7 @@ func cutChecksum(text string) (string, error) {
 	}
 	sum, err := Checksum(text[:at])
 	if err != nil {
-		return "", err
+		return "", fmt.Errorf("%w: %w", ErrDescriptor, err)
 	}
 	if sum != text[at+1:] {
 		return "", ErrChecksum

@@ -179,6 +179,9 @@ func TestDescriptorsRefused(t *testing.T) {
 			t.Errorf("%.150s: %+v, %v; want %v", script, d, err, want)
 		}
 	}
+	if _, err := Parse(Mainnet, "raw(Ü)#00000000"); !errors.Is(err, ErrDescriptor) {
+		t.Errorf("a character outside of the alphabet: %v", err)
+	}
 	for _, text := range []string{"tr([73c5da0a]" + x + chains, root.String() + "x", "x" + root.String()} {
 		if _, err := Parse(Mainnet, text); !errors.Is(err, ErrChecksum) {
 			t.Errorf("%s: %v", text, err)

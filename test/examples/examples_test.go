@@ -1,5 +1,5 @@
 // Package examples_test runs what docs/jobs.md shows, against a live fleet:
-// the examples in Go, Python and Java, and frostctl.
+// the examples in Go, Python, Java and TypeScript, and frostctl.
 package examples_test
 
 import (
@@ -88,6 +88,36 @@ func java(t *testing.T) []string {
 	return []string{"-cp", filepath.Join(library, "*"), filepath.Join(folder, "Jobs.java")}
 }
 
+// typescript compiles its example and returns what runs it. NATS' client and the compiler
+// are in $FROSTFLEET_NODE/typescript, or where the example says.
+func typescript(t *testing.T) []string {
+	t.Helper()
+	folder := filepath.Join(root, "docs/examples/typescript")
+	library := filepath.Join(folder, "node_modules")
+	if named := os.Getenv("FROSTFLEET_NODE"); named != "" {
+		library = filepath.Join(named, "typescript/node_modules")
+	}
+	compiler, err := filepath.Abs(filepath.Join(library, "typescript/bin/tsc"))
+	if err == nil {
+		_, err = os.Stat(compiler)
+	}
+	if err != nil {
+		t.Fatalf("can't run the TypeScript example: %v\ninstall: npm ci --prefix docs/examples/typescript "+
+			"(or name the folder that has typescript/node_modules in FROSTFLEET_NODE)", err)
+	}
+	dir := t.TempDir()
+	if err := os.Symlink(filepath.Join(compiler, "../../.."), filepath.Join(dir, "node_modules")); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"jobs.ts", "tsconfig.json", "package.json"} {
+		if err := os.WriteFile(filepath.Join(dir, name), must(t, filepath.Join(folder, name)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	succeed(t, "node", compiler, "--project", dir)
+	return []string{"node", filepath.Join(dir, "jobs.js")}
+}
+
 func TestExamples(t *testing.T) {
 	f := fleettest.Start(t, fleettest.Options{N: 3, T: 2})
 	access, err := config.LoadAccess(filepath.Join(f.Dir, "access.toml"))
@@ -102,15 +132,19 @@ func TestExamples(t *testing.T) {
 		checkExample(t, succeed(t, python(t), append([]string{filepath.Join(root, "docs/examples/python/jobs.py")}, args...)...))
 	})
 	t.Run("java", func(t *testing.T) { checkExample(t, succeed(t, "java", append(java(t), args...)...)) })
+	t.Run("typescript", func(t *testing.T) {
+		command := typescript(t)
+		checkExample(t, succeed(t, command[0], append(command[1:], args...)...))
+	})
 	t.Run("saved keys", func(t *testing.T) {
 		out := succeed(t, build(t, "cmd/frostctl"), "verify", "--keys", keys, "--manifest", filepath.Join(f.Dir, "manifest.json"), "--json")
-		if !strings.Contains(out, `"keys":3,"jobs":3`) {
+		if !strings.Contains(out, `"keys":4,"jobs":4`) {
 			t.Errorf("frostctl verify says %s", out)
 		}
 	})
 }
 
-// checkExample reads the line that both examples print.
+// checkExample reads the line that each example prints.
 func checkExample(t *testing.T, line string) {
 	t.Helper()
 	var out struct{ Key, Address, Signature string }

@@ -50,8 +50,10 @@ func secured(t *testing.T) (url string, env map[string]string) {
 	}
 	s, err := server.NewServer(&server.Options{
 		Host: "127.0.0.1", Port: -1, NoSigs: true, NoLog: true, TLS: true, TLSTimeout: 10,
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
-		Nkeys:     []*server.NkeyUser{{Nkey: public}},
+		JetStream: true, StoreDir: t.TempDir(), JetStreamMaxMemory: 8 << 30, JetStreamMaxStore: 1 << 40,
+		MaxPayload: 4 << 20,
+		TLSConfig:  &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}},
+		Nkeys:      []*server.NkeyUser{{Nkey: public}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -111,9 +113,10 @@ func TestDuplicate(t *testing.T) {
 // examples are the commands of the examples.
 func examples(t *testing.T) map[string][]string {
 	return map[string][]string{
-		"go":     {build(t, "docs/examples/go")},
-		"python": {python(t), filepath.Join(root, "docs/examples/python/jobs.py")},
-		"java":   append([]string{"java"}, java(t)...),
+		"go":         {build(t, "docs/examples/go")},
+		"python":     {python(t), filepath.Join(root, "docs/examples/python/jobs.py")},
+		"java":       append([]string{"java"}, java(t)...),
+		"typescript": typescript(t),
 	}
 }
 
