@@ -84,7 +84,8 @@ type Client struct {
 	grace     time.Duration // how long after its expiry a job may still be answered
 	again     time.Duration // how long a job goes unanswered before it is published again
 	starting  time.Duration // how long a patient request waits for missing streams
-	hasStored atomic.Bool   // a job was: the streams are there
+	jobsThere atomic.Bool   // a job was stored in JOBS: it is there
+	bulkThere atomic.Bool   // the same for BULK
 	width     int
 	branches  *derive.Cache // parents of children that signed
 	collect   *collector    // nil: every request has jobs of its own

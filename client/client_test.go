@@ -572,6 +572,28 @@ func TestNoLeader(t *testing.T) {
 	}
 }
 
+// TestNoBulk: a fleet that never stored a large job may lack the stream of large jobs, or the
+// client the right to publish there. Who asks hears of it, also if smaller jobs were stored.
+func TestNoBulk(t *testing.T) {
+	s, c := start(t)
+	if _, err := c.Keygen(t.Context(), KeygenRequest{Chain: "solana", Count: 1}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.bus.Conn().JS.DeleteStream(t.Context(), c.stream("BULK")); err != nil {
+		t.Fatal(err)
+	}
+	key := fmt.Sprintf("%032x.0", 1)
+	request := SignRequest{}
+	for range 20 {
+		request.Items = append(request.Items, SignItem{Key: key, Message: make([]byte, 2000)})
+	}
+	var busy *BusyError
+	_, err := c.SubmitSign(t.Context(), request)
+	if !errors.Is(err, ErrNoStream) || errors.As(err, &busy) || !strings.Contains(err.Error(), ".bulk.sign.") {
+		t.Errorf("got %v, want ErrNoStream on bulk.sign", err)
+	}
+}
+
 // TestStartingFleet: a client that starts together with its fleet waits for
 // the streams.
 func TestStartingFleet(t *testing.T) {

@@ -68,8 +68,12 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 // publish makes one attempt. What its failure means is in the errors of this
 // package.
 func (c *Client) publish(ctx context.Context, j *prepared) error {
+	subject, there := wire.SizedJobSubject(j.Kind, c.name, len(j.Payload)), &c.jobsThere
+	if subject != wire.JobSubject(j.Kind, c.name) {
+		there = &c.bulkThere
+	}
 	m := &nats.Msg{
-		Subject: wire.FleetSubject(c.manifest.Fleet, wire.SizedJobSubject(j.Kind, c.name, len(j.Payload))),
+		Subject: wire.FleetSubject(c.manifest.Fleet, subject),
 		Header:  nats.Header{},
 		Data:    j.Payload,
 	}
@@ -78,14 +82,14 @@ func (c *Client) publish(ctx context.Context, j *prepared) error {
 	inject(ctx, m.Header)
 	_, err := c.nc.Store(ctx, m)
 	if err == nil {
-		c.hasStored.Store(true)
+		there.Store(true)
 		return nil
 	}
 	err = natsconn.Classify(err)
 	if busy, ok := errors.AsType[*natsconn.BusyError](err); ok {
 		return &BusyError{RetryAfter: busyRetry, Reason: busy.Reason}
 	}
-	if errors.Is(err, ErrNoStream) && c.hasStored.Load() {
+	if errors.Is(err, ErrNoStream) && there.Load() {
 		return &BusyError{RetryAfter: busyRetry, Reason: "the stream of jobs is away: it may have no leader now"}
 	}
 	if errors.Is(err, natsconn.ErrClosed) {

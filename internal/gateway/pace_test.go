@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"encoding/hex"
 	"fmt"
 	"testing"
 	"time"
@@ -60,5 +61,41 @@ func TestLargeJunk(t *testing.T) {
 	least := time.Duration((jobs-1)*size) * time.Second / bulkBytes
 	if took := time.Since(began); took < least {
 		t.Errorf("%d jobs of %d bytes ended in %v, want at least %v", jobs, size, took, least)
+	}
+}
+
+// TestJobInBothStreams: a job that was published to JOBS and to BULK is one job, with one
+// result, and nothing of it is left in either, whichever copy is answered first.
+func TestJobInBothStreams(t *testing.T) {
+	w := newWorld(t)
+	w.start()
+	large := wire.Job{Kind: wire.KindSign}
+	for i := range 12 { // of a size that both take
+		large.Items = append(large.Items, wire.JobItem{Key: fmt.Sprintf("%032x.%d", 1, i), Message: make([]byte, 2400)})
+	}
+	for range 8 {
+		job, id := w.Job(large, 5*time.Minute)
+		if n := len(job.Payload); n <= wire.MaxSmallJob || n > 64<<10-1024 {
+			t.Fatalf("a payload of %d bytes", n)
+		}
+		header := map[string][]string{wire.HeaderClient: {job.Client}, wire.HeaderSignature: {hex.EncodeToString(job.Signature)}}
+		for _, subject := range []string{wire.JobSubject(job.Kind, job.Client), wire.SizedJobSubject(job.Kind, job.Client, len(job.Payload))} {
+			if _, err := w.Bus.Publish(w.Context(), subject, job.Payload, header); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if r := w.Result(id); r.Code != wire.CodeUnknownKey {
+			t.Errorf("ended with %q: %s", r.Code, r.Error)
+		}
+	}
+	eventually(t, "nothing is left", func() bool {
+		left, err := w.Bus.Slots(w.Context(), bus.Bulk, "bulk.>")
+		return err == nil && len(left) == 0 && w.open() == 0
+	})
+	if stored, err := w.Bus.Slots(w.Context(), bus.Results, "res.>"); err != nil || len(stored) != 8 {
+		t.Errorf("%d results of 8 jobs, %v", len(stored), err)
+	}
+	if l := w.letters(); len(l) != 8 {
+		t.Errorf("%d dead letters of 8 jobs", len(l))
 	}
 }
