@@ -3,14 +3,19 @@
 package e2e_test
 
 import (
+	"crypto/ed25519"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 	"github.com/frostfleet/frostfleet/test/freeport"
 	"github.com/frostfleet/frostfleet/test/softhsm"
@@ -43,7 +48,7 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"eventually": eventually},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"eventually": eventually, "publish": publish},
 	})
 }
 
@@ -59,4 +64,28 @@ func eventually(ts *testscript.TestScript, neg bool, args []string) {
 		}
 	}
 	ts.Fatalf("%v: %v", args, err)
+}
+
+// publish signs the payload of a job with a client's key and publishes it, as programs do
+// that are in no way of this project.
+func publish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: publish client.toml payload")
+	}
+	cfg, err := client.Load(ts.MkAbs(args[0]))
+	ts.Check(err)
+	m := cfg.Manifest
+	payload, hash := []byte(ts.ReadFile(args[1])), m.Hash()
+	var job struct{ Kind string }
+	ts.Check(json.Unmarshal(payload, &job))
+	message := nats.NewMsg(fmt.Sprintf("frost.%s.job.%s.%s", m.Fleet, job.Kind, cfg.Name))
+	message.Data = payload
+	message.Header.Set("Frost-Client", cfg.Name)
+	message.Header.Set("Frost-Signature", hex.EncodeToString(ed25519.Sign(cfg.Key,
+		fmt.Appendf(nil, "frostfleet/job/v2\n%s\n%s\n%x\n%s", message.Subject, m.Network, hash, payload))))
+	nc, err := nats.Connect(cfg.URL)
+	ts.Check(err)
+	defer nc.Close()
+	_, err = nc.RequestMsg(message, time.Minute)
+	ts.Check(err)
 }
