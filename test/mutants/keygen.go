@@ -148,7 +148,7 @@ var keygenMutants = []Mutant{
 		killed("an import puts nothing beside another entry", "internal/register", "TestStore"),
 	edit("an imported deal may be any", "internal/register/register.go", "e.VerifyDeal(i, msg.Data) == nil", "true").
 		killed("junk under a deal's subject is passed over", "internal/register", "TestStore"),
-	edit("a gateway that is behind knows no key", signjobsFile, "!s.directory.end.readSince(j.since):\n\t\ts.await", "false:\n\t\ts.await").
+	edit("a gateway that is behind knows no key", signjobsFile, "!s.keys.directory.end.readSince(j.since):\n\t\ts.await", "false:\n\t\ts.await").
 		killed("no key is unknown before KEYS was read to its end", inProtocol, "TestBehindIsNotUnknown"),
 	edit("one answer about the end of KEYS is for all jobs", "internal/protocol/keysend.go", "return k.asked + 1", "return 1").
 		killed("what KEYS had before says nothing of a job that came after", inProtocol, "TestUnknownAsksTogether"),

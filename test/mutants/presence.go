@@ -25,7 +25,7 @@ var presenceMutants = []Mutant{
 		killed("a heartbeat is of one manifest", "internal/wire", "TestHeartbeatIsItsSenders"),
 	never("a later version is read as strictly", heartbeatFile, "h.Version <= HeartbeatVersion {").
 		killed("this version has one form", "internal/wire", "TestHeartbeatGrows"),
-	edit("nodes that are not heard are asked like others", signjobsFile, " || s.traffic.presence.out(i)", "").
+	edit("nodes that are not heard are asked like others", "internal/protocol/exclude.go", " || t.presence.out(i)", "").
 		killed("a killed node is not waited for", inProtocol, "TestKilledNodeIsNotWaitedFor"),
 	edit("a node that is not heard is never asked", presenceFile, "return n.absent && p.now.Before(n.probe)",
 		"return n.absent").

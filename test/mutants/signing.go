@@ -7,6 +7,7 @@ const (
 	requestFile   = "internal/protocol/sign_request.go"
 	signerFile    = "internal/protocol/signer.go"
 	signjobsFile  = "internal/protocol/signjobs.go"
+	keyFinderFile = "internal/protocol/keyfinder.go"
 	attemptFile   = "internal/protocol/attempt.go"
 	jobsFile      = "internal/protocol/coordinator_jobs.go"
 	setCheckFile  = "internal/frost/sign_set.go"
@@ -91,16 +92,16 @@ var signingMutants = []Mutant{
 	// Whose keys, until when.
 	never("a worker signs for anybody", requestFile, "keys[i].Owner != r.client").
 		killed("a worker signs for the key's owner only", inProtocol, "TestRefusals"),
-	edit("a gateway signs for anybody", signjobsFile, "b.header.Client != client", "b.header.Client == \"\"").
+	edit("a gateway signs for anybody", keyFinderFile, "b.header.Client != client", "b.header.Client == \"\"").
 		killed("a gateway asks for the key's owner only", inProtocol, "TestItemsOneByOne"),
-	edit("a refused item is signed", signjobsFile, "return refused[i] != nil", "return false").
+	edit("a refused item is signed", "internal/protocol/sign_result.go", "return refused[i] != nil", "return false").
 		killed("who is told that an item is refused has no signature out there", inProtocol, "TestItemsOneByOne"),
 	edit("a session has items that are wrong in themselves", requestFile, "job.Items[w].Check(); err != nil",
 		"job.Items[w].Check(); err != nil && false").
 		killed("nodes check the items that they sign", inProtocol, "TestTaskForARefusedItem"),
 	edit("a worker signs under the root for its child", requestFile, "it.Path == nil", `it.Path == nil || *it.Path != "-"`).
 		killed("a worker computes the offsets of a path", inProtocol, "TestSignUnderChildren"),
-	edit("a gateway adds up under the root for its child", signjobsFile, "it.Path != nil", `it.Path != nil && *it.Path == "-"`).
+	edit("a gateway adds up under the root for its child", keyFinderFile, "it.Path != nil", `it.Path != nil && *it.Path == "-"`).
 		killed("a gateway computes the offsets of a path", inProtocol, "TestSignUnderChildren"),
 	never("another draft of BIP 445 is signed", requestFile, "keys[i].Key.Suite == frost.Secp256k1TR && r.draft").
 		killed("all members sign by one draft", inProtocol, "TestOtherDraft"),
