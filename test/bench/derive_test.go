@@ -1,15 +1,11 @@
 package bench_test
 
 import (
-	"bytes"
 	"encoding/hex"
 	"encoding/json"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -22,14 +18,12 @@ import (
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/benchreport"
-	"github.com/frostfleet/frostfleet/test/fleettest"
 	"github.com/frostfleet/frostfleet/test/wiretest"
 )
 
 const (
 	derivedAddresses   = 100_000 // of a round
 	hdkeychainFraction = 5       // so many times fewer by the other library, which is slower
-	longList           = 1_000_000
 )
 
 // BenchmarkDerive derives addresses of keys that are certified as a fleet certifies
@@ -125,27 +119,6 @@ func (p *proofs) account(b *testing.B, chain string) *client.Account {
 		b.Fatal(err)
 	}
 	return a
-}
-
-// benchList is the command, for a long list: its memory, start and checks included.
-func (p *proofs) benchList(b *testing.B) {
-	bin, err := fleettest.Build()
-	if err != nil {
-		b.Fatal(err)
-	}
-	built = true
-	cmd := exec.Command(filepath.Join(bin, "frostctl"), "addresses", "--csv", "--key", p.ids[wire.Bitcoin],
-		"--keys", filepath.Join(p.dir, "keys.jsonl"), "--manifest", filepath.Join(p.dir, "manifest.json"),
-		"--count", strconv.Itoa(longList))
-	var said bytes.Buffer
-	cmd.Stderr = &said
-	start := time.Now()
-	if err := cmd.Run(); err != nil {
-		b.Fatalf("%v: %s", err, &said)
-	}
-	results.Say("%d addresses as CSV in %.1f s", longList, time.Since(start).Seconds())
-	used := cmd.ProcessState.SysUsage().(*syscall.Rusage)
-	results.Record("derived_rss_mib_at_1m_addresses", float64(used.Maxrss)/1024, "MiB", "")
 }
 
 // hdkeychainBranch derives the same addresses with btcutil and btcd.
