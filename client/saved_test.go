@@ -96,21 +96,27 @@ func TestResume(t *testing.T) {
 	}
 }
 
+// saveKeygen is a key generation that was saved before it was published.
+func saveKeygen(t *testing.T, job wire.Job) SavedJob {
+	t.Helper()
+	job.Kind = wire.KindKeygen
+	payload, err := json.Marshal(job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	saved, err := ParseSavedJob(string(payload))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return saved
+}
+
 // TestResumeGivenUp: for jobs that have no keys, others are made.
 func TestResumeGivenUp(t *testing.T) {
 	s, c := start(t)
 	c.grace = 0
 	job := func(id string, expires time.Time) SavedJob {
-		job := wire.Job{ID: id, Kind: wire.KindKeygen, Expires: expires, Chain: "bitcoin", Count: 2}
-		payload, err := json.Marshal(job)
-		if err != nil {
-			t.Fatal(err)
-		}
-		saved, err := ParseSavedJob(string(payload))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return saved
+		return saveKeygen(t, wire.Job{ID: id, Expires: expires, Chain: "bitcoin", Count: 2})
 	}
 	expired := job("0198c0de-0000-7000-8000-000000000001", time.Now().Add(-time.Hour))
 	failed := job("0198c0de-0000-7000-8000-000000000002", time.Now().Add(time.Minute))
@@ -390,23 +396,15 @@ func TestNothingAfterAFailure(t *testing.T) {
 func TestResumeUnread(t *testing.T) {
 	s, _ := start(t)
 	c := s.connect(Config{URL: s.url})
-	job := wire.Job{ID: uuid.NewString(), Kind: wire.KindKeygen, Expires: time.Now().Add(-time.Hour).UTC(),
-		Chain: "solana", Count: 1}
-	payload, err := json.Marshal(job)
-	if err != nil {
-		t.Fatal(err)
-	}
-	saved, err := ParseSavedJob(string(payload))
-	if err != nil {
-		t.Fatal(err)
-	}
+	expired := time.Now().Add(-time.Hour).UTC()
+	saved := saveKeygen(t, wire.Job{ID: uuid.NewString(), Expires: expired, Chain: "solana", Count: 1})
 	if err := s.bus.Conn().JS.DeleteStream(t.Context(), c.stream("RESULTS")); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
 	s.onJob(func(wire.SignedJob) { cancel() }) // it would be for ever without an answer
-	_, err = c.Keygen(ctx, KeygenRequest{Chain: "solana", Count: 1, Resume: []SavedJob{saved}})
+	_, err := c.Keygen(ctx, KeygenRequest{Chain: "solana", Count: 1, Resume: []SavedJob{saved}})
 	unfinished, ok := errors.AsType[*UnfinishedError](err)
 	if !ok || !slices.Equal(unfinished.Open, []string{saved.ID}) || !errors.Is(err, errNoDirectGet) {
 		t.Errorf("resumed: %v", err)
