@@ -3,7 +3,10 @@
 // gateway.
 package tx
 
-import "github.com/frostfleet/frostfleet/internal/tx/intent"
+import (
+	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
+)
 
 // Request is what a client wants signed, in one of the kinds that can be read.
 type Request struct {
@@ -28,3 +31,11 @@ type Finished struct {
 	Transaction []byte // of a Solana transaction; of a PSBT that is final, and was to be extracted
 	Signature   []byte // of a message, as wallets take it: BIP 322's witness; of Solana 64 bytes
 }
+
+// Read reads a request. Addresses are those of a network: mainnet, testnet, signet or regtest.
+func Read(r Request, network string, branches *derive.Cache) (Reading, *intent.Refusal) {
+	return nil, intent.Refuse(intent.NotUnderstood, -1, "%s: can't be read yet", r.Kind)
+}
+
+// Size is how many signatures a request may ask for, by a look at its bytes; 0: they can't be read.
+func Size(kind intent.Kind, content []byte) int { return 1 }
