@@ -30,10 +30,10 @@ func (requestRead) event() {}
 func (s *signJobs) read(j *activeSign) {
 	roots := j.roots
 	run := func() Event {
-		reading, items, refusal := readRequest(s.cfg.Manifest, j.job, roots, s.keys.branches)
+		reading, items, refusal := readRequest(s.cfg.Manifest.Network, j.job, roots, s.keys.branches)
 		return requestRead{j, reading, items, refusal}
 	}
-	if j.size <= inlineChecks && len(j.Signed.Payload) <= inlineTask {
+	if readInline(j.job) {
 		s.onRead(run().(requestRead))
 		return
 	}

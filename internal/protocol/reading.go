@@ -22,7 +22,7 @@ type rootKey struct {
 // readRequest reads what a job carries, under the keys that it names, in its order. The
 // items are those of the intent's signatures. It takes time in proportion to the request.
 func readRequest(
-	m *wire.Manifest, job *wire.Job, keys []rootKey, branches *derive.Cache,
+	network string, job *wire.Job, keys []rootKey, branches *derive.Cache,
 ) (tx.Reading, []frost.Item, *wire.JobError) {
 	kind, content := job.Request()
 	roots := make([]intent.Root, len(keys))
@@ -33,7 +33,7 @@ func readRequest(
 		}
 	}
 	reading, refusal := tx.Read(
-		tx.Request{Kind: kind, Bytes: content, Roots: roots, Partial: job.Partial}, m.Network, branches)
+		tx.Request{Kind: kind, Bytes: content, Roots: roots, Partial: job.Partial}, network, branches)
 	if refusal != nil {
 		return nil, nil, wire.Refuse(wire.Code(refusal.Code), "%s", refusal.Reason)
 	}
@@ -74,6 +74,13 @@ func rootOf(job *wire.Job, i int, k rootKey) (intent.Root, *wire.JobError) {
 		return intent.Root{}, wire.Refuse(wire.CodeBadPath, "path %.100q of key %s: %v", *named.Path, named.Key, err)
 	}
 	return root, nil
+}
+
+// readInline reports whether a request is so small that it is read on the spot. A list of
+// items is none, and is no reason against it.
+func readInline(job *wire.Job) bool {
+	_, content := job.Request()
+	return len(job.Keys) <= inlineChecks && len(content) <= inlineTask && (content == nil || sizeOf(job) <= inlineChecks)
 }
 
 // sizeOf is how many signatures a sign job may ask for, by a look at its bytes that costs next to nothing. It decides
