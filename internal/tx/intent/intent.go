@@ -110,6 +110,9 @@ type Refusal struct {
 	Code   string // stable, one of the codes of this package
 	At     int    // the input, output or instruction; -1: the whole request
 	Reason string // a sentence that names it
+	// Program is the program of Solana whose instruction it is; empty where it is of
+	// something else. A policy may list programs that it does not have to understand.
+	Program string
 }
 
 // The codes of refusals. They are codes of jobs, too: internal/wire lists them.
