@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -58,7 +59,7 @@ func (w wallet) derivation(path derive.Path) []*psbt.TaprootBip32Derivation {
 	fingerprint := descriptor.FingerprintOf(w.root.Key.PublicKey)
 	return []*psbt.TaprootBip32Derivation{{
 		XOnlyPubKey:          schnorr.SerializePubKey(w.child(path)),
-		MasterKeyFingerprint: binary.LittleEndian.Uint32(fingerprint[:]), Bip32Path: path,
+		MasterKeyFingerprint: binary.LittleEndian.Uint32(fingerprint[:]), Bip32Path: slices.Clone(path),
 	}}
 }
 
@@ -145,7 +146,9 @@ func (d *draft) bytes(t testing.TB) []byte {
 }
 
 // somebody's script, which is nobody's of the wallets.
-func payee() []byte { return append([]byte{txscript.OP_0, txscript.OP_DATA_20}, bytes.Repeat([]byte{7}, 20)...) }
+func payee() []byte {
+	return append([]byte{txscript.OP_0, txscript.OP_DATA_20}, bytes.Repeat([]byte{7}, 20)...)
+}
 
 func read(t testing.TB, raw []byte, wallets ...wallet) *PSBT {
 	t.Helper()

@@ -45,7 +45,7 @@ func TestMeaning(t *testing.T) {
 		Kind: intent.PSBT,
 		Payments: []intent.Payment{{At: 0, To: "bcrt1qqurswpc8qurswpc8qurswpc8qurswpc8dxm0gk",
 			Amount: intent.Amount{Asset: intent.Bitcoin, Units: 70_000}}},
-		Change: []intent.Change{{At: 1, To: m.Change[0].To, Root: 0, Path: derive.Path{1, 9}, Units: 39_000}},
+		Change:  []intent.Change{{At: 1, To: m.Change[0].To, Root: 0, Path: derive.Path{1, 9}, Units: 39_000}},
 		Outflow: []intent.Amount{{Asset: intent.Bitcoin, Units: 110_000}}, Fee: 1_000,
 		Spends: []string{d.UnsignedTx.TxIn[0].PreviousOutPoint.String(), d.UnsignedTx.TxIn[1].PreviousOutPoint.String()},
 		ID:     d.UnsignedTx.TxHash().String(), VSize: m.VSize,
