@@ -37,9 +37,11 @@ func TestAccount(t *testing.T) {
 		"with a lesser foreign input": {foreign: 5_000, paid: 39_000, charged: 45_000, fee: 6_000},
 		"with a greater one":          {foreign: 500_000, paid: 539_000, charged: 100_000, fee: 1_000},
 		"all":                         {hash: txscript.SigHashAll, paid: 39_000, charged: 40_000, fee: 1_000},
-		"none":                        {hash: txscript.SigHashNone, paid: 39_000, charged: 100_000, fee: 100_000, unclear: "whom"},
-		"single":                      {hash: txscript.SigHashSingle, paid: 39_000, charged: 100_000, fee: 100_000, unclear: "whom"},
-		"all, anyone can pay":         {hash: txscript.SigHashAll | acp, paid: 39_000, charged: 100_000, fee: 1_000},
+		"none": {
+			hash: txscript.SigHashNone, paid: 39_000, charged: 100_000, fee: 100_000, unclear: "whom"},
+		"single": {
+			hash: txscript.SigHashSingle, paid: 39_000, charged: 100_000, fee: 100_000, unclear: "whom"},
+		"all, anyone can pay": {hash: txscript.SigHashAll | acp, paid: 39_000, charged: 100_000, fee: 1_000},
 		"all, others pay": {
 			hash: txscript.SigHashAll | acp, foreign: 5_000, paid: 39_000, charged: 100_000, fee: 100_000, unclear: "fee"},
 		"all, others are to pay": {

@@ -23,13 +23,15 @@ func TestChange(t *testing.T) {
 		add  func(d *draft)
 		want bool
 	}{
-		"change":                        {func(d *draft) { d.change(w, at, 500) }, true},
-		"change far away":               {func(d *draft) { d.change(w, derive.Path{1, 1 << 30}, 500) }, true}, // policy's
-		"an address that receives":      {func(d *draft) { d.change(w, derive.Path{0, 9}, 500) }, false},
-		"a third chain":                 {func(d *draft) { d.change(w, derive.Path{2, 9}, 500) }, false},
-		"a deeper path":                 {func(d *draft) { d.change(w, derive.Path{1, 9, 0}, 500) }, false},
-		"a shorter path":                {func(d *draft) { d.change(w, derive.Path{1}, 500) }, false},
-		"a hardened index":              {func(d *draft) { d.change(w, at, 500).TaprootBip32Derivation[0].Bip32Path[1] |= 1 << 31 }, false},
+		"change":                   {func(d *draft) { d.change(w, at, 500) }, true},
+		"change far away":          {func(d *draft) { d.change(w, derive.Path{1, 1 << 30}, 500) }, true}, // policy's
+		"an address that receives": {func(d *draft) { d.change(w, derive.Path{0, 9}, 500) }, false},
+		"a third chain":            {func(d *draft) { d.change(w, derive.Path{2, 9}, 500) }, false},
+		"a deeper path":            {func(d *draft) { d.change(w, derive.Path{1, 9, 0}, 500) }, false},
+		"a shorter path":           {func(d *draft) { d.change(w, derive.Path{1}, 500) }, false},
+		"a hardened index": {func(d *draft) {
+			d.change(w, at, 500).TaprootBip32Derivation[0].Bip32Path[1] |= 1 << 31
+		}, false},
 		"a root that no input is under": {func(d *draft) { d.change(other, at, 500) }, false},
 		"nothing said":                  {func(d *draft) { d.pay(w.script(at, nil), 500) }, false},
 		"no derivation":                 {func(d *draft) { d.change(w, at, 500).TaprootBip32Derivation = nil }, false},
@@ -37,7 +39,9 @@ func TestChange(t *testing.T) {
 		"another internal key": {func(d *draft) {
 			d.change(w, at, 500).TaprootInternalKey = schnorr.SerializePubKey(other.child(at))
 		}, false},
-		"a script tree that is said": {func(d *draft) { d.change(w, at, 500).TaprootTapTree = []byte{0, 0xc0, 1, 0x51} }, false},
+		"a script tree that is said": {func(d *draft) {
+			d.change(w, at, 500).TaprootTapTree = []byte{0, 0xc0, 1, 0x51}
+		}, false},
 		"a script tree that is hidden": {func(d *draft) {
 			d.change(w, at, 500)
 			d.UnsignedTx.TxOut[1].PkScript = w.script(at, bytes.Repeat([]byte{3}, 32))
@@ -111,8 +115,8 @@ func TestData(t *testing.T) {
 	w := newWallet("treasury")
 	d := twoChildren(w)
 	d.pay([]byte{txscript.OP_RETURN, 1, 1}, 0)
-	m := read(t, d.bytes(t), w).Intent()
-	if n := len(m.Payments); n != 2 || m.Payments[1].To != "script:6a0101" || m.Payments[1].Units != 0 || m.Payments[1].At != 2 {
-		t.Errorf("%+v", m.Payments)
+	got := read(t, d.bytes(t), w).Intent().Payments
+	if len(got) != 2 || got[1].To != "script:6a0101" || got[1].Units != 0 || got[1].At != 2 {
+		t.Errorf("%+v", got)
 	}
 }

@@ -20,7 +20,7 @@ import (
 // previous is a transaction with one output, and lets input i spend it.
 func (d *draft) previous(i int, out *wire.TxOut) *wire.MsgTx {
 	tx := wire.NewMsgTx(2)
-	tx.AddTxIn(&wire.TxIn{PreviousOutPoint: wire.OutPoint{Hash: chainhash.Hash{1}}, SignatureScript: []byte{txscript.OP_TRUE}})
+	tx.AddTxIn(wire.NewTxIn(&wire.OutPoint{Hash: chainhash.Hash{1}}, []byte{txscript.OP_TRUE}, nil))
 	tx.AddTxOut(out)
 	d.UnsignedTx.TxIn[i].PreviousOutPoint = wire.OutPoint{Hash: tx.TxHash()}
 	return tx
@@ -210,7 +210,9 @@ func TestNetworks(t *testing.T) {
 	t.Parallel()
 	w := newWallet("treasury")
 	raw := twoChildren(w).bytes(t)
-	for network, prefix := range map[string]string{"mainnet": "bc1q", "testnet": "tb1q", "signet": "tb1q", "regtest": "bcrt1q"} {
+	for network, prefix := range map[string]string{
+		"mainnet": "bc1q", "testnet": "tb1q", "signet": "tb1q", "regtest": "bcrt1q",
+	} {
 		r, refusal := ReadPSBT(raw, []intent.Root{w.root}, false, network, derive.NewCache(1))
 		if refusal != nil {
 			t.Fatal(refusal)

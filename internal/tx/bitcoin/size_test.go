@@ -20,19 +20,22 @@ func TestVirtualSize(t *testing.T) {
 	w := newWallet("treasury")
 	hash := bytes.Repeat([]byte{7}, 20)
 	keyHash := append([]byte{txscript.OP_0, 20}, hash...)
-	p2pkh := append(append([]byte{txscript.OP_DUP, txscript.OP_HASH160, 20}, hash...), txscript.OP_EQUALVERIFY, txscript.OP_CHECKSIG)
+	p2pkh := append([]byte{txscript.OP_DUP, txscript.OP_HASH160, 20}, hash...)
+	p2pkh = append(p2pkh, txscript.OP_EQUALVERIFY, txscript.OP_CHECKSIG)
 	p2sh := append(append([]byte{txscript.OP_HASH160, 20}, hash...), txscript.OP_EQUAL)
 	signature, key := make([]byte, 72), make([]byte, 33)
+	keyHashSig := append(append([]byte{72}, signature...), append([]byte{33}, key...)...)
 	for name, c := range map[string]struct {
 		script  []byte
 		add     func(in *psbt.PInput)
 		sig     []byte
 		witness wire.TxWitness // nil: unknown
 	}{
-		"P2WPKH":        {keyHash, nil, nil, wire.TxWitness{signature, key}},
-		"P2PKH":         {p2pkh, nil, append(append([]byte{72}, signature...), append([]byte{33}, key...)...), wire.TxWitness{}},
-		"nested P2WPKH": {p2sh, func(in *psbt.PInput) { in.RedeemScript = keyHash }, append([]byte{22}, keyHash...), wire.TxWitness{signature, key}},
-		"P2TR":          {w.script(nil, nil), nil, nil, wire.TxWitness{make([]byte, 64)}},
+		"P2WPKH": {keyHash, nil, nil, wire.TxWitness{signature, key}},
+		"P2PKH":  {p2pkh, nil, keyHashSig, wire.TxWitness{}},
+		"nested P2WPKH": {p2sh, func(in *psbt.PInput) { in.RedeemScript = keyHash },
+			append([]byte{22}, keyHash...), wire.TxWitness{signature, key}},
+		"P2TR": {w.script(nil, nil), nil, nil, wire.TxWitness{make([]byte, 64)}},
 		"final": {p2sh, func(in *psbt.PInput) {
 			in.FinalScriptSig, in.FinalScriptWitness = make([]byte, 300), []byte{2, 1, 7, 0}
 		}, make([]byte, 300), wire.TxWitness{{7}, {}}},

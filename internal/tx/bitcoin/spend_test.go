@@ -35,8 +35,9 @@ func TestMeaning(t *testing.T) {
 		t.Fatalf("%d signatures", len(m.Signatures))
 	}
 	for i, s := range m.Signatures {
+		out := d.Inputs[i].WitnessUtxo
 		if s.Root != 0 || s.At != i || s.Path.String() != []string{"0/3", "0/4"}[i] || s.Sighash != "default" ||
-			s.Amount != uint64(d.Inputs[i].WitnessUtxo.Value) || !bytes.Equal(s.PublicKey, d.Inputs[i].WitnessUtxo.PkScript[2:]) {
+			s.Amount != uint64(out.Value) || !bytes.Equal(s.PublicKey, out.PkScript[2:]) {
 			t.Errorf("signature %d is %+v", i, s)
 		}
 	}
