@@ -106,6 +106,8 @@ func TestBadPSBT(t *testing.T) {
 		"more than its maps": {append(raw[:len(raw):len(raw)], 0), "goes on after its last map"},
 		"an unknown field twice": {withRaw(t, raw, 3, rawField(0xfc, []byte{1}, nil), rawField(0xfc, []byte{1}, []byte{1})),
 			"map of output 0: it has a field 0xfc twice"},
+		"twice among many": {withRaw(t, raw, 3, append(many[:20:20], rawField(0xfc, []byte{3, 0}, []byte{1}))...),
+			"it has a field 0xfc twice"},
 		"as many fields as may be":          {withRaw(t, raw, 3, many...), ""},
 		"one field more":                    {withRaw(t, raw, 4, many...), "more than 4096 fields"},
 		"a length that is not the shortest": {append(append([]byte(magic), 0xfd, 1, 0), raw[6:]...), "ends within a field"},

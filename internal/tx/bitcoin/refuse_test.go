@@ -42,6 +42,9 @@ func TestRefuses(t *testing.T) {
 		"no transaction spent": {func(d *draft) {
 			d.UnsignedTx.TxIn[1].PreviousOutPoint = wire.OutPoint{Index: wire.MaxPrevOutIndex}
 		}, intent.BadPSBT, -1, "input 1 spends no transaction"},
+		"a script in the unsigned transaction": {func(d *draft) {
+			d.UnsignedTx.TxIn[1].SignatureScript = []byte{txscript.OP_TRUE}
+		}, intent.BadPSBT, -1, "input 1 of its transaction has a script"},
 		"no inputs":  {func(d *draft) { d.UnsignedTx.TxIn, d.Inputs = nil, nil }, intent.BadPSBT, -1, "no inputs"},
 		"no outputs": {func(d *draft) { d.UnsignedTx.TxOut, d.Outputs = nil, nil }, intent.BadPSBT, -1, "no outputs"},
 		"less than nothing paid": {func(d *draft) { d.UnsignedTx.TxOut[0].Value = -1 },
@@ -132,6 +135,10 @@ func TestPartial(t *testing.T) {
 			t.Errorf("input %d is final: %t", i, p.final(i))
 		}
 	}
+	d.Inputs[0].SighashType = txscript.SigHashAll | txscript.SigHashAnyOneCanPay
+	if r, refusal = tryRead(d.bytes(t), true, w); refusal != nil || len(r.Intent().Unclear) != 1 {
+		t.Errorf("what can't be signed may be others': %v, %+v", refusal, r)
+	}
 	d = twoChildren(w)
 	d.Inputs[0].WitnessUtxo.PkScript, d.Inputs[1].WitnessUtxo.PkScript = payee(), payee()
 	if _, refusal := tryRead(d.bytes(t), true, w); refusal == nil || refusal.Code != intent.BadInput {
@@ -165,9 +172,14 @@ func TestInternalKey(t *testing.T) {
 	inScript := d.spend(newWallet("other"), derive.Path{0, 3}, 60_000)
 	inScript.TaprootBip32Derivation = append(inScript.TaprootBip32Derivation, w.derivation(derive.Path{0, 5})...)
 	inScript.TaprootBip32Derivation[1].LeafHashes = [][]byte{bytes.Repeat([]byte{1}, 32)}
+	only := d.spend(newWallet("other"), derive.Path{0, 3}, 60_000)
+	only.TaprootInternalKey, only.TaprootBip32Derivation = nil, inScript.TaprootBip32Derivation[1:]
+	several := d.spend(w, derive.Path{0, 4}, 60_000)
+	several.TaprootInternalKey = nil
+	several.TaprootBip32Derivation = append(several.TaprootBip32Derivation, w.derivation(derive.Path{0, 5})...)
 	d.pay(payee(), 50_000)
 	m := read(t, d.bytes(t), w).Intent()
-	if len(m.Signatures) != 1 || m.Signatures[0].At != 0 || m.Foreign != 1 {
+	if len(m.Signatures) != 1 || m.Signatures[0].At != 0 || m.Foreign != 3 {
 		t.Errorf("%+v", m)
 	}
 }
@@ -203,6 +215,12 @@ func TestTriesAreBounded(t *testing.T) {
 	}
 	if _, refusal := tryRead(raw, false, many...); refusal == nil || !strings.Contains(refusal.Reason, "fingerprints") {
 		t.Errorf("a hundred: %v", refusal)
+	}
+	for i := range d.Inputs { // of other people's wallets, which no shared key is above
+		d.Inputs[i].TaprootBip32Derivation[0].Bip32Path = []uint32{86 | 1<<31, 1 << 31, 1 << 31, 0, uint32(i)}
+	}
+	if _, refusal := tryRead(d.bytes(t), false, many...); refusal == nil || refusal.Code != intent.NoInput {
+		t.Errorf("hardened: %v", refusal)
 	}
 }
 

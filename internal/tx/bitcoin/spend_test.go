@@ -140,6 +140,10 @@ func TestFinishLeavesTheRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var same bytes.Buffer // fields are in the library's order
+	if err := got.Serialize(&same); err != nil || !bytes.Equal(same.Bytes(), signed) {
+		t.Errorf("%x is written as %x, %v", signed, same.Bytes(), err)
+	}
 	for i := range got.Inputs {
 		if has := got.Inputs[i].TaprootKeySpendSig != nil; has != (i < 2) {
 			t.Errorf("input %d has a signature: %t", i, has)
@@ -208,6 +212,10 @@ func TestSignedAlready(t *testing.T) {
 	if len(again.Signatures) != 1 || again.Signatures[0].At != 1 || len(again.Spends) != 2 ||
 		again.Outflow[0].Units != 110_000 || again.Foreign != 0 || again.VSize != r.Intent().VSize {
 		t.Errorf("%+v", again)
+	}
+	final := withRaw(t, twoChildren(w).bytes(t), 1, rawField(inFinalWitness, nil, encodeWitness(make([]byte, 64))))
+	if m := read(t, final, w).Intent(); len(m.Signatures) != 1 || m.Signatures[0].At != 1 || len(m.Spends) != 2 {
+		t.Errorf("%+v", m)
 	}
 	whole, _ := finish(t, r, false, w)
 	if _, refusal := tryRead(whole, false, w); refusal == nil || refusal.Code != intent.NoInput {
