@@ -3,6 +3,7 @@ package bitcoin
 import (
 	"bytes"
 	"encoding/binary"
+	"slices"
 	"strings"
 	"testing"
 
@@ -173,7 +174,7 @@ func TestInternalKey(t *testing.T) {
 	inScript.TaprootBip32Derivation = append(inScript.TaprootBip32Derivation, w.derivation(derive.Path{0, 5})...)
 	inScript.TaprootBip32Derivation[1].LeafHashes = [][]byte{bytes.Repeat([]byte{1}, 32)}
 	only := d.spend(newWallet("other"), derive.Path{0, 3}, 60_000)
-	only.TaprootInternalKey, only.TaprootBip32Derivation = nil, inScript.TaprootBip32Derivation[1:]
+	only.TaprootInternalKey, only.TaprootBip32Derivation = nil, slices.Clone(inScript.TaprootBip32Derivation[1:])
 	several := d.spend(w, derive.Path{0, 4}, 60_000)
 	several.TaprootInternalKey = nil
 	several.TaprootBip32Derivation = append(several.TaprootBip32Derivation, w.derivation(derive.Path{0, 5})...)
