@@ -150,9 +150,9 @@ func (c *call) hidden() bool {
 // key returns the account at a place. There must be no hidden ones.
 func (c *call) key(place int) key { return c.keys[c.accounts[place]] }
 
-// wrongShape says that an instruction is not of the one form that is read.
+// notRead says that an instruction is none of those that are read, or not in the one form.
 func notRead(name string) string {
-	return fmt.Sprintf("is %s, in a form that is not understood", name)
+	return fmt.Sprintf("is %s, which is not understood, or not in this form", name)
 }
 
 // behindLookup says that nobody knows whom an instruction is about.
