@@ -95,9 +95,10 @@ func (r *meaning) read(c *call) {
 		return
 	}
 	if c.touched() {
+		id := address(c.program)
 		unknown := intent.Refuse(intent.NotUnderstood, c.at,
-			"instruction %d calls program %s, which is not known, with a signer of the client's", c.at, address(c.program))
-		unknown.Program = address(c.program)
+			"instruction %d calls program %s, which is not known, with a signer of the client's", c.at, id)
+		unknown.Program = id
 		r.in.Unclear = append(r.in.Unclear, *unknown)
 	}
 }

@@ -231,13 +231,16 @@ func (s *second) mean(calls [][3]any, signers int, ours []string) {
 	}
 }
 
-func (s *second) move(at int, program, data string, accounts []string, is func(string) bool, owners map[string]string) bool {
+func (s *second) move(
+	at int, program, data string, accounts []string, is func(string) bool, owners map[string]string,
+) bool {
 	for _, p := range patterns {
 		if !strings.Contains(p.programs, program) || !p.data.MatchString(data) ||
 			little(p.group(data, "l")).Cmp(big.NewInt(int64(len(p.group(data, "t"))/2))) != 0 {
 			continue
 		}
-		if len(accounts) < p.least || len(accounts) > p.most || slices.Contains(accounts, "") || p.creates && is(accounts[p.to]) {
+		if len(accounts) < p.least || len(accounts) > p.most || slices.Contains(accounts, "") ||
+			p.creates && is(accounts[p.to]) {
 			return false
 		}
 		to, asset := accounts[p.to], "sol"
@@ -273,8 +276,9 @@ func (s *second) spend(asset string, units *big.Int) {
 
 // associatedAgain returns the account that an instruction makes.
 func associatedAgain(program, data string, a []string) string {
-	if program != ataID || data != "" && data != "00" && data != "01" || slices.Contains(a, "") || len(a) < 6 || len(a) > 7 ||
-		len(a) == 7 && a[6] != "SysvarRent111111111111111111111111111111111" || a[4] != systemID ||
+	const rent = "SysvarRent111111111111111111111111111111111"
+	if program != ataID || data != "" && data != "00" && data != "01" || slices.Contains(a, "") ||
+		len(a) < 6 || len(a) > 7 || len(a) == 7 && a[6] != rent || a[4] != systemID ||
 		a[5] != TokenProgram && a[5] != Token2022Program {
 		return ""
 	}
@@ -286,8 +290,8 @@ func associatedAgain(program, data string, a []string) string {
 		return b
 	}
 	for bump := 255; ; bump-- {
-		k := sha256.Sum256(slices.Concat(bytesOf(a[2]), bytesOf(a[5]), bytesOf(a[3]), []byte{byte(bump)}, bytesOf(ataID),
-			[]byte("ProgramDerivedAddress")))
+		k := sha256.Sum256(slices.Concat(bytesOf(a[2]), bytesOf(a[5]), bytesOf(a[3]), []byte{byte(bump)},
+			bytesOf(ataID), []byte("ProgramDerivedAddress")))
 		if !isPoint(k) {
 			if text := base58.Encode(k[:]); text == a[1] {
 				return text
@@ -315,8 +319,9 @@ func (s *second) differs(in *intent.Intent) string {
 		out[a.Asset] = new(big.Int).SetUint64(a.Units)
 	}
 	for what, pair := range map[string][2]any{
-		"payments": {lines, s.lines}, "unclear": {unclear, s.unclear}, "outflow": {out, s.out}, "nonce": {in.Nonce, s.nonce},
-		"fee": {in.Fee, s.fee}, "foreign": {in.Foreign, s.foreign}, "programs": {in.Programs, s.programs},
+		"payments": {lines, s.lines}, "unclear": {unclear, s.unclear}, "outflow": {out, s.out},
+		"nonce": {in.Nonce, s.nonce}, "fee": {in.Fee, s.fee}, "foreign": {in.Foreign, s.foreign},
+		"programs": {in.Programs, s.programs},
 	} {
 		if one, other := fmt.Sprint(pair[0]), fmt.Sprint(pair[1]); one != other {
 			return fmt.Sprintf("%s: %s and %s", what, one, other)
