@@ -158,37 +158,25 @@ func (n *params) address(text string) (of, canonical string, err error) {
 	if isSolana(text) {
 		return intent.Solana, text, nil
 	}
-	address, err := btcutil.DecodeAddress(text, n.Params)
-	if _, key := address.(*btcutil.AddressPubKey); err != nil || key {
-		if other := n.networkOf(text); err != nil && other != "" {
-			return "", "", fmt.Errorf("is of %s, and this fleet is on %s", other, n.name())
-		}
-		return "", "", errors.New("is no address of Bitcoin or Solana, no tr(...) descriptor, no script:, no fleet: key, " +
-			"and not self")
+	if canonical := n.bitcoin(text); canonical != "" {
+		return intent.Bitcoin, canonical, nil
 	}
-	if !address.IsForNet(n.Params) {
-		return "", "", fmt.Errorf("is of another network than %s", n.name())
-	}
-	return intent.Bitcoin, address.EncodeAddress(), nil
-}
-
-func (n *params) name() string {
-	for name, one := range networks {
-		if one == n {
-			return name
-		}
-	}
-	return ""
-}
-
-// networkOf names a network that an address is of.
-func (n *params) networkOf(text string) string {
 	for _, name := range slices.Sorted(maps.Keys(networks)) {
-		if _, err := btcutil.DecodeAddress(text, networks[name].Params); err == nil {
-			return name
+		if networks[name].bitcoin(text) != "" {
+			return "", "", fmt.Errorf("is of another network: it is of %s", name)
 		}
 	}
-	return ""
+	return "", "", errors.New("is no address of Bitcoin or Solana, no tr(...) descriptor, no script:, no fleet: key, and " +
+		"not self")
+}
+
+// bitcoin is the one form of an address of the network, or empty.
+func (n *params) bitcoin(text string) string {
+	address, err := btcutil.DecodeAddress(text, n.Params)
+	if _, key := address.(*btcutil.AddressPubKey); err != nil || key || !address.IsForNet(n.Params) {
+		return ""
+	}
+	return address.EncodeAddress()
 }
 
 // origin is where a key of a descriptor comes from: others may have hardened steps.
@@ -222,7 +210,7 @@ func (d *destinations) descriptor(n *params, text string) error {
 		return err
 	}
 	if x.Version != n.keys {
-		return fmt.Errorf("is of another network than %s", n.name())
+		return errors.New("is of another network: xpub is of mainnet, tpub of the test networks")
 	}
 	for _, chain := range chains {
 		if err := d.children(n, x.Key(), chain); err != nil {
