@@ -11,6 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
+	"github.com/frostfleet/frostfleet/internal/tx/solana"
 )
 
 func TestNoPolicyAllowsAll(t *testing.T) {
@@ -174,6 +175,14 @@ func transfer(asset string, units uint64, to string) *Ask {
 	}}
 }
 
+func account(owner, mint, program string) string {
+	a, err := solana.AssociatedAccount(owner, program, mint)
+	if err != nil {
+		panic(err)
+	}
+	return toAccount + a
+}
+
 func TestDecideSolana(t *testing.T) {
 	t.Parallel()
 	with := func(ask *Ask, edit func(*Ask)) func() *Ask { return func() *Ask { edit(ask); return ask } }
@@ -202,6 +211,16 @@ func TestDecideSolana(t *testing.T) {
 		{"not to oneself", []string{`destinations = ["self"]`, fee}, plain(transfer("sol", 9, mint)), Denied, CodeDestination, ""},
 		{"token account of nobody", []string{toWsol, fee, `assets = ["` + spl + `"]`}, plain(transfer(spl, 9, "account:"+mint)), Denied,
 			CodeDestination, "account:"},
+		{"token account of the listed", []string{toWsol, fee, `assets = ["` + spl + `"]`},
+			plain(transfer(spl, 9, account(wsol, mint, solana.TokenProgram))), Allowed, "", ""},
+		{"token account of another program", []string{toWsol, fee, `assets = ["` + spl + `"]`},
+			plain(transfer(spl, 9, account(wsol, mint, solana.Token2022Program))), Allowed, "", ""},
+		{"token account of another mint", []string{toWsol, fee, `assets = ["` + spl + `"]`},
+			plain(transfer(spl, 9, account(wsol, wsol, solana.TokenProgram))), Denied, CodeDestination, ""},
+		{"token account of oneself", []string{`destinations = ["self"]`, fee, `assets = ["` + spl + `"]`},
+			plain(transfer(spl, 9, account(base58.Encode(own), mint, solana.TokenProgram))), Allowed, "", ""},
+		{"token account of another as oneself", []string{`destinations = ["self"]`, fee, `assets = ["` + spl + `"]`},
+			plain(transfer(spl, 9, account(wsol, mint, solana.TokenProgram))), Denied, CodeDestination, ""},
 		{"fee above", []string{`max_fee = ["4999 lamports"]`}, plain(transfer("sol", 9, wsol)), Denied, CodeFee, "0.000005 SOL"},
 		{"nonce account", []string{`nonce_accounts = ["` + wsol + `"]`}, with(transfer("sol", 9, mint), func(a *Ask) { a.Intent.Nonce = wsol }),
 			Allowed, "", ""},

@@ -152,7 +152,9 @@ func TestHash(t *testing.T) {
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	psbt := func(more ...string) string { return plainRule("psbt", more...) }
-	limit := func(amount, per string) string { return "[[rule.limit]]\namount = \"" + amount + "\"\nper = \"" + per + "\"" }
+	limit := func(amount, per string) string {
+		return "[[rule.limit]]\namount = \"" + amount + "\"\nper = \"" + per + "\""
+	}
 	cases := []struct {
 		name, text string
 		line       int
@@ -222,7 +224,7 @@ func TestRefused(t *testing.T) {
 		{"no address", psbt(`destinations = ["bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt081"]`), 7, "rule[0].destinations", "no address"},
 		{"public key", psbt(`destinations = ["02` + strings.Repeat("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
 			1) + `"]`), 7, "rule[0].destinations", "no address"},
-		{"Solana's address", psbt(`destinations = ["` + wsol + `"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations", "never apply"},
+		{"Solana's address", psbt(`destinations = ["`+wsol+`"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations", "never apply"},
 		{"destination's key", psbt(`destinations = ["fleet:x"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations", "names no key"},
 		{"no checksum", psbt(`destinations = ["tr(xpub)"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations", "no checksum"},
 		{"range without destinations", psbt(`destination_range = 5`), 7, "rule[0].destination_range", "can never apply"},
