@@ -12,7 +12,7 @@ import (
 )
 
 // Decide judges a job. The ledger knows what was allowed before; without one (nil)
-// nothing was. It changes neither: an allowed job is to be charged, with Ledger.Charge, in
+// nothing was. It counts nothing: an allowed job is to be charged, with Ledger.Charge, in
 // the same step. The order of the checks is in docs/policy.md; the first that fails says
 // why. A nil Policy allows everything.
 func (p *Policy) Decide(ask *Ask, l *Ledger) Decision {

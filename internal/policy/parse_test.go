@@ -219,6 +219,7 @@ func TestRefused(t *testing.T) {
 		{"none and destinations", psbt(`destinations = ["`+shop+`"]`, `max_fee = ["1 sat"]`, `sighash = ["none"]`), 9,
 			"rule[0].sighash", "leave outputs open"},
 		{"destinations and open fees", psbt(`destinations = ["` + shop + `"]`), 7, "rule[0].destinations", "add max_fee in btc"},
+		{"open fees of tokens", plainRule("solana_transaction", limit("1 spl:"+mint, "day")), 2, "rule[0].assets", "add max_fee in sol"},
 		{"empty destinations", psbt(`destinations = []`), 7, "rule[0].destinations", "is empty"},
 		{"other network", psbt(`destinations = ["bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"]`), 7, "rule[0].destinations", "mainnet"},
 		{"no address", psbt(`destinations = ["bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt081"]`), 7, "rule[0].destinations", "no address"},

@@ -87,7 +87,7 @@ var (
 		MaxNestedLevels:  6,
 		MaxArrayElements: maxCounters + maxRules*maxLimits,
 		MaxMapPairs:      16,
-		UTF8:             cbor.UTF8RejectInvalid,
+		UTF8:             cbor.UTF8DecodeInvalid, // a name that is none must not cost the ledger
 	}.DecMode())
 )
 
