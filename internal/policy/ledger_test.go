@@ -62,6 +62,27 @@ func TestLimitSlides(t *testing.T) {
 	wantCode(t, spend(t, p, l, job("d", 1000, day+2*time.Hour)), Allowed, "")
 }
 
+// TestWindowIsWhole: whenever within a step a charge is made, it counts for the whole
+// window, and for a step more at most.
+func TestWindowIsWhole(t *testing.T) {
+	t.Parallel()
+	p := parse(t, plainRule("psbt", limitOf("10 jobs", "minute"), limitOf("100 sat", "hour"), limitOf("101 sat", "day"),
+		limitOf("102 sat", "week")))
+	for _, l := range p.rules[0].limits {
+		step := time.Duration(l.window.step()) * time.Second
+		for _, after := range []time.Duration{0, time.Second, step / 2, step - time.Second} {
+			n := &counter{window: l.window}
+			n.add(start.Add(after).Unix(), 5)
+			if got := n.sum(start.Add(after + l.window.length - time.Second).Unix()); got != 5 {
+				t.Errorf("%s: %d counts just before the window's end", l, got)
+			}
+			if got := n.sum(start.Add(after + (parts+1)*step).Unix()); got != 0 {
+				t.Errorf("%s: %d counts after it", l, got)
+			}
+		}
+	}
+}
+
 // TestOnceByDigest: attempts of a job cost nothing, also when the limit is reached, and
 // whatever the job claims to be.
 func TestOnceByDigest(t *testing.T) {
@@ -198,7 +219,11 @@ func TestReplaces(t *testing.T) {
 	l = begin()
 	stranger := bump("b", "a", 100, pays...)
 	stranger.Client = "bob"
-	wantCode(t, spend(t, p, l, stranger), Allowed, "")
+	d := spend(t, p, l, stranger)
+	wantCode(t, d, Allowed, "")
+	if used, _ := l.Used(d.Charges[0]); used != 900 {
+		t.Errorf("%d are charged", used)
+	}
 	wantCode(t, spend(t, p, l, bump("c", "unknown", 100, pays...)), Denied, CodeLimitReached)
 	// Two that share an input and don't say so are both charged.
 	l = begin()
