@@ -40,6 +40,7 @@ type signer struct {
 	early    *earlyMessages
 	rate     attemptRate
 	branches *derive.Cache
+	judge    judge
 	nonces   struct{ drawn, used, dropped uint64 }
 }
 
@@ -63,6 +64,9 @@ type signing struct {
 	waiting sessionMessages // standby: what came meanwhile
 	shared  []int           // standby: nodes with something in the slot of their share
 	trace   string
+	asked   *Asked
+	debt    *debt  // of a job that is not charged here; nil: nothing is to be counted
+	saved   uint64 // the state of the ledger that has to be on the disk before a share leaves
 }
 
 func (s *signing) to(next signPhase) { s.phase = move(signMoves, s.phase, next, s.id) }
@@ -73,7 +77,7 @@ func (s *signing) urgent() bool { return s.count <= wire.InteractiveItems }
 // report is a report of this session.
 func (s *signing) report(what ReportKind) Report {
 	job := jobKey(s.request.client, s.request.job.ID)
-	return Report{What: what, Kind: wire.KindSign, ID: s.id, Job: job, Trace: s.trace, Culprit: -1}
+	return Report{What: what, Kind: wire.KindSign, ID: s.id, Job: job, Trace: s.trace, Culprit: -1, Asked: s.asked}
 }
 
 // counted is a report with the signatures in it.

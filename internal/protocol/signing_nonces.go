@@ -106,6 +106,9 @@ func (s *signing) sign() []Effect {
 	if ended, over := s.over(); over {
 		return ended // its nonces are wiped
 	}
+	if s.unsaved() {
+		return nil // onSaved comes back
+	}
 	s.to(signComputing)
 	nonces, set, items := s.nonces, s.set, s.items
 	s.nonces, s.items = nil, nil
@@ -150,6 +153,9 @@ func (s *signing) onShares(e sharesMade) []Effect {
 		return ended
 	}
 	publish, report := s.publish(wire.SlotShare, e.body), s.counted(ReportShared)
+	for _, c := range s.set {
+		report.Nodes = append(report.Nodes, c.Index)
+	}
 	s.to(signDone)
 	s.release()
 	return []Effect{publish, report}
