@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
@@ -39,6 +40,11 @@ type Config struct {
 	Access   *wire.Access
 	Index    int
 	Storage  string // directory of the keystore
+	// AuditPath is the folder of the audit log; "": the node has none.
+	AuditPath string
+	// Policy is the hash of the policy in force, for heartbeats and the audit log. It must
+	// not block. Nil, or zero: none is.
+	Policy   func() [32]byte
 	Provider *keyprovider.Supervised
 	Bus      *bus.Bus
 	// Clock is what the clock of the server that leads WORK showed when this machine's
@@ -66,6 +72,8 @@ type Worker struct {
 	attester *attester
 	sessions *sessions
 	beat     *presence.Beat
+	audit    *audit.Writer // nil: none
+	badTasks badTasks
 	twin     atomic.Pointer[presence.TwinError] // why this process ends
 	access   atomic.Pointer[wire.Access]
 	granted  atomic.Pointer[grant]
@@ -100,7 +108,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	}
 	w.run = machine.New(machine.Config[*node]{
 		Machine: w.node, Manifest: cfg.Manifest, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(cfg.Index)},
-		Observe: cfg.Observe.Report, Start: w.start, Perform: w.perform, Tick: w.tick,
+		Observe: w.report, Start: w.start, Perform: w.perform, Tick: w.tick,
 	})
 	w.attester = newAttester(cfg.Manifest, cfg.Provider.SignOnce, cfg.Observe.ProviderCoalesced)
 	if cfg.Tracer != nil {
@@ -109,6 +117,9 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
 	w.sessions.unleased = true
 	w.beat = w.newBeat()
+	if err := w.openAudit(); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
 	return w, nil
 }
 
@@ -118,10 +129,12 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 // provider's Close waits for it.
 func (w *Worker) Run(ctx context.Context) error {
 	w.cfg.Provider.OnChange(w.deviceChanged)
+	w.auditStart()
 	err := w.run.Run(ctx)
 	if w.run.Started() {
 		w.saveCursor()
 	}
+	err = errors.Join(err, w.auditStop())
 	w.leave()
 	return errors.Join(err, w.Close())
 }
@@ -133,5 +146,5 @@ func (w *Worker) Close() error {
 	}
 	w.run.Step(protocol.Stop{})
 	w.sessions.wipe()
-	return w.store.Close()
+	return errors.Join(w.audit.Close(), w.store.Close())
 }
