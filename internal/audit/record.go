@@ -58,6 +58,9 @@ const (
 	EventLost    Event = "lost"    // records that found no room in memory while nothing could be written
 )
 
+// Events are all of them.
+var Events = []Event{EventLog, EventStart, EventStop, EventJob, EventTask, EventAccess, EventHeads, EventRewound, EventLost}
+
 // Decision is what came of a job, as this program sees it.
 type Decision string
 
