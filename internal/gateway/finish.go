@@ -118,6 +118,7 @@ func (g *Gateway) finish(e protocol.Finish) {
 	if e.Result.Status.Refused() {
 		g.deadLetter(e.Job, e.Result)
 	}
+	g.auditJob(counted, e.Nodes)
 	g.done(e.Token, counted)
 }
 

@@ -48,5 +48,6 @@ func (g *Gateway) finishBeside(e protocol.Finish) {
 	if r.Status.Refused() {
 		g.deadLetter(e.Job, r)
 	}
+	g.auditJob(r, e.Nodes)
 	g.done(e.Token, r)
 }

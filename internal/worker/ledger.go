@@ -23,7 +23,7 @@ const maxLedger = 64 << 20
 // unless there never was one: what it counted is not known then, and the policy says what
 // follows from that.
 func (w *Worker) openLedger() (err error) {
-	p := w.cfg.Rules
+	p := w.cfg.Policy
 	if p == nil {
 		w.log.Warn("no policy: this node signs whatever its clients ask for")
 		return nil
@@ -51,7 +51,7 @@ func (w *Worker) openLedger() (err error) {
 		return err
 	}
 	// The note comes first: a ledger that is lost in between was there.
-	if err := errors.Join(w.store.NoteLedger(), secret.Replace(path, save.State)); err != nil {
+	if err := errors.Join(w.store.NoteLedger(), secret.Replace(path, save.Encode())); err != nil {
 		return err
 	}
 	w.ledger.Saved(save.Seq)
@@ -63,8 +63,9 @@ func (w *Worker) ledgerPath() string { return filepath.Join(w.cfg.Storage, ledge
 // saveLedger writes a state of the ledger, for as long as it takes.
 func (w *Worker) saveLedger(e protocol.SaveLedger) {
 	pause := backoff.Backoff{Min: 100 * time.Millisecond, Max: 5 * time.Second}
+	state := e.Encode()
 	for failed := false; ; failed = true {
-		err := secret.Replace(w.ledgerPath(), e.State)
+		err := secret.Replace(w.ledgerPath(), state)
 		if err == nil {
 			if failed {
 				w.log.Info("the ledger of the policy is stored again")
@@ -87,5 +88,5 @@ func (w *Worker) closeLedger() error {
 	if w.ledger == nil {
 		return nil
 	}
-	return secret.Replace(w.ledgerPath(), w.ledger.Close(clock.Now()).State)
+	return secret.Replace(w.ledgerPath(), w.ledger.Close(clock.Now()).Encode())
 }

@@ -70,14 +70,14 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	inForce, r, err := w.withKeys(w.cfg.Rules)
+	inForce, r, err := w.withKeys(w.cfg.Policy)
 	if err == nil {
 		err = w.openLedger()
 	}
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
-	if w.cfg.Rules != nil {
+	if w.cfg.Policy != nil {
 		w.rules.Store(r)
 	}
 	w.node = &node{Node: protocol.NewNode(protocol.NodeConfig{

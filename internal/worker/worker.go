@@ -18,6 +18,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
@@ -40,9 +41,11 @@ type Config struct {
 	Access   *wire.Access
 	Index    int
 	Storage  string // directory of the keystore
-	Provider *keyprovider.Supervised
-	Rules    *policy.Policy // what this node signs; nil: whatever its clients ask for
-	Bus      *bus.Bus
+	// AuditPath is the folder of the audit log; "": the node has none.
+	AuditPath string
+	Provider  *keyprovider.Supervised
+	Policy    *policy.Policy // what this node signs; nil: whatever its clients ask for
+	Bus       *bus.Bus
 	// Clock is what the clock of the server that leads WORK showed when this machine's
 	// showed at. Nil: nobody measures, and no work is dropped for being late.
 	Clock   func() (at, stream time.Time, ok bool)
@@ -68,6 +71,8 @@ type Worker struct {
 	attester *attester
 	sessions *sessions
 	beat     *presence.Beat
+	audit    *audit.Writer // nil: none
+	badTasks badTasks
 	twin     atomic.Pointer[presence.TwinError] // why this process ends
 	access   atomic.Pointer[wire.Access]
 	granted  atomic.Pointer[grant]
@@ -105,7 +110,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	}
 	w.run = machine.New(machine.Config[*node]{
 		Machine: w.node, Manifest: cfg.Manifest, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(cfg.Index)},
-		Observe: cfg.Observe.Report, Start: w.start, Perform: w.perform, Tick: w.tick,
+		Observe: w.report, Start: w.start, Perform: w.perform, Tick: w.tick,
 	})
 	w.attester = newAttester(cfg.Manifest, cfg.Provider.SignOnce, cfg.Observe.ProviderCoalesced)
 	if cfg.Tracer != nil {
@@ -114,6 +119,9 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
 	w.sessions.unleased = true
 	w.beat = w.newBeat()
+	if err := w.openAudit(); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
 	return w, nil
 }
 
@@ -123,10 +131,12 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 // provider's Close waits for it.
 func (w *Worker) Run(ctx context.Context) error {
 	w.cfg.Provider.OnChange(w.deviceChanged)
+	w.auditStart()
 	err := w.run.Run(ctx)
 	if w.run.Started() {
 		w.saveCursor()
 	}
+	err = errors.Join(err, w.auditStop())
 	w.leave()
 	return errors.Join(err, w.Close())
 }
@@ -138,5 +148,5 @@ func (w *Worker) Close() error {
 	}
 	w.run.Step(protocol.Stop{})
 	w.sessions.wipe()
-	return errors.Join(w.closeLedger(), w.store.Close())
+	return errors.Join(w.audit.Close(), w.closeLedger(), w.store.Close())
 }
