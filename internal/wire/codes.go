@@ -28,13 +28,15 @@ const (
 	CodePoison         Code = "poison"
 
 	CodeRegisterIncomplete Code = "register_incomplete"
+
+	CodeFrozen Code = "frozen"
 )
 
 // JobCodes are the codes with which a job can end.
 var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge,
 	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
 	CodeBadMessage, CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal,
-	CodeRegisterIncomplete}
+	CodeRegisterIncomplete, CodeFrozen}
 
 // Why a node gave up a batch or refused a session, or a gateway gave up a batch
 // (false_certificate). A deal's own faults carry internal/frost's deal_ codes.
