@@ -35,10 +35,10 @@ var crossings = map[string]*regexp.Regexp{
 
 // hearings are the same for what a role can hear of that account.
 var hearings = map[string]*regexp.Regexp{
-	"worker-0":     regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|control)\.x$`),
-	"gateway-a":    regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|presence|control|dead)\.x$`),
+	"worker-0":            regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|control)\.x$`),
+	"gateway-a":           regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|presence|control|dead)\.x$`),
 	"administrator-carol": regexp.MustCompile(`^$`),
-	"client-alice": regexp.MustCompile(`^frost\.main\.result\.alice\.j$`),
+	"client-alice":        regexp.MustCompile(`^frost\.main\.result\.alice\.j$`),
 }
 
 // everySubject is what somebody tries who has a role's credentials.

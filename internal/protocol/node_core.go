@@ -27,6 +27,8 @@ type NodeConfig struct {
 	Known map[string]KnownBatch
 	// Refused are the batches that RefuseBatch noted.
 	Refused []string
+	// Freezes are those that KeptFreezes kept; nil: none. The machine takes the book.
+	Freezes *wire.FreezeBook
 }
 
 // KnownBatch is what the keystore holds of a batch.

@@ -82,6 +82,9 @@ func (w *Worker) Keystore() error {
 	if err := w.unwritten.Load(); err != nil {
 		return fmt.Errorf("the last write failed: %w", *err)
 	}
+	if err := w.unkeptFreezes(); err != nil {
+		return err
+	}
 	return w.store.Present()
 }
 

@@ -29,6 +29,8 @@ func (w *Worker) perform(effect protocol.Effect) {
 		}
 	case protocol.Load:
 		w.load(e)
+	case protocol.FreezesChanged:
+		w.freezesChanged()
 	default:
 		panic(fmt.Sprintf("worker: no way to perform %T", e))
 	}
