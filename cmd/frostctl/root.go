@@ -96,7 +96,8 @@ warnings and errors to standard error.`,
 	}
 	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newAddressesCommand(), newKeysCommand(),
 		newJobsCommand(), newBenchCommand(), newCheckCommand())
-	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
+	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newFreezeCommand(), newUnfreezeCommand(),
+		newFreezesCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root
 }
 

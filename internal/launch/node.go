@@ -96,6 +96,7 @@ func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 	p.metrics.Disk("storage", storage)
 	p.metrics.Keystore(filepath.Join(storage, keystore.FileName))
 	p.metrics.Nonces(w.NonceCounts)
+	p.metrics.Freezes(w.Frozen)
 	telemetry.Gauge(p.registry, "keys", "Keys that this node holds a share of.",
 		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
 	telemetry.Gauge(p.registry, "batches_in_work", "Batches that this node is dealing in.",
