@@ -28,6 +28,9 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess); err != nil {
 		return err
 	}
+	if err := worker.CheckFreezes(n.Node.StoragePath, p.manifest); err != nil {
+		return err
+	}
 	defer p.stop()
 	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
 	works := waiting("worker", "starting")

@@ -35,12 +35,31 @@ var ErrFreezesFile = errors.New("this node can't tell what administrators froze"
 
 // beginFreezes makes the file in a storage that has no keystore yet.
 func beginFreezes(storage string, m *wire.Manifest) error {
-	for _, name := range []string{keystore.FileName, FreezesFile} {
-		if _, err := os.Stat(filepath.Join(storage, name)); !errors.Is(err, fs.ErrNotExist) {
-			return nil // or it can't be read, which its reader says
-		}
+	if holds(storage) {
+		return nil
 	}
 	return secret.Create(filepath.Join(storage, FreezesFile), wire.NewFreezeBook(m).Keep())
+}
+
+// CheckFreezes opens the file, if there is a keystore or a file, for those who look before
+// they start.
+func CheckFreezes(storage string, m *wire.Manifest) error {
+	if !holds(storage) {
+		return nil
+	}
+	_, err := OpenFreezes(storage, m)
+	return err
+}
+
+// holds reports whether a storage has a keystore or such a file, or something that can't
+// be read.
+func holds(storage string) bool {
+	for _, name := range []string{keystore.FileName, FreezesFile} {
+		if _, err := os.Stat(filepath.Join(storage, name)); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
 }
 
 // OpenFreezes reads what a node's storage keeps of freezes. Errors wrap ErrFreezesFile, and
