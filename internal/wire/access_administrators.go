@@ -142,6 +142,6 @@ func (a *Access) administratorChanges(before *Access, c *changes) {
 		}
 	}
 	if a.Quorum() != before.Quorum() {
-		c.add(false, "%d administrators unfreeze, it was %d", a.Quorum(), before.Quorum())
+		c.add(false, "unfreeze_quorum is %d, it was %d", a.Quorum(), before.Quorum())
 	}
 }
