@@ -69,6 +69,12 @@ func (g *gateway) start() {
 		Address:    func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 		Descriptor: func(string, string, []byte, [32]byte) (string, error) { return "", nil }, // the client's to check
 	})
+	for _, m := range w.bus.control.msgs {
+		life.step(protocol.ControlMessage{LogMessage: m})
+	}
+	w.bus.control.follow(&follower{who: g.name, alive: life.up, deliver: func(l wire.LogMessage) {
+		life.step(protocol.ControlMessage{LogMessage: l})
+	}}, uint64(len(w.bus.control.msgs)))
 	type reading struct {
 		stream *stream
 		caught func()
@@ -234,6 +240,7 @@ func (l *gatewayLife) publishTask(e protocol.PublishTask, judged uint64) {
 	if !l.alive {
 		return
 	}
+	w.check.task(e.Body)
 	data := wire.SealGateway(l.g.key, l.g.name, w.manifest, e.Subject, e.Body)
 	w.check.leaks(l.g.name, e.Subject, data)
 	w.bus.remember(e.Subject, data)
