@@ -67,6 +67,7 @@ const (
 	ControlForged   Fault = "administrator: forged"
 	ControlLost     Fault = "CONTROL lost"
 
+	GatewayDeaf  Fault = "gateway: does not hear administrators"
 	GatewayOlder Fault = "gateway: an older batch for a new job"
 
 	BrokerDrops     Fault = "broker: drops"
@@ -108,7 +109,7 @@ var (
 	gatewayFaults = rates{GatewayOlder: 0.9}
 	freezeFaults  = rates{
 		AdminFreezes: 0.15, AdminsLift: 0.3, AdminAlone: 0.1, AdminFloods: 0.01, ControlReplayed: 0.1, ControlForged: 0.1,
-		ControlLost: 0.04,
+		ControlLost: 0.04, GatewayDeaf: 0.6,
 	}
 	splitFaults  = rates{LiarSplits: 0.9}
 	slowFaults   = rates{LiarWithholds: 0.9, LiarStalls: 0.9}

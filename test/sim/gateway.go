@@ -69,12 +69,9 @@ func (g *gateway) start() {
 		Address:    func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 		Descriptor: func(string, string, []byte, [32]byte) (string, error) { return "", nil }, // the client's to check
 	})
-	for _, m := range w.bus.control.msgs {
-		life.step(protocol.ControlMessage{LogMessage: m})
+	if !w.fault(GatewayDeaf) {
+		life.followControl()
 	}
-	w.bus.control.follow(&follower{who: g.name, alive: life.up, deliver: func(l wire.LogMessage) {
-		life.step(protocol.ControlMessage{LogMessage: l})
-	}}, uint64(len(w.bus.control.msgs)))
 	type reading struct {
 		stream *stream
 		caught func()
@@ -109,6 +106,17 @@ func (g *gateway) start() {
 	}}, uint64(max(len(w.bus.presence.msgs)-w.manifest.N, 0)))
 	w.at(0, life.tick)
 	w.at(w.between(0, time.Second), life.beat)
+}
+
+// followControl has the machine know what is frozen.
+func (l *gatewayLife) followControl() {
+	control := l.w.bus.control
+	for _, m := range control.msgs {
+		l.step(protocol.ControlMessage{LogMessage: m})
+	}
+	control.follow(&follower{who: l.g.name, alive: l.up, deliver: func(m wire.LogMessage) {
+		l.step(protocol.ControlMessage{LogMessage: m})
+	}}, uint64(len(control.msgs)))
 }
 
 // address stands for internal/chain.

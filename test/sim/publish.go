@@ -24,6 +24,9 @@ const publishLife = 2 * time.Minute
 
 // publish has the HSM attest the body if it must, and fills the slot.
 func (p *worker) publish(e protocol.Publish) {
+	if !p.liar {
+		p.w.check.leaves(p, e.Slot)
+	}
 	if e.Leaf == nil {
 		p.write(e, e.Body)
 		return
