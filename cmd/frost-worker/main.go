@@ -48,6 +48,7 @@ func newRootCommand() *cobra.Command {
 		newSelftestCommand(),
 		newUnlockCommand(),
 		newPolicyCommand(),
+		newFreezesCommand(),
 	)
 	return root
 }

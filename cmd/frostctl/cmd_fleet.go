@@ -97,6 +97,7 @@ machine.`,
 	f.IntVar(&o.T, "threshold", 2, "workers that it takes to sign")
 	f.StringVar(&o.Network, "network", "regtest", "mainnet, testnet, signet or regtest")
 	f.StringVar(&o.Client, "client", "client0", "name of the first client")
+	f.IntVar(&o.Administrators, "administrators", 1, "who may freeze, and a majority of whom unfreezes: at most 16")
 	f.StringVar(&o.BusURL, "bus-url", "", "an external NATS (default: the gateway embeds one)")
 	f.Var(portFlag{&o.BusPort, 1}, "bus-port",
 		"port of the embedded NATS, on loopback, or of the cluster's servers; further ones of one host follow")

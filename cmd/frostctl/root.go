@@ -96,7 +96,8 @@ warnings and errors to standard error.`,
 	}
 	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newAddressesCommand(), newKeysCommand(),
 		newJobsCommand(), newBenchCommand(), newCheckCommand())
-	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newAuditCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
+	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newAuditCommand(), newFreezeCommand(),
+		newUnfreezeCommand(), newFreezesCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root
 }
 

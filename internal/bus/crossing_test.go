@@ -17,25 +17,28 @@ import (
 var crossings = map[string]*regexp.Regexp{
 	"worker-0": regexp.MustCompile(`^(frost\.main\.(dkg\.B\.(deal|cert|abort)|sign\.B\.(commit|share|refuse)|presence\.(node|twin))\.0|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
-		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE)|` +
-		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE)\..*))$`),
+		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)|` +
+		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)\..*))$`),
 	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice)\.[a-z]+\.j|` +
 		`dead\.sign\.[a-z]+\.c|presence\.gateway\.a|taken\.x|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
 		`STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES|PRESENCE)|` +
 		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk)|` +
-		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|DEADLETTER)|` +
-		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|DEADLETTER)\..*)|` +
+		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|CONTROL|DEADLETTER)|` +
+		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|CONTROL|DEADLETTER)\..*)|` +
 		`\$JS\.ACK\.(D\.H\.)?FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk)\..*)$`),
+	"administrator-carol": regexp.MustCompile(`^(frost\.main\.control\.carol|\$JS\.API\.(INFO|` +
+		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_CONTROL))$`),
 	"client-alice": regexp.MustCompile(`^(frost\.main\.(job\.(sign|keygen)|bulk\.sign)\.alice|\$JS\.API\.(INFO|` +
 		`DIRECT\.GET\.FROST_MAIN_(RESULTS\.frost\.main\.res|NOTICES\.frost\.main\.notice)\.alice\.j))$`),
 }
 
 // hearings are the same for what a role can hear of that account.
 var hearings = map[string]*regexp.Regexp{
-	"worker-0":     regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign)\.x$`),
-	"gateway-a":    regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|presence|dead)\.x$`),
-	"client-alice": regexp.MustCompile(`^frost\.main\.result\.alice\.j$`),
+	"worker-0":            regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|control)\.x$`),
+	"gateway-a":           regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|presence|control|dead)\.x$`),
+	"administrator-carol": regexp.MustCompile(`^$`),
+	"client-alice":        regexp.MustCompile(`^frost\.main\.result\.alice\.j$`),
 }
 
 // everySubject is what somebody tries who has a role's credentials.
@@ -58,7 +61,7 @@ func everySubject(b *Bus) (all []string) {
 		"frost.main.entry.B.0.head", "frost.main.entry.B.0.deal.1", "frost.main.live.rounds.x",
 		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x",
 		"frost.main.live.presence.x", "frost.main.presence.gateway.a", "frost.main.presence.gateway.b", "frost.main.taken.x",
-		"frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
+		"frost.main.control.carol", "frost.main.control.dave", "frost.main.live.control.x", "frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
 		"$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING",
 		"$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x",
 		"_INBOX_worker-1.x", "_R_.x", "$NRG.V.x", "$JSC.R.x")

@@ -26,6 +26,7 @@ const (
 	Results    Stream = "RESULTS"
 	Notices    Stream = "NOTICES"
 	Presence   Stream = "PRESENCE"
+	Control    Stream = "CONTROL"
 	DeadLetter Stream = "DEADLETTER"
 )
 

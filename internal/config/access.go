@@ -19,6 +19,9 @@ type Access struct {
 	Gateways []AccessGateway `toml:"gateway"`
 	Clients  []AccessClient  `toml:"client"`
 	Revoked  []AccessRevoked `toml:"revoked"`
+
+	Administrators []AccessAdministrator `toml:"administrator"`
+	Freeze         AccessFreeze          `toml:"freeze"`
 }
 
 // accessVersion is the version of access lists that this program reads.
@@ -74,7 +77,7 @@ func (a *Access) check(s *source) {
 	if s.Has("version") && a.Version != accessVersion {
 		s.Fail("version", "is %d: this program reads access lists of version %d", a.Version, accessVersion)
 	}
-	if len(s.errors) == 0 && len(a.Gateways)+len(a.Clients)+len(a.Revoked) == 0 {
+	if len(s.errors) == 0 && len(a.Gateways)+len(a.Clients)+len(a.Revoked)+len(a.Administrators) == 0 {
 		s.Fail("gateway", "is missing, and so is everything else: a list that was cut off as it was written, or a full "+
 			"disk's. It would end all jobs and lift all revocations")
 	}
@@ -100,6 +103,7 @@ func (a *Access) check(s *source) {
 	for i := range a.Revoked {
 		a.Revoked[i].check(s, fmt.Sprintf("revoked[%d]", i))
 	}
+	a.checkAdministrators(s, keys)
 }
 
 // check wants exactly one that is revoked. An entry that meant nobody would pass
@@ -143,7 +147,11 @@ func (a *Access) Wire() (*wire.Access, error) {
 	for _, c := range a.Clients {
 		clients = append(clients, wire.Client{Name: c.Name, Key: ed25519.PublicKey(c.PublicKey), Kinds: c.Kinds})
 	}
-	return wire.NewAccess(clients, gateways, a.revoked())
+	list, err := wire.NewAccess(clients, gateways, a.revoked())
+	if err != nil {
+		return nil, err
+	}
+	return a.withAdministrators(list)
 }
 
 func (a *Access) revoked() (all wire.Revoked) {

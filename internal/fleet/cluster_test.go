@@ -377,7 +377,8 @@ func TestClusterFails(t *testing.T) {
 	if _, err := Init(t.Context(), dir, o); err != nil {
 		t.Fatal(err)
 	}
-	if err := discard(dir, o.N); err != nil {
+	o.Administrators = 1
+	if err := discard(dir, o); err != nil {
 		t.Fatal(err)
 	}
 	if left := snapshot(t, dir); len(left) > 0 {

@@ -31,6 +31,11 @@ func writeCluster(dir string, o Options) error {
 			return err
 		}
 	}
+	for i := range o.Administrators {
+		if err := writeNew(filepath.Join(dir, administratorName(i), AuthorityFile), certificates.certPEM); err != nil {
+			return err
+		}
+	}
 	for i := range o.N {
 		if err := writeNodeBus(dir, o, i, certificates.certPEM); err != nil {
 			return err

@@ -30,7 +30,9 @@ type Options struct {
 	BusPort       int    // of the embedded one
 	ServerPorts   []int  // health and metrics: the gateway's, then the nodes'; missing: none
 	Client        string // the first client's name
-	AllowInsecure bool   // software keys on mainnet
+	// Administrators is how many may freeze; 0: one.
+	Administrators int
+	AllowInsecure  bool // software keys on mainnet
 
 	// Cluster, if not nil, is of NATS servers to write too. It replaces BusURL.
 	Cluster *Cluster
@@ -61,6 +63,7 @@ func Init(ctx context.Context, dir string, o Options) (m *wire.Manifest, err err
 	if m := o.Manifest; m != nil {
 		o.Name, o.Network, o.N, o.T = m.Fleet, m.Network, m.N, m.T
 	}
+	o.Administrators = max(o.Administrators, 1)
 	if err := o.check(); err != nil {
 		return nil, err
 	}
@@ -76,7 +79,7 @@ func Init(ctx context.Context, dir string, o Options) (m *wire.Manifest, err err
 	}
 	defer func() {
 		if err != nil {
-			m, err = nil, errors.Join(err, discard(dir, o.N))
+			m, err = nil, errors.Join(err, discard(dir, o))
 		}
 	}()
 	if m = o.Manifest; m == nil {
@@ -120,6 +123,9 @@ func (o Options) check() error {
 			return err
 		}
 	}
+	if o.Administrators > wire.MaxAdministrators {
+		return fmt.Errorf("%d administrators: use 1 to %d", o.Administrators, wire.MaxAdministrators)
+	}
 	return o.client().check()
 }
 
@@ -127,9 +133,12 @@ func (o Options) client() Party { return Party{o.Client, wire.KindNames()} }
 
 // discard removes what a failed Init wrote into a directory that was empty:
 // no key in it was ever used.
-func discard(dir string, n int) error {
+func discard(dir string, o Options) error {
 	var errs []error
-	for i := range n {
+	for i := range o.Administrators {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, administratorName(i))))
+	}
+	for i := range o.N {
 		errs = append(errs, os.RemoveAll(filepath.Join(dir, filepath.Dir(NodeFile(i)))))
 	}
 	for _, name := range []string{
@@ -171,12 +180,16 @@ func writePublic(dir string, o Options, m *wire.Manifest) error {
 	if err != nil {
 		return err
 	}
+	administrators, err := writeAdministrators(dir, o)
+	if err != nil {
+		return err
+	}
 	for _, f := range []struct {
 		name    string
 		content []byte
 	}{
 		{AccessFile, fmt.Appendf(nil, "# Whom fleet %s obeys. Nodes, gateways and clients read this file again when it "+
-			"changes.\nversion = 1\n\n%s\n%s", o.Name, gateway, client)},
+			"changes.\nversion = 1\n\n%s\n%s\n%s", o.Name, gateway, client, administrators)},
 		{GatewayFile, gatewayConfig(o)},
 		{ClientFile, clientConfig(o)},
 		{TargetsFile, o.targets()},

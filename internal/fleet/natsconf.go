@@ -18,6 +18,8 @@ const (
 	exampleClient = permissions + "/client-alice.conf"
 
 	exampleGateway = permissions + "/gateway-a.conf"
+
+	exampleAdministrator = permissions + "/administrator-carol.conf"
 )
 
 // permissionFiles are the files that every server of the fleet includes.
@@ -31,6 +33,10 @@ func (o Options) permissionFiles() map[string]string {
 	}
 	for i := range o.N {
 		files[fmt.Sprintf("%s/worker-%d.conf", permissions, i)] = workerPermissions(o.Name, i)
+	}
+	for i := range o.Administrators {
+		name := administratorName(i)
+		files[permissions+"/administrator-"+name+".conf"] = administratorPermissions(o.Name, name)
 	}
 	return files
 }

@@ -11,6 +11,7 @@ import (
 type natsUsers struct {
 	Administrator, System, Gateway, Client string
 	Workers                                []string
+	Admins                                 []adminUser // who freeze
 }
 
 // writeUsers makes the nkey of everybody who connects, each seed in a file of
@@ -22,6 +23,14 @@ func writeUsers(dir string, o Options) (u natsUsers, err error) {
 			return u, err
 		}
 		u.Workers = append(u.Workers, public)
+	}
+	for i := range o.Administrators {
+		name := administratorName(i)
+		public, err := newSeed(filepath.Join(dir, name, busSeed))
+		if err != nil {
+			return u, err
+		}
+		u.Admins = append(u.Admins, adminUser{name, public})
 	}
 	for _, user := range []struct {
 		public *string

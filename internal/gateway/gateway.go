@@ -154,3 +154,6 @@ func (g *Gateway) Stats() (jobs, keys int) {
 	g.run.With(func(c *protocol.Coordinator) { jobs, keys = c.Jobs(), c.Keys() })
 	return jobs, keys
 }
+
+// Frozen is what this gateway knows to be frozen.
+func (g *Gateway) Frozen() *wire.Frozen { return g.coordinator.Frozen() }

@@ -20,7 +20,7 @@ func (g *Gateway) start(ctx context.Context) error {
 		return err
 	}
 	g.beat.Start()
-	for _, stream := range []bus.Stream{bus.Work, bus.Sign, bus.Presence} {
+	for _, stream := range []bus.Stream{bus.Control, bus.Work, bus.Sign, bus.Presence} {
 		if err := g.run.Follow(ctx, stream, 1, bus.FollowOptions{}); err != nil {
 			return err
 		}

@@ -63,6 +63,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		func() float64 { _, keys := gw.Stats(); return float64(keys) })
 	p.registerMetrics(gw)
 	p.metrics.Demand(gw.Demand)
+	p.metrics.Freezes(gw.Frozen)
 	p.metrics.Presence(gw.Presence)
 	p.metrics.Audit(log.Stats)
 	p.metrics.AuditRewound(gw.AuditRewound)

@@ -29,6 +29,9 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess, errPolicy); err != nil {
 		return err
 	}
+	if err := worker.CheckFreezes(n.Node.StoragePath, p.manifest); err != nil {
+		return err
+	}
 	defer p.stop()
 	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
 	audits := waiting("audit", notYet)
@@ -106,6 +109,7 @@ func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 	p.metrics.Keystore(filepath.Join(storage, keystore.FileName))
 	p.metrics.Nonces(w.NonceCounts)
 	p.metrics.Audit(w.Audit().Stats)
+	p.metrics.Freezes(w.Frozen)
 	telemetry.Gauge(p.registry, "keys", "Keys that this node holds a share of.",
 		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
 	telemetry.Gauge(p.registry, "batches_in_work", "Batches that this node is dealing in.",

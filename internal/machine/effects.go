@@ -160,6 +160,12 @@ func (r *Runner[M]) refetchAll() {
 
 // refetch reads a batch's messages once more.
 func (r *Runner[M]) refetch(e protocol.Refetch) {
+	if e.Control {
+		r.refetchFrom(bus.Control, wire.ControlFilter, func(m wire.LogMessage) protocol.Event {
+			return protocol.ControlMessage{LogMessage: m}
+		})
+		return
+	}
 	if e.Register {
 		r.refetchFrom(bus.Keys, wire.EntryFilter(e.ID), func(m wire.LogMessage) protocol.Event {
 			return protocol.ReadKeysAgain(r.cfg.Manifest, m)
@@ -205,6 +211,8 @@ var levels = map[protocol.ReportKind]slog.Level{
 	protocol.ReportComplete: slog.LevelInfo, protocol.ReportRecovered: slog.LevelInfo,
 	protocol.ReportBlamed: slog.LevelError, protocol.ReportUnserved: slog.LevelWarn,
 	protocol.ReportBadEntry: slog.LevelWarn, protocol.ReportConflict: slog.LevelError,
+	protocol.ReportFrozen: slog.LevelWarn, protocol.ReportUnfrozen: slog.LevelWarn,
+	protocol.ReportBadControl: slog.LevelWarn,
 }
 
 func (r *Runner[M]) report(e protocol.Report) {

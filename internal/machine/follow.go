@@ -74,6 +74,8 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 		r.Step(protocol.SignMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Presence:
 		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
+	case bus.Control:
+		r.Step(protocol.ControlMessage{LogMessage: read})
 	case bus.Work:
 		if wire.IsTaken(m.Subject) {
 			return // a gateway's note, for gateways that look for it

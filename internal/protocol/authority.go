@@ -6,14 +6,16 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// authority is who may speak, by the access list that counts now.
+// authority is who may speak, by the access list that counts now, and for whom nothing is
+// done.
 type authority struct {
+	freezes
 	opener *wire.Opener
 	access *atomic.Pointer[wire.Access] // judges read it beside Step
 }
 
 func newAuthority(m *wire.Manifest, access *wire.Access) authority {
-	a := authority{wire.NewOpener(m, access), &atomic.Pointer[wire.Access]{}}
+	a := authority{newFreezes(m, nil), wire.NewOpener(m, access), &atomic.Pointer[wire.Access]{}}
 	a.access.Store(access)
 	return a
 }

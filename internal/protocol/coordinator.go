@@ -35,7 +35,7 @@ func NewCoordinator(cfg CoordinatorConfig) *Coordinator {
 	r.directory = d
 	return &Coordinator{
 		authority: who, cfg: cfg, out: out, directory: d, registrar: r,
-		keygen: newKeygen(cfg, d, r, out), signing: newSignJobs(cfg, d, who.opener, out), jobs: map[string]*activeJob{},
+		keygen: newKeygen(cfg, d, r, out), signing: newSignJobs(cfg, d, who.view, who.opener, out), jobs: map[string]*activeJob{},
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 // onAccess takes a new access list.
 func (c *Coordinator) onAccess(access *wire.Access) {
 	before := c.change(access)
+	c.recountFreezes(access, before)
 	if !access.SameVoices(before) {
 		c.registrar.rounds.Doubt()
 	}

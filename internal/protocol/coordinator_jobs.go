@@ -58,9 +58,12 @@ func (c *Coordinator) onJob(e JobArrived) {
 		return
 	}
 	c.jobs[j.key()] = j
+	frozen := c.frozenClient(j)
 	switch {
 	case j.invalid != nil:
 		c.out.fail(j, j.invalid)
+	case frozen != nil:
+		c.out.fail(j, frozen)
 	case expired(j.job, c.opener.Time()):
 		c.out.unserved(j)
 		c.out.fail(j, wire.Refuse(wire.CodeExpired, "the job expired at %s, before this gateway had it; "+

@@ -72,6 +72,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.signing.onAggregated(e)
 	case resultMade:
 		c.onResult(e)
+	case ControlMessage:
+		c.onControl(e)
 	case AccessChanged:
 		c.onAccess(e.Access)
 	case Timer:

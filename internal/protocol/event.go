@@ -125,6 +125,7 @@ type (
 	Refetch struct {
 		ID       string
 		Register bool
+		Control  bool // all that CONTROL has, as ControlMessage, in place of a batch
 	}
 	// Report is for logs and metrics; it changes nothing.
 	Report struct {
@@ -204,6 +205,10 @@ const (
 	ReportAbsent ReportKind = "absent" // a node is not heard any more
 	ReportTwin   ReportKind = "twin"   // a process ended since another one runs as its node
 
+	ReportFrozen     ReportKind = "frozen"      // a freeze came into force
+	ReportUnfrozen   ReportKind = "unfrozen"    // a quorum lifted one
+	ReportBadControl ReportKind = "bad_control" // a message of CONTROL was dropped
+
 	ReportBlamed   ReportKind = "blamed"   // a node's own signed message of a signing session proves it faulty
 	ReportUnserved ReportKind = "unserved" // a job of 10 seconds or more expired before anybody began it
 	ReportStray    ReportKind = "stray"    // a job was delivered to something that is no gateway, again and again
@@ -221,7 +226,8 @@ const (
 var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, ReportRecovered, ReportAborted,
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
 	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored, ReportUnproven, ReportDropped,
-	ReportAbsent, ReportTwin, ReportBlamed, ReportUnserved, ReportStray}
+	ReportAbsent, ReportTwin, ReportBlamed, ReportUnserved, ReportStray,
+	ReportFrozen, ReportUnfrozen, ReportBadControl}
 
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}

@@ -82,6 +82,8 @@ type (
 		// Access is the list by which the message may leave. Once that takes something
 		// away it must not; nil: whenever it can.
 		Access *wire.Access
+
+		request *signRequest // that a nonce or a share is for: FrozenBy
 	}
 	// Certify stores the record durably, then has the HSM sign Leaf, then
 	// fills the slot, in this order. A failure is answered by CertifyFailed.

@@ -1,6 +1,8 @@
 package protocol
 
 import (
+	"sync/atomic"
+
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -11,6 +13,7 @@ type keyFinder struct {
 	manifest  *wire.Manifest
 	directory *directory
 	branches  *derive.Cache
+	frozen    *atomic.Pointer[wire.Frozen]
 }
 
 // foundKeys is what there is of a job's keys, by item.
@@ -44,6 +47,9 @@ func (f *keyFinder) find(job *CheckedJob) foundKeys {
 			found.missing = append(found.missing, id)
 		}
 		if found.refused[i] = ownKey(b, id, job.Signed.Client); found.refused[i] != nil {
+			continue
+		}
+		if found.refused[i] = f.frozen.Load().Key(id); found.refused[i] != nil {
 			continue
 		}
 		keys[i] = b.key(f.manifest, id.Index)

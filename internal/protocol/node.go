@@ -24,6 +24,7 @@ type Node struct {
 // NewNode returns a machine that has seen nothing of the log.
 func NewNode(cfg NodeConfig) *Node {
 	core := &nodeCore{cfg: cfg, authority: newAuthority(cfg.Manifest, cfg.Access), refused: map[string]bool{}}
+	core.freezes = newFreezes(cfg.Manifest, cfg.Freezes)
 	for _, id := range cfg.Refused {
 		core.refused[id] = true
 	}
@@ -86,6 +87,8 @@ func (n *Node) Step(ev Event) []Effect {
 		n.cfg.StandbyDelay = e.Delay
 	case AccessChanged:
 		return n.onAccess(e.Access)
+	case ControlMessage:
+		return n.onControl(e)
 	case ClockMeasured:
 		n.stream.measure(e.At, e.Stream)
 	case Tick:
@@ -106,7 +109,7 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 	before := n.cfg.Access
 	n.cfg.Access = access
 	n.change(access)
-	effects = n.dealer.onAccess(access, before)
+	effects = append(n.dealer.onAccess(access, before), n.recountFreezes(before)...)
 	if !access.TakesAway(before) {
 		return effects
 	}

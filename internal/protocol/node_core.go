@@ -33,6 +33,8 @@ type NodeConfig struct {
 	// stopped the ledger is the program's again.
 	Policy *policy.Policy
 	Ledger *policy.Ledger
+	// Freezes are those that KeptFreezes kept; nil: none. The machine takes the book.
+	Freezes *wire.FreezeBook
 }
 
 // KnownBatch is what the keystore holds of a batch.

@@ -20,12 +20,12 @@ func errRevokedNode(node int) *wire.JobError {
 		"the fleet needs a manifest without it", node)
 }
 
-// checkAccess refuses key generations with a node that is revoked.
+// checkAccess refuses key generations with a node that is revoked, and for whom is frozen.
 func (n *nodeCore) checkAccess(e taskOpened) error {
 	if node := n.cfg.Access.RevokedNode(n.cfg.Manifest); e.header != nil && node >= 0 {
 		return errRevokedNode(node)
 	}
-	return nil
+	return n.frozenKeygen(e)
 }
 
 // onAccess gives up key generations that this node has not certified: every one if the

@@ -68,6 +68,9 @@ func (n *signer) start(e taskOpened) []Effect {
 			counted = append(counted, s.sees(slot)...)
 		}
 	}
+	if err := n.frozenWork(r); err != nil {
+		return append(counted, s.refuse(err.Code, err.Reason)...)
+	}
 	return append(counted, s.enter(exclude)...)
 }
 

@@ -4,6 +4,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
@@ -30,9 +31,11 @@ type lastTask struct {
 	gateway string // that said so
 }
 
-func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbox) *signJobs {
+func newSignJobs(
+	cfg CoordinatorConfig, d *directory, frozen *atomic.Pointer[wire.Frozen], o *wire.Opener, out *outbox,
+) *signJobs {
 	return &signJobs{
-		cfg: cfg, keys: keyFinder{cfg.Manifest, d, derive.NewCache(maxBranches)}, opener: o, out: out,
+		cfg: cfg, keys: keyFinder{cfg.Manifest, d, derive.NewCache(maxBranches), frozen}, opener: o, out: out,
 		jobs: map[*activeJob]*activeSign{}, attempts: map[string]*attempt{}, latest: map[string]lastTask{},
 		traffic: newTraffic(cfg, o),
 	}

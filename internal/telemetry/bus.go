@@ -19,7 +19,7 @@ type busMetrics struct {
 var _ bus.Observer = (*Metrics)(nil)
 
 var streams = []bus.Stream{bus.Jobs, bus.Bulk, bus.Work, bus.Rounds, bus.Keys, bus.Sign, bus.Results, bus.Notices, bus.Presence,
-	bus.DeadLetter}
+	bus.Control, bus.DeadLetter}
 
 // writes are the streams that a role publishes to.
 var writes = map[string][]bus.Stream{

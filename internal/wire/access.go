@@ -22,6 +22,9 @@ type Access struct {
 	clients  map[string]client
 	gateways map[string]gatewayKey
 	revoked  Revoked
+
+	administrators map[string]administrator // WithAdministrators
+	quorum         int                      // of them unfreezes
 }
 
 // Revoked lists whom the fleet does not listen to any more. It is about live messages

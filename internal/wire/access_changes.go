@@ -34,6 +34,7 @@ func (a *Access) Changes(before *Access) []AccessChange {
 			c.kinds(who, old.kinds, now.kinds)
 		}
 	}
+	a.administratorChanges(before, &c)
 	revokedBefore, revoked := before.revocations(), a.revocations()
 	for _, who := range revoked {
 		if !slices.Contains(revokedBefore, who) {
@@ -145,7 +146,8 @@ func (a *Access) Unlisted() (names []string) {
 	return names
 }
 
-func sortedKeys(maps ...map[string]party) (keys []string) {
+// sortedKeys are the keys of all maps.
+func sortedKeys[V any](maps ...map[string]V) (keys []string) {
 	for _, m := range maps {
 		for key := range m {
 			keys = append(keys, key)

@@ -39,6 +39,11 @@ func messages() []message {
 			maxHeartbeatBody, func() any { return new(Heartbeat) },
 		},
 		{"note", &Taken{Version: 1, Stored: -1, Boot: [16]byte{1}, Ended: 2}, maxTaken, func() any { return new(Taken) }},
+		{
+			"freeze", &FreezeStatement{Action: ActionFreeze, Scope: FreezeClient, Name: "a", Reason: "why", Time: 1, Nonce: [16]byte{1}},
+			MaxFreeze, func() any { return new(FreezeStatement) },
+		},
+		{"message of CONTROL", &freezeMessage{1, []byte("s"), []byte("t")}, MaxFreeze, func() any { return new(freezeMessage) }},
 		{"share", &ShareBody{Set: [32]byte{2}, Shares: []byte("s")}, MaxMessageSize, func() any { return new(ShareBody) }},
 		{"task", &Task{Job: SignedJob{Client: "a", Kind: KindSign, Payload: []byte("{}"), Signature: []byte("s")}, Attempt: 1, Items: []uint32{0, 3}, Exclude: []uint8{1}, Draft: "0.10.0"}, MaxJobSize + 1<<16, func() any { return new(Task) }},
 		{

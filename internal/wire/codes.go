@@ -32,6 +32,8 @@ const (
 	CodePoison         Code = "poison"
 
 	CodeRegisterIncomplete Code = "register_incomplete"
+
+	CodeFrozen Code = "frozen"
 )
 
 // Why a request was refused that nodes and gateways read themselves (internal/tx/intent).
@@ -55,7 +57,7 @@ const (
 var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge,
 	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
 	CodeBadMessage, CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal,
-	CodeRegisterIncomplete, CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput,
+	CodeRegisterIncomplete, CodeFrozen, CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput,
 	CodeNotUnderstood, CodePolicyDenied, CodeApprovalRequired}
 
 // Denial reports whether a code is what a policy says, and no fault of anybody.

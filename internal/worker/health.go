@@ -87,6 +87,9 @@ func (w *Worker) Keystore() error {
 	if err := w.unsaved.Load(); err != nil {
 		return fmt.Errorf("the last state of the policy's ledger is not stored: %w", *err)
 	}
+	if err := w.unkeptFreezes(); err != nil {
+		return err
+	}
 	return w.store.Present()
 }
 

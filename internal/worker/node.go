@@ -54,6 +54,9 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	}
 	seal := sealKey(keys[2], m)
 	defer clear(seal[:])
+	if err := beginFreezes(w.cfg.Storage, m); err != nil {
+		return err
+	}
 	store, err := keystore.Open(w.cfg.Storage, &seal)
 	if err != nil {
 		return err
@@ -80,10 +83,14 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if w.cfg.Policy != nil {
 		w.rules.Store(r)
 	}
+	freezes, err := OpenFreezes(w.cfg.Storage, m)
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
 	w.node = &node{Node: protocol.NewNode(protocol.NodeConfig{
 		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], SeedSecret: keys[1],
 		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known, Refused: refused,
-		Policy: inForce, Ledger: w.ledger,
+		Policy: inForce, Ledger: w.ledger, Freezes: freezes,
 	})}
 	return nil
 }

@@ -50,6 +50,13 @@ func (w *Worker) publish(e protocol.Publish) {
 		span.End(errTakenAway)
 		return
 	}
+	ctx, cancel, ok = w.unlessFrozen(ctx, e)
+	defer cancel()
+	if !ok {
+		w.unpublished(e.Slot, errFrozen)
+		span.End(errFrozen)
+		return
+	}
 	body := e.Body
 	if e.Leaf != nil {
 		att, err := w.attester.Sign(ctx, *e.Leaf)
@@ -94,10 +101,16 @@ var (
 
 // reason is why ctx ended, if that explains an error better.
 func reason(ctx context.Context, err error) error {
-	if cause := context.Cause(ctx); err != nil && (errors.Is(cause, errNobodyWaits) || errors.Is(cause, errTakenAway)) {
+	if cause := context.Cause(ctx); err != nil && dropped(cause) {
 		return cause
 	}
 	return err
+}
+
+// dropped reports whether a message did not go out because it must not.
+func dropped(err error) bool {
+	return errors.Is(err, errNobodyWaits) || errors.Is(err, errTakenAway) || errors.Is(err, errFrozen) ||
+		errors.Is(err, errUnaudited)
 }
 
 // fillTime is how long what was sealed may take to be published. A session key
@@ -140,6 +153,9 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 	if !e.Expires.IsZero() && clock.Now().After(e.Expires) {
 		return false, errNobodyWaits
 	}
+	if e.FrozenBy(w.node.Frozen()) != nil {
+		return false, errFrozen
+	}
 	w.run.Step(protocol.Sealed{Slot: slot, Data: sealed})
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
 	defer cancel()
@@ -153,7 +169,7 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 }
 
 func (w *Worker) unpublished(slot wire.Slot, err error) {
-	if errors.Is(err, errNobodyWaits) || errors.Is(err, errTakenAway) || errors.Is(err, errUnaudited) {
+	if dropped(err) {
 		w.log.Warn("message dropped", "subject", slot.String(), "reason", err)
 		w.cfg.Observe.Report(protocol.Report{What: protocol.ReportDropped, ID: slot.ID, Culprit: -1})
 		return

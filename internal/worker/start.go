@@ -11,7 +11,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/protocol"
 )
 
-// start reads the logs up to their present end, rounds, KEYS and SIGN before WORK, so
+// start reads the logs up to their present end, CONTROL first, and rounds, KEYS and SIGN before WORK, so
 // that the machine knows what it published in an earlier life before it is asked
 // to publish anything.
 func (w *Worker) start(ctx context.Context) error {
@@ -29,6 +29,9 @@ func (w *Worker) start(ctx context.Context) error {
 		return err
 	}
 	w.log.Info("reading the log", "keys_from", from)
+	if err := w.followControl(ctx); err != nil {
+		return err
+	}
 	if err := w.run.FollowRounds(ctx); err != nil {
 		return err
 	}
@@ -72,6 +75,9 @@ func (w *Worker) tick() {
 		w.saveCursor()
 		w.probeStore()
 		w.lookForKeys()
+	}
+	if w.obedience.unkept.Load() {
+		w.run.Go(w.keepFreezes)
 	}
 	if w.ticks%offerEvery == 0 {
 		w.run.Go(func() {

@@ -31,6 +31,8 @@ func (w *Worker) perform(effect protocol.Effect) {
 		w.run.Go(func() { w.saveLedger(e) })
 	case protocol.Load:
 		w.load(e)
+	case protocol.FreezesChanged:
+		w.freezesChanged()
 	default:
 		panic(fmt.Sprintf("worker: no way to perform %T", e))
 	}

@@ -63,19 +63,20 @@ type Observer interface {
 
 // Worker is one running node.
 type Worker struct {
-	cfg      Config
-	log      *slog.Logger
-	run      *machine.Runner[*node]
-	node     *node // the runner's; Judge may be called beside a step
-	store    *keystore.Store
-	attester *attester
-	sessions *sessions
-	beat     *presence.Beat
-	audit    *audit.Writer // nil: none
-	badTasks badTasks
-	twin     atomic.Pointer[presence.TwinError] // why this process ends
-	access   atomic.Pointer[wire.Access]
-	granted  atomic.Pointer[grant]
+	cfg       Config
+	log       *slog.Logger
+	run       *machine.Runner[*node]
+	node      *node // the runner's; Judge may be called beside a step
+	store     *keystore.Store
+	attester  *attester
+	sessions  *sessions
+	beat      *presence.Beat
+	audit     *audit.Writer // nil: none
+	badTasks  badTasks
+	twin      atomic.Pointer[presence.TwinError] // why this process ends
+	access    atomic.Pointer[wire.Access]
+	granted   atomic.Pointer[grant]
+	obedience obedience
 
 	serving   func()                // ends ServeHoldings; nil before
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
@@ -135,6 +136,7 @@ func (w *Worker) Run(ctx context.Context) error {
 	err := w.run.Run(ctx)
 	if w.run.Started() {
 		w.saveCursor()
+		w.keepFreezes()
 	}
 	err = errors.Join(err, w.auditStop())
 	w.leave()

@@ -12,6 +12,7 @@ type broker struct {
 	w                *world
 	work, keys, sign *stream
 	presence         *stream
+	control          *stream
 	rounds           []*stream         // by node
 	results          map[string][]byte // by client and job; the first stays
 	pool             map[string][]wire.LogMessage
@@ -21,7 +22,7 @@ type broker struct {
 func newBroker(w *world) *broker {
 	b := &broker{w: w, results: map[string][]byte{}, pool: map[string][]wire.LogMessage{}}
 	b.work, b.keys, b.sign = newStream(w, "WORK"), newStream(w, "KEYS"), newStream(w, "SIGN")
-	b.presence = newStream(w, "PRESENCE")
+	b.presence, b.control = newStream(w, "PRESENCE"), newStream(w, "CONTROL")
 	return b
 }
 

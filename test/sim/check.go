@@ -22,6 +22,7 @@ type checker struct {
 	announced  map[string]string // public key to batch
 	owners     map[string]string // batch to client
 	entries    map[string]bool   // batches that are in the register
+	sessions   map[string]signedFor
 	shares     int
 	signatures int
 	children   int // of the signatures
@@ -90,6 +91,7 @@ func newChecker(w *world) *checker {
 		announced:  map[string]string{},
 		owners:     map[string]string{},
 		entries:    map[string]bool{},
+		sessions:   map[string]signedFor{},
 	}
 }
 

@@ -48,6 +48,8 @@ func (p *worker) do(e protocol.Effect) {
 		p.disk.refused = append(p.disk.refused, e.ID)
 	case protocol.Load:
 		p.load(e)
+	case protocol.FreezesChanged:
+		p.keepFreezes()
 	case protocol.Refetch:
 		w.refetch(e, p.step)
 	default:
@@ -134,6 +136,9 @@ func (p *worker) load(e protocol.Load) {
 
 // refetch shows all that KEYS, or the rounds, hold of a batch again.
 func (w *world) refetch(e protocol.Refetch, step func(protocol.Event)) {
+	if e.Control {
+		return // nobody changes the access list here
+	}
 	streams := w.bus.rounds
 	if e.Register {
 		streams = []*stream{w.bus.keys}

@@ -59,6 +59,15 @@ const (
 	LiarClaims      Fault = "liar: claims to hold what it can't prove"
 	LiarStalls      Fault = "liar: answers just before the deadline"
 
+	AdminFreezes    Fault = "administrator: freezes"
+	AdminsLift      Fault = "administrators: a quorum lifts"
+	AdminAlone      Fault = "administrators: votes without a quorum"
+	AdminFloods     Fault = "administrator: floods"
+	ControlReplayed Fault = "administrator: copied"
+	ControlForged   Fault = "administrator: forged"
+	ControlLost     Fault = "CONTROL lost"
+
+	GatewayDeaf  Fault = "gateway: does not hear administrators"
 	GatewayOlder Fault = "gateway: an older batch for a new job"
 
 	BrokerDrops     Fault = "broker: drops"
@@ -98,9 +107,13 @@ var (
 		LiarWithholds: 0.45, LiarStalls: 0.45,
 	}
 	gatewayFaults = rates{GatewayOlder: 0.9}
-	splitFaults   = rates{LiarSplits: 0.9}
-	slowFaults    = rates{LiarWithholds: 0.9, LiarStalls: 0.9}
-	brokerFaults  = rates{
+	freezeFaults  = rates{
+		AdminFreezes: 0.15, AdminsLift: 0.3, AdminAlone: 0.1, AdminFloods: 0.01, ControlReplayed: 0.1, ControlForged: 0.1,
+		ControlLost: 0.04, GatewayDeaf: 0.6,
+	}
+	splitFaults  = rates{LiarSplits: 0.9}
+	slowFaults   = rates{LiarWithholds: 0.9, LiarStalls: 0.9}
+	brokerFaults = rates{
 		BrokerDrops: 0.04, BrokerReorders: 0.08, BrokerReplays: 0.08, BrokerReplaces: 0.04, BrokerJunk: 0.04,
 		BrokerClock: 0.02, BrokerBackdates: 0.05, BrokerFalseAck: 0.04, BrokerFalseSlot: 0.04,
 	}
@@ -109,7 +122,7 @@ var (
 // Faults lists every kind.
 func Faults() (all []Fault) {
 	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, presenceFaults, clientFaults, liarFaults, brokerFaults,
-		gatewayFaults, splitFaults, slowFaults, cutFaults, claimFaults} {
+		gatewayFaults, splitFaults, slowFaults, cutFaults, claimFaults, freezeFaults} {
 		all = append(all, r.sorted()...)
 	}
 	return all
@@ -130,6 +143,7 @@ const (
 	Chaos    Profile = "chaos"
 	Staller  Profile = "staller" // a node that never fails and holds up what it can
 	Unheard  Profile = "unheard" // nodes that nobody hears, and clocks far off
+	Freezes  Profile = "freezes" // administrators who freeze and unfreeze
 	Split    Profile = "split"   // a dealer and a broker who show nodes different deals
 )
 
@@ -147,6 +161,7 @@ var profiles = []struct {
 	{Chaos, 2, []rates{busFaults, crashFaults, lossFaults, siteFaults, clientFaults, liarFaults, brokerFaults, gatewayFaults}},
 	{Staller, 2, []rates{busFaults, slowFaults, gatewayFaults}},
 	{Unheard, 3, []rates{busFaults, crashFaults, presenceFaults}},
+	{Freezes, 4, []rates{busFaults, crashFaults, lossFaults, freezeFaults}},
 	{Split, 2, []rates{busFaults, splitFaults, gatewayFaults}},
 }
 

@@ -69,6 +69,9 @@ func (g *gateway) start() {
 		Address:    func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 		Descriptor: func(string, string, []byte, [32]byte) (string, error) { return "", nil }, // the client's to check
 	})
+	if !w.fault(GatewayDeaf) {
+		life.followControl()
+	}
 	type reading struct {
 		stream *stream
 		caught func()
@@ -103,6 +106,17 @@ func (g *gateway) start() {
 	}}, uint64(max(len(w.bus.presence.msgs)-w.manifest.N, 0)))
 	w.at(0, life.tick)
 	w.at(w.between(0, time.Second), life.beat)
+}
+
+// followControl has the machine know what is frozen.
+func (l *gatewayLife) followControl() {
+	control := l.w.bus.control
+	for _, m := range control.msgs {
+		l.step(protocol.ControlMessage{LogMessage: m})
+	}
+	control.follow(&follower{who: l.g.name, alive: l.up, deliver: func(m wire.LogMessage) {
+		l.step(protocol.ControlMessage{LogMessage: m})
+	}}, uint64(len(control.msgs)))
 }
 
 // address stands for internal/chain.
@@ -234,6 +248,7 @@ func (l *gatewayLife) publishTask(e protocol.PublishTask, judged uint64) {
 	if !l.alive {
 		return
 	}
+	w.check.task(e.Body)
 	data := wire.SealGateway(l.g.key, l.g.name, w.manifest, e.Subject, e.Body)
 	w.check.leaks(l.g.name, e.Subject, data)
 	w.bus.remember(e.Subject, data)

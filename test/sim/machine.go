@@ -102,6 +102,8 @@ type disk struct {
 	records map[string]*record
 	refused []string
 	cursor  uint64
+	freezes []byte  // KeptFreezes
+	heard   *ledger // the same, by the check's own count
 }
 
 type record struct {
@@ -115,7 +117,8 @@ func newDisk() *disk { return &disk{records: map[string]*record{}} }
 
 // clone is a copy of the disk, as a twin has it.
 func (d *disk) clone() *disk {
-	c := &disk{records: map[string]*record{}, refused: slices.Clone(d.refused), cursor: d.cursor}
+	c := &disk{records: map[string]*record{}, refused: slices.Clone(d.refused), cursor: d.cursor,
+		freezes: d.freezes, heard: d.heard}
 	for id, r := range d.records {
 		copied := *r
 		c.records[id] = &copied

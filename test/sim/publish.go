@@ -10,11 +10,13 @@ import (
 // slotWriter fills one slot, as bus.PublishSlot does: it expects nothing on
 // the subject, judges what stands there instead, and steps over junk.
 type slotWriter struct {
-	p      *worker
-	slot   wire.Slot
-	body   []byte
-	judged uint64 // all up to here is junk
-	begun  time.Duration
+	p    *worker
+	slot wire.Slot
+	// message is asked whether it may leave.
+	message protocol.Publish
+	body    []byte
+	judged  uint64 // all up to here is junk
+	begun   time.Duration
 }
 
 // publishLife is when a writer gives up.
@@ -22,18 +24,22 @@ const publishLife = 2 * time.Minute
 
 // publish has the HSM attest the body if it must, and fills the slot.
 func (p *worker) publish(e protocol.Publish) {
+	if !p.liar {
+		p.w.check.leaves(p, e.Slot)
+	}
 	if e.Leaf == nil {
-		p.write(e.Slot, e.Body)
+		p.write(e, e.Body)
 		return
 	}
 	p.w.at(p.w.between(time.Millisecond, 20*time.Millisecond), func() {
 		if p.alive {
-			p.write(e.Slot, e.With(p.m.attest(*e.Leaf)))
+			p.write(e, e.With(p.m.attest(*e.Leaf)))
 		}
 	})
 }
 
-func (p *worker) write(slot wire.Slot, body []byte) {
+func (p *worker) write(e protocol.Publish, body []byte) {
+	slot := e.Slot
 	if slot.Kind == wire.SlotDeal {
 		p.deals[slot.ID] = body
 	}
@@ -46,7 +52,7 @@ func (p *worker) write(slot wire.Slot, body []byte) {
 	if p.w.fault(Squat) {
 		p.w.squat(slot)
 	}
-	x := &slotWriter{p: p, slot: slot, body: body, begun: p.w.elapsed}
+	x := &slotWriter{p: p, slot: slot, message: e, body: body, begun: p.w.elapsed}
 	x.send()
 }
 
@@ -65,6 +71,11 @@ func (x *slotWriter) send() {
 	if !p.alive || w.elapsed-x.begun > publishLife {
 		return
 	}
+	if x.message.FrozenBy(p.node.Frozen()) != nil {
+		w.tracef("%s drops %s: frozen", p.name, short(x.slot.String()))
+		return
+	}
+	w.check.leaves(p, x.slot)
 	subject, stale := x.slot.String(), w.fault(ExpiredKey)
 	key := p.session
 	if stale {

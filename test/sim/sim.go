@@ -134,7 +134,8 @@ func (w *world) populate(t, n int) {
 		w.clients = append(w.clients, c)
 		listed = append(listed, c.entry())
 	}
-	w.access = newAccess(listed, keys)
+	w.council = newCouncil(w)
+	w.access = w.council.list(newAccess(listed, keys))
 }
 
 // misfortune brings what comes from outside: lost streams and twins.
@@ -148,6 +149,7 @@ func (w *world) misfortune() {
 	if w.fault(Twin) {
 		w.startTwin()
 	}
+	w.council.trouble()
 	w.at(time.Second, w.misfortune)
 }
 
@@ -204,6 +206,7 @@ func (w *world) heal() {
 		g.alive = false
 		g.start()
 	}
+	w.council.thaw()
 }
 
 // signAll asks for a signature with every key that was announced.

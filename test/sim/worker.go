@@ -24,6 +24,7 @@ type worker struct {
 	liar    bool
 	deals   map[string][]byte // what this process dealt, by batch
 	memory  *nonceMemory
+	heard   *ledger // of administrators
 }
 
 // startWorker begins a life of a node on a disk. Twins run beside the other.
@@ -43,7 +44,9 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 		Manifest: w.manifest, Access: w.access, Index: m.index,
 		Host: secret.New(append([]byte{}, m.host[:]...)), SeedSecret: secret.New(append([]byte{}, m.hedge[:]...)),
 		Rand: p.random, StandbyDelay: 300 * time.Millisecond, Known: d.known(), Refused: d.refused,
+		Freezes: d.book(w.manifest),
 	})
+	p.obey()
 	p.resume()
 	type reading struct {
 		stream *stream

@@ -37,6 +37,7 @@ type world struct {
 	workers  []*worker // every life, the dead ones too
 	gateways []*gateway
 	clients  []*client
+	council  *council
 	jobs     *jobQueue
 	check    *checker
 	healed   bool

@@ -1,0 +1,46 @@
+package fleet
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+)
+
+// Administrators freeze clients, keys and the fleet, and unfreeze together. Init makes the
+// keys of the first; in production each makes its own, and only the public half is
+// told.
+
+const administratorKey = "administrator.key"
+
+func administratorName(i int) string { return fmt.Sprintf("administrator%d", i) }
+
+// AdministratorConfig is what frostctl freeze of administrator i reads.
+func AdministratorConfig(i int) string { return administratorName(i) + "/administrator.toml" }
+
+// writeAdministrators makes each administrator's folder, and gives their entries in the
+// access list.
+func writeAdministrators(dir string, o Options) (entries string, err error) {
+	var all []string
+	for i := range o.Administrators {
+		name := administratorName(i)
+		public, err := makeKey(filepath.Join(dir, name, administratorKey))
+		if err != nil {
+			return "", err
+		}
+		all = append(all, fmt.Sprintf("[[administrator]]\nname = %q\npublic_key = \"%x\"\n", name, []byte(public)))
+		config := render("administrator.toml", o.values(0, 0))
+		if err := writeNew(filepath.Join(dir, AdministratorConfig(i)), config); err != nil {
+			return "", err
+		}
+	}
+	return strings.Join(all, "\n"), nil
+}
+
+func administratorPermissions(fleet, name string) string {
+	return strings.NewReplacer(
+		"Administrator carol,", "Administrator "+name+",", `.carol"`, "."+name+`"`,
+	).Replace(ofFleet(fleet, exampleAdministrator))
+}
+
+// adminUser is an administrator's account in the servers' configurations.
+type adminUser struct{ Name, Key string }

@@ -1,0 +1,213 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// What is frozen is known from CONTROL, and kept in a file beside the keystore: whoever
+// loses, empties or withholds that stream unfreezes nothing. The file is there from the
+// keystore's beginning, so that one that is missing is damage too. Damage ends the start.
+
+// FreezesFile is the file's name in the node's storage.
+const FreezesFile = "freezes"
+
+// controlIdle is how often a node that hears nothing of CONTROL asks whether it missed
+// anything: it obeys within two seconds.
+const controlIdle = time.Second
+
+// ErrFreezesFile says that the node can't know what is frozen.
+var ErrFreezesFile = errors.New("this node can't tell what administrators froze")
+
+// beginFreezes makes the file in a storage that has no keystore yet.
+func beginFreezes(storage string, m *wire.Manifest) error {
+	if holds(storage) {
+		return nil
+	}
+	return secret.Create(filepath.Join(storage, FreezesFile), wire.NewFreezeBook(m).Keep())
+}
+
+// CheckFreezes opens the file, if there is a keystore or a file, for those who look before
+// they start.
+func CheckFreezes(storage string, m *wire.Manifest) error {
+	if !holds(storage) {
+		return nil
+	}
+	_, err := OpenFreezes(storage, m)
+	return err
+}
+
+// holds reports whether a storage has a keystore or such a file, or something that can't
+// be read.
+func holds(storage string) bool {
+	for _, name := range []string{keystore.FileName, FreezesFile} {
+		if _, err := os.Stat(filepath.Join(storage, name)); !errors.Is(err, fs.ErrNotExist) {
+			return true
+		}
+	}
+	return false
+}
+
+// OpenFreezes reads what a node's storage keeps of freezes. Errors wrap ErrFreezesFile, and
+// say what to do.
+func OpenFreezes(storage string, m *wire.Manifest) (*wire.FreezeBook, error) {
+	path := filepath.Join(storage, FreezesFile)
+	kept, err := readKept(path)
+	if err == nil {
+		var book *wire.FreezeBook
+		if book, err = wire.OpenKeptFreezes(m, kept); err == nil {
+			return book, nil
+		}
+	}
+	return nil, fmt.Errorf("%w, and signs nothing: %s: %w. Put the file back from a copy, or have CONTROL alone tell: "+
+		"frost-worker freezes --config FILE --rebuild (docs/freeze.md)", ErrFreezesFile, path, err)
+}
+
+// RebuildFreezes puts the file of a node that is stopped aside, and makes one with no
+// freezes in it: the next start has them from CONTROL, and those that CONTROL lost are
+// lifted at this node. It returns where the old file is; "" if there was none.
+func RebuildFreezes(storage string, m *wire.Manifest) (aside string, err error) {
+	path := filepath.Join(storage, FreezesFile)
+	aside = path + ".bad-" + time.Now().UTC().Format("20060102T150405Z")
+	if err := os.Rename(path, aside); errors.Is(err, fs.ErrNotExist) {
+		aside = ""
+	} else if err != nil {
+		return "", err
+	}
+	return aside, secret.Create(path, wire.NewFreezeBook(m).Keep())
+}
+
+// readKept reads no more than such a file can have.
+func readKept(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, wire.MaxKeptFreezes+1))
+}
+
+// replaceKept replaces the file as a whole, durably.
+func replaceKept(path string, kept []byte) error {
+	next := path + ".new"
+	f, err := os.OpenFile(next, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(kept)
+	if err = errors.Join(err, f.Sync(), f.Close()); err == nil {
+		err = os.Rename(next, path)
+	}
+	if err == nil {
+		err = secret.SyncDir(filepath.Dir(path))
+	}
+	return err
+}
+
+// obedience is what a worker does about freezes beside its machine.
+type obedience struct {
+	mu      sync.Mutex
+	leaving map[*departure]struct{}
+
+	keeping sync.Mutex
+	unkept  atomic.Bool // the file is to be written
+	failed  atomic.Pointer[error]
+}
+
+// departure is a message that is on its way out.
+type departure struct {
+	protocol.Publish
+	stop func()
+}
+
+var errFrozen = errors.New("an administrator froze what it is for")
+
+// followControl reads what administrators said, to its present end, and then on.
+func (w *Worker) followControl(ctx context.Context) error {
+	w.run.With(func(n *node) {
+		for _, f := range n.Freezes() {
+			w.log.Warn("frozen since before the start", "id", wire.ShortFreezeID(f.ID), "what", f.Target(), "by", f.By,
+				"reason", f.Reason)
+		}
+	})
+	return w.run.Follow(ctx, bus.Control, 1, bus.FollowOptions{Idle: controlIdle})
+}
+
+// unlessFrozen ends ctx when what a message is for is frozen. It is not ok if it is.
+func (w *Worker) unlessFrozen(ctx context.Context, e protocol.Publish) (_ context.Context, _ context.CancelFunc, ok bool) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	d := &departure{e, func() { cancel(errFrozen) }}
+	o := &w.obedience
+	o.mu.Lock()
+	if o.leaving == nil {
+		o.leaving = map[*departure]struct{}{}
+	}
+	o.leaving[d] = struct{}{}
+	o.mu.Unlock()
+	gone := func() {
+		o.mu.Lock()
+		delete(o.leaving, d)
+		o.mu.Unlock()
+		d.stop()
+	}
+	return ctx, gone, e.FrozenBy(w.node.Frozen()) == nil // after it is among those that are stopped
+}
+
+// freezesChanged stops what is on its way for whom is frozen now, and has the file written.
+func (w *Worker) freezesChanged() {
+	frozen, o := w.node.Frozen(), &w.obedience
+	o.mu.Lock()
+	for d := range o.leaving {
+		if d.FrozenBy(frozen) != nil {
+			d.stop()
+		}
+	}
+	o.mu.Unlock()
+	o.unkept.Store(true)
+	w.run.Go(w.keepFreezes)
+}
+
+// keepFreezes writes the file, if it is to be written. Until it can, the log has what is
+// missing in it.
+func (w *Worker) keepFreezes() {
+	o := &w.obedience
+	o.keeping.Lock()
+	defer o.keeping.Unlock()
+	for o.unkept.Swap(false) {
+		var kept []byte
+		w.run.With(func(n *node) { kept = n.KeptFreezes() })
+		if err := replaceKept(filepath.Join(w.cfg.Storage, FreezesFile), kept); err != nil {
+			if o.failed.Swap(&err) == nil {
+				w.log.Error("freezes not kept on disk; they are obeyed all the same, and the write is repeated", "err", err)
+			}
+			o.unkept.Store(true)
+			return
+		}
+		o.failed.Store(nil)
+	}
+}
+
+// unkeptFreezes returns why the file is not as it should be; nil if it is.
+func (w *Worker) unkeptFreezes() error {
+	if err := w.obedience.failed.Load(); err != nil {
+		return fmt.Errorf("freezes are not kept on disk: %w", *err)
+	}
+	return nil
+}
+
+// Frozen is what this node knows to be frozen.
+func (w *Worker) Frozen() *wire.Frozen { return w.node.Frozen() }
