@@ -68,13 +68,17 @@ func TestCacheHoldsNoErrors(t *testing.T) {
 // Keys that differ in one thing are held apart.
 func TestCacheKeys(t *testing.T) {
 	one := roots(t)[0]
-	seen := map[string]bool{}
+	seen := map[branchID]bool{}
 	for _, k := range []Key{
 		one, {frost.Ed25519, one.PublicKey, one.ChainCode}, {one.Suite, one.PublicKey[:32], one.ChainCode},
 		{one.Suite, one.PublicKey, [32]byte{1}}, {one.Suite, append([]byte{one.PublicKey[0] ^ 1}, one.PublicKey[1:]...), one.ChainCode},
 	} {
 		for _, path := range []Path{nil, {0}, {1}, {0, 0}, {0, 1}, {256}} {
-			seen[k.id(path)] = true
+			id, ok := k.id(path)
+			if !ok {
+				t.Errorf("%v, %s: no id", k, path)
+			}
+			seen[id] = true
 		}
 	}
 	if len(seen) != 5*6 {
