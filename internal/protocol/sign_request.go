@@ -58,6 +58,7 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 // client signed.
 func (r *signRequest) check(keys []LoadedKey, branches *derive.Cache) ([]frost.Item, *wire.JobError) {
 	items := make([]frost.Item, len(r.which))
+	var children []child
 	for i, w := range r.which {
 		it := &r.job.Items[w]
 		if i >= len(keys) || keys[i].Key == nil {
@@ -74,12 +75,14 @@ func (r *signRequest) check(keys []LoadedKey, branches *derive.Cache) ([]frost.I
 		if err := checkItem(items[i], items[0]); err != nil {
 			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
 		}
-		if it.Path == nil {
-			continue
+		if it.Path != nil {
+			children = append(children, child{i, it, keys[i].Key, keys[i].Transcript, r.keys[i].Index})
 		}
-		var err *wire.JobError
-		if items[i].Offsets, err = offsetsOf(branches, it, keys[i].Key, keys[i].Transcript); err != nil {
-			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
+	}
+	offsets, refused := offsetsOf(branches, children)
+	for n, c := range children {
+		if items[c.item].Offsets = offsets[n]; refused[n] != nil {
+			return nil, wire.Refuse(refused[n].Code, "item %d: %s", r.which[c.item], refused[n].Reason)
 		}
 	}
 	return items, nil
