@@ -59,7 +59,7 @@ func AddBaseMultsVartime(points []Affine, scalars [][ScalarSize]byte) {
 	if len(points) != len(scalars) {
 		panic("edwards25519: as many scalars as points are needed")
 	}
-	sums := make([]extended, len(points))
+	sums, terms := make([]extended, len(points)), new(baseTerms)
 	for i := range points {
 		if len(points) < manyBases {
 			sums[i] = baseMult(&scalars[i])
@@ -68,7 +68,10 @@ func AddBaseMultsVartime(points []Affine, scalars [][ScalarSize]byte) {
 			continue
 		}
 		sums[i] = points[i].extend()
-		sums[i].addDigits(&scalars[i])
+		terms.set(&scalars[i])
+		for j := range terms.n {
+			sums[i].add(&terms.of[j], terms.signs[j])
+		}
 	}
 	affine(points, sums)
 }
@@ -83,20 +86,26 @@ func baseMult(scalar *[ScalarSize]byte) extended {
 	return extended{*x, *y, *z, *t}
 }
 
-// addDigits adds a multiple of the base point. With half a digit added everywhere but in
-// the last, digits from -baseDigit to baseDigit are bits of the scalar without carries.
-func (p *extended) addDigits(scalar *[ScalarSize]byte) {
+// baseTerms are what adds up to a multiple of the base point, one of each row of the
+// table, copied before they are needed: without a wait for each place of the table.
+type baseTerms struct {
+	of    [baseLast + 1]cached
+	signs [baseLast + 1]int
+	n     int
+}
+
+// set finds the terms. With half a digit added everywhere but in the last, digits from
+// -baseDigit to baseDigit are bits of the scalar without carries.
+func (b *baseTerms) set(scalar *[ScalarSize]byte) {
 	if scalar[31] > 0x10 {
 		panic("edwards25519: a scalar that is not canonical")
 	}
 	var l [5]uint64 // the last is 0
-	for i := range 4 {
-		l[i] = binary.LittleEndian.Uint64(scalar[8*i:])
-	}
 	carry := uint64(0)
 	for i := range 4 {
-		l[i], carry = bits.Add64(l[i], halfDigits[i], carry)
+		l[i], carry = bits.Add64(binary.LittleEndian.Uint64(scalar[8*i:]), halfDigits[i], carry)
 	}
+	b.n = 0
 	for pos, row := range baseTable() {
 		at := pos * baseBits
 		d := int(l[at/64]>>(at%64) | l[at/64+1]<<(64-at%64))
@@ -104,7 +113,8 @@ func (p *extended) addDigits(scalar *[ScalarSize]byte) {
 			d = d&(1<<baseBits-1) - baseDigit
 		}
 		if sign := d >> 63 & 1; d != 0 {
-			p.add(&row[(d^-sign)+sign-1], sign)
+			b.of[b.n], b.signs[b.n] = row[(d^-sign)+sign-1], sign
+			b.n++
 		}
 	}
 }

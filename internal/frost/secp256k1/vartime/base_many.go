@@ -36,6 +36,7 @@ const baseBlock = 1024
 type baseSums struct {
 	digits         []int16 // by position
 	dens, products []element
+	touched        uint64 // for nothing but that the table is read
 	alone          []int // sums that can't be added to by the chord
 }
 
@@ -61,6 +62,11 @@ func (s *baseSums) add(points []Point, scalars []*Scalar) {
 // addBlock, with as little beside the arithmetic as may be: no copies, no branches that
 // depend on signs, and coordinates that are not reduced.
 func (s *baseSums) addRow(points, row []Point, digits []int16) {
+	for _, d := range digits { // without a wait for each: what the table is read for first
+		if d != 0 {
+			s.touched ^= row[magnitude(d)-1].x[0]
+		}
+	}
 	dens, products := s.dens[:len(points)], s.products[:len(points)+1]
 	s.alone = s.alone[:0]
 	products[0] = one
