@@ -103,8 +103,8 @@ type Client struct {
 	repeats time.Time // when the next job may be published again
 }
 
-// maxBranches is how many parents of children a client holds decoded: half a megabyte.
-const maxBranches = 1024
+// maxBranches is how many parents of children a client holds decoded: four megabytes.
+const maxBranches = 4096
 
 // signFunc signs a job; the private key stays behind it.
 type signFunc func(kind wire.Kind, payload []byte) wire.SignedJob

@@ -1,11 +1,8 @@
 package derive
 
 import (
-	"crypto/hmac"
-	"crypto/sha512"
-	"encoding/binary"
+	"bytes"
 	"fmt"
-	"hash"
 
 	secp "gitlab.com/yawning/secp256k1-voi"
 
@@ -21,6 +18,7 @@ type secpNode struct {
 	point  vartime.Point
 	public []byte // ser_P(point), 33 bytes
 	chain  [32]byte
+	prf    prf // of chain
 }
 
 func newSecpNode(k Key) (*secpNode, error) {
@@ -35,46 +33,40 @@ func newSecpNode(k Key) (*secpNode, error) {
 }
 
 func secpNodeOf(point vartime.Point, chain [32]byte) *secpNode {
-	return &secpNode{point, point.AppendCompressed(nil), chain}
+	return &secpNode{point, point.AppendCompressed(nil), chain, newPRF(&chain)}
 }
 
 func (n *secpNode) suite() frost.Suite { return frost.Secp256k1TR }
 
 func (n *secpNode) key() Key {
-	return Key{frost.Secp256k1TR, n.point.AppendCompressed(nil), n.chain}
+	return Key{frost.Secp256k1TR, bytes.Clone(n.public), n.chain}
 }
 
-// mac returns HMAC-SHA512 under the chain code.
-func (n *secpNode) mac() hash.Hash { return hmac.New(sha512.New, n.chain[:]) }
-
-// intermediate returns I.
-func (n *secpNode) intermediate(mac hash.Hash, index uint32) (i [64]byte) {
-	var ser [4]byte
-	binary.BigEndian.PutUint32(ser[:], index)
-	mac.Reset()
-	mac.Write(n.public)
-	mac.Write(ser[:])
-	mac.Sum(i[:0])
-	return i
+// intermediate returns I, until the hasher is used again.
+func (n *secpNode) intermediate(h *hasher, index uint32) *[64]byte {
+	return h.hash(&n.prf, "", n.public, index)
 }
 
-// left returns parse_256(I_L).
-func left(i *[64]byte) (*secp.Scalar, error) {
-	s, err := secp.NewScalarFromCanonicalBytes((*[32]byte)(i[:32]))
-	if err != nil {
-		return nil, ErrInvalidChild
+// order is n, the order of the group.
+var order = [32]byte{
+	0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe,
+	0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
+}
+
+// left returns I_L, if it is below n.
+func left(i *[64]byte) ([32]byte, error) {
+	if bytes.Compare(i[:32], order[:]) >= 0 {
+		return [32]byte{}, ErrInvalidChild
 	}
-	return s, nil
+	return [32]byte(i[:32]), nil
 }
 
-func (n *secpNode) offset(index uint32) ([32]byte, error) {
-	i := n.intermediate(n.mac(), index)
-	_, err := left(&i)
-	return [32]byte(i[:32]), err
+func (n *secpNode) offset(h *hasher, index uint32) ([32]byte, error) {
+	return left(n.intermediate(h, index))
 }
 
-func (n *secpNode) child(index uint32) (node, [32]byte, error) {
-	i := n.intermediate(n.mac(), index)
+func (n *secpNode) child(h *hasher, index uint32) (node, [32]byte, error) {
+	i := *n.intermediate(h, index)
 	c, err := n.childOf(&i)
 	if err != nil {
 		return nil, [32]byte{}, err
@@ -84,31 +76,28 @@ func (n *secpNode) child(index uint32) (node, [32]byte, error) {
 
 // childOf returns the child whose I is known.
 func (n *secpNode) childOf(i *[64]byte) (*secpNode, error) {
-	s, err := left(i)
+	offset, err := left(i)
 	if err != nil {
 		return nil, err
 	}
-	child := []vartime.Point{n.point}
-	if vartime.AddBaseMults(child, []*secp.Scalar{s}); child[0].IsIdentity() {
+	var s secpSums
+	if s.add(n, &offset); s.sum()[0].IsIdentity() {
 		return nil, ErrInvalidChild
 	}
-	return secpNodeOf(child[0], [32]byte(i[32:])), nil
+	return secpNodeOf(s.points[0], [32]byte(i[32:])), nil
 }
 
 // points returns consecutive children.
 func (n *secpNode) points(first uint32, count int) ([]vartime.Point, error) {
-	mac := n.mac()
-	points, scalars := make([]vartime.Point, count), make([]*secp.Scalar, count)
-	for j := range points {
-		i := n.intermediate(mac, first+uint32(j))
-		var err error
-		if scalars[j], err = left(&i); err != nil {
-			return nil, fmt.Errorf("index %d: %w", first+uint32(j), err)
+	h, s := newHasher(), newSecpSums(count)
+	for j := range uint32(count) {
+		offset, err := n.offset(h, first+j)
+		if err != nil {
+			return nil, fmt.Errorf("index %d: %w", first+j, err)
 		}
-		points[j] = n.point
+		s.add(n, &offset)
 	}
-	vartime.AddBaseMults(points, scalars)
-	return points, proper(points, first)
+	return s.sum(), proper(s.points, first)
 }
 
 // proper returns an error if one of the children from first on is no key.
@@ -126,11 +115,48 @@ func (n *secpNode) publicKeys(first uint32, count int) ([][]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys := make([][]byte, count)
-	all := make([]byte, 0, count*33)
+	return compressed(points), nil
+}
+
+// compressed returns the points' encodings, nil for the identity's.
+func compressed(points []vartime.Point) [][]byte {
+	keys := make([][]byte, len(points))
+	all := make([]byte, 0, len(points)*33)
 	for j := range points {
-		all = points[j].AppendCompressed(all)
-		keys[j] = all[j*33 : (j+1)*33 : (j+1)*33]
+		if at := len(all); !points[j].IsIdentity() {
+			all = points[j].AppendCompressed(all)
+			keys[j] = all[at:len(all):len(all)]
+		}
 	}
-	return keys, nil
+	return keys
+}
+
+// secpSums are parents and what is still to be added to them: many at once cost less.
+type secpSums struct {
+	points  []vartime.Point
+	scalars []*secp.Scalar
+	parsed  []secp.Scalar // what scalars point to
+}
+
+func newSecpSums(count int) secpSums {
+	return secpSums{make([]vartime.Point, 0, count), make([]*secp.Scalar, 0, count), make([]secp.Scalar, count)}
+}
+
+// add takes a parent and an offset below n.
+func (s *secpSums) add(n *secpNode, offset *[32]byte) {
+	if len(s.parsed) == 0 {
+		s.parsed = make([]secp.Scalar, 1)
+	}
+	t, err := s.parsed[0].SetCanonicalBytes(offset)
+	if err != nil {
+		panic("derive: an offset that was below n: " + err.Error())
+	}
+	s.parsed = s.parsed[1:]
+	s.points, s.scalars = append(s.points, n.point), append(s.scalars, t)
+}
+
+// sum adds them up.
+func (s *secpSums) sum() []vartime.Point {
+	vartime.AddBaseMults(s.points, s.scalars)
+	return s.points
 }

@@ -1,8 +1,9 @@
 package derive
 
 import (
-	"encoding/binary"
 	"sync"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
 // Cache keeps the branches that were asked for, up to a number of them. Most children
@@ -13,15 +14,18 @@ import (
 type Cache struct {
 	max  int
 	mu   sync.Mutex
-	held map[string]*Branch
+	held map[branchID]*Branch
 }
 
-// NewCache returns an empty cache for max branches, each of which takes half a kilobyte.
-func NewCache(max int) *Cache { return &Cache{max: max, held: make(map[string]*Branch)} }
+// NewCache returns an empty cache for max branches, each of which takes a kilobyte.
+func NewCache(max int) *Cache { return &Cache{max: max, held: make(map[branchID]*Branch)} }
 
 // Branch is [NewBranch].
 func (c *Cache) Branch(root Key, path Path) (*Branch, error) {
-	id := root.id(path)
+	id, ok := root.id(path)
+	if !ok {
+		return NewBranch(root, path) // which says what is wrong
+	}
 	c.mu.Lock()
 	b := c.held[id]
 	c.mu.Unlock()
@@ -59,14 +63,23 @@ func (c *Cache) Offsets(root Key, path Path) ([][32]byte, error) {
 	return b.Offsets(path[last])
 }
 
-// id is everything that a branch follows from, with no two of them alike: the key has
-// its length before it, and the path comes last.
-func (k Key) id(path Path) string {
-	id := make([]byte, 0, 1+32+1+33+4*MaxDepth)
-	id = append(append(id, byte(k.Suite)), k.ChainCode[:]...)
-	id = append(binary.AppendUvarint(id, uint64(len(k.PublicKey))), k.PublicKey...)
-	for _, index := range path {
-		id = binary.BigEndian.AppendUint32(id, index)
+// branchID is everything that a branch follows from, with no two of them alike.
+type branchID struct {
+	suite  frost.Suite
+	public [33]byte
+	size   int // of public
+	chain  [32]byte
+	path   [MaxDepth]uint32
+	depth  int
+}
+
+// id is the branch's name, if there can be one.
+func (k *Key) id(path Path) (id branchID, ok bool) {
+	if len(k.PublicKey) > len(id.public) || len(path) > len(id.path) {
+		return id, false
 	}
-	return string(id)
+	id = branchID{suite: k.Suite, chain: k.ChainCode, size: len(k.PublicKey), depth: len(path)}
+	copy(id.public[:], k.PublicKey)
+	copy(id.path[:], path)
+	return id, true
 }

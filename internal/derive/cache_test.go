@@ -1,6 +1,7 @@
 package derive
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -22,11 +23,21 @@ func TestCache(t *testing.T) {
 						other := root
 						other.ChainCode[31] ^= 1
 						for _, k := range []Key{root, other} {
+							var of []Descendant
 							for _, path := range []Path{nil, {7}, {0, 7}, {1, 7}, {0, 1, 7}, {0, 8}} {
 								got, err := c.Offsets(k, path)
 								want, _ := k.Offsets(path)
 								if err != nil || !slices.Equal(got, want) {
 									t.Errorf("%s, %s: %x, %v; want %x", k.Suite, path, got, err, want)
+								}
+								of = append(of, Descendant{k, path})
+							}
+							keys, offsets, _ := c.Children(of)
+							for i, d := range of {
+								want, _ := k.Child(d.Path)
+								steps, _ := k.Offsets(d.Path)
+								if !bytes.Equal(keys[i], want.PublicKey) || !slices.Equal(offsets[i], steps) {
+									t.Errorf("%s, %s: %x, %x", k.Suite, d.Path, keys[i], offsets[i])
 								}
 							}
 						}
@@ -68,13 +79,17 @@ func TestCacheHoldsNoErrors(t *testing.T) {
 // Keys that differ in one thing are held apart.
 func TestCacheKeys(t *testing.T) {
 	one := roots(t)[0]
-	seen := map[string]bool{}
+	seen := map[branchID]bool{}
 	for _, k := range []Key{
 		one, {frost.Ed25519, one.PublicKey, one.ChainCode}, {one.Suite, one.PublicKey[:32], one.ChainCode},
 		{one.Suite, one.PublicKey, [32]byte{1}}, {one.Suite, append([]byte{one.PublicKey[0] ^ 1}, one.PublicKey[1:]...), one.ChainCode},
 	} {
 		for _, path := range []Path{nil, {0}, {1}, {0, 0}, {0, 1}, {256}} {
-			seen[k.id(path)] = true
+			id, ok := k.id(path)
+			if !ok {
+				t.Errorf("%v, %s: no id", k, path)
+			}
+			seen[id] = true
 		}
 	}
 	if len(seen) != 5*6 {

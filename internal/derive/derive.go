@@ -70,9 +70,9 @@ type node interface {
 	suite() frost.Suite
 	key() Key
 	// offset returns what the child at an index adds.
-	offset(index uint32) ([32]byte, error)
+	offset(h *hasher, index uint32) ([32]byte, error)
 	// child returns the child at an index, and what it adds.
-	child(index uint32) (node, [32]byte, error)
+	child(h *hasher, index uint32) (node, [32]byte, error)
 	// publicKeys returns the encoded keys of consecutive children. The indexes are in range.
 	publicKeys(first uint32, count int) ([][]byte, error)
 }
@@ -102,9 +102,10 @@ func NewBranch(root Key, path Path) (*Branch, error) {
 	if err != nil {
 		return nil, err
 	}
+	h := newHasher()
 	for i, index := range path {
 		var offset [32]byte
-		if b.node, offset, err = b.node.child(index); err != nil {
+		if b.node, offset, err = b.node.child(h, index); err != nil {
 			return nil, fmt.Errorf("step %d: %w", i+1, err)
 		}
 		b.offsets = append(b.offsets, offset)
@@ -123,7 +124,7 @@ func (b *Branch) Offsets(index uint32) ([][32]byte, error) {
 	if err := b.reach(index, 1); err != nil {
 		return nil, err
 	}
-	last, err := b.node.offset(index)
+	last, err := b.node.offset(newHasher(), index)
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,8 @@
 package derive
 
 import (
-	"crypto/hmac"
-	"crypto/sha512"
-	"encoding/binary"
+	"bytes"
 	"fmt"
-	"hash"
-
-	"github.com/oasisprotocol/curve25519-voi/curve/scalar"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
@@ -28,83 +23,86 @@ const (
 //
 // unless A_i is the identity.
 type edwardsNode struct {
-	point  *edwards25519.Point
+	point  edwards25519.Affine
 	public [32]byte
 	chain  [32]byte
+	prf    prf // of chain
 }
 
 func newEdwardsNode(k Key) (*edwardsNode, error) {
-	point, err := edwards25519.DecodePoint(k.PublicKey)
+	if _, err := edwards25519.DecodePoint(k.PublicKey); err != nil {
+		return nil, ErrKey
+	}
+	point, err := edwards25519.DecodeAffine(k.PublicKey)
 	if err != nil {
 		return nil, ErrKey
 	}
-	return &edwardsNode{point, [32]byte(k.PublicKey), k.ChainCode}, nil
+	return edwardsNodeOf(point, k.ChainCode), nil
+}
+
+func edwardsNodeOf(point edwards25519.Affine, chain [32]byte) *edwardsNode {
+	return &edwardsNode{point, point.Encode(), chain, newPRF(&chain)}
 }
 
 func (n *edwardsNode) suite() frost.Suite { return frost.Ed25519 }
 
 func (n *edwardsNode) key() Key {
-	return Key{frost.Ed25519, append([]byte(nil), n.public[:]...), n.chain}
+	return Key{frost.Ed25519, bytes.Clone(n.public[:]), n.chain}
 }
 
-// mac returns HMAC-SHA512 under the chain code.
-func (n *edwardsNode) mac() hash.Hash { return hmac.New(sha512.New, n.chain[:]) }
-
-func (n *edwardsNode) hash(mac hash.Hash, tag string, index uint32) (sum [64]byte) {
-	var ser [4]byte
-	binary.BigEndian.PutUint32(ser[:], index)
-	mac.Reset()
-	mac.Write([]byte(tag))
-	mac.Write(n.public[:])
-	mac.Write(ser[:])
-	mac.Sum(sum[:0])
-	return sum
-}
-
-// scalarAt returns t.
-func (n *edwardsNode) scalarAt(mac hash.Hash, index uint32) *edwards25519.Scalar {
-	h := n.hash(mac, childTag, index)
-	t, err := scalar.NewFromBytesModOrderWide(h[:])
-	if err != nil {
+// offset returns t, which there is at every index.
+func (n *edwardsNode) offset(h *hasher, index uint32) ([32]byte, error) {
+	var t edwards25519.Scalar
+	if _, err := t.SetBytesModOrderWide(h.hash(&n.prf, childTag, n.public[:], index)[:]); err != nil {
 		panic("derive: 64 bytes do not reduce to a scalar: " + err.Error())
 	}
-	return t
+	return edwards25519.EncodeScalar(&t), nil
 }
 
-// add returns A + t·B, which is of prime order as A is.
-func (n *edwardsNode) add(t *edwards25519.Scalar) (*edwards25519.Point, error) {
-	p := edwards25519.BaseMult(t)
-	if p.Add(p, n.point).IsIdentity() {
-		return nil, ErrInvalidChild
-	}
-	return p, nil
-}
-
-func (n *edwardsNode) offset(index uint32) ([32]byte, error) {
-	return edwards25519.EncodeScalar(n.scalarAt(n.mac(), index)), nil
-}
-
-func (n *edwardsNode) child(index uint32) (node, [32]byte, error) {
-	mac := n.mac()
-	t := n.scalarAt(mac, index)
+func (n *edwardsNode) child(h *hasher, index uint32) (node, [32]byte, error) {
+	t, _ := n.offset(h, index)
 	p, err := n.add(t)
 	if err != nil {
 		return nil, [32]byte{}, err
 	}
-	chain := n.hash(mac, chainTag, index)
-	return &edwardsNode{p, edwards25519.Encode(p), [32]byte(chain[:32])}, edwards25519.EncodeScalar(t), nil
+	chain := h.hash(&n.prf, chainTag, n.public[:], index)
+	return edwardsNodeOf(p, [32]byte(chain[:32])), t, nil
+}
+
+// add returns A + t·B, which is of prime order as A is.
+func (n *edwardsNode) add(t [32]byte) (edwards25519.Affine, error) {
+	sum := []edwards25519.Affine{n.point}
+	if edwards25519.AddBaseMultsVartime(sum, [][32]byte{t}); sum[0].IsIdentity() {
+		return edwards25519.Affine{}, ErrInvalidChild
+	}
+	return sum[0], nil
 }
 
 func (n *edwardsNode) publicKeys(first uint32, count int) ([][]byte, error) {
-	mac := n.mac()
-	keys := make([][]byte, count)
+	h := newHasher()
+	points, offsets := make([]edwards25519.Affine, count), make([][32]byte, count)
+	for j := range points {
+		points[j] = n.point
+		offsets[j], _ = n.offset(h, first+uint32(j))
+	}
+	edwards25519.AddBaseMultsVartime(points, offsets)
+	keys := encoded(points)
 	for j := range keys {
-		p, err := n.add(n.scalarAt(mac, first+uint32(j)))
-		if err != nil {
-			return nil, fmt.Errorf("index %d: %w", first+uint32(j), err)
+		if keys[j] == nil {
+			return nil, fmt.Errorf("index %d: %w", first+uint32(j), ErrInvalidChild)
 		}
-		b := edwards25519.Encode(p)
-		keys[j] = b[:]
 	}
 	return keys, nil
+}
+
+// encoded returns the points' encodings, nil for the identity's.
+func encoded(points []edwards25519.Affine) [][]byte {
+	keys, all := make([][]byte, len(points)), make([][32]byte, len(points))
+	for j := range points {
+		if !points[j].IsIdentity() {
+			all[j] = points[j].Encode()
+			keys[j] = all[j][:]
+		}
+	}
+	return keys
 }

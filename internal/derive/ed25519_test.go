@@ -173,12 +173,17 @@ func TestVectorsOfTheSpecification(t *testing.T) {
 
 // The child at the identity: no hash gives it, so the offset is made up.
 func TestIdentityIsNoChild(t *testing.T) {
-	n := &edwardsNode{point: edwards25519.BaseMult(scalar.NewFromUint64(5))}
-	minusFive := scalar.New().Neg(scalar.NewFromUint64(5))
-	if p, err := n.add(minusFive); !errors.Is(err, ErrInvalidChild) || p != nil {
-		t.Errorf("%v, %v", p, err)
+	five := edwards25519.Encode(edwards25519.BaseMult(scalar.NewFromUint64(5)))
+	point, err := edwards25519.DecodeAffine(five[:])
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := n.add(scalar.New()); err != nil {
+	n := edwardsNodeOf(point, [32]byte{})
+	minusFive := scalar.New().Neg(scalar.NewFromUint64(5))
+	if _, err := n.add(edwards25519.EncodeScalar(minusFive)); !errors.Is(err, ErrInvalidChild) {
+		t.Error(err)
+	}
+	if p, err := n.add([32]byte{}); err != nil || p.Encode() != five {
 		t.Errorf("offset 0: %v", err)
 	}
 }

@@ -4,12 +4,13 @@ import (
 	"bytes"
 	"errors"
 	"math/rand/v2"
+	"slices"
 	"testing"
 )
 
 // Descendants of many roots at once are those that each alone is, and one that there is
 // not spoils no other.
-func TestPublicKeysOfMany(t *testing.T) {
+func TestMany(t *testing.T) {
 	short := roots(t)[0]
 	short.PublicKey = short.PublicKey[1:]
 	for _, count := range []int{0, 1, 3, 200} { // alone, and on shared inversions
@@ -30,11 +31,31 @@ func TestPublicKeysOfMany(t *testing.T) {
 			of, want = append(of, Descendant{*root, Path{MaxIndex}}), append(want, nil)
 		}
 		of, want = append(of, Descendant{short, Path{0, 1}}), append(want, ErrKey)
-		keys, errs := NewCache(2).PublicKeys(of)
+		rand.Shuffle(len(of), func(i, j int) { of[i], of[j], want[i], want[j] = of[j], of[i], want[j], want[i] })
+		cache := NewCache(2)
+		keys, offsets, errs := cache.Children(of)
+		keysAlone, keyErrs := cache.PublicKeys(of)
+		offsetsAlone, offsetErrs := cache.AllOffsets(of)
 		for i, d := range of {
 			child, _ := d.Root.Child(d.Path)
-			if !errors.Is(errs[i], want[i]) || !bytes.Equal(keys[i], child.PublicKey) {
-				t.Errorf("%s, %s: %x, %v; want %x, %v", d.Root.Suite, d.Path, keys[i], errs[i], child.PublicKey, want[i])
+			steps, _ := d.Root.Offsets(d.Path)
+			if want[i] != nil {
+				steps = nil
+			}
+			for _, err := range []error{errs[i], keyErrs[i], offsetErrs[i]} {
+				if !errors.Is(err, want[i]) {
+					t.Errorf("%s, %s: %v, want %v", d.Root.Suite, d.Path, err, want[i])
+				}
+			}
+			for _, key := range [][]byte{keys[i], keysAlone[i]} {
+				if !bytes.Equal(key, child.PublicKey) {
+					t.Errorf("%s, %s: %x, want %x", d.Root.Suite, d.Path, key, child.PublicKey)
+				}
+			}
+			for _, found := range [][][32]byte{offsets[i], offsetsAlone[i]} {
+				if !slices.Equal(found, steps) {
+					t.Errorf("%s, %s: offsets %x, want %x", d.Root.Suite, d.Path, found, steps)
+				}
 			}
 		}
 	}

@@ -36,10 +36,11 @@ type Path []uint32
 // ParsePath reads a path such as "0/17". Every path has one text, which
 // [Path.String] returns.
 func ParsePath(text string) (Path, error) {
-	if strings.Count(text, "/") >= MaxDepth {
+	separators := strings.Count(text, "/")
+	if separators >= MaxDepth {
 		return nil, ErrTooDeep
 	}
-	var path Path
+	path := make(Path, 0, separators+1)
 	for step := range strings.SplitSeq(text, "/") {
 		index, err := parseStep(step)
 		if err != nil {

@@ -208,10 +208,11 @@ func deceive(t *testing.T, held *heldNonces, at int, it *Item) {
 		}
 		batch[at].key = keys[0]
 	case edwardsBatch:
-		var err error
-		if batch[at].key, err = openEd25519Key(it); err != nil {
-			t.Fatal(err)
+		keys, errs := openEd25519Keys([]Item{*it})
+		if errs[0] != nil {
+			t.Fatal(errs[0])
 		}
+		batch[at].key = keys[0]
 	}
 }
 

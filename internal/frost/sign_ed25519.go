@@ -2,6 +2,7 @@ package frost
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/ed25519"
 	"encoding/binary"
 	"errors"
@@ -49,36 +50,42 @@ func (b edwardsBatch) wipe() {
 }
 
 func commitEd25519(rand io.Reader, session [32]byte, items []Item) (heldBatch, []byte, error) {
+	keys, errs := openEd25519Keys(items)
+	for i, err := range errs {
+		if err != nil {
+			return nil, nil, fmt.Errorf("item %d: %w", i, err)
+		}
+	}
 	batch := make(edwardsBatch, 0, len(items))
 	points := make([]byte, 0, len(items)*Ed25519.NonceSize())
 	for i, it := range items {
-		key, err := openEd25519Key(&it)
+		nonce, pub, err := drawEd25519(rand, it, keys[i], session, i)
 		if err != nil {
 			batch.wipe()
 			return nil, nil, fmt.Errorf("item %d: %w", i, err)
 		}
-		nonce, pub, err := drawEd25519(rand, it, key, session, i)
-		if err != nil {
-			batch.wipe()
-			return nil, nil, fmt.Errorf("item %d: %w", i, err)
-		}
-		batch = append(batch, edwardsHeld{key, bytes.Clone(it.Message), bytes.Clone(it.Key.Share.Expose()), nonce, pub})
+		batch = append(batch, edwardsHeld{keys[i], bytes.Clone(it.Message), bytes.Clone(it.Key.Share.Expose()), nonce, pub})
 		points = append(points, pub.Bytes()...)
 	}
 	return batch, points, nil
 }
 
-// openEd25519Key decodes an item's public key and adds the offsets.
-func openEd25519Key(it *Item) (*rfc9591.Key, error) {
-	key, err := rfc9591.NewKey(it.Key.N, it.Key.T, it.Key.PublicKey, it.Key.VSSCommitment)
-	if err != nil || len(it.Offsets) == 0 {
-		return key, err
+// openEd25519Keys decodes each item's public key and adds the offsets, or returns an
+// error in that place.
+func openEd25519Keys(items []Item) ([]*rfc9591.Key, []error) {
+	keys, wrong, offsets := make([]*rfc9591.Key, len(items)), make([]error, len(items)), make([][][ScalarSize]byte, len(items))
+	for i := range items {
+		k := items[i].Key
+		keys[i], wrong[i] = rfc9591.NewKey(k.N, k.T, k.PublicKey, k.VSSCommitment)
+		offsets[i] = items[i].Offsets
 	}
-	child, err := key.Child(it.Offsets)
-	if errors.Is(err, rfc9591.ErrChild) {
-		err = ErrChild
+	keys, errs := rfc9591.Children(keys, offsets)
+	for i := range errs {
+		if errs[i] = cmp.Or(wrong[i], errs[i]); errors.Is(errs[i], rfc9591.ErrChild) {
+			errs[i] = ErrChild
+		}
 	}
-	return child, err
+	return keys, errs
 }
 
 // drawEd25519 draws an item's nonces. RFC 9591 hashes nothing but randomness and the
@@ -152,21 +159,22 @@ func newEd25519Aggregator(n, t int, set []NonceCommitment, count int) (aggregato
 
 func (a *edwardsAggregator) sum(items []Item, set []NonceCommitment, all []contribution) []summed {
 	out := make([]summed, len(items))
+	keys, errs := openEd25519Keys(items)
 	for i := range items {
+		if out[i].err = errs[i]; out[i].err != nil {
+			continue
+		}
 		shares := make([][]byte, len(all))
 		for j := range all {
 			shares[j] = shareOf(all[j].shares, i)
 		}
-		out[i].sig, out[i].blame, out[i].err = a.sumOne(i, &items[i], set, shares)
+		out[i].sig, out[i].blame, out[i].err = a.sumOne(i, keys[i], items[i].Message, set, shares)
 	}
 	return out
 }
 
-func (a *edwardsAggregator) sumOne(i int, it *Item, set []NonceCommitment, shares [][]byte) ([]byte, []*Blame, error) {
-	key, err := openEd25519Key(it)
-	if err != nil {
-		return nil, nil, err
-	}
+func (a *edwardsAggregator) sumOne(i int, key *rfc9591.Key, message []byte, set []NonceCommitment, shares [][]byte) (
+	[]byte, []*Blame, error) {
 	// That the nonces are of prime order is looked at if the signature fails.
 	nonces, blame := decodeNonces(Ed25519, set, i, rfc9591.ParseCheckedPubNonce)
 	for j, s := range shares {
@@ -177,7 +185,7 @@ func (a *edwardsAggregator) sumOne(i int, it *Item, set []NonceCommitment, share
 	if blame != nil {
 		return nil, blame, nil
 	}
-	session, err := rfc9591.NewSession(key, a.signers, nonces, it.Message)
+	session, err := rfc9591.NewSession(key, a.signers, nonces, message)
 	if err != nil {
 		return nil, nil, err
 	}

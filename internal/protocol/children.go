@@ -10,36 +10,62 @@ import (
 // from the path that the client signed, and take them from nobody (docs/protocol.md,
 // section 10).
 
-// maxBranches is how many parents of children are held decoded: two megabytes.
+// maxBranches is how many parents of children are held decoded: four megabytes.
 const maxBranches = 4096
 
 // child is an item of a sign job whose offsets are still to be computed.
 type child struct {
-	item       int
+	item       int // in its job or session
+	it         *wire.JobItem
+	key        *frost.Key
 	transcript [32]byte // of its key's batch
+	index      int      // of its key in that batch
 }
 
-// offsetsOf returns the offsets on the path of a job's item, which names a key of a
-// batch of that transcript.
-func offsetsOf(
-	branches *derive.Cache, it *wire.JobItem, key *frost.Key, transcript [32]byte,
-) ([][frost.ScalarSize]byte, *wire.JobError) {
-	path, err := derive.ParsePath(*it.Path)
-	if err != nil {
-		return nil, badPath(it, err)
+// offsetsOf returns the offsets on each child's path, or why there are none.
+func offsetsOf(branches *derive.Cache, children []child) ([][][frost.ScalarSize]byte, []*wire.JobError) {
+	if len(children) == 0 {
+		return nil, nil
 	}
-	id, err := wire.ParseKeyID(it.Key)
-	if err != nil {
-		return nil, wire.Refuse(wire.CodeUnknownKey, "%v", err)
+	refused := make([]*wire.JobError, len(children))
+	of, roots := make([]derive.Descendant, len(children)), rootFinder{}
+	for i, c := range children {
+		path, err := derive.ParsePath(*c.it.Path)
+		if err != nil { // the empty path has no offsets
+			refused[i] = badPath(c.it, err)
+			continue
+		}
+		of[i] = derive.Descendant{Root: roots.of(&c), Path: path}
 	}
-	root := derive.Key{Suite: key.Suite, PublicKey: key.PublicKey, ChainCode: wire.ChainCode(transcript, id.Index)}
-	offsets, err := branches.Offsets(root, path)
-	if err != nil {
-		return nil, badPath(it, err)
+	offsets, errs := branches.AllOffsets(of)
+	for i, err := range errs {
+		if err != nil {
+			refused[i] = badPath(children[i].it, err)
+		}
 	}
-	return offsets, nil
+	return offsets, refused
 }
 
 func badPath(it *wire.JobItem, err error) *wire.JobError {
 	return wire.Refuse(wire.CodeBadPath, "path %.100q of key %s: %v", *it.Path, it.Key, err)
+}
+
+// rootFinder is the roots of children, by what their chain codes follow from: most
+// children of a job have few roots.
+type rootFinder map[rootID]derive.Key
+
+type rootID struct {
+	transcript [32]byte
+	index      int
+}
+
+func (f rootFinder) of(c *child) derive.Key {
+	id := rootID{c.transcript, c.index}
+	root, ok := f[id]
+	if !ok {
+		root.ChainCode = wire.ChainCode(c.transcript, c.index)
+		f[id] = root
+	}
+	root.Suite, root.PublicKey = c.key.Suite, c.key.PublicKey
+	return root
 }

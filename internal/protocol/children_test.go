@@ -170,10 +170,14 @@ func TestPathsRefused(t *testing.T) {
 		"2147483648":        `path "2147483648" of key K: step 1: an index out of range: want 0 to 2147483647`,
 	} {
 		it := below(item(f.btc, 0, "x"), path)
-		offsets, err := offsetsOf(branches, &it, key, [32]byte{})
+		good := below(item(f.btc, 0, "x"), "0/17")
+		offsets, refused := offsetsOf(branches, []child{{it: &it, key: key}, {it: &good, key: key}})
 		want = strings.Replace(want, "K", it.Key, 1)
-		if err == nil || err.Code != wire.CodeBadPath || err.Reason != want || offsets != nil {
-			t.Errorf("%s: %x, %v", path, offsets, err)
+		if err := refused[0]; err == nil || err.Code != wire.CodeBadPath || err.Reason != want || offsets[0] != nil {
+			t.Errorf("%s: %x, %v", path, offsets[0], err)
+		}
+		if refused[1] != nil || len(offsets[1]) != 2 {
+			t.Errorf("beside %s: %x, %v", path, offsets[1], refused[1])
 		}
 	}
 	s := newSession(t, agedFleet(t), "alice", nil, below(item(f.btc, 0, "x"), "0"))

@@ -9,15 +9,10 @@ import (
 // descend returns a computation of the offsets of a job's children. Many take longer than
 // a step of the machine may. A child that is no key is its item's fault alone.
 func descend(branches *derive.Cache, j *activeSign) func() Event {
-	children, items := j.children, j.items
+	children := j.children
 	return func() Event {
-		done := descended{j: j, offsets: make([][][frost.ScalarSize]byte, len(children)),
-			refused: make([]*wire.JobError, len(children))}
-		for n, c := range children {
-			it, key := &j.job.Items[c.item], items[c.item].Key
-			done.offsets[n], done.refused[n] = offsetsOf(branches, it, key, c.transcript)
-		}
-		return done
+		offsets, refused := offsetsOf(branches, children)
+		return descended{j, offsets, refused}
 	}
 }
 

@@ -113,7 +113,7 @@ func TestChildThatIsNoKey(t *testing.T) {
 	for i := range items {
 		root := f.root(f.btc, i/2)
 		j.items[i].Key = &frost.Key{Suite: root.Suite, PublicKey: root.PublicKey}
-		j.children = append(j.children, child{item: i})
+		j.children = append(j.children, child{item: i, it: &items[i], key: j.items[i].Key})
 	}
 	descend(derive.NewCache(maxBranches), j)().(descended).take()
 	for i, refused := range j.refused {

@@ -66,7 +66,7 @@ func (f *keyFinder) find(job *CheckedJob) foundKeys {
 		}
 		found.items[i] = item
 		if it.Path != nil {
-			found.children = append(found.children, child{i, b.transcript})
+			found.children = append(found.children, child{i, &job.job.Items[i], &keys[i], b.transcript, id.Index})
 		}
 	}
 	return found

@@ -141,18 +141,21 @@ func (r *signRequest) read(keys []LoadedKey, branches *derive.Cache) (checkedReq
 // checkItems makes the items of a job that lists them.
 func (r *signRequest) checkItems(keys []LoadedKey, branches *derive.Cache) ([]frost.Item, *wire.JobError) {
 	items := make([]frost.Item, len(r.which))
+	var children []child
 	for i, w := range r.which {
 		it := &r.job.Items[w]
 		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
 		if err := checkItem(items[i], items[0]); err != nil {
 			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
 		}
-		if it.Path == nil {
-			continue
+		if it.Path != nil {
+			children = append(children, child{i, it, keys[i].Key, keys[i].Transcript, r.keys[i].Index})
 		}
-		var err *wire.JobError
-		if items[i].Offsets, err = offsetsOf(branches, it, keys[i].Key, keys[i].Transcript); err != nil {
-			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
+	}
+	offsets, refused := offsetsOf(branches, children)
+	for n, c := range children {
+		if items[c.item].Offsets = offsets[n]; refused[n] != nil {
+			return nil, wire.Refuse(refused[n].Code, "item %d: %s", r.which[c.item], refused[n].Reason)
 		}
 	}
 	return items, nil

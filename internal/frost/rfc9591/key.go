@@ -45,11 +45,51 @@ func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 	return k, nil
 }
 
-// Child returns the key with public offsets added to it: signatures verify under
-// the first commitment + (the sum of offsets)·B. Shares and their public shares stay
-// those of k; who aggregates adds what the offsets contribute. Offsets are canonical
-// scalars of 32 bytes, public data. It is an error if the child is the identity.
-func (k *Key) Child(offsets [][32]byte) (*Key, error) {
+// Children returns each key with public offsets added to it, or an error in that place;
+// keys without offsets are left as they are, and nil ones skipped. Signatures of a child
+// verify under the first commitment + (the sum of offsets)·B. Shares and their public
+// shares stay those of the key; who aggregates adds what the offsets contribute. Offsets
+// are canonical scalars of 32 bytes, public data. It is an error if a child is the
+// identity.
+func Children(keys []*Key, offsets [][][32]byte) ([]*Key, []error) {
+	out, errs := slices.Clone(keys), make([]error, len(keys))
+	var at []int
+	var points []edwards25519.Affine
+	var scalars [][32]byte
+	var root edwards25519.Affine
+	var of *Key // whose point root is: children of one key come together, mostly
+	for i, k := range keys {
+		if k == nil || len(offsets[i]) == 0 {
+			continue
+		}
+		out[i] = nil
+		if first := k.encoded[:32]; of == nil || !bytes.Equal(first, of.encoded[:32]) {
+			if root, errs[i] = edwards25519.DecodeAffine(first); errs[i] != nil {
+				of = nil
+				continue
+			}
+			of = k
+		}
+		child := *k
+		if child.offset, errs[i] = sumOffsets(offsets[i]); errs[i] != nil {
+			continue
+		}
+		out[i] = &child
+		at, points = append(at, i), append(points, root)
+		scalars = append(scalars, edwards25519.EncodeScalar(child.offset))
+	}
+	edwards25519.AddBaseMultsVartime(points, scalars)
+	for j, i := range at {
+		if points[j].IsIdentity() {
+			out[i], errs[i] = nil, ErrChild
+		} else {
+			out[i].public = points[j].Encode()
+		}
+	}
+	return out, errs
+}
+
+func sumOffsets(offsets [][32]byte) (*Scalar, error) {
 	total := scalar.New()
 	for i := range offsets {
 		t, err := edwards25519.DecodeScalar(offsets[i][:])
@@ -58,13 +98,7 @@ func (k *Key) Child(offsets [][32]byte) (*Key, error) {
 		}
 		total.Add(total, t)
 	}
-	p := edwards25519.BaseMult(total)
-	if p.Add(p, k.commitments[0]).IsIdentity() {
-		return nil, ErrChild
-	}
-	child := *k
-	child.offset, child.public = total, edwards25519.Encode(p)
-	return &child, nil
+	return total, nil
 }
 
 // Public returns the encoded key that signatures verify under.

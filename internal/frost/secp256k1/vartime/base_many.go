@@ -1,12 +1,13 @@
 package vartime
 
 // manyBases is from how many multiples of G on shared inversions pay: there is one for
-// each of 32 positions, which cost what 500 additions do.
-const manyBases = 64
+// each of 20 positions, which cost what 600 additions do.
+const manyBases = 32
 
 // AddBaseMults adds scalars[i]·G to each points[i], for public scalars. It panics if
-// the lengths differ. Many at once cost half as much each: sums stay affine, all of
-// them take the same position of their scalars at a time, and share its inversion.
+// the lengths differ. Many at once cost a third each: sums stay affine, all of them take
+// the same position of their scalars at a time, and share its inversion and its part of
+// a table that is too large for the fastest memory.
 func AddBaseMults(points []Point, scalars []*Scalar) {
 	if len(points) != len(scalars) {
 		panic("vartime: as many scalars as points are needed")
@@ -20,56 +21,101 @@ func AddBaseMults(points []Point, scalars []*Scalar) {
 		copy(points, Affine(sums...))
 		return
 	}
-	const block = 256
 	var s baseSums
 	for len(points) > 0 {
-		n := min(block, len(points))
+		n := min(baseBlock, len(points))
 		s.add(points[:n], scalars[:n])
 		points, scalars = points[n:], scalars[n:]
 	}
 }
 
+// baseBlock bounds the scratch space of [AddBaseMults].
+const baseBlock = 1024
+
 // baseSums is what [AddBaseMults] needs for a block.
 type baseSums struct {
-	ks            []limbs
-	negative      []bool
-	addends       []Point
-	dens, scratch []element
+	digits         []int16 // by position
+	dens, products []element
+	touched        uint64 // for nothing but that the table is read
+	alone          []int // sums that can't be added to by the chord
 }
 
 func (s *baseSums) add(points []Point, scalars []*Scalar) {
-	if s.ks == nil {
-		n := len(points)
-		s.ks, s.negative, s.addends = make([]limbs, n), make([]bool, n), make([]Point, n)
-		s.dens, s.scratch = make([]element, n), make([]element, n)
-	}
 	n := len(points)
-	var minus Scalar
+	if s.digits == nil {
+		s.digits = make([]int16, (baseLast+1)*n)
+		s.dens, s.products = make([]element, n), make([]element, n+1)
+	}
 	for i, k := range scalars {
-		// As in BaseMult: one of k and -k leaves no carry.
-		if s.negative[i] = k.IsGreaterThanHalfN() == 1; s.negative[i] {
-			k = minus.Negate(k)
-		}
-		s.ks[i] = limbsOf(k)
+		baseDigits(k, func(pos int, d int16) { s.digits[pos*n+i] = d })
 	}
-	table := generatorTable()
-	for pos := range table {
-		for i := range n {
-			d := s.ks[i].digit(pos, 8)
-			q := &s.addends[i]
-			switch {
-			case d == 0:
-				*q = Point{}
-				continue
-			case d > 0:
-				*q = table[pos][d-1]
-			default:
-				*q = table[pos][-d-1]
-			}
-			if (d < 0) != s.negative[i] {
-				q.y.negate(&q.y).reduce()
+	for pos, row := range wideTable() {
+		s.addRow(points, row, s.digits[pos*n:][:n])
+	}
+	for i := range points {
+		points[i].x.reduce()
+		points[i].y.reduce()
+	}
+}
+
+// addRow adds to each point the multiple of the row's base that its digit says. It is
+// addBlock, with as little beside the arithmetic as may be: no copies, no branches that
+// depend on signs, and coordinates that are not reduced.
+func (s *baseSums) addRow(points, row []Point, digits []int16) {
+	for _, d := range digits { // without a wait for each: what the table is read for first
+		if d != 0 {
+			s.touched ^= row[magnitude(d)-1].x[0]
+		}
+	}
+	dens, products := s.dens[:len(points)], s.products[:len(points)+1]
+	s.alone = s.alone[:0]
+	products[0] = one
+	for i := range points {
+		p, den := &points[i], &dens[i]
+		switch d := digits[i]; {
+		case d == 0:
+			*den = one
+		case p.IsIdentity():
+			*den = one
+			s.alone = append(s.alone, i)
+		default:
+			if den.sub(&row[magnitude(d)-1].x, &p.x).isZero() {
+				*den = one
+				s.alone = append(s.alone, i)
 			}
 		}
-		addBlock(points, points, s.addends[:n], s.dens[:n], s.scratch[:n])
+		products[i+1].mul(&products[i], den)
 	}
+	for _, i := range s.alone { // a sum that is 0, or that is this multiple or its negative
+		q := row[magnitude(digits[i])-1].NegateIf(digits[i] < 0)
+		sum := Jacobian{points[i].x, points[i].y, one}
+		if points[i].IsIdentity() {
+			sum = Jacobian{}
+		}
+		points[i] = Affine(*sum.AddPoint(&q))[0]
+		digits[i] = 0
+	}
+	var inverse, m, x, t element
+	inverse.invert(&products[len(points)])
+	for i := len(points) - 1; i >= 0; i-- {
+		d := digits[i]
+		if d == 0 { // its denominator is 1
+			continue
+		}
+		p, q := &points[i], &row[magnitude(d)-1]
+		m.mul(&inverse, &products[i])
+		inverse.mul(&inverse, &dens[i])
+		t.sub(t.negateIf(&q.y, d < 0), &p.y)
+		m.mul(&m, &t)
+		x.sub(x.sub(x.square(&m), &p.x), &q.x)
+		t.sub(&p.x, &x)
+		p.y.sub(t.mul(&t, &m), &p.y)
+		p.x.set(&x)
+	}
+}
+
+// magnitude is |d|.
+func magnitude(d int16) int {
+	sign := d >> 15
+	return int(d ^ sign - sign)
 }

@@ -16,11 +16,14 @@ func TestAddBaseMults(t *testing.T) {
 	var points []Point
 	for _, s := range edgeScalars() {
 		minus := secp.NewScalar().Negate(s)
-		half := affineMult(lowDigits(s))
+		low, next := splitDigits(s, r.IntN(baseLast+1))
+		sum := secp.NewScalar().Add(low, next)
 		for _, p := range []Point{
 			{}, generator, generator.Negate(), affineMult(s), affineMult(minus),
 			affineMult(randomScalar(r, 256)), affineMult(randomScalar(r, 8)),
-			half.Negate(),
+			affineMult(low.Negate(low)),     // which is 0 midway
+			affineMult(next.Add(next, low)), // which is doubled next
+			affineMult(sum.Negate(sum)),     // which is 0 next
 		} {
 			scalars, points = append(scalars, s), append(points, p)
 		}
@@ -59,12 +62,65 @@ func affineMult(s *Scalar) Point {
 	return FromPoint(secp.NewIdentityPoint().ScalarBaseMult(s))
 }
 
-// lowDigits is the lower half of s: what a sum has passed midway.
-func lowDigits(s *Scalar) *Scalar {
-	b := [32]byte(s.Bytes())
-	clear(b[:16])
-	low, _ := secp.NewScalarFromBytes(&b)
-	return low
+// splitDigits returns what the digits of s below a position add up to, and what the next
+// one adds.
+func splitDigits(s *Scalar, pos int) (low, next *Scalar) {
+	low, next = secp.NewScalar(), secp.NewScalar()
+	baseDigits(s, func(at int, d int16) {
+		switch term := digitTerm(at, d); {
+		case at < pos:
+			low.Add(low, term)
+		case at == pos:
+			next = term
+		}
+	})
+	return low, next
+}
+
+// digitTerm is d·2^(13·pos).
+func digitTerm(pos int, d int16) *Scalar {
+	term := secp.NewScalarFromUint64(uint64(magnitude(d)))
+	for range baseBits * pos {
+		term.Add(term, term)
+	}
+	if d < 0 {
+		term.Negate(term)
+	}
+	return term
+}
+
+// Digits add up to their scalar, and each has a place in its row of the table.
+func TestBaseDigits(t *testing.T) {
+	scalars := edgeScalars()
+	for pos := range baseLast + 1 {
+		for _, d := range []int16{1, baseDigit - 1, baseDigit} {
+			s := digitTerm(pos, d)
+			scalars = append(scalars, s, secp.NewScalar().Negate(s), secp.NewScalar().Add(s, secp.NewScalarFromUint64(1)))
+		}
+	}
+	for _, s := range scalars {
+		sum, places := secp.NewScalar(), 0
+		baseDigits(s, func(pos int, d int16) {
+			if places++; magnitude(d) > len(wideTable()[pos]) {
+				t.Errorf("%x: digit %d is %d", s.Bytes(), pos, d)
+			}
+			sum.Add(sum, digitTerm(pos, d))
+		})
+		if sum.Equal(s) != 1 || places != len(wideTable()) {
+			t.Errorf("%d digits of %x add up to %x", places, s.Bytes(), sum.Bytes())
+		}
+	}
+}
+
+// The table is that of secp256k1-voi.
+func TestWideTable(t *testing.T) {
+	for pos, row := range wideTable() {
+		for _, j := range []int{1, 2, 3, len(row)/2 + 1, len(row) - 1, len(row)} {
+			if row[j-1] != affineMult(digitTerm(pos, int16(j))) {
+				t.Errorf("position %d, %d", pos, j)
+			}
+		}
+	}
 }
 
 func BenchmarkAddBaseMults(b *testing.B) {

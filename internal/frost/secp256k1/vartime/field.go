@@ -50,6 +50,24 @@ func (e *element) sub(a, b *element) *element {
 // negate sets e = -a.
 func (e *element) negate(a *element) *element { return e.sub(&element{}, a) }
 
+// negateIf sets e = -a if the condition holds and a if not, for a reduced a other than
+// 0: p - a has the bits of a inverted, less what p lacks to 2^256 - 1.
+func (e *element) negateIf(a *element, condition bool) *element {
+	var mask uint64
+	if condition {
+		mask = 1<<64 - 1
+	}
+	var c uint64
+	e[0], c = bits.Sub64(a[0]^mask, (fold-1)&mask, 0)
+	e[1], c = bits.Sub64(a[1]^mask, 0, c)
+	e[2], c = bits.Sub64(a[2]^mask, 0, c)
+	e[3], _ = bits.Sub64(a[3]^mask, 0, c)
+	return e
+}
+
+// set sets e = a, limb by limb: a copy as a whole waits for limbs that were just written.
+func (e *element) set(a *element) { e[0], e[1], e[2], e[3] = a[0], a[1], a[2], a[3] }
+
 // mul sets e = a·b.
 func (e *element) mul(a, b *element) *element {
 	var c, r4, r5, r6, r7 uint64

@@ -46,6 +46,18 @@ func TestField(t *testing.T) {
 	}
 }
 
+func TestNegateIf(t *testing.T) {
+	for _, a := range edgeElements() {
+		if a.reduce().isZero() {
+			continue
+		}
+		var got, want element
+		if *got.negateIf(&a, false) != a || *got.negateIf(&a, true) != *want.negate(&a).reduce() {
+			t.Errorf("-%x is %x", a.big(), got.big())
+		}
+	}
+}
+
 func checkBinary(t *testing.T, a, b element) {
 	t.Helper()
 	for name, op := range map[string]struct {

@@ -98,6 +98,16 @@ func (l *limbs) minus(m *limbs) *limbs {
 	return &d
 }
 
+// plus returns l + m modulo 2^256.
+func (l *limbs) plus(m *limbs) *limbs {
+	var sum limbs
+	var c uint64
+	for i := range sum {
+		sum[i], c = bits.Add64(l[i], m[i], c)
+	}
+	return &sum
+}
+
 // signed reads two's complement.
 func (l *limbs) signed() term {
 	if l[3]>>63 == 0 {

@@ -105,8 +105,8 @@ func LiftX(x *[32]byte, odd bool) (p Point, ok bool) {
 	return p, true
 }
 
-// IsIdentity reports whether p is the identity.
-func (p *Point) IsIdentity() bool { return *p == Point{} }
+// IsIdentity reports whether p is the identity: no point of the curve has a y of 0.
+func (p *Point) IsIdentity() bool { return p.y == element{} }
 
 // Negate returns -p.
 func (p *Point) Negate() Point {

@@ -1,0 +1,104 @@
+package edwards25519
+
+import (
+	"filippo.io/edwards25519"
+	"filippo.io/edwards25519/field"
+)
+
+// Affine is a point of public data in affine coordinates, which [AddBaseMultsVartime]
+// adds to. It is of another library than [Point], whose coordinates nobody sees.
+type Affine struct{ x, y field.Element }
+
+// DecodeAffine reads the encoding of a point of which [DecodePoint] or [DecodeTrusted]
+// has seen that it is one.
+func DecodeAffine(b []byte) (Affine, error) {
+	p, err := new(edwards25519.Point).SetBytes(b)
+	if err != nil {
+		return Affine{}, ErrPoint
+	}
+	x, y, _, _ := p.ExtendedCoordinates() // SetBytes leaves a Z of 1
+	return Affine{*x, *y}, nil
+}
+
+// IsIdentity reports whether p is the identity.
+func (p *Affine) IsIdentity() bool {
+	var zero field.Element
+	return p.x.Equal(&zero) == 1 && p.y.Equal(new(field.Element).One()) == 1
+}
+
+// Encode returns the encoding of RFC 8032.
+func (p *Affine) Encode() (b [PointSize]byte) {
+	copy(b[:], p.y.Bytes())
+	b[31] |= byte(p.x.IsNegative() << 7)
+	return b
+}
+
+// extended is a point in extended coordinates, x = X/Z, y = Y/Z and xy = T/Z.
+type extended struct{ x, y, z, t field.Element }
+
+func (p *Affine) extend() (q extended) {
+	q.x, q.y = p.x, p.y
+	q.z.One()
+	q.t.Multiply(&p.x, &p.y)
+	return q
+}
+
+// affine brings points to affine coordinates with one inversion for them all.
+func affine(out []Affine, points []extended) {
+	products := make([]field.Element, len(points)+1)
+	products[0].One()
+	for i := range points {
+		products[i+1].Multiply(&products[i], &points[i].z)
+	}
+	var inverse, z field.Element
+	inverse.Invert(&products[len(points)])
+	for i := len(points) - 1; i >= 0; i-- {
+		z.Multiply(&inverse, &products[i])
+		inverse.Multiply(&inverse, &points[i].z)
+		out[i].x.Multiply(&points[i].x, &z)
+		out[i].y.Multiply(&points[i].y, &z)
+	}
+}
+
+// cached is what an addition needs of an affine point: y+x, y-x and 2dxy. So that the
+// negative of a point is the same in another order, the first two have places 0 and 1.
+type cached struct {
+	sums [2]field.Element
+	xy2d field.Element
+}
+
+func (p *Affine) cache() (c cached) {
+	c.sums[0].Add(&p.y, &p.x)
+	c.sums[1].Subtract(&p.y, &p.x)
+	c.xy2d.Multiply(c.xy2d.Multiply(&p.x, &p.y), &twoD)
+	return c
+}
+
+// twoD is 2d of the curve's equation -x² + y² = 1 + dx²y², where d is -121665/121666.
+var twoD = func() (d field.Element) {
+	d.Negate(d.Mult32(new(field.Element).One(), 121665))
+	var denominator field.Element
+	denominator.Invert(denominator.Mult32(new(field.Element).One(), 121666))
+	d.Multiply(&d, &denominator)
+	return *d.Add(&d, &d)
+}()
+
+// add sets p = p + q for sign 0 and p - q for sign 1. It is complete: "Twisted Edwards
+// Curves Revisited", Hisil, Wong, Carter and Dawson, 2008, section 3.1, with Z2 = 1.
+func (p *extended) add(q *cached, sign int) {
+	var a, b, c, e, h field.Element
+	var fg [2]field.Element
+	a.Multiply(a.Subtract(&p.y, &p.x), &q.sums[1^sign])
+	b.Multiply(b.Add(&p.y, &p.x), &q.sums[sign])
+	c.Multiply(&p.t, &q.xy2d)
+	p.z.Add(&p.z, &p.z)
+	e.Subtract(&b, &a)
+	h.Add(&b, &a)
+	fg[0].Subtract(&p.z, &c)
+	fg[1].Add(&p.z, &c)
+	f, g := &fg[sign], &fg[1^sign]
+	p.x.Multiply(&e, f)
+	p.y.Multiply(g, &h)
+	p.z.Multiply(f, g)
+	p.t.Multiply(&e, &h)
+}
