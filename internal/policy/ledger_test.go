@@ -338,7 +338,7 @@ func TestBounds(t *testing.T) {
 	again.Intent.Outflow[0].Units = 100
 	wantCode(t, spend(t, p, l, again), Denied, CodeLimitReached)
 	state := l.Close(start.Add(time.Hour)).Encode()
-	if len(state) > maxState/4 {
+	if len(state) > MaxState/4 {
 		t.Errorf("a state of %d bytes", len(state))
 	}
 	l = reopen(t, p, state, 2*time.Hour)

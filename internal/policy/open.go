@@ -39,6 +39,19 @@ func OpenLedger(p *Policy, stored []byte, now time.Time) (*Ledger, Save, error) 
 	return l, *l.save(false), nil
 }
 
+// ReadLedger is a stored ledger to look at, beside the process that it is of: it is as that
+// stored it, and nothing may be charged. Errors are ErrState.
+func ReadLedger(p *Policy, stored []byte, now time.Time) (*Ledger, error) {
+	s, err := decodeState(stored)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrState, err)
+	}
+	l, _ := NewLedger(p, now)
+	l.time = s.Time + max(0, now.Unix()-s.Wall)
+	l.restore(s)
+	return l, nil
+}
+
 func (l *Ledger) restore(s *state) {
 	for _, e := range s.Events {
 		one := event{at: e.At, why: e.Why}
@@ -73,7 +86,7 @@ func windowOf(name string) (window, bool) {
 
 // decodeState reads a state, and accepts only what encode makes.
 func decodeState(stored []byte) (*state, error) {
-	if len(stored) < sha256.Size || len(stored) > maxState {
+	if len(stored) < sha256.Size || len(stored) > MaxState {
 		return nil, fmt.Errorf("it has %d bytes", len(stored))
 	}
 	sum, body := stored[:sha256.Size], stored[sha256.Size:]

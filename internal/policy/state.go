@@ -9,8 +9,8 @@ import (
 // stateVersion is the version of stored ledgers.
 const stateVersion = 1
 
-// maxState bounds a state in bytes: full bounds are half of it.
-const maxState = 32 << 20
+// MaxState bounds a state in bytes: full bounds are half of it.
+const MaxState = 32 << 20
 
 // ErrState means that a stored ledger can't be read: see LostLedger.
 var ErrState = errors.New("the ledger's state can't be read")

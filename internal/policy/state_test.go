@@ -265,7 +265,7 @@ func FuzzLedger(f *testing.F) {
 		if _, _, err := OpenLedger(p, s.Encode(), start); err != nil {
 			t.Fatal(err)
 		}
-		if last := l.Close(start.Add(20 * day)); len(last.Encode()) > maxState {
+		if last := l.Close(start.Add(20 * day)); len(last.Encode()) > MaxState {
 			t.Fatal("too large")
 		}
 	})
