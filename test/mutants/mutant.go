@@ -38,6 +38,7 @@ var parts = []part{
 	{"Key generation", keygenMutants},
 	{"Signing", signingMutants},
 	{"Bitcoin transactions", bitcoinMutants},
+	{"Policies", policyMutants},
 	{"Keystore, worker, client", keeperMutants},
 	{"Presence, the lease, late work", presenceMutants},
 	{"Whole fleets", simMutants},
