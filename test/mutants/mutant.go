@@ -39,6 +39,7 @@ var parts = []part{
 	{"Signing", signingMutants},
 	{"Keystore, worker, client", keeperMutants},
 	{"Presence, the lease, late work", presenceMutants},
+	{"Audit logs", auditMutants},
 	{"Whole fleets", simMutants},
 }
 
