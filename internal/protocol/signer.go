@@ -59,7 +59,7 @@ func (n *signer) start(e taskOpened) []Effect {
 		commits: commitSet{opener: n.opener, session: r.session, exclude: exclude}, waiting: n.early.take(id),
 	}
 	n.sessions[id] = s
-	if err := n.frozenWork(r); err != nil {
+	if err := n.frozen().Work(r.client, r.keys); err != nil {
 		return s.refuse(err.Code, err.Reason)
 	}
 	switch rank := slices.Index(ranking(r.session, exclude, n.cfg.Manifest.N), n.cfg.Index); {
