@@ -63,11 +63,11 @@ the manifest that they were made under.`,
 }
 
 func newFleetKeyCommand() *cobra.Command {
-	var gateway, client string
+	var gateway, client, administrator string
 	var kinds []string
 	cmd := &cobra.Command{
-		Use:   "key FILE (--gateway NAME | --client NAME)",
-		Short: "Make the key of one more gateway or client",
+		Use:   "key FILE (--gateway NAME | --client NAME | --administrator NAME)",
+		Short: "Make the key of one more gateway, client or administrator",
 		Long: `Key makes an Ed25519 key where it is used, and prints the entry with its public
 half for access.toml, which goes to the operators of the fleet.`,
 		Example: "  frostctl fleet key gateway1.key --gateway gateway1\n  frostctl fleet key client.key --client deposits --kinds keygen",
@@ -79,6 +79,9 @@ half for access.toml, which goes to the operators of the fleet.`,
 					return usagef("--kinds is empty: name what the client may ask for: %s", wire.Or(wire.KindNames()))
 				}
 				party = fleet.Party{Name: client, Kinds: kinds}
+			}
+			if administrator != "" {
+				party = fleet.Party{Name: administrator, Administrator: true}
 			}
 			public, entry, err := party.NewKey(args[0])
 			if err != nil {
@@ -95,10 +98,12 @@ half for access.toml, which goes to the operators of the fleet.`,
 	}
 	cmd.Flags().StringVar(&gateway, "gateway", "", "name of the gateway")
 	cmd.Flags().StringVar(&client, "client", "", "name of the client")
+	cmd.Flags().StringVar(&administrator, "administrator", "", "name of the administrator, who may freeze")
 	cmd.Flags().StringSliceVar(&kinds, "kinds", wire.KindNames(), "what the client may ask for")
-	cmd.MarkFlagsMutuallyExclusive("gateway", "client")
-	cmd.MarkFlagsOneRequired("gateway", "client")
+	cmd.MarkFlagsMutuallyExclusive("gateway", "client", "administrator")
+	cmd.MarkFlagsOneRequired("gateway", "client", "administrator")
 	cmd.MarkFlagsMutuallyExclusive("gateway", "kinds")
+	cmd.MarkFlagsMutuallyExclusive("administrator", "kinds")
 	return cmd
 }
 

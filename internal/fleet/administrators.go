@@ -23,11 +23,11 @@ func writeAdministrators(dir string, o Options) (entries string, err error) {
 	var all []string
 	for i := range o.Administrators {
 		name := administratorName(i)
-		public, err := makeKey(filepath.Join(dir, name, administratorKey))
+		_, entry, err := Party{Name: name, Administrator: true}.NewKey(filepath.Join(dir, name, administratorKey))
 		if err != nil {
 			return "", err
 		}
-		all = append(all, fmt.Sprintf("[[administrator]]\nname = %q\npublic_key = \"%x\"\n", name, []byte(public)))
+		all = append(all, entry)
 		config := render("administrator.toml", o.values(0, 0))
 		if err := writeNew(filepath.Join(dir, AdministratorConfig(i)), config); err != nil {
 			return "", err

@@ -229,6 +229,11 @@ var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, Rep
 	ReportAbsent, ReportTwin, ReportBlamed, ReportUnserved, ReportStray,
 	ReportFrozen, ReportUnfrozen, ReportBadControl}
 
+// ControlMessage is a message of CONTROL. It may come again.
+type ControlMessage struct{ wire.LogMessage }
+
+func (ControlMessage) event() {}
+
 func (RoundsMessage) event() {}
 func (RoundsAgain) event()   {}
 func (KeysMessage) event()   {}

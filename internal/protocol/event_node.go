@@ -83,7 +83,7 @@ type (
 		// away it must not; nil: whenever it can.
 		Access *wire.Access
 
-		request *signRequest // that a nonce or a share is for: FrozenBy
+		work sessionWork // that a nonce or a share is for: FrozenBy
 	}
 	// Certify stores the record durably, then has the HSM sign Leaf, then
 	// fills the slot, in this order. A failure is answered by CertifyFailed.
@@ -109,6 +109,21 @@ type (
 		Keys []wire.KeyID
 	}
 )
+
+// FreezesChanged asks a node's program to keep Node.KeptFreezes, and to stop what it is
+// publishing for whom Node.Frozen says.
+type FreezesChanged struct{}
+
+func (FreezesChanged) effect() {}
+
+// FrozenBy returns why a message must not leave any more, nil if it may: it is a nonce
+// or a share for whom is frozen.
+func (p Publish) FrozenBy(frozen *wire.Frozen) *wire.JobError {
+	if p.work.client == "" {
+		return nil
+	}
+	return frozen.Work(p.work.client, p.work.keys)
+}
 
 func (Recertify) event()           {}
 func (Loaded) event()              {}

@@ -1,15 +1,13 @@
 package protocol
 
 import (
-	"fmt"
 	"maps"
 	"slices"
-	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// What administrators freeze.
+// What administrators freeze, at a node.
 //
 // From the step on that sees a freeze, no nonce is used and no share leaves the machine for
 // whom it is about: sessions end, their nonces wiped, and later ones are refused. Shares
@@ -18,106 +16,20 @@ import (
 // fleet generates no keys either; batches that this node has certified stay what they are.
 // Freezes outlive what CONTROL has: they are kept on disk, and lifted by a quorum alone.
 
-// ControlMessage is a message of CONTROL. It may come again.
-type ControlMessage struct{ wire.LogMessage }
-
-// FreezesChanged asks a node's program to keep Node.KeptFreezes, and to stop what it is
-// publishing for whom Node.Frozen says.
-type FreezesChanged struct{}
-
-func (ControlMessage) event()  {}
-func (FreezesChanged) effect() {}
-
-func (e ControlMessage) String() string { return logLine("ControlMessage", e.LogMessage) }
-func (FreezesChanged) String() string   { return "FreezesChanged" }
-
-// FrozenBy returns why a message must not leave any more, nil if it may: it is a nonce
-// or a share for whom is frozen.
-func (p Publish) FrozenBy(frozen *wire.Frozen) *wire.JobError {
-	if p.request == nil {
-		return nil
-	}
-	return frozen.Work(p.request.client, p.request.keys)
+// onControl takes what an administrator said.
+func onControl(s *signer, d *dealer, e ControlMessage) []Effect {
+	news, effects := s.freezes.add(s.cfg.Access, e.LogMessage)
+	return append(effects, obey(s, d, news)...)
 }
 
-// freezes is what is frozen now.
-type freezes struct {
-	book *wire.FreezeBook
-	view *atomic.Pointer[wire.Frozen] // programs read it beside Step
-}
-
-func newFreezes(m *wire.Manifest, kept *wire.FreezeBook) freezes {
-	if kept == nil {
-		kept = wire.NewFreezeBook(m)
-	}
-	f := freezes{book: kept, view: &atomic.Pointer[wire.Frozen]{}}
-	f.view.Store(kept.Frozen())
-	return f
-}
-
-func (f *freezes) frozen() *wire.Frozen { return f.view.Load() }
-
-// add takes a message, and returns reports of what changed, or of what is wrong with it.
-func (f *freezes) add(access *wire.Access, msg wire.LogMessage) (news wire.FreezeNews, reports []Effect) {
-	news, err := f.book.Add(access, msg.Subject, msg.Data)
-	if err != nil {
-		return news, []Effect{Report{What: ReportBadControl, ID: msg.Subject, Reason: err.Error(), Culprit: -1}}
-	}
-	return news, f.took(news)
-}
-
-// recount takes a new access list. What CONTROL has is read once more where others are
-// administrators now: what they said may count.
-func (f *freezes) recount(access, before *wire.Access) (news wire.FreezeNews, effects []Effect) {
-	if access.SameAdministrators(before) {
-		return news, nil
-	}
-	news = f.book.Recount(access)
-	return news, append(f.took(news), Refetch{Control: true})
-}
-
-func (f *freezes) took(news wire.FreezeNews) (reports []Effect) {
-	if news.None() {
-		return nil
-	}
-	f.view.Store(f.book.Frozen())
-	for _, one := range news.Frozen {
-		reason := fmt.Sprintf("%s, by administrator %s: %s", one.Target(), one.By, one.Reason)
-		reports = append(reports, freezeReport(ReportFrozen, one, reason))
-	}
-	for _, one := range news.Lifted {
-		reports = append(reports, freezeReport(ReportUnfrozen, one, one.Target()))
-	}
-	return reports
-}
-
-func freezeReport(what ReportKind, f *wire.Freeze, reason string) Report {
-	return Report{What: what, ID: wire.ShortFreezeID(f.ID), Code: wire.CodeFrozen, Reason: reason, Culprit: -1}
-}
-
-// Frozen is what is frozen now. It may be called beside Step.
-func (n *Node) Frozen() *wire.Frozen { return n.freezes.frozen() }
-
-// KeptFreezes is what the node's disk has to remember of freezes: the input of
-// wire.OpenKeptFreezes.
-func (n *Node) KeptFreezes() []byte { return n.freezes.book.Keep() }
-
-// Freezes are the freezes in force.
-func (n *Node) Freezes() []*wire.Freeze { return n.freezes.book.InForce() }
-
-func (n *Node) onControl(e ControlMessage) []Effect {
-	news, effects := n.freezes.add(n.cfg.Access, e.LogMessage)
-	return append(effects, n.obey(news)...)
-}
-
-// recountFreezes takes a new access list.
-func (n *Node) recountFreezes(before *wire.Access) []Effect {
-	news, effects := n.freezes.recount(n.cfg.Access, before)
-	return append(effects, n.obey(news)...)
+// recountFreezes takes the access list that counts now.
+func recountFreezes(s *signer, d *dealer, before *wire.Access) []Effect {
+	news, effects := s.freezes.recount(s.cfg.Access, before)
+	return append(effects, obey(s, d, news)...)
 }
 
 // obey ends what is frozen now.
-func (n *Node) obey(news wire.FreezeNews) []Effect {
+func obey(s *signer, d *dealer, news wire.FreezeNews) []Effect {
 	if news.None() {
 		return nil
 	}
@@ -125,11 +37,11 @@ func (n *Node) obey(news wire.FreezeNews) []Effect {
 	if len(news.Frozen) == 0 {
 		return effects
 	}
-	frozen := n.freezes.frozen()
-	for _, id := range slices.Sorted(maps.Keys(n.signer.sessions)) {
-		effects = append(effects, n.signer.sessions[id].freeze(frozen)...)
+	frozen := s.frozen()
+	for _, id := range slices.Sorted(maps.Keys(s.sessions)) {
+		effects = append(effects, s.sessions[id].freeze(frozen)...)
 	}
-	return append(effects, n.dealer.freeze(frozen)...)
+	return append(effects, d.freeze(frozen)...)
 }
 
 // freeze ends the session if it is for what is frozen. Who has promised something says so.
@@ -145,22 +57,6 @@ func (s *signing) freeze(frozen *wire.Frozen) []Effect {
 	default:
 		return s.refuse(err.Code, err.Reason)
 	}
-}
-
-// frozenWork returns why a session must not begin, nil if it may.
-func (n *nodeCore) frozenWork(r *signRequest) *wire.JobError {
-	return n.freezes.frozen().Work(r.client, r.keys)
-}
-
-// frozenKeygen returns why a key generation must not begin, nil if it may.
-func (n *nodeCore) frozenKeygen(e taskOpened) error {
-	if e.header == nil {
-		return nil
-	}
-	if err := n.freezes.frozen().Client(e.header.Client); err != nil {
-		return err
-	}
-	return nil
 }
 
 // freeze gives up the key generations of whom is frozen, but for those that this node has

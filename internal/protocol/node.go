@@ -88,7 +88,7 @@ func (n *Node) Step(ev Event) []Effect {
 	case AccessChanged:
 		return n.onAccess(e.Access)
 	case ControlMessage:
-		return n.onControl(e)
+		return onControl(n.signer, n.dealer, e)
 	case ClockMeasured:
 		n.stream.measure(e.At, e.Stream)
 	case Tick:
@@ -109,7 +109,7 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 	before := n.cfg.Access
 	n.cfg.Access = access
 	n.change(access)
-	effects = append(n.dealer.onAccess(access, before), n.recountFreezes(before)...)
+	effects = append(n.dealer.onAccess(access, before), recountFreezes(n.signer, n.dealer, before)...)
 	if !access.TakesAway(before) {
 		return effects
 	}

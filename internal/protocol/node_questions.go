@@ -92,3 +92,13 @@ func (n *Node) Sessions() (batches, nonces int) {
 func (n *Node) NonceCounts() (drawn, used, dropped uint64) {
 	return n.signer.nonces.drawn, n.signer.nonces.used, n.signer.nonces.dropped
 }
+
+// Frozen is what is frozen now. It may be called beside Step.
+func (n *Node) Frozen() *wire.Frozen { return n.frozen() }
+
+// KeptFreezes is what the node's disk has to remember of freezes: the input of
+// wire.OpenKeptFreezes.
+func (n *Node) KeptFreezes() []byte { return n.freezes.book.Keep() }
+
+// Freezes are the freezes in force.
+func (n *Node) Freezes() []*wire.Freeze { return n.freezes.book.InForce() }

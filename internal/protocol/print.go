@@ -40,15 +40,17 @@ var timerNames = map[TimerKind]string{
 
 func (k TimerKind) String() string { return timerNames[k] }
 
-func (e RoundsMessage) String() string { return logLine("RoundsMessage", e.LogMessage) }
-func (e RoundsAgain) String() string   { return logLine("RoundsAgain", e.LogMessage) }
-func (e KeysMessage) String() string   { return logLine("KeysMessage", e.LogMessage) }
-func (e KeysAgain) String() string     { return logLine("KeysAgain", e.LogMessage) }
-func (e SignMessage) String() string   { return logLine("SignMessage", e.LogMessage) }
-func (e TaskMessage) String() string   { return logLine("TaskMessage", e.LogMessage) }
-func (e Tick) String() string          { return "Tick " + e.Now.UTC().Format("15:04:05.000") }
-func (AccessChanged) String() string   { return "AccessChanged" }
-func (e Timer) String() string         { return fmt.Sprintf("Timer %s %s", e.Kind, e.ID) }
+func (e RoundsMessage) String() string  { return logLine("RoundsMessage", e.LogMessage) }
+func (e RoundsAgain) String() string    { return logLine("RoundsAgain", e.LogMessage) }
+func (e KeysMessage) String() string    { return logLine("KeysMessage", e.LogMessage) }
+func (e KeysAgain) String() string      { return logLine("KeysAgain", e.LogMessage) }
+func (e SignMessage) String() string    { return logLine("SignMessage", e.LogMessage) }
+func (e TaskMessage) String() string    { return logLine("TaskMessage", e.LogMessage) }
+func (e Tick) String() string           { return "Tick " + e.Now.UTC().Format("15:04:05.000") }
+func (AccessChanged) String() string    { return "AccessChanged" }
+func (e ControlMessage) String() string { return logLine("ControlMessage", e.LogMessage) }
+func (FreezesChanged) String() string   { return "FreezesChanged" }
+func (e Timer) String() string          { return fmt.Sprintf("Timer %s %s", e.Kind, e.ID) }
 func (e ClockMeasured) String() string {
 	return "ClockMeasured " + e.Stream.UTC().Format("15:04:05.000")
 }

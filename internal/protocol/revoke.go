@@ -25,7 +25,13 @@ func (n *nodeCore) checkAccess(e taskOpened) error {
 	if node := n.cfg.Access.RevokedNode(n.cfg.Manifest); e.header != nil && node >= 0 {
 		return errRevokedNode(node)
 	}
-	return n.frozenKeygen(e)
+	if e.header == nil {
+		return nil
+	}
+	if err := n.frozen().Client(e.header.Client); err != nil {
+		return err
+	}
+	return nil
 }
 
 // onAccess gives up key generations that this node has not certified: every one if the

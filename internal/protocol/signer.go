@@ -68,7 +68,7 @@ func (n *signer) start(e taskOpened) []Effect {
 			counted = append(counted, s.sees(slot, msg)...)
 		}
 	}
-	if err := n.frozenWork(r); err != nil {
+	if err := n.frozen().Work(r.client, r.keys); err != nil {
 		return append(counted, s.refuse(err.Code, err.Reason)...)
 	}
 	return append(counted, s.enter(exclude)...)

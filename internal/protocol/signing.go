@@ -114,7 +114,8 @@ func (s *signing) refuse(code wire.Code, reason string) []Effect {
 func (s *signing) publish(kind wire.SlotKind, body []byte) Publish {
 	p := Publish{Slot: wire.Slot{Kind: kind, ID: s.id, Node: s.node.cfg.Index}, Body: body, Trace: s.trace}
 	if kind != wire.SlotRefuse {
-		p.Expires, p.Access, p.request = s.request.until(), s.node.cfg.Access, s.request
+		p.Expires, p.Access = s.request.until(), s.node.cfg.Access
+		p.work = sessionWork{s.request.client, s.request.keys}
 	}
 	return p
 }
