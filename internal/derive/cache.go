@@ -8,7 +8,7 @@ import (
 
 // Cache keeps the branches that were asked for, up to a number of them. Most children
 // that sign are of few parents, such as a client's receiving chain, and an offset
-// from a parent that is decoded costs an eighth of what it costs from the root. What is
+// from a parent that is decoded costs a twentieth of what it costs from the root. What is
 // kept is public, and follows from what was asked: a cache changes no answer. It may
 // be used concurrently.
 type Cache struct {

@@ -73,7 +73,8 @@ func commitEd25519(rand io.Reader, session [32]byte, items []Item) (heldBatch, [
 // openEd25519Keys decodes each item's public key and adds the offsets, or returns an
 // error in that place.
 func openEd25519Keys(items []Item) ([]*rfc9591.Key, []error) {
-	keys, wrong, offsets := make([]*rfc9591.Key, len(items)), make([]error, len(items)), make([][][ScalarSize]byte, len(items))
+	keys, wrong := make([]*rfc9591.Key, len(items)), make([]error, len(items))
+	offsets := make([][][ScalarSize]byte, len(items))
 	for i := range items {
 		k := items[i].Key
 		keys[i], wrong[i] = rfc9591.NewKey(k.N, k.T, k.PublicKey, k.VSSCommitment)

@@ -99,7 +99,7 @@ var signingMutants = []Mutant{
 	edit("a session has items that are wrong in themselves", requestFile, "job.Items[w].Check(); err != nil",
 		"job.Items[w].Check(); err != nil && false").
 		killed("nodes check the items that they sign", inProtocol, "TestTaskForARefusedItem"),
-	edit("a worker signs under the root for its child", requestFile, "it.Path == nil", `it.Path == nil || *it.Path != "-"`).
+	edit("a worker signs under the root for its child", requestFile, "it.Path != nil", `it.Path != nil && *it.Path == "-"`).
 		killed("a worker computes the offsets of a path", inProtocol, "TestSignUnderChildren"),
 	edit("a gateway adds up under the root for its child", keyFinderFile, "it.Path != nil", `it.Path != nil && *it.Path == "-"`).
 		killed("a gateway computes the offsets of a path", inProtocol, "TestSignUnderChildren"),

@@ -85,12 +85,12 @@ func parseTweak(tweak []byte) (*Scalar, error) {
 
 func sumTweaks(tweaks [][32]byte) (*Scalar, error) {
 	sum := secp.NewScalar()
+	var t Scalar
 	for i := range tweaks {
-		t, err := parseTweak(tweaks[i][:])
-		if err != nil {
-			return nil, err
+		if _, err := t.SetCanonicalBytes(&tweaks[i]); err != nil {
+			return nil, BadTweak
 		}
-		sum.Add(sum, t)
+		sum.Add(sum, &t)
 	}
 	return sum, nil
 }
@@ -106,11 +106,12 @@ func addEach(keys []*TweakContext, scalars []*Scalar, xonly bool, errs []error) 
 		c := keys[i]
 		negate := xonly && c.q.YIsOdd()
 		points[i] = c.q.NegateIf(negate)
-		tacc := secp.NewScalar().ConditionalNegate(c.tacc, bit(negate))
-		out[i] = &TweakContext{
-			gacc: secp.NewScalar().ConditionalNegate(c.gacc, bit(negate)),
-			tacc: tacc.Add(tacc, t),
+		gacc, tacc := c.gacc, secp.NewScalar().Set(c.tacc)
+		if negate {
+			gacc = secp.NewScalar().Negate(gacc)
+			tacc.Negate(tacc)
 		}
+		out[i] = &TweakContext{gacc: gacc, tacc: tacc.Add(tacc, t)}
 	}
 	vartime.AddBaseMults(points, scalars)
 	for i, q := range points {

@@ -83,9 +83,11 @@ func TestAddBaseMultsVartime(t *testing.T) {
 		})
 	}
 	for name, f := range map[string]func(){
-		"different lengths":      func() { AddBaseMultsVartime(points, scalars[1:]) },
-		"a large scalar":         func() { AddBaseMultsVartime(points[:1], [][32]byte{{31: 0x20}}) },
-		"a large one among many": func() { AddBaseMultsVartime(points[:99], append(slices.Clone(scalars[:98]), [32]byte{31: 0x11})) },
+		"different lengths": func() { AddBaseMultsVartime(points, scalars[1:]) },
+		"a large scalar":    func() { AddBaseMultsVartime(points[:1], [][32]byte{{31: 0x20}}) },
+		"a large one among many": func() {
+			AddBaseMultsVartime(points[:99], append(slices.Clone(scalars[:98]), [32]byte{31: 0x11}))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {

@@ -30,7 +30,7 @@ func AddBaseMults(points []Point, scalars []*Scalar) {
 }
 
 // baseBlock bounds the scratch space of [AddBaseMults].
-const baseBlock = 1024
+const baseBlock = 512
 
 // baseSums is what [AddBaseMults] needs for a block.
 type baseSums struct {
@@ -47,7 +47,7 @@ func (s *baseSums) add(points []Point, scalars []*Scalar) {
 		s.dens, s.products = make([]element, n), make([]element, n+1)
 	}
 	for i, k := range scalars {
-		baseDigits(k, func(pos int, d int16) { s.digits[pos*n+i] = d })
+		baseDigits(k, s.digits[i:], n)
 	}
 	for pos, row := range wideTable() {
 		s.addRow(points, row, s.digits[pos*n:][:n])
@@ -95,22 +95,57 @@ func (s *baseSums) addRow(points, row []Point, digits []int16) {
 		points[i] = Affine(*sum.AddPoint(&q))[0]
 		digits[i] = 0
 	}
-	var inverse, m, x, t element
+	var inverse element
 	inverse.invert(&products[len(points)])
-	for i := len(points) - 1; i >= 0; i-- {
-		d := digits[i]
-		if d == 0 { // its denominator is 1
-			continue
+	var c chords
+	for i := len(points) - 1; i >= 0; {
+		c.n = 0
+		for ; i >= 0 && c.n < len(c.p); i-- {
+			d := digits[i]
+			if d == 0 { // its denominator is 1
+				continue
+			}
+			n := c.n
+			c.p[n], c.q[n] = &points[i], &row[magnitude(d)-1]
+			c.m[n].mul(&inverse, &products[i])
+			inverse.mul(&inverse, &dens[i])
+			c.t[n].sub(c.t[n].negateIf(&c.q[n].y, d < 0), &c.p[n].y)
+			c.n++
 		}
-		p, q := &points[i], &row[magnitude(d)-1]
-		m.mul(&inverse, &products[i])
-		inverse.mul(&inverse, &dens[i])
-		t.sub(t.negateIf(&q.y, d < 0), &p.y)
-		m.mul(&m, &t)
-		x.sub(x.sub(x.square(&m), &p.x), &q.x)
-		t.sub(&p.x, &x)
-		p.y.sub(t.mul(&t, &m), &p.y)
-		p.x.set(&x)
+		c.add()
+	}
+}
+
+// chords are a few additions that are done step by step together, so that no step waits
+// for the one before.
+type chords struct {
+	n    int
+	p, q [8]*Point
+	m    [8]element // 1/(x of q - x of p)
+	t    [8]element // y of ±q - y of p
+	x    [8]element
+}
+
+// add sets p = p ± q.
+func (c *chords) add() {
+	for i := range c.n {
+		c.m[i].mul(&c.m[i], &c.t[i])
+	}
+	for i := range c.n {
+		c.x[i].square(&c.m[i])
+	}
+	for i := range c.n {
+		x := &c.x[i]
+		x.sub(x.sub(x, &c.p[i].x), &c.q[i].x)
+		c.t[i].sub(&c.p[i].x, x)
+	}
+	for i := range c.n {
+		c.t[i].mul(&c.t[i], &c.m[i])
+	}
+	for i := range c.n {
+		p := c.p[i]
+		p.y.sub(&c.t[i], &p.y)
+		p.x.set(&c.x[i])
 	}
 }
 

@@ -42,20 +42,23 @@ var wideTable = sync.OnceValue(func() [][]Point {
 	return t
 })
 
-// baseDigits writes the digits of k, one a column, each from -baseDigit to baseDigit.
-// With half a digit added everywhere but in the last they are bits of k without carries.
-func baseDigits(k *Scalar, digit func(pos int, d int16)) {
-	sign := int16(1)
-	if k.IsGreaterThanHalfN() == 1 {
-		k, sign = new(Scalar).Negate(k), -1
+// baseDigits writes the digits of k, each from -baseDigit to baseDigit, to every n-th
+// place of digits. With half a digit added everywhere but in the last they are bits of k
+// without carries.
+func baseDigits(k *Scalar, digits []int16, n int) {
+	sign, l := int16(1), limbsOf(k)
+	if l[3]>>63 == 1 {
+		sign, l = -1, *groupOrder.minus(&l)
 	}
-	l := limbsOf(k)
 	l = *l.plus(&halfDigits)
 	for pos := range baseLast {
-		digit(pos, sign*(int16(window(&l, baseBits*pos)&(1<<baseBits-1))-baseDigit))
+		digits[pos*n] = sign * (int16(window(&l, baseBits*pos)&(1<<baseBits-1)) - baseDigit)
 	}
-	digit(baseLast, sign*int16(window(&l, baseBits*baseLast)))
+	digits[baseLast*n] = sign * int16(window(&l, baseBits*baseLast))
 }
+
+// groupOrder is the order of the group.
+var groupOrder = limbs{0xbfd25e8cd0364141, 0xbaaedce6af48a03b, 0xfffffffffffffffe, 0xffffffffffffffff}
 
 // halfDigits is baseDigit in all places but the last.
 var halfDigits = func() (l limbs) {
