@@ -20,7 +20,7 @@ func both() []string { return []string{"keygen", "sign"} }
 // account and user.
 func TestAddClient(t *testing.T) {
 	dir, _ := clustered(t)
-	clientDir, err := AddClient(dir, NewClient{Party: Party{"treasury", both()}})
+	clientDir, err := AddClient(dir, NewClient{Party: Party{Name: "treasury", Kinds: both()}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +58,7 @@ func TestAddClientWithKeys(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clientDir, err := AddClient(dir, NewClient{Party{"deposits", []string{"keygen"}}, config.PublicKey(public), user})
+	clientDir, err := AddClient(dir, NewClient{Party{Name: "deposits", Kinds: []string{"keygen"}}, config.PublicKey(public), user})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,19 +102,19 @@ func TestAddClientRefuses(t *testing.T) {
 		client NewClient
 		want   string
 	}{
-		"there already":  {NewClient{Party: Party{o.Client, both()}}, "already"},
-		"a bad name":     {NewClient{Party: Party{`a"`, both()}}, "client"},
-		"kinds":          {NewClient{Party: Party{"a", []string{"mine"}}}, "kind"},
-		"one key of two": {NewClient{Party: Party{"a", both()}, NKey: user}, "neither"},
-		"another's key":  {NewClient{Party{"a", both()}, taken, free}, "is the key of"},
-		"a path":         {NewClient{Party: Party{"../a", both()}}, "client"},
-		"a wildcard":     {NewClient{Party: Party{"*", both()}}, "client"},
-		"another's nkey": {NewClient{Party{"a", both()}, make(config.PublicKey, 32), user}, "somebody else"},
-		"a node's nkey": {NewClient{Party{"a", both()}, make(config.PublicKey, 32),
+		"there already":  {NewClient{Party: Party{Name: o.Client, Kinds: both()}}, "already"},
+		"a bad name":     {NewClient{Party: Party{Name: `a"`, Kinds: both()}}, "client"},
+		"kinds":          {NewClient{Party: Party{Name: "a", Kinds: []string{"mine"}}}, "kind"},
+		"one key of two": {NewClient{Party: Party{Name: "a", Kinds: both()}, NKey: user}, "neither"},
+		"another's key":  {NewClient{Party{Name: "a", Kinds: both()}, taken, free}, "is the key of"},
+		"a path":         {NewClient{Party: Party{Name: "../a", Kinds: both()}}, "client"},
+		"a wildcard":     {NewClient{Party: Party{Name: "*", Kinds: both()}}, "client"},
+		"another's nkey": {NewClient{Party{Name: "a", Kinds: both()}, make(config.PublicKey, 32), user}, "somebody else"},
+		"a node's nkey": {NewClient{Party{Name: "a", Kinds: both()}, make(config.PublicKey, 32),
 			publicOf(t, filepath.Join(dir, filepath.Dir(NodeFile(1)), busSeed))}, "somebody else"},
-		"an account's":    {NewClient{Party{"a", both()}, make(config.PublicKey, 32), wrong}, "public nkey of a user"},
-		"not an nkey":     {NewClient{Party{"a", both()}, make(config.PublicKey, 32), "U }"}, "public nkey of a user"},
-		"seed, not a key": {NewClient{Party{"a", both()}, make(config.PublicKey, 32), "SUAM"}, "public nkey of a user"},
+		"an account's":    {NewClient{Party{Name: "a", Kinds: both()}, make(config.PublicKey, 32), wrong}, "public nkey of a user"},
+		"not an nkey":     {NewClient{Party{Name: "a", Kinds: both()}, make(config.PublicKey, 32), "U }"}, "public nkey of a user"},
+		"seed, not a key": {NewClient{Party{Name: "a", Kinds: both()}, make(config.PublicKey, 32), "SUAM"}, "public nkey of a user"},
 	} {
 		if _, err := AddClient(dir, c.client); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", name, err, c.want)
@@ -127,7 +127,7 @@ func TestAddClientRefuses(t *testing.T) {
 	if _, err := Init(t.Context(), plain, options()); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := AddClient(plain, NewClient{Party: Party{"a", both()}}); err == nil || !strings.Contains(err.Error(), "--cluster 3") {
+	if _, err := AddClient(plain, NewClient{Party: Party{Name: "a", Kinds: both()}}); err == nil || !strings.Contains(err.Error(), "--cluster 3") {
 		t.Errorf("without servers: %v", err)
 	}
 	if _, err := ReloadCommands(plain); err == nil {
@@ -144,7 +144,7 @@ func TestAddClientsAtOnce(t *testing.T) {
 	var added sync.WaitGroup
 	for i := range clients {
 		added.Go(func() {
-			if _, err := AddClient(dir, NewClient{Party: Party{fmt.Sprint("c", i), both()}}); err != nil {
+			if _, err := AddClient(dir, NewClient{Party: Party{Name: fmt.Sprint("c", i), Kinds: both()}}); err != nil {
 				t.Error(err)
 			}
 		})
@@ -168,7 +168,7 @@ func TestAddClientToSomeServers(t *testing.T) {
 		t.Fatal(err)
 	}
 	before := snapshot(t, dir)
-	_, err := AddClient(dir, NewClient{Party: Party{"late", both()}})
+	_, err := AddClient(dir, NewClient{Party: Party{Name: "late", Kinds: both()}})
 	if err == nil || !strings.Contains(err.Error(), "3 NATS servers") || !maps.Equal(before, snapshot(t, dir)) {
 		t.Errorf("%v, or files changed", err)
 	}
@@ -183,11 +183,11 @@ func TestAddClientAfterACut(t *testing.T) {
 	if err := os.WriteFile(file, []byte(cut), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, err := AddClient(dir, NewClient{Party: Party{"late", both()}})
+	_, err := AddClient(dir, NewClient{Party: Party{Name: "late", Kinds: both()}})
 	if err == nil || !strings.Contains(err.Error(), "CLIENT_late already") {
 		t.Error(err)
 	}
-	if _, err := AddClient(dir, NewClient{Party: Party{"ate", both()}}); err != nil {
+	if _, err := AddClient(dir, NewClient{Party: Party{Name: "ate", Kinds: both()}}); err != nil {
 		t.Error(err)
 	}
 }

@@ -213,7 +213,7 @@ func TestInitAroundAManifest(t *testing.T) {
 func TestParty(t *testing.T) {
 	dir := t.TempDir()
 	list := ""
-	for i, p := range []Party{{"gateway1", nil}, {"deposits", []string{"keygen"}}, {"treasury", []string{"keygen", "sign"}}} {
+	for i, p := range []Party{{Name: "gateway1", Kinds: nil}, {Name: "deposits", Kinds: []string{"keygen"}}, {Name: "treasury", Kinds: []string{"keygen", "sign"}}} {
 		public, entry, err := p.NewKey(filepath.Join(dir, fmt.Sprint(i)))
 		if err != nil || !strings.Contains(entry, fmt.Sprintf("%x", []byte(public))) {
 			t.Fatalf("%s: %v", entry, err)
@@ -228,10 +228,10 @@ func TestParty(t *testing.T) {
 	if err != nil || len(access.Gateways) != 1 || len(access.Clients) != 2 || fmt.Sprint(access.Clients[0].Kinds) != "[keygen]" {
 		t.Errorf("%+v, %v", access, err)
 	}
-	if _, _, err := (Party{"gateway1", nil}).NewKey(filepath.Join(dir, "0")); !errors.Is(err, fs.ErrExist) {
+	if _, _, err := (Party{Name: "gateway1", Kinds: nil}).NewKey(filepath.Join(dir, "0")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a key was overwritten: %v", err)
 	}
-	for _, p := range []Party{{"a b", nil}, {"", []string{"sign"}}, {"a", []string{"mine"}}, {"a", []string{"sign", "sign"}}} {
+	for _, p := range []Party{{"a b", nil}, {"", []string{"sign"}}, {Name: "a", Kinds: []string{"mine"}}, {Name: "a", Kinds: []string{"sign", "sign"}}} {
 		file := filepath.Join(dir, "new")
 		if _, _, err := p.NewKey(file); err == nil {
 			t.Errorf("%+v was taken", p)

@@ -2,22 +2,23 @@ package worker
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
-	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/machinetest"
 )
 
 // startAudited runs a node with an audit log.
-func (w *world) startAudited(dir string, policy [32]byte) (*Worker, *machinetest.Program) {
+func (w *world) startAudited(dir string, rules *policy.Policy) (*Worker, *machinetest.Program) {
 	w.Helper()
 	cfg := w.config()
-	cfg.AuditPath, cfg.Build, cfg.Policy = dir, "v7", func() [32]byte { return policy }
+	cfg.AuditPath, cfg.Build, cfg.Policy = dir, "v7", rules
 	node, err := New(w.Context(), cfg)
 	if err != nil {
 		w.Fatal(err)
@@ -64,14 +65,15 @@ func TestAudit(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Join(t.TempDir(), "audit")
 	w.startGateway()
-	node, r := w.startAudited(dir, [32]byte{0xab})
+	rules := twoADay(t)
+	node, r := w.startAudited(dir, rules)
 	w.publish(machinetest.Keygen())
 	key := w.result().Keys[0]
 	w.sign(key)
 	node.run.Step(protocol.TaskMessage{LogMessage: wire.LogMessage{Subject: "work.interactive.x", Data: []byte("junk")}})
 	eventually(t, "a heartbeat tells of the log", func() bool { return w.heartbeat().Audit.Seq >= 5 })
 	heard := w.heartbeat()
-	if heard.Policy != [32]byte{0xab} {
+	if heard.Policy != rules.Hash() {
 		t.Errorf("policy %x", heard.Policy)
 	}
 	r.Stop()
@@ -92,7 +94,7 @@ func TestAudit(t *testing.T) {
 			t.Errorf("no record %q in %v", what, found)
 		}
 	}
-	if start := found["start  "]; start.Build != "v7" || !strings.HasPrefix(start.Policy, "ab00") {
+	if start := found["start  "]; start.Build != "v7" || start.Policy != fmt.Sprintf("%x", rules.Hash()) {
 		t.Errorf("%+v", start)
 	}
 	signed, approved := found["job sign signed"], found["job sign approved"]
