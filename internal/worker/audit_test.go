@@ -2,7 +2,6 @@ package worker
 
 import (
 	"errors"
-	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -15,10 +14,10 @@ import (
 )
 
 // startAudited runs a node with an audit log.
-func (w *world) startAudited(dir string, rules *policy.Policy) (*Worker, *machinetest.Program) {
+func (w *world) startAudited(dir string, p *policy.Policy) (*Worker, *machinetest.Program) {
 	w.Helper()
 	cfg := w.config()
-	cfg.AuditPath, cfg.Build, cfg.Policy = dir, "v7", rules
+	cfg.AuditPath, cfg.Build, cfg.Policy = dir, "v7", p
 	node, err := New(w.Context(), cfg)
 	if err != nil {
 		w.Fatal(err)
@@ -65,15 +64,15 @@ func TestAudit(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Join(t.TempDir(), "audit")
 	w.startGateway()
-	rules := twoADay(t)
-	node, r := w.startAudited(dir, rules)
+	p := twoADay(t)
+	node, r := w.startAudited(dir, p)
 	w.publish(machinetest.Keygen())
 	key := w.result().Keys[0]
 	w.sign(key)
 	node.run.Step(protocol.TaskMessage{LogMessage: wire.LogMessage{Subject: "work.interactive.x", Data: []byte("junk")}})
 	eventually(t, "a heartbeat tells of the log", func() bool { return w.heartbeat().Audit.Seq >= 5 })
 	heard := w.heartbeat()
-	if heard.Policy != rules.Hash() {
+	if heard.Policy != p.Hash() {
 		t.Errorf("policy %x", heard.Policy)
 	}
 	r.Stop()
@@ -94,7 +93,7 @@ func TestAudit(t *testing.T) {
 			t.Errorf("no record %q in %v", what, found)
 		}
 	}
-	if start := found["start  "]; start.Build != "v7" || start.Policy != fmt.Sprintf("%x", rules.Hash()) {
+	if start := found["start  "]; start.Build != "v7" || start.Policy != hashText(p.Hash()) {
 		t.Errorf("%+v", start)
 	}
 	signed, approved := found["job sign signed"], found["job sign approved"]
