@@ -56,7 +56,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
 		Build: command.Version(), Audit: log,
 	})
-	p.follow(ctx, g.Gateway.Access, gw.SetAccess)
+	p.follow(ctx, g.Gateway.Access, p.Reload, gw.SetAccess)
 	telemetry.Gauge(p.registry, "jobs_in_work", "Jobs that this gateway is working on.",
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",

@@ -25,14 +25,15 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	var errManifest, errAccess error
 	p.manifest, errManifest = n.LoadManifest()
 	p.access, errAccess = LoadAccess(n.Node.Access)
-	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess); err != nil {
+	rules, errPolicy := loadPolicy(n)
+	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess, errPolicy); err != nil {
 		return err
 	}
 	defer p.stop()
 	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
 	audits := waiting("audit", notYet)
-	works := waiting("worker", "starting")
-	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, p.listed, works}
+	works, judges := waiting("worker", "starting"), waiting("policy", notYet)
+	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, p.listed, judges, works}
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
@@ -46,8 +47,8 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := p.connect(ctx, n.Bus, func(conn *bus.Bus) (err error) {
 		w, err = worker.New(ctx, worker.Config{
 			Manifest: p.manifest, Access: p.access, Index: n.Node.Index, Storage: n.Node.StoragePath,
-			AuditPath: filepath.Join(n.Node.StoragePath, auditFolder),
-			Provider:  device, Bus: conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
+			AuditPath: filepath.Join(n.Node.StoragePath, auditFolder), Policy: rules,
+			Provider: device, Bus: conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
 			Build: command.Version(), Clock: func() (at, stream time.Time, ok bool) { return p.watcher.StreamTime() },
 		})
 		if err != nil {
@@ -64,7 +65,9 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}); err != nil {
 		return err
 	}
-	p.follow(ctx, n.Node.Access, w.SetAccess)
+	lists, policies := p.reloads(ctx)
+	p.follow(ctx, n.Node.Access, lists, w.SetAccess)
+	p.followPolicy(ctx, n, policies, w, judges)
 	works.open(w.Ready)
 	stores.open(w.Keystore)
 	audits.open(w.Audit().Err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -30,6 +31,13 @@ type actor struct {
 	said    *said
 
 	refusedIDs []string // in the keystore
+
+	loaded func([]LoadedKey) // is told what the machine gets
+
+	rules    *policy.Policy
+	ledger   *policy.Ledger
+	saves    []SaveLedger
+	slowDisk bool // what is saved is not on the disk yet
 }
 
 // said is what a node's HSM and nonces were used for, over all its lives.
@@ -56,6 +64,7 @@ func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
 	return NewNode(NodeConfig{
 		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known, Refused: a.refusedIDs,
 		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
+		Policy: a.rules, Ledger: a.ledger,
 	})
 }
 
@@ -119,8 +128,17 @@ func (a *actor) perform(effects []Effect) {
 			a.store[e.Record.ID], a.done[e.Record.ID] = e.Record, true
 		case RefuseBatch:
 			a.refusedIDs = append(a.refusedIDs, e.ID)
+		case SaveLedger:
+			a.saves = append(a.saves, e)
+			if !a.slowDisk {
+				a.do(LedgerSaved{e.Seq})
+			}
 		case Load:
-			a.do(Loaded{ID: e.ID, Keys: a.load(e.Keys)})
+			keys := a.load(e.Keys)
+			if a.loaded != nil {
+				a.loaded(slices.Clone(keys))
+			}
+			a.do(Loaded{ID: e.ID, Keys: keys})
 		case Refetch:
 			a.fetch = append(a.fetch, e.ID)
 		case After:

@@ -106,6 +106,9 @@ func (s *signing) sign() []Effect {
 	if ended, over := s.over(); over {
 		return ended // its nonces are wiped
 	}
+	if s.unsaved() {
+		return nil // onSaved comes back
+	}
 	s.to(signComputing)
 	nonces, set, items := s.nonces, s.set, s.items
 	s.nonces, s.items = nil, nil
@@ -157,3 +160,6 @@ func (s *signing) onShares(e sharesMade) []Effect {
 	s.release()
 	return []Effect{publish, report}
 }
+
+// unsaved reports whether the session's job is charged, and not on the disk yet.
+func (s *signing) unsaved() bool { return s.saved > s.node.judge.ledger.Seq() }

@@ -33,16 +33,8 @@ func (w *Worker) openAudit() (err error) {
 // Audit is the log; nil if the node has none.
 func (w *Worker) Audit() *audit.Writer { return w.audit }
 
-// policy is the hash of the policy in force; zero: none is.
-func (w *Worker) policy() (hash [32]byte) {
-	if w.cfg.Policy != nil {
-		hash = w.cfg.Policy()
-	}
-	return hash
-}
-
 func (w *Worker) auditStart() {
-	w.audit.Append(audit.Record{Event: audit.EventStart, Build: w.cfg.Build, Policy: hashText(w.policy())})
+	w.audit.Append(audit.Record{Event: audit.EventStart, Build: w.cfg.Build, Policy: hashText(w.PolicyHash())})
 }
 
 // auditStop writes what is left. The last heartbeat comes after it.

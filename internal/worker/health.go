@@ -84,6 +84,9 @@ func (w *Worker) Keystore() error {
 	if err := w.unwritten.Load(); err != nil {
 		return fmt.Errorf("the last write failed: %w", *err)
 	}
+	if err := w.unsaved.Load(); err != nil {
+		return fmt.Errorf("the last state of the policy's ledger is not stored: %w", *err)
+	}
 	return w.store.Present()
 }
 

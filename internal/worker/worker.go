@@ -23,6 +23,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
@@ -42,11 +43,9 @@ type Config struct {
 	Storage  string // directory of the keystore
 	// AuditPath is the folder of the audit log; "": the node has none.
 	AuditPath string
-	// Policy is the hash of the policy in force, for heartbeats and the audit log. It must
-	// not block. Nil, or zero: none is.
-	Policy   func() [32]byte
-	Provider *keyprovider.Supervised
-	Bus      *bus.Bus
+	Provider  *keyprovider.Supervised
+	Policy    *policy.Policy // what this node signs; nil: whatever its clients ask for
+	Bus       *bus.Bus
 	// Clock is what the clock of the server that leads WORK showed when this machine's
 	// showed at. Nil: nobody measures, and no work is dropped for being late.
 	Clock   func() (at, stream time.Time, ok bool)
@@ -82,6 +81,9 @@ type Worker struct {
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
 	ticks     int                   // since the start; owned by the clock
 	unwritten atomic.Pointer[error] // why the keystore did not take the last write
+	ledger    *policy.Ledger        // the machine's, until it is stopped; nil without a policy
+	unsaved   atomic.Pointer[error] // why its last state is not stored
+	rules     atomic.Pointer[rules]
 }
 
 // openTime bounds what a worker asks of its key provider before it runs.
@@ -146,5 +148,5 @@ func (w *Worker) Close() error {
 	}
 	w.run.Step(protocol.Stop{})
 	w.sessions.wipe()
-	return errors.Join(w.audit.Close(), w.store.Close())
+	return errors.Join(w.audit.Close(), w.closeLedger(), w.store.Close())
 }
