@@ -3,10 +3,6 @@ package worker
 import (
 	"errors"
 	"path/filepath"
-<<<<<<< HEAD
-=======
-	"slices"
->>>>>>> h-audit
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/audit"
@@ -18,17 +14,10 @@ import (
 )
 
 // startAudited runs a node with an audit log.
-<<<<<<< HEAD
 func (w *world) startAudited(dir string, p *policy.Policy) (*Worker, *machinetest.Program) {
 	w.Helper()
 	cfg := w.config()
 	cfg.AuditPath, cfg.Build, cfg.Policy = dir, "v7", p
-=======
-func (w *world) startAudited(dir string, rules *policy.Policy) (*Worker, *machinetest.Program) {
-	w.Helper()
-	cfg := w.config()
-	cfg.AuditPath, cfg.Build, cfg.Policy = dir, "v7", rules
->>>>>>> h-audit
 	node, err := New(w.Context(), cfg)
 	if err != nil {
 		w.Fatal(err)
@@ -75,23 +64,15 @@ func TestAudit(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Join(t.TempDir(), "audit")
 	w.startGateway()
-<<<<<<< HEAD
 	p := twoADay(t)
 	node, r := w.startAudited(dir, p)
-=======
-	node, r := w.startAudited(dir, nil)
->>>>>>> h-audit
 	w.publish(machinetest.Keygen())
 	key := w.result().Keys[0]
 	w.sign(key)
 	node.run.Step(protocol.TaskMessage{LogMessage: wire.LogMessage{Subject: "work.interactive.x", Data: []byte("junk")}})
 	eventually(t, "a heartbeat tells of the log", func() bool { return w.heartbeat().Audit.Seq >= 5 })
 	heard := w.heartbeat()
-<<<<<<< HEAD
 	if heard.Policy != p.Hash() {
-=======
-	if heard.Policy != [32]byte{} {
->>>>>>> h-audit
 		t.Errorf("policy %x", heard.Policy)
 	}
 	r.Stop()
@@ -112,11 +93,7 @@ func TestAudit(t *testing.T) {
 			t.Errorf("no record %q in %v", what, found)
 		}
 	}
-<<<<<<< HEAD
 	if start := found["start  "]; start.Build != "v7" || start.Policy != hashText(p.Hash()) {
-=======
-	if start := found["start  "]; start.Build != "v7" || start.Policy != "" {
->>>>>>> h-audit
 		t.Errorf("%+v", start)
 	}
 	signed, approved := found["job sign signed"], found["job sign approved"]
