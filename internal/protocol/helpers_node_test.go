@@ -30,6 +30,7 @@ type actor struct {
 	said    *said
 
 	refusedIDs []string // in the keystore
+	freezes    []byte   // on the disk
 }
 
 // said is what a node's HSM and nonces were used for, over all its lives.
@@ -53,7 +54,12 @@ func (f *fleet) newActor(i int) *actor {
 }
 
 func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
+	var freezes *wire.FreezeBook
+	if a.freezes != nil {
+		freezes = must(wire.OpenKeptFreezes(a.f.m, a.freezes))
+	}
 	return NewNode(NodeConfig{
+		Freezes:  freezes,
 		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known, Refused: a.refusedIDs,
 		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
 	})
@@ -123,6 +129,8 @@ func (a *actor) perform(effects []Effect) {
 			a.do(Loaded{ID: e.ID, Keys: a.load(e.Keys)})
 		case Refetch:
 			a.fetch = append(a.fetch, e.ID)
+		case FreezesChanged:
+			a.freezes = a.KeptFreezes()
 		case After:
 			a.timers = append(a.timers, e.Timer)
 		case Report:
