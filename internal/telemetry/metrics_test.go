@@ -29,6 +29,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m := NewMetrics(r, of)
 	m.Bus(func() (buswatch.Sample, bool) { return everything, true }, func() error { return nil })
 	m.Disk("storage", t.TempDir())
+	m.Freezes(func() *wire.Frozen { return nil })
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleGateway {
 		m.Presence(func() ([]protocol.NodePresence, []string) {
