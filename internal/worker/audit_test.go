@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/audit"
