@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -80,10 +81,14 @@ half for access.toml, which goes to the operators of the fleet.`,
 				}
 				party = fleet.Party{Name: client, Kinds: kinds}
 			}
+			newKey := party.NewKey
 			if administrator != "" {
-				party = fleet.Party{Name: administrator, Administrator: true}
+				party.Name = administrator
+				newKey = func(path string) (ed25519.PublicKey, string, error) {
+					return fleet.NewAdministrator(administrator, path)
+				}
 			}
-			public, entry, err := party.NewKey(args[0])
+			public, entry, err := newKey(args[0])
 			if err != nil {
 				return err
 			}

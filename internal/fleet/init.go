@@ -129,7 +129,7 @@ func (o Options) check() error {
 	return o.client().check()
 }
 
-func (o Options) client() Party { return Party{Name: o.Client, Kinds: wire.KindNames()} }
+func (o Options) client() Party { return Party{o.Client, wire.KindNames()} }
 
 // discard removes what a failed Init wrote into a directory that was empty:
 // no key in it was ever used.
