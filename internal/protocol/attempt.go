@@ -31,6 +31,7 @@ type activeSign struct {
 	everyone bool              // but those proven faulty take part in the next attempt
 	pauses   int               // between attempts
 	beside   int               // attempts that came out of the budget
+	signers  map[int]bool      // nodes whose shares are in signatures of the job
 	attempts []*attempt        // of this gateway; the last one counts for what is said of the job
 
 	place  place
@@ -186,10 +187,16 @@ func (a *attempt) absent(leaders []int, usual time.Duration) (nodes []int) {
 
 // take keeps the signatures.
 func (a *attempt) take(sigs []frost.Signature) {
-	s := a.job
+	s, signed := a.job, false
 	for i, w := range a.which {
 		if i < len(sigs) && sigs[i].Bytes != nil {
 			s.sigs[w] = sigs[i]
+			signed = true
+		}
+	}
+	for _, c := range a.set {
+		if signed {
+			s.signers[c.Index] = true
 		}
 	}
 	s.left = slices.DeleteFunc(s.left, func(i uint32) bool { return s.sigs[i].Bytes != nil })

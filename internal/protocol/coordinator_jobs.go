@@ -162,7 +162,9 @@ func (c *Coordinator) onResult(e resultMade) {
 
 // finish answers a job that has ended, and lets others have its capacity.
 func (c *Coordinator) finish(j *activeJob) {
-	c.out.do(Finish{Token: j.token, Job: j.Signed, Result: j.result, Flight: c.signing.storing(j)})
+	c.out.do(Finish{
+		Token: j.token, Job: j.Signed, Result: j.result, Flight: c.signing.storing(j), Nodes: c.signing.signers(j),
+	})
 	if c.jobs[j.key()] == j {
 		delete(c.jobs, j.key())
 	}

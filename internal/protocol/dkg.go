@@ -148,6 +148,7 @@ func (b *dkg) report(what ReportKind) Report {
 	r := Report{What: what, Kind: wire.KindKeygen, ID: b.id, Job: b.job, Trace: b.trace, Culprit: -1}
 	if b.header != nil {
 		r.Suite, r.Count = frost.Suite(b.header.Suite), int(b.header.K)
+		r.Asked = &Asked{Digest: b.header.Digest}
 	}
 	return r
 }

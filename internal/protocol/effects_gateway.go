@@ -33,6 +33,7 @@ type (
 		Job    wire.SignedJob
 		Result *wire.Result
 		Flight uint64 // 0: the job was in no flight
+		Nodes  []int  // whose shares are in its signatures, in their order
 	}
 	// Reject answers a job that must not touch the place of a stored result: a
 	// dead letter, an answer that is not stored, and an acknowledgement.

@@ -138,7 +138,39 @@ type (
 		Code    wire.Code
 		Reason  string
 		Culprit int // node, or -1
+		// Asked is what the job asks for, and Nodes are who signs it, in their order: for the
+		// audit log. Nil where that is not known.
+		Asked *Asked
+		Nodes []int
 	}
+)
+
+// Asked is what a job asks for, and what this node decided about it. It does not change
+// once a report has it.
+type Asked struct {
+	Digest    [32]byte // of the job
+	Form      string   // of a sign job: a kind of internal/tx/intent; "": items that are signed as they are
+	Decision  Decision // "": no policy was asked
+	Rule      string   // of the policy, by which it decided; "": none did
+	Approvers []string // whose approvals count
+	Outflow   []Outflow
+}
+
+// Outflow is what a job takes from its client at most, in the smallest units of an asset:
+// "btc", "sol", or "spl:" and the mint.
+type Outflow struct {
+	Asset string
+	Units uint64
+}
+
+// Decision is what a policy says of a job.
+type Decision string
+
+// The decisions.
+const (
+	Approved      Decision = "approved"
+	Denied        Decision = "denied"
+	NeedsApproval Decision = "needs_approval"
 )
 
 // ReportKind names what a Report is about.

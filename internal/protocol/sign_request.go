@@ -15,6 +15,7 @@ import (
 type signRequest struct {
 	session [32]byte
 	job     *wire.Job
+	digest  [32]byte // of the job
 	client  string
 	trace   string
 	draft   string       // of BIP 445, as the task names it
@@ -42,7 +43,7 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 			"drafts were named; this node signs by draft %s: run one version everywhere", job.ID, bip445.Draft)
 	}
 	r := &signRequest{
-		session: task.Session(m), job: job, client: task.Job.Client, trace: task.Job.Trace,
+		session: task.Session(m), job: job, digest: task.Job.Digest(m), client: task.Job.Client, trace: task.Job.Trace,
 		which: task.Items, draft: task.Draft, keys: make([]wire.KeyID, len(task.Items)),
 	}
 	for i, w := range task.Items {

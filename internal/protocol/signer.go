@@ -57,6 +57,7 @@ func (n *signer) start(e taskOpened) []Effect {
 	s := &signing{
 		node: n, id: id, request: r, count: len(r.which), started: n.now, trace: r.trace,
 		commits: commitSet{opener: n.opener, session: r.session, exclude: exclude}, waiting: n.early.take(id),
+		asked: &Asked{Digest: r.digest},
 	}
 	n.sessions[id] = s
 	switch rank := slices.Index(ranking(r.session, exclude, n.cfg.Manifest.N), n.cfg.Index); {

@@ -63,6 +63,7 @@ type signing struct {
 	waiting sessionMessages // standby: what came meanwhile
 	shared  []int           // standby: nodes with something in the slot of their share
 	trace   string
+	asked   *Asked
 }
 
 func (s *signing) to(next signPhase) { s.phase = move(signMoves, s.phase, next, s.id) }
@@ -73,7 +74,7 @@ func (s *signing) urgent() bool { return s.count <= wire.InteractiveItems }
 // report is a report of this session.
 func (s *signing) report(what ReportKind) Report {
 	job := jobKey(s.request.client, s.request.job.ID)
-	return Report{What: what, Kind: wire.KindSign, ID: s.id, Job: job, Trace: s.trace, Culprit: -1}
+	return Report{What: what, Kind: wire.KindSign, ID: s.id, Job: job, Trace: s.trace, Culprit: -1, Asked: s.asked}
 }
 
 // counted is a report with the signatures in it.

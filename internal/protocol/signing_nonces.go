@@ -150,6 +150,9 @@ func (s *signing) onShares(e sharesMade) []Effect {
 		return ended
 	}
 	publish, report := s.publish(wire.SlotShare, e.body), s.counted(ReportShared)
+	for _, c := range s.set {
+		report.Nodes = append(report.Nodes, c.Index)
+	}
 	s.to(signDone)
 	s.release()
 	return []Effect{publish, report}

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"time"
@@ -41,7 +42,8 @@ func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbo
 func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
-		sigs: make([]frost.Signature, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
+		signers: map[int]bool{},
+		sigs:    make([]frost.Signature, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
 		since: s.keys.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
@@ -219,6 +221,15 @@ func (s *signJobs) storing(job *activeJob) uint64 {
 		return 0
 	}
 	return s.traffic.storing(j)
+}
+
+// signers are the nodes whose shares are in signatures of a job.
+func (s *signJobs) signers(job *activeJob) []int {
+	j := s.jobs[job]
+	if j == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(j.signers))
 }
 
 // landed ends the flight of a job whose result is stored.

@@ -1,6 +1,10 @@
 package wire
 
-import "fmt"
+import (
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
+)
 
 // Code is the stable name of a reason, for programs; the sentence beside it
 // is for people. Codes never change their meaning.
@@ -30,11 +34,32 @@ const (
 	CodeRegisterIncomplete Code = "register_incomplete"
 )
 
+// Why a request was refused that nodes and gateways read themselves (internal/tx/intent).
+// CodeBadMessage is one of these, too.
+const (
+	CodeBadPSBT        Code = intent.BadPSBT
+	CodeBadTransaction Code = intent.BadTransaction
+	CodeNoInput        Code = intent.NoInput
+	CodeMissingAmount  Code = intent.MissingAmount
+	CodeBadInput       Code = intent.BadInput
+	CodeNotUnderstood  Code = intent.NotUnderstood
+)
+
+// What nodes decide by their policies.
+const (
+	CodePolicyDenied     Code = "policy_denied"
+	CodeApprovalRequired Code = "approval_required"
+)
+
 // JobCodes are the codes with which a job can end.
 var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge,
 	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
 	CodeBadMessage, CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal,
-	CodeRegisterIncomplete}
+	CodeRegisterIncomplete, CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput,
+	CodeNotUnderstood, CodePolicyDenied, CodeApprovalRequired}
+
+// Denial reports whether a code is what a policy says, and no fault of anybody.
+func (c Code) Denial() bool { return c == CodePolicyDenied || c == CodeApprovalRequired }
 
 // Why a node gave up a batch or refused a session, or a gateway gave up a batch
 // (false_certificate). A deal's own faults carry internal/frost's deal_ codes.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
@@ -50,8 +51,18 @@ type Job struct {
 	// keygen
 	Chain string `json:"chain,omitempty"`
 	Count int    `json:"count,omitempty"`
-	// sign
-	Items []JobItem `json:"items,omitempty"`
+	// sign: one of these
+	Items             []JobItem `json:"items,omitempty"`
+	PSBT              Base64    `json:"psbt,omitempty"`               // BIP 174, version 0
+	SolanaTransaction Base64    `json:"solana_transaction,omitempty"` // legacy or version 0, signed or not
+	BitcoinMessage    *string   `json:"bitcoin_message,omitempty"`    // BIP 322, simple
+	SolanaMessage     *string   `json:"solana_message,omitempty"`     // off-chain message
+	// sign, unless it has items
+	Keys []SignKey `json:"keys,omitempty"` // of this client
+	// sign, a psbt
+	Partial  bool   `json:"partial,omitempty"`  // inputs that can't be signed are left; otherwise all or none
+	Finalize bool   `json:"finalize,omitempty"` // finalise, and extract the transaction if all inputs are final
+	Replaces string `json:"replaces,omitempty"` // a job, whose fee this one bumps
 }
 
 // JobItem is one message to sign.
@@ -72,10 +83,13 @@ type SignedJob struct {
 	Kind      Kind   `cbor:"2,keyasint"`
 	Payload   []byte `cbor:"3,keyasint"`
 	Signature []byte `cbor:"4,keyasint"`
+	// Approvals go beside the job, in the order of their bytes. Its signature and its
+	// digest do not cover them; they cover its digest.
+	Approvals []Approval `cbor:"5,keyasint,omitempty"`
 	// Trace is the job's traceparent, for those who trace. It is signed by
 	// nobody, goes beside the job and means nothing to the protocol.
 	Trace string `cbor:"-"`
-	// fault is why ReadJob found no signature.
+	// fault is why ReadJob did not take the headers.
 	fault string
 }
 
@@ -172,8 +186,10 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 
 func (job *Job) checkKeygen() *JobError {
 	switch _, known := ChainSuite(job.Chain); {
-	case len(job.Items) > 0:
-		return Refuse(CodeMalformedJob, "items in a keygen job")
+	case len(job.forms()) > 0:
+		return Refuse(CodeMalformedJob, "%s in a keygen job", job.forms()[0])
+	case job.Keys != nil || job.Partial || job.Finalize || job.Replaces != "":
+		return Refuse(CodeMalformedJob, "keys, partial, finalize or replaces in a keygen job")
 	case !known:
 		return Refuse(CodeUnknownChain, "chain %.64q: use %s", job.Chain, Or(ChainNames()))
 	case job.Count < 1:
@@ -185,9 +201,15 @@ func (job *Job) checkKeygen() *JobError {
 }
 
 func (job *Job) checkSign() *JobError {
-	switch {
+	switch forms := job.forms(); {
 	case job.Chain != "" || job.Count != 0:
 		return Refuse(CodeMalformedJob, "chain or count in a sign job")
+	case len(forms) > 1:
+		return Refuse(CodeMalformedJob, "%s in one job: publish a job for each", strings.Join(forms, " and "))
+	case len(forms) == 1 && forms[0] != "items":
+		return job.checkRequest()
+	case job.Keys != nil || job.Partial || job.Finalize || job.Replaces != "":
+		return Refuse(CodeMalformedJob, "keys, partial, finalize or replaces in a job of items")
 	case len(job.Items) == 0:
 		return Refuse(CodeEmptyBatch, "items is empty: ask for at least one signature")
 	}

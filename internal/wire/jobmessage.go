@@ -30,6 +30,9 @@ func ReadJob(kind Kind, client string, payload []byte, headers map[string][]stri
 			2*ed25519.SignatureSize)
 	default:
 		j.Signature = sig
+		if j.Approvals, err = readApprovals(headers); err != nil {
+			j.fault = err.Error()
+		}
 	}
 	return j
 }

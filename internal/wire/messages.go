@@ -52,6 +52,9 @@ func DecodeTask(body []byte, m *Manifest) (*Task, error) {
 		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions, draft %.40q is out of bounds",
 			t.Part, t.Attempt, len(t.Items), len(t.Exclude), t.Draft)
 	}
+	if err := t.Job.checkApprovals(); err != nil {
+		return nil, err
+	}
 	return &t, nil
 }
 

@@ -16,7 +16,7 @@ type Result struct {
 	Kind     Kind     `json:"kind"`
 	Digest   HexBytes `json:"digest"`               // of the job that this answers
 	Rejected HexBytes `json:"rejected,omitempty"`   // the signature of a job that was turned away; 00: it had none
-	Status   Status   `json:"status"`               // done, partial or failed
+	Status   Status   `json:"status"`               // done, partial, denied or failed
 	Code     Code     `json:"code,omitempty"`       // not done: why, for programs
 	Error    string   `json:"error,omitempty"`      // not done: why, for people
 	Fleet    string   `json:"fleet"`                //
@@ -28,6 +28,10 @@ type Result struct {
 	Keys     []Key    `json:"keys,omitempty"`       // keygen
 	Batches  []Batch  `json:"batches,omitempty"`    // keygen: what proves the keys
 	Sigs     []Signed `json:"signatures,omitempty"` // sign, in the job's order
+	// sign, by what the job had: the request with the signatures in it
+	PSBT             Base64 `json:"psbt,omitempty"`
+	Transaction      string `json:"transaction,omitempty"`       // bitcoin, if it is final: hexadecimal; solana: base64
+	MessageSignature Base64 `json:"message_signature,omitempty"` // as wallets take it: BIP 322's witness; solana: 64 bytes
 }
 
 // Status is how a job ended.
@@ -37,6 +41,7 @@ type Status string
 const (
 	StatusDone    Status = "done"
 	StatusPartial Status = "partial" // sign: some items are signed, and the others refused
+	StatusDenied  Status = "denied"  // sign: more nodes deny it by their policies than can be done without
 	StatusFailed  Status = "failed"
 )
 
@@ -62,7 +67,8 @@ type Batch struct {
 
 // Signed is one signature, or why an item has none.
 type Signed struct {
-	Key       string   `json:"key"`
+	At        *int     `json:"at,omitempty"`         // the number of the input or signer, of a job that is read
+	Key       string   `json:"key"`                  // may be empty where an input is refused
 	Path      string   `json:"path,omitempty"`       // to the child that signed
 	PublicKey HexBytes `json:"public_key,omitempty"` // that verifies, the child's: x-only output key (BIP 341), or Ed25519
 	Signature HexBytes `json:"signature,omitempty"`

@@ -58,6 +58,27 @@ func signJob() wire.Job {
 	}}
 }
 
+func keys(n int) (list []wire.SignKey) {
+	for i := range n {
+		list = append(list, wire.SignKey{Key: wire.KeyID{Batch: keyID[:32], Index: i}.String()})
+	}
+	return list
+}
+
+func requestJob(f func(*wire.Job)) wire.Job {
+	j := wire.Job{ID: jobID, Kind: wire.KindSign, Expires: time.Now().Add(time.Minute).UTC(), Keys: keys(1)}
+	f(&j)
+	return j
+}
+
+func psbtJob() wire.Job {
+	return requestJob(func(j *wire.Job) { j.PSBT = wire.Base64("psbt\xff") })
+}
+
+func transactionJob() wire.Job {
+	return requestJob(func(j *wire.Job) { j.SolanaTransaction = make([]byte, 100) })
+}
+
 // TestJobs says, of each payload, what the schema and the fleet's own parser
 // think: they must agree.
 func TestJobs(t *testing.T) {
@@ -90,6 +111,41 @@ func TestJobs(t *testing.T) {
 		{"sign, path from m", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("m/0") }), false},
 		{"sign, empty path", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("") }), false},
 		{"sign, index of eleven digits", change(signJob(), func(j *wire.Job) { j.Items[0].Path = new("10000000000") }), false},
+		{"psbt", psbtJob(), true},
+		{"psbt, all there is", change(psbtJob(), func(j *wire.Job) {
+			j.Partial, j.Finalize, j.Replaces = true, true, "0198c0de-0000-7000-8000-000000000002"
+		}), true},
+		{"psbt, replaces what is no id", change(psbtJob(), func(j *wire.Job) { j.Replaces = "the last one" }), false},
+		{"psbt, no keys", change(psbtJob(), func(j *wire.Job) { j.Keys = nil }), false},
+		{"psbt, too many keys", change(psbtJob(), func(j *wire.Job) { j.Keys = keys(wire.MaxPSBTKeys + 1) }), false},
+		{"psbt, most keys", change(psbtJob(), func(j *wire.Job) { j.Keys = keys(wire.MaxPSBTKeys) }), true},
+		{"psbt, a key twice", change(psbtJob(), func(j *wire.Job) { j.Keys = append(j.Keys, j.Keys...) }), false},
+		{"psbt with a path", change(psbtJob(), func(j *wire.Job) { j.Keys[0].Path = new("0/17") }), false},
+		{"psbt, bad key id", change(psbtJob(), func(j *wire.Job) { j.Keys[0].Key = "1" }), false},
+		{"psbt and items", change(psbtJob(), func(j *wire.Job) { j.Items = signJob().Items }), false},
+		{"psbt and a transaction", change(psbtJob(), func(j *wire.Job) { j.SolanaTransaction = j.PSBT }), false},
+		{"psbt in part, and a transaction", change(psbtJob(), func(j *wire.Job) {
+			j.Partial, j.SolanaTransaction = true, j.PSBT
+		}), false},
+		{"items with keys", change(signJob(), func(j *wire.Job) { j.Keys = keys(1) }), false},
+		{"items, partial", change(signJob(), func(j *wire.Job) { j.Partial = true }), false},
+		{"items, finalize", change(signJob(), func(j *wire.Job) { j.Finalize = true }), false},
+		{"transaction", transactionJob(), true},
+		{"transaction, by a child", change(transactionJob(), func(j *wire.Job) { j.Keys[0].Path = new("0/17") }), true},
+		{"transaction, by two children", change(transactionJob(), func(j *wire.Job) {
+			j.Keys = append(j.Keys, wire.SignKey{Key: keyID, Path: new("0/17")})
+		}), true},
+		{"transaction, hardened path", change(transactionJob(), func(j *wire.Job) { j.Keys[0].Path = new("0'") }), false},
+		{"transaction, too many signers", change(transactionJob(), func(j *wire.Job) { j.Keys = keys(wire.MaxTxSigners + 1) }), false},
+		{"transaction, partial", change(transactionJob(), func(j *wire.Job) { j.Partial = true }), false},
+		{"bitcoin message", requestJob(func(j *wire.Job) { j.BitcoinMessage = new("hello") }), true},
+		{"solana message", requestJob(func(j *wire.Job) { j.SolanaMessage = new("grüß dich") }), true},
+		{"two messages", requestJob(func(j *wire.Job) { j.SolanaMessage, j.BitcoinMessage = new("a"), new("a") }), false},
+		{"empty message", requestJob(func(j *wire.Job) { j.SolanaMessage = new("") }), false},
+		{"long message", requestJob(func(j *wire.Job) { j.BitcoinMessage = new(strings.Repeat("a", wire.MaxTextMessage+1)) }), false},
+		{"message by two keys", requestJob(func(j *wire.Job) { j.BitcoinMessage, j.Keys = new("a"), keys(2) }), false},
+		{"keygen with keys", change(keygenJob(), func(j *wire.Job) { j.Keys = keys(1) }), false},
+		{"keygen with a psbt", change(keygenJob(), func(j *wire.Job) { j.PSBT = psbtJob().PSBT }), false},
 		{"sign with a count", change(signJob(), func(j *wire.Job) { j.Count = 1 }), false},
 	}
 	for _, tt := range tests {
@@ -158,6 +214,23 @@ func TestResults(t *testing.T) {
 	neither.Sigs = []wire.Signed{signed, {Key: keyID}}
 	both := partial
 	both.Sigs = []wire.Signed{{Key: keyID, PublicKey: hash, Signature: make([]byte, 64), Code: refused.Code, Error: "..."}}
+	read := sign
+	read.Sigs = []wire.Signed{{At: new(0), Key: keyID, Path: "0/17", PublicKey: hash, Signature: make([]byte, 64)}}
+	read.PSBT, read.Transaction = wire.Base64("psbt\xff"), "0200"
+	left := partial
+	left.PSBT, left.Sigs = read.PSBT, []wire.Signed{read.Sigs[0], {At: new(1), Code: wire.CodeMissingAmount, Error: "..."}}
+	solana := read
+	solana.PSBT, solana.Transaction = nil, "AQ=="
+	message := sign
+	message.MessageSignature = make([]byte, 64)
+	denied := failed
+	denied.Status, denied.Code = wire.StatusDenied, wire.CodePolicyDenied
+	deniedNoReason := denied
+	deniedNoReason.Error = ""
+	deniedKeygen := denied
+	deniedKeygen.Kind = wire.KindKeygen
+	oddTransaction := read
+	oddTransaction.Transaction = "02001"
 	partialNoReason := partial
 	partialNoReason.Code = ""
 	tests := []struct {
@@ -170,6 +243,9 @@ func TestResults(t *testing.T) {
 		{"partial", partial, true}, {"done in part", doneInPart, false}, {"keygen in part", partialKeygen, false},
 		{"neither signed nor refused", neither, false}, {"signed and refused", both, false},
 		{"partial without code", partialNoReason, false},
+		{"psbt", read, true}, {"psbt in part", left, true}, {"transaction", solana, true}, {"message", message, true},
+		{"denied", denied, true}, {"denied without a reason", deniedNoReason, false}, {"keygen denied", deniedKeygen, false},
+		{"transaction cut short", oddTransaction, false},
 		{"done without keys", noKeys, false}, {"failed without code", noReason, false}, {"short signature", shortSig, false},
 	}
 	for _, tt := range tests {
@@ -206,6 +282,7 @@ func TestFields(t *testing.T) {
 		{"key", properties(items(result, "keys")), wire.Key{}},
 		{"batch", properties(items(result, "batches")), wire.Batch{}},
 		{"signature", properties(items(result, "signatures")), wire.Signed{}},
+		{"sign key", properties(items(sign, "keys")), wire.SignKey{}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
