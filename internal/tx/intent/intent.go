@@ -89,10 +89,12 @@ const (
 // Payment is what an output or an instruction gives to somebody.
 type Payment struct {
 	At int // number of the output or the instruction
-	// To is an address of the network. Of a token it is the owner, not the token account; of
-	// a script that has no address it is "script:" and the script in hexadecimal.
+	// To is an address of the network. Of a token it is the owner, not the token account, or
+	// "account:" and the token account's address where the request doesn't say whose it is;
+	// of a script that has no address it is "script:" and the script in hexadecimal.
 	To string
 	Amount
+	Decimals uint8 // of a token: units are so many places after the point, as the chain will check
 }
 
 // Change is an output that pays to a child of a root that an input of the client is under
@@ -110,6 +112,9 @@ type Refusal struct {
 	Code   string // stable, one of the codes of this package
 	At     int    // the input, output or instruction; -1: the whole request
 	Reason string // a sentence that names it
+	// Program is the Solana program whose call it is, where all that is wrong is that nobody
+	// here knows the program: a policy that lists it accepts the call.
+	Program string
 }
 
 // The codes of refusals. They are codes of jobs, too: internal/wire lists them.
