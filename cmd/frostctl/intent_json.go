@@ -43,6 +43,7 @@ type paymentJSON struct {
 	At int    `json:"at"`
 	To string `json:"to"`
 	amountJSON
+	Decimals uint8 `json:"decimals,omitempty"` // of a token
 }
 
 type changeJSON struct {
@@ -54,9 +55,10 @@ type changeJSON struct {
 }
 
 type refusalJSON struct {
-	Code   string `json:"code"`
-	At     int    `json:"at"` // -1: the whole request
-	Reason string `json:"reason"`
+	Code    string `json:"code"`
+	At      int    `json:"at"` // -1: the whole request
+	Reason  string `json:"reason"`
+	Program string `json:"program,omitempty"` // that a policy may list
 }
 
 // line is the request for --json. Lists are never null.
@@ -68,7 +70,7 @@ func (m meaning) line() intentLine {
 			return signatureJSON{s.At, m.id(s.Root), s.Path.String(), s.PublicKey, s.Sighash, s.Amount}
 		}),
 		Payments: each(m.Payments, func(p intent.Payment) paymentJSON {
-			return paymentJSON{p.At, p.To, amountJSON(p.Amount)}
+			return paymentJSON{p.At, p.To, amountJSON(p.Amount), p.Decimals}
 		}),
 		Change: each(m.Change, func(c intent.Change) changeJSON {
 			return changeJSON{c.At, c.To, m.id(c.Root), c.Path.String(), c.Units}

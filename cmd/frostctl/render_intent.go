@@ -103,7 +103,7 @@ func coverage(sighash string) string {
 func (m meaning) money(t *table) {
 	_, to := m.part()
 	for _, p := range m.Payments {
-		t.row("pays", "%s %d\t%s to %s", to, p.At, money(p.Amount), p.To)
+		t.row("pays", "%s %d\t%s to %s", to, p.At, paid(p), p.To)
 	}
 	for _, c := range m.Change {
 		t.row("change", "%s %d\t%s to %s, which is %s", to, c.At, money(intent.Amount{Asset: intent.Bitcoin, Units: c.Units}),
@@ -153,8 +153,16 @@ func plural(word string, count int) string {
 	return word + "s"
 }
 
-// money writes an amount with its unit. The decimals of a token are nowhere in a transaction
-// that a program could rely on, so it is in the token's smallest units.
+// paid writes what a payment gives. Of a token it says both, what its units are and how many
+// of the smallest: the number of decimals is the transaction's word, which the chain checks.
+func paid(p intent.Payment) string {
+	if p.Decimals == 0 || p.Asset == intent.Bitcoin || p.Asset == intent.Solana {
+		return money(p.Amount)
+	}
+	return fmt.Sprintf("%s (%s)", decimal(p.Units, int(p.Decimals)), money(p.Amount))
+}
+
+// money writes an amount with its unit.
 func money(a intent.Amount) string {
 	switch a.Asset {
 	case intent.Bitcoin:

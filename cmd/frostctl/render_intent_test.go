@@ -63,7 +63,7 @@ Bitcoin transaction (PSBT) 5f2a on regtest
 		Signatures: []intent.Signature{{At: 0, Path: derive.Path{0, 1}, PublicKey: make([]byte, 32)}},
 		Payments: []intent.Payment{
 			{At: 1, To: "payee", Amount: intent.Amount{Asset: intent.Solana, Units: 1_500_000_000}},
-			{At: 2, To: "payee", Amount: intent.Amount{Asset: "spl:mint", Units: 7}},
+			{At: 2, To: "payee", Amount: intent.Amount{Asset: "spl:mint", Units: 7}, Decimals: 6},
 		},
 		Outflow: []intent.Amount{{Asset: intent.Solana, Units: 1_500_005_000}, {Asset: "spl:mint", Units: 7}},
 		Fee:     5_000, Programs: []string{"11111111111111111111111111111111"}, Nonce: "nonce",
@@ -73,7 +73,7 @@ Bitcoin transaction (PSBT) 5f2a on regtest
 Solana transaction 77 on regtest
   signs      signer 0       key aa.0 at 0/1  address 11111111111111111111111111111111
   pays       instruction 1  1.500000000 SOL to payee
-             instruction 2  7 smallest units of token mint to payee
+             instruction 2  0.000007 (7 smallest units of token mint) to payee
   fee        0.000005000 SOL
   in all     at most 1.500005000 SOL, with the fee
              at most 7 smallest units of token mint
@@ -165,7 +165,7 @@ func TestIntentLine(t *testing.T) {
 	if got := reflect.TypeFor[intentLine]().NumField(); err != nil || got != fields+1 { // and the network
 		t.Errorf("%d fields of %d, %v", got, fields, err)
 	}
-	if got := strings.Count(string(text), "marked"); got < 14 {
+	if got := strings.Count(string(text), "marked"); got < 13 {
 		t.Errorf("%d texts in %s", got, text)
 	}
 }
