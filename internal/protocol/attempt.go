@@ -7,13 +7,17 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/tx"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // activeSign is a sign job in work.
 type activeSign struct {
 	*activeJob
-	items    []frost.Item      // nil until all keys are found; without those that are refused
+	found    bool              // all keys, or they are refused
+	roots    []rootKey         // keys of a job that is to be read when its turn has come; nil once it is
+	reading  tx.Reading        // of such a job
+	items    []frost.Item      // nil until they are known; without those that are refused
 	children []child           // items whose offsets are computed when the job's turn has come; nil once they are
 	suite    frost.Suite       // of all items
 	refused  []*wire.JobError  // by item: why it is not signed; nil once it can be

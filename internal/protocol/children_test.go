@@ -208,16 +208,16 @@ func TestOffsetsAreTheNodesOwn(t *testing.T) {
 		keys: []wire.KeyID{must(wire.ParseKeyID(it.Key))}, draft: f.draft(),
 	}
 	keys := f.nodes[0].load(r.keys)
-	items, refusal := r.check(keys, derive.NewCache(1))
+	checked, refusal := r.check(keys, derive.NewCache(1))
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
 	want := must(f.root(f.btc, 0).Offsets(derive.Path{0, 17}))
-	if !slices.Equal(items[0].Offsets, want) {
-		t.Errorf("offsets %x, want %x", items[0].Offsets, want)
+	if !slices.Equal(checked.items[0].Offsets, want) {
+		t.Errorf("offsets %x, want %x", checked.items[0].Offsets, want)
 	}
 	keys[0].Transcript[0]++
-	if items, _ = r.check(keys, derive.NewCache(1)); slices.Equal(items[0].Offsets, want) {
+	if checked, _ = r.check(keys, derive.NewCache(1)); slices.Equal(checked.items[0].Offsets, want) {
 		t.Error("the offsets don't depend on the node's own record")
 	}
 }

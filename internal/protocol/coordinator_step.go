@@ -64,6 +64,8 @@ func (c *Coordinator) dispatch(ev Event) {
 		c.onPresence(e)
 	case attemptChecked:
 		c.signing.onChecked(e)
+	case requestRead:
+		c.signing.onRead(e)
 	case descended:
 		c.signing.onDescended(e)
 	case aggregated:

@@ -30,6 +30,8 @@ type actor struct {
 	said    *said
 
 	refusedIDs []string // in the keystore
+
+	loaded func([]LoadedKey) // is told what the machine gets
 }
 
 // said is what a node's HSM and nonces were used for, over all its lives.
@@ -120,7 +122,11 @@ func (a *actor) perform(effects []Effect) {
 		case RefuseBatch:
 			a.refusedIDs = append(a.refusedIDs, e.ID)
 		case Load:
-			a.do(Loaded{ID: e.ID, Keys: a.load(e.Keys)})
+			keys := a.load(e.Keys)
+			if a.loaded != nil {
+				a.loaded(slices.Clone(keys))
+			}
+			a.do(Loaded{ID: e.ID, Keys: keys})
 		case Refetch:
 			a.fetch = append(a.fetch, e.ID)
 		case After:

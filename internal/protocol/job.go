@@ -20,6 +20,7 @@ type CheckedJob struct {
 	unsigned *wire.JobError // nobody who may ask for it signed it
 	invalid  *wire.JobError
 	wrong    []*wire.JobError // by item, where one is wrong whatever its key is
+	size     int              // keys, or signatures as far as a look shows
 }
 
 // CheckJob does all checks of a job that need nothing but the job. They take time
@@ -33,10 +34,13 @@ func CheckJob(m *wire.Manifest, a *wire.Access, job wire.SignedJob, stored time.
 		c.job, c.invalid = job.Parse(stored)
 	}
 	if c.job != nil {
-		c.wrong = wrongItems(c.job.Items)
+		c.wrong, c.size = wrongItems(c.job.Items), sizeOf(c.job)
 	}
 	return c
 }
+
+// interactive reports whether a job asks for little: its latency is one that somebody waits for.
+func (j *CheckedJob) interactive() bool { return j.size <= wire.InteractiveItems }
 
 func wrongItems(items []wire.JobItem) (wrong []*wire.JobError) {
 	for i, it := range items {

@@ -18,12 +18,18 @@ type foundKeys struct {
 	items    []frost.Item     // without those that are refused; children lack their offsets
 	refused  []*wire.JobError // as in activeSign
 	children []child
-	missing  []wire.KeyID // of batches that the directory does not have (yet), whose items are refused
+	roots    []rootKey      // of a job that is to be read, which has no items yet
+	refusal  *wire.JobError // of such a job
+	suite    frost.Suite    // of all items
+	missing  []wire.KeyID   // of batches that the directory does not have (yet), whose items are refused
 }
 
 // find looks the keys of a job up. Its items are judged one by one: those that are refused
 // keep no others from being signed.
 func (f *keyFinder) find(job *CheckedJob) foundKeys {
+	if len(job.job.Keys) > 0 {
+		return f.findRoots(job)
+	}
 	n := len(job.job.Items)
 	found := foundKeys{items: make([]frost.Item, n), refused: make([]*wire.JobError, n)}
 	copy(found.refused, job.wrong)
@@ -50,12 +56,32 @@ func (f *keyFinder) find(job *CheckedJob) foundKeys {
 			continue
 		}
 		if first < 0 {
-			first = i
+			first, found.suite = i, keys[i].Suite
 		}
 		found.items[i] = item
 		if it.Path != nil {
 			found.children = append(found.children, child{i, b.transcript})
 		}
+	}
+	return found
+}
+
+// findRoots looks the keys up that a job wants to be read under. It needs them all.
+func (f *keyFinder) findRoots(job *CheckedJob) foundKeys {
+	kind, _ := job.job.Request()
+	found := foundKeys{suite: wire.RequestSuite(kind), roots: make([]rootKey, len(job.job.Keys))}
+	for i, k := range job.job.Keys {
+		id, _ := wire.ParseKeyID(k.Key) // Parse saw to it
+		b := f.directory.find(id.Batch)
+		if b == nil {
+			found.missing = append(found.missing, id)
+		}
+		if refusal := ownKey(b, id, job.Signed.Client); refusal != nil {
+			found.refusal = refusal
+			continue
+		}
+		key := b.key(f.manifest, id.Index)
+		found.roots[i] = rootKey{&key, b.transcript}
 	}
 	return found
 }

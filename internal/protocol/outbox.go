@@ -42,7 +42,7 @@ func (o *outbox) unserved(j *activeJob) {
 // compute has the job's result made. The job ends with it, so it always answers.
 func (o *outbox) compute(j *activeJob, result func() (*wire.Result, error)) {
 	j.answering = true
-	o.do(Compute{Urgent: j.job.Interactive(), Name: "result", Trace: j.Signed.Trace, Run: func() (ev Event) {
+	o.do(Compute{Urgent: j.interactive(), Name: "result", Trace: j.Signed.Trace, Run: func() (ev Event) {
 		defer func() {
 			if recover() != nil {
 				ev = resultMade{job: j, err: errPanicked}
@@ -73,7 +73,7 @@ func (o *outbox) round(j *activeJob, round RoundKind, id string, suite frost.Sui
 		return
 	}
 	o.do(Round{
-		Round: round, Kind: j.job.Kind, Suite: suite, Interactive: j.job.Interactive(), Trace: j.Signed.Trace,
+		Round: round, Kind: j.job.Kind, Suite: suite, Interactive: j.interactive(), Trace: j.Signed.Trace,
 		ID: id, From: j.stored, To: later(j.stored, at),
 	})
 }

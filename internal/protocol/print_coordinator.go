@@ -31,6 +31,13 @@ func (e attemptChecked) String() string {
 	return fmt.Sprintf("commitment checked %s: %s", e.a.id, outcome(e.err))
 }
 
+func (e requestRead) String() string {
+	if e.refusal != nil {
+		return fmt.Sprintf("request read %s: %v", jobLine(e.j.Signed), e.refusal)
+	}
+	return fmt.Sprintf("request read %s: %d signatures", jobLine(e.j.Signed), len(e.items))
+}
+
 func (e descended) String() string {
 	line := "children derived " + jobLine(e.j.Signed) + ": "
 	for n, refused := range e.refused {

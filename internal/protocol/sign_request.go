@@ -7,6 +7,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/bip445"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -19,8 +20,11 @@ type signRequest struct {
 	client  string
 	trace   string
 	draft   string       // of BIP 445, as the task names it
-	which   []uint32     // the job's items in this session
-	keys    []wire.KeyID // of these
+	network string       // of the manifest
+	which   []uint32     // the job's items in this session; of a request that is read: its signatures
+	keys    []wire.KeyID // of these items; of such a request: all that it names
+	// approvals are the task's word, until they are verified.
+	approvals []wire.Approval
 	// deadline is when nobody waits any more, by this node's clock; zero: it is not known.
 	// It is set before the session begins.
 	deadline time.Time
@@ -35,8 +39,8 @@ func (r *signRequest) until() time.Time {
 }
 
 func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequest, error) {
-	if task.Part != 0 || len(task.Items) == 0 || int(task.Items[len(task.Items)-1]) >= len(job.Items) {
-		return nil, fmt.Errorf("sign task %s: part %d or items out of range", job.ID, task.Part)
+	if task.Part != 0 || len(task.Items) == 0 {
+		return nil, fmt.Errorf("sign task %s: part %d, or no items", job.ID, task.Part)
 	}
 	if task.Draft == "" {
 		return nil, fmt.Errorf("sign task %s: the task names no draft of BIP 445, so its gateway runs a version from before "+
@@ -44,8 +48,19 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 	}
 	r := &signRequest{
 		session: task.Session(m), job: job, digest: task.Job.Digest(m), client: task.Job.Client, trace: task.Job.Trace,
-		which: task.Items, draft: task.Draft, keys: make([]wire.KeyID, len(task.Items)),
+		which: task.Items, draft: task.Draft, network: m.Network, approvals: task.Job.Approvals,
 	}
+	if len(job.Items) == 0 { // what there is to sign shows when it is read
+		for _, k := range job.Keys {
+			id, _ := wire.ParseKeyID(k.Key) // Parse saw to it
+			r.keys = append(r.keys, id)
+		}
+		return r, nil
+	}
+	if int(task.Items[len(task.Items)-1]) >= len(job.Items) {
+		return nil, fmt.Errorf("sign task %s: items out of range", job.ID)
+	}
+	r.keys = make([]wire.KeyID, len(task.Items))
 	for i, w := range task.Items {
 		if err := job.Items[w].Check(); err != nil {
 			return nil, fmt.Errorf("sign task %s: item %d: %w", job.ID, w, err)
@@ -55,22 +70,79 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 	return r, nil
 }
 
-// check makes items of what the keystore gave, and of the paths in the job that the
-// client signed.
-func (r *signRequest) check(keys []LoadedKey, branches *derive.Cache) ([]frost.Item, *wire.JobError) {
+// checkedRequest is what a session signs, and what its job means.
+type checkedRequest struct {
+	items []frost.Item
+	means *intent.Intent // nil: the job has items, which mean nothing
+}
+
+// check makes items of what the keystore gave, and of what the client signed.
+func (r *signRequest) check(keys []LoadedKey, branches *derive.Cache) (checkedRequest, *wire.JobError) {
+	for i, id := range r.keys {
+		place := "keys"
+		if len(r.job.Items) > 0 {
+			place = "item"
+		}
+		switch {
+		case i >= len(keys) || keys[i].Key == nil:
+			return checkedRequest{}, wire.Refuse(wire.CodeUnknownKey, "%s %d: key %s is not in this node's keystore", place,
+				r.place(i), id)
+		case keys[i].Owner != r.client:
+			return checkedRequest{}, wire.Refuse(wire.CodeNotOwner, "%s %d: key %s belongs to another client", place,
+				r.place(i), id)
+		case keys[i].Key.Suite == frost.Secp256k1TR && r.draft != bip445.Draft:
+			return checkedRequest{}, wire.Refuse(wire.CodeOtherDraft, "the gateway aggregates by BIP 445 draft %q, and this node signs "+
+				"by draft %s: run one version everywhere", r.draft, bip445.Draft)
+		}
+	}
+	if len(r.job.Items) == 0 {
+		return r.read(keys, branches)
+	}
+	items, err := r.checkItems(keys, branches)
+	return checkedRequest{items: items}, err
+}
+
+// place is where in the job key i of the session stands.
+func (r *signRequest) place(i int) uint32 {
+	if len(r.job.Items) == 0 {
+		return uint32(i)
+	}
+	return r.which[i]
+}
+
+// read reads the request, and takes those of its signatures that the task names. Shares
+// of keys that sign none of them are wiped.
+func (r *signRequest) read(keys []LoadedKey, branches *derive.Cache) (checkedRequest, *wire.JobError) {
+	roots := make([]rootKey, len(keys))
+	for i, k := range keys {
+		roots[i] = rootKey{k.Key, k.Transcript}
+	}
+	reading, all, err := readRequest(r.network, r.job, roots, branches)
+	if err != nil {
+		return checkedRequest{}, err
+	}
+	if last := r.which[len(r.which)-1]; int(last) >= len(all) {
+		return checkedRequest{}, wire.Refuse(wire.CodeMalformedJob, "the task lists signature %d, and the request asks for %d",
+			last, len(all))
+	}
+	items, used := make([]frost.Item, len(r.which)), map[*frost.Key]bool{}
+	for i, w := range r.which {
+		items[i] = all[w]
+		used[items[i].Key] = true
+	}
+	for _, k := range keys {
+		if !used[k.Key] {
+			k.Key.Share.Wipe()
+		}
+	}
+	return checkedRequest{items, reading.Intent()}, nil
+}
+
+// checkItems makes the items of a job that lists them.
+func (r *signRequest) checkItems(keys []LoadedKey, branches *derive.Cache) ([]frost.Item, *wire.JobError) {
 	items := make([]frost.Item, len(r.which))
 	for i, w := range r.which {
 		it := &r.job.Items[w]
-		if i >= len(keys) || keys[i].Key == nil {
-			return nil, wire.Refuse(wire.CodeUnknownKey, "item %d: key %s is not in this node's keystore", w, it.Key)
-		}
-		if keys[i].Owner != r.client {
-			return nil, wire.Refuse(wire.CodeNotOwner, "item %d: key %s belongs to another client", w, it.Key)
-		}
-		if keys[i].Key.Suite == frost.Secp256k1TR && r.draft != bip445.Draft {
-			return nil, wire.Refuse(wire.CodeOtherDraft, "the gateway aggregates by BIP 445 draft %q, and this node signs by "+
-				"draft %s: run one version everywhere", r.draft, bip445.Draft)
-		}
 		items[i] = frost.Item{Key: keys[i].Key, Message: it.Message, Tweak: it.Tweak(keys[i].Key.Suite)}
 		if err := checkItem(items[i], items[0]); err != nil {
 			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)

@@ -10,9 +10,12 @@ import (
 // signResult makes the result of a job all of whose items are signed or refused. It is
 // computed outside the step, as everything that grows with a job's items. What is read
 // here does not change any more.
-func signResult(s *activeSign) *wire.Result {
+func signResult(s *activeSign) (*wire.Result, error) {
 	res := s.answer()
 	res.Suite, res.Attempts = s.suite.String(), s.tries
+	if s.reading != nil {
+		return res, s.readResult(res)
+	}
 	if refusal := s.refusal(); refusal != nil {
 		res.Status, res.Code, res.Error = wire.StatusPartial, refusal.Code, refusal.Reason
 	}
@@ -27,7 +30,7 @@ func signResult(s *activeSign) *wire.Result {
 			res.Sigs[i].Path = *it.Path
 		}
 	}
-	return res
+	return res, nil
 }
 
 // without leaves the refused items of a job out, and reports whether there are others.

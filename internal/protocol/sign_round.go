@@ -212,7 +212,7 @@ func (s *signJobs) onAggregated(e aggregated) {
 	for _, other := range j.attempts {
 		other.close() // the result is being made of what the job has now
 	}
-	s.out.compute(j.activeJob, func() (*wire.Result, error) { return signResult(j), nil })
+	s.out.compute(j.activeJob, func() (*wire.Result, error) { return signResult(j) })
 }
 
 // onRefusal ends the job when so many nodes refuse that one of them is honest, for what will not pass. While it may

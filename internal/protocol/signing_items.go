@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -28,21 +27,21 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 	}
 	request, branches := s.request, n.branches
 	check := func() Event {
-		items, refusal := request.check(keys, branches)
+		checked, refusal := request.check(keys, branches)
 		if refusal != nil {
 			wipeLoaded(keys)
 		}
-		return itemsChecked{s, items, refusal}
+		return itemsChecked{s, checked, refusal}
 	}
-	if s.count <= inlineChecks {
+	if s.count <= inlineChecks && readInline(request.job) {
 		return s.onItems(check().(itemsChecked))
 	}
 	return []Effect{s.compute("check items", check, func() { wipeLoaded(keys) })}
 }
 
 type itemsChecked struct {
-	s       *signing
-	items   []frost.Item
+	s *signing
+	checkedRequest
 	refusal *wire.JobError
 }
 

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
-	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -42,21 +41,17 @@ func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbo
 func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
 		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
-		signers: map[int]bool{},
-		sigs:    make([]frost.Signature, len(job.job.Items)), left: make([]uint32, len(job.job.Items)),
-		since: s.keys.directory.end.sinceNow(),
+		signers: map[int]bool{}, since: s.keys.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
 	j.leaveOut(revoked)
-	for i := range j.left {
-		j.left[i] = uint32(i)
-	}
+	j.wants(job.size)
 	s.find(j)
 }
 
 // lookAgain looks for the keys of a job once more, if it still lacks some.
 func (s *signJobs) lookAgain(job *activeJob) {
-	if j := s.jobs[job]; j != nil && j.items == nil {
+	if j := s.jobs[job]; j != nil && !j.found {
 		s.find(j)
 	}
 }
@@ -114,12 +109,17 @@ func (s *signJobs) find(j *activeSign) {
 		}
 	}
 	s.found(j)
-	if !j.without(found.refused) {
+	j.found = true
+	switch {
+	case found.refusal != nil:
+		s.out.fail(j.activeJob, found.refusal)
+		return
+	case found.roots == nil && !j.without(found.refused):
 		s.out.fail(j.activeJob, j.refusal())
 		return
 	}
-	j.items, j.children = found.items, found.children
-	j.suite, j.queued = j.items[j.left[0]].Key.Suite, s.traffic.nodes.now
+	j.items, j.children, j.roots = found.items, found.children, found.roots
+	j.suite, j.queued = found.suite, s.traffic.nodes.now
 	s.traffic.add(j)
 	s.schedule()
 }
@@ -132,7 +132,7 @@ func (s *signJobs) descend(j *activeSign) {
 		s.onDescended(run().(descended))
 		return
 	}
-	s.out.do(Compute{Urgent: j.job.Interactive(), Name: "derive children", Trace: j.Signed.Trace, Run: run})
+	s.out.do(Compute{Urgent: j.interactive(), Name: "derive children", Trace: j.Signed.Trace, Run: run})
 }
 
 // onDescended opens the first attempt of a job that lacks nothing any more. One whose items
@@ -271,7 +271,11 @@ func (s *signJobs) open(j *activeSign) {
 		s.out.fail(j.activeJob, s.expiryReason(j.activeJob))
 		return
 	}
-	if j.children != nil {
+	switch {
+	case j.roots != nil:
+		s.read(j)
+		return
+	case j.children != nil:
 		s.descend(j)
 		return
 	}
@@ -281,7 +285,7 @@ func (s *signJobs) open(j *activeSign) {
 	if n-len(j.bad) < t || j.next > wire.MaxAttempts {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed,
 			"given up after %d attempts with %d of %d signatures missing: %s",
-			j.tries, len(j.left), len(j.job.Items), j.failureSummary(t)))
+			j.tries, len(j.left), len(j.sigs), j.failureSummary(t)))
 		return
 	}
 	task := wire.SignTask(j.Signed, j.next, slices.Clone(j.left), s.traffic.excluded(s.cfg.Manifest, j))
@@ -368,20 +372,20 @@ func (s *signJobs) onAccess(job *activeJob, revoked []int) {
 func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 	j := s.jobs[job]
 	switch {
-	case j.items == nil && j.lacks != "" && !s.keys.directory.end.readSince(j.since):
+	case !j.found && j.lacks != "" && !s.keys.directory.end.readSince(j.since):
 		return wire.Refuse(wire.CodeRegisterIncomplete,
 			"expired before the gateway had read KEYS to its end, where it looked for key %s", j.lacks)
-	case j.items == nil && j.lacks != "":
+	case !j.found && j.lacks != "":
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while KEYS lacked the entry of key %s: a node may bring it back",
 			j.lacks)
-	case j.items == nil && !s.keys.directory.complete:
+	case !j.found && !s.keys.directory.complete:
 		return wire.Refuse(wire.CodeRegisterIncomplete, "expired while the gateway was still reading KEYS")
-	case len(j.attempts) == 0 && j.items != nil:
+	case len(j.attempts) == 0 && j.found:
 		if !j.over() { // one that ended in this step may have had its turn since
 			s.out.unserved(j.activeJob)
 		}
 		return wire.Refuse(wire.CodeSigningFailed, "expired before its turn came: the fleet has more to sign than it can")
 	}
 	return wire.Refuse(wire.CodeSigningFailed, "expired before %d of %d signatures were made: %s",
-		len(j.left), len(j.job.Items), j.failureSummary(s.cfg.Manifest.T))
+		len(j.left), len(j.sigs), j.failureSummary(s.cfg.Manifest.T))
 }

@@ -46,7 +46,7 @@ func newTraffic(cfg CoordinatorConfig, o *wire.Opener) traffic {
 const bulkTurn = 10
 
 func (t *traffic) lane(j *activeSign) *lane {
-	if j.job.Interactive() {
+	if j.interactive() {
 		return &t.small
 	}
 	return &t.bulk
@@ -112,7 +112,7 @@ func (t *traffic) share(client string) {
 
 // add has a job wait for its turn.
 func (t *traffic) add(j *activeSign) {
-	if j.job.Interactive() {
+	if j.interactive() {
 		t.share(j.Signed.Client)
 	}
 	j.place = queued
@@ -148,7 +148,7 @@ func (t *traffic) landed(e Finished) (rest time.Duration) {
 	}
 	l, alone := t.lane(j), j.alone && j.crowds == t.crowds
 	if j.took > 0 {
-		took := j.took + e.Took/l.parts(len(j.job.Items))
+		took := j.took + e.Took/l.parts(len(j.sigs))
 		l.window.took(took, alone, l.flying)
 		if l.queue.greedy(j.Signed.Client) {
 			rest = l.window.rest(took, alone, t.presence.busy(t.self))

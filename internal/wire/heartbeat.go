@@ -10,8 +10,9 @@ import (
 )
 
 // HeartbeatVersion is the version that this program writes. A later one only adds
-// keys, so a reader of this version counts the sender as present all the same.
-const HeartbeatVersion = 1
+// keys, so a reader of this version counts the sender as present all the same. Version 1
+// ended with Holdings.
+const HeartbeatVersion = 2
 
 // Bounds of a heartbeat, in bytes. The stream takes nothing larger than MaxHeartbeat.
 const (
@@ -26,17 +27,26 @@ const (
 // node's heartbeats are also its lease: of two processes with one index, one loses a
 // swap.
 type Heartbeat struct {
-	Version  uint32   `cbor:"1,keyasint"`
-	Boot     [16]byte `cbor:"2,keyasint"` // drawn when the process started
-	After    uint64   `cbor:"3,keyasint"` // sequence of the message on the subject before it; 0: there was none
-	Manifest [32]byte `cbor:"4,keyasint"`
-	Build    string   `cbor:"5,keyasint"`
-	Host     string   `cbor:"6,keyasint"`
-	Pid      uint32   `cbor:"7,keyasint"`
-	InFlight uint32   `cbor:"8,keyasint"`            // sessions and batches, or jobs, in work
-	Backlog  uint32   `cbor:"9,keyasint"`            // computations, or jobs, that wait for their turn
-	Leaving  bool     `cbor:"10,keyasint,omitempty"` // the last one: the process ends
-	Holdings [32]byte `cbor:"11,keyasint"`           // a node's HoldingsRoot; of a gateway, what KEYS has
+	Version  uint32    `cbor:"1,keyasint"`
+	Boot     [16]byte  `cbor:"2,keyasint"` // drawn when the process started
+	After    uint64    `cbor:"3,keyasint"` // sequence of the message on the subject before it; 0: there was none
+	Manifest [32]byte  `cbor:"4,keyasint"`
+	Build    string    `cbor:"5,keyasint"`
+	Host     string    `cbor:"6,keyasint"`
+	Pid      uint32    `cbor:"7,keyasint"`
+	InFlight uint32    `cbor:"8,keyasint"`            // sessions and batches, or jobs, in work
+	Backlog  uint32    `cbor:"9,keyasint"`            // computations, or jobs, that wait for their turn
+	Leaving  bool      `cbor:"10,keyasint,omitempty"` // the last one: the process ends
+	Holdings [32]byte  `cbor:"11,keyasint"`           // a node's HoldingsRoot; of a gateway, what KEYS has
+	Audit    AuditHead `cbor:"12,keyasint,omitzero"`  // of what is on the disk; zero: no audit log
+	Policy   [32]byte  `cbor:"13,keyasint,omitzero"`  // hash of a node's policy; zero: none is in force
+}
+
+// AuditHead is the number and the hash of the last record of an audit log. Who heard it
+// knows that a log which ends before it was cut.
+type AuditHead struct {
+	Seq  uint64   `cbor:"1,keyasint"`
+	Hash [32]byte `cbor:"2,keyasint"`
 }
 
 // Process names the process that a heartbeat is of, for people.

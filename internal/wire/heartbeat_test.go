@@ -11,7 +11,7 @@ import (
 
 func heartbeat(f *fleet) *Heartbeat {
 	return &Heartbeat{
-		Version: 1, Boot: [16]byte{1}, After: 7, Manifest: f.m.Hash(), Build: "v1", Host: "host", Pid: 3,
+		Version: HeartbeatVersion, Boot: [16]byte{1}, After: 7, Manifest: f.m.Hash(), Build: "v1", Host: "host", Pid: 3,
 		InFlight: 2, Backlog: 1,
 	}
 }
@@ -77,16 +77,37 @@ func TestHeartbeatGrows(t *testing.T) {
 	}
 	fields[20] = []byte("holdings")
 	if _, err := DecodeHeartbeat(Encode(fields)); err == nil {
-		t.Error("version 1 with a key that it does not have passes")
+		t.Error("this version with a key that it does not have passes")
 	}
-	fields[1] = 2
+	fields[1] = HeartbeatVersion + 1
 	h, err := DecodeHeartbeat(Encode(fields))
-	if err != nil || h.After != 7 || h.Version != 2 {
-		t.Errorf("version 2: %+v, %v", h, err)
+	if err != nil || h.After != 7 || h.Version != HeartbeatVersion+1 {
+		t.Errorf("the next version: %+v, %v", h, err)
 	}
 	fields[1] = 0
 	if _, err := DecodeHeartbeat(Encode(fields)); err == nil {
 		t.Error("version 0 passes")
+	}
+}
+
+// TestHeartbeatOfVersion1: a program from before audit logs and policies is heard, and one
+// that has neither says what it said then.
+func TestHeartbeatOfVersion1(t *testing.T) {
+	f := newFleet(t, 2, 3)
+	h := heartbeat(f)
+	h.Version = 1
+	got, err := DecodeHeartbeat(Encode(h))
+	if err != nil || *got != *h {
+		t.Errorf("%+v, %v", got, err)
+	}
+	fields := map[int]any{}
+	if err := cbor.Unmarshal(Encode(h), &fields); err != nil || len(fields) != 10 { // Leaving is not said either
+		t.Errorf("%d keys, %v", len(fields), err)
+	}
+	h = heartbeat(f)
+	h.Audit, h.Policy = AuditHead{Seq: 7, Hash: [32]byte{1}}, [32]byte{2}
+	if got, err := DecodeHeartbeat(Encode(h)); err != nil || *got != *h {
+		t.Errorf("%+v, %v", got, err)
 	}
 }
 
@@ -122,7 +143,7 @@ func FuzzHeartbeat(f *testing.F) {
 	data := Encode(heartbeat(fleet))
 	f.Add(data)
 	f.Add(append(bytes.Clone(data), 0))
-	f.Add(Encode(map[int]any{1: 2, 3: 4, 99: "later"}))
+	f.Add(Encode(map[int]any{1: HeartbeatVersion + 1, 3: 4, 99: "later"}))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := DecodeHeartbeat(data)
 		if err == nil && h.Version == HeartbeatVersion && !bytes.Equal(Encode(h), data) {

@@ -134,3 +134,10 @@ func (r *Refusal) Error() string { return r.Code + ": " + r.Reason }
 func Refuse(code string, at int, format string, args ...any) *Refusal {
 	return &Refusal{Code: code, At: at, Reason: fmt.Sprintf(format, args...)}
 }
+
+// Finished is a request with its signatures in it.
+type Finished struct {
+	PSBT        []byte // of a PSBT
+	Transaction []byte // of a Solana transaction; of a PSBT that is final, and was to be extracted
+	Signature   []byte // of a message, as wallets take it: BIP 322's witness; of Solana 64 bytes
+}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/tx"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
@@ -92,9 +91,9 @@ func format(text string) byte {
 func (m *Message) Intent() *intent.Intent { return m.intent }
 
 // Finish returns the signature, which is what wallets take.
-func (m *Message) Finish(signatures [][]byte, _ bool) (tx.Finished, error) {
+func (m *Message) Finish(signatures [][]byte, _ bool) (intent.Finished, error) {
 	if len(signatures) != 1 || len(signatures[0]) != signatureSize {
-		return tx.Finished{}, fmt.Errorf("want one signature of %d bytes", signatureSize)
+		return intent.Finished{}, fmt.Errorf("want one signature of %d bytes", signatureSize)
 	}
-	return tx.Finished{Signature: signatures[0]}, nil
+	return intent.Finished{Signature: signatures[0]}, nil
 }

@@ -16,7 +16,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
-	"github.com/frostfleet/frostfleet/internal/tx"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
@@ -129,9 +128,9 @@ func (t *Transaction) Intent() *intent.Intent { return t.intent }
 
 // Finish returns the transaction with signatures in the places of their signers. Where there
 // is none, what was there stays. There is nothing to finalise.
-func (t *Transaction) Finish(signatures [][]byte, _ bool) (tx.Finished, error) {
+func (t *Transaction) Finish(signatures [][]byte, _ bool) (intent.Finished, error) {
 	if len(signatures) != len(t.intent.Signatures) {
-		return tx.Finished{}, fmt.Errorf("%d signatures for %d signers", len(signatures), len(t.intent.Signatures))
+		return intent.Finished{}, fmt.Errorf("%d signatures for %d signers", len(signatures), len(t.intent.Signatures))
 	}
 	raw := bytes.Clone(t.raw)
 	for i, s := range signatures {
@@ -141,8 +140,8 @@ func (t *Transaction) Finish(signatures [][]byte, _ bool) (tx.Finished, error) {
 		case signatureSize:
 			copy(raw[t.signature(at):], s)
 		default:
-			return tx.Finished{}, fmt.Errorf("signature of signer %d has %d bytes, want %d", at, len(s), signatureSize)
+			return intent.Finished{}, fmt.Errorf("signature of signer %d has %d bytes, want %d", at, len(s), signatureSize)
 		}
 	}
-	return tx.Finished{Transaction: raw}, nil
+	return intent.Finished{Transaction: raw}, nil
 }
