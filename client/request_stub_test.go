@@ -37,7 +37,7 @@ func (s *gatewayStub) signRequest(r *wire.Result, j *wire.Job) {
 		}
 		roots = append(roots, root)
 	}
-	reading, refusal := readRequest(tx.Request{Kind: kind, Bytes: content, Roots: roots, Partial: j.Partial},
+	reading, refusal := tx.Read(tx.Request{Kind: kind, Bytes: content, Roots: roots, Partial: j.Partial},
 		s.manifest.Network, newBranches())
 	if refusal != nil {
 		r.Status, r.Code, r.Error = wire.StatusFailed, wire.Code(refusal.Code), refusal.Reason

@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
@@ -21,6 +22,7 @@ type SignJob struct {
 	ID        string
 	Expires   time.Time
 	Payload   string     // byte for byte as it is signed
+	Replaces  string     // id of the job whose fee this one bumps, if it does
 	Approvals []Approval // that go with it when it is published
 
 	kind    intent.Kind
@@ -86,7 +88,7 @@ func readJob(m *Manifest, branches *derive.Cache, job *wire.Job, payload string,
 				kind, wire.RequestSuite(kind))
 		}
 	}
-	reading, refusal := readRequest(tx.Request{Kind: kind, Bytes: content, Roots: roots, Partial: job.Partial}, m.Network,
+	reading, refusal := tx.Read(tx.Request{Kind: kind, Bytes: content, Roots: roots, Partial: job.Partial}, m.Network,
 		branches)
 	if refusal != nil {
 		return nil, refuse(Code(refusal.Code), "%s", refusal.Reason)
@@ -94,8 +96,8 @@ func readJob(m *Manifest, branches *derive.Cache, job *wire.Job, payload string,
 	if n := len(reading.Intent().Signatures); n > MaxJobItems {
 		return nil, refuse(CodeTooLarge, "it asks for %d signatures: a job has at most %d", n, MaxJobItems)
 	}
-	return &SignJob{ID: job.ID, Expires: job.Expires, Payload: payload, kind: kind, keys: job.Keys, final: job.Finalize,
-		roots: roots, reading: reading}, nil
+	return &SignJob{ID: job.ID, Expires: job.Expires, Payload: payload, Replaces: job.Replaces, kind: kind, keys: job.Keys,
+		final: job.Finalize, roots: roots, reading: reading}, nil
 }
 
 // SavedKeys are the ids of the keys that the payload of such a job names; none if it is a
@@ -127,6 +129,17 @@ func (j *SignJob) Approve(m *Manifest, client, name string, key ed25519.PrivateK
 	}
 	made := wire.Approve(key, name, m.core, j.Digest(m, client))
 	return j.AddApprovals(Approval(made))
+}
+
+// ApprovedBy are those of named keys whose approvals of a client's job verify.
+func (j *SignJob) ApprovedBy(m *Manifest, client string, keys map[string]ed25519.PublicKey) (names []string) {
+	digest := j.Digest(m, client)
+	for _, a := range wireApprovals(j.Approvals) {
+		if key, ok := keys[a.Name]; ok && a.Verify(key, m.core, digest) && !slices.Contains(names, a.Name) {
+			names = append(names, a.Name)
+		}
+	}
+	return names
 }
 
 // AddApprovals adds approvals, each once. Whether they verify is for those to say who know
