@@ -169,7 +169,7 @@ func (r request) showSigned(cmd *cobra.Command, out string, s *client.Signed) er
 	for _, f := range s.Refused {
 		note(cmd, "input %d is not signed: %s: %s", f.At, f.Code, f.Message)
 	}
-	if r.kind == intent.PSBT && s.Transaction == nil {
+	if r.kind == intent.PSBT && s.Transaction == nil && !wantJSON(cmd) {
 		note(cmd, "this is a PSBT: it takes finalizing (--finalize), or signatures of others, before it can be broadcast")
 	}
 	line := signedLine{Job: s.Job, PSBT: s.PSBT, Message: s.MessageSignature,
