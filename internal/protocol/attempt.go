@@ -14,29 +14,29 @@ import (
 // activeSign is a sign job in work.
 type activeSign struct {
 	*activeJob
-	found    bool              // all keys, or they are refused
-	roots    []rootKey         // keys of a job that is to be read when its turn has come; nil once it is
-	reading  tx.Reading        // of such a job
-	items    []frost.Item      // nil until they are known; without those that are refused
-	children []child           // items whose offsets are computed when the job's turn has come; nil once they are
-	suite    frost.Suite       // of all items
-	refused  []*wire.JobError  // by item: why it is not signed; nil once it can be
-	left     []uint32          // items to sign yet
-	sigs     []frost.Signature // by item
-	next     int               // attempt
-	tries    int               // attempts that this gateway opened
-	loads    int               // looks for a key that is not there
-	lacks    string            // key whose entry the register lacks, and which a node may bring back
-	since    uint64            // question about the end of KEYS that shows what it had when the job came
-	bad      map[int]string    // nodes proven faulty: out for this job
-	missing  map[int]int       // nodes that held an attempt up, and which the last one was: out until they answer it
-	known    map[int]bool      // nodes that ever did, so that it is no news
-	denied   map[int]bool      // nodes that refused for what will not pass
-	everyone bool              // but those proven faulty take part in the next attempt
-	pauses   int               // between attempts
-	beside   int               // attempts that came out of the budget
-	signers  map[int]bool      // nodes whose shares are in signatures of the job
-	attempts []*attempt        // of this gateway; the last one counts for what is said of the job
+	found    bool                    // all keys, or they are refused
+	roots    []rootKey               // keys of a job that is to be read when its turn has come; nil once it is
+	reading  tx.Reading              // of such a job
+	items    []frost.Item            // nil until they are known; without those that are refused
+	children []child                 // items whose offsets are computed when the job's turn has come; nil once they are
+	suite    frost.Suite             // of all items
+	refused  []*wire.JobError        // by item: why it is not signed; nil once it can be
+	left     []uint32                // items to sign yet
+	sigs     []frost.Signature       // by item
+	next     int                     // attempt
+	tries    int                     // attempts that this gateway opened
+	loads    int                     // looks for a key that is not there
+	lacks    string                  // key whose entry the register lacks, and which a node may bring back
+	since    uint64                  // question about the end of KEYS that shows what it had when the job came
+	bad      map[int]string          // nodes proven faulty: out for this job
+	missing  map[int]int             // nodes that held an attempt up, and which the last one was: out until they answer it
+	known    map[int]bool            // nodes that ever did, so that it is no news
+	denied   map[int]*wire.Complaint // nodes that refused for what will not pass
+	everyone bool                    // but those proven faulty take part in the next attempt
+	pauses   int                     // between attempts
+	beside   int                     // attempts that came out of the budget
+	signers  map[int]bool            // nodes whose shares are in signatures of the job
+	attempts []*attempt              // of this gateway; the last one counts for what is said of the job
 
 	place  place
 	queued time.Time     // when it began to wait for its turn, by the gateway's last tick

@@ -52,7 +52,7 @@ func (c *Coordinator) onJob(e JobArrived) {
 		c.onExisting(e.Token, e.Job, e.Existing)
 		return
 	}
-	j := &activeJob{CheckedJob: e.Job, token: e.Token, stored: e.Stored}
+	j := &activeJob{CheckedJob: e.Job, token: e.Token, stored: e.Stored, approvals: e.Job.Signed.Approvals}
 	if old := c.jobs[j.key()]; old != nil {
 		c.again(old, j)
 		return
@@ -110,7 +110,7 @@ func (c *Coordinator) onPoison(e JobPoisoned) {
 		c.onExisting(e.Token, e.Job, e.Existing)
 		return
 	}
-	j := &activeJob{CheckedJob: e.Job, token: e.Token}
+	j := &activeJob{CheckedJob: e.Job, token: e.Token, approvals: e.Job.Signed.Approvals}
 	if old := c.jobs[j.key()]; old != nil {
 		if !c.again(old, j) {
 			return
@@ -129,6 +129,9 @@ func (c *Coordinator) again(old, j *activeJob) bool {
 		return false
 	}
 	c.supersede(old, j.token)
+	if old.approve(j.approvals) {
+		c.signing.approved(old)
+	}
 	return true
 }
 

@@ -75,9 +75,10 @@ func ReadExisting(stored []byte) *ExistingResult {
 type activeJob struct {
 	*CheckedJob
 	token     uint64
-	stored    time.Time    // in JOBS
-	answering bool         // its result is being computed
-	result    *wire.Result // set once the job has ended
+	stored    time.Time       // in JOBS
+	answering bool            // its result is being computed
+	result    *wire.Result    // set once the job has ended
+	approvals []wire.Approval // of all deliveries
 }
 
 func (j *activeJob) key() string { return jobKey(j.Signed.Client, j.ID) }
@@ -99,6 +100,9 @@ func (j *CheckedJob) answer() *wire.Result {
 func (j *CheckedJob) failure(err *wire.JobError) *wire.Result {
 	r := j.answer()
 	r.Status, r.Code, r.Error = wire.StatusFailed, err.Code, err.Reason
+	if err.Code.Denial() {
+		r.Status = wire.StatusDenied
+	}
 	return r
 }
 

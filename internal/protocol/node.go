@@ -72,6 +72,10 @@ func (n *Node) Step(ev Event) []Effect {
 		n.signer.onSealed(e)
 	case SlotLost:
 		return n.onSlotLost(e.Slot)
+	case LedgerSaved:
+		return n.signer.onSaved(e)
+	case PolicyChanged:
+		return n.signer.onPolicy(e.Policy)
 	case RoundsLost:
 		effects := n.dealer.beginAgain(fault{wire.CodeRestarted, "the rounds were lost; the gateway begins again", -1})
 		n.dealer.board.Lost()

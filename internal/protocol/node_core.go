@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -27,6 +28,11 @@ type NodeConfig struct {
 	Known map[string]KnownBatch
 	// Refused are the batches that RefuseBatch noted.
 	Refused []string
+	// Policy is what the node signs, with the Ledger of what it has let through; nil: whatever
+	// clients ask for. The state in which the ledger begins is on the disk. Once the machine is
+	// stopped the ledger is the program's again.
+	Policy *policy.Policy
+	Ledger *policy.Ledger
 }
 
 // KnownBatch is what the keystore holds of a batch.

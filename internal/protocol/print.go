@@ -137,6 +137,15 @@ func (e Complete) String() string { return "Complete " + e.ID }
 func (e StoreRecovered) String() string {
 	return fmt.Sprintf("StoreRecovered %s: %d keys", e.Record.ID, e.Record.Header.K)
 }
+func (e SaveLedger) String() string    { return fmt.Sprintf("SaveLedger %d", e.Seq) }
+func (e LedgerSaved) String() string   { return fmt.Sprintf("LedgerSaved %d", e.Seq) }
+func (e PolicyChanged) String() string { return fmt.Sprintf("PolicyChanged to %x", e.Policy.Hash()) }
+func (e tallied) String() string {
+	if e.refusal != nil {
+		return fmt.Sprintf("tallied %x: %v", e.request.digest, e.refusal)
+	}
+	return fmt.Sprintf("tallied %x: ok", e.request.digest)
+}
 func (e RefuseBatch) String() string { return "RefuseBatch " + e.ID }
 func (e Load) String() string        { return fmt.Sprintf("Load %s: %d keys", e.ID, len(e.Keys)) }
 

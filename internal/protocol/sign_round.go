@@ -228,15 +228,12 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 	// All n nodes certified the key: those that lack it are still reading the log, or rebuild their storage.
 	passes := refusal.Code == wire.CodeInternal || refusal.Code == wire.CodeUnknownKey
 	if !passes {
-		a.job.denied[node] = true
+		a.job.denied[node] = refusal
 	}
 	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
-	switch code := refusal.Code; {
+	switch {
 	case len(a.job.denied) > n-t:
-		if !slices.Contains(wire.JobCodes, code) {
-			code = wire.CodeSigningFailed // a node's own invention
-		}
-		s.out.fail(a.job.activeJob, wire.Refuse(code, "node %d refused: %s", node, refusal.Reason))
+		s.out.fail(a.job.activeJob, a.job.verdict(n-t, node))
 	case n-len(a.commits.exclude)-len(a.refusals) < t: // nobody is left to step in
 		a.close()
 		if refusal.Code == wire.CodeUnknownKey {

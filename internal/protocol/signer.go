@@ -24,6 +24,7 @@ func newSigner(core *nodeCore) *signer {
 		nodeCore: core, sessions: map[string]*signing{},
 		finished: newFinishedSessions(maxFinished), early: newEarlyMessages(maxEarlyBytes),
 		branches: derive.NewCache(maxBranches),
+		judge:    judge{policy: core.cfg.Policy, ledger: core.cfg.Ledger, tallies: map[string]*signRequest{}},
 	}
 }
 
@@ -57,10 +58,22 @@ func (n *signer) start(e taskOpened) []Effect {
 	s := &signing{
 		node: n, id: id, request: r, count: len(r.which), started: n.now, trace: r.trace,
 		commits: commitSet{opener: n.opener, session: r.session, exclude: exclude}, waiting: n.early.take(id),
-		asked: &Asked{Digest: r.digest},
+		asked: &Asked{Digest: r.digest}, debt: n.owes(r),
 	}
 	n.sessions[id] = s
-	switch rank := slices.Index(ranking(r.session, exclude, n.cfg.Manifest.N), n.cfg.Index); {
+	var counted []Effect
+	for _, msg := range s.waiting.messages {
+		if slot, err := wire.ParseSlot(msg.Subject); err == nil {
+			counted = append(counted, s.sees(slot)...)
+		}
+	}
+	return append(counted, s.enter(exclude)...)
+}
+
+// enter begins a session at once, later if it is needed, or not at all.
+func (s *signing) enter(exclude []uint8) []Effect {
+	n := s.node
+	switch rank := slices.Index(ranking(s.request.session, exclude, n.cfg.Manifest.N), n.cfg.Index); {
 	case rank < 0:
 		return s.sitOut("excluded from this attempt")
 	case rank < n.cfg.Manifest.T:
@@ -129,7 +142,7 @@ func (n *signer) expire() (effects []Effect) {
 		ended, _ := s.over()
 		effects = append(effects, ended...)
 		age, over := n.now.Sub(s.started), s.phase >= signDone
-		if age > sessionLife || over && age > overLife {
+		if age > sessionLife || over && age > overLife && !s.debt.counts(n.now) {
 			s.drop()
 			delete(n.sessions, id)
 			n.finished.add(id, n.now)
@@ -148,6 +161,7 @@ func (n *signer) stop() {
 		s.drop()
 	}
 	clear(n.sessions)
+	clear(n.judge.tallies)
 }
 
 // ranking orders the nodes that take part by a hash of the session, so that load spreads: the first t, its

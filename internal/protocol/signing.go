@@ -40,6 +40,7 @@ type signer struct {
 	early    *earlyMessages
 	rate     attemptRate
 	branches *derive.Cache
+	judge    judge
 	nonces   struct{ drawn, used, dropped uint64 }
 }
 
@@ -64,6 +65,8 @@ type signing struct {
 	shared  []int           // standby: nodes with something in the slot of their share
 	trace   string
 	asked   *Asked
+	debt    *debt  // of a job that is not charged here; nil: nothing is to be counted
+	saved   uint64 // the state of the ledger that has to be on the disk before a share leaves
 }
 
 func (s *signing) to(next signPhase) { s.phase = move(signMoves, s.phase, next, s.id) }

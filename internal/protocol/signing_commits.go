@@ -12,6 +12,10 @@ import (
 
 // onLog takes a message of this session in log order.
 func (s *signing) onLog(slot wire.Slot, msg wire.LogMessage) []Effect {
+	return append(s.sees(slot), s.take(slot, msg)...)
+}
+
+func (s *signing) take(slot wire.Slot, msg wire.LogMessage) []Effect {
 	if s.phase == signStandby && slot.Kind == wire.SlotShare {
 		return s.onOthersShare(slot.Node)
 	}

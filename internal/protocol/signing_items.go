@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -14,6 +15,9 @@ func (s *signing) load() Effect {
 // onLoaded has every item validated before anything is drawn for it: what the
 // nonces will be spent on is fixed here.
 func (n *signer) onLoaded(e Loaded) []Effect {
+	if r := n.judge.tallies[e.ID]; r != nil {
+		return n.onTally(r, e)
+	}
 	s, keys := n.sessions[e.ID], e.Keys
 	if s == nil || s.phase != signLoading {
 		wipeLoaded(keys)
@@ -26,12 +30,18 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 		}
 	}
 	request, branches := s.request, n.branches
+	m, access, p := n.cfg.Manifest, n.cfg.Access, n.judge.policy
 	check := func() Event {
 		checked, refusal := request.check(keys, branches)
 		if refusal != nil {
 			wipeLoaded(keys)
+			return itemsChecked{s: s, refusal: refusal}
 		}
-		return itemsChecked{s, checked, refusal}
+		e := itemsChecked{s: s, items: checked.items}
+		if p != nil {
+			e.judgment = request.judged(m, access, p, checked.means)
+		}
+		return e
 	}
 	if s.count <= inlineChecks && readInline(request.job) {
 		return s.onItems(check().(itemsChecked))
@@ -40,9 +50,10 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 }
 
 type itemsChecked struct {
-	s *signing
-	checkedRequest
-	refusal *wire.JobError
+	s        *signing
+	items    []frost.Item
+	judgment *judgment // nil: no policy was in force
+	refusal  *wire.JobError
 }
 
 func (itemsChecked) event() {}
@@ -61,7 +72,10 @@ func (s *signing) onItems(e itemsChecked) []Effect {
 		return s.refuse(e.refusal.Code, e.refusal.Reason)
 	}
 	s.items, s.suite = e.items, e.items[0].Key.Suite
-	var effects []Effect
+	effects, denial := s.decide(e.judgment)
+	if denial != nil {
+		return s.refuse(denial.Code, denial.Reason)
+	}
 	for pos := range s.commits.arrivals {
 		effects = append(effects, s.check(pos)...)
 		if s.phase != signLoading {

@@ -106,6 +106,9 @@ func (s *signing) sign() []Effect {
 	if ended, over := s.over(); over {
 		return ended // its nonces are wiped
 	}
+	if s.unsaved() {
+		return nil // onSaved comes back
+	}
 	s.to(signComputing)
 	nonces, set, items := s.nonces, s.set, s.items
 	s.nonces, s.items = nil, nil

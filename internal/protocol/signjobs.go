@@ -40,7 +40,7 @@ func newSignJobs(cfg CoordinatorConfig, d *directory, o *wire.Opener, out *outbo
 
 func (s *signJobs) start(job *activeJob, revoked []int) {
 	j := &activeSign{
-		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]bool{},
+		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]*wire.Complaint{},
 		signers: map[int]bool{}, since: s.keys.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
@@ -288,7 +288,7 @@ func (s *signJobs) open(j *activeSign) {
 			j.tries, len(j.left), len(j.sigs), j.failureSummary(t)))
 		return
 	}
-	task := wire.SignTask(j.Signed, j.next, slices.Clone(j.left), s.traffic.excluded(s.cfg.Manifest, j))
+	task := wire.SignTask(j.approved(), j.next, slices.Clone(j.left), s.traffic.excluded(s.cfg.Manifest, j))
 	j.next++
 	j.tries++
 	a := newAttempt(j, task, s.cfg.Manifest, s.opener)

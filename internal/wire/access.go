@@ -94,6 +94,12 @@ func (a *Access) StillAllows(before *Access, name string, k Kind) bool {
 	return is.allows(k) && is.Key.Equal(had.Key)
 }
 
+// IsClient reports whether a key is that of a client.
+func (a *Access) IsClient(name string, key ed25519.PublicKey) bool {
+	c, ok := a.clients[name]
+	return ok && c.Key.Equal(key)
+}
+
 // StillHears reports whether a gateway may speak, and might by the list before, under
 // one key.
 func (a *Access) StillHears(before *Access, gateway string) bool {

@@ -1,0 +1,260 @@
+package protocol
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/policy"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// judge is a node's policy, and what it has let through. A job is judged after it was read
+// and before anything is drawn for it, and charged in the same step. It is charged once,
+// however many sessions it takes. No share leaves before the ledger is on the disk as far as
+// it has to be (docs/protocol.md, section 11).
+type judge struct {
+	policy  *policy.Policy // nil: none is in force
+	ledger  *policy.Ledger
+	tallies map[string]*signRequest // jobs that others sign and that are being read, by what is loaded
+}
+
+// PolicyChanged puts another policy in force: the machine started with one.
+type PolicyChanged struct{ Policy *policy.Policy }
+
+// LedgerSaved answers SaveLedger, once the state is on the disk.
+type LedgerSaved struct{ Seq uint64 }
+
+// SaveLedger asks for a state of the ledger to be put in the place of the one before, and
+// synced. There is one at a time. What can't be written is to be tried again: the shares
+// that wait for it wait.
+type SaveLedger struct{ policy.Save }
+
+func (PolicyChanged) event() {}
+func (LedgerSaved) event()   {}
+func (SaveLedger) effect()   {}
+
+// judgment is what a job is judged by, besides the ledger and the time.
+type judgment struct {
+	means    *intent.Intent
+	roots    []intent.Root
+	approved []string
+}
+
+// judged makes what the policy is asked. It belongs to a computation, as approvals are
+// verified and items counted.
+func (r *signRequest) judged(m *wire.Manifest, access *wire.Access, p *policy.Policy, means *intent.Intent) *judgment {
+	j := &judgment{means: means}
+	for _, k := range r.job.Keys {
+		j.roots = append(j.roots, intent.Root{ID: k.Key})
+	}
+	if means == nil {
+		j.means, j.roots = rawIntent(r.job)
+	}
+	keys := p.Approvers()
+	for _, a := range r.approvals {
+		// Who asks does not approve, whatever the policy says.
+		if key := keys[a.Name]; key != nil && !access.IsClient(r.client, key) && a.Verify(key, m, r.digest) {
+			j.approved = append(j.approved, a.Name)
+		}
+	}
+	j.approved = slices.Compact(j.approved) // approvals are sorted
+	return j
+}
+
+// rawIntent is what a list of items means: that so many signatures are asked for, of these
+// keys. All of the job count, whichever of them a session has.
+func rawIntent(job *wire.Job) (*intent.Intent, []intent.Root) {
+	in, at := &intent.Intent{Kind: intent.Raw}, map[string]int{}
+	var roots []intent.Root
+	for i, it := range job.Items {
+		root, ok := at[it.Key]
+		if !ok {
+			root = len(roots)
+			at[it.Key], roots = root, append(roots, intent.Root{ID: it.Key})
+		}
+		in.Signatures = append(in.Signatures, intent.Signature{Root: root, Message: it.Message, At: i})
+	}
+	return in, roots
+}
+
+// ask is what the policy is asked of a job.
+func (r *signRequest) ask(j *judgment, now time.Time) *policy.Ask {
+	return &policy.Ask{
+		Client: r.client, Job: r.job.ID, Digest: r.digest, Intent: j.means, Roots: j.roots, Replaces: r.job.Replaces,
+		Approved: j.approved, Now: now,
+	}
+}
+
+// decide asks the policy about a session's job, and charges what it allows. It returns why
+// the job is denied, nil if it is not.
+func (s *signing) decide(j *judgment) (effects []Effect, denial *wire.JobError) {
+	n := s.node
+	if n.judge.policy == nil {
+		return nil, nil
+	}
+	ask := s.request.ask(j, n.now)
+	d := n.judge.policy.Decide(ask, n.judge.ledger)
+	s.asked = askedOf(ask, &d)
+	if d.Verdict != policy.Allowed {
+		if s.debt != nil { // what others sign all the same is counted
+			s.debt.request, s.debt.ask, s.debt.decision = nil, ask, &d
+		}
+		return nil, denied(&d)
+	}
+	charged := n.judge.ledger.Charge(ask, &d)
+	s.debt, s.saved = nil, charged.Wait
+	return saving(charged.Save), nil
+}
+
+// denied is a decision against a job, as a refusal.
+func denied(d *policy.Decision) *wire.JobError {
+	code := wire.CodePolicyDenied
+	if d.Verdict == policy.NeedsApproval {
+		code = wire.CodeApprovalRequired
+	}
+	if d.Rule == "" {
+		return wire.Refuse(code, "%s: %s", d.Code, d.Reason)
+	}
+	return wire.Refuse(code, "rule %s: %s: %s", d.Rule, d.Code, d.Reason)
+}
+
+// askedOf is a decision, as reports have it.
+func askedOf(ask *policy.Ask, d *policy.Decision) *Asked {
+	asked := &Asked{
+		Digest: ask.Digest, Form: string(ask.Intent.Kind), Rule: d.Rule, Approvers: ask.Approved,
+		Decision: map[policy.Verdict]Decision{
+			policy.Allowed: Approved, policy.Denied: Denied, policy.NeedsApproval: NeedsApproval,
+		}[d.Verdict],
+	}
+	if ask.Intent.Kind == intent.Raw {
+		asked.Form = ""
+	}
+	for _, a := range ask.Intent.Outflow {
+		asked.Outflow = append(asked.Outflow, Outflow{Asset: a.Asset, Units: a.Units})
+	}
+	return asked
+}
+
+// saving is the effect of a state that is to be stored, if there is one.
+func saving(save *policy.Save) []Effect {
+	if save == nil {
+		return nil
+	}
+	return []Effect{SaveLedger{*save}}
+}
+
+// unsaved reports whether the session's job is charged, and not on the disk yet.
+func (s *signing) unsaved() bool { return s.saved > s.node.judge.ledger.Seq() }
+
+// onSaved lets the shares go that waited for a state of the ledger.
+func (n *signer) onSaved(e LedgerSaved) []Effect {
+	effects := saving(n.judge.ledger.Saved(e.Seq))
+	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
+		if s := n.sessions[id]; s.phase == signCommitted && s.set != nil {
+			effects = append(effects, s.sign()...)
+		}
+	}
+	return effects
+}
+
+// onPolicy puts another policy in force. What began under another one ends: nothing is
+// signed any more that this one may deny.
+func (n *signer) onPolicy(p *policy.Policy) []Effect {
+	if n.judge.policy == nil || p == nil {
+		return nil // there is no ledger, or there would be none
+	}
+	changed := p.Hash() != n.judge.policy.Hash()
+	n.judge.policy = p
+	effects := saving(n.judge.ledger.Use(p))
+	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
+		if changed {
+			effects = append(effects, n.sessions[id].sitOut("the policy changed; the gateway begins again")...)
+		}
+	}
+	return effects
+}
+
+// debt is a job that this node has not charged. Once t nodes have committed to it, it will
+// be signed, whatever this node does; so it counts here as well. A gateway that leaves nodes
+// out, and nodes that stand by, would otherwise multiply what a limit lets through.
+type debt struct {
+	nodes    []int     // with something in the slots of their commitments, which is not opened
+	until    time.Time // when nobody signs it any more, in this session
+	request  *signRequest
+	ask      *policy.Ask // what was decided against, in the place of the request
+	decision *policy.Decision
+}
+
+// counts reports whether others may still sign.
+func (d *debt) counts(now time.Time) bool { return d != nil && now.Before(d.until) }
+
+// owes returns the debt of a session that begins, nil if there is nothing to count.
+func (n *signer) owes(r *signRequest) *debt {
+	if !n.judge.policy.Counts() || n.judge.ledger.Charged(r.digest) {
+		return nil
+	}
+	return &debt{request: r, until: r.until()}
+}
+
+// sees notes that a node put something into the slot of its commitment. With t of them the
+// job counts.
+func (s *signing) sees(slot wire.Slot) []Effect {
+	d, n := s.debt, s.node
+	if d == nil || slot.Kind != wire.SlotCommit || slices.Contains(d.nodes, slot.Node) {
+		return nil
+	}
+	if d.nodes = append(d.nodes, slot.Node); len(d.nodes) < n.cfg.Manifest.T {
+		return nil
+	}
+	s.debt = nil
+	switch {
+	case d.ask != nil:
+		d.ask.Now = n.now
+		return saving(n.judge.ledger.Charge(d.ask, d.decision).Save)
+	case n.judge.ledger.Charged(d.request.digest):
+		return nil
+	}
+	id := fmt.Sprintf("tally %x", d.request.digest)
+	if n.judge.tallies[id] != nil {
+		return nil
+	}
+	n.judge.tallies[id] = d.request
+	return []Effect{Load{ID: id, Keys: d.request.keys}}
+}
+
+// onTally reads a job that others sign. Its keys are wiped: only what is public is needed.
+func (n *signer) onTally(r *signRequest, e Loaded) []Effect {
+	delete(n.judge.tallies, e.ID)
+	m, access, p, branches := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.branches
+	return []Effect{Compute{Name: "count what others sign", Trace: r.trace, Client: r.client, Run: func() Event {
+		checked, refusal := r.check(e.Keys, branches)
+		wipeLoaded(e.Keys)
+		if refusal != nil {
+			return tallied{node: n, request: r, refusal: refusal}
+		}
+		return tallied{node: n, request: r, judgment: r.judged(m, access, p, checked.means)}
+	}}}
+}
+
+// tallied is a job that was read because others sign it.
+type tallied struct {
+	node     *signer
+	request  *signRequest
+	judgment *judgment
+	refusal  *wire.JobError
+}
+
+func (tallied) event() {}
+
+func (e tallied) resume() []Effect {
+	n := e.node
+	if e.refusal != nil { // a key that this node lacks, say: it can't count what it can't read
+		return nil
+	}
+	ask := e.request.ask(e.judgment, n.now)
+	d := n.judge.policy.Decide(ask, n.judge.ledger)
+	return saving(n.judge.ledger.Charge(ask, &d).Save)
+}
