@@ -72,10 +72,10 @@ func createSignFile(path string, m *client.Manifest, name string, job *client.Si
 
 func readSignFile(path string) (*signFile, error) {
 	data, err := readFile(path, maxSignFile)
-	if err != nil {
-		return nil, err
+	var f *signFile
+	if err == nil {
+		f, err = parseSignFile(data)
 	}
-	f, err := parseSignFile(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
