@@ -47,6 +47,7 @@ func newRootCommand() *cobra.Command {
 		newEnrollCommand(),
 		newSelftestCommand(),
 		newUnlockCommand(),
+		newPolicyCommand(),
 	)
 	return root
 }

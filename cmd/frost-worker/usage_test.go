@@ -1,6 +1,7 @@
 package main
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/command"
@@ -17,7 +18,8 @@ func TestWrongFiles(t *testing.T) {
 		{"provision", "--config", "FILE"},
 		{"enroll", "--fleet", "main", "--config", "FILE"},
 		{"unlock", "--config", "FILE"},
+		{"policy", "check", "FILE"},
 	} {
-		t.Run(args[0], func(t *testing.T) { program.Files(t, args, command.CodeError) })
+		t.Run(strings.Join(args[:2], " "), func(t *testing.T) { program.Files(t, args, command.CodeError) })
 	}
 }

@@ -3,7 +3,6 @@ package policy
 import (
 	"crypto/ed25519"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -277,17 +276,18 @@ func (p *parser) unreadable(at string, f *fileRule, r *rule) {
 	}
 }
 
-// burnable refuses destinations that leave the fee open: whoever may pay to nobody else
-// would still give everything to miners.
+// burnable refuses a rule that bounds where money goes, or which, and leaves the fee open:
+// whoever may pay nobody else would still give everything to miners.
 func (p *parser) burnable(at string, r *rule) {
-	if r.destinations == nil {
-		return
-	}
-	for _, coin := range slices.Sorted(maps.Keys(map[string]bool{intent.Bitcoin: true, intent.Solana: true})) {
+	for _, coin := range []string{intent.Bitcoin, intent.Solana} {
 		bounded := r.maxFee[coin] > 0 || coin == intent.Bitcoin && r.maxFeeRate > 0 ||
 			slices.ContainsFunc(r.limits, func(l *limit) bool { return l.asset == coin })
-		if r.kinds[kindOf(coin)] && !bounded {
+		switch {
+		case !r.kinds[kindOf(coin)] || bounded:
+		case r.destinations != nil:
 			p.fail(at+".destinations", "keep no money from going into fees: add max_fee in %s, or a limit of it", coin)
+		case !r.assets[coin]:
+			p.fail(at+".assets", "lacks %s, in which fees are paid all the same: add max_fee in %s", coin, coin)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Decide judges a job. The ledger knows what was allowed before; without one (nil)
-// nothing was. It changes neither: an allowed job is to be charged, with Ledger.Charge, in
+// nothing was. It counts nothing: an allowed job is to be charged, with Ledger.Charge, in
 // the same step. The order of the checks is in docs/policy.md; the first that fails says
 // why. A nil Policy allows everything.
 func (p *Policy) Decide(ask *Ask, l *Ledger) Decision {
@@ -283,12 +283,22 @@ func part(k intent.Kind) string {
 func (j *judge) own(pay intent.Payment) bool {
 	if j.in.Kind == intent.SolanaTransaction {
 		return slices.ContainsFunc(j.in.Signatures, func(s intent.Signature) bool {
-			return base58.Encode(s.PublicKey) == pay.To
+			return owns(base58.Encode(s.PublicKey), pay)
 		})
 	}
 	return slices.ContainsFunc(j.in.Change, func(c intent.Change) bool {
 		return c.At == pay.At && len(c.Path) == 2 && c.Path[0] <= 1 && j.near(c)
 	})
+}
+
+// owns reports whether a payment is to an owner of Solana: to it, or to its token account.
+func owns(owner string, pay intent.Payment) bool {
+	mint, ok := strings.CutPrefix(pay.Asset, token)
+	if !ok || !strings.HasPrefix(pay.To, toAccount) {
+		return pay.To == owner
+	}
+	accounts, err := tokenAccounts(owner, mint)
+	return err == nil && slices.Contains(accounts, pay.To)
 }
 
 func (j *judge) fee() (code, reason string) {

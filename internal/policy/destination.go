@@ -17,6 +17,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/descriptor"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
+	"github.com/frostfleet/frostfleet/internal/tx/solana"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -34,6 +35,9 @@ const (
 	toScript = "script:" // and hexadecimal: an output that has no address
 )
 
+// toAccount begins a payment to a token account whose owner is not known.
+const toAccount = "account:"
+
 // destinations are whom a rule lets its clients pay.
 type destinations struct {
 	self   bool // children 0/i and 1/i of the job's own keys, i bounded as for change
@@ -41,8 +45,8 @@ type destinations struct {
 	listed set  // as the file has them, in their one form
 	// addresses are all that listed comes to, in the form that internal/tx gives.
 	addresses set
-	owners    []string // of Solana: what may own the token account that is paid
-	fleet     map[string]bool
+	tokens    []string        // mints that the rule lets move: payments of them may name a token account
+	fleet     map[string]bool // keys whose addresses are not known yet
 }
 
 type params struct {
@@ -73,6 +77,11 @@ func (p *parser) destinations(at string, f *fileRule, r *rule) *destinations {
 		return nil
 	}
 	d := &destinations{each: each, listed: set{}, addresses: set{}, fleet: map[string]bool{}}
+	for _, asset := range r.assets.sorted() {
+		if mint, ok := strings.CutPrefix(asset, token); ok {
+			d.tokens = append(d.tokens, mint)
+		}
+	}
 	if !p.list(at, f.Destinations) {
 		return d
 	}
@@ -116,7 +125,7 @@ func (p *parser) destination(d *destinations, one string) (of string, err error)
 		if _, err := wire.ParseKeyID(id); err != nil {
 			return "", fmt.Errorf("names no key: %w", err)
 		}
-		p.left -= 2*d.each + 1
+		p.left -= (2*d.each + 1) * d.cost()
 		d.fleet[id] = true
 		d.listed[one] = true
 		return ofRange, nil
@@ -128,21 +137,52 @@ func (p *parser) destination(d *destinations, one string) (of string, err error)
 		d.listed[one] = true
 		return ofRange, d.descriptor(p.params, one)
 	}
-	p.left--
+	if p.left -= d.cost(); p.left < 0 {
+		return "", nil
+	}
 	of, one, err = p.params.address(one)
 	if err != nil {
 		return "", err
 	}
-	d.add(of, one)
 	d.listed[one] = true
-	return of, nil
+	return of, d.add(of, one)
 }
 
-func (d *destinations) add(of, address string) {
+// cost is how many addresses one of Solana's may come to.
+func (d *destinations) cost() int { return 1 + len(tokenPrograms)*len(d.tokens) }
+
+// add adds an address, and of Solana the token accounts that follow from it.
+func (d *destinations) add(of, address string) error {
 	d.addresses[address] = true
-	if of == intent.Solana {
-		d.owners = append(d.owners, address)
+	if of != intent.Solana {
+		return nil
 	}
+	for _, mint := range d.tokens {
+		accounts, err := tokenAccounts(address, mint)
+		if err != nil {
+			return err
+		}
+		for _, account := range accounts {
+			d.addresses[account] = true
+		}
+	}
+	return nil
+}
+
+// tokenPrograms are the programs that a mint may be of.
+var tokenPrograms = []string{solana.TokenProgram, solana.Token2022Program}
+
+// tokenAccounts are an owner's associated accounts of a mint, as payments name them where
+// the transaction doesn't say whose they are.
+func tokenAccounts(owner, mint string) (accounts []string, err error) {
+	for _, program := range tokenPrograms {
+		account, err := solana.AssociatedAccount(owner, program, mint)
+		if err != nil {
+			return nil, err
+		}
+		accounts = append(accounts, toAccount+account)
+	}
+	return accounts, nil
 }
 
 // address reads an address of the network, or a script, and returns the form that
@@ -158,37 +198,25 @@ func (n *params) address(text string) (of, canonical string, err error) {
 	if isSolana(text) {
 		return intent.Solana, text, nil
 	}
-	address, err := btcutil.DecodeAddress(text, n.Params)
-	if _, key := address.(*btcutil.AddressPubKey); err != nil || key {
-		if other := n.networkOf(text); err != nil && other != "" {
-			return "", "", fmt.Errorf("is of %s, and this fleet is on %s", other, n.name())
-		}
-		return "", "", errors.New("is no address of Bitcoin or Solana, no tr(...) descriptor, no script:, no fleet: key, " +
-			"and not self")
+	if canonical := n.bitcoin(text); canonical != "" {
+		return intent.Bitcoin, canonical, nil
 	}
-	if !address.IsForNet(n.Params) {
-		return "", "", fmt.Errorf("is of another network than %s", n.name())
-	}
-	return intent.Bitcoin, address.EncodeAddress(), nil
-}
-
-func (n *params) name() string {
-	for name, one := range networks {
-		if one == n {
-			return name
-		}
-	}
-	return ""
-}
-
-// networkOf names a network that an address is of.
-func (n *params) networkOf(text string) string {
 	for _, name := range slices.Sorted(maps.Keys(networks)) {
-		if _, err := btcutil.DecodeAddress(text, networks[name].Params); err == nil {
-			return name
+		if networks[name].bitcoin(text) != "" {
+			return "", "", fmt.Errorf("is of another network: it is of %s", name)
 		}
 	}
-	return ""
+	return "", "", errors.New("is no address of Bitcoin or Solana, no tr(...) descriptor, no script:, no fleet: key, and " +
+		"not self")
+}
+
+// bitcoin is the one form of an address of the network, or empty.
+func (n *params) bitcoin(text string) string {
+	address, err := btcutil.DecodeAddress(text, n.Params)
+	if _, key := address.(*btcutil.AddressPubKey); err != nil || key || !address.IsForNet(n.Params) {
+		return ""
+	}
+	return address.EncodeAddress()
 }
 
 // origin is where a key of a descriptor comes from: others may have hardened steps.
@@ -222,7 +250,7 @@ func (d *destinations) descriptor(n *params, text string) error {
 		return err
 	}
 	if x.Version != n.keys {
-		return fmt.Errorf("is of another network than %s", n.name())
+		return errors.New("is of another network: xpub is of mainnet, tpub of the test networks")
 	}
 	for _, chain := range chains {
 		if err := d.children(n, x.Key(), chain); err != nil {
@@ -241,7 +269,9 @@ func (d *destinations) children(n *params, root derive.Key, chain uint32) error 
 	if root.Suite == frost.Ed25519 {
 		keys, err := b.PublicKeys(0, d.each)
 		for _, key := range keys {
-			d.add(intent.Solana, base58.Encode(key))
+			if err := d.add(intent.Solana, base58.Encode(key)); err != nil {
+				return err
+			}
 		}
 		return err
 	}
@@ -251,7 +281,7 @@ func (d *destinations) children(n *params, root derive.Key, chain uint32) error 
 		if err != nil {
 			return err
 		}
-		d.add(intent.Bitcoin, address)
+		d.addresses[address] = true
 	}
 	return err
 }
@@ -280,7 +310,7 @@ func (p *Policy) WithKeys(keys map[string]derive.Key) (*Policy, error) {
 			continue
 		}
 		d := *r.destinations
-		d.addresses, d.owners, d.fleet = maps.Clone(d.addresses), slices.Clone(d.owners), maps.Clone(d.fleet)
+		d.addresses, d.fleet = maps.Clone(d.addresses), maps.Clone(d.fleet)
 		copied.destinations = &d
 		for id := range d.fleet {
 			key, ok := keys[id]
@@ -299,7 +329,9 @@ func (p *Policy) WithKeys(keys map[string]derive.Key) (*Policy, error) {
 // key adds a key of the fleet.
 func (d *destinations) key(n *params, key derive.Key) error {
 	if key.Suite == frost.Ed25519 {
-		d.add(intent.Solana, base58.Encode(key.PublicKey))
+		if err := d.add(intent.Solana, base58.Encode(key.PublicKey)); err != nil {
+			return err
+		}
 	} else {
 		output, err := frost.OutputKey(key.Suite, key.PublicKey, frost.Tweak{Mode: frost.TweakBIP86})
 		if err != nil {
@@ -309,7 +341,7 @@ func (d *destinations) key(n *params, key derive.Key) error {
 		if err != nil {
 			return err
 		}
-		d.add(intent.Bitcoin, address)
+		d.addresses[address] = true
 	}
 	for chain := range uint32(2) {
 		if err := d.children(n, key, chain); err != nil {

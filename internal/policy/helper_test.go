@@ -104,3 +104,9 @@ func wantCode(t testing.TB, d Decision, verdict Verdict, code string) {
 		t.Errorf("%s with the reason %q", d.Verdict, d.Reason)
 	}
 }
+
+// sealed puts the checksum before a state's body.
+func sealed(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return append(sum[:], body...)
+}

@@ -71,6 +71,9 @@ type fileApprover struct {
 	PublicKey string `toml:"public_key"`
 }
 
+// IsNetwork reports whether there is a network of that name.
+func IsNetwork(name string) bool { return networks[name] != nil }
+
 // Parse reads a policy file, for a network: mainnet, testnet, signet or regtest, as the
 // manifest names it. What it refuses is Errors.
 func Parse(text []byte, network string) (*Policy, error) {

@@ -7,7 +7,7 @@ import "time"
 // is to be tried again, and the shares that wait for it wait.
 type Save struct {
 	Seq   uint64
-	State []byte
+	taken *snapshot
 }
 
 // saves is which states were asked for and which are on disk. One is written at a time.
@@ -67,7 +67,7 @@ func (l *Ledger) save(clean bool) *Save {
 			l.taken[id] = limit.block()
 		}
 	}
-	return &Save{l.saves.last, l.encode(clean)}
+	return &Save{l.saves.last, l.snapshot(clean)}
 }
 
 // Saved says that a state is on disk. Whoever waits for its number, or a lower one, may go

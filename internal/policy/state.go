@@ -87,7 +87,7 @@ var (
 		MaxNestedLevels:  6,
 		MaxArrayElements: maxCounters + maxRules*maxLimits,
 		MaxMapPairs:      16,
-		UTF8:             cbor.UTF8RejectInvalid,
+		UTF8:             cbor.UTF8DecodeInvalid, // a name that is none must not cost the ledger
 	}.DecMode())
 )
 
@@ -98,37 +98,68 @@ func must[M any](mode M, err error) M {
 	return mode
 }
 
-// encode makes a state of the ledger.
-func (l *Ledger) encode(clean bool) []byte {
-	s := state{Version: stateVersion, Seq: l.saves.last, Clean: clean, Wall: l.last.Unix(), Time: l.time}
-	at := map[string]uint{}
-	limit := func(id string, per window, block uint64) uint {
-		if _, ok := at[id]; !ok {
-			at[id] = uint(len(s.Limits))
-			s.Limits = append(s.Limits, limitState{ID: id, Per: per.name, Block: block})
-		}
-		return at[id]
+// snapshot is a copy of what is to be stored.
+type snapshot struct {
+	state
+	counters []copied
+	seen     []seenState
+}
+
+type copied struct {
+	counterKey
+	counter
+}
+
+// snapshot copies the ledger: what takes longer is left to Encode.
+func (l *Ledger) snapshot(clean bool) *snapshot {
+	l.bound()
+	s := &snapshot{
+		state:    state{Version: stateVersion, Seq: l.saves.last, Clean: clean, Wall: l.last.Unix(), Time: l.time},
+		counters: make([]copied, 0, len(l.counters)), seen: make([]seenState, 0, len(l.seen)),
 	}
 	for _, id := range slices.Sorted(maps.Keys(l.taken)) {
-		limit(id, l.limits[id].window, l.taken[id])
+		s.Limits = append(s.Limits, limitState{ID: id, Per: l.limits[id].window.name, Block: l.taken[id]})
 	}
-	l.bound()
 	for _, e := range l.events {
 		s.Events = append(s.Events, eventState{At: e.at, Why: e.why, Known: e.blocks != nil, Blocks: blocksOf(e.blocks)})
 	}
 	for key, n := range l.counters {
-		if c := n.state(l.time); len(c.Steps) > 0 && n.window.kept() {
-			c.Limit, c.Subject = limit(key.limit, n.window, 0), key.subject
-			s.Counters = append(s.Counters, c)
+		if n.window.kept() {
+			s.counters = append(s.counters, copied{key, *n})
 		}
 	}
-	slices.SortFunc(s.Counters, func(a, b counterState) int {
-		return cmp.Or(cmp.Compare(a.Limit, b.Limit), cmp.Compare(a.Subject, b.Subject))
-	})
-	for _, key := range slices.Sorted(maps.Keys(l.seen)) {
-		s.Seen = append(s.Seen, seenState{Key: key, Index: l.seen[key].index})
+	for key, m := range l.seen {
+		s.seen = append(s.seen, seenState{Key: key, Index: m.index})
 	}
-	body := must(encoder.Marshal(s))
+	return s
+}
+
+// Encode gives the bytes to store. It takes a microsecond or two for each counter, and
+// nothing of the ledger: another goroutine may do it.
+func (s Save) Encode() []byte {
+	of := s.taken.state
+	at := map[string]uint{}
+	for i, one := range of.Limits {
+		at[one.ID] = uint(i)
+	}
+	copies := slices.SortedFunc(slices.Values(s.taken.counters), func(a, b copied) int {
+		return cmp.Or(cmp.Compare(a.limit, b.limit), cmp.Compare(a.subject, b.subject))
+	})
+	for i := range copies {
+		n := &copies[i]
+		c := n.state(of.Time)
+		if len(c.Steps) == 0 {
+			continue
+		}
+		if _, ok := at[n.limit]; !ok { // of a limit that is no more
+			at[n.limit] = uint(len(of.Limits))
+			of.Limits = append(slices.Clip(of.Limits), limitState{ID: n.limit, Per: n.window.name})
+		}
+		c.Limit, c.Subject = at[n.limit], n.subject
+		of.Counters = append(of.Counters, c)
+	}
+	of.Seen = slices.SortedFunc(slices.Values(s.taken.seen), func(a, b seenState) int { return cmp.Compare(a.Key, b.Key) })
+	body := must(encoder.Marshal(of))
 	sum := sha256.Sum256(body)
 	return append(sum[:], body...)
 }
