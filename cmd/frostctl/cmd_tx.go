@@ -66,7 +66,7 @@ func showTx(cmd *cobra.Command, o *requestOptions, manifest, file string) error 
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	in, roots := job.Reading()
-	shown := meaning{Intent: in, Network: m.Network, Roots: roots}
+	shown := meaning{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}
 	return show(cmd, shown.line(), shown.render)
 }
 
