@@ -124,7 +124,8 @@ public_key = %q
 
 	stdout := must(t, "policy", "explain", saved, "--config", node, "--keys", keys, "--json")
 	var e struct{ Verdict, Code, Kind string }
-	if err := json.Unmarshal([]byte(stdout), &e); err != nil || e.Verdict != "denied" || e.Code != "no_rule" || e.Kind != "solana_message" {
+	if err := json.Unmarshal([]byte(stdout),
+		&e); err != nil || e.Verdict != "denied" || e.Code != "no_rule" || e.Kind != "solana_message" {
 		t.Errorf("%+v, %v", e, err)
 	}
 	for name, args := range map[string][]string{

@@ -48,8 +48,8 @@ func (n *params) address(text string) (of, canonical string, err error) {
 			return "", "", fmt.Errorf("is of another network: it is of %s", name)
 		}
 	}
-	return "", "", errors.New("is no address of Bitcoin or Solana, no tr(...) descriptor, no script:, no fleet: key, and " +
-		"not self")
+	return "", "", errors.New("is no address of Bitcoin or Solana, no tr(...) descriptor, no script:, no fleet: " +
+		"key, and not self")
 }
 
 // bitcoin is the one form of an address of the network, or empty.

@@ -44,8 +44,8 @@ func (j *judge) whyApprove() string {
 		return "pays " + j.outside[0] + ", which the rule's destinations don't list"
 	}
 	for _, amount := range j.out {
-		if most, ok := a.above[amount.Asset]; ok && j.leaves(amount.Asset) > most {
-			return fmt.Sprintf("%s would leave, more than %s", Amount(amount.Asset, j.leaves(amount.Asset)), Amount(amount.Asset, most))
+		if most, ok := a.above[amount.Asset]; ok && amount.Units > most {
+			return fmt.Sprintf("%s would leave, more than %s", Amount(amount.Asset, amount.Units), Amount(amount.Asset, most))
 		}
 	}
 	return ""

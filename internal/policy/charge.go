@@ -99,8 +99,8 @@ func (l *Ledger) check(ask *Ask, payments []intent.Payment, charges []Charge) (c
 				Amount(c.limit.asset, used), c.limit, Amount(c.limit.asset, c.Units))
 		}
 		if l.counters[counterKey{c.limit.id, c.Subject}] == nil && !l.room() {
-			return CodeLedgerFull, fmt.Sprintf("this node counts for %d clients and keys, and there is no room for %s", maxCounters,
-				c.Subject)
+			return CodeLedgerFull, fmt.Sprintf("this node counts for %d clients and keys, and there is no room for %s",
+				maxCounters, c.Subject)
 		}
 	}
 	return "", ""

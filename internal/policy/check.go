@@ -106,7 +106,8 @@ const never = "can never apply: the rule's kinds lack %s"
 
 // sighashes are the names that PSBTs have for what a signature covers. Those that begin
 // with none and single leave outputs open.
-var sighashes = []string{"default", "all", "none", "single", "all|anyonecanpay", "none|anyonecanpay", "single|anyonecanpay"}
+var sighashes = []string{"default", "all", "none", "single", "all|anyonecanpay", "none|anyonecanpay",
+	"single|anyonecanpay"}
 
 func leavesOutputsOpen(sighash string) bool {
 	return strings.HasPrefix(sighash, "none") || strings.HasPrefix(sighash, "single")

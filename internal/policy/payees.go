@@ -23,8 +23,8 @@ func (j *judge) destinations() (code, reason string) {
 		}
 		who := fmt.Sprintf("%s to %s", Amount(pay.Asset, pay.Units), pay.To)
 		if j.rule.approvals == nil || !j.rule.approvals.outside {
-			return CodeDestination, fmt.Sprintf("%s %d pays %s, which the rule's destinations don't list%s", part(j.in.Kind), pay.At,
-				who, to.unknown())
+			return CodeDestination, fmt.Sprintf("%s %d pays %s, which the rule's destinations don't list%s",
+				part(j.in.Kind), pay.At, who, to.unknown())
 		}
 		j.outside = append(j.outside, who)
 	}

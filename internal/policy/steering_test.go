@@ -10,7 +10,8 @@ import (
 // (n-f)/(t-f) limits signed and no more. Where the others see what was signed, one limit.
 func TestSteering(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ n, t, f int }{{3, 2, 0}, {3, 2, 1}, {5, 3, 0}, {5, 3, 1}, {5, 3, 2}, {7, 5, 2}, {4, 4, 1}} {
+	for _, c := range []struct{ n, t, f int }{{3, 2, 0}, {3, 2, 1}, {5, 3, 0}, {5, 3, 1}, {5, 3, 2}, {7, 5, 2}, {4, 4,
+		1}} {
 		for _, see := range []bool{false, true} {
 			p := parse(t, plainRule("psbt", limitOf("160 sat", "day")))
 			var honest []*Ledger

@@ -65,7 +65,7 @@ func TestLedger(t *testing.T) {
 	w.publish(machinetest.Keygen())
 	key := w.result().Keys[0]
 	r.Stop()
-	path := filepath.Join(w.Storage, ledgerFile)
+	path := filepath.Join(w.Storage, LedgerFile)
 	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
 		t.Fatalf("a ledger without a policy: %v", err)
 	}
@@ -120,7 +120,7 @@ func TestLedgerNotStored(t *testing.T) {
 	key := w.result().Keys[0]
 	away := w.Storage + ".away"
 	// A folder in the file's place: it can't be replaced.
-	path := filepath.Join(w.Storage, ledgerFile)
+	path := filepath.Join(w.Storage, LedgerFile)
 	if err := errors.Join(os.Rename(path, away), os.Mkdir(path, 0o700)); err != nil {
 		t.Fatal(err)
 	}

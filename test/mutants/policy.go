@@ -36,12 +36,14 @@ var policyMutants = []Mutant{
 		killed("a share waits for the state that has its job", inPolicy, "TestBlocks"),
 	never("a crash is forgotten", openedFile, "!s.Clean").
 		killed("what may have been used counts after a crash", inPolicy, "TestCrashesNeverDouble"),
-	edit("time runs over a restart twice", openedFile, "l.time = s.Time + max(0, passed)", "l.time = s.Time + 2*max(0, passed)").
+	edit("time runs over a restart twice", openedFile, "l.time = s.Time + max(0, passed)",
+		"l.time = s.Time + 2*max(0, passed)").
 		killed("windows are whole", inPolicy, "TestCrashesNeverDouble"),
 	edit("any job is a fee bump", memoryFile, "earlier.group.id != groupID(ask.Intent, payments)", "false").
 		killed("a fee bump has the same inputs and payments", inPolicy, "TestReplaces"),
 	edit("fee bumps forget what was paid", memoryFile, "g.raise(d.Charges)", "g.raise(nil)").
 		killed("fee bumps cost what the dearest does", inPolicy, "TestReplaces"),
-	edit("one approver is many", "internal/policy/approve.go", "given[name] = true", "given[name+string(rune(len(given)))] = true").
+	edit("one approver is many", "internal/policy/approve.go", "given[name] = true",
+		"given[name+string(rune(len(given)))] = true").
 		killed("approvals are of different people", inPolicy, "TestApprovals"),
 }
