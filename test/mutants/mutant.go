@@ -42,6 +42,7 @@ var parts = []part{
 	{"Keystore, worker, client", keeperMutants},
 	{"Clients and transactions", requestMutants},
 	{"Presence, the lease, late work", presenceMutants},
+	{"Audit logs", auditMutants},
 	{"Whole fleets", simMutants},
 }
 
