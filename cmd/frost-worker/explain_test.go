@@ -130,7 +130,7 @@ public_key = %q
 	}
 	for name, args := range map[string][]string{
 		"is not in the keys file": {saved, "--keys", write("none.jsonl")},
-		"no sign job":             {keys, "--keys", keys},
+		"not a file of a sign job":             {keys, "--keys", keys},
 		"no line of frostctl":     {saved, "--keys", saved},
 	} {
 		_, stderr, err := call(t, "", append([]string{"policy", "explain", "--config", node}, args...)...)
