@@ -117,6 +117,12 @@ func (w *Writer) AppendAccess(changes []string) {
 	}
 }
 
+// AppendFreeze adds that a freeze came into force or was lifted: what is "frozen" or
+// "unfrozen", and id is how people call the freeze.
+func (w *Writer) AppendFreeze(what, id, about string) {
+	w.Append(Record{Event: EventFreeze, Reason: fmt.Sprintf("%s %s: %s", what, id, about)})
+}
+
 // Room reports whether the records of what a program does next have a place.
 func (w *Writer) Room() bool { return w == nil || w.waiting.Load() < fullQueue }
 

@@ -10,8 +10,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// What a gateway writes into its audit log: every job that it answered, and the heads of
-// the nodes' logs, so that a node can't take back what it wrote.
+// What a gateway writes into its audit log: every job that it answered, what administrators
+// froze, and the heads of the nodes' logs, so that a node can't take back what it wrote. As
+// a gateway reads CONTROL from its beginning, each start writes all freezes down again.
 
 func (g *Gateway) auditStart() {
 	g.cfg.Audit.Append(audit.Record{Event: audit.EventStart, Build: g.cfg.Build})
@@ -28,6 +29,14 @@ func (g *Gateway) auditAccess(a, before *wire.Access) {
 		texts = append(texts, c.Text)
 	}
 	g.cfg.Audit.AppendAccess(texts)
+}
+
+// report tells the metrics and the audit log.
+func (g *Gateway) report(r protocol.Report) {
+	g.cfg.Observe.Report(r)
+	if r.What == protocol.ReportFrozen || r.What == protocol.ReportUnfrozen {
+		g.cfg.Audit.AppendFreeze(string(r.What), r.ID, r.Reason)
+	}
 }
 
 // outcomes are the decisions that results tell of, by their status.

@@ -1,6 +1,8 @@
 package gateway
 
 import (
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/hex"
 	"path/filepath"
 	"slices"
@@ -154,4 +156,37 @@ func TestOutcomes(t *testing.T) {
 	if !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
+}
+
+// TestAuditOfFreezes: a gateway writes down what nodes do.
+func TestAuditOfFreezes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.Access, err = w.Access.WithAdministrators([]wire.Administrator{{Name: "x", Key: public}}, 0); err != nil {
+		t.Fatal(err)
+	}
+	dir := filepath.Join(t.TempDir(), "audit")
+	cfg := w.config()
+	cfg.Audit = w.openAudit(dir)
+	g := New(cfg)
+	r := machinetest.Run(w, g.Run)
+	eventually(t, "the gateway is ready", func() bool { return g.Ready() == nil })
+	statement := wire.Encode(&wire.FreezeStatement{Action: wire.ActionFreeze, Scope: wire.FreezeClient, Name: "alice", Reason: "why",
+		Time: 1e9})
+	message := wire.FreezeMessage(statement, wire.SignFreeze(key, w.Manifest, "x", statement))
+	if _, err := w.Bus.Publish(w.Context(), wire.ControlSubject("x"), message, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the gateway obeys", func() bool { return g.Frozen().Client("alice") != nil })
+	r.Stop()
+	for _, one := range w.records(dir) {
+		if one.Event == audit.EventFreeze && strings.HasSuffix(one.Reason, ": client alice, by administrator x: why") {
+			return
+		}
+	}
+	t.Error("the log does not tell of the freeze")
 }

@@ -112,7 +112,7 @@ func New(cfg Config) *Gateway {
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
 		Machine: g.coordinator, Manifest: cfg.Manifest, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
-		Observe: cfg.Observe.Report, Start: g.start, Perform: g.perform,
+		Observe: g.report, Start: g.start, Perform: g.perform,
 		Tick: g.tick,
 	})
 	g.beat = g.newBeat()

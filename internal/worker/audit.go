@@ -14,8 +14,8 @@ import (
 )
 
 // What a node writes into its audit log: every session in which it committed, made its
-// shares, or refused, every batch that it certified or gave up, and tasks that counted for
-// nothing.
+// shares, or refused, every batch that it certified or gave up, tasks that counted for
+// nothing, and what administrators froze.
 
 // openAudit opens the log. It comes after the keystore, whose lock is the one that tells of
 // another worker.
@@ -78,6 +78,9 @@ func (w *Worker) auditReport(r protocol.Report) {
 		if others, ok := w.badTasks.take(clock.Now().Unix()); ok {
 			w.audit.Append(audit.Record{Event: audit.EventTask, Decision: audit.Refused, Session: r.ID, Reason: r.Reason, Lost: others})
 		}
+		return
+	case r.What == protocol.ReportFrozen || r.What == protocol.ReportUnfrozen:
+		w.audit.AppendFreeze(string(r.What), r.ID, r.Reason)
 		return
 	case !ok:
 		return

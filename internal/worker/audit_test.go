@@ -4,6 +4,7 @@ import (
 	"errors"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/audit"
@@ -258,5 +259,29 @@ func TestSecondAuditor(t *testing.T) {
 	cfg.AuditPath = dir
 	if _, err := New(w.Context(), cfg); !errors.Is(err, audit.ErrLocked) {
 		t.Errorf("%v", err)
+	}
+}
+
+// TestAuditOfFreezes: what administrators froze, and what was lifted, is in the log once,
+// with who did it and why.
+func TestAuditOfFreezes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	key, dir := w.administrator(), filepath.Join(t.TempDir(), "audit")
+	node, r := w.startAudited(dir, nil)
+	w.says(key, wholeFleet)
+	eventually(t, "the node obeys", func() bool { return node.Frozen().Count(wire.FreezeFleet) == 1 })
+	r.Stop()
+	_, r = w.startAudited(dir, nil)
+	r.Stop()
+	var reasons []string
+	for _, one := range w.records(dir) {
+		if one.Event == audit.EventFreeze {
+			reasons = append(reasons, one.Reason)
+		}
+	}
+	if len(reasons) != 1 || !strings.HasPrefix(reasons[0], "frozen ") ||
+		!strings.HasSuffix(reasons[0], ": the fleet, by administrator x: why") {
+		t.Errorf("freezes in the log: %q", reasons)
 	}
 }

@@ -75,7 +75,7 @@ func (w *Worker) saveLedger(e protocol.SaveLedger) {
 			return
 		}
 		if w.unsaved.Store(&err); !failed {
-			w.log.Error("the ledger of the policy is not stored; signatures that are beyond what is stored wait", "err", err)
+			w.log.Error("the ledger of the policy is not stored; jobs that are beyond what is stored wait", "err", err)
 		}
 		if pause.Wait(w.run.Life()) != nil {
 			return
