@@ -53,8 +53,8 @@ func (c *Coordinator) frozenJob(j *activeJob) *wire.JobError {
 	if err := frozen.Client(j.Signed.Client); err != nil || j.job == nil {
 		return err
 	}
-	for _, it := range j.job.Items {
-		id, err := wire.ParseKeyID(it.Key)
+	for _, key := range j.job.KeyNames() {
+		id, err := wire.ParseKeyID(key)
 		if err != nil {
 			continue // refused by itself
 		}

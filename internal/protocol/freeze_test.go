@@ -286,3 +286,25 @@ func TestAdministratorsOfANewList(t *testing.T) {
 		t.Error("a new administrator is not heard")
 	}
 }
+
+// A job that is read ends with a freeze of any key that it names, whether it is in work or
+// comes later, and the gateway needs no node to say so.
+func TestGatewayAnswersFrozenRequests(t *testing.T) {
+	f := agedFleet(t)
+	f.withAdministrators("x")
+	raw := f.payment().bytes()
+	asks := func(n int) wire.SignedJob {
+		return f.request(n, func(j *wire.Job) { j.PSBT, j.Keys = raw, keysOf(f.btc, 0, 1) })
+	}
+	f.desk.finished = nil
+	f.desk.arrive(asks(9), nil)
+	f.desk.do(f.said("x", freezing(wire.FreezeKey, keysOf(f.btc, 1)[0].Key, 1)))
+	for _, n := range []int{9, 10} {
+		if len(f.desk.finished) == 0 {
+			t.Fatalf("job %d is in work though its key is frozen", n)
+		}
+		equal(t, "code", f.desk.result().Code, wire.CodeFrozen)
+		f.desk.finished = nil
+		f.desk.arrive(asks(n+1), nil)
+	}
+}

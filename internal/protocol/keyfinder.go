@@ -86,6 +86,10 @@ func (f *keyFinder) findRoots(job *CheckedJob) foundKeys {
 			found.refusal = refusal
 			continue
 		}
+		if refusal := f.frozen.Load().Key(id); refusal != nil {
+			found.refusal = refusal
+			continue
+		}
 		key := b.key(f.manifest, id.Index)
 		found.roots[i] = rootKey{&key, b.transcript}
 	}

@@ -64,6 +64,18 @@ func (j *Job) Request() (intent.Kind, []byte) {
 	return intent.Raw, nil
 }
 
+// KeyNames are the keys of a sign job as it names them, one for each item.
+func (j *Job) KeyNames() []string {
+	names := make([]string, 0, len(j.Items)+len(j.Keys))
+	for _, it := range j.Items {
+		names = append(names, it.Key)
+	}
+	for _, k := range j.Keys {
+		names = append(names, k.Key)
+	}
+	return names
+}
+
 // RequestSuite is the suite of the keys that sign a kind of request; 0: whatever they are.
 func RequestSuite(kind intent.Kind) frost.Suite {
 	switch kind {
