@@ -8,8 +8,8 @@ import (
 
 // Charged is what came of a charge.
 type Charged struct {
-	// Wait is the number of the state that has to be on disk before a share of the job may
-	// leave: 0 if none has to. Rounds may go on meanwhile.
+	// Wait is the number of the state that has to be on disk before a node says anything that
+	// shows the job to be charged: 0 if none has to.
 	Wait uint64
 	Save *Save // to be stored; nil if nothing is
 }

@@ -11,8 +11,8 @@ import (
 
 // judge is a node's policy, and what it has let through. A job is judged after it was read
 // and before anything is drawn for it, and charged in the same step. It is charged once,
-// however many sessions it takes. No share leaves before the ledger is on the disk as far as
-// it has to be (docs/protocol.md, section 12).
+// however many sessions it takes. No commitment, and so no share, leaves before the ledger is
+// on the disk as far as it has to be (docs/protocol.md, section 12).
 type judge struct {
 	policy  *policy.Policy // nil: none is in force
 	ledger  *policy.Ledger
@@ -26,8 +26,8 @@ type PolicyChanged struct{ Policy *policy.Policy }
 type LedgerSaved struct{ Seq uint64 }
 
 // SaveLedger asks for a state of the ledger to be put in the place of the one before, and
-// synced. There is one at a time. What can't be written is to be tried again: the shares
-// that wait for it wait.
+// synced. There is one at a time. What can't be written is to be tried again: the
+// commitments that wait for it wait.
 type SaveLedger struct{ policy.Save }
 
 func (PolicyChanged) event() {}

@@ -271,9 +271,10 @@ func TestDenyingNodesCount(t *testing.T) {
 	}
 }
 
-// The shares of a node that counted more than its disk knows wait for the disk; its
-// commitments don't.
-func TestShareWaitsForTheLedger(t *testing.T) {
+// The commitments of a node that counted more than its disk knows wait for the disk. One
+// that the log has tells a later life of the node that the job was counted: it must not be
+// there while a crash would forget that.
+func TestCommitmentWaitsForTheLedger(t *testing.T) {
 	f := agedFleet(t)
 	f.policed(all(daily(100_000)))
 	for _, a := range f.nodes {
@@ -282,14 +283,17 @@ func TestShareWaitsForTheLedger(t *testing.T) {
 	s := f.readSession(f.spending(7, 50_000), 0)
 	s.deliver()
 	for rank := range s.m.T {
-		s.release(rank, wire.SlotCommit)
-	}
-	for rank := range s.m.T {
 		equal(t, "phase", s.phase(rank), signCommitted)
 		equal(t, "messages", len(s.at(rank).out), 0)
 		saves := s.at(rank).saves
 		equal(t, "saves", len(saves), 2)
 		s.at(rank).do(LedgerSaved{saves[1].Seq})
+		s.at(rank).want(wire.SlotCommit)
+	}
+	for rank := range s.m.T {
+		s.release(rank, wire.SlotCommit)
+	}
+	for rank := range s.m.T {
 		s.at(rank).want(wire.SlotShare)
 	}
 
@@ -308,24 +312,35 @@ func TestShareWaitsForTheLedger(t *testing.T) {
 	}
 }
 
-// A share that waits is not sent once nobody waits for it.
-func TestShareThatWaitedTooLong(t *testing.T) {
+// A commitment that waits is not sent once nobody waits for it.
+func TestCommitmentThatWaitedTooLong(t *testing.T) {
 	f := agedFleet(t)
 	f.policed(all(daily(100_000)))
 	s := f.readSession(f.spending(7, 50_000), 0)
 	s.at(0).slowDisk = true
 	s.deliver()
-	for rank := range s.m.T {
-		s.release(rank, wire.SlotCommit)
-	}
 	a := s.at(0)
 	f.now = f.now.Add(11 * time.Minute)
 	a.do(Tick{f.now})
 	a.do(LedgerSaved{a.saves[1].Seq})
 	for _, w := range a.out {
-		if w.slot.Kind == wire.SlotShare {
-			t.Error("a share left after the job had expired")
+		if w.slot.Kind == wire.SlotCommit {
+			t.Error("a commitment left after the job had expired")
 		}
+	}
+}
+
+// A node whose disk takes no ledger promises nothing, so the others sign without it, in
+// the first attempt.
+func TestDiskThatTakesNoLedger(t *testing.T) {
+	f := agedFleet(t)
+	f.policed(all(daily(1_000_000)))
+	for i, a := range f.nodes {
+		a.slowDisk = true
+		r := f.wants(f.spending(20+i, 70_000), wire.StatusDone, "", "")
+		equal(t, "attempts", r.Attempts, 1)
+		a.slowDisk = false
+		a.do(LedgerSaved{a.saves[len(a.saves)-1].Seq})
 	}
 }
 

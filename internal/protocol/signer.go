@@ -139,13 +139,11 @@ func (n *signer) onLost() (effects []Effect) {
 	return effects
 }
 
-// onSaved lets the shares go that waited for a state of the ledger.
+// onSaved lets the commitments go that waited for a state of the ledger.
 func (n *signer) onSaved(e LedgerSaved) []Effect {
 	effects := saving(n.judge.ledger.Saved(e.Seq))
 	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
-		if s := n.sessions[id]; s.phase == signCommitted && s.set != nil {
-			effects = append(effects, s.sign()...)
-		}
+		effects = append(effects, n.sessions[id].commit()...)
 	}
 	return effects
 }

@@ -58,6 +58,7 @@ type signing struct {
 	items   []frost.Item
 	nonces  *frost.Nonces // only between drawing and use
 	points  []byte        // what this node committed to
+	promise *Publish      // its commitment, while that waits for the ledger
 	set     []frost.NonceCommitment
 	loads   int
 	sealed  []byte          // this node's commitment as it went to the log
@@ -66,7 +67,7 @@ type signing struct {
 	trace   string
 	asked   *Asked
 	debt    *debt  // of a job that is not charged here; nil: nothing is to be counted
-	saved   uint64 // the state of the ledger that has to be on the disk before a share leaves
+	saved   uint64 // the state of the ledger that has to be on the disk before a commitment leaves
 }
 
 func (s *signing) to(next signPhase) { s.phase = move(signMoves, s.phase, next, s.id) }
@@ -138,6 +139,6 @@ func (s *signing) drop() {
 // release wipes the keys' shares and lets go of what the session held.
 func (s *signing) release() {
 	wipeItems(s.items)
-	s.items, s.request, s.set, s.sealed, s.commits.arrivals = nil, nil, nil, nil, nil
+	s.items, s.request, s.promise, s.set, s.sealed, s.commits.arrivals = nil, nil, nil, nil, nil, nil
 	s.waiting = sessionMessages{}
 }

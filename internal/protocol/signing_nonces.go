@@ -87,10 +87,23 @@ func (s *signing) onNonces(e noncesMade) []Effect {
 	}
 	s.to(signCommitted)
 	s.nonces, s.points = e.nonces, e.points
+	s.promise = &e.publish
+	return s.commit()
+}
+
+// commit publishes the commitment, once the charge for the job is on the disk. So one that
+// the log has shows a later life of this node that it need not charge the job; and a node
+// whose disk takes nothing holds nobody up.
+func (s *signing) commit() []Effect {
+	if s.promise == nil || s.unsaved() {
+		return nil // onSaved comes back
+	}
+	publish := *s.promise
+	s.promise = nil
 	if ended, over := s.over(); over {
 		return ended
 	}
-	return []Effect{e.publish, s.counted(ReportCommitted)}
+	return []Effect{publish, s.counted(ReportCommitted)}
 }
 
 // sign spends the nonces on the set, if this node is in it. They are taken
@@ -105,9 +118,6 @@ func (s *signing) sign() []Effect {
 	}
 	if ended, over := s.over(); over {
 		return ended // its nonces are wiped
-	}
-	if s.unsaved() {
-		return nil // onSaved comes back
 	}
 	s.to(signComputing)
 	nonces, set, items := s.nonces, s.set, s.items
