@@ -655,7 +655,7 @@ func TestCodes(t *testing.T) {
 	ours := []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge, CodeEmptyBatch,
 		CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner, CodeBadMessage,
 		CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal, CodeRegisterIncomplete,
-		CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput, CodeNotUnderstood, CodePolicyDenied,
+		CodeFrozen, CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput, CodeNotUnderstood, CodePolicyDenied,
 		CodeApprovalRequired}
 	var theirs []Code
 	for _, code := range wire.JobCodes {

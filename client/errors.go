@@ -35,8 +35,11 @@ const (
 	// CodeRegisterIncomplete: the fleet's record of keys lacks one that a node holds. It
 	// is being brought back: publish a new job later.
 	CodeRegisterIncomplete Code = "register_incomplete"
-	CodePoison             Code = "poison"   // it was delivered again and again, and never finished
-	CodeInternal           Code = "internal" // a fault of the fleet: report it to its operators
+	// CodeFrozen: an administrator stopped the client, a key or the fleet. Ask the fleet's
+	// administrators, and publish a new job once that is lifted.
+	CodeFrozen   Code = "frozen"
+	CodePoison   Code = "poison"   // it was delivered again and again, and never finished
+	CodeInternal Code = "internal" // a fault of the fleet: report it to its operators
 )
 
 // Why the fleet refused a PSBT, a transaction or a message, which every node reads for

@@ -27,16 +27,24 @@ var namesChains = map[string]string{
 	"internal/demo/demo.go":   "it generates on each and verifies with the chain's own libraries",
 	"internal/demo/report.go": "what it prints of that",
 
-	"cmd/frostctl/cmd_addresses.go": "its help text: which children",
-	"cmd/frostctl/cmd_keys.go":      "its help text",
-	"cmd/frostctl/root.go":          "an example in a help text",
-	"cmd/frostctl/cmd_bench.go":     "examples in help texts",
-	"cmd/frostctl/cmd_fleet.go":     "the example that it prints",
-	"cmd/frostctl/cmd_keygen.go":    "examples in a help text",
-	"cmd/frostctl/cmd_sign.go":      "its help text: what a message is for each",
-	"cmd/frostctl/cmd_test_dkg.go":  "its help text",
-	"cmd/frostctl/cmd_verify.go":    "verifies with each chain's own library",
-	"cmd/frostctl/child.go":         "says of which chain a flag is",
+	"cmd/frostctl/cmd_addresses.go":    "its help text: which children",
+	"cmd/frostctl/cmd_keys.go":         "its help text",
+	"cmd/frostctl/root.go":             "an example in a help text",
+	"cmd/frostctl/cmd_bench.go":        "examples in help texts",
+	"cmd/frostctl/cmd_fleet.go":        "the example that it prints",
+	"cmd/frostctl/cmd_keygen.go":       "examples in a help text",
+	"cmd/frostctl/cmd_sign.go":         "its help text: what a message is for each",
+	"cmd/frostctl/cmd_test_dkg.go":     "its help text",
+	"cmd/frostctl/cmd_verify.go":       "verifies with each chain's own library",
+	"cmd/frostctl/child.go":            "says of which chain a flag is",
+	"cmd/frostctl/cmd_tx.go":           "its help text",
+	"cmd/frostctl/keys_find.go":        "which keys a request may be signed with",
+	"cmd/frostctl/request_file.go":     "what a file has: a PSBT or a transaction",
+	"cmd/frostctl/render_intent.go":    "how amounts and fees are shown",
+	"cmd/frostctl/cmd_sign_request.go": "its help text",
+
+	"client/request.go":             "which form a message is of",
+	"internal/demo/transactions.go": "a request of each, which the chain's own libraries accept",
 }
 
 // namesKinds are those that name a kind of job, and what a new kind needs there.
@@ -64,10 +72,14 @@ var namesKinds = map[string]string{
 	"internal/gateway/gateway.go": "how many deliveries are handled at a time",
 	"internal/telemetry/work.go":  "sizes of batches",
 
-	"client/keygen.go": "asks for it",
-	"client/proof.go":  "proves it",
-	"client/saved.go":  "asks for it once more",
-	"client/sign.go":   "asks for it",
+	"client/keygen.go":   "asks for it",
+	"client/proof.go":    "proves it",
+	"client/saved.go":    "asks for it once more",
+	"client/sign.go":     "asks for it",
+	"client/sign_job.go": "asks for it, in other forms",
+	"client/pending.go":  "which ends denied",
+
+	"internal/jobfile/jobfile.go": "which jobs a file has",
 
 	"cmd/frost-worker/saved_job.go":   "which jobs a policy is explained for",
 	"cmd/frostctl/saved_jobs.go":      "which jobs a file keeps",
