@@ -82,6 +82,9 @@ type (
 		// Access is the list by which the message may leave. Once that takes something
 		// away it must not; nil: whenever it can.
 		Access *wire.Access
+		// Policy is the hash of the one by which a nonce or a share may leave. Once another one
+		// is in force it must not; zero: there is none, or it is nothing of that kind.
+		Policy [32]byte
 
 		work sessionWork // that a nonce or a share is for: FrozenBy
 	}

@@ -110,12 +110,12 @@ func (s *signing) refuse(code wire.Code, reason string) []Effect {
 }
 
 // publish is a message of this session. Nonces and shares must not leave the node
-// once the job or the attempt is over, or its client or gateway may be revoked; that a node refuses
-// may be said for longer.
+// once the job or the attempt is over, its client or gateway may be revoked, or another policy is in
+// force; that a node refuses may be said for longer.
 func (s *signing) publish(kind wire.SlotKind, body []byte) Publish {
 	p := Publish{Slot: wire.Slot{Kind: kind, ID: s.id, Node: s.node.cfg.Index}, Body: body, Trace: s.trace}
 	if kind != wire.SlotRefuse {
-		p.Expires, p.Access = s.request.until(), s.node.cfg.Access
+		p.Expires, p.Access, p.Policy = s.request.until(), s.node.cfg.Access, s.node.judge.policy.Hash()
 		p.work = sessionWork{s.request.client, s.request.keys}
 	}
 	return p

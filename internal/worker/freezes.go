@@ -118,7 +118,8 @@ func replaceKept(path string, kept []byte) error {
 	return err
 }
 
-// obedience is what a worker does about freezes beside its machine.
+// obedience is what a worker does about freezes, and about another policy, beside its
+// machine.
 type obedience struct {
 	mu      sync.Mutex
 	leaving map[*departure]struct{}
@@ -131,10 +132,13 @@ type obedience struct {
 // departure is a message that is on its way out.
 type departure struct {
 	protocol.Publish
-	stop func()
+	stop func(why error)
 }
 
-var errFrozen = errors.New("an administrator froze what it is for")
+var (
+	errFrozen      = errors.New("an administrator froze what it is for")
+	errOtherPolicy = errors.New("another policy is in force since it was made")
+)
 
 // followControl reads what administrators said, to its present end, and then on.
 func (w *Worker) followControl(ctx context.Context) error {
@@ -147,10 +151,11 @@ func (w *Worker) followControl(ctx context.Context) error {
 	return w.run.Follow(ctx, bus.Control, 1, bus.FollowOptions{Idle: controlIdle})
 }
 
-// unlessFrozen ends ctx when what a message is for is frozen. It is not ok if it is.
-func (w *Worker) unlessFrozen(ctx context.Context, e protocol.Publish) (_ context.Context, _ context.CancelFunc, ok bool) {
+// unlessStopped ends ctx when what a message is for is frozen, or when another policy than
+// that of the message is in force. It returns why it is so by now, nil if it is not.
+func (w *Worker) unlessStopped(ctx context.Context, e protocol.Publish) (context.Context, context.CancelFunc, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	d := &departure{e, func() { cancel(errFrozen) }}
+	d := &departure{e, cancel}
 	o := &w.obedience
 	o.mu.Lock()
 	if o.leaving == nil {
@@ -162,22 +167,38 @@ func (w *Worker) unlessFrozen(ctx context.Context, e protocol.Publish) (_ contex
 		o.mu.Lock()
 		delete(o.leaving, d)
 		o.mu.Unlock()
-		d.stop()
+		cancel(nil)
 	}
-	return ctx, gone, e.FrozenBy(w.node.Frozen()) == nil // after it is among those that are stopped
+	return ctx, gone, w.stopped(e) // after it is among those that are stopped
+}
+
+// stopped returns why a message must not leave any more, nil if it may.
+func (w *Worker) stopped(e protocol.Publish) error {
+	switch {
+	case e.FrozenBy(w.node.Frozen()) != nil:
+		return errFrozen
+	case e.Policy != [32]byte{} && e.Policy != w.PolicyHash():
+		return errOtherPolicy
+	}
+	return nil
+}
+
+// stopDepartures stops what is on its way and must not leave any more.
+func (w *Worker) stopDepartures() {
+	o := &w.obedience
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for d := range o.leaving {
+		if err := w.stopped(d.Publish); err != nil {
+			d.stop(err)
+		}
+	}
 }
 
 // freezesChanged stops what is on its way for whom is frozen now, and has the file written.
 func (w *Worker) freezesChanged() {
-	frozen, o := w.node.Frozen(), &w.obedience
-	o.mu.Lock()
-	for d := range o.leaving {
-		if d.FrozenBy(frozen) != nil {
-			d.stop()
-		}
-	}
-	o.mu.Unlock()
-	o.unkept.Store(true)
+	w.stopDepartures()
+	w.obedience.unkept.Store(true)
 	w.run.Go(w.keepFreezes)
 }
 
@@ -185,7 +206,9 @@ func (w *Worker) freezesChanged() {
 // missing in it.
 func (w *Worker) keepFreezes() {
 	o := &w.obedience
-	o.keeping.Lock()
+	if !o.keeping.TryLock() {
+		return // who writes looks again, or the next tick does
+	}
 	defer o.keeping.Unlock()
 	for o.unkept.Swap(false) {
 		var kept []byte

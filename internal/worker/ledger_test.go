@@ -1,12 +1,15 @@
 package worker
 
 import (
+	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
+	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/machinetest"
@@ -166,4 +169,37 @@ func TestSetPolicy(t *testing.T) {
 	}
 	w.sign(key)
 	w.denied(key, "limit_reached")
+}
+
+// TestMessagesOfAnotherPolicyDoNotLeave: a commitment that waits for the device when
+// another policy is put in force is dropped at once, and never leaves.
+func TestMessagesOfAnotherPolicyDoNotLeave(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startGateway()
+	node, _ := w.startPoliced(twoADay(t))
+	w.publish(machinetest.Keygen())
+	key := w.result().Keys[0]
+	var hanging atomic.Int32
+	w.Provider.SetFault(func(ctx context.Context) error {
+		hanging.Add(1)
+		<-ctx.Done()
+		return ctx.Err()
+	})
+	w.publish(wire.Job{Kind: wire.KindSign, Items: []wire.JobItem{{Key: key.ID, Message: []byte("m")}}})
+	eventually(t, "the commitment waits for the device", func() bool { return hanging.Load() > 0 })
+	other, err := policy.Parse([]byte("version = 1\n[[rule]]\nname = \"none\"\nclients = [\"*\"]\nkeys = [\"*\"]\n"+
+		"kinds = [\"psbt\"]\nmax_fee = [\"0.01 BTC\"]\ndestinations = [\"fleet:"+key.ID+"\"]\n"), "regtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := node.SetPolicy(other); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is dropped", func() bool { return w.Lines.Count(errOtherPolicy.Error()) > 0 })
+	w.Provider.SetFault(nil)
+	commits, err := w.Bus.Slots(t.Context(), bus.Sign, "sign.*.commit.*")
+	if err != nil || len(commits) != 0 {
+		t.Errorf("%d commitments left the node, %v", len(commits), err)
+	}
 }

@@ -25,6 +25,7 @@ func (w *Worker) SetPolicy(p *policy.Policy) error {
 	if before := w.rules.Swap(r); before == nil || before.file.Hash() != p.Hash() {
 		w.audit.Append(audit.Record{Event: audit.EventPolicy, Policy: hashText(p.Hash())})
 	}
+	w.stopDepartures()
 	w.run.Step(protocol.PolicyChanged{Policy: next})
 	return nil
 }

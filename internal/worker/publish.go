@@ -50,11 +50,11 @@ func (w *Worker) publish(e protocol.Publish) {
 		span.End(errTakenAway)
 		return
 	}
-	ctx, cancel, ok = w.unlessFrozen(ctx, e)
+	ctx, cancel, err := w.unlessStopped(ctx, e)
 	defer cancel()
-	if !ok {
-		w.unpublished(e.Slot, errFrozen)
-		span.End(errFrozen)
+	if err != nil {
+		w.unpublished(e.Slot, err)
+		span.End(err)
 		return
 	}
 	body := e.Body
@@ -110,7 +110,7 @@ func reason(ctx context.Context, err error) error {
 // dropped reports whether a message did not go out because it must not.
 func dropped(err error) bool {
 	return errors.Is(err, errNobodyWaits) || errors.Is(err, errTakenAway) || errors.Is(err, errFrozen) ||
-		errors.Is(err, errUnaudited)
+		errors.Is(err, errOtherPolicy) || errors.Is(err, errUnaudited)
 }
 
 // fillTime is how long what was sealed may take to be published. A session key
@@ -153,8 +153,8 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 	if !e.Expires.IsZero() && clock.Now().After(e.Expires) {
 		return false, errNobodyWaits
 	}
-	if e.FrozenBy(w.node.Frozen()) != nil {
-		return false, errFrozen
+	if err := w.stopped(e); err != nil {
+		return false, err
 	}
 	w.run.Step(protocol.Sealed{Slot: slot, Data: sealed})
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
