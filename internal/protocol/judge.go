@@ -17,7 +17,17 @@ type judge struct {
 	policy  *policy.Policy // nil: none is in force
 	ledger  *policy.Ledger
 	tallies map[string]*signRequest // jobs that others sign and that are being read, by what is loaded
+	owing   []*debt                 // of sessions that are over, the oldest first; some are settled
+	owed    int                     // their sizes
+	most    int                     // maxOwed
 }
+
+// Sizes of debts, in bytes. A client may have large requests denied as fast as it can
+// publish them.
+const (
+	maxOwed  = 64 << 20
+	debtSize = 1 << 10 // and its request
+)
 
 // PolicyChanged puts another policy in force: the machine started with one.
 type PolicyChanged struct{ Policy *policy.Policy }
@@ -132,6 +142,8 @@ type debt struct {
 	request  *signRequest
 	ask      *policy.Ask // what was decided against, in the place of the request
 	decision *policy.Decision
+	size     int
+	kept     bool // among those that are bounded
 }
 
 // counts reports whether others may still sign.

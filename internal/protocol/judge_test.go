@@ -344,6 +344,44 @@ func TestDiskThatTakesNoLedger(t *testing.T) {
 	}
 }
 
+// What a node keeps of jobs that it denied, in case that others sign them, is bounded: it
+// counts the oldest at once, and forgets none.
+func TestDebtsAreBounded(t *testing.T) {
+	f := agedFleet(t)
+	f.policed(all(daily(10_000)))
+	for _, a := range f.nodes {
+		a.signer.judge.most = 10 << 10
+	}
+	var jobs []wire.SignedJob
+	for n := range 40 {
+		jobs = append(jobs, f.spending(20+n, 20_000))
+		f.wants(jobs[n], wire.StatusDenied, wire.CodePolicyDenied, "above_limit: ")
+		for i, a := range f.nodes {
+			held := 0
+			for _, s := range a.signer.sessions {
+				if s.debt != nil && s.debt.size > 0 {
+					held += s.debt.size
+				}
+			}
+			if j := &a.signer.judge; held != j.owed || held > j.most+4<<10 {
+				t.Fatalf("node %d holds debts of %d bytes, and counts %d", i, held, j.owed)
+			}
+		}
+	}
+	for i, a := range f.nodes {
+		if !a.ledger.Charged(jobs[0].Digest(f.m)) || a.ledger.Charged(jobs[39].Digest(f.m)) {
+			t.Errorf("node %d does not count the oldest job, or counts the newest", i)
+		}
+	}
+	f.now = f.now.Add(2 * sessionLife)
+	f.again()
+	for i, a := range f.nodes {
+		if j := &a.signer.judge; j.owed != 0 {
+			t.Errorf("node %d: %d bytes are left", i, j.owed)
+		}
+	}
+}
+
 // What a node let through is counted after it starts again.
 func TestLimitsAfterARestart(t *testing.T) {
 	f := agedFleet(t)

@@ -19,6 +19,7 @@ type signRequest struct {
 	digest  [32]byte // of the job
 	client  string
 	trace   string
+	size    int          // of its payload, in bytes
 	draft   string       // of BIP 445, as the task names it
 	network string       // of the manifest
 	which   []uint32     // the job's items in this session; of a request that is read: its signatures
@@ -48,7 +49,7 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 	}
 	r := &signRequest{
 		session: task.Session(m), job: job, digest: task.Job.Digest(m), client: task.Job.Client, trace: task.Job.Trace,
-		which: task.Items, draft: task.Draft, network: m.Network, approvals: task.Job.Approvals,
+		which: task.Items, draft: task.Draft, network: m.Network, approvals: task.Job.Approvals, size: len(task.Job.Payload),
 	}
 	if len(job.Items) == 0 { // what there is to sign shows when it is read
 		for _, k := range job.Keys {

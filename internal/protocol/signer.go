@@ -25,7 +25,7 @@ func newSigner(core *nodeCore) *signer {
 		nodeCore: core, sessions: map[string]*signing{},
 		finished: newFinishedSessions(maxFinished), early: newEarlyMessages(maxEarlyBytes),
 		branches: derive.NewCache(maxBranches),
-		judge:    judge{policy: core.cfg.Policy, ledger: core.cfg.Ledger, tallies: map[string]*signRequest{}},
+		judge:    judge{policy: core.cfg.Policy, ledger: core.cfg.Ledger, tallies: map[string]*signRequest{}, most: maxOwed},
 	}
 }
 
@@ -62,7 +62,7 @@ func (n *signer) start(e taskOpened) []Effect {
 		asked: &Asked{Digest: r.digest}, debt: n.owes(r),
 	}
 	n.sessions[id] = s
-	var counted []Effect
+	counted := n.payOldest()
 	for _, msg := range s.waiting.messages {
 		if slot, err := wire.ParseSlot(msg.Subject); err == nil {
 			counted = append(counted, s.sees(slot, msg)...)
@@ -174,6 +174,7 @@ func (n *signer) expire() (effects []Effect) {
 		age, over := n.now.Sub(s.started), s.phase >= signDone
 		if age > sessionLife || over && age > overLife && !s.debt.counts(n.now) {
 			s.drop()
+			n.judge.settled(s.debt)
 			delete(n.sessions, id)
 			n.finished.add(id, n.now)
 		}

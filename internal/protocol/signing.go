@@ -141,4 +141,5 @@ func (s *signing) release() {
 	wipeItems(s.items)
 	s.items, s.request, s.promise, s.set, s.sealed, s.commits.arrivals = nil, nil, nil, nil, nil, nil
 	s.waiting = sessionMessages{}
+	s.node.judge.keep(s.debt)
 }

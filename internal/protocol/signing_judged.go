@@ -36,7 +36,7 @@ func (n *signer) owes(r *signRequest) *debt {
 	if !n.judge.policy.Counts() || n.judge.ledger.Charged(r.digest) {
 		return nil
 	}
-	return &debt{request: r, until: r.until()}
+	return &debt{request: r, until: r.until(), size: r.size + debtSize}
 }
 
 // sees notes that a node put something into the slot of its commitment. With t of them the
@@ -49,6 +49,7 @@ func (s *signing) sees(slot wire.Slot, msg wire.LogMessage) []Effect {
 	if slot.Node == n.cfg.Index {
 		if _, err := n.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data); err == nil {
 			s.debt = nil
+			n.judge.settled(d)
 		}
 		return nil
 	}
@@ -56,19 +57,57 @@ func (s *signing) sees(slot wire.Slot, msg wire.LogMessage) []Effect {
 		return nil
 	}
 	s.debt = nil
-	switch {
-	case d.ask != nil:
-		d.ask.Now = n.now
-		return saving(n.judge.ledger.Charge(d.ask, d.decision).Save)
-	case n.judge.ledger.Charged(d.request.digest):
+	return n.pay(d)
+}
+
+// pay charges a job that others sign.
+func (n *signer) pay(d *debt) []Effect {
+	r, ask, decision := d.request, d.ask, d.decision
+	n.judge.settled(d)
+	if ask != nil {
+		ask.Now = n.now
+		return saving(n.judge.ledger.Charge(ask, decision).Save)
+	}
+	id := fmt.Sprintf("tally %x", r.digest)
+	if n.judge.ledger.Charged(r.digest) || n.judge.tallies[id] != nil {
 		return nil
 	}
-	id := fmt.Sprintf("tally %x", d.request.digest)
-	if n.judge.tallies[id] != nil {
-		return nil
+	n.judge.tallies[id] = r
+	return []Effect{Load{ID: id, Keys: r.keys}}
+}
+
+// payOldest charges the jobs of the oldest debts while those that are kept are too large.
+// That counts what may never be signed, and so nobody gets rid of a debt by making others.
+func (n *signer) payOldest() (effects []Effect) {
+	j := &n.judge
+	for len(j.owing) > 0 && (!j.owing[0].kept || j.owed > j.most) {
+		d := j.owing[0]
+		if j.owing = j.owing[1:]; d.kept {
+			effects = append(effects, n.pay(d)...)
+		}
 	}
-	n.judge.tallies[id] = d.request
-	return []Effect{Load{ID: id, Keys: d.request.keys}}
+	return effects
+}
+
+// keep notes that a session is over, and that what its job has is held for its debt alone.
+func (j *judge) keep(d *debt) {
+	if d == nil || d.kept {
+		return
+	}
+	d.kept = true
+	j.owed += d.size
+	j.owing = append(j.owing, d)
+}
+
+// settled lets go of what a debt held.
+func (j *judge) settled(d *debt) {
+	if d == nil {
+		return
+	}
+	if d.kept {
+		j.owed -= d.size
+	}
+	*d = debt{}
 }
 
 // onTally reads a job that others sign. Its keys are wiped: only what is public is needed.
