@@ -3,11 +3,14 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/policy"
@@ -201,5 +204,40 @@ func TestMessagesOfAnotherPolicyDoNotLeave(t *testing.T) {
 	commits, err := w.Bus.Slots(t.Context(), bus.Sign, "sign.*.commit.*")
 	if err != nil || len(commits) != 0 {
 		t.Errorf("%d commitments left the node, %v", len(commits), err)
+	}
+}
+
+// TestPolicyIsNotTakenBack: a node that finds a key which its policy names, while another
+// policy is put in force, ends up with that one.
+func TestPolicyIsNotTakenBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.startGateway()
+	node, _ := w.startPoliced(twoADay(t))
+	w.publish(machinetest.Keygen())
+	key := w.result().Keys[0]
+	var fleetKeys []string // to look for some takes a while
+	for i := range 200 {
+		fleetKeys = append(fleetKeys, fmt.Sprintf("\"fleet:%032x.%d\"", 0, i))
+	}
+	fleetKeys = append(fleetKeys, "\"fleet:"+key.ID+"\"")
+	names, err := policy.Parse([]byte("version = 1\n[[rule]]\nname = \"none\"\nclients = [\"*\"]\nkeys = [\"*\"]\n"+
+		"kinds = [\"psbt\"]\nmax_fee = [\"0.01 BTC\"]\ndestination_range = 1\ndestinations = ["+strings.Join(fleetKeys, ", ")+"]\n"), "regtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	next := twoADay(t)
+	for i := range 200 {
+		node.rules.Store(&rules{file: names}) // as if the key were new
+		var looking sync.WaitGroup
+		looking.Go(node.lookForKeys)
+		time.Sleep(time.Duration(i%20) * 50 * time.Microsecond)
+		if err := node.SetPolicy(next); err != nil {
+			t.Fatal(err)
+		}
+		looking.Wait()
+		if node.PolicyHash() != next.Hash() {
+			t.Fatal("the policy from before is in force again")
+		}
 	}
 }

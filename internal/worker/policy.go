@@ -18,6 +18,12 @@ type rules struct {
 
 // SetPolicy puts another policy in force, on a node that started with one.
 func (w *Worker) SetPolicy(p *policy.Policy) error {
+	w.ruling.Lock()
+	defer w.ruling.Unlock()
+	return w.setPolicy(p)
+}
+
+func (w *Worker) setPolicy(p *policy.Policy) error {
 	next, r, err := w.withKeys(p)
 	if err != nil {
 		return err
@@ -67,8 +73,11 @@ func (w *Worker) publicKey(id string) (tree.Key, bool) {
 	}, k.Complete
 }
 
-// lookForKeys tells the policy of keys that it names, and that were not there before.
+// lookForKeys tells the policy of keys that it names, and that were not there before. No
+// other policy comes in between: this one would be put in its place.
 func (w *Worker) lookForKeys() {
+	w.ruling.Lock()
+	defer w.ruling.Unlock()
 	r := w.rules.Load()
 	if r == nil || len(r.known) == len(r.file.FleetKeys()) {
 		return
@@ -78,7 +87,7 @@ func (w *Worker) lookForKeys() {
 			continue
 		}
 		if _, ok := w.publicKey(id); ok {
-			if err := w.SetPolicy(r.file); err != nil {
+			if err := w.setPolicy(r.file); err != nil {
 				w.log.Error("the policy's own keys", "err", err)
 			}
 			return

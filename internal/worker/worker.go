@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -85,6 +86,7 @@ type Worker struct {
 	ledger    *policy.Ledger        // the machine's, until it is stopped; nil without a policy
 	unsaved   atomic.Pointer[error] // why its last state is not stored
 	rules     atomic.Pointer[rules]
+	ruling    sync.Mutex // whoever replaces them
 }
 
 // openTime bounds what a worker asks of its key provider before it runs.
