@@ -133,7 +133,7 @@ func (m *memory) charge(ask *Ask, d *Decision) (due []Charge, again bool) {
 	switch {
 	case g != nil:
 		g.raise(d.Charges)
-	case ask.Intent.Kind == intent.PSBT && len(d.Charges) > 0:
+	case ask.Intent.Kind == intent.PSBT:
 		g = &group{groupID(ask.Intent, d.Payments), slices.Clone(d.Charges)}
 	}
 	c := &charged{key: jobKey{ask.Client, ask.Job}, group: g}
