@@ -1,10 +1,12 @@
 package policy
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
 // A fee bump is one also where nothing counts over time.
@@ -33,4 +35,39 @@ func TestAnyoneCanPayNeedsALimit(t *testing.T) {
 		t.Errorf("a rule that lets everything go into fees: %v", err)
 	}
 	parse(t, plainRule("psbt", append(lines, limitOf("1 BTC", "day"))...))
+}
+
+// Money that a real PSBT sends to the client's own address, as it is given away, is to self.
+// It is no change, and counts.
+func TestToSelf(t *testing.T) {
+	t.Parallel()
+	ours := newWallet(key0, "ours")
+	p := parse(t, plainRule("psbt", `destinations = ["self"]`, limitOf("0.001 BTC", "day")))
+	for index, is := range map[uint32]Verdict{5: Allowed, 5000: Denied} {
+		path := derive.Path{0, index}
+		d := newDraft()
+		d.spend(ours, 0, 100_000, true)
+		d.pay(ours.script(path, nil), 90_000, ours, path)
+		got := p.Decide(d.ask(t, fmt.Sprint(index), ours), nil)
+		if got.Verdict != is || len(got.Change) != 0 || len(got.Charges) != 1 || got.Charges[0].Units != 100_000 {
+			t.Errorf("0/%d: %s %s, charges %+v", index, got.Verdict, got.Reason, got.Charges)
+		}
+	}
+}
+
+// What is said of a PSBT is short, however long its scripts and many its outputs.
+func TestManyOutputs(t *testing.T) {
+	t.Parallel()
+	p := parse(t, plainRule("psbt", `destinations = ["self"]`, limitOf("1 BTC", "day"),
+		"[rule.approvals]\nrequire = 1\nfrom = [\"anna\"]\noutside = true"+approversOf("anna")))
+	ask := psbt("a", 20_000, out{"script:" + strings.Repeat("00", 90_000), 1, nil})
+	for i := range 10_000 {
+		to := fmt.Sprint("far ", i)
+		ask.Intent.Change = append(ask.Intent.Change, intent.Change{At: i + 1, To: to, Path: derive.Path{1, 1 << 30}, Units: 1})
+	}
+	d := p.Decide(ask, nil)
+	wantCode(t, d, NeedsApproval, CodeApprovals)
+	if len(d.Reason) > 1000 || len(d.Payments) != 10_001 {
+		t.Errorf("a reason of %d bytes, %d payments", len(d.Reason), len(d.Payments))
+	}
 }
