@@ -71,3 +71,40 @@ func TestManyOutputs(t *testing.T) {
 		t.Errorf("a reason of %d bytes, %d payments", len(d.Reason), len(d.Payments))
 	}
 }
+
+// That others seem to sign a job makes it count, and is no reason to sign it: whoever can
+// write into the slots of commitments, as the broker can, would lift every limit. Denied for
+// its limit, or since counters are not known, it is denied again.
+func TestCountedIsNotAgreed(t *testing.T) {
+	t.Parallel()
+	p := parse(t, plainRule("psbt", limitOf("1000 sat", "day")))
+	l := fresh(p)
+	wantCode(t, spend(t, p, l, job("a", 900, 0)), Allowed, "")
+	for _, name := range []string{"b", "c"} {
+		ask := job(name, 900, 0)
+		d := p.Decide(ask, l)
+		wantCode(t, d, Denied, CodeLimitReached)
+		store(l, l.Charge(ask, &d).Save)
+		wantCode(t, p.Decide(ask, l), Denied, CodeLimitReached)
+	}
+	wantCode(t, p.Decide(job("a", 900, 0), l), Allowed, "") // agreed to before
+
+	lost, save := LostLedger(p, start, "lost")
+	store(lost, &save)
+	ask := job("d", 900, 0)
+	d := p.Decide(ask, lost)
+	wantCode(t, d, Denied, CodeCountersUnknown)
+	store(lost, lost.Charge(ask, &d).Save)
+	wantCode(t, p.Decide(ask, lost), Denied, CodeCountersUnknown)
+
+	// What the limits hold is agreed to when it is asked for, whoever began.
+	l = fresh(p)
+	ask = job("e", 900, 0)
+	d = p.Decide(ask, l)
+	d.Verdict = NeedsApproval
+	store(l, l.Charge(ask, &d).Save)
+	wantCode(t, spend(t, p, l, ask), Allowed, "")
+	d = p.Decide(job("f", 900, 0), l)
+	store(l, l.Charge(job("f", 900, 0), &d).Save)
+	wantCode(t, p.Decide(ask, l), Allowed, "")
+}

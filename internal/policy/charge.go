@@ -2,6 +2,7 @@ package policy
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
@@ -15,7 +16,8 @@ type Charged struct {
 }
 
 // Charge counts a job, once for each digest. It is for jobs that were allowed, and for jobs
-// that t others committed to, whatever this node decided: it does not look at the verdict.
+// that t others committed to, as it seems, whatever this node decided. That is no agreement
+// to sign them: until one is charged that was allowed, its limits have to hold it.
 func (l *Ledger) Charge(ask *Ask, d *Decision) Charged {
 	if l == nil {
 		return Charged{}
@@ -82,11 +84,18 @@ func (l *Ledger) room() bool {
 }
 
 // check says whether a job's charges fit what is left of their limits. A job that was
-// charged fits.
+// charged when it fitted still does. One that was only counted fits where the limits hold
+// what is counted: it is in it.
 func (l *Ledger) check(ask *Ask, payments []intent.Payment, charges []Charge) (code, reason string) {
 	due, again := l.jobs.due(ask, payments, charges)
-	if again {
+	switch {
+	case again && l.jobs.agreed(ask.Digest):
 		return "", ""
+	case again:
+		due = slices.Clone(charges)
+		for i := range due {
+			due[i].Units = 0
+		}
 	}
 	for _, c := range due {
 		used, doubt := l.used(c.limit, c.Subject)
@@ -95,8 +104,12 @@ func (l *Ledger) check(ask *Ask, payments []intent.Payment, charges []Charge) (c
 				doubt.why, c.Subject, c.limit, l.clock(doubt.until(c.limit.window)))
 		}
 		if c.Units > c.limit.max || used > c.limit.max-c.Units {
-			return CodeLimitReached, fmt.Sprintf("%s has used %s of its limit of %s, and this would be %s more", c.Subject,
-				Amount(c.limit.asset, used), c.limit, Amount(c.limit.asset, c.Units))
+			more := "this would be " + Amount(c.limit.asset, c.Units) + " more"
+			if again {
+				more = "this is a part of that"
+			}
+			return CodeLimitReached, fmt.Sprintf("%s has used %s of its limit of %s, and %s", c.Subject,
+				Amount(c.limit.asset, used), c.limit, more)
 		}
 		if l.counters[counterKey{c.limit.id, c.Subject}] == nil && !l.room() {
 			return CodeLedgerFull, fmt.Sprintf("this node counts for %d clients and keys, and there is no room for %s",

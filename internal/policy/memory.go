@@ -22,9 +22,10 @@ type jobKey struct{ client, job string }
 
 // charged is a job that was charged.
 type charged struct {
-	key   jobKey
-	wait  uint64 // number of the state that had to be on disk first
-	group *group
+	key    jobKey
+	wait   uint64 // number of the state that had to be on disk first
+	group  *group
+	agreed bool // to sign it; else it counts since others seemed to
 }
 
 // group is jobs that spend the same inputs and make the same payments. One of them at most
@@ -127,6 +128,8 @@ func (m *memory) due(ask *Ask, payments []intent.Payment, charges []Charge) (due
 // charge remembers a job, and returns what it is to be charged.
 func (m *memory) charge(ask *Ask, d *Decision) (due []Charge, again bool) {
 	if due, again = m.due(ask, d.Payments, d.Charges); again {
+		c := m.digests[ask.Digest]
+		c.agreed = c.agreed || d.Verdict == Allowed
 		return nil, true
 	}
 	g, _ := m.replaces(ask, d.Payments)
@@ -136,7 +139,7 @@ func (m *memory) charge(ask *Ask, d *Decision) (due []Charge, again bool) {
 	case ask.Intent.Kind == intent.PSBT:
 		g = &group{groupID(ask.Intent, d.Payments), slices.Clone(d.Charges)}
 	}
-	c := &charged{key: jobKey{ask.Client, ask.Job}, group: g}
+	c := &charged{key: jobKey{ask.Client, ask.Job}, group: g, agreed: d.Verdict == Allowed}
 	m.digests[ask.Digest], m.jobs[c.key] = c, c
 	if len(m.order) < maxJobs {
 		m.order = append(m.order, ask.Digest)
@@ -167,6 +170,9 @@ func (m *memory) forget(digest [32]byte) {
 		delete(m.jobs, c.key)
 	}
 }
+
+// agreed reports whether this node agreed to sign a job that was charged.
+func (m *memory) agreed(digest [32]byte) bool { return m.digests[digest].agreed }
 
 // wait is the number of the state that a job that was charged waits for.
 func (m *memory) wait(digest [32]byte) uint64 { return m.digests[digest].wait }
