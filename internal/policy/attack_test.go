@@ -108,3 +108,33 @@ func TestCountedIsNotAgreed(t *testing.T) {
 	store(l, l.Charge(job("f", 900, 0), &d).Save)
 	wantCode(t, p.Decide(ask, l), Allowed, "")
 }
+
+// A fee bump of a job that only counts is agreed to no more than that job.
+func TestBumpOfWhatOnlyCounts(t *testing.T) {
+	t.Parallel()
+	p := parse(t, plainRule("psbt", limitOf("1000 sat", "day")))
+	same := []string{"tx:0"}
+	bump := func(name, of string, cost uint64) *Ask {
+		ask := psbt(name, 1000, out{shop, 500, nil}, out{"change", 1000 - cost, derive.Path{1, 0}})
+		ask.Replaces, ask.Intent.Spends = of, same
+		return ask
+	}
+	counts := func(l *Ledger, ask *Ask) {
+		d := p.Decide(ask, l)
+		wantCode(t, d, Denied, CodeLimitReached)
+		store(l, l.Charge(ask, &d).Save)
+	}
+	l := fresh(p)
+	wantCode(t, spend(t, p, l, job("before", 600, 0)), Allowed, "")
+	counts(l, bump("a", "", 600))
+	wantCode(t, p.Decide(bump("b", "a", 600), l), Denied, CodeLimitReached)
+
+	// Of what was agreed to, the dearer job that only counts takes nothing away.
+	l = fresh(p)
+	wantCode(t, spend(t, p, l, job("before", 350, 0)), Allowed, "")
+	wantCode(t, spend(t, p, l, bump("a", "", 600)), Allowed, "")
+	counts(l, bump("b", "a", 800))
+	wantCode(t, p.Decide(bump("c", "a", 800), l), Denied, CodeLimitReached)
+	wantCode(t, p.Decide(bump("d", "a", 601), l), Denied, CodeLimitReached)
+	wantCode(t, p.Decide(bump("e", "a", 600), l), Allowed, "")
+}

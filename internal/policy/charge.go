@@ -2,7 +2,6 @@ package policy
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
@@ -30,6 +29,9 @@ func (l *Ledger) Charge(ask *Ask, d *Decision) Charged {
 	}
 	wait, early := false, l.saves.rose
 	for _, c := range charges {
+		if c.Units == 0 {
+			continue
+		}
 		late, half := l.add(c)
 		wait, early = wait || late, early || half
 	}
@@ -84,19 +86,9 @@ func (l *Ledger) room() bool {
 }
 
 // check says whether a job's charges fit what is left of their limits. A job that was
-// charged when it fitted still does. One that was only counted fits where the limits hold
-// what is counted: it is in it.
+// agreed to fits. One that only counts does where its limits hold what counts: it is in it.
 func (l *Ledger) check(ask *Ask, payments []intent.Payment, charges []Charge) (code, reason string) {
-	due, again := l.jobs.due(ask, payments, charges)
-	switch {
-	case again && l.jobs.agreed(ask.Digest):
-		return "", ""
-	case again:
-		due = slices.Clone(charges)
-		for i := range due {
-			due[i].Units = 0
-		}
-	}
+	due, _ := l.jobs.due(ask, payments, charges)
 	for _, c := range due {
 		used, doubt := l.used(c.limit, c.Subject)
 		if doubt != nil {
@@ -105,8 +97,8 @@ func (l *Ledger) check(ask *Ask, payments []intent.Payment, charges []Charge) (c
 		}
 		if c.Units > c.limit.max || used > c.limit.max-c.Units {
 			more := "this would be " + Amount(c.limit.asset, c.Units) + " more"
-			if again {
-				more = "this is a part of that"
+			if c.Units == 0 {
+				more = "this is a part of that, which others seemed to sign"
 			}
 			return CodeLimitReached, fmt.Sprintf("%s has used %s of its limit of %s, and %s", c.Subject,
 				Amount(c.limit.asset, used), c.limit, more)

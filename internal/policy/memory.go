@@ -32,7 +32,8 @@ type charged struct {
 // is ever confirmed, so what they cost is what the dearest does.
 type group struct {
 	id      [32]byte
-	charges []Charge
+	charges []Charge // of the dearest that counts
+	agreed  []Charge // of the dearest that this node agreed to sign
 }
 
 func newMemory() memory {
@@ -103,64 +104,88 @@ func compare[T string | uint64](a, b T) int {
 	return 0
 }
 
-// due is what a job is still to be charged, and whether it was charged already.
+// due is what a job is still to be charged, and whether it was charged already. What of it
+// counts without this node's agreement is due with 0 units: the limit has to hold it all the
+// same. What was agreed to isn't due.
 func (m *memory) due(ask *Ask, payments []intent.Payment, charges []Charge) (due []Charge, again bool) {
-	if m.digests[ask.Digest] != nil {
-		return nil, true
+	if c := m.digests[ask.Digest]; c != nil {
+		for i := 0; i < len(charges) && !c.agreed; i++ {
+			due = append(due, charges[i].less(charges[i].Units))
+		}
+		return due, true
 	}
 	g, _ := m.replaces(ask, payments)
 	if g == nil {
 		return charges, false
 	}
 	for _, c := range charges {
-		for _, was := range g.charges {
-			if c.same(was) && isMoney(c.limit.asset) {
-				c.Units -= min(c.Units, was.Units)
-			}
-		}
-		if c.Units > 0 {
+		switch {
+		case !isMoney(c.limit.asset):
 			due = append(due, c)
+		case c.Units > unitsOf(g.agreed, c):
+			due = append(due, c.less(unitsOf(g.charges, c)))
 		}
 	}
 	return due, false
+}
+
+// less is a charge of so many units less.
+func (c Charge) less(units uint64) Charge {
+	c.Units -= min(c.Units, units)
+	return c
+}
+
+// unitsOf is what a list has of a charge's counter.
+func unitsOf(list []Charge, c Charge) uint64 {
+	if i := slices.IndexFunc(list, c.same); i >= 0 {
+		return list[i].Units
+	}
+	return 0
 }
 
 // charge remembers a job, and returns what it is to be charged.
 func (m *memory) charge(ask *Ask, d *Decision) (due []Charge, again bool) {
-	if due, again = m.due(ask, d.Payments, d.Charges); again {
-		c := m.digests[ask.Digest]
-		c.agreed = c.agreed || d.Verdict == Allowed
-		return nil, true
+	due, again = m.due(ask, d.Payments, d.Charges)
+	c := m.digests[ask.Digest]
+	if !again {
+		c = m.remember(ask, d)
 	}
+	if c.agreed = c.agreed || d.Verdict == Allowed; c.agreed && c.group != nil {
+		c.group.agreed = dearest(c.group.agreed, d.Charges)
+	}
+	return due, again
+}
+
+func (m *memory) remember(ask *Ask, d *Decision) *charged {
 	g, _ := m.replaces(ask, d.Payments)
-	switch {
-	case g != nil:
-		g.raise(d.Charges)
-	case ask.Intent.Kind == intent.PSBT:
-		g = &group{groupID(ask.Intent, d.Payments), slices.Clone(d.Charges)}
+	if g == nil && ask.Intent.Kind == intent.PSBT {
+		g = &group{id: groupID(ask.Intent, d.Payments)}
 	}
-	c := &charged{key: jobKey{ask.Client, ask.Job}, group: g, agreed: d.Verdict == Allowed}
+	if g != nil {
+		g.charges = dearest(g.charges, d.Charges)
+	}
+	c := &charged{key: jobKey{ask.Client, ask.Job}, group: g}
 	m.digests[ask.Digest], m.jobs[c.key] = c, c
 	if len(m.order) < maxJobs {
 		m.order = append(m.order, ask.Digest)
-		return due, false
+		return c
 	}
 	m.forget(m.order[m.oldest])
 	m.order[m.oldest] = ask.Digest
 	m.oldest = (m.oldest + 1) % maxJobs
-	return due, false
+	return c
 }
 
-// raise makes the charges of a group those of its dearest job.
-func (g *group) raise(charges []Charge) {
+// dearest is of each counter what the dearer of two jobs is charged.
+func dearest(list, charges []Charge) []Charge {
 	for _, c := range charges {
-		i := slices.IndexFunc(g.charges, c.same)
-		if i < 0 {
-			g.charges = append(g.charges, c)
+		if i := slices.IndexFunc(list, c.same); i < 0 {
+			list = append(list, c)
 		} else {
-			g.charges[i].Units = max(g.charges[i].Units, c.Units)
+			list[i].Units = max(list[i].Units, c.Units)
 		}
 	}
+	return list
 }
 
 func (m *memory) forget(digest [32]byte) {
@@ -170,9 +195,6 @@ func (m *memory) forget(digest [32]byte) {
 		delete(m.jobs, c.key)
 	}
 }
-
-// agreed reports whether this node agreed to sign a job that was charged.
-func (m *memory) agreed(digest [32]byte) bool { return m.digests[digest].agreed }
 
 // wait is the number of the state that a job that was charged waits for.
 func (m *memory) wait(digest [32]byte) uint64 { return m.digests[digest].wait }
