@@ -138,3 +138,32 @@ func TestBumpOfWhatOnlyCounts(t *testing.T) {
 	wantCode(t, p.Decide(bump("d", "a", 601), l), Denied, CodeLimitReached)
 	wantCode(t, p.Decide(bump("e", "a", 600), l), Allowed, "")
 }
+
+// What is remembered of a job has a bound, however many keys sign it. A bump of one that is
+// over it costs more, and never less.
+func TestManyKeys(t *testing.T) {
+	t.Parallel()
+	p := parse(t, plainRule("psbt", limitOf("1000 sat", "day")+"\nscope = \"key\""))
+	ask := func(name, of string) *Ask {
+		a := psbt(name, 1000, out{shop, 400, nil}, out{"change", 600, derive.Path{1, 0}})
+		a.Replaces, a.Intent.Spends, a.Roots = of, []string{"tx:0"}, nil
+		for i := range 100 {
+			a.Roots = append(a.Roots, intent.Root{ID: fmt.Sprintf("%032x.%d", 0, i)})
+			a.Intent.Signatures = append(a.Intent.Signatures, intent.Signature{Root: i, Sighash: "default"})
+		}
+		return a
+	}
+	l := fresh(p)
+	wantCode(t, spend(t, p, l, ask("a", "")), Allowed, "")
+	g := l.jobs.digests[ask("a", "").Digest].group
+	if len(g.charges) != maxGroup || len(g.agreed) != maxGroup {
+		t.Errorf("%d and %d charges are kept", len(g.charges), len(g.agreed))
+	}
+	got := spend(t, p, l, ask("b", "a"))
+	wantCode(t, got, Allowed, "")
+	for i, want := range []uint64{0: 400, maxGroup: 800, 99: 800} {
+		if used, _ := l.Used(got.Charges[i]); want > 0 && used != want {
+			t.Errorf("key %d has used %d, want %d", i, used, want)
+		}
+	}
+}

@@ -32,9 +32,13 @@ type charged struct {
 // is ever confirmed, so what they cost is what the dearest does.
 type group struct {
 	id      [32]byte
-	charges []Charge // of the dearest that counts
+	charges []Charge // of the dearest that counts, as far as there is room
 	agreed  []Charge // of the dearest that this node agreed to sign
 }
+
+// maxGroup is how many charges of money a group has. A job may sign with a hundred keys, each
+// with a counter of its own; what there is no room for is charged anew to a job that replaces.
+const maxGroup = 32
 
 func newMemory() memory {
 	return memory{digests: map[[32]byte]*charged{}, jobs: map[jobKey]*charged{}}
@@ -176,13 +180,14 @@ func (m *memory) remember(ask *Ask, d *Decision) *charged {
 	return c
 }
 
-// dearest is of each counter what the dearer of two jobs is charged.
+// dearest is of each counter of money what the dearer of two jobs is charged.
 func dearest(list, charges []Charge) []Charge {
 	for _, c := range charges {
-		if i := slices.IndexFunc(list, c.same); i < 0 {
-			list = append(list, c)
-		} else {
+		switch i := slices.IndexFunc(list, c.same); {
+		case i >= 0:
 			list[i].Units = max(list[i].Units, c.Units)
+		case isMoney(c.limit.asset) && len(list) < maxGroup:
+			list = append(list, c)
 		}
 	}
 	return list
