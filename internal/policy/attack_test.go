@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
@@ -97,16 +98,21 @@ func TestCountedIsNotAgreed(t *testing.T) {
 	store(lost, lost.Charge(ask, &d).Save)
 	wantCode(t, p.Decide(ask, lost), Denied, CodeCountersUnknown)
 
-	// What the limits hold is agreed to when it is asked for, whoever began.
+	// What counted is charged when it is agreed to, as the window of that may be over.
 	l = fresh(p)
-	ask = job("e", 900, 0)
+	ask = job("e", 400, 0)
 	d = p.Decide(ask, l)
 	d.Verdict = NeedsApproval
-	store(l, l.Charge(ask, &d).Save)
-	wantCode(t, spend(t, p, l, ask), Allowed, "")
-	d = p.Decide(job("f", 900, 0), l)
-	store(l, l.Charge(job("f", 900, 0), &d).Save)
-	wantCode(t, p.Decide(ask, l), Allowed, "")
+	for range 2 {
+		store(l, l.Charge(ask, &d).Save)
+	}
+	for _, want := range []uint64{800, 800} {
+		d = spend(t, p, l, ask)
+		wantCode(t, d, Allowed, "")
+		if used, _ := l.Used(d.Charges[0]); used != want {
+			t.Errorf("%d is used, want %d", used, want)
+		}
+	}
 }
 
 // A fee bump of a job that only counts is agreed to no more than that job.
@@ -128,6 +134,12 @@ func TestBumpOfWhatOnlyCounts(t *testing.T) {
 	wantCode(t, spend(t, p, l, job("before", 600, 0)), Allowed, "")
 	counts(l, bump("a", "", 600))
 	wantCode(t, p.Decide(bump("b", "a", 600), l), Denied, CodeLimitReached)
+	twoDays := 48 * time.Hour
+	got := spend(t, p, l, at(bump("c", "a", 600), twoDays))
+	wantCode(t, got, Allowed, "")
+	if used, _ := l.Used(got.Charges[0]); used != 600 {
+		t.Errorf("%d is used after the window, want 600", used)
+	}
 
 	// Of what was agreed to, the dearer job that only counts takes nothing away.
 	l = fresh(p)
@@ -156,8 +168,8 @@ func TestManyKeys(t *testing.T) {
 	l := fresh(p)
 	wantCode(t, spend(t, p, l, ask("a", "")), Allowed, "")
 	g := l.jobs.digests[ask("a", "").Digest].group
-	if len(g.charges) != maxGroup || len(g.agreed) != maxGroup {
-		t.Errorf("%d and %d charges are kept", len(g.charges), len(g.agreed))
+	if len(g.charges) != maxGroup {
+		t.Errorf("%d charges are kept", len(g.charges))
 	}
 	got := spend(t, p, l, ask("b", "a"))
 	wantCode(t, got, Allowed, "")
@@ -166,4 +178,22 @@ func TestManyKeys(t *testing.T) {
 			t.Errorf("key %d has used %d, want %d", i, used, want)
 		}
 	}
+}
+
+// What counted in no rule is charged when another policy lets it through.
+func TestCountedUnderAnotherPolicy(t *testing.T) {
+	t.Parallel()
+	after := parse(t, plainRule("psbt", limitOf("1000 sat", "day")))
+	before := parse(t, strings.Replace(plainRule("psbt", limitOf("1000 sat", "day")), `clients = ["*"]`, `clients = ["bob"]`, 1))
+	l := fresh(before)
+	for _, name := range []string{"a", "b", "c"} {
+		ask := job(name, 900, 0)
+		d := before.Decide(ask, l)
+		wantCode(t, d, Denied, CodeNoRule)
+		store(l, l.Charge(ask, &d).Save)
+	}
+	store(l, l.Use(after))
+	wantCode(t, spend(t, after, l, job("a", 900, 0)), Allowed, "")
+	wantCode(t, after.Decide(job("b", 900, 0), l), Denied, CodeLimitReached)
+	wantCode(t, after.Decide(job("a", 900, 0), l), Allowed, "")
 }

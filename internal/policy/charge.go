@@ -14,28 +14,21 @@ type Charged struct {
 	Save *Save // to be stored; nil if nothing is
 }
 
-// Charge counts a job, once for each digest. It is for jobs that were allowed, and for jobs
-// that t others committed to, as it seems, whatever this node decided. That is no agreement
-// to sign them: until one is charged that was allowed, its limits have to hold it.
+// Charge counts a job that was allowed, once for each digest. It also counts one that t others
+// committed to, as it seems, whatever this node decided. That is no agreement to sign it: if
+// it is allowed later, it is charged then as if it were new.
 func (l *Ledger) Charge(ask *Ask, d *Decision) Charged {
 	if l == nil {
 		return Charged{}
 	}
 	l.tick(ask.Now)
 	l.look(ask.Intent, ask.Roots, d.gap)
-	charges, again := l.jobs.charge(ask, d)
-	if again {
-		return Charged{Wait: l.saves.waits(l.jobs.wait(ask.Digest)), Save: l.wantIf(l.saves.rose)}
-	}
 	wait, early := false, l.saves.rose
-	for _, c := range charges {
-		if c.Units == 0 {
-			continue
-		}
+	for _, c := range l.jobs.charge(ask, d) {
 		late, half := l.add(c)
 		wait, early = wait || late, early || half
 	}
-	out := Charged{Save: l.wantIf(wait || early)}
+	out := Charged{Wait: l.saves.waits(l.jobs.wait(ask.Digest)), Save: l.wantIf(wait || early)}
 	if wait {
 		out.Wait = l.saves.next()
 		l.jobs.waits(ask.Digest, out.Wait)
@@ -86,7 +79,7 @@ func (l *Ledger) room() bool {
 }
 
 // check says whether a job's charges fit what is left of their limits. A job that was
-// agreed to fits. One that only counts does where its limits hold what counts: it is in it.
+// agreed to fits.
 func (l *Ledger) check(ask *Ask, payments []intent.Payment, charges []Charge) (code, reason string) {
 	due, _ := l.jobs.due(ask, payments, charges)
 	for _, c := range due {
@@ -96,12 +89,8 @@ func (l *Ledger) check(ask *Ask, payments []intent.Payment, charges []Charge) (c
 				doubt.why, c.Subject, c.limit, l.clock(doubt.until(c.limit.window)))
 		}
 		if c.Units > c.limit.max || used > c.limit.max-c.Units {
-			more := "this would be " + Amount(c.limit.asset, c.Units) + " more"
-			if c.Units == 0 {
-				more = "this is a part of that, which others seemed to sign"
-			}
-			return CodeLimitReached, fmt.Sprintf("%s has used %s of its limit of %s, and %s", c.Subject,
-				Amount(c.limit.asset, used), c.limit, more)
+			return CodeLimitReached, fmt.Sprintf("%s has used %s of its limit of %s, and this would be %s more", c.Subject,
+				Amount(c.limit.asset, used), c.limit, Amount(c.limit.asset, c.Units))
 		}
 		if l.counters[counterKey{c.limit.id, c.Subject}] == nil && !l.room() {
 			return CodeLedgerFull, fmt.Sprintf("this node counts for %d clients and keys, and there is no room for %s",

@@ -32,8 +32,7 @@ type charged struct {
 // is ever confirmed, so what they cost is what the dearest does.
 type group struct {
 	id      [32]byte
-	charges []Charge // of the dearest that counts, as far as there is room
-	agreed  []Charge // of the dearest that this node agreed to sign
+	charges []Charge // of the dearest that was agreed to, as far as there is room
 }
 
 // maxGroup is how many charges of money a group has. A job may sign with a hundred keys, each
@@ -108,35 +107,22 @@ func compare[T string | uint64](a, b T) int {
 	return 0
 }
 
-// due is what a job is still to be charged, and whether it was charged already. What of it
-// counts without this node's agreement is due with 0 units: the limit has to hold it all the
-// same. What was agreed to isn't due.
-func (m *memory) due(ask *Ask, payments []intent.Payment, charges []Charge) (due []Charge, again bool) {
-	if c := m.digests[ask.Digest]; c != nil {
-		for i := 0; i < len(charges) && !c.agreed; i++ {
-			due = append(due, charges[i].less(charges[i].Units))
-		}
-		return due, true
+// due is what a job is still to be charged, and whether it was agreed to already. What only
+// counts is due in full: somebody may have had it counted, and the window is over.
+func (m *memory) due(ask *Ask, payments []intent.Payment, charges []Charge) (due []Charge, agreed bool) {
+	if c := m.digests[ask.Digest]; c != nil && c.agreed {
+		return nil, true
 	}
 	g, _ := m.replaces(ask, payments)
 	if g == nil {
 		return charges, false
 	}
 	for _, c := range charges {
-		switch {
-		case !isMoney(c.limit.asset):
+		if c.Units -= min(c.Units, unitsOf(g.charges, c)); c.Units > 0 {
 			due = append(due, c)
-		case c.Units > unitsOf(g.agreed, c):
-			due = append(due, c.less(unitsOf(g.charges, c)))
 		}
 	}
 	return due, false
-}
-
-// less is a charge of so many units less.
-func (c Charge) less(units uint64) Charge {
-	c.Units -= min(c.Units, units)
-	return c
 }
 
 // unitsOf is what a list has of a charge's counter.
@@ -147,26 +133,27 @@ func unitsOf(list []Charge, c Charge) uint64 {
 	return 0
 }
 
-// charge remembers a job, and returns what it is to be charged.
-func (m *memory) charge(ask *Ask, d *Decision) (due []Charge, again bool) {
-	due, again = m.due(ask, d.Payments, d.Charges)
+// charge remembers a job, and returns what it is to be charged: once when it only counts,
+// and once when it is agreed to.
+func (m *memory) charge(ask *Ask, d *Decision) (due []Charge) {
 	c := m.digests[ask.Digest]
-	if !again {
+	if c != nil && (c.agreed || d.Verdict != Allowed) {
+		return nil
+	}
+	due, _ = m.due(ask, d.Payments, d.Charges)
+	if c == nil {
 		c = m.remember(ask, d)
 	}
-	if c.agreed = c.agreed || d.Verdict == Allowed; c.agreed && c.group != nil {
-		c.group.agreed = dearest(c.group.agreed, d.Charges)
+	if c.agreed = d.Verdict == Allowed; c.agreed && c.group != nil {
+		c.group.charges = dearest(c.group.charges, d.Charges)
 	}
-	return due, again
+	return due
 }
 
 func (m *memory) remember(ask *Ask, d *Decision) *charged {
 	g, _ := m.replaces(ask, d.Payments)
 	if g == nil && ask.Intent.Kind == intent.PSBT {
 		g = &group{id: groupID(ask.Intent, d.Payments)}
-	}
-	if g != nil {
-		g.charges = dearest(g.charges, d.Charges)
 	}
 	c := &charged{key: jobKey{ask.Client, ask.Job}, group: g}
 	m.digests[ask.Digest], m.jobs[c.key] = c, c
