@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -63,13 +64,14 @@ the manifest that they were made under.`,
 }
 
 func newFleetKeyCommand() *cobra.Command {
-	var gateway, client, administrator string
+	var gateway, client, administrator, approver string
 	var kinds []string
 	cmd := &cobra.Command{
-		Use:   "key FILE (--gateway NAME | --client NAME | --administrator NAME)",
-		Short: "Make the key of one more gateway, client or administrator",
+		Use:   "key FILE (--gateway NAME | --client NAME | --administrator NAME | --approver NAME)",
+		Short: "Make the key of one more gateway, client, administrator or approver",
 		Long: `Key makes an Ed25519 key where it is used, and prints the entry with its public
-half for access.toml, which goes to the operators of the fleet.`,
+half for access.toml, or an approver's for policy.toml, which goes to the operators
+of the fleet.`,
 		Example: "  frostctl fleet key gateway1.key --gateway gateway1\n  frostctl fleet key client.key --client deposits --kinds keygen",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -80,10 +82,18 @@ half for access.toml, which goes to the operators of the fleet.`,
 				}
 				party = fleet.Party{Name: client, Kinds: kinds}
 			}
-			if administrator != "" {
-				party = fleet.Party{Name: administrator, Administrator: true}
+			newKey := party.NewKey
+			switch {
+			case administrator != "":
+				party.Name = administrator
+				newKey = func(path string) (ed25519.PublicKey, string, error) {
+					return fleet.NewAdministrator(administrator, path)
+				}
+			case approver != "":
+				party.Name = approver
+				newKey = func(path string) (ed25519.PublicKey, string, error) { return fleet.NewApproverKey(approver, path) }
 			}
-			public, entry, err := party.NewKey(args[0])
+			public, entry, err := newKey(args[0])
 			if err != nil {
 				return err
 			}
@@ -100,10 +110,12 @@ half for access.toml, which goes to the operators of the fleet.`,
 	cmd.Flags().StringVar(&client, "client", "", "name of the client")
 	cmd.Flags().StringVar(&administrator, "administrator", "", "name of the administrator, who may freeze")
 	cmd.Flags().StringSliceVar(&kinds, "kinds", wire.KindNames(), "what the client may ask for")
-	cmd.MarkFlagsMutuallyExclusive("gateway", "client", "administrator")
-	cmd.MarkFlagsOneRequired("gateway", "client", "administrator")
-	cmd.MarkFlagsMutuallyExclusive("gateway", "kinds")
-	cmd.MarkFlagsMutuallyExclusive("administrator", "kinds")
+	cmd.Flags().StringVar(&approver, "approver", "", "name of somebody who approves jobs")
+	cmd.MarkFlagsMutuallyExclusive("gateway", "client", "administrator", "approver")
+	cmd.MarkFlagsOneRequired("gateway", "client", "administrator", "approver")
+	for _, other := range []string{"gateway", "administrator", "approver"} {
+		cmd.MarkFlagsMutuallyExclusive(other, "kinds")
+	}
 	return cmd
 }
 

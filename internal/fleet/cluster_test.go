@@ -57,7 +57,7 @@ func TestClusterFiles(t *testing.T) {
 	const first, second, third = "tls://127.0.0.1:4222", "tls://127.0.0.1:4223", "tls://127.0.0.1:4224"
 	const url = first + "," + second + "," + third
 	order := map[string]string{ // each node begins with another one
-		"gateway": url, "client": url,
+		"gateway": url, "client": url, "administrator": url,
 		"node 0": url, "node 1": second + "," + third + "," + first, "node 2": third + "," + first + "," + second,
 	}
 	gateway, err := config.LoadGateway(filepath.Join(dir, GatewayFile))
@@ -68,7 +68,11 @@ func TestClusterFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]config.Bus{"gateway": gateway.Bus, "client": client.Bus}
+	administrator, err := config.ParseAdministrator(filepath.Join(dir, AdministratorConfig(0)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]config.Bus{"gateway": gateway.Bus, "client": client.Bus, "administrator": administrator.Bus}
 	for i := range o.N {
 		n, err := config.LoadNode(filepath.Join(dir, NodeFile(i)), backends.All())
 		if err != nil {
@@ -78,7 +82,7 @@ func TestClusterFiles(t *testing.T) {
 	}
 	users := map[string]bool{}
 	for name, b := range all {
-		if b.URL != order[name] || b.Embedded || b.Replicas != 3 && name != "client" {
+		if b.URL != order[name] || b.Embedded || b.Replicas != 3 && name != "client" && name != "administrator" {
 			t.Errorf("%s: %+v", name, b)
 		}
 		users[publicOf(t, b.Credentials)] = true

@@ -32,7 +32,8 @@ type Options struct {
 	Client        string // the first client's name
 	// Administrators is how many may freeze; 0: one.
 	Administrators int
-	AllowInsecure  bool // software keys on mainnet
+	AllowInsecure  bool   // software keys on mainnet
+	Policy         []byte // policy.toml of every node; empty: they have none
 
 	// Cluster, if not nil, is of NATS servers to write too. It replaces BusURL.
 	Cluster *Cluster
@@ -51,6 +52,7 @@ const (
 	TargetsFile  = "prometheus-targets.json" // for Prometheus: where the programs' metrics are
 
 	clientKey   = "client.key"
+	policyFile  = "policy.toml" // beside a node's configuration
 	gatewayName = "gateway0"
 )
 
@@ -129,7 +131,7 @@ func (o Options) check() error {
 	return o.client().check()
 }
 
-func (o Options) client() Party { return Party{Name: o.Client, Kinds: wire.KindNames()} }
+func (o Options) client() Party { return Party{o.Client, wire.KindNames()} }
 
 // discard removes what a failed Init wrote into a directory that was empty:
 // no key in it was ever used.
@@ -167,6 +169,11 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card wire.Node
 	card, err = worker.Card(ctx, provider, o.Name, 1, i)
 	if err != nil {
 		return card, err
+	}
+	if len(o.Policy) > 0 {
+		if err := writeNew(filepath.Join(filepath.Dir(config), policyFile), o.Policy); err != nil {
+			return card, err
+		}
 	}
 	return card, writeNew(config, nodeConfig(o, i))
 }

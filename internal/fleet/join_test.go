@@ -231,7 +231,7 @@ func TestParty(t *testing.T) {
 	if _, _, err := (Party{Name: "gateway1", Kinds: nil}).NewKey(filepath.Join(dir, "0")); !errors.Is(err, fs.ErrExist) {
 		t.Errorf("a key was overwritten: %v", err)
 	}
-	for _, p := range []Party{{"a b", nil}, {"", []string{"sign"}}, {Name: "a", Kinds: []string{"mine"}}, {Name: "a", Kinds: []string{"sign", "sign"}}} {
+	for _, p := range []Party{{Name: "a b"}, {Kinds: []string{"sign"}}, {Name: "a", Kinds: []string{"mine"}}, {Name: "a", Kinds: []string{"sign", "sign"}}} {
 		file := filepath.Join(dir, "new")
 		if _, _, err := p.NewKey(file); err == nil {
 			t.Errorf("%+v was taken", p)

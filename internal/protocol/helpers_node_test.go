@@ -37,7 +37,8 @@ type actor struct {
 	rules    *policy.Policy
 	ledger   *policy.Ledger
 	saves    []SaveLedger
-	slowDisk bool // what is saved is not on the disk yet
+	slowDisk bool   // what is saved is not on the disk yet
+	freezes  []byte // on the disk
 }
 
 // said is what a node's HSM and nonces were used for, over all its lives.
@@ -61,7 +62,12 @@ func (f *fleet) newActor(i int) *actor {
 }
 
 func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
+	var freezes *wire.FreezeBook
+	if a.freezes != nil {
+		freezes = must(wire.OpenKeptFreezes(a.f.m, a.freezes))
+	}
 	return NewNode(NodeConfig{
+		Freezes:  freezes,
 		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known, Refused: a.refusedIDs,
 		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
 		Policy: a.rules, Ledger: a.ledger,
@@ -141,6 +147,8 @@ func (a *actor) perform(effects []Effect) {
 			a.do(Loaded{ID: e.ID, Keys: keys})
 		case Refetch:
 			a.fetch = append(a.fetch, e.ID)
+		case FreezesChanged:
+			a.freezes = a.KeptFreezes()
 		case After:
 			a.timers = append(a.timers, e.Timer)
 		case Report:

@@ -30,6 +30,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m.Bus(func() (buswatch.Sample, bool) { return everything, true }, func() error { return nil })
 	m.Disk("storage", t.TempDir())
 	m.Audit(func() (written, waiting, lost uint64) { return 7, 2, 1 })
+	m.Freezes(func() *wire.Frozen { return nil })
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleGateway {
 		m.Presence(func() ([]protocol.NodePresence, []string) {

@@ -104,6 +104,7 @@ type disk struct {
 	cursor  uint64
 	freezes []byte  // KeptFreezes
 	heard   *ledger // the same, by the check's own count
+	ledger  []byte  // of the policy
 }
 
 type record struct {
@@ -118,7 +119,7 @@ func newDisk() *disk { return &disk{records: map[string]*record{}} }
 // clone is a copy of the disk, as a twin has it.
 func (d *disk) clone() *disk {
 	c := &disk{records: map[string]*record{}, refused: slices.Clone(d.refused), cursor: d.cursor,
-		freezes: d.freezes, heard: d.heard}
+		freezes: d.freezes, heard: d.heard, ledger: slices.Clone(d.ledger)}
 	for id, r := range d.records {
 		copied := *r
 		c.records[id] = &copied

@@ -29,6 +29,7 @@ const (
 	RuleNoPanic      Rule = "no panic"
 	RuleCounts       Rule = "what is counted adds up"
 	RuleFrozen       Rule = "nothing leaves a node for what it was told is frozen"
+	RulePolicy       Rule = "a node's policy is obeyed by that node"
 )
 
 // Failure says which rule a seed broke, and how it came to it.
