@@ -37,7 +37,7 @@ type baseSums struct {
 	digits         []int16 // by position
 	dens, products []element
 	touched        uint64 // for nothing but that the table is read
-	alone          []int // sums that can't be added to by the chord
+	alone          []int  // sums that can't be added to by the chord
 }
 
 func (s *baseSums) add(points []Point, scalars []*Scalar) {
