@@ -61,6 +61,8 @@ func described(t testing.TB, root Key, path Path) (public []byte, offsets [][32]
 func FuzzChildren(f *testing.F) {
 	f.Add([]byte{})
 	f.Add([]byte{0x02, 0, 0, 0, 1, 0, 0, 0, 7, 0x12, 0, 0, 0, 1, 0, 0, 0, 7, 0x03, 0xff, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2})
+	f.Add([]byte{0x02, 0, 0, 0, 1, 0, 0, 0, 7, 0x02, 0, 0, 0, 2, 0, 0, 0, 7})                  // other parents
+	f.Add(bytes.Repeat([]byte{0x02, 0, 0, 0, 1, 0, 0, 0, 7, 0x22, 0, 0, 0, 1, 0, 0, 0, 7}, 2)) // other chain codes
 	f.Add(bytes.Repeat([]byte{0x01, 0, 0, 0, 1, 0x11, 0, 0, 0, 2, 0x41, 0, 0, 0, 3}, 30))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var of []Descendant
