@@ -112,7 +112,7 @@ type Client struct {
 	repeats time.Time // when the next job may be published again
 }
 
-// maxBranches is how many parents of children a client holds decoded: four megabytes.
+// maxBranches is how many parents of children a client holds decoded: five megabytes.
 const maxBranches = 4096
 
 // signFunc signs a job; the private key stays behind it.
