@@ -654,7 +654,9 @@ func TestKeygenBound(t *testing.T) {
 func TestCodes(t *testing.T) {
 	ours := []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge, CodeEmptyBatch,
 		CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner, CodeBadMessage,
-		CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal, CodeRegisterIncomplete}
+		CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal, CodeRegisterIncomplete,
+		CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput, CodeNotUnderstood, CodePolicyDenied,
+		CodeApprovalRequired}
 	var theirs []Code
 	for _, code := range wire.JobCodes {
 		theirs = append(theirs, Code(code))

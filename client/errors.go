@@ -39,6 +39,23 @@ const (
 	CodeInternal           Code = "internal" // a fault of the fleet: report it to its operators
 )
 
+// Why the fleet refused a PSBT, a transaction or a message, which every node reads for
+// itself, beside CodeBadMessage.
+const (
+	CodeBadPSBT        Code = "bad_psbt"        // not a PSBT of version 0 that can be read
+	CodeBadTransaction Code = "bad_transaction" // not a Solana transaction that can be read
+	CodeNoInput        Code = "no_input"        // nothing in it is for the keys to sign that the job names
+	CodeMissingAmount  Code = "missing_amount"  // an input without the output that it spends
+	CodeBadInput       Code = "bad_input"       // an input of these keys that can't be signed as it asks
+	CodeNotUnderstood  Code = "not_understood"  // something that nobody can account for
+)
+
+// What the policies of nodes say, see [DeniedError].
+const (
+	CodePolicyDenied     Code = "policy_denied"     // a rule forbids it
+	CodeApprovalRequired Code = "approval_required" // a rule wants approvals, or more of them
+)
+
 // Why an [Account] has no such address, key or descriptor, beside CodeBadPath: a path that
 // is hardened, too deep, out of range or none. docs/wallets.md explains them.
 const (
@@ -96,6 +113,16 @@ func (e *JobError) Error() string {
 	}
 	return fmt.Sprintf("job %s: %s: %s (%s)", e.Job, e.Code, e.Message, who)
 }
+
+// DeniedError is the answer to a job that the policies of nodes don't allow: more of them
+// than can be done without. Message names the rule. It is a *JobError, too. With
+// CodeApprovalRequired the same job may be published again with more approvals
+// ([SignJob.Approve]).
+type DeniedError struct{ JobError }
+
+func (e *DeniedError) Error() string { return "denied: " + e.JobError.Error() }
+
+func (e *DeniedError) Unwrap() error { return &e.JobError }
 
 // ItemsError says which items of a sign request the fleet refused. All others are signed,
 // and the result that comes with this error has their signatures.

@@ -37,6 +37,20 @@ type prepared struct {
 // prepare completes the job with an id and an expiry where it has none, signs
 // it, and refuses what the fleet would refuse.
 func (c *Client) prepare(job wire.Job) (*prepared, error) {
+	payload, err := complete(&job)
+	if err != nil {
+		return nil, err
+	}
+	p := &prepared{SignedJob: c.sign(job.Kind, payload), job: job}
+	p.digest = p.Digest(c.manifest)
+	if _, refusal := p.Parse(time.Now()); refusal != nil {
+		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
+	}
+	return p, nil
+}
+
+// complete gives a job an id and an expiry where it has none, and returns its payload.
+func complete(job *wire.Job) ([]byte, error) {
 	if job.ID == "" {
 		id, err := uuid.NewV7()
 		if err != nil {
@@ -44,21 +58,15 @@ func (c *Client) prepare(job wire.Job) (*prepared, error) {
 		}
 		job.ID = id.String()
 	}
-	now := time.Now()
 	if job.Expires.IsZero() {
-		job.Expires = now.Add(defaultLife).Truncate(time.Second)
+		job.Expires = time.Now().Add(defaultLife).Truncate(time.Second)
 	}
 	job.Expires = job.Expires.UTC()
-	payload, err := json.Marshal(&job)
+	payload, err := json.Marshal(job)
 	if err != nil {
 		return nil, fmt.Errorf("client: job: %w", err)
 	}
-	p := &prepared{SignedJob: c.sign(job.Kind, payload), job: job}
-	p.digest = p.Digest(c.manifest)
-	if _, refusal := p.Parse(now); refusal != nil {
-		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
-	}
-	return p, nil
+	return payload, nil
 }
 
 // errOneJob says why a request with a job id can't be cut.

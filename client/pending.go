@@ -123,8 +123,7 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 	switch {
 	case r.Job != j.job.ID || r.Client != c.name || r.Kind != j.Kind:
 		return nil, fmt.Errorf("it says that it is for %s job %.64q of client %.64q", r.Kind, r.Job, r.Client)
-	case r.Status != wire.StatusDone && r.Status != wire.StatusFailed &&
-		(r.Status != wire.StatusPartial || len(j.job.Items) == 0):
+	case !j.endsAs(r.Status):
 		return nil, fmt.Errorf("unknown status %.64q", string(r.Status))
 	case !bytes.Equal(r.Digest, j.digest[:]):
 		return nil, fmt.Errorf("it answers another job under this id (digest %.64x)", []byte(r.Digest))
@@ -132,6 +131,19 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 		return nil, errors.New("it turns away another publication under this job's id")
 	}
 	return a, nil
+}
+
+// endsAs reports whether a job may end so.
+func (j *prepared) endsAs(s wire.Status) bool {
+	switch s {
+	case wire.StatusDone, wire.StatusFailed:
+		return true
+	case wire.StatusPartial:
+		return len(j.job.Items) > 0 || j.job.Partial
+	case wire.StatusDenied:
+		return j.Kind == wire.KindSign
+	}
+	return false
 }
 
 // wait returns the answer, however it comes: announced, or found stored. It
@@ -205,8 +217,13 @@ func (p *pending) doubtful() error {
 func (p *pending) settled() (*answer, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r := &p.answer.result; r.Status == wire.StatusFailed {
-		return nil, &JobError{Job: r.Job, Code: Code(r.Code), Message: r.Error, Gateway: p.answer.gateway}
+	r := &p.answer.result
+	failed := JobError{Job: r.Job, Code: Code(r.Code), Message: r.Error, Gateway: p.answer.gateway}
+	switch r.Status {
+	case wire.StatusFailed:
+		return nil, &failed
+	case wire.StatusDenied:
+		return nil, &DeniedError{failed}
 	}
 	return p.answer, nil
 }

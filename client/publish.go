@@ -79,6 +79,9 @@ func (c *Client) publish(ctx context.Context, j *prepared) error {
 	}
 	m.Header.Set(wire.HeaderClient, c.name)
 	m.Header.Set(wire.HeaderSignature, j.SignatureHeader())
+	for _, a := range j.Approvals {
+		m.Header.Add(wire.HeaderApproval, a.Header())
+	}
 	inject(ctx, m.Header)
 	_, err := c.nc.Store(ctx, m)
 	if err == nil {

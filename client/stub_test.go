@@ -195,7 +195,7 @@ func (s *gatewayStub) take(m bus.Message) error {
 	if err != nil {
 		return err
 	}
-	job := wire.SignedJob{Client: ref.Client, Kind: ref.Kind, Payload: m.Data, Signature: signature}
+	job := wire.ReadJob(ref.Kind, ref.Client, m.Data, m.Header)
 	if !ed25519.Verify(s.client.Public().(ed25519.PublicKey), wire.JobSigningInput(s.manifest, job.Kind, m.Header[wire.HeaderClient][0], m.Data), signature) {
 		return errors.New("the client's signature does not verify")
 	}
@@ -387,6 +387,9 @@ func certify(t testing.TB, m *wire.Manifest, nodes []*ecdsa.PrivateKey, ctx, roo
 func (s *gatewayStub) sign(r *wire.Result, j *wire.Job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(j.Keys) > 0 {
+		s.signRequest(r, j)
+	}
 	for _, it := range j.Items {
 		path := ""
 		if it.Path != nil {

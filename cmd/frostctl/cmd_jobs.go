@@ -39,7 +39,7 @@ DEADLETTER, such as the administrator's.`,
 		RunE: jobs,
 	}
 	addConfigFlag(cmd)
-	cmd.AddCommand(newJobsResultCommand())
+	cmd.AddCommand(newJobsResultCommand(), newJobsPublishCommand())
 	return cmd
 }
 
@@ -48,7 +48,7 @@ type jobLine struct {
 	Job     string      `json:"job"`
 	Kind    wire.Kind   `json:"kind"`
 	Time    time.Time   `json:"time"`
-	Status  wire.Status `json:"status"` // done, partial, failed, or unverified: not signed by a gateway
+	Status  wire.Status `json:"status"` // done, partial, denied, failed, or unverified: not signed by a gateway
 	Code    wire.Code   `json:"code,omitempty"`
 	Error   string      `json:"error,omitempty"`
 	Amount  int         `json:"amount,omitempty"`  // keys or signatures

@@ -1,6 +1,8 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -33,7 +35,7 @@ for nothing.
 What a result proves, it proves for the job that was signed, so the job has to
 be there: in the file of jobs that keygen saved, or as a payload in a file of
 its own, byte for byte as any program published it. Without JOB it is all jobs
-of the file. For a sign job, name the file of its keys (--keys): signatures of keys
+of the file, or the one that sign --job saved. For a sign job, name the file of its keys (--keys): signatures of keys
 that are not in it are named and not printed, and the exit code is 4.
 
 The exit code is 6 if a job has no result: it is in progress, was never
@@ -45,12 +47,11 @@ published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,
 		RunE: func(cmd *cobra.Command, ids []string) error { return jobsResult(cmd, ids, o) },
 	}
 	f := cmd.Flags()
-	f.StringVar(&o.jobs, "jobs", "", "the file of jobs that keygen saved")
+	f.StringVar(&o.jobs, "jobs", "", "the file of jobs that keygen saved, or of a job that sign --job saved")
 	f.StringVar(&o.payload, "payload", "", "a file that is the payload of one job, as it was published")
-	f.StringVar(&o.keys, "keys", "", "for a sign job: the file of frostctl keygen that has its keys")
+	f.StringVar(&o.keys, "keys", "", "for a sign job: the file of frostctl keygen that has its keys (sign --job: default "+defaultKeys+")")
 	addConfigFlag(cmd)
 	cmd.MarkFlagsMutuallyExclusive("jobs", "payload")
-	cmd.MarkFlagsMutuallyExclusive("jobs", "keys")
 	return cmd
 }
 
@@ -67,6 +68,15 @@ func jobsResult(cmd *cobra.Command, ids []string, o resultOptions) error {
 			"without it nothing proves what is its result")
 	case o.payload != "" && len(ids) > 0:
 		return usagef("--payload is of one job, and has its id: name none")
+	}
+	if f, err := o.request(); f != nil || err != nil {
+		if err == nil && len(ids) > 0 {
+			err = usagef("--jobs %s is of one job, and has its id: name none", o.jobs)
+		}
+		if err != nil {
+			return err
+		}
+		return o.fetchRequest(cmd, f)
 	}
 	head, jobs, items, err := o.read()
 	if err != nil {
@@ -124,6 +134,55 @@ func (o resultOptions) read() (head *jobsHead, jobs []client.SavedJob, items []c
 		return nil, nil, nil, fmt.Errorf("--payload %s: %w", o.payload, err)
 	}
 	return nil, []client.SavedJob{job}, items, nil
+}
+
+// request returns the file of a job of a PSBT, a transaction or a message; nil if it is
+// another's. One that is a payload and nothing else has no head.
+func (o resultOptions) request() (*signFile, error) {
+	data, err := readFile(cmp.Or(o.jobs, o.payload), maxJobsFile)
+	if err != nil {
+		return nil, nil // for those to say who want it
+	}
+	if o.jobs != "" {
+		first, _, _ := bytes.Cut(data, []byte("\n"))
+		var head signHead
+		if json.Unmarshal(first, &head) != nil || head.Kind != wire.KindSign {
+			return nil, nil
+		}
+		f, err := parseSignFile(data)
+		if err != nil {
+			err = fmt.Errorf("--jobs %s: %w", o.jobs, err)
+		}
+		return f, err
+	}
+	if ids, err := client.SavedKeys(string(data)); err != nil || len(ids) == 0 {
+		return nil, nil
+	}
+	return &signFile{payload: string(data)}, nil
+}
+
+// fetchRequest fetches and prints what came of a job of a PSBT, a transaction or a message.
+func (o resultOptions) fetchRequest(cmd *cobra.Command, f *signFile) error {
+	c, done, err := connect(cmd)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if f.head.Version == 0 {
+		f.head = newSignHead(c.Manifest(), c.Name())
+	}
+	job, err := f.open(cmd, c.Manifest(), cmp.Or(o.keys, defaultKeys))
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(cmd.Context(), resultTime)
+	defer cancel()
+	signed, err := c.FetchSigned(ctx, job)
+	if err != nil {
+		return err
+	}
+	in, _ := job.Reading()
+	return request{kind: in.Kind}.showSigned(cmd, "", signed)
 }
 
 func (o resultOptions) fetchSign(cmd *cobra.Command, payload string, items []client.SignItem) error {

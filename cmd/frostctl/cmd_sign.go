@@ -28,7 +28,11 @@ func newSignCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sign {--key ID --message HEX | --file FILE}",
 		Short: "Have messages signed",
-		Long: `Sign has the fleet sign messages with keys that this client owns. bitcoin keys
+		Long: `Sign has the fleet sign transactions and texts, which its nodes read for
+themselves (sign psbt, sign transaction, sign message), or without a command what
+nobody reads: hashes and bytes. Policies of nodes may forbid that.
+
+Sign alone has the fleet sign messages with keys that this client owns. bitcoin keys
 sign hashes of 32 bytes (BIP 340), under the output key of BIP 86 or, with a
 script root, of BIP 341; solana keys sign messages of 1 to 4096 bytes (Ed25519).
 With a path, the child of the key signs to which that leads: up to 8 steps, each
@@ -64,6 +68,7 @@ is standard input.`,
 	cmd.MarkFlagsRequiredTogether("key", "message")
 	cmd.MarkFlagsOneRequired("key", "file")
 	cmd.MarkFlagsMutuallyExclusive("key", "file")
+	cmd.AddCommand(newSignPSBTCommand(), newSignTransactionCommand(), newSignMessageCommand())
 	return cmd
 }
 

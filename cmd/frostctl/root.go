@@ -94,7 +94,7 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newVerifyCommand(), newAddressesCommand(), newKeysCommand(),
+	add("use", newKeygenCommand(), newSignCommand(), newApproveCommand(), newTxCommand(), newVerifyCommand(), newAddressesCommand(), newKeysCommand(),
 		newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root

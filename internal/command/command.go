@@ -118,9 +118,9 @@ func flagError(cmd *cobra.Command, err error) error {
 	return usageError{err}
 }
 
-// takesArguments reports whether a command has arguments of its own beside its
+// takesArguments reports whether a command has arguments or flags of its own beside its
 // subcommands, by its line of usage.
-func takesArguments(cmd *cobra.Command) bool { return strings.Contains(cmd.Use, "...") }
+func takesArguments(cmd *cobra.Command) bool { return strings.Contains(cmd.Use, " ") }
 
 // superfluous rewords cobra.NoArgs, which takes an argument for a command, and
 // its like, which only count.

@@ -48,7 +48,10 @@ func TestScripts(t *testing.T) {
 			}
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"eventually": eventually, "publish": publish},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"eventually": eventually, "publish": publish, "psbt": draftPSBT, "accepted": accepted, "transfer": transfer,
+			"transferred": transferred,
+		},
 	})
 }
 

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"bytes"
+
+	"github.com/spf13/cobra"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
+)
+
+func newTxCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "tx",
+		Short: "Look at transactions before they are signed, offline",
+		Example: `  frostctl tx show payment.psbt
+  frostctl tx show payment.job`,
+	}
+	cmd.AddCommand(newTxShowCommand())
+	return cmd
+}
+
+func newTxShowCommand() *cobra.Command {
+	var o requestOptions
+	var manifest string
+	cmd := &cobra.Command{
+		Use:   "show FILE",
+		Short: "Show what a transaction means for these keys: who is paid, what is change, what it costs",
+		Long: `Show reads a PSBT, a Solana transaction in base64, or a job that sign --job saved,
+as every node of the fleet reads it, and prints what it means for keys of this
+fleet. What nobody can account for is marked NOT CLEAR: with a policy in force
+nodes refuse that.
+
+It needs no fleet and no network. Without --key it is the keys of the keys file
+that the transaction names itself. For FILE, "-" is standard input.`,
+		Example: `  frostctl tx show payment.psbt
+  frostctl tx show transfer.txt --key 6d0b…1f.0/0/17 --json`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return showTx(cmd, &o, manifest, args[0])
+		},
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&o.named, "key", nil, "key id, solana: or ID/PATH for its child; several with commas, or again")
+	f.StringVar(&o.keys, "keys", defaultKeys, "the file of frostctl keygen that has the keys; - is standard input")
+	addManifestFlag(cmd, &manifest)
+	addConfigFlag(cmd)
+	return cmd
+}
+
+func showTx(cmd *cobra.Command, o *requestOptions, manifest, file string) error {
+	if err := o.check(cmd, file); err != nil {
+		return err
+	}
+	data, err := readInput(cmd, file)
+	if err != nil {
+		return err
+	}
+	m, err := statedManifest(cmd, manifest)
+	if err != nil {
+		return err
+	}
+	job, err := o.readTx(cmd, m, data)
+	if err != nil {
+		return requestUsage(err)
+	}
+	in, roots := job.Reading()
+	shown := meaning{Intent: in, Network: m.Network, Roots: roots}
+	return show(cmd, shown.line(), shown.render)
+}
+
+// readTx reads what a file has: a saved job, or a transaction.
+func (o *requestOptions) readTx(cmd *cobra.Command, m *client.Manifest, data []byte) (*client.SignJob, error) {
+	if bytes.HasPrefix(data, []byte("{")) {
+		f, err := parseSignFile(data)
+		if err != nil {
+			return nil, err
+		}
+		return f.open(cmd, m, o.keys)
+	}
+	r, err := parseRequest(data)
+	if err != nil {
+		return nil, err
+	}
+	ids, paths, err := o.signers(r.kind != intent.PSBT)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := o.find(cmd, m, r, ids)
+	if err != nil {
+		return nil, err
+	}
+	o.partial = true // what can't be signed is shown as that
+	return r.job(m, o, keys, paths)
+}
+
+// open reads the job of a file, with the keys of a keys file that it names.
+func (f *signFile) open(cmd *cobra.Command, m *client.Manifest, path string) (*client.SignJob, error) {
+	if err := f.head.fits(m); err != nil {
+		return nil, err
+	}
+	ids, err := client.SavedKeys(f.payload)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := namedKeys(cmd, path, m, ids)
+	if err != nil {
+		return nil, err
+	}
+	return f.job(m, keys)
+}
