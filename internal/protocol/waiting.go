@@ -1,0 +1,103 @@
+package protocol
+
+import (
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Jobs that wait for approvals (docs/protocol.md, section 12). Each node computes for itself
+// when such a job is over, from the approvals that verify under its own policy and by its own
+// clock. Gateways know no approver's key: to them a job that lacks approvals has not ended,
+// but waits, and is run again with each approval that comes.
+
+// counted is when a request's job is over, and whose approvals count, given those that
+// verify and the time of the last one. Some while after that none of them counts: what the
+// policy allows without them is allowed still, and another approval makes all count again.
+func (r *signRequest) counted(approved []string, last, now time.Time) (time.Time, []string) {
+	switch until := last.Add(r.job.After()); {
+	case !r.job.Waits():
+		return r.job.Expires, approved
+	case len(approved) == 0 || now.After(until):
+		return r.job.ApproveUntil, nil
+	default:
+		return until, approved
+	}
+}
+
+// expiring has a session end when its job does, which shows once approvals are verified. It
+// reports whether that was before.
+func (s *signing) expiring(j *judgment) ([]Effect, bool) {
+	r := *s.request // computations may read the one that is
+	switch {
+	case j != nil:
+		r.expires = j.expires
+	case r.job.Waits(): // nobody's approvals count where no policy is in force
+		r.expires = r.job.ApproveUntil
+	}
+	s.request = &r
+	return s.over()
+}
+
+// Pend has a job stand among those that wait for approvals, unless it does, or its client has
+// as many there as it may have. It tells the client, and acknowledges the delivery. Finished
+// answers it if it has a flight.
+type Pend struct {
+	Token  uint64
+	Job    wire.SignedJob // with all approvals that it came with
+	Result *wire.Result   // what the client is told: pending, and why
+	Flight uint64
+}
+
+func (Pend) effect() {}
+
+// Waits reports whether the job waits for approvals.
+func (j *CheckedJob) Waits() bool { return j.job != nil && j.job.Waits() }
+
+// Digest identifies the job.
+func (j *CheckedJob) Digest() [32]byte { return j.digest }
+
+// Over is when nobody signs the job any more; zero if it can't be read.
+func (j *CheckedJob) Over() time.Time {
+	if j.job == nil {
+		return time.Time{}
+	}
+	return j.job.Over()
+}
+
+// Lapsed is the answer to a job that has waited in vain.
+func (j *CheckedJob) Lapsed() *wire.Result {
+	return j.failure(wire.Refuse(wire.CodeExpired, "too few approvals came until %s",
+		j.job.ApproveUntil.UTC().Format(time.RFC3339)))
+}
+
+// Valid reports whether a client of the access list signed the job, and it can be read.
+func (j *CheckedJob) Valid() bool { return j.unsigned == nil && j.invalid == nil && j.job != nil }
+
+// pends reports whether a job that ended with a result waits for approvals now.
+func (j *activeJob) pends() bool {
+	return j.Waits() && j.result.Status == wire.StatusDenied && j.result.Code == wire.CodeApprovalRequired
+}
+
+// pend is the effect of that.
+func (j *activeJob) pend(flight uint64) Pend {
+	r := *j.result
+	r.Status = wire.StatusPending
+	return Pend{Token: j.token, Job: j.approved(), Result: &r, Flight: flight}
+}
+
+// lifeOf is when a gateway gives a job up that was stored at a time. One that waits for
+// approvals is run for as long as approvals count that are made now; which do, gateways can't
+// tell.
+func lifeOf(job *wire.Job, stored time.Time) time.Time {
+	if !job.Waits() {
+		return job.Expires
+	}
+	if until := stored.Add(job.After()); until.Before(job.Over()) {
+		return until
+	}
+	return job.Over()
+}
+
+// expired reports whether the gateway gives the job up.
+func (j *activeJob) expired(now time.Time) bool { return now.After(j.until) }
