@@ -33,10 +33,11 @@ type SignJob struct {
 }
 
 // Approval is somebody's agreement to a job, where the policies of nodes want one: an
-// Ed25519 signature over the job's digest. They say whose keys count, and how many.
+// Ed25519 signature over the job's digest and a time. They say whose keys count, and how many.
 type Approval struct {
 	Name      string // of the approver, as policies have it
 	Signature []byte // 64 bytes
+	Time      int64  // when it was made, Unix seconds: signed, too
 }
 
 // ParseSignJob reads the payload of a job of a PSBT, a transaction or a message. Keys are
@@ -127,7 +128,7 @@ func (j *SignJob) Approve(m *Manifest, client, name string, key ed25519.PrivateK
 	if !wire.IsToken(name) {
 		return fmt.Errorf("client: approver %.64q: want 1 to 64 letters, digits, _ and -", name)
 	}
-	made := wire.Approve(key, name, m.core, j.Digest(m, client))
+	made := wire.Approve(key, name, m.core, j.Digest(m, client), time.Now())
 	return j.AddApprovals(Approval(made))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/ed25519"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -63,13 +64,14 @@ the manifest that they were made under.`,
 }
 
 func newFleetKeyCommand() *cobra.Command {
-	var gateway, client string
+	var gateway, client, approver string
 	var kinds []string
 	cmd := &cobra.Command{
-		Use:   "key FILE (--gateway NAME | --client NAME)",
-		Short: "Make the key of one more gateway or client",
+		Use:   "key FILE (--gateway NAME | --client NAME | --approver NAME)",
+		Short: "Make the key of one more gateway, client or approver",
 		Long: `Key makes an Ed25519 key where it is used, and prints the entry with its public
-half for access.toml, which goes to the operators of the fleet.`,
+half for access.toml, or an approver's for policy.toml, which goes to the operators
+of the fleet.`,
 		Example: "  frostctl fleet key gateway1.key --gateway gateway1\n  frostctl fleet key client.key --client deposits --kinds keygen",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -80,7 +82,12 @@ half for access.toml, which goes to the operators of the fleet.`,
 				}
 				party = fleet.Party{Name: client, Kinds: kinds}
 			}
-			public, entry, err := party.NewKey(args[0])
+			make := party.NewKey
+			if approver != "" {
+				party.Name = approver
+				make = func(path string) (ed25519.PublicKey, string, error) { return fleet.NewApproverKey(approver, path) }
+			}
+			public, entry, err := make(args[0])
 			if err != nil {
 				return err
 			}
@@ -96,9 +103,11 @@ half for access.toml, which goes to the operators of the fleet.`,
 	cmd.Flags().StringVar(&gateway, "gateway", "", "name of the gateway")
 	cmd.Flags().StringVar(&client, "client", "", "name of the client")
 	cmd.Flags().StringSliceVar(&kinds, "kinds", wire.KindNames(), "what the client may ask for")
-	cmd.MarkFlagsMutuallyExclusive("gateway", "client")
-	cmd.MarkFlagsOneRequired("gateway", "client")
+	cmd.Flags().StringVar(&approver, "approver", "", "name of somebody who approves jobs")
+	cmd.MarkFlagsMutuallyExclusive("gateway", "client", "approver")
+	cmd.MarkFlagsOneRequired("gateway", "client", "approver")
 	cmd.MarkFlagsMutuallyExclusive("gateway", "kinds")
+	cmd.MarkFlagsMutuallyExclusive("approver", "kinds")
 	return cmd
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 
 	"github.com/spf13/cobra"
 
@@ -62,7 +63,7 @@ func showTx(cmd *cobra.Command, o *requestOptions, manifest, file string) error 
 	}
 	job, err := o.readTx(cmd, m, data)
 	if err != nil {
-		return requestUsage(err)
+		return fmt.Errorf("%s: %w", file, err)
 	}
 	in, roots := job.Reading()
 	shown := meaning{Intent: in, Network: m.Network, Roots: roots}

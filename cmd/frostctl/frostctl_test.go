@@ -120,6 +120,25 @@ func TestUsage(t *testing.T) {
 		{"sign --key " + id + " --message 00 --path 2147483648", "want 0 to 2147483647"},
 		{"sign --key " + id + " --message 00 --path m/0", "not a path"},
 		{"sign --key " + id + " --message 00 --path=", "not a path"},
+		{"sign psbt", "too few"},
+		{"sign psbt a b", "too few or too many"},
+		{"sign psbt a --save-only", "--save-only goes with --job"},
+		{"sign psbt a --save-only --job b --out c", "--save-only publishes nothing"},
+		{"sign psbt a --expires 2h", "at most 1h"},
+		{"sign psbt a --replaces b", "not the id of a job"},
+		{"sign psbt - --keys -", "only one of them"},
+		{"sign psbt a --key x", "32 hexadecimal digits"},
+		{"sign transaction a --key " + id + "/", "the path behind the id"},
+		{"sign transaction a --finalize", "--finalize"},
+		{"sign message --chain bitcoin hello", "key"},
+		{"sign message --key " + id + " hello", "chain"},
+		{"sign message --chain dogecoin --key " + id + " hello", "use bitcoin or solana"},
+		{"sign message --chain bitcoin --key " + id + "," + id + " hello", "names 2 keys"},
+		{"approve a", "approver"},
+		{"approve a --approver b+c --approver-key d", "--approver"},
+		{"jobs publish", "too few or too many"},
+		{"tx", "needs a command"},
+		{"tx show", "too few"},
 		{"verify", "keys signature"},
 		{"verify --keys x --signature 00 --message 00", "keys signature"},
 		{"verify --signature " + word + word + " --message 00 --public-key " + word, "use bitcoin or solana"},
@@ -146,7 +165,7 @@ func TestUsage(t *testing.T) {
 
 // TestHelp: every command of a user has an example.
 func TestHelp(t *testing.T) {
-	for _, name := range []string{"keygen", "sign", "verify", "addresses", "jobs", "test-dkg"} {
+	for _, name := range []string{"keygen", "sign", "verify", "addresses", "jobs", "test-dkg", "approve", "tx"} {
 		stdout, _, code := call(t, "", name, "--help")
 		if code != 0 || !strings.Contains(stdout, "Examples:\n  frostctl "+name) {
 			t.Errorf("%s --help: exit code %d\n%s", name, code, stdout)

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/descriptor"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -20,11 +23,14 @@ type signerFlag struct {
 }
 
 func parseSigner(text string) (s signerFlag, err error) {
-	s.key, s.path, _ = strings.Cut(text, "/")
-	if _, err := wire.ParseKeyID(s.key); err != nil {
+	key, path, below := strings.Cut(text, "/")
+	if _, err := wire.ParseKeyID(key); err != nil {
 		return s, usagef("--key %.100q: %w", text, err)
 	}
-	return s, nil
+	if _, err := derive.ParsePath(path); below && err != nil {
+		return s, usagef("--key %.100q: the path behind the id: %w", text, err)
+	}
+	return signerFlag{key, path}, nil
 }
 
 // namedKeys are the keys of a keys file that have these ids, in their order. Only the lines
@@ -67,7 +73,11 @@ func hintedKeys(cmd *cobra.Command, path string, m *client.Manifest, r request) 
 		return len(k.PublicKey) == 33 && there[string(fingerprint[:])]
 	}
 	var keys []client.Key
-	if err := keysOf(cmd, path, m, hint, func(k client.Key) { keys = append(keys, k) }); err != nil {
+	if err := keysOf(cmd, path, m, hint, func(k client.Key) {
+		if r.kind == intent.PSBT || r.signs(m, k) {
+			keys = append(keys, k)
+		}
+	}); err != nil {
 		return nil, err
 	}
 	switch {
@@ -79,6 +89,14 @@ func hintedKeys(cmd *cobra.Command, path string, m *client.Manifest, r request) 
 			r.kind, client.MaxPSBTKeys)
 	}
 	return keys, nil
+}
+
+// signs reports whether a key is one of a Solana transaction's signers, and not just an
+// account of it. Of what can't be read, all are: the error is to be about that.
+func (r request) signs(m *client.Manifest, k client.Key) bool {
+	_, err := r.job(m, new(requestOptions), []client.Key{k}, nil)
+	refused, ok := errors.AsType[*client.JobError](err)
+	return !ok || refused.Code != client.CodeNoInput
 }
 
 // keysOf hands the keys of a keys file that are wanted to take, each once and verified.

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/tx"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -43,23 +44,25 @@ func parseRequest(data []byte) (request, error) {
 	text := strings.Join(strings.Fields(string(data)), "")
 	content, err := base64.StdEncoding.Strict().DecodeString(text)
 	switch {
-	case err != nil || len(content) == 0:
-		return request{}, errors.New("neither a PSBT, in binary or base64, nor a Solana transaction in base64")
-	case bytes.HasPrefix(content, []byte(magicPSBT)):
+	case err == nil && bytes.HasPrefix(content, []byte(magicPSBT)):
 		return request{intent.PSBT, content, false}, nil
+	case err == nil && tx.Size(intent.SolanaTransaction, content) > 0:
+		return request{intent.SolanaTransaction, content, false}, nil
 	}
-	return request{intent.SolanaTransaction, content, false}, nil
+	return request{}, errors.New("neither a PSBT, in binary or base64, nor a Solana transaction in base64")
 }
 
 // readInput reads a file that is an argument; "-" is standard input.
 func readInput(cmd *cobra.Command, path string) (data []byte, err error) {
 	if path != "-" {
-		return readFile(path, maxRequest)
+		data, err = readFile(path, maxRequest)
+	} else if data, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxRequest+1)); err == nil && len(data) > maxRequest {
+		err = fmt.Errorf("larger than %d KiB", maxRequest>>10)
 	}
-	if data, err = io.ReadAll(io.LimitReader(cmd.InOrStdin(), maxRequest+1)); err == nil && len(data) > maxRequest {
-		err = fmt.Errorf("standard input: larger than %d KiB", maxRequest>>10)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return data, err
+	return data, nil
 }
 
 // maxRequest bounds a file with a PSBT or a transaction, in bytes: in base64, with line ends, of

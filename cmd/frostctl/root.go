@@ -19,7 +19,7 @@ import (
 // Exit codes of frostctl's own, beside those that every program has.
 const (
 	exitRefused  = 3 // the fleet refused or gave up the job
-	exitUnproven = 4 // a signature, certificate or address that does not verify, or a damaged KEYS
+	exitUnproven = 4 // a signature, certificate or address that does not verify, an audit log that was changed, or a damaged KEYS
 	exitBusy     = 5 // no room for the job until the time was over
 	exitTimeout  = 6 // no answer in time
 )
@@ -27,7 +27,7 @@ const (
 // exits are frostctl's own exit codes; the first that fits counts.
 var exits = []command.Exit{
 	{Code: exitUnproven, Is: isUnproven,
-		Meaning: "a signature, certificate or address does not verify: do not use it; or KEYS is damaged"},
+		Meaning: "a signature, certificate, address or audit log does not verify: do not use it; or KEYS is damaged"},
 	{Code: exitRefused, Is: is[*client.JobError],
 		Meaning: "the fleet refused or gave up the job; docs/jobs.md explains the codes"},
 	{Code: exitBusy, Is: is[*client.BusyError],
@@ -96,7 +96,7 @@ warnings and errors to standard error.`,
 	}
 	add("use", newKeygenCommand(), newSignCommand(), newApproveCommand(), newTxCommand(), newVerifyCommand(), newAddressesCommand(), newKeysCommand(),
 		newJobsCommand(), newBenchCommand(), newCheckCommand())
-	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
+	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newAuditCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root
 }
 

@@ -29,6 +29,7 @@ type signHead struct {
 type approvalLine struct {
 	Approver  string        `json:"approver"`
 	Signature wire.HexBytes `json:"signature"`
+	Time      int64         `json:"time"` // Unix seconds
 }
 
 // signFile is such a file, read.
@@ -72,10 +73,10 @@ func createSignFile(path string, m *client.Manifest, name string, job *client.Si
 
 func readSignFile(path string) (*signFile, error) {
 	data, err := readFile(path, maxSignFile)
-	if err != nil {
-		return nil, err
+	var f *signFile
+	if err == nil {
+		f, err = parseSignFile(data)
 	}
-	f, err := parseSignFile(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
@@ -130,7 +131,7 @@ func (f *signFile) line(i int, line []byte) error {
 	if len(f.approvals) == wire.MaxApprovals {
 		return fmt.Errorf("more than %d approvals", wire.MaxApprovals)
 	}
-	f.approvals = append(f.approvals, client.Approval{Name: a.Approver, Signature: a.Signature})
+	f.approvals = append(f.approvals, client.Approval{Name: a.Approver, Signature: a.Signature, Time: a.Time})
 	return nil
 }
 
@@ -156,7 +157,7 @@ func (f *signFile) merge(other *signFile) error {
 // appendApproval writes an approval at a file's end. It is on the disk when this returns.
 func appendApproval(path string, a client.Approval) error {
 	var line bytes.Buffer
-	if err := printJSON(&line, approvalLine{a.Name, a.Signature}); err != nil {
+	if err := printJSON(&line, approvalLine{a.Name, a.Signature, a.Time}); err != nil {
 		return err
 	}
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)

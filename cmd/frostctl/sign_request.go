@@ -94,7 +94,7 @@ func (o *requestOptions) run(cmd *cobra.Command, make func(*client.Manifest) (*c
 	}
 	job, err := make(cfg.Manifest)
 	if err != nil {
-		return requestUsage(err)
+		return err
 	}
 	if !wantJSON(cmd) {
 		if err := renderJob(cmd.ErrOrStderr(), cfg.Manifest, job); err != nil {
@@ -135,14 +135,6 @@ func publishJob(cmd *cobra.Command, cfg client.Config, job *client.SignJob, time
 		return late(err)
 	}
 	return show(signed)
-}
-
-// requestUsage marks what is wrong with a command line: keys and paths that can't sign.
-func requestUsage(err error) error {
-	if e, ok := errors.AsType[*client.AccountError](err); ok && e.Code == client.CodeBadPath {
-		return accountUsage(err)
-	}
-	return err
 }
 
 // signedLine is the output with --json of what came of a request.

@@ -87,6 +87,24 @@ func filesIn(dir string) (all []File, err error) {
 	return all, nil
 }
 
+// Name is the program that writes the log which a file is of, as the file says.
+func Name(f File) (string, error) {
+	file, err := os.Open(f.Path)
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	text, err := newLines(file).read()
+	if err != nil {
+		return "", beginBroken(f, err)
+	}
+	_, r, _, err := parseBegin(text, f.Number)
+	if err != nil {
+		return "", &Break{f.Path, 1, err.Error()}
+	}
+	return r.By, nil
+}
+
 // lines reads lines of bounded length.
 type lines struct {
 	r      *bufio.Reader

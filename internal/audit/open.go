@@ -138,7 +138,7 @@ func findEnd(f File) (e end, err error) {
 	if err != nil {
 		return end{}, fmt.Errorf("%s: its first line: %w", f.Path, err)
 	}
-	first, prev, err := parseBegin(text, f.Number)
+	first, _, prev, err := parseBegin(text, f.Number)
 	if err != nil {
 		return end{}, fmt.Errorf("%s: its first line: %w: move the file away: a new one begins, and the log shows the gap",
 			f.Path, err)
@@ -186,22 +186,19 @@ func tornAt(file io.ReadSeeker, from int64) (*Torn, error) {
 }
 
 // parseBegin reads the first line of a file, and the head that it comes after.
-func parseBegin(text []byte, number int) (first line, prev Head, err error) {
+func parseBegin(text []byte, number int) (first line, r *Record, prev Head, err error) {
 	if first, err = parseLine(text); err != nil {
-		return line{}, Head{}, err
+		return line{}, nil, Head{}, err
 	}
-	r, err := first.decode(new(bytes.Buffer))
-	if err != nil {
-		return line{}, Head{}, err
+	if r, err = first.decode(new(bytes.Buffer)); err != nil {
+		return line{}, nil, Head{}, err
 	}
 	if r.Event != EventLog || r.Begin == nil || r.Begin.File != number || r.Seq == 0 {
-		return line{}, Head{}, fmt.Errorf("it does not begin file %d of a log", number)
+		return line{}, nil, Head{}, fmt.Errorf("it does not begin file %d of a log", number)
 	}
-	prev.Seq = r.Seq - 1
-	if hash, err := hex.DecodeString(r.Begin.Prev); err != nil || len(hash) != len(prev.Hash) {
-		return line{}, Head{}, errLine
-	} else {
-		prev.Hash = [32]byte(hash)
+	hash, err := hex.DecodeString(r.Begin.Prev)
+	if err != nil || len(hash) != len(prev.Hash) {
+		return line{}, nil, Head{}, errLine
 	}
-	return first, prev, nil
+	return first, r, Head{r.Seq - 1, [32]byte(hash)}, nil
 }

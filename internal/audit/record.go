@@ -39,7 +39,7 @@ const (
 	maxNodes     = 128
 	maxApprovers = 32
 	maxAssets    = 24
-	maxHeads     = 48
+	MaxHeads     = 48 // of one record
 )
 
 // Event is what a record is about.
@@ -52,11 +52,14 @@ const (
 	EventStop    Event = "stop"    // it ended in order
 	EventJob     Event = "job"     // something was decided about a job
 	EventTask    Event = "task"    // worker: a task counted for nothing
-	EventAccess  Event = "access"  // another access list counts
+	EventAccess  Event = "access"  // the access list changed: the reason says how
 	EventHeads   Event = "heads"   // gateway: the heads of others' logs, by their heartbeats
 	EventRewound Event = "rewound" // gateway: such a head went back
 	EventLost    Event = "lost"    // records that found no room in memory while nothing could be written
 )
+
+// Events are all of them.
+var Events = []Event{EventLog, EventStart, EventStop, EventJob, EventTask, EventAccess, EventHeads, EventRewound, EventLost}
 
 // Decision is what came of a job, as this program sees it.
 type Decision string
@@ -64,9 +67,9 @@ type Decision string
 // The decisions.
 const (
 	Approved      Decision = "approved"       // worker: it committed to nonces for it
-	Signed        Decision = "signed"         // worker: its signature shares are made; gateway: the job is done
+	Signed        Decision = "signed"         // worker: its signature shares are made
 	Certified     Decision = "certified"      // worker: it vouches for new keys
-	Done          Decision = "done"           // gateway: the new keys are there
+	Done          Decision = "done"           // gateway: the job has what it asked for
 	Partial       Decision = "partial"        // gateway: some items were refused
 	Denied        Decision = "denied"         // by a policy
 	NeedsApproval Decision = "needs_approval" // a policy wants more approvals
@@ -104,8 +107,7 @@ type Record struct {
 
 	Build  string `json:"build,omitempty"`  // of EventStart
 	Policy string `json:"policy,omitempty"` // its hash; none: no policy
-	Access string `json:"access,omitempty"` // the access list's hash
-	Lost   uint64 `json:"lost,omitempty"`   // of EventLost: records; of EventTask: others like it, not listed
+	Lost   uint64 `json:"lost,omitempty"`   // of EventLost: records; of others: so many like it that are not listed
 	Heads  []Seen `json:"heads,omitempty"`
 }
 
@@ -180,7 +182,7 @@ func (h Head) next(body []byte) Head {
 // bound makes a record fit a line, whatever others put into it. What is left out is counted.
 func (r *Record) bound() {
 	for _, s := range []*string{&r.By, &r.Client, &r.Job, &r.Kind, &r.Form, &r.Digest, &r.Session, &r.Rule, &r.Code,
-		&r.Suite, &r.Build, &r.Policy, &r.Access, (*string)(&r.Event), (*string)(&r.Decision)} {
+		&r.Suite, &r.Build, &r.Policy, (*string)(&r.Event), (*string)(&r.Decision)} {
 		*s = clip(*s, maxName)
 	}
 	r.Reason = clip(r.Reason, maxText)
@@ -190,7 +192,7 @@ func (r *Record) bound() {
 	} else {
 		r.Approved, r.Outflow = nil, nil
 	}
-	r.Heads = r.Heads[:min(len(r.Heads), maxHeads)]
+	r.Heads = r.Heads[:min(len(r.Heads), MaxHeads)]
 	r.Approved = clipAll(r.Approved)
 	r.Outflow = clipOutflow(r.Outflow)
 }

@@ -18,7 +18,7 @@ func TestLineIsBounded(t *testing.T) {
 		long := strings.Repeat(letter, 5000)
 		r := Record{
 			Event: EventJob, By: long, Client: long, Job: long, Kind: long, Form: long, Digest: long, Session: long,
-			Decision: Decision(long), Rule: long, Code: long, Reason: long, Suite: long, Build: long, Policy: long, Access: long,
+			Decision: Decision(long), Rule: long, Code: long, Reason: long, Suite: long, Build: long, Policy: long,
 			Count: math.MaxInt, Lost: math.MaxUint64, Time: time.Now().UTC(),
 		}
 		for range 500 {

@@ -151,13 +151,9 @@ func (v *verifier) compare(f File, number int) error {
 func (v *verifier) begin(f File, in *lines) error {
 	text, err := in.read()
 	if err != nil {
-		return v.broken(f, 1, err)
+		return beginBroken(f, err)
 	}
-	first, prev, err := parseBegin(text, f.Number)
-	if err != nil {
-		return &Break{f.Path, 1, err.Error()}
-	}
-	r, err := first.decode(&v.scratch)
+	first, r, prev, err := parseBegin(text, f.Number)
 	if err != nil {
 		return &Break{f.Path, 1, err.Error()}
 	}
@@ -273,9 +269,10 @@ func (v *verifier) torn(f File, file io.ReadSeeker, in *lines, bad *Break, last 
 	return nil
 }
 
-func (v *verifier) broken(f File, line int, err error) error {
+// beginBroken is why the first line of a file can't be read.
+func beginBroken(f File, err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, errPartial) || errors.Is(err, errLong) {
-		return &Break{f.Path, line, "it does not begin with a record"}
+		return &Break{f.Path, 1, "it does not begin with a record"}
 	}
 	return err
 }

@@ -101,6 +101,22 @@ func (w *Writer) Append(r Record) {
 	}
 }
 
+// maxChanges is how many changes of one access list are written down.
+const maxChanges = 100
+
+// AppendAccess adds the changes of an access list.
+func (w *Writer) AppendAccess(changes []string) {
+	for i, change := range changes {
+		r := Record{Event: EventAccess, Reason: change}
+		if i == maxChanges-1 {
+			r.Lost = uint64(len(changes) - maxChanges)
+		}
+		if i < maxChanges {
+			w.Append(r)
+		}
+	}
+}
+
 // Room reports whether the records of what a program does next have a place.
 func (w *Writer) Room() bool { return w == nil || w.waiting.Load() < fullQueue }
 

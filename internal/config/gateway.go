@@ -6,10 +6,16 @@ import (
 
 // Gateway is the configuration of a gateway.
 type Gateway struct {
-	Network Network `toml:"network"` // optional: the manifest has it
-	Server  Server  `toml:"server"`
-	Gateway Party   `toml:"gateway"`
+	Network Network        `toml:"network"` // optional: the manifest has it
+	Server  Server         `toml:"server"`
+	Gateway GatewaySection `toml:"gateway"`
 	connected
+}
+
+// GatewaySection is the section [gateway].
+type GatewaySection struct {
+	Party
+	AuditPath string `toml:"audit_path"` // folder of the audit log; none by default
 }
 
 // Party is one that the access list names: the section of a gateway or a client.
@@ -64,6 +70,10 @@ func (g *Gateway) check(s *source) {
 	}
 	s.server(&g.Server, "gateway")
 	g.own = g.Gateway.check(s, "gateway")
+	if s.Has("gateway.audit_path") {
+		s.Require("gateway.audit_path", g.Gateway.AuditPath)
+		s.Absolute(&g.Gateway.AuditPath)
+	}
 	s.bus(&g.Bus)
 	s.embeddedBus(&g.Bus)
 }

@@ -29,6 +29,7 @@ type NodeSection struct {
 	MinSigners  int         `toml:"min_signers"`  // t of the manifest
 	Manifest    string      `toml:"manifest"`     // <storage_path>/manifest.json by default
 	Access      string      `toml:"access"`       // <storage_path>/access.toml by default
+	Policy      string      `toml:"policy"`       // what this node signs; none by default: whatever clients ask for
 	KeyProvider KeyProvider `toml:"key_provider"`
 }
 
@@ -79,9 +80,35 @@ func (n *Node) check(s *source) {
 	s.Absolute(&node.StoragePath)
 	s.document(&node.Manifest, filepath.Join(node.StoragePath, "manifest.json"))
 	s.document(&node.Access, filepath.Join(node.StoragePath, "access.toml"))
+	if s.Has("node.policy") {
+		s.Require("node.policy", node.Policy)
+	}
+	s.Absolute(&node.Policy)
 	node.KeyProvider.check(s, n.Provider(), n.backends)
 	s.bus(&n.Bus)
 	s.externalBus()
+}
+
+// CheckFiles reads the files that LoadNode does.
+func (n *Node) CheckFiles() error {
+	s := n.src.again()
+	n.files(s)
+	return s.result()
+}
+
+func (n *Node) files(s *source) {
+	n.connected.files(s)
+	if n.Node.Policy == "" {
+		return
+	}
+	_, err := LoadPolicy(n.Node.Policy, n.Network.Type)
+	var wrong Errors
+	switch {
+	case errors.As(err, &wrong): // of another file than s
+		s.errors = append(s.errors, wrong...)
+	case err != nil:
+		s.Fail("node.policy", "%v", err)
+	}
 }
 
 // LoadManifest reads the manifest that the file names, and compares the two. Every

@@ -29,6 +29,18 @@ func (p Party) NewKey(path string) (public ed25519.PublicKey, entry string, err 
 	return public, p.entry(public), nil
 }
 
+// NewApproverKey makes the key of somebody who approves jobs in a new file, and gives the
+// entry for policies.
+func NewApproverKey(name, path string) (public ed25519.PublicKey, entry string, err error) {
+	if !wire.IsToken(name) {
+		return nil, "", fmt.Errorf("approver %.64q: want a name of 1 to 64 letters, digits, _ and -", name)
+	}
+	if public, err = makeKey(path); err != nil {
+		return nil, "", err
+	}
+	return public, tableEntry("approver", name, public), nil
+}
+
 // check judges the party before it has a key, so another key stands in.
 func (p Party) check() (err error) {
 	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)).Public().(ed25519.PublicKey)
@@ -48,11 +60,14 @@ func (p Party) check() (err error) {
 }
 
 func (p Party) entry(public ed25519.PublicKey) string {
-	table, kinds := "gateway", ""
-	if len(p.Kinds) > 0 {
-		table, kinds = "client", fmt.Sprintf("kinds = [\"%s\"]\n", strings.Join(p.Kinds, `", "`))
+	if len(p.Kinds) == 0 {
+		return tableEntry("gateway", p.Name, public)
 	}
-	return fmt.Sprintf("[[%s]]\nname = %q\npublic_key = \"%x\"\n%s", table, p.Name, []byte(public), kinds)
+	return tableEntry("client", p.Name, public) + fmt.Sprintf("kinds = [\"%s\"]\n", strings.Join(p.Kinds, `", "`))
+}
+
+func tableEntry(table, name string, public ed25519.PublicKey) string {
+	return fmt.Sprintf("[[%s]]\nname = %q\npublic_key = \"%x\"\n", table, name, []byte(public))
 }
 
 // makeKey writes a fresh Ed25519 seed in hexadecimal and returns the public

@@ -75,6 +75,7 @@ func (g *Gateway) reject(e protocol.Reject) {
 		g.giveBack(e.Token)
 		return
 	}
+	g.auditRejection(e.Result)
 	g.done(e.Token, e.Result)
 }
 

@@ -115,9 +115,10 @@ func (g *Gateway) finish(e protocol.Finish) {
 		}
 		g.announce(e.Result.Client, e.Result.Job)
 	}
-	if e.Result.Status == wire.StatusFailed {
+	if e.Result.Status.Refused() {
 		g.deadLetter(e.Job, e.Result)
 	}
+	g.auditJob(counted, e.Nodes)
 	g.done(e.Token, counted)
 }
 

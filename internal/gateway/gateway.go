@@ -12,10 +12,12 @@ package gateway
 import (
 	"context"
 	"crypto/ed25519"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/machine"
@@ -26,7 +28,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Config is what a gateway is made of. The gateway closes none of it.
+// Config is what a gateway is made of. The gateway closes the audit log, and nothing else.
 type Config struct {
 	Manifest *wire.Manifest
 	Access   *wire.Access
@@ -38,6 +40,7 @@ type Config struct {
 	Build    string // this program's version, for its heartbeats
 	Observe  Observer
 	Tracer   *tracing.Tracer // nil: no spans
+	Audit    *audit.Writer   // nil: none is written
 }
 
 // Observer is called with what a gateway did, for metrics.
@@ -90,6 +93,7 @@ type Gateway struct {
 	strays      seldom                        // that something pulls jobs and drops them
 	asker       *register.Asker
 	beat        *presence.Beat
+	heads       heads         // of others' audit logs
 	outlive     time.Duration // outliveTime
 }
 
@@ -109,6 +113,7 @@ func New(cfg Config) *Gateway {
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
 		Machine: g.coordinator, Manifest: cfg.Manifest, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
 		Observe: cfg.Observe.Report, Start: g.start, Perform: g.perform,
+		Tick: g.tick,
 	})
 	g.beat = g.newBeat()
 	return g
@@ -118,7 +123,9 @@ func New(cfg Config) *Gateway {
 // the jobs under way given back, computations, stores.
 func (g *Gateway) Run(ctx context.Context) error {
 	defer g.leave()
-	return g.run.Run(ctx)
+	g.auditStart()
+	err := g.run.Run(ctx)
+	return errors.Join(err, g.auditStop())
 }
 
 // Ready returns what keeps the gateway from working; nil if nothing does.
@@ -131,7 +138,7 @@ func (g *Gateway) Ready() error {
 
 // SetAccess replaces the access list. What it takes away ends at once.
 func (g *Gateway) SetAccess(a *wire.Access) {
-	g.access.Store(a)
+	g.auditAccess(a, g.access.Swap(a))
 	close(*g.changed.Swap(new(make(chan struct{}))))
 	g.run.Step(protocol.AccessChanged{Access: a})
 }

@@ -31,6 +31,7 @@ func (g *Gateway) newBeat() *presence.Beat {
 				h.InFlight, h.Backlog = count(c.Jobs()-waiting), count(waiting)
 				h.Holdings = c.Holdings()
 			})
+			h.Audit = wire.AuditHead(g.cfg.Audit.Head())
 		},
 	})
 }

@@ -45,8 +45,9 @@ func (g *Gateway) finishBeside(e protocol.Finish) {
 		g.giveBack(e.Token)
 		return
 	}
-	if r.Status == wire.StatusFailed {
+	if r.Status.Refused() {
 		g.deadLetter(e.Job, r)
 	}
+	g.auditJob(r, e.Nodes)
 	g.done(e.Token, r)
 }

@@ -43,7 +43,7 @@ func ended(span *tracing.Span, answer *wire.Result) {
 		return
 	}
 	span.Set(tracing.Items(answer.Amount()))
-	if answer.Status != wire.StatusFailed {
+	if !answer.Status.Refused() {
 		span.End(nil)
 		return
 	}

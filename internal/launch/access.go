@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"os"
 	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/config"
@@ -40,7 +41,7 @@ type accessFollower struct {
 }
 
 // follow has use take every new access list of a file, until the program stops.
-func (p *program) follow(ctx context.Context, path string, use func(*wire.Access)) {
+func (p *program) follow(ctx context.Context, path string, now <-chan os.Signal, use func(*wire.Access)) {
 	f := &accessFollower{
 		path: path, manifest: p.manifest, current: p.access, use: use, check: p.listed, log: p.Log,
 	}
@@ -48,7 +49,7 @@ func (p *program) follow(ctx context.Context, path string, use func(*wire.Access
 	f.warnOfStrangers(f.current)
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
-	following.Go(func() { config.FollowAccess(ctx, f.path, p.Reload, f.changed) })
+	following.Go(func() { config.FollowAccess(ctx, f.path, now, f.changed) })
 	p.ends = append(p.ends, func() { cancel(); following.Wait() })
 }
 

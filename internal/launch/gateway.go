@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/command"
 	"github.com/frostfleet/frostfleet/internal/config"
@@ -25,8 +26,14 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	}
 	defer clear(key)
 	defer p.stop()
-	works, compared := waiting("gateway", "starting"), waiting("register", notYet)
-	if err := p.start(ctx, g.Server, works, p.connected, p.streams, p.lag, p.agrees, p.listed,
+	log, err := p.auditLog(g.Gateway.AuditPath)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }() // the gateway does, if it runs
+	works, compared, audits := waiting("gateway", "starting"), waiting("register", notYet), waiting("audit", notYet)
+	audits.open(log.Err)
+	if err := p.start(ctx, g.Server, works, p.connected, p.streams, audits, p.lag, p.agrees, p.listed,
 		compared); err != nil {
 		return err
 	}
@@ -47,9 +54,9 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	gw := gateway.New(gateway.Config{
 		Manifest: p.manifest, Access: p.access, Name: p.name, Key: key,
 		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
-		Build: command.Version(),
+		Build: command.Version(), Audit: log,
 	})
-	p.follow(ctx, g.Gateway.Access, gw.SetAccess)
+	p.follow(ctx, g.Gateway.Access, p.Reload, gw.SetAccess)
 	telemetry.Gauge(p.registry, "jobs_in_work", "Jobs that this gateway is working on.",
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",
@@ -57,10 +64,23 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	p.registerMetrics(gw)
 	p.metrics.Demand(gw.Demand)
 	p.metrics.Presence(gw.Presence)
+	p.metrics.Audit(log.Stats)
+	p.metrics.AuditRewound(gw.AuditRewound)
 	works.open(gw.Ready)
 	compared.open(reconciled(gw))
 	defer whenReady(ctx, gw.Ready, p.Ready)()
 	return gw.Run(ctx)
+}
+
+// auditLog opens a gateway's, if its file names a folder for one.
+func (p *program) auditLog(dir string) (*audit.Writer, error) {
+	if dir == "" {
+		p.Log.Info("no audit log: [gateway] audit_path names no folder for one")
+		return nil, nil
+	}
+	return audit.Open(audit.Config{
+		Dir: dir, By: p.name, Role: p.role, Manifest: manifestHash(p.manifest), Log: p.Log,
+	})
 }
 
 // prepare makes the streams on a bus of the gateway's own. On any other the

@@ -25,13 +25,15 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	var errManifest, errAccess error
 	p.manifest, errManifest = n.LoadManifest()
 	p.access, errAccess = LoadAccess(n.Node.Access)
-	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess); err != nil {
+	rules, errPolicy := loadPolicy(n)
+	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess, errPolicy); err != nil {
 		return err
 	}
 	defer p.stop()
 	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
-	works := waiting("worker", "starting")
-	gates := []*gate{opens, p.connected, p.streams, stores, p.lag, p.agrees, p.listed, works}
+	audits := waiting("audit", notYet)
+	works, judges := waiting("worker", "starting"), waiting("policy", notYet)
+	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, p.listed, judges, works}
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
@@ -45,6 +47,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := p.connect(ctx, n.Bus, func(conn *bus.Bus) (err error) {
 		w, err = worker.New(ctx, worker.Config{
 			Manifest: p.manifest, Access: p.access, Index: n.Node.Index, Storage: n.Node.StoragePath,
+			AuditPath: filepath.Join(n.Node.StoragePath, auditFolder), Policy: rules,
 			Provider: device, Bus: conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
 			Build: command.Version(), Clock: func() (at, stream time.Time, ok bool) { return p.watcher.StreamTime() },
 		})
@@ -62,13 +65,19 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}); err != nil {
 		return err
 	}
-	p.follow(ctx, n.Node.Access, w.SetAccess)
+	lists, policies := p.reloads(ctx)
+	p.follow(ctx, n.Node.Access, lists, w.SetAccess)
+	p.followPolicy(ctx, n, policies, w, judges)
 	works.open(w.Ready)
 	stores.open(w.Keystore)
+	audits.open(w.Audit().Err)
 	p.nodeMetrics(w, n.Node.StoragePath)
 	defer whenReady(ctx, w.Ready, p.Ready)()
 	return w.Run(ctx)
 }
+
+// auditFolder is where a node's audit log is, in its storage_path.
+const auditFolder = "audit"
 
 // device opens a node's, and waits for one that may come back.
 func (p *program) device(ctx context.Context, n *config.Node, opens *gate) (_ *keyprovider.Supervised, err error) {
@@ -96,6 +105,7 @@ func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 	p.metrics.Disk("storage", storage)
 	p.metrics.Keystore(filepath.Join(storage, keystore.FileName))
 	p.metrics.Nonces(w.NonceCounts)
+	p.metrics.Audit(w.Audit().Stats)
 	telemetry.Gauge(p.registry, "keys", "Keys that this node holds a share of.",
 		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
 	telemetry.Gauge(p.registry, "batches_in_work", "Batches that this node is dealing in.",

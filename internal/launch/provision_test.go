@@ -99,8 +99,8 @@ func TestProvisionToken(t *testing.T) {
 	opens(t, n)
 }
 
-// policy is a key's policy as AWS reads it.
-type policy struct {
+// keyPolicy is a key's policy as AWS reads it.
+type keyPolicy struct {
 	Version   string
 	Statement []struct {
 		Sid, Effect string
@@ -110,11 +110,11 @@ type policy struct {
 	}
 }
 
-func policiesOf(t *testing.T, r *keyprovider.Provisioned) map[string]policy {
+func policiesOf(t *testing.T, r *keyprovider.Provisioned) map[string]keyPolicy {
 	t.Helper()
-	found := map[string]policy{}
+	found := map[string]keyPolicy{}
 	for _, d := range r.Documents {
-		var p policy
+		var p keyPolicy
 		if err := json.Unmarshal(d.Content, &p); err != nil {
 			t.Fatal(err)
 		}

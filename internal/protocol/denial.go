@@ -62,17 +62,3 @@ func (j *activeJob) approved() wire.SignedJob {
 	signed.Approvals = j.approvals
 	return signed
 }
-
-// approved has the nodes asked again that wanted approvals.
-func (s *signJobs) approved(job *activeJob) {
-	j := s.jobs[job]
-	if j == nil {
-		return
-	}
-	for node, refusal := range j.denied {
-		if refusal.Code == wire.CodeApprovalRequired {
-			delete(j.denied, node)
-			delete(j.missing, node)
-		}
-	}
-}

@@ -24,6 +24,10 @@ const (
 // the pool would cost more.
 const inlineChecks = 2
 
+// inlineTask is the size, in bytes, up to which a task is opened on the spot: a
+// detour over the pool would cost more. A larger one may list a thousand items.
+const inlineTask = 8 << 10
+
 // perItemWait is the time that an attempt gets for each of its items while nothing was measured.
 const perItemWait = 20 * time.Millisecond
 

@@ -16,10 +16,6 @@ var errOld = errors.New("the bus says that it stored the task at a time far from
 // postponed are the tasks that a node keeps, oldest first.
 type postponed []taskOpened
 
-// inlineTask is the size, in bytes, up to which a task is opened on the spot: a
-// detour over the pool would cost more. A larger one may list a thousand items.
-const inlineTask = 8 << 10
-
 // checkClock refuses what is over, or old, by the node's clock.
 func (n *nodeCore) checkClock(e taskOpened) error {
 	if err := n.checkExpiry(e.job); err != nil {

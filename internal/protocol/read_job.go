@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/tx"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
@@ -26,32 +27,19 @@ type requestRead struct {
 
 func (requestRead) event() {}
 
-// read reads a job, and then opens its first attempt. As the offsets of children, that belongs to the job's turn.
-func (s *signJobs) read(j *activeSign) {
+// readJob returns a computation of what a job asks for.
+func readJob(network string, branches *derive.Cache, j *activeSign) func() Event {
 	roots := j.roots
-	run := func() Event {
-		reading, items, refusal := readRequest(s.cfg.Manifest.Network, j.job, roots, s.keys.branches)
+	return func() Event {
+		reading, items, refusal := readRequest(network, j.job, roots, branches)
 		return requestRead{j, reading, items, refusal}
 	}
-	if readInline(j.job) {
-		s.onRead(run().(requestRead))
-		return
-	}
-	s.out.do(Compute{Urgent: j.interactive(), Name: "read request", Trace: j.Signed.Trace, Run: run})
 }
 
-func (s *signJobs) onRead(e requestRead) {
-	j := e.j
-	if s.jobs[j.activeJob] != j || j.over() { // it ended meanwhile
-		return
-	}
-	if e.refusal != nil {
-		s.out.fail(j.activeJob, e.refusal)
-		return
-	}
-	j.roots, j.reading, j.items = nil, e.reading, e.items
-	j.wants(len(e.items))
-	s.open(j)
+// take has the job ask for what was read.
+func (e requestRead) take() {
+	e.j.roots, e.j.reading, e.j.items = nil, e.reading, e.items
+	e.j.wants(len(e.items))
 }
 
 // wants has a job ask for so many signatures, none of which is made or refused.

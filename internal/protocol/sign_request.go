@@ -162,22 +162,6 @@ func (r *signRequest) checkItems(keys []LoadedKey, branches *derive.Cache) ([]fr
 	return items, nil
 }
 
-// checkItem validates an item, which has the suite of the session's first.
-func checkItem(item, first frost.Item) *wire.JobError {
-	if item.Key.Suite != first.Key.Suite {
-		return wire.Refuse(wire.CodeBadMessage, "a %s key among %s keys: publish a job for each suite",
-			item.Key.Suite, first.Key.Suite)
-	}
-	if item.Key.Suite != frost.Secp256k1TR && item.Tweak.Mode != frost.TweakNone {
-		return wire.Refuse(wire.CodeBadTweak, "script_root with a %s key: only keys of %s are tweaked", item.Key.Suite,
-			frost.Secp256k1TR)
-	}
-	if err := item.Validate(); err != nil {
-		return wire.Refuse(wire.CodeBadMessage, "%v", err)
-	}
-	return nil
-}
-
 func wipeLoaded(keys []LoadedKey) {
 	for _, k := range keys {
 		if k.Key != nil {

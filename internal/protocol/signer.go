@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -131,6 +132,34 @@ func (n *signer) onSealed(e Sealed) {
 func (n *signer) onLost() (effects []Effect) {
 	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
 		effects = append(effects, n.sessions[id].sitOut("the SIGN stream was lost")...)
+	}
+	return effects
+}
+
+// onSaved lets the shares go that waited for a state of the ledger.
+func (n *signer) onSaved(e LedgerSaved) []Effect {
+	effects := saving(n.judge.ledger.Saved(e.Seq))
+	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
+		if s := n.sessions[id]; s.phase == signCommitted && s.set != nil {
+			effects = append(effects, s.sign()...)
+		}
+	}
+	return effects
+}
+
+// onPolicy puts another policy in force. What began under another one ends: nothing is
+// signed any more that this one may deny.
+func (n *signer) onPolicy(p *policy.Policy) []Effect {
+	if n.judge.policy == nil || p == nil {
+		return nil // there is no ledger, or there would be none
+	}
+	changed := p.Hash() != n.judge.policy.Hash()
+	n.judge.policy = p
+	effects := saving(n.judge.ledger.Use(p))
+	for _, id := range slices.Sorted(maps.Keys(n.sessions)) {
+		if changed {
+			effects = append(effects, n.sessions[id].sitOut("the policy changed; the gateway begins again")...)
+		}
 	}
 	return effects
 }

@@ -160,3 +160,6 @@ func (s *signing) onShares(e sharesMade) []Effect {
 	s.release()
 	return []Effect{publish, report}
 }
+
+// unsaved reports whether the session's job is charged, and not on the disk yet.
+func (s *signing) unsaved() bool { return s.saved > s.node.judge.ledger.Seq() }

@@ -124,6 +124,28 @@ func (s *signJobs) find(j *activeSign) {
 	s.schedule()
 }
 
+// read reads a job, and then opens its first attempt. As the offsets of children, that belongs to the job's turn.
+func (s *signJobs) read(j *activeSign) {
+	run := readJob(s.cfg.Manifest.Network, s.keys.branches, j)
+	if readInline(j.job) {
+		s.onRead(run().(requestRead))
+		return
+	}
+	s.out.do(Compute{Urgent: j.interactive(), Name: "read request", Trace: j.Signed.Trace, Run: run})
+}
+
+func (s *signJobs) onRead(e requestRead) {
+	j := e.j
+	switch {
+	case s.jobs[j.activeJob] != j || j.over(): // it ended meanwhile
+	case e.refusal != nil:
+		s.out.fail(j.activeJob, e.refusal)
+	default:
+		e.take()
+		s.open(j)
+	}
+}
+
 // descend computes the offsets of a job's children, and then opens its first attempt. That takes a gateway longer than
 // anything else that it does for a job, so it belongs to the job's turn.
 func (s *signJobs) descend(j *activeSign) {
@@ -388,4 +410,18 @@ func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 	}
 	return wire.Refuse(wire.CodeSigningFailed, "expired before %d of %d signatures were made: %s",
 		len(j.left), len(j.sigs), j.failureSummary(s.cfg.Manifest.T))
+}
+
+// approved has the nodes asked again that wanted approvals.
+func (s *signJobs) approved(job *activeJob) {
+	j := s.jobs[job]
+	if j == nil {
+		return
+	}
+	for node, refusal := range j.denied {
+		if refusal.Code == wire.CodeApprovalRequired {
+			delete(j.denied, node)
+			delete(j.missing, node)
+		}
+	}
 }

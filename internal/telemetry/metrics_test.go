@@ -29,6 +29,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m := NewMetrics(r, of)
 	m.Bus(func() (buswatch.Sample, bool) { return everything, true }, func() error { return nil })
 	m.Disk("storage", t.TempDir())
+	m.Audit(func() (written, waiting, lost uint64) { return 7, 2, 1 })
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleGateway {
 		m.Presence(func() ([]protocol.NodePresence, []string) {
@@ -36,10 +37,12 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 			return []protocol.NodePresence{{Present: true, Heard: time.Now(), Last: last}, {Twins: 4, Foreign: true}},
 				[]string{"gateway0"}
 		})
+		m.AuditRewound(func() map[int]int { return map[int]int{1: 2} })
 		m.Demand(func() protocol.Demand { return protocol.Demand{Queued: 5, Longest: time.Minute, Retries: 0.5} })
 	}
 	if of.Role == RoleWorker {
 		m.ForProvider(backend("aws-kms"), someone)
+		m.Rules([]string{"daily"})
 		m.Nonces(func() (drawn, used, dropped uint64) { return 5, 3, 1 })
 	}
 	return m, r
@@ -79,10 +82,22 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 		}, map[string]float64{"events_total{event=dealt}": 1, "items_total{event=dealt,suite=ed25519}": 7, "batch_items{kind=keygen} count": 1, "batch_items{kind=keygen} sum": 7}},
 		"committed": {worker0, func(m *Metrics) {
 			m.Report(protocol.Report{What: protocol.ReportCommitted, Suite: frost.Secp256k1TR, Count: 3, Culprit: -1})
-		}, map[string]float64{"events_total{event=committed}": 1, "items_total{event=committed,suite=secp256k1-tr}": 3, "batch_items{kind=sign} count": 1, "batch_items{kind=sign} sum": 3}},
+		}, map[string]float64{"events_total{event=committed}": 1, "items_total{event=committed,suite=secp256k1-tr}": 3, "batch_items{kind=sign} count": 1, "batch_items{kind=sign} sum": 3,
+			"decisions_total{decision=approved,rule=none}": 1}},
 		"certified": {worker0, func(m *Metrics) {
 			m.Report(protocol.Report{What: protocol.ReportCertified, Suite: frost.Ed25519, Count: 7, Culprit: -1})
 		}, map[string]float64{"events_total{event=certified}": 1, "items_total{event=certified,suite=ed25519}": 7}},
+		"denied": {worker0, func(m *Metrics) {
+			m.Report(protocol.Report{What: protocol.ReportRefused, Culprit: -1,
+				Asked: &protocol.Asked{Decision: protocol.Denied, Rule: "daily"}})
+		}, map[string]float64{"events_total{event=refused}": 1, "decisions_total{decision=denied,rule=daily}": 1}},
+		"refused by no rule": {worker0, func(m *Metrics) {
+			m.Report(protocol.Report{What: protocol.ReportRefused, Culprit: -1, Asked: &protocol.Asked{}})
+		}, map[string]float64{"events_total{event=refused}": 1, "decisions_total{decision=failed,rule=none}": 1}},
+		"refused though its policy approves": {worker0, func(m *Metrics) {
+			m.Report(protocol.Report{What: protocol.ReportRefused, Culprit: -1,
+				Asked: &protocol.Asked{Decision: protocol.Approved, Rule: "daily"}})
+		}, map[string]float64{"events_total{event=refused}": 1, "decisions_total{decision=failed,rule=daily}": 1}},
 		"sat out": {
 			worker0, func(m *Metrics) { m.Report(protocol.Report{What: protocol.ReportSatOut, Culprit: -1}) },
 			map[string]float64{"events_total{event=sat_out}": 1},
@@ -139,6 +154,7 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := prometheus.NewRegistry()
 			m := NewMetrics(r, test.of)
+			m.Rules([]string{"daily"})
 			before := read(t, r)
 			test.do(m)
 			after := read(t, r)

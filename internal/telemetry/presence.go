@@ -16,6 +16,7 @@ func (m *Metrics) Presence(read func() ([]protocol.NodePresence, []string)) {
 	build := desc("frostfleet_node_other_build", "1 if a node runs another version than this gateway.", "index")
 	foreign := desc("frostfleet_node_other_manifest",
 		"1 while something on a node's subject claims another manifest.", "index")
+	policy := desc("frostfleet_node_other_policy", "1 if a node has another policy than most nodes that are heard.", "index")
 	twins := desc("frostfleet_node_twins_total", "Processes of a node that ended since another one runs.", "index")
 	inFlight := desc("frostfleet_node_in_flight", "Sessions and batches in work at a node, as it says.", "index")
 	backlog := desc("frostfleet_node_backlog", "Computations that wait at a node, as it says.", "index")
@@ -26,6 +27,9 @@ func (m *Metrics) Presence(read func() ([]protocol.NodePresence, []string)) {
 			out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 		}
 		gauge(others, float64(len(gateways)))
+		for i, differs := range otherPolicies(nodes) {
+			gauge(policy, boolGauge(differs), strconv.Itoa(i))
+		}
 		for i, n := range nodes {
 			index := strconv.Itoa(i)
 			gauge(present, boolGauge(n.Present), index)

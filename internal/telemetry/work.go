@@ -13,8 +13,10 @@ import (
 // workMetrics tell of batches and signing sessions.
 type workMetrics struct {
 	events, items, aborts, blamed *prometheus.CounterVec
+	decisions                     *prometheus.CounterVec   // workers
 	batches                       *prometheus.HistogramVec // workers
 	nodes                         int
+	rules                         *ruleNames
 }
 
 var suites = []string{frost.Secp256k1TR.String(), frost.Ed25519.String()}
@@ -45,6 +47,10 @@ func newWorkMetrics(both, worker factory, of Identity) workMetrics {
 		blamed: both.counters("frostfleet_node_blamed_total",
 			"Proofs that a node is faulty, by the node and by what it signed.",
 			oneOf("index", culprits(of.Nodes)[1:]...), oneOf("code", blameCodes...)),
+		rules: &ruleNames{known: map[string]bool{}},
+		decisions: worker.counters("frostfleet_decisions_total",
+			"What this node decided about sessions that it was asked to sign in, by the rule of its policy; none if no rule did.",
+			oneOf("decision", decisions...), oneOf("rule", noRule, other)),
 		batches: worker.histograms("frostfleet_batch_items",
 			"Keys of a batch that this node dealt in, and items of a session that it committed to.",
 			powers(frost.MaxBatch), oneOf("kind", wire.Kinds...)),
@@ -63,6 +69,9 @@ func (m *Metrics) Report(r protocol.Report) {
 		w.batches.WithLabelValues(string(wire.KindKeygen)).Observe(float64(r.Count))
 	case protocol.ReportCommitted:
 		w.batches.WithLabelValues(string(wire.KindSign)).Observe(float64(r.Count))
+		w.decided(r, protocol.Approved)
+	case protocol.ReportRefused:
+		w.decided(r, failed)
 	case protocol.ReportAborted:
 		w.aborts.WithLabelValues(knownOr(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
 		w.blame(r)

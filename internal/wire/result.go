@@ -47,6 +47,9 @@ const (
 	StatusPending Status = "pending"
 )
 
+// Refused reports whether a job ended without anything that it asked for.
+func (s Status) Refused() bool { return s == StatusFailed || s == StatusDenied }
+
 // Key is one generated key. Chain code and descriptor follow from the certificates and
 // the public key. They are here for clients that derive addresses or set up a wallet
 // without more than this; a result of an older gateway lacks them.

@@ -17,6 +17,7 @@ import (
 // chain has to look at each, so the list stays short.
 var namesChains = map[string]string{
 	"internal/tx/intent/intent.go": "kinds of requests, which are a chain's each",
+	"internal/tx/tx.go":            "which reader is for which",
 
 	"internal/wire/chain.go":    "the table",
 	"internal/chain/chain.go":   "which file has the address",
@@ -108,8 +109,8 @@ func same(t *testing.T, what string, found map[string]bool, listed map[string]st
 	}
 }
 
-// readers are packages that read one chain's transactions.
-var readers = []string{"tx/bitcoin", "tx/solana"}
+// readers are packages that read transactions, or judge them: a chain has its own of each.
+var readers = []string{"tx/bitcoin", "tx/solana", "internal/policy"}
 
 // production parses the Go files that are no tests, nor support for tests.
 func production(t *testing.T, root string) map[string]*ast.File {

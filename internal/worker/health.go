@@ -41,9 +41,11 @@ func (w *Worker) revoked() bool { return w.access.Load().RevokesNode(w.cfg.Manif
 // SetAccess replaces the access list. What it takes away ends at once. A node that is
 // revoked itself, or whose session key is, forgets the key and says nothing under it.
 func (w *Worker) SetAccess(a *wire.Access) {
-	if before := w.access.Swap(a); a.TakesAway(before) {
+	before := w.access.Swap(a)
+	if a.TakesAway(before) {
 		w.granted.Swap(newGrant()).end() // after the list: see allowed
 	}
+	w.audit.AppendAccess(accessChanges(a, before))
 	w.run.Step(protocol.AccessChanged{Access: a})
 	if w.revoked() || w.sessions.uses(a.RevokesKey) {
 		w.sessions.drop()
@@ -81,6 +83,9 @@ func (w *Worker) SpeaksUntil() time.Time { return w.sessions.until() }
 func (w *Worker) Keystore() error {
 	if err := w.unwritten.Load(); err != nil {
 		return fmt.Errorf("the last write failed: %w", *err)
+	}
+	if err := w.unsaved.Load(); err != nil {
+		return fmt.Errorf("the last state of the policy's ledger is not stored: %w", *err)
 	}
 	return w.store.Present()
 }

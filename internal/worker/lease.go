@@ -38,6 +38,7 @@ func (w *Worker) newBeat() *presence.Beat {
 				h.InFlight, h.Holdings = uint32(dealing+nonces), n.Holdings().Root()
 			})
 			h.Backlog = uint32(w.run.Waiting())
+			h.Audit, h.Policy = wire.AuditHead(w.audit.Head()), w.PolicyHash()
 		},
 		Lost: w.lost,
 	})

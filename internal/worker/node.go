@@ -70,9 +70,20 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	if err != nil {
 		return errors.Join(err, store.Close())
 	}
+	inForce, r, err := w.withKeys(w.cfg.Policy)
+	if err == nil {
+		err = w.openLedger()
+	}
+	if err != nil {
+		return errors.Join(err, store.Close())
+	}
+	if w.cfg.Policy != nil {
+		w.rules.Store(r)
+	}
 	w.node = &node{Node: protocol.NewNode(protocol.NodeConfig{
 		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], SeedSecret: keys[1],
 		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known, Refused: refused,
+		Policy: inForce, Ledger: w.ledger,
 	})}
 	return nil
 }

@@ -31,6 +31,10 @@ func (w *Worker) publish(e protocol.Publish) {
 		w.log.Debug("message dropped: this node is silent", "subject", e.Slot.String())
 		return
 	}
+	if w.unaudited(e.Slot.Kind) {
+		w.unpublished(e.Slot, errUnaudited)
+		return
+	}
 	span := w.publishSpan(e)
 	ctx := tracing.NewContext(w.run.Life(), span.Trace())
 	ctx, cancel := context.WithTimeout(ctx, publishDeadline[e.Slot.Kind])
@@ -149,7 +153,7 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 }
 
 func (w *Worker) unpublished(slot wire.Slot, err error) {
-	if errors.Is(err, errNobodyWaits) || errors.Is(err, errTakenAway) {
+	if errors.Is(err, errNobodyWaits) || errors.Is(err, errTakenAway) || errors.Is(err, errUnaudited) {
 		w.log.Warn("message dropped", "subject", slot.String(), "reason", err)
 		w.cfg.Observe.Report(protocol.Report{What: protocol.ReportDropped, ID: slot.ID, Culprit: -1})
 		return

@@ -71,6 +71,7 @@ func (w *Worker) tick() {
 	if w.ticks++; w.ticks%cursorEvery == 0 {
 		w.saveCursor()
 		w.probeStore()
+		w.lookForKeys()
 	}
 	if w.ticks%offerEvery == 0 {
 		w.run.Go(func() {

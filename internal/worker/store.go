@@ -27,6 +27,8 @@ func (w *Worker) perform(effect protocol.Effect) {
 		if err := w.written(w.store.Refuse(e.ID)); err != nil {
 			w.run.Fail(fmt.Errorf("keystore: remember a refused batch: %w", err))
 		}
+	case protocol.SaveLedger:
+		w.run.Go(func() { w.saveLedger(e) })
 	case protocol.Load:
 		w.load(e)
 	default:

@@ -18,10 +18,12 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/machine"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
@@ -39,8 +41,11 @@ type Config struct {
 	Access   *wire.Access
 	Index    int
 	Storage  string // directory of the keystore
-	Provider *keyprovider.Supervised
-	Bus      *bus.Bus
+	// AuditPath is the folder of the audit log; "": the node has none.
+	AuditPath string
+	Provider  *keyprovider.Supervised
+	Policy    *policy.Policy // what this node signs; nil: whatever its clients ask for
+	Bus       *bus.Bus
 	// Clock is what the clock of the server that leads WORK showed when this machine's
 	// showed at. Nil: nobody measures, and no work is dropped for being late.
 	Clock   func() (at, stream time.Time, ok bool)
@@ -66,6 +71,8 @@ type Worker struct {
 	attester *attester
 	sessions *sessions
 	beat     *presence.Beat
+	audit    *audit.Writer // nil: none
+	badTasks badTasks
 	twin     atomic.Pointer[presence.TwinError] // why this process ends
 	access   atomic.Pointer[wire.Access]
 	granted  atomic.Pointer[grant]
@@ -74,6 +81,9 @@ type Worker struct {
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
 	ticks     int                   // since the start; owned by the clock
 	unwritten atomic.Pointer[error] // why the keystore did not take the last write
+	ledger    *policy.Ledger        // the machine's, until it is stopped; nil without a policy
+	unsaved   atomic.Pointer[error] // why its last state is not stored
+	rules     atomic.Pointer[rules]
 }
 
 // openTime bounds what a worker asks of its key provider before it runs.
@@ -100,7 +110,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	}
 	w.run = machine.New(machine.Config[*node]{
 		Machine: w.node, Manifest: cfg.Manifest, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(cfg.Index)},
-		Observe: cfg.Observe.Report, Start: w.start, Perform: w.perform, Tick: w.tick,
+		Observe: w.report, Start: w.start, Perform: w.perform, Tick: w.tick,
 	})
 	w.attester = newAttester(cfg.Manifest, cfg.Provider.SignOnce, cfg.Observe.ProviderCoalesced)
 	if cfg.Tracer != nil {
@@ -109,6 +119,9 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
 	w.sessions.unleased = true
 	w.beat = w.newBeat()
+	if err := w.openAudit(); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
 	return w, nil
 }
 
@@ -118,10 +131,12 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 // provider's Close waits for it.
 func (w *Worker) Run(ctx context.Context) error {
 	w.cfg.Provider.OnChange(w.deviceChanged)
+	w.auditStart()
 	err := w.run.Run(ctx)
 	if w.run.Started() {
 		w.saveCursor()
 	}
+	err = errors.Join(err, w.auditStop())
 	w.leave()
 	return errors.Join(err, w.Close())
 }
@@ -133,5 +148,5 @@ func (w *Worker) Close() error {
 	}
 	w.run.Step(protocol.Stop{})
 	w.sessions.wipe()
-	return w.store.Close()
+	return errors.Join(w.audit.Close(), w.closeLedger(), w.store.Close())
 }

@@ -57,7 +57,7 @@ func destination(script []byte, params *chaincfg.Params) string {
 type total struct{ satoshi uint64 }
 
 func (t *total) add(value int64) bool {
-	if value < 0 || value > btcutil.MaxSatoshi || t.satoshi+uint64(value) > btcutil.MaxSatoshi {
+	if value < 0 || t.satoshi+uint64(value) > btcutil.MaxSatoshi {
 		return false
 	}
 	t.satoshi += uint64(value)

@@ -1,6 +1,7 @@
 package bitcoin
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 )
@@ -30,7 +31,6 @@ const (
 type field struct {
 	raw   []byte // all of it, as it came
 	kind  uint64
-	key   []byte // with the kind before it
 	data  []byte // what the key has after the kind
 	value []byte
 }
@@ -43,7 +43,7 @@ const maxFields = 4096
 
 // section reads a map, up to its end.
 func (r *reader) section(shapes map[uint64]shape) (section, error) {
-	var s section
+	s := make(section, 0, 8)
 	for {
 		rest := r.b
 		key := r.bytes()
@@ -51,7 +51,8 @@ func (r *reader) section(shapes map[uint64]shape) (section, error) {
 			return s, s.unique()
 		}
 		k := &reader{b: key}
-		f := field{kind: k.size(), key: key, data: k.b, value: r.bytes()}
+		f := field{kind: k.size()}
+		f.data, f.value = k.b, r.bytes()
 		switch {
 		case r.failed || k.failed:
 			return nil, fmt.Errorf("it ends within a field")
@@ -68,12 +69,29 @@ func (r *reader) section(shapes map[uint64]shape) (section, error) {
 
 // unique returns an error if two fields have one key.
 func (s section) unique() error {
-	seen := make(map[string]bool, len(s))
-	for _, f := range s {
-		if seen[string(f.key)] {
-			return fmt.Errorf("it has a field 0x%02x twice", f.kind)
+	type key struct {
+		kind uint64
+		data string
+	}
+	var seen map[key]bool
+	for i := range s {
+		// Most fields have no data, and most sections few fields.
+		if len(s) <= 16 {
+			for j := range i {
+				if s[i].kind == s[j].kind && bytes.Equal(s[i].data, s[j].data) {
+					return fmt.Errorf("it has a field 0x%02x twice", s[i].kind)
+				}
+			}
+			continue
 		}
-		seen[string(f.key)] = true
+		if seen == nil {
+			seen = make(map[key]bool, len(s))
+		}
+		k := key{s[i].kind, string(s[i].data)}
+		if seen[k] {
+			return fmt.Errorf("it has a field 0x%02x twice", k.kind)
+		}
+		seen[k] = true
 	}
 	return nil
 }

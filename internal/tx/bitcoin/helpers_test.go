@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/binary"
+	"slices"
 	"testing"
 
 	"github.com/btcsuite/btcd/btcec/v2"
@@ -58,7 +59,7 @@ func (w wallet) derivation(path derive.Path) []*psbt.TaprootBip32Derivation {
 	fingerprint := descriptor.FingerprintOf(w.root.Key.PublicKey)
 	return []*psbt.TaprootBip32Derivation{{
 		XOnlyPubKey:          schnorr.SerializePubKey(w.child(path)),
-		MasterKeyFingerprint: binary.LittleEndian.Uint32(fingerprint[:]), Bip32Path: path,
+		MasterKeyFingerprint: binary.LittleEndian.Uint32(fingerprint[:]), Bip32Path: slices.Clone(path),
 	}}
 }
 
@@ -80,7 +81,7 @@ func (w wallet) sign(t testing.TB, s intent.Signature) []byte {
 	if !bytes.Equal(schnorr.SerializePubKey(key.PubKey()), s.PublicKey) {
 		t.Fatalf("input %d: the signature is to verify by %x, and the child's key is another", s.At, s.PublicKey)
 	}
-	signature, err := schnorr.Sign(key, s.Message)
+	signature, err := schnorr.Sign(key, s.Message, schnorr.FastSign()) // who tests verifies
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,7 +146,9 @@ func (d *draft) bytes(t testing.TB) []byte {
 }
 
 // somebody's script, which is nobody's of the wallets.
-func payee() []byte { return append([]byte{txscript.OP_0, txscript.OP_DATA_20}, bytes.Repeat([]byte{7}, 20)...) }
+func payee() []byte {
+	return append([]byte{txscript.OP_0, txscript.OP_DATA_20}, bytes.Repeat([]byte{7}, 20)...)
+}
 
 func read(t testing.TB, raw []byte, wallets ...wallet) *PSBT {
 	t.Helper()

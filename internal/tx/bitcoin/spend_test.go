@@ -35,8 +35,9 @@ func TestMeaning(t *testing.T) {
 		t.Fatalf("%d signatures", len(m.Signatures))
 	}
 	for i, s := range m.Signatures {
+		out := d.Inputs[i].WitnessUtxo
 		if s.Root != 0 || s.At != i || s.Path.String() != []string{"0/3", "0/4"}[i] || s.Sighash != "default" ||
-			s.Amount != uint64(d.Inputs[i].WitnessUtxo.Value) || !bytes.Equal(s.PublicKey, d.Inputs[i].WitnessUtxo.PkScript[2:]) {
+			s.Amount != uint64(out.Value) || !bytes.Equal(s.PublicKey, out.PkScript[2:]) {
 			t.Errorf("signature %d is %+v", i, s)
 		}
 	}
@@ -45,7 +46,7 @@ func TestMeaning(t *testing.T) {
 		Kind: intent.PSBT,
 		Payments: []intent.Payment{{At: 0, To: "bcrt1qqurswpc8qurswpc8qurswpc8qurswpc8dxm0gk",
 			Amount: intent.Amount{Asset: intent.Bitcoin, Units: 70_000}}},
-		Change: []intent.Change{{At: 1, To: m.Change[0].To, Root: 0, Path: derive.Path{1, 9}, Units: 39_000}},
+		Change:  []intent.Change{{At: 1, To: m.Change[0].To, Root: 0, Path: derive.Path{1, 9}, Units: 39_000}},
 		Outflow: []intent.Amount{{Asset: intent.Bitcoin, Units: 110_000}}, Fee: 1_000,
 		Spends: []string{d.UnsignedTx.TxIn[0].PreviousOutPoint.String(), d.UnsignedTx.TxIn[1].PreviousOutPoint.String()},
 		ID:     d.UnsignedTx.TxHash().String(), VSize: m.VSize,
@@ -139,6 +140,10 @@ func TestFinishLeavesTheRest(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	var same bytes.Buffer // fields are in the library's order
+	if err := got.Serialize(&same); err != nil || !bytes.Equal(same.Bytes(), signed) {
+		t.Errorf("%x is written as %x, %v", signed, same.Bytes(), err)
+	}
 	for i := range got.Inputs {
 		if has := got.Inputs[i].TaprootKeySpendSig != nil; has != (i < 2) {
 			t.Errorf("input %d has a signature: %t", i, has)
@@ -207,6 +212,10 @@ func TestSignedAlready(t *testing.T) {
 	if len(again.Signatures) != 1 || again.Signatures[0].At != 1 || len(again.Spends) != 2 ||
 		again.Outflow[0].Units != 110_000 || again.Foreign != 0 || again.VSize != r.Intent().VSize {
 		t.Errorf("%+v", again)
+	}
+	final := withRaw(t, twoChildren(w).bytes(t), 1, rawField(inFinalWitness, nil, encodeWitness(make([]byte, 64))))
+	if m := read(t, final, w).Intent(); len(m.Signatures) != 1 || m.Signatures[0].At != 1 || len(m.Spends) != 2 {
+		t.Errorf("%+v", m)
 	}
 	whole, _ := finish(t, r, false, w)
 	if _, refusal := tryRead(whole, false, w); refusal == nil || refusal.Code != intent.NoInput {

@@ -8,6 +8,7 @@ import (
 	"filippo.io/edwards25519"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
 func newCache() *derive.Cache { return derive.NewCache(10) }
@@ -57,11 +58,10 @@ func TestChild(t *testing.T) {
 	raw := draft{signers: []string{from}, calls: []callDraft{transferOf(from, "payee", 1)}}.bytes()
 	branches := newCache()
 	for range 2 { // the second time from the cache
-		tx, refusal := ReadTransaction(raw, roots("us"), branches)
-		if refusal == nil {
+		if _, refusal := ReadTransaction(raw, roots("us"), branches); refusal == nil {
 			t.Fatal("the root signs for a child")
 		}
-		tx, refusal = ReadTransaction(raw, append(roots(), root), branches)
+		tx, refusal := ReadTransaction(raw, []intent.Root{root}, branches)
 		if refusal != nil {
 			t.Fatal(refusal)
 		}

@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
@@ -79,7 +80,7 @@ type draft struct {
 	signers  []string // the last readonly of them are read only
 	readonly int
 	calls    []callDraft
-	lookups  int // accounts behind one lookup table, which calls name "lookup 0", ...
+	lookups  int // accounts behind one lookup table, which calls name lookup0, lookup1
 }
 
 type callDraft struct {
@@ -106,7 +107,7 @@ func (d draft) bytes() []byte {
 	for _, s := range d.signers {
 		add(s)
 	}
-	hidden := func(name string) bool { return len(name) > 7 && name[:7] == "lookup " }
+	hidden := func(name string) bool { return strings.HasPrefix(name, "lookup") }
 	for _, c := range d.calls {
 		for _, a := range append([]string{c.program}, c.accounts...) {
 			if !hidden(a) {
@@ -127,7 +128,7 @@ func (d draft) bytes() []byte {
 		b = append(append(b, index[c.program]), compactU16(len(c.accounts))...)
 		for _, a := range c.accounts {
 			if hidden(a) {
-				b = append(b, byte(len(keys)/keySize)+a[7]-'0')
+				b = append(b, byte(len(keys)/keySize)+a[6]-'0')
 			} else {
 				b = append(b, index[a])
 			}

@@ -95,9 +95,10 @@ func (r *meaning) read(c *call) {
 		return
 	}
 	if c.touched() {
+		id := address(c.program)
 		unknown := intent.Refuse(intent.NotUnderstood, c.at,
-			"instruction %d calls program %s, which is not known, with a signer of the client's", c.at, address(c.program))
-		unknown.Program = address(c.program)
+			"instruction %d calls program %s, which is not known, with a signer of the client's", c.at, id)
+		unknown.Program = id
 		r.in.Unclear = append(r.in.Unclear, *unknown)
 	}
 }
@@ -150,9 +151,9 @@ func (c *call) hidden() bool {
 // key returns the account at a place. There must be no hidden ones.
 func (c *call) key(place int) key { return c.keys[c.accounts[place]] }
 
-// wrongShape says that an instruction is not of the one form that is read.
+// notRead says that an instruction is none of those that are read, or not in the one form.
 func notRead(name string) string {
-	return fmt.Sprintf("is %s, in a form that is not understood", name)
+	return fmt.Sprintf("is %s, which is not understood, or not in this form", name)
 }
 
 // behindLookup says that nobody knows whom an instruction is about.

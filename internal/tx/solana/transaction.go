@@ -11,6 +11,7 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -59,10 +60,10 @@ func ReadTransaction(raw []byte, roots []intent.Root, branches *derive.Cache) (*
 func Signers(raw []byte) (int, error) {
 	c, n, err := parseSignatures(raw)
 	if err == nil && n == 0 {
-		err = fmt.Errorf("it has no signer")
+		err = errors.New("it has no signer")
 	}
 	if err == nil && len(c.rest) == 0 {
-		err = fmt.Errorf("it has no message")
+		err = errors.New("it has no message")
 	}
 	if err != nil {
 		return 0, fmt.Errorf("no Solana transaction: %w", err)

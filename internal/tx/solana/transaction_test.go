@@ -35,8 +35,9 @@ func TestWeb3js(t *testing.T) {
 			Payments: []intent.Payment{{To: "account:" + names["ata"], Amount: spl(2_500_000), Decimals: 6}},
 			Outflow:  []intent.Amount{spl(2_500_000), sol(5000)}, Fee: 5000, Programs: []string{TokenProgram}},
 		"token-2022, with its account": {
-			Payments: []intent.Payment{{To: to, Amount: sol(2_248_080)}, {At: 1, To: to, Amount: spl(2_500_000), Decimals: 6}},
-			Outflow:  []intent.Amount{sol(2_253_080), spl(2_500_000)}, Fee: 5000, Programs: []string{ataID, token2022}},
+			Payments: []intent.Payment{
+				{To: to, Amount: sol(2_248_080)}, {At: 1, To: to, Amount: spl(2_500_000), Decimals: 6}},
+			Outflow: []intent.Amount{sol(2_253_080), spl(2_500_000)}, Fee: 5000, Programs: []string{ataID, token2022}},
 		"token-2022 with a fee": {
 			Payments: []intent.Payment{{To: "account:" + names["ata2022"], Amount: spl(1000), Decimals: 6}},
 			Outflow:  []intent.Amount{spl(1000), sol(5000)}, Fee: 5000, Programs: []string{token2022}},
@@ -61,8 +62,9 @@ func TestWeb3js(t *testing.T) {
 			Outflow:  []intent.Amount{sol(5001)}, Fee: 5000, Programs: []string{memoID, system}},
 		"unknown program": {
 			Outflow: []intent.Amount{sol(5000)}, Fee: 5000, Programs: []string{names["program"]},
-			Unclear: []intent.Refusal{{Code: intent.NotUnderstood, Program: names["program"], Reason: "instruction 0 calls program " +
-				names["program"] + ", which is not known, with a signer of the client's"}}},
+			Unclear: []intent.Refusal{{Code: intent.NotUnderstood, Program: names["program"],
+				Reason: "instruction 0 calls program " + names["program"] +
+					", which is not known, with a signer of the client's"}}},
 	} {
 		t.Run(what, func(t *testing.T) {
 			raw := transactions[what]
@@ -74,7 +76,8 @@ func TestWeb3js(t *testing.T) {
 			if what == "two signers, one signed" {
 				at = 1
 			}
-			if len(s) != 1 || string(s[0].Message) != string(message) || key(s[0].PublicKey) != keyOf("us") || s[0].At != at {
+			if len(s) != 1 || string(s[0].Message) != string(message) || key(s[0].PublicKey) != keyOf("us") ||
+				s[0].At != at {
 				t.Errorf("signatures %+v", s)
 			}
 			id := sha256.Sum256(message)

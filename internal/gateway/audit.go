@@ -1,0 +1,128 @@
+package gateway
+
+import (
+	"encoding/hex"
+	"fmt"
+	"sync"
+
+	"github.com/frostfleet/frostfleet/internal/audit"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// What a gateway writes into its audit log: every job that it answered, and the heads of
+// the nodes' logs, so that a node can't take back what it wrote.
+
+func (g *Gateway) auditStart() {
+	g.cfg.Audit.Append(audit.Record{Event: audit.EventStart, Build: g.cfg.Build})
+}
+
+func (g *Gateway) auditStop() error {
+	g.cfg.Audit.Append(audit.Record{Event: audit.EventStop})
+	return g.cfg.Audit.Close()
+}
+
+func (g *Gateway) auditAccess(a, before *wire.Access) {
+	var texts []string
+	for _, c := range a.Changes(before) {
+		texts = append(texts, c.Text)
+	}
+	g.cfg.Audit.AppendAccess(texts)
+}
+
+// outcomes are the decisions that results tell of, by their status.
+var outcomes = map[string]audit.Decision{
+	"done": audit.Done, "partial": audit.Partial, "denied": audit.Denied, "failed": audit.Failed,
+}
+
+// auditJob writes down a job whose answer this gateway stored; nil: another one did.
+func (g *Gateway) auditJob(r *wire.Result, nodes []int) {
+	if r != nil {
+		g.auditResult(r, outcomes[string(r.Status)], nodes)
+	}
+}
+
+// auditRejection writes down a job that was turned away.
+func (g *Gateway) auditRejection(r *wire.Result) { g.auditResult(r, audit.Refused, nil) }
+
+func (g *Gateway) auditResult(r *wire.Result, decision audit.Decision, nodes []int) {
+	g.cfg.Audit.Append(audit.Record{
+		Event: audit.EventJob, Client: r.Client, Job: r.Job, Kind: string(r.Kind), Digest: hex.EncodeToString(r.Digest),
+		Decision: decision, Code: string(r.Code), Reason: r.Error, Suite: r.Suite, Count: r.Amount(), Nodes: nodes,
+	})
+}
+
+// headsEvery is how many seconds lie between two notes of the nodes' heads.
+const headsEvery = 60
+
+// heads are those of the nodes' audit logs, as their heartbeats tell them.
+type heads struct {
+	mu      sync.Mutex
+	known   map[int]wire.AuditHead
+	noted   map[int]wire.AuditHead // in this gateway's own log
+	rewound map[int]int            // how often a node's went back
+	ticks   int
+}
+
+// tick looks at the nodes' heads, once a second.
+func (g *Gateway) tick() {
+	nodes, _ := g.Presence()
+	back, note := g.heads.look(nodes)
+	for _, r := range back {
+		g.log.Error("the audit log of a node went back: its end was cut, it was replaced, or the node was restored "+
+			"without it", "node", r.By, "was", r.was.String(), "is", r.Head)
+		g.cfg.Audit.Append(audit.Record{
+			Event: audit.EventRewound, Reason: "it was " + r.was.String(), Heads: []audit.Seen{r.Seen},
+		})
+	}
+	for len(note) > 0 {
+		n := min(len(note), audit.MaxHeads)
+		g.cfg.Audit.Append(audit.Record{Event: audit.EventHeads, Heads: note[:n]})
+		note = note[n:]
+	}
+}
+
+// rewinding is a head that went back.
+type rewinding struct {
+	audit.Seen
+	was audit.Head
+}
+
+// look takes what nodes say now. It returns those whose heads went back, and now and then
+// all that are new.
+func (h *heads) look(nodes []protocol.NodePresence) (back []rewinding, note []audit.Seen) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.known == nil {
+		h.known, h.noted, h.rewound = map[int]wire.AuditHead{}, map[int]wire.AuditHead{}, map[int]int{}
+	}
+	h.ticks++
+	for i, n := range nodes {
+		if n.Last == nil {
+			continue
+		}
+		is, was := n.Last.Audit, h.known[i]
+		seen := audit.Seen{By: fmt.Sprintf("worker-%d", i), Head: audit.Head(is).String()}
+		if is.Seq < was.Seq || is.Seq == was.Seq && is.Hash != was.Hash {
+			h.rewound[i]++
+			back = append(back, rewinding{seen, audit.Head(was)})
+		}
+		h.known[i] = is
+		if h.ticks%headsEvery == 0 && is != h.noted[i] {
+			h.noted[i] = is
+			note = append(note, seen)
+		}
+	}
+	return back, note
+}
+
+// AuditRewound counts, by node, how often the head of its audit log went back.
+func (g *Gateway) AuditRewound() map[int]int {
+	g.heads.mu.Lock()
+	defer g.heads.mu.Unlock()
+	all := make(map[int]int, len(g.heads.rewound))
+	for i, n := range g.heads.rewound {
+		all[i] = n
+	}
+	return all
+}

@@ -1,0 +1,83 @@
+package worker
+
+import (
+	"slices"
+
+	tree "github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/policy"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// rules is the policy in force.
+type rules struct {
+	file  *policy.Policy // as it was read
+	known []string       // of the fleet's keys that it names: those whose addresses are known
+}
+
+// SetPolicy puts another policy in force, on a node that started with one.
+func (w *Worker) SetPolicy(p *policy.Policy) error {
+	next, r, err := w.withKeys(p)
+	if err != nil {
+		return err
+	}
+	w.rules.Store(r)
+	w.run.Step(protocol.PolicyChanged{Policy: next})
+	return nil
+}
+
+// PolicyHash names the policy in force; zero: none is.
+func (w *Worker) PolicyHash() [32]byte {
+	if r := w.rules.Load(); r != nil {
+		return r.file.Hash()
+	}
+	return [32]byte{}
+}
+
+// withKeys tells a policy the keys of the fleet that it names, as far as this node has
+// them.
+func (w *Worker) withKeys(p *policy.Policy) (*policy.Policy, *rules, error) {
+	keys, r := map[string]tree.Key{}, &rules{file: p}
+	for _, id := range p.FleetKeys() {
+		if key, ok := w.publicKey(id); ok {
+			keys[id], r.known = key, append(r.known, id)
+		}
+	}
+	next, err := p.WithKeys(keys)
+	return next, r, err
+}
+
+// publicKey is a key of the keystore that all nodes certified, as the root of its children.
+func (w *Worker) publicKey(id string) (tree.Key, bool) {
+	parsed, err := wire.ParseKeyID(id)
+	if err != nil {
+		return tree.Key{}, false
+	}
+	k, err := w.store.Key(parsed.Batch, parsed.Index)
+	if err != nil {
+		return tree.Key{}, false
+	}
+	k.Share.Wipe()
+	return tree.Key{
+		Suite: k.Suite, PublicKey: k.PublicKey, ChainCode: wire.ChainCode(k.Transcript, parsed.Index),
+	}, k.Complete
+}
+
+// lookForKeys tells the policy of keys that it names, and that were not there before.
+func (w *Worker) lookForKeys() {
+	r := w.rules.Load()
+	if r == nil || len(r.known) == len(r.file.FleetKeys()) {
+		return
+	}
+	for _, id := range r.file.FleetKeys() {
+		if slices.Contains(r.known, id) {
+			continue
+		}
+		if _, ok := w.publicKey(id); ok {
+			if err := w.SetPolicy(r.file); err != nil {
+				w.log.Error("the policy's own keys", "err", err)
+			}
+			return
+		}
+	}
+}
