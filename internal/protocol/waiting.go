@@ -65,14 +65,17 @@ func (j *CheckedJob) Over() time.Time {
 	return j.job.Over()
 }
 
-// Lapsed is the answer to a job that has waited in vain.
+// Lapsed is the answer to a job that has waited in vain, or can't be read.
 func (j *CheckedJob) Lapsed() *wire.Result {
+	if j.job == nil {
+		return j.failure(j.invalid)
+	}
 	return j.failure(wire.Refuse(wire.CodeExpired, "too few approvals came until %s",
 		j.job.ApproveUntil.UTC().Format(time.RFC3339)))
 }
 
-// Valid reports whether a client of the access list signed the job, and it can be read.
-func (j *CheckedJob) Valid() bool { return j.unsigned == nil && j.invalid == nil && j.job != nil }
+// Authentic reports whether a client of the access list signed the job.
+func (j *CheckedJob) Authentic() bool { return j.unsigned == nil }
 
 // pends reports whether a job that ended with a result waits for approvals now.
 func (j *activeJob) pends() bool {

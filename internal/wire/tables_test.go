@@ -43,6 +43,7 @@ var namesChains = map[string]string{
 var namesKinds = map[string]string{
 	"internal/wire/job.go":       "the table, and its checks",
 	"internal/wire/certified.go": "what proves the result",
+	"internal/wire/waiting.go":   "which may wait for approvals",
 	"internal/wire/subject.go":   "whether its tasks are urgent",
 
 	"internal/protocol/coordinator_jobs.go":   "which machine of the gateway runs it",

@@ -43,7 +43,7 @@ func (job *Job) checkLife(stored time.Time) *JobError {
 		return Refuse(CodeMalformedJob, "expires and approve_until in one job: one that waits for approvals has no expires")
 	case job.Waits() && job.Kind != KindSign:
 		return Refuse(CodeMalformedJob, "approve_until in a %s job: only sign jobs wait for approvals", job.Kind)
-	case job.Waits() && (job.ExpiresAfter < 1 || job.After() > MaxJobLife):
+	case job.Waits() && (job.ExpiresAfter < 1 || job.ExpiresAfter > int(MaxJobLife.Seconds())):
 		return Refuse(CodeMalformedJob, "expires_after is %d: want 1 to %d seconds, counted from the last approval",
 			job.ExpiresAfter, int(MaxJobLife.Seconds()))
 	case job.Waits() && !job.Over().After(stored): // the bus stores it with each task
