@@ -49,7 +49,8 @@ published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,
 	f := cmd.Flags()
 	f.StringVar(&o.jobs, "jobs", "", "the file of jobs that keygen saved, or of a job that sign --job saved")
 	f.StringVar(&o.payload, "payload", "", "a file that is the payload of one job, as it was published")
-	f.StringVar(&o.keys, "keys", "", "for a sign job: the file of frostctl keygen that has its keys (sign --job: default "+defaultKeys+")")
+	f.StringVar(&o.keys, "keys", "",
+		"for a sign job: the file of frostctl keygen that has its keys (sign --job: default "+defaultKeys+")")
 	addConfigFlag(cmd)
 	cmd.MarkFlagsMutuallyExclusive("jobs", "payload")
 	return cmd
