@@ -121,8 +121,13 @@ func (g *Gateway) approve(ctx context.Context, given *wire.Given, reason bool) (
 		if err != nil || job == nil {
 			return false, err
 		}
+		if !job.MayCount(given.Approval, clock.Now()) {
+			g.log.Info("an approval is dropped, whose time is ahead of this gateway's clock or past the job's",
+				"client", given.Client, "job", given.Job, "approver", given.Approval.Name)
+			return false, nil
+		}
 		list, changed := wire.ApprovedAgain(there.Approvals, given.Approval)
-		if !changed || !job.Waits() || clock.Now().After(job.Over()) {
+		if !changed || clock.Now().After(job.Over()) {
 			return reason, nil
 		}
 		there.Approvals = list

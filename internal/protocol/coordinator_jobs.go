@@ -170,7 +170,7 @@ func (c *Coordinator) onResult(e resultMade) {
 // finish answers a job that has ended, and lets others have its capacity.
 func (c *Coordinator) finish(j *activeJob) {
 	if flight := c.signing.storing(j); j.pends() {
-		c.out.do(j.pend(flight))
+		c.out.do(j.pend(flight, c.opener.Time()))
 	} else {
 		c.out.do(Finish{Token: j.token, Job: j.Signed, Result: j.result, Flight: flight, Nodes: c.signing.signers(j)})
 	}

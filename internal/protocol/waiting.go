@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -57,6 +58,12 @@ func (j *CheckedJob) Waits() bool { return j.job != nil && j.job.Waits() }
 // Digest identifies the job.
 func (j *CheckedJob) Digest() [32]byte { return j.digest }
 
+// MayCount reports whether an approval may count by its time. One that is ahead of the clock
+// would keep its maker from approving again, as the newest of an approver counts.
+func (j *CheckedJob) MayCount(a wire.Approval, now time.Time) bool {
+	return j.Waits() && j.job.Counts(a, now)
+}
+
 // Over is when nobody signs the job any more; zero if it can't be read.
 func (j *CheckedJob) Over() time.Time {
 	if j.job == nil {
@@ -83,10 +90,11 @@ func (j *activeJob) pends() bool {
 }
 
 // pend is the effect of that.
-func (j *activeJob) pend(flight uint64) Pend {
-	r := *j.result
+func (j *activeJob) pend(flight uint64, now time.Time) Pend {
+	r, job := *j.result, j.approved()
 	r.Status = wire.StatusPending
-	return Pend{Token: j.token, Job: j.approved(), Result: &r, Flight: flight}
+	job.Approvals = slices.DeleteFunc(slices.Clone(job.Approvals), func(a wire.Approval) bool { return !j.MayCount(a, now) })
+	return Pend{Token: j.token, Job: job, Result: &r, Flight: flight}
 }
 
 // lifeOf is when a gateway gives a job up that was stored at a time. One that waits for
