@@ -41,6 +41,7 @@ var parts = []part{
 	{"Policies", policyMutants},
 	{"Keystore, worker, client", keeperMutants},
 	{"Presence, the lease, late work", presenceMutants},
+	{"Audit logs", auditMutants},
 	{"Whole fleets", simMutants},
 }
 
