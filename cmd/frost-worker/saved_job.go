@@ -12,6 +12,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/client"
 	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/jobfile"
 	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/tx"
@@ -27,12 +28,11 @@ type savedJob struct {
 }
 
 const (
-	maxSavedJob = 4 * wire.MaxJobSize
 	maxKeysLine = 16 << 20 // of a keys file: the proof of the largest keygen job
 )
 
 func readSavedJob(path string, m *wire.Manifest) (*savedJob, error) {
-	data, err := secret.File{What: "job", Path: path, Max: maxSavedJob, Public: true}.Text()
+	data, err := secret.File{What: "job", Path: path, Max: jobfile.MaxSize, Public: true}.Text()
 	if err != nil {
 		return nil, err
 	}
@@ -43,29 +43,20 @@ func readSavedJob(path string, m *wire.Manifest) (*savedJob, error) {
 	return job, nil
 }
 
-var errSavedJob = errors.New("no sign job that frostctl saved: frostctl sign psbt FILE --job FILE writes one")
+var errSavedJob = errors.New("its job can't be read")
 
 func parseSavedJob(data []byte, m *wire.Manifest) (*savedJob, error) {
-	var head struct {
-		Kind     wire.Kind     `json:"kind"`
-		Fleet    string        `json:"fleet"`
-		Network  string        `json:"network"`
-		Manifest wire.HexBytes `json:"manifest"`
-		Client   string        `json:"client"`
+	f, err := jobfile.Parse(data)
+	if err == nil {
+		err = f.Head.Fits(m.Fleet, m.Network, m.Hash())
 	}
-	var saved struct {
-		Job string `json:"job"`
+	if err != nil {
+		return nil, err
 	}
-	lines := bytes.Split(bytes.TrimSpace(data), []byte("\n"))
-	if len(lines) < 2 || json.Unmarshal(lines[0], &head) != nil || head.Kind != wire.KindSign ||
-		json.Unmarshal(lines[1], &saved) != nil {
-		return nil, errSavedJob
+	s := &savedJob{
+		signed:    wire.SignedJob{Client: f.Head.Client, Kind: wire.KindSign, Payload: []byte(f.Payload)},
+		approvals: f.Approvals,
 	}
-	if hash := m.Hash(); head.Fleet != m.Fleet || head.Network != m.Network || !bytes.Equal(head.Manifest, hash[:]) {
-		return nil, fmt.Errorf("it is for fleet %.64q on %.64q with manifest %.64x, and this node's manifest is of %s on %s "+
-			"with hash %x", head.Fleet, head.Network, []byte(head.Manifest), m.Fleet, m.Network, hash)
-	}
-	s := &savedJob{signed: wire.SignedJob{Client: head.Client, Kind: wire.KindSign, Payload: []byte(saved.Job)}}
 	var of struct {
 		Expires time.Time `json:"expires"`
 	}
@@ -78,16 +69,6 @@ func parseSavedJob(data []byte, m *wire.Manifest) (*savedJob, error) {
 		return nil, refusal
 	}
 	s.job = job
-	for i, line := range lines[2:] {
-		var a struct {
-			Approver  string        `json:"approver"`
-			Signature wire.HexBytes `json:"signature"`
-		}
-		if json.Unmarshal(line, &a) != nil || i == wire.MaxApprovals {
-			return nil, fmt.Errorf("line %d is no approval", i+3)
-		}
-		s.approvals = append(s.approvals, wire.Approval{Name: a.Approver, Signature: a.Signature})
-	}
 	return s, nil
 }
 

@@ -86,7 +86,7 @@ func approve(cmd *cobra.Command, o approveOptions, file string) error {
 	if !wire.IsToken(o.name) {
 		return usagef("--approver %.64q: want a name of 1 to 64 letters, digits, _ and -", o.name)
 	}
-	f, err := readSignFile(file)
+	f, err := readSignFiles(file)
 	if err != nil {
 		return err
 	}
@@ -112,7 +112,7 @@ func approve(cmd *cobra.Command, o approveOptions, file string) error {
 }
 
 // sign shows a job and approves it, if whoever sits there wants to.
-func (o *approveOptions) sign(cmd *cobra.Command, f *signFile, m *client.Manifest, job *client.SignJob) (
+func (o *approveOptions) sign(cmd *cobra.Command, f signFile, m *client.Manifest, job *client.SignJob) (
 	made client.Approval, line approvedLine, err error) {
 	key, err := config.LoadKey(o.key)
 	if err != nil {
@@ -127,23 +127,23 @@ func (o *approveOptions) sign(cmd *cobra.Command, f *signFile, m *client.Manifes
 		return made, line, err
 	}
 	job.Approvals = nil
-	if err := job.Approve(m, f.head.Client, o.name, key); err != nil {
+	if err := job.Approve(m, f.Head.Client, o.name, key); err != nil {
 		return made, line, err
 	}
-	digest := job.Digest(m, f.head.Client)
+	digest := job.Digest(m, f.Head.Client)
 	line = approvedLine{Job: job.ID, Approver: o.name, PublicKey: wire.HexBytes(public), Digest: digest[:],
 		Approvals: append(f.approvers(), o.name)}
 	return job.Approvals[0], line, nil
 }
 
 // render shows a saved job: whose it is, what it means, and who agreed.
-func (f *signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) error {
+func (f signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) error {
 	until := "expires at " + job.Expires.Format(time.RFC3339)
 	if !job.Wait.Until.IsZero() {
 		until = fmt.Sprintf("waits for approvals until %s, and expires %s after the last one",
 			job.Wait.Until.Format(time.RFC3339), job.Wait.After)
 	}
-	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, %s\n", job.ID, visible(f.head.Client), visible(m.Fleet), until)
+	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, %s\n", job.ID, visible(f.Head.Client), visible(m.Fleet), until)
 	if err == nil {
 		err = renderJob(w, m, job)
 	}
@@ -154,12 +154,12 @@ func (f *signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) 
 	return err
 }
 
-func (f *signFile) approvers() []string {
-	return each(f.approvals, func(a client.Approval) string { return a.Name })
+func (f signFile) approvers() []string {
+	return each(f.Approvals, func(a wire.Approval) string { return a.Name })
 }
 
 // explain shows what a policy says of the job, with the approvals that it has and this one.
-func (o *approveOptions) explain(cmd *cobra.Command, f *signFile, m *client.Manifest, job *client.SignJob) error {
+func (o *approveOptions) explain(cmd *cobra.Command, f signFile, m *client.Manifest, job *client.SignJob) error {
 	if o.policy == "" {
 		return nil
 	}
@@ -176,9 +176,9 @@ func (o *approveOptions) explain(cmd *cobra.Command, f *signFile, m *client.Mani
 	}
 	in, roots := job.Reading()
 	ask := &policy.Ask{
-		Client: f.head.Client, Job: job.ID, Digest: job.Digest(m, f.head.Client), Intent: in, Roots: roots,
+		Client: f.Head.Client, Job: job.ID, Digest: job.Digest(m, f.Head.Client), Intent: in, Roots: roots,
 		Replaces: job.Replaces, Now: time.Now(),
-		Approved: append(job.ApprovedBy(m, f.head.Client, p.Approvers()), o.name),
+		Approved: append(job.ApprovedBy(m, f.Head.Client, p.Approvers()), o.name),
 	}
 	d := p.Decide(ask, nil)
 	e := p.Explain(ask, &d, nil)

@@ -17,6 +17,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/jobfile"
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/natsconn"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -225,10 +226,8 @@ func approvePending(cmd *cobra.Command, o approveOptions) error {
 		case !line.Verified:
 			return fmt.Errorf("job %s of client %s: do not approve it: %s", o.job, owner, printable(line.Error))
 		}
-		f := &signFile{head: newSignHead(jobs.stated, owner), payload: string(signed.Payload)}
-		for _, a := range signed.Approvals {
-			f.approvals = append(f.approvals, client.Approval(a))
-		}
+		f := signFile{&jobfile.File{Head: newSignHead(jobs.stated, owner), Payload: string(signed.Payload),
+			Approvals: signed.Approvals}}
 		job, err := f.open(cmd, jobs.stated, o.keys)
 		if err == nil {
 			err = expired(job)

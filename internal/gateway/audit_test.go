@@ -128,3 +128,30 @@ func TestHeads(t *testing.T) {
 		t.Errorf("it went back %d times", n)
 	}
 }
+
+// TestOutcomes: what a result says is what the log says.
+func TestOutcomes(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := filepath.Join(t.TempDir(), "audit")
+	g := &Gateway{cfg: Config{Audit: w.openAudit(dir)}}
+	g.auditJob(nil, nil) // another gateway's
+	for _, r := range []wire.Result{
+		{Status: wire.StatusDone}, {Status: wire.StatusPartial, Code: wire.CodeUnknownKey},
+		{Status: wire.StatusFailed, Code: wire.CodeExpired}, {Status: wire.StatusDenied, Code: wire.CodePolicyDenied},
+		{Status: wire.StatusDenied, Code: wire.CodeApprovalRequired},
+	} {
+		g.auditJob(&r, nil)
+	}
+	if err := g.cfg.Audit.Close(); err != nil {
+		t.Fatal(err)
+	}
+	var got []audit.Decision
+	for _, r := range w.records(dir)[1:] {
+		got = append(got, r.Decision)
+	}
+	want := []audit.Decision{audit.Done, audit.Partial, audit.Failed, audit.Denied, audit.NeedsApproval}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

@@ -20,7 +20,7 @@ func (r *signRequest) counted(approved []string, last, now time.Time) (time.Time
 	case !r.job.Waits():
 		return r.job.Expires, approved
 	case len(approved) == 0 || now.After(until):
-		return r.job.ApproveUntil, nil
+		return r.job.Over(), nil
 	default:
 		return until, approved
 	}
@@ -29,14 +29,11 @@ func (r *signRequest) counted(approved []string, last, now time.Time) (time.Time
 // expiring has a session end when its job does, which shows once approvals are verified. It
 // reports whether that was before.
 func (s *signing) expiring(j *judgment) ([]Effect, bool) {
-	r := *s.request // computations may read the one that is
-	switch {
-	case j != nil:
+	if j != nil { // else no policy is in force, and nobody's approvals count
+		r := *s.request // computations may read the one that is
 		r.expires = j.expires
-	case r.job.Waits(): // nobody's approvals count where no policy is in force
-		r.expires = r.job.ApproveUntil
+		s.request = &r
 	}
-	s.request = &r
 	return s.over()
 }
 

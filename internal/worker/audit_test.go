@@ -3,6 +3,7 @@ package worker
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/audit"
@@ -14,10 +15,10 @@ import (
 )
 
 // startAudited runs a node with an audit log.
-func (w *world) startAudited(dir string, p *policy.Policy) (*Worker, *machinetest.Program) {
+func (w *world) startAudited(dir string, rules *policy.Policy) (*Worker, *machinetest.Program) {
 	w.Helper()
 	cfg := w.config()
-	cfg.AuditPath, cfg.Build, cfg.Policy = dir, "v7", p
+	cfg.AuditPath, cfg.Build, cfg.Policy = dir, "v7", rules
 	node, err := New(w.Context(), cfg)
 	if err != nil {
 		w.Fatal(err)
@@ -64,15 +65,14 @@ func TestAudit(t *testing.T) {
 	w := newWorld(t)
 	dir := filepath.Join(t.TempDir(), "audit")
 	w.startGateway()
-	p := twoADay(t)
-	node, r := w.startAudited(dir, p)
+	node, r := w.startAudited(dir, nil)
 	w.publish(machinetest.Keygen())
 	key := w.result().Keys[0]
 	w.sign(key)
 	node.run.Step(protocol.TaskMessage{LogMessage: wire.LogMessage{Subject: "work.interactive.x", Data: []byte("junk")}})
 	eventually(t, "a heartbeat tells of the log", func() bool { return w.heartbeat().Audit.Seq >= 5 })
 	heard := w.heartbeat()
-	if heard.Policy != p.Hash() {
+	if heard.Policy != [32]byte{} {
 		t.Errorf("policy %x", heard.Policy)
 	}
 	r.Stop()
@@ -93,7 +93,7 @@ func TestAudit(t *testing.T) {
 			t.Errorf("no record %q in %v", what, found)
 		}
 	}
-	if start := found["start  "]; start.Build != "v7" || start.Policy != hashText(p.Hash()) {
+	if start := found["start  "]; start.Build != "v7" || start.Policy != "" {
 		t.Errorf("%+v", start)
 	}
 	signed, approved := found["job sign signed"], found["job sign approved"]
@@ -103,6 +103,53 @@ func TestAudit(t *testing.T) {
 	}
 	if made := found["job keygen certified"]; made.Client != signed.Client || len(made.Digest) != 64 || made.Count != 1 {
 		t.Errorf("%+v", made)
+	}
+}
+
+// TestAuditOfAPolicy: what a policy decided is in the log, with the rule, and which policy
+// it was.
+func TestAuditOfAPolicy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := filepath.Join(t.TempDir(), "audit")
+	w.startGateway()
+	rules := twoADay(t)
+	node, r := w.startAudited(dir, rules)
+	w.publish(machinetest.Keygen())
+	key := w.result().Keys[0]
+	w.sign(key)
+	w.sign(key)
+	w.denied(key, "few")
+	if err := node.SetPolicy(rules); err != nil { // which it has
+		t.Fatal(err)
+	}
+	other, err := policy.Parse([]byte("version = 1\n[[rule]]\nname = \"all\"\nclients = [\"*\"]\nkeys = [\"*\"]\n"+
+		"kinds = [\"raw\"]\n"), "regtest")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := node.SetPolicy(other); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a heartbeat tells of the policy", func() bool { return w.heartbeat().Policy == other.Hash() })
+	r.Stop()
+	count, policies := map[string]int{}, []string(nil)
+	for _, r := range w.records(dir) {
+		if r.Policy != "" {
+			policies = append(policies, r.Policy)
+		}
+		if r.Kind == string(wire.KindSign) {
+			count[string(r.Decision)+" "+r.Rule]++
+		}
+		if r.Decision == audit.Denied && (r.Code != string(wire.CodePolicyDenied) || r.Reason == "" || len(r.Digest) != 64) {
+			t.Errorf("%+v", r)
+		}
+	}
+	if count["approved few"] != 2 || count["signed few"] != 2 || count["denied few"] == 0 {
+		t.Errorf("%v", count)
+	}
+	if want := []string{hashText(rules.Hash()), hashText(other.Hash())}; !slices.Equal(policies, want) {
+		t.Errorf("policies %v, want %v", policies, want)
 	}
 }
 
