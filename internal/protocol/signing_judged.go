@@ -104,3 +104,14 @@ func (e tallied) resume() []Effect {
 	d := n.judge.policy.Decide(ask, n.judge.ledger)
 	return saving(n.judge.ledger.Charge(ask, &d).Save)
 }
+
+// expiring has a session end when its job does, which shows once approvals are verified. It
+// reports whether that was before.
+func (s *signing) expiring(j *judgment) ([]Effect, bool) {
+	if j != nil { // else no policy is in force, and nobody's approvals count
+		r := *s.request // computations may read the one that is
+		r.expires = j.expires
+		s.request = &r
+	}
+	return s.over()
+}

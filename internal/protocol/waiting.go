@@ -12,31 +12,6 @@ import (
 // clock. Gateways know no approver's key: to them a job that lacks approvals has not ended,
 // but waits, and is run again with each approval that comes.
 
-// counted is when a request's job is over, and whose approvals count, given those that
-// verify and the time of the last one. Some while after that none of them counts: what the
-// policy allows without them is allowed still, and another approval makes all count again.
-func (r *signRequest) counted(approved []string, last, now time.Time) (time.Time, []string) {
-	switch until := last.Add(r.job.After()); {
-	case !r.job.Waits():
-		return r.job.Expires, approved
-	case len(approved) == 0 || now.After(until):
-		return r.job.Over(), nil
-	default:
-		return until, approved
-	}
-}
-
-// expiring has a session end when its job does, which shows once approvals are verified. It
-// reports whether that was before.
-func (s *signing) expiring(j *judgment) ([]Effect, bool) {
-	if j != nil { // else no policy is in force, and nobody's approvals count
-		r := *s.request // computations may read the one that is
-		r.expires = j.expires
-		s.request = &r
-	}
-	return s.over()
-}
-
 // Pend has a job stand among those that wait for approvals, unless it does, or its client has
 // as many there as it may have. It tells the client, and acknowledges the delivery. Finished
 // answers it if it has a flight.
