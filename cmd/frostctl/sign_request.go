@@ -64,7 +64,7 @@ func (o *requestOptions) check(cmd *cobra.Command, file string) error {
 		return usagef("--approve-within and --expires: a job has one of them")
 	case o.approve == 0 && cmd.Flags().Changed("sign-within"):
 		return usagef("--sign-within goes with --approve-within")
-	case o.after < time.Second || o.after > client.MaxAfter || o.after%time.Second != 0:
+	case o.approve != 0 && (o.after < time.Second || o.after > client.MaxAfter || o.after%time.Second != 0):
 		return usagef("--sign-within %v: want whole seconds, at most %v", o.after, client.MaxAfter)
 	case o.saveOnly && (o.out != "" || cmd.Flags().Changed("timeout")):
 		return usagef("--save-only publishes nothing: there is nothing to wait for or to write with --out")
