@@ -656,7 +656,7 @@ func TestCodes(t *testing.T) {
 		CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner, CodeBadMessage,
 		CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal, CodeRegisterIncomplete,
 		CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput, CodeNotUnderstood, CodePolicyDenied,
-		CodeApprovalRequired}
+		CodeApprovalRequired, CodeTooManyPending}
 	var theirs []Code
 	for _, code := range wire.JobCodes {
 		theirs = append(theirs, Code(code))

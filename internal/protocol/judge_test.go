@@ -386,7 +386,7 @@ func TestApprovals(t *testing.T) {
 		}
 	}
 	approve := func(who string, key ed25519.PrivateKey, digest [32]byte) wire.Approval {
-		return wire.Approve(key, who, f.m, digest)
+		return wire.Approve(key, who, f.m, digest, f.now)
 	}
 	try("two", true, func(d [32]byte) []wire.Approval {
 		return []wire.Approval{approve("ben", ben, d), approve("anna", anna, d)}
@@ -431,7 +431,7 @@ func TestApprovalsOfACopy(t *testing.T) {
 	j := f.desk.signing.jobs[f.desk.jobs[jobKey("alice", jobID(9))]]
 	equal(t, "denials", len(j.denied), 1)
 	copied := job
-	copied.Approvals = []wire.Approval{wire.Approve(anna, "anna", f.m, job.Digest(f.m))}
+	copied.Approvals = []wire.Approval{wire.Approve(anna, "anna", f.m, job.Digest(f.m), f.now)}
 	f.desk.arrive(copied, nil)
 	equal(t, "denials after the copy", len(j.denied), 0)
 	f.desk.timeout(timerLate)

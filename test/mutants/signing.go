@@ -134,7 +134,7 @@ var signingMutants = []Mutant{
 		"if e.Subject != ", "if false && e.Subject != ").
 		killed("a task is read in its own lane", inProtocol, "TestTasksAreChecked"),
 	edit("a gateway's jobs live on", "internal/protocol/coordinator_step.go",
-		"expired(j.job, now) && ", "now.IsZero() && ").
+		"j.expired(now) && ", "now.IsZero() && ").
 		killed("every job is answered by the time it expires", inProtocol, "TestExpiry"),
 	never("a job's id may be used again", jobsFile, "old.digest != j.digest").
 		killed("an id is of one job", inProtocol, "TestSameJobAgain"),
