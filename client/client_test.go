@@ -655,8 +655,8 @@ func TestCodes(t *testing.T) {
 	ours := []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge, CodeEmptyBatch,
 		CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner, CodeBadMessage,
 		CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal, CodeRegisterIncomplete,
-		CodeFrozen, CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput, CodeNotUnderstood, CodePolicyDenied,
-		CodeApprovalRequired}
+		CodeFrozen, CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput, CodeNotUnderstood,
+		CodePolicyDenied, CodeApprovalRequired, CodeTooManyPending}
 	var theirs []Code
 	for _, code := range wire.JobCodes {
 		theirs = append(theirs, Code(code))

@@ -59,6 +59,10 @@ const (
 	CodeApprovalRequired Code = "approval_required" // a rule wants approvals, or more of them
 )
 
+// CodeTooManyPending: as many jobs of this client wait for approvals as may. Publish it
+// later.
+const CodeTooManyPending Code = "too_many_pending"
+
 // Why an [Account] has no such address, key or descriptor, beside CodeBadPath: a path that
 // is hardened, too deep, out of range or none. docs/wallets.md explains them.
 const (

@@ -15,6 +15,8 @@ type Handle[R any] struct {
 	span  trace.Span // ended by the first Wait
 	check func(*prepared, *answer) (*R, error)
 	short func(*R) error // what a checked result lacks; nil where it lacks nothing ever
+
+	onPending func(string) // nil: that the job waits for approvals ends the waiting
 }
 
 // submitJob publishes a job, which check knows the right answers to.
@@ -33,11 +35,11 @@ func submitJob[R any](ctx context.Context, c *Client, j *prepared, patient bool,
 func (h *Handle[R]) Job() string { return h.p.job.job.ID }
 
 // Wait returns the job's checked result. It may be called again after ctx
-// ended. Errors: *JobError, *ProofError, ErrNoAnswer, ErrClosed, ctx.Err(); and
+// ended. Errors: *JobError, *PendingError, *ProofError, ErrNoAnswer, ErrClosed, ctx.Err(); and
 // *ItemsError, with which there is a result.
 func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 	defer func() { finish(h.span, err) }()
-	a, err := h.p.wait(trace.ContextWithSpan(ctx, h.span)) // a job that is repeated is of the same trace
+	a, err := h.p.wait(trace.ContextWithSpan(ctx, h.span), h.onPending) // a job that is repeated is of the same trace
 	if err != nil {
 		return nil, err
 	}

@@ -64,10 +64,10 @@ func complete(job *wire.Job) ([]byte, error) {
 		}
 		job.ID = id.String()
 	}
-	if job.Expires.IsZero() {
+	if job.Expires.IsZero() && !job.Waits() {
 		job.Expires = time.Now().Add(defaultLife).Truncate(time.Second)
 	}
-	job.Expires = job.Expires.UTC()
+	job.Expires, job.ApproveUntil = job.Expires.UTC(), job.ApproveUntil.UTC()
 	payload, err := json.Marshal(job)
 	if err != nil {
 		return nil, fmt.Errorf("client: job: %w", err)

@@ -45,13 +45,17 @@ type pending struct {
 
 	mu      sync.Mutex
 	answer  *answer
-	ignored error // why the last message did not count
-	unread  error // why nobody knows whether a result is stored: it could not be read
-	foreign error // why the one that is stored does not count
+	ignored error         // why the last message did not count
+	unread  error         // why nobody knows whether a result is stored: it could not be read
+	foreign error         // why the one that is stored does not count
+	waits   *PendingError // it waits for approvals, as was heard last
+
+	published time.Time     // zero: it was not, by this handle
+	heard     chan struct{} // that it waits
 }
 
 func (c *Client) register(j *prepared) (*pending, error) {
-	p := &pending{c: c, job: j, done: make(chan struct{})}
+	p := &pending{c: c, job: j, done: make(chan struct{}), heard: make(chan struct{}, 1)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed.Err() != nil {
@@ -74,13 +78,17 @@ func (c *Client) onResult(m *nats.Msg) {
 	waiting := c.waiting.of(id)
 	c.mu.Unlock()
 	for _, p := range waiting {
-		p.offer(m)
+		p.offer(m, false)
 	}
 }
 
-// offer settles the job if the message answers it.
-func (p *pending) offer(m *nats.Msg) {
+// offer settles the job if the message answers it; stored: it was read, and not announced.
+func (p *pending) offer(m *nats.Msg, stored bool) {
 	a, err := p.c.read(p.job, m)
+	if err == nil && a.result.Status == wire.StatusPending {
+		p.note(a.result.Error, a.gateway, stored)
+		return
+	}
 	if err != nil {
 		p.c.log.Warn("result ignored", "job", p.job.job.ID, "error", err)
 	} else {
@@ -133,7 +141,7 @@ func (c *Client) read(j *prepared, m *nats.Msg) (*answer, error) {
 	return a, nil
 }
 
-// endsAs reports whether a job may end so.
+// endsAs reports whether a job may end so, or may be said to wait.
 func (j *prepared) endsAs(s wire.Status) bool {
 	switch s {
 	case wire.StatusDone, wire.StatusFailed:
@@ -142,6 +150,8 @@ func (j *prepared) endsAs(s wire.Status) bool {
 		return len(j.job.Items) > 0 || j.job.Partial
 	case wire.StatusDenied:
 		return j.Kind == wire.KindSign
+	case wire.StatusPending:
+		return j.job.Waits()
 	}
 	return false
 }
@@ -150,10 +160,10 @@ func (j *prepared) endsAs(s wire.Status) bool {
 // looks for the stored one when nothing came for a while, after each
 // reconnection, and when the job's time is over. After a longer while it publishes the
 // job again.
-func (p *pending) wait(ctx context.Context) (*answer, error) {
+func (p *pending) wait(ctx context.Context, onPending func(string)) (*answer, error) {
 	connected := p.c.nc.StatusChanged(nats.CONNECTED)
 	defer p.c.nc.RemoveStatusListener(connected)
-	over := time.NewTimer(time.Until(p.job.job.Expires) + p.c.grace)
+	over := time.NewTimer(time.Until(p.job.job.Over()) + p.c.grace)
 	defer over.Stop()
 	every := p.c.pollAfter
 	quiet := time.NewTimer(every)
@@ -167,6 +177,10 @@ func (p *pending) wait(ctx context.Context) (*answer, error) {
 		select {
 		case <-p.done:
 			return p.settled()
+		case <-p.heard:
+			if err := p.tell(onPending); err != nil && !p.answered() {
+				return nil, err
+			}
 		case <-quiet.C:
 			p.poll(asking)
 			every = min(2*every, maxPoll)
@@ -273,7 +287,7 @@ func (p *pending) publishAgain(ctx context.Context, pause time.Duration) (next, 
 		return repeatEvery, pause
 	}
 	doubled = min(2*pause, maxAgain)
-	if p.poll(ctx); p.answered() || time.Now().After(p.job.job.Expires) {
+	if p.poll(ctx); p.answered() || p.waiting() != nil || time.Now().After(p.job.job.Over()) {
 		return doubled, doubled
 	}
 	err := p.c.publish(ctx, p.job)
@@ -303,6 +317,9 @@ func (p *pending) poll(ctx context.Context) {
 	if !p.answered() {
 		p.pollStream(ctx, "NOTICES", wire.NoticeSubject(p.c.name, p.job.job.ID))
 	}
+	if !p.answered() && p.job.job.Waits() && p.waiting() == nil {
+		p.pollPending(ctx)
+	}
 }
 
 func (p *pending) pollStream(ctx context.Context, stream, subject string) {
@@ -320,7 +337,7 @@ func (p *pending) pollStream(ctx context.Context, stream, subject string) {
 		defer p.mu.Unlock()
 		p.ignored = err
 	case m != nil:
-		p.offer(m)
+		p.offer(m, true)
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		if stream == resultsStream && p.answer == nil {

@@ -30,11 +30,12 @@ func (c *Client) submit(ctx context.Context, j *prepared, patient bool) (*pendin
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithDeadline(ctx, j.job.Expires)
+	ctx, cancel := context.WithDeadline(ctx, j.job.Over())
 	defer cancel()
 	defer context.AfterFunc(c.closed, cancel)()
 	began := time.Now()
 	maybe := false // it may be stored
+	p.published = began
 	for pause := (backoff.Backoff{Min: busyRetry, Max: maxPause}); ; {
 		err := c.publish(ctx, j)
 		if err == nil || p.answered() {

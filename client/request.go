@@ -32,6 +32,7 @@ type SignPSBTRequest struct {
 	Replaces string // id of a job whose fee this one bumps: of the same inputs and payments
 
 	Expires time.Time // as in KeygenRequest
+	Wait    Wait      // for approvals, in the place of Expires
 	JobID   string    // as in KeygenRequest
 	// OnJob, if set, is called with the job before it is published, for instance to save it.
 	// An error ends the request: the job is not published.
@@ -46,6 +47,7 @@ type SignSolanaRequest struct {
 	Signers     []Signer // 1 to MaxSigners
 
 	Expires time.Time            // as in KeygenRequest
+	Wait    Wait                 // for approvals, in the place of Expires
 	JobID   string               // as in KeygenRequest
 	OnJob   func(*SignJob) error // as in SignPSBTRequest
 }
@@ -63,6 +65,7 @@ type SignMessageRequest struct {
 	Text   string // UTF-8, 1 to 4096 bytes
 
 	Expires time.Time            // as in KeygenRequest
+	Wait    Wait                 // for approvals, in the place of Expires
 	JobID   string               // as in KeygenRequest
 	OnJob   func(*SignJob) error // as in SignPSBTRequest
 }
@@ -107,7 +110,7 @@ func (r SignPSBTRequest) job(m *Manifest, branches *derive.Cache) (*SignJob, err
 	for _, k := range r.Keys {
 		job.Keys = append(job.Keys, wire.SignKey{Key: k.ID})
 	}
-	return newSignJob(m, branches, job, r.Keys)
+	return newSignJob(m, branches, r.Wait.of(job), r.Keys)
 }
 
 func (r SignSolanaRequest) job(m *Manifest, branches *derive.Cache) (*SignJob, error) {
@@ -116,7 +119,7 @@ func (r SignSolanaRequest) job(m *Manifest, branches *derive.Cache) (*SignJob, e
 	for _, s := range r.Signers {
 		job.Keys, keys = append(job.Keys, s.wire()), append(keys, s.Key)
 	}
-	return newSignJob(m, branches, job, keys)
+	return newSignJob(m, branches, r.Wait.of(job), keys)
 }
 
 func (r SignMessageRequest) job(m *Manifest, branches *derive.Cache) (*SignJob, error) {
@@ -126,7 +129,7 @@ func (r SignMessageRequest) job(m *Manifest, branches *derive.Cache) (*SignJob, 
 	} else {
 		job.SolanaMessage = &r.Text
 	}
-	return newSignJob(m, branches, job, []Key{r.Signer.Key})
+	return newSignJob(m, branches, r.Wait.of(job), []Key{r.Signer.Key})
 }
 
 func (s Signer) wire() wire.SignKey {

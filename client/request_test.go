@@ -482,7 +482,7 @@ func TestApprovals(t *testing.T) {
 	if err := job.Approve(c.Manifest(), c.Name(), "two words", approver("x")); err == nil || len(job.Approvals) != 0 {
 		t.Errorf("%v, %+v", err, job.Approvals)
 	}
-	if err := job.AddApprovals(Approval{"carol", []byte("short")}); err == nil || len(job.Approvals) != 0 {
+	if err := job.AddApprovals(Approval{Name: "carol", Signature: []byte("short")}); err == nil || len(job.Approvals) != 0 {
 		t.Errorf("%v, %+v", err, job.Approvals)
 	}
 	for i := range wire.MaxApprovals + 1 {
@@ -491,7 +491,7 @@ func TestApprovals(t *testing.T) {
 			t.Errorf("approval %d: %v", i, err)
 		}
 	}
-	job.Approvals = append(job.Approvals, Approval{"bob", nil})
+	job.Approvals = append(job.Approvals, Approval{Name: "bob"})
 	if _, err := c.SignJob(t.Context(), job); err == nil || !strings.Contains(err.Error(), "approval") {
 		t.Errorf("%v", err)
 	}

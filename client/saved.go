@@ -39,12 +39,15 @@ func savedJob(j *prepared) SavedJob {
 // parseSaved checks a job as it was when it was published.
 func parseSaved(signed wire.SignedJob) (*wire.Job, error) {
 	var when struct {
-		Expires time.Time `json:"expires"`
+		Expires      time.Time `json:"expires"`
+		ApproveUntil time.Time `json:"approve_until"`
+		ExpiresAfter int       `json:"expires_after"`
 	}
 	if len(signed.Payload) > wire.MaxJobSize || json.Unmarshal(signed.Payload, &when) != nil {
 		return nil, errors.New("client: the payload is not that of a job")
 	}
-	job, refusal := signed.Parse(when.Expires.Add(-time.Second))
+	over := (&wire.Job{Expires: when.Expires, ApproveUntil: when.ApproveUntil, ExpiresAfter: when.ExpiresAfter}).Over()
+	job, refusal := signed.Parse(over.Add(-time.Second))
 	if refusal != nil {
 		return nil, fmt.Errorf("client: the payload is not that of a %s job: %s: %s", signed.Kind, refusal.Code,
 			refusal.Reason)
@@ -140,6 +143,9 @@ func fetch[R any](ctx context.Context, c *Client, j *prepared, check func(*prepa
 		c.unregister(p)
 		if err = p.unknown(); err == nil {
 			err = p.explain(ErrNoResult)
+		}
+		if waits := p.waiting(); waits != nil {
+			err = waits
 		}
 		finish(span, err)
 		return nil, err

@@ -20,10 +20,15 @@ import (
 // result.
 type SignJob struct {
 	ID        string
-	Expires   time.Time
+	Expires   time.Time  // when nobody signs it any more
+	Wait      Wait       // for approvals; zero: it does not
 	Payload   string     // byte for byte as it is signed
 	Replaces  string     // id of the job whose fee this one bumps, if it does
 	Approvals []Approval // that go with it when it is published
+
+	// OnPending, if set, is called when the job is found to wait for approvals, with what it
+	// lacks, and SignJob waits on. Otherwise SignJob returns a *PendingError.
+	OnPending func(message string)
 
 	kind    intent.Kind
 	keys    []wire.SignKey
@@ -33,10 +38,11 @@ type SignJob struct {
 }
 
 // Approval is somebody's agreement to a job, where the policies of nodes want one: an
-// Ed25519 signature over the job's digest. They say whose keys count, and how many.
+// Ed25519 signature over the job's digest and a time. They say whose keys count, and how many.
 type Approval struct {
 	Name      string // of the approver, as policies have it
 	Signature []byte // 64 bytes
+	Time      int64  // when it was made, Unix seconds: signed, too
 }
 
 // ParseSignJob reads the payload of a job of a PSBT, a transaction or a message. Keys are
@@ -96,7 +102,8 @@ func readJob(m *Manifest, branches *derive.Cache, job *wire.Job, payload string,
 	if n := len(reading.Intent().Signatures); n > MaxJobItems {
 		return nil, refuse(CodeTooLarge, "it asks for %d signatures: a job has at most %d", n, MaxJobItems)
 	}
-	return &SignJob{ID: job.ID, Expires: job.Expires, Payload: payload, Replaces: job.Replaces, kind: kind, keys: job.Keys,
+	wait := Wait{Until: job.ApproveUntil, After: job.After()}
+	return &SignJob{ID: job.ID, Expires: job.Over(), Wait: wait, Payload: payload, Replaces: job.Replaces, kind: kind, keys: job.Keys,
 		final: job.Finalize, roots: roots, reading: reading}, nil
 }
 
@@ -127,7 +134,7 @@ func (j *SignJob) Approve(m *Manifest, client, name string, key ed25519.PrivateK
 	if !wire.IsToken(name) {
 		return fmt.Errorf("client: approver %.64q: want 1 to 64 letters, digits, _ and -", name)
 	}
-	made := wire.Approve(key, name, m.core, j.Digest(m, client))
+	made := wire.Approve(key, name, m.core, j.Digest(m, client), time.Now())
 	return j.AddApprovals(Approval(made))
 }
 
@@ -191,6 +198,9 @@ func (c *Client) SignJob(ctx context.Context, job *SignJob) (*Signed, error) {
 		return nil, &JobError{Job: job.ID, Code: Code(refusal.Code), Message: refusal.Reason}
 	}
 	h, err := submitJob(ctx, c, j, true, job.check(c.manifest))
+	if err == nil {
+		h.onPending = job.OnPending
+	}
 	return waitJob(ctx, c, h, err)
 }
 

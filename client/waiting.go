@@ -20,7 +20,7 @@ func (w *waiting) add(p *pending) {
 	if now := time.Now(); now.Sub(w.swept) > sweepEvery {
 		w.swept = now
 		maps.DeleteFunc(w.jobs, func(_ string, all []*pending) bool {
-			return !slices.ContainsFunc(all, func(p *pending) bool { return now.Sub(p.job.job.Expires) <= 2*defaultGrace })
+			return !slices.ContainsFunc(all, func(p *pending) bool { return now.Sub(p.job.job.Over()) <= 2*defaultGrace })
 		})
 	}
 	w.jobs[p.job.job.ID] = append(w.jobs[p.job.job.ID], p)

@@ -111,13 +111,13 @@ public_key = %q
 	}
 	says("Needs approvals", "logins", "1 more of anna")
 	signed := wire.SignedJob{Client: fleettest.Client, Kind: wire.KindSign, Payload: []byte(payload)}
-	forged := wire.Approve(private, "anna", f.Manifest, [32]byte{1})
+	forged := wire.Approve(private, "anna", f.Manifest, [32]byte{1}, time.Now())
 	saved = write("forged.job", head, map[string]string{"job": payload},
-		map[string]string{"approver": "anna", "signature": hex.EncodeToString(forged.Signature)})
+		map[string]any{"approver": "anna", "signature": hex.EncodeToString(forged.Signature), "time": forged.Time})
 	says("Needs approvals")
-	approval := wire.Approve(private, "anna", f.Manifest, signed.Digest(f.Manifest))
+	approval := wire.Approve(private, "anna", f.Manifest, signed.Digest(f.Manifest), time.Now())
 	saved = write("approved.job", head, map[string]string{"job": payload},
-		map[string]string{"approver": "anna", "signature": hex.EncodeToString(approval.Signature)})
+		map[string]any{"approver": "anna", "signature": hex.EncodeToString(approval.Signature), "time": approval.Time})
 	says("Allowed", "logins")
 	saved = write("other.job", head, map[string]string{"job": job(made.Keys[1].ID, time.Minute)})
 	says("Denied", "no_rule", made.Keys[1].ID)

@@ -98,16 +98,25 @@ func addManifestFlag(cmd *cobra.Command, path *string) {
 
 // statedManifest reads the manifest at a path, or that which the client's file names.
 func statedManifest(cmd *cobra.Command, path string) (*client.Manifest, error) {
-	if path != "" {
-		return client.LoadManifest(path)
-	}
-	path, err := configPath(cmd)
-	if err != nil {
-		return nil, errors.Join(err, usagef("or name the manifest itself: --manifest manifest.json"))
-	}
-	file, err := config.ParseClient(path)
+	path, err := statedManifestPath(cmd, path)
 	if err != nil {
 		return nil, err
 	}
-	return client.LoadManifest(file.Client.Manifest)
+	return client.LoadManifest(path)
+}
+
+// statedManifestPath is where that is.
+func statedManifestPath(cmd *cobra.Command, path string) (string, error) {
+	if path != "" {
+		return path, nil
+	}
+	path, err := configPath(cmd)
+	if err != nil {
+		return "", errors.Join(err, usagef("or name the manifest itself: --manifest manifest.json"))
+	}
+	file, err := config.ParseClient(path)
+	if err != nil {
+		return "", err
+	}
+	return file.Client.Manifest, nil
 }

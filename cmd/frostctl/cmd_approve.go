@@ -22,24 +22,39 @@ import (
 type approveOptions struct {
 	name, key, keys, manifest, policy string
 	yes                               bool
+	job, client                       string // a job that waits in the fleet, in the place of a file
+	bus                               pendingBus
 }
 
 func newApproveCommand() *cobra.Command {
 	var o approveOptions
 	cmd := &cobra.Command{
-		Use:   "approve FILE",
-		Short: "Approve a saved sign job, after a look at what it means",
+		Use:   "approve {FILE | --job ID}",
+		Short: "Approve a sign job that is saved or waits in the fleet, after a look at what it means",
 		Long: `Approve shows a job that sign --job saved: who is paid, what is change, what it
 costs, and with --policy what a node with that policy would decide. After a
 confirmation it signs the job's digest with the approver's key and appends that
 to the file. The nodes' policies say whose approvals count, and how many.
 
-It needs no fleet and no network: the file of keys and the manifest, which the
-approver should have from the fleet's operators and not with the job.`,
+For a file it needs no fleet and no network: the file of keys and the manifest,
+which the approver should have from the fleet's operators and not with the job.
+
+With --job it approves a job that its client published with --approve-within, and
+that waits (frostctl pending lists them). It comes from NATS, and must carry the
+signature of a client of the access list; the approval goes the same way.`,
 		Example: `  frostctl approve payment.job --approver carol --approver-key carol.key
-  frostctl approve payment.job --approver carol --approver-key carol.key --policy policy.toml --yes`,
-		Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error { return approve(cmd, o, args[0]) },
+  frostctl approve payment.job --approver carol --approver-key carol.key --policy policy.toml --yes
+  frostctl approve --job 0198c0de-7a10-7cc3-98c4-dc0c0c07398f --approver carol --approver-key carol.key`,
+		Args: cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if (len(args) == 1) == (o.job != "") {
+				return usagef("name the FILE of a saved job, or with --job ID one that waits in the fleet")
+			}
+			if o.job != "" {
+				return approvePending(cmd, o)
+			}
+			return approve(cmd, o, args[0])
+		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.name, "approver", "", "the approver's name, as in the nodes' policies")
@@ -47,7 +62,10 @@ approver should have from the fleet's operators and not with the job.`,
 	f.StringVar(&o.keys, "keys", defaultKeys, "the file of frostctl keygen that has the job's keys")
 	f.StringVar(&o.policy, "policy", "", "a node's policy.toml, to show what it would decide")
 	f.BoolVar(&o.yes, "yes", false, "ask nothing")
+	f.StringVar(&o.job, "job", "", "id of a job that waits in the fleet")
+	f.StringVar(&o.client, "client", "", "with --job: the client whose it is, if several have one of that id")
 	addManifestFlag(cmd, &o.manifest)
+	o.bus.flags(cmd)
 	addConfigFlag(cmd)
 	_ = cmd.MarkFlagRequired("approver") // fails only without such a flag
 	_ = cmd.MarkFlagRequired("approver-key")
@@ -61,6 +79,7 @@ type approvedLine struct {
 	PublicKey wire.HexBytes `json:"public_key"`
 	Digest    wire.HexBytes `json:"digest"` // of the job
 	Approvals []string      `json:"approvals"`
+	Waits     string        `json:"waits,omitempty"` // a job in the fleet: yes, no (it is signed, or has ended), unknown
 }
 
 func approve(cmd *cobra.Command, o approveOptions, file string) error {
@@ -82,34 +101,49 @@ func approve(cmd *cobra.Command, o approveOptions, file string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)
 	}
+	made, line, err := o.sign(cmd, f, m, job)
+	if err != nil {
+		return err
+	}
+	if err := appendApproval(file, made); err != nil {
+		return err
+	}
+	return say(cmd, line, "job %s is approved by %s\n", job.ID, o.name)
+}
+
+// sign shows a job and approves it, if whoever sits there wants to.
+func (o *approveOptions) sign(cmd *cobra.Command, f signFile, m *client.Manifest, job *client.SignJob) (
+	made client.Approval, line approvedLine, err error) {
 	key, err := config.LoadKey(o.key)
 	if err != nil {
-		return fmt.Errorf("--approver-key: %w", err)
+		return made, line, fmt.Errorf("--approver-key: %w", err)
 	}
 	defer clear(key)
 	public := slices.Clone(key.Public().(ed25519.PublicKey))
 	if err := errors.Join(f.render(cmd.ErrOrStderr(), m, job), o.explain(cmd, f, m, job)); err != nil {
-		return err
+		return made, line, err
 	}
 	if err := o.confirm(cmd); err != nil {
-		return err
+		return made, line, err
 	}
 	job.Approvals = nil
 	if err := job.Approve(m, f.Head.Client, o.name, key); err != nil {
-		return err
-	}
-	if err := appendApproval(file, job.Approvals[0]); err != nil {
-		return err
+		return made, line, err
 	}
 	digest := job.Digest(m, f.Head.Client)
-	line := approvedLine{job.ID, o.name, wire.HexBytes(public), digest[:], append(f.approvers(), o.name)}
-	return say(cmd, line, "job %s is approved by %s\n", job.ID, o.name)
+	line = approvedLine{Job: job.ID, Approver: o.name, PublicKey: wire.HexBytes(public), Digest: digest[:],
+		Approvals: append(f.approvers(), o.name)}
+	return job.Approvals[0], line, nil
 }
 
 // render shows a saved job: whose it is, what it means, and who agreed.
 func (f signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) error {
-	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, expires at %s\n", job.ID, visible(f.Head.Client),
-		visible(m.Fleet), job.Expires.Format(time.RFC3339))
+	until := "expires at " + job.Expires.Format(time.RFC3339)
+	if !job.Wait.Until.IsZero() {
+		until = fmt.Sprintf("waits for approvals until %s, and expires %s after the last one",
+			job.Wait.Until.Format(time.RFC3339), job.Wait.After)
+	}
+	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, %s\n", job.ID, visible(f.Head.Client), visible(m.Fleet), until)
 	if err == nil {
 		err = renderJob(w, m, job)
 	}

@@ -39,7 +39,7 @@ DEADLETTER, such as the administrator's.`,
 		RunE: jobs,
 	}
 	addConfigFlag(cmd)
-	cmd.AddCommand(newJobsResultCommand(), newJobsPublishCommand())
+	cmd.AddCommand(newJobsResultCommand(), newJobsPublishCommand(), newJobsPendingCommand())
 	return cmd
 }
 
@@ -48,7 +48,7 @@ type jobLine struct {
 	Job     string      `json:"job"`
 	Kind    wire.Kind   `json:"kind"`
 	Time    time.Time   `json:"time"`
-	Status  wire.Status `json:"status"` // done, partial, denied, failed, or unverified: not signed by a gateway
+	Status  wire.Status `json:"status"` // done, partial, denied, failed, pending, or unverified: not signed by a gateway
 	Code    wire.Code   `json:"code,omitempty"`
 	Error   string      `json:"error,omitempty"`
 	Amount  int         `json:"amount,omitempty"`  // keys or signatures
@@ -146,6 +146,10 @@ func (r *jobReader) byID(ctx context.Context, ids []string) (lines []jobLine, er
 		m, ok, err := r.bus.Last(ctx, bus.Results, wire.StoredResultSubject(r.cfg.Name, id))
 		if err != nil {
 			return lines, fmt.Errorf("job %s: %w", id, err)
+		}
+		if waits, err := r.waits(ctx, id); !ok && err == nil && waits != nil {
+			lines = append(lines, *waits)
+			continue
 		}
 		if !ok {
 			return lines, fmt.Errorf("job %s has no stored result: it is in progress, was turned away, "+

@@ -30,6 +30,7 @@ a time-out, publish it again.`,
 	f.StringVar(&o.keys, "keys", defaultKeys, "the file of frostctl keygen that has the job's keys; - is standard input")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long (default: when the job expires)")
 	o.outFlag(cmd)
+	o.waitFlag(cmd)
 	addConfigFlag(cmd)
 	return cmd
 }
@@ -56,13 +57,16 @@ func publishFiles(cmd *cobra.Command, o *requestOptions, files []string) error {
 		}
 	}
 	in, _ := job.Reading()
-	return publishJob(cmd, cfg, job, o.timeout, func(s *client.Signed) error {
+	return o.publish(cmd, cfg, job, func(s *client.Signed) error {
 		return request{kind: in.Kind}.showSigned(cmd, o.out, s)
 	})
 }
 
 // expired says that a saved job can't be published any more.
 func expired(job *client.SignJob) error {
+	if until := job.Wait.Until; !until.IsZero() && time.Now().After(until) {
+		return fmt.Errorf("job %s waited for approvals until %s: make another", job.ID, until.Format(time.RFC3339))
+	}
 	if time.Now().Before(job.Expires) {
 		return nil
 	}

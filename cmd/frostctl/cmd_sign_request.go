@@ -127,7 +127,7 @@ off-chain message. It prints the signature in base64, as wallets verify it.`,
 					return nil, usagef("key %s is of %s, and --chain says %s", keys[0].ID, keys[0].Chain, chain)
 				}
 				return client.SignMessageRequest{Signer: client.Signer{Key: keys[0], Path: paths[0]}, Text: args[0],
-					Expires: o.expiry()}.Job(m)
+					Expires: o.expiry(), Wait: o.waits()}.Job(m)
 			}, func(s *client.Signed) error { return request{}.showSigned(cmd, o.out, s) })
 		},
 	}

@@ -93,9 +93,9 @@ func readRequest(cmd *cobra.Command, path string, want intent.Kind) (r request, 
 func (r request) job(m *client.Manifest, o *requestOptions, keys []client.Key, paths []string) (*client.SignJob, error) {
 	if r.kind == intent.PSBT {
 		return client.SignPSBTRequest{PSBT: r.content, Keys: keys, Partial: o.partial, Finalize: o.finalize,
-			Replaces: o.replaces, Expires: o.expiry()}.Job(m)
+			Replaces: o.replaces, Expires: o.expiry(), Wait: o.waits()}.Job(m)
 	}
-	req := client.SignSolanaRequest{Transaction: r.content, Expires: o.expiry()}
+	req := client.SignSolanaRequest{Transaction: r.content, Expires: o.expiry(), Wait: o.waits()}
 	for i, k := range keys {
 		s := client.Signer{Key: k}
 		if i < len(paths) {

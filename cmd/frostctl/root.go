@@ -33,7 +33,7 @@ var exits = []command.Exit{
 	{Code: exitBusy, Is: is[*client.BusyError],
 		Meaning: "the fleet had no room for the job until the time was over: try later"},
 	{Code: exitTimeout, Is: isLate,
-		Meaning: "no answer in time, or none yet; the job may still be done: " +
+		Meaning: "no answer in time, or none yet, as of a job that waits for approvals; it may still be done: " +
 			"frostctl keygen --resume, jobs result, jobs JOB"},
 }
 
@@ -43,7 +43,8 @@ func isUnproven(err error) bool {
 }
 
 func isLate(err error) bool {
-	return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, client.ErrNoResult) || errors.Is(err, errLate)
+	return errors.Is(err, client.ErrNoAnswer) || errors.Is(err, client.ErrNoResult) || errors.Is(err, errLate) ||
+		is[*client.PendingError](err)
 }
 
 func is[E error](err error) bool {
@@ -94,7 +95,7 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newApproveCommand(), newTxCommand(), newVerifyCommand(),
+	add("use", newKeygenCommand(), newSignCommand(), newApproveCommand(), newPendingCommand(), newTxCommand(), newVerifyCommand(),
 		newAddressesCommand(), newKeysCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newAuditCommand(), newFreezeCommand(),
 		newUnfreezeCommand(), newFreezesCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())

@@ -24,6 +24,9 @@ type requestOptions struct {
 	out      string
 	life     time.Duration
 	timeout  time.Duration
+	approve  time.Duration // how long the job may wait for approvals; 0: it has an expiry
+	after    time.Duration // from the last one to its expiry
+	wait     bool          // until it is signed
 }
 
 func (o *requestOptions) flags(cmd *cobra.Command, about string) {
@@ -34,7 +37,14 @@ func (o *requestOptions) flags(cmd *cobra.Command, about string) {
 	f.BoolVar(&o.saveOnly, "save-only", false, "with --job: publish nothing")
 	f.DurationVar(&o.life, "expires", 0, "until when the fleet may work on the job, at most 1h (default 30m, with --save-only 1h)")
 	f.DurationVar(&o.timeout, "timeout", 0, "give up after this long (default: when the job expires)")
+	f.DurationVar(&o.approve, "approve-within", 0, "have the fleet keep the job while people approve it, at most 168h; then it has no --expires")
+	f.DurationVar(&o.after, "sign-within", 10*time.Minute, "with --approve-within: until when the fleet may sign it, from the last approval on, at most 1h")
+	o.waitFlag(cmd)
 	addConfigFlag(cmd)
+}
+
+func (o *requestOptions) waitFlag(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&o.wait, "wait", false, "also while the job waits for approvals (otherwise: exit code 6)")
 }
 
 func (o *requestOptions) outFlag(cmd *cobra.Command) {
@@ -48,6 +58,14 @@ func (o *requestOptions) check(cmd *cobra.Command, file string) error {
 		return usagef("--save-only goes with --job FILE: there would be nothing left of the job")
 	case cmd.Flags().Changed("expires") && (o.life <= 0 || o.life > wire.MaxJobLife):
 		return usagef("--expires %v: want more than 0s and at most %v", o.life, wire.MaxJobLife)
+	case cmd.Flags().Changed("approve-within") && (o.approve < time.Second || o.approve > client.MaxWait):
+		return usagef("--approve-within %v: want 1s to %v", o.approve, client.MaxWait)
+	case o.approve != 0 && o.life != 0:
+		return usagef("--approve-within and --expires: a job has one of them")
+	case o.approve == 0 && cmd.Flags().Changed("sign-within"):
+		return usagef("--sign-within goes with --approve-within")
+	case o.approve != 0 && (o.after < time.Second || o.after > client.MaxAfter || o.after%time.Second != 0):
+		return usagef("--sign-within %v: want whole seconds, at most %v", o.after, client.MaxAfter)
 	case o.saveOnly && (o.out != "" || cmd.Flags().Changed("timeout")):
 		return usagef("--save-only publishes nothing: there is nothing to wait for or to write with --out")
 	case file == "-" && o.keys == "-":
@@ -61,13 +79,21 @@ func (o *requestOptions) check(cmd *cobra.Command, file string) error {
 // expiry is when the job expires; zero: the client decides.
 func (o *requestOptions) expiry() time.Time {
 	life := o.life
-	if life == 0 && o.saveOnly {
+	if life == 0 && o.saveOnly && o.approve == 0 {
 		life = wire.MaxJobLife // approvers take their time
 	}
 	if life == 0 {
 		return time.Time{}
 	}
 	return time.Now().Add(life).Truncate(time.Second)
+}
+
+// waits is what the job waits for, if it does.
+func (o *requestOptions) waits() client.Wait {
+	if o.approve == 0 {
+		return client.Wait{}
+	}
+	return client.Wait{Until: time.Now().Add(o.approve).Truncate(time.Second), After: o.after}
 }
 
 // signers are the keys of the command line; paths are those of children.
@@ -110,7 +136,7 @@ func (o *requestOptions) run(cmd *cobra.Command, make func(*client.Manifest) (*c
 		return say(cmd, savedJobLine{job.ID, o.job, job.Expires}, "job %s is saved in %s, and expires at %s\n", job.ID, o.job,
 			job.Expires.Format(time.RFC3339))
 	}
-	return publishJob(cmd, cfg, job, o.timeout, show)
+	return o.publish(cmd, cfg, job, show)
 }
 
 // savedJobLine is the output with --json of a job that is not published.
@@ -120,16 +146,19 @@ type savedJobLine struct {
 	Expires time.Time `json:"expires"`
 }
 
-// publishJob publishes a job, waits for its result, and shows it.
-func publishJob(cmd *cobra.Command, cfg client.Config, job *client.SignJob, timeout time.Duration,
+// publish publishes a job, waits for its result, and shows it.
+func (o *requestOptions) publish(cmd *cobra.Command, cfg client.Config, job *client.SignJob,
 	show func(*client.Signed) error) error {
 	c, done, err := dial(cmd, cfg)
 	if err != nil {
 		return err
 	}
 	defer done()
-	ctx, cancel := withTimeout(cmd.Context(), timeout)
+	ctx, cancel := withTimeout(cmd.Context(), o.timeout)
 	defer cancel()
+	if o.wait {
+		job.OnPending = func(message string) { note(cmd, "job %s waits for approvals: %s", job.ID, printable(message)) }
+	}
 	signed, err := c.SignJob(ctx, job)
 	if err != nil {
 		return late(err)

@@ -19,18 +19,21 @@ var crossings = map[string]*regexp.Regexp{
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|PRESENCE|CONTROL)\..*))$`),
-	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice)\.[a-z]+\.j|` +
+	"gateway-a": regexp.MustCompile(`^(frost\.main\.(work\.a\.b\.c\.0\.0|(res|notice|pending)\.[a-z]+\.j|` +
 		`dead\.sign\.[a-z]+\.c|presence\.gateway\.a|taken\.x|manifest\.B|entry\.B\.0\.(head|deal\.1))|` +
 		`\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_[A-Z]+(_[0-2])?|` +
 		`STREAM\.CREATE\.FROST_MAIN_(WORK|SIGN|NOTICES|PRESENCE)|` +
-		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk)|` +
+		`STREAM\.MSG\.(GET|DELETE)\.FROST_MAIN_PENDING|` +
+		`CONSUMER\.(INFO|MSG\.NEXT)\.FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk|APPROVALS\.gateways-approvals)|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|CONTROL|DEADLETTER)|` +
 		`DIRECT\.GET\.FROST_MAIN_(WORK|ROUNDS_[0-2]|KEYS|SIGN|RESULTS|PRESENCE|CONTROL|DEADLETTER)\..*)|` +
-		`\$JS\.ACK\.(D\.H\.)?FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk)\..*)$`),
+		`\$JS\.ACK\.(D\.H\.)?FROST_MAIN_(JOBS\.gateways-(sign|keygen)|BULK\.gateways-bulk|APPROVALS\.gateways-approvals)\..*)$`),
 	"administrator-carol": regexp.MustCompile(`^(frost\.main\.control\.carol|\$JS\.API\.(INFO|` +
 		`(DIRECT\.GET|STREAM\.MSG\.GET)\.FROST_MAIN_CONTROL))$`),
 	"client-alice": regexp.MustCompile(`^(frost\.main\.(job\.(sign|keygen)|bulk\.sign)\.alice|\$JS\.API\.(INFO|` +
-		`DIRECT\.GET\.FROST_MAIN_(RESULTS\.frost\.main\.res|NOTICES\.frost\.main\.notice)\.alice\.j))$`),
+		`DIRECT\.GET\.FROST_MAIN_(RESULTS\.frost\.main\.res|NOTICES\.frost\.main\.notice|PENDING\.frost\.main\.pending)\.alice\.j))$`),
+	"approver-erin": regexp.MustCompile(`^(frost\.main\.approve\.erin|\$JS\.API\.(INFO|STREAM\.INFO\.FROST_MAIN_PENDING|` +
+		`DIRECT\.GET\.FROST_MAIN_PENDING\.frost\.main\.pending\.(alice|bob)\.j))$`),
 }
 
 // hearings are the same for what a role can hear of that account.
@@ -39,6 +42,7 @@ var hearings = map[string]*regexp.Regexp{
 	"gateway-a":           regexp.MustCompile(`^frost\.main\.live\.(work|rounds|keys|sign|presence|control|dead)\.x$`),
 	"administrator-carol": regexp.MustCompile(`^$`),
 	"client-alice":        regexp.MustCompile(`^frost\.main\.result\.alice\.j$`),
+	"approver-erin":       regexp.MustCompile(`^$`),
 }
 
 // everySubject is what somebody tries who has a role's credentials.
@@ -47,6 +51,7 @@ func everySubject(b *Bus) (all []string) {
 		all = append(all, "frost.main.job.sign."+who, "frost.main.job.keygen."+who, "frost.main.job.other."+who,
 			"frost.main.bulk.sign."+who, "frost.main.bulk.keygen."+who,
 			"frost.main.res."+who+".j", "frost.main.result."+who+".j", "frost.main.notice."+who+".j",
+			"frost.main.pending."+who+".j",
 			"frost.main.dead.sign."+who+".c")
 	}
 	for i := range 3 {
@@ -61,7 +66,9 @@ func everySubject(b *Bus) (all []string) {
 		"frost.main.entry.B.0.head", "frost.main.entry.B.0.deal.1", "frost.main.live.rounds.x",
 		"frost.main.live.keys.x", "frost.main.live.work.x", "frost.main.live.sign.x", "frost.main.live.dead.x",
 		"frost.main.live.presence.x", "frost.main.presence.gateway.a", "frost.main.presence.gateway.b", "frost.main.taken.x",
-		"frost.main.control.carol", "frost.main.control.dave", "frost.main.live.control.x", "frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
+		"frost.main.control.carol", "frost.main.control.dave", "frost.main.live.control.x",
+		"frost.main.approve.erin", "frost.main.approve.frank",
+		"frost.main.live.x", "$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST", "$JS.API.ACCOUNT.PURGE.FLEET",
 		"$JS.API.META.LEADER.STEPDOWN", "$JS.API.SERVER.REMOVE", "$JS.hub.API.INFO", "$SYS.REQ.SERVER.PING",
 		"$SYS.REQ.ACCOUNT.FLEET.CONNZ", "$SYS.REQ.CLAIMS.UPDATE", "$SYS.ACCOUNT.FLEET.CONNECT", "_INBOX.x",
 		"_INBOX_worker-1.x", "_R_.x", "$NRG.V.x", "$JSC.R.x")
@@ -78,9 +85,11 @@ func everySubject(b *Bus) (all []string) {
 		}
 		all = append(all, "$JS.API.DIRECT.GET."+stream, "$JS.API.DIRECT.GET."+stream+".frost.main.res.alice.j",
 			"$JS.API.DIRECT.GET."+stream+".frost.main.res.bob.j", "$JS.API.DIRECT.GET."+stream+".frost.main.notice.alice.j",
-			"$JS.API.DIRECT.GET."+stream+".frost.main.notice.bob.j", "$JS.API.CONSUMER.CREATE."+stream,
+			"$JS.API.DIRECT.GET."+stream+".frost.main.notice.bob.j",
+			"$JS.API.DIRECT.GET."+stream+".frost.main.pending.alice.j", "$JS.API.DIRECT.GET."+stream+".frost.main.pending.bob.j",
+			"$JS.API.CONSUMER.CREATE."+stream,
 			"$JS.API.CONSUMER.NAMES."+stream)
-		for _, consumer := range []string{"gateways-sign", "gateways-keygen", "gateways-bulk", "mine"} {
+		for _, consumer := range []string{"gateways-sign", "gateways-keygen", "gateways-bulk", "gateways-approvals", "mine"} {
 			for _, verb := range []string{
 				"CREATE", "DURABLE.CREATE", "INFO", "DELETE", "MSG.NEXT", "PAUSE", "UNPIN", "RESET", "LEADER.STEPDOWN",
 			} {

@@ -81,6 +81,9 @@ func GatewaysDurable(kind string) string { return "gateways-" + kind }
 // BulkDurable is the consumer of BULK that all gateways share.
 const BulkDurable = "gateways-bulk"
 
+// ApprovalsDurable is the consumer of APPROVALS that all gateways share.
+const ApprovalsDurable = "gateways-approvals"
+
 // durable is the declared consumer of a name; nil if there is none.
 func (d *declaration) durable(name string) *durable {
 	for i := range d.Consumers {

@@ -29,7 +29,7 @@ func production(t *testing.T, change func(*server.Options)) (url string, seeds m
 	}
 	seeds = make(map[string]string)
 	for _, user := range []string{"administrator", "worker-0", "worker-1", "worker-2", "gateway-a", "gateway-b", "client-alice", "client-bob",
-		"administrator-carol", "administrator-dave"} {
+		"administrator-carol", "administrator-dave", "approver-erin", "approver-frank"} {
 		key := must[nkeys.KeyPair](t)(nkeys.CreateUser())
 		seeds[user] = seedFile(t, key)
 		variable := "FROST_NKEY_" + strings.ToUpper(strings.ReplaceAll(user, "-", "_"))
@@ -383,7 +383,8 @@ func rawAs(t *testing.T, url, seed, user string) *nats.Conn {
 func snapshot(t *testing.T, admin *Bus) string {
 	t.Helper()
 	var s strings.Builder
-	for _, stream := range []Stream{Jobs, Work, RoundsOf(0), RoundsOf(1), RoundsOf(2), Keys, Sign, Results, Notices, Presence, Control, DeadLetter} {
+	for _, stream := range []Stream{Jobs, Work, RoundsOf(0), RoundsOf(1), RoundsOf(2), Keys, Sign, Results, Pending, Approvals,
+		Notices, Presence, Control, DeadLetter} {
 		got, err := admin.Slots(testContext(t), stream, ">")
 		if err != nil {
 			t.Fatal(err)

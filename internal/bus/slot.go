@@ -55,7 +55,13 @@ func (b *Bus) PublishSlot(ctx context.Context, subject string, data []byte, head
 // 0 if there is none. ErrConflict: it ends with another one. After ErrUnknown it may
 // have been stored.
 func (b *Bus) Swap(ctx context.Context, subject string, data []byte, last uint64) (seq uint64, err error) {
-	m, stream, err := b.outgoing(subject, data, nil)
+	return b.SwapWith(ctx, subject, data, nil, last)
+}
+
+// SwapWith is Swap of a message with headers.
+func (b *Bus) SwapWith(ctx context.Context, subject string, data []byte, header map[string][]string,
+	last uint64) (seq uint64, err error) {
+	m, stream, err := b.outgoing(subject, data, header)
 	if err != nil {
 		return 0, err
 	}

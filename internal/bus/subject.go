@@ -24,6 +24,8 @@ const (
 	Keys       Stream = "KEYS"
 	Sign       Stream = "SIGN"
 	Results    Stream = "RESULTS"
+	Pending    Stream = "PENDING"
+	Approvals  Stream = "APPROVALS"
 	Notices    Stream = "NOTICES"
 	Presence   Stream = "PRESENCE"
 	Control    Stream = "CONTROL"

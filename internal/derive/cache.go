@@ -17,7 +17,7 @@ type Cache struct {
 	held map[branchID]*Branch
 }
 
-// NewCache returns an empty cache for max branches, each of which takes a kilobyte.
+// NewCache returns an empty cache for max branches, each of which takes 1 to 1.3 kilobytes.
 func NewCache(max int) *Cache { return &Cache{max: max, held: make(map[branchID]*Branch)} }
 
 // Branch is [NewBranch].

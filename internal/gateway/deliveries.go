@@ -27,7 +27,8 @@ type delivery struct {
 func (d *delivery) place() wire.JobPlace {
 	m := d.Message()
 	ref, _ := wire.ParseJob(m.Subject) // handle has looked
-	return wire.JobPlace{Bulk: ref.Bulk, Seq: m.Seq}
+	_, approval := wire.IsApprove(m.Subject)
+	return wire.JobPlace{Bulk: ref.Bulk, Approval: approval, Seq: m.Seq}
 }
 
 // givenBack is in place of a delivery that this gateway no longer holds.

@@ -39,6 +39,8 @@ func (g *Gateway) perform(effect protocol.Effect) {
 			}()
 			g.finish(e)
 		})
+	case protocol.Pend:
+		g.run.Go(func() { g.pend(e) })
 	case protocol.Reject:
 		g.run.Go(func() { g.reject(e) })
 	case protocol.Replay:
@@ -168,6 +170,9 @@ func (g *Gateway) done(token uint64, answer *wire.Result) {
 		})
 	}
 	ended(d.span, answer)
+	if d.job.Waits() { // before it is acknowledged: else nobody would come back to it
+		g.unpend(d.job)
+	}
 	g.acknowledge(d)
 	close(d.done)
 }

@@ -75,6 +75,7 @@ var (
 	keygens    = intake{bus.Jobs, bus.GatewaysDurable(string(wire.KindKeygen)), 1024}
 	signatures = intake{bus.Jobs, bus.GatewaysDurable(string(wire.KindSign)), 2048}
 	bulk       = intake{bus.Bulk, bus.BulkDurable, 512}
+	approvals  = intake{bus.Approvals, bus.ApprovalsDurable, 128}
 )
 
 // Gateway is one running gateway.
@@ -89,6 +90,7 @@ type Gateway struct {
 	changed     atomic.Pointer[chan struct{}] // closed with the next change of access
 	turns       *turns                        // of suspicious jobs
 	pace        pace                          // of each client's large jobs
+	runs        runs                          // of each job that waits for approvals
 	waits       seldom                        // that jobs wait for RESULTS
 	strays      seldom                        // that something pulls jobs and drops them
 	asker       *register.Asker

@@ -22,10 +22,14 @@ func (g *Gateway) handle(d bus.Delivery) {
 		return
 	}
 	job := wire.ReadJob(ref.Kind, ref.Client, msg.Data, msg.Header)
-	held := &delivery{Delivery: d, since: g.stored(msg), done: make(chan struct{})}
-	held.span = g.begin(d, &job, held.since)
+	g.handleJob(d, protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time))
+}
+
+// handleJob holds a job from a delivery to its end.
+func (g *Gateway) handleJob(d bus.Delivery, job *protocol.CheckedJob) {
+	held := &delivery{Delivery: d, job: job, since: g.stored(d.Message()), done: make(chan struct{})}
+	held.span = g.begin(d, &job.Signed, held.since)
 	defer held.span.End(errNotEnded) // unless it has
-	held.job = protocol.CheckJob(g.cfg.Manifest, g.access.Load(), job, msg.Time)
 	token := g.held.add(held)
 	defer g.held.take(token)
 	if g.heard() != nil { // looked at once it is held: take gives back all that are
@@ -119,15 +123,15 @@ func (g *Gateway) insist(d *delivery, waiting string, f func(context.Context) er
 	return nil
 }
 
-// hold keeps the job from redelivery until it has ended or the gateway stops;
-// then it is given back, for another gateway to go on with.
-func (g *Gateway) hold(d *delivery) {
+// hold keeps the job from redelivery until it has ended or the gateway stops, and then
+// returns false; it is given back, for another gateway to go on with.
+func (g *Gateway) hold(d *delivery) (ended bool) {
 	tick := time.NewTicker(progress)
 	defer tick.Stop()
 	for {
 		select {
 		case <-d.done:
-			return
+			return true
 		case <-tick.C:
 			next := progress
 			if err := d.InProgress(); err != nil {
@@ -139,7 +143,7 @@ func (g *Gateway) hold(d *delivery) {
 			// Not at once: it would come to another handler of this gateway, and
 			// each delivery brings a job nearer to being poison.
 			_ = d.Nak(backDelay)
-			return
+			return false
 		}
 	}
 }

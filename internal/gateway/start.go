@@ -41,6 +41,8 @@ func (g *Gateway) start(ctx context.Context) error {
 	}
 	g.run.Intake(func(ctx context.Context) { g.take(ctx, signatures, consumer) })
 	g.run.Intake(func(ctx context.Context) { g.take(ctx, bulk, nil) })
+	g.run.Intake(func(ctx context.Context) { g.take(ctx, approvals, nil) })
+	g.run.Intake(g.sweep)
 	g.run.Intake(func(ctx context.Context) { g.takeKeygen(ctx, keysRead) })
 	return nil
 }

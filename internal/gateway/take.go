@@ -55,7 +55,11 @@ func (g *Gateway) take(ctx context.Context, of intake, consumer *bus.Consumer) {
 }
 
 func (g *Gateway) consume(ctx context.Context, of intake) (*bus.Consumer, error) {
-	return g.cfg.Bus.Consume(ctx, of.stream, of.durable, of.most, g.handle)
+	handle := g.handle
+	if of.stream == bus.Approvals {
+		handle = g.handleApproval
+	}
+	return g.cfg.Bus.Consume(ctx, of.stream, of.durable, of.most, handle)
 }
 
 // consumeUntil retries until it can; nil if ctx ends before.

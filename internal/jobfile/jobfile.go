@@ -66,6 +66,7 @@ type payloadLine struct {
 type approvalLine struct {
 	Approver  string        `json:"approver"`
 	Signature wire.HexBytes `json:"signature"`
+	Time      int64         `json:"time"` // Unix seconds
 }
 
 var errOther = errors.New("not a file of a sign job: frostctl sign psbt FILE --job FILE writes one")
@@ -111,7 +112,7 @@ func (f *File) line(i int, line []byte) error {
 	if err := decode(line, &a); err != nil {
 		return err
 	}
-	f.Approvals = append(f.Approvals, wire.Approval{Name: a.Approver, Signature: a.Signature})
+	f.Approvals = append(f.Approvals, wire.Approval{Name: a.Approver, Signature: a.Signature, Time: a.Time})
 	return nil
 }
 
@@ -148,7 +149,7 @@ func (f *File) Encode() []byte {
 }
 
 // Line is what to append to a file for an approval.
-func Line(a wire.Approval) []byte { return encode(approvalLine{a.Name, a.Signature}) }
+func Line(a wire.Approval) []byte { return encode(approvalLine{a.Name, a.Signature, a.Time}) }
 
 // encode writes texts and bytes as JSON, which never fails.
 func encode(v any) []byte {

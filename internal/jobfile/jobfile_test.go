@@ -13,7 +13,7 @@ import (
 func good(approvals int) *File {
 	f := &File{Head: NewHead("dev", "regtest", [32]byte{1}, "alice"), Payload: `{"job":"<x>"}`}
 	for i := range approvals {
-		f.Approvals = append(f.Approvals, wire.Approval{Name: fmt.Sprint("a", i), Signature: []byte{byte(i)}})
+		f.Approvals = append(f.Approvals, wire.Approval{Name: fmt.Sprint("a", i), Signature: []byte{byte(i)}, Time: int64(i)})
 	}
 	return f
 }

@@ -1,27 +1,31 @@
 package keystore
 
-import bolt "go.etcd.io/bbolt"
+import (
+	"encoding/binary"
 
-// keyLedger, in the meta bucket, says that the node has a ledger beside the keystore.
+	bolt "go.etcd.io/bbolt"
+)
+
+// keyLedger, in the meta bucket, says that the node has a ledger beside the keystore, and the
+// number of its state.
 var keyLedger = []byte("ledger")
 
-// HadLedger reports whether NoteLedger was called, in this or an earlier process.
-func (s *Store) HadLedger() (had bool, err error) {
+// Ledger is the number of the latest state of the node's ledger that NoteLedger was told of,
+// in this or an earlier process; had is false if it was told of none.
+func (s *Store) Ledger() (seq uint64, had bool, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		had = tx.Bucket(bucketMeta).Get(keyLedger) != nil
+		if noted := tx.Bucket(bucketMeta).Get(keyLedger); len(noted) == 8 {
+			seq, had = binary.BigEndian.Uint64(noted), true
+		}
 		return nil
 	})
-	return had, err
+	return seq, had, err
 }
 
-// NoteLedger notes, for ever, that the node has a ledger: one that is missing later was
-// lost.
-func (s *Store) NoteLedger() error {
+// NoteLedger notes that the node has a ledger, and the number of its state: one that is
+// missing later was lost, and one with a lower number is an old copy.
+func (s *Store) NoteLedger(seq uint64) error {
 	return s.update(func(tx *bolt.Tx) error {
-		meta := tx.Bucket(bucketMeta)
-		if meta.Get(keyLedger) != nil {
-			return errNoChange
-		}
-		return meta.Put(keyLedger, []byte{1})
+		return tx.Bucket(bucketMeta).Put(keyLedger, binary.BigEndian.AppendUint64(nil, seq))
 	})
 }

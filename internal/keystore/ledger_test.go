@@ -2,22 +2,25 @@ package keystore
 
 import "testing"
 
-// That there is a ledger is remembered over restarts.
+// That there is a ledger, and the number of its state, is remembered over restarts. A ledger
+// that was lost begins anew.
 func TestNoteLedger(t *testing.T) {
 	dir := t.TempDir()
-	for life, want := range []bool{false, true, true} {
+	want, wanted := uint64(0), false
+	for life, next := range []uint64{0, 7, 1} {
 		s, err := Open(dir, &[32]byte{1})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if had, err := s.HadLedger(); err != nil || had != want {
-			t.Errorf("life %d: %v, %v", life, had, err)
+		if seq, had, err := s.Ledger(); err != nil || had != wanted || seq != want {
+			t.Errorf("life %d: %d, %v, %v", life, seq, had, err)
 		}
-		if err := s.NoteLedger(); err != nil {
+		if err := s.NoteLedger(next); err != nil {
 			t.Fatal(err)
 		}
-		if had, err := s.HadLedger(); err != nil || !had {
-			t.Errorf("life %d, after the note: %v, %v", life, had, err)
+		want, wanted = next, true
+		if seq, had, err := s.Ledger(); err != nil || !had || seq != want {
+			t.Errorf("life %d, after the note: %d, %v, %v", life, seq, had, err)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)

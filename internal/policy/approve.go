@@ -40,8 +40,8 @@ func (j *judge) whyApprove() string {
 		return ""
 	case a.always:
 		return "the rule always asks for approvals"
-	case len(j.outside) > 0:
-		return "pays " + j.outside[0] + ", which the rule's destinations don't list"
+	case j.outside != "":
+		return "pays " + j.outside + ", which the rule's destinations don't list"
 	}
 	for _, amount := range j.out {
 		if most, ok := a.above[amount.Asset]; ok && amount.Units > most {

@@ -14,24 +14,21 @@ type Charged struct {
 	Save *Save // to be stored; nil if nothing is
 }
 
-// Charge counts a job, once for each digest. It is for jobs that were allowed, and for jobs
-// that t others committed to, whatever this node decided: it does not look at the verdict.
+// Charge counts a job that was allowed, once for each digest. It also counts one that t others
+// committed to, as it seems, whatever this node decided. That is no agreement to sign it: if
+// it is allowed later, it is charged then as if it were new.
 func (l *Ledger) Charge(ask *Ask, d *Decision) Charged {
 	if l == nil {
 		return Charged{}
 	}
 	l.tick(ask.Now)
 	l.look(ask.Intent, ask.Roots, d.gap)
-	charges, again := l.jobs.charge(ask, d)
-	if again {
-		return Charged{Wait: l.saves.waits(l.jobs.wait(ask.Digest)), Save: l.wantIf(l.saves.rose)}
-	}
 	wait, early := false, l.saves.rose
-	for _, c := range charges {
+	for _, c := range l.jobs.charge(ask, d) {
 		late, half := l.add(c)
 		wait, early = wait || late, early || half
 	}
-	out := Charged{Save: l.wantIf(wait || early)}
+	out := Charged{Wait: l.saves.waits(l.jobs.wait(ask.Digest)), Save: l.wantIf(wait || early)}
 	if wait {
 		out.Wait = l.saves.next()
 		l.jobs.waits(ask.Digest, out.Wait)
@@ -82,12 +79,9 @@ func (l *Ledger) room() bool {
 }
 
 // check says whether a job's charges fit what is left of their limits. A job that was
-// charged fits.
+// agreed to fits.
 func (l *Ledger) check(ask *Ask, payments []intent.Payment, charges []Charge) (code, reason string) {
-	due, again := l.jobs.due(ask, payments, charges)
-	if again {
-		return "", ""
-	}
+	due, _ := l.jobs.due(ask, payments, charges)
 	for _, c := range due {
 		used, doubt := l.used(c.limit, c.Subject)
 		if doubt != nil {

@@ -106,7 +106,10 @@ const never = "can never apply: the rule's kinds lack %s"
 
 // sighashes are the types that a rule may allow, as PSBTs name them. Those that begin with
 // none and single leave outputs open: whom they pay nobody can say, and readers don't.
-var sighashes = []string{"default", "all", "all|anyonecanpay"}
+var sighashes = []string{"default", "all", anyoneCanPay}
+
+// anyoneCanPay lets others add inputs.
+const anyoneCanPay = "all|anyonecanpay"
 
 func leavesOutputsOpen(sighash string) bool {
 	return strings.HasPrefix(sighash, "none") || strings.HasPrefix(sighash, "single")

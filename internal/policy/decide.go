@@ -80,7 +80,8 @@ type judge struct {
 	ledger *Ledger
 	d      Decision
 	out    []intent.Amount // what leaves, by asset
-	// outside are the payments that the destinations don't list, where approvals may allow
-	// them.
-	outside []string
+	back   map[int]bool    // outputs of a PSBT that are payments, and to the client's own keys
+	// outside is the first payment that the destinations don't list, where approvals may
+	// allow it.
+	outside string
 }

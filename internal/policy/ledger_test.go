@@ -243,7 +243,6 @@ func TestReplacesNothingElse(t *testing.T) {
 		}
 	}
 	s := parse(t, plainRule("solana_transaction", limitOf("2 jobs", "day")))
-	l = fresh(s)
 	one, two := transfer("sol", 5, wsol), transfer("sol", 5, wsol)
 	one.Digest[1], two.Job, two.Replaces = 1, "t", "s"
 	l = fresh(s)

@@ -22,17 +22,22 @@ type jobKey struct{ client, job string }
 
 // charged is a job that was charged.
 type charged struct {
-	key   jobKey
-	wait  uint64 // number of the state that had to be on disk first
-	group *group
+	key    jobKey
+	wait   uint64 // number of the state that had to be on disk first
+	group  *group
+	agreed bool // to sign it; else it counts since others seemed to
 }
 
 // group is jobs that spend the same inputs and make the same payments. One of them at most
 // is ever confirmed, so what they cost is what the dearest does.
 type group struct {
 	id      [32]byte
-	charges []Charge
+	charges []Charge // of the dearest that was agreed to, as far as there is room
 }
+
+// maxGroup is how many charges of money a group has. A job may sign with a hundred keys, each
+// with a counter of its own; what there is no room for is charged anew to a job that replaces.
+const maxGroup = 32
 
 func newMemory() memory {
 	return memory{digests: map[[32]byte]*charged{}, jobs: map[jobKey]*charged{}}
@@ -102,9 +107,10 @@ func compare[T string | uint64](a, b T) int {
 	return 0
 }
 
-// due is what a job is still to be charged, and whether it was charged already.
-func (m *memory) due(ask *Ask, payments []intent.Payment, charges []Charge) (due []Charge, again bool) {
-	if m.digests[ask.Digest] != nil {
+// due is what a job is still to be charged, and whether it was agreed to already. What only
+// counts is due in full: somebody may have had it counted, and the window is over.
+func (m *memory) due(ask *Ask, payments []intent.Payment, charges []Charge) (due []Charge, agreed bool) {
+	if c := m.digests[ask.Digest]; c != nil && c.agreed {
 		return nil, true
 	}
 	g, _ := m.replaces(ask, payments)
@@ -112,52 +118,66 @@ func (m *memory) due(ask *Ask, payments []intent.Payment, charges []Charge) (due
 		return charges, false
 	}
 	for _, c := range charges {
-		for _, was := range g.charges {
-			if c.same(was) && isMoney(c.limit.asset) {
-				c.Units -= min(c.Units, was.Units)
-			}
-		}
-		if c.Units > 0 {
+		if c.Units -= min(c.Units, unitsOf(g.charges, c)); c.Units > 0 {
 			due = append(due, c)
 		}
 	}
 	return due, false
 }
 
-// charge remembers a job, and returns what it is to be charged.
-func (m *memory) charge(ask *Ask, d *Decision) (due []Charge, again bool) {
-	if due, again = m.due(ask, d.Payments, d.Charges); again {
-		return nil, true
+// unitsOf is what a list has of a charge's counter.
+func unitsOf(list []Charge, c Charge) uint64 {
+	if i := slices.IndexFunc(list, c.same); i >= 0 {
+		return list[i].Units
 	}
+	return 0
+}
+
+// charge remembers a job, and returns what it is to be charged: once when it only counts,
+// and once when it is agreed to.
+func (m *memory) charge(ask *Ask, d *Decision) (due []Charge) {
+	c := m.digests[ask.Digest]
+	if c != nil && (c.agreed || d.Verdict != Allowed) {
+		return nil
+	}
+	due, _ = m.due(ask, d.Payments, d.Charges)
+	if c == nil {
+		c = m.remember(ask, d)
+	}
+	if c.agreed = d.Verdict == Allowed; c.agreed && c.group != nil {
+		c.group.charges = dearest(c.group.charges, d.Charges)
+	}
+	return due
+}
+
+func (m *memory) remember(ask *Ask, d *Decision) *charged {
 	g, _ := m.replaces(ask, d.Payments)
-	switch {
-	case g != nil:
-		g.raise(d.Charges)
-	case ask.Intent.Kind == intent.PSBT && len(d.Charges) > 0:
-		g = &group{groupID(ask.Intent, d.Payments), slices.Clone(d.Charges)}
+	if g == nil && ask.Intent.Kind == intent.PSBT {
+		g = &group{id: groupID(ask.Intent, d.Payments)}
 	}
 	c := &charged{key: jobKey{ask.Client, ask.Job}, group: g}
 	m.digests[ask.Digest], m.jobs[c.key] = c, c
 	if len(m.order) < maxJobs {
 		m.order = append(m.order, ask.Digest)
-		return due, false
+		return c
 	}
 	m.forget(m.order[m.oldest])
 	m.order[m.oldest] = ask.Digest
 	m.oldest = (m.oldest + 1) % maxJobs
-	return due, false
+	return c
 }
 
-// raise makes the charges of a group those of its dearest job.
-func (g *group) raise(charges []Charge) {
+// dearest is of each counter of money what the dearer of two jobs is charged.
+func dearest(list, charges []Charge) []Charge {
 	for _, c := range charges {
-		i := slices.IndexFunc(g.charges, c.same)
-		if i < 0 {
-			g.charges = append(g.charges, c)
-		} else {
-			g.charges[i].Units = max(g.charges[i].Units, c.Units)
+		switch i := slices.IndexFunc(list, c.same); {
+		case i >= 0:
+			list[i].Units = max(list[i].Units, c.Units)
+		case isMoney(c.limit.asset) && len(list) < maxGroup:
+			list = append(list, c)
 		}
 	}
+	return list
 }
 
 func (m *memory) forget(digest [32]byte) {

@@ -110,11 +110,18 @@ func (p *parser) unreadable(at string, f *fileRule, r *rule) {
 
 // burnable refuses a rule that bounds where money goes, or which, and leaves the fee open:
 // whoever may pay nobody else would still give everything to miners.
+//
+// Bounds on the fee of each job are none where others may add inputs. Two jobs with the same
+// outputs, signed so, are one transaction that makes the payments once, and has the rest go
+// into its fee. What is charged to limits is all of both.
 func (p *parser) burnable(at string, r *rule) {
 	for _, coin := range []string{intent.Bitcoin, intent.Solana} {
-		bounded := r.maxFee[coin] > 0 || coin == intent.Bitcoin && r.maxFeeRate > 0 ||
-			slices.ContainsFunc(r.limits, func(l *limit) bool { return l.asset == coin })
+		limited := slices.ContainsFunc(r.limits, func(l *limit) bool { return l.asset == coin })
+		bounded := limited || r.maxFee[coin] > 0 || coin == intent.Bitcoin && r.maxFeeRate > 0
 		switch {
+		case coin == intent.Bitcoin && r.sighash[anyoneCanPay] && !limited && (r.destinations != nil || bounded):
+			p.fail(at+".sighash", "has %s, by which jobs that pay the same can be put together, and what they pay twice "+
+				"goes into the fee: add a limit of BTC, or leave the type out", anyoneCanPay)
 		case !r.kinds[kindOf(coin)] || bounded:
 		case r.destinations != nil:
 			p.fail(at+".destinations", "keep no money from going into fees: add max_fee in %s, or a limit of it", coin)

@@ -7,16 +7,19 @@ import (
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
-// sortOutputs tells change from payments. Where a signature leaves outputs open, nothing
-// is change: another output can take its place.
+// sortOutputs tells change from payments, and which of those go to the client's own keys:
+// a wallet looks for both at 0/i and 1/i. Where a signature leaves outputs open, nothing is
+// change: another output can take its place.
 func (j *judge) sortOutputs() {
-	j.d.Payments = slices.Clip(j.in.Payments)
+	j.d.Payments, j.back = slices.Clip(j.in.Payments), map[int]bool{}
 	open := slices.ContainsFunc(j.in.Signatures, func(s intent.Signature) bool { return leavesOutputsOpen(s.Sighash) })
 	for _, c := range j.in.Change {
-		if !open && len(c.Path) == 2 && c.Path[0] == 1 && j.near(c) {
+		found := len(c.Path) == 2 && j.near(c)
+		if found && c.Path[0] == 1 && !open {
 			j.d.Change = append(j.d.Change, c)
 			continue
 		}
+		j.back[c.At] = found && c.Path[0] <= 1
 		j.d.Payments = append(j.d.Payments,
 			intent.Payment{At: c.At, To: c.To, Amount: intent.Amount{Asset: intent.Bitcoin, Units: c.Units}})
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // destinations compares all payments with the list. Where people may allow others, it
-// notes them.
+// notes the first.
 func (j *judge) destinations() (code, reason string) {
 	to := j.rule.destinations
 	if to == nil {
@@ -21,12 +21,15 @@ func (j *judge) destinations() (code, reason string) {
 		if to.allow(pay) || to.self && j.own(pay) {
 			continue
 		}
-		who := fmt.Sprintf("%s to %s", Amount(pay.Asset, pay.Units), pay.To)
+		if j.outside != "" {
+			continue
+		}
+		who := fmt.Sprintf("%s to %.100s", Amount(pay.Asset, pay.Units), pay.To) // a script has any length
 		if j.rule.approvals == nil || !j.rule.approvals.outside {
 			return CodeDestination, fmt.Sprintf("%s %d pays %s, which the rule's destinations don't list%s",
 				part(j.in.Kind), pay.At, who, to.unknown())
 		}
-		j.outside = append(j.outside, who)
+		j.outside = who
 	}
 	return "", ""
 }
@@ -47,9 +50,7 @@ func (j *judge) own(pay intent.Payment) bool {
 			return owns(base58.Encode(s.PublicKey), pay)
 		})
 	}
-	return slices.ContainsFunc(j.in.Change, func(c intent.Change) bool {
-		return c.At == pay.At && len(c.Path) == 2 && c.Path[0] <= 1 && j.near(c)
-	})
+	return j.back[pay.At]
 }
 
 // owns reports whether a payment is to an owner of Solana: to it, or to its token account.

@@ -84,8 +84,9 @@ func (l *Ledger) Saved(seq uint64) *Save {
 	return l.wantIf(l.saves.wanted)
 }
 
-// Seq is the number of the newest state that is on disk. It only rises. Whoever publishes it
-// can tell later that a node was given an older state back (Doubt).
+// Seq is the number of the newest state that is on disk. It only rises, until a ledger is
+// lost. Whoever keeps it elsewhere can tell later that a node was given an older state back
+// (Doubt).
 func (l *Ledger) Seq() uint64 {
 	if l == nil {
 		return 0

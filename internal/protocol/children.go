@@ -10,7 +10,7 @@ import (
 // from the path that the client signed, and take them from nobody (docs/protocol.md,
 // section 10).
 
-// maxBranches is how many parents of children are held decoded: four megabytes.
+// maxBranches is how many parents of children are held decoded: five megabytes.
 const maxBranches = 4096
 
 // child is an item of a sign job whose offsets are still to be computed.

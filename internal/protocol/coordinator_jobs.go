@@ -53,6 +53,9 @@ func (c *Coordinator) onJob(e JobArrived) {
 		return
 	}
 	j := &activeJob{CheckedJob: e.Job, token: e.Token, stored: e.Stored, approvals: e.Job.Signed.Approvals}
+	if j.job != nil {
+		j.until = lifeOf(j.job, j.stored)
+	}
 	if old := c.jobs[j.key()]; old != nil {
 		c.again(old, j)
 		return
@@ -64,10 +67,10 @@ func (c *Coordinator) onJob(e JobArrived) {
 		c.out.fail(j, j.invalid)
 	case frozen != nil:
 		c.out.fail(j, frozen)
-	case expired(j.job, c.opener.Time()):
+	case j.expired(c.opener.Time()):
 		c.out.unserved(j)
 		c.out.fail(j, wire.Refuse(wire.CodeExpired, "the job expired at %s, before this gateway had it; "+
-			"another may have worked on it", j.job.Expires.UTC().Format(time.RFC3339)))
+			"another may have worked on it", j.until.UTC().Format(time.RFC3339)))
 	case j.job.Kind == wire.KindKeygen:
 		if err := c.refuseKeygen(j); err != nil {
 			c.out.fail(j, err)
@@ -132,6 +135,7 @@ func (c *Coordinator) again(old, j *activeJob) bool {
 		return false
 	}
 	c.supersede(old, j.token)
+	old.until = later(old.until, j.until)
 	if old.approve(j.approvals) {
 		c.signing.approved(old)
 	}
@@ -168,9 +172,11 @@ func (c *Coordinator) onResult(e resultMade) {
 
 // finish answers a job that has ended, and lets others have its capacity.
 func (c *Coordinator) finish(j *activeJob) {
-	c.out.do(Finish{
-		Token: j.token, Job: j.Signed, Result: j.result, Flight: c.signing.storing(j), Nodes: c.signing.signers(j),
-	})
+	if flight := c.signing.storing(j); j.pends() {
+		c.out.do(j.pend(flight, c.opener.Time()))
+	} else {
+		c.out.do(Finish{Token: j.token, Job: j.Signed, Result: j.result, Flight: flight, Nodes: c.signing.signers(j)})
+	}
 	if c.jobs[j.key()] == j {
 		delete(c.jobs, j.key())
 	}

@@ -175,10 +175,10 @@ func TestBulkSignJobsWait(t *testing.T) {
 // giveUp ends a job in work, by its expiry.
 func (d *desk) giveUp(client string, n int) {
 	j := d.jobs[jobKey(client, jobID(n))]
-	expires := j.job.Expires
-	j.job.Expires = d.f.now.Add(-time.Second)
+	expires := j.until
+	j.until = d.f.now.Add(-time.Second)
 	d.do(Tick{d.f.now})
-	j.job.Expires = expires
+	j.until = expires
 }
 
 // A node that was missing once is asked again when the others do not suffice.

@@ -144,7 +144,7 @@ func (c *Coordinator) onPresence(e PresenceMessage) {
 func (c *Coordinator) onTick(now time.Time) {
 	c.opener.SetTime(now)
 	for _, key := range slices.Sorted(maps.Keys(c.jobs)) { // in one order, so that a simulation replays
-		if j := c.jobs[key]; expired(j.job, now) && !j.answering {
+		if j := c.jobs[key]; j.expired(now) && !j.answering {
 			c.out.fail(j, c.expiryReason(j))
 		}
 	}

@@ -12,12 +12,11 @@ import (
 // committed to, before they are used, before a share is published, and once a second
 // in between.
 
-// expired reports whether a job is over by a clock.
-func expired(job *wire.Job, now time.Time) bool { return now.After(job.Expires) }
+// expired reports whether a job is over by a clock, whatever approvals it has.
+func expired(job *wire.Job, now time.Time) bool { return now.After(job.Over()) }
 
-func errExpired(job *wire.Job) *wire.JobError {
-	return wire.Refuse(wire.CodeExpired, "the job expired at %s by this node's clock",
-		job.Expires.UTC().Format(time.RFC3339))
+func errExpired(at time.Time) *wire.JobError {
+	return wire.Refuse(wire.CodeExpired, "the job expired at %s by this node's clock", at.UTC().Format(time.RFC3339))
 }
 
 // checkExpiry refuses to begin what has expired. A key generation may end a little
@@ -28,7 +27,7 @@ func (n *nodeCore) checkExpiry(job *wire.Job) error {
 		now = now.Add(-wire.ClockSkew)
 	}
 	if expired(job, now) {
-		return errExpired(job)
+		return errExpired(job.Over())
 	}
 	return nil
 }

@@ -94,6 +94,11 @@ func (d *desk) do(ev Event) {
 			if e.Flight != 0 && !d.storing {
 				d.do(Finished{Flight: e.Flight, Took: time.Millisecond})
 			}
+		case Pend: // it ends the job here
+			d.finished = append(d.finished, Finish{Token: e.Token, Job: e.Job, Result: e.Result})
+			if e.Flight != 0 && !d.storing {
+				d.do(Finished{Flight: e.Flight, Took: time.Millisecond})
+			}
 		case Reject:
 			d.rejected = append(d.rejected, e)
 		case Replay:

@@ -76,6 +76,7 @@ type activeJob struct {
 	*CheckedJob
 	token     uint64
 	stored    time.Time       // in JOBS
+	until     time.Time       // when the gateway gives it up
 	answering bool            // its result is being computed
 	result    *wire.Result    // set once the job has ended
 	approvals []wire.Approval // of all deliveries

@@ -49,11 +49,14 @@ type judgment struct {
 	means    *intent.Intent
 	roots    []intent.Root
 	approved []string
+	expires  time.Time // of the job, as the approvals that count have it
 }
 
 // judged makes what the policy is asked. It belongs to a computation, as approvals are
 // verified and items counted.
-func (r *signRequest) judged(m *wire.Manifest, access *wire.Access, p *policy.Policy, means *intent.Intent) *judgment {
+func (r *signRequest) judged(
+	m *wire.Manifest, access *wire.Access, p *policy.Policy, means *intent.Intent, now time.Time,
+) *judgment {
 	j := &judgment{means: means}
 	for _, k := range r.job.Keys {
 		j.roots = append(j.roots, intent.Root{ID: k.Key})
@@ -61,14 +64,16 @@ func (r *signRequest) judged(m *wire.Manifest, access *wire.Access, p *policy.Po
 	if means == nil {
 		j.means, j.roots = rawIntent(r.job)
 	}
-	keys := p.Approvers()
+	keys, last := p.Approvers(), time.Time{}
 	for _, a := range r.approvals {
 		// Who asks does not approve, whatever the policy says.
-		if key := keys[a.Name]; key != nil && !access.IsClient(r.client, key) && a.Verify(key, m, r.digest) {
-			j.approved = append(j.approved, a.Name)
+		if key := keys[a.Name]; key != nil && !access.IsClient(r.client, key) && r.job.Counts(a, now) &&
+			a.Verify(key, m, r.digest) {
+			j.approved, last = append(j.approved, a.Name), later(last, a.At())
 		}
 	}
 	j.approved = slices.Compact(j.approved) // approvals are sorted
+	j.expires, j.approved = r.counted(j.approved, last, now)
 	return j
 }
 

@@ -439,7 +439,7 @@ func TestApprovals(t *testing.T) {
 		}
 	}
 	approve := func(who string, key ed25519.PrivateKey, digest [32]byte) wire.Approval {
-		return wire.Approve(key, who, f.m, digest)
+		return wire.Approve(key, who, f.m, digest, f.now)
 	}
 	try("two", true, func(d [32]byte) []wire.Approval {
 		return []wire.Approval{approve("ben", ben, d), approve("anna", anna, d)}
@@ -484,7 +484,7 @@ func TestApprovalsOfACopy(t *testing.T) {
 	j := f.desk.signing.jobs[f.desk.jobs[jobKey("alice", jobID(9))]]
 	equal(t, "denials", len(j.denied), 1)
 	copied := job
-	copied.Approvals = []wire.Approval{wire.Approve(anna, "anna", f.m, job.Digest(f.m))}
+	copied.Approvals = []wire.Approval{wire.Approve(anna, "anna", f.m, job.Digest(f.m), f.now)}
 	f.desk.arrive(copied, nil)
 	equal(t, "denials after the copy", len(j.denied), 0)
 	f.desk.timeout(timerLate)
@@ -563,6 +563,37 @@ func TestNoPolicy(t *testing.T) {
 		a.do(PolicyChanged{must(policy.Parse([]byte("version = 1\n"+daily(1)), "regtest"))})
 		if a.signer.judge.policy != nil {
 			t.Error("a policy without a ledger is in force")
+		}
+	}
+}
+
+// Junk in the slots of t commitments makes nodes count a job that they deny, and doesn't make
+// them sign it: the broker can put it there.
+func TestJunkCommitmentsLiftNoLimit(t *testing.T) {
+	f := agedFleet(t)
+	f.policed(all(daily(10_000)))
+	f.wants(f.spending(6, 6000), wire.StatusDone, "", "")
+	job := f.spending(7, 6000)
+	s := f.readSession(job, 0)
+	s.deliver()
+	for _, a := range f.nodes {
+		for node := range f.m.T + 1 {
+			slot := wire.Slot{Kind: wire.SlotCommit, ID: s.id, Node: (a.cfg.Index + node) % f.m.N}
+			a.do(SignMessage{LogMessage: wire.LogMessage{Subject: slot.String(), Time: f.now, Data: []byte("junk")}})
+		}
+		if !a.ledger.Charged(job.Digest(f.m)) {
+			t.Errorf("node %d does not count", a.cfg.Index)
+		}
+		a.out = nil
+	}
+	s.task = wire.SignTask(job, 1, []uint32{0}, nil)
+	s.session = s.task.Session(f.m)
+	s.id, s.order = wire.ShortID(s.session), ranking(s.session, nil, f.m.N)
+	s.deliver()
+	for rank := range s.m.T {
+		c := must(wire.DecodeComplaint(s.at(rank).want(wire.SlotRefuse).body))
+		if c.Code != wire.CodePolicyDenied || !strings.Contains(c.Reason, "limit_reached") {
+			t.Errorf("node %d: %s: %s", s.at(rank).cfg.Index, c.Code, c.Reason)
 		}
 	}
 }

@@ -34,7 +34,7 @@ const leastLife = 10 * time.Second
 
 // unserved reports that a job expired before anybody began it.
 func (o *outbox) unserved(j *activeJob) {
-	if j.job.Expires.Sub(j.stored) >= leastLife {
+	if j.until.Sub(j.stored) >= leastLife {
 		o.do(j.report(ReportUnserved, j.ID))
 	}
 }

@@ -81,6 +81,7 @@ func (e PublishTask) String() string {
 }
 
 func (e Finish) String() string { return "Finish " + jobLine(e.Job) + ": " + resultLine(e.Result) }
+func (e Pend) String() string   { return "Pend " + jobLine(e.Job) + ": " + resultLine(e.Result) }
 func (e Reject) String() string { return "Reject " + jobLine(e.Job) + ": " + resultLine(e.Result) }
 
 func resultLine(r *wire.Result) string {

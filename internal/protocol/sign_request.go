@@ -29,14 +29,31 @@ type signRequest struct {
 	// deadline is when nobody waits any more, by this node's clock; zero: it is not known.
 	// It is set before the session begins.
 	deadline time.Time
+	// expires is when the job is over: of one that waits for approvals at the latest, until
+	// they are verified (judged).
+	expires time.Time
 }
 
 // until is when a nonce or a share must not leave the node any more.
 func (r *signRequest) until() time.Time {
-	if !r.deadline.IsZero() && r.deadline.Before(r.job.Expires) {
+	if !r.deadline.IsZero() && r.deadline.Before(r.expires) {
 		return r.deadline
 	}
-	return r.job.Expires
+	return r.expires
+}
+
+// counted is when a request's job is over, and whose approvals count, given those that
+// verify and the time of the last one. Some while after that none of them counts: what the
+// policy allows without them is allowed still, and another approval makes all count again.
+func (r *signRequest) counted(approved []string, last, now time.Time) (time.Time, []string) {
+	switch until := last.Add(r.job.After()); {
+	case !r.job.Waits():
+		return r.job.Expires, approved
+	case len(approved) == 0 || now.After(until):
+		return r.job.Over(), nil
+	default:
+		return until, approved
+	}
 }
 
 func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequest, error) {
@@ -50,6 +67,7 @@ func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequ
 	r := &signRequest{
 		session: task.Session(m), job: job, digest: task.Job.Digest(m), client: task.Job.Client, trace: task.Job.Trace,
 		which: task.Items, draft: task.Draft, network: m.Network, approvals: task.Job.Approvals, size: len(task.Job.Payload),
+		expires: job.Over(),
 	}
 	if len(job.Items) == 0 { // what there is to sign shows when it is read
 		for _, k := range job.Keys {

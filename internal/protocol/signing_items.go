@@ -30,7 +30,7 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 		}
 	}
 	request, branches := s.request, n.branches
-	m, access, p := n.cfg.Manifest, n.cfg.Access, n.judge.policy
+	m, access, p, now := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.now
 	check := func() Event {
 		checked, refusal := request.check(keys, branches)
 		if refusal != nil {
@@ -39,7 +39,7 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 		}
 		e := itemsChecked{s: s, items: checked.items}
 		if p != nil {
-			e.judgment = request.judged(m, access, p, checked.means)
+			e.judgment = request.judged(m, access, p, checked.means, now)
 		}
 		return e
 	}
@@ -72,6 +72,9 @@ func (s *signing) onItems(e itemsChecked) []Effect {
 		return s.refuse(e.refusal.Code, e.refusal.Reason)
 	}
 	s.items, s.suite = e.items, e.items[0].Key.Suite
+	if ended, over := s.expiring(e.judgment); over {
+		return ended
+	}
 	effects, denial := s.decide(e.judgment)
 	if denial != nil {
 		return s.refuse(denial.Code, denial.Reason)

@@ -113,14 +113,14 @@ func (j *judge) settled(d *debt) {
 // onTally reads a job that others sign. Its keys are wiped: only what is public is needed.
 func (n *signer) onTally(r *signRequest, e Loaded) []Effect {
 	delete(n.judge.tallies, e.ID)
-	m, access, p, branches := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.branches
+	m, access, p, branches, now := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.branches, n.now
 	return []Effect{Compute{Name: "count what others sign", Trace: r.trace, Client: r.client, Run: func() Event {
 		checked, refusal := r.check(e.Keys, branches)
 		wipeLoaded(e.Keys)
 		if refusal != nil {
 			return tallied{node: n, request: r, refusal: refusal}
 		}
-		return tallied{node: n, request: r, judgment: r.judged(m, access, p, checked.means)}
+		return tallied{node: n, request: r, judgment: r.judged(m, access, p, checked.means, now)}
 	}}}
 }
 
@@ -142,4 +142,15 @@ func (e tallied) resume() []Effect {
 	ask := e.request.ask(e.judgment, n.now)
 	d := n.judge.policy.Decide(ask, n.judge.ledger)
 	return saving(n.judge.ledger.Charge(ask, &d).Save)
+}
+
+// expiring has a session end when its job does, which shows once approvals are verified. It
+// reports whether that was before.
+func (s *signing) expiring(j *judgment) ([]Effect, bool) {
+	if j != nil { // else no policy is in force, and nobody's approvals count
+		r := *s.request // computations may read the one that is
+		r.expires = j.expires
+		s.request = &r
+	}
+	return s.over()
 }

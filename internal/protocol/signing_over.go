@@ -33,7 +33,7 @@ func (s *signing) over() ([]Effect, bool) {
 	switch {
 	case s.phase >= signDone:
 		return nil, false
-	case expired(s.request.job, s.node.now):
+	case s.node.now.After(s.request.expires):
 		return s.expire(), true
 	case past(s.request.deadline, s.node.now):
 		return s.late(), true
@@ -43,7 +43,7 @@ func (s *signing) over() ([]Effect, bool) {
 
 // expire ends the session since its job is over. Who has promised something says so.
 func (s *signing) expire() []Effect {
-	err := errExpired(s.request.job)
+	err := errExpired(s.request.expires)
 	if s.phase < signDrawing {
 		return s.sitOut(err.Reason)
 	}

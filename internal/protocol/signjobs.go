@@ -292,7 +292,7 @@ func (s *signJobs) release(job *activeJob) {
 // faulty nor in bad standing. The first time it finds out under which keys.
 func (s *signJobs) open(j *activeSign) {
 	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
-	if expired(j.job, s.opener.Time()) {
+	if j.expired(s.opener.Time()) {
 		s.out.fail(j.activeJob, s.expiryReason(j.activeJob))
 		return
 	}

@@ -6,14 +6,17 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
 // Approvals go beside a job: signatures over its digest, by keys that the policies of nodes
 // name. Nothing but these policies says whose they are.
 
 // HeaderApproval is the header of an approval, of which a job may have several: the
-// approver's name and the signature in hexadecimal, with a space between.
+// approver's name, the time in Unix seconds and the signature in hexadecimal, with a space
+// between.
 const HeaderApproval = "Frost-Approval"
 
 // MaxApprovals is how many approvals may go with a job.
@@ -23,42 +26,57 @@ const MaxApprovals = 16
 type Approval struct {
 	Name      string `cbor:"1,keyasint"`
 	Signature []byte `cbor:"2,keyasint"`
+	Time      int64  `cbor:"3,keyasint"` // when it was made, Unix seconds; signed
 }
+
+// maxApprovalTime is the end of the year 9999, in Unix seconds.
+const maxApprovalTime = 253402300799
 
 // ApprovalSigningInput is what an approver's Ed25519 key signs: a tag, the fleet, the
-// network, the manifest's hash and the job's digest, as lines. The digest has client,
-// kind and payload in it.
-func ApprovalSigningInput(m *Manifest, digest [32]byte) []byte {
-	return fmt.Appendf(nil, "%s\n%s\n%s\n%x\n%x\n", "frostfleet/approval/v1", m.Fleet, m.Network, m.Hash(), digest)
+// network, the manifest's hash, the job's digest and the time in Unix seconds, as lines. The
+// digest has client, kind and payload in it.
+func ApprovalSigningInput(m *Manifest, digest [32]byte, unix int64) []byte {
+	return fmt.Appendf(nil, "%s\n%s\n%s\n%x\n%x\n%d\n", "frostfleet/approval/v1", m.Fleet, m.Network, m.Hash(), digest,
+		unix)
 }
 
-// Approve signs a job's digest for an approver.
-func Approve(key ed25519.PrivateKey, name string, m *Manifest, digest [32]byte) Approval {
-	return Approval{Name: name, Signature: ed25519.Sign(key, ApprovalSigningInput(m, digest))}
+// Approve signs a job's digest for an approver, at a time.
+func Approve(key ed25519.PrivateKey, name string, m *Manifest, digest [32]byte, at time.Time) Approval {
+	a := Approval{Name: name, Time: at.Unix()}
+	a.Signature = ed25519.Sign(key, ApprovalSigningInput(m, digest, a.Time))
+	return a
 }
 
 // Verify reports whether an approval is this key's, over this job.
 func (a Approval) Verify(key ed25519.PublicKey, m *Manifest, digest [32]byte) bool {
 	v, err := newVerifier(key)
-	return err == nil && v.verify(ApprovalSigningInput(m, digest), a.Signature)
+	return err == nil && a.wellFormed() && v.verify(ApprovalSigningInput(m, digest, a.Time), a.Signature)
 }
 
-// Header is the value of the approval's header.
-func (a Approval) Header() string { return a.Name + " " + hex.EncodeToString(a.Signature) }
+// At is when the approval was made, as its approver says.
+func (a Approval) At() time.Time { return time.Unix(a.Time, 0) }
 
-// ParseApproval reads the value of an approval's header.
+// Header is the value of the approval's header.
+func (a Approval) Header() string {
+	return a.Name + " " + strconv.FormatInt(a.Time, 10) + " " + hex.EncodeToString(a.Signature)
+}
+
+// ParseApproval reads the value of an approval's header, which has one form.
 func ParseApproval(value string) (Approval, error) {
-	name, signature, _ := strings.Cut(strings.Trim(value, " \t"), " ")
-	raw, err := hex.DecodeString(signature)
-	if a := (Approval{Name: name, Signature: raw}); err == nil && a.wellFormed() {
-		return a, nil
+	if parts := strings.SplitN(strings.Trim(value, " \t"), " ", 3); len(parts) == 3 {
+		unix, errTime := strconv.ParseInt(parts[1], 10, 64)
+		raw, err := hex.DecodeString(parts[2])
+		a := Approval{Name: parts[0], Time: unix, Signature: raw}
+		if err == nil && errTime == nil && strconv.FormatInt(unix, 10) == parts[1] && a.wellFormed() {
+			return a, nil
+		}
 	}
-	return Approval{}, fmt.Errorf("%.80q is not an approver's name, a space, and the %d hexadecimal digits of a signature",
-		value, 2*ed25519.SignatureSize)
+	return Approval{}, fmt.Errorf("%.120q is not an approver's name, the Unix seconds of a time, and the %d hexadecimal "+
+		"digits of a signature, with a space between", value, 2*ed25519.SignatureSize)
 }
 
 func (a Approval) wellFormed() bool {
-	return IsToken(a.Name) && len(a.Signature) == ed25519.SignatureSize
+	return IsToken(a.Name) && len(a.Signature) == ed25519.SignatureSize && a.Time >= 0 && a.Time <= maxApprovalTime
 }
 
 // readApprovals reads the approvals among a job's headers, in one order whatever theirs was.
@@ -91,7 +109,7 @@ func MergeApprovals(a, b []Approval) []Approval {
 }
 
 func compareApprovals(a, b Approval) int {
-	return cmp.Or(strings.Compare(a.Name, b.Name), slices.Compare(a.Signature, b.Signature))
+	return cmp.Or(strings.Compare(a.Name, b.Name), cmp.Compare(a.Time, b.Time), slices.Compare(a.Signature, b.Signature))
 }
 
 // checkApprovals holds those of a task against the bounds that ReadJob keeps.

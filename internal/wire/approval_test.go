@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestApprovals(t *testing.T) {
@@ -17,7 +18,7 @@ func TestApprovals(t *testing.T) {
 	other, _, _ := ed25519.GenerateKey(rand.Reader)
 	job := f.signing(1, "alice", item(someBatch, 0, "x"))
 	digest := job.Digest(f.m)
-	a := Approve(key, "dora", f.m, digest)
+	a := Approve(key, "dora", f.m, digest, time.Unix(1_800_000_000, 0))
 	back, err := ParseApproval(a.Header())
 	if err != nil || compareApprovals(a, back) != 0 || !back.Verify(pub, f.m, digest) {
 		t.Fatalf("%v, %v", back, err)
@@ -31,10 +32,11 @@ func TestApprovals(t *testing.T) {
 		"another key":        a.Verify(other, f.m, digest),
 		"no key":             a.Verify(nil, f.m, digest),
 		"a weak key":         a.Verify(make([]byte, 32), f.m, digest),
-		"the job's own":      Approval{"dora", job.Signature}.Verify(f.clients["alice"].Public().(ed25519.PublicKey), f.m, digest),
-		"half a signature":   Approval{"dora", a.Signature[:32]}.Verify(pub, f.m, digest),
-		"no signature":       Approval{"dora", nil}.Verify(pub, f.m, digest),
-		"the digest, signed": Approval{"dora", ed25519.Sign(key, digest[:])}.Verify(pub, f.m, digest),
+		"the job's own":      Approval{"dora", job.Signature, a.Time}.Verify(f.clients["alice"].Public().(ed25519.PublicKey), f.m, digest),
+		"half a signature":   Approval{"dora", a.Signature[:32], a.Time}.Verify(pub, f.m, digest),
+		"another time":       Approval{"dora", a.Signature, a.Time + 1}.Verify(pub, f.m, digest),
+		"no signature":       Approval{"dora", nil, a.Time}.Verify(pub, f.m, digest),
+		"the digest, signed": Approval{"dora", ed25519.Sign(key, digest[:]), a.Time}.Verify(pub, f.m, digest),
 	} {
 		if ok {
 			t.Errorf("%s passes", name)
@@ -57,7 +59,7 @@ func TestReadApprovals(t *testing.T) {
 	}
 	many := func(n int) (list []string) {
 		for i := range n {
-			list = append(list, fmt.Sprintf("a%02d %s", i, sig))
+			list = append(list, fmt.Sprintf("a%02d 7 %s", i, sig))
 		}
 		return list
 	}
@@ -66,17 +68,21 @@ func TestReadApprovals(t *testing.T) {
 		want    int // -1: refused
 	}{
 		"none":       {nil, 0},
-		"one":        {map[string][]string{HeaderApproval: {"dora " + sig}}, 1},
-		"two":        {map[string][]string{HeaderApproval: {"dora " + sig, "carl " + sig}}, 2},
-		"two cases":  {map[string][]string{HeaderApproval: {"dora " + sig}, "frost-approval": {"carl " + sig}}, 2},
-		"twice":      {map[string][]string{HeaderApproval: {"dora " + sig, " dora " + strings.ToUpper(sig) + " "}}, 1},
+		"one":        {map[string][]string{HeaderApproval: {"dora 7 " + sig}}, 1},
+		"two":        {map[string][]string{HeaderApproval: {"dora 7 " + sig, "carl 7 " + sig}}, 2},
+		"two cases":  {map[string][]string{HeaderApproval: {"dora 7 " + sig}, "frost-approval": {"carl 7 " + sig}}, 2},
+		"twice":      {map[string][]string{HeaderApproval: {"dora 7 " + sig, " dora 7 " + strings.ToUpper(sig) + " "}}, 1},
 		"most":       {map[string][]string{HeaderApproval: many(MaxApprovals)}, MaxApprovals},
 		"too many":   {map[string][]string{HeaderApproval: many(MaxApprovals + 1)}, -1},
 		"no name":    {map[string][]string{HeaderApproval: {sig}}, -1},
 		"empty":      {map[string][]string{HeaderApproval: {""}}, -1},
-		"bad name":   {map[string][]string{HeaderApproval: {"d.o " + sig}}, -1},
-		"short":      {map[string][]string{HeaderApproval: {"dora " + sig[2:]}}, -1},
-		"two spaces": {map[string][]string{HeaderApproval: {"dora  " + sig}}, -1},
+		"bad name":   {map[string][]string{HeaderApproval: {"d.o 7 " + sig}}, -1},
+		"short":      {map[string][]string{HeaderApproval: {"dora 7 " + sig[2:]}}, -1},
+		"no time":    {map[string][]string{HeaderApproval: {"dora " + sig}}, -1},
+		"other time": {map[string][]string{HeaderApproval: {"dora 07 " + sig}}, -1},
+		"below zero": {map[string][]string{HeaderApproval: {"dora -7 " + sig}}, -1},
+		"too late":   {map[string][]string{HeaderApproval: {"dora 253402300800 " + sig}}, -1},
+		"two spaces": {map[string][]string{HeaderApproval: {"dora 7  " + sig}}, -1},
 	} {
 		got := read(test.headers)
 		err := got.Authenticate(f.m, f.access)
@@ -90,8 +96,8 @@ func TestReadApprovals(t *testing.T) {
 			t.Errorf("%s: another digest", name)
 		}
 	}
-	list := read(map[string][]string{HeaderApproval: {"dora " + sig, "carl " + sig}}).Approvals
-	again := MergeApprovals(list, []Approval{list[1], {"emil", list[0].Signature}})
+	list := read(map[string][]string{HeaderApproval: {"dora 7 " + sig, "carl 7 " + sig}}).Approvals
+	again := MergeApprovals(list, []Approval{list[1], {"emil", list[0].Signature, 9}})
 	if names := []string{again[0].Name, again[1].Name, again[2].Name}; len(again) != 3 || !slices.IsSorted(names) {
 		t.Errorf("merged: %v", names)
 	}
@@ -103,7 +109,7 @@ func TestTaskApprovals(t *testing.T) {
 	f := newFleet(t, 2, 3)
 	some := func(names ...string) (list []Approval) {
 		for _, n := range names {
-			list = append(list, Approval{n, make([]byte, 64)})
+			list = append(list, Approval{n, make([]byte, 64), 1})
 		}
 		return list
 	}
@@ -113,7 +119,8 @@ func TestTaskApprovals(t *testing.T) {
 	}{
 		"none": {nil, true}, "two": {some("a", "b"), true}, "out of order": {some("b", "a"), false},
 		"twice": {some("a", "a"), false}, "bad name": {some("a b"), false}, "too many": {make([]Approval, MaxApprovals+1), false},
-		"short": {[]Approval{{"a", make([]byte, 63)}}, false},
+		"no time": {[]Approval{{"a", make([]byte, 64), -1}}, false},
+		"short":   {[]Approval{{"a", make([]byte, 63), 1}}, false},
 	} {
 		task := &Task{Job: f.signing(1, "alice", item(someBatch, 0, "x")), Items: []uint32{0}}
 		task.Job.Approvals = test.list

@@ -44,11 +44,15 @@ func messages() []message {
 			MaxFreeze, func() any { return new(FreezeStatement) },
 		},
 		{"message of CONTROL", &freezeMessage{1, []byte("s"), []byte("t")}, MaxFreeze, func() any { return new(freezeMessage) }},
+		{
+			"given", &Given{Version: 1, Client: "alice", Job: "j", Approval: Approval{"dora", []byte("s"), 1}}, MaxGiven,
+			func() any { return new(Given) },
+		},
 		{"share", &ShareBody{Set: [32]byte{2}, Shares: []byte("s")}, MaxMessageSize, func() any { return new(ShareBody) }},
 		{"task", &Task{Job: SignedJob{Client: "a", Kind: KindSign, Payload: []byte("{}"), Signature: []byte("s")}, Attempt: 1, Items: []uint32{0, 3}, Exclude: []uint8{1}, Draft: "0.10.0"}, MaxJobSize + 1<<16, func() any { return new(Task) }},
 		{
 			"approved task", &Task{Job: SignedJob{Client: "a", Kind: KindSign, Payload: []byte("{}"), Signature: []byte("s"),
-				Approvals: []Approval{{"dora", []byte("s")}}}, Items: []uint32{0}}, MaxJobSize + 1<<16, func() any { return new(Task) },
+				Approvals: []Approval{{"dora", []byte("s"), 1}}}, Items: []uint32{0}}, MaxJobSize + 1<<16, func() any { return new(Task) },
 		},
 	}
 }

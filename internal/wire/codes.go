@@ -53,12 +53,15 @@ const (
 	CodeApprovalRequired Code = "approval_required"
 )
 
+// CodeTooManyPending: as many jobs of the client wait for approvals as may, or of all.
+const CodeTooManyPending Code = "too_many_pending"
+
 // JobCodes are the codes with which a job can end.
 var JobCodes = []Code{CodeUnknownClient, CodeBadSignature, CodeKindNotAllowed, CodeMalformedJob, CodeTooLarge,
 	CodeEmptyBatch, CodeExpired, CodeExpiryTooFar, CodeJobIDReused, CodeUnknownChain, CodeUnknownKey, CodeNotOwner,
 	CodeBadMessage, CodeBadTweak, CodeBadPath, CodeKeygenFailed, CodeSigningFailed, CodePoison, CodeInternal,
 	CodeRegisterIncomplete, CodeFrozen, CodeBadPSBT, CodeBadTransaction, CodeNoInput, CodeMissingAmount, CodeBadInput,
-	CodeNotUnderstood, CodePolicyDenied, CodeApprovalRequired}
+	CodeNotUnderstood, CodePolicyDenied, CodeApprovalRequired, CodeTooManyPending}
 
 // Denial reports whether a code is what a policy says, and no fault of anybody.
 func (c Code) Denial() bool { return c == CodePolicyDenied || c == CodeApprovalRequired }

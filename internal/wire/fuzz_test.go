@@ -79,6 +79,7 @@ func FuzzCommit(f *testing.F)      { fuzzWire(f, "commitment") }
 func FuzzShare(f *testing.F)       { fuzzWire(f, "share") }
 func FuzzComplaint(f *testing.F)   { fuzzWire(f, "complaint") }
 func FuzzTask(f *testing.F)        { fuzzWire(f, "task") }
+func FuzzGiven(f *testing.F)       { fuzzWire(f, "given") }
 func FuzzTaken(f *testing.F)       { fuzzWire(f, "note") }
 
 func FuzzManifest(f *testing.F) {

@@ -47,7 +47,11 @@ const (
 type Job struct {
 	ID      string    `json:"job"`
 	Kind    Kind      `json:"kind"`
-	Expires time.Time `json:"expires"`
+	Expires time.Time `json:"expires,omitzero"`
+	// ApproveUntil and ExpiresAfter (seconds) stand in the place of Expires in a sign job
+	// that waits for approvals.
+	ApproveUntil time.Time `json:"approve_until,omitzero"`
+	ExpiresAfter int       `json:"expires_after,omitempty"`
 	// keygen
 	Chain string `json:"chain,omitempty"`
 	Count int    `json:"count,omitempty"`
@@ -157,13 +161,8 @@ func (j SignedJob) Parse(stored time.Time) (*Job, *JobError) {
 	if job.Kind != j.Kind {
 		return nil, Refuse(CodeMalformedJob, "kind %.64q in a payload published to job.%s", string(job.Kind), j.Kind)
 	}
-	switch {
-	case job.Expires.IsZero():
-		return nil, Refuse(CodeExpired, "expires is missing: say until when the fleet is to try")
-	case !job.Expires.After(stored):
-		return nil, Refuse(CodeExpired, "the job expired at %s and arrived at %s", job.Expires.UTC().Format(time.RFC3339), stored.UTC().Format(time.RFC3339))
-	case job.Expires.Sub(stored) > MaxJobLife+ClockSkew:
-		return nil, Refuse(CodeExpiryTooFar, "the job expires at %s: a job lives at most %s", job.Expires.UTC().Format(time.RFC3339), MaxJobLife)
+	if err := job.checkLife(stored); err != nil {
+		return nil, err
 	}
 	var err *JobError
 	switch job.Kind {

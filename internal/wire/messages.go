@@ -30,15 +30,20 @@ func SignTask(job SignedJob, attempt int, items []uint32, exclude []uint8) *Task
 
 const maxDraft = 32 // bytes of the name of a draft
 
-// Session is the signing session's identity: draft, job, attempt, items, exclusions. Programs of different drafts never
-// meet in one session: their nonces and shares would not fit together, and honest nodes would be blamed.
+// Session is the signing session's identity: draft, job, attempt, items, exclusions, and the approvals if there are any.
+// Programs of different drafts never meet in one session: their nonces and shares would not fit together, and honest
+// nodes would be blamed. A job that waited days for another approval begins at attempt 0 again, and is another session.
 func (t *Task) Session(m *Manifest) [32]byte {
 	mh, digest := m.Hash(), t.Job.Digest(m)
 	var items []byte
 	for _, i := range t.Items {
 		items = binary.BigEndian.AppendUint32(items, i)
 	}
-	return frost.Hash("frostfleet/sign/v2", mh[:], []byte(t.Draft), digest[:], Be32(t.Attempt), items, t.Exclude)
+	parts := [][]byte{mh[:], []byte(t.Draft), digest[:], Be32(t.Attempt), items, t.Exclude}
+	if len(t.Job.Approvals) > 0 {
+		parts = append(parts, Encode(t.Job.Approvals))
+	}
+	return frost.Hash("frostfleet/sign/v2", parts...)
 }
 
 // DecodeTask opens a task's body, with the bounds that hold for every task.

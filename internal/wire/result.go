@@ -43,6 +43,8 @@ const (
 	StatusPartial Status = "partial" // sign: some items are signed, and the others refused
 	StatusDenied  Status = "denied"  // sign: more nodes deny it by their policies than can be done without
 	StatusFailed  Status = "failed"
+	// StatusPending: sign: it waits for approvals. A notice says so, and no stored result.
+	StatusPending Status = "pending"
 )
 
 // Refused reports whether a job ended without anything that it asked for.

@@ -51,6 +51,7 @@ var namesChains = map[string]string{
 var namesKinds = map[string]string{
 	"internal/wire/job.go":       "the table, and its checks",
 	"internal/wire/certified.go": "what proves the result",
+	"internal/wire/waiting.go":   "which may wait for approvals",
 	"internal/wire/subject.go":   "whether its tasks are urgent",
 
 	"internal/protocol/coordinator_jobs.go":   "which machine of the gateway runs it",
@@ -70,6 +71,7 @@ var namesKinds = map[string]string{
 	"internal/protocol/signing.go":            "reports",
 
 	"internal/gateway/gateway.go": "how many deliveries are handled at a time",
+	"internal/gateway/waiting.go": "which wait for approvals",
 	"internal/telemetry/work.go":  "sizes of batches",
 
 	"client/keygen.go":   "asks for it",
@@ -81,7 +83,10 @@ var namesKinds = map[string]string{
 
 	"internal/jobfile/jobfile.go": "which jobs a file has",
 
-	"cmd/frost-worker/saved_job.go":   "which jobs a policy is explained for",
+	"cmd/frost-worker/saved_job.go":    "which jobs a policy is explained for",
+	"cmd/frostctl/cmd_pending.go":      "which wait for approvals",
+	"cmd/frostctl/cmd_jobs_pending.go": "which wait for approvals",
+
 	"cmd/frostctl/saved_jobs.go":      "which jobs a file keeps",
 	"cmd/frostctl/keygen_run.go":      "the head of that file",
 	"cmd/frostctl/cmd_jobs_result.go": "how its result is read",

@@ -23,16 +23,21 @@ type Taken struct {
 
 // JobPlace is where a job is stored: a stream, and the sequence in it.
 type JobPlace struct {
-	Bulk bool // BULK, and not JOBS
-	Seq  uint64
+	Bulk     bool // BULK, and not JOBS
+	Approval bool // APPROVALS: the delivery of an approval stands for that of its job
+	Seq      uint64
 }
 
 // TakenSubject is where notes of a stored job are: the newest one counts.
 func TakenSubject(p JobPlace) string {
-	if p.Bulk {
-		return "taken." + bulkJob + "-" + strconv.FormatUint(p.Seq, 10)
+	seq := strconv.FormatUint(p.Seq, 10)
+	switch {
+	case p.Bulk:
+		return "taken." + bulkJob + "-" + seq
+	case p.Approval:
+		return "taken." + approveSubject + "-" + seq
 	}
-	return "taken." + strconv.FormatUint(p.Seq, 10)
+	return "taken." + seq
 }
 
 // IsTaken reports whether a message of WORK is a note, and no task.

@@ -20,15 +20,15 @@ const LedgerFile = "policy.ledger"
 const maxLedger = 64 << 20
 
 // openLedger reads the ledger of the last run. One that is missing or damaged was lost,
-// unless there never was one: what it counted is not known then, and the policy says what
-// follows from that.
+// unless there never was one, and so was what came after one that is older than the keystore
+// says: what they counted is not known then, and the policy says what follows from that.
 func (w *Worker) openLedger() (err error) {
 	p := w.cfg.Policy
 	if p == nil {
 		w.log.Warn("no policy: this node signs whatever its clients ask for")
 		return nil
 	}
-	had, err := w.store.HadLedger()
+	noted, had, err := w.store.Ledger()
 	if err != nil {
 		return err
 	}
@@ -41,6 +41,10 @@ func (w *Worker) openLedger() (err error) {
 		if err != nil {
 			w.log.Error("the ledger of the policy can't be read; what counts over time is denied for one window", "file", path, "err", err)
 			w.ledger, save = policy.LostLedger(p, now, "this node's ledger could not be read")
+		} else if seq := w.ledger.Seq(); seq < noted {
+			w.log.Error("the ledger of the policy is an old copy; what counts over time is denied for one window", "file", path,
+				"number", seq, "latest", noted)
+			w.ledger.Doubt("this node's ledger is an old copy", now)
 		}
 	case errors.Is(err, fs.ErrNotExist) && !had:
 		w.ledger, save = policy.NewLedger(p, now)
@@ -50,12 +54,16 @@ func (w *Worker) openLedger() (err error) {
 	default: // its mode, say: somebody can put that right
 		return err
 	}
-	// The note comes first: a ledger that is lost in between was there.
-	if err := errors.Join(w.store.NoteLedger(), secret.Replace(path, save.Encode())); err != nil {
-		return err
+	err = nil
+	if !had { // the note comes first: a ledger that is lost in between was there
+		err = w.store.NoteLedger(0)
 	}
-	w.ledger.Saved(save.Seq)
-	return nil
+	for next := &save; next != nil && err == nil; next = w.ledger.Saved(next.Seq) {
+		if err = secret.Replace(path, next.Encode()); err == nil {
+			err = w.store.NoteLedger(next.Seq)
+		}
+	}
+	return err
 }
 
 func (w *Worker) ledgerPath() string { return filepath.Join(w.cfg.Storage, LedgerFile) }
@@ -72,6 +80,10 @@ func (w *Worker) saveLedger(e protocol.SaveLedger) {
 			}
 			w.unsaved.Store(nil)
 			w.run.Step(protocol.LedgerSaved{Seq: e.Seq})
+			// Nothing waits for the note: it tells an old copy from this state.
+			if err := w.store.NoteLedger(e.Seq); err != nil {
+				w.log.Error("the number of the policy's ledger is not noted", "err", err)
+			}
 			return
 		}
 		if w.unsaved.Store(&err); !failed {
@@ -88,5 +100,9 @@ func (w *Worker) closeLedger() error {
 	if w.ledger == nil {
 		return nil
 	}
-	return secret.Replace(w.ledgerPath(), w.ledger.Close(clock.Now()).Encode())
+	save := w.ledger.Close(clock.Now())
+	if err := secret.Replace(w.ledgerPath(), save.Encode()); err != nil {
+		return err
+	}
+	return w.store.NoteLedger(save.Seq)
 }

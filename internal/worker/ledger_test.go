@@ -62,7 +62,7 @@ func (w *world) denied(key wire.Key, says string) {
 }
 
 // TestLedger: what a policy let through is counted over an orderly end, and a ledger that
-// is lost or damaged denies for a window. A node that never had one begins with nothing.
+// is lost, damaged or an old copy denies for a window. A node that never had one begins with nothing.
 func TestLedger(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -83,6 +83,10 @@ func TestLedger(t *testing.T) {
 	}
 	w.sign(key)
 	r.Stop()
+	old, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, r = w.startPoliced(p)
 	w.sign(key)
 	w.denied(key, "limit_reached")
@@ -92,6 +96,12 @@ func TestLedger(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(path, old, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, r = w.startPoliced(p)
+	w.denied(key, "an old copy")
+	r.Stop()
 	if err := os.WriteFile(path, good[:len(good)-1], 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -73,7 +73,7 @@ var presenceMutants = []Mutant{
 		killed("a session ends with its attempt", inProtocol, "TestLateSessionsAreDropped"),
 	edit("late computations are begun", "internal/machine/effects.go", "clock.Now().After(e.Until)", "clock.Now().IsZero()").
 		killed("what nobody waits for is not computed", "internal/machine", "TestLateComputations"),
-	edit("messages leave after their attempt", requestFile, "r.deadline.Before(r.job.Expires)", "false").
+	edit("messages leave after their attempt", requestFile, "r.deadline.Before(r.expires)", "false").
 		killed("what nobody waits for is not published", inProtocol, "TestMessagesCarryTheirDeadline"),
 	never("a stream's clock that was set is believed", deadlineFile, "stored.Add(stepBack).Before(c.newest)").
 		killed("a clock that was set is measured again", inProtocol, "TestStreamClockSteps"),

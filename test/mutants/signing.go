@@ -5,6 +5,8 @@ const (
 	commitsFile   = "internal/protocol/signing_commits.go"
 	noncesFile    = "internal/protocol/signing_nonces.go"
 	requestFile   = "internal/protocol/sign_request.go"
+	itemsFile     = "internal/protocol/signing_items.go"
+	judgeFile     = "internal/protocol/judge.go"
 	signerFile    = "internal/protocol/signer.go"
 	signjobsFile  = "internal/protocol/signjobs.go"
 	keyFinderFile = "internal/protocol/keyfinder.go"
@@ -107,11 +109,32 @@ var signingMutants = []Mutant{
 		killed("all members sign by one draft", inProtocol, "TestOtherDraft"),
 	never("a task's items may be out of range", requestFile, "int(task.Items[len(task.Items)-1]) >=").
 		killed("a gateway's false task is an error", inProtocol, "TestSignTaskBounds"),
+	never("a task's signatures may be out of range", requestFile, "int(last) >= len(all)").
+		killed("a gateway's false task is an error", inProtocol, "TestTasksOfLyingGateways"),
+
+	// What policies say.
+	edit("a denial is no reason not to sign", itemsFile, "if denial != nil {", "if denial != nil && s.node.cfg.Manifest == nil {").
+		killed("a node signs nothing that its policy denies", inProtocol, "TestDenied"),
+	never("a share waits for no ledger", noncesFile, "s.unsaved()").
+		killed("no share leaves before the ledger is on the disk", inProtocol, "TestShareWaitsForTheLedger"),
+	edit("those who are left out count nothing", "internal/protocol/signing_judged.go",
+		"!n.judge.policy.Counts() ||", "n.judge.policy == nil || true ||").
+		killed("a limit is not multiplied by choosing who signs", inProtocol, "TestNodesLeftOutCount"),
+	edit("a client approves what it asks for", judgeFile, "!access.IsClient(r.client, key) && ", "").
+		killed("who asks does not approve", inProtocol, "TestApprovals"),
+	edit("an approval need not verify", judgeFile, "a.Verify(key, m, r.digest)", "len(a.Signature) > 0").
+		killed("approvals are over this job", inProtocol, "TestApprovals"),
+	edit("what began under another policy goes on", "internal/protocol/signer.go",
+		"changed := p.Hash() != n.judge.policy.Hash()", "changed := p.Hash() == [32]byte{}").
+		killed("a policy that changes ends what began under the one before", inProtocol, "TestPolicyChanges"),
+	edit("shares of keys that sign nothing stay", requestFile, "!used[k.Key]", "!used[k.Key] && len(keys) == 0").
+		killed("a share is in memory only while it signs", inProtocol, "TestUnusedShares"),
+
 	edit("a task may be under another's subject", "internal/protocol/node_task.go",
 		"if e.Subject != ", "if false && e.Subject != ").
 		killed("a task is read in its own lane", inProtocol, "TestTasksAreChecked"),
 	edit("a gateway's jobs live on", "internal/protocol/coordinator_step.go",
-		"expired(j.job, now) && ", "now.IsZero() && ").
+		"j.expired(now) && ", "now.IsZero() && ").
 		killed("every job is answered by the time it expires", inProtocol, "TestExpiry"),
 	never("a job's id may be used again", jobsFile, "old.digest != j.digest").
 		killed("an id is of one job", inProtocol, "TestSameJobAgain"),

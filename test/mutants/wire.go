@@ -10,6 +10,7 @@ const (
 	envelopeFile   = "internal/wire/envelope.go"
 	idsFile        = "internal/wire/ids.go"
 	jobFile        = "internal/wire/job.go"
+	lifeFile       = "internal/wire/waiting.go"
 	manifestFile   = "internal/wire/manifest.go"
 	merkleFile     = "internal/wire/merkle.go"
 	messagesFile   = "internal/wire/messages.go"
@@ -35,10 +36,16 @@ var wireMutants = []Mutant{
 		killed("what was signed as one kind is no job of another", inWire, "TestAuthenticate"),
 	edit("a job's digest is not over its client", jobFile, ", []byte(j.Client)", "").
 		killed("two clients' jobs differ", inWire, "TestJobDigestBindsTheClient"),
-	never("an expired job is taken", jobFile, "!job.Expires.After(stored)").
+	never("an expired job is taken", lifeFile, "!job.Expires.After(stored)").
 		killed("a job ends when it expires", inWire, "TestParseJob"),
-	never("a job lives for ever", jobFile, "job.Expires.Sub(stored) >").
+	never("a job lives for ever", lifeFile, "job.Expires.Sub(stored) >").
 		killed("a job lives an hour at most", inWire, "TestParseJob"),
+	edit("approvals of the future count", lifeFile, "!a.At().After(now.Add(ClockSkew))", "true").
+		killed("no approver stretches a job by a clock", inWire, "TestTimesOfApprovals"),
+	edit("approvals count that come too late", lifeFile, "!a.At().After(job.ApproveUntil)", "true").
+		killed("a job waits until its client said", inWire, "TestTimesOfApprovals"),
+	edit("an approval's time is not signed", "internal/wire/approval.go", "digest,\n\t\tunix)", "digest,\n\t\t0)").
+		killed("nobody but the approver dates an approval", inWire, "TestApprovals"),
 	edit("a script root is not looked at", jobFile, "case len(it.ScriptRoot) == 32:", "case false:").
 		killed("the output key commits to the client's scripts", inWire, "TestTweak"),
 

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"sync"
+	"sync/atomic"
 
 	"filippo.io/edwards25519"
 )
@@ -17,8 +18,11 @@ const (
 	baseDigit = 1 << (baseBits - 1)
 )
 
-// manyBases is from how many multiples on the table pays for itself soon enough.
+// manyBases is from how many multiples on the table pays for itself soon enough. One that
+// is there is used for a single multiple as well: without it that costs three times as much.
 const manyBases = 16
+
+var tableIsThere atomic.Bool
 
 // baseTable has at [i] j·2^(12i)·B for j from 1 on, each at j-1. It takes 15 ms and five
 // megabytes, so it is made when first needed.
@@ -49,6 +53,7 @@ var baseTable = sync.OnceValue(func() [][]cached {
 			base.Double(base)
 		}
 	}
+	tableIsThere.Store(true)
 	return t
 })
 
@@ -59,21 +64,32 @@ func AddBaseMultsVartime(points []Affine, scalars [][ScalarSize]byte) {
 	if len(points) != len(scalars) {
 		panic("edwards25519: as many scalars as points are needed")
 	}
-	sums, terms := make([]extended, len(points)), new(baseTerms)
+	sums := make([]extended, len(points))
+	if len(points) >= manyBases || tableIsThere.Load() {
+		addByTable(sums, points, scalars)
+	} else {
+		addEach(sums, points, scalars)
+	}
+	affine(points, sums)
+}
+
+func addByTable(sums []extended, points []Affine, scalars [][ScalarSize]byte) {
+	terms := new(baseTerms)
 	for i := range points {
-		if len(points) < manyBases {
-			sums[i] = baseMult(&scalars[i])
-			c := points[i].cache()
-			sums[i].add(&c, 0)
-			continue
-		}
 		sums[i] = points[i].extend()
 		terms.set(&scalars[i])
 		for j := range terms.n {
 			sums[i].add(&terms.of[j], terms.signs[j])
 		}
 	}
-	affine(points, sums)
+}
+
+func addEach(sums []extended, points []Affine, scalars [][ScalarSize]byte) {
+	for i := range points {
+		sums[i] = baseMult(&scalars[i])
+		c := points[i].cache()
+		sums[i].add(&c, 0)
+	}
 }
 
 // baseMult is one multiple of the base point, without the table.

@@ -71,7 +71,14 @@ func TestAddBaseMultsVartime(t *testing.T) {
 			for from := 0; from+n <= len(points) && from < 3000; from += max(n, 1) {
 				got := slices.Clone(points[from : from+n])
 				AddBaseMultsVartime(got, scalars[from:from+n])
+				alone := make([]extended, n) // as without the table
+				addEach(alone, points[from:from+n], scalars[from:from+n])
+				each := make([]Affine, n)
+				affine(each, alone)
 				for i := range got {
+					if each[i].Encode() != want[from+i] {
+						t.Fatalf("point %d without the table: %x, want %x", from+i, each[i].Encode(), want[from+i])
+					}
 					if got[i].Encode() != want[from+i] {
 						t.Fatalf("point %d: %x, want %x", from+i, got[i].Encode(), want[from+i])
 					}

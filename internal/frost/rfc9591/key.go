@@ -49,8 +49,8 @@ func NewKey(n, t int, publicKey, commitments []byte) (*Key, error) {
 // keys without offsets are left as they are, and nil ones skipped. Signatures of a child
 // verify under the first commitment + (the sum of offsets)·B. Shares and their public
 // shares stay those of the key; who aggregates adds what the offsets contribute. Offsets
-// are canonical scalars of 32 bytes, public data. It is an error if a child is the
-// identity.
+// are canonical scalars of 32 bytes, public data: this is variable time. It is an error
+// if a child is the identity.
 func Children(keys []*Key, offsets [][][32]byte) ([]*Key, []error) {
 	out, errs := slices.Clone(keys), make([]error, len(keys))
 	var at []int

@@ -7,12 +7,14 @@ import (
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
-// changeChain is the chain of a wallet's own addresses. BIP 44.
+// changeChain is the chain of a wallet's own addresses; that before it is of those that it
+// gives away. BIP 44.
 const changeChain = 1
 
-// pay writes down what the outputs pay. Change is what goes to a child, on the chain for
-// change, of a root that an input is under, and to its output key without scripts, so that
-// nobody else can spend it: the script is compared, as anything may be written beside it.
+// pay writes down what the outputs pay. What may be change goes to a child, on one of a
+// wallet's two chains, of a root that an input is under, and to its output key without
+// scripts, so that nobody else can spend it: the script is compared, as anything may be
+// written beside it.
 func (p *packet) pay(meaning *intent.Intent, mine []ours, l *locator, params *chaincfg.Params) *intent.Refusal {
 	change, refusal := p.change(mine, l)
 	if refusal != nil {
@@ -47,7 +49,7 @@ func (p *packet) change(mine []ours, l *locator) (map[int]intent.Change, *intent
 		if err != nil {
 			return nil, intent.Refuse(intent.BadPSBT, i, "output %d %v", i, err)
 		}
-		if ok && len(at.path) == 2 && at.path[0] == changeChain {
+		if ok && len(at.path) == 2 && at.path[0] <= changeChain {
 			all = append(all, at)
 		}
 	}

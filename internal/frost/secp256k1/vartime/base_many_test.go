@@ -3,6 +3,7 @@ package vartime
 import (
 	"fmt"
 	"slices"
+	"sync"
 	"testing"
 
 	secp "gitlab.com/yawning/secp256k1-voi"
@@ -86,14 +87,23 @@ func digitsOf(s *Scalar) []int16 {
 // digitTerm is d·2^(13·pos).
 func digitTerm(pos int, d int16) *Scalar {
 	term := secp.NewScalarFromUint64(uint64(magnitude(d)))
-	for range baseBits * pos {
-		term.Add(term, term)
-	}
-	if d < 0 {
+	if term.Multiply(term, digitBases()[pos]); d < 0 {
 		term.Negate(term)
 	}
 	return term
 }
+
+// digitBases are 2^(13·pos).
+var digitBases = sync.OnceValue(func() (bases [baseLast + 1]*Scalar) {
+	power := secp.NewScalarFromUint64(1)
+	for pos := range bases {
+		bases[pos] = secp.NewScalar().Set(power)
+		for range baseBits {
+			power.Add(power, power)
+		}
+	}
+	return bases
+})
 
 // Digits add up to their scalar, and each has a place in its row of the table.
 func TestBaseDigits(t *testing.T) {

@@ -1,0 +1,324 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/backoff"
+	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/clock"
+	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// Jobs that wait for approvals stand in PENDING, with the approvals that came. Gateways know
+// no approver's key, so they judge none: each approval that comes is put beside its job, and
+// the delivery of the approval is then one of the job, which is run as if it had arrived.
+// Whether the approvals are enough, nodes say.
+
+// errChanged says that a job in PENDING changed while it was being changed.
+var errChanged = errors.New("the job that waits was changed by another gateway")
+
+// pendingJob is a job in PENDING.
+type pendingJob struct {
+	wire.SignedJob
+	stored time.Time // when it came there, or its last approval did
+	seq    uint64
+}
+
+// waiting reads a job in PENDING; nil if there is none.
+func (g *Gateway) waiting(ctx context.Context, client, id string) (*pendingJob, error) {
+	ctx, cancel := context.WithTimeout(ctx, readTime)
+	defer cancel()
+	m, found, err := g.cfg.Bus.LastAtLeader(ctx, bus.Pending, wire.PendingSubject(client, id))
+	if err != nil || !found {
+		return nil, err
+	}
+	return &pendingJob{wire.ReadJob(wire.KindSign, client, m.Data, m.Header), m.Time, m.Seq}, nil
+}
+
+// checked is waiting, with what the job's own bytes say. A job under another's subject is
+// none.
+func (g *Gateway) checked(ctx context.Context, client, id string) (*pendingJob, *protocol.CheckedJob, error) {
+	there, err := g.waiting(ctx, client, id)
+	if err != nil || there == nil {
+		return nil, nil, err
+	}
+	job := protocol.CheckJob(g.cfg.Manifest, g.access.Load(), there.SignedJob, there.stored)
+	if job.ID != id {
+		return there, nil, nil
+	}
+	return there, job, nil
+}
+
+// put stores a job in PENDING in the place of what is there; last 0: nothing.
+func (g *Gateway) put(ctx context.Context, job wire.SignedJob, last uint64) error {
+	subject := wire.PendingSubject(job.Client, wire.PeekJobID(job.Payload))
+	_, err := g.cfg.Bus.SwapWith(ctx, subject, job.Payload, job.Headers(), last)
+	if errors.Is(err, bus.ErrConflict) {
+		err = errChanged
+	}
+	return err
+}
+
+// handleApproval holds an approval until the job that it is for has been run with it.
+func (g *Gateway) handleApproval(d bus.Delivery) {
+	msg := d.Message()
+	given, err := wire.DecodeGiven(msg.Subject, msg.Data)
+	if err != nil {
+		g.log.Warn("an approval can't be read", "subject", msg.Subject, "err", err)
+		_ = d.Term("not an approval")
+		return
+	}
+	held := &delivery{Delivery: d, done: make(chan struct{})}
+	var job *protocol.CheckedJob
+	g.run.Go(func() { // or it is stopping, which hold sees
+		defer close(held.done)
+		job, err = g.approved(held, given)
+	})
+	switch {
+	case !g.hold(held): // given back
+	case err != nil:
+		_ = d.Nak(backDelay)
+	case job == nil:
+		g.acknowledge(held)
+	default:
+		g.handleJob(d, job)
+	}
+}
+
+// approved returns the job that is to be run now that an approval has come; nil if none is:
+// it does not wait any more, has the approval already, or is about to be run for another one.
+func (g *Gateway) approved(d *delivery, given *wire.Given) (job *protocol.CheckedJob, err error) {
+	again := d.Attempt() > 1 // then the gateway that put it there may not have run the job
+	if err := g.insist(d, unread, func(ctx context.Context) (err error) {
+		again, err = g.approve(ctx, given, again)
+		return err
+	}); err != nil || !again {
+		return nil, err
+	}
+	ctx, cancel := d.context(g.run.Stopping())
+	defer cancel()
+	if first, err := g.runs.await(ctx, jobName{given.Client, given.Job}); !first {
+		return nil, err
+	}
+	err = g.insist(d, unread, func(ctx context.Context) (err error) {
+		_, job, err = g.checked(ctx, given.Client, given.Job)
+		return err
+	})
+	return job, err
+}
+
+const unread = "approvals wait: PENDING can't be read or written"
+
+// approve puts an approval beside its job, and reports whether the job is to be run: it waits
+// and has a new approval, or there is another reason.
+func (g *Gateway) approve(ctx context.Context, given *wire.Given, reason bool) (bool, error) {
+	for {
+		there, job, err := g.checked(ctx, given.Client, given.Job)
+		if err != nil || job == nil {
+			return false, err
+		}
+		if !job.MayCount(given.Approval, clock.Now()) {
+			g.log.Info("an approval is dropped, whose time is ahead of this gateway's clock or past the job's",
+				"client", given.Client, "job", given.Job, "approver", given.Approval.Name)
+			return false, nil
+		}
+		list, changed := wire.ApprovedAgain(there.Approvals, given.Approval)
+		if !changed || clock.Now().After(job.Over()) {
+			return reason, nil
+		}
+		there.Approvals = list
+		if err = g.put(ctx, there.SignedJob, there.seq); !errors.Is(err, errChanged) {
+			return true, err
+		}
+	}
+}
+
+// pend has a job stand in PENDING, and tells its client.
+func (g *Gateway) pend(e protocol.Pend) {
+	if e.Flight != 0 {
+		begin := time.Now()
+		defer func() { g.run.Step(protocol.Finished{Flight: e.Flight, Took: time.Since(begin)}) }()
+	}
+	if g.heard() != nil {
+		g.giveBack(e.Token)
+		return
+	}
+	d := g.held.get(e.Token)
+	if d == nil {
+		d = givenBack()
+	}
+	var refusal *wire.JobError
+	err := g.insist(d, "jobs wait: they can't be stored in PENDING", func(ctx context.Context) (err error) {
+		refusal, err = g.standBy(ctx, e.Job)
+		return err
+	})
+	if err != nil {
+		g.giveBack(e.Token)
+		return
+	}
+	if refusal != nil {
+		r := e.Result
+		r.Status, r.Code, r.Error, r.Rejected = wire.StatusFailed, refusal.Code, refusal.Reason, e.Job.Signature
+		g.reject(protocol.Reject{Token: e.Token, Job: e.Job, Result: r})
+		return
+	}
+	payload := e.Result.Encode()
+	headers := g.headers(e.Result.Client, e.Result.Job, payload, e.Job.Trace)
+	if err := g.insist(d, "jobs wait: their clients can't be told", func(context.Context) error {
+		return g.notify(e.Result.Client, e.Result.Job, payload, headers)
+	}); err != nil {
+		g.giveBack(e.Token)
+		return
+	}
+	if d := g.held.take(e.Token); d != nil {
+		d.span.End(nil)
+		g.acknowledge(d)
+		close(d.done)
+	}
+}
+
+// standBy puts a job into PENDING unless it stands there; it returns why it may not.
+func (g *Gateway) standBy(ctx context.Context, job wire.SignedJob) (*wire.JobError, error) {
+	id, digest := wire.PeekJobID(job.Payload), job.Digest(g.cfg.Manifest)
+	for {
+		there, err := g.waiting(ctx, job.Client, id)
+		if err != nil {
+			return nil, err
+		}
+		last := uint64(0)
+		switch {
+		case there == nil:
+			if refusal, err := g.room(ctx, job.Client); refusal != nil || err != nil {
+				return refusal, err
+			}
+		case there.Digest(g.cfg.Manifest) != digest:
+			return wire.Refuse(wire.CodeJobIDReused, "job %s waits for approvals with other content: take a new id", id), nil
+		default:
+			var more bool
+			if last, more = there.seq, false; len(job.Approvals) > 0 {
+				job.Approvals, more = mergeApprovals(there.Approvals, job.Approvals)
+			}
+			if !more {
+				return nil, nil
+			}
+		}
+		switch err = g.put(ctx, job, last); {
+		case errors.Is(err, errChanged):
+		case errors.As(err, new(*bus.BusyError)), errors.Is(err, bus.ErrTooLarge):
+			return wire.Refuse(wire.CodeTooManyPending, "the fleet has no room for another job that waits for approvals"), nil
+		default:
+			return nil, err
+		}
+	}
+}
+
+// mergeApprovals adds approvals, and reports whether there are others now.
+func mergeApprovals(list, more []wire.Approval) (all []wire.Approval, changed bool) {
+	all = list
+	for _, a := range more {
+		var one bool
+		all, one = wire.ApprovedAgain(all, a)
+		changed = changed || one
+	}
+	return all, changed
+}
+
+// room refuses a client that has as many jobs in PENDING as it may have. Gateways that count
+// at the same time may let a few more in.
+func (g *Gateway) room(ctx context.Context, client string) (*wire.JobError, error) {
+	subjects, err := g.cfg.Bus.Subjects(ctx, bus.Pending, wire.PendingSubject(client, "*"))
+	if err != nil || len(subjects) < wire.MaxPending {
+		return nil, err
+	}
+	return wire.Refuse(wire.CodeTooManyPending, "%d jobs of this client wait for approvals: it may have %d", len(subjects),
+		wire.MaxPending), nil
+}
+
+// unpend takes a job that has ended out of PENDING. What is left is found by sweep.
+func (g *Gateway) unpend(job *protocol.CheckedJob) {
+	digest := job.Digest()
+	for range 4 { // approvals may come meanwhile
+		there, err := g.waiting(g.run.Life(), job.Signed.Client, job.ID)
+		if err == nil && (there == nil || there.Digest(g.cfg.Manifest) != digest) {
+			return
+		}
+		if err == nil {
+			err = g.remove(there.seq)
+		}
+		if err != nil {
+			g.log.Warn("a job that has ended is still among those that wait", "client", job.Signed.Client, "job", job.ID, "err", err)
+		}
+	}
+}
+
+func (g *Gateway) remove(seq uint64) error {
+	return g.cfg.Bus.DeleteMessage(g.run.Life(), bus.Pending, seq)
+}
+
+// sweepEvery is how often PENDING is looked through.
+const sweepEvery = 15 * time.Second
+
+// sweep answers jobs that waited in vain, until ctx ends. All gateways do; the first result
+// counts.
+func (g *Gateway) sweep(ctx context.Context) {
+	over := map[string]time.Time{} // by subject
+	for backoff.Sleep(ctx, sweepEvery) == nil {
+		if g.heard() != nil {
+			continue
+		}
+		subjects, err := g.cfg.Bus.Subjects(ctx, bus.Pending, wire.PendingSubject("*", "*"))
+		if err != nil {
+			g.log.Warn("jobs that wait for approvals can't be listed", "err", err)
+			continue
+		}
+		for subject := range over {
+			if !slices.Contains(subjects, subject) {
+				delete(over, subject)
+			}
+		}
+		for _, subject := range subjects {
+			if at, known := over[subject]; !known || clock.Now().After(at) {
+				if over[subject], err = g.lapse(ctx, subject); err != nil {
+					g.log.Warn("a job that waits for approvals can't be looked at", "subject", subject, "err", err)
+				}
+			}
+			if ctx.Err() != nil {
+				return
+			}
+		}
+	}
+}
+
+// lapse answers a job that waited in vain, and takes it out of PENDING. It returns when the
+// job is over. What stands under another job's subject is taken out and answered to nobody.
+func (g *Gateway) lapse(ctx context.Context, subject string) (over time.Time, err error) {
+	ref, err := wire.ParsePending(subject)
+	if err != nil {
+		return over, err
+	}
+	there, job, err := g.checked(ctx, ref.Client, ref.Job)
+	switch {
+	case err != nil || there == nil:
+		return over, err
+	case job == nil:
+		return over, g.remove(there.seq)
+	}
+	switch over = job.Over().Add(wire.ClockSkew); {
+	case !job.Authentic(): // by this gateway's list, which may be behind; the stream ends it
+		return clock.Now().Add(time.Hour), nil
+	case clock.Now().Before(over):
+		return over, nil
+	}
+	result := job.Lapsed()
+	payload := result.Encode()
+	if _, err := g.store(ctx, wire.StoredResultSubject(ref.Client, ref.Job), payload,
+		g.headers(ref.Client, ref.Job, payload, "")); err != nil {
+		return over, err
+	}
+	g.deadLetter(there.SignedJob, result)
+	return over, g.remove(there.seq)
+}
