@@ -190,3 +190,38 @@ func TestAuditOfFreezes(t *testing.T) {
 	}
 	t.Error("the log does not tell of the freeze")
 }
+
+// TestAuditOfJobsThatWait: that a job lacks approvals is in the log, and that it lapsed.
+func TestAuditOfJobsThatWait(t *testing.T) {
+	t.Parallel()
+	c := newCouncil(t)
+	dir := filepath.Join(t.TempDir(), "audit")
+	cfg := c.config()
+	cfg.Audit = c.openAudit(dir)
+	g := New(cfg)
+	r := machinetest.Run(c, g.Run)
+	eventually(t, "the gateway is ready", func() bool { return g.Ready() == nil })
+	c.generate()
+	job, id := c.message("waits", time.Hour)
+	c.Publish(job)
+	c.pending(id)
+	past, pastID := c.message("past", -time.Hour)
+	subject := wire.PendingSubject(past.Client, pastID)
+	if _, err := c.Bus.Publish(t.Context(), subject, past.Payload, past.Headers()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := g.lapse(t.Context(), subject); err != nil {
+		t.Fatal(err)
+	}
+	r.Stop()
+	found := map[string]audit.Decision{}
+	for _, one := range c.records(dir) {
+		found[one.Job+" "+one.Code] = one.Decision
+	}
+	if got := found[id+" "+string(wire.CodeApprovalRequired)]; got != audit.NeedsApproval {
+		t.Errorf("the job that waits: %q in %v", got, found)
+	}
+	if got := found[pastID+" "+string(wire.CodeExpired)]; got != audit.Failed {
+		t.Errorf("the job that waited in vain: %q in %v", got, found)
+	}
+}

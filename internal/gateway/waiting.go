@@ -174,6 +174,7 @@ func (g *Gateway) pend(e protocol.Pend) {
 		g.giveBack(e.Token)
 		return
 	}
+	g.auditJob(e.Result, nil)
 	if d := g.held.take(e.Token); d != nil {
 		d.span.End(nil)
 		g.acknowledge(d)
@@ -315,9 +316,13 @@ func (g *Gateway) lapse(ctx context.Context, subject string) (over time.Time, er
 	}
 	result := job.Lapsed()
 	payload := result.Encode()
-	if _, err := g.store(ctx, wire.StoredResultSubject(ref.Client, ref.Job), payload,
-		g.headers(ref.Client, ref.Job, payload, "")); err != nil {
+	stored, err := g.store(ctx, wire.StoredResultSubject(ref.Client, ref.Job), payload,
+		g.headers(ref.Client, ref.Job, payload, ""))
+	if err != nil {
 		return over, err
+	}
+	if stored {
+		g.auditJob(result, nil)
 	}
 	g.deadLetter(there.SignedJob, result)
 	return over, g.remove(there.seq)
