@@ -462,3 +462,22 @@ func TestSizeOfRequests(t *testing.T) {
 		}
 	}
 }
+
+// A large request is none that others wait for by the millisecond, however few of its
+// signatures a task names: all of it is read.
+func TestLargeRequestsAreNotUrgent(t *testing.T) {
+	for foreign, urgent := range map[int]bool{0: true, 2 * wire.InteractiveItems: false} {
+		f := agedFleet(t)
+		p := f.packet()
+		p.spend(0, derive.Path{0, 1}, 50_000)
+		for range foreign {
+			p.spend(-1, nil, 1000)
+		}
+		p.pay(payee(), 49_000)
+		s := f.readSession(f.request(7, func(j *wire.Job) { j.PSBT, j.Keys = p.bytes(), keysOf(f.btc, 0) }), 0)
+		s.deliver()
+		if got := s.at(0).signer.sessions[s.id].urgent(); got != urgent {
+			t.Errorf("with %d foreign inputs: urgent is %t", foreign, got)
+		}
+	}
+}

@@ -34,6 +34,15 @@ type signRequest struct {
 	expires time.Time
 }
 
+// work is how many items a session has the work of. All of a request is read for any of its
+// signatures, also what is not the client's.
+func (r *signRequest) work() int {
+	if len(r.job.Items) > 0 {
+		return len(r.which)
+	}
+	return max(len(r.which), sizeOf(r.job))
+}
+
 // until is when a nonce or a share must not leave the node any more.
 func (r *signRequest) until() time.Time {
 	if !r.deadline.IsZero() && r.deadline.Before(r.expires) {

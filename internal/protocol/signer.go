@@ -57,7 +57,7 @@ func (n *signer) start(e taskOpened) []Effect {
 		return []Effect{droppedTask(e, "its gateway opened too many attempts of this job")}
 	}
 	s := &signing{
-		node: n, id: id, request: r, count: len(r.which), started: n.now, trace: r.trace,
+		node: n, id: id, request: r, count: len(r.which), size: r.work(), started: n.now, trace: r.trace,
 		commits: commitSet{opener: n.opener, session: r.session, exclude: exclude}, waiting: n.early.take(id),
 		asked: &Asked{Digest: r.digest}, debt: n.owes(r),
 	}

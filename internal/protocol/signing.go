@@ -50,6 +50,7 @@ type signing struct {
 	id      string
 	request *signRequest // nil once the session is over
 	count   int          // items
+	size    int          // signRequest.work
 	suite   frost.Suite  // of all items; 0 until they are checked
 	started time.Time    // by this node's clock
 
@@ -73,7 +74,7 @@ type signing struct {
 func (s *signing) to(next signPhase) { s.phase = move(signMoves, s.phase, next, s.id) }
 
 // urgent reports whether a client waits for this session.
-func (s *signing) urgent() bool { return s.count <= wire.InteractiveItems }
+func (s *signing) urgent() bool { return s.size <= wire.InteractiveItems }
 
 // report is a report of this session.
 func (s *signing) report(what ReportKind) Report {
