@@ -27,6 +27,8 @@ var namesChains = map[string]string{
 	"internal/demo/demo.go":   "it generates on each and verifies with the chain's own libraries",
 	"internal/demo/report.go": "what it prints of that",
 
+	"internal/demo/transactions.go": "it has a transaction of each signed",
+
 	"cmd/frostctl/cmd_addresses.go": "its help text: which children",
 	"cmd/frostctl/cmd_keys.go":      "its help text",
 	"cmd/frostctl/root.go":          "an example in a help text",
@@ -37,6 +39,14 @@ var namesChains = map[string]string{
 	"cmd/frostctl/cmd_test_dkg.go":  "its help text",
 	"cmd/frostctl/cmd_verify.go":    "verifies with each chain's own library",
 	"cmd/frostctl/child.go":         "says of which chain a flag is",
+
+	"cmd/frostctl/cmd_sign_request.go": "its help text: which request is of which chain",
+	"cmd/frostctl/cmd_tx.go":           "a flag's help text",
+	"cmd/frostctl/keys_find.go":        "how a request tells which keys it is for",
+	"cmd/frostctl/render_intent.go":    "what kinds of requests are called",
+	"cmd/frostctl/request_file.go":     "which chain's transaction a file is",
+
+	"client/request.go": "which kind of message a key's chain has",
 }
 
 // namesKinds are those that name a kind of job, and what a new kind needs there.
@@ -70,6 +80,10 @@ var namesKinds = map[string]string{
 	"client/proof.go":  "proves it",
 	"client/saved.go":  "asks for it once more",
 	"client/sign.go":   "asks for it",
+
+	"client/pending.go":           "what it waits for",
+	"client/sign_job.go":          "asks for it, with transactions",
+	"internal/jobfile/jobfile.go": "which jobs a file is of",
 
 	"cmd/frost-worker/saved_job.go":    "which jobs a policy is explained for",
 	"cmd/frostctl/cmd_pending.go":      "which wait for approvals",
