@@ -20,6 +20,7 @@ CACHE := $(CURDIR)/.cache
 VENV := $(CACHE)/venv
 JNATS := $(CACHE)/jnats
 NODE := $(CACHE)/node
+CONSENSUS := $(CACHE)/consensus/release/consensus
 LINTER := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 BENCHSTAT := $(CACHE)/bin/benchstat-$(PERF_VERSION)
 PROGRAMS := frostctl frost-worker frost-gateway
@@ -51,7 +52,7 @@ sim: ## more of the simulator: make sim SEEDS=100000
 chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an hour, figures; ONLY=regexp)
 	$(GO) run ./test/chaos/run -seed '$(SEED)' $(if $(LONG),-long) -only '$(ONLY)' -out bench/chaos.json
 
-interop: setup $(VENV)/ready $(NODE)/interop/ready ## addresses and signatures against what others wrote (ADDRESSES=100000)
+interop: setup $(VENV)/ready $(NODE)/interop/ready $(CONSENSUS) ## against what others wrote (ADDRESSES=100000)
 	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 0 ./test/interop -args -addresses $(ADDRESSES)
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
@@ -97,8 +98,9 @@ $(BENCHSTAT):
 	mv $(CACHE)/bin/new/benchstat $@
 
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
-WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)"
-devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready
+WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)" \
+	FROSTFLEET_CONSENSUS="$(CONSENSUS)"
+devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready $(CONSENSUS)
 setup:
 	GO="$(GO)" scripts/setup
 
@@ -121,6 +123,11 @@ $(NODE)/%/ready:
 	mkdir -p $(@D)
 	cp $^ $(@D)
 	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
+	touch $@
+
+# Bitcoin Core's script verification as a crate, for test/interop.
+$(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main.rs) | setup
+	cargo build --release --locked --quiet --manifest-path $< --target-dir $(CACHE)/consensus
 	touch $@
 
 .PHONY: help demo build test test-dkg emulator sim chaos interop mutants bench bench-compare bench-save bench-hsm lint fuzz
