@@ -115,9 +115,9 @@ func (e *JobError) Error() string {
 }
 
 // DeniedError is the answer to a job that the policies of nodes don't allow: more of them
-// than can be done without. Message names the rule. It is a *JobError, too. With
-// CodeApprovalRequired the same job may be published again with more approvals
-// ([SignJob.Approve]).
+// than can be done without. Message names the rule. It is a *JobError, too. After
+// CodeApprovalRequired make the job anew, and have it approved before it is published
+// ([SignJob.Approve]): the fleet answers one job once.
 type DeniedError struct{ JobError }
 
 func (e *DeniedError) Error() string { return "denied: " + e.JobError.Error() }

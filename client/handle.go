@@ -6,6 +6,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/frostfleet/frostfleet/internal/background"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Handle is a job that was published.
@@ -41,7 +42,7 @@ func (h *Handle[R]) Wait(ctx context.Context) (r *R, err error) {
 		return nil, err
 	}
 	check := func() { r, err = h.check(h.p.job, a) }
-	if h.p.job.job.Interactive() {
+	if h.p.job.size() <= wire.InteractiveItems {
 		check()
 	} else {
 		background.Do(check) // so that those of single signatures don't wait for it

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/frostfleet/frostfleet/internal/tx"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -32,6 +33,11 @@ type prepared struct {
 	wire.SignedJob
 	job    wire.Job
 	digest [32]byte
+}
+
+// size is how many keys or signatures the job asks for, at most.
+func (j *prepared) size() int {
+	return max(j.job.Count, len(j.job.Items), tx.Size(j.job.Request()))
 }
 
 // prepare completes the job with an id and an expiry where it has none, signs

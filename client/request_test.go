@@ -320,8 +320,9 @@ func TestFalseRequests(t *testing.T) {
 		change func(*wire.Result)
 		says   string
 	}{
-		"another transaction's signature": {request, func(r *wire.Result) { r.Sigs[0].Signature = other.Signatures[0].Signature },
-			"script engine refuses"},
+		"another transaction's signature": {request, func(r *wire.Result) {
+			r.Sigs[0].Signature = other.Signatures[0].Signature
+		}, "script engine refuses"},
 		"no signature": {request, func(r *wire.Result) { r.Sigs[0].Signature = nil }, "script engine"},
 		"swapped":      {request, func(r *wire.Result) { slices.Reverse(r.Sigs) }, "not what comes next"},
 		"missing":      {request, func(r *wire.Result) { r.Sigs = r.Sigs[:1] }, "1 signatures of 2"},
@@ -333,16 +334,22 @@ func TestFalseRequests(t *testing.T) {
 		"refused": {request, func(r *wire.Result) {
 			r.Sigs[1] = wire.Signed{At: r.Sigs[1].At, Code: wire.CodeBadInput, Error: "no"}
 		}, "can be signed"},
-		"in part":           {SignPSBTRequest{PSBT: raw, Keys: keys, Partial: true}, func(r *wire.Result) { r.Status = wire.StatusPartial }, "status partial"},
-		"other suite":       {request, func(r *wire.Result) { r.Suite = SuiteEd25519 }, "suite"},
-		"other fleet":       {request, func(r *wire.Result) { r.Fleet = "other" }, "ask the operators"},
-		"other PSBT":        {request, func(r *wire.Result) { r.PSBT = other.PSBT }, "its PSBT is not"},
-		"other transaction": {request, func(r *wire.Result) { r.Transaction = fmt.Sprintf("%x", other.Transaction) }, "its transaction is not"},
-		"no transaction":    {request, func(r *wire.Result) { r.Transaction = "" }, "its transaction is not"},
-		"other transfer":    {transfer, func(r *wire.Result) { r.Transaction = "AAAA" }, "its transaction is not"},
-		"false transfer":    {transfer, func(r *wire.Result) { r.Sigs[0].Signature[33] ^= 1 }, "does not verify"},
-		"false message":     {text, func(r *wire.Result) { r.Sigs[0].Signature[33] ^= 1 }, "does not verify"},
-		"other witness":     {text, func(r *wire.Result) { r.MessageSignature[3] ^= 1 }, "its signature of the message is not"},
+		"in part": {SignPSBTRequest{PSBT: raw, Keys: keys, Partial: true}, func(r *wire.Result) {
+			r.Status = wire.StatusPartial
+		}, "status partial"},
+		"other suite": {request, func(r *wire.Result) { r.Suite = SuiteEd25519 }, "suite"},
+		"other fleet": {request, func(r *wire.Result) { r.Fleet = "other" }, "ask the operators"},
+		"other PSBT":  {request, func(r *wire.Result) { r.PSBT = other.PSBT }, "its PSBT is not"},
+		"other transaction": {request, func(r *wire.Result) {
+			r.Transaction = fmt.Sprintf("%x", other.Transaction)
+		}, "its transaction is not"},
+		"no transaction": {request, func(r *wire.Result) { r.Transaction = "" }, "its transaction is not"},
+		"other transfer": {transfer, func(r *wire.Result) { r.Transaction = "AAAA" }, "its transaction is not"},
+		"false transfer": {transfer, func(r *wire.Result) { r.Sigs[0].Signature[33] ^= 1 }, "does not verify"},
+		"false message":  {text, func(r *wire.Result) { r.Sigs[0].Signature[33] ^= 1 }, "does not verify"},
+		"other witness": {text, func(r *wire.Result) {
+			r.MessageSignature[3] ^= 1
+		}, "its signature of the message is not"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s.onJob(func(job wire.SignedJob) {

@@ -31,7 +31,7 @@ func (c *Client) begin(ctx context.Context, j *prepared) (context.Context, trace
 	return c.tracer.Start(ctx, string(j.Kind), trace.WithSpanKind(trace.SpanKindClient), trace.WithAttributes(
 		attribute.String("frostfleet.job", j.job.ID),
 		attribute.String("frostfleet.client", c.name),
-		attribute.Int("frostfleet.items", max(j.job.Count, len(j.job.Items))),
+		attribute.Int("frostfleet.items", j.size()),
 	))
 }
 

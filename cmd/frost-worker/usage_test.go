@@ -19,6 +19,7 @@ func TestWrongFiles(t *testing.T) {
 		{"enroll", "--fleet", "main", "--config", "FILE"},
 		{"unlock", "--config", "FILE"},
 		{"policy", "check", "FILE"},
+		{"policy", "explain", "JOB", "--keys", "KEYS", "--config", "FILE"},
 	} {
 		t.Run(strings.Join(args[:2], " "), func(t *testing.T) { program.Files(t, args, command.CodeError) })
 	}

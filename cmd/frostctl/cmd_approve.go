@@ -67,7 +67,7 @@ func approve(cmd *cobra.Command, o approveOptions, file string) error {
 	if !wire.IsToken(o.name) {
 		return usagef("--approver %.64q: want a name of 1 to 64 letters, digits, _ and -", o.name)
 	}
-	f, err := readSignFile(file)
+	f, err := readSignFiles(file)
 	if err != nil {
 		return err
 	}
@@ -95,20 +95,20 @@ func approve(cmd *cobra.Command, o approveOptions, file string) error {
 		return err
 	}
 	job.Approvals = nil
-	if err := job.Approve(m, f.head.Client, o.name, key); err != nil {
+	if err := job.Approve(m, f.Head.Client, o.name, key); err != nil {
 		return err
 	}
 	if err := appendApproval(file, job.Approvals[0]); err != nil {
 		return err
 	}
-	digest := job.Digest(m, f.head.Client)
+	digest := job.Digest(m, f.Head.Client)
 	line := approvedLine{job.ID, o.name, wire.HexBytes(public), digest[:], append(f.approvers(), o.name)}
 	return say(cmd, line, "job %s is approved by %s\n", job.ID, o.name)
 }
 
 // render shows a saved job: whose it is, what it means, and who agreed.
-func (f *signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) error {
-	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, expires at %s\n", job.ID, visible(f.head.Client),
+func (f signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) error {
+	_, err := fmt.Fprintf(w, "job %s of client %s, fleet %s, expires at %s\n", job.ID, visible(f.Head.Client),
 		visible(m.Fleet), job.Expires.Format(time.RFC3339))
 	if err == nil {
 		err = renderJob(w, m, job)
@@ -120,12 +120,12 @@ func (f *signFile) render(w io.Writer, m *client.Manifest, job *client.SignJob) 
 	return err
 }
 
-func (f *signFile) approvers() []string {
-	return each(f.approvals, func(a client.Approval) string { return a.Name })
+func (f signFile) approvers() []string {
+	return each(f.Approvals, func(a wire.Approval) string { return a.Name })
 }
 
 // explain shows what a policy says of the job, with the approvals that it has and this one.
-func (o *approveOptions) explain(cmd *cobra.Command, f *signFile, m *client.Manifest, job *client.SignJob) error {
+func (o *approveOptions) explain(cmd *cobra.Command, f signFile, m *client.Manifest, job *client.SignJob) error {
 	if o.policy == "" {
 		return nil
 	}
@@ -142,9 +142,9 @@ func (o *approveOptions) explain(cmd *cobra.Command, f *signFile, m *client.Mani
 	}
 	in, roots := job.Reading()
 	ask := &policy.Ask{
-		Client: f.head.Client, Job: job.ID, Digest: job.Digest(m, f.head.Client), Intent: in, Roots: roots,
+		Client: f.Head.Client, Job: job.ID, Digest: job.Digest(m, f.Head.Client), Intent: in, Roots: roots,
 		Replaces: job.Replaces, Now: time.Now(),
-		Approved: append(job.ApprovedBy(m, f.head.Client, p.Approvers()), o.name),
+		Approved: append(job.ApprovedBy(m, f.Head.Client, p.Approvers()), o.name),
 	}
 	d := p.Decide(ask, nil)
 	e := p.Explain(ask, &d, nil)

@@ -35,7 +35,7 @@ a time-out, publish it again.`,
 }
 
 func publishFiles(cmd *cobra.Command, o *requestOptions, files []string) error {
-	f, err := readSignFiles(files)
+	f, err := readSignFiles(files...)
 	if err != nil {
 		return err
 	}
@@ -43,8 +43,8 @@ func publishFiles(cmd *cobra.Command, o *requestOptions, files []string) error {
 	if err != nil {
 		return err
 	}
-	if f.head.Client != cfg.Name {
-		return fmt.Errorf("%s: the job is of client %s, and the client configuration of %s", files[0], f.head.Client, cfg.Name)
+	if f.Head.Client != cfg.Name {
+		return fmt.Errorf("%s: the job is of client %s, and the client configuration of %s", files[0], f.Head.Client, cfg.Name)
 	}
 	job, err := f.open(cmd, cfg.Manifest, o.keys)
 	if err != nil {
@@ -59,24 +59,6 @@ func publishFiles(cmd *cobra.Command, o *requestOptions, files []string) error {
 	return publishJob(cmd, cfg, job, o.timeout, func(s *client.Signed) error {
 		return request{kind: in.Kind}.showSigned(cmd, o.out, s)
 	})
-}
-
-// readSignFiles reads files of one job as one.
-func readSignFiles(paths []string) (*signFile, error) {
-	f, err := readSignFile(paths[0])
-	if err != nil {
-		return nil, err
-	}
-	for _, path := range paths[1:] {
-		other, err := readSignFile(path)
-		if err == nil {
-			err = f.merge(other)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", path, err)
-		}
-	}
-	return f, nil
 }
 
 // expired says that a saved job can't be published any more.

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/jobfile"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -49,7 +50,8 @@ published, or ended more than 24 hours ago; and 3 if the fleet gave it up.`,
 	f := cmd.Flags()
 	f.StringVar(&o.jobs, "jobs", "", "the file of jobs that keygen saved, or of a job that sign --job saved")
 	f.StringVar(&o.payload, "payload", "", "a file that is the payload of one job, as it was published")
-	f.StringVar(&o.keys, "keys", "", "for a sign job: the file of frostctl keygen that has its keys (sign --job: default "+defaultKeys+")")
+	f.StringVar(&o.keys, "keys", "",
+		"for a sign job: the file of frostctl keygen that has its keys (sign --job: default "+defaultKeys+")")
 	addConfigFlag(cmd)
 	cmd.MarkFlagsMutuallyExclusive("jobs", "payload")
 	return cmd
@@ -69,7 +71,7 @@ func jobsResult(cmd *cobra.Command, ids []string, o resultOptions) error {
 	case o.payload != "" && len(ids) > 0:
 		return usagef("--payload is of one job, and has its id: name none")
 	}
-	if f, err := o.request(); f != nil || err != nil {
+	if f, err := o.request(); f.File != nil || err != nil {
 		if err == nil && len(ids) > 0 {
 			err = usagef("--jobs %s is of one job, and has its id: name none", o.jobs)
 		}
@@ -138,38 +140,36 @@ func (o resultOptions) read() (head *jobsHead, jobs []client.SavedJob, items []c
 
 // request returns the file of a job of a PSBT, a transaction or a message; nil if it is
 // another's. One that is a payload and nothing else has no head.
-func (o resultOptions) request() (*signFile, error) {
+func (o resultOptions) request() (none signFile, err error) {
 	data, err := readFile(cmp.Or(o.jobs, o.payload), maxJobsFile)
 	if err != nil {
-		return nil, nil // for those to say who want it
+		return none, nil // for those to say who want it
 	}
 	if o.jobs != "" {
-		first, _, _ := bytes.Cut(data, []byte("\n"))
-		var head signHead
-		if json.Unmarshal(first, &head) != nil || head.Kind != wire.KindSign {
-			return nil, nil
+		if first, _, _ := bytes.Cut(data, []byte("\n")); !jobfile.Is(first) {
+			return none, nil
 		}
-		f, err := parseSignFile(data)
+		f, err := jobfile.Parse(data)
 		if err != nil {
-			err = fmt.Errorf("--jobs %s: %w", o.jobs, err)
+			return none, fmt.Errorf("--jobs %s: %w", o.jobs, err)
 		}
-		return f, err
+		return signFile{f}, nil
 	}
 	if ids, err := client.SavedKeys(string(data)); err != nil || len(ids) == 0 {
-		return nil, nil
+		return none, nil
 	}
-	return &signFile{payload: string(data)}, nil
+	return signFile{&jobfile.File{Payload: string(data)}}, nil
 }
 
 // fetchRequest fetches and prints what came of a job of a PSBT, a transaction or a message.
-func (o resultOptions) fetchRequest(cmd *cobra.Command, f *signFile) error {
+func (o resultOptions) fetchRequest(cmd *cobra.Command, f signFile) error {
 	c, done, err := connect(cmd)
 	if err != nil {
 		return err
 	}
 	defer done()
-	if f.head.Version == 0 {
-		f.head = newSignHead(c.Manifest(), c.Name())
+	if o.jobs == "" {
+		f.Head = newSignHead(c.Manifest(), c.Name())
 	}
 	job, err := f.open(cmd, c.Manifest(), cmp.Or(o.keys, defaultKeys))
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/jobfile"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
 
@@ -66,18 +67,18 @@ func showTx(cmd *cobra.Command, o *requestOptions, manifest, file string) error 
 		return fmt.Errorf("%s: %w", file, err)
 	}
 	in, roots := job.Reading()
-	shown := meaning{Intent: in, Network: m.Network, Roots: roots}
+	shown := meaning{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}
 	return show(cmd, shown.line(), shown.render)
 }
 
 // readTx reads what a file has: a saved job, or a transaction.
 func (o *requestOptions) readTx(cmd *cobra.Command, m *client.Manifest, data []byte) (*client.SignJob, error) {
 	if bytes.HasPrefix(data, []byte("{")) {
-		f, err := parseSignFile(data)
+		f, err := jobfile.Parse(data)
 		if err != nil {
 			return nil, err
 		}
-		return f.open(cmd, m, o.keys)
+		return signFile{f}.open(cmd, m, o.keys)
 	}
 	r, err := parseRequest(data)
 	if err != nil {
@@ -93,20 +94,4 @@ func (o *requestOptions) readTx(cmd *cobra.Command, m *client.Manifest, data []b
 	}
 	o.partial = true // what can't be signed is shown as that
 	return r.job(m, o, keys, paths)
-}
-
-// open reads the job of a file, with the keys of a keys file that it names.
-func (f *signFile) open(cmd *cobra.Command, m *client.Manifest, path string) (*client.SignJob, error) {
-	if err := f.head.fits(m); err != nil {
-		return nil, err
-	}
-	ids, err := client.SavedKeys(f.payload)
-	if err != nil {
-		return nil, err
-	}
-	keys, err := namedKeys(cmd, path, m, ids)
-	if err != nil {
-		return nil, err
-	}
-	return f.job(m, keys)
 }

@@ -21,6 +21,7 @@ type intentLine struct {
 	Programs   []string        `json:"programs,omitempty"`
 	Nonce      string          `json:"nonce,omitempty"`
 	Text       string          `json:"text,omitempty"`
+	Replaces   string          `json:"replaces,omitempty"`
 	Unclear    []refusalJSON   `json:"unclear"`
 	Refused    []refusalJSON   `json:"refused"`
 }
@@ -65,7 +66,7 @@ type refusalJSON struct {
 func (m meaning) line() intentLine {
 	l := intentLine{
 		Kind: m.Kind, ID: m.ID, Network: m.Network, Fee: m.Fee, VSize: m.VSize, Spends: m.Spends, Foreign: m.Foreign,
-		Programs: m.Programs, Nonce: m.Nonce, Text: m.Text,
+		Programs: m.Programs, Nonce: m.Nonce, Text: m.Text, Replaces: m.Replaces,
 		Signatures: each(m.Signatures, func(s intent.Signature) signatureJSON {
 			return signatureJSON{s.At, m.id(s.Root), s.Path.String(), s.PublicKey, s.Sighash, s.Amount}
 		}),

@@ -100,7 +100,8 @@ func (r request) signs(m *client.Manifest, k client.Key) bool {
 }
 
 // keysOf hands the keys of a keys file that are wanted to take, each once and verified.
-func keysOf(cmd *cobra.Command, path string, m *client.Manifest, wanted func(wire.Key) bool, take func(client.Key)) error {
+func keysOf(cmd *cobra.Command, path string, m *client.Manifest, wanted func(wire.Key) bool,
+	take func(client.Key)) error {
 	seen := map[string]bool{}
 	return readLines(cmd, "keys", path, func(line []byte) error {
 		var claimed struct {

@@ -20,8 +20,9 @@ import (
 // meaning is what a request for signatures means, to be shown.
 type meaning struct {
 	*intent.Intent
-	Network string
-	Roots   []intent.Root // of the request
+	Network  string
+	Roots    []intent.Root // of the request
+	Replaces string        // the job whose fee this one bumps, if it does
 }
 
 // titles name the kinds to people.
@@ -49,6 +50,9 @@ func (m meaning) render(w io.Writer) error {
 	fmt.Fprintf(w, "%s %s on %s\n", titles[m.Kind], visible(m.ID), visible(m.Network))
 	m.signatures(t)
 	m.money(t)
+	if m.Replaces != "" {
+		t.row("replaces", "job %s, whose fee it bumps", m.Replaces)
+	}
 	for _, program := range m.Programs {
 		t.row("calls", "program %s", program)
 	}

@@ -25,7 +25,7 @@ var shownRoots = []intent.Root{{ID: "aa.0"}, {ID: "bb.1"}}
 
 // TestRenderIntent: what an approver reads, of each kind.
 func TestRenderIntent(t *testing.T) {
-	bitcoin := meaning{Network: "regtest", Roots: shownRoots, Intent: &intent.Intent{
+	bitcoin := meaning{Network: "regtest", Roots: shownRoots, Replaces: "0198", Intent: &intent.Intent{
 		Kind: intent.PSBT, ID: "5f2a",
 		Signatures: []intent.Signature{
 			{At: 0, Path: derive.Path{0, 17}, Sighash: "default", Amount: 100_000},
@@ -52,6 +52,7 @@ Bitcoin transaction (PSBT) 5f2a on regtest
   change      output 1  0.00048000 BTC to bcrt1pchange, which is key aa.0 at 1/3
   fee         0.00002000 BTC, 6.0 sat/vB (333 vB)
   in all      at most 0.00100000 BTC, with fee and change
+  replaces    job 0198, whose fee it bumps
   NOT CLEAR   output 2: it says nothing that is known (not_understood)
   NOT SIGNED  input 3 has no amount (missing_amount)
 `
@@ -102,7 +103,7 @@ Bitcoin message (BIP 322) 88 on regtest
 // hostile is an intent of which every text is one that a terminal would act on.
 func hostile(bad string) meaning {
 	refusals := []intent.Refusal{{Code: bad, Reason: bad}}
-	return meaning{Network: bad, Roots: []intent.Root{{ID: bad}}, Intent: &intent.Intent{
+	return meaning{Network: bad, Roots: []intent.Root{{ID: bad}}, Replaces: bad, Intent: &intent.Intent{
 		Kind: intent.PSBT, ID: bad, Signatures: []intent.Signature{{Sighash: bad, Path: derive.Path{1}}},
 		Payments: []intent.Payment{{To: bad, Amount: intent.Amount{Asset: bad, Units: math.MaxUint64}}},
 		Change:   []intent.Change{{To: bad, Root: 7}}, Outflow: []intent.Amount{{Asset: bad}}, Spends: []string{bad},
@@ -162,10 +163,10 @@ func TestIntentLine(t *testing.T) {
 	}
 	text, err = json.Marshal(hostile("marked").line())
 	fields := reflect.TypeFor[intent.Intent]().NumField()
-	if got := reflect.TypeFor[intentLine]().NumField(); err != nil || got != fields+1 { // and the network
+	if got := reflect.TypeFor[intentLine]().NumField(); err != nil || got != fields+2 { // and the network, and replaces
 		t.Errorf("%d fields of %d, %v", got, fields, err)
 	}
-	if got := strings.Count(string(text), "marked"); got < 13 {
+	if got := strings.Count(string(text), "marked"); got < 14 {
 		t.Errorf("%d texts in %s", got, text)
 	}
 }

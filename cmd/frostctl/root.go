@@ -29,7 +29,7 @@ var exits = []command.Exit{
 	{Code: exitUnproven, Is: isUnproven,
 		Meaning: "a signature, certificate, address or audit log does not verify: do not use it; or KEYS is damaged"},
 	{Code: exitRefused, Is: is[*client.JobError],
-		Meaning: "the fleet refused or gave up the job; docs/jobs.md explains the codes"},
+		Meaning: "the fleet refused, denied or gave up the job; docs/jobs.md explains the codes"},
 	{Code: exitBusy, Is: is[*client.BusyError],
 		Meaning: "the fleet had no room for the job until the time was over: try later"},
 	{Code: exitTimeout, Is: isLate,
@@ -94,8 +94,8 @@ warnings and errors to standard error.`,
 			root.AddCommand(c)
 		}
 	}
-	add("use", newKeygenCommand(), newSignCommand(), newApproveCommand(), newTxCommand(), newVerifyCommand(), newAddressesCommand(), newKeysCommand(),
-		newJobsCommand(), newBenchCommand(), newCheckCommand())
+	add("use", newKeygenCommand(), newSignCommand(), newApproveCommand(), newTxCommand(), newVerifyCommand(),
+		newAddressesCommand(), newKeysCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newAuditCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
 	return root
 }

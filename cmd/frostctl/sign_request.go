@@ -185,5 +185,5 @@ func (r request) showSigned(cmd *cobra.Command, out string, s *client.Signed) er
 // renderJob shows what a job means.
 func renderJob(w io.Writer, m *client.Manifest, job *client.SignJob) error {
 	in, roots := job.Reading()
-	return meaning{Intent: in, Network: m.Network, Roots: roots}.render(w)
+	return meaning{Intent: in, Network: m.Network, Roots: roots, Replaces: job.Replaces}.render(w)
 }

@@ -134,9 +134,10 @@ func TestExamples(t *testing.T) {
 				"gateway": func() error { _, err := ParseGateway(path); return err },
 				"client":  func() error { _, err := ParseClient(path); return err },
 				"access":  func() error { _, err := LoadAccess(path); return err },
+				"policy":  func() error { _, err := LoadPolicy(path, "mainnet"); return err },
 			}
 			if loaders[kind] == nil {
-				t.Fatalf("no loader for %s: begin the name with node, gateway, client or access", name)
+				t.Fatalf("no loader for %s: begin the name with node, gateway, client, access or policy", name)
 			}
 			if err := loaders[kind](); err != nil {
 				t.Fatal(err)

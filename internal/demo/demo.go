@@ -1,8 +1,8 @@
 // Package demo is the main job from end to end, with real processes: a 2-of-3
 // fleet on an embedded bus generates addresses in bulk and signs, every
 // signature is verified by a library that did not make it, a Bitcoin
-// transaction is spent, addresses are derived from one key and signed for, and
-// a node is killed.
+// transaction is spent, addresses are derived from one key and signed for, nodes read
+// transactions and one of them is denied by their policy, and a node is killed.
 package demo
 
 import (
@@ -30,6 +30,7 @@ const (
 	downCount    = 10 // under each suite, with a node killed
 	nodes        = 3
 	threshold    = 2
+	network      = "regtest"
 	stopTime     = 20 * time.Second // that a program may take to drain
 )
 
@@ -45,6 +46,7 @@ type demo struct {
 	report    Report
 	processes []*process
 	client    *client.Client
+	treasury  *client.Client // whose transactions the nodes' policy judges
 	taproot   []client.Key
 	solana    []client.Key
 }
@@ -61,7 +63,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
 	for _, step := range []func(context.Context) error{
-		d.start, d.generate, d.signBulk, d.signSingle, d.spend, d.children, d.killOne,
+		d.start, d.generate, d.signBulk, d.signSingle, d.spend, d.children, d.transactions, d.killOne,
 	} {
 		if err := step(ctx); err != nil {
 			return &d.report, err
@@ -81,9 +83,13 @@ func (d *demo) start(ctx context.Context) error {
 	d.Step("starting %d workers and a gateway, %d of %d, on an embedded NATS JetStream", nodes, threshold, nodes)
 	dir := filepath.Join(d.Dir, "fleet")
 	if _, err := fleet.Init(ctx, dir, fleet.Options{
-		Name: "demo", Network: "regtest", N: nodes, T: threshold, AttestSigning: true,
+		Name: "demo", Network: network, N: nodes, T: threshold, AttestSigning: true, Policy: []byte(rules),
 		ServerPorts: ports[:1+nodes], BusPort: ports[1+nodes], Client: "demo",
 	}); err != nil {
+		return err
+	}
+	treasury, err := addTreasury(dir)
+	if err != nil {
 		return err
 	}
 	for i, port := range ports[:1+nodes] {
@@ -104,14 +110,20 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.client, err = client.New(ctx, config)
+	if d.client, err = client.New(ctx, config); err != nil {
+		return err
+	}
+	config.Name, config.Key = treasuryName, treasury
+	d.treasury, err = client.New(ctx, config)
 	return err
 }
 
 // stop ends the programs, the gateway with its bus last.
 func (d *demo) stop() error {
-	if d.client != nil {
-		d.client.Close()
+	for _, c := range []*client.Client{d.client, d.treasury} {
+		if c != nil {
+			c.Close()
+		}
 	}
 	var errs []error
 	for _, p := range slices.Backward(d.processes) {

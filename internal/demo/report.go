@@ -24,6 +24,9 @@ type Report struct {
 	DerivedAddresses       int     `json:"derived_addresses"`
 	DerivedPerSecond       float64 `json:"derived_addresses_per_second"`
 	ChildSignatureVerified bool    `json:"child_signature_verified"`
+	PSBTAccepted           bool    `json:"psbt_accepted"`
+	SolanaAccepted         bool    `json:"solana_transaction_accepted"`
+	PolicyDenied           bool    `json:"policy_denied"`
 	SignedWithOneNodeDown  bool    `json:"signed_with_one_node_down"`
 	Seconds                float64 `json:"seconds"`
 }
@@ -43,6 +46,9 @@ func (r *Report) Print(w io.Writer) error {
 	row("addresses derived from two keys\t%d", r.DerivedAddresses)
 	row("  a second\t%.0f", r.DerivedPerSecond)
 	row("signed for two of them\t%s", yes(r.ChildSignatureVerified, "verified"))
+	row("PSBT from two children in btcd's script engine\t%s", yes(r.PSBTAccepted, "accepted"))
+	row("Solana transfer\t%s", yes(r.SolanaAccepted, "accepted"))
+	row("payment to a stranger\t%s", yes(r.PolicyDenied, "denied by policy"))
 	row("signed with one node killed\t%s", yes(r.SignedWithOneNodeDown, "yes"))
 	row("seconds in all\t%.1f", r.Seconds)
 	return t.Flush()

@@ -48,19 +48,19 @@ func spend(ctx context.Context, c *client.Client, address string, item client.Si
 		return err
 	}
 	tx.TxIn[0].Witness = wire.TxWitness{signed.Signatures[0].Signature}
-	if err := run(tx, script, amount, prevouts); err != nil {
+	if err := run(tx, 0, script, amount, prevouts); err != nil {
 		return fmt.Errorf("script engine: %w", err)
 	}
 	// An engine that accepts everything would accept this too.
 	tx.TxIn[0].Witness = wire.TxWitness{bytes.Repeat([]byte{1}, 64)}
-	if run(tx, script, amount, prevouts) == nil {
+	if run(tx, 0, script, amount, prevouts) == nil {
 		return errors.New("script engine accepted a signature that is none")
 	}
 	return nil
 }
 
-func run(tx *wire.MsgTx, script []byte, amount int64, prevouts txscript.PrevOutputFetcher) error {
-	engine, err := txscript.NewEngine(script, tx, 0, txscript.StandardVerifyFlags, nil,
+func run(tx *wire.MsgTx, input int, script []byte, amount int64, prevouts txscript.PrevOutputFetcher) error {
+	engine, err := txscript.NewEngine(script, tx, input, txscript.StandardVerifyFlags, nil,
 		txscript.NewTxSigHashes(tx, prevouts), amount, prevouts)
 	if err != nil {
 		return err

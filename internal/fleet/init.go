@@ -31,6 +31,7 @@ type Options struct {
 	ServerPorts   []int  // health and metrics: the gateway's, then the nodes'; missing: none
 	Client        string // the first client's name
 	AllowInsecure bool   // software keys on mainnet
+	Policy        []byte // policy.toml of every node; empty: they have none
 
 	// Cluster, if not nil, is of NATS servers to write too. It replaces BusURL.
 	Cluster *Cluster
@@ -49,6 +50,7 @@ const (
 	TargetsFile  = "prometheus-targets.json" // for Prometheus: where the programs' metrics are
 
 	clientKey   = "client.key"
+	policyFile  = "policy.toml" // beside a node's configuration
 	gatewayName = "gateway0"
 )
 
@@ -158,6 +160,11 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card wire.Node
 	card, err = worker.Card(ctx, provider, o.Name, 1, i)
 	if err != nil {
 		return card, err
+	}
+	if len(o.Policy) > 0 {
+		if err := writeNew(filepath.Join(filepath.Dir(config), policyFile), o.Policy); err != nil {
+			return card, err
+		}
 	}
 	return card, writeNew(config, nodeConfig(o, i))
 }

@@ -3,6 +3,7 @@ package launch
 import (
 	"context"
 	"encoding/hex"
+	"log/slog"
 	"os"
 	"sync"
 
@@ -19,36 +20,52 @@ func loadPolicy(n *config.Node) (*policy.Policy, error) {
 	return config.LoadPolicy(n.Node.Policy, n.Network.Type)
 }
 
+// policyFollower keeps a running worker's policy as its file is. A file that can't be
+// read, or is gone, changes nothing, and makes the program unready.
+type policyFollower struct {
+	current [32]byte // hash of the policy in force
+	use     func(*policy.Policy) error
+	check   *gate
+	log     *slog.Logger
+}
+
 // followPolicy has a worker use every new policy of its file, until the program stops. A
-// file that can't be read changes nothing, and makes the program unready.
+// node that started without one has none until it starts again.
 func (p *program) followPolicy(ctx context.Context, n *config.Node, now <-chan os.Signal, w *worker.Worker, check *gate) {
-	check.open(func() error { return nil })
+	f := &policyFollower{
+		current: w.PolicyHash(), use: w.SetPolicy, check: check, log: p.Log.With("file", n.Node.Policy),
+	}
+	f.check.open(func() error { return nil })
 	if n.Node.Policy == "" {
 		return
 	}
-	log := p.Log.With("file", n.Node.Policy)
-	use := func(next *policy.Policy, err error) {
-		if err == nil && next.Hash() != w.PolicyHash() {
-			log.Warn("policy changed", "hash", hashText(next.Hash()))
-			err = w.SetPolicy(next)
-		}
-		if err != nil {
-			log.Error("policy not read; the one from before stays in force", "err", err)
-			check.wait("the policy from before is in force: " + err.Error())
-			return
-		}
-		check.open(func() error { return nil })
-	}
-	log.Info("policy in force", "hash", hashText(w.PolicyHash()))
+	f.log.Info("policy in force", "hash", hashText(f.current))
 	ctx, cancel := context.WithCancel(ctx)
 	var following sync.WaitGroup
-	following.Go(func() { config.FollowPolicy(ctx, n.Node.Policy, n.Network.Type, now, use) })
+	following.Go(func() { config.FollowPolicy(ctx, n.Node.Policy, n.Network.Type, now, f.changed) })
 	p.ends = append(p.ends, func() { cancel(); following.Wait() })
 }
 
-// reloads gives each signal to two that follow a file.
+func (f *policyFollower) changed(next *policy.Policy, err error) {
+	if err == nil && next.Hash() != f.current {
+		if err = f.use(next); err == nil {
+			f.current = next.Hash()
+			f.log.Warn("policy changed", "hash", hashText(f.current))
+		}
+	}
+	if err != nil {
+		f.log.Error("policy not read; the one from before stays in force", "err", err)
+		f.check.wait("the policy from before is in force: " + err.Error())
+		return
+	}
+	f.check.open(func() error { return nil })
+}
+
+func hashText(hash [32]byte) string { return hex.EncodeToString(hash[:]) }
+
+// reloads passes each signal to two that follow a file.
 func (p *program) reloads(ctx context.Context) (a, b <-chan os.Signal) {
-	one, two := make(chan os.Signal, 1), make(chan os.Signal, 1)
+	to := []chan os.Signal{make(chan os.Signal, 1), make(chan os.Signal, 1)}
 	ctx, cancel := context.WithCancel(ctx)
 	var passing sync.WaitGroup
 	passing.Go(func() {
@@ -57,17 +74,15 @@ func (p *program) reloads(ctx context.Context) (a, b <-chan os.Signal) {
 			case <-ctx.Done():
 				return
 			case s := <-p.Reload:
-				for _, to := range []chan os.Signal{one, two} {
+				for _, one := range to {
 					select {
-					case to <- s:
-					default: // one is waiting there
+					case one <- s:
+					default: // one waits there already
 					}
 				}
 			}
 		}
 	})
 	p.ends = append(p.ends, func() { cancel(); passing.Wait() })
-	return one, two
+	return to[0], to[1]
 }
-
-func hashText(hash [32]byte) string { return hex.EncodeToString(hash[:]) }

@@ -34,8 +34,8 @@ var units = map[string]struct {
 	jobs: {jobs, 0}, signatures: {signatures, 0},
 }
 
-var errAmount = errors.New(`is no amount: write a number, a space and a unit, such as "0.5 BTC", "1000 sat", "2 SOL", ` +
-	`"5000 lamports", "250000 spl:<mint>" (in the token's smallest units), "600 signatures" or "20 jobs"`)
+var errAmount = errors.New(`is no amount: write a number, a space and a unit, such as "0.5 BTC", "1000 sat", ` +
+	`"2 SOL", "5000 lamports", "250000 spl:<mint>" (in the token's smallest units), "600 signatures" or "20 jobs"`)
 
 // parseAmount reads an amount. Tokens are counted in their smallest units: how many
 // decimals a mint has is not in the file.

@@ -69,15 +69,18 @@ func TestDecideBitcoin(t *testing.T) {
 		{"listed", []string{toShop, fees}, pay(shop, 5), Allowed, "", ""},
 		{"unlisted", []string{toShop, fees}, pay(thief, 5), Denied, CodeDestination, thief},
 		{"listed, and a little to another", []string{toShop, fees}, with(pay(shop, 5), func(a *Ask) {
-			a.Intent.Payments = append(a.Intent.Payments, intent.Payment{At: 1, To: thief, Amount: intent.Amount{Asset: "btc", Units: 1}})
+			a.Intent.Payments = append(a.Intent.Payments, intent.Payment{At: 1, To: thief, Amount: intent.Amount{Asset: "btc",
+				Units: 1}})
 		}), Denied, CodeDestination, "output 1"},
 		{"hidden script", []string{toShop, fees}, with(pay(shop, 5), func(a *Ask) {
-			a.Intent.Payments = append(a.Intent.Payments, intent.Payment{At: 1, To: "script:51", Amount: intent.Amount{Asset: "btc"}})
+			a.Intent.Payments = append(a.Intent.Payments, intent.Payment{At: 1, To: "script:51",
+				Amount: intent.Amount{Asset: "btc"}})
 		}), Denied, CodeDestination, "script:51"},
 		{"listed script", []string{`destinations = ["script:51"]`, fees}, pay("script:51", 5), Allowed, "", ""},
 		{"change", []string{toShop, fees}, change(1, 0), Allowed, "", ""},
 		{"change at the bound", []string{toShop, fees, "change_gap = 10"}, change(1, 10), Allowed, "", ""},
-		{"change with a far index", []string{toShop, fees, "change_gap = 10"}, change(1, 11), Denied, CodeDestination, "change"},
+		{"change with a far index", []string{toShop, fees, "change_gap = 10"}, change(1, 11), Denied, CodeDestination,
+			"change"},
 		{"change at the last index", []string{toShop, fees}, change(1, derive.MaxIndex), Denied, CodeDestination, "change"},
 		{"change on the other chain", []string{toShop, fees}, change(0, 3), Denied, CodeDestination, "change"},
 		{"change to the root", []string{toShop, fees}, change([]uint32{}...), Denied, CodeDestination, "change"},
@@ -90,20 +93,25 @@ func TestDecideBitcoin(t *testing.T) {
 		{"to oneself, deep", []string{toSelfToo, fees}, change(0, 3, 1), Denied, CodeDestination, "change"},
 		{"to another under self", []string{toSelfToo, fees}, pay(thief, 1), Denied, CodeDestination, thief},
 		{"fee at the limit", []string{fees}, pay(thief, 5), Allowed, "", ""},
-		{"fee above", []string{fees}, with(pay(thief, 5), func(a *Ask) { a.Intent.Fee = 1001 }), Denied, CodeFee, "0.00001001 BTC"},
+		{"fee above", []string{fees}, with(pay(thief, 5), func(a *Ask) { a.Intent.Fee = 1001 }), Denied, CodeFee,
+			"0.00001001 BTC"},
 		{"rate at the limit", []string{"max_fee_rate = 5"}, pay(thief, 5), Allowed, "", ""},
 		{"rate above", []string{"max_fee_rate = 4"}, pay(thief, 5), Denied, CodeFee, "5.0 satoshis"},
-		{"rate not known", []string{"max_fee_rate = 400"}, with(pay(thief, 5), func(a *Ask) { a.Intent.VSize = 0 }), Denied, CodeFee,
+		{"rate not known", []string{"max_fee_rate = 400"}, with(pay(thief, 5), func(a *Ask) { a.Intent.VSize = 0 }), Denied,
+			CodeFee,
 			"not known"},
 		{"rate without bound", []string{"max_fee_rate = 9223372036854775807"}, with(pay(thief, 5), func(a *Ask) {
 			a.Intent.VSize, a.Intent.Fee = 3, math.MaxUint64
 		}), Allowed, "", ""},
 		{"no fee", []string{"max_fee_rate = 1"}, with(pay(thief, 5), func(a *Ask) { a.Intent.Fee = 0 }), Allowed, "", ""},
 		{"at the limit of a transaction", []string{limitOf("6000 sat", "transaction")}, pay(thief, 5000), Allowed, "", ""},
-		{"above it by the fee", []string{limitOf("5999 sat", "transaction")}, pay(thief, 5000), Denied, CodeAboveLimit, "0.00006 BTC"},
+		{"above it by the fee", []string{limitOf("5999 sat", "transaction")}, pay(thief, 5000), Denied, CodeAboveLimit,
+			"0.00006 BTC"},
 		{"change is no outflow", []string{limitOf("11000 sat", "transaction")}, change(1, 0), Allowed, "", ""},
-		{"far change is one", []string{limitOf("11000 sat", "transaction")}, change(1, 5000), Denied, CodeAboveLimit, "0.001 BTC"},
-		{"above a day's limit", []string{limitOf("5999 sat", "day")}, pay(thief, 5000), Denied, CodeAboveLimit, "a day for each client"},
+		{"far change is one", []string{limitOf("11000 sat", "transaction")}, change(1, 5000), Denied, CodeAboveLimit,
+			"0.001 BTC"},
+		{"above a day's limit", []string{limitOf("5999 sat", "day")}, pay(thief, 5000), Denied, CodeAboveLimit,
+			"a day for each client"},
 		{"too many signatures", []string{limitOf("2 signatures", "transaction")}, with(pay(thief, 5), func(a *Ask) {
 			a.Intent.Signatures = make([]intent.Signature, 3)
 			for i := range a.Intent.Signatures {
@@ -129,7 +137,8 @@ func TestDecideBitcoin(t *testing.T) {
 		{"not understood", nil, with(pay(thief, 5), func(a *Ask) {
 			a.Intent.Unclear = []intent.Refusal{*intent.Refuse(intent.NotUnderstood, 0, "output 0 is strange")}
 		}), Denied, intent.NotUnderstood, "strange"},
-		{"another kind", nil, with(pay(thief, 5), func(a *Ask) { a.Intent.Kind = intent.BitcoinMessage }), Denied, CodeKind, "bitcoin_message"},
+		{"another kind", nil, with(pay(thief, 5), func(a *Ask) { a.Intent.Kind = intent.BitcoinMessage }), Denied, CodeKind,
+			"bitcoin_message"},
 		{"raw", nil, with(pay(thief, 5), func(a *Ask) { a.Intent.Kind = intent.Raw }), Denied, CodeKind, "raw"},
 		{"no key", nil, with(pay(thief, 5), func(a *Ask) { a.Roots = nil }), Denied, CodeNoRule, "names no key"},
 	}
@@ -167,12 +176,13 @@ func fresh(p *Policy) *Ledger {
 func transfer(asset string, units uint64, to string) *Ask {
 	key := make([]byte, 32)
 	key[0] = 7
-	return &Ask{Client: "alice", Job: "s", Digest: [32]byte{1}, Roots: []intent.Root{{ID: key0}}, Now: start, Intent: &intent.Intent{
-		Kind: intent.SolanaTransaction, Fee: 5000, Programs: []string{"11111111111111111111111111111111"},
-		Outflow:    []intent.Amount{{Asset: asset, Units: units}, {Asset: intent.Solana, Units: 5000}},
-		Payments:   []intent.Payment{{To: to, Amount: intent.Amount{Asset: asset, Units: units}}},
-		Signatures: []intent.Signature{{PublicKey: key}},
-	}}
+	return &Ask{Client: "alice", Job: "s", Digest: [32]byte{1}, Roots: []intent.Root{{ID: key0}}, Now: start,
+		Intent: &intent.Intent{
+			Kind: intent.SolanaTransaction, Fee: 5000, Programs: []string{"11111111111111111111111111111111"},
+			Outflow:    []intent.Amount{{Asset: asset, Units: units}, {Asset: intent.Solana, Units: 5000}},
+			Payments:   []intent.Payment{{To: to, Amount: intent.Amount{Asset: asset, Units: units}}},
+			Signatures: []intent.Signature{{PublicKey: key}},
+		}}
 }
 
 func account(owner, mint, program string) string {
@@ -189,7 +199,8 @@ func TestDecideSolana(t *testing.T) {
 	plain := func(ask *Ask) func() *Ask { return func() *Ask { return ask } }
 	unclear := func(program string) func(*Ask) {
 		return func(a *Ask) {
-			a.Intent.Unclear = []intent.Refusal{{Code: intent.NotUnderstood, Reason: "instruction 0 is of another program", Program: program}}
+			a.Intent.Unclear = []intent.Refusal{{Code: intent.NotUnderstood, Reason: "instruction 0 is of another program",
+				Program: program}}
 		}
 	}
 	own := make([]byte, 32)
@@ -201,15 +212,21 @@ func TestDecideSolana(t *testing.T) {
 		{"SOL", nil, plain(transfer("sol", 9, mint)), Allowed, "", ""},
 		{"a token is not listed", nil, plain(transfer(spl, 9, mint)), Denied, CodeAsset, spl},
 		{"a token is", []string{fee, `assets = ["` + spl + `"]`}, plain(transfer(spl, 9, mint)), Allowed, "", ""},
-		{"SOL is not then", []string{fee, `assets = ["` + spl + `"]`}, plain(transfer("sol", 5001, mint)), Denied, CodeAsset, "SOL"},
+		{"SOL is not then", []string{fee, `assets = ["` + spl + `"]`}, plain(transfer("sol", 5001, mint)), Denied,
+			CodeAsset, "SOL"},
 		{"limits say what moves", []string{fee, limitOf("10 "+spl, "day")}, plain(transfer(spl, 9, mint)), Allowed, "", ""},
-		{"and what does not", []string{fee, limitOf("10 "+spl, "day")}, plain(transfer("sol", 5001, mint)), Denied, CodeAsset, "SOL"},
-		{"above a token's limit", []string{fee, limitOf("10 "+spl, "day")}, plain(transfer(spl, 11, mint)), Denied, CodeAboveLimit, "11 spl:"},
+		{"and what does not", []string{fee, limitOf("10 "+spl, "day")}, plain(transfer("sol", 5001, mint)), Denied,
+			CodeAsset, "SOL"},
+		{"above a token's limit", []string{fee, limitOf("10 "+spl, "day")}, plain(transfer(spl, 11, mint)), Denied,
+			CodeAboveLimit, "11 spl:"},
 		{"listed", []string{toWsol, fee}, plain(transfer("sol", 9, wsol)), Allowed, "", ""},
 		{"unlisted", []string{toWsol, fee}, plain(transfer("sol", 9, mint)), Denied, CodeDestination, "instruction 0"},
-		{"to oneself", []string{`destinations = ["self"]`, fee}, plain(transfer("sol", 9, base58.Encode(own))), Allowed, "", ""},
-		{"not to oneself", []string{`destinations = ["self"]`, fee}, plain(transfer("sol", 9, mint)), Denied, CodeDestination, ""},
-		{"token account of nobody", []string{toWsol, fee, `assets = ["` + spl + `"]`}, plain(transfer(spl, 9, "account:"+mint)), Denied,
+		{"to oneself", []string{`destinations = ["self"]`, fee}, plain(transfer("sol", 9, base58.Encode(own))), Allowed, "",
+			""},
+		{"not to oneself", []string{`destinations = ["self"]`, fee}, plain(transfer("sol", 9, mint)), Denied,
+			CodeDestination, ""},
+		{"token account of nobody", []string{toWsol, fee, `assets = ["` + spl + `"]`}, plain(transfer(spl, 9,
+			"account:"+mint)), Denied,
 			CodeDestination, "account:"},
 		{"token account of the listed", []string{toWsol, fee, `assets = ["` + spl + `"]`},
 			plain(transfer(spl, 9, account(wsol, mint, solana.TokenProgram))), Allowed, "", ""},
@@ -221,16 +238,22 @@ func TestDecideSolana(t *testing.T) {
 			plain(transfer(spl, 9, account(base58.Encode(own), mint, solana.TokenProgram))), Allowed, "", ""},
 		{"token account of another as oneself", []string{`destinations = ["self"]`, fee, `assets = ["` + spl + `"]`},
 			plain(transfer(spl, 9, account(wsol, mint, solana.TokenProgram))), Denied, CodeDestination, ""},
-		{"fee above", []string{`max_fee = ["4999 lamports"]`}, plain(transfer("sol", 9, wsol)), Denied, CodeFee, "0.000005 SOL"},
-		{"nonce account", []string{`nonce_accounts = ["` + wsol + `"]`}, with(transfer("sol", 9, mint), func(a *Ask) { a.Intent.Nonce = wsol }),
+		{"fee above", []string{`max_fee = ["4999 lamports"]`}, plain(transfer("sol", 9, wsol)), Denied, CodeFee,
+			"0.000005 SOL"},
+		{"nonce account", []string{`nonce_accounts = ["` + wsol + `"]`}, with(transfer("sol", 9, mint),
+			func(a *Ask) { a.Intent.Nonce = wsol }),
 			Allowed, "", ""},
 		{"another nonce account", []string{`nonce_accounts = ["` + wsol + `"]`}, with(transfer("sol", 9, mint), func(a *Ask) {
 			a.Intent.Nonce = mint
 		}), Denied, CodeNonceAccount, mint},
-		{"no nonce account", nil, with(transfer("sol", 9, mint), func(a *Ask) { a.Intent.Nonce = wsol }), Denied, CodeNonceAccount, wsol},
-		{"another program", nil, with(transfer("sol", 9, mint), unclear(wsol)), Denied, intent.NotUnderstood, "another program"},
-		{"a listed program", []string{`programs = ["` + wsol + `"]`}, with(transfer("sol", 9, mint), unclear(wsol)), Allowed, "", ""},
-		{"unclear of no program", []string{`programs = ["` + wsol + `"]`}, with(transfer("sol", 9, mint), unclear("")), Denied,
+		{"no nonce account", nil, with(transfer("sol", 9, mint), func(a *Ask) { a.Intent.Nonce = wsol }), Denied,
+			CodeNonceAccount, wsol},
+		{"another program", nil, with(transfer("sol", 9, mint), unclear(wsol)), Denied, intent.NotUnderstood,
+			"another program"},
+		{"a listed program", []string{`programs = ["` + wsol + `"]`}, with(transfer("sol", 9, mint), unclear(wsol)),
+			Allowed, "", ""},
+		{"unclear of no program", []string{`programs = ["` + wsol + `"]`}, with(transfer("sol", 9, mint), unclear("")),
+			Denied,
 			intent.NotUnderstood, ""},
 	}
 	for _, c := range cases {
@@ -252,7 +275,8 @@ func TestMessages(t *testing.T) {
 	}}
 	wantCode(t, parse(t, plainRule("solana_message", limitOf("1 signatures", "day"))).Decide(message, nil), Allowed, "")
 	wantCode(t, parse(t, plainRule("bitcoin_message")).Decide(message, nil), Denied, CodeKind)
-	ask := parse(t, plainRule("solana_message", "[rule.approvals]\nrequire = 1\nfrom = [\"anna\"]\nalways = true")+approversOf("anna"))
+	ask := parse(t, plainRule("solana_message",
+		"[rule.approvals]\nrequire = 1\nfrom = [\"anna\"]\nalways = true")+approversOf("anna"))
 	wantCode(t, ask.Decide(message, nil), NeedsApproval, CodeApprovals)
 }
 
@@ -313,7 +337,8 @@ kinds = ["psbt", "raw"]
 func TestApprovals(t *testing.T) {
 	t.Parallel()
 	file := func(when string) *Policy {
-		return parse(t, plainRule("psbt", `destinations = ["`+shop+`"]`, `max_fee = ["1 BTC"]`, limitOf("1 BTC", "transaction"),
+		return parse(t, plainRule("psbt", `destinations = ["`+shop+`"]`, `max_fee = ["1 BTC"]`, limitOf("1 BTC",
+			"transaction"),
 			"[rule.approvals]\nrequire = 2\nfrom = [\"anna\", \"ben\", \"carl\"]\n"+when)+approversOf("anna", "ben", "carl"))
 	}
 	above, outside, always := file(`above = ["10000 sat"]`), file("outside = true"), file("always = true")
@@ -341,7 +366,8 @@ func TestApprovals(t *testing.T) {
 		{"inside", outside, shop, 5_000_000, nil, Allowed, "", 0},
 		{"always", always, shop, 5, nil, NeedsApproval, CodeApprovals, 2},
 		{"always, outside", always, thief, 5, []string{"anna", "ben"}, Denied, CodeDestination, 0},
-		{"limits hold whoever approves", both, thief, 100_000_001, []string{"anna", "ben", "carl"}, Denied, CodeAboveLimit, 0},
+		{"limits hold whoever approves", both, thief, 100_000_001, []string{"anna", "ben", "carl"}, Denied, CodeAboveLimit,
+			0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -71,5 +71,10 @@ type Charge struct {
 	limit   *limit
 }
 
+// same reports whether two charges are of one counter.
+func (c Charge) same(other Charge) bool {
+	return c.limit.id == other.limit.id && c.Subject == other.Subject
+}
+
 // Limit describes the limit that is charged.
 func (c Charge) Limit() string { return c.limit.String() }

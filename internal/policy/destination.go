@@ -1,23 +1,10 @@
 package policy
 
 import (
-	"encoding/hex"
-	"errors"
 	"fmt"
-	"maps"
-	"regexp"
-	"slices"
 	"strings"
 
-	"github.com/btcsuite/btcd/btcutil"
-	"github.com/btcsuite/btcd/chaincfg"
-	"github.com/mr-tron/base58"
-
-	"github.com/frostfleet/frostfleet/internal/derive"
-	"github.com/frostfleet/frostfleet/internal/descriptor"
-	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
-	"github.com/frostfleet/frostfleet/internal/tx/solana"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -35,9 +22,6 @@ const (
 	toScript = "script:" // and hexadecimal: an output that has no address
 )
 
-// toAccount begins a payment to a token account whose owner is not known.
-const toAccount = "account:"
-
 // destinations are whom a rule lets its clients pay.
 type destinations struct {
 	self   bool // children 0/i and 1/i of the job's own keys, i bounded as for change
@@ -47,18 +31,6 @@ type destinations struct {
 	addresses set
 	tokens    []string        // mints that the rule lets move: payments of them may name a token account
 	fleet     map[string]bool // keys whose addresses are not known yet
-}
-
-type params struct {
-	*chaincfg.Params
-	keys descriptor.Version
-}
-
-var networks = map[string]*params{
-	"mainnet": {&chaincfg.MainNetParams, descriptor.Mainnet},
-	"testnet": {&chaincfg.TestNet3Params, descriptor.Testnet},
-	"signet":  {&chaincfg.SigNetParams, descriptor.Testnet},
-	"regtest": {&chaincfg.RegressionNetParams, descriptor.Testnet},
 }
 
 func (p *parser) destinations(at string, f *fileRule, r *rule) *destinations {
@@ -146,207 +118,4 @@ func (p *parser) destination(d *destinations, one string) (of string, err error)
 	}
 	d.listed[one] = true
 	return of, d.add(of, one)
-}
-
-// cost is how many addresses one of Solana's may come to.
-func (d *destinations) cost() int { return 1 + len(tokenPrograms)*len(d.tokens) }
-
-// add adds an address, and of Solana the token accounts that follow from it.
-func (d *destinations) add(of, address string) error {
-	d.addresses[address] = true
-	if of != intent.Solana {
-		return nil
-	}
-	for _, mint := range d.tokens {
-		accounts, err := tokenAccounts(address, mint)
-		if err != nil {
-			return err
-		}
-		for _, account := range accounts {
-			d.addresses[account] = true
-		}
-	}
-	return nil
-}
-
-// tokenPrograms are the programs that a mint may be of.
-var tokenPrograms = []string{solana.TokenProgram, solana.Token2022Program}
-
-// tokenAccounts are an owner's associated accounts of a mint, as payments name them where
-// the transaction doesn't say whose they are.
-func tokenAccounts(owner, mint string) (accounts []string, err error) {
-	for _, program := range tokenPrograms {
-		account, err := solana.AssociatedAccount(owner, program, mint)
-		if err != nil {
-			return nil, err
-		}
-		accounts = append(accounts, toAccount+account)
-	}
-	return accounts, nil
-}
-
-// address reads an address of the network, or a script, and returns the form that
-// internal/tx gives it.
-func (n *params) address(text string) (of, canonical string, err error) {
-	if script, ok := strings.CutPrefix(text, toScript); ok {
-		b, err := hex.DecodeString(script)
-		if err != nil || len(b) == 0 || len(b) > 10_000 {
-			return "", "", errors.New("is no script: write script: and its bytes in hexadecimal")
-		}
-		return intent.Bitcoin, toScript + hex.EncodeToString(b), nil
-	}
-	if isSolana(text) {
-		return intent.Solana, text, nil
-	}
-	if canonical := n.bitcoin(text); canonical != "" {
-		return intent.Bitcoin, canonical, nil
-	}
-	for _, name := range slices.Sorted(maps.Keys(networks)) {
-		if networks[name].bitcoin(text) != "" {
-			return "", "", fmt.Errorf("is of another network: it is of %s", name)
-		}
-	}
-	return "", "", errors.New("is no address of Bitcoin or Solana, no tr(...) descriptor, no script:, no fleet: key, and " +
-		"not self")
-}
-
-// bitcoin is the one form of an address of the network, or empty.
-func (n *params) bitcoin(text string) string {
-	address, err := btcutil.DecodeAddress(text, n.Params)
-	if _, key := address.(*btcutil.AddressPubKey); err != nil || key || !address.IsForNet(n.Params) {
-		return ""
-	}
-	return address.EncodeAddress()
-}
-
-// origin is where a key of a descriptor comes from: others may have hardened steps.
-var origin = regexp.MustCompile(`^\[[0-9a-fA-F]{8}(/[0-9]{1,10}['hH]?){0,10}\]`)
-
-var errDescriptor = errors.New("is no descriptor of taproot addresses without scripts: want " +
-	"tr([origin]xpub/<0;1>/*)#checksum, or /0/* or /1/* for one chain")
-
-// descriptor adds the addresses of a descriptor (BIPs 380, 386, 389), of this fleet's or
-// another wallet's key.
-func (d *destinations) descriptor(n *params, text string) error {
-	script, sum, ok := strings.Cut(text, "#")
-	if !ok {
-		return errors.New("has no checksum: copy the descriptor with what follows its #")
-	}
-	if want, err := descriptor.Checksum(script); err != nil || want != sum {
-		return errors.New("has a wrong checksum: it was not copied whole, or was changed")
-	}
-	inner, ok := strings.CutSuffix(strings.TrimPrefix(script, "tr("), "/*)")
-	if !ok {
-		return errDescriptor
-	}
-	inner = inner[len(origin.FindString(inner)):]
-	key, path, _ := strings.Cut(inner, "/")
-	chains, ok := map[string][]uint32{"<0;1>": {0, 1}, "0": {0}, "1": {1}}[path]
-	if !ok {
-		return errDescriptor
-	}
-	x, err := descriptor.ParseExtendedKey(key)
-	if err != nil {
-		return err
-	}
-	if x.Version != n.keys {
-		return errors.New("is of another network: xpub is of mainnet, tpub of the test networks")
-	}
-	for _, chain := range chains {
-		if err := d.children(n, x.Key(), chain); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// children adds the addresses of one chain of a key.
-func (d *destinations) children(n *params, root derive.Key, chain uint32) error {
-	b, err := derive.NewBranch(root, derive.Path{chain})
-	if err != nil {
-		return err
-	}
-	if root.Suite == frost.Ed25519 {
-		keys, err := b.PublicKeys(0, d.each)
-		for _, key := range keys {
-			if err := d.add(intent.Solana, base58.Encode(key)); err != nil {
-				return err
-			}
-		}
-		return err
-	}
-	keys, err := b.OutputKeys(0, d.each)
-	for _, key := range keys {
-		address, err := taproot(n, key)
-		if err != nil {
-			return err
-		}
-		d.addresses[address] = true
-	}
-	return err
-}
-
-func taproot(n *params, key [32]byte) (string, error) {
-	address, err := btcutil.NewAddressTaproot(key[:], n.Params)
-	if err != nil {
-		return "", err
-	}
-	return address.EncodeAddress(), nil
-}
-
-// WithKeys returns the policy with the addresses of the keys that FleetKeys names, as far
-// as they are given: of each its own, and those of its children 0/i and 1/i. It computes
-// them, which takes some 10 µs each. The hash stays: it is of the file.
-func (p *Policy) WithKeys(keys map[string]derive.Key) (*Policy, error) {
-	if p == nil {
-		return nil, nil
-	}
-	out := *p
-	out.rules = make([]*rule, len(p.rules))
-	for i, r := range p.rules {
-		copied := *r
-		out.rules[i] = &copied
-		if r.destinations == nil || len(r.destinations.fleet) == 0 {
-			continue
-		}
-		d := *r.destinations
-		d.addresses, d.fleet = maps.Clone(d.addresses), maps.Clone(d.fleet)
-		copied.destinations = &d
-		for id := range d.fleet {
-			key, ok := keys[id]
-			if !ok {
-				continue
-			}
-			if err := d.key(networks[p.network], key); err != nil {
-				return nil, fmt.Errorf("addresses of key %s: %w", id, err)
-			}
-			delete(d.fleet, id)
-		}
-	}
-	return &out, nil
-}
-
-// key adds a key of the fleet.
-func (d *destinations) key(n *params, key derive.Key) error {
-	if key.Suite == frost.Ed25519 {
-		if err := d.add(intent.Solana, base58.Encode(key.PublicKey)); err != nil {
-			return err
-		}
-	} else {
-		output, err := frost.OutputKey(key.Suite, key.PublicKey, frost.Tweak{Mode: frost.TweakBIP86})
-		if err != nil {
-			return err
-		}
-		address, err := taproot(n, [32]byte(output))
-		if err != nil {
-			return err
-		}
-		d.addresses[address] = true
-	}
-	for chain := range uint32(2) {
-		if err := d.children(n, key, chain); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -43,7 +43,8 @@ func TestPage(t *testing.T) {
 		if f, ok := n.(*ast.Field); ok && f.Tag != nil {
 			key := regexp.MustCompile(`toml:"(\w+)"`).FindStringSubmatch(f.Tag.Value)[1]
 			keys++
-			if !strings.Contains(page, "`"+key+"`") && !strings.Contains(page, key+" = ") && !strings.Contains(page, "["+key+"]") &&
+			if !strings.Contains(page, "`"+key+"`") && !strings.Contains(page, key+" = ") && !strings.Contains(page,
+				"["+key+"]") &&
 				!strings.Contains(page, "rule."+key) {
 				t.Errorf("no word of the key %s", key)
 			}

@@ -63,7 +63,8 @@ func (p *Policy) Explain(ask *Ask, d *Decision, l *Ledger) Explanation {
 	}
 	for _, c := range d.Charges {
 		used, _ := l.Used(c)
-		e.Limits = append(e.Limits, ExplainedUse{c.Limit(), c.Subject, Amount(c.limit.asset, used), Amount(c.limit.asset, c.Units)})
+		asset := c.limit.asset
+		e.Limits = append(e.Limits, ExplainedUse{c.Limit(), c.Subject, Amount(asset, used), Amount(asset, c.Units)})
 	}
 	return e
 }

@@ -48,7 +48,8 @@ func rules(text string) string { return "version = 1\n" + text }
 
 // plainRule is a rule for all clients and keys, with more lines.
 func plainRule(kind string, more ...string) string {
-	return fmt.Sprintf("version = 1\n[[rule]]\nname = \"all\"\nclients = [\"*\"]\nkeys = [\"*\"]\nkinds = [%q]\n%s\n", kind,
+	return fmt.Sprintf("version = 1\n[[rule]]\nname = \"all\"\nclients = [\"*\"]\nkeys = [\"*\"]\nkinds = [%q]\n%s\n",
+		kind,
 		strings.Join(more, "\n"))
 }
 
@@ -82,10 +83,12 @@ func psbt(job string, in uint64, outs ...out) *Ask {
 			i.Change = append(i.Change, intent.Change{At: at, To: o.to, Path: o.path, Units: o.units})
 			continue
 		}
-		i.Payments = append(i.Payments, intent.Payment{At: at, To: o.to, Amount: intent.Amount{Asset: intent.Bitcoin, Units: o.units}})
+		i.Payments = append(i.Payments, intent.Payment{At: at, To: o.to, Amount: intent.Amount{Asset: intent.Bitcoin,
+			Units: o.units}})
 	}
 	i.Fee = in - paid
-	return &Ask{Client: "alice", Job: job, Digest: sha256.Sum256([]byte(job)), Intent: i, Roots: []intent.Root{{ID: key0}}, Now: start}
+	return &Ask{Client: "alice", Job: job, Digest: sha256.Sum256([]byte(job)), Intent: i,
+		Roots: []intent.Root{{ID: key0}}, Now: start}
 }
 
 // at moves a job in time.

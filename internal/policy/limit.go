@@ -13,7 +13,8 @@ type window struct {
 
 // windows are all windows, shortest first.
 var windows = []window{
-	{"transaction", 0}, {"minute", time.Minute}, {"hour", time.Hour}, {"day", 24 * time.Hour}, {"week", 7 * 24 * time.Hour},
+	{"transaction", 0}, {"minute", time.Minute}, {"hour", time.Hour}, {"day", 24 * time.Hour},
+	{"week", 7 * 24 * time.Hour},
 }
 
 // parts is how many steps a window slides in. A charge is counted for a window, and for

@@ -40,22 +40,6 @@ func (e Errors) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// In gives one error a line, each with the file's name: file:line: key: message.
-func (e Errors) In(file string) string {
-	lines := make([]string, len(e))
-	for i, one := range e {
-		lines[i] = file
-		if one.Line > 0 {
-			lines[i] = fmt.Sprintf("%s:%d", file, one.Line)
-		}
-		if one.Key != "" {
-			lines[i] += ": " + one.Key
-		}
-		lines[i] += ": " + one.Message
-	}
-	return strings.Join(lines, "\n")
-}
-
 // source knows where the keys of a file stand, and collects what is wrong with it.
 type source struct {
 	lines  map[string]int // of each key and table: rule[0].limit[1].amount

@@ -113,7 +113,7 @@ func (m *memory) due(ask *Ask, payments []intent.Payment, charges []Charge) (due
 	}
 	for _, c := range charges {
 		for _, was := range g.charges {
-			if was.limit.id == c.limit.id && was.Subject == c.Subject && isMoney(c.limit.asset) {
+			if c.same(was) && isMoney(c.limit.asset) {
 				c.Units -= min(c.Units, was.Units)
 			}
 		}
@@ -151,7 +151,7 @@ func (m *memory) charge(ask *Ask, d *Decision) (due []Charge, again bool) {
 // raise makes the charges of a group those of its dearest job.
 func (g *group) raise(charges []Charge) {
 	for _, c := range charges {
-		i := slices.IndexFunc(g.charges, func(was Charge) bool { return was.limit.id == c.limit.id && was.Subject == c.Subject })
+		i := slices.IndexFunc(g.charges, c.same)
 		if i < 0 {
 			g.charges = append(g.charges, c)
 		} else {

@@ -170,7 +170,8 @@ func (p *parser) policy(f *file) *Policy {
 	}
 	for i, a := range f.Approvers {
 		if !p.used[a.Name] {
-			p.fail(fmt.Sprintf("approver[%d]", i), "%.64q is named by no rule: add it to a rule's approvals, or remove it", a.Name)
+			p.fail(fmt.Sprintf("approver[%d]", i), "%.64q is named by no rule: add it to a rule's approvals, or remove it",
+				a.Name)
 		}
 	}
 	return out

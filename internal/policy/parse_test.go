@@ -168,11 +168,14 @@ func TestRefused(t *testing.T) {
 		{"unknown table", psbt("[other]"), 7, "other", "unknown key"},
 		{"upper case", psbt("Change_gap = 1"), 7, "Change_gap", "in lower case"},
 		{"type", psbt("change_gap = \"1\""), 7, "rule.change_gap", "wrong type"},
-		{"no name", "version = 1\n[[rule]]\nclients = [\"*\"]\nkeys = [\"*\"]\nkinds = [\"psbt\"]", 2, "rule[0].name", "missing"},
-		{"no clients", "version = 1\n[[rule]]\nname = \"a\"\nkeys = [\"*\"]\nkinds = [\"psbt\"]", 2, "rule[0].clients", "missing"},
+		{"no name", "version = 1\n[[rule]]\nclients = [\"*\"]\nkeys = [\"*\"]\nkinds = [\"psbt\"]", 2, "rule[0].name",
+			"missing"},
+		{"no clients", "version = 1\n[[rule]]\nname = \"a\"\nkeys = [\"*\"]\nkinds = [\"psbt\"]", 2, "rule[0].clients",
+			"missing"},
 		{"empty keys", strings.Replace(psbt(), `keys = ["*"]`, `keys = []`, 1), 5, "rule[0].keys", "is empty"},
 		{"bad key", strings.Replace(psbt(), `keys = ["*"]`, `keys = ["x"]`, 1), 5, "rule[0].keys", "key id"},
-		{"star and more", strings.Replace(psbt(), `clients = ["*"]`, `clients = ["*", "bob"]`, 1), 4, "rule[0].clients", "alone"},
+		{"star and more", strings.Replace(psbt(), `clients = ["*"]`, `clients = ["*", "bob"]`, 1), 4, "rule[0].clients",
+			"alone"},
 		{"twice", strings.Replace(psbt(), `clients = ["*"]`, `clients = ["bob", "bob"]`, 1), 4, "rule[0].clients", "twice"},
 		{"bad client", strings.Replace(psbt(), `clients = ["*"]`, `clients = ["a b"]`, 1), 4, "rule[0].clients", "no name"},
 		{"no kinds", strings.Replace(psbt(), `["psbt"]`, `[]`, 1), 6, "rule[0].kinds", "name what may be signed"},
@@ -187,7 +190,8 @@ func TestRefused(t *testing.T) {
 		{"rate", psbt(`max_fee_rate = 0`), 7, "rule[0].max_fee_rate", "from 1"},
 		{"programs of PSBTs", psbt(`programs = ["` + wsol + `"]`), 7, "rule[0].programs", "can never apply"},
 		{"program", plainRule("solana_transaction", `programs = ["x"]`), 7, "rule[0].programs", "no address of Solana"},
-		{"nonce accounts of PSBTs", psbt(`nonce_accounts = ["` + wsol + `"]`), 7, "rule[0].nonce_accounts", "can never apply"},
+		{"nonce accounts of PSBTs", psbt(`nonce_accounts = ["` + wsol + `"]`), 7, "rule[0].nonce_accounts",
+			"can never apply"},
 		{"assets of other kinds", psbt(`assets = ["sol"]`), 7, "rule[0].assets", "can never apply"},
 		{"no asset", psbt(`assets = ["eth"]`), 7, "rule[0].assets", "use \"btc\""},
 		{"assets without a limited one", plainRule("solana_transaction", `assets = ["spl:`+mint+`"]`, limit("1 SOL", "day")),
@@ -207,26 +211,37 @@ func TestRefused(t *testing.T) {
 		{"scope", psbt(limit("1 BTC", "day"), `scope = "fleet"`), 10, "rule[0].limit[0].scope", "client or key"},
 		{"money by the minute", psbt(limit("1 BTC", "minute")), 9, "rule[0].limit[0].per", "by the hour"},
 		{"jobs a transaction", psbt(limit("1 jobs", "transaction")), 9, "rule[0].limit[0].per", "by time"},
-		{"scope of a transaction", psbt(limit("1 BTC", "transaction"), `scope = "key"`), 10, "rule[0].limit[0].scope", "counts nothing"},
+		{"scope of a transaction", psbt(limit("1 BTC", "transaction"), `scope = "key"`), 10, "rule[0].limit[0].scope",
+			"counts nothing"},
 		{"limit of other kinds", psbt(limit("1 SOL", "day")), 8, "rule[0].limit[0].amount", "can never apply"},
 		{"limit twice", psbt(limit("1 BTC", "day"), limit("2 BTC", "day")), 10, "rule[0].limit[1]", "already"},
-		{"transaction above day", psbt(limit("2 BTC", "transaction"), limit("1 BTC", "day")), 10, "rule[0].limit[1]", "can never apply"},
+		{"transaction above day", psbt(limit("2 BTC", "transaction"), limit("1 BTC", "day")), 10, "rule[0].limit[1]",
+			"can never apply"},
 		{"week below day", psbt(limit("1 BTC", "week"), limit("2 BTC", "day")), 10, "rule[0].limit[1]", "can never apply"},
-		{"key above client", psbt(limit("1 BTC", "day"), limit("2 BTC", "day"), `scope = "key"`), 10, "rule[0].limit[1]", "never apply"},
-		{"raw and a limit", strings.Replace(psbt(limit("1 BTC", "day")), `["psbt"]`, `["psbt", "raw"]`, 1), 6, "rule[0].kinds", "raw"},
+		{"key above client", psbt(limit("1 BTC", "day"), limit("2 BTC", "day"), `scope = "key"`), 10, "rule[0].limit[1]",
+			"never apply"},
+		{"raw and a limit", strings.Replace(psbt(limit("1 BTC", "day")), `["psbt"]`, `["psbt", "raw"]`, 1), 6,
+			"rule[0].kinds", "raw"},
 		{"raw and destinations", strings.Replace(psbt(`destinations = ["`+shop+`"]`, `max_fee = ["1 sat"]`), `["psbt"]`,
 			`["psbt", "raw"]`, 1), 6, "rule[0].kinds", "raw"},
 		{"none and destinations", psbt(`destinations = ["`+shop+`"]`, `max_fee = ["1 sat"]`, `sighash = ["none"]`), 9,
 			"rule[0].sighash", "leave outputs open"},
-		{"destinations and open fees", psbt(`destinations = ["` + shop + `"]`), 7, "rule[0].destinations", "add max_fee in btc"},
-		{"open fees of tokens", plainRule("solana_transaction", limit("1 spl:"+mint, "day")), 2, "rule[0].assets", "add max_fee in sol"},
+		{"destinations and open fees", psbt(`destinations = ["` + shop + `"]`), 7, "rule[0].destinations",
+			"add max_fee in btc"},
+		{"open fees of tokens", plainRule("solana_transaction", limit("1 spl:"+mint, "day")), 2, "rule[0].assets",
+			"add max_fee in sol"},
 		{"empty destinations", psbt(`destinations = []`), 7, "rule[0].destinations", "is empty"},
-		{"other network", psbt(`destinations = ["bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"]`), 7, "rule[0].destinations", "mainnet"},
-		{"no address", psbt(`destinations = ["bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt081"]`), 7, "rule[0].destinations", "no address"},
-		{"public key", psbt(`destinations = ["02` + strings.Repeat("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
-			1) + `"]`), 7, "rule[0].destinations", "no address"},
-		{"Solana's address", psbt(`destinations = ["`+wsol+`"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations", "never apply"},
-		{"destination's key", psbt(`destinations = ["fleet:x"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations", "names no key"},
+		{"other network", psbt(`destinations = ["bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"]`), 7, "rule[0].destinations",
+			"mainnet"},
+		{"no address", psbt(`destinations = ["bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt081"]`), 7, "rule[0].destinations",
+			"no address"},
+		{"public key", psbt(`destinations = ["02` +
+			strings.Repeat("79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798",
+				1) + `"]`), 7, "rule[0].destinations", "no address"},
+		{"Solana's address", psbt(`destinations = ["`+wsol+`"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations",
+			"never apply"},
+		{"destination's key", psbt(`destinations = ["fleet:x"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations",
+			"names no key"},
 		{"no checksum", psbt(`destinations = ["tr(xpub)"]`, `max_fee = ["1 sat"]`), 7, "rule[0].destinations", "no checksum"},
 		{"range without destinations", psbt(`destination_range = 5`), 7, "rule[0].destination_range", "can never apply"},
 		{"range of addresses", psbt(`destinations = ["`+shop+`"]`, `max_fee = ["1 sat"]`, `destination_range = 5`), 9,
@@ -234,25 +249,31 @@ func TestRefused(t *testing.T) {
 		{"range", psbt(`destinations = ["`+shop+`"]`, `destination_range = 0`), 8, "rule[0].destination_range", "use 1 to"},
 		{"too many addresses", psbt(`destinations = ["fleet:`+key0+`", "fleet:`+key1+`"]`, `destination_range = 50000`,
 			`max_fee = ["1 sat"]`), 7, "rule[0].destinations", "lower destination_range"},
-		{"approvals never", psbt("[rule.approvals]\nrequire = 1\nfrom = [\"anna\"]") + approversOf("anna"), 7, "rule[0].approvals", "never"},
+		{"approvals never", psbt("[rule.approvals]\nrequire = 1\nfrom = [\"anna\"]") + approversOf("anna"), 7,
+			"rule[0].approvals", "never"},
 		{"approvals of nobody", psbt("[rule.approvals]\nrequire = 1\nalways = true"), 7, "rule[0].approvals.from", "missing"},
-		{"unknown approver", psbt("[rule.approvals]\nrequire = 1\nalways = true\nfrom = [\"anna\"]"), 10, "rule[0].approvals.from",
+		{"unknown approver", psbt("[rule.approvals]\nrequire = 1\nalways = true\nfrom = [\"anna\"]"), 10,
+			"rule[0].approvals.from",
 			"no [[approver]]"},
 		{"k above m", psbt("[rule.approvals]\nrequire = 2\nalways = true\nfrom = [\"anna\"]") + approversOf("anna"), 8,
 			"rule[0].approvals.require", "use 1 to 1"},
-		{"no k", psbt("[rule.approvals]\nalways = true\nfrom = [\"anna\"]") + approversOf("anna"), 7, "rule[0].approvals.require", "is 0"},
+		{"no k", psbt("[rule.approvals]\nalways = true\nfrom = [\"anna\"]") + approversOf("anna"), 7,
+			"rule[0].approvals.require", "is 0"},
 		{"approver twice in from", psbt("[rule.approvals]\nrequire = 2\nalways = true\nfrom = [\"anna\", \"anna\"]") +
 			approversOf("anna"), 10, "rule[0].approvals.from", "twice"},
 		{"always and above", psbt("[rule.approvals]\nrequire = 1\nalways = true\nabove = [\"1 BTC\"]\nfrom = [\"anna\"]") +
 			approversOf("anna"), 9, "rule[0].approvals.always", "never apply"},
-		{"outside of nothing", psbt("[rule.approvals]\nrequire = 1\noutside = true\nfrom = [\"anna\"]") + approversOf("anna"), 9,
+		{"outside of nothing", psbt("[rule.approvals]\nrequire = 1\noutside = true\nfrom = [\"anna\"]") +
+			approversOf("anna"), 9,
 			"rule[0].approvals.outside", "never apply"},
-		{"above other assets", psbt("[rule.approvals]\nrequire = 1\nabove = [\"1 SOL\"]\nfrom = [\"anna\"]") + approversOf("anna"), 9,
+		{"above other assets", psbt("[rule.approvals]\nrequire = 1\nabove = [\"1 SOL\"]\nfrom = [\"anna\"]") +
+			approversOf("anna"), 9,
 			"rule[0].approvals.above", "lets no sol"},
 		{"above not all assets", plainRule("solana_transaction", `assets = ["sol", "spl:`+mint+`"]`,
 			"[rule.approvals]\nrequire = 1\nabove = [\"1 SOL\"]\nfrom = [\"anna\"]") + approversOf("anna"), 10,
 			"rule[0].approvals.above", "lacks spl:"},
-		{"above the limit", psbt(limit("1 BTC", "transaction"), "[rule.approvals]\nrequire = 1\nabove = [\"1 BTC\"]\nfrom = [\"anna\"]") +
+		{"above the limit", psbt(limit("1 BTC", "transaction"),
+			"[rule.approvals]\nrequire = 1\nabove = [\"1 BTC\"]\nfrom = [\"anna\"]") +
 			approversOf("anna"), 12, "rule[0].approvals.above", "comes first"},
 		{"approver unused", psbt() + approversOf("anna"), 9, "approver[0]", "named by no rule"},
 		{"approver's key", psbt("[rule.approvals]\nrequire = 1\nalways = true\nfrom = [\"anna\"]") +
@@ -305,7 +326,8 @@ func TestAmounts(t *testing.T) {
 			t.Errorf("%s is read as %v, %v", want, again, err)
 		}
 	}
-	for _, text := range []string{"", " ", "BTC", "1", "1BTC", "1  BTC", ".5 BTC", "1. BTC", "1e3 sat", "0x1 sat", "+1 sat", "1,5 BTC",
+	for _, text := range []string{"", " ", "BTC", "1", "1BTC", "1  BTC", ".5 BTC", "1. BTC", "1e3 sat", "0x1 sat",
+		"+1 sat", "1,5 BTC",
 		"1_000 sat", "1 BTC ", "1 spl:", "0 sat", "1 spl:" + mint + "x"} {
 		if a, err := parseAmount(text); err == nil {
 			t.Errorf("%q is %v", text, a)
@@ -318,7 +340,8 @@ func TestAmounts(t *testing.T) {
 func TestDescriptors(t *testing.T) {
 	t.Parallel()
 	// BIP 86, "Test vectors": the account m/86'/0'/0', and its first addresses.
-	const xpub = "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteoGVky7D3UKDP9QyrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ"
+	const xpub = "xpub6BgBgsespWvERF3LHQu6CnqdvfEvtMcQjYrcRzx53QJjSxarj2afYWcLteo" +
+		"GVky7D3UKDP9QyrLprQ3VCECoY49yfdDEHGCtMMj92pReUsQ"
 	addresses := map[string][]string{
 		"/0": {"bc1p5cyxnuxmeuwuvkwfem96lqzszd02n6xdcjrs20cac6yqjjwudpxqkedrcr",
 			"bc1p4qhjn9zdvkux4e44uhx8tc55attvtyu358kutcqkudyccelu0was9fqzwh"},
@@ -376,7 +399,8 @@ func TestDescriptors(t *testing.T) {
 func TestFleetKeys(t *testing.T) {
 	t.Parallel()
 	p := parse(t, plainRule("psbt", `destinations = ["fleet:`+key1+`"]`, `max_fee = ["1 BTC"]`, `destination_range = 3`))
-	secp := derive.Key{Suite: frost.Secp256k1TR, PublicKey: unhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")}
+	secp := derive.Key{Suite: frost.Secp256k1TR,
+		PublicKey: unhex("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")}
 	child := func(path ...uint32) string {
 		k, err := secp.Child(path)
 		if err != nil {
@@ -411,7 +435,8 @@ func TestFleetKeys(t *testing.T) {
 	for _, to := range []string{child(0, 3), child(2, 0), child(0), child(0, 0, 0), shop} {
 		wantCode(t, told.Decide(psbt("a", 10, out{to: to, units: 9}), nil), Denied, CodeDestination)
 	}
-	if _, err := p.WithKeys(map[string]derive.Key{key1: {Suite: frost.Secp256k1TR, PublicKey: make([]byte, 33)}}); err == nil {
+	if _, err := p.WithKeys(map[string]derive.Key{key1: {Suite: frost.Secp256k1TR, PublicKey: make([]byte,
+		33)}}); err == nil {
 		t.Error("no key is a key")
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -32,6 +33,11 @@ type actor struct {
 	refusedIDs []string // in the keystore
 
 	loaded func([]LoadedKey) // is told what the machine gets
+
+	rules    *policy.Policy
+	ledger   *policy.Ledger
+	saves    []SaveLedger
+	slowDisk bool // what is saved is not on the disk yet
 }
 
 // said is what a node's HSM and nonces were used for, over all its lives.
@@ -58,6 +64,7 @@ func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
 	return NewNode(NodeConfig{
 		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known, Refused: a.refusedIDs,
 		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
+		Policy: a.rules, Ledger: a.ledger,
 	})
 }
 
@@ -121,6 +128,11 @@ func (a *actor) perform(effects []Effect) {
 			a.store[e.Record.ID], a.done[e.Record.ID] = e.Record, true
 		case RefuseBatch:
 			a.refusedIDs = append(a.refusedIDs, e.ID)
+		case SaveLedger:
+			a.saves = append(a.saves, e)
+			if !a.slowDisk {
+				a.do(LedgerSaved{e.Seq})
+			}
 		case Load:
 			keys := a.load(e.Keys)
 			if a.loaded != nil {

@@ -65,7 +65,7 @@ func (n *signer) start(e taskOpened) []Effect {
 	var counted []Effect
 	for _, msg := range s.waiting.messages {
 		if slot, err := wire.ParseSlot(msg.Subject); err == nil {
-			counted = append(counted, s.sees(slot)...)
+			counted = append(counted, s.sees(slot, msg)...)
 		}
 	}
 	return append(counted, s.enter(exclude)...)

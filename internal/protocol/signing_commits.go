@@ -12,7 +12,7 @@ import (
 
 // onLog takes a message of this session in log order.
 func (s *signing) onLog(slot wire.Slot, msg wire.LogMessage) []Effect {
-	return append(s.sees(slot), s.take(slot, msg)...)
+	return append(s.sees(slot, msg), s.take(slot, msg)...)
 }
 
 func (s *signing) take(slot wire.Slot, msg wire.LogMessage) []Effect {

@@ -40,10 +40,16 @@ func (n *signer) owes(r *signRequest) *debt {
 }
 
 // sees notes that a node put something into the slot of its commitment. With t of them the
-// job counts.
-func (s *signing) sees(slot wire.Slot) []Effect {
+// job counts. This node's own, of an earlier life, shows that it was charged then.
+func (s *signing) sees(slot wire.Slot, msg wire.LogMessage) []Effect {
 	d, n := s.debt, s.node
 	if d == nil || slot.Kind != wire.SlotCommit || slices.Contains(d.nodes, slot.Node) {
+		return nil
+	}
+	if slot.Node == n.cfg.Index {
+		if _, err := n.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data); err == nil {
+			s.debt = nil
+		}
 		return nil
 	}
 	if d.nodes = append(d.nodes, slot.Node); len(d.nodes) < n.cfg.Manifest.T {

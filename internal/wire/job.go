@@ -112,10 +112,6 @@ func SignJob(key ed25519.PrivateKey, m *Manifest, kind Kind, client string, payl
 		Signature: ed25519.Sign(key, JobSigningInput(m, kind, client, payload))}
 }
 
-// Interactive reports whether a job asks for few items only: its latency is one
-// that somebody waits for.
-func (j *Job) Interactive() bool { return max(j.Count, len(j.Items)) <= InteractiveItems }
-
 // Digest is the job's identity: manifest, fleet, network, kind, client and payload.
 func (j SignedJob) Digest(m *Manifest) [32]byte {
 	mh := m.Hash()

@@ -13,8 +13,8 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// ledgerFile is where a node keeps what its policy let through, in its storage folder.
-const ledgerFile = "policy.ledger"
+// LedgerFile is where a node keeps what its policy let through, in its storage folder.
+const LedgerFile = "policy.ledger"
 
 // maxLedger is more than any ledger has, in bytes.
 const maxLedger = 64 << 20
@@ -58,7 +58,7 @@ func (w *Worker) openLedger() (err error) {
 	return nil
 }
 
-func (w *Worker) ledgerPath() string { return filepath.Join(w.cfg.Storage, ledgerFile) }
+func (w *Worker) ledgerPath() string { return filepath.Join(w.cfg.Storage, LedgerFile) }
 
 // saveLedger writes a state of the ledger, for as long as it takes.
 func (w *Worker) saveLedger(e protocol.SaveLedger) {

@@ -1,6 +1,7 @@
 package examples_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -13,6 +14,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/draft"
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 )
 
@@ -127,14 +132,17 @@ func shape(text string) string {
 	return regexp.MustCompile(`(?m)^ {4}`).ReplaceAllString(text, "")
 }
 
-// TestSignByShell: the job that jobs.md signs and publishes with OpenSSL is
-// done, also if its payload ends in a line end, as an editor leaves it: what is signed
-// must be what is published.
+// TestSignByShell: the jobs that jobs.md signs and publishes with OpenSSL are done, also if
+// a payload ends in a line end, as an editor leaves it: what is signed must be what is
+// published. The second is of a PSBT that spends from what the first made.
 func TestSignByShell(t *testing.T) {
-	var script string
+	var script, ofPSBT string
 	for _, b := range blocks(t, "docs/jobs.md") {
-		if strings.Contains(b, "openssl") {
+		switch {
+		case strings.Contains(b, "openssl"):
 			script += b
+		case strings.Contains(b, `"psbt":`):
+			ofPSBT += b
 		}
 	}
 	f := fleettest.Start(t, fleettest.Options{N: 3, T: 2})
@@ -151,29 +159,69 @@ func TestSignByShell(t *testing.T) {
 		t.Fatal(err)
 	}
 	script = strings.Replace(script, "FLEET=dev CLIENT=client0", "FLEET="+fleettest.Name+" CLIENT="+fleettest.Client, 1)
-	payload := " > job.json\n"
-	if strings.Count(script, payload) != 1 {
-		t.Fatalf("the payload is not written once by\n%s", script)
+	payload := regexp.MustCompile(`(?m)^printf '\{.* > job\.json\n`)
+	ofKeygen := payload.FindString(script)
+	if strings.Count(script, ofKeygen) != 1 || !strings.HasSuffix(ofPSBT, " > job.json\n") {
+		t.Fatalf("the payloads are not written by\n%s\nand\n%s", script, ofPSBT)
 	}
-	script = strings.Replace(script, payload, payload+"echo >> job.json\n", 1)
-	env := []string{"PATH=" + tools + ":" + os.Getenv("PATH"), "NATS_URL=" + f.URL}
-	out := bash(t, f.Dir, script+"echo $JOB\n", env...)
-	stored, job, _ := strings.Cut(strings.TrimSpace(out), "\n")
-	if !strings.Contains(stored, `"seq":1`) {
-		t.Fatalf("published: %s", out)
+	env := []string{
+		"PATH=" + tools + ":" + os.Getenv("PATH"), "NATS_URL=" + f.URL, "FROSTCTL_CONFIG=" + f.ClientFile(),
 	}
-	t.Setenv("FROSTCTL_CONFIG", f.ClientFile())
+	publish := func(script, payload, seq string) {
+		t.Helper()
+		script = strings.Replace(script, ofKeygen, payload+"echo >> job.json\n", 1)
+		stored, job, _ := strings.Cut(strings.TrimSpace(bash(t, f.Dir, script+"echo $JOB\n", env...)), "\n")
+		if !strings.Contains(stored, seq) {
+			t.Fatalf("published: %s", stored)
+		}
+		awaitDone(t, frostctl, f.ClientFile(), job)
+	}
+	publish(script, ofKeygen, `"seq":1`)
+	bash(t, f.Dir, "frostctl jobs result --payload job.json --json > keys.jsonl\n"+
+		"frostctl verify --keys keys.jsonl | grep '^10 keys of 1 jobs'", env...)
+	key := writePSBT(t, f.Dir)
+	publish("KEY="+key+"\n"+strings.Replace(script, "KIND=keygen", "KIND=sign", 1), ofPSBT, `"seq":2`)
+	if printed := bash(t, f.Dir, "frostctl jobs result --payload job.json", env...); !strings.HasPrefix(printed, "02000000000101") {
+		t.Errorf("not a transaction: %s", printed)
+	}
+}
+
+// awaitDone waits for the result of a job, which is to be done.
+func awaitDone(t *testing.T, frostctl, config, job string) {
+	t.Helper()
+	t.Setenv("FROSTCTL_CONFIG", config)
 	for range 600 {
 		if text, code, _ := output(t, "", frostctl, "jobs", job, "--json"); code == 0 {
 			if !strings.Contains(text, `"status":"done"`) {
 				t.Errorf("the job ended with %s", text)
 			}
-			env = append(env, "FROSTCTL_CONFIG="+f.ClientFile())
-			bash(t, f.Dir, "frostctl jobs result --payload job.json --json > keys.jsonl\n"+
-				"frostctl verify --keys keys.jsonl | grep '^10 keys of 1 jobs'", env...)
 			return
 		}
 		time.Sleep(50 * time.Millisecond)
 	}
-	t.Error("the job was not done")
+	t.Fatal("the job was not done")
+}
+
+// writePSBT writes payment.psbt, which spends from a child of the first key of keys.jsonl, and
+// returns that key's id.
+func writePSBT(t *testing.T, dir string) string {
+	t.Helper()
+	var line struct {
+		Result struct {
+			Keys []wire.Key `json:"keys"`
+		} `json:"result"`
+	}
+	if err := json.Unmarshal(must(t, filepath.Join(dir, "keys.jsonl")), &line); err != nil {
+		t.Fatal(err)
+	}
+	key := line.Result.Keys[0]
+	root := derive.Key{Suite: frost.Secp256k1TR, PublicKey: key.PublicKey, ChainCode: [32]byte(key.ChainCode)}
+	raw, err := draft.NewPSBT().Spend(root, derive.Path{0, 2}, 60_000).Pay(draft.Payee(), 59_000).Bytes()
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, "payment.psbt"), raw, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key.ID
 }

@@ -37,6 +37,8 @@ var parts = []part{
 	{"What is signed, and by whom", wireMutants},
 	{"Key generation", keygenMutants},
 	{"Signing", signingMutants},
+	{"Bitcoin transactions", bitcoinMutants},
+	{"Policies", policyMutants},
 	{"Keystore, worker, client", keeperMutants},
 	{"Presence, the lease, late work", presenceMutants},
 	{"Whole fleets", simMutants},

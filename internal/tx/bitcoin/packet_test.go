@@ -186,6 +186,13 @@ func TestBadFields(t *testing.T) {
 // A transaction that lies about its counts and lengths is refused before btcd decodes it.
 func TestLyingTransactions(t *testing.T) {
 	t.Parallel()
+	// btcd's buffer for scripts has 4 MiB: one that took some, and one that says it has the rest, overrun it.
+	long := append(append([]byte{1, 0, 0, 0, 1}, make([]byte, 36)...), 0xfe, 0, 0x35, 0x0c, 0)
+	long = append(append(append(long, make([]byte, 800_000+4)...), 1), make([]byte, 8)...)
+	long = append(long, 0xfe, 0, 0x09, 0x3d, 0)
+	if _, ok := wellFormed(long, true); ok {
+		t.Error("a script of four million bytes that are not there")
+	}
 	for name, tx := range map[string][]byte{
 		"inputs":  {1, 0, 0, 0, 0xfe, 0xff, 0xff, 0xff, 0x01, 0, 0, 0, 0},
 		"script":  append(append([]byte{1, 0, 0, 0, 1}, make([]byte, 36)...), 0xfe, 0xff, 0xff, 0x3f, 0, 0, 0, 0, 0),

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/frostfleet/frostfleet/client"
+	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/jobfile"
+	"github.com/frostfleet/frostfleet/internal/policy"
+	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/tx"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// savedJob is a sign job that frostctl saved: lines of a head, the payload, and approvals.
+type savedJob struct {
+	signed    wire.SignedJob
+	job       *wire.Job
+	approvals []wire.Approval
+}
+
+const (
+	maxKeysLine = 16 << 20 // of a keys file: the proof of the largest keygen job
+)
+
+func readSavedJob(path string, m *wire.Manifest) (*savedJob, error) {
+	data, err := secret.File{What: "job", Path: path, Max: jobfile.MaxSize, Public: true}.Text()
+	if err != nil {
+		return nil, err
+	}
+	job, err := parseSavedJob(data.Expose(), m)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return job, nil
+}
+
+var errSavedJob = errors.New("its job can't be read")
+
+func parseSavedJob(data []byte, m *wire.Manifest) (*savedJob, error) {
+	f, err := jobfile.Parse(data)
+	if err == nil {
+		err = f.Head.Fits(m.Fleet, m.Network, m.Hash())
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &savedJob{
+		signed:    wire.SignedJob{Client: f.Head.Client, Kind: wire.KindSign, Payload: []byte(f.Payload)},
+		approvals: f.Approvals,
+	}
+	var of struct {
+		Expires time.Time `json:"expires"`
+	}
+	if json.Unmarshal(s.signed.Payload, &of) != nil {
+		return nil, errSavedJob
+	}
+	// One that expired is explained as well.
+	job, refusal := s.signed.Parse(of.Expires.Add(-time.Second))
+	if refusal != nil {
+		return nil, refusal
+	}
+	s.job = job
+	return s, nil
+}
+
+// keys are the ids of the keys that the job names.
+func (s *savedJob) keys() (ids []string) {
+	for _, k := range s.job.Keys {
+		ids = append(ids, k.Key)
+	}
+	for _, it := range s.job.Items {
+		ids = append(ids, it.Key)
+	}
+	return ids
+}
+
+// ownedKey is a key, and the client that may sign with it.
+type ownedKey struct {
+	derive.Key
+	owner string
+}
+
+// provenKeys are those keys of a keys file that are wanted.
+func provenKeys(path, manifest string, wanted []string) (map[string]ownedKey, error) {
+	m, err := client.LoadManifest(manifest)
+	if err != nil {
+		return nil, err
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("--keys: %w", err)
+	}
+	defer f.Close()
+	found := map[string]ownedKey{}
+	lines := bufio.NewScanner(f)
+	lines.Buffer(make([]byte, 64<<10), maxKeysLine)
+	for n := 1; lines.Scan(); n++ {
+		if err := takeKeys(lines.Bytes(), m, wanted, found); err != nil {
+			return nil, fmt.Errorf("--keys %s: line %d: %w", path, n, err)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("--keys %s: %w", path, err)
+	}
+	return found, nil
+}
+
+// takeKeys verifies a line if it has one of the keys: a file may have a million.
+func takeKeys(line []byte, m *client.Manifest, wanted []string, found map[string]ownedKey) error {
+	if len(bytes.TrimSpace(line)) == 0 {
+		return nil
+	}
+	var p client.Proof
+	var claimed struct {
+		Keys []wire.Key `json:"keys"`
+	}
+	if json.Unmarshal(line, &p) != nil || json.Unmarshal(p.Result, &claimed) != nil {
+		return errors.New("no line of frostctl keygen")
+	}
+	if !slices.ContainsFunc(claimed.Keys, func(k wire.Key) bool { return slices.Contains(wanted, k.ID) }) {
+		return nil
+	}
+	keys, err := p.Verify(m)
+	for _, k := range keys {
+		suite, _ := wire.ChainSuite(k.Chain)
+		found[k.ID] = ownedKey{
+			derive.Key{Suite: suite, PublicKey: k.PublicKey, ChainCode: [32]byte(k.ChainCode)}, p.Client,
+		}
+	}
+	return err
+}
+
+// ask reads the job as nodes do.
+func (s *savedJob) ask(m *wire.Manifest, access *wire.Access, p *policy.Policy, keys map[string]ownedKey) (
+	*policy.Ask, error) {
+	digest := s.signed.Digest(m)
+	ask := &policy.Ask{
+		Client: s.signed.Client, Job: s.job.ID, Digest: digest, Replaces: s.job.Replaces,
+		Approved: approvers(s.approvals, m, access, p, s.signed.Client, digest),
+	}
+	for _, id := range s.keys() {
+		switch k, ok := keys[id]; {
+		case !ok:
+			return nil, fmt.Errorf("key %s is not in the keys file: name the one that has it (--keys)", id)
+		case k.owner != s.signed.Client:
+			return nil, fmt.Errorf("key %s belongs to another client than %s", id, s.signed.Client)
+		}
+	}
+	kind, content := s.job.Request()
+	if kind == intent.Raw {
+		ask.Intent, ask.Roots = rawIntent(s.job)
+		return ask, nil
+	}
+	for _, k := range s.job.Keys {
+		root := intent.Root{ID: k.Key, Key: keys[k.Key].Key}
+		if k.Path != nil {
+			path, err := derive.ParsePath(*k.Path)
+			if err != nil {
+				return nil, err
+			}
+			root.Path = path
+		}
+		ask.Roots = append(ask.Roots, root)
+	}
+	request := tx.Request{Kind: kind, Bytes: content, Roots: ask.Roots, Partial: s.job.Partial}
+	reading, refusal := tx.Read(request, m.Network, derive.NewCache(len(ask.Roots)))
+	if refusal != nil {
+		return nil, refusal
+	}
+	ask.Intent = reading.Intent()
+	return ask, nil
+}
+
+// rawIntent is what items mean: so many signatures of so many keys.
+func rawIntent(job *wire.Job) (*intent.Intent, []intent.Root) {
+	in, at, roots := &intent.Intent{Kind: intent.Raw}, map[string]int{}, []intent.Root(nil)
+	for i, it := range job.Items {
+		root, ok := at[it.Key]
+		if !ok {
+			root = len(roots)
+			at[it.Key], roots = root, append(roots, intent.Root{ID: it.Key})
+		}
+		in.Signatures = append(in.Signatures, intent.Signature{Root: root, Message: it.Message, At: i})
+	}
+	return in, roots
+}
