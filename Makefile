@@ -13,6 +13,7 @@ SEED ?= 0
 LONG ?=
 FASTER ?= 5
 ADDRESSES ?= 100000
+MUTATIONS ?= 100000
 GOLANGCI_VERSION := v2.15.0
 PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 
@@ -54,6 +55,9 @@ chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an h
 
 interop: setup $(VENV)/ready $(NODE)/interop/ready $(CONSENSUS) ## against what others wrote (ADDRESSES=100000)
 	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 0 ./test/interop -args -addresses $(ADDRESSES)
+
+mutations: ## changed PSBTs and Solana transactions against reader and policy (MUTATIONS=100000, of each chain)
+	$(GO) test -count 1 -v -timeout 0 ./test/mutations -args -mutations $(MUTATIONS) -seed $(SEED)
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
 	$(GO) run ./test/mutants -out bench/mutants.json -only '$(ONLY)'
@@ -130,5 +134,5 @@ $(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main
 	cargo build --release --locked --quiet --manifest-path $< --target-dir $(CACHE)/consensus
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim chaos interop mutants bench bench-compare bench-save bench-hsm lint fuzz
+.PHONY: help demo build test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save bench-hsm lint fuzz
 .PHONY: monitoring e2e devices setup clean
