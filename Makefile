@@ -56,7 +56,7 @@ chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an h
 interop: setup $(VENV)/ready $(NODE)/interop/ready $(CONSENSUS) ## against what others wrote (ADDRESSES=100000)
 	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 0 ./test/interop -args -addresses $(ADDRESSES)
 
-mutations: ## changed PSBTs and Solana transactions against reader and policy (MUTATIONS=100000, of each chain)
+mutations: ## changed transactions against reader and policy (MUTATIONS=100000)
 	$(GO) test -count 1 -v -timeout 0 ./test/mutations -args -mutations $(MUTATIONS) -seed $(SEED)
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
@@ -134,5 +134,5 @@ $(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main
 	cargo build --release --locked --quiet --manifest-path $< --target-dir $(CACHE)/consensus
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save bench-hsm lint fuzz
-.PHONY: monitoring e2e devices setup clean
+.PHONY: help demo build test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save bench-hsm
+.PHONY: lint fuzz monitoring e2e devices setup clean

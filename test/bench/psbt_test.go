@@ -18,7 +18,7 @@ const (
 )
 
 // psbtSizes are the inputs of the PSBTs of one round.
-var psbtSizes = []int{1000, 100, 1000, 200, 1000, 500, 1000, 1000, 100, 1000, 200, 1000, 500, 1000}
+var psbtSizes = []int{1000, 100, 1000, 500, 1000, 200, 1000, 800}
 
 // benchPSBT has PSBTs signed that spend children of one key, each child once, in turns with as
 // many messages in bulk.

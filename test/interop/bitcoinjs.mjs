@@ -1,4 +1,5 @@
-// bitcoinjs-lib with bip32, on libsecp256k1 (tiny-secp256k1), and bip322-js, which has an older bitcoinjs-lib of its own.
+// bitcoinjs-lib with bip32, on libsecp256k1 (tiny-secp256k1). And bip322-js, which has an older bitcoinjs-lib of its
+// own.
 import BIP32Factory from 'bip32';
 import { Verifier } from 'bip322-js';
 import * as bitcoin from 'bitcoinjs-lib';

@@ -55,10 +55,10 @@ func btcdVectors(t *testing.T) map[string][][]byte {
 
 // judgedOtherwise are the vectors of which the reader thinks otherwise, and why.
 var judgedOtherwise = map[string]string{
-	"validPsbtHex 5":       intent.BadPSBT, // a field that was unknown, until BIP 370 gave it to version 2
+	"validPsbtHex 5":       intent.BadPSBT, // a field that BIP 370 has since given to version 2
 	"validPsbtHex 6":       intent.BadPSBT, // the same
 	"validPsbtHex 7":       intent.BadPSBT, // no inputs
-	"invalidPsbtBase64 9":  intent.NoInput, // a control block of a wrong length: of the script path, which is nobody's here
+	"invalidPsbtBase64 9":  intent.NoInput, // a control block of the script path, which no key of ours is on
 	"invalidPsbtBase64 10": intent.NoInput, // the same
 }
 
@@ -67,7 +67,8 @@ var judgedOtherwise = map[string]string{
 func TestPSBTVectors(t *testing.T) {
 	t.Parallel()
 	_, public := btcec.PrivKeyFromBytes([]byte{1})
-	roots := []intent.Root{{ID: "root", Key: derive.Key{Suite: frost.Secp256k1TR, PublicKey: public.SerializeCompressed()}}}
+	key := derive.Key{Suite: frost.Secp256k1TR, PublicKey: public.SerializeCompressed()}
+	roots := []intent.Root{{ID: "root", Key: key}}
 	lists := btcdVectors(t)
 	for name, want := range map[string]string{
 		"validPsbtHex": intent.NoInput, "validPsbtBase64": intent.NoInput,

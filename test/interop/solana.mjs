@@ -50,7 +50,12 @@ function pay(q) {
 const table = (q) =>
   new AddressLookupTableAccount({
     key: new PublicKey(q.table),
-    state: { deactivationSlot: 2n ** 64n - 1n, lastExtendedSlot: 0, lastExtendedSlotStartIndex: 0, addresses: [new PublicKey(q.to)] },
+    state: {
+      deactivationSlot: 2n ** 64n - 1n,
+      lastExtendedSlot: 0,
+      lastExtendedSlotStartIndex: 0,
+      addresses: [new PublicKey(q.to)],
+    },
   });
 
 const cosigner = (q) => Keypair.fromSeed(bytes(q.secret));

@@ -128,7 +128,8 @@ func (f *fleet) testWrongTransactions(t *testing.T, all programs) {
 	elsewhere, other := f.transferOf(t, libraries[0], transferKinds[0])
 	f.signTransaction(t, nil, &elsewhere, other, transferKinds[0])
 	swapped := q
-	mine, others := must(base64.StdEncoding.DecodeString(q.Transaction)), must(base64.StdEncoding.DecodeString(elsewhere.Transaction))
+	mine := must(base64.StdEncoding.DecodeString(q.Transaction))
+	others := must(base64.StdEncoding.DecodeString(elsewhere.Transaction))
 	swapped.Transaction = base64.StdEncoding.EncodeToString(append(others[:65:65], mine[65:]...))
 	bad := map[string]question{"a signature under another child": swapped}
 	for name, at := range transactionMistakes {

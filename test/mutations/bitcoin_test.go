@@ -95,7 +95,8 @@ func psbts() (all []*packet) {
 	a, b := ours[0].root.Key, ours[1].root.Key
 	at := func(branch, index uint32) derive.Path { return derive.Path{branch, index} }
 	for _, p := range []*draft.PSBT{
-		draft.NewPSBT().Spend(a, at(0, 0), 600_000).Spend(a, at(1, 3), 500_000).Pay(shop, 700_000).Change(a, at(1, 4), 395_000),
+		draft.NewPSBT().Spend(a, at(0, 0), 600_000).Spend(a, at(1, 3), 500_000).Pay(shop, 700_000).
+			Change(a, at(1, 4), 395_000),
 		draft.NewPSBT().Spend(b, at(0, 9), 1_900_000).Pay(shop, 1_890_000),
 		draft.NewPSBT().Spend(a, at(1, 5), 900_000).Spend(b, at(0, 2), 800_000).SpendOther(draft.Payee(), 50_000).
 			Change(b, at(1, 0), 300_000).Pay(shop, 1_300_000).Change(a, at(1, 6), 140_000),
@@ -110,9 +111,9 @@ func psbts() (all []*packet) {
 func scripts() [][]byte {
 	a, b := ours[0], ours[1]
 	return [][]byte{
-		shop, thief, a.script(nil, 1, 0), a.script(nil, 1, 24), a.script(nil, 1, 27), a.script(nil, 1, 1000), b.script(nil, 1, 7),
-		a.script(nil, 0, 1), b.script(nil), a.script(nil, 1), a.script(nil, 1, 2, 3), a.script(bytes.Repeat([]byte{1}, 32), 1, 4),
-		newWallet("another").script(nil, 1, 0), {}, {txscript.OP_RETURN, 1, 7}, {txscript.OP_TRUE},
+		shop, thief, a.script(nil, 1, 0), a.script(nil, 1, 24), a.script(nil, 1, 27), a.script(nil, 1, 1000),
+		b.script(nil, 1, 7), a.script(nil, 0, 1), b.script(nil), a.script(nil, 1), a.script(nil, 1, 2, 3),
+		a.script(bytes.Repeat([]byte{1}, 32), 1, 4), newWallet("another").script(nil, 1, 0), {}, {txscript.OP_RETURN, 1, 7}, {txscript.OP_TRUE},
 	}
 }
 
@@ -131,7 +132,7 @@ func psbtMutant() func(*rand.Rand) []byte {
 				mutateFields(r, p)
 			} else {
 				mutateTransaction(r, p, where)
-				p.global[slices.IndexFunc(p.global, func(f field) bool { return len(f.key) == 1 && f.key[0] == 0 })].value = p.tx.bytes()
+				p.global.set(0, p.tx.bytes())
 			}
 			raw = p.bytes()
 		}

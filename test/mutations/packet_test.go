@@ -23,6 +23,11 @@ func (s section) get(key ...byte) []byte {
 	return s[i].value
 }
 
+// set changes the value of a key that is there.
+func (s section) set(key byte, value []byte) {
+	s[slices.IndexFunc(s, func(f field) bool { return bytes.Equal(f.key, []byte{key}) })].value = value
+}
+
 type packet struct {
 	global          section
 	inputs, outputs []section

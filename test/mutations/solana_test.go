@@ -222,7 +222,9 @@ type verdict struct {
 
 // judge judges a transaction. It knows the few calls that may take something, and can't account
 // for any other in which an account of ours is.
-func (s scene) judge(t *testing.T, in *intent.Intent, signatures [][]byte, done tx.Finished) (wrong []string, loss uint64) {
+func (s scene) judge(
+	t *testing.T, in *intent.Intent, signatures [][]byte, done tx.Finished,
+) (wrong []string, loss uint64) {
 	t.Helper()
 	signed, body, m, err := parseSolana(done.Transaction)
 	if err != nil {
@@ -345,5 +347,6 @@ func TestSolana(t *testing.T) {
 		sign:  func(_ *testing.T, sig intent.Signature) []byte { return ed25519.Sign(secret("us"), sig.Message) },
 	}
 	c.test(t, []string{destination, fee, above, inADay, unreadable},
-		[]string{policy.CodeDestination, policy.CodeFee, policy.CodeAboveLimit, policy.CodeLimitReached, intent.NotUnderstood})
+		[]string{policy.CodeDestination, policy.CodeFee, policy.CodeAboveLimit, policy.CodeLimitReached,
+			intent.NotUnderstood})
 }
