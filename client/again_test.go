@@ -83,7 +83,7 @@ func TestAnsweredWhileRepeating(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for s.published() == 0 {
+	for s.acked.Load() == 0 { // what is not acknowledged can't be any more
 		time.Sleep(time.Millisecond)
 	}
 	if err := s.bus.Conn().JS.DeleteStream(t.Context(), stubJobs); err != nil { // nothing acknowledges jobs

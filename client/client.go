@@ -9,6 +9,13 @@
 //		{Key: keys.Keys[0].ID, PublicKey: keys.Keys[0].PublicKey, Message: sighash},
 //	}})
 //
+// # Transactions
+//
+// Sign has hashes and bytes signed, which nobody can read. What nodes read for themselves,
+// and judge by their policies, is a PSBT ([Client.SignPSBT]), a Solana transaction
+// ([Client.SignSolanaTransaction]) or a text ([Client.SignMessage]). A [SignJob] is one that
+// was made and not published yet, for people to approve.
+//
 // # Addresses without a job
 //
 // A key has children, and their addresses follow from public data. An [Account] derives
@@ -47,6 +54,8 @@
 //     code with the fleet's own, under the output key of [SignItem.PublicKey], or
 //     of its child if the item has a path. An item without it shows that somebody
 //     signed, not that the right key did.
+//   - Of a request that nodes read, the client reads its own copy, and takes nothing from
+//     the answer but signatures, which verify under keys and over digests that it computed.
 //
 // An answer that a gateway signed and that fails these checks is a
 // [*ProofError]: the gateway is broken or taken over, or the manifest is not the

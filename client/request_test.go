@@ -20,6 +20,8 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/draft"
+	"github.com/frostfleet/frostfleet/internal/tx"
+	"github.com/frostfleet/frostfleet/internal/tx/intent"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -104,7 +106,6 @@ func TestSignPSBT(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(again, got) {
 		t.Errorf("%+v, %v", again, err)
 	}
-	s.onJob(func(wire.SignedJob) {}) // a gateway answers it with the first result, which is stored
 	c = s.connect(Config{URL: s.url, PollAfter: time.Millisecond})
 	if again, err = c.SignJob(t.Context(), read); err != nil || again.Job != got.Job {
 		t.Errorf("%+v, %v", again, err)
@@ -323,6 +324,18 @@ func TestFalseRequests(t *testing.T) {
 		"another transaction's signature": {request, func(r *wire.Result) {
 			r.Sigs[0].Signature = other.Signatures[0].Signature
 		}, "script engine refuses"},
+		"a false transaction as a whole": {request, func(r *wire.Result) {
+			r.Sigs[0].Signature = other.Signatures[0].Signature
+			job, err := request.Job(c.Manifest())
+			if err != nil {
+				t.Fatal(err)
+			}
+			forged, err := job.reading.Finish([][]byte{r.Sigs[0].Signature, r.Sigs[1].Signature}, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.PSBT, r.Transaction = forged.PSBT, fmt.Sprintf("%x", forged.Transaction)
+		}, "script engine refuses"},
 		"no signature": {request, func(r *wire.Result) { r.Sigs[0].Signature = nil }, "script engine"},
 		"swapped":      {request, func(r *wire.Result) { slices.Reverse(r.Sigs) }, "not what comes next"},
 		"missing":      {request, func(r *wire.Result) { r.Sigs = r.Sigs[:1] }, "1 signatures of 2"},
@@ -364,6 +377,52 @@ func TestFalseRequests(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestSpending: the engine judges the transaction as it is, by the output of the key that was
+// asked.
+func TestSpending(t *testing.T) {
+	_, c := start(t)
+	keys := newKeys(t, c, "bitcoin", 2)
+	raw := encoded(t, twoChildren(t, keys))
+	for _, finalize := range []bool{false, true} {
+		got, err := c.SignPSBT(t.Context(), SignPSBTRequest{PSBT: raw, Keys: keys, Finalize: finalize})
+		if err != nil {
+			t.Fatal(err)
+		}
+		finished := tx.Finished{PSBT: got.PSBT, Transaction: got.Transaction}
+		s := newSpending(finished)
+		for i, signed := range got.Signatures {
+			if err := s.run(intent.Signature{At: i, PublicKey: signed.PublicKey}); err != nil {
+				t.Error(err)
+			}
+			if s.run(intent.Signature{At: i, PublicKey: got.Signatures[1-i].PublicKey}) == nil {
+				t.Error("the output of another key counts")
+			}
+		}
+		finished.Transaction = []byte("rubbish")
+		if newSpending(finished) != nil || newSpending(tx.Finished{PSBT: []byte("rubbish")}) != nil {
+			t.Error("rubbish is judged")
+		}
+	}
+	if newSpending(tx.Finished{PSBT: withoutAmount(t, raw)}) != nil {
+		t.Error("a transaction is judged without what it spends")
+	}
+}
+
+// withoutAmount is a PSBT that does not say what its last input spends.
+func withoutAmount(t testing.TB, raw []byte) []byte {
+	t.Helper()
+	packet, err := psbt.NewFromRawBytes(bytes.NewReader(raw), false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	packet.Inputs[len(packet.Inputs)-1].WitnessUtxo = nil
+	var out bytes.Buffer
+	if err := packet.Serialize(&out); err != nil {
+		t.Fatal(err)
+	}
+	return out.Bytes()
 }
 
 // TestPolicyDenied: what policies say is told apart from failures, and is one of them.

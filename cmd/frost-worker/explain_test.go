@@ -129,9 +129,9 @@ public_key = %q
 		t.Errorf("%+v, %v", e, err)
 	}
 	for name, args := range map[string][]string{
-		"is not in the keys file": {saved, "--keys", write("none.jsonl")},
-		"not a file of a sign job":             {keys, "--keys", keys},
-		"no line of frostctl":     {saved, "--keys", saved},
+		"is not in the keys file":  {saved, "--keys", write("none.jsonl")},
+		"not a file of a sign job": {keys, "--keys", keys},
+		"no line of frostctl":      {saved, "--keys", saved},
 	} {
 		_, stderr, err := call(t, "", append([]string{"policy", "explain", "--config", node}, args...)...)
 		if err == nil || !strings.Contains(err.Error(), name) {

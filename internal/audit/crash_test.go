@@ -280,3 +280,35 @@ func TestSyncFails(t *testing.T) {
 		t.Errorf("%v, head %s", err, w.Head())
 	}
 }
+
+// TestGone: a log that is removed while it is written makes the program say so.
+func TestGone(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	w := newWriter(config(dir))
+	if err := w.open(); err != nil {
+		t.Fatal(err)
+	}
+	defer w.letGo()
+	path := w.file.Name()
+	w.Append(sample(0))
+	if err := w.settle(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	w.Append(sample(1))
+	if err := w.settle(); !errors.Is(err, errGone) || w.Head().Seq != 2 {
+		t.Errorf("%v, head %s", err, w.Head())
+	}
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.settle(); err != nil {
+		t.Fatal(err)
+	}
+	if sum, err := verify(t, dir, Options{Heads: []Head{w.Head()}}); err != nil || sum.Records != 3 {
+		t.Errorf("%+v, %v", sum, err)
+	}
+}

@@ -53,13 +53,16 @@ const (
 	EventJob     Event = "job"     // something was decided about a job
 	EventTask    Event = "task"    // worker: a task counted for nothing
 	EventAccess  Event = "access"  // the access list changed: the reason says how
+	EventPolicy  Event = "policy"  // worker: another policy is in force
+	EventFreeze  Event = "freeze"  // an administrator froze something, or several unfroze it
 	EventHeads   Event = "heads"   // gateway: the heads of others' logs, by their heartbeats
 	EventRewound Event = "rewound" // gateway: such a head went back
 	EventLost    Event = "lost"    // records that found no room in memory while nothing could be written
 )
 
 // Events are all of them.
-var Events = []Event{EventLog, EventStart, EventStop, EventJob, EventTask, EventAccess, EventHeads, EventRewound, EventLost}
+var Events = []Event{EventLog, EventStart, EventStop, EventJob, EventTask, EventAccess, EventPolicy, EventFreeze,
+	EventHeads, EventRewound, EventLost}
 
 // Decision is what came of a job, as this program sees it.
 type Decision string
@@ -106,7 +109,7 @@ type Record struct {
 	Outflow  []Amount `json:"outflow,omitempty"` // what the client has less afterwards at most
 
 	Build  string `json:"build,omitempty"`  // of EventStart
-	Policy string `json:"policy,omitempty"` // its hash; none: no policy
+	Policy string `json:"policy,omitempty"` // of EventStart and EventPolicy: its hash; none: no policy
 	Lost   uint64 `json:"lost,omitempty"`   // of EventLost: records; of others: so many like it that are not listed
 	Heads  []Seen `json:"heads,omitempty"`
 }

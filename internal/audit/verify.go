@@ -188,13 +188,14 @@ func (v *verifier) mended(f File, said *Torn) error {
 	case was == nil:
 		return &Break{f.Path, 1, "it says that the file before ends in no whole record, and that one does not: " +
 			"its end was cut or changed"}
-	case (said == nil || *said != was.what) && was.why != nil:
+	case said != nil && *said == was.what:
+		v.sum.Torn = append(v.sum.Torn, was.place)
+		return nil
+	case was.why != nil:
 		return was.why
-	case said == nil || *said != was.what:
-		return &Break{was.place.File, was.place.Line, "no whole record of this log, and the file after it does not tell of a crash that left this"}
 	}
-	v.sum.Torn = append(v.sum.Torn, was.place)
-	return nil
+	return &Break{was.place.File, was.place.Line, "no whole record, and the file after it does not tell of a crash " +
+		"that left this"}
 }
 
 // line verifies the next line.

@@ -1,7 +1,9 @@
 package audit
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"time"
 )
 
@@ -48,10 +50,28 @@ func (w *Writer) note(err error) {
 
 // settle has the disk hold all that was appended.
 func (w *Writer) settle() error {
+	if err := w.present(); err != nil {
+		return err
+	}
 	if err := w.drain(); err != nil {
 		return err
 	}
 	return w.sync()
+}
+
+// errGone: what is written now would reach no disk that anybody can read.
+var errGone = errors.New("was removed or replaced while open: put it back, or restart the program")
+
+// present looks whether the file is still the one of its name.
+func (w *Writer) present() error {
+	open, err := w.file.Stat()
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(w.file.Name()); err != nil || !os.SameFile(open, there) {
+		return fmt.Errorf("%s %w", w.file.Name(), errGone)
+	}
+	return nil
 }
 
 // drain writes all that waits.

@@ -38,7 +38,9 @@ func (p *PSBT) Spend(root derive.Key, path derive.Path, amount int64) *PSBT {
 }
 
 // SpendOther adds an input that spends an output of somebody else's.
-func (p *PSBT) SpendOther(script []byte, amount int64) *PSBT { return p.spend(script, amount, psbt.PInput{}) }
+func (p *PSBT) SpendOther(script []byte, amount int64) *PSBT {
+	return p.spend(script, amount, psbt.PInput{})
+}
 
 func (p *PSBT) spend(script []byte, amount int64, in psbt.PInput) *PSBT {
 	if p.err != nil {

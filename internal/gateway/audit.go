@@ -37,9 +37,14 @@ var outcomes = map[string]audit.Decision{
 
 // auditJob writes down a job whose answer this gateway stored; nil: another one did.
 func (g *Gateway) auditJob(r *wire.Result, nodes []int) {
-	if r != nil {
-		g.auditResult(r, outcomes[string(r.Status)], nodes)
+	if r == nil {
+		return
 	}
+	decision := outcomes[string(r.Status)]
+	if r.Code == wire.CodeApprovalRequired {
+		decision = audit.NeedsApproval
+	}
+	g.auditResult(r, decision, nodes)
 }
 
 // auditRejection writes down a job that was turned away.

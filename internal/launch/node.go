@@ -37,6 +37,9 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
+	if rules != nil {
+		p.metrics.Rules(rules.Rules())
+	}
 	p.metrics.ForProvider(n.Node.KeyProvider.Backend, n.Node.KeyProvider.Section.Charges())
 	device, err := p.device(ctx, n, opens)
 	if err != nil {

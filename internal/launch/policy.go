@@ -33,7 +33,11 @@ type policyFollower struct {
 // node that started without one has none until it starts again.
 func (p *program) followPolicy(ctx context.Context, n *config.Node, now <-chan os.Signal, w *worker.Worker, check *gate) {
 	f := &policyFollower{
-		current: w.PolicyHash(), use: w.SetPolicy, check: check, log: p.Log.With("file", n.Node.Policy),
+		current: w.PolicyHash(), check: check, log: p.Log.With("file", n.Node.Policy),
+		use: func(next *policy.Policy) error {
+			p.metrics.Rules(next.Rules())
+			return w.SetPolicy(next)
+		},
 	}
 	f.check.open(func() error { return nil })
 	if n.Node.Policy == "" {

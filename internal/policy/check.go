@@ -104,17 +104,12 @@ func (p *parser) kinds(at string, f *fileRule, r *rule) {
 // never is how a setting is refused that nothing will ever be judged by.
 const never = "can never apply: the rule's kinds lack %s"
 
-// sighashes are the names that PSBTs have for what a signature covers. Those that begin
-// with none and single leave outputs open.
-var sighashes = []string{"default", "all", "none", "single", "all|anyonecanpay", "none|anyonecanpay",
-	"single|anyonecanpay"}
+// sighashes are the types that a rule may allow, as PSBTs name them. Those that begin with
+// none and single leave outputs open: whom they pay nobody can say, and readers don't.
+var sighashes = []string{"default", "all", "all|anyonecanpay"}
 
 func leavesOutputsOpen(sighash string) bool {
 	return strings.HasPrefix(sighash, "none") || strings.HasPrefix(sighash, "single")
-}
-
-func (r *rule) opensOutputs() bool {
-	return slices.ContainsFunc(r.sighash.sorted(), leavesOutputsOpen)
 }
 
 // bitcoin reads what is of PSBTs alone.
@@ -124,7 +119,11 @@ func (p *parser) bitcoin(at string, f *fileRule, r *rule) {
 	if f.Sighash != nil && p.list(at+".sighash", f.Sighash) {
 		r.sighash = setOf(f.Sighash)
 		for _, one := range f.Sighash {
-			if !slices.Contains(sighashes, one) {
+			switch {
+			case leavesOutputsOpen(one):
+				p.fail(at+".sighash", "has %.40q, which leaves outputs open: nobody can say whom that pays, so no policy "+
+					"allows it. Use %s", one, wire.Or(sighashes))
+			case !slices.Contains(sighashes, one):
 				p.fail(at+".sighash", "%.40q is none: use %s", one, wire.Or(sighashes))
 			}
 		}

@@ -130,8 +130,6 @@ func TestDecideBitcoin(t *testing.T) {
 		{"default sighash", nil, with(pay(thief, 5), sighash("all")), Denied, CodeSighash, "input 0"},
 		{"sighash without a name", nil, with(pay(thief, 5), sighash("")), Denied, CodeSighash, ""},
 		{"allowed sighash", []string{`sighash = ["default", "all"]`}, with(pay(thief, 5), sighash("all")), Allowed, "", ""},
-		{"open outputs have no change", []string{`sighash = ["single"]`, limitOf("11000 sat", "transaction")},
-			with(change(1, 0), sighash("single")), Denied, CodeAboveLimit, "0.001 BTC"},
 		{"others may add inputs", []string{`sighash = ["all|anyonecanpay"]`, limitOf("11000 sat", "transaction")},
 			with(change(1, 0), sighash("all|anyonecanpay")), Allowed, "", ""},
 		{"not understood", nil, with(pay(thief, 5), func(a *Ask) {
@@ -265,6 +263,25 @@ func TestDecideSolana(t *testing.T) {
 				t.Errorf("%q does not say %q", d.Reason, c.says)
 			}
 		})
+	}
+}
+
+// TestOpenOutputs: no rule allows signatures that leave outputs open, and if others make them
+// all the same, the whole inputs are charged: another output may take the place of change.
+func TestOpenOutputs(t *testing.T) {
+	t.Parallel()
+	p := parse(t, plainRule("psbt", limitOf("1 BTC", "day")))
+	ask := psbt("a", 100_000, out{to: shop, units: 10_000}, out{to: "change", units: 89_000, path: derive.Path{1, 0}})
+	if d := p.Decide(ask, nil); d.Charges[0].Units != 11_000 {
+		t.Errorf("%d are charged", d.Charges[0].Units)
+	}
+	for _, open := range []string{"none", "single", "none|anyonecanpay", "single|anyonecanpay"} {
+		ask.Intent.Signatures[0].Sighash = open
+		d := p.Decide(ask, nil)
+		wantCode(t, d, Denied, CodeSighash)
+		if d.Charges[0].Units != 100_000 || len(d.Change) != 0 {
+			t.Errorf("%s: %d are charged", open, d.Charges[0].Units)
+		}
 	}
 }
 

@@ -145,9 +145,6 @@ func (r *rule) notes() (notes []string) {
 	if r.kinds[intent.Raw] && open {
 		notes = append(notes, "raw digests can move everything that its keys hold, and nobody can tell")
 	}
-	if r.opensOutputs() {
-		notes = append(notes, "sighash none and single let others choose the outputs: whole inputs are counted")
-	}
 	if len(r.programs) > 0 {
 		notes = append(notes, "what the listed programs do is neither read nor counted")
 	}

@@ -96,13 +96,15 @@ func (l *Ledger) doubt(why string) {
 // was wrong before or is now.
 func (l *Ledger) tick(now time.Time) {
 	passed := now.Sub(l.last)
-	l.last = now
-	if passed < 0 {
-		if passed < -tolerance {
-			l.doubt("the clock went back by " + (-passed).Round(time.Second).String())
-		}
+	switch {
+	case passed < -tolerance:
+		l.last = now
+		l.doubt("the clock went back by " + (-passed).Round(time.Second).String())
+		return
+	case passed < 0: // events out of order: time goes on where it was
 		return
 	}
+	l.last = now
 	l.rest += passed
 	l.time += int64(l.rest / time.Second)
 	l.rest %= time.Second

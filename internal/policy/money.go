@@ -89,8 +89,7 @@ func (p *parser) underLimits(key, text string, a intent.Amount, r *rule) {
 	}
 }
 
-// unreadable refuses what can't be kept together: nobody can read raw digests, and where
-// signatures leave outputs open, nobody knows whom they will pay.
+// unreadable refuses what can't be kept together: nobody can read raw digests.
 func (p *parser) unreadable(at string, f *fileRule, r *rule) {
 	money := ""
 	switch {
@@ -106,10 +105,6 @@ func (p *parser) unreadable(at string, f *fileRule, r *rule) {
 	if r.kinds[intent.Raw] && money != "" {
 		p.fail(at+".kinds", "has raw beside %s: nobody can read what raw digests pay. Remove raw, or make a rule of "+
 			"its own for keys that hold nothing", money)
-	}
-	if r.opensOutputs() && (f.Destinations != nil || f.MaxFee != nil || f.MaxFeeRate != nil) {
-		p.fail(at+".sighash", "has none or single, which leave outputs open: destinations and limits of fees can't hold "+
-			"then. Remove one or the other")
 	}
 }
 

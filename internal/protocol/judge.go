@@ -12,7 +12,7 @@ import (
 // judge is a node's policy, and what it has let through. A job is judged after it was read
 // and before anything is drawn for it, and charged in the same step. It is charged once,
 // however many sessions it takes. No share leaves before the ledger is on the disk as far as
-// it has to be (docs/protocol.md, section 11).
+// it has to be (docs/protocol.md, section 12).
 type judge struct {
 	policy  *policy.Policy // nil: none is in force
 	ledger  *policy.Ledger

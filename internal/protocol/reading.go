@@ -11,7 +11,7 @@ import (
 // Jobs that carry a PSBT, a transaction or a message are read by every node and gateway for
 // itself, by the same code from the bytes that the client signed. What comes of that are
 // the job's items, in the order of the intent's signatures: tasks name them by their number
-// alone. Nothing of it is taken from anybody (docs/protocol.md, section 11).
+// alone. Nothing of it is taken from anybody (docs/protocol.md, section 12).
 
 // rootKey is a key of a client, as the register or a node's keystore has it.
 type rootKey struct {

@@ -17,8 +17,8 @@ var decisions = []protocol.Decision{protocol.Approved, protocol.Denied, protocol
 // noRule is the label of what no rule decided.
 const noRule = "none"
 
-// maxRules bounds the label.
-const maxRules = 64
+// maxRules bounds the label: as many as a policy may have.
+const maxRules = 256
 
 // ruleNames are those of the policy in force.
 type ruleNames struct {

@@ -69,6 +69,7 @@ var namesKinds = map[string]string{
 	"client/saved.go":  "asks for it once more",
 	"client/sign.go":   "asks for it",
 
+	"cmd/frost-worker/saved_job.go":   "which jobs a policy is explained for",
 	"cmd/frostctl/saved_jobs.go":      "which jobs a file keeps",
 	"cmd/frostctl/keygen_run.go":      "the head of that file",
 	"cmd/frostctl/cmd_jobs_result.go": "how its result is read",

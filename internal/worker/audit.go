@@ -23,9 +23,9 @@ func (w *Worker) openAudit() (err error) {
 	if w.cfg.AuditPath == "" {
 		return nil
 	}
-	manifest := w.cfg.Manifest.Hash()
 	w.audit, err = audit.Open(audit.Config{
-		Dir: w.cfg.AuditPath, By: fmt.Sprintf("worker-%d", w.cfg.Index), Role: "worker", Manifest: hex.EncodeToString(manifest[:]), Log: w.log,
+		Dir: w.cfg.AuditPath, By: fmt.Sprintf("worker-%d", w.cfg.Index), Role: "worker",
+		Manifest: hashText(w.cfg.Manifest.Hash()), Log: w.log,
 	})
 	return err
 }

@@ -3,6 +3,7 @@ package worker
 import (
 	"slices"
 
+	"github.com/frostfleet/frostfleet/internal/audit"
 	tree "github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -21,7 +22,9 @@ func (w *Worker) SetPolicy(p *policy.Policy) error {
 	if err != nil {
 		return err
 	}
-	w.rules.Store(r)
+	if before := w.rules.Swap(r); before == nil || before.file.Hash() != p.Hash() {
+		w.audit.Append(audit.Record{Event: audit.EventPolicy, Policy: hashText(p.Hash())})
+	}
 	w.run.Step(protocol.PolicyChanged{Policy: next})
 	return nil
 }

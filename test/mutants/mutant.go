@@ -40,7 +40,9 @@ var parts = []part{
 	{"Bitcoin transactions", bitcoinMutants},
 	{"Policies", policyMutants},
 	{"Keystore, worker, client", keeperMutants},
+	{"Clients and transactions", requestMutants},
 	{"Presence, the lease, late work", presenceMutants},
+	{"Audit logs", auditMutants},
 	{"Whole fleets", simMutants},
 }
 

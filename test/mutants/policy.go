@@ -19,7 +19,7 @@ var policyMutants = []Mutant{
 	edit("change may be on any chain", outflowFile, "c.Path[0] == 1 && j.near(c)", "j.near(c)").
 		killed("change is on chain 1", inPolicy, "TestDecideBitcoin"),
 	edit("open outputs have change", outflowFile, "!open && len(c.Path) == 2", "(!open || true) && len(c.Path) == 2").
-		killed("what a signature leaves open counts whole", inPolicy, "TestDecideBitcoin"),
+		killed("what a signature leaves open counts whole", inPolicy, "TestOpenOutputs"),
 	edit("an index moves without bound", seenFile, "uint64(index) > uint64(was)+uint64(gap)", "false").
 		killed("a made-up input moves change by a step", inPolicy, "TestChangeMoves"),
 	edit("everything is understood", checksFile, "range j.in.Unclear", "range j.in.Unclear[:0]").

@@ -25,6 +25,8 @@ type checker struct {
 	shares     int
 	signatures int
 	children   int // of the signatures
+	saves      int // states of ledgers
+	denials    int // by policies
 }
 
 type certKey struct {
@@ -127,6 +129,7 @@ func (c *checker) certifies(p *worker, r *protocol.BatchRecord) {
 
 // published checks what an honest process wants to say.
 func (c *checker) published(p *worker, slot wire.Slot, body []byte) {
+	c.allowed(p, slot)
 	if slot.Kind != wire.SlotCert {
 		return
 	}

@@ -46,6 +46,8 @@ func (p *worker) do(e protocol.Effect) {
 		p.completed(r, e.Certificates)
 	case protocol.RefuseBatch:
 		p.disk.refused = append(p.disk.refused, e.ID)
+	case protocol.SaveLedger:
+		p.save(e)
 	case protocol.Load:
 		p.load(e)
 	case protocol.Refetch:

@@ -102,6 +102,7 @@ type disk struct {
 	records map[string]*record
 	refused []string
 	cursor  uint64
+	ledger  []byte // of the policy
 }
 
 type record struct {
@@ -115,7 +116,7 @@ func newDisk() *disk { return &disk{records: map[string]*record{}} }
 
 // clone is a copy of the disk, as a twin has it.
 func (d *disk) clone() *disk {
-	c := &disk{records: map[string]*record{}, refused: slices.Clone(d.refused), cursor: d.cursor}
+	c := &disk{records: map[string]*record{}, refused: slices.Clone(d.refused), cursor: d.cursor, ledger: slices.Clone(d.ledger)}
 	for id, r := range d.records {
 		copied := *r
 		c.records[id] = &copied

@@ -37,6 +37,10 @@ const (
 
 var mutations = []mutation{
 	{
+		name: "a node signs what its policy denies", rule: RulePolicy, profile: Benign, seeds: 30,
+		edits: []edit{{"internal/protocol/signing_items.go", "if denial != nil {", "if denial != nil && s.node.cfg.Manifest == nil {"}},
+	},
+	{
 		name: "KEYS is never compared with what nodes hold", rule: RuleSigns, profile: Losses, seeds: 30,
 		edits: []edit{{"internal/protocol/reconcile.go", "if !r.keys.read() {\n\t\treturn", "if r.now == now {\n\t\treturn"}},
 	},

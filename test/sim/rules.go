@@ -28,6 +28,7 @@ const (
 	RuleDelivery     Rule = "deliveries are ended by the gateway that holds them"
 	RuleNoPanic      Rule = "no panic"
 	RuleCounts       Rule = "what is counted adds up"
+	RulePolicy       Rule = "a node's policy is obeyed by that node"
 )
 
 // Failure says which rule a seed broke, and how it came to it.

@@ -28,6 +28,8 @@ type Report struct {
 	Virtual      time.Duration
 	Shares       int // made by nodes
 	Children     int // signatures under children
+	Denials      int // by policies of nodes
+	Saves        int // states of their ledgers
 }
 
 // sizes are the thresholds and fleet sizes. The last two have more nodes than
@@ -47,7 +49,7 @@ func Simulate(cfg Config, seed uint64) (Report, error) {
 	r := Report{
 		Profile: w.plan.profile, Faults: w.counts, Events: w.log.count, Hash: w.log.hash,
 		Virtual: w.elapsed, Keys: len(w.check.announced), Sigs: w.check.signatures, Shares: w.check.shares,
-		Children: w.check.children,
+		Children: w.check.children, Denials: w.check.denials, Saves: w.check.saves,
 	}
 	for _, c := range w.clients {
 		for _, j := range c.jobs {

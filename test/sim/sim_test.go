@@ -37,6 +37,8 @@ func (t *tally) add(seed uint64, r Report, took time.Duration) {
 	t.Done, t.Failed = t.Done+r.Done, t.Failed+r.Failed
 	t.Keys, t.Sigs, t.Shares, t.Events = t.Keys+r.Keys, t.Sigs+r.Sigs, t.Shares+r.Shares, t.Events+r.Events
 	t.Children += r.Children
+	t.Denials += r.Denials
+	t.Saves += r.Saves
 	if took > t.slowest {
 		t.slowest, t.slowSeed = took, seed
 	}
@@ -89,9 +91,10 @@ func (s *tally) judge(t *testing.T, count uint64, cfg Config) {
 			t.Errorf("fault %q never occurred in %d seeds", f, count)
 		}
 	}
-	if count >= 100 && (s.Keys == 0 || s.Sigs == 0 || s.Shares == 0 || s.Children == 0) {
-		t.Errorf("%d keys, %d signatures, %d under children, %d shares seen: the checks looked at nothing",
-			s.Keys, s.Sigs, s.Children, s.Shares)
+	t.Logf("policies: %d denials, %d states of ledgers", s.Denials, s.Saves)
+	if count >= 100 && (s.Keys == 0 || s.Sigs == 0 || s.Shares == 0 || s.Children == 0 || s.Denials == 0 || s.Saves == 0) {
+		t.Errorf("%d keys, %d signatures, %d under children, %d shares, %d denials, %d ledgers seen: the checks looked at nothing",
+			s.Keys, s.Sigs, s.Children, s.Shares, s.Denials, s.Saves)
 	}
 }
 

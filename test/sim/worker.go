@@ -39,11 +39,13 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 	}
 	w.tracef("%s starts, cursor %d, %d batches", p.name, d.cursor, len(d.records))
 	p.renew()
-	p.node = protocol.NewNode(protocol.NodeConfig{
+	cfg := protocol.NodeConfig{
 		Manifest: w.manifest, Access: w.access, Index: m.index,
 		Host: secret.New(append([]byte{}, m.host[:]...)), SeedSecret: secret.New(append([]byte{}, m.hedge[:]...)),
 		Rand: p.random, StandbyDelay: 300 * time.Millisecond, Known: d.known(), Refused: d.refused,
-	})
+	}
+	p.govern(&cfg)
+	p.node = protocol.NewNode(cfg)
 	p.resume()
 	type reading struct {
 		stream *stream
