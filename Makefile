@@ -134,5 +134,5 @@ $(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main
 	cargo build --release --locked --quiet --manifest-path $< --target-dir $(CACHE)/consensus
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save bench-hsm
-.PHONY: lint fuzz monitoring e2e devices setup clean
+.PHONY: help demo build test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save
+.PHONY: bench-hsm lint fuzz monitoring e2e devices setup clean

@@ -113,13 +113,32 @@ func scripts() [][]byte {
 	return [][]byte{
 		shop, thief, a.script(nil, 1, 0), a.script(nil, 1, 24), a.script(nil, 1, 27), a.script(nil, 1, 1000),
 		b.script(nil, 1, 7), a.script(nil, 0, 1), b.script(nil), a.script(nil, 1), a.script(nil, 1, 2, 3),
-		a.script(bytes.Repeat([]byte{1}, 32), 1, 4), newWallet("another").script(nil, 1, 0), {}, {txscript.OP_RETURN, 1, 7}, {txscript.OP_TRUE},
+		a.script(bytes.Repeat([]byte{1}, 32), 1, 4),
+		newWallet("another").script(nil, 1, 0), {}, {txscript.OP_RETURN, 1, 7}, {txscript.OP_TRUE},
 	}
+}
+
+// child is an output to a child, and what a PSBT says of it.
+type child struct {
+	script []byte
+	says   section
+}
+
+// children are such that change may go to, or may not.
+func children() (all []child) {
+	for _, w := range []wallet{ours[0], ours[1], newWallet("another")} {
+		for _, path := range []derive.Path{{1, 0}, {1, 7}, {1, 24}, {1, 27}, {1, 100_000}, {0, 1}, {1}, {1, 2, 3}, nil} {
+			raw := must(draft.NewPSBT().Spend(w.root.Key, path, 1).Change(w.root.Key, path, 1).Bytes())
+			p := must(parsePacket(raw))
+			all = append(all, child{p.tx.outs[0].script, p.outputs[0]})
+		}
+	}
+	return all
 }
 
 // psbtMutant changes one of the samples in up to four ways.
 func psbtMutant() func(*rand.Rand) []byte {
-	samples, where := psbts(), scripts()
+	samples, where, to := psbts(), scripts(), children()
 	return func(r *rand.Rand) []byte {
 		raw := samples[r.IntN(len(samples))].bytes()
 		for range r.IntN(5) {
@@ -128,9 +147,16 @@ func psbtMutant() func(*rand.Rand) []byte {
 				raw = flip(r, raw)
 				continue
 			}
-			if coin(r, 3) {
+			switch r.IntN(6) {
+			case 0, 1:
 				mutateFields(r, p)
-			} else {
+			case 2:
+				if n := len(p.tx.outs); n > 0 {
+					c, i := to[r.IntN(len(to))], r.IntN(n)
+					p.tx.outs[i].script, p.outputs[i] = c.script, slices.Clone(c.says)
+					p.global.set(0, p.tx.bytes())
+				}
+			default:
 				mutateTransaction(r, p, where)
 				p.global.set(0, p.tx.bytes())
 			}
@@ -231,7 +257,7 @@ func judgePSBT(t *testing.T, in *intent.Intent, signatures [][]byte, done tx.Fin
 		}
 		spent[i], total = out, total+out.value
 	}
-	signed := map[int]bool{}
+	signed, from := map[int]bool{}, map[string]bool{} // inputs, and wallets that are spent from
 	for i, s := range in.Signatures {
 		if signed[s.At] || s.Sighash == "default" && !commits(p.tx, spent, s.At, signatures[i]) {
 			t.Errorf("the signature of input %d is none of this transaction: %x", s.At, done.PSBT)
@@ -239,13 +265,13 @@ func judgePSBT(t *testing.T, in *intent.Intent, signatures [][]byte, done tx.Fin
 		if s.Sighash != "default" {
 			wrong = append(wrong, unreadable)
 		}
-		signed[s.At] = true
+		signed[s.At], from[ours[s.Root].root.ID] = true, true
 		mine += spent[s.At].value
 	}
 	for _, out := range p.tx.outs {
 		total -= out.value
 		switch {
-		case isChange[string(out.script)]:
+		case from[isChange[string(out.script)]]:
 			mine -= out.value
 		case !bytes.Equal(out.script, shop):
 			wrong = append(wrong, destination)
@@ -275,12 +301,13 @@ func judgePSBT(t *testing.T, in *intent.Intent, signatures [][]byte, done tx.Fin
 	return wrong, uint64(max(0, mine))
 }
 
-// isChange are the scripts of children 1/i that a wallet finds: the samples spend from up to 1/5.
-var isChange = func() map[string]bool {
-	all := map[string]bool{}
+// isChange are the scripts of children 1/i that a wallet finds, and whose they are: the samples
+// spend from up to 1/5.
+var isChange = func() map[string]string {
+	all := map[string]string{}
 	for _, w := range ours {
 		for i := range uint32(5 + changeGap + 1) {
-			all[string(w.script(nil, 1, i))] = true
+			all[string(w.script(nil, 1, i))] = w.root.ID
 		}
 	}
 	return all

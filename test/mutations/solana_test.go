@@ -178,7 +178,12 @@ func (s scene) mutant(r *rand.Rand) []byte {
 		}
 		start := len(raw) - len(body)
 		keys := bytes.Index(raw[start:], m.keys[0][:]) + start
-		switch kind := r.IntN(8); {
+		switch kind := r.IntN(9); {
+		case kind == 8: // accounts behind a lookup table
+			if body[0] >= 0x80 && m.behind == 0 {
+				table := s.named["table"]
+				raw = append(append(append(raw[:len(raw)-1:len(raw)-1], 1), table[:]...), 1, 5, 1, 6)
+			}
 		case kind < 2: // another key in a place
 			a := s.named[names[r.IntN(len(names))]]
 			copy(raw[keys+32*r.IntN(len(m.keys)):], a[:])
