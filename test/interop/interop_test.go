@@ -81,7 +81,7 @@ func share(n, i int) int { return (n + i) / len(networks) }
 func keysFor(addresses int) int { return min(20+addresses/200, 500) }
 
 // transactionsFor is how many transactions each library makes on each network.
-func transactionsFor(addresses int) int { return 1 + min(addresses/4000, 24) }
+func transactionsFor(addresses int) int { return 1 + min(addresses/8000, 12) }
 
 // manyInputs is how many inputs the largest PSBTs have.
 func manyInputs(addresses int) int { return min(20+addresses/500, 200) }
