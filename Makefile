@@ -13,6 +13,7 @@ SEED ?= 0
 LONG ?=
 FASTER ?= 5
 ADDRESSES ?= 100000
+MUTATIONS ?= 100000
 GOLANGCI_VERSION := v2.15.0
 PERF_VERSION := v0.0.0-20260908200009-22c9c6c9d4da
 
@@ -20,6 +21,7 @@ CACHE := $(CURDIR)/.cache
 VENV := $(CACHE)/venv
 JNATS := $(CACHE)/jnats
 NODE := $(CACHE)/node
+CONSENSUS := $(CACHE)/consensus/release/consensus
 LINTER := $(CACHE)/bin/golangci-lint-$(GOLANGCI_VERSION)
 BENCHSTAT := $(CACHE)/bin/benchstat-$(PERF_VERSION)
 PROGRAMS := frostctl frost-worker frost-gateway
@@ -51,8 +53,11 @@ sim: ## more of the simulator: make sim SEEDS=100000
 chaos: ## break a fleet of real processes: four seeds (SEED=n; LONG=1: half an hour, figures; ONLY=regexp)
 	$(GO) run ./test/chaos/run -seed '$(SEED)' $(if $(LONG),-long) -only '$(ONLY)' -out bench/chaos.json
 
-interop: setup $(VENV)/ready $(NODE)/interop/ready ## addresses and signatures against what others wrote (ADDRESSES=100000)
+interop: setup $(VENV)/ready $(NODE)/interop/ready $(CONSENSUS) ## against what others wrote (ADDRESSES=100000)
 	$(WITH_DEVICES) $(GO) test -count 1 -v -timeout 0 ./test/interop -args -addresses $(ADDRESSES)
+
+mutations: ## changed transactions against reader and policy (MUTATIONS=100000)
+	$(GO) test -count 1 -v -timeout 0 ./test/mutations -args -mutations $(MUTATIONS) -seed $(SEED)
 
 mutants: ## take one property after the other away from the code: does its test notice? (half an hour; ONLY=regexp)
 	$(GO) run ./test/mutants -out bench/mutants.json -only '$(ONLY)'
@@ -97,8 +102,9 @@ $(BENCHSTAT):
 	mv $(CACHE)/bin/new/benchstat $@
 
 # SoftHSM2 is the tests' PKCS#11 token, and moto's server their AWS KMS.
-WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)"
-devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready
+WITH_DEVICES = FROSTFLEET_PYTHON="$(VENV)/bin/python" FROSTFLEET_JNATS="$(JNATS)" FROSTFLEET_NODE="$(NODE)" \
+	FROSTFLEET_CONSENSUS="$(CONSENSUS)"
+devices: setup $(VENV)/ready $(JNATS)/ready $(NODE)/interop/ready $(NODE)/typescript/ready $(CONSENSUS)
 setup:
 	GO="$(GO)" scripts/setup
 
@@ -123,5 +129,10 @@ $(NODE)/%/ready:
 	npm ci --prefix $(@D) --ignore-scripts --no-audit --no-fund --silent
 	touch $@
 
-.PHONY: help demo build test test-dkg emulator sim chaos interop mutants bench bench-compare bench-save bench-hsm lint fuzz
-.PHONY: monitoring e2e devices setup clean
+# Bitcoin Core's script verification as a crate, for test/interop.
+$(CONSENSUS): $(addprefix test/interop/consensus/,Cargo.toml Cargo.lock src/main.rs) | setup
+	cargo build --release --locked --quiet --manifest-path $< --target-dir $(CACHE)/consensus
+	touch $@
+
+.PHONY: help demo build test test-dkg emulator sim chaos interop mutations mutants bench bench-compare bench-save
+.PHONY: bench-hsm lint fuzz monitoring e2e devices setup clean

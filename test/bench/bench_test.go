@@ -25,6 +25,7 @@ func BenchmarkFleet(b *testing.B) {
 		s.bulk = s.benchBulk(b, bulk{"sign", "bitcoin", "taproot_signatures_per_second", ">= 3000", 12_000})
 		s.benchBulk(b, bulk{"sign", "solana", "ed25519_signatures_per_second", ">= 1500", 8_000})
 	})
+	b.Run("psbt", s.benchPSBT)
 	b.Run("collected", s.benchCollected)
 	b.Run("loaded", s.benchLoaded)
 }

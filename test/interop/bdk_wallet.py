@@ -38,9 +38,50 @@ def account(q, answer):
             answer.same("found at", (chain, i), (at.keychain, at.index))
 
 
+def psbt(q, answer):
+    """A watch-only wallet that knows its coins pays. It makes its own change."""
+    network = networks[q["network"]]
+    wallet = bdk.Wallet.create_from_two_path_descriptor(parse(q, q["descriptor"]), network,
+                                                        bdk.Persister.new_in_memory())
+    for chain in chains:
+        wallet.reveal_addresses_to(chain, REVEALED)
+    build = bdk.TxBuilder().manually_selected_only().fee_absolute(bdk.Amount.from_sat(q["fee"]))
+    for coin in q["coins"]:
+        funding = bdk.Transaction(bytes.fromhex(coin["funding"]))
+        at = bdk.OutPoint(txid=funding.compute_txid(), vout=coin["index"])
+        if coin["foreign"]:
+            build = build.only_witness_utxo().add_foreign_utxo(at, foreign(funding.output()[coin["index"]]), 110)
+            continue
+        wallet.apply_unconfirmed_txs([bdk.UnconfirmedTx(tx=funding, last_seen=1)])
+        build = build.add_utxo(at)
+    for out in q["outputs"]:
+        if not out["change"]:
+            build = build.add_recipient(bdk.Script(bytes.fromhex(out["script"])), bdk.Amount.from_sat(out["amount"]))
+    answer.more["psbt"] = build.finish(wallet).serialize()
+
+
+def foreign(out):
+    """What a PSBT says of an input that spends an output of another wallet."""
+    none = dict.fromkeys(("non_witness_utxo", "sighash_type", "redeem_script", "witness_script", "final_script_sig",
+                          "final_script_witness", "tap_key_sig", "tap_internal_key", "tap_merkle_root"))
+    empty = {name: {} for name in ("partial_sigs", "bip32_derivation", "ripemd160_preimages", "sha256_preimages",
+                                   "hash160_preimages", "hash256_preimages", "tap_script_sigs", "tap_scripts",
+                                   "tap_key_origins", "proprietary", "unknown")}
+    return bdk.Input(witness_utxo=out, **none, **empty)
+
+
+def spend(q, answer):
+    """BDK verifies each input before it takes it for final."""
+    done = bdk.Psbt(q["psbt"]).finalize()
+    answer.same("final", (True, None), (done.could_finalize, done.errors))
+    tx = done.psbt.extract_tx_unchecked_fee_rate()
+    answer.same("txid", q["txid"], str(tx.compute_txid()))
+    answer.more["transaction"] = tx.serialize().hex()
+
+
 def output(q, answer):
     address = parse(q, q["descriptor"]).derive_address(q["index"], networks[q["network"]])
     answer.same("script", q["script"], address.script_pubkey().to_bytes().hex())
 
 
-serve(account=account, output=output)
+serve(account=account, output=output, psbt=psbt, spend=spend)

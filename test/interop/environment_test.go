@@ -42,7 +42,7 @@ func python(t *testing.T) string {
 	if name == "" {
 		name = "python3"
 	}
-	text, err := exec.CommandContext(t.Context(), name, "-c", "import bdkpython, embit, solders").CombinedOutput()
+	text, err := exec.CommandContext(t.Context(), name, "-c", "import bdkpython, bip322, embit, solders").CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s lacks libraries: %v\n%s\ninstall: %s -m pip install -r test/interop/requirements.txt "+
 			"(or name another interpreter in FROSTFLEET_PYTHON)", name, err, text, name)
@@ -60,4 +60,21 @@ func build(t *testing.T) string {
 		t.Fatalf("building frostctl: %v\n%s", err, text)
 	}
 	return out
+}
+
+// startEngine runs Bitcoin Core's script verification: the program of the folder
+// consensus, which is named in FROSTFLEET_CONSENSUS, or built here.
+func startEngine(t *testing.T) *program {
+	t.Helper()
+	name := os.Getenv("FROSTFLEET_CONSENSUS")
+	if name == "" {
+		name = "consensus/target/release/consensus"
+	}
+	if _, err := os.Stat(name); err != nil {
+		t.Fatalf("no bitcoinconsensus: %v\nbuild: cargo build --release --locked --manifest-path "+
+			"test/interop/consensus/Cargo.toml (or name the program in FROSTFLEET_CONSENSUS)", err)
+	}
+	p := &program{name: "consensus"}
+	p.run(t, []string{name})
+	return p
 }

@@ -42,7 +42,7 @@ func must[V any](v V, err error) V {
 
 // TestLibraries: keys of each network, and all libraries.
 func TestLibraries(t *testing.T) {
-	all, r := start(t), random(t)
+	all, core, r := start(t), startEngine(t), random(t)
 	frostctl := build(t)
 	for i, network := range networks {
 		t.Run(network, func(t *testing.T) {
@@ -52,6 +52,11 @@ func TestLibraries(t *testing.T) {
 			t.Run("account", func(t *testing.T) { f.testAccount(t, all, share(*count, i)) })
 			t.Run("signatures", func(t *testing.T) { f.testSignatures(t, all) })
 			t.Run("wrong", func(t *testing.T) { f.testWrong(t, all) })
+			t.Run("PSBTs", func(t *testing.T) { f.testPSBTs(t, all, core, i, transactionsFor(*count), manyInputs(*count)) })
+			t.Run("wrong PSBTs", func(t *testing.T) { f.testWrongPSBTs(t, all, core) })
+			t.Run("transactions", func(t *testing.T) { f.testTransactions(t, all, i, transactionsFor(*count)) })
+			t.Run("wrong transactions", func(t *testing.T) { f.testWrongTransactions(t, all) })
+			t.Run("messages", func(t *testing.T) { f.testMessages(t, all, i, transactionsFor(*count)) })
 			if network == "mainnet" {
 				t.Run("refused", f.testRefused)
 			}
@@ -62,7 +67,7 @@ func TestLibraries(t *testing.T) {
 		t.Run("BIP 341", testBIP341)
 		t.Run("BIP 386", func(t *testing.T) { testBIP386(t, all.descriptors()) })
 	})
-	for _, p := range all {
+	for _, p := range append(all, core) {
 		fmt.Fprintf(os.Stderr, "%-10s compared %d in %.1f s\n", p.name, p.compared, p.busy.Seconds())
 	}
 }
@@ -74,3 +79,9 @@ func share(n, i int) int { return (n + i) / len(networks) }
 
 // keysFor is how many keys of each chain a fleet generates.
 func keysFor(addresses int) int { return min(20+addresses/200, 500) }
+
+// transactionsFor is how many transactions each library makes on each network.
+func transactionsFor(addresses int) int { return 1 + min(addresses/8000, 12) }
+
+// manyInputs is how many inputs the largest PSBTs have.
+func manyInputs(addresses int) int { return min(20+addresses/500, 200) }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,11 @@ type question struct {
 
 	Index  int    `json:"index"`
 	Script string `json:"script,omitempty"`
+
+	Text string `json:"text,omitempty"` // of a message
+
+	payment
+	transfer
 }
 
 // run are consecutive addresses of a branch.
@@ -52,6 +58,9 @@ type answer struct {
 	Compared int      `json:"compared"`
 	Wrong    []string `json:"wrong"`
 	Message  string   `json:"message"`
+
+	PSBT        string `json:"psbt"`        // base64
+	Transaction string `json:"transaction"` // bitcoin: hexadecimal; solana: base64
 }
 
 // program is a library that answers.
@@ -89,14 +98,19 @@ func (all programs) signing() (some programs) {
 	return some
 }
 
-// descriptors are those that read descriptors.
-func (all programs) descriptors() (some programs) {
-	for _, p := range all.of("bitcoin") {
-		if p.name == "embit" || p.name == "bdk" {
+// named are those of some names.
+func (all programs) named(names ...string) (some programs) {
+	for _, p := range all {
+		if slices.Contains(names, p.name) {
 			some = append(some, p)
 		}
 	}
 	return some
+}
+
+// descriptors are those that read descriptors.
+func (all programs) descriptors() programs {
+	return all.named("embit", "bdk")
 }
 
 // start runs a program for each library until the test ends.
@@ -131,10 +145,15 @@ func (p *program) run(t *testing.T, command []string) {
 }
 
 // ask returns the program's answer.
-func (p *program) ask(t *testing.T, q question) (a answer) {
+func (p *program) ask(t *testing.T, q question) answer {
+	t.Helper()
+	return p.send(t, must(json.Marshal(q)))
+}
+
+func (p *program) send(t *testing.T, question []byte) (a answer) {
 	t.Helper()
 	begin := time.Now()
-	if _, err := p.in.Write(append(must(json.Marshal(q)), '\n')); err != nil {
+	if _, err := p.in.Write(append(question, '\n')); err != nil {
 		t.Fatalf("%s: %v\n%s", p.name, err, &p.said)
 	}
 	line, err := p.out.ReadBytes('\n')

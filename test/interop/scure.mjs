@@ -1,5 +1,5 @@
 // @scure/btc-signer with @scure/bip32, on @noble/curves.
-import { schnorr } from '@noble/curves/secp256k1';
+import { schnorr, secp256k1 } from '@noble/curves/secp256k1';
 import { HDKey } from '@scure/bip32';
 import * as btc from '@scure/btc-signer';
 import { bytes, hex, serve, steps } from './lines.mjs';
@@ -21,6 +21,21 @@ const root = (q) =>
   });
 const payment = (q, key) => btc.p2tr(key.publicKey.subarray(1), undefined, networks[q.network]);
 
+function taproot(q, path) {
+  const top = root(q);
+  const tapInternalKey = derive(top, path).publicKey.subarray(1);
+  const der = { fingerprint: top.fingerprint, path: steps(path) };
+  return { tapInternalKey, tapBip32Derivation: [[tapInternalKey, { hashes: [], der }]] };
+}
+
+// Verifies a signature of the key path. The library makes the digest; it does not verify before it finalises.
+function good(tx, i, signature) {
+  const spent = [...Array(tx.inputsLength).keys()].map((at) => tx.getInput(at).witnessUtxo);
+  const [scripts, amounts] = [spent.map((out) => out.script), spent.map((out) => out.amount)];
+  const digest = tx.preimageWitnessV1(i, scripts, signature[64] ?? btc.SigHash.DEFAULT, amounts);
+  return schnorr.verify(signature.subarray(0, 64), digest, scripts[i].subarray(2));
+}
+
 await serve({
   account(q, answer) {
     const network = networks[q.network];
@@ -40,6 +55,49 @@ await serve({
     const internal = derive(root(q), q.path).publicKey.subarray(1);
     const [output] = btc.utils.taprootTweakPubkey(internal, bytes(q.script_root));
     answer.same('signature', true, schnorr.verify(bytes(q.signature), bytes(q.message), output));
+  },
+
+  psbt(q, answer) {
+    const tx = new btc.Transaction({ allowUnknownOutputs: true });
+    for (const coin of q.coins) {
+      const from = btc.Transaction.fromRaw(bytes(coin.funding), { allowUnknownOutputs: true });
+      const { script, amount } = from.getOutput(coin.index);
+      tx.addInput({
+        txid: from.id,
+        index: coin.index,
+        sequence: 0xfffffffd,
+        witnessUtxo: { script, amount },
+        ...(coin.foreign ? {} : taproot(q, coin.path)),
+      });
+    }
+    for (const out of q.outputs) {
+      const change = out.change && taproot(q, out.path);
+      tx.addOutput({ script: bytes(out.script), amount: BigInt(out.amount), ...change });
+    }
+    answer.psbt = Buffer.from(tx.toPSBT()).toString('base64');
+  },
+
+  cosign(q, answer) {
+    const secret = bytes(q.secret);
+    const { script } = btc.p2wpkh(secp256k1.getPublicKey(secret));
+    const tx = btc.Transaction.fromPSBT(Buffer.from(q.psbt, 'base64'), { allowUnknownOutputs: true });
+    for (let i = 0; i < tx.inputsLength; i++) {
+      if (hex(tx.getInput(i).witnessUtxo.script) === hex(script)) tx.signIdx(secret, i);
+    }
+    answer.psbt = Buffer.from(tx.toPSBT()).toString('base64');
+  },
+
+  spend(q, answer) {
+    const tx = btc.Transaction.fromPSBT(Buffer.from(q.psbt, 'base64'), { allowUnknownOutputs: true });
+    for (let i = 0; i < tx.inputsLength; i++) {
+      const { tapKeySig, finalScriptWitness, witnessUtxo } = tx.getInput(i);
+      if (witnessUtxo.script.length === 34) {
+        answer.same(`input ${i}`, true, good(tx, i, tapKeySig ?? finalScriptWitness[0]));
+      }
+      if (!finalScriptWitness) tx.finalizeIdx(i);
+    }
+    answer.same('txid', q.txid, tx.id);
+    answer.transaction = hex(tx.extract());
   },
 
   output(q, answer) {

@@ -14,11 +14,11 @@ const (
 
 // policyMutants are of what a node decides, and counts.
 var policyMutants = []Mutant{
-	edit("change may be anywhere", outflowFile, "c.Path[0] == 1 && j.near(c)", "c.Path[0] == 1").
+	edit("change may be anywhere", outflowFile, "len(c.Path) == 2 && j.near(c)", "len(c.Path) == 2").
 		killed("change is near what was spent from", inPolicy, "TestDecideBitcoin"),
-	edit("change may be on any chain", outflowFile, "c.Path[0] == 1 && j.near(c)", "j.near(c)").
+	edit("change may be on any chain", outflowFile, "found && c.Path[0] == 1", "found").
 		killed("change is on chain 1", inPolicy, "TestDecideBitcoin"),
-	edit("open outputs have change", outflowFile, "!open && len(c.Path) == 2", "(!open || true) && len(c.Path) == 2").
+	edit("open outputs have change", outflowFile, "c.Path[0] == 1 && !open", "(c.Path[0] == 1 || open)").
 		killed("what a signature leaves open counts whole", inPolicy, "TestOpenOutputs"),
 	edit("an index moves without bound", seenFile, "uint64(index) > uint64(was)+uint64(gap)", "false").
 		killed("a made-up input moves change by a step", inPolicy, "TestChangeMoves"),
@@ -41,7 +41,7 @@ var policyMutants = []Mutant{
 		killed("windows are whole", inPolicy, "TestCrashesNeverDouble"),
 	edit("any job is a fee bump", memoryFile, "earlier.group.id != groupID(ask.Intent, payments)", "false").
 		killed("a fee bump has the same inputs and payments", inPolicy, "TestReplaces"),
-	edit("fee bumps forget what was paid", memoryFile, "g.raise(d.Charges)", "g.raise(nil)").
+	edit("fee bumps forget what was paid", memoryFile, "dearest(c.group.charges, d.Charges)", "dearest(c.group.charges, nil)").
 		killed("fee bumps cost what the dearest does", inPolicy, "TestReplaces"),
 	edit("one approver is many", "internal/policy/approve.go", "given[name] = true",
 		"given[name+string(rune(len(given)))] = true").

@@ -115,8 +115,8 @@ var signingMutants = []Mutant{
 	// What policies say.
 	edit("a denial is no reason not to sign", itemsFile, "if denial != nil {", "if denial != nil && s.node.cfg.Manifest == nil {").
 		killed("a node signs nothing that its policy denies", inProtocol, "TestDenied"),
-	never("a share waits for no ledger", noncesFile, "s.unsaved()").
-		killed("no share leaves before the ledger is on the disk", inProtocol, "TestShareWaitsForTheLedger"),
+	never("a commitment waits for no ledger", noncesFile, "s.unsaved()").
+		killed("no commitment leaves before the ledger is on the disk", inProtocol, "TestCommitmentWaitsForTheLedger"),
 	edit("those who are left out count nothing", "internal/protocol/signing_judged.go",
 		"!n.judge.policy.Counts() ||", "n.judge.policy == nil || true ||").
 		killed("a limit is not multiplied by choosing who signs", inProtocol, "TestNodesLeftOutCount"),

@@ -153,7 +153,7 @@ var wireMutants = []Mutant{
 		killed("a batch is its owner's", inWire, "TestBatchContextBindsTheHeader"),
 	edit("a batch's id leaves its attempt out", idsFile, "Be32(h.Attempt), ", "").
 		killed("an attempt has slots of its own", inWire, "TestBatchContextBindsTheHeader"),
-	edit("a session's id leaves its exclusions out", messagesFile, "items, t.Exclude)", "items)").
+	edit("a session's id leaves its exclusions out", messagesFile, "items, t.Exclude}", "items}").
 		killed("all members of a session exclude the same nodes", inWire, "TestSessionBindsTheTask"),
 	edit("a session's id leaves its job out", messagesFile,
 		"digest[:], Be32(t.Attempt)", "digest[:0], Be32(t.Attempt)").
