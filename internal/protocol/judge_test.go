@@ -492,6 +492,22 @@ func TestApprovalsOfACopy(t *testing.T) {
 	equal(t, "status", f.desk.result().Status, wire.StatusDone)
 }
 
+// Approvals that come while nodes are asked without them are not lost: who refused is asked again.
+func TestApprovalsWhileNodesAreAsked(t *testing.T) {
+	f := agedFleet(t)
+	anna := approver("anna")
+	f.policed(all(one(`"psbt"`, "[rule.approvals]\nrequire = 1\nfrom = [\"anna\"]\nalways = true") +
+		approvers(map[string]ed25519.PrivateKey{"anna": anna})))
+	job := f.spending(9, 5000)
+	f.desk.arrive(job, nil)
+	f.drainTasks()
+	copied := job
+	copied.Approvals = []wire.Approval{wire.Approve(anna, "anna", f.m, job.Digest(f.m), f.now)}
+	f.desk.arrive(copied, nil)
+	f.drain()
+	equal(t, "status", f.desk.result().Status, wire.StatusDone)
+}
+
 // So many approvals may want what others deny for good that approvals would not help.
 func TestVerdicts(t *testing.T) {
 	deny, want, other := wire.CodePolicyDenied, wire.CodeApprovalRequired, wire.CodeNotOwner

@@ -223,6 +223,11 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 		slices.Contains(a.commits.exclude, uint8(node)) {
 		return
 	}
+	if refusal.Code == wire.CodeApprovalRequired && a.approvals < len(a.job.approvals) {
+		a.close() // it was asked before the others came
+		s.retry(a.job, -1, true)
+		return
+	}
 	a.refusals[node] = refusal
 	a.job.missing[node] = len(a.job.attempts)
 	// All n nodes certified the key: those that lack it are still reading the log, or rebuild their storage.
