@@ -173,7 +173,7 @@ func TestWatchOneHangs(t *testing.T) {
 			}, func(o *bus.Options) { o.AckTimeout = limit })
 			w := New(b, Options{AllStreams: true, Log: log.logger()})
 			watch(t, w, limit)
-			streams, consumers := len(w.declared), 3
+			streams, consumers := len(w.declared), 4
 			if strings.HasPrefix(hangs.what, "stream") {
 				streams--
 			} else {

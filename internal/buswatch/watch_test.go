@@ -99,7 +99,8 @@ func TestWatchStreams(t *testing.T) {
 	if !slices.Equal(got.Storage, storage) || got.Storage[0].Used == 0 || got.Storage[1].Used == 0 {
 		t.Errorf("storage %+v", got.Storage)
 	}
-	consumers := []ConsumerState{{"gateways-keygen", 0, 0}, {"gateways-sign", 2, 1}, {"gateways-bulk", 0, 0}}
+	consumers := []ConsumerState{{"gateways-keygen", 0, 0}, {"gateways-sign", 2, 1}, {"gateways-bulk", 0, 0},
+		{"gateways-approvals", 0, 0}}
 	if !slices.Equal(got.Consumers, consumers) {
 		t.Errorf("consumers %+v, want %+v", got.Consumers, consumers)
 	}
@@ -237,7 +238,7 @@ func TestWatchThroughRestart(t *testing.T) {
 	w := New(b, Options{AllStreams: true, Log: log.logger()})
 	stop := watch(t, w, testEvery)
 	whole := func(s Sample) error {
-		if s.RTT == 0 || len(s.Streams) != len(w.declared) || len(s.Consumers) != 3 || len(s.Storage) != 2 || len(s.Followers) != 1 || !s.ClockKnown {
+		if s.RTT == 0 || len(s.Streams) != len(w.declared) || len(s.Consumers) != 4 || len(s.Storage) != 2 || len(s.Followers) != 1 || !s.ClockKnown {
 			return fmt.Errorf("%+v", s)
 		}
 		return nil
@@ -282,7 +283,7 @@ func TestWatchEndsWithBus(t *testing.T) {
 func TestWatchMissingParts(t *testing.T) {
 	var log logSink
 	b, _ := newTestBus(t)
-	deleteStreams(t, b, Notices, Jobs, bus.Bulk)
+	deleteStreams(t, b, Notices, Jobs, bus.Bulk, bus.Approvals)
 	w := New(b, Options{AllStreams: true, Log: log.logger()})
 	watch(t, w, testEvery)
 	first := sampleOf(t, w, anySample)
@@ -292,11 +293,11 @@ func TestWatchMissingParts(t *testing.T) {
 		}
 		return nil
 	})
-	if len(got.Streams) != len(w.declared)-3 || len(got.Consumers) != 0 || len(got.Storage) != 2 {
+	if len(got.Streams) != len(w.declared)-4 || len(got.Consumers) != 0 || len(got.Storage) != 2 {
 		t.Errorf("%+v", got)
 	}
 	for _, what := range []string{"stream NOTICES", "stream JOBS", "consumer gateways-sign", "consumer gateways-keygen",
-		"stream BULK", "consumer gateways-bulk"} {
+		"stream BULK", "consumer gateways-bulk", "stream APPROVALS", "consumer gateways-approvals"} {
 		if n := strings.Count(log.String(), fmt.Sprintf("missing=%q", what)); n != 1 {
 			t.Errorf("%s: said %d times", what, n)
 		}
