@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"crypto/ed25519"
+	"fmt"
 	"testing"
 	"time"
 
@@ -151,4 +152,21 @@ func TestRunsEnd(t *testing.T) {
 	f.now = f.now.Add(10*time.Minute + time.Second)
 	f.desk.do(Tick{f.now})
 	equal(t, "status", f.desk.result().Status, wire.StatusFailed)
+}
+
+// An approver of another rule renews nothing: nobody asked that one about this job.
+func TestApproversOfOtherRules(t *testing.T) {
+	f := agedFleet(t)
+	keys := map[string]ed25519.PrivateKey{"anna": approver("anna"), "ben": approver("ben"), "zoe": approver("zoe")}
+	rule := func(name, client, from string) string {
+		return fmt.Sprintf("[[rule]]\nname = %q\nclients = [%q]\nkeys = [\"*\"]\nkinds = [\"psbt\"]\n"+
+			"[rule.approvals]\nrequire = 2\nfrom = [%s]\nalways = true\n", name, client, from)
+	}
+	f.policed(all(rule("hers", "alice", `"anna", "ben"`) + rule("his", "bob", `"ben", "zoe"`) + approvers(keys)))
+	const day = 24 * time.Hour
+	old := f.approvedBy(f.waitingFor(40, time.Hour), keys, made{"anna", 6 * day}, made{"ben", 5 * day}, made{"zoe", 0})
+	if r := f.ends(old); r.Status != wire.StatusPending || r.Code != wire.CodeApprovalRequired {
+		t.Errorf("renewed by another rule's: %s: %s: %s", r.Status, r.Code, r.Error)
+	}
+	f.wants(f.approvedBy(old, keys, made{"ben", 0}), wire.StatusDone, "", "")
 }

@@ -1,7 +1,9 @@
 package wire
 
 import (
+	"crypto/ed25519"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -31,6 +33,32 @@ func (job *Job) Over() time.Time {
 // than anybody meant. Jobs that do not wait expire whenever they were approved.
 func (job *Job) Counts(a Approval, now time.Time) bool {
 	return !job.Waits() || !a.At().After(job.ApproveUntil) && !a.At().After(now.Add(ClockSkew))
+}
+
+// Approved is whose approvals of the job count, in order, given the keys of approvers by name,
+// and when the job is over by them. A while after the last of them none counts: what a policy
+// allows without them is allowed still, and another approval makes all count again.
+func (job *Job) Approved(list []Approval, keys map[string]ed25519.PublicKey, m *Manifest, digest [32]byte, now time.Time) (
+	names []string, over time.Time) {
+	var last time.Time
+	for _, a := range list {
+		if key := keys[a.Name]; key != nil && job.Counts(a, now) && a.Verify(key, m, digest) {
+			names = append(names, a.Name)
+			if a.At().After(last) {
+				last = a.At()
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	switch until := last.Add(job.After()); {
+	case !job.Waits():
+		return names, job.Expires
+	case len(names) == 0 || now.After(until):
+		return nil, job.Over()
+	default:
+		return names, until
+	}
 }
 
 // checkLife checks until when a job is to be worked on, against when the bus stored it.
