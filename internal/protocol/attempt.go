@@ -71,6 +71,7 @@ type attempt struct {
 	refusals map[int]*wire.Complaint
 	closed   bool // answered, or hopeless
 	number   uint32
+	renewed  int       // of the job, when the task was made
 	opened   time.Time // by the gateway's last tick
 	sent     time.Time // when WORK showed its task, by the gateway's clock; zero until then
 	waits    int       // timers that found it late
@@ -86,7 +87,7 @@ type storedShare struct {
 
 func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener) *attempt {
 	a := &attempt{
-		job: j, session: task.Session(m), which: task.Items, number: task.Attempt,
+		job: j, session: task.Session(m), which: task.Items, number: task.Attempt, renewed: j.renewed,
 		shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{},
 	}
 	a.id = wire.ShortID(a.session)

@@ -224,9 +224,13 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 		return
 	}
 	a.refusals[node] = refusal
-	a.job.missing[node] = len(a.job.attempts)
+	// Approvals that came since were not in the task: the node has not answered to those.
+	answered := refusal.Code != wire.CodeApprovalRequired || a.renewed == a.job.renewed
+	if answered {
+		a.job.missing[node] = len(a.job.attempts)
+	}
 	// All n nodes certified the key: those that lack it are still reading the log, or rebuild their storage.
-	passes := refusal.Code == wire.CodeInternal || refusal.Code == wire.CodeUnknownKey
+	passes := refusal.Code == wire.CodeInternal || refusal.Code == wire.CodeUnknownKey || !answered
 	if !passes {
 		a.job.denied[node] = refusal
 	}

@@ -170,3 +170,42 @@ func TestApproversOfOtherRules(t *testing.T) {
 	}
 	f.wants(f.approvedBy(old, keys, made{"ben", 0}), wire.StatusDone, "", "")
 }
+
+// An approval that gateways took too late ends nothing: the job waits on, for another one.
+func TestApprovalTakenLate(t *testing.T) {
+	f, keys := councilFleet(t)
+	const late = 11 * time.Minute
+	job := f.approvedBy(f.waitingFor(41, time.Hour), keys, made{"anna", late}, made{"ben", late})
+	f.desk.finished = nil
+	f.desk.do(JobArrived{Token: 1, Job: CheckJob(f.m, f.access, job, f.now.Add(-late)), Stored: f.now.Add(-late)})
+	f.toil()
+	if r := f.desk.result(); r.Status != wire.StatusPending || r.Code != wire.CodeApprovalRequired {
+		t.Errorf("%s: %s: %s", r.Status, r.Code, r.Error)
+	}
+	f.wants(f.approvedBy(job, keys, made{"carl", 0}), wire.StatusDone, "", "")
+}
+
+// An approval that comes when the nodes were asked without it is not lost: what they say to
+// the task before does not end the run.
+func TestApprovalDuringARun(t *testing.T) {
+	f, keys := councilFleet(t)
+	one := f.approvedBy(f.waitingFor(42, time.Hour), keys, made{"anna", 0})
+	f.desk.finished = nil
+	f.desk.arrive(one, nil) // its task is on the way
+	f.desk.arrive(f.approvedBy(one, keys, made{"ben", 0}), nil)
+	for range 4 {
+		f.toil()
+		f.now = f.now.Add(time.Second)
+		f.desk.do(Tick{f.now})
+		timers := f.desk.timers
+		f.desk.timers = nil
+		for _, timer := range timers {
+			if timer.Kind == timerRetry {
+				f.desk.do(timer)
+			}
+		}
+	}
+	if r := f.desk.result(); r.Status != wire.StatusDone {
+		t.Errorf("%s: %s: %s", r.Status, r.Code, r.Error)
+	}
+}

@@ -22,7 +22,9 @@ func TestApproved(t *testing.T) {
 		t.Fatal(err)
 	}
 	digest := signed.Digest(f.m)
-	at := func(name string, ago time.Duration) Approval { return Approve(private, name, f.m, digest, f.now.Add(-ago)) }
+	at := func(name string, ago time.Duration) Approval {
+		return Approve(private, name, f.m, digest, f.now.Add(-ago))
+	}
 	list := []Approval{at("dora", time.Minute), at("zoe", 0), at("dora", 2*time.Minute)}
 	keys := map[string]ed25519.PublicKey{"dora": public}
 	names, over := job.Approved(list, keys, f.m, digest, f.now)
