@@ -15,7 +15,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/launch"
 	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/secret"
-	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
 
@@ -91,10 +90,12 @@ func explain(n *config.Node, path, keysPath string) (*policy.Explanation, error)
 	if p, err = p.WithKeys(known); err != nil {
 		return nil, err
 	}
-	ask, err := job.ask(m, access, p, keys)
+	ask, err := job.ask(m, keys)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
+	ask.Now = clock.Now()
+	ask.Approved = job.approvers(m, access, p, ask)
 	l, err := storedLedger(n, p, ask)
 	if err != nil {
 		return nil, err
@@ -106,7 +107,6 @@ func explain(n *config.Node, path, keysPath string) (*policy.Explanation, error)
 
 // storedLedger is the worker's ledger as it stored it last; nil if it has none yet.
 func storedLedger(n *config.Node, p *policy.Policy, ask *policy.Ask) (*policy.Ledger, error) {
-	ask.Now = clock.Now()
 	path := filepath.Join(n.Node.StoragePath, worker.LedgerFile)
 	state, err := secret.File{What: "ledger", Path: path, Max: policy.MaxState}.Bytes()
 	if errors.Is(err, fs.ErrNotExist) {
@@ -120,16 +120,4 @@ func storedLedger(n *config.Node, p *policy.Policy, ask *policy.Ask) (*policy.Le
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return l, nil
-}
-
-// approvers are those whose approvals of a job verify. A client's key approves nothing.
-func approvers(approvals []wire.Approval, m *wire.Manifest, access *wire.Access, p *policy.Policy, client string,
-	digest [32]byte) (names []string) {
-	keys := p.Approvers()
-	for _, a := range approvals {
-		if key := keys[a.Name]; key != nil && !access.IsClient(client, key) && a.Verify(key, m, digest) {
-			names = append(names, a.Name)
-		}
-	}
-	return names
 }

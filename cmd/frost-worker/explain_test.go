@@ -119,6 +119,18 @@ public_key = %q
 	saved = write("approved.job", head, map[string]string{"job": payload},
 		map[string]any{"approver": "anna", "signature": hex.EncodeToString(approval.Signature), "time": approval.Time})
 	says("Allowed", "logins")
+	for ago, want := range map[time.Duration]string{time.Minute: "Allowed", time.Hour: "Needs approvals"} {
+		waits, err := json.Marshal(wire.Job{ID: uuid.NewString(), Kind: wire.KindSign, SolanaMessage: &hello, ExpiresAfter: 600,
+			ApproveUntil: time.Now().Add(time.Hour).UTC().Truncate(time.Second), Keys: []wire.SignKey{{Key: made.Keys[0].ID}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		signed := wire.SignedJob{Client: fleettest.Client, Kind: wire.KindSign, Payload: waits}
+		a := wire.Approve(private, "anna", f.Manifest, signed.Digest(f.Manifest), time.Now().Add(-ago))
+		saved = write("waits.job", head, map[string]string{"job": string(waits)},
+			map[string]any{"approver": "anna", "signature": hex.EncodeToString(a.Signature), "time": a.Time})
+		says(want)
+	}
 	saved = write("other.job", head, map[string]string{"job": job(made.Keys[1].ID, time.Minute)})
 	says("Denied", "no_rule", made.Keys[1].ID)
 

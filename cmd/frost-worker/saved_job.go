@@ -3,9 +3,11 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/ed25519"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -58,10 +60,14 @@ func parseSavedJob(data []byte, m *wire.Manifest) (*savedJob, error) {
 		approvals: f.Approvals,
 	}
 	var of struct {
-		Expires time.Time `json:"expires"`
+		Expires      time.Time `json:"expires"`
+		ApproveUntil time.Time `json:"approve_until"`
 	}
 	if json.Unmarshal(s.signed.Payload, &of) != nil {
 		return nil, errSavedJob
+	}
+	if of.Expires.IsZero() {
+		of.Expires = of.ApproveUntil
 	}
 	// One that expired is explained as well.
 	job, refusal := s.signed.Parse(of.Expires.Add(-time.Second))
@@ -140,12 +146,9 @@ func takeKeys(line []byte, m *client.Manifest, wanted []string, found map[string
 }
 
 // ask reads the job as nodes do.
-func (s *savedJob) ask(m *wire.Manifest, access *wire.Access, p *policy.Policy, keys map[string]ownedKey) (
-	*policy.Ask, error) {
-	digest := s.signed.Digest(m)
+func (s *savedJob) ask(m *wire.Manifest, keys map[string]ownedKey) (*policy.Ask, error) {
 	ask := &policy.Ask{
-		Client: s.signed.Client, Job: s.job.ID, Digest: digest, Replaces: s.job.Replaces,
-		Approved: approvers(s.approvals, m, access, p, s.signed.Client, digest),
+		Client: s.signed.Client, Job: s.job.ID, Digest: s.signed.Digest(m), Replaces: s.job.Replaces,
 	}
 	for _, id := range s.keys() {
 		switch k, ok := keys[id]; {
@@ -178,6 +181,15 @@ func (s *savedJob) ask(m *wire.Manifest, access *wire.Access, p *policy.Policy, 
 	}
 	ask.Intent = reading.Intent()
 	return ask, nil
+}
+
+// approvers are those whose approvals count now, as nodes count them. A client's key approves
+// nothing.
+func (s *savedJob) approvers(m *wire.Manifest, access *wire.Access, p *policy.Policy, ask *policy.Ask) []string {
+	keys := p.ApproversOf(ask.Client, ask.Roots)
+	maps.DeleteFunc(keys, func(_ string, key ed25519.PublicKey) bool { return access.IsClient(ask.Client, key) })
+	names, _ := s.job.Approved(s.approvals, keys, m, ask.Digest, ask.Now)
+	return names
 }
 
 // rawIntent is what items mean: so many signatures of so many keys.

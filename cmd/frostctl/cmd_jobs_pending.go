@@ -73,7 +73,7 @@ func (r *jobReader) waits(ctx context.Context, id string) (*jobLine, error) {
 	if err != nil || !found {
 		return nil, err
 	}
-	n := len(wire.ReadJob(wire.KindSign, r.cfg.Name, m.Data, m.Header).Approvals)
+	n := len(wire.ReadPending(r.cfg.Name, m.Data, m.Header).All().Approvals)
 	return &jobLine{Job: id, Kind: wire.KindSign, Time: m.Time.UTC(), Status: wire.StatusPending,
 		Code: wire.CodeApprovalRequired, Error: fmt.Sprintf("it waits for approvals, and has %d", n)}, nil
 }

@@ -96,7 +96,7 @@ func (p *pendingJobs) get(ctx context.Context, owner, id string) (*wire.SignedJo
 	if err != nil || !found {
 		return nil, nil, err
 	}
-	signed := wire.ReadJob(wire.KindSign, owner, m.Data, m.Header)
+	signed := wire.ReadPending(owner, m.Data, m.Header).All()
 	line := &pendingLine{Client: owner, Job: id,
 		Approvals: each(signed.Approvals, func(a wire.Approval) string { return a.Name })}
 	if line.Approvals == nil {
@@ -227,7 +227,7 @@ func approvePending(cmd *cobra.Command, o approveOptions) error {
 			return fmt.Errorf("job %s of client %s: do not approve it: %s", o.job, owner, printable(line.Error))
 		}
 		f := signFile{&jobfile.File{Head: newSignHead(jobs.stated, owner), Payload: string(signed.Payload),
-			Approvals: signed.Approvals}}
+			Approvals: wire.NewestApprovals(signed.Approvals, wire.MaxApprovals)}}
 		job, err := f.open(cmd, jobs.stated, o.keys)
 		if err == nil {
 			err = expired(job)

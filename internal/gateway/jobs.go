@@ -53,6 +53,9 @@ func (g *Gateway) arrive(token uint64, d *delivery) {
 			return
 		}
 	}
+	if !g.join(d) {
+		return // stopping
+	}
 	existing, ok := g.result(token, d)
 	if !ok {
 		return // stopping

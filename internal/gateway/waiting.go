@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"slices"
@@ -23,7 +24,7 @@ var errChanged = errors.New("the job that waits was changed by another gateway")
 
 // pendingJob is a job in PENDING.
 type pendingJob struct {
-	wire.SignedJob
+	wire.PendingJob
 	stored time.Time // when it came there, or its last approval did
 	seq    uint64
 }
@@ -36,7 +37,7 @@ func (g *Gateway) waiting(ctx context.Context, client, id string) (*pendingJob, 
 	if err != nil || !found {
 		return nil, err
 	}
-	return &pendingJob{wire.ReadJob(wire.KindSign, client, m.Data, m.Header), m.Time, m.Seq}, nil
+	return &pendingJob{wire.ReadPending(client, m.Data, m.Header), m.Time, m.Seq}, nil
 }
 
 // checked is waiting, with what the job's own bytes say. A job under another's subject is
@@ -46,7 +47,7 @@ func (g *Gateway) checked(ctx context.Context, client, id string) (*pendingJob, 
 	if err != nil || there == nil {
 		return nil, nil, err
 	}
-	job := protocol.CheckJob(g.cfg.Manifest, g.access.Load(), there.SignedJob, there.stored)
+	job := protocol.CheckJob(g.cfg.Manifest, g.access.Load(), there.All(), there.stored)
 	if job.ID != id {
 		return there, nil, nil
 	}
@@ -54,7 +55,7 @@ func (g *Gateway) checked(ctx context.Context, client, id string) (*pendingJob, 
 }
 
 // put stores a job in PENDING in the place of what is there; last 0: nothing.
-func (g *Gateway) put(ctx context.Context, job wire.SignedJob, last uint64) error {
+func (g *Gateway) put(ctx context.Context, job wire.PendingJob, last uint64) error {
 	subject := wire.PendingSubject(job.Client, wire.PeekJobID(job.Payload))
 	_, err := g.cfg.Bus.SwapWith(ctx, subject, job.Payload, job.Headers(), last)
 	if errors.Is(err, bus.ErrConflict) {
@@ -126,12 +127,12 @@ func (g *Gateway) approve(ctx context.Context, given *wire.Given, reason bool) (
 				"client", given.Client, "job", given.Job, "approver", given.Approval.Name)
 			return false, nil
 		}
-		list, changed := wire.ApprovedAgain(there.Approvals, given.Approval)
+		list, changed := wire.ApprovedAgain(there.Given, given.Approval)
 		if !changed || clock.Now().After(job.Over()) {
 			return reason, nil
 		}
-		there.Approvals = list
-		if err = g.put(ctx, there.SignedJob, there.seq); !errors.Is(err, errChanged) {
+		there.Given = list
+		if err = g.put(ctx, there.PendingJob, there.seq); !errors.Is(err, errChanged) {
 			return true, err
 		}
 	}
@@ -152,12 +153,16 @@ func (g *Gateway) pend(e protocol.Pend) {
 		d = givenBack()
 	}
 	var refusal *wire.JobError
+	var stands wire.PendingJob
 	err := g.insist(d, "jobs wait: they can't be stored in PENDING", func(ctx context.Context) (err error) {
-		refusal, err = g.standBy(ctx, e.Job)
+		stands, refusal, err = g.standBy(ctx, e.Job)
 		return err
 	})
-	if err != nil {
+	switch {
+	case err != nil, refusal == nil && lacked(d, e.Job, stands):
 		g.giveBack(e.Token)
+		return
+	case g.endedMeanwhile(e, d):
 		return
 	}
 	if refusal != nil {
@@ -182,50 +187,90 @@ func (g *Gateway) pend(e protocol.Pend) {
 	}
 }
 
-// standBy puts a job into PENDING unless it stands there; it returns why it may not.
-func (g *Gateway) standBy(ctx context.Context, job wire.SignedJob) (*wire.JobError, error) {
+// lacked reports whether a run went without approvals that stand beside the job, and that
+// nobody will run it with: they came before it ended, and were run without those that it
+// brought itself.
+func lacked(d *delivery, ran wire.SignedJob, stands wire.PendingJob) bool {
+	if d.job == nil || d.place().Approval { // an approval that came since has a delivery of its own
+		return false
+	}
+	return slices.ContainsFunc(stands.Given, func(a wire.Approval) bool {
+		return d.job.MayCount(a, clock.Now()) &&
+			!slices.ContainsFunc(ran.Approvals, func(b wire.Approval) bool { return a.Name == b.Name })
+	})
+}
+
+// endedMeanwhile answers a job that another run ended, which took it out of PENDING before
+// this one put it there.
+func (g *Gateway) endedMeanwhile(e protocol.Pend, d *delivery) bool {
+	if d.job == nil {
+		return false
+	}
+	existing, ok := g.existing(d)
+	switch {
+	case !ok:
+		g.giveBack(e.Token)
+		return true
+	case existing == nil || !bytes.Equal(existing.Digest, e.Result.Digest):
+		return false
+	}
+	g.replay(protocol.Replay{Token: e.Token, Client: e.Result.Client, Job: e.Result.Job})
+	return true
+}
+
+// join gives a copy of a job that waits the approvals that stand beside the job. It is false
+// if the gateway stops before, or if the delivery ends.
+func (g *Gateway) join(d *delivery) bool {
+	if !d.job.Waits() || d.place().Approval {
+		return true
+	}
+	return nil == g.insist(d, unread, func(ctx context.Context) error {
+		there, err := g.waiting(ctx, d.job.Signed.Client, d.job.ID)
+		if err == nil && there != nil && there.Digest(g.cfg.Manifest) == d.job.Digest() {
+			stands, _ := there.With(d.job.Signed.Approvals)
+			d.job = d.job.WithApprovals(stands.All().Approvals)
+		}
+		return err
+	})
+}
+
+// standBy puts a job into PENDING unless it stands there. It returns what stands there then,
+// or why it may not.
+func (g *Gateway) standBy(ctx context.Context, job wire.SignedJob) (stands wire.PendingJob, refusal *wire.JobError, err error) {
 	id, digest := wire.PeekJobID(job.Payload), job.Digest(g.cfg.Manifest)
 	for {
 		there, err := g.waiting(ctx, job.Client, id)
 		if err != nil {
-			return nil, err
+			return stands, nil, err
 		}
 		last := uint64(0)
 		switch {
 		case there == nil:
 			if refusal, err := g.room(ctx, job.Client); refusal != nil || err != nil {
-				return refusal, err
+				return stands, refusal, err
 			}
+			stands = wire.PendingJob{SignedJob: job}
+			stands.Approvals = wire.NewestApprovals(job.Approvals, wire.MaxApprovals)
 		case there.Digest(g.cfg.Manifest) != digest:
-			return wire.Refuse(wire.CodeJobIDReused, "job %s waits for approvals with other content: take a new id", id), nil
+			return stands, wire.Refuse(wire.CodeJobIDReused, "job %s waits for approvals with other content: take a new id", id), nil
 		default:
-			var more bool
-			if last, more = there.seq, false; len(job.Approvals) > 0 {
-				job.Approvals, more = mergeApprovals(there.Approvals, job.Approvals)
+			var changed bool
+			if stands, changed = there.With(job.Approvals); !changed {
+				return stands, nil, nil
 			}
-			if !more {
-				return nil, nil
-			}
+			last = there.seq
 		}
-		switch err = g.put(ctx, job, last); {
+		switch err = g.put(ctx, stands, last); {
 		case errors.Is(err, errChanged):
 		case errors.As(err, new(*bus.BusyError)), errors.Is(err, bus.ErrTooLarge):
-			return wire.Refuse(wire.CodeTooManyPending, "the fleet has no room for another job that waits for approvals"), nil
+			if there != nil { // it waits on, as it did
+				return there.PendingJob, nil, nil
+			}
+			return stands, wire.Refuse(wire.CodeTooManyPending, "the fleet has no room for another job that waits for approvals"), nil
 		default:
-			return nil, err
+			return stands, nil, err
 		}
 	}
-}
-
-// mergeApprovals adds approvals, and reports whether there are others now.
-func mergeApprovals(list, more []wire.Approval) (all []wire.Approval, changed bool) {
-	all = list
-	for _, a := range more {
-		var one bool
-		all, one = wire.ApprovedAgain(all, a)
-		changed = changed || one
-	}
-	return all, changed
 }
 
 // room refuses a client that has as many jobs in PENDING as it may have. Gateways that count

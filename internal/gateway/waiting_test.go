@@ -117,7 +117,7 @@ func (c *council) stands(id string) (there bool, approvals int) {
 	if err != nil {
 		c.Fatal(err)
 	}
-	return found, len(wire.ReadJob(wire.KindSign, machinetest.Client, m.Data, m.Header).Approvals)
+	return found, len(wire.ReadPending(machinetest.Client, m.Data, m.Header).All().Approvals)
 }
 
 // left counts what nobody acknowledged.

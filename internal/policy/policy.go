@@ -86,6 +86,23 @@ func (p *Policy) Approvers() map[string]ed25519.PublicKey {
 	return maps.Clone(p.approvers)
 }
 
+// ApproversOf are those whom the rule names that a client's job with these roots falls under:
+// what others agree to changes nothing about it, as they are asked about other things.
+func (p *Policy) ApproversOf(client string, roots []intent.Root) map[string]ed25519.PublicKey {
+	if p == nil {
+		return nil
+	}
+	r, _ := p.rule(&Ask{Client: client, Roots: roots})
+	if r == nil || r.approvals == nil {
+		return nil
+	}
+	keys := map[string]ed25519.PublicKey{}
+	for _, name := range r.approvals.from {
+		keys[name] = p.approvers[name]
+	}
+	return keys
+}
+
 // Counts reports whether the policy has limits over time, which need a Ledger.
 func (p *Policy) Counts() bool { return p != nil && len(p.limits) > 0 }
 

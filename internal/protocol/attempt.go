@@ -59,22 +59,22 @@ const (
 
 // attempt is one signing session seen from the gateway.
 type attempt struct {
-	approvals int // that its task has
-	job       *activeSign
-	id        string
-	session   [32]byte
-	which     []uint32 // of the job's items
-	items     []frost.Item
-	commits   commitSet
-	set       []frost.NonceCommitment // nil while it is open
-	setHash   [32]byte
-	shares    map[int]storedShare
-	refusals  map[int]*wire.Complaint
-	closed    bool // answered, or hopeless
-	number    uint32
-	opened    time.Time // by the gateway's last tick
-	sent      time.Time // when WORK showed its task, by the gateway's clock; zero until then
-	waits     int       // timers that found it late
+	job      *activeSign
+	id       string
+	session  [32]byte
+	which    []uint32 // of the job's items
+	items    []frost.Item
+	commits  commitSet
+	set      []frost.NonceCommitment // nil while it is open
+	setHash  [32]byte
+	shares   map[int]storedShare
+	refusals map[int]*wire.Complaint
+	closed   bool // answered, or hopeless
+	number   uint32
+	renewed  int       // of the job, when the task was made
+	opened   time.Time // by the gateway's last tick
+	sent     time.Time // when WORK showed its task, by the gateway's clock; zero until then
+	waits    int       // timers that found it late
 
 	aggregating bool // all shares are there and being summed
 }
@@ -87,7 +87,7 @@ type storedShare struct {
 
 func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener) *attempt {
 	a := &attempt{
-		job: j, session: task.Session(m), which: task.Items, number: task.Attempt,
+		job: j, session: task.Session(m), which: task.Items, number: task.Attempt, renewed: j.renewed,
 		shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{},
 	}
 	a.id = wire.ShortID(a.session)

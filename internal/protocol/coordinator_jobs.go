@@ -54,7 +54,7 @@ func (c *Coordinator) onJob(e JobArrived) {
 	}
 	j := &activeJob{CheckedJob: e.Job, token: e.Token, stored: e.Stored, approvals: e.Job.Signed.Approvals}
 	if j.job != nil {
-		j.until = lifeOf(j.job, j.stored)
+		j.until = lifeOf(j.job, later(j.stored, c.opener.Time()))
 	}
 	if old := c.jobs[j.key()]; old != nil {
 		c.again(old, j)

@@ -46,13 +46,17 @@ func (s *activeSign) denial(code wire.Code, nodes []int) *wire.JobError {
 }
 
 // approve adds the approvals that came with another delivery of a job, and reports whether
-// there are more now.
+// there are others now. Where there is no room for all, the newer delivery's have it.
 func (j *activeJob) approve(more []wire.Approval) bool {
 	all := wire.MergeApprovals(j.approvals, more)
-	if len(all) > wire.MaxApprovals || len(all) == len(j.approvals) {
+	if len(all) == len(j.approvals) {
 		return false
 	}
+	if len(all) > wire.MaxTaskApprovals {
+		all = wire.MergeApprovals(more, wire.NewestApprovals(j.approvals, wire.MaxTaskApprovals-len(more)))
+	}
 	j.approvals = all
+	j.renewed++
 	return true
 }
 

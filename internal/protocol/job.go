@@ -80,6 +80,7 @@ type activeJob struct {
 	answering bool            // its result is being computed
 	result    *wire.Result    // set once the job has ended
 	approvals []wire.Approval // of all deliveries
+	renewed   int             // how often others came to them
 }
 
 func (j *activeJob) key() string { return jobKey(j.Signed.Client, j.ID) }

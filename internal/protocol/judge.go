@@ -1,7 +1,8 @@
 package protocol
 
 import (
-	"slices"
+	"crypto/ed25519"
+	"maps"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/policy"
@@ -64,16 +65,10 @@ func (r *signRequest) judged(
 	if means == nil {
 		j.means, j.roots = rawIntent(r.job)
 	}
-	keys, last := p.Approvers(), time.Time{}
-	for _, a := range r.approvals {
-		// Who asks does not approve, whatever the policy says.
-		if key := keys[a.Name]; key != nil && !access.IsClient(r.client, key) && r.job.Counts(a, now) &&
-			a.Verify(key, m, r.digest) {
-			j.approved, last = append(j.approved, a.Name), later(last, a.At())
-		}
-	}
-	j.approved = slices.Compact(j.approved) // approvals are sorted
-	j.expires, j.approved = r.counted(j.approved, last, now)
+	keys := p.ApproversOf(r.client, j.roots)
+	// Who asks does not approve, whatever the policy says.
+	maps.DeleteFunc(keys, func(_ string, key ed25519.PublicKey) bool { return access.IsClient(r.client, key) })
+	j.approved, j.expires = r.job.Approved(r.approvals, keys, m, r.digest, now)
 	return j
 }
 

@@ -51,20 +51,6 @@ func (r *signRequest) until() time.Time {
 	return r.expires
 }
 
-// counted is when a request's job is over, and whose approvals count, given those that
-// verify and the time of the last one. Some while after that none of them counts: what the
-// policy allows without them is allowed still, and another approval makes all count again.
-func (r *signRequest) counted(approved []string, last, now time.Time) (time.Time, []string) {
-	switch until := last.Add(r.job.After()); {
-	case !r.job.Waits():
-		return r.job.Expires, approved
-	case len(approved) == 0 || now.After(until):
-		return r.job.Over(), nil
-	default:
-		return until, approved
-	}
-}
-
 func newSignRequest(m *wire.Manifest, task *wire.Task, job *wire.Job) (*signRequest, error) {
 	if task.Part != 0 || len(task.Items) == 0 {
 		return nil, fmt.Errorf("sign task %s: part %d, or no items", job.ID, task.Part)

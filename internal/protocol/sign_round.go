@@ -223,8 +223,8 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 		slices.Contains(a.commits.exclude, uint8(node)) {
 		return
 	}
-	if refusal.Code == wire.CodeApprovalRequired && a.approvals < len(a.job.approvals) {
-		a.close() // it was asked before the others came
+	if refusal.Code == wire.CodeApprovalRequired && a.renewed != a.job.renewed {
+		a.close() // approvals came since that were not in its task
 		s.retry(a.job, -1, true)
 		return
 	}

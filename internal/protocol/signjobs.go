@@ -317,7 +317,6 @@ func (s *signJobs) open(j *activeSign) {
 	j.next++
 	j.tries++
 	a := newAttempt(j, task, s.cfg.Manifest, s.opener)
-	a.approvals = len(j.approvals)
 	a.opened = s.traffic.nodes.now
 	for i := range n {
 		if !slices.Contains(task.Exclude, uint8(i)) {

@@ -36,6 +36,14 @@ func (j *CheckedJob) MayCount(a wire.Approval, now time.Time) bool {
 	return j.Waits() && j.job.Counts(a, now)
 }
 
+// WithApprovals is the job with other approvals: those that it came with, and those of the
+// same job in PENDING.
+func (j *CheckedJob) WithApprovals(list []wire.Approval) *CheckedJob {
+	c := *j
+	c.Signed.Approvals = list
+	return &c
+}
+
 // Over is when nobody signs the job any more; zero if it can't be read.
 func (j *CheckedJob) Over() time.Time {
 	if j.job == nil {
@@ -69,14 +77,15 @@ func (j *activeJob) pend(flight uint64, now time.Time) Pend {
 	return Pend{Token: j.token, Job: job, Result: &r, Flight: flight}
 }
 
-// lifeOf is when a gateway gives a job up that was stored at a time. One that waits for
-// approvals is run for as long as approvals count that are made now; which do, gateways can't
-// tell.
-func lifeOf(job *wire.Job, stored time.Time) time.Time {
+// lifeOf is when a gateway gives a job up that it begins now. One that waits for approvals is
+// run for as long as approvals count that are made now; which do, gateways can't tell. An
+// approval that no gateway took in time is too old: then nodes say what the job lacks, and it
+// waits on.
+func lifeOf(job *wire.Job, now time.Time) time.Time {
 	if !job.Waits() {
 		return job.Expires
 	}
-	if until := stored.Add(job.After()); until.Before(job.Over()) {
+	if until := now.Add(job.After()); until.Before(job.Over()) {
 		return until
 	}
 	return job.Over()

@@ -2,6 +2,7 @@ package protocol
 
 import (
 	"crypto/ed25519"
+	"fmt"
 	"testing"
 	"time"
 
@@ -151,4 +152,60 @@ func TestRunsEnd(t *testing.T) {
 	f.now = f.now.Add(10*time.Minute + time.Second)
 	f.desk.do(Tick{f.now})
 	equal(t, "status", f.desk.result().Status, wire.StatusFailed)
+}
+
+// An approver of another rule renews nothing: nobody asked that one about this job.
+func TestApproversOfOtherRules(t *testing.T) {
+	f := agedFleet(t)
+	keys := map[string]ed25519.PrivateKey{"anna": approver("anna"), "ben": approver("ben"), "zoe": approver("zoe")}
+	rule := func(name, client, from string) string {
+		return fmt.Sprintf("[[rule]]\nname = %q\nclients = [%q]\nkeys = [\"*\"]\nkinds = [\"psbt\"]\n"+
+			"[rule.approvals]\nrequire = 2\nfrom = [%s]\nalways = true\n", name, client, from)
+	}
+	f.policed(all(rule("hers", "alice", `"anna", "ben"`) + rule("his", "bob", `"ben", "zoe"`) + approvers(keys)))
+	const day = 24 * time.Hour
+	old := f.approvedBy(f.waitingFor(40, time.Hour), keys, made{"anna", 6 * day}, made{"ben", 5 * day}, made{"zoe", 0})
+	if r := f.ends(old); r.Status != wire.StatusPending || r.Code != wire.CodeApprovalRequired {
+		t.Errorf("renewed by another rule's: %s: %s: %s", r.Status, r.Code, r.Error)
+	}
+	f.wants(f.approvedBy(old, keys, made{"ben", 0}), wire.StatusDone, "", "")
+}
+
+// An approval that gateways took too late ends nothing: the job waits on, for another one.
+func TestApprovalTakenLate(t *testing.T) {
+	f, keys := councilFleet(t)
+	const late = 11 * time.Minute
+	job := f.approvedBy(f.waitingFor(41, time.Hour), keys, made{"anna", late}, made{"ben", late})
+	f.desk.finished = nil
+	f.desk.do(JobArrived{Token: 1, Job: CheckJob(f.m, f.access, job, f.now.Add(-late)), Stored: f.now.Add(-late)})
+	f.toil()
+	if r := f.desk.result(); r.Status != wire.StatusPending || r.Code != wire.CodeApprovalRequired {
+		t.Errorf("%s: %s: %s", r.Status, r.Code, r.Error)
+	}
+	f.wants(f.approvedBy(job, keys, made{"carl", 0}), wire.StatusDone, "", "")
+}
+
+// An approval that comes when the nodes were asked without it is not lost: what they say to
+// the task before does not end the run.
+func TestApprovalDuringARun(t *testing.T) {
+	f, keys := councilFleet(t)
+	one := f.approvedBy(f.waitingFor(42, time.Hour), keys, made{"anna", 0})
+	f.desk.finished = nil
+	f.desk.arrive(one, nil) // its task is on the way
+	f.desk.arrive(f.approvedBy(one, keys, made{"ben", 0}), nil)
+	for range 4 {
+		f.toil()
+		f.now = f.now.Add(time.Second)
+		f.desk.do(Tick{f.now})
+		timers := f.desk.timers
+		f.desk.timers = nil
+		for _, timer := range timers {
+			if timer.Kind == timerRetry {
+				f.desk.do(timer)
+			}
+		}
+	}
+	if r := f.desk.result(); r.Status != wire.StatusDone {
+		t.Errorf("%s: %s: %s", r.Status, r.Code, r.Error)
+	}
 }

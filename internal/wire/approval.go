@@ -19,8 +19,14 @@ import (
 // between.
 const HeaderApproval = "Frost-Approval"
 
-// MaxApprovals is how many approvals may go with a job.
-const MaxApprovals = 16
+// Bounds on approvals. Each kind has its own, so that a client's junk takes no approver's
+// place.
+const (
+	MaxApprovals = 16 // that a client publishes with a job
+	maxGiven     = 16 // that approvers leave beside a job that waits
+	// MaxTaskApprovals is how many a task may have.
+	MaxTaskApprovals = MaxApprovals + maxGiven
+)
 
 // Approval is somebody's signature over ApprovalSigningInput.
 type Approval struct {
@@ -80,23 +86,23 @@ func (a Approval) wellFormed() bool {
 }
 
 // readApprovals reads the approvals among a job's headers, in one order whatever theirs was.
-func readApprovals(headers map[string][]string) ([]Approval, error) {
+func readApprovals(headers map[string][]string, header string, most int) ([]Approval, error) {
 	var list []Approval
 	for k, values := range headers {
-		if len(k) != len(HeaderApproval) || !strings.EqualFold(k, HeaderApproval) {
+		if len(k) != len(header) || !strings.EqualFold(k, header) {
 			continue
 		}
 		for _, v := range values {
 			a, err := ParseApproval(v)
 			if err != nil {
-				return nil, fmt.Errorf("the header %s: %w", HeaderApproval, err)
+				return nil, fmt.Errorf("the header %s: %w", header, err)
 			}
 			list = append(list, a)
 		}
 	}
 	list = MergeApprovals(list, nil)
-	if len(list) > MaxApprovals {
-		return nil, fmt.Errorf("the header %s is there %d times: at most %d", HeaderApproval, len(list), MaxApprovals)
+	if len(list) > most {
+		return nil, fmt.Errorf("the header %s is there %d times: at most %d", header, len(list), most)
 	}
 	return list, nil
 }
@@ -114,8 +120,8 @@ func compareApprovals(a, b Approval) int {
 
 // checkApprovals holds those of a task against the bounds that ReadJob keeps.
 func (j SignedJob) checkApprovals() error {
-	if len(j.Approvals) > MaxApprovals {
-		return fmt.Errorf("%d approvals: a job has at most %d", len(j.Approvals), MaxApprovals)
+	if len(j.Approvals) > MaxTaskApprovals {
+		return fmt.Errorf("%d approvals: a task has at most %d", len(j.Approvals), MaxTaskApprovals)
 	}
 	for i, a := range j.Approvals {
 		if !a.wellFormed() || i > 0 && compareApprovals(j.Approvals[i-1], a) >= 0 {

@@ -118,7 +118,7 @@ func TestTaskApprovals(t *testing.T) {
 		ok   bool
 	}{
 		"none": {nil, true}, "two": {some("a", "b"), true}, "out of order": {some("b", "a"), false},
-		"twice": {some("a", "a"), false}, "bad name": {some("a b"), false}, "too many": {make([]Approval, MaxApprovals+1), false},
+		"twice": {some("a", "a"), false}, "bad name": {some("a b"), false}, "too many": {make([]Approval, MaxTaskApprovals+1), false},
 		"no time": {[]Approval{{"a", make([]byte, 64), -1}}, false},
 		"short":   {[]Approval{{"a", make([]byte, 63), 1}}, false},
 	} {

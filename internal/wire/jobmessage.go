@@ -30,7 +30,7 @@ func ReadJob(kind Kind, client string, payload []byte, headers map[string][]stri
 			2*ed25519.SignatureSize)
 	default:
 		j.Signature = sig
-		if j.Approvals, err = readApprovals(headers); err != nil {
+		if j.Approvals, err = readApprovals(headers, HeaderApproval, MaxApprovals); err != nil {
 			j.fault = err.Error()
 		}
 	}

@@ -73,7 +73,6 @@ var namesKinds = map[string]string{
 	"internal/protocol/signing.go":            "reports",
 
 	"internal/gateway/gateway.go": "how many deliveries are handled at a time",
-	"internal/gateway/waiting.go": "which wait for approvals",
 	"internal/telemetry/work.go":  "sizes of batches",
 
 	"client/keygen.go": "asks for it",
@@ -86,7 +85,6 @@ var namesKinds = map[string]string{
 	"internal/jobfile/jobfile.go": "which jobs a file is of",
 
 	"cmd/frost-worker/saved_job.go":    "which jobs a policy is explained for",
-	"cmd/frostctl/cmd_pending.go":      "which wait for approvals",
 	"cmd/frostctl/cmd_jobs_pending.go": "which wait for approvals",
 
 	"cmd/frostctl/saved_jobs.go":      "which jobs a file keeps",

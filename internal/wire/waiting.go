@@ -1,7 +1,10 @@
 package wire
 
 import (
+	"cmp"
+	"crypto/ed25519"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -31,6 +34,32 @@ func (job *Job) Over() time.Time {
 // than anybody meant. Jobs that do not wait expire whenever they were approved.
 func (job *Job) Counts(a Approval, now time.Time) bool {
 	return !job.Waits() || !a.At().After(job.ApproveUntil) && !a.At().After(now.Add(ClockSkew))
+}
+
+// Approved is whose approvals of the job count, in order, given the keys of approvers by name,
+// and when the job is over by them. A while after the last of them none counts: what a policy
+// allows without them is allowed still, and another approval makes all count again.
+func (job *Job) Approved(list []Approval, keys map[string]ed25519.PublicKey, m *Manifest, digest [32]byte, now time.Time) (
+	names []string, over time.Time) {
+	var last time.Time
+	for _, a := range list {
+		if key := keys[a.Name]; key != nil && job.Counts(a, now) && a.Verify(key, m, digest) {
+			names = append(names, a.Name)
+			if a.At().After(last) {
+				last = a.At()
+			}
+		}
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	switch until := last.Add(job.After()); {
+	case !job.Waits():
+		return names, job.Expires
+	case len(names) == 0 || now.After(until):
+		return nil, job.Over()
+	default:
+		return names, until
+	}
 }
 
 // checkLife checks until when a job is to be worked on, against when the bus stored it.
@@ -71,7 +100,7 @@ const (
 )
 
 // PendingSubject is where a job stands while it waits, as its client published it, with the
-// approvals that came since among its headers. Both may be "*".
+// approvals that came since in headers of their own. Both may be "*".
 func PendingSubject(client, job string) string { return "pending." + client + "." + job }
 
 // ParsePending reads the subject of a job that waits.
@@ -131,23 +160,25 @@ func DecodeGiven(subject string, data []byte) (*Given, error) {
 	return a, nil
 }
 
-// ApprovedAgain puts an approval among those of a job that waits, in the place of an older
-// one by the same approver. It is false if that changes nothing: it is there, or there is a
-// newer one, or there are as many as a job may have.
+// ApprovedAgain puts an approval among those that approvers left beside a job, in the place
+// of an older one by the same approver, or of the oldest one where there is no room. It is
+// false if that changes nothing: it is there, or what would make room for it is newer.
 func ApprovedAgain(list []Approval, a Approval) ([]Approval, bool) {
-	var others []Approval
-	for _, b := range list {
-		switch {
-		case b.Name != a.Name:
-			others = append(others, b)
-		case compareApprovals(b, a) >= 0:
-			return list, false
+	all := NewestApprovals(MergeApprovals(list, []Approval{a}), maxGiven)
+	return all, !slices.EqualFunc(all, list, func(x, y Approval) bool { return compareApprovals(x, y) == 0 })
+}
+
+// NewestApprovals is the newest approval of each approver, in order, of at most so many: the
+// newest.
+func NewestApprovals(list []Approval, most int) []Approval {
+	var all []Approval
+	for i, a := range list { // in order: the newest of a name is its last
+		if i+1 == len(list) || list[i+1].Name != a.Name {
+			all = append(all, a)
 		}
 	}
-	if len(others) >= MaxApprovals {
-		return list, false
-	}
-	return MergeApprovals(others, []Approval{a}), true
+	slices.SortStableFunc(all, func(a, b Approval) int { return cmp.Compare(b.Time, a.Time) })
+	return MergeApprovals(all[:min(len(all), most)], nil)
 }
 
 // Headers are the headers with which a job stands on the bus, but for its trace.
@@ -157,4 +188,54 @@ func (j SignedJob) Headers() map[string][]string {
 		headers[HeaderApproval] = append(headers[HeaderApproval], a.Header())
 	}
 	return headers
+}
+
+// HeaderGiven is the header, in PENDING, of an approval that came under its approver's
+// subject. The server saw to whose it is; so what a client publishes takes none of their
+// places.
+const HeaderGiven = "Frost-Given"
+
+// PendingJob is a job that waits: as its client published it, and the approvals that
+// approvers left beside it since, one of each.
+type PendingJob struct {
+	SignedJob
+	Given []Approval
+}
+
+// ReadPending reads a job in PENDING, as ReadJob does.
+func ReadPending(client string, payload []byte, headers map[string][]string) PendingJob {
+	p := PendingJob{SignedJob: ReadJob(KindSign, client, payload, headers)}
+	var err error
+	if p.Given, err = readApprovals(headers, HeaderGiven, maxGiven); err != nil && p.fault == "" {
+		p.fault = err.Error()
+	}
+	return p
+}
+
+// Headers are the headers of a job in PENDING.
+func (p PendingJob) Headers() map[string][]string {
+	headers := p.SignedJob.Headers()
+	for _, a := range p.Given {
+		headers[HeaderGiven] = append(headers[HeaderGiven], a.Header())
+	}
+	return headers
+}
+
+// With is the job with approvals of a copy besides its client's own, the newest of each name
+// and MaxApprovals at most; and whether that changes it.
+func (p PendingJob) With(copied []Approval) (PendingJob, bool) {
+	more := slices.DeleteFunc(slices.Clone(copied), func(a Approval) bool {
+		return slices.ContainsFunc(p.Given, func(b Approval) bool { return compareApprovals(a, b) == 0 })
+	})
+	all := NewestApprovals(MergeApprovals(p.Approvals, more), MaxApprovals)
+	changed := !slices.EqualFunc(all, p.Approvals, func(x, y Approval) bool { return compareApprovals(x, y) == 0 })
+	p.Approvals = all
+	return p, changed
+}
+
+// All is the job with all of its approvals, as it is run.
+func (p PendingJob) All() SignedJob {
+	job := p.SignedJob
+	job.Approvals = MergeApprovals(p.Approvals, p.Given)
+	return job
 }

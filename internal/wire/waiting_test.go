@@ -5,6 +5,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -131,15 +132,19 @@ func TestApprovedAgain(t *testing.T) {
 	if list, ok = ApprovedAgain(list, a("dora", 6)); !ok || len(list) != 1 || list[0].Time != 6 {
 		t.Errorf("a newer one: %v, %t", list, ok)
 	}
-	for i := 1; i < MaxApprovals; i++ {
-		if list, ok = ApprovedAgain(list, a(fmt.Sprintf("a%02d", i), 1)); !ok {
+	for i := 1; i < maxGiven; i++ {
+		if list, ok = ApprovedAgain(list, a(fmt.Sprintf("a%02d", i), int64(10+i))); !ok {
 			t.Fatal("no room for", i)
 		}
 	}
-	if _, ok = ApprovedAgain(list, a("zoe", 9)); ok {
-		t.Error("one too many")
+	if _, ok = ApprovedAgain(list, a("zoe", 5)); ok {
+		t.Error("one too many, which is older than all")
 	}
-	if list, ok = ApprovedAgain(list, a("dora", 9)); !ok || len(list) != MaxApprovals {
+	if list, ok = ApprovedAgain(list, a("zoe", 9)); !ok || len(list) != maxGiven ||
+		slices.ContainsFunc(list, func(a Approval) bool { return a.Name == "dora" }) {
+		t.Error("a newer one has not the place of the oldest")
+	}
+	if list, ok = ApprovedAgain(list, a("zoe", 10)); !ok || len(list) != maxGiven {
 		t.Error("one that is there can't be renewed")
 	}
 	if (SignedJob{Approvals: list}).checkApprovals() != nil {
