@@ -143,14 +143,16 @@ func (l *locator) locate(places []place, tweaks []frost.Tweak, may func(root int
 // costs half. It returns how many steps that may have been.
 func (l *locator) try(places []place, tweaks []frost.Tweak, found []located, under func(i int) int) (steps int) {
 	var at []int
-	var of []derive.Descendant
-	var said []derive.Internal
 	for i := range places {
 		if root := under(i); found[i].root < 0 && root >= 0 && places[i].possible() {
-			at, of = append(at, i), append(of, derive.Descendant{Root: l.roots[root].Key, Path: places[i].path})
-			said = append(said, derive.Internal{Key: places[i].key, Tweak: tweaks[i]})
+			at = append(at, i)
 			steps += len(places[i].path)
 		}
+	}
+	of, said := make([]derive.Descendant, len(at)), make([]derive.Internal, len(at))
+	for j, i := range at {
+		of[j] = derive.Descendant{Root: l.roots[under(i)].Key, Path: places[i].path}
+		said[j] = derive.Internal{Key: places[i].key, Tweak: tweaks[i]}
 	}
 	outputs, offsets := l.branches.Outputs(of, said)
 	for j, i := range at {

@@ -69,6 +69,8 @@ func (r *PSBT) Intent() *intent.Intent { return &r.meaning }
 // sign lists the signatures of the inputs that can be signed, and refuses the others.
 func (r *PSBT) sign(mine []ours, outs spent) {
 	missing, common := outs.missing(), outs.digests(r.packet.tx)
+	r.meaning.Signatures = make([]intent.Signature, 0, len(mine))
+	r.hashes = make([]txscript.SigHashType, 0, len(mine))
 	for j := range mine {
 		in := &mine[j]
 		if in.signed {
