@@ -16,8 +16,8 @@ type Internal struct {
 // Outputs returns the output keys (x-only, 32 bytes; BIP 341, taproot_tweak_pubkey) and the
 // offsets of descendants of any roots, in their order, as far as they are the internal keys
 // that is said of them. Where one is another key, of another suite, or none, there is no
-// output key. It is [Cache.Children] and frost.OutputKey for many at once, and costs a third
-// less than one after the other: points are made once, and not read from their encoding.
+// output key. It is [Cache.Children] and then frost.OutputKey for many at once, and takes no
+// square root: the points are there.
 func (c *Cache) Outputs(of []Descendant, said []Internal) (outputs [][]byte, offsets [][][32]byte) {
 	d := c.descend(of)
 	points, at := d.secp()
