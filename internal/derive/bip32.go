@@ -53,9 +53,12 @@ var order = [32]byte{
 	0xba, 0xae, 0xdc, 0xe6, 0xaf, 0x48, 0xa0, 0x3b, 0xbf, 0xd2, 0x5e, 0x8c, 0xd0, 0x36, 0x41, 0x41,
 }
 
+// isScalar reports whether a number is below n.
+func isScalar(b []byte) bool { return bytes.Compare(b, order[:]) < 0 }
+
 // left returns I_L, if it is below n.
 func left(i *[64]byte) ([32]byte, error) {
-	if bytes.Compare(i[:32], order[:]) >= 0 {
+	if !isScalar(i[:32]) {
 		return [32]byte{}, ErrInvalidChild
 	}
 	return [32]byte(i[:32]), nil
@@ -81,7 +84,7 @@ func (n *secpNode) childOf(i *[64]byte) (*secpNode, error) {
 		return nil, err
 	}
 	var s secpSums
-	if s.add(n, &offset); s.sum()[0].IsIdentity() {
+	if s.add(&n.point, &offset); s.sum()[0].IsIdentity() {
 		return nil, ErrInvalidChild
 	}
 	return secpNodeOf(s.points[0], [32]byte(i[32:])), nil
@@ -95,7 +98,7 @@ func (n *secpNode) points(first uint32, count int) ([]vartime.Point, error) {
 		if err != nil {
 			return nil, fmt.Errorf("index %d: %w", first+j, err)
 		}
-		s.add(n, &offset)
+		s.add(&n.point, &offset)
 	}
 	return s.sum(), proper(s.points, first)
 }
@@ -131,7 +134,8 @@ func compressed(points []vartime.Point) [][]byte {
 	return keys
 }
 
-// secpSums are parents and what is still to be added to them: many at once cost less.
+// secpSums are points, parents as a rule, and what is still to be added to them: many at
+// once cost less.
 type secpSums struct {
 	points  []vartime.Point
 	scalars []*secp.Scalar
@@ -142,8 +146,8 @@ func newSecpSums(count int) secpSums {
 	return secpSums{make([]vartime.Point, 0, count), make([]*secp.Scalar, 0, count), make([]secp.Scalar, count)}
 }
 
-// add takes a parent and an offset below n.
-func (s *secpSums) add(n *secpNode, offset *[32]byte) {
+// add takes a point and an offset below n.
+func (s *secpSums) add(p *vartime.Point, offset *[32]byte) {
 	if len(s.parsed) == 0 {
 		s.parsed = make([]secp.Scalar, 1)
 	}
@@ -152,7 +156,7 @@ func (s *secpSums) add(n *secpNode, offset *[32]byte) {
 		panic("derive: an offset that was below n: " + err.Error())
 	}
 	s.parsed = s.parsed[1:]
-	s.points, s.scalars = append(s.points, n.point), append(s.scalars, t)
+	s.points, s.scalars = append(s.points, *p), append(s.scalars, t)
 }
 
 // sum adds them up.

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
+	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
 // Descendant is a key below a root.
@@ -109,29 +110,40 @@ func (d *descent) offsets() [][][32]byte {
 // keys returns the public key of each, or adds an error.
 func (d *descent) keys() [][]byte {
 	keys := make([][]byte, len(d.of))
-	secp := newSecpSums(len(d.of))
 	var points []edwards25519.Affine
 	var scalars [][32]byte
-	var secpAt, edwardsAt []int
+	var at []int
 	for i, b := range d.parents {
-		switch {
-		case b == nil && d.errs[i] == nil:
-			keys[i] = d.of[i].Root.PublicKey
-		case b == nil:
-		default:
-			switch n := b.node.(type) {
-			case *secpNode:
-				secp.add(n, &d.last[i])
-				secpAt = append(secpAt, i)
-			case *edwardsNode:
-				points, scalars, edwardsAt = append(points, n.point), append(scalars, d.last[i]), append(edwardsAt, i)
+		if b == nil {
+			if d.errs[i] == nil {
+				keys[i] = d.of[i].Root.PublicKey
 			}
+		} else if n, ok := b.node.(*edwardsNode); ok {
+			points, scalars, at = append(points, n.point), append(scalars, d.last[i]), append(at, i)
 		}
 	}
-	d.take(keys, secpAt, compressed(secp.sum()))
 	edwards25519.AddBaseMultsVartime(points, scalars)
-	d.take(keys, edwardsAt, encoded(points))
+	d.take(keys, at, encoded(points))
+	secp, at := d.secp()
+	d.take(keys, at, compressed(secp))
 	return keys
+}
+
+// secp returns the points of descendants of secp256k1 keys, other than roots, and which
+// those are.
+func (d *descent) secp() (points []vartime.Point, at []int) {
+	s := newSecpSums(len(d.of))
+	at = make([]int, 0, len(d.of))
+	for i, b := range d.parents {
+		if b == nil {
+			continue
+		}
+		if n, ok := b.node.(*secpNode); ok {
+			s.add(&n.point, &d.last[i])
+			at = append(at, i)
+		}
+	}
+	return s.sum(), at
 }
 
 // take puts keys where they belong, or an error for one that there is not.

@@ -3,8 +3,6 @@ package derive
 import (
 	"fmt"
 
-	secp "gitlab.com/yawning/secp256k1-voi"
-
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
@@ -34,19 +32,32 @@ func (b *Branch) OutputKeys(first uint32, count int) ([][32]byte, error) {
 	return keys, nil
 }
 
-// tapTweakAll replaces internal keys by output keys. BIP 341, taproot_tweak_pubkey:
-// with P the internal key or its negative, whose y is even, Q = P + t·G.
+// tapTweakAll replaces internal keys by output keys without scripts.
 func tapTweakAll(points []vartime.Point, first uint32) error {
-	tweaks := make([]*secp.Scalar, len(points))
+	s := newSecpSums(len(points))
 	for j := range points {
-		x := points[j].X()
-		t := frost.TapTweak(&x, nil)
-		var err error
-		if tweaks[j], err = secp.NewScalarFromCanonicalBytes(&t); err != nil {
+		if !s.tapTweak(&points[j], frost.Tweak{Mode: frost.TweakBIP86}) {
 			return fmt.Errorf("index %d: %w", first+uint32(j), ErrInvalidChild)
 		}
-		points[j] = points[j].NegateIf(points[j].YIsOdd())
 	}
-	vartime.AddBaseMults(points, tweaks)
+	copy(points, s.sum())
 	return proper(points, first)
+}
+
+// tapTweak takes an internal key, which becomes an output key, and reports whether there
+// is one. BIP 341, taproot_tweak_pubkey: with P the internal key or its negative, whose y is
+// even, Q = P + t·G.
+func (s *secpSums) tapTweak(internal *vartime.Point, tweak frost.Tweak) bool {
+	x := internal.X()
+	var root []byte
+	if tweak.Mode == frost.TweakScriptRoot {
+		root = tweak.Root[:]
+	}
+	t := frost.TapTweak(&x, root)
+	if !isScalar(t[:]) {
+		return false
+	}
+	even := internal.NegateIf(internal.YIsOdd())
+	s.add(&even, &t)
+	return true
 }

@@ -12,6 +12,9 @@ const (
 	btcReadFile    = inBitcoin + "/read.go"
 	btcReaderFile  = inBitcoin + "/reader.go"
 	btcSpentFile   = inBitcoin + "/spent.go"
+
+	inDerive          = "internal/derive"
+	deriveOutputsFile = inDerive + "/outputs.go"
 )
 
 // bitcoinMutants are of what a PSBT is taken to mean.
@@ -25,8 +28,8 @@ var bitcoinMutants = []Mutant{
 		killed("change is under the root of an input", inBitcoin, "TestChange"),
 	edit("change goes to any chain", btcOutputsFile, " && at.path[0] <= changeChain", "").
 		killed("change is on a chain of the wallet", inBitcoin, "TestChange"),
-	edit("a key is believed to be a child", btcLocateFile, "bytes.Equal(keys[j][1:], places[i].key)", "len(keys[j]) > 0").
-		killed("whole keys are compared", inBitcoin, "TestChange"),
+	edit("a key is believed to be a child", deriveOutputsFile, "bytes.Equal(x[:], said[i].Key)", "!bytes.Equal(x[:], nil)").
+		killed("whole keys are compared", inDerive, "TestOutputs"),
 	edit("change makes up for all that is spent", btcAccountFile,
 		"min(spends, ins-change)", "spends - min(change, spends)").
 		killed("one change makes up once", inBitcoin, "TestChangeMakesUpOnce"),
@@ -38,7 +41,7 @@ var bitcoinMutants = []Mutant{
 		killed("SIGHASH_NONE pays anybody", inBitcoin, "TestAccount"),
 
 	// Inputs.
-	edit("an input may spend any output", btcOursFile, "!paysTo(in.out.PkScript, key)", "key == nil").
+	edit("an input may spend any output", btcOursFile, "!paysTo(in.out.PkScript, in.output)", "in.output == nil").
 		killed("an input is of the key that it names", inBitcoin, "TestRefuses"),
 	edit("an output may be spent twice", btcPacketFile, "twice := spent[in.PreviousOutPoint]; twice",
 		"twice := spent[in.PreviousOutPoint]; twice && false").

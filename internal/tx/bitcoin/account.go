@@ -44,6 +44,7 @@ func (r *PSBT) account(mine []ours, outs spent) *intent.Refusal {
 
 // spends lists what the client's inputs spend, and returns how much that is.
 func (r *PSBT) spends(mine []ours) (sum uint64) {
+	r.meaning.Spends = make([]string, 0, len(mine))
 	for j := range mine {
 		sum += uint64(mine[j].out.Value)
 		r.meaning.Spends = append(r.meaning.Spends, r.packet.tx.TxIn[mine[j].at].PreviousOutPoint.String())

@@ -43,12 +43,13 @@ const maxFields = 4096
 
 // section reads a map, up to its end.
 func (r *reader) section(shapes map[uint64]shape) (section, error) {
-	s := make(section, 0, 8)
+	s := r.fields[:0]
 	for {
 		rest := r.b
 		key := r.bytes()
 		if !r.failed && len(key) == 0 {
-			return s, s.unique()
+			r.fields = s
+			return r.keep(s), s.unique()
 		}
 		k := &reader{b: key}
 		f := field{kind: k.size()}
@@ -65,6 +66,17 @@ func (r *reader) section(shapes map[uint64]shape) (section, error) {
 		}
 		s = append(s, f)
 	}
+}
+
+// keep returns a copy of a map. Most have few fields, and one allocation serves several.
+func (r *reader) keep(s section) section {
+	if len(r.room) < len(s) {
+		r.room = make(section, max(32, len(s)))
+	}
+	kept := r.room[:len(s):len(s)]
+	r.room = r.room[len(s):]
+	copy(kept, s)
+	return kept
 }
 
 // unique returns an error if two fields have one key.
@@ -107,7 +119,12 @@ func (s section) get(kind uint64) []byte {
 }
 
 func (s section) has(kind uint64) bool {
-	return slices.ContainsFunc(s, func(f field) bool { return f.kind == kind })
+	for i := range s {
+		if s[i].kind == kind {
+			return true
+		}
+	}
+	return false
 }
 
 // shape says what lengths a field may have. The zero shape is that of any field.

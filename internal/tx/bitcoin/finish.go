@@ -22,7 +22,7 @@ func (r *PSBT) Finish(signatures [][]byte, finalize bool) (psbt, transaction []b
 	if len(signatures) != len(r.hashes) {
 		return nil, nil, fmt.Errorf("%d signatures, want %d", len(signatures), len(r.hashes))
 	}
-	signed := make(map[int][]byte, len(signatures))
+	signed := make([][]byte, len(r.packet.inputs)) // what is to be in the witness of each
 	for i, s := range signatures {
 		switch len(s) {
 		case 0:
@@ -96,7 +96,7 @@ func encodeWitness(item []byte) []byte {
 }
 
 // extract returns the transaction, nil if an input is not final. BIP 174.
-func (p *packet) extract(signed map[int][]byte) ([]byte, error) {
+func (p *packet) extract(signed [][]byte) ([]byte, error) {
 	tx := p.tx.Copy()
 	for i, in := range tx.TxIn {
 		switch s := signed[i]; {

@@ -21,6 +21,13 @@ type place struct {
 	leaves      bool // the key is in scripts
 }
 
+// located is where a place is.
+type located struct {
+	root    int        // that it is under, -1 for none
+	offsets [][32]byte // on the way from there
+	output  []byte     // x-only key of the taproot output that its tweak makes of it
+}
+
 // possible reports whether a shared key has a child at the path.
 func (p *place) possible() bool {
 	for _, index := range p.path {
@@ -100,15 +107,15 @@ func (l *locator) named(p *place) int {
 	return -1
 }
 
-// locate returns the root that each place is under, -1 for none. The root that the
-// fingerprint names comes first, and then all others: it is a hint, which wallets leave
-// zero, or have of a key above the root. Only roots that may is true of count.
-func (l *locator) locate(places []place, may func(root int) bool) ([]int, error) {
-	found, first := make([]int, len(places)), make([]int, len(places))
+// locate returns where each place is, with the output key that its tweak makes. The root
+// that the fingerprint names comes first, and then all others: it is a hint, which wallets
+// leave zero, or have of a key above the root. Only roots that may is true of count.
+func (l *locator) locate(places []place, tweaks []frost.Tweak, may func(root int) bool) ([]located, error) {
+	found, first := make([]located, len(places)), make([]int, len(places))
 	for i := range places {
-		found[i], first[i] = -1, l.named(&places[i])
+		found[i].root, first[i] = -1, l.named(&places[i])
 	}
-	l.try(places, found, func(i int) int {
+	l.try(places, tweaks, found, func(i int) int {
 		if first[i] >= 0 && !may(first[i]) {
 			return -1
 		}
@@ -118,7 +125,7 @@ func (l *locator) locate(places []place, may func(root int) bool) ([]int, error)
 		if l.roots[root].Key.Suite != frost.Secp256k1TR || !may(root) {
 			continue
 		}
-		l.steps += l.try(places, found, func(i int) int {
+		l.steps += l.try(places, tweaks, found, func(i int) int {
 			if first[i] == root {
 				return -1
 			}
@@ -134,19 +141,23 @@ func (l *locator) locate(places []place, may func(root int) bool) ([]int, error)
 
 // try derives each place that is not found yet under a root, -1 for none, all at once, which
 // costs half. It returns how many steps that may have been.
-func (l *locator) try(places []place, found []int, under func(i int) int) (steps int) {
+func (l *locator) try(places []place, tweaks []frost.Tweak, found []located, under func(i int) int) (steps int) {
 	var at []int
-	var of []derive.Descendant
 	for i := range places {
-		if root := under(i); found[i] < 0 && root >= 0 && places[i].possible() {
-			at, of = append(at, i), append(of, derive.Descendant{Root: l.roots[root].Key, Path: places[i].path})
+		if root := under(i); found[i].root < 0 && root >= 0 && places[i].possible() {
+			at = append(at, i)
 			steps += len(places[i].path)
 		}
 	}
-	keys, errs := l.branches.PublicKeys(of)
+	of, said := make([]derive.Descendant, len(at)), make([]derive.Internal, len(at))
 	for j, i := range at {
-		if errs[j] == nil && bytes.Equal(keys[j][1:], places[i].key) {
-			found[i] = under(i)
+		of[j] = derive.Descendant{Root: l.roots[under(i)].Key, Path: places[i].path}
+		said[j] = derive.Internal{Key: places[i].key, Tweak: tweaks[i]}
+	}
+	outputs, offsets := l.branches.Outputs(of, said)
+	for j, i := range at {
+		if outputs[j] != nil {
+			found[i] = located{under(i), offsets[j], outputs[j]}
 		}
 	}
 	return steps

@@ -1,8 +1,12 @@
 package bitcoin
 
 import (
+	"bytes"
+
+	"github.com/btcsuite/btcd/txscript"
 	"github.com/btcsuite/btcd/wire"
 
+	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/tx/intent"
 )
@@ -10,49 +14,55 @@ import (
 // ours is an input that is the client's: it spends a taproot output whose internal key is
 // under a root of the request.
 type ours struct {
-	place
-	root   int
-	tweak  frost.Tweak
-	out    *wire.TxOut // that it spends
-	key    []byte      // x-only output key, by which the signature verifies
-	signed bool        // it came with a signature, or final
+	at      int // number of the input
+	located     // its output key is that by which the signature verifies
+	path    derive.Path
+	tweak   frost.Tweak
+	out     *wire.TxOut // that it spends
+	signed  bool        // it came with a signature, or final
 }
 
 // ours finds the client's inputs, in their order. Those that say that they are, and can't be
 // signed, are refused; nobody knows whose those are.
 func (p *packet) ours(outs spent, l *locator) ([]ours, []intent.Refusal, *intent.Refusal) {
-	var all []place
+	all, tweaks := make([]place, 0, len(p.inputs)), make([]frost.Tweak, 0, len(p.inputs))
 	for i := range p.inputs {
 		at, ok, err := p.inputs[i].place(i, inTapDerivation, inTapInternalKey)
 		if err != nil {
 			return nil, nil, intent.Refuse(intent.BadPSBT, i, "input %d %v", i, err)
 		}
 		if ok {
-			all = append(all, at)
+			all, tweaks = append(all, at), append(tweaks, p.inputs[i].tweak())
 		}
 	}
-	roots, err := l.locate(all, func(int) bool { return true })
+	places, err := l.locate(all, tweaks, func(int) bool { return true })
 	if err != nil {
 		return nil, nil, intent.Refuse(intent.BadPSBT, -1, "the PSBT can't be read: %v", err)
 	}
-	var found []ours
+	found := make([]ours, 0, len(all))
 	var refused []intent.Refusal
 	for j := range all {
-		at, root := all[j].at, roots[j]
-		if root < 0 {
-			if named := l.named(&all[j]); named >= 0 {
-				refused = append(refused, *l.unlike(&all[j], named))
+		at := all[j].at
+		in := ours{at, places[j], all[j].path, tweaks[j], outs[at], p.signed(at)}
+		if in.root >= 0 {
+			if refusal := in.unspendable(); refusal != nil {
+				refused = append(refused, *refusal)
+			} else {
+				found = append(found, in)
 			}
-			continue
+		} else if named := l.named(&all[j]); named >= 0 {
+			refused = append(refused, *l.unlike(&all[j], named))
 		}
-		tweak := frost.Tweak{Mode: frost.TweakBIP86}
-		if merkle := p.inputs[at].get(inTapMerkleRoot); len(merkle) == 32 {
-			tweak = frost.Tweak{Mode: frost.TweakScriptRoot, Root: [32]byte(merkle)}
-		}
-		found = append(found, ours{place: all[j], root: root, tweak: tweak, out: outs[at], signed: p.signed(at)})
 	}
-	found, bad := spendable(found)
-	return found, append(refused, bad...), nil
+	return found, refused, nil
+}
+
+// tweak is what makes the output key of an input's internal key.
+func (s section) tweak() frost.Tweak {
+	if merkle := s.get(inTapMerkleRoot); len(merkle) == 32 {
+		return frost.Tweak{Mode: frost.TweakScriptRoot, Root: [32]byte(merkle)}
+	}
+	return frost.Tweak{Mode: frost.TweakBIP86}
 }
 
 // signed reports whether an input came with a signature of its key path, or final.
@@ -77,25 +87,20 @@ func (l *locator) unlike(p *place, root int) *intent.Refusal {
 		p.at, p.path, id)
 }
 
-// spendable puts the output keys to inputs, and takes out those that spend something else.
-func spendable(all []ours) (found []ours, refused []intent.Refusal) {
-	internal, tweaks := make([][]byte, len(all)), make([]frost.Tweak, len(all))
-	for j := range all {
-		internal[j], tweaks[j] = all[j].place.key, all[j].tweak
+// unspendable is the refusal of an input that spends something else than its output key's.
+func (in *ours) unspendable() *intent.Refusal {
+	switch {
+	case in.out == nil:
+		return intent.Refuse(intent.MissingAmount, in.at,
+			"input %d comes without the output that it spends (witness_utxo)", in.at)
+	case !paysTo(in.out.PkScript, in.output):
+		return intent.Refuse(intent.BadInput, in.at,
+			"input %d spends an output that does not pay to the internal key that it names", in.at)
 	}
-	for j, key := range outputKeys(internal, tweaks) {
-		in := all[j]
-		switch {
-		case in.out == nil:
-			refused = append(refused, *intent.Refuse(intent.MissingAmount, in.at,
-				"input %d comes without the output that it spends (witness_utxo)", in.at))
-		case !paysTo(in.out.PkScript, key):
-			refused = append(refused, *intent.Refuse(intent.BadInput, in.at,
-				"input %d spends an output that does not pay to the internal key that it names", in.at))
-		default:
-			in.key = key
-			found = append(found, in)
-		}
-	}
-	return found, refused
+	return nil
+}
+
+// paysTo reports whether a script is a taproot output of a key.
+func paysTo(script, key []byte) bool {
+	return txscript.IsPayToTaproot(script) && bytes.Equal(script[2:], key)
 }

@@ -53,18 +53,19 @@ func (p *packet) change(mine []ours, l *locator) (map[int]intent.Change, *intent
 			all = append(all, at)
 		}
 	}
-	roots, err := l.locate(all, func(root int) bool { return inputs[root] })
+	tweaks := make([]frost.Tweak, len(all))
+	for j := range tweaks {
+		tweaks[j].Mode = frost.TweakBIP86
+	}
+	places, err := l.locate(all, tweaks, func(root int) bool { return inputs[root] })
 	if err != nil {
 		return nil, intent.Refuse(intent.BadPSBT, -1, "the PSBT can't be read: %v", err)
 	}
-	internal, tweaks := make([][]byte, len(all)), make([]frost.Tweak, len(all))
-	for j := range all {
-		internal[j], tweaks[j] = all[j].key, frost.Tweak{Mode: frost.TweakBIP86}
-	}
 	found := make(map[int]intent.Change)
-	for j, key := range outputKeys(internal, tweaks) {
-		if at := all[j].at; roots[j] >= 0 && paysTo(p.tx.TxOut[at].PkScript, key) {
-			found[at] = intent.Change{At: at, Root: roots[j], Path: all[j].path}
+	for j := range places {
+		at, key := all[j].at, places[j].output
+		if places[j].root >= 0 && paysTo(p.tx.TxOut[at].PkScript, key) {
+			found[at] = intent.Change{At: at, Root: places[j].root, Path: all[j].path}
 		}
 	}
 	return found, nil

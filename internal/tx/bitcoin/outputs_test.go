@@ -11,7 +11,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/derive"
-	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -76,28 +75,6 @@ func TestChange(t *testing.T) {
 		}
 		if m.Outflow[0].Units != 1_000 || m.Fee != 100 {
 			t.Errorf("%s: outflow %d, fee %d", name, m.Outflow[0].Units, m.Fee)
-		}
-	}
-}
-
-// Output keys are those of frost.OutputKey, and there is none of what is no key.
-func TestOutputKeys(t *testing.T) {
-	t.Parallel()
-	var keys [][]byte
-	var tweaks []frost.Tweak
-	for i := range uint32(10) {
-		keys = append(keys, schnorr.SerializePubKey(newWallet("treasury").child(derive.Path{i})))
-		tweaks = append(tweaks, frost.Tweak{Mode: frost.TweakBIP86})
-		if i%2 == 0 {
-			tweaks[i] = frost.Tweak{Mode: frost.TweakScriptRoot, Root: [32]byte{byte(i)}}
-		}
-	}
-	keys, tweaks = append(keys, bytes.Repeat([]byte{0xff}, 32)), append(tweaks, frost.Tweak{Mode: frost.TweakBIP86})
-	got := outputKeys(keys, tweaks)
-	for i := range keys {
-		want, _ := frost.OutputKey(frost.Secp256k1TR, append([]byte{2}, keys[i]...), tweaks[i])
-		if !bytes.Equal(got[i], want) || (want == nil) != (i == 10) {
-			t.Errorf("%x makes %x, want %x", keys[i], got[i], want)
 		}
 	}
 }

@@ -49,7 +49,7 @@ func ReadPSBT(
 	r := &PSBT{packet: p, meaning: intent.Intent{
 		Kind: intent.PSBT, Refused: refused, ID: p.tx.TxHash().String(), Foreign: len(p.inputs) - len(mine) - len(refused),
 	}}
-	r.sign(mine, outs, l)
+	r.sign(mine, outs)
 	if refusal := r.refusal(partial); refusal != nil {
 		return nil, refusal
 	}
@@ -67,14 +67,16 @@ func ReadPSBT(
 func (r *PSBT) Intent() *intent.Intent { return &r.meaning }
 
 // sign lists the signatures of the inputs that can be signed, and refuses the others.
-func (r *PSBT) sign(mine []ours, outs spent, l *locator) {
+func (r *PSBT) sign(mine []ours, outs spent) {
 	missing, common := outs.missing(), outs.digests(r.packet.tx)
+	r.meaning.Signatures = make([]intent.Signature, 0, len(mine))
+	r.hashes = make([]txscript.SigHashType, 0, len(mine))
 	for j := range mine {
 		in := &mine[j]
 		if in.signed {
 			continue
 		}
-		s, hash, err := in.signature(r.packet.inputs[in.at], common, l)
+		s, hash, err := in.signature(r.packet.inputs[in.at], common)
 		switch {
 		case err != nil:
 			r.refuse(intent.BadInput, in.at, "input %d %v", in.at, err)
@@ -92,7 +94,7 @@ func (r *PSBT) refuse(code string, at int, format string, args ...any) {
 }
 
 // signature is what an input asks for.
-func (in *ours) signature(input section, common *digests, l *locator) (intent.Signature, txscript.SigHashType, error) {
+func (in *ours) signature(input section, common *digests) (intent.Signature, txscript.SigHashType, error) {
 	hash, err := sighashOf(input)
 	if err != nil {
 		return intent.Signature{}, 0, err
@@ -104,13 +106,8 @@ func (in *ours) signature(input section, common *digests, l *locator) (intent.Si
 	if err != nil {
 		return intent.Signature{}, 0, fmt.Errorf("has no sighash: %w", err)
 	}
-	root := &l.roots[in.root]
-	offsets, err := l.branches.Offsets(root.Key, in.path)
-	if err != nil {
-		return intent.Signature{}, 0, fmt.Errorf("is of a child that can't be derived: %w", err)
-	}
 	return intent.Signature{
-		Root: in.root, Path: in.path, Offsets: offsets, PublicKey: in.key, Message: message, Tweak: in.tweak,
+		Root: in.root, Path: in.path, Offsets: in.offsets, PublicKey: in.output, Message: message, Tweak: in.tweak,
 		At: in.at, Sighash: sighashes[hash], Amount: uint64(in.out.Value),
 	}, hash, nil
 }

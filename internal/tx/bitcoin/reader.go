@@ -7,6 +7,8 @@ import "encoding/binary"
 type reader struct {
 	b      []byte
 	failed bool
+	fields section // of the map that is being read
+	room   section // for maps that were read
 }
 
 // take returns the next n bytes, not copied.

@@ -22,7 +22,7 @@ const (
 // be told. It is exact where all are the client's, and at most a byte or two more than it
 // will be for each input with an ECDSA signature.
 func (p *packet) virtualSize(outs spent, r *PSBT) uint64 {
-	longer := make(map[int]bool) // signatures with a sighash type behind them
+	longer := make([]bool, len(p.inputs)) // signatures with a sighash type behind them
 	for i, hash := range r.hashes {
 		longer[r.meaning.Signatures[i].At] = hash != txscript.SigHashDefault
 	}

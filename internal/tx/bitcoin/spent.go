@@ -86,19 +86,36 @@ func (s spent) missing() int {
 type digests struct {
 	tx     *wire.MsgTx
 	common *txscript.TxSigHashes
-	of     *txscript.MultiPrevOutFetcher
+	of     *fetcher
+}
+
+// fetcher finds the outputs that inputs spend for txscript, which asks for those of one
+// input after the other, and does so several times: no table is needed.
+type fetcher struct {
+	tx   *wire.MsgTx
+	outs spent
+	next int // the input that is asked for next, as a rule
+}
+
+// FetchPrevOutput returns the output that an outpoint names.
+func (f *fetcher) FetchPrevOutput(outpoint wire.OutPoint) *wire.TxOut {
+	for range f.outs {
+		i := f.next
+		f.next = (i + 1) % len(f.outs)
+		if f.tx.TxIn[i].PreviousOutPoint != outpoint {
+			continue
+		}
+		if f.outs[i] == nil {
+			// Only signatures that don't commit to it are made (SIGHASH_ANYONECANPAY).
+			return new(wire.TxOut)
+		}
+		return f.outs[i]
+	}
+	return nil
 }
 
 func (s spent) digests(tx *wire.MsgTx) *digests {
-	outs := make(map[wire.OutPoint]*wire.TxOut, len(s))
-	for i, out := range s {
-		if out == nil {
-			// Only signatures that don't commit to it are made (SIGHASH_ANYONECANPAY).
-			out = new(wire.TxOut)
-		}
-		outs[tx.TxIn[i].PreviousOutPoint] = out
-	}
-	of := txscript.NewMultiPrevOutFetcher(outs)
+	of := &fetcher{tx: tx, outs: s}
 	return &digests{tx, txscript.NewTxSigHashes(tx, of), of}
 }
 
