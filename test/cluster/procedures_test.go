@@ -14,6 +14,7 @@ import (
 func TestKeysIsGone(t *testing.T) {
 	r := rehearse(t)
 	r.killServers()
+	r.endPrograms()
 	r.remove("nats/nats-*/jetstream", "node0/data", "node2/data")
 	r.section("### KEYS is gone")
 	r.section("#### Start the fleet again")
