@@ -148,3 +148,24 @@ type debt struct {
 
 // counts reports whether others may still sign.
 func (d *debt) counts(now time.Time) bool { return d != nil && now.Before(d.until) }
+
+// keep notes that a session is over, and that what its job has is held for its debt alone.
+func (j *judge) keep(d *debt) {
+	if d == nil || d.kept {
+		return
+	}
+	d.kept = true
+	j.owed += d.size
+	j.owing = append(j.owing, d)
+}
+
+// settled lets go of what a debt held.
+func (j *judge) settled(d *debt) {
+	if d == nil {
+		return
+	}
+	if d.kept {
+		j.owed -= d.size
+	}
+	*d = debt{}
+}

@@ -89,27 +89,6 @@ func (n *signer) payOldest() (effects []Effect) {
 	return effects
 }
 
-// keep notes that a session is over, and that what its job has is held for its debt alone.
-func (j *judge) keep(d *debt) {
-	if d == nil || d.kept {
-		return
-	}
-	d.kept = true
-	j.owed += d.size
-	j.owing = append(j.owing, d)
-}
-
-// settled lets go of what a debt held.
-func (j *judge) settled(d *debt) {
-	if d == nil {
-		return
-	}
-	if d.kept {
-		j.owed -= d.size
-	}
-	*d = debt{}
-}
-
 // onTally reads a job that others sign. Its keys are wiped: only what is public is needed.
 func (n *signer) onTally(r *signRequest, e Loaded) []Effect {
 	delete(n.judge.tallies, e.ID)

@@ -120,9 +120,9 @@ var signingMutants = []Mutant{
 	edit("those who are left out count nothing", "internal/protocol/signing_judged.go",
 		"!n.judge.policy.Counts() ||", "n.judge.policy == nil || true ||").
 		killed("a limit is not multiplied by choosing who signs", inProtocol, "TestNodesLeftOutCount"),
-	edit("a client approves what it asks for", judgeFile, "!access.IsClient(r.client, key) && ", "").
+	edit("a client approves what it asks for", judgeFile, "return access.IsClient(r.client, key) }", "return false }").
 		killed("who asks does not approve", inProtocol, "TestApprovals"),
-	edit("an approval need not verify", judgeFile, "a.Verify(key, m, r.digest)", "len(a.Signature) > 0").
+	edit("an approval need not verify", "internal/wire/waiting.go", "a.Verify(key, m, digest)", "len(a.Signature) > 0").
 		killed("approvals are over this job", inProtocol, "TestApprovals"),
 	edit("what began under another policy goes on", "internal/protocol/signer.go",
 		"changed := p.Hash() != n.judge.policy.Hash()", "changed := p.Hash() == [32]byte{}").
