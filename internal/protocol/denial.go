@@ -39,8 +39,8 @@ func (s *activeSign) verdict(spare, last int) *wire.JobError {
 // denial names the first of the nodes that deny, and its rule.
 func (s *activeSign) denial(code wire.Code, nodes []int) *wire.JobError {
 	more := ""
-	if n := len(nodes) - 1; n > 0 {
-		more = fmt.Sprintf(" (and %d more nodes)", n)
+	if len(nodes) > 1 {
+		more = fmt.Sprintf(" (as did %d nodes in all)", len(nodes))
 	}
 	return wire.Refuse(code, "node %d denied: %s%s", nodes[0], s.denied[nodes[0]].Reason, more)
 }

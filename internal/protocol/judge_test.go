@@ -103,7 +103,7 @@ func TestDenied(t *testing.T) {
 	f := agedFleet(t)
 	f.policed(all(one(`"psbt"`)))
 	r := f.wants(f.signing(9, "alice", item(f.btc, 0, "x")), wire.StatusDenied, wire.CodePolicyDenied, "rule all: kind_not_allowed: ")
-	if !strings.Contains(r.Error, "more nodes)") || !strings.HasPrefix(r.Error, "node ") {
+	if !strings.Contains(r.Error, "nodes in all)") || !strings.HasPrefix(r.Error, "node ") {
 		t.Error(r.Error)
 	}
 	equal(t, "strikes", f.strikes(), 0)
@@ -517,10 +517,10 @@ func TestVerdicts(t *testing.T) {
 		code  wire.Code
 		says  string
 	}{
-		"all deny":               {[]wire.Code{deny, deny, deny}, 2, deny, "node 0 denied: why 0 (and 2 more nodes)"},
-		"all want approvals":     {[]wire.Code{want, want, want}, 2, want, "node 0 denied: why 0 (and 2 more nodes)"},
+		"all deny":               {[]wire.Code{deny, deny, deny}, 2, deny, "node 0 denied: why 0 (as did 3 nodes in all)"},
+		"all want approvals":     {[]wire.Code{want, want, want}, 2, want, "node 0 denied: why 0 (as did 3 nodes in all)"},
 		"approvals would do":     {[]wire.Code{deny, deny, want}, 2, want, "node 2 denied: why 2"},
-		"approvals would not do": {[]wire.Code{deny, want, deny, deny}, 2, deny, "node 0 denied: why 0 (and 2 more nodes)"},
+		"approvals would not do": {[]wire.Code{deny, want, deny, deny}, 2, deny, "node 0 denied: why 0 (as did 3 nodes in all)"},
 		"none denies":            {[]wire.Code{other, other, other}, 2, other, "node 2 refused: why 2"},
 		"one denies":             {[]wire.Code{other, deny, other}, 2, deny, "node 1 denied: why 1"},
 		"an invention":           {[]wire.Code{"x", "x", "x"}, 2, wire.CodeSigningFailed, "node 2 refused: why 2"},
