@@ -79,7 +79,7 @@ func explain(n *config.Node, path, keysPath string) (*policy.Explanation, error)
 			return nil, err
 		}
 	}
-	keys, err := provenKeys(keysPath, n.Node.Manifest, append(job.keys(), p.FleetKeys()...))
+	keys, err := provenKeys(keysPath, n.Node.Manifest, append(job.job.KeyNames(), p.FleetKeys()...))
 	if err != nil {
 		return nil, err
 	}

@@ -78,17 +78,6 @@ func parseSavedJob(data []byte, m *wire.Manifest) (*savedJob, error) {
 	return s, nil
 }
 
-// keys are the ids of the keys that the job names.
-func (s *savedJob) keys() (ids []string) {
-	for _, k := range s.job.Keys {
-		ids = append(ids, k.Key)
-	}
-	for _, it := range s.job.Items {
-		ids = append(ids, it.Key)
-	}
-	return ids
-}
-
 // ownedKey is a key, and the client that may sign with it.
 type ownedKey struct {
 	derive.Key
@@ -150,7 +139,7 @@ func (s *savedJob) ask(m *wire.Manifest, keys map[string]ownedKey) (*policy.Ask,
 	ask := &policy.Ask{
 		Client: s.signed.Client, Job: s.job.ID, Digest: s.signed.Digest(m), Replaces: s.job.Replaces,
 	}
-	for _, id := range s.keys() {
+	for _, id := range s.job.KeyNames() {
 		switch k, ok := keys[id]; {
 		case !ok:
 			return nil, fmt.Errorf("key %s is not in the keys file: name the one that has it (--keys)", id)
@@ -160,7 +149,7 @@ func (s *savedJob) ask(m *wire.Manifest, keys map[string]ownedKey) (*policy.Ask,
 	}
 	kind, content := s.job.Request()
 	if kind == intent.Raw {
-		ask.Intent, ask.Roots = rawIntent(s.job)
+		ask.Intent, ask.Roots = s.job.RawIntent()
 		return ask, nil
 	}
 	for _, k := range s.job.Keys {
@@ -190,18 +179,4 @@ func (s *savedJob) approvers(m *wire.Manifest, access *wire.Access, p *policy.Po
 	maps.DeleteFunc(keys, func(_ string, key ed25519.PublicKey) bool { return access.IsClient(ask.Client, key) })
 	names, _ := s.job.Approved(s.approvals, keys, m, ask.Digest, ask.Now)
 	return names
-}
-
-// rawIntent is what items mean: so many signatures of so many keys.
-func rawIntent(job *wire.Job) (*intent.Intent, []intent.Root) {
-	in, at, roots := &intent.Intent{Kind: intent.Raw}, map[string]int{}, []intent.Root(nil)
-	for i, it := range job.Items {
-		root, ok := at[it.Key]
-		if !ok {
-			root = len(roots)
-			at[it.Key], roots = root, append(roots, intent.Root{ID: it.Key})
-		}
-		in.Signatures = append(in.Signatures, intent.Signature{Root: root, Message: it.Message, At: i})
-	}
-	return in, roots
 }

@@ -70,7 +70,7 @@ func TestKill(t *testing.T) {
 		}
 		_ = child.Wait()
 		if heard < 2 {
-			t.Fatal("the child ended by itself")
+			t.Fatal("the child ended unasked")
 		}
 		sum, err := verify(t, dir, Options{Heads: heads})
 		if err != nil {

@@ -122,7 +122,7 @@ func must[T any](v T, err error) T {
 	return v
 }
 
-// TestArchive: files that were moved away leave a log that verifies by itself and together
+// TestArchive: files that were moved away leave a log that verifies alone and together
 // with them.
 func TestArchive(t *testing.T) {
 	t.Parallel()

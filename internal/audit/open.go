@@ -2,6 +2,7 @@ package audit
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -12,6 +13,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/gofrs/flock"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
@@ -50,10 +53,7 @@ func (w *Writer) open() (err error) {
 	if err = os.MkdirAll(w.cfg.Dir, 0o700); err != nil {
 		return err
 	}
-	if w.lock, err = os.OpenFile(filepath.Join(w.cfg.Dir, lockName), os.O_CREATE|os.O_RDWR, 0o600); err != nil {
-		return err
-	}
-	if err = lock(w.lock); err != nil {
+	if err = w.takeLock(); err != nil {
 		return err
 	}
 	files, err := filesIn(w.cfg.Dir)
@@ -85,6 +85,20 @@ func (w *Writer) open() (err error) {
 			"file", last.Path, "bytes", end.torn.Bytes, "after_record", end.head.Seq)
 	}
 	return w.begin(last.Number+1, end.torn)
+}
+
+// takeLock keeps other processes from the folder. It waits for lockWait, as the last one may
+// be about to end.
+func (w *Writer) takeLock() error {
+	ctx, cancel := context.WithTimeout(context.Background(), lockWait)
+	defer cancel()
+	w.lock = flock.New(filepath.Join(w.cfg.Dir, lockName), flock.SetPermissions(0o600))
+	if _, err := w.lock.TryLockContext(ctx, lockWait/10); errors.Is(err, context.DeadlineExceeded) {
+		return ErrLocked
+	} else if err != nil {
+		return err
+	}
+	return nil
 }
 
 // begin makes a file and goes on in it. The one before is on the disk.

@@ -9,6 +9,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/gofrs/flock"
+
 	"github.com/frostfleet/frostfleet/internal/clock"
 )
 
@@ -37,7 +39,7 @@ const (
 // signs nothing until there is. A Writer that is nil is one that writes nothing.
 type Writer struct {
 	cfg     Config
-	lock    *os.File
+	lock    *flock.Flock
 	maxFile int64
 
 	mu    sync.Mutex
@@ -181,9 +183,10 @@ func (w *Writer) Close() error {
 
 // letGo closes the files, and with them the lock.
 func (w *Writer) letGo() {
-	for _, f := range []*os.File{w.file, w.lock} {
-		if f != nil {
-			_ = f.Close()
-		}
+	if w.file != nil {
+		_ = w.file.Close()
+	}
+	if w.lock != nil {
+		_ = w.lock.Unlock()
 	}
 }

@@ -32,7 +32,7 @@ func TestCache(t *testing.T) {
 								}
 								of = append(of, Descendant{k, path})
 							}
-							keys, offsets, _ := c.Children(of)
+							keys, offsets, _ := c.children(of)
 							for i, d := range of {
 								want, _ := k.Child(d.Path)
 								steps, _ := k.Offsets(d.Path)

@@ -15,22 +15,16 @@ type Descendant struct {
 	Path Path
 }
 
-// Children returns public keys and offsets of descendants of any roots, in their order,
-// or an error in that place. What [Key.Offsets] says of offsets is true here; of a
-// descendant that is its root there are none. Many at once cost a third each.
-func (c *Cache) Children(of []Descendant) (keys [][]byte, offsets [][][32]byte, errs []error) {
-	d := c.descend(of)
-	return d.keys(), d.offsets(), d.errs
-}
-
-// PublicKeys returns the public keys alone.
+// PublicKeys returns the public keys of descendants of any roots, in their order, or an
+// error in that place. Many at once cost a third each.
 func (c *Cache) PublicKeys(of []Descendant) ([][]byte, []error) {
 	d := c.descend(of)
 	return d.keys(), d.errs
 }
 
-// AllOffsets returns the offsets alone. It does not compute the keys, so whether they
-// are some shows when they sign.
+// AllOffsets returns their offsets, of which [Key.Offsets] says more; of a descendant that
+// is its root there are none. It does not compute the keys, so whether they are some shows
+// when they sign.
 func (c *Cache) AllOffsets(of []Descendant) ([][][32]byte, []error) {
 	d := c.descend(of)
 	return d.offsets(), d.errs

@@ -89,7 +89,7 @@ func FuzzChildren(f *testing.F) {
 		}
 		for _, cache := range []*Cache{NewCache(0), NewCache(2), NewCache(1000)} {
 			for range 2 {
-				keys, offsets, errs := cache.Children(of)
+				keys, offsets, errs := cache.children(of)
 				for i, d := range of {
 					w := &want[i]
 					if !bytes.Equal(keys[i], w.key) || !slices.Equal(offsets[i], w.offsets) || (errs[i] != nil) != w.bad {

@@ -33,7 +33,7 @@ func TestMany(t *testing.T) {
 		of, want = append(of, Descendant{short, Path{0, 1}}), append(want, ErrKey)
 		rand.Shuffle(len(of), func(i, j int) { of[i], of[j], want[i], want[j] = of[j], of[i], want[j], want[i] })
 		cache := NewCache(2)
-		keys, offsets, errs := cache.Children(of)
+		keys, offsets, errs := cache.children(of)
 		keysAlone, keyErrs := cache.PublicKeys(of)
 		offsetsAlone, offsetErrs := cache.AllOffsets(of)
 		for i, d := range of {
@@ -59,4 +59,10 @@ func TestMany(t *testing.T) {
 			}
 		}
 	}
+}
+
+// children is PublicKeys and AllOffsets in one pass.
+func (c *Cache) children(of []Descendant) (keys [][]byte, offsets [][][32]byte, errs []error) {
+	d := c.descend(of)
+	return d.keys(), d.offsets(), d.errs
 }

@@ -39,7 +39,7 @@ func TestOffsetsOneByOne(t *testing.T) {
 		for i := range uint32(100) {
 			of = append(of, Descendant{root, Path{i / 30, i}})
 		}
-		_, offsets, errs := NewCache(10).Children(of)
+		_, offsets, errs := NewCache(10).children(of)
 		for i, d := range of {
 			if errs[i] != nil {
 				t.Fatal(errs[i])

@@ -89,7 +89,7 @@ func (j *judge) fee() (code, reason string) {
 	return "", ""
 }
 
-// alone holds the job against limits that it is over by itself.
+// alone holds the job against limits that it exceeds on its own.
 func (j *judge) alone() (code, reason string) {
 	for _, l := range j.limits {
 		if units := j.leaves(l.asset); units > l.max {

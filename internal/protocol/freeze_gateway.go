@@ -56,7 +56,7 @@ func (c *Coordinator) frozenJob(j *activeJob) *wire.JobError {
 	for _, key := range j.job.KeyNames() {
 		id, err := wire.ParseKeyID(key)
 		if err != nil {
-			continue // refused by itself
+			continue // refused as an item
 		}
 		if err := frozen.Key(id); err != nil {
 			return err

@@ -63,29 +63,13 @@ func (r *signRequest) judged(
 		j.roots = append(j.roots, intent.Root{ID: k.Key})
 	}
 	if means == nil {
-		j.means, j.roots = rawIntent(r.job)
+		j.means, j.roots = r.job.RawIntent()
 	}
 	keys := p.ApproversOf(r.client, j.roots)
 	// Who asks does not approve, whatever the policy says.
 	maps.DeleteFunc(keys, func(_ string, key ed25519.PublicKey) bool { return access.IsClient(r.client, key) })
 	j.approved, j.expires = r.job.Approved(r.approvals, keys, m, r.digest, now)
 	return j
-}
-
-// rawIntent is what a list of items means: that so many signatures are asked for, of these
-// keys. All of the job count, whichever of them a session has.
-func rawIntent(job *wire.Job) (*intent.Intent, []intent.Root) {
-	in, at := &intent.Intent{Kind: intent.Raw}, map[string]int{}
-	var roots []intent.Root
-	for i, it := range job.Items {
-		root, ok := at[it.Key]
-		if !ok {
-			root = len(roots)
-			at[it.Key], roots = root, append(roots, intent.Root{ID: it.Key})
-		}
-		in.Signatures = append(in.Signatures, intent.Signature{Root: root, Message: it.Message, At: i})
-	}
-	return in, roots
 }
 
 // ask is what the policy is asked of a job.

@@ -64,6 +64,22 @@ func (j *Job) Request() (intent.Kind, []byte) {
 	return intent.Raw, nil
 }
 
+// RawIntent is what a list of items means: that so many signatures are asked for, of these
+// keys. All of the job count, whichever of them a session has.
+func (j *Job) RawIntent() (*intent.Intent, []intent.Root) {
+	in, at := &intent.Intent{Kind: intent.Raw}, map[string]int{}
+	var roots []intent.Root
+	for i, it := range j.Items {
+		root, ok := at[it.Key]
+		if !ok {
+			root = len(roots)
+			at[it.Key], roots = root, append(roots, intent.Root{ID: it.Key})
+		}
+		in.Signatures = append(in.Signatures, intent.Signature{Root: root, Message: it.Message, At: i})
+	}
+	return in, roots
+}
+
 // KeyNames are the keys of a sign job as it names them, one for each item.
 func (j *Job) KeyNames() []string {
 	names := make([]string, 0, len(j.Items)+len(j.Keys))

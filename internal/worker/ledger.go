@@ -16,9 +16,6 @@ import (
 // LedgerFile is where a node keeps what its policy let through, in its storage folder.
 const LedgerFile = "policy.ledger"
 
-// maxLedger is more than any ledger has, in bytes.
-const maxLedger = 64 << 20
-
 // openLedger reads the ledger of the last run. One that is missing or damaged was lost,
 // unless there never was one, and so was what came after one that is older than the keystore
 // says: what they counted is not known then, and the policy says what follows from that.
@@ -33,7 +30,7 @@ func (w *Worker) openLedger() (err error) {
 		return err
 	}
 	path, now := w.ledgerPath(), clock.Now()
-	text, err := secret.File{What: "ledger", Path: path, Max: maxLedger}.Bytes()
+	text, err := secret.File{What: "ledger", Path: path, Max: policy.MaxState}.Bytes()
 	var save policy.Save
 	switch {
 	case err == nil:

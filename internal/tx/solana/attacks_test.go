@@ -124,30 +124,30 @@ func version1(t *testing.T) (messages [][]byte) {
 }
 
 // Whatever a validator could execute looks like a transaction, and little else does.
-func TestLooksLikeTransaction(t *testing.T) {
+func TestLooksAlike(t *testing.T) {
 	t.Parallel()
 	v1 := version1(t)
 	twice := draft{signers: []string{"us"}, calls: []callDraft{transferOf("us", "payee", 5)}}.bytes()
 	copy(twice[101:], twice[69:101]) // it is never executed, but better safe
 	for i, message := range append(v1, twice[65:]) {
-		if !LooksLikeTransaction(message) {
+		if !looksLikeTransaction(message) {
 			t.Errorf("%d looks like no transaction", i)
 		}
 		end := len(message)
 		for _, near := range [][]byte{message[:end-1], replaced(message, end, 0, 0), replaced(message, 0, 1, 0xff)} {
-			if LooksLikeTransaction(near) {
+			if looksLikeTransaction(near) {
 				t.Errorf("%d: %x looks like a transaction", i, near)
 			}
 		}
 	}
 	for _, text := range []string{
 		"", "\x80", "Hello", strings.Repeat("x", 4096), "Привет, мир", strings.Repeat("\x81", 200)} {
-		if LooksLikeTransaction([]byte(text)) {
+		if looksLikeTransaction([]byte(text)) {
 			t.Errorf("%.20q looks like a transaction", text)
 		}
 	}
 	for i := range 256 { // a digest is too short to be one
-		if LooksLikeTransaction(bytes.Repeat([]byte{byte(i)}, 32)) {
+		if looksLikeTransaction(bytes.Repeat([]byte{byte(i)}, 32)) {
 			t.Errorf("a digest of %d looks like a transaction", i)
 		}
 	}

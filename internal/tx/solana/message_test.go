@@ -42,7 +42,7 @@ func TestReadMessage(t *testing.T) {
 				t.Errorf("id %s, digest %s", in.ID, id)
 			}
 			if in.Kind != intent.SolanaMessage || in.Text != test.text || len(in.Signatures) != 1 ||
-				LooksLikeTransaction(message) {
+				looksLikeTransaction(message) {
 				t.Errorf("%+v", in)
 			}
 			signature := ed25519.Sign(secret("us"), message)

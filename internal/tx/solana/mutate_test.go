@@ -41,7 +41,7 @@ func checkReading(t *testing.T, raw []byte) bool {
 	signatures := make([][]byte, len(in.Signatures))
 	want := bytes.Clone(raw)
 	for i, s := range in.Signatures {
-		if !bytes.HasSuffix(raw, s.Message) || !LooksLikeTransaction(s.Message) {
+		if !bytes.HasSuffix(raw, s.Message) || !looksLikeTransaction(s.Message) {
 			t.Fatalf("%x: what is signed is not its message", raw)
 		}
 		signatures[i] = bytes.Repeat([]byte{byte(i + 1)}, 64)
@@ -194,7 +194,7 @@ func FuzzMessage(f *testing.F) {
 		}
 		message := m.Intent().Signatures[0].Message
 		if !bytes.HasSuffix(message, fields("us", len(text), len(text)>>8, []byte(text))) ||
-			LooksLikeTransaction(message) || message[0] != 0xff {
+			looksLikeTransaction(message) || message[0] != 0xff {
 			t.Errorf("%q: %x", text, message)
 		}
 	})

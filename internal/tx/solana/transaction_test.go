@@ -88,7 +88,7 @@ func TestWeb3js(t *testing.T) {
 			if n, err := Signers(raw); n != 1+got.Foreign || err != nil {
 				t.Errorf("%d signers, %v", n, err)
 			}
-			if !LooksLikeTransaction(message) || LooksLikeTransaction(raw) {
+			if !looksLikeTransaction(message) || looksLikeTransaction(raw) {
 				t.Error("a message of a transaction looks like none, or a whole one does")
 			}
 		})

@@ -2,11 +2,11 @@ package solana
 
 import "math/bits"
 
-// LooksLikeTransaction reports whether bytes that a client wants signed as they are could be
+// looksLikeTransaction reports whether bytes that a client wants signed as they are could be
 // a transaction's message: a signature over them would let a validator execute it. Legacy
 // messages, version 0 and version 1 (SIMD-0385) are recognised. What [ReadMessage] makes
 // never does.
-func LooksLikeTransaction(message []byte) bool {
+func looksLikeTransaction(message []byte) bool {
 	_, err := parseMessage(message)
 	return err == nil || isVersion1(message)
 }
