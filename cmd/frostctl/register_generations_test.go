@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/test/holdertest"
 	"github.com/frostfleet/frostfleet/test/wiretest"
 )
@@ -77,6 +78,11 @@ func TestRegisterGenerations(t *testing.T) {
 	run(0, "left out, as it proves nothing: 2", append([]string{"export", file(20)}, from...)...)
 	run(0, "saved: 2 batches with 4 keys\n", append([]string{"export", file(21), "--before", manifests[0]}, from...)...)
 	run(0, "verified: 2 batches with 4 keys\n", "verify", file(21), "--manifest", manifests[1])
+	if err := register.KeepLineage(storage, c.Lineage); err != nil {
+		t.Fatal(err)
+	}
+	run(0, "saved: 2 batches with 4 keys\n", append([]string{"export", file(22)}, from...)...)
+	run(0, "verified: 2 batches with 4 keys\n", "verify", file(22), "--manifest", manifests[0])
 
 	// The newest manifest's node holds what KEYS lacks.
 	empty()
