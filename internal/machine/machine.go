@@ -70,13 +70,14 @@ type Log interface {
 
 // Config is what a Runner is made of.
 type Config[M Machine] struct {
-	Machine  M
-	Known    func() wire.ManifestSet // that the program goes by
-	Bus      Log
-	Log      *slog.Logger
-	Tracer   *tracing.Tracer       // nil: no spans
-	Spans    []tracing.Attribute   // of every span
-	Observe  func(protocol.Report) // for metrics
+	Machine M
+	Lock    *sync.Mutex             // of the machine; nil: one of its own
+	Known   func() wire.ManifestSet // that the program goes by
+	Bus     Log
+	Log     *slog.Logger
+	Tracer  *tracing.Tracer       // nil: no spans
+	Spans   []tracing.Attribute   // of every span
+	Observe func(protocol.Report) // for metrics
 	// Start reads the log up to its present end and begins intake. Its context ends
 	// with Run's, or when the Runner fails.
 	Start func(context.Context) error
@@ -92,7 +93,7 @@ type Runner[M Machine] struct {
 	log  *slog.Logger
 	pool *pool.Pool
 
-	mu      sync.Mutex // guards machine
+	mu      *sync.Mutex // guards machine
 	machine M
 	stepped sync.Cond // signals the end of each step
 
@@ -115,9 +116,12 @@ type Runner[M Machine] struct {
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),
-		rebuilds: make(chan struct{}, maxRebuilds()),
+		rebuilds: make(chan struct{}, maxRebuilds()), mu: cfg.Lock,
 	}
-	r.stepped.L = &r.mu
+	if r.mu == nil {
+		r.mu = new(sync.Mutex)
+	}
+	r.stepped.L = r.mu
 	r.life, r.cut = context.WithCancel(context.Background())
 	r.intake, r.stopIntake = context.WithCancel(r.life)
 	r.failed, r.fail = context.WithCancelCause(context.Background())
