@@ -9,7 +9,6 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -31,7 +30,7 @@ func shortHash(hash [32]byte) string { return hex.EncodeToString(hash[:8]) }
 // learn reads from KEYS which manifests there are, before KEYS itself is followed: the
 // cursor may be behind them.
 func (m *member) learn(ctx context.Context) error {
-	l, err := register.Lineage(ctx, m.cfg.Bus, m.lineage.Load())
+	l, err := readLineage(ctx, m.cfg.Bus, m.lineage.Load())
 	if err != nil {
 		return err
 	}
@@ -71,7 +70,7 @@ func (w *Worker) ancestry(manifest *wire.Manifest) *wire.Lineage {
 // is read.
 func (m *member) readKeys(msg bus.Message) {
 	if strings.HasPrefix(msg.Subject, "succession.") || strings.HasPrefix(msg.Subject, "manifest.") {
-		switch l, err := register.Grow(m.lineage.Load(), msg.Subject, msg.Data); {
+		switch l, err := growLineage(m.lineage.Load(), msg.Subject, msg.Data); {
 		case err != nil:
 			m.log.Debug("message about manifests dropped", "subject", msg.Subject, "err", err)
 		default:

@@ -66,8 +66,8 @@ func (m *member) wipe() {
 // machine builds the machine over what is in the keystore.
 func (m *member) machine() (*node, error) {
 	known := map[string]protocol.KnownBatch{}
-	err := m.store.Known(func(batch string, transcript [32]byte, complete bool) {
-		known[batch] = protocol.KnownBatch{Transcript: transcript, Complete: complete}
+	err := m.store.Known(func(ref keystore.Ref, transcript, _ [32]byte, complete, _ bool) {
+		known[ref.Batch] = protocol.KnownBatch{Transcript: transcript, Complete: complete}
 	})
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -29,9 +30,13 @@ const (
 // saw in the register: the deal and the certificate of this node. When all nodes have
 // done so a gateway can make the entry, however much else was lost.
 func (m *member) recertify() error {
-	pending, err := m.store.Pending()
+	refs, err := m.store.Pending()
 	if err != nil {
 		return err
+	}
+	var pending []string
+	for _, ref := range refs {
+		pending = append(pending, ref.Batch)
 	}
 	said := make(map[string]protocol.Said, len(pending))
 	m.run.With(func(n *node) {
@@ -43,11 +48,11 @@ func (m *member) recertify() error {
 }
 
 func (m *member) offer(id string) (dealt int, err error) {
-	r, err := m.store.Batch(id)
+	r, err := m.store.Batch(keystore.Ref{Batch: id})
 	if err != nil {
 		return 0, err
 	}
-	deal, err := m.store.Deal(id, m.cfg.Index)
+	deal, err := m.store.Deal(keystore.Ref{Batch: id}, m.cfg.Index)
 	if err != nil {
 		return 0, err
 	}

@@ -82,7 +82,7 @@ func (m *member) publicKey(id string) (tree.Key, bool) {
 	}
 	k.Share.Wipe()
 	return tree.Key{
-		Suite: k.Suite, PublicKey: k.PublicKey, ChainCode: wire.ChainCode(k.Transcript, parsed.Index),
+		Suite: k.Suite, PublicKey: k.PublicKey, ChainCode: wire.ChainCode(k.MadeBy, parsed.Index),
 	}, k.Complete
 }
 

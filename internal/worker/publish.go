@@ -166,8 +166,8 @@ func (m *member) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
 	defer cancel()
 	defer context.AfterFunc(authorized, cancel)()
-	found, err := m.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bool {
-		v := m.node.Judge(slot, machine.LogMessage(m), body)
+	found, err := m.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(msg bus.Message) bool {
+		v := m.node.Judge(slot, machine.LogMessage(msg), body)
 		lost = v == wire.Other
 		return v != wire.Junk
 	})

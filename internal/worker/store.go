@@ -19,7 +19,7 @@ func (m *member) perform(effect protocol.Effect) {
 	case protocol.Certify:
 		m.run.Go(func() { m.certify(e) })
 	case protocol.Complete:
-		m.stored("complete", e.ID, m.written(m.store.Complete(e.ID, e.Certificates)))
+		m.stored("complete", e.ID, m.written(m.store.Complete(keystore.Ref{Batch: e.ID}, e.Certificates)))
 	case protocol.StoreRecovered:
 		m.stored("store recovered", e.Record.ID, m.written(m.store.PutRecovered(m.recovered(e))))
 		e.Record.Batch.Shares.Wipe()
@@ -70,7 +70,7 @@ func (m *member) certify(e protocol.Certify) {
 		return // on restart the stored record is certified again
 	}
 	body := e.Publish.With(att)
-	if err := m.store.SetCert(e.Record.ID, body); err != nil {
+	if err := m.store.SetCert(keystore.Ref{Batch: e.Record.ID}, body); err != nil {
 		m.log.Error("own certificate not stored; it is in the log all the same", "batch", e.Record.ID, "err", err)
 	}
 	err = m.fill(ctx, e.Publish, body)
@@ -95,7 +95,7 @@ func (m *member) notCertified(id string, err error) {
 
 func (m *member) record(r *protocol.BatchRecord) *keystore.Record {
 	return &keystore.Record{
-		Batch: r.ID, Context: r.Context, Transcript: r.Transcript, Suite: r.Header.Suite,
+		Batch: r.ID, Context: r.Context, Transcript: r.Transcript, MadeBy: r.Transcript, Suite: r.Header.Suite,
 		N: m.cfg.Manifest.N, T: m.cfg.Manifest.T, K: int(r.Header.K), Index: m.cfg.Index, Owner: r.Header.Client,
 		Deals: r.Deals, PublicKeys: r.Batch.PublicKeys, Commitments: r.Batch.Commitments, Shares: r.Batch.Shares,
 	}
@@ -139,7 +139,7 @@ func (m *member) loadKey(id wire.KeyID) protocol.LoadedKey {
 		k.Share.Wipe()
 		return protocol.LoadedKey{}
 	}
-	return protocol.LoadedKey{Owner: k.Owner, Transcript: k.Transcript, Key: &frost.Key{
+	return protocol.LoadedKey{Owner: k.Owner, Transcript: k.MadeBy, Key: &frost.Key{
 		Suite: k.Suite, N: k.N, T: k.T, Index: k.Index,
 		PublicKey: k.PublicKey, VSSCommitment: k.Commitments, Share: k.Share,
 	}}
