@@ -35,6 +35,7 @@ type Bus struct {
 	mu          sync.Mutex
 	ready       bool // Connect is done
 	closing     bool
+	grown       int                  // nodes, by Grow
 	owned       map[stopper]struct{} // followers and consumers
 	reconnected chan struct{}        // closed and replaced at each reconnection
 
@@ -184,14 +185,16 @@ func (b *Bus) Nodes() int { return b.opt.Nodes }
 func (b *Bus) Grow(nodes int) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if _, err := b.liveSubject(RoundsOf(nodes - 1)); err == nil {
+	if nodes <= max(b.opt.Nodes, b.grown) {
 		return nil
 	}
 	declared, err := load(nodes)
-	if err == nil {
-		b.declared.Store(&declared)
+	if err != nil {
+		return err
 	}
-	return err
+	b.grown = nodes
+	b.declared.Store(&declared)
+	return nil
 }
 
 // streams are the declarations of the fleet's streams.

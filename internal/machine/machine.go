@@ -66,13 +66,14 @@ type Log interface {
 	FollowToEnd(ctx, life context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
 	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
 	Nodes() int // of the fleet
+	Grow(nodes int) error
 }
 
 // Config is what a Runner is made of.
 type Config[M Machine] struct {
 	Machine M
-	Lock    *sync.Mutex             // of the machine; nil: one of its own
-	Known   func() wire.ManifestSet // that the program goes by
+	Lock    *sync.Mutex   // of the machine; nil: one of its own
+	Lineage *wire.Lineage // that the program begins with; KEYS adds to it
 	Bus     Log
 	Log     *slog.Logger
 	Tracer  *tracing.Tracer       // nil: no spans
@@ -101,12 +102,14 @@ type Runner[M Machine] struct {
 	cut        context.CancelFunc
 	intake     context.Context // ends as soon as the end is asked for
 	stopIntake context.CancelFunc
-	onStop     []func() // owned by Run
+	stops      stops
 
 	tasks    pool.Tasks // goroutines that perform effects
 	rebuilds chan struct{}
 	fetches  fetchQueue
 	keys     atomic.Pointer[bus.Follower] // of KEYS
+	lineage  atomic.Pointer[wire.Lineage]
+	rounds   rounds
 	started  atomic.Bool
 	failed   context.Context // ends with the first failure as its cause
 	fail     context.CancelCauseFunc
@@ -122,6 +125,7 @@ func New[M Machine](cfg Config[M]) *Runner[M] {
 		r.mu = new(sync.Mutex)
 	}
 	r.stepped.L = r.mu
+	r.lineage.Store(cfg.Lineage)
 	r.life, r.cut = context.WithCancel(context.Background())
 	r.intake, r.stopIntake = context.WithCancel(r.life)
 	r.failed, r.fail = context.WithCancelCause(context.Background())

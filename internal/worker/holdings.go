@@ -116,7 +116,7 @@ func (m *member) held(ask *wire.Ask) (held *wire.Held) {
 	if !claimed {
 		return &wire.Held{Version: wire.HoldingsVersion, Kind: ask.Kind, Number: ask.Number}
 	}
-	held, err := register.AnswerEntry(m.store, m.cfg.Manifest, m.lineage.Load(), ask)
+	held, err := register.AnswerEntry(m.store, m.cfg.Manifest, m.run.Lineage(), ask)
 	if err != nil && !storing { // else it may be on its way to the keystore
 		m.log.Error("keystore: a batch can't be given to the register", "batch", ask.Holding.ID(), "err", err)
 		m.run.With(func(n *node) { n.Holdings().Remove(ask.Holding) })

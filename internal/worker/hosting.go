@@ -228,9 +228,6 @@ func (w *Worker) runGuest(ctx context.Context, g *guest) error {
 
 // openGuest opens a member's storage, and builds what runs on it.
 func (w *Worker) openGuest(ctx context.Context, m *member) error {
-	if err := w.cfg.Bus.Grow(m.rounds()); err != nil {
-		return err
-	}
 	opening, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	var kept []byte

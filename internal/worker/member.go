@@ -31,11 +31,10 @@ type member struct {
 	twin     atomic.Pointer[presence.TwinError] // why this member ends
 
 	obedience  obedience
-	lineage    atomic.Pointer[wire.Lineage] // manifests that this member goes by
-	accepted   atomic.Pointer[accepted]     // what its operator approved to follow; nil: nothing
-	unapproved atomic.Pointer[error]        // why that can't be read
-	undealt    atomic.Bool                  // no deal of a resharing leaves: that it does is not kept
-	learnt     chan struct{}                // closed once the lineage is read
+	accepted   atomic.Pointer[accepted] // what its operator approved to follow; nil: nothing
+	unapproved atomic.Pointer[error]    // why that can't be read
+	undealt    atomic.Bool              // no deal of a resharing leaves: that it does is not kept
+	learnt     chan struct{}            // closed once the lineage is read
 
 	serving   func()                // ends ServeHoldings; nil before
 	keysID    string                // the incarnation of KEYS that the cursor belongs to
@@ -49,7 +48,6 @@ func newMember(w *Worker, manifest *wire.Manifest, index int) *member {
 	if manifest != w.cfg.Manifest {
 		m.log = m.log.With("manifest", shortHash(manifest.Hash()))
 	}
-	m.lineage.Store(w.ancestry(manifest))
 	return m
 }
 
@@ -62,9 +60,8 @@ func (m *member) begin() (err error) {
 		return err
 	}
 	m.run = machine.New(machine.Config[*node]{
-		Machine: m.node, Lock: &m.host.lock, Known: func() wire.ManifestSet { return m.lineage.Load() },
-		Bus: view{m.cfg.Bus, m.rounds}, Log: m.log, Tracer: m.cfg.Tracer,
-		Spans:   []tracing.Attribute{tracing.Node(m.cfg.Index)},
+		Machine: m.node, Lock: &m.host.lock, Lineage: m.host.ancestry(m.cfg.Manifest), Bus: m.cfg.Bus, Log: m.log,
+		Tracer: m.cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(m.cfg.Index)},
 		Observe: m.report, Start: m.start, Perform: m.perform, Tick: m.tick,
 	})
 	m.attester = newAttester(m.cfg.Manifest, m.cfg.Provider.SignOnce, m.cfg.Observe.ProviderCoalesced)

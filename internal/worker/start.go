@@ -40,7 +40,7 @@ func (m *member) start(ctx context.Context) error {
 	if err := m.run.FollowRounds(ctx); err != nil {
 		return err
 	}
-	if err := m.run.Follow(ctx, bus.Keys, from, bus.FollowOptions{StreamID: m.keysID, Handler: m.readKeys}); err != nil {
+	if err := m.run.Follow(ctx, bus.Keys, from, bus.FollowOptions{StreamID: m.keysID}); err != nil {
 		return err
 	}
 	if err := m.recertify(); err != nil { // what KEYS did not complete
