@@ -357,7 +357,7 @@ func oppositeDeal[S, P any](g group[S, P], f *fleet) (*Deal, error) {
 	for i := range coefficients {
 		g.mul(&coefficients[i], &coefficients[i], minusOne)
 	}
-	return dealOut(g, f.Params, 1, f.seeds[1], coefficients)
+	return dealOut(g, f.generation(), 1, f.seeds[1], coefficients)
 }
 
 // minusOne is the order less one, as a group has no subtraction.
