@@ -61,7 +61,7 @@ func (f *fleet) newActor(i int) *actor {
 	return a
 }
 
-func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
+func (a *actor) newNode(i int, known map[wire.BatchRef]KnownBatch) *Node {
 	var freezes *wire.FreezeBook
 	if a.freezes != nil {
 		freezes = must(wire.OpenKeptFreezes(a.f.m, a.freezes))
@@ -77,9 +77,9 @@ func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
 // restart forgets what the process had in memory: the store stays, and the
 // logs are read again, KEYS and SIGN before WORK.
 func (a *actor) restart() {
-	known := map[string]KnownBatch{}
+	known := map[wire.BatchRef]KnownBatch{}
 	for id, r := range a.store {
-		known[id] = KnownBatch{Transcript: r.Transcript, Complete: a.done[id]}
+		known[r.Ref()] = KnownBatch{Transcript: r.Transcript, MadeBy: r.MadeBy, Complete: a.done[id]}
 	}
 	a.Node = a.newNode(a.cfg.Index, known)
 	a.out, a.held, a.timers = nil, nil, nil
@@ -93,7 +93,7 @@ func (a *actor) restart() {
 
 // again has a node say again what it certified.
 func (r *BatchRecord) again(node int) Recertify {
-	return Recertify{ID: r.ID, Context: r.Context, Transcript: r.Transcript, Root: r.Root, Deal: r.Deals[node]}
+	return Recertify{Batch: r.Ref(), Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Root: r.Root, Deal: r.Deals[node]}
 }
 
 func (a *actor) replay() {
@@ -123,13 +123,13 @@ func (a *actor) perform(effects []Effect) {
 			a.publish(e)
 		case Certify:
 			if a.failing != nil {
-				a.do(CertifyFailed{ID: e.Record.ID, Code: wire.CodeInternal, Err: a.failing})
+				a.do(CertifyFailed{Batch: e.Record.Ref(), Code: wire.CodeInternal, Err: a.failing})
 				continue
 			}
 			a.store[e.Record.ID] = e.Record
 			a.publish(e.Publish)
 		case Complete:
-			a.done[e.ID] = true
+			a.done[e.Batch.ID] = true
 		case StoreRecovered:
 			a.store[e.Record.ID], a.done[e.Record.ID] = e.Record, true
 		case RefuseBatch:
@@ -238,7 +238,7 @@ func (a *actor) load(ids []wire.KeyID) []LoadedKey {
 		}
 		suite := frost.Suite(r.Header.Suite)
 		size := a.cfg.Manifest.T * suite.PointSize()
-		keys[i] = LoadedKey{Owner: r.Header.Client, Transcript: r.Transcript, Key: &frost.Key{
+		keys[i] = LoadedKey{Owner: r.Header.Client, MadeBy: r.MadeBy, Key: &frost.Key{
 			Suite: suite, N: a.cfg.Manifest.N, T: a.cfg.Manifest.T, Index: a.cfg.Index,
 			PublicKey:     r.Batch.PublicKeys[id.Index],
 			VSSCommitment: r.Batch.Commitments[id.Index*size:][:size],

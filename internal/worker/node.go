@@ -8,6 +8,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // node is the machine, with a count of the batches that it let go of and that the
@@ -62,9 +63,9 @@ func (w *Worker) open(ctx context.Context) (err error) {
 		return err
 	}
 	w.store = store
-	known := map[string]protocol.KnownBatch{}
+	known := map[wire.BatchRef]protocol.KnownBatch{}
 	err = store.Known(func(batch string, transcript [32]byte, complete bool) {
-		known[batch] = protocol.KnownBatch{Transcript: transcript, Complete: complete}
+		known[wire.BatchRef{ID: batch}] = protocol.KnownBatch{Transcript: transcript, MadeBy: transcript, Complete: complete}
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())

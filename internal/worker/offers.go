@@ -52,7 +52,7 @@ func (w *Worker) offer(id string) (dealt int, err error) {
 		return 0, err
 	}
 	w.run.Step(protocol.Recertify{
-		ID: id, Context: r.Context, Transcript: r.Transcript, Deal: deal,
+		Batch: wire.BatchRef{ID: id}, Context: r.Context, Transcript: r.Transcript, MadeBy: r.Transcript, Deal: deal,
 		Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.Transcript)),
 	})
 	return len(deal), nil

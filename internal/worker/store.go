@@ -19,7 +19,7 @@ func (w *Worker) perform(effect protocol.Effect) {
 	case protocol.Certify:
 		w.run.Go(func() { w.certify(e) })
 	case protocol.Complete:
-		w.stored("complete", e.ID, w.written(w.store.Complete(e.ID, e.Certificates)))
+		w.stored("complete", e.Batch.ID, w.written(w.store.Complete(e.Batch.ID, e.Certificates)))
 	case protocol.StoreRecovered:
 		w.stored("store recovered", e.Record.ID, w.written(w.store.PutRecovered(w.recovered(e))))
 		e.Record.Batch.Shares.Wipe()
@@ -81,7 +81,7 @@ var errStorage = errors.New("the node's keystore failed")
 // until the node starts again ends it; on a full disk it can still sign.
 func (w *Worker) notCertified(id string, err error) {
 	w.log.Error("keystore: certify failed", "batch", id, "err", err)
-	failed := protocol.CertifyFailed{ID: id, Code: wire.CodeInternal, Err: errStorage}
+	failed := protocol.CertifyFailed{Batch: wire.BatchRef{ID: id}, Code: wire.CodeInternal, Err: errStorage}
 	if errors.Is(err, keystore.ErrOtherTranscript) {
 		failed.Code, failed.Err = wire.CodeOtherTranscript, keystore.ErrOtherTranscript
 	}
@@ -137,7 +137,7 @@ func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
 		k.Share.Wipe()
 		return protocol.LoadedKey{}
 	}
-	return protocol.LoadedKey{Owner: k.Owner, Transcript: k.Transcript, Key: &frost.Key{
+	return protocol.LoadedKey{Owner: k.Owner, MadeBy: k.Transcript, Key: &frost.Key{
 		Suite: k.Suite, N: k.N, T: k.T, Index: k.Index,
 		PublicKey: k.PublicKey, VSSCommitment: k.Commitments, Share: k.Share,
 	}}
