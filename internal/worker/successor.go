@@ -98,15 +98,34 @@ func (m *member) approved() *wire.SuccessorApproval {
 	return nil
 }
 
-// dealt keeps that the node deals to a manifest. If that can't be kept, or if the operator
-// took the approval back, no deal leaves.
-func (m *member) dealt(e protocol.Dealt) {
+// successor is the hash of the manifest that is approved; zero: none.
+func (m *member) successor() [32]byte {
+	if a := m.accepted.Load(); a != nil {
+		return a.next.Hash()
+	}
+	return [32]byte{}
+}
+
+// dealt keeps that the node deals to a manifest. While that can't be kept, or if the
+// operator took the approval back, no deal leaves.
+func (m *member) dealt(next [32]byte) {
 	a := m.accepted.Load()
 	err := errors.New("it is not approved")
-	if a != nil && a.next.Hash() == e.Next {
+	if a != nil && a.next.Hash() == next {
 		err = keystore.MarkDealt(m.cfg.Storage, a.raw)
 	}
-	if m.undealt.Store(err != nil); err != nil {
-		m.log.Error("shares are not dealt to the next manifest", "manifest", shortHash(e.Next), "err", err)
+	if err == nil {
+		m.undealt.Store(nil)
+		return
 	}
+	m.undealt.Store(&next)
+	m.log.Error("shares are not dealt to the next manifest", "manifest", shortHash(next), "err", err)
+}
+
+// mayDeal reports whether a deal may leave. The machine says only once that it deals.
+func (m *member) mayDeal() bool {
+	if next := m.undealt.Load(); next != nil {
+		m.dealt(*next)
+	}
+	return m.undealt.Load() == nil
 }
