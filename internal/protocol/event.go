@@ -214,6 +214,10 @@ const (
 	ReportBlamed   ReportKind = "blamed"   // a node's own signed message of a signing session proves it faulty
 	ReportUnserved ReportKind = "unserved" // a job of 10 seconds or more expired before anybody began it
 	ReportStray    ReportKind = "stray"    // a job was delivered to something that is no gateway, again and again
+
+	ReportReshared  ReportKind = "reshared"          // this gateway stored a later generation of a batch in KEYS
+	ReportAbandoned ReportKind = "reshare_abandoned" // an attempt at moving a batch was given up
+	ReportFork      ReportKind = "manifest_fork"     // two manifests succeed one: the fleet stands still
 )
 
 // Codes of ReportBlamed. A dealer's are those of frost.BlameError, a false certificate's is
@@ -229,7 +233,7 @@ var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, Rep
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
 	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored, ReportUnproven, ReportDropped,
 	ReportAbsent, ReportTwin, ReportBlamed, ReportUnserved, ReportStray,
-	ReportFrozen, ReportUnfrozen, ReportBadControl}
+	ReportFrozen, ReportUnfrozen, ReportBadControl, ReportReshared, ReportAbandoned, ReportFork}
 
 // ControlMessage is a message of CONTROL. It may come again.
 type ControlMessage struct{ wire.LogMessage }
