@@ -21,7 +21,7 @@ type mover struct {
 	views   *views
 	out     *outbox
 	board   *board.Reshares
-	moves   map[string]*moving // in work, by batch
+	moves   map[string]*moving  // in work, by batch
 	pasts   map[string]*history // by batch
 	writing map[wire.BatchRef]*finishedBatch
 }
