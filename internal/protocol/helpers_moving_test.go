@@ -191,7 +191,7 @@ func (c *changing) task(p PublishTask, gateway string) {
 	}
 	task := must(wire.DecodeTask(p.Body, f.m))
 	for v, g := range c.of {
-		if task.Of(g.m) {
+		if task.Of(g.m) && task.Job.Kind == wire.KindSign {
 			c.sign(v, task)
 		}
 	}
@@ -442,4 +442,35 @@ func (d *desk) reported(what ReportKind) (all []Report) {
 		}
 	}
 	return all
+}
+
+// generate has the nodes of a manifest make the keys of a batch, and returns its job's result.
+func (c *changing) generate(g *fleet, b *keygenBatch) *wire.Result {
+	h := b.header()
+	p, ctx := h.Params(g.m), h.Context(g.m)
+	say := func(kind wire.SlotKind, node int, body []byte) {
+		slot := wire.Slot{Kind: kind, ID: b.id, Node: node}.String()
+		c.post(slot, g.sessions[node].Seal(g.m, slot, body))
+	}
+	var deals []*frost.Deal
+	var raw [][]byte
+	for node := range g.m.N {
+		var seed [32]byte
+		must(rand.Read(seed[:]))
+		deal := must(frost.NewDeal(p, node, &seed))
+		deals, raw = append(deals, deal), append(raw, wire.EncodeDeal(h, deal))
+		say(wire.SlotDeal, node, raw[node])
+	}
+	transcript := wire.Transcript(wire.DealDigests(raw))
+	for node := range g.m.N {
+		batch := must(frost.Finalize(p, node, &g.host[node], deals))
+		cert := &wire.Certificate{
+			Context: ctx, Transcript: transcript, Node: uint32(node),
+			Root: wire.KeyRoot(wire.EntryKeys(batch.PublicKeys, h.Client, transcript)),
+		}
+		cert.Attestation = g.attestOne(node, cert.Leaf(g.m))
+		say(wire.SlotCert, node, wire.Encode(cert))
+	}
+	c.run()
+	return c.desk.result()
 }

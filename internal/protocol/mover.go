@@ -75,7 +75,7 @@ func (m *mover) onTick() {
 		}
 	}
 	for id, p := range m.pasts {
-		if m.moves[id] == nil && now.Sub(p.at) > 2*wire.LiveAge && now.After(p.rests) {
+		if m.moves[id] == nil && p.over == 0 && now.Sub(p.at) > 2*wire.LiveAge { // nothing came of it here
 			delete(m.pasts, id)
 		}
 	}
@@ -208,7 +208,8 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 	case one == nil || one.summing || r.To < one.To:
 	case r.Context() != one.Context():
 		m.close(one) // another gateway's attempt counts in place of this one's
-		m.begin(one.from)
+		m.queue = append([]string{id}, m.queue...)
+		m.schedule(false)
 	case one.shown.IsZero():
 		one.shown, one.late = e.Now, e.Now.Add(one.wait())
 	}
