@@ -22,5 +22,5 @@ func (g *Gateway) writeEntry(e protocol.WriteEntry) {
 	if err != nil {
 		g.log.Error("entry not written", "batch", e.ID, "err", err)
 	}
-	g.run.Step(protocol.EntryWritten{ID: e.ID, Job: e.Job, Trace: e.Trace, Err: err})
+	g.run.Step(protocol.EntryWritten{ID: e.ID, Generation: e.Generation, Job: e.Job, Trace: e.Trace, Err: err})
 }

@@ -22,7 +22,7 @@ func (g *Gateway) ask(e protocol.AskNode) {
 	if g.run.Life().Err() != nil {
 		return
 	}
-	g.run.Step(protocol.ReadHeld(g.cfg.Manifest, e.Node, e.Ask, held, err))
+	g.run.Step(protocol.ReadHeld(g.cfg.Manifest, e, held, err))
 }
 
 // restoreTime bounds one write of an entry; it is tried again.

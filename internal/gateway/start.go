@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -62,6 +63,18 @@ func (g *Gateway) publishManifest(ctx context.Context) error {
 		return fmt.Errorf("store the manifest in KEYS: %w", err)
 	}
 	return nil
+}
+
+// publishSuccession puts into KEYS what makes a manifest one of the fleet's. The machine wants
+// it again until KEYS shows it.
+func (g *Gateway) publishSuccession(e protocol.PublishSuccession) {
+	_, err := g.cfg.Bus.PublishSlot(g.run.Life(), wire.SuccessionSubject(e.Next), e.Data, nil, func(m bus.Message) bool {
+		next, err := wire.OpenSuccession(m.Data, g.cfg.Manifest)
+		return bytes.Equal(m.Data, e.Data) || err == nil && next.Hash() == e.Next
+	})
+	if err != nil && g.run.Life().Err() == nil {
+		g.log.Warn("succession not published", "manifest", wire.ShortID(e.Next), "err", err)
+	}
 }
 
 // maxSummaries is how many finished batches wait for their public keys to be
