@@ -29,14 +29,15 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess, errPolicy); err != nil {
 		return err
 	}
-	if err := worker.CheckFreezes(n.Node.StoragePath, p.manifest); err != nil {
+	if err := worker.CheckFreezes(worker.StorageOf(n.Node.StoragePath, p.manifest), p.manifest); err != nil {
 		return err
 	}
 	defer p.stop()
 	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
 	audits := waiting("audit", notYet)
 	works, judges := waiting("worker", "starting"), waiting("policy", notYet)
-	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, p.listed, judges, works}
+	follows := waiting("lineage", notYet)
+	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, follows, p.listed, judges, works}
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
@@ -75,6 +76,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	p.follow(ctx, n.Node.Access, lists, w.SetAccess)
 	p.followPolicy(ctx, n, policies, w, judges)
 	works.open(w.Ready)
+	follows.open(w.Lineage)
 	stores.open(w.Keystore)
 	audits.open(w.Audit().Err)
 	p.nodeMetrics(w, n.Node.StoragePath)
@@ -109,12 +111,21 @@ func (p *program) device(ctx context.Context, n *config.Node, opens *gate) (_ *k
 // nodeMetrics registers what only a running worker can tell.
 func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 	p.metrics.Disk("storage", storage)
-	p.metrics.Keystore(filepath.Join(storage, keystore.FileName))
+	p.metrics.Keystore(filepath.Join(worker.StorageOf(storage, p.manifest), keystore.FileName))
 	p.metrics.Nonces(w.NonceCounts)
 	p.metrics.Audit(w.Audit().Stats)
 	p.metrics.Freezes(w.Frozen)
 	telemetry.Gauge(p.registry, "keys", "Keys that this node holds a share of.",
 		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
+	telemetry.Gauge(p.registry, "manifests", "Manifests that this process has a node of.",
+		func() float64 { return float64(w.Manifests()) })
+	telemetry.Gauge(p.registry, "manifest_fork", "1 while one manifest has two successors, and the node does nothing.",
+		func() float64 {
+			if w.Fork() != nil {
+				return 1
+			}
+			return 0
+		})
 	telemetry.Gauge(p.registry, "batches_in_work", "Batches that this node is dealing in.",
 		func() float64 { _, _, dealing, _ := w.Stats(); return float64(dealing) })
 	telemetry.Gauge(p.registry, "nonces_held", "Signing sessions for which this node holds nonces.",

@@ -32,7 +32,7 @@ func (p *program) watch(ctx context.Context) {
 	if p.Observe == Observer(p.metrics) {
 		running.Go(func() { p.watcher.Run(ctx, watchEvery) })
 	}
-	running.Go(func() { watchManifest(ctx, p.conn, manifestHash(p.manifest), p.agrees) })
+	running.Go(func() { watchManifest(ctx, p.conn, p.manifest, p.agrees) })
 	p.ends = append(p.ends, func() { cancel(); running.Wait() })
 }
 
@@ -49,21 +49,22 @@ func streamsCheck(conn *bus.Bus, watcher *buswatch.Watcher) func() error {
 // manifestEvery is how often the manifest that gateways stored is compared.
 const manifestEvery = 30 * time.Second
 
-// watchManifest compares this program's manifest with the last one that a gateway
-// stored in KEYS, which forgets none.
-func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate) {
+// watchManifest compares this program's manifest with the last one in KEYS, which forgets
+// none. One of the same founding manifest is of the same fleet, and a program learns from
+// KEYS which of those follow its own.
+func watchManifest(ctx context.Context, conn *bus.Bus, mine *wire.Manifest, check *gate) {
 	for {
 		pause := watchEvery
 		latest, err := latestManifest(ctx, conn)
 		switch {
 		case err != nil:
 			check.wait("KEYS could not be read: " + err.Error())
-		case latest == "" || latest == hash: // none: no gateway has started yet
+		case latest == nil || latest.FleetID() == mine.FleetID(): // none: no gateway has started yet
 			check.open(func() error { return nil })
 			pause = manifestEvery
 		default:
 			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS "+
-				"(%.8s): get manifest.json from the fleet's operators", hash, latest))
+				"(%.8s): get manifest.json from the fleet's operators", manifestHash(mine), manifestHash(latest)))
 		}
 		if backoff.Sleep(ctx, pause) != nil {
 			return
@@ -71,14 +72,13 @@ func watchManifest(ctx context.Context, conn *bus.Bus, hash string, check *gate)
 	}
 }
 
-// latestManifest is the hash of the last valid manifest in KEYS, "" if there is
-// none.
-func latestManifest(ctx context.Context, conn *bus.Bus) (hash string, err error) {
+// latestManifest is the last valid manifest in KEYS, nil if there is none.
+func latestManifest(ctx context.Context, conn *bus.Bus) (latest *wire.Manifest, err error) {
 	messages, err := conn.Slots(ctx, bus.Keys, wire.Manifests)
 	for _, m := range messages {
 		if stored, err := wire.ParseManifest(m.Data); err == nil { // anything else is junk
-			hash = manifestHash(stored)
+			latest = stored
 		}
 	}
-	return hash, err
+	return latest, err
 }

@@ -34,6 +34,13 @@ func TestManifestCheck(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	next := *mine
+	hash := mine.Hash()
+	next.Version, next.Genesis, next.Previous, next.Epoch = wire.SuccessorVersion, hash[:], hash[:], mine.Epoch+1
+	if err := next.Seal(); err != nil {
+		t.Fatal(err)
+	}
+
 	for _, step := range []struct {
 		store *wire.Manifest
 		junk  bool
@@ -42,6 +49,7 @@ func TestManifestCheck(t *testing.T) {
 		{nil, false, ""},
 		{nil, true, ""},
 		{mine, false, ""},
+		{&next, false, ""},
 		{&other, false, "not the one that gateways stored last"},
 	} {
 		if step.store != nil {
@@ -55,7 +63,7 @@ func TestManifestCheck(t *testing.T) {
 		check := waiting("manifest", "starting")
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { watchManifest(ctx, conn, manifestHash(mine), check); close(ended) }()
+		go func() { watchManifest(ctx, conn, mine, check); close(ended) }()
 		var got string
 		for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
 			if got = text(check.Fail()); got != "starting" {

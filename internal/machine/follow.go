@@ -76,6 +76,9 @@ func (r *Runner[M]) followRounds(ctx context.Context, n int) error {
 	}
 	r.rounds.mu.Lock()
 	defer r.rounds.mu.Unlock()
+	if err := r.cfg.Bus.Grow(n); err != nil {
+		return err
+	}
 	for node := r.rounds.count(); node < n; node++ {
 		if err := r.Follow(ctx, bus.RoundsOf(node), 1, opt); err != nil {
 			return err

@@ -11,6 +11,10 @@ import (
 // Lineage is the manifests that the program goes by.
 func (r *Runner[M]) Lineage() *wire.Lineage { return r.lineage.Load() }
 
+// GoBy has the program go by more manifests than before. It is for what was read of KEYS
+// out of its order: what is followed from a cursor on does not tell of those before.
+func (r *Runner[M]) GoBy(l *wire.Lineage) { r.extend(l, nil) }
+
 // learn takes a manifest or a succession of KEYS. It is called in the order of the log, and
 // before what follows there is read: a gateway writes a succession before any entry that
 // needs it.

@@ -29,8 +29,8 @@ const (
 // recertify has the machine publish again what the keystore certifies and never
 // saw in the register: the deal and the certificate of this node. When all nodes have
 // done so a gateway can make the entry, however much else was lost.
-func (w *Worker) recertify() error {
-	refs, err := w.store.Pending()
+func (m *member) recertify() error {
+	refs, err := m.store.Pending()
 	if err != nil {
 		return err
 	}
@@ -39,24 +39,24 @@ func (w *Worker) recertify() error {
 		pending = append(pending, ref.Batch)
 	}
 	said := make(map[string]protocol.Said, len(pending))
-	w.run.With(func(n *node) {
+	m.run.With(func(n *node) {
 		for _, id := range pending {
 			said[id] = n.Said(id)
 		}
 	})
-	return newOffers(pending, said, clock.Now()).each(w.offer)
+	return newOffers(pending, said, clock.Now()).each(m.offer)
 }
 
-func (w *Worker) offer(id string) (dealt int, err error) {
-	r, err := w.store.Batch(keystore.Ref{Batch: id})
+func (m *member) offer(id string) (dealt int, err error) {
+	r, err := m.store.Batch(keystore.Ref{Batch: id})
 	if err != nil {
 		return 0, err
 	}
-	deal, err := w.store.Deal(keystore.Ref{Batch: id}, w.cfg.Index)
+	deal, err := m.store.Deal(keystore.Ref{Batch: id}, m.cfg.Index)
 	if err != nil {
 		return 0, err
 	}
-	w.run.Step(protocol.Recertify{
+	m.run.Step(protocol.Recertify{
 		ID: id, Context: r.Context, Transcript: r.Transcript, Deal: deal,
 		Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.Transcript)),
 	})
