@@ -23,7 +23,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -94,7 +93,7 @@ type Gateway struct {
 	runs        runs                          // of each job that waits for approvals
 	waits       seldom                        // that jobs wait for RESULTS
 	strays      seldom                        // that something pulls jobs and drops them
-	asker       *register.Asker
+	askers      askers
 	beat        *presence.Beat
 	heads       heads         // of others' audit logs
 	outlive     time.Duration // outliveTime
@@ -109,11 +108,12 @@ func New(cfg Config) *Gateway {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns(), outlive: outliveTime}
+	g.askers.begin = g.newAsker
 	g.access.Store(cfg.Access)
 	g.changed.Store(new(make(chan struct{})))
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
-		Name:     cfg.Name,
-		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address, Descriptor: chain.Descriptor,
+		Name: cfg.Name, Manifest: cfg.Manifest, Lineage: cfg.Lineage, Access: cfg.Access,
+		Address: chain.Address, Descriptor: chain.Descriptor,
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
