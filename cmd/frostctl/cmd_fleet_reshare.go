@@ -50,7 +50,7 @@ func newFleetReshareCommand() *cobra.Command {
 			if o.every <= 0 {
 				return usagef("--every %v: want more than 0", o.every)
 			}
-			return o.connected(cmd, func(_ *wire.Manifest, b *bus.Bus) error {
+			return o.connected(cmd, func(_ *wire.Lineage, b *bus.Bus) error {
 				r := &resharing{cmd: cmd, bus: b, m: m, next: next, every: o.every}
 				return r.run(cmd.Context(), o)
 			})
