@@ -96,6 +96,7 @@ type Gateway struct {
 	askers      askers
 	beat        *presence.Beat
 	heads       heads         // of others' audit logs
+	blocked     string        // what keeps keys from moving, as it was logged; owned by the clock
 	outlive     time.Duration // outliveTime
 }
 
@@ -119,7 +120,7 @@ func New(cfg Config) *Gateway {
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
 		Machine: g.coordinator, Lineage: cfg.Lineage, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
 		Observe: g.report, Start: g.start, Perform: g.perform,
-		Tick: g.tick,
+		Tick: func() { g.lookAtHeads(); g.tellResharing() },
 	})
 	g.beat = g.newBeat()
 	return g

@@ -28,6 +28,23 @@ func (g *Gateway) Resharing() (r protocol.Resharing) {
 	return r
 }
 
+// tellResharing logs what keeps keys from moving, and that it does not any more.
+func (g *Gateway) tellResharing() {
+	r := g.Resharing()
+	why := r.Blocked
+	if !r.Run || r.Left == 0 {
+		why = ""
+	}
+	switch {
+	case why == g.blocked:
+	case why == "":
+		g.log.Info("keys may move again, or need not", "left", r.Left)
+	default:
+		g.log.Warn("no key moves to the next manifest's nodes", "why", why, "left", r.Left)
+	}
+	g.blocked = why
+}
+
 // publishLineage keeps the manifests in the register beside the keys, and what makes them the
 // fleet's.
 func (g *Gateway) publishLineage(ctx context.Context) error {
