@@ -1,15 +1,10 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // start reads what is under way, and then takes sign jobs. The record of all keys
@@ -17,7 +12,8 @@ import (
 // itself. Key generations wait for the whole record, since what it knows of a job
 // must be known before the job is begun again.
 func (g *Gateway) start(ctx context.Context) error {
-	if err := errors.Join(g.publishManifest(ctx), g.listen()); err != nil {
+	g.run.OnStop(g.askers.close)
+	if err := g.publishLineage(ctx); err != nil {
 		return err
 	}
 	g.beat.Start()
@@ -26,7 +22,7 @@ func (g *Gateway) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := g.run.FollowRounds(ctx); err != nil {
+	if err := g.run.FollowFirstRounds(ctx); err != nil {
 		return err
 	}
 	keysRead := make(chan struct{})
@@ -46,35 +42,6 @@ func (g *Gateway) start(ctx context.Context) error {
 	g.run.Intake(g.sweep)
 	g.run.Intake(func(ctx context.Context) { g.takeKeygen(ctx, keysRead) })
 	return nil
-}
-
-// publishManifest keeps the core manifest in the register beside its keys.
-func (g *Gateway) publishManifest(ctx context.Context) error {
-	hash := g.cfg.Manifest.Hash()
-	body, err := json.Marshal(g.cfg.Manifest)
-	if err != nil {
-		return err
-	}
-	_, err = g.cfg.Bus.PublishSlot(ctx, wire.ManifestSubject(hash), body, nil, func(m bus.Message) bool {
-		stored, err := wire.ParseManifest(m.Data)
-		return err == nil && stored.Hash() == hash
-	})
-	if err != nil {
-		return fmt.Errorf("store the manifest in KEYS: %w", err)
-	}
-	return nil
-}
-
-// publishSuccession puts into KEYS what makes a manifest one of the fleet's. The machine wants
-// it again until KEYS shows it.
-func (g *Gateway) publishSuccession(e protocol.PublishSuccession) {
-	_, err := g.cfg.Bus.PublishSlot(g.run.Life(), wire.SuccessionSubject(e.Next), e.Data, nil, func(m bus.Message) bool {
-		next, err := wire.OpenSuccession(m.Data, g.cfg.Manifest)
-		return bytes.Equal(m.Data, e.Data) || err == nil && next.Hash() == e.Next
-	})
-	if err != nil && g.run.Life().Err() == nil {
-		g.log.Warn("succession not published", "manifest", wire.ShortID(e.Next), "err", err)
-	}
 }
 
 // maxSummaries is how many finished batches wait for their public keys to be
