@@ -74,7 +74,8 @@ func TestChanges(t *testing.T) {
 	if got := NodeChanges(before, other); len(got) != 1 || got[0].Key != "node.key_provider.type" {
 		t.Errorf("another back end: %v", got)
 	}
-	g, err := GatewayOf("/etc/gateway.toml", []byte("[server]\nrole = \"gateway\"\n[gateway]\nname = \"g\"\nkey_file = \"k\"\n"))
+	g, err := GatewayOf("/etc/gateway.toml",
+		[]byte("[server]\nrole = \"gateway\"\n[gateway]\nname = \"g\"\nkey_file = \"k\"\n"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func (p *program) reload(ctx context.Context, things ...reload.Thing) {
 }
 
 // busTLS is what a running program's connection to NATS trusts and shows; none where it
-// has no TLS files. The open connection stays: see ADR 27.
+// has no TLS files. The open connection stays: see ADR 28.
 func (p *program) busTLS(ctx context.Context, files natsconn.Files) []reload.Thing {
 	names := files.TLSFiles()
 	if len(names) == 0 || p.Embedded != nil {

@@ -62,7 +62,8 @@ func TestAccessList(t *testing.T) {
 		!strings.Contains(what, "was revoked") {
 		t.Errorf("a revocation: %d used, %s", len(used), what)
 	}
-	if got := strings.Join(taken.Warnings, "; "); !strings.Contains(got, "revokes node 9, which the manifest does not have") ||
+	got := strings.Join(taken.Warnings, "; ")
+	if !strings.Contains(got, "revokes node 9, which the manifest does not have") ||
 		!strings.Contains(got, "revokes gateway gateway-0, which it does not have") {
 		t.Errorf("revocations of nobody: %s", got)
 	}
@@ -159,8 +160,8 @@ func TestNodeSettings(t *testing.T) {
 	} {
 		what, taken := took(thing, step.text)
 		warned := strings.Join(taken.Warnings, "; ")
-		if !strings.HasPrefix(what, step.changed) || step.changed == "" && what != "" || !strings.HasSuffix(warned, step.warned) ||
-			step.warned == "" && warned != "" || p.Level.Level() != step.level {
+		if !strings.HasPrefix(what, step.changed) || step.changed == "" && what != "" ||
+			!strings.HasSuffix(warned, step.warned) || step.warned == "" && warned != "" || p.Level.Level() != step.level {
 			t.Errorf("%s: %q, %q, %v\nwant %q, %q, %v", step.name, what, warned, p.Level.Level(), step.changed, step.warned,
 				step.level)
 		}

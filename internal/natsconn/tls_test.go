@@ -68,8 +68,9 @@ func TestSetTLS(t *testing.T) {
 	ca.leaf(dir, "client", year.AddDate(1, 0, 0))
 	writeFile(t, files.TLSCA, append(certPEM(ca.cert), certPEM(other.cert)...))
 	changed, err := set()
+	end := year.AddDate(1, 0, 0).UTC().Format(time.DateOnly)
 	if err != nil || len(changed) != 2 || !strings.Contains(changed[0], "tls_ca has 2 certificates") ||
-		!strings.Contains(changed[1], "tls_cert is of CN=client and expires on "+year.AddDate(1, 0, 0).UTC().Format(time.DateOnly)) {
+		!strings.Contains(changed[1], "tls_cert is of CN=client and expires on "+end) {
 		t.Errorf("both: %q, %v", changed, err)
 	}
 	for _, path := range []string{files.TLSCA, cert, key} {

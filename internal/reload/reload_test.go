@@ -30,12 +30,7 @@ func begin(t *testing.T, dir string) *stand {
 	file := func(name string) secret.File {
 		return secret.File{What: "file", Path: filepath.Join(dir, name), Max: 100, Public: true}
 	}
-	s.r = New(slog.New(slog.NewTextHandler(&s.lines, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
-		if a.Key == slog.TimeKey {
-			return slog.Attr{}
-		}
-		return a
-	}})), Thing{Name: "pair", Files: []secret.File{file("a"), file("b")}, Take: s.take})
+	s.r = New(slog.New(slog.NewTextHandler(&s.lines, nil)), Thing{Name: "pair", Files: []secret.File{file("a"), file("b")}, Take: s.take})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); Run(ctx, s.r, s.asked) }()
@@ -136,7 +131,8 @@ func TestReload(t *testing.T) {
 		s.want("said once", "one two and a half grave", "", "since "+since)
 		s.both("bad")
 		s.looks(2)
-		s.want("bad otherwise", "one two and a half grave", "err=bad", "since "+since+", and the one from before is in force: bad")
+		s.want("bad otherwise", "one two and a half grave", "err=bad",
+			"since "+since+", and the one from before is in force: bad")
 		s.ask()
 		s.want("bad, and somebody asks", "one two and a half grave", "err=bad", "since "+since)
 		s.both("grave")
