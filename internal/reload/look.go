@@ -28,7 +28,7 @@ func (w *watched) look(now time.Time, asked, atOnce bool) news {
 	saw := digest(texts, err)
 	still := atOnce || saw == w.last
 	w.last = saw
-	before, since := w.failure()
+	since, before := w.failure()
 	if !still || !atOnce && before == nil && saw == w.judged {
 		return news{}
 	}

@@ -115,7 +115,7 @@ func (r *Reloader) report(w *watched, n news) bool {
 func (r *Reloader) Err() error {
 	var all []error
 	for _, w := range r.things {
-		if err, since := w.failure(); err != nil {
+		if since, err := w.failure(); err != nil {
 			all = append(all, fmt.Errorf("%s: refused since %s, and the one from before is in force: %w",
 				w.Name, stamp(since), err))
 		}
@@ -126,7 +126,7 @@ func (r *Reloader) Err() error {
 // Each calls f for each thing, with whether its files are refused.
 func (r *Reloader) Each(f func(name string, refused bool)) {
 	for _, w := range r.things {
-		err, _ := w.failure()
+		_, err := w.failure()
 		f(w.Name, err != nil)
 	}
 }
@@ -144,10 +144,10 @@ type watched struct {
 	since time.Time
 }
 
-func (w *watched) failure() (error, time.Time) {
+func (w *watched) failure() (since time.Time, err error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.err, w.since
+	return w.since, w.err
 }
 
 func (w *watched) paths() string {
