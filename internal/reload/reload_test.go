@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -19,6 +20,7 @@ import (
 type stand struct {
 	t     *testing.T
 	dir   string
+	mu    sync.Mutex
 	lines strings.Builder
 	taken []string // texts that came into force
 	asked chan struct{}
@@ -30,7 +32,7 @@ func begin(t *testing.T, dir string) *stand {
 	file := func(name string) secret.File {
 		return secret.File{What: "file", Path: filepath.Join(dir, name), Max: 100, Public: true}
 	}
-	s.r = New(slog.New(slog.NewTextHandler(&s.lines, nil)), Thing{Name: "pair", Files: []secret.File{file("a"), file("b")}, Take: s.take})
+	s.r = New(slog.New(slog.NewTextHandler(s, nil)), Thing{Name: "pair", Files: []secret.File{file("a"), file("b")}, Take: s.take})
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); Run(ctx, s.r, s.asked) }()
@@ -39,7 +41,16 @@ func begin(t *testing.T, dir string) *stand {
 	return s
 }
 
+// Write is the log's.
+func (s *stand) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lines.Write(p)
+}
+
 func (s *stand) take(texts [][]byte) (Taken, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	a, b := string(texts[0]), string(texts[1])
 	if a != b {
 		return Taken{}, errors.New("they differ: " + a + ", " + b)
@@ -73,6 +84,8 @@ func (s *stand) ask() { s.asked <- struct{}{}; synctest.Wait() }
 // want compares what came into force, the log's new lines and why the files are refused.
 func (s *stand) want(what, taken, line, refused string) {
 	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	err := ""
 	if e := s.r.Err(); e != nil {
 		err = e.Error()
@@ -146,7 +159,7 @@ func TestReload(t *testing.T) {
 		s.want("asked again", "one two and a half grave odd", `level=WARN msg="that is odd"`, "")
 		s.both("end")
 		s.ask()
-		s.lines.Reset()
+		s.want("the end", "one two and a half grave odd end", "reloaded", "")
 		s.ask()
 		s.want("asked for nothing", "one two and a half grave odd end", `asked to reload: nothing has changed`, "")
 	})
@@ -159,7 +172,7 @@ func TestGone(t *testing.T) {
 	bubble(t, func(t *testing.T, dir string) {
 		(&stand{t: t, dir: dir}).both("one")
 		s := begin(t, dir)
-		s.lines.Reset()
+		s.want("at first", "one", "reloaded", "")
 		b := filepath.Join(dir, "b")
 		if err := os.Remove(b); err != nil {
 			t.Fatal(err)
@@ -234,18 +247,28 @@ func TestTriedAgain(t *testing.T) {
 		if err := os.WriteFile(path, []byte("text"), 0o600); err != nil {
 			t.Fatal(err)
 		}
+		var mu sync.Mutex
 		tries, fails := 0, errors.New("not yet")
 		r := New(slog.New(slog.DiscardHandler), Thing{
 			Name: "a", Files: []secret.File{{What: "file", Path: path, Max: 10, Public: true}},
-			Take: func([][]byte) (Taken, error) { tries++; return Taken{}, fails },
+			Take: func([][]byte) (Taken, error) {
+				mu.Lock()
+				defer mu.Unlock()
+				tries++
+				return Taken{}, fails
+			},
 		})
 		go Run[int](t.Context(), r, nil)
 		time.Sleep(5*every + every/2)
+		mu.Lock()
 		if tries != 6 || r.Err() == nil {
 			t.Errorf("tried %d times, %v", tries, r.Err())
 		}
 		fails = nil
+		mu.Unlock()
 		time.Sleep(5 * every)
+		mu.Lock()
+		defer mu.Unlock()
 		if tries != 7 || r.Err() != nil {
 			t.Errorf("tried %d times, %v", tries, r.Err())
 		}
