@@ -52,12 +52,12 @@ func (w *Worker) takeLease(ctx context.Context) {
 	}
 }
 
-// lost ends this process: another one runs as this node. What it has sealed must not
-// leave any more.
+// lost ends this process at once: another one runs as this node. What it has sealed must not
+// leave any more, so there is nothing to wait for.
 func (w *Worker) lost(twin *presence.TwinError) {
 	w.twin.Store(twin)
 	w.sessions.end()
-	w.run.Fail(twin)
+	w.run.Abandon(twin)
 }
 
 // leaveTime is how long the last heartbeat may take.

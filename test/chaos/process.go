@@ -109,6 +109,26 @@ func (p *process) end() error {
 	return nil
 }
 
+// exit waits until the program has ended by itself, and gives its exit code.
+func (p *process) exit(within time.Duration) (code int, err error) {
+	p.mu.Lock()
+	ended, cmd := p.ended, p.cmd
+	p.mu.Unlock()
+	select {
+	case <-ended:
+		return cmd.ProcessState.ExitCode(), nil
+	case <-time.After(within):
+		return 0, fmt.Errorf("%s still runs after %s", p.name, within)
+	}
+}
+
+// pid of the program that was started last.
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
+}
+
 // pause makes it stand still, resume go on.
 func (p *process) pause() error { return p.signal(syscall.SIGSTOP) }
 

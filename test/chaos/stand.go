@@ -41,6 +41,8 @@ type Stand struct {
 	began    time.Time
 	out      io.Writer // the event log, as it is written
 	links    bool      // Options.Links
+	copies   int       // clones that were made
+	signRead uint64    // sequence of SIGN
 
 	mu     sync.Mutex
 	log    bytes.Buffer
