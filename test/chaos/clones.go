@@ -122,14 +122,7 @@ func (s *Stand) cloneOfFrozen(of *body, within time.Duration) (c *body, took tim
 	resumed := time.Now()
 	s.must(of.resume())
 	ended := s.fenced(of, c)
-	s.await("the clone signs", func() error {
-		for voice, last := range s.voicesOf(cloned) {
-			if _, was := old[voice]; !was && last.After(ended) {
-				return nil
-			}
-		}
-		return fmt.Errorf("nothing was heard of node %d since", cloned)
-	})
+	s.awaitNewVoice(old, ended)
 	h := history.Handover{Node: cloned, Resumed: resumed, Within: within, Old: map[string]bool{}}
 	for voice := range old {
 		h.Old[voice] = true
@@ -155,6 +148,23 @@ func (s *Stand) heardAfter(voice string, t time.Time) error {
 		return fmt.Errorf("nothing was heard of it since %s", t)
 	}
 	return nil
+}
+
+// awaitNewVoice waits until the node speaks under a session key that is not one of those. As
+// gateways do without a node that failed them, another one stands still meanwhile.
+func (s *Stand) awaitNewVoice(old map[string]time.Time, since time.Time) {
+	s.t.Helper()
+	other := s.proc(nodeName(device))
+	s.must(other.pause())
+	s.await("the clone signs", func() error {
+		for voice, last := range s.voicesOf(cloned) {
+			if _, was := old[voice]; !was && last.After(since) {
+				return nil
+			}
+		}
+		return fmt.Errorf("nothing was heard of node %d since", cloned)
+	})
+	s.must(other.resume())
 }
 
 // voicesOf is when each session key of a node spoke last in SIGN, by what SIGN has.
