@@ -105,7 +105,7 @@ func TestLostLeaseEndsAtOnce(t *testing.T) {
 	node, r := w.startNode()
 	cut := make(chan struct{})
 	node.run.Go(func() { <-node.run.Life().Done(); close(cut) })
-	node.lost(&presence.TwinError{Subject: wire.NodePresence(0)})
+	node.lost(&presence.TwinError{Subject: w.Manifest.NodePresence(0)})
 	if node.run.Life().Err() == nil {
 		t.Error("it drains first")
 	}
