@@ -94,5 +94,5 @@ func (p *program) prepare(ctx context.Context, conn *bus.Bus, g *config.Gateway)
 	if err := conn.Restore(ctx); err != nil {
 		p.Log.Warn("memory streams not restored", "err", err)
 	}
-	return p.awaitStreams(ctx, conn.Check)
+	return p.awaitStreams(ctx, conn.CheckServing)
 }

@@ -88,9 +88,9 @@ func Start(t fleettest.T, o Options) *Stand {
 		s.must(p.start())
 	}
 	s.admin = s.connect(s.url())
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	s.must(s.admin.Apply(ctx))
+	s.frostctl("bus", "apply", "--fleet", fleettest.Name, "--nodes", fmt.Sprint(nodes), "--replicas", fmt.Sprint(servers),
+		"--url", s.url(), "--credentials", filepath.Join(s.dir, fleet.AdministratorFile),
+		"--tls-ca", filepath.Join(s.dir, fleet.AuthorityFile), "--timeout", "4m")
 	s.watch()
 	s.awaitReady()
 	s.Event("the fleet is ready")

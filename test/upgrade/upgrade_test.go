@@ -43,7 +43,6 @@ func TestRollingUpgrade(t *testing.T) {
 	f.generate(previous, "previous.jsonl")
 	r := s.Rolling()
 	r.Passed()
-	f.apply()
 	step := func(name, bin string) {
 		s.Replace(name, bin)
 		f.wants(name, bin == previous)
@@ -61,6 +60,15 @@ func TestRollingUpgrade(t *testing.T) {
 	step(gateways[1], s.Bin())
 	step(nodes[1], s.Bin())
 	step(nodes[2], s.Bin())
+	f.apply(s.Bin())
+	r.Passed()
+	f.apply(previous) // and back, once streams are as this release has them
+	step(gateways[0], previous)
+	step(nodes[2], previous)
+	step(nodes[2], s.Bin())
+	step(gateways[0], s.Bin())
+	f.apply(s.Bin())
+	r.Passed()
 	f.generate(previous, "last.jsonl") // by a client that is upgraded later
 	f.signs(previous, "previous.jsonl", "mixed.jsonl", "last.jsonl")
 	f.signs(s.Bin(), "previous.jsonl", "mixed.jsonl", "last.jsonl")
@@ -109,9 +117,10 @@ func (f *mixed) signs(bin string, files ...string) {
 	}
 }
 
-// apply is the first step of an upgrade, with this release's command.
-func (f *mixed) apply() {
+// apply has the streams be as a release declares them: the last step of an upgrade, and the
+// first one back.
+func (f *mixed) apply(bin string) {
 	f.Helper()
-	f.frostctl(f.Bin(), "bus", "apply", "--fleet", fleetName, "--nodes", "3", "--replicas", "3", "--url", f.URL(),
+	f.frostctl(bin, "bus", "apply", "--fleet", fleetName, "--nodes", "3", "--replicas", "3", "--url", f.URL(),
 		"--credentials", "nats/administrator.nk", "--tls-ca", "ca.crt")
 }
