@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/test/chaos/history"
@@ -26,12 +27,12 @@ func (s *Stand) Rolling() *Rolling {
 	return &Rolling{s, l}
 }
 
-// Programs are the names of the workers and gateways.
+// Programs are the names of the gateways and workers.
 func (s *Stand) Programs() (gatewayNames, nodeNames []string) {
 	return names(gatewayName, gateways), names(nodeName, nodes)
 }
 
-// Programs of the release that is here, and Dir of the fleet.
+// Bin is the folder with the programs that are here.
 func (s *Stand) Bin() string { return s.bin }
 
 // Dir is the fleet's directory.
@@ -141,7 +142,8 @@ func (r *Rolling) Finish() {
 func Failed(jobs []history.Job) (all []string) {
 	for _, j := range jobs {
 		switch {
-		case j.Acked.IsZero() && j.Detail != context.Canceled.Error():
+		case j.Acked.IsZero() && strings.Contains(j.Detail, context.Canceled.Error()): // as the load ended
+		case j.Acked.IsZero():
 			all = append(all, fmt.Sprintf("%s job %s was not taken: %s", j.Kind, j.ID, j.Detail))
 		case !j.Acked.IsZero() && j.Outcome != history.Done:
 			all = append(all, fmt.Sprintf("%s job %s ended as %q after %s: %s", j.Kind, j.ID, j.Outcome,

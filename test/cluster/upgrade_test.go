@@ -12,11 +12,14 @@ import (
 	"github.com/frostfleet/frostfleet/test/upgrade"
 )
 
+// previous is the folder of the previous release's programs, once they are built.
+var previous string
+
 // TestUpgradePage: the fleet of the rehearsal is set up and run by the previous release, and
 // the page makes it one of this release. test/upgrade does it under load.
 func TestUpgradePage(t *testing.T) {
-	previous, err := upgrade.Previous()
-	if err != nil {
+	var err error
+	if previous, err = upgrade.Previous(); err != nil {
 		t.Fatal(err)
 	}
 	r := unstarted(t)

@@ -87,6 +87,3 @@ func git(dir string, args ...string) (string, error) {
 	}
 	return strings.TrimSpace(string(out)), nil
 }
-
-// RemovePrevious removes what Previous built.
-func RemovePrevious(bin string) { _ = os.RemoveAll(filepath.Dir(bin)) }
