@@ -16,6 +16,7 @@ type Node struct {
 	Network Network     `toml:"network"`
 	Server  Server      `toml:"server"`
 	Node    NodeSection `toml:"node"`
+	Exit    Exit        `toml:"exit"`
 	connected
 
 	backends []keyprovider.Backend
@@ -85,6 +86,7 @@ func (n *Node) check(s *source) {
 	}
 	s.Absolute(&node.Policy)
 	node.KeyProvider.check(s, n.Provider(), n.backends)
+	n.Exit.check(s)
 	s.bus(&n.Bus)
 	s.externalBus()
 }

@@ -1,0 +1,102 @@
+package main
+
+import (
+	"bytes"
+	"encoding/hex"
+	"fmt"
+
+	"github.com/frostfleet/frostfleet/internal/chain"
+	"github.com/frostfleet/frostfleet/internal/derive"
+	"github.com/frostfleet/frostfleet/internal/exit"
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// rootLine is a whole key as --json has it. Descriptors are of bitcoin, the scalar of solana.
+type rootLine struct {
+	Key        string        `json:"key"`
+	Client     string        `json:"client"`
+	Network    string        `json:"network"`
+	Chain      string        `json:"chain"`
+	Address    string        `json:"address"`
+	PublicKey  wire.HexBytes `json:"public_key"`
+	ChainCode  wire.HexBytes `json:"chain_code"`
+	Descriptor string        `json:"descriptor,omitempty"`     // of the chains of addresses
+	OwnAddress string        `json:"own_descriptor,omitempty"` // of Address alone
+	Accounts   []accountLine `json:"accounts,omitempty"`
+	Ed25519    string        `json:"ed25519_scalar,omitempty"` // 32 bytes, little-endian
+}
+
+type accountLine struct {
+	Account    string `json:"account"`
+	Descriptor string `json:"descriptor"`
+}
+
+func newRootLine(r *exit.Root, accounts []derive.Path) (l rootLine, err error) {
+	l = rootLine{
+		Key: r.ID, Client: r.Owner, Network: r.Network, Chain: wire.Bitcoin, PublicKey: r.PublicKey, ChainCode: r.ChainCode[:],
+	}
+	if r.Suite == frost.Ed25519 {
+		l.Chain, l.Ed25519 = wire.Solana, hex.EncodeToString(r.Secret.Expose())
+		l.Address, err = chain.Address(l.Chain, l.Network, l.PublicKey)
+		return l, err
+	}
+	if l.Address, err = chain.Address(l.Chain, l.Network, l.PublicKey); err != nil {
+		return l, err
+	}
+	d, err := r.Descriptors(nil)
+	if err != nil {
+		return l, err
+	}
+	l.Descriptor, l.OwnAddress = d.Chains, d.Own
+	for _, path := range accounts {
+		if d, err = r.Descriptors(path); err != nil {
+			return l, err
+		}
+		l.Accounts = append(l.Accounts, accountLine{path.String(), d.Chains})
+	}
+	return l, nil
+}
+
+const rootsHead = `# Whole keys of a fleet. Whoever reads this spends. Compare the addresses with your
+# records before anything is paid to one.
+`
+
+const scalarNote = `# No seed wallet takes this: it is the secret scalar itself, 32 bytes, little-endian, where
+# a seed would be hashed to one. frostctl reconstruct sign-solana signs with it.
+`
+
+// rootsText is what is written of whole keys, as JSON lines or with comments. The caller wipes it.
+func rootsText(roots []exit.Root, accounts []derive.Path, asJSON bool) (*secret.Bytes, error) {
+	var b bytes.Buffer
+	if !asJSON {
+		b.WriteString(rootsHead)
+	}
+	for i := range roots {
+		l, err := newRootLine(&roots[i], accounts)
+		if err != nil {
+			return nil, fmt.Errorf("key %s: %w", roots[i].ID, err)
+		}
+		if !asJSON {
+			l.text(&b)
+		} else if err := printJSON(&b, l); err != nil {
+			return nil, err
+		}
+	}
+	return secret.New(b.Bytes()), nil
+}
+
+func (l *rootLine) text(b *bytes.Buffer) {
+	fmt.Fprintf(b, "\n# key %s of client %s, %s on %s\n# address     %s\n# public key  %x\n# chain code  %x\n",
+		l.Key, l.Client, l.Chain, l.Network, l.Address, []byte(l.PublicKey), []byte(l.ChainCode))
+	if l.Ed25519 != "" {
+		fmt.Fprintf(b, "%s%s\n", scalarNote, l.Ed25519)
+		return
+	}
+	fmt.Fprintf(b, "# its children: addresses 0/i to receive, 1/i for change\n%s\n# the address above alone\n%s\n",
+		l.Descriptor, l.OwnAddress)
+	for _, a := range l.Accounts {
+		fmt.Fprintf(b, "# account %s\n%s\n", a.Account, a.Descriptor)
+	}
+}
