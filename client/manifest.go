@@ -28,6 +28,10 @@ func LoadManifest(path string) (*Manifest, error) { return public(config.LoadMan
 // the same. Certificates and results name it.
 func (m *Manifest) Hash() [32]byte { return m.core.Hash() }
 
+// FleetID is the fleet's identity, to which jobs and results are bound: the hash of its
+// founding manifest.
+func (m *Manifest) FleetID() [32]byte { return m.core.FleetID() }
+
 func public(m *wire.Manifest, err error) (*Manifest, error) {
 	if err != nil {
 		return nil, err

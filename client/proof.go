@@ -62,7 +62,7 @@ func (p Proof) verify(m *wire.Manifest, r *wire.Result) ([]Key, error) {
 
 // sameFleet distinguishes a wrong manifest from a false proof.
 func sameFleet(m *wire.Manifest, r *wire.Result) error {
-	want := m.Hash()
+	want := m.FleetID()
 	if r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, want[:]) {
 		return fmt.Errorf("the result is of fleet %.64q on %.64q with manifest %.64x, "+
 			"the manifest here is of fleet %q on %s with hash %x: ask the operators which is right",

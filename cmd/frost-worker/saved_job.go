@@ -50,7 +50,7 @@ var errSavedJob = errors.New("its job can't be read")
 func parseSavedJob(data []byte, m *wire.Manifest) (*savedJob, error) {
 	f, err := jobfile.Parse(data)
 	if err == nil {
-		err = f.Head.Fits(m.Fleet, m.Network, m.Hash())
+		err = f.Head.Fits(m.Fleet, m.Network, m.FleetID())
 	}
 	if err != nil {
 		return nil, err

@@ -87,7 +87,7 @@ func (k *keygenRun) begin(c *client.Client) (err error) {
 // newJobs is where the jobs of a new request are saved, and the head of that file.
 func (k *keygenRun) newJobs(c *client.Client) (path string, head jobsHead) {
 	m := c.Manifest()
-	hash := m.Hash()
+	hash := m.FleetID()
 	head = jobsHead{Version: jobsVersion, Kind: wire.KindKeygen, Fleet: m.Fleet, Network: m.Network,
 		Manifest: hash[:], Client: c.Name(), Chain: k.chain, Count: k.count}
 	if k.out == nil || !isRegular(k.out) {

@@ -107,7 +107,7 @@ func parseJob(line []byte, head *jobsHead) (client.SavedJob, error) {
 // fits refuses a request of another client or fleet than that which is at hand.
 func (h *jobsHead) fits(c *client.Client) error {
 	m := c.Manifest()
-	hash := m.Hash()
+	hash := m.FleetID()
 	if h.Fleet != m.Fleet || h.Network != m.Network || !bytes.Equal(h.Manifest, hash[:]) || h.Client != c.Name() {
 		return fmt.Errorf("it is of client %.64q of fleet %.64q on %.64q with manifest %.64x, and the client "+
 			"configuration is of %s of %s on %s with manifest %x: name the right one with --config",

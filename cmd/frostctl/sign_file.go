@@ -17,7 +17,7 @@ import (
 type signFile struct{ *jobfile.File }
 
 func newSignHead(m *client.Manifest, name string) jobfile.Head {
-	return jobfile.NewHead(m.Fleet, m.Network, m.Hash(), name)
+	return jobfile.NewHead(m.Fleet, m.Network, m.FleetID(), name)
 }
 
 // createSignFile saves a job before it is published.
@@ -53,7 +53,7 @@ func readSignFiles(paths ...string) (f signFile, err error) {
 
 // open reads the job of a file, with the keys of a keys file that it names.
 func (f signFile) open(cmd *cobra.Command, m *client.Manifest, path string) (*client.SignJob, error) {
-	if err := f.Head.Fits(m.Fleet, m.Network, m.Hash()); err != nil {
+	if err := f.Head.Fits(m.Fleet, m.Network, m.FleetID()); err != nil {
 		return nil, err
 	}
 	ids, err := client.SavedKeys(f.Payload)

@@ -63,7 +63,7 @@ func (b *Board) read(slot wire.Slot, msg wire.LogMessage) *value {
 			v.header = headerOf(b.manifest, slot.ID, v.body)
 		}
 	case wire.SlotCert:
-		v.certificate, err = wire.DecodeCertificate(body, b.manifest, slot.Node)
+		v.certificate, err = wire.DecodeCertificate(body, b.manifest, slot.Node, 0)
 		if err != nil || wire.ShortID(v.certificate.Context) != slot.ID {
 			return nil
 		}

@@ -3,6 +3,7 @@ package board
 import (
 	"container/list"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -10,15 +11,19 @@ import (
 
 // Register reads entries from KEYS. It is not safe for concurrent use.
 type Register struct {
-	max     int                                            // bytes of deals that wait for others
-	done    func(id string) (transcript [32]byte, ok bool) // of the entry that the program has already
-	entries map[string]*Entry                              // verified heads that lack deals, or were not taken yet
-	order   *list.List                                     // of *Entry, oldest head first
-	wanted  map[[32]byte]want                              // by digest: deals that a head names and that did not come yet
-	refused map[string]bool                                // ids with two valid entries
+	max     int                      // bytes of deals that wait for others
+	done    Done                     // entries that the program has already
+	entries map[wire.BatchRef]*Entry // verified heads that lack deals, or were not taken yet
+	of      map[string][]*Entry      // the same, by batch
+	order   *list.List               // of *Entry, oldest head first
+	wanted  map[[32]byte]want        // by digest: deals that a head names and that did not come yet
+	refused map[string]bool          // ids with two valid entries
 	bytes   int
 	now     time.Time
 }
+
+// Done tells the transcript of a generation of a batch that the program has already.
+type Done func(ref wire.BatchRef) (transcript [32]byte, ok bool)
 
 // Message is a message of KEYS that was read: what it proves, or why it is dropped.
 type Message struct {
@@ -31,12 +36,12 @@ type Message struct {
 
 // Read reads a message of KEYS. It verifies n signatures of a head, or hashes a deal,
 // so machines have it done before their steps.
-func Read(m *wire.Manifest, msg wire.LogMessage) Message {
+func Read(known wire.ManifestSet, msg wire.LogMessage) Message {
 	read := Message{seq: msg.Seq, data: msg.Data}
 	switch entry, head := wire.IsEntry(msg.Subject); {
 	case !entry:
 	case head:
-		read.entry, read.err = wire.VerifyEntry(msg.Data, m)
+		read.entry, read.err = wire.VerifyEntry(msg.Data, known)
 	default:
 		read.digest = wire.DealDigest(msg.Data)
 	}
@@ -59,7 +64,10 @@ type Entry struct {
 	pause   time.Duration // after that
 }
 
-// Raw are the entry's deals, in index order.
+// Ref names the entry's generation of its batch.
+func (e *Entry) Ref() wire.BatchRef { return wire.BatchRef{ID: e.ID, Generation: e.Generation} }
+
+// Raw are the entry's deals, in index order: of a later generation, in that of its dealers.
 func (e *Entry) Raw() [][]byte { return e.deals }
 
 // Whole reports whether all deals are there.
@@ -67,15 +75,15 @@ func (e *Entry) Whole() bool { return e.missing == 0 }
 
 // NewRegister returns a reader that has seen nothing. done tells of entries that
 // need not be read again.
-func NewRegister(maxBytes int, done func(id string) ([32]byte, bool)) *Register {
+func NewRegister(maxBytes int, done Done) *Register {
 	return &Register{
-		max: maxBytes, done: done, entries: map[string]*Entry{}, order: list.New(),
+		max: maxBytes, done: done, entries: map[wire.BatchRef]*Entry{}, of: map[string][]*Entry{}, order: list.New(),
 		wanted: map[[32]byte]want{}, refused: map[string]bool{},
 	}
 }
 
-// ConflictError says that all nodes certified two entries for one batch. Its keys
-// must not be used: nobody knows which ones they are.
+// ConflictError says that all nodes certified two entries for one generation of a batch,
+// or other keys in a later one. Its keys must not be used: nobody knows which ones they are.
 type ConflictError struct{ ID string }
 
 func (e *ConflictError) Error() string {
@@ -99,24 +107,31 @@ func (r *Register) putHead(msg Message) (*Entry, error) {
 	if r.refused[e.ID] {
 		return nil, nil
 	}
-	done, known := r.done(e.ID)
-	old := r.entries[e.ID]
+	ref := wire.BatchRef{ID: e.ID, Generation: e.Generation}
+	done, known := r.done(ref)
+	old := r.entries[ref]
 	if known && done == e.Transcript || old != nil && old.Same(e) {
 		return nil, nil // once more: what it says is known, whoever says so
 	}
-	if known || old != nil {
-		r.refused[e.ID] = true
-		r.Forget(e.ID)
+	if known || old != nil || !r.continues(e) {
+		r.Refuse(e.ID)
 		return nil, &ConflictError{ID: e.ID}
 	}
 	added := &Entry{Entry: e, seq: msg.seq, deals: make([][]byte, len(e.Deals)), missing: len(e.Deals)}
-	r.entries[e.ID] = added
+	r.entries[ref] = added
+	r.of[e.ID] = append(r.of[e.ID], added)
 	added.listed = r.order.PushBack(added)
 	for i, digest := range e.Deals {
 		r.wanted[digest] = want{added, i}
 	}
 	added.waits(r.now)
 	return added, nil
+}
+
+// continues reports whether an entry is of the same keys as the other generations of its
+// batch that are held.
+func (r *Register) continues(e *wire.Entry) bool {
+	return !slices.ContainsFunc(r.of[e.ID], func(other *Entry) bool { return !e.Continues(other.Entry) })
 }
 
 // putDeal takes a deal that some head names. Whatever else stands there is of no use
@@ -158,7 +173,10 @@ func (r *Register) drop(e *Entry) {
 }
 
 // Get returns an entry that is being read, nil if there is none.
-func (r *Register) Get(id string) *Entry { return r.entries[id] }
+func (r *Register) Get(ref wire.BatchRef) *Entry { return r.entries[ref] }
+
+// Of are the generations of a batch that are being read.
+func (r *Register) Of(id string) []*Entry { return r.of[id] }
 
 // Refused reports whether a batch has two valid entries.
 func (r *Register) Refused(id string) bool { return r.refused[id] }
@@ -166,16 +184,23 @@ func (r *Register) Refused(id string) bool { return r.refused[id] }
 // Refuse refuses a batch of which another valid entry was found elsewhere.
 func (r *Register) Refuse(id string) {
 	r.refused[id] = true
-	r.Forget(id)
+	for _, e := range slices.Clone(r.of[id]) {
+		r.Forget(e.Ref())
+	}
 }
 
 // Forget lets go of an entry: its program has taken it.
-func (r *Register) Forget(id string) {
-	e := r.entries[id]
+func (r *Register) Forget(ref wire.BatchRef) {
+	e := r.entries[ref]
 	if e == nil {
 		return
 	}
-	delete(r.entries, id)
+	delete(r.entries, ref)
+	if rest := slices.DeleteFunc(r.of[ref.ID], func(o *Entry) bool { return o == e }); len(rest) > 0 {
+		r.of[ref.ID] = rest
+	} else {
+		delete(r.of, ref.ID)
+	}
 	r.order.Remove(e.listed)
 	for i, body := range e.deals {
 		r.bytes -= len(body)
@@ -193,13 +218,13 @@ func (r *Register) FirstSeq(next uint64) uint64 {
 }
 
 // Lacking lists the entries that lack deals.
-func (r *Register) Lacking() (ids []string) {
-	for id, e := range r.entries {
+func (r *Register) Lacking() (refs []wire.BatchRef) {
+	for ref, e := range r.entries {
 		if !e.Whole() {
-			ids = append(ids, id)
+			refs = append(refs, ref)
 		}
 	}
-	return ids
+	return refs
 }
 
 // Len counts the entries that are held, and Bytes what their deals take.

@@ -23,8 +23,8 @@ type registry struct {
 
 func newRegistry(t testing.TB, n, maxBytes int) *registry {
 	r := &registry{f: wiretest.New(t, 1, n, nil), now: wiretest.Start, done: map[string][32]byte{}}
-	r.Register = board.NewRegister(maxBytes, func(id string) ([32]byte, bool) {
-		transcript, ok := r.done[id]
+	r.Register = board.NewRegister(maxBytes, func(ref wire.BatchRef) ([32]byte, bool) {
+		transcript, ok := r.done[ref.ID]
 		return transcript, ok
 	})
 	r.Tick(r.now)
@@ -40,6 +40,8 @@ func (r *registry) entry(i, size int, salt byte) (head []byte, deals [][]byte) {
 }
 
 func (r *registry) id(i int) string { return wire.ShortID(header(i).Context(r.f.Manifest)) }
+
+func (r *registry) ref(i int) wire.BatchRef { return wire.BatchRef{ID: r.id(i)} }
 
 func (r *registry) put(subject string, data []byte) (*board.Entry, error) {
 	r.seq++
@@ -86,7 +88,7 @@ func TestRegister(t *testing.T) {
 	if e == nil || !e.Whole() || !slices.EqualFunc(e.Raw(), deals, bytes.Equal) {
 		t.Fatalf("%+v", e)
 	}
-	r.Forget(e.ID)
+	r.Forget(e.Ref())
 	if r.Len()+r.Bytes() != 0 || r.FirstSeq(99) != 99 {
 		t.Errorf("after Forget: %d entries, %d bytes", r.Len(), r.Bytes())
 	}
@@ -130,7 +132,7 @@ func TestRegisterConflict(t *testing.T) {
 		e := r.write(t, head, deals...)
 		if taken {
 			r.done[e.ID] = e.Transcript
-			r.Forget(e.ID)
+			r.Forget(e.Ref())
 		}
 		_, err := r.put("entry.x.0.head", rival)
 		var conflict *board.ConflictError
@@ -158,7 +160,7 @@ func TestRegisterEvicts(t *testing.T) {
 	if e := r.write(t, head, deals...); !e.Whole() {
 		t.Error("an entry over the bound is never whole")
 	}
-	r.Forget(r.id(20))
+	r.Forget(r.ref(20))
 	r.Tick(r.now.Add(time.Minute))
 	if late := r.Late(); len(late) != 20 {
 		t.Errorf("%d entries are asked for", len(late))
@@ -168,7 +170,7 @@ func TestRegisterEvicts(t *testing.T) {
 		if e := r.write(t, nil, deals...); e == nil || !e.Whole() {
 			t.Fatalf("entry %d is not whole when it comes again", i)
 		}
-		r.Forget(r.id(i))
+		r.Forget(r.ref(i))
 	}
 	if r.Len()+r.Bytes() != 0 {
 		t.Errorf("%d entries, %d bytes are left", r.Len(), r.Bytes())

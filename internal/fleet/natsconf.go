@@ -75,6 +75,7 @@ func perNode(text string, n int) string {
 func workerPermissions(fleet string, i int) string {
 	return strings.NewReplacer(
 		"Worker 0:", fmt.Sprintf("Worker %d:", i), "worker-0", fmt.Sprintf("worker-%d", i), `.0"`, fmt.Sprintf(`.%d"`, i),
+		`.0.*"`, fmt.Sprintf(`.%d.*"`, i),
 	).Replace(ofFleet(fleet, exampleWorker))
 }
 

@@ -113,7 +113,7 @@ func New(cfg Config) *Gateway {
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
-		Machine: g.coordinator, Manifest: cfg.Manifest, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
+		Machine: g.coordinator, Known: func() wire.ManifestSet { return cfg.Manifest }, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
 		Observe: g.report, Start: g.start, Perform: g.perform,
 		Tick: g.tick,
 	})

@@ -168,12 +168,16 @@ func (r *Runner[M]) refetch(e protocol.Refetch) {
 	}
 	if e.Register {
 		r.refetchFrom(bus.Keys, wire.EntryFilter(e.ID), func(m wire.LogMessage) protocol.Event {
-			return protocol.ReadKeysAgain(r.cfg.Manifest, m)
+			return protocol.ReadKeysAgain(r.cfg.Known(), m)
 		})
 		return
 	}
+	filter := wire.RoundsFilter(e.ID)
+	if e.Reshare {
+		filter = wire.ReshareFilter(e.ID)
+	}
 	for node := range r.cfg.Bus.Nodes() {
-		r.refetchFrom(bus.RoundsOf(node), wire.RoundsFilter(e.ID), func(m wire.LogMessage) protocol.Event {
+		r.refetchFrom(bus.RoundsOf(node), filter, func(m wire.LogMessage) protocol.Event {
 			return protocol.RoundsAgain{LogMessage: m}
 		})
 	}

@@ -69,7 +69,7 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	case bus.Rounds:
 		r.Step(protocol.RoundsMessage{LogMessage: read})
 	case bus.Keys:
-		r.Step(protocol.ReadKeys(r.cfg.Manifest, read))
+		r.Step(protocol.ReadKeys(r.cfg.Known(), read))
 	case bus.Sign:
 		r.Step(protocol.SignMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Presence:

@@ -71,7 +71,7 @@ type Log interface {
 // Config is what a Runner is made of.
 type Config[M Machine] struct {
 	Machine  M
-	Manifest *wire.Manifest
+	Known    func() wire.ManifestSet // that the program goes by
 	Bus      Log
 	Log      *slog.Logger
 	Tracer   *tracing.Tracer       // nil: no spans

@@ -17,8 +17,8 @@ func newDealer(core *nodeCore) *dealer {
 		nodeCore: core, batches: map[string]*dkg{}, parts: map[partID]*part{}, known: maps.Collect(maps.All(core.cfg.Known)),
 	}
 	n.board = board.New(core.cfg.Manifest, core.opener, maxBoardBytes)
-	n.register = board.NewRegister(maxBoardBytes, func(id string) ([32]byte, bool) {
-		known := n.known[id]
+	n.register = board.NewRegister(maxBoardBytes, func(ref wire.BatchRef) ([32]byte, bool) {
+		known := n.known[ref.ID]
 		return known.Transcript, known.Complete
 	})
 	for id, k := range n.known {
@@ -121,7 +121,7 @@ func (n *dealer) recertify(e Recertify) []Effect {
 	}
 	cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root}
 	effects := []Effect{b.say(wire.SlotDeal, e.Deal), b.publishCertificate(cert)}
-	if entry := n.register.Get(e.ID); entry != nil {
+	if entry := n.register.Get(wire.BatchRef{ID: e.ID}); entry != nil {
 		effects = append(effects, b.onEntry(entry)...)
 	}
 	return effects

@@ -54,11 +54,11 @@ func newDirectory(
 	d := &directory{
 		out: out, manifest: m, finished: map[string]*finishedBatch{}, computing: map[string]bool{}, catchUp: catchUp{fetchFirst: map[string]bool{}},
 	}
-	d.register = board.NewRegister(maxBoardBytes, func(id string) (transcript [32]byte, ok bool) {
-		if f := d.finished[id]; f != nil {
+	d.register = board.NewRegister(maxBoardBytes, func(ref wire.BatchRef) (transcript [32]byte, ok bool) {
+		if f := d.finished[ref.ID]; f != nil {
 			return f.transcript, true
 		}
-		return writing(id)
+		return writing(ref.ID)
 	})
 	d.reconcile = newReconciler(m, d, out)
 	return d
@@ -138,7 +138,7 @@ func sumUp(m *wire.Manifest, h wire.BatchHeader, raw [][]byte) (public *frost.Pu
 func (d *directory) onSummary(e summarized) *finishedBatch {
 	b := e.batch
 	delete(d.computing, b.id)
-	d.register.Forget(b.id)
+	d.register.Forget(wire.BatchRef{ID: b.id})
 	defer d.caughtUp(b.id)
 	if e.err != nil {
 		d.out.do(Report{What: ReportAborted, Kind: wire.KindKeygen, ID: b.id,
@@ -204,7 +204,7 @@ func (d *directory) find(id string) *finishedBatch {
 // proven reports whether a batch is known to exist that can't be used yet: its head
 // is here, and deals are missing, or it is on its way in.
 func (d *directory) proven(id string) bool {
-	return d.register.Get(id) != nil || d.computing[id]
+	return d.register.Get(wire.BatchRef{ID: id}) != nil || d.computing[id]
 }
 
 // key is the gateway's view of one key: public parts only.

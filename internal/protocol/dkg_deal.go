@@ -170,7 +170,7 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 	b.certified = e.record.Transcript
 	cert := wire.Certificate{Context: e.record.Context, Transcript: e.record.Transcript, Root: e.record.Root}
 	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportCertified)}
-	if entry := b.node.register.Get(b.id); entry != nil { // another process of this node certified
+	if entry := b.node.register.Get(wire.BatchRef{ID: b.id}); entry != nil { // another process of this node certified
 		effects = append(effects, b.onEntry(entry)...)
 	}
 	return effects

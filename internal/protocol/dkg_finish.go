@@ -51,7 +51,7 @@ func (b *dkg) otherTranscript() []Effect {
 	if b.phase != dkgAborted {
 		b.abort()
 	}
-	b.node.register.Forget(b.id)
+	b.node.register.Forget(wire.BatchRef{ID: b.id})
 	const reason = "all nodes certified this batch over deals that this process did not certify: another process runs " +
 		"with this node's index and keys; stop one, remove storage_path and start again"
 	return []Effect{b.aborted(fault{wire.CodeOtherTranscript, reason, b.node.cfg.Index})}
@@ -60,7 +60,7 @@ func (b *dkg) otherTranscript() []Effect {
 func (b *dkg) done(effect Effect, transcript [32]byte) []Effect {
 	b.node.known[b.id] = KnownBatch{Transcript: transcript, Complete: true}
 	b.node.held.Add(wire.NewHolding(b.id, transcript))
-	b.node.register.Forget(b.id)
+	b.node.register.Forget(wire.BatchRef{ID: b.id})
 	b.forget()
 	return []Effect{effect, b.report(ReportComplete)}
 }
@@ -117,7 +117,7 @@ func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
 		return nil
 	case e.fault != nil:
 		b.abort()
-		b.node.register.Forget(b.id) // it would come to the same again
+		b.node.register.Forget(wire.BatchRef{ID: b.id}) // it would come to the same again
 		return []Effect{b.aborted(*e.fault)}
 	}
 	b.to(dkgComplete)

@@ -69,13 +69,13 @@ type readMessage struct {
 
 // ReadKeys reads a message of KEYS. That takes time in proportion to a fleet's nodes
 // and a batch's keys, so the program does it before the machine's step.
-func ReadKeys(m *wire.Manifest, msg wire.LogMessage) KeysMessage {
-	return KeysMessage{readMessage{msg, board.Read(m, msg)}}
+func ReadKeys(known wire.ManifestSet, msg wire.LogMessage) KeysMessage {
+	return KeysMessage{readMessage{msg, board.Read(known, msg)}}
 }
 
 // ReadKeysAgain is ReadKeys for what Refetch asked for.
-func ReadKeysAgain(m *wire.Manifest, msg wire.LogMessage) KeysAgain {
-	return KeysAgain{readMessage{msg, board.Read(m, msg)}}
+func ReadKeysAgain(known wire.ManifestSet, msg wire.LogMessage) KeysAgain {
+	return KeysAgain{readMessage{msg, board.Read(known, msg)}}
 }
 
 // TimerKind names what a timer is for.
@@ -121,10 +121,12 @@ type (
 	}
 	// Refetch asks for all messages of a batch again: of the rounds, as RoundsAgain,
 	// where they show that it is finished and this machine does not have its deals (any
-	// more); or of the register, as KeysAgain, where an entry lacks deals.
+	// more); or of the register, as KeysAgain, where an entry lacks deals; or of the rounds
+	// of an attempt at resharing, as RoundsAgain.
 	Refetch struct {
 		ID       string
 		Register bool
+		Reshare  bool
 		Control  bool // all that CONTROL has, as ControlMessage, in place of a batch
 	}
 	// Report is for logs and metrics; it changes nothing.

@@ -173,7 +173,7 @@ func (a *actor) publish(e Publish) {
 func (a *actor) watch(slot wire.Slot, body []byte) {
 	switch slot.Kind {
 	case wire.SlotCert:
-		c := must(wire.DecodeCertificate(body, a.cfg.Manifest, a.cfg.Index))
+		c := must(wire.DecodeCertificate(body, a.cfg.Manifest, a.cfg.Index, 0))
 		if was, ok := a.said.transcripts[slot.ID]; ok && was != c.Transcript {
 			a.f.t.Fatalf("node %d certified two transcripts of batch %s", a.cfg.Index, slot.ID)
 		}

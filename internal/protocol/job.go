@@ -92,10 +92,10 @@ func jobKey(client, id string) string { return client + "/" + id }
 // answer is the part of a result that every job has.
 func (j *CheckedJob) answer() *wire.Result {
 	m := j.manifest
-	mh := m.Hash()
+	fleet := m.FleetID()
 	return &wire.Result{
 		Job: cmp.Or(j.ID, j.named), Client: j.Signed.Client, Kind: j.Signed.Kind, Digest: j.digest[:], Status: wire.StatusDone,
-		Fleet: m.Fleet, Network: m.Network, Manifest: mh[:],
+		Fleet: m.Fleet, Network: m.Network, Manifest: fleet[:],
 	}
 }
 

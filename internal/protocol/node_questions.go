@@ -35,11 +35,11 @@ func (n *Node) Judge(slot wire.Slot, standing wire.LogMessage, body []byte) wire
 // judgeCertificate follows the board in what counts as a certificate. The HSM's
 // signature may differ from one to the next; what it certifies may not.
 func (n *Node) judgeCertificate(slot wire.Slot, got, body []byte) wire.Verdict {
-	standing, err := wire.DecodeCertificate(got, n.cfg.Manifest, n.cfg.Index)
+	standing, err := wire.DecodeCertificate(got, n.cfg.Manifest, n.cfg.Index, 0)
 	if err != nil || wire.ShortID(standing.Context) != slot.ID {
 		return wire.Junk
 	}
-	own, err := wire.DecodeCertificate(body, n.cfg.Manifest, n.cfg.Index)
+	own, err := wire.DecodeCertificate(body, n.cfg.Manifest, n.cfg.Index, 0)
 	if err == nil && standing.Agrees(own) {
 		return wire.Mine
 	}

@@ -44,7 +44,7 @@ func (h *hearts) beat(nodes ...int) {
 	gateway := wire.GatewayPresence("gw")
 	h.store(gateway, wire.SealGateway(h.gateway, "gw", h.m, gateway, h.body(gateway)))
 	for _, i := range nodes {
-		h.store(wire.NodePresence(i), h.sealed(i, wire.NodePresence(i)))
+		h.store(h.m.NodePresence(i), h.sealed(i, h.m.NodePresence(i)))
 	}
 	h.desk.do(Tick{h.now})
 }
@@ -86,7 +86,7 @@ func TestPresence(t *testing.T) {
 	}
 	h.beat(0, 1, 2)
 	h.want("it is back", true, true, true)
-	h.store(wire.NodePresence(1), h.sealed(1, wire.NodePresence(1), func(b *wire.Heartbeat) { b.Leaving = true }))
+	h.store(h.m.NodePresence(1), h.sealed(1, h.m.NodePresence(1), func(b *wire.Heartbeat) { b.Leaving = true }))
 	h.desk.do(Tick{h.now})
 	h.want("one leaves", true, false, true)
 }
@@ -137,7 +137,7 @@ func TestHeartbeatsThatDoNotCount(t *testing.T) {
 				h.beat(0, 1, 2)
 			}
 			for range 4 {
-				h.store(wire.NodePresence(2), spoil(h, wire.NodePresence(2)))
+				h.store(h.m.NodePresence(2), spoil(h, h.m.NodePresence(2)))
 				h.beat(0, 1)
 			}
 			h.want("after four seconds", true, true, false)
@@ -148,7 +148,7 @@ func TestHeartbeatsThatDoNotCount(t *testing.T) {
 // Copies of a node's own heartbeats are none, whoever makes them.
 func TestReplayedHeartbeats(t *testing.T) {
 	h := newHearts(newFleet(t, 2, 3).start())
-	subject := wire.NodePresence(2)
+	subject := h.m.NodePresence(2)
 	var old [][]byte
 	for range 5 {
 		old = append(old, h.sealed(2, subject))
@@ -168,11 +168,11 @@ func TestReplayedHeartbeats(t *testing.T) {
 func TestTwinIsReported(t *testing.T) {
 	h := newHearts(newFleet(t, 2, 3).start())
 	h.beat(0, 1, 2)
-	word := h.sealed(1, wire.TwinPresence(1), func(b *wire.Heartbeat) { b.After = h.last[wire.NodePresence(1)] })
+	word := h.sealed(1, h.m.TwinPresence(1), func(b *wire.Heartbeat) { b.After = h.last[h.m.NodePresence(1)] })
 	for range 3 {
-		h.store(wire.TwinPresence(1), word)
+		h.store(h.m.TwinPresence(1), word)
 	}
-	h.store(wire.TwinPresence(1), h.sealed(0, wire.TwinPresence(1), func(b *wire.Heartbeat) { b.After = 99 }))
+	h.store(h.m.TwinPresence(1), h.sealed(0, h.m.TwinPresence(1), func(b *wire.Heartbeat) { b.After = 99 }))
 	nodes, _ := h.desk.Presence()
 	equal(t, "twins", nodes[1].Twins, 1)
 	count := 0
@@ -188,9 +188,9 @@ func TestTwinIsReported(t *testing.T) {
 // process is reported as before, and what was said in the old stream is not.
 func TestTwinsInANewStream(t *testing.T) {
 	h := newHearts(newFleet(t, 2, 3).start())
-	twin := wire.TwinPresence(1)
+	twin := h.m.TwinPresence(1)
 	word := func() []byte {
-		return h.sealed(1, twin, func(b *wire.Heartbeat) { b.After = h.last[wire.NodePresence(1)] })
+		return h.sealed(1, twin, func(b *wire.Heartbeat) { b.After = h.last[h.m.NodePresence(1)] })
 	}
 	for range 5 {
 		h.beat(0, 1, 2)
@@ -211,7 +211,7 @@ func TestForeignManifestShows(t *testing.T) {
 	other := newFleet(t, 2, 3)
 	body := wire.Encode(&wire.Heartbeat{Version: 1, Manifest: other.m.Hash()})
 	h.beat(0, 1)
-	h.store(wire.NodePresence(2), other.session(2).Seal(other.m, wire.NodePresence(2), body))
+	h.store(h.m.NodePresence(2), other.session(2).Seal(other.m, h.m.NodePresence(2), body))
 	nodes, _ := h.desk.Presence()
 	if !nodes[2].Foreign || nodes[1].Foreign || nodes[2].Last != nil {
 		t.Errorf("%+v", nodes)

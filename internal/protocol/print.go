@@ -121,6 +121,9 @@ func (e Refetch) String() string {
 	if e.Register {
 		return "Refetch the entry " + e.ID
 	}
+	if e.Reshare {
+		return "Refetch the resharing " + e.ID
+	}
 	return "Refetch " + e.ID
 }
 

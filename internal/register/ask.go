@@ -107,7 +107,7 @@ func (a *Asker) Ask(ctx context.Context, node int, ask wire.Ask) (*wire.Held, er
 	ctx, cancel := context.WithTimeoutCause(ctx, AskTime, ErrNoAnswer)
 	defer cancel()
 	nobody := make(chan error, 1)
-	subject, body := wire.AskSubject(node), wire.Encode(&ask)
+	subject, body := a.manifest.AskSubject(node), wire.Encode(&ask)
 	if a.seal != nil {
 		body = a.seal(subject, body)
 	}

@@ -79,7 +79,7 @@ func (d *Damage) add(gaps []bus.Gap) {
 type Collector struct {
 	manifest *wire.Manifest
 	register *board.Register
-	done     map[string][32]byte
+	done     map[wire.BatchRef][32]byte
 	dropped  int
 	foreign  int
 	keys     int
@@ -90,9 +90,9 @@ const maxPending = 256 << 20
 
 // NewCollector returns a collector of a manifest's entries.
 func NewCollector(m *wire.Manifest) *Collector {
-	c := &Collector{manifest: m, done: map[string][32]byte{}}
-	c.register = board.NewRegister(maxPending, func(id string) ([32]byte, bool) {
-		transcript, ok := c.done[id]
+	c := &Collector{manifest: m, done: map[wire.BatchRef][32]byte{}}
+	c.register = board.NewRegister(maxPending, func(ref wire.BatchRef) ([32]byte, bool) {
+		transcript, ok := c.done[ref]
 		return transcript, ok
 	})
 	return c
@@ -117,9 +117,9 @@ func (c *Collector) Put(head bool, data []byte) (*Entry, error) {
 		return nil, nil
 	}
 	whole := &Entry{e.Entry, wire.Encode(&e.EntryHead), e.Raw()}
-	c.done[e.ID] = e.Transcript
+	c.done[e.Ref()] = e.Transcript
 	c.keys += len(e.Keys)
-	c.register.Forget(e.ID)
+	c.register.Forget(e.Ref())
 	return whole, nil
 }
 

@@ -42,7 +42,7 @@ const maxApprovalTime = 253402300799
 // network, the manifest's hash, the job's digest and the time in Unix seconds, as lines. The
 // digest has client, kind and payload in it.
 func ApprovalSigningInput(m *Manifest, digest [32]byte, unix int64) []byte {
-	return fmt.Appendf(nil, "%s\n%s\n%s\n%x\n%x\n%d\n", "frostfleet/approval/v1", m.Fleet, m.Network, m.Hash(), digest,
+	return fmt.Appendf(nil, "%s\n%s\n%s\n%x\n%x\n%d\n", "frostfleet/approval/v1", m.Fleet, m.Network, m.FleetID(), digest,
 		unix)
 }
 

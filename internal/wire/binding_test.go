@@ -78,7 +78,7 @@ func TestCertificateBindsItsFields(t *testing.T) {
 	f, other := newFleet(t, 1, 2), newFleet(t, 1, 2)
 	good := Certificate{Context: [32]byte{1}, Transcript: [32]byte{2}, Root: [32]byte{3}, Node: 1}
 	good.Attestation = f.attestOne(1, good.Leaf(f.m))
-	if _, err := DecodeCertificate(Encode(&good), f.m, 1); err != nil {
+	if _, err := DecodeCertificate(Encode(&good), f.m, 1, 0); err != nil {
 		t.Fatal(err)
 	}
 	for name, change := range map[string]func(*Certificate){
@@ -95,7 +95,7 @@ func TestCertificateBindsItsFields(t *testing.T) {
 	} {
 		c := good
 		change(&c)
-		if _, err := DecodeCertificate(Encode(&c), f.m, 1); err == nil {
+		if _, err := DecodeCertificate(Encode(&c), f.m, 1, 0); err == nil {
 			t.Errorf("a certificate with another %s passes", name)
 		}
 	}

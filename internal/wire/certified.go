@@ -27,13 +27,13 @@ func CertifiedKeys(m *Manifest, job SignedJob, r *Result) ([]EntryKey, error) {
 	if !ok || want.Count < 1 || want.Count > MaxJobKeys || want.Kind != KindKeygen || job.Kind != KindKeygen {
 		return nil, fmt.Errorf("job asks for %d keys on chain %.64q", want.Count, want.Chain)
 	}
-	mh, digest := m.Hash(), job.Digest(m)
+	fleet, digest := m.FleetID(), job.Digest(m)
 	switch {
 	case r.Job != want.ID || r.Client != job.Client || r.Kind != KindKeygen || !bytes.Equal(r.Digest, digest[:]):
 		return nil, errors.New("result answers another job")
 	case r.Status != StatusDone || r.Chain != want.Chain || r.Suite != suite.String():
 		return nil, errors.New("result is not one of keys on this chain")
-	case r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, mh[:]):
+	case r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, fleet[:]):
 		return nil, errors.New("result is of another fleet")
 	}
 	if len(r.Keys) != want.Count || len(r.Batches) != want.Parts(m) {
@@ -71,7 +71,7 @@ func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []
 	var first *Certificate
 	var certified []EntryKey
 	for i, raw := range b.Certificates {
-		cert, err := DecodeCertificate(raw, m, i)
+		cert, err := DecodeCertificate(raw, m, i, 0)
 		if err != nil {
 			return nil, fmt.Errorf("certificate of node %d: %w", i, err)
 		}

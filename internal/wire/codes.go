@@ -76,6 +76,7 @@ const (
 	CodeInternal        Code = "internal"
 	CodeOtherDraft      Code = "other_draft"
 	CodeRevoked         Code = "revoked"
+	CodeMoved           Code = "moved"
 
 	CodeFalseCertificate Code = "false_certificate"
 )

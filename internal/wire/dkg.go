@@ -47,14 +47,25 @@ func (c *Certificate) Leaf(m *Manifest) [32]byte {
 		Be32(c.Node))
 }
 
-// DecodeCertificate reads a certificate and checks that node i's HSM signed it.
-func DecodeCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
+// DecodeCertificate reads a certificate of a generation and checks that node i's HSM
+// signed it.
+func DecodeCertificate(body []byte, m *Manifest, i int, generation uint32) (*Certificate, error) {
+	c, err := DecodeReshareCertificate(body, m, i)
+	if err == nil && c.Generation != generation {
+		return nil, fmt.Errorf("certificate of generation %d; want generation %d", c.Generation, generation)
+	}
+	return c, err
+}
+
+// DecodeReshareCertificate is DecodeCertificate for the caller that holds the context
+// against an attempt at resharing, of which the generation is part.
+func DecodeReshareCertificate(body []byte, m *Manifest, i int) (*Certificate, error) {
 	var c Certificate
 	if err := Decode(body, MaxAttestation, &c); err != nil {
 		return nil, err
 	}
-	if int(c.Node) != i || c.Generation != 0 {
-		return nil, fmt.Errorf("certificate of node %d, generation %d; want node %d, generation 0", c.Node, c.Generation, i)
+	if int(c.Node) != i {
+		return nil, fmt.Errorf("certificate of node %d; want node %d", c.Node, i)
 	}
 	if err := c.Attestation.verify(m, m.Identity(i), c.Leaf(m)); err != nil {
 		return nil, err

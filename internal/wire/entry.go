@@ -12,14 +12,18 @@ import (
 // alone against its digest. Nothing else counts for an entry: no seal, no time, no
 // sequence, and not the subject that it was found under.
 
-// EntryVersion is the format of entries that this program writes and reads.
-const EntryVersion = 1
+// Versions of entries: of a batch's generation 0, and of later ones.
+const (
+	EntryVersion = 1
+	LaterVersion = 2
+)
 
 // MaxEntryHead bounds a head, in bytes.
 const MaxEntryHead = 1 << 20
 
 // EntryHead is the first message of an entry. A later generation of a batch repeats
-// the header and the keys of the first one, under new certificates and deals.
+// the header and the keys of the first one, under new certificates and deals: those of
+// the resharing, one of each dealer.
 type EntryHead struct {
 	Version      uint32      `cbor:"1,keyasint"`
 	Generation   uint32      `cbor:"2,keyasint"`
@@ -29,6 +33,12 @@ type EntryHead struct {
 	Keys         []EntryKey  `cbor:"6,keyasint"`
 	Certificates [][]byte    `cbor:"7,keyasint"` // by node
 	Deals        [][32]byte  `cbor:"8,keyasint"` // digests, by dealer
+	// Of a later generation, as in Reshare:
+	Made    [32]byte `cbor:"9,keyasint,omitzero"`
+	Source  [32]byte `cbor:"10,keyasint,omitzero"`
+	From    uint32   `cbor:"11,keyasint,omitempty"`
+	Base    [32]byte `cbor:"12,keyasint,omitzero"`
+	Dealers []byte   `cbor:"13,keyasint,omitempty"`
 }
 
 // EntryKey is what is certified of one key. It is the same in every generation.
@@ -85,12 +95,31 @@ func NewEntryHead(m *Manifest, h BatchHeader, publicKeys, certificates [][]byte,
 	}
 }
 
+// NewLaterHead is the head of a batch's later generation. The keys are those of its
+// generation 0.
+func NewLaterHead(r *Reshare, keys []EntryKey, certificates [][]byte, deals [][32]byte) *EntryHead {
+	return &EntryHead{
+		Version: LaterVersion, Generation: r.To, Origin: r.Origin, Manifest: r.Manifest, Header: r.Header, Keys: keys,
+		Certificates: certificates, Deals: deals,
+		Made: r.Made, Source: r.Source, From: r.From, Base: r.Base, Dealers: r.Dealers,
+	}
+}
+
+// Reshare is the attempt that a later generation came of.
+func (e *EntryHead) Reshare() *Reshare {
+	return &Reshare{
+		Version: ReshareVersion, Origin: e.Origin, Header: e.Header, Made: e.Made, Source: e.Source, From: e.From,
+		Base: e.Base, Manifest: e.Manifest, To: e.Generation, Dealers: e.Dealers,
+	}
+}
+
 // Entry is a head that was verified.
 type Entry struct {
 	EntryHead
-	ID         string // of the batch, from its header
-	Context    [32]byte
-	Transcript [32]byte
+	ID         string   // of the batch, from its header
+	Context    [32]byte // that certificates have: of the batch, or of the resharing
+	Transcript [32]byte // of this generation's deals
+	MadeBy     [32]byte // transcript of generation 0, from which chain codes follow
 	Root       [32]byte // KeyRoot
 }
 
@@ -102,7 +131,7 @@ var (
 
 // DecodeEntry reads a head and says what it claims: all of it but the certificates
 // fits together. It proves nothing.
-func DecodeEntry(data []byte, m *Manifest) (*Entry, error) {
+func DecodeEntry(data []byte, known ManifestSet) (*Entry, error) {
 	var peek struct {
 		Version uint32 `cbor:"1,keyasint"`
 	}
@@ -112,37 +141,73 @@ func DecodeEntry(data []byte, m *Manifest) (*Entry, error) {
 	if err := peekMode.Unmarshal(data, &peek); err != nil {
 		return nil, fmt.Errorf("entry head: %w", err)
 	}
-	if peek.Version != EntryVersion {
-		return nil, fmt.Errorf("%w: its format is %d, and this program reads %d", ErrEntryVersion, peek.Version, EntryVersion)
+	if peek.Version != EntryVersion && peek.Version != LaterVersion {
+		return nil, fmt.Errorf("%w: its format is %d, and this program reads %d and %d", ErrEntryVersion, peek.Version,
+			EntryVersion, LaterVersion)
 	}
 	e := &Entry{}
 	if err := Decode(data, MaxEntryHead, &e.EntryHead); err != nil {
 		return nil, fmt.Errorf("entry head: %w", err)
 	}
-	if e.Generation != 0 {
-		return nil, fmt.Errorf("%w: its generation is %d, and this program reads 0", ErrEntryVersion, e.Generation)
+	if (e.Generation == 0) != (e.Version == EntryVersion) {
+		return nil, fmt.Errorf("%w: format %d and generation %d", ErrEntryVersion, e.Version, e.Generation)
 	}
-	if hash := m.Hash(); e.Origin != hash || e.Manifest != hash {
+	m := known.Manifest(e.Manifest)
+	if m == nil || e.Generation == 0 && e.Origin != e.Manifest {
 		return nil, fmt.Errorf("%w: %x", ErrOtherFleet, e.Manifest[:8])
 	}
-	e.Context = e.Header.Context(m)
+	e.Context = e.Header.ContextUnder(e.Origin)
 	e.ID, e.Transcript = ShortID(e.Context), Transcript(e.Deals)
-	if err := e.checkKeys(m); err != nil {
+	err := e.checkLater(known, m)
+	if err == nil {
+		err = e.checkKeys(m)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("entry of batch %s: %w", e.ID, err)
 	}
 	e.Root = KeyRoot(e.Keys)
 	return e, nil
 }
 
+// checkLater holds what a head says of its resharing against what the program goes by, and
+// sets the context of that.
+func (e *Entry) checkLater(known ManifestSet, m *Manifest) error {
+	if e.Generation == 0 {
+		if e.From != 0 || len(e.Dealers) > 0 || e.Made != [32]byte{} || e.Source != [32]byte{} || e.Base != [32]byte{} {
+			return errors.New("generation 0 with a resharing")
+		}
+		e.MadeBy = e.Transcript
+		return nil
+	}
+	r := e.Reshare()
+	source := known.Manifest(e.Source)
+	if source == nil {
+		return fmt.Errorf("%w: dealt by the nodes of %x", ErrOtherFleet, e.Source[:8])
+	}
+	if err := r.Check(source, m); err != nil {
+		return err
+	}
+	e.Context, e.MadeBy = r.Context(), e.Made
+	return nil
+}
+
+// dealers is how many deals the entry has.
+func (e *EntryHead) dealers(m *Manifest) int {
+	if e.Generation == 0 {
+		return m.N
+	}
+	return len(e.Dealers)
+}
+
 // checkKeys holds what a head lists against its header and transcript.
 func (e *Entry) checkKeys(m *Manifest) error {
-	h, suite := e.Header, frost.Suite(e.Header.Suite)
+	h, suite, dealers := e.Header, frost.Suite(e.Header.Suite), e.dealers(m)
 	switch {
 	case !suite.Valid() || h.K < 1 || h.K > frost.MaxBatch || !IsToken(h.Client):
 		return fmt.Errorf("header of %d keys, suite %d, client %.64q", h.K, h.Suite, h.Client)
-	case len(e.Keys) != int(h.K) || len(e.Certificates) != m.N || len(e.Deals) != m.N:
+	case len(e.Keys) != int(h.K) || len(e.Certificates) != m.N || len(e.Deals) != dealers:
 		return fmt.Errorf("%d keys, %d certificates and %d deals; want %d, %d and %d",
-			len(e.Keys), len(e.Certificates), len(e.Deals), h.K, m.N, m.N)
+			len(e.Keys), len(e.Certificates), len(e.Deals), h.K, m.N, dealers)
 	}
 	seen := map[[32]byte]bool{}
 	for i, digest := range e.Deals {
@@ -153,18 +218,22 @@ func (e *Entry) checkKeys(m *Manifest) error {
 	}
 	for i, k := range e.Keys {
 		if int(k.Index) != i || k.Owner != h.Client || len(k.PublicKey) != suite.PublicKeySize() ||
-			k.ChainCode != ChainCode(e.Transcript, i) {
+			k.ChainCode != ChainCode(e.MadeBy, i) {
 			return fmt.Errorf("key %d is not one of this batch", i)
 		}
 	}
 	return nil
 }
 
-// Verify checks that every node of the manifest certified the entry. It takes n
+// Verify checks that every node of the entry's manifest certified it. It takes n
 // verifications of P-256, and ends at the first that fails.
-func (e *Entry) Verify(m *Manifest) error {
+func (e *Entry) Verify(known ManifestSet) error {
+	m := known.Manifest(e.Manifest)
+	if m == nil {
+		return fmt.Errorf("%w: %x", ErrOtherFleet, e.Manifest[:8])
+	}
 	for i, raw := range e.Certificates {
-		cert, err := DecodeCertificate(raw, m, i)
+		cert, err := DecodeCertificate(raw, m, i, e.Generation)
 		if err != nil {
 			return fmt.Errorf("entry of batch %s: certificate of node %d: %w", e.ID, i, err)
 		}
@@ -175,11 +244,11 @@ func (e *Entry) Verify(m *Manifest) error {
 	return nil
 }
 
-// VerifyEntry reads a head and verifies it against a manifest.
-func VerifyEntry(data []byte, m *Manifest) (*Entry, error) {
-	e, err := DecodeEntry(data, m)
+// VerifyEntry reads a head and verifies it against the manifests that a program goes by.
+func VerifyEntry(data []byte, known ManifestSet) (*Entry, error) {
+	e, err := DecodeEntry(data, known)
 	if err == nil {
-		err = e.Verify(m)
+		err = e.Verify(known)
 	}
 	if err != nil {
 		return nil, err
@@ -190,7 +259,7 @@ func VerifyEntry(data []byte, m *Manifest) (*Entry, error) {
 // VerifyDeal checks that a body is the deal of a dealer.
 func (e *Entry) VerifyDeal(dealer int, body []byte) error {
 	if dealer < 0 || dealer >= len(e.Deals) || DealDigest(body) != e.Deals[dealer] {
-		return fmt.Errorf("entry of batch %s: not the deal of node %d", e.ID, dealer)
+		return fmt.Errorf("entry of batch %s: not deal %d", e.ID, dealer)
 	}
 	return nil
 }
@@ -207,5 +276,11 @@ func (e *EntryHead) PublicKeys() [][]byte {
 // Same reports whether two entries prove the same. Their certificates may differ:
 // devices randomise signatures.
 func (e *Entry) Same(o *Entry) bool {
-	return e.Context == o.Context && e.Transcript == o.Transcript && e.Root == o.Root
+	return e.Context == o.Context && e.Transcript == o.Transcript && e.Root == o.Root && e.Generation == o.Generation
+}
+
+// Continues reports whether two generations of one batch are of the same keys, made by the
+// same key generation. Where they are not, all nodes of a manifest lied.
+func (e *Entry) Continues(o *Entry) bool {
+	return e.ID == o.ID && e.MadeBy == o.MadeBy && e.Root == o.Root
 }

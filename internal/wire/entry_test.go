@@ -76,8 +76,8 @@ func TestEntryRefused(t *testing.T) {
 		certified bool // all nodes sign what was changed
 		want      string
 	}{
-		"another format":        {func(h *EntryHead) { h.Version = 2 }, true, "its format is 2"},
-		"a later generation":    {func(h *EntryHead) { h.Generation = 1 }, true, "its generation is 1"},
+		"another format":        {func(h *EntryHead) { h.Version = 3 }, true, "its format is 3"},
+		"a later generation":    {func(h *EntryHead) { h.Generation = 1 }, true, "format 1 and generation 1"},
 		"another manifest":      {func(h *EntryHead) { h.Manifest = foreign.m.Hash() }, true, "another manifest"},
 		"another origin":        {func(h *EntryHead) { h.Origin = foreign.m.Hash() }, true, "another manifest"},
 		"a key less":            {func(h *EntryHead) { h.Keys = h.Keys[1:] }, true, "2 keys"},
@@ -127,7 +127,7 @@ func TestEntryRefused(t *testing.T) {
 	later := struct {
 		Version uint32 `cbor:"1,keyasint"`
 		New     string `cbor:"99,keyasint"`
-	}{2, "field"}
+	}{3, "field"}
 	if _, err := VerifyEntry(Encode(later), f.m); !errors.Is(err, ErrEntryVersion) {
 		t.Errorf("a later format with a new field: %v", err)
 	}

@@ -28,11 +28,12 @@ type Envelope struct {
 
 // SealGateway signs a gateway's body for one subject.
 func SealGateway(key ed25519.PrivateKey, name string, m *Manifest, subject string, body []byte) []byte {
-	return Encode(&Envelope{Body: body, Gateway: name, Signature: ed25519.Sign(key, sealed(m, subject, body))})
+	return Encode(&Envelope{Body: body, Gateway: name, Signature: ed25519.Sign(key, sealed(m.FleetID(), subject, body))})
 }
 
-func sealed(m *Manifest, subject string, body []byte) []byte {
-	mh := m.Hash()
-	h := frost.Hash("frostfleet/message/v1", mh[:], []byte(subject), body)
+// sealed is what the sender of an envelope signs: a node under its manifest's hash, a
+// gateway, which is in no manifest, under the fleet's.
+func sealed(of [32]byte, subject string, body []byte) []byte {
+	h := frost.Hash("frostfleet/message/v1", of[:], []byte(subject), body)
 	return h[:]
 }

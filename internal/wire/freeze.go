@@ -158,8 +158,8 @@ func (s *FreezeStatement) At() time.Time { return time.Unix(s.Time, 0).UTC() }
 // FreezeID is the hash of a statement, by which it is known. It binds manifest, fleet and
 // network.
 func FreezeID(m *Manifest, statement []byte) [32]byte {
-	mh := m.Hash()
-	return frost.Hash("frostfleet/freeze/v1", mh[:], []byte(m.Fleet), []byte(m.Network), statement)
+	fleet := m.FleetID()
+	return frost.Hash("frostfleet/freeze/v1", fleet[:], []byte(m.Fleet), []byte(m.Network), statement)
 }
 
 // ShortFreezeID is how people call a statement.

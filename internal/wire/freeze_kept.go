@@ -31,7 +31,7 @@ var ErrKeptFreezes = errors.New("what is kept of freezes can't be used")
 // Keep is what the book has to remember, with a checksum before it. That finds a bad disk;
 // it is no protection against a person.
 func (b *FreezeBook) Keep() []byte {
-	k := keptFreezes{Version: FreezeVersion, Manifest: b.manifest.Hash(), InForce: []keptFreeze{}, Lifted: b.order}
+	k := keptFreezes{Version: FreezeVersion, Manifest: b.manifest.FleetID(), InForce: []keptFreeze{}, Lifted: b.order}
 	if k.Lifted == nil {
 		k.Lifted = [][32]byte{}
 	}
@@ -76,8 +76,8 @@ func openKept(m *Manifest, kept []byte) (*FreezeBook, error) {
 	if err := Decode(body, MaxKeptFreezes, &k); err != nil {
 		return nil, err
 	}
-	if k.Manifest != m.Hash() {
-		return nil, fmt.Errorf("it is of manifest %x, and this program has another", k.Manifest[:8])
+	if k.Manifest != m.FleetID() {
+		return nil, fmt.Errorf("it is of the fleet whose founding manifest is %x, and this program is of another", k.Manifest[:8])
 	}
 	b := NewFreezeBook(m)
 	for _, one := range k.InForce {

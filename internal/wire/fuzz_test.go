@@ -44,7 +44,7 @@ func through(t *testing.T, f *fleet, data []byte) {
 	if _, err := o.delegation(data); err == nil {
 		t.Fatal("a delegation that nobody signed was taken")
 	}
-	if _, err := DecodeCertificate(data, f.m, 0); err == nil {
+	if _, err := DecodeCertificate(data, f.m, 0, 0); err == nil {
 		t.Fatal("a certificate that nobody signed was taken")
 	}
 	if _, err := o.DecodeCommit(data, [32]byte{}, 0); err == nil {

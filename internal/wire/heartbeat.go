@@ -11,8 +11,8 @@ import (
 
 // HeartbeatVersion is the version that this program writes. A later one only adds
 // keys, so a reader of this version counts the sender as present all the same. Version 1
-// ended with Holdings.
-const HeartbeatVersion = 2
+// ended with Holdings, and version 2 with Policy.
+const HeartbeatVersion = 3
 
 // Bounds of a heartbeat, in bytes. The stream takes nothing larger than MaxHeartbeat.
 const (
@@ -40,6 +40,8 @@ type Heartbeat struct {
 	Holdings [32]byte  `cbor:"11,keyasint"`           // a node's HoldingsRoot; of a gateway, what KEYS has
 	Audit    AuditHead `cbor:"12,keyasint,omitzero"`  // of what is on the disk; zero: no audit log
 	Policy   [32]byte  `cbor:"13,keyasint,omitzero"`  // hash of a node's policy; zero: none is in force
+	// Approval is of the manifest that the node's operator approved to follow; nil: none.
+	Approval *SuccessorApproval `cbor:"14,keyasint,omitempty"`
 }
 
 // AuditHead is the number and the hash of the last record of an audit log. Who heard it
@@ -113,26 +115,51 @@ const (
 	PresenceTwin    PresenceKind = "twin"
 )
 
-// PresenceRef is what a subject of PRESENCE names: a node, or a gateway.
+// PresenceRef is what a subject of PRESENCE names: a node of a manifest, or a gateway.
 type PresenceRef struct {
 	Kind    PresenceKind
 	Node    int
+	Epoch   int // of the node's manifest; 0 of a fleet's founding one
 	Gateway string
 }
 
 // NodePresence is the subject of a node's heartbeats, and GatewayPresence of a
-// gateway's. TwinPresence is where a node's second process says that it ends.
-func NodePresence(node int) string       { return "presence.node." + strconv.Itoa(node) }
-func TwinPresence(node int) string       { return "presence.twin." + strconv.Itoa(node) }
-func GatewayPresence(name string) string { return "presence.gateway." + name }
+// gateway's. TwinPresence is where a node's second process says that it ends. Of a
+// manifest that follows another one, the epoch stands behind the node's index.
+func (m *Manifest) NodePresence(node int) string { return "presence.node." + m.nodeTokens(node) }
+func (m *Manifest) TwinPresence(node int) string { return "presence.twin." + m.nodeTokens(node) }
+func GatewayPresence(name string) string         { return "presence.gateway." + name }
+
+// nodeTokens name a node on subjects that name no batch and no session.
+func (m *Manifest) nodeTokens(node int) string {
+	if !m.Successor() {
+		return strconv.Itoa(node)
+	}
+	return strconv.Itoa(node) + "." + strconv.Itoa(m.Epoch)
+}
+
+// subjectEpoch is the epoch by which the manifest's subjects name it.
+func (m *Manifest) subjectEpoch() int {
+	if !m.Successor() {
+		return 0
+	}
+	return m.Epoch
+}
 
 // ParsePresence reads the subject of a heartbeat.
 func ParsePresence(subject string) (PresenceRef, error) {
+	epoch := 0
+	if t, err := tokens(subject, 4, "presence"); err == nil && t[1] != string(PresenceGateway) {
+		if epoch, err = strconv.Atoi(t[3]); err != nil || epoch < 1 || strconv.Itoa(epoch) != t[3] {
+			return PresenceRef{}, fmt.Errorf("subject %.100q names no epoch", subject)
+		}
+		subject = strings.Join(t[:3], ".")
+	}
 	t, err := tokens(subject, 3, "presence")
 	if err != nil {
 		return PresenceRef{}, err
 	}
-	ref := PresenceRef{Kind: PresenceKind(t[1])}
+	ref := PresenceRef{Kind: PresenceKind(t[1]), Epoch: epoch}
 	switch ref.Kind {
 	case PresenceGateway:
 		ref.Gateway = t[2]
@@ -178,6 +205,9 @@ func (o *Opener) presence(ref PresenceRef, msg LogMessage) ([]byte, error) {
 	if ref.Kind != PresenceGateway {
 		if ref.Node >= o.manifest.N {
 			return nil, fmt.Errorf("heartbeat of node %d; the manifest has nodes 0 to %d", ref.Node, o.manifest.N-1)
+		}
+		if epoch := o.manifest.subjectEpoch(); ref.Epoch != epoch {
+			return nil, fmt.Errorf("heartbeat of a node of epoch %d; the manifest has epoch %d", ref.Epoch, epoch)
 		}
 		return o.FromNode(ref.Node, msg.Subject, msg.Time, msg.Data)
 	}

@@ -127,9 +127,12 @@ func TestHeartbeatText(t *testing.T) {
 }
 
 func TestPresenceSubjects(t *testing.T) {
+	var founding Manifest
+	later := Manifest{Epoch: 3, Previous: make(HexBytes, 32)}
 	for subject, ok := range map[string]bool{
-		NodePresence(7): true, TwinPresence(127): true, GatewayPresence("gw"): true,
-		"presence.node.128": false, "presence.node.-1": false, "presence.node.07": false, "presence.node": false,
+		founding.NodePresence(7): true, founding.TwinPresence(127): true, GatewayPresence("gw"): true,
+		later.NodePresence(7): true, later.TwinPresence(7): true, "presence.node.7.0": false, "presence.node.7.03": false,
+		"presence.node.7.x": false, "presence.node.7.3.1": false, "presence.node.128": false, "presence.node.-1": false, "presence.node.07": false, "presence.node": false,
 		"presence.client.0": false, "presence.gateway.a.b": false, "sign.node.0": false,
 	} {
 		if _, err := ParsePresence(subject); (err == nil) != ok {

@@ -95,9 +95,9 @@ type Held struct {
 
 // AskSubject is where a node is asked, and HeldSubject where it answers. AdminAskSubject
 // is where it hears the streams' own account, in which only the administrator is.
-func AskSubject(node int) string               { return fmt.Sprintf("ask.%d", node) }
-func AdminAskSubject(node int) string          { return fmt.Sprintf("adminask.%d", node) }
-func HeldSubject(replyTo string, i int) string { return fmt.Sprintf("held.%s.%d", replyTo, i) }
+func (m *Manifest) AskSubject(node int) string      { return "ask." + m.nodeTokens(node) }
+func (m *Manifest) AdminAskSubject(node int) string { return "adminask." + m.nodeTokens(node) }
+func HeldSubject(replyTo string, i int) string      { return fmt.Sprintf("held.%s.%d", replyTo, i) }
 
 var errHoldings = errors.New("question or answer about holdings with fields that do not fit its kind")
 

@@ -32,9 +32,11 @@ type BatchHeader struct {
 }
 
 // Context is the batch's ctx (docs/protocol.md, section 5).
-func (h BatchHeader) Context(m *Manifest) [32]byte {
-	mh := m.Hash()
-	return frost.Hash("frostfleet/dkg/v1", mh[:], []byte(h.Client), h.Digest[:],
+func (h BatchHeader) Context(m *Manifest) [32]byte { return h.ContextUnder(m.Hash()) }
+
+// ContextUnder is Context for the manifest of that hash.
+func (h BatchHeader) ContextUnder(manifest [32]byte) [32]byte {
+	return frost.Hash("frostfleet/dkg/v1", manifest[:], []byte(h.Client), h.Digest[:],
 		Be32(h.Part), Be32(h.Attempt), []byte{h.Suite}, Be32(h.K))
 }
 

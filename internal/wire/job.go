@@ -106,7 +106,7 @@ func JobSigningInput(m *Manifest, kind Kind, client string, payload []byte) []by
 }
 
 func signingInput(tag string, m *Manifest, subject string, payload []byte) []byte {
-	head := fmt.Sprintf("%s\n%s\n%s\n%x\n", tag, FleetSubject(m.Fleet, subject), m.Network, m.Hash())
+	head := fmt.Sprintf("%s\n%s\n%s\n%x\n", tag, FleetSubject(m.Fleet, subject), m.Network, m.FleetID())
 	return append([]byte(head), payload...)
 }
 
@@ -116,10 +116,10 @@ func SignJob(key ed25519.PrivateKey, m *Manifest, kind Kind, client string, payl
 		Signature: ed25519.Sign(key, JobSigningInput(m, kind, client, payload))}
 }
 
-// Digest is the job's identity: manifest, fleet, network, kind, client and payload.
+// Digest is the job's identity: fleet, network, kind, client and payload.
 func (j SignedJob) Digest(m *Manifest) [32]byte {
-	mh := m.Hash()
-	return frost.Hash("frostfleet/job/v2", mh[:], []byte(m.Fleet), []byte(m.Network), []byte(j.Kind), []byte(j.Client),
+	id := m.FleetID()
+	return frost.Hash("frostfleet/job/v2", id[:], []byte(m.Fleet), []byte(m.Network), []byte(j.Kind), []byte(j.Client),
 		j.Payload)
 }
 

@@ -50,18 +50,28 @@ type NodeCard struct {
 	Encryption HexBytes `json:"encryption"` // X25519, 32 bytes
 }
 
-// Manifest is the core manifest: who the fleet is. It is public, the same
-// everywhere, and its hash is in every transcript: a batch belongs to its
-// manifest for ever.
+// Versions of manifests: a fleet's founding one, and those that succeed it.
+const (
+	ManifestVersion  = 1
+	SuccessorVersion = 2
+)
+
+// Manifest is the core manifest: who the fleet is. It is public and the same
+// everywhere, and its hash is in every transcript. A fleet that changes has another
+// one, which names the one before it.
 type Manifest struct {
-	Version       int        `json:"version"`
-	Fleet         string     `json:"fleet"`
-	Network       string     `json:"network"`
-	N             int        `json:"n"`
-	T             int        `json:"t"`
-	Epoch         int        `json:"epoch"`
-	AttestSigning bool       `json:"attest_signing"` // the HSM signs every signing commitment
-	Nodes         []NodeCard `json:"nodes"`
+	Version       int    `json:"version"`
+	Fleet         string `json:"fleet"`
+	Network       string `json:"network"`
+	N             int    `json:"n"`
+	T             int    `json:"t"`
+	Epoch         int    `json:"epoch"`
+	AttestSigning bool   `json:"attest_signing"` // the HSM signs every signing commitment
+	// Genesis is the hash of the fleet's founding manifest, and Previous that of the one
+	// before this. The founding one has neither.
+	Genesis  HexBytes   `json:"genesis,omitempty"`
+	Previous HexBytes   `json:"previous,omitempty"`
+	Nodes    []NodeCard `json:"nodes"`
 
 	hash       [32]byte
 	identities []*ecdsa.PublicKey
@@ -87,8 +97,8 @@ func ParseManifest(data []byte) (*Manifest, error) {
 func (m *Manifest) Seal() error {
 	var errs []error
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf("manifest: "+format, args...)) }
-	if m.Version != 1 {
-		bad("version %d: this program knows version 1", m.Version)
+	if err := m.checkVersion(); err != nil {
+		errs = append(errs, err)
 	}
 	if !fleetName.MatchString(m.Fleet) {
 		bad("fleet %.64q: use 1 to 32 lower-case letters, digits, _ or -", m.Fleet)
@@ -160,20 +170,62 @@ func checkHostKey(key []byte) error {
 	return nil
 }
 
+// checkVersion holds a manifest's version against what it says of its place.
+func (m *Manifest) checkVersion() error {
+	switch {
+	case m.Version != ManifestVersion && m.Version != SuccessorVersion:
+		return fmt.Errorf("manifest: version %d: this program knows versions %d and %d", m.Version, ManifestVersion,
+			SuccessorVersion)
+	case m.Version == ManifestVersion && len(m.Genesis)+len(m.Previous) > 0:
+		return errors.New("manifest: one of version 1 is its fleet's first, and has no genesis and no previous")
+	case m.Version == SuccessorVersion && (len(m.Genesis) != 32 || len(m.Previous) != 32):
+		return errors.New("manifest: one of version 2 follows another: genesis and previous are 64 hexadecimal digits each")
+	case m.Version == SuccessorVersion && m.Epoch < 1:
+		return errors.New("manifest: one that follows another has an epoch of at least 1")
+	}
+	return nil
+}
+
 func (m *Manifest) computeHash() [32]byte {
 	attest := uint32(0)
 	if m.AttestSigning {
 		attest = 1
 	}
+	tag := "frostfleet/manifest/v1"
 	parts := [][]byte{[]byte(m.Fleet), []byte(m.Network), Be32(m.N), Be32(m.T), Be32(m.Epoch), Be32(attest)}
+	if m.Successor() {
+		tag = "frostfleet/manifest/v2"
+		parts = append(parts, m.Genesis, m.Previous)
+	}
 	for _, node := range m.Nodes {
 		parts = append(parts, node.Identity, node.Encryption)
 	}
-	return frost.Hash("frostfleet/manifest/v1", parts...)
+	return frost.Hash(tag, parts...)
 }
 
-// Hash is the manifest's identity.
+// Hash is the manifest's identity. What nodes say is bound to it.
 func (m *Manifest) Hash() [32]byte { return m.hash }
+
+// Successor reports whether the manifest follows another one.
+func (m *Manifest) Successor() bool { return len(m.Previous) > 0 }
+
+// FleetID is the fleet's identity: the hash of its founding manifest. What clients,
+// gateways, approvers and administrators say is bound to it, and so is of one fleet and
+// counts whatever manifest comes next.
+func (m *Manifest) FleetID() [32]byte {
+	if m.Successor() {
+		return [32]byte(m.Genesis)
+	}
+	return m.hash
+}
+
+// ParentHash is the hash of the manifest before this one; false if this is the first.
+func (m *Manifest) ParentHash() ([32]byte, bool) {
+	if !m.Successor() {
+		return [32]byte{}, false
+	}
+	return [32]byte(m.Previous), true
+}
 
 // Identity is node i's P-256 key.
 func (m *Manifest) Identity(i int) *ecdsa.PublicKey { return m.identities[i] }

@@ -21,6 +21,24 @@ type Task struct {
 	Items   []uint32  `cbor:"4,keyasint,omitempty"` // sign: which of the job's items, ascending
 	Exclude []uint8   `cbor:"5,keyasint,omitempty"` // sign: nodes that sit this attempt out, ascending
 	Draft   string    `cbor:"6,keyasint,omitempty"` // sign: the draft of BIP 445 that the gateway aggregates by
+	// Manifest is the one whose nodes are to work; zero: the fleet's founding one.
+	Manifest [32]byte `cbor:"7,keyasint,omitzero"`
+}
+
+// For has a task worked on by the nodes of a manifest.
+func (t *Task) For(m *Manifest) *Task {
+	if m.Successor() {
+		t.Manifest = m.Hash()
+	}
+	return t
+}
+
+// Of reports whether a task is for the nodes of a manifest.
+func (t *Task) Of(m *Manifest) bool {
+	if t.Manifest == [32]byte{} {
+		return !m.Successor()
+	}
+	return t.Manifest == m.Hash()
 }
 
 // SignTask returns a task of this program's draft for some of a job's items.

@@ -88,7 +88,7 @@ func (o *Opener) open(i int, subject string, at time.Time, data []byte, access *
 	if access.RevokesKey(d.Key) {
 		return nil, errRevoked
 	}
-	if !d.verifier.verify(sealed(o.manifest, subject, e.Body), e.Signature) {
+	if !d.verifier.verify(sealed(o.manifest.Hash(), subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil
@@ -181,7 +181,7 @@ func (a *Access) FromGateway(m *Manifest, subject string, data []byte) ([]byte, 
 	if err != nil {
 		return nil, err
 	}
-	if !key.verify(sealed(m, subject, e.Body), e.Signature) {
+	if !key.verify(sealed(m.FleetID(), subject, e.Body), e.Signature) {
 		return nil, errUnsigned
 	}
 	return e.Body, nil

@@ -14,20 +14,22 @@ type Result struct {
 	Job      string   `json:"job"`
 	Client   string   `json:"client"`
 	Kind     Kind     `json:"kind"`
-	Digest   HexBytes `json:"digest"`               // of the job that this answers
-	Rejected HexBytes `json:"rejected,omitempty"`   // the signature of a job that was turned away; 00: it had none
-	Status   Status   `json:"status"`               // done, partial, denied or failed
-	Code     Code     `json:"code,omitempty"`       // not done: why, for programs
-	Error    string   `json:"error,omitempty"`      // not done: why, for people
-	Fleet    string   `json:"fleet"`                //
-	Network  string   `json:"network"`              //
-	Manifest HexBytes `json:"manifest"`             // hash of the core manifest
-	Attempts int      `json:"attempts,omitempty"`   // of the part that took most
-	Chain    string   `json:"chain,omitempty"`      // keygen
-	Suite    string   `json:"suite,omitempty"`      //
-	Keys     []Key    `json:"keys,omitempty"`       // keygen
-	Batches  []Batch  `json:"batches,omitempty"`    // keygen: what proves the keys
-	Sigs     []Signed `json:"signatures,omitempty"` // sign, in the job's order
+	Digest   HexBytes `json:"digest"`             // of the job that this answers
+	Rejected HexBytes `json:"rejected,omitempty"` // the signature of a job that was turned away; 00: it had none
+	Status   Status   `json:"status"`             // done, partial, denied or failed
+	Code     Code     `json:"code,omitempty"`     // not done: why, for programs
+	Error    string   `json:"error,omitempty"`    // not done: why, for people
+	Fleet    string   `json:"fleet"`              //
+	Network  string   `json:"network"`            //
+	Manifest HexBytes `json:"manifest"`           // hash of the fleet's founding manifest
+	Attempts int      `json:"attempts,omitempty"` // of the part that took most
+	Chain    string   `json:"chain,omitempty"`    // keygen
+	Suite    string   `json:"suite,omitempty"`    //
+	Keys     []Key    `json:"keys,omitempty"`     // keygen
+	Batches  []Batch  `json:"batches,omitempty"`  // keygen: what proves the keys
+	// Successions lead from the founding manifest to those of the batches, oldest first.
+	Successions []Base64 `json:"successions,omitempty"`
+	Sigs        []Signed `json:"signatures,omitempty"` // sign, in the job's order
 	// sign, by what the job had: the request with the signatures in it
 	PSBT             Base64 `json:"psbt,omitempty"`
 	Transaction      string `json:"transaction,omitempty"`       // bitcoin, if it is final: hexadecimal; solana: base64
@@ -68,6 +70,8 @@ type Batch struct {
 	Attempt      uint32     `json:"attempt"`
 	Count        uint32     `json:"count"`
 	Certificates []HexBytes `json:"certificates"` // CBOR, by node
+	// Manifest is the hash of the one whose nodes made it; absent: the fleet's founding one.
+	Manifest HexBytes `json:"manifest,omitempty"`
 }
 
 // Signed is one signature, or why an item has none.

@@ -94,6 +94,6 @@ func (k *SessionKey) Seal(m *Manifest, subject string, body []byte) []byte {
 	}
 	return Encode(&Envelope{
 		Body: body, Delegation: k.delegation,
-		Signature: k.sign(sealed(m, subject, body)),
+		Signature: k.sign(sealed(m.Hash(), subject, body)),
 	})
 }

@@ -7,8 +7,8 @@ import (
 // SlotKind is what a round message says.
 type SlotKind string
 
-// The round messages. The first three stand in their node's ROUNDS for hours, the
-// others in SIGN for minutes.
+// The round messages. Those of key generation and of resharing stand in their node's
+// ROUNDS for hours, the others in SIGN for minutes.
 const (
 	SlotDeal   SlotKind = "deal"
 	SlotCert   SlotKind = "cert"
@@ -16,12 +16,22 @@ const (
 	SlotCommit SlotKind = "commit"
 	SlotShare  SlotKind = "share"
 	SlotRefuse SlotKind = "refuse"
+
+	SlotReshareDeal  SlotKind = "redeal"  // by a node of the manifest that keys leave
+	SlotReshareCert  SlotKind = "recert"  // by one of the manifest that they go to
+	SlotReshareAbort SlotKind = "reabort" // by one of these
 )
 
 var slotFamily = map[SlotKind]string{
 	SlotDeal: "dkg", SlotCert: "dkg", SlotAbort: "dkg",
 	SlotCommit: "sign", SlotShare: "sign", SlotRefuse: "sign",
+	SlotReshareDeal: reshareFamily, SlotReshareCert: reshareFamily, SlotReshareAbort: reshareFamily,
 }
+
+const reshareFamily = "reshare"
+
+// Resharing tells the kinds of resharing from the others.
+func (k SlotKind) Resharing() bool { return slotFamily[k] == reshareFamily }
 
 // Signing tells the kinds of signing sessions from those of key generation.
 func (k SlotKind) Signing() bool { return slotFamily[k] == "sign" }

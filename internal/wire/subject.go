@@ -60,6 +60,19 @@ func TaskSubject(t *Task, jobID string) string {
 // RoundsFilter matches everything that the rounds have of one batch.
 func RoundsFilter(batch string) string { return "dkg." + batch + ".>" }
 
+// ReshareFilter matches everything that the rounds have of one attempt at resharing.
+func ReshareFilter(id string) string { return reshareFamily + "." + id + ".>" }
+
+// ReshareTaskSubject is the subject of the task that opens an attempt: one for each number
+// of a batch's generations.
+func ReshareTaskSubject(r *Reshare) string { return fmt.Sprintf("move.%s.%d", r.BatchID(), r.To) }
+
+// IsReshareTask reports whether a subject of WORK is that of such a task.
+func IsReshareTask(subject string) bool { return strings.HasPrefix(subject, "move.") }
+
+// PaceSubject is where the administrator says whether keys move.
+const PaceSubject = "pace.reshare"
+
 // EntryFilter matches everything that KEYS has of one batch, under its own subjects.
 func EntryFilter(batch string) string { return "entry." + batch + ".>" }
 
@@ -84,6 +97,13 @@ const Manifests = "manifest.*"
 
 // ManifestSubject is where a gateway stores the manifest of that hash.
 func ManifestSubject(hash [32]byte) string { return "manifest." + hex.EncodeToString(hash[:]) }
+
+// Successions are all successions in KEYS.
+const Successions = "succession.*"
+
+// SuccessionSubject is where a gateway stores what makes the manifest of that hash one of
+// the fleet's.
+func SuccessionSubject(hash [32]byte) string { return "succession." + hex.EncodeToString(hash[:]) }
 
 // String is the slot's subject.
 func (s Slot) String() string {

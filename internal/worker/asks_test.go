@@ -19,7 +19,7 @@ func TestAskersTakeTurns(t *testing.T) {
 	w := newWorld(t)
 	worker, _ := w.startNode()
 	var asks asks
-	subject, number := wire.AskSubject(0), uint64(time.Now().UnixNano())
+	subject, number := w.Manifest.AskSubject(0), uint64(time.Now().UnixNano())
 	ask := func(replyTo string) *wire.Ask {
 		number++
 		return &wire.Ask{Version: wire.HoldingsVersion, Kind: wire.AskDigests, Number: number, ReplyTo: replyTo}

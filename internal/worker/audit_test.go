@@ -48,7 +48,7 @@ func (w *world) records(dir string, heads ...audit.Head) (all []audit.Record) {
 // heartbeat is the node's last one.
 func (w *world) heartbeat() *wire.Heartbeat {
 	w.Helper()
-	msg, found, err := w.Bus.LastAtLeader(w.Context(), bus.Presence, wire.NodePresence(0))
+	msg, found, err := w.Bus.LastAtLeader(w.Context(), bus.Presence, w.Manifest.NodePresence(0))
 	if err != nil || !found {
 		w.Fatal(found, err)
 	}

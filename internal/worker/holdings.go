@@ -33,8 +33,8 @@ func (w *Worker) ServeHoldings() error {
 		}
 	}
 	for subject, handle := range map[string]func(string, []byte){
-		wire.AskSubject(w.cfg.Index):      func(subject string, data []byte) { w.hear(&asks, subject, data) },
-		wire.AdminAskSubject(w.cfg.Index): func(_ string, data []byte) { w.hearAdministrator(&asks, data) },
+		w.cfg.Manifest.AskSubject(w.cfg.Index):      func(subject string, data []byte) { w.hear(&asks, subject, data) },
+		w.cfg.Manifest.AdminAskSubject(w.cfg.Index): func(_ string, data []byte) { w.hearAdministrator(&asks, data) },
 	} {
 		l, err := w.cfg.Bus.Listen(subject, handle)
 		if err != nil {

@@ -22,7 +22,7 @@ func (w *Worker) newBeat() *presence.Beat {
 	opener := wire.NewOpener(m, w.cfg.Access)
 	return presence.New(presence.Config{
 		Board: w.cfg.Bus, Manifest: m, Build: w.cfg.Build, Log: w.log,
-		Subject: wire.NodePresence(index), Twin: wire.TwinPresence(index),
+		Subject: m.NodePresence(index), Twin: m.TwinPresence(index),
 		Seal: func(_ context.Context, subject string, body []byte) ([]byte, error) {
 			return w.sessions.sealHeartbeat(subject, body)
 		},

@@ -49,7 +49,7 @@ func TestOneProcessAnIndex(t *testing.T) {
 		t.Errorf("ready: second %v, first %v", second.Ready(), first.Ready())
 	}
 	w.sign(key)
-	said, found, err := w.Bus.Last(t.Context(), bus.Presence, wire.TwinPresence(0))
+	said, found, err := w.Bus.Last(t.Context(), bus.Presence, w.Manifest.TwinPresence(0))
 	if err != nil || !found {
 		t.Fatalf("the second process told nobody: %v", err)
 	}
@@ -65,7 +65,7 @@ func TestLostSwapEndsTheProcess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	node, r := w.startNode()
-	last, _, err := w.Bus.Last(t.Context(), bus.Presence, wire.NodePresence(0))
+	last, _, err := w.Bus.Last(t.Context(), bus.Presence, w.Manifest.NodePresence(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,14 +77,14 @@ func TestLostSwapEndsTheProcess(t *testing.T) {
 	}
 	for after := last.Seq; ; {
 		h := wire.Heartbeat{Version: 1, Boot: [16]byte{1}, After: after, Manifest: w.Manifest.Hash(), Host: "elsewhere"}
-		sealed, err := other.sessions.sealHeartbeat(wire.NodePresence(0), wire.Encode(&h))
+		sealed, err := other.sessions.sealHeartbeat(w.Manifest.NodePresence(0), wire.Encode(&h))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = w.Bus.Swap(t.Context(), wire.NodePresence(0), sealed, after); err == nil {
+		if _, err = w.Bus.Swap(t.Context(), w.Manifest.NodePresence(0), sealed, after); err == nil {
 			break
 		}
-		if last, _, err = w.Bus.Last(t.Context(), bus.Presence, wire.NodePresence(0)); err != nil {
+		if last, _, err = w.Bus.Last(t.Context(), bus.Presence, w.Manifest.NodePresence(0)); err != nil {
 			t.Fatal(err)
 		}
 		after = last.Seq
@@ -109,7 +109,7 @@ func TestLostLeaseSealsNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	calls := w.Provider.Calls()
-	node.lost(&presence.TwinError{Subject: wire.NodePresence(0)})
+	node.lost(&presence.TwinError{Subject: w.Manifest.NodePresence(0)})
 	if _, _, err := node.sessions.seal(ended(t), "dkg.x", nil); err == nil {
 		t.Error("it still seals")
 	}
@@ -142,7 +142,7 @@ func TestRestartTakesTheLease(t *testing.T) {
 	w := newWorld(t)
 	_, r := w.startNode()
 	r.Stop()
-	before, _, err := w.Bus.Last(t.Context(), bus.Presence, wire.NodePresence(0))
+	before, _, err := w.Bus.Last(t.Context(), bus.Presence, w.Manifest.NodePresence(0))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -152,7 +152,7 @@ func TestRestartTakesTheLease(t *testing.T) {
 	}
 	// A death: the last heartbeat is put back, as the newest, under a boot of its own.
 	h := wire.Heartbeat{Version: 1, Boot: [16]byte{1}, Manifest: w.Manifest.Hash(), Host: "dead"}
-	sealed, err := node.sessions.sealHeartbeat(wire.NodePresence(0), wire.Encode(&h))
+	sealed, err := node.sessions.sealHeartbeat(w.Manifest.NodePresence(0), wire.Encode(&h))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestRestartTakesTheLease(t *testing.T) {
 	if before.Seq == 0 {
 		t.Fatal("no heartbeat")
 	}
-	if _, err := w.Bus.Publish(t.Context(), wire.NodePresence(0), sealed, nil); err != nil {
+	if _, err := w.Bus.Publish(t.Context(), w.Manifest.NodePresence(0), sealed, nil); err != nil {
 		t.Fatal(err)
 	}
 	next, err := New(t.Context(), w.config())
@@ -210,7 +210,7 @@ func TestHeartbeatsOfAnEarlierStream(t *testing.T) {
 	config := natsserver.Config{StoreDir: t.TempDir(), Port: freeport.New(t)}
 	w := newWorldOn(t, config)
 	w.startGateway() // creates the stream again
-	subject := wire.NodePresence(0)
+	subject := w.Manifest.NodePresence(0)
 	store := func(subject string, data []byte) {
 		if _, err := w.Bus.Publish(t.Context(), subject, data, nil); err != nil {
 			t.Fatal(err)

@@ -46,7 +46,7 @@ func Start(
 	for _, fake := range fakes {
 		set.Add(fake)
 	}
-	l, err := b.Listen(wire.AskSubject(node), func(_ string, data []byte) {
+	l, err := b.Listen(f.Manifest.AskSubject(node), func(_ string, data []byte) {
 		ask, err := wire.DecodeAsk(data)
 		if err != nil { // a gateway's
 			ask, err = wire.DecodeAsk(wire.UnverifiedBody(data))

@@ -56,7 +56,7 @@ func (p *worker) beat() {
 	if p.m.unheard && !p.w.healed {
 		return
 	}
-	subject := wire.NodePresence(p.m.index)
+	subject := p.w.manifest.NodePresence(p.m.index)
 	p.w.swap(subject, p.session.Seal(p.w.manifest, subject, p.w.heartbeat(p.name, subject)))
 }
 
