@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"log/slog"
 	"os"
 	"strings"
@@ -93,7 +92,7 @@ func (o *exportOptions) export(ctx context.Context, n *config.Node) (string, err
 	if err != nil {
 		return "", err
 	}
-	if _, err := os.Lstat(o.out); !errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Lstat(o.out); err == nil {
 		return "", fmt.Errorf("-o %s: it is there already, and is not replaced", o.out)
 	}
 	m, err := n.LoadManifest()

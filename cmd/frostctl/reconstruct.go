@@ -1,8 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
-	"os"
+	"io/fs"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -125,8 +126,8 @@ it comes by. Whoever gets them to take another recipient gets their shares.`,
 			}
 			file := identity.File()
 			defer file.Wipe()
-			if err := secret.Create(out, file.Expose()); err != nil {
-				return fmt.Errorf("-o: %w", err)
+			if err := createNew(out, file); err != nil {
+				return err
 			}
 			r := identity.Recipient()
 			line := struct {
@@ -169,13 +170,18 @@ func (o *rootsOptions) check() (accounts []derive.Path, err error) {
 		}
 		accounts = append(accounts, path)
 	}
-	if o.out == "" {
-		return accounts, nil
-	}
-	if _, err := os.Lstat(o.out); err == nil {
-		return nil, fmt.Errorf("-o %s: it is there already, and is not replaced", o.out)
-	}
 	return accounts, nil
+}
+
+// createNew writes a file of mode 0600 that was not there.
+func createNew(path string, content *secret.Bytes) error {
+	err := secret.Create(path, content.Expose())
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("-o %s: it is there already, and is not replaced", path)
+	} else if err != nil {
+		return fmt.Errorf("-o: %w", err)
+	}
+	return nil
 }
 
 // write writes whole keys to where they are wanted.
@@ -189,8 +195,8 @@ func (o *rootsOptions) write(cmd *cobra.Command, roots []exit.Root, accounts []d
 		_, err = cmd.OutOrStdout().Write(text.Expose())
 		return err
 	}
-	if err := secret.Create(o.out, text.Expose()); err != nil {
-		return fmt.Errorf("-o: %w", err)
+	if err := createNew(o.out, text); err != nil {
+		return err
 	}
 	ids := make([]string, 0, len(roots))
 	for _, r := range roots[:min(len(roots), 10)] {

@@ -115,8 +115,11 @@ func (f *File) Seal(r Recipient) ([]byte, error) {
 
 // Open decrypts and reads a file. The caller wipes the result.
 func Open(sealed []byte, i *Identity) (*File, error) {
-	if len(sealed) > MaxSize {
+	switch {
+	case len(sealed) > MaxSize:
 		return nil, ErrSize
+	case !bytes.HasPrefix(sealed, []byte("age-encryption.org/v1\n")):
+		return nil, ErrFormat
 	}
 	in, err := age.Decrypt(bytes.NewReader(sealed), i.key)
 	var other *age.NoIdentityMatchError
@@ -124,7 +127,7 @@ func Open(sealed []byte, i *Identity) (*File, error) {
 	case errors.As(err, &other):
 		return nil, fmt.Errorf("%w, whose recipient is %s", ErrRecipient, i.Recipient())
 	case err != nil:
-		return nil, fmt.Errorf("%w: %w", ErrFormat, err)
+		return nil, ErrDamaged
 	}
 	plain, err := readAll(in, len(sealed)) // more than there is, so that it is never moved
 	var f *File
