@@ -56,18 +56,10 @@ func Reconstruct(files []Named) ([]Root, error) {
 		return nil, fmt.Errorf("files of %d of the %d nodes that it takes: there is no key in less. Have other nodes export "+
 			"the same keys", len(files), first.T)
 	}
-	roots := make([]Root, 0, len(first.Keys))
-	for i, k := range first.Keys {
-		root, err := reconstruct(files, i)
-		if err != nil {
-			for i := range roots {
-				roots[i].Wipe()
-			}
-			return nil, fmt.Errorf("key %s: %w", k.ID, err)
-		}
-		roots = append(roots, Root{k, first.Network, root})
+	if err := check(files); err != nil {
+		return nil, err
 	}
-	return roots, nil
+	return join(files[:first.T])
 }
 
 // agree compares all that two files say of fleet and keys.
@@ -108,19 +100,41 @@ func agree(a, b Named) error {
 	return nil
 }
 
-// reconstruct makes the i-th key of files that agree.
-func reconstruct(files []Named, i int) (*secret.Bytes, error) {
-	k := files[0].Keys[i]
-	shares := map[int]*secret.Bytes{}
+// check names the first file that has a wrong share.
+func check(files []Named) error {
 	for _, f := range files {
-		shares[f.Node] = secret.New(f.share(i))
+		for i, k := range f.Keys {
+			err := frost.CheckShare(&frost.Key{
+				Suite: k.Suite, N: f.N, T: f.T, Index: f.Node, PublicKey: k.PublicKey, VSSCommitment: k.Commitments,
+				Share: secret.New(f.share(i)),
+			})
+			if errors.Is(err, frost.ErrShare) {
+				return fmt.Errorf("%s, key %s: %w: leave that file out, and have another node export", f.Name, k.ID, err)
+			} else if err != nil {
+				return fmt.Errorf("%s, key %s: %w", f.Name, k.ID, err)
+			}
+		}
 	}
-	root, err := frost.ReconstructRoot(&frost.Key{
-		Suite: k.Suite, N: files[0].N, T: files[0].T, PublicKey: k.PublicKey, VSSCommitment: k.Commitments,
-	}, shares)
-	if wrong, ok := errors.AsType[*frost.WrongShareError](err); ok {
-		at := slices.IndexFunc(files, func(f Named) bool { return f.Node == wrong.Index })
-		return nil, fmt.Errorf("%s: %w: leave that file out, and have another node export", files[at].Name, err)
+	return nil
+}
+
+// join makes the keys of t files that agree.
+func join(files []Named) ([]Root, error) {
+	var roots []Root
+	for i, k := range files[0].Keys {
+		var nodes []int
+		var shares []*secret.Bytes
+		for _, f := range files {
+			nodes, shares = append(nodes, f.Node), append(shares, secret.New(f.share(i)))
+		}
+		key, err := frost.ReconstructPrivateKeys(k.Suite, files[0].N, files[0].T, [][]byte{k.PublicKey}, nodes, shares)
+		if err != nil {
+			for i := range roots {
+				roots[i].Wipe()
+			}
+			return nil, fmt.Errorf("key %s: %w", k.ID, err)
+		}
+		roots = append(roots, Root{k, files[0].Network, key})
 	}
-	return root, err
+	return roots, nil
 }

@@ -41,15 +41,22 @@ type Params struct {
 // Validate checks that the numbers are in range: 1 <= T <= N <= MaxNodes,
 // 1 <= K <= MaxBatch, one host key a node.
 func (p Params) Validate() error {
+	if err := p.inRange(); err != nil {
+		return fmt.Errorf("key generation: %w", err)
+	}
+	return nil
+}
+
+func (p Params) inRange() error {
 	switch {
 	case !p.Suite.Valid():
-		return fmt.Errorf("key generation: unknown %v", p.Suite)
+		return fmt.Errorf("unknown %v", p.Suite)
 	case p.T < 1 || p.T > p.N || p.N > MaxNodes:
-		return fmt.Errorf("key generation: %d of %d: want 1 <= t <= n <= %d", p.T, p.N, MaxNodes)
+		return fmt.Errorf("%d of %d: want 1 <= t <= n <= %d", p.T, p.N, MaxNodes)
 	case p.K < 1 || p.K > MaxBatch:
-		return fmt.Errorf("key generation: batch of %d keys: want 1 to %d", p.K, MaxBatch)
+		return fmt.Errorf("batch of %d keys: want 1 to %d", p.K, MaxBatch)
 	case len(p.HostKeys) != p.N:
-		return fmt.Errorf("key generation: %d host keys for %d nodes", len(p.HostKeys), p.N)
+		return fmt.Errorf("%d host keys for %d nodes", len(p.HostKeys), p.N)
 	}
 	return nil
 }
@@ -116,7 +123,7 @@ var ErrIdentitySum = errors.New("summed commitments of a key are the identity: d
 
 // errInconsistent is unreachable unless a batch check errs, which has probability
 // 2^-128.
-var errInconsistent = errors.New("key generation: a batch check failed and every deal passes alone: check it again")
+var errInconsistent = errors.New("a batch check failed and every deal passes alone: check it again")
 
 // NewDeal makes node index's deal. It is deterministic in all its arguments;
 // seed must be fresh and secret, and the caller wipes it.

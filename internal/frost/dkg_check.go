@@ -24,11 +24,12 @@ func (s *session[S, P]) holds(e *equation[S, P]) bool {
 // weights returns the stream of random weights. Its key hashes all that the
 // equations depend on together with the node's host key, a secret that no dealer
 // knows: unpredictable without a random source.
-func (s *session[S, P]) weights(index int, host *[32]byte) *stream {
+func (s *session[S, P]) weights(index int, host *[32]byte, more ...[]byte) *stream {
 	parts := [][]byte{host[:], s.Context[:], uint32Bytes(index)}
 	for i, d := range s.deals {
 		parts = append(parts, s.digests[i][:], d.Shares[index])
 	}
+	parts = append(parts, more...)
 	key := Hash("frostfleet/dkg/weights/v1", parts...)
 	defer clear(key[:])
 	return newStream(&key)

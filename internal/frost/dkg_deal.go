@@ -5,6 +5,33 @@ import (
 	"fmt"
 )
 
+// dealing is what the deals of one session have in common, be it a key generation
+// or a resharing. The N nodes of Params are those that the boxes are for.
+type dealing struct {
+	Params
+	dealers   []int // who deals, in the order of the deals
+	resharing bool  // constant terms are old shares, neither committed to nor proven
+}
+
+// generation is the dealing of a key generation: all nodes deal.
+func (p Params) generation() *dealing {
+	d := &dealing{Params: p}
+	for i := range p.N {
+		d.dealers = append(d.dealers, i)
+	}
+	return d
+}
+
+// committed is the number of commitments to a key in a deal, and lowest the power
+// that the first of them is of.
+func (d *dealing) committed() int { return d.T - d.lowest() }
+func (d *dealing) lowest() int {
+	if d.resharing {
+		return 1
+	}
+	return 0
+}
+
 // newDeal is NewDeal for one group.
 func newDeal[S, P any](g group[S, P], p Params, index int, seed *[32]byte) (*Deal, error) {
 	if seed == nil {
@@ -13,24 +40,29 @@ func newDeal[S, P any](g group[S, P], p Params, index int, seed *[32]byte) (*Dea
 	coefficients := make([]S, p.K*p.T)
 	defer clear(coefficients)
 	randomScalars(g, coefficients, dealStream(p, index, seed, "coefficients"))
-	return dealOut(g, p, index, seed, coefficients)
+	return dealOut(g, p.generation(), index, seed, coefficients)
 }
 
 // dealOut makes the deal of given polynomials: K*T coefficients, key-major,
 // constant term first.
-func dealOut[S, P any](g group[S, P], p Params, index int, seed *[32]byte, coefficients []S) (*Deal, error) {
+func dealOut[S, P any](g group[S, P], s *dealing, index int, seed *[32]byte, coefficients []S) (*Deal, error) {
+	p := s.Params
 	ephemeral, err := ephemeralKey(p, index, seed)
 	if err != nil {
 		return nil, err
 	}
 	d := &Deal{
 		Ephemeral:   [32]byte(ephemeral.PublicKey().Bytes()),
-		Commitments: make([]byte, 0, p.K*p.T*p.Suite.PointSize()),
+		Commitments: make([]byte, 0, p.K*s.committed()*p.Suite.PointSize()),
 	}
 	for i := range coefficients {
-		d.Commitments = g.appendDealt(d.Commitments, &coefficients[i])
+		if i%p.T >= s.lowest() {
+			d.Commitments = g.appendDealt(d.Commitments, &coefficients[i])
+		}
 	}
-	d.Proofs = prove(g, p, index, coefficients, d.Commitments, dealStream(p, index, seed, "nonces"))
+	if !s.resharing {
+		d.Proofs = prove(g, p, index, coefficients, d.Commitments, dealStream(p, index, seed, "nonces"))
+	}
 	err = d.seal(p, index, ephemeral, func(dst []byte, recipient int) []byte {
 		return evaluate(g, p, dst, coefficients, recipient)
 	})
@@ -109,7 +141,7 @@ func (d *Deal) seal(
 	for j := range p.N {
 		aead, err := box(p, ephemeral, &p.HostKeys[j], &d.Ephemeral, index, j)
 		if err != nil {
-			return fmt.Errorf("key generation: host key of node %d can't be used: %w", j, err)
+			return fmt.Errorf("host key of node %d can't be used: %w", j, err)
 		}
 		// Sealed in place: the plaintext is gone with it.
 		plain := shares(make([]byte, 0, p.K*ScalarSize+boxOverhead), j)

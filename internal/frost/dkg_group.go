@@ -6,7 +6,9 @@ import (
 
 	secp "gitlab.com/yawning/secp256k1-voi"
 
+	"github.com/frostfleet/frostfleet/internal/frost/bip445"
 	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
+	"github.com/frostfleet/frostfleet/internal/frost/rfc9591"
 	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 )
 
@@ -23,6 +25,8 @@ type group[S, P any] interface {
 	mul(dst, a, b *S)
 	appendScalar(dst []byte, s *S) []byte
 	decodeScalar(dst *S, b []byte) error
+	// interpolatingValue is the Lagrange coefficient at zero of one of indices.
+	interpolatingValue(indices []int, index int) *S
 
 	// appendDealt appends s·G as deals carry it; decodeDealt reads that, and
 	// its result is in the prime-order group and not the identity.
@@ -40,6 +44,10 @@ type group[S, P any] interface {
 	// publicKey makes a public key of one wire encoding.
 	appendPoint(dst []byte, p *P) []byte
 	publicKey(wire []byte) []byte
+	// decodePoint and decodeKey read a wire point and a public key that are known to
+	// be of prime order.
+	decodePoint(dst *P, wire []byte) error
+	decodeKey(dst *P, publicKey []byte) error
 }
 
 type secpGroup struct{}
@@ -74,6 +82,10 @@ func (secpGroup) appendScalar(dst []byte, s *secp.Scalar) []byte {
 func (secpGroup) decodeScalar(dst *secp.Scalar, b []byte) error {
 	_, err := dst.SetCanonicalBytes((*[32]byte)(b))
 	return err
+}
+
+func (secpGroup) interpolatingValue(indices []int, index int) *secp.Scalar {
+	return bip445.InterpolatingValue(indices, index)
 }
 
 func (secpGroup) appendDealt(dst []byte, s *secp.Scalar) []byte {
@@ -111,6 +123,22 @@ func (secpGroup) appendPoint(dst []byte, p *vartime.Point) []byte {
 	return p.AppendWire(dst)
 }
 
+func (g secpGroup) decodePoint(dst *vartime.Point, wire []byte) error {
+	return g.decodeDealt(dst, wire)
+}
+
+func (secpGroup) decodeKey(dst *vartime.Point, publicKey []byte) error {
+	if len(publicKey) != 33 || publicKey[0]&^1 != 2 {
+		return vartime.ErrPoint
+	}
+	p, ok := vartime.LiftX((*[32]byte)(publicKey[1:]), publicKey[0] == 3)
+	if !ok {
+		return vartime.ErrPoint
+	}
+	*dst = p
+	return nil
+}
+
 type edwardsGroup struct{}
 
 func (edwardsGroup) reduce(dst *edwards25519.Scalar, b []byte) {
@@ -137,6 +165,14 @@ func (edwardsGroup) appendScalar(dst []byte, s *edwards25519.Scalar) []byte {
 func (edwardsGroup) decodeScalar(dst *edwards25519.Scalar, b []byte) error {
 	_, err := dst.SetCanonicalBytes(b)
 	return err
+}
+
+func (edwardsGroup) interpolatingValue(indices []int, index int) *edwards25519.Scalar {
+	ids := make([]uint16, len(indices))
+	for i := range indices {
+		ids[i] = edwardsID(indices[i])
+	}
+	return rfc9591.InterpolatingValue(ids, edwardsID(index))
 }
 
 func (edwardsGroup) appendDealt(dst []byte, s *edwards25519.Scalar) []byte {
@@ -172,6 +208,19 @@ func (edwardsGroup) publicKey(wire []byte) []byte          { return append([]byt
 func (edwardsGroup) appendPoint(dst []byte, p *edwards25519.Point) []byte {
 	b := edwards25519.Encode(p)
 	return append(dst, b[:]...)
+}
+
+func (edwardsGroup) decodePoint(dst *edwards25519.Point, wire []byte) error {
+	p, err := edwards25519.DecodeTrusted(wire)
+	if err != nil {
+		return err
+	}
+	*dst = *p
+	return nil
+}
+
+func (g edwardsGroup) decodeKey(dst *edwards25519.Point, publicKey []byte) error {
+	return g.decodePoint(dst, publicKey)
 }
 
 // pointCode is the code for an error of decodeDealt.

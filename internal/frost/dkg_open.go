@@ -11,11 +11,11 @@ import (
 // deals[i] is never nil and its fields have the right lengths.
 type session[S, P any] struct {
 	group[S, P]
-	Params
+	*dealing
 	deals   []*Deal
 	digests [][32]byte // deals[i].digest
-	firsts  [][]P      // A_0 by dealer and key
-	sums    []P        // K*T commitments summed over the dealers
+	firsts  [][]P      // A_0 by dealer and key; none in a resharing
+	sums    []P        // K*committed commitments summed over the dealers
 }
 
 // openBatch is Finalize, and without proofs Recover, for one group.
@@ -26,7 +26,7 @@ func openBatch[S, P any](
 	if err != nil {
 		return nil, err
 	}
-	s, err := newSession(g, p, deals)
+	s, err := newSession(g, p.generation(), deals)
 	if err != nil {
 		return nil, err
 	}
@@ -37,25 +37,33 @@ func openBatch[S, P any](
 			return nil, err
 		}
 	}
-	shares, err := s.openShares(index, own, w)
+	shares, err := s.openShares(index, own)
 	if err != nil {
 		return nil, err
 	}
 	defer clear(shares)
+	if !s.allHold(s.shareEquations(w, shares, s.values(index, s.sums)), 0, s.K) {
+		return nil, s.blameShares(index, own, w, func(int) []polynomial[S, P] { return nil })
+	}
 	public, err := s.public()
 	if err != nil {
 		return nil, err
 	}
-	encoded := make([]byte, 0, p.K*ScalarSize)
+	return &Batch{Public: *public, Shares: s.encodeShares(shares)}, nil
+}
+
+// encodeShares encodes a node's share of each key.
+func (s *session[S, P]) encodeShares(shares []S) *secret.Bytes {
+	encoded := make([]byte, 0, s.K*ScalarSize)
 	for i := range shares {
-		encoded = g.appendScalar(encoded, &shares[i])
+		encoded = s.appendScalar(encoded, &shares[i])
 	}
-	return &Batch{Public: *public, Shares: secret.New(encoded)}, nil
+	return secret.New(encoded)
 }
 
 // summarize is Summarize for one group.
 func summarize[S, P any](g group[S, P], p Params, deals []*Deal) (*Public, error) {
-	s, err := newSession(g, p, deals)
+	s, err := newSession(g, p.generation(), deals)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +80,14 @@ func summarize[S, P any](g group[S, P], p Params, deals []*Deal) (*Public, error
 // appear to lie.
 func hostKey(p Params, index int, host *[32]byte) (*ecdh.PrivateKey, error) {
 	if host == nil {
-		return nil, fmt.Errorf("key generation: node %d needs its host key to open its shares", index)
+		return nil, fmt.Errorf("node %d needs its host key to open its shares", index)
 	}
 	own, err := ecdh.X25519().NewPrivateKey(host[:])
 	if err != nil {
-		return nil, fmt.Errorf("key generation: host key: %w", err)
+		return nil, fmt.Errorf("host key: %w", err)
 	}
 	if [32]byte(own.PublicKey().Bytes()) != p.HostKeys[index] {
-		return nil, fmt.Errorf("key generation: host key is not that of node %d in the parameters: "+
+		return nil, fmt.Errorf("host key is not that of node %d in the parameters: "+
 			"check the manifest against the node's key", index)
 	}
 	return own, nil
@@ -87,38 +95,38 @@ func hostKey(p Params, index int, host *[32]byte) (*ecdh.PrivateKey, error) {
 
 // newSession checks the deals' lengths, decodes their commitments and adds
 // them up.
-func newSession[S, P any](g group[S, P], p Params, deals []*Deal) (*session[S, P], error) {
-	if len(deals) != p.N {
-		return nil, fmt.Errorf("key generation: %d deals of %d nodes", len(deals), p.N)
+func newSession[S, P any](g group[S, P], p *dealing, deals []*Deal) (*session[S, P], error) {
+	if len(deals) != len(p.dealers) {
+		return nil, fmt.Errorf("%d deals of %d dealers", len(deals), len(p.dealers))
 	}
 	for i, d := range deals {
 		if reason := d.malformed(p); reason != "" {
-			return nil, &BlameError{Dealer: i, Code: CodeMalformed, Reason: reason}
+			return nil, &BlameError{Dealer: p.dealers[i], Code: CodeMalformed, Reason: reason}
 		}
 	}
-	s := &session[S, P]{group: g, Params: p, deals: deals}
-	s.sums = make([]P, p.K*p.T)
-	points := make([]P, p.K*p.T)
+	s := &session[S, P]{group: g, dealing: p, deals: deals}
+	s.sums = make([]P, p.K*p.committed())
+	points := make([]P, len(s.sums))
 	for i, d := range deals {
 		if err := s.commitments(points, i); err != nil {
 			return nil, err
 		}
-		s.digests = append(s.digests, d.digest(p, i))
+		s.digests = append(s.digests, d.digest(p.Params, p.dealers[i]))
 		s.sum(points)
 	}
 	return s, nil
 }
 
 // malformed returns which length of the deal is wrong, "" if none is.
-func (d *Deal) malformed(p Params) string {
+func (d *Deal) malformed(p *dealing) string {
 	size := p.Suite.PointSize()
 	if d == nil {
 		return "missing"
 	}
-	if want := p.K * p.T * size; len(d.Commitments) != want {
+	if want := p.K * p.committed() * size; len(d.Commitments) != want {
 		return fmt.Sprintf("%d bytes of commitments, want %d", len(d.Commitments), want)
 	}
-	if want := p.K * (size + ScalarSize); len(d.Proofs) != want {
+	if want := p.K * (size + ScalarSize); !p.resharing && len(d.Proofs) != want {
 		return fmt.Sprintf("%d bytes of proofs, want %d", len(d.Proofs), want)
 	}
 	if len(d.Shares) != p.N {
@@ -132,26 +140,28 @@ func (d *Deal) malformed(p Params) string {
 	return ""
 }
 
-// commitments decodes the K*T commitments of a dealer into points.
-func (s *session[S, P]) commitments(points []P, dealer int) error {
-	size := s.Suite.PointSize()
+// commitments decodes the commitments of the i-th deal into points.
+func (s *session[S, P]) commitments(points []P, i int) error {
+	size, count := s.Suite.PointSize(), s.committed()
 	for m := range points {
-		if err := s.decodeDealt(&points[m], s.deals[dealer].Commitments[m*size:][:size]); err != nil {
-			return &BlameError{Dealer: dealer, Code: pointCode(err),
-				Reason: fmt.Sprintf("commitment %d of key %d: %v", m%s.T, m/s.T, err)}
+		if err := s.decodeDealt(&points[m], s.deals[i].Commitments[m*size:][:size]); err != nil {
+			return &BlameError{Dealer: s.dealers[i], Code: pointCode(err),
+				Reason: fmt.Sprintf("commitment %d of key %d: %v", m%count+s.lowest(), m/count, err)}
 		}
 	}
 	return nil
 }
 
-// sum adds a dealer's commitments to the sums and keeps the first of each key.
+// sum adds a deal's commitments to the sums and keeps those to constant terms.
 func (s *session[S, P]) sum(points []P) {
-	firsts := make([]P, s.K)
-	for key := range firsts {
-		firsts[key] = points[key*s.T]
+	if !s.resharing {
+		firsts := make([]P, s.K)
+		for key := range firsts {
+			firsts[key] = points[key*s.T]
+		}
+		s.firsts = append(s.firsts, firsts)
 	}
-	s.firsts = append(s.firsts, firsts)
-	if len(s.firsts) == 1 {
+	if len(s.digests) == 1 {
 		copy(s.sums, points)
 		return
 	}
@@ -162,14 +172,23 @@ func (s *session[S, P]) sum(points []P) {
 func (s *session[S, P]) public() (*Public, error) {
 	size := s.Suite.PointSize()
 	out := &Public{Commitments: make([]byte, 0, len(s.sums)*size)}
-	for m := range s.sums {
-		if s.isIdentity(&s.sums[m]) {
-			return nil, ErrIdentitySum
-		}
-		out.Commitments = s.appendPoint(out.Commitments, &s.sums[m])
+	var err error
+	if out.Commitments, err = s.appendSums(out.Commitments, s.sums); err != nil {
+		return nil, err
 	}
 	for key := range s.K {
 		out.PublicKeys = append(out.PublicKeys, s.publicKey(out.Commitments[key*s.T*size:][:size]))
 	}
 	return out, nil
+}
+
+// appendSums appends the wire encodings of sums.
+func (s *session[S, P]) appendSums(dst []byte, sums []P) ([]byte, error) {
+	for m := range sums {
+		if s.isIdentity(&sums[m]) {
+			return nil, ErrIdentitySum
+		}
+		dst = s.appendPoint(dst, &sums[m])
+	}
+	return dst, nil
 }

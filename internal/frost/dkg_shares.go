@@ -5,10 +5,10 @@ import (
 	"fmt"
 )
 
-// openShares opens the boxes of node index, adds up its shares and checks the
-// sums against the summed commitments, one constant time base multiplication
-// for the whole batch. The caller wipes the result.
-func (s *session[S, P]) openShares(index int, own *ecdh.PrivateKey, w *stream) ([]S, error) {
+// openShares opens the boxes of node index and adds up its shares. The caller
+// checks the sums against the summed commitments, one constant time base
+// multiplication for the whole batch, and wipes them.
+func (s *session[S, P]) openShares(index int, own *ecdh.PrivateKey) ([]S, error) {
 	sums, shares := make([]S, s.K), make([]S, s.K)
 	defer clear(shares)
 	for i := range s.deals {
@@ -20,18 +20,17 @@ func (s *session[S, P]) openShares(index int, own *ecdh.PrivateKey, w *stream) (
 			s.add(&sums[key], &sums[key], &shares[key])
 		}
 	}
-	if s.allHold(s.shareEquations(w, index, sums, s.sums), 0, s.K) {
-		return sums, nil
-	}
-	clear(sums)
-	return nil, s.blameShares(index, own, w)
+	return sums, nil
 }
 
-// blameShares looks for the dealer whose shares do not fit its commitments.
-func (s *session[S, P]) blameShares(index int, own *ecdh.PrivateKey, w *stream) error {
+// blameShares looks for the dealer whose shares do not fit its commitments and,
+// in a resharing, what constants says of its constant terms.
+func (s *session[S, P]) blameShares(
+	index int, own *ecdh.PrivateKey, w *stream, constants func(i int) []polynomial[S, P],
+) error {
 	shares := make([]S, s.K)
 	defer clear(shares)
-	points := make([]P, s.K*s.T)
+	points := make([]P, len(s.sums))
 	for i := range s.deals {
 		if err := s.openBox(shares, index, own, i); err != nil {
 			return err
@@ -39,41 +38,63 @@ func (s *session[S, P]) blameShares(index int, own *ecdh.PrivateKey, w *stream) 
 		if err := s.commitments(points, i); err != nil {
 			return err
 		}
-		if bad := s.firstBad(s.shareEquations(w, index, shares, points)); bad >= 0 {
-			return &BlameError{Dealer: i, Code: CodeShare,
+		sum := append(constants(i), s.values(index, points))
+		if bad := s.firstBad(s.shareEquations(w, shares, sum...)); bad >= 0 {
+			return &BlameError{Dealer: s.dealers[i], Code: CodeShare,
 				Reason: fmt.Sprintf("share of key %d for node %d does not fit the commitments", bad, index)}
 		}
 	}
 	return errInconsistent
 }
 
-// shareEquations returns a function that adds to an equation the claim that a
-// key's share is the value at index+1 of the polynomial behind its T commitments.
-func (s *session[S, P]) shareEquations(w *stream, index int, shares []S, commitments []P) func(*equation[S, P], int) {
+// polynomial is one for each key, in the exponent and without its lowest powers:
+// its value is lead·(points[0] + x·points[1] + x²·points[2] + ...). All is public.
+type polynomial[S, P any] struct {
+	lead, x *S
+	points  []P
+	count   int // points a key
+}
+
+// values is what the commitments say of the shares of node index.
+func (s *session[S, P]) values(index int, commitments []P) polynomial[S, P] {
 	x := s.small(uint32(index + 1))
+	p := polynomial[S, P]{lead: s.small(1), x: x, points: commitments, count: s.committed()}
+	if s.resharing {
+		p.lead = x
+	}
+	return p
+}
+
+// shareEquations returns a function that adds to an equation the claim that a
+// key's share is the sum of the polynomials' values.
+func (s *session[S, P]) shareEquations(w *stream, shares []S, sum ...polynomial[S, P]) func(*equation[S, P], int) {
 	return func(e *equation[S, P], key int) {
-		coefficient, product := s.weight(w), make([]S, 1)
+		weight, product := s.weight(w), make([]S, 1)
 		defer clear(product)
-		s.mul(&product[0], coefficient, &shares[key])
+		s.mul(&product[0], weight, &shares[key])
 		s.add(&e.base, &e.base, &product[0])
-		for c := range s.T {
-			e.scalars = append(e.scalars, coefficient)
-			e.points = append(e.points, &commitments[key*s.T+c])
-			next := new(S)
-			s.mul(next, coefficient, x)
-			coefficient = next
+		for _, p := range sum {
+			coefficient := new(S)
+			s.mul(coefficient, weight, p.lead)
+			for c := range p.count {
+				e.scalars = append(e.scalars, coefficient)
+				e.points = append(e.points, &p.points[key*p.count+c])
+				next := new(S)
+				s.mul(next, coefficient, p.x)
+				coefficient = next
+			}
 		}
 	}
 }
 
-// openBox opens the dealer's box for node index into shares, one a key.
-func (s *session[S, P]) openBox(shares []S, index int, own *ecdh.PrivateKey, dealer int) error {
-	d := s.deals[dealer]
+// openBox opens the i-th deal's box for node index into shares, one a key.
+func (s *session[S, P]) openBox(shares []S, index int, own *ecdh.PrivateKey, i int) error {
+	d, dealer := s.deals[i], s.dealers[i]
 	aead, err := box(s.Params, own, &d.Ephemeral, &d.Ephemeral, dealer, index)
 	if err != nil {
 		return &BlameError{Dealer: dealer, Code: CodePoint, Reason: "ephemeral key of small order"}
 	}
-	plain, err := aead.Open(nil, boxNonce[:], d.Shares[index], s.digests[dealer][:])
+	plain, err := aead.Open(nil, boxNonce[:], d.Shares[index], s.digests[i][:])
 	if err != nil {
 		return &BlameError{Dealer: dealer, Code: CodeShare,
 			Reason: fmt.Sprintf("box for node %d does not open", index)}

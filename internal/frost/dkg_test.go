@@ -101,7 +101,7 @@ func testHonestRun(t *testing.T, f *fleet) {
 	}
 	for _, subset := range subsets(f.N, f.T) {
 		for key := range f.K {
-			if got := publicKeyOf(t, f, subset, shares, key); !bytes.Equal(got, public.PublicKeys[key]) {
+			if got := publicKeyOf(f.Suite, subset, shares, key); !bytes.Equal(got, public.PublicKeys[key]) {
 				t.Fatalf("key %d: shares of %v interpolate to %x, want %x", key, subset, got, public.PublicKeys[key])
 			}
 		}
@@ -133,15 +133,15 @@ func subsets(n, t int) (out [][]int) {
 
 // publicKeyOf interpolates the shares at zero, by math/big as a second
 // opinion, and returns the public key of the secret.
-func publicKeyOf(t *testing.T, f *fleet, subset []int, shares [][]byte, key int) []byte {
+func publicKeyOf(suite Suite, subset []int, shares [][]byte, key int) []byte {
 	order, _ := new(big.Int).SetString("fffffffffffffffffffffffffffffffebaaedce6af48a03bbfd25e8cd0364141", 16)
-	if f.Suite == Ed25519 {
+	if suite == Ed25519 {
 		order, _ = new(big.Int).SetString("1000000000000000000000000000000014def9dea2f79cd65812631a5cf5d3ed", 16)
 	}
 	sum := new(big.Int)
 	for _, i := range subset {
 		b := bytes.Clone(shares[i][key*32:][:32])
-		if f.Suite == Ed25519 {
+		if suite == Ed25519 {
 			slices.Reverse(b)
 		}
 		term := new(big.Int).SetBytes(b)
@@ -155,7 +155,7 @@ func publicKeyOf(t *testing.T, f *fleet, subset []int, shares [][]byte, key int)
 		sum.Add(sum, term)
 	}
 	b := sum.Mod(sum, order).FillBytes(make([]byte, 32))
-	if f.Suite == Ed25519 {
+	if suite == Ed25519 {
 		slices.Reverse(b)
 		return publicKeyFrom(edwardsGroup{}, b)
 	}

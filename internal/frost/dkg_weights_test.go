@@ -12,7 +12,7 @@ import (
 // opened is a session of the fleet's deals, for one group.
 func opened[S, P any](t *testing.T, g group[S, P], f *fleet) *session[S, P] {
 	t.Helper()
-	s, err := newSession(g, f.Params, f.deals)
+	s, err := newSession(g, f.generation(), f.deals)
 	if err != nil {
 		t.Fatal(err)
 	}

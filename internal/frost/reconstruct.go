@@ -5,135 +5,77 @@ import (
 	"errors"
 	"fmt"
 
-	secp "gitlab.com/yawning/secp256k1-voi"
-
-	"github.com/frostfleet/frostfleet/internal/frost/edwards25519"
-	"github.com/frostfleet/frostfleet/internal/frost/secp256k1/vartime"
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// Whoever leaves the fleet puts a secret key together again, on a machine without a
-// network. It is the one place in which one is computed.
-
-// ErrNoRoot means that shares which all fit their commitments do not give the secret of
-// the public key: that is another key's.
-var ErrNoRoot = errors.New("the shares fit their commitments, and give another key than the public one")
-
-// WrongShareError names a node whose share is not the one that the commitments are of.
-type WrongShareError struct{ Index int }
-
-func (e *WrongShareError) Error() string {
-	return fmt.Sprintf("the share of node %d is not the one that the commitments are of", e.Index)
-}
-
-// ReconstructRoot returns the secret of a key, 32 bytes in the suite's encoding, by
-// interpolation at 0. shares holds shares of 32 bytes by node index, T of them or more, of
-// which all are checked and T used. The caller wipes shares and result.
-func ReconstructRoot(k *Key, shares map[int]*secret.Bytes) (*secret.Bytes, error) {
-	if err := k.validate(); err != nil {
-		return nil, err
+// ReconstructPrivateKeys makes private keys of the shares of t nodes, which ends all
+// that the fleet is for: whoever has the result signs alone. It is for the ceremony
+// of leaving the product, on a machine without a network, and no program of a running
+// fleet calls it.
+//
+// Shares[i] holds the share of each key that node indices[i] has, 32 bytes a key; all
+// are of one generation. Indices are exactly t distinct ones of n. The result has 32
+// bytes a key, a scalar in the suite's encoding, each of the public key in its place
+// (33 or 32 bytes).
+func ReconstructPrivateKeys(
+	s Suite, n, t int, publicKeys [][]byte, indices []int, shares []*secret.Bytes,
+) (*secret.Bytes, error) {
+	switch {
+	case !s.Valid():
+		return nil, fmt.Errorf("reconstruction: unknown %v", s)
+	case t < 1 || t > n || n > MaxNodes:
+		return nil, fmt.Errorf("reconstruction: %d of %d: want 1 <= t <= n <= %d", t, n, MaxNodes)
+	case len(publicKeys) < 1:
+		return nil, errors.New("reconstruction: no keys")
+	case len(indices) != t || len(shares) != t:
+		return nil, fmt.Errorf("reconstruction: %d nodes with %d shares: want exactly %d", len(indices), len(shares), t)
 	}
-	if len(shares) < k.T {
-		return nil, fmt.Errorf("key: shares of %d nodes, and %d are needed", len(shares), k.T)
+	seen := make([]bool, n)
+	for i, index := range indices {
+		switch {
+		case index < 0 || index >= n:
+			return nil, fmt.Errorf("reconstruction: node %d is not one of %d", index, n)
+		case seen[index]:
+			return nil, fmt.Errorf("reconstruction: node %d is there twice", index)
+		case len(shares[i].Expose()) != len(publicKeys)*ScalarSize:
+			return nil, fmt.Errorf("reconstruction: node %d has shares of %d bytes for %d keys, want %d",
+				index, len(shares[i].Expose()), len(publicKeys), len(publicKeys)*ScalarSize)
+		}
+		seen[index] = true
 	}
-	if k.Suite == Secp256k1TR {
-		return reconstruct(secpGroup{}, secpField{}, k, shares)
+	if s == Secp256k1TR {
+		return reconstruct(secpGroup{}, publicKeys, indices, shares)
 	}
-	return reconstruct(edwardsGroup{}, edwardsField{}, k, shares)
+	return reconstruct(edwardsGroup{}, publicKeys, indices, shares)
 }
 
-// field is what interpolation needs besides the group: an inverse, and points as
-// commitments of a finished key have them.
-type field[S, P any] interface {
-	invert(dst, a *S)
-	sub(dst, a, b *S)
-	decodePoint(b []byte) (*P, bool)
-}
-
-type secpField struct{}
-
-func (secpField) invert(dst, a *secp.Scalar) { dst.Invert(a) }
-func (secpField) sub(dst, a, b *secp.Scalar) { dst.Subtract(a, b) }
-func (secpField) decodePoint(b []byte) (*vartime.Point, bool) {
-	p, ok := vartime.Decode(b)
-	return &p, ok
-}
-
-type edwardsField struct{}
-
-func (edwardsField) invert(dst, a *edwards25519.Scalar) { dst.Invert(a) }
-func (edwardsField) sub(dst, a, b *edwards25519.Scalar) { dst.Sub(a, b) }
-func (edwardsField) decodePoint(b []byte) (*edwards25519.Point, bool) {
-	p, err := edwards25519.DecodePoint(b)
-	return p, err == nil
-}
-
-func reconstruct[S, P any](g group[S, P], f field[S, P], k *Key, shares map[int]*secret.Bytes) (*secret.Bytes, error) {
-	points := make([]*P, k.T)
-	for i := range points {
-		size := k.Suite.PointSize()
-		var ok bool
-		if points[i], ok = f.decodePoint(k.VSSCommitment[i*size:][:size]); !ok {
-			return nil, fmt.Errorf("key: commitment %d is no point", i)
+// reconstruct is ReconstructPrivateKeys for one group. It interpolates at zero, in
+// constant time.
+func reconstruct[S, P any](
+	g group[S, P], publicKeys [][]byte, indices []int, shares []*secret.Bytes,
+) (*secret.Bytes, error) {
+	sums := make([]S, len(publicKeys)+1) // the last one is a term
+	defer clear(sums)
+	term := &sums[len(publicKeys)]
+	for i, index := range indices {
+		lambda := g.interpolatingValue(indices, index)
+		for key := range publicKeys {
+			if err := g.decodeScalar(term, shares[i].Expose()[key*ScalarSize:][:ScalarSize]); err != nil {
+				return nil, fmt.Errorf("reconstruction: node %d's share of key %d is no scalar: %w", index, key, err)
+			}
+			g.mul(term, term, lambda)
+			g.add(&sums[key], &sums[key], term)
 		}
 	}
-	values := make([]S, 0, len(shares))
-	defer func() { clear(values) }()
-	var nodes []int
-	for index := range k.N {
-		share := shares[index]
-		if share == nil {
-			continue
+	encoded := make([]byte, 0, len(publicKeys)*ScalarSize)
+	for key, public := range publicKeys {
+		p := g.baseMult(&sums[key])
+		if g.isIdentity(p) || !bytes.Equal(g.publicKey(g.appendPoint(nil, p)), public) {
+			clear(encoded)
+			return nil, fmt.Errorf("reconstruction: the shares of key %d do not make its private key: "+
+				"they must be of one generation, each with the index of its node", key)
 		}
-		var value S
-		if len(share.Expose()) != ScalarSize || g.decodeScalar(&value, share.Expose()) != nil ||
-			!g.isSumVartime(g.baseMult(&value), powers(g, index, k.T), points) {
-			return nil, &WrongShareError{index}
-		}
-		values, nodes = append(values, value), append(nodes, index)
+		encoded = g.appendScalar(encoded, &sums[key])
 	}
-	if len(nodes) != len(shares) {
-		return nil, fmt.Errorf("key: a share of a node that is not one of 0 to %d", k.N-1)
-	}
-	sum := make([]S, 1)
-	defer clear(sum)
-	for i := range k.T {
-		lambda := interpolate(g, f, nodes[:k.T], i)
-		g.mul(&values[i], &values[i], lambda)
-		g.add(&sum[0], &sum[0], &values[i])
-	}
-	root := g.baseMult(&sum[0])
-	if g.isIdentity(root) || !bytes.Equal(g.publicKey(g.appendPoint(nil, root)), k.PublicKey) {
-		return nil, ErrNoRoot
-	}
-	return secret.New(g.appendScalar(make([]byte, 0, ScalarSize), &sum[0])), nil
-}
-
-// powers are those of a node's x coordinate, from 0 on.
-func powers[S, P any](g group[S, P], index, count int) []*S {
-	all := []*S{g.small(1)}
-	for len(all) < count {
-		next := new(S)
-		g.mul(next, all[len(all)-1], g.small(uint32(index+1)))
-		all = append(all, next)
-	}
-	return all
-}
-
-// interpolate is the weight at 0 of a node's value: the product of x_j/(x_j-x_i) over the
-// other nodes j. It is public.
-func interpolate[S, P any](g group[S, P], f field[S, P], nodes []int, i int) *S {
-	num, den := g.small(1), g.small(1)
-	for j := range nodes {
-		if j == i {
-			continue
-		}
-		x := g.small(uint32(nodes[j] + 1))
-		g.mul(num, num, x)
-		f.sub(x, x, g.small(uint32(nodes[i]+1)))
-		g.mul(den, den, x)
-	}
-	f.invert(den, den)
-	g.mul(num, num, den)
-	return num
+	return secret.New(encoded), nil
 }

@@ -2,98 +2,111 @@ package frost
 
 import (
 	"bytes"
-	"crypto/sha512"
-	"errors"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
-	edwards "filippo.io/edwards25519"
+	filippo "filippo.io/edwards25519"
 	"github.com/btcsuite/btcd/btcec/v2"
 
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// publicOf is the public key of a secret, by other libraries than the fleet's.
-func publicOf(t *testing.T, s Suite, root []byte) []byte {
-	t.Helper()
-	if s == Secp256k1TR {
-		_, public := btcec.PrivKeyFromBytes(root)
-		return public.SerializeCompressed()
-	}
-	scalar, err := edwards.NewScalar().SetCanonicalBytes(root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return edwards.NewIdentityPoint().ScalarBaseMult(scalar).Bytes()
-}
-
-// sharesOf are those of the nodes.
-func sharesOf(keys []*Key, nodes ...int) map[int]*secret.Bytes {
-	shares := map[int]*secret.Bytes{}
+// of are the shares of nodes.
+func (h *holders) of(nodes []int) (shares []*secret.Bytes) {
 	for _, i := range nodes {
-		shares[i] = keys[i].Share
+		shares = append(shares, h.shares[i])
 	}
 	return shares
 }
 
-// TestReconstructRoot: any t shares, and more, give the secret of the public key.
-func TestReconstructRoot(t *testing.T) {
+// Any t nodes, in any order, in any generation, make the private keys, by other
+// libraries.
+func TestReconstructPrivateKeys(t *testing.T) {
 	eachSuite(t, func(t *testing.T, s Suite) {
-		for _, size := range [][2]int{{1, 1}, {2, 1}, {3, 2}, {5, 3}, {24, 16}} {
-			n, threshold := size[0], size[1]
-			keys := dealKey(t, s, n, threshold)
-			last := upTo(n)[n-threshold:]
-			for _, nodes := range [][]int{upTo(threshold), last, upTo(n)} {
-				root, err := ReconstructRoot(keys[0], sharesOf(keys, nodes...))
+		first := founded(t, s, 2, 3, 3)
+		for _, h := range []*holders{first, newMove(t, first, []int{1, 2}, 3, 5).finish(t), founded(t, s, 1, 1, 1)} {
+			for _, nodes := range subsets(h.n, h.t) {
+				slices.Reverse(nodes)
+				keys, err := ReconstructPrivateKeys(s, h.n, h.t, h.public.PublicKeys, nodes, h.of(nodes))
 				if err != nil {
-					t.Fatalf("%d of %d by %d: %v", threshold, n, nodes, err)
+					t.Fatal(err)
 				}
-				if !bytes.Equal(publicOf(t, s, root.Expose()), keys[0].PublicKey) {
-					t.Errorf("%d of %d by %d: the secret of another key", threshold, n, nodes)
+				if len(keys.Expose()) != len(h.public.PublicKeys)*ScalarSize {
+					t.Fatalf("%d bytes of keys", len(keys.Expose()))
+				}
+				for i, public := range h.public.PublicKeys {
+					if got := publicOf(t, s, keys.Expose()[i*ScalarSize:][:ScalarSize]); !bytes.Equal(got, public) {
+						t.Fatalf("the key of nodes %v is that of %x, want %x", nodes, got, public)
+					}
 				}
 			}
 		}
 	})
 }
 
-// TestReconstructRootRefuses: too few shares, a share that is another one, a key that is not
-// the commitments'.
-func TestReconstructRootRefuses(t *testing.T) {
-	eachSuite(t, func(t *testing.T, s Suite) {
-		keys, others := dealKey(t, s, 5, 3), dealKey(t, s, 5, 3)
-		refused := func(k *Key, shares map[int]*secret.Bytes) error {
-			t.Helper()
-			root, err := ReconstructRoot(k, shares)
-			if err == nil || root != nil {
-				t.Fatalf("a root, %v", err)
-			}
-			return err
-		}
-		refused(keys[0], sharesOf(keys, 0, 4))
-		refused(&Key{}, sharesOf(keys, 0, 1, 2))
-		outside := sharesOf(keys, 0, 1, 2)
-		outside[5] = keys[3].Share
-		refused(keys[0], outside)
+// publicOf is the public key of a private one by btcec and filippo.io/edwards25519.
+func publicOf(t *testing.T, s Suite, private []byte) []byte {
+	t.Helper()
+	if s == Secp256k1TR {
+		_, public := btcec.PrivKeyFromBytes(private)
+		return public.SerializeCompressed()
+	}
+	scalar, err := new(filippo.Scalar).SetCanonicalBytes(private)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return new(filippo.Point).ScalarBaseMult(scalar).Bytes()
+}
 
-		digest := sha512.Sum512_256(nil)
-		for name, bad := range map[string]*secret.Bytes{
-			"of another key": others[4].Share, "of another node": keys[3].Share, "short": secret.New(make([]byte, 31)),
-			"zero": secret.New(make([]byte, 32)), "not canonical": secret.New(bytes.Repeat([]byte{0xff}, 32)),
-			"nobody's": secret.New(digest[:]),
+func TestReconstructionRefuses(t *testing.T) {
+	eachSuite(t, func(t *testing.T, s Suite) {
+		h := founded(t, s, 2, 3, 2)
+		later := newMove(t, h, []int{0, 1}, 2, 3).finish(t)
+		keys := h.public.PublicKeys
+		garbled := slices.Clone(h.shares[1].Expose())
+		garbled[40] ^= 1
+		zeros := secret.New(make([]byte, 64))
+		opposite := secret.New(bytes.Repeat([]byte{255}, 64))
+		type shares = []*secret.Bytes
+		for name, c := range map[string]struct {
+			suite  Suite
+			n, t   int
+			keys   [][]byte
+			who    []int
+			shares shares
+		}{
+			"unknown suite":           {3, 3, 2, keys, []int{0, 1}, h.of([]int{0, 1})},
+			"threshold zero":          {s, 3, 0, keys, nil, nil},
+			"threshold over nodes":    {s, 1, 2, keys, []int{0, 1}, h.of([]int{0, 1})},
+			"more nodes than ever":    {s, 129, 2, keys, []int{0, 1}, h.of([]int{0, 1})},
+			"no keys":                 {s, 3, 2, nil, []int{0, 1}, shares{secret.New(nil), secret.New(nil)}},
+			"a node too few":          {s, 3, 2, keys, []int{0}, h.of([]int{0})},
+			"a node too many":         {s, 3, 2, keys, []int{0, 1, 2}, h.of([]int{0, 1, 2})},
+			"a share too few":         {s, 3, 2, keys, []int{0, 1}, h.of([]int{0})},
+			"a node twice":            {s, 3, 2, keys, []int{1, 1}, h.of([]int{1, 1})},
+			"a negative node":         {s, 3, 2, keys, []int{-1, 1}, h.of([]int{0, 1})},
+			"a node out of range":     {s, 3, 2, keys, []int{0, 3}, h.of([]int{0, 1})},
+			"shares in another order": {s, 3, 2, keys, []int{1, 0}, h.of([]int{0, 1})},
+			"one share alone":         {s, 3, 1, keys, []int{0}, h.of([]int{0})},
+			"a garbled share":         {s, 3, 2, keys, []int{0, 1}, shares{h.shares[0], secret.New(garbled)}},
+			"no share":                {s, 3, 2, keys, []int{0, 1}, shares{h.shares[0], nil}},
+			"shares of one key":       {s, 3, 2, keys, []int{0, 1}, shares{h.shares[0], secret.New(make([]byte, 32))}},
+			"a share that is none":    {s, 3, 2, keys, []int{0, 1}, shares{h.shares[0], opposite}},
+			"nothing but zeros":       {s, 3, 2, keys, []int{0, 1}, shares{zeros, zeros}},
+			"shares of two generations": {s, 3, 2, keys, []int{0, 1},
+				shares{h.shares[0], later.shares[1]}},
+			"other keys": {s, 3, 2, [][]byte{keys[1], keys[0]}, []int{0, 1}, h.of([]int{0, 1})},
 		} {
-			shares := sharesOf(keys, 0, 1, 2)
-			shares[4] = bad // one more than it takes
-			var wrong *WrongShareError
-			if err := refused(keys[0], shares); !errors.As(err, &wrong) || wrong.Index != 4 {
-				t.Errorf("a share that is %s: %v", name, err)
+			got, err := ReconstructPrivateKeys(c.suite, c.n, c.t, c.keys, c.who, c.shares)
+			if err == nil || got != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if strings.Contains(fmt.Sprint(err), hex.EncodeToString(h.shares[0].Expose()[:8])) {
+				t.Errorf("%s: the error shows a share", name)
 			}
 		}
-		off := *keys[0]
-		off.PublicKey = others[0].PublicKey
-		if err := refused(&off, sharesOf(keys, 0, 1, 2)); !errors.Is(err, ErrNoRoot) {
-			t.Errorf("another public key: %v", err)
-		}
-		off = *keys[0]
-		off.VSSCommitment = bytes.Repeat([]byte{0xff}, len(off.VSSCommitment))
-		refused(&off, sharesOf(keys, 0, 1, 2))
 	})
 }

@@ -20,7 +20,7 @@ func chooseOwnShare[S, P any](t *testing.T, g group[S, P], f *fleet, own uint32)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := newSession(g, f.Params, f.deals)
+	s, err := newSession(g, f.generation(), f.deals)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -44,7 +44,7 @@ func chooseOwnShare[S, P any](t *testing.T, g group[S, P], f *fleet, own uint32)
 		g.mul(&rest, &rest, minus)
 		g.add(f0, &rest, g.small(own))
 	}
-	if f.deals[liar], err = dealOut(g, f.Params, liar, f.seeds[liar], coefficients); err != nil {
+	if f.deals[liar], err = dealOut(g, f.generation(), liar, f.seeds[liar], coefficients); err != nil {
 		t.Fatal(err)
 	}
 }

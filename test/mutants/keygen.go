@@ -38,9 +38,9 @@ var keygenMutants = []Mutant{
 	edit("proofs of knowledge are not checked", openFile,
 		"s.checkProofs(w); err != nil", "s.checkProofs(w); err != nil && false").
 		killed("a dealer knows what it deals", inFrost, "TestLiesAreBlamed"),
-	edit("shares are not checked", sharesFile, "if s.allHold(", "if true || s.allHold(").
+	edit("shares are not checked", openFile, "if !s.allHold(", "if false && !s.allHold(").
 		killed("a node's share is of the certified key", inFrost, "TestWrongShares"),
-	never("the sum may be the identity", openFile, "s.isIdentity(&s.sums[m])").
+	never("the sum may be the identity", openFile, "s.isIdentity(&sums[m])").
 		killed("the identity is no key", inFrost, "TestIdentitySum"),
 	never("another host key is taken", openFile, "[32]byte(own.PublicKey().Bytes()) !=").
 		killed("a node with the wrong key blames nobody", inFrost, "TestCallersMistakes"),

@@ -39,14 +39,14 @@ func NewSignerSet(n, t int, ids []int) (*SignerSet, error) {
 		s.sorted = binary.BigEndian.AppendUint32(s.sorted, uint32(id))
 	}
 	for _, id := range s.ids {
-		s.lambdas = append(s.lambdas, sync.OnceValue(func() *Scalar { return interpolatingValue(s.ids, id) }))
+		s.lambdas = append(s.lambdas, sync.OnceValue(func() *Scalar { return InterpolatingValue(s.ids, id) }))
 	}
 	return s, nil
 }
 
-// interpolatingValue returns the Lagrange coefficient at 0 of one of ids, which are
+// InterpolatingValue returns the Lagrange coefficient at 0 of one of ids, which are
 // distinct. BIP 445, DeriveInterpolatingValue.
-func interpolatingValue(ids []int, my int) *Scalar {
+func InterpolatingValue(ids []int, my int) *Scalar {
 	num, den := secp.NewScalar().One(), secp.NewScalar().One()
 	minusX := secp.NewScalar().Negate(secp.NewScalarFromUint64(uint64(my) + 1))
 	for _, id := range ids {

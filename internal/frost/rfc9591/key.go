@@ -129,13 +129,13 @@ func NewSignerSet(n, t int, ids []uint16) (*SignerSet, error) {
 	}
 	s := &SignerSet{ids: slices.Clone(ids)}
 	for _, id := range ids {
-		s.lambdas = append(s.lambdas, sync.OnceValue(func() *Scalar { return interpolatingValue(s.ids, id) }))
+		s.lambdas = append(s.lambdas, sync.OnceValue(func() *Scalar { return InterpolatingValue(s.ids, id) }))
 	}
 	return s, nil
 }
 
-// interpolatingValue is RFC 9591's derive_interpolating_value.
-func interpolatingValue(ids []uint16, my uint16) *Scalar {
+// InterpolatingValue is RFC 9591's derive_interpolating_value.
+func InterpolatingValue(ids []uint16, my uint16) *Scalar {
 	num, den := scalarOf(1), scalarOf(1)
 	x := scalarOf(my)
 	for _, id := range ids {
