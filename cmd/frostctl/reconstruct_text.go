@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/hex"
 	"fmt"
+	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/chain"
 	"github.com/frostfleet/frostfleet/internal/derive"
@@ -15,22 +16,29 @@ import (
 
 // rootLine is a whole key as --json has it. Descriptors are of bitcoin, the scalar of solana.
 type rootLine struct {
-	Key        string        `json:"key"`
-	Client     string        `json:"client"`
-	Network    string        `json:"network"`
-	Chain      string        `json:"chain"`
-	Address    string        `json:"address"`
-	PublicKey  wire.HexBytes `json:"public_key"`
-	ChainCode  wire.HexBytes `json:"chain_code"`
-	Descriptor string        `json:"descriptor,omitempty"`     // of the chains of addresses
-	OwnAddress string        `json:"own_descriptor,omitempty"` // of Address alone
-	Accounts   []accountLine `json:"accounts,omitempty"`
-	Ed25519    string        `json:"ed25519_scalar,omitempty"` // 32 bytes, little-endian
+	Key       string        `json:"key"`
+	Client    string        `json:"client"`
+	Network   string        `json:"network"`
+	Chain     string        `json:"chain"`
+	Address   string        `json:"address"`
+	PublicKey wire.HexBytes `json:"public_key"`
+	ChainCode wire.HexBytes `json:"chain_code"`
+
+	accountLine
+	Own      string        `json:"own_descriptor,omitempty"` // of Address alone
+	Accounts []accountLine `json:"accounts,omitempty"`       // below the key
+	Ed25519  string        `json:"ed25519_scalar,omitempty"` // 32 bytes, little-endian
 }
 
 type accountLine struct {
-	Account    string `json:"account"`
-	Descriptor string `json:"descriptor"`
+	Account    string `json:"account,omitempty"`
+	Descriptor string `json:"descriptor,omitempty"`
+	Receive    string `json:"receive,omitempty"`
+	Change     string `json:"change,omitempty"`
+}
+
+func newAccountLine(account derive.Path, d exit.Descriptors) accountLine {
+	return accountLine{account.String(), d.Both, d.Receive, d.Change}
 }
 
 func newRootLine(r *exit.Root, accounts []derive.Path) (l rootLine, err error) {
@@ -49,12 +57,12 @@ func newRootLine(r *exit.Root, accounts []derive.Path) (l rootLine, err error) {
 	if err != nil {
 		return l, err
 	}
-	l.Descriptor, l.OwnAddress = d.Chains, d.Own
+	l.accountLine, l.Own = newAccountLine(nil, d), d.Own
 	for _, path := range accounts {
 		if d, err = r.Descriptors(path); err != nil {
 			return l, err
 		}
-		l.Accounts = append(l.Accounts, accountLine{path.String(), d.Chains})
+		l.Accounts = append(l.Accounts, newAccountLine(path, d))
 	}
 	return l, nil
 }
@@ -94,9 +102,10 @@ func (l *rootLine) text(b *bytes.Buffer) {
 		fmt.Fprintf(b, "%s%s\n", scalarNote, l.Ed25519)
 		return
 	}
-	fmt.Fprintf(b, "# its children: addresses 0/i to receive, 1/i for change\n%s\n# the address above alone\n%s\n",
-		l.Descriptor, l.OwnAddress)
-	for _, a := range l.Accounts {
-		fmt.Fprintf(b, "# account %s\n%s\n", a.Account, a.Descriptor)
+	fmt.Fprintf(b, "# the address above alone\n%s\n", l.Own)
+	for _, a := range append([]accountLine{l.accountLine}, l.Accounts...) {
+		fmt.Fprintf(b, "# addresses %s to receive, %s for change\n%s\n# the same in two\n%s\n%s\n",
+			strings.TrimPrefix(a.Account+"/0/i", "/"), strings.TrimPrefix(a.Account+"/1/i", "/"),
+			a.Descriptor, a.Receive, a.Change)
 	}
 }

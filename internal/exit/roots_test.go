@@ -142,14 +142,19 @@ func TestDescriptors(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				text := script(t, d.Chains)
+				text := script(t, d.Both)
 				text = strings.TrimSuffix(strings.TrimPrefix(text, "tr("), "/<0;1>/*)")
 				key, steps, _ := strings.Cut(text, "/")
 				if steps != account.String() || (d.Own == "") != (len(account) > 0) {
 					t.Errorf("account %q: %+v", account, d)
 				}
 				if d.Own != "" && script(t, d.Own) != "tr("+key+")" {
-					t.Errorf("%s and %s", d.Own, d.Chains)
+					t.Errorf("%s and %s", d.Own, d.Both)
+				}
+				for i, text := range []string{d.Receive, d.Change} {
+					if want := strings.Replace(script(t, d.Both), "<0;1>", fmt.Sprint(i), 1); script(t, text) != want {
+						t.Errorf("chain %d is %s", i, text)
+					}
 				}
 				private, err := hdkeychain.NewKeyFromString(key)
 				if err != nil {

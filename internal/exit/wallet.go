@@ -17,8 +17,10 @@ var (
 // Descriptors are what a Bitcoin wallet that spends imports. They are secret, and strings:
 // nothing wipes them.
 type Descriptors struct {
-	Chains string // tr(xprv/<0;1>/*), or below an account
-	Own    string // tr(xprv): the address of the key itself; "" below an account
+	Both    string // tr(xprv/<0;1>/*), or below an account
+	Receive string // Both in two, for wallets that don't read <0;1>, or not with private keys
+	Change  string
+	Own     string // tr(xprv): the address of the key itself; "" below an account
 }
 
 // Descriptors returns those of a key of secp256k1, or of the account below it that path leads
@@ -36,16 +38,23 @@ func (r *Root) Descriptors(account derive.Path) (d Descriptors, err error) {
 	k := descriptor.ExtendedKey{Version: version, ChainCode: r.ChainCode}
 	copy(k.PublicKey[1:], r.Secret.Expose())
 	defer clear(k.PublicKey[:])
-	text := k.String()
+	text, own := k.String(), ""
 	if len(account) == 0 {
-		if d.Own, err = withChecksum("tr(" + text + ")"); err != nil {
-			return Descriptors{}, err
-		}
+		own = text
 	} else {
 		text += "/" + account.String()
 	}
-	d.Chains, err = withChecksum("tr(" + text + "/<0;1>/*)")
-	return d, err
+	for script, of := range map[string]*string{
+		text + "/<0;1>/*": &d.Both, text + "/0/*": &d.Receive, text + "/1/*": &d.Change, own: &d.Own,
+	} {
+		if script == "" {
+			continue
+		}
+		if *of, err = withChecksum("tr(" + script + ")"); err != nil {
+			return Descriptors{}, err
+		}
+	}
+	return d, nil
 }
 
 func withChecksum(script string) (string, error) {

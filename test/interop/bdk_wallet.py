@@ -38,11 +38,8 @@ def account(q, answer):
             answer.same("found at", (chain, i), (at.keychain, at.index))
 
 
-def build(q):
+def build(q, wallet):
     """A wallet that knows its coins pays. It makes its own change."""
-    network = networks[q["network"]]
-    wallet = bdk.Wallet.create_from_two_path_descriptor(parse(q, q["descriptor"]), network,
-                                                        bdk.Persister.new_in_memory())
     for chain in chains:
         wallet.reveal_addresses_to(chain, REVEALED)
     payment = bdk.TxBuilder().manually_selected_only().fee_absolute(bdk.Amount.from_sat(q["fee"]))
@@ -57,17 +54,21 @@ def build(q):
     for out in q["outputs"]:
         if not out["change"]:
             payment = payment.add_recipient(bdk.Script(bytes.fromhex(out["script"])), bdk.Amount.from_sat(out["amount"]))
-    return wallet, payment.finish(wallet)
+    return payment.finish(wallet)
 
 
 def psbt(q, answer):
     """A watch-only wallet pays."""
-    answer.more["psbt"] = build(q)[1].serialize()
+    wallet = bdk.Wallet.create_from_two_path_descriptor(parse(q, q["descriptor"]), networks[q["network"]],
+                                                        bdk.Persister.new_in_memory())
+    answer.more["psbt"] = build(q, wallet).serialize()
 
 
 def leave(q, answer):
-    """A wallet that has the private key sees the addresses, and spends."""
-    wallet, packet = build(q)
+    """A wallet that has the private key sees the addresses, and spends. BDK reads no <0;1> behind a private key."""
+    wallet = bdk.Wallet(parse(q, q["receive"]), parse(q, q["change"]), networks[q["network"]],
+                        bdk.Persister.new_in_memory())
+    packet = build(q, wallet)
     for run in q["runs"]:
         for i, address in enumerate(run["addresses"], run["first"]):
             answer.same(f"{run['branch']}/{i}", address, str(wallet.peek_address(chains[run["branch"]], i).address))

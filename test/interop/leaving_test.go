@@ -70,6 +70,9 @@ func (f *fleet) export(t *testing.T, worker string) (arguments []string) {
 	return arguments
 }
 
+// account is what --json has of one.
+type account struct{ Descriptor, Receive, Change string }
+
 // testWallet has a wallet pay that imported the descriptor of a key, or of an account below it.
 func (f *fleet) testWallet(t *testing.T, all programs, core *program, shares []string) {
 	t.Helper()
@@ -85,9 +88,9 @@ func (f *fleet) testWallet(t *testing.T, all programs, core *program, shares []s
 	q.Descriptor = ""
 	for line := range bytes.Lines([]byte(f.run(t, "", args...))) {
 		var root struct {
-			PublicKey  string `json:"public_key"`
-			Descriptor string
-			Accounts   []struct{ Account, Descriptor string }
+			PublicKey string `json:"public_key"`
+			account
+			Accounts []account
 		}
 		if err := json.Unmarshal(line, &root); err != nil {
 			t.Fatal(err)
@@ -95,9 +98,10 @@ func (f *fleet) testWallet(t *testing.T, all programs, core *program, shares []s
 		if root.PublicKey != q.PublicKey {
 			continue
 		}
-		if q.Descriptor = root.Descriptor; q.Account != "" {
-			q.Descriptor = root.Accounts[0].Descriptor
+		if q.Account != "" {
+			root.account = root.Accounts[0]
 		}
+		q.Descriptor, q.Receive, q.Change = root.Descriptor, root.Receive, root.Change
 	}
 	q.Ask = "leave"
 	all.named("bitcoinjs").agree(t, q)
