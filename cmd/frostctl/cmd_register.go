@@ -132,7 +132,7 @@ func (o *registerOptions) export(cmd *cobra.Command, path string) (err error) {
 		if errManifest != nil {
 			return errManifest
 		}
-		sum, err = register.ReadStorage(o.storage, m, write, func(err error) { note(cmd, "left out: %v", err) })
+		sum, err = register.ReadStorage(o.storage, m, m, write, func(err error) { note(cmd, "left out: %v", err) })
 	} else {
 		err = o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) (err error) {
 			if sum, err = register.Read(cmd.Context(), b, m, write); err != nil || sum.Damage == (register.Damage{}) {

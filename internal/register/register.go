@@ -23,13 +23,13 @@ type Entry struct {
 }
 
 // NewEntry verifies an entry.
-func NewEntry(m *wire.Manifest, head []byte, deals [][]byte) (*Entry, error) {
-	e, err := wire.VerifyEntry(head, m)
+func NewEntry(known wire.ManifestSet, head []byte, deals [][]byte) (*Entry, error) {
+	e, err := wire.VerifyEntry(head, known)
 	if err != nil {
 		return nil, err
 	}
 	if len(deals) != len(e.Deals) {
-		return nil, errors.New("an entry needs the deals of all nodes")
+		return nil, errors.New("an entry needs the deals of all its dealers")
 	}
 	for i, deal := range deals {
 		if err := e.VerifyDeal(i, deal); err != nil {

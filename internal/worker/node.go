@@ -63,8 +63,8 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	}
 	w.store = store
 	known := map[string]protocol.KnownBatch{}
-	err = store.Known(func(batch string, transcript [32]byte, complete bool) {
-		known[batch] = protocol.KnownBatch{Transcript: transcript, Complete: complete}
+	err = store.Known(func(ref keystore.Ref, transcript, _ [32]byte, complete, _ bool) {
+		known[ref.Batch] = protocol.KnownBatch{Transcript: transcript, Complete: complete}
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())
