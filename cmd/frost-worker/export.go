@@ -45,6 +45,7 @@ stopped; t other nodes sign meanwhile. Name the same keys on each node.`
 // exportOptions are what the command line says.
 type exportOptions struct {
 	recipient, out string
+	manifest       string // "": the configured one
 	keys           []string
 	yes            bool
 	pin            keyprovider.Options
@@ -63,6 +64,7 @@ func newExportCommand() *cobra.Command {
 	cmd.Flags().StringVar(&o.recipient, "recipient", "", "the ceremony's, from frostctl reconstruct keygen")
 	cmd.Flags().StringArrayVar(&o.keys, "keys", nil, "a key's id, or a file of them: one a line, or as keygen wrote it")
 	cmd.Flags().StringVarP(&o.out, "out", "o", "", "file to write; it must not be there")
+	cmd.Flags().StringVar(&o.manifest, "manifest", "", "a later manifest of the fleet, which has the keys' shares by now")
 	cmd.Flags().BoolVar(&o.yes, "yes", false, "do not ask")
 	for _, flag := range []string{"recipient", "keys", "out"} {
 		_ = cmd.MarkFlagRequired(flag) // fails only without such a flag
@@ -133,18 +135,22 @@ func (o *exportOptions) load(ctx context.Context, n *config.Node, m *wire.Manife
 	}
 	provider := keyprovider.Supervise(back, launch.Policy(n), nil)
 	defer provider.Close()
-	store, err := worker.OpenStore(ctx, provider, m, n.Node.Index, n.Node.StoragePath)
+	of, err := memberOf(ctx, n, provider, m, o.manifest)
+	if err != nil {
+		return nil, err
+	}
+	store, err := worker.OpenStore(ctx, provider, of.manifest, of.index, of.storage)
 	if errors.Is(err, keystore.ErrLocked) {
 		return nil, fmt.Errorf("the worker of this node runs: stop it, export, and start it again: %w", err)
 	} else if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
-	book, err := worker.OpenFreezes(n.Node.StoragePath, m)
+	book, err := worker.OpenFreezes(of.storage, of.manifest)
 	if err != nil {
 		return nil, err
 	}
-	return loadShares(store, m, n.Node.Index, ids, book.Frozen())
+	return loadShares(store, of, ids, book.Frozen())
 }
 
 // confirm asks the person who exports.

@@ -85,10 +85,10 @@ func appendKeyIDs(all []wire.KeyID, line []byte) ([]wire.KeyID, error) {
 
 // loadShares reads a node's shares of keys. None that is frozen, or that not all nodes
 // certified, is among them.
-func loadShares(store *keystore.Store, m *wire.Manifest, node int, ids []wire.KeyID, frozen *wire.Frozen) (
-	*exit.File, error) {
+func loadShares(store *keystore.Store, of member, ids []wire.KeyID, frozen *wire.Frozen) (*exit.File, error) {
+	m := of.manifest
 	f := &exit.File{Head: exit.Head{
-		Fleet: m.Fleet, Network: m.Network, Manifest: m.Hash(), Node: node, N: m.N, T: m.T,
+		Fleet: m.Fleet, Network: m.Network, Manifest: m.Hash(), Node: of.index, N: m.N, T: m.T,
 	}}
 	shares := make([]byte, 0, len(ids)*frost.ScalarSize)
 	f.Shares = secret.New(shares[:cap(shares)])
@@ -99,13 +99,16 @@ func loadShares(store *keystore.Store, m *wire.Manifest, node int, ids []wire.Ke
 			k.Share.Wipe()
 			err = mayLeave(k, id, frozen)
 		}
+		if errors.Is(err, keystore.ErrMoved) || errors.Is(err, keystore.ErrUnknown) {
+			err = fmt.Errorf("%w: if it is under a later manifest, name that with --manifest", err)
+		}
 		if err != nil {
 			f.Wipe()
 			return nil, fmt.Errorf("key %s: %w", id, err)
 		}
 		f.Keys = append(f.Keys, exit.Key{
-			ID: id.String(), Owner: k.Owner, Suite: k.Suite, PublicKey: k.PublicKey,
-			ChainCode: wire.ChainCode(k.Transcript, id.Index), Commitments: k.Commitments,
+			ID: id.String(), Owner: k.Owner, Suite: k.Suite, Generation: int(k.Generation), PublicKey: k.PublicKey,
+			ChainCode: wire.ChainCode(k.MadeBy, id.Index), Commitments: k.Commitments,
 		})
 	}
 	return f, nil

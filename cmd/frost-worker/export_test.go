@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -100,6 +101,28 @@ func (f *leaving) open(t *testing.T, path string) exit.Named {
 	return exit.Named{Name: path, File: file}
 }
 
+// next writes a manifest that follows the fleet's: of its nodes from one on.
+func (f *leaving) next(t *testing.T, first int) (path string) {
+	t.Helper()
+	hash := f.Manifest.Hash()
+	m := &wire.Manifest{
+		Version: wire.SuccessorVersion, Fleet: f.Manifest.Fleet, Network: f.Manifest.Network, T: 1, Epoch: f.Manifest.Epoch + 1,
+		Genesis: hash[:], Previous: hash[:], N: f.Manifest.N - first,
+	}
+	for i, card := range f.Manifest.Nodes[first:] {
+		card.Index = i
+		m.Nodes = append(m.Nodes, card)
+	}
+	if err := m.Seal(); err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return keysFile(t, string(text))
+}
+
 // exports are the records of exports in a node's log, which verifies.
 func (f *leaving) exports(t *testing.T, node int) (records []audit.Record) {
 	t.Helper()
@@ -180,6 +203,7 @@ func TestExportShareRefuses(t *testing.T) {
 		}
 	}
 	nothing := func() func() { return func() {} }
+	later, stranger := f.next(t, 0), f.next(t, 1)
 	for name, test := range map[string]struct {
 		before    func() (after func())
 		recipient string
@@ -190,16 +214,18 @@ func TestExportShareRefuses(t *testing.T) {
 			f.allow(t, 0, "")
 			return func() { f.allow(t, 0, recipient) }
 		}, recipient, []string{id}, "recipient = \"" + recipient},
-		"another recipient": {nothing, other.Recipient().String(), []string{id}, "pins " + recipient},
-		"no recipient":      {nothing, "age1", []string{id}, "--recipient: not a ceremony's recipient"},
-		"no key":            {nothing, recipient, []string{keysFile(t, "# none\n")}, "no key is named"},
-		"no such key":       {nothing, recipient, []string{strings.Repeat("0", 32) + ".0"}, "batch is not in the keystore"},
-		"an index too high": {nothing, recipient, []string{id[:33] + "7"}, "has keys 0 to 1, not 7"},
-		"no file of keys":   {nothing, recipient, []string{"none.jsonl"}, "--keys none.jsonl"},
-		"another file":      {nothing, recipient, []string{keysFile(t, id+"\n{}\n")}, "line 2: neither a key's id nor a line"},
-		"a file of junk":    {nothing, recipient, []string{keysFile(t, "x\n")}, "line 1: key id \"x\""},
-		"no keystore":       {func() func() { return aside(keystore.FileName) }, recipient, []string{id}, "holds nothing until it has run"},
-		"no freezes":        {func() func() { return aside("freezes") }, recipient, []string{id}, "can't tell what administrators froze"},
+		"a later manifest":           {nothing, recipient, []string{id, "--manifest", later}, "/keystore.db is not there"},
+		"a later manifest of others": {nothing, recipient, []string{id, "--manifest", stranger}, "this device has no node in it"},
+		"another recipient":          {nothing, other.Recipient().String(), []string{id}, "pins " + recipient},
+		"no recipient":               {nothing, "age1", []string{id}, "--recipient: not a ceremony's recipient"},
+		"no key":                     {nothing, recipient, []string{keysFile(t, "# none\n")}, "no key is named"},
+		"no such key":                {nothing, recipient, []string{strings.Repeat("0", 32) + ".0"}, "batch is not in the keystore"},
+		"an index too high":          {nothing, recipient, []string{id[:33] + "7"}, "has keys 0 to 1, not 7"},
+		"no file of keys":            {nothing, recipient, []string{"none.jsonl"}, "--keys none.jsonl"},
+		"another file":               {nothing, recipient, []string{keysFile(t, id+"\n{}\n")}, "line 2: neither a key's id nor a line"},
+		"a file of junk":             {nothing, recipient, []string{keysFile(t, "x\n")}, "line 1: key id \"x\""},
+		"no keystore":                {func() func() { return aside(keystore.FileName) }, recipient, []string{id}, "holds nothing until it has run"},
+		"no freezes":                 {func() func() { return aside("freezes") }, recipient, []string{id}, "can't tell what administrators froze"},
 		"no audit log": {func() func() {
 			back := aside("audit")
 			if err := os.WriteFile(filepath.Join(storage, "audit"), nil, 0o600); err != nil {
@@ -217,7 +243,11 @@ func TestExportShareRefuses(t *testing.T) {
 			defer test.before()()
 			out := filepath.Join(t.TempDir(), "share.exit")
 			args := []string{"export-share", "--config", f.config(0), "--recipient", test.recipient, "-o", out, "--yes"}
-			for _, k := range test.keys {
+			for i, k := range test.keys {
+				if i > 0 { // another flag, and its value
+					args = append(args, k)
+					continue
+				}
 				args = append(args, "--keys", k)
 			}
 			stdout, _, err := call(t, "", args...)
