@@ -2,6 +2,8 @@ package main
 
 import (
 	"bytes"
+	"crypto/ed25519"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/internal/worker"
 	"github.com/frostfleet/frostfleet/test/fleettest"
 	"github.com/frostfleet/frostfleet/test/softhsm"
 )
@@ -99,6 +102,43 @@ func (f *leaving) open(t *testing.T, path string) exit.Named {
 		t.Fatal(err)
 	}
 	return exit.Named{Name: path, File: file}
+}
+
+// frozen has node 0 know of a freeze for a while.
+func (f *leaving) frozen(t *testing.T, scope wire.FreezeScope, name string) func() (after func()) {
+	t.Helper()
+	public, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	access, err := wire.NewAccess(nil, nil)
+	if err == nil {
+		access, err = access.WithAdministrators([]wire.Administrator{{Name: "x", Key: public}}, 1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	book := wire.NewFreezeBook(f.Manifest)
+	statement := wire.Encode(&wire.FreezeStatement{Action: wire.ActionFreeze, Scope: scope, Name: name, Reason: "why", Time: 1e9})
+	message := wire.FreezeMessage(statement, wire.SignFreeze(key, f.Manifest, "x", statement))
+	if _, err := book.Add(access, wire.ControlSubject("x"), message); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(f.NodeConfig(0).Node.StoragePath, worker.FreezesFile)
+	return func() (after func()) {
+		before, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(path, book.Keep(), 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func() {
+			if err := os.WriteFile(path, before, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 // next writes a manifest that follows the fleet's: of its nodes from one on.
@@ -233,6 +273,9 @@ func TestExportShareRefuses(t *testing.T) {
 			}
 			return back
 		}, recipient, []string{id}, "nothing was exported: audit log"},
+		"a frozen key":    {f.frozen(t, wire.FreezeKey, id), recipient, []string{id}, "is frozen by administrator x"},
+		"a frozen client": {f.frozen(t, wire.FreezeClient, fleettest.Client), recipient, []string{id}, "is frozen by administrator x"},
+		"a frozen fleet":  {f.frozen(t, wire.FreezeFleet, ""), recipient, []string{id}, "is frozen by administrator x"},
 		"the worker runs": {func() func() {
 			f.StartGateway()
 			f.StartNode(0)
@@ -284,7 +327,7 @@ func keysFile(t *testing.T, text string) (path string) {
 	return path
 }
 
-// TestMayLeave: what is frozen, and what not all nodes certified, stays.
+// TestMayLeave: a key that not all nodes certified is nobody's.
 func TestMayLeave(t *testing.T) {
 	id := wire.KeyID{Batch: strings.Repeat("0", 32), Index: 1}
 	whole := keystore.Key{Owner: "treasury", Complete: true, Share: secret.New(nil)}
