@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/rand"
 	"encoding/base64"
 	"fmt"
 	"slices"
@@ -83,7 +84,7 @@ func signSolana(cmd *cobra.Command, raw []byte, roots []exit.Root, named []strin
 	signatures := make([][]byte, len(shown.Signatures))
 	for i, s := range shown.Signatures {
 		var err error
-		if signatures[i], err = signers[s.Root].SignEd25519(s.Path, s.Message); err != nil {
+		if signatures[i], err = signers[s.Root].SignEd25519(rand.Reader, s.Path, s.Message); err != nil {
 			return fmt.Errorf("key %s: %w", asked[s.Root].ID, err)
 		}
 	}

@@ -27,11 +27,11 @@ func (e *Exit) check(s *source) {
 // AllowsExit returns nil if this node's operator lets its shares be exported to a recipient,
 // and otherwise what the file lacks.
 func (n *Node) AllowsExit(r exit.Recipient) error {
-	const form = "[exit]\nallow = true\nrecipient = %q\n"
+	const form = "[exit]\nallow = true\nrecipient = %q"
 	switch {
 	case !n.Exit.Allow:
 		return fmt.Errorf("this node gives no share away: %s does not allow it. Its operator, once sure of the ceremony and "+
-			"of its recipient, writes into that file:\n"+form, n.src.path, r)
+			"of its recipient, writes into that file:\n\n"+form, n.src.path, r)
 	case n.Exit.Recipient != r.String():
 		return fmt.Errorf("this node gives its shares to another recipient alone: %s pins %s, and %s is asked for",
 			n.src.path, n.Exit.Recipient, r)

@@ -3,6 +3,7 @@ package exit
 import (
 	"bytes"
 	"crypto/ed25519"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"strings"
@@ -209,26 +210,26 @@ func TestSignEd25519(t *testing.T) {
 		}
 		for _, size := range []int{0, 1, 32, 1232} {
 			message := bytes.Repeat([]byte{7}, size)
-			one, err := r.SignEd25519(path, message)
+			one, err := r.SignEd25519(rand.Reader, path, message)
 			if err != nil || !ed25519.Verify(child.PublicKey, message, one) {
 				t.Fatalf("%q: %x, %v", path, one, err)
 			}
-			two, err := r.SignEd25519(path, message)
+			two, err := r.SignEd25519(rand.Reader, path, message)
 			if err != nil || bytes.Equal(one[:32], two[:32]) {
 				t.Errorf("%q: one nonce twice, %v", path, err)
 			}
 		}
 	}
-	if _, err := all[0].SignEd25519(nil, nil); err == nil {
+	if _, err := all[0].SignEd25519(rand.Reader, nil, nil); err == nil {
 		t.Error("signed with a key of secp256k1")
 	}
-	if _, err := r.SignEd25519(make(derive.Path, 9), nil); !errors.Is(err, derive.ErrTooDeep) {
+	if _, err := r.SignEd25519(rand.Reader, make(derive.Path, 9), nil); !errors.Is(err, derive.ErrTooDeep) {
 		t.Errorf("too deep: %v", err)
 	}
 	other := r
 	other.Secret = secret.New(bytes.Clone(r.Secret.Expose()))
 	other.Secret.Expose()[0] ^= 1
-	if s, err := other.SignEd25519(nil, nil); err == nil || s != nil {
+	if s, err := other.SignEd25519(rand.Reader, nil, nil); err == nil || s != nil {
 		t.Errorf("signed with another key's secret: %v", err)
 	}
 }

@@ -149,7 +149,7 @@ func readAll(in io.Reader, most int) ([]byte, error) {
 		n, err := in.Read(all[len(all):cap(all)])
 		all = all[:len(all)+n]
 		switch {
-		case err == io.EOF: //nolint:errorlint // not io.ErrUnexpectedEOF, and nothing that wraps it
+		case err == io.EOF: // and not io.ErrUnexpectedEOF
 			return all[:len(all):len(all)], nil
 		case err != nil || len(all) == cap(all):
 			clear(all)

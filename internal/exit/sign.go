@@ -2,10 +2,10 @@ package exit
 
 import (
 	"crypto/ed25519"
-	"crypto/rand"
 	"crypto/sha512"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -16,7 +16,7 @@ import (
 // a key of Ed25519, or with the key itself if path is empty. A key of a fleet is a scalar
 // without a seed, so that there is no prefix to make the nonce from: it is hashed from 32
 // random bytes, the scalar and the message.
-func (r *Root) SignEd25519(path derive.Path, message []byte) ([]byte, error) {
+func (r *Root) SignEd25519(rand io.Reader, path derive.Path, message []byte) ([]byte, error) {
 	if r.Suite != frost.Ed25519 {
 		return nil, fmt.Errorf("key %s is of suite %s", r.ID, r.Suite)
 	}
@@ -40,7 +40,7 @@ func (r *Root) SignEd25519(path derive.Path, message []byte) ([]byte, error) {
 		}
 		a.Add(a, o)
 	}
-	nonce, err := drawNonce(a, message)
+	nonce, err := drawNonce(rand, a, message)
 	if err != nil {
 		return nil, err
 	}
@@ -58,10 +58,10 @@ func (r *Root) SignEd25519(path derive.Path, message []byte) ([]byte, error) {
 	return signature, nil
 }
 
-func drawNonce(a *edwards25519.Scalar, message []byte) (*edwards25519.Scalar, error) {
+func drawNonce(rand io.Reader, a *edwards25519.Scalar, message []byte) (*edwards25519.Scalar, error) {
 	var random [32]byte
 	defer clear(random[:])
-	if _, err := rand.Read(random[:]); err != nil {
+	if _, err := io.ReadFull(rand, random[:]); err != nil {
 		return nil, err
 	}
 	own := edwards25519.EncodeScalar(a)

@@ -3,7 +3,6 @@ package main
 const (
 	inExit         = "internal/exit"
 	exitRootsFile  = inExit + "/roots.go"
-	exitSealFile   = inExit + "/seal.go"
 	exportFile     = "cmd/frost-worker/export.go"
 	exportKeysFile = "cmd/frost-worker/export_keys.go"
 	configExitFile = "internal/config/exit.go"
@@ -24,8 +23,6 @@ var exitMutants = []Mutant{
 		killed("what is frozen stays", "cmd/frost-worker", "TestExportShareRefuses"),
 	never("what not all nodes certified leaves", exportKeysFile, "!k.Complete").
 		killed("only certified keys leave", "cmd/frost-worker", "TestMayLeave"),
-	edit("a file that was cut is read", exitSealFile, "case err == io.EOF:", "case err != nil && len(all) > 0:").
-		killed("a changed file is none", inExit, "TestChangedFiles"),
 	edit("a wrong share is used", exitRootsFile, "err := check(files); err", "err := check(files); false && err").
 		killed("who gave a wrong share is named", inExit, "TestReconstructRefuses"),
 	edit("files of two fleets make a key", exitRootsFile, "err := agree(first, f); err", "err := agree(first, f); false && err").
