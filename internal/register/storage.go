@@ -13,6 +13,7 @@ import (
 func ReadStorage(
 	dir string, m *wire.Manifest, known wire.ManifestSet, f func(*Entry) error, dropped func(error),
 ) (sum Summary, err error) {
+	last := ""
 	err = keystore.Copies(dir, func(c *keystore.Copy) error {
 		if c.Certificates == nil {
 			sum.Partial++
@@ -24,8 +25,12 @@ func ReadStorage(
 			dropped(fmt.Errorf("%s: %w", c.Ref, err))
 			return nil
 		}
-		sum.Entries++
-		sum.Keys += len(e.Keys)
+		if sum.Entries++; c.Batch == last { // they come in the order of batches
+			sum.Later++
+		} else {
+			sum.Keys += len(e.Keys)
+		}
+		last = c.Batch
 		return f(e)
 	})
 	return sum, err
