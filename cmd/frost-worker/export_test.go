@@ -82,7 +82,8 @@ func (f *leaving) allow(t *testing.T, node int, recipient string) {
 
 // arguments export all keys.
 func (f *leaving) arguments(node int, out string) []string {
-	args := []string{"export-share", "--config", f.config(node), "--recipient", f.identity.Recipient().String(), "-o", out, "--yes"}
+	args := []string{"export-share", "--config", f.config(node), "--recipient", f.identity.Recipient().String(),
+		"-o", out, "--yes"}
 	for _, keys := range f.keys {
 		for _, k := range keys {
 			args = append(args, "--keys", k.ID)
@@ -119,7 +120,9 @@ func (f *leaving) frozen(t *testing.T, scope wire.FreezeScope, name string) func
 		t.Fatal(err)
 	}
 	book := wire.NewFreezeBook(f.Manifest)
-	statement := wire.Encode(&wire.FreezeStatement{Action: wire.ActionFreeze, Scope: scope, Name: name, Reason: "why", Time: 1e9})
+	statement := wire.Encode(&wire.FreezeStatement{
+		Action: wire.ActionFreeze, Scope: scope, Name: name, Reason: "why", Time: 1e9,
+	})
 	message := wire.FreezeMessage(statement, wire.SignFreeze(key, f.Manifest, "x", statement))
 	if _, err := book.Add(access, wire.ControlSubject("x"), message); err != nil {
 		t.Fatal(err)
@@ -146,8 +149,8 @@ func (f *leaving) next(t *testing.T, first int) (path string) {
 	t.Helper()
 	hash := f.Manifest.Hash()
 	m := &wire.Manifest{
-		Version: wire.SuccessorVersion, Fleet: f.Manifest.Fleet, Network: f.Manifest.Network, T: 1, Epoch: f.Manifest.Epoch + 1,
-		Genesis: hash[:], Previous: hash[:], N: f.Manifest.N - first,
+		Version: wire.SuccessorVersion, Fleet: f.Manifest.Fleet, Network: f.Manifest.Network, T: 1,
+		Epoch: f.Manifest.Epoch + 1, Genesis: hash[:], Previous: hash[:], N: f.Manifest.N - first,
 	}
 	for i, card := range f.Manifest.Nodes[first:] {
 		card.Index = i
@@ -254,18 +257,23 @@ func TestExportShareRefuses(t *testing.T) {
 			f.allow(t, 0, "")
 			return func() { f.allow(t, 0, recipient) }
 		}, recipient, []string{id}, "recipient = \"" + recipient},
-		"a later manifest":           {nothing, recipient, []string{id, "--manifest", later}, "/keystore.db is not there"},
-		"a later manifest of others": {nothing, recipient, []string{id, "--manifest", stranger}, "this device has no node in it"},
-		"another recipient":          {nothing, other.Recipient().String(), []string{id}, "pins " + recipient},
-		"no recipient":               {nothing, "age1", []string{id}, "--recipient: not a ceremony's recipient"},
-		"no key":                     {nothing, recipient, []string{keysFile(t, "# none\n")}, "no key is named"},
-		"no such key":                {nothing, recipient, []string{strings.Repeat("0", 32) + ".0"}, "batch is not in the keystore"},
-		"an index too high":          {nothing, recipient, []string{id[:33] + "7"}, "has keys 0 to 1, not 7"},
-		"no file of keys":            {nothing, recipient, []string{"none.jsonl"}, "--keys none.jsonl"},
-		"another file":               {nothing, recipient, []string{keysFile(t, id+"\n{}\n")}, "line 2: neither a key's id nor a line"},
-		"a file of junk":             {nothing, recipient, []string{keysFile(t, "x\n")}, "line 1: key id \"x\""},
-		"no keystore":                {func() func() { return aside(keystore.FileName) }, recipient, []string{id}, "holds nothing until it has run"},
-		"no freezes":                 {func() func() { return aside("freezes") }, recipient, []string{id}, "can't tell what administrators froze"},
+		"a later manifest": {nothing, recipient, []string{id, "--manifest", later}, "/keystore.db is not there"},
+		"a later manifest of others": {nothing, recipient, []string{id, "--manifest", stranger},
+			"this device has no node in it"},
+		"another recipient": {nothing, other.Recipient().String(), []string{id}, "pins " + recipient},
+		"no recipient":      {nothing, "age1", []string{id}, "--recipient: not a ceremony's recipient"},
+		"no key":            {nothing, recipient, []string{keysFile(t, "# none\n")}, "no key is named"},
+		"no such key": {nothing, recipient, []string{strings.Repeat("0", 32) + ".0"},
+			"batch is not in the keystore"},
+		"an index too high": {nothing, recipient, []string{id[:33] + "7"}, "has keys 0 to 1, not 7"},
+		"no file of keys":   {nothing, recipient, []string{"none.jsonl"}, "--keys none.jsonl"},
+		"another file": {nothing, recipient, []string{keysFile(t, id+"\n{}\n")},
+			"line 2: neither a key's id nor a line"},
+		"a file of junk": {nothing, recipient, []string{keysFile(t, "x\n")}, "line 1: key id \"x\""},
+		"no keystore": {func() func() { return aside(keystore.FileName) }, recipient, []string{id},
+			"holds nothing until it has run"},
+		"no freezes": {func() func() { return aside("freezes") }, recipient, []string{id},
+			"can't tell what administrators froze"},
 		"no audit log": {func() func() {
 			back := aside("audit")
 			if err := os.WriteFile(filepath.Join(storage, "audit"), nil, 0o600); err != nil {
@@ -273,9 +281,10 @@ func TestExportShareRefuses(t *testing.T) {
 			}
 			return back
 		}, recipient, []string{id}, "nothing was exported: audit log"},
-		"a frozen key":    {f.frozen(t, wire.FreezeKey, id), recipient, []string{id}, "is frozen by administrator x"},
-		"a frozen client": {f.frozen(t, wire.FreezeClient, fleettest.Client), recipient, []string{id}, "is frozen by administrator x"},
-		"a frozen fleet":  {f.frozen(t, wire.FreezeFleet, ""), recipient, []string{id}, "is frozen by administrator x"},
+		"a frozen key": {f.frozen(t, wire.FreezeKey, id), recipient, []string{id}, "is frozen by administrator x"},
+		"a frozen client": {f.frozen(t, wire.FreezeClient, fleettest.Client), recipient, []string{id},
+			"is frozen by administrator x"},
+		"a frozen fleet": {f.frozen(t, wire.FreezeFleet, ""), recipient, []string{id}, "is frozen by administrator x"},
 		"the worker runs": {func() func() {
 			f.StartGateway()
 			f.StartNode(0)

@@ -45,8 +45,10 @@ durable nonce, or be quick.`,
 		},
 	}
 	c.flags(cmd)
-	cmd.Flags().StringSliceVar(&named, "root", nil, "key that signs, or ID/PATH for its child; several with commas, or again")
-	cmd.Flags().StringVarP(&transaction, "transaction", "t", "", "file with the transaction in base64; - is standard input")
+	cmd.Flags().StringSliceVar(&named, "root", nil,
+		"key that signs, or ID/PATH for its child; several with commas, or again")
+	cmd.Flags().StringVarP(&transaction, "transaction", "t", "",
+		"file with the transaction in base64; - is standard input")
 	for _, flag := range []string{"root", "transaction"} {
 		_ = cmd.MarkFlagRequired(flag) // fails only without such a flag
 	}

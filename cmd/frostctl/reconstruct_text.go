@@ -43,7 +43,8 @@ func newAccountLine(account derive.Path, d exit.Descriptors) accountLine {
 
 func newRootLine(r *exit.Root, accounts []derive.Path) (l rootLine, err error) {
 	l = rootLine{
-		Key: r.ID, Client: r.Owner, Network: r.Network, Chain: wire.Bitcoin, PublicKey: r.PublicKey, ChainCode: r.ChainCode[:],
+		Key: r.ID, Client: r.Owner, Network: r.Network, Chain: wire.Bitcoin,
+		PublicKey: r.PublicKey, ChainCode: r.ChainCode[:],
 	}
 	if r.Suite == frost.Ed25519 {
 		l.Chain, l.Ed25519 = wire.Solana, hex.EncodeToString(r.Secret.Expose())
@@ -78,6 +79,7 @@ const scalarNote = `# No seed wallet takes this: it is the secret scalar itself,
 // rootsText is what is written of whole keys, as JSON lines or with comments. The caller wipes it.
 func rootsText(roots []exit.Root, accounts []derive.Path, asJSON bool) (*secret.Bytes, error) {
 	var b bytes.Buffer
+	b.Grow((1 + len(roots)) * (1 + len(accounts)) * (2 << 10)) // so that no copy is left behind where it grew
 	if !asJSON {
 		b.WriteString(rootsHead)
 	}

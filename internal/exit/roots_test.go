@@ -78,13 +78,13 @@ func TestReconstructRefuses(t *testing.T) {
 		"nothing":            {nil, "no files"},
 		"one":                {named(files[1]), "files of 1 of the 2 nodes that it takes"},
 		"one twice":          {named(files[1], files[1]), "share-1.exit and share-1.exit are both of node 1"},
-		"another network":    {changed(func(f *File) { f.Network = "mainnet" }), "the network is regtest in one and mainnet in the other"},
+		"another network":    {changed(func(f *File) { f.Network = "mainnet" }), "the network is regtest in one and mainnet in"},
 		"another fleet":      {changed(func(f *File) { f.Fleet = "other" }), "the fleet is test in one and other"},
 		"another manifest":   {changed(func(f *File) { f.Manifest[0]++ }), "the manifest is 0102"},
 		"another threshold":  {changed(func(f *File) { f.T = 3 }), "2 of 3 in one and 3 of 3"},
 		"fewer keys":         {changed(func(f *File) { f.Keys = f.Keys[:3] }), "the number of keys is 4 in one and 3"},
 		"another key":        {key(func(k *Key) { k.ID = strings.Repeat("f", 32) + ".0" }), "export the same keys"},
-		"another generation": {key(func(k *Key) { k.Generation = 1 }), "the generation of key " + files[0].Keys[1].ID + " is 0 in one and 1"},
+		"another generation": {key(func(k *Key) { k.Generation = 1 }), files[0].Keys[1].ID + " is 0 in one and 1"},
 		"another owner":      {key(func(k *Key) { k.Owner = "thief" }), "what is public of key"},
 		"another suite":      {key(func(k *Key) { k.Suite = frost.Ed25519 }), "what is public of key"},
 		"another public key": {key(func(k *Key) { k.PublicKey = files[0].Keys[0].PublicKey }), "what is public of key"},
@@ -134,7 +134,8 @@ func roots(t testing.TB, network string) []Root {
 // descriptor, on every network, and so have its children.
 func TestDescriptors(t *testing.T) {
 	for network, v := range map[string]descriptor.Version{
-		"mainnet": descriptor.Mainnet, "testnet": descriptor.Testnet, "signet": descriptor.Testnet, "regtest": descriptor.Testnet,
+		"mainnet": descriptor.Mainnet,
+		"testnet": descriptor.Testnet, "signet": descriptor.Testnet, "regtest": descriptor.Testnet,
 	} {
 		for range 8 { // both parities
 			r := roots(t, network)[0]

@@ -70,8 +70,9 @@ func (*Identity) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, "[secret
 
 // File is the content of the key's file, which age reads as well.
 func (i *Identity) File() *secret.Bytes {
-	return secret.New(fmt.Appendf(nil, "# The key of a ceremony of leaving Frostfleet. Secret. Destroy it when that is over.\n"+
-		"# recipient: %s\n%s\n", i.key.Recipient(), i.key))
+	const form = "# The key of a ceremony of leaving Frostfleet. Secret. Destroy it when that is over.\n" +
+		"# recipient: %s\n%s\n"
+	return secret.New(fmt.Appendf(nil, form, i.key.Recipient(), i.key))
 }
 
 // MaxIdentity bounds a key's file, in bytes.

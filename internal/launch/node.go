@@ -40,6 +40,10 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
+	if n.Exit.Allow {
+		p.Log.Warn("[exit] allow = true: the shares of this node may be exported while its worker is stopped; take it out "+
+			"once that is done", "recipient", n.Exit.Recipient)
+	}
 	if rules != nil {
 		p.metrics.Rules(rules.Rules())
 	}

@@ -77,7 +77,9 @@ type account struct{ Descriptor, Receive, Change string }
 func (f *fleet) testWallet(t *testing.T, all programs, core *program, shares []string) {
 	t.Helper()
 	q := f.draw(psbtKind{ours: 4})
-	at := slices.IndexFunc(f.keys[wire.Bitcoin], func(k client.Key) bool { return hex.EncodeToString(k.PublicKey) == q.PublicKey })
+	at := slices.IndexFunc(f.keys[wire.Bitcoin], func(k client.Key) bool {
+		return hex.EncodeToString(k.PublicKey) == q.PublicKey
+	})
 	for branch := range client.Branch(2) {
 		q.add(wire.Bitcoin, branch, 1990, f.addresses(t, f.keys[wire.Bitcoin][at], q.Account, branch, 1990, 5))
 	}

@@ -25,7 +25,8 @@ var exitMutants = []Mutant{
 		killed("only certified keys leave", "cmd/frost-worker", "TestMayLeave"),
 	edit("a wrong share is used", exitRootsFile, "err := check(files); err", "err := check(files); false && err").
 		killed("who gave a wrong share is named", inExit, "TestReconstructRefuses"),
-	edit("files of two fleets make a key", exitRootsFile, "err := agree(first, f); err", "err := agree(first, f); false && err").
+	edit("files of two fleets make a key", exitRootsFile,
+		"err := agree(first, f); err", "err := agree(first, f); false && err").
 		killed("files belong together", inExit, "TestReconstructRefuses"),
 	edit("a share may be another node's", "internal/frost/share.go",
 		" || !g.isSumVartime(g.baseMult(&share[0]), scalars, points)", "").
