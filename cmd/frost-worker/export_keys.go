@@ -116,7 +116,8 @@ func loadShares(store *keystore.Store, of member, ids []wire.KeyID, frozen *wire
 
 func mayLeave(k *keystore.Key, id wire.KeyID, frozen *wire.Frozen) error {
 	if !k.Complete {
-		return errors.New("not all nodes have certified it: it is nobody's key")
+		return errors.New("not all nodes have certified it, as far as this one has read KEYS: start its worker until it " +
+			"is ready")
 	}
 	if why := frozen.Work(k.Owner, []wire.KeyID{id}); why != nil {
 		return fmt.Errorf("%w. Nothing that is frozen leaves a node: have it lifted, start the worker until it has heard of "+

@@ -55,10 +55,11 @@ func leave(t *testing.T, o fleettest.Options) *leaving {
 		}
 		f.keys[chain] = r.Keys
 	}
-	f.Stop()
 	for i := range f.Manifest.N {
+		f.StopNodeWith(i, len(f.keys))
 		f.allow(t, i, identity.Recipient().String())
 	}
+	f.Stop()
 	return f
 }
 

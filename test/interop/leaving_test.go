@@ -53,7 +53,7 @@ func (f *fleet) export(t *testing.T, worker string) (arguments []string) {
 	}
 	arguments = []string{"--key", key}
 	for _, i := range []int{2, 0} {
-		f.StopNode(i)
+		f.StopNodeWith(i, len(chains))
 		config := filepath.Join(f.Dir, files.NodeFile(i))
 		text := string(must(os.ReadFile(config))) + "\n[exit]\nallow = true\nrecipient = \"" + ceremony.Recipient + "\"\n"
 		if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
