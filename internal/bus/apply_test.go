@@ -110,8 +110,8 @@ func TestCheckMissing(t *testing.T) {
 func TestStreamsOfTheReleaseBefore(t *testing.T) {
 	b, _ := newTestBus(t)
 	ctx := testContext(t)
-	for i := range b.declared {
-		d := &b.declared[i]
+	for i := range b.streams() {
+		d := &b.streams()[i]
 		if len(d.Added) == 0 {
 			continue
 		}
