@@ -17,14 +17,14 @@ import (
 // the keystore, since that was lost and is being rebuilt, the entry itself says so: its
 // shares came from this manifest's nodes.
 func (n *Node) isLater(e *board.Entry) bool {
-	lineage, own := n.cfg.Lineage, n.cfg.Manifest
-	m := lineage.Manifest(e.Manifest)
-	if m == nil || !slices.Contains(lineage.Before(m), own) {
+	lineage, own := n.cfg.Lineage, n.cfg.Manifest.Hash()
+	before := lineage.Before(lineage.Manifest(e.Manifest)) // it is known: the entry verified
+	if !slices.ContainsFunc(before, func(m *wire.Manifest) bool { return m.Hash() == own }) {
 		return false
 	}
 	highest, known := n.dealer.highest(e.ID)
 	if !known {
-		return e.Source == own.Hash()
+		return e.Source == own
 	}
 	return e.Generation > highest
 }
