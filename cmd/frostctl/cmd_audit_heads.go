@@ -32,8 +32,8 @@ a log whose end was cut. It needs a gateway's credentials, or the administrator'
 			if err != nil {
 				return err
 			}
-			return o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) error {
-				return printHeads(cmd, m, list, b)
+			return o.connected(cmd, func(l *wire.Lineage, b *bus.Bus) error {
+				return printHeads(cmd, l.Pinned(), list, b)
 			})
 		},
 	}

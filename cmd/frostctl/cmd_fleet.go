@@ -15,7 +15,7 @@ import (
 func newFleetCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "fleet", Short: "Make fleets"}
 	cmd.AddCommand(newFleetInitCommand(), newFleetManifestCommand(), newFleetKeyCommand(), newFleetHashCommand(),
-		newFleetAddClientCommand())
+		newFleetAddClientCommand(), newFleetNextCommand(), newFleetReshareCommand())
 	return cmd
 }
 

@@ -19,6 +19,7 @@ import (
 // registerOptions are the flags of the register's commands.
 type registerOptions struct {
 	manifest, storage string
+	before            []string
 	bus               bus.Options
 }
 
@@ -27,7 +28,8 @@ func newRegisterCommand() *cobra.Command {
 		Use: "register", Short: "Save, check and put back the register: the entries of KEYS",
 		Long: `The register proves every key of a fleet. Its entries prove themselves against the
 manifest, so a copy from anywhere is as good as the first: from KEYS, from a
-mirror of it, or from one node's storage.`,
+mirror of it, or from one node's storage. Of a fleet that has changed, any of its
+manifests will do: KEYS and the files have the others, and what proves them.`,
 	}
 	cmd.AddCommand(newRegisterExport(), newRegisterImport(), newRegisterVerify(), newRegisterRefill(), newRegisterCompact())
 	return cmd
@@ -47,8 +49,8 @@ func (o *registerOptions) flags(cmd *cobra.Command, onBus bool) {
 	f.StringVar(&o.bus.TLSKey, "tls-key", "", "PEM file of its key")
 }
 
-// connected calls f with the fleet's manifest and bus.
-func (o *registerOptions) connected(cmd *cobra.Command, f func(*wire.Manifest, *bus.Bus) error) error {
+// connected calls f with the fleet's manifests, as far as KEYS tells, and bus.
+func (o *registerOptions) connected(cmd *cobra.Command, f func(*wire.Lineage, *bus.Bus) error) error {
 	m, err := config.LoadManifest(o.manifest)
 	if err != nil {
 		return err
@@ -67,7 +69,47 @@ func (o *registerOptions) connected(cmd *cobra.Command, f func(*wire.Manifest, *
 		defer cancel()
 		_ = b.Close(ctx)
 	}()
-	return f(m, b)
+	l := wire.NewLineage(m)
+	there, err := b.Exists(cmd.Context(), bus.Keys)
+	if err == nil && there {
+		l, err = register.Lineage(cmd.Context(), b, m)
+	}
+	if err != nil {
+		return err
+	}
+	tellFork(cmd, l)
+	return f(l, b)
+}
+
+// tellFork says if the fleet's manifests have two ends.
+func tellFork(cmd *cobra.Command, l *wire.Lineage) {
+	if fork := l.Fork(); fork != nil {
+		note(cmd, "%v: what follows goes by the first of them", fork)
+	}
+}
+
+// stored is what proves a storage: the manifest that its node is of, with those before.
+func (o *registerOptions) stored() (*wire.Lineage, error) {
+	m, err := config.LoadManifest(o.manifest)
+	if err != nil {
+		return nil, err
+	}
+	l, left := wire.NewLineage(m), map[[32]byte]*wire.Manifest{}
+	for _, path := range o.before {
+		before, err := config.LoadManifest(path)
+		if err != nil {
+			return nil, err
+		}
+		left[before.Hash()] = before
+	}
+	for {
+		want, ok := l.Wanted()
+		if before := left[want]; !ok || before == nil {
+			return l, nil
+		} else if l, err = l.WithParent(before); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // registerProgress says every few seconds how far a command is.
@@ -89,13 +131,19 @@ func (p *registerProgress) step(e *register.Entry) {
 	}
 }
 
+// then is f with a step before.
+func (p *registerProgress) then(f func(*register.Entry) error) func(*register.Entry) error {
+	return func(e *register.Entry) error { p.step(e); return f(e) }
+}
+
 func newRegisterExport() *cobra.Command {
 	var o registerOptions
 	cmd := &cobra.Command{
 		Use: "export FILE --manifest FILE [--storage DIR]", Short: "Save the register to a file", Args: cobra.ExactArgs(1),
 		Long: `Export saves every whole entry of KEYS to a file that does not exist yet. With
 --storage it reads the storage_path of one node instead, whose worker must not
-run: this is the way back when all data of NATS is lost. What does not verify is
+run: this is the way back when all data of NATS is lost. --manifest is then the one
+that the node is of, and --before gives those before it. What does not verify is
 left out and counted. The exit code is 4 if KEYS is damaged: no copy of it had some
 messages, or entries lack deals. Then the file has every entry that is whole, and
 may lack others.`,
@@ -105,6 +153,7 @@ may lack others.`,
 	}
 	o.flags(cmd, true)
 	cmd.Flags().StringVar(&o.storage, "storage", "", "storage_path of a stopped node, instead of the bus")
+	cmd.Flags().StringArrayVar(&o.before, "before", nil, "with --storage: an earlier manifest of the fleet; may be repeated")
 	return cmd
 }
 
@@ -119,23 +168,26 @@ func (o *registerOptions) export(cmd *cobra.Command, path string) (err error) {
 			_ = os.Remove(path) // a file that looks like a backup and is none
 		}
 	}()
-	w, err := register.NewWriter(file)
-	if err != nil {
-		return err
-	}
 	p := &registerProgress{cmd: cmd, verb: "saved"}
-	write := func(e *register.Entry) error { p.step(e); return w.Write(e) }
 	var sum register.Summary
 	var mend string
 	if o.storage != "" {
-		m, errManifest := config.LoadManifest(o.manifest)
+		l, errManifest := o.stored()
 		if errManifest != nil {
 			return errManifest
 		}
-		sum, err = register.ReadStorage(o.storage, m, write, func(err error) { note(cmd, "left out: %v", err) })
+		err = written(file, l, func(w *register.Writer) (err error) {
+			sum, err = register.ReadStorage(o.storage, l.Pinned(), l, p.then(w.Write),
+				func(err error) { note(cmd, "left out: %v", err) })
+			return err
+		})
 	} else {
-		err = o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) (err error) {
-			if sum, err = register.Read(cmd.Context(), b, m, write); err != nil || sum.Damage == (register.Damage{}) {
+		err = o.connected(cmd, func(l *wire.Lineage, b *bus.Bus) error {
+			err := written(file, l, func(w *register.Writer) (err error) {
+				sum, err = register.Read(cmd.Context(), b, l, p.then(w.Write))
+				return err
+			})
+			if err != nil || sum.Damage == (register.Damage{}) {
 				return err
 			}
 			state, err := b.KeysState(cmd.Context())
@@ -143,10 +195,19 @@ func (o *registerOptions) export(cmd *cobra.Command, path string) (err error) {
 			return err
 		})
 	}
-	if err = errors.Join(err, w.Close(), file.Sync()); err != nil {
+	if err != nil {
 		return err
 	}
 	return errors.Join(told(cmd, "saved", sum), whole(cmd, sum, mend))
+}
+
+// written writes a file of the register: f writes its entries.
+func written(file *os.File, l *wire.Lineage, f func(*register.Writer) error) error {
+	w, err := register.NewWriter(file, l)
+	if err != nil {
+		return err
+	}
+	return errors.Join(f(w), w.Close(), file.Sync())
 }
 
 // errDamaged says that KEYS has lost messages.
@@ -185,36 +246,48 @@ another manifest.`,
 				return err
 			}
 			defer func() { _ = file.Close() }()
-			return o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) error {
-				p := &registerProgress{cmd: cmd, verb: "stored"}
-				var refused error
-				sum, err := register.ReadFile(file, m, func(e *register.Entry) error {
-					p.step(e)
-					err := register.Store(cmd.Context(), b, m, e, nil)
-					if errors.Is(err, register.ErrConflict) { // of this batch alone
-						note(cmd, "left out: batch %s: %v", e.ID, err)
-						refused, err = fmt.Errorf("%w: %w", errUnproven, err), nil
-					}
-					return err
-				}, func(err error) { note(cmd, "left out: %v", err) })
-				if err != nil {
-					return err
-				}
-				return errors.Join(told(cmd, "in KEYS", sum), proven(sum), refused)
-			})
+			return o.connected(cmd, func(l *wire.Lineage, b *bus.Bus) error { return o.put(cmd, file, l, b) })
 		},
 	}
 	o.flags(cmd, true)
 	return cmd
 }
 
+// put writes what a file has and KEYS lacks: its manifests first, without which nobody can
+// judge its entries.
+func (o *registerOptions) put(cmd *cobra.Command, file *os.File, l *wire.Lineage, b *bus.Bus) error {
+	p := &registerProgress{cmd: cmd, verb: "stored"}
+	var refused error
+	sum, err := register.ReadFile(file, l, register.Reading{
+		Lineage: func(more *wire.Lineage) error {
+			l = more
+			tellFork(cmd, l)
+			return register.StoreLineage(cmd.Context(), b, l)
+		},
+		Entry: p.then(func(e *register.Entry) error {
+			err := register.Store(cmd.Context(), b, l, e, nil)
+			if errors.Is(err, register.ErrConflict) { // of this batch alone
+				note(cmd, "left out: batch %s: %v", e.ID, err)
+				refused, err = fmt.Errorf("%w: %w", errUnproven, err), nil
+			}
+			return err
+		}),
+		Dropped: func(err error) { note(cmd, "left out: %v", err) },
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(told(cmd, "in KEYS", sum), proven(sum), refused)
+}
+
 func newRegisterVerify() *cobra.Command {
 	var o registerOptions
 	cmd := &cobra.Command{
 		Use: "verify FILE --manifest FILE", Short: "Check a file of the register, offline", Args: cobra.ExactArgs(1),
-		Long: `Verify checks that all nodes of the manifest certified every entry of the file, and
-that all deals are there. It needs no fleet and no network. The exit code is 4 if
-something does not verify.`,
+		Long: `Verify checks that all nodes of an entry's manifest certified it, of every entry of
+the file, and that all deals are there. The manifest given is believed; others in
+the file are if it names them, or if enough nodes approved that they follow it. It
+needs no fleet and no network. The exit code is 4 if something does not verify.`,
 		Example: `  frostctl register verify keys.register --manifest manifest.json`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			m, err := config.LoadManifest(o.manifest)
@@ -227,8 +300,11 @@ something does not verify.`,
 			}
 			defer func() { _ = file.Close() }()
 			p := &registerProgress{cmd: cmd, verb: "verified"}
-			sum, err := register.ReadFile(file, m, func(e *register.Entry) error { p.step(e); return nil },
-				func(err error) { note(cmd, "does not verify: %v", err) })
+			sum, err := register.ReadFile(file, wire.NewLineage(m), register.Reading{
+				Lineage: func(l *wire.Lineage) error { tellFork(cmd, l); return nil },
+				Entry:   p.then(func(*register.Entry) error { return nil }),
+				Dropped: func(err error) { note(cmd, "does not verify: %v", err) },
+			})
 			if err != nil {
 				return fmt.Errorf("%w: %w", errUnproven, err)
 			}
@@ -256,7 +332,10 @@ func told(cmd *cobra.Command, verb string, sum register.Summary) error {
 	if wantJSON(cmd) {
 		return printJSON(cmd.OutOrStdout(), sum)
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d batches with %d keys\n", verb, sum.Entries, sum.Keys)
+	fmt.Fprintf(cmd.OutOrStdout(), "%s: %d batches with %d keys\n", verb, sum.Batches(), sum.Keys)
+	if sum.Later > 0 {
+		fmt.Fprintf(cmd.OutOrStdout(), "further generations of these: %d\n", sum.Later)
+	}
 	if sum.Dropped > 0 {
 		fmt.Fprintf(cmd.OutOrStdout(), "left out, as it proves nothing: %d\n", sum.Dropped)
 	}

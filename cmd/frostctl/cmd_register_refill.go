@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,15 +15,20 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// asking calls f with the fleet's manifest and bus, and with a way to ask its nodes.
-func (o *registerOptions) asking(cmd *cobra.Command, f func(*wire.Manifest, *bus.Bus, *register.Asker) error) error {
-	return o.connected(cmd, func(m *wire.Manifest, b *bus.Bus) error {
-		a, err := register.NewAsker(b, m, func() *wire.Access { return nil })
-		if err != nil {
-			return err
+// asking calls f with the fleet's manifests and bus, and with a way to ask the nodes of each,
+// those of the newest first.
+func (o *registerOptions) asking(cmd *cobra.Command, f func(*wire.Lineage, *bus.Bus, []*register.Asker) error) error {
+	return o.connected(cmd, func(l *wire.Lineage, b *bus.Bus) error {
+		var askers []*register.Asker
+		for _, m := range slices.Backward(l.Chain()) {
+			a, err := register.NewAsker(b, m, func() *wire.Access { return nil })
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			askers = append(askers, a)
 		}
-		defer a.Close()
-		return f(m, b, a)
+		return f(l, b, askers)
 	})
 }
 
@@ -37,9 +43,9 @@ stopped and begun again. The exit code is 4 if a node claims a batch that nobody
 proved.`,
 		Example: `  frostctl register refill --manifest manifest.json --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return o.asking(cmd, func(m *wire.Manifest, b *bus.Bus, a *register.Asker) error {
+			return o.asking(cmd, func(l *wire.Lineage, b *bus.Bus, askers []*register.Asker) error {
 				p := &registerProgress{cmd: cmd, verb: "restored"}
-				sum, err := register.Refill(cmd.Context(), b, m, a, func(node, left int, e *register.Entry, err error) {
+				sum, err := register.Refill(cmd.Context(), b, l, askers, func(node, left int, e *register.Entry, err error) {
 					if err != nil {
 						note(cmd, "not restored: %v", err)
 						return
@@ -67,13 +73,17 @@ func refilled(cmd *cobra.Command, sum register.Refilled) error {
 		}
 	} else {
 		for _, n := range sum.Nodes {
+			name := fmt.Sprintf("node %d", n.Node)
+			if n.Epoch > 0 {
+				name += fmt.Sprintf(" of epoch %d", n.Epoch)
+			}
 			if n.Error != "" {
-				fmt.Fprintf(out, "node %d: not asked: %s\n", n.Node, n.Error)
+				fmt.Fprintf(out, "%s: not asked: %s\n", name, n.Error)
 			} else {
-				fmt.Fprintf(out, "node %d: holds %d batches\n", n.Node, n.Batches)
+				fmt.Fprintf(out, "%s: holds %d batches\n", name, n.Batches)
 			}
 		}
-		fmt.Fprintf(out, "restored: %d batches with %d keys; KEYS had %d\n", sum.Restored, sum.Keys, sum.Before.Entries)
+		fmt.Fprintf(out, "restored: %d batches with %d keys; KEYS had %d\n", sum.Restored, sum.Keys, sum.Before.Batches())
 	}
 	if sum.Refused > 0 {
 		return fmt.Errorf("%w: KEYS has another valid entry of %d batches that nodes hold", errUnproven, sum.Refused)
@@ -110,16 +120,16 @@ same DIR. The file stays, as a backup.`,
 			if err := os.MkdirAll(args[0], 0o700); err != nil {
 				return err
 			}
-			return o.asking(cmd, func(m *wire.Manifest, b *bus.Bus, a *register.Asker) error {
+			return o.asking(cmd, func(l *wire.Lineage, b *bus.Bus, askers []*register.Asker) error {
 				p := &registerProgress{cmd: cmd}
 				c := register.Compaction{
-					Dir: args[0], Bus: b, Manifest: m, Foreign: foreign, Entry: p.step,
+					Dir: args[0], Bus: b, Lineage: l, Foreign: foreign, Entry: p.step,
 					Tell: func(step string) {
 						note(cmd, "%s", step)
 						*p = registerProgress{cmd: cmd, verb: step + ":"}
 					},
 				}
-				sum, err := c.Run(cmd.Context(), a)
+				sum, err := c.Run(cmd.Context(), askers...)
 				if err != nil {
 					return err
 				}
@@ -160,7 +170,7 @@ func mayCreate(ctx context.Context, cmd *cobra.Command, b *bus.Bus, nodes int) e
 	ctx, cancel := context.WithTimeout(ctx, 2*register.AskTime+time.Second)
 	defer cancel()
 	var holders, silent string
-	for _, n := range register.AskAll(ctx, a, nodes) {
+	for _, n := range register.AskAll(ctx, a) {
 		switch {
 		case n.Error != "":
 			silent += fmt.Sprintf(" %d", n.Node)

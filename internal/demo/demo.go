@@ -2,7 +2,8 @@
 // fleet on an embedded bus generates addresses in bulk and signs, every
 // signature is verified by a library that did not make it, a Bitcoin
 // transaction is spent, addresses are derived from one key and signed for, nodes read
-// transactions and one of them is denied by their policy, and a node is killed.
+// transactions and one of them is denied by their policy, a node is killed, and another one
+// takes its place.
 package demo
 
 import (
@@ -47,6 +48,8 @@ type demo struct {
 	processes []*process
 	client    *client.Client
 	treasury  *client.Client // whose transactions the nodes' policy judges
+	fleet     fleet.Options
+	busURL    string
 	taproot   []client.Key
 	solana    []client.Key
 }
@@ -63,7 +66,7 @@ func Run(ctx context.Context, o Options) (report *Report, err error) {
 	}
 	defer func() { err = errors.Join(err, d.stop()) }()
 	for _, step := range []func(context.Context) error{
-		d.start, d.generate, d.signBulk, d.signSingle, d.spend, d.children, d.transactions, d.killOne,
+		d.start, d.generate, d.signBulk, d.signSingle, d.spend, d.children, d.transactions, d.killOne, d.replace,
 	} {
 		if err := step(ctx); err != nil {
 			return &d.report, err
@@ -82,10 +85,12 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.Step("starting %d workers and a gateway, %d of %d, on an embedded NATS JetStream", nodes, threshold, nodes)
 	dir := filepath.Join(d.Dir, "fleet")
-	if _, err := fleet.Init(ctx, dir, fleet.Options{
+	d.busURL = fmt.Sprintf("nats://127.0.0.1:%d", ports[1+nodes])
+	d.fleet = fleet.Options{
 		Name: "demo", Network: network, N: nodes, T: threshold, AttestSigning: true, Policy: []byte(rules),
 		ServerPorts: ports[:1+nodes], BusPort: ports[1+nodes], Client: "demo",
-	}); err != nil {
+	}
+	if _, err := fleet.Init(ctx, dir, d.fleet); err != nil {
 		return err
 	}
 	treasury, err := addTreasury(dir)

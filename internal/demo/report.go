@@ -28,6 +28,9 @@ type Report struct {
 	SolanaAccepted         bool    `json:"solana_transaction_accepted"`
 	PolicyDenied           bool    `json:"policy_denied"`
 	SignedWithOneNodeDown  bool    `json:"signed_with_one_node_down"`
+	ResharedKeys           int     `json:"reshared_keys"`
+	ResharedPerSecond      float64 `json:"reshared_keys_per_second"`
+	SignedAfterResharing   bool    `json:"signed_after_resharing"`
 	Seconds                float64 `json:"seconds"`
 }
 
@@ -50,6 +53,9 @@ func (r *Report) Print(w io.Writer) error {
 	row("Solana transfer\t%s", yes(r.SolanaAccepted, "accepted"))
 	row("payment to a stranger\t%s", yes(r.PolicyDenied, "denied by policy"))
 	row("signed with one node killed\t%s", yes(r.SignedWithOneNodeDown, "yes"))
+	row("keys moved to a fleet with a new node\t%d", r.ResharedKeys)
+	row("  a second, from the command to the last key\t%.0f", r.ResharedPerSecond)
+	row("signed by the new node and one of the others\t%s", yes(r.SignedAfterResharing, "yes"))
 	row("seconds in all\t%.1f", r.Seconds)
 	return t.Flush()
 }

@@ -46,6 +46,7 @@ type Options struct {
 // Paths inside a fleet directory.
 const (
 	ManifestFile = "manifest.json"
+	NextFile     = "next.json" // that follows it
 	AccessFile   = "access.toml"
 	ClientFile   = "client.toml"
 	GatewayFile  = "gateway/gateway.toml"
@@ -152,8 +153,31 @@ func discard(dir string, o Options) error {
 	return errors.Join(errs...)
 }
 
-func makeNode(ctx context.Context, dir string, o Options, i int) (card wire.NodeCard, err error) {
-	config := filepath.Join(dir, NodeFile(i))
+func makeNode(ctx context.Context, dir string, o Options, i int) (wire.NodeCard, error) {
+	return o.makeNode(ctx, filepath.Join(dir, NodeFile(i)), i, 1, nodeConfig(o, i))
+}
+
+// Joiner is a node of the next manifest on new hardware.
+type Joiner struct {
+	Folder             string // in the fleet's directory
+	Index, Epoch, Port int
+}
+
+// Join writes the software key and the configuration of a node that joins the fleet in a
+// directory, and returns its card. The next manifest is to be NextFile there.
+func (o Options) Join(ctx context.Context, dir string, j Joiner) (Card, error) {
+	config := filepath.Join(dir, j.Folder, "node.toml")
+	card, err := o.makeNode(ctx, config, j.Index, j.Epoch, joinerConfig(o, j))
+	return Card{wire.Card{
+		Version: wire.CardVersion, Fleet: o.Name, Network: o.Network, N: o.N, T: o.T, Epoch: j.Epoch, NodeCard: card,
+	}, config}, err
+}
+
+// makeNode makes the software key of a node that enrolls for an epoch, and writes its
+// configuration.
+func (o Options) makeNode(
+	ctx context.Context, config string, i, epoch int, content []byte,
+) (card wire.NodeCard, err error) {
 	if err := os.MkdirAll(filepath.Dir(config), 0o700); err != nil {
 		return card, err
 	}
@@ -166,7 +190,7 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card wire.Node
 		return card, err
 	}
 	defer func() { err = errors.Join(err, provider.Close()) }()
-	card, err = worker.Card(ctx, provider, o.Name, 1, i)
+	card, err = worker.Card(ctx, provider, o.Name, epoch, i)
 	if err != nil {
 		return card, err
 	}
@@ -175,7 +199,7 @@ func makeNode(ctx context.Context, dir string, o Options, i int) (card wire.Node
 			return card, err
 		}
 	}
-	return card, writeNew(config, nodeConfig(o, i))
+	return card, writeNew(config, content)
 }
 
 func writePublic(dir string, o Options, m *wire.Manifest) error {

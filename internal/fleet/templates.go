@@ -16,11 +16,15 @@ var templates = template.Must(template.ParseFS(templateFiles, "templates/*"))
 type values struct {
 	Options
 	Gateway, URL string
-	Index, Port  int // of the node; the program's health and metrics
+	Index, Port  int    // of the node; the program's health and metrics
+	ManifestPath string // from the node's folder
 }
 
 func (o Options) values(index, port int) values {
-	v := values{Options: o, Gateway: gatewayName, URL: inOrder(o.BusURL, index), Index: index, Port: port}
+	v := values{
+		Options: o, Gateway: gatewayName, URL: inOrder(o.BusURL, index), Index: index, Port: port,
+		ManifestPath: "../" + ManifestFile,
+	}
 	if v.URL == "" {
 		v.URL = fmt.Sprintf("nats://127.0.0.1:%d", o.BusPort)
 	}
@@ -46,6 +50,13 @@ func (o Options) port(i int) int {
 }
 
 func nodeConfig(o Options, i int) []byte { return render("node.toml", o.values(i, o.port(1+i))) }
+
+// joinerConfig is that of a node of the next manifest.
+func joinerConfig(o Options, j Joiner) []byte {
+	v := o.values(j.Index, j.Port)
+	v.ManifestPath = "../" + NextFile
+	return render("node.toml", v)
+}
 
 func gatewayConfig(o Options) []byte { return render("gateway.toml", o.values(0, o.port(0))) }
 

@@ -210,22 +210,32 @@ func TestLiesAreBlamed(t *testing.T) {
 
 func wantBlame(t *testing.T, err error, code string) {
 	t.Helper()
+	wantBlameOf(t, err, liar, code)
+}
+
+func wantBlameOf(t *testing.T, err error, dealer int, code string) {
+	t.Helper()
 	var blame *BlameError
 	if !errors.As(err, &blame) {
 		t.Fatalf("got %v, want blame", err)
 	}
-	if blame.Dealer != liar || blame.Code != code || blame.Reason == "" {
-		t.Fatalf("got blame of %d: %v, want of %d with code %s", blame.Dealer, err, liar, code)
+	if blame.Dealer != dealer || blame.Code != code || blame.Reason == "" {
+		t.Fatalf("got blame of %d: %v, want of %d with code %s", blame.Dealer, err, dealer, code)
 	}
 }
 
 // openAll opens all boxes of the liar's deal, for it knows what is in them.
-func (f *fleet) openAll(t *testing.T, d *Deal) (plain [][]byte) {
+func (f *fleet) openAll(t *testing.T, d *Deal) [][]byte {
 	t.Helper()
-	ad := d.digest(f.Params, liar)
-	for j := range f.N {
-		own, _ := ecdh.X25519().NewPrivateKey(f.hosts[j][:])
-		aead, err := box(f.Params, own, &d.Ephemeral, &d.Ephemeral, liar, j)
+	return openBoxes(t, f.Params, f.hosts, liar, d)
+}
+
+func openBoxes(t *testing.T, p Params, hosts []*[32]byte, dealer int, d *Deal) (plain [][]byte) {
+	t.Helper()
+	ad := d.digest(p, dealer)
+	for j := range p.N {
+		own, _ := ecdh.X25519().NewPrivateKey(hosts[j][:])
+		aead, err := box(p, own, &d.Ephemeral, &d.Ephemeral, dealer, j)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -241,13 +251,18 @@ func (f *fleet) openAll(t *testing.T, d *Deal) (plain [][]byte) {
 // sealAll seals the boxes of the liar's deal as it is now.
 func (f *fleet) sealAll(t *testing.T, d *Deal, plain [][]byte) {
 	t.Helper()
-	ephemeral, err := ephemeralKey(f.Params, liar, f.seeds[liar])
+	sealBoxes(t, f.Params, f.seeds[liar], liar, d, plain)
+}
+
+func sealBoxes(t *testing.T, p Params, seed *[32]byte, dealer int, d *Deal, plain [][]byte) {
+	t.Helper()
+	ephemeral, err := ephemeralKey(p, dealer, seed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d.Shares = nil
 	box := func(dst []byte, j int) []byte { return append(dst, plain[j]...) }
-	if err := d.seal(f.Params, liar, ephemeral, box); err != nil {
+	if err := d.seal(p, dealer, ephemeral, box); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -1,6 +1,7 @@
 package frost
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 )
@@ -50,7 +51,7 @@ func BenchmarkReshareBlame(b *testing.B) {
 		m.deals[m.OldT-1] = d
 		_, err = m.finalize(0)
 		m.deals[m.OldT-1] = honest
-		if blame, ok := err.(*BlameError); !ok || blame.Dealer != m.Dealers[m.OldT-1] {
+		if blame := (*BlameError)(nil); !errors.As(err, &blame) || blame.Dealer != m.Dealers[m.OldT-1] {
 			return fmt.Errorf("blame: %w", err)
 		}
 		return nil

@@ -1,6 +1,6 @@
 // Package frost is the mathematics of the fleet: batch distributed key
-// generation and threshold signing for both suites, with no I/O, clock, log
-// or context. Randomness comes in as an argument.
+// generation, resharing and threshold signing for both suites, with no I/O,
+// clock, log or context. Randomness comes in as an argument.
 //
 // The root package deals in bytes and batches; the sub-packages hold the groups
 // (secp256k1/vartime, edwards25519) and the schemes (bip340, bip445, rfc9591).

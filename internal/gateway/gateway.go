@@ -31,6 +31,7 @@ import (
 // Config is what a gateway is made of. The gateway closes the audit log, and nothing else.
 type Config struct {
 	Manifest *wire.Manifest
+	Lineage  *wire.Lineage // that KEYS has; nil: the manifest alone
 	Access   *wire.Access
 	Name     string
 	Key      ed25519.PrivateKey
@@ -101,6 +102,9 @@ type Gateway struct {
 
 // New returns a gateway that does nothing until Run.
 func New(cfg Config) *Gateway {
+	if cfg.Lineage == nil {
+		cfg.Lineage = wire.NewLineage(cfg.Manifest)
+	}
 	if cfg.Offset == nil {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
@@ -113,7 +117,7 @@ func New(cfg Config) *Gateway {
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
-		Machine: g.coordinator, Known: func() wire.ManifestSet { return cfg.Manifest }, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
+		Machine: g.coordinator, Lineage: cfg.Lineage, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
 		Observe: g.report, Start: g.start, Perform: g.perform,
 		Tick: g.tick,
 	})

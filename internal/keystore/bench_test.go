@@ -34,7 +34,7 @@ func BenchmarkStart(b *testing.B) {
 			for b.Loop() {
 				s := open(b, dir)
 				known := 0
-				if err := s.Known(func(string, [32]byte, bool) { known++ }); err != nil || known != size.batches {
+				if err := s.Known(func(Ref, [32]byte, [32]byte, bool, bool) { known++ }); err != nil || known != size.batches {
 					b.Fatalf("%d batches, %v", known, err)
 				}
 				if pending, err := s.Pending(); err != nil || len(pending) > 0 {

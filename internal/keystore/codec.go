@@ -11,9 +11,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-// header is the part of a record that never changes, encoded as a CBOR array.
-// Its bytes as stored are authenticated with every share.
-type header struct {
+// founding is the part of a record of generation 0 that never changes, encoded as a CBOR
+// array. Stores of format 1 have no other header.
+type founding struct {
 	_          struct{} `cbor:",toarray"`
 	Batch      string
 	Context    [32]byte
@@ -22,8 +22,31 @@ type header struct {
 	N, T, K    int
 	Index      int
 	Owner      string
-	Nonce      [noncePrefix]byte // of this batch's seals
+	Nonce      [noncePrefix]byte // of this record's seals
 }
+
+// header is the part of a record that never changes. Its bytes as stored are authenticated
+// with every share.
+type header struct {
+	founding
+	Generation uint32
+	MadeBy     [32]byte
+	Deals      int      // how many there are
+	Reshare    [32]byte // SHA-256 of Record.Reshare; zero in generation 0
+}
+
+// laterHeader is how a header of a later generation is encoded: a CBOR array whose first
+// element is what generation 0 has.
+type laterHeader struct {
+	_          struct{} `cbor:",toarray"`
+	Founding   founding
+	Generation uint32
+	MadeBy     [32]byte
+	Deals      int
+	Reshare    [32]byte
+}
+
+func (h *header) ref() Ref { return Ref{h.Batch, h.Generation} }
 
 func (h *header) suite() frost.Suite { return frost.Suite(h.Suite) }
 
@@ -80,11 +103,36 @@ func decode(data []byte, limit int, into any) error {
 	return nil
 }
 
+// encode gives the header's bytes. Those of generation 0 are what they always were.
+func (h *header) encode() ([]byte, error) {
+	if h.Generation == 0 {
+		return encoder.Marshal(&h.founding)
+	}
+	return encoder.Marshal(&laterHeader{
+		Founding: h.founding, Generation: h.Generation, MadeBy: h.MadeBy, Deals: h.Deals, Reshare: h.Reshare,
+	})
+}
+
+// laterStart is the first byte of a header of a later generation: an array of five.
+const laterStart = 0x85
+
 func decodeHeader(data []byte) (*header, error) {
-	h := new(header)
-	if err := decode(data, maxHeader, h); err != nil {
+	if len(data) == 0 || data[0] != laterStart {
+		h := new(header)
+		if err := decode(data, maxHeader, &h.founding); err != nil {
+			return nil, err
+		}
+		h.MadeBy, h.Deals = h.Transcript, h.N
+		return h, h.validate()
+	}
+	var l laterHeader
+	if err := decode(data, maxHeader, &l); err != nil {
 		return nil, err
 	}
+	if l.Generation == 0 {
+		return nil, errors.New("generation 0 in the form of a later one")
+	}
+	h := &header{l.Founding, l.Generation, l.MadeBy, l.Deals, l.Reshare}
 	return h, h.validate()
 }
 

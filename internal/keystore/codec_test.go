@@ -11,7 +11,7 @@ import (
 func TestHeaderFits(t *testing.T) {
 	r := sample(1, frost.MaxNodes, frost.MaxNodes, 1000, frost.Secp256k1TR)
 	r.Owner = strings.Repeat("x", maxOwner)
-	raw, err := encoder.Marshal(r.header())
+	raw, err := r.header().encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -21,7 +21,7 @@ func TestHeaderFits(t *testing.T) {
 }
 
 func FuzzHeader(f *testing.F) {
-	raw, err := encoder.Marshal(sample(1, 3, 2, 4, frost.Ed25519).header())
+	raw, err := sample(1, 3, 2, 4, frost.Ed25519).header().encode()
 	if err != nil {
 		f.Fatal(err)
 	}
@@ -33,7 +33,7 @@ func FuzzHeader(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := encoder.Marshal(h)
+		again, err := h.encode()
 		if err != nil || !bytes.Equal(again, data) {
 			t.Fatalf("decoded, and encodes to other bytes: %v", err)
 		}
@@ -67,7 +67,7 @@ func FuzzEntry(f *testing.F) {
 	s := &Store{aead: aead}
 	r := sample(1, 3, 2, 4, frost.Ed25519)
 	h := r.header()
-	raw, err := encoder.Marshal(h)
+	raw, err := h.encode()
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -9,18 +9,22 @@ import (
 	bolterrors "go.etcd.io/bbolt/errors"
 )
 
-// Copy is what a node's storage holds of a batch that anybody may see: its copy of the
-// register.
+// Copy is what a node's storage holds of a generation of a batch that anybody may see: its
+// copy of the register.
 type Copy struct {
-	Batch        string
+	Ref
+	Reshare      []byte // as in Record
 	Deals        [][]byte
 	PublicKeys   [][]byte
-	Certificates [][]byte // nil while the batch is not complete
+	Certificates [][]byte // nil while it is not complete
 }
 
-// Copies hands every batch of a storage directory to f. It needs no seal key and opens
+// Copies hands every generation of every batch of a storage directory to f. It needs no seal key and opens
 // nothing that is sealed: whoever reads a copy has to verify it. The worker must not run.
 func Copies(dir string, f func(*Copy) error) error {
+	if err := refuseRetired(dir); err != nil {
+		return err
+	}
 	s := &Store{path: filepath.Join(dir, FileName)}
 	defer func() { _ = s.Close() }()
 	err := s.guard(func() (err error) {
@@ -47,10 +51,10 @@ func Copies(dir string, f func(*Copy) error) error {
 	})
 }
 
-// Copy is what the open store holds of one batch that anybody may see.
-func (s *Store) Copy(batch string) (c *Copy, err error) {
+// Copy is what the open store holds of one generation of a batch that anybody may see.
+func (s *Store) Copy(ref Ref) (c *Copy, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		b, err := s.find(tx, batch)
+		b, err := s.find(tx, ref)
 		if err == nil {
 			c, err = s.copyOf(b)
 		}
@@ -60,7 +64,11 @@ func (s *Store) Copy(batch string) (c *Copy, err error) {
 }
 
 func (s *Store) copyOf(b *batch) (*Copy, error) {
-	c := &Copy{Batch: b.h.Batch}
+	c := &Copy{Ref: b.h.ref()}
+	var err error
+	if c.Reshare, err = s.reshare(b); err != nil {
+		return nil, err
+	}
 	all, err := s.entries(b)
 	if err != nil {
 		return nil, err
@@ -69,9 +77,9 @@ func (s *Store) copyOf(b *batch) (*Copy, error) {
 		entry := all[i*b.h.entrySize():]
 		c.PublicKeys = append(c.PublicKeys, append([]byte(nil), entry[:b.h.suite().PublicKeySize()]...))
 	}
-	if c.Deals, err = s.getAll(b, partDeal, maxDeal); err != nil || b.get(partCertificate, 0) == nil {
+	if c.Deals, err = s.getAll(b, partDeal, b.h.Deals, maxDeal); err != nil || b.get(partCertificate, 0) == nil {
 		return c, err
 	}
-	c.Certificates, err = s.getAll(b, partCertificate, maxCert)
+	c.Certificates, err = s.getAll(b, partCertificate, b.h.N, maxCert)
 	return c, err
 }

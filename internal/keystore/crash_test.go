@@ -113,7 +113,7 @@ func TestPowerCut(t *testing.T) {
 			t.Fatalf("round %d: %v", round, err)
 		}
 		check(t, again, old, false)
-		if _, err := again.Batch(fresh.Batch); !errors.Is(err, ErrUnknown) {
+		if _, err := again.Batch(fresh.ref()); !errors.Is(err, ErrUnknown) {
 			t.Fatalf("round %d: half a commit is visible: %v", round, err)
 		}
 		if err := again.Certify(fresh); err != nil {
@@ -130,7 +130,7 @@ func damageable(t testing.TB) []byte {
 	s := open(t, dir)
 	for i := range 4 {
 		r := sample(i, 3, 2, 10, frost.Secp256k1TR)
-		err := errors.Join(s.Certify(r), s.SetCert(r.Batch, []byte("certificate")), s.Complete(r.Batch, r.Certificates))
+		err := errors.Join(s.Certify(r), s.SetCert(r.ref(), []byte("certificate")), s.Complete(r.ref(), r.Certificates))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,8 +205,8 @@ func useDamaged(t *testing.T, dir string, file []byte) bool {
 	defer s.Close()
 	for i := range 4 {
 		r := sample(i, 3, 2, 10, frost.Secp256k1TR)
-		_, _ = s.Batch(r.Batch)
-		if deals, err := s.Deals(r.Batch); err == nil && !equal(deals, r.Deals) {
+		_, _ = s.Batch(r.ref())
+		if deals, err := s.Deals(r.ref()); err == nil && !equal(deals, r.Deals) {
 			t.Fatal("damaged deals were returned")
 		}
 		for k := range 10 {

@@ -47,6 +47,7 @@ func sample(i, n, th, k int, suite frost.Suite) *Record {
 		Commitments: stream(k*th*suite.PointSize(), "points", i),
 		Shares:      secret.New(stream(k*32, "shares", i)),
 	}
+	r.MadeBy = r.Transcript
 	for j := range n {
 		r.Deals = append(r.Deals, stream(1000+j, "deal", i, j))
 		r.Certificates = append(r.Certificates, stream(200, "cert", i, j))
@@ -60,11 +61,12 @@ func sample(i, n, th, k int, suite frost.Suite) *Record {
 // check compares everything that the store gives of a batch with r.
 func check(t testing.TB, s *Store, r *Record, complete bool) {
 	t.Helper()
-	got, err := s.Batch(r.Batch)
+	got, err := s.Batch(r.ref())
 	if err != nil {
 		t.Fatal(err)
 	}
 	head := got.header()
+	head.Deals = len(r.Deals)
 	if *head != *r.header() || got.Complete != complete || !bytes.Equal(got.Commitments, r.Commitments) ||
 		!equal(got.PublicKeys, r.PublicKeys) || !bytes.Equal(got.Cert, r.Cert) || got.Shares != nil || got.Deals != nil {
 		t.Fatalf("batch %s is not as stored", r.Batch)
@@ -72,7 +74,7 @@ func check(t testing.TB, s *Store, r *Record, complete bool) {
 	if complete && !equal(got.Certificates, r.Certificates) || !complete && got.Certificates != nil {
 		t.Fatalf("batch %s: certificates are not as stored", r.Batch)
 	}
-	deals, err := s.Deals(r.Batch)
+	deals, err := s.Deals(r.ref())
 	if err != nil || !equal(deals, r.Deals) {
 		t.Fatalf("batch %s: deals are not as stored: %v", r.Batch, err)
 	}
@@ -129,14 +131,14 @@ func dirWith(t testing.TB, data []byte) string {
 	return dir
 }
 
-// Deals gives the raw deals of a batch in index order.
-func (s *Store) Deals(batch string) (deals [][]byte, err error) {
+// Deals gives the raw deals of a generation of a batch in the order of their dealers.
+func (s *Store) Deals(ref Ref) (deals [][]byte, err error) {
 	err = s.view(func(tx *bolt.Tx) error {
-		b, err := s.find(tx, batch)
+		b, err := s.find(tx, ref)
 		if err != nil {
 			return err
 		}
-		deals, err = s.getAll(b, partDeal, maxDeal)
+		deals, err = s.getAll(b, partDeal, b.h.Deals, maxDeal)
 		for _, d := range deals {
 			s.touch(tx, int64(len(d)))
 		}

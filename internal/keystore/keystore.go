@@ -12,6 +12,10 @@
 // is complete is sealed in the same way, and deals carry a checksum. What
 // this doesn't stop is somebody who puts back an older file as a whole.
 //
+// A store is one manifest's: its seal key binds that. It may have several generations of
+// a batch, one for each attempt at moving its keys to this manifest's nodes that came so
+// far; the highest complete one signs.
+//
 // Everything here can be rebuilt from KEYS and the node's device, so the mend
 // for a lost, damaged or foreign file is to remove it.
 package keystore
@@ -38,15 +42,16 @@ import (
 const FileName = "keystore.db"
 
 const (
-	formatVersion = 1
+	firstFormat   = 1       // a store that has generations 0 only, of which none has moved
+	formatVersion = 2       // any other; both are read
 	mapSize       = 1 << 30 // bytes of address space, not of memory: growing the map stops everybody
 	lockWait      = 200 * time.Millisecond
 )
 
 var (
-	// ErrUnknown says that the batch is not stored.
+	// ErrUnknown says that the batch, or this generation of it, is not stored.
 	ErrUnknown = errors.New("batch is not in the keystore")
-	// ErrOtherTranscript says that the batch was certified over another
+	// ErrOtherTranscript says that this generation of the batch was certified over another
 	// transcript. It is never certified again: the caller stops the batch.
 	ErrOtherTranscript = errors.New("batch was certified over another transcript")
 	// ErrLocked says that another process has the storage open.
@@ -98,6 +103,9 @@ type Store struct {
 func Open(dir string, seal *[32]byte) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("storage directory: %w", err)
+	}
+	if err := refuseRetired(dir); err != nil {
+		return nil, err
 	}
 	aead, err := newAEAD(seal)
 	if err != nil {
@@ -175,7 +183,7 @@ func (s *Store) initialise(tx *bolt.Tx) error {
 		if err != nil {
 			return err
 		}
-		version := binary.BigEndian.AppendUint32(nil, formatVersion)
+		version := binary.BigEndian.AppendUint32(nil, firstFormat)
 		return errors.Join(meta.Put(keyVersion, version), meta.Put(keyCheck, check))
 	}
 	meta := tx.Bucket(bucketMeta)
@@ -186,8 +194,9 @@ func (s *Store) initialise(tx *bolt.Tx) error {
 	if len(version) != 4 {
 		return s.damaged("its version is not four bytes")
 	}
-	if v := binary.BigEndian.Uint32(version); v != formatVersion {
-		return fmt.Errorf("keystore %s has format %d and this program reads format %d: %s", s.path, v, formatVersion, rebuild)
+	if v := binary.BigEndian.Uint32(version); v < firstFormat || v > formatVersion {
+		return fmt.Errorf("keystore %s has format %d and this program reads formats %d and %d: %s", s.path, v, firstFormat,
+			formatVersion, rebuild)
 	}
 	if !s.openCheck(meta.Get(keyCheck)) {
 		return fmt.Errorf("%w: %s: check [node.key_provider], storage_path and "+

@@ -19,7 +19,7 @@ func TestLifeOfABatch(t *testing.T) {
 			dir := t.TempDir()
 			s := open(t, dir)
 			r := sample(7, 5, 3, 20, suite)
-			if _, err := s.Batch(r.Batch); !errors.Is(err, ErrUnknown) {
+			if _, err := s.Batch(r.ref()); !errors.Is(err, ErrUnknown) {
 				t.Fatalf("unknown batch: %v", err)
 			}
 			steps := []struct {
@@ -30,10 +30,10 @@ func TestLifeOfABatch(t *testing.T) {
 			}{
 				{"certify", func() error { return s.Certify(r) }, false, 1},
 				{"certify again", func() error { return s.Certify(r) }, false, 1},
-				{"certificate", func() error { r.Cert = []byte("mine"); return s.SetCert(r.Batch, r.Cert) }, false, 1},
-				{"other certificate", func() error { r.Cert = []byte("mine 2"); return s.SetCert(r.Batch, r.Cert) }, false, 1},
-				{"complete", func() error { return s.Complete(r.Batch, r.Certificates) }, true, 0},
-				{"complete again", func() error { return s.Complete(r.Batch, nil) }, true, 0},
+				{"certificate", func() error { r.Cert = []byte("mine"); return s.SetCert(r.ref(), r.Cert) }, false, 1},
+				{"other certificate", func() error { r.Cert = []byte("mine 2"); return s.SetCert(r.ref(), r.Cert) }, false, 1},
+				{"complete", func() error { return s.Complete(r.ref(), r.Certificates) }, true, 0},
+				{"complete again", func() error { return s.Complete(r.ref(), nil) }, true, 0},
 				{"certify when complete", func() error { return s.Certify(r) }, true, 0},
 				{"recover when complete", func() error { return s.PutRecovered(r) }, true, 0},
 			}
@@ -93,12 +93,13 @@ func TestOtherTranscript(t *testing.T) {
 	}
 	other := sample(1, 3, 2, 4, frost.Secp256k1TR)
 	other.Transcript[0] ^= 1
+	other.MadeBy = other.Transcript
 	otherContext := sample(1, 3, 2, 4, frost.Secp256k1TR)
 	otherContext.Context[0] ^= 1
 	sizes := sample(1, 3, 2, 5, frost.Secp256k1TR)
 	for _, complete := range []bool{false, true} {
 		if complete {
-			if err := s.Complete(r.Batch, r.Certificates); err != nil {
+			if err := s.Complete(r.ref(), r.Certificates); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -152,12 +153,12 @@ func TestBadRecords(t *testing.T) {
 	if b, _ := s.Stats(); b != 0 {
 		t.Fatalf("%d batches stored", b)
 	}
-	for _, err := range []error{s.SetCert(batchID(9), []byte("x")), s.Complete(batchID(9), nil)} {
+	for _, err := range []error{s.SetCert(Ref{Batch: batchID(9)}, []byte("x")), s.Complete(Ref{Batch: batchID(9)}, nil)} {
 		if !errors.Is(err, ErrUnknown) {
 			t.Errorf("unknown batch gave %v", err)
 		}
 	}
-	if err := s.SetCert(batchID(9), nil); err == nil {
+	if err := s.SetCert(Ref{Batch: batchID(9)}, nil); err == nil {
 		t.Error("stored an empty certificate")
 	}
 }
@@ -185,14 +186,14 @@ func TestDeal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, want := range r.Deals {
-		if got, err := s.Deal(r.Batch, i); err != nil || !bytes.Equal(got, want) {
+		if got, err := s.Deal(r.ref(), i); err != nil || !bytes.Equal(got, want) {
 			t.Errorf("deal %d: %d bytes, %v", i, len(got), err)
 		}
 	}
-	if _, err := s.Deal(r.Batch, r.N); !errors.Is(err, ErrDamaged) {
+	if _, err := s.Deal(r.ref(), r.N); !errors.Is(err, ErrUnknown) {
 		t.Errorf("a deal too many: %v", err)
 	}
-	if _, err := s.Deal(batchID(9), 0); !errors.Is(err, ErrUnknown) {
+	if _, err := s.Deal(Ref{Batch: batchID(9)}, 0); !errors.Is(err, ErrUnknown) {
 		t.Errorf("no such batch: %v", err)
 	}
 }
@@ -287,7 +288,7 @@ func TestNoShareInTheFile(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, dir)
 	r := sample(1, 3, 2, 30, frost.Secp256k1TR)
-	if err := errors.Join(s.Certify(r), s.Complete(r.Batch, r.Certificates)); err != nil {
+	if err := errors.Join(s.Certify(r), s.Complete(r.ref(), r.Certificates)); err != nil {
 		t.Fatal(err)
 	}
 	check(t, s, r, true)
@@ -317,7 +318,7 @@ func TestConcurrency(t *testing.T) {
 		r := sample(i, 3, 2, 5, frost.Ed25519)
 		for range 2 { // both write, one finds it done
 			all.Go(func() {
-				if err := errors.Join(s.Certify(r), s.Complete(r.Batch, r.Certificates)); err != nil {
+				if err := errors.Join(s.Certify(r), s.Complete(r.ref(), r.Certificates)); err != nil {
 					t.Error(err)
 				}
 				check(t, s, r, true)
@@ -376,7 +377,7 @@ func BenchmarkKey(b *testing.B) {
 			s := open(b, b.TempDir())
 			for i := range 20 {
 				r := sample(i, c.n, c.th, 385, frost.Secp256k1TR)
-				if err := errors.Join(s.Certify(r), s.Complete(r.Batch, r.Certificates)); err != nil {
+				if err := errors.Join(s.Certify(r), s.Complete(r.ref(), r.Certificates)); err != nil {
 					b.Fatal(err)
 				}
 			}

@@ -62,7 +62,7 @@ func TestMemoryIsGivenBack(t *testing.T) {
 				t.Fatal(err)
 			}
 			key.Share.Wipe()
-			if _, err := s.Deals(batchID(i)); err != nil {
+			if _, err := s.Deals(Ref{Batch: batchID(i)}); err != nil {
 				t.Fatal(err)
 			}
 			most = max(most, mapped(t, path))

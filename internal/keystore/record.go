@@ -1,7 +1,7 @@
 package keystore
 
 import (
-	"errors"
+	"crypto/sha256"
 	"fmt"
 	"unicode/utf8"
 
@@ -15,22 +15,39 @@ const (
 	maxOwner     = 256      // bytes
 	maxDeal      = 4 << 20  // bytes, NATS' max_payload
 	maxCert      = 64 << 10 // bytes
+	maxReshare   = 8 << 10  // bytes
 	maxCursor    = 1 << 10  // bytes, encoded
 	maxHeader    = 1 << 10  // bytes, encoded
 	batchIDChars = 32
 )
 
-// Record is one batch.
+// Ref names one generation of a batch.
+type Ref struct {
+	Batch      string // 32 lower-case hexadecimal characters
+	Generation uint32 // 0: as the keys were made
+}
+
+func (r Ref) String() string {
+	if r.Generation == 0 {
+		return "batch " + r.Batch
+	}
+	return fmt.Sprintf("batch %s, generation %d", r.Batch, r.Generation)
+}
+
+// Record is one generation of a batch.
 type Record struct {
 	Batch      string   // 32 lower-case hexadecimal characters
-	Context    [32]byte // ctx of the key generation
+	Generation uint32   // 0: as the keys were made
+	Context    [32]byte // ctx of the key generation, or of the resharing
 	Transcript [32]byte // hash of the raw deals, as certified
+	MadeBy     [32]byte // transcript of generation 0, from which chain codes follow
+	Reshare    []byte   // what a later generation came of, in the protocol's encoding; empty for generation 0
 	Suite      uint8    // frost.Suite
 	N, T, K    int      // nodes, threshold, keys in the batch
 	Index      int      // this node
 	Owner      string   // the client that the keys belong to
 
-	Deals       [][]byte      // N raw deals in index order: the node's copy of the log
+	Deals       [][]byte      // raw deals in the order of their dealers, N of generation 0: the node's copy of the log
 	PublicKeys  [][]byte      // K encoded public keys
 	Commitments []byte        // K*T wire points, summed over the dealers
 	Shares      *secret.Bytes // K*32 bytes
@@ -49,7 +66,9 @@ type Key struct {
 	Commitments []byte        // T wire points
 	Share       *secret.Bytes // 32 bytes, the caller's to wipe
 	Owner       string
+	Generation  uint32
 	Transcript  [32]byte // as in Record
+	MadeBy      [32]byte // as in Record
 	Complete    bool
 }
 
@@ -60,7 +79,12 @@ func (r *Record) validate() error {
 		return err
 	}
 	h := r.header()
-	if len(r.Deals) != r.N {
+	switch {
+	case r.Generation == 0 && (r.MadeBy != r.Transcript || len(r.Reshare) > 0):
+		return fmt.Errorf("%s: generation 0 is made by its own transcript, and by no resharing", h.ref())
+	case r.Generation > 0 && (len(r.Reshare) < 1 || len(r.Reshare) > maxReshare):
+		return fmt.Errorf("%s: %d bytes of the resharing", h.ref(), len(r.Reshare))
+	case r.Generation == 0 && len(r.Deals) != r.N:
 		return fmt.Errorf("batch %s: %d deals for %d nodes", r.Batch, len(r.Deals), r.N)
 	}
 	for i, d := range r.Deals {
@@ -88,31 +112,42 @@ func (r *Record) validate() error {
 	return nil
 }
 
+func (r *Record) ref() Ref { return Ref{r.Batch, r.Generation} }
+
 func (r *Record) header() *header {
-	return &header{
-		Batch: r.Batch, Context: r.Context, Transcript: r.Transcript, Suite: r.Suite,
-		N: r.N, T: r.T, K: r.K, Index: r.Index, Owner: r.Owner,
+	h := &header{
+		founding: founding{
+			Batch: r.Batch, Context: r.Context, Transcript: r.Transcript, Suite: r.Suite,
+			N: r.N, T: r.T, K: r.K, Index: r.Index, Owner: r.Owner,
+		},
+		Generation: r.Generation, MadeBy: r.MadeBy, Deals: len(r.Deals),
 	}
+	if r.Generation > 0 {
+		h.Reshare = sha256.Sum256(r.Reshare)
+	}
+	return h
 }
 
 func (h *header) record() *Record {
 	return &Record{
-		Batch: h.Batch, Context: h.Context, Transcript: h.Transcript, Suite: h.Suite,
-		N: h.N, T: h.T, K: h.K, Index: h.Index, Owner: h.Owner,
+		Batch: h.Batch, Generation: h.Generation, Context: h.Context, Transcript: h.Transcript, MadeBy: h.MadeBy,
+		Suite: h.Suite, N: h.N, T: h.T, K: h.K, Index: h.Index, Owner: h.Owner,
 	}
 }
 
-func validateCertificates(batch string, n int, certs [][]byte) error {
+func validateCertificates(ref Ref, n int, certs [][]byte) error {
 	if len(certs) != n {
-		return fmt.Errorf("batch %s: %d certificates for %d nodes", batch, len(certs), n)
+		return fmt.Errorf("%s: %d certificates for %d nodes", ref, len(certs), n)
 	}
 	for i, c := range certs {
 		if len(c) < 1 || len(c) > maxCert {
-			return fmt.Errorf("batch %s: certificate %d has %d bytes", batch, i, len(c))
+			return fmt.Errorf("%s: certificate %d has %d bytes", ref, i, len(c))
 		}
 	}
 	return nil
 }
+
+var errNoID = fmt.Errorf("batch id is not 32 lower-case hexadecimal characters: %w", ErrUnknown)
 
 func validBatchID(batch string) bool {
 	if len(batch) != batchIDChars {
@@ -129,7 +164,7 @@ func validBatchID(batch string) bool {
 func (h *header) validate() error {
 	switch {
 	case !validBatchID(h.Batch):
-		return errors.New("batch id is not 32 lower-case hexadecimal characters")
+		return errNoID
 	case !h.suite().Valid():
 		return fmt.Errorf("batch %s: unknown suite %d", h.Batch, h.Suite)
 	case h.T < 1 || h.T > h.N || h.N > frost.MaxNodes:
@@ -138,6 +173,8 @@ func (h *header) validate() error {
 		return fmt.Errorf("batch %s: %d keys, outside 1 to %d", h.Batch, h.K, maxKeys)
 	case h.Index < 0 || h.Index >= h.N:
 		return fmt.Errorf("batch %s: node %d of %d", h.Batch, h.Index, h.N)
+	case h.Deals < 1 || h.Deals > frost.MaxNodes:
+		return fmt.Errorf("batch %s: %d deals", h.Batch, h.Deals)
 	case len(h.Owner) > maxOwner || !utf8.ValidString(h.Owner):
 		return fmt.Errorf("batch %s: owner is longer than %d bytes or not UTF-8", h.Batch, maxOwner)
 	}

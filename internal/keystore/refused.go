@@ -2,7 +2,6 @@ package keystore
 
 import (
 	"bytes"
-	"fmt"
 
 	bolt "go.etcd.io/bbolt"
 )
@@ -14,7 +13,7 @@ var refusedPrefix = []byte("refused/")
 // are its, so none of them signs.
 func (s *Store) Refuse(batch string) error {
 	if !validBatchID(batch) {
-		return fmt.Errorf("batch id is not 32 lower-case hexadecimal characters: %w", ErrUnknown)
+		return errNoID
 	}
 	name := append(bytes.Clone(refusedPrefix), batch...)
 	return s.update(func(tx *bolt.Tx) error {

@@ -14,9 +14,9 @@ import (
 	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
-// A nonce is 16 random bytes drawn for the batch and an 8-byte counter: key
-// indices from 0, and completeMark. No two seals of a batch share one, and
-// two batches do with a chance of 2^-128 a pair.
+// A nonce is 16 random bytes drawn for the record and an 8-byte counter: key
+// indices from 0, and completeMark. No two seals of a record share one, and
+// two records do with a chance of 2^-128 a pair.
 const (
 	noncePrefix         = 16
 	completeMark uint64 = 1 << 32
@@ -87,7 +87,8 @@ func (s *Store) openEntry(h *header, raw, entry []byte, i int) (*Key, bool) {
 	return &Key{
 		Suite: h.suite(), N: h.N, T: h.T, Index: h.Index,
 		PublicKey: own[:size:size], Commitments: own[size:],
-		Share: secret.New(share), Owner: h.Owner, Transcript: h.Transcript,
+		Share: secret.New(share), Owner: h.Owner,
+		Generation: h.Generation, Transcript: h.Transcript, MadeBy: h.MadeBy,
 	}, true
 }
 

@@ -16,7 +16,7 @@ func bigImage(t testing.TB, batches int) []byte {
 	s := open(t, dir)
 	for i := range batches {
 		r := sample(i, 3, 2, 20, frost.Ed25519)
-		if err := errors.Join(s.Certify(r), s.Complete(r.Batch, r.Certificates)); err != nil {
+		if err := errors.Join(s.Certify(r), s.Complete(r.ref(), r.Certificates)); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -9,8 +9,8 @@ import (
 	bolt "go.etcd.io/bbolt"
 )
 
-// Certify stores a batch that the node is about to certify. It is on the disk
-// when Certify returns nil. The same batch with the same transcript is nil and
+// Certify stores a generation of a batch that the node is about to certify. It is on the disk
+// when Certify returns nil. The same generation with the same transcript is nil and
 // changes nothing; with another transcript it is ErrOtherTranscript, for ever.
 // r.Cert is stored if present; Complete and Certificates are not looked at.
 func (s *Store) Certify(r *Record) error {
@@ -20,10 +20,10 @@ func (s *Store) Certify(r *Record) error {
 	return s.put(r, nil)
 }
 
-// PutRecovered stores a batch rebuilt from the log, complete. Where the batch
+// PutRecovered stores a generation of a batch rebuilt from the log, complete. Where it
 // is stored already, it is only made complete.
 func (s *Store) PutRecovered(r *Record) error {
-	if err := errors.Join(r.validate(), validateCertificates(r.Batch, r.N, r.Certificates)); err != nil {
+	if err := errors.Join(r.validate(), validateCertificates(r.ref(), r.N, r.Certificates)); err != nil {
 		return err
 	}
 	return s.put(r, r.Certificates)
@@ -35,23 +35,29 @@ func (s *Store) put(r *Record, certs [][]byte) error {
 	if _, err := rand.Read(h.Nonce[:]); err != nil {
 		return err
 	}
-	raw, err := encoder.Marshal(h)
+	raw, err := h.encode()
 	if err != nil {
-		return fmt.Errorf("encode the header of batch %s: %w", r.Batch, err)
+		return fmt.Errorf("encode the header of %s: %w", r.ref(), err)
 	}
 	added := false
 	err = s.update(func(tx *bolt.Tx) error {
 		added = false
-		b, err := s.find(tx, r.Batch)
+		b, err := s.find(tx, r.ref())
 		if err == nil {
 			return s.again(b, r, certs)
 		}
 		if !errors.Is(err, ErrUnknown) {
 			return err
 		}
-		added = true
+		err = s.generations(tx, r.Batch, func(*batch) error { return nil })
+		if added = errors.Is(err, ErrUnknown); err != nil && !added {
+			return err
+		}
 		b = &batch{data: tx.Bucket(bucketData), h: h, raw: raw}
 		err = errors.Join(b.putHeader(), b.put(partKeys, 0, s.sealKeys(h, raw, r)), b.putAll(partDeal, r.Deals))
+		if err == nil && r.Generation > 0 {
+			err = errors.Join(raise(tx), b.put(partReshare, 0, checked(r.Reshare)))
+		}
 		if err == nil && len(r.Cert) > 0 {
 			err = b.put(partCert, 0, checked(r.Cert))
 		}
@@ -67,16 +73,16 @@ func (s *Store) put(r *Record, certs [][]byte) error {
 	return err
 }
 
-// again judges a batch that is stored already.
+// again judges a generation that is stored already.
 func (s *Store) again(b *batch, r *Record, certs [][]byte) error {
 	h := b.h
 	if h.Transcript != r.Transcript || h.Context != r.Context {
-		return fmt.Errorf("batch %s: %w", r.Batch, ErrOtherTranscript)
+		return fmt.Errorf("%s: %w", r.ref(), ErrOtherTranscript)
 	}
 	same := r.header()
 	same.Nonce = h.Nonce
 	if *same != *h {
-		return fmt.Errorf("batch %s: the transcript is the stored one, and suite, sizes, index or owner are not", r.Batch)
+		return fmt.Errorf("%s: the transcript is the stored one, and suite, sizes, index, owner or origin are not", r.ref())
 	}
 	if certs == nil || b.get(partComplete, 0) != nil {
 		return errNoChange
@@ -84,15 +90,15 @@ func (s *Store) again(b *batch, r *Record, certs [][]byte) error {
 	return s.complete(b, certs)
 }
 
-// SetCert stores the node's certificate of a batch. A later one replaces it:
+// SetCert stores the node's certificate of a generation of a batch. A later one replaces it:
 // devices randomise signatures, and the last one made is the one to publish.
-func (s *Store) SetCert(batch string, cert []byte) error {
+func (s *Store) SetCert(ref Ref, cert []byte) error {
 	if len(cert) < 1 || len(cert) > maxCert {
-		return fmt.Errorf("batch %s: certificate has %d bytes", batch, len(cert))
+		return fmt.Errorf("%s: certificate has %d bytes", ref, len(cert))
 	}
 	value := checked(cert)
 	return s.update(func(tx *bolt.Tx) error {
-		b, err := s.find(tx, batch)
+		b, err := s.find(tx, ref)
 		if err != nil {
 			return err
 		}
@@ -104,17 +110,17 @@ func (s *Store) SetCert(batch string, cert []byte) error {
 }
 
 // Complete stores the certificates of all nodes, in index order, and with them
-// the permission to sign. A batch that is complete stays as it is.
-func (s *Store) Complete(batch string, certs [][]byte) error {
+// the permission to sign. What is complete stays as it is.
+func (s *Store) Complete(ref Ref, certs [][]byte) error {
 	return s.update(func(tx *bolt.Tx) error {
-		b, err := s.find(tx, batch)
+		b, err := s.find(tx, ref)
 		if err != nil {
 			return err
 		}
 		if b.get(partComplete, 0) != nil {
 			return errNoChange
 		}
-		if err := validateCertificates(batch, b.h.N, certs); err != nil {
+		if err := validateCertificates(ref, b.h.N, certs); err != nil {
 			return err
 		}
 		return s.complete(b, certs)

@@ -168,7 +168,7 @@ func (r *Runner[M]) refetch(e protocol.Refetch) {
 	}
 	if e.Register {
 		r.refetchFrom(bus.Keys, wire.EntryFilter(e.ID), func(m wire.LogMessage) protocol.Event {
-			return protocol.ReadKeysAgain(r.cfg.Known(), m)
+			return protocol.ReadKeysAgain(r.Lineage(), m)
 		})
 		return
 	}
@@ -176,7 +176,7 @@ func (r *Runner[M]) refetch(e protocol.Refetch) {
 	if e.Reshare {
 		filter = wire.ReshareFilter(e.ID)
 	}
-	for node := range r.cfg.Bus.Nodes() {
+	for node := range r.nodes() {
 		r.refetchFrom(bus.RoundsOf(node), filter, func(m wire.LogMessage) protocol.Event {
 			return protocol.RoundsAgain{LogMessage: m}
 		})

@@ -3,6 +3,8 @@ package machine
 import (
 	"context"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
@@ -13,7 +15,7 @@ import (
 
 // Follow reads a stream of the log into the machine until intake stops. Unless
 // opt.CaughtUp is there to be told, it returns once everything was read that was
-// stored at the call. Only Start may call it.
+// stored at the call.
 func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) error {
 	if opt.Handler == nil {
 		opt.Handler = func(m bus.Message) { r.Read(stream, m) }
@@ -40,19 +42,45 @@ func (r *Runner[M]) Follow(ctx context.Context, stream bus.Stream, from uint64, 
 // went.
 func (r *Runner[M]) Keys() *bus.Follower { return r.keys.Load() }
 
+// rounds counts the nodes whose rounds are followed.
+type rounds struct {
+	mu sync.Mutex // held by who begins to follow some
+	n  atomic.Int32
+}
+
+func (r *rounds) count() int { return int(r.n.Load()) }
+
 // FollowRounds follows every node's rounds from their beginning: they hold some hours
 // at most.
 func (r *Runner[M]) FollowRounds(ctx context.Context) error {
+	return r.followRounds(ctx, r.nodes())
+}
+
+// nodes is how many nodes the fleet's manifests have at most.
+func (r *Runner[M]) nodes() int {
 	n := r.cfg.Bus.Nodes()
+	if l := r.Lineage(); l != nil {
+		for _, m := range l.Chain() {
+			n = max(n, m.N)
+		}
+	}
+	return n
+}
+
+// followRounds follows the rounds of the first n nodes, but for those that are followed.
+func (r *Runner[M]) followRounds(ctx context.Context, n int) error {
 	opt := bus.FollowOptions{
 		// n programs and more ask after n streams each while nothing happens.
 		Idle:     max(minIdle, time.Duration(n)*time.Second/4),
 		MaxBytes: max(maxRounds/max(n, 1), 2*wire.MaxMessageSize),
 	}
-	for node := range n {
+	r.rounds.mu.Lock()
+	defer r.rounds.mu.Unlock()
+	for node := r.rounds.count(); node < n; node++ {
 		if err := r.Follow(ctx, bus.RoundsOf(node), 1, opt); err != nil {
 			return err
 		}
+		r.rounds.n.Store(int32(node + 1))
 	}
 	return nil
 }
@@ -69,12 +97,17 @@ func (r *Runner[M]) Read(stream bus.Stream, m bus.Message) {
 	case bus.Rounds:
 		r.Step(protocol.RoundsMessage{LogMessage: read})
 	case bus.Keys:
-		r.Step(protocol.ReadKeys(r.cfg.Known(), read))
+		r.learn(read)
+		r.Step(protocol.ReadKeys(r.Lineage(), read))
 	case bus.Sign:
 		r.Step(protocol.SignMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Presence:
 		r.Step(protocol.PresenceMessage{LogMessage: read, Now: clock.Now()})
 	case bus.Control:
+		if m.Subject == wire.PaceSubject {
+			r.paced(read)
+			return
+		}
 		r.Step(protocol.ControlMessage{LogMessage: read})
 	case bus.Work:
 		if wire.IsTaken(m.Subject) {

@@ -70,13 +70,13 @@ type Log interface {
 
 // Config is what a Runner is made of.
 type Config[M Machine] struct {
-	Machine  M
-	Known    func() wire.ManifestSet // that the program goes by
-	Bus      Log
-	Log      *slog.Logger
-	Tracer   *tracing.Tracer       // nil: no spans
-	Spans    []tracing.Attribute   // of every span
-	Observe  func(protocol.Report) // for metrics
+	Machine M
+	Lineage *wire.Lineage // that the program begins with; KEYS adds to it
+	Bus     Log
+	Log     *slog.Logger
+	Tracer  *tracing.Tracer       // nil: no spans
+	Spans   []tracing.Attribute   // of every span
+	Observe func(protocol.Report) // for metrics
 	// Start reads the log up to its present end and begins intake. Its context ends
 	// with Run's, or when the Runner fails.
 	Start func(context.Context) error
@@ -100,12 +100,14 @@ type Runner[M Machine] struct {
 	cut        context.CancelFunc
 	intake     context.Context // ends as soon as the end is asked for
 	stopIntake context.CancelFunc
-	onStop     []func() // owned by Run
+	stops      stops
 
 	tasks    pool.Tasks // goroutines that perform effects
 	rebuilds chan struct{}
 	fetches  fetchQueue
 	keys     atomic.Pointer[bus.Follower] // of KEYS
+	lineage  atomic.Pointer[wire.Lineage]
+	rounds   rounds
 	started  atomic.Bool
 	failed   context.Context // ends with the first failure as its cause
 	fail     context.CancelCauseFunc
@@ -118,6 +120,7 @@ func New[M Machine](cfg Config[M]) *Runner[M] {
 		rebuilds: make(chan struct{}, maxRebuilds()),
 	}
 	r.stepped.L = &r.mu
+	r.lineage.Store(cfg.Lineage)
 	r.life, r.cut = context.WithCancel(context.Background())
 	r.intake, r.stopIntake = context.WithCancel(r.life)
 	r.failed, r.fail = context.WithCancelCause(context.Background())

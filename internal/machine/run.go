@@ -3,6 +3,8 @@ package machine
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/clock"
@@ -35,8 +37,8 @@ func (r *Runner[M]) Run(ctx context.Context) error {
 
 	cancel()
 	r.stopIntake()
-	for i := len(r.onStop) - 1; i >= 0; i-- {
-		r.onStop[i]()
+	for _, f := range r.stops.take() {
+		f()
 	}
 	stopPool()
 	<-computed
@@ -83,10 +85,34 @@ func (r *Runner[M]) Go(f func()) bool { return r.tasks.Go(f) }
 
 // OnStop has f called when intake stops, in the reverse order of the calls. Only
 // Start may call it.
-func (r *Runner[M]) OnStop(f func()) { r.onStop = append(r.onStop, f) }
+func (r *Runner[M]) OnStop(f func()) {
+	r.stops.mu.Lock()
+	defer r.stops.mu.Unlock()
+	if r.stops.over { // a stream that is followed since this program runs
+		go f()
+		return
+	}
+	r.stops.all = append(r.stops.all, f)
+}
+
+// stops are what ends intake.
+type stops struct {
+	mu   sync.Mutex
+	all  []func()
+	over bool
+}
+
+// take takes what is to be called, the last first.
+func (s *stops) take() []func() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.over = true
+	slices.Reverse(s.all)
+	return s.all
+}
 
 // Intake runs f on a goroutine that is a part of intake: when that stops its
-// context ends, and the end waits for it. Only Start may call it.
+// context ends, and the end waits for it, if it began before that.
 func (r *Runner[M]) Intake(f func(context.Context)) {
 	done := make(chan struct{})
 	go func() { defer close(done); f(r.intake) }()

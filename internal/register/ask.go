@@ -26,11 +26,12 @@ var errOtherAnswer = errors.New("the answer is not one to the question")
 // ErrNoAnswer says that a node did not answer in time.
 var ErrNoAnswer = errors.New("no answer")
 
-// Asker asks nodes about what they hold, for one process. Answers are sealed for its
+// Asker asks the nodes of one manifest about what they hold, for one process. Answers are sealed for its
 // subject, which nobody could know before it started.
 type Asker struct {
 	bus      *bus.Bus
 	manifest *wire.Manifest
+	nodes    int
 	access   func() *wire.Access // may return nil: nobody is revoked then
 	replyTo  string
 	hearing  []*bus.Listener // one a node: a node that floods its own fills nobody else's
@@ -54,7 +55,10 @@ func NewAsker(b *bus.Bus, m *wire.Manifest, access func() *wire.Access) (*Asker,
 	a := &Asker{
 		bus: b, manifest: m, access: access, replyTo: hex.EncodeToString(token[:]), waiting: map[uint64]*question{},
 	}
-	for i := range b.Nodes() {
+	if a.nodes = b.Nodes(); m != nil {
+		a.nodes = m.N
+	}
+	for i := range a.nodes {
 		l, err := b.Listen(wire.HeldSubject(a.replyTo, i), a.hear)
 		if err != nil {
 			a.Close()
@@ -83,6 +87,23 @@ func (a *Asker) next() uint64 {
 	}
 }
 
+// subject is where a node is asked: without a manifest, one of a founding manifest.
+func (a *Asker) subject(node int) string {
+	m := a.manifest
+	if m == nil {
+		m = new(wire.Manifest)
+	}
+	return m.AskSubject(node)
+}
+
+// epoch is that of the manifest.
+func (a *Asker) epoch() int {
+	if a.manifest == nil {
+		return 0
+	}
+	return a.manifest.Epoch
+}
+
 // Close ends the listening.
 func (a *Asker) Close() {
 	for _, l := range a.hearing {
@@ -107,7 +128,7 @@ func (a *Asker) Ask(ctx context.Context, node int, ask wire.Ask) (*wire.Held, er
 	ctx, cancel := context.WithTimeoutCause(ctx, AskTime, ErrNoAnswer)
 	defer cancel()
 	nobody := make(chan error, 1)
-	subject, body := a.manifest.AskSubject(node), wire.Encode(&ask)
+	subject, body := a.subject(node), wire.Encode(&ask)
 	if a.seal != nil {
 		body = a.seal(subject, body)
 	}

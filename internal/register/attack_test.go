@@ -24,7 +24,7 @@ func storeAll(t *testing.T, f *wiretest.Fleet, b *bus.Bus, all []*register.Entry
 
 func quiet(f *wiretest.Fleet, b *bus.Bus, dir string) *register.Compaction {
 	return &register.Compaction{
-		Dir: dir, Bus: b, Manifest: f.Manifest, Tell: func(string) {}, Entry: func(*register.Entry) {},
+		Dir: dir, Bus: b, Lineage: wire.NewLineage(f.Manifest), Tell: func(string) {}, Entry: func(*register.Entry) {},
 	}
 }
 
@@ -123,7 +123,7 @@ func TestRefillBesideAConflict(t *testing.T) {
 		t.Fatal(err)
 	}
 	holdertest.Start(t, f, b, 1, append(all[1:], second))
-	sum, err := register.Refill(t.Context(), b, f.Manifest, a, func(int, int, *register.Entry, error) {})
+	sum, err := register.Refill(t.Context(), b, f.Manifest, []*register.Asker{a}, func(int, int, *register.Entry, error) {})
 	if err != nil || sum.Restored != 7 || sum.Refused != 1 || sum.Unproven != 0 {
 		t.Errorf("%+v, %v", sum, err)
 	}

@@ -16,11 +16,11 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// Compacting makes KEYS anew with nothing but its entries and manifests. It goes from
+// Compacting makes KEYS anew with nothing but its entries, manifests and successions. It goes from
 // step to step, and each step is on the disk before the next one begins:
 //
 //  1. all entries are exported to a file, which is synced, read again and compared;
-//  2. what KEYS was (its configuration, its identity, its manifests) is noted and synced;
+//  2. what KEYS was (its configuration, its identity, its manifests and successions) is noted and synced;
 //  3. KEYS is deleted, if it is still the one that was exported and nothing was written
 //     to it since;
 //  4. it is made with the configuration that it had, and the file is imported;
@@ -37,24 +37,27 @@ const (
 
 // note is what is known of KEYS before it is deleted.
 type note struct {
-	Version   int      `json:"version"`
-	Fleet     string   `json:"fleet"`
-	StreamID  string   `json:"stream_id"`
-	LastSeq   uint64   `json:"last_seq"`
-	Config    []byte   `json:"config"`
-	Manifests [][]byte `json:"manifests"`
-	Entries   Summary  `json:"entries"`
+	Version     int      `json:"version"`
+	Fleet       string   `json:"fleet"`
+	StreamID    string   `json:"stream_id"`
+	LastSeq     uint64   `json:"last_seq"`
+	Config      []byte   `json:"config"`
+	Manifests   [][]byte `json:"manifests"`
+	Successions [][]byte `json:"successions"` // since version 2
+	Entries     Summary  `json:"entries"`
 }
+
+const noteVersion = 2
 
 // Compaction is one, in a folder.
 type Compaction struct {
-	Dir      string
-	Bus      *bus.Bus
-	Manifest *wire.Manifest
-	Foreign  bool              // also leave out heads of other manifests or formats
-	Tell     func(step string) // before each
-	Entry    func(*Entry)      // for progress
-	step     func(string) error
+	Dir     string
+	Bus     *bus.Bus
+	Lineage *wire.Lineage     // as KEYS has it; of an earlier run the file knows more
+	Foreign bool              // also leave out heads of other manifests or formats
+	Tell    func(step string) // before each
+	Entry   func(*Entry)      // for progress
+	step    func(string) error
 }
 
 // ErrInUse says that programs of the fleet run.
@@ -65,9 +68,9 @@ var ErrInUse = errors.New("programs of the fleet run")
 var ErrForeign = errors.New("heads of another manifest, or of a format that this program does not read")
 
 // Run compacts, or goes on where an earlier run ended. The fleet's programs must be
-// stopped, which it checks.
-func (c *Compaction) Run(ctx context.Context, a *Asker) (sum Summary, err error) {
-	if err := InUse(ctx, c.Bus, a, c.Manifest.N); err != nil {
+// stopped, which it checks: each Asker asks the nodes of its manifest.
+func (c *Compaction) Run(ctx context.Context, askers ...*Asker) (sum Summary, err error) {
+	if err := InUse(ctx, c.Bus, askers...); err != nil {
 		return sum, err
 	}
 	n, err := c.noted()
@@ -79,7 +82,7 @@ func (c *Compaction) Run(ctx context.Context, a *Asker) (sum Summary, err error)
 	if err != nil {
 		return sum, err
 	}
-	if err := InUse(ctx, c.Bus, a, c.Manifest.N); err != nil { // the export may have taken long
+	if err := InUse(ctx, c.Bus, askers...); err != nil { // the export may have taken long
 		return sum, err
 	}
 	for _, step := range []func(context.Context, *note) error{c.delete, c.create, c.restore, c.check} {
@@ -114,11 +117,11 @@ func (c *Compaction) export(ctx context.Context) error {
 		return err
 	}
 	defer func() { _ = file.Close() }()
-	w, err := NewWriter(file)
+	w, err := NewWriter(file, c.Lineage)
 	if err != nil {
 		return err
 	}
-	sum, gaps, err := read(ctx, c.Bus, c.Manifest, func(e *Entry) error { c.Entry(e); return w.Write(e) })
+	sum, gaps, err := read(ctx, c.Bus, c.Lineage, func(e *Entry) error { c.Entry(e); return w.Write(e) })
 	if err = errors.Join(err, w.Close(), file.Sync()); err != nil {
 		return err
 	}
@@ -162,7 +165,8 @@ func (c *Compaction) foreign(sum Summary) error {
 		"the program? If they are junk, repeat with --drop-foreign", sum.Foreign, ErrForeign)
 }
 
-// read hands the file's entries to f, and fails unless all of it verifies.
+// read hands the file's entries to f, and fails unless all of it verifies. What it knows of
+// manifests is known from then on.
 func (c *Compaction) read(f func(*Entry) error) (Summary, error) {
 	file, err := os.Open(c.path())
 	if err != nil {
@@ -170,7 +174,11 @@ func (c *Compaction) read(f func(*Entry) error) (Summary, error) {
 	}
 	defer func() { _ = file.Close() }()
 	var bad error
-	sum, err := ReadFile(io.Reader(file), c.Manifest, f, func(err error) { bad = errors.Join(bad, err) })
+	sum, err := ReadFile(io.Reader(file), c.Lineage, Reading{
+		Lineage: func(l *wire.Lineage) error { c.Lineage = l; return nil },
+		Entry:   f,
+		Dropped: func(err error) { bad = errors.Join(bad, err) },
+	})
 	if err = errors.Join(err, bad); err == nil && sum.Partial > 0 {
 		err = fmt.Errorf("%d entries lack deals", sum.Partial)
 	}
@@ -185,7 +193,7 @@ func (c *Compaction) note(ctx context.Context) (*note, error) {
 	if err := c.tell("verify the export"); err != nil {
 		return nil, err
 	}
-	n := &note{Version: 1, Fleet: c.Manifest.Fleet}
+	n := &note{Version: noteVersion, Fleet: c.Lineage.Pinned().Fleet}
 	var err error
 	if n.StreamID, err = c.Bus.StreamID(ctx, bus.Keys); err != nil {
 		return nil, err
@@ -196,7 +204,7 @@ func (c *Compaction) note(ctx context.Context) (*note, error) {
 	if n.Config, err = c.Bus.Config(ctx, bus.Keys); err != nil {
 		return nil, err
 	}
-	if n.Manifests, err = c.manifests(ctx); err != nil {
+	if err = c.noteManifests(ctx, n); err != nil {
 		return nil, err
 	}
 	if n.Entries, err = c.compare(ctx, false); err != nil {
@@ -226,7 +234,7 @@ func (c *Compaction) compare(ctx context.Context, more bool) (Summary, error) {
 	if err != nil {
 		return sum, err
 	}
-	there, err := Read(ctx, c.Bus, c.Manifest, func(e *Entry) error {
+	there, err := Read(ctx, c.Bus, c.Lineage, func(e *Entry) error {
 		one := wire.NewHolding(e.ID, e.Transcript)
 		if inFile.Has(one) {
 			inKeys.Add(one)
@@ -248,14 +256,33 @@ func (c *Compaction) compare(ctx context.Context, more bool) (Summary, error) {
 	return sum, nil
 }
 
-func (c *Compaction) manifests(ctx context.Context) (valid [][]byte, err error) {
-	messages, err := c.Bus.Slots(ctx, bus.Keys, wire.Manifests)
-	for _, m := range messages {
-		if _, err := wire.ParseManifest(m.Data); err == nil {
-			valid = append(valid, m.Data)
+// maxNoted bounds the manifests that are noted, and the successions.
+const maxNoted = 1 << 13
+
+// noteManifests notes the fleet's manifests, also those that nodes may still come to approve,
+// and what proves that one follows another: of those that nobody goes by, too, if two follow
+// one.
+func (c *Compaction) noteManifests(ctx context.Context, n *note) error {
+	seen := map[[32]byte]bool{}
+	err := each(ctx, c.Bus, wire.Manifests, func(data []byte) bool {
+		m, err := wire.ParseManifest(data)
+		if err == nil && m.FleetID() == c.Lineage.Pinned().FleetID() && !seen[m.Hash()] {
+			seen[m.Hash()] = true
+			n.Manifests = append(n.Manifests, data)
 		}
+		return len(n.Manifests) < maxNoted
+	})
+	if err != nil {
+		return err
 	}
-	return valid, err
+	clear(seen)
+	return each(ctx, c.Bus, wire.Successions, func(data []byte) bool {
+		if _, next, err := openSuccession(c.Lineage, data); err == nil && !seen[next.Hash()] {
+			seen[next.Hash()] = true
+			n.Successions = append(n.Successions, data)
+		}
+		return len(n.Successions) < maxNoted
+	})
 }
 
 // noted is the note of an earlier run, nil if there is none.
@@ -268,7 +295,7 @@ func (c *Compaction) noted() (*note, error) {
 	if err == nil {
 		err = json.Unmarshal(data, &n)
 	}
-	if err == nil && (n.Version != 1 || n.Fleet != c.Manifest.Fleet) {
+	if err == nil && (n.Version < 1 || n.Version > noteVersion || n.Fleet != c.Lineage.Pinned().Fleet) {
 		err = fmt.Errorf("a compaction of fleet %q, format %d", n.Fleet, n.Version)
 	}
 	if err != nil {
@@ -313,24 +340,26 @@ func (c *Compaction) create(ctx context.Context, n *note) error {
 	}
 	for _, data := range n.Manifests {
 		m, err := wire.ParseManifest(data)
+		if err == nil {
+			err = storeManifest(ctx, c.Bus, m, data)
+		}
 		if err != nil {
 			return err
 		}
-		if _, err := c.Bus.PublishSlot(ctx, wire.ManifestSubject(m.Hash()), data, nil, func(standing bus.Message) bool {
-			stored, err := wire.ParseManifest(standing.Data)
-			return err == nil && stored.Hash() == m.Hash()
-		}); err != nil {
+	}
+	for _, data := range n.Successions {
+		if err := storeSuccession(ctx, c.Bus, c.Lineage, data); err != nil {
 			return err
 		}
 	}
-	return nil
+	return StoreLineage(ctx, c.Bus, c.Lineage)
 }
 
 func (c *Compaction) restore(ctx context.Context, _ *note) error {
 	if err := c.tell("import"); err != nil {
 		return err
 	}
-	_, err := c.read(func(e *Entry) error { c.Entry(e); return Store(ctx, c.Bus, c.Manifest, e, nil) })
+	_, err := c.read(func(e *Entry) error { c.Entry(e); return Store(ctx, c.Bus, c.Lineage, e, nil) })
 	return err
 }
 
@@ -345,16 +374,18 @@ func (c *Compaction) check(ctx context.Context, _ *note) error {
 // listenTime is longer than a program that runs is silent.
 var listenTime = 3 * time.Second
 
-// InUse fails with ErrInUse if a node answers, or if a node or a gateway publishes
-// heartbeats. Nothing vouches for that: whoever can speak on the bus can hold it up.
-func InUse(ctx context.Context, b *bus.Bus, a *Asker, nodes int) error {
+// InUse fails with ErrInUse if a node answers that an Asker asks, or if a node or a gateway
+// publishes heartbeats. Nothing vouches for that: whoever can speak on the bus can hold it up.
+func InUse(ctx context.Context, b *bus.Bus, askers ...*Asker) error {
 	before, err := heartbeats(ctx, b)
 	if err != nil {
 		return err
 	}
-	for _, n := range AskAll(ctx, a, nodes) {
-		if n.Error == "" {
-			return fmt.Errorf("%w: node %d answers; stop all workers and gateways first", ErrInUse, n.Node)
+	for _, a := range askers {
+		for _, n := range AskAll(ctx, a) {
+			if n.Error == "" {
+				return fmt.Errorf("%w: node %d answers; stop all workers and gateways first", ErrInUse, n.Node)
+			}
 		}
 	}
 	select {

@@ -31,10 +31,10 @@ func entries(t testing.TB, f *wiretest.Fleet, n int) (all []*register.Entry) {
 	return all
 }
 
-func file(t testing.TB, all ...*register.Entry) []byte {
+func file(t testing.TB, m *wire.Manifest, all ...*register.Entry) []byte {
 	t.Helper()
 	var out bytes.Buffer
-	w, err := register.NewWriter(&out)
+	w, err := register.NewWriter(&out, wire.NewLineage(m))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,17 +50,17 @@ func file(t testing.TB, all ...*register.Entry) []byte {
 }
 
 func read(data []byte, m *wire.Manifest) (ids []string, sum register.Summary, err error) {
-	sum, err = register.ReadFile(bytes.NewReader(data), m, func(e *register.Entry) error {
-		ids = append(ids, e.ID)
-		return nil
-	}, func(error) {})
+	sum, err = register.ReadFile(bytes.NewReader(data), wire.NewLineage(m), register.Reading{
+		Entry:   func(e *register.Entry) error { ids = append(ids, e.ID); return nil },
+		Dropped: func(error) {},
+	})
 	return ids, sum, err
 }
 
 func TestFile(t *testing.T) {
 	f, foreign := wiretest.New(t, 2, 3, nil), wiretest.New(t, 2, 3, nil)
 	all := entries(t, f, 3)
-	data := file(t, all[0], all[1], all[0], all[2])
+	data := file(t, f.Manifest, all[0], all[1], all[0], all[2])
 	ids, sum, err := read(data, f.Manifest)
 	if err != nil || sum != (register.Summary{Entries: 3, Keys: 6}) ||
 		!slices.Equal(ids, []string{all[0].ID, all[1].ID, all[2].ID}) {
@@ -69,7 +69,7 @@ func TestFile(t *testing.T) {
 	if _, sum, err := read(data, foreign.Manifest); err != nil || sum != (register.Summary{Dropped: 4, Foreign: 4}) {
 		t.Errorf("under another manifest: %+v, %v", sum, err)
 	}
-	mixed := file(t, all[0], entries(t, foreign, 1)[0], all[1])
+	mixed := file(t, f.Manifest, all[0], entries(t, foreign, 1)[0], all[1])
 	if _, sum, err := read(mixed, f.Manifest); err != nil ||
 		sum != (register.Summary{Entries: 2, Keys: 4, Dropped: 1, Foreign: 1}) {
 		t.Errorf("with a foreign entry: %+v, %v", sum, err)
@@ -84,7 +84,7 @@ func TestFile(t *testing.T) {
 // Whatever is missing or wrong about the file itself is an error that says so.
 func TestFileRefused(t *testing.T) {
 	f := wiretest.New(t, 2, 3, nil)
-	data := file(t, entries(t, f, 1)...)
+	data := file(t, f.Manifest, entries(t, f, 1)...)
 	for cut := range len(data) {
 		if _, _, err := read(data[:cut], f.Manifest); err == nil {
 			t.Fatalf("%d of %d bytes are taken for a whole file", cut, len(data))
@@ -93,7 +93,7 @@ func TestFileRefused(t *testing.T) {
 	if _, _, err := read(data[:len(data)-1], f.Manifest); !errors.Is(err, register.ErrFileCut) {
 		t.Error(err)
 	}
-	all := file(t, entries(t, f, 2)...)
+	all := file(t, f.Manifest, entries(t, f, 2)...)
 	first := bytes.Index(all, []byte("h\x00"))
 	second := first + 1 + bytes.Index(all[first+1:], []byte("h\x00\x00"))
 	for _, test := range []struct {
@@ -110,8 +110,8 @@ func TestFileRefused(t *testing.T) {
 		}
 	}
 	later := bytes.Clone(data)
-	binary.BigEndian.PutUint32(later[bytes.IndexByte(later, '\n')+1:], 2)
-	if _, _, err := read(later, f.Manifest); err == nil || !strings.Contains(err.Error(), "format 2") {
+	binary.BigEndian.PutUint32(later[bytes.IndexByte(later, '\n')+1:], 3)
+	if _, _, err := read(later, f.Manifest); err == nil || !strings.Contains(err.Error(), "format 3") {
 		t.Error(err)
 	}
 	start := data[:bytes.IndexByte(data, '\n')+5]
@@ -136,15 +136,15 @@ func TestNewEntryRefuses(t *testing.T) {
 
 func FuzzFile(f *testing.F) {
 	fleet := wiretest.New(f, 1, 1, nil)
-	data := file(f, entries(f, fleet, 2)...)
+	data := file(f, fleet.Manifest, entries(f, fleet, 2)...)
 	f.Add(data)
 	f.Add(data[:len(data)/2])
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var whole []*register.Entry
-		_, _ = register.ReadFile(bytes.NewReader(data), fleet.Manifest, func(e *register.Entry) error {
-			whole = append(whole, e)
-			return nil
-		}, func(error) {})
+		_, _ = register.ReadFile(bytes.NewReader(data), wire.NewLineage(fleet.Manifest), register.Reading{
+			Entry:   func(e *register.Entry) error { whole = append(whole, e); return nil },
+			Dropped: func(error) {},
+		})
 		for _, e := range whole {
 			if _, err := register.NewEntry(fleet.Manifest, e.Head, e.Deals); err != nil {
 				t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 // NodeHoldings is what a node says it holds.
 type NodeHoldings struct {
 	Node    int    `json:"node"`
+	Epoch   int    `json:"epoch,omitempty"` // of the manifest that it is a node of
 	Batches uint64 `json:"batches"`
 	Error   string `json:"error,omitempty"` // why it is not known
 }
@@ -22,13 +23,13 @@ type NodeHoldings struct {
 // askAgain is when a node is asked once more that nobody seemed to be.
 const askAgain = 500 * time.Millisecond
 
-// AskAll asks every node how much it holds.
-func AskAll(ctx context.Context, a *Asker, n int) []NodeHoldings {
-	all := make([]NodeHoldings, n)
+// AskAll asks every node of the Asker's manifest how much it holds.
+func AskAll(ctx context.Context, a *Asker) []NodeHoldings {
+	all := make([]NodeHoldings, a.nodes)
 	var asking sync.WaitGroup
 	for i := range all {
 		asking.Go(func() {
-			all[i].Node = i
+			all[i].Node, all[i].Epoch = i, a.epoch()
 			held, err := a.Ask(ctx, i, wire.Ask{Kind: wire.AskDigests})
 			if errors.Is(err, bus.ErrNobody) { // or servers are still telling each other who listens
 				select {
@@ -51,7 +52,7 @@ func AskAll(ctx context.Context, a *Asker, n int) []NodeHoldings {
 // Refilled is what Refill did.
 type Refilled struct {
 	Before   Summary        `json:"before"`   // KEYS
-	Restored int            `json:"restored"` // batches
+	Restored int            `json:"restored"` // entries
 	Keys     int            `json:"keys"`     // in these
 	Unproven int            `json:"unproven"` // batches that a node claimed, and nobody proved
 	Refused  int            `json:"refused"`  // batches with another valid entry in KEYS
@@ -65,65 +66,87 @@ type Refilling func(node, left int, restored *Entry, err error)
 const maxUnproven = 8
 
 // Refill writes to KEYS what nodes hold and KEYS lacks. It begins with what KEYS has, so
-// it may be stopped and begun again.
-func Refill(ctx context.Context, b *bus.Bus, m *wire.Manifest, a *Asker, tell Refilling) (sum Refilled, err error) {
-	var have board.Holdings
-	if sum.Before, err = Read(ctx, b, m, func(e *Entry) error {
-		have.Add(wire.NewHolding(e.ID, e.Transcript))
+// it may be stopped and begun again. Each Asker asks the nodes of its manifest.
+func Refill(
+	ctx context.Context, b *bus.Bus, known wire.ManifestSet, askers []*Asker, tell Refilling,
+) (sum Refilled, err error) {
+	r := refilling{bus: b, known: known, tell: tell, sum: &sum, unproven: map[wire.Holding]bool{}}
+	if sum.Before, err = Read(ctx, b, known, func(e *Entry) error {
+		r.have.Add(wire.NewHolding(e.ID, e.Transcript))
 		return nil
 	}); err != nil {
 		return sum, err
 	}
-	sum.Nodes = AskAll(ctx, a, m.N)
-	unproven := map[wire.Holding]bool{}
-	for i := range sum.Nodes {
-		if sum.Nodes[i].Error != "" {
-			continue
-		}
-		lacking, err := listLacking(ctx, a, i, &have)
-		if err != nil {
-			sum.Nodes[i].Error = err.Error()
-		}
-		failed := 0
-		for j, one := range lacking {
-			if failed == maxUnproven {
-				break
-			}
-			e, err := Fetch(ctx, a, m, i, one)
-			if ctx.Err() != nil {
-				return sum, ctx.Err()
-			}
-			if err != nil {
-				tell(i, len(lacking)-j-1, nil, err)
-				failed++
+	for _, a := range askers {
+		nodes := AskAll(ctx, a)
+		for i := range nodes {
+			if nodes[i].Error != "" {
 				continue
 			}
-			failed = 0
-			have.Add(one)
-			switch err := Store(ctx, b, m, e, nil); {
-			case errors.Is(err, ErrConflict): // of this batch alone
-				tell(i, len(lacking)-j-1, nil, fmt.Errorf("batch %s: %w", e.ID, err))
-				sum.Refused++
-			case err != nil:
+			if err := r.from(ctx, a, &nodes[i]); err != nil {
 				return sum, err
-			default:
-				tell(i, len(lacking)-j-1, e, nil)
-				sum.Restored, sum.Keys = sum.Restored+1, sum.Keys+len(e.Keys)
 			}
 		}
-		for _, one := range lacking {
-			if len(unproven) < maxListed { // of all nodes together: more are not counted
-				unproven[one] = true
-			}
+		sum.Nodes = append(sum.Nodes, nodes...)
+	}
+	for one := range r.unproven {
+		if !r.have.Has(one) {
+			sum.Unproven++
 		}
 	}
-	for one := range unproven {
-		if have.Has(one) {
-			delete(unproven, one)
-		}
-	}
-	sum.Unproven = len(unproven)
 	return sum, nil
+}
+
+// refilling is what Refill knows.
+type refilling struct {
+	bus      *bus.Bus
+	known    wire.ManifestSet
+	tell     Refilling
+	have     board.Holdings
+	unproven map[wire.Holding]bool
+	sum      *Refilled
+}
+
+// from gets from one node what is lacking.
+func (r *refilling) from(ctx context.Context, a *Asker, node *NodeHoldings) error {
+	lacking, err := listLacking(ctx, a, node.Node, &r.have)
+	if err != nil {
+		node.Error = err.Error()
+	}
+	failed := 0
+	for j, one := range lacking {
+		if failed == maxUnproven {
+			break
+		}
+		left := len(lacking) - j - 1
+		e, err := Fetch(ctx, a, r.known, node.Node, one)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			r.tell(node.Node, left, nil, err)
+			failed++
+			continue
+		}
+		failed = 0
+		r.have.Add(one)
+		switch err := Store(ctx, r.bus, r.known, e, nil); {
+		case errors.Is(err, ErrConflict): // of this batch alone
+			r.tell(node.Node, left, nil, fmt.Errorf("batch %s: %w", e.ID, err))
+			r.sum.Refused++
+		case err != nil:
+			return err
+		default:
+			r.tell(node.Node, left, e, nil)
+			r.sum.Restored, r.sum.Keys = r.sum.Restored+1, r.sum.Keys+len(e.Keys)
+		}
+	}
+	for _, one := range lacking {
+		if len(r.unproven) < maxListed { // of all nodes together: more are not counted
+			r.unproven[one] = true
+		}
+	}
+	return nil
 }
 
 // maxListed bounds what one node may claim.
@@ -163,12 +186,12 @@ func listLacking(ctx context.Context, a *Asker, node int, have *board.Holdings) 
 }
 
 // Fetch gets an entry from a node, and verifies it.
-func Fetch(ctx context.Context, a *Asker, m *wire.Manifest, node int, one wire.Holding) (*Entry, error) {
+func Fetch(ctx context.Context, a *Asker, known wire.ManifestSet, node int, one wire.Holding) (*Entry, error) {
 	head, err := a.Ask(ctx, node, wire.Ask{Kind: wire.AskHead, Holding: one})
 	if err != nil {
 		return nil, err
 	}
-	e, err := wire.VerifyEntry(head.Data, m)
+	e, err := wire.VerifyEntry(head.Data, known)
 	if err != nil {
 		return nil, fmt.Errorf("node %d: %w", node, err)
 	}

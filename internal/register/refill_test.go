@@ -66,12 +66,12 @@ func TestRefill(t *testing.T) {
 	holdertest.Start(t, f, b, 0, all[:2], other, wire.Holding{1, 1})
 	holdertest.Start(t, f, b, 2, all)
 	tell := func(int, int, *register.Entry, error) {}
-	sum, err := register.Refill(t.Context(), b, f.Manifest, a, tell)
+	sum, err := register.Refill(t.Context(), b, f.Manifest, []*register.Asker{a}, tell)
 	if err != nil || sum.Before.Entries != 1 || sum.Restored != 19 || sum.Keys != 38 || sum.Unproven != 2 ||
 		sum.Nodes[0].Batches != 4 || sum.Nodes[1].Error == "" || sum.Nodes[2].Batches != 20 {
 		t.Fatalf("%+v, %v", sum, err)
 	}
-	if sum, err = register.Refill(t.Context(), b, f.Manifest, a, tell); err != nil || sum.Restored != 0 {
+	if sum, err = register.Refill(t.Context(), b, f.Manifest, []*register.Asker{a}, tell); err != nil || sum.Restored != 0 {
 		t.Errorf("%+v, %v", sum, err)
 	}
 	if _, sum := inKeys(t, f, b); sum.Entries != 20 || sum.Dropped != 0 {
@@ -119,7 +119,7 @@ func TestCompact(t *testing.T) {
 			before, _ := inKeys(t, f, b)
 			var imported int
 			c := &register.Compaction{
-				Dir: dir, Bus: b, Manifest: f.Manifest, Tell: func(string) {},
+				Dir: dir, Bus: b, Lineage: wire.NewLineage(f.Manifest), Tell: func(string) {},
 				Entry: func(*register.Entry) { imported++ },
 			}
 			c.EndAt(func(step string) error {
@@ -164,7 +164,7 @@ func TestCompactRefuses(t *testing.T) {
 	dir := t.TempDir()
 	compact := func(end func(string) error) error {
 		c := &register.Compaction{
-			Dir: dir, Bus: b, Manifest: f.Manifest, Tell: func(string) {}, Entry: func(*register.Entry) {},
+			Dir: dir, Bus: b, Lineage: wire.NewLineage(f.Manifest), Tell: func(string) {}, Entry: func(*register.Entry) {},
 		}
 		c.EndAt(end)
 		_, err := c.Run(t.Context(), a)

@@ -23,13 +23,13 @@ type Entry struct {
 }
 
 // NewEntry verifies an entry.
-func NewEntry(m *wire.Manifest, head []byte, deals [][]byte) (*Entry, error) {
-	e, err := wire.VerifyEntry(head, m)
+func NewEntry(known wire.ManifestSet, head []byte, deals [][]byte) (*Entry, error) {
+	e, err := wire.VerifyEntry(head, known)
 	if err != nil {
 		return nil, err
 	}
 	if len(deals) != len(e.Deals) {
-		return nil, errors.New("an entry needs the deals of all nodes")
+		return nil, errors.New("an entry needs the deals of all its dealers")
 	}
 	for i, deal := range deals {
 		if err := e.VerifyDeal(i, deal); err != nil {
@@ -42,13 +42,17 @@ func NewEntry(m *wire.Manifest, head []byte, deals [][]byte) (*Entry, error) {
 // Summary counts what was read.
 type Summary struct {
 	Entries int `json:"entries"`
-	Keys    int `json:"keys"`
-	Dropped int `json:"dropped"` // messages that prove nothing
-	Foreign int `json:"foreign"` // of these, heads of another manifest or format, which may prove something elsewhere
-	Partial int `json:"partial"` // entries that lack deals
+	Later   int `json:"later,omitempty"` // of these, further generations of a batch of which one was read before
+	Keys    int `json:"keys"`            // each once, in however many generations
+	Dropped int `json:"dropped"`         // messages that prove nothing
+	Foreign int `json:"foreign"`         // of these, heads of another manifest or format, which may prove something elsewhere
+	Partial int `json:"partial"`         // entries that lack deals
 
 	Damage Damage `json:"damage,omitzero"` // to KEYS
 }
+
+// Batches counts those of which there is an entry.
+func (s Summary) Batches() int { return s.Entries - s.Later }
 
 // Damage is what copies of KEYS lack.
 type Damage struct {
@@ -77,9 +81,10 @@ func (d *Damage) add(gaps []bus.Gap) {
 // Collector puts entries together from their messages, in any order in which a deal
 // follows its head.
 type Collector struct {
-	manifest *wire.Manifest
+	known    wire.ManifestSet
 	register *board.Register
 	done     map[wire.BatchRef][32]byte
+	roots    map[string][32]byte // by batch: of the keys, which are the same in every generation
 	dropped  int
 	foreign  int
 	keys     int
@@ -88,9 +93,9 @@ type Collector struct {
 // maxPending bounds the deals of entries that are not whole yet, in bytes.
 const maxPending = 256 << 20
 
-// NewCollector returns a collector of a manifest's entries.
-func NewCollector(m *wire.Manifest) *Collector {
-	c := &Collector{manifest: m, done: map[wire.BatchRef][32]byte{}}
+// NewCollector returns a collector of the entries of the manifests that are known.
+func NewCollector(known wire.ManifestSet) *Collector {
+	c := &Collector{known: known, done: map[wire.BatchRef][32]byte{}, roots: map[string][32]byte{}}
 	c.register = board.NewRegister(maxPending, func(ref wire.BatchRef) ([32]byte, bool) {
 		transcript, ok := c.done[ref]
 		return transcript, ok
@@ -105,7 +110,10 @@ func (c *Collector) Put(head bool, data []byte) (*Entry, error) {
 	if head {
 		subject = wire.EntryHeadSubject("", 0)
 	}
-	e, err := c.register.Put(board.Read(c.manifest, wire.LogMessage{Subject: subject, Data: data}))
+	e, err := c.register.Put(board.Read(c.known, wire.LogMessage{Subject: subject, Data: data}))
+	if err == nil && e != nil && e.Whole() {
+		err = c.check(e)
+	}
 	if err != nil {
 		c.dropped++
 		if errors.Is(err, wire.ErrOtherFleet) || errors.Is(err, wire.ErrEntryVersion) {
@@ -117,20 +125,32 @@ func (c *Collector) Put(head bool, data []byte) (*Entry, error) {
 		return nil, nil
 	}
 	whole := &Entry{e.Entry, wire.Encode(&e.EntryHead), e.Raw()}
-	c.done[e.Ref()] = e.Transcript
-	c.keys += len(e.Keys)
+	if _, again := c.roots[e.ID]; !again {
+		c.keys += len(e.Keys)
+	}
+	c.done[e.Ref()], c.roots[e.ID] = e.Transcript, e.Root
 	c.register.Forget(e.Ref())
 	return whole, nil
+}
+
+// check holds an entry against other generations of its batch: where their keys differ
+// nobody knows which are the batch's.
+func (c *Collector) check(e *board.Entry) error {
+	if root, ok := c.roots[e.ID]; ok && root != e.Root {
+		c.register.Refuse(e.ID)
+		return &board.ConflictError{ID: e.ID}
+	}
+	return nil
 }
 
 // Summary counts what came in so far.
 func (c *Collector) Summary() Summary {
 	return Summary{
-		Entries: len(c.done), Keys: c.keys, Dropped: c.dropped, Foreign: c.foreign, Partial: c.register.Len(),
+		Entries: len(c.done), Later: len(c.done) - len(c.roots), Keys: c.keys, Dropped: c.dropped, Foreign: c.foreign, Partial: c.register.Len(),
 	}
 }
 
-// ErrConflict says that KEYS has another valid entry of the batch.
+// ErrConflict says that KEYS has another valid entry of this generation of the batch.
 var ErrConflict = errors.New("another valid entry of the batch is in KEYS, with other deals or keys")
 
 // Publisher fills slots: a *bus.Bus.
@@ -175,11 +195,13 @@ func write(ctx context.Context, b Publisher, subject string, data []byte, header
 // head goes first: readers keep no deal without it. What stands under one of its
 // subjects counts if it proves the same, whoever wrote it; anything else is junk, and
 // passed over. So it may be called any number of times, by anybody.
-func Store(ctx context.Context, b Publisher, m *wire.Manifest, e *Entry, header map[string][]string) error {
+func Store(
+	ctx context.Context, b Publisher, known wire.ManifestSet, e *Entry, header map[string][]string,
+) error {
 	var conflict error
 	err := write(ctx, b, wire.EntryHeadSubject(e.ID, e.Generation), e.Head, header, func(msg bus.Message) bool {
-		standing, err := wire.VerifyEntry(msg.Data, m)
-		if err != nil || standing.ID != e.ID {
+		standing, err := wire.VerifyEntry(msg.Data, known)
+		if err != nil || standing.ID != e.ID || standing.Generation != e.Generation {
 			return false
 		}
 		if !standing.Same(e.Entry) {
@@ -241,21 +263,24 @@ func readAll(ctx context.Context, l Log, f func(bus.Message) error) (gaps []bus.
 // beingWritten is longer than a gateway takes from an entry's head to its last deal.
 const beingWritten = time.Second
 
-// Read hands every whole entry of KEYS to f, once. It reads KEYS a second time for
+// Read hands every whole entry of KEYS that the known manifests prove to f, once: of a batch,
+// all generations. It reads KEYS a second time for
 // entries whose deals came before their heads, or that are being written.
-func Read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (Summary, error) {
-	sum, gaps, err := read(ctx, l, m, f)
+func Read(ctx context.Context, l Log, known wire.ManifestSet, f func(*Entry) error) (Summary, error) {
+	sum, gaps, err := read(ctx, l, known, f)
 	sum.Damage.add(gaps)
 	return sum, err
 }
 
 // read is Read that says what it met in KEYS' copies.
-func read(ctx context.Context, l Log, m *wire.Manifest, f func(*Entry) error) (sum Summary, gaps []bus.Gap, err error) {
-	c := NewCollector(m)
+func read(
+	ctx context.Context, l Log, known wire.ManifestSet, f func(*Entry) error,
+) (sum Summary, gaps []bus.Gap, err error) {
+	c := NewCollector(known)
 	put := func(msg bus.Message) error {
 		entry, head := wire.IsEntry(msg.Subject)
 		if !entry {
-			return nil // a manifest
+			return nil // a manifest, or a succession
 		}
 		if e, err := c.Put(head, msg.Data); err == nil && e != nil {
 			return f(e)

@@ -9,37 +9,43 @@ import (
 
 // Copies is where a node keeps its copy of the register: a *keystore.Store.
 type Copies interface {
-	Copy(batch string) (*keystore.Copy, error)
-	Deal(batch string, dealer int) ([]byte, error)
+	Find(batch string, transcript [16]byte) (keystore.Ref, error)
+	Copy(ref keystore.Ref) (*keystore.Copy, error)
+	Deal(ref keystore.Ref, dealer int) ([]byte, error)
 }
 
-// HeadOf makes an entry's head of a node's copy. It is an error if the copy is damaged,
-// or the batch not complete.
-func HeadOf(s Copies, m *wire.Manifest, batch string) ([]byte, error) {
-	c, err := s.Copy(batch)
+// HeadOf makes an entry's head of a copy of a node of m. It is an error if the copy is damaged,
+// or not complete.
+func HeadOf(s Copies, m *wire.Manifest, known wire.ManifestSet, ref keystore.Ref) ([]byte, error) {
+	c, err := s.Copy(ref)
 	if err != nil {
 		return nil, err
 	}
 	if c.Certificates == nil {
 		return nil, errors.New("the batch is not complete")
 	}
-	e, err := fromCopy(m, c)
+	e, err := fromCopy(m, known, c)
 	if err != nil {
 		return nil, err
 	}
 	return e.Head, nil
 }
 
-// AnswerEntry answers a question about an entry from a node's storage. The error is the
+// AnswerEntry answers a question about an entry from the storage of a node of m. The error is the
 // storage's: a question that makes no sense has the answer that nothing is there.
-func AnswerEntry(s Copies, m *wire.Manifest, a *wire.Ask) (held *wire.Held, err error) {
+func AnswerEntry(s Copies, m *wire.Manifest, known wire.ManifestSet, a *wire.Ask) (held *wire.Held, err error) {
 	held = &wire.Held{Version: wire.HoldingsVersion, Kind: a.Kind, Number: a.Number}
-	switch {
-	case a.Kind == wire.AskHead:
-		held.Data, err = HeadOf(s, m, a.Holding.ID())
-	case int(a.Deal) >= m.N: // whoever asks so has no claim withdrawn by it
-	default:
-		held.Data, err = s.Deal(a.Holding.ID(), int(a.Deal))
+	ref, err := s.Find(a.Holding.ID(), [16]byte(a.Holding[16:]))
+	if err != nil {
+		return held, err
+	}
+	if a.Kind == wire.AskHead {
+		held.Data, err = HeadOf(s, m, known, ref)
+		return held, err
+	}
+	held.Data, err = s.Deal(ref, int(a.Deal))
+	if errors.Is(err, keystore.ErrUnknown) { // whoever asks so has no claim withdrawn by it
+		err = nil
 	}
 	return held, err
 }

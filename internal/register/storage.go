@@ -7,33 +7,56 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// ReadStorage hands every finished batch of a node's storage directory to f, as the
-// entry that it is. A batch that the node never saw finished is no entry; what does
-// not verify is reported to dropped.
-func ReadStorage(dir string, m *wire.Manifest, f func(*Entry) error, dropped func(error)) (sum Summary, err error) {
+// ReadStorage hands every finished generation of a batch in the storage directory of a node
+// of m to f, as the entry that it is. One that the node never saw finished is no entry; what
+// does not verify is reported to dropped.
+func ReadStorage(
+	dir string, m *wire.Manifest, known wire.ManifestSet, f func(*Entry) error, dropped func(error),
+) (sum Summary, err error) {
+	last := ""
 	err = keystore.Copies(dir, func(c *keystore.Copy) error {
 		if c.Certificates == nil {
 			sum.Partial++
 			return nil
 		}
-		e, err := fromCopy(m, c)
+		e, err := fromCopy(m, known, c)
 		if err != nil {
 			sum.Dropped++
-			dropped(fmt.Errorf("batch %s: %w", c.Batch, err))
+			dropped(fmt.Errorf("%s: %w", c.Ref, err))
 			return nil
 		}
-		sum.Entries++
-		sum.Keys += len(e.Keys)
+		if sum.Entries++; c.Batch == last { // they come in the order of batches
+			sum.Later++
+		} else {
+			sum.Keys += len(e.Keys)
+		}
+		last = c.Batch
 		return f(e)
 	})
 	return sum, err
 }
 
-func fromCopy(m *wire.Manifest, c *keystore.Copy) (*Entry, error) {
-	header, _, err := wire.DecodeDeal(c.Deals[0])
+// fromCopy makes the entry that a copy of a node of m is of.
+func fromCopy(m *wire.Manifest, known wire.ManifestSet, c *keystore.Copy) (*Entry, error) {
+	head, err := headFromCopy(m, c)
 	if err != nil {
 		return nil, err
 	}
-	head := wire.NewEntryHead(m, header, c.PublicKeys, c.Certificates, wire.DealDigests(c.Deals))
-	return NewEntry(m, wire.Encode(head), c.Deals)
+	return NewEntry(known, wire.Encode(head), c.Deals)
+}
+
+func headFromCopy(m *wire.Manifest, c *keystore.Copy) (*wire.EntryHead, error) {
+	digests := wire.DealDigests(c.Deals)
+	if c.Generation == 0 {
+		header, _, err := wire.DecodeDeal(c.Deals[0])
+		if err != nil {
+			return nil, err
+		}
+		return wire.NewEntryHead(m, header, c.PublicKeys, c.Certificates, digests), nil
+	}
+	r, err := wire.DecodeReshare(c.Reshare)
+	if err != nil {
+		return nil, err
+	}
+	return wire.NewLaterHead(r, wire.EntryKeys(c.PublicKeys, r.Header.Client, r.Made), c.Certificates, digests), nil
 }

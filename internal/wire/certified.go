@@ -9,9 +9,10 @@ import (
 	"github.com/frostfleet/frostfleet/internal/frost"
 )
 
-// VerifyKeys checks that every key of a keygen result was certified by all n
-// nodes for this very job. It trusts the manifest and nothing else. It does
-// not look at addresses and descriptors: who sends money derives them from the keys.
+// VerifyKeys checks that every key of a keygen result was certified by all n nodes for
+// this very job: nodes of the manifest, or of one that succeeded it, which the result
+// proves. It trusts the manifest and nothing else. It does not look at addresses and
+// descriptors: who sends money derives them from the keys.
 func VerifyKeys(m *Manifest, job SignedJob, r *Result) error {
 	_, err := CertifiedKeys(m, job, r)
 	return err
@@ -36,6 +37,10 @@ func CertifiedKeys(m *Manifest, job SignedJob, r *Result) ([]EntryKey, error) {
 	case r.Fleet != m.Fleet || r.Network != m.Network || !bytes.Equal(r.Manifest, fleet[:]):
 		return nil, errors.New("result is of another fleet")
 	}
+	m, err := r.maker(m)
+	if err != nil {
+		return nil, err
+	}
 	if len(r.Keys) != want.Count || len(r.Batches) != want.Parts(m) {
 		return nil, fmt.Errorf("result has %d keys in %d batches, the job asked for %d in %d", len(r.Keys), len(r.Batches),
 			want.Count, want.Parts(m))
@@ -51,6 +56,48 @@ func CertifiedKeys(m *Manifest, job SignedJob, r *Result) ([]EntryKey, error) {
 	}
 	return all, nil
 }
+
+// maker is the manifest whose nodes made a result's keys, if m is it, or its succession can
+// be followed from m.
+func (r *Result) maker(m *Manifest) (*Manifest, error) {
+	fleet := m.FleetID()
+	var of [32]byte
+	for i, b := range r.Batches {
+		made := fleet
+		if len(b.Manifest) > 0 {
+			if len(b.Manifest) != len(made) {
+				return nil, fmt.Errorf("batch %d: its manifest is no hash", i)
+			}
+			made = [32]byte(b.Manifest)
+		}
+		if of = made; i > 0 && !bytes.Equal(r.Batches[0].Manifest, b.Manifest) {
+			return nil, errors.New("result has batches of several manifests")
+		}
+	}
+	known := NewLineage(m)
+	if len(r.Successions) > maxSuccessions {
+		return nil, fmt.Errorf("result has %d successions", len(r.Successions))
+	}
+	for _, s := range r.Successions {
+		next, err := known.WithSuccession(s)
+		if err != nil && !errors.Is(err, errNoParent) { // it may lead to m itself
+			return nil, err
+		}
+		known = next
+	}
+	switch maker := known.Manifest(of); {
+	case known.Fork() != nil:
+		return nil, known.Fork()
+	case maker == nil:
+		return nil, fmt.Errorf("keys of manifest %x: nothing in the result leads there from the manifest %x here: "+
+			"ask the operators for the manifest", of[:8], m.hash[:8])
+	default:
+		return maker, nil
+	}
+}
+
+// maxSuccessions bounds those of a result.
+const maxSuccessions = 1024
 
 func verifyBatch(m *Manifest, h BatchHeader, suite frost.Suite, b Batch, keys []Key) ([]EntryKey, error) {
 	ctx := h.Context(m)

@@ -105,6 +105,26 @@ const Successions = "succession.*"
 // the fleet's.
 func SuccessionSubject(hash [32]byte) string { return "succession." + hex.EncodeToString(hash[:]) }
 
+// LineageKind is what a message of KEYS says of the fleet's manifests.
+type LineageKind int
+
+// What it may be; 0: nothing.
+const (
+	LineageManifest   LineageKind = iota + 1 // a manifest, which proves itself by its hash alone
+	LineageSuccession                        // a succession
+)
+
+// LineageMessage tells what a subject of KEYS is of.
+func LineageMessage(subject string) LineageKind {
+	switch {
+	case strings.HasPrefix(subject, "manifest."):
+		return LineageManifest
+	case strings.HasPrefix(subject, "succession."):
+		return LineageSuccession
+	}
+	return 0
+}
+
 // String is the slot's subject.
 func (s Slot) String() string {
 	return slotFamily[s.Kind] + "." + s.ID + "." + string(s.Kind) + "." + strconv.Itoa(s.Node)

@@ -116,7 +116,7 @@ func (w *Worker) held(ask *wire.Ask) (held *wire.Held) {
 	if !claimed {
 		return &wire.Held{Version: wire.HoldingsVersion, Kind: ask.Kind, Number: ask.Number}
 	}
-	held, err := register.AnswerEntry(w.store, w.cfg.Manifest, ask)
+	held, err := register.AnswerEntry(w.store, w.cfg.Manifest, w.cfg.Manifest, ask)
 	if err != nil && !storing { // else it may be on its way to the keystore
 		w.log.Error("keystore: a batch can't be given to the register", "batch", ask.Holding.ID(), "err", err)
 		w.run.With(func(n *node) { n.Holdings().Remove(ask.Holding) })

@@ -22,7 +22,7 @@ func TestIncompleteKeyIsNotLoaded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := wire.KeyID{Batch: pending[0]}
+	id := wire.KeyID{Batch: pending[0].Batch}
 	if got, err := node.store.Key(id.Batch, id.Index); err != nil || got.Complete {
 		t.Fatalf("the keystore gives %+v, %v; want a key that is not complete", got, err)
 	}

@@ -64,8 +64,10 @@ func (w *Worker) open(ctx context.Context) (err error) {
 	}
 	w.store = store
 	known := map[wire.BatchRef]protocol.KnownBatch{}
-	err = store.Known(func(batch string, transcript [32]byte, complete bool) {
-		known[wire.BatchRef{ID: batch}] = protocol.KnownBatch{Transcript: transcript, MadeBy: transcript, Complete: complete}
+	err = store.Known(func(ref keystore.Ref, transcript, madeBy [32]byte, complete, moved bool) {
+		known[wire.BatchRef{ID: ref.Batch, Generation: ref.Generation}] = protocol.KnownBatch{
+			Transcript: transcript, MadeBy: madeBy, Complete: complete, Moved: moved,
+		}
 	})
 	if err != nil {
 		return errors.Join(err, store.Close())

@@ -8,6 +8,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/clock"
 	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -29,9 +30,13 @@ const (
 // saw in the register: the deal and the certificate of this node. When all nodes have
 // done so a gateway can make the entry, however much else was lost.
 func (w *Worker) recertify() error {
-	pending, err := w.store.Pending()
+	refs, err := w.store.Pending()
 	if err != nil {
 		return err
+	}
+	var pending []string
+	for _, ref := range refs {
+		pending = append(pending, ref.Batch)
 	}
 	said := make(map[string]protocol.Said, len(pending))
 	w.run.With(func(n *node) {
@@ -43,11 +48,11 @@ func (w *Worker) recertify() error {
 }
 
 func (w *Worker) offer(id string) (dealt int, err error) {
-	r, err := w.store.Batch(id)
+	r, err := w.store.Batch(keystore.Ref{Batch: id})
 	if err != nil {
 		return 0, err
 	}
-	deal, err := w.store.Deal(id, w.cfg.Index)
+	deal, err := w.store.Deal(keystore.Ref{Batch: id}, w.cfg.Index)
 	if err != nil {
 		return 0, err
 	}

@@ -69,7 +69,7 @@ func (w *Worker) publicKey(id string) (tree.Key, bool) {
 	}
 	k.Share.Wipe()
 	return tree.Key{
-		Suite: k.Suite, PublicKey: k.PublicKey, ChainCode: wire.ChainCode(k.Transcript, parsed.Index),
+		Suite: k.Suite, PublicKey: k.PublicKey, ChainCode: wire.ChainCode(k.MadeBy, parsed.Index),
 	}, k.Complete
 }
 

@@ -19,7 +19,8 @@ func (w *Worker) perform(effect protocol.Effect) {
 	case protocol.Certify:
 		w.run.Go(func() { w.certify(e) })
 	case protocol.Complete:
-		w.stored("complete", e.Batch.ID, w.written(w.store.Complete(e.Batch.ID, e.Certificates)))
+		ref := keystore.Ref{Batch: e.Batch.ID, Generation: e.Batch.Generation}
+		w.stored("complete", e.Batch.ID, w.written(w.store.Complete(ref, e.Certificates)))
 	case protocol.StoreRecovered:
 		w.stored("store recovered", e.Record.ID, w.written(w.store.PutRecovered(w.recovered(e))))
 		e.Record.Batch.Shares.Wipe()
@@ -68,7 +69,7 @@ func (w *Worker) certify(e protocol.Certify) {
 		return // on restart the stored record is certified again
 	}
 	body := e.Publish.With(att)
-	if err := w.store.SetCert(e.Record.ID, body); err != nil {
+	if err := w.store.SetCert(keystore.Ref{Batch: e.Record.ID}, body); err != nil {
 		w.log.Error("own certificate not stored; it is in the log all the same", "batch", e.Record.ID, "err", err)
 	}
 	err = w.fill(ctx, e.Publish, body)
@@ -93,7 +94,7 @@ func (w *Worker) notCertified(id string, err error) {
 
 func (w *Worker) record(r *protocol.BatchRecord) *keystore.Record {
 	return &keystore.Record{
-		Batch: r.ID, Context: r.Context, Transcript: r.Transcript, Suite: r.Header.Suite,
+		Batch: r.ID, Context: r.Context, Transcript: r.Transcript, MadeBy: r.Transcript, Suite: r.Header.Suite,
 		N: w.cfg.Manifest.N, T: w.cfg.Manifest.T, K: int(r.Header.K), Index: w.cfg.Index, Owner: r.Header.Client,
 		Deals: r.Deals, PublicKeys: r.Batch.PublicKeys, Commitments: r.Batch.Commitments, Shares: r.Batch.Shares,
 	}
@@ -137,7 +138,7 @@ func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
 		k.Share.Wipe()
 		return protocol.LoadedKey{}
 	}
-	return protocol.LoadedKey{Owner: k.Owner, MadeBy: k.Transcript, Key: &frost.Key{
+	return protocol.LoadedKey{Owner: k.Owner, MadeBy: k.MadeBy, Key: &frost.Key{
 		Suite: k.Suite, N: k.N, T: k.T, Index: k.Index,
 		PublicKey: k.PublicKey, VSSCommitment: k.Commitments, Share: k.Share,
 	}}

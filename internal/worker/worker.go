@@ -112,7 +112,7 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 		return nil, err
 	}
 	w.run = machine.New(machine.Config[*node]{
-		Machine: w.node, Known: func() wire.ManifestSet { return cfg.Manifest }, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(cfg.Index)},
+		Machine: w.node, Lineage: wire.NewLineage(cfg.Manifest), Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(cfg.Index)},
 		Observe: w.report, Start: w.start, Perform: w.perform, Tick: w.tick,
 	})
 	w.attester = newAttester(cfg.Manifest, cfg.Provider.SignOnce, cfg.Observe.ProviderCoalesced)

@@ -92,7 +92,7 @@ func TestRestartBetweenStoreAndCertificate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	filter := wire.RoundsFilter(pending[0])
+	filter := wire.RoundsFilter(pending[0].Batch)
 	messages, err := w.Bus.Slots(t.Context(), bus.RoundsOf(0), filter)
 	if err != nil || len(messages) != 1 {
 		t.Fatalf("%d messages of the batch, %v; want its deal only", len(messages), err)
@@ -102,8 +102,8 @@ func TestRestartBetweenStoreAndCertificate(t *testing.T) {
 	w.Provider.SetFault(nil)
 	w.startNode()
 	result := w.result()
-	if got := result.Batches[0].ID; got != pending[0] {
-		t.Errorf("the job was done with batch %s, want the stored one, %s", got, pending[0])
+	if got := result.Batches[0].ID; got != pending[0].Batch {
+		t.Errorf("the job was done with batch %s, want the stored one, %s", got, pending[0].Batch)
 	}
 	w.sign(result.Keys[0])
 }

@@ -19,12 +19,12 @@ func TestRegisterLostAndOneDiskLeft(t *testing.T) {
 	keys := append(r.keygen(f, "solana", 1200), r.keygen(f, "bitcoin", 3)...)
 	f.Stop()
 	var file bytes.Buffer
-	w, err := register.NewWriter(&file)
+	w, err := register.NewWriter(&file, wire.NewLineage(f.Manifest))
 	if err != nil {
 		t.Fatal(err)
 	}
 	failed := func(err error) { t.Error(err) }
-	sum, err := register.ReadStorage(f.NodeConfig(1).Node.StoragePath, f.Manifest, w.Write, failed)
+	sum, err := register.ReadStorage(f.NodeConfig(1).Node.StoragePath, f.Manifest, f.Manifest, w.Write, failed)
 	if err != nil || sum != (register.Summary{Entries: 3, Keys: len(keys)}) {
 		t.Fatalf("%+v, %v", sum, err)
 	}
@@ -43,9 +43,10 @@ func TestRegisterLostAndOneDiskLeft(t *testing.T) {
 		return b.Apply(t.Context()) == nil
 	})
 	for range 2 { // the second time it finds everything there
-		sum, err = register.ReadFile(bytes.NewReader(file.Bytes()), f.Manifest, func(e *register.Entry) error {
-			return register.Store(t.Context(), b, f.Manifest, e, nil)
-		}, failed)
+		sum, err = register.ReadFile(bytes.NewReader(file.Bytes()), wire.NewLineage(f.Manifest), register.Reading{
+			Entry:   func(e *register.Entry) error { return register.Store(t.Context(), b, f.Manifest, e, nil) },
+			Dropped: failed,
+		})
 		if err != nil || sum.Entries != 3 {
 			t.Fatalf("%+v, %v", sum, err)
 		}

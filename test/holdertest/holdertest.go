@@ -73,3 +73,21 @@ func Start(
 	t.Cleanup(l.Stop)
 	return l.Stop
 }
+
+// Later makes entries that follow others of the fleet: their keys have moved to the nodes of
+// next, as that generation.
+func Later(
+	t testing.TB, f, next *wiretest.Fleet, generation uint32, known wire.ManifestSet, before []*register.Entry,
+) (all []*register.Entry) {
+	t.Helper()
+	for _, e := range before {
+		r := f.Reshare(e.Entry, next.Manifest, generation)
+		deals := wiretest.ReshareDeals(r, 50)
+		later, err := register.NewEntry(known, next.Later(r, e.Keys, deals), deals)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, later)
+	}
+	return all
+}

@@ -36,6 +36,7 @@ type part struct {
 var parts = []part{
 	{"What is signed, and by whom", wireMutants},
 	{"Key generation", keygenMutants},
+	{"Resharing", reshareMutants},
 	{"Signing", signingMutants},
 	{"Bitcoin transactions", bitcoinMutants},
 	{"Policies", policyMutants},

@@ -16,7 +16,7 @@ import (
 func (s *Store) tamper(t *testing.T, id string, change func(tx *bolt.Tx, b *batch) error) {
 	t.Helper()
 	if err := s.update(func(tx *bolt.Tx) error {
-		b, err := s.find(tx, id)
+		b, err := s.find(tx, Ref{Batch: id})
 		if err != nil {
 			return err
 		}
@@ -35,7 +35,7 @@ func stored(t *testing.T) *Store {
 			t.Fatal(err)
 		}
 		if i == 0 {
-			if err := s.Complete(r.Batch, r.Certificates); err != nil {
+			if err := s.Complete(r.ref(), r.Certificates); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -59,7 +59,7 @@ func (s *Store) refuses(t *testing.T, id string) {
 func TestMarkOfAnotherBatch(t *testing.T) {
 	s := stored(t)
 	s.tamper(t, batchID(1), func(tx *bolt.Tx, b *batch) error {
-		complete, err := s.find(tx, batchID(0))
+		complete, err := s.find(tx, Ref{Batch: batchID(0)})
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func TestShareOfAnotherHeader(t *testing.T) {
 			s := stored(t)
 			s.tamper(t, batchID(1), func(_ *bolt.Tx, b *batch) (err error) {
 				change(b.h)
-				if b.raw, err = encoder.Marshal(b.h); err != nil {
+				if b.raw, err = b.h.encode(); err != nil {
 					return err
 				}
 				return b.putHeader()

@@ -1,0 +1,33 @@
+package main
+
+const (
+	reshareFile     = "internal/frost/reshare.go"
+	reshareDealFile = "internal/frost/reshare_deal.go"
+	reshareOpenFile = "internal/frost/reshare_open.go"
+)
+
+// reshareMutants are of resharing: its mathematics.
+var reshareMutants = []Mutant{
+	edit("reshared shares are not checked", reshareOpenFile, "if !r.allHold(", "if false && !r.allHold(").
+		killed("a new node's share is of the old key", inFrost, "TestReshareLiesAreBlamed"),
+	edit("a bad deal is blamed on a position", sharesFile,
+		"BlameError{Dealer: s.dealers[i], Code: CodeShare", "BlameError{Dealer: i, Code: CodeShare").
+		killed("who lied is named by its index among the old nodes", inFrost, "TestReshareLiesAreBlamed"),
+	edit("a dealer's constant term is not looked at", sharesFile, "append(constants(i), s.values(index, points))",
+		"append(constants(i)[:0], s.values(index, points))").
+		killed("an honest dealer is not taken for the liar", inFrost, "TestReshareLiesAreBlamed"),
+	never("any key may be said to be the source's", reshareOpenFile,
+		"!bytes.Equal(g.publicKey(source.Commitments[").
+		killed("the constant terms are the keys", inFrost, "TestReshareCallersMistakes"),
+	edit("a seed deals two shares alike", reshareDealFile, "seed[:], shares.Expose())", "seed[:])").
+		killed("no box's key seals two texts", inFrost, "TestReshareDealDependsOnAllItsInputs"),
+	edit("a deal names no set of dealers", reshareFile, "parts = append(parts, uint32Bytes(d))", "_ = d").
+		killed("deals of two sets do not go together", inFrost, "TestReshareDealDependsOnAllItsInputs"),
+	never("who is no dealer deals", reshareDealFile, "!slices.Contains(p.dealers, dealer)").
+		killed("the dealers are those that were named", inFrost, "TestReshareCallersMistakes"),
+	never("a dealer is there twice", reshareFile, "d <= p.Dealers[i-1]").
+		killed("the dealers are distinct", inFrost, "TestReshareParams"),
+	never("whatever shares make is the private key", "internal/frost/reconstruct.go",
+		"!bytes.Equal(g.publicKey(g.appendPoint(nil, p)), public)").
+		killed("who leaves gets the keys, or is told", inFrost, "TestReconstructionRefuses"),
+}
