@@ -13,28 +13,20 @@ import (
 // drawn nonces go on: they are over in seconds.
 
 // isLater reports whether an entry is of a generation that takes the place of this node's:
-// of a later manifest than its own, and higher than what it has. Of a batch that is not in
-// the keystore, since that was lost and is being rebuilt, the entry itself says so: its
-// shares came from this manifest's nodes.
+// of a later manifest than its own, and higher than what it has complete. Numbers of attempts
+// that came to nothing are given out again. Of a batch that is not in the keystore, since that
+// was lost and is being rebuilt, the entry itself says so: its shares came from this manifest's
+// nodes.
 func (n *Node) isLater(e *board.Entry) bool {
 	lineage, own := n.cfg.Lineage, n.cfg.Manifest.Hash()
 	before := lineage.Before(lineage.Manifest(e.Manifest)) // it is known: the entry verified
 	if !slices.ContainsFunc(before, func(m *wire.Manifest) bool { return m.Hash() == own }) {
 		return false
 	}
-	highest, known := n.dealer.highest(e.ID)
-	if !known {
-		return e.Source == own
+	if has, ok := n.dealer.completed(e.ID); ok {
+		return e.Generation > has
 	}
-	return e.Generation > highest
-}
-
-// highest is the highest generation of a batch that the node certified or has.
-func (n *dealer) highest(id string) (generation uint32, known bool) {
-	for _, g := range n.generations(id) {
-		generation, known = max(generation, g), true
-	}
-	return generation, known
+	return len(n.dealer.generations(e.ID)) > 0 || e.Source == own
 }
 
 // generations are those of a batch in the keystore.
@@ -74,7 +66,7 @@ func (n *Node) move(e *board.Entry) []Effect {
 
 // markMoved has the keystore remember that a batch has moved, if it has and is there.
 func (n *dealer) markMoved(id string) []Effect {
-	if _, known := n.highest(id); !known || !n.moved[id] {
+	if len(n.generations(id)) == 0 || !n.moved[id] {
 		return nil
 	}
 	return []Effect{MarkMoved{ID: id}}

@@ -116,7 +116,6 @@ func (n *resharer) expireIntakes() (effects []Effect) {
 			effects = append(effects, b.verify()...)
 		case b.phase == reshareCertifying && in > boardLife:
 			delete(n.intakes.work, b.ref)
-			n.intakes.board.Forget(b.id)
 		}
 	}
 	return append(effects, n.nextIntake()...)
@@ -200,28 +199,28 @@ func (b *intake) rebuild(e *board.Entry) []Effect {
 	}
 	b.Reshare, b.id = e.Reshare(), wire.ShortID(e.Context)
 	n.intakes.work[b.ref] = b
-	entry, deals, source := e.Entry, e.Raw(), n.cfg.Lineage.Manifest(e.Source)
+	entry, deals, r, source := e.Entry, e.Raw(), b.Reshare, n.cfg.Lineage.Manifest(e.Source)
 	return []Effect{Compute{Rebuild: true, Name: "rebuild reshared shares", Run: func() Event {
-		record, f := b.recover(source, entry, deals)
+		record, f := n.recover(r, source, entry, deals)
 		return reshareRebuilt{b, record, entry, f}
 	}}}
 }
 
-// recover is check for what all nodes certified.
-func (b *intake) recover(source *wire.Manifest, e *wire.Entry, raw [][]byte) (*BatchRecord, *fault) {
-	cfg := &b.node.cfg
-	deals, f := decodeReshareDeals(raw, b.Reshare)
+// recover is verify for what all nodes certified.
+func (n *resharer) recover(r *wire.Reshare, source *wire.Manifest, e *wire.Entry, raw [][]byte) (*BatchRecord, *fault) {
+	cfg := &n.cfg
+	deals, f := decodeReshareDeals(raw, r)
 	if f != nil {
 		f.culprit = -1
 		return nil, f
 	}
 	host := [32]byte(cfg.Host.Expose())
 	defer clear(host[:])
-	batch, err := frost.RecoverReshare(b.Params(source, cfg.Manifest), cfg.Index, &host, e.PublicKeys(), deals)
+	batch, err := frost.RecoverReshare(r.Params(source, cfg.Manifest), cfg.Index, &host, e.PublicKeys(), deals)
 	if err != nil {
 		return nil, &fault{wire.CodeInternal, "rebuild: " + err.Error(), -1}
 	}
-	return reshareRecord(b.Reshare, e.Root, raw, e.Transcript, batch), nil
+	return reshareRecord(r, e.Root, raw, e.Transcript, batch), nil
 }
 
 type reshareRebuilt struct {

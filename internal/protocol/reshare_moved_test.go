@@ -160,6 +160,18 @@ func TestOthersEntriesMoveNothing(t *testing.T) {
 	}
 }
 
+// A node certified an attempt that came to nothing, and the batch moves on under the same
+// number: that is a later generation than what it has.
+func TestMovedUnderANumberOfAnAttempt(t *testing.T) {
+	c := standard(t)
+	first := c.cross(1, 0, 1)
+	second := newCrossingOf(t, c, first, [2]int{2, 2})
+	for _, a := range second.old.nodes {
+		a.dealer.know(wire.BatchRef{ID: c.id, Generation: 2}, KnownBatch{Transcript: [32]byte{1}, MadeBy: c.entry.MadeBy})
+	}
+	second.arrivedAndMoved(t, second.cross(2, 0, 1))
+}
+
 // newCrossingOf is the next move of what a crossing moved.
 func newCrossingOf(t testing.TB, before *crossing, r *wire.Reshare, to [2]int) *crossing {
 	c := &crossing{old: before.next, next: successor(t, before.next, to[0], to[1]), t: t, id: before.id}

@@ -261,10 +261,10 @@ func (b *intake) verify() []Effect {
 	}
 	b.to(reshareVerifying)
 	source, before, deals, transcript := entry.Entry, entry.Raw(), a.Deals(), wire.Transcript(digests)
-	lineage := n.cfg.Lineage
+	r, lineage := b.Reshare, n.cfg.Lineage
 	b.release()
 	return []Effect{Compute{Name: "verify reshared deals", Trace: b.trace, Run: func() Event {
-		record, f := b.check(lineage, source, before, deals, transcript)
+		record, f := n.verify(r, lineage, source, before, deals, transcript)
 		return resharedVerified{b, record, f}
 	}}}
 }
@@ -281,24 +281,24 @@ func (b *intake) release() {
 	}
 }
 
-// check makes the node's record out of the deals, or returns why there is none. The shares
+// verify makes the node's record out of the deals, or returns why there is none. The shares
 // that were dealt are pinned by what the register proves: their public parts follow from the
 // entry before.
-func (b *intake) check(
-	l *wire.Lineage, entry *wire.Entry, before, raw [][]byte, transcript [32]byte,
+func (n *resharer) verify(
+	r *wire.Reshare, l *wire.Lineage, entry *wire.Entry, before, raw [][]byte, transcript [32]byte,
 ) (*BatchRecord, *fault) {
-	cfg := &b.node.cfg
+	cfg := &n.cfg
 	public, err := PublicOf(l, entry, before)
 	if err != nil {
 		return nil, &fault{wire.CodeInternal, "the entry before: " + err.Error(), -1}
 	}
-	deals, f := decodeReshareDeals(raw, b.Reshare)
+	deals, f := decodeReshareDeals(raw, r)
 	if f != nil {
 		return nil, f
 	}
 	host := [32]byte(cfg.Host.Expose())
 	defer clear(host[:])
-	p := b.Params(l.Manifest(b.Source), cfg.Manifest)
+	p := r.Params(l.Manifest(r.Source), cfg.Manifest)
 	batch, err := frost.FinalizeReshare(p, cfg.Index, &host, public, deals)
 	var blame *frost.BlameError
 	switch {
@@ -308,7 +308,7 @@ func (b *intake) check(
 	case err != nil:
 		return nil, &fault{wire.CodeInternal, err.Error(), -1}
 	}
-	return reshareRecord(b.Reshare, entry.Root, raw, transcript, batch), nil
+	return reshareRecord(r, entry.Root, raw, transcript, batch), nil
 }
 
 func reshareRecord(r *wire.Reshare, root [32]byte, raw [][]byte, transcript [32]byte, batch *frost.Batch) *BatchRecord {
@@ -384,6 +384,7 @@ func (b *intake) onVerified(e resharedVerified) []Effect {
 	}
 	b.to(reshareCertifying)
 	b.certified = e.record.Transcript
+	n.intakes.board.Forget(b.id) // others may take for ever to certify
 	cert := wire.Certificate{
 		Context: e.record.Context, Generation: b.ref.Generation, Transcript: e.record.Transcript, Root: e.record.Root,
 	}
