@@ -3,30 +3,24 @@ package protocol
 import (
 	"slices"
 
-	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// A batch has moved once the register has the whole entry of a later generation that the
-// nodes of a later manifest certified: they all hold their shares. From then on this node
-// signs for it no more, so that what its keys sign is seen in one place. Sessions that have
-// drawn nonces go on: they are over in seconds.
+// Which generations of a batch a node has, and which of its batches have moved.
 
-// isLater reports whether an entry is of a generation that takes the place of this node's:
-// of a later manifest than its own, and higher than what it has complete. Numbers of attempts
-// that came to nothing are given out again. Of a batch that is not in the keystore, since that
-// was lost and is being rebuilt, the entry itself says so: its shares came from this manifest's
-// nodes.
-func (n *Node) isLater(e *board.Entry) bool {
-	lineage, own := n.cfg.Lineage, n.cfg.Manifest.Hash()
-	before := lineage.Before(lineage.Manifest(e.Manifest)) // it is known: the entry verified
-	if !slices.ContainsFunc(before, func(m *wire.Manifest) bool { return m.Hash() == own }) {
-		return false
+// know notes a generation of a batch that is in the keystore.
+func (n *dealer) know(ref wire.BatchRef, known KnownBatch) {
+	if _, old := n.known[ref]; !old && ref.Generation > 0 {
+		n.later[ref.ID] = append(n.later[ref.ID], ref.Generation)
 	}
-	if has, ok := n.dealer.completed(e.ID); ok {
-		return e.Generation > has
-	}
-	return len(n.dealer.generations(e.ID)) > 0 || e.Source == own
+	n.known[ref] = known
+}
+
+// take notes a generation of a batch that is complete.
+func (n *dealer) take(ref wire.BatchRef, known KnownBatch) {
+	known.Complete = true
+	n.know(ref, known)
+	n.held.Add(wire.NewHolding(ref.ID, known.Transcript))
 }
 
 // generations are those of a batch in the keystore.
@@ -55,13 +49,6 @@ func (n *dealer) sameKeys(e *wire.Entry) bool {
 	return !slices.ContainsFunc(n.generations(e.ID), func(g uint32) bool {
 		return n.known[wire.BatchRef{ID: e.ID, Generation: g}].MadeBy != e.MadeBy
 	})
-}
-
-// move notes that a batch has a later generation elsewhere.
-func (n *Node) move(e *board.Entry) []Effect {
-	n.moved[e.ID] = true
-	report := Report{What: ReportMoved, ID: e.ID, Count: int(e.Header.K), Culprit: -1}
-	return append([]Effect{report}, n.dealer.markMoved(e.ID)...)
 }
 
 // markMoved has the keystore remember that a batch has moved, if it has and is there.
