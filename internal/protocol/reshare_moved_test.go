@@ -398,6 +398,8 @@ func TestEveryEventInEveryResharePhase(t *testing.T) {
 				evs := event(c, r)
 				a := c.next.nodes[0]
 				b.phase, a.hold, a.out = phase, true, nil
+				n := a.resharer
+				n.intakes.board.Open(*r, c.old.m, c.next.m, n.openerOf(c.old.m), n.opener, t0)
 				for _, ev := range evs {
 					a.do(ev) // to() panics on an illegal move
 				}
