@@ -94,10 +94,11 @@ type Record struct {
 
 	Client   string   `json:"client,omitempty"`
 	Job      string   `json:"job,omitempty"`
-	Kind     string   `json:"kind,omitempty"`    // keygen or sign
-	Form     string   `json:"form,omitempty"`    // of a sign job: psbt, ...
-	Digest   string   `json:"digest,omitempty"`  // of the job, in hexadecimal
-	Session  string   `json:"session,omitempty"` // of nonces and shares, or the batch of new keys
+	Kind     string   `json:"kind,omitempty"`     // keygen or sign
+	Form     string   `json:"form,omitempty"`     // of a sign job: psbt, ...
+	Digest   string   `json:"digest,omitempty"`   // of the job, in hexadecimal
+	Session  string   `json:"session,omitempty"`  // of nonces and shares, or the batch of new keys
+	Manifest string   `json:"manifest,omitempty"` // worker: the node's, where it is not that of the log
 	Decision Decision `json:"decision,omitempty"`
 	Rule     string   `json:"rule,omitempty"` // of the policy, which decided
 	Code     string   `json:"code,omitempty"`
@@ -185,7 +186,7 @@ func (h Head) next(body []byte) Head {
 // bound makes a record fit a line, whatever others put into it. What is left out is counted.
 func (r *Record) bound() {
 	for _, s := range []*string{&r.By, &r.Client, &r.Job, &r.Kind, &r.Form, &r.Digest, &r.Session, &r.Rule, &r.Code,
-		&r.Suite, &r.Build, &r.Policy, (*string)(&r.Event), (*string)(&r.Decision)} {
+		&r.Suite, &r.Build, &r.Policy, &r.Manifest, (*string)(&r.Event), (*string)(&r.Decision)} {
 		*s = clip(*s, maxName)
 	}
 	r.Reason = clip(r.Reason, maxText)

@@ -182,6 +182,14 @@ func (a *Attempt) Certificates() [][]byte {
 	return all
 }
 
+// Certificate is that of a node, nil if it has not certified.
+func (a *Attempt) Certificate(node int) *wire.Certificate {
+	if v := a.values[key{wire.SlotReshareCert, node}]; v != nil {
+		return v.certificate
+	}
+	return nil
+}
+
 // Certified returns a certificate if all nodes that get shares certified the same, else nil.
 func (a *Attempt) Certified() *wire.Certificate {
 	var first *wire.Certificate

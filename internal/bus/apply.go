@@ -21,9 +21,10 @@ func (b *Bus) CheckStreams(ctx context.Context) error { return b.check(ctx, fals
 
 func (b *Bus) check(ctx context.Context, consumers bool) error {
 	var drifts []Drift
-	for i := range b.declared {
+	streams := b.streams()
+	for i := range streams {
 		if err := b.onceFormed(ctx, func(ctx context.Context) error {
-			more, err := b.checkStream(ctx, &b.declared[i], consumers)
+			more, err := b.checkStream(ctx, &streams[i], consumers)
 			drifts = append(drifts, more...)
 			return err
 		}); err != nil {
@@ -57,8 +58,9 @@ func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers bool) (
 // administrator's permissions. While the servers of a cluster are still starting
 // it waits for them until ctx ends.
 func (b *Bus) Apply(ctx context.Context) error {
-	for i := range b.declared {
-		d := &b.declared[i]
+	streams := b.streams()
+	for i := range streams {
+		d := &streams[i]
 		if err := b.onceFormed(ctx, func(ctx context.Context) error {
 			if err := b.applyStream(ctx, d); err != nil {
 				return err
@@ -144,8 +146,9 @@ func (b *Bus) applyConsumer(ctx context.Context, stream jetstream.Stream, want j
 // without replicas forgets them, configuration and all, when it restarts. A
 // gateway may do that; everything else is the administrator's.
 func (b *Bus) Restore(ctx context.Context) error {
-	for i := range b.declared {
-		d := &b.declared[i]
+	streams := b.streams()
+	for i := range streams {
+		d := &streams[i]
 		if d.Storage != jetstream.MemoryStorage {
 			continue
 		}

@@ -100,7 +100,7 @@ func TestCheckMissing(t *testing.T) {
 	if err := b.Check(testContext(t)); !errors.As(err, &drift) {
 		t.Fatalf("want a DriftError, have %v", err)
 	}
-	if len(drift.Drifts) != len(b.declared) || !strings.Contains(drift.Error(), "frostctl bus apply") {
+	if len(drift.Drifts) != len(b.streams()) || !strings.Contains(drift.Error(), "frostctl bus apply") {
 		t.Errorf("every stream is missing: %v", drift)
 	}
 }
@@ -132,9 +132,9 @@ func TestCheckReportsEveryDrift(t *testing.T) {
 			s := startTest(t, t.TempDir(), -1)
 			b := connectTest(t, s.URL())
 			ctx := testContext(t)
-			for i := range b.declared {
-				c := b.declared[i].config(b.names, 1)
-				if b.declared[i].Name == test.stream {
+			for i := range b.streams() {
+				c := b.streams()[i].config(b.names, 1)
+				if b.streams()[i].Name == test.stream {
 					test.change(&c)
 				}
 				if _, err := b.nc.JS.CreateStream(ctx, c); err != nil {

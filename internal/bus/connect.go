@@ -19,7 +19,7 @@ import (
 type Bus struct {
 	opt      Options
 	names    naming
-	declared []declaration
+	declared atomic.Pointer[[]declaration]
 	log      *slog.Logger
 
 	nc      *natsconn.Conn
@@ -35,6 +35,7 @@ type Bus struct {
 	mu          sync.Mutex
 	ready       bool // Connect is done
 	closing     bool
+	grown       int                  // nodes, by Grow
 	owned       map[stopper]struct{} // followers and consumers
 	reconnected chan struct{}        // closed and replaced at each reconnection
 
@@ -67,12 +68,13 @@ func Connect(ctx context.Context, opt Options) (*Bus, error) {
 		return nil, err
 	}
 	b := &Bus{
-		opt: opt, names: names, declared: declared, log: opt.Logger,
+		opt: opt, names: names, log: opt.Logger,
 		inFlight:    make(chan struct{}, opt.MaxInFlight),
 		owned:       make(map[stopper]struct{}),
 		reconnected: make(chan struct{}),
 		gapEvery:    gapEvery,
 	}
+	b.declared.Store(&declared)
 	b.from = b
 	b.life, b.stop = context.WithCancel(context.Background())
 	if err := b.dial(ctx); err != nil {
@@ -101,6 +103,11 @@ func (b *Bus) dial(ctx context.Context) (err error) {
 		return fmt.Errorf("bus: %w", err)
 	}
 	return nil
+}
+
+// SetTLS is natsconn.Conn.SetTLS.
+func (b *Bus) SetTLS(ctx context.Context, next *natsconn.TLS) (changed []string, err error) {
+	return b.nc.SetTLS(ctx, next)
 }
 
 // How often a wait for the server is logged.
@@ -177,6 +184,26 @@ func (b *Bus) Healthy() error { return b.nc.Healthy() }
 
 // Nodes is how many nodes the fleet has, as Options said.
 func (b *Bus) Nodes() int { return b.opt.Nodes }
+
+// Grow has the bus know the streams of so many nodes, where it knew fewer: the fleet's next
+// manifest has more than the one that it was connected for.
+func (b *Bus) Grow(nodes int) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if nodes <= max(b.opt.Nodes, b.grown) {
+		return nil
+	}
+	declared, err := load(nodes)
+	if err != nil {
+		return err
+	}
+	b.grown = nodes
+	b.declared.Store(&declared)
+	return nil
+}
+
+// streams are the declarations of the fleet's streams.
+func (b *Bus) streams() []declaration { return *b.declared.Load() }
 
 // Conn is the connection below.
 func (b *Bus) Conn() *natsconn.Conn { return b.nc }

@@ -56,7 +56,7 @@ func (b *Bus) Consume(ctx context.Context, stream Stream, durable string, handle
 
 // durable is the declared consumer of a stream; nil if there is none.
 func (b *Bus) durable(stream Stream, name string) *durable {
-	for _, d := range b.declared {
+	for _, d := range b.streams() {
 		if d.Name == stream {
 			return d.durable(name)
 		}

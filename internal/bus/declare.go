@@ -224,7 +224,7 @@ func (n naming) relative(subject string) (string, bool) { return strings.CutPref
 // streamOf is the stream that stores a subject. A mistake is an error here and
 // not a wait for a stream that will never come.
 func (b *Bus) streamOf(subject string) (Stream, error) {
-	for _, d := range b.declared {
+	for _, d := range b.streams() {
 		if slices.ContainsFunc(d.Subjects, func(s string) bool { return matches(s, subject) }) {
 			return d.Name, nil
 		}
@@ -241,9 +241,10 @@ type Declared struct {
 
 // Declared lists the fleet's streams, in order of the file.
 func (b *Bus) Declared() []Declared {
-	all := make([]Declared, len(b.declared))
-	for i := range b.declared {
-		d := &b.declared[i]
+	streams := b.streams()
+	all := make([]Declared, len(streams))
+	for i := range streams {
+		d := &streams[i]
 		all[i] = Declared{Stream: d.Name, Name: b.names.stream(d.Name)}
 		for j := range d.Consumers {
 			all[i].Durables = append(all[i].Durables, d.Consumers[j].Durable)

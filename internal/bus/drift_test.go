@@ -269,9 +269,9 @@ func reports(drifts []Drift, field string) bool {
 
 func (b *Bus) declaration(t *testing.T, s Stream) *declaration {
 	t.Helper()
-	for i := range b.declared {
-		if b.declared[i].Name == s {
-			return &b.declared[i]
+	for i := range b.streams() {
+		if b.streams()[i].Name == s {
+			return &b.streams()[i]
 		}
 	}
 	t.Fatalf("no stream %s", s)

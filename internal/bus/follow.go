@@ -167,7 +167,7 @@ func (f *Follower) start(ctx, life context.Context) error {
 
 // liveSubject is where the server republishes what a stream stored.
 func (b *Bus) liveSubject(stream Stream) (string, error) {
-	for _, d := range b.declared {
+	for _, d := range b.streams() {
 		if d.Name == stream && d.Republish != nil && d.Republish.Source == ">" {
 			return b.names.prefix + d.Republish.Destination, nil
 		}

@@ -12,8 +12,9 @@ import (
 // Mirror creates KEYS as a mirror of the fleet's KEYS in another JetStream domain. Apply
 // makes it the register: it takes the mirror's source away.
 func (b *Bus) Mirror(ctx context.Context, domain string) error {
-	keys := slices.IndexFunc(b.declared, func(d declaration) bool { return d.Name == Keys })
-	want := b.declared[keys].config(b.names, b.opt.Replicas)
+	streams := b.streams()
+	keys := slices.IndexFunc(streams, func(d declaration) bool { return d.Name == Keys })
+	want := streams[keys].config(b.names, b.opt.Replicas)
 	want.Mirror = &jetstream.StreamSource{Name: want.Name, Domain: domain}
 	want.Subjects, want.RePublish, want.Duplicates = nil, nil, 0 // are the original's
 	return b.onceFormed(ctx, func(ctx context.Context) error {

@@ -170,8 +170,8 @@ func TestObserver(t *testing.T) {
 }
 
 func declarationOf(b *Bus, stream Stream) *declaration {
-	i := slices.IndexFunc(b.declared, func(d declaration) bool { return d.Name == stream })
-	return &b.declared[i]
+	i := slices.IndexFunc(b.streams(), func(d declaration) bool { return d.Name == stream })
+	return &b.streams()[i]
 }
 
 // wants turns the error that is expected into none.

@@ -10,10 +10,11 @@ var testHash = strings.Repeat("0123456789abcdef", 4)
 
 func TestStreamOfEverySubject(t *testing.T) {
 	b := &Bus{}
-	var err error
-	if b.declared, err = load(testNodes); err != nil {
+	declared, err := load(testNodes)
+	if err != nil {
 		t.Fatal(err)
 	}
+	b.declared.Store(&declared)
 	for subject, want := range map[string]Stream{
 		"job.sign.alice": Jobs, "bulk.sign.alice": Bulk, "work.a.b.c.0.0": Work, "manifest." + testHash: Keys,
 		"dkg." + testBatch + ".deal.0": RoundsOf(0), "dkg." + testBatch + ".cert.4": RoundsOf(4),

@@ -54,7 +54,7 @@ func (b *Bus) Publishing() error {
 	u := &b.unacked
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	for _, d := range b.declared {
+	for _, d := range b.streams() {
 		f, ok := u.streams[d.Name]
 		now := time.Now()
 		if !ok || d.Name == DeadLetter || d.Name == Presence || now.Sub(f.last) >= unackedRecent || now.Sub(f.since) < unackedAfter {

@@ -30,7 +30,8 @@ func TestUnacked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				b := &Bus{declared: []declaration{{Name: Keys}, {Name: Sign}, {Name: DeadLetter}}}
+				b := &Bus{}
+				b.declared.Store(&[]declaration{{Name: Keys}, {Name: Sign}, {Name: DeadLetter}})
 				for _, err := range test.attempts {
 					start := time.Now()
 					time.Sleep(time.Second)

@@ -12,6 +12,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
@@ -20,6 +21,7 @@ import (
 // before anything is dialed. The HTTP server answers from the beginning, so that
 // /readyz says what a node waits for.
 func Node(ctx context.Context, n *config.Node, o Options) (err error) {
+	o.setLevel(n.Log.Level)
 	o.Log = o.Log.With("node", n.Node.Index)
 	p := newProgram(o, telemetry.RoleWorker, fmt.Sprintf("worker-%d", n.Node.Index))
 	var errManifest, errAccess error
@@ -29,14 +31,14 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := errors.Join(requireDerivationKey(n), errManifest, errAccess, errPolicy); err != nil {
 		return err
 	}
-	if err := worker.CheckFreezes(n.Node.StoragePath, p.manifest); err != nil {
+	if err := worker.CheckFreezes(worker.StorageOf(n.Node.StoragePath, p.manifest), p.manifest); err != nil {
 		return err
 	}
 	defer p.stop()
 	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
 	audits := waiting("audit", notYet)
-	works, judges := waiting("worker", "starting"), waiting("policy", notYet)
-	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, p.listed, judges, works}
+	works, follows := waiting("worker", "starting"), waiting("lineage", notYet)
+	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, follows, p.reloads, works}
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
@@ -71,10 +73,18 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}); err != nil {
 		return err
 	}
-	lists, policies := p.reloads(ctx)
-	p.follow(ctx, n.Node.Access, lists, w.SetAccess)
-	p.followPolicy(ctx, n, policies, w, judges)
+	things := append(p.busTLS(ctx, n.Bus.Files), p.nodeSettings(n),
+		accessList(n.Node.Access, p.manifest, p.access, w.SetAccess))
+	if rules != nil { // a node that starts without a policy has none until it starts again
+		p.Log.Info("policy in force", "file", n.Node.Policy, "hash", hashText(w.PolicyHash()))
+		things = append(things, policyOf(n, w.PolicyHash(), func(next *policy.Policy) error {
+			p.metrics.Rules(next.Rules())
+			return w.SetPolicy(next)
+		}))
+	}
+	p.reload(ctx, things...)
 	works.open(w.Ready)
+	follows.open(w.Lineage)
 	stores.open(w.Keystore)
 	audits.open(w.Audit().Err)
 	p.nodeMetrics(w, n.Node.StoragePath)
@@ -109,12 +119,21 @@ func (p *program) device(ctx context.Context, n *config.Node, opens *gate) (_ *k
 // nodeMetrics registers what only a running worker can tell.
 func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 	p.metrics.Disk("storage", storage)
-	p.metrics.Keystore(filepath.Join(storage, keystore.FileName))
+	p.metrics.Keystore(filepath.Join(worker.StorageOf(storage, p.manifest), keystore.FileName))
 	p.metrics.Nonces(w.NonceCounts)
 	p.metrics.Audit(w.Audit().Stats)
 	p.metrics.Freezes(w.Frozen)
 	telemetry.Gauge(p.registry, "keys", "Keys that this node holds a share of.",
 		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
+	telemetry.Gauge(p.registry, "manifests", "Manifests that this process has a node of.",
+		func() float64 { return float64(w.Manifests()) })
+	telemetry.Gauge(p.registry, "manifest_fork", "1 while one manifest has two successors, and the node does nothing.",
+		func() float64 {
+			if w.Fork() != nil {
+				return 1
+			}
+			return 0
+		})
 	telemetry.Gauge(p.registry, "batches_in_work", "Batches that this node is dealing in.",
 		func() float64 { _, _, dealing, _ := w.Stats(); return float64(dealing) })
 	telemetry.Gauge(p.registry, "nonces_held", "Signing sessions for which this node holds nonces.",

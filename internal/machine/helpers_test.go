@@ -64,6 +64,8 @@ func (l fakeLog) Part(ctx context.Context, _ bus.Stream, from uint64, filter str
 
 func (l fakeLog) Nodes() int { return max(l.nodes, 1) }
 
+func (l fakeLog) Grow(int) error { return nil }
+
 func (l fakeLog) Follow(_ context.Context, s bus.Stream, _ uint64, o bus.FollowOptions) (*bus.Follower, error) {
 	return nil, l.follow(s, o)
 }

@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -10,6 +9,10 @@ import (
 
 // Lineage is the manifests that the program goes by.
 func (r *Runner[M]) Lineage() *wire.Lineage { return r.lineage.Load() }
+
+// GoBy has the program go by more manifests than before. It is for what was read of KEYS
+// out of its order: what is followed from a cursor on does not tell of those before.
+func (r *Runner[M]) GoBy(l *wire.Lineage) { r.extend(l, nil) }
 
 // learn takes a manifest or a succession of KEYS. It is called in the order of the log, and
 // before what follows there is read: a gateway writes a succession before any entry that
@@ -55,13 +58,7 @@ func (r *Runner[M]) extend(next *wire.Lineage, err error) {
 			"n", newest.N, "manifests", len(next.Chain()))
 	}
 	r.Step(protocol.LineageChanged{Lineage: next})
-	if n := r.nodes(); r.rounds.count() > 0 && n > r.rounds.count() {
-		r.Intake(func(ctx context.Context) {
-			if err := r.followRounds(ctx, n); err != nil && ctx.Err() == nil {
-				r.Fail(fmt.Errorf("follow the rounds of the next manifest's nodes: %w", err))
-			}
-		})
-	}
+	r.followMoreRounds()
 }
 
 // paced takes the administrator's word on whether keys move.

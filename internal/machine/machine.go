@@ -66,11 +66,13 @@ type Log interface {
 	FollowToEnd(ctx, life context.Context, stream bus.Stream, from uint64, opt bus.FollowOptions) (*bus.Follower, error)
 	Part(ctx context.Context, stream bus.Stream, from uint64, filter string) (messages []bus.Message, more bool, err error)
 	Nodes() int // of the fleet
+	Grow(nodes int) error
 }
 
 // Config is what a Runner is made of.
 type Config[M Machine] struct {
 	Machine M
+	Lock    *sync.Mutex   // of the machine; nil: one of its own
 	Lineage *wire.Lineage // that the program begins with; KEYS adds to it
 	Bus     Log
 	Log     *slog.Logger
@@ -92,7 +94,7 @@ type Runner[M Machine] struct {
 	log  *slog.Logger
 	pool *pool.Pool
 
-	mu      sync.Mutex // guards machine
+	mu      *sync.Mutex // guards machine
 	machine M
 	stepped sync.Cond // signals the end of each step
 
@@ -117,9 +119,12 @@ type Runner[M Machine] struct {
 func New[M Machine](cfg Config[M]) *Runner[M] {
 	r := &Runner[M]{
 		cfg: cfg, log: cfg.Log, machine: cfg.Machine, pool: pool.New(),
-		rebuilds: make(chan struct{}, maxRebuilds()),
+		rebuilds: make(chan struct{}, maxRebuilds()), mu: cfg.Lock,
 	}
-	r.stepped.L = &r.mu
+	if r.mu == nil {
+		r.mu = new(sync.Mutex)
+	}
+	r.stepped.L = r.mu
 	r.lineage.Store(cfg.Lineage)
 	r.life, r.cut = context.WithCancel(context.Background())
 	r.intake, r.stopIntake = context.WithCancel(r.life)

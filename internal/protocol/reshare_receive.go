@@ -213,7 +213,7 @@ func (b *intake) onVerified(e resharedVerified) []Effect {
 	cert := wire.Certificate{
 		Context: e.record.Context, Generation: b.ref.Generation, Transcript: e.record.Transcript, Root: e.record.Root,
 	}
-	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportReshared)}
+	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportReshareCertified)}
 	if entry := n.dealer.register.Get(b.ref); entry != nil { // another process of this node certified
 		effects = append(effects, n.onEntry(entry)...)
 	}

@@ -77,7 +77,7 @@ func (a *actor) hasMoved(id string) { a.nodeCore.moved[id] = true }
 
 // forked is a lineage in which two manifests succeed one: nodes were forced to approve both.
 func (c *crossing) forked() *wire.Lineage {
-	other := successor(c.t, c.old, 2, 3)
+	other := continued(c.t, c.old, 2, 3)
 	l, err := wire.NewLineage(c.old.m).WithSuccession(c.old.succession(c.next.m, true, c.old.everyone()...))
 	if err == nil {
 		l, err = l.WithSuccession(c.old.succession(other.m, true, c.old.everyone()...))
@@ -171,7 +171,7 @@ func TestReshareTaskOfNobody(t *testing.T) {
 	}
 	c := standard(t)
 	c.open(c.attempt(1, 0, 1))
-	other := successor(t, c.next, 2, 3)
+	other := continued(t, c.next, 2, 3)
 	r := c.attempt(2, 0, 1)
 	r.Source, r.Manifest = c.next.m.Hash(), other.m.Hash()
 	c.open(r)

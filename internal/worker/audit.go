@@ -47,8 +47,8 @@ func (w *Worker) auditStop() error {
 var errUnaudited = errors.New("no room for audit records: nothing is committed to and nothing signed")
 
 // unaudited reports whether a message must not leave since nobody could read of it later.
-func (w *Worker) unaudited(kind wire.SlotKind) bool {
-	return (kind == wire.SlotCommit || kind == wire.SlotShare) && !w.audit.Room()
+func (m *member) unaudited(kind wire.SlotKind) bool {
+	return (kind == wire.SlotCommit || kind == wire.SlotShare) && !m.host.audit.Room()
 }
 
 // hashText is a hash in hexadecimal; "" if it is none.
@@ -60,9 +60,9 @@ func hashText(hash [32]byte) string {
 }
 
 // report tells the metrics and the audit log.
-func (w *Worker) report(r protocol.Report) {
-	w.cfg.Observe.Report(r)
-	w.auditReport(r)
+func (m *member) report(r protocol.Report) {
+	m.cfg.Observe.Report(r)
+	m.auditReport(r)
 }
 
 var decided = map[protocol.ReportKind]audit.Decision{
@@ -71,16 +71,18 @@ var decided = map[protocol.ReportKind]audit.Decision{
 	protocol.ReportRefused:   audit.Failed, protocol.ReportAborted: audit.Failed,
 }
 
-func (w *Worker) auditReport(r protocol.Report) {
+func (m *member) auditReport(r protocol.Report) {
 	decision, ok := decided[r.What]
 	switch {
 	case r.What == protocol.ReportBadTask:
-		if others, ok := w.badTasks.take(clock.Now().Unix()); ok {
-			w.audit.Append(audit.Record{Event: audit.EventTask, Decision: audit.Refused, Session: r.ID, Reason: r.Reason, Lost: others})
+		if others, ok := m.host.badTasks.take(clock.Now().Unix()); ok {
+			m.note(audit.Record{Event: audit.EventTask, Decision: audit.Refused, Session: r.ID, Reason: r.Reason, Lost: others})
 		}
 		return
 	case r.What == protocol.ReportFrozen || r.What == protocol.ReportUnfrozen:
-		w.audit.AppendFreeze(string(r.What), r.ID, r.Reason)
+		if !m.hosted() { // each member hears of it
+			m.host.audit.AppendFreeze(string(r.What), r.ID, r.Reason)
+		}
 		return
 	case !ok:
 		return
@@ -102,7 +104,15 @@ func (w *Worker) auditReport(r protocol.Report) {
 			record.Decision = audit.Decision(a.Decision)
 		}
 	}
-	w.audit.Append(record)
+	m.note(record)
+}
+
+// note writes a record, with the member's manifest where that is not the log's own.
+func (m *member) note(r audit.Record) {
+	if m.hosted() {
+		r.Manifest = hashText(m.cfg.Manifest.Hash())
+	}
+	m.host.audit.Append(r)
 }
 
 // maxBadTasks is how many tasks that count for nothing are written down in a second. Who

@@ -33,12 +33,17 @@ const controlIdle = time.Second
 // ErrFreezesFile says that the node can't know what is frozen.
 var ErrFreezesFile = errors.New("this node can't tell what administrators froze")
 
-// beginFreezes makes the file in a storage that has no keystore yet.
-func beginFreezes(storage string, m *wire.Manifest) error {
+// beginFreezes makes the file in a storage that has no keystore yet. Where the process has
+// a member of another manifest already, it begins with what that one kept: what CONTROL lost
+// since stays frozen under all manifests.
+func beginFreezes(storage string, m *wire.Manifest, kept []byte) error {
 	if holds(storage) {
 		return nil
 	}
-	return secret.Create(filepath.Join(storage, FreezesFile), wire.NewFreezeBook(m).Keep())
+	if kept == nil {
+		kept = wire.NewFreezeBook(m).Keep()
+	}
+	return secret.Create(filepath.Join(storage, FreezesFile), kept)
 }
 
 // CheckFreezes opens the file, if there is a keystore or a file, for those who look before
@@ -141,22 +146,22 @@ var (
 )
 
 // followControl reads what administrators said, to its present end, and then on.
-func (w *Worker) followControl(ctx context.Context) error {
-	w.run.With(func(n *node) {
+func (m *member) followControl(ctx context.Context) error {
+	m.run.With(func(n *node) {
 		for _, f := range n.Freezes() {
-			w.log.Warn("frozen since before the start", "id", wire.ShortFreezeID(f.ID), "what", f.Target(), "by", f.By,
+			m.log.Warn("frozen since before the start", "id", wire.ShortFreezeID(f.ID), "what", f.Target(), "by", f.By,
 				"reason", f.Reason)
 		}
 	})
-	return w.run.Follow(ctx, bus.Control, 1, bus.FollowOptions{Idle: controlIdle})
+	return m.run.Follow(ctx, bus.Control, 1, bus.FollowOptions{Idle: controlIdle})
 }
 
 // unlessStopped ends ctx when what a message is for is frozen, or when another policy than
 // that of the message is in force. It returns why it is so by now, nil if it is not.
-func (w *Worker) unlessStopped(ctx context.Context, e protocol.Publish) (context.Context, context.CancelFunc, error) {
+func (m *member) unlessStopped(ctx context.Context, e protocol.Publish) (context.Context, context.CancelFunc, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	d := &departure{e, cancel}
-	o := &w.obedience
+	o := &m.obedience
 	o.mu.Lock()
 	if o.leaving == nil {
 		o.leaving = map[*departure]struct{}{}
@@ -169,53 +174,53 @@ func (w *Worker) unlessStopped(ctx context.Context, e protocol.Publish) (context
 		o.mu.Unlock()
 		cancel(nil)
 	}
-	return ctx, gone, w.stopped(e) // after it is among those that are stopped
+	return ctx, gone, m.stopped(e) // after it is among those that are stopped
 }
 
 // stopped returns why a message must not leave any more, nil if it may.
-func (w *Worker) stopped(e protocol.Publish) error {
+func (m *member) stopped(e protocol.Publish) error {
 	switch {
-	case e.FrozenBy(w.node.Frozen()) != nil:
+	case e.FrozenBy(m.node.Frozen()) != nil:
 		return errFrozen
-	case e.Policy != [32]byte{} && e.Policy != w.PolicyHash():
+	case e.Policy != [32]byte{} && e.Policy != m.host.PolicyHash():
 		return errOtherPolicy
 	}
 	return nil
 }
 
 // stopDepartures stops what is on its way and must not leave any more.
-func (w *Worker) stopDepartures() {
-	o := &w.obedience
+func (m *member) stopDepartures() {
+	o := &m.obedience
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	for d := range o.leaving {
-		if err := w.stopped(d.Publish); err != nil {
+		if err := m.stopped(d.Publish); err != nil {
 			d.stop(err)
 		}
 	}
 }
 
 // freezesChanged stops what is on its way for whom is frozen now, and has the file written.
-func (w *Worker) freezesChanged() {
-	w.stopDepartures()
-	w.obedience.unkept.Store(true)
-	w.run.Go(w.keepFreezes)
+func (m *member) freezesChanged() {
+	m.stopDepartures()
+	m.obedience.unkept.Store(true)
+	m.run.Go(m.keepFreezes)
 }
 
 // keepFreezes writes the file, if it is to be written. Until it can, the log has what is
 // missing in it.
-func (w *Worker) keepFreezes() {
-	o := &w.obedience
+func (m *member) keepFreezes() {
+	o := &m.obedience
 	if !o.keeping.TryLock() {
 		return // who writes looks again, or the next tick does
 	}
 	defer o.keeping.Unlock()
 	for o.unkept.Swap(false) {
 		var kept []byte
-		w.run.With(func(n *node) { kept = n.KeptFreezes() })
-		if err := replaceKept(filepath.Join(w.cfg.Storage, FreezesFile), kept); err != nil {
+		m.run.With(func(n *node) { kept = n.KeptFreezes() })
+		if err := replaceKept(filepath.Join(m.cfg.Storage, FreezesFile), kept); err != nil {
 			if o.failed.Swap(&err) == nil {
-				w.log.Error("freezes not kept on disk; they are obeyed all the same, and the write is repeated", "err", err)
+				m.log.Error("freezes not kept on disk; they are obeyed all the same, and the write is repeated", "err", err)
 			}
 			o.unkept.Store(true)
 			return
@@ -225,12 +230,12 @@ func (w *Worker) keepFreezes() {
 }
 
 // unkeptFreezes returns why the file is not as it should be; nil if it is.
-func (w *Worker) unkeptFreezes() error {
-	if err := w.obedience.failed.Load(); err != nil {
+func (m *member) unkeptFreezes() error {
+	if err := m.obedience.failed.Load(); err != nil {
 		return fmt.Errorf("freezes are not kept on disk: %w", *err)
 	}
 	return nil
 }
 
 // Frozen is what this node knows to be frozen.
-func (w *Worker) Frozen() *wire.Frozen { return w.node.Frozen() }
+func (m *member) Frozen() *wire.Frozen { return m.node.Frozen() }

@@ -21,8 +21,8 @@ import (
 const maxAnswerPause = time.Second
 
 // ServeHoldings begins to answer, until Close. Run does it where nobody did before.
-func (w *Worker) ServeHoldings() error {
-	if w.serving != nil {
+func (m *member) ServeHoldings() error {
+	if m.serving != nil {
 		return nil
 	}
 	var asks asks
@@ -33,10 +33,10 @@ func (w *Worker) ServeHoldings() error {
 		}
 	}
 	for subject, handle := range map[string]func(string, []byte){
-		w.cfg.Manifest.AskSubject(w.cfg.Index):      func(subject string, data []byte) { w.hear(&asks, subject, data) },
-		w.cfg.Manifest.AdminAskSubject(w.cfg.Index): func(_ string, data []byte) { w.hearAdministrator(&asks, data) },
+		m.cfg.Manifest.AskSubject(m.cfg.Index):      func(subject string, data []byte) { m.hear(&asks, subject, data) },
+		m.cfg.Manifest.AdminAskSubject(m.cfg.Index): func(_ string, data []byte) { m.hearAdministrator(&asks, data) },
 	} {
-		l, err := w.cfg.Bus.Listen(subject, handle)
+		l, err := m.cfg.Bus.Listen(subject, handle)
 		if err != nil {
 			unlisten()
 			return err
@@ -52,25 +52,25 @@ func (w *Worker) ServeHoldings() error {
 				return
 			}
 			start := time.Now()
-			w.answer(ctx, ask)
+			m.answer(ctx, ask)
 			_ = backoff.Sleep(ctx, min(time.Since(start), maxAnswerPause))
 		}
 	})
-	w.serving = func() { unlisten(); cancel(); serving.Wait() }
+	m.serving = func() { unlisten(); cancel(); serving.Wait() }
 	return nil
 }
 
 // hear takes a question of whoever may reach the node. What names a gateway and is not
 // its own costs a pause, as an answer does; what nobody has room for costs no
 // verification.
-func (w *Worker) hear(asks *asks, subject string, data []byte) {
+func (m *member) hear(asks *asks, subject string, data []byte) {
 	if len(data) > wire.MaxAsk || asks.full(askLane{gateway: wire.SealedBy(data)}) {
 		return
 	}
 	start := time.Now()
-	gateway, ask, err := wire.OpenAsk(w.cfg.Manifest, w.access.Load(), subject, data)
+	gateway, ask, err := wire.OpenAsk(m.cfg.Manifest, m.host.access.Load(), subject, data)
 	if err != nil {
-		w.log.Debug("question about holdings dropped", "err", err)
+		m.log.Debug("question about holdings dropped", "err", err)
 		time.Sleep(min(time.Since(start), maxAnswerPause))
 		return
 	}
@@ -78,48 +78,48 @@ func (w *Worker) hear(asks *asks, subject string, data []byte) {
 }
 
 // hearAdministrator takes a question that came from the streams' own account.
-func (w *Worker) hearAdministrator(asks *asks, data []byte) {
+func (m *member) hearAdministrator(asks *asks, data []byte) {
 	ask, err := wire.DecodeAsk(data)
 	if err != nil {
-		w.log.Debug("question about holdings dropped", "err", err)
+		m.log.Debug("question about holdings dropped", "err", err)
 		return
 	}
 	asks.push(askLane{administrator: true}, ask)
 }
 
-func (w *Worker) answer(ctx context.Context, ask *wire.Ask) {
+func (m *member) answer(ctx context.Context, ask *wire.Ask) {
 	ctx, cancel := context.WithTimeout(ctx, register.AskTime)
 	defer cancel()
-	if w.sessions.due(clock.Now()) { // not started yet: nobody else renews it
-		w.renew(ctx)
+	if m.sessions.due(clock.Now()) { // not started yet: nobody else renews it
+		m.renew(ctx)
 	}
-	subject := wire.HeldSubject(ask.ReplyTo, w.cfg.Index)
+	subject := wire.HeldSubject(ask.ReplyTo, m.cfg.Index)
 	// As with heartbeats, it does not matter whether another process runs as this node.
-	sealed, err := w.sessions.sealHeartbeat(subject, wire.Encode(w.held(ask)))
+	sealed, err := m.sessions.sealHeartbeat(subject, wire.Encode(m.held(ask)))
 	if err == nil {
-		err = w.cfg.Bus.Tell(subject, sealed)
+		err = m.cfg.Bus.Tell(subject, sealed)
 	}
 	if err != nil {
-		w.log.Debug("question about holdings not answered", "err", err)
+		m.log.Debug("question about holdings not answered", "err", err)
 	}
 }
 
 // held is the answer to a question. A batch that the keystore can't give whole is no
 // longer claimed.
-func (w *Worker) held(ask *wire.Ask) (held *wire.Held) {
-	w.run.With(func(n *node) { held = n.Holdings().Answer(ask) })
+func (m *member) held(ask *wire.Ask) (held *wire.Held) {
+	m.run.With(func(n *node) { held = n.Holdings().Answer(ask) })
 	if held != nil {
 		return held
 	}
 	var claimed, storing bool
-	w.run.With(func(n *node) { claimed, storing = n.Holdings().Has(ask.Holding), n.unstored > 0 })
+	m.run.With(func(n *node) { claimed, storing = n.Holdings().Has(ask.Holding), n.unstored > 0 })
 	if !claimed {
 		return &wire.Held{Version: wire.HoldingsVersion, Kind: ask.Kind, Number: ask.Number}
 	}
-	held, err := register.AnswerEntry(w.store, w.cfg.Manifest, w.cfg.Manifest, ask)
+	held, err := register.AnswerEntry(m.store, m.cfg.Manifest, m.run.Lineage(), ask)
 	if err != nil && !storing { // else it may be on its way to the keystore
-		w.log.Error("keystore: a batch can't be given to the register", "batch", ask.Holding.ID(), "err", err)
-		w.run.With(func(n *node) { n.Holdings().Remove(ask.Holding) })
+		m.log.Error("keystore: a batch can't be given to the register", "batch", ask.Holding.ID(), "err", err)
+		m.run.With(func(n *node) { n.Holdings().Remove(ask.Holding) })
 	}
 	return held
 }

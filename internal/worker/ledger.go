@@ -16,9 +16,16 @@ import (
 // LedgerFile is where a node keeps what its policy let through, in its storage folder.
 const LedgerFile = "policy.ledger"
 
+// There is one ledger in a process, whatever manifests it has members of: what a limit lets
+// through is let through once. It is in storage_path itself, and stays there when the
+// manifest that the process is configured with changes. All members' keystores note its
+// number.
+
 // openLedger reads the ledger of the last run. One that is missing or damaged was lost,
 // unless there never was one, and so was what came after one that is older than the keystore
-// says: what they counted is not known then, and the policy says what follows from that.
+// says: what they counted is not known then, and the policy says what follows from that. A
+// node that comes into a fleet that was there before begins like one that lost it: who moves
+// a node to other storage, or has another one take its place, must not double the limits.
 func (w *Worker) openLedger() (err error) {
 	p := w.cfg.Policy
 	if p == nil {
@@ -43,8 +50,11 @@ func (w *Worker) openLedger() (err error) {
 				"number", seq, "latest", noted)
 			w.ledger.Doubt("this node's ledger is an old copy", now)
 		}
-	case errors.Is(err, fs.ErrNotExist) && !had:
+	case errors.Is(err, fs.ErrNotExist) && !had && !w.cfg.Manifest.Successor():
 		w.ledger, save = policy.NewLedger(p, now)
+	case errors.Is(err, fs.ErrNotExist) && !had:
+		w.log.Warn("a new node of a fleet that signed before: what counts over time is denied for one window", "file", path)
+		w.ledger, save = policy.LostLedger(p, now, "this node is new in its fleet")
 	case errors.Is(err, fs.ErrNotExist):
 		w.log.Error("the ledger of the policy is gone; what counts over time is denied for one window", "file", path)
 		w.ledger, save = policy.LostLedger(p, now, "this node's ledger was lost")
@@ -76,9 +86,11 @@ func (w *Worker) saveLedger(e protocol.SaveLedger) {
 				w.log.Info("the ledger of the policy is stored again")
 			}
 			w.unsaved.Store(nil)
-			w.run.Step(protocol.LedgerSaved{Seq: e.Seq})
+			for _, m := range w.all() { // the commitments of each may wait for it
+				m.run.Step(protocol.LedgerSaved{Seq: e.Seq})
+			}
 			// Nothing waits for the note: it tells an old copy from this state.
-			if err := w.store.NoteLedger(e.Seq); err != nil {
+			if err := w.noteLedger(e.Seq); err != nil {
 				w.log.Error("the number of the policy's ledger is not noted", "err", err)
 			}
 			return
@@ -92,14 +104,22 @@ func (w *Worker) saveLedger(e protocol.SaveLedger) {
 	}
 }
 
-// closeLedger stores the last state, once the machine is stopped.
+func (w *Worker) noteLedger(seq uint64) (err error) {
+	for _, m := range w.all() {
+		err = errors.Join(err, m.store.NoteLedger(seq))
+	}
+	return err
+}
+
+// closeLedger stores the last state, once all machines are stopped.
 func (w *Worker) closeLedger() error {
 	if w.ledger == nil {
 		return nil
 	}
 	save := w.ledger.Close(clock.Now())
+	w.ledger = nil
 	if err := secret.Replace(w.ledgerPath(), save.Encode()); err != nil {
 		return err
 	}
-	return w.store.NoteLedger(save.Seq)
+	return w.noteLedger(save.Seq)
 }

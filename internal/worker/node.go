@@ -3,11 +3,10 @@ package worker
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 
 	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -29,71 +28,69 @@ func (n *node) Step(ev protocol.Event) []protocol.Effect {
 func (n *node) count(effects []protocol.Effect) {
 	for _, effect := range effects {
 		switch effect.(type) {
-		case protocol.Complete, protocol.StoreRecovered:
+		case protocol.Complete, protocol.StoreRecovered, protocol.MarkMoved:
 			n.unstored++
 		}
 	}
 }
 
-// open opens the keystore and builds the machine over what is in it.
-func (w *Worker) open(ctx context.Context) (err error) {
-	m := w.cfg.Manifest
-	var keys [3]*secret.Bytes // host, seed, seal
-	defer func() {
-		keys[2].Wipe()
-		if err != nil {
-			keys[0].Wipe()
-			keys[1].Wipe()
-		}
-	}()
+// open opens the keystore of a member.
+func (m *member) open(ctx context.Context, kept []byte) (err error) {
+	manifest := m.cfg.Manifest
 	for i, purpose := range []string{purposeHost, purposeSeed, purposeSeal} {
-		key, err := derive(ctx, w.cfg.Provider, purpose, m.Fleet, m.Epoch)
+		key, err := derive(ctx, m.cfg.Provider, purpose, manifest.Fleet, manifest.Epoch)
 		if err != nil {
+			m.wipe()
 			return err
 		}
-		keys[i] = key
+		m.keys[i] = key
 	}
-	seal := sealKey(keys[2], m)
+	seal := sealKey(m.keys[2], manifest)
 	defer clear(seal[:])
-	if err := beginFreezes(w.cfg.Storage, m); err != nil {
-		return err
+	m.keys[2].Wipe()
+	if err = beginFreezes(m.cfg.Storage, manifest, kept); err == nil {
+		m.store, err = keystore.Open(m.cfg.Storage, &seal)
 	}
-	store, err := keystore.Open(w.cfg.Storage, &seal)
 	if err != nil {
-		return err
+		m.wipe()
 	}
-	w.store = store
+	return err
+}
+
+// wipe forgets keys that no machine has taken.
+func (m *member) wipe() {
+	for _, key := range m.keys {
+		key.Wipe()
+	}
+}
+
+// machine builds the machine over what is in the keystore.
+func (m *member) machine() (*node, error) {
 	known := map[wire.BatchRef]protocol.KnownBatch{}
-	err = store.Known(func(ref keystore.Ref, transcript, madeBy [32]byte, complete, moved bool) {
-		known[wire.BatchRef{ID: ref.Batch, Generation: ref.Generation}] = protocol.KnownBatch{
+	err := m.store.Known(func(ref keystore.Ref, transcript, madeBy [32]byte, complete, moved bool) {
+		known[batchRef(ref)] = protocol.KnownBatch{
 			Transcript: transcript, MadeBy: madeBy, Complete: complete, Moved: moved,
 		}
 	})
 	if err != nil {
-		return errors.Join(err, store.Close())
+		return nil, err
 	}
-	refused, err := store.Refused()
+	refused, err := m.store.Refused()
 	if err != nil {
-		return errors.Join(err, store.Close())
+		return nil, err
 	}
-	inForce, r, err := w.withKeys(w.cfg.Policy)
-	if err == nil {
-		err = w.openLedger()
-	}
+	freezes, err := OpenFreezes(m.cfg.Storage, m.cfg.Manifest)
 	if err != nil {
-		return errors.Join(err, store.Close())
+		return nil, err
 	}
-	if w.cfg.Policy != nil {
-		w.rules.Store(r)
+	var inForce *policy.Policy
+	if r := m.host.rules.Load(); r != nil {
+		inForce = r.inForce
 	}
-	freezes, err := OpenFreezes(w.cfg.Storage, m)
-	if err != nil {
-		return errors.Join(err, store.Close())
-	}
-	w.node = &node{Node: protocol.NewNode(protocol.NodeConfig{
-		Manifest: m, Access: w.cfg.Access, Index: w.cfg.Index, Host: keys[0], SeedSecret: keys[1],
+	return &node{Node: protocol.NewNode(protocol.NodeConfig{
+		Manifest: m.cfg.Manifest, Lineage: m.host.ancestry(m.cfg.Manifest), Successor: m.successor(),
+		Access: m.host.access.Load(), Index: m.cfg.Index, Host: m.keys[0], SeedSecret: m.keys[1],
 		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known, Refused: refused,
-		Policy: inForce, Ledger: w.ledger, Freezes: freezes,
-	})}
-	return nil
+		Policy: inForce, Ledger: m.host.ledger, Freezes: freezes,
+	})}, nil
 }

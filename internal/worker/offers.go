@@ -29,36 +29,42 @@ const (
 // recertify has the machine publish again what the keystore certifies and never
 // saw in the register: the deal and the certificate of this node. When all nodes have
 // done so a gateway can make the entry, however much else was lost.
-func (w *Worker) recertify() error {
-	refs, err := w.store.Pending()
+func (m *member) recertify() error {
+	refs, err := m.store.Pending()
 	if err != nil {
 		return err
 	}
 	var pending []string
+	named := make(map[string]keystore.Ref, len(refs))
 	for _, ref := range refs {
-		pending = append(pending, ref.Batch)
+		pending = append(pending, ref.String())
+		named[ref.String()] = ref
 	}
 	said := make(map[string]protocol.Said, len(pending))
-	w.run.With(func(n *node) {
-		for _, id := range pending {
-			said[id] = n.Said(id)
+	m.run.With(func(n *node) {
+		for id, ref := range named {
+			if ref.Generation == 0 {
+				said[id] = n.Said(ref.Batch)
+			}
 		}
 	})
-	return newOffers(pending, said, clock.Now()).each(w.offer)
+	return newOffers(pending, said, clock.Now()).each(func(id string) (int, error) { return m.offer(named[id]) })
 }
 
-func (w *Worker) offer(id string) (dealt int, err error) {
-	r, err := w.store.Batch(keystore.Ref{Batch: id})
+func (m *member) offer(ref keystore.Ref) (dealt int, err error) {
+	r, err := m.store.Batch(ref)
 	if err != nil {
 		return 0, err
 	}
-	deal, err := w.store.Deal(keystore.Ref{Batch: id}, w.cfg.Index)
-	if err != nil {
-		return 0, err
+	var deal []byte
+	if ref.Generation == 0 { // else the dealers are other nodes
+		if deal, err = m.store.Deal(ref, m.cfg.Index); err != nil {
+			return 0, err
+		}
 	}
-	w.run.Step(protocol.Recertify{
-		Batch: wire.BatchRef{ID: id}, Context: r.Context, Transcript: r.Transcript, MadeBy: r.Transcript, Deal: deal,
-		Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.Transcript)),
+	m.run.Step(protocol.Recertify{
+		Batch: batchRef(ref), Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Deal: deal,
+		Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.MadeBy)),
 	})
 	return len(deal), nil
 }

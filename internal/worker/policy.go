@@ -10,13 +10,14 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// rules is the policy in force.
+// rules is the policy in force, at all members of the process.
 type rules struct {
-	file  *policy.Policy // as it was read
-	known []string       // of the fleet's keys that it names: those whose addresses are known
+	file    *policy.Policy // as it was read
+	known   []string       // of the fleet's keys that it names: those whose addresses are known
+	inForce *policy.Policy // the file's, with these keys
 }
 
-// SetPolicy puts another policy in force, on a node that started with one.
+// SetPolicy puts another policy in force, in a process that started with one.
 func (w *Worker) SetPolicy(p *policy.Policy) error {
 	w.ruling.Lock()
 	defer w.ruling.Unlock()
@@ -24,15 +25,17 @@ func (w *Worker) SetPolicy(p *policy.Policy) error {
 }
 
 func (w *Worker) setPolicy(p *policy.Policy) error {
-	next, r, err := w.withKeys(p)
+	r, err := w.withKeys(p)
 	if err != nil {
 		return err
 	}
 	if before := w.rules.Swap(r); before == nil || before.file.Hash() != p.Hash() {
 		w.audit.Append(audit.Record{Event: audit.EventPolicy, Policy: hashText(p.Hash())})
 	}
-	w.stopDepartures()
-	w.run.Step(protocol.PolicyChanged{Policy: next})
+	for _, m := range w.all() {
+		m.stopDepartures()
+		m.run.Step(protocol.PolicyChanged{Policy: r.inForce})
+	}
 	return nil
 }
 
@@ -44,26 +47,36 @@ func (w *Worker) PolicyHash() [32]byte {
 	return [32]byte{}
 }
 
-// withKeys tells a policy the keys of the fleet that it names, as far as this node has
+// withKeys tells a policy the keys of the fleet that it names, as far as this process has
 // them.
-func (w *Worker) withKeys(p *policy.Policy) (*policy.Policy, *rules, error) {
+func (w *Worker) withKeys(p *policy.Policy) (_ *rules, err error) {
 	keys, r := map[string]tree.Key{}, &rules{file: p}
 	for _, id := range p.FleetKeys() {
 		if key, ok := w.publicKey(id); ok {
 			keys[id], r.known = key, append(r.known, id)
 		}
 	}
-	next, err := p.WithKeys(keys)
-	return next, r, err
+	r.inForce, err = p.WithKeys(keys)
+	return r, err
 }
 
-// publicKey is a key of the keystore that all nodes certified, as the root of its children.
+// publicKey is a key that some member has and all nodes certified, as the root of its
+// children: it is the same in all generations.
 func (w *Worker) publicKey(id string) (tree.Key, bool) {
+	for _, m := range w.all() {
+		if key, ok := m.publicKey(id); ok {
+			return key, true
+		}
+	}
+	return tree.Key{}, false
+}
+
+func (m *member) publicKey(id string) (tree.Key, bool) {
 	parsed, err := wire.ParseKeyID(id)
 	if err != nil {
 		return tree.Key{}, false
 	}
-	k, err := w.store.Key(parsed.Batch, parsed.Index)
+	k, err := m.store.Key(parsed.Batch, parsed.Index)
 	if err != nil {
 		return tree.Key{}, false
 	}

@@ -17,6 +17,7 @@ import (
 // wanted until their batch is in the register, or the node says them again.
 var publishDeadline = map[wire.SlotKind]time.Duration{
 	wire.SlotDeal: wire.MaxJobLife, wire.SlotAbort: wire.MaxJobLife, wire.SlotCert: wire.MaxJobLife,
+	wire.SlotReshareDeal: wire.MaxJobLife, wire.SlotReshareCert: wire.MaxJobLife, wire.SlotReshareAbort: wire.MaxJobLife,
 	wire.SlotCommit: 5 * time.Minute, wire.SlotShare: 5 * time.Minute, wire.SlotRefuse: 5 * time.Minute,
 }
 
@@ -26,48 +27,52 @@ var publishDeadline = map[wire.SlotKind]time.Duration{
 //
 // Signing does not wait for a node that is silent: what it would say of a
 // session is dropped at once.
-func (w *Worker) publish(e protocol.Publish) {
-	if e.Slot.Kind.Signing() && w.sessions.silent() {
-		w.log.Debug("message dropped: this node is silent", "subject", e.Slot.String())
+func (m *member) publish(e protocol.Publish) {
+	if e.Slot.Kind.Signing() && m.sessions.silent() {
+		m.log.Debug("message dropped: this node is silent", "subject", e.Slot.String())
 		return
 	}
-	if w.unaudited(e.Slot.Kind) {
-		w.unpublished(e.Slot, errUnaudited)
+	if e.Slot.Kind == wire.SlotReshareDeal && !m.mayDeal() {
+		m.unpublished(e.Slot, errUndealt)
 		return
 	}
-	span := w.publishSpan(e)
-	ctx := tracing.NewContext(w.run.Life(), span.Trace())
+	if m.unaudited(e.Slot.Kind) {
+		m.unpublished(e.Slot, errUnaudited)
+		return
+	}
+	span := m.publishSpan(e)
+	ctx := tracing.NewContext(m.run.Life(), span.Trace())
 	ctx, cancel := context.WithTimeout(ctx, publishDeadline[e.Slot.Kind])
 	defer cancel()
 	if !e.Expires.IsZero() {
 		ctx, cancel = context.WithDeadlineCause(ctx, e.Expires, errNobodyWaits)
 		defer cancel()
 	}
-	ctx, cancel, ok := w.allowed(ctx, e)
+	ctx, cancel, ok := m.allowed(ctx, e)
 	defer cancel()
 	if !ok {
-		w.unpublished(e.Slot, errTakenAway)
+		m.unpublished(e.Slot, errTakenAway)
 		span.End(errTakenAway)
 		return
 	}
-	ctx, cancel, err := w.unlessStopped(ctx, e)
+	ctx, cancel, err := m.unlessStopped(ctx, e)
 	defer cancel()
 	if err != nil {
-		w.unpublished(e.Slot, err)
+		m.unpublished(e.Slot, err)
 		span.End(err)
 		return
 	}
 	body := e.Body
 	if e.Leaf != nil {
-		att, err := w.attester.Sign(ctx, *e.Leaf)
+		att, err := m.attester.Sign(ctx, *e.Leaf)
 		if err = reason(ctx, err); err != nil {
-			w.unpublished(e.Slot, err)
+			m.unpublished(e.Slot, err)
 			span.End(err)
 			return
 		}
 		body = e.With(att)
 	}
-	span.End(w.fill(ctx, e, body))
+	span.End(m.fill(ctx, e, body))
 }
 
 // grant ends when the access list takes something away: what was on its way then, in
@@ -84,19 +89,20 @@ func newGrant() *grant {
 
 // allowed ends ctx when the access list takes something away. It is not ok if it did
 // since the message was made. SetAccess changes the list first and then the grant.
-func (w *Worker) allowed(ctx context.Context, e protocol.Publish) (_ context.Context, _ context.CancelFunc, ok bool) {
+func (m *member) allowed(ctx context.Context, e protocol.Publish) (_ context.Context, _ context.CancelFunc, ok bool) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	ended := func() { cancel(errTakenAway) }
 	if e.Access == nil {
 		return ctx, ended, true
 	}
-	stop := context.AfterFunc(w.granted.Load(), ended)
-	return ctx, func() { stop(); ended() }, !w.access.Load().TakesAway(e.Access)
+	stop := context.AfterFunc(m.host.granted.Load(), ended)
+	return ctx, func() { stop(); ended() }, !m.host.access.Load().TakesAway(e.Access)
 }
 
 var (
 	errNobodyWaits = errors.New("the job or the attempt is over")
 	errTakenAway   = errors.New("the access list took rights away since it was made")
+	errUndealt     = errors.New("it is not kept that this node deals to the next manifest")
 )
 
 // reason is why ctx ended, if that explains an error better.
@@ -110,7 +116,7 @@ func reason(ctx context.Context, err error) error {
 // dropped reports whether a message did not go out because it must not.
 func dropped(err error) bool {
 	return errors.Is(err, errNobodyWaits) || errors.Is(err, errTakenAway) || errors.Is(err, errFrozen) ||
-		errors.Is(err, errOtherPolicy) || errors.Is(err, errUnaudited)
+		errors.Is(err, errOtherPolicy) || errors.Is(err, errUnaudited) || errors.Is(err, errUndealt)
 }
 
 // fillTime is how long what was sealed may take to be published. A session key
@@ -119,20 +125,20 @@ const fillTime = time.Minute
 
 // fill returns why the message was not published; it has logged that then. The
 // bus retries until the sealed message counts no more; then it is sealed anew.
-func (w *Worker) fill(ctx context.Context, e protocol.Publish, body []byte) error {
+func (m *member) fill(ctx context.Context, e protocol.Publish, body []byte) error {
 	slot := e.Slot
 	for {
-		lost, err := w.fillSealed(ctx, e, body)
+		lost, err := m.fillSealed(ctx, e, body)
 		stale := errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 		switch {
 		case lost:
-			w.run.Step(protocol.SlotLost{Slot: slot})
+			m.run.Step(protocol.SlotLost{Slot: slot})
 			return errSlotLost
 		case err == nil:
 			return nil
 		case !stale || ctx.Err() != nil:
 			err = reason(ctx, err)
-			w.unpublished(slot, err)
+			m.unpublished(slot, err)
 			return err
 		}
 	}
@@ -143,9 +149,9 @@ var errSlotLost = errors.New("this node said something else there before")
 // fillSealed publishes for as long as the session key that sealed counts: for
 // fillTime, unless the device is refused before. lost means that the slot
 // holds another message of this node.
-func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte) (lost bool, err error) {
+func (m *member) fillSealed(ctx context.Context, e protocol.Publish, body []byte) (lost bool, err error) {
 	slot, subject := e.Slot, e.Slot.String()
-	sealed, authorized, err := w.sessions.seal(ctx, subject, body)
+	sealed, authorized, err := m.sessions.seal(ctx, subject, body)
 	if err != nil {
 		return false, err
 	}
@@ -153,28 +159,28 @@ func (w *Worker) fillSealed(ctx context.Context, e protocol.Publish, body []byte
 	if !e.Expires.IsZero() && clock.Now().After(e.Expires) {
 		return false, errNobodyWaits
 	}
-	if err := w.stopped(e); err != nil {
+	if err := m.stopped(e); err != nil {
 		return false, err
 	}
-	w.run.Step(protocol.Sealed{Slot: slot, Data: sealed})
+	m.run.Step(protocol.Sealed{Slot: slot, Data: sealed})
 	ctx, cancel := context.WithTimeout(ctx, fillTime)
 	defer cancel()
 	defer context.AfterFunc(authorized, cancel)()
-	found, err := w.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(m bus.Message) bool {
-		v := w.node.Judge(slot, machine.LogMessage(m), body)
+	found, err := m.cfg.Bus.PublishSlot(ctx, subject, sealed, nil, func(msg bus.Message) bool {
+		v := m.node.Judge(slot, machine.LogMessage(msg), body)
 		lost = v == wire.Other
 		return v != wire.Junk
 	})
 	return found && lost, err
 }
 
-func (w *Worker) unpublished(slot wire.Slot, err error) {
+func (m *member) unpublished(slot wire.Slot, err error) {
 	if dropped(err) {
-		w.log.Warn("message dropped", "subject", slot.String(), "reason", err)
-		w.cfg.Observe.Report(protocol.Report{What: protocol.ReportDropped, ID: slot.ID, Culprit: -1})
+		m.log.Warn("message dropped", "subject", slot.String(), "reason", err)
+		m.cfg.Observe.Report(protocol.Report{What: protocol.ReportDropped, ID: slot.ID, Culprit: -1})
 		return
 	}
-	if w.run.Life().Err() == nil {
-		w.log.Error("message not published", "subject", slot.String(), "err", err)
+	if m.run.Life().Err() == nil {
+		m.log.Error("message not published", "subject", slot.String(), "err", err)
 	}
 }

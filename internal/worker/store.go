@@ -12,28 +12,33 @@ import (
 )
 
 // perform performs the effects of a node.
-func (w *Worker) perform(effect protocol.Effect) {
+func (m *member) perform(effect protocol.Effect) {
 	switch e := effect.(type) {
 	case protocol.Publish:
-		w.run.Go(func() { w.publish(e) })
+		m.run.Go(func() { m.publish(e) })
 	case protocol.Certify:
-		w.run.Go(func() { w.certify(e) })
+		m.run.Go(func() { m.certify(e) })
 	case protocol.Complete:
-		ref := keystore.Ref{Batch: e.Batch.ID, Generation: e.Batch.Generation}
-		w.stored("complete", e.Batch.ID, w.written(w.store.Complete(ref, e.Certificates)))
+		m.stored("complete", e.Batch.ID, m.written(m.store.Complete(storeRef(e.Batch), e.Certificates)))
 	case protocol.StoreRecovered:
-		w.stored("store recovered", e.Record.ID, w.written(w.store.PutRecovered(w.recovered(e))))
+		m.stored("store recovered", e.Record.ID, m.written(m.store.PutRecovered(m.recovered(e))))
 		e.Record.Batch.Shares.Wipe()
 	case protocol.RefuseBatch:
-		if err := w.written(w.store.Refuse(e.ID)); err != nil {
-			w.run.Fail(fmt.Errorf("keystore: remember a refused batch: %w", err))
+		if err := m.written(m.store.Refuse(e.ID)); err != nil {
+			m.run.Fail(fmt.Errorf("keystore: remember a refused batch: %w", err))
 		}
 	case protocol.SaveLedger:
-		w.run.Go(func() { w.saveLedger(e) })
+		m.host.run.Go(func() { m.host.saveLedger(e) })
 	case protocol.Load:
-		w.load(e)
+		m.load(e)
+	case protocol.LoadShares:
+		m.run.Compute(protocol.Compute{Run: func() protocol.Event { return m.loadShares(e) }})
+	case protocol.Dealt:
+		m.dealt(e.Next)
+	case protocol.MarkMoved:
+		m.stored("note that it moved", e.ID, m.written(m.store.MarkMoved(e.ID)))
 	case protocol.FreezesChanged:
-		w.freezesChanged()
+		m.freezesChanged()
 	default:
 		panic(fmt.Sprintf("worker: no way to perform %T", e))
 	}
@@ -41,38 +46,38 @@ func (w *Worker) perform(effect protocol.Effect) {
 
 // stored takes the outcome of a write. After a failure the cursor stays where
 // it is and the node ends: started again, it finds the batch in the log.
-func (w *Worker) stored(what, id string, err error) {
+func (m *member) stored(what, id string, err error) {
 	if err != nil {
-		w.log.Error("keystore: "+what+" failed", "batch", id, "err", err)
-		w.run.Fail(fmt.Errorf("keystore: %s: %w", what, err))
+		m.log.Error("keystore: "+what+" failed", "batch", id, "err", err)
+		m.run.Fail(fmt.Errorf("keystore: %s: %w", what, err))
 		return
 	}
-	w.run.With(func(n *node) { n.unstored-- })
+	m.run.With(func(n *node) { n.unstored-- })
 }
 
 // certify stores, then has the HSM sign, then publishes.
-func (w *Worker) certify(e protocol.Certify) {
+func (m *member) certify(e protocol.Certify) {
 	var err error
-	span := w.publishSpan(e.Publish)
+	span := m.publishSpan(e.Publish)
 	defer func() { span.End(err) }()
-	storing := w.run.ChildSpan(span.Trace(), "store")
-	err = w.written(w.store.Certify(w.record(e.Record)))
+	storing := m.run.ChildSpan(span.Trace(), "store")
+	err = m.written(m.store.Certify(m.record(e.Record)))
 	storing.End(err)
 	e.Record.Batch.Shares.Wipe()
 	if err != nil {
-		w.notCertified(e.Record.ID, err)
+		m.notCertified(e.Record.Ref(), err)
 		return
 	}
-	ctx := tracing.NewContext(w.run.Life(), span.Trace())
-	att, err := w.attester.Sign(ctx, *e.Publish.Leaf)
+	ctx := tracing.NewContext(m.run.Life(), span.Trace())
+	att, err := m.attester.Sign(ctx, *e.Publish.Leaf)
 	if err != nil {
 		return // on restart the stored record is certified again
 	}
 	body := e.Publish.With(att)
-	if err := w.store.SetCert(keystore.Ref{Batch: e.Record.ID}, body); err != nil {
-		w.log.Error("own certificate not stored; it is in the log all the same", "batch", e.Record.ID, "err", err)
+	if err := m.store.SetCert(storeRef(e.Record.Ref()), body); err != nil {
+		m.log.Error("own certificate not stored; it is in the log all the same", "batch", e.Record.ID, "err", err)
 	}
-	err = w.fill(ctx, e.Publish, body)
+	err = m.fill(ctx, e.Publish, body)
 }
 
 // errStorage is what the log keeps for ever; paths and the like stay here.
@@ -80,57 +85,79 @@ var errStorage = errors.New("the node's keystore failed")
 
 // notCertified gives a batch up. A keystore that can't be written to at all
 // until the node starts again ends it; on a full disk it can still sign.
-func (w *Worker) notCertified(id string, err error) {
-	w.log.Error("keystore: certify failed", "batch", id, "err", err)
-	failed := protocol.CertifyFailed{Batch: wire.BatchRef{ID: id}, Code: wire.CodeInternal, Err: errStorage}
+func (m *member) notCertified(ref wire.BatchRef, err error) {
+	m.log.Error("keystore: certify failed", "batch", ref.ID, "generation", ref.Generation, "err", err)
+	failed := protocol.CertifyFailed{Batch: ref, Code: wire.CodeInternal, Err: errStorage}
 	if errors.Is(err, keystore.ErrOtherTranscript) {
 		failed.Code, failed.Err = wire.CodeOtherTranscript, keystore.ErrOtherTranscript
 	}
-	w.run.Step(failed)
+	m.run.Step(failed)
 	if errors.Is(err, keystore.ErrGone) || errors.Is(err, keystore.ErrDamaged) {
-		w.run.Fail(fmt.Errorf("keystore: certify: %w", err))
+		m.run.Fail(fmt.Errorf("keystore: certify: %w", err))
 	}
 }
 
-func (w *Worker) record(r *protocol.BatchRecord) *keystore.Record {
+func (m *member) record(r *protocol.BatchRecord) *keystore.Record {
+	var reshare []byte
+	if r.Reshare != nil {
+		reshare = wire.Encode(r.Reshare)
+	}
 	return &keystore.Record{
-		Batch: r.ID, Context: r.Context, Transcript: r.Transcript, MadeBy: r.Transcript, Suite: r.Header.Suite,
-		N: w.cfg.Manifest.N, T: w.cfg.Manifest.T, K: int(r.Header.K), Index: w.cfg.Index, Owner: r.Header.Client,
+		Batch: r.ID, Generation: r.Generation, Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Reshare: reshare,
+		Suite: r.Header.Suite,
+		N:     m.cfg.Manifest.N, T: m.cfg.Manifest.T, K: int(r.Header.K), Index: m.cfg.Index, Owner: r.Header.Client,
 		Deals: r.Deals, PublicKeys: r.Batch.PublicKeys, Commitments: r.Batch.Commitments, Shares: r.Batch.Shares,
 	}
 }
 
-func (w *Worker) recovered(e protocol.StoreRecovered) *keystore.Record {
-	r := w.record(e.Record)
-	r.Cert, r.Complete, r.Certificates = e.Certificates[w.cfg.Index], true, e.Certificates
+func (m *member) recovered(e protocol.StoreRecovered) *keystore.Record {
+	r := m.record(e.Record)
+	r.Cert, r.Complete, r.Certificates = e.Certificates[m.cfg.Index], true, e.Certificates
 	return r
+}
+
+func storeRef(ref wire.BatchRef) keystore.Ref {
+	return keystore.Ref{Batch: ref.ID, Generation: ref.Generation}
+}
+
+func batchRef(ref keystore.Ref) wire.BatchRef {
+	return wire.BatchRef{ID: ref.Batch, Generation: ref.Generation}
+}
+
+// loadShares reads the node's shares of one generation of a batch, to deal them.
+func (m *member) loadShares(e protocol.LoadShares) protocol.Event {
+	shares, err := m.store.Shares(storeRef(e.Batch))
+	if err != nil {
+		m.log.Warn("shares not read to be dealt", "batch", e.Batch.ID, "generation", e.Batch.Generation, "err", err)
+	}
+	return protocol.SharesLoaded{ID: e.ID, Shares: shares}
 }
 
 // inlineLoads is up to how many keys are read on the spot: a detour over the
 // pool would cost more than the reading.
 const inlineLoads = 4
 
-func (w *Worker) load(e protocol.Load) {
+func (m *member) load(e protocol.Load) {
 	read := func() protocol.Event {
 		keys := make([]protocol.LoadedKey, len(e.Keys))
 		for i, id := range e.Keys {
-			keys[i] = w.loadKey(id)
+			keys[i] = m.loadKey(id)
 		}
 		return protocol.Loaded{ID: e.ID, Keys: keys}
 	}
 	if len(e.Keys) <= inlineLoads {
-		w.run.Step(read())
+		m.run.Step(read())
 		return
 	}
-	w.run.Compute(protocol.Compute{Urgent: true, Run: read})
+	m.run.Compute(protocol.Compute{Urgent: true, Run: read})
 }
 
 // loadKey returns a key that may sign: one that all n nodes certified.
-func (w *Worker) loadKey(id wire.KeyID) protocol.LoadedKey {
-	k, err := w.store.Key(id.Batch, id.Index)
+func (m *member) loadKey(id wire.KeyID) protocol.LoadedKey {
+	k, err := m.store.Key(id.Batch, id.Index)
 	if err != nil {
 		if !errors.Is(err, keystore.ErrUnknown) {
-			w.log.Error("key not read", "key", id.String(), "err", err)
+			m.log.Error("key not read", "key", id.String(), "err", err)
 		}
 		return protocol.LoadedKey{}
 	}

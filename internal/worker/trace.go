@@ -14,18 +14,19 @@ import (
 // here.
 
 // publishSpan opens the span of a message.
-func (w *Worker) publishSpan(e protocol.Publish) *tracing.Span {
-	return w.run.ChildSpan(e.Trace, spanNames[e.Slot.Kind], tracing.ID(e.Slot.ID))
+func (m *member) publishSpan(e protocol.Publish) *tracing.Span {
+	return m.run.ChildSpan(e.Trace, spanNames[e.Slot.Kind], tracing.ID(e.Slot.ID))
 }
 
 var spanNames = map[wire.SlotKind]string{
 	wire.SlotDeal: "deal", wire.SlotCert: "certify", wire.SlotAbort: "abort",
+	wire.SlotReshareDeal: "deal", wire.SlotReshareCert: "certify", wire.SlotReshareAbort: "abort",
 	wire.SlotCommit: "commit", wire.SlotShare: "share", wire.SlotRefuse: "refuse",
 }
 
 // deviceCall opens the span of one call to the key provider. It is the child of one
 // of the messages that it serves, and is linked to each.
-func (w *Worker) deviceCall(served []context.Context) (end func(error)) {
+func (m *member) deviceCall(served []context.Context) (end func(error)) {
 	var traces []string
 	parent := ""
 	for _, ctx := range served {
@@ -38,7 +39,7 @@ func (w *Worker) deviceCall(served []context.Context) (end func(error)) {
 			parent = trace
 		}
 	}
-	span := w.run.ChildSpan(parent, "key provider sign", tracing.Digests(len(served)))
+	span := m.run.ChildSpan(parent, "key provider sign", tracing.Digests(len(served)))
 	for _, trace := range traces {
 		span.Link(trace)
 	}

@@ -32,7 +32,7 @@ func newTracer(t *testing.T, c *otlptest.Collector) *tracing.Tracer {
 func TestDeviceCallIsLinked(t *testing.T) {
 	c := otlptest.Start(t)
 	tracer := newTracer(t, c)
-	w := &Worker{run: machine.New(machine.Config[*node]{Tracer: tracer, Spans: []tracing.Attribute{tracing.Node(2)}})}
+	w := &member{run: machine.New(machine.Config[*node]{Tracer: tracer, Spans: []tracing.Attribute{tracing.Node(2)}})}
 	other := tracer.Span("", "other", time.Time{}).Trace()
 	served := []context.Context{t.Context()}
 	w.deviceCall(served)(nil)

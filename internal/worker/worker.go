@@ -1,6 +1,5 @@
-// Package worker runs one node: it feeds the machine of internal/protocol with
-// what the bus, the key provider and the keystore return, and does what the
-// machine asks for.
+// Package worker runs a node: it feeds the machine of internal/protocol with what the
+// bus, the key provider and the keystore return, and does what the machine asks for.
 //
 //	bus -> protocol.Node -> key provider, keystore -> bus
 //
@@ -8,6 +7,12 @@
 // it publishes (publish.go), keeps batches (store.go) and starts where the last
 // run stopped (start.go). Order matters in one place only: a batch is stored, then
 // the HSM signs its certificate, then the certificate is published.
+//
+// A fleet changes by another manifest, and for a while its keys are under both. So a
+// Worker, which is a process, runs a member (member.go) for each manifest that has a node
+// with its device's keys: that of its configuration, and those that follow (hosting.go).
+// Members share the key provider, the bus, the access list, the audit log, and the policy
+// with its ledger. For that one's sake their machines take one lock (ADR 28).
 package worker
 
 import (
@@ -22,10 +27,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/audit"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
-	"github.com/frostfleet/frostfleet/internal/keystore"
-	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/policy"
-	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -38,10 +40,10 @@ const StandbyDelay = 100 * time.Millisecond
 
 // Config is what a worker is made of. The worker closes none of it.
 type Config struct {
-	Manifest *wire.Manifest
+	Manifest *wire.Manifest // that the file names; those that follow it come from KEYS
 	Access   *wire.Access
 	Index    int
-	Storage  string // directory of the keystore
+	Storage  string // directory of the node: StorageOf is a manifest's part of it
 	// AuditPath is the folder of the audit log; "": the node has none.
 	AuditPath string
 	Provider  *keyprovider.Supervised
@@ -62,31 +64,24 @@ type Observer interface {
 	ProviderCoalesced(digests int) // that one signature of the device served
 }
 
-// Worker is one running node.
+// Worker is a process: the member of its configured manifest, and those of manifests that
+// follow.
 type Worker struct {
-	cfg       Config
-	log       *slog.Logger
-	run       *machine.Runner[*node]
-	node      *node // the runner's; Judge may be called beside a step
-	store     *keystore.Store
-	attester  *attester
-	sessions  *sessions
-	beat      *presence.Beat
-	audit     *audit.Writer // nil: none
-	badTasks  badTasks
-	twin      atomic.Pointer[presence.TwinError] // why this process ends
-	access    atomic.Pointer[wire.Access]
-	granted   atomic.Pointer[grant]
-	obedience obedience
+	*member // of the configured manifest
+	cfg     Config
 
-	serving   func()                // ends ServeHoldings; nil before
-	keysID    string                // the incarnation of KEYS that the cursor belongs to
-	ticks     int                   // since the start; owned by the clock
-	unwritten atomic.Pointer[error] // why the keystore did not take the last write
-	ledger    *policy.Ledger        // the machine's, until it is stopped; nil without a policy
-	unsaved   atomic.Pointer[error] // why its last state is not stored
-	rules     atomic.Pointer[rules]
-	ruling    sync.Mutex // whoever replaces them
+	lock     sync.Mutex // of all members' machines: they share the ledger
+	audit    *audit.Writer
+	badTasks badTasks
+	access   atomic.Pointer[wire.Access]
+	granted  atomic.Pointer[grant]
+
+	rules   atomic.Pointer[rules]
+	ruling  sync.Mutex            // whoever replaces them
+	ledger  *policy.Ledger        // the machines', until they are stopped; nil without a policy
+	unsaved atomic.Pointer[error] // why its last state is not stored
+
+	hosting hosting
 }
 
 // openTime bounds what a worker asks of its key provider before it runs.
@@ -105,27 +100,36 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 	if err := CheckCard(ctx, cfg.Provider, cfg.Manifest, cfg.Index); err != nil {
 		return nil, err
 	}
-	w := &Worker{cfg: cfg, log: cfg.Log}
+	w := &Worker{cfg: cfg}
 	w.access.Store(cfg.Access)
 	w.granted.Store(newGrant())
-	if err := w.open(ctx); err != nil {
+	w.member = newMember(w, cfg.Manifest, cfg.Index)
+	if err := w.open(ctx, nil); err != nil {
 		return nil, err
 	}
-	w.run = machine.New(machine.Config[*node]{
-		Machine: w.node, Lineage: wire.NewLineage(cfg.Manifest), Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(cfg.Index)},
-		Observe: w.report, Start: w.start, Perform: w.perform, Tick: w.tick,
-	})
-	w.attester = newAttester(cfg.Manifest, cfg.Provider.SignOnce, cfg.Observe.ProviderCoalesced)
-	if cfg.Tracer != nil {
-		w.attester.Begin = w.deviceCall
+	err := w.openPolicy()
+	if err == nil {
+		err = w.begin()
 	}
-	w.sessions = newSessions(cfg.Manifest, cfg.Index, w.attester)
-	w.sessions.unleased = true
-	w.beat = w.newBeat()
-	if err := w.openAudit(); err != nil {
+	if err == nil {
+		err = w.openAudit()
+	}
+	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
+}
+
+// openPolicy puts the policy in force, with the ledger of the last run.
+func (w *Worker) openPolicy() error {
+	r, err := w.withKeys(w.cfg.Policy)
+	if err == nil {
+		err = w.openLedger()
+	}
+	if err == nil && w.cfg.Policy != nil {
+		w.rules.Store(r)
+	}
+	return err
 }
 
 // Run works until ctx ends, or the worker can't go on, and stops as
@@ -133,13 +137,19 @@ func New(ctx context.Context, cfg Config) (*Worker, error) {
 // The one call to the key provider that may be under way is told to end; the
 // provider's Close waits for it.
 func (w *Worker) Run(ctx context.Context) error {
-	w.cfg.Provider.OnChange(w.deviceChanged)
+	w.cfg.Provider.OnChange(func(err error) {
+		for _, m := range w.all() {
+			m.deviceChanged(err)
+		}
+	})
 	w.auditStart()
-	err := w.run.Run(ctx)
-	if w.run.Started() {
-		w.saveCursor()
-		w.keepFreezes()
-	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	hosted := make(chan struct{})
+	go func() { defer close(hosted); w.hostAll(ctx) }()
+	err := w.runMember(ctx)
+	cancel()
+	<-hosted
 	err = errors.Join(err, w.auditStop())
 	w.leave()
 	return errors.Join(err, w.Close())
@@ -147,10 +157,6 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // Close ends a worker that was never run.
 func (w *Worker) Close() error {
-	if w.serving != nil {
-		w.serving()
-	}
-	w.run.Step(protocol.Stop{})
-	w.sessions.wipe()
+	w.stop()
 	return errors.Join(w.audit.Close(), w.closeLedger(), w.store.Close())
 }
