@@ -91,4 +91,14 @@ func TestRegisterGenerations(t *testing.T) {
 	run(0, "restored: 3 batches with 6 keys; KEYS had 2", append([]string{"refill", "--manifest", manifests[1]}, url...)...)
 	run(0, "node 0: holds 3 batches", append([]string{"refill", "--manifest", manifests[0]}, url...)...)
 	run(0, "node 3 of epoch 1: not asked", append([]string{"refill", "--manifest", manifests[1]}, url...)...)
+
+	// No empty KEYS is made where a later manifest's node holds what was in it.
+	holdertest.Start(t, c.Fleets[2], b, 1, c.Entries[5:])
+	if err := b.Delete(t.Context(), bus.Keys); err != nil {
+		t.Fatal(err)
+	}
+	apply := append([]string{"bus", "apply", "--fleet", f.Manifest.Fleet, "--nodes", "3"}, url...)
+	if _, stderr, code := call(t, "", apply...); code != exitError || !strings.Contains(stderr, "node 1 of epoch 2 holds 1") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
 }

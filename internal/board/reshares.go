@@ -127,6 +127,14 @@ func (a *Attempt) dealer(node int) int {
 // Manifests are those of the dealers and of the nodes that get the shares.
 func (a *Attempt) Manifests() (source, next *wire.Manifest) { return a.source, a.next }
 
+// Seq is the sequence of the message that stands in a slot, 0 if none does.
+func (a *Attempt) Seq(slot wire.Slot) uint64 {
+	if v := a.values[key{slot.Kind, slot.Node}]; v != nil {
+		return v.seq
+	}
+	return 0
+}
+
 // Opened is when Open was called.
 func (a *Attempt) Opened() time.Time { return a.opened }
 
@@ -172,6 +180,14 @@ func (a *Attempt) Certificates() [][]byte {
 		}
 	}
 	return all
+}
+
+// Certificate is that of a node, nil if it has not certified.
+func (a *Attempt) Certificate(node int) *wire.Certificate {
+	if v := a.values[key{wire.SlotReshareCert, node}]; v != nil {
+		return v.certificate
+	}
+	return nil
 }
 
 // Certified returns a certificate if all nodes that get shares certified the same, else nil.

@@ -29,12 +29,12 @@ type Options struct {
 // Watcher samples one bus. Run does the work; the other methods may be called
 // concurrently.
 type Watcher struct {
-	bus      *bus.Bus
-	opt      Options
-	declared []bus.Declared
-	sampled  atomic.Pointer[taken]
+	bus     *bus.Bus
+	opt     Options
+	sampled atomic.Pointer[taken]
 
 	// Owned by Run.
+	declared []bus.Declared
 	clock    clock
 	clockOf  bus.Stream // whose leader's clock that is
 	compared time.Time  // when the clocks were compared last
@@ -85,6 +85,7 @@ func (w *Watcher) Run(ctx context.Context, every time.Duration) {
 // has what is known without one: that a certificate expired matters most then.
 func (w *Watcher) sample(ctx context.Context) (s Sample, lagging error) {
 	ends := make(map[bus.Stream]end)
+	w.declared = w.bus.Declared() // more once the fleet has another manifest
 	if w.bus.Healthy() == nil {
 		all := w.streams(&s, ends)
 		if w.opt.AllStreams {

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"encoding/hex"
-	"fmt"
 	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/audit"
@@ -72,16 +71,19 @@ const headsEvery = 60
 // heads are those of the nodes' audit logs, as their heartbeats tell them.
 type heads struct {
 	mu      sync.Mutex
-	known   map[int]wire.AuditHead
-	noted   map[int]wire.AuditHead // in this gateway's own log
-	rewound map[int]int            // how often a node's went back
+	known   map[headOf]wire.AuditHead
+	noted   map[headOf]wire.AuditHead // in this gateway's own log
+	rewound map[int]int               // how often a node's went back, by its index
 	ticks   int
 }
 
-// tick looks at the nodes' heads, once a second.
-func (g *Gateway) tick() {
-	nodes, _ := g.Presence()
-	back, note := g.heads.look(nodes)
+// headOf names a log by its node, and by the manifest that it speaks for: the next manifest's
+// node may be another machine.
+type headOf struct{ epoch, node int }
+
+// lookAtHeads looks at those of the nodes that the fleet needs, once a second.
+func (g *Gateway) lookAtHeads() {
+	back, note := g.heads.look(g.Manifests())
 	for _, r := range back {
 		g.log.Error("the audit log of a node went back: its end was cut, it was replaced, or the node was restored "+
 			"without it", "node", r.By, "was", r.was.String(), "is", r.Head)
@@ -104,27 +106,30 @@ type rewinding struct {
 
 // look takes what nodes say now. It returns those whose heads went back, and now and then
 // all that are new.
-func (h *heads) look(nodes []protocol.NodePresence) (back []rewinding, note []audit.Seen) {
+func (h *heads) look(manifests []protocol.ManifestNodes) (back []rewinding, note []audit.Seen) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.known == nil {
-		h.known, h.noted, h.rewound = map[int]wire.AuditHead{}, map[int]wire.AuditHead{}, map[int]int{}
+		h.known, h.noted, h.rewound = map[headOf]wire.AuditHead{}, map[headOf]wire.AuditHead{}, map[int]int{}
 	}
 	h.ticks++
-	for i, n := range nodes {
-		if n.Last == nil {
-			continue
-		}
-		is, was := n.Last.Audit, h.known[i]
-		seen := audit.Seen{By: fmt.Sprintf("worker-%d", i), Head: audit.Head(is).String()}
-		if is.Seq < was.Seq || is.Seq == was.Seq && is.Hash != was.Hash {
-			h.rewound[i]++
-			back = append(back, rewinding{seen, audit.Head(was)})
-		}
-		h.known[i] = is
-		if h.ticks%headsEvery == 0 && is != h.noted[i] {
-			h.noted[i] = is
-			note = append(note, seen)
+	for _, of := range manifests {
+		for i, n := range of.Nodes {
+			if n.Last == nil {
+				continue
+			}
+			node := headOf{of.Manifest.Epoch, i}
+			is, was := n.Last.Audit, h.known[node]
+			seen := audit.Seen{By: of.Manifest.NodeName(i), Head: audit.Head(is).String()}
+			if is.Seq < was.Seq || is.Seq == was.Seq && is.Hash != was.Hash {
+				h.rewound[i]++
+				back = append(back, rewinding{seen, audit.Head(was)})
+			}
+			h.known[node] = is
+			if h.ticks%headsEvery == 0 && is != h.noted[node] {
+				h.noted[node] = is
+				note = append(note, seen)
+			}
 		}
 	}
 	return back, note

@@ -88,8 +88,14 @@ func hexOf(b []byte) string { return hex.EncodeToString(b) }
 // TestHeads: a head that goes back is noticed once, and heads are noted now and then.
 func TestHeads(t *testing.T) {
 	t.Parallel()
-	at := func(seq uint64, hash byte) []protocol.NodePresence {
-		return []protocol.NodePresence{{}, {Last: &wire.Heartbeat{Audit: wire.AuditHead{Seq: seq, Hash: [32]byte{hash}}}}}
+	of := func(m *wire.Manifest, seq uint64, hash byte) protocol.ManifestNodes {
+		return protocol.ManifestNodes{Manifest: m, Nodes: []protocol.NodePresence{
+			{}, {Last: &wire.Heartbeat{Audit: wire.AuditHead{Seq: seq, Hash: [32]byte{hash}}}},
+		}}
+	}
+	founding := &wire.Manifest{Epoch: 1}
+	at := func(seq uint64, hash byte) []protocol.ManifestNodes {
+		return []protocol.ManifestNodes{of(founding, seq, hash)}
 	}
 	var g Gateway
 	h := &g.heads
@@ -125,6 +131,16 @@ func TestHeads(t *testing.T) {
 	h.ticks = headsEvery - 1
 	if _, note := h.look(at(3, 3)); len(note) > 0 {
 		t.Errorf("noted again: %+v", note)
+	}
+	// A node of the next manifest may be another machine: its log is another one.
+	next := &wire.Manifest{Version: wire.SuccessorVersion, Epoch: 2, Previous: make([]byte, 32)}
+	h.ticks = headsEvery - 1
+	back, note := h.look([]protocol.ManifestNodes{of(founding, 3, 3), of(next, 1, 1)})
+	if len(back) > 0 || len(note) != 1 || note[0].By != "worker-1 of epoch 2" {
+		t.Errorf("%+v, %+v", back, note)
+	}
+	if back, _ = h.look([]protocol.ManifestNodes{of(next, 2, 2)}); len(back) > 0 {
+		t.Errorf("%+v", back)
 	}
 	if n := g.AuditRewound()[1]; n != 3 {
 		t.Errorf("it went back %d times", n)

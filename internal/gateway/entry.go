@@ -11,16 +11,17 @@ import (
 // not announced.
 func (g *Gateway) writeEntry(e protocol.WriteEntry) {
 	span := g.run.ChildSpan(e.Trace, "register")
-	entry, err := register.NewEntry(g.cfg.Manifest, e.Head, e.Deals)
+	known := g.Lineage()
+	entry, err := register.NewEntry(known, e.Head, e.Deals)
 	if err == nil { // else a fault of this program
-		err = register.Store(g.run.Life(), g.cfg.Bus, g.cfg.Manifest, entry, tracing.Header(span.Trace()))
+		err = register.Store(g.run.Life(), g.cfg.Bus, known, entry, tracing.Header(span.Trace()))
 	}
 	span.End(err)
 	if g.run.Life().Err() != nil {
 		return
 	}
 	if err != nil {
-		g.log.Error("entry not written", "batch", e.ID, "err", err)
+		g.log.Error("entry not written", "batch", e.ID, "generation", e.Generation, "err", err)
 	}
-	g.run.Step(protocol.EntryWritten{ID: e.ID, Job: e.Job, Trace: e.Trace, Err: err})
+	g.run.Step(protocol.EntryWritten{ID: e.ID, Generation: e.Generation, Job: e.Job, Trace: e.Trace, Err: err})
 }

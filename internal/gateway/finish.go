@@ -27,6 +27,8 @@ func (g *Gateway) perform(effect protocol.Effect) {
 		g.run.Go(func() { g.readKeysEnd(e) })
 	case protocol.WriteEntry:
 		g.run.Go(func() { g.writeEntry(e) })
+	case protocol.PublishSuccession:
+		g.run.Go(func() { g.publishSuccession(e) })
 	case protocol.Finish:
 		end := g.endings.begin(e) // a copy may be next
 		g.run.Go(func() {

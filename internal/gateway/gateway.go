@@ -23,7 +23,6 @@ import (
 	"github.com/frostfleet/frostfleet/internal/machine"
 	"github.com/frostfleet/frostfleet/internal/presence"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/tracing"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -94,9 +93,10 @@ type Gateway struct {
 	runs        runs                          // of each job that waits for approvals
 	waits       seldom                        // that jobs wait for RESULTS
 	strays      seldom                        // that something pulls jobs and drops them
-	asker       *register.Asker
+	askers      askers
 	beat        *presence.Beat
 	heads       heads         // of others' audit logs
+	blocked     string        // what keeps keys from moving, as it was logged; owned by the clock
 	outlive     time.Duration // outliveTime
 }
 
@@ -109,17 +109,18 @@ func New(cfg Config) *Gateway {
 		cfg.Offset = func() time.Duration { return 0 }
 	}
 	g := &Gateway{cfg: cfg, log: cfg.Log, turns: newTurns(), outlive: outliveTime}
+	g.askers.begin = g.newAsker
 	g.access.Store(cfg.Access)
 	g.changed.Store(new(make(chan struct{})))
 	g.coordinator = protocol.NewCoordinator(protocol.CoordinatorConfig{
-		Name:     cfg.Name,
-		Manifest: cfg.Manifest, Access: cfg.Access, Address: chain.Address, Descriptor: chain.Descriptor,
+		Name: cfg.Name, Manifest: cfg.Manifest, Lineage: cfg.Lineage, Access: cfg.Access,
+		Address: chain.Address, Descriptor: chain.Descriptor,
 		MaxBatches: maxBatches, MaxBulk: maxBulk,
 	})
 	g.run = machine.New(machine.Config[*protocol.Coordinator]{
 		Machine: g.coordinator, Lineage: cfg.Lineage, Bus: cfg.Bus, Log: cfg.Log, Tracer: cfg.Tracer,
 		Observe: g.report, Start: g.start, Perform: g.perform,
-		Tick: g.tick,
+		Tick: func() { g.lookAtHeads(); g.tellResharing() },
 	})
 	g.beat = g.newBeat()
 	return g

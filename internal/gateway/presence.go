@@ -47,8 +47,8 @@ func (g *Gateway) leave() {
 	g.beat.Stop(ctx)
 }
 
-// Presence is what this gateway knows of each node, and the gateways that it hears.
-func (g *Gateway) Presence() (nodes []protocol.NodePresence, gateways []string) {
-	g.run.With(func(c *protocol.Coordinator) { nodes, gateways = c.Presence() })
-	return nodes, gateways
+// Heard are the names of the gateways that this one hears, in their order.
+func (g *Gateway) Heard() (gateways []string) {
+	g.run.With(func(c *protocol.Coordinator) { _, gateways = c.Presence() })
+	return gateways
 }

@@ -18,11 +18,15 @@ import (
 // ask asks a node, and steps the machine with the answer. Reading it may take n
 // verifications, which are nobody's step.
 func (g *Gateway) ask(e protocol.AskNode) {
-	held, err := g.asker.Ask(g.run.Life(), e.Node, e.Ask)
+	var held *wire.Held
+	asker, err := g.askers.of(e.Manifest)
+	if err == nil {
+		held, err = asker.Ask(g.run.Life(), e.Node, e.Ask)
+	}
 	if g.run.Life().Err() != nil {
 		return
 	}
-	g.run.Step(protocol.ReadHeld(g.cfg.Manifest, e.Node, e.Ask, held, err))
+	g.run.Step(protocol.ReadHeld(g.Lineage(), e, held, err))
 }
 
 // restoreTime bounds one write of an entry; it is tried again.
@@ -31,9 +35,10 @@ const restoreTime = time.Minute
 func (g *Gateway) restore(e protocol.RestoreEntry) {
 	ctx, cancel := context.WithTimeout(g.run.Life(), restoreTime)
 	defer cancel()
-	entry, err := register.NewEntry(g.cfg.Manifest, e.Head, e.Deals)
+	known := g.Lineage()
+	entry, err := register.NewEntry(known, e.Head, e.Deals)
 	if err == nil { // else a fault of this program
-		err = register.Store(ctx, g.cfg.Bus, g.cfg.Manifest, entry, nil)
+		err = register.Store(ctx, g.cfg.Bus, known, entry, nil)
 	}
 	if g.run.Life().Err() == nil {
 		conflict := errors.Is(err, register.ErrConflict)
@@ -94,16 +99,6 @@ func untilRead(ctx context.Context, end func() (uint64, error), read func(uint64
 func (g *Gateway) readKeysTo(last uint64) bool {
 	f := g.run.Keys()
 	return f != nil && f.Handled() >= last
-}
-
-// listen opens the way for nodes' answers.
-func (g *Gateway) listen() (err error) {
-	g.asker, err = register.NewAsker(g.cfg.Bus, g.cfg.Manifest, func() *wire.Access { return g.access.Load() })
-	if err == nil {
-		g.asker.SignAs(g.cfg.Name, g.cfg.Key)
-		g.run.OnStop(g.asker.Close)
-	}
-	return err
 }
 
 // Register tells how far the register was compared with what nodes hold.

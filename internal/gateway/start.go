@@ -2,13 +2,9 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/protocol"
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // start reads what is under way, and then takes sign jobs. The record of all keys
@@ -16,7 +12,8 @@ import (
 // itself. Key generations wait for the whole record, since what it knows of a job
 // must be known before the job is begun again.
 func (g *Gateway) start(ctx context.Context) error {
-	if err := errors.Join(g.publishManifest(ctx), g.listen()); err != nil {
+	g.run.OnStop(g.askers.close)
+	if err := g.publishLineage(ctx); err != nil {
 		return err
 	}
 	g.beat.Start()
@@ -25,7 +22,7 @@ func (g *Gateway) start(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := g.run.FollowRounds(ctx); err != nil {
+	if err := g.run.FollowFirstRounds(ctx); err != nil {
 		return err
 	}
 	keysRead := make(chan struct{})
@@ -44,23 +41,6 @@ func (g *Gateway) start(ctx context.Context) error {
 	g.run.Intake(func(ctx context.Context) { g.take(ctx, approvals, nil) })
 	g.run.Intake(g.sweep)
 	g.run.Intake(func(ctx context.Context) { g.takeKeygen(ctx, keysRead) })
-	return nil
-}
-
-// publishManifest keeps the core manifest in the register beside its keys.
-func (g *Gateway) publishManifest(ctx context.Context) error {
-	hash := g.cfg.Manifest.Hash()
-	body, err := json.Marshal(g.cfg.Manifest)
-	if err != nil {
-		return err
-	}
-	_, err = g.cfg.Bus.PublishSlot(ctx, wire.ManifestSubject(hash), body, nil, func(m bus.Message) bool {
-		stored, err := wire.ParseManifest(m.Data)
-		return err == nil && stored.Hash() == hash
-	})
-	if err != nil {
-		return fmt.Errorf("store the manifest in KEYS: %w", err)
-	}
 	return nil
 }
 

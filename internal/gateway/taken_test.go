@@ -126,7 +126,7 @@ func TestOutlivedNotesAreNoStep(t *testing.T) {
 	eventually(t, "the other gateway is ready", func() bool { return other.Ready() == nil })
 	g, _ := w.start()
 	g.outlive = time.Hour // no machine is too busy for a heartbeat within that
-	eventually(t, "it is heard", func() bool { _, all := g.Presence(); return len(all) == 2 })
+	eventually(t, "it is heard", func() bool { return len(g.Heard()) == 2 })
 	job, _ := w.newJob(10 * time.Minute)
 	message := bus.Message{Subject: wire.JobSubject(job.Kind, job.Client), Seq: 7, Time: time.Now()}
 	count := func(what string, want int) {
@@ -150,7 +150,7 @@ func TestOutlivedNotesAreNoStep(t *testing.T) {
 	w.leaveNote(key, message, [16]byte{1}, 0, message.Time)
 	count("a process did that nobody hears", 1)
 	stopped.Stop()
-	eventually(t, "its last heartbeat came", func() bool { _, all := g.Presence(); return len(all) == 1 })
+	eventually(t, "its last heartbeat came", func() bool { return len(g.Heard()) == 1 })
 	w.leaveNote(key, message, other.beat.Boot(), 1, message.Time)
 	count("a gateway did that has ended since", 2)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/gateway"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // Gateway runs a gateway until ctx ends, with the embedded bus in front of it
@@ -48,11 +49,15 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	if g.Bus.Embedded {
 		p.metrics.Disk("bus", g.Bus.StorePath)
 	}
-	if err := p.connect(ctx, g.Bus, func(conn *bus.Bus) error { return p.prepare(ctx, conn, g) }); err != nil {
+	var lineage *wire.Lineage
+	if err := p.connect(ctx, g.Bus, func(conn *bus.Bus) (err error) {
+		lineage, err = p.prepare(ctx, conn, g)
+		return err
+	}); err != nil {
 		return err
 	}
 	gw := gateway.New(gateway.Config{
-		Manifest: p.manifest, Access: p.access, Name: p.name, Key: key,
+		Manifest: p.manifest, Lineage: lineage, Access: p.access, Name: p.name, Key: key,
 		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
 		Build: command.Version(), Audit: log,
 	})
@@ -64,9 +69,12 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	p.registerMetrics(gw)
 	p.metrics.Demand(gw.Demand)
 	p.metrics.Freezes(gw.Frozen)
-	p.metrics.Presence(gw.Presence)
+	p.metrics.Presence(gw.Manifests, gw.Heard)
+	p.metrics.Resharing(gw.Resharing)
+	p.metrics.Fork(func() error { return forkOf(gw.Lineage()) })
 	p.metrics.Audit(log.Stats)
 	p.metrics.AuditRewound(gw.AuditRewound)
+	p.followLineage(ctx, gw, g.Bus.Embedded)
 	works.open(gw.Ready)
 	compared.open(reconciled(gw))
 	defer whenReady(ctx, gw.Ready, p.Ready)()
@@ -86,13 +94,23 @@ func (p *program) auditLog(dir string) (*audit.Writer, error) {
 
 // prepare makes the streams on a bus of the gateway's own. On any other the
 // administrator does (frostctl bus apply); only the streams in memory, which
-// a restarted server forgets, are put back.
-func (p *program) prepare(ctx context.Context, conn *bus.Bus, g *config.Gateway) error {
+// a restarted server forgets, are put back. It returns the manifests that KEYS has reasons for.
+func (p *program) prepare(ctx context.Context, conn *bus.Bus, g *config.Gateway) (*wire.Lineage, error) {
 	if g.Bus.Embedded {
-		return p.applyEmbedded(ctx, conn)
+		if err := p.applyEmbedded(ctx, conn); err != nil {
+			return nil, err
+		}
+	} else {
+		if err := conn.Restore(ctx); err != nil {
+			p.Log.Warn("memory streams not restored", "err", err)
+		}
+		if err := p.awaitStreams(ctx, conn.Check); err != nil {
+			return nil, err
+		}
 	}
-	if err := conn.Restore(ctx); err != nil {
-		p.Log.Warn("memory streams not restored", "err", err)
+	lineage, err := readLineage(ctx, conn, p.manifest, p.Log)
+	if err == nil && g.Bus.Embedded {
+		err = grow(ctx, conn, lineage)
 	}
-	return p.awaitStreams(ctx, conn.Check)
+	return lineage, err
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/bus"
 	"github.com/frostfleet/frostfleet/internal/buswatch"
+	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -46,30 +47,52 @@ func streamsCheck(conn *bus.Bus, watcher *buswatch.Watcher) func() error {
 	}
 }
 
-// manifestEvery is how often the manifest that gateways stored is compared.
+// manifestEvery is how often the manifests that KEYS has are compared.
 const manifestEvery = 30 * time.Second
 
-// watchManifest compares this program's manifest with the last one in KEYS, which forgets
-// none. One of the same founding manifest is of the same fleet, and a program learns from
-// KEYS which of those follow its own.
+// watchManifest compares this program's manifest with those in KEYS, which forgets none.
 func watchManifest(ctx context.Context, conn *bus.Bus, mine *wire.Manifest, check *gate) {
 	for {
 		pause := watchEvery
-		latest, err := latestManifest(ctx, conn)
+		other, err := otherManifest(ctx, conn, mine)
 		switch {
 		case err != nil:
 			check.wait("KEYS could not be read: " + err.Error())
-		case latest == nil || latest.FleetID() == mine.FleetID(): // none: no gateway has started yet
+		case other != "":
+			check.wait(other)
+		default:
 			check.open(func() error { return nil })
 			pause = manifestEvery
-		default:
-			check.wait(fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS "+
-				"(%.8s): get manifest.json from the fleet's operators", manifestHash(mine), manifestHash(latest)))
 		}
 		if backoff.Sleep(ctx, pause) != nil {
 			return
 		}
 	}
+}
+
+// otherManifest says how the fleet goes by another manifest than this program's; "": it does
+// not. The last one that was stored is of its fleet if that was founded by the same: which of
+// those follow its own it learns from KEYS. It may be one itself that never came to be the
+// fleet's, as operators approved another one.
+func otherManifest(ctx context.Context, conn *bus.Bus, mine *wire.Manifest) (string, error) {
+	latest, err := latestManifest(ctx, conn)
+	if err != nil || latest == nil { // no gateway has started yet
+		return "", err
+	}
+	const get = ": get manifest.json from the fleet's operators"
+	if latest.FleetID() != mine.FleetID() {
+		return fmt.Sprintf("this program's manifest (%.8s) is not the one that gateways stored last in KEYS (%.8s)"+get,
+			manifestHash(mine), manifestHash(latest)), nil
+	}
+	lineage, err := register.Lineage(ctx, conn, mine)
+	if err != nil {
+		return "", err
+	}
+	if f := lineage.Fork(); f != nil && f.First == mine.Hash() && lineage.Proof(mine.Hash()) == nil {
+		return fmt.Sprintf("the manifest that follows %x is %x, and not this program's (%.8s)"+get,
+			f.Parent[:4], f.Second[:4], manifestHash(mine)), nil
+	}
+	return "", nil
 }
 
 // latestManifest is the last valid manifest in KEYS, nil if there is none.

@@ -56,6 +56,30 @@ func (r *Runner[M]) FollowRounds(ctx context.Context) error {
 	return r.followRounds(ctx, r.nodes())
 }
 
+// FollowFirstRounds is FollowRounds that waits for the rounds of the configured manifest's nodes
+// alone. A later manifest may have more, whose streams the administrator has not made yet: what
+// the fleet does without them must not wait.
+func (r *Runner[M]) FollowFirstRounds(ctx context.Context) error {
+	err := r.followRounds(ctx, r.cfg.Bus.Nodes())
+	if err == nil {
+		r.followMoreRounds()
+	}
+	return err
+}
+
+// followMoreRounds follows those of a later manifest's nodes, once they are there.
+func (r *Runner[M]) followMoreRounds() {
+	n := r.nodes()
+	if r.rounds.count() == 0 || n <= r.rounds.count() {
+		return
+	}
+	r.Intake(func(ctx context.Context) {
+		if err := r.followRounds(ctx, n); err != nil && ctx.Err() == nil {
+			r.Fail(fmt.Errorf("follow the rounds of the next manifest's nodes: %w", err))
+		}
+	})
+}
+
 // nodes is how many nodes the fleet's manifests have at most.
 func (r *Runner[M]) nodes() int {
 	n := r.cfg.Bus.Nodes()

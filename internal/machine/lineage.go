@@ -1,7 +1,6 @@
 package machine
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -59,13 +58,7 @@ func (r *Runner[M]) extend(next *wire.Lineage, err error) {
 			"n", newest.N, "manifests", len(next.Chain()))
 	}
 	r.Step(protocol.LineageChanged{Lineage: next})
-	if n := r.nodes(); r.rounds.count() > 0 && n > r.rounds.count() {
-		r.Intake(func(ctx context.Context) {
-			if err := r.followRounds(ctx, n); err != nil && ctx.Err() == nil {
-				r.Fail(fmt.Errorf("follow the rounds of the next manifest's nodes: %w", err))
-			}
-		})
-	}
+	r.followMoreRounds()
 }
 
 // paced takes the administrator's word on whether keys move.

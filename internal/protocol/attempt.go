@@ -14,29 +14,26 @@ import (
 // activeSign is a sign job in work.
 type activeSign struct {
 	*activeJob
-	found    bool                    // all keys, or they are refused
-	roots    []rootKey               // keys of a job that is to be read when its turn has come; nil once it is
-	reading  tx.Reading              // of such a job
-	items    []frost.Item            // nil until they are known; without those that are refused
-	children []child                 // items whose offsets are computed when the job's turn has come; nil once they are
-	suite    frost.Suite             // of all items
-	refused  []*wire.JobError        // by item: why it is not signed; nil once it can be
-	left     []uint32                // items to sign yet
-	sigs     []frost.Signature       // by item
-	next     int                     // attempt
-	tries    int                     // attempts that this gateway opened
-	loads    int                     // looks for a key that is not there
-	lacks    string                  // key whose entry the register lacks, and which a node may bring back
-	since    uint64                  // question about the end of KEYS that shows what it had when the job came
-	bad      map[int]string          // nodes proven faulty: out for this job
-	missing  map[int]int             // nodes that held an attempt up, and which the last one was: out until they answer it
-	known    map[int]bool            // nodes that ever did, so that it is no news
-	denied   map[int]*wire.Complaint // nodes that refused for what will not pass
-	everyone bool                    // but those proven faulty take part in the next attempt
-	pauses   int                     // between attempts
-	beside   int                     // attempts that came out of the budget
-	signers  map[int]bool            // nodes whose shares are in signatures of the job
-	attempts []*attempt              // of this gateway; the last one counts for what is said of the job
+	found    bool               // all keys, or they are refused
+	roots    []rootKey          // keys of a job that is to be read when its turn has come; nil once it is
+	reading  tx.Reading         // of such a job
+	items    []frost.Item       // nil until they are known; without those that are refused
+	children []child            // items whose offsets are computed when the job's turn has come; nil once they are
+	suite    frost.Suite        // of all items
+	refused  []*wire.JobError   // by item: why it is not signed; nil once it can be
+	left     []uint32           // items to sign yet
+	sigs     []frost.Signature  // by item
+	next     int                // attempt
+	tries    int                // attempts that this gateway opened
+	loads    int                // looks for a key that is not there
+	lacks    string             // key whose entry the register lacks, and which a node may bring back
+	since    uint64             // question about the end of KEYS that shows what it had when the job came
+	from     []*finishedBatch   // by item: the generation of its batch that its key is of
+	trouble  map[*view]*trouble // with the nodes of each manifest
+	pauses   int                // between attempts
+	beside   int                // attempts that came out of the budget
+	signers  map[int]bool       // nodes whose shares are in signatures of the job, by their indices
+	attempts []*attempt         // of this gateway; the last one counts for what is said of the job
 
 	place  place
 	queued time.Time     // when it began to wait for its turn, by the gateway's last tick
@@ -57,9 +54,30 @@ const (
 	paused  // between attempts, none of which is open
 )
 
-// attempt is one signing session seen from the gateway.
+// troubleWith is the job's trouble with the nodes of a manifest, of which some may be revoked.
+func (s *activeSign) troubleWith(v *view, revoked []int) *trouble {
+	if s.trouble[v] == nil {
+		s.trouble[v] = newTrouble(revoked)
+	}
+	return s.trouble[v]
+}
+
+// group is what is left whose keys are with the nodes of one manifest: that of the first.
+func (s *activeSign) group() (v *view, which []uint32) {
+	v = s.from[s.left[0]].view
+	for _, i := range s.left {
+		if s.from[i].view == v {
+			which = append(which, i)
+		}
+	}
+	return v, which
+}
+
+// attempt is one signing session, of the nodes of one manifest, seen from the gateway.
 type attempt struct {
 	job      *activeSign
+	view     *view
+	trouble  *trouble // of the job with the nodes of the view
 	id       string
 	session  [32]byte
 	which    []uint32 // of the job's items
@@ -85,13 +103,13 @@ type storedShare struct {
 	at, heard time.Time
 }
 
-func newAttempt(j *activeSign, task *wire.Task, m *wire.Manifest, o *wire.Opener) *attempt {
+func newAttempt(j *activeSign, v *view, t *trouble, task *wire.Task) *attempt {
 	a := &attempt{
-		job: j, session: task.Session(m), which: task.Items, number: task.Attempt, renewed: j.renewed,
+		job: j, view: v, trouble: t, session: task.Session(v.manifest), which: task.Items, number: task.Attempt, renewed: j.renewed,
 		shares: map[int]storedShare{}, refusals: map[int]*wire.Complaint{},
 	}
 	a.id = wire.ShortID(a.session)
-	a.commits = commitSet{opener: o, session: a.session, exclude: task.Exclude}
+	a.commits = commitSet{opener: v.opener, session: a.session, exclude: task.Exclude}
 	for _, i := range task.Items {
 		a.items = append(a.items, j.items[i])
 	}
@@ -112,7 +130,7 @@ func (a *attempt) close() {
 // committed to; -1 if none did. Who is no member can't hold an attempt up, and must not end one.
 func (a *attempt) badMember() int {
 	for _, c := range a.set {
-		if _, bad := a.job.bad[c.Index]; bad || a.refusals[c.Index] != nil && !a.hasShare(c.Index) {
+		if _, bad := a.trouble.bad[c.Index]; bad || a.refusals[c.Index] != nil && !a.hasShare(c.Index) {
 			return c.Index
 		}
 	}
@@ -207,17 +225,10 @@ func (a *attempt) take(sigs []frost.Signature) {
 	s.left = slices.DeleteFunc(s.left, func(i uint32) bool { return s.sigs[i].Bytes != nil })
 }
 
-// leaveOut keeps nodes out of all later attempts of a job.
-func (s *activeSign) leaveOut(revoked []int) {
-	for _, node := range revoked {
-		s.bad[node] = "revoked in the access list"
-	}
-}
-
 // late lists the nodes that hold the attempt up: leaders without a commitment, or members without a share. It is
 // nobody in particular if nobody answered.
-func (a *attempt) late(n, t int) (nodes []int) {
-	answered := 0
+func (a *attempt) late() (nodes []int) {
+	n, t, answered := a.view.manifest.N, a.view.manifest.T, 0
 	if a.set == nil {
 		leaders := ranking(a.session, a.commits.exclude, n)
 		for _, node := range leaders[:min(t, len(leaders))] {
@@ -241,6 +252,29 @@ func (a *attempt) late(n, t int) (nodes []int) {
 	return nodes
 }
 
+// movedFor reports whether a node refused since the keys are with the nodes of another manifest: no fault of it.
+func (a *attempt) movedFor(node int) bool {
+	r := a.refusals[node]
+	return r != nil && r.Code == wire.CodeMoved
+}
+
+// unsigned reports whether an attempt that was answered has items left to sign.
+func (a *attempt) unsigned() bool {
+	return slices.ContainsFunc(a.which, func(i uint32) bool { return a.job.sigs[i].Bytes == nil })
+}
+
+// closeSigned closes the attempts whose items have all been signed by others.
+func (s *activeSign) closeSigned() {
+	for _, a := range s.attempts {
+		if !a.closed && !a.unsigned() {
+			a.close()
+		}
+	}
+}
+
+// spares reports whether others can do without a node more than those proven faulty.
+func (a *attempt) spares() bool { return a.view.manifest.N-len(a.trouble.bad) > a.view.manifest.T }
+
 // last is the latest attempt; nil before the first.
 func (s *activeSign) last() *attempt {
 	if len(s.attempts) == 0 {
@@ -255,20 +289,22 @@ func (s *activeSign) waits() bool {
 }
 
 // failureSummary says what is known of why signing takes so long.
-func (s *activeSign) failureSummary(t int) string {
+func (s *activeSign) failureSummary() string {
 	var words []string
-	for node, reason := range s.bad {
-		words = append(words, fmt.Sprintf("node %d: %s", node, reason))
-	}
-	for node := range s.missing {
-		words = append(words, fmt.Sprintf("node %d did not answer in time", node))
+	for v, t := range s.trouble {
+		for node, reason := range t.bad {
+			words = append(words, fmt.Sprintf("node %d%s: %s", node, v.named(), reason))
+		}
+		for node := range t.missing {
+			words = append(words, fmt.Sprintf("node %d%s did not answer in time", node, v.named()))
+		}
 	}
 	if a := s.last(); a != nil {
 		for node, r := range a.refusals {
-			words = append(words, fmt.Sprintf("node %d refused: %s: %s", node, r.Code, r.Reason))
+			words = append(words, fmt.Sprintf("node %d%s refused: %s: %s", node, a.view.named(), r.Code, r.Reason))
 		}
 		if a.set == nil {
-			words = append(words, fmt.Sprintf("%d of %d commitments arrived", a.commits.maybeValid(), t))
+			words = append(words, fmt.Sprintf("%d of %d commitments arrived", a.commits.maybeValid(), a.view.manifest.T))
 		}
 	}
 	slices.Sort(words)

@@ -10,9 +10,10 @@ import (
 // onAccess takes a new access list.
 func (c *Coordinator) onAccess(access *wire.Access) {
 	before := c.change(access)
+	c.views.setAccess(access)
 	c.recountFreezes(access, before)
 	if !access.SameVoices(before) {
-		c.registrar.rounds.Doubt()
+		c.keygen.rounds.doubt()
 	}
 	if !access.TakesAway(before) {
 		return
@@ -23,30 +24,12 @@ func (c *Coordinator) onAccess(access *wire.Access) {
 		if j.over() || j.answering {
 			continue
 		}
-		if err := j.Signed.Authenticate(c.cfg.Manifest, access); err != nil {
+		if err := j.Signed.Authenticate(c.views.pinned, access); err != nil {
 			c.out.fail(j, err)
-		} else if err := c.refuseKeygen(j); err != nil {
+		} else if err := c.keygen.refused(j); err != nil {
 			c.out.fail(j, err)
 		} else {
-			c.signing.onAccess(j, c.revokedNodes())
+			c.signing.onAccess(j)
 		}
 	}
-}
-
-// refuseKeygen returns why no keys can be generated now, nil if they can.
-func (c *Coordinator) refuseKeygen(j *activeJob) *wire.JobError {
-	node := c.access.Load().RevokedNode(c.cfg.Manifest)
-	if j.job.Kind != wire.KindKeygen || node < 0 {
-		return nil
-	}
-	return wire.Refuse(wire.CodeKeygenFailed, "%s", errRevokedNode(node).Reason)
-}
-
-func (c *Coordinator) revokedNodes() (nodes []int) {
-	for i := range c.cfg.Manifest.N {
-		if c.access.Load().RevokesNode(c.cfg.Manifest, i) {
-			nodes = append(nodes, i)
-		}
-	}
-	return nodes
 }

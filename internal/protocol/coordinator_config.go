@@ -4,9 +4,11 @@ import "github.com/frostfleet/frostfleet/internal/wire"
 
 // CoordinatorConfig is what a gateway's machine starts with.
 type CoordinatorConfig struct {
-	Name     string // of the gateway, in its heartbeats
-	Manifest *wire.Manifest
-	Access   *wire.Access
+	Name     string         // of the gateway, in its heartbeats
+	Manifest *wire.Manifest // of its configuration
+	// Lineage is the manifests that the program goes by; nil: Manifest alone.
+	Lineage *wire.Lineage
+	Access  *wire.Access
 	// Address encodes a public key for a chain and the manifest's network.
 	Address func(chain, network string, publicKey []byte) (string, error)
 	// Descriptor is what a watch-only wallet imports to see a key's children; empty where

@@ -72,14 +72,22 @@ func (c *Coordinator) onJob(e JobArrived) {
 		c.out.fail(j, wire.Refuse(wire.CodeExpired, "the job expired at %s, before this gateway had it; "+
 			"another may have worked on it", j.until.UTC().Format(time.RFC3339)))
 	case j.job.Kind == wire.KindKeygen:
-		if err := c.refuseKeygen(j); err != nil {
-			c.out.fail(j, err)
-			return
-		}
-		c.keygen.start(j)
+		c.keygen.start(j, c.keygenView(j))
 	default:
-		c.signing.start(j, c.revokedNodes())
+		c.signing.start(j)
 	}
+}
+
+// keygenView is under which manifest a job's keys are generated: that under which it was
+// begun, by an earlier life of this gateway or by another one, or else the one for new keys.
+func (c *Coordinator) keygenView(j *activeJob) *view {
+	if v := c.keygen.begunUnder(j); v != nil {
+		return v
+	}
+	if last, ok := c.signing.latest[j.key()]; ok && last.view != nil {
+		return last.view
+	}
+	return c.views.forKeys()
 }
 
 // revoked returns what keeps a job out that waited, after its checks, while the access
@@ -89,7 +97,7 @@ func (c *Coordinator) revoked(j *CheckedJob) *wire.JobError {
 	if j.access == access || j.unsigned != nil {
 		return nil
 	}
-	return j.Signed.Authenticate(c.cfg.Manifest, access)
+	return j.Signed.Authenticate(c.views.pinned, access)
 }
 
 // onExisting answers a job whose id has a stored result: the same job gets it

@@ -55,7 +55,7 @@ func (f *fleet) abort(code wire.Code) {
 	var p *keygenBatch
 	for _, p = range f.desk.keygen.batches {
 	}
-	ctx := p.header(f.m).Context(f.m)
+	ctx := p.header().Context(f.m)
 	culprit := uint8(2)
 	f.say(wire.Slot{Kind: wire.SlotAbort, ID: p.id, Node: 1}, wire.Encode(&wire.Complaint{Session: ctx, Code: code, Reason: "because", Culprit: &culprit}))
 }
@@ -220,7 +220,7 @@ func TestGatewayForgets(t *testing.T) {
 	for _, id := range []string{someBatch, "ff" + someBatch[2:]} {
 		f.say(wire.Slot{Kind: wire.SlotDeal, ID: id, Node: 1}, make([]byte, 1000))
 	}
-	held := f.desk.registrar.rounds
+	held := f.desk.registrar().rounds
 	equal(t, "batches", held.Len(), 3)
 	f.desk.do(Tick{f.now.Add(boardLife + time.Second)}) // the job expires as well
 	f.desk.do(Tick{f.now.Add(boardLife + 2*time.Second)})

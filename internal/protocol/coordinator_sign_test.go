@@ -258,9 +258,9 @@ func TestMissingShare(t *testing.T) {
 	s.let(members[1], wire.SlotShare)
 	s.desk.timeout(timerLate)
 	run := first.job
-	equal(t, "missing", fmt.Sprint(run.missing), fmt.Sprint(map[int]int{members[0]: 1}))
+	equal(t, "missing", fmt.Sprint(s.desk.met(run).missing), fmt.Sprint(map[int]int{members[0]: 1}))
 	s.say(late.slot, late.body)
-	equal(t, "missing after its share came", len(run.missing), 0)
+	equal(t, "missing after its share came", len(s.desk.met(run).missing), 0)
 	s.drain()
 	equal(t, "excluded", fmt.Sprint(s.lastTask().Exclude), fmt.Sprint([]uint8{uint8(members[0])}))
 	s.done(2)
@@ -302,7 +302,7 @@ func TestStandingHoldsForOtherJobs(t *testing.T) {
 	s.desk.do(Tick{s.now})
 	equal(t, "sits out after a while", fmt.Sprint(excluded(11)), "[]")
 	for node := range s.m.N {
-		s.desk.signing.traffic.nodes.missed(node, s.now)
+		s.desk.view().nodes.missed(node, s.now)
 	}
 	equal(t, "sit out though all are late", len(excluded(12)), s.m.N-s.m.T)
 }
@@ -339,7 +339,7 @@ func TestNobodyIsSuspected(t *testing.T) {
 	equal(t, "attempts", opened(f.desk.signing), jobs+maxRetries)
 	equal(t, "left of the budget", f.desk.Demand().Retries, 0)
 	for node := range f.m.N {
-		equal(t, "sits out", f.desk.signing.traffic.nodes.out(node), false)
+		equal(t, "sits out", f.desk.view().nodes.out(node), false)
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 
 // verdict is why a job ends that more nodes refuse for good than can be done without (spare);
 // last is the one that was heard last. It is denied if some policy is part of that.
-func (s *activeSign) verdict(spare, last int) *wire.JobError {
+func (s *trouble) verdict(spare, last int) *wire.JobError {
 	of := func(code wire.Code) (nodes []int) {
 		for _, node := range slices.Sorted(maps.Keys(s.denied)) {
 			if s.denied[node].Code == code {
@@ -37,7 +37,7 @@ func (s *activeSign) verdict(spare, last int) *wire.JobError {
 }
 
 // denial names the first of the nodes that deny, and its rule.
-func (s *activeSign) denial(code wire.Code, nodes []int) *wire.JobError {
+func (s *trouble) denial(code wire.Code, nodes []int) *wire.JobError {
 	more := ""
 	if len(nodes) > 1 {
 		more = fmt.Sprintf(" (as did %d nodes in all)", len(nodes))

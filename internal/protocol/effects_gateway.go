@@ -15,15 +15,16 @@ type (
 		Body    []byte
 		Trace   string // the job's traceparent
 	}
-	// WriteEntry stores a batch's entry in KEYS: the head and then the deals, each
+	// WriteEntry stores the entry of a generation of a batch in KEYS: the head and then the deals, each
 	// under its own subject unless the same value stands there. EntryWritten answers it
 	// once KEYS has acknowledged all of it.
 	WriteEntry struct {
-		ID    string
-		Head  []byte
-		Deals [][]byte
-		Job   string // client and id, "" if another gateway works on it
-		Trace string // the job's traceparent
+		ID         string
+		Generation uint32
+		Head       []byte
+		Deals      [][]byte
+		Job        string // client and id, "" if another gateway works on it, or if keys move
+		Trace      string // the job's traceparent
 	}
 	// Finish stores a job's result (the first one stored wins), with a dead
 	// letter if it failed, and then acknowledges the delivery. Finished answers it,
@@ -91,6 +92,7 @@ type JobEnd struct {
 // EntryWritten answers WriteEntry. Err is why the entry was not written, and can't be.
 type EntryWritten struct {
 	ID, Job, Trace string // of the effect
+	Generation     uint32
 	Err            error
 }
 

@@ -42,7 +42,7 @@ func (b *batchTest) ofBatch() (messages []wire.LogMessage) {
 func TestFloodHidesNoKeys(t *testing.T) {
 	b := floodedBatch(t)
 	desk := b.newDesk()
-	desk.registrar.rounds = board.New(b.m, desk.opener, smallBoard)
+	desk.registrar().rounds = board.New(b.m, desk.opener, smallBoard)
 	for _, m := range b.dkg {
 		desk.do(RoundsMessage{m})
 	}

@@ -28,6 +28,8 @@ type desk struct {
 	behind   bool // KEYS was not read to its end
 	storing  bool // results take for ever to be stored
 	ends     []AskKeysEnd
+
+	successions []PublishSuccession
 }
 
 func (f *fleet) newDesk() *desk {
@@ -41,8 +43,8 @@ func (f *fleet) newDesk() *desk {
 		},
 	})}
 	d.do(KeysRead{})
-	d.directory.reconcile.started = true
-	for _, p := range d.directory.reconcile.peers { // nobody is there to be compared with
+	d.reconciler().started = true
+	for _, p := range d.reconciler().peers { // nobody is there to be compared with
 		p.settled, p.next = true, f.now.AddDate(1, 0, 0)
 	}
 	return d
@@ -78,6 +80,8 @@ func (d *desk) do(ev Event) {
 			}
 		case PublishTask:
 			d.tasks = append(d.tasks, e)
+		case PublishSuccession:
+			d.successions = append(d.successions, e)
 		case AskNode:
 			d.asks = append(d.asks, e)
 		case AskKeysEnd:
@@ -160,5 +164,14 @@ func (d *desk) timeout(kind TimerKind) {
 	d.f.t.Fatalf("no timer of kind %d", kind)
 }
 
+// view is what the desk knows of the fleet's founding manifest.
+func (d *desk) view() *view { return d.views.chain[0] }
+
+func (d *desk) registrar() *registrar   { return d.keygen.rounds.of[d.view()] }
+func (d *desk) reconciler() *reconciler { return d.directory.reconcilers[d.view()] }
+
+// met is what a job has met at the nodes of that manifest.
+func (d *desk) met(j *activeSign) *trouble { return j.troubleWith(d.view(), nil) }
+
 // exclude is whom an attempt of a job goes without.
-func (d *desk) exclude(j *activeSign) []uint8 { return d.signing.traffic.excluded(d.f.m, j) }
+func (d *desk) exclude(j *activeSign) []uint8 { return d.view().excluded(d.met(j)) }

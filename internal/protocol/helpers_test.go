@@ -258,7 +258,9 @@ func (f *fleet) flush() (wrote bool) {
 }
 
 // done is KEYS acknowledging an entry.
-func (e WriteEntry) done() EntryWritten { return EntryWritten{ID: e.ID, Job: e.Job, Trace: e.Trace} }
+func (e WriteEntry) done() EntryWritten {
+	return EntryWritten{ID: e.ID, Generation: e.Generation, Job: e.Job, Trace: e.Trace}
+}
 
 // show has a machine read the rounds and the register.
 func (f *fleet) show(to interface{ do(Event) }) {

@@ -10,18 +10,20 @@ import (
 // What gateways ask nodes about the register, and how they read the answers.
 
 type (
-	// AskNode asks a node about what it holds. HeldAnswer answers it in any case.
+	// AskNode asks a node of a manifest about what it holds. HeldAnswer answers it in any case.
 	AskNode struct {
-		Node int
-		Ask  wire.Ask
+		Manifest *wire.Manifest
+		Node     int
+		Ask      wire.Ask
 	}
 	// HeldAnswer is what a node said, or why there is no answer. ReadHeld makes it.
 	HeldAnswer struct {
-		Node  int
-		Ask   wire.Ask
-		Held  *wire.Held
-		Err   error
-		entry *wire.Entry // of a head, verified
+		Manifest *wire.Manifest
+		Node     int
+		Ask      wire.Ask
+		Held     *wire.Held
+		Err      error
+		entry    *wire.Entry // of a head, verified
 	}
 	// RestoreEntry stores an entry in KEYS that a node held. EntryRestored answers it.
 	RestoreEntry struct {
@@ -53,8 +55,9 @@ var (
 
 // ReadHeld reads an answer, and verifies a head. That takes n verifications, so the
 // program does it before the machine's step.
-func ReadHeld(m *wire.Manifest, node int, ask wire.Ask, held *wire.Held, err error) HeldAnswer {
-	e := HeldAnswer{Node: node, Ask: ask, Held: held, Err: err}
+func ReadHeld(known wire.ManifestSet, asked AskNode, held *wire.Held, err error) HeldAnswer {
+	ask := asked.Ask
+	e := HeldAnswer{Manifest: asked.Manifest, Node: asked.Node, Ask: ask, Held: held, Err: err}
 	switch {
 	case err != nil:
 	case !held.Answers(&ask):
@@ -62,8 +65,9 @@ func ReadHeld(m *wire.Manifest, node int, ask wire.Ask, held *wire.Held, err err
 	case ask.Kind == wire.AskHead && len(held.Data) == 0:
 		e.Err = errNotHeld
 	case ask.Kind == wire.AskHead:
-		if e.entry, e.Err = wire.VerifyEntry(held.Data, m); e.Err == nil &&
-			wire.NewHolding(e.entry.ID, e.entry.Transcript) != ask.Holding {
+		e.entry, e.Err = wire.VerifyEntry(held.Data, known)
+		if e.Err == nil && (wire.NewHolding(e.entry.ID, e.entry.Transcript) != ask.Holding ||
+			e.entry.Manifest != asked.Manifest.Hash()) {
 			e.Err = errOtherAnswer
 		}
 	}

@@ -89,7 +89,7 @@ func TestSecondDealHidesNoKeys(t *testing.T) {
 	b.release(0, wire.SlotDeal)
 	b.releaseAll(wire.SlotCert)
 	desk := b.newDesk()
-	desk.registrar.rounds = board.New(b.m, desk.opener, smallBoard)
+	desk.registrar().rounds = board.New(b.m, desk.opener, smallBoard)
 	for _, m := range b.dkg {
 		desk.do(RoundsMessage{m})
 	}

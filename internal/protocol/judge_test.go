@@ -91,7 +91,7 @@ func (f aged) wants(job wire.SignedJob, status wire.Status, code wire.Code, says
 
 // strikes counts what the gateway holds against nodes.
 func (f aged) strikes() (sum int) {
-	for _, n := range f.desk.signing.traffic.nodes.nodes {
+	for _, n := range f.desk.view().nodes.nodes {
 		sum += n.strikes
 	}
 	return sum
@@ -482,11 +482,11 @@ func TestApprovalsOfACopy(t *testing.T) {
 		node.out = nil
 	}
 	j := f.desk.signing.jobs[f.desk.jobs[jobKey("alice", jobID(9))]]
-	equal(t, "denials", len(j.denied), 1)
+	equal(t, "denials", len(f.desk.met(j).denied), 1)
 	copied := job
 	copied.Approvals = []wire.Approval{wire.Approve(anna, "anna", f.m, job.Digest(f.m), f.now)}
 	f.desk.arrive(copied, nil)
-	equal(t, "denials after the copy", len(j.denied), 0)
+	equal(t, "denials after the copy", len(f.desk.met(j).denied), 0)
 	f.desk.timeout(timerLate)
 	f.drain()
 	equal(t, "status", f.desk.result().Status, wire.StatusDone)
@@ -525,7 +525,7 @@ func TestVerdicts(t *testing.T) {
 		"one denies":             {[]wire.Code{other, deny, other}, 2, deny, "node 1 denied: why 1"},
 		"an invention":           {[]wire.Code{"x", "x", "x"}, 2, wire.CodeSigningFailed, "node 2 refused: why 2"},
 	} {
-		j := &activeSign{denied: map[int]*wire.Complaint{}}
+		j := newTrouble(nil)
 		for i, code := range test.codes {
 			j.denied[i] = &wire.Complaint{Code: code, Reason: fmt.Sprintf("why %d", i)}
 		}

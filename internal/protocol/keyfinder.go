@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"sync/atomic"
 
 	"github.com/frostfleet/frostfleet/internal/derive"
@@ -10,7 +11,6 @@ import (
 
 // keyFinder is where a job's keys are found, and the children of these.
 type keyFinder struct {
-	manifest  *wire.Manifest
 	directory *directory
 	branches  *derive.Cache
 	frozen    *atomic.Pointer[wire.Frozen]
@@ -19,6 +19,7 @@ type keyFinder struct {
 // foundKeys is what there is of a job's keys, by item.
 type foundKeys struct {
 	items    []frost.Item     // without those that are refused; children lack their offsets
+	from     []*finishedBatch // of their keys; of a job that is to be read: of the roots
 	refused  []*wire.JobError // as in activeSign
 	children []child
 	roots    []rootKey      // of a job that is to be read, which has no items yet
@@ -34,7 +35,7 @@ func (f *keyFinder) find(job *CheckedJob) foundKeys {
 		return f.findRoots(job)
 	}
 	n := len(job.job.Items)
-	found := foundKeys{items: make([]frost.Item, n), refused: make([]*wire.JobError, n)}
+	found := foundKeys{items: make([]frost.Item, n), from: make([]*finishedBatch, n), refused: make([]*wire.JobError, n)}
 	copy(found.refused, job.wrong)
 	keys, first := make([]frost.Key, n), -1 // all items are of the suite of the first that is not refused
 	for i, it := range job.job.Items {
@@ -52,7 +53,7 @@ func (f *keyFinder) find(job *CheckedJob) foundKeys {
 		if found.refused[i] = f.frozen.Load().Key(id); found.refused[i] != nil {
 			continue
 		}
-		keys[i] = b.key(f.manifest, id.Index)
+		keys[i] = b.key(id.Index)
 		item := frost.Item{Key: &keys[i], Message: it.Message, Tweak: it.Tweak(keys[i].Suite)}
 		like := item
 		if first >= 0 {
@@ -64,9 +65,9 @@ func (f *keyFinder) find(job *CheckedJob) foundKeys {
 		if first < 0 {
 			first, found.suite = i, keys[i].Suite
 		}
-		found.items[i] = item
+		found.items[i], found.from[i] = item, b
 		if it.Path != nil {
-			found.children = append(found.children, child{i, &job.job.Items[i], &keys[i], b.transcript, id.Index})
+			found.children = append(found.children, child{i, &job.job.Items[i], &keys[i], b.madeBy, id.Index})
 		}
 	}
 	return found
@@ -75,7 +76,8 @@ func (f *keyFinder) find(job *CheckedJob) foundKeys {
 // findRoots looks the keys up that a job wants to be read under. It needs them all.
 func (f *keyFinder) findRoots(job *CheckedJob) foundKeys {
 	kind, _ := job.job.Request()
-	found := foundKeys{suite: wire.RequestSuite(kind), roots: make([]rootKey, len(job.job.Keys))}
+	n := len(job.job.Keys)
+	found := foundKeys{suite: wire.RequestSuite(kind), roots: make([]rootKey, n), from: make([]*finishedBatch, n)}
 	for i, k := range job.job.Keys {
 		id, _ := wire.ParseKeyID(k.Key) // Parse saw to it
 		b := f.directory.find(id.Batch)
@@ -90,8 +92,8 @@ func (f *keyFinder) findRoots(job *CheckedJob) foundKeys {
 			found.refusal = refusal
 			continue
 		}
-		key := b.key(f.manifest, id.Index)
-		found.roots[i] = rootKey{&key, b.transcript}
+		key := b.key(id.Index)
+		found.roots[i], found.from[i] = rootKey{&key, b.madeBy}, b
 	}
 	return found
 }
@@ -106,4 +108,30 @@ func ownKey(b *finishedBatch, id wire.KeyID, client string) *wire.JobError {
 		return wire.Refuse(wire.CodeNotOwner, "key %s belongs to another client", id)
 	}
 	return nil
+}
+
+// renew looks up again which generation each key has whose signature is missing: it may have
+// moved since the job was found. Attempts in flight keep the keys that they have.
+func (f *keyFinder) renew(j *activeSign) {
+	fresh := map[wire.KeyID]*frost.Key{}
+	for _, i := range j.left {
+		now := f.directory.finished[j.from[i].ID]
+		if now == nil || now == j.from[i] { // nil: it was refused, and nodes decide
+			continue
+		}
+		id := j.keyOf(i)
+		if fresh[id] == nil {
+			key := now.key(id.Index)
+			fresh[id] = &key
+		}
+		j.items[i].Key, j.from[i] = fresh[id], now
+	}
+}
+
+// moved reports whether a key of an attempt has a later generation now.
+func (f *keyFinder) moved(a *attempt) bool {
+	return slices.ContainsFunc(a.which, func(i uint32) bool {
+		now := f.directory.finished[a.job.from[i].ID]
+		return now != nil && now.view != a.view
+	})
 }

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
@@ -14,7 +15,7 @@ import (
 type keygen struct {
 	cfg       CoordinatorConfig
 	directory *directory
-	registrar *registrar
+	rounds    *registrars
 	out       *outbox
 	jobs      map[*activeJob][]*keygenBatch
 	batches   map[string]*keygenBatch // in work, by the id of their attempt
@@ -26,25 +27,70 @@ type keygen struct {
 // WORK, for nodes that were away.
 const batchPoll = 10 * time.Second
 
-func newKeygen(cfg CoordinatorConfig, d *directory, r *registrar, out *outbox) *keygen {
+func newKeygen(cfg CoordinatorConfig, d *directory, r *registrars, out *outbox) *keygen {
 	return &keygen{
-		cfg: cfg, directory: d, registrar: r, out: out, jobs: map[*activeJob][]*keygenBatch{}, batches: map[string]*keygenBatch{},
+		cfg: cfg, directory: d, rounds: r, out: out, jobs: map[*activeJob][]*keygenBatch{}, batches: map[string]*keygenBatch{},
 	}
 }
 
-func (k *keygen) start(j *activeJob) {
-	if fit := fitsResult(k.cfg.Manifest, j.job.Suite()); j.job.Count > fit {
-		k.out.fail(j, wire.Refuse(wire.CodeTooLarge,
-			"the certificates of %d keys by %d nodes do not fit a result: ask for %d keys at most",
-			j.job.Count, k.cfg.Manifest.N, fit))
+// start begins a job under a view, which it keeps.
+func (k *keygen) start(j *activeJob, v *view) {
+	m := v.manifest
+	if err := k.refuses(v); err != nil {
+		k.out.fail(j, err)
 		return
 	}
-	for i := range j.job.Parts(k.cfg.Manifest) {
-		b := &keygenBatch{job: j, part: i}
+	if fit := fitsResult(k.directory.views.lineage, m, j.job.Suite()); j.job.Count > fit {
+		k.out.fail(j, wire.Refuse(wire.CodeTooLarge,
+			"the certificates of %d keys by %d nodes do not fit a result: ask for %d keys at most", j.job.Count, m.N, fit))
+		return
+	}
+	for i := range j.job.Parts(m) {
+		b := &keygenBatch{job: j, view: v, part: i}
 		k.jobs[j] = append(k.jobs[j], b)
 		k.queue = append(k.queue, b)
 	}
 	k.schedule()
+}
+
+// refused returns why no keys can be generated now for a job in work, nil if they can.
+func (k *keygen) refused(j *activeJob) *wire.JobError {
+	if all := k.jobs[j]; len(all) > 0 {
+		return k.refuses(all[0].view)
+	}
+	return nil
+}
+
+func (k *keygen) refuses(v *view) *wire.JobError {
+	if revoked := k.directory.views.revoked(v); len(revoked) > 0 {
+		return wire.Refuse(wire.CodeKeygenFailed, "%s", errRevokedNode(revoked[0]).Reason)
+	}
+	return nil
+}
+
+// begunUnder is the view under which a job was begun, by an earlier life of this gateway or
+// by another one, as far as batches show it; nil: none do.
+func (k *keygen) begunUnder(j *activeJob) *view {
+	for _, v := range slices.Backward(k.directory.views.chain) {
+		first := keygenBatch{job: j, view: v}
+		id := wire.ShortID(first.header().Context(v.manifest))
+		if k.directory.finished[id] != nil || k.rounds.of[v].rounds.Get(id) != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+// onTaskSeen goes on with a job under the view that another gateway began it with: its task
+// stands in WORK where this gateway's would. What is done is done.
+func (k *keygen) onTaskSeen(j *activeJob, v *view) {
+	all := k.jobs[j]
+	if v == nil || len(all) == 0 || all[0].view == v || j.answering ||
+		slices.ContainsFunc(all, func(b *keygenBatch) bool { return b.finished != nil }) {
+		return
+	}
+	k.drop(j)
+	k.start(j, v)
 }
 
 // schedule starts batches while there is capacity.
@@ -52,7 +98,7 @@ func (k *keygen) schedule() {
 	for k.running < k.cfg.MaxBatches && len(k.queue) > 0 {
 		b := k.queue[0]
 		k.queue = k.queue[1:]
-		if b.job.over() {
+		if b.job.over() || b.dropped {
 			continue
 		}
 		b.scheduled = true
@@ -63,11 +109,16 @@ func (k *keygen) schedule() {
 
 // release takes a job that has ended out of work.
 func (k *keygen) release(j *activeJob) {
+	k.drop(j)
+	k.schedule()
+}
+
+func (k *keygen) drop(j *activeJob) {
 	for _, b := range k.jobs[j] {
+		b.dropped = true
 		k.close(b)
 	}
 	delete(k.jobs, j)
-	k.schedule()
 }
 
 // close takes a batch out of work.
@@ -83,9 +134,12 @@ func (k *keygen) close(b *keygenBatch) {
 func (k *keygen) forget(b *keygenBatch) {
 	if k.batches[b.id] == b {
 		delete(k.batches, b.id)
-		k.registrar.rounds.Unpin(b.id)
+		k.log(b).Unpin(b.id)
 	}
 }
+
+// log is the rounds of the nodes that make a batch's keys.
+func (k *keygen) log(b *keygenBatch) *board.Board { return k.rounds.of[b.view].rounds }
 
 // open goes to the batch's first attempt that was not given up. Batch ids follow
 // from the job, so this also finds what an earlier life of the gateway began, or
@@ -93,21 +147,21 @@ func (k *keygen) forget(b *keygenBatch) {
 func (k *keygen) open(b *keygenBatch) {
 	for ; b.attempt <= wire.MaxAttempts; b.attempt++ {
 		k.forget(b)
-		header := b.header(k.cfg.Manifest)
-		b.context = header.Context(k.cfg.Manifest)
+		header := b.header()
+		b.context = header.Context(b.view.manifest)
 		b.id = wire.ShortID(b.context)
 		k.batches[b.id] = b
 		if f := k.directory.finished[b.id]; f != nil {
 			k.done(b, f)
 			return
 		}
-		log := k.registrar.rounds.Pin(b.id, b.job.stored)
+		log := k.log(b).Pin(b.id, b.job.stored)
 		log.Job, log.Trace = b.job.key(), b.job.Signed.Trace
 		log.SetHeader(header)
 		end := givenUp(log, b.context)
 		if end == nil || log.Certified() != nil {
 			k.publish(b)
-			k.registrar.register(log)
+			k.rounds.of[b.view].register(log)
 			return
 		}
 		if err := b.blame(end); err != nil {
@@ -119,7 +173,7 @@ func (k *keygen) open(b *keygenBatch) {
 }
 
 func (k *keygen) publish(b *keygenBatch) {
-	task := &wire.Task{Job: b.job.Signed, Part: uint32(b.part), Attempt: uint32(b.attempt)}
+	task := (&wire.Task{Job: b.job.Signed, Part: uint32(b.part), Attempt: uint32(b.attempt)}).For(b.view.manifest)
 	k.out.do(
 		PublishTask{Subject: wire.TaskSubject(task, b.job.ID), Body: wire.Encode(task), Trace: b.job.Signed.Trace},
 		After{Delay: batchPoll, Timer: Timer{b.id, timerBatch}},
@@ -138,7 +192,7 @@ func (k *keygen) onLog(log *board.Batch, slot wire.Slot, at time.Time) {
 	case slot.Kind == wire.SlotCert && log.Certified() != nil:
 		k.out.round(b.job, RoundCertificates, b.id, b.job.job.Suite(), at)
 	}
-	k.registrar.register(log)
+	k.rounds.of[b.view].register(log)
 	if log.Certified() == nil {
 		k.giveUp(b, log)
 	}
@@ -201,10 +255,10 @@ func (k *keygen) onTimer(t Timer) {
 
 // onFinished takes a batch that has just come into the directory.
 func (k *keygen) onFinished(f *finishedBatch) {
-	report := Report{What: ReportComplete, Kind: wire.KindKeygen, ID: f.id, Culprit: -1}
-	b := k.batches[f.id]
+	report := Report{What: ReportComplete, Kind: wire.KindKeygen, ID: f.ID, Culprit: -1}
+	b := k.batches[f.ID]
 	if b != nil {
-		report = b.job.report(ReportComplete, f.id)
+		report = b.job.report(ReportComplete, f.ID)
 	}
 	report.Suite, report.Count = frost.Suite(f.header.Suite), int(f.header.K)
 	k.out.do(report)
@@ -223,8 +277,8 @@ func (k *keygen) done(b *keygenBatch, f *finishedBatch) {
 			return
 		}
 	}
-	j, cfg, batches := b.job, k.cfg, k.jobs[b.job]
-	k.out.compute(j, func() (*wire.Result, error) { return keygenResult(cfg, j, batches) })
+	j, cfg, lineage, batches := b.job, k.cfg, k.directory.views.lineage, k.jobs[b.job]
+	k.out.compute(j, func() (*wire.Result, error) { return keygenResult(cfg, lineage, j, batches) })
 	k.schedule()
 }
 
@@ -234,9 +288,9 @@ func (k *keygen) expiryReason(j *activeJob) *wire.JobError {
 		if b.finished != nil {
 			continue
 		}
-		log := k.registrar.rounds.Get(b.id)
+		log := k.log(b).Get(b.id)
 		switch {
-		case log == nil || len(log.Missing(wire.SlotDeal)) == k.cfg.Manifest.N:
+		case log == nil || len(log.Missing(wire.SlotDeal)) == b.view.manifest.N:
 			return wire.Refuse(wire.CodeKeygenFailed, "expired before any node dealt part %d", b.part)
 		case !log.AllDeals():
 			return wire.Refuse(wire.CodeKeygenFailed, "expired waiting for the deal of %s",

@@ -1,6 +1,7 @@
 package protocol
 
 import (
+	"encoding/base64"
 	"fmt"
 	"strconv"
 	"strings"
@@ -13,19 +14,21 @@ import (
 // keygenBatch is one batch of a keygen job.
 type keygenBatch struct {
 	job       *activeJob
+	view      *view // whose nodes make its keys
 	part      int
 	attempt   int
 	context   [32]byte // of the attempt's batch
 	id        string
 	scheduled bool // counts in running
+	dropped   bool // its job goes on without it, or has ended
 	faults    int  // attempts that ended by somebody's fault
 	paused    bool // the attempt was given up, the next begins in a while
 	finished  *finishedBatch
 	lastAbort *wire.JobError
 }
 
-func (b *keygenBatch) header(m *wire.Manifest) wire.BatchHeader {
-	return b.job.job.PartHeader(m, b.job.Signed.Client, b.job.digest, b.part, b.attempt)
+func (b *keygenBatch) header() wire.BatchHeader {
+	return b.job.job.PartHeader(b.view.manifest, b.job.Signed.Client, b.job.digest, b.part, b.attempt)
 }
 
 // blame notes why an attempt was given up, and returns the job's failure when
@@ -56,28 +59,45 @@ const (
 	keyJSON         = 456
 )
 
-// fitsResult is how many keys of a suite fit one result with their certificates.
-func fitsResult(m *wire.Manifest, suite frost.Suite) int {
-	size := wire.BatchSize(suite, m.N, m.T)
-	return maxResultSize / (m.N*certificateJSON + size*keyJSON) * size
+// fitsResult is how many keys of a suite fit one result with their certificates, and with
+// the successions that lead to their manifest.
+func fitsResult(l *wire.Lineage, m *wire.Manifest, suite frost.Suite) int {
+	size, room := wire.BatchSize(suite, m.N, m.T), maxResultSize
+	if m.Successor() {
+		for _, proof := range l.Proofs() {
+			room -= base64.StdEncoding.EncodedLen(len(proof))
+		}
+	}
+	return max(room, 0) / (m.N*certificateJSON + size*keyJSON) * size
 }
 
 // keygenResult makes the result of a job from its batches.
 // It is computed outside the step: output keys and addresses take time in
 // proportion to a job's items. What is read here does not change any more.
-func keygenResult(cfg CoordinatorConfig, j *activeJob, batches []*keygenBatch) (*wire.Result, error) {
+func keygenResult(cfg CoordinatorConfig, l *wire.Lineage, j *activeJob, batches []*keygenBatch) (*wire.Result, error) {
 	res := j.answer()
 	res.Chain, res.Suite = j.job.Chain, j.job.Suite().String()
 	for _, b := range batches {
 		f := b.finished
+		if f.first == nil {
+			return nil, fmt.Errorf("batch %s was resharded, and KEYS lacks the entry that it was made with", b.id)
+		}
 		proof := wire.Batch{ID: b.id, Part: uint32(b.part), Attempt: uint32(b.attempt), Count: f.header.K}
-		for _, cert := range f.certs {
+		if m := b.view.manifest; m.Successor() {
+			hash := m.Hash()
+			proof.Manifest = hash[:]
+			res.Successions = nil
+			for _, succession := range l.Proofs() {
+				res.Successions = append(res.Successions, succession)
+			}
+		}
+		for _, cert := range f.first {
 			proof.Certificates = append(proof.Certificates, cert)
 		}
 		res.Batches = append(res.Batches, proof)
 		res.Attempts = max(res.Attempts, b.attempt+1)
 		for i, pub := range f.public.PublicKeys {
-			key, err := resultKey(cfg, j.job.Chain, pub, wire.ChainCode(f.transcript, i))
+			key, err := resultKey(cfg, j.job.Chain, pub, wire.ChainCode(f.madeBy, i))
 			if err != nil {
 				return nil, err
 			}

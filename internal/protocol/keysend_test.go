@@ -61,7 +61,7 @@ func TestUnknownAsksTogether(t *testing.T) {
 	for _, e := range f.desk.finished {
 		equal(t, "code", e.Result.Code, wire.CodeUnknownKey)
 	}
-	equal(t, "jobs that wait", f.desk.directory.reconcile.waiting, 0)
+	equal(t, "jobs that wait", f.desk.directory.waiting, 0)
 }
 
 // Where KEYS' leader can't be asked, the job ends when its time is up, and says why.

@@ -64,6 +64,6 @@ func TestShareForAnotherSet(t *testing.T) {
 	s.let(members[1], wire.SlotShare)
 	s.desk.timeout(timerLate)
 	j := s.attempt().job
-	equal(t, "blamed", len(j.bad), 0)
-	equal(t, "missing", fmt.Sprint(slices.Collect(maps.Keys(j.missing))), fmt.Sprint([]int{members[0]}))
+	equal(t, "blamed", len(s.desk.met(j).bad), 0)
+	equal(t, "missing", fmt.Sprint(slices.Collect(maps.Keys(s.desk.met(j).missing))), fmt.Sprint([]int{members[0]}))
 }

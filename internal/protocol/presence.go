@@ -3,24 +3,32 @@ package protocol
 import (
 	"maps"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// presence is whom a gateway hears: the heartbeats of nodes and gateways, and the
-// nodes' answers in signing sessions. It advises: a node that is not heard is the last
-// choice for a signing set, and is tried again now and then, so that one whose
-// heartbeats are lost and whose answers are good signs on.
+// presence is whom a gateway hears: the heartbeats of gateways, and of the nodes of each
+// manifest.
 type presence struct {
-	opener   *wire.Opener
-	manifest [32]byte
-	nodes    []presentNode
+	nodes    []*nodePresence // of the manifests, oldest first
 	gateways map[string]*chain
 	seq      uint64    // of the last message
 	now      time.Time // of the last tick
 	heard    time.Time // when anybody was heard
 	since    time.Time // since when somebody always was
+}
+
+// nodePresence is which nodes of a manifest a gateway hears: their heartbeats, and their
+// answers in signing sessions. It advises: a node that is not heard is the last choice for
+// a signing set, and is tried again now and then, so that one whose heartbeats are lost and
+// whose answers are good signs on.
+type nodePresence struct {
+	fleet    *presence
+	opener   *wire.Opener
+	manifest *wire.Manifest
+	nodes    []presentNode
 }
 
 // chain is what a subject's heartbeats are known to be: each names the one before.
@@ -55,33 +63,47 @@ const (
 	foreignFor = 10 * time.Second
 )
 
-func newPresence(m *wire.Manifest, o *wire.Opener) *presence {
-	return &presence{opener: o, manifest: m.Hash(), nodes: make([]presentNode, m.N), gateways: map[string]*chain{}}
+func newPresence() *presence { return &presence{gateways: map[string]*chain{}} }
+
+func newNodePresence(m *wire.Manifest, o *wire.Opener, fleet *presence) *nodePresence {
+	return &nodePresence{fleet: fleet, opener: o, manifest: m, nodes: make([]presentNode, m.N)}
 }
 
-// onMessage takes a message of PRESENCE. It returns the process that ended since it
-// found another one with its index, if the message is its word.
-func (p *presence) onMessage(msg wire.LogMessage, now time.Time) (node int, twin *wire.Heartbeat) {
+// heardBeat is what a message of PRESENCE says.
+type heardBeat struct {
+	of   *nodePresence // nil: of a gateway, or of nobody
+	node int
+	twin *wire.Heartbeat // of a process that ended since it found another one with its index
+	beat *wire.Heartbeat // of a node, that counts
+}
+
+// onMessage takes a message of PRESENCE.
+func (p *presence) onMessage(msg wire.LogMessage, now time.Time) (heard heardBeat) {
 	p.began(msg.Seq)
-	ref, h, err := p.opener.Heartbeat(msg)
-	if ref.Kind != wire.PresenceGateway && ref.Node >= len(p.nodes) || ref.Kind == "" {
-		return -1, nil
+	ref, err := wire.ParsePresence(msg.Subject)
+	if err != nil {
+		return heard
 	}
+	of := p.of(ref, msg.Data)
+	if of == nil || ref.Kind != wire.PresenceGateway && ref.Node >= len(of.nodes) {
+		return heard
+	}
+	_, h, err := of.opener.Heartbeat(msg)
 	if ref.Kind == wire.PresenceTwin {
-		return ref.Node, p.onTwin(&p.nodes[ref.Node], h)
+		return heardBeat{of, ref.Node, of.onTwin(&of.nodes[ref.Node], h), nil}
 	}
-	c := p.chain(ref, err == nil)
+	c := p.chain(of, ref, err == nil)
 	if c == nil {
-		return -1, nil
+		return heard
 	}
 	before := c.seq
 	c.seq = msg.Seq
 	if err != nil {
-		p.onForeign(ref, msg, now)
-		return -1, nil
+		of.onForeign(ref, msg, now)
+		return heard
 	}
 	if before == 0 || h.After != before {
-		return -1, nil // a copy of an older one; or there is no telling yet
+		return heard // a copy of an older one; or there is no telling yet
 	}
 	c.heard, c.last = now, h
 	if now.Sub(p.heard) > blindAfter {
@@ -89,27 +111,56 @@ func (p *presence) onMessage(msg wire.LogMessage, now time.Time) (node int, twin
 	}
 	p.heard = now
 	if ref.Kind == wire.PresenceNode {
-		n := &p.nodes[ref.Node]
+		n := &of.nodes[ref.Node]
 		n.left, n.mute, n.probe = h.Leaving, false, time.Time{}
+		heard = heardBeat{of: of, node: ref.Node, beat: h}
 	}
-	return -1, nil
+	return heard
 }
+
+// of is the manifest whose nodes a subject names. A gateway goes by any of the fleet's, and
+// says by which; what it seals is the same for all.
+func (p *presence) of(ref wire.PresenceRef, data []byte) *nodePresence {
+	claimed, _ := wire.ClaimedManifest(data)
+	for _, of := range p.nodes {
+		if ref.Kind == wire.PresenceGateway && of.manifest.Hash() == claimed ||
+			ref.Kind != wire.PresenceGateway && subjectEpoch(of.manifest) == ref.Epoch {
+			return of
+		}
+	}
+	if ref.Kind == wire.PresenceGateway {
+		return p.nodes[0]
+	}
+	return nil
+}
+
+// subjectEpoch is the epoch by which subjects name a manifest: none of the founding one.
+func subjectEpoch(m *wire.Manifest) int {
+	if !m.Successor() {
+		return 0
+	}
+	return m.Epoch
+}
+
+func epochName(m *wire.Manifest) string { return strconv.Itoa(m.Epoch) }
 
 // began notes the place of a message. Where that goes back the stream began anew, and
 // what second processes saw in the old one does not compare with what they see now.
 func (p *presence) began(seq uint64) {
 	if seq < p.seq {
-		for i := range p.nodes {
-			p.nodes[i].twin = 0
+		for _, of := range p.nodes {
+			for i := range of.nodes {
+				of.nodes[i].twin = 0
+			}
 		}
 	}
 	p.seq = seq
 }
 
 // chain is that of a subject. A gateway's begins with what it sealed itself.
-func (p *presence) chain(ref wire.PresenceRef, valid bool) *chain {
+func (p *presence) chain(of *nodePresence, ref wire.PresenceRef, valid bool) *chain {
 	if ref.Kind == wire.PresenceNode {
-		return &p.nodes[ref.Node].chain
+		return &of.nodes[ref.Node].chain
 	}
 	if p.gateways[ref.Gateway] == nil && valid {
 		p.gateways[ref.Gateway] = &chain{}
@@ -118,7 +169,7 @@ func (p *presence) chain(ref wire.PresenceRef, valid bool) *chain {
 }
 
 // onTwin counts a process that found another one. Copies of what it said count once.
-func (p *presence) onTwin(n *presentNode, h *wire.Heartbeat) *wire.Heartbeat {
+func (*nodePresence) onTwin(n *presentNode, h *wire.Heartbeat) *wire.Heartbeat {
 	if h == nil || h.After <= n.twin {
 		return nil
 	}
@@ -128,15 +179,20 @@ func (p *presence) onTwin(n *presentNode, h *wire.Heartbeat) *wire.Heartbeat {
 }
 
 // onForeign notes what may be a node of another manifest. It is no proof of anything.
-func (p *presence) onForeign(ref wire.PresenceRef, msg wire.LogMessage, now time.Time) {
+func (p *nodePresence) onForeign(ref wire.PresenceRef, msg wire.LogMessage, now time.Time) {
 	claimed, ok := wire.ClaimedManifest(msg.Data)
-	if ok && claimed != p.manifest && ref.Kind == wire.PresenceNode {
+	if ok && claimed != p.manifest.Hash() && ref.Kind == wire.PresenceNode {
 		p.nodes[ref.Node].foreign = now
 	}
 }
 
+// allHeard reports whether each node was heard, or answered, since this gateway started.
+func (p *nodePresence) allHeard() bool {
+	return !slices.ContainsFunc(p.nodes, func(n presentNode) bool { return n.chain.heard.IsZero() && n.answered.IsZero() })
+}
+
 // answered notes that a node said something in a signing session.
-func (p *presence) answered(node int, now time.Time) {
+func (p *nodePresence) answered(node int, now time.Time) {
 	n := &p.nodes[node]
 	n.answered = now
 	if n.absent {
@@ -145,11 +201,11 @@ func (p *presence) answered(node int, now time.Time) {
 }
 
 // missed notes that a node held an attempt up.
-func (p *presence) missed(node int) { p.nodes[node].mute = false }
+func (p *nodePresence) missed(node int) { p.nodes[node].mute = false }
 
-// tick passes a second, and returns the nodes that have just become absent.
-func (p *presence) tick(now time.Time) (gone []int) {
-	p.now = now
+// tick passes a second, which the fleet was told of, and returns the nodes that have just
+// become absent.
+func (p *nodePresence) tick(now time.Time) (gone []int) {
 	for i := range p.nodes {
 		n, was := &p.nodes[i], p.nodes[i].absent
 		n.absent = p.isAbsent(n)
@@ -165,32 +221,32 @@ func (p *presence) tick(now time.Time) (gone []int) {
 	return gone
 }
 
-func (p *presence) isAbsent(n *presentNode) bool {
-	if p.heard.IsZero() || p.now.Sub(p.heard) > blindAfter || n.mute {
+func (p *nodePresence) isAbsent(n *presentNode) bool {
+	if p.fleet.heard.IsZero() || p.fleet.now.Sub(p.fleet.heard) > blindAfter || n.mute {
 		return false
 	}
-	return n.left || p.now.Sub(later(later(n.heard, n.answered), p.since)) > absentAfter
+	return n.left || p.fleet.now.Sub(later(later(n.heard, n.answered), p.fleet.since)) > absentAfter
 }
 
 // out reports whether to do without a node where others suffice.
-func (p *presence) out(node int) bool {
+func (p *nodePresence) out(node int) bool {
 	n := &p.nodes[node]
-	return n.absent && p.now.Before(n.probe)
+	return n.absent && p.fleet.now.Before(n.probe)
 }
 
 // asked notes that a node takes part in an attempt. If it is absent, that is a try:
 // the next one is after a longer while.
-func (p *presence) asked(node int) {
-	if n := &p.nodes[node]; n.absent && !p.now.Before(n.probe) {
+func (p *nodePresence) asked(node int) {
+	if n := &p.nodes[node]; n.absent && !p.fleet.now.Before(n.probe) {
 		n.pause = min(2*n.pause, mostProbe)
-		n.probe = p.now.Add(n.pause)
+		n.probe = p.fleet.now.Add(n.pause)
 	}
 }
 
 // holdings is the hash of what a node that is heard says it holds.
-func (p *presence) holdings(node int) (root [32]byte, ok bool) {
+func (p *nodePresence) holdings(node int) (root [32]byte, ok bool) {
 	n := &p.nodes[node]
-	if n.absent || n.last == nil || p.now.Sub(n.heard) > absentAfter {
+	if n.absent || n.last == nil || p.fleet.now.Sub(n.heard) > absentAfter {
 		return root, false
 	}
 	return n.last.Holdings, true
@@ -234,20 +290,25 @@ type NodePresence struct {
 	Last    *wire.Heartbeat
 }
 
-// known is what is known of each node, and the names of the gateways that are heard.
-func (p *presence) known() (nodes []NodePresence, gateways []string) {
+// known is what is known of each node.
+func (p *nodePresence) known() (nodes []NodePresence) {
 	for i := range p.nodes {
 		n := &p.nodes[i]
 		nodes = append(nodes, NodePresence{
 			Present: !n.absent, Heard: n.heard, Twins: n.twins, Last: n.last,
-			Foreign: !n.foreign.IsZero() && p.now.Sub(n.foreign) < foreignFor,
+			Foreign: !n.foreign.IsZero() && p.fleet.now.Sub(n.foreign) < foreignFor,
 		})
 	}
+	return nodes
+}
+
+// others are the names of the gateways that are heard, in their order.
+func (p *presence) others() (gateways []string) {
 	for _, name := range slices.Sorted(maps.Keys(p.gateways)) {
 		g := p.gateways[name]
 		if g.last != nil && !g.last.Leaving && p.now.Sub(g.heard) <= absentAfter {
 			gateways = append(gateways, name)
 		}
 	}
-	return nodes, gateways
+	return gateways
 }

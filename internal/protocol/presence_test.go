@@ -228,7 +228,7 @@ func TestForeignManifestShows(t *testing.T) {
 func (h *hearts) exclude() []uint8 { return h.desk.exclude(h.job()) }
 
 func (h *hearts) job() *activeSign {
-	return &activeSign{bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}}
+	return &activeSign{trouble: map[*view]*trouble{}}
 }
 
 // Signing goes without those that are not heard while others suffice, and asks them
@@ -242,17 +242,17 @@ func TestAbsentNodesAreTheLastChoice(t *testing.T) {
 		t.Errorf("without %v, want 3", got)
 	}
 	// Two are left that are heard, and one of them is proven faulty: an absent one has to do.
-	h.desk.signing.traffic.nodes.now = h.now
+	h.desk.view().nodes.now = h.now
 	for range 4 {
 		h.beat(0, 1)
 	}
 	j := h.job()
-	j.bad[0] = "proven"
+	h.desk.met(j).bad[0] = "proven"
 	if got := h.desk.exclude(j); len(got) != 2 || got[0] != 0 {
 		t.Errorf("without %v, want 0 and one of those that are not heard", got)
 	}
 	// A node in bad standing that is heard comes back before one that is not.
-	h.desk.signing.traffic.nodes.missed(1, h.now)
+	h.desk.view().nodes.missed(1, h.now)
 	j = h.job()
 	if got := h.desk.exclude(j); len(got) != 2 || got[0] != 2 || got[1] != 3 {
 		t.Errorf("without %v, want 2 and 3", got)
@@ -260,13 +260,13 @@ func TestAbsentNodesAreTheLastChoice(t *testing.T) {
 	for range 30 {
 		h.beat(0, 1)
 	}
-	h.desk.signing.traffic.nodes = newStandings(4)
-	h.desk.signing.traffic.nodes.now = h.now
+	h.desk.view().nodes = newStandings(4)
+	h.desk.view().nodes.now = h.now
 	if got := h.exclude(); len(got) != 0 {
 		t.Errorf("after half a minute it goes without %v", got)
 	}
 	for i := range 4 {
-		h.desk.signing.traffic.presence.asked(i)
+		h.desk.view().presence.asked(i)
 	}
 	if got := h.exclude(); len(got) != 2 {
 		t.Errorf("asked once more it goes without %v", got)
@@ -278,19 +278,19 @@ func TestAnswersCountAsHeartbeats(t *testing.T) {
 	h := newHearts(newFleet(t, 2, 3).start())
 	for range 60 {
 		h.beat(0, 1)
-		h.desk.signing.traffic.presence.answered(2, h.now)
+		h.desk.view().presence.answered(2, h.now)
 	}
 	h.want("it answers", true, true, true)
 	for range 10 {
 		h.beat(0, 1)
 	}
 	h.want("it is not asked any more", true, true, false)
-	h.desk.signing.traffic.presence.answered(2, h.now)
+	h.desk.view().presence.answered(2, h.now)
 	for range 60 {
 		h.beat(0, 1)
 	}
 	h.want("it answered although it was not heard", true, true, true)
-	h.desk.signing.traffic.presence.missed(2)
+	h.desk.view().presence.missed(2)
 	h.beat(0, 1)
 	h.want("it held an attempt up", true, true, false)
 }

@@ -24,7 +24,7 @@ func (e JobPoisoned) String() string {
 func (KeysRead) String() string { return "KeysRead" }
 
 func (e summarized) String() string {
-	return fmt.Sprintf("batch summarized %s: %s", e.batch.id, outcome(e.err))
+	return fmt.Sprintf("batch summarized %s: %s", e.batch.ID, outcome(e.err))
 }
 
 func (e attemptChecked) String() string {
@@ -63,7 +63,11 @@ func (e resultMade) String() string {
 }
 
 func (e assembled) String() string {
-	return fmt.Sprintf("entry made %s: %s", e.batch.id, outcome(e.err))
+	return fmt.Sprintf("entry made %s: %s", e.batch.ID, outcome(e.err))
+}
+
+func (e moved) String() string {
+	return fmt.Sprintf("entry made %s, generation %d: %s", e.batch.ID, e.batch.Generation, outcome(e.err))
 }
 
 func (e EntryWritten) String() string {

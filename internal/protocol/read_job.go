@@ -38,8 +38,24 @@ func readJob(network string, branches *derive.Cache, j *activeSign) func() Event
 
 // take has the job ask for what was read.
 func (e requestRead) take() {
-	e.j.roots, e.j.reading, e.j.items = nil, e.reading, e.items
+	from := make([]*finishedBatch, len(e.items))
+	for i, asked := range e.reading.Intent().Signatures {
+		from[i] = e.j.from[asked.Root]
+	}
+	e.j.roots, e.j.reading, e.j.items, e.j.from = nil, e.reading, e.items, from
 	e.j.wants(len(e.items))
+}
+
+// keyOf is the key under which, or under a child of which, an item is to be signed.
+func (s *activeSign) keyOf(item uint32) wire.KeyID {
+	var name string
+	if s.reading != nil {
+		name = s.job.Keys[s.reading.Intent().Signatures[item].Root].Key
+	} else {
+		name = s.job.Items[item].Key
+	}
+	id, _ := wire.ParseKeyID(name) // Parse, or the look for it, saw to it
+	return id
 }
 
 // wants has a job ask for so many signatures, none of which is made or refused.

@@ -9,7 +9,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// reconciler compares the register with what nodes hold. Nobody's word counts: what a
+// reconciler compares the register with what the nodes of a manifest hold. Nobody's word counts: what a
 // node holds beyond the register is a claim, the node is asked for its proof, and an
 // entry that verifies is written. One node is enough to bring a batch back.
 //
@@ -22,12 +22,11 @@ type reconciler struct {
 	told    time.Time // when progress was reported
 	lacking int       // claims that count, as of the last tick
 	by      []int     // of these, by node
-	waiting int       // jobs that wait for what the register lacks
 }
 
 func newReconciler(m *wire.Manifest, keys inKeys, out *outbox) *reconciler {
 	r := &reconciler{fetcher: fetcher{asked: map[uint64]*fetching{}, claimSet: claimSet{
-		out: out, keys: keys, claims: map[wire.Holding]*claim{}, of: map[string][]wire.Holding{}, maxClaims: max(1024, allClaims/m.N),
+		manifest: m, out: out, keys: keys, claims: map[wire.Holding]*claim{}, of: map[string][]wire.Holding{}, maxClaims: max(1024, allClaims/m.N),
 	}}}
 	for i := range m.N {
 		r.peers = append(r.peers, &peer{node: i})
@@ -64,7 +63,7 @@ func (r *reconciler) onTick(now time.Time, holdings func(node int) (root [32]byt
 func (r *reconciler) ask(p *peer, kind wire.AskKind, of wire.Holding) {
 	p.asking = true
 	r.number++
-	r.out.do(AskNode{Node: p.node, Ask: wire.Ask{Version: wire.HoldingsVersion, Kind: kind, Number: r.number, Holding: of}})
+	r.out.do(AskNode{Manifest: r.manifest, Node: p.node, Ask: wire.Ask{Version: wire.HoldingsVersion, Kind: kind, Number: r.number, Holding: of}})
 }
 
 // onAnswer takes what a node says, or that it said nothing.
@@ -136,7 +135,7 @@ func (r *reconciler) listNext(p *peer, e HeldAnswer) {
 	switch {
 	case r.now.Sub(p.began) > compareTime:
 		e.Err = errors.New("its lists have no end")
-		r.unanswered(p, HeldAnswer{Node: p.node, Held: e.Held, Err: e.Err})
+		r.unanswered(p, e)
 	case p.full || len(p.todo) == 0:
 		r.compared(p)
 	case e.Ask.Kind == wire.AskList && e.Held.More:

@@ -37,7 +37,7 @@ func TestUrgentLies(t *testing.T) {
 		l.away[i] = true
 	}
 	l.tick()
-	r := l.desk.directory.reconcile
+	r := l.desk.reconciler()
 	for _, one := range all {
 		if r.mayHold(one.ID()); len(r.urgent) == maxUrgent {
 			break
@@ -56,7 +56,7 @@ func TestUrgentLies(t *testing.T) {
 // fail at once, and a place is free again when a job that waits ends.
 func TestWaitingJobsLeavePlaces(t *testing.T) {
 	l := lostRegister(t)
-	r := l.desk.directory.reconcile
+	r := l.desk.reconciler()
 	r.started = false // nobody was compared: each may hold all
 	for i := range maxLacking + 3 {
 		l.desk.arrive(l.signing(100+i, "alice", wire.JobItem{Key: fake(7).ID() + ".0", Message: make([]byte, 32)}), nil)
@@ -70,14 +70,14 @@ func TestWaitingJobsLeavePlaces(t *testing.T) {
 			}
 		}
 	}
-	equal(t, "that wait", r.waiting, maxLacking)
+	equal(t, "that wait", l.desk.directory.waiting, maxLacking)
 	equal(t, "that failed", len(l.desk.finished), 3)
 	for _, f := range l.desk.finished {
 		equal(t, "code", f.Result.Code, wire.CodeRegisterIncomplete)
 	}
 	l.fleet.now = l.now.Add(11 * time.Minute)
 	l.desk.do(Tick{l.now})
-	equal(t, "that wait after all expired", r.waiting, 0)
+	equal(t, "that wait after all expired", l.desk.directory.waiting, 0)
 }
 
 // If KEYS turns out to have another valid entry, the batch is refused, and nothing else
@@ -113,7 +113,7 @@ func TestLostAnswer(t *testing.T) {
 		}
 	}
 	l.ticks(2)
-	r := l.desk.directory.reconcile
+	r := l.desk.reconciler()
 	equal(t, "may hold it", r.mayHold(l.btc), true)
 	for i := range l.m.N {
 		l.lies[i] = silence

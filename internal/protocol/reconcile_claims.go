@@ -19,6 +19,7 @@ type inKeys interface {
 
 // claimSet is what the register lacks, if nodes say the truth.
 type claimSet struct {
+	manifest  *wire.Manifest // of the nodes
 	out       *outbox
 	keys      inKeys
 	now       time.Time

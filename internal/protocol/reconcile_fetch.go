@@ -114,7 +114,7 @@ func (r *fetcher) nextClaim() (best *peer, one wire.Holding) {
 func (r *fetcher) askFor(f *fetching, kind wire.AskKind, deal int) {
 	r.number++
 	r.asked[r.number] = f
-	r.out.do(AskNode{Node: f.peer.node, Ask: wire.Ask{
+	r.out.do(AskNode{Manifest: r.manifest, Node: f.peer.node, Ask: wire.Ask{
 		Version: wire.HoldingsVersion, Kind: kind, Number: r.number, Holding: f.of, Deal: uint32(deal),
 	}})
 }

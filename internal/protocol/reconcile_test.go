@@ -26,7 +26,7 @@ func lostRegister(t *testing.T) *lost {
 	l := &lost{aged: f, was: f.keys, away: map[int]bool{}, lies: map[int]func(*lost, AskNode){}}
 	f.fleet.keys = nil
 	f.fleet.desk = f.newDesk()
-	r := f.desk.directory.reconcile
+	r := f.desk.reconciler()
 	r.started = false
 	for _, p := range r.peers {
 		p.settled, p.next = false, time.Time{}
@@ -68,7 +68,7 @@ func (l *lost) settle() {
 }
 
 func (l *lost) say(e AskNode, h *wire.Held, err error) {
-	l.desk.do(ReadHeld(l.m, e.Node, e.Ask, h, err))
+	l.desk.do(ReadHeld(l.m, e, h, err))
 }
 
 // answer is what an honest node says.
@@ -251,7 +251,7 @@ func TestUnknownDespiteLiars(t *testing.T) {
 					t.Fatalf("still waits for nodes %v", l.desk.Register().Waiting)
 				}
 			}
-			if n := len(l.desk.directory.reconcile.claims); n > 2*allClaims {
+			if n := len(l.desk.reconciler().claims); n > 2*allClaims {
 				t.Errorf("%d claims are remembered", n)
 			}
 		})
@@ -302,11 +302,11 @@ func TestOtherAnswers(t *testing.T) {
 			wire.Ask{Kind: wire.AskList, Holding: of[0]}, &wire.Held{Kind: wire.AskList, Data: of[0][:]},
 		},
 	} {
-		if e := ReadHeld(l.m, 0, c.ask, c.held, nil); e.Err == nil || !e.Junk() {
+		if e := ReadHeld(l.m, AskNode{l.m, 0, c.ask}, c.held, nil); e.Err == nil || !e.Junk() {
 			t.Errorf("%s is taken", name)
 		}
 	}
-	if e := ReadHeld(l.m, 0, wire.Ask{Kind: wire.AskHead, Holding: of[0]}, head(of[0]), nil); e.Err != nil {
+	if e := ReadHeld(l.m, AskNode{l.m, 0, wire.Ask{Kind: wire.AskHead, Holding: of[0]}}, head(of[0]), nil); e.Err != nil {
 		t.Error(e.Err)
 	}
 }
@@ -359,9 +359,12 @@ func TestReconciled(t *testing.T) {
 func TestConflictingHolding(t *testing.T) {
 	f := agedFleet(t)
 	one := f.desk.directory.finished[f.btc]
-	r := f.desk.directory.reconcile
-	e := &wire.Entry{ID: f.btc, Transcript: [32]byte{1}}
-	if !r.keys.hasOther(e) || r.keys.hasOther(&wire.Entry{ID: f.btc, Transcript: one.transcript}) {
+	r := f.desk.reconciler()
+	of := func(transcript, root [32]byte) *wire.Entry {
+		return &wire.Entry{ID: f.btc, Transcript: transcript, MadeBy: one.madeBy, Root: root}
+	}
+	e := of([32]byte{1}, one.root)
+	if !r.keys.hasOther(e) || !r.keys.hasOther(of(one.transcript, [32]byte{1})) || r.keys.hasOther(of(one.transcript, one.root)) {
 		t.Fatal("other entries are not told apart")
 	}
 	r.keys.refuse(e)

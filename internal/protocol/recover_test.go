@@ -111,13 +111,13 @@ func TestRefetchEnds(t *testing.T) {
 	f := newFleet(t, 2, 3).start()
 	desk := f.desk
 	const many = 8
-	desk.registrar.rounds = board.New(f.m, desk.opener, 3*2048) // a few certificates each
+	desk.registrar().rounds = board.New(f.m, desk.opener, 3*2048) // a few certificates each
 	for i := range many {
 		cert := wire.Certificate{Context: [32]byte{byte(i)}, Node: 2}
 		cert.Attestation = f.attestOne(2, cert.Leaf(f.m))
 		f.say(wire.Slot{Kind: wire.SlotCert, ID: wire.ShortID(cert.Context), Node: 2}, wire.Encode(&cert))
 	}
-	if desk.registrar.rounds.Len() == many {
+	if desk.registrar().rounds.Len() == many {
 		t.Fatal("the board holds all of them")
 	}
 	for i := 0; i < len(desk.fetch) && i < 10*many; i++ {
@@ -143,7 +143,7 @@ func TestGatewayRefetches(t *testing.T) {
 	equal(t, "entries to write", len(desk.writes), 1)
 	desk.do(desk.writes[0].done())
 	equal(t, "keys", desk.Keys(), 2)
-	equal(t, "batches in progress", desk.registrar.rounds.Len(), 0)
+	equal(t, "batches in progress", desk.registrar().rounds.Len(), 0)
 }
 
 // The last certificate comes hours late: nodes that forgot the batch, also

@@ -68,7 +68,7 @@ func TestGatewayEndsBeforeTheEntry(t *testing.T) {
 		f.check(wire.VerifyKeys(f.m, job, f.desk.result()))
 		equal(t, "messages in KEYS", len(f.keys), 4)
 		equal(t, "keys at the node without storage", f.nodes[2].done[e.ID], true)
-		equal(t, "under way", f.desk.Summaries()+len(f.desk.registrar.writing)+len(f.desk.registrar.computing), 0)
+		equal(t, "under way", f.desk.Summaries()+len(f.desk.registrar().writing)+len(f.desk.registrar().computing), 0)
 	}
 }
 

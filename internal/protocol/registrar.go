@@ -10,7 +10,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// registrar follows the rounds, and makes entries of the batches that all nodes
+// registrar follows the rounds of one manifest's nodes, and makes entries of the batches that all nodes
 // certified. The gateway that works on a batch's job writes at once; every other one
 // writes what it does not find in the register a while later, so that a batch is not
 // lost with its gateway.
@@ -18,7 +18,7 @@ type registrar struct {
 	rounds    *board.Board
 	directory *directory
 	out       *outbox
-	manifest  *wire.Manifest
+	view      *view
 	waiting   map[string]bool // batches that another gateway should write
 	computing map[string]bool // entries in the making
 	writing   map[string]*finishedBatch
@@ -27,20 +27,11 @@ type registrar struct {
 // registerWait is how long a gateway leaves a batch to the one that works on its job.
 const registerWait = 10 * time.Second
 
-// newRegistrar returns a registrar without its directory.
-func newRegistrar(m *wire.Manifest, o *wire.Opener, out *outbox) *registrar {
+func newRegistrar(v *view, d *directory, out *outbox) *registrar {
 	return &registrar{
-		rounds: board.New(m, o, maxBoardBytes), out: out, manifest: m,
+		rounds: board.New(v.manifest, v.opener, maxBoardBytes), directory: d, out: out, view: v,
 		waiting: map[string]bool{}, computing: map[string]bool{}, writing: map[string]*finishedBatch{},
 	}
-}
-
-// transcriptOf tells the transcript of an entry that is being written.
-func (r *registrar) transcriptOf(id string) (transcript [32]byte, ok bool) {
-	if f := r.writing[id]; f != nil {
-		return f.transcript, true
-	}
-	return transcript, false
 }
 
 // onRounds takes a message of the rounds. It returns the batch and the slot that the
@@ -103,13 +94,15 @@ func (r *registrar) register(b *board.Batch) {
 		return
 	}
 	r.computing[b.ID] = true
+	transcript := wire.Transcript(b.Digests())
 	made := assembled{
 		batch: &finishedBatch{
-			id: b.ID, header: *b.Header(), transcript: wire.Transcript(b.Digests()), certs: b.Certificates(),
+			BatchRef: wire.BatchRef{ID: b.ID}, view: r.view, header: *b.Header(), origin: r.view.manifest.Hash(),
+			madeBy: transcript, transcript: transcript, first: b.Certificates(),
 		},
 		write: WriteEntry{ID: b.ID, Deals: b.Deals(), Job: b.Job, Trace: b.Trace},
 	}
-	m, digests, roots := r.manifest, b.Digests(), b.Roots()
+	m, digests, roots := r.view.manifest, b.Digests(), b.Roots()
 	r.out.do(Compute{Name: "make entry", Trace: b.Trace, Run: func() Event {
 		made.assemble(m, digests, roots)
 		return made
@@ -137,10 +130,10 @@ func (a *assembled) assemble(m *wire.Manifest, digests [][32]byte, roots map[int
 	if f.public, a.err = sumUp(m, f.header, a.write.Deals); a.err != nil {
 		return
 	}
-	head := wire.NewEntryHead(m, f.header, f.public.PublicKeys, f.certs, digests)
-	root := wire.KeyRoot(head.Keys)
+	head := wire.NewEntryHead(m, f.header, f.public.PublicKeys, f.first, digests)
+	f.root = wire.KeyRoot(head.Keys)
 	for node, certified := range roots {
-		if certified != root {
+		if certified != f.root {
 			a.liars = append(a.liars, node)
 		}
 	}
@@ -155,7 +148,7 @@ func (assembled) event() {}
 // onAssembled has an entry written. It returns the node whose certificate is false,
 // or -1.
 func (r *registrar) onAssembled(e assembled) (culprit int) {
-	id := e.batch.id
+	id := e.batch.ID
 	delete(r.computing, id)
 	switch {
 	case r.directory.finished[id] != nil:
@@ -178,11 +171,11 @@ func (r *registrar) onWritten(e EntryWritten) *finishedBatch {
 		return nil
 	}
 	delete(r.writing, e.ID)
-	report := Report{What: ReportRegistered, Kind: wire.KindKeygen, ID: f.id, Job: e.Job, Trace: e.Trace, Culprit: -1}
+	report := Report{What: ReportRegistered, Kind: wire.KindKeygen, ID: f.ID, Job: e.Job, Trace: e.Trace, Culprit: -1}
 	if e.Err != nil { // somebody else may have succeeded
 		report.What, report.Reason = ReportBadEntry, fmt.Sprintf("not written: %v", e.Err)
-		r.out.do(report, Refetch{ID: f.id, Register: true})
-		r.wait(f.id)
+		r.out.do(report, Refetch{ID: f.ID, Register: true})
+		r.wait(f.ID)
 		return nil
 	}
 	report.Suite, report.Count = frost.Suite(f.header.Suite), int(f.header.K)

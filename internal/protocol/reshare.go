@@ -53,6 +53,7 @@ func newResharer(core *nodeCore, d *dealer) *resharer {
 		nodeCore: core, dealer: d, tries: map[tryKey]*tries{}, redeals: redeals{work: map[string]*redeal{}},
 		intakes: intakes{
 			board: board.NewReshares(), work: map[wire.BatchRef]*intake{}, openers: map[[32]byte]*wire.Opener{},
+			early: earlyDeals{},
 		},
 	}
 }

@@ -102,11 +102,14 @@ func (n *resharer) onCertifyFailed(ref wire.BatchRef, f fault) []Effect {
 // expireIntakes ends what takes too long, and forgets what was certified and waits for
 // others: its entry brings it back.
 func (n *resharer) expireIntakes() (effects []Effect) {
+	for _, b := range n.sorted() { // first, so that none of these has its turn
+		if b.phase == reshareWaiting && n.now.Sub(b.since) > waitLife {
+			effects = append(effects, b.abandon("it waited for its turn until nobody waited for it any more")...)
+		}
+	}
 	for _, b := range n.sorted() {
 		in := n.now.Sub(b.since)
 		switch {
-		case b.phase == reshareWaiting && in > waitLife:
-			effects = append(effects, b.abandon("it waited for its turn until nobody waited for it any more")...)
 		case b.phase == reshareGathering && in > gatherLife:
 			effects = append(effects, b.abandon(b.lacks())...)
 		case b.phase == reshareGathering:
@@ -125,7 +128,7 @@ func (b *intake) lacks() string {
 	if entry == nil || !entry.Whole() {
 		return "the register does not have the whole entry of " + refLine(b.source())
 	}
-	return "no deal came of these nodes of the manifest before: " + nodeList(a.Absent())
+	return "of the manifest before, no deal came of " + nodeList(a.Absent())
 }
 
 // onEntry takes an entry of a later generation that this manifest's nodes certified. It

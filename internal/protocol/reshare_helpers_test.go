@@ -21,27 +21,12 @@ type crossing struct {
 	entry     *wire.Entry // of generation 0
 }
 
-// successor is a fleet of new nodes under a manifest that follows another's.
-func successor(t testing.TB, f *fleet, threshold, n int) *fleet {
-	next := newFleet(t, threshold, n, func(m *wire.Manifest) {
-		before, founding := f.m.Hash(), f.m.FleetID()
-		m.Version, m.Epoch, m.Genesis, m.Previous = wire.SuccessorVersion, f.m.Epoch+1, founding[:], before[:]
-	})
-	next.access, next.gateway, next.clients = f.access, f.gateway, f.clients
+// continued is successor, with the log of the fleet before.
+func continued(t testing.TB, f *fleet, threshold, n int) *fleet {
+	next := successor(t, f, threshold, n)
 	next.dkg, next.keys, next.work = slices.Clone(f.dkg), slices.Clone(f.keys), slices.Clone(f.work)
 	next.now = f.now
 	return next
-}
-
-// succession is the word of some nodes that a manifest may follow theirs.
-func (f *fleet) succession(next *wire.Manifest, forced bool, nodes ...int) []byte {
-	s := wire.Succession{Version: wire.SuccessionVersion, Manifest: mustJSON(next)}
-	for _, i := range nodes {
-		a := wire.SuccessorApproval{Node: uint32(i), Next: next.Hash(), Forced: forced}
-		a.Attestation = f.attestOne(i, a.Leaf(f.m))
-		s.Approvals = append(s.Approvals, a)
-	}
-	return wire.Encode(&s)
 }
 
 // everyone are the indices of a fleet's nodes.
@@ -60,7 +45,7 @@ func newCrossing(t testing.TB, chain string, from, to [2]int) *crossing {
 	old.drain()
 	id := old.desk.finished[0].Result.Batches[0].ID
 	old.desk = nil
-	c := &crossing{old: old, next: successor(t, old, to[0], to[1]), t: t, id: id}
+	c := &crossing{old: old, next: continued(t, old, to[0], to[1]), t: t, id: id}
 	c.entry = must(wire.VerifyEntry(old.keys[0].Data, old.m))
 	lineage := must(wire.NewLineage(old.m).WithSuccession(old.succession(c.next.m, false, old.everyone()...)))
 	c.join(lineage)

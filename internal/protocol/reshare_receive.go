@@ -45,6 +45,7 @@ type intakes struct {
 	work    map[wire.BatchRef]*intake
 	waiting []*intake // oldest first; also in work
 	openers map[[32]byte]*wire.Opener
+	early   earlyDeals
 }
 
 // intake is one of them.
@@ -57,6 +58,7 @@ type intake struct {
 	trace     string
 	since     time.Time // that it is in its phase
 	looked    time.Time // when its rounds were read once more
+	unsure    []int     // dealers whose deal here may not be the first one
 	certified [32]byte  // the transcript
 }
 
@@ -146,8 +148,8 @@ func (n *resharer) nextIntake() (effects []Effect) {
 	return effects
 }
 
-// gather has what the rounds and the register have of the attempt read from the beginning:
-// the board keeps nothing of what nobody works on.
+// gather has the entry read from which the shares come, and what the rounds have of the
+// attempt already: the board keeps nothing of what nobody works on.
 func (b *intake) gather() []Effect {
 	n := b.node
 	if err := n.mayReceive(b.Reshare); err != nil {
@@ -157,8 +159,15 @@ func (b *intake) gather() []Effect {
 	source, next, _ := n.check(b.Reshare) // mayReceive did
 	b.to(reshareGathering)
 	n.intakes.board.Open(*b.Reshare, source, next, n.openerOf(source), n.opener, n.now)
-	b.looked = n.now
-	effects := []Effect{Refetch{ID: b.id, Reshare: true}}
+	for _, d := range b.Dealers {
+		if n.intakes.early.has(b.id, int(d), n.now) {
+			b.unsure = append(b.unsure, int(d))
+		}
+	}
+	var effects []Effect
+	if len(b.unsure) > 0 {
+		effects = b.lookAgain()
+	}
 	if e := n.dealer.register.Get(b.source()); e == nil || !e.Whole() {
 		effects = append(effects, Refetch{ID: b.ref.ID, Register: true})
 	}
@@ -178,11 +187,14 @@ func (n *resharer) openerOf(m *wire.Manifest) *wire.Opener {
 // onRounds takes what the rounds have of attempts in work.
 func (n *resharer) onRounds(msg wire.LogMessage, again bool) []Effect {
 	a, slot, changed := n.intakes.board.Put(msg)
-	if a == nil || !changed {
+	if a == nil {
+		if slot.Kind == wire.SlotReshareDeal {
+			n.intakes.early.put(slot, n.now)
+		}
 		return nil
 	}
 	b := n.intakes.work[wire.BatchRef{ID: a.BatchID(), Generation: a.To}]
-	if b == nil || b.id != a.ID {
+	if b == nil || b.id != a.ID || !(again && b.confirm(slot, msg.Seq)) && !changed {
 		return nil
 	}
 	switch slot.Kind {
@@ -241,8 +253,11 @@ func (b *intake) verify() []Effect {
 		return b.giveUp(fault{wire.CodeOtherTranscript, errOtherSource.Error(), -1})
 	}
 	digests, ok := a.Digests()
-	if !ok || entry == nil || !entry.Whole() {
+	switch {
+	case !ok || entry == nil || !entry.Whole():
 		return nil
+	case len(b.unsure) > 0:
+		return b.lookAgain()
 	}
 	b.to(reshareVerifying)
 	source, before, deals, transcript := entry.Entry, entry.Raw(), a.Deals(), wire.Transcript(digests)
@@ -372,7 +387,7 @@ func (b *intake) onVerified(e resharedVerified) []Effect {
 	cert := wire.Certificate{
 		Context: e.record.Context, Generation: b.ref.Generation, Transcript: e.record.Transcript, Root: e.record.Root,
 	}
-	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportReshared)}
+	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportReshareCertified)}
 	if entry := n.dealer.register.Get(b.ref); entry != nil { // another process of this node certified
 		effects = append(effects, n.onEntry(entry)...)
 	}

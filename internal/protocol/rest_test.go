@@ -52,7 +52,7 @@ func TestRestIsBounded(t *testing.T) {
 // What is in flight when a look begins makes room for it at once, at all gateways.
 func TestLookBeginsAtOnce(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	tr := newTraffic(CoordinatorConfig{Name: "a", Manifest: &wire.Manifest{N: 3}}, nil)
+	tr := newTraffic(CoordinatorConfig{Name: "a", Manifest: &wire.Manifest{N: 3}}, newPresence())
 	tr.presence.gateways["b"] = &chain{heard: now, last: &wire.Heartbeat{Backlog: 1}}
 	tr.tick(now)
 	for range 10 {
@@ -95,7 +95,7 @@ func TestGreedyClientsFillAFleet(t *testing.T) {
 
 // Who has a job waiting now and then, beside a client that always has many, does not rest; who has many too does.
 func TestModestClientsDoNotRest(t *testing.T) {
-	tr := newTraffic(CoordinatorConfig{Name: "a", Manifest: &wire.Manifest{N: 3}}, nil)
+	tr := newTraffic(CoordinatorConfig{Name: "a", Manifest: &wire.Manifest{N: 3}}, newPresence())
 	for client, jobs := range map[string]int{"greedy": 128, "half as greedy": 64, "modest": 3} {
 		for range jobs {
 			tr.add(waiting(client, 1))

@@ -38,7 +38,7 @@ type flight struct {
 // begin starts a gateway.
 func (f *sharedFleet) begin() {
 	name := fmt.Sprint(len(f.gateways))
-	g := newTraffic(CoordinatorConfig{Name: name, Manifest: &wire.Manifest{N: 3}}, nil)
+	g := newTraffic(CoordinatorConfig{Name: name, Manifest: &wire.Manifest{N: 3}}, newPresence())
 	for other, at := range f.gateways {
 		at.presence.gateways[name] = &chain{last: &wire.Heartbeat{}}
 		g.presence.gateways[fmt.Sprint(other)] = &chain{last: &wire.Heartbeat{}}
@@ -185,7 +185,7 @@ func TestFlightLastsUntilStored(t *testing.T) {
 // one that has jobs waiting has some in flight now and then.
 func TestWhoHasTheFleetToItself(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	traffic := newTraffic(CoordinatorConfig{Name: "a", Manifest: &wire.Manifest{N: 3}}, nil)
+	traffic := newTraffic(CoordinatorConfig{Name: "a", Manifest: &wire.Manifest{N: 3}}, newPresence())
 	other := &chain{last: &wire.Heartbeat{}}
 	traffic.presence.gateways["b"] = other
 	traffic.presence.gateways["a"] = &chain{last: &wire.Heartbeat{InFlight: 9}}

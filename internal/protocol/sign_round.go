@@ -29,18 +29,18 @@ func (aggregated) event()     {}
 
 func (s *signJobs) onMessage(msg wire.LogMessage, now time.Time) {
 	slot, err := wire.ParseSlot(msg.Subject)
-	if err != nil || slot.Node >= s.cfg.Manifest.N {
+	if err != nil {
 		return
 	}
 	a := s.attempts[slot.ID]
-	if a == nil {
+	if a == nil || slot.Node >= a.view.manifest.N {
 		return // another gateway's, or one that is over
 	}
-	body, err := s.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data)
+	body, err := a.view.opener.FromNode(slot.Node, msg.Subject, msg.Time, msg.Data)
 	if err != nil {
 		return // junk
 	}
-	s.traffic.presence.answered(slot.Node, now)
+	a.view.presence.answered(slot.Node, now)
 	switch slot.Kind {
 	case wire.SlotCommit:
 		s.onCommit(a, slot.Node, body, msg.Time, now)
@@ -84,7 +84,7 @@ func (s *signJobs) onChecked(e attemptChecked) {
 	if a.set != nil {
 		return
 	}
-	if a.set = a.commits.set(s.cfg.Manifest.T); a.set == nil {
+	if a.set = a.commits.set(a.view.manifest.T); a.set == nil {
 		return
 	}
 	a.setHash = wire.SetHash(a.set)
@@ -98,13 +98,13 @@ func (s *signJobs) onChecked(e attemptChecked) {
 // proven notes a proof that a node is faulty: a message that it signed. It is out for this job, and sits out in others.
 // It is reported once for a job, however many items are wrong.
 func (s *signJobs) proven(a *attempt, node int, code wire.Code, reason string) {
-	if _, known := a.job.bad[node]; !known {
+	if _, known := a.trouble.bad[node]; !known {
 		report := a.job.report(ReportBlamed, a.id)
 		report.Code, report.Reason, report.Culprit = code, reason, node
 		s.out.do(report)
 	}
-	a.job.bad[node] = reason
-	s.traffic.nodes.missed(node, a.opened)
+	a.trouble.bad[node] = reason
+	a.view.nodes.missed(node, a.opened)
 }
 
 // dropBad gives an attempt up that has a member who is proven faulty, or refused, and opens another. Each node has
@@ -115,19 +115,24 @@ func (s *signJobs) dropBad(a *attempt) bool {
 		return false
 	}
 	a.close()
-	_, bad := j.bad[node]
-	news := bad || s.held(a, node)
+	_, bad := a.trouble.bad[node]
+	news := bad || a.held(node)
+	if a.movedFor(node) && !bad {
+		node = -1
+	}
 	s.retry(j, node, news)
 	return true
 }
 
 // held notes that a node holds an attempt up, and reports whether that is news.
-func (s *signJobs) held(a *attempt, node int) (news bool) {
-	s.traffic.nodes.missed(node, a.opened)
-	s.traffic.presence.missed(node)
-	a.job.missing[node] = len(a.job.attempts)
-	news = !a.job.known[node]
-	a.job.known[node] = true
+func (a *attempt) held(node int) (news bool) {
+	if !a.movedFor(node) {
+		a.view.nodes.missed(node, a.opened)
+		a.view.presence.missed(node)
+	}
+	a.trouble.missing[node] = len(a.job.attempts)
+	news = !a.trouble.known[node]
+	a.trouble.known[node] = true
 	return news
 }
 
@@ -137,7 +142,6 @@ func (s *signJobs) onShare(a *attempt, node int, body []byte, at, now time.Time)
 	if slices.Contains(a.commits.exclude, uint8(node)) {
 		return
 	}
-	j := a.job
 	share, err := wire.DecodeShare(body, a.session)
 	if err != nil || len(share.Shares) != len(a.which)*frost.ScalarSize {
 		if a.shares[node].ShareBody == nil {
@@ -146,9 +150,9 @@ func (s *signJobs) onShare(a *attempt, node int, body []byte, at, now time.Time)
 		}
 		return
 	}
-	if _, missing := j.missing[node]; missing && share.Set == a.setHash {
-		delete(j.missing, node)
-		s.traffic.nodes.returned(node)
+	if _, missing := a.trouble.missing[node]; missing && share.Set == a.setHash {
+		delete(a.trouble.missing, node)
+		a.view.nodes.returned(node)
 	}
 	if a.closed || a.shares[node].ShareBody != nil {
 		return
@@ -183,12 +187,12 @@ func (s *signJobs) aggregate(a *attempt) {
 func (s *signJobs) answered(a *attempt) {
 	s.traffic.retries.answered()
 	for _, c := range a.set {
-		s.traffic.nodes.answered(c.Index)
+		a.view.nodes.answered(c.Index)
 	}
-	t := s.cfg.Manifest.T
-	leaders := ranking(a.session, a.commits.exclude, s.cfg.Manifest.N)[:t]
+	t := a.view.manifest.T
+	leaders := ranking(a.session, a.commits.exclude, a.view.manifest.N)[:t]
 	for _, node := range a.absent(leaders, s.traffic.lane(a.job).usual(len(a.items))) {
-		s.traffic.nodes.missed(node, a.opened)
+		a.view.nodes.missed(node, a.opened)
 	}
 	s.traffic.took(a, a.delays(leaders), t)
 }
@@ -205,8 +209,13 @@ func (s *signJobs) onAggregated(e aggregated) {
 		culprit = e.blame[0].Index
 	}
 	a.take(e.sigs)
-	if len(j.left) > 0 {
+	switch {
+	case len(j.left) > 0 && a.unsigned():
 		s.retry(j, culprit, culprit >= 0)
+		return
+	case len(j.left) > 0: // keys that are with the nodes of another manifest
+		j.closeSigned()
+		s.open(j)
 		return
 	}
 	for _, other := range j.attempts {
@@ -223,26 +232,35 @@ func (s *signJobs) onRefusal(a *attempt, node int, body []byte) {
 		slices.Contains(a.commits.exclude, uint8(node)) {
 		return
 	}
-	if refusal.Code == wire.CodeApprovalRequired && a.renewed != a.job.renewed {
+	switch {
+	case refusal.Code == wire.CodeApprovalRequired && a.renewed != a.job.renewed:
 		a.close() // approvals came since that were not in its task
 		s.retry(a.job, -1, true)
 		return
+	case refusal.Code == wire.CodeMoved && s.keys.moved(a):
+		a.close()
+		s.open(a.job)
+		return
 	}
 	a.refusals[node] = refusal
-	a.job.missing[node] = len(a.job.attempts)
-	// All n nodes certified the key: those that lack it are still reading the log, or rebuild their storage.
-	passes := refusal.Code == wire.CodeInternal || refusal.Code == wire.CodeUnknownKey
+	a.trouble.missing[node] = len(a.job.attempts)
+	// All n nodes certified the key: those that lack it are still reading the log, or rebuild their storage. One that
+	// says that it moved read more of the register than this gateway.
+	passes := refusal.Code == wire.CodeInternal || refusal.Code == wire.CodeUnknownKey || refusal.Code == wire.CodeMoved
 	if !passes {
-		a.job.denied[node] = refusal
+		a.trouble.denied[node] = refusal
 	}
-	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
+	n, t := a.view.manifest.N, a.view.manifest.T
 	switch {
-	case len(a.job.denied) > n-t:
-		s.out.fail(a.job.activeJob, a.job.verdict(n-t, node))
+	case len(a.trouble.denied) > n-t:
+		s.out.fail(a.job.activeJob, a.trouble.verdict(n-t, node))
 	case n-len(a.commits.exclude)-len(a.refusals) < t: // nobody is left to step in
 		a.close()
-		if refusal.Code == wire.CodeUnknownKey {
+		if refusal.Code == wire.CodeUnknownKey || refusal.Code == wire.CodeMoved {
 			a.job.tries--
+		}
+		if refusal.Code == wire.CodeMoved {
+			node = -1
 		}
 		s.retry(a.job, node, false)
 	default:
@@ -272,9 +290,13 @@ func (s *signJobs) onLate(a *attempt) {
 
 // tick is told the time, and forgets tasks that nobody will follow up.
 func (s *signJobs) tick(now time.Time) {
-	for _, node := range s.traffic.tick(now) {
-		s.out.do(Report{What: ReportAbsent, Reason: "not heard for a while", Culprit: node})
-		s.onAbsent(node)
+	s.traffic.tick(now)
+	for _, v := range s.views.chain {
+		v.nodes.now, v.dealing.now = now, now
+		for _, node := range v.presence.tick(now) {
+			s.out.do(Report{What: ReportAbsent, Reason: "not heard for a while" + v.named(), Culprit: node})
+			s.onAbsent(v, node)
+		}
 	}
 	s.schedule()
 	for key, last := range s.latest {
@@ -285,15 +307,14 @@ func (s *signJobs) tick(now time.Time) {
 }
 
 // onAbsent opens attempts beside those that a node holds up which is not heard any more.
-func (s *signJobs) onAbsent(node int) {
+func (s *signJobs) onAbsent(v *view, node int) {
 	for _, id := range slices.Sorted(maps.Keys(s.attempts)) {
 		a := s.attempts[id]
-		n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
-		if a == nil || a.closed || a.aggregating || a.sent.IsZero() || a.job.last() != a ||
-			!slices.Contains(a.late(n, t), node) {
+		if a == nil || a.view != v || a.closed || a.aggregating || a.sent.IsZero() || a.job.last() != a ||
+			!slices.Contains(a.late(), node) {
 			continue
 		}
-		if s.held(a, node) && n-len(a.job.bad) > t {
+		if a.held(node) && a.spares() {
 			s.retry(a.job, node, true)
 		}
 	}
@@ -302,12 +323,11 @@ func (s *signJobs) onAbsent(node int) {
 // suspect notes who holds an attempt up, and reports whether that is news and others can do without. Where no signing
 // set came about, whoever sat out is needed again.
 func (s *signJobs) suspect(a *attempt) (news bool) {
-	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
-	a.job.everyone = a.set == nil
-	for _, node := range a.late(n, t) {
-		news = s.held(a, node) || news
+	a.trouble.everyone = a.set == nil
+	for _, node := range a.late() {
+		news = a.held(node) || news
 	}
-	return news && n-len(a.job.bad) > t
+	return news && a.spares()
 }
 
 // maxAggregateWaits is for how many lives of an attempt an aggregation may go on: a busy gateway. One whose

@@ -139,16 +139,16 @@ func TestHiccupIsOneStrike(t *testing.T) {
 			s.desk.do(timer)
 		}
 	}
-	equal(t, "strikes", s.desk.signing.traffic.nodes.nodes[2].strikes, 1)
+	equal(t, "strikes", s.desk.view().nodes.nodes[2].strikes, 1)
 	s.now = s.now.Add(time.Minute)
 	s.desk.do(Tick{s.now})
-	for s.desk.finished = nil; s.desk.signing.traffic.nodes.nodes[2].strikes == 1; {
+	for s.desk.finished = nil; s.desk.view().nodes.nodes[2].strikes == 1; {
 		s.desk.arrive(s.signing(100+len(s.desk.finished), "alice", item(s.btc, 0, "again")), nil)
 		s.drain()
 		s.desk.timeout(timerLate)
 		s.drain()
 	}
-	equal(t, "strikes after another one", s.desk.signing.traffic.nodes.nodes[2].strikes, 2)
+	equal(t, "strikes after another one", s.desk.view().nodes.nodes[2].strikes, 2)
 }
 
 // A node of the second rank that does not wait its time gets no leader struck, who sat out since there were enough
@@ -172,7 +172,7 @@ func TestEarlyStandby(t *testing.T) {
 		s.nodes[leaders[1]].out = nil
 		s.drain()
 		s.done(1)
-		equal(t, fmt.Sprint("strikes ", x), s.desk.signing.traffic.nodes.nodes[leaders[1]].strikes, x.strikes)
+		equal(t, fmt.Sprint("strikes ", x), s.desk.view().nodes.nodes[leaders[1]].strikes, x.strikes)
 	}
 }
 
@@ -183,7 +183,7 @@ func TestLeastLateComesBack(t *testing.T) {
 	s.desk.finished = nil
 	for strikes, node := range []int{2, 0, 3} {
 		for range strikes + 1 {
-			s.desk.signing.traffic.nodes.missed(node, s.now)
+			s.desk.view().nodes.missed(node, s.now)
 		}
 	}
 	s.desk.arrive(s.signing(10, "alice", item(s.btc, 0, "next")), nil)
@@ -207,7 +207,7 @@ func TestRefusesAfterCommitting(t *testing.T) {
 		}
 		s.drain()
 		s.done(2)
-		equal(t, "sits out", s.desk.signing.traffic.nodes.out(bad), true)
+		equal(t, "sits out", s.desk.view().nodes.out(bad), true)
 	}
 }
 
@@ -320,7 +320,7 @@ func TestFaultySitsOutInOtherJobs(t *testing.T) {
 		}
 		s.drain()
 		equal(t, "ended", len(s.desk.finished), 1)
-		equal(t, "sits out", s.desk.signing.traffic.nodes.out(bad), true)
+		equal(t, "sits out", s.desk.view().nodes.out(bad), true)
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 type signJobs struct {
 	cfg      CoordinatorConfig
 	keys     keyFinder
-	opener   *wire.Opener
+	views    *views
 	out      *outbox
 	jobs     map[*activeJob]*activeSign
 	attempts map[string]*attempt // by session
@@ -25,27 +25,26 @@ type signJobs struct {
 // lastTask is the latest attempt of a job that stands in WORK.
 type lastTask struct {
 	attempt uint32
+	view    *view // whose nodes it is for; nil: none that this gateway goes by
 	at      time.Time
 	gateway string // that said so
 }
 
 func newSignJobs(
-	cfg CoordinatorConfig, d *directory, frozen *atomic.Pointer[wire.Frozen], o *wire.Opener, out *outbox,
+	cfg CoordinatorConfig, d *directory, frozen *atomic.Pointer[wire.Frozen], v *views, out *outbox,
 ) *signJobs {
 	return &signJobs{
-		cfg: cfg, keys: keyFinder{cfg.Manifest, d, derive.NewCache(maxBranches), frozen}, opener: o, out: out,
+		cfg: cfg, keys: keyFinder{d, derive.NewCache(maxBranches), frozen}, views: v, out: out,
 		jobs: map[*activeJob]*activeSign{}, attempts: map[string]*attempt{}, latest: map[string]lastTask{},
-		traffic: newTraffic(cfg, o),
+		traffic: newTraffic(cfg, v.presence),
 	}
 }
 
-func (s *signJobs) start(job *activeJob, revoked []int) {
+func (s *signJobs) start(job *activeJob) {
 	j := &activeSign{
-		activeJob: job, bad: map[int]string{}, missing: map[int]int{}, known: map[int]bool{}, denied: map[int]*wire.Complaint{},
-		signers: map[int]bool{}, since: s.keys.directory.end.sinceNow(),
+		activeJob: job, trouble: map[*view]*trouble{}, signers: map[int]bool{}, since: s.keys.directory.end.sinceNow(),
 	}
 	s.jobs[job] = j
-	j.leaveOut(revoked)
 	j.wants(job.size)
 	s.find(j)
 }
@@ -57,11 +56,15 @@ func (s *signJobs) lookAgain(job *activeJob) {
 	}
 }
 
-// onTaskSeen remembers the latest attempt of a job, of whichever gateway. The time of this gateway's own begins.
-func (s *signJobs) onTaskSeen(job *activeJob, key string, task *wire.Task, e TaskMessage) {
+// note remembers the latest attempt of a job, of whichever gateway.
+func (s *signJobs) note(key string, task *wire.Task, v *view, e TaskMessage) {
 	if last, ok := s.latest[key]; !ok || last.attempt < task.Attempt {
-		s.latest[key] = lastTask{attempt: task.Attempt, at: e.Time, gateway: wire.SealedBy(e.Data)}
+		s.latest[key] = lastTask{attempt: task.Attempt, view: v, at: e.Time, gateway: wire.SealedBy(e.Data)}
 	}
+}
+
+// onTaskSeen begins the time of this gateway's own attempt.
+func (s *signJobs) onTaskSeen(job *activeJob, task *wire.Task, e TaskMessage) {
 	j := s.jobs[job]
 	if j == nil {
 		return
@@ -69,7 +72,7 @@ func (s *signJobs) onTaskSeen(job *activeJob, key string, task *wire.Task, e Tas
 	for _, a := range j.attempts {
 		switch {
 		case a.number != task.Attempt || a.closed || !a.sent.IsZero():
-		case task.Session(s.cfg.Manifest) != a.session: // another gateway's stands there, and nobody sees this one
+		case task.Session(a.view.manifest) != a.session: // another gateway's stands there, and nobody sees this one
 			a.close()
 			s.open(j)
 			return
@@ -119,8 +122,8 @@ func (s *signJobs) find(j *activeSign) {
 		s.out.fail(j.activeJob, j.refusal())
 		return
 	}
-	j.items, j.children, j.roots = found.items, found.children, found.roots
-	j.suite, j.queued = found.suite, s.traffic.nodes.now
+	j.items, j.from, j.children, j.roots = found.items, found.from, found.children, found.roots
+	j.suite, j.queued = found.suite, s.traffic.now
 	s.traffic.add(j)
 	s.schedule()
 }
@@ -182,7 +185,7 @@ func (s *signJobs) waitsForKey(j *activeSign, key, batch string) bool {
 	case s.worthALook(j):
 		s.out.do(After{Delay: loadDelay, Timer: Timer{j.key(), timerLoad}})
 		return true
-	case s.keys.directory.proven(batch), s.keys.directory.reconcile.mayHold(batch), !s.keys.directory.end.readSince(j.since):
+	case s.keys.directory.proven(batch), s.keys.directory.mayHold(batch), !s.keys.directory.end.readSince(j.since):
 		s.await(j, key)
 		return true
 	}
@@ -200,12 +203,12 @@ const maxLacking = 1024
 // await has a job look again for such a key. If too many do, it fails: its client may
 // send it again.
 func (s *signJobs) await(j *activeSign, key string) {
-	if r := s.keys.directory.reconcile; j.lacks == "" && r.waiting >= maxLacking {
+	if d := s.keys.directory; j.lacks == "" && d.waiting >= maxLacking {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeRegisterIncomplete,
-			"KEYS lacks the entry of key %s, which a node may bring back, and %d jobs wait for such keys", key, r.waiting))
+			"KEYS lacks the entry of key %s, which a node may bring back, and %d jobs wait for such keys", key, d.waiting))
 		return
 	} else if j.lacks == "" {
-		r.waiting++
+		d.waiting++
 	}
 	j.lacks = key
 	s.out.do(After{Delay: lackDelay, Timer: Timer{j.key(), timerLoad}})
@@ -215,7 +218,7 @@ func (s *signJobs) await(j *activeSign, key string) {
 func (s *signJobs) found(j *activeSign) {
 	if j.lacks != "" {
 		j.lacks = ""
-		s.keys.directory.reconcile.waiting--
+		s.keys.directory.waiting--
 	}
 }
 
@@ -236,11 +239,11 @@ func (s *signJobs) schedule() {
 	}
 }
 
-// open asks for signatures of all that is left, from whoever is neither proven
-// faulty nor in bad standing. The first time it finds out under which keys.
+// open asks for signatures of what is left, as far as its keys are with the nodes of one
+// manifest, from whoever of them is neither proven faulty nor in bad standing. The rest
+// follows once these are there. The first time it finds out under which keys.
 func (s *signJobs) open(j *activeSign) {
-	n, t := s.cfg.Manifest.N, s.cfg.Manifest.T
-	if j.expired(s.opener.Time()) {
+	if j.expired(s.views.now) {
 		s.out.fail(j.activeJob, s.expiryReason(j.activeJob))
 		return
 	}
@@ -255,20 +258,22 @@ func (s *signJobs) open(j *activeSign) {
 	if last, ok := s.latest[j.key()]; ok { // another gateway may have come this far while the job waited
 		j.next = max(j.next, int(last.attempt)+1)
 	}
-	if n-len(j.bad) < t || j.next > wire.MaxAttempts {
+	s.keys.renew(j)
+	v, which := j.group()
+	met := j.troubleWith(v, s.views.revoked(v))
+	if v.manifest.N-len(met.bad) < v.manifest.T || j.next > wire.MaxAttempts {
 		s.out.fail(j.activeJob, wire.Refuse(wire.CodeSigningFailed,
-			"given up after %d attempts with %d of %d signatures missing: %s",
-			j.tries, len(j.left), len(j.sigs), j.failureSummary(t)))
+			"given up after %d attempts with %d of %d signatures missing: %s", j.tries, len(j.left), len(j.sigs), j.failureSummary()))
 		return
 	}
-	task := wire.SignTask(j.approved(), j.next, slices.Clone(j.left), s.traffic.excluded(s.cfg.Manifest, j))
+	task := wire.SignTask(j.approved(), j.next, which, v.excluded(met)).For(v.manifest)
 	j.next++
 	j.tries++
-	a := newAttempt(j, task, s.cfg.Manifest, s.opener)
-	a.opened = s.traffic.nodes.now
-	for i := range n {
+	a := newAttempt(j, v, met, task)
+	a.opened = s.traffic.now
+	for i := range v.manifest.N {
 		if !slices.Contains(task.Exclude, uint8(i)) {
-			s.traffic.presence.asked(i)
+			v.presence.asked(i)
 		}
 	}
 	j.attempts = append(j.attempts, a)
@@ -285,7 +290,7 @@ const publishLife = 75 * time.Second
 // retry reports that an attempt came to nothing, and opens another: at once, or else after a pause, unless one is
 // under way. Culprit -1 is nobody.
 func (s *signJobs) retry(j *activeSign, culprit int, atOnce bool) {
-	s.out.do(j.retry(wire.CodeSigningFailed, j.failureSummary(s.cfg.Manifest.T), culprit))
+	s.out.do(j.retry(wire.CodeSigningFailed, j.failureSummary(), culprit))
 	switch {
 	case atOnce:
 		s.open(j)
@@ -331,5 +336,5 @@ func (s *signJobs) expiryReason(job *activeJob) *wire.JobError {
 		return wire.Refuse(wire.CodeSigningFailed, "expired before its turn came: the fleet has more to sign than it can")
 	}
 	return wire.Refuse(wire.CodeSigningFailed, "expired before %d of %d signatures were made: %s",
-		len(j.left), len(j.sigs), j.failureSummary(s.cfg.Manifest.T))
+		len(j.left), len(j.sigs), j.failureSummary())
 }

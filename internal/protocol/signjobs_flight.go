@@ -63,7 +63,7 @@ func (s *signJobs) release(job *activeJob) {
 // again has a job wait for its turn once more.
 func (s *signJobs) again(job *activeJob) {
 	if j := s.jobs[job]; j != nil {
-		j.queued = s.traffic.nodes.now
+		j.queued = s.traffic.now
 		s.traffic.again(j)
 		s.schedule()
 	}
@@ -71,12 +71,14 @@ func (s *signJobs) again(job *activeJob) {
 
 // onAccess gives a job's attempts up, and opens another without the nodes that are
 // revoked. One whose shares are all there needs nobody any more.
-func (s *signJobs) onAccess(job *activeJob, revoked []int) {
+func (s *signJobs) onAccess(job *activeJob) {
 	j := s.jobs[job]
 	if j == nil {
 		return
 	}
-	j.leaveOut(revoked)
+	for v, met := range j.trouble {
+		met.leaveOut(s.views.revoked(v))
+	}
 	gaveUp := false
 	for _, a := range j.attempts {
 		if !a.closed && !a.aggregating {
@@ -95,10 +97,12 @@ func (s *signJobs) approved(job *activeJob) {
 	if j == nil {
 		return
 	}
-	for node, refusal := range j.denied {
-		if refusal.Code == wire.CodeApprovalRequired {
-			delete(j.denied, node)
-			delete(j.missing, node)
+	for _, met := range j.trouble {
+		for node, refusal := range met.denied {
+			if refusal.Code == wire.CodeApprovalRequired {
+				delete(met.denied, node)
+				delete(met.missing, node)
+			}
 		}
 	}
 }

@@ -4,14 +4,12 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"time"
-
-	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // traffic is what a gateway knows of how signing goes, and what it lets through.
 type traffic struct {
-	small, bulk lane // jobs of at most InteractiveItems items, and larger ones
-	nodes       standings
+	small, bulk lane      // jobs of at most InteractiveItems items, and larger ones
+	now         time.Time // of the last tick
 	self        string
 	quiet       int // ticks since other gateways said that they have jobs
 	presence    *presence
@@ -29,15 +27,14 @@ const quietTicks = 3
 // sharedFor is how long after jobs of two clients a fleet counts as shared.
 const sharedFor = 30 * time.Second
 
-func newTraffic(cfg CoordinatorConfig, o *wire.Opener) traffic {
+func newTraffic(cfg CoordinatorConfig, p *presence) traffic {
 	return traffic{
 		small:    lane{window: newWindow(firstWindow, maxWindow), queue: fairQueue{turn: 1}, whole: true},
 		bulk:     lane{window: newWindow(float64(cfg.MaxBulk), float64(cfg.MaxBulk)), queue: fairQueue{turn: bulkTurn}},
 		self:     cfg.Name,
 		quiet:    1, // nobody has said anything yet
 		stores:   map[uint64]*activeSign{},
-		nodes:    newStandings(cfg.Manifest.N),
-		presence: newPresence(cfg.Manifest, o),
+		presence: p,
 		retries:  budget{tenths: 10 * maxRetries},
 	}
 }
@@ -52,18 +49,16 @@ func (t *traffic) lane(j *activeSign) *lane {
 	return &t.bulk
 }
 
-// tick is told the time every second. It returns the nodes that have just become absent.
-func (t *traffic) tick(now time.Time) (gone []int) {
-	t.nodes.now = now
+// tick is told the time every second.
+func (t *traffic) tick(now time.Time) {
+	t.now, t.presence.now = now, now
 	t.retries.tick()
 	// Large jobs make small ones slow, and hardly the other way round.
 	t.bulk.window.follow(&t.small.window)
 	t.small.window.tick(now, t.small.queue.waiting(), t.shared())
-	gone = t.presence.tick(now)
 	if t.quiet++; t.presence.elsewhere(t.self) > 0 {
 		t.quiet = 0
 	}
-	return gone
 }
 
 // next begins the flight of a job; nil if none waits, or none may begin.
@@ -86,6 +81,11 @@ func (t *traffic) next() *activeSign {
 	return nil
 }
 
+// signs reports whether a sign job is in flight or waits, here or at another gateway.
+func (t *traffic) signs() bool {
+	return t.small.flying+t.bulk.flying+t.small.queue.waiting()+t.bulk.queue.waiting() > 0 || t.presence.elsewhere(t.self) > 0
+}
+
 // idle reports whether a job in flight has the fleet to itself. What other gateways have
 // is known seconds later; who has not seen that for long does not see it either.
 func (t *traffic) idle() bool {
@@ -94,7 +94,7 @@ func (t *traffic) idle() bool {
 }
 
 // shared reports whether small jobs of several clients come.
-func (t *traffic) shared() bool { return t.nodes.now.Before(t.sharedUntil) }
+func (t *traffic) shared() bool { return t.now.Before(t.sharedUntil) }
 
 // share notes whose small job comes.
 func (t *traffic) share(client string) {
@@ -107,7 +107,7 @@ func (t *traffic) share(client string) {
 		t.small.window.share(t.small.flying)
 		t.quiet = min(t.quiet, 1)
 	}
-	t.sharedUntil = t.nodes.now.Add(sharedFor)
+	t.sharedUntil = t.now.Add(sharedFor)
 }
 
 // add has a job wait for its turn.

@@ -126,7 +126,7 @@ func TestWindowAfterAFlood(t *testing.T) {
 // when one client was alone for long enough.
 func TestSharedWindow(t *testing.T) {
 	now := time.Unix(1_800_000_000, 0)
-	traffic := newTraffic(CoordinatorConfig{Manifest: &wire.Manifest{N: 3}}, nil)
+	traffic := newTraffic(CoordinatorConfig{Manifest: &wire.Manifest{N: 3}}, newPresence())
 	traffic.tick(now)
 	w, m := &traffic.small.window, fleetModel{5 * time.Millisecond, 4}
 	w.took(m.service, true, 1)
@@ -172,7 +172,7 @@ func TestWindowInAnOutage(t *testing.T) {
 
 // Large jobs give way while small ones are slow.
 func TestBulkGivesWay(t *testing.T) {
-	traffic := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}}, nil)
+	traffic := newTraffic(CoordinatorConfig{MaxBulk: 6, Manifest: &wire.Manifest{N: 3}}, newPresence())
 	traffic.small.window.took(time.Millisecond, true, 0)
 	for range 10 {
 		for range 50 {

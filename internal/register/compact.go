@@ -348,7 +348,7 @@ func (c *Compaction) create(ctx context.Context, n *note) error {
 		}
 	}
 	for _, data := range n.Successions {
-		if err := storeSuccession(ctx, c.Bus, c.Lineage, data); err != nil {
+		if err := StoreSuccession(ctx, c.Bus, c.Lineage, data); err != nil {
 			return err
 		}
 	}

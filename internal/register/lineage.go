@@ -90,7 +90,7 @@ func StoreLineage(ctx context.Context, b Publisher, l *wire.Lineage) error {
 		}
 	}
 	for _, proof := range l.Proofs() {
-		if err := storeSuccession(ctx, b, l, proof); err != nil {
+		if err := StoreSuccession(ctx, b, l, proof); err != nil {
 			return err
 		}
 	}
@@ -104,8 +104,9 @@ func storeManifest(ctx context.Context, b Publisher, m *wire.Manifest, data []by
 	})
 }
 
-// storeSuccession writes what makes a manifest the successor of one that is known.
-func storeSuccession(ctx context.Context, b Publisher, known wire.ManifestSet, data []byte) error {
+// StoreSuccession writes what makes a manifest the successor of one that is known. What stands
+// there already and verifies is as good.
+func StoreSuccession(ctx context.Context, b Publisher, known wire.ManifestSet, data []byte) error {
 	m, next, err := openSuccession(known, data)
 	if err != nil {
 		return err

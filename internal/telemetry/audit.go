@@ -88,7 +88,7 @@ func (m *Metrics) AuditRewound(read func() map[int]int) {
 		"Times that the head of a node's audit log, as its heartbeats tell it, went back.", "index")
 	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
 		times := read()
-		for i := range m.of.Nodes {
+		for i := range m.size.most() {
 			out <- prometheus.MustNewConstMetric(rewound, prometheus.CounterValue, float64(times[i]), strconv.Itoa(i))
 		}
 	}))

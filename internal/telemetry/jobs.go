@@ -11,6 +11,7 @@ import (
 // jobMetrics are a gateway's.
 type jobMetrics struct {
 	ended, retries         *prometheus.CounterVec
+	abandoned              *prometheus.CounterVec
 	seconds, items, rounds *prometheus.HistogramVec
 }
 
@@ -33,14 +34,17 @@ func load(interactive bool) string {
 // largestJob is what frostfleet_job_items reaches to.
 const largestJob = 1 << 17
 
-func newJobMetrics(gateway factory, of Identity) jobMetrics {
+func newJobMetrics(gateway factory) jobMetrics {
 	kind, loadLabel := oneOf("kind", wire.Kinds...), oneOf("load", loads...)
 	return jobMetrics{
 		ended: gateway.counters("frostfleet_jobs_total",
 			"Jobs that ended, by kind and code; done is success.", kind, oneOf("code", endCodes...)),
 		retries: gateway.counters("frostfleet_retries_total",
 			"Attempts at a batch or a signing session begun again, by the node whose fault it was; none if nobody's.",
-			kind, oneOf("culprit", culprits(of.Nodes)...)),
+			kind, nobody),
+		abandoned: gateway.counters("frostfleet_reshare_abandoned_total",
+			"Attempts at moving a batch to the next manifest's nodes that were given up, by why.",
+			oneOf("code", abandonCodes...)),
 		seconds: gateway.histograms("frostfleet_job_seconds",
 			"Jobs that ended done, from their storing in JOBS until their result is stored.", jobBuckets, kind, loadLabel),
 		items: gateway.histograms("frostfleet_job_items",

@@ -3,7 +3,6 @@ package telemetry
 import (
 	"runtime"
 	"slices"
-	"strconv"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -19,7 +18,7 @@ type Identity struct {
 	Fleet     string
 	Manifest  string // its hash in hexadecimal
 	Version   string
-	Nodes     int // n and t of the manifest
+	Nodes     int // n and t of the manifest, until Resize
 	Threshold int
 }
 
@@ -35,6 +34,7 @@ const (
 // known it counts as other: nothing that comes in makes labels.
 type Metrics struct {
 	of       Identity
+	size     fleetSize
 	registry prometheus.Registerer
 	work     workMetrics
 	jobs     jobMetrics
@@ -61,17 +61,17 @@ func NewMetrics(r prometheus.Registerer, of Identity) *Metrics {
 	info := both.gauges("frostfleet_info", "1, with who this program is as labels.",
 		"program_role", "name", "version", "fleet_name", "manifest", "goversion")
 	info.WithLabelValues(of.Role, of.Name, of.Version, of.Fleet, of.Manifest, runtime.Version()).Set(1)
-	Gauge(r, "fleet_nodes", "Nodes of the fleet, by the manifest.",
-		func() float64 { return float64(of.Nodes) })
-	Gauge(r, "fleet_threshold", "Nodes that it takes to sign, by the manifest.",
-		func() float64 { return float64(of.Threshold) })
-	return &Metrics{
+	m := &Metrics{
 		of: of, registry: r,
-		work:     newWorkMetrics(both, worker, of),
-		jobs:     newJobMetrics(gateway, of),
+		work:     newWorkMetrics(both, worker),
+		jobs:     newJobMetrics(gateway),
 		bus:      newBusMetrics(both, gateway, of),
 		provider: newProviderMetrics(nil, keyprovider.Backend{}, keyprovider.Prices{}),
 	}
+	m.Resize(of.Nodes, of.Threshold)
+	Gauge(r, "fleet_nodes", "Nodes of the fleet, by the manifest.", m.size.nodes)
+	Gauge(r, "fleet_threshold", "Nodes that it takes to sign, by the manifest.", m.size.threshold)
+	return m
 }
 
 // Gauge registers a value that is read when asked for; name goes without its
@@ -151,20 +151,4 @@ func knownOr[T ~string](value T, values []T) string {
 		return string(value)
 	}
 	return other
-}
-
-// culprits are the values of that label: the nodes, and none.
-func culprits(nodes int) []string {
-	all := []string{culprit(-1, nodes)}
-	for i := range nodes {
-		all = append(all, culprit(i, nodes))
-	}
-	return all
-}
-
-func culprit(node, nodes int) string {
-	if node < 0 || node >= nodes {
-		return "none"
-	}
-	return strconv.Itoa(node)
 }

@@ -31,12 +31,20 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m.Disk("storage", t.TempDir())
 	m.Audit(func() (written, waiting, lost uint64) { return 7, 2, 1 })
 	m.Freezes(func() *wire.Frozen { return nil })
+	m.Fork(func() error { return nil })
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleGateway {
-		m.Presence(func() ([]protocol.NodePresence, []string) {
+		m.Presence(func() []protocol.ManifestNodes {
 			last := &wire.Heartbeat{Build: "v0", InFlight: 2, Backlog: 3}
-			return []protocol.NodePresence{{Present: true, Heard: time.Now(), Last: last}, {Twins: 4, Foreign: true}},
-				[]string{"gateway0"}
+			return []protocol.ManifestNodes{
+				{Manifest: &wire.Manifest{Epoch: 1}, Nodes: []protocol.NodePresence{
+					{Present: true, Heard: time.Now(), Last: last}, {Twins: 4, Foreign: true},
+				}},
+				{Manifest: &wire.Manifest{Epoch: 2}, Nodes: []protocol.NodePresence{{Present: true}}},
+			}
+		}, func() []string { return []string{"gateway0"} })
+		m.Resharing(func() protocol.Resharing {
+			return protocol.Resharing{Run: true, Moved: 7, Left: 5, InFlight: 2, Blocked: "node 0 is not heard"}
 		})
 		m.AuditRewound(func() map[int]int { return map[int]int{1: 2} })
 		m.Demand(func() protocol.Demand { return protocol.Demand{Queued: 5, Longest: time.Minute, Retries: 0.5} })
@@ -134,6 +142,12 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 		}, map[string]float64{
 			"jobs_total{code=not_owner,kind=sign}": 1, "job_items{kind=sign} count": 1, "job_items{kind=sign} sum": 2,
 		}},
+		"a batch moved": {gateway0, func(m *Metrics) {
+			m.Report(protocol.Report{What: protocol.ReportReshared, Suite: frost.Ed25519, Count: 7, Culprit: -1})
+		}, map[string]float64{"events_total{event=reshared}": 1, "items_total{event=reshared,suite=ed25519}": 7}},
+		"an attempt at moving given up": {gateway0, func(m *Metrics) {
+			m.Report(protocol.Report{What: protocol.ReportReshareAbandoned, Code: frost.CodeShare, Culprit: -1})
+		}, map[string]float64{"events_total{event=reshare_abandoned}": 1, "reshare_abandoned_total{code=deal_share}": 1}},
 		"no job": {gateway0, func(m *Metrics) { m.JobDone(protocol.JobEnd{Kind: "dance"}) }, map[string]float64{}},
 		"a round": {gateway0, func(m *Metrics) {
 			m.Round(protocol.Round{Round: protocol.RoundShares, Suite: frost.Ed25519, Interactive: true, From: begun, To: begun.Add(took)})

@@ -15,7 +15,6 @@ type workMetrics struct {
 	events, items, aborts, blamed *prometheus.CounterVec
 	decisions                     *prometheus.CounterVec   // workers
 	batches                       *prometheus.HistogramVec // workers
-	nodes                         int
 	rules                         *ruleNames
 }
 
@@ -30,23 +29,23 @@ var abortCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIde
 var blameCodes = []wire.Code{frost.CodeMalformed, frost.CodePoint, frost.CodeIdentity, frost.CodeProof, frost.CodeShare,
 	wire.CodeFalseCertificate, protocol.BlameCommitment, protocol.BlameShareForm, protocol.BlameShare}
 
-func newWorkMetrics(both, worker factory, of Identity) workMetrics {
+func newWorkMetrics(both, worker factory) workMetrics {
 	return workMetrics{
-		nodes: of.Nodes,
 		events: both.counters("frostfleet_events_total",
 			"What this program did or saw in batches and signing sessions, by event.",
 			oneOf("event", protocol.ReportKinds...)),
 		items: both.counters("frostfleet_items_total",
 			"Keys and signature shares behind the events, by event and suite.",
 			oneOf("event", protocol.ReportDealt, protocol.ReportCertified, protocol.ReportComplete,
-				protocol.ReportRecovered, protocol.ReportRegistered, protocol.ReportCommitted, protocol.ReportShared),
+				protocol.ReportRecovered, protocol.ReportRegistered, protocol.ReportReshared, protocol.ReportCommitted,
+				protocol.ReportShared),
 			oneOf("suite", suites...)),
 		aborts: both.counters("frostfleet_aborts_total",
 			"Batches given up, by why and by the node whose fault it was; none if nobody's.",
-			oneOf("code", abortCodes...), oneOf("culprit", culprits(of.Nodes)...)),
+			oneOf("code", abortCodes...), nobody),
 		blamed: both.counters("frostfleet_node_blamed_total",
 			"Proofs that a node is faulty, by the node and by what it signed.",
-			oneOf("index", culprits(of.Nodes)[1:]...), oneOf("code", blameCodes...)),
+			label{name: "index"}, oneOf("code", blameCodes...)),
 		rules: &ruleNames{known: map[string]bool{}},
 		decisions: worker.counters("frostfleet_decisions_total",
 			"What this node decided about sessions that it was asked to sign in, by the rule of its policy; none if no rule did.",
@@ -73,20 +72,22 @@ func (m *Metrics) Report(r protocol.Report) {
 	case protocol.ReportRefused:
 		w.decided(r, failed)
 	case protocol.ReportAborted:
-		w.aborts.WithLabelValues(knownOr(r.Code, abortCodes), culprit(r.Culprit, w.nodes)).Inc()
-		w.blame(r)
+		w.aborts.WithLabelValues(knownOr(r.Code, abortCodes), culprit(r.Culprit, m.size.most())).Inc()
+		w.blame(r, m.size.most())
 	case protocol.ReportBlamed:
-		w.blame(r)
+		w.blame(r, m.size.most())
 	case protocol.ReportRetry:
-		m.jobs.retries.WithLabelValues(knownOr(r.Kind, wire.Kinds), culprit(r.Culprit, w.nodes)).Inc()
+		m.jobs.retries.WithLabelValues(knownOr(r.Kind, wire.Kinds), culprit(r.Culprit, m.size.most())).Inc()
+	case protocol.ReportReshareAbandoned:
+		m.jobs.abandoned.WithLabelValues(knownOr(r.Code, abandonCodes)).Inc()
 	}
 }
 
 // blame counts what a node's own signed message proves against it. Nobody's word does:
 // a program reports only what it checked itself.
-func (w *workMetrics) blame(r protocol.Report) {
-	if r.Culprit >= 0 && r.Culprit < w.nodes && slices.Contains(blameCodes, r.Code) {
-		w.blamed.WithLabelValues(culprit(r.Culprit, w.nodes), string(r.Code)).Inc()
+func (w *workMetrics) blame(r protocol.Report, nodes int) {
+	if r.Culprit >= 0 && r.Culprit < nodes && slices.Contains(blameCodes, r.Code) {
+		w.blamed.WithLabelValues(culprit(r.Culprit, nodes), string(r.Code)).Inc()
 	}
 }
 

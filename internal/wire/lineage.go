@@ -86,6 +86,9 @@ func (l *Lineage) Proofs() (all [][]byte) {
 	return all
 }
 
+// Proof is the succession to the manifest of that hash; nil: it is not known.
+func (l *Lineage) Proof(hash [32]byte) []byte { return l.proofs[hash] }
+
 // Before are the manifests of the chain before one, oldest first.
 func (l *Lineage) Before(m *Manifest) []*Manifest {
 	return l.chain[:max(0, slices.IndexFunc(l.chain, func(c *Manifest) bool { return c.hash == m.hash }))]

@@ -227,6 +227,16 @@ func (m *Manifest) ParentHash() ([32]byte, bool) {
 	return [32]byte(m.Previous), true
 }
 
+// NodeName is node i for people: as its audit log has it, and with the epoch where that tells it
+// from the founding manifest's node of that index.
+func (m *Manifest) NodeName(i int) string {
+	name := fmt.Sprintf("worker-%d", i)
+	if m.Successor() {
+		name += fmt.Sprintf(" of epoch %d", m.Epoch)
+	}
+	return name
+}
+
 // Identity is node i's P-256 key.
 func (m *Manifest) Identity(i int) *ecdsa.PublicKey { return m.identities[i] }
 

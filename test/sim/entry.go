@@ -19,7 +19,7 @@ type entryWriter struct {
 }
 
 func (l *gatewayLife) writeEntry(e protocol.WriteEntry) {
-	l.store(e, protocol.EntryWritten{ID: e.ID, Job: e.Job, Trace: e.Trace})
+	l.store(e, protocol.EntryWritten{ID: e.ID, Generation: e.Generation, Job: e.Job, Trace: e.Trace})
 }
 
 func (l *gatewayLife) store(e protocol.WriteEntry, done protocol.Event) {

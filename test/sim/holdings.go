@@ -54,11 +54,11 @@ func (l *gatewayLife) ask(e protocol.AskNode) {
 	w.at(w.lag(), func() {
 		p := w.machines[e.Node].life
 		if p == nil || !p.alive || w.fault(PublishLost) {
-			l.step(protocol.ReadHeld(w.manifest, e.Node, e.Ask, nil, context.DeadlineExceeded))
+			l.step(protocol.ReadHeld(w.manifest, e, nil, context.DeadlineExceeded))
 			return
 		}
 		held := p.holds(e.Ask)
-		w.at(w.lag(), func() { l.step(protocol.ReadHeld(w.manifest, e.Node, e.Ask, held, nil)) })
+		w.at(w.lag(), func() { l.step(protocol.ReadHeld(w.manifest, e, held, nil)) })
 	})
 }
 
