@@ -32,6 +32,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m.Audit(func() (written, waiting, lost uint64) { return 7, 2, 1 })
 	m.Freezes(func() *wire.Frozen { return nil })
 	m.Fork(func() error { return nil })
+	m.Reloads(func(f func(string, bool)) { f("access", true); f("config", false) })
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleGateway {
 		m.Presence(func() []protocol.ManifestNodes {
