@@ -51,6 +51,7 @@ func newRootCommand() *cobra.Command {
 		newFreezesCommand(),
 		newAcceptManifestCommand(),
 		newExportCommand(),
+		newRetireCommand(),
 	)
 	return root
 }
