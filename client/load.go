@@ -6,7 +6,8 @@ import (
 	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/config"
-	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/internal/reload"
+	"github.com/frostfleet/frostfleet/internal/secret"
 )
 
 // Load makes a Config of a client.toml and the files that it names: the
@@ -62,20 +63,25 @@ func checkListed(name string, key ed25519.PublicKey, access *config.Access, path
 // followAccess keeps the gateways as an access list has them, until the client is
 // closed. A list that can't be read changes nothing.
 func (c *Client) followAccess(path string) (ended func()) {
+	r := reload.New(c.log, reload.Thing{
+		Name: "access", Files: []secret.File{config.AccessFile(path)},
+		Take: func(texts [][]byte) (reload.Taken, error) {
+			list, err := config.AccessOf(path, texts[0])
+			if err != nil {
+				return reload.Taken{}, err
+			}
+			next, err := list.Wire()
+			if err != nil {
+				return reload.Taken{}, fmt.Errorf("%s: %w", path, err)
+			}
+			c.access.Store(next)
+			return reload.Taken{}, nil
+		},
+	})
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		config.FollowAccess[struct{}](c.closed, path, nil, func(list *config.Access, err error) {
-			var next *wire.Access
-			if err == nil {
-				next, err = list.Wire()
-			}
-			if err != nil {
-				c.log.Error("access list not read; the one from before stays in use", "file", path, "error", err)
-				return
-			}
-			c.access.Store(next)
-		})
+		reload.Run[struct{}](c.closed, r, nil)
 	}()
 	return func() { <-done }
 }

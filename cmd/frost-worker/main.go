@@ -49,6 +49,7 @@ func newRootCommand() *cobra.Command {
 		newUnlockCommand(),
 		newPolicyCommand(),
 		newFreezesCommand(),
+		newAcceptManifestCommand(),
 	)
 	return root
 }

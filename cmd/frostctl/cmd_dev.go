@@ -26,7 +26,7 @@ file in its directory, and the streams are made.`,
 			"  frostctl fleet init ./fleet --cluster 3 && frostctl dev ./fleet --cluster",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			log, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, level)
+			log, _, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, level)
 			if err != nil {
 				return command.Usage(err)
 			}

@@ -88,13 +88,18 @@ func tellFork(cmd *cobra.Command, l *wire.Lineage) {
 	}
 }
 
-// stored is what proves a storage: the manifest that its node is of, with those before.
+// stored is what proves a storage: the manifest that its node is of, and what the node kept
+// of others, or those before it that are given.
 func (o *registerOptions) stored() (*wire.Lineage, error) {
 	m, err := config.LoadManifest(o.manifest)
 	if err != nil {
 		return nil, err
 	}
-	l, left := wire.NewLineage(m), map[[32]byte]*wire.Manifest{}
+	l, err := register.KeptLineage(o.storage, m)
+	if err != nil {
+		return nil, err
+	}
+	left := map[[32]byte]*wire.Manifest{}
 	for _, path := range o.before {
 		before, err := config.LoadManifest(path)
 		if err != nil {
@@ -143,7 +148,8 @@ func newRegisterExport() *cobra.Command {
 		Long: `Export saves every whole entry of KEYS to a file that does not exist yet. With
 --storage it reads the storage_path of one node instead, whose worker must not
 run: this is the way back when all data of NATS is lost. --manifest is then the one
-that the node is of, and --before gives those before it. What does not verify is
+that the node is of; should the node not have kept those before it, --before gives
+them. What does not verify is
 left out and counted. The exit code is 4 if KEYS is damaged: no copy of it had some
 messages, or entries lack deals. Then the file has every entry that is whole, and
 may lack others.`,

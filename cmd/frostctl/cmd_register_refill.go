@@ -64,6 +64,14 @@ proved.`,
 	return cmd
 }
 
+// holder names a node.
+func holder(n register.NodeHoldings) string {
+	if n.Epoch > 0 {
+		return fmt.Sprintf("node %d of epoch %d", n.Node, n.Epoch)
+	}
+	return fmt.Sprintf("node %d", n.Node)
+}
+
 // refilled prints what refill did.
 func refilled(cmd *cobra.Command, sum register.Refilled) error {
 	out := cmd.OutOrStdout()
@@ -73,10 +81,7 @@ func refilled(cmd *cobra.Command, sum register.Refilled) error {
 		}
 	} else {
 		for _, n := range sum.Nodes {
-			name := fmt.Sprintf("node %d", n.Node)
-			if n.Epoch > 0 {
-				name += fmt.Sprintf(" of epoch %d", n.Epoch)
-			}
+			name := holder(n)
 			if n.Error != "" {
 				fmt.Fprintf(out, "%s: not asked: %s\n", name, n.Error)
 			} else {
@@ -170,12 +175,12 @@ func mayCreate(ctx context.Context, cmd *cobra.Command, b *bus.Bus, nodes int) e
 	ctx, cancel := context.WithTimeout(ctx, 2*register.AskTime+time.Second)
 	defer cancel()
 	var holders, silent string
-	for _, n := range register.AskAll(ctx, a) {
+	for _, n := range register.AskFleet(ctx, a) {
 		switch {
 		case n.Error != "":
 			silent += fmt.Sprintf(" %d", n.Node)
 		case n.Batches > 0:
-			holders += fmt.Sprintf("; node %d holds %d", n.Node, n.Batches)
+			holders += fmt.Sprintf("; %s holds %d", holder(n), n.Batches)
 		}
 	}
 	if holders != "" {

@@ -41,7 +41,7 @@ afterwards. Use one node's file alone (1 of 1) where you have only that device.`
 			if o.Threshold < 0 || o.Threshold > len(args) {
 				return usagef("--threshold %d does not fit %d nodes: use 1 to %d", o.Threshold, len(args), len(args))
 			}
-			log, err := telemetry.NewLogger(cmd.ErrOrStderr(), "text", level)
+			log, _, err := telemetry.NewLogger(cmd.ErrOrStderr(), "text", level)
 			if err != nil {
 				return usagef("%w", err)
 			}

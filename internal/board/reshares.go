@@ -127,6 +127,14 @@ func (a *Attempt) dealer(node int) int {
 // Manifests are those of the dealers and of the nodes that get the shares.
 func (a *Attempt) Manifests() (source, next *wire.Manifest) { return a.source, a.next }
 
+// Seq is the sequence of the message that stands in a slot, 0 if none does.
+func (a *Attempt) Seq(slot wire.Slot) uint64 {
+	if v := a.values[key{slot.Kind, slot.Node}]; v != nil {
+		return v.seq
+	}
+	return 0
+}
+
 // Opened is when Open was called.
 func (a *Attempt) Opened() time.Time { return a.opened }
 

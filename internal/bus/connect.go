@@ -105,6 +105,11 @@ func (b *Bus) dial(ctx context.Context) (err error) {
 	return nil
 }
 
+// SetTLS is natsconn.Conn.SetTLS.
+func (b *Bus) SetTLS(ctx context.Context, next *natsconn.TLS) (changed []string, err error) {
+	return b.nc.SetTLS(ctx, next)
+}
+
 // How often a wait for the server is logged.
 const logEvery = 30 * time.Second
 

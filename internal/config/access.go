@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -69,6 +70,14 @@ func (k PublicKey) String() string { return hex.EncodeToString(k) }
 // LoadAccess reads an access list.
 func LoadAccess(path string) (*Access, error) {
 	return load(path, new(Access), false)
+}
+
+// AccessFile is the file that LoadAccess reads.
+func AccessFile(path string) secret.File { return fileOf(path, new(Access)) }
+
+// AccessOf is LoadAccess where the file's text is there already.
+func AccessOf(path string, text []byte) (*Access, error) {
+	return parse(path, text, new(Access), false)
 }
 
 func (*Access) files(*source) {}

@@ -40,6 +40,15 @@ type Server struct {
 	Port int    `toml:"port"` // 4000 by default; 0: no server
 }
 
+// Log is the section [log].
+type Log struct {
+	Level string `toml:"level"` // debug, info (default), warn, error
+}
+
+func (l *Log) check(s *source) {
+	s.OneOf("log.level", l.Level, "debug", "info", "warn", "error")
+}
+
 // Bus is the section [bus]: how to reach NATS. Embedded, StorePath and Port
 // are for gateways only.
 type Bus struct {
@@ -56,6 +65,7 @@ const defaultBusPort = 4222
 // defaultServer and defaultBus are what a file need not say.
 var (
 	defaultServer = Server{Host: "127.0.0.1", Port: 4000}
+	defaultLog    = Log{Level: "info"}
 	defaultBus    = connected{Bus: Bus{URL: natsconn.DefaultURL, Replicas: 1}}
 )
 
@@ -69,22 +79,21 @@ type document interface {
 // errors found on the way come together, as Errors.
 func load[D document](path string, d D, read bool) (D, error) {
 	var none D
-	text, err := textOf(path, d)
+	text, err := fileOf(path, d).Text()
 	if err != nil {
-		return none, err
+		return none, atLineOne(err)
 	}
 	defer text.Wipe()
 	return parse(path, text.Expose(), d, read)
 }
 
-// textOf reads a file that is to be d.
-func textOf(path string, d document) (*secret.Bytes, error) {
+// fileOf is a file that is to be d.
+func fileOf(path string, d document) secret.File {
 	what := "configuration file"
 	if _, list := d.(*Access); list {
 		what = "access list"
 	}
-	text, err := secret.File{What: what, Path: path, Max: maxFile, Public: true}.Text()
-	return text, atLineOne(err)
+	return secret.File{What: what, Path: path, Max: maxFile, Public: true}
 }
 
 // parse is load once the file's text was read.

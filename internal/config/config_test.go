@@ -100,6 +100,7 @@ func guideNode(keyID string) *Node {
 	return &Node{
 		Network: Network{"mainnet"},
 		Server:  Server{"node", "0.0.0.0", 4000},
+		Log:     Log{"info"},
 		Node: NodeSection{
 			Index: 0, StoragePath: "/data/frost-shares-node0", MaxSigners: 3, MinSigners: 2,
 			Manifest: "/data/frost-shares-node0/manifest.json",

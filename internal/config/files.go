@@ -1,5 +1,7 @@
 package config
 
+import "github.com/frostfleet/frostfleet/internal/secret"
+
 // connected is what the files of all programs that connect to NATS have.
 type connected struct {
 	Bus Bus `toml:"bus"`
@@ -7,6 +9,12 @@ type connected struct {
 	src *source
 	own ownKey
 }
+
+// Path is the file's, as it was given.
+func (c *connected) Path() string { return c.src.path }
+
+// File is the configuration file itself.
+func (c *connected) File() secret.File { return fileOf(c.src.path, (*Node)(nil)) }
 
 // ownKey is the Ed25519 key of a gateway or a client. A node has none.
 type ownKey struct{ setting, path string }

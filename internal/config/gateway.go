@@ -8,6 +8,7 @@ import (
 type Gateway struct {
 	Network Network        `toml:"network"` // optional: the manifest has it
 	Server  Server         `toml:"server"`
+	Log     Log            `toml:"log"`
 	Gateway GatewaySection `toml:"gateway"`
 	connected
 }
@@ -33,7 +34,14 @@ func LoadGateway(path string) (*Gateway, error) { return load(path, newGateway()
 // ParseGateway reads a gateway's file alone.
 func ParseGateway(path string) (*Gateway, error) { return load(path, newGateway(), false) }
 
-func newGateway() *Gateway { return &Gateway{Server: defaultServer, connected: defaultBus} }
+// GatewayOf is ParseGateway where the file's text is there already.
+func GatewayOf(path string, text []byte) (*Gateway, error) {
+	return parse(path, text, newGateway(), false)
+}
+
+func newGateway() *Gateway {
+	return &Gateway{Server: defaultServer, Log: defaultLog, connected: defaultBus}
+}
 
 // LoadManifest reads the manifest that the file names, and wants the file to agree.
 func (g *Gateway) LoadManifest() (*wire.Manifest, error) {
@@ -69,6 +77,7 @@ func (g *Gateway) check(s *source) {
 		s.OneOf("network.type", g.Network.Type, networks...)
 	}
 	s.server(&g.Server, "gateway")
+	g.Log.check(s)
 	g.own = g.Gateway.check(s, "gateway")
 	if s.Has("gateway.audit_path") {
 		s.Require("gateway.audit_path", g.Gateway.AuditPath)

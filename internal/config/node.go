@@ -15,6 +15,7 @@ import (
 type Node struct {
 	Network Network     `toml:"network"`
 	Server  Server      `toml:"server"`
+	Log     Log         `toml:"log"`
 	Node    NodeSection `toml:"node"`
 	connected
 
@@ -44,8 +45,13 @@ func ParseNode(path string, backends []keyprovider.Backend) (*Node, error) {
 	return load(path, newNode(backends), false)
 }
 
+// NodeOf is ParseNode where the file's text is there already.
+func NodeOf(path string, text []byte, backends []keyprovider.Backend) (*Node, error) {
+	return parse(path, text, newNode(backends), false)
+}
+
 func newNode(backends []keyprovider.Backend) *Node {
-	return &Node{Server: defaultServer, connected: defaultBus, backends: backends}
+	return &Node{Server: defaultServer, Log: defaultLog, connected: defaultBus, backends: backends}
 }
 
 // Provider is what the node's back end knows of it. It is enrolled once it has a
@@ -58,14 +64,12 @@ func (n *Node) Provider() keyprovider.Node {
 	}
 }
 
-// Path is the file's, as it was given.
-func (n *Node) Path() string { return n.src.path }
-
 func (n *Node) check(s *source) {
 	n.src = s
 	node := &n.Node
 	s.OneOf("network.type", n.Network.Type, networks...)
 	s.server(&n.Server, "node")
+	n.Log.check(s)
 	s.Between("node.max_signers", node.MaxSigners, 1, frost.MaxNodes)
 	s.Between("node.min_signers", node.MinSigners, 1, frost.MaxNodes)
 	s.Between("node.index", node.Index, 0, frost.MaxNodes-1)

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"context"
 	"errors"
 
 	"github.com/frostfleet/frostfleet/internal/policy"
@@ -10,19 +9,20 @@ import (
 
 // LoadPolicy reads a node's policy file, for a network. What it refuses is Errors.
 func LoadPolicy(path, network string) (*policy.Policy, error) {
-	text, err := policyText(path)
+	text, err := PolicyFile(path).Text()
 	if err != nil {
-		return nil, err
+		return nil, atLineOne(err)
 	}
-	return parsePolicy(path, text.Expose(), network)
+	return PolicyOf(path, text.Expose(), network)
 }
 
-func policyText(path string) (*secret.Bytes, error) {
-	text, err := secret.File{What: "policy file", Path: path, Max: policy.MaxFile, Public: true}.Text()
-	return text, atLineOne(err)
+// PolicyFile is the file that LoadPolicy reads.
+func PolicyFile(path string) secret.File {
+	return secret.File{What: "policy file", Path: path, Max: policy.MaxFile, Public: true}
 }
 
-func parsePolicy(path string, text []byte, network string) (*policy.Policy, error) {
+// PolicyOf is LoadPolicy where the file's text is there already.
+func PolicyOf(path string, text []byte, network string) (*policy.Policy, error) {
 	p, err := policy.Parse(text, network)
 	found, ok := errors.AsType[policy.Errors](err)
 	if !ok {
@@ -33,15 +33,4 @@ func parsePolicy(path string, text []byte, network string) (*policy.Policy, erro
 		all = append(all, &Error{File: path, Line: e.Line, Key: e.Key, Message: e.Message})
 	}
 	return nil, all
-}
-
-// FollowPolicy is FollowAccess for a policy file.
-func FollowPolicy[T any](
-	ctx context.Context, path, network string, now <-chan T, changed func(*policy.Policy, error),
-) {
-	follow(ctx, now, &followed[*policy.Policy]{
-		text:    func() (*secret.Bytes, error) { return policyText(path) },
-		parse:   func(text []byte) (*policy.Policy, error) { return parsePolicy(path, text, network) },
-		changed: changed,
-	})
 }

@@ -1,16 +1,11 @@
 package config
 
 import (
-	"context"
 	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
-	"time"
-
-	"github.com/frostfleet/frostfleet/internal/policy"
 )
 
 const somePolicy = "version = 1\n[[rule]]\nname = \"a\"\nclients = [\"*\"]\nkeys = [\"*\"]\nkinds = [\"psbt\"]\n"
@@ -86,42 +81,4 @@ key_provider = { type = "software", key_file = "k.json" }
 func loaded(file string) error {
 	_, err := loadNode(file)
 	return err
-}
-
-// TestFollowPolicy: a changed policy is read once it stands still, or at once when asked for.
-func TestFollowPolicy(t *testing.T) {
-	path := write(t, somePolicy)
-	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithCancel(t.Context())
-		var names []string
-		now, done := make(chan struct{}), make(chan struct{})
-		go func() {
-			defer close(done)
-			FollowPolicy(ctx, path, "regtest", now, func(p *policy.Policy, err error) {
-				if err != nil {
-					names = append(names, "error")
-					return
-				}
-				names = append(names, p.Rules()...)
-			})
-		}()
-		put := func(text string) {
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Error(err)
-			}
-		}
-		time.Sleep(5 * lookEvery)
-		put(strings.Replace(somePolicy, `"a"`, `"b"`, 1))
-		time.Sleep(5 * lookEvery)
-		put("version = 9\n")
-		time.Sleep(5 * lookEvery)
-		put(strings.Replace(somePolicy, `"a"`, `"c"`, 1))
-		now <- struct{}{}
-		synctest.Wait()
-		cancel()
-		<-done
-		if got := strings.Join(names, " "); got != "a b error c" {
-			t.Errorf("read: %s", got)
-		}
-	})
 }

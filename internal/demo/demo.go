@@ -233,12 +233,20 @@ func (d *demo) spend(ctx context.Context) error {
 	return nil
 }
 
-func (d *demo) killOne(ctx context.Context) error {
-	d.Step("killing worker 0 and signing with the two left")
+// killWorker kills the first worker that is left: the gateway is before it.
+func (d *demo) killWorker() error {
 	if err := d.processes[1].kill(); err != nil {
 		return err
 	}
 	d.processes = slices.Delete(d.processes, 1, 2)
+	return nil
+}
+
+func (d *demo) killOne(ctx context.Context) error {
+	d.Step("killing worker 0 and signing with the two left")
+	if err := d.killWorker(); err != nil {
+		return err
+	}
 	for _, keys := range [][]client.Key{d.taproot, d.solana} {
 		if err := d.sign(ctx, items(keys, downCount, "down")); err != nil {
 			return err

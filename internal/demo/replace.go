@@ -52,7 +52,7 @@ func (d *demo) replace(ctx context.Context) error {
 		return err
 	}
 	d.Step("killing worker 1 too, and signing with worker 2 and the new one")
-	if err := d.processes[1].kill(); err != nil {
+	if err := d.killWorker(); err != nil {
 		return err
 	}
 	for _, keys := range [][]client.Key{d.taproot, d.solana} {

@@ -11,6 +11,7 @@ import (
 func TestHeaderFits(t *testing.T) {
 	r := sample(1, frost.MaxNodes, frost.MaxNodes, 1000, frost.Secp256k1TR)
 	r.Owner = strings.Repeat("x", maxOwner)
+	r.Generation, r.Reshare = 1<<32-1, []byte{1}
 	raw, err := r.header().encode()
 	if err != nil {
 		t.Fatal(err)
@@ -26,7 +27,13 @@ func FuzzHeader(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(raw)
+	later, err := later(1, 7).header().encode()
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(later)
 	f.Add([]byte{0x8a})
+	f.Add([]byte{0x85})
 	f.Add([]byte{0x9f, 0xff})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		h, err := decodeHeader(data)

@@ -29,6 +29,9 @@ func certifyForEver(dir string) {
 	s, err := Open(dir, &testSeal)
 	for i := 0; err == nil; i++ {
 		if err = s.Certify(sample(i, 3, 2, 10, frost.Ed25519)); err == nil {
+			err = errors.Join(s.Certify(later(i, 1)), s.MarkMoved(sample(i+1, 3, 2, 1, frost.Ed25519).Batch))
+		}
+		if err == nil {
 			fmt.Println(i)
 		}
 	}
@@ -64,7 +67,11 @@ func TestKill(t *testing.T) {
 	}
 	s := open(t, dir)
 	for i := range promised + 1 {
-		check(t, s, sample(i, 3, 2, 10, frost.Ed25519), false)
+		same(t, s, sample(i, 3, 2, 10, frost.Ed25519), false)
+		same(t, s, later(i, 1), false)
+		if _, err := s.Key(batchID(i+1), 0); !errors.Is(err, ErrMoved) {
+			t.Errorf("batch %d has moved: %v", i+1, err)
+		}
 	}
 }
 
@@ -73,19 +80,24 @@ func TestKill(t *testing.T) {
 // a meta page. The store is then as before the commit; with all of it, as
 // after it.
 func TestPowerCut(t *testing.T) {
+	t.Run("another batch", func(t *testing.T) {
+		powerCut(t, sample(1, 3, 2, 40, frost.Secp256k1TR), sample(2, 3, 2, 40, frost.Secp256k1TR))
+	})
+	t.Run("a later generation", func(t *testing.T) { powerCut(t, sample(1, 3, 2, 4, frost.Secp256k1TR), later(1, 1)) })
+}
+
+func powerCut(t *testing.T, old, fresh *Record) {
 	dir := t.TempDir()
 	s := open(t, dir)
-	old := sample(1, 3, 2, 40, frost.Secp256k1TR)
 	if err := s.Certify(old); err != nil {
 		t.Fatal(err)
 	}
 	before := image(t, dir)
-	fresh := sample(2, 3, 2, 40, frost.Secp256k1TR)
 	if err := s.Certify(fresh); err != nil {
 		t.Fatal(err)
 	}
 	after := image(t, dir)
-	check(t, open(t, dirWith(t, after)), fresh, false)
+	same(t, open(t, dirWith(t, after)), fresh, false)
 
 	page := os.Getpagesize()
 	rng := rand.New(rand.NewPCG(1, 2))
@@ -112,19 +124,21 @@ func TestPowerCut(t *testing.T) {
 		if err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		check(t, again, old, false)
+		same(t, again, old, false)
+		signsWith(t, again, old, false)
 		if _, err := again.Batch(fresh.ref()); !errors.Is(err, ErrUnknown) {
 			t.Fatalf("round %d: half a commit is visible: %v", round, err)
 		}
 		if err := again.Certify(fresh); err != nil {
 			t.Fatalf("round %d: %v", round, err)
 		}
-		check(t, again, fresh, false)
+		same(t, again, fresh, false)
+		signsWith(t, again, fresh, false)
 		_ = again.Close()
 	}
 }
 
-// damageable gives the image of a store with four complete batches.
+// damageable gives the image of a store with four complete batches, and one of a later generation.
 func damageable(t testing.TB) []byte {
 	dir := t.TempDir()
 	s := open(t, dir)
@@ -134,6 +148,9 @@ func damageable(t testing.TB) []byte {
 		if err != nil {
 			t.Fatal(err)
 		}
+	}
+	if err := errors.Join(s.PutRecovered(later(5, 1)), s.MarkMoved(batchID(6))); err != nil {
+		t.Fatal(err)
 	}
 	_ = s.Close()
 	return image(t, dir)
@@ -217,6 +234,18 @@ func useDamaged(t *testing.T, dir string, file []byte) bool {
 			}
 		}
 	}
+	r := later(5, 1)
+	if shares, err := s.Shares(r.ref()); err == nil && !bytes.Equal(shares.Expose(), r.Shares.Expose()) {
+		t.Fatal("damaged shares were returned")
+	}
+	if got, err := s.Batch(r.ref()); err == nil && !bytes.Equal(got.Reshare, r.Reshare) {
+		t.Fatal("another resharing was returned")
+	}
+	if key, err := s.Key(r.Batch, 0); err == nil && (key.Generation != 1 || key.MadeBy != r.MadeBy) {
+		t.Fatal("a key of another generation was returned")
+	}
+	_ = s.Known(func(Ref, [32]byte, [32]byte, bool, bool) {})
+	_, _ = s.Find(r.Batch, [16]byte(r.Transcript[:]))
 	_, _ = s.Pending()
 	_, _, _ = s.Cursor()
 	_ = s.SetCursor("KEYS", 1)

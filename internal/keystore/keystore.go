@@ -10,7 +10,8 @@
 // of its batch, its index, its public key and its commitments: what Key
 // returns was stored together, or it returns an error. The mark that a batch
 // is complete is sealed in the same way, and deals carry a checksum. What
-// this doesn't stop is somebody who puts back an older file as a whole.
+// this doesn't stop is somebody who puts back an older file as a whole, or takes out the
+// note that a batch has moved.
 //
 // A store is one manifest's: its seal key binds that. It may have several generations of
 // a batch, one for each attempt at moving its keys to this manifest's nodes that came so

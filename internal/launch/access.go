@@ -1,15 +1,13 @@
 package launch
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"log/slog"
-	"os"
-	"sync"
 
 	"github.com/frostfleet/frostfleet/internal/config"
+	"github.com/frostfleet/frostfleet/internal/reload"
+	"github.com/frostfleet/frostfleet/internal/secret"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -19,6 +17,10 @@ func LoadAccess(path string) (*wire.Access, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("%w: get the fleet's access.toml from its operators", err)
 	}
+	return usable(path, list, err)
+}
+
+func usable(path string, list *config.Access, err error) (*wire.Access, error) {
 	if err != nil {
 		return nil, err
 	}
@@ -29,63 +31,37 @@ func LoadAccess(path string) (*wire.Access, error) {
 	return a, nil
 }
 
-// accessFollower keeps a running program's access list as its file is. A file that
-// can't be read changes nothing, and makes the program unready.
-type accessFollower struct {
-	path     string
-	manifest *wire.Manifest
-	current  *wire.Access
-	use      func(*wire.Access)
-	check    *gate
-	log      *slog.Logger
+// accessList is a running program's, which began with current.
+func accessList(path string, m *wire.Manifest, current *wire.Access, use func(*wire.Access)) reload.Thing {
+	return reload.Thing{
+		Name: "access", Files: []secret.File{config.AccessFile(path)},
+		Take: func(texts [][]byte) (reload.Taken, error) {
+			list, err := config.AccessOf(path, texts[0])
+			next, err := usable(path, list, err)
+			if err != nil {
+				return reload.Taken{}, err
+			}
+			t := reload.Taken{Warnings: strangers(next, m)}
+			for _, c := range next.Changes(current) {
+				t.Changed = append(t.Changed, c.Text)
+				t.Grave = t.Grave || c.TakesAway
+			}
+			if len(t.Changed) > 0 {
+				current = next
+				use(next)
+			}
+			return t, nil
+		},
+	}
 }
 
-// follow has use take every new access list of a file, until the program stops.
-func (p *program) follow(ctx context.Context, path string, now <-chan os.Signal, use func(*wire.Access)) {
-	f := &accessFollower{
-		path: path, manifest: p.manifest, current: p.access, use: use, check: p.listed, log: p.Log,
-	}
-	f.check.open(func() error { return nil })
-	f.warnOfStrangers(f.current)
-	ctx, cancel := context.WithCancel(ctx)
-	var following sync.WaitGroup
-	following.Go(func() { config.FollowAccess(ctx, f.path, now, f.changed) })
-	p.ends = append(p.ends, func() { cancel(); following.Wait() })
-}
-
-func (f *accessFollower) changed(list *config.Access, err error) {
-	var next *wire.Access
-	if err == nil {
-		next, err = list.Wire()
-	}
-	if err != nil {
-		f.log.Error("access list not read; the one from before stays in use", "file", f.path, "err", err)
-		f.check.wait("the list from before is in use: " + err.Error())
-		return
-	}
-	f.check.open(func() error { return nil })
-	changes := next.Changes(f.current)
-	if len(changes) == 0 {
-		return
-	}
-	for _, c := range changes {
-		level := slog.LevelInfo
-		if c.TakesAway {
-			level = slog.LevelWarn
-		}
-		f.log.Log(context.Background(), level, "access list changed: "+c.Text, "file", f.path)
-	}
-	f.warnOfStrangers(next)
-	f.current = next
-	f.use(next)
-}
-
-// warnOfStrangers finds revocations that mean nobody.
-func (f *accessFollower) warnOfStrangers(a *wire.Access) {
-	for _, who := range a.Strangers(f.manifest) {
-		f.log.Warn("access list revokes a node that the manifest does not have", "node", who, "file", f.path)
+// strangers finds revocations that mean nobody.
+func strangers(a *wire.Access, m *wire.Manifest) (warnings []string) {
+	for _, who := range a.Strangers(m) {
+		warnings = append(warnings, fmt.Sprintf("the access list revokes node %v, which the manifest does not have", who))
 	}
 	for _, name := range a.Unlisted() {
-		f.log.Warn("access list revokes a gateway that it does not have", "gateway", name, "file", f.path)
+		warnings = append(warnings, fmt.Sprintf("the access list revokes gateway %s, which it does not have", name))
 	}
+	return warnings
 }

@@ -1,6 +1,7 @@
 package launch
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -15,22 +16,25 @@ import (
 )
 
 // RunCommand is the `run` command of a program: it loads a configuration,
-// runs until SIGTERM or SIGINT, and drains. SIGHUP has it read its access list again.
+// runs until SIGTERM or SIGINT, and drains. SIGHUP has it take what changed in its files.
 func RunCommand(short string, run func(ctx context.Context, path string, o Options) error) *cobra.Command {
 	var format, level string
 	var path *string
 	cmd := &cobra.Command{
 		Use: "run --config FILE", Short: short, Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			log, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, level)
+			log, from, err := telemetry.NewLogger(cmd.ErrOrStderr(), format, cmp.Or(level, "info"))
 			if err != nil {
 				return command.Usage(err)
+			}
+			if level != "" {
+				from = nil // for good
 			}
 			reload := make(chan os.Signal, 1)
 			signal.Notify(reload, syscall.SIGHUP)
 			defer signal.Stop(reload)
 			ctx := cmd.Context()
-			err = run(ctx, *path, Options{Log: log, Reload: reload})
+			err = run(ctx, *path, Options{Log: log, Level: from, Reload: reload})
 			switch {
 			case err == nil:
 				log.Info("stopped")
@@ -44,7 +48,7 @@ func RunCommand(short string, run func(ctx context.Context, path string, o Optio
 	}
 	path = command.ConfigFlag(cmd)
 	cmd.Flags().StringVar(&format, "log-format", "text", "text or json")
-	cmd.Flags().StringVar(&level, "log-level", "info", "debug, info, warn or error")
+	cmd.Flags().StringVar(&level, "log-level", "", "debug, info, warn or error; in place of [log] level")
 	return cmd
 }
 

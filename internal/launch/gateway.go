@@ -16,6 +16,7 @@ import (
 // Gateway runs a gateway until ctx ends, with the embedded bus in front of it
 // if its file asks for one.
 func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
+	o.setLevel(g.Log.Level)
 	o.Log = o.Log.With("gateway", g.Gateway.Name)
 	p := newProgram(o, telemetry.RoleGateway, g.Gateway.Name)
 	var errManifest, errAccess error
@@ -34,7 +35,7 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 	defer func() { _ = log.Close() }() // the gateway does, if it runs
 	works, compared, audits := waiting("gateway", "starting"), waiting("register", notYet), waiting("audit", notYet)
 	audits.open(log.Err)
-	if err := p.start(ctx, g.Server, works, p.connected, p.streams, audits, p.lag, p.agrees, p.listed,
+	if err := p.start(ctx, g.Server, works, p.connected, p.streams, audits, p.lag, p.agrees, p.reloads,
 		compared); err != nil {
 		return err
 	}
@@ -61,7 +62,8 @@ func Gateway(ctx context.Context, g *config.Gateway, o Options) error {
 		Bus: p.conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer, Offset: p.watcher.Offset,
 		Build: command.Version(), Audit: log,
 	})
-	p.follow(ctx, g.Gateway.Access, p.Reload, gw.SetAccess)
+	p.reload(ctx, append(p.busTLS(ctx, g.Bus.Files), p.gatewaySettings(g),
+		accessList(g.Gateway.Access, p.manifest, p.access, gw.SetAccess))...)
 	telemetry.Gauge(p.registry, "jobs_in_work", "Jobs that this gateway is working on.",
 		func() float64 { jobs, _ := gw.Stats(); return float64(jobs) })
 	telemetry.Gauge(p.registry, "keys", "Keys in this gateway's directory.",

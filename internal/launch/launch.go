@@ -22,7 +22,9 @@ type Options struct {
 	// without it (a worker's) don't link one: natsserver.Embed, or nil.
 	Serve func(ctx context.Context, store string, port int, log *slog.Logger) (natsconn.Server, error)
 	Ready func() // called once, when the program is ready
-	// Reload has the access list read at once; it is read after a change in any case.
+	// Level is the log's, which the configuration file then sets; nil: it is given.
+	Level *slog.LevelVar
+	// Reload has changed files taken at once; they are in any case, within seconds.
 	Reload <-chan os.Signal
 	PIN    pin.Source // asks the person who started a node for its token's PIN, if the file has none
 	// Device is a node's, opened already; Node closes it. Nil: Node opens what its

@@ -12,6 +12,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
 	"github.com/frostfleet/frostfleet/internal/keystore"
+	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/telemetry"
 	"github.com/frostfleet/frostfleet/internal/worker"
 )
@@ -20,6 +21,7 @@ import (
 // before anything is dialed. The HTTP server answers from the beginning, so that
 // /readyz says what a node waits for.
 func Node(ctx context.Context, n *config.Node, o Options) (err error) {
+	o.setLevel(n.Log.Level)
 	o.Log = o.Log.With("node", n.Node.Index)
 	p := newProgram(o, telemetry.RoleWorker, fmt.Sprintf("worker-%d", n.Node.Index))
 	var errManifest, errAccess error
@@ -35,9 +37,8 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	defer p.stop()
 	opens, stores := waiting("key_provider", "opening"), waiting("keystore", notYet)
 	audits := waiting("audit", notYet)
-	works, judges := waiting("worker", "starting"), waiting("policy", notYet)
-	follows := waiting("lineage", notYet)
-	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, follows, p.listed, judges, works}
+	works, follows := waiting("worker", "starting"), waiting("lineage", notYet)
+	gates := []*gate{opens, p.connected, p.streams, stores, audits, p.lag, p.agrees, follows, p.reloads, works}
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
@@ -72,9 +73,16 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	}); err != nil {
 		return err
 	}
-	lists, policies := p.reloads(ctx)
-	p.follow(ctx, n.Node.Access, lists, w.SetAccess)
-	p.followPolicy(ctx, n, policies, w, judges)
+	things := append(p.busTLS(ctx, n.Bus.Files), p.nodeSettings(n),
+		accessList(n.Node.Access, p.manifest, p.access, w.SetAccess))
+	if rules != nil { // a node that starts without a policy has none until it starts again
+		p.Log.Info("policy in force", "file", n.Node.Policy, "hash", hashText(w.PolicyHash()))
+		things = append(things, policyOf(n, w.PolicyHash(), func(next *policy.Policy) error {
+			p.metrics.Rules(next.Rules())
+			return w.SetPolicy(next)
+		}))
+	}
+	p.reload(ctx, things...)
 	works.open(w.Ready)
 	follows.open(w.Lineage)
 	stores.open(w.Keystore)

@@ -46,14 +46,14 @@ type program struct {
 	watcher  *buswatch.Watcher
 	ends     []func()
 
-	connected, streams, lag, agrees, listed *gate // checks of readiness
+	connected, streams, lag, agrees, reloads *gate // checks of readiness
 }
 
 func newProgram(o Options, role, name string) *program {
 	return &program{
 		Options: o, role: role, name: name, connected: waiting("bus", notYet),
 		streams: waiting("streams", notYet), lag: waiting("lag", notYet),
-		agrees: waiting("manifest", notYet), listed: waiting("access", notYet),
+		agrees: waiting("manifest", notYet), reloads: waiting("reload", notYet),
 	}
 }
 

@@ -2,7 +2,6 @@ package natsconn
 
 import (
 	"bytes"
-	"crypto/tls"
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -29,54 +28,59 @@ const maxFile = 1 << 20
 // Check reads the files. It reports each that no connection could use, by the name
 // of its setting. No error repeats what is in a file.
 func (f *Files) Check(report func(setting string, err error)) {
-	check := func(setting, path string, read func(string) error) bool {
-		if path == "" {
-			return false
+	if f.Credentials != "" {
+		if _, err := readCredentials(f.Credentials); err != nil {
+			report("credentials", err)
 		}
-		err := read(path)
-		if err != nil {
-			report(setting, err)
-		}
-		return err == nil
 	}
-	check("credentials", f.Credentials, func(path string) error { _, err := readCredentials(path); return err })
-	check("tls_ca", f.TLSCA, func(path string) error {
-		if err := checkCertificates(path); err != nil {
-			return fmt.Errorf("%w: it must be the PEM file of the authority that signed the NATS server's certificate", err)
-		}
-		return nil
-	})
 	if (f.TLSCert == "") != (f.TLSKey == "") {
 		report("tls_cert", errors.New("and tls_key belong together: set both or neither"))
 	}
-	cert := check("tls_cert", f.TLSCert, checkCertificates)
-	if check("tls_key", f.TLSKey, checkPrivateKey) && cert {
-		check("tls_key", f.TLSKey, f.checkPair)
+	good := map[string][]byte{}
+	for _, one := range f.tls() {
+		if one.Path == "" {
+			continue
+		}
+		text, err := one.read()
+		if err == nil {
+			defer text.Wipe()
+			err = one.check(one.Path, text.Expose())
+		}
+		switch {
+		case err == nil:
+			good[one.setting] = text.Expose()
+		case one.setting == "tls_ca":
+			report(one.setting, fmt.Errorf("%w: it must be the PEM file of the authority that signed the NATS server's "+
+				"certificate", err))
+		default:
+			report(one.setting, err)
+		}
+	}
+	if cert, key := good["tls_cert"], good["tls_key"]; cert != nil && key != nil {
+		if _, err := f.pair(cert, key); err != nil {
+			report("tls_key", err)
+		}
 	}
 }
 
-// options checks every file, so that a bad one is an error that names it and not a
-// connection which fails for ever. nats.go reads the files again at each
-// connection: renewed ones count from the next on.
-func (f *Files) options() (opts []nats.Option, err error) {
+// checked checks every file, so that a bad one is an error that names it and not a
+// connection which fails for ever.
+func (f *Files) checked() (err error) {
 	f.Check(func(setting string, bad error) { err = errors.Join(err, fmt.Errorf("%s: %w", setting, bad)) })
+	return err
+}
+
+// login is how a connection says who it is. nats.go reads the file again at each
+// connection: a renewed one counts from the next on.
+func (f *Files) login() ([]nats.Option, error) {
+	if f.Credentials == "" {
+		return nil, nil
+	}
+	opt, err := readCredentials(f.Credentials)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("credentials: %w", err)
 	}
-	if f.TLSCA != "" {
-		opts = append(opts, nats.RootCAs(f.TLSCA))
-	}
-	if f.TLSCert != "" {
-		opts = append(opts, nats.ClientCert(f.TLSCert, f.TLSKey))
-	}
-	if f.Credentials != "" {
-		opt, err := readCredentials(f.Credentials)
-		if err != nil {
-			return nil, fmt.Errorf("credentials: %w", err)
-		}
-		opts = append(opts, opt)
-	}
-	return opts, nil
+	return []nats.Option{opt}, nil
 }
 
 // readCredentials takes a .creds file or the seed of a user.
@@ -105,39 +109,16 @@ func readCredentials(path string) (nats.Option, error) {
 	return nats.NkeyOptionFromSeed(path)
 }
 
-// readPEM reads a file of PEM blocks, and has a word for DER.
-func readPEM(f secret.File, tool string) (*secret.Bytes, error) {
-	f.What, f.Max = "file", maxFile
-	data, err := f.Bytes()
-	if err != nil {
-		return nil, err
-	}
-	defer data.Wipe()
-	if der := data.Expose(); len(der) > 2 && der[0] == 0x30 && der[1]&0x80 != 0 {
-		return nil, fmt.Errorf("file %s is DER, not PEM: openssl %s -inform der -in %s -out NEW.pem", f.Path, tool, f.Path)
-	}
-	return f.Text()
-}
-
-func checkCertificates(path string) error {
-	text, err := readPEM(secret.File{Path: path, Public: true}, "x509")
-	if err != nil {
-		return err
-	}
-	if _, err := certificates(text.Expose()); err != nil {
+func checkCertificates(path string, text []byte) error {
+	if _, err := certificates(text); err != nil {
 		return fmt.Errorf("file %s %w", path, err)
 	}
 	return nil
 }
 
-func checkPrivateKey(path string) error {
-	text, err := readPEM(secret.File{Path: path}, "pkey")
-	if err != nil {
-		return err
-	}
-	defer text.Wipe()
+func checkPrivateKey(path string, text []byte) error {
 	found := false
-	for block, rest := pem.Decode(text.Expose()); block != nil; block, rest = pem.Decode(rest) {
+	for block, rest := pem.Decode(text); block != nil; block, rest = pem.Decode(rest) {
 		defer clear(block.Bytes)
 		if strings.HasPrefix(block.Type, "ENCRYPTED") || strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED") {
 			return fmt.Errorf("file %s is encrypted, and nobody is asked for the pass phrase: "+
@@ -149,15 +130,4 @@ func checkPrivateKey(path string) error {
 		return fmt.Errorf("file %s holds no private key in PEM form (-----BEGIN PRIVATE KEY-----)", path)
 	}
 	return nil
-}
-
-func (f *Files) checkPair(path string) error {
-	_, err := tls.LoadX509KeyPair(f.TLSCert, path)
-	switch {
-	case err == nil:
-		return nil
-	case strings.Contains(err.Error(), "parse private key"):
-		return fmt.Errorf("file %s holds a private key that cannot be read: it must be PKCS #8, PKCS #1 or SEC 1", path)
-	}
-	return fmt.Errorf("file %s is not the key of the certificate in tls_cert %s", path, f.TLSCert)
 }

@@ -79,12 +79,7 @@ func (h *home) choose(pool []nats.Server, _ nats.ServerInfo) (*nats.Server, time
 // letsIn reports whether the first server lets this program in, and is not the one that
 // it is connected to, by another name.
 func (c *Conn) letsIn() bool {
-	opts, err := c.opt.Files.options()
-	if err != nil {
-		return false
-	}
-	opts = append(opts, nats.Name(c.opt.Name), nats.NoReconnect(), nats.Timeout(dialTime))
-	asking, err := nats.Connect(c.home.url, opts...)
+	asking, err := c.ask(c.home.url, c.nextTLS())
 	if err != nil {
 		return false
 	}

@@ -84,6 +84,8 @@ type Conn struct {
 	down      atomic.Bool               // between two connections
 	serverEnd atomic.Pointer[time.Time] // when what the server showed expires
 	failing   atomic.Pointer[error]     // of the latest attempt to reconnect
+	tls       atomic.Pointer[TLS]       // for the next connection
+	tlsSet    atomic.Bool               // by SetTLS
 }
 
 // The pauses between attempts to connect, and how often a failure is logged.
@@ -189,11 +191,24 @@ func (c *Conn) natsOptions() ([]nats.Option, error) {
 	if o.InboxPrefix != "" {
 		opts = append(opts, nats.CustomInboxPrefix(o.InboxPrefix))
 	}
-	files, err := o.Files.options()
+	login, err := c.files()
 	if err != nil {
 		return nil, err
 	}
-	return append(append(opts, files...), c.noteServer), nil
+	return append(append(opts, login...), tlsOption(c.tls.Load(), c.nextTLS), c.noteServer), nil
+}
+
+// files reads what the files hold for the first connection.
+func (c *Conn) files() ([]nats.Option, error) {
+	if err := c.opt.Files.checked(); err != nil {
+		return nil, err
+	}
+	first, err := c.opt.Files.loadTLS()
+	if err != nil {
+		return nil, err
+	}
+	c.tls.Store(first)
+	return c.opt.Files.login()
 }
 
 // Server names the server without the password that a URL may hold.
@@ -222,10 +237,10 @@ func (c *Conn) Healthy() error {
 	return fmt.Errorf("%w: reconnecting to %s", ErrDisconnected, c.Server())
 }
 
-// whyNot is why there is no reconnection yet, if that is known: a file that was
+// whyNot is why there is no reconnection yet, if that is known: credentials that were
 // removed or spoilt since the start, which no repetition mends, or the latest error.
 func (c *Conn) whyNot() error {
-	if _, err := c.opt.Files.options(); err != nil {
+	if _, err := c.opt.Files.login(); err != nil {
 		return err
 	}
 	if err := c.LastError(); err != nil { // of a handshake

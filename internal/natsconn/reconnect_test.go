@@ -2,7 +2,6 @@ package natsconn
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"os"
@@ -10,19 +9,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/frostfleet/frostfleet/test/faultlink"
 	"github.com/frostfleet/frostfleet/test/freeport"
 )
 
-// TestReconnectSaysWhy: a file that vanishes while a program runs is named by its
-// health and its log, and a server that is away by both.
+// TestReconnectSaysWhy: credentials that vanish while a program runs are named by its
+// health and its log.
 func TestReconnectSaysWhy(t *testing.T) {
-	ca := newAuthority(t, time.Now().AddDate(1, 0, 0))
-	url := tlsServer(t, ca, time.Now().AddDate(1, 0, 0), new(tls.Config))
-	_, address, _ := strings.Cut(url, "://")
-	l, log, file := faultlink.New(t, address), new(lines), ca.file(t.TempDir())
-	c := connect(t, Options{URL: "tls://" + l.Addr(), Files: Files{TLSCA: file}, Log: log.logger()})
-	if err := os.Remove(file); err != nil {
+	url, user := operated(t)
+	log, file := new(lines), user(time.Now().AddDate(1, 0, 0))
+	c := connect(t, Options{URL: url, Files: Files{Credentials: file}, Log: log.logger()})
+	if err := os.Rename(file, file+".away"); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.ForceReconnect(); err != nil {
@@ -33,7 +29,9 @@ func TestReconnectSaysWhy(t *testing.T) {
 		return err != nil && errors.Is(err, ErrDisconnected) && strings.Contains(err.Error(), file)
 	})
 	eventually(t, "the reason in the log", func() bool { return strings.Contains(log.String(), file) })
-	ca.file(strings.TrimSuffix(file, "/ca.crt")) // it comes back
+	if err := os.Rename(file+".away", file); err != nil {
+		t.Fatal(err)
+	}
 	eventually(t, "a connection", func() bool { return c.Healthy() == nil })
 }
 

@@ -179,7 +179,7 @@ func TestStop(t *testing.T) {
 	}
 	drawn, used, dropped := a.NonceCounts()
 	equal(t, "nonces held", drawn-used-dropped, 0)
-	equal(t, "effects of a later event", len(a.Step(Recertify{ID: someBatch})), 0)
+	equal(t, "effects of a later event", len(a.Step(Recertify{Batch: wire.BatchRef{ID: someBatch}})), 0)
 	late := a.load([]wire.KeyID{{Batch: s.btc}})
 	a.do(Loaded{s.id, late})
 	equal(t, "bytes of a share that came after the end", len(late[0].Key.Share.Expose()), 0)

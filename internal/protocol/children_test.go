@@ -212,7 +212,7 @@ func TestOffsetsAreTheNodesOwn(t *testing.T) {
 		keys: []wire.KeyID{must(wire.ParseKeyID(it.Key))}, draft: f.draft(),
 	}
 	keys := f.nodes[0].load(r.keys)
-	checked, refusal := r.check(keys, derive.NewCache(1))
+	checked, refusal := r.check(keys, nil, derive.NewCache(1))
 	if refusal != nil {
 		t.Fatal(refusal)
 	}
@@ -220,8 +220,8 @@ func TestOffsetsAreTheNodesOwn(t *testing.T) {
 	if !slices.Equal(checked.items[0].Offsets, want) {
 		t.Errorf("offsets %x, want %x", checked.items[0].Offsets, want)
 	}
-	keys[0].Transcript[0]++
-	if checked, _ = r.check(keys, derive.NewCache(1)); slices.Equal(checked.items[0].Offsets, want) {
+	keys[0].MadeBy[0]++
+	if checked, _ = r.check(keys, nil, derive.NewCache(1)); slices.Equal(checked.items[0].Offsets, want) {
 		t.Error("the offsets don't depend on the node's own record")
 	}
 }
@@ -244,7 +244,7 @@ func TestRootsCostNothing(t *testing.T) {
 		}
 		keys, branches := f.nodes[0].load(r.keys), derive.NewCache(1)
 		return testing.AllocsPerRun(10, func() {
-			if _, refusal := r.check(keys, branches); refusal != nil {
+			if _, refusal := r.check(keys, nil, branches); refusal != nil {
 				t.Fatal(refusal)
 			}
 		})

@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -14,16 +13,20 @@ import (
 
 func newDealer(core *nodeCore) *dealer {
 	n := &dealer{
-		nodeCore: core, batches: map[string]*dkg{}, parts: map[partID]*part{}, known: maps.Collect(maps.All(core.cfg.Known)),
+		nodeCore: core, batches: map[string]*dkg{}, parts: map[partID]*part{}, known: map[wire.BatchRef]KnownBatch{},
+		later: map[string][]uint32{},
 	}
 	n.board = board.New(core.cfg.Manifest, core.opener, maxBoardBytes)
 	n.register = board.NewRegister(maxBoardBytes, func(ref wire.BatchRef) ([32]byte, bool) {
-		known := n.known[ref.ID]
+		known := n.known[ref]
 		return known.Transcript, known.Complete
 	})
-	for id, k := range n.known {
-		if k.Complete {
-			n.held.Add(wire.NewHolding(id, k.Transcript))
+	for ref, k := range core.cfg.Known {
+		if n.know(ref, k); k.Complete {
+			n.held.Add(wire.NewHolding(ref.ID, k.Transcript))
+		}
+		if k.Moved {
+			n.moved[ref.ID] = true
 		}
 	}
 	n.held.Digests() // now, and not while somebody waits
@@ -35,7 +38,7 @@ func newDealer(core *nodeCore) *dealer {
 func (n *dealer) onRounds(msg wire.LogMessage, again bool) []Effect {
 	n.seen.rounds = later(n.seen.rounds, msg.Time)
 	slot, err := wire.ParseSlot(msg.Subject)
-	if err != nil || slot.Kind.Signing() || n.known[slot.ID].Complete {
+	if err != nil || slot.Kind.Signing() || n.known[wire.BatchRef{ID: slot.ID}].Complete {
 		return nil
 	}
 	put := n.board.Put
@@ -75,21 +78,9 @@ func (b *dkg) onLog(kind wire.SlotKind, log *board.Batch) []Effect {
 	return nil
 }
 
-// onKeys reads the register: its entries complete what this node certified, and give
-// back what its storage lost.
-func (n *dealer) onKeys(msg readMessage) []Effect {
-	entry, err := n.register.Put(msg.read)
-	switch {
-	case err != nil:
-		report := badEntry(msg, err)
-		if report.What == ReportConflict {
-			n.refused[report.ID] = true
-			return []Effect{report, RefuseBatch{ID: report.ID}}
-		}
-		return []Effect{report}
-	case entry == nil:
-		return nil
-	}
+// onEntry takes an entry of a key generation of this manifest's nodes: it completes what
+// this node certified, and gives back what its storage lost.
+func (n *dealer) onEntry(entry *board.Entry) []Effect {
 	b := n.batches[entry.ID]
 	if b == nil {
 		b = &dkg{node: n, id: entry.ID}
@@ -97,34 +88,41 @@ func (n *dealer) onKeys(msg readMessage) []Effect {
 	return b.onEntry(entry)
 }
 
-// badEntry reports what was dropped of KEYS, and why.
-func badEntry(msg readMessage, err error) Report {
-	r := Report{What: ReportBadEntry, Kind: wire.KindKeygen, ID: msg.Subject, Reason: err.Error(), Culprit: -1}
-	if conflict, ok := errors.AsType[*board.ConflictError](err); ok {
-		r.What, r.ID = ReportConflict, conflict.ID
-	}
-	return r
-}
-
 // recertify says again what a stored record certifies: the process that made it may
 // have ended before that was out, and the rounds forget. The transcript is the
 // stored one, so this is the same certificate and no second.
 func (n *dealer) recertify(e Recertify) []Effect {
-	b := n.batches[e.ID]
+	id := e.Batch.ID
+	b := n.batches[id]
 	switch {
-	case n.known[e.ID].Complete || b != nil && b.phase != dkgCertifying:
+	case n.known[e.Batch].Complete || b != nil && b.phase != dkgCertifying:
 		return nil
 	case b == nil:
-		n.known[e.ID] = KnownBatch{Transcript: e.Transcript}
-		b = &dkg{node: n, id: e.ID, phase: dkgCertifying, certified: e.Transcript}
+		n.know(e.Batch, KnownBatch{Transcript: e.Transcript, MadeBy: e.Transcript})
+		b = &dkg{node: n, id: id, phase: dkgCertifying, certified: e.Transcript}
 		b.work()
 	}
 	cert := wire.Certificate{Context: e.Context, Transcript: e.Transcript, Root: e.Root}
 	effects := []Effect{b.say(wire.SlotDeal, e.Deal), b.publishCertificate(cert)}
-	if entry := n.register.Get(wire.BatchRef{ID: e.ID}); entry != nil {
+	if entry := n.register.Get(e.Batch); entry != nil {
 		effects = append(effects, b.onEntry(entry)...)
 	}
 	return effects
+}
+
+// know notes a generation of a batch that is in the keystore.
+func (n *dealer) know(ref wire.BatchRef, known KnownBatch) {
+	if _, old := n.known[ref]; !old && ref.Generation > 0 {
+		n.later[ref.ID] = append(n.later[ref.ID], ref.Generation)
+	}
+	n.known[ref] = known
+}
+
+// take notes a generation of a batch that is complete.
+func (n *dealer) take(ref wire.BatchRef, known KnownBatch) {
+	known.Complete = true
+	n.know(ref, known)
+	n.held.Add(wire.NewHolding(ref.ID, known.Transcript))
 }
 
 // expire forgets what has outlived its use, and has entries that lack deals read

@@ -59,11 +59,16 @@ func newDirectory(s *views, out *outbox, writing board.Done) *directory {
 	return d
 }
 
-// follow compares the register with what the nodes of each manifest hold.
+// follow compares the register with what the nodes of each manifest hold. Those of one that
+// follows while this gateway works take nothing of its readiness.
 func (d *directory) follow() {
 	for _, v := range d.views.chain {
-		if d.reconcilers[v] == nil {
-			d.reconcilers[v] = newReconciler(v.manifest, viewKeys{d, v}, d.out)
+		if d.reconcilers[v] != nil {
+			continue
+		}
+		d.reconcilers[v] = newReconciler(v.manifest, viewKeys{d, v}, d.out)
+		for _, p := range d.reconcilers[v].peers {
+			p.latched = d.complete
 		}
 	}
 }

@@ -40,8 +40,9 @@ type dealer struct {
 	dealerLogs
 	parts   map[partID]*part // of jobs that have not expired
 	batches map[string]*dkg  // those that this process works on, or gave up
-	known   map[string]KnownBatch
-	held    board.Holdings // those of known that are complete
+	known   map[wire.BatchRef]KnownBatch
+	later   map[string][]uint32 // by batch: those of its later generations that are known
+	held    board.Holdings      // those of known that are complete
 }
 
 // dealerLogs is what a node has read of key generations.
@@ -78,6 +79,9 @@ type dkg struct {
 	certified [32]byte
 	said      *utterance // that the rounds do not show yet
 }
+
+// ref names the generation that a batch is made in.
+func (b *dkg) ref() wire.BatchRef { return wire.BatchRef{ID: b.id} }
 
 func (b *dkg) to(next dkgPhase) { b.phase = move(dkgMoves, b.phase, next, b.id) }
 

@@ -17,7 +17,7 @@ import (
 // earlier life, which the log shows.
 func (n *dealer) start(header *wire.BatchHeader, p *part) []Effect {
 	id := wire.ShortID(header.Context(n.cfg.Manifest))
-	if _, known := n.known[id]; known || n.batches[id] != nil {
+	if _, known := n.known[wire.BatchRef{ID: id}]; known || n.batches[id] != nil {
 		return nil
 	}
 	if log := n.board.Get(id); log != nil && log.Has(wire.SlotCert, n.cfg.Index) {
@@ -170,7 +170,7 @@ func (b *dkg) onVerified(e dealsVerified) []Effect {
 	b.certified = e.record.Transcript
 	cert := wire.Certificate{Context: e.record.Context, Transcript: e.record.Transcript, Root: e.record.Root}
 	effects := []Effect{Certify{Record: e.record, Publish: b.publishCertificate(cert)}, b.report(ReportCertified)}
-	if entry := b.node.register.Get(wire.BatchRef{ID: b.id}); entry != nil { // another process of this node certified
+	if entry := b.node.register.Get(b.ref()); entry != nil { // another process of this node certified
 		effects = append(effects, b.onEntry(entry)...)
 	}
 	return effects

@@ -30,7 +30,7 @@ func (b *dkg) onEntry(e *board.Entry) []Effect {
 	certified, stored := b.certified, b.phase == dkgCertifying
 	if !stored {
 		var known KnownBatch
-		known, stored = b.node.known[b.id]
+		known, stored = b.node.known[b.ref()]
 		certified = known.Transcript
 	}
 	switch {
@@ -40,7 +40,7 @@ func (b *dkg) onEntry(e *board.Entry) []Effect {
 		return nil // its deals follow, or are read once more
 	case stored:
 		b.to(dkgComplete)
-		return b.done(Complete{ID: b.id, Certificates: e.Certificates}, e.Transcript)
+		return b.done(Complete{Batch: b.ref(), Certificates: e.Certificates}, e.Transcript)
 	}
 	return b.rebuild(e)
 }
@@ -51,18 +51,18 @@ func (b *dkg) otherTranscript() []Effect {
 	if b.phase != dkgAborted {
 		b.abort()
 	}
-	b.node.register.Forget(wire.BatchRef{ID: b.id})
-	const reason = "all nodes certified this batch over deals that this process did not certify: another process runs " +
-		"with this node's index and keys; stop one, remove storage_path and start again"
-	return []Effect{b.aborted(fault{wire.CodeOtherTranscript, reason, b.node.cfg.Index})}
+	b.node.register.Forget(b.ref())
+	return []Effect{b.aborted(fault{wire.CodeOtherTranscript, otherTranscriptReason, b.node.cfg.Index})}
 }
 
+const otherTranscriptReason = "all nodes certified this batch over deals that this process did not certify: another " +
+	"process runs with this node's index and keys; stop one, remove storage_path and start again"
+
 func (b *dkg) done(effect Effect, transcript [32]byte) []Effect {
-	b.node.known[b.id] = KnownBatch{Transcript: transcript, Complete: true}
-	b.node.held.Add(wire.NewHolding(b.id, transcript))
-	b.node.register.Forget(wire.BatchRef{ID: b.id})
+	b.node.take(b.ref(), KnownBatch{Transcript: transcript, MadeBy: transcript})
+	b.node.register.Forget(b.ref())
 	b.forget()
-	return []Effect{effect, b.report(ReportComplete)}
+	return append([]Effect{effect, b.report(ReportComplete)}, b.node.markMoved(b.id)...)
 }
 
 // rebuild makes the node's shares from the entry alone: the batch was finished
@@ -117,7 +117,7 @@ func (b *dkg) onRebuilt(e batchRebuilt) []Effect {
 		return nil
 	case e.fault != nil:
 		b.abort()
-		b.node.register.Forget(wire.BatchRef{ID: b.id}) // it would come to the same again
+		b.node.register.Forget(b.ref()) // it would come to the same again
 		return []Effect{b.aborted(*e.fault)}
 	}
 	b.to(dkgComplete)

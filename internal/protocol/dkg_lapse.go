@@ -40,7 +40,7 @@ func (n *dealer) resume() (effects []Effect) {
 	lapsed := n.lapsed
 	n.lapsed = nil
 	for _, b := range lapsed {
-		_, known := n.known[b.id]
+		_, known := n.known[b.ref()]
 		switch {
 		case b.over(n.now):
 			n.lapsed = append(n.lapsed, b)

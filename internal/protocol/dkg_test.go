@@ -83,7 +83,7 @@ func TestKeygen(t *testing.T) {
 			}
 			for i, a := range b.nodes {
 				equal(t, "phase with all deals", b.phase(i), dkgCertifying)
-				if a.dealer.known[b.id].Complete || a.done[b.id] {
+				if a.dealer.known[wire.BatchRef{ID: b.id}].Complete || a.done[b.id] {
 					t.Fatal("complete without certificates")
 				}
 			}
@@ -94,7 +94,8 @@ func TestKeygen(t *testing.T) {
 			first := b.nodes[0].store[b.id]
 			for i, a := range b.nodes {
 				equal(t, "complete", a.done[b.id], true)
-				equal(t, "known as complete", a.dealer.known[b.id], KnownBatch{first.Transcript, true})
+				equal(t, "known as complete", a.dealer.known[wire.BatchRef{ID: b.id}],
+					KnownBatch{Transcript: first.Transcript, MadeBy: first.Transcript, Complete: true})
 				r := a.store[b.id]
 				if r.Context != b.head.Context(b.m) || r.Header != b.head || r.Transcript != wire.Transcript(wire.DealDigests(r.Deals)) ||
 					len(r.Deals) != 3 {

@@ -211,13 +211,19 @@ const (
 	ReportUnfrozen   ReportKind = "unfrozen"    // a quorum lifted one
 	ReportBadControl ReportKind = "bad_control" // a message of CONTROL was dropped
 
+	ReportRedealt          ReportKind = "redealt"           // this node dealt its shares of a batch to the next manifest's nodes
+	ReportReshareCertified ReportKind = "reshare_certified" // it got shares of a batch from the nodes before, and certified it
+	ReportReshareComplete  ReportKind = "reshare_complete"  // a batch that it got is in the register
+	ReportReshareRefused   ReportKind = "reshare_refused"   // it deals none, or takes none, and why
+	ReportReshareAbandoned ReportKind = "reshare_abandoned" // an attempt at moving a batch was given up
+	ReportMoved            ReportKind = "moved"             // a batch is with the next manifest's nodes
+
 	ReportBlamed   ReportKind = "blamed"   // a node's own signed message of a signing session proves it faulty
 	ReportUnserved ReportKind = "unserved" // a job of 10 seconds or more expired before anybody began it
 	ReportStray    ReportKind = "stray"    // a job was delivered to something that is no gateway, again and again
 
-	ReportReshared  ReportKind = "reshared"          // this gateway stored a later generation of a batch in KEYS
-	ReportAbandoned ReportKind = "reshare_abandoned" // an attempt at moving a batch was given up
-	ReportFork      ReportKind = "manifest_fork"     // two manifests succeed one: the fleet stands still
+	ReportReshared ReportKind = "reshared"      // this gateway stored a later generation of a batch in KEYS
+	ReportFork     ReportKind = "manifest_fork" // two manifests succeed one: the fleet stands still
 )
 
 // Codes of ReportBlamed. A dealer's are those of frost.BlameError, a false certificate's is
@@ -233,7 +239,8 @@ var ReportKinds = []ReportKind{ReportDealt, ReportCertified, ReportComplete, Rep
 	ReportCommitted, ReportShared, ReportSatOut, ReportRefused, ReportRetry, ReportBadTask, ReportRegistered,
 	ReportBadEntry, ReportConflict, ReportIncomplete, ReportWhole, ReportRestored, ReportUnproven, ReportDropped,
 	ReportAbsent, ReportTwin, ReportBlamed, ReportUnserved, ReportStray,
-	ReportFrozen, ReportUnfrozen, ReportBadControl, ReportReshared, ReportAbandoned, ReportFork}
+	ReportFrozen, ReportUnfrozen, ReportBadControl, ReportRedealt, ReportReshareCertified, ReportReshareComplete,
+	ReportReshareRefused, ReportReshareAbandoned, ReportMoved, ReportReshared, ReportFork}
 
 // ControlMessage is a message of CONTROL. It may come again.
 type ControlMessage struct{ wire.LogMessage }

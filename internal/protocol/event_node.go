@@ -12,11 +12,12 @@ type (
 	// Recertify is a batch that this node stored and certified, in an earlier life or
 	// a while ago, and did not see in the register.
 	Recertify struct {
-		ID         string
-		Context    [32]byte
+		Batch      wire.BatchRef
+		Context    [32]byte // as in BatchRecord
 		Transcript [32]byte
+		MadeBy     [32]byte
 		Root       [32]byte // wire.KeyRoot
-		Deal       []byte   // the node's own
+		Deal       []byte   // the node's own; nil: of a later generation, whose dealers are other nodes
 	}
 	// Loaded answers Load: one entry for each key asked for.
 	Loaded struct {
@@ -25,9 +26,9 @@ type (
 	}
 	// CertifyFailed answers Certify where the certificate could not be made.
 	CertifyFailed struct {
-		ID   string
-		Code wire.Code
-		Err  error
+		Batch wire.BatchRef
+		Code  wire.Code
+		Err   error
 	}
 	// Sealed is how a message of this node's own goes to the log. It comes before
 	// the message is published.
@@ -54,9 +55,9 @@ type (
 type LoadedKey struct {
 	Key   *frost.Key
 	Owner string
-	// Transcript is that of the generation that made the key. The chain code follows
-	// from it, which only a child needs.
-	Transcript [32]byte
+	// MadeBy is the transcript of generation 0, whatever generation the share is of. The
+	// chain code follows from it, which only a child needs.
+	MadeBy [32]byte
 }
 
 // answer is what comes of a computation. It names the very batch or session that asked, not its id: a later one of the
@@ -96,7 +97,7 @@ type (
 	}
 	// Complete marks a certified batch usable: its entry is in the register.
 	Complete struct {
-		ID           string
+		Batch        wire.BatchRef
 		Certificates [][]byte
 	}
 	// StoreRecovered stores a batch that was rebuilt from its entry, usable.
@@ -106,7 +107,8 @@ type (
 	}
 	// RefuseBatch has the keystore remember that a batch has two valid entries.
 	RefuseBatch struct{ ID string }
-	// Load asks the keystore for keys.
+	// Load asks the keystore for keys, each of the highest generation that is complete. With
+	// one that is, no share of an earlier generation may be given any more.
 	Load struct {
 		ID   string
 		Keys []wire.KeyID

@@ -28,6 +28,8 @@ type desk struct {
 	behind   bool // KEYS was not read to its end
 	storing  bool // results take for ever to be stored
 	ends     []AskKeysEnd
+
+	successions []PublishSuccession
 }
 
 func (f *fleet) newDesk() *desk {
@@ -78,6 +80,8 @@ func (d *desk) do(ev Event) {
 			}
 		case PublishTask:
 			d.tasks = append(d.tasks, e)
+		case PublishSuccession:
+			d.successions = append(d.successions, e)
 		case AskNode:
 			d.asks = append(d.asks, e)
 		case AskKeysEnd:

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/frost"
@@ -39,6 +40,12 @@ type actor struct {
 	saves    []SaveLedger
 	slowDisk bool   // what is saved is not on the disk yet
 	freezes  []byte // on the disk
+
+	reads  bool     // what it wants read again is
+	dealt  []string // to whom Dealt says that it has, before the deals in out
+	moved  []string // what MarkMoved notes
+	locked bool     // the keystore does not answer LoadShares
+	asked  []LoadShares
 }
 
 // said is what a node's HSM and nonces were used for, over all its lives.
@@ -61,13 +68,13 @@ func (f *fleet) newActor(i int) *actor {
 	return a
 }
 
-func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
+func (a *actor) newNode(i int, known map[wire.BatchRef]KnownBatch) *Node {
 	var freezes *wire.FreezeBook
 	if a.freezes != nil {
 		freezes = must(wire.OpenKeptFreezes(a.f.m, a.freezes))
 	}
 	return NewNode(NodeConfig{
-		Freezes:  freezes,
+		Freezes: freezes, Lineage: a.f.lineage, Successor: a.f.successor,
 		Manifest: a.f.m, Access: a.f.access, Index: i, Rand: rand.Reader, StandbyDelay: time.Second, Known: known, Refused: a.refusedIDs,
 		Host: secret.New(slices.Clone(a.f.host[i][:])), SeedSecret: secret.New(make([]byte, 32)),
 		Policy: a.rules, Ledger: a.ledger,
@@ -77,9 +84,11 @@ func (a *actor) newNode(i int, known map[string]KnownBatch) *Node {
 // restart forgets what the process had in memory: the store stays, and the
 // logs are read again, KEYS and SIGN before WORK.
 func (a *actor) restart() {
-	known := map[string]KnownBatch{}
+	known := map[wire.BatchRef]KnownBatch{}
 	for id, r := range a.store {
-		known[id] = KnownBatch{Transcript: r.Transcript, Complete: a.done[id]}
+		known[r.Ref()] = KnownBatch{
+			Transcript: r.Transcript, MadeBy: r.MadeBy, Complete: a.done[id], Moved: slices.Contains(a.moved, r.ID),
+		}
 	}
 	a.Node = a.newNode(a.cfg.Index, known)
 	a.out, a.held, a.timers = nil, nil, nil
@@ -93,7 +102,11 @@ func (a *actor) restart() {
 
 // again has a node say again what it certified.
 func (r *BatchRecord) again(node int) Recertify {
-	return Recertify{ID: r.ID, Context: r.Context, Transcript: r.Transcript, Root: r.Root, Deal: r.Deals[node]}
+	e := Recertify{Batch: r.Ref(), Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Root: r.Root}
+	if r.Generation == 0 {
+		e.Deal = r.Deals[node]
+	}
+	return e
 }
 
 func (a *actor) replay() {
@@ -123,15 +136,15 @@ func (a *actor) perform(effects []Effect) {
 			a.publish(e)
 		case Certify:
 			if a.failing != nil {
-				a.do(CertifyFailed{ID: e.Record.ID, Code: wire.CodeInternal, Err: a.failing})
+				a.do(CertifyFailed{Batch: e.Record.Ref(), Code: wire.CodeInternal, Err: a.failing})
 				continue
 			}
-			a.store[e.Record.ID] = e.Record
+			a.store[keptAs(e.Record.Ref())] = e.Record
 			a.publish(e.Publish)
 		case Complete:
-			a.done[e.ID] = true
+			a.done[keptAs(e.Batch)] = true
 		case StoreRecovered:
-			a.store[e.Record.ID], a.done[e.Record.ID] = e.Record, true
+			a.store[keptAs(e.Record.Ref())], a.done[keptAs(e.Record.Ref())] = e.Record, true
 		case RefuseBatch:
 			a.refusedIDs = append(a.refusedIDs, e.ID)
 		case SaveLedger:
@@ -147,6 +160,15 @@ func (a *actor) perform(effects []Effect) {
 			a.do(Loaded{ID: e.ID, Keys: keys})
 		case Refetch:
 			a.fetch = append(a.fetch, e.ID)
+			a.readAgain(e)
+		case LoadShares:
+			if a.asked = append(a.asked, e); !a.locked {
+				a.do(SharesLoaded{ID: e.ID, Shares: a.shares(e.Batch)})
+			}
+		case Dealt:
+			a.dealt = append(a.dealt, fmt.Sprintf("%x", e.Next[:4]))
+		case MarkMoved:
+			a.moved = append(a.moved, e.ID)
 		case FreezesChanged:
 			a.freezes = a.KeptFreezes()
 		case After:
@@ -155,6 +177,36 @@ func (a *actor) perform(effects []Effect) {
 			a.reports = append(a.reports, e)
 		default:
 			a.f.t.Fatalf("node %d wants %T", a.cfg.Index, e)
+		}
+	}
+}
+
+// keptAs is under what a test finds a generation of a batch.
+func keptAs(ref wire.BatchRef) string {
+	if ref.Generation == 0 {
+		return ref.ID
+	}
+	return fmt.Sprintf("%s/%d", ref.ID, ref.Generation)
+}
+
+// shares are a copy of those that the node has of a batch, nil if it has none.
+func (a *actor) shares(ref wire.BatchRef) *secret.Bytes {
+	r := a.store[keptAs(ref)]
+	if r == nil || !a.done[keptAs(ref)] {
+		return nil
+	}
+	return secret.New(slices.Clone(r.Batch.Shares.Expose()))
+}
+
+// readAgain does what a program does for Refetch, if the test wants that.
+func (a *actor) readAgain(e Refetch) {
+	log, again := a.f.dkg, func(m wire.LogMessage) Event { return RoundsAgain{m} }
+	if e.Register {
+		log, again = a.f.keys, func(m wire.LogMessage) Event { return ReadKeysAgain(a.f.known(), m) }
+	}
+	for _, m := range log {
+		if a.reads && strings.Contains(m.Subject, e.ID) {
+			a.do(again(m))
 		}
 	}
 }
@@ -176,6 +228,12 @@ func (a *actor) watch(slot wire.Slot, body []byte) {
 		c := must(wire.DecodeCertificate(body, a.cfg.Manifest, a.cfg.Index, 0))
 		if was, ok := a.said.transcripts[slot.ID]; ok && was != c.Transcript {
 			a.f.t.Fatalf("node %d certified two transcripts of batch %s", a.cfg.Index, slot.ID)
+		}
+		a.said.transcripts[slot.ID] = c.Transcript
+	case wire.SlotReshareCert:
+		c := must(wire.DecodeReshareCertificate(body, a.cfg.Manifest, a.cfg.Index))
+		if was, ok := a.said.transcripts[slot.ID]; ok && was != c.Transcript {
+			a.f.t.Fatalf("node %d certified two transcripts of resharing %s", a.cfg.Index, slot.ID)
 		}
 		a.said.transcripts[slot.ID] = c.Transcript
 	case wire.SlotCommit:
@@ -229,16 +287,26 @@ func (a *actor) ran(c Compute) Event {
 	return c.Run()
 }
 
+// newest is the record of the highest generation that is complete.
+func (a *actor) newest(batch string) (newest *BatchRecord) {
+	for key, r := range a.store {
+		if r.ID == batch && a.done[key] && (newest == nil || r.Generation > newest.Generation) {
+			newest = r
+		}
+	}
+	return newest
+}
+
 func (a *actor) load(ids []wire.KeyID) []LoadedKey {
 	keys := make([]LoadedKey, len(ids))
 	for i, id := range ids {
-		r := a.store[id.Batch]
-		if r == nil || !a.done[id.Batch] || id.Index >= int(r.Header.K) {
+		r := a.newest(id.Batch)
+		if r == nil || id.Index >= int(r.Header.K) {
 			continue
 		}
 		suite := frost.Suite(r.Header.Suite)
 		size := a.cfg.Manifest.T * suite.PointSize()
-		keys[i] = LoadedKey{Owner: r.Header.Client, Transcript: r.Transcript, Key: &frost.Key{
+		keys[i] = LoadedKey{Owner: r.Header.Client, MadeBy: r.MadeBy, Key: &frost.Key{
 			Suite: suite, N: a.cfg.Manifest.N, T: a.cfg.Manifest.T, Index: a.cfg.Index,
 			PublicKey:     r.Batch.PublicKeys[id.Index],
 			VSSCommitment: r.Batch.Commitments[id.Index*size:][:size],

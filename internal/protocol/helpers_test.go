@@ -36,6 +36,10 @@ type fleet struct {
 	spoil                 func() // called when drain posted a task
 	step                  stepper
 	skew                  time.Duration // of the server that leads SIGN
+
+	lineage   *wire.Lineage // nil: m alone
+	successor [32]byte      // that operators approved
+	abreast   *fleet        // of another manifest, on the same bus
 }
 
 // stepper steps a machine, and may look at what it does.
@@ -132,13 +136,20 @@ func (f *fleet) start() *fleet {
 
 // post stores a message in its stream and shows it to every machine.
 func (f *fleet) post(subject string, data []byte) {
+	f.take(subject, data)
+	if f.abreast != nil {
+		f.abreast.take(subject, data)
+	}
+}
+
+func (f *fleet) take(subject string, data []byte) {
 	stream, ev := &f.sign, func(m wire.LogMessage) Event { return SignMessage{m, f.now} }
 	switch subject[:4] {
-	case "dkg.":
+	case "dkg.", "resh":
 		stream, ev = &f.dkg, func(m wire.LogMessage) Event { return RoundsMessage{m} }
 	case "entr":
-		stream, ev = &f.keys, func(m wire.LogMessage) Event { return ReadKeys(f.m, m) }
-	case "work":
+		stream, ev = &f.keys, func(m wire.LogMessage) Event { return ReadKeys(f.known(), m) }
+	case "work", "move":
 		stream, ev = &f.work, func(m wire.LogMessage) Event { return TaskMessage{m, f.now} }
 	}
 	msg := wire.LogMessage{Subject: subject, Seq: uint64(len(*stream) + 1), Time: f.now, Data: data}
@@ -157,6 +168,14 @@ func (f *fleet) post(subject string, data []byte) {
 // say posts a body of node i, properly sealed.
 func (f *fleet) say(slot wire.Slot, body []byte) {
 	f.post(slot.String(), f.sessions[slot.Node].Seal(f.m, slot.String(), body))
+}
+
+// known are the manifests that the fleet's programs go by.
+func (f *fleet) known() wire.ManifestSet {
+	if f.lineage != nil {
+		return f.lineage
+	}
+	return f.m
 }
 
 func (f *fleet) standing(log []wire.LogMessage, subject string, judge func(wire.LogMessage) wire.Verdict) wire.Verdict {
@@ -239,7 +258,9 @@ func (f *fleet) flush() (wrote bool) {
 }
 
 // done is KEYS acknowledging an entry.
-func (e WriteEntry) done() EntryWritten { return EntryWritten{ID: e.ID, Generation: e.Generation, Job: e.Job, Trace: e.Trace} }
+func (e WriteEntry) done() EntryWritten {
+	return EntryWritten{ID: e.ID, Generation: e.Generation, Job: e.Job, Trace: e.Trace}
+}
 
 // show has a machine read the rounds and the register.
 func (f *fleet) show(to interface{ do(Event) }) {
@@ -247,7 +268,7 @@ func (f *fleet) show(to interface{ do(Event) }) {
 		to.do(RoundsMessage{m})
 	}
 	for _, m := range f.keys {
-		to.do(ReadKeys(f.m, m))
+		to.do(ReadKeys(f.known(), m))
 	}
 }
 

@@ -21,7 +21,7 @@ type mover struct {
 	views   *views
 	out     *outbox
 	board   *board.Reshares
-	moves   map[string]*moving // in work, by batch
+	moves   map[string]*moving  // in work, by batch
 	pasts   map[string]*history // by batch
 	writing map[wire.BatchRef]*finishedBatch
 }
@@ -75,7 +75,7 @@ func (m *mover) onTick() {
 		}
 	}
 	for id, p := range m.pasts {
-		if m.moves[id] == nil && now.Sub(p.at) > 2*wire.LiveAge && now.After(p.rests) {
+		if m.moves[id] == nil && p.over == 0 && now.Sub(p.at) > 2*wire.LiveAge { // nothing came of it here
 			delete(m.pasts, id)
 		}
 	}
@@ -208,7 +208,8 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 	case one == nil || one.summing || r.To < one.To:
 	case r.Context() != one.Context():
 		m.close(one) // another gateway's attempt counts in place of this one's
-		m.begin(one.from)
+		m.queue = append([]string{id}, m.queue...)
+		m.schedule(false)
 	case one.shown.IsZero():
 		one.shown, one.late = e.Now, e.Now.Add(one.wait())
 	}
@@ -251,7 +252,7 @@ func (m *mover) giveUp(one *moving, s *setback) {
 		one.rests = m.views.now.Add(min(leastStop<<min(one.tries, 10), mostStop))
 	}
 	one.tries++
-	m.out.do(Report{What: ReportAbandoned, Kind: wire.KindKeygen, ID: one.from.ID, Code: s.code, Culprit: s.culprit,
+	m.out.do(Report{What: ReportReshareAbandoned, Kind: wire.KindKeygen, ID: one.from.ID, Code: s.code, Culprit: s.culprit,
 		Reason: fmt.Sprintf("generation %d: %s", one.To, s.reason)})
 	m.queue = append([]string{one.from.ID}, m.queue...)
 	m.schedule(false)

@@ -73,10 +73,12 @@ func TestSignMoves(t *testing.T) {
 // by a move that the table does not have.
 func TestEveryEventInEveryDKGPhase(t *testing.T) {
 	events := map[string]func(b *batchTest) Event{
-		"task":           func(b *batchTest) Event { return TaskMessage{b.work[0], t0} },
-		"slot lost":      func(b *batchTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: 0}} },
-		"cert lost":      func(b *batchTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotCert, ID: b.id, Node: 0}} },
-		"certify failed": func(b *batchTest) Event { return CertifyFailed{b.id, wire.CodeInternal, fmt.Errorf("full")} },
+		"task":      func(b *batchTest) Event { return TaskMessage{b.work[0], t0} },
+		"slot lost": func(b *batchTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotDeal, ID: b.id, Node: 0}} },
+		"cert lost": func(b *batchTest) Event { return SlotLost{wire.Slot{Kind: wire.SlotCert, ID: b.id, Node: 0}} },
+		"certify failed": func(b *batchTest) Event {
+			return CertifyFailed{wire.BatchRef{ID: b.id}, wire.CodeInternal, fmt.Errorf("full")}
+		},
 		"abort": func(b *batchTest) Event {
 			s := wire.Slot{Kind: wire.SlotAbort, ID: b.id, Node: 1}.String()
 			return RoundsMessage{

@@ -12,23 +12,32 @@ import (
 // that changes nothing. It is not safe for concurrent use: its program calls it
 // from one goroutine at a time.
 //
-// Two machines do the work: the dealer makes batches, and the signer signs.
+// Three machines do the work: the dealer makes batches, the signer signs, and the resharer
+// moves batches to other nodes, or gets them from others.
 type Node struct {
 	*nodeCore
 	dealer    *dealer
 	signer    *signer
+	resharer  *resharer
 	postponed postponed // key generations that this node's clock alone refused
 	stopped   bool
 }
 
 // NewNode returns a machine that has seen nothing of the log.
 func NewNode(cfg NodeConfig) *Node {
-	core := &nodeCore{cfg: cfg, authority: newAuthority(cfg.Manifest, cfg.Access), refused: map[string]bool{}}
+	if cfg.Lineage == nil {
+		cfg.Lineage = wire.NewLineage(cfg.Manifest)
+	}
+	core := &nodeCore{
+		cfg: cfg, authority: newAuthority(cfg.Manifest, cfg.Access), refused: map[string]bool{}, moved: map[string]bool{},
+	}
 	core.freezes = newFreezes(cfg.Manifest, cfg.Freezes)
 	for _, id := range cfg.Refused {
 		core.refused[id] = true
 	}
-	return &Node{nodeCore: core, dealer: newDealer(core), signer: newSigner(core)}
+	n := &Node{nodeCore: core, dealer: newDealer(core), signer: newSigner(core)}
+	n.resharer = newResharer(core, n.dealer)
+	return n
 }
 
 // Step takes an event and returns what is to be done.
@@ -38,20 +47,22 @@ func (n *Node) Step(ev Event) []Effect {
 		return e.resume()
 	case Loaded:
 		return n.signer.onLoaded(e)
+	case SharesLoaded:
+		return n.resharer.onShares(e)
 	}
 	if n.stopped {
 		return nil
 	}
 	switch e := ev.(type) {
 	case RoundsMessage:
-		return n.dealer.onRounds(e.LogMessage, false)
+		return n.onRounds(e.LogMessage, false)
 	case RoundsAgain:
-		return n.dealer.onRounds(e.LogMessage, true)
+		return n.onRounds(e.LogMessage, true)
 	case KeysMessage:
 		n.dealer.seen.keys = max(n.dealer.seen.keys, e.Seq)
-		return n.dealer.onKeys(e.readMessage)
+		return n.onKeys(e.readMessage)
 	case KeysAgain:
-		return n.dealer.onKeys(e.readMessage)
+		return n.onKeys(e.readMessage)
 	case SignMessage:
 		if e.Now.After(n.now) { // between two ticks
 			n.setTime(e.Now)
@@ -62,11 +73,9 @@ func (n *Node) Step(ev Event) []Effect {
 	case taskOpened:
 		return n.onTaskOpened(e)
 	case Recertify:
-		return n.dealer.recertify(e)
+		return n.recertify(e)
 	case CertifyFailed:
-		if b := n.dealer.batches[e.ID]; b != nil {
-			return b.giveUp(fault{e.Code, e.Err.Error(), -1})
-		}
+		return n.onCertifyFailed(e)
 	case Timer:
 		return n.signer.onTimer(e)
 	case Sealed:
@@ -78,7 +87,8 @@ func (n *Node) Step(ev Event) []Effect {
 	case PolicyChanged:
 		return n.signer.onPolicy(e.Policy)
 	case RoundsLost:
-		effects := n.dealer.beginAgain(fault{wire.CodeRestarted, "the rounds were lost; the gateway begins again", -1})
+		lost := fault{wire.CodeRestarted, "the rounds were lost; the gateway begins again", -1}
+		effects := append(n.dealer.beginAgain(lost), n.resharer.beginAgain(lost)...)
 		n.dealer.board.Lost()
 		return effects
 	case SignLost:
@@ -87,13 +97,17 @@ func (n *Node) Step(ev Event) []Effect {
 		n.cfg.StandbyDelay = e.Delay
 	case AccessChanged:
 		return n.onAccess(e.Access)
+	case LineageChanged:
+		return n.resharer.onLineage(e.Lineage)
+	case SuccessorChanged:
+		n.cfg.Successor = e.Next
 	case ControlMessage:
 		return onControl(n.signer, n.dealer, e)
 	case ClockMeasured:
 		n.stream.measure(e.At, e.Stream)
 	case Tick:
 		n.setTime(e.Now)
-		effects := slices.Concat(n.signer.expire(), n.dealer.expire())
+		effects := slices.Concat(n.signer.expire(), n.dealer.expire(), n.resharer.expire())
 		for _, task := range n.postponed.take(n.checkClock) {
 			effects = append(effects, n.onTaskOpened(task)...)
 		}
@@ -109,7 +123,9 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 	before := n.cfg.Access
 	n.cfg.Access = access
 	n.change(access)
-	effects = append(n.dealer.onAccess(access, before), recountFreezes(n.signer, n.dealer, before)...)
+	effects = slices.Concat(
+		n.dealer.onAccess(access, before), n.resharer.onAccess(access, before), recountFreezes(n.signer, n.dealer, before),
+	)
 	if !access.TakesAway(before) {
 		return effects
 	}
@@ -118,6 +134,29 @@ func (n *Node) onAccess(access *wire.Access) (effects []Effect) {
 		effects = append(effects, s.sitOut("the access list took rights away; the gateway begins again")...)
 	}
 	return effects
+}
+
+// onRounds takes a message of the rounds, of a key generation or of a resharing.
+func (n *Node) onRounds(msg wire.LogMessage, again bool) []Effect {
+	return append(n.dealer.onRounds(msg, again), n.resharer.onRounds(msg, again)...)
+}
+
+func (n *Node) recertify(e Recertify) []Effect {
+	if e.Batch.Generation > 0 {
+		return n.resharer.recertify(e)
+	}
+	return n.dealer.recertify(e)
+}
+
+func (n *Node) onCertifyFailed(e CertifyFailed) []Effect {
+	f := fault{e.Code, e.Err.Error(), -1}
+	if e.Batch.Generation > 0 {
+		return n.resharer.onCertifyFailed(e.Batch, f)
+	}
+	if b := n.dealer.batches[e.Batch.ID]; b != nil {
+		return b.giveUp(f)
+	}
+	return nil
 }
 
 func (n *Node) onSlotLost(slot wire.Slot) []Effect {
@@ -137,6 +176,7 @@ func (n *Node) stop() {
 	n.stopped = true
 	n.signer.stop()
 	clear(n.dealer.batches)
+	n.resharer.stop()
 	n.cfg.Host.Wipe()
 	n.cfg.SeedSecret.Wipe()
 }
@@ -151,6 +191,9 @@ func (n *Node) openTask(e TaskMessage) []Effect {
 	access := n.cfg.Access
 	if access.RevokesNode(n.cfg.Manifest, n.cfg.Index) {
 		return nil
+	}
+	if wire.IsReshareTask(e.Subject) {
+		return n.resharer.onTask(e)
 	}
 	if len(e.Data) <= inlineTask {
 		return n.onTaskOpened(n.open(e, access))
@@ -167,6 +210,9 @@ func (n *Node) openTask(e TaskMessage) []Effect {
 func (n *Node) onTaskOpened(e taskOpened) []Effect {
 	if e.access != n.cfg.Access {
 		return n.openTask(e.message) // the list changed meanwhile
+	}
+	if e.elsewhere {
+		return nil
 	}
 	if e.err == nil {
 		if err := n.checkClock(e); err != nil {

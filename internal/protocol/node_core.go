@@ -15,7 +15,13 @@ import (
 // NodeConfig is what a worker's machine starts with. The machine wipes Host and
 // SeedSecret when it is stopped.
 type NodeConfig struct {
-	Manifest   *wire.Manifest
+	Manifest *wire.Manifest
+	// Lineage are the manifests that the program goes by; nil: Manifest alone.
+	// LineageChanged replaces it.
+	Lineage *wire.Lineage
+	// Successor is the hash of the manifest that the node's operator approved to follow
+	// Manifest; zero: none. SuccessorChanged replaces it.
+	Successor  [32]byte
 	Access     *wire.Access
 	Index      int
 	Host       *secret.Bytes // X25519 private key, Derive("host", ...)
@@ -25,7 +31,7 @@ type NodeConfig struct {
 	// itself. StandbyDelayChanged replaces it.
 	StandbyDelay time.Duration
 	// Known are the batches in the keystore.
-	Known map[string]KnownBatch
+	Known map[wire.BatchRef]KnownBatch
 	// Refused are the batches that RefuseBatch noted.
 	Refused []string
 	// Policy is what the node signs, with the Ledger of what it has let through; nil: whatever
@@ -37,29 +43,37 @@ type NodeConfig struct {
 	Freezes *wire.FreezeBook
 }
 
-// KnownBatch is what the keystore holds of a batch.
+// KnownBatch is what the keystore holds of one generation of a batch.
 type KnownBatch struct {
 	Transcript [32]byte
+	MadeBy     [32]byte // transcript of generation 0, from which chain codes follow
 	Complete   bool
+	Moved      bool // MarkMoved noted it, of the batch
 }
 
-// BatchRecord is what a node keeps of a batch.
+// BatchRecord is what a node keeps of one generation of a batch.
 type BatchRecord struct {
 	ID         string
+	Generation uint32
 	Header     wire.BatchHeader
-	Context    [32]byte
+	Context    [32]byte // that certificates have: of the batch, or of the resharing
 	Transcript [32]byte
-	Root       [32]byte // wire.KeyRoot
-	Deals      [][]byte // raw, in index order: the node's copy of the log
+	MadeBy     [32]byte      // as in KnownBatch
+	Root       [32]byte      // wire.KeyRoot
+	Deals      [][]byte      // raw, in index order, or in that of the dealers: the node's copy of the log
+	Reshare    *wire.Reshare // that a later generation came of; nil: generation 0
 	Batch      *frost.Batch
 }
+
+// Ref names the record's generation of its batch.
+func (r *BatchRecord) Ref() wire.BatchRef { return wire.BatchRef{ID: r.ID, Generation: r.Generation} }
 
 func newRecord(
 	m *wire.Manifest, header *wire.BatchHeader, deals [][]byte, transcript [32]byte, batch *frost.Batch,
 ) *BatchRecord {
 	ctx := header.Context(m)
 	return &BatchRecord{
-		ID: wire.ShortID(ctx), Header: *header, Context: ctx, Transcript: transcript,
+		ID: wire.ShortID(ctx), Header: *header, Context: ctx, Transcript: transcript, MadeBy: transcript,
 		Root: wire.KeyRoot(wire.EntryKeys(batch.PublicKeys, header.Client, transcript)), Deals: deals, Batch: batch,
 	}
 }
@@ -78,6 +92,7 @@ type nodeCore struct {
 	now     time.Time
 	stream  streamClock     // of WORK
 	refused map[string]bool // batches with two valid entries: nobody knows which keys they are
+	moved   map[string]bool // batches of this manifest's nodes that a later one's have
 }
 
 func (n *nodeCore) setTime(now time.Time) {

@@ -12,15 +12,15 @@ import (
 func (n *Node) Judge(slot wire.Slot, standing wire.LogMessage, body []byte) wire.Verdict {
 	opener := wire.NewOpener(n.cfg.Manifest, n.access.Load()) // revoked keys fill no slot, as for all readers
 	got, err := opener.FromRound(n.cfg.Index, standing.Subject, standing.Time, standing.Data)
-	if slot.Kind == wire.SlotCert && err != nil {
+	if certificate := slot.Kind == wire.SlotCert || slot.Kind == wire.SlotReshareCert; certificate && err != nil {
 		got = wire.UnverifiedBody(standing.Data) // as the board does
 	} else if err != nil {
 		return wire.Junk
 	}
 	switch slot.Kind {
-	case wire.SlotCert:
+	case wire.SlotCert, wire.SlotReshareCert:
 		return n.judgeCertificate(slot, got, body)
-	case wire.SlotAbort, wire.SlotRefuse:
+	case wire.SlotAbort, wire.SlotReshareAbort, wire.SlotRefuse:
 		if c, err := wire.DecodeComplaint(got); err != nil || wire.ShortID(c.Session) != slot.ID {
 			return wire.Junk
 		}
@@ -35,12 +35,13 @@ func (n *Node) Judge(slot wire.Slot, standing wire.LogMessage, body []byte) wire
 // judgeCertificate follows the board in what counts as a certificate. The HSM's
 // signature may differ from one to the next; what it certifies may not.
 func (n *Node) judgeCertificate(slot wire.Slot, got, body []byte) wire.Verdict {
-	standing, err := wire.DecodeCertificate(got, n.cfg.Manifest, n.cfg.Index, 0)
-	if err != nil || wire.ShortID(standing.Context) != slot.ID {
+	standing, err := wire.DecodeReshareCertificate(got, n.cfg.Manifest, n.cfg.Index)
+	if err != nil || wire.ShortID(standing.Context) != slot.ID ||
+		(standing.Generation == 0) != (slot.Kind == wire.SlotCert) {
 		return wire.Junk
 	}
-	own, err := wire.DecodeCertificate(body, n.cfg.Manifest, n.cfg.Index, 0)
-	if err == nil && standing.Agrees(own) {
+	own, err := wire.DecodeReshareCertificate(body, n.cfg.Manifest, n.cfg.Index)
+	if err == nil && standing.Agrees(own) && standing.Generation == own.Generation {
 		return wire.Mine
 	}
 	return wire.Other

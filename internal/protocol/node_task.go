@@ -15,7 +15,9 @@ type taskOpened struct {
 	header  *wire.BatchHeader // keygen
 	request *signRequest      // sign
 	access  *wire.Access      // by which all this was checked
-	err     error
+	// elsewhere: it is for the nodes of another manifest, which check it.
+	elsewhere bool
+	err       error
 }
 
 func (taskOpened) event() {}
@@ -31,6 +33,9 @@ func (n *nodeCore) open(e TaskMessage, access *wire.Access) taskOpened {
 	task, err := wire.DecodeTask(body, n.cfg.Manifest)
 	if err != nil {
 		return bad(err)
+	}
+	if !task.Of(n.cfg.Manifest) {
+		return taskOpened{message: e, access: access, elsewhere: true}
 	}
 	task.Job.Trace = e.LogMessage.Trace
 	if err := task.Job.Authenticate(n.cfg.Manifest, access); err != nil {

@@ -90,13 +90,21 @@ func (p *plan) leaves(f *finishedBatch) (next *view, ok bool) {
 // next takes the batch that is moved next; nil: none now. free tells those that may be.
 func (p *plan) next(free func(id string) bool) *finishedBatch {
 	if len(p.queue) == 0 && (p.looked.IsZero() || p.views.now.Sub(p.looked) >= lookForMoves) {
-		p.look(free)
+		p.look()
 	}
-	for len(p.queue) > 0 {
-		id := p.queue[0]
-		p.queue = p.queue[1:]
+	for i := 0; i < len(p.queue); {
+		id := p.queue[i]
 		f := p.directory.finished[id]
-		if _, ok := p.leaves(f); ok && free(id) {
+		if _, ok := p.leaves(f); ok && !free(id) { // it rests
+			i++
+			continue
+		}
+		if i == 0 { // as a rule, and there may be very many
+			p.queue = p.queue[1:]
+		} else {
+			p.queue = slices.Delete(p.queue, i, i+1)
+		}
+		if _, ok := p.leaves(f); ok {
 			return f
 		}
 	}
@@ -104,11 +112,11 @@ func (p *plan) next(free func(id string) bool) *finishedBatch {
 }
 
 // look makes the queue: what is this gateway's, and what another one does not get on with.
-func (p *plan) look(free func(id string) bool) {
+func (p *plan) look() {
 	p.looked = p.views.now
 	gateways := p.views.presence.others()
 	for id, f := range p.directory.finished {
-		if _, ok := p.leaves(f); ok && free(id) && p.mine(id, gateways) {
+		if _, ok := p.leaves(f); ok && p.mine(id, gateways) {
 			p.queue = append(p.queue, id)
 		}
 	}

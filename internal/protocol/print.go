@@ -15,6 +15,14 @@ func logLine(name string, m wire.LogMessage) string {
 	return fmt.Sprintf("%s %s, %d bytes", name, m.Subject, len(m.Data))
 }
 
+// refLine names a batch, and its generation if that is a later one.
+func refLine(ref wire.BatchRef) string {
+	if ref.Generation == 0 {
+		return ref.ID
+	}
+	return fmt.Sprintf("%s, generation %d", ref.ID, ref.Generation)
+}
+
 // outcome is "ok", or what went wrong.
 func outcome(err error) string {
 	if err != nil {
@@ -57,7 +65,7 @@ func (e ClockMeasured) String() string {
 func (e overdue) String() string         { return "computation overdue " + e.s.id }
 func (e PresenceMessage) String() string { return logLine("PresenceMessage", e.LogMessage) }
 
-func (e Recertify) String() string { return "Recertify " + e.ID }
+func (e Recertify) String() string { return "Recertify " + refLine(e.Batch) }
 func (e Loaded) String() string {
 	found := 0
 	for _, k := range e.Keys {
@@ -69,7 +77,7 @@ func (e Loaded) String() string {
 }
 
 func (e CertifyFailed) String() string {
-	return fmt.Sprintf("CertifyFailed %s: %s: %v", e.ID, e.Code, e.Err)
+	return fmt.Sprintf("CertifyFailed %s: %s: %v", refLine(e.Batch), e.Code, e.Err)
 }
 func (e Sealed) String() string   { return fmt.Sprintf("Sealed %s, %d bytes", e.Slot, len(e.Data)) }
 func (e SlotLost) String() string { return fmt.Sprintf("SlotLost %s", e.Slot) }
@@ -135,12 +143,12 @@ func (e Publish) String() string {
 }
 
 func (e Certify) String() string {
-	return fmt.Sprintf("Certify %s: store %d keys, then %s", e.Record.ID, e.Record.Header.K, e.Publish)
+	return fmt.Sprintf("Certify %s: store %d keys, then %s", refLine(e.Record.Ref()), e.Record.Header.K, e.Publish)
 }
 
-func (e Complete) String() string { return "Complete " + e.ID }
+func (e Complete) String() string { return "Complete " + refLine(e.Batch) }
 func (e StoreRecovered) String() string {
-	return fmt.Sprintf("StoreRecovered %s: %d keys", e.Record.ID, e.Record.Header.K)
+	return fmt.Sprintf("StoreRecovered %s: %d keys", refLine(e.Record.Ref()), e.Record.Header.K)
 }
 func (e SaveLedger) String() string    { return fmt.Sprintf("SaveLedger %d", e.Seq) }
 func (e LedgerSaved) String() string   { return fmt.Sprintf("LedgerSaved %d", e.Seq) }
@@ -170,4 +178,14 @@ func (e Report) String() string {
 		fmt.Fprintf(&b, ": %s", e.Reason)
 	}
 	return b.String()
+}
+
+func (e redealMade) String() string {
+	return fmt.Sprintf("shares dealt %s: %s", e.d.id, outcome(e.err))
+}
+func (e resharedVerified) String() string {
+	return fmt.Sprintf("reshared deals verified %s: %s", e.b.id, e.fault)
+}
+func (e reshareRebuilt) String() string {
+	return fmt.Sprintf("shares rebuilt %s: %s", refLine(e.b.ref), e.fault)
 }

@@ -67,7 +67,7 @@ func (e SharesLoaded) String() string {
 	return fmt.Sprintf("SharesLoaded %s: %t", e.ID, e.Shares != nil)
 }
 func (e LoadShares) String() string {
-	return fmt.Sprintf("LoadShares %s: batch %s, generation %d", e.ID, e.Batch.ID, e.Batch.Generation)
+	return fmt.Sprintf("LoadShares %s: batch %s", e.ID, refLine(e.Batch))
 }
 func (e Dealt) String() string     { return fmt.Sprintf("Dealt to %x", e.Next[:8]) }
 func (e MarkMoved) String() string { return "MarkMoved " + e.ID }

@@ -90,14 +90,17 @@ type checkedRequest struct {
 	means *intent.Intent // nil: the job has items, which mean nothing
 }
 
-// check makes items of what the keystore gave, and of what the client signed.
-func (r *signRequest) check(keys []LoadedKey, branches *derive.Cache) (checkedRequest, *wire.JobError) {
+// check makes items of what the keystore gave, and of what the client signed. moved tells
+// which of the keys this node signs with no more; nil: of those nobody asks.
+func (r *signRequest) check(keys []LoadedKey, moved []bool, branches *derive.Cache) (checkedRequest, *wire.JobError) {
 	for i, id := range r.keys {
 		place := "keys"
 		if len(r.job.Items) > 0 {
 			place = "item"
 		}
 		switch {
+		case moved != nil && moved[i] && len(r.job.Items) > 0:
+			return checkedRequest{}, errMoved(place, r.place(i), id)
 		case i >= len(keys) || keys[i].Key == nil:
 			return checkedRequest{}, wire.Refuse(wire.CodeUnknownKey, "%s %d: key %s is not in this node's keystore", place,
 				r.place(i), id)
@@ -110,7 +113,7 @@ func (r *signRequest) check(keys []LoadedKey, branches *derive.Cache) (checkedRe
 		}
 	}
 	if len(r.job.Items) == 0 {
-		return r.read(keys, branches)
+		return r.read(keys, moved, branches)
 	}
 	items, err := r.checkItems(keys, branches)
 	return checkedRequest{items: items}, err
@@ -125,11 +128,12 @@ func (r *signRequest) place(i int) uint32 {
 }
 
 // read reads the request, and takes those of its signatures that the task names. Shares
-// of keys that sign none of them are wiped.
-func (r *signRequest) read(keys []LoadedKey, branches *derive.Cache) (checkedRequest, *wire.JobError) {
+// of keys that sign none of them are wiped. A key that has moved is read as the others are,
+// and signs nothing.
+func (r *signRequest) read(keys []LoadedKey, moved []bool, branches *derive.Cache) (checkedRequest, *wire.JobError) {
 	roots := make([]rootKey, len(keys))
 	for i, k := range keys {
-		roots[i] = rootKey{k.Key, k.Transcript}
+		roots[i] = rootKey{k.Key, k.MadeBy}
 	}
 	reading, all, err := readRequest(r.network, r.job, roots, branches)
 	if err != nil {
@@ -143,6 +147,11 @@ func (r *signRequest) read(keys []LoadedKey, branches *derive.Cache) (checkedReq
 	for i, w := range r.which {
 		items[i] = all[w]
 		used[items[i].Key] = true
+	}
+	for i, k := range keys {
+		if moved != nil && moved[i] && used[k.Key] {
+			return checkedRequest{}, errMoved("keys", r.place(i), r.keys[i])
+		}
 	}
 	for _, k := range keys {
 		if !used[k.Key] {
@@ -163,7 +172,7 @@ func (r *signRequest) checkItems(keys []LoadedKey, branches *derive.Cache) ([]fr
 			return nil, wire.Refuse(err.Code, "item %d: %s", w, err.Reason)
 		}
 		if it.Path != nil {
-			children = append(children, child{i, it, keys[i].Key, keys[i].Transcript, r.keys[i].Index})
+			children = append(children, child{i, it, keys[i].Key, keys[i].MadeBy, r.keys[i].Index})
 		}
 	}
 	offsets, refused := offsetsOf(branches, children)

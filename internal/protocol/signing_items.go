@@ -29,10 +29,10 @@ func (n *signer) onLoaded(e Loaded) []Effect {
 			keys[i] = LoadedKey{}
 		}
 	}
-	request, branches := s.request, n.branches
+	request, moved, branches := s.request, n.movedKeys(s.request.keys), n.branches
 	m, access, p, now := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.now
 	check := func() Event {
-		checked, refusal := request.check(keys, branches)
+		checked, refusal := request.check(keys, moved, branches)
 		if refusal != nil {
 			wipeLoaded(keys)
 			return itemsChecked{s: s, refusal: refusal}

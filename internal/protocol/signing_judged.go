@@ -94,7 +94,7 @@ func (n *signer) onTally(r *signRequest, e Loaded) []Effect {
 	delete(n.judge.tallies, e.ID)
 	m, access, p, branches, now := n.cfg.Manifest, n.cfg.Access, n.judge.policy, n.branches, n.now
 	return []Effect{Compute{Name: "count what others sign", Trace: r.trace, Client: r.client, Run: func() Event {
-		checked, refusal := r.check(e.Keys, branches)
+		checked, refusal := r.check(e.Keys, nil, branches)
 		wipeLoaded(e.Keys)
 		if refusal != nil {
 			return tallied{node: n, request: r, refusal: refusal}

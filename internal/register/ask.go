@@ -87,15 +87,6 @@ func (a *Asker) next() uint64 {
 	}
 }
 
-// subject is where a node is asked: without a manifest, one of a founding manifest.
-func (a *Asker) subject(node int) string {
-	m := a.manifest
-	if m == nil {
-		m = new(wire.Manifest)
-	}
-	return m.AskSubject(node)
-}
-
 // epoch is that of the manifest.
 func (a *Asker) epoch() int {
 	if a.manifest == nil {
@@ -113,6 +104,23 @@ func (a *Asker) Close() {
 
 // Ask asks one node, and returns its answer. A.Number and A.ReplyTo are set here.
 func (a *Asker) Ask(ctx context.Context, node int, ask wire.Ask) (*wire.Held, error) {
+	m := a.manifest
+	if m == nil {
+		m = ofEpoch(0)
+	}
+	return a.askAt(ctx, m.AskSubject(node), node, ask)
+}
+
+// ofEpoch is as much of a manifest as names the subjects of its nodes: 0 is a founding one.
+func ofEpoch(epoch int) *wire.Manifest {
+	m := &wire.Manifest{Epoch: epoch}
+	if epoch > 0 {
+		m.Previous = make([]byte, 32)
+	}
+	return m
+}
+
+func (a *Asker) askAt(ctx context.Context, subject string, node int, ask wire.Ask) (*wire.Held, error) {
 	number := a.next()
 	wanted := ask.Number
 	ask.Version, ask.Number, ask.ReplyTo = wire.HoldingsVersion, number, a.replyTo
@@ -128,7 +136,7 @@ func (a *Asker) Ask(ctx context.Context, node int, ask wire.Ask) (*wire.Held, er
 	ctx, cancel := context.WithTimeoutCause(ctx, AskTime, ErrNoAnswer)
 	defer cancel()
 	nobody := make(chan error, 1)
-	subject, body := a.subject(node), wire.Encode(&ask)
+	body := wire.Encode(&ask)
 	if a.seal != nil {
 		body = a.seal(subject, body)
 	}

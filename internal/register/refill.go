@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -30,23 +31,50 @@ func AskAll(ctx context.Context, a *Asker) []NodeHoldings {
 	for i := range all {
 		asking.Go(func() {
 			all[i].Node, all[i].Epoch = i, a.epoch()
-			held, err := a.Ask(ctx, i, wire.Ask{Kind: wire.AskDigests})
-			if errors.Is(err, bus.ErrNobody) { // or servers are still telling each other who listens
-				select {
-				case <-time.After(askAgain):
-				case <-ctx.Done():
-				}
-				held, err = a.Ask(ctx, i, wire.Ask{Kind: wire.AskDigests})
-			}
-			if err != nil {
-				all[i].Error = err.Error()
-				return
-			}
-			all[i].Batches = held.Count
+			all[i].ask(ctx, func() (*wire.Held, error) { return a.Ask(ctx, i, wire.Ask{Kind: wire.AskDigests}) })
 		})
 	}
 	asking.Wait()
 	return all
+}
+
+// maxEpoch is how far AskFleet looks for nodes.
+const maxEpoch = 32
+
+// AskFleet asks the nodes of a fleet whose manifests nobody knows, as an Asker without one
+// does: of the founding manifest, and of later ones as far as maxEpoch, of which only those are
+// listed that answer.
+func AskFleet(ctx context.Context, a *Asker) []NodeHoldings {
+	all := make([]NodeHoldings, a.nodes*(maxEpoch+1))
+	var asking sync.WaitGroup
+	for i := range all {
+		asking.Go(func() {
+			all[i].Node, all[i].Epoch = i%a.nodes, i/a.nodes
+			subject := ofEpoch(all[i].Epoch).AskSubject(all[i].Node)
+			all[i].ask(ctx, func() (*wire.Held, error) {
+				return a.askAt(ctx, subject, all[i].Node, wire.Ask{Kind: wire.AskDigests})
+			})
+		})
+	}
+	asking.Wait()
+	return slices.DeleteFunc(all, func(n NodeHoldings) bool { return n.Epoch > 0 && n.Error != "" })
+}
+
+// ask notes what a node says.
+func (n *NodeHoldings) ask(ctx context.Context, f func() (*wire.Held, error)) {
+	held, err := f()
+	if errors.Is(err, bus.ErrNobody) { // or servers are still telling each other who listens
+		select {
+		case <-time.After(askAgain):
+		case <-ctx.Done():
+		}
+		held, err = f()
+	}
+	if err != nil {
+		n.Error = err.Error()
+		return
+	}
+	n.Batches = held.Count
 }
 
 // Refilled is what Refill did.

@@ -19,12 +19,11 @@ const window = 60
 // speaks of requests and exempts none. Free tiers and discounts are left out, so
 // it is an upper bound.
 type cost struct {
-	prices keyprovider.Prices
-	calls  map[string]float64 // USD per call, by operation
-	start  time.Time
-	total  prometheus.Counter // USD
+	start time.Time
+	total prometheus.Counter // USD
 
 	mu      sync.Mutex
+	prices  keyprovider.Prices
 	minutes [window]minute // a ring, by the minute since start
 }
 
@@ -37,10 +36,6 @@ type minute struct {
 func newCost(f factory, p keyprovider.Prices) *cost {
 	c := &cost{
 		prices: p, start: time.Now(),
-		calls: map[string]float64{
-			keyprovider.OpSign: p.Sign / 10_000, keyprovider.OpDerive: p.Derive / 10_000,
-			keyprovider.OpPublicKey: p.PublicKey / 10_000, keyprovider.OpDescribe: p.Describe / 10_000,
-		},
 		total: f.NewCounter(prometheus.CounterOpts{
 			Name: "frostfleet_provider_cost_usd_total",
 			Help: "Estimated price of the calls to the key provider's device in US dollars, without keys and free tiers."}),
@@ -51,13 +46,38 @@ func newCost(f factory, p keyprovider.Prices) *cost {
 	return c
 }
 
+// perCall is the price of one call in USD.
+func perCall(p *keyprovider.Prices, operation string) float64 {
+	const listed = 10_000 // calls, of which price lists give the price
+	switch operation {
+	case keyprovider.OpSign:
+		return p.Sign / listed
+	case keyprovider.OpDerive:
+		return p.Derive / listed
+	case keyprovider.OpPublicKey:
+		return p.PublicKey / listed
+	case keyprovider.OpDescribe:
+		return p.Describe / listed
+	}
+	return 0
+}
+
+// setPrices has calls from now on cost something else. The number of keys stays: another
+// one needs a restart.
+func (c *cost) setPrices(p keyprovider.Prices) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	p.Keys = c.prices.Keys
+	c.prices = p
+}
+
 // add counts a call.
 func (c *cost) add(operation string) {
-	usd := c.calls[operation]
-	c.total.Add(usd)
 	now := int(time.Since(c.start) / time.Minute)
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	usd := perCall(&c.prices, operation)
+	c.total.Add(usd)
 	m := &c.minutes[now%window]
 	if m.number != now {
 		*m = minute{number: now}

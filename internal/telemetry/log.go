@@ -8,20 +8,21 @@ import (
 )
 
 // NewLogger writes text or json lines of at least the level: debug, info,
-// warn, error. Their times are UTC, so that the lines of several machines sort.
-func NewLogger(w io.Writer, format, level string) (*slog.Logger, error) {
-	var l slog.Level
-	if err := l.UnmarshalText([]byte(level)); err != nil {
-		return nil, fmt.Errorf("log level %q: use debug, info, warn or error", level)
+// warn, error. Their times are UTC, so that the lines of several machines sort. The
+// level may be changed later.
+func NewLogger(w io.Writer, format, level string) (*slog.Logger, *slog.LevelVar, error) {
+	from := new(slog.LevelVar)
+	if err := from.UnmarshalText([]byte(level)); err != nil {
+		return nil, nil, fmt.Errorf("log level %q: use debug, info, warn or error", level)
 	}
-	opt := &slog.HandlerOptions{Level: l}
+	opt := &slog.HandlerOptions{Level: from}
 	switch format {
 	case "text":
-		return slog.New(utc{slog.NewTextHandler(w, opt)}), nil
+		return slog.New(utc{slog.NewTextHandler(w, opt)}), from, nil
 	case "json":
-		return slog.New(utc{slog.NewJSONHandler(w, opt)}), nil
+		return slog.New(utc{slog.NewJSONHandler(w, opt)}), from, nil
 	}
-	return nil, fmt.Errorf("log format %q: use text or json", format)
+	return nil, nil, fmt.Errorf("log format %q: use text or json", format)
 }
 
 // utc writes times in that zone, wherever the machine stands.

@@ -32,6 +32,7 @@ func full(t *testing.T, of Identity) (*Metrics, *prometheus.Registry) {
 	m.Audit(func() (written, waiting, lost uint64) { return 7, 2, 1 })
 	m.Freezes(func() *wire.Frozen { return nil })
 	m.Fork(func() error { return nil })
+	m.Reloads(func(f func(string, bool)) { f("access", true); f("config", false) })
 	r.MustRegister(readiness([]Check{{"bus", func() error { return nil }}}))
 	if of.Role == RoleGateway {
 		m.Presence(func() []protocol.ManifestNodes {
@@ -146,7 +147,7 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 			m.Report(protocol.Report{What: protocol.ReportReshared, Suite: frost.Ed25519, Count: 7, Culprit: -1})
 		}, map[string]float64{"events_total{event=reshared}": 1, "items_total{event=reshared,suite=ed25519}": 7}},
 		"an attempt at moving given up": {gateway0, func(m *Metrics) {
-			m.Report(protocol.Report{What: protocol.ReportAbandoned, Code: frost.CodeShare, Culprit: -1})
+			m.Report(protocol.Report{What: protocol.ReportReshareAbandoned, Code: frost.CodeShare, Culprit: -1})
 		}, map[string]float64{"events_total{event=reshare_abandoned}": 1, "reshare_abandoned_total{code=deal_share}": 1}},
 		"no job": {gateway0, func(m *Metrics) { m.JobDone(protocol.JobEnd{Kind: "dance"}) }, map[string]float64{}},
 		"a round": {gateway0, func(m *Metrics) {

@@ -53,6 +53,9 @@ func (m *Metrics) ForProvider(back keyprovider.Backend, prices keyprovider.Price
 	m.ProviderState(nil)
 }
 
+// SetPrices has calls of the key provider cost something else from now on.
+func (m *Metrics) SetPrices(prices keyprovider.Prices) { m.provider.cost.setPrices(prices) }
+
 // ProviderCall implements keyprovider.Observer.
 func (m *Metrics) ProviderCall(c keyprovider.Call) {
 	operation := knownOr(c.Operation, keyprovider.Operations)

@@ -135,6 +135,25 @@ func TestProviderState(t *testing.T) {
 	}
 }
 
+// TestSetPrices: calls cost what they do when they are made, and the keys are as many.
+func TestSetPrices(t *testing.T) {
+	m, r := newProvider("aws-kms", someone)
+	m.ProviderCall(keyprovider.Call{Operation: keyprovider.OpSign})
+	m.SetPrices(keyprovider.Prices{Sign: 100, KeyMonth: 3})
+	m.ProviderCall(keyprovider.Call{Operation: keyprovider.OpSign})
+	m.ProviderCall(keyprovider.Call{Operation: keyprovider.OpDerive})
+	wantSamples(t, r, map[string]float64{"provider_cost_usd_total{}": 100.15 / 10_000})
+	m, r = newProvider("aws-kms", someone)
+	m.SetPrices(keyprovider.Prices{KeyMonth: 3})
+	wantSamples(t, r, map[string]float64{"provider_month_usd{}": 6})
+}
+
+// TestReloads: what is refused is told, by what it is.
+func TestReloads(t *testing.T) {
+	_, r := full(t, gateway0)
+	wantSamples(t, r, map[string]float64{"reload_refused{what=access}": 1, "reload_refused{what=config}": 0})
+}
+
 // TestMonth: what a month costs if it is all like the last hour.
 func TestMonth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -142,7 +142,7 @@ func TestNewLogger(t *testing.T) {
 		}
 	}
 	var out strings.Builder
-	log, err := NewLogger(&out, "json", "warn")
+	log, level, err := NewLogger(&out, "json", "warn")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,7 +155,12 @@ func TestNewLogger(t *testing.T) {
 		t.Errorf("the time is not UTC: %s", got)
 	}
 	out.Reset()
-	text, err := NewLogger(&out, "text", "info")
+	level.Set(slog.LevelInfo)
+	if log.With("a", 1).Info("not quiet any more"); !strings.Contains(out.String(), "not quiet any more") {
+		t.Errorf("at another level, the log is %s", out.String())
+	}
+	out.Reset()
+	text, _, err := NewLogger(&out, "text", "info")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +169,7 @@ func TestNewLogger(t *testing.T) {
 		t.Errorf("line is %q", got)
 	}
 	for _, bad := range [][2]string{{"xml", "info"}, {"text", "chatty"}} {
-		if _, err := NewLogger(io.Discard, bad[0], bad[1]); err == nil {
+		if _, _, err := NewLogger(io.Discard, bad[0], bad[1]); err == nil {
 			t.Errorf("format %s, level %s accepted", bad[0], bad[1])
 		}
 	}

@@ -78,7 +78,7 @@ func (m *Metrics) Report(r protocol.Report) {
 		w.blame(r, m.size.most())
 	case protocol.ReportRetry:
 		m.jobs.retries.WithLabelValues(knownOr(r.Kind, wire.Kinds), culprit(r.Culprit, m.size.most())).Inc()
-	case protocol.ReportAbandoned:
+	case protocol.ReportReshareAbandoned:
 		m.jobs.abandoned.WithLabelValues(knownOr(r.Code, abandonCodes)).Inc()
 	}
 }

@@ -206,8 +206,9 @@ func (m *Manifest) computeHash() [32]byte {
 // Hash is the manifest's identity. What nodes say is bound to it.
 func (m *Manifest) Hash() [32]byte { return m.hash }
 
-// Successor reports whether the manifest follows another one.
-func (m *Manifest) Successor() bool { return len(m.Previous) > 0 }
+// Successor reports whether the manifest follows another one. No manifest, which is what
+// an administrator has who makes the streams, is as a founding one.
+func (m *Manifest) Successor() bool { return m != nil && len(m.Previous) > 0 }
 
 // FleetID is the fleet's identity: the hash of its founding manifest. What clients,
 // gateways, approvers and administrators say is bound to it, and so is of one fleet and

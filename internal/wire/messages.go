@@ -70,7 +70,11 @@ func DecodeTask(body []byte, m *Manifest) (*Task, error) {
 	if err := Decode(body, MaxJobSize+1<<16, &t); err != nil {
 		return nil, err
 	}
-	if t.Part > MaxJobKeys || t.Attempt > MaxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, m.N) ||
+	nodes := m.N
+	if !t.Of(m) {
+		nodes = MaxNodes // how many there are its own nodes know
+	}
+	if t.Part > MaxJobKeys || t.Attempt > MaxAttempts || !ascending(t.Items, MaxJobItems) || !ascending(t.Exclude, nodes) ||
 		len(t.Draft) > maxDraft {
 		return nil, fmt.Errorf("task with part %d, attempt %d, %d items, %d exclusions, draft %.40q is out of bounds",
 			t.Part, t.Attempt, len(t.Items), len(t.Exclude), t.Draft)

@@ -61,7 +61,7 @@ var namesKinds = map[string]string{
 	"internal/protocol/node_task.go":          "which machine of the node runs it",
 	"internal/protocol/expiry.go":             "how exact its end is",
 	"internal/protocol/coordinator_access.go": "which needs all nodes",
-	"internal/protocol/dealer.go":             "reports",
+	"internal/protocol/node_keys.go":          "reports",
 	"internal/protocol/dealer_pace.go":        "whose key generations wait for their time",
 	"internal/protocol/revoke.go":             "which needs its client's right to the end",
 	"internal/protocol/directory.go":          "reports",

@@ -33,7 +33,7 @@ type member struct {
 	obedience  obedience
 	accepted   atomic.Pointer[accepted] // what its operator approved to follow; nil: nothing
 	unapproved atomic.Pointer[error]    // why that can't be read
-	undealt    atomic.Bool              // no deal of a resharing leaves: that it does is not kept
+	undealt    atomic.Pointer[[32]byte] // to what no deal leaves: that it does is not kept
 	learnt     chan struct{}            // closed once the lineage is read
 
 	serving   func()                // ends ServeHoldings; nil before

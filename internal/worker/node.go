@@ -7,6 +7,7 @@ import (
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/policy"
 	"github.com/frostfleet/frostfleet/internal/protocol"
+	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // node is the machine, with a count of the batches that it let go of and that the
@@ -27,7 +28,7 @@ func (n *node) Step(ev protocol.Event) []protocol.Effect {
 func (n *node) count(effects []protocol.Effect) {
 	for _, effect := range effects {
 		switch effect.(type) {
-		case protocol.Complete, protocol.StoreRecovered:
+		case protocol.Complete, protocol.StoreRecovered, protocol.MarkMoved:
 			n.unstored++
 		}
 	}
@@ -65,9 +66,11 @@ func (m *member) wipe() {
 
 // machine builds the machine over what is in the keystore.
 func (m *member) machine() (*node, error) {
-	known := map[string]protocol.KnownBatch{}
-	err := m.store.Known(func(ref keystore.Ref, transcript, _ [32]byte, complete, _ bool) {
-		known[ref.Batch] = protocol.KnownBatch{Transcript: transcript, Complete: complete}
+	known := map[wire.BatchRef]protocol.KnownBatch{}
+	err := m.store.Known(func(ref keystore.Ref, transcript, madeBy [32]byte, complete, moved bool) {
+		known[batchRef(ref)] = protocol.KnownBatch{
+			Transcript: transcript, MadeBy: madeBy, Complete: complete, Moved: moved,
+		}
 	})
 	if err != nil {
 		return nil, err
@@ -85,7 +88,8 @@ func (m *member) machine() (*node, error) {
 		inForce = r.inForce
 	}
 	return &node{Node: protocol.NewNode(protocol.NodeConfig{
-		Manifest: m.cfg.Manifest, Access: m.host.access.Load(), Index: m.cfg.Index, Host: m.keys[0], SeedSecret: m.keys[1],
+		Manifest: m.cfg.Manifest, Lineage: m.host.ancestry(m.cfg.Manifest), Successor: m.successor(),
+		Access: m.host.access.Load(), Index: m.cfg.Index, Host: m.keys[0], SeedSecret: m.keys[1],
 		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known, Refused: refused,
 		Policy: inForce, Ledger: m.host.ledger, Freezes: freezes,
 	})}, nil

@@ -35,30 +35,36 @@ func (m *member) recertify() error {
 		return err
 	}
 	var pending []string
+	named := make(map[string]keystore.Ref, len(refs))
 	for _, ref := range refs {
-		pending = append(pending, ref.Batch)
+		pending = append(pending, ref.String())
+		named[ref.String()] = ref
 	}
 	said := make(map[string]protocol.Said, len(pending))
 	m.run.With(func(n *node) {
-		for _, id := range pending {
-			said[id] = n.Said(id)
+		for id, ref := range named {
+			if ref.Generation == 0 {
+				said[id] = n.Said(ref.Batch)
+			}
 		}
 	})
-	return newOffers(pending, said, clock.Now()).each(m.offer)
+	return newOffers(pending, said, clock.Now()).each(func(id string) (int, error) { return m.offer(named[id]) })
 }
 
-func (m *member) offer(id string) (dealt int, err error) {
-	r, err := m.store.Batch(keystore.Ref{Batch: id})
+func (m *member) offer(ref keystore.Ref) (dealt int, err error) {
+	r, err := m.store.Batch(ref)
 	if err != nil {
 		return 0, err
 	}
-	deal, err := m.store.Deal(keystore.Ref{Batch: id}, m.cfg.Index)
-	if err != nil {
-		return 0, err
+	var deal []byte
+	if ref.Generation == 0 { // else the dealers are other nodes
+		if deal, err = m.store.Deal(ref, m.cfg.Index); err != nil {
+			return 0, err
+		}
 	}
 	m.run.Step(protocol.Recertify{
-		ID: id, Context: r.Context, Transcript: r.Transcript, Deal: deal,
-		Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.Transcript)),
+		Batch: batchRef(ref), Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Deal: deal,
+		Root: wire.KeyRoot(wire.EntryKeys(r.PublicKeys, r.Owner, r.MadeBy)),
 	})
 	return len(deal), nil
 }

@@ -32,7 +32,7 @@ func (m *member) publish(e protocol.Publish) {
 		m.log.Debug("message dropped: this node is silent", "subject", e.Slot.String())
 		return
 	}
-	if e.Slot.Kind == wire.SlotReshareDeal && m.undealt.Load() {
+	if e.Slot.Kind == wire.SlotReshareDeal && !m.mayDeal() {
 		m.unpublished(e.Slot, errUndealt)
 		return
 	}

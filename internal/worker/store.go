@@ -19,7 +19,7 @@ func (m *member) perform(effect protocol.Effect) {
 	case protocol.Certify:
 		m.run.Go(func() { m.certify(e) })
 	case protocol.Complete:
-		m.stored("complete", e.ID, m.written(m.store.Complete(keystore.Ref{Batch: e.ID}, e.Certificates)))
+		m.stored("complete", e.Batch.ID, m.written(m.store.Complete(storeRef(e.Batch), e.Certificates)))
 	case protocol.StoreRecovered:
 		m.stored("store recovered", e.Record.ID, m.written(m.store.PutRecovered(m.recovered(e))))
 		e.Record.Batch.Shares.Wipe()
@@ -31,8 +31,12 @@ func (m *member) perform(effect protocol.Effect) {
 		m.host.run.Go(func() { m.host.saveLedger(e) })
 	case protocol.Load:
 		m.load(e)
+	case protocol.LoadShares:
+		m.run.Compute(protocol.Compute{Run: func() protocol.Event { return m.loadShares(e) }})
 	case protocol.Dealt:
-		m.dealt(e)
+		m.dealt(e.Next)
+	case protocol.MarkMoved:
+		m.stored("note that it moved", e.ID, m.written(m.store.MarkMoved(e.ID)))
 	case protocol.FreezesChanged:
 		m.freezesChanged()
 	default:
@@ -61,7 +65,7 @@ func (m *member) certify(e protocol.Certify) {
 	storing.End(err)
 	e.Record.Batch.Shares.Wipe()
 	if err != nil {
-		m.notCertified(e.Record.ID, err)
+		m.notCertified(e.Record.Ref(), err)
 		return
 	}
 	ctx := tracing.NewContext(m.run.Life(), span.Trace())
@@ -70,7 +74,7 @@ func (m *member) certify(e protocol.Certify) {
 		return // on restart the stored record is certified again
 	}
 	body := e.Publish.With(att)
-	if err := m.store.SetCert(keystore.Ref{Batch: e.Record.ID}, body); err != nil {
+	if err := m.store.SetCert(storeRef(e.Record.Ref()), body); err != nil {
 		m.log.Error("own certificate not stored; it is in the log all the same", "batch", e.Record.ID, "err", err)
 	}
 	err = m.fill(ctx, e.Publish, body)
@@ -81,9 +85,9 @@ var errStorage = errors.New("the node's keystore failed")
 
 // notCertified gives a batch up. A keystore that can't be written to at all
 // until the node starts again ends it; on a full disk it can still sign.
-func (m *member) notCertified(id string, err error) {
-	m.log.Error("keystore: certify failed", "batch", id, "err", err)
-	failed := protocol.CertifyFailed{ID: id, Code: wire.CodeInternal, Err: errStorage}
+func (m *member) notCertified(ref wire.BatchRef, err error) {
+	m.log.Error("keystore: certify failed", "batch", ref.ID, "generation", ref.Generation, "err", err)
+	failed := protocol.CertifyFailed{Batch: ref, Code: wire.CodeInternal, Err: errStorage}
 	if errors.Is(err, keystore.ErrOtherTranscript) {
 		failed.Code, failed.Err = wire.CodeOtherTranscript, keystore.ErrOtherTranscript
 	}
@@ -94,9 +98,14 @@ func (m *member) notCertified(id string, err error) {
 }
 
 func (m *member) record(r *protocol.BatchRecord) *keystore.Record {
+	var reshare []byte
+	if r.Reshare != nil {
+		reshare = wire.Encode(r.Reshare)
+	}
 	return &keystore.Record{
-		Batch: r.ID, Context: r.Context, Transcript: r.Transcript, MadeBy: r.Transcript, Suite: r.Header.Suite,
-		N: m.cfg.Manifest.N, T: m.cfg.Manifest.T, K: int(r.Header.K), Index: m.cfg.Index, Owner: r.Header.Client,
+		Batch: r.ID, Generation: r.Generation, Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Reshare: reshare,
+		Suite: r.Header.Suite,
+		N:     m.cfg.Manifest.N, T: m.cfg.Manifest.T, K: int(r.Header.K), Index: m.cfg.Index, Owner: r.Header.Client,
 		Deals: r.Deals, PublicKeys: r.Batch.PublicKeys, Commitments: r.Batch.Commitments, Shares: r.Batch.Shares,
 	}
 }
@@ -105,6 +114,23 @@ func (m *member) recovered(e protocol.StoreRecovered) *keystore.Record {
 	r := m.record(e.Record)
 	r.Cert, r.Complete, r.Certificates = e.Certificates[m.cfg.Index], true, e.Certificates
 	return r
+}
+
+func storeRef(ref wire.BatchRef) keystore.Ref {
+	return keystore.Ref{Batch: ref.ID, Generation: ref.Generation}
+}
+
+func batchRef(ref keystore.Ref) wire.BatchRef {
+	return wire.BatchRef{ID: ref.Batch, Generation: ref.Generation}
+}
+
+// loadShares reads the node's shares of one generation of a batch, to deal them.
+func (m *member) loadShares(e protocol.LoadShares) protocol.Event {
+	shares, err := m.store.Shares(storeRef(e.Batch))
+	if err != nil {
+		m.log.Warn("shares not read to be dealt", "batch", e.Batch.ID, "generation", e.Batch.Generation, "err", err)
+	}
+	return protocol.SharesLoaded{ID: e.ID, Shares: shares}
 }
 
 // inlineLoads is up to how many keys are read on the spot: a detour over the
@@ -139,7 +165,7 @@ func (m *member) loadKey(id wire.KeyID) protocol.LoadedKey {
 		k.Share.Wipe()
 		return protocol.LoadedKey{}
 	}
-	return protocol.LoadedKey{Owner: k.Owner, Transcript: k.MadeBy, Key: &frost.Key{
+	return protocol.LoadedKey{Owner: k.Owner, MadeBy: k.MadeBy, Key: &frost.Key{
 		Suite: k.Suite, N: k.N, T: k.T, Index: k.Index,
 		PublicKey: k.PublicKey, VSSCommitment: k.Commitments, Share: k.Share,
 	}}

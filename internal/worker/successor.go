@@ -23,21 +23,21 @@ type accepted struct {
 
 // ReadSuccessor reads what is approved to follow a manifest, in the part of a node's storage
 // that is this manifest's, and verifies it; nil if nothing is.
-func ReadSuccessor(storage string, m *wire.Manifest, index int) (
-	*keystore.Successor, *wire.Manifest, *wire.SuccessorApproval, error) {
-	kept, err := keystore.LoadSuccessor(storage)
+func ReadSuccessor(storage string, m *wire.Manifest) (
+	kept *keystore.Successor, next *wire.Manifest, approval *wire.SuccessorApproval, err error,
+) {
+	kept, err = keystore.LoadSuccessor(storage)
 	if err != nil || kept == nil {
 		return nil, nil, nil, err
 	}
-	next, approval, err := openSuccessor(kept, m, index)
-	if err != nil {
+	if next, approval, err = openSuccessor(kept, m); err != nil {
 		return nil, nil, nil, fmt.Errorf("%s in %s: %w: frost-worker accept-manifest --revoke takes it back",
 			keystore.SuccessorFile, storage, err)
 	}
 	return kept, next, approval, nil
 }
 
-func openSuccessor(kept *keystore.Successor, m *wire.Manifest, index int) (*wire.Manifest, *wire.SuccessorApproval, error) {
+func openSuccessor(kept *keystore.Successor, m *wire.Manifest) (*wire.Manifest, *wire.SuccessorApproval, error) {
 	next, err := wire.ParseManifest(kept.Manifest)
 	if err != nil {
 		return nil, nil, err
@@ -49,9 +49,6 @@ func openSuccessor(kept *keystore.Successor, m *wire.Manifest, index int) (*wire
 	if err := wire.Decode(kept.Approval, maxApproval, &approval); err != nil {
 		return nil, nil, err
 	}
-	if int(approval.Node) != index {
-		return nil, nil, fmt.Errorf("it is the approval of node %d, and this is node %d", approval.Node, index)
-	}
 	return next, &approval, approval.Verify(m, next.Hash())
 }
 
@@ -59,7 +56,11 @@ const maxApproval = 4 << 10 // bytes
 
 // lookAtSuccessor reads the file, and does what follows if it changed.
 func (m *member) lookAtSuccessor() {
-	kept, next, approval, err := ReadSuccessor(m.cfg.Storage, m.cfg.Manifest, m.cfg.Index)
+	kept, next, approval, err := ReadSuccessor(m.cfg.Storage, m.cfg.Manifest)
+	if err == nil && next != nil && int(approval.Node) != m.cfg.Index {
+		err = fmt.Errorf("%s in %s is the approval of node %d, and this is node %d", keystore.SuccessorFile, m.cfg.Storage,
+			approval.Node, m.cfg.Index)
+	}
 	if err != nil {
 		if m.unapproved.Swap(&err) == nil {
 			m.log.Error("what the operator approved to follow can't be read; what was read before stays", "err", err)
@@ -97,15 +98,34 @@ func (m *member) approved() *wire.SuccessorApproval {
 	return nil
 }
 
-// dealt keeps that the node deals to a manifest. If that can't be kept, or if the operator
-// took the approval back, no deal leaves.
-func (m *member) dealt(e protocol.Dealt) {
+// successor is the hash of the manifest that is approved; zero: none.
+func (m *member) successor() [32]byte {
+	if a := m.accepted.Load(); a != nil {
+		return a.next.Hash()
+	}
+	return [32]byte{}
+}
+
+// dealt keeps that the node deals to a manifest. While that can't be kept, or if the
+// operator took the approval back, no deal leaves.
+func (m *member) dealt(next [32]byte) {
 	a := m.accepted.Load()
 	err := errors.New("it is not approved")
-	if a != nil && a.next.Hash() == e.Next {
+	if a != nil && a.next.Hash() == next {
 		err = keystore.MarkDealt(m.cfg.Storage, a.raw)
 	}
-	if m.undealt.Store(err != nil); err != nil {
-		m.log.Error("shares are not dealt to the next manifest", "manifest", shortHash(e.Next), "err", err)
+	if err == nil {
+		m.undealt.Store(nil)
+		return
 	}
+	m.undealt.Store(&next)
+	m.log.Error("shares are not dealt to the next manifest", "manifest", shortHash(next), "err", err)
+}
+
+// mayDeal reports whether a deal may leave. The machine says only once that it deals.
+func (m *member) mayDeal() bool {
+	if next := m.undealt.Load(); next != nil {
+		m.dealt(*next)
+	}
+	return m.undealt.Load() == nil
 }

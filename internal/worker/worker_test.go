@@ -265,7 +265,7 @@ func TestHangingDeviceDoesNotBlockTheEnd(t *testing.T) {
 	if node.run.Go(func() {}) {
 		t.Error("a task begins after the end")
 	}
-	if effects := node.node.Step(protocol.Recertify{ID: "0123456789abcdef0123456789abcdef"}); effects != nil {
+	if effects := node.node.Step(protocol.Recertify{Batch: wire.BatchRef{ID: "0123456789abcdef0123456789abcdef"}}); effects != nil {
 		t.Errorf("the machine was not stopped, its secrets not wiped: it wants %v", effects)
 	}
 	if err := w.Provider.Close(); err != nil { // waits for calls under way

@@ -70,6 +70,6 @@ func (f *reader) firstReload() {
 func (f *reader) followed() {
 	f.t.Helper()
 	for _, p := range f.programs {
-		p.awaits("access list changed: client treasury was added")
+		p.awaits("changed=\"client treasury was added\"")
 	}
 }

@@ -28,6 +28,16 @@ var scenarios = map[string]scenario{
 		change: func(f fleet) { f.set(`frostfleet_node_twins_total{index="2", %s}`, gateway, counter, 0.2) },
 		firing: []string{"FrostfleetTwinNodes"}, lasts: 12,
 	},
+	"programs whose new access list is wrong": {
+		change: func(f fleet) {
+			for _, program := range []string{worker(1), gateway} {
+				f.set(`frostfleet_reload_refused{what="access", %s}`, program, gauge, 1)
+				f.set(`frostfleet_check{check="reload", %s}`, program, gauge, 0)
+				f.set(`frostfleet_ready{%s}`, program, gauge, 0)
+			}
+		},
+		firing: []string{"FrostfleetFileRefused gateway0", "FrostfleetFileRefused worker-1"},
+	},
 	"a node that is ready and not heard": {
 		change: func(f fleet) { f.unheard(2) },
 		firing: []string{"FrostfleetNodeAbsent"},

@@ -71,9 +71,9 @@ func well() fleet {
 	f := fleet{}
 	always := func(name, program string, k kind, v float64) { f[fmt.Sprintf(name, program)] = series{nil, k, v, v, v} }
 	for _, p := range programs {
-		checks := []string{"bus", "manifest", "lag", "gateway"}
+		checks := []string{"bus", "manifest", "lag", "reload", "gateway"}
 		if p != gateway {
-			checks = []string{"bus", "manifest", "lag", "worker", "key_provider", "keystore"}
+			checks = []string{"bus", "manifest", "lag", "reload", "worker", "key_provider", "keystore"}
 		}
 		for _, check := range checks {
 			always(`frostfleet_check{check="`+check+`", %s}`, p, gauge, 1)

@@ -27,8 +27,8 @@ func (p *worker) do(e protocol.Effect) {
 	case protocol.Certify:
 		p.certify(e)
 	case protocol.Complete:
-		if r := p.disk.records[e.ID]; r == nil {
-			w.fail(RuleCertificates, "%s completes batch %s, which it never stored", p.name, e.ID)
+		if r := p.disk.records[e.Batch.ID]; r == nil {
+			w.fail(RuleCertificates, "%s completes batch %s, which it never stored", p.name, e.Batch.ID)
 		} else {
 			p.completed(r, e.Certificates)
 		}
@@ -102,7 +102,7 @@ func (p *worker) certify(e protocol.Certify) {
 	w.check.certifies(p, e.Record)
 	w.check.opened(e.Record)
 	if _, err := p.disk.store(e.Record); err != nil {
-		p.step(protocol.CertifyFailed{ID: e.Record.ID, Code: wire.CodeOtherTranscript, Err: err})
+		p.step(protocol.CertifyFailed{Batch: e.Record.Ref(), Code: wire.CodeOtherTranscript, Err: err})
 		return
 	}
 	if w.fault(CertifyCrash) {
@@ -111,7 +111,7 @@ func (p *worker) certify(e protocol.Certify) {
 	}
 	if w.fault(HSMFailure) {
 		w.at(w.between(0, time.Second), func() {
-			p.step(protocol.CertifyFailed{ID: e.Record.ID, Code: wire.CodeInternal, Err: errors.New("the HSM does not answer")})
+			p.step(protocol.CertifyFailed{Batch: e.Record.Ref(), Code: wire.CodeInternal, Err: errors.New("the HSM does not answer")})
 		})
 		return
 	}

@@ -129,10 +129,10 @@ func (d *disk) clone() *disk {
 
 func (d *disk) sorted() []string { return slices.Sorted(maps.Keys(d.records)) }
 
-func (d *disk) known() map[string]protocol.KnownBatch {
-	known := map[string]protocol.KnownBatch{}
-	for id, r := range d.records {
-		known[id] = protocol.KnownBatch{Transcript: r.Transcript, Complete: r.complete}
+func (d *disk) known() map[wire.BatchRef]protocol.KnownBatch {
+	known := map[wire.BatchRef]protocol.KnownBatch{}
+	for _, r := range d.records {
+		known[r.Ref()] = protocol.KnownBatch{Transcript: r.Transcript, MadeBy: r.MadeBy, Complete: r.complete}
 	}
 	return known
 }
@@ -163,7 +163,7 @@ func (d *disk) load(m *machine, id wire.KeyID) protocol.LoadedKey {
 	}
 	suite := frost.Suite(r.Header.Suite)
 	size := m.w.manifest.T * suite.PointSize()
-	return protocol.LoadedKey{Owner: r.Header.Client, Transcript: r.Transcript, Key: &frost.Key{
+	return protocol.LoadedKey{Owner: r.Header.Client, MadeBy: r.MadeBy, Key: &frost.Key{
 		Suite: suite, N: m.w.manifest.N, T: m.w.manifest.T, Index: m.index,
 		PublicKey:     r.Batch.PublicKeys[id.Index],
 		VSSCommitment: slices.Clone(r.Batch.Commitments[id.Index*size:][:size]),

@@ -91,7 +91,7 @@ func (p *worker) resume() {
 	for _, id := range p.disk.sorted() {
 		if r := p.disk.records[id]; !r.complete {
 			again := protocol.Recertify{
-				ID: id, Context: r.Context, Transcript: r.Transcript, Root: r.Root, Deal: r.Deals[p.m.index],
+				Batch: r.Ref(), Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Root: r.Root, Deal: r.Deals[p.m.index],
 			}
 			p.w.at(p.w.between(0, 30*time.Millisecond), func() {
 				if p.alive && !p.disk.records[id].complete {

@@ -1,15 +1,9 @@
 package config
 
 import (
-	"context"
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 )
 
 const (
@@ -84,99 +78,4 @@ func TestRevokedErrors(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-}
-
-// reading is what a follower reported, a line each.
-type reading struct {
-	mu    sync.Mutex
-	lines []string
-}
-
-func (r *reading) changed(a *Access, err error) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if err != nil {
-		r.lines = append(r.lines, "error")
-		return
-	}
-	r.lines = append(r.lines, fmt.Sprintf("%d gateways", len(a.Gateways)))
-}
-
-func (r *reading) want(t *testing.T, what string, lines ...string) {
-	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if fmt.Sprint(r.lines) != fmt.Sprint(lines) {
-		t.Fatalf("%s: %q, want %q", what, r.lines, lines)
-	}
-	r.lines = nil
-}
-
-// TestFollowAccess: a changed list is read once it stands still, a bad one is
-// reported once, and what was good before needs no change to count again.
-func TestFollowAccess(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "access.toml")
-		put := func(text string) {
-			t.Helper()
-			if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		one, two := gatewayEntry("a", keyA), gatewayEntry("a", keyA)+gatewayEntry("b", keyB)
-		put(one)
-		var r reading
-		ctx, cancel := context.WithCancel(t.Context())
-		now, done := make(chan struct{}, 1), make(chan struct{})
-		go func() { defer close(done); FollowAccess(ctx, path, now, r.changed) }()
-		looks := func(n int) { time.Sleep(time.Duration(n) * lookEvery); synctest.Wait() }
-		looks(3)
-		r.want(t, "at first", "1 gateways")
-		put(two)
-		looks(1)
-		r.want(t, "just changed: somebody may still write it")
-		put("") // truncated, as an editor does before it writes
-		looks(1)
-		put(two + "# more")
-		looks(1)
-		r.want(t, "still changing")
-		looks(2)
-		r.want(t, "stands still", "2 gateways")
-		looks(5)
-		r.want(t, "unchanged")
-		put("gateway = 1")
-		looks(5)
-		r.want(t, "bad", "error")
-		now <- struct{}{}
-		synctest.Wait()
-		r.want(t, "bad, asked for")
-		put(one)
-		now <- struct{}{}
-		synctest.Wait()
-		r.want(t, "asked for", "1 gateways")
-		if err := os.Rename(path, path+".away"); err != nil {
-			t.Fatal(err)
-		}
-		looks(4)
-		r.want(t, "gone", "error")
-		if err := os.Rename(path+".away", path); err != nil {
-			t.Fatal(err)
-		}
-		looks(3)
-		r.want(t, "back", "1 gateways")
-		// Whatever a deployment does with times, another list is another list.
-		for i, text := range []string{one, gatewayEntry("b", keyA)} {
-			put(text)
-			if err := os.Chtimes(path, time.Time{}, time.Unix(0, 0)); err != nil {
-				t.Fatal(err)
-			}
-			looks(3)
-			r.want(t, "other times", [][]string{nil, {"1 gateways"}}[i]...)
-		}
-		put("") // and stays so: its writer had no room on the disk
-		looks(4)
-		r.want(t, "emptied", "error")
-		cancel()
-		<-done
-	})
 }

@@ -1,0 +1,204 @@
+package protocol
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/frost"
+	"github.com/frostfleet/frostfleet/internal/secret"
+	"github.com/frostfleet/frostfleet/internal/wire"
+)
+
+// How an old node deals. It has the shares in memory only while it makes the deal, and
+// remembers nothing of that: a deal that stands in its slot is as good as any other, whichever
+// life of the node made it, and a second one does not leave the node (the slot rule).
+//
+// That a key is frozen does not keep it from moving: nothing is signed by that, and whoever
+// freezes a fleet since a share may be stolen needs the others to move on.
+
+// redeals are the attempts that a node deals in.
+type redeals struct {
+	work    map[string]*redeal // by the attempt's id
+	waiting []*redeal          // oldest first
+	told    [32]byte           // the manifest of the last Dealt
+}
+
+// redeal is one of them.
+type redeal struct {
+	*wire.Reshare
+	node  *resharer
+	id    string
+	trace string
+	since time.Time // that it waits, or is in work
+}
+
+// Bounds on these. A batch's shares are 32 KiB, and its deal 512 KiB.
+const (
+	maxRedeals = 4
+	maxWaiting = 256
+	// redealLife is how long the keystore and the computation may take, and waitLife how long
+	// an attempt may wait: nobody opens it again once WORK has forgotten its task.
+	redealLife = 2 * time.Minute
+	waitLife   = wire.LiveAge
+)
+
+// deal begins an attempt, or has it wait.
+func (n *resharer) deal(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
+	if err := n.mayDeal(r); err != nil {
+		return nil, err
+	}
+	if len(n.redeals.waiting) >= maxWaiting {
+		return nil, errWaitsLong
+	}
+	if err := n.try(r, e); err != nil {
+		return nil, err
+	}
+	n.redeals.waiting = append(n.redeals.waiting, &redeal{
+		Reshare: r, node: n, id: r.ID(), trace: e.LogMessage.Trace, since: n.now,
+	})
+	return n.nextRedeal(), nil
+}
+
+// mayDeal returns why this node must not deal in an attempt, nil if it may. It is asked
+// before each step: until the deal is out, an operator may take the approval back.
+func (n *resharer) mayDeal(r *wire.Reshare) error {
+	switch {
+	case n.cfg.Successor == [32]byte{}:
+		return fmt.Errorf("this node's operator has approved no next manifest, and the task moves keys to %x", r.Manifest[:8])
+	case n.cfg.Successor != r.Manifest:
+		return fmt.Errorf("this node's operator approved manifest %x, and the task moves keys to %x",
+			n.cfg.Successor[:8], r.Manifest[:8])
+	}
+	if _, _, err := n.check(r); err != nil {
+		return err
+	}
+	ref := wire.BatchRef{ID: r.BatchID(), Generation: r.From}
+	known, ok := n.dealer.known[ref]
+	switch {
+	case !ok || !known.Complete:
+		return fmt.Errorf("this node has no finished batch %s", refLine(ref))
+	case known.Transcript != r.Base || known.MadeBy != r.Made:
+		return fmt.Errorf("this node has another batch %s than the task names", refLine(ref))
+	}
+	if highest, _ := n.dealer.completed(ref.ID); highest > r.From {
+		return fmt.Errorf("this node has generation %d of batch %s, and deals no share of %d", highest, ref.ID, r.From)
+	}
+	return nil
+}
+
+// nextRedeal begins what waits while there is room.
+func (n *resharer) nextRedeal() (effects []Effect) {
+	q := &n.redeals
+	for len(q.waiting) > 0 && len(q.work) < maxRedeals {
+		d := q.waiting[0]
+		q.waiting = q.waiting[1:]
+		if err := n.mayDeal(d.Reshare); err != nil {
+			effects = append(effects, refusedMove(d.Reshare, err))
+			continue
+		}
+		d.since = n.now
+		q.work[d.id] = d
+		effects = append(effects, LoadShares{ID: d.id, Batch: wire.BatchRef{ID: d.BatchID(), Generation: d.From}})
+	}
+	return effects
+}
+
+// expire lets go of what took too long.
+func (q *redeals) expire(now time.Time) {
+	for id, d := range q.work {
+		if now.Sub(d.since) > redealLife {
+			delete(q.work, id)
+		}
+	}
+	for len(q.waiting) > 0 && now.Sub(q.waiting[0].since) > waitLife {
+		q.waiting = q.waiting[1:]
+	}
+}
+
+// refuse ends this node's part in the attempt.
+func (d *redeal) refuse(err error) []Effect {
+	delete(d.node.redeals.work, d.id)
+	return append([]Effect{refusedMove(d.Reshare, err)}, d.node.nextRedeal()...)
+}
+
+// current reports whether this very attempt is in work.
+func (d *redeal) current() bool { return d.node.redeals.work[d.id] == d }
+
+// onShares has the deal made of the shares, which are wiped in any case.
+func (n *resharer) onShares(e SharesLoaded) []Effect {
+	d := n.redeals.work[e.ID]
+	if d == nil {
+		e.Shares.Wipe()
+		return nil
+	}
+	err := n.mayDeal(d.Reshare)
+	if err == nil && e.Shares == nil {
+		err = fmt.Errorf("the keystore does not have all shares of batch %s", d.BatchID())
+	}
+	if err != nil {
+		e.Shares.Wipe()
+		return d.refuse(err)
+	}
+	source, next, _ := n.check(d.Reshare) // mayDeal did
+	p, shares := d.Params(source, next), e.Shares
+	return []Effect{Compute{Name: "deal shares", Trace: d.trace, Run: func() Event { return d.make(p, shares) }}}
+}
+
+// make draws the seed as that of a key generation's deal is drawn.
+func (d *redeal) make(p frost.ReshareParams, shares *secret.Bytes) Event {
+	defer shares.Wipe()
+	cfg := &d.node.cfg
+	var fresh [32]byte
+	if _, err := io.ReadFull(cfg.Rand, fresh[:]); err != nil {
+		return redealMade{d: d, err: err}
+	}
+	seed := frost.Hash("frostfleet/reshare-seed/v1", fresh[:], cfg.SeedSecret.Expose(), p.Context[:])
+	deal, err := frost.NewReshareDeal(p, cfg.Index, shares, &seed)
+	clear(fresh[:])
+	clear(seed[:])
+	if err != nil {
+		return redealMade{d: d, err: err}
+	}
+	return redealMade{d: d, body: wire.EncodeReshareDeal(d.Reshare, deal)}
+}
+
+type redealMade struct {
+	d    *redeal
+	body []byte
+	err  error
+}
+
+func (redealMade) event() {}
+
+func (e redealMade) resume() []Effect { return e.d.onMade(e) }
+
+// onMade publishes the deal. That the node has dealt is kept before.
+func (d *redeal) onMade(e redealMade) (effects []Effect) {
+	n := d.node
+	if !d.current() {
+		return nil
+	}
+	err := e.err
+	if err == nil {
+		err = n.mayDeal(d.Reshare)
+	}
+	if err != nil {
+		return d.refuse(err)
+	}
+	delete(n.redeals.work, d.id)
+	if n.redeals.told != d.Manifest {
+		n.redeals.told = d.Manifest
+		effects = append(effects, Dealt{Next: d.Manifest})
+	}
+	slot := wire.Slot{Kind: wire.SlotReshareDeal, ID: d.id, Node: n.cfg.Index}
+	effects = append(effects, Publish{Slot: slot, Body: e.body, Trace: d.trace}, moveReport(ReportRedealt, d.Reshare))
+	return append(effects, n.nextRedeal()...)
+}
+
+// moveReport is a report of an attempt, with the keys in it.
+func moveReport(what ReportKind, r *wire.Reshare) Report {
+	return Report{
+		What: what, ID: r.BatchID(), Suite: frost.Suite(r.Header.Suite), Count: int(r.Header.K), Culprit: -1,
+	}
+}

@@ -1,0 +1,97 @@
+package reload
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/frostfleet/frostfleet/internal/secret"
+)
+
+// news is what a look brought.
+type news struct {
+	Taken
+	err       error // not nil only if it has to be said
+	since     time.Time
+	recovered bool
+}
+
+// look reads a thing's files, and has them judged if they are news and stand still, or
+// if they are refused so far: what is wrong may be elsewhere.
+func (w *watched) look(now time.Time, asked, atOnce bool) news {
+	texts, err := w.read()
+	defer func() {
+		for _, t := range texts {
+			t.Wipe()
+		}
+	}()
+	saw := digest(texts, err)
+	still := atOnce || saw == w.last
+	w.last = saw
+	since, before := w.failure()
+	if !still || !atOnce && before == nil && saw == w.judged {
+		return news{}
+	}
+	w.judged = saw
+	var taken Taken
+	if err == nil {
+		taken, err = w.Take(exposed(texts))
+	}
+	w.note(err, now)
+	switch {
+	case err == nil:
+		return news{Taken: taken, recovered: before != nil}
+	case asked || before == nil || before.Error() != err.Error():
+		if before == nil {
+			since = now
+		}
+		return news{err: err, since: since}
+	}
+	return news{}
+}
+
+// note keeps why the files are refused, and since when.
+func (w *watched) note(err error, now time.Time) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.err == nil {
+		w.since = now
+	}
+	w.err = err
+}
+
+// read reads all files, or says which it can't.
+func (w *watched) read() (texts []*secret.Bytes, err error) {
+	for _, f := range w.Files {
+		text, err := f.Text()
+		if err != nil {
+			return texts, err
+		}
+		texts = append(texts, text)
+	}
+	return texts, nil
+}
+
+func exposed(texts []*secret.Bytes) [][]byte {
+	all := make([][]byte, len(texts))
+	for i, t := range texts {
+		all[i] = t.Expose()
+	}
+	return all
+}
+
+// digest tells apart what looks saw. The zero value is none.
+func digest(texts []*secret.Bytes, err error) (sum [32]byte) {
+	h := sha256.New()
+	for _, t := range texts {
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(t.Expose())))
+		h.Write(size[:])
+		h.Write(t.Expose())
+	}
+	if err != nil {
+		h.Write([]byte(err.Error()))
+	}
+	h.Sum(sum[:0])
+	return sum
+}
