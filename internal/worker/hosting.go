@@ -92,7 +92,7 @@ func (w *Worker) look(ctx context.Context) {
 	delete(wanted, w.cfg.Manifest.Hash())
 	w.endGuests(func(g *guest) bool { return wanted[g.manifest.Hash()] == nil })
 	for hash, next := range wanted {
-		if !w.hosts(hash) {
+		if !w.hosts(hash) && w.Fork() == nil {
 			w.invite(ctx, next)
 		}
 	}
