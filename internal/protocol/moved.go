@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/board"
+	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -68,7 +69,9 @@ func (n *dealer) sameKeys(e *wire.Entry) bool {
 // move notes that a batch has a later generation elsewhere.
 func (n *Node) move(e *board.Entry) []Effect {
 	n.moved[e.ID] = true
-	report := Report{What: ReportMoved, ID: e.ID, Count: int(e.Header.K), Culprit: -1}
+	report := Report{
+		What: ReportMoved, ID: e.ID, Suite: frost.Suite(e.Header.Suite), Count: int(e.Header.K), Culprit: -1,
+	}
 	return append([]Effect{report}, n.dealer.markMoved(e.ID)...)
 }
 
