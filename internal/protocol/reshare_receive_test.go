@@ -121,7 +121,7 @@ func TestReshareSuperseded(t *testing.T) {
 	c.publish()
 	c.arrived(t, r)
 	for _, a := range c.next.nodes {
-		if r := a.expect(ReportReshareAbandoned); !strings.Contains(r.Reason, "another attempt") {
+		if r := a.expect(ReportReshareAbandoned); !strings.Contains(r.Reason, "was opened") {
 			t.Errorf("report: %v", r)
 		}
 		equal(t, "certified", len(a.said.transcripts), 1)
@@ -372,6 +372,12 @@ func TestReshareCertificateIsSaidAgain(t *testing.T) {
 	c.publish()
 	equal(t, "certified without it", c.register(r), false)
 	equal(t, "deals kept while others have not certified", a.resharer.intakes.board.Len(), 0)
+	a.reports = nil
+	a.restart() // and reads the task again
+	if _, n := a.reported(ReportReshareCertified); n != 0 || a.resharer.intakes.board.Len() != 0 {
+		t.Error("it is checked and certified once more")
+	}
+	a.out, a.said.transcripts = nil, map[string][32]byte{}
 	c.tick(boardLife)
 	equal(t, "in work", len(a.resharer.intakes.work), 1)
 	c.tick(time.Second)
