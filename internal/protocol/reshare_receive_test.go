@@ -378,6 +378,7 @@ func TestReshareCertificateIsSaidAgain(t *testing.T) {
 		t.Error("it is checked and certified once more")
 	}
 	a.out, a.said.transcripts = nil, map[string][32]byte{}
+	c.tick(0)
 	c.tick(boardLife)
 	equal(t, "in work", len(a.resharer.intakes.work), 1)
 	c.tick(time.Second)
