@@ -249,5 +249,5 @@ func (b *intake) lacks() string {
 	if entry == nil || !entry.Whole() {
 		return "the register does not have the whole entry of " + refLine(b.source())
 	}
-	return "of the manifest before, no deal came of " + nodeList(a.Absent())
+	return fmt.Sprintf("of the manifest before, no deal came of nodes %d", a.Absent())
 }

@@ -102,7 +102,7 @@ func TestReshareDealWithheld(t *testing.T) {
 	c.tick(gatherLife)
 	equal(t, "in work", len(a.resharer.intakes.work), 1)
 	c.tick(time.Second)
-	if r := a.expect(ReportReshareAbandoned); !strings.HasSuffix(r.Reason, "no deal came of node 1") {
+	if r := a.expect(ReportReshareAbandoned); !strings.HasSuffix(r.Reason, "no deal came of nodes [1]") {
 		t.Errorf("report: %v", r)
 	}
 	equal(t, "in work", len(a.resharer.intakes.work)+a.resharer.intakes.board.Len()+a.dealer.register.Len(), 0)
