@@ -91,6 +91,5 @@ func (n *resharer) isLater(e *board.Entry) bool {
 // move notes that a batch has a later generation elsewhere.
 func (n *resharer) move(e *board.Entry) []Effect {
 	n.moved[e.ID] = true
-	report := Report{What: ReportMoved, ID: e.ID, Count: int(e.Header.K), Culprit: -1}
-	return append([]Effect{report}, n.dealer.markMoved(e.ID)...)
+	return append([]Effect{moveReport(ReportMoved, e.Reshare())}, n.dealer.markMoved(e.ID)...)
 }
