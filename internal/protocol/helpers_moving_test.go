@@ -85,9 +85,7 @@ func newChanging(t *testing.T, threshold, n int) *changing {
 		}
 	}
 	c.lineage = must(wire.NewLineage(f.m).WithSuccession(f.succession(c.next().m, false, 0, 1, 2)))
-	for _, m := range append(slices.Clone(f.dkg), f.keys...) {
-		c.log = append(c.log, m)
-	}
+	c.log = append(slices.Clone(f.dkg), f.keys...)
 	c.behave()
 	c.life()
 	return c
@@ -407,15 +405,6 @@ func (c *changing) heard(v int, approval func(node int) *wire.SuccessorApproval,
 			}
 			c.store(subject, g.sessions[i].Seal(g.m, subject, wire.Encode(&h)))
 		}
-	}
-}
-
-// gateway is another gateway's heartbeat.
-func (c *changing) gateway(name string) {
-	f, subject := c.old(), wire.GatewayPresence(name)
-	for range 2 {
-		h := wire.Heartbeat{Version: wire.HeartbeatVersion, After: c.beats[subject], Manifest: f.m.Hash()}
-		c.store(subject, wire.SealGateway(f.gateway, name, f.m, subject, wire.Encode(&h)))
 	}
 }
 

@@ -279,6 +279,12 @@ func TestMoverStandsBack(t *testing.T) {
 		c.tick(1)
 		equal(t, "moved in a second", strings.Count(c.generations(), "1"), i+1)
 	}
+	c.losing = true // a batch that takes three seconds is followed by as long a pause
+	c.tick(3)
+	c.losing = false
+	c.run()
+	equal(t, "moved", strings.Count(c.generations(), "1"), 4)
+	equal(t, "pause", c.desk.mover.pause.Sub(c.old().now), 2*time.Second)
 }
 
 // Two gateways share the batches; what one does not get on with the other one takes over.
