@@ -226,13 +226,14 @@ func (f *fleet) drain() {
 // write stores an entry as the gateway's program does: what stands under its subjects
 // already is passed over where it is junk, and left where it is the same.
 func (f *fleet) write(e WriteEntry) {
-	entry := must(wire.VerifyEntry(e.Head, f.m))
-	f.writeValue(wire.EntryHeadSubject(e.ID, 0), e.Head, func(data []byte) bool {
-		standing, err := wire.VerifyEntry(data, f.m)
+	entry := must(wire.VerifyEntry(e.Head, f.known()))
+	f.writeValue(wire.EntryHeadSubject(e.ID, e.Generation), e.Head, func(data []byte) bool {
+		standing, err := wire.VerifyEntry(data, f.known())
 		return err == nil && standing.Same(entry)
 	})
 	for i, deal := range e.Deals {
-		f.writeValue(wire.EntryDealSubject(e.ID, 0, i), deal, func(data []byte) bool { return entry.VerifyDeal(i, data) == nil })
+		subject := wire.EntryDealSubject(e.ID, e.Generation, i)
+		f.writeValue(subject, deal, func(data []byte) bool { return entry.VerifyDeal(i, data) == nil })
 	}
 }
 

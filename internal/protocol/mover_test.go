@@ -272,11 +272,10 @@ func TestPausedMover(t *testing.T) {
 // While jobs wait for signatures one batch moves at a time, and one a second at most.
 func TestMoverStandsBack(t *testing.T) {
 	c := newChanging(t, 2, 3)
-	c.desk.do(JobArrived{Token: 99, Job: c.desk.checked(c.old().signing(9, "alice", item(c.ids[0], 0, "x"))), Stored: c.old().now})
+	c.desk.signing.traffic.small.flying = 1
 	c.start()
 	equal(t, "generations", c.generations(), "[0 0 0 0]")
 	for i := range 3 {
-		c.desk.signing.traffic.small.flying = 1
 		c.tick(1)
 		equal(t, "moved in a second", strings.Count(c.generations(), "1"), i+1)
 	}
