@@ -1,9 +1,12 @@
 package launch
 
 import (
+	"encoding/hex"
+	"strings"
 	"testing"
 
 	"github.com/frostfleet/frostfleet/internal/bus"
+	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 	"github.com/frostfleet/frostfleet/test/wiretest"
@@ -67,5 +70,25 @@ func TestFleetSize(t *testing.T) {
 		if n, threshold := fleetSize(of.manifests); n != of.n || threshold != of.t {
 			t.Errorf("%d of %d, want %d of %d", threshold, n, of.t, of.n)
 		}
+	}
+}
+
+// TestStrangersToEveryManifest: who is revoked and was a node of an earlier manifest, or is one of
+// a later one, is no stranger.
+func TestStrangersToEveryManifest(t *testing.T) {
+	t.Parallel()
+	founding := wiretest.New(t, 2, 3, nil)
+	next, other := founding.Next(t, 2, 3), wiretest.New(t, 2, 3, nil)
+	list := &config.Access{}
+	for _, f := range []*wiretest.Fleet{founding, next, other} {
+		list.Revoked = append(list.Revoked, config.AccessRevoked{Identity: f.Manifest.Nodes[1].Identity})
+	}
+	a, err := list.Wire()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := strangers(a, []*wire.Manifest{founding.Manifest, next.Manifest})
+	if want := hex.EncodeToString(other.Manifest.Nodes[1].Identity); len(got) != 1 || !strings.Contains(got[0], want) {
+		t.Errorf("%q, want one that names %s", got, want)
 	}
 }
