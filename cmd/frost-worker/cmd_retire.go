@@ -238,9 +238,9 @@ func (d *retirement) lines(may bool, config string) []string {
 		lines = append(lines, fmt.Sprintf("  %s key, %s", key.Use, key.Name))
 	}
 	return append(lines,
-		"shares that were copied from this disk are worth nothing with those of fewer than t nodes that did not retire.",
-		"Who can use the device itself rebuilds what was here from KEYS: only another device, or another derivation key,",
-		"ends that. See docs/operations.md, \"retire\".")
+		"shares that somebody copied from this disk count only with those of t-1 other nodes: let all of them retire.",
+		"whoever can use the device itself rebuilds from KEYS what was here: another device, or another derivation key,",
+		"ends that (docs/operations.md)")
 }
 
 // answeredYes reports whether whoever sits there typed yes.

@@ -50,6 +50,7 @@ func newRootCommand() *cobra.Command {
 		newPolicyCommand(),
 		newFreezesCommand(),
 		newAcceptManifestCommand(),
+		newExportCommand(),
 		newRetireCommand(),
 	)
 	return root

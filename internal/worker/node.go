@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/policy"
@@ -50,6 +52,9 @@ func (m *member) open(ctx context.Context, kept []byte) (err error) {
 	m.keys[2].Wipe()
 	if err = beginFreezes(m.cfg.Storage, manifest, kept); err == nil {
 		m.store, err = keystore.Open(m.cfg.Storage, &seal)
+	}
+	if errors.Is(err, keystore.ErrRetired) {
+		err = fmt.Errorf("%w: set [node] manifest to that one's file", err)
 	}
 	if err != nil {
 		m.wipe()
