@@ -222,6 +222,13 @@ func (c *changing) start() {
 	c.run()
 }
 
+// prepare is start, up to where the first tasks wait to be published.
+func (c *changing) prepare() (first *wire.Reshare) {
+	hash := c.next().m.Hash()
+	c.desk.do(PaceChanged{&wire.Pace{Version: wire.PaceVersion, Manifest: hash[:], Run: true}})
+	return must(wire.DecodeReshare(c.desk.tasks[0].Body))
+}
+
 func (c *changing) pause() {
 	hash := c.next().m.Hash()
 	c.desk.do(PaceChanged{&wire.Pace{Version: wire.PaceVersion, Manifest: hash[:]}})
@@ -339,26 +346,29 @@ func (c *changing) sign(v int, task *wire.Task) {
 		slot := wire.Slot{Kind: kind, ID: id, Node: node}.String()
 		c.post(slot, g.sessions[node].Seal(g.m, slot, wire.Encode(body)))
 	}
+	var ready []int
+	for _, node := range ranking(session, task.Exclude, g.m.N) {
+		code := wire.Code("")
+		if c.refuse != nil {
+			code = c.refuse(v, node)
+		}
+		if code == "" {
+			ready = append(ready, node)
+			continue
+		}
+		say(wire.SlotRefuse, node, &wire.Complaint{Session: session, Code: code, Reason: "so"})
+	}
+	if len(ready) < g.m.T {
+		return
+	}
 	var set []frost.NonceCommitment
 	var all []cosigner
-	for _, node := range ranking(session, task.Exclude, g.m.N) {
-		if len(all) == g.m.T {
-			break
-		}
-		if code := wire.Code(""); c.refuse != nil {
-			if code = c.refuse(v, node); code != "" {
-				say(wire.SlotRefuse, node, &wire.Complaint{Session: session, Code: code, Reason: "so"})
-				continue
-			}
-		}
+	for _, node := range ready[:g.m.T] {
 		var items []frost.Item
 		for _, w := range task.Items {
 			key := must(wire.ParseKeyID(job.Items[w].Key))
 			items = append(items, frost.Item{Key: c.key(v, node, key), Message: job.Items[w].Message})
 			items[len(items)-1].Tweak = job.Items[w].Tweak(items[0].Key.Suite)
-		}
-		if items[0].Key == nil {
-			continue
 		}
 		nonces, points := both(frost.Commit(rand.Reader, session, items))
 		all = append(all, cosigner{node, nonces, points})
@@ -366,9 +376,6 @@ func (c *changing) sign(v int, task *wire.Task) {
 		say(wire.SlotCommit, node, &wire.CommitBody{
 			Session: session, Points: points, Attestation: g.attestOne(node, wire.CommitLeaf(g.m, session, node, points)),
 		})
-	}
-	if len(all) < g.m.T {
-		return
 	}
 	for _, s := range all {
 		say(wire.SlotShare, s.node, &wire.ShareBody{Session: session, Set: wire.SetHash(set), Shares: must(s.nonces.Sign(set))})
