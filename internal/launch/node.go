@@ -129,15 +129,9 @@ func (p *program) nodeMetrics(w *worker.Worker, storage string) {
 	p.metrics.Freezes(w.Frozen)
 	telemetry.Gauge(p.registry, "keys", "Keys that this node holds a share of.",
 		func() float64 { _, keys, _, _ := w.Stats(); return float64(keys) })
+	p.metrics.Fork(w.Fork)
 	telemetry.Gauge(p.registry, "manifests", "Manifests that this process has a node of.",
 		func() float64 { return float64(w.Manifests()) })
-	telemetry.Gauge(p.registry, "manifest_fork", "1 while one manifest has two successors, and the node does nothing.",
-		func() float64 {
-			if w.Fork() != nil {
-				return 1
-			}
-			return 0
-		})
 	telemetry.Gauge(p.registry, "batches_in_work", "Batches that this node is dealing in.",
 		func() float64 { _, _, dealing, _ := w.Stats(); return float64(dealing) })
 	telemetry.Gauge(p.registry, "nonces_held", "Signing sessions for which this node holds nonces.",
