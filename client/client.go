@@ -125,6 +125,9 @@ func New(ctx context.Context, cfg Config) (*Client, error) {
 		return nil, err
 	}
 	access, err := wire.NewAccess(nil, maps.Clone(cfg.Gateways))
+	if err == nil {
+		access, err = access.WithSecondKeys(nil, cfg.SecondKeys)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("client: %w", err)
 	}

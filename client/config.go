@@ -23,6 +23,10 @@ type Config struct {
 	Name     string                       // of this client, as in the fleet's access list
 	Key      ed25519.PrivateKey           // signs the jobs
 
+	// SecondKeys are other keys of Gateways, by name: of those whose key is being
+	// replaced. Results under either count.
+	SecondKeys map[string]ed25519.PublicKey
+
 	// AccessFile is an access list, by which Gateways are replaced whenever it
 	// changes: a gateway that is revoked there is believed nothing more. Load sets it.
 	AccessFile string

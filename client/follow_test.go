@@ -42,3 +42,31 @@ func TestRevokedGatewayIsNotBelieved(t *testing.T) {
 		t.Errorf("ignored because: %s", trouble)
 	}
 }
+
+// TestGatewayWithTwoKeys: while a gateway's key is being replaced, a result under either counts.
+func TestGatewayWithTwoKeys(t *testing.T) {
+	s, c := start(t)
+	c.Close()
+	old := ed25519.NewKeyFromSeed(append(make([]byte, 31), 0x51)).Public().(ed25519.PublicKey)
+	signing := s.gateway.Public().(ed25519.PublicKey)
+	config := func(first, second ed25519.PublicKey) Config {
+		return Config{
+			URL: s.url, Manifest: stated(s.manifest), Name: stubClient, Key: s.client,
+			Gateways:   map[string]ed25519.PublicKey{stubGateway: first},
+			SecondKeys: map[string]ed25519.PublicKey{stubGateway: second},
+		}
+	}
+	for name, cfg := range map[string]Config{"the second key": config(old, signing), "the first key": config(signing, old)} {
+		c, err := New(t.Context(), cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := c.Keygen(t.Context(), KeygenRequest{Chain: "bitcoin", Count: 1}); err != nil {
+			t.Errorf("a result under %s: %v", name, err)
+		}
+		c.Close()
+	}
+	if _, err := New(t.Context(), config(signing, signing)); err == nil || !strings.Contains(err.Error(), "second key") {
+		t.Errorf("one key twice: %v", err)
+	}
+}

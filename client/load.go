@@ -1,9 +1,11 @@
 package client
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/reload"
@@ -37,12 +39,18 @@ func Load(path string) (Config, error) {
 	}
 	cfg := Config{
 		Name: file.Client.Name, Key: key, Manifest: manifest, Gateways: map[string]ed25519.PublicKey{},
-		URL: file.Bus.URL, Credentials: file.Bus.Credentials,
+		SecondKeys: map[string]ed25519.PublicKey{},
+		URL:        file.Bus.URL, Credentials: file.Bus.Credentials,
 		TLSCA: file.Bus.TLSCA, TLSCert: file.Bus.TLSCert, TLSKey: file.Bus.TLSKey, AccessFile: file.Client.Access,
 	}
 	for _, g := range access.Gateways {
-		if listed.CheckGateway(g.Name, ed25519.PublicKey(g.PublicKey)) == nil { // not revoked
-			cfg.Gateways[g.Name] = ed25519.PublicKey(g.PublicKey)
+		all := g.All()
+		if listed.CheckGateway(g.Name, ed25519.PublicKey(all[0])) != nil { // revoked
+			continue
+		}
+		cfg.Gateways[g.Name] = ed25519.PublicKey(all[0])
+		if len(all) > 1 {
+			cfg.SecondKeys[g.Name] = ed25519.PublicKey(all[1])
 		}
 	}
 	return cfg, nil
@@ -52,9 +60,9 @@ func Load(path string) (Config, error) {
 // list need not name the client; if it does, it must be right.
 func checkListed(name string, key ed25519.PublicKey, access *config.Access, path string) error {
 	for _, c := range access.Clients {
-		if c.Name == name && !key.Equal(ed25519.PublicKey(c.PublicKey)) {
+		if c.Name == name && !slices.ContainsFunc(c.All(), func(k config.PublicKey) bool { return bytes.Equal(k, key) }) {
 			return fmt.Errorf("%s: client %s is listed with public key %s, but its key file has %x",
-				path, name, c.PublicKey, []byte(key))
+				path, name, c.All()[0], []byte(key))
 		}
 	}
 	return nil

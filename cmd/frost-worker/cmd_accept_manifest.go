@@ -1,12 +1,10 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 
@@ -163,11 +161,7 @@ func (o *acceptOptions) confirm(cmd *cobra.Command, index int, next *wire.Manife
 	hash := next.Hash()
 	fmt.Fprintf(cmd.ErrOrStderr(), "compare the hash with the other operators, by telephone:\n  %s\n"+
 		"approve this manifest as node %d? Type yes: ", spaced(hash), index)
-	answer, err := bufio.NewReader(io.LimitReader(cmd.InOrStdin(), 64)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if strings.TrimSpace(answer) != "yes" {
+	if !answeredYes(cmd.InOrStdin()) {
 		return errors.New("not approved: the answer was not yes (--yes asks nothing)")
 	}
 	return nil

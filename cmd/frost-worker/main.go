@@ -50,6 +50,8 @@ func newRootCommand() *cobra.Command {
 		newPolicyCommand(),
 		newFreezesCommand(),
 		newAcceptManifestCommand(),
+		newExportCommand(),
+		newRetireCommand(),
 	)
 	return root
 }

@@ -61,10 +61,16 @@ func TestAuditVerify(t *testing.T) {
 	gateway := filepath.Join(t.TempDir(), "gateway")
 	auditLog(t, gateway, "gateway0", audit.Record{Event: audit.EventHeads, Heads: []audit.Seen{
 		{By: "worker-1", Head: audit.Head{Seq: 99}.String()}, {By: "worker-0", Head: head.String()},
+		{By: "worker-0 of epoch 2", Head: audit.Head{Seq: 99}.String()}, // of another machine
 	}})
 	if out, stderr, code := call(t, "", "audit", "verify", dir, "--heads-from", gateway); code != 0 ||
 		strings.Contains(out, "no head") {
 		t.Errorf("%d: %s%s", code, out, stderr)
+	}
+
+	if _, stderr, code := call(t, "", "audit", "verify", dir, "--heads-from", gateway, "--epoch", "2"); code != exitUnproven ||
+		!strings.Contains(stderr, "its end was cut") {
+		t.Errorf("%d: %s", code, stderr)
 	}
 
 	path := filepath.Join(dir, "audit-000001.jsonl")

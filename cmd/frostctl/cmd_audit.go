@@ -29,6 +29,7 @@ commands read the files of such a log, of any size, and need no fleet.`,
 type auditVerify struct {
 	heads []string
 	from  string // another log, which has heads of this one
+	epoch int    // of a later manifest that its node is in as well; 0: of none
 }
 
 func newAuditVerify() *cobra.Command {
@@ -51,6 +52,7 @@ each minute. Without one of them a log that was cut looks like one that is short
 	f := cmd.Flags()
 	f.StringArrayVar(&o.heads, "head", nil, "SEQ:HASH that was told of this log; may be repeated")
 	f.StringVar(&o.from, "heads-from", "", "folder of a gateway's audit log, whose heads this one must have")
+	f.IntVar(&o.epoch, "epoch", 0, "with --heads-from: also heads of the node of the manifest of this epoch, if it writes this log")
 	return cmd
 }
 
@@ -68,7 +70,7 @@ func (o *auditVerify) run(cmd *cobra.Command, paths []string) error {
 		heads = append(heads, head)
 	}
 	if o.from != "" {
-		heard, err := headsFrom(cmd, files[0], o.from)
+		heard, err := headsFrom(cmd, files[0], o.from, o.epoch)
 		if err != nil {
 			return fmt.Errorf("--heads-from: %w", err)
 		}
@@ -84,7 +86,7 @@ func (o *auditVerify) run(cmd *cobra.Command, paths []string) error {
 }
 
 // headsFrom are the heads of the log that a file is of, as another log has them.
-func headsFrom(cmd *cobra.Command, of audit.File, path string) (heads []audit.Head, err error) {
+func headsFrom(cmd *cobra.Command, of audit.File, path string, epoch int) (heads []audit.Head, err error) {
 	by, err := audit.Name(of)
 	if err != nil {
 		return nil, unproven(err)
@@ -97,7 +99,7 @@ func headsFrom(cmd *cobra.Command, of audit.File, path string) (heads []audit.He
 	defer p.finish()
 	_, err = audit.Verify(cmd.Context(), files, audit.Options{Progress: p.update, Each: func(_ audit.File, r *audit.Record) error {
 		for _, seen := range r.Heads {
-			if seen.By != by {
+			if seen.By != by && (epoch == 0 || seen.By != fmt.Sprintf("%s of epoch %d", by, epoch)) {
 				continue
 			}
 			head, err := audit.ParseHead(seen.Head)

@@ -25,7 +25,8 @@ func newAuditHeads() *cobra.Command {
 		Args: cobra.NoArgs,
 		Long: `Heads prints where the audit log of each node and gateway ends, as its last heartbeat
 says under its own signature. Keep them elsewhere: with them audit verify --head finds
-a log whose end was cut. It needs a gateway's credentials, or the administrator's.`,
+a log whose end was cut. A node of a manifest that followed the fleet's first one is named
+with its epoch. It needs a gateway's credentials, or the administrator's.`,
 		Example: `  frostctl audit heads --manifest manifest.json --access access.toml --url nats://127.0.0.1:4222`,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			list, err := launch.LoadAccess(access)
@@ -33,7 +34,7 @@ a log whose end was cut. It needs a gateway's credentials, or the administrator'
 				return err
 			}
 			return o.connected(cmd, func(l *wire.Lineage, b *bus.Bus) error {
-				return printHeads(cmd, l.Pinned(), list, b)
+				return printHeads(cmd, l, list, b)
 			})
 		},
 	}
@@ -52,8 +53,8 @@ type headLine struct {
 	At   time.Time `json:"at"`             // of the heartbeat, by the NATS server's clock
 }
 
-func printHeads(cmd *cobra.Command, m *wire.Manifest, access *wire.Access, b *bus.Bus) error {
-	lines, refused, err := readHeads(cmd.Context(), m, access, b)
+func printHeads(cmd *cobra.Command, fleet *wire.Lineage, access *wire.Access, b *bus.Bus) error {
+	lines, refused, err := readHeads(cmd.Context(), fleet, access, b)
 	if err != nil {
 		return err
 	}
@@ -74,7 +75,24 @@ func printHeads(cmd *cobra.Command, m *wire.Manifest, access *wire.Access, b *bu
 	return nil
 }
 
-func readHeads(ctx context.Context, m *wire.Manifest, access *wire.Access, b *bus.Bus) (
+// speaksFor is the manifest that a heartbeat is of: a node's subject names it, and a gateway,
+// which goes by any of them, says which one it is configured with.
+func speaksFor(fleet *wire.Lineage, msg bus.Message) *wire.Manifest {
+	ref, err := wire.ParsePresence(msg.Subject)
+	if err != nil {
+		return fleet.Pinned()
+	}
+	claimed, _ := wire.ClaimedManifest(msg.Data)
+	for _, m := range fleet.Chain() {
+		if ref.Kind == wire.PresenceGateway && m.Hash() == claimed ||
+			ref.Kind == wire.PresenceNode && m.NodePresence(ref.Node) == msg.Subject {
+			return m
+		}
+	}
+	return fleet.Pinned()
+}
+
+func readHeads(ctx context.Context, fleet *wire.Lineage, access *wire.Access, b *bus.Bus) (
 	lines []headLine, refused []error, err error) {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
@@ -82,9 +100,10 @@ func readHeads(ctx context.Context, m *wire.Manifest, access *wire.Access, b *bu
 	if err != nil {
 		return nil, nil, fmt.Errorf("read PRESENCE: %w", err)
 	}
-	opener := wire.NewOpener(m, access)
-	opener.SetTime(time.Now())
 	for _, msg := range messages {
+		m := speaksFor(fleet, msg)
+		opener := wire.NewOpener(m, access)
+		opener.SetTime(time.Now())
 		ref, h, err := opener.Heartbeat(wire.LogMessage{Subject: msg.Subject, Seq: msg.Seq, Time: msg.Time, Data: msg.Data})
 		if ref.Kind == wire.PresenceTwin {
 			continue
@@ -95,7 +114,7 @@ func readHeads(ctx context.Context, m *wire.Manifest, access *wire.Access, b *bu
 		}
 		l := headLine{By: ref.Gateway, Role: "gateway", At: msg.Time}
 		if ref.Kind == wire.PresenceNode {
-			l.By, l.Role = fmt.Sprintf("worker-%d", ref.Node), "worker"
+			l.By, l.Role = m.NodeName(ref.Node), "worker"
 		}
 		if h.Audit != (wire.AuditHead{}) {
 			l.Head = audit.Head(h.Audit).String()

@@ -68,7 +68,10 @@ func jobs(cmd *cobra.Command, ids []string) (err error) {
 	if r.manifest, err = loadManifest(cmd); err != nil {
 		return err
 	}
-	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err != nil {
+	if r.access, err = wire.NewAccess(nil, cfg.Gateways); err == nil {
+		r.access, err = r.access.WithSecondKeys(nil, cfg.SecondKeys)
+	}
+	if err != nil {
 		return err
 	}
 	o := bus.Options{Fleet: cfg.Manifest.Fleet, Name: "frostctl jobs of " + cfg.Name, URL: cfg.URL}

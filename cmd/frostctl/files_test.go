@@ -25,6 +25,10 @@ func TestWrongFiles(t *testing.T) {
 	if _, stderr, code := call(t, "", "fleet", "init", dir); code != 0 {
 		t.Fatal(stderr)
 	}
+	ceremony, spare := filepath.Join(dir, "ceremony.key"), t.TempDir()
+	if _, stderr, code := call(t, "", "reconstruct", "keygen", "-o", ceremony); code != 0 {
+		t.Fatal(stderr)
+	}
 	manifest, config := filepath.Join(dir, "manifest.json"), filepath.Join(dir, "client.toml")
 	id := strings.Repeat("0", 32) + ".0"
 	for name, tt := range map[string]struct {
@@ -49,6 +53,9 @@ func TestWrongFiles(t *testing.T) {
 		"fleet manifest":  {"fleet manifest --name main --network regtest --threshold 2 FILE", []int{exitError}},
 		"fleet init":      {"fleet init " + filepath.Join(dir, "new") + " --manifest FILE", []int{exitError}},
 		"dev":             {"dev FILE", []int{exitError}},
+		"reconstruct":     {"reconstruct --print --key " + ceremony + " FILE", []int{exitError}},
+		"ceremony's key":  {"reconstruct -o " + spare + "/roots --key FILE " + manifest, []int{exitError}},
+		"sign-solana":     {"reconstruct sign-solana --root " + id + " --key " + ceremony + " -t FILE " + manifest, []int{exitError}},
 	} {
 		t.Run(name, func(t *testing.T) { program.Files(t, strings.Fields(tt.args), tt.codes...) })
 	}

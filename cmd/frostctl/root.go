@@ -98,7 +98,8 @@ warnings and errors to standard error.`,
 	add("use", newKeygenCommand(), newSignCommand(), newApproveCommand(), newPendingCommand(), newTxCommand(), newVerifyCommand(),
 		newAddressesCommand(), newKeysCommand(), newJobsCommand(), newBenchCommand(), newCheckCommand())
 	add("run", newFleetCommand(), newBusCommand(), newRegisterCommand(), newAuditCommand(), newFreezeCommand(),
-		newUnfreezeCommand(), newFreezesCommand(), newTestDKGCommand(), newDevCommand(), newDemoCommand())
+		newUnfreezeCommand(), newFreezesCommand(), newReconstructCommand(), newTestDKGCommand(), newDevCommand(),
+		newDemoCommand())
 	return root
 }
 

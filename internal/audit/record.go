@@ -54,6 +54,7 @@ const (
 	EventTask    Event = "task"    // worker: a task counted for nothing
 	EventAccess  Event = "access"  // the access list changed: the reason says how
 	EventPolicy  Event = "policy"  // worker: another policy is in force
+	EventExport  Event = "export"  // worker: shares of keys are about to leave, to who leaves the fleet
 	EventFreeze  Event = "freeze"  // an administrator froze something, or several unfroze it
 	EventHeads   Event = "heads"   // gateway: the heads of others' logs, by their heartbeats
 	EventRewound Event = "rewound" // gateway: such a head went back
@@ -61,8 +62,8 @@ const (
 )
 
 // Events are all of them.
-var Events = []Event{EventLog, EventStart, EventStop, EventJob, EventTask, EventAccess, EventPolicy, EventFreeze,
-	EventHeads, EventRewound, EventLost}
+var Events = []Event{EventLog, EventStart, EventStop, EventJob, EventTask, EventAccess, EventPolicy, EventExport,
+	EventFreeze, EventHeads, EventRewound, EventLost}
 
 // Decision is what came of a job, as this program sees it.
 type Decision string

@@ -14,17 +14,22 @@ import (
 // is a *DriftError if all could be read; while streams elect leaders, it waits for
 // that until ctx ends. Replicas are compared only if Options.Replicas says how many
 // there should be.
-func (b *Bus) Check(ctx context.Context) error { return b.check(ctx, true) }
+func (b *Bus) Check(ctx context.Context) error { return b.check(ctx, true, false) }
 
-// CheckStreams is Check without consumers, which workers may not read.
-func (b *Bus) CheckStreams(ctx context.Context) error { return b.check(ctx, false) }
+// CheckServing is Check for gateways. Streams as the release before declared them will do:
+// programs are replaced one after the other, and those of that release start with no others.
+// What is new has to wait then.
+func (b *Bus) CheckServing(ctx context.Context) error { return b.check(ctx, true, true) }
 
-func (b *Bus) check(ctx context.Context, consumers bool) error {
+// CheckStreams is CheckServing without consumers, which workers may not read.
+func (b *Bus) CheckStreams(ctx context.Context) error { return b.check(ctx, false, true) }
+
+func (b *Bus) check(ctx context.Context, consumers, earlier bool) error {
 	var drifts []Drift
 	streams := b.streams()
 	for i := range streams {
 		if err := b.onceFormed(ctx, func(ctx context.Context) error {
-			more, err := b.checkStream(ctx, &streams[i], consumers)
+			more, err := b.checkStream(ctx, &streams[i], consumers, earlier)
 			drifts = append(drifts, more...)
 			return err
 		}); err != nil {
@@ -37,11 +42,16 @@ func (b *Bus) check(ctx context.Context, consumers bool) error {
 	return nil
 }
 
-func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers bool) ([]Drift, error) {
+func (b *Bus) checkStream(ctx context.Context, d *declaration, consumers, earlier bool) ([]Drift, error) {
 	want := d.config(b.names, b.opt.Replicas)
 	have, err := b.streamConfig(ctx, want.Name)
 	if err != nil {
 		return nil, err
+	}
+	if earlier && have != nil && d.wasDeclared(b.names, have.Subjects) {
+		b.log.Warn("this stream is as the release before declared it; once all programs are replaced, the "+
+			"administrator runs frostctl bus apply", "stream", want.Name)
+		want.Subjects = have.Subjects
 	}
 	drifts := b.compare(&want, have)
 	if have == nil || !consumers {

@@ -105,6 +105,54 @@ func TestCheckMissing(t *testing.T) {
 	}
 }
 
+// TestStreamsOfTheReleaseBefore: programs start with streams that lack what this release has
+// added, and with no others; for the administrator these are no streams of this release.
+func TestStreamsOfTheReleaseBefore(t *testing.T) {
+	b, _ := newTestBus(t)
+	ctx := testContext(t)
+	for i := range b.streams() {
+		d := &b.streams()[i]
+		if len(d.Added) == 0 {
+			continue
+		}
+		for _, s := range d.Added {
+			if !slices.Contains(d.Subjects, s) {
+				t.Fatalf("%s: %s is added to subjects that it is not among", d.Name, s)
+			}
+		}
+		c := d.config(b.names, 0)
+		c.Subjects = slices.DeleteFunc(c.Subjects, func(s string) bool {
+			relative, _ := b.names.relative(s)
+			return slices.Contains(d.Added, relative)
+		})
+		if _, err := b.nc.JS.UpdateStream(ctx, c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, err := range map[string]error{"gateway": b.CheckServing(ctx), "worker": b.CheckStreams(ctx)} {
+		if err != nil {
+			t.Errorf("a %s does not start: %v", name, err)
+		}
+	}
+	if b.Check(ctx) == nil {
+		t.Error("the administrator hears of nothing")
+	}
+	c := must[*jetstream.StreamConfig](t)(b.streamConfig(ctx, b.names.stream(Keys)))
+	c.Subjects = append(c.Subjects[:0:0], c.Subjects[1:]...) // what the release before had, too
+	if _, err := b.nc.JS.UpdateStream(ctx, *c); err != nil {
+		t.Fatal(err)
+	}
+	if b.CheckServing(ctx) == nil || b.CheckStreams(ctx) == nil {
+		t.Error("a program starts with a stream that lacks what it always had")
+	}
+	if err := b.Apply(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Check(ctx); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestCheckReportsEveryDrift(t *testing.T) {
 	tests := []struct {
 		stream Stream

@@ -48,6 +48,7 @@ type declaration struct {
 	PerNode              bool                      `json:"per_node"`
 	Description          string                    `json:"description"`
 	Subjects             []string                  `json:"subjects"`
+	Added                []string                  `json:"added"` // of these, what the release before did not have
 	Retention            jetstream.RetentionPolicy `json:"retention"`
 	Storage              jetstream.StorageType     `json:"storage"`
 	Discard              jetstream.DiscardPolicy   `json:"discard"`
@@ -121,14 +122,27 @@ func load(nodes int) ([]declaration, error) {
 func (d declaration) of(node int) declaration {
 	index := strings.NewReplacer("{node}", strconv.Itoa(node))
 	d.Name = ofNode(d.Name, node)
-	d.Subjects = slices.Clone(d.Subjects)
-	for i, s := range d.Subjects {
-		d.Subjects[i] = index.Replace(s)
+	d.Subjects, d.Added = slices.Clone(d.Subjects), slices.Clone(d.Added)
+	for _, list := range [][]string{d.Subjects, d.Added} {
+		for i, s := range list {
+			list[i] = index.Replace(s)
+		}
 	}
 	if d.Republish != nil {
 		d.Republish = &republish{d.Republish.Source, index.Replace(d.Republish.Destination)}
 	}
 	return d
+}
+
+// wasDeclared reports whether a stream has the subjects that the release before declared.
+func (d *declaration) wasDeclared(n naming, have []string) bool {
+	var was []string
+	for _, s := range d.Subjects {
+		if !slices.Contains(d.Added, s) {
+			was = append(was, n.prefix+s)
+		}
+	}
+	return len(d.Added) > 0 && slices.Equal(was, have)
 }
 
 // leastDuplicates is as short as a server has it. The fleet uses no Nats-Msg-Id, and

@@ -30,15 +30,15 @@ const accessVersion = 1
 
 // AccessGateway is one [[gateway]].
 type AccessGateway struct {
-	Name      string    `toml:"name"`
-	PublicKey PublicKey `toml:"public_key"`
+	Name string `toml:"name"`
+	AccessKeys
 }
 
 // AccessClient is one [[client]].
 type AccessClient struct {
-	Name      string      `toml:"name"`
-	PublicKey PublicKey   `toml:"public_key"`
-	Kinds     []wire.Kind `toml:"kinds"` // keygen, sign
+	Name string `toml:"name"`
+	AccessKeys
+	Kinds []wire.Kind `toml:"kinds"` // keygen, sign
 }
 
 // AccessRevoked is one [[revoked]]: a node, by its index or by its identity key, a
@@ -93,12 +93,12 @@ func (a *Access) check(s *source) {
 	keys := map[string]string{} // public key -> whose
 	names := map[string]bool{}
 	for i, g := range a.Gateways {
-		s.party(fmt.Sprintf("gateway[%d]", i), "gateway "+g.Name, g.Name, g.PublicKey, names, keys)
+		s.party(fmt.Sprintf("gateway[%d]", i), "gateway "+g.Name, g.Name, g.AccessKeys, names, keys)
 	}
 	clear(names)
 	for i, c := range a.Clients {
 		table := fmt.Sprintf("client[%d]", i)
-		s.party(table, "client "+c.Name, c.Name, c.PublicKey, names, keys)
+		s.party(table, "client "+c.Name, c.Name, c.AccessKeys, names, keys)
 		if len(c.Kinds) == 0 {
 			s.Fail(table+".kinds", "is empty or missing: name what the client may ask for: %s", wire.Or(wire.KindNames()))
 		}
@@ -148,15 +148,21 @@ func (r *AccessRevoked) check(s *source, table string) {
 
 // Wire makes the list that programs use.
 func (a *Access) Wire() (*wire.Access, error) {
-	gateways := map[string]ed25519.PublicKey{}
+	gateways, secondGateways := map[string]ed25519.PublicKey{}, map[string]ed25519.PublicKey{}
 	for _, g := range a.Gateways {
-		gateways[g.Name] = ed25519.PublicKey(g.PublicKey)
+		gateways[g.Name] = g.first()
+		g.second(g.Name, secondGateways)
 	}
 	var clients []wire.Client
+	secondClients := map[string]ed25519.PublicKey{}
 	for _, c := range a.Clients {
-		clients = append(clients, wire.Client{Name: c.Name, Key: ed25519.PublicKey(c.PublicKey), Kinds: c.Kinds})
+		clients = append(clients, wire.Client{Name: c.Name, Key: c.first(), Kinds: c.Kinds})
+		c.second(c.Name, secondClients)
 	}
 	list, err := wire.NewAccess(clients, gateways, a.revoked())
+	if err == nil {
+		list, err = list.WithSecondKeys(secondClients, secondGateways)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -181,20 +187,11 @@ func (a *Access) revoked() (all wire.Revoked) {
 
 // party checks what a gateway and a client have in common: names are unique
 // within their kind, keys within the list.
-func (s *source) party(table, who, name string, key PublicKey, names map[string]bool, keys map[string]string) {
+func (s *source) party(table, who, name string, k AccessKeys, names map[string]bool, keys map[string]string) {
 	s.token(table+".name", name)
 	if name != "" && names[name] {
 		s.Fail(table+".name", "%q is taken by an entry above", name)
 	}
 	names[name] = true
-	s.Require(table+".public_key", string(key))
-	if len(key) > 0 {
-		if err := wire.CheckPublicKey(key); err != nil {
-			s.Fail(table+".public_key", "of %s: %v", who, err)
-		}
-	}
-	if other, dup := keys[string(key)]; dup && len(key) > 0 {
-		s.Fail(table+".public_key", "is the key of %s too", other)
-	}
-	keys[string(key)] = who
+	s.partyKeys(table, who, k, keys)
 }

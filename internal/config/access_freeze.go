@@ -24,7 +24,8 @@ type AccessFreeze struct {
 func (a *Access) checkAdministrators(s *source, keys map[string]string) {
 	names := map[string]bool{}
 	for i, one := range a.Administrators {
-		s.party(fmt.Sprintf("administrator[%d]", i), "administrator "+one.Name, one.Name, one.PublicKey, names, keys)
+		s.party(fmt.Sprintf("administrator[%d]", i), "administrator "+one.Name, one.Name,
+			AccessKeys{PublicKey: one.PublicKey}, names, keys)
 	}
 	if n := len(a.Administrators); n > wire.MaxAdministrators {
 		s.Fail("administrator", "has %d entries: a fleet has at most %d", n, wire.MaxAdministrators)

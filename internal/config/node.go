@@ -17,6 +17,7 @@ type Node struct {
 	Server  Server      `toml:"server"`
 	Log     Log         `toml:"log"`
 	Node    NodeSection `toml:"node"`
+	Exit    Exit        `toml:"exit"`
 	connected
 
 	backends []keyprovider.Backend
@@ -89,6 +90,7 @@ func (n *Node) check(s *source) {
 	}
 	s.Absolute(&node.Policy)
 	node.KeyProvider.check(s, n.Provider(), n.backends)
+	n.Exit.check(s)
 	s.bus(&n.Bus)
 	s.externalBus()
 }

@@ -41,6 +41,8 @@ type Section interface {
 	Charges() Prices
 	// Open opens the device, and asks for a PIN if there is a person to ask.
 	Open(context.Context, Node, Options) (Provider, error)
+	// DeviceKeys are the keys that the section names, with what destroys them.
+	DeviceKeys(Node) []DeviceKey
 	// Provision makes the keys that are missing, or says how to make them.
 	Provision(context.Context, Node, Options) (*Provisioned, error)
 }

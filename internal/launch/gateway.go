@@ -106,7 +106,7 @@ func (p *program) prepare(ctx context.Context, conn *bus.Bus, g *config.Gateway)
 		if err := conn.Restore(ctx); err != nil {
 			p.Log.Warn("memory streams not restored", "err", err)
 		}
-		if err := p.awaitStreams(ctx, conn.Check); err != nil {
+		if err := p.awaitStreams(ctx, conn.CheckServing); err != nil {
 			return nil, err
 		}
 	}

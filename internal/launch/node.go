@@ -42,6 +42,10 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := p.start(ctx, n.Server, gates...); err != nil {
 		return err
 	}
+	if n.Exit.Allow {
+		p.Log.Warn("[exit] allow = true: the shares of this node may be exported while its worker is stopped; take it out "+
+			"once that is done", "recipient", n.Exit.Recipient)
+	}
 	if rules != nil {
 		p.metrics.Rules(rules.Rules())
 	}
@@ -55,7 +59,7 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	if err := p.connect(ctx, n.Bus, func(conn *bus.Bus) (err error) {
 		w, err = worker.New(ctx, worker.Config{
 			Manifest: p.manifest, Access: p.access, Index: n.Node.Index, Storage: n.Node.StoragePath,
-			AuditPath: filepath.Join(n.Node.StoragePath, auditFolder), Policy: rules,
+			AuditPath: AuditPath(n), Policy: rules,
 			Provider: device, Bus: conn, Log: p.Log, Observe: p.Observe, Tracer: p.tracer,
 			Build: command.Version(), Clock: func() (at, stream time.Time, ok bool) { return p.watcher.StreamTime() },
 		})
@@ -92,8 +96,8 @@ func Node(ctx context.Context, n *config.Node, o Options) (err error) {
 	return w.Run(ctx)
 }
 
-// auditFolder is where a node's audit log is, in its storage_path.
-const auditFolder = "audit"
+// AuditPath is the folder of a node's audit log, in its storage_path.
+func AuditPath(n *config.Node) string { return filepath.Join(n.Node.StoragePath, "audit") }
 
 // device opens a node's, and waits for one that may come back.
 func (p *program) device(ctx context.Context, n *config.Node, opens *gate) (_ *keyprovider.Supervised, err error) {

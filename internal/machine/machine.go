@@ -35,7 +35,8 @@
 //     so that handlers of jobs can give them back.
 //  2. Computations: those under way return; those that wait are dropped.
 //  3. Effects: publishes and stores under way (Go) have DrainTime to end by
-//     themselves, and may still step the machine. That is the drain.
+//     themselves, and may still step the machine. That is the drain. There is none
+//     after Abandon.
 //  4. Stop: Life ends, which cuts off what is still under way, and Run waits
 //     until the last goroutine has returned. From here on Go begins nothing.
 //

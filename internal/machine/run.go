@@ -79,6 +79,12 @@ func (r *Runner[M]) drain() {
 // called with.
 func (r *Runner[M]) Fail(err error) { r.fail(err) }
 
+// Abandon is Fail without the drain: what is under way is of no more use to anybody.
+func (r *Runner[M]) Abandon(err error) {
+	r.fail(err)
+	r.cut()
+}
+
 // Go performs an effect on a goroutine of its own, which Run waits for. It reports
 // false, and begins nothing, after the end.
 func (r *Runner[M]) Go(f func()) bool { return r.tasks.Go(f) }
@@ -120,7 +126,7 @@ func (r *Runner[M]) Intake(f func(context.Context)) {
 }
 
 // Life is the context of what the program has under way. It ends when the drain
-// is over.
+// is over, or by Abandon.
 func (r *Runner[M]) Life() context.Context { return r.life }
 
 // Stopping is closed as soon as intake stops.

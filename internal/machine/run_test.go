@@ -143,6 +143,23 @@ func TestFail(t *testing.T) {
 	})
 }
 
+// Abandon ends everything at once: nothing that is under way is waited for.
+func TestAbandon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.run()
+		b.Go(func() { <-b.Life().Done() })
+		start := time.Now()
+		b.Abandon(errTest)
+		if err := <-b.ended; !errors.Is(err, errTest) || time.Since(start) > 0 {
+			t.Errorf("ended after %s with %v", time.Since(start), err)
+		}
+		if b.Go(func() {}) {
+			t.Error("something began after the end")
+		}
+	})
+}
+
 // A failure ends a start that is still reading, and is what Run returns: neither
 // the end of the start's context nor a start that was done at the same moment
 // hides it.

@@ -110,21 +110,6 @@ func (n *dealer) recertify(e Recertify) []Effect {
 	return effects
 }
 
-// know notes a generation of a batch that is in the keystore.
-func (n *dealer) know(ref wire.BatchRef, known KnownBatch) {
-	if _, old := n.known[ref]; !old && ref.Generation > 0 {
-		n.later[ref.ID] = append(n.later[ref.ID], ref.Generation)
-	}
-	n.known[ref] = known
-}
-
-// take notes a generation of a batch that is complete.
-func (n *dealer) take(ref wire.BatchRef, known KnownBatch) {
-	known.Complete = true
-	n.know(ref, known)
-	n.held.Add(wire.NewHolding(ref.ID, known.Transcript))
-}
-
 // expire forgets what has outlived its use, and has entries that lack deals read
 // once more.
 func (n *dealer) expire() (effects []Effect) {

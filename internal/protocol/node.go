@@ -60,9 +60,9 @@ func (n *Node) Step(ev Event) []Effect {
 		return n.onRounds(e.LogMessage, true)
 	case KeysMessage:
 		n.dealer.seen.keys = max(n.dealer.seen.keys, e.Seq)
-		return n.onKeys(e.readMessage)
+		return n.resharer.onKeys(e.readMessage)
 	case KeysAgain:
-		return n.onKeys(e.readMessage)
+		return n.resharer.onKeys(e.readMessage)
 	case SignMessage:
 		if e.Now.After(n.now) { // between two ticks
 			n.setTime(e.Now)

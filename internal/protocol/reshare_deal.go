@@ -17,22 +17,6 @@ import (
 // That a key is frozen does not keep it from moving: nothing is signed by that, and whoever
 // freezes a fleet since a share may be stolen needs the others to move on.
 
-// redeals are the attempts that a node deals in.
-type redeals struct {
-	work    map[string]*redeal // by the attempt's id
-	waiting []*redeal          // oldest first
-	told    [32]byte           // the manifest of the last Dealt
-}
-
-// redeal is one of them.
-type redeal struct {
-	*wire.Reshare
-	node  *resharer
-	id    string
-	trace string
-	since time.Time // that it waits, or is in work
-}
-
 // Bounds on these. A batch's shares are 32 KiB, and its deal 512 KiB.
 const (
 	maxRedeals = 4
@@ -58,33 +42,6 @@ func (n *resharer) deal(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
 		Reshare: r, node: n, id: r.ID(), trace: e.LogMessage.Trace, since: n.now,
 	})
 	return n.nextRedeal(), nil
-}
-
-// mayDeal returns why this node must not deal in an attempt, nil if it may. It is asked
-// before each step: until the deal is out, an operator may take the approval back.
-func (n *resharer) mayDeal(r *wire.Reshare) error {
-	switch {
-	case n.cfg.Successor == [32]byte{}:
-		return fmt.Errorf("this node's operator has approved no next manifest, and the task moves keys to %x", r.Manifest[:8])
-	case n.cfg.Successor != r.Manifest:
-		return fmt.Errorf("this node's operator approved manifest %x, and the task moves keys to %x",
-			n.cfg.Successor[:8], r.Manifest[:8])
-	}
-	if _, _, err := n.check(r); err != nil {
-		return err
-	}
-	ref := wire.BatchRef{ID: r.BatchID(), Generation: r.From}
-	known, ok := n.dealer.known[ref]
-	switch {
-	case !ok || !known.Complete:
-		return fmt.Errorf("this node has no finished batch %s", refLine(ref))
-	case known.Transcript != r.Base || known.MadeBy != r.Made:
-		return fmt.Errorf("this node has another batch %s than the task names", refLine(ref))
-	}
-	if highest, _ := n.dealer.completed(ref.ID); highest > r.From {
-		return fmt.Errorf("this node has generation %d of batch %s, and deals no share of %d", highest, ref.ID, r.From)
-	}
-	return nil
 }
 
 // nextRedeal begins what waits while there is room.
@@ -121,9 +78,6 @@ func (d *redeal) refuse(err error) []Effect {
 	delete(d.node.redeals.work, d.id)
 	return append([]Effect{refusedMove(d.Reshare, err)}, d.node.nextRedeal()...)
 }
-
-// current reports whether this very attempt is in work.
-func (d *redeal) current() bool { return d.node.redeals.work[d.id] == d }
 
 // onShares has the deal made of the shares, which are wiped in any case.
 func (n *resharer) onShares(e SharesLoaded) []Effect {
@@ -194,11 +148,4 @@ func (d *redeal) onMade(e redealMade) (effects []Effect) {
 	slot := wire.Slot{Kind: wire.SlotReshareDeal, ID: d.id, Node: n.cfg.Index}
 	effects = append(effects, Publish{Slot: slot, Body: e.body, Trace: d.trace}, moveReport(ReportRedealt, d.Reshare))
 	return append(effects, n.nextRedeal()...)
-}
-
-// moveReport is a report of an attempt, with the keys in it.
-func moveReport(what ReportKind, r *wire.Reshare) Report {
-	return Report{
-		What: what, ID: r.BatchID(), Suite: frost.Suite(r.Header.Suite), Count: int(r.Header.K), Culprit: -1,
-	}
 }

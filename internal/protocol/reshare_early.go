@@ -1,7 +1,6 @@
 package protocol
 
 import (
-	"slices"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -48,26 +47,4 @@ func (e earlyDeals) put(slot wire.Slot, now time.Time) {
 func (e earlyDeals) has(id string, dealer int, now time.Time) bool {
 	of := e[dealer]
 	return of != nil && (of.ids[id] || !of.lost.IsZero() && now.Sub(of.lost) < boardLife)
-}
-
-// lookAgain has the attempt's rounds read once more, every 2 seconds at most.
-func (b *intake) lookAgain() []Effect {
-	now := b.node.now
-	if !b.looked.IsZero() && now.Sub(b.looked).Abs() < lookAgainEvery {
-		return nil
-	}
-	b.looked = now
-	return []Effect{Refetch{ID: b.id, Reshare: true}}
-}
-
-// confirm notes that a deal that was read again, in the order of the rounds, is the one that
-// counts here.
-func (b *intake) confirm(slot wire.Slot, seq uint64) (news bool) {
-	a := b.node.intakes.board.Get(b.id)
-	at := slices.Index(b.unsure, slot.Node)
-	if slot.Kind != wire.SlotReshareDeal || at < 0 || a == nil || a.Seq(slot) != seq {
-		return false
-	}
-	b.unsure = slices.Delete(b.unsure, at, at+1)
-	return true
 }

@@ -1,53 +1,25 @@
 package protocol
 
 import (
-	"cmp"
-
 	"github.com/frostfleet/frostfleet/internal/board"
-	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // How a resharing ends at a new node: given up, or complete by the entry that a gateway makes
 // of n certificates, from which a node whose storage was lost has its shares back.
 
-func compareRefs(a, b wire.BatchRef) int {
-	return cmp.Or(cmp.Compare(a.ID, b.ID), cmp.Compare(a.Generation, b.Generation))
-}
-
-// report is a report of this generation.
-func (b *intake) report(what ReportKind) Report {
-	if b.Reshare == nil {
-		return Report{What: what, ID: b.ref.ID, Culprit: -1}
-	}
-	r := moveReport(what, b.Reshare)
-	r.Trace = b.trace
-	return r
-}
-
-// drop ends the node's work at this generation without a word in the rounds.
-func (b *intake) drop() {
-	n := b.node
-	b.to(reshareAborted)
-	delete(n.intakes.work, b.ref)
-	if b.Reshare != nil {
-		n.intakes.board.Forget(b.id)
-		b.release()
-	}
-}
-
 // abandon is drop, and reports why.
 func (b *intake) abandon(why string) []Effect {
 	b.drop()
 	report := b.report(ReportReshareAbandoned)
 	report.Count, report.Reason = 0, why
-	return append([]Effect{report}, b.node.nextIntake()...)
+	return []Effect{report}
 }
 
 // giveUp publishes that this node will not certify the attempt.
 func (b *intake) giveUp(f fault) []Effect {
 	if b.Reshare == nil {
-		return b.abandon(f.String())
+		return b.abandon(f.reason)
 	}
 	c := wire.Complaint{Session: b.Context(), Code: f.code, Reason: wire.Clip(f.reason)}
 	report := b.report(ReportReshareAbandoned)
@@ -58,8 +30,7 @@ func (b *intake) giveUp(f fault) []Effect {
 	}
 	slot := wire.Slot{Kind: wire.SlotReshareAbort, ID: b.id, Node: b.node.cfg.Index}
 	b.drop()
-	effects := []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: b.trace}, report}
-	return append(effects, b.node.nextIntake()...)
+	return []Effect{Publish{Slot: slot, Body: wire.Encode(&c), Trace: b.trace}, report}
 }
 
 // supersede ends the attempts at a batch that this node has not certified.
@@ -99,36 +70,16 @@ func (n *resharer) onCertifyFailed(ref wire.BatchRef, f fault) []Effect {
 	return nil
 }
 
-// expireIntakes ends what takes too long, and forgets what was certified and waits for
-// others: its entry brings it back.
-func (n *resharer) expireIntakes() (effects []Effect) {
-	for _, b := range n.sorted() { // first, so that none of these has its turn
-		if b.phase == reshareWaiting && n.now.Sub(b.since) > waitLife {
-			effects = append(effects, b.abandon("it waited for its turn until nobody waited for it any more")...)
-		}
+func (b *intake) publishCertificate(cert wire.Certificate) Publish {
+	cfg := &b.node.cfg
+	cert.Node = uint32(cfg.Index)
+	leaf := cert.Leaf(cfg.Manifest)
+	with := func(a *wire.Attestation) []byte {
+		cert.Attestation = a
+		return wire.Encode(&cert)
 	}
-	for _, b := range n.sorted() {
-		in := n.now.Sub(b.since)
-		switch {
-		case b.phase == reshareGathering && in > gatherLife:
-			effects = append(effects, b.abandon(b.lacks())...)
-		case b.phase == reshareGathering:
-			effects = append(effects, b.verify()...)
-		case b.phase == reshareCertifying && in > boardLife:
-			delete(n.intakes.work, b.ref)
-			n.intakes.board.Forget(b.id)
-		}
-	}
-	return append(effects, n.nextIntake()...)
-}
-
-// lacks says what an attempt waited for in vain.
-func (b *intake) lacks() string {
-	a, entry := b.node.intakes.board.Get(b.id), b.node.dealer.register.Get(b.source())
-	if entry == nil || !entry.Whole() {
-		return "the register does not have the whole entry of " + refLine(b.source())
-	}
-	return "of the manifest before, no deal came of " + nodeList(a.Absent())
+	slot := wire.Slot{Kind: wire.SlotReshareCert, ID: wire.ShortID(cert.Context), Node: cfg.Index}
+	return Publish{Slot: slot, Trace: b.trace, Leaf: &leaf, With: with}
 }
 
 // onEntry takes an entry of a later generation that this manifest's nodes certified. It
@@ -174,7 +125,7 @@ func (b *intake) otherTranscript() []Effect {
 	n.dealer.register.Forget(b.ref)
 	report := b.report(ReportReshareAbandoned)
 	report.Count, report.Code, report.Reason = 0, wire.CodeOtherTranscript, otherTranscriptReason
-	return append([]Effect{report}, n.nextIntake()...)
+	return []Effect{report}
 }
 
 // done has the generation used from now on, in the place of every earlier one.
@@ -186,8 +137,7 @@ func (b *intake) done(effect Effect, e *wire.Entry) []Effect {
 	n.intakes.board.Forget(b.id)
 	effects := []Effect{effect, b.report(ReportReshareComplete)}
 	effects = append(effects, n.dealer.markMoved(b.ref.ID)...)
-	effects = append(effects, n.supersede(b.ref.ID, "the batch has moved by another attempt")...)
-	return append(effects, n.nextIntake()...)
+	return append(effects, n.supersede(b.ref.ID, "the batch has moved by another attempt")...)
 }
 
 // rebuild makes the node's shares from the entry alone.
@@ -200,28 +150,11 @@ func (b *intake) rebuild(e *board.Entry) []Effect {
 	}
 	b.Reshare, b.id = e.Reshare(), wire.ShortID(e.Context)
 	n.intakes.work[b.ref] = b
-	entry, deals, source := e.Entry, e.Raw(), n.cfg.Lineage.Manifest(e.Source)
+	entry, deals, r, source := e.Entry, e.Raw(), b.Reshare, n.cfg.Lineage.Manifest(e.Source)
 	return []Effect{Compute{Rebuild: true, Name: "rebuild reshared shares", Run: func() Event {
-		record, f := b.recover(source, entry, deals)
+		record, f := n.recover(r, source, entry, deals)
 		return reshareRebuilt{b, record, entry, f}
 	}}}
-}
-
-// recover is check for what all nodes certified.
-func (b *intake) recover(source *wire.Manifest, e *wire.Entry, raw [][]byte) (*BatchRecord, *fault) {
-	cfg := &b.node.cfg
-	deals, f := decodeReshareDeals(raw, b.Reshare)
-	if f != nil {
-		f.culprit = -1
-		return nil, f
-	}
-	host := [32]byte(cfg.Host.Expose())
-	defer clear(host[:])
-	batch, err := frost.RecoverReshare(b.Params(source, cfg.Manifest), cfg.Index, &host, e.PublicKeys(), deals)
-	if err != nil {
-		return nil, &fault{wire.CodeInternal, "rebuild: " + err.Error(), -1}
-	}
-	return reshareRecord(b.Reshare, e.Root, raw, e.Transcript, batch), nil
 }
 
 type reshareRebuilt struct {
@@ -243,7 +176,7 @@ func (b *intake) onRebuilt(e reshareRebuilt) []Effect {
 		return nil
 	case e.fault != nil:
 		n.dealer.register.Forget(b.ref) // it would come to the same again
-		return b.abandon(e.fault.String())
+		return b.abandon(e.fault.reason)
 	}
 	b.to(reshareComplete)
 	recovered := b.report(ReportRecovered)

@@ -7,60 +7,11 @@ import (
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
-	"github.com/frostfleet/frostfleet/internal/frost"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
 // How a new node gets its shares: it gathers the deals of the old nodes and the entry that
 // proves their shares, checks them, and certifies.
-
-// resharePhase is how far a new node is with one generation of a batch.
-type resharePhase int
-
-const (
-	reshareIdle       resharePhase = iota // nothing was done here: an entry shows it
-	reshareWaiting                        // for its turn
-	reshareGathering                      // its deals and the entry of the generation before are read
-	reshareVerifying                      // all of them are there and are being checked
-	reshareCertifying                     // stored, or about to be; the certificate follows
-	reshareRebuilding                     // finished without this process's help: rebuilt from its entry
-	reshareComplete                       // in the register: the keys are usable
-	reshareAborted                        // given up
-)
-
-// reshareMoves lists the legal moves. As with key generations there is no way back from
-// certifying.
-var reshareMoves = map[resharePhase][]resharePhase{
-	reshareIdle:       {reshareWaiting, reshareRebuilding, reshareComplete, reshareAborted},
-	reshareWaiting:    {reshareGathering, reshareRebuilding, reshareAborted},
-	reshareGathering:  {reshareVerifying, reshareRebuilding, reshareAborted},
-	reshareVerifying:  {reshareCertifying, reshareRebuilding, reshareAborted},
-	reshareCertifying: {reshareComplete, reshareAborted},
-	reshareRebuilding: {reshareComplete, reshareAborted},
-}
-
-// intakes are the generations of batches that a node gets.
-type intakes struct {
-	board   *board.Reshares // of those that are being gathered or were certified
-	work    map[wire.BatchRef]*intake
-	waiting []*intake // oldest first; also in work
-	openers map[[32]byte]*wire.Opener
-	early   earlyDeals
-}
-
-// intake is one of them.
-type intake struct {
-	node  *resharer
-	ref   wire.BatchRef
-	phase resharePhase
-	*wire.Reshare
-	id        string // of the attempt; "" without one
-	trace     string
-	since     time.Time // that it is in its phase
-	looked    time.Time // when its rounds were read once more
-	unsure    []int     // dealers whose deal here may not be the first one
-	certified [32]byte  // the transcript
-}
 
 // Bounds on these. Each holds t deals of 512 KiB at most, and the entry before n.
 const (
@@ -69,19 +20,6 @@ const (
 	// longer: the gateway opens another attempt, with other dealers.
 	gatherLife = 2 * time.Minute
 )
-
-func (b *intake) to(next resharePhase) {
-	b.phase = move(reshareMoves, b.phase, next, b.ref.ID)
-	b.since = b.node.now
-}
-
-// source is the generation that the shares come from.
-func (b *intake) source() wire.BatchRef { return wire.BatchRef{ID: b.ref.ID, Generation: b.From} }
-
-// current reports whether the node still works on this very attempt in this phase.
-func (b *intake) current(phase resharePhase) bool {
-	return b.phase == phase && b.node.intakes.work[b.ref] == b
-}
 
 // receive has an attempt wait for its turn.
 func (n *resharer) receive(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
@@ -104,36 +42,6 @@ func (n *resharer) receive(r *wire.Reshare, e TaskMessage) ([]Effect, error) {
 	n.intakes.work[ref] = b
 	n.intakes.waiting = append(n.intakes.waiting, b)
 	return append(effects, n.nextIntake()...), nil
-}
-
-// mayReceive returns why this node takes no part in an attempt, nil if it does.
-func (n *resharer) mayReceive(r *wire.Reshare) error {
-	source, next, err := n.check(r)
-	if err != nil {
-		return err
-	}
-	if node := n.cfg.Access.RevokedNode(next); node >= 0 {
-		return errRevokedNode(node)
-	}
-	for _, d := range r.Dealers {
-		if n.cfg.Access.RevokesNode(source, int(d)) {
-			return fmt.Errorf("node %d, which would deal, is revoked in the access list", d)
-		}
-	}
-	if has, ok := n.dealer.completed(r.BatchID()); ok {
-		return fmt.Errorf("this node has generation %d of batch %s already", has, r.BatchID())
-	}
-	return nil
-}
-
-// busy counts the attempts that are being gathered or checked.
-func (n *resharer) busy() (count int) {
-	for _, b := range n.intakes.work {
-		if b.phase == reshareGathering || b.phase == reshareVerifying {
-			count++
-		}
-	}
-	return count
 }
 
 // nextIntake begins what waits while there is room.
@@ -199,25 +107,38 @@ func (n *resharer) onRounds(msg wire.LogMessage, again bool) []Effect {
 	}
 	switch slot.Kind {
 	case wire.SlotReshareDeal:
-		return b.verify()
+		return append(b.verify(), n.nextIntake()...)
 	case wire.SlotReshareAbort:
 		// Work that led to nothing yet stops. n certificates win over any abort, so a node
 		// that may have certified only waits.
 		if b.phase < reshareCertifying {
-			return b.abandon(fmt.Sprintf("node %d gave it up: %s", slot.Node, a.Aborts()[slot.Node].Reason))
+			effects := b.abandon(fmt.Sprintf("node %d gave it up: %s", slot.Node, a.Aborts()[slot.Node].Reason))
+			return append(effects, n.nextIntake()...)
 		}
 	}
 	return nil
 }
 
-// wants reports whether an attempt in work needs the entry of a generation.
-func (n *resharer) wants(ref wire.BatchRef) bool {
-	for _, b := range n.intakes.work {
-		if b.phase == reshareGathering && b.source() == ref {
-			return true
-		}
+// lookAgain has the attempt's rounds read once more, every 2 seconds at most.
+func (b *intake) lookAgain() []Effect {
+	now := b.node.now
+	if !b.looked.IsZero() && now.Sub(b.looked).Abs() < lookAgainEvery {
+		return nil
 	}
-	return false
+	b.looked = now
+	return []Effect{Refetch{ID: b.id, Reshare: true}}
+}
+
+// confirm notes that a deal that was read again, in the order of the rounds, is the one that
+// counts here.
+func (b *intake) confirm(slot wire.Slot, seq uint64) (news bool) {
+	a := b.node.intakes.board.Get(b.id)
+	at := slices.Index(b.unsure, slot.Node)
+	if slot.Kind != wire.SlotReshareDeal || at < 0 || a == nil || a.Seq(slot) != seq {
+		return false
+	}
+	b.unsure = slices.Delete(b.unsure, at, at+1)
+	return true
 }
 
 // onSource takes an entry that attempts in work want.
@@ -227,17 +148,7 @@ func (n *resharer) onSource(e *board.Entry) (effects []Effect) {
 			effects = append(effects, b.verify()...)
 		}
 	}
-	return effects
-}
-
-// sorted are the generations in work in one order, so that a simulation replays.
-func (n *resharer) sorted() []*intake {
-	all := make([]*intake, 0, len(n.intakes.work))
-	for _, b := range n.intakes.work {
-		all = append(all, b)
-	}
-	slices.SortFunc(all, func(a, b *intake) int { return compareRefs(a.ref, b.ref) })
-	return all
+	return append(effects, n.nextIntake()...)
 }
 
 var errOtherSource = errors.New("the register has another entry of the generation before than the task names")
@@ -261,10 +172,10 @@ func (b *intake) verify() []Effect {
 	}
 	b.to(reshareVerifying)
 	source, before, deals, transcript := entry.Entry, entry.Raw(), a.Deals(), wire.Transcript(digests)
-	lineage := n.cfg.Lineage
+	r, lineage := b.Reshare, n.cfg.Lineage
 	b.release()
 	return []Effect{Compute{Name: "verify reshared deals", Trace: b.trace, Run: func() Event {
-		record, f := b.check(lineage, source, before, deals, transcript)
+		record, f := n.verify(r, lineage, source, before, deals, transcript)
 		return resharedVerified{b, record, f}
 	}}}
 }
@@ -272,94 +183,6 @@ func (b *intake) verify() []Effect {
 // follows reports whether an entry is the one that the attempt begins at.
 func (b *intake) follows(e *wire.Entry) bool {
 	return e.Manifest == b.Source && e.Transcript == b.Base && e.MadeBy == b.Made && e.Origin == b.Origin && e.Header == b.Header
-}
-
-// release lets the register forget the entry before, unless another attempt needs it.
-func (b *intake) release() {
-	if !b.node.wants(b.source()) {
-		b.node.dealer.register.Forget(b.source())
-	}
-}
-
-// check makes the node's record out of the deals, or returns why there is none. The shares
-// that were dealt are pinned by what the register proves: their public parts follow from the
-// entry before.
-func (b *intake) check(
-	l *wire.Lineage, entry *wire.Entry, before, raw [][]byte, transcript [32]byte,
-) (*BatchRecord, *fault) {
-	cfg := &b.node.cfg
-	public, err := PublicOf(l, entry, before)
-	if err != nil {
-		return nil, &fault{wire.CodeInternal, "the entry before: " + err.Error(), -1}
-	}
-	deals, f := decodeReshareDeals(raw, b.Reshare)
-	if f != nil {
-		return nil, f
-	}
-	host := [32]byte(cfg.Host.Expose())
-	defer clear(host[:])
-	p := b.Params(l.Manifest(b.Source), cfg.Manifest)
-	batch, err := frost.FinalizeReshare(p, cfg.Index, &host, public, deals)
-	var blame *frost.BlameError
-	switch {
-	case errors.As(err, &blame):
-		reason := fmt.Sprintf("the deal of node %d of the manifest before: %s", blame.Dealer, blame.Reason)
-		return nil, &fault{wire.Code(blame.Code), reason, blame.Dealer}
-	case err != nil:
-		return nil, &fault{wire.CodeInternal, err.Error(), -1}
-	}
-	return reshareRecord(b.Reshare, entry.Root, raw, transcript, batch), nil
-}
-
-func reshareRecord(r *wire.Reshare, root [32]byte, raw [][]byte, transcript [32]byte, batch *frost.Batch) *BatchRecord {
-	return &BatchRecord{
-		ID: r.BatchID(), Generation: r.To, Header: r.Header, Context: r.Context(), Transcript: transcript, MadeBy: r.Made,
-		Root: root, Deals: raw, Reshare: r, Batch: batch,
-	}
-}
-
-// decodeReshareDeals opens the deals of an attempt, which are in the order of its dealers, or
-// names the dealer whose deal is none of it.
-func decodeReshareDeals(raw [][]byte, r *wire.Reshare) ([]*frost.ReshareDeal, *fault) {
-	deals, ctx := make([]*frost.ReshareDeal, len(raw)), r.Context()
-	for i, body := range raw {
-		of, deal, err := wire.DecodeReshareDeal(body)
-		if err != nil || of.Context() != ctx {
-			who := int(r.Dealers[i])
-			reason := fmt.Sprintf("the deal of node %d of the manifest before is not one of this attempt", who)
-			return nil, &fault{wire.CodeDealMalformed, reason, who}
-		}
-		deals[i] = deal
-	}
-	return deals, nil
-}
-
-// PublicOf computes the public part of a whole entry, of any generation. Deals are in the
-// order of the entry's dealers. The keys are those that its nodes certified.
-func PublicOf(l *wire.Lineage, e *wire.Entry, raw [][]byte) (*frost.Public, error) {
-	var public *frost.Public
-	var err error
-	if e.Generation == 0 {
-		deals, culprit := board.Decode(raw, e.Header)
-		if culprit >= 0 {
-			return nil, fmt.Errorf("batch %s: deal %d does not decode", e.ID, culprit)
-		}
-		public, err = frost.Summarize(e.Header.Params(l.Manifest(e.Manifest)), deals)
-	} else {
-		deals, f := decodeReshareDeals(raw, e.Reshare())
-		if f != nil {
-			return nil, errors.New(f.reason)
-		}
-		p := e.Reshare().Params(l.Manifest(e.Source), l.Manifest(e.Manifest))
-		public, err = frost.SummarizeReshare(p, e.PublicKeys(), deals)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if wire.KeyRoot(wire.EntryKeys(public.PublicKeys, e.Header.Client, e.MadeBy)) != e.Root {
-		return nil, fmt.Errorf("batch %s: its keys do not follow from its deals", e.ID)
-	}
-	return public, nil
 }
 
 type resharedVerified struct {
@@ -370,7 +193,9 @@ type resharedVerified struct {
 
 func (resharedVerified) event() {}
 
-func (e resharedVerified) resume() []Effect { return e.b.onVerified(e) }
+func (e resharedVerified) resume() []Effect {
+	return append(e.b.onVerified(e), e.b.node.nextIntake()...)
+}
 
 // onVerified certifies, or names the culprit.
 func (b *intake) onVerified(e resharedVerified) []Effect {
@@ -384,6 +209,7 @@ func (b *intake) onVerified(e resharedVerified) []Effect {
 	}
 	b.to(reshareCertifying)
 	b.certified = e.record.Transcript
+	n.intakes.board.Forget(b.id) // others may take for ever to certify
 	cert := wire.Certificate{
 		Context: e.record.Context, Generation: b.ref.Generation, Transcript: e.record.Transcript, Root: e.record.Root,
 	}
@@ -391,17 +217,36 @@ func (b *intake) onVerified(e resharedVerified) []Effect {
 	if entry := n.dealer.register.Get(b.ref); entry != nil { // another process of this node certified
 		effects = append(effects, n.onEntry(entry)...)
 	}
+	return effects
+}
+
+// expireIntakes ends what takes too long, and forgets what was certified and waits for
+// others: its entry brings it back.
+func (n *resharer) expireIntakes() (effects []Effect) {
+	for _, b := range n.sorted() { // first, so that none of these has its turn
+		if b.phase == reshareWaiting && n.now.Sub(b.since) > waitLife {
+			effects = append(effects, b.abandon("it waited for its turn until nobody waited for it any more")...)
+		}
+	}
+	for _, b := range n.sorted() {
+		in := n.now.Sub(b.since)
+		switch {
+		case b.phase == reshareGathering && in > gatherLife:
+			effects = append(effects, b.abandon(b.lacks())...)
+		case b.phase == reshareGathering:
+			effects = append(effects, b.verify()...)
+		case b.phase == reshareCertifying && in > boardLife:
+			delete(n.intakes.work, b.ref)
+		}
+	}
 	return append(effects, n.nextIntake()...)
 }
 
-func (b *intake) publishCertificate(cert wire.Certificate) Publish {
-	cfg := &b.node.cfg
-	cert.Node = uint32(cfg.Index)
-	leaf := cert.Leaf(cfg.Manifest)
-	with := func(a *wire.Attestation) []byte {
-		cert.Attestation = a
-		return wire.Encode(&cert)
+// lacks says what an attempt waited for in vain.
+func (b *intake) lacks() string {
+	a, entry := b.node.intakes.board.Get(b.id), b.node.dealer.register.Get(b.source())
+	if entry == nil || !entry.Whole() {
+		return "the register does not have the whole entry of " + refLine(b.source())
 	}
-	slot := wire.Slot{Kind: wire.SlotReshareCert, ID: wire.ShortID(cert.Context), Node: cfg.Index}
-	return Publish{Slot: slot, Trace: b.trace, Leaf: &leaf, With: with}
+	return "of the manifest before, no deal came of " + nodeList(a.Absent())
 }

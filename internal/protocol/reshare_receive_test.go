@@ -371,7 +371,10 @@ func TestReshareCertificateIsSaidAgain(t *testing.T) {
 	a.out = nil
 	c.publish()
 	equal(t, "certified without it", c.register(r), false)
-	c.tick(boardLife + time.Second)
+	equal(t, "deals kept while others have not certified", a.resharer.intakes.board.Len(), 0)
+	c.tick(boardLife)
+	equal(t, "in work", len(a.resharer.intakes.work), 1)
+	c.tick(time.Second)
 	equal(t, "in work", len(a.resharer.intakes.work), 0)
 	a.do(again)
 	equal(t, "slot", a.want(wire.SlotReshareCert).slot, wire.Slot{Kind: wire.SlotReshareCert, ID: r.ID(), Node: 0})

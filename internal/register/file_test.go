@@ -10,6 +10,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
+	"github.com/frostfleet/frostfleet/test/holdertest"
 	"github.com/frostfleet/frostfleet/test/wiretest"
 )
 
@@ -139,14 +140,26 @@ func FuzzFile(f *testing.F) {
 	data := file(f, fleet.Manifest, entries(f, fleet, 2)...)
 	f.Add(data)
 	f.Add(data[:len(data)/2])
+	changed := holdertest.Change(f, fleet)
+	var out bytes.Buffer
+	w, err := register.NewWriter(&out, changed.Lineage)
+	if err != nil {
+		f.Fatal(err)
+	}
+	if err := errors.Join(w.Write(changed.Entries[5]), w.Close()); err != nil {
+		f.Fatal(err)
+	}
+	f.Add(out.Bytes())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		var whole []*register.Entry
+		known := wire.NewLineage(fleet.Manifest)
 		_, _ = register.ReadFile(bytes.NewReader(data), wire.NewLineage(fleet.Manifest), register.Reading{
 			Entry:   func(e *register.Entry) error { whole = append(whole, e); return nil },
+			Lineage: func(l *wire.Lineage) error { known = l; return nil },
 			Dropped: func(error) {},
 		})
 		for _, e := range whole {
-			if _, err := register.NewEntry(fleet.Manifest, e.Head, e.Deals); err != nil {
+			if _, err := register.NewEntry(known, e.Head, e.Deals); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -3,6 +3,7 @@ package selftest
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/frostfleet/frostfleet/internal/config"
 	"github.com/frostfleet/frostfleet/internal/launch"
@@ -38,7 +39,13 @@ func programSteps(enrolling bool, configure func() (program, error)) []step {
 		}},
 		{"bus files", read, func(context.Context, *Step) error { return p.files() }},
 		{"manifest file", read, unless(func(s *Step) error { return p.manifest(s) })},
-		{"access list", read, unless(func(*Step) error { _, err := launch.LoadAccess(p.access); return err })},
+		{"access list", read, unless(func(s *Step) error {
+			list, err := launch.LoadAccess(p.access)
+			if err == nil {
+				s.Detail = strings.Join(list.Overlaps(), "; ")
+			}
+			return err
+		})},
 	}
 }
 

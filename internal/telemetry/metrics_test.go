@@ -149,6 +149,9 @@ func TestEachEventMovesItsMetrics(t *testing.T) {
 		"an attempt at moving given up": {gateway0, func(m *Metrics) {
 			m.Report(protocol.Report{What: protocol.ReportReshareAbandoned, Code: frost.CodeShare, Culprit: -1})
 		}, map[string]float64{"events_total{event=reshare_abandoned}": 1, "reshare_abandoned_total{code=deal_share}": 1}},
+		"shares got from the nodes before": {worker0, func(m *Metrics) {
+			m.Report(protocol.Report{What: protocol.ReportReshareComplete, Suite: frost.Ed25519, Count: 7, Culprit: -1})
+		}, map[string]float64{"events_total{event=reshare_complete}": 1, "items_total{event=reshare_complete,suite=ed25519}": 7}},
 		"no job": {gateway0, func(m *Metrics) { m.JobDone(protocol.JobEnd{Kind: "dance"}) }, map[string]float64{}},
 		"a round": {gateway0, func(m *Metrics) {
 			m.Round(protocol.Round{Round: protocol.RoundShares, Suite: frost.Ed25519, Interactive: true, From: begun, To: begun.Add(took)})

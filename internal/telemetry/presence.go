@@ -12,15 +12,15 @@ import (
 // Presence tells whom a gateway hears, node by node: of the manifests whose nodes the fleet needs.
 // The nodes of one that all keys have left have no series any more.
 func (m *Metrics) Presence(manifests func() []protocol.ManifestNodes, gateways func() []string) {
-	node := func(name, help string) *prometheus.Desc { return desc("frostfleet_node_"+name, help, "index", "epoch") }
-	present := node("present", "1 while a node is heard, or answers; 0 makes it the last choice.")
-	age := node("heartbeat_age_seconds", "Time since a node's last heartbeat.")
-	build := node("other_build", "1 if a node runs another version than this gateway.")
-	foreign := node("other_manifest", "1 while something on a node's subject claims another manifest.")
-	policy := node("other_policy", "1 if a node has another policy than most nodes that are heard.")
-	twins := node("twins_total", "Processes of a node that ended since another one runs.")
-	inFlight := node("in_flight", "Sessions and batches in work at a node, as it says.")
-	backlog := node("backlog", "Computations that wait at a node, as it says.")
+	node := func(name, help string) *prometheus.Desc { return desc(name, help, "index", "epoch") }
+	present := node("frostfleet_node_present", "1 while a node is heard, or answers; 0 makes it the last choice.")
+	age := node("frostfleet_node_heartbeat_age_seconds", "Time since a node's last heartbeat.")
+	build := node("frostfleet_node_other_build", "1 if a node runs another version than this gateway.")
+	foreign := node("frostfleet_node_other_manifest", "1 while something on a node's subject claims another manifest.")
+	policy := node("frostfleet_node_other_policy", "1 if a node has another policy than most nodes that are heard.")
+	twins := node("frostfleet_node_twins_total", "Processes of a node that ended since another one runs.")
+	inFlight := node("frostfleet_node_in_flight", "Sessions and batches in work at a node, as it says.")
+	backlog := node("frostfleet_node_backlog", "Computations that wait at a node, as it says.")
 	others := desc("frostfleet_gateways_present", "Gateways that this one hears, itself included.")
 	m.registry.MustRegister(collector(func(out chan<- prometheus.Metric) {
 		gauge := func(d *prometheus.Desc, v float64, labels ...string) {

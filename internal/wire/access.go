@@ -20,7 +20,7 @@ type Client struct {
 // splits nothing. It does not change: a new list replaces it. A nil list has nobody.
 type Access struct {
 	clients  map[string]client
-	gateways map[string]gatewayKey
+	gateways map[string]keys
 	revoked  Revoked
 
 	administrators map[string]administrator // WithAdministrators
@@ -36,21 +36,17 @@ type Revoked struct {
 	Gateways    []string // by name
 }
 
-type gatewayKey struct {
-	bytes ed25519.PublicKey
-	*verifier
-}
-
 var errRevoked = errors.New("its sender is revoked in the access list")
 
 type client struct {
 	Client
-	key *verifier
+	keys keys
 }
 
-// NewAccess checks the names and keys and builds the look-ups.
+// NewAccess checks the names and keys and builds the look-ups. Second keys:
+// WithSecondKeys.
 func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey, revoked ...Revoked) (*Access, error) {
-	a := &Access{clients: map[string]client{}, gateways: map[string]gatewayKey{}}
+	a := &Access{clients: map[string]client{}, gateways: map[string]keys{}}
 	for _, r := range revoked {
 		a.revoked.Nodes = append(a.revoked.Nodes, r.Nodes...)
 		a.revoked.Identities = append(a.revoked.Identities, r.Identities...)
@@ -64,7 +60,7 @@ func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey, revoked 
 		if _, ok := a.clients[c.Name]; ok {
 			return nil, fmt.Errorf("client %q is listed twice", c.Name)
 		}
-		key, err := newVerifier(c.Key)
+		key, err := newKey(c.Key)
 		if err != nil {
 			return nil, fmt.Errorf("client %q: %w", c.Name, err)
 		}
@@ -73,63 +69,62 @@ func NewAccess(clients []Client, gateways map[string]ed25519.PublicKey, revoked 
 				return nil, fmt.Errorf("client %q: unknown kind %q", c.Name, k)
 			}
 		}
-		a.clients[c.Name] = client{c, key}
+		a.clients[c.Name] = client{c, keys{key}}
 	}
-	for name, key := range gateways {
+	for name, public := range gateways {
 		if !token.MatchString(name) {
 			return nil, fmt.Errorf("gateway %q: use 1 to 64 letters, digits, _ or -", name)
 		}
-		v, err := newVerifier(key)
+		key, err := newKey(public)
 		if err != nil {
 			return nil, fmt.Errorf("gateway %q: %w", name, err)
 		}
-		a.gateways[name] = gatewayKey{key, v}
+		a.gateways[name] = keys{key}
 	}
 	return a, nil
 }
 
 func (c Client) allows(k Kind) bool { return slices.Contains(c.Kinds, k) }
 
-// StillAllows reports whether a client may ask for a kind under the key that it had in
-// the list before.
+// StillAllows reports whether a client may ask for a kind under a key that it had in the
+// list before. What is in work under another key of it is the client's all the same.
 func (a *Access) StillAllows(before *Access, name string, k Kind) bool {
 	is, had := a.clients[name], before.clients[name]
-	return is.allows(k) && is.Key.Equal(had.Key)
+	return is.allows(k) && is.keys.any(had.keys)
 }
 
-// IsClient reports whether a key is that of a client.
+// IsClient reports whether a key is one of a client's.
 func (a *Access) IsClient(name string, key ed25519.PublicKey) bool {
-	c, ok := a.clients[name]
-	return ok && c.Key.Equal(key)
+	return a.clients[name].keys.has(key)
 }
 
-// StillHears reports whether a gateway may speak, and might by the list before, under
-// one key.
+// StillHears reports whether a gateway may speak, and under every key under which it might
+// by the list before: then what it said counts, whichever key it was.
 func (a *Access) StillHears(before *Access, gateway string) bool {
 	is, err := a.gateway(gateway)
 	had, errBefore := before.gateway(gateway)
-	return err == nil && errBefore == nil && is.bytes.Equal(had.bytes)
+	return err == nil && errBefore == nil && is.all(had)
 }
 
-// gateway returns the key of a gateway that may speak.
-func (a *Access) gateway(name string) (gatewayKey, error) {
+// gateway returns the keys of a gateway that may speak.
+func (a *Access) gateway(name string) (keys, error) {
 	if a == nil {
-		return gatewayKey{}, fmt.Errorf("gateway %.64q: there is no access list", name)
+		return nil, fmt.Errorf("gateway %.64q: there is no access list", name)
 	}
-	key, ok := a.gateways[name]
+	listed, ok := a.gateways[name]
 	switch {
 	case slices.Contains(a.revoked.Gateways, name):
-		return gatewayKey{}, fmt.Errorf("gateway %.64q is revoked in the access list", name)
+		return nil, fmt.Errorf("gateway %.64q is revoked in the access list", name)
 	case !ok:
-		return gatewayKey{}, fmt.Errorf("gateway %.64q is not in the access list", name)
+		return nil, fmt.Errorf("gateway %.64q is not in the access list", name)
 	}
-	return key, nil
+	return listed, nil
 }
 
 // CheckGateway returns why nobody listens to a gateway with this name and key.
 func (a *Access) CheckGateway(name string, key ed25519.PublicKey) error {
 	listed, err := a.gateway(name)
-	if err == nil && !listed.bytes.Equal(key) {
+	if err == nil && !listed.has(key) {
 		err = fmt.Errorf("gateway %.64q has another key in the access list", name)
 	}
 	return err

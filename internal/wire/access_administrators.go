@@ -28,13 +28,7 @@ func (a *Access) WithAdministrators(list []Administrator, quorum int) (*Access, 
 	if len(list) > MaxAdministrators {
 		return nil, fmt.Errorf("%d administrators: a fleet has at most %d", len(list), MaxAdministrators)
 	}
-	owner := map[string]string{}
-	for name, c := range a.clients {
-		owner[string(c.Key)] = "client " + name
-	}
-	for name, g := range a.gateways {
-		owner[string(g.bytes)] = "gateway " + name
-	}
+	owner := a.owners()
 	with := *a
 	with.administrators = map[string]administrator{}
 	for _, one := range list {

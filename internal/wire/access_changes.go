@@ -28,9 +28,8 @@ func (a *Access) Changes(before *Access) []AccessChange {
 			c.add(false, "%s was added", who)
 		case !has:
 			c.add(true, "%s was removed", who)
-		case old.key != now.key:
-			c.add(true, "%s has another key", who)
 		default:
+			c.keys(who, now.keys.without(old.keys), old.keys.without(now.keys))
 			c.kinds(who, old.kinds, now.kinds)
 		}
 	}
@@ -71,6 +70,19 @@ func (c *changes) add(takesAway bool, format string, args ...any) {
 	*c = append(*c, AccessChange{fmt.Sprintf(format, args...), takesAway})
 }
 
+// keys tells of keys that came and that went.
+func (c *changes) keys(who string, came, went []string) {
+	switch {
+	case len(came) > 0 && len(went) > 0:
+		c.add(true, "%s has another key: %s in the place of %s", who,
+			strings.Join(came, " and "), strings.Join(went, " and "))
+	case len(came) > 0:
+		c.add(false, "%s has one more key: %s", who, came[0])
+	case len(went) > 0:
+		c.add(true, "%s has one key less: %s counts no more", who, went[0])
+	}
+}
+
 func (c *changes) kinds(who string, was, is []Kind) {
 	for _, k := range Kinds {
 		switch had, has := slices.Contains(was, k), slices.Contains(is, k); {
@@ -84,7 +96,7 @@ func (c *changes) kinds(who string, was, is []Kind) {
 
 // party is a client or a gateway of a list.
 type party struct {
-	key   string
+	keys  keys
 	kinds []Kind
 }
 
@@ -94,10 +106,10 @@ func (a *Access) parties() map[string]party {
 		return all
 	}
 	for name, c := range a.clients {
-		all["client "+name] = party{string(c.Key), c.Kinds}
+		all["client "+name] = party{c.keys, c.Kinds}
 	}
 	for name, g := range a.gateways {
-		all["gateway "+name] = party{key: string(g.bytes)}
+		all["gateway "+name] = party{keys: g}
 	}
 	return all
 }

@@ -132,7 +132,7 @@ func (j SignedJob) Authenticate(m *Manifest, a *Access) *JobError {
 	if j.fault != "" {
 		return Refuse(CodeBadSignature, "%s", j.fault)
 	}
-	if !client.key.verify(JobSigningInput(m, j.Kind, j.Client, j.Payload), j.Signature) {
+	if !client.keys.verify(JobSigningInput(m, j.Kind, j.Client, j.Payload), j.Signature) {
 		return Refuse(CodeBadSignature, "the %s header is not this client's Ed25519 signature over tag, subject, "+
 			"network, manifest and payload", HeaderSignature)
 	}

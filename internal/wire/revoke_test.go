@@ -93,7 +93,9 @@ func TestAccessChanges(t *testing.T) {
 		map[string]ed25519.PublicKey{"h": key(5)},
 		Revoked{SessionKeys: [][]byte{{0xab}}, Identities: [][]byte{{4}}, Gateways: []string{"g"}})
 	want := []AccessChange{
-		{"client a may not publish keygen jobs any more", true}, {"client b has another key", true},
+		{"client a may not publish keygen jobs any more", true},
+		{"client b has another key: " + Fingerprint(key(9)) + " in the place of " + Fingerprint(key(2)), true},
+		{"client b may publish sign jobs", false},
 		{"client c was added", false}, {"gateway g was removed", true}, {"gateway h was added", false},
 		{"the node with the identity key 04 was revoked", true}, {"the session key ab was revoked", true},
 		{"gateway g was revoked", true}, {"node 1 is revoked no more", false},

@@ -43,8 +43,12 @@ var namesChains = map[string]string{
 	"cmd/frostctl/cmd_sign_request.go": "its help text: which request is of which chain",
 	"cmd/frostctl/cmd_tx.go":           "a flag's help text",
 	"cmd/frostctl/keys_find.go":        "how a request tells which keys it is for",
+	"cmd/frostctl/reconstruct.go":      "its help text: what leaves for which chain",
+	"cmd/frostctl/reconstruct_text.go": "of which chain a whole key is, and in what form",
 	"cmd/frostctl/render_intent.go":    "what kinds of requests are called",
 	"cmd/frostctl/request_file.go":     "which chain's transaction a file is",
+
+	"cmd/frostctl/reconstruct_solana.go": "signs with what no wallet of that chain takes",
 
 	"client/request.go": "which kind of message a key's chain has",
 }
@@ -60,7 +64,7 @@ var namesKinds = map[string]string{
 	"internal/protocol/coordinator_step.go": "whether its tasks in WORK are remembered",
 	"internal/protocol/node_task.go":        "which machine of the node runs it",
 	"internal/protocol/expiry.go":           "how exact its end is",
-	"internal/protocol/node_keys.go":        "reports",
+	"internal/protocol/bad_entry.go":        "reports",
 	"internal/protocol/dealer_pace.go":      "whose key generations wait for their time",
 	"internal/protocol/revoke.go":           "which needs its client's right to the end",
 	"internal/protocol/directory.go":        "reports",

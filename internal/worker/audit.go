@@ -3,7 +3,6 @@ package worker
 import (
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"strings"
 	"sync"
 
@@ -23,10 +22,7 @@ func (w *Worker) openAudit() (err error) {
 	if w.cfg.AuditPath == "" {
 		return nil
 	}
-	w.audit, err = audit.Open(audit.Config{
-		Dir: w.cfg.AuditPath, By: fmt.Sprintf("worker-%d", w.cfg.Index), Role: "worker",
-		Manifest: hashText(w.cfg.Manifest.Hash()), Log: w.log,
-	})
+	w.audit, err = OpenAudit(w.cfg.AuditPath, w.cfg.Index, w.cfg.Manifest, w.log)
 	return err
 }
 

@@ -11,6 +11,7 @@ import (
 
 	"github.com/frostfleet/frostfleet/internal/backoff"
 	"github.com/frostfleet/frostfleet/internal/keyprovider"
+	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/protocol"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -86,13 +87,15 @@ func (w *Worker) look(ctx context.Context) {
 	for _, m := range w.all() {
 		m.lookAtSuccessor()
 		for _, next := range m.after() {
-			wanted[next.Hash()] = next
+			if gone, err := keystore.Retired(StorageOf(w.cfg.Storage, next)); gone == nil && err == nil {
+				wanted[next.Hash()] = next
+			}
 		}
 	}
 	delete(wanted, w.cfg.Manifest.Hash())
 	w.endGuests(func(g *guest) bool { return wanted[g.manifest.Hash()] == nil })
 	for hash, next := range wanted {
-		if !w.hosts(hash) {
+		if !w.hosts(hash) && w.Fork() == nil {
 			w.invite(ctx, next)
 		}
 	}

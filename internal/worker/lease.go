@@ -53,12 +53,12 @@ func (m *member) takeLease(ctx context.Context) {
 	}
 }
 
-// lost ends this process: another one runs as this node. What it has sealed must not
-// leave any more.
+// lost ends this process at once: another one runs as this node. What it has sealed must not
+// leave any more, so there is nothing to wait for.
 func (m *member) lost(twin *presence.TwinError) {
 	m.twin.Store(twin)
 	m.sessions.end()
-	m.run.Fail(twin)
+	m.run.Abandon(twin)
 }
 
 // leaveTime is how long the last heartbeat may take.

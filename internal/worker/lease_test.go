@@ -97,6 +97,24 @@ func TestLostSwapEndsTheProcess(t *testing.T) {
 	}
 }
 
+// TestLostLeaseEndsAtOnce: a process that lost its lease waits for nothing that it has under
+// way, such as messages that no session key seals any more.
+func TestLostLeaseEndsAtOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	node, r := w.startNode()
+	cut := make(chan struct{})
+	node.run.Go(func() { <-node.run.Life().Done(); close(cut) })
+	node.lost(&presence.TwinError{Subject: w.Manifest.NodePresence(0)})
+	if node.run.Life().Err() == nil {
+		t.Error("it drains first")
+	}
+	<-cut
+	if err := r.Wait(); !errors.As(err, new(*presence.TwinError)) {
+		t.Errorf("it ended with %v", err)
+	}
+}
+
 // TestLostLeaseSealsNothing: from the moment that a process knows of another one, nothing
 // of it is sealed, and what was sealed before does not go out; the device is asked for
 // no new session key.

@@ -5,7 +5,9 @@ import (
 	"encoding/hex"
 	"errors"
 	"path/filepath"
+	"slices"
 
+	"github.com/frostfleet/frostfleet/internal/register"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
@@ -27,9 +29,13 @@ func shortHash(hash [32]byte) string { return hex.EncodeToString(hash[:8]) }
 // learn reads from KEYS which manifests there are, before KEYS itself is followed: the
 // cursor may be behind them.
 func (m *member) learn(ctx context.Context) error {
-	l, err := readLineage(ctx, m.cfg.Bus, m.run.Lineage())
+	told, err := register.Lineage(ctx, m.cfg.Bus, m.cfg.Manifest)
 	if err != nil {
 		return err
+	}
+	l := told // with a fork, if KEYS shows one
+	if told.Fork() == nil {
+		l = join(m.run.Lineage(), told)
 	}
 	for _, known := range l.Chain() {
 		hash := known.Hash()
@@ -40,24 +46,43 @@ func (m *member) learn(ctx context.Context) error {
 	return nil
 }
 
-// ancestry is what a manifest's member goes by at first: the manifest, and those before it
+// keepLineage keeps what the member learnt, so that it need not be in KEYS for ever.
+func (m *member) keepLineage() {
+	l := m.run.Lineage()
+	if l == m.keptLineage || len(l.Chain()) == 1 {
+		return
+	}
+	if err := register.KeepLineage(m.cfg.Storage, l); err != nil {
+		m.log.Error("the fleet's manifests are not kept; KEYS has them", "err", err)
+		return
+	}
+	m.keptLineage = l
+}
+
+// ancestry is what a member goes by at first: what it kept, and the manifests before its own
 // that other members know.
-func (w *Worker) ancestry(manifest *wire.Manifest) *wire.Lineage {
-	l := wire.NewLineage(manifest)
-	for want, more := l.Wanted(); more; want, more = l.Wanted() {
-		next := l
-		for _, m := range w.all() {
-			if m.run == nil { // it is the one that is being made
-				continue
-			}
-			if before := m.run.Lineage().Manifest(want); before != nil {
-				next, _ = l.WithParent(before) // it is l where that does not fit
-			}
+func (m *member) ancestry() *wire.Lineage {
+	l, err := register.KeptLineage(m.cfg.Storage, m.cfg.Manifest)
+	if err != nil {
+		m.log.Error("what was kept of the fleet's manifests can't be read; KEYS tells", "err", err)
+		l = wire.NewLineage(m.cfg.Manifest)
+	}
+	m.keptLineage = l
+	for _, other := range m.host.all() {
+		if other.run != nil && other != m {
+			l = join(l, other.run.Lineage())
 		}
-		if next == l {
-			break
-		}
-		l = next
+	}
+	return l
+}
+
+// join is a lineage with what another one has beside it, as far as that fits.
+func join(l, more *wire.Lineage) *wire.Lineage {
+	for _, m := range slices.Backward(more.Chain()) {
+		l, _ = l.WithParent(m) // l, where it is not the one before
+	}
+	for _, proof := range more.Proofs() {
+		l, _ = l.WithSuccession(proof)
 	}
 	return l
 }

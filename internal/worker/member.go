@@ -36,10 +36,11 @@ type member struct {
 	undealt    atomic.Pointer[[32]byte] // to what no deal leaves: that it does is not kept
 	learnt     chan struct{}            // closed once the lineage is read
 
-	serving   func()                // ends ServeHoldings; nil before
-	keysID    string                // the incarnation of KEYS that the cursor belongs to
-	ticks     int                   // since the start; owned by the clock
-	unwritten atomic.Pointer[error] // why the keystore did not take the last write
+	keptLineage *wire.Lineage         // on the disk; owned by the clock
+	serving     func()                // ends ServeHoldings; nil before
+	keysID      string                // the incarnation of KEYS that the cursor belongs to
+	ticks       int                   // since the start; owned by the clock
+	unwritten   atomic.Pointer[error] // why the keystore did not take the last write
 }
 
 func newMember(w *Worker, manifest *wire.Manifest, index int) *member {
@@ -56,11 +57,12 @@ func (m *member) hosted() bool { return m != m.host.member }
 
 // begin builds what the member runs on its keystore, which is open.
 func (m *member) begin() (err error) {
-	if m.node, err = m.machine(); err != nil {
+	lineage := m.ancestry()
+	if m.node, err = m.machine(lineage); err != nil {
 		return err
 	}
 	m.run = machine.New(machine.Config[*node]{
-		Machine: m.node, Lock: &m.host.lock, Lineage: m.host.ancestry(m.cfg.Manifest), Bus: m.cfg.Bus, Log: m.log,
+		Machine: m.node, Lock: &m.host.lock, Lineage: lineage, Bus: m.cfg.Bus, Log: m.log,
 		Tracer: m.cfg.Tracer, Spans: []tracing.Attribute{tracing.Node(m.cfg.Index)},
 		Observe: m.report, Start: m.start, Perform: m.perform, Tick: m.tick,
 	})

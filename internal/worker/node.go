@@ -3,6 +3,8 @@ package worker
 import (
 	"context"
 	"crypto/rand"
+	"errors"
+	"fmt"
 
 	"github.com/frostfleet/frostfleet/internal/keystore"
 	"github.com/frostfleet/frostfleet/internal/policy"
@@ -51,6 +53,9 @@ func (m *member) open(ctx context.Context, kept []byte) (err error) {
 	if err = beginFreezes(m.cfg.Storage, manifest, kept); err == nil {
 		m.store, err = keystore.Open(m.cfg.Storage, &seal)
 	}
+	if errors.Is(err, keystore.ErrRetired) {
+		err = fmt.Errorf("%w: set [node] manifest to that one's file", err)
+	}
 	if err != nil {
 		m.wipe()
 	}
@@ -65,7 +70,7 @@ func (m *member) wipe() {
 }
 
 // machine builds the machine over what is in the keystore.
-func (m *member) machine() (*node, error) {
+func (m *member) machine(lineage *wire.Lineage) (*node, error) {
 	known := map[wire.BatchRef]protocol.KnownBatch{}
 	err := m.store.Known(func(ref keystore.Ref, transcript, madeBy [32]byte, complete, moved bool) {
 		known[batchRef(ref)] = protocol.KnownBatch{
@@ -88,7 +93,7 @@ func (m *member) machine() (*node, error) {
 		inForce = r.inForce
 	}
 	return &node{Node: protocol.NewNode(protocol.NodeConfig{
-		Manifest: m.cfg.Manifest, Lineage: m.host.ancestry(m.cfg.Manifest), Successor: m.successor(),
+		Manifest: m.cfg.Manifest, Lineage: lineage, Successor: m.successor(),
 		Access: m.host.access.Load(), Index: m.cfg.Index, Host: m.keys[0], SeedSecret: m.keys[1],
 		Rand: rand.Reader, StandbyDelay: StandbyDelay, Known: known, Refused: refused,
 		Policy: inForce, Ledger: m.host.ledger, Freezes: freezes,

@@ -83,6 +83,7 @@ func (m *member) tick() {
 			m.host.lookForKeys()
 		}
 	}
+	m.keepLineage()
 	if m.obedience.unkept.Load() {
 		m.run.Go(m.keepFreezes)
 	}

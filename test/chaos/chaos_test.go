@@ -32,3 +32,16 @@ func TestShort(t *testing.T) {
 		})
 	}
 }
+
+// TestClones: of a worker and its clone, be it made beside it or while it stands still, one
+// ends and names the other, and no nonces answer twice.
+func TestClones(t *testing.T) {
+	o := Options{Race: true}
+	if testing.Verbose() {
+		o.Out = os.Stderr
+	}
+	s := Start(t, o)
+	l := s.startLoad()
+	s.clones(2, fenceTimeBusy)
+	s.finish(l)
+}

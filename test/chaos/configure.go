@@ -84,7 +84,7 @@ func gatewayFile(i int) string {
 // frostctl runs a command that must succeed.
 func (s *Stand) frostctl(args ...string) {
 	s.t.Helper()
-	if out, err := children.output(exec.Command(filepath.Join(s.bin, "frostctl"), args...)); err != nil {
+	if out, err := children.output(exec.Command(filepath.Join(s.first, "frostctl"), args...)); err != nil {
 		s.t.Fatalf("frostctl %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // process is a program of the fleet, started any number of times.
@@ -85,6 +86,47 @@ func (p *process) kill() {
 		_ = p.cmd.Process.Kill()
 		<-p.ended
 	}
+}
+
+// end stops the program in order, and gives how it ended.
+func (p *process) end() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.alive() {
+		return fmt.Errorf("%s does not run", p.name)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-p.ended:
+	case <-time.After(patience):
+		return fmt.Errorf("%s does not end on SIGTERM", p.name)
+	}
+	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("%s ended with %d: %s", p.name, code, p.tail(3))
+	}
+	return nil
+}
+
+// exit waits until the program has ended by itself, and gives its exit code.
+func (p *process) exit(within time.Duration) (code int, err error) {
+	p.mu.Lock()
+	ended, cmd := p.ended, p.cmd
+	p.mu.Unlock()
+	select {
+	case <-ended:
+		return cmd.ProcessState.ExitCode(), nil
+	case <-time.After(within):
+		return 0, fmt.Errorf("%s still runs after %s", p.name, within)
+	}
+}
+
+// pid of the program that was started last.
+func (p *process) pid() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.cmd.Process.Pid
 }
 
 // pause makes it stand still, resume go on.

@@ -50,6 +50,10 @@ var scenarios = []scenario{
 	{"register-lost", []goal{
 		{"the register lost, one node's disk left: keys that are back", "%", 100, true},
 	}, registerLost, false},
+	{"clones", []goal{
+		{"a clone beside a running worker: longest time until it has ended", "s", 2, false},
+		{"a worker that goes on beside its clone: longest time until it has ended", "s", 2, false},
+	}, clonedWorkers, false},
 	{"one-server", []goal{
 		{"three replicas against one server, idle: p50 of single signatures", "x", 1.6, false},
 		{"three replicas against one server, idle: bulk signatures a second", "x", .95, true},

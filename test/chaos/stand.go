@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -27,7 +28,9 @@ const patience = 4 * time.Minute
 // Stand is a fleet that can be broken, and what was seen of it.
 type Stand struct {
 	t        fleettest.T
-	bin, dir string
+	bin      string // the programs as they are here, and nats-server
+	first    string // the programs that the fleet starts with
+	dir      string
 	ports    ports
 	manifest *core.Manifest
 	kms      *kmstest.FaultKMS
@@ -38,6 +41,8 @@ type Stand struct {
 	began    time.Time
 	out      io.Writer // the event log, as it is written
 	links    bool      // Options.Links
+	copies   int       // clones that were made
+	signRead uint64    // sequence of SIGN
 
 	mu     sync.Mutex
 	log    bytes.Buffer
@@ -51,6 +56,10 @@ type Stand struct {
 type Options struct {
 	Race bool      // programs with the race detector
 	Out  io.Writer // the event log, as it is written; may be nil
+
+	// First is a folder with other programs, of an earlier release for instance, that
+	// make the fleet's files and run at first. Empty: those that are here.
+	First string
 
 	// Links leads every connection through a link, and has all three servers watched for
 	// what nodes publish. Without, faults of the network do nothing, and the test itself
@@ -67,7 +76,7 @@ func Start(t fleettest.T, o Options) *Stand {
 	}
 	kmstest.Setenv(t)
 	s := &Stand{
-		t: t, bin: bin, dir: filepath.Join(t.TempDir(), "fleet"), kms: kmstest.StartFaultKMS(t), net: newNetwork(t),
+		t: t, bin: bin, first: cmp.Or(o.First, bin), dir: filepath.Join(t.TempDir(), "fleet"), kms: kmstest.StartFaultKMS(t), net: newNetwork(t),
 		began: time.Now(), out: o.Out, links: o.Links,
 		stored: map[history.Result]bool{}, said: map[history.Message]bool{},
 	}
@@ -79,9 +88,9 @@ func Start(t fleettest.T, o Options) *Stand {
 		s.must(p.start())
 	}
 	s.admin = s.connect(s.url())
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	s.must(s.admin.Apply(ctx))
+	s.frostctl("bus", "apply", "--fleet", fleettest.Name, "--nodes", fmt.Sprint(nodes), "--replicas", fmt.Sprint(servers),
+		"--url", s.url(), "--credentials", filepath.Join(s.dir, fleet.AdministratorFile),
+		"--tls-ca", filepath.Join(s.dir, fleet.AuthorityFile), "--timeout", "4m")
 	s.watch()
 	s.awaitReady()
 	s.Event("the fleet is ready")
@@ -97,11 +106,11 @@ func (s *Stand) processes() {
 	}
 	for i := range nodes {
 		s.procs = append(s.procs, newProcess(logs, nodeName(i), s.dir, s.clock(nodeName(i)),
-			filepath.Join(s.bin, "frost-worker"), "run", "--config", fleet.NodeFile(i)))
+			filepath.Join(s.first, "frost-worker"), "run", "--config", fleet.NodeFile(i)))
 	}
 	for i := range gateways {
 		s.procs = append(s.procs, newProcess(logs, gatewayName(i), s.dir, s.clock(gatewayName(i)),
-			filepath.Join(s.bin, "frost-gateway"), "run", "--config", gatewayFile(i)))
+			filepath.Join(s.first, "frost-gateway"), "run", "--config", gatewayFile(i)))
 	}
 }
 

@@ -40,8 +40,12 @@ func (s *Stand) watch() {
 // flood's, which seals nothing.
 func (s *Stand) sawNode(m *nats.Msg) {
 	subject, _ := strings.CutPrefix(m.Subject, core.FleetSubject(fleettest.Name, ""))
+	s.saw(subject, m.Data)
+}
+
+func (s *Stand) saw(subject string, data []byte) {
 	slot, err := core.ParseSlot(subject)
-	body := core.UnverifiedBody(m.Data)
+	body := core.UnverifiedBody(data)
 	if err != nil || body == nil {
 		return
 	}
@@ -136,6 +140,8 @@ func (s *Stand) History() *history.History {
 		}
 	}
 	entries := s.register()
+	s.signRead = 0 // streams may have begun anew
+	s.readSign()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := s.seen

@@ -29,6 +29,9 @@ func TestMain(m *testing.M) {
 	if bin, err := programs(); err == nil {
 		_ = os.RemoveAll(bin)
 	}
+	if previous != "" {
+		_ = os.RemoveAll(filepath.Dir(previous))
+	}
 	os.Exit(code)
 }
 

@@ -50,7 +50,7 @@ func TestScripts(t *testing.T) {
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"eventually": eventually, "publish": publish, "psbt": draftPSBT, "accepted": accepted, "transfer": transfer,
-			"transferred": transferred,
+			"transferred": transferred, "spent": spent,
 		},
 	})
 }

@@ -38,26 +38,42 @@ def account(q, answer):
             answer.same("found at", (chain, i), (at.keychain, at.index))
 
 
-def psbt(q, answer):
-    """A watch-only wallet that knows its coins pays. It makes its own change."""
-    network = networks[q["network"]]
-    wallet = bdk.Wallet.create_from_two_path_descriptor(parse(q, q["descriptor"]), network,
-                                                        bdk.Persister.new_in_memory())
+def build(q, wallet):
+    """A wallet that knows its coins pays. It makes its own change."""
     for chain in chains:
         wallet.reveal_addresses_to(chain, REVEALED)
-    build = bdk.TxBuilder().manually_selected_only().fee_absolute(bdk.Amount.from_sat(q["fee"]))
+    payment = bdk.TxBuilder().manually_selected_only().fee_absolute(bdk.Amount.from_sat(q["fee"]))
     for coin in q["coins"]:
         funding = bdk.Transaction(bytes.fromhex(coin["funding"]))
         at = bdk.OutPoint(txid=funding.compute_txid(), vout=coin["index"])
         if coin["foreign"]:
-            build = build.only_witness_utxo().add_foreign_utxo(at, foreign(funding.output()[coin["index"]]), 110)
+            payment = payment.only_witness_utxo().add_foreign_utxo(at, foreign(funding.output()[coin["index"]]), 110)
             continue
         wallet.apply_unconfirmed_txs([bdk.UnconfirmedTx(tx=funding, last_seen=1)])
-        build = build.add_utxo(at)
+        payment = payment.add_utxo(at)
     for out in q["outputs"]:
         if not out["change"]:
-            build = build.add_recipient(bdk.Script(bytes.fromhex(out["script"])), bdk.Amount.from_sat(out["amount"]))
-    answer.more["psbt"] = build.finish(wallet).serialize()
+            payment = payment.add_recipient(bdk.Script(bytes.fromhex(out["script"])), bdk.Amount.from_sat(out["amount"]))
+    return payment.finish(wallet)
+
+
+def psbt(q, answer):
+    """A watch-only wallet pays."""
+    wallet = bdk.Wallet.create_from_two_path_descriptor(parse(q, q["descriptor"]), networks[q["network"]],
+                                                        bdk.Persister.new_in_memory())
+    answer.more["psbt"] = build(q, wallet).serialize()
+
+
+def leave(q, answer):
+    """A wallet that has the private key sees the addresses, and spends. BDK reads no <0;1> behind a private key."""
+    wallet = bdk.Wallet(parse(q, q["receive"]), parse(q, q["change"]), networks[q["network"]],
+                        bdk.Persister.new_in_memory())
+    packet = build(q, wallet)
+    for run in q["runs"]:
+        for i, address in enumerate(run["addresses"], run["first"]):
+            answer.same(f"{run['branch']}/{i}", address, str(wallet.peek_address(chains[run["branch"]], i).address))
+    answer.same("signed", True, wallet.sign(packet))
+    answer.more["transaction"] = packet.extract_tx_unchecked_fee_rate().serialize().hex()
 
 
 def foreign(out):
@@ -84,4 +100,4 @@ def output(q, answer):
     answer.same("script", q["script"], address.script_pubkey().to_bytes().hex())
 
 
-serve(account=account, output=output, psbt=psbt, spend=spend)
+serve(account=account, leave=leave, output=output, psbt=psbt, spend=spend)

@@ -44,6 +44,18 @@ await serve({
     }
   },
 
+  // What a descriptor with a private key stands for.
+  leave(q, answer) {
+    const [, xprv, account] = q.descriptor.match(/^tr\(([0-9A-Za-z]+)\/?([0-9/]*)\/<0;1>\/\*\)#/);
+    const own = derive(bip32.fromBase58(xprv, networks[q.network]), account);
+    answer.same('the public key', derive(root(q), q.account).toBase58(), own.neutered().toBase58());
+    for (const { branch, first, addresses } of q.runs) {
+      addresses.forEach((address, i) => {
+        answer.same(`${branch}/${first + i}`, address, payment(q, own.derive(branch).derive(first + i)).address);
+      });
+    }
+  },
+
   signature(q, answer) {
     const internal = derive(root(q), q.path).publicKey.subarray(1);
     const tweak = bitcoin.crypto.taggedHash('TapTweak', Buffer.concat([internal, bytes(q.script_root)]));

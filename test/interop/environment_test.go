@@ -50,14 +50,14 @@ func python(t *testing.T) string {
 	return name
 }
 
-// build compiles frostctl.
-func build(t *testing.T) string {
+// build compiles a program.
+func build(t *testing.T, name string) string {
 	t.Helper()
-	out := filepath.Join(t.TempDir(), "frostctl")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", out, "./cmd/frostctl")
+	out := filepath.Join(t.TempDir(), name)
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", out, "./cmd/"+name)
 	cmd.Dir = root
 	if text, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building frostctl: %v\n%s", err, text)
+		t.Fatalf("building %s: %v\n%s", name, err, text)
 	}
 	return out
 }

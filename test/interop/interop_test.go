@@ -43,7 +43,7 @@ func must[V any](v V, err error) V {
 // TestLibraries: keys of each network, and all libraries.
 func TestLibraries(t *testing.T) {
 	all, core, r := start(t), startEngine(t), random(t)
-	frostctl := build(t)
+	frostctl := build(t, "frostctl")
 	for i, network := range networks {
 		t.Run(network, func(t *testing.T) {
 			f := startFleet(t, frostctl, network, keysFor(*count))

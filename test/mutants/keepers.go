@@ -29,6 +29,24 @@ var keeperMutants = []Mutant{
 		"return append(ad, public...)", "return ad[:len(ad)+0*len(public)]").
 		killed("a share's owner, index and key are those that were stored", inKeystore, "TestShareOfAnotherKey"),
 
+	never("a moved batch signs", "internal/keystore/read.go", "isMoved(tx, id)").
+		killed("a batch that has moved signs with its old shares no more", inKeystore, "TestMoved"),
+	never("a moved batch is dealt", "internal/keystore/read.go", "isMoved(tx, ref.Batch)").
+		killed("a batch that has moved is not dealt once more", inKeystore, "TestShares"),
+	edit("an unfinished generation is dealt", "internal/keystore/read.go", "err != nil || !done {",
+		"err != nil || !done && false {").
+		killed("only what all nodes certified is dealt", inKeystore, "TestShares"),
+	edit("any generation signs", "internal/keystore/read.go", "if done || !complete {", "if true {").
+		killed("the highest complete generation signs", inKeystore, "TestGenerations"),
+	never("an approval is taken back after the deal", "internal/keystore/successor.go", "before.Dealt:").
+		killed("who dealt to a manifest stays with it", inKeystore, "TestSuccessor"),
+	never("a node deals to what was revoked", "internal/keystore/successor.go",
+		"before == nil || !bytes.Equal(before.Manifest, manifest)").
+		killed("what was revoked gets no shares", inKeystore, "TestSuccessor"),
+	edit("a retired storage is opened", "internal/keystore/keystore.go", "refuseRetired(dir); err != nil",
+		"refuseRetired(dir); false && err != nil").
+		killed("a retired storage signs nothing", inKeystore, "TestRetire"),
+
 	never("incomplete batches sign", storeFile, "!k.Complete").
 		killed("no key signs without n certificates", inWorker, "TestIncompleteKeyIsNotLoaded"),
 	edit("a certificate goes out before the share is stored", storeFile,

@@ -44,6 +44,7 @@ var parts = []part{
 	{"Clients and transactions", requestMutants},
 	{"Presence, the lease, late work", presenceMutants},
 	{"Audit logs", auditMutants},
+	{"The way out", exitMutants},
 	{"Whole fleets", simMutants},
 }
 

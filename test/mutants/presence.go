@@ -61,6 +61,8 @@ var presenceMutants = []Mutant{
 		killed("a process says nothing before it has the lease", inWorker, "TestRestartTakesTheLease"),
 	edit("who lost the lease still seals", leaseFile, "\tw.sessions.end()\n", "").
 		killed("who lost the lease says nothing more", inWorker, "TestLostLeaseSealsNothing"),
+	edit("who lost the lease drains first", leaseFile, "w.run.Abandon(twin)", "w.run.Fail(twin)").
+		killed("who lost the lease ends at once", inWorker, "TestLostLeaseEndsAtOnce"),
 	edit("an orderly end says nothing", leaseFile, "\tw.beat.Stop(ctx)\n", "\t_ = ctx\n").
 		killed("after an orderly end nobody waits", inWorker, "TestRestartTakesTheLease"),
 

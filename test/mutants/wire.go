@@ -8,6 +8,7 @@ const (
 	attestFile     = "internal/wire/attest.go"
 	delegationFile = "internal/wire/session.go"
 	envelopeFile   = "internal/wire/envelope.go"
+	keysFile       = "internal/wire/access_keys.go"
 	idsFile        = "internal/wire/ids.go"
 	jobFile        = "internal/wire/job.go"
 	lifeFile       = "internal/wire/waiting.go"
@@ -26,7 +27,7 @@ const (
 // certificates, results.
 var wireMutants = []Mutant{
 	// Jobs.
-	never("a job's signature is not checked", jobFile, "!client.key.verify(").
+	never("a job's signature is not checked", jobFile, "!client.keys.verify(").
 		killed("only a client makes its jobs", inWire, "TestAuthenticate"),
 	never("a client may do what it likes", jobFile, "!client.allows(").
 		killed("a client's jobs are of the kinds that it may ask for", inWire, "TestAuthenticate"),
@@ -48,6 +49,14 @@ var wireMutants = []Mutant{
 		killed("nobody but the approver dates an approval", inWire, "TestApprovals"),
 	edit("a script root is not looked at", jobFile, "case len(it.ScriptRoot) == 32:", "case false:").
 		killed("the output key commits to the client's scripts", inWire, "TestTweak"),
+
+	edit("a second key may be somebody else's", keysFile, "; taken {", "; false && taken {").
+		killed("no key speaks for two", inWire, "TestSecondKeysThatAreRefused"),
+	edit("a second key may be one that anybody signs for", keysFile, "v, err := newVerifier(public)",
+		"v, _ := newVerifier(public)\n\tvar err error").
+		killed("a key is one that somebody holds", inWire, "TestSecondKeysThatAreRefused"),
+	edit("a key that is taken out counts on", keysFile, "return !k.has(one.bytes)", "return false").
+		killed("what a gateway said under a key that is taken out counts no more", inWire, "TestTwoKeysOfAGateway"),
 
 	// Envelopes and delegations.
 	never("a node's seal is not checked", openerFile, "!d.verifier.verify(").

@@ -94,6 +94,26 @@ var scenarios = map[string]scenario{
 		change: func(f fleet) { f.set(`frostfleet_node_other_manifest{index="2", %s}`, gateway, gauge, 1) },
 		firing: []string{"FrostfleetOtherManifest"},
 	},
+	"keys do not move to the next manifest": {
+		change: func(f fleet) { f.reshare(0) },
+		firing: []string{"FrostfleetReshareStuck"},
+	},
+	"keys move": {change: func(f fleet) { f.reshare(5) }},
+	"keys do not move while a node is down": {
+		change: func(f fleet) { f.reshare(0); f.kill(3) },
+		firing: []string{"FrostfleetNodeDown worker-3"},
+	},
+	"two manifests follow one": {
+		change: func(f fleet) {
+			for _, p := range programs {
+				f.set(`frostfleet_manifest_fork{%s}`, p, gauge, 1)
+			}
+			for i := range 4 { // the check lineage
+				f.set(`frostfleet_ready{%s}`, worker(i), gauge, 0)
+			}
+		},
+		firing: []string{"FrostfleetFork"},
+	},
 	"two nodes": {
 		change: func(f fleet) { f.kill(2); f.kill(3) },
 		firing: []string{"FrostfleetMarginGone", "FrostfleetNodeDown worker-2", "FrostfleetNodeDown worker-3"},
@@ -340,6 +360,13 @@ func (f fleet) gone(program string) {
 		}
 	}
 	f.set(`up{%s}`, program, gauge, 0)
+}
+
+// reshare has keys that are to move, and sets how many do in 30 seconds.
+func (f fleet) reshare(rate float64) {
+	f.set(`frostfleet_reshare_running{%s}`, gateway, gauge, 1)
+	f.set(`frostfleet_reshare_left_keys{%s}`, gateway, gauge, 5000)
+	f.set(`frostfleet_items_total{event="reshared", suite="ed25519", %s}`, gateway, counter, rate)
 }
 
 // disconnect takes NATS away from every program.

@@ -111,6 +111,27 @@ func secretFile(n keyprovider.Node) string {
 	return filepath.Join(n.Storage, "derivation.key")
 }
 
+// DeviceKeys implements keyprovider.Section. KMS deletes a key after a time in which that can
+// be cancelled, and takes no alias; of a key in several regions each replica goes first.
+func (s *Section) DeviceKeys(n keyprovider.Node) []keyprovider.DeviceKey {
+	key := func(use, id string) keyprovider.DeviceKey {
+		of := "$(aws kms describe-key --query KeyMetadata.KeyId --output text --key-id " + keyprovider.ShellWord(id) + ")"
+		return keyprovider.DeviceKey{
+			Use: use, Name: "key " + id, Destroy: "aws kms schedule-key-deletion --pending-window-in-days 30 --key-id " + of,
+		}
+	}
+	keys := []keyprovider.DeviceKey{key(keyprovider.UseIdentity, s.KeyID)}
+	switch {
+	case s.DerivationKeyID != "":
+		keys = append(keys, key(keyprovider.UseDerivation, s.DerivationKeyID))
+	case s.Derivation == derivationFile:
+		keys = append(keys, keyprovider.DeviceKey{
+			Use: keyprovider.UseDerivation, Name: "file " + secretFile(n), Destroy: "shred -u " + keyprovider.ShellWord(secretFile(n)),
+		})
+	}
+	return keys
+}
+
 // Charges implements keyprovider.Section: a replica is charged as a key.
 func (s *Section) Charges() keyprovider.Prices {
 	p := s.Prices

@@ -59,6 +59,8 @@ func (v *vault) Provision(context.Context, keyprovider.Node, keyprovider.Options
 	return &keyprovider.Provisioned{Provider: "vault"}, nil
 }
 
+func (v *vault) DeviceKeys(keyprovider.Node) []keyprovider.DeviceKey { return nil }
+
 type device struct {
 	key *ecdsa.PrivateKey
 	prf []byte

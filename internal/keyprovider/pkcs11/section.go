@@ -187,6 +187,36 @@ func (s *Section) Open(ctx context.Context, n keyprovider.Node, o keyprovider.Op
 	return p, nil
 }
 
+// DeviceKeys implements keyprovider.Section. Objects of a kind that is not there are none
+// to delete: the derivation key is a secret, or a pair for ECDH.
+func (s *Section) DeviceKeys(keyprovider.Node) []keyprovider.DeviceKey {
+	tool := "pkcs11-tool --module " + keyprovider.ShellWord(s.Library) + " --login --delete-object"
+	switch {
+	case s.TokenLabel != "":
+		tool += " --token-label " + keyprovider.ShellWord(s.TokenLabel)
+	case s.Slot != nil:
+		tool += fmt.Sprintf(" --slot %d", *s.Slot)
+	}
+	key := func(use, label string, types ...string) keyprovider.DeviceKey {
+		var commands []string
+		for _, kind := range types {
+			commands = append(commands, fmt.Sprintf("%s --type %s --label %s", tool, kind, keyprovider.ShellWord(label)))
+		}
+		return keyprovider.DeviceKey{Use: use, Name: "label " + label, Destroy: strings.Join(commands, "; ")}
+	}
+	keys := []keyprovider.DeviceKey{key(keyprovider.UseIdentity, s.KeyLabel, "privkey", "pubkey")}
+	switch {
+	case s.DerivationKeyLabel == "":
+	case s.Derivation == HMAC:
+		keys = append(keys, key(keyprovider.UseDerivation, s.DerivationKeyLabel, "secrkey"))
+	case s.Derivation == ECDH:
+		keys = append(keys, key(keyprovider.UseDerivation, s.DerivationKeyLabel, "privkey", "pubkey"))
+	default:
+		keys = append(keys, key(keyprovider.UseDerivation, s.DerivationKeyLabel, "secrkey", "privkey", "pubkey"))
+	}
+	return keys
+}
+
 // Provision implements keyprovider.Section.
 func (s *Section) Provision(
 	ctx context.Context, n keyprovider.Node, o keyprovider.Options,

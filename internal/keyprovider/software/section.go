@@ -62,6 +62,13 @@ func (s *Section) Open(_ context.Context, n keyprovider.Node, o keyprovider.Opti
 	return p, nil
 }
 
+// DeviceKeys implements keyprovider.Section.
+func (s *Section) DeviceKeys(keyprovider.Node) []keyprovider.DeviceKey {
+	return []keyprovider.DeviceKey{{
+		Use: keyprovider.UseBoth, Name: "file " + s.KeyFile, Destroy: "shred -u " + keyprovider.ShellWord(s.KeyFile),
+	}}
+}
+
 const inTheClear = "private keys in the clear: for development only"
 
 // Provision implements keyprovider.Section.

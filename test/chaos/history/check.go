@@ -10,6 +10,7 @@ func (h *History) Violations() []string {
 	var all []string
 	for _, check := range []func() []string{
 		h.unanswered, h.twice, h.contradictions, h.nonces, h.subsets, h.entries, h.unreported,
+		h.handovers,
 	} {
 		all = append(all, check()...)
 	}
@@ -165,6 +166,28 @@ func (h *History) unreported() (all []string) {
 			all = append(all, fmt.Sprintf("no program reported the loss of %s", l.Stream))
 		case l.Reported.Sub(l.At) > ReportTime:
 			all = append(all, fmt.Sprintf("the loss of %s was reported after %s", l.Stream, l.Reported.Sub(l.At)))
+		}
+	}
+	return all
+}
+
+// handovers: of two processes that run as one node one is heard after a while, and it is the
+// one that has the lease.
+func (h *History) handovers() (all []string) {
+	for _, o := range h.Handovers {
+		heard := false
+		for _, u := range h.Spoken {
+			switch over := u.At.Sub(o.Resumed); {
+			case u.Node != o.Node || over <= o.Within && o.Old[u.Voice]:
+			case o.Old[u.Voice]:
+				all = append(all, fmt.Sprintf("node %d: a process that another one took the place of signed %s after it went on",
+					o.Node, over))
+			case over > 0:
+				heard = true
+			}
+		}
+		if !heard {
+			all = append(all, fmt.Sprintf("node %d: the process that took the place of another one was never heard", o.Node))
 		}
 	}
 	return all

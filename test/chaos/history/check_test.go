@@ -1,6 +1,7 @@
 package history_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -40,6 +41,13 @@ func good() *history.History {
 		Subsets: []history.Subset{{Key: "k", Without: 1}},
 		Entries: []history.Entry{{ID: "e", Keys: []string{"k"}}, {ID: "f"}},
 		Losses:  []history.Loss{{Stream: "JOBS", At: at(-50), Until: at(-40), Reported: at(-21)}},
+		Spoken: []history.Utterance{
+			{Node: 0, Voice: "old", At: at(4)}, {Node: 0, Voice: "old", At: at(11)}, {Node: 0, Voice: "new", At: at(11)},
+			{Node: 0, Voice: "new", At: at(30)}, {Node: 1, Voice: "other", At: at(40)},
+		},
+		Handovers: []history.Handover{
+			{Node: 0, Old: map[string]bool{"old": true}, Resumed: at(10), Within: 2 * time.Second},
+		},
 	}
 }
 
@@ -75,7 +83,13 @@ func TestViolations(t *testing.T) {
 		"no entry of the register has": func(h *history.History) { h.Entries = h.Entries[1:] },
 		"no program reported":          func(h *history.History) { h.Losses[0].Reported = time.Time{} },
 		"was reported after 31s":       func(h *history.History) { h.Losses[0].Reported = at(-19) },
-		"a program crashed":            func(h *history.History) { h.Crashes = []string{"panic"} },
+		"signed 3s after it went on": func(h *history.History) {
+			h.Spoken = append(h.Spoken, history.Utterance{Node: 0, Voice: "old", At: at(13)})
+		},
+		"was never heard": func(h *history.History) {
+			h.Spoken = slices.DeleteFunc(h.Spoken, func(u history.Utterance) bool { return u.Voice == "new" })
+		},
+		"a program crashed": func(h *history.History) { h.Crashes = []string{"panic"} },
 	} {
 		h := good()
 		spoil(h)

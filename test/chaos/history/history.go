@@ -14,6 +14,24 @@ type History struct {
 	Entries  []Entry
 	Losses   []Loss
 	Crashes  []string // of programs: panics, data races
+
+	Spoken    []Utterance
+	Handovers []Handover
+}
+
+// Utterance is one message that SIGN has recorded.
+type Utterance struct {
+	Node  int
+	Voice string    // the session key under which it was said; each process has its own
+	At    time.Time // when it was stored
+}
+
+// Handover is a time from which two processes ran as one node.
+type Handover struct {
+	Node    int
+	Old     map[string]bool // the voices of the process that is to end
+	Resumed time.Time       // when there were two
+	Within  time.Duration   // until then both may be heard
 }
 
 // Job is what a client asked.

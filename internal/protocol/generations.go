@@ -3,38 +3,24 @@ package protocol
 import (
 	"slices"
 
-	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
 
-// A batch has moved once the register has the whole entry of a later generation that the
-// nodes of a later manifest certified: they all hold their shares. From then on this node
-// signs for it no more, so that what its keys sign is seen in one place. Sessions that have
-// drawn nonces go on: they are over in seconds.
+// Which generations of a batch a node has, and which of its batches have moved.
 
-// isLater reports whether an entry is of a generation that takes the place of this node's:
-// of a later manifest than its own, and higher than what it has. Of a batch that is not in
-// the keystore, since that was lost and is being rebuilt, the entry itself says so: its
-// shares came from this manifest's nodes.
-func (n *Node) isLater(e *board.Entry) bool {
-	lineage, own := n.cfg.Lineage, n.cfg.Manifest
-	m := lineage.Manifest(e.Manifest)
-	if m == nil || !slices.Contains(lineage.Before(m), own) {
-		return false
+// know notes a generation of a batch that is in the keystore.
+func (n *dealer) know(ref wire.BatchRef, known KnownBatch) {
+	if _, old := n.known[ref]; !old && ref.Generation > 0 {
+		n.later[ref.ID] = append(n.later[ref.ID], ref.Generation)
 	}
-	highest, known := n.dealer.highest(e.ID)
-	if !known {
-		return e.Source == own.Hash()
-	}
-	return e.Generation > highest
+	n.known[ref] = known
 }
 
-// highest is the highest generation of a batch that the node certified or has.
-func (n *dealer) highest(id string) (generation uint32, known bool) {
-	for _, g := range n.generations(id) {
-		generation, known = max(generation, g), true
-	}
-	return generation, known
+// take notes a generation of a batch that is complete.
+func (n *dealer) take(ref wire.BatchRef, known KnownBatch) {
+	known.Complete = true
+	n.know(ref, known)
+	n.held.Add(wire.NewHolding(ref.ID, known.Transcript))
 }
 
 // generations are those of a batch in the keystore.
@@ -65,16 +51,9 @@ func (n *dealer) sameKeys(e *wire.Entry) bool {
 	})
 }
 
-// move notes that a batch has a later generation elsewhere.
-func (n *Node) move(e *board.Entry) []Effect {
-	n.moved[e.ID] = true
-	report := Report{What: ReportMoved, ID: e.ID, Count: int(e.Header.K), Culprit: -1}
-	return append([]Effect{report}, n.dealer.markMoved(e.ID)...)
-}
-
 // markMoved has the keystore remember that a batch has moved, if it has and is there.
 func (n *dealer) markMoved(id string) []Effect {
-	if _, known := n.highest(id); !known || !n.moved[id] {
+	if len(n.generations(id)) == 0 || !n.moved[id] {
 		return nil
 	}
 	return []Effect{MarkMoved{ID: id}}
