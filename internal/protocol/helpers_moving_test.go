@@ -39,13 +39,14 @@ type changing struct {
 	seq      uint64
 }
 
-// successor draws the keys of a manifest that follows another.
+// successor draws the keys of a manifest that follows another. Its nodes read the same log.
 func successor(t testing.TB, before *fleet, threshold, n int) *fleet {
 	f := newFleet(t, threshold, n, func(m *wire.Manifest) {
 		previous, genesis := before.m.Hash(), before.m.FleetID()
 		m.Version, m.Epoch, m.Previous, m.Genesis = wire.SuccessorVersion, before.m.Epoch+1, previous[:], genesis[:]
 	})
-	f.clients, f.gateway, f.access = before.clients, before.gateway, before.access
+	f.clients, f.gateway, f.access, f.now = before.clients, before.gateway, before.access, before.now
+	f.dkg, f.keys, f.work = slices.Clone(before.dkg), slices.Clone(before.keys), slices.Clone(before.work)
 	return f
 }
 
