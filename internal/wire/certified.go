@@ -60,6 +60,9 @@ func CertifiedKeys(m *Manifest, job SignedJob, r *Result) ([]EntryKey, error) {
 // maker is the manifest whose nodes made a result's keys, if m is it, or its succession can
 // be followed from m.
 func (r *Result) maker(m *Manifest) (*Manifest, error) {
+	if len(r.Batches) == 0 {
+		return m, nil // which is too few
+	}
 	fleet := m.FleetID()
 	var of [32]byte
 	for i, b := range r.Batches {
