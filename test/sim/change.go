@@ -30,6 +30,9 @@ type change struct {
 	pace      *wire.Pace
 	resigned  bool // all keys signed once more after they moved
 	since     time.Duration
+
+	steps  map[lineageStep]*wire.Lineage
+	parsed map[string]*wire.Manifest
 }
 
 // approval is what an operator accepted.
@@ -49,7 +52,8 @@ func newChange(w *world) *change {
 	if !w.changes() {
 		return nil
 	}
-	c := &change{w: w, rng: rand.New(rand.NewPCG(w.seed, 15)), signed: map[[32]byte]map[int]bool{}}
+	c := &change{w: w, rng: rand.New(rand.NewPCG(w.seed, 15)), signed: map[[32]byte]map[int]bool{},
+		steps: map[lineageStep]*wire.Lineage{}, parsed: map[string]*wire.Manifest{}}
 	for _, f := range moveFaults.sorted() {
 		if c.rng.IntN(10) < 7 {
 			w.plan.rate[f] = min(0.9, moveFaults[f]*[]float64{0.4, 1, 2}[c.rng.IntN(3)])
@@ -283,7 +287,7 @@ func (c *change) proofs() (all [][]byte) {
 	if c == nil {
 		return nil
 	}
-	return c.w.learn(wire.NewLineage(c.w.manifest)).Proofs()
+	return c.w.learn(c.w.founding(c.w.manifest)).Proofs()
 }
 
 // heal has every operator approve, and keys move.

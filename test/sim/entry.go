@@ -144,6 +144,19 @@ func (w *world) inKeys(batch string) bool {
 	return slices.ContainsFunc(w.wholeIn(batch), func(e *wire.Entry) bool { return e.Generation == 0 })
 }
 
+// head is an entry that verifies, nil if it is none.
+func (w *world) head(data []byte) *wire.Entry {
+	e, ok := w.verified[string(data)]
+	if !ok {
+		if w.verified == nil {
+			w.verified = map[string]*wire.Entry{}
+		}
+		e, _ = wire.VerifyEntry(data, w.all)
+		w.verified[string(data)] = e
+	}
+	return e
+}
+
 // wholeIn are the entries of a batch that KEYS has all of, by their generation.
 func (w *world) wholeIn(batch string) (whole []*wire.Entry) {
 	var mine []wire.LogMessage // and what was squatted
@@ -154,11 +167,11 @@ func (w *world) wholeIn(batch string) (whole []*wire.Entry) {
 	}
 	seen := map[uint32]bool{}
 	for _, m := range mine {
-		entry, err := wire.DecodeEntry(m.Data, w.all)
-		if err != nil || entry.ID != batch || seen[entry.Generation] || m.Subject != wire.EntryHeadSubject(batch, entry.Generation) {
+		if _, head := wire.IsEntry(m.Subject); !head {
 			continue
 		}
-		if entry.Verify(w.all) != nil {
+		entry := w.head(m.Data)
+		if entry == nil || entry.ID != batch || seen[entry.Generation] || m.Subject != wire.EntryHeadSubject(batch, entry.Generation) {
 			continue
 		}
 		found := map[int]bool{}

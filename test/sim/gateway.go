@@ -63,7 +63,7 @@ func (g *gateway) start() {
 	w := g.w
 	g.lives++
 	life := &gatewayLife{g: g, w: w, alive: true, pending: 1, tokens: map[uint64]*queued{}}
-	life.lineage = w.learn(wire.NewLineage(w.manifest))
+	life.lineage = w.learn(w.founding(w.manifest))
 	g.gatewayLife = life
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{

@@ -20,17 +20,59 @@ func (w *world) learn(l *wire.Lineage) *wire.Lineage {
 	}
 	for range 2 { // the manifests before come first
 		for _, m := range w.bus.keys.msgs {
-			l = follow(l, m)
+			l = w.follow(l, m)
 		}
 	}
 	return l
 }
 
-// follow is a lineage with what a message of KEYS adds to it, if that is anything.
-func follow(l *wire.Lineage, msg wire.LogMessage) *wire.Lineage {
+// step is what somebody who goes by a lineage is told.
+type lineageStep struct {
+	from *wire.Lineage
+	told string
+}
+
+// follow is a lineage with what a message of KEYS adds to it, if that is anything. As neither
+// changes, it is worked out once for all.
+func (w *world) follow(l *wire.Lineage, msg wire.LogMessage) *wire.Lineage {
+	if wire.LineageMessage(msg.Subject) == 0 {
+		return l
+	}
+	at := lineageStep{l, msg.Subject + "\n" + string(msg.Data)}
+	if w.change.steps[at] == nil {
+		w.change.steps[at] = w.extend(l, msg)
+	}
+	return w.change.steps[at]
+}
+
+// parse reads a manifest; nil: it is none.
+func (w *world) parse(data []byte) *wire.Manifest {
+	if m, ok := w.change.parsed[string(data)]; ok {
+		return m
+	}
+	m, err := wire.ParseManifest(data)
+	if err != nil {
+		m = nil
+	}
+	w.change.parsed[string(data)] = m
+	return m
+}
+
+// founding is what is known to a process that has one manifest.
+func (w *world) founding(m *wire.Manifest) *wire.Lineage {
+	if w.lineages[m] == nil {
+		if w.lineages == nil {
+			w.lineages = map[*wire.Manifest]*wire.Lineage{}
+		}
+		w.lineages[m] = wire.NewLineage(m)
+	}
+	return w.lineages[m]
+}
+
+func (w *world) extend(l *wire.Lineage, msg wire.LogMessage) *wire.Lineage {
 	switch wire.LineageMessage(msg.Subject) {
 	case wire.LineageManifest:
-		if m, err := wire.ParseManifest(msg.Data); err == nil {
+		if m := w.parse(msg.Data); m != nil {
 			if want, ok := l.Wanted(); ok && want == m.Hash() {
 				l, _ = l.WithParent(m)
 			}
@@ -41,9 +83,10 @@ func follow(l *wire.Lineage, msg wire.LogMessage) *wire.Lineage {
 	return l
 }
 
-func (d *disk) lineageOf(m *wire.Manifest) *wire.Lineage {
+// lineageOf is what a node knows that starts on a disk.
+func (m *machine) lineageOf(d *disk) *wire.Lineage {
 	if d.lineage == nil {
-		return wire.NewLineage(m)
+		return m.w.founding(m.manifest)
 	}
 	return d.lineage
 }
@@ -53,7 +96,7 @@ func (p *worker) readKeys(msg wire.LogMessage) protocol.Event {
 	if wire.LineageMessage(msg.Subject) == 0 {
 		return protocol.ReadKeys(p.lineage, msg)
 	}
-	if l := follow(p.lineage, msg); l != p.lineage {
+	if l := p.w.follow(p.lineage, msg); l != p.lineage {
 		p.w.check.goesBy(p.name, l)
 		p.lineage, p.disk.lineage = l, l
 		p.step(protocol.LineageChanged{Lineage: l})
@@ -69,12 +112,12 @@ func (p *worker) readKeys(msg wire.LogMessage) protocol.Event {
 func (l *gatewayLife) readKeys(msg wire.LogMessage) protocol.Event {
 	switch wire.LineageMessage(msg.Subject) {
 	case wire.LineageManifest:
-		if m, err := wire.ParseManifest(msg.Data); err == nil {
+		if m := l.w.parse(msg.Data); m != nil {
 			return protocol.ManifestSeen{Manifest: m}
 		}
 		return nil
 	case wire.LineageSuccession:
-		next := follow(l.lineage, msg)
+		next := l.w.follow(l.lineage, msg)
 		if next == l.lineage {
 			return nil
 		}
@@ -91,7 +134,7 @@ func (w *world) publishSuccession(l *gatewayLife, e protocol.PublishSuccession) 
 		w.fail(RuleApproved, "%s publishes a succession to %x, which too few devices approved", l.g.name, e.Next[:8])
 	}
 	w.at(w.lag(), func() {
-		if w.fault(PublishLost) || w.learn(wire.NewLineage(w.manifest)).Proof(e.Next) != nil {
+		if w.fault(PublishLost) || w.learn(w.founding(w.manifest)).Proof(e.Next) != nil {
 			return
 		}
 		w.tracef("%s -> KEYS succession %x", l.g.name, e.Next[:4])

@@ -120,6 +120,8 @@ func (c *change) falseTask() {
 		r.Header.K++
 	case 8:
 		r.Source, r.Manifest = r.Manifest, r.Source
+	case 10:
+		r.To += 1 << c.rng.IntN(6) // numbers are used up
 	case 9:
 		r.Dealers[len(r.Dealers)-1] = byte(c.w.manifest.N)
 	}

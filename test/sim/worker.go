@@ -33,7 +33,7 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 	m.lives++
 	p := &worker{w: w, m: m, disk: d, alive: true, liar: m.isLiar(), deals: map[string][]byte{},
 		name: fmt.Sprintf("%s%d.%d%s", m.letter(), m.index, m.lives, suffix)}
-	p.lineage = w.learn(d.lineageOf(m.manifest))
+	p.lineage = w.learn(m.lineageOf(d))
 	p.memory = newNonceMemory(p)
 	p.random = newDrawer(w, p.name)
 	w.workers = append(w.workers, p)

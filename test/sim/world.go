@@ -32,8 +32,10 @@ type world struct {
 	manifest  *wire.Manifest // the founding one, which gateways and clients have
 	always    bool           // the fleet changes, whatever the seed
 	all       manifestSet
-	manifests []*wire.Manifest // the same, oldest first
-	change    *change          // nil: the fleet stays what it is
+	lineages  map[*wire.Manifest]*wire.Lineage
+	verified  map[string]*wire.Entry // heads by their bytes; nil: it is none
+	manifests []*wire.Manifest       // the same, oldest first
+	change    *change                // nil: the fleet stays what it is
 	access    *wire.Access
 
 	bus      *broker
