@@ -163,9 +163,9 @@ func (m *mover) begin(f *finishedBatch) {
 	for _, e := range m.directory.register.Of(f.ID) {
 		r.To = max(r.To, e.Generation+1)
 	}
-	if r.To-r.From > maxNumbers { // all are used up, until nodes have forgotten which they took
+	if r.To-r.From > maxNumbers { // they are used up, or somebody took the last: begin with the first again
 		delete(m.pasts, f.ID)
-		m.historyOf(f.ID).rests = now.Add(triesFor)
+		m.historyOf(f.ID).rests = now.Add(leastStop)
 		return
 	}
 	if r.Dealers = m.views.dealers(f.view, p, f.ID, r.To); r.Dealers == nil {
