@@ -28,6 +28,7 @@ type change struct {
 	forked    bool
 	signed    map[[32]byte]map[int]bool // what devices approved, and whether forced, by manifest and node
 	pace      *wire.Pace
+	tookOver  bool // all next nodes certified other keys
 	resigned  bool // all keys signed once more after they moved
 	since     time.Duration
 
@@ -311,7 +312,7 @@ const patience = 10 * time.Minute
 
 // settled reports whether all keys have moved that are to.
 func (c *change) settled() bool {
-	if c == nil || c.forked {
+	if c == nil || c.forked || c.tookOver {
 		return true
 	}
 	for _, batch := range slices.Sorted(values(c.w.check.announced)) {
@@ -347,6 +348,9 @@ func (c *change) signs() bool {
 	c.resigned = true
 	return true
 }
+
+// over reports whether nothing more is to happen.
+func (c *change) over() bool { return c != nil && c.tookOver }
 
 // placed is a generation of a batch, and whose nodes have it.
 type placed struct {

@@ -79,6 +79,7 @@ const (
 	GatewayMovesAgain Fault = "gateway: replays a resharing task"
 	SuccessionForged  Fault = "succession forged"
 	ApprovalTaken     Fault = "operator: takes an approval back"
+	KeysReplaced      Fault = "all nodes of a manifest certify other keys"
 	ForcedFork        Fault = "operators: forced to approve two manifests"
 	Paused            Fault = "administrator: resharing paused"
 
@@ -124,7 +125,7 @@ var (
 	moveFaults = rates{ // of fleets that change, in every profile
 		MoverConstant: 0.3, MoverShare: 0.3, MoverMalformed: 0.2, MoverTwice: 0.3, MoverWithholds: 0.2, NewRefuses: 0.2,
 		NewComplains: 0.3, NewCertifies: 0.2, GatewayMoves: 0.3, GatewayMovesAgain: 0.2, SuccessionForged: 0.15, ApprovalTaken: 0.2,
-		ForcedFork: 0, Paused: 0,
+		ForcedFork: 0, Paused: 0, KeysReplaced: 0,
 	}
 	gatewayFaults = rates{GatewayOlder: 0.9}
 	freezeFaults  = rates{

@@ -21,7 +21,7 @@ type moveBook struct {
 
 // stored looks at what somebody put into KEYS.
 func (c *checker) stored(subject string, data []byte) {
-	if c.w.change == nil || !strings.HasSuffix(subject, ".head") {
+	if c.w.change == nil || c.w.change.tookOver || !strings.HasSuffix(subject, ".head") {
 		return
 	}
 	e := c.w.head(data)

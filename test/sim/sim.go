@@ -186,8 +186,12 @@ func (w *world) supervise() {
 	case w.change.signs():
 		w.signAll()
 		w.at(500*time.Millisecond, w.supervise)
-	default:
+	case !w.change.over():
 		w.check.finish()
+		if !w.change.takeOver() {
+			w.over = true
+		}
+	default:
 		w.over = true
 	}
 }
