@@ -307,8 +307,23 @@ func (c *change) heal() {
 	c.setPace(true)
 }
 
-// patience is how long keys may take to move in a fleet that is well.
-const patience = 10 * time.Minute
+// patience is how long keys may take to move in a fleet that is well. A gateway or a new node
+// that lied may have made a number of a generation useless, which costs an attempt as long as
+// WORK has its task: in such worlds nobody waits for longer than forLiars.
+const (
+	patience = 10 * time.Minute
+	forLiars = 2 * time.Minute
+)
+
+// lied reports whether somebody did what may keep a batch for long.
+func (c *change) lied() bool {
+	for _, f := range []Fault{GatewayMoves, GatewayMovesAgain, NewRefuses, NewComplains, NewCertifies} {
+		if c.w.counts[f] > 0 {
+			return true
+		}
+	}
+	return c.w.plan.liar >= 0 || c.w.plan.lies
+}
 
 // settled reports whether all keys have moved that are to.
 func (c *change) settled() bool {
@@ -317,7 +332,9 @@ func (c *change) settled() bool {
 	}
 	for _, batch := range slices.Sorted(values(c.w.check.announced)) {
 		if why := c.lacks(batch); why != "" {
-			if c.w.elapsed-c.since > patience {
+			if waited := c.w.elapsed - c.since; waited > forLiars && c.lied() {
+				return true
+			} else if waited > patience {
 				c.w.fail(RuleMoves, "batch %s has not moved %s after the fleet was healed: %s", batch, patience, why)
 			}
 			return false
