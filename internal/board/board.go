@@ -66,7 +66,7 @@ func New(m *wire.Manifest, o *wire.Opener, maxBytes int) *Board {
 // the board holds nothing of it.
 func (b *Board) Put(msg wire.LogMessage) (batch *Batch, changed bool) {
 	slot, err := wire.ParseSlot(msg.Subject)
-	if err != nil || slot.Kind.Signing() || slot.Node >= b.manifest.N {
+	if err != nil || slot.Kind.Signing() || slot.Kind.Resharing() || slot.Node >= b.manifest.N {
 		return nil, false
 	}
 	if msg.Time.After(b.newest) {

@@ -163,6 +163,11 @@ func (m *mover) begin(f *finishedBatch) {
 	for _, e := range m.directory.register.Of(f.ID) {
 		r.To = max(r.To, e.Generation+1)
 	}
+	if r.To-r.From > maxNumbers { // they are used up, or somebody took the last: begin with the first again
+		delete(m.pasts, f.ID)
+		m.historyOf(f.ID).rests = now.Add(leastStop)
+		return
+	}
 	if r.Dealers = m.views.dealers(f.view, p, f.ID, r.To); r.Dealers == nil {
 		p.rests = now.Add(leastStop)
 		return
@@ -199,7 +204,10 @@ func (m *mover) onTaskSeen(e TaskMessage, body []byte) {
 		return
 	}
 	id := r.BatchID()
-	if f := m.directory.finished[id]; f != nil && int64(r.To) > int64(f.Generation)+farAhead {
+	if r.To <= r.From || r.To-r.From > maxNumbers { // no node takes it
+		return
+	}
+	if f := m.directory.finished[id]; f != nil && r.From != f.Generation {
 		return
 	}
 	m.active[wire.SealedBy(e.Data)] = e.Now

@@ -39,9 +39,6 @@ type history struct {
 }
 
 const (
-	// farAhead is up to how far ahead of a batch's generation the number of an attempt counts:
-	// a gateway that lies can't use up all numbers.
-	farAhead = 1 << 16
 	// taskLife is for how long a node that starts finds an attempt's task in WORK, at least.
 	taskLife = wire.LiveAge - time.Minute
 	// Times in which nodes deal, and certify, before they are late. They double with each
@@ -61,7 +58,7 @@ func (m *moving) wait() time.Duration {
 func fits(r *wire.Reshare, f *finishedBatch, next *view) bool {
 	want := attemptAt(f, next)
 	want.To, want.Dealers = r.To, r.Dealers
-	return r.Check(f.view.manifest, next.manifest) == nil && r.Context() == want.Context()
+	return r.Check(f.view.manifest, next.manifest) == nil && r.To-r.From <= maxNumbers && r.Context() == want.Context()
 }
 
 // attemptAt is an attempt without its number and its dealers.

@@ -2,7 +2,9 @@ package protocol
 
 import (
 	"errors"
+	"maps"
 	"slices"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/wire"
 )
@@ -62,6 +64,7 @@ func (n *resharer) expire() []Effect {
 		if n.now.Sub(t.taken) > triesFor {
 			delete(n.tries, key)
 		}
+		maps.DeleteFunc(t.numbers, func(_ uint32, taken time.Time) bool { return n.now.Sub(taken) > triesFor })
 	}
 	n.redeals.expire(n.now)
 	return append(n.nextRedeal(), n.expireIntakes()...)

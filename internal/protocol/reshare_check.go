@@ -3,6 +3,7 @@ package protocol
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/frostfleet/frostfleet/internal/board"
 	"github.com/frostfleet/frostfleet/internal/wire"
@@ -50,14 +51,15 @@ func (n *nodeCore) check(r *wire.Reshare) (source, next *wire.Manifest, err erro
 }
 
 var (
-	errTaken     = errors.New("an attempt of this number, or a higher one, was opened before")
+	errTaken     = errors.New("an attempt of this number was opened before")
 	errTooMany   = errors.New("too many batches are moving")
 	errTooSoon   = errors.New("the attempts at moving this batch come too fast")
 	errWaitsLong = errors.New("too many attempts wait for their turn")
 )
 
-// try counts an attempt in, or says why not. A later number ends the attempts before it, and
-// of two tasks of one number the first in WORK counts. A gateway may open any number of
+// try counts an attempt in, or says why not. A later one ends those before it, and of two tasks
+// of one number the first in WORK counts. It need not be a higher number: who takes a high one,
+// which a new node can't tell from others, would stop the batch. A gateway may open any number of
 // attempts, and each costs a deal; honest ones pause in between, as with key generations.
 func (n *resharer) try(r *wire.Reshare, e TaskMessage) error {
 	key := tryKey{r.BatchID(), r.Manifest}
@@ -66,14 +68,14 @@ func (n *resharer) try(r *wire.Reshare, e TaskMessage) error {
 	case t == nil && len(n.tries) >= maxTries:
 		return errTooMany
 	case t == nil:
-		t = &tries{}
+		t = &tries{numbers: map[uint32]time.Time{}}
 		n.tries[key] = t
-	case r.To <= t.latest:
+	case !t.numbers[r.To].IsZero():
 		return errTaken
 	case t.count >= freeAttempts && e.Time.Sub(t.at) < keygenPause(t.count)/2:
 		return errTooSoon
 	}
-	t.latest, t.at, t.taken = r.To, e.Time, n.now
+	t.numbers[r.To], t.at, t.taken = n.now, e.Time, n.now
 	t.count++
 	return nil
 }

@@ -498,3 +498,13 @@ func TestReshareJudge(t *testing.T) {
 		}
 	}
 }
+
+// A gateway that lies opens an attempt at shares that nobody has, under a high number. The true
+// ones, which are lower, are taken all the same.
+func TestHighNumbersStopNothing(t *testing.T) {
+	c := standard(t)
+	high := c.attempt(maxNumbers, 0, 1)
+	high.From, high.Base = 1, [32]byte{1}
+	c.open(high)
+	c.arrived(t, c.cross(1, 0, 1))
+}

@@ -30,10 +30,10 @@ type tryKey struct {
 
 // tries is how far the attempts at that have come.
 type tries struct {
-	latest uint32    // number of the last one that was taken
-	count  int       // how many were
-	at     time.Time // of the last one's message
-	taken  time.Time // when that was, by the node's clock
+	numbers map[uint32]time.Time // of those that were taken, and when, by the node's clock
+	count   int                  // how many were
+	at      time.Time            // of the last one's message
+	taken   time.Time            // when that was, by the node's clock
 }
 
 // redeals are the attempts that a node deals in.

@@ -29,12 +29,12 @@ func newBroker(w *world) *broker {
 // of is the stream of a subject.
 func (b *broker) of(subject string) *stream {
 	switch {
-	case strings.HasPrefix(subject, "dkg."):
+	case strings.HasPrefix(subject, "dkg."), strings.HasPrefix(subject, "reshare."):
 		if slot, err := wire.ParseSlot(subject); err == nil && slot.Node < len(b.rounds) {
 			return b.rounds[slot.Node]
 		}
 		return b.rounds[0]
-	case strings.HasPrefix(subject, "entry."):
+	case strings.HasPrefix(subject, "entry."), wire.LineageMessage(subject) > 0:
 		return b.keys
 	case strings.HasPrefix(subject, "sign."):
 		return b.sign
@@ -73,6 +73,9 @@ func (s *stream) put(subject string, data []byte, expect int64) bool {
 	seq := uint64(len(s.msgs) + 1)
 	s.msgs = append(s.msgs, wire.LogMessage{Subject: subject, Data: data, Seq: seq, Time: s.w.now()})
 	s.last[subject] = seq
+	if s == s.w.bus.keys {
+		s.w.check.stored(subject, data)
+	}
 	for _, f := range s.followers {
 		f.wake()
 	}

@@ -18,21 +18,22 @@ type checker struct {
 	points     map[[32]byte]string // coordinates of public nonces: who drew them
 	spentPairs map[string]string   // nonce pair to share
 	certs      map[certKey]certified
-	batches    map[string][]byte // public keys and commitments of complete batches
-	announced  map[string]string // public key to batch
-	owners     map[string]string // batch to client
-	entries    map[string]bool   // batches that are in the register
+	batches    map[wire.BatchRef][]byte // public keys and commitments of complete batches
+	announced  map[string]string        // public key to batch
+	owners     map[string]string        // batch to client
+	entries    map[string]bool          // batches that are in the register
 	sessions   map[string]signedFor
 	shares     int
 	signatures int
 	children   int // of the signatures
 	saves      int // states of ledgers
+	book       moveBook
 	denials    int // by policies
 }
 
 type certKey struct {
-	node  int
-	batch string
+	node *machine
+	id   string // of a batch, or of a resharing
 }
 
 type certified struct{ context, transcript, root [32]byte }
@@ -89,11 +90,12 @@ func newChecker(w *world) *checker {
 		points:     map[[32]byte]string{},
 		spentPairs: map[string]string{},
 		certs:      map[certKey]certified{},
-		batches:    map[string][]byte{},
+		batches:    map[wire.BatchRef][]byte{},
 		announced:  map[string]string{},
 		owners:     map[string]string{},
 		entries:    map[string]bool{},
 		sessions:   map[string]signedFor{},
+		book:       moveBook{heads: map[wire.BatchRef]*wire.Entry{}, shares: map[wire.BatchRef]map[int][]byte{}},
 	}
 }
 
@@ -124,6 +126,9 @@ func (c *checker) opened(r *protocol.BatchRecord) {
 
 // certifies checks a record before it is stored.
 func (c *checker) certifies(p *worker, r *protocol.BatchRecord) {
+	if r.Generation > 0 {
+		return
+	}
 	if own := p.deals[r.ID]; own == nil || !bytes.Equal(own, r.Deals[p.m.index]) {
 		c.w.fail(RuleOwnDeal, "%s certifies batch %s with a deal at its index that this process did not make", p.name, r.ID)
 	}
@@ -132,7 +137,10 @@ func (c *checker) certifies(p *worker, r *protocol.BatchRecord) {
 // published checks what an honest process wants to say.
 func (c *checker) published(p *worker, slot wire.Slot, body []byte) {
 	c.allowed(p, slot)
-	if slot.Kind != wire.SlotCert {
+	if slot.Kind == wire.SlotReshareDeal {
+		c.redeals(p, body)
+	}
+	if slot.Kind != wire.SlotCert && slot.Kind != wire.SlotReshareCert {
 		return
 	}
 	cert, ok := decode[wire.Certificate](body)
@@ -140,10 +148,10 @@ func (c *checker) published(p *worker, slot wire.Slot, body []byte) {
 		c.w.fail(RuleCertifyOnce, "%s publishes a certificate that can't be read", p.name)
 		return
 	}
-	if r := p.disk.records[slot.ID]; r == nil || r.Transcript != cert.Transcript {
+	if r := p.disk.certified(cert.Context); r == nil || r.Transcript != cert.Transcript || r.Generation != cert.Generation {
 		c.w.fail(RuleCertifyOnce, "%s certifies batch %s without having stored that transcript", p.name, slot.ID)
 	}
-	key, content := certKey{p.m.index, slot.ID}, certified{cert.Context, cert.Transcript, cert.Root}
+	key, content := certKey{p.m, slot.ID}, certified{cert.Context, cert.Transcript, cert.Root}
 	if old, ok := c.certs[key]; ok && old != content && !(c.w.plan.lies && p.m.amnesia) {
 		// Who forgot what it certified and is shown no log can't know better.
 		c.w.fail(RuleCertifyOnce, "%s certifies batch %s a second time, with other content", p.name, slot.ID)
@@ -154,7 +162,7 @@ func (c *checker) published(p *worker, slot wire.Slot, body []byte) {
 // faithful reports whether there is an honest node that never forgot anything.
 func (c *checker) faithful() bool {
 	for _, m := range c.w.machines {
-		if !m.amnesia && c.w.plan.liar != m.index {
+		if !m.amnesia && m.honest() {
 			return true
 		}
 	}
@@ -167,16 +175,20 @@ func (c *checker) completed(p *worker, r *record) {
 		return // it fools itself
 	}
 	// The shares belong to the commitments: two polynomials can have one public key.
+	c.continues(p, r)
 	keys := append(bytes.Join(r.Batch.PublicKeys, nil), r.Batch.Commitments...)
-	if old, ok := c.batches[r.ID]; !ok {
-		c.batches[r.ID] = keys
+	if old, ok := c.batches[r.Ref()]; !ok {
+		c.batches[r.Ref()] = keys
 	} else if !bytes.Equal(old, keys) && (c.faithful() || !c.w.plan.lies) {
 		c.w.fail(RuleAgreement, "%s has other keys in batch %s than another node", p.name, r.ID)
+	}
+	if r.Generation > 0 {
+		return
 	}
 	for _, client := range c.w.clients {
 		for _, j := range client.jobs {
 			if j.signed.Digest(c.w.manifest) == r.Header.Digest {
-				res := c.w.resultOf(j, r)
+				res := c.w.resultOf(p, j, r)
 				c.certifiedTogether(res)
 				if err := wire.VerifyKeys(c.w.manifest, j.signed, res); err != nil {
 					c.w.fail(RuleCertificates, "%s completes batch %s: %v", p.name, r.ID, err)
@@ -189,7 +201,7 @@ func (c *checker) completed(p *worker, r *record) {
 }
 
 // resultOf is the result that a record is worth.
-func (w *world) resultOf(j *clientJob, r *record) *wire.Result {
+func (w *world) resultOf(p *worker, j *clientJob, r *record) *wire.Result {
 	b := wire.Batch{ID: r.ID, Part: r.Header.Part, Attempt: r.Header.Attempt, Count: r.Header.K}
 	for _, cert := range r.certificates {
 		b.Certificates = append(b.Certificates, cert)
@@ -198,8 +210,16 @@ func (w *world) resultOf(j *clientJob, r *record) *wire.Result {
 	res := &wire.Result{
 		Job: j.job.ID, Client: j.c.name, Kind: j.job.Kind, Digest: digest[:], Status: wire.StatusDone,
 		Fleet: w.manifest.Fleet, Network: w.manifest.Network, Manifest: mh[:],
-		Chain: j.job.Chain, Suite: frost.Suite(r.Header.Suite).String(), Batches: []wire.Batch{b},
+		Chain: j.job.Chain, Suite: frost.Suite(r.Header.Suite).String(),
 	}
+	if p.m.manifest != w.manifest {
+		maker := p.m.manifest.Hash()
+		b.Manifest = maker[:]
+		for _, proof := range w.change.proofs() {
+			res.Successions = append(res.Successions, proof)
+		}
+	}
+	res.Batches = []wire.Batch{b}
 	for i, key := range r.Batch.PublicKeys {
 		res.Keys = append(res.Keys, wire.Key{ID: wire.KeyID{Batch: r.ID, Index: i}.String(), PublicKey: key})
 	}

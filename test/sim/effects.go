@@ -27,8 +27,8 @@ func (p *worker) do(e protocol.Effect) {
 	case protocol.Certify:
 		p.certify(e)
 	case protocol.Complete:
-		if r := p.disk.records[e.Batch.ID]; r == nil {
-			w.fail(RuleCertificates, "%s completes batch %s, which it never stored", p.name, e.Batch.ID)
+		if r := p.disk.records[e.Batch]; r == nil {
+			w.fail(RuleCertificates, "%s completes batch %v, which it never stored", p.name, e.Batch)
 		} else {
 			p.completed(r, e.Certificates)
 		}
@@ -46,6 +46,13 @@ func (p *worker) do(e protocol.Effect) {
 		p.completed(r, e.Certificates)
 	case protocol.RefuseBatch:
 		p.disk.refused = append(p.disk.refused, e.ID)
+	case protocol.LoadShares:
+		p.loadShares(e)
+	case protocol.Dealt:
+		p.disk.dealt = e.Next
+	case protocol.MarkMoved:
+		p.disk.moved[e.ID] = true
+		w.check.moves(p, e.ID)
 	case protocol.SaveLedger:
 		p.save(e)
 	case protocol.Load:
@@ -53,7 +60,7 @@ func (p *worker) do(e protocol.Effect) {
 	case protocol.FreezesChanged:
 		p.keepFreezes()
 	case protocol.Refetch:
-		w.refetch(e, p.step)
+		w.refetch(e, func() wire.ManifestSet { return p.lineage }, p.step)
 	default:
 		w.fail(RuleNoPanic, "%s: unknown effect %T", p.name, e)
 	}
@@ -130,6 +137,7 @@ func (p *worker) load(e protocol.Load) {
 		}
 		keys := make([]protocol.LoadedKey, len(e.Keys))
 		for i, id := range e.Keys {
+			p.memory.loaded(e.ID, id.Batch)
 			keys[i] = p.disk.load(p.m, id)
 		}
 		p.step(protocol.Loaded{ID: e.ID, Keys: keys})
@@ -137,7 +145,7 @@ func (p *worker) load(e protocol.Load) {
 }
 
 // refetch shows all that KEYS, or the rounds, hold of a batch again.
-func (w *world) refetch(e protocol.Refetch, step func(protocol.Event)) {
+func (w *world) refetch(e protocol.Refetch, known func() wire.ManifestSet, step func(protocol.Event)) {
 	if e.Control {
 		return // nobody changes the access list here
 	}
@@ -151,7 +159,7 @@ func (w *world) refetch(e protocol.Refetch, step func(protocol.Event)) {
 				switch {
 				case !strings.Contains(msg.Subject, e.ID):
 				case e.Register:
-					step(protocol.ReadKeysAgain(w.manifest, msg))
+					step(protocol.ReadKeysAgain(known(), msg))
 				default:
 					step(protocol.RoundsAgain{LogMessage: msg})
 				}

@@ -1,6 +1,9 @@
 package sim
 
 import (
+	"cmp"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/frostfleet/frostfleet/internal/protocol"
@@ -23,8 +26,8 @@ func (l *gatewayLife) writeEntry(e protocol.WriteEntry) {
 }
 
 func (l *gatewayLife) store(e protocol.WriteEntry, done protocol.Event) {
-	entry, err := wire.VerifyEntry(e.Head, l.w.manifest)
-	if err != nil || entry.ID != e.ID {
+	entry, err := wire.VerifyEntry(e.Head, l.lineage)
+	if err != nil || entry.ID != e.ID || entry.Generation != e.Generation {
 		l.w.fail(RuleEntry, "%s wants to write what does not verify: %v", l.g.name, err)
 		return
 	}
@@ -34,9 +37,9 @@ func (l *gatewayLife) store(e protocol.WriteEntry, done protocol.Event) {
 
 func (x *entryWriter) message() (subject string, data []byte) {
 	if x.part == 0 {
-		return wire.EntryHeadSubject(x.e.ID, 0), x.e.Head
+		return wire.EntryHeadSubject(x.e.ID, x.e.Generation), x.e.Head
 	}
-	return wire.EntryDealSubject(x.e.ID, 0, x.part-1), x.e.Deals[x.part-1]
+	return wire.EntryDealSubject(x.e.ID, x.e.Generation, x.part-1), x.e.Deals[x.part-1]
 }
 
 func (x *entryWriter) send() {
@@ -97,8 +100,8 @@ func (x *entryWriter) isValue(data []byte) bool {
 	if x.part > 0 {
 		return x.entry.VerifyDeal(x.part-1, data) == nil
 	}
-	standing, err := wire.VerifyEntry(data, x.l.w.manifest)
-	if err != nil || standing.ID != x.e.ID {
+	standing, err := wire.VerifyEntry(data, x.l.lineage)
+	if err != nil || standing.ID != x.e.ID || standing.Generation != x.e.Generation {
 		return false
 	}
 	if !standing.Same(x.entry) {
@@ -136,24 +139,54 @@ func (c *checker) registered(batch string) bool {
 	return c.entries[batch]
 }
 
+// inKeys reports whether KEYS has all of a batch's first generation.
 func (w *world) inKeys(batch string) bool {
+	return slices.ContainsFunc(w.wholeIn(batch), func(e *wire.Entry) bool { return e.Generation == 0 })
+}
+
+// head is an entry that verifies, nil if it is none.
+func (w *world) head(data []byte) *wire.Entry {
+	e, ok := w.verified[string(data)]
+	if !ok {
+		if w.verified == nil {
+			w.verified = map[string]*wire.Entry{}
+		}
+		e, _ = wire.VerifyEntry(data, w.all)
+		w.verified[string(data)] = e
+	}
+	return e
+}
+
+// wholeIn are the entries of a batch that KEYS has all of, by their generation.
+func (w *world) wholeIn(batch string) (whole []*wire.Entry) {
+	var mine []wire.LogMessage // and what was squatted
 	for _, m := range w.bus.keys.msgs {
-		if m.Subject != wire.EntryHeadSubject(batch, 0) {
+		if strings.HasPrefix(m.Subject, "entry."+batch) {
+			mine = append(mine, m)
+		}
+	}
+	seen := map[uint32]bool{}
+	for _, m := range mine {
+		if _, head := wire.IsEntry(m.Subject); !head {
 			continue
 		}
-		entry, err := wire.VerifyEntry(m.Data, w.manifest)
-		if err != nil || entry.ID != batch {
+		entry := w.head(m.Data)
+		if entry == nil || entry.ID != batch || seen[entry.Generation] || m.Subject != wire.EntryHeadSubject(batch, entry.Generation) {
 			continue
 		}
 		found := map[int]bool{}
-		for _, d := range w.bus.keys.msgs {
+		for _, d := range mine {
 			for i := range entry.Deals {
 				if entry.VerifyDeal(i, d.Data) == nil {
 					found[i] = true
 				}
 			}
 		}
-		return len(found) == w.manifest.N
+		if len(found) == len(entry.Deals) {
+			seen[entry.Generation] = true
+			whole = append(whole, entry)
+		}
 	}
-	return false
+	slices.SortFunc(whole, func(a, b *wire.Entry) int { return cmp.Compare(a.Generation, b.Generation) })
+	return whole
 }

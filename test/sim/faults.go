@@ -67,6 +67,22 @@ const (
 	ControlForged   Fault = "administrator: forged"
 	ControlLost     Fault = "CONTROL lost"
 
+	MoverConstant     Fault = "old node: deals another secret"
+	MoverShare        Fault = "old node: a wrong share for one"
+	MoverMalformed    Fault = "old node: a malformed deal"
+	MoverTwice        Fault = "old node: deals twice"
+	MoverWithholds    Fault = "old node: deals nothing"
+	NewRefuses        Fault = "new node: does not certify"
+	NewComplains      Fault = "new node: false complaint"
+	NewCertifies      Fault = "new node: certifies something else"
+	GatewayMoves      Fault = "gateway: false resharing task"
+	GatewayMovesAgain Fault = "gateway: replays a resharing task"
+	SuccessionForged  Fault = "succession forged"
+	ApprovalTaken     Fault = "operator: takes an approval back"
+	KeysReplaced      Fault = "all nodes of a manifest certify other keys"
+	ForcedFork        Fault = "operators: forced to approve two manifests"
+	Paused            Fault = "administrator: resharing paused"
+
 	GatewayDeaf  Fault = "gateway: does not hear administrators"
 	GatewayOlder Fault = "gateway: an older batch for a new job"
 
@@ -106,6 +122,11 @@ var (
 		LiarReplays: 0.15, LiarEquivocates: 0.2, LiarSilent: 0.1, LiarDates: 0.1, LiarFloods: 0.05,
 		LiarWithholds: 0.45, LiarStalls: 0.45,
 	}
+	moveFaults = rates{ // of fleets that change, in every profile
+		MoverConstant: 0.3, MoverShare: 0.3, MoverMalformed: 0.2, MoverTwice: 0.3, MoverWithholds: 0.2, NewRefuses: 0.2,
+		NewComplains: 0.3, NewCertifies: 0.2, GatewayMoves: 0.3, GatewayMovesAgain: 0.2, SuccessionForged: 0.15, ApprovalTaken: 0.2,
+		ForcedFork: 0, Paused: 0, KeysReplaced: 0,
+	}
 	gatewayFaults = rates{GatewayOlder: 0.9}
 	freezeFaults  = rates{
 		AdminFreezes: 0.15, AdminsLift: 0.3, AdminAlone: 0.1, AdminFloods: 0.01, ControlReplayed: 0.1, ControlForged: 0.1,
@@ -122,7 +143,7 @@ var (
 // Faults lists every kind.
 func Faults() (all []Fault) {
 	for _, r := range []rates{busFaults, crashFaults, lossFaults, siteFaults, presenceFaults, clientFaults, liarFaults, brokerFaults,
-		gatewayFaults, splitFaults, slowFaults, cutFaults, claimFaults, freezeFaults} {
+		gatewayFaults, splitFaults, slowFaults, cutFaults, claimFaults, freezeFaults, moveFaults} {
 		all = append(all, r.sorted()...)
 	}
 	return all

@@ -214,7 +214,7 @@ type signedFor struct {
 
 // task notes what the session of a task is for.
 func (c *checker) task(body []byte) {
-	task, err := wire.DecodeTask(body, c.w.manifest)
+	task, err := wire.DecodeTask(body, c.w.widest())
 	if err != nil || task.Job.Kind != wire.KindSign {
 		return
 	}
@@ -226,7 +226,11 @@ func (c *checker) task(body []byte) {
 	for _, i := range task.Items {
 		s.keys = append(s.keys, job.Items[i].Key)
 	}
-	c.sessions[wire.ShortID(task.Session(c.w.manifest))] = s
+	for _, m := range c.w.manifests {
+		if task.Of(m) {
+			c.sessions[wire.ShortID(task.Session(m))] = s
+		}
+	}
 }
 
 // leaves checks a message of an honest process that leaves it now.

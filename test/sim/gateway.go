@@ -34,6 +34,7 @@ type gatewayLife struct {
 	machine  *protocol.Coordinator
 	tokens   map[uint64]*queued
 	keys     *follower // of KEYS
+	lineage  *wire.Lineage
 }
 
 func newGateway(w *world, name string) *gateway {
@@ -62,10 +63,11 @@ func (g *gateway) start() {
 	w := g.w
 	g.lives++
 	life := &gatewayLife{g: g, w: w, alive: true, pending: 1, tokens: map[uint64]*queued{}}
+	life.lineage = w.learn(w.founding(w.manifest))
 	g.gatewayLife = life
 	w.tracef("%s starts, life %d", g.name, g.lives)
 	life.machine = protocol.NewCoordinator(protocol.CoordinatorConfig{
-		Manifest: w.manifest, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
+		Name: g.name, Manifest: w.manifest, Lineage: life.lineage, Access: w.access, MaxBatches: 1 + w.rng.IntN(3), MaxBulk: 1,
 		Address:    func(chain, network string, key []byte) (string, error) { return address(chain, key), nil },
 		Descriptor: func(string, string, []byte, [32]byte) (string, error) { return "", nil }, // the client's to check
 	})
@@ -86,7 +88,7 @@ func (g *gateway) start() {
 	for _, s := range append(rounds, []reading{
 		{
 			w.bus.keys, func() { life.step(protocol.KeysRead{}) },
-			func(l wire.LogMessage) protocol.Event { return protocol.ReadKeys(w.manifest, l) },
+			life.readKeys,
 		},
 		{w.bus.work, func() { life.pending-- }, func(l wire.LogMessage) protocol.Event {
 			return protocol.TaskMessage{LogMessage: l, Now: w.now()}
@@ -95,7 +97,11 @@ func (g *gateway) start() {
 			return protocol.SignMessage{LogMessage: l, Now: w.now()}
 		}},
 	}...) {
-		f := &follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) { life.step(s.event(l)) }}
+		f := &follower{who: g.name, alive: life.up, caught: s.caught, deliver: func(l wire.LogMessage) {
+			if ev := s.event(l); ev != nil {
+				life.step(ev)
+			}
+		}}
 		if s.stream == w.bus.keys {
 			life.keys = f
 		}
@@ -103,7 +109,8 @@ func (g *gateway) start() {
 	}
 	w.bus.presence.follow(&follower{who: g.name, alive: life.up, deliver: func(l wire.LogMessage) {
 		life.step(protocol.PresenceMessage{LogMessage: l, Now: w.now()})
-	}}, uint64(max(len(w.bus.presence.msgs)-w.manifest.N, 0)))
+	}}, uint64(max(len(w.bus.presence.msgs)-len(w.machines), 0)))
+	life.step(protocol.PaceChanged{Pace: w.change.paceNow()})
 	w.at(0, life.tick)
 	w.at(w.between(0, time.Second), life.beat)
 }
@@ -203,13 +210,15 @@ func (l *gatewayLife) perform(e protocol.Effect) {
 	case protocol.Round:
 		w.check.round(l.g.name, e)
 	case protocol.Refetch:
-		w.refetch(e, l.step)
+		w.refetch(e, func() wire.ManifestSet { return l.lineage }, l.step)
 	case protocol.AskNode:
 		l.ask(e)
 	case protocol.RestoreEntry:
 		l.restore(e)
 	case protocol.AskKeysEnd:
 		w.at(w.lag(), func() { l.readKeysEnd(e, len(w.bus.keys.msgs)) })
+	case protocol.PublishSuccession:
+		w.publishSuccession(l, e)
 	case protocol.WriteEntry:
 		l.writeEntry(e)
 	case protocol.PublishTask:

@@ -41,24 +41,31 @@ func (s *stream) without(gone func(batch string) bool) *stream {
 	return left
 }
 
+// heldByHonest reports whether an honest node has each generation that KEYS has.
 func (w *world) heldByHonest(batch string) bool {
-	return slices.ContainsFunc(w.machines, func(m *machine) bool {
-		r := m.disk.records[batch]
-		return m.index != w.plan.liar && r != nil && r.complete
-	})
+	for _, e := range w.wholeIn(batch) {
+		ref := wire.BatchRef{ID: batch, Generation: e.Generation}
+		if !slices.ContainsFunc(w.crew(w.all.Manifest(e.Manifest)), func(m *machine) bool {
+			r := m.disk.records[ref]
+			return !m.isLiar() && r != nil && r.complete
+		}) {
+			return false
+		}
+	}
+	return true
 }
 
 // ask has a node say what it holds, if it is there.
 func (l *gatewayLife) ask(e protocol.AskNode) {
 	w := l.w
 	w.at(w.lag(), func() {
-		p := w.machines[e.Node].life
+		p := w.crew(e.Manifest)[e.Node].life
 		if p == nil || !p.alive || w.fault(PublishLost) {
-			l.step(protocol.ReadHeld(w.manifest, e, nil, context.DeadlineExceeded))
+			l.step(protocol.ReadHeld(l.lineage, e, nil, context.DeadlineExceeded))
 			return
 		}
 		held := p.holds(e.Ask)
-		w.at(w.lag(), func() { l.step(protocol.ReadHeld(w.manifest, e, held, nil)) })
+		w.at(w.lag(), func() { l.step(protocol.ReadHeld(l.lineage, e, held, nil)) })
 	})
 }
 
@@ -68,8 +75,8 @@ func (p *worker) holds(a wire.Ask) *wire.Held {
 	set := p.node.Holdings()
 	if p.liar && p.w.falseClaims {
 		for _, m := range p.w.machines {
-			for id, r := range m.disk.records {
-				set.Add(wire.NewHolding(id, r.Transcript))
+			for ref, r := range m.disk.records {
+				set.Add(wire.NewHolding(ref.ID, r.Transcript))
 			}
 		}
 		for i := range 5 {
@@ -80,16 +87,19 @@ func (p *worker) holds(a wire.Ask) *wire.Held {
 		return h
 	}
 	held := &wire.Held{Version: wire.HoldingsVersion, Kind: a.Kind, Number: a.Number}
-	r := p.disk.records[a.Holding.ID()]
+	r := p.disk.holding(a.Holding)
 	switch {
 	case p.liar && p.w.falseClaims:
 		held.Data = []byte("no proof")
-	case r == nil || !r.complete:
+	case r == nil:
 	case a.Kind == wire.AskDeal:
 		held.Data = r.Deals[a.Deal]
+	case r.Reshare != nil:
+		keys := wire.EntryKeys(r.Batch.PublicKeys, r.Header.Client, r.MadeBy)
+		held.Data = wire.Encode(wire.NewLaterHead(r.Reshare, keys, r.certificates, wire.DealDigests(r.Deals)))
 	default:
 		held.Data = wire.Encode(wire.NewEntryHead(
-			p.w.manifest, r.Header, r.Batch.PublicKeys, r.certificates, wire.DealDigests(r.Deals)))
+			p.m.manifest, r.Header, r.Batch.PublicKeys, r.certificates, wire.DealDigests(r.Deals)))
 	}
 	return held
 }
@@ -97,7 +107,11 @@ func (p *worker) holds(a wire.Ask) *wire.Held {
 // restore writes what a node held.
 func (l *gatewayLife) restore(e protocol.RestoreEntry) {
 	l.w.restored++
-	l.store(protocol.WriteEntry{ID: e.Holding.ID(), Head: e.Head, Deals: e.Deals},
+	var generation uint32
+	if entry, err := wire.VerifyEntry(e.Head, l.lineage); err == nil {
+		generation = entry.Generation
+	}
+	l.store(protocol.WriteEntry{ID: e.Holding.ID(), Generation: generation, Head: e.Head, Deals: e.Deals},
 		protocol.EntryRestored{Holding: e.Holding})
 }
 

@@ -76,33 +76,36 @@ func verifySchnorr(key, message, sig []byte) bool {
 func (c *checker) disks() {
 	for _, client := range c.w.clients {
 		for _, k := range client.keys {
-			shares := map[int][]byte{}
-			for _, m := range c.w.machines {
-				if r := m.disk.records[k.id.Batch]; r != nil && r.complete {
+			shares, at := map[int][]byte{}, c.w.latestOf(k.id.Batch)
+			for _, m := range c.w.crew(at.manifest) {
+				if r := m.disk.records[at.BatchRef]; r != nil && r.complete {
 					shares[m.index] = r.shares[k.id.Index*frost.ScalarSize:][:frost.ScalarSize]
-				} else if c.w.plan.liar != m.index {
+				} else if !m.isLiar() {
 					c.w.fail(RuleSigns, "node %d has no usable share of the announced key %s", m.index, k.id)
 					return
 				}
 			}
-			c.interpolates(k, shares)
+			c.interpolates(k, at.manifest, shares)
 		}
 	}
 }
 
 // interpolates takes t of the shares and checks that they give the key.
-func (c *checker) interpolates(k announcedKey, shares map[int][]byte) {
-	nodes := c.w.rng.Perm(c.w.manifest.N)
-	nodes = slices.DeleteFunc(nodes, func(i int) bool { return shares[i] == nil })[:c.w.manifest.T]
-	var got []byte
-	if k.suite == frost.Ed25519 {
-		got = interpolateEdwards(nodes, shares)
-	} else {
-		got = interpolateSecp(nodes, shares)
-	}
+func (c *checker) interpolates(k announcedKey, m *wire.Manifest, shares map[int][]byte) {
+	nodes := c.w.rng.Perm(m.N)
+	nodes = slices.DeleteFunc(nodes, func(i int) bool { return shares[i] == nil })[:m.T]
+	got := interpolate(k.suite, nodes, shares)
 	if !bytes.Equal(got, k.public) {
 		c.w.fail(RuleInterpolate, "the shares of nodes %v give %x for key %s, which is %x", nodes, got, k.id, k.public)
 	}
+}
+
+// interpolate is the key that shares of nodes make.
+func interpolate(suite frost.Suite, nodes []int, shares map[int][]byte) []byte {
+	if suite == frost.Ed25519 {
+		return interpolateEdwards(nodes, shares)
+	}
+	return interpolateSecp(nodes, shares)
 }
 
 func interpolateSecp(nodes []int, shares map[int][]byte) []byte {
@@ -155,4 +158,5 @@ func interpolateEdwards(nodes []int, shares map[int][]byte) []byte {
 func (c *checker) finish() {
 	c.disks()
 	c.refilled()
+	c.generations()
 }

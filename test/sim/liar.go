@@ -61,7 +61,7 @@ func (p *worker) say(slot wire.Slot, body []byte) {
 	if w.fault(LiarDates) { // its device vouched for a key that begins later, or did once
 		key = p.sessionKey(p.m.clock().Add(w.between(-3*time.Hour, 3*time.Hour)))
 	}
-	data := key.Seal(w.manifest, subject, body)
+	data := key.Seal(p.m.manifest, subject, body)
 	w.check.sealed(p, slot, body, data, key)
 	w.bus.remember(subject, data)
 	w.tracef("%s lies? -> %s", p.name, short(subject))
@@ -130,11 +130,11 @@ func (p *worker) badCertificate(body []byte) []byte {
 	case 1:
 		c.Root[0] ^= 1
 	case 2:
-		c.Node = uint32((p.m.index + 1) % p.w.manifest.N)
+		c.Node = uint32((p.m.index + 1) % p.m.manifest.N)
 	default:
 		return p.flip(body)
 	}
-	c.Attestation = p.m.attest(certificateLeaf(p.w.manifest, &c))
+	c.Attestation = p.m.attest(certificateLeaf(p.m.manifest, &c))
 	return encode(&c)
 }
 
@@ -161,8 +161,8 @@ func (p *worker) badCommit(body []byte) []byte {
 }
 
 func (p *worker) encodeCommit(c commitBody) []byte {
-	if p.w.manifest.AttestSigning {
-		c.Attestation = p.m.attest(commitLeaf(p.w.manifest, &c, p.m.index))
+	if p.m.manifest.AttestSigning {
+		c.Attestation = p.m.attest(commitLeaf(p.m.manifest, &c, p.m.index))
 	}
 	return encode(&c)
 }
@@ -195,7 +195,7 @@ func (p *worker) equivocate(slot wire.Slot, body []byte) []byte {
 		if d, ok := decode[dealBody](body); ok {
 			var seed [32]byte
 			w.bytes(seed[:])
-			params := d.Header.Params(w.manifest)
+			params := d.Header.Params(p.m.manifest)
 			if other, err := frost.NewDeal(params, p.m.index, &seed); err == nil {
 				return encode(&dealBody{d.Header, other.Ephemeral, other.Commitments, other.Proofs, other.Shares})
 			}
@@ -221,7 +221,7 @@ func (p *worker) complain(slot wire.Slot, body []byte) {
 	switch slot.Kind {
 	case wire.SlotDeal:
 		d, _ := decode[dealBody](body)
-		kind, context = wire.SlotAbort, d.Header.Context(p.w.manifest)
+		kind, context = wire.SlotAbort, d.Header.Context(p.m.manifest)
 	case wire.SlotCert:
 		c, _ := decode[wire.Certificate](body)
 		kind, context = wire.SlotAbort, c.Context
@@ -231,7 +231,7 @@ func (p *worker) complain(slot wire.Slot, body []byte) {
 	default:
 		return
 	}
-	who := uint8(p.w.rng.IntN(p.w.manifest.N))
+	who := uint8(p.w.rng.IntN(p.m.manifest.N))
 	code := []wire.Code{wire.CodeDealMalformed, wire.CodeInternal, wire.CodeUnknownKey}[p.w.rng.IntN(3)]
 	p.say(wire.Slot{Kind: kind, ID: slot.ID, Node: p.m.index},
 		encode(&complaintBody{Session: context, Code: code, Reason: "because", Culprit: &who}))

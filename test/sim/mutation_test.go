@@ -21,6 +21,7 @@ type mutation struct {
 	profile Profile
 	seeds   int
 	edits   []edit
+	moves   bool // in fleets that change
 }
 
 const (
@@ -31,6 +32,8 @@ const (
 	dealFile    = "internal/protocol/dkg_deal.go"
 	dealerFile  = "internal/protocol/dealer.go"
 	boardFile   = "internal/board/batch.go"
+	checkFile   = "internal/protocol/reshare_check.go"
+	openFile    = "internal/frost/reshare_open.go"
 
 	registrarFile = "internal/protocol/registrar.go"
 )
@@ -127,6 +130,65 @@ var mutations = []mutation{
 		},
 	},
 	{
+		name: "dealing without the operator's approval", rule: RuleApproved, profile: Benign, seeds: 40, moves: true,
+		edits: []edit{
+			{checkFile, "case n.cfg.Successor == [32]byte{}:", "case false:"},
+			{checkFile, "case n.cfg.Successor != r.Manifest:", "case false:"},
+		},
+	},
+	{
+		name: "any approvals make a successor", rule: RuleApproved, profile: Benign, seeds: 60, moves: true,
+		edits: []edit{
+			{"internal/wire/succession.go", "if !m.Enough(s.Approvals) {", "if len(s.Approvals) > m.N {"},
+			{"internal/wire/succession.go", "s.Approvals[i-1].Node >= a.Node {", "s.Approvals[i-1].Node > a.Node {"},
+			{"internal/wire/succession.go", "if err := a.Verify(m, next.Hash()); err != nil {", "if err := a.Verify(m, next.Hash()); err != nil && a.Next != next.Hash() {"},
+		},
+	},
+	{
+		name: "dealing in a fleet that has forked", rule: RuleApproved, profile: Benign, seeds: 150, moves: true,
+		edits: []edit{
+			{checkFile, "case l.Fork() != nil:\n\t\treturn nil, nil, l.Fork()\n", ""},
+			{"internal/protocol/plan.go", "if p.pace == nil || p.views.lineage.Fork() != nil {", "if p.pace == nil {"},
+			{"internal/protocol/plan.go", "\tcase p.views.lineage.Fork() != nil:\n\t\treturn p.views.lineage.Fork().Error()\n", ""},
+		},
+	},
+	{
+		name: "shares that do not fit their commitments accepted", rule: RuleInterpolate, profile: Benign, seeds: 80, moves: true,
+		edits: []edit{
+			{openFile, "if !r.allHold(r.shareEquations(w, shares, keys, r.values(index, r.sums)), 0, r.K) {",
+				"if r.K < 1 || len(r.shareEquations(w, shares, keys, r.values(index, r.sums))) < 0 {"},
+		},
+	},
+	{
+		name: "lambda forgotten", rule: RuleInterpolate, profile: Benign, seeds: 20, moves: true,
+		edits: []edit{
+			{"internal/frost/reshare_deal.go", "\t\tg.mul(constant, constant, lambda)\n", "\t\t_ = lambda\n"},
+			{openFile, "if !r.allHold(r.shareEquations(w, shares, keys, r.values(index, r.sums)), 0, r.K) {",
+				"if r.K < 1 || len(r.shareEquations(w, shares, keys, r.values(index, r.sums))) < 0 {"},
+		},
+	},
+	{
+		name: "signing with what has moved", rule: RuleMoved, profile: Benign, seeds: 200, moves: true,
+		edits: []edit{
+			{"internal/protocol/signing_items.go", "moved, branches := s.request, n.movedKeys(s.request.keys), n.branches",
+				"moved, branches := s.request, make([]bool, len(s.request.keys)), n.branches"},
+		},
+	},
+	{
+		name: "another transcript certified of an attempt", rule: RuleCertifyOnce, profile: Benign, seeds: 40, moves: true,
+		edits: []edit{
+			{"internal/protocol/reshare_finish.go", "Context: e.Context, Generation: e.Batch.Generation, Transcript: e.Transcript, Root: e.Root,",
+				"Context: e.Context, Generation: e.Batch.Generation, Transcript: frost.Hash(\"mutation\", e.Transcript[:]), Root: e.Root,"},
+			{"internal/protocol/reshare_finish.go", "import (\n", "import (\n\t\"github.com/frostfleet/frostfleet/internal/frost\"\n"},
+		},
+	},
+	{
+		name: "an entry of other keys accepted", rule: RuleContinues, profile: Benign, seeds: 60, moves: true,
+		edits: []edit{
+			{"internal/protocol/generations.go", "MadeBy != e.MadeBy", "Complete && false"},
+		},
+	},
+	{
 		name: "announced before the register has it", rule: RuleRegistered, profile: Benign, seeds: 20,
 		edits: []edit{
 			{
@@ -199,6 +261,7 @@ func (m mutation) run(t *testing.T, root string) string {
 		string(m.profile),
 		"-until",
 		string(m.rule),
+		"-changing="+strconv.FormatBool(m.moves),
 	)
 	cmd.Dir = root
 	out, err := cmd.CombinedOutput()

@@ -16,6 +16,7 @@ type nonceMemory struct {
 	first map[string][]byte // the first commitment of its index that it was shown
 	// unsure are sessions in which a commitment came at the edge of its time.
 	unsure map[string]bool
+	gone   map[string]string // batches that had moved when a session asked for their keys
 }
 
 func newNonceMemory(p *worker) *nonceMemory {
@@ -25,6 +26,7 @@ func newNonceMemory(p *worker) *nonceMemory {
 		said:   map[string][]byte{},
 		first:  map[string][]byte{},
 		unsure: map[string]bool{},
+		gone:   map[string]string{},
 	}
 }
 
@@ -65,10 +67,20 @@ func sessionOf(answer reflect.Value) string {
 	return answer.FieldByName("s").Elem().FieldByName("id").String()
 }
 
+// loaded notes that a session asks for keys of a batch.
+func (n *nonceMemory) loaded(session, batch string) {
+	if n.p.disk.moved[batch] {
+		n.gone[session] = batch
+	}
+}
+
 // drew checks N1: no coordinate of a public nonce was ever there before. From
 // here on it may stand in this commitment and nowhere else.
 func (n *nonceMemory) drew(session string, points []byte) {
 	c, who := n.p.w.check, n.p.name+" in session "+session
+	if batch, ok := n.gone[session]; ok {
+		n.p.w.fail(RuleMoved, "%s draws nonces for keys of batch %s, which it knows has moved", who, batch)
+	}
 	for i := 0; i+32 <= len(points); i += 32 {
 		x := [32]byte(points[i:])
 		if other, ok := c.points[x]; ok {

@@ -41,8 +41,8 @@ func (w *world) policed() bool { return w.seed%2 == 1 }
 
 // denies reports whether a node denies all jobs.
 func (m *machine) denies() bool {
-	spare := m.w.manifest.N - m.w.manifest.T - 1
-	return m.w.policed() && m.index < spare && m.index != m.w.plan.liar
+	spare := m.manifest.N - m.manifest.T - 1
+	return m.w.policed() && m.index < spare && !m.isLiar()
 }
 
 // govern gives a process its policy, and the ledger that its disk has.

@@ -25,9 +25,9 @@ func (m *machine) trouble() {
 }
 
 // heartbeat is the next one on a subject.
-func (w *world) heartbeat(who, subject string) []byte {
+func (w *world) heartbeat(who, subject string, m *wire.Manifest, approved *wire.SuccessorApproval) []byte {
 	h := wire.Heartbeat{
-		Version: wire.HeartbeatVersion, After: w.bus.presence.last[subject], Manifest: w.manifest.Hash(), Build: "sim",
+		Version: wire.HeartbeatVersion, After: w.bus.presence.last[subject], Manifest: m.Hash(), Build: "sim", Approval: approved,
 	}
 	boot := fnv.New128a()
 	_, _ = boot.Write([]byte(who))
@@ -56,8 +56,8 @@ func (p *worker) beat() {
 	if p.m.unheard && !p.w.healed {
 		return
 	}
-	subject := p.w.manifest.NodePresence(p.m.index)
-	p.w.swap(subject, p.session.Seal(p.w.manifest, subject, p.w.heartbeat(p.name, subject)))
+	subject := p.m.manifest.NodePresence(p.m.index)
+	p.w.swap(subject, p.session.Seal(p.m.manifest, subject, p.w.heartbeat(p.name, subject, p.m.manifest, p.approval())))
 }
 
 func (l *gatewayLife) beat() {
@@ -65,7 +65,7 @@ func (l *gatewayLife) beat() {
 		return
 	}
 	subject := wire.GatewayPresence(l.g.name)
-	l.w.swap(subject, wire.SealGateway(l.g.key, l.g.name, l.w.manifest, subject, l.w.heartbeat(l.g.name, subject)))
+	l.w.swap(subject, wire.SealGateway(l.g.key, l.g.name, l.w.manifest, subject, l.w.heartbeat(l.g.name, subject, l.w.manifest, nil)))
 	l.w.at(l.w.between(900*time.Millisecond, 1100*time.Millisecond), l.beat)
 }
 

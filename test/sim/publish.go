@@ -47,6 +47,10 @@ func (p *worker) write(e protocol.Publish, body []byte) {
 		p.lie(slot, body)
 		return
 	}
+	if p.m.deceives && slot.Kind.Resharing() {
+		p.deceive(slot, body)
+		return
+	}
 	p.w.check.published(p, slot, body)
 	p.memory.published(slot, body)
 	if p.w.fault(Squat) {
@@ -81,7 +85,7 @@ func (x *slotWriter) send() {
 	if stale {
 		key = p.sessionKey(p.m.clock().Add(-2 * wire.DelegationLife))
 	}
-	data := key.Seal(w.manifest, subject, x.body)
+	data := key.Seal(p.m.manifest, subject, x.body)
 	p.step(protocol.Sealed{Slot: x.slot, Data: data})
 	w.check.sealed(p, x.slot, x.body, data, key)
 	w.bus.remember(subject, data)

@@ -29,6 +29,11 @@ const (
 	RuleNoPanic      Rule = "no panic"
 	RuleCounts       Rule = "what is counted adds up"
 	RuleFrozen       Rule = "nothing leaves a node for what it was told is frozen"
+	RuleContinues    Rule = "a key stays what it is in every generation"
+	RuleApproved     Rule = "keys move only to what was approved"
+	RuleMoved        Rule = "a node signs no more with what has moved"
+	RuleMixed        Rule = "too few shares make no key, of whatever generations"
+	RuleMoves        Rule = "keys move in the end"
 	RulePolicy       Rule = "a node's policy is obeyed by that node"
 )
 

@@ -13,6 +13,7 @@ import (
 // Config is what a run does not draw from its seed.
 type Config struct {
 	Profile Profile   // empty: the seed decides
+	Change  bool      // every fleet changes
 	T, N    int       // zero: the seed decides
 	Trace   io.Writer // every event as it happens, if not nil
 }
@@ -30,6 +31,7 @@ type Report struct {
 	Children     int // signatures under children
 	Denials      int // by policies of nodes
 	Saves        int // states of their ledgers
+	Deals, Moved int // in resharings: deals of honest nodes, and generations that became usable at a node
 }
 
 // sizes are the thresholds and fleet sizes. The last two have more nodes than
@@ -50,6 +52,7 @@ func Simulate(cfg Config, seed uint64) (Report, error) {
 		Profile: w.plan.profile, Faults: w.counts, Events: w.log.count, Hash: w.log.hash,
 		Virtual: w.elapsed, Keys: len(w.check.announced), Sigs: w.check.signatures, Shares: w.check.shares,
 		Children: w.check.children, Denials: w.check.denials, Saves: w.check.saves,
+		Deals: w.check.book.deals, Moved: w.check.book.moved,
 	}
 	for _, c := range w.clients {
 		for _, j := range c.jobs {
@@ -75,6 +78,7 @@ func newWorld(cfg Config, seed uint64) *world {
 		seed:   seed,
 		rng:    rand.New(rand.NewChaCha8(key)),
 		forced: cfg.Profile,
+		always: cfg.Change,
 		counts: map[Fault]int{},
 		log:    traceLog{out: cfg.Trace},
 	}
@@ -88,7 +92,8 @@ func newWorld(cfg Config, seed uint64) *world {
 	w.jobs = &jobQueue{w: w}
 	w.populate(size[0], size[1])
 	w.tracef("seed %d: %s, %d of %d, liar %d", seed, w.plan.profile, size[0], size[1], w.plan.liar)
-	for _, m := range w.machines {
+	w.change.begin()
+	for _, m := range w.crew(w.manifest) {
 		w.startWorker(m, m.disk, "")
 	}
 	for _, g := range w.gateways {
@@ -114,14 +119,15 @@ func (w *world) populate(t, n int) {
 		AttestSigning: w.rng.IntN(2) == 0,
 	}
 	for i := range n {
-		m := newMachine(w, i)
+		m := newMachine(w, w.manifest, i)
 		w.machines = append(w.machines, m)
 		w.manifest.Nodes = append(w.manifest.Nodes, m.card())
 	}
 	if err := w.manifest.Seal(); err != nil {
 		panic(err)
 	}
-	for i := range n {
+	w.change = newChange(w)
+	for i := range w.widest().N {
 		w.bus.rounds = append(w.bus.rounds, newStream(w, fmt.Sprintf("ROUNDS_%d", i)))
 	}
 	keys := map[string][]byte{}
@@ -152,6 +158,7 @@ func (w *world) misfortune() {
 		w.startTwin()
 	}
 	w.council.trouble()
+	w.change.trouble()
 	w.at(time.Second, w.misfortune)
 }
 
@@ -167,10 +174,24 @@ func (w *world) supervise() {
 	switch {
 	case !w.healed:
 		w.heal()
-		w.at(3*time.Second, func() { w.check.disks(); w.signAll() })
+		w.at(3*time.Second, func() {
+			if w.change == nil {
+				w.check.disks()
+			}
+			w.signAll()
+		})
 		w.at(4*time.Second, w.supervise)
-	default:
+	case !w.change.settled():
+		w.at(500*time.Millisecond, w.supervise)
+	case w.change.signs():
+		w.signAll()
+		w.at(500*time.Millisecond, w.supervise)
+	case !w.change.over():
 		w.check.finish()
+		if !w.change.takeOver() {
+			w.over = true
+		}
+	default:
 		w.over = true
 	}
 }
@@ -202,13 +223,16 @@ func (w *world) heal() {
 				m.disk = newDisk() // it may hold deals that nobody else has: the operator removes them
 			}
 		}
-		w.startWorker(m, m.disk, "")
+		if w.change.runs(m) {
+			w.startWorker(m, m.disk, "")
+		}
 	}
 	for _, g := range w.gateways {
 		g.alive = false
 		g.start()
 	}
 	w.council.thaw()
+	w.change.heal()
 }
 
 // signAll asks for a signature with every key that was announced.

@@ -15,6 +15,7 @@ var (
 	seedsFlag   = flag.Uint64("seeds", 300, "how many seeds TestSeeds runs")
 	seedFlag    = flag.Uint64("seed", 1, "the first seed")
 	profileFlag = flag.String("profile", "", "run one profile only")
+	changeFlag  = flag.Bool("changing", false, "every fleet gets another manifest")
 	untilFlag   = flag.String("until", "", "stop when this rule was broken")
 )
 
@@ -39,6 +40,7 @@ func (t *tally) add(seed uint64, r Report, took time.Duration) {
 	t.Children += r.Children
 	t.Denials += r.Denials
 	t.Saves += r.Saves
+	t.Deals, t.Moved = t.Deals+r.Deals, t.Moved+r.Moved
 	if took > t.slowest {
 		t.slowest, t.slowSeed = took, seed
 	}
@@ -48,7 +50,7 @@ func (t *tally) add(seed uint64, r Report, took time.Duration) {
 // and -v every event is printed.
 func TestSeeds(t *testing.T) {
 	count, first := *seedsFlag, *seedFlag
-	cfg := Config{Profile: Profile(*profileFlag)}
+	cfg := Config{Profile: Profile(*profileFlag), Change: *changeFlag}
 	if count == 1 && testing.Verbose() {
 		cfg.Trace = os.Stdout
 	}
@@ -92,6 +94,10 @@ func (s *tally) judge(t *testing.T, count uint64, cfg Config) {
 		}
 	}
 	t.Logf("policies: %d denials, %d states of ledgers", s.Denials, s.Saves)
+	t.Logf("resharing: %d deals of honest nodes, %d generations usable at a node", s.Deals, s.Moved)
+	if count >= 100 && cfg.Profile == "" && (s.Deals == 0 || s.Moved == 0) {
+		t.Errorf("no keys moved: the checks of resharing looked at nothing")
+	}
 	if count >= 100 && (s.Keys == 0 || s.Sigs == 0 || s.Shares == 0 || s.Children == 0 || s.Denials == 0 || s.Saves == 0) {
 		t.Errorf("%d keys, %d signatures, %d under children, %d shares, %d denials, %d ledgers seen: the checks looked at nothing",
 			s.Keys, s.Sigs, s.Children, s.Shares, s.Denials, s.Saves)
@@ -117,6 +123,7 @@ func TestProfiles(t *testing.T) {
 			mixed = append(mixed, mix.sorted()...)
 		}
 	}
+	mixed = append(mixed, moveFaults.sorted()...)
 	for _, f := range Faults() {
 		if !slices.Contains(mixed, f) {
 			t.Errorf("fault %q is in no profile", f)

@@ -23,14 +23,14 @@ import (
 
 // splitDeal returns a deal whose polynomials are those of d with x added to each.
 func (p *worker) splitDeal(d dealBody) ([]byte, bool) {
-	m := p.w.manifest
+	m := p.m.manifest
 	suite := frost.Suite(d.Header.Suite)
 	if m.T < 2 {
 		return nil, false // there is nothing but the constant term
 	}
 	plain := make([][]byte, m.N)
 	for j := range plain {
-		aead := p.box(d, p.w.machines[j].host[:], d.Ephemeral[:], j)
+		aead := p.box(d, p.w.crew(p.m.manifest)[j].host[:], d.Ephemeral[:], j)
 		var err error
 		if plain[j], err = aead.Open(nil, make([]byte, 12), d.Shares[j], dealDigest(m, d, p.m.index)); err != nil {
 			return nil, false // a lie already
@@ -64,10 +64,10 @@ func (p *worker) splitDeal(d dealBody) ([]byte, bool) {
 
 // box is the cipher of this node's box for node j.
 func (p *worker) box(d dealBody, private, peer []byte, j int) cipher.AEAD {
-	ctx := d.Header.Context(p.w.manifest)
+	ctx := d.Header.Context(p.m.manifest)
 	own := must(ecdh.X25519().NewPrivateKey(private))
 	shared := must(own.ECDH(must(ecdh.X25519().NewPublicKey(peer))))
-	info := slices.Concat([]byte("frostfleet/dkg/box/v1"), d.Ephemeral[:], p.w.manifest.Nodes[j].Encryption,
+	info := slices.Concat([]byte("frostfleet/dkg/box/v1"), d.Ephemeral[:], p.m.manifest.Nodes[j].Encryption,
 		binary.BigEndian.AppendUint32(nil, uint32(p.m.index)), binary.BigEndian.AppendUint32(nil, uint32(j)))
 	key := must(hkdf.Key(sha256.New, shared, ctx[:], string(info), 32))
 	return must(chacha20poly1305.New(key))

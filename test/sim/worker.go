@@ -25,13 +25,15 @@ type worker struct {
 	deals   map[string][]byte // what this process dealt, by batch
 	memory  *nonceMemory
 	heard   *ledger // of administrators
+	lineage *wire.Lineage
 }
 
 // startWorker begins a life of a node on a disk. Twins run beside the other.
 func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 	m.lives++
-	p := &worker{w: w, m: m, disk: d, alive: true, liar: w.plan.liar == m.index, deals: map[string][]byte{},
-		name: fmt.Sprintf("w%d.%d%s", m.index, m.lives, suffix)}
+	p := &worker{w: w, m: m, disk: d, alive: true, liar: m.isLiar(), deals: map[string][]byte{},
+		name: fmt.Sprintf("%s%d.%d%s", m.letter(), m.index, m.lives, suffix)}
+	p.lineage = w.learn(m.lineageOf(d))
 	p.memory = newNonceMemory(p)
 	p.random = newDrawer(w, p.name)
 	w.workers = append(w.workers, p)
@@ -41,10 +43,10 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 	w.tracef("%s starts, cursor %d, %d batches", p.name, d.cursor, len(d.records))
 	p.renew()
 	cfg := protocol.NodeConfig{
-		Manifest: w.manifest, Access: w.access, Index: m.index,
+		Manifest: m.manifest, Lineage: p.lineage, Successor: d.approved.next, Access: w.access, Index: m.index,
 		Host: secret.New(append([]byte{}, m.host[:]...)), SeedSecret: secret.New(append([]byte{}, m.hedge[:]...)),
 		Rand: p.random, StandbyDelay: 300 * time.Millisecond, Known: d.known(), Refused: d.refused,
-		Freezes: d.book(w.manifest),
+		Freezes: d.book(m.manifest),
 	}
 	p.govern(&cfg)
 	p.node = protocol.NewNode(cfg)
@@ -65,7 +67,7 @@ func (w *world) startWorker(m *machine, d *disk, suffix string) *worker {
 	for _, s := range append(rounds, []reading{
 		{
 			w.bus.keys, max(d.cursor, 1) - 1, nil,
-			func(l wire.LogMessage) protocol.Event { return protocol.ReadKeys(w.manifest, l) },
+			p.readKeys,
 		},
 		{
 			w.bus.sign, 0, func() { p.step(protocol.SignLost{}) },
@@ -88,13 +90,16 @@ func (p *worker) up() bool { return p.alive }
 
 // resume says again what the disk certifies, before or after the log is read.
 func (p *worker) resume() {
-	for _, id := range p.disk.sorted() {
-		if r := p.disk.records[id]; !r.complete {
+	for _, ref := range p.disk.sorted() {
+		if r := p.disk.records[ref]; !r.complete {
 			again := protocol.Recertify{
-				Batch: r.Ref(), Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Root: r.Root, Deal: r.Deals[p.m.index],
+				Batch: r.Ref(), Context: r.Context, Transcript: r.Transcript, MadeBy: r.MadeBy, Root: r.Root,
+			}
+			if ref.Generation == 0 {
+				again.Deal = r.Deals[p.m.index]
 			}
 			p.w.at(p.w.between(0, 30*time.Millisecond), func() {
-				if p.alive && !p.disk.records[id].complete {
+				if p.alive && !p.disk.records[ref].complete {
 					p.step(again)
 				}
 			})
@@ -110,7 +115,7 @@ func (p *worker) sessionKey(at time.Time) *wire.SessionKey {
 	if err != nil {
 		panic(err)
 	}
-	key.Delegate(p.m.attest(key.Leaf(p.w.manifest)))
+	key.Delegate(p.m.attest(key.Leaf(p.m.manifest)))
 	return key
 }
 
@@ -131,7 +136,9 @@ func (p *worker) tick() {
 // have been performed.
 func (p *worker) receive(l wire.LogMessage, ev protocol.Event) {
 	p.memory.saw(l)
-	p.step(ev)
+	if ev != nil {
+		p.step(ev)
+	}
 	if p.alive && p.w.rng.IntN(4) == 0 {
 		p.disk.cursor = p.node.Cursor()
 	}
@@ -188,14 +195,24 @@ func (p *worker) crash() {
 		return
 	}
 	p.m.life = nil
+	for _, other := range p.m.beside {
+		if other.life != nil {
+			other.life.alive, other.life = false, nil
+		}
+	}
 	w.at(w.between(50*time.Millisecond, 2*time.Second), func() {
 		if p.m.life != nil || w.healed {
 			return
 		}
-		if w.fault(NodeWiped) {
-			p.m.disk, p.m.amnesia = newDisk(), true
+		wiped := w.fault(NodeWiped)
+		for _, m := range append([]*machine{p.m}, p.m.beside...) {
+			if wiped {
+				m.disk, m.amnesia = newDisk(), true
+			}
+			if m.life == nil && w.change.runs(m) {
+				w.startWorker(m, m.disk, "")
+			}
 		}
-		w.startWorker(p.m, p.m.disk, "")
 	})
 }
 

@@ -25,12 +25,18 @@ type world struct {
 	over    bool
 	failure *Failure
 
-	plan     plan
-	forced   Profile // by the configuration
-	counts   map[Fault]int
-	log      traceLog
-	manifest *wire.Manifest
-	access   *wire.Access
+	plan      plan
+	forced    Profile // by the configuration
+	counts    map[Fault]int
+	log       traceLog
+	manifest  *wire.Manifest // the founding one, which gateways and clients have
+	always    bool           // the fleet changes, whatever the seed
+	all       manifestSet
+	lineages  map[*wire.Manifest]*wire.Lineage
+	verified  map[string]*wire.Entry // heads by their bytes; nil: it is none
+	manifests []*wire.Manifest       // the same, oldest first
+	change    *change                // nil: the fleet stays what it is
+	access    *wire.Access
 
 	bus      *broker
 	machines []*machine
