@@ -101,7 +101,8 @@ func (s *astride) manifestOf(batch string) *wire.Manifest {
 	return s.old.m
 }
 
-// toil has everybody work, with the timers of nodes, until nobody wants anything.
+// toil has everybody work and look for keys again, but for those that stand by, until nobody
+// wants anything.
 func (s *astride) toil() {
 	for busy := true; busy; {
 		s.crossing.run()
@@ -110,8 +111,10 @@ func (s *astride) toil() {
 			timers := a.timers
 			a.timers = nil
 			for _, timer := range timers {
-				busy = true
-				a.do(timer)
+				if timer.Kind == timerLoad {
+					busy = true
+					a.do(timer)
+				}
 			}
 		}
 	}
@@ -265,15 +268,15 @@ func (s *astride) naming(n int, first string, unknown int) wire.SignedJob {
 // Jobs that name unknown keys have KEYS read for some, and then for no more for a while.
 func TestUnknownKeysFlood(t *testing.T) {
 	s := newAstride(t, "bitcoin", "moved")
+	id := s.task(s.next, 29, s.naming(29, s.bob, 99), 0) // no key of alice's that is there
+	equal(t, "refuse", s.next.refusals(id)[0], wire.CodeUnknownKey)
+	equal(t, "read from KEYS", s.fetched(s.next), 0)
 	for n := 30; n < 33; n++ {
 		id := s.task(s.next, n, s.naming(n, s.there, 99), 0)
 		for _, code := range s.next.refusals(id) {
 			equal(t, "code", code, wire.CodeUnknownKey)
 		}
 	}
-	equal(t, "read from KEYS", s.fetched(s.next), maxHeadsOf)
-	id := s.task(s.next, 33, s.naming(33, s.bob, 99), 0) // no key of alice's that is there
-	equal(t, "refuse", s.next.refusals(id)[0], wire.CodeUnknownKey)
 	equal(t, "read from KEYS", s.fetched(s.next), maxHeadsOf)
 
 	s.tick(headMissed)

@@ -153,11 +153,10 @@ func (r *signRequest) read(keys []LoadedKey, moved []bool, branches *derive.Cach
 		used[items[i].Key] = true
 	}
 	for i, k := range keys {
-		switch {
-		case moved == nil || !used[k.Key]:
-		case moved[i]:
+		switch signs := moved != nil && used[k.Key]; {
+		case signs && moved[i]:
 			return checkedRequest{}, errMoved("keys", r.place(i), r.keys[i])
-		case k.Public:
+		case signs && k.Public:
 			return checkedRequest{}, unknownKey("keys", r.place(i), r.keys[i])
 		}
 	}
